@@ -1,0 +1,51 @@
+# The two commands: make demo, make test. Both look after what they need (make deps).
+
+GO     ?= go
+BUILD  := .build
+BINARY := $(BUILD)/shotline
+
+.PHONY: help build demo test lint fuzz bench deps clean
+
+help:
+	@echo 'make demo    build, and see everything at work in one process'
+	@echo 'make test    lint, then all tests with the race detector'
+	@echo 'make fuzz    every fuzz test for FUZZTIME (10s)'
+	@echo 'make bench   benchmarks of the hot paths'
+	@echo 'make deps    install what demo and test need, or say what is missing'
+	@echo 'make build   $(BINARY)'
+
+build:
+	@mkdir -p $(BUILD)
+	$(GO) build -trimpath -o $(BINARY) ./cmd/shotline
+
+demo: deps build
+	$(BINARY) demo testdata/csv/demo.csv
+
+test: deps lint
+	@mkdir -p $(BUILD)
+	$(GO) tool gotestsum --format pkgname --jsonfile $(BUILD)/test.json -- -race -timeout 10m ./...
+
+lint:
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+FUZZTIME ?= 10s
+fuzz:
+	@set -e; for package in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+			echo "$$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+# A real redis-server and a real Chromium: without them tests are skipped and
+# the demo draws placeholders.
+deps:
+	@sh .ci/deps
+
+clean:
+	rm -rf $(BUILD)

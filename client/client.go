@@ -1,0 +1,187 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// DefaultBaseURL is the vendor's documented API address.
+const DefaultBaseURL = "https://api.screenshotcenter.com/api/v1"
+
+const (
+	defaultTimeout     = 15 * time.Second
+	defaultConnections = 256
+	defaultUserAgent   = "shotline"
+)
+
+// DialFunc opens a network connection, as net.Dialer.DialContext does.
+type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
+// Client calls the API. It is safe for concurrent use; the zero value is not
+// usable, see [New].
+type Client struct {
+	base      *url.URL
+	key       string
+	userAgent string
+	timeout   time.Duration
+	now       func() time.Time
+	transport *http.Transport
+	downloads *http.Client
+}
+
+type settings struct {
+	key         string
+	baseURL     string
+	timeout     time.Duration
+	userAgent   string
+	connections int
+	dial        DialFunc
+	now         func() time.Time
+}
+
+// Option changes a setting of a Client that is being made.
+type Option func(*settings)
+
+// WithAPIKey sets the API key. There is no default: New fails without one.
+func WithAPIKey(key string) Option { return func(s *settings) { s.key = key } }
+
+// WithBaseURL replaces [DefaultBaseURL]; the path is kept and the endpoints are
+// appended to it. Credentials, query and fragment are not allowed in it.
+func WithBaseURL(base string) Option { return func(s *settings) { s.baseURL = base } }
+
+// WithTimeout bounds each request from waiting for a connection to the last
+// byte of its answer (default 15 s). For downloads it bounds the wait for the
+// headers and then each pause between two reads that bring bytes.
+func WithTimeout(d time.Duration) Option { return func(s *settings) { s.timeout = d } }
+
+// WithUserAgent sets the User-Agent header (default "shotline").
+func WithUserAgent(ua string) Option { return func(s *settings) { s.userAgent = ua } }
+
+// WithMaxConnections sets how many connections are open at a time, busy and
+// idle together (default 256). Calls beyond that wait for one to become free.
+func WithMaxConnections(n int) Option { return func(s *settings) { s.connections = n } }
+
+// WithDialContext replaces the way connections are opened, for tests.
+func WithDialContext(dial DialFunc) Option { return func(s *settings) { s.dial = dial } }
+
+// WithClock replaces time.Now, which is needed only to turn a Retry-After date
+// into a delay.
+func WithClock(now func() time.Time) Option { return func(s *settings) { s.now = now } }
+
+// New returns a Client. It fails when the key is missing or cannot stand in a
+// header, and when the base URL or another setting makes no sense. It opens no
+// connection.
+func New(opts ...Option) (*Client, error) {
+	s := settings{
+		baseURL:     DefaultBaseURL,
+		timeout:     defaultTimeout,
+		userAgent:   defaultUserAgent,
+		connections: defaultConnections,
+		dial:        (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		now:         time.Now,
+	}
+	for _, opt := range opts {
+		opt(&s)
+	}
+	if s.key == "" {
+		return nil, errors.New("new client: the API key is missing")
+	}
+	if !printable(s.key, false) {
+		return nil, errors.New("new client: the API key contains a space, a control or a non-ASCII character")
+	}
+	if !printable(s.userAgent, true) {
+		return nil, errors.New("new client: the user agent contains a control or a non-ASCII character")
+	}
+	if s.timeout <= 0 {
+		return nil, fmt.Errorf("new client: the timeout must be positive, not %s", s.timeout)
+	}
+	if s.connections <= 0 {
+		return nil, fmt.Errorf("new client: the number of connections must be positive, not %d", s.connections)
+	}
+	base, err := parseBase(s.baseURL)
+	if err != nil {
+		return nil, fmt.Errorf("new client: %w", err)
+	}
+	c := &Client{
+		base:      base,
+		key:       s.key,
+		userAgent: s.userAgent,
+		timeout:   s.timeout,
+		now:       s.now,
+		transport: newTransport(s.dial, s.connections),
+	}
+	c.downloads = &http.Client{Transport: c.transport, CheckRedirect: c.checkRedirect}
+	return c, nil
+}
+
+// CloseIdleConnections closes connections that no call is using. The Client
+// stays usable.
+func (c *Client) CloseIdleConnections() { c.transport.CloseIdleConnections() }
+
+// String keeps the key out of logs that print a Client.
+func (c *Client) String() string { return "ScreenshotCenter client for " + c.base.Host }
+
+// GoString is String, so that %#v does not print the key either.
+func (c *Client) GoString() string { return c.String() }
+
+func newTransport(dial DialFunc, connections int) *http.Transport {
+	return &http.Transport{
+		Proxy:               proxy,
+		DialContext:         counted(dial),
+		ForceAttemptHTTP2:   true,
+		TLSHandshakeTimeout: 10 * time.Second,
+		MaxConnsPerHost:     connections,
+		MaxIdleConns:        connections,
+		MaxIdleConnsPerHost: connections,
+		// Servers commonly drop idle connections after 60 s or more; leaving
+		// first makes it rare that a create meets a connection that is dying.
+		IdleConnTimeout:        30 * time.Second,
+		MaxResponseHeaderBytes: 256 << 10,
+	}
+}
+
+// proxy follows HTTPS_PROXY and its relatives. A proxy's address may hold a
+// password, and net/http would quote a malformed one.
+func proxy(req *http.Request) (*url.URL, error) {
+	address, err := http.ProxyFromEnvironment(req)
+	if err != nil {
+		return nil, errors.New("the proxy address in the environment cannot be parsed")
+	}
+	return address, nil
+}
+
+// parseBase keeps the text of a bad address out of its errors, because what is
+// wrong with it may be that a secret was pasted into it.
+func parseBase(text string) (*url.URL, error) {
+	base, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return nil, errors.New("the base URL cannot be parsed")
+	case base.Scheme != "http" && base.Scheme != "https":
+		return nil, errors.New("the base URL must start with http:// or https://")
+	case base.Hostname() == "":
+		return nil, errors.New("the base URL has no host")
+	case base.User != nil:
+		return nil, errors.New("the base URL must not contain credentials; the key goes into a header")
+	case base.RawQuery != "" || base.ForceQuery || base.Fragment != "":
+		return nil, errors.New("the base URL must not contain a query or a fragment; the key goes into a header")
+	}
+	if base.Path == "" {
+		base.Path = "/" // without it, JoinPath would make a relative path
+	}
+	return base, nil
+}
+
+func printable(s string, space bool) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' && (s[i] != ' ' || !space) || s[i] >= 0x7f {
+			return false
+		}
+	}
+	return true
+}

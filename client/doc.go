@@ -1,0 +1,37 @@
+// Package client calls the ScreenshotCenter HTTP API.
+//
+// Make one [Client] per process and share it; it is safe for concurrent use
+// and keeps its connections open for reuse:
+//
+//	c, err := client.New(client.WithAPIKey(key))
+//	shot, err := c.Create(ctx, client.CreateRequest{URL: "https://example.com"})
+//
+// # Creating costs money
+//
+// The vendor has no idempotency key, so every create that takes effect is
+// charged. [Client.Create] therefore puts its request on the wire at most once
+// per call and sorts what can happen into four kinds of error:
+//
+//   - [*NotSentError]: no byte of the request left; sending again is safe.
+//   - [*InDoubtError]: the request left, or may have left, and there is no
+//     usable answer; look the screenshot up by its tag before sending again.
+//   - [*RateLimitError]: the vendor asked for a pause and did nothing.
+//   - [*APIError]: the vendor refused; sending the same again is pointless.
+//
+// An [*InDoubtError] may wrap an [*APIError] (a 5xx answer), so test for doubt
+// first. A [*ParamError] means that the request was not even built.
+//
+// # Reading is free to repeat
+//
+// Info, List, Search, Thumbnail and Account change nothing. They fail with the
+// same types except [*InDoubtError], and with a [*CallError] when an answer did
+// not arrive or could not be read. [RetryPolicy] decides whether and when such
+// a call is worth repeating; the loop, its clock and its patience belong to the
+// caller.
+//
+// # Secrets
+//
+// The key travels in the X-API-KEY header only. Errors name the operation,
+// never the address, and every text that comes from outside is stripped of the
+// key before it becomes part of an error.
+package client

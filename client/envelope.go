@@ -1,0 +1,53 @@
+package client
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+)
+
+// envelope is an answer taken apart. The vendor sends {"success":…,"data":…},
+// and sometimes the data bare.
+type envelope struct {
+	payload json.RawMessage
+	refused bool
+}
+
+func openEnvelope(body []byte) (envelope, error) {
+	body = bytes.TrimSpace(body)
+	if len(body) == 0 {
+		return envelope{}, errors.New("the answer is empty")
+	}
+	if !json.Valid(body) {
+		return envelope{}, errors.New("the answer is not valid JSON")
+	}
+	if body[0] != '{' {
+		return envelope{payload: body}, nil
+	}
+	var fields struct {
+		Success json.RawMessage `json:"success"`
+		Data    json.RawMessage `json:"data"`
+	}
+	if err := json.Unmarshal(body, &fields); err != nil {
+		return envelope{}, errors.New("the answer is not readable as an object")
+	}
+	var success *bool
+	if fields.Success != nil && json.Unmarshal(fields.Success, &success) != nil {
+		return envelope{}, errors.New(`"success" in the answer is neither true nor false`)
+	}
+	if success == nil {
+		return envelope{payload: body}, nil
+	}
+	if fields.Data == nil && *success {
+		fields.Data = body
+	}
+	return envelope{payload: fields.Data, refused: !*success}, nil
+}
+
+// hasID tells whether a payload names a screenshot.
+func hasID(payload json.RawMessage) bool {
+	var object struct {
+		ID json.RawMessage `json:"id"`
+	}
+	return json.Unmarshal(payload, &object) == nil && idText(object.ID) != ""
+}

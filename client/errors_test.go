@@ -1,0 +1,286 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+// What each answer means for a create and for a call that is free to repeat.
+func TestAnswersToErrors(t *testing.T) {
+	const doubt, refused = true, false
+	for name, tc := range map[string]struct {
+		status  int
+		body    string
+		doubt   bool // for a create
+		apiCode int  // status of the APIError in the chain, 0 for none
+	}{
+		"400":                   {400, `{"success":false,"error":"bad","code":"MISSING_PARAMS"}`, refused, 400},
+		"401":                   {401, `{"success":false,"error":"no","code":"INVALID_API_KEY"}`, refused, 401},
+		"402 without JSON":      {402, `Payment Required`, refused, 402},
+		"404":                   {404, ``, refused, 404},
+		"408 of a gateway":      {408, ``, doubt, 408},
+		"422":                   {422, `{"error":"bad","fields":{"url":["odd"]}}`, refused, 422},
+		"429":                   {429, `{}`, refused, 429},
+		"refused with 200":      {200, `{"success":false,"error":"bad"}`, refused, 200},
+		"refused, yet an id":    {200, `{"success":false,"error":"bad","data":{"id":7}}`, doubt, 200},
+		"refused, a request id": {200, `{"success":false,"error":"bad","id":7}`, refused, 200},
+		"304":                   {304, ``, doubt, 304},
+		"500":                   {500, `{"success":false,"error":"oops"}`, doubt, 500},
+		"502":                   {502, `<html>Bad Gateway</html>`, doubt, 502},
+		"empty 200":             {200, ``, doubt, 0},
+		"204":                   {204, ``, doubt, 0},
+		"cut JSON":              {200, `{"success":true,"data":{"id":1`, doubt, 0},
+		"two values":            {200, `{"id":1}{"id":2}`, doubt, 0},
+		"success of odd type":   {200, `{"success":"yes","data":{"id":1}}`, doubt, 0},
+		"no id":                 {200, `{"success":true,"data":{"status":"processing"}}`, doubt, 0},
+		"zero id":               {200, `{"success":true,"data":{"id":0}}`, doubt, 0},
+		"null":                  {200, `{"success":true,"data":null}`, doubt, 0},
+		"a list":                {200, `[{"id":1}]`, doubt, 0},
+		"odd tags":              {200, `{"id":1,"tag":{"a":"b"}}`, doubt, 0},
+		"too large":             {200, `{"id":1}` + strings.Repeat(" ", maxAnswer), doubt, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := serve(t, answer(tc.status, tc.body))
+			_, createErr := c.Create(t.Context(), CreateRequest{URL: "https://example.com"})
+			_, infoErr := c.Info(t.Context(), "1")
+			if createErr == nil || infoErr == nil {
+				t.Fatalf("no error: %v, %v", createErr, infoErr)
+			}
+			if got := errors.As(createErr, new(*InDoubtError)); got != tc.doubt {
+				t.Errorf("create: in doubt %v, want %v: %v", got, tc.doubt, createErr)
+			}
+			if errors.As(infoErr, new(*InDoubtError)) {
+				t.Errorf("info cannot be in doubt: %v", infoErr)
+			}
+			for _, err := range []error{createErr, infoErr} {
+				var api *APIError
+				if found := errors.As(err, &api); found != (tc.apiCode != 0) || found && api.Status != tc.apiCode {
+					t.Errorf("APIError %+v, want status %d", api, tc.apiCode)
+				}
+				if errors.As(err, new(*NotSentError)) {
+					t.Errorf("answered, yet not sent: %v", err)
+				}
+			}
+		})
+	}
+}
+
+func TestAPIErrorContent(t *testing.T) {
+	many := strings.Repeat(" word\n", 1000)
+	for name, tc := range map[string]struct {
+		status int
+		body   string
+		want   APIError
+		text   string
+	}{
+		"documented": {
+			422, `{"success":false,"error":"Validation failed","code":"VALIDATION_ERROR","fields":{"url":["is odd","is long"],"size":"unknown"}}`,
+			APIError{Status: 422, Code: "VALIDATION_ERROR", Message: "Validation failed",
+				Fields: map[string][]string{"url": {"is odd", "is long"}, "size": {"unknown"}}},
+			"get screenshot: HTTP 422 VALIDATION_ERROR: Validation failed; size: unknown; url: is odd, is long",
+		},
+		"nested": {
+			400, `{"error":{"message":"no url","code":17}}`,
+			APIError{Status: 400, Code: "17", Message: "no url"}, "get screenshot: HTTP 400 17: no url",
+		},
+		"message": {
+			400, `{"message":"no url"}`,
+			APIError{Status: 400, Message: "no url"}, "get screenshot: HTTP 400: no url",
+		},
+		"page": {
+			503, "<h1>\x1b[31mDown</h1>\r\n\xff<p>now\u202e",
+			APIError{Status: 503, Message: "<h1> [31mDown</h1> \uFFFD<p>now"},
+			"get screenshot: HTTP 503: <h1> [31mDown</h1> \uFFFD<p>now",
+		},
+		"long": {
+			500, many,
+			APIError{Status: 500, Message: strings.Repeat("word ", 60) + "…"},
+			"get screenshot: HTTP 500: " + strings.Repeat("word ", 60) + "…",
+		},
+		"empty": {500, ``, APIError{Status: 500}, "get screenshot: HTTP 500"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := serve(t, answer(tc.status, tc.body))
+			_, err := c.Info(t.Context(), "1")
+			tc.want.Op = "get screenshot"
+			var api *APIError
+			if !errors.As(err, &api) || !reflect.DeepEqual(*api, tc.want) {
+				t.Errorf("got  %+v\nwant %+v", api, tc.want)
+			}
+			if err.Error() != tc.text {
+				t.Errorf("text %q, want %q", err, tc.text)
+			}
+		})
+	}
+}
+
+func TestErrorClasses(t *testing.T) {
+	for _, tc := range []struct {
+		api                    APIError
+		notFound, unauthorized bool
+	}{
+		{APIError{Status: 404}, true, false},
+		{APIError{Status: 401}, false, true},
+		{APIError{Status: 403}, false, true},
+		{APIError{Status: 400, Code: codeInvalidKey}, false, true},
+		{APIError{Status: 502, Code: codeInvalidKey}, false, false},
+		{APIError{Status: 400}, false, false},
+	} {
+		err := fmt.Errorf("wrapped: %w", &tc.api)
+		if errors.Is(err, ErrNotFound) != tc.notFound || errors.Is(err, ErrUnauthorized) != tc.unauthorized {
+			t.Errorf("%v: not found %v, unauthorized %v", err, errors.Is(err, ErrNotFound), errors.Is(err, ErrUnauthorized))
+		}
+	}
+}
+
+func TestRateLimitDelay(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for name, tc := range map[string]struct {
+		status int
+		body   string
+		header string
+		want   time.Duration
+	}{
+		"body":               {429, `{"retry_after":7}`, "", 7 * time.Second},
+		"body before header": {429, `{"retry_after":7}`, "30", 7 * time.Second},
+		"body as text":       {429, `{"retry_after":"1.5"}`, "", 1500 * time.Millisecond},
+		"header":             {429, `{}`, "30", 30 * time.Second},
+		"header of a page":   {429, `<html>`, "30", 30 * time.Second},
+		"header as date":     {429, `{}`, now.Add(90 * time.Second).Format(http.TimeFormat), 90 * time.Second},
+		"date in the past":   {429, `{}`, now.Add(-time.Hour).Format(http.TimeFormat), 0},
+		"nothing":            {429, ``, "", 0},
+		"negative":           {429, `{"retry_after":-5}`, "", 0},
+		"nonsense":           {429, `{"retry_after":"soon"}`, "NaN", 0},
+		"absurd":             {429, `{"retry_after":1e300}`, "", maxDelay},
+		"inside a 200":       {200, `{"success":false,"code":"RATE_LIMIT_EXCEEDED","retry_after":3}`, "", 3 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := serve(t, answer(tc.status, tc.body, "Retry-After", tc.header), WithClock(func() time.Time { return now }))
+			err := create(t.Context(), c, "x")
+			var limited *RateLimitError
+			if !errors.As(err, &limited) || limited.Delay != tc.want {
+				t.Fatalf("got %v, want a delay of %s", err, tc.want)
+			}
+			if api := new(APIError); !errors.As(err, &api) || api.Status != tc.status {
+				t.Errorf("no APIError beneath %v", err)
+			}
+		})
+	}
+}
+
+// Servers repeat the key in every place that ends in an error; no error, and no
+// error beneath it, may show it in any way that a program prints errors.
+func TestNoErrorShowsTheKey(t *testing.T) {
+	echo := `{"success":false,"error":"key ` + canary + ` is bad","code":"` + canary + `","fields":{"` + canary + `":["` + canary + `"]}}`
+	raw := func(reply string) string {
+		return newWireServer(t, func(conn *net.TCPConn, _ string, _ int) bool {
+			conn.Write([]byte(reply))
+			return false
+		}).address
+	}
+	serving := func(status int, body string, headers ...string) string {
+		c := serve(t, answer(status, body, headers...))
+		return c.base.String()
+	}
+	dialing := func(context.Context, string, string) (net.Conn, error) {
+		return nil, errors.New("cannot reach " + canary)
+	}
+	ended, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("stopped for " + canary))
+
+	for name, tc := range map[string]struct {
+		ctx  context.Context
+		base string
+		opts []Option
+	}{
+		"api error":        {t.Context(), serving(400, echo), nil},
+		"escaped":          {t.Context(), serving(400, "no key="+url.QueryEscape(canary)), nil},
+		"unauthorized":     {t.Context(), serving(401, echo), nil},
+		"rate limit":       {t.Context(), serving(429, echo), nil},
+		"server error":     {t.Context(), serving(500, echo), nil},
+		"refused with 200": {t.Context(), serving(200, echo, "Content-Type", "application/json"), nil},
+		"page":             {t.Context(), serving(502, strings.Repeat("x", maxText-5)+canary), nil},
+		"redirect":         {t.Context(), serving(302, canary, "Location", "http://127.0.0.1:1/?key="+canary), nil},
+		"bad redirect":     {t.Context(), serving(302, canary, "Location", "http://["+canary), nil},
+		"malformed status": {t.Context(), raw("HTTP/1.1 " + canary + "\r\n\r\n"), nil},
+		"malformed header": {t.Context(), raw("HTTP/1.1 200 OK\r\n" + canary + "\r\n\r\n"), nil},
+		"not HTTP":         {t.Context(), raw(canary + "\r\n\r\n"), nil},
+		"cut":              {t.Context(), raw(""), nil},
+		"dial":             {t.Context(), "http://api.invalid", []Option{WithDialContext(dialing)}},
+		"cause":            {ended, "http://api.invalid", nil},
+		"timeout":          {t.Context(), "http://api.invalid", []Option{WithDialContext(neverDial), WithTimeout(time.Millisecond)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newClient(t, tc.base, tc.opts...)
+			_, createErr := c.Create(tc.ctx, CreateRequest{URL: "https://example.com"})
+			_, infoErr := c.Info(tc.ctx, "1")
+			_, listErr := c.List(tc.ctx, ListOptions{})
+			_, accountErr := c.Account(tc.ctx)
+			_, thumbErr := c.Thumbnail(tc.ctx, "1", ThumbnailOptions{})
+			for _, err := range []error{createErr, infoErr, listErr, accountErr, thumbErr} {
+				if err == nil {
+					t.Fatal("no error")
+				}
+				checkHidden(t, err)
+			}
+		})
+	}
+	t.Run("parameters", func(t *testing.T) {
+		c := newClient(t, "http://api.invalid")
+		_, err := c.Create(t.Context(), CreateRequest{URL: "x", Params: map[string]any{"key": canary}})
+		checkHidden(t, err)
+	})
+}
+
+func checkHidden(t *testing.T, err error) {
+	t.Helper()
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		var log bytes.Buffer
+		slog.New(slog.NewJSONHandler(&log, nil)).Info("failed", "err", e)
+		slog.New(slog.NewTextHandler(&log, nil)).Info("failed", "err", e)
+		text := fmt.Sprintf("%v\n%+v\n%#v\n%q\n%s", e, e, e, e, log.String())
+		if strings.Contains(text, "canary") {
+			t.Errorf("%T shows the key:\n%s", e, text)
+		}
+		if strings.Contains(text, "://") || strings.Contains(text, "url=") {
+			t.Errorf("%T shows the address:\n%s", e, text)
+		}
+	}
+}
+
+func FuzzReadRefusal(f *testing.F) {
+	for _, seed := range []string{
+		``, `null`, `[]`, `"text"`, `{"error":"text","code":"CODE","fields":{"url":["odd"]},"retry_after":3}`,
+		`{"error":{"message":"m","code":1},"fields":{"a":null,"b":{},"c":[[]]}}`, `<html>502</html>`,
+		`{"retry_after":"1e999"}`, "\xff\x00", `{"error":"` + canary + `"}`, canary + canary,
+	} {
+		f.Add([]byte(seed))
+	}
+	c, err := New(WithAPIKey(canary))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		err := c.apiError("try", &http.Response{StatusCode: 429}, body)
+		var limited *RateLimitError
+		if !errors.As(err, &limited) || limited.Delay < 0 || limited.Delay > maxDelay {
+			t.Fatalf("got %v", err)
+		}
+		if len([]rune(limited.API.Message)) > maxText+1 || len(limited.API.Fields) > maxFields {
+			t.Errorf("unbounded: %v", err)
+		}
+		if text := err.Error(); strings.Contains(text, canary) || strings.ContainsAny(text, "\r\n\x00\x1b") {
+			t.Errorf("unclean: %q", text)
+		}
+	})
+}

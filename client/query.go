@@ -1,0 +1,175 @@
+package client
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// App names a connected app that the vendor notifies about a screenshot.
+type App struct {
+	ID           string // as shown in the vendor's dashboard
+	PathTemplate string // storage path such as "archive/{domain}/{id}.png"; empty for the app's own
+}
+
+// CreateRequest asks for one screenshot.
+type CreateRequest struct {
+	// URL is the page to photograph. Required.
+	URL string
+	// Params are further vendor parameters by name, passed through untouched.
+	// Scalars are sent as text, lists of scalars as repeated keys, everything
+	// else as one JSON string; nil is left out. "url", "key" and "apps" are
+	// refused here. "tag" is accepted and goes in front of Tags.
+	Params map[string]any
+	// Tags mark the screenshot. The first one is the vendor's {tag}. Empty and
+	// repeated tags are left out.
+	Tags []string
+	// Apps are notified when the screenshot has ended. If any of them has a
+	// path template, all are sent as one object in which the others have an
+	// empty template.
+	Apps []App
+}
+
+// query encodes the request as the vendor's SDKs do. The result depends on the
+// request alone, not on map order.
+func (r CreateRequest) query() (url.Values, error) {
+	if strings.TrimSpace(r.URL) == "" {
+		return nil, &ParamError{Name: "url", Reason: "is empty"}
+	}
+	q := url.Values{"url": {r.URL}}
+	tags := r.Tags
+	for _, name := range slices.Sorted(maps.Keys(r.Params)) {
+		switch strings.ToLower(name) {
+		case "":
+			return nil, &ParamError{Name: name, Reason: "has no name"}
+		case "key":
+			return nil, &ParamError{Name: name, Reason: "the API key is sent in a header and must not be a parameter"}
+		case "url", "apps":
+			return nil, &ParamError{Name: name, Reason: "has a field of its own in the request"}
+		}
+		values, composite, err := encodeParam(r.Params[name])
+		if err != nil {
+			return nil, &ParamError{Name: name, Reason: err.Error()}
+		}
+		if name != "tag" {
+			if len(values) > 0 {
+				q[name] = values
+			}
+			continue
+		}
+		if composite {
+			return nil, &ParamError{Name: name, Reason: "must be one text or a list of texts"}
+		}
+		tags = slices.Concat(values, r.Tags)
+	}
+	for _, tag := range tags {
+		if tag != "" && !slices.Contains(q["tag"], tag) {
+			q.Add("tag", tag)
+		}
+	}
+	return q, addApps(q, r.Apps)
+}
+
+func addApps(q url.Values, apps []App) error {
+	templates := make(map[string]string, len(apps))
+	templated := false
+	var ids []string
+	for _, app := range apps {
+		if app.ID == "" {
+			return &ParamError{Name: "apps", Reason: "has an empty id"}
+		}
+		if known, ok := templates[app.ID]; ok {
+			if known != app.PathTemplate {
+				return &ParamError{Name: "apps", Reason: fmt.Sprintf("names app %q twice with different templates", app.ID)}
+			}
+			continue
+		}
+		ids = append(ids, app.ID)
+		templates[app.ID] = app.PathTemplate
+		templated = templated || app.PathTemplate != ""
+	}
+	switch {
+	case templated:
+		object, err := plainJSON(templates)
+		if err != nil {
+			return &ParamError{Name: "apps", Reason: err.Error()}
+		}
+		q.Set("apps", object)
+	case len(ids) > 0:
+		q["apps"] = ids
+	}
+	return nil
+}
+
+// encodeParam returns the texts under which a value is sent, and whether it is
+// one JSON string rather than scalars. Going through JSON gives structs, typed
+// slices and json.Marshalers the form that the vendor reads.
+func encodeParam(value any) (values []string, composite bool, err error) {
+	encoded, err := plainJSON(value)
+	if err != nil {
+		return nil, false, fmt.Errorf("cannot be encoded: %w", err)
+	}
+	if encoded[0] == '{' {
+		return []string{encoded}, true, nil
+	}
+	if encoded[0] != '[' {
+		values, _ = scalar(json.RawMessage(encoded), nil)
+		return values, false, nil
+	}
+	var list []json.RawMessage
+	if err := json.Unmarshal([]byte(encoded), &list); err != nil {
+		return nil, false, fmt.Errorf("cannot be encoded: %w", err)
+	}
+	for _, element := range list {
+		var ok bool
+		if values, ok = scalar(element, values); !ok {
+			return []string{encoded}, true, nil
+		}
+	}
+	return values, false, nil
+}
+
+// scalar appends the text of a JSON scalar to list; null appends nothing.
+func scalar(raw json.RawMessage, list []string) ([]string, bool) {
+	switch raw[0] {
+	case '{', '[':
+		return list, false
+	case 'n':
+		return list, true
+	}
+	return append(list, text(raw)), true
+}
+
+// plainJSON encodes without the escapes that only HTML needs.
+func plainJSON(value any) (string, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(value); err != nil {
+		return "", err
+	}
+	return strings.TrimSuffix(b.String(), "\n"), nil
+}
+
+// setInt adds a number to the query unless it is zero, which means "not set".
+func setInt(q url.Values, name string, n int) error {
+	if n < 0 {
+		return &ParamError{Name: name, Reason: "must not be negative"}
+	}
+	if n > 0 {
+		q.Set(name, strconv.Itoa(n))
+	}
+	return nil
+}
+
+// setText adds a text to the query unless it is empty.
+func setText(q url.Values, name, value string) {
+	if value != "" {
+		q.Set(name, value)
+	}
+}

@@ -1,0 +1,133 @@
+package sandbox
+
+import (
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+)
+
+// apiError is an answer with success=false.
+type apiError struct {
+	status     int
+	code       string
+	text       string
+	fields     map[string][]string // what is wrong, by parameter; may be nil
+	retryAfter int                 // seconds, 0 when the error does not name a delay
+}
+
+// Error returns the text that the caller of the API sees.
+func (e *apiError) Error() string { return e.text }
+
+// Errors that do not depend on the request.
+var (
+	errKey      = &apiError{status: http.StatusUnauthorized, code: "INVALID_API_KEY", text: "Invalid or missing API key"}
+	errMethod   = &apiError{status: http.StatusMethodNotAllowed, code: "METHOD_NOT_ALLOWED", text: "Only GET is allowed here"}
+	errPath     = &apiError{status: http.StatusNotFound, code: "NOT_FOUND", text: "No such endpoint"}
+	errUnknown  = &apiError{status: http.StatusNotFound, code: "NOT_FOUND", text: "Screenshot not found"}
+	errCredits  = &apiError{status: http.StatusUnprocessableEntity, code: "INSUFFICIENT_CREDITS", text: "Not enough credits"}
+	errFull     = &apiError{status: http.StatusTooManyRequests, code: "RATE_LIMIT_EXCEEDED", text: "Too many screenshots in progress", retryAfter: 1}
+	errClosed   = &apiError{status: http.StatusServiceUnavailable, code: "UNAVAILABLE", text: "The sandbox is shutting down"}
+	errInternal = &apiError{status: http.StatusInternalServerError, code: "INTERNAL_ERROR", text: "Internal error"}
+)
+
+// missing is the answer to a call without a parameter it needs.
+func missing(name string) *apiError {
+	return &apiError{
+		status: http.StatusBadRequest,
+		code:   "MISSING_PARAMS",
+		text:   "Missing required parameter: " + name,
+		fields: map[string][]string{name: {"is required"}},
+	}
+}
+
+// endpoint answers one API call: with a Picture, which is sent as it is, with
+// anything else, which becomes the envelope's data, or with an error.
+type endpoint func(r *http.Request, q url.Values) (any, error)
+
+// api turns an endpoint into a handler: it counts the call under name, checks
+// method and key, and writes the answer. Errors of the server itself are
+// logged here and nowhere else.
+func (s *Server) api(name string, answer endpoint) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.books.countCall(name)
+		data, err := s.ask(r, answer)
+		if err != nil {
+			refusal := new(apiError)
+			if !errors.As(err, &refusal) {
+				s.cfg.Logger.Error("sandbox call failed", "endpoint", name, "error", err)
+				refusal = errInternal
+			}
+			s.books.countError(refusal.code)
+			writeError(w, refusal)
+			return
+		}
+		if p, ok := data.(Picture); ok {
+			writePicture(w, p)
+			return
+		}
+		writeJSON(w, http.StatusOK, map[string]any{"success": true, "data": data})
+	})
+}
+
+// ask runs the checks that all endpoints share, then the endpoint.
+func (s *Server) ask(r *http.Request, answer endpoint) (any, error) {
+	q, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, &apiError{status: http.StatusBadRequest, code: "BAD_REQUEST", text: "The query string is malformed"}
+	}
+	if !s.keyHolds(r, q) {
+		return nil, errKey
+	}
+	// HEAD is refused as well: a create must not happen without its answer.
+	if r.Method != http.MethodGet {
+		return nil, errMethod
+	}
+	return answer(r, q)
+}
+
+// keyHolds compares the caller's key in constant time. A header wins over the
+// query, so that a wrong header is not rescued by a right query.
+func (s *Server) keyHolds(r *http.Request, q url.Values) bool {
+	key := r.Header.Get("X-API-KEY")
+	if key == "" {
+		key = q.Get("key")
+	}
+	return subtle.ConstantTimeCompare([]byte(key), []byte(s.cfg.APIKey)) == 1
+}
+
+func writeError(w http.ResponseWriter, e *apiError) {
+	body := map[string]any{"success": false, "error": e.text, "code": e.code}
+	if len(e.fields) > 0 {
+		body["fields"] = e.fields
+	}
+	if e.retryAfter > 0 {
+		body["retry_after"] = e.retryAfter
+	}
+	if e.status == http.StatusMethodNotAllowed {
+		w.Header().Set("Allow", http.MethodGet)
+	}
+	writeJSON(w, e.status, body)
+}
+
+// writeJSON cannot fail on the values this package gives it; an error while
+// writing means the caller has gone.
+func writeJSON(w http.ResponseWriter, status int, value any) {
+	body, err := json.Marshal(value)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}
+
+func writePicture(w http.ResponseWriter, p Picture) {
+	w.Header().Set("Content-Type", "image/"+p.Format)
+	w.Header().Set("Content-Length", strconv.Itoa(len(p.Data)))
+	_, _ = w.Write(p.Data)
+}

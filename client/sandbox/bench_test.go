@@ -1,0 +1,49 @@
+package sandbox_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"shotline/client/sandbox"
+)
+
+// BenchmarkCreateWithWebhook measures a create over HTTP up to its delivered
+// webhook, caller and receiver in the same process.
+func BenchmarkCreateWithWebhook(b *testing.B) {
+	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer receiver.Close()
+	srv, err := sandbox.New(sandbox.Config{WebhookURL: receiver.URL, WebhookSecret: "s3cret", Balance: 1e12})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer srv.Close()
+	api := httptest.NewServer(srv.Handler())
+	defer api.Close()
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+	defer client.CloseIdleConnections()
+
+	b.SetParallelism(16)
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			res, err := client.Get(api.URL + "/api/v1/screenshot/create?key=sandbox-key&apps=12&tag=bench&url=https://example.com/")
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			_, _ = io.Copy(io.Discard, res.Body)
+			_ = res.Body.Close()
+			if res.StatusCode != http.StatusOK {
+				b.Errorf("create answers %d", res.StatusCode)
+				return
+			}
+		}
+	})
+	if err := srv.Idle(context.Background()); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "creates/s")
+}

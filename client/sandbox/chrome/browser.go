@@ -1,0 +1,134 @@
+package chrome
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	cdpbrowser "github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/chromedp"
+)
+
+// startTimeout bounds a browser's start: a cold one on a busy machine takes
+// several seconds.
+const startTimeout = 30 * time.Second
+
+// browser is one running browser process. The protocol runs over a pipe, so
+// nothing listens on a port, and the profile is a temporary directory that
+// is removed when the process has ended.
+type browser struct {
+	ctx     context.Context    // chromedp's context of the process; its tabs are children
+	kill    context.CancelFunc // ends the process, does not wait
+	stop    func()             // ends the process and its children, waits, removes the profile
+	lost    <-chan struct{}    // closed when the connection to the process is gone
+	pid     int
+	version string
+}
+
+func startBrowser(cfg *Config) (*browser, error) {
+	opts, err := allocatorOptions(cfg)
+	if err != nil {
+		return nil, err
+	}
+	// Chromium keeps more in the temporary directory than its profile, and
+	// leaves it behind when killed.
+	scratch, err := os.MkdirTemp("", "shotline-chrome-")
+	if err != nil {
+		return nil, fmt.Errorf("scratch directory: %w", err)
+	}
+	opts = append(opts, chromedp.Env("TMPDIR="+scratch))
+
+	base, kill := context.WithCancel(context.Background())
+	allocator, freeAllocator := chromedp.NewExecAllocator(base, opts...)
+	protocolNote := func(format string, args ...any) {
+		cfg.Logger.Debug("browser protocol: " + fmt.Sprintf(format, args...))
+	}
+	ctx, freeBrowser := chromedp.NewContext(allocator,
+		chromedp.WithLogf(protocolNote), chromedp.WithErrorf(protocolNote))
+	stop := func() {
+		kill()
+		freeBrowser()
+		freeAllocator()
+		if err := os.RemoveAll(scratch); err != nil {
+			cfg.Logger.Warn("browser's scratch directory stays", "error", err)
+		}
+	}
+
+	late := time.AfterFunc(startTimeout, kill)
+	version, err := chromedp.CallBrowser(ctx, cdpbrowser.GetVersion, cdp.Empty{})
+	if !late.Stop() && err != nil {
+		err = fmt.Errorf("no answer within %v", startTimeout)
+	}
+	if err != nil {
+		stop()
+		return nil, err
+	}
+	process := chromedp.FromContext(ctx).Browser
+	return &browser{
+		ctx: ctx, kill: kill, stop: stop,
+		lost:    process.LostConnection,
+		pid:     process.Process().Pid,
+		version: version.Product,
+	}, nil
+}
+
+// dead reports whether the process is gone or no longer talks to us.
+func (b *browser) dead() bool {
+	select {
+	case <-b.lost:
+		return true
+	default:
+		return b.ctx.Err() != nil
+	}
+}
+
+// allocatorOptions turns the configuration into the browser's command line.
+func allocatorOptions(cfg *Config) ([]chromedp.ExecAllocatorOption, error) {
+	opts := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(cfg.Path),
+		chromedp.ModifyCmdFunc(ownProcessGroup),
+		chromedp.DisableGPU,
+		chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-domain-reliability", true),
+		chromedp.Flag("disable-popup-blocking", false), // a page gets its one tab
+		chromedp.Flag("no-pings", true),
+	)
+	if cfg.NoSandbox {
+		opts = append(opts, chromedp.NoSandbox)
+	}
+	if cfg.Pages != nil {
+		// The demo hosts are answered before a name is looked up. Should a
+		// request escape (while a tab closes), it must not reach a resolver.
+		rules := fmt.Sprintf("MAP %[1]s ~NOTFOUND, MAP *.%[1]s ~NOTFOUND", cfg.PagesDomain)
+		opts = append(opts, chromedp.Flag("host-resolver-rules", rules))
+	}
+	for _, flag := range cfg.Flags {
+		name, value, err := parseFlag(flag)
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, chromedp.Flag(name, value))
+	}
+	return opts, nil
+}
+
+// parseFlag splits "--name" or "--name=value" into chromedp's form, where a
+// bare flag is true.
+func parseFlag(flag string) (name string, value any, err error) {
+	body, ok := strings.CutPrefix(flag, "--")
+	name, text, hasValue := strings.Cut(body, "=")
+	switch {
+	case !ok || name == "" || strings.ContainsAny(name, " \t"):
+		return "", nil, fmt.Errorf("browser flag %q: must look like --flag or --flag=value", flag)
+	case strings.HasPrefix(name, "remote-debugging-"):
+		return "", nil, fmt.Errorf("browser flag %q: the browser is driven through a pipe, not a port", flag)
+	case hasValue:
+		return name, text, nil
+	default:
+		return name, true, nil
+	}
+}

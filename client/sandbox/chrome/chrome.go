@@ -1,0 +1,210 @@
+// Package chrome renders pages with a real headless Chromium.
+//
+// A Renderer owns one browser process. Every Render gets a tab of its own in a
+// browser context of its own, so pages share no cookies, cache or storage, and
+// the tab is closed afterwards. How many tabs are open at once is bounded
+// (Config.Tabs); further renders wait their turn.
+//
+//	path, ok := chrome.Find()
+//	if !ok {
+//		// no browser on this machine: draw placeholders instead
+//	}
+//	r, err := chrome.New(chrome.Config{Path: path, Pages: pages.Handler(), Fail: pages.Fail})
+//	if err != nil { … }
+//	defer r.Close()
+//	picture, err := r.Render(ctx, sandbox.RenderRequest{URL: "https://shop.shotline.test/", Format: "png"})
+//
+// Where things are: browser.go starts and ends the process, tab.go opens a tab
+// and drives it through one page, demo.go answers requests for the demo hosts
+// inside the browser, picture.go scales and encodes, reason.go turns the
+// browser's error codes into sentences.
+//
+// A page that crashes takes down its own tab and fails its own render. When
+// the browser process dies, the renders in flight fail and the next one starts
+// a new process.
+package chrome
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"sync"
+	"time"
+
+	"shotline/client/sandbox"
+)
+
+// Defaults of a Config.
+const (
+	DefaultPageTimeout = 20 * time.Second
+	DefaultPagesDomain = "shotline.test"
+)
+
+// maxTabs bounds the default pool: a tab costs about 100 MB while it renders.
+const maxTabs = 8
+
+// Config says which browser to run and how. Only the zero Path is completed
+// by a search; every other zero field has the default named beside it.
+type Config struct {
+	Path        string        // the browser's program; empty: Find
+	Flags       []string      // handed to the browser, each "--flag" or "--flag=value"
+	Tabs        int           // renders at once; 0: two for each CPU, at most 8
+	PageTimeout time.Duration // for one page, from opening to picture; 0: DefaultPageTimeout
+	Logger      *slog.Logger  // nil: silent
+
+	// NoSandbox turns the browser's own process sandbox off. As root it is
+	// always off, because Chromium refuses to start otherwise.
+	NoSandbox bool
+
+	// Pages answers the requests for PagesDomain and the hosts below it, over
+	// http and https, in place of the network. It may be called from several
+	// goroutines; the request's context ends when the tab closes. A handler
+	// that panics with http.ErrAbortHandler closes the connection. Nil: those
+	// hosts are not special.
+	Pages       http.Handler
+	PagesDomain string // empty: DefaultPagesDomain
+
+	// Fail is asked before Pages and may name a network failure instead:
+	// syscall.ECONNREFUSED, syscall.ECONNRESET or a *net.DNSError (wrapped or
+	// not) reach the page as what they are, anything else as a plain failure.
+	Fail func(url string) error
+}
+
+// Renderer is a sandbox.Renderer over one headless browser.
+type Renderer struct {
+	cfg   Config
+	slots chan struct{} // one token for each open tab
+
+	mu      sync.Mutex
+	current *browser // nil before the first start and after Close
+	closed  bool
+}
+
+var _ sandbox.Renderer = (*Renderer)(nil)
+
+var errClosed = errors.New("the browser is closed")
+
+// New starts the browser and waits until it answers, so that a browser that
+// cannot run here is known at once. The caller must Close the Renderer.
+func New(cfg Config) (*Renderer, error) {
+	if cfg.Path == "" {
+		path, ok := Find()
+		if !ok {
+			return nil, errors.New("find browser: no Chromium or Chrome on PATH or in the usual places; CHROME_PATH can name one")
+		}
+		cfg.Path = path
+	}
+	if cfg.Tabs <= 0 {
+		cfg.Tabs = min(2*runtime.NumCPU(), maxTabs)
+	}
+	if cfg.PageTimeout <= 0 {
+		cfg.PageTimeout = DefaultPageTimeout
+	}
+	if cfg.PagesDomain == "" {
+		cfg.PagesDomain = DefaultPagesDomain
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	r := &Renderer{cfg: cfg, slots: make(chan struct{}, cfg.Tabs)}
+	if _, err := r.browser(); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Name is "chrome".
+func (r *Renderer) Name() string { return "chrome" }
+
+// Render opens req.URL in a new tab and takes its picture. When both Width and
+// Height are given the page fills them, cut from the top and the middle rather
+// than distorted. A full page is at most 16384 px tall.
+//
+// An error page of the server (404, 500 …) is a page like any other; an error
+// means that there was no page at all, and says why.
+func (r *Renderer) Render(ctx context.Context, req sandbox.RenderRequest) (sandbox.Picture, error) {
+	req, err := complete(req)
+	if err != nil {
+		return sandbox.Picture{}, err
+	}
+	select {
+	case r.slots <- struct{}{}:
+	case <-ctx.Done():
+		return sandbox.Picture{}, fmt.Errorf("wait for a free tab: %w", ctx.Err())
+	}
+	defer func() { <-r.slots }()
+
+	t, err := r.openTab()
+	if err != nil {
+		return sandbox.Picture{}, err
+	}
+	defer t.close()
+	return t.render(ctx, req)
+}
+
+// openTab opens a tab, once more in a new browser when the old one turns out
+// to be dead: nothing was asked of the page yet, so nothing happens twice.
+func (r *Renderer) openTab() (*tab, error) {
+	for first := true; ; first = false {
+		b, err := r.browser()
+		if err != nil {
+			return nil, err
+		}
+		t, err := openTab(b, &r.cfg)
+		if err == nil {
+			return t, nil
+		}
+		if !first || !b.dead() {
+			return nil, fmt.Errorf("open a tab: %w", err)
+		}
+	}
+}
+
+// browser returns the running browser and starts one when there is none.
+func (r *Renderer) browser() (*browser, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil, errClosed
+	}
+	if r.current != nil {
+		if !r.current.dead() {
+			return r.current, nil
+		}
+		r.cfg.Logger.Warn("browser died, starting another", "pid", r.current.pid)
+		r.current.stop()
+		r.current = nil
+	}
+	b, err := startBrowser(&r.cfg)
+	if err != nil {
+		return nil, fmt.Errorf("start browser %s: %w", r.cfg.Path, err)
+	}
+	r.cfg.Logger.Debug("browser started", "pid", b.pid, "version", b.version, "tabs", r.cfg.Tabs)
+	r.current = b
+	return b, nil
+}
+
+// Close kills the browser with its children, waits for them, and removes its
+// temporary profile. A render that still runs fails. Closing twice is fine.
+func (r *Renderer) Close() error {
+	r.mu.Lock()
+	closing := !r.closed
+	r.closed = true
+	if r.current != nil {
+		r.current.stop()
+		r.current = nil
+	}
+	r.mu.Unlock()
+	if closing {
+		for range cap(r.slots) { // every render has left when all slots are ours
+			r.slots <- struct{}{}
+		}
+		for range cap(r.slots) {
+			<-r.slots
+		}
+	}
+	return nil
+}

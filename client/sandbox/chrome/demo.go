@@ -1,0 +1,147 @@
+package chrome
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+
+	"github.com/chromedp/cdproto/fetch"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+)
+
+// patterns are the requests that the browser hands to us: those that may be
+// for the demo hosts, and local files. All others go to the network directly.
+func (t *tab) patterns() []*fetch.RequestPattern {
+	patterns := []*fetch.RequestPattern{{URLPattern: "file:*"}}
+	if t.cfg.Pages != nil {
+		patterns = append(patterns, &fetch.RequestPattern{URLPattern: "http*://*" + t.cfg.PagesDomain + "*"})
+	}
+	return patterns
+}
+
+// answer decides about one paused request. Its errors mean that the request
+// or the tab is gone, so there is nobody left to tell.
+func (t *tab) answer(ctx context.Context, ev fetch.EventRequestPaused) {
+	u, err := url.Parse(ev.Request.URL)
+	switch {
+	case err != nil, u.Scheme == "file":
+		fail(ctx, ev, network.ErrorReasonAccessDenied)
+	case !t.isDemo(u):
+		_, _ = chromedp.Call(ctx, fetch.ContinueRequest, fetch.ContinueRequestParams{RequestID: ev.RequestID})
+	default:
+		t.serveDemo(ctx, ev, u)
+	}
+}
+
+func fail(ctx context.Context, ev fetch.EventRequestPaused, reason network.ErrorReason) {
+	_, _ = chromedp.Call(ctx, fetch.FailRequest, fetch.FailRequestParams{RequestID: ev.RequestID, ErrorReason: reason})
+}
+
+// isDemo reports whether Pages answers for the address. The pattern may also
+// catch an address that only mentions the domain.
+func (t *tab) isDemo(u *url.URL) bool {
+	host := strings.ToLower(u.Hostname())
+	return t.cfg.Pages != nil && (u.Scheme == "http" || u.Scheme == "https") &&
+		(host == t.cfg.PagesDomain || strings.HasSuffix(host, "."+t.cfg.PagesDomain))
+}
+
+// serveDemo answers a request from the handler as if it came from the network.
+func (t *tab) serveDemo(ctx context.Context, ev fetch.EventRequestPaused, u *url.URL) {
+	if t.cfg.Fail != nil {
+		if err := t.cfg.Fail(ev.Request.URL); err != nil {
+			fail(ctx, ev, failureReason(err))
+			return
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, ev.Request.Method, u.String(), http.NoBody)
+	if err != nil {
+		fail(ctx, ev, network.ErrorReasonFailed)
+		return
+	}
+	for name, value := range ev.Request.Headers {
+		req.Header.Set(name, fmt.Sprint(value))
+	}
+	rec := &recorder{header: http.Header{}}
+	if err := serve(t.cfg.Pages, rec, req); err != nil {
+		if !errors.Is(err, http.ErrAbortHandler) {
+			t.cfg.Logger.Error("demo page failed", "host", u.Host, "error", err)
+		}
+		fail(ctx, ev, network.ErrorReasonConnectionClosed)
+		return
+	}
+	answer := fetch.FulfillRequestParams{RequestID: ev.RequestID, ResponseCode: int64(rec.code()), Body: rec.body.Bytes()}
+	for name, values := range rec.header {
+		for _, value := range values {
+			answer.ResponseHeaders = append(answer.ResponseHeaders, &fetch.HeaderEntry{Name: name, Value: value})
+		}
+	}
+	_, _ = chromedp.Call(ctx, fetch.FulfillRequest, answer)
+}
+
+// serve calls the handler and returns its panic as an error, as net/http would
+// end only that connection.
+func serve(h http.Handler, w http.ResponseWriter, r *http.Request) (err error) {
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case error:
+			err = p
+		default:
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	h.ServeHTTP(w, r)
+	return nil
+}
+
+// failureReason is the browser's name for a network error of Go's.
+func failureReason(err error) network.ErrorReason {
+	var dns *net.DNSError
+	switch {
+	case errors.As(err, &dns):
+		return network.ErrorReasonNameNotResolved
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return network.ErrorReasonConnectionRefused
+	case errors.Is(err, syscall.ECONNRESET):
+		return network.ErrorReasonConnectionReset
+	default:
+		return network.ErrorReasonFailed
+	}
+}
+
+// recorder keeps a handler's answer.
+type recorder struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (r *recorder) Header() http.Header { return r.header }
+
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 {
+		r.status = status
+	}
+}
+
+func (r *recorder) Write(p []byte) (int, error) {
+	r.WriteHeader(http.StatusOK)
+	if r.header.Get("Content-Type") == "" {
+		r.header.Set("Content-Type", http.DetectContentType(p))
+	}
+	return r.body.Write(p)
+}
+
+func (r *recorder) code() int {
+	if r.status == 0 {
+		return http.StatusOK
+	}
+	return r.status
+}

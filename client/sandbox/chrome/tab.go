@@ -1,0 +1,227 @@
+package chrome
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image/jpeg"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	cdpbrowser "github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/fetch"
+	"github.com/chromedp/cdproto/inspector"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+
+	"shotline/client/sandbox"
+)
+
+// openTimeout bounds the opening of an empty tab. A browser that needs longer
+// hangs, and is killed so that the next one can work.
+const openTimeout = 15 * time.Second
+
+var (
+	errPageTimeout = errors.New("page timeout")
+	errTabCrashed  = errors.New("the page crashed its tab")
+)
+
+// tab is one page in a browser context of its own.
+type tab struct {
+	cfg     *Config
+	browser *browser
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	free    func()         // closes the tab in the browser
+	work    sync.WaitGroup // event loops and demo requests
+}
+
+// openTab opens an empty tab and puts its guards in place: downloads denied,
+// dialogs dismissed, crashes noticed, demo hosts answered, local files refused.
+func openTab(b *browser, cfg *Config) (*tab, error) {
+	hung := time.AfterFunc(openTimeout, b.kill)
+	defer hung.Stop()
+
+	parent, cancel := context.WithCancelCause(b.ctx)
+	ctx, free := chromedp.NewContext(parent, chromedp.WithNewBrowserContext())
+	t := &tab{cfg: cfg, browser: b, ctx: ctx, cancel: cancel, free: free}
+	if err := chromedp.Do(ctx, chromedp.Func(t.guard)); err != nil {
+		t.close()
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *tab) guard(ctx context.Context, target *chromedp.Target) error {
+	onEvent(t, inspector.TargetCrashed, func(inspector.EventTargetCrashed) {
+		t.cancel(errTabCrashed)
+	})
+	onEvent(t, page.JavascriptDialogOpening, func(page.EventJavascriptDialogOpening) {
+		// It fails only when the dialog or the tab is gone, which is as good.
+		_, _ = chromedp.Call(ctx, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: false})
+	})
+	onEvent(t, fetch.RequestPaused, func(ev fetch.EventRequestPaused) {
+		t.work.Go(func() { t.answer(ctx, ev) })
+	})
+	if _, err := cdp.Call(ctx, target, fetch.Enable, fetch.EnableParams{Patterns: t.patterns()}); err != nil {
+		return fmt.Errorf("intercept requests: %w", err)
+	}
+	_, err := chromedp.CallBrowser(ctx, cdpbrowser.SetDownloadBehavior, cdpbrowser.SetDownloadBehaviorParams{
+		Behavior:         cdpbrowser.SetDownloadBehaviorBehaviorDeny,
+		BrowserContextID: chromedp.FromContext(ctx).BrowserContextID,
+	})
+	if err != nil {
+		return fmt.Errorf("deny downloads: %w", err)
+	}
+	return nil
+}
+
+// onEvent calls fn for every such event of the tab, one after another, until
+// the tab closes.
+func onEvent[E any](t *tab, event cdp.Event[E], fn func(E)) {
+	events := chromedp.Events(t.ctx, event)
+	t.work.Go(func() {
+		for ev, err := range events {
+			if err != nil {
+				return // the tab closes, or the event is from a newer protocol
+			}
+			fn(ev)
+		}
+	})
+}
+
+// close ends the tab and waits for everything it started.
+func (t *tab) close() {
+	t.cancel(context.Canceled)
+	t.free()
+	t.work.Wait()
+}
+
+// render loads the page and takes its picture within the page timeout.
+func (t *tab) render(ctx context.Context, req sandbox.RenderRequest) (sandbox.Picture, error) {
+	run, cancel := context.WithCancelCause(t.ctx)
+	defer cancel(nil)
+	timer := time.AfterFunc(t.cfg.PageTimeout, func() { cancel(errPageTimeout) })
+	defer timer.Stop()
+	detach := context.AfterFunc(ctx, func() { cancel(ctx.Err()) })
+	defer detach()
+
+	var (
+		answered atomic.Bool // the server's answer has begun
+		shot     screenshot
+		err      error
+	)
+	err = chromedp.Do(run,
+		chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+			_, err := cdp.Call(ctx, target, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
+				Width: int64(req.ScreenWidth), Height: int64(req.ScreenHeight), DeviceScaleFactor: 1,
+			})
+			return err
+		}),
+		load(req.URL, &answered),
+		chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+			shot, err = capture(ctx, target, req)
+			return err
+		}),
+	)
+	if err != nil {
+		return sandbox.Picture{}, t.explain(run, err, answered.Load())
+	}
+	return finish(shot, req)
+}
+
+// load opens the address and waits for the page's load event.
+func load(url string, answered *atomic.Bool) chromedp.Action[chromedp.Void] {
+	open := chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		res, err := cdp.Call(ctx, target, page.Navigate, page.NavigateParams{URL: url})
+		if err == nil && res.ErrorText != "" {
+			err = &chromedp.LoadError{ErrorText: res.ErrorText}
+		}
+		answered.Store(err == nil)
+		return err
+	})
+	return chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		_, err := chromedp.RunResponse(ctx, open)
+		return err
+	})
+}
+
+// explain turns what stopped a render into a reason for the person who asked.
+func (t *tab) explain(run context.Context, err error, answered bool) error {
+	var failed *chromedp.LoadError
+	cause := context.Cause(run)
+	switch {
+	case errors.As(err, &failed):
+		return loadReason(failed.ErrorText)
+	case errors.Is(cause, errPageTimeout) && answered:
+		return fmt.Errorf("page did not finish loading within %v", t.cfg.PageTimeout)
+	case errors.Is(cause, errPageTimeout):
+		return fmt.Errorf("page did not answer within %v", t.cfg.PageTimeout)
+	case errors.Is(cause, errTabCrashed):
+		return errTabCrashed
+	case t.browser.dead():
+		return errors.New("the browser died while it rendered the page")
+	case cause != nil:
+		return fmt.Errorf("render stopped: %w", cause)
+	default:
+		return fmt.Errorf("render: %w", err)
+	}
+}
+
+// screenshot is a page as the browser captured it.
+type screenshot struct {
+	data  []byte
+	url   string
+	title string
+}
+
+// capture takes the picture, as PNG whenever it has to be scaled afterwards.
+func capture(ctx context.Context, target *chromedp.Target, req sandbox.RenderRequest) (screenshot, error) {
+	params := page.CaptureScreenshotParams{Format: page.CaptureScreenshotFormatPng}
+	switch {
+	case scaled(req):
+		fast := true // the bytes only travel through a pipe
+		params.OptimizeForSpeed = &fast
+	case req.Format == "jpeg":
+		quality := int64(jpegQuality(req))
+		params.Format, params.Quality = page.CaptureScreenshotFormatJpeg, &quality
+	}
+	if req.FullPage {
+		layout, err := cdp.Call(ctx, target, page.GetLayoutMetrics, cdp.Empty{})
+		if err != nil {
+			return screenshot{}, fmt.Errorf("measure the page: %w", err)
+		}
+		height := float64(req.ScreenHeight)
+		if layout.CSSContentSize != nil {
+			height = math.Ceil(max(height, layout.CSSContentSize.Height))
+		}
+		beyond := true
+		params.CaptureBeyondViewport = &beyond
+		params.Clip = &page.Viewport{Width: float64(req.ScreenWidth), Height: min(height, maxSide), Scale: 1}
+	}
+	res, err := cdp.Call(ctx, target, page.CaptureScreenshot, params)
+	if err != nil {
+		return screenshot{}, fmt.Errorf("take the picture: %w", err)
+	}
+	shot := screenshot{data: res.Data, url: req.URL}
+	history, err := cdp.Call(ctx, target, page.GetNavigationHistory, cdp.Empty{})
+	if err != nil {
+		return screenshot{}, fmt.Errorf("read the final address: %w", err)
+	}
+	if i := int(history.CurrentIndex); i >= 0 && i < len(history.Entries) {
+		shot.url, shot.title = history.Entries[i].URL, history.Entries[i].Title
+	}
+	return shot, nil
+}
+
+// jpegQuality is the quality asked for, or the encoder's default.
+func jpegQuality(req sandbox.RenderRequest) int {
+	if req.Quality == 0 {
+		return jpeg.DefaultQuality
+	}
+	return req.Quality
+}

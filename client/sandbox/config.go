@@ -1,0 +1,153 @@
+package sandbox
+
+import (
+	"crypto/rand"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// DefaultAPIKey is the key accepted when Config.APIKey is empty.
+const DefaultAPIKey = "sandbox-key"
+
+// Config says how the sandbox behaves. The zero value is a working sandbox
+// without webhooks and with the plain renderer.
+type Config struct {
+	// APIKey is what callers must send; empty means DefaultAPIKey.
+	APIKey string
+
+	// WebhookURL receives the webhooks; empty means none are sent.
+	WebhookURL string
+	// WebhookSecret signs them; empty sends them unsigned.
+	WebhookSecret string
+	// Dialect is how webhooks are worded; empty means DialectA, the form of
+	// the vendor's guide.
+	Dialect Dialect
+	// AppIDs are the apps that have a webhook; empty means any id does.
+	AppIDs []string
+	// WebhookTries is how often one webhook is posted before it is given up;
+	// 0 means 8.
+	WebhookTries int
+	// WebhookWorkers is how many webhooks are posted at once; 0 means 64.
+	WebhookWorkers int
+	// WebhookTimeout limits one post; 0 means 10 s.
+	WebhookTimeout time.Duration
+	// RetryBackoff is the pause after the given number of failed posts (1, 2, …);
+	// nil doubles from one second: 1 s, 2 s, 4 s, …
+	RetryBackoff func(failed int) time.Duration
+
+	// Renderer draws the pictures; nil means a PlainRenderer. The server owns
+	// it: Server.Close closes it.
+	Renderer Renderer
+	// Workers is how many pages are rendered at once; 0 means 4.
+	Workers int
+	// PageTimeout limits one rendering; 0 means 20 s.
+	PageTimeout time.Duration
+
+	// BaseURL is the address callers reach the sandbox at, without /api/v1,
+	// for example http://127.0.0.1:8070. See Server.SetBaseURL.
+	BaseURL string
+
+	// MaxScreenshots is how many screenshots are remembered; 0 means 200,000.
+	// Beyond it the oldest settled one is forgotten, and while none is settled
+	// creates are answered 429.
+	MaxScreenshots int
+	// MaxPictureBytes bounds the pictures on disk; 0 means 2 GiB. Beyond it
+	// the oldest picture is removed.
+	MaxPictureBytes int64
+	// Dir is where pictures are kept; empty means a temporary folder that
+	// Close removes. Pictures of a plain renderer are drawn when asked for and
+	// never stored.
+	Dir string
+
+	// Balance is the credits at the start; 0 means 1,000,000.
+	Balance float64
+	// FirstID is the id of the first screenshot; 0 derives it from Now, so
+	// that a restarted sandbox does not give out an id twice.
+	FirstID int64
+
+	// Logger gets what an operator should see; nil discards it.
+	Logger *slog.Logger
+	// Now is the clock for all timestamps; nil means time.Now.
+	Now func() time.Time
+	// Rand feeds the key that makes image addresses unguessable; nil means
+	// crypto/rand.
+	Rand io.Reader
+}
+
+// withDefaults fills what was left zero and refuses what makes no sense.
+func (c Config) withDefaults() (Config, error) {
+	for _, n := range []struct {
+		name  string
+		value int64
+	}{
+		{"WebhookTries", int64(c.WebhookTries)},
+		{"WebhookWorkers", int64(c.WebhookWorkers)},
+		{"WebhookTimeout", int64(c.WebhookTimeout)},
+		{"Workers", int64(c.Workers)},
+		{"PageTimeout", int64(c.PageTimeout)},
+		{"MaxScreenshots", int64(c.MaxScreenshots)},
+		{"MaxPictureBytes", c.MaxPictureBytes},
+		{"FirstID", c.FirstID},
+	} {
+		if n.value < 0 {
+			return c, fmt.Errorf("sandbox: %s must not be negative: %d", n.name, n.value)
+		}
+	}
+	if c.Balance < 0 {
+		return c, fmt.Errorf("sandbox: Balance must not be negative: %g", c.Balance)
+	}
+	if c.WebhookURL != "" {
+		u, err := url.Parse(c.WebhookURL)
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" {
+			return c, fmt.Errorf("sandbox: WebhookURL must be an http or https address: %q", c.WebhookURL)
+		}
+	}
+	dialect, err := ParseDialect(string(orElse(c.Dialect, DialectA)))
+	if err != nil {
+		return c, err
+	}
+	c.Dialect = dialect
+
+	c.APIKey = orElse(c.APIKey, DefaultAPIKey)
+	c.WebhookTries = orElse(c.WebhookTries, 8)
+	c.WebhookWorkers = orElse(c.WebhookWorkers, 64)
+	c.WebhookTimeout = orElse(c.WebhookTimeout, 10*time.Second)
+	c.Workers = orElse(c.Workers, 4)
+	c.PageTimeout = orElse(c.PageTimeout, 20*time.Second)
+	c.MaxScreenshots = orElse(c.MaxScreenshots, 200_000)
+	c.MaxPictureBytes = orElse(c.MaxPictureBytes, 2<<30)
+	c.Balance = orElse(c.Balance, 1_000_000)
+	c.BaseURL = strings.TrimRight(c.BaseURL, "/")
+	if c.RetryBackoff == nil {
+		c.RetryBackoff = func(failed int) time.Duration { return time.Second << min(failed-1, 10) }
+	}
+	if c.Renderer == nil {
+		c.Renderer = &PlainRenderer{}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Rand == nil {
+		c.Rand = rand.Reader
+	}
+	// Ten thousand ids for every second since 1970 stay below 2^53, which
+	// JSON readers keep exact, and outrun any rate this server reaches.
+	c.FirstID = orElse(c.FirstID, c.Now().Unix()*10_000)
+	return c, nil
+}
+
+// orElse returns value, or fallback when value is zero.
+func orElse[T comparable](value, fallback T) T {
+	var zero T
+	if value == zero {
+		return fallback
+	}
+	return value
+}

@@ -1,0 +1,46 @@
+// Package sandbox is a local ScreenshotCenter: the same paths, envelope,
+// errors, credits and signed webhooks, with pictures drawn on this machine.
+// It is the vendor's side of the conversation and knows nothing of ours.
+//
+//	srv, err := sandbox.New(sandbox.Config{
+//		WebhookURL:    "http://127.0.0.1:8080/webhooks/screenshotcenter",
+//		WebhookSecret: "s3cret",
+//	})
+//	...
+//	defer srv.Close()
+//	srv.SetBaseURL("http://" + listener.Addr().String())
+//	go http.Serve(listener, srv.Handler())
+//
+// # What happens to a create
+//
+//  1. GET /api/v1/screenshot/create is checked, charged and entered in the
+//     books as `processing`; the answer carries its id and cost.
+//  2. One of Config.Workers render workers asks the Renderer for the picture.
+//     The screenshot becomes `finished`, or `error` with the reason.
+//  3. For every app id the create named in `apps`, one webhook is signed and
+//     posted to Config.WebhookURL, again and again with growing pauses until
+//     it is answered 2xx or Config.WebhookTries is used up.
+//
+// A webhook can overtake the answer to its create, as with the vendor.
+//
+// # Beside the vendor's paths
+//
+//   - GET /images/{id}-{token}.png is where a webhook's image_url points. It
+//     needs no key; the token cannot be guessed.
+//   - GET /sandbox/ledger (same key as the API) shows the books: every create
+//     with tags, cost and webhook attempts, and how often each endpoint was
+//     called. It is the independent witness for tests.
+//   - GET /healthz answers 200.
+//
+// # Renderers
+//
+// PlainRenderer draws labelled placeholders and needs nothing installed;
+// package chrome renders pages with a real browser. Both satisfy Renderer.
+//
+// # Where the vendor's behaviour is not documented
+//
+// A create costs 1 credit, with size=page 2, and a screenshot that fails is
+// not refunded. `limit` is 20 unless given and at most 100, anything else is
+// refused. Credits that run out are refused with 422 INSUFFICIENT_CREDITS. The
+// status in a failure webhook is `failed` in dialect A and `error` in B.
+package sandbox

@@ -1,0 +1,87 @@
+package sandbox
+
+import (
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+)
+
+// Page sizes of list and search. The vendor's are not documented; a limit
+// above the largest is refused rather than cut, so that no caller takes a
+// short page for the last one.
+const (
+	defaultLimit = 20
+	maxLimit     = 100
+)
+
+// info answers GET /screenshot/info.
+func (s *Server) info(_ *http.Request, q url.Values) (any, error) {
+	shot, err := s.lookUp(q)
+	if err != nil {
+		return nil, err
+	}
+	return shot.object(), nil
+}
+
+// list answers GET /screenshot/list: newest first, filtered by status,
+// country and any one tag.
+func (s *Server) list(_ *http.Request, q url.Values) (any, error) {
+	p := &params{query: q}
+	f := p.page()
+	f.status = p.choice("status", "", statusProcessing, statusFinished, statusError)
+	f.country = q.Get("country")
+	f.tag = q.Get("tag")
+	if err := p.err(); err != nil {
+		return nil, err
+	}
+	return s.books.list(f), nil
+}
+
+// search answers GET /screenshot/search: screenshots whose normalised URL
+// contains the given text, newest first.
+func (s *Server) search(_ *http.Request, q url.Values) (any, error) {
+	p := &params{query: q}
+	f := p.page()
+	if f.urlPart = q.Get("url"); f.urlPart == "" {
+		return nil, missing("url")
+	}
+	if err := p.err(); err != nil {
+		return nil, err
+	}
+	return s.books.list(f), nil
+}
+
+// account answers GET /account/info.
+func (s *Server) account(*http.Request, url.Values) (any, error) {
+	return map[string]any{"balance": s.books.credits(), "plan": "sandbox"}, nil
+}
+
+func (s *Server) noEndpoint(*http.Request, url.Values) (any, error) { return nil, errPath }
+
+// page reads limit and offset.
+func (p *params) page() filter {
+	return filter{
+		limit:  p.integer("limit", 1, maxLimit, defaultLimit),
+		offset: p.integer("offset", 0, math.MaxInt32, 0),
+	}
+}
+
+// lookUp finds the screenshot that the id parameter names.
+func (s *Server) lookUp(q url.Values) (screenshot, error) {
+	text := q.Get("id")
+	if text == "" {
+		return screenshot{}, missing("id")
+	}
+	id, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		p := &params{}
+		p.refuse("id", "must be a whole number")
+		return screenshot{}, p.err()
+	}
+	shot, found := s.books.find(id)
+	if !found {
+		return screenshot{}, errUnknown
+	}
+	return shot, nil
+}

@@ -1,0 +1,196 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Limits of the sandbox's own; the vendor documents none.
+const (
+	maxURLLength   = 8192
+	maxTags        = 32
+	maxTagLength   = 255
+	maxApps        = 16
+	maxAppIDLength = 64
+	maxWidth       = 4000  // px, viewport and picture
+	maxHeight      = 20000 // px, picture
+)
+
+// params reads typed values from a query and collects everything that is
+// wrong with it, so that one answer names all mistakes.
+type params struct {
+	query url.Values
+	wrong map[string][]string
+}
+
+func (p *params) refuse(name, reason string) {
+	if p.wrong == nil {
+		p.wrong = make(map[string][]string)
+	}
+	p.wrong[name] = append(p.wrong[name], reason)
+}
+
+// err is nil when nothing was refused.
+func (p *params) err() error {
+	if len(p.wrong) == 0 {
+		return nil
+	}
+	name := slices.Min(slices.Collect(maps.Keys(p.wrong)))
+	return &apiError{
+		status: http.StatusUnprocessableEntity,
+		code:   "VALIDATION_ERROR",
+		text:   fmt.Sprintf("Validation failed: %s %s", name, p.wrong[name][0]),
+		fields: p.wrong,
+	}
+}
+
+// integer reads a whole number within lowest and highest, or fallback when
+// the parameter is absent or empty.
+func (p *params) integer(name string, lowest, highest, fallback int) int {
+	text := p.query.Get(name)
+	if text == "" {
+		return fallback
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < lowest || n > highest {
+		p.refuse(name, fmt.Sprintf("must be a whole number from %d to %d", lowest, highest))
+		return fallback
+	}
+	return n
+}
+
+// choice reads one of the allowed words; the first is the default.
+func (p *params) choice(name string, allowed ...string) string {
+	text := p.query.Get(name)
+	if text == "" {
+		return allowed[0]
+	}
+	if !slices.Contains(allowed, text) {
+		p.refuse(name, "must be one of "+strings.TrimPrefix(strings.Join(allowed, ", "), ", "))
+		return allowed[0]
+	}
+	return text
+}
+
+// flag reads true/false or 1/0.
+func (p *params) flag(name string) bool {
+	text := p.query.Get(name)
+	if text == "" {
+		return false
+	}
+	on, err := strconv.ParseBool(text)
+	if err != nil {
+		p.refuse(name, "must be true or false")
+	}
+	return on
+}
+
+// address reads and normalises the url parameter.
+func (p *params) address() string {
+	address, err := normaliseURL(p.query.Get("url"))
+	if err != nil {
+		p.refuse("url", err.Error())
+	}
+	return address
+}
+
+// tags reads the repeatable tag parameter; empty ones and repeats are dropped.
+func (p *params) tags() []string {
+	tags := []string{}
+	for _, tag := range p.query["tag"] {
+		switch {
+		case len(tag) > maxTagLength:
+			p.refuse("tag", fmt.Sprintf("must not be longer than %d bytes", maxTagLength))
+		case tag != "" && !slices.Contains(tags, tag):
+			tags = append(tags, tag)
+		}
+	}
+	if len(tags) > maxTags {
+		p.refuse("tag", fmt.Sprintf("must not be given more than %d times", maxTags))
+	}
+	return tags
+}
+
+// apps reads the apps parameter in both of its forms.
+func (p *params) apps() []app {
+	apps, err := parseApps(p.query["apps"])
+	if err != nil {
+		p.refuse("apps", err.Error())
+	}
+	return apps
+}
+
+// app is a connected app that a create names.
+type app struct {
+	id       string
+	template string // storage path of this app's copy; empty when none was given
+}
+
+// parseApps reads repeated ids (12, 34) and JSON objects from id to storage
+// path template ({"12":"archive/{id}.png"}), mixed if need be. The order is
+// that of the ids given; ids of one object are sorted.
+func parseApps(values []string) ([]app, error) {
+	var apps []app
+	for _, value := range values {
+		value = strings.TrimSpace(value)
+		if value == "" {
+			continue
+		}
+		found := map[string]string{value: ""}
+		if strings.HasPrefix(value, "{") {
+			found = nil
+			if err := json.Unmarshal([]byte(value), &found); err != nil {
+				return nil, errors.New("must be app ids or a JSON object from app id to path template")
+			}
+		}
+		for _, id := range slices.Sorted(maps.Keys(found)) {
+			if !validAppID(id) {
+				return nil, fmt.Errorf("holds an app id that is not made of up to %d letters, digits, - and _", maxAppIDLength)
+			}
+			if !slices.ContainsFunc(apps, func(a app) bool { return a.id == id }) {
+				apps = append(apps, app{id: id, template: found[id]})
+			}
+		}
+	}
+	if len(apps) > maxApps {
+		return nil, fmt.Errorf("must not name more than %d apps", maxApps)
+	}
+	return apps, nil
+}
+
+func validAppID(id string) bool {
+	if id == "" || len(id) > maxAppIDLength {
+		return false
+	}
+	for _, c := range []byte(id) {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+		if !letter && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return true
+}
+
+// normaliseURL lower-cases scheme and host and gives an empty path a slash,
+// as the vendor's answers show it: https://Example.com is https://example.com/.
+func normaliseURL(raw string) (string, error) {
+	if len(raw) > maxURLLength {
+		return "", fmt.Errorf("must not be longer than %d bytes", maxURLLength)
+	}
+	u, err := url.Parse(strings.TrimSpace(raw))
+	if err != nil || u.Hostname() == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return "", errors.New("must be an absolute http or https address")
+	}
+	u.Host = strings.ToLower(u.Host)
+	if u.Path == "" {
+		u.Path = "/"
+	}
+	return u.String(), nil
+}

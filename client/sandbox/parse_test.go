@@ -1,0 +1,64 @@
+package sandbox
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+)
+
+// TestSign compares with: openssl dgst -sha256 -hmac 'whsec top secret'.
+func TestSign(t *testing.T) {
+	got := sign("whsec top secret", []byte(`{"event":"screenshot.completed","screenshot_id":"sc_abc123"}`))
+	if want := "sha256=a97661cd7747284608e76ed7fc927b6ec635a908c51b28c225625e33346f9fb0"; got != want {
+		t.Errorf("signature is %s, want %s", got, want)
+	}
+}
+
+func TestNormaliseURL(t *testing.T) {
+	for raw, want := range map[string]string{
+		"https://example.com":            "https://example.com/",
+		"HTTP://EXAMPLE.com/Path":        "http://example.com/Path",
+		" https://example.com?q=A ":      "https://example.com/?q=A",
+		"https://Example.com:8443/a#b":   "https://example.com:8443/a#b",
+		"https://example.com/%7Ea?b=%20": "https://example.com/%7Ea?b=%20",
+	} {
+		if got, err := normaliseURL(raw); got != want || err != nil {
+			t.Errorf("normaliseURL(%q) = %q, %v, want %q", raw, got, err, want)
+		}
+	}
+}
+
+func FuzzNormaliseURL(f *testing.F) {
+	for _, seed := range []string{"https://example.com", "HTTP://A/%zz", "https://[::1]:80", "//x", "https://é/?ü", "javascript:1", "https://u:p@H/", ""} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		once, err := normaliseURL(raw)
+		if err != nil {
+			return
+		}
+		u, err := url.Parse(once)
+		if err != nil || u.Path == "" || u.Hostname() == "" || !strings.HasPrefix(u.Scheme, "http") {
+			t.Fatalf("%q became %q (%v)", raw, once, err)
+		}
+	})
+}
+
+func FuzzParseApps(f *testing.F) {
+	for _, seed := range []string{"12", `{"12":"a/{id}.png"}`, `{"12":3}`, "{", " 7 ", `{"":""}`, "null"} {
+		f.Add(seed, "34")
+	}
+	f.Fuzz(func(t *testing.T, a, b string) {
+		apps, err := parseApps([]string{a, b})
+		if err != nil {
+			return
+		}
+		seen := map[string]bool{}
+		for _, app := range apps {
+			if !validAppID(app.id) || seen[app.id] || len(apps) > maxApps {
+				t.Fatalf("%q and %q became %+v", a, b, apps)
+			}
+			seen[app.id] = true
+		}
+	})
+}

@@ -1,0 +1,191 @@
+package sandbox
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"image"
+	"image/color"
+	"net/url"
+)
+
+// PlainRenderer draws a labelled placeholder instead of the page: a small
+// browser window with host, path and size, in a colour that follows from the
+// host name. It opens no connection and needs nothing installed. Equal
+// requests give equal pictures. The zero value is ready to use.
+type PlainRenderer struct {
+	// Fail, when set, says which addresses must fail: a non-nil error becomes
+	// the screenshot's error. It is called from several goroutines at once.
+	Fail func(url string) error
+}
+
+// measurer is a Renderer whose pictures follow from the request alone. The
+// server then keeps no pictures: it measures when a screenshot is created, and
+// draws when somebody looks.
+type measurer interface {
+	Renderer
+	// Measure is Render without the picture's data, and quick.
+	Measure(ctx context.Context, r RenderRequest) (Picture, error)
+}
+
+var _ measurer = (*PlainRenderer)(nil)
+
+// Name returns "plain".
+func (p *PlainRenderer) Name() string { return "plain" }
+
+// Close has nothing to do.
+func (p *PlainRenderer) Close() error { return nil }
+
+// Measure says what Render would return, without drawing it.
+func (p *PlainRenderer) Measure(ctx context.Context, r RenderRequest) (Picture, error) {
+	if err := ctx.Err(); err != nil {
+		return Picture{}, err
+	}
+	u, err := url.Parse(r.URL)
+	if err != nil {
+		return Picture{}, fmt.Errorf("bad address: %w", err)
+	}
+	if p.Fail != nil {
+		if err := p.Fail(r.URL); err != nil {
+			return Picture{}, err
+		}
+	}
+	pic := Picture{Format: r.Format, FinalURL: r.URL, Title: u.Host}
+	w, h := pageSize(r)
+	pic.Width, pic.Height = outputSize(w, h, r.Width, r.Height)
+	return pic, nil
+}
+
+// Render draws the placeholder, some tens of milliseconds for a usual size.
+// A full page is two to four screens high.
+func (p *PlainRenderer) Render(ctx context.Context, r RenderRequest) (Picture, error) {
+	measured, err := p.Measure(ctx, r)
+	if err != nil {
+		return Picture{}, err
+	}
+	img, err := placeholder(r)
+	if err != nil {
+		return Picture{}, err
+	}
+	pic, err := encode(resize(img, r.Width, r.Height), r.Format, r.Quality)
+	if err != nil {
+		return Picture{}, err
+	}
+	measured.Data = pic.Data
+	return measured, nil
+}
+
+// pageSize is what the placeholder's page measures before it is scaled.
+func pageSize(r RenderRequest) (int, int) {
+	w, h := orElse(r.ScreenWidth, DefaultScreenWidth), orElse(r.ScreenHeight, DefaultScreenHeight)
+	if r.FullPage {
+		h = min(h*(2+int(hash(r.URL)%3)), maxHeight)
+	}
+	return w, h
+}
+
+func hash(text string) uint32 {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(text))
+	return h.Sum32()
+}
+
+// accents are calm colours that carry white text.
+var accents = []color.RGBA{
+	{0x3b, 0x6e, 0xa8, 0xff}, {0x2f, 0x85, 0x7a, 0xff}, {0x7a, 0x5c, 0xa6, 0xff}, {0xb0, 0x5a, 0x6b, 0xff},
+	{0xb4, 0x72, 0x3a, 0xff}, {0x5b, 0x7f, 0x3f, 0xff}, {0x4a, 0x5f, 0x9e, 0xff}, {0x9a, 0x52, 0x8c, 0xff},
+	{0x35, 0x7f, 0x99, 0xff}, {0xa0, 0x5f, 0x4a, 0xff}, {0x56, 0x6f, 0x86, 0xff}, {0x86, 0x7a, 0x35, 0xff},
+}
+
+var (
+	white = color.RGBA{0xff, 0xff, 0xff, 0xff}
+	ink   = color.RGBA{0x2b, 0x30, 0x38, 0xff}
+	grey  = color.RGBA{0x7d, 0x85, 0x90, 0xff}
+)
+
+// placeholder draws the whole page at its natural size.
+func placeholder(r RenderRequest) (image.Image, error) {
+	u, err := url.Parse(r.URL)
+	if err != nil {
+		return nil, fmt.Errorf("bad address: %w", err)
+	}
+	w, h := pageSize(r)
+	c, err := newCanvas(w, h)
+	if err != nil {
+		return nil, err
+	}
+	defer c.close()
+
+	accent := accents[hash(u.Hostname())%uint32(len(accents))]
+	tint := mix(accent, white, 0.86)
+	unit := min(max(float64(w)/1280, 0.45), 3)
+	px := func(n float64) float64 { return n * unit }
+	width, height := float64(w), float64(h)
+
+	// The desk and the window on it, with a shadow of growing faintness.
+	c.fill(mix(accent, white, 0.72))
+	margin := px(40)
+	for i := 6; i >= 1; i-- {
+		spread := px(float64(i) * 3)
+		c.box(margin-spread, margin-spread+px(6), width-2*(margin-spread), height-2*(margin-spread), px(18)+spread, fade(ink, 0.025))
+	}
+	c.box(margin, margin, width-2*margin, height-2*margin, px(16), white)
+
+	// Its bar: three buttons and the address.
+	bar := px(64)
+	c.box(margin, margin, width-2*margin, bar, px(16), tint)
+	c.box(margin, margin+bar/2, width-2*margin, bar/2, 0, tint)
+	for i, dot := range []color.RGBA{{0xe5, 0x73, 0x6b, 0xff}, {0xe6, 0xb4, 0x50, 0xff}, {0x6f, 0xb5, 0x6a, 0xff}} {
+		c.box(margin+px(24+float64(i)*26), margin+bar/2-px(8), px(16), px(16), px(8), dot)
+	}
+	pill := width - 2*margin - px(160)
+	c.box(margin+px(120), margin+px(14), pill, bar-px(28), px(18), white)
+	c.text(margin+px(142), margin+bar/2+px(6), px(18), regular, ink, pill-px(44), u.Host+u.EscapedPath())
+
+	// The head of the page: who, where, how large.
+	top, head := margin+bar, px(250)
+	left, inner := margin+px(56), width-2*margin-px(112)
+	c.box(margin, top, width-2*margin, head, 0, accent)
+	c.text(left, top+px(110), px(58), bold, white, inner, u.Host)
+	c.text(left, top+px(160), px(28), regular, fade(white, 0.88), inner, orElse(u.EscapedPath(), "/"))
+	extent := "screen"
+	if r.FullPage {
+		extent = "full page"
+	}
+	c.text(left, top+px(208), px(20), regular, fade(white, 0.72), inner, fmt.Sprintf("%d × %d, %s: placeholder drawn without a browser", w, h, extent))
+
+	// Below it, until the window ends: cards and lines of what could be text.
+	end := height - margin - px(30)
+	stroke := func(x, y, w, thick float64, col color.RGBA) {
+		if y+thick <= end {
+			c.box(x, y, w, thick, thick/2, col)
+		}
+	}
+	for y := top + head + px(44); y < end; y += px(430) {
+		card := (inner - 2*px(28)) / 3
+		for i := range 3 {
+			x := left + float64(i)*(card+px(28))
+			c.box(x, y, card, min(px(190), end-y), px(12), tint)
+			stroke(x+px(22), y+px(26), card*0.35, px(18), mix(accent, white, 0.45))
+			for line := range 3 {
+				stroke(x+px(22), y+px(74+float64(line)*32), card*[]float64{0.78, 0.66, 0.5}[line], px(12), mix(accent, white, 0.7))
+			}
+		}
+		for line := range 5 {
+			stroke(left, y+px(228+float64(line)*34), inner*[]float64{1, 0.96, 0.98, 0.93, 0.6}[line], px(12), mix(grey, white, 0.78))
+		}
+	}
+	return c.img, c.err
+}
+
+// mix blends b into a by the given share.
+func mix(a, b color.RGBA, share float64) color.RGBA {
+	blend := func(x, y uint8) uint8 { return uint8(float64(x)*(1-share) + float64(y)*share + 0.5) }
+	return color.RGBA{blend(a.R, b.R), blend(a.G, b.G), blend(a.B, b.B), 0xff}
+}
+
+// fade makes a colour translucent (premultiplied, as image/color wants it).
+func fade(c color.RGBA, opacity float64) color.RGBA {
+	part := func(x uint8) uint8 { return uint8(float64(x)*opacity + 0.5) }
+	return color.RGBA{part(c.R), part(c.G), part(c.B), part(0xff)}
+}

@@ -1,0 +1,163 @@
+package sandbox
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// Server is a running sandbox. Its methods are safe for concurrent use.
+type Server struct {
+	cfg      Config
+	books    *books
+	pictures *pictures // nil when the renderer's pictures are drawn on demand
+	courier  *courier
+	baseURL  atomic.Pointer[string]
+	imageKey []byte        // makes image addresses unguessable
+	drawing  chan struct{} // bounds the pictures held decoded in memory
+	work     *activity
+	renders  chan *screenshot
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	close  func() error
+}
+
+// New starts a sandbox: its render and webhook workers run until Close. It
+// listens on nothing; serve Handler where it should be reached. An error
+// names the Config field that is wrong.
+func New(cfg Config) (*Server, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		cfg:      cfg,
+		books:    newBooks(cfg.MaxScreenshots, cfg.FirstID, cfg.Balance),
+		imageKey: make([]byte, 32),
+		drawing:  make(chan struct{}, cfg.Workers),
+		work:     newActivity(),
+		// As many as can be processing, so that a create never waits here.
+		renders: make(chan *screenshot, cfg.MaxScreenshots),
+	}
+	if _, err := io.ReadFull(cfg.Rand, s.imageKey); err != nil {
+		return nil, fmt.Errorf("sandbox: read random bytes: %w", err)
+	}
+	if _, ok := cfg.Renderer.(measurer); !ok {
+		if s.pictures, err = openPictures(cfg.Dir, cfg.MaxScreenshots, cfg.MaxPictureBytes); err != nil {
+			return nil, err
+		}
+	}
+	s.SetBaseURL(cfg.BaseURL)
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.courier = startCourier(s.ctx, cfg, s.books, s.work)
+	for range cfg.Workers {
+		s.wg.Go(s.renderLoop)
+	}
+	s.close = sync.OnceValue(s.shutDown)
+	return s, nil
+}
+
+// SetBaseURL tells the sandbox the public address of its root, for example
+// http://127.0.0.1:8070; image_url of later webhooks starts with it. Without
+// one image_url is only a path.
+func (s *Server) SetBaseURL(address string) {
+	address = strings.TrimRight(address, "/")
+	s.baseURL.Store(&address)
+}
+
+// Close stops renders and deliveries, waits for their goroutines, closes the
+// renderer and removes temporary pictures. What was still processing stays so.
+// Repeated calls return the first result.
+func (s *Server) Close() error { return s.close() }
+
+func (s *Server) shutDown() error {
+	s.cancel()
+	s.wg.Wait()
+	s.courier.stop()
+	err := s.cfg.Renderer.Close()
+	if s.pictures != nil {
+		err = errors.Join(err, s.pictures.close())
+	}
+	return err
+}
+
+// Idle returns when nothing is being rendered and no webhook is waiting to be
+// delivered, or with an error when ctx ends or the server is closed first.
+func (s *Server) Idle(ctx context.Context) error {
+	select {
+	case <-s.work.quiet():
+		return nil
+	case <-s.ctx.Done():
+		return errors.New("sandbox: closed")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Handler serves the API under /api/v1, images, the ledger and /healthz.
+func (s *Server) Handler() http.Handler {
+	mux := http.NewServeMux()
+	for name, answer := range map[string]endpoint{
+		"screenshot/create":    s.create,
+		"screenshot/info":      s.info,
+		"screenshot/list":      s.list,
+		"screenshot/search":    s.search,
+		"screenshot/thumbnail": s.thumbnail,
+		"account/info":         s.account,
+	} {
+		mux.Handle("/api/v1/"+name, s.api(name, answer))
+	}
+	mux.Handle("/api/v1/", s.api("unknown", s.noEndpoint))
+	mux.HandleFunc("/sandbox/ledger", s.showLedger)
+	mux.HandleFunc("GET /images/{name}", s.image)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, map[string]string{"status": "ok", "renderer": s.cfg.Renderer.Name()})
+	})
+	return mux
+}
+
+// imagePath is the address of a picture, below the base URL. The token is a
+// MAC of the id, so it need not be remembered.
+func (s *Server) imagePath(id int64, format string) string {
+	ext := map[string]string{"png": ".png", "jpeg": ".jpg"}[format]
+	number := strconv.FormatInt(id, 10)
+	mac := hmac.New(sha256.New, s.imageKey)
+	mac.Write([]byte(number))
+	return "/images/" + number + "-" + hex.EncodeToString(mac.Sum(nil)[:16]) + ext
+}
+
+// image serves what image_url points to. Whatever is wrong with the address
+// looks the same to the caller: not found.
+func (s *Server) image(w http.ResponseWriter, r *http.Request) {
+	number, _, _ := strings.Cut(r.PathValue("name"), "-")
+	id, err := strconv.ParseInt(number, 10, 64)
+	if err != nil {
+		http.NotFound(w, r)
+		return
+	}
+	shot, found := s.books.find(id)
+	if !found || shot.status != statusFinished ||
+		subtle.ConstantTimeCompare([]byte(r.URL.Path), []byte(s.imagePath(id, shot.picture.Format))) != 1 {
+		http.NotFound(w, r)
+		return
+	}
+	p, err := s.picture(r.Context(), shot)
+	if err != nil {
+		s.cfg.Logger.Warn("sandbox image not served", "id", id, "error", err)
+		http.NotFound(w, r)
+		return
+	}
+	writePicture(w, p)
+}

@@ -1,0 +1,189 @@
+package sandbox_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"image"
+	_ "image/jpeg" // thumbnails may be JPEG
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"shotline/client/sandbox"
+)
+
+func TestThumbnail(t *testing.T) {
+	v := start(t, sandbox.Config{})
+	screen := []string{"screen_width", "320", "screen_height", "200"}
+	v.create("https://example.com/", screen...) // 1001: as rendered
+	v.create("https://example.com/", append(screen, "width", "160", "format", "jpg", "quality", "60")...)
+	v.create("https://example.com/", "screen_width", "200", "screen_height", "450", "height", "150")
+	v.create("https://example.com/", append(screen, "size", "page")...)
+	v.create("https://example.com/")
+	v.settle()
+	for _, test := range []struct {
+		query         url.Values
+		format        string
+		width, height int
+	}{
+		{with("id", "1001"), "png", 320, 200},
+		{with("id", "1001", "width", "80"), "png", 80, 50},
+		{with("id", "1001", "height", "100"), "png", 160, 100},
+		{with("id", "1001", "width", "100", "height", "100"), "png", 100, 100},
+		{with("id", "1001", "width", "60", "height", "200"), "png", 60, 200},
+		{with("id", "1001", "format", "jpeg"), "jpeg", 320, 200},
+		{with("id", "1002"), "jpeg", 160, 100},
+		{with("id", "1002", "format", "png", "width", "64"), "png", 64, 40},
+		{with("id", "1003"), "png", 67, 150},
+		{with("id", "1004"), "png", 320, 600},
+		{with("id", "1005"), "png", 1280, 800},
+	} {
+		t.Run(test.query.Encode(), func(t *testing.T) {
+			a := v.get("screenshot/thumbnail", test.query)
+			got, format, err := image.DecodeConfig(bytes.NewReader(a.body))
+			if err != nil {
+				t.Fatalf("answer %d is no picture: %v", a.status, err)
+			}
+			if got.Width != test.width || got.Height != test.height || format != test.format {
+				t.Errorf("picture is %d×%d %s, want %d×%d %s", got.Width, got.Height, format, test.width, test.height, test.format)
+			}
+			if kind := a.header.Get("Content-Type"); kind != "image/"+test.format {
+				t.Errorf("Content-Type is %q", kind)
+			}
+		})
+	}
+	for _, field := range []string{"width", "height", "format", "quality"} {
+		if a := v.get("screenshot/thumbnail", with("id", "1001", field, "none")); a.status != 422 {
+			t.Errorf("thumbnail with a bad %s answers %d, want 422", field, a.status)
+		}
+	}
+}
+
+// TestImageURL follows the webhook's image_url, without a key, to the very
+// picture that the API hands out.
+func TestImageURL(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		renderer sandbox.Renderer
+		format   string
+		suffix   string
+	}{
+		{"drawn on demand", nil, "jpeg", ".jpg"},
+		{"stored", &camera{}, "png", ".png"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			address, hooks := receiver(t, always(http.StatusOK))
+			v := start(t, sandbox.Config{WebhookURL: address, Renderer: test.renderer})
+			v.create("https://example.com/", "apps", "12", "format", test.format, "screen_width", "320", "screen_height", "200")
+			var body struct {
+				ImageURL string `json:"image_url"`
+			}
+			if err := json.Unmarshal(next(t, hooks).body, &body); err != nil {
+				t.Fatal(err)
+			}
+			path := strings.TrimPrefix(body.ImageURL, v.root)
+			a := v.do(http.MethodGet, path, "", nil)
+			thumb := v.get("screenshot/thumbnail", with("id", "1001"))
+			if a.status != 200 || !bytes.Equal(a.body, thumb.body) || !strings.HasSuffix(path, test.suffix) {
+				t.Errorf("%s answers %d with %d bytes, the thumbnail has %d", path, a.status, len(a.body), len(thumb.body))
+			}
+			forged := strings.Replace(path, "1001-", "1001-0", 1)
+			for _, wrong := range []string{forged, "/images/1001.png", "/images/1002" + path[len("/images/1001"):], "/images/x", path + "x"} {
+				if a := v.do(http.MethodGet, wrong, sandbox.DefaultAPIKey, nil); a.status != 404 {
+					t.Errorf("%s answers %d, want 404", wrong, a.status)
+				}
+			}
+		})
+	}
+}
+
+func TestPicturesOnDiskAreBounded(t *testing.T) {
+	dir := t.TempDir()
+	v := start(t, sandbox.Config{Renderer: &camera{}, Dir: dir, MaxPictureBytes: 300, Workers: 1})
+	for i := range 5 {
+		v.create(fmt.Sprintf("https://example.com/%d", i))
+	}
+	v.settle()
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	total := int64(0)
+	for _, f := range files {
+		info, err := os.Stat(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		total += info.Size()
+	}
+	if len(files) == 0 || len(files) == 5 || total > 300 {
+		t.Errorf("%d pictures of %d bytes are kept, want some within 300 bytes", len(files), total)
+	}
+	if a := v.get("screenshot/thumbnail", with("id", "1005")); a.status != 200 {
+		t.Errorf("the newest picture answers %d", a.status)
+	}
+	a := v.get("screenshot/thumbnail", with("id", "1001"))
+	if a.status != 404 {
+		t.Errorf("the oldest picture answers %d, want 404", a.status)
+	}
+	contains(t, a.body, `"IMAGE_GONE"`)
+}
+
+func TestTemporaryPicturesAreRemoved(t *testing.T) {
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	srv, err := sandbox.New(sandbox.Config{Renderer: &camera{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, _ := os.ReadDir(temp)
+	if err := srv.Close(); err != nil {
+		t.Fatal(err)
+	}
+	after, _ := os.ReadDir(temp)
+	if len(before) != 1 || len(after) != 0 {
+		t.Errorf("temporary folders: %d while open, %d after Close, want 1 and 0", len(before), len(after))
+	}
+}
+
+func TestPlainRenderer(t *testing.T) {
+	p := &sandbox.PlainRenderer{}
+	ctx := context.Background()
+	for _, r := range []sandbox.RenderRequest{
+		{URL: "https://example.com/", Format: "png", ScreenWidth: 320, ScreenHeight: 200},
+		{URL: "https://example.com/", Format: "jpeg", FullPage: true, ScreenWidth: 320, ScreenHeight: 200, Width: 100},
+		{URL: "https://example.com/", Format: "png", ScreenWidth: 1, ScreenHeight: 1},
+		{URL: "https://" + strings.Repeat("long.", 900) + "test/" + strings.Repeat("x", 3000), Format: "png", ScreenWidth: 200, ScreenHeight: 300},
+		{URL: "https://例え.テスト/パス", Format: "png", ScreenWidth: 300, ScreenHeight: 200, Width: 50, Height: 100},
+	} {
+		pic, err := p.Render(ctx, r)
+		if err != nil {
+			t.Fatalf("%.60s: %v", r.URL, err)
+		}
+		measured, err := p.Measure(ctx, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, format, err := image.DecodeConfig(bytes.NewReader(pic.Data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Width != measured.Width || got.Height != measured.Height || pic.Width != got.Width || pic.Height != got.Height || format != r.Format {
+			t.Errorf("%.60s: picture is %d×%d, said %d×%d, measured %d×%d", r.URL, got.Width, got.Height, pic.Width, pic.Height, measured.Width, measured.Height)
+		}
+		again, err := p.Render(ctx, r)
+		if err != nil || !bytes.Equal(again.Data, pic.Data) {
+			t.Errorf("%.60s: drawn twice, the pictures differ (%v)", r.URL, err)
+		}
+	}
+	a, _ := p.Render(ctx, sandbox.RenderRequest{URL: "https://one.test/", Format: "png", ScreenWidth: 200, ScreenHeight: 100})
+	b, _ := p.Render(ctx, sandbox.RenderRequest{URL: "https://two.test/", Format: "png", ScreenWidth: 200, ScreenHeight: 100})
+	if bytes.Equal(a.Data, b.Data) {
+		t.Error("two hosts have the same picture")
+	}
+}

@@ -1,0 +1,106 @@
+package sandbox
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// Dialect is one of the two documented wordings of the vendor's webhooks.
+type Dialect string
+
+const (
+	// DialectA is the wording of the guide and the help page: header
+	// X-Signature, event screenshot.completed, status done.
+	DialectA Dialect = "A"
+	// DialectB is the wording of the product page: headers
+	// X-ScreenshotCenter-Signature and X-ScreenshotCenter-Event, event
+	// screenshot.finished, status finished, and more fields.
+	DialectB Dialect = "B"
+)
+
+// ParseDialect reads a or b, in either case.
+func ParseDialect(text string) (Dialect, error) {
+	switch d := Dialect(strings.ToUpper(text)); d {
+	case DialectA, DialectB:
+		return d, nil
+	}
+	return "", fmt.Errorf("sandbox: webhook dialect must be A or B, not %q", text)
+}
+
+// notice is a webhook ready to be sent; every attempt sends the same bytes.
+type notice struct {
+	event string
+	body  []byte
+}
+
+// noticeBody is the JSON of both dialects; B alone has the fields at the end.
+// The id is text here although the API's is a number: so the vendor shows it.
+type noticeBody struct {
+	Event        string  `json:"event"`
+	ScreenshotID string  `json:"screenshot_id"`
+	URL          string  `json:"url"`
+	Status       string  `json:"status"`
+	ImageURL     *string `json:"image_url"`
+	CreatedAt    string  `json:"created_at"`
+
+	Error    string            `json:"error,omitempty"`
+	Width    int               `json:"width,omitempty"`
+	Height   int               `json:"height,omitempty"`
+	Metadata map[string]string `json:"metadata,omitempty"`
+}
+
+// noticeOf words the end of a screenshot in the configured dialect. Dialect
+// A's failure carries no reason: none is documented.
+func (s *Server) noticeOf(shot *screenshot, p Picture, failure string) notice {
+	body := noticeBody{
+		Event:        "screenshot.completed",
+		ScreenshotID: strconv.FormatInt(shot.id, 10),
+		URL:          shot.render.URL,
+		Status:       "done",
+		CreatedAt:    stamp(shot.createdAt),
+	}
+	if s.cfg.Dialect == DialectB {
+		body.Event, body.Status = "screenshot.finished", statusFinished
+		body.Width, body.Height = p.Width, p.Height
+		body.Metadata = map[string]string{"title": p.Title}
+		body.Error = failure
+	}
+	if failure == "" {
+		body.ImageURL = known(*s.baseURL.Load() + s.imagePath(shot.id, p.Format))
+	} else {
+		body.Event, body.Status = "screenshot.failed", "failed"
+		if s.cfg.Dialect == DialectB {
+			body.Status = statusError
+		}
+	}
+	// Strings, numbers and a map of strings: marshalling cannot fail.
+	raw, _ := json.Marshal(body)
+	return notice{event: body.Event, body: raw}
+}
+
+// headers dresses a webhook request the way its dialect does.
+func (d Dialect) headers(h http.Header, n notice, secret string) {
+	h.Set("Content-Type", "application/json")
+	h.Set("User-Agent", "ScreenshotCenter-Sandbox/1")
+	name := "X-Signature"
+	if d == DialectB {
+		name = "X-ScreenshotCenter-Signature"
+		h.Set("X-ScreenshotCenter-Event", n.event)
+	}
+	if secret != "" {
+		h.Set(name, sign(secret, n.body))
+	}
+}
+
+// sign is the vendor's signature: HMAC-SHA256 over the raw body, lower-case hex.
+func sign(secret string, body []byte) string {
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write(body)
+	return "sha256=" + hex.EncodeToString(mac.Sum(nil))
+}

@@ -1,0 +1,141 @@
+package client
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Status is how far a screenshot has come. The vendor may add others.
+type Status string
+
+// The documented statuses.
+const (
+	StatusProcessing Status = "processing"
+	StatusFinished   Status = "finished"
+	StatusError      Status = "error"
+)
+
+// Screenshot is the vendor's screenshot object. Fields that the vendor did not
+// send are zero.
+type Screenshot struct {
+	ID         string    `json:"id"` // text, whether the vendor sent a number or a string; never empty
+	Status     Status    `json:"status"`
+	URL        string    `json:"url"` // as the vendor normalised it
+	FinalURL   string    `json:"final_url,omitempty"`
+	Error      string    `json:"error,omitempty"` // why it failed
+	Cost       *float64  `json:"cost,omitempty"`  // credits; nil when not told
+	Tags       []string  `json:"tag,omitempty"`
+	CreatedAt  time.Time `json:"created_at,omitzero"`
+	FinishedAt time.Time `json:"finished_at,omitzero"`
+	Country    string    `json:"country,omitempty"`
+	Region     string    `json:"region,omitempty"`
+	Language   string    `json:"language,omitempty"`
+	Timezone   string    `json:"timezone,omitempty"`
+	Size       string    `json:"size,omitempty"` // "screen" or "page"
+	Shots      int       `json:"shots,omitempty"`
+	HTML       bool      `json:"html,omitempty"` // asked for
+	PDF        bool      `json:"pdf,omitempty"`
+	Video      bool      `json:"video,omitempty"`
+	HasHTML    bool      `json:"has_html,omitempty"` // captured
+	HasPDF     bool      `json:"has_pdf,omitempty"`
+	HasVideo   bool      `json:"has_video,omitempty"`
+	ImageURL   string    `json:"image_url,omitempty"`
+	StorageURL string    `json:"storage_url,omitempty"`
+	// Extra holds what has no field here, and any field above whose value came
+	// in a form that its type cannot hold.
+	Extra map[string]json.RawMessage `json:"-"`
+}
+
+var (
+	errNoID = errors.New("the screenshot has no id")
+	errTags = errors.New("the screenshot's tag is neither a text nor a list of texts")
+)
+
+// UnmarshalJSON reads the vendor's object. It is strict about what decisions
+// about money rest on, the id and the tags, and lenient about the rest: an
+// unexpected form goes to Extra instead of spoiling a whole listing.
+func (s *Screenshot) UnmarshalJSON(data []byte) error {
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal(data, &object); err != nil || object == nil {
+		return errors.New("the screenshot is not an object")
+	}
+	shot := Screenshot{ID: idText(object["id"])}
+	if shot.ID == "" {
+		return errNoID
+	}
+	if !isNull(object["tag"]) {
+		if shot.Tags = texts(object["tag"]); shot.Tags == nil {
+			return errTags
+		}
+	}
+	delete(object, "id")
+	delete(object, "tag")
+
+	var status string
+	for name, read := range map[string]func(json.RawMessage) bool{
+		"status":      into(&status, readText),
+		"url":         into(&shot.URL, readText),
+		"final_url":   into(&shot.FinalURL, readText),
+		"error":       into(&shot.Error, readReason),
+		"cost":        into(&shot.Cost, readAmount),
+		"created_at":  into(&shot.CreatedAt, readTime),
+		"finished_at": into(&shot.FinishedAt, readTime),
+		"country":     into(&shot.Country, readText),
+		"region":      into(&shot.Region, readText),
+		"language":    into(&shot.Language, readText),
+		"timezone":    into(&shot.Timezone, readText),
+		"size":        into(&shot.Size, readText),
+		"shots":       into(&shot.Shots, readInt),
+		"html":        into(&shot.HTML, readBool),
+		"pdf":         into(&shot.PDF, readBool),
+		"video":       into(&shot.Video, readBool),
+		"has_html":    into(&shot.HasHTML, readBool),
+		"has_pdf":     into(&shot.HasPDF, readBool),
+		"has_video":   into(&shot.HasVideo, readBool),
+		"image_url":   into(&shot.ImageURL, readText),
+		"storage_url": into(&shot.StorageURL, readText),
+	} {
+		if raw, sent := object[name]; sent && (isNull(raw) || read(raw)) {
+			delete(object, name)
+		}
+	}
+	shot.Status = Status(status)
+	if len(object) > 0 {
+		shot.Extra = object
+	}
+	*s = shot
+	return nil
+}
+
+// into binds a reader to the place for what it reads.
+func into[T any](target *T, read func(json.RawMessage) (T, bool)) func(json.RawMessage) bool {
+	return func(raw json.RawMessage) bool {
+		value, ok := read(raw)
+		if ok {
+			*target = value
+		}
+		return ok
+	}
+}
+
+func decodeScreenshot(payload json.RawMessage) (Screenshot, error) {
+	var shot Screenshot
+	err := json.Unmarshal(payload, &shot)
+	return shot, err
+}
+
+func decodeScreenshots(payload json.RawMessage) ([]Screenshot, error) {
+	var list []json.RawMessage
+	if json.Unmarshal(payload, &list) != nil {
+		return nil, errors.New("the answer is not a list of screenshots")
+	}
+	shots := make([]Screenshot, len(list))
+	for i, raw := range list {
+		if err := shots[i].UnmarshalJSON(raw); err != nil {
+			return nil, fmt.Errorf("screenshot %d of %d in the answer: %w", i+1, len(list), err)
+		}
+	}
+	return shots, nil
+}

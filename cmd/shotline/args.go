@@ -1,0 +1,80 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// reorder moves flags in front of a command's arguments, since the parser
+// stops at the first argument, and behind the command's name: all of these
+// mean the same:
+//
+//	shotline status --json B
+//	shotline status B --json
+//	shotline --json status B
+//
+// What follows a "--" stays as it is.
+func reorder(app *cli.App, args []string) ([]string, error) {
+	if len(args) < 2 {
+		return args, nil
+	}
+	var flags, words, literal []string
+	rest := args[1:]
+	for len(rest) > 0 {
+		arg := rest[0]
+		rest = rest[1:]
+		if arg == "--" {
+			literal = append([]string{"--"}, rest...)
+			break
+		}
+		if arg == "-" || !strings.HasPrefix(arg, "-") {
+			words = append(words, arg)
+			continue
+		}
+		flags = append(flags, arg)
+		name, _, inline := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		if inline || !takesValue(app, command(app, words), name) {
+			continue
+		}
+		if len(rest) == 0 {
+			return nil, badUsage("flag %s needs a value", arg)
+		}
+		flags = append(flags, rest[0])
+		rest = rest[1:]
+	}
+	if len(words) == 0 {
+		return append(append(args[:1:1], flags...), literal...), nil
+	}
+	ordered := append(args[:1:1], words[0])
+	ordered = append(ordered, flags...)
+	ordered = append(ordered, words[1:]...)
+	return append(ordered, literal...), nil
+}
+
+func command(app *cli.App, words []string) *cli.Command {
+	if len(words) == 0 {
+		return nil
+	}
+	return app.Command(words[0])
+}
+
+// takesValue looks a flag up in its command, or, while the command's name has
+// not come yet, in all of them.
+func takesValue(app *cli.App, in *cli.Command, name string) bool {
+	commands := app.Commands
+	if in != nil {
+		commands = []*cli.Command{in}
+	}
+	for _, c := range commands {
+		for _, flag := range c.Flags {
+			for _, known := range flag.Names() {
+				if known == name {
+					_, isBool := flag.(*cli.BoolFlag)
+					return !isBool
+				}
+			}
+		}
+	}
+	return false
+}

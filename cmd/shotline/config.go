@@ -1,0 +1,146 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/urfave/cli/v2"
+
+	"shotline/client"
+	"shotline/jobs"
+)
+
+// The flags that commands share. Each is given on the command line, in the
+// environment or in the file of --config, in that order of precedence.
+var (
+	configFlag = &cli.StringFlag{Name: "config", EnvVars: []string{"SHOTLINE_CONFIG"}, Usage: "read defaults of flags from a YAML `FILE` (flag names as keys)"}
+	dbFlag     = &cli.StringFlag{Name: "db", EnvVars: []string{"SHOTLINE_DB"}, Value: "shotline.db", Usage: "the SQLite `FILE` that remembers everything"}
+	jsonFlag   = &cli.BoolFlag{Name: "json", Usage: "print JSON, one object a line"}
+	logFlag    = &cli.StringFlag{Name: "log-level", EnvVars: []string{"SHOTLINE_LOG_LEVEL"}, Usage: "debug, info, warn or error"}
+
+	apiKeyFlag  = &cli.StringFlag{Name: "api-key", EnvVars: []string{"SCREENSHOTCENTER_API_KEY"}, Usage: "ScreenshotCenter API `KEY`"}
+	baseURLFlag = &cli.StringFlag{Name: "base-url", EnvVars: []string{"SCREENSHOTCENTER_BASE_URL"}, Value: client.DefaultBaseURL, Usage: "`URL` of the API, or of a sandbox"}
+	appIDFlag   = &cli.StringSliceFlag{Name: "app-id", EnvVars: []string{"SCREENSHOTCENTER_APP_ID"}, Usage: "webhook app to notify: `ID` or ID=path-template (repeatable)"}
+
+	secretFlag    = &cli.StringSliceFlag{Name: "webhook-secret", EnvVars: []string{"WEBHOOK_SECRET"}, Usage: "`SECRET` that webhooks are signed with (repeatable: new and old during a rotation)"}
+	headerFlag    = &cli.StringSliceFlag{Name: "signature-header", EnvVars: []string{"SHOTLINE_SIGNATURE_HEADER"}, Usage: "`HEADER` that may carry the signature, besides the documented ones (repeatable)"}
+	insecureFlag  = &cli.BoolFlag{Name: "insecure-no-secret", Usage: "take webhooks without checking any signature; anybody can then close jobs"}
+	listenFlag    = &cli.StringFlag{Name: "listen", EnvVars: []string{"SHOTLINE_LISTEN"}, Value: "127.0.0.1:8080", Usage: "`ADDRESS` for webhooks and /healthz (with PORT set and no flag: all interfaces, that port)"}
+	redisFlag     = &cli.StringFlag{Name: "redis-url", EnvVars: []string{"SHOTLINE_REDIS_URL"}, Usage: "`URL` of the Redis for tasks (redis, rediss, redis-socket, redis-sentinel); empty: an embedded queue"}
+	shutdownLimit = 8 * time.Second
+
+	jobTimeoutFlag     = &cli.DurationFlag{Name: "job-timeout", EnvVars: []string{"SHOTLINE_JOB_TIMEOUT"}, Value: 10 * time.Minute, Usage: "how long a screenshot may take before the vendor is asked about it"}
+	deadlineGraceFlag  = &cli.DurationFlag{Name: "deadline-grace", EnvVars: []string{"SHOTLINE_DEADLINE_GRACE"}, Value: 10 * time.Minute, Usage: "how much longer, while the vendor is still working on it"}
+	requestTimeoutFlag = &cli.DurationFlag{Name: "request-timeout", EnvVars: []string{"SHOTLINE_REQUEST_TIMEOUT"}, Value: 15 * time.Second, Usage: "bound of one vendor call"}
+	settleFlag         = &cli.DurationFlag{Name: "settle", EnvVars: []string{"SHOTLINE_SETTLE"}, Value: 10 * time.Second, Usage: "how long a create without an answer is searched for before it is sent anew"}
+	concurrencyFlag    = &cli.IntFlag{Name: "concurrency", EnvVars: []string{"SHOTLINE_CONCURRENCY"}, DefaultText: "adaptive", Usage: "creates under way at once"}
+	rateFlag           = &cli.Float64Flag{Name: "rate", EnvVars: []string{"SHOTLINE_RATE"}, DefaultText: "no limit", Usage: "creates per second"}
+)
+
+func storeFlags(more ...cli.Flag) []cli.Flag {
+	return slices.Concat([]cli.Flag{dbFlag}, more, []cli.Flag{configFlag})
+}
+
+// workFlags are those of commands that call the vendor and receive webhooks.
+func workFlags() []cli.Flag {
+	return []cli.Flag{
+		apiKeyFlag, baseURLFlag, appIDFlag, secretFlag, headerFlag, insecureFlag, listenFlag, redisFlag,
+		jobTimeoutFlag, deadlineGraceFlag, requestTimeoutFlag, settleFlag, concurrencyFlag, rateFlag, logFlag,
+	}
+}
+
+// loadConfigFile fills flags that neither the command line nor the environment
+// has set from the file of --config. A key that is no flag of any command is an
+// error; one of another command is passed over.
+func loadConfigFile(c *cli.Context) error {
+	path := c.String(configFlag.Name)
+	if path == "" {
+		return nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return badUsage("--config: %w", err)
+	}
+	var values map[string]any
+	if err := yaml.Unmarshal(data, &values); err != nil {
+		return badUsage("--config %s: %w", path, err)
+	}
+	for name, value := range values {
+		flag := findFlag(c.Command.Flags, name)
+		if flag == nil {
+			if !slices.ContainsFunc(c.App.Commands, func(other *cli.Command) bool { return findFlag(other.Flags, name) != nil }) {
+				return badUsage("--config %s: %q is not a flag", path, name)
+			}
+			continue
+		}
+		if c.IsSet(name) {
+			continue
+		}
+		list, isList := value.([]any)
+		if !isList {
+			list = []any{value}
+		}
+		for _, item := range list {
+			if err := c.Set(name, fmt.Sprint(item)); err != nil {
+				return badUsage("--config %s: %s: %w", path, name, err)
+			}
+		}
+	}
+	return nil
+}
+
+func findFlag(flags []cli.Flag, name string) cli.Flag {
+	for _, flag := range flags {
+		if slices.Contains(flag.Names(), name) {
+			return flag
+		}
+	}
+	return nil
+}
+
+// apps reads --app-id: ID or ID=path-template.
+func apps(c *cli.Context) ([]jobs.App, error) {
+	var found []jobs.App
+	for _, value := range c.StringSlice(appIDFlag.Name) {
+		id, template, _ := strings.Cut(strings.TrimSpace(value), "=")
+		if id == "" {
+			return nil, badUsage("--app-id %q: the id is missing", value)
+		}
+		found = append(found, jobs.App{ID: id, PathTemplate: template})
+	}
+	return found, nil
+}
+
+// apiKey is required by everything that calls the vendor.
+func apiKey(c *cli.Context) (string, error) {
+	key := strings.TrimSpace(c.String(apiKeyFlag.Name))
+	if key == "" {
+		return "", badUsage("no API key: set --api-key or SCREENSHOTCENTER_API_KEY")
+	}
+	return key, nil
+}
+
+// listenAddress honours PORT, which hosting platforms set, when nothing more
+// exact is given.
+func listenAddress(c *cli.Context) string {
+	if port := os.Getenv("PORT"); port != "" && !c.IsSet(listenFlag.Name) {
+		return ":" + port
+	}
+	return c.String(listenFlag.Name)
+}
+
+// oneArgument is for commands about exactly one thing.
+func oneArgument(c *cli.Context, what string) (string, error) {
+	switch c.NArg() {
+	case 0:
+		return "", badUsage("%s: %s is missing", c.Command.Name, what)
+	case 1:
+		return c.Args().First(), nil
+	default:
+		return "", badUsage("%s: one %s at a time, got %d arguments", c.Command.Name, what, c.NArg())
+	}
+}

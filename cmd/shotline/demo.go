@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"shotline/client"
+	"shotline/client/sandbox"
+	"shotline/jobs"
+	"shotline/orchestrator"
+)
+
+const demoFile = "testdata/csv/demo.csv"
+
+// demoExpects is the column of the demo's file that says how a row must end.
+const demoExpects = "expect"
+
+func demoCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "demo",
+		Usage:     "see everything at work in one process: sandbox, webhooks, queue, summary, pictures",
+		ArgsUsage: "[FILE]",
+		Flags:     []cli.Flag{rendererFlag, chromeFlag, tabsFlag, pageTimeFlag, logFlag, configFlag},
+		Action:    demo,
+	}
+}
+
+// demo runs a batch against a sandbox of its own, over loopback, in a
+// temporary folder that stays for looking at.
+func demo(c *cli.Context) error {
+	log, err := newLogger(c, slog.LevelWarn)
+	if err != nil {
+		return err
+	}
+	if c.NArg() > 1 {
+		return badUsage("demo: one file at a time, got %d arguments", c.NArg())
+	}
+	path := demoFile
+	if c.NArg() == 1 {
+		path = c.Args().First()
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return badUsage("%w", err)
+	}
+	defer file.Close()
+	in, err := openCSV(jobs.BatchSpec{ID: newID()}, path, file, nil)
+	if err != nil {
+		return err
+	}
+	folder, err := os.MkdirTemp("", "shotline-demo-")
+	if err != nil {
+		return err
+	}
+	store, err := openStore(c.Context, filepath.Join(folder, "shotline.db"))
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+
+	secret, key := rand.Text(), rand.Text()
+	hooks, err := freeAddress()
+	if err != nil {
+		return err
+	}
+	renderer, err := newRenderer(c, log)
+	if err != nil {
+		return err
+	}
+	vendor, err := startSandbox(sandbox.Config{
+		APIKey: key, WebhookURL: "http://" + hooks + WebhookPath, WebhookSecret: secret,
+		Renderer: renderer, Workers: tabs(c), PageTimeout: c.Duration(pageTimeFlag.Name), Logger: log,
+	}, "127.0.0.1:0", log)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := vendor.stop(); err != nil {
+			log.Warn("stop sandbox", "error", err)
+		}
+	}()
+	w := work{
+		store: store, apps: []jobs.App{{ID: "1"}}, secrets: []string{secret}, receive: true, listen: hooks, log: log,
+		config: orchestrator.Config{
+			Worker: jobs.Worker{ID: newID(), Role: "demo", PID: os.Getpid()},
+			Apps:   []jobs.App{{ID: "1"}},
+			Poll:   orchestrator.PollBackup,
+		},
+	}
+	if w.vendor, err = client.New(client.WithAPIKey(key), client.WithBaseURL(vendor.url+"/api/v1")); err != nil {
+		return err
+	}
+	printDemoStart(c.App.ErrWriter, path, vendor.url, hooks, renderer.Name(), folder)
+
+	b, err := runInput(c, w, in)
+	if err != nil {
+		return err
+	}
+	if err := printSummary(c, store, b.ID); err != nil {
+		return err
+	}
+	sheet := filepath.Join(folder, "contact-sheet.html")
+	if err := writeSheetFile(c.Context, sheet, store, w.vendor, b.ID); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.App.Writer, "\ncontact sheet  %s\ndatabase       %s\n", sheet, filepath.Join(folder, "shotline.db"))
+	return demoVerdict(c.Context, c.App.Writer, store, b)
+}
+
+func printDemoStart(w io.Writer, file, vendor, hooks, renderer, folder string) {
+	fmt.Fprintf(w, "rows      %s\nvendor    sandbox at %s, rendering with %s\nwebhooks  http://%s%s, signed\nqueue     embedded\nfolder    %s\n\n",
+		file, vendor, renderer, hooks, WebhookPath, folder)
+}
+
+// freeAddress finds a loopback port for the webhooks, whose address the
+// sandbox must know before anybody listens there.
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
+
+// demoVerdict compares each row with what the file says must become of it.
+func demoVerdict(ctx context.Context, w io.Writer, store jobs.Store, b jobs.Batch) error {
+	var wrong []error
+	checked := 0
+	for after := int64(0); ; {
+		rows, err := store.Rows(ctx, b.ID, after, listPage)
+		if err != nil {
+			return err
+		}
+		if len(rows) == 0 {
+			break
+		}
+		for _, row := range rows {
+			after = row.ID.Row
+			expected := jobs.State(row.Metadata[demoExpects])
+			if expected == "" {
+				continue
+			}
+			checked++
+			if row.State != expected {
+				wrong = append(wrong, fmt.Errorf("%s ended %s, expected %s: %s", row.URL, row.State, expected, row.Error))
+			}
+		}
+	}
+	if len(wrong) > 0 {
+		return errors.Join(wrong...)
+	}
+	if checked > 0 {
+		fmt.Fprintf(w, "all %d rows ended as the file expects, %s after the start\n", checked, b.FinishedAt.Sub(b.CreatedAt).Round(100*time.Millisecond))
+	}
+	return nil
+}

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"shotline/jobs"
+	"shotline/jobs/csvfile"
+	"shotline/orchestrator"
+)
+
+var (
+	paramFlag = &cli.StringSliceFlag{Name: "param", Usage: "vendor parameter for all rows: `NAME=VALUE` (repeatable)"}
+	tagFlag   = &cli.StringSliceFlag{Name: "tag", Usage: "`TAG` for all rows (repeatable)"}
+)
+
+// inputFlags are those of commands that take rows in.
+func inputFlags() []cli.Flag { return []cli.Flag{paramFlag, tagFlag} }
+
+// input is rows that are ready to be imported.
+type input struct {
+	spec jobs.BatchSpec
+	rows orchestrator.Requests
+	file io.Closer
+}
+
+func (in *input) Close() error {
+	if in.file == nil {
+		return nil
+	}
+	return in.file.Close()
+}
+
+// openInput reads FILE, "-" (standard input) or URLs from the arguments, and
+// as much of the input as shows whether it can be one.
+func openInput(c *cli.Context) (*input, error) {
+	spec := jobs.BatchSpec{ID: newID()}
+	var err error
+	if spec.Params, err = batchParams(c); err != nil {
+		return nil, err
+	}
+	for _, tag := range c.StringSlice(tagFlag.Name) {
+		if strings.HasPrefix(tag, jobs.TagPrefix) {
+			return nil, badUsage("--tag %q: tags that begin with %q are Shotline's own", tag, jobs.TagPrefix)
+		}
+		spec.Tags = append(spec.Tags, tag)
+	}
+	if c.IsSet(appIDFlag.Name) {
+		if spec.Apps, err = apps(c); err != nil {
+			return nil, err
+		}
+	}
+
+	args := c.Args().Slice()
+	switch {
+	case len(args) == 0:
+		return nil, badUsage("%s: give a CSV file, - for standard input, or URLs", c.Command.Name)
+	case isURL(args[0]):
+		spec.Source = "command line"
+		return &input{spec: spec, rows: &urlList{urls: args}}, nil
+	case len(args) > 1:
+		return nil, badUsage("%s: one file at a time, got %d arguments", c.Command.Name, len(args))
+	case args[0] == "-":
+		return openCSV(spec, "standard input", c.App.Reader, nil)
+	}
+	file, err := os.Open(args[0])
+	if err != nil {
+		return nil, badUsage("%w", err)
+	}
+	in, err := openCSV(spec, args[0], file, file)
+	if err != nil {
+		file.Close()
+	}
+	return in, err
+}
+
+func openCSV(spec jobs.BatchSpec, source string, r io.Reader, file io.Closer) (*input, error) {
+	reader, err := csvfile.Open(r, csvfile.Options{})
+	if err != nil {
+		return nil, badUsage("%s: %w", source, err)
+	}
+	spec.Source, spec.Columns = source, reader.Columns()
+	return &input{spec: spec, rows: reader, file: file}, nil
+}
+
+func isURL(s string) bool {
+	lower := strings.ToLower(s)
+	return strings.HasPrefix(lower, "http://") || strings.HasPrefix(lower, "https://")
+}
+
+// urlList is URLs given as arguments, each a row.
+type urlList struct {
+	urls []string
+	next int
+}
+
+func (l *urlList) Next() (jobs.Request, error) {
+	if l.next == len(l.urls) {
+		return jobs.Request{}, io.EOF
+	}
+	raw := l.urls[l.next]
+	l.next++
+	request := jobs.Request{Line: l.next, URL: raw}
+	if url, err := csvfile.NormalizeURL(raw); err != nil {
+		request.Reject = err.Error()
+	} else {
+		request.URL = url
+	}
+	return request, nil
+}
+
+// batchParams reads --param NAME=VALUE with the types that a CSV column of
+// that name would have.
+func batchParams(c *cli.Context) (jobs.Params, error) {
+	params := jobs.Params{}
+	for _, given := range c.StringSlice(paramFlag.Name) {
+		name, text, found := strings.Cut(given, "=")
+		if !found || name == "" {
+			return nil, badUsage("--param %q: want NAME=VALUE", given)
+		}
+		value, err := csvfile.ParseParam(name, text)
+		if err != nil {
+			return nil, badUsage("--param %s: %w", name, err)
+		}
+		params[name] = value
+	}
+	if len(params) == 0 {
+		return nil, nil
+	}
+	return params, nil
+}
+
+// importInput makes a batch of the input. An input that cannot be read to its
+// end leaves nothing behind.
+func importInput(c *cli.Context, store jobs.Store, in *input) (jobs.Batch, error) {
+	p := newProgress(c.App.ErrWriter)
+	defer p.end()
+	b, err := orchestrator.Import(c.Context, store, in.spec, in.rows, clock.Now, p.rows)
+	if errors.Is(err, orchestrator.ErrInput) {
+		return b, badUsage("%s: %w", in.spec.Source, err)
+	}
+	if err != nil {
+		return b, fmt.Errorf("%s: %w", in.spec.Source, err)
+	}
+	return b, nil
+}

@@ -1,0 +1,30 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
+)
+
+// newLogger writes text to a terminal and JSON to everything else. Level is
+// used unless --log-level says otherwise.
+func newLogger(c *cli.Context, level slog.Level) (*slog.Logger, error) {
+	if name := c.String(logFlag.Name); name != "" {
+		if err := level.UnmarshalText([]byte(name)); err != nil {
+			return nil, badUsage("--log-level %q: want debug, info, warn or error", name)
+		}
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if isTerminal(c.App.ErrWriter) {
+		return slog.New(slog.NewTextHandler(c.App.ErrWriter, options)), nil
+	}
+	return slog.New(slog.NewJSONHandler(c.App.ErrWriter, options)), nil
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

@@ -1,0 +1,88 @@
+// Command shotline takes lists of URLs, has ScreenshotCenter photograph them
+// and makes sure that every row ends exactly once.
+//
+// One file holds one command; config.go the flags they share, wire.go the
+// joining of the parts. Data goes to stdout, progress and logs to stderr.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+)
+
+// version is set by the build.
+var version = "dev"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// After the first signal the default comes back: a second one ends at once.
+	context.AfterFunc(ctx, stop)
+	code := run(ctx, os.Args, streams{in: os.Stdin, out: os.Stdout, err: os.Stderr})
+	stop()
+	os.Exit(code)
+}
+
+// streams are where a command reads and writes.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// run executes one command line and returns its exit code.
+func run(ctx context.Context, args []string, std streams) int {
+	app := newApp(std)
+	args, err := reorder(app, args)
+	if err == nil {
+		err = app.RunContext(ctx, args)
+	}
+	if err != nil {
+		if text := err.Error(); text != "" {
+			fmt.Fprintln(std.err, "shotline: "+text)
+		}
+	}
+	return exitCode(err)
+}
+
+func newApp(std streams) *cli.App {
+	app := &cli.App{
+		Name:            "shotline",
+		Usage:           "end-to-end async screenshots with ScreenshotCenter",
+		Version:         version,
+		HideHelpCommand: true,
+		Reader:          std.in,
+		Writer:          std.out,
+		ErrWriter:       std.err,
+		// Errors are printed and turned into exit codes in one place, above.
+		ExitErrHandler: func(*cli.Context, error) {},
+		OnUsageError:   usageError,
+		CommandNotFound: func(c *cli.Context, name string) {
+			fmt.Fprintf(c.App.ErrWriter, "shotline: no command %q\n", name)
+		},
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return badUsage("no command %q, see shotline --help", c.Args().First())
+			}
+			return cli.ShowAppHelp(c)
+		},
+		Commands: []*cli.Command{
+			serveCommand(), runCommand(), submitCommand(),
+			statusCommand(), waitCommand(), listCommand(),
+			pauseCommand(), resumeCommand(),
+			summaryCommand(), resultsCommand(),
+			sandboxCommand(), demoCommand(),
+		},
+	}
+	for _, command := range app.Commands {
+		command.OnUsageError = usageError
+		command.Before = loadConfigFile
+	}
+	return app
+}
+
+func usageError(_ *cli.Context, err error, _ bool) error { return badUsage("%w", err) }

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"shotline/jobs"
+)
+
+func pauseCommand() *cli.Command {
+	return batchCommand("pause", "submit no more jobs of a batch until it is resumed", func(c *cli.Context, store jobs.Store, batch string) error {
+		return store.Pause(c.Context, batch, "", clock.Now())
+	})
+}
+
+func resumeCommand() *cli.Command {
+	return batchCommand("resume", "go on submitting the jobs of a paused batch", func(c *cli.Context, store jobs.Store, batch string) error {
+		return store.Resume(c.Context, batch, clock.Now())
+	})
+}
+
+// batchCommand does something to one batch and shows what came of it.
+func batchCommand(name, usage string, do func(c *cli.Context, store jobs.Store, batch string) error) *cli.Command {
+	return &cli.Command{
+		Name:      name,
+		Usage:     usage,
+		ArgsUsage: "BATCH",
+		Flags:     storeFlags(jsonFlag),
+		Action: func(c *cli.Context) error {
+			batch, err := oneArgument(c, "a batch id")
+			if err != nil {
+				return err
+			}
+			return withStore(c, func(store jobs.Store) error {
+				if err := do(c, store, batch); err != nil {
+					return fmt.Errorf("%s batch %s: %w", name, batch, err)
+				}
+				return status(c, store, batch)
+			})
+		},
+	}
+}

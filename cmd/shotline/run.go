@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"shotline/jobs"
+	"shotline/jobs/summary"
+	"shotline/orchestrator"
+)
+
+func runCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "run",
+		Usage:     "submit a list of URLs, do the work, wait and sum up, all in one process",
+		ArgsUsage: "FILE|-|URL…",
+		Flags: storeFlags(slices.Concat(inputFlags(), workFlags(), []cli.Flag{
+			&cli.BoolFlag{Name: "poll", Usage: "ask for results instead of listening for webhooks"},
+			timeoutFlag, jsonFlag,
+		})...),
+		Action: runFile,
+	}
+}
+
+func runFile(c *cli.Context) error {
+	log, err := newLogger(c, slog.LevelWarn)
+	if err != nil {
+		return err
+	}
+	in, err := openInput(c)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	w, err := workFrom(c, nil, log)
+	if err != nil {
+		return err
+	}
+	if w.store, err = openStore(c.Context, c.String(dbFlag.Name)); err != nil {
+		return err
+	}
+	defer w.store.Close()
+	if err := w.chooseWay(c.Context, c.Bool("poll")); err != nil {
+		return err
+	}
+	b, err := runInput(c, w, in)
+	if err != nil {
+		return err
+	}
+	if err := printSummary(c, w.store, b.ID); err != nil {
+		return err
+	}
+	return verdict(b)
+}
+
+// chooseWay decides how results come in: by a live serve that receives for
+// this database, by webhooks of our own, or by asking.
+func (w *work) chooseWay(ctx context.Context, pollOnly bool) error {
+	workers, err := w.store.Workers(ctx, clock.Now().Add(-orchestrator.WorkerAlive))
+	if err != nil {
+		return err
+	}
+	served := slices.ContainsFunc(workers, func(other jobs.Worker) bool { return other.Receives })
+	able := len(w.apps) > 0 && (len(w.secrets) > 0 || w.insecure)
+	switch {
+	case pollOnly:
+		// Nobody would hear the webhooks.
+		w.apps, w.config.Apps = nil, nil
+		w.config.Poll = orchestrator.PollOnly
+	case served:
+		w.config.Poll = orchestrator.PollBackup
+	case able:
+		w.receive = true
+		w.config.Poll = orchestrator.PollBackup
+	default:
+		w.log.Info("no --app-id and --webhook-secret: results are polled for")
+		w.config.Poll = orchestrator.PollOnly
+	}
+	return nil
+}
+
+// runInput works in this process until the batch of the input has ended and is
+// summarized.
+func runInput(c *cli.Context, w work, in *input) (jobs.Batch, error) {
+	r, err := w.start(c.Context)
+	if err != nil {
+		return jobs.Batch{}, err
+	}
+	defer r.stop()
+	b, err := importInput(c, w.store, in)
+	if err != nil {
+		return b, err
+	}
+	fmt.Fprintf(c.App.ErrWriter, "batch %s: %d rows\n", b.ID, b.Counts.Rows)
+
+	ctx := c.Context
+	if limit := c.Duration(timeoutFlag.Name); limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
+	}
+	p := newProgress(c.App.ErrWriter)
+	b, err = awaitBatch(ctx, w.store, b.ID, p)
+	p.end()
+	if err != nil {
+		if errors.Is(err, orchestrator.ErrPaused) {
+			return b, fmt.Errorf("%w; its jobs stay queued: mend the cause, then `shotline resume %s` and `shotline serve`", err, b.ID)
+		}
+		return b, err
+	}
+	// The task may be on its way already; whoever comes second finds it done.
+	if err := r.orchestrator.SummarizeBatch(ctx, b.ID, b.Revision); err != nil {
+		return b, err
+	}
+	return w.store.Batch(ctx, b.ID)
+}
+
+// printSummary prints the summary of a batch as text, or as JSON when asked.
+func printSummary(c *cli.Context, store jobs.Store, batch string) error {
+	s, err := loadSummary(c.Context, store, batch)
+	if err != nil {
+		return err
+	}
+	if c.Bool(jsonFlag.Name) {
+		return summary.WriteJSON(c.App.Writer, s)
+	}
+	return writeSummaryText(c.App.Writer, s)
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"shotline/client/sandbox"
+	"shotline/client/sandbox/chrome"
+	"shotline/client/sandbox/pages"
+)
+
+var (
+	rendererFlag = &cli.StringFlag{Name: "renderer", Value: "auto", Usage: "chrome, plain (labelled placeholders), or auto: chrome where there is one"}
+	chromeFlag   = &cli.StringSliceFlag{Name: "chrome-flag", Usage: "hand a `FLAG` such as --lang=de to the browser (repeatable)"}
+	tabsFlag     = &cli.IntFlag{Name: "tabs", DefaultText: "two for each CPU", Usage: "pages rendered at once"}
+	pageTimeFlag = &cli.DurationFlag{Name: "page-timeout", Value: 20 * time.Second, Usage: "how long a page may take before its screenshot fails"}
+)
+
+func sandboxCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "sandbox",
+		Usage: "serve a local ScreenshotCenter-compatible API that renders with a real browser",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "listen", Value: "127.0.0.1:8070", Usage: "`ADDRESS` of the API"},
+			&cli.BoolFlag{Name: "allow-remote", Usage: "listen on other addresses than loopback: whoever has the key can then make this machine open any page"},
+			&cli.StringFlag{Name: "api-key", Value: sandbox.DefaultAPIKey, Usage: "`KEY` that callers must send"},
+			&cli.StringFlag{Name: "webhook-url", Value: "http://127.0.0.1:8080" + WebhookPath, Usage: "`URL` that webhooks are sent to"},
+			&cli.StringFlag{Name: "webhook-secret", EnvVars: []string{"WEBHOOK_SECRET"}, Usage: "`SECRET` that signs them; empty: unsigned"},
+			&cli.StringFlag{Name: "dialect", Value: string(sandbox.DialectA), Usage: "wording of the webhooks: A (guide) or B (product page)"},
+			&cli.StringSliceFlag{Name: "app-id", Usage: "send webhooks only for this app `ID` (repeatable); any, when not given"},
+			rendererFlag, chromeFlag, tabsFlag, pageTimeFlag, logFlag, configFlag,
+		},
+		Action: serveSandbox,
+	}
+}
+
+func serveSandbox(c *cli.Context) error {
+	if c.Args().Present() {
+		return badUsage("sandbox takes no arguments, got %q", c.Args().First())
+	}
+	log, err := newLogger(c, slog.LevelInfo)
+	if err != nil {
+		return err
+	}
+	if !c.Bool("allow-remote") && !isLoopback(c.String("listen")) {
+		return badUsage("--listen %s is not a loopback address: add --allow-remote if that is meant", c.String("listen"))
+	}
+	renderer, err := newRenderer(c, log)
+	if err != nil {
+		return err
+	}
+	s, err := startSandbox(sandbox.Config{
+		APIKey:        c.String("api-key"),
+		WebhookURL:    c.String("webhook-url"),
+		WebhookSecret: c.String("webhook-secret"),
+		Dialect:       sandbox.Dialect(c.String("dialect")),
+		AppIDs:        c.StringSlice("app-id"),
+		Renderer:      renderer,
+		Workers:       tabs(c),
+		PageTimeout:   c.Duration(pageTimeFlag.Name),
+		Logger:        log,
+	}, c.String("listen"), log)
+	if err != nil {
+		return err
+	}
+	log.Info("sandbox", "api", s.url+"/api/v1", "webhooks", c.String("webhook-url"), "renderer", renderer.Name())
+	select {
+	case <-c.Context.Done():
+		err = nil
+	case err = <-s.served:
+	}
+	return errors.Join(err, s.stop())
+}
+
+// newRenderer finds the renderer that --renderer asks for.
+func newRenderer(c *cli.Context, log *slog.Logger) (sandbox.Renderer, error) {
+	plain := &sandbox.PlainRenderer{Fail: pages.Fail}
+	kind := c.String(rendererFlag.Name)
+	switch kind {
+	case "plain":
+		return plain, nil
+	case "auto", "chrome":
+	default:
+		return nil, badUsage("--renderer %q: want chrome, plain or auto", kind)
+	}
+	path, found := chrome.Find()
+	if !found && kind == "auto" {
+		log.Warn("no Chrome or Chromium found: pictures are placeholders (CHROME_PATH can name a browser)")
+		return plain, nil
+	}
+	browser, err := chrome.New(chrome.Config{
+		Path: path, Flags: c.StringSlice(chromeFlag.Name), Tabs: tabs(c), PageTimeout: c.Duration(pageTimeFlag.Name),
+		Logger: log, Pages: pages.Handler(), Fail: pages.Fail,
+	})
+	if err != nil && kind == "auto" {
+		log.Warn("the browser does not start: pictures are placeholders", "browser", path, "error", err)
+		return plain, nil
+	}
+	return browser, err
+}
+
+func tabs(c *cli.Context) int {
+	if n := c.Int(tabsFlag.Name); n > 0 {
+		return n
+	}
+	return 2 * runtime.NumCPU()
+}
+
+func isLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// runningSandbox is a sandbox with a listener.
+type runningSandbox struct {
+	*sandbox.Server
+	url    string
+	http   *http.Server
+	served chan error
+}
+
+func startSandbox(cfg sandbox.Config, address string, log *slog.Logger) (*runningSandbox, error) {
+	listener, err := listen(address)
+	if err != nil {
+		return nil, errors.Join(err, cfg.Renderer.Close())
+	}
+	cfg.BaseURL = "http://" + listener.Addr().String()
+	server, err := sandbox.New(cfg)
+	if err != nil {
+		return nil, errors.Join(badUsage("%w", err), listener.Close(), cfg.Renderer.Close())
+	}
+	s := &runningSandbox{
+		Server: server, url: cfg.BaseURL, served: make(chan error, 1),
+		http: &http.Server{
+			Handler:           server.Handler(),
+			ReadHeaderTimeout: 5 * time.Second,
+			IdleTimeout:       2 * time.Minute,
+			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		},
+	}
+	go func() { s.served <- s.http.Serve(listener) }()
+	return s, nil
+}
+
+func (s *runningSandbox) stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	err := s.http.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = s.http.Close()
+	}
+	if err := errors.Join(err, s.Close()); err != nil {
+		return fmt.Errorf("stop sandbox: %w", err)
+	}
+	return nil
+}

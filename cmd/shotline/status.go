@@ -1,0 +1,134 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"shotline/jobs"
+)
+
+func statusCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "status",
+		Usage:     "show where a batch or a job stands",
+		ArgsUsage: "BATCH|JOB",
+		Flags:     storeFlags(jsonFlag),
+		Action: func(c *cli.Context) error {
+			arg, err := oneArgument(c, "a batch or job id")
+			if err != nil {
+				return err
+			}
+			return withStore(c, func(store jobs.Store) error { return status(c, store, arg) })
+		},
+	}
+}
+
+func status(c *cli.Context, store jobs.Store, arg string) error {
+	if id, err := jobs.ParseID(arg); err == nil {
+		j, err := store.Job(c.Context, id)
+		if err != nil {
+			return fmt.Errorf("job %s: %w", arg, err)
+		}
+		return printJob(c.App.Writer, j, c.Bool(jsonFlag.Name))
+	}
+	b, err := store.Batch(c.Context, arg)
+	if err != nil {
+		return fmt.Errorf("batch %s: %w", arg, err)
+	}
+	return printBatch(c.App.Writer, b, c.Bool(jsonFlag.Name))
+}
+
+// withStore opens the database of --db for one command.
+func withStore(c *cli.Context, do func(jobs.Store) error) error {
+	store, err := openStore(c.Context, c.String(dbFlag.Name))
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(store), store.Close())
+}
+
+func printBatch(w io.Writer, b jobs.Batch, asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(w).Encode(b)
+	}
+	var s strings.Builder
+	fmt.Fprintf(&s, "batch %s  %s", b.ID, b.State)
+	if b.PauseReason != "" {
+		fmt.Fprintf(&s, " (%s)", b.PauseReason)
+	}
+	fmt.Fprintf(&s, "\n  %-12s %s\n  %-12s %s\n", "source", b.Source, "created", b.CreatedAt.Format(time.RFC3339))
+	if !b.FinishedAt.IsZero() {
+		fmt.Fprintf(&s, "  %-12s %s (after %s)\n", "finished", b.FinishedAt.Format(time.RFC3339), b.FinishedAt.Sub(b.CreatedAt).Round(time.Millisecond))
+	}
+	fmt.Fprintf(&s, "  %-12s %d\n", "rows", b.Counts.Rows)
+	for _, state := range jobs.States {
+		if n := b.Counts.Of(state); n > 0 {
+			fmt.Fprintf(&s, "    %-10s %d\n", state, n)
+		}
+	}
+	var by []string
+	for _, p := range jobs.Provenances {
+		if n := b.Counts.ByProvenance[p]; n > 0 {
+			by = append(by, fmt.Sprintf("%s %d", p, n))
+		}
+	}
+	if len(by) > 0 {
+		fmt.Fprintf(&s, "  %-12s %s\n", "closed by", strings.Join(by, ", "))
+	}
+	if b.Counts.Late > 0 {
+		fmt.Fprintf(&s, "  %-12s %d\n", "late", b.Counts.Late)
+	}
+	if b.Counts.DoubleCharged > 0 {
+		fmt.Fprintf(&s, "  %-12s %d\n", "paid twice", b.Counts.DoubleCharged)
+	}
+	if b.Counts.Cost != nil {
+		fmt.Fprintf(&s, "  %-12s %g credits\n", "cost", *b.Counts.Cost)
+	}
+	fmt.Fprintf(&s, "  %-12s %d\n", "vendor calls", b.Counts.APICalls)
+	_, err := io.WriteString(w, s.String())
+	return err
+}
+
+func printJob(w io.Writer, j jobs.Job, asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(w).Encode(j)
+	}
+	var s strings.Builder
+	line := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(&s, "  %-12s %s\n", name, value)
+		}
+	}
+	at := func(t time.Time) string {
+		if t.IsZero() {
+			return ""
+		}
+		return t.Format(time.RFC3339)
+	}
+	fmt.Fprintf(&s, "job %s  %s\n", j.ID, j.State)
+	line("url", j.URL)
+	line("error", j.Error)
+	line("screenshot", j.ScreenshotID)
+	line("image", j.ImageURL)
+	line("closed by", string(j.ClosedBy))
+	line("created", at(j.CreatedAt))
+	line("submitted", at(j.SubmittedAt))
+	line("closed", at(j.ClosedAt))
+	if j.Late {
+		line("late", "the result came after the job had ended")
+	}
+	if j.DuplicateOf > 0 {
+		line("duplicate of", jobs.ID{Batch: j.ID.Batch, Row: j.DuplicateOf}.String())
+	}
+	if j.Cost != nil {
+		line("cost", fmt.Sprintf("%g credits", *j.Cost))
+	}
+	_, err := io.WriteString(w, s.String())
+	return err
+}

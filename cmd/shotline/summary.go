@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/urfave/cli/v2"
+
+	"shotline/client"
+	"shotline/jobs"
+	"shotline/jobs/summary"
+)
+
+func summaryCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "summary",
+		Usage:     "what became of a batch, as text, JSON, CSV or an HTML contact sheet",
+		ArgsUsage: "BATCH",
+		Flags: storeFlags(
+			&cli.StringFlag{Name: "format", Value: "text", Usage: "text, json, csv or html"},
+			&cli.StringFlag{Name: "out", Usage: "write to a `FILE` instead of standard output"},
+			&cli.BoolFlag{Name: "pictures", Usage: "with html and --out: fetch the pictures into a folder beside the file (needs --api-key)"},
+			apiKeyFlag, baseURLFlag,
+		),
+		Action: func(c *cli.Context) error {
+			batch, err := oneArgument(c, "a batch id")
+			if err != nil {
+				return err
+			}
+			return withStore(c, func(store jobs.Store) error { return summarize(c, store, batch) })
+		},
+	}
+}
+
+func summarize(c *cli.Context, store jobs.Store, batch string) error {
+	format, out := c.String("format"), c.String("out")
+	write, known := summaryWriters[format]
+	if !known {
+		return badUsage("--format %q: want text, json, csv or html", format)
+	}
+	if c.Bool("pictures") {
+		if format != "html" || out == "" {
+			return badUsage("--pictures goes with --format html and --out FILE")
+		}
+		key, err := apiKey(c)
+		if err != nil {
+			return err
+		}
+		vendor, err := client.New(client.WithAPIKey(key), client.WithBaseURL(c.String(baseURLFlag.Name)), client.WithUserAgent("shotline/"+version))
+		if err != nil {
+			return badUsage("%w", err)
+		}
+		return writeSheetFile(c.Context, out, store, vendor, batch)
+	}
+	s, err := loadSummary(c.Context, store, batch)
+	if err != nil {
+		return err
+	}
+	if out == "" {
+		return write(c.Context, c.App.Writer, s, store)
+	}
+	return writeFile(out, func(w io.Writer) error { return write(c.Context, w, s, store) })
+}
+
+// summaryWriters are the formats by name.
+var summaryWriters = map[string]func(context.Context, io.Writer, summary.Summary, jobs.Reader) error{
+	"text": func(_ context.Context, w io.Writer, s summary.Summary, _ jobs.Reader) error {
+		return writeSummaryText(w, s)
+	},
+	"json": func(_ context.Context, w io.Writer, s summary.Summary, _ jobs.Reader) error {
+		return summary.WriteJSON(w, s)
+	},
+	"csv": func(_ context.Context, w io.Writer, s summary.Summary, _ jobs.Reader) error {
+		return summary.WriteCSV(w, s)
+	},
+	"html": func(ctx context.Context, w io.Writer, s summary.Summary, store jobs.Reader) error {
+		linked := func(j jobs.Job) (string, error) { return j.ImageURL, nil }
+		return summary.WriteHTML(w, s, summary.Sheet{Next: summary.Cards(ctx, store, s.BatchID, linked)})
+	},
+}
+
+func writeSummaryText(w io.Writer, s summary.Summary) error {
+	if isTerminal(w) && os.Getenv("NO_COLOR") == "" {
+		return summary.WriteText(w, s, summary.Colored())
+	}
+	return summary.WriteText(w, s)
+}
+
+// loadSummary returns the stored summary of a batch's newest revision; of a
+// batch that has none yet, one of how it stands now.
+func loadSummary(ctx context.Context, store jobs.Store, batch string) (summary.Summary, error) {
+	b, err := store.Batch(ctx, batch)
+	if err != nil {
+		return summary.Summary{}, fmt.Errorf("batch %s: %w", batch, err)
+	}
+	if b.State == jobs.BatchFinished && b.Summarized == b.Revision {
+		_, data, err := store.Summary(ctx, batch)
+		if err != nil {
+			return summary.Summary{}, err
+		}
+		return summary.Decode(data)
+	}
+	return summary.Compute(ctx, store, batch, clock.Now())
+}
+
+// writeFile writes a file whole or not at all: readers of path see the old
+// content until the new one is complete.
+func writeFile(path string, write func(io.Writer) error) error {
+	temporary := path + ".part"
+	file, err := os.Create(temporary)
+	if err != nil {
+		return fmt.Errorf("--out: %w", err)
+	}
+	if err = errors.Join(write(file), file.Close()); err == nil {
+		err = os.Rename(temporary, path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(temporary))
+	}
+	return nil
+}

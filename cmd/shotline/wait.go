@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"shotline/jobs"
+	"shotline/orchestrator"
+)
+
+func waitCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "wait",
+		Usage:     "wait until a batch or a job has ended; the exit code tells how",
+		ArgsUsage: "BATCH|JOB",
+		Flags:     storeFlags(timeoutFlag, jsonFlag),
+		Action: func(c *cli.Context) error {
+			arg, err := oneArgument(c, "a batch or job id")
+			if err != nil {
+				return err
+			}
+			return withStore(c, func(store jobs.Store) error {
+				if id, err := jobs.ParseID(arg); err == nil {
+					return waitJob(c, store, id)
+				}
+				b, err := waitForBatch(c, store, arg)
+				if err != nil {
+					return err
+				}
+				if err := printBatch(c.App.Writer, b, c.Bool(jsonFlag.Name)); err != nil {
+					return err
+				}
+				return verdict(b)
+			})
+		},
+	}
+}
+
+func waitJob(c *cli.Context, store jobs.Store, id jobs.ID) error {
+	ctx := c.Context
+	if limit := c.Duration(timeoutFlag.Name); limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
+	}
+	j, err := orchestrator.AwaitJob(ctx, store, id, clock)
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		return &exitError{exitGaveUp, fmt.Errorf("gave up waiting: job %s is %s", id, j.State)}
+	default:
+		return err
+	}
+	if err := printJob(c.App.Writer, j, c.Bool(jsonFlag.Name)); err != nil {
+		return err
+	}
+	if j.State != jobs.Done && j.State != jobs.Duplicate {
+		return &exitError{code: exitFlawed}
+	}
+	return nil
+}

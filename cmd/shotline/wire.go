@@ -1,0 +1,229 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	gonanoid "github.com/matoous/go-nanoid/v2"
+
+	"shotline/client"
+	"shotline/jobs"
+	"shotline/jobs/sqlite"
+	"shotline/jobs/tasks"
+	"shotline/orchestrator"
+	"shotline/receiver"
+	"shotline/receiver/signature"
+)
+
+// WebhookPath is where the vendor's webhook app must be pointed at.
+const WebhookPath = "/webhooks/screenshotcenter"
+
+// newID makes ids of batches and workers: ten of [a-z0-9], which no two
+// databases of an account will share.
+func newID() string { return gonanoid.MustGenerate("0123456789abcdefghijklmnopqrstuvwxyz", 10) }
+
+var clock orchestrator.SystemClock
+
+// work is all that one working process is made of.
+type work struct {
+	store   jobs.Store
+	vendor  *client.Client
+	apps    []jobs.App
+	secrets []string
+	headers []string
+	// receive is set when this process listens for webhooks.
+	receive  bool
+	insecure bool
+	listen   string
+	queueURL string
+	queueID  string
+	config   orchestrator.Config
+	log      *slog.Logger
+}
+
+// workFrom reads the work flags. The caller decides about receiving and polling.
+func workFrom(c *cli.Context, store jobs.Store, log *slog.Logger) (work, error) {
+	key, err := apiKey(c)
+	if err != nil {
+		return work{}, err
+	}
+	timeout := c.Duration(requestTimeoutFlag.Name)
+	vendor, err := client.New(client.WithAPIKey(key), client.WithBaseURL(c.String(baseURLFlag.Name)),
+		client.WithTimeout(timeout), client.WithUserAgent("shotline/"+version))
+	if err != nil {
+		return work{}, badUsage("%w", err)
+	}
+	appList, err := apps(c)
+	if err != nil {
+		return work{}, err
+	}
+	for _, flag := range []*cli.DurationFlag{jobTimeoutFlag, deadlineGraceFlag, requestTimeoutFlag, settleFlag} {
+		if c.Duration(flag.Name) <= 0 {
+			return work{}, badUsage("--%s must be above zero", flag.Name)
+		}
+	}
+	return work{
+		store: store, vendor: vendor, apps: appList, log: log,
+		secrets:  c.StringSlice(secretFlag.Name),
+		headers:  c.StringSlice(headerFlag.Name),
+		insecure: c.Bool(insecureFlag.Name),
+		listen:   listenAddress(c),
+		queueURL: c.String(redisFlag.Name),
+		queueID:  queueName(c.String(dbFlag.Name)),
+		config: orchestrator.Config{
+			Worker:         jobs.Worker{ID: newID(), Role: c.Command.Name, PID: os.Getpid()},
+			Apps:           appList,
+			JobTimeout:     c.Duration(jobTimeoutFlag.Name),
+			DeadlineGrace:  c.Duration(deadlineGraceFlag.Name),
+			RequestTimeout: timeout,
+			Settle:         c.Duration(settleFlag.Name),
+			Concurrency:    c.Int(concurrencyFlag.Name),
+			Rate:           c.Float64(rateFlag.Name),
+		},
+	}, nil
+}
+
+// queueName keeps databases that share one Redis apart.
+func queueName(db string) string {
+	if abs, err := filepath.Abs(db); err == nil {
+		db = abs
+	}
+	if real, err := filepath.EvalSymlinks(db); err == nil {
+		db = real
+	}
+	sum := sha256.Sum256([]byte(db))
+	return "shotline-" + hex.EncodeToString(sum[:6])
+}
+
+func openStore(ctx context.Context, path string) (jobs.Store, error) {
+	store, err := sqlite.Open(ctx, path)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	return store, nil
+}
+
+// running is work that has been started.
+type running struct {
+	orchestrator *orchestrator.Orchestrator
+	queue        *tasks.Queue
+	server       *http.Server
+	served       chan error // what Serve returned, once
+	address      net.Addr   // nil without a server
+	log          *slog.Logger
+}
+
+// start joins the parts and lets them run until stop.
+func (w work) start(ctx context.Context) (*running, error) {
+	r := &running{log: w.log, served: make(chan error, 1)}
+	var listener net.Listener
+	if w.receive {
+		var err error
+		if listener, err = listen(w.listen); err != nil {
+			return nil, err
+		}
+	}
+	queue, err := tasks.Open(ctx, tasks.Options{RedisURL: w.queueURL, Name: w.queueID, Logger: w.log})
+	if err != nil {
+		return nil, errors.Join(badUsage("%w", err), closeListener(listener))
+	}
+	w.config.Worker.Receives = w.receive
+	r.queue = queue
+	r.orchestrator, err = orchestrator.New(w.config, orchestrator.Parts{
+		Store: w.store, Vendor: w.vendor, Queue: queue, Clock: clock, Logger: w.log,
+	})
+	if err == nil && w.receive {
+		r.server, err = w.webhookServer(r.orchestrator)
+	}
+	if err == nil {
+		err = queue.Start(r.orchestrator)
+	}
+	if err != nil {
+		return nil, errors.Join(err, closeListener(listener), queue.Stop(ctx))
+	}
+	r.orchestrator.Start()
+	if w.receive {
+		r.address = listener.Addr()
+		go func() { r.served <- r.server.Serve(listener) }()
+	}
+	return r, nil
+}
+
+func closeListener(l net.Listener) error {
+	if l == nil {
+		return nil
+	}
+	return l.Close()
+}
+
+// stop takes nothing new, finishes or hands back what was begun, and returns
+// within shutdownLimit.
+func (r *running) stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownLimit)
+	defer cancel()
+	r.orchestrator.Drain()
+	if r.server != nil {
+		if err := r.server.Shutdown(ctx); err != nil {
+			r.log.Warn("connections were cut", "error", err)
+		}
+	}
+	if err := r.queue.Stop(ctx); err != nil {
+		r.log.Warn("stop queue", "error", err)
+	}
+	r.orchestrator.Stop()
+}
+
+// webhookServer serves webhooks and /healthz, and nothing else: this is the
+// address that the internet sees.
+func (w work) webhookServer(inbox receiver.Inbox) (*http.Server, error) {
+	var verifier *signature.Verifier
+	if len(w.secrets) > 0 {
+		var err error
+		if verifier, err = signature.New(w.secrets, w.headers); err != nil {
+			return nil, badUsage("--webhook-secret or --signature-header: %w", err)
+		}
+	}
+	hook, err := receiver.New(receiver.Config{Inbox: inbox, Verifier: verifier, Insecure: w.insecure, Now: clock.Now, Logger: w.log})
+	if err != nil {
+		return nil, badUsage("%w: set --webhook-secret or WEBHOOK_SECRET, or --insecure-no-secret", err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle(WebhookPath, hook)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintln(w, `{"status":"ok"}`)
+	})
+	return &http.Server{
+		Handler:           mux,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(w.log.Handler(), slog.LevelDebug),
+	}, nil
+}
+
+// listen names the flag when an address cannot be had.
+func listen(address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("listen on %s: the address is in use; choose another with --listen", address)
+	case err != nil:
+		return nil, fmt.Errorf("--listen %s: %w", address, err)
+	}
+	return l, nil
+}

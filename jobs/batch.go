@@ -1,0 +1,111 @@
+package jobs
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// BatchState is where a batch stands.
+type BatchState string
+
+// The states of a batch. A batch that is importing is invisible to submission.
+const (
+	BatchImporting BatchState = "importing"
+	BatchOpen      BatchState = "open"
+	BatchPaused    BatchState = "paused"
+	BatchFinished  BatchState = "finished"
+)
+
+// App is a connected vendor app to notify, with an optional storage path
+// template of its own.
+type App struct {
+	ID           string `json:"id"`
+	PathTemplate string `json:"path_template,omitempty"`
+}
+
+// BatchSpec is what a batch is created with.
+type BatchSpec struct {
+	ID         string        // from an id source; [a-z0-9], at most 20
+	Source     string        // file name or other origin, for people
+	Columns    []string      // header of the input; nil when it had none
+	Params     Params        // vendor parameters for all rows; a row's own win
+	Tags       []string      // user tags for all rows, before the row's
+	Apps       []App         // empty: those of the process that submits
+	JobTimeout time.Duration // 0: that of the process that submits
+}
+
+// Batch is jobs that came in together and are summed up together.
+type Batch struct {
+	BatchSpec
+	State       BatchState
+	PauseReason string // non-empty when paused by an error, such as a refused key
+	Counts      Counts
+	Revision    int // grows when the batch finishes and with each result after that
+	Summarized  int // newest revision with a stored summary
+	Generation  int64
+	CreatedAt   time.Time
+	FinishedAt  time.Time
+}
+
+// Counts are a batch's totals. They are kept beside the jobs in the same
+// transactions and always equal a count over the rows.
+type Counts struct {
+	Rows          int64
+	ByState       map[State]int64
+	ByProvenance  map[Provenance]int64
+	Late          int64
+	DoubleCharged int64
+	Cost          *float64 // credits; nil when the vendor told none
+	APICalls      int64    // vendor calls made for this batch
+}
+
+// Of returns the number of jobs in a state.
+func (c Counts) Of(s State) int64 { return c.ByState[s] }
+
+// Open is the number of jobs that have not ended.
+func (c Counts) Open() int64 { return c.Of(Queued) + c.Of(Submitting) + c.Of(Pending) }
+
+// Accepted is the number of rows that became jobs.
+func (c Counts) Accepted() int64 { return c.Rows - c.Of(Duplicate) - c.Of(Rejected) }
+
+// Flawed is the number of rows that ended without the picture they asked for.
+func (c Counts) Flawed() int64 {
+	return c.Of(Failed) + c.Of(TimedOut) + c.Of(Canceled) + c.Of(Rejected)
+}
+
+// MarshalJSON writes the form of `status --json`.
+func (b Batch) MarshalJSON() ([]byte, error) {
+	by := make(map[Provenance]int64, len(Provenances))
+	for _, p := range Provenances {
+		by[p] = b.Counts.ByProvenance[p]
+	}
+	c := b.Counts
+	return json.Marshal(struct {
+		BatchID       string               `json:"batch_id"`
+		State         BatchState           `json:"state"`
+		PauseReason   string               `json:"pause_reason,omitempty"`
+		Source        string               `json:"source,omitempty"`
+		Rows          int64                `json:"rows"`
+		Queued        int64                `json:"queued"`
+		Submitting    int64                `json:"submitting"`
+		Pending       int64                `json:"pending"`
+		Done          int64                `json:"done"`
+		Failed        int64                `json:"failed"`
+		TimedOut      int64                `json:"timed_out"`
+		Canceled      int64                `json:"canceled"`
+		Duplicate     int64                `json:"duplicate"`
+		Rejected      int64                `json:"rejected"`
+		ClosedBy      map[Provenance]int64 `json:"closed_by"`
+		Late          int64                `json:"late"`
+		DoubleCharged int64                `json:"double_charged"`
+		Cost          *float64             `json:"cost,omitempty"`
+		APICalls      int64                `json:"api_calls"`
+		Revision      int                  `json:"revision"`
+		CreatedAt     time.Time            `json:"created_at,omitzero"`
+		FinishedAt    time.Time            `json:"finished_at,omitzero"`
+	}{
+		b.ID, b.State, b.PauseReason, b.Source, c.Rows,
+		c.Of(Queued), c.Of(Submitting), c.Of(Pending), c.Of(Done), c.Of(Failed), c.Of(TimedOut), c.Of(Canceled),
+		c.Of(Duplicate), c.Of(Rejected), by, c.Late, c.DoubleCharged, c.Cost, c.APICalls, b.Revision, b.CreatedAt, b.FinishedAt,
+	})
+}

@@ -1,0 +1,246 @@
+package csvfile
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"shotline/jobs"
+)
+
+// DefaultMaxRow is the size of the largest row taken, in bytes.
+const DefaultMaxRow = 1 << 20
+
+// Errors of Open; test with errors.Is.
+var (
+	// ErrEmpty: there is no row in the file.
+	ErrEmpty = errors.New("no URLs in it")
+	// ErrNoURLColumn: the file is neither a table with a URL column nor a list
+	// of URLs. The message names the columns found.
+	ErrNoURLColumn = errors.New("no url column")
+	// ErrEncoding: the file is not text in UTF-8.
+	ErrEncoding = errors.New("not a UTF-8 text file")
+)
+
+// Options of Open. The zero value is right for everybody.
+type Options struct {
+	MaxRow int // bytes of the longest row taken; 0 means DefaultMaxRow
+}
+
+// Reader reads requests, one at a time. It is not safe for concurrent use.
+type Reader struct {
+	records *records
+	header  []string // nil for a list
+	columns []column
+	ahead   *record // read by Open, to know that there is a row at all
+}
+
+// Open reads the header, if there is one, and makes sure that a row follows.
+// Besides the errors above, it fails for columns that must not be there or are
+// there twice, and when reading from r fails.
+func Open(r io.Reader, opts Options) (*Reader, error) {
+	if opts.MaxRow <= 0 {
+		opts.MaxRow = DefaultMaxRow
+	}
+	reader := &Reader{records: newRecords(r, opts.MaxRow)}
+	if err := reader.records.skipMark(); err != nil {
+		return nil, fmt.Errorf("read csv: %w", err)
+	}
+	if err := reader.begin(); err != nil {
+		return nil, fmt.Errorf("read csv: %w", err)
+	}
+	return reader, nil
+}
+
+// begin tells table from list and finds the separator.
+func (r *Reader) begin() error {
+	first, guess, isTable, err := r.records.first(separators, func(cells []string) bool { return urlColumn(cells) >= 0 })
+	if errors.Is(err, io.EOF) {
+		return ErrEmpty
+	}
+	if err != nil {
+		return err
+	}
+	if first.flaw != "" && len(guess) == 0 {
+		return fmt.Errorf("line %d: %s", first.line, first.flaw)
+	}
+	if !isTable {
+		if first.flaw != "" || !looksLikeURL(first.cells[0]) {
+			return fmt.Errorf("%w: line %d has %s", ErrNoURLColumn, first.line, list(guess))
+		}
+		r.ahead = &first
+		return nil
+	}
+	if flaw := badText(first.cells); flaw != "" {
+		return fmt.Errorf("line %d: %s", first.line, flaw)
+	}
+	if r.columns, err = readHeader(first.cells); err != nil {
+		return fmt.Errorf("line %d: %w", first.line, err)
+	}
+	r.header = first.cells
+	next, err := r.records.next()
+	if errors.Is(err, io.EOF) {
+		return fmt.Errorf("%w, only a header", ErrEmpty)
+	}
+	if err != nil {
+		return err
+	}
+	r.ahead = &next
+	return nil
+}
+
+// Columns returns the header as it stands in the file, nil for a list.
+func (r *Reader) Columns() []string { return r.header }
+
+// Next returns the next row's request, io.EOF after the last one. A row that
+// cannot become a job has Reject set, and in URL what stands in its place, if
+// that could be found. Any other error is one of reading, and final.
+func (r *Reader) Next() (jobs.Request, error) {
+	var rec record
+	if r.ahead != nil {
+		rec, r.ahead = *r.ahead, nil
+	} else {
+		var err error
+		if rec, err = r.records.next(); err != nil {
+			if !errors.Is(err, io.EOF) {
+				err = fmt.Errorf("read csv, line %d: %w", r.records.line, err)
+			}
+			return jobs.Request{}, err
+		}
+	}
+	request := jobs.Request{Line: rec.line, Reject: rec.flaw}
+	if rec.flaw != "" {
+		return request, nil
+	}
+	flaw := badText(rec.cells)
+	if r.header == nil {
+		r.fromList(&request, rec.cells)
+	} else {
+		r.fromTable(&request, rec.cells)
+	}
+	if flaw != "" {
+		request.Reject = flaw
+	}
+	return request, nil
+}
+
+// fromList fills a request from the one cell of a list's row.
+func (r *Reader) fromList(request *jobs.Request, cells []string) {
+	request.URL = strings.TrimSpace(cells[0])
+	if len(cells) > 1 || strings.ContainsAny(request.URL, " \t") {
+		request.Reject = "more than a URL; a file with several columns needs a header line with url in it"
+		return
+	}
+	setURL(request)
+}
+
+// fromTable fills a request from the cells of a table's row.
+func (r *Reader) fromTable(request *jobs.Request, cells []string) {
+	for len(cells) < len(r.header) {
+		cells = append(cells, "")
+	}
+	request.Cells = cells
+	for i, cell := range cells {
+		if strings.TrimSpace(cell) == "" {
+			continue
+		}
+		if i >= len(r.columns) {
+			reject(request, fmt.Errorf("%d cells, but the header has %d", len(cells), len(r.columns)))
+			break
+		}
+		switch c := r.columns[i]; c.role {
+		case address:
+			request.URL = strings.TrimSpace(cell)
+		case tags:
+			request.Tags = splitTags(request.Tags, cell)
+		case param:
+			v, err := c.kind.value(c.name, cell)
+			if err != nil {
+				reject(request, err)
+				continue
+			}
+			if request.Params == nil {
+				request.Params = jobs.Params{}
+			}
+			request.Params[c.name] = v
+		case metadata:
+			if request.Metadata == nil {
+				request.Metadata = map[string]string{}
+			}
+			request.Metadata[c.name] = cell
+		}
+	}
+	for _, tag := range request.Tags {
+		if strings.HasPrefix(tag, jobs.TagPrefix) {
+			reject(request, fmt.Errorf("tag %q: tags beginning with %s are ours", excerpt(tag), jobs.TagPrefix))
+		}
+	}
+	setURL(request)
+}
+
+// setURL normalises a request's URL or rejects the request.
+func setURL(request *jobs.Request) {
+	normal, err := NormalizeURL(request.URL)
+	if err == nil {
+		request.URL = normal
+		return
+	}
+	reject(request, err)
+	if len(request.URL) > MaxURL {
+		request.URL = excerpt(request.URL)
+	}
+}
+
+// reject notes why a row cannot become a job. The first reason stays.
+func reject(request *jobs.Request, why error) {
+	if request.Reject == "" {
+		request.Reject = why.Error()
+	}
+}
+
+// badText tells what no cell may hold, and mends it, so that the row can be
+// shown in results.
+func badText(cells []string) (flaw string) {
+	for i, cell := range cells {
+		switch {
+		case !utf8.ValidString(cell):
+			flaw = fmt.Sprintf("cell %d is not valid UTF-8", i+1)
+		case strings.IndexByte(cell, 0) >= 0:
+			flaw = fmt.Sprintf("cell %d holds a NUL byte", i+1)
+		default:
+			continue
+		}
+		cells[i] = strings.ReplaceAll(strings.ToValidUTF8(cell, "\ufffd"), "\x00", "\ufffd")
+	}
+	return flaw
+}
+
+// looksLikeURL tells a list's first line from a header. A URL with a mistake
+// in it is still no header.
+func looksLikeURL(cell string) bool {
+	scheme, _, found := strings.Cut(cell, "://")
+	if found && scheme != "" && !strings.ContainsFunc(scheme, func(r rune) bool { return !unicode.IsLetter(r) }) {
+		return true
+	}
+	_, err := NormalizeURL(cell)
+	return err == nil
+}
+
+// skipMark skips a UTF-8 byte order mark and refuses what is surely no UTF-8.
+func (r *records) skipMark() error {
+	for len(r.buf) < 4 && r.fill() {
+	}
+	switch {
+	case bytes.HasPrefix(r.buf, []byte("\xff\xfe")), bytes.HasPrefix(r.buf, []byte("\xfe\xff")):
+		return fmt.Errorf("%w: it is UTF-16; save it as CSV UTF-8", ErrEncoding)
+	case bytes.HasPrefix(r.buf, []byte("PK\x03\x04")):
+		return fmt.Errorf("%w: it is a spreadsheet or ZIP file; save it as CSV UTF-8", ErrEncoding)
+	case bytes.HasPrefix(r.buf, []byte("\xef\xbb\xbf")):
+		r.pos = 3
+	}
+	return nil
+}

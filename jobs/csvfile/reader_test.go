@@ -1,0 +1,436 @@
+package csvfile_test
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"shotline/jobs"
+	"shotline/jobs/csvfile"
+)
+
+const dir = "../../testdata/csv"
+
+// readAll reads everything, in pieces of one byte when slowly is set.
+func readAll(t testing.TB, text string, slowly bool) (columns []string, all []jobs.Request) {
+	t.Helper()
+	var source io.Reader = strings.NewReader(text)
+	if slowly {
+		source = iotest.OneByteReader(source)
+	}
+	r, err := csvfile.Open(source, csvfile.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		request, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return r.Columns(), all
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, request)
+	}
+}
+
+func readFile(t testing.TB, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestFiles(t *testing.T) {
+	steps := []any{map[string]any{"click": "#ok"}}
+	tests := []struct {
+		file    string
+		columns []string
+		want    []jobs.Request
+	}{
+		{"mixed.csv", []string{"url", "title", "width", "tags", "param:wait_for", "hide_ads", "steps"}, []jobs.Request{
+			{Line: 4, URL: "https://one.example/", Tags: []string{"spring", "sale"},
+				Params:   jobs.Params{"width": 1280.0, "wait_for": "#main", "hide_ads": true, "steps": steps},
+				Metadata: map[string]string{"title": "First, with \"quotes\"\nand a second line"},
+				Cells: []string{"https://one.example/", "First, with \"quotes\"\nand a second line", "1280", "spring|sale",
+					"#main", "TRUE", `[{"click":"#ok"}]`}},
+			{Line: 6, URL: "ftp://two.example/", Metadata: map[string]string{"title": "wrong scheme"},
+				Cells:  []string{"ftp://two.example/", "wrong scheme", "", "", "", "", ""},
+				Reject: `not a URL: "ftp://two.example/": only http and https are supported`},
+			{Line: 7, Reject: "text after a closing quote, or a quote that is not closed"},
+			{Line: 8, URL: "https://four.example/path", Metadata: map[string]string{"title": `bare 27" screen`},
+				Cells: []string{"four.example/path", `bare 27" screen`, "", "", "", "", ""}},
+			{Line: 9, URL: "https://five.example/", Metadata: map[string]string{"title": "width"},
+				Cells: []string{"https://five.example/", "width", "wide", "", "", "", ""}, Reject: `width: "wide" is not a number`},
+			{Line: 10, URL: "https://six.example/", Metadata: map[string]string{"title": "tag of ours"}, Tags: []string{"shotline-x"},
+				Cells:  []string{"https://six.example/", "tag of ours", "", "shotline-x", "", "", ""},
+				Reject: `tag "shotline-x": tags beginning with shotline- are ours`},
+			{Line: 11, URL: "https://seven.example/", Metadata: map[string]string{"title": "too"},
+				Cells:  []string{"https://seven.example/", "too", "", "", "", "", "", "many"},
+				Reject: "8 cells, but the header has 7"},
+			{Line: 12, Metadata: map[string]string{"title": "no address"}, Cells: []string{"", "no address", "", "", "", "", ""},
+				Reject: "no URL"},
+			{Line: 13, URL: "https://nine.example/", Cells: []string{"https://nine.example/", "", "", "", "", "", ""}},
+		}},
+		{"excel-semicolon.csv", []string{"Title", "URL", "dark"}, []jobs.Request{
+			{Line: 2, URL: "https://example.com/", Params: jobs.Params{"dark": true}, Metadata: map[string]string{"Title": "Eins"},
+				Cells: []string{"Eins", "HTTPS://Example.COM:443", "true"}},
+			{Line: 4, URL: "https://example.com/a;b", Params: jobs.Params{"dark": false}, Metadata: map[string]string{"Title": "Zwei"},
+				Cells: []string{"Zwei", "https://example.com/a;b", "false"}},
+		}},
+		{"tabs.tsv", []string{"name", "link"}, []jobs.Request{
+			{Line: 2, URL: "https://example.com/1,2", Metadata: map[string]string{"name": "One"}, Cells: []string{"One", "https://example.com/1,2"}},
+		}},
+		{"list.txt", nil, []jobs.Request{
+			{Line: 1, URL: "https://example.com/@52.5,13.4,15z"},
+			{Line: 4, URL: "https://example.com/"},
+			{Line: 5, URL: "not a url", Reject: "more than a URL; a file with several columns needs a header line with url in it"},
+			{Line: 6, URL: "https://example.com/a,b"},
+		}},
+		{"bad-bytes.csv", []string{"url", "title"}, []jobs.Request{
+			{Line: 2, URL: "https://example.com/1", Metadata: map[string]string{"title": "caf\ufffd"},
+				Cells: []string{"https://example.com/1", "caf\ufffd"}, Reject: "cell 2 is not valid UTF-8"},
+			{Line: 3, URL: "https://example.com/2", Metadata: map[string]string{"title": "nul\ufffd"},
+				Cells: []string{"https://example.com/2", "nul\ufffd"}, Reject: "cell 2 holds a NUL byte"},
+			{Line: 4, URL: "https://example.com/3", Metadata: map[string]string{"title": "fine"}, Cells: []string{"https://example.com/3", "fine"}},
+		}},
+	}
+	for _, tt := range tests {
+		for _, slowly := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/slowly=%v", tt.file, slowly), func(t *testing.T) {
+				columns, got := readAll(t, readFile(t, tt.file), slowly)
+				if diff := cmp.Diff(tt.columns, columns); diff != "" {
+					t.Errorf("columns: %s", diff)
+				}
+				if diff := cmp.Diff(tt.want, got); diff != "" {
+					t.Error(diff)
+				}
+			})
+		}
+	}
+}
+
+func TestDemo(t *testing.T) {
+	columns, all := readAll(t, readFile(t, "demo.csv"), false)
+	if diff := cmp.Diff([]string{"url", "title", "size", "team"}, columns); diff != "" {
+		t.Error(diff)
+	}
+	for _, request := range all {
+		if request.Reject != "" || !strings.Contains(request.URL, ".shotline.test/") {
+			t.Errorf("line %d: %s: %s", request.Line, request.URL, request.Reject)
+		}
+	}
+	last := len(all) - 1
+	if len(all) != 9 || all[last-1].URL != all[0].URL || !cmp.Equal(all[last-1].Params, all[0].Params) {
+		t.Errorf("%d rows; want 9, the last but one a duplicate of the first", len(all))
+	}
+}
+
+func TestUselessFiles(t *testing.T) {
+	tests := []struct {
+		name, text string
+		want       error  // nil for errors that are told by their text alone
+		tells      string // part of the message
+	}{
+		{"empty", readFile(t, "empty.csv"), csvfile.ErrEmpty, "no URLs"},
+		{"header only", readFile(t, "header-only.csv"), csvfile.ErrEmpty, "only a header"},
+		{"comments only", "# url\n\n#\n", csvfile.ErrEmpty, ""},
+		{"header and empty rows", "url,title\n,\n;;\n \n", csvfile.ErrEmpty, ""},
+		{"mark only", "\ufeff", csvfile.ErrEmpty, ""},
+		{"no URL column", readFile(t, "no-url.csv"), csvfile.ErrNoURLColumn, `line 1 has "name", "address"`},
+		{"no URL column, semicolons", "# x\nname;place\na;b\n", csvfile.ErrNoURLColumn, `line 2 has "name", "place"`},
+		{"no URL column, quoted", "\"name\",\"place\"\n\"a\",\"b\"\n", csvfile.ErrNoURLColumn, `line 1 has "name", "place"`},
+		{"URL not in the first cell", "1,https://example.com/\n", csvfile.ErrNoURLColumn, `"1"`},
+		{"prose", "Dear all,\n\nplease find\n", csvfile.ErrNoURLColumn, "Dear all"},
+		{"UTF-16", readFile(t, "utf16.csv"), csvfile.ErrEncoding, "UTF-16"},
+		{"spreadsheet", "PK\x03\x04\x00\x00", csvfile.ErrEncoding, "spreadsheet"},
+		{"apps", readFile(t, "reserved.csv"), nil, `column "apps"`},
+		{"key", "url,Key\nhttps://a.example,1\n", nil, `column "Key"`},
+		{"apps as parameter", "url,param:apps\nhttps://a.example,1\n", nil, `column "param:apps"`},
+		{"key as parameter", "url,param.KEY\nhttps://a.example,1\n", nil, `column "param.KEY"`},
+		{"url as parameter", "url,param:url\nhttps://a.example,1\n", nil, `column "param:url"`},
+		{"nameless parameter", "url,param:\nhttps://a.example,1\n", nil, `column "param:"`},
+		{"two URL columns", "url,URL,\nhttps://a.example,b,\n", nil, "twice"},
+		{"parameter twice", "url,width,param:Width\nhttps://a.example,1,2\n", nil, "twice"},
+		{"metadata twice", "url,a,a\nhttps://a.example,1,2\n", nil, `line 1: column "a" is there twice`},
+		{"header not closed", "\"url,title\nhttps://a.example\n", nil, "line 1"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r, err := csvfile.Open(strings.NewReader(tt.text), csvfile.Options{})
+			if err == nil || r != nil || tt.want != nil && !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.tells) {
+				t.Errorf("Open = %v, %v; want %v telling %q", r, err, tt.want, tt.tells)
+			}
+		})
+	}
+}
+
+func TestParameters(t *testing.T) {
+	tests := []struct {
+		column, cell string
+		name         string
+		want         any
+		reject       string
+	}{
+		{"width", "1280", "width", 1280.0, ""},
+		{" Width ", " 1280 ", "width", 1280.0, ""},
+		{"width", "12.5", "", nil, "not a whole number"},
+		{"width", "-1", "", nil, "not a whole number"},
+		{"width", "1e400", "", nil, "not a number"},
+		{"width", "0x10", "", nil, "not a number"},
+		{"delay", "1.5", "delay", 1.5, ""},
+		{"delay", "1,5", "", nil, "not a number"},
+		{"delay", "NaN", "", nil, "not a number"},
+		{"delay", "Inf", "", nil, "not a number"},
+		{"geo_latitude", "-33.86", "geo_latitude", -33.86, ""},
+		{"pdf", "TRUE", "pdf", true, ""},
+		{"pdf", "no", "pdf", false, ""},
+		{"pdf", "maybe", "", nil, "not true or false"},
+		{"format", "true", "format", "true", ""},
+		{"cache", "0", "cache", "0", ""},
+		{"script", "[1].forEach(f)", "script", "[1].forEach(f)", ""},
+		{"header", `{"A":"b"}`, "header", map[string]any{"A": "b"}, ""},
+		{"header", "A: b", "header", "A: b", ""},
+		{"steps", "[", "", nil, "not valid JSON"},
+		{"param:new_one", "42", "new_one", "42", ""},
+		{"param.New", `["a","b"]`, "New", []any{"a", "b"}, ""},
+		{"param:new_one", "[draft]", "new_one", "[draft]", ""},
+		{"param:WIDTH", "7", "width", 7.0, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.column+"="+tt.cell, func(t *testing.T) {
+			var text bytes.Buffer
+			w := csv.NewWriter(&text)
+			w.WriteAll([][]string{{"url", tt.column}, {"https://a.example/", tt.cell}})
+			_, all := readAll(t, text.String(), false)
+			got := all[0]
+			if tt.reject != "" {
+				if !strings.Contains(got.Reject, tt.reject) || !strings.HasPrefix(got.Reject, tt.column+":") {
+					t.Errorf("rejected as %q, want %s: … %s", got.Reject, tt.column, tt.reject)
+				}
+				return
+			}
+			if diff := cmp.Diff(jobs.Params{tt.name: tt.want}, got.Params); diff != "" || got.Reject != "" {
+				t.Error(diff, got.Reject)
+			}
+		})
+	}
+}
+
+func TestTags(t *testing.T) {
+	_, all := readAll(t, "url\ttag\ttags\na.example\tone\ttwo | three, one,,\n", false)
+	if diff := cmp.Diff([]string{"one", "two", "three"}, all[0].Tags); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestLongRows(t *testing.T) {
+	open := func(text string) *csvfile.Reader {
+		r, err := csvfile.Open(iotest.HalfReader(strings.NewReader(text)), csvfile.Options{MaxRow: 10000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	fits := "https://a.example/," + strings.Repeat("x", 10000-19)
+	for _, ending := range []string{"\n", "\r\n"} {
+		r := open("url,pad" + ending + fits + ending + fits + "x" + ending +
+			"b.example,\"" + strings.Repeat("no end\n", 5000) + "c.example,last")
+		var rejected []string
+		var lines []int
+		for {
+			request, err := r.Next()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if request.Reject == "" {
+				lines = append(lines, request.Line)
+			} else if len(rejected) < 2 {
+				rejected = append(rejected, fmt.Sprintf("%d: %s", request.Line, request.Reject))
+			}
+		}
+		if diff := cmp.Diff([]int{2, 5004}, lines); diff != "" {
+			t.Errorf("good lines: %s", diff)
+		}
+		want := []string{"3: longer than 10000 bytes", "4: a quote is not closed within 10000 bytes"}
+		if diff := cmp.Diff(want, rejected); diff != "" {
+			t.Errorf("rejected: %s", diff)
+		}
+	}
+	r := open("url\na.example\n" + strings.Repeat(",", 5000) + "x\nb.example")
+	for i, reject := range []string{"", "more than 2000 cells", ""} {
+		if request, err := r.Next(); err != nil || request.Reject != reject {
+			t.Errorf("row %d: %q, %v; want %q", i, request.Reject, err, reject)
+		}
+	}
+}
+
+func TestReadErrors(t *testing.T) {
+	broken := errors.New("cable pulled")
+	_, err := csvfile.Open(iotest.ErrReader(broken), csvfile.Options{})
+	if !errors.Is(err, broken) {
+		t.Errorf("Open = %v", err)
+	}
+	r, err := csvfile.Open(io.MultiReader(strings.NewReader("url\na.example\nb.exam"), iotest.ErrReader(broken)), csvfile.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if request, err := r.Next(); err != nil || request.URL != "https://a.example/" {
+		t.Errorf("first row: %v, %v", request, err)
+	}
+	for range 2 {
+		if request, err := r.Next(); !errors.Is(err, broken) || !strings.Contains(err.Error(), "line 3") {
+			t.Errorf("half a row: %v, %v; want the error of reading", request, err)
+		}
+	}
+}
+
+// Memory must not grow with the file.
+func TestStreams(t *testing.T) {
+	row := "https://a.example/," + strings.Repeat("x", 1000) + "\n"
+	rows := 0
+	source := io.MultiReader(strings.NewReader("url,pad\n"), readerFunc(func(p []byte) (int, error) {
+		if rows++; rows > 20000 {
+			return 0, io.EOF
+		}
+		return copy(p, row), nil
+	}))
+	r, err := csvfile.Open(source, csvfile.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := 0; n < 100; n++ {
+		if _, err := r.Next(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if rows > 300 {
+		t.Errorf("%d rows were read from the source for 100 requests", rows)
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// What encoding/csv writes is read back the same.
+func FuzzCells(f *testing.F) {
+	f.Add("plain", `quote " inside`, "two\nlines")
+	f.Add(`"`, ",;\t", "\r\n")
+	f.Add(" # ", "", `""`)
+	f.Fuzz(func(t *testing.T, a, b, c string) {
+		// encoding/csv changes carriage returns, and we mend bad characters.
+		if !utf8.ValidString(strings.Join([]string{a, b, c}, " ")) || strings.ContainsAny(a+b+c, "\r\x00") {
+			return
+		}
+		var text bytes.Buffer
+		w := csv.NewWriter(&text)
+		row := []string{"https://a.example/", a, b, c}
+		w.WriteAll([][]string{{"url", "a", "b", "c"}, row, row})
+		_, all := readAll(t, text.String(), len(a)%2 == 0)
+		if len(all) != 2 {
+			t.Fatalf("%d rows of %q", len(all), text.String())
+		}
+		for _, request := range all {
+			if diff := cmp.Diff(row, request.Cells); diff != "" || request.Reject != "" {
+				t.Errorf("%s %s", request.Reject, diff)
+			}
+		}
+	})
+}
+
+func FuzzReader(f *testing.F) {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files {
+		f.Add([]byte(readFile(f, file.Name())))
+	}
+	f.Add([]byte("\"url\"\n\"\"\"\n,\"\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		r, err := csvfile.Open(bytes.NewReader(text), csvfile.Options{MaxRow: 5000})
+		if err != nil {
+			return
+		}
+		lines, last := bytes.Count(text, []byte("\n"))+1, 0
+		for {
+			request, err := r.Next()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if request.Line <= last || request.Line > lines {
+				t.Fatalf("line %d after %d of %d", request.Line, last, lines)
+			}
+			last = request.Line
+			if request.Reject == "" {
+				again, err := csvfile.NormalizeURL(request.URL)
+				if err != nil || again != request.URL {
+					t.Fatalf("accepted %q, which is %q again (%v)", request.URL, again, err)
+				}
+			}
+			if !utf8.ValidString(request.Reject + request.URL + strings.Join(request.Cells, "")) {
+				t.Fatalf("line %d is not UTF-8", request.Line)
+			}
+			if r.Columns() == nil && request.Cells != nil {
+				t.Fatal("a list's row has cells")
+			}
+		}
+		if last == 0 {
+			t.Fatal("opened without a row")
+		}
+	})
+}
+
+func BenchmarkReader(b *testing.B) {
+	for _, bench := range []struct{ name, header, row string }{
+		{"list", "", "https://example.com/products/4711?view=full\n"},
+		{"table", "url,title,width,tags\n", "https://example.com/products/4711,A product,1280,spring\n"},
+		{"quoted", "url,title,width,tags\n", "https://example.com/products/4711,\"A \"\"good\"\", cheap product\",1280,spring\n"},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			const rows = 10000
+			text := bench.header + strings.Repeat(bench.row, rows)
+			b.SetBytes(int64(len(text)))
+			b.ReportAllocs()
+			for b.Loop() {
+				r, err := csvfile.Open(strings.NewReader(text), csvfile.Options{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				n := 0
+				for ; ; n++ {
+					request, err := r.Next()
+					if errors.Is(err, io.EOF) {
+						break
+					}
+					if err != nil || request.Reject != "" {
+						b.Fatal(err, request.Reject)
+					}
+				}
+				if n != rows {
+					b.Fatalf("%d rows", n)
+				}
+			}
+			b.ReportMetric(float64(rows)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+		})
+	}
+}

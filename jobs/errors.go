@@ -1,0 +1,25 @@
+package jobs
+
+import "errors"
+
+// Errors that a store returns, wrapped with operation and key; test with
+// errors.Is.
+var (
+	// ErrNotFound: no such batch or job.
+	ErrNotFound = errors.New("not found")
+	// ErrExists: a batch with this id is there already.
+	ErrExists = errors.New("exists already")
+	// ErrInvalid: the argument cannot be what it claims to be.
+	ErrInvalid = errors.New("invalid")
+	// ErrState: the batch or job is not in a state that allows this.
+	ErrState = errors.New("state does not allow this")
+	// ErrLeaseLost: the lease ended, or somebody else took it over.
+	ErrLeaseLost = errors.New("lease lost")
+	// ErrUnavailable: the store cannot keep anything now (disk full, locked,
+	// read-only); trying again later may help.
+	ErrUnavailable = errors.New("store unavailable")
+	// ErrNewer: the store was written by a newer version.
+	ErrNewer = errors.New("written by a newer version")
+	// ErrCorrupt: the store's file is damaged or is not ours.
+	ErrCorrupt = errors.New("damaged or not a shotline database")
+)

@@ -1,0 +1,89 @@
+package jobs
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Params are vendor parameters by name, passed through untouched. Values are
+// what encoding/json makes: string, bool, float64, []any, map[string]any.
+type Params map[string]any
+
+// Request is what somebody asked for, before it is a job.
+type Request struct {
+	Line     int               // line in the input, counted from 1; 0 when there is none
+	URL      string            // normalised, http or https
+	Params   Params            // vendor parameters of this row alone
+	Tags     []string          // the user's tags, none with TagPrefix
+	Metadata map[string]string // the caller's own fields, by name
+	Cells    []string          // the raw input row in the input's columns; nil when it is just the URL
+	Reject   string            // why the row cannot become a job; empty when it can
+}
+
+// Job is one request being brought to its end. Zero times mean not yet.
+type Job struct {
+	ID            ID
+	Line          int
+	URL           string
+	Params        Params
+	Tags          []string
+	Metadata      map[string]string
+	Cells         []string
+	State         State
+	Attempt       int // submissions begun, the current one included; 0 before the first
+	ScreenshotID  string
+	ImageURL      string
+	Error         string
+	ClosedBy      Provenance
+	Cost          *float64 // credits; nil when the vendor has not told
+	Late          bool     // closed by a result that came after the job had ended
+	DoubleCharged int      // screenshots paid for beyond the one that was wanted
+	Conflicts     int      // results that contradicted the recorded one
+	DuplicateOf   int64    // row whose outcome this duplicate shows
+	CreatedAt     time.Time
+	SubmittedAt   time.Time // when the current attempt's create was answered
+	ClosedAt      time.Time
+	Deadline      time.Time
+}
+
+// MarshalJSON writes the job in the form of the HTTP interface and of
+// `list --json`: RFC 3339 times, what is not known is absent.
+func (j Job) MarshalJSON() ([]byte, error) {
+	wire := struct {
+		ID           ID                `json:"id"`
+		BatchID      string            `json:"batch_id"`
+		URL          string            `json:"url"`
+		State        State             `json:"state"`
+		Attempt      int               `json:"attempt"`
+		Line         int               `json:"line,omitempty"`
+		ScreenshotID string            `json:"screenshot_id,omitempty"`
+		ImageURL     string            `json:"image_url,omitempty"`
+		Error        string            `json:"error,omitempty"`
+		ClosedBy     Provenance        `json:"closed_by,omitempty"`
+		Cost         *float64          `json:"cost,omitempty"`
+		Late         bool              `json:"late"`
+		DoubleCharge int               `json:"double_charged,omitempty"`
+		DuplicateOf  *ID               `json:"duplicate_of,omitempty"`
+		Params       Params            `json:"params,omitempty"`
+		Tags         []string          `json:"tags,omitempty"`
+		Metadata     map[string]string `json:"metadata,omitempty"`
+		CreatedAt    time.Time         `json:"created_at,omitzero"`
+		SubmittedAt  time.Time         `json:"submitted_at,omitzero"`
+		ClosedAt     time.Time         `json:"closed_at,omitzero"`
+	}{
+		j.ID, j.ID.Batch, j.URL, j.State, j.Attempt, j.Line, j.ScreenshotID, j.ImageURL, j.Error, j.ClosedBy,
+		j.Cost, j.Late, j.DoubleCharged, nil, j.Params, j.Tags, j.Metadata, j.CreatedAt, j.SubmittedAt, j.ClosedAt,
+	}
+	if j.DuplicateOf > 0 {
+		wire.DuplicateOf = &ID{Batch: j.ID.Batch, Row: j.DuplicateOf}
+	}
+	return json.Marshal(wire)
+}
+
+// JobFilter selects jobs for a page. The zero filter selects all.
+type JobFilter struct {
+	Batch  string
+	States []State
+	After  ID  // exclusive; jobs come in order of batch creation and row
+	Limit  int // at most 1000; 0 means 100
+}

@@ -1,0 +1,174 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"shotline/jobs"
+)
+
+const batchColumns = `seq, id, state, pause_reason, source, columns, params, tags, apps, job_timeout_ms, revision, summarized,
+	generation, created_at, finished_at, rows, queued, submitting, pending, done, failed, timed_out, canceled, duplicate,
+	rejected, by_webhook, by_poll, by_create, by_deadline, by_submit, by_cancel, late, double_charged, cost_micros, api_calls`
+
+func scanBatch(row scanner) (seq int64, b jobs.Batch, err error) {
+	var columns, params, tags, apps sql.NullString
+	var timeout int64
+	var created, finished, cost sql.NullInt64
+	states := make([]int64, len(jobs.States))
+	ways := make([]int64, len(jobs.Provenances))
+	c := &b.Counts
+	dest := []any{&seq, &b.ID, &b.State, &b.PauseReason, &b.Source, &columns, &params, &tags, &apps, &timeout, &b.Revision,
+		&b.Summarized, &b.Generation, &created, &finished, &c.Rows}
+	for i := range states { // jobs.States and jobs.Provenances have the order of the columns
+		dest = append(dest, &states[i])
+	}
+	for i := range ways {
+		dest = append(dest, &ways[i])
+	}
+	if err := row.Scan(append(dest, &c.Late, &c.DoubleCharged, &cost, &c.APICalls)...); err != nil {
+		return 0, b, err
+	}
+	c.ByState = make(map[jobs.State]int64, len(states))
+	for i, state := range jobs.States {
+		c.ByState[state] = states[i]
+	}
+	c.ByProvenance = make(map[jobs.Provenance]int64, len(ways))
+	for i, way := range jobs.Provenances {
+		c.ByProvenance[way] = ways[i]
+	}
+	c.Cost = fromMicros(cost)
+	b.JobTimeout = time.Duration(timeout) * time.Millisecond
+	b.CreatedAt, b.FinishedAt = fromMillis(created), fromMillis(finished)
+	return seq, b, errors.Join(fromJSON(columns, &b.Columns), fromJSON(params, &b.Params),
+		fromJSON(tags, &b.Tags), fromJSON(apps, &b.Apps))
+}
+
+// Batch implements jobs.Reader.
+func (s *Store) Batch(ctx context.Context, id string) (jobs.Batch, error) {
+	_, b, err := scanBatch(s.readDB.QueryRowContext(ctx, `SELECT `+batchColumns+` FROM batches WHERE id = ?`, id))
+	if errors.Is(err, sql.ErrNoRows) {
+		err = jobs.ErrNotFound
+	}
+	return b, wrapError(err, "read batch %s", id)
+}
+
+// Batches implements jobs.Reader. A limit of 0 means 100.
+func (s *Store) Batches(ctx context.Context, before string, limit int) ([]jobs.Batch, error) {
+	bound := int64(maxRow)
+	if before != "" {
+		seq, err := s.batchPlace(ctx, before)
+		if err != nil {
+			return nil, wrapError(err, "list batches before %s", before)
+		}
+		bound = seq
+	}
+	var page []jobs.Batch
+	err := s.read(ctx, func(row scanner) error {
+		_, b, err := scanBatch(row)
+		page = append(page, b)
+		return err
+	}, `SELECT `+batchColumns+` FROM batches WHERE seq < ? ORDER BY seq DESC LIMIT ?`, bound, pageSize(limit, maxPage))
+	return page, wrapError(err, "list batches")
+}
+
+// batchPlace finds a batch's place for a reader; jobs.ErrNotFound without one.
+func (s *Store) batchPlace(ctx context.Context, id string) (seq int64, err error) {
+	err = s.readDB.QueryRowContext(ctx, `SELECT seq FROM batches WHERE id = ?`, id).Scan(&seq)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = jobs.ErrNotFound
+	}
+	return seq, err
+}
+
+// Pause implements jobs.Closures.
+func (s *Store) Pause(ctx context.Context, batch, reason string, _ time.Time) error {
+	err := s.write(ctx, func(t *tx) error {
+		return t.changeBatch(batch, `UPDATE batches SET state = 'paused', pause_reason = ?
+			WHERE id = ? AND state IN ('open', 'paused')`, reason, batch)
+	})
+	return wrapError(err, "pause batch %s", batch)
+}
+
+// Resume implements jobs.Closures. The batch's work is owed at once.
+func (s *Store) Resume(ctx context.Context, batch string, at time.Time) error {
+	err := s.write(ctx, func(t *tx) error {
+		return t.changeBatch(batch, `UPDATE batches SET state = 'open', pause_reason = '',
+			wake_at = CASE state WHEN 'paused' THEN min(wake_at, ?) ELSE wake_at END
+			WHERE id = ? AND state IN ('open', 'paused')`, at.UnixMilli(), batch)
+	})
+	return wrapError(err, "resume batch %s", batch)
+}
+
+// changeBatch runs a guarded update of one batch and says why it had no effect.
+func (t *tx) changeBatch(id, query string, args ...any) error {
+	n, err := t.exec(query, args...)
+	if err != nil || n > 0 {
+		return err
+	}
+	if _, _, err := t.batchSeq(id); err != nil {
+		return err
+	}
+	return jobs.ErrState
+}
+
+// CountCalls implements jobs.Ledger.
+func (s *Store) CountCalls(ctx context.Context, batch string, n int) error {
+	err := s.write(ctx, func(t *tx) error {
+		return t.changeBatch(batch, `UPDATE batches SET api_calls = api_calls + ? WHERE id = ?`, n, batch)
+	})
+	return wrapError(err, "count calls of batch %s", batch)
+}
+
+// claimWork has the condition of the index batches_owing, word by word.
+const claimWork = `UPDATE batches SET generation = generation + 1, wake_at = ?
+	WHERE wake_at <= ? AND ((state = 'open' AND queued > 0) OR (state = 'finished' AND summarized < revision))
+	RETURNING id, state, revision, generation`
+
+// ClaimWork implements jobs.Upkeep. Most calls find nothing, so a reader looks
+// before the writer is asked.
+func (s *Store) ClaimWork(ctx context.Context, at, again time.Time) ([]jobs.Work, error) {
+	var owing bool
+	err := s.readDB.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM batches
+		WHERE wake_at <= ? AND ((state = 'open' AND queued > 0) OR (state = 'finished' AND summarized < revision)))`,
+		at.UnixMilli()).Scan(&owing)
+	if err != nil || !owing {
+		return nil, wrapError(err, "claim work")
+	}
+	var claimed []jobs.Work
+	err = s.write(ctx, func(t *tx) error {
+		return t.each(func(row scanner) error {
+			var state jobs.BatchState
+			work := jobs.Work{Kind: jobs.WorkSubmit}
+			if err := row.Scan(&work.Batch, &state, &work.Revision, &work.Generation); err != nil {
+				return err
+			}
+			if state == jobs.BatchFinished {
+				work.Kind = jobs.WorkSummarize
+			} else {
+				work.Revision = 0
+			}
+			claimed = append(claimed, work)
+			return nil
+		}, claimWork, again.UnixMilli(), at.UnixMilli())
+	})
+	if err != nil {
+		return nil, wrapError(err, "claim work")
+	}
+	return claimed, nil
+}
+
+// WakeBatch implements jobs.Upkeep.
+func (s *Store) WakeBatch(ctx context.Context, batch string, wake time.Time) (generation int64, err error) {
+	err = s.write(ctx, func(t *tx) error {
+		err := t.get([]any{&generation}, `UPDATE batches SET wake_at = ?, generation = generation + 1 WHERE id = ?
+			RETURNING generation`, wake.UnixMilli(), batch)
+		if errors.Is(err, sql.ErrNoRows) {
+			return jobs.ErrNotFound
+		}
+		return err
+	})
+	return generation, wrapError(err, "wake batch %s", batch)
+}

@@ -1,0 +1,138 @@
+package sqlite
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"shotline/jobs"
+)
+
+var noon = time.Date(2031, 5, 6, 12, 0, 0, 0, time.UTC)
+
+// webhookBody has the size of a real delivery.
+const webhookBody = `{"event":"screenshot.completed","screenshot_id":"1234567","url":"https://example.com/some/page",` +
+	`"status":"done","image_url":"https://cdn.example.com/2031/05/06/1234567.png","created_at":"2031-05-06T12:00:00Z"}`
+
+func delivery(screenshotID string, outcome jobs.Outcome) jobs.Delivery {
+	return jobs.Delivery{
+		ReceivedAt: noon.Add(time.Minute), Event: "screenshot.completed", ScreenshotID: screenshotID, Outcome: outcome,
+		ImageURL: "https://cdn.example.com/" + screenshotID + ".png", Body: []byte(webhookBody),
+	}
+}
+
+// requests makes n different rows, numbered on from a first.
+func requests(first, n int) []jobs.Request {
+	list := make([]jobs.Request, n)
+	for i := range list {
+		list[i] = jobs.Request{
+			Line: first + i + 1, URL: fmt.Sprintf("https://example.com/page/%d", first+i),
+			Params: jobs.Params{"size": "page"}, Metadata: map[string]string{"sku": fmt.Sprint(first + i)},
+		}
+	}
+	return list
+}
+
+// fill imports n rows and opens the batch.
+func fill(t testing.TB, s *Store, batch string, n int) {
+	t.Helper()
+	ctx := t.Context()
+	must(t, s.CreateBatch(ctx, jobs.BatchSpec{ID: batch}, noon))
+	for first := 0; first < n; first += 500 {
+		must(t, s.AppendRequests(ctx, batch, requests(first, min(500, n-first)), noon))
+	}
+	_, err := s.OpenBatch(ctx, batch, noon)
+	must(t, err)
+}
+
+// submit takes every queued row of a batch to pending. Screenshots are named
+// by batch and row.
+func submit(t testing.TB, s *Store, batch string, n int) {
+	t.Helper()
+	ctx := t.Context()
+	leases, err := s.Lease(ctx, batch, "bench", n, noon, noon.Add(30*time.Second))
+	must(t, err)
+	seen := make([]jobs.Observation, len(leases))
+	for i, l := range leases {
+		seen[i] = jobs.Observation{
+			Job: l.Job.ID, Attempt: l.Attempt, ScreenshotID: l.Job.ID.String(), Outcome: jobs.OutcomeProcessing,
+		}
+	}
+	_, err = s.Observe(ctx, seen, jobs.ByCreate, noon, noon.Add(10*time.Minute))
+	must(t, err)
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// BenchmarkAppendDelivery shows what group commit makes of many webhooks at a
+// time: deliveries/s and how many share a commit.
+func BenchmarkAppendDelivery(b *testing.B) {
+	for _, callers := range []int{1, 64, 256} {
+		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
+			s := openAt(b, filepath.Join(b.TempDir(), "bench.db"))
+			before := s.Stats()
+			b.SetParallelism(max(callers/2, 1))
+			b.ReportAllocs()
+			b.ResetTimer()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if _, err := s.AppendDelivery(b.Context(), delivery("1234567", jobs.OutcomeDone)); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+			after := s.Stats()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "deliveries/s")
+			b.ReportMetric(float64(after.Operations-before.Operations)/float64(after.Commits-before.Commits), "ops/commit")
+		})
+	}
+}
+
+// BenchmarkApplyInbox closes 4000 pending jobs by webhook in one transaction.
+func BenchmarkApplyInbox(b *testing.B) {
+	const group = 4000
+	s := openAt(b, filepath.Join(b.TempDir(), "bench.db"))
+	for i := range b.N {
+		b.StopTimer()
+		batch := fmt.Sprintf("b%d", i)
+		fill(b, s, batch, group)
+		submit(b, s, batch, group)
+		must(b, s.writeAlone(b.Context(), func(t *tx) error {
+			for row := range group {
+				d := delivery(fmt.Sprintf("%s-%d", batch, row+1), jobs.OutcomeDone)
+				_, err := t.exec(appendDelivery, d.ReceivedAt.UnixMilli(), "", d.Event, d.ScreenshotID, string(d.Outcome),
+					d.ImageURL, d.Error, d.Body)
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+		b.StartTimer()
+		applied, err := s.ApplyInbox(b.Context(), noon.Add(time.Minute), group)
+		must(b, err)
+		if len(applied.Closed) != group {
+			b.Fatalf("closed %d jobs", len(applied.Closed))
+		}
+	}
+	b.ReportMetric(float64(group*b.N)/b.Elapsed().Seconds(), "closures/s")
+}
+
+// BenchmarkImport brings in 500 rows at a time.
+func BenchmarkImport(b *testing.B) {
+	s := openAt(b, filepath.Join(b.TempDir(), "bench.db"))
+	must(b, s.CreateBatch(b.Context(), jobs.BatchSpec{ID: "b"}, noon))
+	list := requests(0, 500)
+	b.ResetTimer()
+	for range b.N {
+		must(b, s.AppendRequests(b.Context(), "b", list, noon))
+	}
+	b.ReportMetric(float64(500*b.N)/b.Elapsed().Seconds(), "rows/s")
+}

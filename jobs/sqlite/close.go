@@ -1,0 +1,165 @@
+package sqlite
+
+import (
+	"fmt"
+	"time"
+
+	"shotline/jobs"
+)
+
+// scratchTables are the writer's own, in memory. outcomes holds results in
+// their order, each joined to a submission that has the screenshot (recorded is
+// that submission's result so far); closing holds what closes, one row per job.
+const scratchTables = `
+CREATE TEMP TABLE outcomes (
+  ord           INTEGER PRIMARY KEY,
+  delivery      INTEGER,
+  job_seq       INTEGER,
+  attempt       INTEGER,
+  extra         INTEGER,
+  recorded      TEXT,
+  screenshot_id TEXT,
+  outcome       TEXT,
+  image_url     TEXT,
+  error         TEXT,
+  closed_by     TEXT
+);
+CREATE TEMP TABLE closing (
+  job_seq       INTEGER PRIMARY KEY,
+  ord           INTEGER NOT NULL,
+  attempt       INTEGER NOT NULL,
+  from_state    TEXT    NOT NULL,
+  to_state      TEXT    NOT NULL,
+  late          INTEGER NOT NULL,
+  was_late      INTEGER NOT NULL,
+  was_by        TEXT    NOT NULL,
+  screenshot_id TEXT    NOT NULL, -- '' leaves the job's
+  image_url     TEXT    NOT NULL,
+  error         TEXT    NOT NULL,
+  closed_by     TEXT    NOT NULL
+);`
+
+// A submission has one result, its first. Where a group brings several for one
+// submission, the later ones meet the first as the recorded one.
+const compareWithFirst = `UPDATE outcomes SET recorded = f.outcome FROM
+	(SELECT job_seq, attempt, extra, outcome, min(ord) AS ord FROM outcomes WHERE recorded IS NULL
+	 GROUP BY job_seq, attempt, extra HAVING count(*) > 1) f
+	WHERE outcomes.job_seq = f.job_seq AND outcomes.attempt = f.attempt AND outcomes.extra = f.extra
+	AND outcomes.recorded IS NULL AND outcomes.ord > f.ord`
+
+const countConflicts = `UPDATE jobs SET conflicts = conflicts + c.n FROM
+	(SELECT job_seq, count(*) AS n FROM outcomes WHERE outcome <> recorded GROUP BY job_seq) c
+	WHERE jobs.seq = c.job_seq`
+
+// recordOutcomes remembers every first result, whether or not it closes its
+// job: the picture of an older attempt may be wanted later.
+const recordOutcomes = `UPDATE submissions SET outcome = o.outcome, outcome_by = o.closed_by,
+	image_url = CASE WHEN o.image_url <> '' THEN o.image_url ELSE submissions.image_url END
+	FROM outcomes o WHERE o.recorded IS NULL
+	AND submissions.job_seq = o.job_seq AND submissions.attempt = o.attempt AND submissions.extra = o.extra`
+
+// pickClosing is the guard, see jobs.Closures: of the results in their order
+// the first that may close its job. The screenshot of a double charge moves
+// nothing: the wanted one decides, so that a job never changes its screenshot
+// within an attempt.
+const pickClosing = `INSERT OR IGNORE INTO closing
+	(job_seq, ord, attempt, from_state, to_state, late, was_late, was_by, screenshot_id, image_url, error, closed_by)
+	SELECT o.job_seq, o.ord, o.attempt, j.state, o.outcome, j.state NOT IN ('pending', 'submitting'), j.late, j.closed_by,
+		o.screenshot_id, o.image_url, CASE o.outcome WHEN 'done' THEN '' ELSE o.error END, o.closed_by
+	FROM outcomes o CROSS JOIN jobs j ON j.seq = o.job_seq
+	WHERE o.recorded IS NULL AND o.extra = 0 AND (
+		(j.state IN ('pending', 'submitting', 'timed_out') AND o.attempt = j.attempt)
+		OR (j.state IN ('failed', 'timed_out') AND o.attempt < j.attempt AND o.outcome = 'done'))
+	ORDER BY o.ord`
+
+// preferPaid turns an end without a picture into a late done where an older
+// attempt brought one before: the picture that was paid for closes the job.
+const preferPaid = `UPDATE closing SET to_state = 'done', late = 1, attempt = s.attempt, screenshot_id = s.screenshot_id,
+	image_url = s.image_url, error = '', closed_by = s.outcome_by
+	FROM submissions s WHERE closing.to_state IN ('failed', 'timed_out') AND s.job_seq = closing.job_seq
+	AND s.extra = 0 AND s.outcome = 'done'`
+
+const closeJobs = `UPDATE jobs SET state = c.to_state, closed_by = c.closed_by, late = c.late, closed_at = ?1,
+	screenshot_id = CASE WHEN c.screenshot_id <> '' THEN c.screenshot_id ELSE jobs.screenshot_id END,
+	image_url = CASE WHEN c.image_url <> '' THEN c.image_url ELSE jobs.image_url END,
+	error = c.error, lease_owner = NULL, lease_until = NULL
+	FROM closing c WHERE jobs.seq = c.job_seq AND jobs.state = c.from_state`
+
+// endSubmissions: what ends while a create may still be under way owns nothing
+// more, and is not looked up any more.
+const endSubmissions = `UPDATE submissions SET open_since = NULL, doubt_since = NULL, check_at = NULL
+	FROM closing c WHERE c.from_state IN ('submitting', 'queued') AND submissions.job_seq = c.job_seq
+	AND submissions.open_since IS NOT NULL`
+
+const logClosings = `INSERT INTO events (at, type, batch_seq, job_seq, attempt)
+	SELECT ?1, CASE WHEN late THEN 'job.late' ELSE 'job.' || to_state END, job_seq >> 32, job_seq, attempt
+	FROM closing ORDER BY ord`
+
+// settle brings what is in outcomes to its end. Deliveries and observations
+// go this way; closings without a result enter at finish.
+func (t *tx) settle(at time.Time, effects *jobs.Effects) error {
+	if _, err := t.exec(compareWithFirst); err != nil {
+		return fmt.Errorf("compare results: %w", err)
+	}
+	var conflicts int
+	if err := t.get([]any{&conflicts}, `SELECT count(*) FROM outcomes WHERE outcome <> recorded`); err != nil {
+		return fmt.Errorf("count conflicts: %w", err)
+	}
+	if conflicts > 0 {
+		if _, err := t.exec(countConflicts); err != nil {
+			return fmt.Errorf("count conflicts: %w", err)
+		}
+		effects.Conflicts += conflicts
+	}
+	if _, err := t.exec(recordOutcomes); err != nil {
+		return fmt.Errorf("record results: %w", err)
+	}
+	if err := t.control(`DELETE FROM closing`); err != nil {
+		return err
+	}
+	n, err := t.exec(pickClosing)
+	if err != nil {
+		return fmt.Errorf("pick closing jobs: %w", err)
+	}
+	return t.finish(n, at, effects)
+}
+
+// finish closes the n jobs in closing and writes all that follows from it.
+func (t *tx) finish(n int64, at time.Time, effects *jobs.Effects) error {
+	if n == 0 {
+		return nil
+	}
+	for _, step := range []string{preferPaid, endSubmissions} {
+		if _, err := t.exec(step); err != nil {
+			return fmt.Errorf("prepare closing: %w", err)
+		}
+	}
+	closed, err := t.exec(closeJobs, at.UnixMilli())
+	if err != nil {
+		return fmt.Errorf("close jobs: %w", err)
+	}
+	if closed != n {
+		return fmt.Errorf("close jobs: %d of %d rows changed", closed, n)
+	}
+	if _, err := t.exec(logClosings, at.UnixMilli()); err != nil {
+		return fmt.Errorf("log closings: %w", err)
+	}
+	if _, err := t.exec(countClosings); err != nil {
+		return fmt.Errorf("count closings: %w", err)
+	}
+	batches, err := t.endBatches(at, effects)
+	if err != nil {
+		return fmt.Errorf("end batches: %w", err)
+	}
+	return t.each(func(row scanner) error {
+		var seq int64
+		var c jobs.Closed
+		if err := row.Scan(&seq, &c.Attempt, &c.State, &c.By, &c.Late); err != nil {
+			return err
+		}
+		batchSeq, rowNumber := splitSeq(seq)
+		c.Job = jobs.ID{Batch: batches[batchSeq], Row: rowNumber}
+		effects.Closed = append(effects.Closed, c)
+		return nil
+	}, `SELECT job_seq, attempt, to_state, closed_by, late FROM closing ORDER BY ord`)
+}

@@ -1,0 +1,156 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"shotline/jobs"
+)
+
+// closeChunk is how many deliveries CloseJobs applies at a time before its own
+// transaction, which then has few left.
+const closeChunk = 4000
+
+// closeTries bounds how often CloseJobs begins anew after a delivery made its
+// transaction fail; each time that delivery is put aside.
+const closeTries = 100
+
+// CloseJobs implements jobs.Closures. The effects include those of the
+// deliveries that it applied first.
+func (s *Store) CloseJobs(ctx context.Context, closings []jobs.Closing, at time.Time) (jobs.Effects, error) {
+	for _, c := range closings {
+		if err := checkClosing(c); err != nil {
+			return jobs.Effects{}, fmt.Errorf("close job %s: %w", c.Job, err)
+		}
+	}
+	var effects jobs.Effects
+	for range closeTries {
+		if err := s.drainInbox(ctx, at, &effects); err != nil {
+			return effects, wrapError(err, "close jobs: apply inbox first")
+		}
+		var closed jobs.Effects
+		err := s.writeAlone(ctx, func(t *tx) error {
+			applied, err := s.applyNext(t, at, -1)
+			if err != nil {
+				return err
+			}
+			closed = applied.Effects
+			return t.closeJobs(closings, at, &closed)
+		})
+		if culprit := (*applyError)(nil); errors.As(err, &culprit) {
+			continue
+		}
+		if err != nil {
+			return effects, wrapError(err, "close %d jobs", len(closings))
+		}
+		return addEffects(effects, closed), nil
+	}
+	return effects, fmt.Errorf("close jobs: %w: deliveries keep making the transaction fail", jobs.ErrUnavailable)
+}
+
+func checkClosing(c jobs.Closing) error {
+	switch {
+	case c.To != jobs.Failed && c.To != jobs.TimedOut && c.To != jobs.Canceled:
+		return fmt.Errorf("%w: it cannot be closed as %q without a result", jobs.ErrInvalid, c.To)
+	case !slices.Contains(jobs.Provenances, c.By):
+		return fmt.Errorf("%w: provenance %q", jobs.ErrInvalid, c.By)
+	}
+	for _, from := range c.From {
+		if !from.Open() {
+			return fmt.Errorf("%w: %q is final", jobs.ErrInvalid, from)
+		}
+	}
+	return nil
+}
+
+func (s *Store) drainInbox(ctx context.Context, at time.Time, effects *jobs.Effects) error {
+	for {
+		var waiting bool
+		err := s.readDB.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM inbox
+			WHERE seq > (SELECT place FROM cursors WHERE name = 'inbox'))`).Scan(&waiting)
+		if err != nil || !waiting {
+			return err
+		}
+		applied, err := s.applyInbox(ctx, at, closeChunk)
+		*effects = addEffects(*effects, applied.Effects)
+		if err != nil || !applied.More {
+			return err
+		}
+	}
+}
+
+const pickAsked = `INSERT OR IGNORE INTO closing
+	(job_seq, ord, attempt, from_state, to_state, late, was_late, was_by, screenshot_id, image_url, error, closed_by)
+	SELECT seq, ?, attempt, state, ?, 0, late, closed_by, '', '', ?, ? FROM jobs
+	WHERE seq = ? AND instr(?, state) > 0 AND ? IN (0, attempt)`
+
+func (t *tx) closeJobs(closings []jobs.Closing, at time.Time, effects *jobs.Effects) error {
+	if err := t.control(`DELETE FROM closing`); err != nil {
+		return err
+	}
+	var picked int64
+	for i, c := range closings {
+		seq, err := t.jobSeq(c.Job)
+		if err != nil {
+			return err
+		}
+		from := make([]string, len(c.From))
+		for i, state := range c.From {
+			from[i] = string(state)
+		}
+		// No open state's name is part of another's.
+		n, err := t.exec(pickAsked, i, string(c.To), c.Error, string(c.By), seq, strings.Join(from, " "), c.Attempt)
+		if err != nil {
+			return fmt.Errorf("job %s: %w", c.Job, err)
+		}
+		picked += n
+	}
+	return t.finish(picked, at, effects)
+}
+
+// ExtendDeadlines implements jobs.Closures.
+func (s *Store) ExtendDeadlines(ctx context.Context, ids []jobs.ID, until time.Time) error {
+	err := s.write(ctx, func(t *tx) error {
+		for _, id := range ids {
+			seq, err := t.jobSeq(id)
+			if err != nil {
+				return err
+			}
+			if _, err := t.exec(`UPDATE jobs SET deadline = ? WHERE seq = ? AND state = 'pending'`, until.UnixMilli(), seq); err != nil {
+				return fmt.Errorf("job %s: %w", id, err)
+			}
+		}
+		return nil
+	})
+	return wrapError(err, "extend %d deadlines", len(ids))
+}
+
+// NextDeadline implements jobs.Reader.
+func (s *Store) NextDeadline(ctx context.Context) (time.Time, error) {
+	var deadline sql.NullInt64
+	err := s.readDB.QueryRowContext(ctx, `SELECT min(deadline) FROM jobs WHERE state = 'pending'`).Scan(&deadline)
+	return fromMillis(deadline), wrapError(err, "find next deadline")
+}
+
+// PendingBatches implements jobs.Reader.
+func (s *Store) PendingBatches(ctx context.Context, before time.Time) (map[string]int, error) {
+	counts := make(map[string]int)
+	err := s.read(ctx, func(row scanner) error {
+		var id string
+		var n int
+		err := row.Scan(&id, &n)
+		counts[id] = n
+		return err
+	}, `SELECT id, (SELECT count(*) FROM jobs WHERE state = 'pending' AND submitted_at <= ?
+			AND jobs.seq BETWEEN (batches.seq << 32) AND (batches.seq << 32) + ?)
+		FROM batches WHERE pending > 0`, before.UnixMilli(), int64(maxRow))
+	if err != nil {
+		return nil, wrapError(err, "list pending batches")
+	}
+	return counts, nil
+}

@@ -1,0 +1,159 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"shotline/jobs"
+)
+
+// heldLease is a lease as the jobs table has it.
+type heldLease struct {
+	seq     int64
+	attempt int
+	owner   string
+}
+
+// expiredLeases uses the index jobs_leased: only leased jobs have a lease_until.
+const expiredLeases = `SELECT seq, attempt, lease_owner FROM jobs WHERE lease_until <= ? ORDER BY lease_until, seq LIMIT ?`
+
+// ExpireLeases implements jobs.Ledger. A reader looks before the writer is asked.
+func (s *Store) ExpireLeases(ctx context.Context, at time.Time, limit int) (requeued, doubted int, err error) {
+	var expired bool
+	err = s.readDB.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM jobs WHERE lease_until <= ?)`, at.UnixMilli()).Scan(&expired)
+	if err != nil || !expired {
+		return 0, 0, wrapError(err, "expire leases")
+	}
+	err = s.write(ctx, func(t *tx) error {
+		var leases []heldLease
+		err := t.each(func(row scanner) error {
+			var l heldLease
+			err := row.Scan(&l.seq, &l.attempt, &l.owner)
+			leases = append(leases, l)
+			return err
+		}, expiredLeases, at.UnixMilli(), limit)
+		if err != nil {
+			return err
+		}
+		for _, l := range leases {
+			inDoubt, err := t.doubt(l.seq, l.attempt, l.owner, at)
+			if err != nil {
+				return err
+			}
+			if inDoubt {
+				doubted++
+				continue
+			}
+			if _, err := t.exec(queueAgain, l.seq, l.attempt, l.owner); err != nil {
+				return err
+			}
+			if err := t.requeued(l.seq, at); err != nil {
+				return err
+			}
+			requeued++
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, 0, wrapError(err, "expire leases")
+	}
+	return requeued, doubted, nil
+}
+
+// requeued counts a job that nobody handles any more, and makes its batch's
+// work owed at once: whoever leased it is gone.
+func (t *tx) requeued(seq int64, at time.Time) error {
+	if err := t.moveCount(seq>>32, jobs.Submitting, jobs.Queued, 1); err != nil {
+		return err
+	}
+	_, err := t.exec(`UPDATE batches SET wake_at = min(wake_at, ?) WHERE seq = ?`, at.UnixMilli(), seq>>32)
+	return err
+}
+
+const dueDoubts = `SELECT s.job_seq, s.attempt, s.intent_at, s.sends, s.doubt_since,
+	(SELECT id FROM batches b WHERE b.seq = s.job_seq >> 32)
+	FROM submissions s WHERE s.doubt_since IS NOT NULL AND s.check_at <= ? ORDER BY s.doubt_since, s.job_seq LIMIT ?`
+
+// ClaimDoubts implements jobs.Ledger. A reader looks before the writer is asked.
+func (s *Store) ClaimDoubts(ctx context.Context, at, again time.Time, limit int) ([]jobs.Submission, error) {
+	var due bool
+	err := s.readDB.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM submissions WHERE doubt_since IS NOT NULL AND check_at <= ?)`,
+		at.UnixMilli()).Scan(&due)
+	if err != nil || !due {
+		return nil, wrapError(err, "claim doubts")
+	}
+	var claimed []jobs.Submission
+	err = s.write(ctx, func(t *tx) error {
+		var places []int64
+		err := t.each(func(row scanner) error {
+			var seq int64
+			var intent, doubt sql.NullInt64
+			var sub jobs.Submission
+			if err := row.Scan(&seq, &sub.Attempt, &intent, &sub.Sends, &doubt, &sub.Job.Batch); err != nil {
+				return err
+			}
+			_, sub.Job.Row = splitSeq(seq)
+			sub.IntentAt, sub.DoubtSince = fromMillis(intent), fromMillis(doubt)
+			places = append(places, seq)
+			claimed = append(claimed, sub)
+			return nil
+		}, dueDoubts, at.UnixMilli(), limit)
+		if err != nil {
+			return err
+		}
+		for i, seq := range places {
+			_, err := t.exec(`UPDATE submissions SET check_at = ? WHERE job_seq = ? AND attempt = ? AND extra = 0`,
+				again.UnixMilli(), seq, claimed[i].Attempt)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, wrapError(err, "claim doubts")
+	}
+	return claimed, nil
+}
+
+// settleDoubt ends a doubt without a screenshot. open_since stays: the lost
+// create may still show up, and what is delivered for it has to be held.
+const settleDoubt = `UPDATE submissions SET intent_at = NULL, doubt_since = NULL, check_at = NULL
+	WHERE job_seq = ? AND attempt = ? AND extra = 0 AND screenshot_id IS NULL AND doubt_since < ?`
+
+// Resend implements jobs.Ledger.
+func (s *Store) Resend(ctx context.Context, submissions []jobs.Submission, settledBefore, at time.Time) (int, error) {
+	resent := 0
+	err := s.write(ctx, func(t *tx) error {
+		for _, sub := range submissions {
+			seq, err := t.jobSeq(sub.Job)
+			if err != nil {
+				return err
+			}
+			n, err := t.exec(settleDoubt, seq, sub.Attempt, settledBefore.UnixMilli())
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				continue
+			}
+			n, err = t.exec(queueAgain, seq, sub.Attempt, nil)
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				continue
+			}
+			if err := t.requeued(seq, at); err != nil {
+				return err
+			}
+			resent++
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, wrapError(err, "resend %d submissions", len(submissions))
+	}
+	return resent, nil
+}

@@ -1,0 +1,281 @@
+package sqlite
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"shotline/jobs"
+)
+
+// importChunk is how many rows one short transaction of an import changes:
+// some 20 ms of the write lock.
+const importChunk = 2000
+
+// CreateBatch implements jobs.Imports.
+func (s *Store) CreateBatch(ctx context.Context, spec jobs.BatchSpec, at time.Time) error {
+	if !jobs.ValidBatchID(spec.ID) {
+		return wrapError(fmt.Errorf("%w: %q is not a batch id", jobs.ErrInvalid, spec.ID), "create batch")
+	}
+	columns, err1 := canonicalJSON(spec.Columns, len(spec.Columns))
+	params, err2 := canonicalJSON(spec.Params, len(spec.Params))
+	tags, err3 := canonicalJSON(spec.Tags, len(spec.Tags))
+	apps, err4 := canonicalJSON(spec.Apps, len(spec.Apps))
+	for _, err := range []error{err1, err2, err3, err4} {
+		if err != nil {
+			return fmt.Errorf("create batch %s: %w: %w", spec.ID, jobs.ErrInvalid, err)
+		}
+	}
+	err := s.write(ctx, func(t *tx) error {
+		n, err := t.exec(`INSERT INTO batches (id, state, source, columns, params, tags, apps, job_timeout_ms, created_at, touched_at)
+			VALUES (?, 'importing', ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+			spec.ID, spec.Source, columns, params, tags, apps, spec.JobTimeout.Milliseconds(), at.UnixMilli(), at.UnixMilli())
+		if err == nil && n == 0 {
+			err = jobs.ErrExists
+		}
+		return err
+	})
+	return wrapError(err, "create batch %s", spec.ID)
+}
+
+const insertJob = `INSERT INTO jobs (seq, state, created_at, error, line, url, request_key, params, tags, metadata, cells)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+// AppendRequests implements jobs.Imports. Callers send some hundred rows at a
+// time, so that a transaction stays short, and pause between calls.
+func (s *Store) AppendRequests(ctx context.Context, batch string, requests []jobs.Request, at time.Time) error {
+	rows := make([][]any, len(requests)) // encoded before the lock is taken
+	var rejected int64
+	for i, r := range requests {
+		row, err := requestRow(r, at)
+		if err != nil {
+			return fmt.Errorf("append to batch %s: line %d: %w", batch, r.Line, err)
+		}
+		rows[i] = row
+		if r.Reject != "" {
+			rejected++
+		}
+	}
+	err := s.writeAlone(ctx, func(t *tx) error {
+		seq, state, err := t.batchSeq(batch)
+		if err != nil {
+			return err
+		}
+		if state != jobs.BatchImporting {
+			return jobs.ErrState
+		}
+		var last int64
+		if err := t.get([]any{&last}, `SELECT rows FROM batches WHERE seq = ?`, seq); err != nil {
+			return err
+		}
+		if last+int64(len(rows)) > maxRow {
+			return fmt.Errorf("%w: a batch has at most %d rows", jobs.ErrInvalid, int64(maxRow))
+		}
+		for i, row := range rows {
+			row[0] = rowSeq(seq, last+int64(i)+1)
+			if _, err := t.exec(insertJob, row...); err != nil {
+				return fmt.Errorf("line %d: %w", requests[i].Line, err)
+			}
+		}
+		_, err = t.exec(`UPDATE batches SET rows = rows + ?, queued = queued + ?, rejected = rejected + ?, touched_at = ?
+			WHERE seq = ?`, len(rows), int64(len(rows))-rejected, rejected, at.UnixMilli(), seq)
+		return err
+	})
+	return wrapError(err, "append to batch %s", batch)
+}
+
+// requestRow encodes a request for insertJob; its place is filled in later.
+func requestRow(r jobs.Request, at time.Time) ([]any, error) {
+	params, err := canonicalJSON(r.Params, len(r.Params))
+	if err != nil {
+		return nil, fmt.Errorf("%w: params: %w", jobs.ErrInvalid, err)
+	}
+	tags, err1 := canonicalJSON(r.Tags, len(r.Tags))
+	metadata, err2 := canonicalJSON(r.Metadata, len(r.Metadata))
+	cells, err3 := canonicalJSON(r.Cells, len(r.Cells))
+	for _, err := range []error{err1, err2, err3} {
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", jobs.ErrInvalid, err)
+		}
+	}
+	state, key := jobs.Rejected, any(nil)
+	if r.Reject == "" {
+		state = jobs.Queued
+		// The JSON list keeps the three parts apart whatever they contain.
+		text, err := json.Marshal([]any{r.URL, params, tags})
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", jobs.ErrInvalid, err)
+		}
+		sum := sha256.Sum256(text)
+		key = sum[:16]
+	}
+	return []any{nil, string(state), at.UnixMilli(), r.Reject, r.Line, r.URL, key, params, tags, metadata, cells}, nil
+}
+
+// OpenBatch implements jobs.Imports.
+func (s *Store) OpenBatch(ctx context.Context, batch string, at time.Time) (jobs.Batch, error) {
+	if err := s.openBatch(ctx, batch, at); err != nil {
+		return jobs.Batch{}, wrapError(err, "open batch %s", batch)
+	}
+	return s.Batch(ctx, batch)
+}
+
+func (s *Store) openBatch(ctx context.Context, batch string, at time.Time) error {
+	opened, err := s.Batch(ctx, batch)
+	if err != nil {
+		return err
+	}
+	if opened.State != jobs.BatchImporting {
+		return jobs.ErrState
+	}
+	if err := s.markDuplicates(ctx, batch); err != nil {
+		return err
+	}
+	return s.write(ctx, func(t *tx) error {
+		seq, _, err := t.batchSeq(batch)
+		if err != nil {
+			return err
+		}
+		n, err := t.exec(`UPDATE batches SET state = 'open', wake_at = 0, touched_at = ? WHERE seq = ? AND state = 'importing'`,
+			at.UnixMilli(), seq)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return jobs.ErrState
+		}
+		_, err = t.finishBatch(seq, at)
+		return err
+	})
+}
+
+// markDuplicates streams the rows sorted by what makes them equal, so that
+// memory does not grow with the batch (the sort may spill to disk), and marks
+// them in chunks. Called again after a crash it finds the same first rows.
+func (s *Store) markDuplicates(ctx context.Context, batch string) error {
+	seq, err := s.batchPlace(ctx, batch)
+	if err != nil {
+		return err
+	}
+	var chunk [][2]int64 // place of the duplicate, row it repeats
+	flush := func() error {
+		if len(chunk) == 0 {
+			return nil
+		}
+		err := s.writeAlone(ctx, func(t *tx) error { return t.markDuplicates(seq, chunk) })
+		if err != nil {
+			return err
+		}
+		chunk = chunk[:0]
+		return pause(ctx, s.importPause)
+	}
+	var first int64
+	var firstKey string
+	err = s.read(ctx, func(row scanner) error {
+		var place int64
+		var key []byte
+		if err := row.Scan(&key, &place); err != nil {
+			return err
+		}
+		if first == 0 || string(key) != firstKey {
+			firstKey = string(key)
+			_, first = splitSeq(place)
+			return nil
+		}
+		chunk = append(chunk, [2]int64{place, first})
+		if len(chunk) < importChunk {
+			return nil
+		}
+		return flush()
+	}, `SELECT request_key, seq FROM jobs WHERE seq BETWEEN ? AND ? AND state = 'queued'
+		ORDER BY request_key, seq`, rowSeq(seq, 1), rowSeq(seq, maxRow))
+	if err != nil {
+		return err
+	}
+	return flush()
+}
+
+func (t *tx) markDuplicates(batchSeq int64, chunk [][2]int64) error {
+	var marked int64
+	for _, pair := range chunk {
+		n, err := t.exec(`UPDATE jobs SET state = 'duplicate', duplicate_of = ? WHERE seq = ? AND state = 'queued'`, pair[1], pair[0])
+		if err != nil {
+			return err
+		}
+		marked += n
+	}
+	return t.moveCount(batchSeq, jobs.Queued, jobs.Duplicate, marked)
+}
+
+// moveCount moves n jobs of a batch from one state's counter to another's.
+func (t *tx) moveCount(batchSeq int64, from, to jobs.State, n int64) error {
+	if n == 0 {
+		return nil
+	}
+	_, err := t.exec(fmt.Sprintf(`UPDATE batches SET %[1]s = %[1]s - ?, %[2]s = %[2]s + ? WHERE seq = ?`, from, to), n, n, batchSeq)
+	return err
+}
+
+// RemoveImport implements jobs.Imports. It removes from the end, so that the
+// counters are true and the rows unbroken wherever it is interrupted.
+func (s *Store) RemoveImport(ctx context.Context, batch string) error {
+	for {
+		var gone bool
+		err := s.writeAlone(ctx, func(t *tx) (err error) {
+			gone, err = t.removeRows(batch)
+			return err
+		})
+		if err == nil && !gone {
+			err = pause(ctx, s.importPause)
+		}
+		if err != nil || gone {
+			return wrapError(err, "remove import of batch %s", batch)
+		}
+	}
+}
+
+func (t *tx) removeRows(batch string) (gone bool, err error) {
+	seq, state, err := t.batchSeq(batch)
+	if err != nil {
+		return false, err
+	}
+	if state != jobs.BatchImporting {
+		return false, jobs.ErrState
+	}
+	removed := make(map[jobs.State]int64)
+	var rows int64
+	err = t.each(func(row scanner) error {
+		var state jobs.State
+		if err := row.Scan(&state); err != nil {
+			return err
+		}
+		removed[state]++
+		rows++
+		return nil
+	}, `DELETE FROM jobs WHERE seq IN (SELECT seq FROM jobs WHERE seq BETWEEN ? AND ? ORDER BY seq DESC LIMIT ?)
+		RETURNING state`, rowSeq(seq, 1), rowSeq(seq, maxRow), importChunk)
+	if err != nil {
+		return false, err
+	}
+	if rows < importChunk {
+		_, err := t.exec(`DELETE FROM batches WHERE seq = ?`, seq)
+		return true, err
+	}
+	_, err = t.exec(`UPDATE batches SET rows = rows - ?, queued = queued - ?, duplicate = duplicate - ?, rejected = rejected - ?
+		WHERE seq = ?`, rows, removed[jobs.Queued], removed[jobs.Duplicate], removed[jobs.Rejected], seq)
+	return false, err
+}
+
+// StaleImports implements jobs.Imports.
+func (s *Store) StaleImports(ctx context.Context, before time.Time) ([]string, error) {
+	var stale []string
+	err := s.read(ctx, func(row scanner) error {
+		var id string
+		err := row.Scan(&id)
+		stale = append(stale, id)
+		return err
+	}, `SELECT id FROM batches WHERE state = 'importing' AND touched_at < ? ORDER BY seq`, before.UnixMilli())
+	return stale, wrapError(err, "list stale imports")
+}

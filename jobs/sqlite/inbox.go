@@ -1,0 +1,271 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"shotline/jobs"
+)
+
+const appendDelivery = `INSERT INTO inbox (received_at, disposition, event, screenshot_id, outcome, image_url, error, body)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+
+// AppendDelivery implements jobs.Inbox. An event that cannot close anything is
+// noted at once.
+func (s *Store) AppendDelivery(ctx context.Context, d jobs.Delivery) (int64, error) {
+	disposition := jobs.DispositionNoted
+	switch d.Outcome {
+	case jobs.OutcomeDone, jobs.OutcomeFailed:
+		if d.ScreenshotID != "" {
+			disposition = jobs.DispositionApplied
+		}
+	case jobs.OutcomeNone, jobs.OutcomeProcessing:
+	default:
+		return 0, fmt.Errorf("append delivery: %w: outcome %q", jobs.ErrInvalid, d.Outcome)
+	}
+	body := d.Body
+	if body == nil {
+		body = []byte{} // nil would be NULL
+	}
+	// The caller may leave before the writer is done, so the place does not go
+	// into a variable of its stack.
+	seq := new(int64)
+	op := newOperation(func(t *tx) error {
+		result, err := t.result(appendDelivery, d.ReceivedAt.UnixMilli(), string(disposition), d.Event, d.ScreenshotID,
+			string(d.Outcome), d.ImageURL, d.Error, body)
+		if err == nil {
+			*seq, err = result.LastInsertId()
+		}
+		return err
+	})
+	op.hot = true
+	if err := s.writer.do(ctx, op); err != nil {
+		return 0, wrapError(err, "append delivery")
+	}
+	return *seq, nil
+}
+
+// applyError is an error that some delivery of a range brought about.
+type applyError struct{ err error }
+
+func (e *applyError) Error() string { return "apply deliveries: " + e.err.Error() }
+func (e *applyError) Unwrap() error { return e.err }
+
+// ApplyInbox implements jobs.Inbox. One call is one transaction unless a
+// delivery makes it fail.
+func (s *Store) ApplyInbox(ctx context.Context, at time.Time, limit int) (jobs.Applied, error) {
+	applied, err := s.applyInbox(ctx, at, max(limit, 1))
+	return applied, wrapError(err, "apply inbox")
+}
+
+// applyInbox applies up to limit deliveries; when that fails through one of
+// them, first one half and then the other, down to the culprit.
+func (s *Store) applyInbox(ctx context.Context, at time.Time, limit int) (jobs.Applied, error) {
+	var applied jobs.Applied
+	err := s.writeAlone(ctx, func(t *tx) (err error) {
+		applied, err = s.applyNext(t, at, limit)
+		return err
+	})
+	var culprit *applyError
+	if !errors.As(err, &culprit) {
+		return applied, err
+	}
+	read := applied.Read // how many there were to apply
+	if read <= 1 {
+		return s.putAside(ctx, culprit.err)
+	}
+	first, err := s.applyInbox(ctx, at, read/2)
+	if err != nil {
+		return first, err
+	}
+	second, err := s.applyInbox(ctx, at, read-read/2)
+	return addApplied(first, second), err
+}
+
+func addApplied(a, b jobs.Applied) jobs.Applied {
+	return jobs.Applied{
+		Effects: addEffects(a.Effects, b.Effects),
+		Read:    a.Read + b.Read,
+		Held:    a.Held + b.Held,
+		Foreign: a.Foreign + b.Foreign,
+		Aside:   a.Aside + b.Aside,
+		More:    b.More,
+	}
+}
+
+func addEffects(a, b jobs.Effects) jobs.Effects {
+	return jobs.Effects{
+		Closed:        append(a.Closed, b.Closed...),
+		Finished:      append(a.Finished, b.Finished...),
+		Revised:       append(a.Revised, b.Revised...),
+		Adopted:       a.Adopted + b.Adopted,
+		DoubleCharged: a.DoubleCharged + b.DoubleCharged,
+		Conflicts:     a.Conflicts + b.Conflicts,
+	}
+}
+
+// inboxRange is what lies right behind the cursor.
+type inboxRange struct {
+	cursor, last int64
+	count        int
+	more         bool
+}
+
+func (t *tx) nextRange(limit int) (r inboxRange, err error) {
+	if err := t.get([]any{&r.cursor}, `SELECT place FROM cursors WHERE name = 'inbox'`); err != nil {
+		return r, fmt.Errorf("read cursor: %w", err)
+	}
+	err = t.get([]any{&r.last, &r.count}, `SELECT coalesce(max(seq), ?1), count(*) FROM
+		(SELECT seq FROM inbox WHERE seq > ?1 ORDER BY seq LIMIT ?2)`, r.cursor, limit)
+	if err != nil {
+		return r, err
+	}
+	err = t.get([]any{&r.more}, `SELECT EXISTS (SELECT 1 FROM inbox WHERE seq > ?)`, r.last)
+	return r, err
+}
+
+func (t *tx) moveCursor(place int64) error {
+	_, err := t.exec(`UPDATE cursors SET place = ? WHERE name = 'inbox'`, place)
+	return err
+}
+
+// applyNext applies the next deliveries in the caller's transaction. An error
+// of their making is an *applyError; Read is set then too.
+func (s *Store) applyNext(t *tx, at time.Time, limit int) (jobs.Applied, error) {
+	next, err := t.nextRange(limit)
+	if err != nil {
+		return jobs.Applied{}, err
+	}
+	applied := jobs.Applied{Read: next.count, More: next.more}
+	if next.count > 0 {
+		err = t.applyRange(next, at, &applied)
+		if err == nil && s.failApply != nil {
+			err = s.failApply(next.cursor+1, next.last)
+		}
+		if err != nil && ofData(err) {
+			return jobs.Applied{Read: next.count}, &applyError{err}
+		}
+		if err != nil {
+			return jobs.Applied{}, err
+		}
+		if err := t.moveCursor(next.last); err != nil {
+			return jobs.Applied{}, err
+		}
+	}
+	released, err := t.releaseHeld()
+	applied.Foreign += released
+	return applied, err
+}
+
+const loadDeliveries = `INSERT INTO outcomes
+	(delivery, job_seq, attempt, extra, recorded, screenshot_id, outcome, image_url, error, closed_by)
+	SELECT i.seq, s.job_seq, s.attempt, s.extra, s.outcome, i.screenshot_id, i.outcome, i.image_url, i.error, 'webhook'
+	FROM inbox i LEFT JOIN submissions s ON s.screenshot_id = i.screenshot_id
+	WHERE i.seq > ? AND i.seq <= ? AND i.disposition = '' ORDER BY i.seq`
+
+// judgeUnknown decides on deliveries of screenshots that no submission has.
+const judgeUnknown = `UPDATE inbox SET disposition = CASE WHEN received_at >= ?1 THEN 'held' ELSE 'foreign' END
+	WHERE seq IN (SELECT delivery FROM outcomes WHERE job_seq IS NULL) RETURNING disposition`
+
+func (t *tx) applyRange(r inboxRange, at time.Time, applied *jobs.Applied) error {
+	if err := t.control(`DELETE FROM outcomes`); err != nil {
+		return err
+	}
+	if _, err := t.exec(loadDeliveries, r.cursor, r.last); err != nil {
+		return fmt.Errorf("load deliveries: %w", err)
+	}
+	oldest, err := t.oldestIntent()
+	if err != nil {
+		return err
+	}
+	err = t.each(func(row scanner) error {
+		var d jobs.Disposition
+		if err := row.Scan(&d); err != nil {
+			return err
+		}
+		if d == jobs.DispositionHeld {
+			applied.Held++
+		} else {
+			applied.Foreign++
+		}
+		return nil
+	}, judgeUnknown, oldest)
+	if err != nil {
+		return fmt.Errorf("judge unknown screenshots: %w", err)
+	}
+	if err := t.control(`DELETE FROM outcomes WHERE job_seq IS NULL`); err != nil {
+		return err
+	}
+	return t.settle(at, &applied.Effects)
+}
+
+// oldestIntent is the time since which some submission may have a screenshot
+// that we do not know; NULL when none may.
+func (t *tx) oldestIntent() (oldest sql.NullInt64, err error) {
+	err = t.get([]any{&oldest}, `SELECT min(open_since) FROM submissions WHERE open_since IS NOT NULL`)
+	if err != nil {
+		err = fmt.Errorf("find oldest intent: %w", err)
+	}
+	return oldest, err
+}
+
+// releaseHeld makes held deliveries foreign that can belong to nobody any more.
+func (t *tx) releaseHeld() (int, error) {
+	oldest, err := t.oldestIntent()
+	if err != nil {
+		return 0, err
+	}
+	query, args := `UPDATE inbox SET disposition = 'foreign' WHERE disposition = 'held'`, []any(nil)
+	if oldest.Valid {
+		query, args = query+` AND received_at < ?`, []any{oldest.Int64}
+	}
+	n, err := t.exec(query, args...)
+	if err != nil {
+		return 0, fmt.Errorf("release held deliveries: %w", err)
+	}
+	return int(n), nil
+}
+
+// putAside takes the delivery behind the cursor out of the way, with what it
+// did. Another process may have done so already; then nothing is left to do.
+func (s *Store) putAside(ctx context.Context, cause error) (jobs.Applied, error) {
+	var applied jobs.Applied
+	err := s.writeAlone(ctx, func(t *tx) error {
+		next, err := t.nextRange(1)
+		if err != nil || next.count == 0 {
+			return err
+		}
+		_, err = t.exec(`UPDATE inbox SET disposition = 'aside', aside_error = ? WHERE seq = ?`, cause.Error(), next.last)
+		if err != nil {
+			return err
+		}
+		applied = jobs.Applied{Read: 1, Aside: 1, More: next.more}
+		return t.moveCursor(next.last)
+	})
+	return applied, err
+}
+
+// Deliveries implements jobs.Inbox.
+func (s *Store) Deliveries(ctx context.Context, after int64, limit int) (page []jobs.KeptDelivery, cursor int64, err error) {
+	err = s.readDB.QueryRowContext(ctx, `SELECT place FROM cursors WHERE name = 'inbox'`).Scan(&cursor)
+	if err != nil {
+		return nil, 0, wrapError(err, "read inbox")
+	}
+	err = s.read(ctx, func(row scanner) error {
+		var d jobs.KeptDelivery
+		var received sql.NullInt64
+		err := row.Scan(&d.Seq, &received, &d.Event, &d.ScreenshotID, &d.Outcome, &d.ImageURL, &d.Error, &d.Body,
+			&d.Disposition, &d.AsideError)
+		d.ReceivedAt = fromMillis(received)
+		page = append(page, d)
+		return err
+	}, `SELECT seq, received_at, event, screenshot_id, outcome, image_url, error, body, disposition, aside_error
+		FROM inbox WHERE seq > ? ORDER BY seq LIMIT ?`, after, pageSize(limit, maxPage))
+	if err != nil {
+		return nil, 0, wrapError(err, "read inbox")
+	}
+	return page, cursor, nil
+}

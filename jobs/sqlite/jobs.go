@@ -1,0 +1,169 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+	"time"
+
+	"shotline/jobs"
+)
+
+// jobColumns are the columns of jobs that scanJob reads, in its order.
+const jobColumns = `jobs.seq, line, url, params, tags, metadata, cells, jobs.state, attempt, screenshot_id, image_url, error,
+	closed_by, cost_micros, late, double_charged, conflicts, duplicate_of, created_at, submitted_at, closed_at, deadline`
+
+// jobRow scans one job with its place, and whatever columns come after it.
+type jobRow struct {
+	seq int64
+	job jobs.Job
+}
+
+func (r *jobRow) scan(row scanner, batch string, more ...any) error {
+	var params, tags, metadata, cells sql.NullString
+	var cost, duplicateOf, created, submitted, closed, deadline sql.NullInt64
+	j := &r.job
+	*j = jobs.Job{}
+	dest := append([]any{&r.seq, &j.Line, &j.URL, &params, &tags, &metadata, &cells, &j.State, &j.Attempt, &j.ScreenshotID,
+		&j.ImageURL, &j.Error, &j.ClosedBy, &cost, &j.Late, &j.DoubleCharged, &j.Conflicts, &duplicateOf,
+		&created, &submitted, &closed, &deadline}, more...)
+	if err := row.Scan(dest...); err != nil {
+		return err
+	}
+	_, rowNumber := splitSeq(r.seq)
+	j.ID = jobs.ID{Batch: batch, Row: rowNumber}
+	j.Cost = fromMicros(cost)
+	j.DuplicateOf = duplicateOf.Int64
+	j.CreatedAt, j.SubmittedAt = fromMillis(created), fromMillis(submitted)
+	j.ClosedAt, j.Deadline = fromMillis(closed), fromMillis(deadline)
+	return errors.Join(fromJSON(params, &j.Params), fromJSON(tags, &j.Tags),
+		fromJSON(metadata, &j.Metadata), fromJSON(cells, &j.Cells))
+}
+
+// Page sizes of jobs.
+const (
+	defaultPage = 100
+	maxPage     = 1000
+)
+
+func pageSize(limit, most int) int {
+	if limit <= 0 {
+		return defaultPage
+	}
+	return min(limit, most)
+}
+
+// jobsWhere reads jobs of any batch by a condition on jobs and an order.
+func (s *Store) jobsWhere(ctx context.Context, tail string, args ...any) ([]jobs.Job, error) {
+	var page []jobs.Job
+	// Batches are few and come by their primary key: a scalar subquery keeps
+	// the planner from starting with them.
+	err := s.read(ctx, func(row scanner) error {
+		var r jobRow
+		var batch string
+		if err := r.scan(row, "", &batch); err != nil {
+			return err
+		}
+		r.job.ID.Batch = batch
+		page = append(page, r.job)
+		return nil
+	}, `SELECT `+jobColumns+`, (SELECT id FROM batches WHERE batches.seq = jobs.seq >> 32) FROM jobs `+tail, args...)
+	return page, err
+}
+
+// Job implements jobs.Reader.
+func (s *Store) Job(ctx context.Context, id jobs.ID) (jobs.Job, error) {
+	page, err := s.jobsWhere(ctx, `WHERE jobs.seq = ((SELECT seq FROM batches WHERE id = ?) << 32) + ? AND ? BETWEEN 1 AND ?`,
+		id.Batch, id.Row, id.Row, int64(maxRow))
+	if err == nil && len(page) == 0 {
+		err = jobs.ErrNotFound
+	}
+	if err != nil {
+		return jobs.Job{}, wrapError(err, "read job %s", id)
+	}
+	return page[0], nil
+}
+
+// Jobs implements jobs.Reader.
+func (s *Store) Jobs(ctx context.Context, f jobs.JobFilter) ([]jobs.Job, error) {
+	var where []string
+	var args []any
+	if f.Batch != "" {
+		seq, err := s.batchPlace(ctx, f.Batch)
+		if errors.Is(err, jobs.ErrNotFound) {
+			return nil, nil // a filter that nothing meets
+		}
+		if err != nil {
+			return nil, wrapError(err, "list jobs of batch %s", f.Batch)
+		}
+		where, args = append(where, "jobs.seq BETWEEN ? AND ?"), append(args, rowSeq(seq, 1), rowSeq(seq, maxRow))
+	}
+	if !f.After.IsZero() {
+		seq, err := s.batchPlace(ctx, f.After.Batch)
+		if err != nil {
+			return nil, wrapError(err, "list jobs after %s", f.After)
+		}
+		where, args = append(where, "jobs.seq > ?"), append(args, rowSeq(seq, f.After.Row))
+	}
+	if len(f.States) > 0 {
+		where = append(where, "jobs.state IN (?"+strings.Repeat(", ?", len(f.States)-1)+")")
+		for _, state := range f.States {
+			args = append(args, string(state))
+		}
+	}
+	tail := ""
+	if len(where) > 0 {
+		tail = "WHERE " + strings.Join(where, " AND ")
+	}
+	page, err := s.jobsWhere(ctx, tail+" ORDER BY jobs.seq LIMIT ?", append(args, pageSize(f.Limit, maxPage))...)
+	return page, wrapError(err, "list jobs")
+}
+
+// Rows implements jobs.Reader.
+func (s *Store) Rows(ctx context.Context, batch string, after int64, limit int) ([]jobs.Row, error) {
+	seq, err := s.batchPlace(ctx, batch)
+	if err != nil {
+		return nil, wrapError(err, "list rows of batch %s", batch)
+	}
+	page, err := s.jobsWhere(ctx, `WHERE jobs.seq > ? AND jobs.seq <= ? ORDER BY jobs.seq LIMIT ?`,
+		rowSeq(seq, max(after, 0)), rowSeq(seq, maxRow), pageSize(limit, maxPage))
+	if err != nil {
+		return nil, wrapError(err, "list rows of batch %s", batch)
+	}
+	rows := make([]jobs.Row, len(page))
+	originals := make(map[int64]*jobs.Job)
+	for i, job := range page {
+		rows[i].Job = job
+		if job.DuplicateOf == 0 {
+			continue
+		}
+		if originals[job.DuplicateOf] == nil {
+			original, err := s.Job(ctx, jobs.ID{Batch: batch, Row: job.DuplicateOf})
+			if err != nil {
+				return nil, wrapError(err, "list rows of batch %s", batch)
+			}
+			originals[job.DuplicateOf] = &original
+		}
+		rows[i].Original = originals[job.DuplicateOf]
+	}
+	return rows, nil
+}
+
+// Overdue implements jobs.Reader.
+func (s *Store) Overdue(ctx context.Context, at time.Time, limit int) ([]jobs.Job, error) {
+	page, err := s.jobsWhere(ctx, `WHERE jobs.state = 'pending' AND deadline <= ? ORDER BY deadline, jobs.seq LIMIT ?`,
+		at.UnixMilli(), limit)
+	return page, wrapError(err, "list overdue jobs")
+}
+
+// Pending implements jobs.Reader.
+func (s *Store) Pending(ctx context.Context, batch string, before time.Time, after int64, limit int) ([]jobs.Job, error) {
+	seq, err := s.batchPlace(ctx, batch)
+	if err != nil {
+		return nil, wrapError(err, "list pending jobs of batch %s", batch)
+	}
+	page, err := s.jobsWhere(ctx, `WHERE jobs.state = 'pending' AND jobs.seq > ? AND jobs.seq <= ? AND submitted_at <= ?
+		ORDER BY jobs.seq LIMIT ?`, rowSeq(seq, max(after, 0)), rowSeq(seq, maxRow), before.UnixMilli(), limit)
+	return page, wrapError(err, "list pending jobs of batch %s", batch)
+}

@@ -1,0 +1,155 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"shotline/jobs"
+)
+
+// leaseJobs takes the first queued rows; the index jobs_queued has them in order.
+const leaseJobs = `UPDATE jobs SET state = 'submitting', attempt = max(attempt, 1), lease_owner = ?, lease_until = ?
+	WHERE seq IN (SELECT seq FROM jobs WHERE state = 'queued' AND seq BETWEEN ? AND ? ORDER BY seq LIMIT ?)
+	RETURNING ` + jobColumns
+
+// Lease implements jobs.Ledger.
+func (s *Store) Lease(ctx context.Context, batch, owner string, n int, at, until time.Time) ([]jobs.Lease, error) {
+	if !until.After(at) {
+		return nil, fmt.Errorf("lease jobs of batch %s: %w: the lease ends before it begins", batch, jobs.ErrInvalid)
+	}
+	var leases []jobs.Lease
+	err := s.write(ctx, func(t *tx) error {
+		seq, state, err := t.batchSeq(batch)
+		if err != nil || state != jobs.BatchOpen {
+			return err
+		}
+		err = t.each(func(row scanner) error {
+			var r jobRow
+			if err := r.scan(row, batch); err != nil {
+				return err
+			}
+			leases = append(leases, jobs.Lease{Job: r.job, Attempt: r.job.Attempt, Owner: owner, Until: until})
+			return nil
+		}, leaseJobs, owner, until.UnixMilli(), rowSeq(seq, 1), rowSeq(seq, maxRow), max(n, 0))
+		if err != nil {
+			return err
+		}
+		if err := t.moveCount(seq, jobs.Queued, jobs.Submitting, int64(len(leases))); err != nil {
+			return err
+		}
+		_, err = t.exec(`UPDATE batches SET wake_at = ? WHERE seq = ?`, until.UnixMilli(), seq)
+		return err
+	})
+	if err != nil {
+		return nil, wrapError(err, "lease jobs of batch %s", batch)
+	}
+	// RETURNING promises no order.
+	slices.SortFunc(leases, func(a, b jobs.Lease) int { return int(a.Job.ID.Row - b.Job.ID.Row) })
+	return leases, nil
+}
+
+const extendLease = `UPDATE jobs SET lease_until = ?1
+	WHERE seq = ?2 AND state = 'submitting' AND attempt = ?3 AND lease_owner = ?4 AND lease_until > ?5
+	AND NOT EXISTS (SELECT 1 FROM submissions WHERE job_seq = ?2 AND attempt = ?3 AND extra = 0 AND intent_at IS NOT NULL)`
+
+const recordIntent = `INSERT INTO submissions (job_seq, attempt, extra, intent_at, open_since, sends) VALUES (?1, ?2, 0, ?3, ?3, 1)
+	ON CONFLICT DO UPDATE SET intent_at = ?3, open_since = coalesce(open_since, ?3), sends = sends + 1`
+
+// OpenIntent implements jobs.Ledger.
+func (s *Store) OpenIntent(ctx context.Context, lease jobs.Lease, at, until time.Time) (jobs.Lease, error) {
+	err := s.write(ctx, func(t *tx) error {
+		seq, err := t.jobSeq(lease.Job.ID)
+		if err != nil {
+			return err
+		}
+		n, err := t.exec(extendLease, until.UnixMilli(), seq, lease.Attempt, lease.Owner, at.UnixMilli())
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return jobs.ErrLeaseLost
+		}
+		if _, err := t.exec(recordIntent, seq, lease.Attempt, at.UnixMilli()); err != nil {
+			return err
+		}
+		_, err = t.exec(`UPDATE batches SET api_calls = api_calls + 1 WHERE seq = ?`, seq>>32)
+		return err
+	})
+	if err != nil {
+		return jobs.Lease{}, wrapError(err, "open intent of job %s", lease.Job.ID)
+	}
+	lease.Until = until
+	return lease, nil
+}
+
+// queueAgain takes a job out of submission. Its last parameter is the owner of
+// its lease, NULL for a job in doubt.
+const queueAgain = `UPDATE jobs SET state = 'queued', lease_owner = NULL, lease_until = NULL
+	WHERE seq = ? AND state = 'submitting' AND attempt = ? AND lease_owner IS ?`
+
+// withdrawIntent takes back an intent whose create surely had no effect. An
+// earlier create of the same submission, lost in doubt, may still show up.
+const withdrawIntent = `UPDATE submissions SET intent_at = NULL, sends = sends - 1,
+	open_since = CASE WHEN sends > 1 THEN open_since END
+	WHERE job_seq = ? AND attempt = ? AND extra = 0 AND intent_at IS NOT NULL AND screenshot_id IS NULL`
+
+// Requeue implements jobs.Ledger.
+func (s *Store) Requeue(ctx context.Context, leases []jobs.Lease, _ time.Time) error {
+	err := s.write(ctx, func(t *tx) error {
+		for _, lease := range leases {
+			seq, err := t.jobSeq(lease.Job.ID)
+			if err != nil {
+				return err
+			}
+			n, err := t.exec(queueAgain, seq, lease.Attempt, lease.Owner)
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				continue
+			}
+			if _, err := t.exec(withdrawIntent, seq, lease.Attempt); err != nil {
+				return err
+			}
+			if err := t.moveCount(seq>>32, jobs.Submitting, jobs.Queued, 1); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return wrapError(err, "requeue %d leases", len(leases))
+}
+
+// Doubt implements jobs.Ledger. A lease without an open intent leaves nothing
+// to doubt: it is passed over, and ends by its time.
+func (s *Store) Doubt(ctx context.Context, leases []jobs.Lease, at time.Time) error {
+	err := s.write(ctx, func(t *tx) error {
+		for _, lease := range leases {
+			seq, err := t.jobSeq(lease.Job.ID)
+			if err != nil {
+				return err
+			}
+			if _, err := t.doubt(seq, lease.Attempt, lease.Owner, at); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return wrapError(err, "doubt %d leases", len(leases))
+}
+
+// doubt ends a lease with an open intent; it reports whether there was one.
+func (t *tx) doubt(seq int64, attempt int, owner string, at time.Time) (bool, error) {
+	n, err := t.exec(`UPDATE jobs SET lease_owner = NULL, lease_until = NULL
+		WHERE seq = ?1 AND state = 'submitting' AND attempt = ?2 AND lease_owner = ?3
+		AND EXISTS (SELECT 1 FROM submissions WHERE job_seq = ?1 AND attempt = ?2 AND extra = 0
+			AND intent_at IS NOT NULL AND screenshot_id IS NULL)`, seq, attempt, owner)
+	if err != nil || n == 0 {
+		return false, err
+	}
+	_, err = t.exec(`UPDATE submissions SET doubt_since = ?3, check_at = ?3
+		WHERE job_seq = ?1 AND attempt = ?2 AND extra = 0`, seq, attempt, at.UnixMilli())
+	return true, err
+}

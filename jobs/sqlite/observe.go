@@ -1,0 +1,241 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"shotline/jobs"
+)
+
+// Observe implements jobs.Ledger. What is told of a screenshot that the
+// vendor's cache gave to several submissions closes the jobs of all of them.
+func (s *Store) Observe(ctx context.Context, observations []jobs.Observation, by jobs.Provenance, at, deadline time.Time) (jobs.Effects, error) {
+	var effects jobs.Effects
+	if len(observations) == 0 {
+		return effects, nil
+	}
+	run := func(t *tx) error {
+		o := observer{tx: t, by: by, at: at, deadline: deadline, effects: &effects}
+		return o.observe(observations)
+	}
+	var err error
+	if len(observations) > groupLimit {
+		err = s.writeAlone(ctx, run)
+	} else {
+		err = s.write(ctx, run)
+	}
+	if err != nil {
+		return jobs.Effects{}, wrapError(err, "observe %d screenshots", len(observations))
+	}
+	return effects, nil
+}
+
+// observer carries what all observations of one call share.
+type observer struct {
+	*tx
+	by           jobs.Provenance
+	at, deadline time.Time
+	effects      *jobs.Effects
+	results      bool // something was put into outcomes
+}
+
+// sighting is an observation with the job and the submission it is for.
+type sighting struct {
+	jobs.Observation
+	seq     int64
+	attempt int // the job's
+	state   jobs.State
+	extra   int
+}
+
+func (o *observer) observe(observations []jobs.Observation) error {
+	if err := o.control(`DELETE FROM outcomes`); err != nil {
+		return err
+	}
+	var seen []sighting
+	for _, observation := range observations {
+		sight, ours, err := o.find(observation)
+		if err == nil && ours {
+			err = o.record(&sight)
+			seen = append(seen, sight)
+		}
+		if err != nil {
+			return fmt.Errorf("job %s: %w", observation.Job, err)
+		}
+	}
+	if o.results {
+		if err := o.settle(o.at, o.effects); err != nil {
+			return err
+		}
+	}
+	// After the closures: a job that is done has lost its error by now.
+	for _, sight := range seen {
+		if err := o.fill(sight); err != nil {
+			return fmt.Errorf("job %s: %w", sight.Job, err)
+		}
+	}
+	return nil
+}
+
+// find looks up the job; an observation is ours when the job has begun the attempt.
+func (o *observer) find(observation jobs.Observation) (sight sighting, ours bool, err error) {
+	sight.Observation = observation
+	if observation.ScreenshotID == "" || observation.Attempt < 1 {
+		return sight, false, nil
+	}
+	sight.seq, err = o.jobSeq(observation.Job)
+	if err != nil || sight.seq == 0 {
+		return sight, false, err
+	}
+	err = o.get([]any{&sight.attempt, &sight.state}, `SELECT attempt, state FROM jobs WHERE seq = ?`, sight.seq)
+	if errors.Is(err, sql.ErrNoRows) {
+		return sight, false, nil
+	}
+	return sight, err == nil && observation.Attempt <= sight.attempt, err
+}
+
+// record keeps the screenshot, its cost and its result.
+func (o *observer) record(sight *sighting) error {
+	wanted, count, known := sql.NullString{}, 0, false
+	err := o.each(func(row scanner) error {
+		var extra int
+		var id sql.NullString
+		if err := row.Scan(&extra, &id); err != nil {
+			return err
+		}
+		if extra == 0 {
+			wanted = id
+		}
+		if id.Valid && id.String == sight.ScreenshotID {
+			known, sight.extra = true, extra
+		}
+		count++
+		return nil
+	}, `SELECT extra, screenshot_id FROM submissions WHERE job_seq = ? AND attempt = ? ORDER BY extra`, sight.seq, sight.Attempt)
+	switch {
+	case err != nil:
+		return err
+	case known:
+	case !wanted.Valid:
+		err = o.adopt(sight)
+	default:
+		sight.extra = count
+		err = o.doubleCharge(sight)
+	}
+	if err == nil && sight.Cost != nil {
+		err = o.addCost(sight)
+	}
+	if err == nil && (sight.Outcome == jobs.OutcomeDone || sight.Outcome == jobs.OutcomeFailed) {
+		err = o.addResult(sight)
+	}
+	return err
+}
+
+const adoptScreenshot = `INSERT INTO submissions (job_seq, attempt, extra, screenshot_id) VALUES (?1, ?2, 0, ?3)
+	ON CONFLICT DO UPDATE SET screenshot_id = ?3, open_since = NULL, doubt_since = NULL, check_at = NULL`
+
+// adopt gives a submission its screenshot. A job that was queued to be sent
+// anew is pending now as well: it is paid for.
+func (o *observer) adopt(sight *sighting) error {
+	if _, err := o.exec(adoptScreenshot, sight.seq, sight.Attempt, sight.ScreenshotID); err != nil {
+		return err
+	}
+	o.effects.Adopted++
+	if sight.Attempt == sight.attempt {
+		query, args := `UPDATE jobs SET screenshot_id = ?, submitted_at = ? WHERE seq = ? AND screenshot_id = ''`,
+			[]any{sight.ScreenshotID, o.at.UnixMilli(), sight.seq}
+		if sight.state == jobs.Queued || sight.state == jobs.Submitting {
+			query = `UPDATE jobs SET state = 'pending', screenshot_id = ?, submitted_at = ?, deadline = ?,
+				lease_owner = NULL, lease_until = NULL WHERE seq = ?`
+			args = []any{sight.ScreenshotID, o.at.UnixMilli(), millis(o.deadline), sight.seq}
+			if err := o.moveCount(sight.seq>>32, sight.state, jobs.Pending, 1); err != nil {
+				return err
+			}
+			sight.state = jobs.Pending
+		}
+		if _, err := o.exec(query, args...); err != nil {
+			return err
+		}
+	}
+	return o.releaseFor(sight.ScreenshotID)
+}
+
+func (o *observer) doubleCharge(sight *sighting) error {
+	_, err := o.exec(`INSERT INTO submissions (job_seq, attempt, extra, screenshot_id) VALUES (?, ?, ?, ?)`,
+		sight.seq, sight.Attempt, sight.extra, sight.ScreenshotID)
+	if err != nil {
+		return err
+	}
+	o.effects.DoubleCharged++
+	if _, err := o.exec(`UPDATE jobs SET double_charged = double_charged + 1 WHERE seq = ?`, sight.seq); err != nil {
+		return err
+	}
+	if _, err := o.exec(`UPDATE batches SET double_charged = double_charged + 1 WHERE seq = ?`, sight.seq>>32); err != nil {
+		return err
+	}
+	return o.releaseFor(sight.ScreenshotID)
+}
+
+// loadHeld turns the deliveries held for a screenshot into results, as if they
+// came now.
+const loadHeld = `INSERT INTO outcomes
+	(delivery, job_seq, attempt, extra, recorded, screenshot_id, outcome, image_url, error, closed_by)
+	SELECT i.seq, s.job_seq, s.attempt, s.extra, s.outcome, i.screenshot_id, i.outcome, i.image_url, i.error, 'webhook'
+	FROM inbox i CROSS JOIN submissions s ON s.screenshot_id = i.screenshot_id
+	WHERE i.disposition = 'held' AND i.screenshot_id = ? ORDER BY i.seq`
+
+func (o *observer) releaseFor(screenshotID string) error {
+	n, err := o.exec(loadHeld, screenshotID)
+	if err != nil || n == 0 {
+		return err
+	}
+	o.results = true
+	_, err = o.exec(`UPDATE inbox SET disposition = '' WHERE disposition = 'held' AND screenshot_id = ?`, screenshotID)
+	return err
+}
+
+// addCost counts a screenshot's cost once.
+func (o *observer) addCost(sight *sighting) error {
+	cost := micros(sight.Cost)
+	n, err := o.exec(`UPDATE submissions SET cost_micros = ? WHERE job_seq = ? AND attempt = ? AND extra = ? AND cost_micros IS NULL`,
+		cost, sight.seq, sight.Attempt, sight.extra)
+	if err != nil || n == 0 {
+		return err
+	}
+	if _, err := o.exec(`UPDATE jobs SET cost_micros = coalesce(cost_micros, 0) + ? WHERE seq = ?`, cost, sight.seq); err != nil {
+		return err
+	}
+	_, err = o.exec(`UPDATE batches SET cost_micros = coalesce(cost_micros, 0) + ? WHERE seq = ?`, cost, sight.seq>>32)
+	return err
+}
+
+const loadResult = `INSERT INTO outcomes (job_seq, attempt, extra, recorded, screenshot_id, outcome, image_url, error, closed_by)
+	SELECT job_seq, attempt, extra, outcome, screenshot_id, ?, ?, ?, ? FROM submissions WHERE screenshot_id = ?`
+
+func (o *observer) addResult(sight *sighting) error {
+	o.results = true
+	_, err := o.exec(loadResult, string(sight.Outcome), sight.ImageURL, sight.Error, string(o.by), sight.ScreenshotID)
+	return err
+}
+
+// fillJob completes a job from what is told of its own screenshot: the reason
+// of one that failed, the image of one that is done or may become so.
+const fillJob = `UPDATE jobs SET
+	error     = CASE WHEN error     = '' AND state NOT IN ('done', 'canceled')                 THEN ?1 ELSE error     END,
+	image_url = CASE WHEN image_url = '' AND state NOT IN ('failed', 'timed_out', 'canceled') THEN ?2 ELSE image_url END
+	WHERE seq = ?3 AND screenshot_id = ?4`
+
+func (o *observer) fill(sight sighting) error {
+	if sight.Error == "" && sight.ImageURL == "" {
+		return nil
+	}
+	if _, err := o.exec(fillJob, sight.Error, sight.ImageURL, sight.seq, sight.ScreenshotID); err != nil {
+		return err
+	}
+	_, err := o.exec(`UPDATE submissions SET image_url = ? WHERE job_seq = ? AND attempt = ? AND extra = ? AND image_url = ''`,
+		sight.ImageURL, sight.seq, sight.Attempt, sight.extra)
+	return err
+}

@@ -1,0 +1,117 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/pressly/goose/v3"
+
+	"shotline/jobs"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// applicationID marks our files ("SHOT"); the first migration writes it.
+const applicationID = 1397247828
+
+// migrateTries bounds how often a migration is tried again after another
+// process migrated the same file at the same moment.
+const migrateTries = 20
+
+// prepareSchema refuses files that are not ours before it changes anything,
+// then sets WAL and migrates. Two processes may do this to a fresh file at the
+// same time: each migration is one immediate transaction, so the second one
+// fails on what it finds there, looks again, and sees nothing left to do.
+func prepareSchema(ctx context.Context, db *sql.DB, busy time.Duration) error {
+	folder, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return fmt.Errorf("embedded migrations: %w", err)
+	}
+	provider, err := goose.NewProvider(goose.DialectSQLite3, db, folder,
+		goose.WithLogger(goose.NopLogger()), goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return fmt.Errorf("embedded migrations: %w", err)
+	}
+	sources := provider.ListSources()
+	target := sources[len(sources)-1].Version
+
+	deadline := time.Now().Add(busy)
+	for try := 1; ; try++ {
+		err := migrate(ctx, db, provider, target)
+		if err == nil || ctx.Err() != nil || errors.Is(err, jobs.ErrNewer) || errors.Is(explain(err), jobs.ErrCorrupt) {
+			return err
+		}
+		if try >= migrateTries || time.Now().After(deadline) {
+			return err
+		}
+		if err := pause(ctx, time.Duration(try)*5*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+func migrate(ctx context.Context, db *sql.DB, provider *goose.Provider, target int64) error {
+	version, err := schemaVersion(ctx, db)
+	if err != nil {
+		return err
+	}
+	if version > target {
+		return fmt.Errorf("%w: its schema is version %d, this program knows %d", jobs.ErrNewer, version, target)
+	}
+	// Before any table: on a database that is WAL already this is a no-op.
+	if _, err := db.ExecContext(ctx, "PRAGMA journal_mode = WAL"); err != nil {
+		return fmt.Errorf("set journal_mode: %w", err)
+	}
+	if version == target {
+		return nil
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	return nil
+}
+
+// schemaVersion is 0 for an empty file and for one that another process is
+// just making, and an error for a database that is not ours.
+func schemaVersion(ctx context.Context, db *sql.DB) (int64, error) {
+	var id, tables, versionTables int64
+	if err := db.QueryRowContext(ctx, "PRAGMA application_id").Scan(&id); err != nil {
+		return 0, fmt.Errorf("read application_id: %w", err)
+	}
+	err := db.QueryRowContext(ctx, `
+		SELECT count(*), count(*) FILTER (WHERE name = ?) FROM sqlite_schema
+		WHERE type = 'table' AND name NOT LIKE 'sqlite\_%' ESCAPE '\'`, goose.DefaultTablename).Scan(&tables, &versionTables)
+	if err != nil {
+		return 0, fmt.Errorf("read schema: %w", err)
+	}
+	if id != applicationID && (id != 0 || tables > versionTables) {
+		return 0, fmt.Errorf("%w: it is another program's SQLite database", jobs.ErrCorrupt)
+	}
+	if versionTables == 0 {
+		return 0, nil
+	}
+	var version int64
+	err = db.QueryRowContext(ctx, `SELECT coalesce(max(version_id), 0) FROM `+goose.DefaultTablename).Scan(&version)
+	if err != nil {
+		return 0, fmt.Errorf("read schema version: %w", err)
+	}
+	return version, nil
+}
+
+// pause waits for d or the end of ctx.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

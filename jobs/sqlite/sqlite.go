@@ -1,0 +1,239 @@
+// Package sqlite keeps the contract of jobs.Store in one SQLite file. All SQL
+// of Shotline is in this package; nothing of it shows outside.
+//
+// How it works, for a newcomer:
+//
+//   - One connection writes. A goroutine (writer.go) takes whatever waits and
+//     runs it in one BEGIN IMMEDIATE … COMMIT; callers get their answer after
+//     the COMMIT, which is durable (WAL, synchronous=FULL). An operation that
+//     fails for a reason of its own is undone alone, by its savepoint.
+//   - A pool of read-only connections answers jobs.Reader. WAL lets them read
+//     beside the writer.
+//   - Every final state goes through settle and finish in close.go, set-based:
+//     results are laid into a temporary table, the guard of the WHERE clause
+//     picks those that may close a job, and counters, events and the ends of
+//     batches follow in the same transaction.
+//   - Deliveries are appended to the inbox (inbox.go) and applied a moment later
+//     under a cursor that moves in the same transaction.
+//
+// Several processes may open one file. What one knows of another goes through
+// the file: DataVersion tells that something was committed.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	_ "github.com/mattn/go-sqlite3" // the driver "sqlite3"
+
+	"shotline/jobs"
+)
+
+// Defaults of the options.
+const (
+	DefaultBusyTimeout = 5 * time.Second
+	DefaultReaders     = 4
+)
+
+// writerPragmas are those that the DSN cannot set. A WAL of up to some 16 MB
+// between checkpoints keeps them off most commits.
+var writerPragmas = []string{
+	"PRAGMA temp_store = MEMORY",
+	"PRAGMA wal_autocheckpoint = 4000",
+}
+
+// Store is a jobs.Store in a SQLite file. It is safe for concurrent use.
+type Store struct {
+	path    string
+	writeDB *sql.DB
+	writer  *writer
+	readDB  *sql.DB
+	version *sql.Conn // PRAGMA data_version compares with this connection's past
+
+	importPause time.Duration // between the short transactions of an import
+
+	// failApply, set by tests only, makes applying a range of the inbox fail.
+	failApply func(first, last int64) error
+
+	closeOnce sync.Once
+	closeErr  error
+}
+
+var _ jobs.Store = (*Store)(nil)
+
+type settings struct {
+	busy    time.Duration
+	readers int
+}
+
+// Option changes how a store is opened.
+type Option func(*settings)
+
+// WithBusyTimeout sets how long a write waits for another process's lock
+// before it fails with jobs.ErrUnavailable. A caller's context ends its own
+// wait earlier.
+func WithBusyTimeout(d time.Duration) Option { return func(s *settings) { s.busy = d } }
+
+// WithReaders sets how many reads run at the same time.
+func WithReaders(n int) Option { return func(s *settings) { s.readers = max(n, 1) } }
+
+// Open opens the store at path, creating the file or bringing its schema up to
+// date where needed. Errors name the path and are jobs.ErrUnavailable (no such
+// folder, no permission, locked), jobs.ErrCorrupt (damaged, or some other
+// program's database) or jobs.ErrNewer. The context bounds the opening only.
+func Open(ctx context.Context, path string, opts ...Option) (*Store, error) {
+	set := settings{busy: DefaultBusyTimeout, readers: DefaultReaders}
+	for _, opt := range opts {
+		opt(&set)
+	}
+	s, err := open(ctx, path, set)
+	if err != nil {
+		return nil, fmt.Errorf("open database %s: %w", path, explain(err))
+	}
+	return s, nil
+}
+
+func open(ctx context.Context, path string, set settings) (_ *Store, err error) {
+	if err := checkFile(path); err != nil {
+		return nil, err
+	}
+	s := &Store{path: path, importPause: 5 * time.Millisecond}
+	defer func() {
+		if err != nil {
+			s.closeHandles()
+		}
+	}()
+	busy := fmt.Sprintf("_busy_timeout=%d", set.busy.Milliseconds())
+	s.writeDB, err = sql.Open("sqlite3", dsn(path, "mode=rwc", busy, "_synchronous=FULL", "_foreign_keys=on",
+		"_txlock=immediate", "_cache_size=-65536"))
+	if err != nil {
+		return nil, err
+	}
+	s.writeDB.SetMaxOpenConns(1)
+	if err := prepareSchema(ctx, s.writeDB, set.busy); err != nil {
+		return nil, err
+	}
+	conn, err := s.writeDB.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := prepareWriter(ctx, conn); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	s.writer = startWriter(conn)
+
+	s.readDB, err = sql.Open("sqlite3", dsn(path, "mode=ro", busy, "_query_only=on", "_cache_size=-16384"))
+	if err != nil {
+		return nil, err
+	}
+	s.readDB.SetMaxOpenConns(set.readers + 1) // one is kept for data_version
+	s.readDB.SetMaxIdleConns(set.readers + 1)
+	s.version, err = s.readDB.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// checkFile gives the plain reasons why a path cannot be opened, which SQLite
+// would all call "unable to open database file".
+func checkFile(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			return fmt.Errorf("%w: %w", jobs.ErrUnavailable, err)
+		}
+		return f.Close()
+	case err != nil:
+		return fmt.Errorf("%w: %w", jobs.ErrUnavailable, err)
+	case info.IsDir():
+		return fmt.Errorf("%w: it is a directory", jobs.ErrUnavailable)
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%w: it is not a regular file", jobs.ErrUnavailable)
+	}
+	return nil
+}
+
+// dsn writes a SQLite URI, so that no character of the path is taken for a
+// parameter.
+func dsn(path string, params ...string) string {
+	escaped := strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
+	return "file:" + escaped + "?" + strings.Join(params, "&")
+}
+
+// prepareWriter sets and asserts what durability depends on.
+func prepareWriter(ctx context.Context, conn *sql.Conn) error {
+	for _, pragma := range writerPragmas {
+		if _, err := conn.ExecContext(ctx, pragma); err != nil {
+			return fmt.Errorf("%s: %w", pragma, err)
+		}
+	}
+	var journal string
+	if err := conn.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&journal); err != nil {
+		return fmt.Errorf("read journal_mode: %w", err)
+	}
+	var synchronous int
+	if err := conn.QueryRowContext(ctx, "PRAGMA synchronous").Scan(&synchronous); err != nil {
+		return fmt.Errorf("read synchronous: %w", err)
+	}
+	if journal != "wal" || synchronous != 2 {
+		return fmt.Errorf("%w: journal_mode is %s and synchronous is %d, want wal and 2 (FULL)",
+			jobs.ErrUnavailable, journal, synchronous)
+	}
+	_, err := conn.ExecContext(ctx, scratchTables)
+	return err
+}
+
+// Close ends the writer after what waits in it, and closes all connections.
+// Calls after Close fail with jobs.ErrUnavailable.
+func (s *Store) Close() error {
+	s.closeOnce.Do(func() { s.closeErr = s.closeHandles() })
+	return s.closeErr
+}
+
+// closeHandles closes readers first: the connection that closes last
+// checkpoints the WAL, which a read-only one could not.
+func (s *Store) closeHandles() error {
+	var errs []error
+	if s.version != nil {
+		errs = append(errs, s.version.Close())
+	}
+	if s.readDB != nil {
+		errs = append(errs, s.readDB.Close())
+	}
+	if s.writer != nil {
+		errs = append(errs, s.writer.stop())
+	}
+	if s.writeDB != nil {
+		errs = append(errs, s.writeDB.Close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("close database %s: %w", s.path, err)
+	}
+	return nil
+}
+
+// Stats tells what the writer did since Open.
+type Stats struct {
+	Commits    int64 // transactions committed
+	Operations int64 // operations in them
+	Waiting    int   // operations that wait now
+}
+
+// Stats returns the writer's counters.
+func (s *Store) Stats() Stats {
+	return Stats{
+		Commits:    s.writer.commits.Load(),
+		Operations: s.writer.operations.Load(),
+		Waiting:    len(s.writer.ops),
+	}
+}

@@ -1,0 +1,120 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"shotline/jobs"
+)
+
+// tx is what an operation sees of the writer's transaction: its connection
+// with every statement prepared once. It belongs to the writer's goroutine.
+type tx struct {
+	conn  *sql.Conn
+	stmts map[string]*sql.Stmt
+}
+
+func (t *tx) prepare(query string) (*sql.Stmt, error) {
+	if stmt, ok := t.stmts[query]; ok {
+		return stmt, nil
+	}
+	stmt, err := t.conn.PrepareContext(context.Background(), query)
+	if err != nil {
+		return nil, fmt.Errorf("prepare: %w", err)
+	}
+	t.stmts[query] = stmt
+	return stmt, nil
+}
+
+// control runs a statement of transaction control.
+func (t *tx) control(query string) error {
+	_, err := t.result(query)
+	return err
+}
+
+func (t *tx) result(query string, args ...any) (sql.Result, error) {
+	stmt, err := t.prepare(query)
+	if err != nil {
+		return nil, err
+	}
+	return stmt.ExecContext(context.Background(), args...)
+}
+
+// exec returns how many rows the statement changed.
+func (t *tx) exec(query string, args ...any) (int64, error) {
+	result, err := t.result(query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// each calls visit for every row.
+func (t *tx) each(visit func(scanner) error, query string, args ...any) error {
+	stmt, err := t.prepare(query)
+	if err != nil {
+		return err
+	}
+	rows, err := stmt.QueryContext(context.Background(), args...)
+	return eachRow(rows, err, visit)
+}
+
+// get scans the one row of a query; sql.ErrNoRows without one.
+func (t *tx) get(dest []any, query string, args ...any) error {
+	stmt, err := t.prepare(query)
+	if err != nil {
+		return err
+	}
+	return stmt.QueryRowContext(context.Background(), args...).Scan(dest...)
+}
+
+func (t *tx) close() error {
+	var errs []error
+	for _, stmt := range t.stmts {
+		errs = append(errs, stmt.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// scanner is a row of *sql.Rows or *sql.Row.
+type scanner interface{ Scan(dest ...any) error }
+
+func eachRow(rows *sql.Rows, err error, visit func(scanner) error) error {
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := visit(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// read calls visit for every row of a query on the read-only connections.
+func (s *Store) read(ctx context.Context, visit func(scanner) error, query string, args ...any) error {
+	rows, err := s.readDB.QueryContext(ctx, query, args...)
+	return eachRow(rows, err, visit)
+}
+
+// batchSeq finds a batch's place; jobs.ErrNotFound without one.
+func (t *tx) batchSeq(id string) (seq int64, state jobs.BatchState, err error) {
+	err = t.get([]any{&seq, &state}, `SELECT seq, state FROM batches WHERE id = ?`, id)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = jobs.ErrNotFound
+	}
+	return seq, state, err
+}
+
+// jobSeq is the place of a job, whether or not the row is there: 0 when its
+// batch is not.
+func (t *tx) jobSeq(id jobs.ID) (int64, error) {
+	seq, _, err := t.batchSeq(id.Batch)
+	if errors.Is(err, jobs.ErrNotFound) || err == nil && (id.Row < 1 || id.Row > maxRow) {
+		return 0, nil
+	}
+	return rowSeq(seq, id.Row), err
+}

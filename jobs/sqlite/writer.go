@@ -1,0 +1,255 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"shotline/jobs"
+)
+
+// groupLimit caps the operations of one transaction, so that the first to come
+// does not wait long for the last.
+const groupLimit = 512
+
+var errClosed = errors.New("database is closed")
+
+// The life of an operation. It is begun only when its transaction has the
+// write lock; until then its caller may give up, and then it never happens.
+const (
+	opWaiting int32 = iota
+	opBegun
+	opAbandoned
+)
+
+// operation is one step that a caller waits for.
+type operation struct {
+	run   func(*tx) error
+	hot   bool // an append: no savepoint; when it fails, its group fails
+	alone bool // gets a transaction of its own
+	state atomic.Int32
+	done  chan error // buffered, so that the writer never waits for a caller
+}
+
+func newOperation(run func(*tx) error) *operation {
+	return &operation{run: run, done: make(chan error, 1)}
+}
+
+// writer owns the one connection that writes. Nothing of a caller's context
+// reaches the connection: a canceled statement would roll back what others
+// share with it.
+type writer struct {
+	ops  chan *operation
+	quit chan struct{} // closed by stop
+	dead chan struct{} // closed when the goroutine has ended
+	once sync.Once
+	conn *sql.Conn
+	tx   *tx
+
+	commits, operations atomic.Int64
+}
+
+func startWriter(conn *sql.Conn) *writer {
+	w := &writer{
+		ops:  make(chan *operation, 2*groupLimit),
+		quit: make(chan struct{}),
+		dead: make(chan struct{}),
+		conn: conn,
+		tx:   &tx{conn: conn, stmts: make(map[string]*sql.Stmt)},
+	}
+	go w.loop()
+	return w
+}
+
+// stop lets the writer finish what waits and gives its connection back.
+func (w *writer) stop() error {
+	w.once.Do(func() { close(w.quit) })
+	<-w.dead
+	return errors.Join(w.tx.close(), w.conn.Close())
+}
+
+// do hands op in and waits for its commit. An operation that has begun is
+// waited for whatever the context says, so that the answer is the truth; only
+// an append's caller leaves at once, since the contract lets it.
+func (w *writer) do(ctx context.Context, op *operation) error {
+	if err := ctx.Err(); err != nil {
+		return gaveUp(err)
+	}
+	select {
+	case w.ops <- op:
+	case <-w.quit:
+		return errClosed
+	case <-ctx.Done():
+		return gaveUp(ctx.Err())
+	}
+	select {
+	case err := <-op.done:
+		return err
+	case <-w.dead:
+		return op.answerOr(errClosed)
+	case <-ctx.Done():
+	}
+	if op.hot || op.state.CompareAndSwap(opWaiting, opAbandoned) {
+		return op.answerOr(gaveUp(ctx.Err()))
+	}
+	select {
+	case err := <-op.done:
+		return err
+	case <-w.dead:
+		return op.answerOr(errClosed)
+	}
+}
+
+// answerOr prefers an answer that is there already.
+func (op *operation) answerOr(err error) error {
+	select {
+	case answer := <-op.done:
+		return answer
+	default:
+		return err
+	}
+}
+
+// gaveUp turns the end of a wait into the contract's word. A caller that was
+// canceled did not find the store unavailable.
+func gaveUp(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: not written in time: %w", jobs.ErrUnavailable, err)
+	}
+	return err
+}
+
+func (w *writer) loop() {
+	defer close(w.dead)
+	group := make([]*operation, 0, groupLimit)
+	for {
+		op := w.next()
+		if op == nil {
+			return
+		}
+		var loner *operation
+		group = append(group[:0], op)
+		if !op.alone {
+			group, loner = w.gather(group)
+		}
+		w.commit(group)
+		if loner != nil {
+			w.commit([]*operation{loner})
+		}
+	}
+}
+
+// next waits for an operation; nil after stop, once nothing waits any more.
+func (w *writer) next() *operation {
+	select {
+	case op := <-w.ops:
+		return op
+	case <-w.quit:
+	}
+	select {
+	case op := <-w.ops:
+		return op
+	default:
+		return nil
+	}
+}
+
+// gather adds what waits to a group. It ends at an operation that wants to be
+// alone, which comes right after the group.
+func (w *writer) gather(group []*operation) (_ []*operation, loner *operation) {
+	for len(group) < groupLimit {
+		select {
+		case op := <-w.ops:
+			if op.alone {
+				return group, op
+			}
+			group = append(group, op)
+		default:
+			return group, nil
+		}
+	}
+	return group, nil
+}
+
+// commit runs a group in one transaction and answers everybody. When the
+// transaction fails nothing of it has happened, and every operation gets the
+// error: none is tried again behind its caller's back.
+func (w *writer) commit(group []*operation) {
+	if err := w.tx.control("BEGIN IMMEDIATE"); err != nil {
+		for _, op := range group {
+			op.done <- explain(err)
+		}
+		return
+	}
+	begun := slices.DeleteFunc(group, func(op *operation) bool {
+		return !op.state.CompareAndSwap(opWaiting, opBegun)
+	})
+	errs := make([]error, len(begun))
+	err := w.runAll(begun, errs)
+	if err == nil {
+		err = w.tx.control("COMMIT")
+	}
+	if err != nil {
+		// SQLite may have rolled back by itself; then there is nothing to do.
+		_ = w.tx.control("ROLLBACK")
+		err = explain(err)
+		if len(begun) > 1 && !broken(err) {
+			err = fmt.Errorf("%w: another step of its transaction failed: %w", jobs.ErrUnavailable, err)
+		}
+		for _, op := range begun {
+			op.done <- err
+		}
+		return
+	}
+	w.commits.Add(1)
+	w.operations.Add(int64(len(begun)))
+	for i, op := range begun {
+		op.done <- errs[i]
+	}
+}
+
+// runAll runs a group's operations. An error that belongs to one of them alone
+// is put into errs, and that one undone by its savepoint; an error returned
+// fails the transaction.
+func (w *writer) runAll(group []*operation, errs []error) error {
+	for i, op := range group {
+		if op.hot || len(group) == 1 {
+			if err := op.run(w.tx); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := w.tx.control("SAVEPOINT op"); err != nil {
+			return err
+		}
+		if errs[i] = op.run(w.tx); errs[i] != nil {
+			if broken(errs[i]) {
+				return errs[i]
+			}
+			if err := w.tx.control("ROLLBACK TO op"); err != nil {
+				return err
+			}
+		}
+		if err := w.tx.control("RELEASE op"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// write runs one operation; it may share its transaction with others.
+func (s *Store) write(ctx context.Context, run func(*tx) error) error {
+	return s.writer.do(ctx, newOperation(run))
+}
+
+// writeAlone runs one operation in a transaction of its own: for steps that
+// touch many rows, and those whose failure says something about the data.
+func (s *Store) writeAlone(ctx context.Context, run func(*tx) error) error {
+	op := newOperation(run)
+	op.alone = true
+	return s.writer.do(ctx, op)
+}

@@ -1,0 +1,262 @@
+package jobs
+
+import (
+	"context"
+	"time"
+)
+
+// Store is the only memory. Every method is one durable, atomic step unless it
+// says otherwise: when it returns nil, what it did survives a crash. Several
+// processes may use one store at the same time; guarded updates, not locks
+// held between calls, decide who wins. All methods are safe for concurrent
+// use. Times come from the caller, so that a simulated clock can drive
+// everything.
+//
+// A store that cannot write at the moment returns an error that is
+// ErrUnavailable; nothing has happened then.
+type Store interface {
+	Imports
+	Ledger
+	Inbox
+	Closures
+	Upkeep
+	Reader
+	Close() error
+}
+
+// Imports is how rows become jobs.
+type Imports interface {
+	// CreateBatch makes an empty batch that is importing. ErrExists when the id
+	// is taken, ErrInvalid when it has not the form of an id.
+	CreateBatch(ctx context.Context, spec BatchSpec, at time.Time) error
+	// AppendRequests adds rows to a batch that is importing (else ErrState),
+	// numbered on from its last row. A request with Reject set becomes a
+	// rejected row, any other a queued one. All rows of one call or none.
+	AppendRequests(ctx context.Context, batch string, requests []Request, at time.Time) error
+	// OpenBatch ends the import: rows equal to an earlier one (same URL,
+	// parameters and tags) become duplicates, in several short transactions,
+	// and then, in one, the batch opens; with no job to do it is finished at
+	// once. ErrState unless importing.
+	OpenBatch(ctx context.Context, batch string, at time.Time) (Batch, error)
+	// RemoveImport removes a batch that is still importing and all its rows, in
+	// several short transactions; called again after a crash it goes on.
+	RemoveImport(ctx context.Context, batch string) error
+	// StaleImports lists batches that are importing and got no row since before.
+	StaleImports(ctx context.Context, before time.Time) ([]string, error)
+}
+
+// Ledger is the record of what may have cost money.
+type Ledger interface {
+	// Lease moves up to n queued jobs of an open batch to submitting, in row
+	// order, owned by owner until until. None when the batch is not open. A
+	// job's first lease begins its attempt 1. It also sets the batch's wake
+	// time to until, see ClaimWork.
+	Lease(ctx context.Context, batch, owner string, n int, at, until time.Time) ([]Lease, error)
+	// OpenIntent commits that the create of this lease is about to be sent, and
+	// extends the lease to until. It counts one vendor call for the batch.
+	// ErrLeaseLost unless the job is still submitting, in this attempt, owned
+	// by lease.Owner, with time left at at and without an open intent.
+	OpenIntent(ctx context.Context, lease Lease, at, until time.Time) (Lease, error)
+	// Requeue hands leased jobs back, queued in the same attempt: nothing was
+	// sent, or the vendor surely took no effect. Open intents are withdrawn.
+	// Leases that are not held any more are passed over.
+	Requeue(ctx context.Context, leases []Lease, at time.Time) error
+	// Doubt ends the leases of jobs whose create may have taken effect without
+	// an answer. They stay submitting, in doubt since at.
+	Doubt(ctx context.Context, leases []Lease, at time.Time) error
+	// ExpireLeases takes back jobs whose lease ended by at: queued again when
+	// no intent was open, in doubt since at when one was. At most limit jobs.
+	ExpireLeases(ctx context.Context, at time.Time, limit int) (requeued, doubted int, err error)
+	// ClaimDoubts returns up to limit submissions in doubt whose next look-up is
+	// due by at, oldest doubt first, and sets their next look-up to again, so
+	// that two processes do not ask the vendor the same.
+	ClaimDoubts(ctx context.Context, at, again time.Time, limit int) ([]Submission, error)
+	// Resend queues the jobs of submissions that are in doubt since before
+	// settledBefore and still have no screenshot, in the same attempt; what
+	// was adopted in the meantime is passed over. It returns how many.
+	Resend(ctx context.Context, submissions []Submission, settledBefore, at time.Time) (int, error)
+	// Observe records what the vendor said. For each observation that names a
+	// submission of ours, in this order:
+	//
+	//   - a submission without a screenshot id gets this one: a submitting job
+	//     becomes pending with this deadline, and deliveries held for the id are
+	//     applied, in the same transaction, as closed by webhook;
+	//   - a submission that has another screenshot id was charged twice: the
+	//     screenshot is kept as an extra one, once, and counted on job and batch;
+	//   - cost, error and image URL are filled in where they are not known yet;
+	//     costs of all screenshots of a job add up, on the job and on the batch;
+	//   - done and failed go through the guarded close with provenance by.
+	//
+	// Observations that name no submission are passed over.
+	Observe(ctx context.Context, observations []Observation, by Provenance, at, deadline time.Time) (Effects, error)
+	// CountCalls adds n vendor calls to the batch's total.
+	CountCalls(ctx context.Context, batch string, n int) error
+}
+
+// Inbox is what the vendor told us.
+type Inbox interface {
+	// AppendDelivery keeps one delivery and returns its place once it is on
+	// disk. Concurrent calls share commits. The context bounds only the wait:
+	// a delivery whose caller gave up may still be kept.
+	AppendDelivery(ctx context.Context, d Delivery) (seq int64, err error)
+	// ApplyInbox takes up to limit deliveries in order and applies them, and
+	// advances the cursor in the same transaction, so that no delivery is
+	// applied twice, whoever else does the same. A delivery of an unknown
+	// screenshot is held while an open intent (or doubt) is older than its
+	// arrival, and otherwise foreign; held ones that can belong to nobody any
+	// more become foreign. A delivery that makes the transaction fail is found
+	// by halving and put aside with the error.
+	ApplyInbox(ctx context.Context, at time.Time, limit int) (Applied, error)
+	// Deliveries reads the inbox after a place, oldest first, with what became
+	// of each; a delivery beyond the cursor is not applied yet.
+	Deliveries(ctx context.Context, after int64, limit int) (page []KeptDelivery, cursor int64, err error)
+}
+
+// Closures is the one guarded way to a final state. A close has effect when
+//
+//   - the job is pending or submitting, in the attempt that the result is for;
+//   - the job is timed_out in that attempt: done or failed, recorded as late;
+//   - the result is done, for an older attempt, and the newest one ended
+//     failed or timed_out (or ends so later): done, recorded as late.
+//
+// Any other result for a job that has ended is a repeat, or, when it
+// contradicts the recorded result of the same screenshot, a conflict that is
+// counted. In the same transaction counters, events and the end of the batch
+// are written.
+type Closures interface {
+	// CloseJobs closes without a result from the vendor. First, in the same
+	// transaction, it applies everything that the inbox holds: a webhook that
+	// was acknowledged never loses to a clock.
+	CloseJobs(ctx context.Context, closings []Closing, at time.Time) (Effects, error)
+	// ExtendDeadlines gives pending jobs time until until. Jobs that closed
+	// meanwhile are passed over.
+	ExtendDeadlines(ctx context.Context, ids []ID, until time.Time) error
+	// Pause stops submission of an open batch. A non-empty reason says that an
+	// error did it. Pausing a paused batch changes the reason. ErrState when it
+	// is importing or finished.
+	Pause(ctx context.Context, batch, reason string, at time.Time) error
+	// Resume opens a paused batch; ErrState otherwise, nil when it is open.
+	Resume(ctx context.Context, batch string, at time.Time) error
+}
+
+// WorkKind is a kind of owed work.
+type WorkKind string
+
+// The kinds of work that a batch can owe.
+const (
+	WorkSubmit    WorkKind = "submit"
+	WorkSummarize WorkKind = "summarize"
+)
+
+// Work is something owed for a batch, claimed under a generation of its own.
+type Work struct {
+	Kind       WorkKind
+	Batch      string
+	Revision   int // of a summary
+	Generation int64
+}
+
+// Worker is a process that does the work on this store.
+type Worker struct {
+	ID       string
+	Role     string // serve, run
+	PID      int
+	Receives bool // listens for webhooks
+	SeenAt   time.Time
+}
+
+// Upkeep is what keeps everything going.
+type Upkeep interface {
+	// ClaimWork returns what batches owe (open with queued jobs, finished with
+	// an older summary than their revision) and whose wake time has come by at.
+	// Each claimed batch gets the next generation and the wake time again, so
+	// that it is claimed anew only when nothing happened till then.
+	ClaimWork(ctx context.Context, at, again time.Time) ([]Work, error)
+	// WakeBatch sets the time from which a batch is claimed again and returns
+	// its next generation.
+	WakeBatch(ctx context.Context, batch string, wake time.Time) (generation int64, err error)
+	// SaveSummary stores the summary of a revision unless one as new is there;
+	// told is whether this call stored it.
+	SaveSummary(ctx context.Context, batch string, revision int, data []byte, at time.Time) (told bool, err error)
+	// ClaimTick is true for one caller when the named tick is due by at; it is
+	// then due again at next.
+	ClaimTick(ctx context.Context, name string, at, next time.Time) (bool, error)
+	// Announce records that a worker is alive at w.SeenAt, Withdraw that it ended.
+	Announce(ctx context.Context, w Worker) error
+	Withdraw(ctx context.Context, id string) error
+}
+
+// Reader is what can be asked. Reads see committed state and never wait for a
+// writer.
+type Reader interface {
+	// Batch returns a batch with its counters, ErrNotFound without one.
+	Batch(ctx context.Context, id string) (Batch, error)
+	// Batches lists batches, newest first, created before the named one (all
+	// when empty).
+	Batches(ctx context.Context, before string, limit int) ([]Batch, error)
+	// Job returns one job, ErrNotFound without one.
+	Job(ctx context.Context, id ID) (Job, error)
+	// Jobs returns a page of jobs.
+	Jobs(ctx context.Context, f JobFilter) ([]Job, error)
+	// Rows returns a page of a batch's rows after a row, in their order, with
+	// the row that a duplicate repeats.
+	Rows(ctx context.Context, batch string, after int64, limit int) ([]Row, error)
+	// Overdue returns pending jobs whose deadline passed by at, earliest first.
+	Overdue(ctx context.Context, at time.Time, limit int) ([]Job, error)
+	// NextDeadline is the earliest deadline of a pending job; zero without one.
+	NextDeadline(ctx context.Context) (time.Time, error)
+	// PendingBatches lists batches with pending jobs, with how many have been
+	// pending since before.
+	PendingBatches(ctx context.Context, before time.Time) (map[string]int, error)
+	// Pending returns pending jobs of a batch that were submitted by before,
+	// in row order, after a row.
+	Pending(ctx context.Context, batch string, before time.Time, after int64, limit int) ([]Job, error)
+	// Unexplained counts ended jobs of a batch that have a screenshot but no
+	// known cost, and failed ones without a reason.
+	Unexplained(ctx context.Context, batch string) (costs, reasons int, err error)
+	// Summary returns the newest stored summary; revision 0 without one.
+	Summary(ctx context.Context, batch string) (revision int, data []byte, err error)
+	// Timings are the spans between submission and closure of done jobs.
+	Timings(ctx context.Context, batch string) (Timings, error)
+	// Reasons groups failed, timed out, canceled and rejected rows by their
+	// error, most frequent first.
+	Reasons(ctx context.Context, batch string, limit int) ([]Reason, error)
+	// Tally counts a batch's rows anew, from the rows and submissions
+	// themselves. It equals the batch's counters (APICalls excepted).
+	Tally(ctx context.Context, batch string) (Counts, error)
+	// Events reads the log after a place.
+	Events(ctx context.Context, after int64, limit int) ([]Event, error)
+	// Workers lists workers that were alive at since or later.
+	Workers(ctx context.Context, since time.Time) ([]Worker, error)
+	// DataVersion changes whenever anything was committed, by any process.
+	// Nearly free to ask.
+	DataVersion(ctx context.Context) (int64, error)
+}
+
+// KeptDelivery is a delivery as the inbox has it.
+type KeptDelivery struct {
+	Delivery
+	Disposition Disposition
+	AsideError  string
+}
+
+// Row is one row of a batch for its results.
+type Row struct {
+	Job
+	Original *Job // the row that a duplicate repeats
+}
+
+// Timings are spans from submission to closure.
+type Timings struct {
+	Count               int64
+	Min, Mean, P50, P95 time.Duration
+	Max                 time.Duration
+}
+
+// Reason is a group of rows that ended the same way.
+type Reason struct {
+	State State
+	Error string
+	Count int64
+	First ID // the first such row
+}

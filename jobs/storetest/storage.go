@@ -1,0 +1,64 @@
+package storetest
+
+import (
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"shotline/jobs"
+)
+
+var storageTests = []test{
+	{"what was done is there after opening again", func(b *book) {
+		first := b.harness.Open(b.t)
+		b.open("b1", pages(4)...)
+		ids := b.pending("b1", 2)
+		b.doubted("b1", 1)
+		b.webhook(ids[0], jobs.OutcomeDone)
+		b.later(time.Second)
+		held := b.told("held", jobs.OutcomeDone)
+		_, err := first.AppendDelivery(b.ctx(), held)
+		b.must(err, "append delivery")
+		b.must(first.Close(), "close")
+
+		other := *b
+		other.Store = b.second()
+		for _, id := range []jobs.ID{row("b1", 1), row("b1", 2), row("b1", 3), row("b1", 4)} {
+			if diff := cmp.Diff(b.job(id), other.job(id)); diff != "" {
+				b.t.Fatalf("job %s differs between two openers:\n%s", id, diff)
+			}
+		}
+		wantSame(b, "held", other.apply().Held, 1)
+		wantSame(b, "deliveries", len(other.inbox()), 2)
+		b.wantDisposition("held", jobs.DispositionHeld)
+	}},
+	{"the data version changes with every commit of anybody", func(b *book) {
+		other := *b
+		other.Store = b.second()
+		versions := func() (mine, theirs int64) {
+			mine, err := b.DataVersion(b.ctx())
+			b.must(err, "data version")
+			theirs, err = other.DataVersion(b.ctx())
+			b.must(err, "data version")
+			return mine, theirs
+		}
+		for i, write := range []func(b *book){
+			func(b *book) { b.open("b1", pages(4)...) },
+			func(b *book) { b.open("b2", pages(4)...) },
+			func(b *book) { b.lease("b1", 1) },
+			func(b *book) { b.lease("b1", 1) },
+			func(b *book) { b.deliver("stranger", jobs.OutcomeDone) },
+			func(b *book) { b.deliver("stranger", jobs.OutcomeDone) },
+		} {
+			writer := b
+			if i%2 == 1 {
+				writer = &other
+			}
+			mine, theirs := versions()
+			write(writer)
+			if m, t := versions(); m == mine || t == theirs {
+				b.t.Fatalf("write %d: versions %d and %d before, %d and %d after", i, mine, theirs, m, t)
+			}
+		}
+	}},
+}

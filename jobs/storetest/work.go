@@ -1,0 +1,107 @@
+package storetest
+
+import (
+	"slices"
+	"time"
+
+	"shotline/jobs"
+)
+
+var workTests = []test{
+	{"queued jobs are owed once until the wake time", func(b *book) {
+		b.importing("importing", pages(1)...)
+		b.open("paused", pages(1)...)
+		b.must(b.Pause(b.ctx(), "paused", "", b.now), "pause")
+		b.open("b1", pages(1)...)
+		b.later(time.Second)
+		again := b.now.Add(time.Minute)
+		first := b.wantWork(b.now, again, jobs.Work{Kind: jobs.WorkSubmit, Batch: "b1"})
+		b.wantWork(b.now, again)
+		b.wantWork(again.Add(-time.Second), again)
+		second := b.wantWork(again, again.Add(time.Minute), jobs.Work{Kind: jobs.WorkSubmit, Batch: "b1"})
+		if second[0].Generation <= first[0].Generation {
+			b.t.Fatalf("generation %d after %d", second[0].Generation, first[0].Generation)
+		}
+		wantSame(b, "generation kept", b.batch("b1").Generation, second[0].Generation)
+		b.must(b.Resume(b.ctx(), "paused", b.now), "resume")
+		b.wantWork(again.Add(time.Second), again.Add(time.Minute), jobs.Work{Kind: jobs.WorkSubmit, Batch: "paused"})
+	}},
+	{"a lease puts the wake time off", func(b *book) {
+		b.open("b1", pages(3)...)
+		b.lease("b1", 1)
+		until := b.now.Add(leaseTime)
+		b.wantWork(until.Add(-time.Second), until)
+		b.wantWork(until, until.Add(time.Minute), jobs.Work{Kind: jobs.WorkSubmit, Batch: "b1"})
+	}},
+	{"nothing queued, nothing to submit", func(b *book) {
+		b.open("b1", pages(1)...)
+		b.pending("b1", 1)
+		b.wantWork(b.now.Add(time.Hour), b.now.Add(2*time.Hour))
+	}},
+	{"a batch can be woken", func(b *book) {
+		b.open("b1", pages(1)...)
+		claimed := b.wantWork(b.now, b.now.Add(time.Hour), jobs.Work{Kind: jobs.WorkSubmit, Batch: "b1"})
+		b.later(time.Second)
+		generation, err := b.WakeBatch(b.ctx(), "b1", b.now.Add(10*time.Second))
+		b.must(err, "wake batch")
+		b.check()
+		if generation <= claimed[0].Generation {
+			b.t.Fatalf("generation %d after %d", generation, claimed[0].Generation)
+		}
+		b.wantWork(b.now, b.now.Add(time.Hour))
+		b.later(10 * time.Second)
+		b.wantWork(b.now, b.now.Add(time.Hour), jobs.Work{Kind: jobs.WorkSubmit, Batch: "b1"})
+	}},
+	{"a summary is owed until it is saved", func(b *book) {
+		b.open("b1", pages(1)...)
+		id := b.pending("b1", 1)[0]
+		b.shut(timeOut(id))
+		owed := func(revision int) {
+			b.t.Helper()
+			for range 2 {
+				b.later(time.Hour)
+				b.wantWork(b.now, b.now.Add(time.Hour), jobs.Work{Kind: jobs.WorkSummarize, Batch: "b1", Revision: revision})
+			}
+		}
+		owed(1)
+		b.saved("b1", 1, "one", true)
+		b.later(time.Hour)
+		b.wantWork(b.now, b.now.Add(time.Hour))
+		b.webhook(id, jobs.OutcomeDone)
+		owed(2)
+		b.saved("b1", 2, "two", true)
+		b.later(2 * time.Hour)
+		b.wantWork(b.now, b.now.Add(time.Hour))
+	}},
+	{"a tick has one winner", func(b *book) {
+		tick := func(name string, at, next time.Time, want bool) {
+			b.t.Helper()
+			won, err := b.ClaimTick(b.ctx(), name, at, next)
+			b.must(err, "claim tick")
+			wantSame(b, "tick "+name, won, want)
+		}
+		next := b.now.Add(time.Minute)
+		tick("sweep", b.now, next, true)
+		tick("sweep", b.now, next, false)
+		tick("other", b.now, next, true)
+		tick("sweep", next.Add(-time.Second), next, false)
+		tick("sweep", next, next.Add(time.Minute), true)
+		tick("sweep", next, next.Add(time.Minute), false)
+	}},
+}
+
+// wantWork claims what is owed and asserts it, generations apart.
+func (b *book) wantWork(at, again time.Time, want ...jobs.Work) []jobs.Work {
+	b.t.Helper()
+	work, err := b.ClaimWork(b.ctx(), at, again)
+	b.must(err, "claim work")
+	b.check()
+	got := slices.Clone(work)
+	for i := range got {
+		got[i].Generation = 0
+	}
+	if !slices.Equal(got, want) {
+		b.t.Fatalf("work %+v, want %+v", got, want)
+	}
+	return work
+}

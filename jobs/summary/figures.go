@@ -1,0 +1,98 @@
+package summary
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"shotline/jobs"
+)
+
+// label is how a state is called in front of people.
+func label(s jobs.State) string { return strings.ReplaceAll(string(s), "_", " ") }
+
+// grouped writes 1234567 as 1,234,567.
+func grouped(n int64) string {
+	text := strconv.FormatInt(n, 10)
+	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
+
+// counted writes "1 row", "2 rows".
+func counted(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return grouped(n) + " " + noun + "s"
+}
+
+// credits writes a cost without the dust of floating point.
+func credits(cost float64) string {
+	return strconv.FormatFloat(math.Round(cost*1e4)/1e4, 'f', -1, 64)
+}
+
+// rate writes a throughput with as many digits as mean something.
+func rate(perMinute float64) string {
+	if perMinute < 10 {
+		return strconv.FormatFloat(math.Round(perMinute*10)/10, 'f', -1, 64)
+	}
+	return grouped(int64(math.Round(perMinute)))
+}
+
+// span writes seconds in the two units that matter: 0.84 s, 12.3 s, 2 min 14 s,
+// 3 h 05 min, 4 d 6 h.
+func span(seconds float64) string {
+	switch {
+	case seconds < 10:
+		return strconv.FormatFloat(math.Round(seconds*100)/100, 'f', -1, 64) + " s"
+	case seconds < 59.95:
+		return strconv.FormatFloat(math.Round(seconds*10)/10, 'f', -1, 64) + " s"
+	}
+	whole := int64(math.Round(seconds))
+	switch {
+	case whole < 3600:
+		return units(whole, 60, " min ", " s")
+	case whole < 86400:
+		return units(whole/60, 60, " h ", " min")
+	default:
+		return strconv.FormatInt(whole/86400, 10) + " d " + strconv.FormatInt(whole%86400/3600, 10) + " h"
+	}
+}
+
+func units(n, per int64, large, small string) string {
+	rest := strconv.FormatInt(n%per, 10)
+	if len(rest) < 2 {
+		rest = "0" + rest
+	}
+	return strconv.FormatInt(n/per, 10) + large + rest + small
+}
+
+// moment writes a time for people.
+func moment(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04:05 UTC") }
+
+// plain makes one printable line of at most width characters from text of
+// unknown origin: a terminal must not obey what a web page had to say.
+func plain(text string, width int) string {
+	var b strings.Builder
+	gap := false
+	for _, r := range text {
+		if unicode.IsSpace(r) || !unicode.IsPrint(r) {
+			gap = b.Len() > 0
+			continue
+		}
+		if gap {
+			b.WriteByte(' ')
+			gap = false
+		}
+		b.WriteRune(r)
+	}
+	runes := []rune(b.String())
+	if len(runes) <= width {
+		return string(runes)
+	}
+	return string(runes[:width-1]) + "…"
+}

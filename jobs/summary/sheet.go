@@ -1,0 +1,180 @@
+package summary
+
+import (
+	"bufio"
+	_ "embed" // sheet.html
+	"errors"
+	"fmt"
+	"html/template"
+	"io"
+
+	"shotline/jobs"
+)
+
+// sheetLimit is how many cards a sheet has when its maker sets no limit. A
+// browser still scrolls that many pictures smoothly.
+const sheetLimit = 500
+
+// noteWidth is how much of a reason is shown, in characters.
+const noteWidth = 600
+
+//go:embed sheet.html
+var sheetHTML string
+
+var sheetTemplate = template.Must(template.New("sheet").Parse(sheetHTML))
+
+// Sheet is where a contact sheet gets its cards from.
+type Sheet struct {
+	// Next returns the cards in order and io.EOF after the last one, see Cards.
+	// Nil means a sheet without cards.
+	Next func() (Card, error)
+	// Limit is the largest number of cards; 0 means 500. How many rows are not
+	// shown is told at the end.
+	Limit int
+}
+
+// WriteHTML writes the contact sheet: one web page, complete in itself but for
+// pictures that cards link to. Cards are written as they come, so memory does
+// not grow with their number. Addresses from outside become links only when
+// they are http or https.
+func WriteHTML(w io.Writer, s Summary, sheet Sheet) error {
+	out := bufio.NewWriter(w)
+	if err := writeSheet(out, s, sheet); err != nil {
+		return fmt.Errorf("contact sheet of %s: %w", s.BatchID, err)
+	}
+	if err := out.Flush(); err != nil {
+		return fmt.Errorf("contact sheet of %s: %w", s.BatchID, err)
+	}
+	return nil
+}
+
+func writeSheet(out io.Writer, s Summary, sheet Sheet) error {
+	if err := sheetTemplate.ExecuteTemplate(out, "head", newHead(s)); err != nil {
+		return err
+	}
+	limit := sheet.Limit
+	if limit <= 0 {
+		limit = sheetLimit
+	}
+	shown := 0
+	for sheet.Next != nil && shown < limit {
+		card, err := sheet.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if err := sheetTemplate.ExecuteTemplate(out, "card", newCardView(card)); err != nil {
+			return err
+		}
+		shown++
+	}
+	return sheetTemplate.ExecuteTemplate(out, "foot", newFoot(s, int64(shown)))
+}
+
+// head is what the page says above the cards.
+type head struct {
+	Title, Batch, State, PauseReason string
+	Facts                            []string
+	Figures                          []figure
+	Ways                             []way
+	Reasons                          []reasonLine
+}
+
+// figure is one number with its name.
+type figure struct{ Name, Value, Class string }
+
+// way is one provenance and how many jobs it closed.
+type way struct{ Name, Count string }
+
+type reasonLine struct {
+	Count, State, Class, Text string
+	Row                       int64
+}
+
+func newHead(s Summary) head {
+	h := head{Title: s.Source, Batch: s.BatchID, State: string(s.State), PauseReason: s.PauseReason}
+	if h.Title == "" {
+		h.Title = "Batch " + s.BatchID
+	}
+	h.Facts = []string{counted(s.Rows, "row")}
+	if !s.CreatedAt.IsZero() {
+		h.Facts = append(h.Facts, moment(s.CreatedAt))
+	}
+	if s.PerMinute > 0 {
+		h.Facts = append(h.Facts, rate(s.PerMinute)+" a minute")
+	}
+	if s.Revision > 1 {
+		h.Facts = append(h.Facts, fmt.Sprintf("revision %d", s.Revision))
+	}
+	h.Figures = figures(s)
+	for _, p := range jobs.Provenances {
+		if n := s.ClosedBy[p]; n > 0 {
+			h.Ways = append(h.Ways, way{Name: string(p), Count: grouped(n)})
+		}
+	}
+	for _, r := range s.Reasons {
+		text := plain(r.Error, noteWidth)
+		if text == "" {
+			text = "no reason given"
+		}
+		h.Reasons = append(h.Reasons, reasonLine{
+			Count: grouped(r.Count), State: label(r.State), Class: string(r.State), Text: text, Row: r.FirstJob.Row,
+		})
+	}
+	return h
+}
+
+// figures lists what is worth a large number: done and failed always, other
+// states when there are any.
+func figures(s Summary) []figure {
+	var list []figure
+	for _, state := range jobs.States {
+		n := s.Of(state)
+		if n > 0 || state == jobs.Done || state == jobs.Failed {
+			f := figure{Name: label(state), Value: grouped(n)}
+			if n > 0 {
+				f.Class = string(state)
+			}
+			list = append(list, f)
+		}
+	}
+	// Done comes first, whatever is still open.
+	for i, f := range list {
+		if f.Name == string(jobs.Done) {
+			copy(list[1:i+1], list[:i])
+			list[0] = f
+		}
+	}
+	if s.Cost != nil {
+		list = append(list, figure{Name: "credits", Value: credits(*s.Cost)})
+	}
+	if s.DurationSeconds > 0 {
+		list = append(list, figure{Name: "in all", Value: span(s.DurationSeconds)})
+	}
+	if s.Timings != nil {
+		list = append(list, figure{Name: "median", Value: span(s.Timings.P50)}, figure{Name: "95 % within", Value: span(s.Timings.P95)})
+	}
+	if s.Late > 0 {
+		list = append(list, figure{Name: "late", Value: grouped(s.Late)})
+	}
+	if s.DoubleCharged > 0 {
+		list = append(list, figure{Name: "paid twice", Value: grouped(s.DoubleCharged), Class: string(jobs.Failed)})
+	}
+	return list
+}
+
+// foot is what the page says below the cards.
+type foot struct{ NotShown, Computed string }
+
+func newFoot(s Summary, shown int64) foot {
+	var f foot
+	if rest := s.Rows - shown; rest > 0 {
+		f.NotShown = counted(rest, "more row")
+	}
+	if !s.ComputedAt.IsZero() {
+		f.Computed = moment(s.ComputedAt)
+	}
+	return f
+}

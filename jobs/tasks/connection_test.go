@@ -1,0 +1,92 @@
+package tasks
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+func TestParseURL(t *testing.T) {
+	for _, tt := range []struct{ url, description string }{
+		{"redis://127.0.0.1:6390/3", "redis at 127.0.0.1:6390 db 3"},
+		{"redis://localhost", "redis at localhost:6379 db 0"},
+		{"redis://[::1]/1", "redis at [::1]:6379 db 1"},
+		{"redis://user:hunter2@10.0.0.1:6379", "redis at 10.0.0.1:6379 db 0"},
+		{"rediss://:hunter2@cache.example:6380/0", "redis at cache.example:6380 db 0 with TLS"},
+		{"redis-socket:///run/redis.sock?db=2", "redis at /run/redis.sock db 2"},
+		{"redis-sentinel://:hunter2@s1:5000?master=main", "redis master main by sentinels at s1:5000"},
+		{"redis-sentinel://:hunter2@s1:5000,s2,[::1]:5002?master=main", "redis master main by sentinels at s1:5000, s2:26379, [::1]:5002"},
+	} {
+		c, err := parseURL(tt.url)
+		if err != nil {
+			t.Errorf("%s: %v", tt.url, err)
+			continue
+		}
+		if c.description != tt.description {
+			t.Errorf("%s: got %q, want %q", tt.url, c.description, tt.description)
+		}
+		client := c.client(new(line))
+		if r, ok := client.(*redis.Client); ok && strings.Contains(tt.url, "user:") {
+			if o := r.Options(); o.Username != "user" || o.Password != "hunter2" {
+				t.Errorf("%s: credentials %q %q", tt.url, o.Username, o.Password)
+			}
+		}
+		if err := client.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestBadURLIsToldWithoutPassword(t *testing.T) {
+	for _, url := range []string{
+		"localhost:6379", "http://:hunter2@localhost", "redis://:hunter2@", "redis://:hunter2@localhost/zero",
+		"redis://:hunter2@localhost/-1", "redis://:hunter2@local host", "redis://:hunter2@[::1", "redis://x:hunter2%zz@h",
+		"redis-socket://:hunter2@", "redis-socket:///s?db=x", "redis-sentinel://:hunter2@s1:5000",
+		"redis-sentinel://:hunter2@s1,?master=m", "redis-sentinel://:hunter2@?master=m", "hunter2",
+	} {
+		_, err := Open(t.Context(), Options{RedisURL: url, Logger: discard()})
+		if err == nil {
+			t.Errorf("%s: accepted", url)
+			continue
+		}
+		if text := err.Error(); !strings.Contains(text, "--redis-url") || strings.Contains(text, "hunter2") {
+			t.Errorf("%s: got %q", url, text)
+		}
+	}
+}
+
+func FuzzParseURL(f *testing.F) {
+	for _, seed := range []string{
+		"redis://localhost:6379/0", "rediss://:p@h", "redis-socket:///a?db=1", "redis-sentinel://a:1,b:2?master=m", "redis://[::1]:x/",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, url string) {
+		c, err := parseURL(url)
+		if err == nil && (c.client == nil || c.description == "") {
+			t.Errorf("%q: neither error nor connection", url)
+		}
+	})
+}
+
+func FuzzParseTask(f *testing.F) {
+	for _, seed := range []string{`{}`, `{"batch":"b1","revision":3}`, `null`, `[`, ``} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		if what, err := parseTask(payload); err != nil && what != (about{}) {
+			t.Errorf("%q: both %+v and %v", payload, what, err)
+		}
+	})
+}
+
+func TestWholeSecond(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for in, want := range map[time.Time]time.Time{at: at, at.Add(1): at.Add(time.Second), at.Add(-1): at} {
+		if got := wholeSecond(in); !got.Equal(want) {
+			t.Errorf("%v: got %v, want %v", in, got, want)
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hibiken/asynq"
+)
+
+// Handler does what tasks ask for. Every method may be called twice, late, at
+// the same time in several processes, or never; it reads the store again and
+// decides there. The context ends when the task's time is up, when another
+// process may have taken the task over, and when Stop has waited long enough.
+type Handler interface {
+	// SubmitBatch sends queued jobs of a batch.
+	SubmitBatch(ctx context.Context, batch string) error
+	// CheckDeadlines looks after jobs whose deadline has passed.
+	CheckDeadlines(ctx context.Context) error
+	// SummarizeBatch computes and stores the summary of a revision.
+	SummarizeBatch(ctx context.Context, batch string, revision int) error
+}
+
+// dispatcher calls the Handler for a Queue.
+type dispatcher struct {
+	*Queue
+	handler Handler
+}
+
+// ProcessTask runs one task; it is the handler that asynq sees.
+func (d *dispatcher) ProcessTask(ctx context.Context, task *asynd.Task) error {
+	if !d.enter() {
+		return context.Canceled
+	}
+	defer d.running.Done()
+
+	err := d.dispatch(ctx, task)
+	if err == nil {
+		return nil
+	}
+	if d.handling.Err() != nil {
+		return err // stopping: back to the queue
+	}
+	id, _ := asynd.GetTaskID(ctx)
+	retried, _ := asynd.GetRetryCount(ctx)
+	d.log.Warn("task failed", "task", id, "try", retried+1, "error", err)
+	if retried >= maxRetry {
+		// asynq would archive it, and the archive keeps its id taken for months.
+		return errors.Join(asynd.RevokeTask, err)
+	}
+	return err
+}
+
+func (d *dispatcher) dispatch(ctx context.Context, task *asynd.Task) error {
+	what, err := parseTask(task.Payload())
+	if err != nil {
+		return errors.Join(asynd.RevokeTask, err)
+	}
+	switch task.Type() {
+	case TypeSubmit:
+		return d.handler.SubmitBatch(ctx, what.Batch)
+	case TypeDeadlines:
+		return d.handler.CheckDeadlines(ctx)
+	case TypeSummary:
+		return d.handler.SummarizeBatch(ctx, what.Batch, what.Revision)
+	default: // from another version; its sweeper will ask again
+		return errors.Join(asynd.RevokeTask, fmt.Errorf("unknown task %q", task.Type()))
+	}
+}
+
+// enter counts a running handler, unless everything has been counted already.
+func (q *Queue) enter() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return false
+	}
+	q.running.Add(1)
+	return true
+}
+
+// isFailure tells asynq which errors use up a retry: not those of a stop.
+func (q *Queue) isFailure(error) bool { return q.handling.Err() == nil }
+
+// retryDelay doubles from one second. A task that a stop interrupted is ready
+// for the next process at once.
+func (q *Queue) retryDelay(retried int, err error, _ *asynq.Task) time.Duration {
+	if !q.isFailure(err) {
+		return 0
+	}
+	return time.Second << min(retried, 5)
+}

@@ -1,0 +1,183 @@
+package tasks
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+)
+
+// enqueueFails asserts that enqueueing fails as it should, and soon.
+func enqueueFails(t *testing.T, q *Queue) {
+	t.Helper()
+	began := time.Now()
+	err := q.EnqueueSubmit(t.Context(), "lost", began.UnixNano(), time.Time{})
+	if took := time.Since(began); took > 2*answerWithin {
+		t.Errorf("enqueue took %v", took)
+	}
+	if !errors.Is(err, ErrUnavailable) {
+		t.Errorf("enqueue: got %v, want ErrUnavailable", err)
+	}
+}
+
+// comesBack enqueues until it works and waits for the task.
+func comesBack(t *testing.T, q *Queue, h *recorder, batch string) {
+	t.Helper()
+	eventually(t, "enqueueing works again", func() bool {
+		return q.EnqueueSubmit(t.Context(), batch, 1, time.Time{}) == nil
+	})
+	for h.next(t).batch != batch {
+	}
+}
+
+func TestRedisDiesAndComesBackEmpty(t *testing.T) {
+	t.Parallel()
+	r := newRedis(t).start()
+	h := newRecorder()
+	q := open(t, r.url(), h)
+	comesBack(t, q, h, "before")
+	r.kill()
+	enqueueFails(t, q)
+	eventually(t, "the server is given up", func() bool { return q.current() == nil })
+	enqueueFails(t, q)
+	r.start()
+	comesBack(t, q, h, "after")
+}
+
+func TestHandlerOutlivesRedis(t *testing.T) {
+	t.Parallel()
+	r := newRedis(t).start()
+	h := newRecorder()
+	release, ended := make(chan struct{}), make(chan error, 1)
+	h.do = func(ctx context.Context, batch string) error {
+		if batch == "long" {
+			<-release
+			ended <- ctx.Err()
+		}
+		return nil
+	}
+	q := open(t, r.url(), h)
+	comesBack(t, q, h, "long")
+	r.kill()
+	eventually(t, "the server is given up", func() bool { return q.current() == nil })
+	r.start()
+	comesBack(t, q, h, "beside it")
+	close(release)
+	if err := <-ended; err != nil {
+		t.Errorf("the running handler was disturbed: %v", err)
+	}
+}
+
+func TestRedisHangs(t *testing.T) {
+	t.Parallel()
+	r := newRedis(t).start()
+	h := newRecorder()
+	q := open(t, r.url(), h)
+	comesBack(t, q, h, "before")
+	r.signal(syscall.SIGSTOP)
+	enqueueFails(t, q)
+	eventually(t, "the server is given up", func() bool { return q.current() == nil })
+	enqueueFails(t, q)
+	r.signal(syscall.SIGCONT)
+	comesBack(t, q, h, "after")
+}
+
+func TestStopWhileRedisHangs(t *testing.T) {
+	t.Parallel()
+	r := newRedis(t).start()
+	h := newRecorder()
+	q := open(t, r.url(), h)
+	comesBack(t, q, h, "before")
+	r.signal(syscall.SIGSTOP)
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	must(t, q.Stop(ctx))
+	if took := time.Since(began); took > 6*time.Second {
+		t.Errorf("Stop took %v", took)
+	}
+}
+
+func TestRedisIsFlushed(t *testing.T) {
+	t.Parallel()
+	r := newRedis(t).start()
+	h := newRecorder()
+	q := open(t, r.url(), h)
+	comesBack(t, q, h, "before")
+	client := r.client()
+	defer client.Close()
+	must(t, client.FlushAll(t.Context()).Err())
+	inspector := asynq.NewInspectorFromRedisClient(client)
+	stale := q.current().client.Load()
+	eventually(t, "the stale client is replaced", func() bool { return q.current().client.Load() != stale })
+	comesBack(t, q, h, "after")
+	names, err := inspector.Queues()
+	must(t, err)
+	if !slices.Contains(names, q.name) {
+		t.Errorf("queue is not registered again: %v", names)
+	}
+}
+
+func TestRedisAppearsAfterStart(t *testing.T) {
+	t.Parallel()
+	r := newRedis(t)
+	h := newRecorder()
+	q := open(t, r.url(), h)
+	enqueueFails(t, q)
+	if err := q.Ping(t.Context()); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("ping: got %v", err)
+	}
+	r.start()
+	comesBack(t, q, h, "first")
+}
+
+// lines is a log that counts.
+type lines struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+func TestOutageIsLoggedBriefly(t *testing.T) {
+	t.Parallel()
+	r := newRedis(t).start()
+	log := new(lines)
+	h := newRecorder()
+	q, err := Open(t.Context(), Options{RedisURL: r.url(), Logger: slog.New(slog.NewTextHandler(log, nil))})
+	must(t, err)
+	must(t, q.Start(h))
+	defer q.Stop(context.Background())
+	comesBack(t, q, h, "before")
+	r.kill()
+	eventually(t, "the server is given up", func() bool { return q.current() == nil })
+	r.start()
+	comesBack(t, q, h, "after")
+	text := log.String()
+	if n := strings.Count(text, "level=WARN"); n < 1 || n > 5 {
+		t.Errorf("%d warnings for one outage:\n%s", n, text)
+	}
+	for _, want := range []string{"queue server is gone", "queue is running"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("log lacks %q:\n%s", want, text)
+		}
+	}
+}

@@ -1,0 +1,135 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/hibiken/asynq"
+)
+
+// ErrUnavailable says that the queue server cannot be reached now. What was to
+// be enqueued is lost and will be derived anew from the store.
+var ErrUnavailable = errors.New("queue unavailable")
+
+// Options say which queue server to use and how.
+type Options struct {
+	RedisURL    string       // as asynq.ParseRedisURI reads it; empty: embedded
+	Name        string       // of the queue; empty: "shotline". Databases that share one Redis need names of their own
+	Concurrency int          // handlers running at the same time; 0: 8
+	Logger      *slog.Logger // nil: slog.Default
+}
+
+// Queue enqueues tasks and, once started, runs them. All methods are safe for
+// concurrent use.
+type Queue struct {
+	connection  connection
+	embedded    *embedded // nil with a Redis
+	name        string
+	concurrency int
+	log         *slog.Logger
+
+	handling       context.Context // of all handlers
+	cancelHandlers context.CancelFunc
+	running        sync.WaitGroup // handlers
+	abandoned      sync.WaitGroup // sessions that are ending
+	supervised     chan struct{}  // closed when the supervisor has ended; nil before Start
+	stopSupervisor context.CancelFunc
+	stopOnce       sync.Once
+	stopErr        error
+
+	mu      sync.Mutex
+	session *session // nil while the server is away, and after Stop
+	closed  bool     // no handler may begin any more
+	stopped bool
+}
+
+// Open prepares a queue. It fails for a malformed URL only: a Redis that is
+// not there is logged, and used when it appears. Stop must be called even
+// without Start.
+func Open(ctx context.Context, o Options) (*Queue, error) {
+	silenceRedis()
+	q := &Queue{name: o.Name, concurrency: o.Concurrency, log: o.Logger}
+	if q.name == "" {
+		q.name = "shotline"
+	}
+	if q.concurrency <= 0 {
+		q.concurrency = 8
+	}
+	if q.log == nil {
+		q.log = slog.Default()
+	}
+	if o.RedisURL == "" {
+		q.embedded = startEmbedded()
+		q.connection = q.embedded.connection()
+	} else {
+		c, err := parseURL(o.RedisURL)
+		if err != nil {
+			return nil, err
+		}
+		q.connection = c
+	}
+	q.handling, q.cancelHandlers = context.WithCancel(context.Background())
+	q.session = newSession(q.connection)
+	if err := q.Ping(ctx); err != nil {
+		q.log.Warn("queue server is not there yet; going on without", "queue", q.Describe(), "error", err)
+	}
+	return q, nil
+}
+
+// Describe names the queue server for people: "embedded queue" or
+// "redis at 127.0.0.1:6379 db 0". It never holds a password.
+func (q *Queue) Describe() string { return q.connection.description }
+
+// Ping asks whether the queue server answers, for at most a second.
+func (q *Queue) Ping(ctx context.Context) error {
+	s := q.current()
+	if s == nil {
+		return fmt.Errorf("ping %s: %w", q.Describe(), ErrUnavailable)
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	if err := s.redis.Ping(ctx).Err(); err != nil {
+		return fmt.Errorf("ping %s: %w: %w", q.Describe(), ErrUnavailable, err)
+	}
+	return nil
+}
+
+// enqueue hands one task over, within a second or not at all.
+func (q *Queue) enqueue(ctx context.Context, kind string, what about, id string, at time.Time, timeout time.Duration) error {
+	task, err := newTask(kind, what, id, at, timeout, q.name)
+	if err != nil {
+		return fmt.Errorf("enqueue %s: %w", id, err)
+	}
+	s := q.current()
+	if s == nil {
+		return fmt.Errorf("enqueue %s: %w", id, ErrUnavailable)
+	}
+	limited, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	_, err = s.client.Load().EnqueueContext(limited, task)
+	switch {
+	case err == nil, errors.Is(err, asynq.ErrTaskIDConflict):
+		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("enqueue %s: %w", id, ctx.Err())
+	default:
+		return fmt.Errorf("enqueue %s: %w: %w", id, ErrUnavailable, err)
+	}
+}
+
+func (q *Queue) current() *session {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.session
+}
+
+// replace sets the session in use; nil while there is none.
+func (q *Queue) replace(s *session) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.session = s
+}

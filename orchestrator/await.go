@@ -1,0 +1,81 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"shotline/jobs"
+)
+
+// ErrPaused: an error, such as a refused key, has paused the batch; nothing
+// goes on until it is resumed.
+var ErrPaused = errors.New("batch is paused")
+
+// Awaited is what waiting needs of the store.
+type Awaited interface {
+	Batch(ctx context.Context, id string) (jobs.Batch, error)
+	DataVersion(ctx context.Context) (int64, error)
+}
+
+// Await returns when every row of the batch has ended, when ctx ends, or, with
+// ErrPaused, when an error has paused the batch; the batch as last seen comes
+// with any of them. Progress, when not nil, is told of every change. It needs
+// no orchestrator: any process may wait.
+func Await(ctx context.Context, store Awaited, id string, clock Clock, progress func(jobs.Batch)) (jobs.Batch, error) {
+	seen := int64(-1)
+	var b jobs.Batch
+	for {
+		version, err := store.DataVersion(ctx)
+		if err != nil {
+			return b, fmt.Errorf("await batch %s: %w", id, err)
+		}
+		if version != seen {
+			seen = version
+			if b, err = store.Batch(ctx, id); err != nil {
+				return b, fmt.Errorf("await batch %s: %w", id, err)
+			}
+			if progress != nil {
+				progress(b)
+			}
+			switch {
+			case b.State == jobs.BatchFinished:
+				return b, nil
+			case b.State == jobs.BatchPaused && b.PauseReason != "":
+				return b, fmt.Errorf("%w: %s", ErrPaused, b.PauseReason)
+			}
+		}
+		if err := clock.Sleep(ctx, awaitEvery); err != nil {
+			return b, err
+		}
+	}
+}
+
+const awaitEvery = 20 * time.Millisecond
+
+// AwaitJob returns when a job has ended, or with the job as last seen when ctx
+// ends.
+func AwaitJob(ctx context.Context, store interface {
+	Job(ctx context.Context, id jobs.ID) (jobs.Job, error)
+	DataVersion(ctx context.Context) (int64, error)
+}, id jobs.ID, clock Clock) (jobs.Job, error) {
+	seen := int64(-1)
+	var j jobs.Job
+	for {
+		version, err := store.DataVersion(ctx)
+		if err == nil && version != seen {
+			seen = version
+			j, err = store.Job(ctx, id)
+		}
+		if err != nil {
+			return j, fmt.Errorf("await job %s: %w", id, err)
+		}
+		if !j.State.Open() {
+			return j, nil
+		}
+		if err := clock.Sleep(ctx, awaitEvery); err != nil {
+			return j, err
+		}
+	}
+}

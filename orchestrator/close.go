@@ -1,0 +1,76 @@
+package orchestrator
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"shotline/jobs"
+)
+
+const (
+	closeChunk = 4000
+	closeEvery = 250 * time.Millisecond
+)
+
+// Keep appends a delivery to the inbox and returns when it is on disk; the
+// closer applies it right after. It is what the receiver needs.
+func (o *Orchestrator) Keep(ctx context.Context, d jobs.Delivery) error {
+	if _, err := o.store.AppendDelivery(ctx, d); err != nil {
+		return fmt.Errorf("keep delivery: %w", err)
+	}
+	nudge(o.nudgeCloser)
+	return nil
+}
+
+// closeLoop applies the inbox whenever something came in, here or through
+// another process.
+func (o *Orchestrator) closeLoop(ctx context.Context) {
+	o.every(ctx, closeEvery, o.nudgeCloser, func(ctx context.Context) {
+		for ctx.Err() == nil {
+			applied, err := o.closeOnce(ctx)
+			if err != nil {
+				o.logError(ctx, "apply the inbox", err)
+				return
+			}
+			if !applied.More {
+				return
+			}
+		}
+	})
+}
+
+// closeOnce applies one portion of the inbox.
+func (o *Orchestrator) closeOnce(ctx context.Context) (jobs.Applied, error) {
+	applied, err := o.store.ApplyInbox(ctx, o.clock.Now(), closeChunk)
+	if err != nil {
+		return applied, err
+	}
+	if applied.Aside > 0 {
+		o.log.Error("deliveries put aside, see the inbox", "count", applied.Aside)
+	}
+	o.took(applied.Effects)
+	return applied, nil
+}
+
+// took reacts to what a transaction brought about.
+func (o *Orchestrator) took(e jobs.Effects) {
+	for _, c := range e.Closed {
+		o.log.Debug("job closed", "job", c.Job.String(), "attempt", c.Attempt, "state", c.State, "by", c.By, "late", c.Late)
+	}
+	for _, batch := range e.Finished {
+		o.log.Info("batch finished", "batch", batch)
+	}
+	for _, batch := range e.Revised {
+		o.log.Info("late result revised a finished batch", "batch", batch)
+	}
+	if e.DoubleCharged > 0 {
+		o.log.Warn("screenshots charged twice", "count", e.DoubleCharged)
+	}
+	if e.Conflicts > 0 {
+		o.log.Warn("contradictory results, the first one stands", "count", e.Conflicts)
+	}
+	if len(e.Finished)+len(e.Revised) > 0 {
+		nudge(o.nudgeWatcher)
+	}
+}

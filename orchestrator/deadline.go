@@ -1,0 +1,106 @@
+package orchestrator
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"shotline/jobs"
+)
+
+const (
+	deadlineChunk  = 500
+	deadlineExtend = 30 * time.Second
+)
+
+// CheckDeadlines asks the vendor about jobs that are overdue. What has ended is
+// closed; what is still processing, or could not be asked about, is given more
+// time until its grace is over, and then closed as timed out.
+func (o *Orchestrator) CheckDeadlines(ctx context.Context) error {
+	for ctx.Err() == nil && o.stopping.Err() == nil {
+		overdue, err := o.store.Overdue(ctx, o.clock.Now(), deadlineChunk)
+		if err != nil {
+			return fmt.Errorf("check deadlines: %w", err)
+		}
+		if len(overdue) == 0 {
+			return nil
+		}
+		byBatch := map[string][]jobs.Job{}
+		for _, j := range overdue {
+			byBatch[j.ID.Batch] = append(byBatch[j.ID.Batch], j)
+		}
+		for _, batch := range sortedKeys(byBatch) {
+			if err := o.settleOverdue(ctx, batch, byBatch[batch]); err != nil {
+				return fmt.Errorf("check deadlines of batch %s: %w", batch, err)
+			}
+		}
+	}
+	return nil
+}
+
+// settleOverdue leaves no job of overdue both pending and overdue.
+func (o *Orchestrator) settleOverdue(ctx context.Context, batch string, overdue []jobs.Job) error {
+	b, err := o.store.Batch(ctx, batch)
+	if err != nil {
+		return err
+	}
+	missing, err := o.lookUp(ctx, b, overdue, true)
+	if err != nil {
+		// The grace goes on running: a vendor that stays away must not keep a
+		// job open for ever.
+		o.log.Warn("overdue jobs could not be looked up", "batch", batch, "error", err)
+	}
+	unknown := map[jobs.ID]bool{}
+	for _, j := range missing {
+		unknown[j.ID] = err == nil
+	}
+
+	now := o.clock.Now()
+	until := now.Add(deadlineExtend)
+	var extend []jobs.ID
+	var closings []jobs.Closing
+	for _, j := range overdue {
+		end := j.SubmittedAt.Add(o.jobTimeout(b) + o.cfg.DeadlineGrace)
+		if now.Before(end) && !unknown[j.ID] {
+			extend = append(extend, j.ID)
+			continue
+		}
+		reason := "no result within " + now.Sub(j.SubmittedAt).Round(time.Second).String()
+		if unknown[j.ID] {
+			reason = "the vendor does not know screenshot " + j.ScreenshotID
+		}
+		closings = append(closings, jobs.Closing{
+			Job: j.ID, Attempt: j.Attempt, From: []jobs.State{jobs.Pending},
+			To: jobs.TimedOut, By: jobs.ByDeadline, Error: reason,
+		})
+	}
+	if len(extend) > 0 {
+		// Jobs that the look-up closed are passed over by the store.
+		if err := o.store.ExtendDeadlines(ctx, extend, until); err != nil {
+			return err
+		}
+		o.scheduleDeadline(ctx, until)
+	}
+	if len(closings) == 0 {
+		return nil
+	}
+	effects, err := o.store.CloseJobs(ctx, closings, now)
+	if err != nil {
+		return err
+	}
+	o.took(effects)
+	return nil
+}
+
+// scheduleDeadline has the queue call CheckDeadlines when the bucket that
+// holds a deadline is over. A job needs no task of its own: a bucket has one,
+// however many jobs end in it.
+func (o *Orchestrator) scheduleDeadline(ctx context.Context, deadline time.Time) {
+	bucket := deadline.Truncate(deadlineBucket).Add(deadlineBucket)
+	if !o.buckets.add(bucket, o.clock.Now()) {
+		return
+	}
+	if err := o.queue.EnqueueDeadlines(ctx, bucket, 0); err != nil {
+		o.log.Warn("enqueue deadlines, the sweeper will see to it", "bucket", bucket, "error", err)
+	}
+}

@@ -1,0 +1,144 @@
+package orchestrator
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"shotline/client"
+	"shotline/jobs"
+)
+
+const (
+	doubtChunk = 500
+	doubtEvery = 2 * time.Second
+	// searchPages bounds the search by URL for one submission: an account may
+	// hold any number of pictures of the same page.
+	searchPages = 5
+)
+
+// resolveDoubts looks up submissions whose create may have taken effect
+// without an answer: by their tag, many of one batch in one listing. What is
+// found is adopted. What is not found is looked up again until the settle time
+// is over, then searched for by URL, and only if that whole look-up was begun
+// after the settle time is it queued to be sent anew.
+func (o *Orchestrator) resolveDoubts(ctx context.Context) error {
+	now := o.clock.Now()
+	doubts, err := o.store.ClaimDoubts(ctx, now, now.Add(doubtEvery), doubtChunk)
+	if err != nil {
+		return fmt.Errorf("resolve doubts: %w", err)
+	}
+	byBatch := map[string][]jobs.Submission{}
+	for _, d := range doubts {
+		byBatch[d.Job.Batch] = append(byBatch[d.Job.Batch], d)
+	}
+	for _, batch := range sortedKeys(byBatch) {
+		if err := o.resolveBatch(ctx, batch, byBatch[batch], now); err != nil {
+			return fmt.Errorf("resolve doubts of batch %s: %w", batch, err)
+		}
+	}
+	return nil
+}
+
+func (o *Orchestrator) resolveBatch(ctx context.Context, batch string, doubts []jobs.Submission, began time.Time) error {
+	b, err := o.store.Batch(ctx, batch)
+	if err != nil {
+		return err
+	}
+	missing, err := o.findByTag(ctx, b, doubts)
+	if err != nil {
+		return err
+	}
+	settledBefore := began.Add(-o.cfg.Settle)
+	var unsettled []jobs.Submission
+	for _, d := range missing {
+		if d.DoubtSince.After(settledBefore) {
+			continue
+		}
+		found, err := o.findByURL(ctx, b, d)
+		if err != nil {
+			return err
+		}
+		if !found {
+			unsettled = append(unsettled, d)
+		}
+	}
+	if len(unsettled) == 0 {
+		return nil
+	}
+	resent, err := o.store.Resend(ctx, unsettled, settledBefore, o.clock.Now())
+	if err != nil || resent == 0 {
+		return err
+	}
+	o.log.Info("creates without effect are sent anew", "batch", batch, "count", resent)
+	if _, err := o.store.WakeBatch(ctx, batch, o.clock.Now()); err != nil {
+		return err
+	}
+	nudge(o.nudgeWatcher)
+	return nil
+}
+
+// findByTag returns the submissions that no listing showed.
+func (o *Orchestrator) findByTag(ctx context.Context, b jobs.Batch, doubts []jobs.Submission) ([]jobs.Submission, error) {
+	missing := slices.Clone(doubts)
+	listing := func(tag string) error {
+		return o.list(ctx, client.ListOptions{Tag: tag}, b.ID, func(shots []client.Screenshot) (bool, error) {
+			found, err := o.adopt(ctx, b, shots)
+			missing = slices.DeleteFunc(missing, func(s jobs.Submission) bool { return found[s.Tag()] })
+			return len(missing) > 0, err
+		})
+	}
+	if listingPays(b.Counts, len(doubts)) {
+		err := listing(jobs.BatchTag(b.ID))
+		return missing, err
+	}
+	for _, d := range doubts {
+		if err := listing(d.Tag()); err != nil {
+			return nil, err
+		}
+	}
+	return missing, nil
+}
+
+// findByURL is the last look before money is spent again, for vendors whose
+// listing by tag does not show a screenshot.
+func (o *Orchestrator) findByURL(ctx context.Context, b jobs.Batch, d jobs.Submission) (bool, error) {
+	job, err := o.store.Job(ctx, d.Job)
+	if err != nil {
+		return false, err
+	}
+	found, left := false, searchPages
+	options := client.SearchOptions{URL: job.URL, Limit: listPage}
+	err = o.pages(ctx, b.ID, "search screenshots", func(offset int) ([]client.Screenshot, error) {
+		options.Offset = offset
+		return o.vendor.Search(ctx, options)
+	}, func(shots []client.Screenshot) (bool, error) {
+		tags, err := o.adopt(ctx, b, shots)
+		found = found || tags[d.Tag()]
+		left--
+		return !found && left > 0, err
+	})
+	return found, err
+}
+
+// adopt records all screenshots that carry a submission's tag, and returns
+// those tags.
+func (o *Orchestrator) adopt(ctx context.Context, b jobs.Batch, shots []client.Screenshot) (map[string]bool, error) {
+	found := map[string]bool{}
+	for _, shot := range shots {
+		for _, tag := range shot.Tags {
+			found[tag] = true
+		}
+	}
+	return found, o.record(ctx, b, newMatcher(nil).match(shots))
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

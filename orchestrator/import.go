@@ -1,0 +1,82 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"shotline/jobs"
+)
+
+// importChunk is how many rows one import transaction holds: short enough that
+// another process's webhook never waits long for SQLite's write lock.
+const importChunk = 500
+
+// ErrInput: the rows could not be read to their end.
+var ErrInput = errors.New("bad input")
+
+// Requests is where rows come from. Next returns io.EOF after the last.
+type Requests interface {
+	Next() (jobs.Request, error)
+}
+
+// Import makes a batch of all requests and opens it. On any error, the end of
+// ctx included, nothing of the batch stays. Progress, when not nil, is told
+// the number of rows kept so far.
+func Import(ctx context.Context, store jobs.Imports, spec jobs.BatchSpec, requests Requests, now func() time.Time, progress func(rows int)) (jobs.Batch, error) {
+	if err := store.CreateBatch(ctx, spec, now()); err != nil {
+		return jobs.Batch{}, fmt.Errorf("import: %w", err)
+	}
+	batch, err := importRows(ctx, store, spec.ID, requests, now, progress)
+	if err != nil {
+		// Also when ctx has ended: what is half done must not stay.
+		if removeErr := store.RemoveImport(context.WithoutCancel(ctx), spec.ID); removeErr != nil {
+			err = errors.Join(err, fmt.Errorf("remove the unfinished import: %w", removeErr))
+		}
+		return jobs.Batch{}, fmt.Errorf("import: %w", err)
+	}
+	return batch, nil
+}
+
+func importRows(ctx context.Context, store jobs.Imports, batch string, requests Requests, now func() time.Time, progress func(rows int)) (jobs.Batch, error) {
+	rows := 0
+	chunk := make([]jobs.Request, 0, importChunk)
+	flush := func() error {
+		if len(chunk) == 0 {
+			return nil
+		}
+		if err := store.AppendRequests(ctx, batch, chunk, now()); err != nil {
+			return err
+		}
+		rows += len(chunk)
+		chunk = chunk[:0]
+		if progress != nil {
+			progress(rows)
+		}
+		return nil
+	}
+	for {
+		if err := ctx.Err(); err != nil {
+			return jobs.Batch{}, err
+		}
+		request, err := requests.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return jobs.Batch{}, fmt.Errorf("%w: %w", ErrInput, err)
+		}
+		chunk = append(chunk, request)
+		if len(chunk) == importChunk {
+			if err := flush(); err != nil {
+				return jobs.Batch{}, err
+			}
+		}
+	}
+	if err := flush(); err != nil {
+		return jobs.Batch{}, err
+	}
+	return store.OpenBatch(ctx, batch, now())
+}

@@ -1,0 +1,129 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"shotline/client"
+	"shotline/jobs"
+)
+
+const (
+	// listPage is what we ask for; the vendor's largest page is unknown, so a
+	// shorter one does not mean the end, only an empty one does.
+	listPage = 100
+	// listEnd stops a listing that never gives an empty page.
+	listEnd = 20_000
+)
+
+// lookUp asks the vendor about jobs of one batch, by listing the batch's tag
+// or one by one, whichever takes fewer calls, and records what it says. It
+// returns the jobs that the vendor did not show. An error means that it could
+// not be asked; what was heard before that is recorded all the same. A listing
+// may lag: only a thorough look-up asks singly for each job that it left out.
+func (o *Orchestrator) lookUp(ctx context.Context, b jobs.Batch, wanted []jobs.Job, thorough bool) (missing []jobs.Job, err error) {
+	m := newMatcher(wanted)
+	singly := true
+	if listingPays(b.Counts, len(wanted)) {
+		err = o.list(ctx, client.ListOptions{Tag: jobs.BatchTag(b.ID)}, b.ID, func(shots []client.Screenshot) (bool, error) {
+			err := o.record(ctx, b, m.match(shots))
+			return len(m.missing) > 0, err
+		})
+		// A listing that shows none of ours means a vendor that does not match
+		// the batch's tag when it is not the first.
+		singly = thorough || len(m.missing) == len(wanted)
+	}
+	for _, j := range wanted {
+		if err == nil && singly && m.missing[j.ID] {
+			err = o.info(ctx, b, m, j)
+		}
+	}
+	for _, j := range wanted {
+		if m.missing[j.ID] {
+			missing = append(missing, j)
+		}
+	}
+	return missing, err
+}
+
+// listingPays compares the pages of a whole listing with single calls.
+func listingPays(c jobs.Counts, singles int) bool {
+	submitted := c.Accepted() - c.Of(jobs.Queued)
+	return submitted/listPage+1 < int64(singles)
+}
+
+// info asks for one screenshot. That the vendor does not know it is no error.
+func (o *Orchestrator) info(ctx context.Context, b jobs.Batch, m *matcher, j jobs.Job) error {
+	if err := o.store.CountCalls(ctx, b.ID, 1); err != nil {
+		return err
+	}
+	shot, err := o.vendor.Info(ctx, j.ScreenshotID)
+	switch {
+	case errors.Is(err, client.ErrNotFound):
+		return nil
+	case err != nil:
+		return o.vendorError("look up screenshot "+j.ScreenshotID, err)
+	}
+	return o.record(ctx, b, m.match([]client.Screenshot{shot}))
+}
+
+// list pages through a listing, newest first, until an empty page or until
+// take wants no more.
+func (o *Orchestrator) list(ctx context.Context, options client.ListOptions, batch string, take func([]client.Screenshot) (more bool, err error)) error {
+	options.Limit = listPage
+	return o.pages(ctx, batch, "list screenshots", func(offset int) ([]client.Screenshot, error) {
+		options.Offset = offset
+		return o.vendor.List(ctx, options)
+	}, take)
+}
+
+// pages reads pages until an empty one, or until take wants no more. Calls are
+// counted for the batch.
+func (o *Orchestrator) pages(ctx context.Context, batch, what string, page func(offset int) ([]client.Screenshot, error), take func([]client.Screenshot) (bool, error)) error {
+	calls := 0
+	defer func() {
+		if err := o.store.CountCalls(context.WithoutCancel(ctx), batch, calls); err != nil {
+			o.log.Error("count vendor calls", "batch", batch, "error", err)
+		}
+	}()
+	for offset := 0; calls < listEnd; {
+		calls++
+		shots, err := page(offset)
+		if err != nil {
+			return o.vendorError(what, err)
+		}
+		if len(shots) == 0 {
+			return nil
+		}
+		offset += len(shots)
+		if more, err := take(shots); err != nil || !more {
+			return err
+		}
+	}
+	return fmt.Errorf("%s: no end after %d pages", what, calls)
+}
+
+// record stores observations that came from asking about a batch.
+func (o *Orchestrator) record(ctx context.Context, b jobs.Batch, observations []jobs.Observation) error {
+	if len(observations) == 0 {
+		return nil
+	}
+	now := o.clock.Now()
+	effects, err := o.store.Observe(ctx, observations, jobs.ByPoll, now, now.Add(o.jobTimeout(b)))
+	if err != nil {
+		return err
+	}
+	o.took(effects)
+	return nil
+}
+
+// vendorError lets a rate limit on reads slow the creates down as well: the
+// account is one.
+func (o *Orchestrator) vendorError(what string, err error) error {
+	var limited *client.RateLimitError
+	if errors.As(err, &limited) {
+		o.throttle.pauseFor(limited.Delay)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}

@@ -1,0 +1,208 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"shotline/client"
+	"shotline/jobs"
+)
+
+// Vendor is what is needed of ScreenshotCenter; *client.Client satisfies it.
+// Create must send at most one request per call and tell apart what was surely
+// not sent, refused, rate limited and in doubt, by the error types of client.
+type Vendor interface {
+	Create(ctx context.Context, r client.CreateRequest) (client.Screenshot, error)
+	Info(ctx context.Context, id string) (client.Screenshot, error)
+	List(ctx context.Context, o client.ListOptions) ([]client.Screenshot, error)
+	Search(ctx context.Context, o client.SearchOptions) ([]client.Screenshot, error)
+}
+
+// Queue wakes the handlers SubmitBatch, CheckDeadlines and SummarizeBatch.
+// Enqueueing what is enqueued already is no error; an error means that the
+// sweeper will try again.
+type Queue interface {
+	EnqueueSubmit(ctx context.Context, batch string, generation int64, at time.Time) error
+	EnqueueDeadlines(ctx context.Context, bucket time.Time, generation int64) error
+	EnqueueSummary(ctx context.Context, batch string, revision int, generation int64) error
+}
+
+// Clock tells and passes time.
+type Clock interface {
+	Now() time.Time
+	// Sleep returns after d, or earlier with the context's error.
+	Sleep(ctx context.Context, d time.Duration) error
+}
+
+// Config holds the durations and limits of the work. Zero values mean the
+// defaults named beside them.
+type Config struct {
+	Worker         jobs.Worker   // how this process shows up; ID also owns its leases
+	Apps           []jobs.App    // webhook apps for batches that name none
+	JobTimeout     time.Duration // from a create's answer to the deadline; 10m
+	DeadlineGrace  time.Duration // how long past it while the vendor still works; 10m
+	RequestTimeout time.Duration // bound of one vendor call; 15s; must be well under the 30s lease
+	Settle         time.Duration // how long a doubtful create is searched for before it is sent anew; 10s
+	Concurrency    int           // parallel creates; 0: adaptive, up to 64
+	Rate           float64       // creates per second; 0: no limit of our own
+	SweepEvery     time.Duration // 2s
+	Poll           PollMode      // whether pending jobs are polled for
+}
+
+const (
+	leaseTime      = 30 * time.Second
+	staleImport    = 15 * time.Minute
+	deadlineBucket = 5 * time.Second
+	workerBeat     = 5 * time.Second
+
+	// WorkerAlive is how long after its last sign of life a worker counts as alive.
+	WorkerAlive = 3 * workerBeat
+)
+
+func (c Config) withDefaults() (Config, error) {
+	set := func(d *time.Duration, value time.Duration) {
+		if *d == 0 {
+			*d = value
+		}
+	}
+	set(&c.JobTimeout, 10*time.Minute)
+	set(&c.DeadlineGrace, 10*time.Minute)
+	set(&c.RequestTimeout, 15*time.Second)
+	set(&c.Settle, 10*time.Second)
+	set(&c.SweepEvery, 2*time.Second)
+	switch {
+	case c.Worker.ID == "":
+		return c, errors.New("orchestrator: Worker.ID is empty")
+	case c.RequestTimeout > leaseTime-5*time.Second:
+		return c, fmt.Errorf("orchestrator: request timeout %s is over %s, the lease would not outlast it", c.RequestTimeout, leaseTime-5*time.Second)
+	case c.JobTimeout < 0 || c.DeadlineGrace < 0 || c.RequestTimeout < 0 || c.Settle < 0 || c.SweepEvery < 0:
+		return c, errors.New("orchestrator: a duration is negative")
+	case c.Concurrency < 0 || c.Rate < 0:
+		return c, errors.New("orchestrator: concurrency or rate is negative")
+	}
+	return c, nil
+}
+
+// Parts are what the orchestrator works with. All are required.
+type Parts struct {
+	Store  jobs.Store
+	Vendor Vendor
+	Queue  Queue
+	Clock  Clock
+	Logger *slog.Logger
+}
+
+// Orchestrator drives jobs to their end. Safe for concurrent use.
+type Orchestrator struct {
+	cfg      Config
+	store    jobs.Store
+	vendor   Vendor
+	queue    Queue
+	clock    Clock
+	log      *slog.Logger
+	throttle *throttle
+	buckets  buckets
+
+	nudgeCloser  chan struct{}
+	nudgeWatcher chan struct{}
+
+	mu         sync.Mutex
+	submitting map[string]bool // batches that a SubmitBatch of this process is busy with
+	stop       context.CancelFunc
+	stopping   context.Context // ends when no new work may begin
+	loops      sync.WaitGroup
+}
+
+// New checks the configuration and joins the parts; nothing runs until Start.
+func New(cfg Config, p Parts) (*Orchestrator, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if p.Store == nil || p.Vendor == nil || p.Queue == nil || p.Clock == nil || p.Logger == nil {
+		return nil, errors.New("orchestrator: a part is missing")
+	}
+	stopping, stop := context.WithCancel(context.Background())
+	return &Orchestrator{
+		cfg: cfg, store: p.Store, vendor: p.Vendor, queue: p.Queue, clock: p.Clock, log: p.Logger,
+		throttle:     newThrottle(cfg.Concurrency, cfg.Rate, p.Clock),
+		nudgeCloser:  make(chan struct{}, 1),
+		nudgeWatcher: make(chan struct{}, 1),
+		submitting:   map[string]bool{},
+		stopping:     stopping,
+		stop:         stop,
+	}, nil
+}
+
+// Start begins the loops: closer, sweeper, watcher, poller. It never blocks.
+func (o *Orchestrator) Start() {
+	for _, loop := range []func(context.Context){o.closeLoop, o.sweepLoop, o.watchLoop, o.pollLoop, o.announceLoop} {
+		o.loops.Add(1)
+		go func() {
+			defer o.loops.Done()
+			loop(o.stopping)
+		}()
+	}
+}
+
+// Drain makes SubmitBatch begin no further create and hand back what it has
+// leased; creates that are under way are finished. Call it before the task
+// server is stopped, so that handlers end soon.
+func (o *Orchestrator) Drain() { o.stop() }
+
+// Stop drains, ends the loops and waits for them; repeated calls are fine.
+func (o *Orchestrator) Stop() {
+	o.stop()
+	o.loops.Wait()
+}
+
+// nudge wakes a loop without waiting for it.
+func nudge(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// every calls step at once and then each time the interval has passed or
+// nudged has been signalled, until ctx ends. The nudge channel may be nil.
+func (o *Orchestrator) every(ctx context.Context, interval time.Duration, nudged <-chan struct{}, step func(context.Context)) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		step(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		case <-nudged:
+		}
+	}
+}
+
+// logError is the edge where an error of a background step is logged, once.
+// What comes from stopping is no error.
+func (o *Orchestrator) logError(ctx context.Context, what string, err error) {
+	if err == nil || ctx.Err() != nil {
+		return
+	}
+	o.log.Error(what, "error", err)
+}
+
+func (o *Orchestrator) announceLoop(ctx context.Context) {
+	o.every(ctx, workerBeat, nil, func(ctx context.Context) {
+		w := o.cfg.Worker
+		w.SeenAt = o.clock.Now()
+		o.logError(ctx, "announce worker", o.store.Announce(ctx, w))
+	})
+	// The loop's context has ended; the farewell has a short time of its own.
+	bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if err := o.store.Withdraw(bye, o.cfg.Worker.ID); err != nil {
+		o.log.Warn("withdraw worker", "error", err)
+	}
+}

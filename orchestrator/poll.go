@@ -1,0 +1,119 @@
+package orchestrator
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"shotline/client"
+	"shotline/jobs"
+)
+
+// PollMode says whether a process asks the vendor about pending jobs before
+// their deadline.
+type PollMode int
+
+const (
+	// PollNever leaves it to webhooks and deadlines.
+	PollNever PollMode = iota
+	// PollBackup trusts in webhooks, and polls sooner the longer none comes.
+	PollBackup
+	// PollOnly is for accounts without a webhook.
+	PollOnly
+)
+
+const (
+	quickPoll  = time.Second
+	slowPoll   = 15 * time.Second
+	backupPoll = time.Minute
+	pollChunk  = 1000
+)
+
+// pace is how long to wait between two polls: always the same answer to the
+// same history, so that it can be reasoned about.
+type pace struct {
+	mode PollMode
+	wait time.Duration
+}
+
+func newPace(mode PollMode) pace {
+	if mode == PollOnly {
+		return pace{mode, quickPoll}
+	}
+	return pace{mode, slowPoll}
+}
+
+// next takes what the last poll closed. With webhooks expected, a poll that
+// closes something shows that they do not arrive, so the next comes sooner;
+// without them, one that closes nothing was too early.
+func (p pace) next(closed int) pace {
+	sooner := closed > 0
+	switch {
+	case p.mode == PollOnly && sooner:
+		p.wait = quickPoll
+	case p.mode == PollOnly:
+		p.wait = min(p.wait*3/2, slowPoll)
+	case sooner:
+		p.wait = max(p.wait/2, quickPoll)
+	default:
+		p.wait = min(p.wait*3/2, backupPoll)
+	}
+	return p
+}
+
+func (o *Orchestrator) pollLoop(ctx context.Context) {
+	if o.cfg.Poll == PollNever {
+		return
+	}
+	for p := newPace(o.cfg.Poll); o.clock.Sleep(ctx, p.wait) == nil; {
+		closed, err := o.pollOnce(ctx, p.wait)
+		o.logError(ctx, "poll pending jobs", err)
+		p = p.next(closed)
+	}
+}
+
+// pollOnce asks the vendor about all jobs that have been pending for at least
+// age, and returns how many it closed.
+func (o *Orchestrator) pollOnce(ctx context.Context, age time.Duration) (closed int, err error) {
+	if _, paused := o.throttle.paused(); paused {
+		return 0, nil
+	}
+	before := o.clock.Now().Add(-age)
+	pending, err := o.store.PendingBatches(ctx, before)
+	if err != nil {
+		return 0, fmt.Errorf("poll: %w", err)
+	}
+	for _, batch := range sortedKeys(pending) {
+		n, err := o.pollBatch(ctx, batch, before, pending[batch])
+		closed += n
+		if err != nil {
+			return closed, fmt.Errorf("poll batch %s: %w", batch, err)
+		}
+	}
+	return closed, nil
+}
+
+func (o *Orchestrator) pollBatch(ctx context.Context, batch string, before time.Time, pending int) (closed int, err error) {
+	b, err := o.store.Batch(ctx, batch)
+	if err != nil {
+		return 0, err
+	}
+	if pending > pollChunk {
+		err = o.list(ctx, client.ListOptions{Tag: jobs.BatchTag(batch)}, batch, func(shots []client.Screenshot) (bool, error) {
+			return true, o.record(ctx, b, newMatcher(nil).match(shots))
+		})
+	} else {
+		var wanted []jobs.Job
+		if wanted, err = o.store.Pending(ctx, batch, before, 0, pollChunk); err == nil {
+			_, err = o.lookUp(ctx, b, wanted, false)
+		}
+	}
+	if err != nil {
+		return 0, err
+	}
+	now, err := o.store.Batch(ctx, batch)
+	if err != nil {
+		return 0, err
+	}
+	return int(now.Counts.ByProvenance[jobs.ByPoll] - b.Counts.ByProvenance[jobs.ByPoll]), nil
+}

@@ -1,0 +1,147 @@
+package orchestrator
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"shotline/client"
+	"shotline/jobs"
+	"shotline/jobs/sqlite"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// rig is an orchestrator over a real store, with a vendor, a queue and a clock
+// that do as they are told. Nothing runs by itself: tests call the steps.
+type rig struct {
+	*Orchestrator
+	t      *testing.T
+	vendor *fakeVendor
+	queue  *fakeQueue
+	clock  *fakeClock
+	path   string
+}
+
+func newRig(t *testing.T, change ...func(*Config)) *rig {
+	t.Helper()
+	r := &rig{t: t, vendor: &fakeVendor{}, queue: &fakeQueue{}, clock: newFakeClock(), path: filepath.Join(t.TempDir(), "rig.db")}
+	r.Orchestrator = r.another("worker1", change...)
+	return r
+}
+
+// another is a second process on the same file, vendor, queue and clock.
+func (r *rig) another(worker string, change ...func(*Config)) *Orchestrator {
+	r.t.Helper()
+	store, err := sqlite.Open(r.t.Context(), r.path)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { store.Close() })
+	cfg := Config{
+		Worker: jobs.Worker{ID: worker, Role: "test"}, Apps: []jobs.App{{ID: "7"}},
+		JobTimeout: time.Minute, DeadlineGrace: time.Minute, Settle: 10 * time.Second,
+	}
+	for _, f := range change {
+		f(&cfg)
+	}
+	o, err := New(cfg, Parts{Store: store, Vendor: r.vendor, Queue: r.queue, Clock: r.clock, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return o
+}
+
+// requests are rows for Import.
+type requests []jobs.Request
+
+func (r *requests) Next() (jobs.Request, error) {
+	if len(*r) == 0 {
+		return jobs.Request{}, io.EOF
+	}
+	first := (*r)[0]
+	*r = (*r)[1:]
+	return first, nil
+}
+
+const rigBatch = "b1"
+
+// load imports n rows as batch b1.
+func (r *rig) load(n int) {
+	r.t.Helper()
+	rows := requests{}
+	for i := 1; i <= n; i++ {
+		rows = append(rows, jobs.Request{Line: i, URL: fmt.Sprintf("https://site.test/%d/", i)})
+	}
+	if _, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: rigBatch}, &rows, r.clock.Now, nil); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *rig) ctx() context.Context { return r.t.Context() }
+
+func (r *rig) submitAll() {
+	r.t.Helper()
+	r.must(r.SubmitBatch(r.ctx(), rigBatch))
+}
+
+func (r *rig) must(err error) {
+	r.t.Helper()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *rig) batch() jobs.Batch {
+	r.t.Helper()
+	b, err := r.store.Batch(r.ctx(), rigBatch)
+	r.must(err)
+	return b
+}
+
+func (r *rig) job(row int64) jobs.Job {
+	r.t.Helper()
+	j, err := r.store.Job(r.ctx(), jobs.ID{Batch: rigBatch, Row: row})
+	r.must(err)
+	return j
+}
+
+// webhook delivers the result of a screenshot and lets the closer apply it.
+func (r *rig) webhook(screenshot string, outcome jobs.Outcome) {
+	r.t.Helper()
+	r.must(r.Keep(r.ctx(), jobs.Delivery{ReceivedAt: r.clock.Now(), Event: "screenshot", ScreenshotID: screenshot, Outcome: outcome, Body: []byte("{}")}))
+	_, err := r.closeOnce(r.ctx())
+	r.must(err)
+}
+
+// expect compares the states of all rows of b1, and the counters with a count
+// over the rows.
+func (r *rig) expect(want map[jobs.State]int64) {
+	r.t.Helper()
+	b := r.batch()
+	tally, err := r.store.Tally(r.ctx(), rigBatch)
+	r.must(err)
+	for _, state := range jobs.States {
+		if got := b.Counts.Of(state); got != want[state] {
+			r.t.Errorf("%d jobs are %s, want %d", got, state, want[state])
+		}
+		if got := tally.Of(state); got != b.Counts.Of(state) {
+			r.t.Errorf("counter says %d %s, the rows %d", b.Counts.Of(state), state, got)
+		}
+	}
+}
+
+func (r *rig) sweep() {
+	r.t.Helper()
+	r.must(r.sweepOnce(r.ctx()))
+}
+
+func one(c *Config) { c.Concurrency = 1 }
+
+var _ Vendor = (*client.Client)(nil)

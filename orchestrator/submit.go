@@ -1,0 +1,295 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"shotline/client"
+	"shotline/jobs"
+)
+
+// sliceTime is how long one SubmitBatch goes on leasing before it lets other
+// batches have their turn.
+const sliceTime = 5 * time.Second
+
+// SubmitBatch submits queued jobs of a batch until none is left, its time
+// slice is over, the vendor asks for a pause or the process is stopping. What
+// remains is enqueued under the batch's next generation. Several may run for
+// one batch: leases keep them apart; within a process the second one leaves
+// the work to the first.
+func (o *Orchestrator) SubmitBatch(ctx context.Context, batch string) error {
+	if !o.begin(batch) {
+		return nil
+	}
+	defer o.end(batch)
+
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(o.stopping, cancel)()
+
+	b, err := o.store.Batch(ctx, batch)
+	if err != nil {
+		return fmt.Errorf("submit batch %s: %w", batch, err)
+	}
+	if err := o.submitSlice(ctx, b); err != nil {
+		return fmt.Errorf("submit batch %s: %w", batch, err)
+	}
+	return o.enqueueRest(ctx, batch)
+}
+
+func (o *Orchestrator) begin(batch string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.submitting[batch] {
+		return false
+	}
+	o.submitting[batch] = true
+	return true
+}
+
+func (o *Orchestrator) end(batch string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.submitting, batch)
+}
+
+// slice is one SubmitBatch's turn at a batch.
+type slice struct {
+	batch   jobs.Batch
+	creates sync.WaitGroup // those under way
+	halted  atomic.Bool    // an error concerns all jobs of the batch
+}
+
+// submitSlice leases and submits for one time slice. The next jobs are leased
+// while the creates of the last are still under way.
+func (o *Orchestrator) submitSlice(ctx context.Context, b jobs.Batch) error {
+	s := &slice{batch: b}
+	defer s.creates.Wait()
+	for end := o.clock.Now().Add(sliceTime); ctx.Err() == nil && o.clock.Now().Before(end); {
+		more, err := o.submitOnce(ctx, s)
+		if err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+// submitOnce leases one chunk of jobs and sends their creates, each as soon as
+// the throttle allows. It returns when the last has been started. More is
+// false when there was nothing to lease or nothing may be sent now.
+func (o *Orchestrator) submitOnce(ctx context.Context, s *slice) (more bool, err error) {
+	if _, paused := o.throttle.paused(); paused {
+		return false, nil
+	}
+	now := o.clock.Now()
+	leases, err := o.store.Lease(ctx, s.batch.ID, o.cfg.Worker.ID, 2*o.throttle.width(), now, now.Add(leaseTime))
+	if err != nil {
+		return false, err
+	}
+	for i, lease := range leases {
+		if !o.mayStart(ctx, s) {
+			return false, o.handBack(ctx, leases[i:])
+		}
+		s.creates.Go(func() { o.submit(ctx, s, lease) })
+	}
+	return len(leases) > 0, nil
+}
+
+// mayStart waits for the throttle. False means that the rest must wait: the
+// process is stopping, the vendor asked for a pause meanwhile, or the batch
+// was paused.
+func (o *Orchestrator) mayStart(ctx context.Context, s *slice) bool {
+	if o.throttle.acquire(ctx) != nil {
+		return false
+	}
+	if _, paused := o.throttle.paused(); paused || s.halted.Load() || o.stopping.Err() != nil {
+		o.throttle.released()
+		return false
+	}
+	return true
+}
+
+// submit brings one lease through its create. From here on nothing is
+// cancelled: what was begun is finished within the request timeout, or settled
+// by the lease's end. It holds a slot of the throttle and gives it back.
+func (o *Orchestrator) submit(ctx context.Context, s *slice, lease jobs.Lease) {
+	ctx = context.WithoutCancel(ctx)
+	log := o.log.With("job", lease.Job.ID.String(), "attempt", lease.Attempt)
+
+	now := o.clock.Now()
+	lease, err := o.store.OpenIntent(ctx, lease, now, now.Add(leaseTime))
+	if err != nil {
+		o.throttle.released()
+		if !errors.Is(err, jobs.ErrLeaseLost) {
+			log.Error("open intent", "error", err)
+		}
+		return
+	}
+	if o.clock.Now().Add(o.cfg.RequestTimeout).After(lease.Until) {
+		// The commit took too long: somebody may take the job over while our
+		// create is still on its way.
+		o.throttle.released()
+		err = o.handBack(ctx, []jobs.Lease{lease})
+	} else {
+		err = o.create(ctx, s, lease)
+	}
+	if err != nil {
+		// The intent stays open; when the lease ends the job is in doubt and
+		// will be looked up.
+		log.Error("record the create's answer", "error", err)
+	}
+}
+
+// create sends the one paid request and records what came of it.
+func (o *Orchestrator) create(ctx context.Context, s *slice, lease jobs.Lease) error {
+	b := s.batch
+	request, cancel := context.WithTimeout(ctx, o.cfg.RequestTimeout)
+	shot, err := o.vendor.Create(request, o.createRequest(b, lease))
+	cancel()
+
+	id := lease.Job.ID
+	var (
+		limited *client.RateLimitError
+		unsent  *client.NotSentError
+		doubt   *client.InDoubtError
+		refused *client.APIError
+	)
+	switch {
+	case err == nil:
+		o.throttle.succeeded()
+		now := o.clock.Now()
+		deadline := now.Add(o.jobTimeout(b))
+		observation := observe(id, lease.Attempt, shot)
+		effects, err := o.store.Observe(ctx, []jobs.Observation{observation}, jobs.ByCreate, now, deadline)
+		if err != nil {
+			return err
+		}
+		o.took(effects)
+		o.scheduleDeadline(ctx, deadline)
+		return nil
+	case errors.As(err, &limited):
+		o.log.Info("rate limited by the vendor", "batch", b.ID, "delay", limited.Delay)
+		o.throttle.troubled(limited.Delay)
+		return o.handBack(ctx, []jobs.Lease{lease})
+	case errors.As(err, &unsent):
+		o.log.Warn("vendor not reached, nothing was sent", "error", err)
+		o.throttle.troubled(0)
+		return o.handBack(ctx, []jobs.Lease{lease})
+	case errors.As(err, &doubt):
+		o.log.Warn("create in doubt", "job", id.String(), "error", err)
+		o.throttle.stumbled()
+		return o.store.Doubt(ctx, []jobs.Lease{lease}, o.clock.Now())
+	case concernsAll(err):
+		s.halted.Store(true)
+		o.throttle.released()
+		return o.pauseByError(ctx, b.ID, lease, err)
+	case errors.As(err, &refused):
+		o.throttle.succeeded()
+		return o.closeRefused(ctx, lease, refused.Error())
+	default:
+		// A request that could not even be built, such as a forbidden parameter.
+		o.throttle.released()
+		return o.closeRefused(ctx, lease, err.Error())
+	}
+}
+
+// concernsAll reports a refusal that no other job of the account would escape:
+// a wrong key, or credits that have run out.
+func concernsAll(err error) bool {
+	var refused *client.APIError
+	return errors.Is(err, client.ErrUnauthorized) ||
+		errors.As(err, &refused) && refused.Status == http.StatusPaymentRequired
+}
+
+// pauseByError stops the batch for a reason that concerns all its jobs, such
+// as a refused key; the job itself goes back into the queue.
+func (o *Orchestrator) pauseByError(ctx context.Context, batch string, lease jobs.Lease, reason error) error {
+	if err := o.handBack(ctx, []jobs.Lease{lease}); err != nil {
+		return err
+	}
+	err := o.store.Pause(ctx, batch, reason.Error(), o.clock.Now())
+	if errors.Is(err, jobs.ErrState) {
+		return nil
+	}
+	if err == nil {
+		o.log.Error("batch paused", "batch", batch, "reason", reason)
+	}
+	return err
+}
+
+// closeRefused ends a job whose create the vendor refused for good.
+func (o *Orchestrator) closeRefused(ctx context.Context, lease jobs.Lease, reason string) error {
+	effects, err := o.store.CloseJobs(ctx, []jobs.Closing{{
+		Job: lease.Job.ID, Attempt: lease.Attempt, From: []jobs.State{jobs.Submitting},
+		To: jobs.Failed, By: jobs.BySubmit, Error: reason,
+	}}, o.clock.Now())
+	o.took(effects)
+	return err
+}
+
+// handBack returns leases whose creates surely took no effect to the queue.
+func (o *Orchestrator) handBack(ctx context.Context, leases []jobs.Lease) error {
+	return o.store.Requeue(context.WithoutCancel(ctx), leases, o.clock.Now())
+}
+
+// enqueueRest has the queue continue a batch that still has queued jobs: at
+// once, or when the vendor's pause is over.
+func (o *Orchestrator) enqueueRest(ctx context.Context, batch string) error {
+	if o.stopping.Err() != nil {
+		// Another worker, or the next start, finds the batch by its wake time.
+		_, err := o.store.WakeBatch(context.WithoutCancel(ctx), batch, o.clock.Now())
+		return err
+	}
+	b, err := o.store.Batch(ctx, batch)
+	if err != nil || b.State != jobs.BatchOpen || b.Counts.Of(jobs.Queued) == 0 {
+		return err
+	}
+	at := o.clock.Now()
+	if until, paused := o.throttle.paused(); paused {
+		at = until
+	}
+	generation, err := o.store.WakeBatch(ctx, batch, at.Add(claimAgain))
+	if err != nil {
+		return err
+	}
+	if err := o.queue.EnqueueSubmit(ctx, batch, generation, at); err != nil {
+		o.log.Warn("enqueue submission, the sweeper will try again", "batch", batch, "error", err)
+	}
+	return nil
+}
+
+// createRequest joins what batch and row ask for. The user's tags come first:
+// the vendor's path templates use the first one.
+func (o *Orchestrator) createRequest(b jobs.Batch, lease jobs.Lease) client.CreateRequest {
+	params := make(map[string]any, len(b.Params)+len(lease.Job.Params))
+	maps.Copy(params, b.Params)
+	maps.Copy(params, lease.Job.Params)
+
+	tags := make([]string, 0, len(b.Tags)+len(lease.Job.Tags)+2)
+	tags = append(tags, b.Tags...)
+	tags = append(tags, lease.Job.Tags...)
+	tags = append(tags, jobs.SubmissionTag(lease.Job.ID, lease.Attempt), jobs.BatchTag(b.ID))
+
+	from := b.Apps
+	if len(from) == 0 {
+		from = o.cfg.Apps
+	}
+	apps := make([]client.App, len(from))
+	for i, app := range from {
+		apps[i] = client.App{ID: app.ID, PathTemplate: app.PathTemplate}
+	}
+	return client.CreateRequest{URL: lease.Job.URL, Params: params, Tags: tags, Apps: apps}
+}
+
+func (o *Orchestrator) jobTimeout(b jobs.Batch) time.Duration {
+	if b.JobTimeout > 0 {
+		return b.JobTimeout
+	}
+	return o.cfg.JobTimeout
+}

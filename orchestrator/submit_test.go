@@ -1,0 +1,235 @@
+package orchestrator
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"shotline/client"
+	"shotline/jobs"
+)
+
+func TestABatchGoesFromRowsToSummary(t *testing.T) {
+	r := newRig(t)
+	r.load(3)
+	r.sweep()
+	if got, want := r.queue.take(), []string{"submit b1 1"}; !slices.Equal(got, want) {
+		t.Fatalf("enqueued %q, want %q", got, want)
+	}
+	r.submitAll()
+	r.expect(map[jobs.State]int64{jobs.Pending: 3})
+	for _, shot := range r.vendor.shots[:2] {
+		r.webhook(shot.ID, jobs.OutcomeDone)
+	}
+	r.webhook(r.vendor.shots[2].ID, jobs.OutcomeFailed)
+	r.expect(map[jobs.State]int64{jobs.Done: 2, jobs.Failed: 1})
+
+	r.vendor.end(client.StatusError, r.vendor.shots[2].ID)
+	r.must(r.SummarizeBatch(r.ctx(), rigBatch, 1))
+	b := r.batch()
+	if b.State != jobs.BatchFinished || b.Summarized != b.Revision || b.Revision != 1 {
+		t.Errorf("batch is %s at revision %d, summarized %d", b.State, b.Revision, b.Summarized)
+	}
+	if b.Counts.Cost == nil || *b.Counts.Cost != 3 {
+		t.Errorf("cost %v, want 3", b.Counts.Cost)
+	}
+	failed, err := r.store.Jobs(r.ctx(), jobs.JobFilter{Batch: rigBatch, States: []jobs.State{jobs.Failed}})
+	r.must(err)
+	if len(failed) != 1 || failed[0].Error != "the page did not answer" {
+		t.Errorf("failed jobs %+v, want one with the vendor's reason", failed)
+	}
+}
+
+func TestCreateNamesAppsTagsAndParams(t *testing.T) {
+	r := newRig(t)
+	rows := requests{{Line: 1, URL: "https://a.test/", Params: jobs.Params{"width": 300.0}, Tags: []string{"row"}}}
+	_, err := Import(r.ctx(), r.store, jobs.BatchSpec{
+		ID: rigBatch, Tags: []string{"first"}, Params: jobs.Params{"width": 100.0, "dark": true},
+	}, &rows, r.clock.Now, nil)
+	r.must(err)
+	r.submitAll()
+	got := r.vendor.creates[0]
+	if want := []string{"first", "row", "shotline-b1-1-1", "shotline-b1"}; !slices.Equal(got.Tags, want) {
+		t.Errorf("tags %q, want %q", got.Tags, want)
+	}
+	if len(got.Apps) != 1 || got.Apps[0].ID != "7" {
+		t.Errorf("apps %v, want the process's app 7", got.Apps)
+	}
+	if got.Params["width"] != 300.0 || got.Params["dark"] != true {
+		t.Errorf("params %v, want the row's width and the batch's dark", got.Params)
+	}
+}
+
+func TestRateLimitedJobsWaitAndNoneFails(t *testing.T) {
+	r := newRig(t, one)
+	r.load(3)
+	r.vendor.script(rateLimited(7 * time.Second))
+	r.submitAll()
+	r.expect(map[jobs.State]int64{jobs.Queued: 3})
+	if got := r.vendor.sent(); got != 1 {
+		t.Errorf("%d creates were sent into a rate limit, want 1", got)
+	}
+	r.submitAll()
+	if got := r.vendor.sent(); got != 1 {
+		t.Errorf("%d creates after a submission within the pause, want 1", got)
+	}
+	r.clock.advance(7 * time.Second)
+	r.submitAll()
+	r.expect(map[jobs.State]int64{jobs.Pending: 3})
+	if j := r.job(1); j.Attempt != 1 {
+		t.Errorf("attempt %d, want 1: a rate limit is no attempt", j.Attempt)
+	}
+}
+
+func TestRefusedKeyPausesTheBatch(t *testing.T) {
+	for _, status := range []int{401, 402} {
+		r := newRig(t, one)
+		r.load(5)
+		r.vendor.script(refused(status, "INVALID_API_KEY"))
+		r.submitAll()
+		r.expect(map[jobs.State]int64{jobs.Queued: 5})
+		b := r.batch()
+		if b.State != jobs.BatchPaused || !strings.Contains(b.PauseReason, fmt.Sprint(status)) {
+			t.Errorf("batch is %s because of %q, want paused with status %d", b.State, b.PauseReason, status)
+		}
+		if got := r.vendor.sent(); got != 1 {
+			t.Errorf("%d creates were sent, want 1", got)
+		}
+		_, err := Await(r.ctx(), r.store, rigBatch, r.clock, nil)
+		if err == nil || !strings.Contains(err.Error(), "paused") {
+			t.Errorf("waiting returned %v, want that the batch is paused", err)
+		}
+		r.must(r.store.Resume(r.ctx(), rigBatch, r.clock.Now()))
+		r.submitAll()
+		r.expect(map[jobs.State]int64{jobs.Pending: 5})
+	}
+}
+
+func TestRefusedCreateFailsItsJobAlone(t *testing.T) {
+	r := newRig(t, one)
+	r.load(3)
+	r.vendor.script(refused(422, "VALIDATION_ERROR"))
+	r.submitAll()
+	r.expect(map[jobs.State]int64{jobs.Failed: 1, jobs.Pending: 2})
+	if j := r.job(1); j.ClosedBy != jobs.BySubmit || !strings.Contains(j.Error, "VALIDATION_ERROR") {
+		t.Errorf("job closed by %q with %q", j.ClosedBy, j.Error)
+	}
+}
+
+func TestUnreachableVendorCostsNothing(t *testing.T) {
+	r := newRig(t, one)
+	r.load(1)
+	r.vendor.script(notSent)
+	r.submitAll()
+	r.expect(map[jobs.State]int64{jobs.Queued: 1})
+	r.clock.advance(topPause)
+	r.submitAll()
+	r.expect(map[jobs.State]int64{jobs.Pending: 1})
+	if got := len(r.vendor.shots); got != 1 {
+		t.Errorf("%d screenshots, want 1", got)
+	}
+}
+
+func TestFinishedCreateClosesAtOnce(t *testing.T) {
+	r := newRig(t)
+	r.vendor.status = client.StatusFinished
+	r.load(2)
+	r.submitAll()
+	r.expect(map[jobs.State]int64{jobs.Done: 2})
+	if by := r.batch().Counts.ByProvenance[jobs.ByCreate]; by != 2 {
+		t.Errorf("%d closed by create, want 2", by)
+	}
+}
+
+func TestWebhookBeforeTheCreateAnswer(t *testing.T) {
+	r := newRig(t, one)
+	r.load(1)
+	r.vendor.onCreate = func(shot client.Screenshot) { r.webhook(shot.ID, jobs.OutcomeDone) }
+	r.submitAll()
+	r.expect(map[jobs.State]int64{jobs.Done: 1})
+	if j := r.job(1); j.ClosedBy != jobs.ByWebhook {
+		t.Errorf("closed by %q, want webhook", j.ClosedBy)
+	}
+}
+
+func TestTheSameWebhooksAgainChangeNothing(t *testing.T) {
+	r := newRig(t)
+	r.load(20)
+	r.submitAll()
+	send := func() {
+		for _, shot := range r.vendor.shots {
+			r.webhook(shot.ID, jobs.OutcomeDone)
+		}
+	}
+	send()
+	r.must(r.SummarizeBatch(r.ctx(), rigBatch, 1))
+	before := r.batch()
+	events, err := r.store.Events(r.ctx(), 0, 1000)
+	r.must(err)
+	send()
+	send()
+	after := r.batch()
+	if diff := cmp.Diff(before, after); diff != "" {
+		t.Errorf("the batch changed: %s", diff)
+	}
+	again, err := r.store.Events(r.ctx(), 0, 1000)
+	r.must(err)
+	if len(again) != len(events) || len(events) != 21 {
+		t.Errorf("%d events, then %d, want 20 jobs and 1 batch, once", len(events), len(again))
+	}
+}
+
+func TestStoppingHandsBackWhatWasNotSent(t *testing.T) {
+	r := newRig(t, one)
+	r.load(10)
+	r.vendor.onCreate = func(client.Screenshot) { r.Drain() }
+	r.submitAll()
+	r.expect(map[jobs.State]int64{jobs.Pending: 1, jobs.Queued: 9})
+	r.vendor.onCreate = nil
+	r.queue.take()
+	next := r.another("worker2")
+	r.must(next.enqueueOwed(r.ctx()))
+	if got := r.queue.take(); len(got) != 1 || !strings.HasPrefix(got[0], "submit b1") {
+		t.Errorf("after the stop %q is owed, want the batch's submission at once", got)
+	}
+	r.must(next.SubmitBatch(r.ctx(), rigBatch))
+	r.expect(map[jobs.State]int64{jobs.Pending: 10})
+	if got := r.vendor.sent(); got != 10 {
+		t.Errorf("%d creates, want 10", got)
+	}
+}
+
+func TestNothingIsSentOnALeaseTooShort(t *testing.T) {
+	r := newRig(t, one)
+	r.load(1)
+	b := r.batch()
+	now := r.clock.Now()
+	leases, err := r.store.Lease(r.ctx(), rigBatch, "worker1", 1, now, now.Add(leaseTime))
+	r.must(err)
+	// Between the commit of the intent and the send, the machine was asleep.
+	slow := &slowIntents{Store: r.store, clock: r.clock}
+	r.Orchestrator.store = slow
+	r.must(r.throttle.acquire(r.ctx()))
+	r.submit(r.ctx(), &slice{batch: b}, leases[0])
+	if got := r.vendor.sent(); got != 0 {
+		t.Errorf("%d creates on a lease that does not outlast the request", got)
+	}
+	r.expect(map[jobs.State]int64{jobs.Queued: 1})
+}
+
+// slowIntents is a store whose commits of intents take almost a whole lease.
+type slowIntents struct {
+	jobs.Store
+	clock *fakeClock
+}
+
+func (s *slowIntents) OpenIntent(ctx context.Context, lease jobs.Lease, at, until time.Time) (jobs.Lease, error) {
+	got, err := s.Store.OpenIntent(ctx, lease, at, until)
+	s.clock.advance(leaseTime - time.Second)
+	return got, err
+}

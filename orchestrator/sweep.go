@@ -1,0 +1,127 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"shotline/jobs"
+)
+
+const (
+	// claimAgain is how long enqueued work may show no progress before it is
+	// enqueued anew under the next generation.
+	claimAgain = 10 * time.Second
+	watchEvery = 50 * time.Millisecond
+	sweepTick  = "sweep"
+	leaseChunk = 1000
+)
+
+// sweepLoop repairs what the loss of a process, of the queue or of an answer
+// has left behind. A plain ticker and no task: it is what repairs the loss of
+// the queue.
+func (o *Orchestrator) sweepLoop(ctx context.Context) {
+	o.every(ctx, o.cfg.SweepEvery, nil, func(ctx context.Context) {
+		o.logError(ctx, "sweep", o.sweepOnce(ctx))
+	})
+}
+
+// watchLoop sees within milliseconds that this or another process committed
+// something, such as a new batch, and enqueues what it owes.
+func (o *Orchestrator) watchLoop(ctx context.Context) {
+	seen := int64(-1)
+	o.every(ctx, watchEvery, o.nudgeWatcher, func(ctx context.Context) {
+		version, err := o.store.DataVersion(ctx)
+		if err == nil && version != seen {
+			seen = version
+			err = o.enqueueOwed(ctx)
+		}
+		o.logError(ctx, "watch for work", err)
+	})
+}
+
+// sweepOnce makes one pass over everything that is owed. One worker does it at
+// a time: the tick is claimed in the store. A step that fails does not keep
+// the others from their turn.
+func (o *Orchestrator) sweepOnce(ctx context.Context) error {
+	now := o.clock.Now()
+	mine, err := o.store.ClaimTick(ctx, sweepTick, now, now.Add(o.cfg.SweepEvery/2))
+	if err != nil || !mine {
+		return err
+	}
+	return errors.Join(
+		o.expireLeases(ctx),
+		o.resolveDoubts(ctx),
+		o.enqueueOwed(ctx),
+		o.enqueueOverdue(ctx),
+		o.settleHeld(ctx),
+		o.removeStaleImports(ctx),
+	)
+}
+
+func (o *Orchestrator) expireLeases(ctx context.Context) error {
+	requeued, doubted, err := o.store.ExpireLeases(ctx, o.clock.Now(), leaseChunk)
+	if requeued+doubted > 0 {
+		o.log.Info("leases expired", "requeued", requeued, "in_doubt", doubted)
+	}
+	return err
+}
+
+// enqueueOwed turns what batches owe into tasks. A task that cannot be
+// enqueued, or is lost, is claimed again after claimAgain.
+func (o *Orchestrator) enqueueOwed(ctx context.Context) error {
+	now := o.clock.Now()
+	owed, err := o.store.ClaimWork(ctx, now, now.Add(claimAgain))
+	if err != nil {
+		return fmt.Errorf("enqueue what is owed: %w", err)
+	}
+	for _, w := range owed {
+		switch w.Kind {
+		case jobs.WorkSubmit:
+			err = o.queue.EnqueueSubmit(ctx, w.Batch, w.Generation, time.Time{})
+		case jobs.WorkSummarize:
+			err = o.queue.EnqueueSummary(ctx, w.Batch, w.Revision, w.Generation)
+		}
+		if err != nil {
+			return fmt.Errorf("enqueue %s of batch %s: %w", w.Kind, w.Batch, err)
+		}
+	}
+	return nil
+}
+
+// enqueueOverdue is for deadlines whose task got lost. The generation grows
+// with the clock, so that a task stuck in the queue blocks only its own period.
+func (o *Orchestrator) enqueueOverdue(ctx context.Context) error {
+	next, err := o.store.NextDeadline(ctx)
+	if err != nil {
+		return fmt.Errorf("enqueue overdue: %w", err)
+	}
+	now := o.clock.Now()
+	if next.IsZero() || now.Before(next.Add(deadlineBucket+o.cfg.SweepEvery)) {
+		return nil
+	}
+	generation := 1 + now.UnixNano()/int64(claimAgain)
+	return o.queue.EnqueueDeadlines(ctx, now.Truncate(deadlineBucket), generation)
+}
+
+// settleHeld lets the store decide about held deliveries also when nothing new
+// comes in.
+func (o *Orchestrator) settleHeld(ctx context.Context) error {
+	_, err := o.closeOnce(ctx)
+	return err
+}
+
+func (o *Orchestrator) removeStaleImports(ctx context.Context) error {
+	stale, err := o.store.StaleImports(ctx, o.clock.Now().Add(-staleImport))
+	if err != nil {
+		return err
+	}
+	for _, batch := range stale {
+		if err := o.store.RemoveImport(ctx, batch); err != nil && !errors.Is(err, jobs.ErrState) && !errors.Is(err, jobs.ErrNotFound) {
+			return err
+		}
+		o.log.Warn("removed an import that was left half-way", "batch", batch)
+	}
+	return nil
+}

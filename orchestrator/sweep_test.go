@@ -1,0 +1,105 @@
+package orchestrator
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"shotline/jobs"
+)
+
+func TestLostTasksAreEnqueuedUnderANewGeneration(t *testing.T) {
+	r := newRig(t)
+	r.load(1)
+	r.sweep()
+	first := r.queue.take() // and lost
+	r.sweep()
+	if again := r.queue.take(); len(again) != 0 {
+		t.Errorf("enqueued %q again at once", again)
+	}
+	r.clock.advance(claimAgain)
+	r.sweep()
+	if second := r.queue.take(); len(second) != 1 || slices.Equal(first, second) {
+		t.Errorf("first %q, after the loss %q; want the next generation", first, second)
+	}
+}
+
+func TestWorkIsOwedWhileTheQueueIsAway(t *testing.T) {
+	r := newRig(t)
+	r.load(1)
+	r.queue.away = true
+	if err := r.sweepOnce(r.ctx()); err == nil {
+		t.Error("nobody was told that the queue is away")
+	}
+	r.queue.away = false
+	r.clock.advance(claimAgain)
+	r.sweep()
+	if got := r.queue.take(); len(got) != 1 {
+		t.Errorf("enqueued %q, want the submission", got)
+	}
+}
+
+func TestOneSweepAmongWorkers(t *testing.T) {
+	r := newRig(t)
+	r.load(1)
+	other := r.another("worker2")
+	r.sweep()
+	r.must(other.sweepOnce(r.ctx()))
+	if got := r.queue.take(); len(got) != 1 {
+		t.Errorf("two workers enqueued %q, want one submission", got)
+	}
+}
+
+func TestOverdueDeadlinesWithoutATaskAreEnqueued(t *testing.T) {
+	r := newRig(t)
+	r.load(1)
+	r.submitAll()
+	r.queue.take() // the deadline's task is lost
+	r.clock.advance(2 * time.Minute)
+	r.sweep()
+	if got := r.queue.take(); !slices.ContainsFunc(got, func(id string) bool { return strings.HasPrefix(id, "deadlines") }) {
+		t.Errorf("enqueued %q, want deadlines", got)
+	}
+}
+
+func TestDeadlinesShareABucket(t *testing.T) {
+	r := newRig(t)
+	r.load(50)
+	r.submitAll()
+	deadlines := 0
+	for _, id := range r.queue.take() {
+		if strings.HasPrefix(id, "deadlines") {
+			deadlines++
+		}
+	}
+	if deadlines != 1 {
+		t.Errorf("%d deadline tasks for 50 jobs of one moment, want 1", deadlines)
+	}
+}
+
+func TestStaleImportsAreRemoved(t *testing.T) {
+	r := newRig(t)
+	r.must(r.store.CreateBatch(r.ctx(), jobs.BatchSpec{ID: "half"}, r.clock.Now()))
+	r.must(r.store.AppendRequests(r.ctx(), "half", []jobs.Request{{Line: 1, URL: "https://a.test/"}}, r.clock.Now()))
+	r.sweep()
+	if _, err := r.store.Batch(r.ctx(), "half"); err != nil {
+		t.Fatalf("a fresh import is gone: %v", err)
+	}
+	r.clock.advance(staleImport + time.Minute)
+	r.sweep()
+	if _, err := r.store.Batch(r.ctx(), "half"); err == nil {
+		t.Error("an import left half-way is still there")
+	}
+}
+
+func TestFailedImportLeavesNothing(t *testing.T) {
+	r := newRig(t)
+	_, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: rigBatch}, &brokenRows{rows: 700}, r.clock.Now, nil)
+	if err == nil || !strings.Contains(err.Error(), "torn") {
+		t.Fatalf("import returned %v, want the reader's error", err)
+	}
+	if _, err := r.store.Batch(r.ctx(), rigBatch); err == nil {
+		t.Error("half a batch stayed")
+	}
+}

@@ -1,0 +1,168 @@
+package orchestrator
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+const (
+	firstLimit = 8
+	topLimit   = 64
+	firstPause = time.Second
+	topPause   = 30 * time.Second
+
+	stumblesToTrouble = 5
+)
+
+// throttle decides when the next create may be sent: how many at once, how
+// many a second, and not at all while the vendor asked for a pause. Without a
+// fixed concurrency the limit adapts: it grows with every success, quickly at
+// first, and shrinks when the vendor shows trouble (additive increase,
+// multiplicative decrease). It is shared by all batches of a process, since
+// the vendor sees one account.
+type throttle struct {
+	clock Clock
+	rate  *rate.Limiter // nil without a rate of our own
+
+	mu         sync.Mutex
+	fixed      bool
+	limit      float64
+	slowStart  bool
+	inUse      int
+	pauseUntil time.Time
+	pauseNext  time.Duration
+	stumbles   int           // creates without an answer since the last good one
+	freed      chan struct{} // closed and renewed when a slot may have become free
+}
+
+func newThrottle(concurrency int, perSecond float64, clock Clock) *throttle {
+	t := &throttle{clock: clock, limit: firstLimit, slowStart: true, pauseNext: firstPause, freed: make(chan struct{})}
+	if concurrency > 0 {
+		t.fixed, t.limit = true, float64(concurrency)
+	}
+	if perSecond > 0 {
+		t.rate = rate.NewLimiter(rate.Limit(perSecond), 1)
+	}
+	return t
+}
+
+// width is how many creates may be under way at once.
+func (t *throttle) width() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return int(t.limit)
+}
+
+// paused tells until when nothing may be sent; false when sending is fine.
+func (t *throttle) paused() (time.Time, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.pauseUntil, t.clock.Now().Before(t.pauseUntil)
+}
+
+// acquire waits for a slot and for the rate. Every nil result must be followed
+// by one of succeeded, stumbled, troubled or released.
+func (t *throttle) acquire(ctx context.Context) error {
+	for {
+		t.mu.Lock()
+		if t.inUse < int(t.limit) {
+			t.inUse++
+			t.mu.Unlock()
+			break
+		}
+		freed := t.freed
+		t.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-freed:
+		}
+	}
+	if t.rate == nil {
+		return nil
+	}
+	now := t.clock.Now()
+	if delay := t.rate.ReserveN(now, 1).DelayFrom(now); delay > 0 {
+		if err := t.clock.Sleep(ctx, delay); err != nil {
+			t.released()
+			return err
+		}
+	}
+	return nil
+}
+
+// released gives a slot back without a verdict on the vendor.
+func (t *throttle) released() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.free()
+}
+
+// succeeded gives a slot back after an answer that shows the vendor well.
+func (t *throttle) succeeded() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.pauseNext, t.stumbles = firstPause, 0
+	switch {
+	case t.fixed:
+	case t.slowStart:
+		t.limit = min(t.limit+1, topLimit)
+	default:
+		t.limit = min(t.limit+1/t.limit, topLimit)
+	}
+	t.free()
+}
+
+// troubled gives a slot back after a rate limit or a failed connection. Nothing is sent for delay, or, when that is 0, for a pause that
+// doubles from one trouble to the next. Answers to creates that were sent
+// before a pause began are one trouble, not many.
+func (t *throttle) troubled(delay time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := t.clock.Now()
+	if !now.Before(t.pauseUntil) {
+		if !t.fixed {
+			t.slowStart = false
+			t.limit = max(1, t.limit*0.7)
+		}
+		if delay <= 0 {
+			delay = t.pauseNext
+			t.pauseNext = min(2*t.pauseNext, topPause)
+		}
+	}
+	if until := now.Add(delay); until.After(t.pauseUntil) {
+		t.pauseUntil = until
+	}
+	t.free()
+}
+
+// pauseFor stops sending for delay after trouble outside of a create.
+func (t *throttle) pauseFor(delay time.Duration) {
+	t.mu.Lock()
+	t.inUse++ // troubled gives back a slot
+	t.mu.Unlock()
+	t.troubled(delay)
+}
+
+// stumbled gives a slot back after a create that was sent and got no answer.
+// One page may have caused that; several in a row are trouble.
+func (t *throttle) stumbled() {
+	t.mu.Lock()
+	t.stumbles++
+	inARow := t.stumbles >= stumblesToTrouble
+	t.mu.Unlock()
+	if inARow {
+		t.troubled(0)
+		return
+	}
+	t.released()
+}
+
+func (t *throttle) free() {
+	t.inUse--
+	close(t.freed)
+	t.freed = make(chan struct{})
+}

@@ -1,0 +1,119 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"shotline/jobs"
+)
+
+// brokenRows is an input that tears after some rows.
+type brokenRows struct{ rows int }
+
+func (b *brokenRows) Next() (jobs.Request, error) {
+	if b.rows == 0 {
+		return jobs.Request{}, errors.New("torn")
+	}
+	b.rows--
+	return jobs.Request{Line: 1, URL: fmt.Sprintf("https://a.test/%d", b.rows)}, nil
+}
+
+func TestThrottleGrowsWithSuccessAndShrinksWithTrouble(t *testing.T) {
+	clock := newFakeClock()
+	th := newThrottle(0, 0, clock)
+	for range 200 {
+		if err := th.acquire(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		th.succeeded()
+	}
+	if th.width() != topLimit {
+		t.Errorf("after 200 successes %d at once, want %d", th.width(), topLimit)
+	}
+	for range 10 { // one trouble, seen by ten creates that were under way
+		_ = th.acquire(t.Context())
+		th.troubled(time.Second)
+	}
+	if got, want := th.width(), topLimit*7/10; got != want {
+		t.Errorf("after one trouble %d at once, want %d", got, want)
+	}
+	if _, paused := th.paused(); !paused {
+		t.Error("sending goes on in the pause that the vendor asked for")
+	}
+	clock.advance(time.Second)
+	if _, paused := th.paused(); paused {
+		t.Error("the pause does not end")
+	}
+}
+
+func TestThrottlePausesDoubleUntilASuccess(t *testing.T) {
+	clock := newFakeClock()
+	th := newThrottle(1, 0, clock)
+	trouble := func() time.Duration {
+		_ = th.acquire(t.Context())
+		th.troubled(0)
+		until, _ := th.paused()
+		d := until.Sub(clock.Now())
+		clock.advance(d)
+		return d
+	}
+	for _, want := range []time.Duration{1, 2, 4, 8, 16, 30, 30} {
+		if got := trouble(); got != want*time.Second {
+			t.Errorf("pause of %s, want %ds", got, want)
+		}
+	}
+	_ = th.acquire(t.Context())
+	th.succeeded()
+	if got := trouble(); got != time.Second {
+		t.Errorf("after a success the pause is %s, want 1s", got)
+	}
+}
+
+func TestThrottleTakesOneMissingAnswerLightly(t *testing.T) {
+	th := newThrottle(4, 0, newFakeClock())
+	for i := 1; i <= stumblesToTrouble; i++ {
+		_ = th.acquire(t.Context())
+		th.stumbled()
+		if _, paused := th.paused(); paused != (i == stumblesToTrouble) {
+			t.Errorf("paused after %d missing answers: %t", i, paused)
+		}
+	}
+}
+
+func TestThrottleBoundsWhatIsUnderWay(t *testing.T) {
+	th := newThrottle(2, 0, newFakeClock())
+	for range 2 {
+		if err := th.acquire(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if err := th.acquire(ended); err == nil {
+		t.Error("a third create was let through")
+	}
+	got := make(chan error, 1)
+	go func() { got <- th.acquire(context.Background()) }()
+	th.succeeded()
+	if err := <-got; err != nil {
+		t.Errorf("a free slot was refused: %v", err)
+	}
+}
+
+func TestThrottleKeepsTheRate(t *testing.T) {
+	clock := newFakeClock()
+	th := newThrottle(100, 10, clock)
+	began := clock.Now()
+	for range 51 {
+		if err := th.acquire(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		th.succeeded()
+	}
+	if took := clock.Now().Sub(began); took < 4900*time.Millisecond || took > 5100*time.Millisecond {
+		t.Errorf("51 creates at 10 a second took %s, want 5s", took)
+	}
+}

@@ -1,0 +1,226 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"shotline/client"
+)
+
+// fakeVendor keeps screenshots in memory and misbehaves on demand. What it
+// answered is beside the point; what took effect is in shots.
+type fakeVendor struct {
+	mu       sync.Mutex
+	shots    []client.Screenshot // oldest first
+	creates  []client.CreateRequest
+	calls    int                             // of any kind
+	answers  []func(client.Screenshot) error // scripted, one per create; then success
+	status   client.Status                   // of new screenshots
+	unlisted bool                            // lists show nothing
+	untagged bool                            // lists by tag match the first tag alone
+	down     error                           // every call but create fails
+	onCreate func(client.Screenshot)         // called before the answer
+}
+
+// Ways in which a create can end badly. Each gets the screenshot that it would
+// have made; noEffect tells which of them made none.
+var noEffect = errors.New("no effect")
+
+func rateLimited(delay time.Duration) func(client.Screenshot) error {
+	return func(client.Screenshot) error {
+		return errors.Join(noEffect, &client.RateLimitError{Delay: delay, API: &client.APIError{Op: "create screenshot", Status: 429}})
+	}
+}
+
+func refused(status int, code string) func(client.Screenshot) error {
+	return func(client.Screenshot) error {
+		return errors.Join(noEffect, &client.APIError{Op: "create screenshot", Status: status, Code: code, Message: "no"})
+	}
+}
+
+func notSent(client.Screenshot) error {
+	return errors.Join(noEffect, &client.NotSentError{Err: errors.New("connection refused")})
+}
+
+func doubtWithEffect(client.Screenshot) error {
+	return &client.InDoubtError{Err: errors.New("connection reset")}
+}
+
+func doubtWithoutEffect(client.Screenshot) error {
+	return errors.Join(noEffect, &client.InDoubtError{Err: errors.New("connection reset")})
+}
+
+func (v *fakeVendor) Create(_ context.Context, r client.CreateRequest) (client.Screenshot, error) {
+	v.mu.Lock()
+	v.calls++
+	v.creates = append(v.creates, r)
+	status := v.status
+	if status == "" {
+		status = client.StatusProcessing
+	}
+	cost := 1.0
+	shot := client.Screenshot{ID: strconv.Itoa(1000 + len(v.creates)), Status: status, URL: r.URL, Tags: r.Tags, Cost: &cost}
+	var err error
+	if len(v.answers) > 0 {
+		err = v.answers[0](shot)
+		v.answers = v.answers[1:]
+	}
+	if !errors.Is(err, noEffect) {
+		v.shots = append(v.shots, shot)
+	}
+	onCreate := v.onCreate
+	v.mu.Unlock()
+	if onCreate != nil {
+		onCreate(shot)
+	}
+	if err != nil {
+		return client.Screenshot{}, err
+	}
+	return shot, nil
+}
+
+func (v *fakeVendor) Info(_ context.Context, id string) (client.Screenshot, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.calls++
+	if v.down != nil {
+		return client.Screenshot{}, v.down
+	}
+	for _, shot := range v.shots {
+		if shot.ID == id {
+			return shot, nil
+		}
+	}
+	return client.Screenshot{}, &client.APIError{Op: "get screenshot", Status: 404}
+}
+
+func (v *fakeVendor) List(_ context.Context, o client.ListOptions) ([]client.Screenshot, error) {
+	return v.page(o.Offset, o.Limit, func(shot client.Screenshot) bool {
+		if v.unlisted || o.Status != "" && shot.Status != o.Status {
+			return false
+		}
+		if v.untagged {
+			return o.Tag == "" || shot.Tags[0] == o.Tag
+		}
+		return o.Tag == "" || slices.Contains(shot.Tags, o.Tag)
+	})
+}
+
+func (v *fakeVendor) Search(_ context.Context, o client.SearchOptions) ([]client.Screenshot, error) {
+	return v.page(o.Offset, o.Limit, func(shot client.Screenshot) bool { return strings.Contains(shot.URL, o.URL) })
+}
+
+func (v *fakeVendor) page(offset, limit int, wanted func(client.Screenshot) bool) ([]client.Screenshot, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.calls++
+	if v.down != nil {
+		return nil, v.down
+	}
+	var found []client.Screenshot
+	for _, shot := range slices.Backward(v.shots) {
+		if wanted(shot) {
+			found = append(found, shot)
+		}
+	}
+	found = found[min(offset, len(found)):]
+	return found[:min(limit, len(found))], nil
+}
+
+// end gives all screenshots, or those named, their result.
+func (v *fakeVendor) end(status client.Status, ids ...string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for i := range v.shots {
+		if len(ids) == 0 || slices.Contains(ids, v.shots[i].ID) {
+			v.shots[i].Status = status
+			if status == client.StatusError {
+				v.shots[i].Error = "the page did not answer"
+			}
+		}
+	}
+}
+
+func (v *fakeVendor) script(answers ...func(client.Screenshot) error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.answers = append(v.answers, answers...)
+}
+
+func (v *fakeVendor) sent() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return len(v.creates)
+}
+
+// fakeQueue remembers what was enqueued, or loses it.
+type fakeQueue struct {
+	mu   sync.Mutex
+	away bool
+	ids  []string
+}
+
+func (q *fakeQueue) add(format string, args ...any) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.away {
+		return errors.New("queue is away")
+	}
+	if id := fmt.Sprintf(format, args...); !slices.Contains(q.ids, id) {
+		q.ids = append(q.ids, id)
+	}
+	return nil
+}
+
+func (q *fakeQueue) EnqueueSubmit(_ context.Context, batch string, generation int64, _ time.Time) error {
+	return q.add("submit %s %d", batch, generation)
+}
+
+func (q *fakeQueue) EnqueueDeadlines(_ context.Context, bucket time.Time, generation int64) error {
+	return q.add("deadlines %s %d", bucket.Format(time.RFC3339), generation)
+}
+
+func (q *fakeQueue) EnqueueSummary(_ context.Context, batch string, revision int, generation int64) error {
+	return q.add("summary %s %d %d", batch, revision, generation)
+}
+
+func (q *fakeQueue) take() []string {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	ids := q.ids
+	q.ids = nil
+	return ids
+}
+
+// fakeClock stands still until a test advances it. Sleep advances it, too.
+type fakeClock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func newFakeClock() *fakeClock {
+	return &fakeClock{now: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)}
+}
+
+func (c *fakeClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *fakeClock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+func (c *fakeClock) Sleep(ctx context.Context, d time.Duration) error {
+	c.advance(d)
+	return ctx.Err()
+}

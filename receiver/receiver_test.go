@@ -1,0 +1,436 @@
+package receiver_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"shotline/jobs"
+	"shotline/receiver"
+	"shotline/receiver/signature"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	secret   = "test-secret"
+	goodBody = `{"event":"screenshot.completed","screenshot_id":"abc123","url":"https://example.com/","status":"done",` +
+		`"image_url":"https://cdn.example.com/abc123.png","created_at":"2026-01-05T10:00:00Z"}`
+)
+
+var noon = time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
+
+// memory is an Inbox whose Keep can be replaced.
+type memory struct {
+	keep func(ctx context.Context) error
+
+	mu   sync.Mutex
+	kept []jobs.Delivery
+}
+
+func (m *memory) Keep(ctx context.Context, d jobs.Delivery) error {
+	if m.keep != nil {
+		return m.keep(ctx)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.kept = append(m.kept, d)
+	return nil
+}
+
+func newVerifier(t testing.TB) *signature.Verifier {
+	t.Helper()
+	v, err := signature.New([]string{secret}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func newReceiver(t testing.TB, cfg receiver.Config) *receiver.Receiver {
+	t.Helper()
+	if cfg.Verifier == nil && !cfg.Insecure {
+		cfg.Verifier = newVerifier(t)
+	}
+	if cfg.Now == nil {
+		cfg.Now = func() time.Time { return noon }
+	}
+	r, err := receiver.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// unsized hides a body's length, so that it is sent in chunks.
+type unsized struct{ io.Reader }
+
+func TestAnswers(t *testing.T) {
+	signed := func(body string) http.Header {
+		return http.Header{"X-Signature": {signature.Sign(secret, []byte(body))}}
+	}
+	with := func(h http.Header, name string, values ...string) http.Header {
+		h[http.CanonicalHeaderKey(name)] = values
+		return h
+	}
+	good := signed(goodBody)["X-Signature"][0]
+	large := `{"event":"a.b","pad":"` + strings.Repeat("x", 2<<20) + `"}`
+	atCap := goodBody + strings.Repeat(" ", receiver.DefaultMaxBody-len(goodBody))
+	malformed := []string{`{"event":`, `[]`, `null`, `{}`, `{"event":"screenshot.completed"}`, ``,
+		`{"event":"screenshot.completed","screenshot_id":1e3}`, strings.Repeat(`{"a":`, 20000)}
+
+	type test struct {
+		name    string
+		method  string // POST when empty
+		body    string
+		chunked bool
+		header  http.Header
+		status  int
+		result  receiver.Result
+		answer  string // contained in the body
+	}
+	tests := []test{
+		{name: "good", body: goodBody, header: signed(goodBody), status: 200, result: "accepted", answer: `{"status":"accepted"}`},
+		{name: "good, chunked", body: goodBody, chunked: true, header: signed(goodBody), status: 200, result: "accepted"},
+		{name: "good, product header", body: goodBody, header: http.Header{"X-Screenshotcenter-Signature": {good}}, status: 200, result: "accepted"},
+		{name: "as large as allowed", body: atCap, header: signed(atCap), status: 200, result: "accepted"},
+		{name: "as large as allowed, chunked", body: atCap, chunked: true, header: signed(atCap), status: 200, result: "accepted"},
+		{name: "unknown event", body: `{"event":"moon.rose"}`, header: signed(`{"event":"moon.rose"}`), status: 200, result: "accepted"},
+		{name: "identity coding", body: goodBody, header: with(signed(goodBody), "Content-Encoding", "identity"), status: 200, result: "accepted"},
+
+		{name: "unsigned", body: goodBody, status: 401, result: "signature", answer: "signature missing"},
+		{name: "empty signature", body: goodBody, header: http.Header{"X-Signature": {""}}, status: 401, result: "signature"},
+		{name: "doubled signature", body: goodBody, header: http.Header{"X-Signature": {good, good}}, status: 401, result: "signature"},
+		{name: "wrong signature", body: goodBody, header: signed("other"), status: 401, result: "signature", answer: "signature does not match"},
+		{name: "truncated signature", body: goodBody, header: http.Header{"X-Signature": {good[:40]}}, status: 401, result: "signature"},
+		{name: "one byte changed", body: goodBody + " ", header: signed(goodBody), status: 401, result: "signature"},
+		{name: "unsigned and malformed", body: `{`, status: 401, result: "signature"},
+
+		{name: "2 MiB", body: large, header: signed(large), status: 413, result: "too_large", answer: "1048576 bytes"},
+		{name: "2 MiB, chunked", body: large, chunked: true, header: signed(large), status: 413, result: "too_large"},
+		{name: "one byte too large", body: atCap + " ", header: signed(atCap + " "), status: 413, result: "too_large"},
+		{name: "one byte too large, chunked", body: atCap + " ", chunked: true, header: signed(atCap + " "), status: 413, result: "too_large"},
+
+		{name: "GET", method: "GET", status: 405, result: "method"},
+		{name: "PUT", method: "PUT", body: goodBody, header: signed(goodBody), status: 405, result: "method"},
+		{name: "gzip", body: goodBody, header: with(signed(goodBody), "Content-Encoding", "gzip"), status: 415, result: "encoding"},
+		{name: "gzip behind identity", body: goodBody, header: with(signed(goodBody), "Content-Encoding", "identity", "gzip"), status: 415, result: "encoding"},
+	}
+	for i, body := range malformed {
+		tests = append(tests, test{name: fmt.Sprintf("malformed %d", i), body: body, header: signed(body), status: 400, result: "malformed"})
+	}
+
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			inbox := &memory{}
+			var observed []string
+			r := newReceiver(t, receiver.Config{Inbox: inbox, Observe: func(result string) { observed = append(observed, result) }})
+			server := httptest.NewServer(r)
+			defer server.Close()
+
+			var body io.Reader = strings.NewReader(tt.body)
+			if tt.chunked {
+				body = unsized{body}
+			}
+			method := tt.method
+			if method == "" {
+				method = http.MethodPost
+			}
+			req, err := http.NewRequest(method, server.URL, body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tt.header != nil {
+				req.Header = tt.header
+			}
+			// Else a client that still sends when a 413 arrives may see a broken pipe instead.
+			req.Header.Set("Expect", "100-continue")
+			client := &http.Client{Transport: &http.Transport{ExpectContinueTimeout: 10 * time.Second, DisableKeepAlives: true}}
+			resp, err := client.Do(req)
+			if err != nil {
+				if tt.chunked && tt.status == 413 && inbox.kept == nil {
+					return // the server hung up on a sender in full swing
+				}
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			answer, _ := io.ReadAll(resp.Body)
+
+			if resp.StatusCode != tt.status || resp.Header.Get("Content-Type") != "application/json" {
+				t.Fatalf("answered %d %s %s, want %d", resp.StatusCode, resp.Header.Get("Content-Type"), answer, tt.status)
+			}
+			key := `{"error":"`
+			if tt.status == 200 {
+				key = `{"status":"accepted"}`
+			}
+			if !strings.HasPrefix(string(answer), key) || !strings.Contains(string(answer), tt.answer) {
+				t.Errorf("answered %s, want it to contain %q", answer, tt.answer)
+			}
+			if (tt.status == 405) != (resp.Header.Get("Allow") == "POST") {
+				t.Errorf("Allow: %q", resp.Header.Get("Allow"))
+			}
+			server.Close() // waits for the handler, so that the results may be read
+			if len(observed) != 1 || observed[0] != string(tt.result) || r.Counts()[tt.result] != 1 {
+				t.Errorf("observed %v, counted %v; want one %s", observed, r.Counts(), tt.result)
+			}
+			if kept := len(inbox.kept); kept != 0 != (tt.status == 200) {
+				t.Errorf("kept %d deliveries with status %d", kept, tt.status)
+			}
+			if tt.status == 200 && (string(inbox.kept[0].Body) != tt.body || !inbox.kept[0].ReceivedAt.Equal(noon)) {
+				t.Errorf("kept another body or time: %v", inbox.kept[0].ReceivedAt)
+			}
+		})
+	}
+}
+
+// A body that is announced as too large is refused before any of it was sent,
+// and the connection is closed instead of read on.
+func TestTooLargeIsNotReadOn(t *testing.T) {
+	// With a small cap: what exceeds a large one net/http does not read on by itself.
+	server := httptest.NewServer(newReceiver(t, receiver.Config{Inbox: &memory{}, MaxBody: 100}))
+	defer server.Close()
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprint(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 101\r\n\r\n")
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != 413 || !resp.Close {
+		t.Errorf("answered %d, closing %v; want 413 and a closed connection", resp.StatusCode, resp.Close)
+	}
+}
+
+func TestBodyCutOff(t *testing.T) {
+	inbox := &memory{}
+	r := newReceiver(t, receiver.Config{Inbox: inbox})
+	req := httptest.NewRequest(http.MethodPost, "/", io.MultiReader(strings.NewReader(goodBody), cut{}))
+	w := httptest.NewRecorder()
+	r.ServeHTTP(w, req)
+	if w.Code != 400 || len(inbox.kept) != 0 || r.Counts()[receiver.Aborted] != 1 {
+		t.Errorf("answered %d, kept %d", w.Code, len(inbox.kept))
+	}
+}
+
+type cut struct{}
+
+func (cut) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+func post(r http.Handler, body string) *httptest.ResponseRecorder {
+	req := httptest.NewRequest(http.MethodPost, "/webhooks/screenshotcenter", strings.NewReader(body))
+	req.Header.Set("X-Signature", signature.Sign(secret, []byte(body)))
+	w := httptest.NewRecorder()
+	r.ServeHTTP(w, req)
+	return w
+}
+
+func TestCannotKeep(t *testing.T) {
+	inbox := &memory{keep: func(context.Context) error { return fmt.Errorf("append: %w", jobs.ErrUnavailable) }}
+	w := post(newReceiver(t, receiver.Config{Inbox: inbox}), goodBody)
+	if w.Code != 503 || w.Header().Get("Retry-After") == "" {
+		t.Errorf("answered %d, Retry-After %q", w.Code, w.Header().Get("Retry-After"))
+	}
+	if strings.Contains(w.Body.String(), "append") {
+		t.Errorf("the answer tells of our insides: %s", w.Body)
+	}
+}
+
+func TestKeepHangs(t *testing.T) {
+	inbox := &memory{keep: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }}
+	begun := time.Now()
+	w := post(newReceiver(t, receiver.Config{Inbox: inbox, Timeout: 30 * time.Millisecond}), goodBody)
+	if took := time.Since(begun); w.Code != 503 || took < 30*time.Millisecond || took > 2*time.Second {
+		t.Errorf("answered %d after %v", w.Code, took)
+	}
+	if receiver.DefaultTimeout >= 2*time.Second {
+		t.Error("by default a 503 comes too late")
+	}
+}
+
+func TestSenderLeaves(t *testing.T) {
+	inbox := &memory{keep: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }}
+	r := newReceiver(t, receiver.Config{Inbox: inbox})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	req := httptest.NewRequestWithContext(ctx, http.MethodPost, "/", strings.NewReader(goodBody))
+	req.Header.Set("X-Signature", signature.Sign(secret, []byte(goodBody)))
+	r.ServeHTTP(httptest.NewRecorder(), req)
+	if c := r.Counts(); c[receiver.Aborted] != 1 || c[receiver.NotKept] != 0 {
+		t.Errorf("counted %v; a sender that left is no trouble with our disk", c)
+	}
+}
+
+func TestRepeatsAreAccepted(t *testing.T) {
+	inbox := &memory{}
+	r := newReceiver(t, receiver.Config{Inbox: inbox})
+	for range 3 {
+		if w := post(r, goodBody); w.Code != 200 {
+			t.Fatalf("answered %d", w.Code)
+		}
+	}
+	if len(inbox.kept) != 3 {
+		t.Errorf("kept %d of 3", len(inbox.kept))
+	}
+}
+
+// Buffers are used again; what the inbox holds must not change with them.
+func TestConcurrentDeliveriesKeepTheirBodies(t *testing.T) {
+	inbox := &memory{}
+	r := newReceiver(t, receiver.Config{Inbox: inbox})
+	const senders, each = 8, 100
+	var wg sync.WaitGroup
+	for s := range senders {
+		wg.Go(func() {
+			for i := range each {
+				body := fmt.Sprintf(`{"event":"screenshot.failed","screenshot_id":"%d-%d","pad":"%s"}`, s, i, strings.Repeat("x", i*100))
+				if w := post(r, body); w.Code != 200 {
+					t.Errorf("answered %d", w.Code)
+				}
+				if w := post(r, `{"screenshot_id":`); w.Code != 400 {
+					t.Errorf("malformed answered %d", w.Code)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	seen := map[string]bool{}
+	for _, d := range inbox.kept {
+		again, err := receiver.Decode(d.Body, nil)
+		if err != nil || again.ScreenshotID != d.ScreenshotID {
+			t.Fatalf("delivery of %s holds another body: %v", d.ScreenshotID, err)
+		}
+		seen[d.ScreenshotID] = true
+	}
+	if len(seen) != senders*each {
+		t.Errorf("%d different deliveries, want %d", len(seen), senders*each)
+	}
+}
+
+func TestInsecure(t *testing.T) {
+	inbox := &memory{}
+	r := newReceiver(t, receiver.Config{Inbox: inbox, Insecure: true})
+	w := httptest.NewRecorder()
+	r.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", strings.NewReader(goodBody)))
+	if w.Code != 200 || len(inbox.kept) != 1 {
+		t.Errorf("answered %d, kept %d", w.Code, len(inbox.kept))
+	}
+	// A verifier is used even so.
+	r = newReceiver(t, receiver.Config{Inbox: inbox, Insecure: true, Verifier: newVerifier(t)})
+	w = httptest.NewRecorder()
+	r.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", strings.NewReader(goodBody)))
+	if w.Code != 401 {
+		t.Errorf("answered %d with a verifier, want 401", w.Code)
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	for name, cfg := range map[string]receiver.Config{
+		"no inbox":         {Insecure: true},
+		"no verifier":      {Inbox: &memory{}},
+		"negative cap":     {Inbox: &memory{}, Insecure: true, MaxBody: -1},
+		"negative timeout": {Inbox: &memory{}, Insecure: true, Timeout: -1},
+	} {
+		if _, err := receiver.New(cfg); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestLogIsBoundedAndDiscreet(t *testing.T) {
+	var log bytes.Buffer
+	now := noon
+	r := newReceiver(t, receiver.Config{
+		Inbox:  &memory{keep: func(context.Context) error { return errors.New("disk full") }},
+		Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		Now:    func() time.Time { return now },
+	})
+	forge := func() {
+		req := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(goodBody))
+		req.Header.Set("X-Signature", "sha256="+strings.Repeat("ab", 32))
+		r.ServeHTTP(httptest.NewRecorder(), req)
+	}
+	for range 1000 {
+		forge()
+	}
+	if lines := strings.Count(log.String(), "\n"); lines != 1 {
+		t.Fatalf("1000 forgeries made %d lines", lines)
+	}
+	now = now.Add(time.Minute)
+	forge()
+	if !strings.Contains(log.String(), "more_since_last_line=999") {
+		t.Errorf("the silent ones are not told:\n%s", log.String())
+	}
+	post(r, goodBody) // another reason has a line of its own
+	if !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), "disk full") {
+		t.Errorf("trouble with the inbox is not told:\n%s", log.String())
+	}
+	for _, private := range []string{secret, "abab", "abc123", "example.com"} {
+		if strings.Contains(log.String(), private) {
+			t.Errorf("the log tells %q", private)
+		}
+	}
+	if got := r.Counts()[receiver.WrongSignature]; got != 1001 {
+		t.Errorf("counted %d forgeries", got)
+	}
+}
+
+// nowhere makes benchmarks measure the handler alone.
+type nowhere struct{}
+
+func (nowhere) Keep(context.Context, jobs.Delivery) error { return nil }
+
+type discard struct{ header http.Header }
+
+func (d *discard) Header() http.Header         { return d.header }
+func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
+func (d *discard) WriteHeader(int)             {}
+
+func BenchmarkVerifyAndDecode(b *testing.B) {
+	v, body := newVerifier(b), []byte(goodBody)
+	h := http.Header{signature.HeaderGuide: {signature.Sign(secret, body)}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := v.Verify(h, body); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := receiver.Decode(body, h); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkServeHTTP(b *testing.B) {
+	r := newReceiver(b, receiver.Config{Inbox: nowhere{}, Now: time.Now})
+	body := strings.NewReader(goodBody)
+	req := httptest.NewRequest(http.MethodPost, "/", body)
+	req.Header.Set("X-Signature", signature.Sign(secret, []byte(goodBody)))
+	w := &discard{header: http.Header{}}
+	b.ReportAllocs()
+	for b.Loop() {
+		body.Reset(goodBody)
+		r.ServeHTTP(w, req)
+	}
+	if r.Counts()[receiver.Accepted] == 0 {
+		b.Fatal("nothing was accepted")
+	}
+}

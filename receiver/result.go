@@ -1,0 +1,68 @@
+package receiver
+
+import (
+	"encoding/json"
+	"net/http"
+)
+
+// Result is what became of one request; a label for metrics.
+type Result string
+
+// The results.
+const (
+	Accepted       Result = "accepted"
+	WrongMethod    Result = "method"
+	WrongEncoding  Result = "encoding"
+	TooLarge       Result = "too_large"
+	Aborted        Result = "aborted" // the sender went away or was too slow
+	WrongSignature Result = "signature"
+	Malformed      Result = "malformed"
+	NotKept        Result = "not_kept" // trouble with our disk
+)
+
+// Results lists every result.
+var Results = []Result{
+	Accepted, WrongMethod, WrongEncoding, TooLarge, Aborted, WrongSignature, Malformed, NotKept,
+}
+
+var statuses = map[Result]int{
+	Accepted:       http.StatusOK,
+	WrongMethod:    http.StatusMethodNotAllowed,
+	WrongEncoding:  http.StatusUnsupportedMediaType,
+	TooLarge:       http.StatusRequestEntityTooLarge,
+	Aborted:        http.StatusBadRequest,
+	WrongSignature: http.StatusUnauthorized,
+	Malformed:      http.StatusBadRequest,
+	NotKept:        http.StatusServiceUnavailable,
+}
+
+var (
+	jsonType = []string{"application/json"} // shared, so that a good answer needs no allocation
+	accepted = []byte(`{"status":"accepted"}` + "\n")
+)
+
+// answer writes the response. Whatever went wrong inside of us is not told.
+func (r Result) answer(w http.ResponseWriter, err error) {
+	h := w.Header()
+	h["Content-Type"] = jsonType
+	if r == Accepted {
+		_, _ = w.Write(accepted) // a sender that is gone will send it again
+		return
+	}
+	text := ""
+	switch r {
+	case WrongMethod:
+		h.Set("Allow", http.MethodPost)
+	case TooLarge, Aborted:
+		h.Set("Connection", "close") // else the server would read on
+	case NotKept:
+		h.Set("Retry-After", "2")
+		text = "cannot be kept now, send it again"
+	}
+	if text == "" {
+		text = err.Error()
+	}
+	body, _ := json.Marshal(map[string]string{"error": text}) // cannot fail
+	w.WriteHeader(statuses[r])
+	_, _ = w.Write(append(body, '\n'))
+}
