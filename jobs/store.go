@@ -78,9 +78,10 @@ type Ledger interface {
 	// Observe records what the vendor said. For each observation that names a
 	// submission of ours, in this order:
 	//
-	//   - a submission without a screenshot id gets this one: a submitting job
-	//     becomes pending with this deadline, and deliveries held for the id are
-	//     applied, in the same transaction, as closed by webhook;
+	//   - a submission without a screenshot id gets this one: a submitting job, or
+	//     one queued to be sent anew, becomes pending with this deadline, and
+	//     deliveries held for the id are applied, in the same transaction, as
+	//     closed by webhook;
 	//   - a submission that has another screenshot id was charged twice: the
 	//     screenshot is kept as an extra one, once, and counted on job and batch;
 	//   - cost, error and image URL are filled in where they are not known yet;
@@ -118,6 +119,9 @@ type Inbox interface {
 //   - the job is timed_out in that attempt: done or failed, recorded as late;
 //   - the result is done, for an older attempt, and the newest one ended
 //     failed or timed_out (or ends so later): done, recorded as late.
+//
+// The result of a double charge's screenshot is recorded and moves nothing: the
+// wanted one decides.
 //
 // Any other result for a job that has ended is a repeat, or, when it
 // contradicts the recorded result of the same screenshot, a conflict that is

@@ -39,6 +39,9 @@ CREATE TEMP TABLE closing (
   closed_by     TEXT    NOT NULL
 );`
 
+// The unary + in the statements below keeps the planner from going through all
+// of a big table and looking into the small one for each row.
+
 // A submission has one result, its first. Where a group brings several for one
 // submission, the later ones meet the first as the recorded one.
 const compareWithFirst = `UPDATE outcomes SET recorded = f.outcome FROM
@@ -76,19 +79,19 @@ const pickClosing = `INSERT OR IGNORE INTO closing
 // attempt brought one before: the picture that was paid for closes the job.
 const preferPaid = `UPDATE closing SET to_state = 'done', late = 1, attempt = s.attempt, screenshot_id = s.screenshot_id,
 	image_url = s.image_url, error = '', closed_by = s.outcome_by
-	FROM submissions s WHERE closing.to_state IN ('failed', 'timed_out') AND s.job_seq = closing.job_seq
+	FROM submissions s WHERE closing.to_state IN ('failed', 'timed_out') AND s.job_seq = +closing.job_seq
 	AND s.extra = 0 AND s.outcome = 'done'`
 
 const closeJobs = `UPDATE jobs SET state = c.to_state, closed_by = c.closed_by, late = c.late, closed_at = ?1,
 	screenshot_id = CASE WHEN c.screenshot_id <> '' THEN c.screenshot_id ELSE jobs.screenshot_id END,
 	image_url = CASE WHEN c.image_url <> '' THEN c.image_url ELSE jobs.image_url END,
 	error = c.error, lease_owner = NULL, lease_until = NULL
-	FROM closing c WHERE jobs.seq = c.job_seq AND jobs.state = c.from_state`
+	FROM closing c WHERE jobs.seq = +c.job_seq AND jobs.state = c.from_state`
 
 // endSubmissions: what ends while a create may still be under way owns nothing
 // more, and is not looked up any more.
 const endSubmissions = `UPDATE submissions SET open_since = NULL, doubt_since = NULL, check_at = NULL
-	FROM closing c WHERE c.from_state IN ('submitting', 'queued') AND submissions.job_seq = c.job_seq
+	FROM closing c WHERE c.from_state IN ('submitting', 'queued') AND submissions.job_seq = +c.job_seq
 	AND submissions.open_since IS NOT NULL`
 
 const logClosings = `INSERT INTO events (at, type, batch_seq, job_seq, attempt)

@@ -161,15 +161,9 @@ func (s *Store) markDuplicates(ctx context.Context, batch string) error {
 	}
 	var chunk [][2]int64 // place of the duplicate, row it repeats
 	flush := func() error {
-		if len(chunk) == 0 {
-			return nil
-		}
 		err := s.writeAlone(ctx, func(t *tx) error { return t.markDuplicates(seq, chunk) })
-		if err != nil {
-			return err
-		}
 		chunk = chunk[:0]
-		return pause(ctx, s.importPause)
+		return err
 	}
 	var first int64
 	var firstKey string
@@ -188,10 +182,13 @@ func (s *Store) markDuplicates(ctx context.Context, batch string) error {
 		if len(chunk) < importChunk {
 			return nil
 		}
-		return flush()
+		if err := flush(); err != nil {
+			return err
+		}
+		return pause(ctx, s.importPause)
 	}, `SELECT request_key, seq FROM jobs WHERE seq BETWEEN ? AND ? AND state = 'queued'
 		ORDER BY request_key, seq`, rowSeq(seq, 1), rowSeq(seq, maxRow))
-	if err != nil {
+	if err != nil || len(chunk) == 0 {
 		return err
 	}
 	return flush()

@@ -54,9 +54,18 @@ type applyError struct{ err error }
 func (e *applyError) Error() string { return "apply deliveries: " + e.err.Error() }
 func (e *applyError) Unwrap() error { return e.err }
 
+// inboxWaits is whether there is anything to apply, or to release.
+const inboxWaits = `SELECT EXISTS (SELECT 1 FROM inbox WHERE seq > (SELECT place FROM cursors WHERE name = 'inbox'))
+	OR EXISTS (SELECT 1 FROM inbox WHERE disposition = 'held')`
+
 // ApplyInbox implements jobs.Inbox. One call is one transaction unless a
-// delivery makes it fail.
+// delivery makes it fail. A reader looks before the writer is asked.
 func (s *Store) ApplyInbox(ctx context.Context, at time.Time, limit int) (jobs.Applied, error) {
+	var waits bool
+	err := s.readDB.QueryRowContext(ctx, inboxWaits).Scan(&waits)
+	if err != nil || !waits {
+		return jobs.Applied{}, wrapError(err, "apply inbox")
+	}
 	applied, err := s.applyInbox(ctx, at, max(limit, 1))
 	return applied, wrapError(err, "apply inbox")
 }

@@ -194,7 +194,7 @@ func prepareWriter(ctx context.Context, conn *sql.Conn) error {
 }
 
 // Close ends the writer after what waits in it, and closes all connections.
-// Calls after Close fail with jobs.ErrUnavailable.
+// Calls after Close fail, writes with jobs.ErrUnavailable.
 func (s *Store) Close() error {
 	s.closeOnce.Do(func() { s.closeErr = s.closeHandles() })
 	return s.closeErr

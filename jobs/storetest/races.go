@@ -95,7 +95,7 @@ var raceTests = []test{
 		b.check()
 	}},
 	{"a clock against webhooks that arrive", func(b *book) {
-		const n = 150
+		const n = 80
 		ids := b.bulk("b1", n)
 		stores := b.openers()
 		var kept [n]atomic.Bool

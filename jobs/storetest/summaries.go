@@ -25,7 +25,7 @@ var summaryTests = []test{
 		wantSame(b, "summarized", b.batch("b1").Summarized, 2)
 	}},
 	{"timings span submission to closure", func(b *book) {
-		const n = 100
+		const n = 20
 		b.open("b1", pages(n+2)...)
 		if timings := b.timings("b1"); timings != (jobs.Timings{}) {
 			b.t.Fatalf("timings of nothing: %+v", timings)
@@ -44,8 +44,8 @@ var summaryTests = []test{
 		wantSame(b, "count", timings.Count, n)
 		wantSame(b, "min", timings.Min, time.Second)
 		wantSame(b, "max", timings.Max, n*time.Second)
-		wantSame(b, "mean", timings.Mean, 50500*time.Millisecond)
-		for what, p := range map[string][2]time.Duration{"p50": {timings.P50, 50 * time.Second}, "p95": {timings.P95, 95 * time.Second}} {
+		wantSame(b, "mean", timings.Mean, 10500*time.Millisecond)
+		for what, p := range map[string][2]time.Duration{"p50": {timings.P50, 10 * time.Second}, "p95": {timings.P95, 19 * time.Second}} {
 			if p[0] < p[1] || p[0] > p[1]+time.Second {
 				b.t.Fatalf("%s is %v, want %v or up to a second more", what, p[0], p[1])
 			}

@@ -29,7 +29,7 @@ type dispatcher struct {
 }
 
 // ProcessTask runs one task; it is the handler that asynq sees.
-func (d *dispatcher) ProcessTask(ctx context.Context, task *asynd.Task) error {
+func (d *dispatcher) ProcessTask(ctx context.Context, task *asynq.Task) error {
 	if !d.enter() {
 		return context.Canceled
 	}
@@ -42,20 +42,20 @@ func (d *dispatcher) ProcessTask(ctx context.Context, task *asynd.Task) error {
 	if d.handling.Err() != nil {
 		return err // stopping: back to the queue
 	}
-	id, _ := asynd.GetTaskID(ctx)
-	retried, _ := asynd.GetRetryCount(ctx)
+	id, _ := asynq.GetTaskID(ctx)
+	retried, _ := asynq.GetRetryCount(ctx)
 	d.log.Warn("task failed", "task", id, "try", retried+1, "error", err)
 	if retried >= maxRetry {
 		// asynq would archive it, and the archive keeps its id taken for months.
-		return errors.Join(asynd.RevokeTask, err)
+		return errors.Join(asynq.RevokeTask, err)
 	}
 	return err
 }
 
-func (d *dispatcher) dispatch(ctx context.Context, task *asynd.Task) error {
+func (d *dispatcher) dispatch(ctx context.Context, task *asynq.Task) error {
 	what, err := parseTask(task.Payload())
 	if err != nil {
-		return errors.Join(asynd.RevokeTask, err)
+		return errors.Join(asynq.RevokeTask, err)
 	}
 	switch task.Type() {
 	case TypeSubmit:
@@ -65,7 +65,7 @@ func (d *dispatcher) dispatch(ctx context.Context, task *asynd.Task) error {
 	case TypeSummary:
 		return d.handler.SummarizeBatch(ctx, what.Batch, what.Revision)
 	default: // from another version; its sweeper will ask again
-		return errors.Join(asynd.RevokeTask, fmt.Errorf("unknown task %q", task.Type()))
+		return errors.Join(asynq.RevokeTask, fmt.Errorf("unknown task %q", task.Type()))
 	}
 }
 

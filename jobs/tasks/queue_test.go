@@ -85,6 +85,7 @@ func open(t *testing.T, url string, h Handler) *Queue {
 
 // servers are the queue servers that must behave alike.
 func servers(t *testing.T, test func(t *testing.T, url string)) {
+	t.Parallel()
 	t.Run("embedded", func(t *testing.T) { t.Parallel(); test(t, "") })
 	t.Run("redis", func(t *testing.T) { t.Parallel(); test(t, newRedis(t).start().url()) })
 }
@@ -185,6 +186,7 @@ func TestFailedTaskIsTriedAgainAndThenDropped(t *testing.T) {
 }
 
 func TestUnknownTaskIsDropped(t *testing.T) {
+	t.Parallel()
 	h := newRecorder()
 	q := open(t, "", h)
 	for i, task := range []*asynq.Task{
@@ -242,6 +244,7 @@ func TestStopWaitsForHandlers(t *testing.T) {
 }
 
 func TestStopHandsUnfinishedTasksBack(t *testing.T) {
+	t.Parallel()
 	url := newRedis(t).start().url()
 	h := newRecorder()
 	h.do = func(ctx context.Context, _ string) error { <-ctx.Done(); return ctx.Err() }
@@ -260,6 +263,7 @@ func TestStopHandsUnfinishedTasksBack(t *testing.T) {
 }
 
 func TestStopReportsHandlersThatStay(t *testing.T) {
+	t.Parallel()
 	h := newRecorder()
 	release := make(chan struct{})
 	h.do = func(context.Context, string) error { <-release; return nil }
@@ -278,6 +282,7 @@ func TestStopReportsHandlersThatStay(t *testing.T) {
 }
 
 func TestLifecycle(t *testing.T) {
+	t.Parallel()
 	q := open(t, "", newRecorder())
 	if q.Describe() != "embedded queue" {
 		t.Errorf("described as %q", q.Describe())

@@ -16,6 +16,10 @@ import (
 // several seconds.
 const startTimeout = 30 * time.Second
 
+// maxScratchPath leaves room for "/org.chromium.Chromium.XXXXXX/SingletonSocket"
+// in the 104 bytes that a socket's path may have on macOS (108 on Linux).
+const maxScratchPath = 104 - 46
+
 // browser is one running browser process. The protocol runs over a pipe, so
 // nothing listens on a port, and the profile is a temporary directory that
 // is removed when the process has ended.
@@ -34,12 +38,15 @@ func startBrowser(cfg *Config) (*browser, error) {
 		return nil, err
 	}
 	// Chromium keeps more in the temporary directory than its profile, and
-	// leaves it behind when killed.
-	scratch, err := os.MkdirTemp("", "shotline-chrome-")
+	// leaves it behind when killed: a directory with a socket, whose path must
+	// not grow too long.
+	scratch, err := os.MkdirTemp("", "sl-")
 	if err != nil {
 		return nil, fmt.Errorf("scratch directory: %w", err)
 	}
-	opts = append(opts, chromedp.Env("TMPDIR="+scratch))
+	if len(scratch) <= maxScratchPath {
+		opts = append(opts, chromedp.Env("TMPDIR="+scratch))
+	}
 
 	base, kill := context.WithCancel(context.Background())
 	allocator, freeAllocator := chromedp.NewExecAllocator(base, opts...)

@@ -54,6 +54,23 @@ next:
 	return pids
 }
 
+// ownTempDir makes the programs of this test keep their temporary files in a
+// directory of its own. Its path is short: t.TempDir is too long for sockets.
+func ownTempDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Setenv("TMPDIR", dir)
+	return dir
+}
+
 func TestBrowserRestartsAfterACrash(t *testing.T) {
 	r := start(t, Config{})
 	first := r.pid()
@@ -89,8 +106,7 @@ func TestTabCrashFailsOnlyItsRender(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("finds the tab's process by way of /proc")
 	}
-	dir := t.TempDir()
-	t.Setenv("TMPDIR", dir)
+	dir := ownTempDir(t)
 	r := start(t, Config{Tabs: 1})
 	pid := r.pid()
 	crashing := serveFunc(t, func(w http.ResponseWriter, req *http.Request) {
@@ -115,8 +131,7 @@ func TestTabCrashFailsOnlyItsRender(t *testing.T) {
 }
 
 func TestCloseLeavesNothing(t *testing.T) {
-	dir := t.TempDir()
-	t.Setenv("TMPDIR", dir)
+	dir := ownTempDir(t)
 	r := start(t, Config{})
 	page := serveHTML(t, "<p>hello")
 	if _, err := r.Render(t.Context(), sandbox.RenderRequest{URL: page}); err != nil {

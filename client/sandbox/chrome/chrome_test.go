@@ -154,7 +154,7 @@ func TestRenderSizes(t *testing.T) {
 			if pic.Width != c.w || pic.Height != c.h {
 				t.Errorf("picture is %dx%d, want %dx%d", pic.Width, pic.Height, c.w, c.h)
 			}
-			if want := cmpFormat(c.req.Format); pic.Format != want {
+			if want := orPNG(c.req.Format); pic.Format != want {
 				t.Errorf("format %q, want %q", pic.Format, want)
 			}
 			if got := img.At(2, 2); !near(got, red) {
@@ -170,7 +170,7 @@ func TestRenderSizes(t *testing.T) {
 	}
 }
 
-func cmpFormat(asked string) string {
+func orPNG(asked string) string {
 	if asked == "" {
 		return "png"
 	}

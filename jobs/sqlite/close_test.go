@@ -1,0 +1,145 @@
+package sqlite
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"shotline/jobs"
+)
+
+// secondAttempt gives the first row of a batch a pending attempt 2 beside its
+// older attempt 1, as a retry does.
+func secondAttempt(t *testing.T, s *Store) {
+	t.Helper()
+	must(t, s.write(t.Context(), func(tx *tx) error {
+		for _, query := range []string{
+			`UPDATE jobs SET attempt = 2, screenshot_id = 'second' WHERE row = 1`,
+			`INSERT INTO submissions (job_seq, attempt, extra, screenshot_id) SELECT seq, 2, 0, 'second' FROM jobs WHERE row = 1`,
+			`UPDATE submissions SET screenshot_id = 'first' WHERE attempt = 1`,
+		} {
+			if _, err := tx.exec(query); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}
+
+// TestOlderAttempt: a result of an older attempt never fails a newer one, but a
+// picture that was paid for closes the job when the newest brings none.
+func TestOlderAttempt(t *testing.T) {
+	job := jobs.ID{Batch: "b1", Row: 1}
+	deliver := func(screenshot string, outcome jobs.Outcome) func(*testing.T, *Store) {
+		return func(t *testing.T, s *Store) {
+			t.Helper()
+			_, err := s.AppendDelivery(t.Context(), delivery(screenshot, outcome))
+			must(t, err)
+		}
+	}
+	timeOut := func(t *testing.T, s *Store) {
+		t.Helper()
+		_, err := s.CloseJobs(t.Context(), []jobs.Closing{{
+			Job: job, From: []jobs.State{jobs.Pending}, To: jobs.TimedOut, By: jobs.ByDeadline, Error: "time is up",
+		}}, noon.Add(time.Hour))
+		must(t, err)
+	}
+	apply := func(t *testing.T, s *Store) {
+		t.Helper()
+		_, err := s.ApplyInbox(t.Context(), noon.Add(time.Minute), 100)
+		must(t, err)
+	}
+	type end struct {
+		State      jobs.State
+		Screenshot string
+		By         jobs.Provenance
+		Late       bool
+		Events     []jobs.EventType
+	}
+	late := end{jobs.Done, "first", jobs.ByWebhook, true, []jobs.EventType{jobs.EventJobLate, jobs.EventBatchFinished}}
+	revised := func(first jobs.EventType) end {
+		return end{jobs.Done, "first", jobs.ByWebhook, true,
+			[]jobs.EventType{first, jobs.EventBatchFinished, jobs.EventJobLate, jobs.EventBatchRevised}}
+	}
+	for _, tt := range []struct {
+		name  string
+		steps []func(*testing.T, *Store)
+		want  end
+	}{
+		{"failed says nothing of the newer", []func(*testing.T, *Store){deliver("first", jobs.OutcomeFailed), apply},
+			end{State: jobs.Pending, Screenshot: "second"}},
+		{"done waits for the newer", []func(*testing.T, *Store){deliver("first", jobs.OutcomeDone), apply},
+			end{State: jobs.Pending, Screenshot: "second"}},
+		{"done, then the newer is done", []func(*testing.T, *Store){
+			deliver("first", jobs.OutcomeDone), apply, deliver("second", jobs.OutcomeDone), apply},
+			end{jobs.Done, "second", jobs.ByWebhook, false, []jobs.EventType{jobs.EventJobDone, jobs.EventBatchFinished}}},
+		{"done, then the newer fails", []func(*testing.T, *Store){
+			deliver("first", jobs.OutcomeDone), apply, deliver("second", jobs.OutcomeFailed), apply}, late},
+		{"both in one group", []func(*testing.T, *Store){
+			deliver("second", jobs.OutcomeFailed), deliver("first", jobs.OutcomeDone), apply}, late},
+		{"done, then time is up", []func(*testing.T, *Store){deliver("first", jobs.OutcomeDone), apply, timeOut}, late},
+		{"done still in the inbox when time is up", []func(*testing.T, *Store){deliver("first", jobs.OutcomeDone), timeOut}, late},
+		{"the newer failed, then done", []func(*testing.T, *Store){
+			deliver("second", jobs.OutcomeFailed), apply, deliver("first", jobs.OutcomeDone), apply},
+			revised(jobs.EventJobFailed)},
+		{"time was up, then done", []func(*testing.T, *Store){timeOut, deliver("first", jobs.OutcomeDone), apply},
+			revised(jobs.EventJobTimedOut)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := openAt(t, filepath.Join(t.TempDir(), "a.db"))
+			fill(t, s, "b1", 1)
+			submit(t, s, "b1", 1)
+			secondAttempt(t, s)
+			for range 2 { // everything again changes nothing
+				for _, step := range tt.steps {
+					step(t, s)
+				}
+				got, err := s.Job(t.Context(), job)
+				must(t, err)
+				log, err := s.Events(t.Context(), 0, 100)
+				must(t, err)
+				had := end{State: got.State, Screenshot: got.ScreenshotID, By: got.ClosedBy, Late: got.Late}
+				for _, e := range log {
+					had.Events = append(had.Events, e.Type)
+				}
+				if diff := cmp.Diff(tt.want, had); diff != "" {
+					t.Fatalf("(-want +got)\n%s", diff)
+				}
+			}
+			counted, err := s.Batch(t.Context(), "b1")
+			must(t, err)
+			told, err := s.Tally(t.Context(), "b1")
+			must(t, err)
+			if diff := cmp.Diff(told, counted.Counts); diff != "" {
+				t.Errorf("counters differ from the rows (-rows +counters)\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestSelectTellsTheTruth is what people type into the sqlite3 shell.
+func TestSelectTellsTheTruth(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	s := openAt(t, path)
+	fill(t, s, "b1", 5)
+	submit(t, s, "b1", 3)
+	deliverAll(t, s, "b1", 2)
+	if _, err := s.ApplyInbox(t.Context(), noon.Add(time.Minute), 10); err != nil {
+		t.Fatal(err)
+	}
+	got := make(map[string]int)
+	rows, err := raw(t, path).Query(`SELECT jobs.state, count(*) FROM jobs JOIN batches ON batches.seq = batch_seq
+		WHERE batches.id = 'b1' AND row BETWEEN 1 AND 5 GROUP BY jobs.state`)
+	must(t, eachRow(rows, err, func(row scanner) error {
+		var state string
+		var n int
+		err := row.Scan(&state, &n)
+		got[state] = n
+		return err
+	}))
+	if diff := cmp.Diff(map[string]int{"done": 2, "pending": 1, "queued": 2}, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}

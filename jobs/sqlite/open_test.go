@@ -1,0 +1,172 @@
+package sqlite
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mattn/go-sqlite3"
+
+	"shotline/jobs"
+)
+
+// raw opens a database without the store.
+func raw(t *testing.T, path string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite3", dsn(path, "_busy_timeout=100"))
+	must(t, err)
+	db.SetMaxOpenConns(1)
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+func execute(t *testing.T, db *sql.DB, statements ...string) {
+	t.Helper()
+	for _, statement := range statements {
+		if _, err := db.Exec(statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+}
+
+func TestWriterIsDurable(t *testing.T) {
+	s := openAt(t, filepath.Join(t.TempDir(), "a.db"))
+	for pragma, want := range map[string]string{
+		"synchronous": "2", "journal_mode": "wal", "foreign_keys": "1", "temp_store": "2",
+		"application_id": fmt.Sprint(applicationID), "busy_timeout": "5000", "cache_size": "-65536",
+	} {
+		var got string
+		must(t, s.write(t.Context(), func(tx *tx) error { return tx.get([]any{&got}, "PRAGMA "+pragma) }))
+		if got != want {
+			t.Errorf("%s is %s, want %s", pragma, got, want)
+		}
+	}
+	if _, err := s.readDB.Exec(`DELETE FROM inbox`); err == nil {
+		t.Error("a reader can write")
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	folder := t.TempDir()
+	at := func(name string) string { return filepath.Join(folder, name) }
+	must(t, os.WriteFile(at("text.db"), []byte(strings.Repeat("not a database\n", 400)), 0o600))
+	execute(t, raw(t, at("foreign.db")), `CREATE TABLE things (id INTEGER)`)
+	execute(t, raw(t, at("stranger.db")), `PRAGMA application_id = 42`, `CREATE TABLE goose_db_version (version_id INTEGER)`)
+	must(t, openAt(t, at("newer.db")).Close())
+	execute(t, raw(t, at("newer.db")), `INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)`)
+	must(t, os.Mkdir(at("folder.db"), 0o700))
+
+	for _, tt := range []struct {
+		path string
+		want error
+		text string
+	}{
+		{"text.db", jobs.ErrCorrupt, "not a database"},
+		{"foreign.db", jobs.ErrCorrupt, "another program's"},
+		{"stranger.db", jobs.ErrCorrupt, "another program's"},
+		{"newer.db", jobs.ErrNewer, "version 999"},
+		{"folder.db", jobs.ErrUnavailable, "directory"},
+		{"missing/a.db", jobs.ErrUnavailable, "no such file"},
+	} {
+		t.Run(tt.path, func(t *testing.T) {
+			before, _ := os.ReadFile(at(tt.path))
+			s, err := Open(t.Context(), at(tt.path))
+			if err == nil {
+				s.Close()
+			}
+			if !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.text) || !strings.Contains(err.Error(), at(tt.path)) {
+				t.Errorf("got %v, want %v with %q and the path", err, tt.want, tt.text)
+			}
+			if after, _ := os.ReadFile(at(tt.path)); string(after) != string(before) {
+				t.Error("the refused file was changed")
+			}
+		})
+	}
+}
+
+func TestPathWithStrangeCharacters(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "what? 100% #1 ü.db")
+	openAt(t, path)
+	if _, err := os.Stat(path); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestErrorsSayWhatToDo covers what a test cannot bring about on every
+// machine: a full disk, and a read-only file where the tests run as root.
+func TestErrorsSayWhatToDo(t *testing.T) {
+	for code, want := range map[sqlite3.ErrNo]error{
+		sqlite3.ErrFull: jobs.ErrUnavailable, sqlite3.ErrReadonly: jobs.ErrUnavailable, sqlite3.ErrIoErr: jobs.ErrUnavailable,
+		sqlite3.ErrBusy: jobs.ErrUnavailable, sqlite3.ErrCantOpen: jobs.ErrUnavailable,
+		sqlite3.ErrCorrupt: jobs.ErrCorrupt, sqlite3.ErrNotADB: jobs.ErrCorrupt,
+	} {
+		err := wrapError(fmt.Errorf("inside: %w", sqlite3.Error{Code: code}), "do %d things", 2)
+		if !errors.Is(err, want) || !strings.HasPrefix(err.Error(), "do 2 things: ") || !broken(err) || ofData(err) {
+			t.Errorf("%v: got %v, want %v", code, err, want)
+		}
+	}
+	if constraint := error(sqlite3.Error{Code: sqlite3.ErrConstraint}); broken(constraint) || !ofData(constraint) {
+		t.Error("a constraint must be one operation's own failure")
+	}
+	if program := error(sqlite3.Error{Code: sqlite3.ErrError}); ofData(program) {
+		t.Error("a mistake in a statement must not be put on the data")
+	}
+}
+
+// TestReadOnlyDatabase makes the writer's connection refuse writes, as a
+// read-only file would.
+func TestReadOnlyDatabase(t *testing.T) {
+	s := openAt(t, filepath.Join(t.TempDir(), "a.db"))
+	if _, err := s.writer.conn.ExecContext(t.Context(), `PRAGMA query_only = ON`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.AppendDelivery(t.Context(), delivery("1", jobs.OutcomeDone)); !errors.Is(err, jobs.ErrUnavailable) {
+		t.Errorf("append: %v", err)
+	}
+}
+
+func TestManyOpenOneFreshFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "fresh.db")
+	var wg sync.WaitGroup
+	for i := range 6 {
+		wg.Go(func() {
+			s, err := Open(t.Context(), path)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer s.Close()
+			if err := s.CreateBatch(t.Context(), jobs.BatchSpec{ID: fmt.Sprintf("b%d", i)}, noon); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	list, err := openAt(t, path).Batches(t.Context(), "", 10)
+	if err != nil || len(list) != 6 {
+		t.Errorf("%d batches, %v", len(list), err)
+	}
+}
+
+func TestOpenLockedDatabase(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "locked.db")
+	other := raw(t, path)
+	execute(t, other, `PRAGMA locking_mode = EXCLUSIVE`, `BEGIN EXCLUSIVE`, `CREATE TABLE t (a)`)
+	began := time.Now()
+	s, err := Open(t.Context(), path, WithBusyTimeout(50*time.Millisecond))
+	if err == nil {
+		s.Close()
+	}
+	if !errors.Is(err, jobs.ErrUnavailable) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "locked") {
+		t.Errorf("got %v", err)
+	}
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("took %s", took)
+	}
+}

@@ -1,0 +1,88 @@
+package sqlite
+
+import (
+	"database/sql/driver"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// plan returns how SQLite means to run a query, one step a line.
+func plan(t *testing.T, s *Store, query string) string {
+	t.Helper()
+	query = "EXPLAIN QUERY PLAN " + query
+	var steps []string
+	must(t, s.write(t.Context(), func(tx *tx) error {
+		var args []any // a NULL for each parameter
+		err := tx.conn.Raw(func(conn any) error {
+			stmt, err := conn.(driver.Conn).Prepare(query)
+			if err != nil {
+				return err
+			}
+			args = make([]any, stmt.NumInput())
+			return stmt.Close()
+		})
+		if err != nil {
+			return err
+		}
+		return tx.each(func(row scanner) error {
+			var id, parent, unused int
+			var detail string
+			err := row.Scan(&id, &parent, &unused, &detail)
+			steps = append(steps, detail)
+			return err
+		}, query, args...)
+	}))
+	return strings.Join(steps, "\n")
+}
+
+// TestHotQueriesUseTheirIndex asserts the plans of what runs all the time: no
+// scan of a table that grows.
+func TestHotQueriesUseTheirIndex(t *testing.T) {
+	s := openAt(t, filepath.Join(t.TempDir(), "plan.db"))
+	fill(t, s, "b1", 50)
+	submit(t, s, "b1", 50)
+	for name, hot := range map[string]struct{ query, index string }{
+		"lease":          {leaseJobs, "jobs_queued"},
+		"extend lease":   {extendLease, "INTEGER PRIMARY KEY"},
+		"expired leases": {expiredLeases, "jobs_leased"},
+		"due doubts":     {dueDoubts, "submissions_doubt"},
+		"claim work":     {claimWork, "batches_owing"},
+		"deliveries":     {loadDeliveries, "submissions_screenshot"},
+		"unknown":        {judgeUnknown, "INTEGER PRIMARY KEY"},
+		"held":           {loadHeld, "inbox_held"},
+		"inbox waits":    {inboxWaits, "inbox_held"},
+		"released":       {`UPDATE inbox SET disposition = 'foreign' WHERE disposition = 'held' AND received_at < ?`, "inbox_held_since"},
+		"oldest intent":  {`SELECT min(open_since) FROM submissions WHERE open_since IS NOT NULL`, "submissions_open"},
+		"record":         {recordOutcomes, "PRIMARY KEY"},
+		"pick":           {pickClosing, "INTEGER PRIMARY KEY"},
+		"prefer paid":    {preferPaid, "PRIMARY KEY"},
+		"end intents":    {endSubmissions, "PRIMARY KEY"},
+		"close":          {closeJobs, "INTEGER PRIMARY KEY"},
+		"count":          {countClosings, "INTEGER PRIMARY KEY"},
+		"revise":         {reviseBatches, "INTEGER PRIMARY KEY"},
+		"finish":         {finishBatches + `IN (SELECT DISTINCT job_seq >> 32 FROM closing) RETURNING seq`, "INTEGER PRIMARY KEY"},
+		"conflicts":      {countConflicts, "INTEGER PRIMARY KEY"},
+		"result":         {loadResult, "submissions_screenshot"},
+		"asked":          {pickAsked, "INTEGER PRIMARY KEY"},
+		"overdue":        {`SELECT seq FROM jobs WHERE state = 'pending' AND deadline <= ? ORDER BY deadline, seq LIMIT ?`, "jobs_deadline"},
+		"next deadline":  {`SELECT min(deadline) FROM jobs WHERE state = 'pending'`, "jobs_deadline"},
+		"pending": {`SELECT url FROM jobs WHERE jobs.state = 'pending' AND jobs.seq > ? AND jobs.seq <= ? AND submitted_at <= ?
+			ORDER BY jobs.seq LIMIT ?`, "jobs_pending"},
+		"page of jobs": {`SELECT url FROM jobs WHERE seq BETWEEN ? AND ? ORDER BY seq LIMIT ?`, "INTEGER PRIMARY KEY"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := plan(t, s, hot.query)
+			if !strings.Contains(got, hot.index) {
+				t.Errorf("no use of %s:\n%s", hot.index, got)
+			}
+			for _, table := range []string{"jobs", "submissions", "inbox", "j", "s", "i"} {
+				for line := range strings.Lines(got) {
+					if line = strings.TrimSpace(line); line == "SCAN "+table {
+						t.Errorf("scans all of %s:\n%s", table, got)
+					}
+				}
+			}
+		})
+	}
+}

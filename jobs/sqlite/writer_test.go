@@ -1,0 +1,207 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"shotline/jobs"
+)
+
+// block holds the writer inside a transaction until the returned function is
+// called.
+func block(t *testing.T, s *Store) (release func()) {
+	t.Helper()
+	entered, leave, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		done <- s.writeAlone(context.Background(), func(*tx) error {
+			close(entered)
+			<-leave
+			return nil
+		})
+	}()
+	<-entered
+	var once sync.Once
+	release = func() {
+		once.Do(func() {
+			close(leave)
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	t.Cleanup(release)
+	return release
+}
+
+// waitFor waits until n operations stand in line.
+func waitFor(t *testing.T, s *Store, n int) {
+	t.Helper()
+	for s.Stats().Waiting < n {
+		if t.Context().Err() != nil {
+			t.Fatal("nobody came")
+		}
+		must(t, pause(t.Context(), time.Millisecond))
+	}
+}
+
+func TestAppendsShareCommits(t *testing.T) {
+	s := openAt(t, filepath.Join(t.TempDir(), "a.db"))
+	const callers = 300
+	release := block(t, s)
+	before := s.Stats().Commits
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	seqs := make(map[int64]bool)
+	for range callers {
+		wg.Go(func() {
+			seq, err := s.AppendDelivery(t.Context(), delivery("1", jobs.OutcomeDone))
+			if err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			seqs[seq] = true
+			mu.Unlock()
+		})
+	}
+	waitFor(t, s, callers)
+	release()
+	wg.Wait()
+	if len(seqs) != callers {
+		t.Errorf("%d places for %d deliveries", len(seqs), callers)
+	}
+	if commits := s.Stats().Commits - before; commits != 2 { // the blocker and all appends
+		t.Errorf("%d commits", commits)
+	}
+}
+
+func TestFailedOperationIsUndoneAlone(t *testing.T) {
+	s := openAt(t, filepath.Join(t.TempDir(), "a.db"))
+	must(t, s.CreateBatch(t.Context(), jobs.BatchSpec{ID: "taken"}, noon))
+	release := block(t, s)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		err := s.write(t.Context(), func(tx *tx) error {
+			if _, err := tx.exec(`UPDATE batches SET source = 'half done' WHERE id = 'taken'`); err != nil {
+				return err
+			}
+			return jobs.ErrLeaseLost
+		})
+		if !errors.Is(err, jobs.ErrLeaseLost) {
+			t.Errorf("got %v", err)
+		}
+	})
+	for _, id := range []string{"b1", "b2"} {
+		wg.Go(func() {
+			if err := s.CreateBatch(t.Context(), jobs.BatchSpec{ID: id}, noon); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	waitFor(t, s, 3)
+	before := s.Stats().Commits
+	release()
+	wg.Wait()
+	if commits := s.Stats().Commits - before; commits != 2 {
+		t.Errorf("%d commits, want the blocker's and one shared", commits)
+	}
+	list, err := s.Batches(t.Context(), "", 10)
+	must(t, err)
+	if len(list) != 3 {
+		t.Errorf("%d batches, want 3", len(list))
+	}
+	if b, _ := s.Batch(t.Context(), "taken"); b.Source != "" {
+		t.Errorf("the failed operation left %q", b.Source)
+	}
+}
+
+func TestBrokenTransactionFailsEverybody(t *testing.T) {
+	s := openAt(t, filepath.Join(t.TempDir(), "a.db"))
+	release := block(t, s)
+	var wg sync.WaitGroup
+	for _, run := range []func() error{
+		func() error { return s.CreateBatch(t.Context(), jobs.BatchSpec{ID: "b1"}, noon) },
+		func() error { return s.write(t.Context(), func(*tx) error { return jobs.ErrUnavailable }) },
+		func() error { return s.CreateBatch(t.Context(), jobs.BatchSpec{ID: "b2"}, noon) },
+	} {
+		wg.Go(func() {
+			if err := run(); !errors.Is(err, jobs.ErrUnavailable) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	waitFor(t, s, 3)
+	release()
+	wg.Wait()
+	if list, err := s.Batches(t.Context(), "", 10); err != nil || len(list) != 0 {
+		t.Errorf("%d batches, %v", len(list), err)
+	}
+}
+
+func TestCallerThatGaveUpLeavesNothing(t *testing.T) {
+	s := openAt(t, filepath.Join(t.TempDir(), "a.db"))
+	release := block(t, s)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- s.CreateBatch(ctx, jobs.BatchSpec{ID: "b1"}, noon) }()
+	waitFor(t, s, 1)
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	release()
+	must(t, s.CreateBatch(t.Context(), jobs.BatchSpec{ID: "b1"}, noon)) // ErrExists if it had happened
+}
+
+// TestLockedByAnotherProcess: what waits for a lock answers when its caller's
+// time is up, or when the busy timeout is.
+func TestLockedByAnotherProcess(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	patient := openAt(t, path, WithBusyTimeout(2*time.Second))
+	brief := openAt(t, path, WithBusyTimeout(50*time.Millisecond))
+	other := raw(t, path)
+	execute(t, other, `BEGIN IMMEDIATE`)
+
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := patient.AppendDelivery(ctx, delivery("1", jobs.OutcomeDone)); !errors.Is(err, jobs.ErrUnavailable) {
+		t.Errorf("with a deadline: %v", err)
+	}
+	if _, err := brief.AppendDelivery(t.Context(), delivery("1", jobs.OutcomeDone)); !errors.Is(err, jobs.ErrUnavailable) {
+		t.Errorf("with a brief busy timeout: %v", err)
+	}
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("took %s", took)
+	}
+	if _, err := patient.Batches(t.Context(), "", 1); err != nil {
+		t.Errorf("a reader waited for the lock: %v", err)
+	}
+	execute(t, other, `ROLLBACK`)
+	if _, err := brief.AppendDelivery(t.Context(), delivery("1", jobs.OutcomeDone)); err != nil {
+		t.Errorf("after the lock: %v", err)
+	}
+}
+
+func TestCloseFinishesWhatWaits(t *testing.T) {
+	s := openAt(t, filepath.Join(t.TempDir(), "a.db"))
+	release := block(t, s)
+	done := make(chan error, 1)
+	go func() { done <- s.CreateBatch(t.Context(), jobs.BatchSpec{ID: "b1"}, noon) }()
+	waitFor(t, s, 1)
+	closed := make(chan error, 1)
+	go func() { closed <- s.Close() }()
+	release()
+	must(t, <-done)
+	must(t, <-closed)
+	if err := s.CreateBatch(t.Context(), jobs.BatchSpec{ID: "b2"}, noon); !errors.Is(err, jobs.ErrUnavailable) {
+		t.Errorf("after Close: %v", err)
+	}
+	if _, err := s.Batch(t.Context(), "b1"); err == nil {
+		t.Error("read after Close")
+	}
+	must(t, s.Close())
+}
