@@ -55,6 +55,10 @@ func (o *Orchestrator) explain(ctx context.Context, b jobs.Batch) error {
 		options.Status = client.StatusError
 	}
 	return o.list(ctx, options, b.ID, func(shots []client.Screenshot) (bool, error) {
-		return true, o.record(ctx, b, newMatcher(nil).match(shots))
+		if err := o.record(ctx, b, newMatcher(nil).match(shots)); err != nil {
+			return false, err
+		}
+		costs, reasons, err := o.store.Unexplained(ctx, b.ID)
+		return costs+reasons > 0, err
 	})
 }

@@ -29,23 +29,23 @@ type fakeVendor struct {
 }
 
 // Ways in which a create can end badly. Each gets the screenshot that it would
-// have made; noEffect tells which of them made none.
-var noEffect = errors.New("no effect")
+// have made; errNoEffect tells which of them made none.
+var errNoEffect = errors.New("no effect")
 
 func rateLimited(delay time.Duration) func(client.Screenshot) error {
 	return func(client.Screenshot) error {
-		return errors.Join(noEffect, &client.RateLimitError{Delay: delay, API: &client.APIError{Op: "create screenshot", Status: 429}})
+		return errors.Join(errNoEffect, &client.RateLimitError{Delay: delay, API: &client.APIError{Op: "create screenshot", Status: 429}})
 	}
 }
 
 func refused(status int, code string) func(client.Screenshot) error {
 	return func(client.Screenshot) error {
-		return errors.Join(noEffect, &client.APIError{Op: "create screenshot", Status: status, Code: code, Message: "no"})
+		return errors.Join(errNoEffect, &client.APIError{Op: "create screenshot", Status: status, Code: code, Message: "no"})
 	}
 }
 
 func notSent(client.Screenshot) error {
-	return errors.Join(noEffect, &client.NotSentError{Err: errors.New("connection refused")})
+	return errors.Join(errNoEffect, &client.NotSentError{Err: errors.New("connection refused")})
 }
 
 func doubtWithEffect(client.Screenshot) error {
@@ -53,7 +53,7 @@ func doubtWithEffect(client.Screenshot) error {
 }
 
 func doubtWithoutEffect(client.Screenshot) error {
-	return errors.Join(noEffect, &client.InDoubtError{Err: errors.New("connection reset")})
+	return errors.Join(errNoEffect, &client.InDoubtError{Err: errors.New("connection reset")})
 }
 
 func (v *fakeVendor) Create(_ context.Context, r client.CreateRequest) (client.Screenshot, error) {
@@ -71,7 +71,7 @@ func (v *fakeVendor) Create(_ context.Context, r client.CreateRequest) (client.S
 		err = v.answers[0](shot)
 		v.answers = v.answers[1:]
 	}
-	if !errors.Is(err, noEffect) {
+	if !errors.Is(err, errNoEffect) {
 		v.shots = append(v.shots, shot)
 	}
 	onCreate := v.onCreate

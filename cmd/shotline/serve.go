@@ -46,7 +46,8 @@ func serve(c *cli.Context, log *slog.Logger) error {
 	w.receive = true
 	w.config.Poll = orchestrator.PollBackup
 	if len(w.apps) == 0 {
-		log.Warn("no --app-id: batches that name none get no webhooks, their results are polled for")
+		log.Warn("no --app-id: the vendor sends no webhooks for batches that name none, so results are polled for")
+		w.config.Poll = orchestrator.PollOnly
 	}
 	r, err := w.start(ctx)
 	if err != nil {

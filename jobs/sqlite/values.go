@@ -47,14 +47,6 @@ func fromMicros(n sql.NullInt64) *float64 {
 	return &credits
 }
 
-// textOrNull keeps an empty text as NULL.
-func textOrNull(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
-}
-
 // canonicalJSON writes maps in key order and without HTML escapes, so that
 // equal values are equal texts. An empty collection is NULL.
 func canonicalJSON(value any, length int) (any, error) {
