@@ -124,7 +124,7 @@ func TestFiles(t *testing.T) {
 
 func TestDemo(t *testing.T) {
 	columns, all := readAll(t, readFile(t, "demo.csv"), false)
-	if diff := cmp.Diff([]string{"url", "title", "size", "team"}, columns); diff != "" {
+	if diff := cmp.Diff([]string{"url", "title", "size", "team", "expect"}, columns); diff != "" {
 		t.Error(diff)
 	}
 	for _, request := range all {
