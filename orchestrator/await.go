@@ -21,11 +21,13 @@ type Awaited interface {
 
 // Await returns when every row of the batch has ended, when ctx ends, or, with
 // ErrPaused, when an error has paused the batch; the batch as last seen comes
-// with any of them. Progress, when not nil, is told of every change. It needs
-// no orchestrator: any process may wait.
+// with any of them. A batch that has ended gets a few seconds more for its
+// summary, since reasons and costs are filled in with it. Progress, when not
+// nil, is told of every change. It needs no orchestrator: any process may wait.
 func Await(ctx context.Context, store Awaited, id string, clock Clock, progress func(jobs.Batch)) (jobs.Batch, error) {
 	seen := int64(-1)
 	var b jobs.Batch
+	var ended time.Time
 	for {
 		version, err := store.DataVersion(ctx)
 		if err != nil {
@@ -39,12 +41,15 @@ func Await(ctx context.Context, store Awaited, id string, clock Clock, progress 
 			if progress != nil {
 				progress(b)
 			}
-			switch {
-			case b.State == jobs.BatchFinished:
-				return b, nil
-			case b.State == jobs.BatchPaused && b.PauseReason != "":
-				return b, fmt.Errorf("%w: %s", ErrPaused, b.PauseReason)
-			}
+		}
+		switch {
+		case b.State == jobs.BatchPaused && b.PauseReason != "":
+			return b, fmt.Errorf("%w: %s", ErrPaused, b.PauseReason)
+		case b.State != jobs.BatchFinished:
+		case b.Summarized == b.Revision, !ended.IsZero() && clock.Now().Sub(ended) > awaitSummary:
+			return b, nil
+		case ended.IsZero():
+			ended = clock.Now()
 		}
 		if err := clock.Sleep(ctx, awaitEvery); err != nil {
 			return b, err
@@ -52,7 +57,10 @@ func Await(ctx context.Context, store Awaited, id string, clock Clock, progress 
 	}
 }
 
-const awaitEvery = 20 * time.Millisecond
+const (
+	awaitEvery   = 20 * time.Millisecond
+	awaitSummary = 3 * time.Second
+)
 
 // AwaitJob returns when a job has ended, or with the job as last seen when ctx
 // ends.

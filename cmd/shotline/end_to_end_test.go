@@ -1,0 +1,373 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"shotline/client/sandbox"
+	"shotline/client/sandbox/pages"
+	"shotline/receiver/signature"
+)
+
+const (
+	testKey    = "test-key"
+	testSecret = "test-secret"
+)
+
+// stage is a sandbox and a serve over loopback, and a command line to use them
+// with. Everything ends with the test.
+type stage struct {
+	t      *testing.T
+	vendor *runningSandbox
+	hooks  string // address of the webhooks
+	db     string
+	taps   *taps
+}
+
+// taps stands between the sandbox and serve and remembers every webhook.
+type taps struct {
+	to   string
+	mu   sync.Mutex
+	seen []tapped
+}
+
+type tapped struct {
+	header http.Header
+	body   []byte
+}
+
+func (p *taps) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var body bytes.Buffer
+	if _, err := body.ReadFrom(r.Body); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	p.mu.Lock()
+	p.seen = append(p.seen, tapped{r.Header.Clone(), body.Bytes()})
+	p.mu.Unlock()
+	w.WriteHeader(p.pass(r.Context(), tapped{r.Header, body.Bytes()}))
+}
+
+func (p *taps) pass(ctx context.Context, hook tapped) int {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.to, bytes.NewReader(hook.body))
+	if err != nil {
+		return http.StatusInternalServerError
+	}
+	for _, name := range []string{signature.HeaderGuide, signature.HeaderProduct} {
+		if value := hook.header.Get(name); value != "" {
+			request.Header.Set(name, value)
+		}
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return http.StatusBadGateway
+	}
+	defer response.Body.Close()
+	return response.StatusCode
+}
+
+// newStage starts a sandbox with the plain renderer, and a serve.
+func newStage(t *testing.T, serveFlags ...string) *stage {
+	t.Helper()
+	hooks, err := freeAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &stage{t: t, hooks: hooks, db: filepath.Join(t.TempDir(), "shotline.db"), taps: &taps{to: "http://" + hooks + WebhookPath}}
+	between, err := listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	relay := &http.Server{Handler: s.taps}
+	relayed := make(chan struct{})
+	go func() { defer close(relayed); _ = relay.Serve(between) }()
+	t.Cleanup(func() { relay.Close(); <-relayed; http.DefaultClient.CloseIdleConnections() })
+
+	s.vendor, err = startSandbox(sandbox.Config{
+		APIKey: testKey, WebhookURL: "http://" + between.Addr().String(), WebhookSecret: testSecret,
+		Renderer: &sandbox.PlainRenderer{Fail: pages.Fail},
+	}, "127.0.0.1:0", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.vendor.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	s.serve(serveFlags...)
+	return s
+}
+
+// serve runs until the test ends, and must end well.
+func (s *stage) serve(flags ...string) {
+	s.t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan int, 1)
+	var log bytes.Buffer
+	args := append([]string{"shotline", "serve", "--db", s.db, "--listen", s.hooks, "--app-id", "12",
+		"--webhook-secret", testSecret, "--api-key", testKey, "--base-url", s.vendor.url + "/api/v1"}, flags...)
+	go func() { ended <- run(ctx, args, streams{in: strings.NewReader(""), out: &log, err: &log}) }()
+	s.t.Cleanup(func() {
+		stop()
+		if code := <-ended; code != exitWell {
+			s.t.Errorf("serve ended with %d:\n%s", code, &log)
+		}
+	})
+	for {
+		response, err := http.Get("http://" + s.hooks + "/healthz")
+		if err == nil {
+			response.Body.Close()
+			return
+		}
+		select {
+		case code := <-ended:
+			ended <- code
+			s.t.Fatalf("serve ended with %d:\n%s", code, &log)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// do runs one command line and returns what it printed.
+func (s *stage) do(code int, args ...string) string {
+	s.t.Helper()
+	var out, errs bytes.Buffer
+	args = append([]string{"shotline"}, append(args, "--db", s.db)...)
+	if got := run(s.t.Context(), args, streams{in: strings.NewReader(""), out: &out, err: &errs}); got != code {
+		s.t.Fatalf("%q ended with %d, want %d\n%s%s", args, got, code, &out, &errs)
+	}
+	return out.String()
+}
+
+// submit waits for a CSV's batch and returns its id.
+func (s *stage) submit(code int, rows string) string {
+	s.t.Helper()
+	file := filepath.Join(s.t.TempDir(), "rows.csv")
+	if err := os.WriteFile(file, []byte(rows), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	var b struct {
+		ID string `json:"batch_id"`
+	}
+	printed := s.do(code, "submit", file, "--wait", "--timeout", "2m", "--json")
+	if err := json.Unmarshal([]byte(printed), &b); err != nil {
+		s.t.Fatalf("%v in %q", err, printed)
+	}
+	return b.ID
+}
+
+// figures are the counts by state as three independent ways tell them.
+func (s *stage) figures(batch string) (status, results, table map[string]int) {
+	s.t.Helper()
+	var raw map[string]any
+	if err := json.Unmarshal([]byte(s.do(exitWell, "status", batch, "--json")), &raw); err != nil {
+		s.t.Fatal(err)
+	}
+	status = map[string]int{}
+	for _, state := range []string{"queued", "submitting", "pending", "done", "failed", "timed_out", "canceled", "duplicate", "rejected"} {
+		if n, _ := raw[state].(float64); n > 0 {
+			status[state] = int(n)
+		}
+	}
+
+	records, err := csv.NewReader(strings.NewReader(s.do(exitWell, "results", batch))).ReadAll()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	results = map[string]int{}
+	state, duplicate := column(records[0], "state"), column(records[0], "duplicate_of")
+	for _, record := range records[1:] {
+		if record[duplicate] != "" {
+			results["duplicate"]++
+		} else {
+			results[record[state]]++
+		}
+	}
+
+	db, err := sql.Open("sqlite3", "file:"+s.db+"?mode=ro")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer db.Close()
+	rows, err := db.Query("SELECT state, count(*) FROM jobs GROUP BY state")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer rows.Close()
+	table = map[string]int{}
+	for rows.Next() {
+		var name string
+		var n int
+		if err := rows.Scan(&name, &n); err != nil {
+			s.t.Fatal(err)
+		}
+		table[name] = n
+	}
+	return status, results, table
+}
+
+func column(header []string, name string) int {
+	for i, cell := range header {
+		if cell == name {
+			return i
+		}
+	}
+	return -1
+}
+
+func TestThousandRowsCloseByWebhookForOneCallEach(t *testing.T) {
+	s := newStage(t)
+	var rows strings.Builder
+	rows.WriteString("url,size\n")
+	for i := range 1000 {
+		fmt.Fprintf(&rows, "https://shop.shotline.test/item/%d,screen\n", i)
+	}
+	batch := s.submit(exitWell, rows.String())
+
+	var b struct {
+		Done     int            `json:"done"`
+		ClosedBy map[string]int `json:"closed_by"`
+		APICalls int64          `json:"api_calls"`
+	}
+	if err := json.Unmarshal([]byte(s.do(exitWell, "status", batch, "--json")), &b); err != nil {
+		t.Fatal(err)
+	}
+	if b.Done != 1000 || b.ClosedBy["webhook"] < 990 {
+		t.Errorf("%d done, %d by webhook; want 1000 and at least 990", b.Done, b.ClosedBy["webhook"])
+	}
+	ledger := s.vendor.Ledger()
+	calls := int64(0)
+	for _, n := range ledger.Calls {
+		calls += n
+	}
+	if calls > 1030 || b.APICalls != calls || len(ledger.Creates) != 1000 {
+		t.Errorf("the vendor saw %d calls and %d creates, we count %d; want at most 1030, 1000, and the same", calls, len(ledger.Creates), b.APICalls)
+	}
+}
+
+func TestReportsAgreeAndRepeatedWebhooksChangeNothing(t *testing.T) {
+	s := newStage(t)
+	batch := s.submit(exitFlawed, strings.Join([]string{
+		"url,name", "https://shop.shotline.test/,a", "https://broken.shotline.test/,b", "no url at all,c",
+		"https://SHOP.shotline.test,a again", "https://journal.shotline.test/,d",
+	}, "\n"))
+	want := map[string]int{"done": 2, "failed": 1, "rejected": 1, "duplicate": 1}
+	check := func() {
+		t.Helper()
+		status, results, table := s.figures(batch)
+		for from, got := range map[string]map[string]int{"status": status, "results": results, "SELECT": table} {
+			if fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Errorf("%s says %v, want %v", from, got, want)
+			}
+		}
+	}
+	check()
+	before := s.do(exitWell, "results", batch) + s.do(exitWell, "status", batch, "--json")
+
+	s.taps.mu.Lock()
+	seen := s.taps.seen
+	s.taps.mu.Unlock()
+	if len(seen) != 3 {
+		t.Fatalf("%d webhooks came, want 3", len(seen))
+	}
+	for range 5 {
+		for _, hook := range seen {
+			if code := s.taps.pass(t.Context(), hook); code != http.StatusOK {
+				t.Errorf("a repeated webhook was answered %d, want 200", code)
+			}
+		}
+	}
+	// The next batch closes behind the repeats, in the order of the inbox.
+	s.submit(exitWell, "https://gallery.shotline.test/\n")
+	if after := s.do(exitWell, "results", batch) + s.do(exitWell, "status", batch, "--json"); after != before {
+		t.Errorf("before\n%s\nafter\n%s", before, after)
+	}
+}
+
+func TestForgedWebhooksAreRefused(t *testing.T) {
+	s := newStage(t)
+	good := []byte(`{"event":"screenshot.completed","screenshot_id":"1","status":"done"}`)
+	post := func(body []byte, headers ...string) int {
+		t.Helper()
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+s.hooks+WebhookPath, bytes.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := 0; i < len(headers); i += 2 {
+			request.Header.Add(headers[i], headers[i+1])
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		return response.StatusCode
+	}
+	sign := func(body []byte) string { return signature.Sign(testSecret, body) }
+	noID, noJSON, huge := []byte(`{"event":"screenshot.completed"}`), []byte("{"), bytes.Repeat([]byte(" "), 2<<20)
+	for name, test := range map[string]struct {
+		code    int
+		body    []byte
+		headers []string
+	}{
+		"right":             {200, good, []string{"X-Signature", sign(good)}},
+		"right, second way": {200, good, []string{"X-ScreenshotCenter-Signature", sign(good)}},
+		"unsigned":          {401, good, nil},
+		"signed by another": {401, good, []string{"X-Signature", signature.Sign("other", good)}},
+		"doubled":           {401, good, []string{"X-Signature", sign(good), "X-Signature", sign(good)}},
+		"not JSON":          {400, noJSON, []string{"X-Signature", sign(noJSON)}},
+		"no id":             {400, noID, []string{"X-Signature", sign(noID)}},
+		"2 MiB":             {413, huge, []string{"X-Signature", sign(huge)}},
+	} {
+		if got := post(test.body, test.headers...); got != test.code {
+			t.Errorf("%s: answered %d, want %d", name, got, test.code)
+		}
+	}
+}
+
+func TestServeOverARealRedis(t *testing.T) {
+	program, err := exec.LookPath("redis-server")
+	if err != nil {
+		t.Skip("needs redis-server: it is not on this machine")
+	}
+	address, err := freeAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := address[strings.LastIndex(address, ":")+1:]
+	redis := exec.Command(program, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir())
+	if err := redis.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := redis.Process.Kill(); err != nil {
+			t.Error(err)
+		}
+		_ = redis.Wait() // it was killed
+	})
+	// serve starts before Redis answers, and goes on when it does.
+	s := newStage(t, "--redis-url", "redis://"+address)
+	var rows strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&rows, "https://journal.shotline.test/%d\n", i)
+	}
+	batch := s.submit(exitWell, rows.String())
+	status, _, table := s.figures(batch)
+	if status["done"] != 100 || table["done"] != 100 {
+		t.Errorf("status %v, table %v; want 100 done", status, table)
+	}
+}
