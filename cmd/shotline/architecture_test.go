@@ -1,0 +1,90 @@
+package main
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// mayImport draws the house: each package with the packages of this module
+// that it may know. Imports point down only.
+var mayImport = map[string][]string{
+	"jobs":                  {},
+	"client":                {},
+	"receiver/signature":    {},
+	"jobs/csvfile":          {"jobs"},
+	"jobs/summary":          {"jobs"},
+	"jobs/sqlite":           {"jobs"},
+	"jobs/storetest":        {"jobs"},
+	"jobs/tasks":            {"jobs"},
+	"receiver":              {"jobs", "receiver/signature"},
+	"client/sandbox":        {},
+	"client/sandbox/pages":  {},
+	"client/sandbox/chrome": {"client/sandbox"},
+	"orchestrator":          {"jobs", "jobs/summary", "client"},
+}
+
+// standardOnly are the packages that import nothing from outside of Go itself.
+var standardOnly = []string{"jobs", "client", "receiver/signature"}
+
+func TestImportsPointDown(t *testing.T) {
+	root := "../.."
+	seen := map[string]bool{}
+	err := filepath.WalkDir(root, func(file string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && file != root {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+			return nil
+		}
+		relative, err := filepath.Rel(root, file)
+		if err != nil {
+			return err
+		}
+		name := path.Dir(filepath.ToSlash(relative))
+		if name == "cmd/shotline" {
+			return nil // it joins everything
+		}
+		allowed, known := mayImport[name]
+		if !known {
+			t.Errorf("package %s has no place in the drawing", name)
+			return nil
+		}
+		seen[name] = true
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, spec := range parsed.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			ours, isOurs := strings.CutPrefix(imported, "shotline/")
+			switch {
+			case isOurs && !slices.Contains(allowed, ours):
+				t.Errorf("%s imports %s, which is not below it", relative, ours)
+			case !isOurs && strings.Contains(imported, ".") && slices.Contains(standardOnly, name):
+				t.Errorf("%s imports %s; package %s uses the standard library only", relative, imported, name)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range mayImport {
+		if !seen[name] {
+			t.Errorf("package %s is drawn and does not exist", name)
+		}
+	}
+}
