@@ -10,9 +10,12 @@ import (
 	"shotline/jobs"
 )
 
-// importChunk is how many rows one import transaction holds: short enough that
-// another process's webhook never waits long for SQLite's write lock.
-const importChunk = 500
+// An import shares SQLite's unfair write lock with webhooks of other processes:
+// its transactions are short, and it lets the lock go for a moment in between.
+const (
+	importChunk = 1000
+	importPause = 2 * time.Millisecond
+)
 
 // ErrInput: the rows could not be read to their end.
 var ErrInput = errors.New("bad input")
@@ -25,11 +28,11 @@ type Requests interface {
 // Import makes a batch of all requests and opens it. On any error, the end of
 // ctx included, nothing of the batch stays. Progress, when not nil, is told
 // the number of rows kept so far.
-func Import(ctx context.Context, store jobs.Imports, spec jobs.BatchSpec, requests Requests, now func() time.Time, progress func(rows int)) (jobs.Batch, error) {
-	if err := store.CreateBatch(ctx, spec, now()); err != nil {
+func Import(ctx context.Context, store jobs.Imports, spec jobs.BatchSpec, requests Requests, clock Clock, progress func(rows int)) (jobs.Batch, error) {
+	if err := store.CreateBatch(ctx, spec, clock.Now()); err != nil {
 		return jobs.Batch{}, fmt.Errorf("import: %w", err)
 	}
-	batch, err := importRows(ctx, store, spec.ID, requests, now, progress)
+	batch, err := importRows(ctx, store, spec.ID, requests, clock, progress)
 	if err != nil {
 		// Also when ctx has ended: what is half done must not stay.
 		if removeErr := store.RemoveImport(context.WithoutCancel(ctx), spec.ID); removeErr != nil {
@@ -40,14 +43,14 @@ func Import(ctx context.Context, store jobs.Imports, spec jobs.BatchSpec, reques
 	return batch, nil
 }
 
-func importRows(ctx context.Context, store jobs.Imports, batch string, requests Requests, now func() time.Time, progress func(rows int)) (jobs.Batch, error) {
+func importRows(ctx context.Context, store jobs.Imports, batch string, requests Requests, clock Clock, progress func(rows int)) (jobs.Batch, error) {
 	rows := 0
 	chunk := make([]jobs.Request, 0, importChunk)
 	flush := func() error {
 		if len(chunk) == 0 {
 			return nil
 		}
-		if err := store.AppendRequests(ctx, batch, chunk, now()); err != nil {
+		if err := store.AppendRequests(ctx, batch, chunk, clock.Now()); err != nil {
 			return err
 		}
 		rows += len(chunk)
@@ -58,9 +61,6 @@ func importRows(ctx context.Context, store jobs.Imports, batch string, requests 
 		return nil
 	}
 	for {
-		if err := ctx.Err(); err != nil {
-			return jobs.Batch{}, err
-		}
 		request, err := requests.Next()
 		if errors.Is(err, io.EOF) {
 			break
@@ -73,10 +73,13 @@ func importRows(ctx context.Context, store jobs.Imports, batch string, requests 
 			if err := flush(); err != nil {
 				return jobs.Batch{}, err
 			}
+			if err := clock.Sleep(ctx, importPause); err != nil {
+				return jobs.Batch{}, err
+			}
 		}
 	}
 	if err := flush(); err != nil {
 		return jobs.Batch{}, err
 	}
-	return store.OpenBatch(ctx, batch, now())
+	return store.OpenBatch(ctx, batch, clock.Now())
 }

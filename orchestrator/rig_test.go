@@ -79,7 +79,7 @@ func (r *rig) load(n int) {
 	for i := 1; i <= n; i++ {
 		rows = append(rows, jobs.Request{Line: i, URL: fmt.Sprintf("https://site.test/%d/", i)})
 	}
-	if _, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: rigBatch}, &rows, r.clock.Now, nil); err != nil {
+	if _, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: rigBatch}, &rows, r.clock, nil); err != nil {
 		r.t.Fatal(err)
 	}
 }

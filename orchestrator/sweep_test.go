@@ -95,7 +95,7 @@ func TestStaleImportsAreRemoved(t *testing.T) {
 
 func TestFailedImportLeavesNothing(t *testing.T) {
 	r := newRig(t)
-	_, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: rigBatch}, &brokenRows{rows: 700}, r.clock.Now, nil)
+	_, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: rigBatch}, &brokenRows{rows: 2500}, r.clock, nil)
 	if err == nil || !strings.Contains(err.Error(), "torn") {
 		t.Fatalf("import returned %v, want the reader's error", err)
 	}

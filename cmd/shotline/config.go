@@ -105,7 +105,7 @@ func findFlag(flags []cli.Flag, name string) cli.Flag {
 // apps reads --app-id: ID or ID=path-template.
 func apps(c *cli.Context) ([]jobs.App, error) {
 	var found []jobs.App
-	for _, value := range c.StringSlice(appIDFlag.Name) {
+	for _, value := range nonEmpty(c.StringSlice(appIDFlag.Name)) {
 		id, template, _ := strings.Cut(strings.TrimSpace(value), "=")
 		if id == "" {
 			return nil, badUsage("--app-id %q: the id is missing", value)

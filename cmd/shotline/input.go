@@ -140,7 +140,7 @@ func batchParams(c *cli.Context) (jobs.Params, error) {
 func importInput(c *cli.Context, store jobs.Store, in *input) (jobs.Batch, error) {
 	p := newProgress(c.App.ErrWriter)
 	defer p.end()
-	b, err := orchestrator.Import(c.Context, store, in.spec, in.rows, clock.Now, p.rows)
+	b, err := orchestrator.Import(c.Context, store, in.spec, in.rows, clock, p.rows)
 	if errors.Is(err, orchestrator.ErrInput) {
 		return b, badUsage("%s: %w", in.spec.Source, err)
 	}

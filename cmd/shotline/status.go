@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -44,8 +45,12 @@ func status(c *cli.Context, store jobs.Store, arg string) error {
 	return printBatch(c.App.Writer, b, c.Bool(jsonFlag.Name))
 }
 
-// withStore opens the database of --db for one command.
+// withStore opens the database of --db for one command about what is in it. A
+// mistyped name must not leave an empty database behind.
 func withStore(c *cli.Context, do func(jobs.Store) error) error {
+	if _, err := os.Stat(c.String(dbFlag.Name)); errors.Is(err, os.ErrNotExist) {
+		return badUsage("--db %s: there is no such database", c.String(dbFlag.Name))
+	}
 	store, err := openStore(c.Context, c.String(dbFlag.Name))
 	if err != nil {
 		return err

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -76,8 +78,8 @@ func workFrom(c *cli.Context, store jobs.Store, log *slog.Logger) (work, error) 
 	}
 	return work{
 		store: store, vendor: vendor, apps: appList, log: log,
-		secrets:  c.StringSlice(secretFlag.Name),
-		headers:  c.StringSlice(headerFlag.Name),
+		secrets:  nonEmpty(c.StringSlice(secretFlag.Name)),
+		headers:  nonEmpty(c.StringSlice(headerFlag.Name)),
 		insecure: c.Bool(insecureFlag.Name),
 		listen:   listenAddress(c),
 		queueURL: c.String(redisFlag.Name),
@@ -93,6 +95,11 @@ func workFrom(c *cli.Context, store jobs.Store, log *slog.Logger) (work, error) 
 			Rate:           c.Float64(rateFlag.Name),
 		},
 	}, nil
+}
+
+// nonEmpty drops what an environment variable that is set to nothing leaves.
+func nonEmpty(values []string) []string {
+	return slices.DeleteFunc(slices.Clone(values), func(v string) bool { return strings.TrimSpace(v) == "" })
 }
 
 // queueName keeps databases that share one Redis apart.
@@ -128,30 +135,28 @@ type running struct {
 // start joins the parts and lets them run until stop.
 func (w work) start(ctx context.Context) (*running, error) {
 	r := &running{log: w.log, served: make(chan error, 1)}
+	var err error
+	if r.queue, err = tasks.Open(ctx, tasks.Options{RedisURL: w.queueURL, Name: w.queueID, Logger: w.log}); err != nil {
+		return nil, badUsage("%w", err)
+	}
 	var listener net.Listener
 	if w.receive {
-		var err error
-		if listener, err = listen(w.listen); err != nil {
-			return nil, err
-		}
-	}
-	queue, err := tasks.Open(ctx, tasks.Options{RedisURL: w.queueURL, Name: w.queueID, Logger: w.log})
-	if err != nil {
-		return nil, errors.Join(badUsage("%w", err), closeListener(listener))
+		listener, err = listen(w.listen)
 	}
 	w.config.Worker.Receives = w.receive
-	r.queue = queue
-	r.orchestrator, err = orchestrator.New(w.config, orchestrator.Parts{
-		Store: w.store, Vendor: w.vendor, Queue: queue, Clock: clock, Logger: w.log,
-	})
+	if err == nil {
+		r.orchestrator, err = orchestrator.New(w.config, orchestrator.Parts{
+			Store: w.store, Vendor: w.vendor, Queue: r.queue, Clock: clock, Logger: w.log,
+		})
+	}
 	if err == nil && w.receive {
 		r.server, err = w.webhookServer(r.orchestrator)
 	}
 	if err == nil {
-		err = queue.Start(r.orchestrator)
+		err = r.queue.Start(r.orchestrator)
 	}
 	if err != nil {
-		return nil, errors.Join(err, closeListener(listener), queue.Stop(ctx))
+		return nil, errors.Join(err, closeListener(listener), r.queue.Stop(ctx))
 	}
 	r.orchestrator.Start()
 	if w.receive {

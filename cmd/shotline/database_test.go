@@ -1,0 +1,50 @@
+package main
+
+import (
+	"bytes"
+	"database/sql"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// invoke runs one command line without a stage.
+func invoke(t *testing.T, args ...string) (code int, printed, told string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code = run(t.Context(), append([]string{"shotline"}, args...), streams{in: strings.NewReader(""), out: &out, err: &errs})
+	return code, out.String(), errs.String()
+}
+
+func TestDatabasesThatCannotBeUsed(t *testing.T) {
+	for name, test := range map[string]struct {
+		spoil []string
+		tells string
+	}{
+		"locked by another program":  {[]string{"BEGIN EXCLUSIVE"}, "locked"},
+		"written by a newer version": {[]string{"INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)"}, "newer version"},
+		"database of something else": {[]string{"PRAGMA application_id = 42"}, "another program"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "a.db")
+			if code, _, told := invoke(t, "submit", "https://a.test/", "--db", path); code != exitWell {
+				t.Fatal(told)
+			}
+			db, err := sql.Open("sqlite3", "file:"+path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			db.SetMaxOpenConns(1)
+			for _, statement := range test.spoil {
+				if _, err := db.Exec(statement); err != nil {
+					t.Fatal(err)
+				}
+			}
+			code, printed, told := invoke(t, "submit", "https://b.test/", "--db", path)
+			if code != exitFailed || !strings.Contains(told, test.tells) || printed != "" {
+				t.Errorf("ended with %d, printed %q and told %q; want %d and %q", code, printed, told, exitFailed, test.tells)
+			}
+		})
+	}
+}
