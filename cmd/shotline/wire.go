@@ -148,6 +148,9 @@ func (w work) start(ctx context.Context) (*running, error) {
 		r.orchestrator, err = orchestrator.New(w.config, orchestrator.Parts{
 			Store: w.store, Vendor: w.vendor, Queue: r.queue, Clock: clock, Logger: w.log,
 		})
+		if err != nil {
+			err = badUsage("%w", err)
+		}
 	}
 	if err == nil && w.receive {
 		r.server, err = w.webhookServer(r.orchestrator)

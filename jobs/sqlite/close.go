@@ -82,7 +82,10 @@ const preferPaid = `UPDATE closing SET to_state = 'done', late = 1, attempt = s.
 	FROM submissions s WHERE closing.to_state IN ('failed', 'timed_out') AND s.job_seq = +closing.job_seq
 	AND s.extra = 0 AND s.outcome = 'done'`
 
-const closeJobs = `UPDATE jobs SET state = c.to_state, closed_by = c.closed_by, late = c.late, closed_at = ?1,
+// A caller takes its time before it waits for the writer, so a close may carry
+// an earlier one than the create's answer before it.
+const closeJobs = `UPDATE jobs SET state = c.to_state, closed_by = c.closed_by, late = c.late,
+	closed_at = max(?1, coalesce(submitted_at, 0)),
 	screenshot_id = CASE WHEN c.screenshot_id <> '' THEN c.screenshot_id ELSE jobs.screenshot_id END,
 	image_url = CASE WHEN c.image_url <> '' THEN c.image_url ELSE jobs.image_url END,
 	error = c.error, lease_owner = NULL, lease_until = NULL
