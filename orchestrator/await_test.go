@@ -30,7 +30,7 @@ func TestAwaitSeesTheSummary(t *testing.T) {
 	steps := &steppingClock{fakeClock: r.clock, steps: []func(){
 		r.submitAll,
 		func() { r.webhook(r.vendor.shots[0].ID, jobs.OutcomeDone) },
-		func() { r.must(r.SummarizeBatch(r.ctx(), rigBatch, 1)) },
+		func() { r.must(r.SummarizeBatch(r.ctx(), rigBatch)) },
 	}}
 	b, err := Await(r.ctx(), r.store, rigBatch, steps, func(b jobs.Batch) { told = append(told, b.State) })
 	r.must(err)

@@ -29,10 +29,11 @@ func (o *Orchestrator) CheckDeadlines(ctx context.Context) error {
 		for _, j := range overdue {
 			byBatch[j.ID.Batch] = append(byBatch[j.ID.Batch], j)
 		}
-		for _, batch := range sortedKeys(byBatch) {
-			if err := o.settleOverdue(ctx, batch, byBatch[batch]); err != nil {
-				return fmt.Errorf("check deadlines of batch %s: %w", batch, err)
-			}
+		err = eachBatch(ctx, "check deadlines", byBatch, func(batch string, overdue []jobs.Job) error {
+			return o.settleOverdue(ctx, batch, overdue)
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil

@@ -73,7 +73,7 @@ func TestLateResultRevisesTheSummary(t *testing.T) {
 	r.submitAll()
 	r.clock.advance(3 * time.Minute)
 	r.must(r.CheckDeadlines(r.ctx()))
-	r.must(r.SummarizeBatch(r.ctx(), rigBatch, 1))
+	r.must(r.SummarizeBatch(r.ctx(), rigBatch))
 	r.expect(map[jobs.State]int64{jobs.TimedOut: 1})
 
 	r.clock.advance(5 * time.Hour)
@@ -83,7 +83,7 @@ func TestLateResultRevisesTheSummary(t *testing.T) {
 		t.Errorf("revision %d, late %d, by deadline %d; want 2, 1, 0", b.Revision, b.Counts.Late, b.Counts.ByProvenance[jobs.ByDeadline])
 	}
 	r.sweep()
-	r.must(r.SummarizeBatch(r.ctx(), rigBatch, 2))
+	r.must(r.SummarizeBatch(r.ctx(), rigBatch))
 	if revision, _, err := r.store.Summary(r.ctx(), rigBatch); err != nil || revision != 2 {
 		t.Errorf("summary of revision %d, %v; want 2", revision, err)
 	}

@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -33,12 +34,9 @@ func (o *Orchestrator) resolveDoubts(ctx context.Context) error {
 	for _, d := range doubts {
 		byBatch[d.Job.Batch] = append(byBatch[d.Job.Batch], d)
 	}
-	for _, batch := range sortedKeys(byBatch) {
-		if err := o.resolveBatch(ctx, batch, byBatch[batch], now); err != nil {
-			return fmt.Errorf("resolve doubts of batch %s: %w", batch, err)
-		}
-	}
-	return nil
+	return eachBatch(ctx, "resolve doubts", byBatch, func(batch string, doubts []jobs.Submission) error {
+		return o.resolveBatch(ctx, batch, doubts, now)
+	})
 }
 
 func (o *Orchestrator) resolveBatch(ctx context.Context, batch string, doubts []jobs.Submission, began time.Time) error {
@@ -52,18 +50,25 @@ func (o *Orchestrator) resolveBatch(ctx context.Context, batch string, doubts []
 	}
 	settledBefore := began.Add(-o.cfg.Settle)
 	var unsettled []jobs.Submission
+	var failures []error
 	for _, d := range missing {
 		if d.DoubtSince.After(settledBefore) {
 			continue
 		}
 		found, err := o.findByURL(ctx, b, d)
-		if err != nil {
-			return err
-		}
-		if !found {
+		switch {
+		case stopsAll(ctx, err):
+			return errors.Join(append(failures, err)...)
+		case err != nil:
+			failures = append(failures, err)
+		case !found:
 			unsettled = append(unsettled, d)
 		}
 	}
+	return errors.Join(append(failures, o.resend(ctx, batch, unsettled, settledBefore))...)
+}
+
+func (o *Orchestrator) resend(ctx context.Context, batch string, unsettled []jobs.Submission, settledBefore time.Time) error {
 	if len(unsettled) == 0 {
 		return nil
 	}
@@ -72,9 +77,6 @@ func (o *Orchestrator) resolveBatch(ctx context.Context, batch string, doubts []
 		return err
 	}
 	o.log.Info("creates without effect are sent anew", "batch", batch, "count", resent)
-	if _, err := o.store.WakeBatch(ctx, batch, o.clock.Now()); err != nil {
-		return err
-	}
 	nudge(o.nudgeWatcher)
 	return nil
 }
@@ -132,13 +134,4 @@ func (o *Orchestrator) adopt(ctx context.Context, b jobs.Batch, shots []client.S
 		}
 	}
 	return found, o.record(ctx, b, newMatcher(nil).match(shots))
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

@@ -58,6 +58,7 @@ const (
 	staleImport    = 15 * time.Minute
 	deadlineBucket = 5 * time.Second
 	workerBeat     = 5 * time.Second
+	quietTime      = 10 * time.Second
 
 	// WorkerAlive is how long after its last sign of life a worker counts as alive.
 	WorkerAlive = 3 * workerBeat
@@ -111,7 +112,8 @@ type Orchestrator struct {
 	nudgeWatcher chan struct{}
 
 	mu         sync.Mutex
-	submitting map[string]bool // batches that a SubmitBatch of this process is busy with
+	heard      map[string]time.Time // when a failing step was last logged
+	submitting map[string]bool      // batches that a SubmitBatch of this process is busy with
 	stop       context.CancelFunc
 	stopping   context.Context // ends when no new work may begin
 	loops      sync.WaitGroup
@@ -132,6 +134,7 @@ func New(cfg Config, p Parts) (*Orchestrator, error) {
 		throttle:     newThrottle(cfg.Concurrency, cfg.Rate, p.Clock),
 		nudgeCloser:  make(chan struct{}, 1),
 		nudgeWatcher: make(chan struct{}, 1),
+		heard:        map[string]time.Time{},
 		submitting:   map[string]bool{},
 		stopping:     stopping,
 		stop:         stop,
@@ -184,13 +187,23 @@ func (o *Orchestrator) every(ctx context.Context, interval time.Duration, nudged
 	}
 }
 
-// logError is the edge where an error of a background step is logged, once.
-// What comes from stopping is no error.
+// logError is the edge where an error of a background step is logged. What
+// comes from stopping is no error. A loop whose step goes on failing, many
+// times a second perhaps, is heard again only after quietTime.
 func (o *Orchestrator) logError(ctx context.Context, what string, err error) {
 	if err == nil || ctx.Err() != nil {
 		return
 	}
-	o.log.Error(what, "error", err)
+	now := o.clock.Now()
+	o.mu.Lock()
+	quiet := now.Before(o.heard[what].Add(quietTime))
+	if !quiet {
+		o.heard[what] = now
+	}
+	o.mu.Unlock()
+	if !quiet {
+		o.log.Error(what, "error", err)
+	}
 }
 
 func (o *Orchestrator) announceLoop(ctx context.Context) {

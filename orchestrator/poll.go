@@ -83,14 +83,15 @@ func (o *Orchestrator) pollOnce(ctx context.Context, age time.Duration) (closed 
 	if err != nil {
 		return 0, fmt.Errorf("poll: %w", err)
 	}
-	for _, batch := range sortedKeys(pending) {
-		n, err := o.pollBatch(ctx, batch, before, pending[batch])
-		closed += n
-		if err != nil {
-			return closed, fmt.Errorf("poll batch %s: %w", batch, err)
+	err = eachBatch(ctx, "poll", pending, func(batch string, old int) error {
+		if old == 0 {
+			return nil
 		}
-	}
-	return closed, nil
+		n, err := o.pollBatch(ctx, batch, before, old)
+		closed += n
+		return err
+	})
+	return closed, err
 }
 
 func (o *Orchestrator) pollBatch(ctx context.Context, batch string, before time.Time, pending int) (closed int, err error) {

@@ -30,7 +30,7 @@ func TestABatchGoesFromRowsToSummary(t *testing.T) {
 	r.expect(map[jobs.State]int64{jobs.Done: 2, jobs.Failed: 1})
 
 	r.vendor.end(client.StatusError, r.vendor.shots[2].ID)
-	r.must(r.SummarizeBatch(r.ctx(), rigBatch, 1))
+	r.must(r.SummarizeBatch(r.ctx(), rigBatch))
 	b := r.batch()
 	if b.State != jobs.BatchFinished || b.Summarized != b.Revision || b.Revision != 1 {
 		t.Errorf("batch is %s at revision %d, summarized %d", b.State, b.Revision, b.Summarized)
@@ -167,7 +167,7 @@ func TestTheSameWebhooksAgainChangeNothing(t *testing.T) {
 		}
 	}
 	send()
-	r.must(r.SummarizeBatch(r.ctx(), rigBatch, 1))
+	r.must(r.SummarizeBatch(r.ctx(), rigBatch))
 	before := r.batch()
 	events, err := r.store.Events(r.ctx(), 0, 1000)
 	r.must(err)

@@ -12,7 +12,7 @@ import (
 // SummarizeBatch computes and stores the summary of a finished batch's newest
 // revision, once. Before that it asks the vendor, in bulk, for the costs and
 // reasons that no webhook tells; without an answer it does without.
-func (o *Orchestrator) SummarizeBatch(ctx context.Context, batch string, _ int) error {
+func (o *Orchestrator) SummarizeBatch(ctx context.Context, batch string) error {
 	b, err := o.store.Batch(ctx, batch)
 	if err != nil {
 		return fmt.Errorf("summarize batch %s: %w", batch, err)

@@ -34,8 +34,9 @@ func (o *Orchestrator) watchLoop(ctx context.Context) {
 	o.every(ctx, watchEvery, o.nudgeWatcher, func(ctx context.Context) {
 		version, err := o.store.DataVersion(ctx)
 		if err == nil && version != seen {
-			seen = version
-			err = o.enqueueOwed(ctx)
+			if err = o.enqueueOwed(ctx); err == nil {
+				seen = version
+			}
 		}
 		o.logError(ctx, "watch for work", err)
 	})

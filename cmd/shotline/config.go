@@ -24,14 +24,13 @@ var (
 
 	apiKeyFlag  = &cli.StringFlag{Name: "api-key", EnvVars: []string{"SCREENSHOTCENTER_API_KEY"}, Usage: "ScreenshotCenter API `KEY`"}
 	baseURLFlag = &cli.StringFlag{Name: "base-url", EnvVars: []string{"SCREENSHOTCENTER_BASE_URL"}, Value: client.DefaultBaseURL, Usage: "`URL` of the API, or of a sandbox"}
-	appIDFlag   = &cli.StringSliceFlag{Name: "app-id", EnvVars: []string{"SCREENSHOTCENTER_APP_ID"}, Usage: "webhook app to notify: `ID` or ID=path-template (repeatable)"}
+	appIDFlag   = &cli.StringSliceFlag{Name: "app-id", Usage: "webhook app to notify: `ID` or ID=path-template (repeatable)" + inEnvironment("app-id")}
 
-	secretFlag    = &cli.StringSliceFlag{Name: "webhook-secret", EnvVars: []string{"WEBHOOK_SECRET"}, Usage: "`SECRET` that webhooks are signed with (repeatable: new and old during a rotation)"}
-	headerFlag    = &cli.StringSliceFlag{Name: "signature-header", EnvVars: []string{"SHOTLINE_SIGNATURE_HEADER"}, Usage: "`HEADER` that may carry the signature, besides the documented ones (repeatable)"}
-	insecureFlag  = &cli.BoolFlag{Name: "insecure-no-secret", Usage: "take webhooks without checking any signature; anybody can then close jobs"}
-	listenFlag    = &cli.StringFlag{Name: "listen", EnvVars: []string{"SHOTLINE_LISTEN"}, Value: "127.0.0.1:8080", Usage: "`ADDRESS` for webhooks and /healthz (with PORT set and no flag: all interfaces, that port)"}
-	redisFlag     = &cli.StringFlag{Name: "redis-url", EnvVars: []string{"SHOTLINE_REDIS_URL"}, Usage: "`URL` of the Redis for tasks (redis, rediss, redis-socket, redis-sentinel); empty: an embedded queue"}
-	shutdownLimit = 8 * time.Second
+	secretFlag   = &cli.StringSliceFlag{Name: "webhook-secret", Usage: "`SECRET` that webhooks are signed with (repeatable: new and old during a rotation; better in the environment, where ps does not show it)" + inEnvironment("webhook-secret")}
+	headerFlag   = &cli.StringSliceFlag{Name: "signature-header", Usage: "`HEADER` that may carry the signature, besides the documented ones (repeatable)" + inEnvironment("signature-header")}
+	insecureFlag = &cli.BoolFlag{Name: "insecure-no-secret", Usage: "take webhooks without checking any signature; anybody can then close jobs"}
+	listenFlag   = &cli.StringFlag{Name: "listen", EnvVars: []string{"SHOTLINE_LISTEN"}, Value: "127.0.0.1:8080", Usage: "`ADDRESS` for webhooks and /healthz (with PORT set and no flag: all interfaces, that port)"}
+	redisFlag    = &cli.StringFlag{Name: "redis-url", EnvVars: []string{"SHOTLINE_REDIS_URL"}, Usage: "`URL` of the Redis for tasks (redis, rediss, redis-socket, redis-sentinel); empty: an embedded queue"}
 
 	jobTimeoutFlag     = &cli.DurationFlag{Name: "job-timeout", EnvVars: []string{"SHOTLINE_JOB_TIMEOUT"}, Value: 10 * time.Minute, Usage: "how long a screenshot may take before the vendor is asked about it"}
 	deadlineGraceFlag  = &cli.DurationFlag{Name: "deadline-grace", EnvVars: []string{"SHOTLINE_DEADLINE_GRACE"}, Value: 10 * time.Minute, Usage: "how much longer, while the vendor is still working on it"}
@@ -40,6 +39,16 @@ var (
 	concurrencyFlag    = &cli.IntFlag{Name: "concurrency", EnvVars: []string{"SHOTLINE_CONCURRENCY"}, DefaultText: "adaptive", Usage: "creates under way at once"}
 	rateFlag           = &cli.Float64Flag{Name: "rate", EnvVars: []string{"SHOTLINE_RATE"}, DefaultText: "no limit", Usage: "creates per second"}
 )
+
+// listVariables are the variables behind flags that may be repeated. In a
+// variable commas separate the values; in a flag a comma is a comma.
+var listVariables = map[string]string{
+	"app-id":           "SCREENSHOTCENTER_APP_ID",
+	"webhook-secret":   "WEBHOOK_SECRET",
+	"signature-header": "SHOTLINE_SIGNATURE_HEADER",
+}
+
+func inEnvironment(flag string) string { return " [$" + listVariables[flag] + ", comma-separated]" }
 
 func storeFlags(more ...cli.Flag) []cli.Flag {
 	return slices.Concat([]cli.Flag{dbFlag}, more, []cli.Flag{configFlag})
@@ -51,6 +60,26 @@ func workFlags() []cli.Flag {
 		apiKeyFlag, baseURLFlag, appIDFlag, secretFlag, headerFlag, insecureFlag, listenFlag, redisFlag,
 		jobTimeoutFlag, deadlineGraceFlag, requestTimeoutFlag, settleFlag, concurrencyFlag, rateFlag, logFlag,
 	}
+}
+
+// fillFlags sets the flags that the command line has not: from the environment,
+// as far as the parser has not done that, then from the file of --config.
+func fillFlags(c *cli.Context) error {
+	for name, variable := range listVariables {
+		value, given := os.LookupEnv(variable)
+		if !given || c.IsSet(name) || findFlag(c.Command.Flags, name) == nil {
+			continue
+		}
+		for _, item := range strings.Split(value, ",") {
+			if item = strings.TrimSpace(item); item == "" {
+				continue
+			}
+			if err := c.Set(name, item); err != nil {
+				return badUsage("%s: %w", variable, err)
+			}
+		}
+	}
+	return loadConfigFile(c)
 }
 
 // loadConfigFile fills flags that neither the command line nor the environment
@@ -105,7 +134,7 @@ func findFlag(flags []cli.Flag, name string) cli.Flag {
 // apps reads --app-id: ID or ID=path-template.
 func apps(c *cli.Context) ([]jobs.App, error) {
 	var found []jobs.App
-	for _, value := range nonEmpty(c.StringSlice(appIDFlag.Name)) {
+	for _, value := range c.StringSlice(appIDFlag.Name) {
 		id, template, _ := strings.Cut(strings.TrimSpace(value), "=")
 		if id == "" {
 			return nil, badUsage("--app-id %q: the id is missing", value)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -69,10 +68,12 @@ func demo(c *cli.Context) error {
 	defer store.Close()
 
 	secret, key := rand.Text(), rand.Text()
-	hooks, err := freeAddress()
+	listener, err := listen("127.0.0.1:0")
 	if err != nil {
 		return err
 	}
+	defer listener.Close()
+	hooks := listener.Addr().String()
 	renderer, err := newRenderer(c, log)
 	if err != nil {
 		return err
@@ -90,7 +91,7 @@ func demo(c *cli.Context) error {
 		}
 	}()
 	w := work{
-		store: store, apps: []jobs.App{{ID: "1"}}, secrets: []string{secret}, receive: true, listen: hooks, log: log,
+		store: store, apps: []jobs.App{{ID: "1"}}, secrets: []string{secret}, receive: true, listener: listener, log: log,
 		config: orchestrator.Config{
 			Worker: jobs.Worker{ID: newID(), Role: "demo", PID: os.Getpid()},
 			Apps:   []jobs.App{{ID: "1"}},
@@ -110,7 +111,7 @@ func demo(c *cli.Context) error {
 		return err
 	}
 	sheet := filepath.Join(folder, "contact-sheet.html")
-	if err := writeSheetFile(c.Context, sheet, store, w.vendor, b.ID); err != nil {
+	if err := writeSheetFile(c.Context, sheet, store, w.vendor, b.ID, c.App.ErrWriter); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.App.Writer, "\ncontact sheet  %s\ndatabase       %s\n", sheet, filepath.Join(folder, "shotline.db"))
@@ -120,16 +121,6 @@ func demo(c *cli.Context) error {
 func printDemoStart(w io.Writer, file, vendor, hooks, renderer, folder string) {
 	fmt.Fprintf(w, "rows      %s\nvendor    sandbox at %s, rendering with %s\nwebhooks  http://%s%s, signed\nqueue     embedded\nfolder    %s\n\n",
 		file, vendor, renderer, hooks, WebhookPath, folder)
-}
-
-// freeAddress finds a loopback port for the webhooks, whose address the
-// sandbox must know before anybody listens there.
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
 }
 
 // demoVerdict compares each row with what the file says must become of it.

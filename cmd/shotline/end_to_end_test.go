@@ -299,7 +299,8 @@ func TestReportsAgreeAndRepeatedWebhooksChangeNothing(t *testing.T) {
 }
 
 func TestForgedWebhooksAreRefused(t *testing.T) {
-	s := newStage(t)
+	const commaSecret = "x,half of a secret"
+	s := newStage(t, "--webhook-secret", commaSecret)
 	good := []byte(`{"event":"screenshot.completed","screenshot_id":"1","status":"done"}`)
 	post := func(body []byte, headers ...string) int {
 		t.Helper()
@@ -328,6 +329,8 @@ func TestForgedWebhooksAreRefused(t *testing.T) {
 		"right, second way": {200, good, []string{"X-ScreenshotCenter-Signature", sign(good)}},
 		"unsigned":          {401, good, nil},
 		"signed by another": {401, good, []string{"X-Signature", signature.Sign("other", good)}},
+		"secret with comma": {200, good, []string{"X-Signature", signature.Sign(commaSecret, good)}},
+		"part of a secret":  {401, good, []string{"X-Signature", signature.Sign("x", good)}},
 		"doubled":           {401, good, []string{"X-Signature", sign(good), "X-Signature", sign(good)}},
 		"not JSON":          {400, noJSON, []string{"X-Signature", sign(noJSON)}},
 		"no id":             {400, noID, []string{"X-Signature", sign(noID)}},

@@ -61,7 +61,7 @@ func listBatches(c *cli.Context, store jobs.Store) error {
 	fmt.Fprintln(table, "BATCH\tSTATE\tROWS\tOPEN\tDONE\tFLAWED\tCREATED\tSOURCE")
 	for _, b := range batches {
 		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%d\t%s\t%s\n", b.ID, b.State, b.Counts.Rows, b.Counts.Open(),
-			b.Counts.Of(jobs.Done), b.Counts.Flawed(), b.CreatedAt.Format(time.DateTime), b.Source)
+			b.Counts.Of(jobs.Done), b.Counts.Flawed(), b.CreatedAt.Format(time.DateTime), printable(b.Source))
 	}
 	return table.Flush()
 }
@@ -100,7 +100,7 @@ func listJobs(c *cli.Context, store jobs.Store, batch string) error {
 			if c.Bool(jsonFlag.Name) {
 				err = out.Encode(j)
 			} else {
-				_, err = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", j.ID, j.State, j.ScreenshotID, j.ClosedBy, j.URL, j.Error)
+				_, err = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", j.ID, j.State, printable(j.ScreenshotID), j.ClosedBy, printable(j.URL), printable(j.Error))
 			}
 			if err != nil {
 				return err

@@ -43,7 +43,7 @@ func run(ctx context.Context, args []string, std streams) int {
 	}
 	if err != nil {
 		if text := err.Error(); text != "" {
-			fmt.Fprintln(std.err, "shotline: "+text)
+			fmt.Fprintln(std.err, "shotline: "+printable(text))
 		}
 	}
 	return exitCode(err)
@@ -55,9 +55,11 @@ func newApp(std streams) *cli.App {
 		Usage:           "end-to-end async screenshots with ScreenshotCenter",
 		Version:         version,
 		HideHelpCommand: true,
-		Reader:          std.in,
-		Writer:          std.out,
-		ErrWriter:       std.err,
+		// A comma in a secret, a parameter or a template is a part of it.
+		DisableSliceFlagSeparator: true,
+		Reader:                    std.in,
+		Writer:                    std.out,
+		ErrWriter:                 std.err,
 		// Errors are printed and turned into exit codes in one place, above.
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   usageError,
@@ -80,9 +82,40 @@ func newApp(std streams) *cli.App {
 	}
 	for _, command := range app.Commands {
 		command.OnUsageError = usageError
-		command.Before = loadConfigFile
+		command.Before = fillFlags
+		command.Flags = ownFlags(command.Flags)
 	}
 	return app
+}
+
+// ownFlags copies flags: parsing writes into them, and several command lines
+// may be run at the same time.
+func ownFlags(flags []cli.Flag) []cli.Flag {
+	own := make([]cli.Flag, len(flags))
+	for i, flag := range flags {
+		switch f := flag.(type) {
+		case *cli.StringFlag:
+			own[i] = copied(f)
+		case *cli.StringSliceFlag:
+			own[i] = copied(f)
+		case *cli.BoolFlag:
+			own[i] = copied(f)
+		case *cli.IntFlag:
+			own[i] = copied(f)
+		case *cli.Float64Flag:
+			own[i] = copied(f)
+		case *cli.DurationFlag:
+			own[i] = copied(f)
+		default:
+			panic(fmt.Sprintf("flag %v is of a kind that is not copied", flag.Names()))
+		}
+	}
+	return own
+}
+
+func copied[T any](v *T) *T {
+	c := *v
+	return &c
 }
 
 func usageError(_ *cli.Context, err error, _ bool) error { return badUsage("%w", err) }

@@ -50,6 +50,15 @@ func TestCommands(t *testing.T) {
 	})
 }
 
+// freeAddress finds a loopback port that nobody uses now.
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
+
 // exits runs a command and checks its exit code: exits 3 shotline wait B.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {

@@ -114,7 +114,7 @@ func runInput(c *cli.Context, w work, in *input) (jobs.Batch, error) {
 		return b, err
 	}
 	// The task may be on its way already; whoever comes second finds it done.
-	if err := r.orchestrator.SummarizeBatch(ctx, b.ID, b.Revision); err != nil {
+	if err := r.orchestrator.SummarizeBatch(ctx, b.ID); err != nil {
 		return b, err
 	}
 	return w.store.Batch(ctx, b.ID)

@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"shotline/client"
 	"shotline/jobs"
@@ -18,10 +20,13 @@ import (
 // card, for sharp screens.
 const sheetWidth = 720
 
+// pictureLimit bounds one picture, in bytes.
+const pictureLimit = 64 << 20
+
 // writeSheetFile writes a contact sheet whose pictures lie in a folder beside
-// it, NAME_pictures, fetched from the vendor. A picture that cannot be fetched
-// is missing on the sheet, and told on it.
-func writeSheetFile(ctx context.Context, path string, store jobs.Store, vendor *client.Client, batch string) error {
+// it, NAME_pictures, fetched from the vendor. A picture that cannot be had is
+// missing on the sheet, and told on it and on warnings.
+func writeSheetFile(ctx context.Context, path string, store jobs.Store, vendor *client.Client, batch string, warnings io.Writer) error {
 	s, err := loadSummary(ctx, store, batch)
 	if err != nil {
 		return err
@@ -32,24 +37,50 @@ func writeSheetFile(ctx context.Context, path string, store jobs.Store, vendor *
 	}
 	fetched := func(j jobs.Job) (string, error) {
 		name := strconv.FormatInt(j.ID.Row, 10) + ".png"
-		if err := fetchPicture(ctx, vendor, j.ScreenshotID, filepath.Join(folder, name)); err != nil {
-			return "", fmt.Errorf("screenshot %s: %w", j.ScreenshotID, err)
+		picture, err := fetchPicture(ctx, vendor, j.ScreenshotID)
+		if ctx.Err() != nil {
+			return "", ctx.Err()
 		}
-		return filepath.ToSlash(filepath.Join(filepath.Base(folder), name)), nil
+		if err != nil {
+			fmt.Fprintf(warnings, "no picture of %s: %s\n", j.ID, printable(err.Error()))
+			return "", nil
+		}
+		err = writeFile(filepath.Join(folder, name), func(w io.Writer) error {
+			_, err := w.Write(picture)
+			return err
+		})
+		return filepath.ToSlash(filepath.Join(filepath.Base(folder), name)), err
 	}
 	return writeFile(path, func(w io.Writer) error {
 		return summary.WriteHTML(w, s, summary.Sheet{Next: summary.Cards(ctx, store, batch, fetched)})
 	})
 }
 
-func fetchPicture(ctx context.Context, vendor *client.Client, screenshot, path string) error {
+// fetchPicture has the patience of the client's retry policy: the pictures of
+// a large batch may well meet the rate limit.
+func fetchPicture(ctx context.Context, vendor *client.Client, screenshot string) ([]byte, error) {
+	policy := client.DefaultRetryPolicy(rand.Float64)
+	for attempt := 1; ; attempt++ {
+		picture, err := readPicture(ctx, vendor, screenshot)
+		if err == nil {
+			return picture, nil
+		}
+		delay, again := policy.Next(err, attempt)
+		if !again || clock.Sleep(ctx, min(delay, time.Minute)) != nil {
+			return nil, err
+		}
+	}
+}
+
+func readPicture(ctx context.Context, vendor *client.Client, screenshot string) ([]byte, error) {
 	download, err := vendor.Thumbnail(ctx, screenshot, client.ThumbnailOptions{Format: "png", Width: sheetWidth})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer download.Body.Close()
-	return writeFile(path, func(w io.Writer) error {
-		_, err := io.Copy(w, download.Body)
-		return err
-	})
+	picture, err := io.ReadAll(io.LimitReader(download.Body, pictureLimit+1))
+	if err == nil && len(picture) > pictureLimit {
+		err = fmt.Errorf("picture is larger than %d MiB", pictureLimit>>20)
+	}
+	return picture, err
 }

@@ -65,9 +65,9 @@ func printBatch(w io.Writer, b jobs.Batch, asJSON bool) error {
 	var s strings.Builder
 	fmt.Fprintf(&s, "batch %s  %s", b.ID, b.State)
 	if b.PauseReason != "" {
-		fmt.Fprintf(&s, " (%s)", b.PauseReason)
+		fmt.Fprintf(&s, " (%s)", printable(b.PauseReason))
 	}
-	fmt.Fprintf(&s, "\n  %-12s %s\n  %-12s %s\n", "source", b.Source, "created", b.CreatedAt.Format(time.RFC3339))
+	fmt.Fprintf(&s, "\n  %-12s %s\n  %-12s %s\n", "source", printable(b.Source), "created", b.CreatedAt.Format(time.RFC3339))
 	if !b.FinishedAt.IsZero() {
 		fmt.Fprintf(&s, "  %-12s %s (after %s)\n", "finished", b.FinishedAt.Format(time.RFC3339), b.FinishedAt.Sub(b.CreatedAt).Round(time.Millisecond))
 	}
@@ -107,7 +107,7 @@ func printJob(w io.Writer, j jobs.Job, asJSON bool) error {
 	var s strings.Builder
 	line := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(&s, "  %-12s %s\n", name, value)
+			fmt.Fprintf(&s, "  %-12s %s\n", name, printable(value))
 		}
 	}
 	at := func(t time.Time) string {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 
@@ -53,7 +54,7 @@ func summarize(c *cli.Context, store jobs.Store, batch string) error {
 		if err != nil {
 			return badUsage("%w", err)
 		}
-		return writeSheetFile(c.Context, out, store, vendor, batch)
+		return writeSheetFile(c.Context, out, store, vendor, batch, c.App.ErrWriter)
 	}
 	s, err := loadSummary(c.Context, store, batch)
 	if err != nil {
@@ -109,16 +110,16 @@ func loadSummary(ctx context.Context, store jobs.Store, batch string) (summary.S
 // writeFile writes a file whole or not at all: readers of path see the old
 // content until the new one is complete.
 func writeFile(path string, write func(io.Writer) error) error {
-	temporary := path + ".part"
-	file, err := os.Create(temporary)
+	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
 	if err != nil {
 		return fmt.Errorf("--out: %w", err)
 	}
-	if err = errors.Join(write(file), file.Close()); err == nil {
-		err = os.Rename(temporary, path)
+	// Reports are for showing around, unlike the database.
+	if err = errors.Join(write(file), file.Chmod(0o644), file.Close()); err == nil {
+		err = os.Rename(file.Name(), path)
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(temporary))
+		return errors.Join(err, os.Remove(file.Name()))
 	}
 	return nil
 }

@@ -11,8 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -49,6 +48,7 @@ type work struct {
 	receive  bool
 	insecure bool
 	listen   string
+	listener net.Listener // taken instead of listening at listen; nil without one
 	queueURL string
 	queueID  string
 	config   orchestrator.Config
@@ -78,8 +78,8 @@ func workFrom(c *cli.Context, store jobs.Store, log *slog.Logger) (work, error) 
 	}
 	return work{
 		store: store, vendor: vendor, apps: appList, log: log,
-		secrets:  nonEmpty(c.StringSlice(secretFlag.Name)),
-		headers:  nonEmpty(c.StringSlice(headerFlag.Name)),
+		secrets:  c.StringSlice(secretFlag.Name),
+		headers:  c.StringSlice(headerFlag.Name),
 		insecure: c.Bool(insecureFlag.Name),
 		listen:   listenAddress(c),
 		queueURL: c.String(redisFlag.Name),
@@ -95,11 +95,6 @@ func workFrom(c *cli.Context, store jobs.Store, log *slog.Logger) (work, error) 
 			Rate:           c.Float64(rateFlag.Name),
 		},
 	}, nil
-}
-
-// nonEmpty drops what an environment variable that is set to nothing leaves.
-func nonEmpty(values []string) []string {
-	return slices.DeleteFunc(slices.Clone(values), func(v string) bool { return strings.TrimSpace(v) == "" })
 }
 
 // queueName keeps databases that share one Redis apart.
@@ -139,8 +134,8 @@ func (w work) start(ctx context.Context) (*running, error) {
 	if r.queue, err = tasks.Open(ctx, tasks.Options{RedisURL: w.queueURL, Name: w.queueID, Logger: w.log}); err != nil {
 		return nil, badUsage("%w", err)
 	}
-	var listener net.Listener
-	if w.receive {
+	listener := w.listener
+	if w.receive && listener == nil {
 		listener, err = listen(w.listen)
 	}
 	w.config.Worker.Receives = w.receive
@@ -176,20 +171,35 @@ func closeListener(l net.Listener) error {
 	return l.Close()
 }
 
+// How long the parts have to end: together less than the ten seconds after
+// which a service manager would kill the process.
+const (
+	serverEnd = 2 * time.Second // a stranger's slow request gets no more
+	queueEnd  = 6 * time.Second // creates under way do
+)
+
 // stop takes nothing new, finishes or hands back what was begun, and returns
-// within shutdownLimit.
+// within ten seconds.
 func (r *running) stop() {
-	ctx, cancel := context.WithTimeout(context.Background(), shutdownLimit)
-	defer cancel()
 	r.orchestrator.Drain()
+	var ending sync.WaitGroup
 	if r.server != nil {
-		if err := r.server.Shutdown(ctx); err != nil {
-			r.log.Warn("connections were cut", "error", err)
-		}
+		ending.Go(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), serverEnd)
+			defer cancel()
+			if r.server.Shutdown(ctx) != nil {
+				if err := r.server.Close(); err != nil {
+					r.log.Warn("stop web server", "error", err)
+				}
+			}
+		})
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), queueEnd)
+	defer cancel()
 	if err := r.queue.Stop(ctx); err != nil {
 		r.log.Warn("stop queue", "error", err)
 	}
+	ending.Wait()
 	r.orchestrator.Stop()
 }
 

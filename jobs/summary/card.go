@@ -122,7 +122,7 @@ func address(j jobs.Job) string {
 
 // note says why there is no picture.
 func note(j jobs.Job) string {
-	text := plain(j.Error, noteWidth)
+	text := Plain(j.Error, noteWidth)
 	switch {
 	case text != "":
 		return text

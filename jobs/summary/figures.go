@@ -74,9 +74,9 @@ func units(n, per int64, large, small string) string {
 // moment writes a time for people.
 func moment(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04:05 UTC") }
 
-// plain makes one printable line of at most width characters from text of
+// Plain makes one printable line of at most width characters from text of
 // unknown origin: a terminal must not obey what a web page had to say.
-func plain(text string, width int) string {
+func Plain(text string, width int) string {
 	var b strings.Builder
 	gap := false
 	for _, r := range text {

@@ -115,7 +115,7 @@ func newHead(s Summary) head {
 		}
 	}
 	for _, r := range s.Reasons {
-		text := plain(r.Error, noteWidth)
+		text := Plain(r.Error, noteWidth)
 		if text == "" {
 			text = "no reason given"
 		}

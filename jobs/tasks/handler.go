@@ -18,8 +18,8 @@ type Handler interface {
 	SubmitBatch(ctx context.Context, batch string) error
 	// CheckDeadlines looks after jobs whose deadline has passed.
 	CheckDeadlines(ctx context.Context) error
-	// SummarizeBatch computes and stores the summary of a revision.
-	SummarizeBatch(ctx context.Context, batch string, revision int) error
+	// SummarizeBatch computes and stores the summary of the newest revision.
+	SummarizeBatch(ctx context.Context, batch string) error
 }
 
 // dispatcher calls the Handler for a Queue.
@@ -63,7 +63,7 @@ func (d *dispatcher) dispatch(ctx context.Context, task *asynq.Task) error {
 	case TypeDeadlines:
 		return d.handler.CheckDeadlines(ctx)
 	case TypeSummary:
-		return d.handler.SummarizeBatch(ctx, what.Batch, what.Revision)
+		return d.handler.SummarizeBatch(ctx, what.Batch)
 	default: // from another version; its sweeper will ask again
 		return errors.Join(asynq.RevokeTask, fmt.Errorf("unknown task %q", task.Type()))
 	}

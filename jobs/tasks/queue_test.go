@@ -17,10 +17,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // call is one call of a recorder.
 type call struct {
-	kind     string
-	batch    string
-	revision int
-	at       time.Time
+	kind  string
+	batch string
+	at    time.Time
 }
 
 // recorder is a Handler that tells a channel, and then does what it is told.
@@ -43,8 +42,8 @@ func (r *recorder) CheckDeadlines(ctx context.Context) error {
 	return r.do(ctx, "")
 }
 
-func (r *recorder) SummarizeBatch(ctx context.Context, batch string, revision int) error {
-	r.calls <- call{kind: TypeSummary, batch: batch, revision: revision, at: time.Now()}
+func (r *recorder) SummarizeBatch(ctx context.Context, batch string) error {
+	r.calls <- call{kind: TypeSummary, batch: batch, at: time.Now()}
 	return r.do(ctx, batch)
 }
 
@@ -106,7 +105,7 @@ func TestTasksArrive(t *testing.T) {
 			t.Errorf("got %+v", c)
 		}
 		must(t, q.EnqueueSummary(t.Context(), "b2", 7, 1))
-		if c := h.next(t); c.kind != TypeSummary || c.batch != "b2" || c.revision != 7 {
+		if c := h.next(t); c.kind != TypeSummary || c.batch != "b2" {
 			t.Errorf("got %+v", c)
 		}
 		must(t, q.EnqueueDeadlines(t.Context(), time.Now().Add(-time.Minute), 1))

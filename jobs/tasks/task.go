@@ -27,8 +27,7 @@ const (
 
 // about is the payload of every task: what it is about.
 type about struct {
-	Batch    string `json:"batch,omitempty"`
-	Revision int    `json:"revision,omitempty"`
+	Batch string `json:"batch,omitempty"`
 }
 
 // EnqueueSubmit asks for SubmitBatch, from at on; a zero at means now. When
@@ -51,7 +50,7 @@ func (q *Queue) EnqueueDeadlines(ctx context.Context, bucket time.Time, generati
 // is queued already is left as it is.
 func (q *Queue) EnqueueSummary(ctx context.Context, batch string, revision int, generation int64) error {
 	id := fmt.Sprintf("summary:%s:%d:%d", batch, revision, generation)
-	return q.enqueue(ctx, TypeSummary, about{Batch: batch, Revision: revision}, id, time.Time{}, summaryTimeout)
+	return q.enqueue(ctx, TypeSummary, about{Batch: batch}, id, time.Time{}, summaryTimeout)
 }
 
 // newTask makes a task as asynq keeps it. No retention and no uniqueness lock:

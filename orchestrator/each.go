@@ -1,0 +1,39 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"shotline/client"
+)
+
+// eachBatch does something for every batch, in the order of their ids. A batch
+// that fails does not keep the others from their turn, unless the error would
+// meet them all.
+func eachBatch[T any](ctx context.Context, what string, batches map[string]T, do func(batch string, of T) error) error {
+	var failures []error
+	for _, batch := range slices.Sorted(maps.Keys(batches)) {
+		err := do(batch, batches[batch])
+		if err != nil {
+			failures = append(failures, fmt.Errorf("%s of batch %s: %w", what, batch, err))
+		}
+		if stopsAll(ctx, err) {
+			break
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// stopsAll reports an error after which asking the vendor further is no use
+// now: a refused key, a rate limit, a vendor that is not reached, our own end.
+func stopsAll(ctx context.Context, err error) bool {
+	if err == nil {
+		return false
+	}
+	var limited *client.RateLimitError
+	var call *client.CallError
+	return ctx.Err() != nil || errors.Is(err, client.ErrUnauthorized) || errors.As(err, &limited) || errors.As(err, &call)
+}
