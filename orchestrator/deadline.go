@@ -53,7 +53,7 @@ func (o *Orchestrator) settleOverdue(ctx context.Context, batch string, overdue 
 	}
 	unknown := map[jobs.ID]bool{}
 	for _, j := range missing {
-		unknown[j.ID] = err == nil
+		unknown[j.ID] = true
 	}
 
 	now := o.clock.Now()

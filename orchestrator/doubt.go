@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 
@@ -55,11 +56,11 @@ func (o *Orchestrator) resolveBatch(ctx context.Context, batch string, doubts []
 		if d.DoubtSince.After(settledBefore) {
 			continue
 		}
-		found, err := o.findByURL(ctx, b, d)
+		found, err := o.findSurely(ctx, b, d)
 		switch {
 		case stopsAll(ctx, err):
 			return errors.Join(append(failures, err)...)
-		case err != nil:
+		case err != nil: // this one waits; the others do not wait for it
 			failures = append(failures, err)
 		case !found:
 			unsettled = append(unsettled, d)
@@ -102,6 +103,30 @@ func (o *Orchestrator) findByTag(ctx context.Context, b jobs.Batch, doubts []job
 	}
 	return missing, nil
 }
+
+// findSurely lists by the submission's own tag, since a vendor may match only
+// the first one, and then searches by URL. A search that the vendor refuses
+// for good, such as that for an odd URL, leaves the decision to the listing.
+func (o *Orchestrator) findSurely(ctx context.Context, b jobs.Batch, d jobs.Submission) (found bool, err error) {
+	err = o.list(ctx, client.ListOptions{Tag: d.Tag()}, b.ID, func(shots []client.Screenshot) (bool, error) {
+		tags, err := o.adopt(ctx, b, shots)
+		found = found || tags[d.Tag()]
+		return !found, err
+	})
+	if err != nil || found {
+		return found, err
+	}
+	found, err = o.findByURL(ctx, b, d)
+	var refused *client.APIError
+	var limited *client.RateLimitError
+	if errors.As(err, &refused) && !errors.As(err, &limited) && slices.Contains(refusedForGood, refused.Status) {
+		return false, nil
+	}
+	return found, err
+}
+
+// refusedForGood are answers to a search that asking again will not change.
+var refusedForGood = []int{http.StatusBadRequest, http.StatusRequestURITooLong, http.StatusUnprocessableEntity}
 
 // findByURL is the last look before money is spent again, for vendors whose
 // listing by tag does not show a screenshot.

@@ -35,13 +35,20 @@ func (o *Orchestrator) lookUp(ctx context.Context, b jobs.Batch, wanted []jobs.J
 		singly = thorough || len(m.missing) == len(wanted)
 	}
 	for _, j := range wanted {
-		if err == nil && singly && m.missing[j.ID] {
-			err = o.info(ctx, b, m, j)
+		if err != nil || !singly || !m.missing[j.ID] {
+			continue
 		}
-	}
-	for _, j := range wanted {
-		if m.missing[j.ID] {
+		known, infoErr := o.info(ctx, b, m, j)
+		var answer *client.APIError
+		var limited *client.RateLimitError
+		switch {
+		case infoErr == nil && !known:
 			missing = append(missing, j)
+		case errors.As(infoErr, &answer) && !errors.As(infoErr, &limited) && !errors.Is(infoErr, client.ErrUnauthorized):
+			// The vendor is there and stumbles over this one.
+			o.log.Warn("look up screenshot", "job", j.ID.String(), "error", infoErr)
+		default:
+			err = infoErr
 		}
 	}
 	return missing, err
@@ -54,18 +61,18 @@ func listingPays(c jobs.Counts, singles int) bool {
 }
 
 // info asks for one screenshot. That the vendor does not know it is no error.
-func (o *Orchestrator) info(ctx context.Context, b jobs.Batch, m *matcher, j jobs.Job) error {
+func (o *Orchestrator) info(ctx context.Context, b jobs.Batch, m *matcher, j jobs.Job) (known bool, err error) {
 	if err := o.store.CountCalls(ctx, b.ID, 1); err != nil {
-		return err
+		return false, err
 	}
 	shot, err := o.vendor.Info(ctx, j.ScreenshotID)
 	switch {
 	case errors.Is(err, client.ErrNotFound):
-		return nil
+		return false, nil
 	case err != nil:
-		return o.vendorError("look up screenshot "+j.ScreenshotID, err)
+		return false, o.vendorError("look up screenshot "+j.ScreenshotID, err)
 	}
-	return o.record(ctx, b, m.match([]client.Screenshot{shot}))
+	return true, o.record(ctx, b, m.match([]client.Screenshot{shot}))
 }
 
 // list pages through a listing, newest first, until an empty page or until

@@ -88,17 +88,27 @@ func (o *Orchestrator) submitOnce(ctx context.Context, s *slice) (more bool, err
 		return false, nil
 	}
 	now := o.clock.Now()
-	leases, err := o.store.Lease(ctx, s.batch.ID, o.cfg.Worker.ID, 2*o.throttle.width(), now, now.Add(leaseTime))
+	leases, err := o.store.Lease(ctx, s.batch.ID, o.cfg.Worker.ID, o.leaseSize(), now, now.Add(leaseTime))
 	if err != nil {
 		return false, err
 	}
 	for i, lease := range leases {
-		if !o.mayStart(ctx, s) {
+		late := o.clock.Now().Add(o.cfg.RequestTimeout).After(lease.Until)
+		if late || !o.mayStart(ctx, s) {
 			return false, o.handBack(ctx, leases[i:])
 		}
 		s.creates.Go(func() { o.submit(ctx, s, lease) })
 	}
 	return len(leases) > 0, nil
+}
+
+// leaseSize is no more than can be sent before the leases end.
+func (o *Orchestrator) leaseSize() int {
+	n := 2 * o.throttle.width()
+	if o.cfg.Rate > 0 {
+		n = min(n, max(1, int(o.cfg.Rate*(leaseTime-o.cfg.RequestTimeout).Seconds())))
+	}
+	return n
 }
 
 // mayStart waits for the throttle. False means that the rest must wait: the
@@ -173,6 +183,10 @@ func (o *Orchestrator) create(ctx context.Context, s *slice, lease jobs.Lease) e
 		o.took(effects)
 		o.scheduleDeadline(ctx, deadline)
 		return nil
+	case errors.As(err, &doubt): // before what it may wrap
+		o.log.Warn("create in doubt", "job", id.String(), "error", err)
+		o.throttle.stumbled()
+		return o.store.Doubt(ctx, []jobs.Lease{lease}, o.clock.Now())
 	case errors.As(err, &limited):
 		o.log.Info("rate limited by the vendor", "batch", b.ID, "delay", limited.Delay)
 		o.throttle.troubled(limited.Delay)
@@ -181,10 +195,6 @@ func (o *Orchestrator) create(ctx context.Context, s *slice, lease jobs.Lease) e
 		o.log.Warn("vendor not reached, nothing was sent", "error", err)
 		o.throttle.troubled(0)
 		return o.handBack(ctx, []jobs.Lease{lease})
-	case errors.As(err, &doubt):
-		o.log.Warn("create in doubt", "job", id.String(), "error", err)
-		o.throttle.stumbled()
-		return o.store.Doubt(ctx, []jobs.Lease{lease}, o.clock.Now())
 	case concernsAll(err):
 		s.halted.Store(true)
 		o.throttle.released()
@@ -250,11 +260,13 @@ func (o *Orchestrator) enqueueRest(ctx context.Context, batch string) error {
 	if err != nil || b.State != jobs.BatchOpen || b.Counts.Of(jobs.Queued) == 0 {
 		return err
 	}
-	at := o.clock.Now()
+	now := o.clock.Now()
+	wake, at := now, time.Time{} // a given time costs asynq up to two seconds
 	if until, paused := o.throttle.paused(); paused {
-		at = until
+		// Others, and this process after a restart, may look earlier.
+		wake, at = now.Add(min(until.Sub(now), time.Minute)), until
 	}
-	generation, err := o.store.WakeBatch(ctx, batch, at.Add(claimAgain))
+	generation, err := o.store.WakeBatch(ctx, batch, wake.Add(claimAgain))
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package orchestrator
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"shotline/client"
 	"shotline/jobs"
@@ -20,7 +21,11 @@ func (o *Orchestrator) SummarizeBatch(ctx context.Context, batch string) error {
 	if b.State != jobs.BatchFinished || b.Summarized >= b.Revision {
 		return nil
 	}
-	if err := o.explain(ctx, b); err != nil {
+	if !o.begin("summary of " + batch) {
+		return nil
+	}
+	defer o.end("summary of " + batch)
+	if err := o.explainInTime(ctx, b); err != nil {
 		o.log.Warn("costs and reasons of the batch remain unknown", "batch", batch, "error", err)
 	}
 	now := o.clock.Now()
@@ -41,6 +46,16 @@ func (o *Orchestrator) SummarizeBatch(ctx context.Context, batch string) error {
 			"timed_out", s.TimedOut, "canceled", s.Canceled, "rejected", s.Rejected)
 	}
 	return nil
+}
+
+// explainInTime leaves half of the task's time to the summary itself.
+func (o *Orchestrator) explainInTime(ctx context.Context, b jobs.Batch) error {
+	if end, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/2)
+		defer cancel()
+	}
+	return o.explain(ctx, b)
 }
 
 // explain fills in costs and reasons: all screenshots of the batch when costs

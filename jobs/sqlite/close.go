@@ -93,9 +93,9 @@ const closeJobs = `UPDATE jobs SET state = c.to_state, closed_by = c.closed_by, 
 
 // endSubmissions: what ends while a create may still be under way owns nothing
 // more, and is not looked up any more.
-const endSubmissions = `UPDATE submissions SET open_since = NULL, doubt_since = NULL, check_at = NULL
+const endSubmissions = `UPDATE submissions SET open_after = NULL, doubt_since = NULL, check_at = NULL
 	FROM closing c WHERE c.from_state IN ('submitting', 'queued') AND submissions.job_seq = +c.job_seq
-	AND submissions.open_since IS NOT NULL`
+	AND submissions.open_after IS NOT NULL`
 
 const logClosings = `INSERT INTO events (at, type, batch_seq, job_seq, attempt)
 	SELECT ?1, CASE WHEN late THEN 'job.late' ELSE 'job.' || to_state END, job_seq >> 32, job_seq, attempt

@@ -13,10 +13,11 @@ type heldLease struct {
 	seq     int64
 	attempt int
 	owner   string
+	until   int64
 }
 
 // expiredLeases uses the index jobs_leased: only leased jobs have a lease_until.
-const expiredLeases = `SELECT seq, attempt, lease_owner FROM jobs WHERE lease_until <= ? ORDER BY lease_until, seq LIMIT ?`
+const expiredLeases = `SELECT seq, attempt, lease_owner, lease_until FROM jobs WHERE lease_until <= ? ORDER BY lease_until, seq LIMIT ?`
 
 // ExpireLeases implements jobs.Ledger. A reader looks before the writer is asked.
 func (s *Store) ExpireLeases(ctx context.Context, at time.Time, limit int) (requeued, doubted int, err error) {
@@ -29,7 +30,7 @@ func (s *Store) ExpireLeases(ctx context.Context, at time.Time, limit int) (requ
 		var leases []heldLease
 		err := t.each(func(row scanner) error {
 			var l heldLease
-			err := row.Scan(&l.seq, &l.attempt, &l.owner)
+			err := row.Scan(&l.seq, &l.attempt, &l.owner, &l.until)
 			leases = append(leases, l)
 			return err
 		}, expiredLeases, at.UnixMilli(), limit)
@@ -37,7 +38,7 @@ func (s *Store) ExpireLeases(ctx context.Context, at time.Time, limit int) (requ
 			return err
 		}
 		for _, l := range leases {
-			inDoubt, err := t.doubt(l.seq, l.attempt, l.owner, at)
+			inDoubt, err := t.doubt(l.seq, l.attempt, l.owner, l.until, at)
 			if err != nil {
 				return err
 			}
@@ -45,7 +46,7 @@ func (s *Store) ExpireLeases(ctx context.Context, at time.Time, limit int) (requ
 				doubted++
 				continue
 			}
-			if _, err := t.exec(queueAgain, l.seq, l.attempt, l.owner); err != nil {
+			if _, err := t.exec(queueAgain, l.seq, l.attempt, l.owner, l.until); err != nil {
 				return err
 			}
 			if err := t.requeued(l.seq, at); err != nil {
@@ -117,7 +118,7 @@ func (s *Store) ClaimDoubts(ctx context.Context, at, again time.Time, limit int)
 	return claimed, nil
 }
 
-// settleDoubt ends a doubt without a screenshot. open_since stays: the lost
+// settleDoubt ends a doubt without a screenshot. open_after stays: the lost
 // create may still show up, and what is delivered for it has to be held.
 const settleDoubt = `UPDATE submissions SET intent_at = NULL, doubt_since = NULL, check_at = NULL
 	WHERE job_seq = ? AND attempt = ? AND extra = 0 AND screenshot_id IS NULL AND doubt_since < ?`
@@ -138,7 +139,7 @@ func (s *Store) Resend(ctx context.Context, submissions []jobs.Submission, settl
 			if n == 0 {
 				continue
 			}
-			n, err = t.exec(queueAgain, seq, sub.Attempt, nil)
+			n, err = t.exec(queueAgain, seq, sub.Attempt, nil, nil)
 			if err != nil {
 				return err
 			}

@@ -14,6 +14,10 @@ import (
 // some 20 ms of the write lock.
 const importChunk = 2000
 
+// beingRemoved is the touched_at of an import whose rows are going: it cannot
+// go on any more.
+const beingRemoved = -1
+
 // CreateBatch implements jobs.Imports.
 func (s *Store) CreateBatch(ctx context.Context, spec jobs.BatchSpec, at time.Time) error {
 	if !jobs.ValidBatchID(spec.ID) {
@@ -66,9 +70,12 @@ func (s *Store) AppendRequests(ctx context.Context, batch string, requests []job
 		if state != jobs.BatchImporting {
 			return jobs.ErrState
 		}
-		var last int64
-		if err := t.get([]any{&last}, `SELECT rows FROM batches WHERE seq = ?`, seq); err != nil {
+		var last, touched int64
+		if err := t.get([]any{&last, &touched}, `SELECT rows, touched_at FROM batches WHERE seq = ?`, seq); err != nil {
 			return err
+		}
+		if touched == beingRemoved {
+			return jobs.ErrState
 		}
 		if last+int64(len(rows)) > maxRow {
 			return fmt.Errorf("%w: a batch has at most %d rows", jobs.ErrInvalid, int64(maxRow))
@@ -119,7 +126,7 @@ func (s *Store) OpenBatch(ctx context.Context, batch string, at time.Time) (jobs
 	if err := s.openBatch(ctx, batch, at); err != nil {
 		return jobs.Batch{}, wrapError(err, "open batch %s", batch)
 	}
-	return s.Batch(ctx, batch)
+	return s.Batch(context.WithoutCancel(ctx), batch) // it is open now, whoever gave up
 }
 
 func (s *Store) openBatch(ctx context.Context, batch string, at time.Time) error {
@@ -138,8 +145,8 @@ func (s *Store) openBatch(ctx context.Context, batch string, at time.Time) error
 		if err != nil {
 			return err
 		}
-		n, err := t.exec(`UPDATE batches SET state = 'open', wake_at = 0, touched_at = ? WHERE seq = ? AND state = 'importing'`,
-			at.UnixMilli(), seq)
+		n, err := t.exec(`UPDATE batches SET state = 'open', wake_at = 0, touched_at = ? WHERE seq = ? AND state = 'importing' AND touched_at <> ?`,
+			at.UnixMilli(), seq, beingRemoved)
 		if err != nil {
 			return err
 		}
@@ -260,7 +267,7 @@ func (t *tx) removeRows(batch string) (gone bool, err error) {
 		_, err := t.exec(`DELETE FROM batches WHERE seq = ?`, seq)
 		return true, err
 	}
-	_, err = t.exec(`UPDATE batches SET rows = rows - ?, queued = queued - ?, duplicate = duplicate - ?, rejected = rejected - ?
+	_, err = t.exec(`UPDATE batches SET touched_at = -1, rows = rows - ?, queued = queued - ?, duplicate = duplicate - ?, rejected = rejected - ?
 		WHERE seq = ?`, rows, removed[jobs.Queued], removed[jobs.Duplicate], removed[jobs.Rejected], seq)
 	return false, err
 }

@@ -49,7 +49,10 @@ func (s *Store) AppendDelivery(ctx context.Context, d jobs.Delivery) (int64, err
 }
 
 // applyError is an error that some delivery of a range brought about.
-type applyError struct{ err error }
+type applyError struct {
+	err  error
+	last int64 // of the range
+}
 
 func (e *applyError) Error() string { return "apply deliveries: " + e.err.Error() }
 func (e *applyError) Unwrap() error { return e.err }
@@ -84,7 +87,7 @@ func (s *Store) applyInbox(ctx context.Context, at time.Time, limit int) (jobs.A
 	}
 	read := applied.Read // how many there were to apply
 	if read <= 1 {
-		return s.putAside(ctx, culprit.err)
+		return s.putAside(ctx, culprit)
 	}
 	first, err := s.applyInbox(ctx, at, read/2)
 	if err != nil {
@@ -155,7 +158,7 @@ func (s *Store) applyNext(t *tx, at time.Time, limit int) (jobs.Applied, error) 
 			err = s.failApply(next.cursor+1, next.last)
 		}
 		if err != nil && ofData(err) {
-			return jobs.Applied{Read: next.count}, &applyError{err}
+			return jobs.Applied{Read: next.count}, &applyError{err, next.last}
 		}
 		if err != nil {
 			return jobs.Applied{}, err
@@ -176,7 +179,7 @@ const loadDeliveries = `INSERT INTO outcomes
 	WHERE i.seq > ? AND i.seq <= ? AND i.disposition = '' ORDER BY i.seq`
 
 // judgeUnknown decides on deliveries of screenshots that no submission has.
-const judgeUnknown = `UPDATE inbox SET disposition = CASE WHEN received_at >= ?1 THEN 'held' ELSE 'foreign' END
+const judgeUnknown = `UPDATE inbox SET disposition = CASE WHEN seq > ?1 THEN 'held' ELSE 'foreign' END
 	WHERE seq IN (SELECT delivery FROM outcomes WHERE job_seq IS NULL) RETURNING disposition`
 
 func (t *tx) applyRange(r inboxRange, at time.Time, applied *jobs.Applied) error {
@@ -211,10 +214,10 @@ func (t *tx) applyRange(r inboxRange, at time.Time, applied *jobs.Applied) error
 	return t.settle(at, &applied.Effects)
 }
 
-// oldestIntent is the time since which some submission may have a screenshot
-// that we do not know; NULL when none may.
+// oldestIntent is the place in the inbox after which deliveries may be of a
+// screenshot whose id we do not know; NULL when there is none.
 func (t *tx) oldestIntent() (oldest sql.NullInt64, err error) {
-	err = t.get([]any{&oldest}, `SELECT min(open_since) FROM submissions WHERE open_since IS NOT NULL`)
+	err = t.get([]any{&oldest}, `SELECT min(open_after) FROM submissions WHERE open_after IS NOT NULL`)
 	if err != nil {
 		err = fmt.Errorf("find oldest intent: %w", err)
 	}
@@ -229,7 +232,7 @@ func (t *tx) releaseHeld() (int, error) {
 	}
 	query, args := `UPDATE inbox SET disposition = 'foreign' WHERE disposition = 'held'`, []any(nil)
 	if oldest.Valid {
-		query, args = query+` AND received_at < ?`, []any{oldest.Int64}
+		query, args = query+` AND seq <= ?`, []any{oldest.Int64}
 	}
 	n, err := t.exec(query, args...)
 	if err != nil {
@@ -240,14 +243,14 @@ func (t *tx) releaseHeld() (int, error) {
 
 // putAside takes the delivery behind the cursor out of the way, with what it
 // did. Another process may have done so already; then nothing is left to do.
-func (s *Store) putAside(ctx context.Context, cause error) (jobs.Applied, error) {
+func (s *Store) putAside(ctx context.Context, culprit *applyError) (jobs.Applied, error) {
 	var applied jobs.Applied
 	err := s.writeAlone(ctx, func(t *tx) error {
 		next, err := t.nextRange(1)
-		if err != nil || next.count == 0 {
+		if err != nil || next.count == 0 || next.last != culprit.last {
 			return err
 		}
-		_, err = t.exec(`UPDATE inbox SET disposition = 'aside', aside_error = ? WHERE seq = ?`, cause.Error(), next.last)
+		_, err = t.exec(`UPDATE inbox SET disposition = 'aside', aside_error = ? WHERE seq = ?`, culprit.err.Error(), next.last)
 		if err != nil {
 			return err
 		}

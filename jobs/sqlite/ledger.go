@@ -52,10 +52,11 @@ func (s *Store) Lease(ctx context.Context, batch, owner string, n int, at, until
 
 const extendLease = `UPDATE jobs SET lease_until = ?1
 	WHERE seq = ?2 AND state = 'submitting' AND attempt = ?3 AND lease_owner = ?4 AND lease_until > ?5
+	AND EXISTS (SELECT 1 FROM batches WHERE seq = ?2 >> 32 AND state = 'open')
 	AND NOT EXISTS (SELECT 1 FROM submissions WHERE job_seq = ?2 AND attempt = ?3 AND extra = 0 AND intent_at IS NOT NULL)`
 
-const recordIntent = `INSERT INTO submissions (job_seq, attempt, extra, intent_at, open_since, sends) VALUES (?1, ?2, 0, ?3, ?3, 1)
-	ON CONFLICT DO UPDATE SET intent_at = ?3, open_since = coalesce(open_since, ?3), sends = sends + 1`
+const recordIntent = `INSERT INTO submissions (job_seq, attempt, extra, intent_at, open_after, sends) VALUES (?1, ?2, 0, ?3, (SELECT coalesce(max(seq), 0) FROM inbox), 1)
+	ON CONFLICT DO UPDATE SET intent_at = ?3, open_after = coalesce(open_after, excluded.open_after), sends = sends + 1`
 
 // OpenIntent implements jobs.Ledger.
 func (s *Store) OpenIntent(ctx context.Context, lease jobs.Lease, at, until time.Time) (jobs.Lease, error) {
@@ -87,12 +88,12 @@ func (s *Store) OpenIntent(ctx context.Context, lease jobs.Lease, at, until time
 // queueAgain takes a job out of submission. Its last parameter is the owner of
 // its lease, NULL for a job in doubt.
 const queueAgain = `UPDATE jobs SET state = 'queued', lease_owner = NULL, lease_until = NULL
-	WHERE seq = ? AND state = 'submitting' AND attempt = ? AND lease_owner IS ?`
+	WHERE seq = ? AND state = 'submitting' AND attempt = ? AND lease_owner IS ? AND lease_until IS ?`
 
 // withdrawIntent takes back an intent whose create surely had no effect. An
 // earlier create of the same submission, lost in doubt, may still show up.
 const withdrawIntent = `UPDATE submissions SET intent_at = NULL, sends = sends - 1,
-	open_since = CASE WHEN sends > 1 THEN open_since END
+	open_after = CASE WHEN sends > 1 THEN open_after END
 	WHERE job_seq = ? AND attempt = ? AND extra = 0 AND intent_at IS NOT NULL AND screenshot_id IS NULL`
 
 // Requeue implements jobs.Ledger.
@@ -103,7 +104,7 @@ func (s *Store) Requeue(ctx context.Context, leases []jobs.Lease, _ time.Time) e
 			if err != nil {
 				return err
 			}
-			n, err := t.exec(queueAgain, seq, lease.Attempt, lease.Owner)
+			n, err := t.exec(queueAgain, seq, lease.Attempt, lease.Owner, lease.Until.UnixMilli())
 			if err != nil {
 				return err
 			}
@@ -131,7 +132,7 @@ func (s *Store) Doubt(ctx context.Context, leases []jobs.Lease, at time.Time) er
 			if err != nil {
 				return err
 			}
-			if _, err := t.doubt(seq, lease.Attempt, lease.Owner, at); err != nil {
+			if _, err := t.doubt(seq, lease.Attempt, lease.Owner, lease.Until.UnixMilli(), at); err != nil {
 				return err
 			}
 		}
@@ -141,11 +142,11 @@ func (s *Store) Doubt(ctx context.Context, leases []jobs.Lease, at time.Time) er
 }
 
 // doubt ends a lease with an open intent; it reports whether there was one.
-func (t *tx) doubt(seq int64, attempt int, owner string, at time.Time) (bool, error) {
+func (t *tx) doubt(seq int64, attempt int, owner string, until int64, at time.Time) (bool, error) {
 	n, err := t.exec(`UPDATE jobs SET lease_owner = NULL, lease_until = NULL
-		WHERE seq = ?1 AND state = 'submitting' AND attempt = ?2 AND lease_owner = ?3
+		WHERE seq = ?1 AND state = 'submitting' AND attempt = ?2 AND lease_owner = ?3 AND lease_until = ?4
 		AND EXISTS (SELECT 1 FROM submissions WHERE job_seq = ?1 AND attempt = ?2 AND extra = 0
-			AND intent_at IS NOT NULL AND screenshot_id IS NULL)`, seq, attempt, owner)
+			AND intent_at IS NOT NULL AND screenshot_id IS NULL)`, seq, attempt, owner, until)
 	if err != nil || n == 0 {
 		return false, err
 	}

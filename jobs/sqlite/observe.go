@@ -135,7 +135,7 @@ func (o *observer) record(sight *sighting) error {
 }
 
 const adoptScreenshot = `INSERT INTO submissions (job_seq, attempt, extra, screenshot_id) VALUES (?1, ?2, 0, ?3)
-	ON CONFLICT DO UPDATE SET screenshot_id = ?3, open_since = NULL, doubt_since = NULL, check_at = NULL`
+	ON CONFLICT DO UPDATE SET screenshot_id = ?3, open_after = NULL, doubt_since = NULL, check_at = NULL`
 
 // adopt gives a submission its screenshot. A job that was queued to be sent
 // anew is pending now as well: it is paid for.
@@ -160,7 +160,25 @@ func (o *observer) adopt(sight *sighting) error {
 			return err
 		}
 	}
+	if sight.Outcome != jobs.OutcomeDone && sight.Outcome != jobs.OutcomeFailed {
+		if err := o.takeOver(sight); err != nil {
+			return err
+		}
+	}
 	return o.releaseFor(sight.ScreenshotID)
+}
+
+// takeOver copies the result that another submission got for the same
+// screenshot, of the vendor's cache: its webhook does not come again.
+func (o *observer) takeOver(sight *sighting) error {
+	n, err := o.exec(`INSERT INTO outcomes (job_seq, attempt, extra, screenshot_id, outcome, image_url, error, closed_by)
+		SELECT ?1, ?2, 0, s.screenshot_id, s.outcome, s.image_url,
+			CASE s.outcome WHEN 'failed' THEN j.error ELSE '' END, s.outcome_by
+		FROM submissions s JOIN jobs j ON j.seq = s.job_seq
+		WHERE s.screenshot_id = ?3 AND s.outcome IS NOT NULL AND s.job_seq <> ?1 LIMIT 1`,
+		sight.seq, sight.Attempt, sight.ScreenshotID)
+	o.results = o.results || n > 0
+	return err
 }
 
 func (o *observer) doubleCharge(sight *sighting) error {

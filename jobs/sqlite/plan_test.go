@@ -53,7 +53,7 @@ func TestHotQueriesUseTheirIndex(t *testing.T) {
 		"held":           {loadHeld, "inbox_held"},
 		"inbox waits":    {inboxWaits, "inbox_held"},
 		"released":       {`UPDATE inbox SET disposition = 'foreign' WHERE disposition = 'held' AND received_at < ?`, "inbox_held_since"},
-		"oldest intent":  {`SELECT min(open_since) FROM submissions WHERE open_since IS NOT NULL`, "submissions_open"},
+		"oldest intent":  {`SELECT min(open_after) FROM submissions WHERE open_after IS NOT NULL`, "submissions_open"},
 		"record":         {recordOutcomes, "PRIMARY KEY"},
 		"pick":           {pickClosing, "INTEGER PRIMARY KEY"},
 		"prefer paid":    {preferPaid, "PRIMARY KEY"},

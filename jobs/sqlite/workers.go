@@ -13,7 +13,7 @@ func (s *Store) ClaimTick(ctx context.Context, name string, at, next time.Time) 
 	var claimed bool
 	err := s.write(ctx, func(t *tx) error {
 		n, err := t.exec(`INSERT INTO ticks (name, due_at) VALUES (?1, ?2)
-			ON CONFLICT (name) DO UPDATE SET due_at = ?2 WHERE due_at <= ?3`, name, next.UnixMilli(), at.UnixMilli())
+			ON CONFLICT (name) DO UPDATE SET due_at = ?2 WHERE due_at <= ?3 OR due_at > ?2`, name, next.UnixMilli(), at.UnixMilli())
 		claimed = n > 0
 		return err
 	})

@@ -12,7 +12,7 @@ var doubtTests = []test{
 		l := b.lease("b1", 1)[0]
 		b.later(time.Second)
 		intentAt := b.now
-		b.intend(l)
+		l = b.intend(l)
 		b.later(5 * time.Second)
 		doubtAt := b.now
 		b.must(b.Doubt(b.ctx(), []jobs.Lease{l}, b.now), "doubt")

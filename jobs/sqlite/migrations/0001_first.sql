@@ -91,9 +91,11 @@ CREATE INDEX jobs_pending  ON jobs (seq, submitted_at) WHERE state = 'pending';
 CREATE INDEX jobs_deadline ON jobs (deadline)          WHERE state = 'pending';
 
 -- One row per screenshot: extra 0 is the wanted one of an attempt, 1 and up
--- are charged beyond it. open_since is set while a screenshot whose id we do
+-- are charged beyond it. open_after is set while a screenshot whose id we do
 -- not know may exist for the row: it outlives doubt and resending, and ends by
--- adoption, a surely unsent intent, or the end of the job.
+-- adoption, a surely unsent intent, or the end of the job. It is the inbox's
+-- last place at the first intent, since clocks may step: only a delivery behind
+-- it can be of that screenshot.
 CREATE TABLE submissions (
   job_seq       INTEGER NOT NULL REFERENCES jobs (seq),
   attempt       INTEGER NOT NULL,
@@ -101,7 +103,7 @@ CREATE TABLE submissions (
   screenshot_id TEXT,
   intent_at     INTEGER,
   sends         INTEGER NOT NULL DEFAULT 0,
-  open_since    INTEGER,
+  open_after    INTEGER,
   doubt_since   INTEGER,
   check_at      INTEGER,
   outcome       TEXT CHECK (outcome IN ('done', 'failed')),
@@ -113,7 +115,7 @@ CREATE TABLE submissions (
 
 -- Not unique: the vendor's cache may answer two creates with one screenshot.
 CREATE INDEX submissions_screenshot ON submissions (screenshot_id) WHERE screenshot_id IS NOT NULL;
-CREATE INDEX submissions_open       ON submissions (open_since)    WHERE open_since IS NOT NULL;
+CREATE INDEX submissions_open       ON submissions (open_after)    WHERE open_after IS NOT NULL;
 CREATE INDEX submissions_doubt      ON submissions (doubt_since)   WHERE doubt_since IS NOT NULL;
 
 -- Appending touches the last page of the table and no index. The body comes
