@@ -49,8 +49,8 @@ type Imports interface {
 type Ledger interface {
 	// Lease moves up to n queued jobs of an open batch to submitting, in row
 	// order, owned by owner until until. None when the batch is not open. A
-	// job's first lease begins its attempt 1. It also sets the batch's wake
-	// time to until, see ClaimWork.
+	// job's first lease begins its attempt 1. It also puts the batch's wake
+	// time off by a third of the lease, see ClaimWork.
 	Lease(ctx context.Context, batch, owner string, n int, at, until time.Time) ([]Lease, error)
 	// OpenIntent commits that the create of this lease is about to be sent, and
 	// extends the lease to until. It counts one vendor call for the batch.
@@ -262,5 +262,6 @@ type Reason struct {
 	State State
 	Error string
 	Count int64
-	First ID // the first such row
+	First ID  // the first such row
+	Line  int // its line in the input; 0 when it has none
 }

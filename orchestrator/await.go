@@ -25,17 +25,18 @@ type Awaited interface {
 // summary, since reasons and costs are filled in with it. Progress, when not
 // nil, is told of every change. It needs no orchestrator: any process may wait.
 func Await(ctx context.Context, store Awaited, id string, clock Clock, progress func(jobs.Batch)) (jobs.Batch, error) {
+	read := context.WithoutCancel(ctx) // a wait that is over still looks once
 	seen := int64(-1)
 	var b jobs.Batch
 	var ended time.Time
 	for {
-		version, err := store.DataVersion(ctx)
+		version, err := store.DataVersion(read)
 		if err != nil {
 			return b, fmt.Errorf("await batch %s: %w", id, err)
 		}
 		if version != seen {
 			seen = version
-			if b, err = store.Batch(ctx, id); err != nil {
+			if b, err = store.Batch(read, id); err != nil {
 				return b, fmt.Errorf("await batch %s: %w", id, err)
 			}
 			if progress != nil {
@@ -68,13 +69,14 @@ func AwaitJob(ctx context.Context, store interface {
 	Job(ctx context.Context, id jobs.ID) (jobs.Job, error)
 	DataVersion(ctx context.Context) (int64, error)
 }, id jobs.ID, clock Clock) (jobs.Job, error) {
+	read := context.WithoutCancel(ctx)
 	seen := int64(-1)
 	var j jobs.Job
 	for {
-		version, err := store.DataVersion(ctx)
+		version, err := store.DataVersion(read)
 		if err == nil && version != seen {
 			seen = version
-			j, err = store.Job(ctx, id)
+			j, err = store.Job(read, id)
 		}
 		if err != nil {
 			return j, fmt.Errorf("await job %s: %w", id, err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -188,17 +189,18 @@ func (o *Orchestrator) create(ctx context.Context, s *slice, lease jobs.Lease) e
 		o.throttle.stumbled()
 		return o.store.Doubt(ctx, []jobs.Lease{lease}, o.clock.Now())
 	case errors.As(err, &limited):
-		o.log.Info("rate limited by the vendor", "batch", b.ID, "delay", limited.Delay)
-		o.throttle.troubled(limited.Delay)
+		if until, began := o.throttle.troubled(limited.Delay); began {
+			o.log.Warn("the vendor limits our rate, sending pauses", "until", until)
+		}
 		return o.handBack(ctx, []jobs.Lease{lease})
 	case errors.As(err, &unsent):
-		o.log.Warn("vendor not reached, nothing was sent", "error", err)
-		o.throttle.troubled(0)
+		if until, began := o.throttle.troubled(0); began {
+			o.log.Warn("the vendor is not reached, sending pauses", "until", until, "error", err)
+		}
 		return o.handBack(ctx, []jobs.Lease{lease})
 	case concernsAll(err):
-		s.halted.Store(true)
 		o.throttle.released()
-		return o.pauseByError(ctx, b.ID, lease, err)
+		return o.pauseByError(ctx, s, lease, err)
 	case errors.As(err, &refused):
 		o.throttle.succeeded()
 		return o.closeRefused(ctx, lease, refused.Error())
@@ -209,26 +211,29 @@ func (o *Orchestrator) create(ctx context.Context, s *slice, lease jobs.Lease) e
 	}
 }
 
-// concernsAll reports a refusal that no other job of the account would escape:
-// a wrong key, or credits that have run out.
+// concernsAll reports a refusal that no other job would escape: a wrong key,
+// credits that have run out, a base URL behind which there is no such API.
 func concernsAll(err error) bool {
 	var refused *client.APIError
 	return errors.Is(err, client.ErrUnauthorized) ||
-		errors.As(err, &refused) && refused.Status == http.StatusPaymentRequired
+		errors.As(err, &refused) && slices.Contains(statusOfAll, refused.Status)
 }
+
+var statusOfAll = []int{http.StatusPaymentRequired, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone}
 
 // pauseByError stops the batch for a reason that concerns all its jobs, such
 // as a refused key; the job itself goes back into the queue.
-func (o *Orchestrator) pauseByError(ctx context.Context, batch string, lease jobs.Lease, reason error) error {
-	if err := o.handBack(ctx, []jobs.Lease{lease}); err != nil {
+func (o *Orchestrator) pauseByError(ctx context.Context, s *slice, lease jobs.Lease, reason error) error {
+	first := s.halted.CompareAndSwap(false, true)
+	if err := o.handBack(ctx, []jobs.Lease{lease}); err != nil || !first {
 		return err
 	}
-	err := o.store.Pause(ctx, batch, reason.Error(), o.clock.Now())
+	err := o.store.Pause(ctx, s.batch.ID, reason.Error(), o.clock.Now())
 	if errors.Is(err, jobs.ErrState) {
 		return nil
 	}
 	if err == nil {
-		o.log.Error("batch paused", "batch", batch, "reason", reason)
+		o.log.Error("batch paused", "batch", s.batch.ID, "reason", reason)
 	}
 	return err
 }

@@ -118,12 +118,12 @@ func (t *throttle) succeeded() {
 
 // troubled gives a slot back after a rate limit or a failed connection. Nothing is sent for delay, or, when that is 0, for a pause that
 // doubles from one trouble to the next. Answers to creates that were sent
-// before a pause began are one trouble, not many.
-func (t *throttle) troubled(delay time.Duration) {
+// before a pause began are one trouble, not many: began is true for the first.
+func (t *throttle) troubled(delay time.Duration) (until time.Time, began bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.clock.Now()
-	if !now.Before(t.pauseUntil) {
+	if began = !now.Before(t.pauseUntil); began {
 		if !t.fixed {
 			t.slowStart = false
 			t.limit = max(1, t.limit*0.7)
@@ -133,10 +133,11 @@ func (t *throttle) troubled(delay time.Duration) {
 			t.pauseNext = min(2*t.pauseNext, topPause)
 		}
 	}
-	if until := now.Add(delay); until.After(t.pauseUntil) {
-		t.pauseUntil = until
+	if end := now.Add(delay); end.After(t.pauseUntil) {
+		t.pauseUntil = end
 	}
 	t.free()
+	return t.pauseUntil, began
 }
 
 // pauseFor stops sending for delay after trouble outside of a create.

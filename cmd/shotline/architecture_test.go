@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	"client/sandbox/pages":  {},
 	"client/sandbox/chrome": {"client/sandbox"},
 	"orchestrator":          {"jobs", "jobs/summary", "client"},
+	"testdata":              {},
 }
 
 // standardOnly are the packages that import nothing from outside of Go itself.

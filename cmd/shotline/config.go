@@ -170,6 +170,6 @@ func oneArgument(c *cli.Context, what string) (string, error) {
 	case 1:
 		return c.Args().First(), nil
 	default:
-		return "", badUsage("%s: one %s at a time, got %d arguments", c.Command.Name, what, c.NArg())
+		return "", badUsage("%s takes %s, got %d arguments", c.Command.Name, what, c.NArg())
 	}
 }

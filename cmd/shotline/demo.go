@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -17,9 +18,8 @@ import (
 	"shotline/client/sandbox"
 	"shotline/jobs"
 	"shotline/orchestrator"
+	"shotline/testdata"
 )
-
-const demoFile = "testdata/csv/demo.csv"
 
 // demoExpects is the column of the demo's file that says how a row must end.
 const demoExpects = "expect"
@@ -44,19 +44,11 @@ func demo(c *cli.Context) error {
 	if c.NArg() > 1 {
 		return badUsage("demo: one file at a time, got %d arguments", c.NArg())
 	}
-	path := demoFile
-	if c.NArg() == 1 {
-		path = c.Args().First()
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return badUsage("%w", err)
-	}
-	defer file.Close()
-	in, err := openCSV(jobs.BatchSpec{ID: newID()}, path, file, nil)
+	in, err := demoInput(c)
 	if err != nil {
 		return err
 	}
+	defer in.Close()
 	folder, err := os.MkdirTemp("", "shotline-demo-")
 	if err != nil {
 		return err
@@ -101,7 +93,7 @@ func demo(c *cli.Context) error {
 	if w.vendor, err = client.New(client.WithAPIKey(key), client.WithBaseURL(vendor.url+"/api/v1")); err != nil {
 		return err
 	}
-	printDemoStart(c.App.ErrWriter, path, vendor.url, hooks, renderer.Name(), folder)
+	printDemoStart(c.App.ErrWriter, in.spec.Source, vendor.url, hooks, renderer.Name(), folder)
 
 	b, err := runInput(c, w, in)
 	if err != nil {
@@ -116,6 +108,24 @@ func demo(c *cli.Context) error {
 	}
 	fmt.Fprintf(c.App.Writer, "\ncontact sheet  %s\ndatabase       %s\n", sheet, filepath.Join(folder, "shotline.db"))
 	return demoVerdict(c.Context, c.App.Writer, store, b)
+}
+
+// demoInput is the file that is named, or the rows that come with the binary.
+func demoInput(c *cli.Context) (*input, error) {
+	spec := jobs.BatchSpec{ID: newID()}
+	if c.NArg() == 0 {
+		return openCSV(spec, "demo.csv", bytes.NewReader(testdata.DemoCSV), nil)
+	}
+	path := c.Args().First()
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, badUsage("%w", err)
+	}
+	in, err := openCSV(spec, path, file, file)
+	if err != nil {
+		file.Close()
+	}
+	return in, err
 }
 
 func printDemoStart(w io.Writer, file, vendor, hooks, renderer, folder string) {

@@ -164,7 +164,7 @@ func (s *stage) submit(code int, rows string) string {
 		ID string `json:"batch_id"`
 	}
 	printed := s.do(code, "submit", file, "--wait", "--timeout", "2m", "--json")
-	if err := json.Unmarshal([]byte(printed), &b); err != nil {
+	if err := json.NewDecoder(strings.NewReader(printed)).Decode(&b); err != nil {
 		s.t.Fatalf("%v in %q", err, printed)
 	}
 	return b.ID

@@ -68,6 +68,9 @@ func openInput(c *cli.Context) (*input, error) {
 	case args[0] == "-":
 		return openCSV(spec, "standard input", c.App.Reader, nil)
 	}
+	if args[0] == "" {
+		return nil, badUsage("%s: the file's name is empty", c.Command.Name)
+	}
 	file, err := os.Open(args[0])
 	if err != nil {
 		return nil, badUsage("%w", err)
@@ -141,6 +144,9 @@ func importInput(c *cli.Context, store jobs.Store, in *input) (jobs.Batch, error
 	p := newProgress(c.App.ErrWriter)
 	defer p.end()
 	b, err := orchestrator.Import(c.Context, store, in.spec, in.rows, clock, p.rows)
+	if c.Context.Err() != nil && err != nil {
+		return b, &exitError{exitFailed, errors.New("interrupted: nothing was submitted")}
+	}
 	if errors.Is(err, orchestrator.ErrInput) {
 		return b, badUsage("%s: %w", in.spec.Source, err)
 	}

@@ -1,12 +1,9 @@
 package main
 
 import (
-	"io"
 	"log/slog"
-	"os"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/term"
 )
 
 // newLogger writes text to a terminal and JSON to everything else. Level is
@@ -22,9 +19,4 @@ func newLogger(c *cli.Context, level slog.Level) (*slog.Logger, error) {
 		return slog.New(slog.NewTextHandler(c.App.ErrWriter, options)), nil
 	}
 	return slog.New(slog.NewJSONHandler(c.App.ErrWriter, options)), nil
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -36,6 +36,7 @@ type streams struct {
 
 // run executes one command line and returns its exit code.
 func run(ctx context.Context, args []string, std streams) int {
+	std.err = newScreen(std.err)
 	app := newApp(std)
 	args, err := reorder(app, args)
 	if err == nil {
@@ -51,10 +52,9 @@ func run(ctx context.Context, args []string, std streams) int {
 
 func newApp(std streams) *cli.App {
 	app := &cli.App{
-		Name:            "shotline",
-		Usage:           "end-to-end async screenshots with ScreenshotCenter",
-		Version:         version,
-		HideHelpCommand: true,
+		Name:    "shotline",
+		Usage:   "end-to-end async screenshots with ScreenshotCenter",
+		Version: version,
 		// A comma in a secret, a parameter or a template is a part of it.
 		DisableSliceFlagSeparator: true,
 		Reader:                    std.in,

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"errors"
 
 	"github.com/urfave/cli/v2"
 
@@ -33,8 +33,16 @@ func batchCommand(name, usage string, do func(c *cli.Context, store jobs.Store, 
 				return err
 			}
 			return withStore(c, func(store jobs.Store) error {
-				if err := do(c, store, batch); err != nil {
-					return fmt.Errorf("%s batch %s: %w", name, batch, err)
+				err := do(c, store, batch)
+				if errors.Is(err, jobs.ErrState) {
+					b, readErr := store.Batch(c.Context, batch)
+					if readErr != nil {
+						return readErr
+					}
+					return badUsage("%s batch %s: it is %s", name, batch, b.State)
+				}
+				if err != nil {
+					return err
 				}
 				return status(c, store, batch)
 			})

@@ -18,17 +18,17 @@ const (
 // progress tells on stderr how far something is, once it has taken longer than
 // a second: a bar on a terminal, a plain line now and then elsewhere.
 type progress struct {
-	w        io.Writer
-	terminal bool
-	began    time.Time
-	lineAt   time.Time
-	bar      *progressbar.ProgressBar
-	last     string
+	w      io.Writer
+	began  time.Time
+	lineAt time.Time
+	bar    *progressbar.ProgressBar
+	last   string // line that was printed last
+	latest string // line that would be printed now
 }
 
 func newProgress(w io.Writer) *progress {
 	now := time.Now()
-	return &progress{w: w, terminal: isTerminal(w), began: now, lineAt: now.Add(barAfter)}
+	return &progress{w: w, began: now, lineAt: now.Add(barAfter)}
 }
 
 // batch shows how many rows of a batch have ended.
@@ -49,22 +49,25 @@ func (p *progress) show(n, total int64, text string) {
 	if now.Sub(p.began) < barAfter {
 		return
 	}
-	if p.terminal {
+	if out, ok := p.w.(*screen); ok && out.terminal {
 		if p.bar == nil {
 			p.bar = progressbar.NewOptions64(total,
-				progressbar.OptionSetWriter(p.w), progressbar.OptionSetWidth(30), progressbar.OptionShowCount(),
+				progressbar.OptionSetWriter(out.w), progressbar.OptionSetWidth(30), progressbar.OptionShowCount(),
 				progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(50*time.Millisecond),
 				progressbar.OptionSetTheme(progressbar.Theme{Saucer: "█", SaucerPadding: "░", BarStart: "", BarEnd: ""}))
 		}
-		p.bar.Describe(text)
 		// The bar only draws; that it cannot is nothing to stop for.
-		_ = p.bar.Set64(n)
+		out.draw(func() {
+			p.bar.Describe(text)
+			_ = p.bar.Set64(n)
+		}, func() { _ = p.bar.Clear() })
 		return
 	}
 	line := fmt.Sprintf("%d of %d rows ended: %s", n, total, text)
 	if total < 0 {
 		line = fmt.Sprintf("%d %s", n, text)
 	}
+	p.latest = line
 	if now.Before(p.lineAt) || line == p.last {
 		return
 	}
@@ -72,9 +75,12 @@ func (p *progress) show(n, total int64, text string) {
 	fmt.Fprintln(p.w, line)
 }
 
-// end takes the bar away.
+// end takes the bar away, or says where the lines ended.
 func (p *progress) end() {
-	if p.bar != nil {
-		_ = p.bar.Clear()
+	if out, ok := p.w.(*screen); ok && p.bar != nil {
+		out.draw(func() { _ = p.bar.Clear() }, nil)
+	}
+	if p.bar == nil && p.last != "" && p.latest != p.last {
+		fmt.Fprintln(p.w, p.latest)
 	}
 }

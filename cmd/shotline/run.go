@@ -87,22 +87,26 @@ func (w *work) chooseWay(ctx context.Context, pollOnly bool) error {
 // runInput works in this process until the batch of the input has ended and is
 // summarized.
 func runInput(c *cli.Context, w work, in *input) (jobs.Batch, error) {
+	ctx, cancel, err := waitingTime(c)
+	if err != nil {
+		return jobs.Batch{}, err
+	}
+	defer cancel()
 	r, err := w.start(c.Context)
 	if err != nil {
 		return jobs.Batch{}, err
 	}
 	defer r.stop()
+	defer context.AfterFunc(c.Context, func() {
+		fmt.Fprintln(c.App.ErrWriter, "stopping: creates under way are finished first; once more ends at once")
+	})()
 	b, err := importInput(c, w.store, in)
 	if err != nil {
 		return b, err
 	}
 	fmt.Fprintf(c.App.ErrWriter, "batch %s: %d rows\n", b.ID, b.Counts.Rows)
-
-	ctx := c.Context
-	if limit := c.Duration(timeoutFlag.Name); limit > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, limit)
-		defer cancel()
+	if err := tellRejected(c, w.store, b); err != nil {
+		return b, err
 	}
 	p := newProgress(c.App.ErrWriter)
 	b, err = awaitBatch(ctx, w.store, b.ID, p)

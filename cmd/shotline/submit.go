@@ -47,13 +47,39 @@ func submit(c *cli.Context) error {
 	if err := printAccepted(c.App.Writer, b, c.Bool(jsonFlag.Name)); err != nil {
 		return err
 	}
-	if !c.Bool(waitFlag.Name) {
-		return nil
-	}
-	if b, err = waitForBatch(c, store, b.ID); err != nil {
+	if err := tellRejected(c, store, b); err != nil {
 		return err
 	}
-	return verdict(b)
+	switch {
+	case c.Bool(waitFlag.Name):
+		return waitForBatch(c, store, b.ID)
+	case b.State == jobs.BatchFinished:
+		return verdict(b) // no row of it could become a job
+	default:
+		return nil
+	}
+}
+
+// rejectedShown is how many rejected rows a person is told of at once.
+const rejectedShown = 5
+
+// tellRejected names the first rows that could not become jobs.
+func tellRejected(c *cli.Context, store jobs.Store, b jobs.Batch) error {
+	n := b.Counts.Of(jobs.Rejected)
+	if n == 0 {
+		return nil
+	}
+	rejected, err := store.Jobs(c.Context, jobs.JobFilter{Batch: b.ID, States: []jobs.State{jobs.Rejected}, Limit: rejectedShown})
+	if err != nil {
+		return err
+	}
+	for _, j := range rejected {
+		fmt.Fprintf(c.App.ErrWriter, "line %d rejected: %s\n", j.Line, printable(j.Error))
+	}
+	if more := n - int64(len(rejected)); more > 0 {
+		fmt.Fprintf(c.App.ErrWriter, "and %d more: shotline list %s --state rejected\n", more, b.ID)
+	}
+	return nil
 }
 
 // printAccepted tells what became of the rows of an input.
@@ -72,25 +98,51 @@ func printAccepted(w io.Writer, b jobs.Batch, asJSON bool) error {
 	return err
 }
 
-// waitForBatch shows progress until the batch has ended. It says so when no
-// worker is there to do the work.
-func waitForBatch(c *cli.Context, store jobs.Store, id string) (jobs.Batch, error) {
-	ctx := c.Context
-	if limit := c.Duration(timeoutFlag.Name); limit > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, limit)
-		defer cancel()
-	}
-	workers, err := store.Workers(ctx, clock.Now().Add(-orchestrator.WorkerAlive))
+// waitForBatch shows progress until the batch has ended, and prints how. It
+// says so when nothing will happen by itself.
+func waitForBatch(c *cli.Context, store jobs.Store, id string) error {
+	ctx, cancel, err := waitingTime(c)
 	if err != nil {
-		return jobs.Batch{}, err
+		return err
 	}
-	if len(workers) == 0 {
+	defer cancel()
+	b, err := store.Batch(c.Context, id)
+	if err != nil {
+		return fmt.Errorf("batch %s: %w", id, err)
+	}
+	workers, err := store.Workers(c.Context, clock.Now().Add(-orchestrator.WorkerAlive))
+	if err != nil {
+		return err
+	}
+	switch {
+	case b.State == jobs.BatchPaused && b.PauseReason == "":
+		fmt.Fprintf(c.App.ErrWriter, "the batch is paused: `shotline resume %s` lets it go on\n", id)
+	case b.State != jobs.BatchFinished && len(workers) == 0:
 		fmt.Fprintln(c.App.ErrWriter, "nobody is working on this database yet: start `shotline serve` with the same --db")
 	}
 	p := newProgress(c.App.ErrWriter)
-	defer p.end()
-	return awaitBatch(ctx, store, id, p)
+	b, err = awaitBatch(ctx, store, id, p)
+	p.end()
+	if printErr := printBatch(c.App.Writer, b, c.Bool(jsonFlag.Name)); printErr != nil {
+		return printErr
+	}
+	if err != nil {
+		return err
+	}
+	return verdict(b)
+}
+
+// waitingTime bounds waiting by --timeout; 0s means to look once.
+func waitingTime(c *cli.Context) (context.Context, context.CancelFunc, error) {
+	limit := c.Duration(timeoutFlag.Name)
+	switch {
+	case limit < 0:
+		return nil, nil, badUsage("--timeout %s is negative", limit)
+	case !c.IsSet(timeoutFlag.Name):
+		return c.Context, func() {}, nil
+	}
+	ctx, cancel := context.WithTimeout(c.Context, limit)
+	return ctx, cancel, nil
 }
 
 // awaitBatch gives the ways in which waiting can end their exit codes.

@@ -21,7 +21,7 @@ func summaryCommand() *cli.Command {
 		Usage:     "what became of a batch, as text, JSON, CSV or an HTML contact sheet",
 		ArgsUsage: "BATCH",
 		Flags: storeFlags(
-			&cli.StringFlag{Name: "format", Value: "text", Usage: "text, json, csv or html"},
+			&cli.StringFlag{Name: "format", Value: "text", Usage: "text, json, csv or html"}, jsonFlag,
 			&cli.StringFlag{Name: "out", Usage: "write to a `FILE` instead of standard output"},
 			&cli.BoolFlag{Name: "pictures", Usage: "with html and --out: fetch the pictures into a folder beside the file (needs --api-key)"},
 			apiKeyFlag, baseURLFlag,
@@ -38,6 +38,9 @@ func summaryCommand() *cli.Command {
 
 func summarize(c *cli.Context, store jobs.Store, batch string) error {
 	format, out := c.String("format"), c.String("out")
+	if c.Bool(jsonFlag.Name) {
+		format = "json"
+	}
 	write, known := summaryWriters[format]
 	if !known {
 		return badUsage("--format %q: want text, json, csv or html", format)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
@@ -25,26 +24,18 @@ func waitCommand() *cli.Command {
 				if id, err := jobs.ParseID(arg); err == nil {
 					return waitJob(c, store, id)
 				}
-				b, err := waitForBatch(c, store, arg)
-				if err != nil {
-					return err
-				}
-				if err := printBatch(c.App.Writer, b, c.Bool(jsonFlag.Name)); err != nil {
-					return err
-				}
-				return verdict(b)
+				return waitForBatch(c, store, arg)
 			})
 		},
 	}
 }
 
 func waitJob(c *cli.Context, store jobs.Store, id jobs.ID) error {
-	ctx := c.Context
-	if limit := c.Duration(timeoutFlag.Name); limit > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, limit)
-		defer cancel()
+	ctx, cancel, err := waitingTime(c)
+	if err != nil {
+		return err
 	}
+	defer cancel()
 	j, err := orchestrator.AwaitJob(ctx, store, id, clock)
 	switch {
 	case err == nil:

@@ -112,7 +112,7 @@ func queueName(db string) string {
 func openStore(ctx context.Context, path string) (jobs.Store, error) {
 	store, err := sqlite.Open(ctx, path)
 	if err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
+		return nil, err // and not a *sqlite.Store that is nil
 	}
 	return store, nil
 }
@@ -236,6 +236,9 @@ func (w work) webhookServer(inbox receiver.Inbox) (*http.Server, error) {
 
 // listen names the flag when an address cannot be had.
 func listen(address string) (net.Listener, error) {
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		return nil, badUsage("--listen %q: want HOST:PORT", address)
+	}
 	l, err := net.Listen("tcp", address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):

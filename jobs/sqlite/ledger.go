@@ -39,7 +39,8 @@ func (s *Store) Lease(ctx context.Context, batch, owner string, n int, at, until
 		if err := t.moveCount(seq, jobs.Queued, jobs.Submitting, int64(len(leases))); err != nil {
 			return err
 		}
-		_, err = t.exec(`UPDATE batches SET wake_at = ? WHERE seq = ?`, until.UnixMilli(), seq)
+		// Not the lease's end: a submitter that dies takes only what it leased.
+		_, err = t.exec(`UPDATE batches SET wake_at = ? WHERE seq = ?`, at.Add(until.Sub(at)/3).UnixMilli(), seq)
 		return err
 	})
 	if err != nil {

@@ -100,12 +100,12 @@ func (s *Store) Reasons(ctx context.Context, batch string, limit int) ([]jobs.Re
 	err = s.read(ctx, func(row scanner) error {
 		var r jobs.Reason
 		var first int64
-		err := row.Scan(&r.State, &r.Error, &r.Count, &first)
+		err := row.Scan(&r.State, &r.Error, &r.Count, &first, &r.Line)
 		_, r.First.Row = splitSeq(first)
 		r.First.Batch = batch
 		reasons = append(reasons, r)
 		return err
-	}, `SELECT state, error, count(*) AS n, min(seq) FROM jobs
+	}, `SELECT state, error, count(*) AS n, min(seq), line FROM jobs -- line is that of the row with the min
 		WHERE seq BETWEEN ? AND ? AND state IN ('failed', 'timed_out', 'canceled', 'rejected')
 		GROUP BY state, error ORDER BY n DESC, min(seq) LIMIT ?`, rowSeq(seq, 1), rowSeq(seq, maxRow), pageSize(limit, maxPage))
 	return reasons, wrapError(err, "group reasons of batch %s", batch)

@@ -72,12 +72,12 @@ var summaryTests = []test{
 		reasons, err := b.Reasons(b.ctx(), "b1", 10)
 		b.must(err, "reasons")
 		wantSame(b, "reasons", len(reasons), 4)
-		wantSame(b, "most frequent", reasons[0], jobs.Reason{State: jobs.Failed, Error: "dns", Count: 3, First: row("b1", 2)})
-		wantSame(b, "second", reasons[1], jobs.Reason{State: jobs.Rejected, Error: "no scheme", Count: 2, First: row("b1", 9)})
+		wantSame(b, "most frequent", reasons[0], jobs.Reason{State: jobs.Failed, Error: "dns", Count: 3, First: row("b1", 2), Line: 3})
+		wantSame(b, "second", reasons[1], jobs.Reason{State: jobs.Rejected, Error: "no scheme", Count: 2, First: row("b1", 9), Line: 20})
 		rest := map[jobs.Reason]bool{reasons[2]: true, reasons[3]: true}
 		for _, want := range []jobs.Reason{
-			{State: jobs.Failed, Error: "tls", Count: 1, First: row("b1", 1)},
-			{State: jobs.TimedOut, Error: "dns", Count: 1, First: row("b1", 6)},
+			{State: jobs.Failed, Error: "tls", Count: 1, First: row("b1", 1), Line: 2},
+			{State: jobs.TimedOut, Error: "dns", Count: 1, First: row("b1", 6), Line: 7},
 		} {
 			if !rest[want] {
 				b.t.Fatalf("reasons %+v lack %+v", reasons, want)

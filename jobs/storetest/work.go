@@ -29,9 +29,9 @@ var workTests = []test{
 	{"a lease puts the wake time off", func(b *book) {
 		b.open("b1", pages(3)...)
 		b.lease("b1", 1)
-		until := b.now.Add(leaseTime)
-		b.wantWork(until.Add(-time.Second), until)
-		b.wantWork(until, until.Add(time.Minute), jobs.Work{Kind: jobs.WorkSubmit, Batch: "b1"})
+		wake := b.now.Add(leaseTime / 3)
+		b.wantWork(wake.Add(-time.Second), wake)
+		b.wantWork(wake, wake.Add(time.Minute), jobs.Work{Kind: jobs.WorkSubmit, Batch: "b1"})
 	}},
 	{"nothing queued, nothing to submit", func(b *book) {
 		b.open("b1", pages(1)...)

@@ -62,6 +62,7 @@ func Cards(ctx context.Context, src RowSource, batchID string, picture func(jobs
 // cardView is what the template needs to know of a card.
 type cardView struct {
 	Row           int64
+	Place         string // how people find it
 	Link          string // the page that was photographed; empty when it is no web address
 	Host, Rest    string // its address in two parts, the first one stressed
 	Address       string
@@ -73,11 +74,12 @@ type cardView struct {
 	Late          bool
 	DuplicateOf   int64
 	DuplicateText string
+	OriginalPlace string
 }
 
 func newCardView(c Card) cardView {
 	j := c.Job
-	v := cardView{Row: j.ID.Row, Address: address(j), State: label(j.State), Class: string(j.State), Late: j.Late}
+	v := cardView{Row: j.ID.Row, Place: place(j.ID.Row, j.Line), Address: address(j), State: label(j.State), Class: string(j.State), Late: j.Late}
 	v.Host = v.Address
 	if u, ok := webAddress(j.URL); ok {
 		u.User = nil // a password is nobody's business
@@ -93,8 +95,9 @@ func newCardView(c Card) cardView {
 		v.Took = span(j.ClosedAt.Sub(j.SubmittedAt).Seconds())
 	}
 	if j.State == jobs.Duplicate {
-		v.DuplicateOf = j.DuplicateOf
+		v.DuplicateOf, v.OriginalPlace = j.DuplicateOf, place(j.DuplicateOf, 0)
 		if c.Original != nil {
+			v.OriginalPlace = place(j.DuplicateOf, c.Original.Line)
 			v.DuplicateText = label(c.Original.State)
 		}
 		return v

@@ -74,6 +74,15 @@ func units(n, per int64, large, small string) string {
 // moment writes a time for people.
 func moment(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04:05 UTC") }
 
+// place tells people where a row is: by its line in the input, which is what
+// their editor shows, or else by its number.
+func place(row int64, line int) string {
+	if line > 0 {
+		return "line " + strconv.Itoa(line)
+	}
+	return "row " + strconv.FormatInt(row, 10)
+}
+
 // Plain makes one printable line of at most width characters from text of
 // unknown origin: a terminal must not obey what a web page had to say.
 func Plain(text string, width int) string {

@@ -26,7 +26,7 @@ type RowSource interface {
 // outcomeColumns are ours, after the input's.
 var outcomeColumns = []string{
 	"state", "error", "image_url", "file", "screenshot_id", "cost", "attempt", "closed_by",
-	"created_at", "submitted_at", "closed_at", "duplicate_of",
+	"created_at", "submitted_at", "closed_at", "duplicate_of", "line",
 }
 
 // Results writes the results of a batch as CSV.
@@ -43,8 +43,8 @@ func WriteResults(ctx context.Context, w io.Writer, src RowSource, batchID strin
 
 // Write writes every row of the batch, in order, as CSV with a header: the
 // input's columns and cells as they were, then state, error, image_url, file,
-// screenshot_id, cost, attempt, closed_by, created_at, submitted_at, closed_at
-// and duplicate_of.
+// screenshot_id, cost, attempt, closed_by, created_at, submitted_at, closed_at,
+// duplicate_of and line (of the input).
 //
 //   - A column of the input keeps its name and place; ours of the same name
 //     (case aside) gets the prefix shotline_.
@@ -146,7 +146,14 @@ func (t table) record(row jobs.Row) []string {
 	return append(record,
 		string(shown.State), unarmed(shown.Error), unarmed(shown.ImageURL), file, unarmed(shown.ScreenshotID),
 		cost, attempt, string(shown.ClosedBy),
-		timeCell(row.CreatedAt), timeCell(shown.SubmittedAt), timeCell(shown.ClosedAt), duplicateOf)
+		timeCell(row.CreatedAt), timeCell(shown.SubmittedAt), timeCell(shown.ClosedAt), duplicateOf, lineCell(row.Line))
+}
+
+func lineCell(line int) string {
+	if line == 0 {
+		return ""
+	}
+	return strconv.Itoa(line)
 }
 
 // inputCells returns the row as it was in the input.

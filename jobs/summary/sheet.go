@@ -91,6 +91,7 @@ type way struct{ Name, Count string }
 type reasonLine struct {
 	Count, State, Class, Text string
 	Row                       int64
+	Place                     string
 }
 
 func newHead(s Summary) head {
@@ -120,7 +121,8 @@ func newHead(s Summary) head {
 			text = "no reason given"
 		}
 		h.Reasons = append(h.Reasons, reasonLine{
-			Count: grouped(r.Count), State: label(r.State), Class: string(r.State), Text: text, Row: r.FirstJob.Row,
+			Count: grouped(r.Count), State: label(r.State), Class: string(r.State), Text: text,
+			Row: r.FirstJob.Row, Place: place(r.FirstJob.Row, r.Line),
 		})
 	}
 	return h

@@ -66,6 +66,7 @@ type Reason struct {
 	Error    string     `json:"error"`
 	Count    int64      `json:"count"`
 	FirstJob jobs.ID    `json:"first_job"`
+	Line     int        `json:"line,omitempty"` // of the first job, in the input
 }
 
 // Compute reads what became of a batch. It can be asked for a batch in any
@@ -92,7 +93,7 @@ func Compute(ctx context.Context, src Source, batchID string, at time.Time) (Sum
 	}
 	s.Reasons = make([]Reason, 0, len(reasons))
 	for _, r := range reasons {
-		s.Reasons = append(s.Reasons, Reason{State: r.State, Error: r.Error, Count: r.Count, FirstJob: r.First})
+		s.Reasons = append(s.Reasons, Reason{State: r.State, Error: r.Error, Count: r.Count, FirstJob: r.First, Line: r.Line})
 	}
 	return s, nil
 }

@@ -147,7 +147,7 @@ func (t *textWriter) reasons(s Summary) {
 
 // rowOf names the first row of a group; the dots stand for the others.
 func rowOf(r Reason) string {
-	name := fmt.Sprintf("row %d", r.FirstJob.Row)
+	name := place(r.FirstJob.Row, r.Line)
 	if r.Count > 1 {
 		name += " …"
 	}

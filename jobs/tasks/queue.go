@@ -75,7 +75,7 @@ func Open(ctx context.Context, o Options) (*Queue, error) {
 	q.handling, q.cancelHandlers = context.WithCancel(context.Background())
 	q.session = newSession(q.connection)
 	if err := q.Ping(ctx); err != nil {
-		q.log.Warn("queue server is not there yet; going on without", "queue", q.Describe(), "error", err)
+		q.log.Warn("queue server is not there yet: webhooks are kept, and work begins when it answers", "queue", q.Describe(), "error", err)
 	}
 	return q, nil
 }
