@@ -48,7 +48,8 @@ type Config struct {
 	PageTimeout time.Duration
 
 	// BaseURL is the address callers reach the sandbox at, without /api/v1,
-	// for example http://127.0.0.1:8070. See Server.SetBaseURL.
+	// for example http://127.0.0.1:8070. Other hosts than its own and loopback
+	// are refused in requests. See Server.SetBaseURL.
 	BaseURL string
 
 	// MaxScreenshots is how many screenshots are remembered; 0 means 200,000.
@@ -59,8 +60,9 @@ type Config struct {
 	// the oldest picture is removed.
 	MaxPictureBytes int64
 	// Dir is where pictures are kept; empty means a temporary folder that
-	// Close removes. Pictures of a plain renderer are drawn when asked for and
-	// never stored.
+	// Close removes. Only this user can read the files, and a folder that is
+	// made. Pictures of a plain renderer are drawn when asked for and never
+	// stored.
 	Dir string
 
 	// Balance is the credits at the start; 0 means 1,000,000.

@@ -125,7 +125,9 @@ func (s *Server) draw(ctx context.Context, shot *screenshot) (Picture, error) {
 	if m, ok := s.cfg.Renderer.(measurer); ok {
 		return m.Measure(ctx, shot.render)
 	}
-	p, err := s.cfg.Renderer.Render(ctx, shot.render)
+	req := shot.render
+	req.Own = s.base.Load().address
+	p, err := s.cfg.Renderer.Render(ctx, req)
 	if err != nil {
 		return Picture{}, err
 	}

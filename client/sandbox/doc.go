@@ -37,6 +37,18 @@
 // PlainRenderer draws labelled placeholders and needs nothing installed;
 // package chrome renders pages with a real browser. Both satisfy Renderer.
 //
+// # Who may call
+//
+// The sandbox opens any page it is asked for, as this machine: addresses on
+// loopback and in private networks included, so that a service under
+// development can be photographed. Whoever holds the key therefore sees what
+// this machine sees. Nothing is held back but the sandbox's own address. Keep
+// it on loopback, or give it a key of its own.
+//
+// Web pages cannot call it (guard.go): the Host must be loopback or the base
+// URL's, and no foreign Origin or Sec-Fetch-Site may come along. Otherwise a
+// page that is being rendered could order further screenshots.
+//
 // # Where the vendor's behaviour is not documented
 //
 // A create costs 1 credit, with size=page 2, and a screenshot that fails is

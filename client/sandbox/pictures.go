@@ -29,7 +29,9 @@ type pictureFile struct {
 	size int64
 }
 
-// openPictures uses dir, or a temporary folder when dir is empty.
+// openPictures uses dir, or a temporary folder when dir is empty. A folder it
+// makes is its user's alone, as are the pictures: they may show what only this
+// machine can see.
 func openPictures(dir string, maxCount int, maxBytes int64) (*pictures, error) {
 	p := &pictures{dir: dir, maxCount: maxCount, maxBytes: maxBytes}
 	var err error
@@ -37,7 +39,7 @@ func openPictures(dir string, maxCount int, maxBytes int64) (*pictures, error) {
 		p.temporary = true
 		p.dir, err = os.MkdirTemp("", "shotline-sandbox-")
 	} else {
-		err = os.MkdirAll(dir, 0o755)
+		err = os.MkdirAll(dir, 0o700)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: open picture folder: %w", err)
@@ -55,7 +57,7 @@ func (p *pictures) save(id int64, pic Picture) error {
 		return fmt.Errorf("save picture %d: unknown format %q", id, pic.Format)
 	}
 	path := p.path(id, pic.Format)
-	if err := os.WriteFile(path, pic.Data, 0o644); err != nil {
+	if err := os.WriteFile(path, pic.Data, 0o600); err != nil {
 		return fmt.Errorf("save picture %d: %w", id, err)
 	}
 	p.mu.Lock()

@@ -40,6 +40,10 @@ type RenderRequest struct {
 
 	Format  string // "png" or "jpeg"
 	Quality int    // JPEG quality 1-100, 0 means the encoder's default; ignored for PNG
+
+	// Own is the sandbox that asks. Neither the page nor anything it loads may
+	// come from there: it would order, and pay for, further screenshots.
+	Own Address
 }
 
 // Picture is one finished rendering.

@@ -22,7 +22,7 @@ type Server struct {
 	books    *books
 	pictures *pictures // nil when the renderer's pictures are drawn on demand
 	courier  *courier
-	baseURL  atomic.Pointer[string]
+	base     atomic.Pointer[base]
 	imageKey []byte        // makes image addresses unguessable
 	drawing  chan struct{} // bounds the pictures held decoded in memory
 	work     *activity
@@ -32,6 +32,12 @@ type Server struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 	close  func() error
+}
+
+// base is the public address of the sandbox's root.
+type base struct {
+	url     string // without a slash at the end; may be empty
+	address Address
 }
 
 // New starts a sandbox: its render and webhook workers run until Close. It
@@ -70,11 +76,12 @@ func New(cfg Config) (*Server, error) {
 }
 
 // SetBaseURL tells the sandbox the public address of its root, for example
-// http://127.0.0.1:8070; image_url of later webhooks starts with it. Without
-// one image_url is only a path.
+// http://127.0.0.1:8070. image_url of later webhooks starts with it (without
+// one it is only a path), callers may use its host beside the loopback ones,
+// and pages being rendered are kept away from it.
 func (s *Server) SetBaseURL(address string) {
 	address = strings.TrimRight(address, "/")
-	s.baseURL.Store(&address)
+	s.base.Store(&base{url: address, address: addressOf(address)})
 }
 
 // Close stops renders and deliveries, waits for their goroutines, closes the
@@ -106,7 +113,10 @@ func (s *Server) Idle(ctx context.Context) error {
 	}
 }
 
-// Handler serves the API under /api/v1, images, the ledger and /healthz.
+// Handler serves the API under /api/v1, images, the ledger and /healthz. It
+// answers 403 to a Host that is neither loopback nor the base URL's (with an
+// unspecified address there, such as 0.0.0.0, any IP address will do), and to
+// web pages of other origins, which may show images only.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for name, answer := range map[string]endpoint{
@@ -125,7 +135,7 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "ok", "renderer": s.cfg.Renderer.Name()})
 	})
-	return mux
+	return s.guard(mux)
 }
 
 // imagePath is the address of a picture, below the base URL. The token is a

@@ -102,8 +102,8 @@ func TestImageURL(t *testing.T) {
 	}
 }
 
-func TestPicturesOnDiskAreBounded(t *testing.T) {
-	dir := t.TempDir()
+func TestPicturesOnDiskAreBoundedAndPrivate(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "pictures")
 	v := start(t, sandbox.Config{Renderer: &camera{}, Dir: dir, MaxPictureBytes: 300, Workers: 1})
 	for i := range 5 {
 		v.create(fmt.Sprintf("https://example.com/%d", i))
@@ -120,6 +120,12 @@ func TestPicturesOnDiskAreBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 		total += info.Size()
+		if mode := info.Mode().Perm(); mode != 0o600 {
+			t.Errorf("%s has mode %o, want 600", f, mode)
+		}
+	}
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("folder is %v (%v), want mode 700", info.Mode(), err)
 	}
 	if len(files) == 0 || len(files) == 5 || total > 300 {
 		t.Errorf("%d pictures of %d bytes are kept, want some within 300 bytes", len(files), total)

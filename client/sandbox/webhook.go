@@ -72,7 +72,7 @@ func (s *Server) noticeOf(shot *screenshot, p Picture, failure string) notice {
 		body.Error = failure
 	}
 	if failure == "" {
-		body.ImageURL = known(*s.baseURL.Load() + s.imagePath(shot.id, p.Format))
+		body.ImageURL = known(s.base.Load().url + s.imagePath(shot.id, p.Format))
 	} else {
 		body.Event, body.Status = "screenshot.failed", "failed"
 		if s.cfg.Dialect == DialectB {
@@ -98,7 +98,9 @@ func (d Dialect) headers(h http.Header, n notice, secret string) {
 	}
 }
 
-// sign is the vendor's signature: HMAC-SHA256 over the raw body, lower-case hex.
+// sign is the vendor's signature: HMAC-SHA256 over the raw body, lower-case
+// hex. It is written out here, although a receiver computes the same: were
+// both sides to share the code, a mistake in it would go unseen.
 func sign(secret string, body []byte) string {
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write(body)

@@ -97,6 +97,8 @@ func allocatorOptions(cfg *Config) ([]chromedp.ExecAllocatorOption, error) {
 	opts := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(cfg.Path),
 		chromedp.ModifyCmdFunc(ownProcessGroup),
+		chromedp.NoInheritEnv,
+		chromedp.Env(environment(os.Environ())...),
 		chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
@@ -104,9 +106,6 @@ func allocatorOptions(cfg *Config) ([]chromedp.ExecAllocatorOption, error) {
 		chromedp.Flag("disable-popup-blocking", false), // a page gets its one tab
 		chromedp.Flag("no-pings", true),
 	)
-	if cfg.NoSandbox {
-		opts = append(opts, chromedp.NoSandbox)
-	}
 	if cfg.Pages != nil {
 		// The demo hosts are answered before a name is looked up. Should a
 		// request escape (while a tab closes), it must not reach a resolver.

@@ -8,10 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"shotline/client/sandbox"
 )
@@ -71,124 +73,124 @@ func ownTempDir(t *testing.T) string {
 	return dir
 }
 
-func TestBrowserRestartsAfterACrash(t *testing.T) {
-	r := start(t, Config{})
-	first := r.pid()
-	killed := serveFunc(t, func(w http.ResponseWriter, req *http.Request) {
-		if err := syscall.Kill(r.pid(), syscall.SIGKILL); err != nil {
-			t.Error(err)
-		}
-		<-req.Context().Done()
-	})
-	if _, err := r.Render(t.Context(), sandbox.RenderRequest{URL: killed}); err == nil || !strings.Contains(err.Error(), "browser died") {
-		t.Errorf("render in a dying browser: %v", err)
-	}
-
-	page := serveHTML(t, "<p>hello")
-	if _, err := r.Render(t.Context(), sandbox.RenderRequest{URL: page}); err != nil {
-		t.Fatalf("render after the crash: %v", err)
-	}
-	second := r.pid()
-	if second == first {
-		t.Error("no new browser was started")
-	}
-
-	// Killed between two renders, its death perhaps not noticed yet.
-	if err := syscall.Kill(second, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.Render(t.Context(), sandbox.RenderRequest{URL: page}); err != nil {
-		t.Fatalf("render right after the kill: %v", err)
-	}
-}
-
-func TestTabCrashFailsOnlyItsRender(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("finds the tab's process by way of /proc")
-	}
+// TestBrowserLife leads one Renderer through all that can happen to its
+// browser: each step begins where the one before it ended.
+func TestBrowserLife(t *testing.T) {
 	dir := ownTempDir(t)
 	r := start(t, Config{Tabs: 1})
-	pid := r.pid()
-	crashing := serveFunc(t, func(w http.ResponseWriter, req *http.Request) {
-		if req.URL.Path == "/" {
-			fmt.Fprint(w, `<p>text<img src="/hangs.png">`)
-			return
-		}
-		for _, tab := range processes(t, "--user-data-dir="+dir, "--type=renderer") {
-			_ = syscall.Kill(tab, syscall.SIGKILL) // an idle one may have ended by itself
-		}
-		<-req.Context().Done()
-	})
-	if _, err := r.Render(t.Context(), sandbox.RenderRequest{URL: crashing}); !errors.Is(err, errTabCrashed) {
-		t.Errorf("crashing page: %v", err)
-	}
-	if _, err := r.Render(t.Context(), sandbox.RenderRequest{URL: serveHTML(t, "<p>hello")}); err != nil {
-		t.Errorf("next page: %v", err)
-	}
-	if r.pid() != pid {
-		t.Error("the browser was restarted for a crashed tab")
-	}
-}
-
-func TestCloseLeavesNothing(t *testing.T) {
-	dir := ownTempDir(t)
-	r := start(t, Config{})
 	page := serveHTML(t, "<p>hello")
-	if _, err := r.Render(t.Context(), sandbox.RenderRequest{URL: page}); err != nil {
-		t.Fatal(err)
+	render := func(url string) error {
+		_, err := r.Render(t.Context(), sandbox.RenderRequest{URL: url, ScreenWidth: 100, ScreenHeight: 100})
+		return err
 	}
-	if runtime.GOOS == "linux" && len(processes(t, dir)) == 0 {
-		t.Fatal("the browser's processes are not found, so the test proves nothing")
-	}
-	pid := r.pid()
 
-	for range 2 {
+	t.Run("a crashed tab fails only its render", func(t *testing.T) {
+		if runtime.GOOS != "linux" {
+			t.Skip("finds the tab's process by way of /proc")
+		}
+		pid := r.pid()
+		crashing := serveFunc(t, func(w http.ResponseWriter, req *http.Request) {
+			if req.URL.Path == "/" {
+				fmt.Fprint(w, `<p>text<img src="/hangs.png">`)
+				return
+			}
+			for _, tab := range processes(t, "--user-data-dir="+dir, "--type=renderer") {
+				_ = syscall.Kill(tab, syscall.SIGKILL) // an idle one may have ended by itself
+			}
+			<-req.Context().Done()
+		})
+		if err := render(crashing); !errors.Is(err, errTabCrashed) {
+			t.Errorf("crashing page: %v", err)
+		}
+		if err := render(page); err != nil {
+			t.Errorf("next page: %v", err)
+		}
+		if r.pid() != pid {
+			t.Error("the browser was restarted for a crashed tab")
+		}
+	})
+
+	t.Run("a crash during a render", func(t *testing.T) {
+		pid := r.pid()
+		killed := make(chan time.Time, 1)
+		url := serveFunc(t, func(w http.ResponseWriter, req *http.Request) {
+			killed <- time.Now()
+			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+				t.Error(err)
+			}
+			<-req.Context().Done()
+		})
+		if err := render(url); err == nil || !strings.Contains(err.Error(), "browser died") {
+			t.Errorf("render in a dying browser: %v", err)
+		}
+		// Usually it takes some 50 ms; no timeout may be waited for.
+		if took := time.Since(<-killed); took > openTimeout/3 {
+			t.Errorf("its death was noticed after %v", took)
+		}
+	})
+
+	t.Run("a kill between two renders", func(t *testing.T) {
+		pid := r.pid() // dead or, without the step before, alive
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+		if err := render(page); err != nil {
+			t.Fatalf("render in a new browser: %v", err)
+		}
+		second := r.pid()
+		if second == pid {
+			t.Error("no new browser was started")
+		}
+		if err := syscall.Kill(second, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		if err := render(page); err != nil { // its death is hardly noticed yet
+			t.Fatalf("render right after the kill: %v", err)
+		}
+	})
+
+	t.Run("close ends a running render and leaves nothing", func(t *testing.T) {
+		if runtime.GOOS == "linux" && len(processes(t, dir)) == 0 {
+			t.Fatal("the browser's processes are not found, so the test proves nothing")
+		}
+		pid := r.pid()
+		arrived := make(chan struct{}, 1)
+		hanging := serveFunc(t, func(w http.ResponseWriter, req *http.Request) {
+			arrived <- struct{}{}
+			<-req.Context().Done()
+		})
+		failed := make(chan error, 1)
+		go func() { failed <- render(hanging) }()
+		<-arrived
 		if err := r.Close(); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
-		t.Errorf("browser process %d: %v", pid, err)
-	}
-	if left := processes(t, dir); len(left) > 0 {
-		t.Errorf("processes left: %v", left)
-	}
-	left, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range left {
-		t.Errorf("left in the temporary directory: %s", e.Name())
-	}
-	if _, err := r.Render(t.Context(), sandbox.RenderRequest{URL: page}); !errors.Is(err, errClosed) {
-		t.Errorf("render after Close: %v", err)
-	}
-}
-
-func TestCloseEndsARunningRender(t *testing.T) {
-	r := start(t, Config{})
-	arrived := make(chan struct{}, 1)
-	page := serveFunc(t, func(w http.ResponseWriter, req *http.Request) {
-		arrived <- struct{}{}
-		<-req.Context().Done()
-	})
-	failed := make(chan error, 1)
-	go func() {
-		_, err := r.Render(t.Context(), sandbox.RenderRequest{URL: page})
-		failed <- err
-	}()
-	<-arrived
-	if err := r.Close(); err != nil {
-		t.Fatal(err)
-	}
-	select {
-	case err := <-failed:
-		if err == nil {
-			t.Error("the render claims success")
+		select {
+		case err := <-failed:
+			if err == nil {
+				t.Error("the render claims success")
+			}
+		case <-time.After(openTimeout):
+			t.Error("the render goes on")
 		}
-	default:
-		t.Error("Close returned before the render had ended")
-	}
+		if err := r.Close(); err != nil {
+			t.Errorf("second Close: %v", err)
+		}
+		if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
+			t.Errorf("browser process %d: %v", pid, err)
+		}
+		if left := processes(t, dir); len(left) > 0 {
+			t.Errorf("processes left: %v", left)
+		}
+		left, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range left {
+			t.Errorf("left in the temporary directory: %s", e.Name())
+		}
+		if err := render(page); !errors.Is(err, errClosed) {
+			t.Errorf("render after Close: %v", err)
+		}
+	})
 }
 
 func TestNewRefuses(t *testing.T) {
@@ -221,23 +223,46 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-func TestFlagsReachTheBrowser(t *testing.T) {
-	r := start(t, Config{Flags: []string{"--user-agent=shotline-test", "--disable-remote-fonts"}})
-	agent := make(chan string, 1)
-	page := serveFunc(t, func(w http.ResponseWriter, req *http.Request) {
-		select {
-		case agent <- req.UserAgent():
-		default:
+func TestProcessGetsFlagsAndNoSecrets(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("reads the process's command line and environment in /proc")
+	}
+	r := shared(t)
+	read := func(file string) []string {
+		text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(r.pid()), file))
+		if err != nil {
+			t.Fatal(err)
 		}
-		fmt.Fprint(w, "<p>hello")
+		return strings.Split(string(text), "\x00")
+	}
+	argv := read("cmdline")
+	for _, flag := range sharedFlags {
+		if !slices.Contains(argv, flag) {
+			t.Errorf("%s is not in %q", flag, argv)
+		}
+	}
+	environ := read("environ")
+	if !slices.Contains(environ, "PATH="+os.Getenv("PATH")) {
+		t.Errorf("no PATH in %q", environ)
+	}
+	for _, variable := range environ {
+		if strings.Contains(variable, secret) {
+			t.Errorf("the browser knows %s", variable)
+		}
+	}
+	warned := strings.Contains(sharedLog, "level=WARN") && strings.Count(sharedLog, "--no-sandbox") == 1
+	if root := os.Getuid() == 0; warned != root || slices.Contains(argv, "--no-sandbox") != root {
+		t.Errorf("as root %v: argv %q, log %q", root, argv, sharedLog)
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	got := environment([]string{
+		"PATH=/bin", "HOME=/h", "LANG=el", "LC_ALL=C", "XDG_RUNTIME_DIR=/r", "FONTCONFIG_FILE=f", "DISPLAY=:0",
+		"WEBHOOK_SECRET=s", "SCREENSHOTCENTER_API_KEY=k", "PATHS=1", "HOMER=1", "xdg_x=1", "LC=1", "=x",
 	})
-	if _, err := r.Render(t.Context(), sandbox.RenderRequest{URL: page}); err != nil {
-		t.Fatal(err)
-	}
-	if got := <-agent; got != "shotline-test" {
-		t.Errorf("user agent %q", got)
-	}
-	if runtime.GOOS == "linux" && len(processes(t, "--disable-remote-fonts")) == 0 {
-		t.Error("a flag without a value did not reach the command line")
+	want := []string{"PATH=/bin", "HOME=/h", "LANG=el", "LC_ALL=C", "XDG_RUNTIME_DIR=/r", "FONTCONFIG_FILE=f", "DISPLAY=:0"}
+	if !slices.Equal(got, want) {
+		t.Errorf("the browser gets %q, want %q", got, want)
 	}
 }

@@ -15,9 +15,19 @@
 //	picture, err := r.Render(ctx, sandbox.RenderRequest{URL: "https://shop.shotline.test/", Format: "png"})
 //
 // Where things are: browser.go starts and ends the process, tab.go opens a tab
-// and drives it through one page, demo.go answers requests for the demo hosts
-// inside the browser, picture.go scales and encodes, reason.go turns the
-// browser's error codes into sentences.
+// and drives it through one page, intercept.go stops or answers requests inside
+// the browser, those for the demo hosts by way of demo.go, picture.go scales and encodes, reason.go turns the
+// browser's error codes into sentences, find.go looks for a browser on this
+// machine, environment.go says what of our environment it may see.
+//
+// # What a page can reach
+//
+// All that this machine can, loopback and private addresses included: so a
+// service under development can be photographed, and so a page from elsewhere
+// can look around in the network. Two things are out of reach: local files,
+// and the sandbox that asks (sandbox.RenderRequest.Own). As root Chromium
+// refuses to start with its process sandbox, so it runs without; New logs a
+// warning then.
 //
 // A page that crashes takes down its own tab and fails its own render. When
 // the browser process dies, the renders in flight fail and the next one starts
@@ -30,6 +40,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"runtime"
 	"sync"
 	"time"
@@ -54,10 +65,6 @@ type Config struct {
 	Tabs        int           // renders at once; 0: two for each CPU, at most 8
 	PageTimeout time.Duration // for one page, from opening to picture; 0: DefaultPageTimeout
 	Logger      *slog.Logger  // nil: silent
-
-	// NoSandbox turns the browser's own process sandbox off. As root it is
-	// always off, because Chromium refuses to start otherwise.
-	NoSandbox bool
 
 	// Pages answers the requests for PagesDomain and the hosts below it, over
 	// http and https, in place of the network. It may be called from several
@@ -113,6 +120,9 @@ func New(cfg Config) (*Renderer, error) {
 	if _, err := r.browser(); err != nil {
 		return nil, err
 	}
+	if os.Getuid() == 0 {
+		cfg.Logger.Warn("running as root, so the browser runs without its process sandbox (--no-sandbox)")
+	}
 	return r, nil
 }
 
@@ -137,7 +147,7 @@ func (r *Renderer) Render(ctx context.Context, req sandbox.RenderRequest) (sandb
 	}
 	defer func() { <-r.slots }()
 
-	t, err := r.openTab()
+	t, err := r.openTab(req.Own)
 	if err != nil {
 		return sandbox.Picture{}, err
 	}
@@ -147,13 +157,13 @@ func (r *Renderer) Render(ctx context.Context, req sandbox.RenderRequest) (sandb
 
 // openTab opens a tab, once more in a new browser when the old one turns out
 // to be dead: nothing was asked of the page yet, so nothing happens twice.
-func (r *Renderer) openTab() (*tab, error) {
+func (r *Renderer) openTab(own sandbox.Address) (*tab, error) {
 	for first := true; ; first = false {
 		b, err := r.browser()
 		if err != nil {
 			return nil, err
 		}
-		t, err := openTab(b, &r.cfg)
+		t, err := openTab(b, &r.cfg, own)
 		if err == nil {
 			return t, nil
 		}

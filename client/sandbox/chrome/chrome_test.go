@@ -3,13 +3,16 @@ package chrome
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"image"
 	"image/color"
 	_ "image/jpeg"
 	_ "image/png"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"strings"
 	"sync"
@@ -23,17 +26,39 @@ import (
 	"shotline/client/sandbox/pages"
 )
 
-// common is the browser that tests share when they do not harm it.
-var common struct {
-	once     sync.Once
-	renderer *Renderer
-	err      error
-}
+// The tests share one probe and, where they do it no harm, one browser.
+var (
+	findOnce      = sync.OnceValues(Find)
+	sharedFlags   = []string{"--user-agent=shotline-test", "--disable-remote-fonts"}
+	sharedBrowser *Renderer // nil until shared is called
+	sharedLog     string    // what it said at start
+	sharedOnce    = sync.OnceValues(func() (*Renderer, error) {
+		var log bytes.Buffer
+		var err error
+		sharedBrowser, err = New(Config{
+			Pages: pages.Handler(), Fail: pages.Fail, Tabs: 4, Flags: sharedFlags,
+			Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		})
+		sharedLog = log.String()
+		return sharedBrowser, err
+	})
+)
+
+// secret stands for what the program knows and no browser may.
+const secret = "not-for-browsers"
 
 func TestMain(m *testing.M) {
+	if err := os.Setenv("WEBHOOK_SECRET", secret); err != nil {
+		panic(err)
+	}
+	// Tests here wait for processes more than they compute.
+	flag.Parse()
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
+	}
 	code := m.Run()
-	if common.renderer != nil {
-		if err := common.renderer.Close(); err != nil {
+	if sharedBrowser != nil {
+		if err := sharedBrowser.Close(); err != nil {
 			fmt.Fprintln(os.Stderr, "close:", err)
 			code = 1
 		}
@@ -48,21 +73,29 @@ func TestMain(m *testing.M) {
 
 func needChromium(t *testing.T) {
 	t.Helper()
-	if _, ok := Find(); !ok {
-		t.Skip("needs chromium: none found on PATH, in the usual places or by CHROME_PATH")
+	if _, ok := findOnce(); !ok {
+		t.Skip("needs chromium: none that runs found on PATH, in the usual places or by CHROME_PATH")
 	}
 }
 
 func shared(t *testing.T) *Renderer {
 	t.Helper()
 	needChromium(t)
-	common.once.Do(func() {
-		common.renderer, common.err = New(Config{Pages: pages.Handler(), Fail: pages.Fail})
-	})
-	if common.err != nil {
-		t.Fatal(common.err)
+	r, err := sharedOnce()
+	if err != nil {
+		t.Fatal(err)
 	}
-	return common.renderer
+	return r
+}
+
+// sharing is a Renderer of its own over the shared browser.
+func sharing(t *testing.T, change func(*Config)) *Renderer {
+	t.Helper()
+	whole := shared(t)
+	r := &Renderer{cfg: whole.cfg, current: whole.current}
+	change(&r.cfg)
+	r.slots = make(chan struct{}, r.cfg.Tabs)
+	return r
 }
 
 // start runs a browser of the test's own.
@@ -125,7 +158,8 @@ var (
 )
 
 func TestRenderSizes(t *testing.T) {
-	url := serveHTML(t, `<!doctype html><title>Two colours</title><style>body{margin:0}div{height:600px}</style>
+	t.Parallel()
+	url := serveHTML(t, `<!doctype html><title>Two colours</title><style>body{margin:0}div{height:300px}</style>
 		<div style="background:#d02010"></div><div style="background:#1030c0"></div>`)
 	cases := []struct {
 		name   string
@@ -133,18 +167,15 @@ func TestRenderSizes(t *testing.T) {
 		w, h   int
 		bottom color.Color
 	}{
-		{"defaults", sandbox.RenderRequest{}, 1280, 800, blue},
-		{"viewport", sandbox.RenderRequest{ScreenWidth: 600, ScreenHeight: 400, Format: "png"}, 600, 400, red},
-		{"full page", sandbox.RenderRequest{ScreenWidth: 600, ScreenHeight: 400, FullPage: true}, 600, 1200, blue},
-		{"full page of a short page", sandbox.RenderRequest{ScreenWidth: 600, ScreenHeight: 1500, FullPage: true}, 600, 1500, color.White},
-		{"width", sandbox.RenderRequest{ScreenWidth: 600, ScreenHeight: 400, Width: 150}, 150, 100, red},
-		{"height of a full page", sandbox.RenderRequest{ScreenWidth: 600, ScreenHeight: 400, FullPage: true, Height: 300}, 150, 300, blue},
-		{"both", sandbox.RenderRequest{ScreenWidth: 600, ScreenHeight: 400, FullPage: true, Width: 100, Height: 50}, 100, 50, red},
-		{"jpeg", sandbox.RenderRequest{ScreenWidth: 600, ScreenHeight: 400, Format: "jpeg", Quality: 90}, 600, 400, red},
-		{"scaled jpeg", sandbox.RenderRequest{ScreenWidth: 600, ScreenHeight: 400, Format: "jpeg", Width: 300}, 300, 200, red},
+		{"full page", sandbox.RenderRequest{ScreenWidth: 300, ScreenHeight: 200, FullPage: true, Format: "png"}, 300, 600, blue},
+		{"full page of a short page", sandbox.RenderRequest{FullPage: true}, 1280, 800, color.White},
+		{"height of a full page", sandbox.RenderRequest{ScreenWidth: 300, ScreenHeight: 200, FullPage: true, Height: 300}, 150, 300, blue},
+		{"jpeg", sandbox.RenderRequest{ScreenWidth: 300, ScreenHeight: 200, Format: "jpeg", Quality: 90}, 300, 200, red},
+		{"scaled and cut jpeg", sandbox.RenderRequest{ScreenWidth: 300, ScreenHeight: 200, FullPage: true, Format: "jpeg", Width: 100, Height: 50}, 100, 50, red},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			c.req.URL = url
 			pic, err := shared(t).Render(t.Context(), c.req)
 			if err != nil {
@@ -177,34 +208,34 @@ func orPNG(asked string) string {
 	return asked
 }
 
-func TestRenderDemoPage(t *testing.T) {
-	pic, err := shared(t).Render(t.Context(), sandbox.RenderRequest{URL: "https://shop.shotline.test", Format: "png"})
+func TestRenderDemoPageAfterARedirect(t *testing.T) {
+	t.Parallel()
+	agent := make(chan string, 1)
+	url := serveFunc(t, func(w http.ResponseWriter, r *http.Request) {
+		agent <- r.UserAgent()
+		http.Redirect(w, r, "https://shop.shotline.test?from=here", http.StatusFound)
+	})
+	pic, err := shared(t).Render(t.Context(), sandbox.RenderRequest{URL: url, Format: "png"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if pic.FinalURL != "https://shop.shotline.test/" || !strings.Contains(pic.Title, "stoneware") {
+	if pic.FinalURL != "https://shop.shotline.test/?from=here" || !strings.Contains(pic.Title, "stoneware") {
 		t.Errorf("final address %q, title %q", pic.FinalURL, pic.Title)
+	}
+	if pic.Width != sandbox.DefaultScreenWidth || pic.Height != sandbox.DefaultScreenHeight {
+		t.Errorf("picture is %dx%d, want the default screen", pic.Width, pic.Height)
 	}
 	// The paper colour comes from the shared style sheet, a request of its own.
 	if got, want := decode(t, pic).At(3, 3), (color.RGBA{0xfb, 0xfa, 0xf7, 0xff}); !near(got, want) {
 		t.Errorf("page background is %v, want %v", got, want)
 	}
-}
-
-func TestRenderFollowsRedirects(t *testing.T) {
-	url := serveFunc(t, func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, "http://missing.shotline.test/?from=here", http.StatusFound)
-	})
-	pic, err := shared(t).Render(t.Context(), sandbox.RenderRequest{URL: url, Width: 64})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := "http://missing.shotline.test/?from=here"; pic.FinalURL != want {
-		t.Errorf("final address %q, want %q", pic.FinalURL, want)
+	if got := <-agent; got != "shotline-test" {
+		t.Errorf("user agent %q, want the flag's", got)
 	}
 }
 
 func TestRenderReasons(t *testing.T) {
+	t.Parallel()
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
 	download := serveFunc(t, func(w http.ResponseWriter, r *http.Request) {
@@ -228,7 +259,8 @@ func TestRenderReasons(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := shared(t).Render(t.Context(), sandbox.RenderRequest{URL: c.url})
+			t.Parallel()
+			_, err := shared(t).Render(t.Context(), sandbox.RenderRequest{URL: c.url, ScreenWidth: 100, ScreenHeight: 100})
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want one with %q", err, c.want)
 			}
@@ -237,6 +269,7 @@ func TestRenderReasons(t *testing.T) {
 }
 
 func TestPageCannotLeaveTheWeb(t *testing.T) {
+	t.Parallel()
 	url := serveHTML(t, `<!doctype html><title>still here</title><style>body{margin:0;background:#d02010}</style>
 		<iframe src="file:///etc/passwd" style="border:0"></iframe>
 		<script>alert("stop"); try { location = "file:///etc/passwd" } catch (e) {}; open("about:blank")</script>`)
@@ -252,33 +285,50 @@ func TestPageCannotLeaveTheWeb(t *testing.T) {
 	}
 }
 
-func TestTabsShareNothing(t *testing.T) {
-	var cookies atomic.Int32
-	url := serveFunc(t, func(w http.ResponseWriter, r *http.Request) {
-		if _, err := r.Cookie("seen"); err == nil && r.URL.Path == "/" {
-			cookies.Add(1)
-		}
-		http.SetCookie(w, &http.Cookie{Name: "seen", Value: "1"})
-		fmt.Fprint(w, "<p>hello")
-	})
-	for range 2 {
-		if _, err := shared(t).Render(t.Context(), sandbox.RenderRequest{URL: url + "?visit"}); err != nil {
-			t.Fatal(err)
-		}
+// A page must not order screenshots of the sandbox that renders it.
+func TestPageCannotReachItsSandbox(t *testing.T) {
+	t.Parallel()
+	var reached, others atomic.Int32
+	vendor, err := url.Parse(serveFunc(t, func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
+	if err != nil {
+		t.Fatal(err)
 	}
-	if cookies.Load() != 0 {
-		t.Error("a cookie went from one render to the next")
+	neighbour := serveFunc(t, func(http.ResponseWriter, *http.Request) { others.Add(1) })
+	page := serveHTML(t, fmt.Sprintf(`<!doctype html><title>tries</title>
+		<img src="http://%[1]s/api/v1/screenshot/create?key=k"><img src="http://localhost:%[2]s/"><img src="http://0.0.0.0:%[2]s/">
+		<iframe src="http://%[1]s/"></iframe><link rel="stylesheet" href="http://%[1]s/a.css">
+		<script>fetch("http://%[1]s/", {method: "POST", mode: "no-cors"}).catch(() => {})</script>
+		<img src="%[3]s?about=http://%[1]s/">`, vendor.Host, vendor.Port(), neighbour))
+	req := sandbox.RenderRequest{URL: page, Own: sandbox.Address{Host: vendor.Hostname(), Port: vendor.Port()}}
+	if _, err := shared(t).Render(t.Context(), req); err != nil {
+		t.Error(err)
+	}
+	redirect := serveFunc(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, vendor.String(), http.StatusFound) })
+	req.URL = redirect
+	if _, err := shared(t).Render(t.Context(), req); err == nil || !strings.Contains(err.Error(), "the address is blocked") {
+		t.Errorf("render of the sandbox's own address: %v", err)
+	}
+	if reached.Load() != 0 {
+		t.Errorf("%d requests reached the sandbox", reached.Load())
+	}
+	if others.Load() != 1 {
+		t.Errorf("%d requests reached another server, want 1", others.Load())
 	}
 }
 
-func TestPoolIsBounded(t *testing.T) {
-	var inside, peak atomic.Int32
+func TestPoolIsBoundedAndTabsShareNothing(t *testing.T) {
+	t.Parallel()
+	var inside, peak, cookies atomic.Int32
 	meet := make(chan struct{})
 	url := serveFunc(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/" {
 			http.NotFound(w, r)
 			return
 		}
+		if _, err := r.Cookie("seen"); err == nil {
+			cookies.Add(1)
+		}
+		http.SetCookie(w, &http.Cookie{Name: "seen", Value: "1"})
 		n := inside.Add(1)
 		defer inside.Add(-1)
 		for old := peak.Load(); n > old && !peak.CompareAndSwap(old, n); old = peak.Load() {
@@ -290,7 +340,7 @@ func TestPoolIsBounded(t *testing.T) {
 		}
 		fmt.Fprint(w, "<p>hello")
 	})
-	r := start(t, Config{Tabs: 2})
+	r := sharing(t, func(c *Config) { c.Tabs = 2 })
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
@@ -302,6 +352,9 @@ func TestPoolIsBounded(t *testing.T) {
 	wg.Wait()
 	if peak.Load() != 2 {
 		t.Errorf("%d pages open at once, want 2", peak.Load())
+	}
+	if cookies.Load() != 0 {
+		t.Error("a cookie went from one render to the next")
 	}
 
 	r.slots <- struct{}{}
@@ -316,7 +369,7 @@ func TestPoolIsBounded(t *testing.T) {
 }
 
 func TestTimeouts(t *testing.T) {
-	r := start(t, Config{Pages: pages.Handler(), Fail: pages.Fail, PageTimeout: 700 * time.Millisecond})
+	t.Parallel()
 	hanging := serveFunc(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/" {
 			<-r.Context().Done()
@@ -324,24 +377,29 @@ func TestTimeouts(t *testing.T) {
 		}
 		fmt.Fprint(w, `<p>text<img src="/hangs.png">`)
 	})
-	_, err := r.Render(t.Context(), sandbox.RenderRequest{URL: "https://never.shotline.test/"})
-	if err == nil || err.Error() != "page did not answer within 700ms" {
-		t.Errorf("silent page: %v", err)
-	}
-	_, err = r.Render(t.Context(), sandbox.RenderRequest{URL: hanging})
-	if err == nil || err.Error() != "page did not finish loading within 700ms" {
-		t.Errorf("hanging page: %v", err)
-	}
-	_, err = r.Render(t.Context(), sandbox.RenderRequest{URL: serveHTML(t, "<script>for(;;){}</script>")})
-	if err == nil || !strings.Contains(err.Error(), "within 700ms") {
-		t.Errorf("busy page: %v", err)
-	}
 	ctx, cancel := context.WithCancel(t.Context())
 	stopped := serveFunc(t, func(w http.ResponseWriter, r *http.Request) {
 		cancel()
 		<-r.Context().Done()
 	})
-	if _, err = r.Render(ctx, sandbox.RenderRequest{URL: stopped}); err == nil || !strings.Contains(err.Error(), "context canceled") {
-		t.Errorf("canceled render: %v", err)
+	cases := []struct {
+		name, url string
+		ctx       context.Context
+		timeout   time.Duration
+		want      string
+	}{
+		{"silent page", "https://never.shotline.test/", t.Context(), 300 * time.Millisecond, "page did not answer within 300ms"},
+		{"hanging page", hanging, t.Context(), 2 * time.Second, "page did not finish loading within 2s"},
+		{"busy page", serveHTML(t, "<script>for(;;){}</script>"), t.Context(), 300 * time.Millisecond, "within 300ms"},
+		{"stopped", stopped, ctx, time.Minute, "context canceled"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := sharing(t, func(cfg *Config) { cfg.PageTimeout = c.timeout })
+			if _, err := r.Render(c.ctx, sandbox.RenderRequest{URL: c.url}); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want one with %q", err, c.want)
+			}
+		})
 	}
 }

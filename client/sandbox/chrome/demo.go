@@ -16,34 +16,6 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// patterns are the requests that the browser hands to us: those that may be
-// for the demo hosts, and local files. All others go to the network directly.
-func (t *tab) patterns() []*fetch.RequestPattern {
-	patterns := []*fetch.RequestPattern{{URLPattern: "file:*"}}
-	if t.cfg.Pages != nil {
-		patterns = append(patterns, &fetch.RequestPattern{URLPattern: "http*://*" + t.cfg.PagesDomain + "*"})
-	}
-	return patterns
-}
-
-// answer decides about one paused request. Its errors mean that the request
-// or the tab is gone, so there is nobody left to tell.
-func (t *tab) answer(ctx context.Context, ev fetch.EventRequestPaused) {
-	u, err := url.Parse(ev.Request.URL)
-	switch {
-	case err != nil, u.Scheme == "file":
-		fail(ctx, ev, network.ErrorReasonAccessDenied)
-	case !t.isDemo(u):
-		_, _ = chromedp.Call(ctx, fetch.ContinueRequest, fetch.ContinueRequestParams{RequestID: ev.RequestID})
-	default:
-		t.serveDemo(ctx, ev, u)
-	}
-}
-
-func fail(ctx context.Context, ev fetch.EventRequestPaused, reason network.ErrorReason) {
-	_, _ = chromedp.Call(ctx, fetch.FailRequest, fetch.FailRequestParams{RequestID: ev.RequestID, ErrorReason: reason})
-}
-
 // isDemo reports whether Pages answers for the address. The pattern may also
 // catch an address that only mentions the domain.
 func (t *tab) isDemo(u *url.URL) bool {

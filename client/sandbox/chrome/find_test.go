@@ -2,6 +2,7 @@ package chrome
 
 import (
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 )
@@ -11,21 +12,26 @@ func TestFind(t *testing.T) {
 		name      string
 		env       map[string]string
 		installed []string
+		stubs     []string // installed, but no browsers
 		want      string
 	}{
-		{"nothing", nil, nil, ""},
-		{"on PATH", nil, []string{"google-chrome"}, "google-chrome"},
-		{"chromium before chrome", nil, []string{"google-chrome", "chromium"}, "chromium"},
-		{"a usual place", nil, []string{"/snap/bin/chromium"}, "/snap/bin/chromium"},
-		{"PATH before a usual place", nil, []string{"/snap/bin/chromium", "chrome"}, "chrome"},
+		{"nothing", nil, nil, nil, ""},
+		{"on PATH", nil, []string{"google-chrome"}, nil, "google-chrome"},
+		{"chromium before chrome", nil, []string{"google-chrome", "chromium"}, nil, "chromium"},
+		{"a usual place", nil, []string{"/snap/bin/chromium"}, nil, "/snap/bin/chromium"},
+		{"PATH before a usual place", nil, []string{"/snap/bin/chromium", "chrome"}, nil, "chrome"},
 		{"at home", map[string]string{"HOME": "/home/me"},
-			[]string{"/home/me/Applications/Chromium.app/Contents/MacOS/Chromium"},
+			[]string{"/home/me/Applications/Chromium.app/Contents/MacOS/Chromium"}, nil,
 			"/home/me/Applications/Chromium.app/Contents/MacOS/Chromium"},
-		{"named", map[string]string{"CHROME_PATH": "/opt/mine"}, []string{"/opt/mine", "chromium"}, "/opt/mine"},
-		{"named but not there", map[string]string{"CHROME_PATH": "/opt/mine"}, []string{"chromium"}, ""},
+		{"named", map[string]string{"CHROME_PATH": "/opt/mine"}, []string{"/opt/mine", "chromium"}, nil, "/opt/mine"},
+		{"named but not there", map[string]string{"CHROME_PATH": "/opt/mine"}, []string{"chromium"}, nil, ""},
+		{"a stub is passed over", nil, []string{"chromium-browser", "/snap/bin/chromium"}, []string{"chromium-browser"}, "/snap/bin/chromium"},
+		{"nothing but stubs", nil, []string{"chromium", "google-chrome"}, []string{"chromium", "google-chrome"}, ""},
+		{"a named stub", map[string]string{"CHROME_PATH": "/opt/mine"}, []string{"/opt/mine", "chromium"}, []string{"/opt/mine"}, ""},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
+			probes := 0
 			f := finder{
 				getenv: func(name string) string { return c.env[name] },
 				lookPath: func(name string) (string, error) {
@@ -34,11 +40,36 @@ func TestFind(t *testing.T) {
 					}
 					return "", os.ErrNotExist
 				},
+				runs: func(path string) bool {
+					probes++
+					return !slices.Contains(c.stubs, path)
+				},
 			}
 			got, ok := f.find()
 			if got = map[bool]string{true: got}[ok]; got != c.want {
 				t.Errorf("found %q, want %q", got, c.want)
 			}
+			if most := len(c.stubs) + 1; probes > most {
+				t.Errorf("%d programs were started, want at most %d", probes, most)
+			}
 		})
+	}
+}
+
+func TestRuns(t *testing.T) {
+	for script, want := range map[string]bool{
+		"echo Chromium 156.0":             true,
+		"echo Google Chrome 156.0":        true,
+		"echo Chromium 156.0; exit 1":     false,
+		"echo please install me by snap":  false,
+		"echo Chromium comes by snap >&2": false,
+	} {
+		path := filepath.Join(t.TempDir(), "browser")
+		if err := os.WriteFile(path, []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if got := runs(path); got != want {
+			t.Errorf("%q runs: %v, want %v", script, got, want)
+		}
 	}
 }

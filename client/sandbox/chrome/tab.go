@@ -33,6 +33,7 @@ var (
 // tab is one page in a browser context of its own.
 type tab struct {
 	cfg     *Config
+	own     sandbox.Address // must not be reached
 	browser *browser
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
@@ -41,14 +42,15 @@ type tab struct {
 }
 
 // openTab opens an empty tab and puts its guards in place: downloads denied,
-// dialogs dismissed, crashes noticed, demo hosts answered, local files refused.
-func openTab(b *browser, cfg *Config) (*tab, error) {
+// dialogs dismissed, crashes noticed, demo hosts answered, local files and the
+// sandbox's own address refused.
+func openTab(b *browser, cfg *Config, own sandbox.Address) (*tab, error) {
 	hung := time.AfterFunc(openTimeout, b.kill)
 	defer hung.Stop()
 
 	parent, cancel := context.WithCancelCause(b.ctx)
 	ctx, free := chromedp.NewContext(parent, chromedp.WithNewBrowserContext())
-	t := &tab{cfg: cfg, browser: b, ctx: ctx, cancel: cancel, free: free}
+	t := &tab{cfg: cfg, own: own, browser: b, ctx: ctx, cancel: cancel, free: free}
 	if err := chromedp.Do(ctx, chromedp.Func(t.guard)); err != nil {
 		t.close()
 		return nil, err

@@ -4,7 +4,7 @@
 // Each site has a host of its own below shotline.test (a name that RFC 6761
 // keeps out of the public DNS). Handler answers for all of them by the
 // request's Host; Fail names the hosts that answer nothing because their
-// connection fails. Hosts lists everything with a line of description.
+// connection fails. The table hosts lists them all.
 //
 // The pages are static files under site/, one for each host, with style.css
 // shared by all. They use no script, no font and no picture from elsewhere,
@@ -32,13 +32,11 @@ const SlowDelay = 2 * time.Second
 //go:embed site
 var site embed.FS
 
-// Host is one demo site.
-type Host struct {
-	Name  string // such as shop.shotline.test
-	About string // one line for people
-
+// host is one demo site.
+type host struct {
+	name    string
 	page    string // file under site/; empty when the host never gets that far
-	status  int
+	status  int    // 0: 200
 	conduct conduct
 }
 
@@ -52,35 +50,31 @@ const (
 	refuses
 )
 
-var hosts = []Host{
-	{Name: "shop.shotline.test", About: "a shop window with product cards", page: "shop.html"},
-	{Name: "journal.shotline.test", About: "a long article, several screens tall", page: "journal.html"},
-	{Name: "metrics.shotline.test", About: "a dashboard with charts", page: "metrics.html"},
-	{Name: "thalassa.shotline.test", About: "a ferry timetable in Greek", page: "thalassa.html"},
-	{Name: "gallery.shotline.test", About: "posters drawn with nothing but CSS", page: "gallery.html"},
-	{Name: "slow.shotline.test", About: "answers after two seconds", page: "slow.html", conduct: answersLate},
-	{Name: "missing.shotline.test", About: "a page that is not there (404)", page: "missing.html", status: http.StatusNotFound},
-	{Name: "never.shotline.test", About: "accepts the request and never answers", conduct: keepsSilent},
-	{Name: "broken.shotline.test", About: "refuses every connection", conduct: refuses},
+var hosts = []host{
+	{name: "shop.shotline.test", page: "shop.html"},         // a shop window with product cards
+	{name: "journal.shotline.test", page: "journal.html"},   // a long article, several screens tall
+	{name: "metrics.shotline.test", page: "metrics.html"},   // a dashboard with charts
+	{name: "thalassa.shotline.test", page: "thalassa.html"}, // a ferry timetable in Greek
+	{name: "gallery.shotline.test", page: "gallery.html"},   // posters drawn with nothing but CSS
+	{name: "slow.shotline.test", page: "slow.html", conduct: answersLate},
+	{name: "missing.shotline.test", page: "missing.html", status: http.StatusNotFound},
+	{name: "never.shotline.test", conduct: keepsSilent},
+	{name: "broken.shotline.test", conduct: refuses},
 }
 
-// Hosts lists the demo sites, the presentable ones first. The slice is the
-// caller's own.
-func Hosts() []Host { return append([]Host(nil), hosts...) }
-
-func find(name string) (Host, bool) {
+func find(name string) (host, bool) {
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
 	for _, h := range hosts {
-		if h.Name == name {
+		if h.name == name {
 			return h, true
 		}
 	}
-	return Host{}, false
+	return host{}, false
 }
 
 // Fail reports how the network fails for an address: connection refused
 // (wrapping syscall.ECONNREFUSED) for broken.shotline.test, a *net.DNSError for
-// a name below Domain that is not in Hosts, nil for everything else, addresses
+// a name below Domain that is no demo host, nil for everything else, addresses
 // outside Domain included.
 func Fail(rawURL string) error {
 	u, err := url.Parse(rawURL)
@@ -113,11 +107,11 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if bare, _, err := net.SplitHostPort(r.Host); err == nil {
 		name = bare
 	}
-	host, known := find(name)
+	asked, known := find(name)
 	switch {
-	case host.conduct == refuses:
+	case asked.conduct == refuses:
 		panic(http.ErrAbortHandler)
-	case host.conduct == keepsSilent:
+	case asked.conduct == keepsSilent:
 		<-r.Context().Done()
 		panic(http.ErrAbortHandler)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
@@ -125,13 +119,13 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "only GET and HEAD", http.StatusMethodNotAllowed)
 	case r.URL.Path == "/style.css":
 		send(w, r, "style.css", http.StatusOK)
-	case !known || r.URL.Path != "/" || host.status == http.StatusNotFound:
+	case !known || r.URL.Path != "/" || asked.status == http.StatusNotFound:
 		send(w, r, "missing.html", http.StatusNotFound)
 	default:
-		if host.conduct == answersLate && !wait(r, h.slow) {
+		if asked.conduct == answersLate && !wait(r, h.slow) {
 			panic(http.ErrAbortHandler)
 		}
-		send(w, r, host.page, http.StatusOK)
+		send(w, r, asked.page, http.StatusOK)
 	}
 }
 

@@ -1,0 +1,60 @@
+package sandbox
+
+import (
+	"net"
+	"net/url"
+	"strings"
+)
+
+// Address is where a sandbox is reached: host and port of its base URL. The
+// zero value belongs to no sandbox.
+type Address struct{ Host, Port string }
+
+// addressOf reads a base URL; one that names no host gives the zero Address.
+func addressOf(baseURL string) Address {
+	u, err := url.Parse(baseURL)
+	if err != nil || u.Host == "" {
+		return Address{}
+	}
+	return Address{Host: plainHost(u.Hostname()), Port: portOf(u)}
+}
+
+// Covers reports whether a request for u goes to this sandbox as far as the
+// address tells. A name that somebody points here in the DNS is not seen
+// through: such a request arrives, and its Host header gives it away.
+func (a Address) Covers(u *url.URL) bool {
+	// Connections to 0.0.0.0 or [::] end on this machine's loopback.
+	ip := net.ParseIP(u.Hostname())
+	return a.Port != "" && a.Port == portOf(u) && (a.names(u.Hostname()) || ip != nil && ip.IsUnspecified())
+}
+
+// names reports whether host is this sandbox by its name: the host of the base
+// URL, this machine's loopback, or, where the sandbox listens on all of the
+// machine's addresses, any IP address.
+func (a Address) names(host string) bool {
+	host = plainHost(host)
+	if host == "localhost" || host != "" && host == a.Host {
+		return true
+	}
+	ip := net.ParseIP(host)
+	own := net.ParseIP(a.Host)
+	return ip != nil && (ip.IsLoopback() || own != nil && own.IsUnspecified())
+}
+
+// portOf is the port a request for u goes to, the scheme's own when u names
+// none.
+func portOf(u *url.URL) string {
+	switch {
+	case u.Port() != "":
+		return u.Port()
+	case u.Scheme == "https" || u.Scheme == "wss":
+		return "443"
+	default:
+		return "80"
+	}
+}
+
+// plainHost makes equal hosts equal strings.
+func plainHost(host string) string {
+	return strings.ToLower(strings.TrimSuffix(host, "."))
+}

@@ -1,0 +1,101 @@
+package chrome
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The script that installs what the tests need looks for a browser where Find
+// does, and a package that cannot be had does not keep the others away.
+func TestDeps(t *testing.T) {
+	source, err := os.ReadFile("../../../.ci/deps")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(source)
+	words := strings.Fields(strings.ReplaceAll(text, ";", " "))
+	for _, program := range programs {
+		if !slices.Contains(words, program) {
+			t.Errorf(".ci/deps does not look for %s on PATH", program)
+		}
+	}
+	for _, place := range usualPlaces {
+		written := strings.Replace(place, "~", "$HOME", 1)
+		if !strings.Contains(string(source), written) {
+			t.Errorf(".ci/deps does not look at %s", place)
+		}
+		text = strings.ReplaceAll(text, written, "/nowhere")
+	}
+
+	// apt-get notes what it is asked for; only some packages are to be had, and
+	// chromium-browser brings a program that runs.
+	const apt = `echo "$*" >>"$0.log"
+case "$*" in
+*redis-server|*chromium) exit 100 ;;
+*chromium-browser) printf '#!/bin/sh\necho Chromium 1\n' >"${0%/*}/chromium-browser" && /bin/chmod +x "${0%/*}/chromium-browser" ;;
+esac`
+	const cache = `case $2 in chromium) echo "  Candidate: (none)" ;; *) echo "  Candidate: 1" ;; esac`
+	cases := []struct {
+		name  string
+		tools map[string]string // programs on PATH beside apt-get and apt-cache
+		env   []string
+		calls string // of apt-get install, the packages
+		says  string
+	}{
+		{"as root", map[string]string{"id": "echo 0"}, nil,
+			"redis-server gcc libc6-dev fonts-dejavu-core chromium-browser", "could not install redis-server"},
+		{"stub on PATH", map[string]string{"id": "echo 0", "chromium": "echo use snap; exit 1", "redis-server": "", "cc": ""}, nil,
+			"fonts-dejavu-core chromium-browser", "missing: chromium"},
+		{"as a user", map[string]string{"id": "echo 1000"}, nil,
+			"", "for p in redis-server gcc libc6-dev chromium-browser fonts-dejavu-core; do sudo apt-get install"},
+		{"nothing missing", map[string]string{"id": "echo 0", "chrome": "echo Google Chrome 1", "redis-server": "", "gcc": ""}, nil, "", ""},
+		{"CHROME_PATH", map[string]string{"id": "echo 0", "chrome": "echo Google Chrome 1", "redis-server": "", "gcc": ""},
+			[]string{"CHROME_PATH=/nowhere"}, "", "CHROME_PATH=/nowhere names no browser"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			bin := t.TempDir()
+			grep, err := exec.LookPath("grep")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Symlink(grep, filepath.Join(bin, "grep")); err != nil {
+				t.Fatal(err)
+			}
+			program := func(name, script string) {
+				if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			program("apt-get", apt)
+			program("apt-cache", cache)
+			for name, script := range c.tools {
+				program(name, script)
+			}
+			script := exec.CommandContext(t.Context(), "/bin/sh", "-c", text)
+			script.Env = append(c.env, "PATH="+bin, "HOME=/nowhere")
+			said, err := script.CombinedOutput()
+			if err != nil {
+				t.Errorf("it fails: %v", err)
+			}
+			if !strings.Contains(string(said), c.says) || c.says == "" && len(said) > 0 {
+				t.Errorf("it says %q, want %q", said, c.says)
+			}
+			log, _ := os.ReadFile(filepath.Join(bin, "apt-get.log")) // missing when never called
+			var packages []string
+			for line := range strings.Lines(string(log)) {
+				words := strings.Fields(line)
+				if words[0] == "install" {
+					packages = append(packages, words[len(words)-1])
+				}
+			}
+			if got := strings.Join(packages, " "); got != c.calls {
+				t.Errorf("it installs %q, want %q", got, c.calls)
+			}
+		})
+	}
+}

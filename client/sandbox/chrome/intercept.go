@@ -1,0 +1,59 @@
+package chrome
+
+import (
+	"context"
+	"net/url"
+
+	"github.com/chromedp/cdproto/fetch"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+
+	"shotline/client/sandbox"
+)
+
+// patterns are the requests that the browser hands to us: those that may be
+// for the demo hosts or for the sandbox itself, and local files. All others go
+// to the network directly.
+func (t *tab) patterns() []*fetch.RequestPattern {
+	patterns := []*fetch.RequestPattern{{URLPattern: "file:*"}}
+	if t.cfg.Pages != nil {
+		patterns = append(patterns, &fetch.RequestPattern{URLPattern: "http*://*" + t.cfg.PagesDomain + "*"})
+	}
+	if t.own != (sandbox.Address{}) {
+		patterns = append(patterns, &fetch.RequestPattern{URLPattern: ownPattern(t.own.Port)})
+	}
+	return patterns
+}
+
+// ownPattern goes by the port, because a host has many spellings.
+func ownPattern(port string) string {
+	switch port {
+	case "80":
+		return "http://*"
+	case "443":
+		return "https://*"
+	default:
+		return "http*://*:" + port + "*"
+	}
+}
+
+// answer decides about one paused request. Its errors mean that the request
+// or the tab is gone, so there is nobody left to tell. WebSockets never come
+// here; the sandbox refuses them by their Origin.
+func (t *tab) answer(ctx context.Context, ev fetch.EventRequestPaused) {
+	u, err := url.Parse(ev.Request.URL)
+	switch {
+	case err != nil, u.Scheme == "file":
+		fail(ctx, ev, network.ErrorReasonAccessDenied)
+	case t.isDemo(u):
+		t.serveDemo(ctx, ev, u)
+	case t.own.Covers(u):
+		fail(ctx, ev, network.ErrorReasonBlockedByClient)
+	default:
+		_, _ = chromedp.Call(ctx, fetch.ContinueRequest, fetch.ContinueRequestParams{RequestID: ev.RequestID})
+	}
+}
+
+func fail(ctx context.Context, ev fetch.EventRequestPaused, reason network.ErrorReason) {
+	_, _ = chromedp.Call(ctx, fetch.FailRequest, fetch.FailRequestParams{RequestID: ev.RequestID, ErrorReason: reason})
+}

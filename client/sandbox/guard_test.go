@@ -1,0 +1,124 @@
+package sandbox_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"shotline/client/sandbox"
+)
+
+func TestGuard(t *testing.T) {
+	const create = "/api/v1/screenshot/create?key=sandbox-key&url=https%3A%2F%2Fexample.com"
+	own := "http://pictures.test:8070"
+	type headers map[string]string
+	cases := []struct {
+		name, base, host, path string
+		headers                headers
+		code                   string // "" passes
+	}{
+		{"a program", own, "127.0.0.1:8070", create, nil, ""},
+		{"another loopback address", own, "127.8.9.1", create, nil, ""},
+		{"IPv6", own, "[::1]:8070", create, nil, ""},
+		{"localhost", own, "LocalHost.:99", create, nil, ""},
+		{"own name", own, "pictures.test:8070", create, nil, ""},
+		{"typed address", own, "localhost:8070", create, headers{"Sec-Fetch-Site": "none"}, ""},
+		{"own page", own, "localhost:8070", create, headers{"Sec-Fetch-Site": "same-origin", "Origin": "http://localhost:8070"}, ""},
+		{"any address", "http://[::]:8070", "192.0.2.7:8070", create, nil, ""},
+
+		{"rebound name", own, "evil.example:8070", create, nil, "FOREIGN_HOST"},
+		{"name like loopback", own, "127.0.0.1.evil.example", create, nil, "FOREIGN_HOST"},
+		{"below localhost", own, "a.localhost", create, nil, "FOREIGN_HOST"},
+		{"another address", own, "192.0.2.7:8070", create, nil, "FOREIGN_HOST"},
+		{"no address", own, "0.0.0.0:8070", create, nil, "FOREIGN_HOST"},
+		{"no host", own, "", create, nil, "FOREIGN_HOST"},
+		{"any address, but a name", "http://0.0.0.0:8070", "evil.example:8070", create, nil, "FOREIGN_HOST"},
+		{"rebound name reads the ledger", own, "evil.example", "/sandbox/ledger?key=sandbox-key", nil, "FOREIGN_HOST"},
+
+		{"image element", own, "127.0.0.1:8070", create, headers{"Sec-Fetch-Site": "cross-site"}, "FOREIGN_ORIGIN"},
+		{"another port's page", own, "127.0.0.1:8070", create, headers{"Sec-Fetch-Site": "same-site"}, "FOREIGN_ORIGIN"},
+		{"foreign origin", own, "127.0.0.1:8070", create, headers{"Origin": "https://evil.example"}, "FOREIGN_ORIGIN"},
+		{"opaque origin", own, "127.0.0.1:8070", create, headers{"Origin": "null"}, "FOREIGN_ORIGIN"},
+		{"WebSocket", own, "127.0.0.1:8070", create, headers{"Origin": "http://127.0.0.1:1", "Upgrade": "websocket"}, "FOREIGN_ORIGIN"},
+		{"page reads the ledger", own, "127.0.0.1:8070", "/sandbox/ledger?key=sandbox-key", headers{"Sec-Fetch-Site": "cross-site"}, "FOREIGN_ORIGIN"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			srv, err := sandbox.New(sandbox.Config{BaseURL: c.base})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer srv.Close()
+			r := httptest.NewRequest(http.MethodGet, c.path, nil)
+			r.Host = c.host
+			for name, value := range c.headers {
+				r.Header.Set(name, value)
+			}
+			w := httptest.NewRecorder()
+			srv.Handler().ServeHTTP(w, r)
+			books := srv.Ledger()
+			if c.code == "" {
+				if w.Code != http.StatusOK || len(books.Creates) != 1 {
+					t.Errorf("answer %d %s, %d creates", w.Code, w.Body, len(books.Creates))
+				}
+				return
+			}
+			if w.Code != http.StatusForbidden || len(books.Creates) != 0 || books.Spent != 0 || books.Errors[c.code] != 1 {
+				t.Errorf("answer %d, books %+v", w.Code, books)
+			}
+			contains(t, w.Body.Bytes(), `"success":false`, `"code":"`+c.code+`"`)
+		})
+	}
+}
+
+// Reports and dashboards show the pictures on pages of their own.
+func TestImagesAreForEveryPage(t *testing.T) {
+	address, hooks := receiver(t, always(http.StatusOK))
+	v := start(t, sandbox.Config{WebhookURL: address})
+	v.create("https://example.com", "apps", "12")
+	var body struct {
+		ImageURL string `json:"image_url"`
+	}
+	if err := json.Unmarshal(next(t, hooks).body, &body); err != nil {
+		t.Fatal(err)
+	}
+	image := strings.TrimPrefix(body.ImageURL, v.root)
+	for host, want := range map[string]int{"127.0.0.1": http.StatusOK, "evil.example": http.StatusForbidden} {
+		r := httptest.NewRequest(http.MethodGet, image, nil)
+		r.Host = host
+		r.Header.Set("Sec-Fetch-Site", "cross-site")
+		w := httptest.NewRecorder()
+		v.srv.Handler().ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("%s as %s: %d, want %d", image, host, w.Code, want)
+		}
+	}
+}
+
+// witness tells what it was asked to render.
+type witness struct {
+	camera
+	asked chan sandbox.RenderRequest
+}
+
+func (w *witness) Render(ctx context.Context, r sandbox.RenderRequest) (sandbox.Picture, error) {
+	w.asked <- r
+	return w.camera.Render(ctx, r)
+}
+
+func TestRendererLearnsTheSandboxsAddress(t *testing.T) {
+	w := &witness{asked: make(chan sandbox.RenderRequest, 1)}
+	v := start(t, sandbox.Config{Renderer: w})
+	v.create("https://example.com")
+	root, err := url.Parse(v.root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if asked := <-w.asked; !asked.Own.Covers(root) {
+		t.Errorf("the renderer is asked to keep away from %+v, want %s", asked.Own, v.root)
+	}
+}
