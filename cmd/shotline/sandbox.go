@@ -31,6 +31,7 @@ func sandboxCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "listen", Value: "127.0.0.1:8070", Usage: "`ADDRESS` of the API"},
 			&cli.BoolFlag{Name: "allow-remote", Usage: "listen on other addresses than loopback: whoever has the key can then make this machine open any page"},
+			&cli.StringFlag{Name: "public-url", Usage: "`URL` by which callers reach the sandbox, when it is not http://LISTEN"},
 			&cli.StringFlag{Name: "api-key", Value: sandbox.DefaultAPIKey, Usage: "`KEY` that callers must send"},
 			&cli.StringFlag{Name: "webhook-url", Value: "http://127.0.0.1:8080" + WebhookPath, Usage: "`URL` that webhooks are sent to"},
 			&cli.StringFlag{Name: "webhook-secret", EnvVars: []string{"WEBHOOK_SECRET"}, Usage: "`SECRET` that signs them; empty: unsigned"},
@@ -53,11 +54,15 @@ func serveSandbox(c *cli.Context) error {
 	if !c.Bool("allow-remote") && !isLoopback(c.String("listen")) {
 		return badUsage("--listen %s is not a loopback address: add --allow-remote if that is meant", c.String("listen"))
 	}
+	if c.Bool("allow-remote") && c.String("api-key") == sandbox.DefaultAPIKey {
+		return badUsage("--allow-remote wants an --api-key of your own: everybody knows the default")
+	}
 	renderer, err := newRenderer(c, log)
 	if err != nil {
 		return err
 	}
 	s, err := startSandbox(sandbox.Config{
+		BaseURL:       c.String("public-url"),
 		APIKey:        c.String("api-key"),
 		WebhookURL:    c.String("webhook-url"),
 		WebhookSecret: c.String("webhook-secret"),
@@ -136,7 +141,9 @@ func startSandbox(cfg sandbox.Config, address string, log *slog.Logger) (*runnin
 	if err != nil {
 		return nil, errors.Join(err, cfg.Renderer.Close())
 	}
-	cfg.BaseURL = "http://" + listener.Addr().String()
+	if cfg.BaseURL == "" {
+		cfg.BaseURL = "http://" + listener.Addr().String()
+	}
 	server, err := sandbox.New(cfg)
 	if err != nil {
 		return nil, errors.Join(badUsage("%w", err), listener.Close(), cfg.Renderer.Close())
