@@ -3,7 +3,8 @@
 //
 // A webhook takes one way through:
 //
-//	cap the body ─► check the signature over its raw bytes ─► decode ─► keep ─► 200
+//	look at the headers ─► take the body, capped ─► check the signature
+//	over its raw bytes ─► decode ─► keep ─► 200
 //
 // It is acknowledged when, and only when, the [Inbox] has it on disk. What it
 // means for a job is not decided here: closing happens behind the inbox, so
@@ -16,11 +17,17 @@
 //	400  not one JSON object, no screenshot_id, or cut off on the way
 //	401  no signature, or none that holds
 //	405  not POST
-//	413  larger than the cap
+//	413  larger than the cap, by default 256 KiB; documented payloads are
+//	     below 4 KiB
 //	415  compressed: the signature is over the bytes, and unpacking what
 //	     strangers send is asking for trouble
-//	503  cannot be kept now; the vendor's retry brings it back
+//	503  cannot be kept now, or too many bodies are under way; the vendor's
+//	     retry brings it back
 //
-// The signature is checked before a byte of JSON is read. Deadlines for slow
-// senders are the server's job (http.Server.ReadTimeout).
+// Strangers are kept cheap. Without a well-formed signature header no byte of
+// the body is read, and without one that holds no byte of JSON. All bodies
+// under way share one budget of memory, Config.MaxInFlight, of which each takes
+// only as much as it has sent, and a step more. Whoever is refused before the
+// end of the body is answered at once and the connection closed. Deadlines for
+// slow senders are the server's job (http.Server.ReadTimeout).
 package receiver

@@ -1,7 +1,6 @@
 package receiver
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,7 +15,10 @@ import (
 
 // Defaults of Config.
 const (
-	DefaultMaxBody = 1 << 20
+	// DefaultMaxBody is ample: documented payloads are below 4 KiB.
+	DefaultMaxBody = 256 << 10
+	// DefaultMaxInFlight is room for 16384 bodies of documented size.
+	DefaultMaxInFlight = 64 << 20
 	// DefaultTimeout leaves half a second of the two within which the vendor
 	// is promised a 503.
 	DefaultTimeout = 1500 * time.Millisecond
@@ -37,20 +39,30 @@ type Config struct {
 	Verifier *signature.Verifier // checked whenever there is one
 	Insecure bool                // accept unsigned webhooks if there is no Verifier
 	MaxBody  int64               // largest body in bytes; 0 means DefaultMaxBody
-	Timeout  time.Duration       // longest wait for the inbox; 0 means DefaultTimeout
-	Now      func() time.Time    // nil means time.Now
-	Logger   *slog.Logger        // nil means none
-	Observe  func(result string) // called once per request, concurrently; may be nil
+	// MaxInFlight is how many bytes the bodies of all requests may take
+	// together while they come in and are being kept; 0 means
+	// DefaultMaxInFlight. Beyond it the answer is 503. Each body counts with
+	// the room it was given, at least 4 KiB. One that needs more than its first
+	// 4 KiB gets it only while less than three quarters are in use: large
+	// bodies cannot crowd out small ones. What the Inbox holds on to after Keep
+	// is not counted.
+	MaxInFlight int64
+	Timeout     time.Duration       // longest wait for the inbox; 0 means DefaultTimeout
+	Now         func() time.Time    // nil means time.Now
+	Logger      *slog.Logger        // nil means none
+	Observe     func(result string) // called once per request, concurrently; may be nil
 }
 
 // Receiver answers webhooks. It is safe for concurrent use.
 type Receiver struct {
 	cfg     Config
+	budget  *budget
 	reports *reports
 }
 
 // New returns the handler for the webhook path. A missing inbox, a missing
-// verifier without Insecure and negative limits are errors.
+// verifier without Insecure, negative limits and a MaxInFlight whose three
+// quarters do not hold one body of MaxBody are errors.
 func New(cfg Config) (*Receiver, error) {
 	switch {
 	case cfg.Inbox == nil:
@@ -59,11 +71,20 @@ func New(cfg Config) (*Receiver, error) {
 		return nil, errors.New("new receiver: no webhook secret, so anybody could close jobs")
 	case cfg.MaxBody < 0:
 		return nil, fmt.Errorf("new receiver: body cap %d is negative", cfg.MaxBody)
+	case cfg.MaxInFlight < 0:
+		return nil, fmt.Errorf("new receiver: limit of bodies in flight %d is negative", cfg.MaxInFlight)
 	case cfg.Timeout < 0:
 		return nil, fmt.Errorf("new receiver: timeout %v is negative", cfg.Timeout)
 	}
 	if cfg.MaxBody == 0 {
 		cfg.MaxBody = DefaultMaxBody
+	}
+	if cfg.MaxInFlight == 0 {
+		cfg.MaxInFlight = DefaultMaxInFlight
+	}
+	budget := newBudget(cfg.MaxInFlight)
+	if budget.bulk <= max(cfg.MaxBody, firstStep) { // a byte more tells that a body is too large
+		return nil, fmt.Errorf("new receiver: %d bytes in flight leave no room for a body of %d", cfg.MaxInFlight, cfg.MaxBody)
 	}
 	if cfg.Timeout == 0 {
 		cfg.Timeout = DefaultTimeout
@@ -74,7 +95,7 @@ func New(cfg Config) (*Receiver, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Receiver{cfg: cfg, reports: newReports(cfg.Logger)}, nil
+	return &Receiver{cfg: cfg, budget: budget, reports: newReports(cfg.Logger)}, nil
 }
 
 // Counts returns how many requests have had each result since New.
@@ -104,21 +125,30 @@ func (r *Receiver) receive(req *http.Request) (Result, error) {
 			return WrongEncoding, errors.New("send the body without a content encoding")
 		}
 	}
-	buf := buffers.Get().(*buffer)
-	defer buf.release()
-	if err := buf.read(req.Body, req.ContentLength, r.cfg.MaxBody); err != nil {
-		if errors.Is(err, errTooLarge) {
-			return TooLarge, fmt.Errorf("body is larger than %d bytes", r.cfg.MaxBody)
+	var mark signature.Mark
+	if r.cfg.Verifier != nil {
+		var err error
+		if mark, err = r.cfg.Verifier.Expect(req.Header); err != nil {
+			return WrongSignature, err
 		}
+	}
+	b := body{budget: r.budget}
+	defer b.release()
+	switch err := b.read(req.Body, req.ContentLength, r.cfg.MaxBody); {
+	case errors.Is(err, errTooLarge):
+		return TooLarge, fmt.Errorf("body is larger than %d bytes", r.cfg.MaxBody)
+	case errors.Is(err, errBusy):
+		return Busy, fmt.Errorf("bodies under way leave too little of %d bytes", r.cfg.MaxInFlight)
+	case err != nil:
 		return Aborted, errors.New("body was cut off")
 	}
 	if r.cfg.Verifier != nil {
-		if err := r.cfg.Verifier.Verify(req.Header, buf.data); err != nil {
+		if err := mark.Verify(b.data); err != nil {
 			return WrongSignature, err
 		}
 	}
 	// The inbox may hold on to the bytes, also after it gave up waiting.
-	d, err := Decode(bytes.Clone(buf.data), req.Header)
+	d, err := Decode(b.own(), req.Header)
 	if err != nil {
 		return Malformed, err
 	}

@@ -31,6 +31,9 @@ const (
 		`"image_url":"https://cdn.example.com/abc123.png","created_at":"2026-01-05T10:00:00Z"}`
 )
 
+// anySignature has the right form and fits no body.
+var anySignature = "sha256=" + strings.Repeat("ab", 32)
+
 var noon = time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
 
 // memory is an Inbox whose Keep can be replaced.
@@ -119,7 +122,7 @@ func TestAnswers(t *testing.T) {
 		{name: "one byte changed", body: goodBody + " ", header: signed(goodBody), status: 401, result: "signature"},
 		{name: "unsigned and malformed", body: `{`, status: 401, result: "signature"},
 
-		{name: "2 MiB", body: large, header: signed(large), status: 413, result: "too_large", answer: "1048576 bytes"},
+		{name: "2 MiB", body: large, header: signed(large), status: 413, result: "too_large", answer: "262144 bytes"},
 		{name: "2 MiB, chunked", body: large, chunked: true, header: signed(large), status: 413, result: "too_large"},
 		{name: "one byte too large", body: atCap + " ", header: signed(atCap + " "), status: 413, result: "too_large"},
 		{name: "one byte too large, chunked", body: atCap + " ", chunked: true, header: signed(atCap + " "), status: 413, result: "too_large"},
@@ -210,7 +213,7 @@ func TestTooLargeIsNotReadOn(t *testing.T) {
 	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	fmt.Fprint(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 101\r\n\r\n")
+	fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nX-Signature: %s\r\nContent-Length: 101\r\n\r\n", anySignature)
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -225,6 +228,7 @@ func TestBodyCutOff(t *testing.T) {
 	inbox := &memory{}
 	r := newReceiver(t, receiver.Config{Inbox: inbox})
 	req := httptest.NewRequest(http.MethodPost, "/", io.MultiReader(strings.NewReader(goodBody), cut{}))
+	req.Header.Set("X-Signature", anySignature)
 	w := httptest.NewRecorder()
 	r.ServeHTTP(w, req)
 	if w.Code != 400 || len(inbox.kept) != 0 || r.Counts()[receiver.Aborted] != 1 {
@@ -349,6 +353,9 @@ func TestNewRefuses(t *testing.T) {
 		"no verifier":      {Inbox: &memory{}},
 		"negative cap":     {Inbox: &memory{}, Insecure: true, MaxBody: -1},
 		"negative timeout": {Inbox: &memory{}, Insecure: true, Timeout: -1},
+		"negative budget":  {Inbox: &memory{}, Insecure: true, MaxInFlight: -1},
+		"tiny budget":      {Inbox: &memory{}, Insecure: true, MaxBody: 1, MaxInFlight: 4 << 10},
+		"cap above budget": {Inbox: &memory{}, Insecure: true, MaxBody: 48 << 20},
 	} {
 		if _, err := receiver.New(cfg); err == nil {
 			t.Errorf("%s: no error", name)
@@ -366,7 +373,7 @@ func TestLogIsBoundedAndDiscreet(t *testing.T) {
 	})
 	forge := func() {
 		req := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(goodBody))
-		req.Header.Set("X-Signature", "sha256="+strings.Repeat("ab", 32))
+		req.Header.Set("X-Signature", anySignature)
 		r.ServeHTTP(httptest.NewRecorder(), req)
 	}
 	for range 1000 {

@@ -2,7 +2,10 @@ package receiver
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
+
+	"shotline/receiver/signature"
 )
 
 // Result is what became of one request; a label for metrics.
@@ -18,11 +21,12 @@ const (
 	WrongSignature Result = "signature"
 	Malformed      Result = "malformed"
 	NotKept        Result = "not_kept" // trouble with our disk
+	Busy           Result = "busy"     // Config.MaxInFlight is used up
 )
 
 // Results lists every result.
 var Results = []Result{
-	Accepted, WrongMethod, WrongEncoding, TooLarge, Aborted, WrongSignature, Malformed, NotKept,
+	Accepted, WrongMethod, WrongEncoding, TooLarge, Aborted, WrongSignature, Malformed, NotKept, Busy,
 }
 
 var statuses = map[Result]int{
@@ -34,6 +38,7 @@ var statuses = map[Result]int{
 	WrongSignature: http.StatusUnauthorized,
 	Malformed:      http.StatusBadRequest,
 	NotKept:        http.StatusServiceUnavailable,
+	Busy:           http.StatusServiceUnavailable,
 }
 
 var (
@@ -49,13 +54,14 @@ func (r Result) answer(w http.ResponseWriter, err error) {
 		_, _ = w.Write(accepted) // a sender that is gone will send it again
 		return
 	}
+	if r.leavesBody(err) {
+		h.Set("Connection", "close") // else net/http would read on before it answers
+	}
 	text := ""
 	switch r {
 	case WrongMethod:
 		h.Set("Allow", http.MethodPost)
-	case TooLarge, Aborted:
-		h.Set("Connection", "close") // else the server would read on
-	case NotKept:
+	case NotKept, Busy:
 		h.Set("Retry-After", "2")
 		text = "cannot be kept now, send it again"
 	}
@@ -65,4 +71,15 @@ func (r Result) answer(w http.ResponseWriter, err error) {
 	body, _ := json.Marshal(map[string]string{"error": text}) // cannot fail
 	w.WriteHeader(statuses[r])
 	_, _ = w.Write(append(body, '\n'))
+}
+
+// leavesBody reports whether the request may not have been read to its end.
+func (r Result) leavesBody(err error) bool {
+	switch r {
+	case WrongMethod, WrongEncoding, TooLarge, Aborted, Busy:
+		return true
+	case WrongSignature:
+		return !errors.Is(err, signature.ErrMismatch) // which it takes the whole body to see
+	}
+	return false
 }

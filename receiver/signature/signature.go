@@ -10,6 +10,10 @@
 // X-ScreenshotCenter-Signature on its product page; a workspace may show yet
 // another name. A [Verifier] knows both, and any header it is given on top.
 //
+// A receiver asks in two steps: [Verifier.Expect] looks at the headers alone,
+// so that unsigned requests are refused before their body is read, and
+// [Mark.Verify] checks the body. [Verifier.Verify] is both in one.
+//
 // Whatever is not exactly one well-formed signature is refused:
 //
 //	no signature header at all            ErrMissing
@@ -47,8 +51,8 @@ const (
 
 const prefix = "sha256="
 
-// Reasons for a refusal. Errors of Verify wrap one of them and never hold the
-// signature, the body or a secret.
+// Reasons for a refusal. Errors of Expect and Verify wrap one of them and never
+// hold the signature, the body or a secret.
 var (
 	ErrMissing   = errors.New("signature missing")
 	ErrMalformed = errors.New("signature malformed")
@@ -89,24 +93,48 @@ func New(secrets []string, headers []string) (*Verifier, error) {
 	return v, nil
 }
 
-// Verify returns nil when h holds exactly one signature and it was made over
-// body with one of the secrets. Otherwise the error is ErrMissing,
-// ErrMalformed or ErrMismatch.
-func (v *Verifier) Verify(h http.Header, body []byte) error {
+// Mark is a well-formed signature whose body is still to come. The zero Mark
+// fits no body. It is safe for concurrent use.
+type Mark struct {
+	sum  [sha256.Size]byte
+	keys []*key
+}
+
+// Expect returns the signature that h holds, before anything is known of the
+// body. Without exactly one in the right form the error is ErrMissing or
+// ErrMalformed. It does not allocate unless it fails.
+func (v *Verifier) Expect(h http.Header) (Mark, error) {
 	value, err := v.find(h)
 	if err != nil {
-		return err
+		return Mark{}, err
 	}
-	var want [sha256.Size]byte
-	if !decode(&want, value) {
-		return fmt.Errorf("%w: want sha256= and %d lower-case hexadecimal digits", ErrMalformed, 2*sha256.Size)
+	m := Mark{keys: v.keys}
+	if !decode(&m.sum, value) {
+		return Mark{}, fmt.Errorf("%w: want sha256= and %d lower-case hexadecimal digits", ErrMalformed, 2*sha256.Size)
 	}
-	for _, k := range v.keys {
-		if k.signed(&want, body) {
+	return m, nil
+}
+
+// Verify returns nil when the signature was made over body with one of the
+// Verifier's secrets, else ErrMismatch. It does not allocate.
+func (m Mark) Verify(body []byte) error {
+	for _, k := range m.keys {
+		if k.signed(&m.sum, body) {
 			return nil
 		}
 	}
 	return ErrMismatch
+}
+
+// Verify returns nil when h holds exactly one signature and it was made over
+// body with one of the secrets. Otherwise the error is ErrMissing,
+// ErrMalformed or ErrMismatch.
+func (v *Verifier) Verify(h http.Header, body []byte) error {
+	m, err := v.Expect(h)
+	if err != nil {
+		return err
+	}
+	return m.Verify(body)
 }
 
 // find returns the one signature that the headers hold.

@@ -121,6 +121,17 @@ func TestVerify(t *testing.T) {
 			if !errors.Is(err, tt.want) {
 				t.Fatalf("Verify = %v, want %v", err, tt.want)
 			}
+			early := tt.want // what the headers alone tell
+			if early == signature.ErrMismatch {
+				early = nil
+			}
+			mark, formErr := v.Expect(h)
+			if !errors.Is(formErr, early) {
+				t.Errorf("Expect = %v, want %v", formErr, early)
+			}
+			if bodyErr := mark.Verify(body); (bodyErr == nil) != (tt.want == nil) {
+				t.Errorf("Mark.Verify = %v", bodyErr)
+			}
 			if err != nil && (strings.Contains(err.Error(), secret) || strings.Contains(err.Error(), good[7:])) {
 				t.Errorf("the error gives something away: %v", err)
 			}
@@ -146,6 +157,12 @@ func TestNewRefuses(t *testing.T) {
 				t.Errorf("New = %v, %v; want an error", v, err)
 			}
 		})
+	}
+}
+
+func TestZeroMarkFitsNothing(t *testing.T) {
+	if err := (signature.Mark{}).Verify(nil); !errors.Is(err, signature.ErrMismatch) {
+		t.Errorf("Verify = %v, want ErrMismatch", err)
 	}
 }
 
