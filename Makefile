@@ -4,6 +4,8 @@ GO     ?= go
 BUILD  := .build
 BINARY := $(BUILD)/shotline
 
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+
 .PHONY: help build demo test lint fuzz bench deps clean
 
 help:
@@ -16,7 +18,7 @@ help:
 
 build:
 	@mkdir -p $(BUILD)
-	$(GO) build -trimpath -o $(BINARY) ./cmd/shotline
+	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BINARY) ./cmd/shotline
 
 demo: deps build
 	$(BINARY) demo testdata/csv/demo.csv
