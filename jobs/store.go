@@ -55,7 +55,10 @@ type Ledger interface {
 	// OpenIntent commits that the create of this lease is about to be sent, and
 	// extends the lease to until. It counts one vendor call for the batch.
 	// ErrLeaseLost unless the job is still submitting, in this attempt, owned
-	// by lease.Owner, with time left at at and without an open intent.
+	// by lease.Owner, with time left at at and without an open intent, and its
+	// batch is open: nothing is sent any more once a pause is acknowledged. The
+	// lease it returns has Sends: 1 unless an earlier create of the submission
+	// was in doubt, and may still turn out to have taken effect.
 	OpenIntent(ctx context.Context, lease Lease, at, until time.Time) (Lease, error)
 	// Requeue hands leased jobs back, queued in the same attempt: nothing was
 	// sent, or the vendor surely took no effect. Open intents are withdrawn.
@@ -69,8 +72,12 @@ type Ledger interface {
 	ExpireLeases(ctx context.Context, at time.Time, limit int) (requeued, doubted int, err error)
 	// ClaimDoubts returns up to limit submissions in doubt whose next look-up is
 	// due by at, oldest doubt first, and sets their next look-up to again, so
-	// that two processes do not ask the vendor the same.
+	// that two processes do not ask the vendor the same. A submission that is
+	// put in doubt is due at once.
 	ClaimDoubts(ctx context.Context, at, again time.Time, limit int) ([]Submission, error)
+	// RecheckDoubts ends claims before their time: it sets the next look-up of
+	// the submissions that are still in doubt, since the same time, to next.
+	RecheckDoubts(ctx context.Context, submissions []Submission, next time.Time) error
 	// Resend queues the jobs of submissions that are in doubt since before
 	// settledBefore and still have no screenshot, in the same attempt; what
 	// was adopted in the meantime is passed over. It returns how many.
@@ -183,7 +190,8 @@ type Upkeep interface {
 	// told is whether this call stored it.
 	SaveSummary(ctx context.Context, batch string, revision int, data []byte, at time.Time) (told bool, err error)
 	// ClaimTick is true for one caller when the named tick is due by at; it is
-	// then due again at next.
+	// then due again at next. A tick that is due after next was claimed by a
+	// clock that was ahead: it is due as well.
 	ClaimTick(ctx context.Context, name string, at, next time.Time) (bool, error)
 	// Announce records that a worker is alive at w.SeenAt, Withdraw that it ended.
 	Announce(ctx context.Context, w Worker) error
@@ -216,7 +224,8 @@ type Reader interface {
 	// in row order, after a row.
 	Pending(ctx context.Context, batch string, before time.Time, after int64, limit int) ([]Job, error)
 	// Unexplained counts ended jobs of a batch that have a screenshot but no
-	// known cost, and failed ones without a reason.
+	// known cost, and failed ones without a reason. Submissions that were sent
+	// anew count as without a cost until that of each send is known.
 	Unexplained(ctx context.Context, batch string) (costs, reasons int, err error)
 	// Summary returns the newest stored summary; revision 0 without one.
 	Summary(ctx context.Context, batch string) (revision int, data []byte, err error)

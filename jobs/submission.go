@@ -22,6 +22,7 @@ type Lease struct {
 	Attempt int
 	Owner   string
 	Until   time.Time
+	Sends   int // intents of the submission, this one included; set by OpenIntent
 }
 
 // Observation is what the vendor said of one screenshot, by whatever way we

@@ -24,6 +24,7 @@ func (c *steppingClock) Sleep(ctx context.Context, d time.Duration) error {
 }
 
 func TestAwaitSeesTheSummary(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.load(1)
 	var told []jobs.BatchState
@@ -43,6 +44,7 @@ func TestAwaitSeesTheSummary(t *testing.T) {
 }
 
 func TestAwaitDoesWithoutASummaryThatNobodyMakes(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.load(1)
 	r.submitAll()
@@ -55,6 +57,7 @@ func TestAwaitDoesWithoutASummaryThatNobodyMakes(t *testing.T) {
 }
 
 func TestAwaitJob(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.load(1)
 	steps := &steppingClock{fakeClock: r.clock, steps: []func(){

@@ -15,8 +15,14 @@ const (
 
 // CheckDeadlines asks the vendor about jobs that are overdue. What has ended is
 // closed; what is still processing, or could not be asked about, is given more
-// time until its grace is over, and then closed as timed out.
+// time until its grace is over, and then closed as timed out. Within a process
+// a second call leaves the work to the first.
 func (o *Orchestrator) CheckDeadlines(ctx context.Context) error {
+	done, free := o.turns.take("check deadlines")
+	if !free {
+		return nil
+	}
+	defer done()
 	for ctx.Err() == nil && o.stopping.Err() == nil {
 		overdue, err := o.store.Overdue(ctx, o.clock.Now(), deadlineChunk)
 		if err != nil {

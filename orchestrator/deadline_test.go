@@ -11,6 +11,7 @@ import (
 )
 
 func TestOverdueJobs(t *testing.T) {
+	t.Parallel()
 	const timeout, grace = time.Minute, time.Minute
 	for name, test := range map[string]struct {
 		vendor func(*fakeVendor)
@@ -28,6 +29,7 @@ func TestOverdueJobs(t *testing.T) {
 		"vendor away, grace over":            {func(v *fakeVendor) { v.down = errors.New("away") }, timeout + grace, jobs.TimedOut, jobs.ByDeadline, "no result"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r := newRig(t)
 			r.load(2)
 			r.submitAll()
@@ -50,7 +52,29 @@ func TestOverdueJobs(t *testing.T) {
 	}
 }
 
+func TestAScreenshotThatCannotBeLookedUpTimesOutNoOther(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.load(5)
+	r.submitAll()
+	r.vendor.end(client.StatusFinished)
+	r.vendor.unlisted = true
+	bad := r.vendor.shots[0].ID
+	r.vendor.onInfo = func(id string) error {
+		if id == bad {
+			return &client.APIError{Op: "get screenshot", Status: 500}
+		}
+		return nil
+	}
+	for range 5 {
+		r.clock.advance(30 * time.Second)
+		r.must(r.CheckDeadlines(r.ctx()))
+	}
+	r.expect(map[jobs.State]int64{jobs.Done: 4, jobs.TimedOut: 1})
+}
+
 func TestAcknowledgedWebhookNeverLosesToTheDeadline(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.load(1)
 	r.submitAll()
@@ -68,6 +92,7 @@ func TestAcknowledgedWebhookNeverLosesToTheDeadline(t *testing.T) {
 }
 
 func TestLateResultRevisesTheSummary(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.load(1)
 	r.submitAll()

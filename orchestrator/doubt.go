@@ -27,10 +27,16 @@ const (
 // after the settle time is it queued to be sent anew.
 func (o *Orchestrator) resolveDoubts(ctx context.Context) error {
 	now := o.clock.Now()
-	doubts, err := o.store.ClaimDoubts(ctx, now, now.Add(doubtEvery), doubtChunk)
+	doubts, err := o.store.ClaimDoubts(ctx, now, now.Add(o.cfg.RequestTimeout+doubtEvery), doubtChunk)
 	if err != nil {
 		return fmt.Errorf("resolve doubts: %w", err)
 	}
+	defer func() {
+		// Also after a look-up that failed. If this fails, the claim ends by itself.
+		if err := o.store.RecheckDoubts(context.WithoutCancel(ctx), doubts, o.clock.Now().Add(doubtEvery)); err != nil {
+			o.log.Warn("set the next look-up of doubts", "error", err)
+		}
+	}()
 	byBatch := map[string][]jobs.Submission{}
 	for _, d := range doubts {
 		byBatch[d.Job.Batch] = append(byBatch[d.Job.Batch], d)

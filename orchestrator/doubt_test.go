@@ -1,14 +1,17 @@
 package orchestrator
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
 
+	"shotline/client"
 	"shotline/jobs"
 )
 
 func TestDoubtWithEffectIsAdoptedAndPaidOnce(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.load(1)
 	r.vendor.script(doubtWithEffect)
@@ -25,6 +28,7 @@ func TestDoubtWithEffectIsAdoptedAndPaidOnce(t *testing.T) {
 }
 
 func TestDoubtWithoutEffectIsSentAnewAfterTheSettleTime(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.load(1)
 	r.vendor.script(doubtWithoutEffect)
@@ -50,6 +54,7 @@ func TestDoubtWithoutEffectIsSentAnewAfterTheSettleTime(t *testing.T) {
 }
 
 func TestDoubtIsSearchedByURLWhenListsDoNotShowIt(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.load(1)
 	r.vendor.unlisted = true
@@ -64,6 +69,7 @@ func TestDoubtIsSearchedByURLWhenListsDoNotShowIt(t *testing.T) {
 }
 
 func TestDoubtWaitsForAVendorThatCannotBeAsked(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.load(1)
 	r.vendor.script(doubtWithEffect)
@@ -86,6 +92,7 @@ func TestDoubtWaitsForAVendorThatCannotBeAsked(t *testing.T) {
 }
 
 func TestManyDoubtsTakeOneListing(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, func(c *Config) { c.Concurrency = 4 })
 	r.load(80)
 	for range 80 {
@@ -105,6 +112,7 @@ func TestManyDoubtsTakeOneListing(t *testing.T) {
 }
 
 func TestACrashAfterTheIntentIsADoubt(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.load(1)
 	r.vendor.script(doubtWithEffect)
@@ -128,6 +136,7 @@ func TestACrashAfterTheIntentIsADoubt(t *testing.T) {
 }
 
 func TestALaggingVendorsDoubleChargeIsRecorded(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.load(1)
 	r.vendor.script(doubtWithEffect)
@@ -145,4 +154,143 @@ func TestALaggingVendorsDoubleChargeIsRecorded(t *testing.T) {
 	if b := r.batch(); b.Counts.DoubleCharged != 1 || *b.Counts.Cost != 2 {
 		t.Errorf("batch has %d double charges and cost %v, want 1 and 2", b.Counts.DoubleCharged, *b.Counts.Cost)
 	}
+}
+
+func TestADoubtThatCannotBeSearchedForHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		status int
+		left   int64 // in doubt
+	}{
+		"refused for good": {422, 0},
+		"vendor stumbles":  {500, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			r.load(3)
+			r.loadAs("b2", 1)
+			r.vendor.onSearch = func(url string) error {
+				if url == "https://b1.test/1/" {
+					return &client.APIError{Op: "search screenshots", Status: test.status}
+				}
+				return nil
+			}
+			r.vendor.script(doubtWithoutEffect, doubtWithoutEffect, doubtWithoutEffect, doubtWithoutEffect)
+			for range 10 {
+				r.submitAll()
+				r.must(r.SubmitBatch(r.ctx(), "b2"))
+				r.clock.advance(doubtEvery)
+				if err := r.resolveDoubts(r.ctx()); err != nil && test.left == 0 {
+					t.Error(err)
+				}
+			}
+			r.expect(map[jobs.State]int64{jobs.Submitting: test.left, jobs.Pending: 3 - test.left})
+			b2, err := r.store.Batch(r.ctx(), "b2")
+			r.must(err)
+			if got := b2.Counts.Of(jobs.Pending); got != 1 {
+				t.Errorf("%d jobs of the other batch are pending, want 1", got)
+			}
+		})
+	}
+}
+
+func TestDoubtsAreListedByTheirOwnTagsBeforeTheyAreSentAnew(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.load(3)
+	r.vendor.untagged, r.vendor.unfound = true, true // a listing by the batch's tag shows nothing
+	r.vendor.script(doubtWithEffect, doubtWithEffect, doubtWithEffect)
+	r.submitAll()
+	r.clock.advance(11 * time.Second)
+	r.must(r.resolveDoubts(r.ctx()))
+	r.submitAll()
+	r.expect(map[jobs.State]int64{jobs.Pending: 3})
+	if got := r.vendor.sent(); got != 3 {
+		t.Errorf("%d creates, want 3", got)
+	}
+}
+
+func TestARateLimitWithinADoubtIsADoubt(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.load(1)
+	r.vendor.script(func(client.Screenshot) error {
+		return &client.InDoubtError{Err: &client.RateLimitError{API: &client.APIError{Status: 200, Code: "RATE_LIMIT_EXCEEDED"}}}
+	})
+	r.submitAll()
+	r.expect(map[jobs.State]int64{jobs.Submitting: 1})
+}
+
+// TestRefusalOfACreateSentAnew: the vendor's list lags, so a create that took
+// effect is sent anew, and that is refused.
+func TestRefusalOfACreateSentAnew(t *testing.T) {
+	t.Parallel()
+	again := func(r *rig) {
+		r.clock.advance(11 * time.Second)
+		r.must(r.resolveDoubts(r.ctx()))
+		r.submitAll()
+	}
+	begin := func(t *testing.T) *rig {
+		r := newRig(t)
+		r.load(1)
+		r.vendor.unlisted, r.vendor.unfound = true, true
+		r.vendor.script(doubtWithEffect, refused(422, "VALIDATION_ERROR"), refused(422, "VALIDATION_ERROR"))
+		r.submitAll()
+		again(r)
+		r.expect(map[jobs.State]int64{jobs.Submitting: 1})
+		return r
+	}
+	t.Run("is looked up", func(t *testing.T) {
+		t.Parallel()
+		r := begin(t)
+		r.webhook(r.vendor.shots[0].ID, jobs.OutcomeDone)
+		r.vendor.unlisted = false
+		r.clock.advance(doubtEvery)
+		r.must(r.resolveDoubts(r.ctx()))
+		r.expect(map[jobs.State]int64{jobs.Done: 1})
+		if j := r.job(1); j.Cost == nil || j.ScreenshotID != r.vendor.shots[0].ID {
+			t.Errorf("closed with screenshot %q at %v", j.ScreenshotID, j.Cost)
+		}
+		if got := r.vendor.sent(); got != 2 {
+			t.Errorf("%d creates, want 2", got)
+		}
+	})
+	t.Run("fails the job the second time", func(t *testing.T) {
+		t.Parallel()
+		r := begin(t)
+		again(r)
+		r.expect(map[jobs.State]int64{jobs.Failed: 1})
+		if got := r.vendor.sent(); got != 3 {
+			t.Errorf("%d creates, want 3", got)
+		}
+	})
+}
+
+func TestTwoProcessesDoNotAskAboutOneDoubt(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	other := r.another("worker2")
+	r.load(1)
+	r.vendor.script(doubtWithoutEffect)
+	r.submitAll()
+	listings := 0
+	r.vendor.onList = func(ctx context.Context) error {
+		if listings++; listings == 1 { // the answer takes longer than from one look-up to the next
+			r.clock.advance(doubtEvery + time.Second)
+			return other.resolveDoubts(ctx)
+		}
+		return nil
+	}
+	look := func(o *Orchestrator, want int, when string) {
+		t.Helper()
+		r.must(o.resolveDoubts(r.ctx()))
+		if listings != want {
+			t.Fatalf("%d listings %s, want %d", listings, when, want)
+		}
+	}
+	look(r.Orchestrator, 1, "while the first takes long")
+	look(other, 1, "right after it")
+	r.clock.advance(doubtEvery)
+	look(other, 2, "when the next is due")
 }

@@ -107,16 +107,16 @@ type Orchestrator struct {
 	log      *slog.Logger
 	throttle *throttle
 	buckets  buckets
+	turns    turns
 
 	nudgeCloser  chan struct{}
 	nudgeWatcher chan struct{}
 
-	mu         sync.Mutex
-	heard      map[string]time.Time // when a failing step was last logged
-	submitting map[string]bool      // batches that a SubmitBatch of this process is busy with
-	stop       context.CancelFunc
-	stopping   context.Context // ends when no new work may begin
-	loops      sync.WaitGroup
+	mu       sync.Mutex
+	heard    map[string]time.Time // when a failing step was last logged
+	stop     context.CancelFunc
+	stopping context.Context // ends when no new work may begin
+	loops    sync.WaitGroup
 }
 
 // New checks the configuration and joins the parts; nothing runs until Start.
@@ -135,7 +135,6 @@ func New(cfg Config, p Parts) (*Orchestrator, error) {
 		nudgeCloser:  make(chan struct{}, 1),
 		nudgeWatcher: make(chan struct{}, 1),
 		heard:        map[string]time.Time{},
-		submitting:   map[string]bool{},
 		stopping:     stopping,
 		stop:         stop,
 	}, nil

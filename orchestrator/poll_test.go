@@ -9,6 +9,7 @@ import (
 )
 
 func TestPollingClosesInBulk(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.load(250)
 	r.submitAll()
@@ -26,6 +27,7 @@ func TestPollingClosesInBulk(t *testing.T) {
 }
 
 func TestPollingAFewTakesSingleCalls(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.load(250)
 	r.submitAll()
@@ -42,6 +44,7 @@ func TestPollingAFewTakesSingleCalls(t *testing.T) {
 }
 
 func TestPollingAVendorThatMatchesOnlyTheFirstTag(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.load(5)
 	r.vendor.untagged = true
@@ -55,6 +58,7 @@ func TestPollingAVendorThatMatchesOnlyTheFirstTag(t *testing.T) {
 }
 
 func TestYoungJobsAreNotPolledFor(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.load(3)
 	r.submitAll()
@@ -67,6 +71,7 @@ func TestYoungJobsAreNotPolledFor(t *testing.T) {
 }
 
 func TestPace(t *testing.T) {
+	t.Parallel()
 	backup := newPace(PollBackup)
 	if backup.wait != slowPoll {
 		t.Errorf("with webhooks the first poll comes after %s, want %s", backup.wait, slowPoll)

@@ -75,11 +75,17 @@ const rigBatch = "b1"
 // load imports n rows as batch b1.
 func (r *rig) load(n int) {
 	r.t.Helper()
+	r.loadAs(rigBatch, n)
+}
+
+// loadAs imports n rows of a batch's own site.
+func (r *rig) loadAs(batch string, n int) {
+	r.t.Helper()
 	rows := requests{}
 	for i := 1; i <= n; i++ {
-		rows = append(rows, jobs.Request{Line: i, URL: fmt.Sprintf("https://site.test/%d/", i)})
+		rows = append(rows, jobs.Request{Line: i, URL: fmt.Sprintf("https://%s.test/%d/", batch, i)})
 	}
-	if _, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: rigBatch}, &rows, r.clock, nil); err != nil {
+	if _, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: batch}, &rows, r.clock, nil); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -116,6 +122,16 @@ func (r *rig) job(row int64) jobs.Job {
 func (r *rig) webhook(screenshot string, outcome jobs.Outcome) {
 	r.t.Helper()
 	r.must(r.Keep(r.ctx(), jobs.Delivery{ReceivedAt: r.clock.Now(), Event: "screenshot", ScreenshotID: screenshot, Outcome: outcome, Body: []byte("{}")}))
+	_, err := r.closeOnce(r.ctx())
+	r.must(err)
+}
+
+// webhooks delivers the same result of all screenshots at once.
+func (r *rig) webhooks(outcome jobs.Outcome) {
+	r.t.Helper()
+	for _, shot := range r.vendor.shots {
+		r.must(r.Keep(r.ctx(), jobs.Delivery{ReceivedAt: r.clock.Now(), Event: "screenshot", ScreenshotID: shot.ID, Outcome: outcome, Body: []byte("{}")}))
+	}
 	_, err := r.closeOnce(r.ctx())
 	r.must(err)
 }

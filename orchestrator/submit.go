@@ -19,16 +19,22 @@ import (
 // batches have their turn.
 const sliceTime = 5 * time.Second
 
+// sendsToRefuse is from which create of a submission on a refusal fails the
+// job although an earlier create may have taken effect: twice it was looked
+// for and not found.
+const sendsToRefuse = 3
+
 // SubmitBatch submits queued jobs of a batch until none is left, its time
 // slice is over, the vendor asks for a pause or the process is stopping. What
 // remains is enqueued under the batch's next generation. Several may run for
 // one batch: leases keep them apart; within a process the second one leaves
 // the work to the first.
 func (o *Orchestrator) SubmitBatch(ctx context.Context, batch string) error {
-	if !o.begin(batch) {
+	done, free := o.turns.take("submit " + batch)
+	if !free {
 		return nil
 	}
-	defer o.end(batch)
+	defer done()
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -42,22 +48,6 @@ func (o *Orchestrator) SubmitBatch(ctx context.Context, batch string) error {
 		return fmt.Errorf("submit batch %s: %w", batch, err)
 	}
 	return o.enqueueRest(ctx, batch)
-}
-
-func (o *Orchestrator) begin(batch string) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.submitting[batch] {
-		return false
-	}
-	o.submitting[batch] = true
-	return true
-}
-
-func (o *Orchestrator) end(batch string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	delete(o.submitting, batch)
 }
 
 // slice is one SubmitBatch's turn at a batch.
@@ -199,10 +189,17 @@ func (o *Orchestrator) create(ctx context.Context, s *slice, lease jobs.Lease) e
 		}
 		return o.handBack(ctx, []jobs.Lease{lease})
 	case concernsAll(err):
+		first := s.halted.CompareAndSwap(false, true) // before the slot is free for the next
 		o.throttle.released()
-		return o.pauseByError(ctx, s, lease, err)
+		return o.pauseByError(ctx, b.ID, lease, err, first)
 	case errors.As(err, &refused):
 		o.throttle.succeeded()
+		if lease.Sends > 1 && lease.Sends < sendsToRefuse {
+			// An earlier create of this submission may have taken effect after
+			// all: before the job fails, the vendor is asked once more.
+			o.log.Warn("create refused after an earlier one was in doubt", "job", id.String(), "error", err)
+			return o.store.Doubt(ctx, []jobs.Lease{lease}, o.clock.Now())
+		}
 		return o.closeRefused(ctx, lease, refused.Error())
 	default:
 		// A request that could not even be built, such as a forbidden parameter.
@@ -222,18 +219,18 @@ func concernsAll(err error) bool {
 var statusOfAll = []int{http.StatusPaymentRequired, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone}
 
 // pauseByError stops the batch for a reason that concerns all its jobs, such
-// as a refused key; the job itself goes back into the queue.
-func (o *Orchestrator) pauseByError(ctx context.Context, s *slice, lease jobs.Lease, reason error) error {
-	first := s.halted.CompareAndSwap(false, true)
+// as a refused key; the job itself goes back into the queue. Of several that are
+// refused at the same time the first one pauses.
+func (o *Orchestrator) pauseByError(ctx context.Context, batch string, lease jobs.Lease, reason error, first bool) error {
 	if err := o.handBack(ctx, []jobs.Lease{lease}); err != nil || !first {
 		return err
 	}
-	err := o.store.Pause(ctx, s.batch.ID, reason.Error(), o.clock.Now())
+	err := o.store.Pause(ctx, batch, reason.Error(), o.clock.Now())
 	if errors.Is(err, jobs.ErrState) {
 		return nil
 	}
 	if err == nil {
-		o.log.Error("batch paused", "batch", s.batch.ID, "reason", reason)
+		o.log.Error("batch paused", "batch", batch, "reason", reason)
 	}
 	return err
 }

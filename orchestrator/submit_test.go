@@ -15,6 +15,7 @@ import (
 )
 
 func TestABatchGoesFromRowsToSummary(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.load(3)
 	r.sweep()
@@ -46,6 +47,7 @@ func TestABatchGoesFromRowsToSummary(t *testing.T) {
 }
 
 func TestCreateNamesAppsTagsAndParams(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	rows := requests{{Line: 1, URL: "https://a.test/", Params: jobs.Params{"width": 300.0}, Tags: []string{"row"}}}
 	_, err := Import(r.ctx(), r.store, jobs.BatchSpec{
@@ -66,6 +68,7 @@ func TestCreateNamesAppsTagsAndParams(t *testing.T) {
 }
 
 func TestRateLimitedJobsWaitAndNoneFails(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, one)
 	r.load(3)
 	r.vendor.script(rateLimited(7 * time.Second))
@@ -87,6 +90,7 @@ func TestRateLimitedJobsWaitAndNoneFails(t *testing.T) {
 }
 
 func TestRefusedKeyPausesTheBatch(t *testing.T) {
+	t.Parallel()
 	for _, status := range []int{401, 402} {
 		r := newRig(t, one)
 		r.load(5)
@@ -111,6 +115,7 @@ func TestRefusedKeyPausesTheBatch(t *testing.T) {
 }
 
 func TestRefusedCreateFailsItsJobAlone(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, one)
 	r.load(3)
 	r.vendor.script(refused(422, "VALIDATION_ERROR"))
@@ -122,6 +127,7 @@ func TestRefusedCreateFailsItsJobAlone(t *testing.T) {
 }
 
 func TestUnreachableVendorCostsNothing(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, one)
 	r.load(1)
 	r.vendor.script(notSent)
@@ -136,6 +142,7 @@ func TestUnreachableVendorCostsNothing(t *testing.T) {
 }
 
 func TestFinishedCreateClosesAtOnce(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.vendor.status = client.StatusFinished
 	r.load(2)
@@ -147,17 +154,91 @@ func TestFinishedCreateClosesAtOnce(t *testing.T) {
 }
 
 func TestWebhookBeforeTheCreateAnswer(t *testing.T) {
+	t.Parallel()
+	for name, clock := range map[string]time.Duration{"at once": 0, "the clock was set back": -time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, one)
+			r.load(1)
+			r.vendor.onCreate = func(shot client.Screenshot) {
+				r.clock.advance(clock)
+				r.webhook(shot.ID, jobs.OutcomeDone)
+			}
+			r.submitAll()
+			r.expect(map[jobs.State]int64{jobs.Done: 1})
+			if j := r.job(1); j.ClosedBy != jobs.ByWebhook {
+				t.Errorf("closed by %q, want webhook", j.ClosedBy)
+			}
+		})
+	}
+}
+
+// TestCachedScreenshotAfterItsWebhook: the vendor's cache answers the second
+// create with the screenshot of the first, whose only webhook was before.
+func TestCachedScreenshotAfterItsWebhook(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, one)
-	r.load(1)
-	r.vendor.onCreate = func(shot client.Screenshot) { r.webhook(shot.ID, jobs.OutcomeDone) }
+	r.load(2)
+	r.vendor.cached = true
+	r.vendor.onCreate = func(shot client.Screenshot) {
+		if r.vendor.sent() == 2 {
+			r.webhook(shot.ID, jobs.OutcomeDone)
+		}
+	}
 	r.submitAll()
-	r.expect(map[jobs.State]int64{jobs.Done: 1})
-	if j := r.job(1); j.ClosedBy != jobs.ByWebhook {
-		t.Errorf("closed by %q, want webhook", j.ClosedBy)
+	r.expect(map[jobs.State]int64{jobs.Done: 2})
+}
+
+func TestNothingIsSentOnceABatchIsPaused(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, one)
+	r.load(4)
+	r.vendor.onCreate = func(client.Screenshot) {
+		if r.vendor.sent() == 1 {
+			r.must(r.store.Pause(r.ctx(), rigBatch, "", r.clock.Now()))
+		}
+	}
+	r.submitAll()
+	if got := r.vendor.sent(); got != 1 {
+		t.Errorf("%d creates, want 1: the batch was paused during the first", got)
+	}
+}
+
+func TestWhatATimeSliceLeavesGoesOnAtOnce(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, one)
+	r.load(10)
+	r.vendor.onCreate = func(client.Screenshot) { r.clock.advance(sliceTime) }
+	r.submitAll()
+	if got := r.vendor.sent(); got == 10 {
+		t.Fatal("the time slice did not end")
+	}
+	if got := r.queue.take(); !slices.ContainsFunc(got, func(id string) bool { return strings.HasPrefix(id, "submit") }) || !r.queue.at.IsZero() {
+		t.Errorf("enqueued %q, the submission for %s; want it at once", got, r.queue.at)
+	}
+}
+
+// TestLeaseSize: what expires before it can be sent wastes the rate.
+func TestLeaseSize(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		rate float64
+		want int
+	}{
+		"no rate":        {0, 2 * topLimit},
+		"a high rate":    {1000, 2 * topLimit},
+		"one a second":   {1, 15},
+		"one in an hour": {1.0 / 3600, 1},
+	} {
+		r := newRig(t, func(c *Config) { c.Rate, c.Concurrency = test.rate, topLimit })
+		if got := r.leaseSize(); got != test.want {
+			t.Errorf("%s: leases of %d jobs, want %d", name, got, test.want)
+		}
 	}
 }
 
 func TestTheSameWebhooksAgainChangeNothing(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.load(20)
 	r.submitAll()
@@ -185,6 +266,7 @@ func TestTheSameWebhooksAgainChangeNothing(t *testing.T) {
 }
 
 func TestStoppingHandsBackWhatWasNotSent(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, one)
 	r.load(10)
 	r.vendor.onCreate = func(client.Screenshot) { r.Drain() }
@@ -205,6 +287,7 @@ func TestStoppingHandsBackWhatWasNotSent(t *testing.T) {
 }
 
 func TestNothingIsSentOnALeaseTooShort(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, one)
 	r.load(1)
 	b := r.batch()

@@ -10,9 +10,16 @@ import (
 	"shotline/jobs/summary"
 )
 
+// explainFor is how long after a batch's end its summary waits for a vendor
+// that cannot be asked: what the summary lacks nobody asks for again.
+const explainFor = 2 * time.Minute
+
+const countPages = 20
+
 // SummarizeBatch computes and stores the summary of a finished batch's newest
 // revision, once. Before that it asks the vendor, in bulk, for the costs and
-// reasons that no webhook tells; without an answer it does without.
+// reasons that no webhook tells. Without an answer it fails, to be called
+// again, until explainFor is over, and then does without.
 func (o *Orchestrator) SummarizeBatch(ctx context.Context, batch string) error {
 	b, err := o.store.Batch(ctx, batch)
 	if err != nil {
@@ -21,11 +28,15 @@ func (o *Orchestrator) SummarizeBatch(ctx context.Context, batch string) error {
 	if b.State != jobs.BatchFinished || b.Summarized >= b.Revision {
 		return nil
 	}
-	if !o.begin("summary of " + batch) {
+	done, free := o.turns.take("summarize " + batch)
+	if !free {
 		return nil
 	}
-	defer o.end("summary of " + batch)
+	defer done()
 	if err := o.explainInTime(ctx, b); err != nil {
+		if o.clock.Now().Before(b.FinishedAt.Add(explainFor)) {
+			return fmt.Errorf("summarize batch %s: costs and reasons: %w", batch, err)
+		}
 		o.log.Warn("costs and reasons of the batch remain unknown", "batch", batch, "error", err)
 	}
 	now := o.clock.Now()
@@ -59,7 +70,9 @@ func (o *Orchestrator) explainInTime(ctx context.Context, b jobs.Batch) error {
 }
 
 // explain fills in costs and reasons: all screenshots of the batch when costs
-// are unknown, only its failures when just reasons are.
+// are unknown, only its failures when just reasons are. What is missing takes a
+// scan of the batch to count, so it is counted again only once the pages have
+// told enough, and ever more rarely, up to countPages pages later.
 func (o *Orchestrator) explain(ctx context.Context, b jobs.Batch) error {
 	costs, reasons, err := o.store.Unexplained(ctx, b.ID)
 	if err != nil || costs+reasons == 0 {
@@ -69,11 +82,25 @@ func (o *Orchestrator) explain(ctx context.Context, b jobs.Batch) error {
 	if costs == 0 {
 		options.Status = client.StatusError
 	}
+	pages, next := 0, 0
 	return o.list(ctx, options, b.ID, func(shots []client.Screenshot) (bool, error) {
-		if err := o.record(ctx, b, newMatcher(nil).match(shots)); err != nil {
+		observations := newMatcher(nil).match(shots)
+		if err := o.record(ctx, b, observations); err != nil {
 			return false, err
 		}
-		costs, reasons, err := o.store.Unexplained(ctx, b.ID)
+		for _, told := range observations {
+			if told.Cost != nil {
+				costs--
+			}
+			if told.Error != "" {
+				reasons--
+			}
+		}
+		if pages++; costs > 0 || reasons > 0 || pages < next {
+			return true, nil
+		}
+		next = pages + min(pages, countPages)
+		costs, reasons, err = o.store.Unexplained(ctx, b.ID)
 		return costs+reasons > 0, err
 	})
 }

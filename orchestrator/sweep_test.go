@@ -10,6 +10,7 @@ import (
 )
 
 func TestLostTasksAreEnqueuedUnderANewGeneration(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.load(1)
 	r.sweep()
@@ -26,6 +27,7 @@ func TestLostTasksAreEnqueuedUnderANewGeneration(t *testing.T) {
 }
 
 func TestWorkIsOwedWhileTheQueueIsAway(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.load(1)
 	r.queue.away = true
@@ -41,6 +43,7 @@ func TestWorkIsOwedWhileTheQueueIsAway(t *testing.T) {
 }
 
 func TestOneSweepAmongWorkers(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.load(1)
 	other := r.another("worker2")
@@ -52,6 +55,7 @@ func TestOneSweepAmongWorkers(t *testing.T) {
 }
 
 func TestOverdueDeadlinesWithoutATaskAreEnqueued(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.load(1)
 	r.submitAll()
@@ -64,6 +68,7 @@ func TestOverdueDeadlinesWithoutATaskAreEnqueued(t *testing.T) {
 }
 
 func TestDeadlinesShareABucket(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.load(50)
 	r.submitAll()
@@ -79,6 +84,7 @@ func TestDeadlinesShareABucket(t *testing.T) {
 }
 
 func TestStaleImportsAreRemoved(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.must(r.store.CreateBatch(r.ctx(), jobs.BatchSpec{ID: "half"}, r.clock.Now()))
 	r.must(r.store.AppendRequests(r.ctx(), "half", []jobs.Request{{Line: 1, URL: "https://a.test/"}}, r.clock.Now()))
@@ -93,13 +99,18 @@ func TestStaleImportsAreRemoved(t *testing.T) {
 	}
 }
 
-func TestFailedImportLeavesNothing(t *testing.T) {
-	r := newRig(t)
-	_, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: rigBatch}, &brokenRows{rows: 2500}, r.clock, nil)
-	if err == nil || !strings.Contains(err.Error(), "torn") {
-		t.Fatalf("import returned %v, want the reader's error", err)
-	}
-	if _, err := r.store.Batch(r.ctx(), rigBatch); err == nil {
-		t.Error("half a batch stayed")
+// TestALongPauseDoesNotOutliveTheProcess: what the vendor asked of a process
+// that is no more is looked into by the next.
+func TestALongPauseDoesNotOutliveTheProcess(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, one)
+	r.load(3)
+	r.vendor.script(rateLimited(24 * time.Hour))
+	r.submitAll()
+	r.queue.take() // the queue is gone as well
+	r.clock.advance(time.Minute + claimAgain)
+	r.must(r.another("worker2").sweepOnce(r.ctx()))
+	if got := r.queue.take(); len(got) != 1 || !strings.HasPrefix(got[0], "submit") {
+		t.Errorf("enqueued %q, want the submission", got)
 	}
 }

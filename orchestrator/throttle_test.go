@@ -2,26 +2,12 @@ package orchestrator
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"testing"
 	"time"
-
-	"shotline/jobs"
 )
 
-// brokenRows is an input that tears after some rows.
-type brokenRows struct{ rows int }
-
-func (b *brokenRows) Next() (jobs.Request, error) {
-	if b.rows == 0 {
-		return jobs.Request{}, errors.New("torn")
-	}
-	b.rows--
-	return jobs.Request{Line: 1, URL: fmt.Sprintf("https://a.test/%d", b.rows)}, nil
-}
-
 func TestThrottleGrowsWithSuccessAndShrinksWithTrouble(t *testing.T) {
+	t.Parallel()
 	clock := newFakeClock()
 	th := newThrottle(0, 0, clock)
 	for range 200 {
@@ -50,6 +36,7 @@ func TestThrottleGrowsWithSuccessAndShrinksWithTrouble(t *testing.T) {
 }
 
 func TestThrottlePausesDoubleUntilASuccess(t *testing.T) {
+	t.Parallel()
 	clock := newFakeClock()
 	th := newThrottle(1, 0, clock)
 	trouble := func() time.Duration {
@@ -73,6 +60,7 @@ func TestThrottlePausesDoubleUntilASuccess(t *testing.T) {
 }
 
 func TestThrottleTakesOneMissingAnswerLightly(t *testing.T) {
+	t.Parallel()
 	th := newThrottle(4, 0, newFakeClock())
 	for i := 1; i <= stumblesToTrouble; i++ {
 		_ = th.acquire(t.Context())
@@ -84,6 +72,7 @@ func TestThrottleTakesOneMissingAnswerLightly(t *testing.T) {
 }
 
 func TestThrottleBoundsWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
 	th := newThrottle(2, 0, newFakeClock())
 	for range 2 {
 		if err := th.acquire(t.Context()); err != nil {
@@ -104,6 +93,7 @@ func TestThrottleBoundsWhatIsUnderWay(t *testing.T) {
 }
 
 func TestThrottleKeepsTheRate(t *testing.T) {
+	t.Parallel()
 	clock := newFakeClock()
 	th := newThrottle(100, 10, clock)
 	began := clock.Now()

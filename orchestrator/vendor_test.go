@@ -23,9 +23,17 @@ type fakeVendor struct {
 	answers  []func(client.Screenshot) error // scripted, one per create; then success
 	status   client.Status                   // of new screenshots
 	unlisted bool                            // lists show nothing
+	unfound  bool                            // searches show nothing
 	untagged bool                            // lists by tag match the first tag alone
+	costless bool                            // creates do not tell the cost
+	cached   bool                            // creates are answered with the first screenshot
 	down     error                           // every call but create fails
-	onCreate func(client.Screenshot)         // called before the answer
+
+	// Called before the answer, which is their error when they return one.
+	onCreate func(client.Screenshot)
+	onInfo   func(id string) error
+	onList   func(context.Context) error
+	onSearch func(url string) error
 }
 
 // Ways in which a create can end badly. Each gets the screenshot that it would
@@ -71,8 +79,15 @@ func (v *fakeVendor) Create(_ context.Context, r client.CreateRequest) (client.S
 		err = v.answers[0](shot)
 		v.answers = v.answers[1:]
 	}
-	if !errors.Is(err, errNoEffect) {
+	switch {
+	case errors.Is(err, errNoEffect):
+	case v.cached && len(v.shots) > 0:
+		shot = v.shots[0]
+	default:
 		v.shots = append(v.shots, shot)
+	}
+	if v.costless {
+		shot.Cost = nil
 	}
 	onCreate := v.onCreate
 	v.mu.Unlock()
@@ -86,6 +101,11 @@ func (v *fakeVendor) Create(_ context.Context, r client.CreateRequest) (client.S
 }
 
 func (v *fakeVendor) Info(_ context.Context, id string) (client.Screenshot, error) {
+	if v.onInfo != nil {
+		if err := v.onInfo(id); err != nil {
+			return client.Screenshot{}, err
+		}
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.calls++
@@ -100,7 +120,12 @@ func (v *fakeVendor) Info(_ context.Context, id string) (client.Screenshot, erro
 	return client.Screenshot{}, &client.APIError{Op: "get screenshot", Status: 404}
 }
 
-func (v *fakeVendor) List(_ context.Context, o client.ListOptions) ([]client.Screenshot, error) {
+func (v *fakeVendor) List(ctx context.Context, o client.ListOptions) ([]client.Screenshot, error) {
+	if v.onList != nil {
+		if err := v.onList(ctx); err != nil {
+			return nil, err
+		}
+	}
 	return v.page(o.Offset, o.Limit, func(shot client.Screenshot) bool {
 		if v.unlisted || o.Status != "" && shot.Status != o.Status {
 			return false
@@ -113,7 +138,12 @@ func (v *fakeVendor) List(_ context.Context, o client.ListOptions) ([]client.Scr
 }
 
 func (v *fakeVendor) Search(_ context.Context, o client.SearchOptions) ([]client.Screenshot, error) {
-	return v.page(o.Offset, o.Limit, func(shot client.Screenshot) bool { return strings.Contains(shot.URL, o.URL) })
+	if v.onSearch != nil {
+		if err := v.onSearch(o.URL); err != nil {
+			return nil, err
+		}
+	}
+	return v.page(o.Offset, o.Limit, func(shot client.Screenshot) bool { return !v.unfound && strings.Contains(shot.URL, o.URL) })
 }
 
 func (v *fakeVendor) page(offset, limit int, wanted func(client.Screenshot) bool) ([]client.Screenshot, error) {
@@ -164,6 +194,7 @@ type fakeQueue struct {
 	mu   sync.Mutex
 	away bool
 	ids  []string
+	at   time.Time // when the last submission is to begin
 }
 
 func (q *fakeQueue) add(format string, args ...any) error {
@@ -178,7 +209,10 @@ func (q *fakeQueue) add(format string, args ...any) error {
 	return nil
 }
 
-func (q *fakeQueue) EnqueueSubmit(_ context.Context, batch string, generation int64, _ time.Time) error {
+func (q *fakeQueue) EnqueueSubmit(_ context.Context, batch string, generation int64, at time.Time) error {
+	q.mu.Lock()
+	q.at = at
+	q.mu.Unlock()
 	return q.add("submit %s %d", batch, generation)
 }
 

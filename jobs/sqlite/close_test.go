@@ -31,6 +31,7 @@ func secondAttempt(t *testing.T, s *Store) {
 // TestOlderAttempt: a result of an older attempt never fails a newer one, but a
 // picture that was paid for closes the job when the newest brings none.
 func TestOlderAttempt(t *testing.T) {
+	t.Parallel()
 	job := jobs.ID{Batch: "b1", Row: 1}
 	deliver := func(screenshot string, outcome jobs.Outcome) func(*testing.T, *Store) {
 		return func(t *testing.T, s *Store) {
@@ -88,6 +89,7 @@ func TestOlderAttempt(t *testing.T) {
 			revised(jobs.EventJobTimedOut)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			s := openAt(t, filepath.Join(t.TempDir(), "a.db"))
 			fill(t, s, "b1", 1)
 			submit(t, s, "b1", 1)
@@ -121,6 +123,7 @@ func TestOlderAttempt(t *testing.T) {
 
 // TestSelectTellsTheTruth is what people type into the sqlite3 shell.
 func TestSelectTellsTheTruth(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a.db")
 	s := openAt(t, path)
 	fill(t, s, "b1", 5)

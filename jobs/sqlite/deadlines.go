@@ -16,6 +16,11 @@ import (
 // transaction, which then has few left.
 const closeChunk = 4000
 
+// shareLimit is up to how many closings, and deliveries to apply before them,
+// CloseJobs goes into a transaction with others: refused creates come one by
+// one, and many at a time.
+const shareLimit = 64
+
 // closeTries bounds how often CloseJobs begins anew after a delivery made its
 // transaction fail; each time that delivery is put aside.
 const closeTries = 100
@@ -29,12 +34,20 @@ func (s *Store) CloseJobs(ctx context.Context, closings []jobs.Closing, at time.
 		}
 	}
 	var effects jobs.Effects
-	for range closeTries {
-		if err := s.drainInbox(ctx, at, &effects); err != nil {
-			return effects, wrapError(err, "close jobs: apply inbox first")
+	few, err := s.closesFew(ctx, closings)
+	if err != nil {
+		return effects, wrapError(err, "close jobs: read inbox")
+	}
+	for try := range closeTries {
+		write := s.write
+		if !few || try > 0 {
+			write = s.writeAlone
+			if err := s.drainInbox(ctx, at, &effects); err != nil {
+				return effects, wrapError(err, "close jobs: apply inbox first")
+			}
 		}
 		var closed jobs.Effects
-		err := s.writeAlone(ctx, func(t *tx) error {
+		err := write(ctx, func(t *tx) error {
 			applied, err := s.applyNext(t, at, -1)
 			if err != nil {
 				return err
@@ -66,6 +79,17 @@ func checkClosing(c jobs.Closing) error {
 		}
 	}
 	return nil
+}
+
+// closesFew reports whether closing is little work, the inbox included.
+func (s *Store) closesFew(ctx context.Context, closings []jobs.Closing) (bool, error) {
+	if len(closings) > shareLimit {
+		return false, nil
+	}
+	var waiting int
+	err := s.readDB.QueryRowContext(ctx, `SELECT count(*) FROM (SELECT 1 FROM inbox
+		WHERE seq > (SELECT place FROM cursors WHERE name = 'inbox') LIMIT ?)`, shareLimit+1).Scan(&waiting)
+	return waiting <= shareLimit, err
 }
 
 func (s *Store) drainInbox(ctx context.Context, at time.Time, effects *jobs.Effects) error {

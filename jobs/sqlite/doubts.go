@@ -118,6 +118,28 @@ func (s *Store) ClaimDoubts(ctx context.Context, at, again time.Time, limit int)
 	return claimed, nil
 }
 
+// RecheckDoubts implements jobs.Ledger.
+func (s *Store) RecheckDoubts(ctx context.Context, submissions []jobs.Submission, next time.Time) error {
+	if len(submissions) == 0 {
+		return nil
+	}
+	err := s.write(ctx, func(t *tx) error {
+		for _, sub := range submissions {
+			seq, err := t.jobSeq(sub.Job)
+			if err != nil {
+				return err
+			}
+			_, err = t.exec(`UPDATE submissions SET check_at = ? WHERE job_seq = ? AND attempt = ? AND extra = 0 AND doubt_since = ?`,
+				next.UnixMilli(), seq, sub.Attempt, sub.DoubtSince.UnixMilli())
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return wrapError(err, "recheck %d doubts", len(submissions))
+}
+
 // settleDoubt ends a doubt without a screenshot. open_after stays: the lost
 // create may still show up, and what is delivered for it has to be held.
 const settleDoubt = `UPDATE submissions SET intent_at = NULL, doubt_since = NULL, check_at = NULL

@@ -224,17 +224,17 @@ func (t *tx) oldestIntent() (oldest sql.NullInt64, err error) {
 	return oldest, err
 }
 
+// releaseUpTo goes through the few held rows by their index: a bare range of
+// seq would have the planner go through the whole inbox up to it.
+const releaseUpTo = `UPDATE inbox SET disposition = 'foreign' WHERE disposition = 'held' AND (?1 IS NULL OR seq <= ?1)`
+
 // releaseHeld makes held deliveries foreign that can belong to nobody any more.
 func (t *tx) releaseHeld() (int, error) {
 	oldest, err := t.oldestIntent()
 	if err != nil {
 		return 0, err
 	}
-	query, args := `UPDATE inbox SET disposition = 'foreign' WHERE disposition = 'held'`, []any(nil)
-	if oldest.Valid {
-		query, args = query+` AND seq <= ?`, []any{oldest.Int64}
-	}
-	n, err := t.exec(query, args...)
+	n, err := t.exec(releaseUpTo, oldest)
 	if err != nil {
 		return 0, fmt.Errorf("release held deliveries: %w", err)
 	}

@@ -47,6 +47,7 @@ func asideSeqs(t *testing.T, s *Store) (seqs []int64) {
 }
 
 func TestPoisonIsPutAside(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name   string
 		places []int64
@@ -57,6 +58,7 @@ func TestPoisonIsPutAside(t *testing.T) {
 		{"several", []int64{3, 4, 17}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			s := openAt(t, filepath.Join(t.TempDir(), "a.db"))
 			fill(t, s, "b1", 20)
 			submit(t, s, "b1", 20)
@@ -75,7 +77,38 @@ func TestPoisonIsPutAside(t *testing.T) {
 	}
 }
 
+// TestOnePoisonIsPutAsideOnce: of two processes that found the same culprit,
+// the slower one must not put aside what comes after it.
+func TestOnePoisonIsPutAsideOnce(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "a.db")
+	slow, quick := openAt(t, path), openAt(t, path)
+	fill(t, slow, "b1", 2)
+	submit(t, slow, "b1", 2)
+	deliverAll(t, slow, "b1", 2)
+	poison(slow, 1)
+	poison(quick, 1)
+	err := slow.writeAlone(t.Context(), func(tx *tx) error {
+		_, err := slow.applyNext(tx, noon, 1)
+		return err
+	})
+	var culprit *applyError
+	if !errors.As(err, &culprit) {
+		t.Fatalf("got %v", err)
+	}
+	_, err = quick.ApplyInbox(t.Context(), noon, 1)
+	must(t, err)
+	_, err = slow.putAside(t.Context(), culprit)
+	must(t, err)
+	_, err = slow.ApplyInbox(t.Context(), noon, 100)
+	must(t, err)
+	if got := asideSeqs(t, slow); fmt.Sprint(got) != "[1]" {
+		t.Errorf("aside are %v, want the culprit", got)
+	}
+}
+
 func TestPoisonDoesNotStopACloser(t *testing.T) {
+	t.Parallel()
 	s := openAt(t, filepath.Join(t.TempDir(), "a.db"))
 	fill(t, s, "b1", 3)
 	submit(t, s, "b1", 3)
@@ -91,11 +124,13 @@ func TestPoisonDoesNotStopACloser(t *testing.T) {
 }
 
 func TestNothingIsPutAsideForADiskFault(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]error{
 		"unavailable": fmt.Errorf("%w: disk full", jobs.ErrUnavailable),
 		"damaged":     fmt.Errorf("%w: bad page", jobs.ErrCorrupt),
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := openAt(t, filepath.Join(t.TempDir(), "a.db"))
 			fill(t, s, "b1", 4)
 			submit(t, s, "b1", 4)
@@ -115,6 +150,7 @@ func TestNothingIsPutAsideForADiskFault(t *testing.T) {
 }
 
 func TestNewestDeliveryCannotBeDeleted(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a.db")
 	s := openAt(t, path)
 	for range 3 {

@@ -57,7 +57,8 @@ const extendLease = `UPDATE jobs SET lease_until = ?1
 	AND NOT EXISTS (SELECT 1 FROM submissions WHERE job_seq = ?2 AND attempt = ?3 AND extra = 0 AND intent_at IS NOT NULL)`
 
 const recordIntent = `INSERT INTO submissions (job_seq, attempt, extra, intent_at, open_after, sends) VALUES (?1, ?2, 0, ?3, (SELECT coalesce(max(seq), 0) FROM inbox), 1)
-	ON CONFLICT DO UPDATE SET intent_at = ?3, open_after = coalesce(open_after, excluded.open_after), sends = sends + 1`
+	ON CONFLICT DO UPDATE SET intent_at = ?3, open_after = coalesce(open_after, excluded.open_after), sends = sends + 1
+	RETURNING sends`
 
 // OpenIntent implements jobs.Ledger.
 func (s *Store) OpenIntent(ctx context.Context, lease jobs.Lease, at, until time.Time) (jobs.Lease, error) {
@@ -73,7 +74,7 @@ func (s *Store) OpenIntent(ctx context.Context, lease jobs.Lease, at, until time
 		if n == 0 {
 			return jobs.ErrLeaseLost
 		}
-		if _, err := t.exec(recordIntent, seq, lease.Attempt, at.UnixMilli()); err != nil {
+		if err := t.get([]any{&lease.Sends}, recordIntent, seq, lease.Attempt, at.UnixMilli()); err != nil {
 			return err
 		}
 		_, err = t.exec(`UPDATE batches SET api_calls = api_calls + 1 WHERE seq = ?`, seq>>32)

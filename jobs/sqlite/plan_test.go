@@ -52,7 +52,7 @@ func TestHotQueriesUseTheirIndex(t *testing.T) {
 		"unknown":        {judgeUnknown, "INTEGER PRIMARY KEY"},
 		"held":           {loadHeld, "inbox_held"},
 		"inbox waits":    {inboxWaits, "inbox_held"},
-		"released":       {`UPDATE inbox SET disposition = 'foreign' WHERE disposition = 'held' AND received_at < ?`, "inbox_held_since"},
+		"released":       {releaseUpTo, "inbox_held"},
 		"oldest intent":  {`SELECT min(open_after) FROM submissions WHERE open_after IS NOT NULL`, "submissions_open"},
 		"record":         {recordOutcomes, "PRIMARY KEY"},
 		"pick":           {pickClosing, "INTEGER PRIMARY KEY"},

@@ -40,6 +40,7 @@ func (f file) Open(t *testing.T) jobs.Store {
 }
 
 func TestContract(t *testing.T) {
+	t.Parallel()
 	storetest.Run(t, func(t *testing.T) storetest.Harness {
 		return file{filepath.Join(t.TempDir(), "contract.db")}
 	})

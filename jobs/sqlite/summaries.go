@@ -122,10 +122,11 @@ func (s *Store) Unexplained(ctx context.Context, batch string) (costs, reasons i
 			rowSeq(seq, 1), rowSeq(seq, maxRow)).Scan(&costs, &reasons)
 	}
 	if err == nil {
-		// What was sent anew may have been charged twice: a listing tells.
+		// What was sent anew may have been charged twice: a listing tells, and
+		// what the second one cost.
 		var resent int
 		err = s.readDB.QueryRowContext(ctx, `SELECT count(*) FROM submissions s WHERE job_seq BETWEEN ? AND ? AND extra = 0 AND sends > 1
-			AND sends > (SELECT count(*) FROM submissions x WHERE x.job_seq = s.job_seq AND x.attempt = s.attempt AND x.screenshot_id IS NOT NULL)`,
+			AND sends > (SELECT count(*) FROM submissions x WHERE x.job_seq = s.job_seq AND x.attempt = s.attempt AND x.cost_micros IS NOT NULL)`,
 			rowSeq(seq, 1), rowSeq(seq, maxRow)).Scan(&resent)
 		costs += resent
 	}

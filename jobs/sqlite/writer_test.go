@@ -3,8 +3,10 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -75,6 +77,61 @@ func TestAppendsShareCommits(t *testing.T) {
 	}
 	if commits := s.Stats().Commits - before; commits != 2 { // the blocker and all appends
 		t.Errorf("%d commits", commits)
+	}
+}
+
+// TestRefusedCreatesShareCommits: each closes its job by itself, many at a
+// time, with a delivery waiting to be applied first.
+func TestRefusedCreatesShareCommits(t *testing.T) {
+	s := openAt(t, filepath.Join(t.TempDir(), "a.db"))
+	const n = 100
+	fill(t, s, "b1", n+1)
+	submit(t, s, "b1", 1)
+	leases, err := s.Lease(t.Context(), "b1", "w", n, noon, noon.Add(30*time.Second))
+	must(t, err)
+	deliverAll(t, s, "b1", 1)
+	release := block(t, s)
+	before := s.Stats().Commits
+	var closed atomic.Int64
+	var wg sync.WaitGroup
+	for _, lease := range leases {
+		wg.Go(func() {
+			effects, err := s.CloseJobs(t.Context(), []jobs.Closing{{
+				Job: lease.Job.ID, Attempt: 1, From: []jobs.State{jobs.Submitting}, To: jobs.Failed, By: jobs.BySubmit, Error: "no",
+			}}, noon)
+			if err != nil {
+				t.Error(err)
+			}
+			closed.Add(int64(len(effects.Closed)))
+		})
+	}
+	waitFor(t, s, n)
+	release()
+	wg.Wait()
+	if commits := s.Stats().Commits - before; commits != 2 {
+		t.Errorf("%d commits, want the blocker's and one shared", commits)
+	}
+	if got := closed.Load(); got != n+1 {
+		t.Errorf("closed %d, want %d and one by its delivery", got, n)
+	}
+}
+
+func TestFullDiskFailsTheStepAlone(t *testing.T) {
+	s := openAt(t, filepath.Join(t.TempDir(), "a.db"))
+	limit := func(pages int) {
+		t.Helper()
+		var now int
+		must(t, s.write(t.Context(), func(x *tx) error { return x.get([]any{&now}, fmt.Sprintf(`PRAGMA max_page_count = %d`, pages)) }))
+	}
+	limit(1) // as many as there are
+	big := delivery("1", jobs.OutcomeDone)
+	big.Body = make([]byte, 100_000)
+	if _, err := s.AppendDelivery(t.Context(), big); !errors.Is(err, jobs.ErrUnavailable) {
+		t.Errorf("with a full disk: %v", err)
+	}
+	limit(1_000_000)
+	if seq, err := s.AppendDelivery(t.Context(), big); err != nil || seq != 1 {
+		t.Errorf("with room again: place %d, %v", seq, err)
 	}
 }
 

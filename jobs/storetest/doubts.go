@@ -55,6 +55,21 @@ var doubtTests = []test{
 		claim(again.Add(-time.Second), again, 10)
 		claim(again, again.Add(time.Minute), 10, 3, 1, 4, 2)
 	}},
+	{"a claim ends when the next look-up is set", func(b *book) {
+		b.open("b1", pages(3)...)
+		b.doubted("b1", 3)
+		claimed := b.claimDoubts(b.now, 10)
+		wantSame(b, "doubts", len(claimed), 3)
+		b.observe(jobs.ByPoll, seen(row("b1", 2), jobs.OutcomeProcessing))
+		stale := claimed[2]
+		stale.DoubtSince = stale.DoubtSince.Add(-time.Second)
+		b.must(b.RecheckDoubts(b.ctx(), []jobs.Submission{claimed[0], claimed[1], stale}, b.now.Add(2*time.Second)), "recheck")
+		b.check()
+		wantSame(b, "doubts before that", len(b.claimDoubts(b.now.Add(time.Second), 10)), 0)
+		due := b.claimDoubts(b.now.Add(2*time.Second), 10)
+		wantSame(b, "doubts then", len(due), 1)
+		wantSame(b, "doubt", due[0], claimed[0])
+	}},
 	{"an adopted doubt is one no more", func(b *book) {
 		b.open("b1", pages(2)...)
 		id := b.doubted("b1", 1)[0].Job.ID
@@ -96,6 +111,7 @@ var doubtTests = []test{
 
 		secondDoubt := b.doubted("b1", 1)
 		wantSame(b, "attempt of the second send", secondDoubt[0].Attempt, 1)
+		wantSame(b, "sends that its lease tells", secondDoubt[0].Sends, 2)
 		b.later(time.Second)
 		doubts = b.claimDoubts(b.now, 10)
 		wantSame(b, "doubts", len(doubts), 1)

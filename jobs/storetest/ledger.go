@@ -44,6 +44,7 @@ var ledgerTests = []test{
 		wantSame(b, "attempt", extended.Attempt, 1)
 		wantSame(b, "job", extended.Job.ID, l.Job.ID)
 		b.wantTime("until", extended.Until, until)
+		wantSame(b, "sends", extended.Sends, 1)
 		wantSame(b, "calls", b.batch("b1").Counts.APICalls, 1)
 		b.wantState(l.Job.ID, jobs.Submitting)
 
@@ -69,6 +70,9 @@ var ledgerTests = []test{
 		attempt.Attempt = 2
 		refused(attempt, b.now, "another attempt")
 		refused(leases[0], leases[0].Until, "no time left")
+		b.must(b.Pause(b.ctx(), "b1", "", b.now), "pause")
+		refused(leases[0], b.now, "a paused batch")
+		b.must(b.Resume(b.ctx(), "b1", b.now), "resume")
 		second := b.intend(leases[0])
 		refused(second, b.now, "an open intent")
 
@@ -127,6 +131,20 @@ var ledgerTests = []test{
 		b.wantState(old[1].Job.ID, jobs.Submitting)
 		b.intend(taken[0])
 		wantSame(b, "submissions in doubt", len(b.claimDoubts(b.now, 10)), 1)
+	}},
+	{"an older lease of the same owner is passed over", func(b *book) {
+		b.open("b1", pages(1)...)
+		old := b.sent("b1", 1)
+		b.later(leaseTime)
+		b.expire(100, 0, 1)
+		b.later(time.Minute)
+		b.resend(b.claimDoubts(b.now, 10), b.now, 1)
+		b.sent("b1", 1)
+		b.must(b.Requeue(b.ctx(), old, b.now), "requeue the older lease")
+		b.must(b.Doubt(b.ctx(), old, b.now), "doubt the older lease")
+		b.check()
+		b.wantState(old[0].Job.ID, jobs.Submitting)
+		wantSame(b, "submissions in doubt", len(b.claimDoubts(b.now, 10)), 0)
 	}},
 	{"handing back does not reopen what has ended", func(b *book) {
 		b.open("b1", pages(3)...)

@@ -204,6 +204,15 @@ var observeTests = []test{
 			wantSame(b, "closed by", b.wantState(id, jobs.Done).ClosedBy, jobs.ByWebhook)
 		}
 	}},
+	{"a shared screenshot that has ended closes a later job whatever its answer says", func(b *book) {
+		b.open("b1", pages(2)...)
+		id := b.pending("b1", 1)[0]
+		b.webhook(id, jobs.OutcomeDone)
+		second := b.sent("b1", 1)[0].Job.ID
+		o := seen(second, jobs.OutcomeProcessing)
+		o.ScreenshotID = shot(id)
+		b.wantClosed(b.observe(jobs.ByCreate, o), jobs.Closed{Job: second, Attempt: 1, State: jobs.Done, By: jobs.ByWebhook})
+	}},
 	{"a shared screenshot that has ended closes a later job through its answer", func(b *book) {
 		b.open("b1", pages(2)...)
 		id := b.pending("b1", 1)[0]

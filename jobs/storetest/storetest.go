@@ -64,6 +64,7 @@ var groups = []struct {
 func Run(t *testing.T, newHarness func(t *testing.T) Harness) {
 	for _, group := range groups {
 		t.Run(group.noun, func(t *testing.T) {
+			t.Parallel()
 			for _, test := range group.tests {
 				t.Run(test.name, func(t *testing.T) {
 					t.Parallel()

@@ -115,6 +115,24 @@ var summaryTests = []test{
 		b.observe(jobs.ByPoll, seen(ids[1], jobs.OutcomeFailed))
 		unexplained(0, 0)
 	}},
+	{"what was sent anew is unexplained until each send has its cost", func(b *book) {
+		b.open("b1", pages(1)...)
+		id := b.doubted("b1", 1)[0].Job.ID
+		b.later(time.Minute)
+		b.resend(b.claimDoubts(b.now, 10), b.now, 1)
+		b.sent("b1", 1)
+		for i, cost := range []*float64{credits(1), nil, credits(1)} {
+			o := seen(id, jobs.OutcomeDone)
+			if o.Cost = cost; i > 0 {
+				o.ScreenshotID += " again"
+			}
+			b.observe(jobs.ByPoll, o)
+			costs, _, err := b.Unexplained(b.ctx(), "b1")
+			b.must(err, "unexplained")
+			wantSame(b, fmt.Sprintf("costs that are missing after sight %d", i+1), costs, []int{1, 1, 0}[i])
+		}
+		wantSame(b, "double charges", b.job(id).DoubleCharged, 1)
+	}},
 }
 
 // saved saves a summary and asserts whether this call stored it.

@@ -87,6 +87,8 @@ var workTests = []test{
 		tick("sweep", next.Add(-time.Second), next, false)
 		tick("sweep", next, next.Add(time.Minute), true)
 		tick("sweep", next, next.Add(time.Minute), false)
+		tick("ahead", b.now.Add(24*time.Hour), b.now.Add(25*time.Hour), true)
+		tick("ahead", b.now, next, true) // that clock was wrong
 	}},
 }
 

@@ -133,8 +133,7 @@ CREATE TABLE inbox (
   body          BLOB    NOT NULL
 ) STRICT;
 
-CREATE INDEX inbox_held       ON inbox (screenshot_id) WHERE disposition = 'held';
-CREATE INDEX inbox_held_since ON inbox (received_at)   WHERE disposition = 'held';
+CREATE INDEX inbox_held ON inbox (screenshot_id) WHERE disposition = 'held';
 
 -- Without AUTOINCREMENT, which would cost every append a second page, places
 -- stay unique only as long as the newest row stays.
