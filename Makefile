@@ -25,7 +25,7 @@ demo: deps build
 
 test: deps lint
 	@mkdir -p $(BUILD)
-	$(GO) tool gotestsum --format pkgname --jsonfile $(BUILD)/test.json -- -race -timeout 10m ./...
+	$(GO) tool gotestsum --format pkgname --jsonfile $(BUILD)/test.json -- -race -count=1 -timeout 10m ./...
 
 lint:
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted"; exit 1; fi

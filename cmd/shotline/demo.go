@@ -44,7 +44,7 @@ func demo(c *cli.Context) error {
 	if c.NArg() > 1 {
 		return badUsage("demo: one file at a time, got %d arguments", c.NArg())
 	}
-	in, err := demoInput(c)
+	in, err := demoInput(c.Args().Slice())
 	if err != nil {
 		return err
 	}
@@ -111,12 +111,12 @@ func demo(c *cli.Context) error {
 }
 
 // demoInput is the file that is named, or the rows that come with the binary.
-func demoInput(c *cli.Context) (*input, error) {
+func demoInput(args []string) (*input, error) {
 	spec := jobs.BatchSpec{ID: newID()}
-	if c.NArg() == 0 {
+	if len(args) == 0 {
 		return openCSV(spec, "demo.csv", bytes.NewReader(testdata.DemoCSV), nil)
 	}
-	path := c.Args().First()
+	path := args[0]
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, badUsage("%w", err)
