@@ -40,6 +40,8 @@ func TestCommands(t *testing.T) {
 			}
 			env.Setenv("TESTDATA", root+"/../../testdata")
 			env.Setenv("WEBHOOK_SECRET", "s3cret")
+			// Under the race detector each process would wait a second at its end.
+			env.Setenv("GORACE", "atexit_sleep_ms=0")
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
