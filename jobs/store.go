@@ -130,6 +130,9 @@ type Inbox interface {
 // The result of a double charge's screenshot is recorded and moves nothing: the
 // wanted one decides.
 //
+// A closing job gets one event; a late one is told by job.late alone. A done
+// job has no error; a canceled one is never reopened.
+//
 // Any other result for a job that has ended is a repeat, or, when it
 // contradicts the recorded result of the same screenshot, a conflict that is
 // counted. In the same transaction counters, events and the end of the batch
