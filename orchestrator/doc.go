@@ -1,9 +1,9 @@
 // Package orchestrator is what happens next: it takes queued jobs through the
 // vendor to their end and sees to it that nothing owed is forgotten.
 //
-// Everything it knows is in the store. Store, vendor, queue, clock and id
-// source come in from outside; each activity is one exported or internal step
-// that a loop, an asynq task or a test calls:
+// Everything it knows is in the store. Store, vendor, queue and clock come in
+// from outside, and so do the ids of batches and workers; each activity is one
+// exported or internal step that a loop, an asynq task or a test calls:
 //
 //	SubmitBatch     leases queued jobs, commits intents, calls the vendor   (submit.go)
 //	resolveDoubts   looks up creates without an answer by their tags        (doubt.go)

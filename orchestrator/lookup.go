@@ -19,8 +19,8 @@ const (
 
 // lookUp asks the vendor about jobs of one batch, by listing the batch's tag
 // or one by one, whichever takes fewer calls, and records what it says. It
-// returns the jobs that the vendor did not show. An error means that it could
-// not be asked; what was heard before that is recorded all the same. A listing
+// returns the jobs that the vendor says it does not know. An error means that
+// it could not be asked; what was heard before that is recorded all the same. A listing
 // may lag: only a thorough look-up asks singly for each job that it left out.
 func (o *Orchestrator) lookUp(ctx context.Context, b jobs.Batch, wanted []jobs.Job, thorough bool) (missing []jobs.Job, err error) {
 	m := newMatcher(wanted)

@@ -124,14 +124,19 @@ func (o *Orchestrator) submit(ctx context.Context, s *slice, lease jobs.Lease) {
 	log := o.log.With("job", lease.Job.ID.String(), "attempt", lease.Attempt)
 
 	now := o.clock.Now()
-	lease, err := o.store.OpenIntent(ctx, lease, now, now.Add(leaseTime))
+	opened, err := o.store.OpenIntent(ctx, lease, now, now.Add(leaseTime))
 	if err != nil {
 		o.throttle.released()
-		if !errors.Is(err, jobs.ErrLeaseLost) {
+		if errors.Is(err, jobs.ErrLeaseLost) {
+			// Its batch may have been paused: a lease that is still ours goes back.
+			err = o.handBack(ctx, []jobs.Lease{lease})
+		}
+		if err != nil {
 			log.Error("open intent", "error", err)
 		}
 		return
 	}
+	lease = opened
 	if o.clock.Now().Add(o.cfg.RequestTimeout).After(lease.Until) {
 		// The commit took too long: somebody may take the job over while our
 		// create is still on its way.

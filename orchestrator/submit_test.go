@@ -202,6 +202,7 @@ func TestNothingIsSentOnceABatchIsPaused(t *testing.T) {
 	if got := r.vendor.sent(); got != 1 {
 		t.Errorf("%d creates, want 1: the batch was paused during the first", got)
 	}
+	r.expect(map[jobs.State]int64{jobs.Pending: 1, jobs.Queued: 3})
 }
 
 func TestWhatATimeSliceLeavesGoesOnAtOnce(t *testing.T) {

@@ -116,9 +116,10 @@ func (t *throttle) succeeded() {
 	t.free()
 }
 
-// troubled gives a slot back after a rate limit or a failed connection. Nothing is sent for delay, or, when that is 0, for a pause that
-// doubles from one trouble to the next. Answers to creates that were sent
-// before a pause began are one trouble, not many: began is true for the first.
+// troubled gives a slot back after a rate limit or a failed connection. Nothing
+// is sent for delay, or, when that is 0, for a pause that doubles from one
+// trouble to the next. Answers to creates that were sent before a pause began
+// are one trouble, not many: began is true for the first.
 func (t *throttle) troubled(delay time.Duration) (until time.Time, began bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -83,7 +83,7 @@ func demo(c *cli.Context) error {
 		}
 	}()
 	w := work{
-		store: store, apps: []jobs.App{{ID: "1"}}, secrets: []string{secret}, receive: true, listener: listener, log: log,
+		store: store, secrets: []string{secret}, receive: true, listener: listener, log: log,
 		config: orchestrator.Config{
 			Worker: jobs.Worker{ID: newID(), Role: "demo", PID: os.Getpid()},
 			Apps:   []jobs.App{{ID: "1"}},
@@ -116,16 +116,7 @@ func demoInput(args []string) (*input, error) {
 	if len(args) == 0 {
 		return openCSV(spec, "demo.csv", bytes.NewReader(testdata.DemoCSV), nil)
 	}
-	path := args[0]
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, badUsage("%w", err)
-	}
-	in, err := openCSV(spec, path, file, file)
-	if err != nil {
-		file.Close()
-	}
-	return in, err
+	return openFile(spec, args[0])
 }
 
 func printDemoStart(w io.Writer, file, vendor, hooks, renderer, folder string) {

@@ -71,11 +71,15 @@ func openInput(c *cli.Context) (*input, error) {
 	if args[0] == "" {
 		return nil, badUsage("%s: the file's name is empty", c.Command.Name)
 	}
-	file, err := os.Open(args[0])
+	return openFile(spec, args[0])
+}
+
+func openFile(spec jobs.BatchSpec, path string) (*input, error) {
+	file, err := os.Open(path)
 	if err != nil {
 		return nil, badUsage("%w", err)
 	}
-	in, err := openCSV(spec, args[0], file, file)
+	in, err := openCSV(spec, path, file, file)
 	if err != nil {
 		file.Close()
 	}

@@ -66,11 +66,11 @@ func (w *work) chooseWay(ctx context.Context, pollOnly bool) error {
 		return err
 	}
 	served := slices.ContainsFunc(workers, func(other jobs.Worker) bool { return other.Receives })
-	able := len(w.apps) > 0 && (len(w.secrets) > 0 || w.insecure)
+	able := len(w.config.Apps) > 0 && (len(w.secrets) > 0 || w.insecure)
 	switch {
 	case pollOnly:
 		// Nobody would hear the webhooks.
-		w.apps, w.config.Apps = nil, nil
+		w.config.Apps = nil
 		w.config.Poll = orchestrator.PollOnly
 	case served:
 		w.config.Poll = orchestrator.PollBackup

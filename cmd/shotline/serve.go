@@ -45,7 +45,7 @@ func serve(c *cli.Context, log *slog.Logger) error {
 
 	w.receive = true
 	w.config.Poll = orchestrator.PollBackup
-	if len(w.apps) == 0 {
+	if len(w.config.Apps) == 0 {
 		log.Warn("no --app-id: the vendor sends no webhooks for batches that name none, so results are polled for")
 		w.config.Poll = orchestrator.PollOnly
 	}

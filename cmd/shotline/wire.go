@@ -41,7 +41,6 @@ var clock orchestrator.SystemClock
 type work struct {
 	store   jobs.Store
 	vendor  *client.Client
-	apps    []jobs.App
 	secrets []string
 	headers []string
 	// receive is set when this process listens for webhooks.
@@ -77,7 +76,7 @@ func workFrom(c *cli.Context, store jobs.Store, log *slog.Logger) (work, error) 
 		}
 	}
 	return work{
-		store: store, vendor: vendor, apps: appList, log: log,
+		store: store, vendor: vendor, log: log,
 		secrets:  c.StringSlice(secretFlag.Name),
 		headers:  c.StringSlice(headerFlag.Name),
 		insecure: c.Bool(insecureFlag.Name),
