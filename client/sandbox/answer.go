@@ -16,6 +16,7 @@ type apiError struct {
 	text       string
 	fields     map[string][]string // what is wrong, by parameter; may be nil
 	retryAfter int                 // seconds, 0 when the error does not name a delay
+	allow      string              // the method that would do; empty unless that is the error
 }
 
 // Error returns the text that the caller of the API sees.
@@ -24,7 +25,6 @@ func (e *apiError) Error() string { return e.text }
 // Errors that do not depend on the request.
 var (
 	errKey      = &apiError{status: http.StatusUnauthorized, code: "INVALID_API_KEY", text: "Invalid or missing API key"}
-	errMethod   = &apiError{status: http.StatusMethodNotAllowed, code: "METHOD_NOT_ALLOWED", text: "Only GET is allowed here"}
 	errPath     = &apiError{status: http.StatusNotFound, code: "NOT_FOUND", text: "No such endpoint"}
 	errUnknown  = &apiError{status: http.StatusNotFound, code: "NOT_FOUND", text: "Screenshot not found"}
 	errCredits  = &apiError{status: http.StatusUnprocessableEntity, code: "INSUFFICIENT_CREDITS", text: "Not enough credits"}
@@ -43,17 +43,39 @@ func missing(name string) *apiError {
 	}
 }
 
-// endpoint answers one API call: with a Picture, which is sent as it is, with
+// endpoint is one path of the API.
+type endpoint struct {
+	method string
+	answer answer
+}
+
+// answer answers one API call: with a file, which is sent as it is, with
 // anything else, which becomes the envelope's data, or with an error.
-type endpoint func(r *http.Request, q url.Values) (any, error)
+type answer func(r *http.Request, q url.Values) (any, error)
+
+// file is an answer without envelope.
+type file struct {
+	kind string // MIME type
+	data []byte
+}
+
+// wrongMethod is the answer to a call by another method than the endpoint's.
+func wrongMethod(allowed string) *apiError {
+	return &apiError{
+		status: http.StatusMethodNotAllowed,
+		code:   "METHOD_NOT_ALLOWED",
+		text:   "Only " + allowed + " is allowed here",
+		allow:  allowed,
+	}
+}
 
 // api turns an endpoint into a handler: it counts the call under name, checks
 // method and key, and writes the answer. Errors of the server itself are
 // logged here and nowhere else.
-func (s *Server) api(name string, answer endpoint) http.Handler {
+func (s *Server) api(name string, e endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.books.countCall(name)
-		data, err := s.ask(r, answer)
+		data, err := s.ask(r, e)
 		if err != nil {
 			refusal := new(apiError)
 			if !errors.As(err, &refusal) {
@@ -64,8 +86,8 @@ func (s *Server) api(name string, answer endpoint) http.Handler {
 			writeError(w, refusal)
 			return
 		}
-		if p, ok := data.(Picture); ok {
-			writePicture(w, p)
+		if f, ok := data.(file); ok {
+			writeFile(w, f)
 			return
 		}
 		writeJSON(w, http.StatusOK, map[string]any{"success": true, "data": data})
@@ -73,7 +95,7 @@ func (s *Server) api(name string, answer endpoint) http.Handler {
 }
 
 // ask runs the checks that all endpoints share, then the endpoint.
-func (s *Server) ask(r *http.Request, answer endpoint) (any, error) {
+func (s *Server) ask(r *http.Request, e endpoint) (any, error) {
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return nil, &apiError{status: http.StatusBadRequest, code: "BAD_REQUEST", text: "The query string is malformed"}
@@ -82,10 +104,10 @@ func (s *Server) ask(r *http.Request, answer endpoint) (any, error) {
 		return nil, errKey
 	}
 	// HEAD is refused as well: a create must not happen without its answer.
-	if r.Method != http.MethodGet {
-		return nil, errMethod
+	if r.Method != e.method {
+		return nil, wrongMethod(e.method)
 	}
-	return answer(r, q)
+	return e.answer(r, q)
 }
 
 // keyHolds compares the caller's key in constant time. A header wins over the
@@ -106,8 +128,8 @@ func writeError(w http.ResponseWriter, e *apiError) {
 	if e.retryAfter > 0 {
 		body["retry_after"] = e.retryAfter
 	}
-	if e.status == http.StatusMethodNotAllowed {
-		w.Header().Set("Allow", http.MethodGet)
+	if e.allow != "" {
+		w.Header().Set("Allow", e.allow)
 	}
 	writeJSON(w, e.status, body)
 }
@@ -126,8 +148,8 @@ func writeJSON(w http.ResponseWriter, status int, value any) {
 	_, _ = w.Write(body)
 }
 
-func writePicture(w http.ResponseWriter, p Picture) {
-	w.Header().Set("Content-Type", "image/"+p.Format)
-	w.Header().Set("Content-Length", strconv.Itoa(len(p.Data)))
-	_, _ = w.Write(p.Data)
+func writeFile(w http.ResponseWriter, f file) {
+	w.Header().Set("Content-Type", f.kind)
+	w.Header().Set("Content-Length", strconv.Itoa(len(f.data)))
+	_, _ = w.Write(f.data)
 }

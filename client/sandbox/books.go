@@ -77,11 +77,14 @@ func (b *books) forgetOldest() bool {
 }
 
 // finish ends a rendering and enters the deliveries that tell of it.
-func (b *books) finish(shot *screenshot, p Picture, failure string, at time.Time, deliveries []*delivery) {
-	p.Data = nil
+func (b *books) finish(shot *screenshot, r Rendering, failure string, at time.Time, deliveries []*delivery) {
+	for i := range r.Shots {
+		r.Shots[i].Data = nil
+	}
+	r.HTML, r.PDF = nil, nil
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	shot.status, shot.picture = statusFinished, p
+	shot.status, shot.result = statusFinished, r
 	if failure != "" {
 		shot.status, shot.err = statusError, failure
 	}

@@ -26,18 +26,28 @@ func (s *Server) create(_ *http.Request, q url.Values) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.ctx.Err() != nil {
-		return nil, errClosed
-	}
-	// The answer is fixed before a worker sees the screenshot, so it always
-	// says processing, however quick the worker is.
-	shot, answer, err := s.books.open(o)
+	_, shown, err := s.place(o)
 	if err != nil {
 		return nil, err
 	}
+	return shown, nil
+}
+
+// place charges an order, enters it in the books and hands it to the render
+// workers. It returns the screenshot as it is shown before any worker saw it.
+func (s *Server) place(o order) (*screenshot, object, error) {
+	if s.ctx.Err() != nil {
+		return nil, object{}, errClosed
+	}
+	// The answer is fixed before a worker sees the screenshot, so it always
+	// says processing, however quick the worker is.
+	shot, shown, err := s.books.open(o)
+	if err != nil {
+		return nil, object{}, err
+	}
 	s.work.add(1)
 	s.renders <- shot
-	return answer, nil
+	return shot, shown, nil
 }
 
 // readOrder turns the query into an order, or into one error that names
@@ -46,14 +56,18 @@ func (s *Server) readOrder(q url.Values) (order, error) {
 	p := &params{query: q}
 	o := order{
 		render: RenderRequest{
-			URL:          p.address(),
-			FullPage:     p.choice("size", "screen", "page") == "page",
-			Width:        p.integer("width", 1, maxWidth, 0),
-			Height:       p.integer("height", 1, maxHeight, 0),
-			ScreenWidth:  p.integer("screen_width", 1, maxWidth, DefaultScreenWidth),
-			ScreenHeight: p.integer("screen_height", 1, maxWidth, DefaultScreenHeight),
-			Format:       p.format("png"),
-			Quality:      p.integer("quality", 1, 100, 0),
+			URL: p.address(),
+			Frame: Frame{
+				FullPage: p.choice("size", "screen", "page") == "page",
+				Width:    p.integer("width", 1, maxWidth, 0),
+				Height:   p.integer("height", 1, maxHeight, 0),
+				Format:   p.format("png"),
+				Quality:  p.integer("quality", 1, 100, 0),
+			},
+			Device: Device{
+				ScreenWidth:  p.integer("screen_width", 1, maxWidth, DefaultScreenWidth),
+				ScreenHeight: p.integer("screen_height", 1, maxWidth, DefaultScreenHeight),
+			},
 		},
 		tags:      p.tags(),
 		apps:      p.apps(),
@@ -75,9 +89,9 @@ func (s *Server) readOrder(q url.Values) (order, error) {
 
 // format reads the picture format; jpg is another word for jpeg.
 func (p *params) format(fallback string) string {
-	switch p.choice("format", "", "png", "jpeg", "jpg") {
-	case "png":
-		return "png"
+	switch format := p.choice("format", "", "png", "jpeg", "jpg", "webp"); format {
+	case "png", "webp":
+		return format
 	case "jpeg", "jpg":
 		return "jpeg"
 	}
@@ -102,7 +116,7 @@ func (s *Server) renderOne(shot *screenshot) {
 	defer s.work.done()
 	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.PageTimeout)
 	defer cancel()
-	p, err := s.draw(ctx, shot)
+	result, err := s.draw(ctx, shot)
 	if s.ctx.Err() != nil {
 		return
 	}
@@ -114,33 +128,33 @@ func (s *Server) renderOne(shot *screenshot) {
 		failure = err.Error()
 	}
 	at := s.cfg.Now()
-	deliveries := s.deliveriesFor(shot, p, failure)
-	s.books.finish(shot, p, failure, at, deliveries)
+	deliveries := s.deliveriesFor(shot, result, failure)
+	s.books.finish(shot, result, failure, at, deliveries)
 	s.courier.send(deliveries)
 }
 
 // draw renders and keeps the picture. Pictures of a measurer are only
 // measured: they can be drawn when somebody wants to see them.
-func (s *Server) draw(ctx context.Context, shot *screenshot) (Picture, error) {
+func (s *Server) draw(ctx context.Context, shot *screenshot) (Rendering, error) {
 	if m, ok := s.cfg.Renderer.(measurer); ok {
 		return m.Measure(ctx, shot.render)
 	}
 	req := shot.render
 	req.Own = s.base.Load().address
-	p, err := s.cfg.Renderer.Render(ctx, req)
+	r, err := s.cfg.Renderer.Render(ctx, req)
 	if err != nil {
-		return Picture{}, err
+		return Rendering{}, err
 	}
-	if err := s.pictures.save(shot.id, p); err != nil {
+	if err := s.pictures.save(shot.id, r.Shots[0]); err != nil {
 		s.cfg.Logger.Error("sandbox picture not kept", "id", shot.id, "error", err)
-		return Picture{}, errors.New("picture could not be stored")
+		return Rendering{}, errors.New("picture could not be stored")
 	}
-	return p, nil
+	return r, nil
 }
 
 // deliveriesFor makes one webhook per app that the create named and that has
 // a webhook here.
-func (s *Server) deliveriesFor(shot *screenshot, p Picture, failure string) []*delivery {
+func (s *Server) deliveriesFor(shot *screenshot, r Rendering, failure string) []*delivery {
 	if s.cfg.WebhookURL == "" {
 		return nil
 	}
@@ -151,7 +165,7 @@ func (s *Server) deliveriesFor(shot *screenshot, p Picture, failure string) []*d
 			continue
 		}
 		if len(deliveries) == 0 {
-			n = s.noticeOf(shot, p, failure)
+			n = s.noticeOf(shot, r, failure)
 		}
 		deliveries = append(deliveries, &delivery{shot: shot, app: a.id, notice: n, state: deliveryWaiting})
 	}

@@ -105,7 +105,7 @@ type witness struct {
 	asked chan sandbox.RenderRequest
 }
 
-func (w *witness) Render(ctx context.Context, r sandbox.RenderRequest) (sandbox.Picture, error) {
+func (w *witness) Render(ctx context.Context, r sandbox.RenderRequest) (sandbox.Rendering, error) {
 	w.asked <- r
 	return w.camera.Render(ctx, r)
 }

@@ -185,21 +185,22 @@ type camera struct {
 func (c *camera) Name() string { return "camera" }
 func (c *camera) Close() error { c.closed = true; return nil }
 
-func (c *camera) Render(ctx context.Context, r sandbox.RenderRequest) (sandbox.Picture, error) {
+func (c *camera) Render(ctx context.Context, r sandbox.RenderRequest) (sandbox.Rendering, error) {
 	if c.shutter != nil {
 		select {
 		case <-c.shutter:
 		case <-ctx.Done():
-			return sandbox.Picture{}, ctx.Err()
+			return sandbox.Rendering{}, ctx.Err()
 		}
 	}
 	img := image.NewRGBA(image.Rect(0, 0, 80, 40))
 	img.Set(3, 4, color.RGBA{R: byte(len(r.URL)), A: 255})
 	var buf bytes.Buffer
 	if err := png.Encode(&buf, img); err != nil {
-		return sandbox.Picture{}, err
+		return sandbox.Rendering{}, err
 	}
-	return sandbox.Picture{Data: buf.Bytes(), Format: "png", Width: 80, Height: 40, FinalURL: r.URL + "?landed", Title: "Camera"}, nil
+	pic := sandbox.Picture{Data: buf.Bytes(), Format: "png", Width: 80, Height: 40}
+	return sandbox.Rendering{Shots: []sandbox.Picture{pic}, FinalURL: r.URL + "?landed", Title: "Camera"}, nil
 }
 
 func contains(t *testing.T, body []byte, parts ...string) {

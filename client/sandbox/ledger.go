@@ -95,7 +95,7 @@ func (s *Server) showLedger(w http.ResponseWriter, r *http.Request) {
 	case !s.keyHolds(r, q):
 		writeError(w, errKey)
 	case r.Method != http.MethodGet:
-		writeError(w, errMethod)
+		writeError(w, wrongMethod(http.MethodGet))
 	default:
 		writeJSON(w, http.StatusOK, s.Ledger())
 	}

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+
+	"shotline/client/sandbox/raster"
 )
 
 // pictures keeps rendered pictures on disk, the oldest giving way when there
@@ -53,7 +55,7 @@ func (p *pictures) path(id int64, format string) string {
 
 // save writes the picture and removes the oldest ones beyond the limits.
 func (p *pictures) save(id int64, pic Picture) error {
-	if pic.Format != "png" && pic.Format != "jpeg" {
+	if !raster.Known(pic.Format) {
 		return fmt.Errorf("save picture %d: unknown format %q", id, pic.Format)
 	}
 	path := p.path(id, pic.Format)

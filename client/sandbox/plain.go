@@ -7,6 +7,8 @@ import (
 	"image"
 	"image/color"
 	"net/url"
+
+	"shotline/client/sandbox/raster"
 )
 
 // PlainRenderer draws a labelled placeholder instead of the page: a small
@@ -25,7 +27,7 @@ type PlainRenderer struct {
 type measurer interface {
 	Renderer
 	// Measure is Render without the picture's data, and quick.
-	Measure(ctx context.Context, r RenderRequest) (Picture, error)
+	Measure(ctx context.Context, r RenderRequest) (Rendering, error)
 }
 
 var _ measurer = (*PlainRenderer)(nil)
@@ -37,43 +39,49 @@ func (p *PlainRenderer) Name() string { return "plain" }
 func (p *PlainRenderer) Close() error { return nil }
 
 // Measure says what Render would return, without drawing it.
-func (p *PlainRenderer) Measure(ctx context.Context, r RenderRequest) (Picture, error) {
+func (p *PlainRenderer) Measure(ctx context.Context, r RenderRequest) (Rendering, error) {
 	if err := ctx.Err(); err != nil {
-		return Picture{}, err
+		return Rendering{}, err
 	}
 	u, err := url.Parse(r.URL)
 	if err != nil {
-		return Picture{}, fmt.Errorf("bad address: %w", err)
+		return Rendering{}, fmt.Errorf("bad address: %w", err)
 	}
 	if p.Fail != nil {
 		if err := p.Fail(r.URL); err != nil {
-			return Picture{}, err
+			return Rendering{}, err
 		}
 	}
-	pic := Picture{Format: r.Format, FinalURL: r.URL, Title: u.Host}
 	w, h := pageSize(r)
-	pic.Width, pic.Height = outputSize(w, h, r.Width, r.Height)
-	return pic, nil
+	size, _, err := r.form().Plan(image.Rect(0, 0, w, h))
+	if err != nil {
+		return Rendering{}, err
+	}
+	pic := Picture{Format: orElse(r.Format, "png"), Width: size.X, Height: size.Y}
+	return Rendering{Shots: []Picture{pic}, FinalURL: r.URL, Title: u.Host}, nil
 }
 
 // Render draws the placeholder, some tens of milliseconds for a usual size.
 // A full page is two to four screens high.
-func (p *PlainRenderer) Render(ctx context.Context, r RenderRequest) (Picture, error) {
+func (p *PlainRenderer) Render(ctx context.Context, r RenderRequest) (Rendering, error) {
 	measured, err := p.Measure(ctx, r)
 	if err != nil {
-		return Picture{}, err
+		return Rendering{}, err
 	}
 	img, err := placeholder(r)
 	if err != nil {
-		return Picture{}, err
+		return Rendering{}, err
 	}
-	pic, err := encode(resize(img, r.Width, r.Height), r.Format, r.Quality)
-	if err != nil {
-		return Picture{}, err
+	if img, err = r.form().Apply(img); err != nil {
+		return Rendering{}, err
 	}
-	measured.Data = pic.Data
-	return measured, nil
+	pic := &measured.Shots[0]
+	pic.Data, err = raster.Encode(img, pic.Format, r.Quality)
+	return measured, err
 }
+
+// form is what the finished picture is brought to.
+func (f Frame) form() raster.Form { return raster.Form{Width: f.Width, Height: f.Height} }
 
 // pageSize is what the placeholder's page measures before it is scaled.
 func pageSize(r RenderRequest) (int, int) {

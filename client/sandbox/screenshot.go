@@ -39,10 +39,18 @@ type screenshot struct {
 	status     string
 	err        string
 	finishedAt time.Time
-	picture    Picture // without its data
+	result     Rendering // without its data
 
 	deliveries []*delivery
 	undecided  int // deliveries that are neither answered 2xx nor given up
+}
+
+// format is that of the first picture, empty when there is none.
+func (r Rendering) format() string {
+	if len(r.Shots) == 0 {
+		return ""
+	}
+	return r.Shots[0].Format
 }
 
 // settled reports whether nothing more can happen to the screenshot.
@@ -125,7 +133,7 @@ func (s *screenshot) object() object {
 		ID:         s.id,
 		Status:     s.status,
 		URL:        s.render.URL,
-		FinalURL:   known(s.picture.FinalURL),
+		FinalURL:   known(s.result.FinalURL),
 		Error:      known(s.err),
 		Cost:       s.cost,
 		Tag:        s.tags,

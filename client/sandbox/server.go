@@ -119,17 +119,17 @@ func (s *Server) Idle(ctx context.Context) error {
 // web pages of other origins, which may show images only.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	for name, answer := range map[string]endpoint{
-		"screenshot/create":    s.create,
-		"screenshot/info":      s.info,
-		"screenshot/list":      s.list,
-		"screenshot/search":    s.search,
-		"screenshot/thumbnail": s.thumbnail,
-		"account/info":         s.account,
+	for name, e := range map[string]endpoint{
+		"screenshot/create":    {http.MethodGet, s.create},
+		"screenshot/info":      {http.MethodGet, s.info},
+		"screenshot/list":      {http.MethodGet, s.list},
+		"screenshot/search":    {http.MethodGet, s.search},
+		"screenshot/thumbnail": {http.MethodGet, s.thumbnail},
+		"account/info":         {http.MethodGet, s.account},
 	} {
-		mux.Handle("/api/v1/"+name, s.api(name, answer))
+		mux.Handle("/api/v1/"+name, s.api(name, e))
 	}
-	mux.Handle("/api/v1/", s.api("unknown", s.noEndpoint))
+	mux.Handle("/api/v1/", s.api("unknown", endpoint{http.MethodGet, s.noEndpoint}))
 	mux.HandleFunc("/sandbox/ledger", s.showLedger)
 	mux.HandleFunc("GET /images/{name}", s.image)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
@@ -141,7 +141,7 @@ func (s *Server) Handler() http.Handler {
 // imagePath is the address of a picture, below the base URL. The token is a
 // MAC of the id, so it need not be remembered.
 func (s *Server) imagePath(id int64, format string) string {
-	ext := map[string]string{"png": ".png", "jpeg": ".jpg"}[format]
+	ext := map[string]string{"png": ".png", "jpeg": ".jpg", "webp": ".webp"}[format]
 	number := strconv.FormatInt(id, 10)
 	mac := hmac.New(sha256.New, s.imageKey)
 	mac.Write([]byte(number))
@@ -159,7 +159,7 @@ func (s *Server) image(w http.ResponseWriter, r *http.Request) {
 	}
 	shot, found := s.books.find(id)
 	if !found || shot.status != statusFinished ||
-		subtle.ConstantTimeCompare([]byte(r.URL.Path), []byte(s.imagePath(id, shot.picture.Format))) != 1 {
+		subtle.ConstantTimeCompare([]byte(r.URL.Path), []byte(s.imagePath(id, shot.result.format()))) != 1 {
 		http.NotFound(w, r)
 		return
 	}
@@ -169,5 +169,5 @@ func (s *Server) image(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	writePicture(w, p)
+	writeFile(w, p.file())
 }

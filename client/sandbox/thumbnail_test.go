@@ -161,20 +161,21 @@ func TestPlainRenderer(t *testing.T) {
 	p := &sandbox.PlainRenderer{}
 	ctx := context.Background()
 	for _, r := range []sandbox.RenderRequest{
-		{URL: "https://example.com/", Format: "png", ScreenWidth: 320, ScreenHeight: 200},
-		{URL: "https://example.com/", Format: "jpeg", FullPage: true, ScreenWidth: 320, ScreenHeight: 200, Width: 100},
-		{URL: "https://example.com/", Format: "png", ScreenWidth: 1, ScreenHeight: 1},
-		{URL: "https://" + strings.Repeat("long.", 900) + "test/" + strings.Repeat("x", 3000), Format: "png", ScreenWidth: 200, ScreenHeight: 300},
-		{URL: "https://例え.テスト/パス", Format: "png", ScreenWidth: 300, ScreenHeight: 200, Width: 50, Height: 100},
+		{URL: "https://example.com/", Frame: sandbox.Frame{Format: "png"}, Device: sandbox.Device{ScreenWidth: 320, ScreenHeight: 200}},
+		{URL: "https://example.com/", Frame: sandbox.Frame{Format: "jpeg", FullPage: true, Width: 100}, Device: sandbox.Device{ScreenWidth: 320, ScreenHeight: 200}},
+		{URL: "https://example.com/", Frame: sandbox.Frame{Format: "png"}, Device: sandbox.Device{ScreenWidth: 1, ScreenHeight: 1}},
+		{URL: "https://" + strings.Repeat("long.", 900) + "test/" + strings.Repeat("x", 3000), Frame: sandbox.Frame{Format: "png"}, Device: sandbox.Device{ScreenWidth: 200, ScreenHeight: 300}},
+		{URL: "https://例え.テスト/パス", Frame: sandbox.Frame{Format: "png", Width: 50, Height: 100}, Device: sandbox.Device{ScreenWidth: 300, ScreenHeight: 200}},
 	} {
-		pic, err := p.Render(ctx, r)
+		drawn, err := p.Render(ctx, r)
 		if err != nil {
 			t.Fatalf("%.60s: %v", r.URL, err)
 		}
-		measured, err := p.Measure(ctx, r)
+		plan, err := p.Measure(ctx, r)
 		if err != nil {
 			t.Fatal(err)
 		}
+		pic, measured := drawn.Shots[0], plan.Shots[0]
 		got, format, err := image.DecodeConfig(bytes.NewReader(pic.Data))
 		if err != nil {
 			t.Fatal(err)
@@ -183,13 +184,13 @@ func TestPlainRenderer(t *testing.T) {
 			t.Errorf("%.60s: picture is %d×%d, said %d×%d, measured %d×%d", r.URL, got.Width, got.Height, pic.Width, pic.Height, measured.Width, measured.Height)
 		}
 		again, err := p.Render(ctx, r)
-		if err != nil || !bytes.Equal(again.Data, pic.Data) {
+		if err != nil || !bytes.Equal(again.Shots[0].Data, pic.Data) {
 			t.Errorf("%.60s: drawn twice, the pictures differ (%v)", r.URL, err)
 		}
 	}
-	a, _ := p.Render(ctx, sandbox.RenderRequest{URL: "https://one.test/", Format: "png", ScreenWidth: 200, ScreenHeight: 100})
-	b, _ := p.Render(ctx, sandbox.RenderRequest{URL: "https://two.test/", Format: "png", ScreenWidth: 200, ScreenHeight: 100})
-	if bytes.Equal(a.Data, b.Data) {
+	a, _ := p.Render(ctx, sandbox.RenderRequest{URL: "https://one.test/", Frame: sandbox.Frame{Format: "png"}, Device: sandbox.Device{ScreenWidth: 200, ScreenHeight: 100}})
+	b, _ := p.Render(ctx, sandbox.RenderRequest{URL: "https://two.test/", Frame: sandbox.Frame{Format: "png"}, Device: sandbox.Device{ScreenWidth: 200, ScreenHeight: 100}})
+	if bytes.Equal(a.Shots[0].Data, b.Shots[0].Data) {
 		t.Error("two hosts have the same picture")
 	}
 }

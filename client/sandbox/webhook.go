@@ -57,7 +57,7 @@ type noticeBody struct {
 
 // noticeOf words the end of a screenshot in the configured dialect. Dialect
 // A's failure carries no reason: none is documented.
-func (s *Server) noticeOf(shot *screenshot, p Picture, failure string) notice {
+func (s *Server) noticeOf(shot *screenshot, r Rendering, failure string) notice {
 	body := noticeBody{
 		Event:        "screenshot.completed",
 		ScreenshotID: strconv.FormatInt(shot.id, 10),
@@ -67,12 +67,14 @@ func (s *Server) noticeOf(shot *screenshot, p Picture, failure string) notice {
 	}
 	if s.cfg.Dialect == DialectB {
 		body.Event, body.Status = "screenshot.finished", statusFinished
-		body.Width, body.Height = p.Width, p.Height
-		body.Metadata = map[string]string{"title": p.Title}
+		body.Metadata = map[string]string{"title": r.Title}
+		if len(r.Shots) > 0 {
+			body.Width, body.Height = r.Shots[0].Width, r.Shots[0].Height
+		}
 		body.Error = failure
 	}
 	if failure == "" {
-		body.ImageURL = known(s.base.Load().url + s.imagePath(shot.id, p.Format))
+		body.ImageURL = known(s.base.Load().url + s.imagePath(shot.id, r.format()))
 	} else {
 		body.Event, body.Status = "screenshot.failed", "failed"
 		if s.cfg.Dialect == DialectB {

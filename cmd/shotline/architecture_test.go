@@ -24,9 +24,10 @@ var mayImport = map[string][]string{
 	"jobs/storetest":        {"jobs"},
 	"jobs/tasks":            {"jobs"},
 	"receiver":              {"jobs", "receiver/signature"},
-	"client/sandbox":        {},
+	"client/sandbox":        {"client/sandbox/raster"},
 	"client/sandbox/pages":  {},
-	"client/sandbox/chrome": {"client/sandbox"},
+	"client/sandbox/raster": {},
+	"client/sandbox/chrome": {"client/sandbox", "client/sandbox/raster"},
 	"orchestrator":          {"jobs", "jobs/summary", "client"},
 	"testdata":              {},
 }

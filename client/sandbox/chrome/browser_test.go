@@ -80,7 +80,7 @@ func TestBrowserLife(t *testing.T) {
 	r := start(t, Config{Tabs: 1})
 	page := serveHTML(t, "<p>hello")
 	render := func(url string) error {
-		_, err := r.Render(t.Context(), sandbox.RenderRequest{URL: url, ScreenWidth: 100, ScreenHeight: 100})
+		_, err := r.Render(t.Context(), sandbox.RenderRequest{URL: url, Device: sandbox.Device{ScreenWidth: 100, ScreenHeight: 100}})
 		return err
 	}
 

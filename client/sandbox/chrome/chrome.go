@@ -12,7 +12,7 @@
 //	r, err := chrome.New(chrome.Config{Path: path, Pages: pages.Handler(), Fail: pages.Fail})
 //	if err != nil { … }
 //	defer r.Close()
-//	picture, err := r.Render(ctx, sandbox.RenderRequest{URL: "https://shop.shotline.test/", Format: "png"})
+//	rendering, err := r.Render(ctx, sandbox.RenderRequest{URL: "https://shop.shotline.test/"})
 //
 // Where things are: browser.go starts and ends the process, tab.go opens a tab
 // and drives it through one page, intercept.go stops or answers requests inside
@@ -131,25 +131,25 @@ func (r *Renderer) Name() string { return "chrome" }
 
 // Render opens req.URL in a new tab and takes its picture. When both Width and
 // Height are given the page fills them, cut from the top and the middle rather
-// than distorted. A full page is at most 16384 px tall.
+// than distorted. A full page is at most raster.MaxSide px tall.
 //
 // An error page of the server (404, 500 …) is a page like any other; an error
 // means that there was no page at all, and says why.
-func (r *Renderer) Render(ctx context.Context, req sandbox.RenderRequest) (sandbox.Picture, error) {
+func (r *Renderer) Render(ctx context.Context, req sandbox.RenderRequest) (sandbox.Rendering, error) {
 	req, err := complete(req)
 	if err != nil {
-		return sandbox.Picture{}, err
+		return sandbox.Rendering{}, err
 	}
 	select {
 	case r.slots <- struct{}{}:
 	case <-ctx.Done():
-		return sandbox.Picture{}, fmt.Errorf("wait for a free tab: %w", ctx.Err())
+		return sandbox.Rendering{}, fmt.Errorf("wait for a free tab: %w", ctx.Err())
 	}
 	defer func() { <-r.slots }()
 
 	t, err := r.openTab(req.Own)
 	if err != nil {
-		return sandbox.Picture{}, err
+		return sandbox.Rendering{}, err
 	}
 	defer t.close()
 	return t.render(ctx, req)

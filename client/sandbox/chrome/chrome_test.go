@@ -167,20 +167,21 @@ func TestRenderSizes(t *testing.T) {
 		w, h   int
 		bottom color.Color
 	}{
-		{"full page", sandbox.RenderRequest{ScreenWidth: 300, ScreenHeight: 200, FullPage: true, Format: "png"}, 300, 600, blue},
-		{"full page of a short page", sandbox.RenderRequest{FullPage: true}, 1280, 800, color.White},
-		{"height of a full page", sandbox.RenderRequest{ScreenWidth: 300, ScreenHeight: 200, FullPage: true, Height: 300}, 150, 300, blue},
-		{"jpeg", sandbox.RenderRequest{ScreenWidth: 300, ScreenHeight: 200, Format: "jpeg", Quality: 90}, 300, 200, red},
-		{"scaled and cut jpeg", sandbox.RenderRequest{ScreenWidth: 300, ScreenHeight: 200, FullPage: true, Format: "jpeg", Width: 100, Height: 50}, 100, 50, red},
+		{"full page", sandbox.RenderRequest{Frame: sandbox.Frame{FullPage: true, Format: "png"}, Device: sandbox.Device{ScreenWidth: 300, ScreenHeight: 200}}, 300, 600, blue},
+		{"full page of a short page", sandbox.RenderRequest{Frame: sandbox.Frame{FullPage: true}}, 1280, 800, color.White},
+		{"height of a full page", sandbox.RenderRequest{Frame: sandbox.Frame{FullPage: true, Height: 300}, Device: sandbox.Device{ScreenWidth: 300, ScreenHeight: 200}}, 150, 300, blue},
+		{"jpeg", sandbox.RenderRequest{Frame: sandbox.Frame{Format: "jpeg", Quality: 90}, Device: sandbox.Device{ScreenWidth: 300, ScreenHeight: 200}}, 300, 200, red},
+		{"scaled and cut jpeg", sandbox.RenderRequest{Frame: sandbox.Frame{FullPage: true, Format: "jpeg", Width: 100, Height: 50}, Device: sandbox.Device{ScreenWidth: 300, ScreenHeight: 200}}, 100, 50, red},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			c.req.URL = url
-			pic, err := shared(t).Render(t.Context(), c.req)
+			rendering, err := shared(t).Render(t.Context(), c.req)
 			if err != nil {
 				t.Fatal(err)
 			}
+			pic := rendering.Shots[0]
 			img := decode(t, pic)
 			if pic.Width != c.w || pic.Height != c.h {
 				t.Errorf("picture is %dx%d, want %dx%d", pic.Width, pic.Height, c.w, c.h)
@@ -194,8 +195,8 @@ func TestRenderSizes(t *testing.T) {
 			if got := img.At(c.w/2, c.h-2); !near(got, c.bottom) {
 				t.Errorf("bottom is %v, want %v", got, c.bottom)
 			}
-			if pic.Title != "Two colours" || pic.FinalURL != url {
-				t.Errorf("title %q, final address %q", pic.Title, pic.FinalURL)
+			if rendering.Title != "Two colours" || rendering.FinalURL != url {
+				t.Errorf("title %q, final address %q", rendering.Title, rendering.FinalURL)
 			}
 		})
 	}
@@ -215,13 +216,14 @@ func TestRenderDemoPageAfterARedirect(t *testing.T) {
 		agent <- r.UserAgent()
 		http.Redirect(w, r, "https://shop.shotline.test?from=here", http.StatusFound)
 	})
-	pic, err := shared(t).Render(t.Context(), sandbox.RenderRequest{URL: url, Format: "png"})
+	rendering, err := shared(t).Render(t.Context(), sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{Format: "png"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if pic.FinalURL != "https://shop.shotline.test/?from=here" || !strings.Contains(pic.Title, "stoneware") {
-		t.Errorf("final address %q, title %q", pic.FinalURL, pic.Title)
+	if rendering.FinalURL != "https://shop.shotline.test/?from=here" || !strings.Contains(rendering.Title, "stoneware") {
+		t.Errorf("final address %q, title %q", rendering.FinalURL, rendering.Title)
 	}
+	pic := rendering.Shots[0]
 	if pic.Width != sandbox.DefaultScreenWidth || pic.Height != sandbox.DefaultScreenHeight {
 		t.Errorf("picture is %dx%d, want the default screen", pic.Width, pic.Height)
 	}
@@ -260,7 +262,7 @@ func TestRenderReasons(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := shared(t).Render(t.Context(), sandbox.RenderRequest{URL: c.url, ScreenWidth: 100, ScreenHeight: 100})
+			_, err := shared(t).Render(t.Context(), sandbox.RenderRequest{URL: c.url, Device: sandbox.Device{ScreenWidth: 100, ScreenHeight: 100}})
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want one with %q", err, c.want)
 			}
@@ -273,14 +275,14 @@ func TestPageCannotLeaveTheWeb(t *testing.T) {
 	url := serveHTML(t, `<!doctype html><title>still here</title><style>body{margin:0;background:#d02010}</style>
 		<iframe src="file:///etc/passwd" style="border:0"></iframe>
 		<script>alert("stop"); try { location = "file:///etc/passwd" } catch (e) {}; open("about:blank")</script>`)
-	pic, err := shared(t).Render(t.Context(), sandbox.RenderRequest{URL: url, ScreenWidth: 300, ScreenHeight: 300})
+	rendering, err := shared(t).Render(t.Context(), sandbox.RenderRequest{URL: url, Device: sandbox.Device{ScreenWidth: 300, ScreenHeight: 300}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if pic.FinalURL != url || pic.Title != "still here" {
-		t.Errorf("page ended at %q, title %q", pic.FinalURL, pic.Title)
+	if rendering.FinalURL != url || rendering.Title != "still here" {
+		t.Errorf("page ended at %q, title %q", rendering.FinalURL, rendering.Title)
 	}
-	if got := decode(t, pic).At(298, 298); !near(got, red) {
+	if got := decode(t, rendering.Shots[0]).At(298, 298); !near(got, red) {
 		t.Errorf("page is %v, want red", got)
 	}
 }

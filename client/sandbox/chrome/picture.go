@@ -1,27 +1,17 @@
 package chrome
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"image"
-	"image/jpeg"
-	"image/png"
-	"math"
 	"net/url"
-
-	"golang.org/x/image/draw"
+	"strings"
 
 	"shotline/client/sandbox"
+	"shotline/client/sandbox/raster"
 )
 
-const (
-	// maxSide is the longest side of a picture in px: what Chromium still
-	// captures in one piece, and a bound on memory.
-	maxSide = 16384
-	// maxScreen is the largest viewport side in CSS px.
-	maxScreen = 8192
-)
+// maxScreen is the largest viewport side in CSS px.
+const maxScreen = 8192
 
 // complete checks a request and fills its zero fields.
 func complete(req sandbox.RenderRequest) (sandbox.RenderRequest, error) {
@@ -47,8 +37,8 @@ func complete(req sandbox.RenderRequest) (sandbox.RenderRequest, error) {
 		name            string
 		value, max, min int
 	}{
-		{"width", req.Width, maxSide, 0},
-		{"height", req.Height, maxSide, 0},
+		{"width", req.Width, raster.MaxSide, 0},
+		{"height", req.Height, raster.MaxSide, 0},
 		{"screen_width", req.ScreenWidth, maxScreen, 1},
 		{"screen_height", req.ScreenHeight, maxScreen, 1},
 		{"quality", req.Quality, 100, 0},
@@ -57,74 +47,29 @@ func complete(req sandbox.RenderRequest) (sandbox.RenderRequest, error) {
 			return req, fmt.Errorf("%s: %d is not between %d and %d", side.name, side.value, side.min, side.max)
 		}
 	}
-	if req.Format != "png" && req.Format != "jpeg" {
-		return req, fmt.Errorf("format: %q is neither png nor jpeg", req.Format)
+	if !raster.Known(req.Format) {
+		return req, fmt.Errorf("format: %q is none of %s", req.Format, strings.Join(raster.Formats, ", "))
 	}
 	return req, nil
 }
 
 // scaled reports whether the picture has another size than the capture.
-func scaled(req sandbox.RenderRequest) bool { return req.Width > 0 || req.Height > 0 }
+func scaled(f sandbox.Frame) bool { return f.Width > 0 || f.Height > 0 }
 
 // finish brings a capture to the size and format asked for.
-func finish(shot screenshot, req sandbox.RenderRequest) (sandbox.Picture, error) {
-	pic := sandbox.Picture{Data: shot.data, Format: req.Format, FinalURL: shot.url, Title: shot.title}
-	if !scaled(req) {
-		size, _, err := image.DecodeConfig(bytes.NewReader(shot.data))
-		if err != nil {
-			return sandbox.Picture{}, fmt.Errorf("read the picture: %w", err)
-		}
-		pic.Width, pic.Height = size.Width, size.Height
-		return pic, nil
+func finish(shot screenshot, f sandbox.Frame) (sandbox.Picture, error) {
+	if !scaled(f) {
+		size, err := raster.Size(shot.data, f.Format)
+		return sandbox.Picture{Data: shot.data, Format: f.Format, Width: size.X, Height: size.Y}, err
 	}
-
-	src, err := png.Decode(bytes.NewReader(shot.data))
-	if err != nil {
-		return sandbox.Picture{}, fmt.Errorf("read the picture: %w", err)
-	}
-	size, cut, err := fit(src.Bounds(), req.Width, req.Height)
+	img, err := raster.Decode(shot.data, "png")
 	if err != nil {
 		return sandbox.Picture{}, err
 	}
-	dst := image.NewRGBA(image.Rectangle{Max: size})
-	draw.CatmullRom.Scale(dst, dst.Bounds(), src, cut, draw.Src, nil)
-
-	var out bytes.Buffer
-	if req.Format == "jpeg" {
-		err = jpeg.Encode(&out, dst, &jpeg.Options{Quality: jpegQuality(req)})
-	} else {
-		err = png.Encode(&out, dst)
+	if img, err = (raster.Form{Width: f.Width, Height: f.Height}).Apply(img); err != nil {
+		return sandbox.Picture{}, err
 	}
-	if err != nil {
-		return sandbox.Picture{}, fmt.Errorf("encode the picture: %w", err)
-	}
-	pic.Data, pic.Width, pic.Height = out.Bytes(), size.X, size.Y
-	return pic, nil
-}
-
-// fit returns the size of the finished picture and the part of src that fills
-// it. With one side given (the other 0) the whole of src keeps its shape; with
-// both, src is cut at the bottom or at both sides, never distorted.
-func fit(src image.Rectangle, width, height int) (size image.Point, cut image.Rectangle, err error) {
-	sw, sh := float64(src.Dx()), float64(src.Dy())
-	scale := func(side int, by float64) int { return max(1, int(math.Round(float64(side)*by))) }
-	switch {
-	case height == 0:
-		size, cut = image.Pt(width, scale(width, sh/sw)), src
-	case width == 0:
-		size, cut = image.Pt(scale(height, sw/sh), height), src
-	default:
-		size, cut = image.Pt(width, height), src
-		if w, h := float64(width), float64(height); sw*h > sh*w { // src is the wider shape
-			keep := max(1, int(math.Round(sh*w/h)))
-			cut.Min.X += (src.Dx() - keep) / 2
-			cut.Max.X = cut.Min.X + keep
-		} else {
-			cut.Max.Y = cut.Min.Y + max(1, int(math.Round(sw*h/w)))
-		}
-	}
-	if size.X > maxSide || size.Y > maxSide {
-		return size, cut, fmt.Errorf("picture would be %d by %d px, a side may have %d", size.X, size.Y, maxSide)
-	}
-	return size, cut, nil
+	data, err := raster.Encode(img, f.Format, f.Quality)
+	size := img.Bounds()
+	return sandbox.Picture{Data: data, Format: f.Format, Width: size.Dx(), Height: size.Dy()}, err
 }

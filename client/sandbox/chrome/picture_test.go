@@ -3,7 +3,6 @@ package chrome
 import (
 	"errors"
 	"fmt"
-	"image"
 	"net"
 	"net/http"
 	"strings"
@@ -13,49 +12,20 @@ import (
 	"github.com/chromedp/cdproto/network"
 
 	"shotline/client/sandbox"
+	"shotline/client/sandbox/raster"
 )
-
-func TestFit(t *testing.T) {
-	wide, tall := image.Rect(0, 0, 1200, 600), image.Rect(0, 0, 600, 1200)
-	cases := []struct {
-		name          string
-		src           image.Rectangle
-		width, height int
-		size          image.Point
-		cut           image.Rectangle
-	}{
-		{"width", wide, 300, 0, image.Pt(300, 150), wide},
-		{"height", tall, 0, 300, image.Pt(150, 300), tall},
-		{"larger", wide, 2400, 0, image.Pt(2400, 1200), wide},
-		{"same shape", wide, 200, 100, image.Pt(200, 100), wide},
-		{"wider source loses its sides", wide, 100, 100, image.Pt(100, 100), image.Rect(300, 0, 900, 600)},
-		{"taller source loses its bottom", tall, 100, 100, image.Pt(100, 100), image.Rect(0, 0, 600, 600)},
-		{"never nothing", image.Rect(0, 0, 2000, 1), 10, 0, image.Pt(10, 1), image.Rect(0, 0, 2000, 1)},
-	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			size, cut, err := fit(c.src, c.width, c.height)
-			if err != nil || size != c.size || cut != c.cut {
-				t.Errorf("size %v cut %v (%v), want %v %v", size, cut, err, c.size, c.cut)
-			}
-		})
-	}
-	if _, _, err := fit(tall, maxSide, 0); err == nil {
-		t.Error("a picture beyond the largest side was accepted")
-	}
-}
 
 func TestComplete(t *testing.T) {
 	for _, c := range []struct {
 		req  sandbox.RenderRequest
 		want string
 	}{
-		{sandbox.RenderRequest{Width: -1}, "width: -1"},
-		{sandbox.RenderRequest{Height: maxSide + 1}, "height: 16385"},
-		{sandbox.RenderRequest{ScreenWidth: -5}, "screen_width: -5"},
-		{sandbox.RenderRequest{ScreenHeight: 99999}, "screen_height: 99999"},
-		{sandbox.RenderRequest{Quality: 101}, "quality: 101"},
-		{sandbox.RenderRequest{Format: "webp"}, `format: "webp"`},
+		{sandbox.RenderRequest{Frame: sandbox.Frame{Width: -1}}, "width: -1"},
+		{sandbox.RenderRequest{Frame: sandbox.Frame{Height: raster.MaxSide + 1}}, "height: 16384"},
+		{sandbox.RenderRequest{Device: sandbox.Device{ScreenWidth: -5}}, "screen_width: -5"},
+		{sandbox.RenderRequest{Device: sandbox.Device{ScreenHeight: 99999}}, "screen_height: 99999"},
+		{sandbox.RenderRequest{Frame: sandbox.Frame{Quality: 101}}, "quality: 101"},
+		{sandbox.RenderRequest{Frame: sandbox.Frame{Format: "gif"}}, `format: "gif"`},
 	} {
 		c.req.URL = "https://shop.shotline.test/"
 		if _, err := complete(c.req); err == nil || !strings.HasPrefix(err.Error(), c.want) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"image/jpeg"
 	"math"
 	"sync"
 	"sync/atomic"
@@ -19,6 +18,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"shotline/client/sandbox"
+	"shotline/client/sandbox/raster"
 )
 
 // openTimeout bounds the opening of an empty tab. A browser that needs longer
@@ -104,7 +104,7 @@ func (t *tab) close() {
 }
 
 // render loads the page and takes its picture within the page timeout.
-func (t *tab) render(ctx context.Context, req sandbox.RenderRequest) (sandbox.Picture, error) {
+func (t *tab) render(ctx context.Context, req sandbox.RenderRequest) (sandbox.Rendering, error) {
 	run, cancel := context.WithCancelCause(t.ctx)
 	defer cancel(nil)
 	timer := time.AfterFunc(t.cfg.PageTimeout, func() { cancel(errPageTimeout) })
@@ -131,9 +131,13 @@ func (t *tab) render(ctx context.Context, req sandbox.RenderRequest) (sandbox.Pi
 		}),
 	)
 	if err != nil {
-		return sandbox.Picture{}, t.explain(run, err, answered.Load())
+		return sandbox.Rendering{}, t.explain(run, err, answered.Load())
 	}
-	return finish(shot, req)
+	pic, err := finish(shot, req.Frame)
+	if err != nil {
+		return sandbox.Rendering{}, err
+	}
+	return sandbox.Rendering{Shots: []sandbox.Picture{pic}, FinalURL: shot.url, Title: shot.title}, nil
 }
 
 // load opens the address and waits for the page's load event.
@@ -185,12 +189,15 @@ type screenshot struct {
 func capture(ctx context.Context, target *chromedp.Target, req sandbox.RenderRequest) (screenshot, error) {
 	params := page.CaptureScreenshotParams{Format: page.CaptureScreenshotFormatPng}
 	switch {
-	case scaled(req):
+	case scaled(req.Frame):
 		fast := true // the bytes only travel through a pipe
 		params.OptimizeForSpeed = &fast
-	case req.Format == "jpeg":
-		quality := int64(jpegQuality(req))
-		params.Format, params.Quality = page.CaptureScreenshotFormatJpeg, &quality
+	case req.Format != "png":
+		quality := int64(req.Quality)
+		if quality == 0 {
+			quality = raster.DefaultQuality
+		}
+		params.Format, params.Quality = page.CaptureScreenshotFormat(req.Format), &quality
 	}
 	if req.FullPage {
 		layout, err := cdp.Call(ctx, target, page.GetLayoutMetrics, cdp.Empty{})
@@ -203,7 +210,7 @@ func capture(ctx context.Context, target *chromedp.Target, req sandbox.RenderReq
 		}
 		beyond := true
 		params.CaptureBeyondViewport = &beyond
-		params.Clip = &page.Viewport{Width: float64(req.ScreenWidth), Height: min(height, maxSide), Scale: 1}
+		params.Clip = &page.Viewport{Width: float64(req.ScreenWidth), Height: min(height, raster.MaxSide), Scale: 1}
 	}
 	res, err := cdp.Call(ctx, target, page.CaptureScreenshot, params)
 	if err != nil {
@@ -218,12 +225,4 @@ func capture(ctx context.Context, target *chromedp.Target, req sandbox.RenderReq
 		shot.url, shot.title = history.Entries[i].URL, history.Entries[i].Title
 	}
 	return shot, nil
-}
-
-// jpegQuality is the quality asked for, or the encoder's default.
-func jpegQuality(req sandbox.RenderRequest) int {
-	if req.Quality == 0 {
-		return jpeg.DefaultQuality
-	}
-	return req.Quality
 }

@@ -1,0 +1,86 @@
+package raster
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/jpeg"
+	"image/png"
+	"slices"
+
+	"github.com/gen2brain/webp"
+	decodewebp "golang.org/x/image/webp"
+)
+
+// Formats are the picture formats this package reads and writes.
+var Formats = []string{"png", "jpeg", "webp"}
+
+// DefaultQuality is used for jpeg and webp when no quality is asked for.
+const DefaultQuality = 85
+
+// Known reports whether format is one of Formats.
+func Known(format string) bool { return slices.Contains(Formats, format) }
+
+// Encode writes a picture. Quality is 1-100, 0 means DefaultQuality; png, which
+// loses nothing, ignores it.
+func Encode(img image.Image, format string, quality int) ([]byte, error) {
+	if quality == 0 {
+		quality = DefaultQuality
+	}
+	var out bytes.Buffer
+	var err error
+	switch format {
+	case "png":
+		err = (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&out, img)
+	case "jpeg":
+		err = jpeg.Encode(&out, img, &jpeg.Options{Quality: quality})
+	case "webp":
+		err = webp.Encode(&out, img, webp.Options{Quality: quality, Method: 2})
+	default:
+		return nil, fmt.Errorf("encode picture: unknown format %q", format)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("encode picture: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+// Decode reads a picture in the named format.
+func Decode(data []byte, format string) (image.Image, error) {
+	var img image.Image
+	var err error
+	switch r := bytes.NewReader(data); format {
+	case "png":
+		img, err = png.Decode(r)
+	case "jpeg":
+		img, err = jpeg.Decode(r)
+	case "webp":
+		img, err = decodewebp.Decode(r)
+	default:
+		err = fmt.Errorf("unknown format %q", format)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("decode picture: %w", err)
+	}
+	return img, nil
+}
+
+// Size reads the size of a picture without decoding it.
+func Size(data []byte, format string) (image.Point, error) {
+	var size image.Config
+	var err error
+	switch r := bytes.NewReader(data); format {
+	case "png":
+		size, err = png.DecodeConfig(r)
+	case "jpeg":
+		size, err = jpeg.DecodeConfig(r)
+	case "webp":
+		size, err = decodewebp.DecodeConfig(r)
+	default:
+		err = fmt.Errorf("unknown format %q", format)
+	}
+	if err != nil {
+		return image.Point{}, fmt.Errorf("read picture: %w", err)
+	}
+	return image.Pt(size.Width, size.Height), nil
+}
