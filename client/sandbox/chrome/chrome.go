@@ -40,6 +40,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"os"
 	"runtime"
 	"sync"
@@ -65,6 +66,10 @@ type Config struct {
 	Tabs        int           // renders at once; 0: two for each CPU, at most 8
 	PageTimeout time.Duration // for one page, from opening to picture; 0: DefaultPageTimeout
 	Logger      *slog.Logger  // nil: silent
+
+	// AllowPrivate are the private networks whose addresses pages may be opened
+	// at and may load from; none when empty. Demo hosts need no permission.
+	AllowPrivate []netip.Prefix
 
 	// Pages answers the requests for PagesDomain and the hosts below it, over
 	// http and https, in place of the network. It may be called from several

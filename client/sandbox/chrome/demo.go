@@ -25,20 +25,18 @@ func (t *tab) isDemo(u *url.URL) bool {
 }
 
 // serveDemo answers a request from the handler as if it came from the network.
-func (t *tab) serveDemo(ctx context.Context, ev fetch.EventRequestPaused, u *url.URL) {
+// What next changes of the request, the handler gets to see.
+func (t *tab) serveDemo(ctx context.Context, ev fetch.EventRequestPaused, u *url.URL, next fetch.ContinueRequestParams) {
 	if t.cfg.Fail != nil {
 		if err := t.cfg.Fail(ev.Request.URL); err != nil {
 			fail(ctx, ev, failureReason(err))
 			return
 		}
 	}
-	req, err := http.NewRequestWithContext(ctx, ev.Request.Method, u.String(), http.NoBody)
+	req, err := demoRequest(ctx, ev, u, next)
 	if err != nil {
 		fail(ctx, ev, network.ErrorReasonFailed)
 		return
-	}
-	for name, value := range ev.Request.Headers {
-		req.Header.Set(name, fmt.Sprint(value))
 	}
 	rec := &recorder{header: http.Header{}}
 	if err := serve(t.cfg.Pages, rec, req); err != nil {
@@ -55,6 +53,29 @@ func (t *tab) serveDemo(ctx context.Context, ev fetch.EventRequestPaused, u *url
 		}
 	}
 	_, _ = chromedp.Call(ctx, fetch.FulfillRequest, answer)
+}
+
+// demoRequest is the paused request as a server would read it.
+func demoRequest(ctx context.Context, ev fetch.EventRequestPaused, u *url.URL, next fetch.ContinueRequestParams) (*http.Request, error) {
+	method, body := ev.Request.Method, next.PostData
+	if next.Method != "" {
+		method = next.Method
+	} else {
+		for _, part := range ev.Request.PostDataEntries {
+			body = append(body, part.Bytes...)
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	for name, value := range ev.Request.Headers {
+		req.Header.Set(name, fmt.Sprint(value))
+	}
+	for _, entry := range next.Headers {
+		req.Header.Set(entry.Name, entry.Value)
+	}
+	return req, nil
 }
 
 // serve calls the handler and returns its panic as an error, as net/http would

@@ -11,9 +11,10 @@ import (
 	"shotline/client/sandbox"
 )
 
-// patterns are the requests that the browser hands to us: those that may be
-// for the demo hosts or for the sandbox itself, and local files. All others go
-// to the network directly.
+// patterns are the requests that the browser hands to us in every tab: those
+// that may be for the demo hosts or for the sandbox itself, and local files. A
+// visit that changes requests adds all others; without one they go to the
+// network directly.
 func (t *tab) patterns() []*fetch.RequestPattern {
 	patterns := []*fetch.RequestPattern{{URLPattern: "file:*"}}
 	if t.cfg.Pages != nil {
@@ -41,16 +42,20 @@ func ownPattern(port string) string {
 // or the tab is gone, so there is nobody left to tell. WebSockets never come
 // here; the sandbox refuses them by their Origin.
 func (t *tab) answer(ctx context.Context, ev fetch.EventRequestPaused) {
+	next := fetch.ContinueRequestParams{RequestID: ev.RequestID}
+	if v, ok := visits.Load(t); ok {
+		next = v.(*visit).amend(ev)
+	}
 	u, err := url.Parse(ev.Request.URL)
 	switch {
 	case err != nil, u.Scheme == "file":
 		fail(ctx, ev, network.ErrorReasonAccessDenied)
 	case t.isDemo(u):
-		t.serveDemo(ctx, ev, u)
+		t.serveDemo(ctx, ev, u, next)
 	case t.own.Covers(u):
 		fail(ctx, ev, network.ErrorReasonBlockedByClient)
 	default:
-		_, _ = chromedp.Call(ctx, fetch.ContinueRequest, fetch.ContinueRequestParams{RequestID: ev.RequestID})
+		_, _ = chromedp.Call(ctx, fetch.ContinueRequest, next)
 	}
 }
 

@@ -35,7 +35,7 @@ func Encode(img image.Image, format string, quality int) ([]byte, error) {
 	case "jpeg":
 		err = jpeg.Encode(&out, img, &jpeg.Options{Quality: quality})
 	case "webp":
-		err = webp.Encode(&out, img, webp.Options{Quality: quality, Method: 2})
+		err = webp.Encode(&out, toRGB(img), webp.Options{Quality: quality, Method: 2})
 	default:
 		return nil, fmt.Errorf("encode picture: unknown format %q", format)
 	}
@@ -56,6 +56,7 @@ func Decode(data []byte, format string) (image.Image, error) {
 		img, err = jpeg.Decode(r)
 	case "webp":
 		img, err = decodewebp.Decode(r)
+		img = toFullRange(img)
 	default:
 		err = fmt.Errorf("unknown format %q", format)
 	}

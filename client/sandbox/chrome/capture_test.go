@@ -1,0 +1,143 @@
+package chrome
+
+import (
+	"testing"
+
+	"shotline/client/sandbox"
+	"shotline/client/sandbox/raster"
+)
+
+// striped is a page of three bands, 300 px each: red, blue and green.
+const striped = `<!doctype html><style>body{margin:0}div{height:300px}</style>
+	<div style="background:#d02010"></div><div style="background:#1030c0"></div>
+	<div style="background:#10a030"></div>`
+
+func TestOptionSize(t *testing.T) {
+	t.Parallel()
+	url := serveHTML(t, striped)
+	screen := only(t, draw(t, sandbox.RenderRequest{URL: url}), 300, 200)
+	wantColour(t, screen, 150, 197, red)
+	page := only(t, draw(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{FullPage: true}}), 300, 900)
+	wantColour(t, page, 150, 2, red)
+	wantColour(t, page, 150, 450, blue)
+	wantColour(t, page, 150, 897, green)
+}
+
+// Pictures that the page loads only when they come into view are on a full
+// page, too.
+func TestOptionSizeLoadsLazyPictures(t *testing.T) {
+	t.Parallel()
+	url := serveHTML(t, `<!doctype html><style>body{margin:0}p{height:9000px;margin:0}img{display:block}</style><p></p>
+		<img loading="lazy" width="300" height="100" src="data:image/svg+xml,`+
+		`%3Csvg xmlns='http://www.w3.org/2000/svg' width='300' height='100'%3E%3Crect width='300' height='100' fill='%231030c0'/%3E%3C/svg%3E">`)
+	img := only(t, draw(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{FullPage: true}}), 300, 9100)
+	wantColour(t, img, 150, 9050, blue)
+}
+
+// No picture is taller than its formats can hold.
+func TestOptionSizeOfAnEndlessPage(t *testing.T) {
+	t.Parallel()
+	url := serveHTML(t, `<!doctype html><style>body{margin:0;height:90000px;background:#10a030}</style>`)
+	img := only(t, draw(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{FullPage: true}}), 300, raster.MaxSide)
+	wantColour(t, img, 2, raster.MaxSide-2, green)
+}
+
+func TestOptionMaxHeight(t *testing.T) {
+	t.Parallel()
+	url := serveHTML(t, striped)
+	cut := only(t, draw(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{FullPage: true, MaxHeight: 400}}), 300, 400)
+	wantColour(t, cut, 150, 397, blue)
+	only(t, draw(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{FullPage: true, MaxHeight: 5000}}), 300, 900)
+	only(t, draw(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{MaxHeight: 100}}), 300, 200)
+}
+
+func TestOptionTarget(t *testing.T) {
+	t.Parallel()
+	url := serveHTML(t, striped+`<p id="far" style="margin:40px 0 0 25px;width:120px;height:70px;background:#d02010"></p>
+		<p id="none" style="display:none">nothing to see</p>`)
+	img := only(t, draw(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{Target: "#far"}}), 120, 70)
+	wantColour(t, img, 2, 2, red)
+	wantColour(t, img, 117, 67, red)
+	refused(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{Target: "p["}}, "target", "not a valid CSS selector")
+}
+
+func TestOptionTargetMissing(t *testing.T) {
+	t.Parallel()
+	url := serveHTML(t, `<!doctype html><p id="none" style="display:none">nothing to see</p>`)
+	t.Run("hidden", func(t *testing.T) {
+		t.Parallel()
+		refused(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{Target: "#none"}}, "target", "not visible")
+	})
+	t.Run("missing", func(t *testing.T) {
+		t.Parallel()
+		refused(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{Target: "#nowhere"}}, "target", "no element matches")
+	})
+}
+
+func TestOptionFormat(t *testing.T) {
+	t.Parallel()
+	url := serveHTML(t, striped)
+	for _, format := range []string{"png", "jpeg", "webp"} {
+		t.Run(format, func(t *testing.T) {
+			t.Parallel()
+			for _, width := range []int{0, 150} {
+				r := draw(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{Format: format, Width: width}})
+				pic := r.Shots[0]
+				img, err := raster.Decode(pic.Data, format)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if pic.Format != format || img.Bounds().Dx() != pic.Width {
+					t.Errorf("a %s of %d px that says it is %s of %d px", format, img.Bounds().Dx(), pic.Format, pic.Width)
+				}
+				wantColour(t, img, 20, 20, red)
+			}
+		})
+	}
+	refused(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{Format: "gif"}}, "format", "gif")
+}
+
+// noisy is a page whose picture is hard to compress.
+const noisy = `<!doctype html><style>body{margin:0}</style><canvas width="300" height="200"></canvas><script>
+	const at = document.querySelector("canvas").getContext("2d");
+	for (let i = 0; i < 60000; i++) { at.fillStyle = "hsl(" + i * 137 % 360 + " 80% 50%)"; at.fillRect(i % 300, i / 300 | 0, 1, 1) }
+</script>`
+
+func TestOptionQuality(t *testing.T) {
+	t.Parallel()
+	url := serveHTML(t, noisy)
+	for _, format := range []string{"jpeg", "webp"} {
+		t.Run(format, func(t *testing.T) {
+			t.Parallel()
+			for _, width := range []int{0, 250} {
+				bytes := func(quality int) int {
+					return len(draw(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{Format: format, Quality: quality, Width: width}}).Shots[0].Data)
+				}
+				if poor, fine := bytes(10), bytes(95); poor*2 > fine {
+					t.Errorf("width %d: quality 10 takes %d bytes, quality 95 %d", width, poor, fine)
+				}
+			}
+		})
+	}
+}
+
+func TestOptionWidthHeight(t *testing.T) {
+	t.Parallel()
+	url := serveHTML(t, striped)
+	for _, c := range []struct {
+		name          string
+		frame         sandbox.Frame
+		width, height int
+	}{
+		{"width alone", sandbox.Frame{Width: 150}, 150, 100},
+		{"height alone", sandbox.Frame{Height: 50}, 75, 50},
+		{"both cut", sandbox.Frame{Width: 100, Height: 100}, 100, 100},
+		{"of a full page", sandbox.Frame{FullPage: true, Width: 100}, 100, 300},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			img := only(t, draw(t, sandbox.RenderRequest{URL: url, Frame: c.frame}), c.width, c.height)
+			wantColour(t, img, c.width/2, 2, red)
+		})
+	}
+}

@@ -1,0 +1,173 @@
+package chrome
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"shotline/client/sandbox"
+)
+
+// turning is a page that is red at first, and blue once its load is some time
+// past.
+const turning = `<!doctype html><style>body{margin:0;height:100vh;background:#d02010}</style>
+	<script>onload = () => setTimeout(() => { document.body.style.background = "#1030c0" }, 150)</script>`
+
+func TestOptionDelay(t *testing.T) {
+	t.Parallel()
+	url := serveHTML(t, turning)
+	img := only(t, draw(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{Delay: 600 * time.Millisecond}}), 300, 200)
+	wantColour(t, img, 150, 100, blue)
+}
+
+// A page that never finishes loading is drawn as far as it came.
+func TestOptionMaxWait(t *testing.T) {
+	t.Parallel()
+	done := make(chan struct{})
+	t.Cleanup(func() { close(done) })
+	url := serveFunc(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/" {
+			select {
+			case <-done:
+			case <-r.Context().Done():
+			}
+			return
+		}
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = w.Write([]byte(`<!doctype html><title>half</title><style>body{margin:0;height:100vh;background:#10a030}</style><img src="/never">`))
+	})
+	r := draw(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{MaxWait: 500 * time.Millisecond}})
+	wantColour(t, only(t, r, 300, 200), 150, 100, green)
+	if r.Title != "half" {
+		t.Errorf("title %q", r.Title)
+	}
+	refused(t, sandbox.RenderRequest{URL: url + "never", Pace: sandbox.Pace{MaxWait: 300 * time.Millisecond}}, "max_wait", "did not answer")
+}
+
+func TestOptionHidePopups(t *testing.T) {
+	t.Parallel()
+	url := serveHTML(t, `<!doctype html><style>body{margin:0;height:100vh;background:#10a030;overflow:hidden}
+		header{position:fixed;top:0;width:100%;height:20px;background:#1030c0}
+		.layer{position:fixed;inset:0;background:#d02010;z-index:1000}
+		.bar{position:fixed;bottom:0;width:100%;height:60px;background:#d02010}</style>
+		<header>the page's own</header>
+		<div class="layer">Subscribe!</div>
+		<div class="bar" id="cookie-bar">We use cookies <button>Agree</button></div>`)
+	covered := only(t, draw(t, sandbox.RenderRequest{URL: url}), 300, 200)
+	wantColour(t, covered, 250, 100, red)
+	free := only(t, draw(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{HidePopups: true}}), 300, 200)
+	wantColour(t, free, 250, 100, green)
+	wantColour(t, free, 250, 190, green)
+	wantColour(t, free, 250, 10, blue)
+}
+
+func TestOptionScriptInline(t *testing.T) {
+	t.Parallel()
+	url := serveHTML(t, striped)
+	r := draw(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{
+		Script: `document.title = "changed"; document.querySelector("div").style.background = "#10a030"`,
+	}})
+	wantColour(t, only(t, r, 300, 200), 150, 100, green)
+	if r.Title != "changed" {
+		t.Errorf("title %q", r.Title)
+	}
+	refused(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{Script: `throw new Error("on purpose")`}}, "script", "on purpose")
+	refused(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{Script: `this is no script`}}, "script", "SyntaxError")
+}
+
+// steppable is a page that every command of steps can do something to.
+const steppable = `<!doctype html><style>body{margin:0;height:2000px;background:#d02010}#end{position:absolute;top:1500px}</style>
+	<input id="name"><button id="go">go</button><p id="end">end</p>
+	<script>
+	const name = document.querySelector("#name");
+	document.querySelector("#go").onclick = () => {
+		document.title = name.value;
+		setTimeout(() => {
+			document.body.style.background = "#10a030";
+			document.body.insertAdjacentHTML("beforeend", "<i id=late></i>");
+		}, 100);
+	};
+	</script>`
+
+func TestOptionSteps(t *testing.T) {
+	t.Parallel()
+	r := draw(t, sandbox.RenderRequest{URL: serveHTML(t, steppable), HTML: true, Pace: sandbox.Pace{Steps: []sandbox.Step{
+		{Command: sandbox.StepScreenshot},
+		{Command: sandbox.StepFill, Selector: "#name", Value: `Ada "L" <b>`},
+		{Command: sandbox.StepClick, Selector: "#go"},
+		{Command: sandbox.StepWait, Selector: "#late"},
+		{Command: sandbox.StepWait, Wait: 10 * time.Millisecond},
+		{Command: sandbox.StepScroll, Y: 700},
+		{Command: sandbox.StepScroll, Selector: "#end"},
+	}}})
+	if r.Title != `Ada "L" <b>` {
+		t.Errorf("the page read %q", r.Title)
+	}
+	if len(r.Shots) != 2 {
+		t.Fatalf("%d pictures, want that of the step and the last one", len(r.Shots))
+	}
+	wantColour(t, decode(t, r.Shots[0]), 250, 150, red)
+	wantColour(t, decode(t, r.Shots[1]), 250, 150, green)
+}
+
+func TestOptionStepsScroll(t *testing.T) {
+	t.Parallel()
+	url := serveHTML(t, striped)
+	by := only(t, draw(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{Steps: []sandbox.Step{{Command: sandbox.StepScroll, Y: 350}}}}), 300, 200)
+	wantColour(t, by, 100, 100, blue)
+	to := only(t, draw(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{Steps: []sandbox.Step{{Command: sandbox.StepScroll, Selector: "div:last-child"}}}}), 300, 200)
+	wantColour(t, to, 100, 100, green)
+}
+
+func TestOptionStepsFail(t *testing.T) {
+	t.Parallel()
+	url := serveHTML(t, steppable)
+	for _, c := range []struct {
+		name  string
+		step  sandbox.Step
+		words []string
+	}{
+		{"no such element", sandbox.Step{Command: sandbox.StepWait, Selector: "#nowhere", Wait: 100 * time.Millisecond}, []string{"step 1 (wait)", "no element matches"}},
+		{"bad selector", sandbox.Step{Command: sandbox.StepClick, Selector: "#["}, []string{"step 1 (click)", "not a valid CSS selector"}},
+		{"no field", sandbox.Step{Command: sandbox.StepFill, Selector: "#end", Value: "x"}, []string{"step 1 (fill)", "takes no text"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			refused(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{Steps: []sandbox.Step{c.step}}}, c.words...)
+		})
+	}
+}
+
+// A click that leads to another page: the picture shows that one.
+func TestOptionStepsLeadAway(t *testing.T) {
+	t.Parallel()
+	url := serveFunc(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		page := `<!doctype html><style>body{background:#d02010}</style><a href="/next">next</a>`
+		if strings.HasPrefix(r.URL.Path, "/next") {
+			page = `<!doctype html><title>next</title><style>body{background:#1030c0}</style>`
+		}
+		_, _ = w.Write([]byte(page))
+	})
+	r := draw(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{Steps: []sandbox.Step{{Command: sandbox.StepClick, Selector: "a"}}}})
+	wantColour(t, only(t, r, 300, 200), 250, 150, blue)
+	if r.Title != "next" || r.FinalURL != url+"next" {
+		t.Errorf("title %q at %s", r.Title, r.FinalURL)
+	}
+}
+
+// Several pictures of one page show it at different moments.
+func TestOptionShots(t *testing.T) {
+	t.Parallel()
+	url := serveHTML(t, `<!doctype html><style>body{margin:0;height:100vh;background:#d02010}</style><script>
+		onload = () => setTimeout(() => { document.body.style.background = "#1030c0" }, 500)</script>`)
+	r := draw(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{Shots: 3, ShotInterval: 700 * time.Millisecond}})
+	if len(r.Shots) != 3 {
+		t.Fatalf("%d pictures, want 3", len(r.Shots))
+	}
+	wantColour(t, decode(t, r.Shots[2]), 150, 100, blue)
+	if string(r.Shots[0].Data) == string(r.Shots[2].Data) {
+		t.Error("the first picture shows what the last one does")
+	}
+}

@@ -1,0 +1,82 @@
+// Hides what lies over a page: consent banners, dialogs and full-screen
+// overlays, and lets the page scroll again. Best effort: it judges by names,
+// roles and looks, and leaves alone what may be the page itself. Nothing is
+// clicked, so nobody consents to anything.
+(() => {
+	"use strict";
+
+	// The boxes of widespread consent managers, by the names that they use.
+	const known = [
+		"#onetrust-consent-sdk", "#onetrust-banner-sdk",
+		"#CybotCookiebotDialog", "#CybotCookiebotDialogBodyUnderlay",
+		"#usercentrics-root", "#usercentrics-cmp-ui",
+		"#didomi-host", "#qc-cmp2-container", ".qc-cmp2-container",
+		"#truste-consent-track", ".truste_overlay", ".truste_box_overlay",
+		"#sp_message_container, [id^='sp_message_container_']",
+		"#cmpbox", "#cmpbox2", "#cmpwrapper", "#cmplz-cookiebanner-container",
+		".fc-consent-root", ".iubenda-cs-container", "#iubenda-cs-banner",
+		"#cookie-law-info-bar", ".cky-consent-container", ".cky-overlay",
+		".cc-window", ".cc-banner", ".cookieconsent", "#cookieconsent",
+		".osano-cm-window", "#tarteaucitronRoot", "#axeptio_overlay",
+		".klaro", "#BorlabsCookieBox", "#cookiescript_injected",
+		"#hs-eu-cookie-confirmation", "#shopify-pc__banner",
+		"#ez-cookie-dialog-wrapper", ".termly-styles-root", "#termly-code-snippet-support",
+	];
+	const dialogs = "dialog[open], [role=dialog], [role=alertdialog], [aria-modal=true]";
+	const furniture = "header, nav, [role=banner], [role=navigation]"; // what a page keeps in place by itself
+	const names = /cookie|consent|gdpr|ccpa|newsletter|subscribe-?(modal|popup)|popup|pop-up|paywall/i;
+	const words = /cookie|consent|privacy|gdpr|datenschutz|einwillig|confidentialit|privacidad|consentimiento|riservatezza|toestemming|samtyck|απόρρητο|クッキー/i;
+	const overlayIndex = 10; // z-index from which on a full-screen layer counts as an overlay
+	const coverage = 0.7; // part of the viewport that makes a layer full-screen
+
+	const body = document.body;
+	if (!body) return;
+	const screenArea = innerWidth * innerHeight;
+	const allText = body.textContent.length;
+	let hidden = 0;
+
+	const hide = element => {
+		element.style.setProperty("display", "none", "important");
+		hidden++;
+	};
+	// What holds most of the page's text is the page, whatever it looks like.
+	const isPage = element => element === body || element === document.documentElement ||
+		element.tagName === "MAIN" || element.textContent.length > allText / 2 && allText > 2000;
+	const pinned = style => style.position === "fixed" || style.position === "sticky";
+	const covered = element => {
+		const box = element.getBoundingClientRect();
+		const width = Math.min(box.right, innerWidth) - Math.max(box.left, 0);
+		const height = Math.min(box.bottom, innerHeight) - Math.max(box.top, 0);
+		return width > 0 && height > 0 ? width * height / screenArea : 0;
+	};
+	const label = element => element.id + " " + (element.getAttribute("class") ?? "") + " " + (element.getAttribute("aria-label") ?? "");
+	const asks = element => words.test(element.textContent) &&
+		element.querySelector("button, [role=button], input[type=button], input[type=submit], a[class*=btn], a[class*=button]") !== null;
+
+	for (const element of document.querySelectorAll(known.join(", "))) hide(element);
+
+	for (const element of document.querySelectorAll(dialogs)) {
+		if (isPage(element)) continue;
+		let layer = element;
+		while (layer && layer !== body && !/fixed|absolute|sticky/.test(getComputedStyle(layer).position)) layer = layer.parentElement;
+		const modal = element.matches("dialog:modal");
+		if (modal || layer && layer !== body && !isPage(layer)) hide(modal ? element : layer);
+		// Only a closed dialog gives the rest of the page back its life.
+		if (modal) element.close();
+	}
+
+	for (const element of body.querySelectorAll("*")) {
+		const style = getComputedStyle(element);
+		if (!pinned(style) || style.display === "none" || isPage(element)) continue;
+		const whole = style.position === "fixed" && covered(element) >= coverage && Number(style.zIndex) >= overlayIndex;
+		const banner = !element.matches(furniture) && (names.test(label(element)) || asks(element));
+		if (whole || banner) hide(element);
+	}
+
+	if (hidden === 0) return;
+	for (const root of [document.documentElement, body]) {
+		const style = getComputedStyle(root);
+		if (/hidden|clip/.test(style.overflowY)) root.style.setProperty("overflow", "visible", "important");
+		if (style.position === "fixed") root.style.setProperty("position", "static", "important");
+	}
+})();

@@ -1,0 +1,162 @@
+package chrome
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"shotline/client/sandbox"
+	"shotline/client/sandbox/raster"
+)
+
+// Bounds of a request.
+const (
+	maxScreen = 8192 // CSS px of a viewport's side
+	maxScale  = 8    // device px for each CSS px
+	minScale  = 0.1
+	maxShots  = 100
+)
+
+// complete checks a request and fills its zero fields. Its errors name the
+// vendor's parameter.
+func complete(req sandbox.RenderRequest) (sandbox.RenderRequest, error) {
+	if err := checkURL(req.URL); err != nil {
+		return req, err
+	}
+	preset(&req.ScreenWidth, sandbox.DefaultScreenWidth)
+	preset(&req.ScreenHeight, sandbox.DefaultScreenHeight)
+	preset(&req.Scale, 1)
+	preset(&req.Format, "png")
+	preset(&req.Shots, 1)
+	if req.Landscape && req.ScreenWidth < req.ScreenHeight {
+		req.ScreenWidth, req.ScreenHeight = req.ScreenHeight, req.ScreenWidth
+	}
+	for _, check := range []func(sandbox.RenderRequest) error{checkNumbers, checkDevice, checkVisit, checkSteps} {
+		if err := check(req); err != nil {
+			return req, err
+		}
+	}
+	if !raster.Known(req.Format) {
+		return req, fmt.Errorf("format: %q is none of %s", req.Format, strings.Join(raster.Formats, ", "))
+	}
+	if req.PDF != nil {
+		form := *req.PDF
+		form.Format = strings.ToLower(form.Format)
+		req.PDF = &form
+		if _, err := newSheet(form); err != nil {
+			return req, err
+		}
+	}
+	return req, nil
+}
+
+// preset gives a field that was not asked for its default.
+func preset[T comparable](field *T, value T) {
+	var none T
+	if *field == none {
+		*field = value
+	}
+}
+
+func checkURL(address string) error {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil || u.Scheme == "":
+		return errors.New("url: not an absolute address")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return fmt.Errorf("url: only http and https can be rendered, not %s", u.Scheme)
+	case u.Host == "":
+		return errors.New("url: no host")
+	}
+	return nil
+}
+
+func checkNumbers(req sandbox.RenderRequest) error {
+	for _, number := range []struct {
+		name            string
+		value, max, min int
+	}{
+		{"width", req.Width, raster.MaxSide, 0},
+		{"height", req.Height, raster.MaxSide, 0},
+		{"screen_width", req.ScreenWidth, maxScreen, 1},
+		{"screen_height", req.ScreenHeight, maxScreen, 1},
+		{"quality", req.Quality, 100, 0},
+		{"max_height", req.MaxHeight, math.MaxInt32, 0},
+		{"shots", req.Shots, maxShots, 1},
+	} {
+		if number.value < number.min || number.value > number.max {
+			return fmt.Errorf("%s: %d is not between %d and %d", number.name, number.value, number.min, number.max)
+		}
+	}
+	return nil
+}
+
+// languageTag is the usual form of a language: fr, fr-FR, zh-Hant-TW.
+var languageTag = regexp.MustCompile(`^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$`)
+
+func checkDevice(req sandbox.RenderRequest) error {
+	d := req.Device
+	switch at := d.Location; {
+	case !(d.Scale >= minScale && d.Scale <= maxScale):
+		return fmt.Errorf("device_scale: %v is not between %v and %v", d.Scale, minScale, maxScale)
+	case float64(max(d.ScreenWidth, d.ScreenHeight))*d.Scale > raster.MaxSide:
+		return fmt.Errorf("device_scale: a screen of %d by %d at scale %v is larger than a picture can be (%d px)",
+			d.ScreenWidth, d.ScreenHeight, d.Scale, raster.MaxSide)
+	case d.Language != "" && !languageTag.MatchString(d.Language):
+		return fmt.Errorf("language: %q is not a language such as fr or fr-FR", d.Language)
+	case controlled(d.UserAgent):
+		return errors.New("user_agent: control characters are not allowed")
+	case at != nil && !(math.Abs(at.Latitude) <= 90):
+		return fmt.Errorf("geo_latitude: %v is not between -90 and 90", at.Latitude)
+	case at != nil && !(math.Abs(at.Longitude) <= 180):
+		return fmt.Errorf("geo_longitude: %v is not between -180 and 180", at.Longitude)
+	}
+	return nil
+}
+
+// headerName is the token of RFC 9110.
+var headerName = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
+
+// controlled reports whether a header's value has characters that would end it
+// or be lost.
+func controlled(value string) bool {
+	return strings.ContainsFunc(value, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f })
+}
+
+// connection are the headers that the browser alone decides about.
+var connection = map[string]bool{
+	"connection": true, "content-length": true, "expect": true, "host": true, "keep-alive": true,
+	"te": true, "trailer": true, "transfer-encoding": true, "upgrade": true,
+}
+
+func checkVisit(req sandbox.RenderRequest) error {
+	for _, pair := range req.Header {
+		switch {
+		case !headerName.MatchString(pair.Name):
+			return fmt.Errorf("header: %q is not a header's name", pair.Name)
+		case connection[strings.ToLower(pair.Name)]:
+			return fmt.Errorf("header: %s cannot be set", pair.Name)
+		case controlled(pair.Value):
+			return fmt.Errorf("header: the value of %s has control characters", pair.Name)
+		}
+	}
+	return nil
+}
+
+func checkSteps(req sandbox.RenderRequest) error {
+	for i, step := range req.Steps {
+		switch step.Command {
+		case sandbox.StepWait, sandbox.StepScroll, sandbox.StepScreenshot:
+		case sandbox.StepClick, sandbox.StepFill:
+			if step.Selector == "" {
+				return fmt.Errorf("steps: step %d (%s) names no selector", i+1, step.Command)
+			}
+		default:
+			return fmt.Errorf("steps: step %d has the unknown command %q", i+1, step.Command)
+		}
+	}
+	return nil
+}
