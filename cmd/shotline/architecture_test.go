@@ -27,7 +27,8 @@ var mayImport = map[string][]string{
 	"client/sandbox":        {"client/sandbox/raster"},
 	"client/sandbox/pages":  {},
 	"client/sandbox/raster": {},
-	"client/sandbox/chrome": {"client/sandbox", "client/sandbox/raster"},
+	"client/sandbox/egress": {},
+	"client/sandbox/chrome": {"client/sandbox", "client/sandbox/egress", "client/sandbox/raster"},
 	"orchestrator":          {"jobs", "jobs/summary", "client"},
 	"testdata":              {},
 }

@@ -2,14 +2,18 @@ package chrome
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	cdpbrowser "github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/chromedp"
+
+	"shotline/client/sandbox/egress"
 )
 
 // startTimeout bounds a browser's start: a cold one on a busy machine takes
@@ -28,12 +32,26 @@ type browser struct {
 	kill    context.CancelFunc // ends the process, does not wait
 	stop    func()             // ends the process and its children, waits, removes the profile
 	lost    <-chan struct{}    // closed when the connection to the process is gone
+	way     *egress.Proxy      // all that the process can reach
 	pid     int
 	version string
 }
 
-func startBrowser(cfg *Config) (*browser, error) {
-	opts, err := allocatorOptions(cfg)
+func startBrowser(cfg *Config) (_ *browser, err error) {
+	closed := ""
+	if cfg.Pages != nil {
+		closed = cfg.PagesDomain
+	}
+	way, err := egress.Listen(cfg.AllowPrivate, closed)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, way.Close())
+		}
+	}()
+	opts, err := allocatorOptions(cfg, way.Addr())
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +73,7 @@ func startBrowser(cfg *Config) (*browser, error) {
 	}
 	ctx, freeBrowser := chromedp.NewContext(allocator,
 		chromedp.WithLogf(protocolNote), chromedp.WithErrorf(protocolNote))
-	stop := func() {
+	stopProcess := func() {
 		kill()
 		freeBrowser()
 		freeAllocator()
@@ -70,8 +88,14 @@ func startBrowser(cfg *Config) (*browser, error) {
 		err = fmt.Errorf("no answer within %v", startTimeout)
 	}
 	if err != nil {
-		stop()
+		stopProcess()
 		return nil, err
+	}
+	stop := func() {
+		stopProcess()
+		if err := way.Close(); err != nil {
+			cfg.Logger.Warn("browser's proxy was not closed", "error", err)
+		}
 	}
 	process := chromedp.FromContext(ctx).Browser
 	return &browser{
@@ -79,6 +103,7 @@ func startBrowser(cfg *Config) (*browser, error) {
 		lost:    process.LostConnection,
 		pid:     process.Process().Pid,
 		version: version.Product,
+		way:     way,
 	}, nil
 }
 
@@ -93,7 +118,9 @@ func (b *browser) dead() bool {
 }
 
 // allocatorOptions turns the configuration into the browser's command line.
-func allocatorOptions(cfg *Config) ([]chromedp.ExecAllocatorOption, error) {
+// Everything that the browser wants from the network goes by way of the proxy,
+// which also looks up all names.
+func allocatorOptions(cfg *Config, proxy string) ([]chromedp.ExecAllocatorOption, error) {
 	opts := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(cfg.Path),
 		chromedp.ModifyCmdFunc(ownProcessGroup),
@@ -105,13 +132,13 @@ func allocatorOptions(cfg *Config) ([]chromedp.ExecAllocatorOption, error) {
 		chromedp.Flag("disable-domain-reliability", true),
 		chromedp.Flag("disable-popup-blocking", false), // a page gets its one tab
 		chromedp.Flag("no-pings", true),
+		chromedp.Flag("proxy-server", "socks5://"+proxy),
+		chromedp.Flag("proxy-bypass-list", "<-loopback>"), // not even loopback is direct
+		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
+		// Newer browsers know the second name, older ones the first.
+		chromedp.Flag("force-webrtc-ip-handling-policy", "disable_non_proxied_udp"),
+		chromedp.Flag("webrtc-ip-handling-policy", "disable_non_proxied_udp"),
 	)
-	if cfg.Pages != nil {
-		// The demo hosts are answered before a name is looked up. Should a
-		// request escape (while a tab closes), it must not reach a resolver.
-		rules := fmt.Sprintf("MAP %[1]s ~NOTFOUND, MAP *.%[1]s ~NOTFOUND", cfg.PagesDomain)
-		opts = append(opts, chromedp.Flag("host-resolver-rules", rules))
-	}
 	for _, flag := range cfg.Flags {
 		name, value, err := parseFlag(flag)
 		if err != nil {
@@ -122,6 +149,12 @@ func allocatorOptions(cfg *Config) ([]chromedp.ExecAllocatorOption, error) {
 	return opts, nil
 }
 
+// guarding are the browser's flags by which pages could reach what they may not.
+var guarding = []string{
+	"host-resolver-rules", "host-rules", "no-proxy-server", "proxy-auto-detect", "proxy-bypass-list", "proxy-pac-url",
+	"proxy-server", "force-webrtc-ip-handling-policy", "webrtc-ip-handling-policy",
+}
+
 // parseFlag splits "--name" or "--name=value" into chromedp's form, where a
 // bare flag is true.
 func parseFlag(flag string) (name string, value any, err error) {
@@ -130,6 +163,8 @@ func parseFlag(flag string) (name string, value any, err error) {
 	switch {
 	case !ok || name == "" || strings.ContainsAny(name, " \t"):
 		return "", nil, fmt.Errorf("browser flag %q: must look like --flag or --flag=value", flag)
+	case slices.Contains(guarding, name):
+		return "", nil, fmt.Errorf("browser flag %q: what the browser may reach is not up to flags", flag)
 	case strings.HasPrefix(name, "remote-debugging-"):
 		return "", nil, fmt.Errorf("browser flag %q: the browser is driven through a pipe, not a port", flag)
 	case hasValue:

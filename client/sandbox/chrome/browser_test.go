@@ -77,7 +77,7 @@ func ownTempDir(t *testing.T) string {
 // browser: each step begins where the one before it ended.
 func TestBrowserLife(t *testing.T) {
 	dir := ownTempDir(t)
-	r := start(t, Config{Tabs: 1})
+	r := start(t, Config{Tabs: 1, AllowPrivate: loopback})
 	page := serveHTML(t, "<p>hello")
 	render := func(url string) error {
 		_, err := r.Render(t.Context(), sandbox.RenderRequest{URL: url, Device: sandbox.Device{ScreenWidth: 100, ScreenHeight: 100}})

@@ -14,20 +14,24 @@
 //	defer r.Close()
 //	rendering, err := r.Render(ctx, sandbox.RenderRequest{URL: "https://shop.shotline.test/"})
 //
-// Where things are: browser.go starts and ends the process, tab.go opens a tab
-// and drives it through one page, intercept.go stops or answers requests inside
-// the browser, those for the demo hosts by way of demo.go, picture.go scales and encodes, reason.go turns the
+// Where things are: browser.go starts and ends the process, tab.go opens a tab,
+// page.go leads one render through it: emulate.go and agent.go make the browser
+// another device, visit.go asks for the page, moves.go, settle.go and steps.go
+// with element.go do what was asked for in it, capture.go, document.go and pdf.go
+// bring home what it looks like. intercept.go stops or answers requests inside
+// the browser, those for the demo hosts by way of demo.go; reason.go turns the
 // browser's error codes into sentences, find.go looks for a browser on this
 // machine, environment.go says what of our environment it may see.
 //
 // # What a page can reach
 //
-// All that this machine can, loopback and private addresses included: so a
-// service under development can be photographed, and so a page from elsewhere
-// can look around in the network. Two things are out of reach: local files,
-// and the sandbox that asks (sandbox.RenderRequest.Own). As root Chromium
-// refuses to start with its process sandbox, so it runs without; New logs a
-// warning then.
+// Public addresses, and the private networks that Config.AllowPrivate names, so
+// that a service under development can be photographed. The browser has one way
+// out, the proxy of package egress, which looks up names and dials by itself and
+// checks each address that it dials; local files and WebRTC's datagrams have
+// none. The sandbox that asks (sandbox.RenderRequest.Own) stays out of reach
+// though its network is allowed. As root Chromium refuses to start with its
+// process sandbox, so it runs without; New logs a warning then.
 //
 // A page that crashes takes down its own tab and fails its own render. When
 // the browser process dies, the renders in flight fail and the next one starts

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"os"
 	"strings"
@@ -28,15 +29,17 @@ import (
 
 // The tests share one probe and, where they do it no harm, one browser.
 var (
-	findOnce      = sync.OnceValues(Find)
-	sharedFlags   = []string{"--user-agent=shotline-test", "--disable-remote-fonts"}
+	findOnce    = sync.OnceValues(Find)
+	sharedFlags = []string{"--user-agent=shotline-test", "--disable-remote-fonts"}
+	// The tests' own servers are on loopback.
+	loopback      = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 	sharedBrowser *Renderer // nil until shared is called
 	sharedLog     string    // what it said at start
 	sharedOnce    = sync.OnceValues(func() (*Renderer, error) {
 		var log bytes.Buffer
 		var err error
 		sharedBrowser, err = New(Config{
-			Pages: pages.Handler(), Fail: pages.Fail, Tabs: 4, Flags: sharedFlags,
+			Pages: pages.Handler(), Fail: pages.Fail, Tabs: 4, Flags: sharedFlags, AllowPrivate: loopback,
 			Logger: slog.New(slog.NewTextHandler(&log, nil)),
 		})
 		sharedLog = log.String()

@@ -5,11 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
-	"syscall"
 
 	"github.com/chromedp/cdproto/fetch"
 	"github.com/chromedp/cdproto/network"
@@ -92,21 +90,6 @@ func serve(h http.Handler, w http.ResponseWriter, r *http.Request) (err error) {
 	}()
 	h.ServeHTTP(w, r)
 	return nil
-}
-
-// failureReason is the browser's name for a network error of Go's.
-func failureReason(err error) network.ErrorReason {
-	var dns *net.DNSError
-	switch {
-	case errors.As(err, &dns):
-		return network.ErrorReasonNameNotResolved
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return network.ErrorReasonConnectionRefused
-	case errors.Is(err, syscall.ECONNRESET):
-		return network.ErrorReasonConnectionReset
-	default:
-		return network.ErrorReasonFailed
-	}
 }
 
 // recorder keeps a handler's answer.

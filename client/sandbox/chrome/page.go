@@ -46,7 +46,12 @@ func (t *tab) render(ctx context.Context, req sandbox.RenderRequest) (sandbox.Re
 	defer visits.Delete(t)
 	err := chromedp.Do(limited, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
 		r.target = target
-		return r.perform(ctx)
+		err := r.perform(ctx)
+		var failed *chromedp.LoadError
+		if errors.As(err, &failed) {
+			return r.unreached(ctx, failed.ErrorText)
+		}
+		return err
 	}))
 	if err != nil {
 		return sandbox.Rendering{}, r.explain(limited, err)
@@ -82,12 +87,9 @@ func (r *run) perform(ctx context.Context) error {
 
 // explain turns what stopped a render into a reason for the person who asked.
 func (r *run) explain(limited context.Context, err error) error {
-	var failed *chromedp.LoadError
 	var told fault
 	cause := context.Cause(limited)
 	switch {
-	case errors.As(err, &failed):
-		return loadReason(failed.ErrorText)
 	case errors.As(err, &told):
 		return told
 	case errors.Is(cause, errPageTimeout):

@@ -1,9 +1,18 @@
 package chrome
 
 import (
+	"context"
 	"errors"
-	"fmt"
+	"net"
+	"net/url"
 	"strings"
+	"syscall"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
+
+	"shotline/client/sandbox/egress"
 )
 
 // reasons says in words what Chromium's network error codes mean. The codes
@@ -43,10 +52,68 @@ var reasons = map[string]string{
 func loadReason(text string) error {
 	code := strings.TrimPrefix(text, "net::")
 	if words, ok := reasons[code]; ok {
-		return fmt.Errorf("%s (%s)", words, text)
+		return faultf("%s (%s)", words, text)
 	}
 	if text == "" {
-		return errors.New("the page could not be loaded")
+		return fault("the page could not be loaded")
 	}
-	return fmt.Errorf("the page could not be loaded (%s)", text)
+	return faultf("the page could not be loaded (%s)", text)
+}
+
+// unreached says why the page could not be loaded, from the browser's text. Of
+// what failed behind the proxy the browser knows only that it failed.
+func (r *run) unreached(ctx context.Context, text string) error {
+	if !strings.Contains(text, "SOCKS") && !strings.Contains(text, "PROXY") && !strings.Contains(text, "ADDRESS_UNREACHABLE") {
+		return loadReason(text)
+	}
+	tree, err := cdp.Call(ctx, r.target, page.GetFrameTree, cdp.Empty{})
+	if err != nil || tree.FrameTree == nil || tree.FrameTree.Frame == nil {
+		return loadReason(text)
+	}
+	u, err := url.Parse(tree.FrameTree.Frame.UnreachableURL)
+	if err != nil {
+		return loadReason(text)
+	}
+	why := r.tab.browser.way.Why(net.JoinHostPort(u.Hostname(), port(u)))
+	switch {
+	case errors.Is(why, egress.ErrPrivate):
+		return faultf("%s is not on a public address; pages on private ones are opened only with --allow-private", u.Hostname())
+	case why != nil:
+		return loadReason(errorCode(failureReason(why)))
+	default:
+		return loadReason(text)
+	}
+}
+
+// failureReason is the browser's name for a network error of Go's.
+func failureReason(err error) network.ErrorReason {
+	var dns *net.DNSError
+	var slow net.Error
+	switch {
+	case errors.As(err, &dns):
+		return network.ErrorReasonNameNotResolved
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return network.ErrorReasonConnectionRefused
+	case errors.Is(err, syscall.ECONNRESET):
+		return network.ErrorReasonConnectionReset
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return network.ErrorReasonAddressUnreachable
+	case errors.As(err, &slow) && slow.Timeout():
+		return network.ErrorReasonTimedOut
+	default:
+		return network.ErrorReasonFailed
+	}
+}
+
+// errorCode is the text that a page's load fails with for a reason:
+// ConnectionRefused is net::ERR_CONNECTION_REFUSED.
+func errorCode(reason network.ErrorReason) string {
+	var code strings.Builder
+	for i, letter := range string(reason) {
+		if i > 0 && letter >= 'A' && letter <= 'Z' {
+			code.WriteByte('_')
+		}
+		code.WriteRune(letter)
+	}
+	return "net::ERR_" + strings.ToUpper(code.String())
 }

@@ -1,0 +1,224 @@
+package egress
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"strings"
+	"syscall"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+
+func listen(t *testing.T, allowed []netip.Prefix, closed string) *Proxy {
+	t.Helper()
+	p, err := Listen(allowed, closed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
+// through is an HTTP client that goes by the proxy.
+func through(t *testing.T, p *Proxy) *http.Client {
+	transport := &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "socks5h", Host: p.Addr()})}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+func TestAllowedNetworkIsReached(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(w, r.Body)
+	}))
+	t.Cleanup(server.Close)
+	client := through(t, listen(t, loopback, ""))
+	body := strings.Repeat("all of it comes through ", 100_000)
+	_, port, _ := net.SplitHostPort(server.Listener.Addr().String())
+	for _, host := range []string{"127.0.0.1", "localhost", "[::ffff:127.0.0.1]"} {
+		res, err := client.Post("http://"+host+":"+port, "text/plain", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(res.Body)
+		if err != nil || res.Body.Close() != nil || string(got) != body {
+			t.Errorf("%s: %d bytes came back (%v), want %d", host, len(got), err, len(body))
+		}
+	}
+}
+
+// Every form of an address that is not public is refused, before a packet goes
+// out.
+func TestPrivateAddressesAreRefused(t *testing.T) {
+	p := listen(t, nil, "")
+	client := through(t, p)
+	for _, host := range []string{
+		"127.0.0.1", "127.1.2.3", "localhost", "0.0.0.0", "10.0.0.1", "172.16.0.1", "172.31.255.254", "192.168.1.1",
+		"169.254.169.254", "100.64.0.1", "192.0.2.1", "198.18.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255",
+		"::", "::1", "fe80::1", "fc00::1", "fd00:ec2::254", "ff02::1", "2001:db8::1",
+		"::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "64:ff9b:1::a00:1", "2002:7f00:1::1", "2002:a00:1::",
+		"2001:0:7f00:1::", "::127.0.0.1",
+	} {
+		address := net.JoinHostPort(host, "80")
+		if res, err := client.Get("http://" + address + "/"); err == nil {
+			_ = res.Body.Close()
+			t.Errorf("%s was reached", address)
+		}
+		if ip, err := netip.ParseAddr(host); err == nil {
+			address = netip.AddrPortFrom(ip.Unmap(), 80).String()
+		}
+		if why := p.Why(address); !errors.Is(why, ErrPrivate) {
+			t.Errorf("%s: %v, want %v", address, why, ErrPrivate)
+		}
+	}
+}
+
+// What is allowed is allowed alone.
+func TestOnlyTheAllowedNetworkIsOpen(t *testing.T) {
+	p := listen(t, []netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")}, "")
+	if _, err := through(t, p).Get("http://127.0.0.1:80/"); err == nil || !errors.Is(p.Why("127.0.0.1:80"), ErrPrivate) {
+		t.Errorf("127.0.0.1: %v, %v", err, p.Why("127.0.0.1:80"))
+	}
+	server, err := net.Listen("tcp", "127.0.0.2:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	conn, err := p.dial(server.Addr().String())
+	if err != nil {
+		t.Fatalf("127.0.0.2: %v", err)
+	}
+	_ = conn.Close()
+}
+
+func TestWhy(t *testing.T) {
+	p := listen(t, loopback, "closed.test")
+	client := through(t, p)
+	gone, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := gone.Addr().String()
+	_ = gone.Close()
+	if _, err := client.Get("http://" + closed + "/"); err == nil || !errors.Is(p.Why(closed), syscall.ECONNREFUSED) {
+		t.Errorf("a closed port: %v", p.Why(closed))
+	}
+	for _, host := range []string{"closed.test:80", "a.closed.test:80", "A.Closed.Test.:80"} {
+		var dns *net.DNSError
+		if _, err := client.Get("http://" + host + "/"); err == nil || !errors.As(p.Why(host), &dns) || !dns.IsNotFound {
+			t.Errorf("%s: %v", host, p.Why(host))
+		}
+	}
+	again := httptest.NewUnstartedServer(http.NotFoundHandler())
+	_ = again.Listener.Close()
+	if again.Listener, err = net.Listen("tcp", closed); err != nil {
+		t.Fatal(err)
+	}
+	again.Start()
+	defer again.Close()
+	res, err := client.Get("http://" + closed + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if why := p.Why(closed); why != nil {
+		t.Errorf("an address that has come back: %v", why)
+	}
+}
+
+func TestReasonsAreBounded(t *testing.T) {
+	var r reasons
+	for i := range 3 * maxReasons {
+		r.set(string(rune('a'+i%26))+strings.Repeat("x", i), io.EOF)
+	}
+	if len(r.last) > maxReasons {
+		t.Errorf("%d reasons kept, want at most %d", len(r.last), maxReasons)
+	}
+}
+
+// A connection that breaks on one side breaks on the other, one that ends, ends.
+func TestEndsAreHandedOn(t *testing.T) {
+	server, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	p := listen(t, loopback, "")
+	for _, breaks := range []bool{false, true} {
+		inside := open(t, p, server.Addr().String())
+		outside, err := server.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := inside.Write([]byte("ask")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(outside, make([]byte, 3)); err != nil {
+			t.Fatal(err)
+		}
+		if breaks {
+			_ = outside.(*net.TCPConn).SetLinger(0)
+		}
+		_ = outside.Close()
+		if _, err := inside.Read(make([]byte, 1)); breaks != errors.Is(err, syscall.ECONNRESET) || !breaks && err != io.EOF {
+			t.Errorf("broken %v: the other side reads %v", breaks, err)
+		}
+		_ = inside.Close()
+	}
+}
+
+// open is a raw connection by way of the proxy.
+func open(t *testing.T, p *Proxy, address string) net.Conn {
+	t.Helper()
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(context.Background(), "tcp", p.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := netip.MustParseAddrPort(address)
+	request := append([]byte{5, 1, 0, 5, 1, 0, 1}, to.Addr().AsSlice()...)
+	if _, err := conn.Write(append(request, byte(to.Port()>>8), byte(to.Port()))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(conn, make([]byte, 12)); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+func FuzzReadAddress(f *testing.F) {
+	for _, seed := range []string{
+		"\x05\x01\x00\x01\x7f\x00\x00\x01\x00\x50", "\x05\x01\x00\x03\x01a\x01\xbb", "\x05\x01\x00\x04" + strings.Repeat("\x00", 18),
+		"\x05\x02\x00\x01", "\x04\x01", "\x05\x01\x00\x03\xff",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		address, err := readAddress(bytes.NewReader(data))
+		if err != nil {
+			return
+		}
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			// A name may hold anything; what is no host fails when it is dialled.
+			p := &Proxy{}
+			if _, err := p.dial(address); err == nil {
+				t.Errorf("%q was dialled", address)
+			}
+		}
+	})
+}
