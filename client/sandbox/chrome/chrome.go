@@ -1,9 +1,9 @@
 // Package chrome renders pages with a real headless Chromium.
 //
-// A Renderer owns one browser process. Every Render gets a tab of its own in a
-// browser context of its own, so pages share no cookies, cache or storage, and
-// the tab is closed afterwards. How many tabs are open at once is bounded
-// (Config.Tabs); further renders wait their turn.
+// A Renderer owns one browser process. Every Render has a tab to itself, in a
+// browser context of its own. Afterwards the tab is closed, unless the page can
+// have left nothing in it (traces.go): pages share no cookies, cache or storage.
+// How many renders run at once is bounded (Config.Tabs); further ones wait.
 //
 //	path, ok := chrome.Find()
 //	if !ok {
@@ -15,6 +15,7 @@
 //	rendering, err := r.Render(ctx, sandbox.RenderRequest{URL: "https://shop.shotline.test/"})
 //
 // Where things are: browser.go starts and ends the process, tab.go opens a tab,
+// pool.go keeps clean ones,
 // page.go leads one render through it: emulate.go and agent.go make the browser
 // another device, visit.go asks for the page, moves.go, settle.go and steps.go
 // with element.go do what was asked for in it, capture.go, document.go and pdf.go
@@ -91,8 +92,11 @@ type Config struct {
 
 // Renderer is a sandbox.Renderer over one headless browser.
 type Renderer struct {
-	cfg   Config
-	slots chan struct{} // one token for each open tab
+	cfg       Config
+	slots     chan struct{} // one token for each render under way
+	pool      pool
+	returning sync.WaitGroup // tabs on their way back to the pool
+	rest      *time.Timer    // closes tabs that nobody has used for a while
 
 	mu      sync.Mutex
 	current *browser // nil before the first start and after Close
@@ -125,8 +129,9 @@ func New(cfg Config) (*Renderer, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	r := &Renderer{cfg: cfg, slots: make(chan struct{}, cfg.Tabs)}
+	r := newRenderer(cfg)
 	if _, err := r.browser(); err != nil {
+		r.rest.Stop()
 		return nil, err
 	}
 	if os.Getuid() == 0 {
@@ -135,10 +140,16 @@ func New(cfg Config) (*Renderer, error) {
 	return r, nil
 }
 
+func newRenderer(cfg Config) *Renderer {
+	r := &Renderer{cfg: cfg, slots: make(chan struct{}, cfg.Tabs), pool: newPool(cfg.Tabs)}
+	r.rest = time.AfterFunc(idleTime, r.closeIdle)
+	return r
+}
+
 // Name is "chrome".
 func (r *Renderer) Name() string { return "chrome" }
 
-// Render opens req.URL in a new tab and takes its picture. When both Width and
+// Render opens req.URL in a clean tab and takes its picture. When both Width and
 // Height are given the page fills them, cut from the top and the middle rather
 // than distorted. A full page is at most raster.MaxSide px tall.
 //
@@ -156,30 +167,13 @@ func (r *Renderer) Render(ctx context.Context, req sandbox.RenderRequest) (sandb
 	}
 	defer func() { <-r.slots }()
 
-	t, err := r.openTab(req.Own)
+	t, err := r.takeTab(ctx, req)
 	if err != nil {
 		return sandbox.Rendering{}, err
 	}
-	defer t.close()
-	return t.render(ctx, req)
-}
-
-// openTab opens a tab, once more in a new browser when the old one turns out
-// to be dead: nothing was asked of the page yet, so nothing happens twice.
-func (r *Renderer) openTab(own sandbox.Address) (*tab, error) {
-	for first := true; ; first = false {
-		b, err := r.browser()
-		if err != nil {
-			return nil, err
-		}
-		t, err := openTab(b, &r.cfg, own)
-		if err == nil {
-			return t, nil
-		}
-		if !first || !b.dead() {
-			return nil, fmt.Errorf("open a tab: %w", err)
-		}
-	}
+	rendering, err := t.render(ctx, req)
+	r.putTab(t, req, err)
+	return rendering, err
 }
 
 // browser returns the running browser and starts one when there is none.
@@ -224,6 +218,8 @@ func (r *Renderer) Close() error {
 		for range cap(r.slots) {
 			<-r.slots
 		}
+		r.rest.Stop()
+		r.closeTabs()
 	}
 	return nil
 }

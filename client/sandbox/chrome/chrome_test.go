@@ -95,9 +95,14 @@ func shared(t *testing.T) *Renderer {
 func sharing(t *testing.T, change func(*Config)) *Renderer {
 	t.Helper()
 	whole := shared(t)
-	r := &Renderer{cfg: whole.cfg, current: whole.current}
-	change(&r.cfg)
-	r.slots = make(chan struct{}, r.cfg.Tabs)
+	cfg := whole.cfg
+	change(&cfg)
+	r := newRenderer(cfg)
+	r.current = whole.current
+	t.Cleanup(func() {
+		r.rest.Stop()
+		r.closeTabs()
+	})
 	return r
 }
 

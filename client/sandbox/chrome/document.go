@@ -3,9 +3,6 @@ package chrome
 import (
 	"context"
 	"fmt"
-
-	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/page"
 )
 
 // What a page may hand back besides pictures.
@@ -16,19 +13,11 @@ const (
 
 // describe notes where the page ended up and what it is called.
 func (r *run) describe(ctx context.Context) error {
-	history, err := cdp.Call(ctx, r.target, page.GetNavigationHistory, cdp.Empty{})
+	told, err := call[[2]string](ctx, r.target, `limit => [location.href, String(document.title).slice(0, limit)]`, maxTitle)
 	if err != nil {
-		return fmt.Errorf("read the final address: %w", err)
+		return fmt.Errorf("read the page's address and title: %w", err)
 	}
-	r.out.FinalURL = r.req.URL
-	if i := int(history.CurrentIndex); i >= 0 && i < len(history.Entries) {
-		r.out.FinalURL = history.Entries[i].URL
-	}
-	// The history's title lags behind scripts that have just changed it.
-	r.out.Title, err = call[string](ctx, r.target, `limit => String(document.title).slice(0, limit)`, maxTitle)
-	if err != nil {
-		return fmt.Errorf("read the title: %w", err)
-	}
+	r.out.FinalURL, r.out.Title = told[0], told[1]
 	return nil
 }
 

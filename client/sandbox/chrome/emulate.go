@@ -17,10 +17,21 @@ import (
 // touchPoints is how many fingers a phone's screen tells apart.
 const touchPoints = 5
 
+// pretence is all that a tab has been told to pretend.
+type pretence struct {
+	sandbox.Device
+	strictSSL bool
+}
+
 // emulate makes the browser pretend to be the device. Every setting is sent,
-// also the one that was not asked for: whatever a tab was told before does not
-// matter.
+// also the one that was not asked for, unless the tab pretends just that
+// already.
 func (r *run) emulate(ctx context.Context) error {
+	wanted := pretence{r.req.Device, r.req.StrictSSL}
+	if r.tab.pretends == wanted {
+		return nil
+	}
+	r.tab.pretends = wanted
 	for _, setting := range []struct {
 		name string
 		set  func(context.Context) error

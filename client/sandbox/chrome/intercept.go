@@ -43,8 +43,8 @@ func ownPattern(port string) string {
 // here; the sandbox refuses them by their Origin.
 func (t *tab) answer(ctx context.Context, ev fetch.EventRequestPaused) {
 	next := fetch.ContinueRequestParams{RequestID: ev.RequestID}
-	if v, ok := visits.Load(t); ok {
-		next = v.(*visit).amend(ev)
+	if v := t.visit.Load(); v != nil {
+		next = v.amend(ev)
 	}
 	u, err := url.Parse(ev.Request.URL)
 	switch {

@@ -42,8 +42,8 @@ func (t *tab) render(ctx context.Context, req sandbox.RenderRequest) (sandbox.Re
 	defer stop()
 
 	r := &run{tab: t, req: req, visit: newVisit(req)}
-	visits.Store(t, r.visit)
-	defer visits.Delete(t)
+	t.visit.Store(r.visit)
+	defer t.visit.Store(nil)
 	err := chromedp.Do(limited, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
 		r.target = target
 		err := r.perform(ctx)

@@ -5,13 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	cdpbrowser "github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/fetch"
 	"github.com/chromedp/cdproto/inspector"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/performance"
 	"github.com/chromedp/chromedp"
 
 	"shotline/client/sandbox"
@@ -26,7 +29,8 @@ var (
 	errTabCrashed  = errors.New("the page crashed its tab")
 )
 
-// tab is one page in a browser context of its own.
+// tab shows one page after another, in a browser context of its own. One render
+// at a time may use it.
 type tab struct {
 	cfg     *Config
 	own     sandbox.Address // must not be reached
@@ -35,6 +39,13 @@ type tab struct {
 	cancel  context.CancelCauseFunc
 	free    func()         // closes the tab in the browser
 	work    sync.WaitGroup // event loops and demo requests
+
+	visit    atomic.Pointer[visit] // of the render under way; nil between two
+	traces   traces
+	pretends pretence
+	strict   bool // bad certificates fail
+	uses     int  // renders so far
+
 }
 
 // openTab opens an empty tab and puts its guards in place: downloads denied,
@@ -65,6 +76,20 @@ func (t *tab) guard(ctx context.Context, target *chromedp.Target) error {
 	onEvent(t, fetch.RequestPaused, func(ev fetch.EventRequestPaused) {
 		t.work.Go(func() { t.answer(ctx, ev) })
 	})
+	if err := chromedp.Listen(ctx, t.traces.note); err != nil {
+		return fmt.Errorf("watch the tab: %w", err)
+	}
+	// What was fetched for one page is no business of the next.
+	if err := send(ctx, target, network.SetCacheDisabled, network.SetCacheDisabledParams{CacheDisabled: true}); err != nil {
+		return fmt.Errorf("disable the cache: %w", err)
+	}
+	if err := send(ctx, target, performance.Enable, performance.EnableParams{}); err != nil {
+		return fmt.Errorf("watch for scripts: %w", err)
+	}
+	// A page that is drawn ahead would run scripts that nobody counts.
+	if err := send(ctx, target, page.SetPrerenderingAllowed, page.SetPrerenderingAllowedParams{IsAllowed: false}); err != nil {
+		return fmt.Errorf("forbid prerendering: %w", err)
+	}
 	if _, err := cdp.Call(ctx, target, fetch.Enable, fetch.EnableParams{Patterns: t.patterns()}); err != nil {
 		return fmt.Errorf("intercept requests: %w", err)
 	}

@@ -18,10 +18,6 @@ import (
 	"shotline/client/sandbox"
 )
 
-// visits are the renders under way, by their tab: what a paused request needs
-// to know of the render that caused it.
-var visits sync.Map // *tab to *visit
-
 // visit is how one page is asked for. The browser has no way to send headers to
 // one host only, or to open a page by POST, so the requests are changed while
 // they are paused. Safe for concurrent use.
