@@ -15,14 +15,14 @@
 //	rendering, err := r.Render(ctx, sandbox.RenderRequest{URL: "https://shop.shotline.test/"})
 //
 // Where things are: browser.go starts and ends the process, tab.go opens a tab,
-// pool.go keeps clean ones,
-// page.go leads one render through it: emulate.go and agent.go make the browser
-// another device, visit.go asks for the page, moves.go, settle.go and steps.go
-// with element.go do what was asked for in it, capture.go, document.go and pdf.go
-// bring home what it looks like. intercept.go stops or answers requests inside
-// the browser, those for the demo hosts by way of demo.go; reason.go turns the
-// browser's error codes into sentences, find.go looks for a browser on this
-// machine, environment.go says what of our environment it may see.
+// pool.go hands tabs out, page.go leads one render through its tab: emulate.go
+// and agent.go make the browser another device, visit.go asks for the page,
+// moves.go, settle.go and steps.go with element.go do what was asked for in it,
+// capture.go, document.go and pdf.go bring home what it looks like. intercept.go
+// stops or answers requests inside the browser, those for the demo hosts by way
+// of demo.go; reason.go turns the browser's error codes into sentences, find.go
+// looks for a browser on this machine, environment.go says what of our
+// environment it may see.
 //
 // # What a page can reach
 //

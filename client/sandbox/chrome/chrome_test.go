@@ -94,7 +94,11 @@ func shared(t *testing.T) *Renderer {
 // sharing is a Renderer of its own over the shared browser.
 func sharing(t *testing.T, change func(*Config)) *Renderer {
 	t.Helper()
-	whole := shared(t)
+	return over(t, shared(t), change)
+}
+
+// over is a Renderer of its own over another's browser.
+func over(t *testing.T, whole *Renderer, change func(*Config)) *Renderer {
 	cfg := whole.cfg
 	change(&cfg)
 	r := newRenderer(cfg)

@@ -36,6 +36,7 @@ var reasons = map[string]string{
 	"ERR_FAILED":                         "the page could not be fetched",
 	"ERR_HTTP_RESPONSE_CODE_FAILURE":     "the server answered with an error and no page",
 	"ERR_INTERNET_DISCONNECTED":          "there is no network connection",
+	"ERR_INVALID_AUTH_CREDENTIALS":       "the page asks for a user name and password",
 	"ERR_INVALID_URL":                    "the address is not valid",
 	"ERR_NAME_NOT_RESOLVED":              "the host name does not exist",
 	"ERR_NETWORK_CHANGED":                "the network changed during the request",

@@ -1,0 +1,222 @@
+package chrome
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	cdptarget "github.com/chromedp/cdproto/target"
+	"github.com/chromedp/chromedp"
+
+	"shotline/client/sandbox"
+)
+
+// hostile are pages that harm whoever opens them, or try. Each render must end
+// with a picture or, where ends is set, with that reason.
+var hostile = []struct {
+	name  string
+	body  string // of the page, when serve is nil
+	serve func(w http.ResponseWriter, r *http.Request)
+	ends  string
+}{
+	{name: "redirects without end", serve: func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, fmt.Sprintf("/%d", time.Now().UnixNano()), http.StatusFound)
+	}, ends: "redirects without end"},
+	{name: "navigates without end", body: `<script>location = "/?" + Math.random()</script>`, ends: "within"},
+	{name: "dialogs", body: `<script>for (let i = 0; i < 50; i++) { alert(i); confirm(i); prompt(i) }</script>`},
+	{name: "asks before it lets go", body: `<script>onbeforeunload = e => { e.preventDefault(); return "stay" }</script>`},
+	{name: "print", body: `<script>print()</script>`},
+	{name: "windows", body: `<script>for (let i = 0; i < 100; i++) open("/?" + i); document.title = "opened"</script>`},
+	{name: "windows that open windows", body: `<script>open(location); open(location)</script>`},
+	{name: "downloads", body: `<a id="a" download href="/file">a</a><script>for (let i = 0; i < 20; i++) document.getElementById("a").click()</script>`},
+	{name: "never ends its script", body: `<script>for (;;);</script>`, ends: "within"},
+	{name: "never ends its answer", serve: func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		for r.Context().Err() == nil {
+			if _, err := w.Write([]byte("<p>more ")); err != nil {
+				return
+			}
+			w.(http.Flusher).Flush()
+			select {
+			case <-r.Context().Done():
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	}, ends: "within"},
+	{name: "asks for a password", serve: func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("WWW-Authenticate", `Basic realm="mine"`)
+		w.WriteHeader(http.StatusUnauthorized)
+		fmt.Fprint(w, "<p>who are you?")
+	}, ends: "user name and password"},
+	{name: "wants camera, place and messages", body: `<script>
+		navigator.mediaDevices?.getUserMedia({video: true, audio: true}).catch(() => {});
+		navigator.geolocation.getCurrentPosition(() => {});
+		Notification.requestPermission();
+		document.documentElement.requestFullscreen?.().catch(() => {});
+		</script>`},
+	{name: "sockets", body: `<script>for (let i = 0; i < 300; i++) new WebSocket(location.href.replace("http", "ws") + i)</script>`},
+	{name: "endless height", body: `<style>body{height:30000000px;background:#d02010}</style>`},
+	{name: "deep nesting", body: `<script>document.write("<div>".repeat(5000) + "deep")</script>`},
+	{name: "frames in frames", body: `<script>if (location.search.length < 5) document.write('<iframe src="/' + (location.search || "?") + 'x"></iframe>'.repeat(2))</script>`},
+	{name: "huge canvas", body: `<canvas id="c" width="30000" height="30000"></canvas><script>c.getContext("2d").fillRect(0, 0, 9, 9)</script>`},
+	{name: "local files", body: `<iframe src="file:///etc/passwd"></iframe><img src="file:///etc/hostname">
+		<script>fetch("file:///etc/passwd").then(r => r.text()).then(t => document.title = t)</script>`},
+	{name: "the browser's own pages", body: `<script>location = "chrome://settings"; open("chrome://version"); open("devtools://devtools/bundled/inspector.html")</script>`},
+}
+
+// TestHostilePages opens them one after another with one tab, and a good page
+// after each: nothing of them stays.
+func TestHostilePages(t *testing.T) {
+	t.Parallel()
+	good := serveHTML(t, `<!doctype html><title>good</title><style>body{background:#1030c0}</style>`)
+	dir := ownHome(t)
+	r := start(t, Config{Tabs: 1, AllowPrivate: loopback})
+	impatient := over(t, r, func(c *Config) { c.PageTimeout = time.Second })
+	for _, h := range hostile {
+		t.Run(h.name, func(t *testing.T) {
+			serve := h.serve
+			if serve == nil {
+				serve = func(w http.ResponseWriter, r *http.Request) {
+					if r.URL.Path == "/file" {
+						w.Header().Set("Content-Disposition", "attachment; filename=gift.bin")
+					} else {
+						w.Header().Set("Content-Type", "text/html")
+					}
+					fmt.Fprint(w, "<!doctype html><title>bad</title>"+h.body)
+				}
+			}
+			server := httptest.NewServer(http.HandlerFunc(serve))
+			defer server.Close()
+			defer server.CloseClientConnections()
+			renderer := r
+			if h.ends == "within" {
+				renderer = impatient
+			}
+			rendering, err := renderer.Render(t.Context(), sandbox.RenderRequest{URL: server.URL, Frame: sandbox.Frame{FullPage: true},
+				Device: sandbox.Device{ScreenWidth: 300, ScreenHeight: 200}})
+			switch {
+			case h.ends == "" && err != nil:
+				t.Error(err)
+			case h.ends == "" && (len(rendering.Shots) != 1 || strings.Contains(rendering.Title, "root:")):
+				t.Errorf("%d pictures, title %q", len(rendering.Shots), rendering.Title)
+			case h.ends != "" && (err == nil || !strings.Contains(err.Error(), h.ends)):
+				t.Errorf("error %v, want one with %q", err, h.ends)
+			}
+			rendering, err = r.Render(t.Context(), sandbox.RenderRequest{URL: good, Device: small})
+			if err != nil || rendering.Title != "good" {
+				t.Fatalf("the page after it: title %q, %v", rendering.Title, err)
+			}
+			wantColour(t, decode(t, rendering.Shots[0]), 150, 100, blue)
+			impatient.returning.Wait()
+			if n := openPages(t, r); n > cap(r.pool) {
+				t.Errorf("%d pages are still open", n)
+			}
+		})
+	}
+	left, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range left {
+		if strings.Contains(entry.Name(), "gift") {
+			t.Errorf("%s was downloaded", entry.Name())
+		}
+	}
+}
+
+// ownHome is where a browser would put downloads.
+func ownHome(t *testing.T) string {
+	t.Helper()
+	dir, err := os.UserHomeDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// openPages counts the browser's pages.
+func openPages(t *testing.T, r *Renderer) int {
+	t.Helper()
+	r.returning.Wait()
+	infos, err := chromedp.CallBrowser(r.current.ctx, cdptarget.GetTargets, cdptarget.GetTargetsParams{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages := 0
+	for _, info := range infos.TargetInfos {
+		if info.Type == "page" && info.BrowserContextID != "" && info.URL != "about:blank" {
+			pages++
+		}
+	}
+	return pages
+}
+
+// A page of a hundred megabytes costs the render, not the machine.
+func TestHugePage(t *testing.T) {
+	t.Parallel()
+	var sent atomic.Int64
+	server := serveFunc(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		line := []byte("<p>" + strings.Repeat("x", 1<<20))
+		for range 100 {
+			n, err := w.Write(line)
+			sent.Add(int64(n))
+			if err != nil {
+				return
+			}
+		}
+	})
+	r := sharing(t, func(c *Config) { c.Tabs = 1; c.PageTimeout = 8 * time.Second })
+	rendering, err := r.Render(t.Context(), sandbox.RenderRequest{URL: server, HTML: true, Device: small})
+	if err == nil {
+		t.Errorf("HTML of %d bytes", len(rendering.HTML))
+	} else if !strings.Contains(err.Error(), "larger than 16 MiB") && !strings.Contains(err.Error(), "within") {
+		t.Error(err)
+	}
+	if sent.Load() < 1<<20 {
+		t.Errorf("only %d bytes were sent, so the test proves nothing", sent.Load())
+	}
+	if _, err := r.Render(t.Context(), sandbox.RenderRequest{URL: serveHTML(t, "<p>small"), Device: small}); err != nil {
+		t.Error("the page after it:", err)
+	}
+}
+
+// The sandbox's own API is out of reach by every way that a page has.
+func TestPageTriesItsSandbox(t *testing.T) {
+	t.Parallel()
+	var reached atomic.Int32
+	vendor, err := url.Parse(serveFunc(t, func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := sandbox.Address{Host: vendor.Hostname(), Port: vendor.Port()}
+	for name, body := range map[string]string{
+		"meta refresh": `<meta http-equiv="refresh" content="0;url=%[1]s">`,
+		"form":         `<form method="post" action="%[1]sapi/v1/batch/create"></form><script>document.forms[0].submit()</script>`,
+		"beacon":       `<script>navigator.sendBeacon("%[1]s"); new Image().src = "%[1]s"</script>`,
+		"worker": `<script>new Worker(URL.createObjectURL(new Blob(['fetch("%[1]s").catch(() => {})'])));
+			new EventSource("%[1]s")</script>`,
+		"prefetch": `<link rel="prefetch" href="%[1]s"><link rel="preload" as="image" href="%[1]s"><link rel="icon" href="%[1]sicon">`,
+		"object":   `<object data="%[1]s"></object><embed src="%[1]s"><video src="%[1]s"></video>`,
+		"window":   `<script>open("%[1]s"); open("/again")</script>`,
+		"style":    `<style>@import "%[1]s"; body { background: url("%[1]s") } @font-face { font-family: a; src: url("%[1]s") } p { font-family: a }</style><p>a`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			page := serveHTML(t, "<!doctype html>"+fmt.Sprintf(body, vendor.String()))
+			// Where such a page leads does not matter.
+			_, _ = shared(t).Render(t.Context(), sandbox.RenderRequest{URL: page, Own: own, Device: small, Pace: sandbox.Pace{Delay: 200 * time.Millisecond}})
+		})
+	}
+	t.Cleanup(func() {
+		if n := reached.Load(); n > 0 {
+			t.Errorf("%d requests reached the sandbox", n)
+		}
+	})
+}
