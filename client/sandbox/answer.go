@@ -75,27 +75,38 @@ func wrongMethod(allowed string) *apiError {
 func (s *Server) api(name string, e endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.books.countCall(name)
-		data, err := s.ask(r, e)
+		data, err := s.ask(r, name, e)
 		if err != nil {
-			refusal := new(apiError)
-			if !errors.As(err, &refusal) {
+			refusal := refusalOf(err)
+			if refusal == errInternal {
 				s.cfg.Logger.Error("sandbox call failed", "endpoint", name, "error", err)
-				refusal = errInternal
 			}
 			s.books.countError(refusal.code)
 			writeError(w, refusal)
 			return
 		}
-		if f, ok := data.(file); ok {
-			writeFile(w, f)
-			return
+		switch answer := data.(type) {
+		case file:
+			writeFile(w, answer)
+		case spoilt:
+			answer.write(w)
+		default:
+			writeJSON(w, http.StatusOK, map[string]any{"success": true, "data": data})
 		}
-		writeJSON(w, http.StatusOK, map[string]any{"success": true, "data": data})
 	})
 }
 
+// refusalOf is an error as the caller sees it: what is not worded for him is
+// an internal error.
+func refusalOf(err error) *apiError {
+	if refusal := new(apiError); errors.As(err, &refusal) {
+		return refusal
+	}
+	return errInternal
+}
+
 // ask runs the checks that all endpoints share, then the endpoint.
-func (s *Server) ask(r *http.Request, e endpoint) (any, error) {
+func (s *Server) ask(r *http.Request, name string, e endpoint) (any, error) {
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return nil, &apiError{status: http.StatusBadRequest, code: "BAD_REQUEST", text: "The query string is malformed"}
@@ -106,6 +117,9 @@ func (s *Server) ask(r *http.Request, e endpoint) (any, error) {
 	// HEAD is refused as well: a create must not happen without its answer.
 	if r.Method != e.method {
 		return nil, wrongMethod(e.method)
+	}
+	if answer, spoilt, err := s.spoilRead(name, e, q); spoilt {
+		return answer, err
 	}
 	return e.answer(r, q)
 }

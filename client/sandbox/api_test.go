@@ -239,11 +239,12 @@ func TestLedger(t *testing.T) {
 		Renderer: "plain", Balance: 97, Spent: 3,
 		Calls:  map[string]int64{"screenshot/create": 3, "unknown": 1},
 		Errors: map[string]int64{"MISSING_PARAMS": 1, "NOT_FOUND": 1},
+		Fired:  map[string]int64{}, Faults: []sandbox.LedgerFault{}, Refused: []sandbox.LedgerRefusal{},
 		Creates: []sandbox.LedgerCreate{
 			{ID: 1001, URL: "https://example.com/", Status: "finished", Tags: []string{"a", "b"}, Apps: []string{}, Cost: 2,
-				CreatedAt: at, FinishedAt: at, Deliveries: []sandbox.LedgerDelivery{}},
+				CreatedAt: at, FinishedAt: at, Answer: "200", Deliveries: []sandbox.LedgerDelivery{}},
 			{ID: 1002, URL: "https://broken.test/", Status: "error", Error: "connection refused", Tags: []string{}, Apps: []string{"12"}, Cost: 1,
-				CreatedAt: at, FinishedAt: at, Deliveries: []sandbox.LedgerDelivery{}},
+				CreatedAt: at, FinishedAt: at, Answer: "200", Deliveries: []sandbox.LedgerDelivery{}},
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -12,10 +12,23 @@ import (
 
 // BenchmarkCreateWithWebhook measures a create over HTTP up to its delivered
 // webhook, caller and receiver in the same process.
-func BenchmarkCreateWithWebhook(b *testing.B) {
+func BenchmarkCreateWithWebhook(b *testing.B) { benchmarkCreate(b, sandbox.Config{}) }
+
+// BenchmarkCreateDecidingFaults is the same with every fault set, but none
+// happening: what the decisions cost.
+func BenchmarkCreateDecidingFaults(b *testing.B) {
+	var faults []sandbox.Fault
+	for _, info := range sandbox.FaultList() {
+		faults = append(faults, sandbox.Fault{Name: info.Name})
+	}
+	benchmarkCreate(b, sandbox.Config{Faults: faults})
+}
+
+func benchmarkCreate(b *testing.B, cfg sandbox.Config) {
 	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer receiver.Close()
-	srv, err := sandbox.New(sandbox.Config{WebhookURL: receiver.URL, WebhookSecret: "s3cret", Balance: 1e12})
+	cfg.WebhookURL, cfg.WebhookSecret, cfg.Balance = receiver.URL, "s3cret", 1e12
+	srv, err := sandbox.New(cfg)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -11,7 +11,8 @@ import (
 // books is everything the sandbox remembers: screenshots, credits, counters.
 // All methods are safe for concurrent use and none waits for anything.
 type books struct {
-	max int // screenshots remembered
+	max int              // screenshots remembered
+	now func() time.Time // set before the books are used
 
 	mu        sync.Mutex
 	first     int64 // id of shots[0]; ids are consecutive
@@ -22,6 +23,10 @@ type books struct {
 	spent     float64
 	calls     map[string]int64
 	errors    map[string]int64
+
+	fired      map[string]int64 // faults by name
+	faults     recent[LedgerFault]
+	turnedAway recent[LedgerRefusal]
 }
 
 func newBooks(max int, firstID int64, balance float64) *books {
@@ -32,6 +37,10 @@ func newBooks(max int, firstID int64, balance float64) *books {
 		balance: balance,
 		calls:   make(map[string]int64),
 		errors:  make(map[string]int64),
+		fired:   make(map[string]int64),
+
+		faults:     recent[LedgerFault]{max: max},
+		turnedAway: recent[LedgerRefusal]{max: max},
 	}
 }
 
@@ -89,8 +98,12 @@ func (b *books) finish(shot *screenshot, r Rendering, failure string, at time.Ti
 		shot.status, shot.err = statusError, failure
 	}
 	shot.finishedAt = at
-	shot.deliveries = deliveries
-	shot.undecided = len(deliveries)
+	shot.deliveries = append(shot.deliveries, deliveries...)
+	for _, d := range deliveries {
+		if d.state == deliveryWaiting {
+			shot.undecided++
+		}
+	}
 }
 
 // find returns a copy of one screenshot.
@@ -129,7 +142,7 @@ func (b *books) list(f filter) []object {
 	found, skipped := []object{}, 0
 	for _, shot := range slices.Backward(candidates) {
 		switch {
-		case !f.matches(shot):
+		case !f.matches(shot) || b.lags(shot):
 		case skipped < f.offset:
 			skipped++
 		default:
@@ -183,6 +196,9 @@ func (b *books) ledger() Ledger {
 		Spent:     b.spent,
 		Calls:     maps.Clone(b.calls),
 		Errors:    maps.Clone(b.errors),
+		Fired:     maps.Clone(b.fired),
+		Faults:    b.faults.copy(),
+		Refused:   b.turnedAway.copy(),
 		Forgotten: b.forgotten,
 		Creates:   make([]LedgerCreate, 0, len(b.shots)),
 	}

@@ -71,6 +71,13 @@ type Config struct {
 	// that a restarted sandbox does not give out an id twice.
 	FirstID int64
 
+	// Faults are what goes wrong, by chance; none by default. FaultList names
+	// them, and PUT /sandbox/faults replaces them.
+	Faults []Fault
+	// Seed decides, with the subject, which faults happen: the same seed and
+	// the same requests repeat a run.
+	Seed int64
+
 	// Logger gets what an operator should see; nil discards it.
 	Logger *slog.Logger
 	// Now is the clock for all timestamps; nil means time.Now.
@@ -113,6 +120,10 @@ func (c Config) withDefaults() (Config, error) {
 		return c, err
 	}
 	c.Dialect = dialect
+
+	if _, err := newFaultSet(c.Faults, c.Seed); err != nil {
+		return c, fmt.Errorf("sandbox: %w", err)
+	}
 
 	c.APIKey = orElse(c.APIKey, DefaultAPIKey)
 	c.WebhookTries = orElse(c.WebhookTries, 8)

@@ -16,12 +16,14 @@ const (
 	deliveryWaiting   = "waiting"
 	deliveryDelivered = "delivered"
 	deliveryGivenUp   = "given_up"
+	deliveryDropped   = "dropped" // by a fault, without a single post
 )
 
 // delivery is one webhook owed to one app. State and attempts are guarded by
 // the books' lock; failed belongs to whoever holds the delivery.
 type delivery struct {
 	notice
+	mishap
 	shot *screenshot
 	app  string
 
@@ -44,6 +46,7 @@ type courier struct {
 	changed *sync.Cond // ready grew, or closed
 	ready   []*delivery
 	pausing map[*delivery]*time.Timer
+	held    []*delivery // until enough others were posted; all are in pausing too
 	closed  bool
 }
 
@@ -84,6 +87,7 @@ func (c *courier) stop() {
 		timer.Stop()
 	}
 	clear(c.pausing)
+	c.held = nil
 	c.mu.Unlock()
 	c.changed.Broadcast()
 	c.wg.Wait()
@@ -92,25 +96,33 @@ func (c *courier) stop() {
 
 // send takes deliveries over; they count as work until decided.
 func (c *courier) send(deliveries []*delivery) {
-	c.work.add(len(deliveries))
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ready = append(c.ready, deliveries...)
-	for range deliveries {
-		c.changed.Signal()
+	for _, d := range deliveries {
+		if d.state == deliveryDropped {
+			continue
+		}
+		c.work.add(1)
+		if !d.follows {
+			c.admit(d)
+		}
 	}
 }
 
 func (c *courier) loop() {
-	for d := c.take(); d != nil; d = c.take() {
+	for d := c.take(false); d != nil; d = c.take(true) {
 		c.attempt(d)
 	}
 }
 
-// take waits for the next delivery; nil means the courier is stopping.
-func (c *courier) take() *delivery {
+// take waits for the next delivery; nil means the courier is stopping. posted
+// tells that the caller has just been through with another one.
+func (c *courier) take(posted bool) *delivery {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if posted {
+		c.overtake()
+	}
 	for len(c.ready) == 0 && !c.closed {
 		c.changed.Wait()
 	}
@@ -125,11 +137,12 @@ func (c *courier) take() *delivery {
 
 // attempt posts once and decides what comes next.
 func (c *courier) attempt(d *delivery) {
-	record := LedgerAttempt{At: stamp(c.cfg.Now())}
+	record := LedgerAttempt{Number: d.failed + 1, At: stamp(c.cfg.Now()), Signature: d.signatureKind(c.cfg.WebhookSecret)}
 	status, err := c.post(d)
 	if c.ctx.Err() != nil {
 		return
 	}
+	c.passed(d)
 	record.Status = status
 	if err != nil {
 		record.Error = err.Error()
@@ -165,8 +178,7 @@ func (c *courier) pause(d *delivery) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		delete(c.pausing, d)
-		c.ready = append(c.ready, d)
-		c.changed.Signal()
+		c.enqueue(d)
 	})
 }
 
@@ -176,7 +188,7 @@ func (c *courier) post(d *delivery) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	c.cfg.Dialect.headers(req.Header, d.notice, c.cfg.WebhookSecret)
+	c.cfg.Dialect.headers(req.Header, d.notice, d.secret(c.cfg.WebhookSecret))
 	res, err := c.client.Do(req)
 	if err != nil {
 		// Without the address, which may carry a token of the receiver's.

@@ -18,7 +18,7 @@ const (
 
 // create answers GET /screenshot/create. Parameters it does not know are
 // accepted and ignored.
-func (s *Server) create(_ *http.Request, q url.Values) (any, error) {
+func (s *Server) create(r *http.Request, q url.Values) (any, error) {
 	if q.Get("url") == "" {
 		return nil, missing("url")
 	}
@@ -26,11 +26,7 @@ func (s *Server) create(_ *http.Request, q url.Values) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, shown, err := s.place(o)
-	if err != nil {
-		return nil, err
-	}
-	return shown, nil
+	return s.placeFaulty(r.Context(), o)
 }
 
 // place charges an order, enters it in the books and hands it to the render
@@ -39,6 +35,7 @@ func (s *Server) place(o order) (*screenshot, object, error) {
 	if s.ctx.Err() != nil {
 		return nil, object{}, errClosed
 	}
+	o.fate = s.placedFate(o)
 	// The answer is fixed before a worker sees the screenshot, so it always
 	// says processing, however quick the worker is.
 	shot, shown, err := s.books.open(o)
@@ -128,7 +125,7 @@ func (s *Server) renderOne(shot *screenshot) {
 		failure = err.Error()
 	}
 	at := s.cfg.Now()
-	deliveries := s.deliveriesFor(shot, result, failure)
+	deliveries := s.mishandle(shot, result, failure, s.deliveriesFor(shot, result, failure))
 	s.books.finish(shot, result, failure, at, deliveries)
 	s.courier.send(deliveries)
 }

@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// clock is the time in all tests.
+// clock is the time in tests that bring none of their own.
 var clock = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 
 // vendor is a sandbox that listens.
@@ -34,7 +34,9 @@ type vendor struct {
 
 func start(t *testing.T, cfg sandbox.Config) *vendor {
 	t.Helper()
-	cfg.Now = func() time.Time { return clock }
+	if cfg.Now == nil {
+		cfg.Now = func() time.Time { return clock }
+	}
 	if cfg.FirstID == 0 {
 		cfg.FirstID = 1001
 	}

@@ -1,8 +1,10 @@
 package sandbox
 
 import (
+	"math"
 	"net/http"
 	"net/url"
+	"slices"
 )
 
 // Ledger is the sandbox's own account of what it was asked and what it told,
@@ -16,6 +18,15 @@ type Ledger struct {
 	// included; Errors counts the refusals by code.
 	Calls  map[string]int64 `json:"calls"`
 	Errors map[string]int64 `json:"errors"`
+
+	// Fired counts the faults that happened, by name; Faults are the latest of
+	// them, as many as screenshots are remembered, oldest first.
+	Fired  map[string]int64 `json:"fired"`
+	Faults []LedgerFault    `json:"faults"`
+
+	// Refused are the latest creates without effect that were well worded, as
+	// many as screenshots are remembered, oldest first.
+	Refused []LedgerRefusal `json:"refused"`
 
 	// Creates are the remembered screenshots, oldest first; Forgotten is how
 	// many older ones made room for them.
@@ -34,22 +45,43 @@ type LedgerCreate struct {
 	Cost       float64          `json:"cost"`
 	CreatedAt  string           `json:"created_at"`
 	FinishedAt string           `json:"finished_at,omitempty"`
+	Answer     string           `json:"answer"`           // HTTP status, cut, or gone: the caller was
+	Faults     []string         `json:"faults,omitempty"` // that happened to it
 	Deliveries []LedgerDelivery `json:"deliveries"`
+}
+
+// LedgerRefusal is one create that took no effect.
+type LedgerRefusal struct {
+	At     string   `json:"at"`
+	URL    string   `json:"url"` // normalised
+	Tags   []string `json:"tags"`
+	Answer string   `json:"answer"` // HTTP status, or cut
+	Faults []string `json:"faults,omitempty"`
+}
+
+// LedgerFault is one fault that happened.
+type LedgerFault struct {
+	Fault      string `json:"fault"`
+	Subject    string `json:"subject"`    // URL and tags of the create and what of it, or the reading call
+	Occurrence int    `json:"occurrence"` // the how many-th such create or call it was, from 1
 }
 
 // LedgerDelivery is one webhook owed to one app.
 type LedgerDelivery struct {
 	App      string          `json:"app"`
 	Event    string          `json:"event"`
-	State    string          `json:"state"` // waiting, delivered or given_up
+	State    string          `json:"state"`           // waiting, delivered, given_up or dropped
+	Fault    string          `json:"fault,omitempty"` // that made the sandbox send it; empty for what it owes
 	Attempts []LedgerAttempt `json:"attempts"`
 }
 
 // LedgerAttempt is one post of a webhook.
 type LedgerAttempt struct {
-	At     string `json:"at"`
-	Status int    `json:"status,omitempty"` // HTTP status, 0 when no answer came
-	Error  string `json:"error,omitempty"`  // why no answer came
+	Number    int    `json:"attempt"` // from 1
+	At        string `json:"at"`
+	Signature string `json:"signature"`        // valid, wrong or none
+	Status    int    `json:"status,omitempty"` // HTTP status, 0 when no answer came
+	Error     string `json:"error,omitempty"`  // why no answer came
 }
 
 // ledgerEntry deep-copies what may still change.
@@ -64,7 +96,12 @@ func (s *screenshot) ledgerEntry() LedgerCreate {
 		Cost:       s.cost,
 		CreatedAt:  stamp(s.createdAt),
 		FinishedAt: stamp(s.finishedAt),
+		Answer:     "200",
 		Deliveries: make([]LedgerDelivery, 0, len(s.deliveries)),
+	}
+	if s.fate != nil {
+		e.Answer = orElse(s.fate.answer, e.Answer)
+		e.Faults = slices.Clone(s.fate.fired)
 	}
 	for _, a := range s.apps {
 		e.Apps = append(e.Apps, a.id)
@@ -74,6 +111,7 @@ func (s *screenshot) ledgerEntry() LedgerCreate {
 			App:      d.app,
 			Event:    d.event,
 			State:    d.state,
+			Fault:    d.cause,
 			Attempts: append([]LedgerAttempt{}, d.attempts...),
 		})
 	}
@@ -87,8 +125,9 @@ func (s *Server) Ledger() Ledger {
 	return l
 }
 
-// showLedger answers GET /sandbox/ledger. The books are no part of the
-// vendor's API, so they come without its envelope.
+// showLedger answers GET /sandbox/ledger; tag and id leave only the creates
+// and refusals with that tag and the create with that id. The books are no
+// part of the vendor's API, so they come without its envelope.
 func (s *Server) showLedger(w http.ResponseWriter, r *http.Request) {
 	q, _ := url.ParseQuery(r.URL.RawQuery)
 	switch {
@@ -97,6 +136,24 @@ func (s *Server) showLedger(w http.ResponseWriter, r *http.Request) {
 	case r.Method != http.MethodGet:
 		writeError(w, wrongMethod(http.MethodGet))
 	default:
-		writeJSON(w, http.StatusOK, s.Ledger())
+		l, err := s.Ledger().narrowed(q)
+		if err != nil {
+			writeError(w, refusalOf(err))
+			return
+		}
+		writeJSON(w, http.StatusOK, l)
 	}
+}
+
+// narrowed leaves only the creates and refusals that q names by tag and id.
+// The sums stay those of everything.
+func (l Ledger) narrowed(q url.Values) (Ledger, error) {
+	p := &params{query: q}
+	tag, id := q.Get("tag"), p.integer("id", 1, math.MaxInt, 0)
+	lacks := func(tags []string) bool { return tag != "" && !slices.Contains(tags, tag) }
+	l.Creates = slices.DeleteFunc(l.Creates, func(c LedgerCreate) bool {
+		return lacks(c.Tags) || id != 0 && c.ID != int64(id)
+	})
+	l.Refused = slices.DeleteFunc(l.Refused, func(r LedgerRefusal) bool { return lacks(r.Tags) || id != 0 })
+	return l, p.err()
 }

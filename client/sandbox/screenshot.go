@@ -28,6 +28,7 @@ type order struct {
 	video     bool
 	cost      float64
 	createdAt time.Time
+	fate      *fate // what faults do to it; nil when none are set
 }
 
 // screenshot is one entry in the books. Everything but id and order is

@@ -22,6 +22,7 @@ type Server struct {
 	books    *books
 	pictures *pictures // nil when the renderer's pictures are drawn on demand
 	courier  *courier
+	faults   faultControl
 	base     atomic.Pointer[base]
 	imageKey []byte        // makes image addresses unguessable
 	drawing  chan struct{} // bounds the pictures held decoded in memory
@@ -64,6 +65,10 @@ func New(cfg Config) (*Server, error) {
 		if s.pictures, err = openPictures(cfg.Dir, cfg.MaxScreenshots, cfg.MaxPictureBytes); err != nil {
 			return nil, err
 		}
+	}
+	s.books.now = cfg.Now
+	if err := s.SetFaults(cfg.Faults, cfg.Seed); err != nil {
+		return nil, err
 	}
 	s.SetBaseURL(cfg.BaseURL)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -131,6 +136,7 @@ func (s *Server) Handler() http.Handler {
 	}
 	mux.Handle("/api/v1/", s.api("unknown", endpoint{http.MethodGet, s.noEndpoint}))
 	mux.HandleFunc("/sandbox/ledger", s.showLedger)
+	mux.HandleFunc("/sandbox/faults", s.manageFaults)
 	mux.HandleFunc("GET /images/{name}", s.image)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "ok", "renderer": s.cfg.Renderer.Name()})

@@ -136,7 +136,9 @@ func TestWebhookIsRepeatedUntilAnswered2xx(t *testing.T) {
 		t.Errorf("backoff asked for %v, want [1 2]", asked)
 	}
 	want := []sandbox.LedgerDelivery{{App: "12", Event: "screenshot.completed", State: "delivered", Attempts: []sandbox.LedgerAttempt{
-		{At: "2026-03-04T05:06:07Z", Status: 503}, {At: "2026-03-04T05:06:07Z", Status: 302}, {At: "2026-03-04T05:06:07Z", Status: 204},
+		{Number: 1, At: "2026-03-04T05:06:07Z", Signature: "valid", Status: 503},
+		{Number: 2, At: "2026-03-04T05:06:07Z", Signature: "valid", Status: 302},
+		{Number: 3, At: "2026-03-04T05:06:07Z", Signature: "valid", Status: 204},
 	}}}
 	if diff := cmp.Diff(want, v.srv.Ledger().Creates[0].Deliveries); diff != "" {
 		t.Errorf("ledger (-want +got):\n%s", diff)

@@ -26,8 +26,9 @@ var (
 
 func sandboxCommand() *cli.Command {
 	return &cli.Command{
-		Name:  "sandbox",
-		Usage: "serve a local ScreenshotCenter-compatible API that renders with a real browser",
+		Name:        "sandbox",
+		Usage:       "serve a local ScreenshotCenter-compatible API that renders with a real browser",
+		Description: faultsHelp(),
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "listen", Value: "127.0.0.1:8070", Usage: "`ADDRESS` of the API"},
 			&cli.BoolFlag{Name: "allow-remote", Usage: "listen on other addresses than loopback: whoever has the key can then make this machine open any page"},
@@ -37,7 +38,8 @@ func sandboxCommand() *cli.Command {
 			&cli.StringFlag{Name: "webhook-secret", EnvVars: []string{"WEBHOOK_SECRET"}, Usage: "`SECRET` that signs them; empty: unsigned"},
 			&cli.StringFlag{Name: "dialect", Value: string(sandbox.DialectA), Usage: "wording of the webhooks: A (guide) or B (product page)"},
 			&cli.StringSliceFlag{Name: "app-id", Usage: "send webhooks only for this app `ID` (repeatable); any, when not given"},
-			rendererFlag, chromeFlag, tabsFlag, pageTimeFlag, logFlag, configFlag,
+			faultFlag, seedFlag, balanceFlag,
+			rendererFlag, chromeFlag, tabsFlag, pageTimeFlag, privateFlag, logFlag, configFlag,
 		},
 		Action: serveSandbox,
 	}
@@ -57,6 +59,14 @@ func serveSandbox(c *cli.Context) error {
 	if c.Bool("allow-remote") && c.String("api-key") == sandbox.DefaultAPIKey {
 		return badUsage("--allow-remote wants an --api-key of your own: everybody knows the default")
 	}
+	wrong, err := faults(c)
+	if err != nil {
+		return err
+	}
+	credits, err := balance(c)
+	if err != nil {
+		return err
+	}
 	renderer, err := newRenderer(c, log)
 	if err != nil {
 		return err
@@ -68,6 +78,9 @@ func serveSandbox(c *cli.Context) error {
 		WebhookSecret: c.String("webhook-secret"),
 		Dialect:       sandbox.Dialect(c.String("dialect")),
 		AppIDs:        c.StringSlice("app-id"),
+		Faults:        wrong,
+		Seed:          int64(c.Int(seedFlag.Name)),
+		Balance:       credits,
 		Renderer:      renderer,
 		Workers:       tabs(c),
 		PageTimeout:   c.Duration(pageTimeFlag.Name),
@@ -87,6 +100,10 @@ func serveSandbox(c *cli.Context) error {
 
 // newRenderer finds the renderer that --renderer asks for.
 func newRenderer(c *cli.Context, log *slog.Logger) (sandbox.Renderer, error) {
+	private, err := privateNetworks(c)
+	if err != nil {
+		return nil, err
+	}
 	plain := &sandbox.PlainRenderer{Fail: pages.Fail}
 	kind := c.String(rendererFlag.Name)
 	switch kind {
@@ -103,7 +120,7 @@ func newRenderer(c *cli.Context, log *slog.Logger) (sandbox.Renderer, error) {
 	}
 	browser, err := chrome.New(chrome.Config{
 		Path: path, Flags: c.StringSlice(chromeFlag.Name), Tabs: tabs(c), PageTimeout: c.Duration(pageTimeFlag.Name),
-		Logger: log, Pages: pages.Handler(), Fail: pages.Fail,
+		Logger: log, Pages: pages.Handler(), Fail: pages.Fail, AllowPrivate: private,
 	})
 	if err != nil && kind == "auto" {
 		log.Warn("the browser does not start: pictures are placeholders", "browser", path, "error", err)

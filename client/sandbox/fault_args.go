@@ -1,0 +1,106 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// faultArg is an argument that a fault takes.
+type faultArg struct {
+	name     string
+	fallback string // its value when not given
+	kind     argKind
+}
+
+// argKind is what the value of an argument looks like.
+type argKind int
+
+const (
+	argCount   argKind = iota // 2..20, at least 2
+	argCount1                 // 1..5, at least 1
+	argDelay                  // 1s..10s
+	argSeconds                // 1..30
+	argStatus                 // 500..504
+	argOrder                  // first, last or any
+	argWord                   // a status word
+)
+
+// The values of argOrder.
+const (
+	lieLast = iota
+	lieFirst
+)
+
+// maxFaultDelay bounds every delay: longer ones only hide a typing error.
+const maxFaultDelay = 24 * time.Hour
+
+// span is a compiled value: a range of whole numbers (nanoseconds in a delay),
+// or a word.
+type span struct {
+	low, high int64
+	word      string
+}
+
+// parse reads the value of an argument.
+func (a faultArg) parse(text string) (span, error) {
+	number := func(s string) (int64, error) { return strconv.ParseInt(s, 10, 64) }
+	switch a.kind {
+	case argCount:
+		return parseSpan(text, number, 2, 100, "a number from 2 to 100 or a range such as 2..20")
+	case argCount1:
+		return parseSpan(text, number, 1, 100, "a number from 1 to 100 or a range such as 1..5")
+	case argSeconds:
+		return parseSpan(text, number, 0, 86400, "seconds from 0 to 86400 or a range such as 1..30")
+	case argStatus:
+		return parseSpan(text, number, 500, 599, "a status from 500 to 599 or a range such as 500..504")
+	case argDelay:
+		duration := func(s string) (int64, error) { d, err := time.ParseDuration(s); return int64(d), err }
+		return parseSpan(text, duration, 0, int64(maxFaultDelay), "a duration up to 24h or a range such as 1s..10s")
+	case argOrder:
+		return parseOrder(text)
+	default:
+		return parseWord(text)
+	}
+}
+
+// parseSpan reads one number, or two with .. between them.
+func parseSpan(text string, read func(string) (int64, error), least, most int64, want string) (span, error) {
+	first, last, isRange := strings.Cut(text, "..")
+	if !isRange {
+		last = first
+	}
+	low, err1 := read(first)
+	high, err2 := read(last)
+	if err1 != nil || err2 != nil || low < least || high > most || low > high {
+		return span{}, errors.New("want " + want)
+	}
+	return span{low: low, high: high}, nil
+}
+
+func parseOrder(text string) (span, error) {
+	orders := map[string]span{
+		"last":  {low: lieLast, high: lieLast},
+		"first": {low: lieFirst, high: lieFirst},
+		"any":   {low: lieLast, high: lieFirst},
+	}
+	order, known := orders[text]
+	if !known {
+		return span{}, errors.New("want first, last or any")
+	}
+	return order, nil
+}
+
+// parseWord refuses the documented states, which would be no fault.
+func parseWord(text string) (span, error) {
+	if slices.Contains([]string{statusProcessing, statusFinished, statusError}, text) {
+		return span{}, fmt.Errorf("want a word other than the documented states")
+	}
+	if !validAppID(text) {
+		return span{}, fmt.Errorf("want up to %d letters, digits, - and _", maxAppIDLength)
+	}
+	return span{word: text}, nil
+}

@@ -1,0 +1,130 @@
+package sandbox_test
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"shotline/client/sandbox"
+)
+
+func TestFaultListLag(t *testing.T) {
+	var now atomic.Pointer[time.Time]
+	now.Store(&clock)
+	v := start(t, sandbox.Config{
+		Now:    func() time.Time { return *now.Load() },
+		Faults: faults(t, "list-lag=1,delay=5s"),
+	})
+	v.create("https://example.com/", "tag", "a")
+	v.settle()
+	shown := func() (rows int) {
+		rows += len(data[[]shot](t, v.get("screenshot/list", nil)))
+		rows += len(data[[]shot](t, v.get("screenshot/list", with("tag", "a"))))
+		rows += len(data[[]shot](t, v.get("screenshot/search", with("url", "example"))))
+		return rows
+	}
+	almost, then := clock.Add(5*time.Second-1), clock.Add(5*time.Second)
+	for _, step := range []struct {
+		at   time.Time
+		rows int
+	}{{clock, 0}, {almost, 0}, {then, 3}} {
+		now.Store(&step.at)
+		if rows := shown(); rows != step.rows {
+			t.Errorf("%s after the create %d rows are shown, want %d", step.at.Sub(clock), rows, step.rows)
+		}
+		if s := data[shot](t, v.get("screenshot/info", with("id", "1001"))); s.Status != "finished" {
+			t.Errorf("info shows %+v", s)
+		}
+	}
+	v.fired(map[string]int64{"list-lag": 1})
+}
+
+func TestFaultListShift(t *testing.T) {
+	v := start(t, sandbox.Config{})
+	for range 10 {
+		v.create("https://example.com/")
+	}
+	v.settle()
+	for _, endpoint := range []string{"screenshot/list", "screenshot/search"} {
+		// Ids go from 1010 down; the page asked for is 1006, 1005, 1004.
+		ways := map[string]bool{}
+		for i := range 30 {
+			v.goWrong("list-shift=1,by=2")
+			page := data[[]shot](t, v.get(endpoint, with("url", "example", "limit", "3", "offset", "4", "round", strconv.Itoa(i))))
+			switch {
+			case len(page) == 1 && page[0].ID == 1006:
+				ways["short"] = true
+			case len(page) == 3 && page[0].ID == 1004:
+				ways["rows missed"] = true
+			case len(page) == 3 && page[0].ID == 1008:
+				ways["rows repeated"] = true
+			default:
+				t.Errorf("%s shows %+v", endpoint, page)
+			}
+		}
+		if len(ways) != 3 {
+			t.Errorf("%s goes wrong in these ways only: %v", endpoint, ways)
+		}
+		if a := v.get(endpoint, with("url", "example", "limit", "many")); a.status != http.StatusBadRequest && a.status != http.StatusUnprocessableEntity {
+			t.Errorf("%s with a bad limit answers %d", endpoint, a.status)
+		}
+	}
+}
+
+// readings are calls of endpoints that only read, right ones.
+var readings = map[string]url.Values{
+	"screenshot/info":      with("id", "1001"),
+	"screenshot/list":      nil,
+	"screenshot/search":    with("url", "example"),
+	"screenshot/thumbnail": with("id", "1001"),
+	"account/info":         nil,
+}
+
+func TestFaultRead500(t *testing.T) {
+	v := start(t, sandbox.Config{Faults: faults(t, "read-500=1,status=502")})
+	v.create("https://example.com/")
+	v.settle()
+	for endpoint, query := range readings {
+		if a := v.get(endpoint, query); a.status != http.StatusBadGateway {
+			t.Errorf("%s answers %d", endpoint, a.status)
+		}
+	}
+	v.goWrong()
+	for endpoint, query := range readings {
+		if a := v.get(endpoint, query); a.status != http.StatusOK {
+			t.Errorf("%s answers %d when all is well", endpoint, a.status)
+		}
+	}
+	v.fired(map[string]int64{"read-500": int64(len(readings))})
+}
+
+func TestFaultRead429(t *testing.T) {
+	v := start(t, sandbox.Config{Faults: faults(t, "read-429=1,retry_after=3")})
+	v.create("https://example.com/")
+	for endpoint, query := range readings {
+		a := v.get(endpoint, query)
+		if a.status != http.StatusTooManyRequests {
+			t.Errorf("%s answers %d", endpoint, a.status)
+		}
+		contains(t, a.body, `"retry_after":3`)
+	}
+	if a := v.do(http.MethodGet, "/api/v1/account/info", "wrong", nil); a.status != http.StatusUnauthorized {
+		t.Errorf("a wrong key is answered %d", a.status)
+	}
+	// The key is no part of what is asked for.
+	if a, err := once(t.Context(), v.root+"/api/v1/screenshot/info?id=1001&key=sandbox-key"); err != nil || a.status != http.StatusTooManyRequests {
+		t.Errorf("info answers %d, %v", a.status, err)
+	}
+	v.fired(map[string]int64{"read-429": int64(len(readings)) + 1})
+	for i, f := range v.srv.Ledger().Faults {
+		if f.Occurrence != 1+i/len(readings) || !slices.Contains([]string{
+			"screenshot/info?id=1001", "screenshot/list?", "screenshot/search?url=example", "screenshot/thumbnail?id=1001", "account/info?",
+		}, f.Subject) {
+			t.Errorf("the ledger tells of %+v", f)
+		}
+	}
+}

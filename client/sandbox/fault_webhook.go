@@ -1,0 +1,127 @@
+package sandbox
+
+import (
+	"strconv"
+	"time"
+)
+
+// How a delivery is signed, as the ledger words it.
+const (
+	signatureValid = "valid"
+	signatureWrong = "wrong"
+	signatureNone  = "none"
+)
+
+// mishap is what faults do to one delivery. The zero value is nothing.
+type mishap struct {
+	cause     string        // the fault that made this delivery; empty for one that is owed
+	signature string        // signatureWrong or signatureNone; empty: as configured
+	wait      time.Duration // before the first post
+	overtaken int           // posts of others to wait for, patience at the longest
+	patience  time.Duration
+	follows   bool          // another delivery's `then` has it
+	then      []*delivery   // due after the first post of this one
+	posted    chan struct{} // to close at the first post; may be nil
+}
+
+// mishandle turns the webhooks that a screenshot's end calls for into those
+// that faults make of them.
+func (s *Server) mishandle(shot *screenshot, r Rendering, failure string, due []*delivery) []*delivery {
+	f := shot.fate
+	if f == nil {
+		return due
+	}
+	var all []*delivery
+	for _, d := range due {
+		all = append(all, s.mishandleOne(f.part(d.app), d, r, failure)...)
+	}
+	for _, d := range all {
+		if d.state == deliveryWaiting && !d.follows {
+			d.posted = f.posted
+			return all
+		}
+	}
+	if f.posted != nil {
+		close(f.posted) // nobody will
+	}
+	return all
+}
+
+// mishandleOne is mishandle for one app.
+func (s *Server) mishandleOne(c chance, d *delivery, r Rendering, failure string) []*delivery {
+	if s.strikes(c, d, faultWebhookDrop) {
+		d.state, d.body = deliveryDropped, nil
+		return []*delivery{d}
+	}
+	all := []*delivery{d}
+	if s.strikes(c, d, faultWebhookContradict) {
+		all = c.inTurn(d, s.contradiction(d, r, failure))
+	}
+	if s.strikes(c, d, faultWebhookDuplicate) {
+		all = append(all, c.copies(d)...)
+	}
+	for i, d := range all {
+		s.disturb(c.part("delivery "+strconv.Itoa(i)), d)
+	}
+	return all
+}
+
+// strikes decides about a fault of a delivery and enters it in the books.
+func (s *Server) strikes(c chance, d *delivery, fault string) bool {
+	if !c.hit(fault) {
+		return false
+	}
+	s.books.fire(c, d.shot.fate, fault)
+	return true
+}
+
+// inTurn lets a lie follow the truth, or the other way round.
+func (c chance) inTurn(truth, lie *delivery) []*delivery {
+	first, second := truth, lie
+	if c.number(faultWebhookContradict, "lie") == lieFirst {
+		first, second = lie, truth
+	}
+	second.wait, second.follows = c.delay(faultWebhookContradict), true
+	first.then = append(first.then, second)
+	return []*delivery{first, second}
+}
+
+// copies are what a duplicated delivery is posted as besides itself.
+func (c chance) copies(d *delivery) []*delivery {
+	var all []*delivery
+	for i := range c.number(faultWebhookDuplicate, "times") - 1 {
+		again := &delivery{shot: d.shot, app: d.app, notice: d.notice, state: deliveryWaiting}
+		again.cause = faultWebhookDuplicate
+		again.wait = c.part("copy " + strconv.FormatInt(i, 10)).delay(faultWebhookDuplicate)
+		all = append(all, again)
+	}
+	return all
+}
+
+// disturb decides about the signature and the time of one delivery.
+func (s *Server) disturb(c chance, d *delivery) {
+	switch {
+	case s.strikes(c, d, faultWebhookUnsigned):
+		d.signature = signatureNone
+	case s.strikes(c, d, faultWebhookBadSignature):
+		d.signature = signatureWrong
+	}
+	if s.strikes(c, d, faultWebhookDelay) {
+		d.wait += c.delay(faultWebhookDelay)
+	}
+	if s.strikes(c, d, faultWebhookReorder) {
+		d.overtaken, d.patience = int(c.number(faultWebhookReorder, "by")), c.delay(faultWebhookReorder)
+	}
+}
+
+// contradiction is a delivery that tells the opposite of what happened.
+func (s *Server) contradiction(d *delivery, r Rendering, failure string) *delivery {
+	if failure == "" {
+		failure = "page did not load"
+	} else {
+		failure = ""
+	}
+	lie := &delivery{shot: d.shot, app: d.app, notice: s.noticeOf(d.shot, r, failure), state: deliveryWaiting}
+	lie.cause = faultWebhookContradict
+	return lie
+}

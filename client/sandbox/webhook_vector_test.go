@@ -1,0 +1,41 @@
+package sandbox_test
+
+import (
+	"bytes"
+	"net/http"
+	"testing"
+	"time"
+
+	"shotline/client/sandbox"
+)
+
+// What the sandbox sends is compared with a signature that another program
+// computed, over the very bytes:
+//
+//	printf %s "$vectorBody" | openssl dgst -sha256 -hmac s3cret
+const (
+	vectorBody = `{"event":"screenshot.completed","screenshot_id":"1001","url":"https://example.com/","status":"done","image_url":"http://127.0.0.1:8070/images/1001-6db411d36ba2e72787151641d370e9d9.png","created_at":"2026-03-04T05:06:07Z"}`
+	vectorSign = "sha256=e80e0d0fc41757a94ffc2ef0c0fcd05ac2124df7325f75776870bff00530a926"
+)
+
+func TestWebhookVector(t *testing.T) {
+	address, hooks := receiver(t, always(http.StatusOK))
+	srv, err := sandbox.New(sandbox.Config{
+		WebhookURL: address, WebhookSecret: "s3cret", BaseURL: "http://127.0.0.1:8070", FirstID: 1001,
+		Now: func() time.Time { return clock }, Rand: bytes.NewReader(make([]byte, 32)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Close()
+	if _, err := once(t.Context(), "http://"+serve(t, srv.Handler())+faultyCreate); err != nil {
+		t.Fatal(err)
+	}
+	h := next(t, hooks)
+	if string(h.body) != vectorBody {
+		t.Errorf("body is\n%s\nwant\n%s", h.body, vectorBody)
+	}
+	if got := h.header.Get("X-Signature"); got != vectorSign {
+		t.Errorf("signature is %s, want %s", got, vectorSign)
+	}
+}

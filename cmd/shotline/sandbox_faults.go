@@ -1,0 +1,67 @@
+package main
+
+import (
+	"net/netip"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"shotline/client/sandbox"
+)
+
+var (
+	faultFlag   = &cli.StringSliceFlag{Name: "fault", Usage: "let something go wrong: `NAME=P[,k=v…]` with a probability from 0 to 1 (repeatable; names above)"}
+	seedFlag    = &cli.IntFlag{Name: "seed", Usage: "`N` that decides which faults happen: the same seed and requests repeat a run"}
+	balanceFlag = &cli.Float64Flag{Name: "balance", Value: 1_000_000, Usage: "credits at the start, more than 0; creates that cost more than is left are refused"}
+	privateFlag = &cli.StringSliceFlag{Name: "allow-private", Usage: "let pages be opened in this private network, loopback for example as 127.0.0.0/8: `CIDR` (repeatable)"}
+)
+
+// faultsHelp describes every fault, for the command's help.
+func faultsHelp() string {
+	var help strings.Builder
+	help.WriteString("Faults for --fault, with the defaults of their arguments; ranges such as 2..20 include both ends:\n")
+	for _, f := range sandbox.FaultList() {
+		help.WriteString("\n" + f.Name)
+		if f.Args != "" {
+			help.WriteString(" (" + f.Args + ")")
+		}
+		help.WriteString(": " + f.Note)
+	}
+	return help.String()
+}
+
+// faults reads --fault.
+func faults(c *cli.Context) ([]sandbox.Fault, error) {
+	var list []sandbox.Fault
+	for _, text := range c.StringSlice(faultFlag.Name) {
+		fault, err := sandbox.ParseFault(text)
+		if err != nil {
+			return nil, badUsage("--fault: %w", err)
+		}
+		list = append(list, fault)
+	}
+	return list, nil
+}
+
+// balance reads --balance.
+func balance(c *cli.Context) (float64, error) {
+	credits := c.Float64(balanceFlag.Name)
+	// Written so that NaN is refused.
+	if !(credits > 0) {
+		return 0, badUsage("--balance %g: want more than 0", credits)
+	}
+	return credits, nil
+}
+
+// privateNetworks reads --allow-private.
+func privateNetworks(c *cli.Context) ([]netip.Prefix, error) {
+	var networks []netip.Prefix
+	for _, text := range c.StringSlice(privateFlag.Name) {
+		network, err := netip.ParsePrefix(strings.TrimSpace(text))
+		if err != nil {
+			return nil, badUsage("--allow-private %q: want a network such as 127.0.0.0/8 or fd00::/8", text)
+		}
+		networks = append(networks, network.Masked())
+	}
+	return networks, nil
+}
