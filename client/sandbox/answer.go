@@ -27,6 +27,7 @@ var (
 	errKey      = &apiError{status: http.StatusUnauthorized, code: "INVALID_API_KEY", text: "Invalid or missing API key"}
 	errPath     = &apiError{status: http.StatusNotFound, code: "NOT_FOUND", text: "No such endpoint"}
 	errUnknown  = &apiError{status: http.StatusNotFound, code: "NOT_FOUND", text: "Screenshot not found"}
+	errNotReady = &apiError{status: http.StatusConflict, code: "NOT_READY", text: "The screenshot is still processing"}
 	errCredits  = &apiError{status: http.StatusUnprocessableEntity, code: "INSUFFICIENT_CREDITS", text: "Not enough credits"}
 	errFull     = &apiError{status: http.StatusTooManyRequests, code: "RATE_LIMIT_EXCEEDED", text: "Too many screenshots in progress", retryAfter: 1}
 	errClosed   = &apiError{status: http.StatusServiceUnavailable, code: "UNAVAILABLE", text: "The sandbox is shutting down"}
@@ -164,6 +165,9 @@ func writeJSON(w http.ResponseWriter, status int, value any) {
 
 func writeFile(w http.ResponseWriter, f file) {
 	w.Header().Set("Content-Type", f.kind)
+	// What pages left here must not run as if it were ours.
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Content-Security-Policy", "sandbox")
 	w.Header().Set("Content-Length", strconv.Itoa(len(f.data)))
 	_, _ = w.Write(f.data)
 }

@@ -87,13 +87,9 @@ func (b *books) forgetOldest() bool {
 
 // finish ends a rendering and enters the deliveries that tell of it.
 func (b *books) finish(shot *screenshot, r Rendering, failure string, at time.Time, deliveries []*delivery) {
-	for i := range r.Shots {
-		r.Shots[i].Data = nil
-	}
-	r.HTML, r.PDF = nil, nil
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	shot.status, shot.result = statusFinished, r
+	shot.status, shot.result = statusFinished, resultOf(r)
 	if failure != "" {
 		shot.status, shot.err = statusError, failure
 	}
@@ -110,11 +106,21 @@ func (b *books) finish(shot *screenshot, r Rendering, failure string, at time.Ti
 func (b *books) find(id int64) (screenshot, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	i := id - b.first
-	if i < 0 || i >= int64(len(b.shots)) {
+	shot := b.at(id)
+	if shot == nil || shot.deleted {
 		return screenshot{}, false
 	}
-	return *b.shots[i], true
+	return *shot, true
+}
+
+// at returns the screenshot of that id, nil when there is none. The lock is the
+// caller's.
+func (b *books) at(id int64) *screenshot {
+	i := id - b.first
+	if i < 0 || i >= int64(len(b.shots)) {
+		return nil
+	}
+	return b.shots[i]
 }
 
 // filter selects screenshots; empty fields select all.
@@ -125,10 +131,10 @@ type filter struct {
 }
 
 func (f filter) matches(s *screenshot) bool {
-	return (f.status == "" || f.status == s.status) &&
-		(f.country == "" || strings.EqualFold(f.country, s.country)) &&
-		(f.tag == "" || slices.Contains(s.tags, f.tag)) &&
-		(f.urlPart == "" || strings.Contains(s.render.URL, f.urlPart))
+	return !s.deleted && (f.status == "" || f.status == s.status) &&
+		(f.country == "" || !s.bare && strings.EqualFold(f.country, s.country)) &&
+		(f.tag == "" || !s.bare && slices.Contains(s.tags, f.tag)) &&
+		(f.urlPart == "" || !s.nameless && strings.Contains(s.render.URL, f.urlPart))
 }
 
 // list returns what the filter selects, newest first.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -16,8 +18,12 @@ const (
 	costPage   = 2
 )
 
+// defaultCountry is what answers say when a create named none: in them it is
+// never null.
+const defaultCountry = "us"
+
 // create answers GET /screenshot/create. Parameters it does not know are
-// accepted and ignored.
+// accepted and listed in the ledger.
 func (s *Server) create(r *http.Request, q url.Values) (any, error) {
 	if q.Get("url") == "" {
 		return nil, missing("url")
@@ -53,35 +59,50 @@ func (s *Server) readOrder(q url.Values) (order, error) {
 	p := &params{query: q}
 	o := order{
 		render: RenderRequest{
-			URL: p.address(),
-			Frame: Frame{
-				FullPage: p.choice("size", "screen", "page") == "page",
-				Width:    p.integer("width", 1, maxWidth, 0),
-				Height:   p.integer("height", 1, maxHeight, 0),
-				Format:   p.format("png"),
-				Quality:  p.integer("quality", 1, 100, 0),
-			},
-			Device: Device{
-				ScreenWidth:  p.integer("screen_width", 1, maxWidth, DefaultScreenWidth),
-				ScreenHeight: p.integer("screen_height", 1, maxWidth, DefaultScreenHeight),
-			},
+			URL:    p.address(),
+			Frame:  p.frame(),
+			Device: p.device(),
+			Visit:  p.visit(),
+			Pace:   p.pace(),
+			HTML:   p.flag("html"),
+			PDF:    p.pdf(),
 		},
 		tags:      p.tags(),
 		apps:      p.apps(),
-		country:   q.Get("country"),
+		country:   orElse(q.Get("country"), defaultCountry),
 		region:    q.Get("region"),
-		language:  orElse(q.Get("language"), q.Get("lang")),
-		timezone:  orElse(q.Get("timezone"), q.Get("tz")),
-		html:      p.flag("html"),
-		pdf:       p.flag("pdf"),
 		video:     p.flag("video"),
+		ignored:   withoutEffect(slices.Collect(maps.Keys(q))),
 		cost:      costScreen,
 		createdAt: s.cfg.Now(),
 	}
 	if o.render.FullPage {
 		o.cost = costPage
 	}
+	if q.Get("script") != "" {
+		p.refuse("script", "names a script of the account, and the sandbox keeps none: use script_inline")
+	}
 	return o, p.err()
+}
+
+// frame reads what of the page the picture shows.
+func (p *params) frame() Frame {
+	f := Frame{
+		FullPage:  p.choice("size", "screen", "page") == "page",
+		MaxHeight: p.integer("max_height", 1, math.MaxInt32, 0),
+		Target:    p.query.Get("target"),
+		Width:     p.integer("width", 1, maxWidth, 0),
+		Height:    p.integer("height", 1, maxHeight, 0),
+		Format:    p.format("png"),
+		Quality:   p.integer("quality", 1, 100, 0),
+	}
+	if p.query.Get("size") == "" {
+		f.FullPage = p.flag("full_page")
+	}
+	if len(f.Target) > maxSelector {
+		p.refuse("target", fmt.Sprintf("must not be longer than %d bytes", maxSelector))
+	}
+	return f
 }
 
 // format reads the picture format; jpg is another word for jpeg.
@@ -130,8 +151,8 @@ func (s *Server) renderOne(shot *screenshot) {
 	s.courier.send(deliveries)
 }
 
-// draw renders and keeps the picture. Pictures of a measurer are only
-// measured: they can be drawn when somebody wants to see them.
+// draw renders and keeps the outputs. Those of a measurer are only measured:
+// they can be drawn when somebody wants to see them.
 func (s *Server) draw(ctx context.Context, shot *screenshot) (Rendering, error) {
 	if m, ok := s.cfg.Renderer.(measurer); ok {
 		return m.Measure(ctx, shot.render)
@@ -142,9 +163,11 @@ func (s *Server) draw(ctx context.Context, shot *screenshot) (Rendering, error) 
 	if err != nil {
 		return Rendering{}, err
 	}
-	if err := s.pictures.save(shot.id, r.Shots[0]); err != nil {
-		s.cfg.Logger.Error("sandbox picture not kept", "id", shot.id, "error", err)
-		return Rendering{}, errors.New("picture could not be stored")
+	for name, data := range r.files() {
+		if err := s.outputs.save(shot.id, name, data); err != nil {
+			s.cfg.Logger.Error("sandbox output not kept", "id", shot.id, "error", err)
+			return Rendering{}, errors.New("the outputs could not be stored")
+		}
 	}
 	return r, nil
 }

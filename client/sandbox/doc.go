@@ -30,6 +30,8 @@
 //   - GET /sandbox/ledger (same key as the API) shows the books: every create
 //     with tags, cost and webhook attempts, and how often each endpoint was
 //     called. It is the independent witness for tests.
+//   - GET, PUT and DELETE /sandbox/faults (same key, from this machine only)
+//     show, set and end the faults that Config.Faults names: FaultList.
 //   - GET /healthz answers 200.
 //
 // # Renderers
@@ -39,11 +41,9 @@
 //
 // # Who may call
 //
-// The sandbox opens any page it is asked for, as this machine: addresses on
-// loopback and in private networks included, so that a service under
-// development can be photographed. Whoever holds the key therefore sees what
-// this machine sees. Nothing is held back but the sandbox's own address. Keep
-// it on loopback, or give it a key of its own.
+// The sandbox opens pages as this machine. What they can reach is the renderer's
+// to say: package chrome refuses addresses that are not public, unless it was
+// told otherwise. Keep the sandbox on loopback, or give it a key of its own.
 //
 // Web pages cannot call it (guard.go): the Host must be loopback or the base
 // URL's, and no foreign Origin or Sec-Fetch-Site may come along. Otherwise a
@@ -54,5 +54,8 @@
 // A create costs 1 credit, with size=page 2, and a screenshot that fails is
 // not refunded. `limit` is 20 unless given and at most 100, anything else is
 // refused. Credits that run out are refused with 422 INSUFFICIENT_CREDITS. The
-// status in a failure webhook is `failed` in dialect A and `error` in B.
+// status in a failure webhook is `failed` in dialect A and `error` in B. `delay`
+// and `max_wait` are seconds, at most 60, margins of a PDF centimetres. A screenshot
+// without `country` says "us". What the scopes of /screenshot/delete remove is in
+// delete.go, which options are rendered, recorded, ignored or refused in options.go.
 package sandbox

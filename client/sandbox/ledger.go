@@ -45,8 +45,10 @@ type LedgerCreate struct {
 	Cost       float64          `json:"cost"`
 	CreatedAt  string           `json:"created_at"`
 	FinishedAt string           `json:"finished_at,omitempty"`
-	Answer     string           `json:"answer"`           // HTTP status, cut, or gone: the caller was
-	Faults     []string         `json:"faults,omitempty"` // that happened to it
+	Deleted    bool             `json:"deleted,omitempty"` // by its owner
+	Ignored    []string         `json:"ignored,omitempty"` // parameters without effect
+	Answer     string           `json:"answer"`            // HTTP status, cut, or gone: the caller was
+	Faults     []string         `json:"faults,omitempty"`  // that happened to it
 	Deliveries []LedgerDelivery `json:"deliveries"`
 }
 
@@ -96,6 +98,8 @@ func (s *screenshot) ledgerEntry() LedgerCreate {
 		Cost:       s.cost,
 		CreatedAt:  stamp(s.createdAt),
 		FinishedAt: stamp(s.finishedAt),
+		Ignored:    s.ignored,
+		Deleted:    s.deleted,
 		Answer:     "200",
 		Deliveries: make([]LedgerDelivery, 0, len(s.deliveries)),
 	}

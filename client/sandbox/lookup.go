@@ -39,11 +39,11 @@ func (s *Server) list(_ *http.Request, q url.Values) (any, error) {
 }
 
 // search answers GET /screenshot/search: screenshots whose normalised URL
-// contains the given text, newest first.
+// contains the given text, newest first. One of the SDKs' READMEs calls it q.
 func (s *Server) search(_ *http.Request, q url.Values) (any, error) {
 	p := &params{query: q}
 	f := p.page()
-	if f.urlPart = q.Get("url"); f.urlPart == "" {
+	if f.urlPart = orElse(q.Get("url"), q.Get("q")); f.urlPart == "" {
 		return nil, missing("url")
 	}
 	if err := p.err(); err != nil {

@@ -7,9 +7,12 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
+	_ "time/tzdata" // time zones are checked where the system knows none
 )
 
 // Limits of the sandbox's own; the vendor documents none.
@@ -79,17 +82,83 @@ func (p *params) choice(name string, allowed ...string) string {
 	return text
 }
 
-// flag reads true/false or 1/0.
-func (p *params) flag(name string) bool {
+// choiceFold is choice without regard to upper and lower case.
+func (p *params) choiceFold(name, fallback string, allowed ...string) string {
 	text := p.query.Get(name)
 	if text == "" {
-		return false
+		return fallback
+	}
+	if !slices.ContainsFunc(allowed, func(word string) bool { return strings.EqualFold(word, text) }) {
+		p.refuse(name, "must be one of "+strings.Join(allowed, ", "))
+		return fallback
+	}
+	return text
+}
+
+// number reads a number within lowest and highest, or fallback when the
+// parameter is absent or empty.
+func (p *params) number(name string, lowest, highest, fallback float64) float64 {
+	text := p.query.Get(name)
+	if text == "" {
+		return fallback
+	}
+	n, err := strconv.ParseFloat(text, 64)
+	if !(err == nil && n >= lowest && n <= highest) {
+		p.refuse(name, fmt.Sprintf("must be a number from %v to %v", lowest, highest))
+		return fallback
+	}
+	return n
+}
+
+// flag reads true/false or 1/0.
+func (p *params) flag(name string) bool { return p.flagOr(name, false) }
+
+// flagOr is flag with a default.
+func (p *params) flagOr(name string, fallback bool) bool {
+	text := p.query.Get(name)
+	if text == "" {
+		return fallback
 	}
 	on, err := strconv.ParseBool(text)
 	if err != nil {
 		p.refuse(name, "must be true or false")
 	}
 	return on
+}
+
+// languageTag is the usual form of a language: fr, fr-FR, zh-Hant-TW.
+var languageTag = regexp.MustCompile(`^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$`)
+
+// either returns the name of a parameter or, when only that is given, its older
+// name.
+func (p *params) either(name, older string) string {
+	if p.query.Get(name) == "" && p.query.Get(older) != "" {
+		return older
+	}
+	return name
+}
+
+func (p *params) language() string {
+	name := p.either("language", "lang")
+	text := p.query.Get(name)
+	if text != "" && !languageTag.MatchString(text) {
+		p.refuse(name, "must be a language such as fr or fr-FR")
+		return ""
+	}
+	return text
+}
+
+func (p *params) timezone() string {
+	name := p.either("timezone", "tz")
+	text := p.query.Get(name)
+	if text == "" {
+		return ""
+	}
+	if _, err := time.LoadLocation(text); err != nil || text == "Local" {
+		p.refuse(name, "must be an IANA time zone such as Europe/Paris")
+		return ""
+	}
+	return text
 }
 
 // address reads and normalises the url parameter.

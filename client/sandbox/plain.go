@@ -7,6 +7,7 @@ import (
 	"image"
 	"image/color"
 	"net/url"
+	"slices"
 
 	"shotline/client/sandbox/raster"
 )
@@ -58,7 +59,14 @@ func (p *PlainRenderer) Measure(ctx context.Context, r RenderRequest) (Rendering
 		return Rendering{}, err
 	}
 	pic := Picture{Format: orElse(r.Format, "png"), Width: size.X, Height: size.Y}
-	return Rendering{Shots: []Picture{pic}, FinalURL: r.URL, Title: u.Host}, nil
+	measured := Rendering{Shots: slices.Repeat([]Picture{pic}, shotsOf(r)), FinalURL: r.URL, Title: u.Host}
+	if r.HTML {
+		measured.HTML = []byte{}
+	}
+	if r.PDF != nil {
+		measured.PDF = []byte{}
+	}
+	return measured, nil
 }
 
 // Render draws the placeholder, some tens of milliseconds for a usual size.
@@ -75,21 +83,44 @@ func (p *PlainRenderer) Render(ctx context.Context, r RenderRequest) (Rendering,
 	if img, err = r.form().Apply(img); err != nil {
 		return Rendering{}, err
 	}
-	pic := &measured.Shots[0]
-	pic.Data, err = raster.Encode(img, pic.Format, r.Quality)
-	return measured, err
+	data, err := raster.Encode(img, measured.Shots[0].Format, r.Quality)
+	if err != nil {
+		return Rendering{}, err
+	}
+	for i := range measured.Shots {
+		measured.Shots[i].Data = data // nothing moves on a placeholder
+	}
+	u, err := url.Parse(r.URL)
+	if err != nil {
+		return Rendering{}, fmt.Errorf("bad address: %w", err)
+	}
+	if r.HTML {
+		measured.HTML = plainHTML(u)
+	}
+	if r.PDF != nil {
+		measured.PDF = plainPDF(u, *r.PDF)
+	}
+	return measured, nil
 }
 
 // form is what the finished picture is brought to.
 func (f Frame) form() raster.Form { return raster.Form{Width: f.Width, Height: f.Height} }
 
-// pageSize is what the placeholder's page measures before it is scaled.
+// pageSize is what the placeholder's page measures before it is scaled, in
+// device px.
 func pageSize(r RenderRequest) (int, int) {
 	w, h := orElse(r.ScreenWidth, DefaultScreenWidth), orElse(r.ScreenHeight, DefaultScreenHeight)
-	if r.FullPage {
-		h = min(h*(2+int(hash(r.URL)%3)), maxHeight)
+	if r.Landscape && w < h {
+		w, h = h, w
 	}
-	return w, h
+	if r.FullPage {
+		h *= 2 + int(hash(r.URL)%3)
+		if r.MaxHeight > 0 {
+			h = min(h, r.MaxHeight)
+		}
+	}
+	px := func(css int) int { return min(int(float64(css)*orElse(r.Scale, 1)), raster.MaxSide) }
+	return px(w), px(h)
 }
 
 func hash(text string) uint32 {
@@ -125,19 +156,23 @@ func placeholder(r RenderRequest) (image.Image, error) {
 	defer c.close()
 
 	accent := accents[hash(u.Hostname())%uint32(len(accents))]
-	tint := mix(accent, white, 0.86)
+	paper := white
+	if r.Dark {
+		paper = ink
+	}
+	tint := mix(accent, paper, 0.86)
 	unit := min(max(float64(w)/1280, 0.45), 3)
 	px := func(n float64) float64 { return n * unit }
 	width, height := float64(w), float64(h)
 
 	// The desk and the window on it, with a shadow of growing faintness.
-	c.fill(mix(accent, white, 0.72))
+	c.fill(mix(accent, paper, 0.72))
 	margin := px(40)
 	for i := 6; i >= 1; i-- {
 		spread := px(float64(i) * 3)
 		c.box(margin-spread, margin-spread+px(6), width-2*(margin-spread), height-2*(margin-spread), px(18)+spread, fade(ink, 0.025))
 	}
-	c.box(margin, margin, width-2*margin, height-2*margin, px(16), white)
+	c.box(margin, margin, width-2*margin, height-2*margin, px(16), paper)
 
 	// Its bar: three buttons and the address.
 	bar := px(64)
@@ -174,13 +209,13 @@ func placeholder(r RenderRequest) (image.Image, error) {
 		for i := range 3 {
 			x := left + float64(i)*(card+px(28))
 			c.box(x, y, card, min(px(190), end-y), px(12), tint)
-			stroke(x+px(22), y+px(26), card*0.35, px(18), mix(accent, white, 0.45))
+			stroke(x+px(22), y+px(26), card*0.35, px(18), mix(accent, paper, 0.45))
 			for line := range 3 {
-				stroke(x+px(22), y+px(74+float64(line)*32), card*[]float64{0.78, 0.66, 0.5}[line], px(12), mix(accent, white, 0.7))
+				stroke(x+px(22), y+px(74+float64(line)*32), card*[]float64{0.78, 0.66, 0.5}[line], px(12), mix(accent, paper, 0.7))
 			}
 		}
 		for line := range 5 {
-			stroke(left, y+px(228+float64(line)*34), inner*[]float64{1, 0.96, 0.98, 0.93, 0.6}[line], px(12), mix(grey, white, 0.78))
+			stroke(left, y+px(228+float64(line)*34), inner*[]float64{1, 0.96, 0.98, 0.93, 0.6}[line], px(12), mix(grey, paper, 0.78))
 		}
 	}
 	return c.img, c.err

@@ -21,11 +21,8 @@ type order struct {
 	apps      []app
 	country   string
 	region    string
-	language  string
-	timezone  string
-	html      bool
-	pdf       bool
 	video     bool
+	ignored   []string // parameters without effect
 	cost      float64
 	createdAt time.Time
 	fate      *fate // what faults do to it; nil when none are set
@@ -40,18 +37,58 @@ type screenshot struct {
 	status     string
 	err        string
 	finishedAt time.Time
-	result     Rendering // without its data
+	result     result
+
+	deleted  bool // unknown to the API
+	bare     bool // its metadata were deleted
+	nameless bool // its address was deleted
 
 	deliveries []*delivery
 	undecided  int // deliveries that are neither answered 2xx nor given up
 }
 
-// format is that of the first picture, empty when there is none.
-func (r Rendering) format() string {
-	if len(r.Shots) == 0 {
+// result is what is remembered of a Rendering: all but its data.
+type result struct {
+	pictures        []Picture // without their data
+	hasHTML, hasPDF bool
+	finalURL, title string
+}
+
+// resultOf drops the data of a rendering.
+func resultOf(r Rendering) result {
+	kept := result{hasHTML: r.HTML != nil, hasPDF: r.PDF != nil, finalURL: r.FinalURL, title: r.Title}
+	for _, pic := range r.Shots {
+		pic.Data = nil
+		kept.pictures = append(kept.pictures, pic)
+	}
+	return kept
+}
+
+// formatOf is the format of the first picture, empty when there is none.
+func formatOf(pictures []Picture) string {
+	if len(pictures) == 0 {
 		return ""
 	}
-	return r.Shots[0].Format
+	return pictures[0].Format
+}
+
+// shots is how many pictures there are or, as long as none are, were asked for.
+func (s *screenshot) shots() int {
+	if n := len(s.result.pictures); n > 0 {
+		return n
+	}
+	return shotsOf(s.render)
+}
+
+// shotsOf is how many pictures a request asks for.
+func shotsOf(r RenderRequest) int {
+	n := orElse(r.Shots, 1)
+	for _, step := range r.Steps {
+		if step.Command == StepScreenshot {
+			n++
+		}
+	}
+	return n
 }
 
 // settled reports whether nothing more can happen to the screenshot.
@@ -111,7 +148,7 @@ type object struct {
 	Tag        []string `json:"tag"`
 	CreatedAt  string   `json:"created_at"`
 	FinishedAt *string  `json:"finished_at"`
-	Country    *string  `json:"country"`
+	Country    string   `json:"country"`
 	Region     *string  `json:"region"`
 	Language   *string  `json:"language"`
 	Timezone   *string  `json:"timezone"`
@@ -127,31 +164,39 @@ type object struct {
 	StorageURL string   `json:"storage_url,omitempty"`
 }
 
-// object renders the screenshot for an API answer. Only pictures are
-// captured, so has_html, has_pdf and has_video stay false.
+// object renders the screenshot for an API answer. No video is ever captured.
 func (s *screenshot) object() object {
-	return object{
+	o := object{
 		ID:         s.id,
 		Status:     s.status,
 		URL:        s.render.URL,
-		FinalURL:   known(s.result.FinalURL),
+		FinalURL:   known(s.result.finalURL),
 		Error:      known(s.err),
 		Cost:       s.cost,
 		Tag:        s.tags,
 		CreatedAt:  stamp(s.createdAt),
 		FinishedAt: known(stamp(s.finishedAt)),
-		Country:    known(s.country),
+		Country:    s.country,
 		Region:     known(s.region),
-		Language:   known(s.language),
-		Timezone:   known(s.timezone),
+		Language:   known(s.render.Language),
+		Timezone:   known(s.render.Timezone),
 		Size:       s.size(),
 		Format:     s.render.Format,
-		Shots:      1,
-		HTML:       s.html,
-		PDF:        s.pdf,
+		Shots:      s.shots(),
+		HTML:       s.render.HTML,
+		PDF:        s.render.PDF != nil,
 		Video:      s.video,
+		HasHTML:    s.result.hasHTML,
+		HasPDF:     s.result.hasPDF,
 		StorageURL: s.storageURL(),
 	}
+	if s.bare {
+		o.FinalURL, o.Error, o.Region, o.Country, o.Tag, o.StorageURL = nil, nil, nil, "", []string{}, ""
+	}
+	if s.nameless {
+		o.URL, o.FinalURL, o.StorageURL = "", nil, ""
+	}
+	return o
 }
 
 // known turns the empty string into JSON's null.

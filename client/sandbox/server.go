@@ -9,7 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,7 +22,7 @@ import (
 type Server struct {
 	cfg      Config
 	books    *books
-	pictures *pictures // nil when the renderer's pictures are drawn on demand
+	outputs  *outputs // nil when what was rendered is drawn on demand
 	courier  *courier
 	faults   faultControl
 	base     atomic.Pointer[base]
@@ -62,7 +64,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("sandbox: read random bytes: %w", err)
 	}
 	if _, ok := cfg.Renderer.(measurer); !ok {
-		if s.pictures, err = openPictures(cfg.Dir, cfg.MaxScreenshots, cfg.MaxPictureBytes); err != nil {
+		if s.outputs, err = openOutputs(cfg.Dir, cfg.MaxScreenshots, cfg.MaxPictureBytes); err != nil {
 			return nil, err
 		}
 	}
@@ -99,8 +101,8 @@ func (s *Server) shutDown() error {
 	s.wg.Wait()
 	s.courier.stop()
 	err := s.cfg.Renderer.Close()
-	if s.pictures != nil {
-		err = errors.Join(err, s.pictures.close())
+	if s.outputs != nil {
+		err = errors.Join(err, s.outputs.close())
 	}
 	return err
 }
@@ -124,14 +126,7 @@ func (s *Server) Idle(ctx context.Context) error {
 // web pages of other origins, which may show images only.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	for name, e := range map[string]endpoint{
-		"screenshot/create":    {http.MethodGet, s.create},
-		"screenshot/info":      {http.MethodGet, s.info},
-		"screenshot/list":      {http.MethodGet, s.list},
-		"screenshot/search":    {http.MethodGet, s.search},
-		"screenshot/thumbnail": {http.MethodGet, s.thumbnail},
-		"account/info":         {http.MethodGet, s.account},
-	} {
+	for name, e := range s.endpoints() {
 		mux.Handle("/api/v1/"+name, s.api(name, e))
 	}
 	mux.Handle("/api/v1/", s.api("unknown", endpoint{http.MethodGet, s.noEndpoint}))
@@ -142,6 +137,27 @@ func (s *Server) Handler() http.Handler {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "ok", "renderer": s.cfg.Renderer.Name()})
 	})
 	return s.guard(mux)
+}
+
+// endpoints are the paths of the API, below /api/v1/.
+func (s *Server) endpoints() map[string]endpoint {
+	return map[string]endpoint{
+		"screenshot/create":    {http.MethodGet, s.create},
+		"screenshot/info":      {http.MethodGet, s.info},
+		"screenshot/list":      {http.MethodGet, s.list},
+		"screenshot/search":    {http.MethodGet, s.search},
+		"screenshot/thumbnail": {http.MethodGet, s.thumbnail},
+		"screenshot/html":      {http.MethodGet, s.html},
+		"screenshot/pdf":       {http.MethodGet, s.pdf},
+		"screenshot/video":     {http.MethodGet, s.video},
+		"screenshot/delete":    {http.MethodGet, s.delete},
+		"account/info":         {http.MethodGet, s.account},
+	}
+}
+
+// Endpoints lists the paths of the API, below /api/v1/, in alphabetical order.
+func Endpoints() []string {
+	return slices.Sorted(maps.Keys(new(Server).endpoints()))
 }
 
 // imagePath is the address of a picture, below the base URL. The token is a
@@ -164,12 +180,12 @@ func (s *Server) image(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	shot, found := s.books.find(id)
-	if !found || shot.status != statusFinished ||
-		subtle.ConstantTimeCompare([]byte(r.URL.Path), []byte(s.imagePath(id, shot.result.format()))) != 1 {
+	if !found || len(shot.result.pictures) == 0 ||
+		subtle.ConstantTimeCompare([]byte(r.URL.Path), []byte(s.imagePath(id, formatOf(shot.result.pictures)))) != 1 {
 		http.NotFound(w, r)
 		return
 	}
-	p, err := s.picture(r.Context(), shot)
+	p, err := s.picture(r.Context(), shot, 0)
 	if err != nil {
 		s.cfg.Logger.Warn("sandbox image not served", "id", id, "error", err)
 		http.NotFound(w, r)

@@ -2,62 +2,138 @@ package sandbox
 
 import (
 	"context"
+	"fmt"
+	"image"
+	"math"
 	"net/http"
 	"net/url"
 
 	"shotline/client/sandbox/raster"
 )
 
-// thumbnail answers GET /screenshot/thumbnail with the picture itself, in the
-// size and format asked for: as rendered when neither is given.
+// thumbnail answers GET /screenshot/thumbnail with a picture itself, in the
+// form asked for: as rendered when none is. It is cut first and then brought to
+// its size: scaled by a factor, or to a width and a height, which it fills
+// (ratio=fill, the default: what sticks out is cut off) or fits into.
 func (s *Server) thumbnail(r *http.Request, q url.Values) (any, error) {
-	shot, err := s.lookUp(q)
-	if err != nil {
-		return nil, err
-	}
 	p := &params{query: q}
-	width := p.integer("width", 1, maxWidth, 0)
-	height := p.integer("height", 1, maxHeight, 0)
+	form := raster.Form{
+		Crop: raster.Crop{
+			Top:    p.integer("top", 0, raster.MaxSide, 0),
+			Right:  p.integer("right", 0, raster.MaxSide, 0),
+			Bottom: p.integer("bottom", 0, raster.MaxSide, 0),
+			Left:   p.integer("left", 0, raster.MaxSide, 0),
+		},
+		Width:  p.integer("width", 1, maxWidth, 0),
+		Height: p.integer("height", 1, maxHeight, 0),
+		Inside: p.choice("ratio", "fill", "fit") == "fit",
+		Scale:  p.number("scale", 0.01, 4, 0),
+	}
 	quality := p.integer("quality", 1, 100, 0)
-	format := p.format(shot.result.format())
+	format := p.format("")
+	number := p.integer("shot", 1, math.MaxInt32, 1)
+	if q.Get("zoom") != "" {
+		p.refuse("zoom", "is not documented enough to be imitated: use scale or a crop")
+	}
+	if form.Scale != 0 && form.Width+form.Height != 0 {
+		p.refuse("scale", "cannot stand beside width or height")
+	}
 	if err := p.err(); err != nil {
 		return nil, err
 	}
-	switch shot.status {
-	case statusProcessing:
-		return nil, &apiError{status: http.StatusConflict, code: "NOT_READY", text: "The screenshot is still processing"}
-	case statusError:
-		return nil, &apiError{status: http.StatusConflict, code: "SCREENSHOT_FAILED", text: "The screenshot failed: " + shot.err}
-	}
-	pic, err := s.picture(r.Context(), shot)
+	shot, err := s.finished(q)
 	if err != nil {
 		return nil, err
 	}
-	if format == pic.Format && width == 0 && height == 0 && quality == 0 {
+	if n := len(shot.result.pictures); number > n {
+		return nil, &apiError{status: http.StatusNotFound, code: "NOT_FOUND", text: fmt.Sprintf("The screenshot has %d pictures", n)}
+	}
+	pic, err := s.picture(r.Context(), shot, number-1)
+	if err != nil {
+		return nil, err
+	}
+	format = orElse(format, pic.Format)
+	if format == pic.Format && form == (raster.Form{Inside: form.Inside}) && quality == 0 {
 		return pic.file(), nil
+	}
+	if _, _, err := form.Plan(image.Rect(0, 0, pic.Width, pic.Height)); err != nil {
+		p.refuse("width", err.Error())
+		return nil, p.err()
 	}
 	if err := s.startDrawing(r.Context()); err != nil {
 		return nil, err
 	}
 	defer s.stopDrawing()
-	pic, err = pic.in(raster.Form{Width: width, Height: height}, format, quality)
+	pic, err = pic.in(form, format, quality)
 	return pic.file(), err
 }
 
+// html answers GET /screenshot/html. A browser that opens it runs nothing of it.
+func (s *Server) html(r *http.Request, q url.Values) (any, error) {
+	return s.document(r, q, "html", htmlFile, "text/html; charset=utf-8", func(res result) bool { return res.hasHTML })
+}
+
+// pdf answers GET /screenshot/pdf.
+func (s *Server) pdf(r *http.Request, q url.Values) (any, error) {
+	return s.document(r, q, "pdf", pdfFile, "application/pdf", func(res result) bool { return res.hasPDF })
+}
+
+// video answers GET /screenshot/video: there never is one.
+func (s *Server) video(r *http.Request, q url.Values) (any, error) {
+	return s.document(r, q, "video", "", "", func(result) bool { return false })
+}
+
+func (s *Server) document(r *http.Request, q url.Values, what, name, kind string, has func(result) bool) (any, error) {
+	shot, err := s.finished(q)
+	if err != nil {
+		return nil, err
+	}
+	if !has(shot.result) {
+		return nil, &apiError{status: http.StatusNotFound, code: "NOT_FOUND", text: "The screenshot has no " + what}
+	}
+	data, err := s.output(r.Context(), shot, name)
+	return file{kind: kind, data: data}, err
+}
+
+// finished finds the screenshot that the id parameter names, or says why it has
+// no outputs.
+func (s *Server) finished(q url.Values) (screenshot, error) {
+	shot, err := s.lookUp(q)
+	if err != nil {
+		return shot, err
+	}
+	switch shot.status {
+	case statusProcessing:
+		return shot, errNotReady
+	case statusError:
+		return shot, &apiError{status: http.StatusConflict, code: "SCREENSHOT_FAILED", text: "The screenshot failed: " + shot.err}
+	}
+	return shot, nil
+}
+
 // picture returns a finished screenshot's picture as it was rendered.
-func (s *Server) picture(ctx context.Context, shot screenshot) (Picture, error) {
-	if s.pictures != nil {
-		return s.pictures.load(shot.id, shot.result.Shots[0])
+func (s *Server) picture(ctx context.Context, shot screenshot, i int) (Picture, error) {
+	pic := shot.result.pictures[i]
+	var err error
+	pic.Data, err = s.output(ctx, shot, shotFile(i, pic.Format))
+	return pic, err
+}
+
+// output returns what was rendered, or renders it now where it follows from the
+// request.
+func (s *Server) output(ctx context.Context, shot screenshot, name string) ([]byte, error) {
+	if s.outputs != nil {
+		return s.outputs.load(shot.id, name)
 	}
 	if err := s.startDrawing(ctx); err != nil {
-		return Picture{}, err
+		return nil, err
 	}
 	defer s.stopDrawing()
 	r, err := s.cfg.Renderer.Render(ctx, shot.render)
 	if err != nil {
-		return Picture{}, err
+		return nil, err
 	}
-	return r.Shots[0], nil
+	return r.files()[name], nil
 }
 
 // file is the picture as an answer.

@@ -137,7 +137,7 @@ func TestPicturesOnDiskAreBoundedAndPrivate(t *testing.T) {
 	if a.status != 404 {
 		t.Errorf("the oldest picture answers %d, want 404", a.status)
 	}
-	contains(t, a.body, `"IMAGE_GONE"`)
+	contains(t, a.body, `"OUTPUT_GONE"`)
 }
 
 func TestTemporaryPicturesAreRemoved(t *testing.T) {

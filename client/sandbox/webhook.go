@@ -74,7 +74,7 @@ func (s *Server) noticeOf(shot *screenshot, r Rendering, failure string) notice 
 		body.Error = failure
 	}
 	if failure == "" {
-		body.ImageURL = known(s.base.Load().url + s.imagePath(shot.id, r.format()))
+		body.ImageURL = known(s.base.Load().url + s.imagePath(shot.id, formatOf(r.Shots)))
 	} else {
 		body.Event, body.Status = "screenshot.failed", "failed"
 		if s.cfg.Dialect == DialectB {

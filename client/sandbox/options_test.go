@@ -1,0 +1,165 @@
+package sandbox_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"shotline/client/sandbox"
+)
+
+// recorder is a renderer that remembers what it was asked for.
+type recorder struct {
+	sandbox.PlainRenderer
+	mu   sync.Mutex
+	seen []sandbox.RenderRequest
+}
+
+func (r *recorder) Measure(ctx context.Context, req sandbox.RenderRequest) (sandbox.Rendering, error) {
+	r.mu.Lock()
+	r.seen = append(r.seen, req)
+	r.mu.Unlock()
+	return r.PlainRenderer.Measure(ctx, req)
+}
+
+// TestOptionsReachTheRenderer asks for one thing after another.
+func TestOptionsReachTheRenderer(t *testing.T) {
+	form := "a=1&b=2"
+	for _, c := range []struct {
+		query []string
+		want  func(*sandbox.RenderRequest)
+	}{
+		{nil, func(*sandbox.RenderRequest) {}},
+		{[]string{"size", "page"}, func(r *sandbox.RenderRequest) { r.FullPage = true }},
+		{[]string{"full_page", "true"}, func(r *sandbox.RenderRequest) { r.FullPage = true }},
+		{[]string{"size", "screen", "full_page", "true"}, func(*sandbox.RenderRequest) {}},
+		{[]string{"width", "320", "height", "200"}, func(r *sandbox.RenderRequest) { r.Width, r.Height = 320, 200 }},
+		{[]string{"format", "jpg", "quality", "70"}, func(r *sandbox.RenderRequest) { r.Format, r.Quality = "jpeg", 70 }},
+		{[]string{"format", "webp"}, func(r *sandbox.RenderRequest) { r.Format = "webp" }},
+		{[]string{"max_height", "5000"}, func(r *sandbox.RenderRequest) { r.MaxHeight = 5000 }},
+		{[]string{"target", "#main > p"}, func(r *sandbox.RenderRequest) { r.Target = "#main > p" }},
+		{[]string{"screen_width", "800", "screen_height", "600"}, func(r *sandbox.RenderRequest) { r.ScreenWidth, r.ScreenHeight = 800, 600 }},
+		{[]string{"device_scale", "1.5", "device_mobile", "1", "device_touch", "true", "device_landscape", "true"}, func(r *sandbox.RenderRequest) {
+			r.Scale, r.Mobile, r.Touch, r.Landscape = 1.5, true, true, true
+		}},
+		{[]string{"device_name", "iphone se", "user_agent", "mine", "device_touch", "false", "screen_width", "400"}, func(r *sandbox.RenderRequest) {
+			r.ScreenWidth, r.ScreenHeight, r.Scale, r.Mobile, r.UserAgent = 400, 667, 2, true, "mine"
+		}},
+		{[]string{"language", "fr-FR", "timezone", "Europe/Paris"}, func(r *sandbox.RenderRequest) { r.Language, r.Timezone = "fr-FR", "Europe/Paris" }},
+		{[]string{"lang", "de", "tz", "Asia/Tokyo"}, func(r *sandbox.RenderRequest) { r.Language, r.Timezone = "de", "Asia/Tokyo" }},
+		{[]string{"dark", "true"}, func(r *sandbox.RenderRequest) { r.Dark = true }},
+		{[]string{"geo_enable", "true", "geo_latitude", "48.85", "geo_longitude", "2.35"}, func(r *sandbox.RenderRequest) {
+			r.Location = &sandbox.Location{Latitude: 48.85, Longitude: 2.35}
+		}},
+		{[]string{"geo_latitude", "48.85"}, func(*sandbox.RenderRequest) {}},
+		{[]string{"header", "X-A: 1\nX-B:2", "header", "X-C: a: b"}, func(r *sandbox.RenderRequest) {
+			r.Header = []sandbox.Pair{{Name: "X-A", Value: "1"}, {Name: "X-B", Value: "2"}, {Name: "X-C", Value: "a: b"}}
+		}},
+		{[]string{"cookie", "a=1; b=x=y"}, func(r *sandbox.RenderRequest) {
+			r.Cookies = []sandbox.Pair{{Name: "a", Value: "1"}, {Name: "b", Value: "x=y"}}
+		}},
+		{[]string{"referer", "https://from.example/", "strict_ssl", "true"}, func(r *sandbox.RenderRequest) {
+			r.Referer, r.StrictSSL = "https://from.example/", true
+		}},
+		{[]string{"post_data", form}, func(r *sandbox.RenderRequest) { r.PostData = &form }},
+		{[]string{"delay", "1.5", "max_wait", "20"}, func(r *sandbox.RenderRequest) { r.Delay, r.MaxWait = 1500*time.Millisecond, 20*time.Second }},
+		{[]string{"hide_popups", "true", "script_inline", "x()"}, func(r *sandbox.RenderRequest) { r.HidePopups, r.Script = true, "x()" }},
+		{[]string{"shots", "3", "shot_interval", "250"}, func(r *sandbox.RenderRequest) { r.Shots, r.ShotInterval = 3, 250*time.Millisecond }},
+		{[]string{"steps", `[{"command":"fill","selector":"#a","value":"x"},{"command":"click","selector":"#b"},{"command":"wait","value":"200"},` +
+			`{"command":"wait","value":50},{"command":"wait","selector":"#c"},{"command":"scroll","value":"300"},{"command":"scroll","selector":"#d"},{"command":"screenshot"}]`},
+			func(r *sandbox.RenderRequest) {
+				r.Steps = []sandbox.Step{
+					{Command: sandbox.StepFill, Selector: "#a", Value: "x"}, {Command: sandbox.StepClick, Selector: "#b"},
+					{Command: sandbox.StepWait, Wait: 200 * time.Millisecond}, {Command: sandbox.StepWait, Wait: 50 * time.Millisecond},
+					{Command: sandbox.StepWait, Selector: "#c"}, {Command: sandbox.StepScroll, Y: 300},
+					{Command: sandbox.StepScroll, Selector: "#d"}, {Command: sandbox.StepScreenshot},
+				}
+			}},
+		{[]string{"html", "true"}, func(r *sandbox.RenderRequest) { r.HTML = true }},
+		{[]string{"pdf", "true"}, func(r *sandbox.RenderRequest) { r.PDF = &sandbox.PDFOptions{Format: "a4"} }},
+		{[]string{"pdf", "true", "pdf_format", "Letter", "pdf_landscape", "true", "pdf_background", "true", "pdf_one_page", "true", "pdf_margin", "2", "pdf_margin_left", "0.5"},
+			func(r *sandbox.RenderRequest) {
+				r.PDF = &sandbox.PDFOptions{Format: "letter", Landscape: true, Background: true, OnePage: true,
+					Margin: sandbox.Margin{Top: 2, Right: 2, Bottom: 2, Left: 0.5}}
+			}},
+	} {
+		t.Run(strings.Join(c.query, " "), func(t *testing.T) {
+			r := &recorder{}
+			v := start(t, sandbox.Config{Renderer: r})
+			v.create("https://a.example", c.query...)
+			v.settle()
+			want := sandbox.RenderRequest{
+				URL:    "https://a.example/",
+				Frame:  sandbox.Frame{Format: "png"},
+				Device: sandbox.Device{ScreenWidth: sandbox.DefaultScreenWidth, ScreenHeight: sandbox.DefaultScreenHeight},
+				Pace:   sandbox.Pace{Shots: 1},
+			}
+			c.want(&want)
+			if len(r.seen) != 1 || !reflect.DeepEqual(r.seen[0], want) {
+				t.Errorf("the renderer was asked for\n%+v, want\n%+v", r.seen, want)
+			}
+		})
+	}
+}
+
+// TestOptionsRefused gives one wrong value after another: each is named, and
+// nothing is charged.
+func TestOptionsRefused(t *testing.T) {
+	v := start(t, sandbox.Config{})
+	for _, c := range [][2]string{
+		{"size", "huge"}, {"full_page", "perhaps"}, {"width", "0"}, {"height", "-1"}, {"format", "gif"}, {"quality", "101"}, {"max_height", "0"},
+		{"target", strings.Repeat("a", 2000)}, {"screen_width", "many"}, {"screen_height", "99999"}, {"device_name", "brick 3000"},
+		{"device_scale", "NaN"}, {"device_mobile", "2"}, {"device_touch", "x"}, {"device_landscape", "x"}, {"user_agent", "a\nb"},
+		{"language", "fr_FR!"}, {"lang", "?"}, {"timezone", "Mars/Crater"}, {"tz", "Local"}, {"dark", "x"}, {"geo_enable", "x"},
+		{"geo_latitude", "91"}, {"geo_longitude", "-181"}, {"header", "no colon"}, {"header", "Host: a"}, {"header", "X: a\rY: b"},
+		{"cookie", "novalue"}, {"referer", "a\r\nb"}, {"post_data", strings.Repeat("a", 70<<10)}, {"strict_ssl", "x"}, {"delay", "61"},
+		{"delay", "Inf"}, {"max_wait", "-1"}, {"hide_popups", "x"}, {"script_inline", strings.Repeat("a", 70<<10)}, {"script", "12"},
+		{"steps", "{}"}, {"steps", `[{"command":"fly"}]`}, {"steps", `[{"command":"click"}]`}, {"steps", `[{"command":"wait","value":"60001"}]`},
+		{"steps", `[{"command":"wait","value":"40000"},{"command":"wait","value":40000}]`}, {"steps", `[{"command":"scroll"}]`},
+		{"steps", `[{"command":"fill","selector":"a","value":{}}]`}, {"shots", "21"}, {"shot_interval", "60001"}, {"html", "x"}, {"pdf", "x"},
+		{"pdf_format", "A99"}, {"pdf_landscape", "x"}, {"pdf_background", "x"}, {"pdf_one_page", "x"}, {"pdf_margin", "21"},
+		{"pdf_margin_top", "x"}, {"pdf_margin_right", "-1"}, {"pdf_margin_bottom", "x"}, {"pdf_margin_left", "x"}, {"video", "x"},
+		{"tag", strings.Repeat("a", 300)}, {"apps", "not an id"}, {"url", "ftp://a.example"},
+	} {
+		name, value := c[0], c[1]
+		t.Run(fmt.Sprintf("%s %.30s", name, value), func(t *testing.T) {
+			query := with(name, value)
+			if name != "url" {
+				query.Set("url", "https://a.example")
+			}
+			a := v.get("screenshot/create", query)
+			if a.status != http.StatusUnprocessableEntity || !strings.Contains(string(a.body), `"fields":{"`+name+`":["`) {
+				t.Errorf("%d %s", a.status, a.body)
+			}
+		})
+	}
+	if l := v.srv.Ledger(); l.Spent != 0 || len(l.Creates) != 0 {
+		t.Errorf("%v credits were spent on %d creates", l.Spent, len(l.Creates))
+	}
+}
+
+// Every parameter that a create may carry is tried above, or has no effect.
+func TestOptionsAreAllTried(t *testing.T) {
+	v := start(t, sandbox.Config{})
+	query := with("url", "https://a.example", "something_new", "1")
+	for _, o := range sandbox.Options() {
+		if o.Note == "" {
+			t.Errorf("%s has no note", o.Name)
+		}
+		if o.Treatment == sandbox.Ignored {
+			query.Set(o.Name, "anything")
+		}
+	}
+	data[shot](t, v.get("screenshot/create", query))
+	got := v.srv.Ledger().Creates[0].Ignored
+	want := []string{"cache", "hide_ads", "priority", "something_new", "tracker", "trackers",
+		"video_duration", "video_format", "video_length", "video_quality", "video_speed"}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("the ledger lists %v as without effect, want %v", got, want)
+	}
+}

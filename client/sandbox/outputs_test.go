@@ -1,0 +1,158 @@
+package sandbox_test
+
+import (
+	"bytes"
+	"image"
+	_ "image/jpeg"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/image/webp"
+
+	"shotline/client/sandbox"
+)
+
+// full orders everything that can be ordered, and waits for it.
+func full(v *vendor, pairs ...string) string {
+	v.t.Helper()
+	s := v.create("https://a.example/page", append(pairs, "html", "true", "pdf", "true", "shots", "2", "country", "fr", "tag", "t1")...)
+	v.settle()
+	return strconv.FormatInt(s.ID, 10)
+}
+
+func TestOutputs(t *testing.T) {
+	v := start(t, sandbox.Config{})
+	id := full(v)
+	object := data[map[string]any](t, v.get("screenshot/info", with("id", id)))
+	for name, want := range map[string]any{"html": true, "pdf": true, "video": false, "has_html": true, "has_pdf": true,
+		"has_video": false, "shots": 2.0, "country": "fr", "language": nil, "final_url": "https://a.example/page"} {
+		if object[name] != want {
+			t.Errorf("%s is %v, want %v", name, object[name], want)
+		}
+	}
+	page := v.get("screenshot/html", with("id", id))
+	if page.status != http.StatusOK || !strings.HasPrefix(page.header.Get("Content-Type"), "text/html") ||
+		page.header.Get("Content-Security-Policy") != "sandbox" || !bytes.Contains(page.body, []byte("<h1>a.example</h1>")) {
+		t.Errorf("HTML: %d %v %s", page.status, page.header, page.body)
+	}
+	pdf := v.get("screenshot/pdf", with("id", id))
+	if pdf.header.Get("Content-Type") != "application/pdf" || !bytes.HasPrefix(pdf.body, []byte("%PDF")) || bytes.Count(pdf.body, []byte("/Type /Page ")) != 1 {
+		t.Errorf("PDF: %d %v %s", pdf.status, pdf.header, pdf.body)
+	}
+	if a := v.get("screenshot/video", with("id", id)); a.status != http.StatusNotFound || !bytes.Contains(a.body, []byte("no video")) {
+		t.Errorf("video: %d %s", a.status, a.body)
+	}
+	plain := v.create("https://b.example")
+	v.settle()
+	for _, what := range []string{"html", "pdf", "video"} {
+		if a := v.get("screenshot/"+what, with("id", strconv.FormatInt(plain.ID, 10))); a.status != http.StatusNotFound {
+			t.Errorf("%s that was not asked for: %d", what, a.status)
+		}
+	}
+}
+
+func TestThumbnailOptions(t *testing.T) {
+	v := start(t, sandbox.Config{})
+	id := full(v, "screen_width", "800", "screen_height", "600")
+	for _, c := range []struct {
+		query         []string
+		format        string
+		width, height int
+	}{
+		{nil, "png", 800, 600},
+		{[]string{"shot", "2"}, "png", 800, 600},
+		{[]string{"width", "200"}, "png", 200, 150},
+		{[]string{"height", "60"}, "png", 80, 60},
+		{[]string{"width", "100", "height", "100"}, "png", 100, 100},
+		{[]string{"width", "100", "height", "100", "ratio", "fill"}, "png", 100, 100},
+		{[]string{"width", "100", "height", "100", "ratio", "fit"}, "png", 100, 75},
+		{[]string{"scale", "0.5"}, "png", 400, 300},
+		{[]string{"top", "100", "right", "50", "bottom", "200", "left", "150"}, "png", 600, 300},
+		{[]string{"format", "jpeg", "quality", "20"}, "jpeg", 800, 600},
+		{[]string{"format", "jpg", "width", "80"}, "jpeg", 80, 60},
+		{[]string{"format", "webp"}, "webp", 800, 600},
+	} {
+		t.Run(strings.Join(c.query, " "), func(t *testing.T) {
+			a := v.get("screenshot/thumbnail", with(append(c.query, "id", id)...))
+			if a.status != http.StatusOK || a.header.Get("Content-Type") != "image/"+c.format {
+				t.Fatalf("%d %s %.100s", a.status, a.header.Get("Content-Type"), a.body)
+			}
+			var size image.Config
+			var err error
+			if c.format == "webp" {
+				size, err = webp.DecodeConfig(bytes.NewReader(a.body))
+			} else {
+				size, _, err = image.DecodeConfig(bytes.NewReader(a.body))
+			}
+			if err != nil || size.Width != c.width || size.Height != c.height {
+				t.Errorf("%d by %d (%v), want %d by %d", size.Width, size.Height, err, c.width, c.height)
+			}
+		})
+	}
+	for field, query := range map[string][]string{
+		"ratio": {"ratio", "stretch"}, "zoom": {"zoom", "2"}, "scale": {"scale", "0.5", "width", "100"}, "shot": {"shot", "0"},
+		"width": {"left", "500", "right", "500"}, "quality": {"quality", "0"},
+	} {
+		if a := v.get("screenshot/thumbnail", with(append(query, "id", id)...)); a.status != http.StatusUnprocessableEntity ||
+			!strings.Contains(string(a.body), `"`+field+`":[`) {
+			t.Errorf("%v: %d %s", query, a.status, a.body)
+		}
+	}
+	if a := v.get("screenshot/thumbnail", with("id", id, "shot", "3")); a.status != http.StatusNotFound {
+		t.Errorf("a third picture of two: %d", a.status)
+	}
+}
+
+func TestDelete(t *testing.T) {
+	for _, kept := range []bool{false, true} {
+		cfg := sandbox.Config{}
+		if kept {
+			cfg.Renderer = &camera{}
+		}
+		v := start(t, cfg)
+		id := full(v)
+		remove := func(scope string) {
+			t.Helper()
+			if a := v.get("screenshot/delete", with("id", id, "data", scope)); a.status != http.StatusOK {
+				t.Errorf("delete %s: %d %s", scope, a.status, a.body)
+			}
+		}
+		remove("image")
+		for _, what := range []string{"thumbnail", "html", "pdf"} {
+			if a := v.get("screenshot/"+what, with("id", id)); a.status != http.StatusNotFound {
+				t.Errorf("%s without its image: %d %.80s", what, a.status, a.body)
+			}
+		}
+		if found := data[[]shot](t, v.get("screenshot/search", with("q", "a.example"))); len(found) != 1 {
+			t.Errorf("search finds %d before the address is deleted", len(found))
+		}
+		remove("url")
+		remove("metadata")
+		if s := data[shot](t, v.get("screenshot/info", with("id", id))); s.URL != "" || len(s.Tag) != 0 || s.Status != "finished" {
+			t.Errorf("what is left: %+v", s)
+		}
+		for _, query := range [][]string{{"tag", "t1"}, {"country", "fr"}} {
+			if found := data[[]shot](t, v.get("screenshot/list", with(query...))); len(found) != 0 {
+				t.Errorf("%v finds it without its metadata", query)
+			}
+		}
+		if found := data[[]shot](t, v.get("screenshot/search", with("url", "a.example"))); len(found) != 0 {
+			t.Error("it is found by the address that was deleted")
+		}
+		remove("")
+		if a := v.get("screenshot/info", with("id", id)); a.status != http.StatusNotFound {
+			t.Errorf("info of a deleted screenshot: %d", a.status)
+		}
+		if found := data[[]shot](t, v.get("screenshot/list", nil)); len(found) != 0 {
+			t.Errorf("list shows %d", len(found))
+		}
+		if l := v.srv.Ledger(); len(l.Creates) != 1 || !l.Creates[0].Deleted || l.Creates[0].Cost == 0 || l.Creates[0].Tags[0] != "t1" {
+			t.Errorf("the ledger has forgotten: %+v", l.Creates)
+		}
+		if a := v.get("screenshot/delete", with("id", id, "data", "everything")); a.status != http.StatusUnprocessableEntity {
+			t.Errorf("an unknown scope: %d", a.status)
+		}
+	}
+}

@@ -1,0 +1,154 @@
+package sandbox
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Limits of what a create may have done in the page; the vendor documents none.
+const (
+	maxSteps      = 50
+	maxShots      = 20 // pictures, those of steps included
+	maxPause      = time.Minute
+	maxScript     = 64 << 10 // bytes
+	maxSelector   = 1024     // bytes
+	maxScrollSpan = 1_000_000
+)
+
+// pace reads when the pictures are taken, and what happens before.
+func (p *params) pace() Pace {
+	pace := Pace{
+		Delay:        p.seconds("delay"),
+		MaxWait:      p.seconds("max_wait"),
+		HidePopups:   p.flag("hide_popups"),
+		Script:       p.query.Get("script_inline"),
+		Shots:        p.integer("shots", 1, maxShots, 1),
+		ShotInterval: time.Duration(p.integer("shot_interval", 0, int(maxPause/time.Millisecond), 0)) * time.Millisecond,
+	}
+	if len(pace.Script) > maxScript {
+		p.refuse("script_inline", fmt.Sprintf("must not be longer than %d bytes", maxScript))
+	}
+	var err error
+	if pace.Steps, err = parseSteps(p.query.Get("steps")); err != nil {
+		p.refuse("steps", err.Error())
+	}
+	taken := pace.Shots
+	for _, step := range pace.Steps {
+		if step.Command == StepScreenshot {
+			taken++
+		}
+	}
+	if taken > maxShots {
+		p.refuse("shots", fmt.Sprintf("and the screenshots of steps are more than %d pictures", maxShots))
+	}
+	return pace
+}
+
+// seconds reads a pause.
+func (p *params) seconds(name string) time.Duration {
+	return time.Duration(p.number(name, 0, maxPause.Seconds(), 0) * float64(time.Second))
+}
+
+// wireStep is a step as the SDKs send it. Numbers may come as text.
+type wireStep struct {
+	Command  string          `json:"command"`
+	Selector string          `json:"selector"`
+	Value    json.RawMessage `json:"value"`
+}
+
+// parseSteps reads the steps parameter, a JSON list.
+func parseSteps(text string) ([]Step, error) {
+	if strings.TrimSpace(text) == "" {
+		return nil, nil
+	}
+	var wire []wireStep
+	if err := json.Unmarshal([]byte(text), &wire); err != nil {
+		return nil, errors.New(`must be a JSON list such as [{"command":"click","selector":"#more"}]`)
+	}
+	if len(wire) > maxSteps {
+		return nil, fmt.Errorf("must not be more than %d", maxSteps)
+	}
+	var steps []Step
+	var waited time.Duration
+	for i, w := range wire {
+		step, err := w.step()
+		if err != nil {
+			return nil, fmt.Errorf("has step %d, which %w", i+1, err)
+		}
+		if waited += step.Wait; waited > maxPause {
+			return nil, fmt.Errorf("waits longer than %v in all", maxPause)
+		}
+		steps = append(steps, step)
+	}
+	return steps, nil
+}
+
+func (w wireStep) step() (Step, error) {
+	s := Step{Command: StepCommand(w.Command), Selector: w.Selector}
+	value, err := w.text()
+	if err != nil {
+		return s, err
+	}
+	if len(w.Selector) > maxSelector {
+		return s, fmt.Errorf("has a selector of more than %d bytes", maxSelector)
+	}
+	switch s.Command {
+	case StepClick, StepFill:
+		if s.Selector == "" {
+			return s, fmt.Errorf("names no selector to %s", w.Command)
+		}
+		if s.Command == StepFill {
+			s.Value = value
+		}
+	case StepWait:
+		if value == "" && s.Selector != "" {
+			return s, nil
+		}
+		ms, err := strconv.ParseFloat(value, 64)
+		if !(err == nil && ms >= 0 && ms <= float64(maxPause/time.Millisecond)) {
+			return s, errors.New("waits for no number of milliseconds up to 60000, and no selector")
+		}
+		s.Wait = time.Duration(ms * float64(time.Millisecond))
+	case StepScroll:
+		if value == "" && s.Selector != "" {
+			return s, nil
+		}
+		y, err := strconv.Atoi(value)
+		if err != nil || y < -maxScrollSpan || y > maxScrollSpan {
+			return s, errors.New("scrolls by no number of px, and to no selector")
+		}
+		s.Y = y
+	case StepScreenshot:
+	default:
+		return s, fmt.Errorf("is none of click, fill, wait, scroll and screenshot: %q", w.Command)
+	}
+	return s, nil
+}
+
+// text is the step's value, given as text or as a number.
+func (w wireStep) text() (string, error) {
+	raw := bytes.TrimSpace(w.Value)
+	if len(raw) == 0 || string(raw) == "null" {
+		return "", nil
+	}
+	if raw[0] != '"' {
+		var n json.Number
+		if err := json.Unmarshal(raw, &n); err != nil {
+			return "", errors.New("has a value that is neither text nor a number")
+		}
+		return n.String(), nil
+	}
+	var text string
+	if err := json.Unmarshal(raw, &text); err != nil {
+		return "", err
+	}
+	if len(text) > maxPostData {
+		return "", fmt.Errorf("has a value of more than %d bytes", maxPostData)
+	}
+	return text, nil
+}

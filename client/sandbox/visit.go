@@ -1,0 +1,134 @@
+package sandbox
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// Limits of what a create may send along; the vendor documents none.
+const (
+	maxHeaders  = 50
+	maxCookies  = 50
+	maxPostData = 64 << 10 // bytes
+	maxLine     = 4096     // bytes of a header, cookie, user agent or referer
+)
+
+// tokenName is what RFC 9110 allows as a header's name.
+var tokenName = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
+
+// notForHeaders are what only the browser may say, and Cookie, which has a
+// parameter of its own.
+var notForHeaders = map[string]bool{
+	"connection": true, "content-length": true, "cookie": true, "expect": true, "host": true, "keep-alive": true,
+	"proxy-authorization": true, "te": true, "trailer": true, "transfer-encoding": true, "upgrade": true,
+}
+
+// visit reads how the page is asked for.
+func (p *params) visit() Visit {
+	return Visit{
+		Header:    p.headers(),
+		Cookies:   p.cookies(),
+		Referer:   p.line("referer"),
+		PostData:  p.postData(),
+		StrictSSL: p.flag("strict_ssl"),
+	}
+}
+
+// headers reads the header parameter: repeatable, and one a line.
+func (p *params) headers() []Pair {
+	var pairs []Pair
+	for _, value := range p.query["header"] {
+		found, err := parseHeaders(value)
+		if err != nil {
+			p.refuse("header", err.Error())
+		}
+		pairs = append(pairs, found...)
+	}
+	if len(pairs) > maxHeaders {
+		p.refuse("header", fmt.Sprintf("must not hold more than %d headers", maxHeaders))
+	}
+	return pairs
+}
+
+func parseHeaders(text string) ([]Pair, error) {
+	var pairs []Pair
+	for line := range strings.SplitSeq(strings.ReplaceAll(text, "\r\n", "\n"), "\n") {
+		if strings.TrimSpace(line) == "" {
+			continue
+		}
+		name, value, found := strings.Cut(line, ":")
+		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+		switch {
+		case !found || !tokenName.MatchString(name):
+			return nil, fmt.Errorf("must look like Name: value")
+		case notForHeaders[strings.ToLower(name)]:
+			return nil, fmt.Errorf("cannot set %s", name)
+		case len(value) > maxLine || controlled(value):
+			return nil, fmt.Errorf("has a value of %s that is too long or has control characters", name)
+		}
+		pairs = append(pairs, Pair{name, value})
+	}
+	return pairs, nil
+}
+
+// cookies reads the cookie parameter: repeatable, and several with semicolons.
+func (p *params) cookies() []Pair {
+	var pairs []Pair
+	for _, value := range p.query["cookie"] {
+		found, err := parseCookies(value)
+		if err != nil {
+			p.refuse("cookie", err.Error())
+		}
+		pairs = append(pairs, found...)
+	}
+	if len(pairs) > maxCookies {
+		p.refuse("cookie", fmt.Sprintf("must not hold more than %d cookies", maxCookies))
+	}
+	return pairs
+}
+
+func parseCookies(text string) ([]Pair, error) {
+	var pairs []Pair
+	for part := range strings.SplitSeq(text, ";") {
+		if strings.TrimSpace(part) == "" {
+			continue
+		}
+		name, value, found := strings.Cut(part, "=")
+		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+		switch {
+		case !found || !tokenName.MatchString(name):
+			return nil, fmt.Errorf("must look like name=value")
+		case len(value) > maxLine || controlled(value):
+			return nil, fmt.Errorf("has a value of %s that is too long or has control characters", name)
+		}
+		pairs = append(pairs, Pair{name, value})
+	}
+	return pairs, nil
+}
+
+func (p *params) postData() *string {
+	values, given := p.query["post_data"]
+	if !given || values[0] == "" {
+		return nil
+	}
+	if len(values[0]) > maxPostData {
+		p.refuse("post_data", fmt.Sprintf("must not be longer than %d bytes", maxPostData))
+	}
+	return &values[0]
+}
+
+// line reads a text that becomes a header.
+func (p *params) line(name string) string {
+	text := strings.TrimSpace(p.query.Get(name))
+	if len(text) > maxLine || controlled(text) {
+		p.refuse(name, fmt.Sprintf("must be one line of at most %d bytes without control characters", maxLine))
+		return ""
+	}
+	return text
+}
+
+// controlled reports whether a header's value has characters that would end it.
+func controlled(value string) bool {
+	return strings.ContainsFunc(value, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f })
+}
