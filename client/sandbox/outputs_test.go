@@ -55,24 +55,24 @@ func TestOutputs(t *testing.T) {
 
 func TestThumbnailOptions(t *testing.T) {
 	v := start(t, sandbox.Config{})
-	id := full(v, "screen_width", "800", "screen_height", "600")
+	id := full(v, "screen_width", "160", "screen_height", "120")
 	for _, c := range []struct {
 		query         []string
 		format        string
 		width, height int
 	}{
-		{nil, "png", 800, 600},
-		{[]string{"shot", "2"}, "png", 800, 600},
-		{[]string{"width", "200"}, "png", 200, 150},
+		{nil, "png", 160, 120},
+		{[]string{"shot", "2"}, "png", 160, 120},
+		{[]string{"width", "40"}, "png", 40, 30},
 		{[]string{"height", "60"}, "png", 80, 60},
 		{[]string{"width", "100", "height", "100"}, "png", 100, 100},
 		{[]string{"width", "100", "height", "100", "ratio", "fill"}, "png", 100, 100},
 		{[]string{"width", "100", "height", "100", "ratio", "fit"}, "png", 100, 75},
-		{[]string{"scale", "0.5"}, "png", 400, 300},
-		{[]string{"top", "100", "right", "50", "bottom", "200", "left", "150"}, "png", 600, 300},
-		{[]string{"format", "jpeg", "quality", "20"}, "jpeg", 800, 600},
+		{[]string{"scale", "0.5"}, "png", 80, 60},
+		{[]string{"top", "10", "right", "20", "bottom", "30", "left", "40"}, "png", 100, 80},
+		{[]string{"format", "jpeg", "quality", "20"}, "jpeg", 160, 120},
 		{[]string{"format", "jpg", "width", "80"}, "jpeg", 80, 60},
-		{[]string{"format", "webp"}, "webp", 800, 600},
+		{[]string{"format", "webp"}, "webp", 160, 120},
 	} {
 		t.Run(strings.Join(c.query, " "), func(t *testing.T) {
 			a := v.get("screenshot/thumbnail", with(append(c.query, "id", id)...))

@@ -141,7 +141,8 @@ func (s *Server) Handler() http.Handler {
 
 // endpoints are the paths of the API, below /api/v1/.
 func (s *Server) endpoints() map[string]endpoint {
-	return map[string]endpoint{
+	all := crawlEndpoints()
+	maps.Copy(all, map[string]endpoint{
 		"screenshot/create":    {http.MethodGet, s.create},
 		"screenshot/info":      {http.MethodGet, s.info},
 		"screenshot/list":      {http.MethodGet, s.list},
@@ -152,7 +153,8 @@ func (s *Server) endpoints() map[string]endpoint {
 		"screenshot/video":     {http.MethodGet, s.video},
 		"screenshot/delete":    {http.MethodGet, s.delete},
 		"account/info":         {http.MethodGet, s.account},
-	}
+	})
+	return all
 }
 
 // Endpoints lists the paths of the API, below /api/v1/, in alphabetical order.
