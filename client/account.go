@@ -14,7 +14,9 @@ type Account struct {
 }
 
 // Account returns the balance of the key's account. It costs nothing, so it is
-// also the way to find out whether a key is valid.
+// also the way to find out whether a key is valid: ErrUnauthorized says no.
+//
+// Vendor: endpoint reference, GET /account/info.
 func (c *Client) Account(ctx context.Context) (Account, error) {
 	k := call{op: "get account", path: "account/info"}
 	payload, err := c.fetch(ctx, k)

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -14,13 +15,21 @@ const (
 	maxErrorAnswer = 64 << 10 // an error needs a line, not a document
 )
 
-// call is one request: op names it in errors, once marks the one that costs
-// money and must not be put on the wire twice.
+// call is one request: op names it in errors, once marks those that cost money
+// and must not be put on the wire twice. With a form it is a POST, otherwise a
+// GET.
 type call struct {
 	op    string
 	path  string
 	query url.Values
+	form  *form
 	once  bool
+}
+
+// form is the body of a POST.
+type form struct {
+	kind string // its media type
+	data []byte
 }
 
 // unanswered is the error of a request that left without a usable answer.
@@ -67,7 +76,7 @@ func (c *Client) fetch(ctx context.Context, k call) (json.RawMessage, error) {
 }
 
 // open takes the payload out of a 2xx answer. A refusal in it is as definite as
-// a 4xx, unless it names a screenshot all the same.
+// a 4xx, unless it names a screenshot or a batch all the same.
 func (c *Client) open(k call, resp *http.Response, body []byte) (json.RawMessage, error) {
 	env, err := openEnvelope(body)
 	if err != nil {
@@ -114,13 +123,20 @@ func (c *Client) newRequest(ctx context.Context, k call) *http.Request {
 			"Accept":     {"application/json"},
 		},
 	}
-	if k.once {
+	switch {
+	case k.form != nil:
+		// Without GetBody, and being a POST, it is not repeated by net/http.
+		req.Method = http.MethodPost
+		req.Header.Set("Content-Type", k.form.kind)
+		req.Body = io.NopCloser(bytes.NewReader(k.form.data))
+		req.ContentLength = int64(len(k.form.data))
+	case k.once:
 		forbidReplay(req)
 	}
 	return req.WithContext(ctx)
 }
 
-// forbidReplay makes net/http put the request on the wire at most once. The
+// forbidReplay makes net/http put a GET on the wire at most once. The
 // transport silently repeats a GET when a reused connection dies, but only if
 // it can produce the body again; so the request gets a body that cannot be
 // rewound. It is empty, and the identity encoding (RFC 9112 calls it "none")

@@ -9,8 +9,9 @@
 // # Creating costs money
 //
 // The vendor has no idempotency key, so every create that takes effect is
-// charged. [Client.Create] therefore puts its request on the wire at most once
-// per call and sorts what can happen into four kinds of error:
+// charged. [Client.Create] and [Client.CreateBatch] therefore put their request
+// on the wire at most once per call and sort what can happen into four kinds of
+// error:
 //
 //   - [*NotSentError]: no byte of the request left; sending again is safe.
 //   - [*InDoubtError]: the request left, or may have left, and there is no
@@ -23,11 +24,18 @@
 //
 // # Reading is free to repeat
 //
-// Info, List, Search, Thumbnail and Account change nothing. They fail with the
-// same types except [*InDoubtError], and with a [*CallError] when an answer did
-// not arrive or could not be read. [RetryPolicy] decides whether and when such
-// a call is worth repeating; the loop, its clock and its patience belong to the
-// caller.
+// All other methods either change nothing or, like Delete and CancelBatch, do
+// no further harm when they are repeated. They fail with the same types except
+// [*InDoubtError], and with a [*CallError] when an answer did not arrive or could
+// not be read. [RetryPolicy] decides whether and when such a call is worth
+// repeating; the loop, its clock and its patience belong to the caller.
+//
+// # What is left out
+//
+// The vendor's crawls (/crawl/…), which find the pages of a site by themselves:
+// an orchestrator of screenshots is given its pages. The vendor's own batches
+// are here for programs that want them; each of their rows is a screenshot that
+// this program did not create.
 //
 // # Secrets
 //

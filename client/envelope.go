@@ -44,10 +44,11 @@ func openEnvelope(body []byte) (envelope, error) {
 	return envelope{payload: fields.Data, refused: !*success}, nil
 }
 
-// hasID tells whether a payload names a screenshot.
+// hasID tells whether a payload names a screenshot or a batch.
 func hasID(payload json.RawMessage) bool {
 	var object struct {
-		ID json.RawMessage `json:"id"`
+		ID      json.RawMessage `json:"id"`
+		BatchID json.RawMessage `json:"batch_id"`
 	}
-	return json.Unmarshal(payload, &object) == nil && idText(object.ID) != ""
+	return json.Unmarshal(payload, &object) == nil && idText(object.ID)+idText(object.BatchID) != ""
 }

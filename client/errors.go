@@ -74,7 +74,7 @@ func (e *RateLimitError) Error() string {
 // Unwrap returns the APIError.
 func (e *RateLimitError) Unwrap() error { return e.API }
 
-// InDoubtError comes from Create alone: the request was sent, or possibly sent,
+// InDoubtError comes from Create and CreateBatch alone: the request was sent, or possibly sent,
 // and no usable answer tells whether it took effect and was charged. Err is a
 // *CallError or, for an answer that decides nothing (3xx, 408, 5xx), an
 // *APIError.

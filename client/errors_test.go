@@ -227,7 +227,11 @@ func TestNoErrorShowsTheKey(t *testing.T) {
 			_, listErr := c.List(tc.ctx, ListOptions{})
 			_, accountErr := c.Account(tc.ctx)
 			_, thumbErr := c.Thumbnail(tc.ctx, "1", ThumbnailOptions{})
-			for _, err := range []error{createErr, infoErr, listErr, accountErr, thumbErr} {
+			_, batchErr := c.CreateBatch(tc.ctx, BatchRequest{URLs: []string{"https://example.com"}, Country: "us"})
+			_, batchesErr := c.Batches(tc.ctx, BatchListOptions{})
+			deleteErr := c.Delete(tc.ctx, "1", ScopeAll)
+			cancelErr := c.CancelBatch(tc.ctx, "1")
+			for _, err := range []error{createErr, infoErr, listErr, accountErr, thumbErr, batchErr, batchesErr, deleteErr, cancelErr} {
 				if err == nil {
 					t.Fatal("no error")
 				}

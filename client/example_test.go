@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"time"
 
 	"shotline/client"
@@ -96,4 +98,76 @@ func ExampleRetryPolicy() {
 		break
 	}
 	// Output: 1 <nil>
+}
+
+// The vendor works through a batch by itself; its progress costs nothing to ask.
+func ExampleClient_CreateBatch() {
+	answers := []string{
+		`{"success":true,"data":{"batch_id":31}}`,
+		`{"success":true,"data":{"id":31,"status":"processing","count":2,"processed":1}}`,
+		`{"success":true,"data":{"id":31,"status":"finished","count":2,"processed":2,"failed":1}}`,
+	}
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, answers[0])
+		answers = answers[1:]
+	}))
+	defer api.Close()
+	c, err := client.New(client.WithAPIKey("key"), client.WithBaseURL(api.URL))
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	ctx := context.Background()
+	batch, err := c.CreateBatch(ctx, client.BatchRequest{
+		URLs:    []string{"https://example.com", "https://example.org"},
+		Country: "us",
+		Params:  map[string]any{"size": "page"},
+	})
+	for err == nil && !batch.Status.Ended() {
+		time.Sleep(10 * time.Millisecond) // seconds, with the real vendor
+		batch, err = c.Batch(ctx, batch.ID)
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(batch.ID, batch.Status, batch.Processed, "of", batch.Count, "done,", batch.Failed, "failed")
+	// Output: 31 finished 2 of 2 done, 1 failed
+}
+
+func ExampleClient_Thumbnail() {
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "image/webp")
+		fmt.Fprint(w, "an image, ", r.FormValue("width"), " px wide")
+	}))
+	defer api.Close()
+	c, err := client.New(client.WithAPIKey("key"), client.WithBaseURL(api.URL))
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	image, err := c.Thumbnail(context.Background(), "4711", client.ThumbnailOptions{Format: "webp", Width: 320})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer image.Body.Close()
+	_, err = io.Copy(os.Stdout, image.Body)
+	fmt.Println("", image.ContentType, err)
+	// Output: an image, 320 px wide image/webp <nil>
+}
+
+// Deleting again what is gone already is no trouble.
+func ExampleClient_Delete() {
+	api := vendor(404, `{"success":false,"error":"Screenshot not found"}`)
+	defer api.Close()
+	c, err := client.New(client.WithAPIKey("key"), client.WithBaseURL(api.URL))
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	err = c.Delete(context.Background(), "4711", client.ScopeAll)
+	if err != nil && !errors.Is(err, client.ErrNotFound) {
+		log.Fatal(err)
+	}
+	fmt.Println("gone")
+	// Output: gone
 }

@@ -41,18 +41,23 @@ func (r CreateRequest) query() (url.Values, error) {
 	if strings.TrimSpace(r.URL) == "" {
 		return nil, &ParamError{Name: "url", Reason: "is empty"}
 	}
-	q := url.Values{"url": {r.URL}}
-	tags := r.Tags
-	for _, name := range slices.Sorted(maps.Keys(r.Params)) {
-		switch strings.ToLower(name) {
-		case "":
-			return nil, &ParamError{Name: name, Reason: "has no name"}
-		case "key":
-			return nil, &ParamError{Name: name, Reason: "the API key is sent in a header and must not be a parameter"}
-		case "url", "apps":
-			return nil, &ParamError{Name: name, Reason: "has a field of its own in the request"}
+	q, err := encodeOptions(r.Params, r.Tags, r.Apps, "url")
+	if err != nil {
+		return nil, err
+	}
+	q.Set("url", r.URL)
+	return q, nil
+}
+
+// encodeOptions encodes what screenshots and batches have in common; fields are
+// the names of what the request has fields for, beside apps.
+func encodeOptions(params map[string]any, tags []string, apps []App, fields ...string) (url.Values, error) {
+	q := url.Values{}
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		if err := checkName(name, fields); err != nil {
+			return nil, err
 		}
-		values, composite, err := encodeParam(r.Params[name])
+		values, composite, err := encodeParam(params[name])
 		if err != nil {
 			return nil, &ParamError{Name: name, Reason: err.Error()}
 		}
@@ -65,14 +70,28 @@ func (r CreateRequest) query() (url.Values, error) {
 		if composite {
 			return nil, &ParamError{Name: name, Reason: "must be one text or a list of texts"}
 		}
-		tags = slices.Concat(values, r.Tags)
+		tags = slices.Concat(values, tags)
 	}
 	for _, tag := range tags {
 		if tag != "" && !slices.Contains(q["tag"], tag) {
 			q.Add("tag", tag)
 		}
 	}
-	return q, addApps(q, r.Apps)
+	return q, addApps(q, apps)
+}
+
+// checkName refuses parameters that must not be given by name.
+func checkName(name string, fields []string) error {
+	lower := strings.ToLower(name)
+	switch {
+	case name == "":
+		return &ParamError{Name: name, Reason: "has no name"}
+	case lower == "key":
+		return &ParamError{Name: name, Reason: "the API key is sent in a header and must not be a parameter"}
+	case lower == "apps" || slices.Contains(fields, lower):
+		return &ParamError{Name: name, Reason: "has a field of its own in the request"}
+	}
+	return nil
 }
 
 func addApps(q url.Values, apps []App) error {

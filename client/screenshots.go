@@ -2,12 +2,15 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"net/url"
 )
 
 // Create asks the vendor for a screenshot, which costs credits. It sends at
 // most one request per call: nothing below it repeats it, and it follows no
 // redirect. See the package comment for what its errors mean.
+//
+// Vendor: endpoint reference and SDKs, GET /screenshot/create.
 func (c *Client) Create(ctx context.Context, r CreateRequest) (Screenshot, error) {
 	q, err := r.query()
 	if err != nil {
@@ -18,12 +21,14 @@ func (c *Client) Create(ctx context.Context, r CreateRequest) (Screenshot, error
 }
 
 // Info returns one screenshot. An unknown id gives ErrNotFound.
+//
+// Vendor: endpoint reference, GET /screenshot/info.
 func (c *Client) Info(ctx context.Context, id string) (Screenshot, error) {
-	if id == "" {
-		return Screenshot{}, &ParamError{Name: "id", Reason: "is empty"}
+	q, err := idQuery(id)
+	if err != nil {
+		return Screenshot{}, err
 	}
-	k := call{op: "get screenshot", path: "screenshot/info", query: url.Values{"id": {id}}}
-	return c.screenshot(ctx, k)
+	return c.screenshot(ctx, call{op: "get screenshot", path: "screenshot/info", query: q})
 }
 
 // ListOptions narrow a listing; zero values are not sent. The largest Limit
@@ -39,6 +44,8 @@ type ListOptions struct {
 // List returns screenshots, newest first. Whether the vendor matches Tag
 // against every tag of a screenshot, and exactly, is not documented: compare
 // the returned Tags.
+//
+// Vendor: endpoint reference, GET /screenshot/list.
 func (c *Client) List(ctx context.Context, o ListOptions) ([]Screenshot, error) {
 	q := url.Values{}
 	setText(q, "status", string(o.Status))
@@ -55,7 +62,10 @@ type SearchOptions struct {
 	Offset int
 }
 
-// Search returns screenshots whose URL contains the given text.
+// Search returns screenshots whose URL contains the given text. Their order is
+// not documented.
+//
+// Vendor: endpoint reference, GET /screenshot/search.
 func (c *Client) Search(ctx context.Context, o SearchOptions) ([]Screenshot, error) {
 	if o.URL == "" {
 		return nil, &ParamError{Name: "url", Reason: "is empty"}
@@ -77,13 +87,7 @@ func (c *Client) screenshot(ctx context.Context, k call) (Screenshot, error) {
 }
 
 func (c *Client) screenshots(ctx context.Context, k call, limit, offset int) ([]Screenshot, error) {
-	if err := setInt(k.query, "limit", limit); err != nil {
-		return nil, err
-	}
-	if err := setInt(k.query, "offset", offset); err != nil {
-		return nil, err
-	}
-	payload, err := c.fetch(ctx, k)
+	payload, err := c.page(ctx, k, limit, offset)
 	if err != nil {
 		return nil, err
 	}
@@ -92,4 +96,15 @@ func (c *Client) screenshots(ctx context.Context, k call, limit, offset int) ([]
 		return nil, c.callError(k.op, err)
 	}
 	return shots, nil
+}
+
+// page fetches a page of a listing.
+func (c *Client) page(ctx context.Context, k call, limit, offset int) (json.RawMessage, error) {
+	if err := setInt(k.query, "limit", limit); err != nil {
+		return nil, err
+	}
+	if err := setInt(k.query, "offset", offset); err != nil {
+		return nil, err
+	}
+	return c.fetch(ctx, k)
 }

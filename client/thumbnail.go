@@ -2,59 +2,49 @@ package client
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"math"
-	"mime"
-	"net/http"
 	"net/url"
 	"strconv"
-	"time"
 )
 
-// ThumbnailOptions choose the form of an image; zero values are not sent.
+// ThumbnailOptions choose the form of an image; zero values are not sent. The
+// vendor's endpoint reference names them and gives no limits.
 type ThumbnailOptions struct {
-	Format  string  // png, jpeg or webp
-	Width   int     // pixels
-	Height  int     // pixels
-	Shot    int     // which one of several shots
-	Scale   float64 // the vendor's scale
-	Zoom    float64 // the vendor's zoom
-	Ratio   string  // fit or fill
-	Quality int     // for lossy formats
-	Top     int     // crops, in pixels
+	Format  string  // png, jpeg or webp; the form that was captured unless given
+	Width   int     // pixels; with Height unset, in proportion
+	Height  int     // pixels; with Width unset, in proportion
+	Shot    int     // which one of several shots, from 1
+	Scale   float64 // factor on both sides: 0.5 is half as wide and high
+	Zoom    float64 // the vendor's zoom; its unit is not documented
+	Ratio   string  // with Width and Height: fit keeps the whole image, fill cuts it
+	Quality int     // 1 to 100, for jpeg and webp
+	Top     int     // pixels cut off each side, before anything else
 	Left    int
 	Right   int
 	Bottom  int
 }
 
-// Download is a streamed answer. The caller must close Body; a read fails when
-// no byte comes within the Client's timeout.
-type Download struct {
-	Body        io.ReadCloser
-	ContentType string
-	Length      int64  // bytes, -1 when unknown
-	ETag        string // may be empty
-}
-
-// Thumbnail starts the download of a screenshot's image. The context governs
-// the reading of Body as well. Redirects, as to a file store, are followed
-// without the key.
+// Thumbnail starts the download of a screenshot's image, whole unless the
+// options say otherwise. The context governs the reading of Body as well.
+// Redirects, as to a file store, are followed without the key.
+//
+// It fails with an APIError, which is ErrNotFound for an unknown id, a missing
+// shot or an image that was deleted; with a CallError or NotSentError when no
+// answer came; with a ParamError for a negative option.
+//
+// Vendor: endpoint reference, GET /screenshot/thumbnail.
 func (c *Client) Thumbnail(ctx context.Context, id string, o ThumbnailOptions) (*Download, error) {
-	if id == "" {
-		return nil, &ParamError{Name: "id", Reason: "is empty"}
-	}
-	q, err := o.query()
+	q, err := idQuery(id)
 	if err != nil {
 		return nil, err
 	}
-	q.Set("id", id)
+	if err := o.addTo(q); err != nil {
+		return nil, err
+	}
 	return c.download(ctx, call{op: "get thumbnail", path: "screenshot/thumbnail", query: q})
 }
 
-func (o ThumbnailOptions) query() (url.Values, error) {
-	q := url.Values{}
+func (o ThumbnailOptions) addTo(q url.Values) error {
 	setText(q, "format", o.Format)
 	setText(q, "ratio", o.Ratio)
 	for _, p := range []struct {
@@ -65,106 +55,16 @@ func (o ThumbnailOptions) query() (url.Values, error) {
 		{"top", o.Top}, {"left", o.Left}, {"right", o.Right}, {"bottom", o.Bottom},
 	} {
 		if err := setInt(q, p.name, p.value); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	for name, value := range map[string]float64{"scale": o.Scale, "zoom": o.Zoom} {
 		switch {
 		case !(value >= 0) || math.IsInf(value, 1):
-			return nil, &ParamError{Name: name, Reason: "must be a number that is not negative"}
+			return &ParamError{Name: name, Reason: "must be a number that is not negative"}
 		case value > 0:
 			q.Set(name, strconv.FormatFloat(value, 'f', -1, 64))
 		}
-	}
-	return q, nil
-}
-
-func (c *Client) download(ctx context.Context, k call) (*Download, error) {
-	if ctx.Err() != nil {
-		return nil, &NotSentError{Err: c.callError(k.op, context.Cause(ctx))}
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	patience := time.AfterFunc(c.timeout, func() { cancel(c.timeoutError()) })
-	release := func() { patience.Stop(); cancel(nil) }
-
-	var sent evidence
-	req := c.newRequest(sent.trace(ctx), k)
-	req.Header.Set("Accept", "*/*")
-	// Images are compressed already, and only an unencoded body has a length.
-	req.Header.Set("Accept-Encoding", "identity")
-	resp, err := c.downloads.Do(req)
-	if err != nil {
-		failure := c.callError(k.op, timeoutCause(ctx, err))
-		release()
-		if sent.surelyNotSent() {
-			return nil, &NotSentError{Err: failure}
-		}
-		return nil, failure
-	}
-	if resp.StatusCode != http.StatusOK || isJSON(resp) {
-		defer release()
-		defer resp.Body.Close()
-		return nil, c.refusal(k, resp)
-	}
-	patience.Stop() // from here on it runs only while a read waits
-	return &Download{
-		Body: &streamBody{
-			ctx: ctx, client: c, op: k.op, body: resp.Body, patience: patience, release: release,
-		},
-		ContentType: resp.Header.Get("Content-Type"),
-		Length:      resp.ContentLength,
-		ETag:        resp.Header.Get("ETag"),
-	}, nil
-}
-
-// isJSON tells a file from the envelope of a refusal that came with a 200.
-func isJSON(resp *http.Response) bool {
-	kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	return err == nil && kind == "application/json"
-}
-
-const maxRedirects = 5
-
-// checkRedirect lets a download go where the vendor keeps the file, but net/http
-// would carry the key along: it knows only its own header names as sensitive.
-func (c *Client) checkRedirect(req *http.Request, via []*http.Request) error {
-	if len(via) > maxRedirects {
-		return fmt.Errorf("more than %d redirects", maxRedirects)
-	}
-	if req.URL.Scheme != c.base.Scheme && c.base.Scheme == "https" {
-		return errors.New("redirected from https to an unencrypted address")
-	}
-	req.Header.Del("Referer")
-	if req.URL.Scheme != c.base.Scheme || req.URL.Host != c.base.Host {
-		req.Header.Del("X-Api-Key")
-	}
-	return nil
-}
-
-// streamBody ends a download that has stalled, and cleans the errors of reading.
-type streamBody struct {
-	ctx      context.Context
-	client   *Client
-	op       string
-	body     io.ReadCloser
-	patience *time.Timer
-	release  func()
-}
-
-func (s *streamBody) Read(p []byte) (int, error) {
-	s.patience.Reset(s.client.timeout)
-	n, err := s.body.Read(p)
-	s.patience.Stop()
-	if err != nil && err != io.EOF {
-		err = s.client.callError(s.op, timeoutCause(s.ctx, err))
-	}
-	return n, err
-}
-
-func (s *streamBody) Close() error {
-	s.release()
-	if err := s.body.Close(); err != nil {
-		return s.client.callError(s.op, err)
 	}
 	return nil
 }

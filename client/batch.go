@@ -1,0 +1,99 @@
+package client
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// BatchStatus is how far a vendor batch has come. The vendor may add others.
+type BatchStatus string
+
+// The statuses that the vendor's documents and SDKs show. A batch that failed
+// as a whole is "error" in some of them and "failed" in others; rows that
+// failed leave a batch finished.
+const (
+	BatchPending    BatchStatus = "pending"
+	BatchProcessing BatchStatus = "processing"
+	BatchFinished   BatchStatus = "finished"
+	BatchError      BatchStatus = "error"
+	BatchFailed     BatchStatus = "failed"
+)
+
+// Ended tells whether a batch with that status is over, well or not.
+func (s BatchStatus) Ended() bool {
+	return s == BatchFinished || s == BatchError || s == BatchFailed
+}
+
+// Batch is the vendor's batch object: a list of pages that the vendor itself
+// works through. Fields that the vendor did not send are zero.
+type Batch struct {
+	ID        string      `json:"id"` // text; never empty
+	Status    BatchStatus `json:"status"`
+	Error     string      `json:"error,omitempty"` // why it failed as a whole
+	Started   time.Time   `json:"started,omitzero"`
+	Finished  time.Time   `json:"finished,omitzero"`
+	Count     int         `json:"count"`             // rows
+	Processed int         `json:"processed"`         // rows that have ended, failed ones included
+	Failed    int         `json:"failed"`            // rows that failed
+	ZipURL    string      `json:"zip_url,omitempty"` // where the pictures are, once it has ended
+	// Extra holds what has no field here, and any field above whose value came
+	// in a form that its type cannot hold.
+	Extra map[string]json.RawMessage `json:"-"`
+}
+
+// UnmarshalJSON reads the vendor's object. The id may be called batch_id, as
+// the help page has it; without one it fails. About the rest it is lenient: an
+// unexpected form goes to Extra.
+func (b *Batch) UnmarshalJSON(data []byte) error {
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal(data, &object); err != nil || object == nil {
+		return errors.New("the batch is not an object")
+	}
+	batch := Batch{ID: idText(object["id"])}
+	if batch.ID == "" {
+		batch.ID = idText(object["batch_id"])
+	}
+	if batch.ID == "" {
+		return errors.New("the batch has no id")
+	}
+	delete(object, "id")
+	delete(object, "batch_id")
+
+	var status string
+	for name, read := range map[string]func(json.RawMessage) bool{
+		"status":    into(&status, readText),
+		"error":     into(&batch.Error, readReason),
+		"started":   into(&batch.Started, readTime),
+		"finished":  into(&batch.Finished, readTime),
+		"count":     into(&batch.Count, readInt),
+		"processed": into(&batch.Processed, readInt),
+		"failed":    into(&batch.Failed, readInt),
+		"zip_url":   into(&batch.ZipURL, readText),
+	} {
+		if raw, sent := object[name]; sent && (isNull(raw) || read(raw)) {
+			delete(object, name)
+		}
+	}
+	batch.Status = BatchStatus(status)
+	if len(object) > 0 {
+		batch.Extra = object
+	}
+	*b = batch
+	return nil
+}
+
+func decodeBatches(payload json.RawMessage) ([]Batch, error) {
+	var list []json.RawMessage
+	if json.Unmarshal(payload, &list) != nil {
+		return nil, errors.New("the answer is not a list of batches")
+	}
+	batches := make([]Batch, len(list))
+	for i, raw := range list {
+		if err := batches[i].UnmarshalJSON(raw); err != nil {
+			return nil, fmt.Errorf("batch %d of %d in the answer: %w", i+1, len(list), err)
+		}
+	}
+	return batches, nil
+}

@@ -1,0 +1,71 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"testing"
+)
+
+func TestOutputs(t *testing.T) {
+	asked := make(chan string, 1)
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.Method + " " + r.RequestURI
+		w.Header().Set("Content-Type", "application/octet-stream")
+		io.WriteString(w, "bytes of "+r.URL.Path)
+	})
+	for path, download := range map[string]func(context.Context, string) (*Download, error){
+		"/api/v1/screenshot/html":  c.HTML,
+		"/api/v1/screenshot/pdf":   c.PDF,
+		"/api/v1/screenshot/video": c.Video,
+		"/api/v1/batch/download":   c.DownloadBatch,
+	} {
+		d, err := download(t.Context(), "a b")
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(d.Body)
+		d.Body.Close()
+		if got := <-asked; got != "GET "+path+"?id=a+b" || string(body) != "bytes of "+path || err != nil {
+			t.Errorf("asked %s, read %q, %v", got, body, err)
+		}
+		if _, err := download(t.Context(), ""); !errors.As(err, new(*ParamError)) {
+			t.Errorf("%s without an id: %v", path, err)
+		}
+	}
+	missing := serve(t, answer(404, `{"success":false,"error":"no video"}`))
+	if _, err := missing.Video(t.Context(), "1"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("a video that there is not: %v", err)
+	}
+}
+
+func TestDelete(t *testing.T) {
+	asked := make(chan string, 1)
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.Method + " " + r.RequestURI
+		io.WriteString(w, `{"success":true}`)
+	})
+	for scope, data := range map[Scope]string{
+		"": "all", ScopeAll: "all", ScopeImage: "image", ScopeMetadata: "metadata", ScopeURL: "url", "novel": "novel",
+	} {
+		if err := c.Delete(t.Context(), "7", scope); err != nil {
+			t.Errorf("%q: %v", scope, err)
+		}
+		if got, want := <-asked, "GET /api/v1/screenshot/delete?data="+data+"&id=7"; got != want {
+			t.Errorf("asked %s, want %s", got, want)
+		}
+	}
+	if err := c.Delete(t.Context(), "", ScopeAll); !errors.As(err, new(*ParamError)) {
+		t.Errorf("without an id: %v", err)
+	}
+	gone := serve(t, answer(404, `{"success":false,"error":"unknown"}`))
+	if err := gone.Delete(t.Context(), "7", ScopeAll); !errors.Is(err, ErrNotFound) {
+		t.Errorf("deleted before: %v", err)
+	}
+	broken := serve(t, answer(500, ``))
+	err := broken.Delete(t.Context(), "7", ScopeAll)
+	if errors.As(err, new(*InDoubtError)) || !errors.As(err, new(*APIError)) {
+		t.Errorf("500: %v, want an APIError without doubt: it can be repeated", err)
+	}
+}
