@@ -50,11 +50,14 @@ type endpoint struct {
 	answer answer
 }
 
-// answer answers one API call: with a file, which is sent as it is, with
-// anything else, which becomes the envelope's data, or with an error.
+// answer answers one API call: with a rawAnswer, with anything else, which
+// becomes the envelope's data, or with an error.
 type answer func(r *http.Request, q url.Values) (any, error)
 
-// file is an answer without envelope.
+// rawAnswer is sent without envelope.
+type rawAnswer interface{ write(w http.ResponseWriter) }
+
+// file is what was rendered.
 type file struct {
 	kind string // MIME type
 	data []byte
@@ -86,14 +89,11 @@ func (s *Server) api(name string, e endpoint) http.Handler {
 			writeError(w, refusal)
 			return
 		}
-		switch answer := data.(type) {
-		case file:
-			writeFile(w, answer)
-		case spoilt:
-			answer.write(w)
-		default:
-			writeJSON(w, http.StatusOK, map[string]any{"success": true, "data": data})
+		if raw, ok := data.(rawAnswer); ok {
+			raw.write(w)
+			return
 		}
+		writeJSON(w, http.StatusOK, map[string]any{"success": true, "data": data})
 	})
 }
 
@@ -163,7 +163,7 @@ func writeJSON(w http.ResponseWriter, status int, value any) {
 	_, _ = w.Write(body)
 }
 
-func writeFile(w http.ResponseWriter, f file) {
+func (f file) write(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", f.kind)
 	// What pages left here must not run as if it were ours.
 	w.Header().Set("X-Content-Type-Options", "nosniff")

@@ -240,6 +240,7 @@ func TestLedger(t *testing.T) {
 		Calls:  map[string]int64{"screenshot/create": 3, "unknown": 1},
 		Errors: map[string]int64{"MISSING_PARAMS": 1, "NOT_FOUND": 1},
 		Fired:  map[string]int64{}, Faults: []sandbox.LedgerFault{}, Refused: []sandbox.LedgerRefusal{},
+		Batches: []sandbox.LedgerBatch{},
 		Creates: []sandbox.LedgerCreate{
 			{ID: 1001, URL: "https://example.com/", Status: "finished", Tags: []string{"a", "b"}, Apps: []string{}, Cost: 2,
 				CreatedAt: at, FinishedAt: at, Answer: "200", Deliveries: []sandbox.LedgerDelivery{}},

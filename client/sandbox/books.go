@@ -57,7 +57,7 @@ func (b *books) open(o order) (*screenshot, object, error) {
 	}
 	b.balance -= o.cost
 	b.spent += o.cost
-	shot := &screenshot{id: b.first + int64(len(b.shots)), order: o, status: statusProcessing}
+	shot := &screenshot{told: told{id: b.first + int64(len(b.shots))}, order: o, status: statusProcessing}
 	b.shots = append(b.shots, shot)
 	for _, tag := range o.tags {
 		b.byTag[tag] = append(b.byTag[tag], shot)
@@ -94,12 +94,7 @@ func (b *books) finish(shot *screenshot, r Rendering, failure string, at time.Ti
 		shot.status, shot.err = statusError, failure
 	}
 	shot.finishedAt = at
-	shot.deliveries = append(shot.deliveries, deliveries...)
-	for _, d := range deliveries {
-		if d.state == deliveryWaiting {
-			shot.undecided++
-		}
-	}
+	shot.owe(deliveries)
 }
 
 // find returns a copy of one screenshot.
@@ -189,7 +184,7 @@ func (b *books) attempted(d *delivery, a LedgerAttempt, state string) {
 	d.attempts = append(d.attempts, a)
 	d.state = state
 	if state != deliveryWaiting {
-		d.shot.undecided--
+		d.undecided--
 	}
 }
 

@@ -24,7 +24,8 @@ const (
 type delivery struct {
 	notice
 	mishap
-	shot *screenshot
+	*told
+	fate *fate
 	app  string
 
 	failed   int // posts without a 2xx
@@ -151,7 +152,7 @@ func (c *courier) attempt(d *delivery) {
 	case status >= 200 && status < 300:
 		c.settle(d, record, deliveryDelivered)
 	case d.failed+1 >= c.cfg.WebhookTries:
-		c.cfg.Logger.Warn("sandbox webhook given up", "screenshot", d.shot.id, "app", d.app,
+		c.cfg.Logger.Warn("sandbox webhook given up", "event", d.event, "id", d.id, "app", d.app,
 			"tries", d.failed+1, "status", status, "error", record.Error)
 		c.settle(d, record, deliveryGivenUp)
 	default:

@@ -28,8 +28,10 @@ func (s *Server) create(r *http.Request, q url.Values) (any, error) {
 	if q.Get("url") == "" {
 		return nil, missing("url")
 	}
-	o, err := s.readOrder(q)
-	if err != nil {
+	p := &params{query: q}
+	o := s.readOrder(p)
+	o.render.URL = p.address()
+	if err := p.err(); err != nil {
 		return nil, err
 	}
 	return s.placeFaulty(r.Context(), o)
@@ -53,13 +55,11 @@ func (s *Server) place(o order) (*screenshot, object, error) {
 	return shot, shown, nil
 }
 
-// readOrder turns the query into an order, or into one error that names
-// every bad parameter.
-func (s *Server) readOrder(q url.Values) (order, error) {
-	p := &params{query: q}
+// readOrder reads all of an order but the address.
+func (s *Server) readOrder(p *params) order {
+	q := p.query
 	o := order{
 		render: RenderRequest{
-			URL:    p.address(),
 			Frame:  p.frame(),
 			Device: p.device(),
 			Visit:  p.visit(),
@@ -82,7 +82,7 @@ func (s *Server) readOrder(q url.Values) (order, error) {
 	if q.Get("script") != "" {
 		p.refuse("script", "names a script of the account, and the sandbox keeps none: use script_inline")
 	}
-	return o, p.err()
+	return o
 }
 
 // frame reads what of the page the picture shows.
@@ -146,9 +146,14 @@ func (s *Server) renderOne(shot *screenshot) {
 		failure = err.Error()
 	}
 	at := s.cfg.Now()
-	deliveries := s.mishandle(shot, result, failure, s.deliveriesFor(shot, result, failure))
+	due := s.deliveriesFor(&shot.told, shot.order, func() notice { return s.noticeOf(shot, result, failure) })
+	deliveries := s.mishandle(shot.fate, due, func() notice { return s.opposite(shot, result, failure) })
 	s.books.finish(shot, result, failure, at, deliveries)
 	s.courier.send(deliveries)
+	if shot.batch != nil {
+		s.batches.ended(shot.batch, shot.row, shot.id, failure)
+		s.advance(shot.batch)
+	}
 }
 
 // draw renders and keeps the outputs. Those of a measurer are only measured:
@@ -173,21 +178,21 @@ func (s *Server) draw(ctx context.Context, shot *screenshot) (Rendering, error) 
 }
 
 // deliveriesFor makes one webhook per app that the create named and that has
-// a webhook here.
-func (s *Server) deliveriesFor(shot *screenshot, r Rendering, failure string) []*delivery {
+// a webhook here. word is asked only when there is one.
+func (s *Server) deliveriesFor(of *told, o order, word func() notice) []*delivery {
 	if s.cfg.WebhookURL == "" {
 		return nil
 	}
 	var deliveries []*delivery
 	var n notice
-	for _, a := range shot.apps {
+	for _, a := range o.apps {
 		if len(s.cfg.AppIDs) > 0 && !slices.Contains(s.cfg.AppIDs, a.id) {
 			continue
 		}
 		if len(deliveries) == 0 {
-			n = s.noticeOf(shot, r, failure)
+			n = word()
 		}
-		deliveries = append(deliveries, &delivery{shot: shot, app: a.id, notice: n, state: deliveryWaiting})
+		deliveries = append(deliveries, &delivery{told: of, fate: o.fate, app: a.id, notice: n, state: deliveryWaiting})
 	}
 	return deliveries
 }

@@ -24,16 +24,15 @@ type mishap struct {
 	posted    chan struct{} // to close at the first post; may be nil
 }
 
-// mishandle turns the webhooks that a screenshot's end calls for into those
-// that faults make of them.
-func (s *Server) mishandle(shot *screenshot, r Rendering, failure string, due []*delivery) []*delivery {
-	f := shot.fate
+// mishandle turns the webhooks that are due into those that faults make of
+// them. lie words the opposite of what happened; nil where there is none.
+func (s *Server) mishandle(f *fate, due []*delivery, lie func() notice) []*delivery {
 	if f == nil {
 		return due
 	}
 	var all []*delivery
 	for _, d := range due {
-		all = append(all, s.mishandleOne(f.part(d.app), d, r, failure)...)
+		all = append(all, s.mishandleOne(f.part(d.app), d, lie)...)
 	}
 	for _, d := range all {
 		if d.state == deliveryWaiting && !d.follows {
@@ -48,14 +47,16 @@ func (s *Server) mishandle(shot *screenshot, r Rendering, failure string, due []
 }
 
 // mishandleOne is mishandle for one app.
-func (s *Server) mishandleOne(c chance, d *delivery, r Rendering, failure string) []*delivery {
+func (s *Server) mishandleOne(c chance, d *delivery, lie func() notice) []*delivery {
 	if s.strikes(c, d, faultWebhookDrop) {
 		d.state, d.body = deliveryDropped, nil
 		return []*delivery{d}
 	}
 	all := []*delivery{d}
-	if s.strikes(c, d, faultWebhookContradict) {
-		all = c.inTurn(d, s.contradiction(d, r, failure))
+	if lie != nil && s.strikes(c, d, faultWebhookContradict) {
+		again := d.again(faultWebhookContradict)
+		again.notice = lie()
+		all = c.inTurn(d, again)
 	}
 	if s.strikes(c, d, faultWebhookDuplicate) {
 		all = append(all, c.copies(d)...)
@@ -71,7 +72,7 @@ func (s *Server) strikes(c chance, d *delivery, fault string) bool {
 	if !c.hit(fault) {
 		return false
 	}
-	s.books.fire(c, d.shot.fate, fault)
+	s.books.fire(c, d.fate, fault)
 	return true
 }
 
@@ -90,8 +91,7 @@ func (c chance) inTurn(truth, lie *delivery) []*delivery {
 func (c chance) copies(d *delivery) []*delivery {
 	var all []*delivery
 	for i := range c.number(faultWebhookDuplicate, "times") - 1 {
-		again := &delivery{shot: d.shot, app: d.app, notice: d.notice, state: deliveryWaiting}
-		again.cause = faultWebhookDuplicate
+		again := d.again(faultWebhookDuplicate)
 		again.wait = c.part("copy " + strconv.FormatInt(i, 10)).delay(faultWebhookDuplicate)
 		all = append(all, again)
 	}
@@ -114,14 +114,10 @@ func (s *Server) disturb(c chance, d *delivery) {
 	}
 }
 
-// contradiction is a delivery that tells the opposite of what happened.
-func (s *Server) contradiction(d *delivery, r Rendering, failure string) *delivery {
-	if failure == "" {
-		failure = "page did not load"
-	} else {
-		failure = ""
+// again is a further delivery of the same, which a fault makes.
+func (d *delivery) again(fault string) *delivery {
+	return &delivery{
+		told: d.told, fate: d.fate, app: d.app, notice: d.notice, state: deliveryWaiting,
+		mishap: mishap{cause: fault},
 	}
-	lie := &delivery{shot: d.shot, app: d.app, notice: s.noticeOf(d.shot, r, failure), state: deliveryWaiting}
-	lie.cause = faultWebhookContradict
-	return lie
 }

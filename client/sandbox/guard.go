@@ -33,8 +33,8 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		switch {
 		case !s.base.Load().address.names(host.Hostname()):
 			refusal = errHost
-		case strings.HasPrefix(r.URL.Path, "/images/"):
-			// Reports show these pictures; the token is the permission.
+		case strings.HasPrefix(r.URL.Path, "/images/"), strings.HasPrefix(r.URL.Path, "/batches/"):
+			// Reports show these; the token in the address is the permission.
 		case origins.Check(unsafe) != nil:
 			refusal = errOrigin
 		}

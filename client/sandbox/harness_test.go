@@ -73,6 +73,11 @@ func (v *vendor) do(method, path, key string, query url.Values) answer {
 	if key != "" {
 		req.Header.Set("X-API-KEY", key)
 	}
+	return v.send(req)
+}
+
+func (v *vendor) send(req *http.Request) answer {
+	v.t.Helper()
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		v.t.Fatal(err)
@@ -88,6 +93,20 @@ func (v *vendor) do(method, path, key string, query url.Values) answer {
 func (v *vendor) get(endpoint string, query url.Values) answer {
 	v.t.Helper()
 	return v.do(http.MethodGet, "/api/v1/"+endpoint, sandbox.DefaultAPIKey, query)
+}
+
+// post sends a body; kind is its content type, as given.
+func (v *vendor) post(endpoint, kind, body string) answer {
+	v.t.Helper()
+	req, err := http.NewRequest(http.MethodPost, v.root+"/api/v1/"+endpoint, strings.NewReader(body))
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	req.Header.Set("X-API-KEY", sandbox.DefaultAPIKey)
+	if kind != "" {
+		req.Header.Set("Content-Type", kind)
+	}
+	return v.send(req)
 }
 
 // shot is the part of a screenshot object that tests look at.

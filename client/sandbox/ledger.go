@@ -32,12 +32,32 @@ type Ledger struct {
 	// many older ones made room for them.
 	Creates   []LedgerCreate `json:"creates"`
 	Forgotten int            `json:"forgotten"`
+
+	// Batches are the remembered ones, oldest first. Each of their rows that
+	// became a screenshot is among the creates.
+	Batches []LedgerBatch `json:"batches"`
+}
+
+// LedgerBatch is one batch of the vendor's kind.
+type LedgerBatch struct {
+	ID         int64            `json:"id"`
+	Status     string           `json:"status"`
+	Error      string           `json:"error,omitempty"`
+	Tags       []string         `json:"tags"`
+	Apps       []string         `json:"apps"`
+	Count      int              `json:"count"`
+	Processed  int              `json:"processed"`
+	Failed     int              `json:"failed"`
+	CreatedAt  string           `json:"created_at"`
+	FinishedAt string           `json:"finished_at,omitempty"`
+	Deliveries []LedgerDelivery `json:"deliveries"` // of batch.finished
 }
 
 // LedgerCreate is one create that took effect.
 type LedgerCreate struct {
 	ID         int64            `json:"id"`
-	URL        string           `json:"url"` // normalised
+	Batch      int64            `json:"batch,omitempty"` // whose row it is
+	URL        string           `json:"url"`             // normalised
 	Status     string           `json:"status"`
 	Error      string           `json:"error,omitempty"`
 	Tags       []string         `json:"tags"`
@@ -94,24 +114,30 @@ func (s *screenshot) ledgerEntry() LedgerCreate {
 		Status:     s.status,
 		Error:      s.err,
 		Tags:       s.tags,
-		Apps:       make([]string, 0, len(s.apps)),
+		Apps:       s.appIDs(),
 		Cost:       s.cost,
 		CreatedAt:  stamp(s.createdAt),
 		FinishedAt: stamp(s.finishedAt),
 		Ignored:    s.ignored,
 		Deleted:    s.deleted,
 		Answer:     "200",
-		Deliveries: make([]LedgerDelivery, 0, len(s.deliveries)),
+		Deliveries: s.ledgerDeliveries(),
+	}
+	if s.batch != nil {
+		e.Batch = s.batch.id
 	}
 	if s.fate != nil {
 		e.Answer = orElse(s.fate.answer, e.Answer)
 		e.Faults = slices.Clone(s.fate.fired)
 	}
-	for _, a := range s.apps {
-		e.Apps = append(e.Apps, a.id)
-	}
-	for _, d := range s.deliveries {
-		e.Deliveries = append(e.Deliveries, LedgerDelivery{
+	return e
+}
+
+// ledgerDeliveries deep-copies the deliveries.
+func (t *told) ledgerDeliveries() []LedgerDelivery {
+	entries := make([]LedgerDelivery, 0, len(t.deliveries))
+	for _, d := range t.deliveries {
+		entries = append(entries, LedgerDelivery{
 			App:      d.app,
 			Event:    d.event,
 			State:    d.state,
@@ -119,18 +145,45 @@ func (s *screenshot) ledgerEntry() LedgerCreate {
 			Attempts: append([]LedgerAttempt{}, d.attempts...),
 		})
 	}
-	return e
+	return entries
+}
+
+// ledger copies the batches for a reader; deliveries are the books' to guard.
+func (b *batches) ledger(books *books) []LedgerBatch {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	books.mu.Lock()
+	defer books.mu.Unlock()
+	entries := make([]LedgerBatch, 0, len(b.all))
+	for _, one := range b.all {
+		entries = append(entries, LedgerBatch{
+			ID: one.id, Status: one.status, Error: one.err, Tags: one.tags, Apps: one.appIDs(),
+			Count: len(one.rows), Processed: one.processed, Failed: one.failed,
+			CreatedAt: stamp(one.createdAt), FinishedAt: stamp(one.finishedAt), Deliveries: one.ledgerDeliveries(),
+		})
+	}
+	return entries
+}
+
+// appIDs are the apps that the order names.
+func (o *order) appIDs() []string {
+	ids := make([]string, 0, len(o.apps))
+	for _, a := range o.apps {
+		ids = append(ids, a.id)
+	}
+	return ids
 }
 
 // Ledger returns the books as they are now.
 func (s *Server) Ledger() Ledger {
 	l := s.books.ledger()
+	l.Batches = s.batches.ledger(s.books)
 	l.Renderer = s.cfg.Renderer.Name()
 	return l
 }
 
-// showLedger answers GET /sandbox/ledger; tag and id leave only the creates
-// and refusals with that tag and the create with that id. The books are no
+// showLedger answers GET /sandbox/ledger; tag and id leave only the creates,
+// refusals and batches with that tag, and the create with that id. The books are no
 // part of the vendor's API, so they come without its envelope.
 func (s *Server) showLedger(w http.ResponseWriter, r *http.Request) {
 	q, _ := url.ParseQuery(r.URL.RawQuery)
@@ -158,6 +211,7 @@ func (l Ledger) narrowed(q url.Values) (Ledger, error) {
 	l.Creates = slices.DeleteFunc(l.Creates, func(c LedgerCreate) bool {
 		return lacks(c.Tags) || id != 0 && c.ID != int64(id)
 	})
+	l.Batches = slices.DeleteFunc(l.Batches, func(b LedgerBatch) bool { return lacks(b.Tags) })
 	l.Refused = slices.DeleteFunc(l.Refused, func(r LedgerRefusal) bool { return lacks(r.Tags) || id != 0 })
 	return l, p.err()
 }

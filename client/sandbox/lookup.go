@@ -69,19 +69,27 @@ func (p *params) page() filter {
 
 // lookUp finds the screenshot that the id parameter names.
 func (s *Server) lookUp(q url.Values) (screenshot, error) {
-	text := q.Get("id")
-	if text == "" {
-		return screenshot{}, missing("id")
-	}
-	id, err := strconv.ParseInt(text, 10, 64)
+	id, err := readID(q.Get("id"))
 	if err != nil {
-		p := &params{}
-		p.refuse("id", "must be a whole number")
-		return screenshot{}, p.err()
+		return screenshot{}, err
 	}
 	shot, found := s.books.find(id)
 	if !found {
 		return screenshot{}, errUnknown
 	}
 	return shot, nil
+}
+
+// readID reads an id, or says what is wrong with it.
+func readID(text string) (int64, error) {
+	if text == "" {
+		return 0, missing("id")
+	}
+	id, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		p := &params{}
+		p.refuse("id", "must be a whole number")
+		return 0, p.err()
+	}
+	return id, nil
 }

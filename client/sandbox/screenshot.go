@@ -25,13 +25,33 @@ type order struct {
 	ignored   []string // parameters without effect
 	cost      float64
 	createdAt time.Time
-	fate      *fate // what faults do to it; nil when none are set
+	fate      *fate  // what faults do to it; nil when none are set
+	batch     *batch // whose row it is; nil for a create of its own
+	row       int    // in the batch, from 0
+}
+
+// told is what webhooks tell of: a screenshot or a batch. The books' lock guards
+// all but id.
+type told struct {
+	id         int64
+	deliveries []*delivery
+	undecided  int // deliveries that are neither answered 2xx nor given up
+}
+
+// owe enters deliveries. The lock is the caller's.
+func (t *told) owe(deliveries []*delivery) {
+	t.deliveries = append(t.deliveries, deliveries...)
+	for _, d := range deliveries {
+		if d.state == deliveryWaiting {
+			t.undecided++
+		}
+	}
 }
 
 // screenshot is one entry in the books. Everything but id and order is
 // guarded by the books' lock; copies handed out are the reader's own.
 type screenshot struct {
-	id int64
+	told
 	order
 
 	status     string
@@ -42,9 +62,6 @@ type screenshot struct {
 	deleted  bool // unknown to the API
 	bare     bool // its metadata were deleted
 	nameless bool // its address was deleted
-
-	deliveries []*delivery
-	undecided  int // deliveries that are neither answered 2xx nor given up
 }
 
 // result is what is remembered of a Rendering: all but its data.

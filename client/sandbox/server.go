@@ -20,16 +20,17 @@ import (
 
 // Server is a running sandbox. Its methods are safe for concurrent use.
 type Server struct {
-	cfg      Config
-	books    *books
-	outputs  *outputs // nil when what was rendered is drawn on demand
-	courier  *courier
-	faults   faultControl
-	base     atomic.Pointer[base]
-	imageKey []byte        // makes image addresses unguessable
-	drawing  chan struct{} // bounds the pictures held decoded in memory
-	work     *activity
-	renders  chan *screenshot
+	cfg     Config
+	books   *books
+	batches *batches
+	outputs *outputs // nil when what was rendered is drawn on demand
+	courier *courier
+	faults  faultControl
+	base    atomic.Pointer[base]
+	linkKey []byte        // makes addresses without a key unguessable
+	drawing chan struct{} // bounds the pictures held decoded in memory
+	work    *activity
+	renders chan *screenshot
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -52,15 +53,16 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		cfg:      cfg,
-		books:    newBooks(cfg.MaxScreenshots, cfg.FirstID, cfg.Balance),
-		imageKey: make([]byte, 32),
-		drawing:  make(chan struct{}, cfg.Workers),
-		work:     newActivity(),
+		cfg:     cfg,
+		books:   newBooks(cfg.MaxScreenshots, cfg.FirstID, cfg.Balance),
+		batches: &batches{maxRows: cfg.MaxScreenshots, now: cfg.Now, nextID: cfg.FirstID},
+		linkKey: make([]byte, 32),
+		drawing: make(chan struct{}, cfg.Workers),
+		work:    newActivity(),
 		// As many as can be processing, so that a create never waits here.
 		renders: make(chan *screenshot, cfg.MaxScreenshots),
 	}
-	if _, err := io.ReadFull(cfg.Rand, s.imageKey); err != nil {
+	if _, err := io.ReadFull(cfg.Rand, s.linkKey); err != nil {
 		return nil, fmt.Errorf("sandbox: read random bytes: %w", err)
 	}
 	if _, ok := cfg.Renderer.(measurer); !ok {
@@ -120,10 +122,11 @@ func (s *Server) Idle(ctx context.Context) error {
 	}
 }
 
-// Handler serves the API under /api/v1, images, the ledger and /healthz. It
-// answers 403 to a Host that is neither loopback nor the base URL's (with an
-// unspecified address there, such as 0.0.0.0, any IP address will do), and to
-// web pages of other origins, which may show images only.
+// Handler serves the API under /api/v1, images, archives, the ledger, the
+// faults and /healthz. It answers 403 to a Host that is neither loopback nor
+// the base URL's (with an unspecified address there, such as 0.0.0.0, any IP
+// address will do), and to web pages of other origins, which may show images
+// only.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for name, e := range s.endpoints() {
@@ -133,6 +136,7 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("/sandbox/ledger", s.showLedger)
 	mux.HandleFunc("/sandbox/faults", s.manageFaults)
 	mux.HandleFunc("GET /images/{name}", s.image)
+	mux.HandleFunc("GET /batches/{name}", s.linkedArchive)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "ok", "renderer": s.cfg.Renderer.Name()})
 	})
@@ -142,6 +146,7 @@ func (s *Server) Handler() http.Handler {
 // endpoints are the paths of the API, below /api/v1/.
 func (s *Server) endpoints() map[string]endpoint {
 	all := crawlEndpoints()
+	maps.Copy(all, s.batchEndpoints())
 	maps.Copy(all, map[string]endpoint{
 		"screenshot/create":    {http.MethodGet, s.create},
 		"screenshot/info":      {http.MethodGet, s.info},
@@ -162,28 +167,42 @@ func Endpoints() []string {
 	return slices.Sorted(maps.Keys(new(Server).endpoints()))
 }
 
-// imagePath is the address of a picture, below the base URL. The token is a
-// MAC of the id, so it need not be remembered.
+// imagePath is the address of a picture, below the base URL.
 func (s *Server) imagePath(id int64, format string) string {
 	ext := map[string]string{"png": ".png", "jpeg": ".jpg", "webp": ".webp"}[format]
-	number := strconv.FormatInt(id, 10)
-	mac := hmac.New(sha256.New, s.imageKey)
-	mac.Write([]byte(number))
-	return "/images/" + number + "-" + hex.EncodeToString(mac.Sum(nil)[:16]) + ext
+	return s.link("/images/", id, ext)
+}
+
+// link is an address that holds its own permission: a MAC of folder and id, so
+// that it need not be remembered.
+func (s *Server) link(folder string, id int64, ext string) string {
+	path := folder + strconv.FormatInt(id, 10)
+	mac := hmac.New(sha256.New, s.linkKey)
+	mac.Write([]byte(path))
+	return path + "-" + hex.EncodeToString(mac.Sum(nil)[:16]) + ext
+}
+
+// linkedID is the id in a name that link made, 0 when there is none. Whether the
+// link holds is linkHolds' to say.
+func linkedID(name string) int64 {
+	number, _, _ := strings.Cut(name, "-")
+	id, err := strconv.ParseInt(number, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return id
+}
+
+func linkHolds(r *http.Request, link string) bool {
+	return subtle.ConstantTimeCompare([]byte(r.URL.Path), []byte(link)) == 1
 }
 
 // image serves what image_url points to. Whatever is wrong with the address
 // looks the same to the caller: not found.
 func (s *Server) image(w http.ResponseWriter, r *http.Request) {
-	number, _, _ := strings.Cut(r.PathValue("name"), "-")
-	id, err := strconv.ParseInt(number, 10, 64)
-	if err != nil {
-		http.NotFound(w, r)
-		return
-	}
+	id := linkedID(r.PathValue("name"))
 	shot, found := s.books.find(id)
-	if !found || len(shot.result.pictures) == 0 ||
-		subtle.ConstantTimeCompare([]byte(r.URL.Path), []byte(s.imagePath(id, formatOf(shot.result.pictures)))) != 1 {
+	if !found || len(shot.result.pictures) == 0 || !linkHolds(r, s.imagePath(id, formatOf(shot.result.pictures))) {
 		http.NotFound(w, r)
 		return
 	}
@@ -193,5 +212,5 @@ func (s *Server) image(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	writeFile(w, p.file())
+	p.file().write(w)
 }

@@ -86,6 +86,14 @@ func (s *Server) noticeOf(shot *screenshot, r Rendering, failure string) notice 
 	return notice{event: body.Event, body: raw}
 }
 
+// opposite words a screenshot's end as it was not.
+func (s *Server) opposite(shot *screenshot, r Rendering, failure string) notice {
+	if failure != "" {
+		return s.noticeOf(shot, r, "")
+	}
+	return s.noticeOf(shot, r, "page did not load")
+}
+
 // headers dresses a webhook request the way its dialect does.
 func (d Dialect) headers(h http.Header, n notice, secret string) {
 	h.Set("Content-Type", "application/json")

@@ -14,8 +14,8 @@ import (
 //
 //	printf %s "$vectorBody" | openssl dgst -sha256 -hmac s3cret
 const (
-	vectorBody = `{"event":"screenshot.completed","screenshot_id":"1001","url":"https://example.com/","status":"done","image_url":"http://127.0.0.1:8070/images/1001-6db411d36ba2e72787151641d370e9d9.png","created_at":"2026-03-04T05:06:07Z"}`
-	vectorSign = "sha256=e80e0d0fc41757a94ffc2ef0c0fcd05ac2124df7325f75776870bff00530a926"
+	vectorBody = `{"event":"screenshot.completed","screenshot_id":"1001","url":"https://example.com/","status":"done","image_url":"http://127.0.0.1:8070/images/1001-7a05f8eb09fd10300bd2d935c61f9176.png","created_at":"2026-03-04T05:06:07Z"}`
+	vectorSign = "sha256=ee273487e9cc5cc70eff12aabc28990bfae80d9f39cd9cdb949a9f40bcfe9934"
 )
 
 func TestWebhookVector(t *testing.T) {

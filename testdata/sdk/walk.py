@@ -195,8 +195,12 @@ def batch(walk):
 
 def batch_cancel(walk):
     made = post_json("/batch/create", {"urls": [PAGE] * 40, "country": "us"})
-    post_json("/batch/cancel", {"id": made["batch_id"]})
+    try:
+        post_json("/batch/cancel", {"id": made["batch_id"]})
+    except ApiError as error:
+        want(error.status == 409, error.status, error)  # it was over before
     settled("/batch/info", made["batch_id"])
+    refused(409, None, post_json, "/batch/cancel", {"id": made["batch_id"]})
     refused(404, None, post_json, "/batch/cancel", {"id": 999999999})
 
 

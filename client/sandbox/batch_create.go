@@ -1,0 +1,234 @@
+package sandbox
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Limits of the sandbox's own; the vendor documents none.
+const (
+	maxBatchBody = 16 << 20 // bytes
+	maxBatchRows = 10_000
+)
+
+// createBatch answers POST /batch/create: the SDKs' multipart form, answered
+// with an id, or the help page's JSON object, answered with a batch_id. Every
+// line of the list is a row, whether it is an address or not.
+func (s *Server) createBatch(r *http.Request, q url.Values) (any, error) {
+	list, err := readBatch(r)
+	if err != nil {
+		return nil, err
+	}
+	for name, values := range q {
+		if _, given := list.options[name]; !given {
+			list.options[name] = values
+		}
+	}
+	switch {
+	case list.urls == nil:
+		return nil, missing(list.listName())
+	case list.options.Get("country") == "":
+		return nil, missing("country")
+	}
+	p := &params{query: list.options}
+	made := &batch{order: s.readOrder(p), status: statusProcessing, rows: make([]batchRow, len(list.urls))}
+	switch n := len(list.urls); {
+	case n == 0:
+		p.refuse(list.listName(), "holds no address")
+	case n > min(maxBatchRows, s.cfg.MaxScreenshots):
+		p.refuse(list.listName(), fmt.Sprintf("holds %d addresses, more than %d", n, min(maxBatchRows, s.cfg.MaxScreenshots)))
+	}
+	if list.options.Has("url") {
+		p.refuse("url", "is a row's: the addresses are in "+list.listName())
+	}
+	if err := p.err(); err != nil {
+		return nil, err
+	}
+	for i, address := range list.urls {
+		made.rows[i].url = address
+	}
+	made.fate = s.fateOf(made.order)
+	if err := s.batches.add(made); err != nil {
+		return nil, err
+	}
+	shown := s.batchObject(made) // before a worker sees it
+	s.advance(made)
+	if list.json {
+		return map[string]any{"batch_id": shown.ID, "status": shown.Status, "count": shown.Count}, nil
+	}
+	return shown, nil
+}
+
+// advance begins rows, as many as may be under way, and ends the batch after
+// the last one.
+func (s *Server) advance(b *batch) {
+	for {
+		row, ok := s.batches.begin(b, s.cfg.Workers)
+		if !ok {
+			break
+		}
+		if err := s.placeRow(b, row); err != nil {
+			s.batches.ended(b, row, 0, err.Error())
+		}
+	}
+	if s.batches.finish(b) {
+		s.tellOfBatch(b)
+	}
+}
+
+// placeRow orders the screenshot of a row. The list never changes, so it is read
+// without the lock.
+func (s *Server) placeRow(b *batch, row int) error {
+	o := b.order
+	o.fate, o.batch, o.row = nil, b, row
+	o.createdAt = s.cfg.Now()
+	var err error
+	if o.render.URL, err = normaliseURL(b.rows[row].url); err != nil {
+		return fmt.Errorf("url %w", err)
+	}
+	_, _, err = s.place(o)
+	return err
+}
+
+// batchList is the body of a batch create.
+type batchList struct {
+	urls    []string // nil when there is no list
+	options url.Values
+	json    bool
+}
+
+// listName is the parameter that holds the list.
+func (l batchList) listName() string {
+	if l.json {
+		return "urls"
+	}
+	return "file"
+}
+
+// readBatch reads the body. What is no multipart form must be JSON, whatever it
+// says it is: one of the SDKs sends JSON as plain text.
+func readBatch(r *http.Request) (batchList, error) {
+	body := http.MaxBytesReader(nil, r.Body, maxBatchBody)
+	kind, args, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	read := readBatchObject
+	if kind == "multipart/form-data" {
+		read = func(body io.Reader) (batchList, error) { return readBatchForm(body, args["boundary"]) }
+	}
+	list, err := read(body)
+	if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
+		return list, &apiError{status: http.StatusRequestEntityTooLarge, code: "PAYLOAD_TOO_LARGE",
+			text: fmt.Sprintf("The body is larger than %d bytes", tooLarge.Limit)}
+	}
+	return list, err
+}
+
+// badBody is the answer to a body that cannot be read.
+func badBody(text string) *apiError {
+	return &apiError{status: http.StatusBadRequest, code: "BAD_REQUEST", text: text}
+}
+
+// readBatchForm reads options and one file with an address on every line.
+func readBatchForm(body io.Reader, boundary string) (batchList, error) {
+	list := batchList{options: url.Values{}}
+	if boundary == "" {
+		return list, badBody("The form has no boundary")
+	}
+	parts := multipart.NewReader(body, boundary)
+	for {
+		part, err := parts.NextPart()
+		if errors.Is(err, io.EOF) {
+			return list, nil
+		}
+		if err != nil {
+			return list, fmt.Errorf("%w: %w", badBody("The form is malformed"), err)
+		}
+		value, err := io.ReadAll(part)
+		if err != nil {
+			return list, fmt.Errorf("%w: %w", badBody("The form is cut off"), err)
+		}
+		if name := part.FormName(); name == "file" {
+			list.urls = append(orElseEmpty(list.urls), lines(value)...)
+		} else {
+			list.options.Add(name, string(value))
+		}
+	}
+}
+
+// lines are the lines of a file that are not empty.
+func lines(file []byte) []string {
+	var found []string
+	file = bytes.TrimPrefix(file, []byte("\ufeff"))
+	for line := range strings.SplitSeq(strings.ReplaceAll(string(file), "\r", "\n"), "\n") {
+		if line = strings.TrimSpace(line); line != "" {
+			found = append(found, line)
+		}
+	}
+	return found
+}
+
+// orElseEmpty tells an empty list from none.
+func orElseEmpty(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}
+
+// readBatchObject reads {"urls":[…],"country":"us", …}.
+func readBatchObject(body io.Reader) (batchList, error) {
+	list := batchList{options: url.Values{}, json: true}
+	data, err := io.ReadAll(body)
+	if err != nil {
+		return list, fmt.Errorf("%w: %w", badBody("The body is cut off"), err)
+	}
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal(data, &object); err != nil || object == nil {
+		return list, badBody("The body is neither a multipart form nor a JSON object")
+	}
+	for name, raw := range object {
+		if name != "urls" {
+			list.options[name] = optionTexts(raw)
+			continue
+		}
+		if err := json.Unmarshal(raw, &list.urls); err != nil {
+			p := &params{}
+			p.refuse("urls", "must be a list of addresses")
+			return list, p.err()
+		}
+	}
+	return list, nil
+}
+
+// optionTexts is a JSON value the way a query would carry it: scalars as text,
+// lists of scalars as repeated values, everything else as one JSON string.
+func optionTexts(raw json.RawMessage) []string {
+	var elements []json.RawMessage
+	if json.Unmarshal(raw, &elements) != nil {
+		elements = []json.RawMessage{raw}
+	}
+	var texts []string
+	for _, element := range elements {
+		var value any
+		// Valid already, as a part of what was read.
+		_ = json.Unmarshal(element, &value)
+		switch value := value.(type) {
+		case nil:
+		case string:
+			texts = append(texts, value)
+		case map[string]any, []any:
+			return []string{string(raw)}
+		default:
+			texts = append(texts, string(element))
+		}
+	}
+	return slices.Clip(texts)
+}

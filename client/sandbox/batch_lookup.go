@@ -1,0 +1,142 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+var (
+	errNoBatch  = &apiError{status: http.StatusNotFound, code: "NOT_FOUND", text: "Batch not found"}
+	errAtWork   = &apiError{status: http.StatusConflict, code: "NOT_READY", text: "The batch is still processing"}
+	errFinished = &apiError{status: http.StatusConflict, code: "ALREADY_FINISHED", text: "The batch has ended"}
+)
+
+// maxCancelBody bounds the body of a cancel, in bytes.
+const maxCancelBody = 64 << 10
+
+// batchEndpoints are the paths of the vendor's batches.
+func (s *Server) batchEndpoints() map[string]endpoint {
+	return map[string]endpoint{
+		"batch/create":   {http.MethodPost, s.createBatch},
+		"batch/info":     {http.MethodGet, s.batchInfo},
+		"batch/list":     {http.MethodGet, s.listBatches},
+		"batch/cancel":   {http.MethodPost, s.cancelBatch},
+		"batch/download": {http.MethodGet, s.downloadBatch},
+	}
+}
+
+// batchObject is a batch as the API shows it. What is not known yet is null.
+type batchObject struct {
+	ID        int64   `json:"id"`
+	Status    string  `json:"status"`
+	Error     *string `json:"error"`
+	Started   int64   `json:"started"`  // unix time in seconds
+	Finished  *int64  `json:"finished"` // likewise
+	Country   string  `json:"country"`
+	Count     int     `json:"count"`
+	Processed int     `json:"processed"`
+	Failed    int     `json:"failed"`
+	ZipURL    *string `json:"zip_url"` // needs no key
+}
+
+// batchObject renders a batch for an API answer.
+func (s *Server) batchObject(b *batch) batchObject {
+	s.batches.mu.Lock()
+	defer s.batches.mu.Unlock()
+	o := batchObject{
+		ID: b.id, Status: b.status, Error: known(b.err), Started: b.createdAt.Unix(), Finished: unix(b.finishedAt),
+		Country: b.country, Count: len(b.rows), Processed: b.processed, Failed: b.failed,
+	}
+	if b.status != statusProcessing {
+		o.ZipURL = known(s.base.Load().url + s.archivePath(b.id))
+	}
+	return o
+}
+
+func unix(t time.Time) *int64 {
+	if t.IsZero() {
+		return nil
+	}
+	seconds := t.Unix()
+	return &seconds
+}
+
+// batchInfo answers GET /batch/info.
+func (s *Server) batchInfo(_ *http.Request, q url.Values) (any, error) {
+	b, err := s.lookUpBatch(q.Get("id"))
+	if err != nil {
+		return nil, err
+	}
+	return s.batchObject(b), nil
+}
+
+// listBatches answers GET /batch/list: newest first.
+func (s *Server) listBatches(_ *http.Request, q url.Values) (any, error) {
+	p := &params{query: q}
+	f := p.page()
+	if err := p.err(); err != nil {
+		return nil, err
+	}
+	shown := []batchObject{}
+	for _, b := range s.batches.page(f.offset, f.limit) {
+		shown = append(shown, s.batchObject(b))
+	}
+	return shown, nil
+}
+
+// page returns batches, newest first.
+func (b *batches) page(offset, limit int) []*batch {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	newest := max(len(b.all)-offset, 0)
+	found := slices.Clone(b.all[max(newest-limit, 0):newest])
+	slices.Reverse(found)
+	return found
+}
+
+// cancelBatch answers POST /batch/cancel. The id is in a JSON object, whatever
+// the content type says, or in the query.
+func (s *Server) cancelBatch(r *http.Request, q url.Values) (any, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxCancelBody))
+	if err != nil {
+		return nil, badBody("The body is cut off or too large")
+	}
+	id := q.Get("id")
+	if len(body) > 0 {
+		var object struct {
+			ID json.RawMessage `json:"id"`
+		}
+		if err := json.Unmarshal(body, &object); err != nil {
+			return nil, badBody("The body is not a JSON object")
+		}
+		if object.ID != nil {
+			id = strings.Join(optionTexts(object.ID), "")
+		}
+	}
+	b, err := s.lookUpBatch(id)
+	if err != nil {
+		return nil, err
+	}
+	if !s.batches.cancel(b) {
+		return nil, errFinished
+	}
+	return s.batchObject(b), nil
+}
+
+// lookUpBatch finds the batch of that id.
+func (s *Server) lookUpBatch(text string) (*batch, error) {
+	id, err := readID(text)
+	if err != nil {
+		return nil, err
+	}
+	b := s.batches.find(id)
+	if b == nil {
+		return nil, errNoBatch
+	}
+	return b, nil
+}

@@ -1,0 +1,358 @@
+package sandbox_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"shotline/client/sandbox"
+)
+
+// batch is the part of a batch object that tests look at.
+type batch struct {
+	ID        int64
+	BatchID   int64 `json:"batch_id"`
+	Status    string
+	Error     *string
+	Started   int64
+	Finished  *int64
+	Country   string
+	Count     int
+	Processed int
+	Failed    int
+	ZipURL    *string `json:"zip_url"`
+}
+
+// form is a multipart body with a file and fields as key, value pairs.
+func form(file string, pairs ...string) (kind, body string) {
+	var buf bytes.Buffer
+	w := multipart.NewWriter(&buf)
+	for i := 0; i < len(pairs); i += 2 {
+		_ = w.WriteField(pairs[i], pairs[i+1])
+	}
+	part, _ := w.CreateFormFile("file", "urls.txt")
+	_, _ = io.WriteString(part, file)
+	_ = w.Close()
+	return w.FormDataContentType(), buf.String()
+}
+
+func (v *vendor) batch(file string, pairs ...string) batch {
+	v.t.Helper()
+	kind, body := form(file, pairs...)
+	return data[batch](v.t, v.post("batch/create", kind, body))
+}
+
+func (v *vendor) batchInfo(id int64) batch {
+	v.t.Helper()
+	return data[batch](v.t, v.get("batch/info", with("id", fmt.Sprint(id))))
+}
+
+// A batch makes one screenshot of each row that is an address, tells of each
+// and then of the whole.
+func TestBatch(t *testing.T) {
+	address, hooks := receiver(t, always(200))
+	v := start(t, sandbox.Config{WebhookURL: address, WebhookSecret: "s", Renderer: &sandbox.PlainRenderer{Fail: broken}})
+	made := v.batch("\ufeffhttps://One.test\r\n\r\nnot an address\r\n  https://broken.test/x\n",
+		"country", "fr", "size", "page", "apps", "12", "tag", "spring", "tag", "b", "novel", "1")
+	want := batch{ID: 1001, Status: "processing", Started: clock.Unix(), Country: "fr", Count: 3}
+	if diff := cmp.Diff(want, made); diff != "" {
+		t.Errorf("created (-want +got):\n%s", diff)
+	}
+	v.settle()
+	done := v.batchInfo(made.ID)
+	finished := clock.Unix()
+	want.Status, want.Finished, want.Processed, want.Failed, want.ZipURL = "finished", &finished, 3, 2, done.ZipURL
+	if diff := cmp.Diff(want, done); diff != "" || done.ZipURL == nil {
+		t.Errorf("done (-want +got):\n%s", diff)
+	}
+
+	shots := data[[]shot](t, v.get("screenshot/list", with("tag", "b", "country", "fr")))
+	slices.SortFunc(shots, func(a, b shot) int { return strings.Compare(a.URL, b.URL) })
+	if len(shots) != 2 || shots[0].URL != "https://broken.test/x" || shots[1].URL != "https://one.test/" || shots[1].Cost != 2 {
+		t.Errorf("screenshots %+v", shots)
+	}
+	var events []string
+	for range 3 {
+		var told struct {
+			Event, Status string
+			BatchID       string `json:"batch_id"`
+			Failed        int
+		}
+		h := next(t, hooks)
+		if h.header.Get("X-Signature") != signature("s", h.body) {
+			t.Errorf("%s is not signed", h.body)
+		}
+		if err := json.Unmarshal(h.body, &told); err != nil {
+			t.Fatal(err)
+		}
+		events = append(events, fmt.Sprint(told.Event, " ", told.Status, " ", told.BatchID, told.Failed))
+	}
+	slices.Sort(events)
+	if diff := cmp.Diff([]string{"batch.finished done 10012", "screenshot.completed done 0", "screenshot.failed failed 0"}, events); diff != "" {
+		t.Errorf("webhooks (-want +got):\n%s", diff)
+	}
+	l := v.srv.Ledger()
+	if len(l.Batches) != 1 || l.Batches[0].Failed != 2 || len(l.Batches[0].Deliveries) != 1 || l.Batches[0].Deliveries[0].State != "delivered" {
+		t.Errorf("ledger of batches %+v", l.Batches)
+	}
+	for _, c := range l.Creates {
+		if c.Batch != made.ID || !slices.Equal(c.Ignored, []string{"novel"}) {
+			t.Errorf("ledger of a row %+v", c)
+		}
+	}
+}
+
+// Dialect B names the event in a header too, and words the status its own way.
+func TestBatchWebhookInDialectB(t *testing.T) {
+	address, hooks := receiver(t, always(200))
+	v := start(t, sandbox.Config{WebhookURL: address, Dialect: sandbox.DialectB})
+	v.batch("not an address", "country", "us", "apps", "12")
+	h := next(t, hooks)
+	contains(t, h.body, `"event":"batch.finished"`, `"status":"finished"`, `"count":1,"processed":1,"failed":1`, `"zip_url":"`+v.root+`/batches/1001-`)
+	if h.header.Get("X-ScreenshotCenter-Event") != "batch.finished" {
+		t.Errorf("headers %v", h.header)
+	}
+}
+
+// JSON is read whatever its content type says, and answered with a batch_id.
+func TestBatchAsJSON(t *testing.T) {
+	v := start(t, sandbox.Config{})
+	for _, kind := range []string{"application/json", "text/plain;charset=UTF-8", ""} {
+		made := data[batch](t, v.post("batch/create", kind,
+			`{"urls":["https://a.test","https://b.test"],"country":"us","screen_width":640,"html":true,"tag":["x","y"],"shots":null,`+
+				`"steps":[{"command":"wait","value":1}],"apps":{"12":"{id}.png"}}`))
+		if made.BatchID == 0 || made.ID != 0 || made.Count != 2 {
+			t.Errorf("%q: answered %+v", kind, made)
+		}
+		v.settle()
+		if done := v.batchInfo(made.BatchID); done.Status != "finished" || done.Failed != 0 {
+			t.Errorf("%q: %+v", kind, done)
+		}
+	}
+	for _, c := range v.srv.Ledger().Creates {
+		if !slices.Equal(c.Tags, []string{"x", "y"}) || !slices.Equal(c.Apps, []string{"12"}) || c.Ignored != nil {
+			t.Errorf("a row is %+v", c)
+		}
+	}
+}
+
+// Rows are begun a few at a time; what was not begun when the batch is cancelled
+// never is.
+func TestBatchProgressAndCancel(t *testing.T) {
+	shutter := make(chan struct{})
+	v := start(t, sandbox.Config{Renderer: &camera{shutter: shutter}, Workers: 2})
+	made := v.batch(strings.Repeat("https://a.test\n", 5), "country", "us")
+	v.create("https://single.test")
+	if l := v.srv.Ledger(); len(l.Creates) != 3 {
+		t.Errorf("%d screenshots were begun at once, want 2 rows and a single one", len(l.Creates))
+	}
+	if a := v.get("batch/download", with("id", fmt.Sprint(made.ID))); a.status != http.StatusConflict {
+		t.Errorf("download while processing: %d %s", a.status, a.body)
+	}
+	shutter <- struct{}{}
+	for v.batchInfo(made.ID).Processed == 0 {
+	}
+	if now := v.batchInfo(made.ID); now.Status != "processing" || now.Processed != 1 || now.ZipURL != nil {
+		t.Errorf("after one row %+v", now)
+	}
+	cancelled := data[batch](t, v.post("batch/cancel", "text/plain", fmt.Sprintf(`{"id":"%d"}`, made.ID)))
+	if cancelled.Status != "error" || *cancelled.Error != "Cancelled" {
+		t.Errorf("cancelled %+v", cancelled)
+	}
+	close(shutter)
+	v.settle()
+	if now := v.batchInfo(made.ID); now.Status != "error" || now.Processed != 3 || now.Count != 5 {
+		t.Errorf("at the end %+v", now)
+	}
+	if a := v.post("batch/cancel", "application/json", fmt.Sprintf(`{"id":%d}`, made.ID)); a.status != http.StatusConflict {
+		t.Errorf("cancelled twice: %d %s", a.status, a.body)
+	}
+}
+
+func TestBatchDownload(t *testing.T) {
+	v := start(t, sandbox.Config{Renderer: &camera{}})
+	made := v.batch("https://One.test/a\n\"bad,row\"\nhttps://two.test", "country", "us")
+	v.settle()
+	done := v.batchInfo(made.ID)
+	linked, err := url.Parse(*done.ZipURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, a := range map[string]answer{
+		"download": v.get("batch/download", with("id", fmt.Sprint(made.ID))),
+		"zip_url":  v.do(http.MethodGet, linked.Path, "", nil),
+	} {
+		archive, err := zip.NewReader(bytes.NewReader(a.body), int64(len(a.body)))
+		if err != nil || a.header.Get("Content-Type") != "application/zip" {
+			t.Fatalf("%s: %d %v %v", name, a.status, a.header, err)
+		}
+		got := map[string]string{}
+		for _, f := range archive.File {
+			r, err := f.Open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			content, err := io.ReadAll(r) // checks the sum, too
+			if err != nil {
+				t.Fatal(err)
+			}
+			got[f.Name] = string(content[:min(4, len(content))])
+			if f.Name == "manifest.csv" {
+				got[f.Name] = string(content)
+			}
+		}
+		want := map[string]string{
+			"00001-one.test.png": "\x89PNG", "00003-two.test.png": "\x89PNG",
+			"manifest.csv": "row,url,screenshot_id,status,error,files\n" +
+				"1,https://One.test/a,1001,finished,,00001-one.test.png\n" +
+				"2,\"\"\"bad,row\"\"\",,error,url must be an absolute http or https address,\n" +
+				"3,https://two.test,1002,finished,,00003-two.test.png\n",
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	forged := v.do(http.MethodGet, strings.Replace(linked.Path, "1001", "1002", 1), "", nil)
+	if forged.status != http.StatusNotFound {
+		t.Errorf("a token of another batch: %d", forged.status)
+	}
+	// What was deleted since is missing from the archive, and the manifest says so.
+	v.get("screenshot/delete", with("id", "1001"))
+	a := v.get("batch/download", with("id", fmt.Sprint(made.ID)))
+	archive, err := zip.NewReader(bytes.NewReader(a.body), int64(len(a.body)))
+	if err != nil || len(archive.File) != 2 {
+		t.Errorf("after a deletion: %v", err)
+	}
+}
+
+func TestBatchList(t *testing.T) {
+	v := start(t, sandbox.Config{})
+	for range 5 {
+		v.batch("https://a.test", "country", "us")
+	}
+	for query, want := range map[string][]int64{
+		"": {1005, 1004, 1003, 1002, 1001}, "limit=2": {1005, 1004}, "limit=2&offset=1": {1004, 1003}, "offset=4": {1001}, "offset=9": nil,
+	} {
+		q, _ := url.ParseQuery(query)
+		var got []int64
+		for _, b := range data[[]batch](t, v.get("batch/list", q)) {
+			got = append(got, b.ID)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", query, got, want)
+		}
+	}
+	if a := v.get("batch/list", with("limit", "101")); a.status != http.StatusUnprocessableEntity {
+		t.Errorf("limit 101: %d", a.status)
+	}
+}
+
+func TestBatchRefusals(t *testing.T) {
+	v := start(t, sandbox.Config{MaxScreenshots: 3})
+	valid, body := form("https://a.test", "country", "us")
+	noCountry, noCountryBody := form("https://a.test")
+	empty, emptyBody := form("\n \r\n", "country", "us")
+	long, longBody := form(strings.Repeat("https://a.test\n", 4), "country", "us")
+	wrong, wrongBody := form("https://a.test", "country", "us", "format", "gif", "url", "https://b.test", "script", "7")
+	huge, hugeBody := form(strings.Repeat("x", 16<<20), "country", "us")
+	for _, c := range []struct {
+		name, kind, body string
+		status           int
+		says             string
+	}{
+		{"no country", noCountry, noCountryBody, 400, `"MISSING_PARAMS","error":"Missing required parameter: country"`},
+		{"no file", valid, strings.ReplaceAll(body, `name="file"`, `name="list"`), 400, `parameter: file`},
+		{"empty file", empty, emptyBody, 422, `"file":["holds no address"]`},
+		{"too many rows", long, longBody, 422, `holds 4 addresses, more than 3`},
+		{"wrong options", wrong, wrongBody, 422, `"fields":{"format":["must be one of png, jpeg, jpg, webp"],"script":["names`},
+		{"too large", huge, hugeBody, 413, `PAYLOAD_TOO_LARGE`},
+		{"cut form", valid, body[:len(body)/2], 400, `The form is`},
+		{"no boundary", "multipart/form-data", body, 400, `no boundary`},
+		{"not JSON", "application/json", `{"urls":`, 400, `neither a multipart form nor a JSON object`},
+		{"null", "application/json", `null`, 400, `neither a multipart form nor a JSON object`},
+		{"a form of another kind", "application/x-www-form-urlencoded", `country=us`, 400, `neither`},
+		{"urls as text", "application/json", `{"urls":"https://a.test","country":"us"}`, 422, `"urls":["must be a list of addresses"]`},
+		{"no urls", "application/json", `{"country":"us"}`, 400, `parameter: urls`},
+		{"no country in JSON", "application/json", `{"urls":["https://a.test"]}`, 400, `parameter: country`},
+		{"empty urls", "application/json", `{"urls":[],"country":"us"}`, 422, `"urls":["holds no address"]`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a := v.post("batch/create", c.kind, c.body)
+			if a.status != c.status {
+				t.Errorf("answered %d, want %d", a.status, c.status)
+			}
+			contains(t, a.body, c.says)
+		})
+	}
+	for body, status := range map[string]int{
+		`{"id":7}`: 404, `{}`: 400, `{"id":"x"}`: 422, `{"id":{}}`: 422, `nonsense`: 400, ``: 400, strings.Repeat(" ", 70_000): 400,
+	} {
+		if a := v.post("batch/cancel", "application/json", body); a.status != status {
+			t.Errorf("cancel %.20q: %d, want %d", body, a.status, status)
+		}
+	}
+	for _, path := range []string{"batch/info", "batch/download"} {
+		if a := v.get(path, with("id", "7")); a.status != http.StatusNotFound {
+			t.Errorf("%s of an unknown id: %d", path, a.status)
+		}
+	}
+	if l := v.srv.Ledger(); len(l.Creates)+len(l.Batches) != 0 || l.Spent != 0 {
+		t.Errorf("something took effect: %+v", l)
+	}
+}
+
+// Batches are bounded: the oldest one that has ended makes room.
+func TestOldBatchesAreForgotten(t *testing.T) {
+	shutter := make(chan struct{})
+	v := start(t, sandbox.Config{Renderer: &camera{shutter: shutter}, MaxScreenshots: 3, Workers: 1})
+	first := v.batch("https://a.test\nhttps://b.test", "country", "us")
+	kind, body := form("https://c.test\nhttps://d.test", "country", "us")
+	if a := v.post("batch/create", kind, body); a.status != http.StatusTooManyRequests {
+		t.Errorf("while the first is at work: %d %s", a.status, a.body)
+	}
+	close(shutter)
+	v.settle()
+	second := data[batch](t, v.post("batch/create", kind, body))
+	v.settle()
+	if a := v.get("batch/info", with("id", fmt.Sprint(first.ID))); a.status != http.StatusNotFound {
+		t.Errorf("the first is still known: %s", a.body)
+	}
+	if done := v.batchInfo(second.ID); done.Failed != 0 || done.Status != "finished" {
+		t.Errorf("the second: %+v", done)
+	}
+}
+
+// Rows that cannot be paid for fail; the batch goes on.
+func TestBatchWithoutCredits(t *testing.T) {
+	v := start(t, sandbox.Config{Balance: 2})
+	made := v.batch(strings.Repeat("https://a.test\n", 5), "country", "us")
+	v.settle()
+	if done := v.batchInfo(made.ID); done.Status != "finished" || done.Processed != 5 || done.Failed != 3 {
+		t.Errorf("%+v", done)
+	}
+}
+
+// Faults of webhooks strike batch.finished as well, but it has no opposite.
+func TestBatchWebhookFaults(t *testing.T) {
+	address, hooks := receiver(t, always(200))
+	wrong := faults(t, "webhook-duplicate=1,times=3", "webhook-contradict=1")
+	v := start(t, sandbox.Config{WebhookURL: address, Faults: wrong})
+	v.batch("not an address", "country", "us", "apps", "12")
+	v.settle()
+	if len(hooks) != 3 {
+		t.Errorf("%d webhooks came, want 3", len(hooks))
+	}
+	for range len(hooks) {
+		contains(t, (<-hooks).body, "batch.finished")
+	}
+}

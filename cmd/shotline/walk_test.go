@@ -1,0 +1,82 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"os/exec"
+	"testing"
+	"time"
+
+	"shotline/client/sandbox"
+	"shotline/client/sandbox/chrome"
+	"shotline/client/sandbox/pages"
+)
+
+// TestWalks lets programs in two other languages go through every endpoint of
+// the sandbox, each with what its language brings along.
+func TestWalks(t *testing.T) {
+	for _, walk := range []struct {
+		script   string
+		programs []string
+		renderer func(t *testing.T) sandbox.Renderer
+	}{
+		{"walk.mjs", []string{"node", "nodejs"}, func(t *testing.T) sandbox.Renderer {
+			path, found := chrome.Find()
+			if !found {
+				t.Skip("no Chromium or Chrome on this machine")
+			}
+			browser, err := chrome.New(chrome.Config{Path: path, Tabs: 2, Pages: pages.Handler(), Fail: pages.Fail})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return browser
+		}},
+		{"walk.py", []string{"python3"}, func(*testing.T) sandbox.Renderer {
+			return &sandbox.PlainRenderer{Fail: pages.Fail}
+		}},
+	} {
+		t.Run(walk.script, func(t *testing.T) {
+			t.Parallel()
+			program := findProgram(t, walk.programs)
+			s, err := startSandbox(sandbox.Config{Renderer: walk.renderer(t), Workers: 2}, "127.0.0.1:0", slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				if err := s.stop(); err != nil {
+					t.Error(err)
+				}
+			})
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+			defer cancel()
+			cmd := exec.CommandContext(ctx, program, "../../testdata/sdk/"+walk.script)
+			cmd.Env = append(cmd.Environ(),
+				"SCREENSHOTCENTER_API_KEY="+sandbox.DefaultAPIKey, "SCREENSHOTCENTER_BASE_URL="+s.url+"/api/v1")
+			said, err := cmd.CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v\n%s", err, said)
+			}
+			if !bytes.HasPrefix(said, []byte("ok ")) {
+				t.Errorf("it did not say what it did: %q", said)
+			}
+			calls := s.Ledger().Calls
+			for _, endpoint := range sandbox.Endpoints() {
+				if calls[endpoint] == 0 {
+					t.Errorf("it never called %s", endpoint)
+				}
+			}
+		})
+	}
+}
+
+// findProgram returns the first of the names that is a program here.
+func findProgram(t *testing.T, names []string) string {
+	for _, name := range names {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	t.Skipf("no %s on this machine", names[0])
+	return ""
+}
