@@ -23,13 +23,24 @@
 //
 // A webhook can overtake the answer to its create, as with the vendor.
 //
+// # Batches
+//
+// A batch is worked through a few rows at a time, as many as there are render
+// workers. Each row is a screenshot of its own, with its own webhook; the batch
+// ends with batch.finished. A row that is no address, or that can no longer be
+// paid for, fails without becoming a screenshot. A cancel ends the batch at once,
+// as `error` with the reason Cancelled and without batch.finished; rows under way
+// go on. The ZIP archive holds the pictures and a manifest.csv with every row.
+// A batch has at most 10,000 rows in 16 MiB, and 1,000 batches are remembered.
+//
 // # Beside the vendor's paths
 //
 //   - GET /images/{id}-{token}.png is where a webhook's image_url points. It
-//     needs no key; the token cannot be guessed.
+//     needs no key; the token cannot be guessed. GET /batches/{id}-{token}.zip is
+//     a batch's zip_url, likewise.
 //   - GET /sandbox/ledger (same key as the API) shows the books: every create
-//     with tags, cost and webhook attempts, and how often each endpoint was
-//     called. It is the independent witness for tests.
+//     and batch with tags, cost, answer and webhook attempts, and how often each
+//     endpoint was called. It is the independent witness for tests.
 //   - GET, PUT and DELETE /sandbox/faults (same key, from this machine only)
 //     show, set and end the faults that Config.Faults names: FaultList.
 //   - GET /healthz answers 200.
@@ -54,8 +65,11 @@
 // A create costs 1 credit, with size=page 2, and a screenshot that fails is
 // not refunded. `limit` is 20 unless given and at most 100, anything else is
 // refused. Credits that run out are refused with 422 INSUFFICIENT_CREDITS. The
-// status in a failure webhook is `failed` in dialect A and `error` in B. `delay`
-// and `max_wait` are seconds, at most 60, margins of a PDF centimetres. A screenshot
-// without `country` says "us". What the scopes of /screenshot/delete remove is in
-// delete.go, which options are rendered, recorded, ignored or refused in options.go.
+// status in a failure webhook is `failed` in dialect A and `error` in B; the
+// fields of batch.finished are this sandbox's. A batch created by JSON is
+// answered with its batch_id, one created by a form with the batch itself.
+// `delay` and `max_wait` are seconds, at most 60, margins of a PDF centimetres.
+// A screenshot without `country` says "us". What the scopes of
+// /screenshot/delete remove is in delete.go, which options are rendered,
+// recorded, ignored or refused in options.go.
 package sandbox

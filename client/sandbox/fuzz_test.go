@@ -1,6 +1,8 @@
 package sandbox
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -53,6 +55,42 @@ func FuzzParseSteps(f *testing.F) {
 		}
 		if len(steps) > maxSteps || waited > maxPause {
 			t.Errorf("%d steps that wait %v", len(steps), waited)
+		}
+	})
+}
+
+// Every row is one line of text, and what cannot be read is the caller's fault.
+func FuzzReadBatch(f *testing.F) {
+	for _, seed := range []struct{ kind, body string }{
+		{"multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"urls.txt\"\r\n\r\nhttps://a.test\r\nb\r\n--b\r\nContent-Disposition: form-data; name=\"country\"\r\n\r\nus\r\n--b--\r\n"},
+		{"multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\ncut off"},
+		{"multipart/form-data", "--b--"},
+		{"application/json", `{"urls":["https://a.test","b\n"],"country":"us","shots":2,"tag":["x","y"],"steps":[{"command":"wait"}],"dark":true,"lang":null}`},
+		{"text/plain", `{"urls":"https://a.test"}`},
+		{"", `null`},
+		{"", `[1]`},
+	} {
+		f.Add(seed.kind, seed.body)
+	}
+	f.Fuzz(func(t *testing.T, kind, body string) {
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
+		r.Header.Set("Content-Type", kind)
+		list, err := readBatch(r)
+		if err != nil {
+			if refusal := refusalOf(err); refusal.status < 400 || refusal.status > 499 {
+				t.Errorf("%v is answered %d", err, refusal.status)
+			}
+			return
+		}
+		for _, row := range list.urls {
+			if !list.json && (row == "" || strings.TrimSpace(row) != row || strings.ContainsAny(row, "\r\n")) {
+				t.Errorf("row %q", row)
+			}
+		}
+		for name, values := range list.options {
+			if name == list.listName() {
+				t.Errorf("%s is an option: %q", name, values)
+			}
 		}
 	})
 }

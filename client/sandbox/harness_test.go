@@ -25,6 +25,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // clock is the time in tests that bring none of their own.
 var clock = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 
+func fixedClock() time.Time { return clock }
+
 // vendor is a sandbox that listens.
 type vendor struct {
 	t    *testing.T
@@ -35,7 +37,7 @@ type vendor struct {
 func start(t *testing.T, cfg sandbox.Config) *vendor {
 	t.Helper()
 	if cfg.Now == nil {
-		cfg.Now = func() time.Time { return clock }
+		cfg.Now = fixedClock
 	}
 	if cfg.FirstID == 0 {
 		cfg.FirstID = 1001

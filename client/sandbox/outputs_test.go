@@ -2,14 +2,14 @@ package sandbox_test
 
 import (
 	"bytes"
-	"image"
+	"fmt"
 	_ "image/jpeg"
 	"net/http"
 	"strconv"
 	"strings"
 	"testing"
 
-	"golang.org/x/image/webp"
+	_ "golang.org/x/image/webp" // registers the format
 
 	"shotline/client/sandbox"
 )
@@ -79,15 +79,8 @@ func TestThumbnailOptions(t *testing.T) {
 			if a.status != http.StatusOK || a.header.Get("Content-Type") != "image/"+c.format {
 				t.Fatalf("%d %s %.100s", a.status, a.header.Get("Content-Type"), a.body)
 			}
-			var size image.Config
-			var err error
-			if c.format == "webp" {
-				size, err = webp.DecodeConfig(bytes.NewReader(a.body))
-			} else {
-				size, _, err = image.DecodeConfig(bytes.NewReader(a.body))
-			}
-			if err != nil || size.Width != c.width || size.Height != c.height {
-				t.Errorf("%d by %d (%v), want %d by %d", size.Width, size.Height, err, c.width, c.height)
+			if got, want := size(t, a.body), fmt.Sprintf("%s %d×%d", c.format, c.width, c.height); got != want {
+				t.Errorf("got %s, want %s", got, want)
 			}
 		})
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"net/http"
 	"testing"
-	"time"
 
 	"shotline/client/sandbox"
 )
@@ -22,7 +21,7 @@ func TestWebhookVector(t *testing.T) {
 	address, hooks := receiver(t, always(http.StatusOK))
 	srv, err := sandbox.New(sandbox.Config{
 		WebhookURL: address, WebhookSecret: "s3cret", BaseURL: "http://127.0.0.1:8070", FirstID: 1001,
-		Now: func() time.Time { return clock }, Rand: bytes.NewReader(make([]byte, 32)),
+		Now: fixedClock, Rand: bytes.NewReader(make([]byte, 32)),
 	})
 	if err != nil {
 		t.Fatal(err)

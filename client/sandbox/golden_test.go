@@ -1,0 +1,325 @@
+package sandbox_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"image"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"shotline/client/sandbox"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// goldenDir holds a file for each endpoint: what was asked, in the order of one
+// conversation, and the answers to the byte.
+const goldenDir = "testdata"
+
+// TestGolden holds one conversation with a sandbox whose clock stands still.
+func TestGolden(t *testing.T) {
+	book := converse(t)
+	if *update {
+		for name, text := range book {
+			if err := os.WriteFile(filepath.Join(goldenDir, name), []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, endpoint := range sandbox.Endpoints() {
+		if book[goldenFile(endpoint)] == "" {
+			t.Errorf("%s was not asked", endpoint)
+		}
+	}
+	files, err := os.ReadDir(goldenDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if book[file.Name()] == "" {
+			t.Errorf("%s is nobody's", file.Name())
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(book)) {
+		want, err := os.ReadFile(filepath.Join(goldenDir, name))
+		if err != nil {
+			t.Error(err)
+		}
+		if got := book[name]; got != string(want) {
+			t.Errorf("%s: the answers are\n%s\nwant\n%s", name, got, want)
+		}
+	}
+}
+
+func goldenFile(endpoint string) string { return strings.ReplaceAll(endpoint, "/", "-") + ".txt" }
+
+// converse goes through every endpoint, before and after pages are rendered, and
+// returns the golden files by name.
+func converse(t *testing.T) map[string]string {
+	shutter := make(chan struct{})
+	srv, err := sandbox.New(sandbox.Config{
+		APIKey: "golden-key", BaseURL: "http://127.0.0.1:8070", FirstID: 1001, Balance: 20,
+		Now: fixedClock, Rand: bytes.NewReader(make([]byte, 32)), Renderer: gated{shutter: shutter},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := srv.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	talk := &conversation{t: t, handler: srv.Handler(), book: make(map[string]string)}
+
+	talk.get("account/info", "")
+	talk.as("").get("account/info", "")
+	talk.as("wrong").get("account/info", "")
+	talk.get("screenshot/create", "url=https://EXAMPLE.com&screen_width=160&screen_height=120&country=fr&tag=a&tag=b&apps=1&language=fr-FR&timezone=Europe/Paris")
+	talk.get("screenshot/create", "url=https://example.org/long&screen_width=160&screen_height=120&size=page&format=jpeg&html=true&pdf=true&shots=2&region=bavaria")
+	talk.get("screenshot/create", `url=https://fails.example/&tag=a&apps={"7":"archive/{tag}/{id}.png"}`)
+	talk.get("screenshot/create", "")
+	talk.get("screenshot/create", "url=ftp://example.com&width=none&format=gif&steps=[{}]&cookie=nameless")
+	talk.get("screenshot/create", "url=https://example.com&script=12")
+	talk.post("screenshot/create?url=https://example.com", "", "")
+	talk.get("screenshot/info", "id=1001")
+	talk.get("screenshot/thumbnail", "id=1001")
+	talk.post("batch/create", "multipart/form-data; boundary=cut", cutForm("country=us", "screen_width=160", "screen_height=120", "tag=rows", "file=https://example.com/1\r\n\r\nhttps://fails.example/2\r\nnot an address\r\n"))
+	talk.post("batch/create", "text/plain", `{"urls":["https://example.com/3","https://example.com/4"],"country":"de","screen_width":160,"screen_height":120}`)
+	talk.post("batch/create", "application/json", `{"urls":[],"country":"us","width":"none"}`)
+	talk.post("batch/create", "application/json", `{"urls":["https://example.com"]}`)
+	talk.post("batch/create", "multipart/form-data; boundary=cut", cutForm("country=us"))
+	talk.post("batch/create", "application/json", `["https://example.com"]`)
+	talk.get("batch/info", "id=1001")
+	talk.get("batch/download", "id=1001")
+	talk.post("batch/cancel", "text/plain", `{"id":1002}`)
+	talk.post("batch/cancel", "application/json", `{}`)
+	talk.post("batch/cancel", "application/json", `12`)
+
+	close(shutter)
+	if err := srv.Idle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"1001", "1002", "1003", "999", "none", ""} {
+		talk.get("screenshot/info", "id="+id)
+	}
+	talk.get("screenshot/list", "tag=a")
+	talk.get("screenshot/list", "limit=2&offset=1")
+	talk.get("screenshot/list", "status=error&from=2026-03-04&to=2026-03-05&country=us&limit=1")
+	talk.get("screenshot/list", "tag=nobody's")
+	talk.get("screenshot/list", "limit=1000&offset=-1&status=lost&from=yesterday")
+	talk.get("screenshot/search", "url=example.org")
+	talk.get("screenshot/search", "q=%2Flong")
+	talk.get("screenshot/search", "")
+	talk.get("screenshot/thumbnail", "id=1001")
+	talk.get("screenshot/thumbnail", "id=1002&shot=2&width=120&height=90&format=webp&quality=50")
+	talk.get("screenshot/thumbnail", "id=1002&shot=3")
+	talk.get("screenshot/thumbnail", "id=1003")
+	talk.get("screenshot/thumbnail", "id=1001&width=0&ratio=wide&scale=2&zoom=1")
+	for _, endpoint := range []string{"screenshot/html", "screenshot/pdf", "screenshot/video"} {
+		talk.get(endpoint, "id=1001")
+		talk.get(endpoint, "id=1002")
+		talk.get(endpoint, "id=1003")
+	}
+	talk.get("batch/info", "id=1001")
+	talk.get("batch/info", "id=1002")
+	talk.get("batch/info", "id=999")
+	talk.get("batch/list", "")
+	talk.get("batch/list", "limit=1&offset=1")
+	talk.get("batch/list", "limit=0")
+	talk.post("batch/cancel", "application/json", `{"id":1001}`)
+	talk.post("batch/cancel", "application/json", `{"id":999}`)
+	talk.get("batch/cancel", "id=1001")
+	talk.get("batch/download", "id=1001")
+	talk.get("batch/download", "id=999")
+	talk.get("account/info", "")
+	talk.get("screenshot/delete", "id=1001&data=everything")
+	talk.get("screenshot/delete", "")
+	for _, data := range []string{"image", "metadata", "url"} {
+		talk.get("screenshot/delete", "id=1002&data="+data)
+		talk.get("screenshot/info", "id=1002")
+	}
+	talk.get("screenshot/delete", "id=1001")
+	talk.get("screenshot/delete", "id=1001")
+	talk.get("screenshot/info", "id=1001")
+	talk.silent = true
+	for range 12 { // credits run out
+		talk.get("screenshot/create", "url=https://example.com&screen_width=160&screen_height=120")
+	}
+	talk.silent = false
+	talk.get("screenshot/create", "url=https://example.com")
+	talk.get("account/info", "")
+	talk.post("crawl/create", "application/json", `{"url":"https://example.com","domain":"example.com","max_urls":5}`)
+	talk.get("crawl/info", "id=1")
+	talk.get("crawl/list", "")
+	talk.post("crawl/cancel", "application/json", `{"id":1}`)
+	talk.get("screenshot/conjure", "")
+	return talk.book
+}
+
+// gated renders once its shutter is open.
+type gated struct{ shutter <-chan struct{} }
+
+func (g gated) Name() string { return "gated" }
+func (g gated) Close() error { return nil }
+
+func (g gated) Render(ctx context.Context, r sandbox.RenderRequest) (sandbox.Rendering, error) {
+	select {
+	case <-g.shutter:
+	case <-ctx.Done():
+		return sandbox.Rendering{}, ctx.Err()
+	}
+	plain := sandbox.PlainRenderer{Fail: func(address string) error {
+		if strings.Contains(address, "fails.example") {
+			return errors.New("net::ERR_NAME_NOT_RESOLVED")
+		}
+		return nil
+	}}
+	return plain.Render(ctx, r)
+}
+
+// cutForm is a multipart form cut by "cut"; fields are NAME=VALUE.
+func cutForm(fields ...string) string {
+	var text strings.Builder
+	for _, field := range fields {
+		name, value, _ := strings.Cut(field, "=")
+		fmt.Fprintf(&text, "--cut\r\nContent-Disposition: form-data; name=%q", name)
+		if name == "file" {
+			text.WriteString("; filename=\"urls.txt\"\r\nContent-Type: text/plain")
+		}
+		text.WriteString("\r\n\r\n" + value + "\r\n")
+	}
+	return text.String() + "--cut--\r\n"
+}
+
+// conversation writes down what is asked and answered.
+type conversation struct {
+	t       *testing.T
+	handler http.Handler
+	book    map[string]string
+	key     *string // nil: the right one
+	silent  bool    // nothing is written down
+}
+
+func (c *conversation) as(key string) *conversation {
+	other := *c
+	other.key = &key
+	return &other
+}
+
+func (c *conversation) get(endpoint, query string) {
+	c.t.Helper()
+	if query != "" {
+		// Written readably, sent as it must be.
+		values, err := url.ParseQuery(query)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		c.ask(http.MethodGet, endpoint, endpoint+"?"+values.Encode(), "?"+query, "", "")
+		return
+	}
+	c.ask(http.MethodGet, endpoint, endpoint, "", "", "")
+}
+
+func (c *conversation) post(endpoint, kind, body string) {
+	c.t.Helper()
+	name, query, _ := strings.Cut(endpoint, "?")
+	c.ask(http.MethodPost, name, endpoint, strings.TrimSuffix("?"+query, "?"), kind, body)
+}
+
+func (c *conversation) ask(method, endpoint, target, shown, kind, body string) {
+	c.t.Helper()
+	req := httptest.NewRequest(method, "http://127.0.0.1:8070/api/v1/"+target, strings.NewReader(body))
+	req.Header.Set("X-API-KEY", "golden-key")
+	if c.key != nil {
+		req.Header.Set("X-API-KEY", *c.key)
+	}
+	var entry strings.Builder
+	fmt.Fprintf(&entry, "> %s /api/v1/%s%s\n", method, endpoint, shown)
+	if c.key != nil {
+		fmt.Fprintf(&entry, "> X-API-KEY: %s\n", *c.key)
+	}
+	if kind != "" {
+		req.Header.Set("Content-Type", kind)
+		fmt.Fprintf(&entry, "> Content-Type: %s\n", kind)
+	}
+	for line := range strings.Lines(body) {
+		fmt.Fprintf(&entry, "> %s\n", strings.TrimRight(line, "\r\n"))
+	}
+	w := httptest.NewRecorder()
+	c.handler.ServeHTTP(w, req)
+	if c.silent {
+		return
+	}
+	fmt.Fprintf(&entry, "%d %s\n%s\n\n", w.Code, w.Header().Get("Content-Type"), readable(c.t, w.Header().Get("Content-Type"), w.Body.Bytes()))
+	c.book[goldenFile(endpoint)] += entry.String()
+}
+
+// readable is a body as text: of pictures, documents and archives what matters
+// of them.
+func readable(t *testing.T, kind string, body []byte) string {
+	t.Helper()
+	switch {
+	case strings.HasPrefix(kind, "application/json"):
+		var text bytes.Buffer
+		if err := json.Indent(&text, body, "", "  "); err != nil {
+			t.Errorf("%s: %v", body, err)
+		}
+		return text.String()
+	case strings.HasPrefix(kind, "image/"):
+		return size(t, body)
+	case kind == "application/pdf":
+		return fmt.Sprintf("%s … %d page", body[:8], bytes.Count(body, []byte("/Type /Page ")))
+	case kind == "application/zip":
+		return listing(t, body)
+	}
+	return strings.TrimRight(string(body), "\n")
+}
+
+// size is a picture's format and extent.
+func size(t *testing.T, body []byte) string {
+	t.Helper()
+	config, format, err := image.DecodeConfig(bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%s %d×%d", format, config.Width, config.Height)
+}
+
+// listing is an archive's contents, with its manifest in full.
+func listing(t *testing.T, body []byte) string {
+	t.Helper()
+	archive, err := zip.NewReader(bytes.NewReader(body), int64(len(body)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text []string
+	for _, entry := range archive.File {
+		file, err := entry.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if entry.Name == "manifest.csv" {
+			text = append(text, entry.Name, strings.TrimRight(string(data), "\n"))
+			continue
+		}
+		text = append(text, entry.Name+" "+size(t, data))
+	}
+	return strings.Join(text, "\n")
+}
