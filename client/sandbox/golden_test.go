@@ -117,9 +117,9 @@ func converse(t *testing.T) map[string]string {
 	}
 	talk.get("screenshot/list", "tag=a")
 	talk.get("screenshot/list", "limit=2&offset=1")
-	talk.get("screenshot/list", "status=error&from=2026-03-04&to=2026-03-05&country=us&limit=1")
+	talk.get("screenshot/list", "status=error&country=us&limit=1")
 	talk.get("screenshot/list", "tag=nobody's")
-	talk.get("screenshot/list", "limit=1000&offset=-1&status=lost&from=yesterday")
+	talk.get("screenshot/list", "limit=1000&offset=-1&status=lost")
 	talk.get("screenshot/search", "url=example.org")
 	talk.get("screenshot/search", "q=%2Flong")
 	talk.get("screenshot/search", "")

@@ -75,6 +75,7 @@ var options = []Option{
 	{"tag", Recorded, "repeatable; filters of list, storage path templates"},
 	{"apps", Recorded, "ids of the apps to notify, or a JSON object from id to storage path template"},
 	{"country", Recorded, "every page is opened from this machine"},
+	{"region", Recorded, "likewise"},
 	{"video", Recorded, "no video is made: has_video stays false"},
 	{"video_format", Ignored, "no video is made"},
 	{"video_quality", Ignored, "no video is made"},
@@ -87,16 +88,19 @@ var options = []Option{
 	{"cache", Ignored, "every page is fetched anew"},
 	{"priority", Ignored, "screenshots are made in the order of their creates"},
 	{"script", Refused, "a stored script of the account; use script_inline"},
-	{"key", Recorded, "the API key, when it is not in the X-API-KEY header"},
 }
 
 // Options lists what a create may ask for, in the order of the table.
 func Options() []Option { return slices.Clone(options) }
 
-// withoutEffect returns which of the names given do nothing here.
+// withoutEffect returns which of the names given do nothing here. The key is
+// not an option: it belongs to every call.
 func withoutEffect(names []string) []string {
 	var idle []string
 	for _, name := range names {
+		if name == "key" {
+			continue
+		}
 		i := slices.IndexFunc(options, func(o Option) bool { return o.Name == name })
 		if i < 0 || options[i].Treatment == Ignored {
 			idle = append(idle, name)

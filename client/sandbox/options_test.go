@@ -143,8 +143,8 @@ func TestOptionsRefused(t *testing.T) {
 	}
 }
 
-// Every parameter that a create may carry is tried above, or has no effect.
-func TestOptionsAreAllTried(t *testing.T) {
+// What has no effect is accepted, and said in the ledger.
+func TestOptionsIgnored(t *testing.T) {
 	v := start(t, sandbox.Config{})
 	query := with("url", "https://a.example", "something_new", "1")
 	for _, o := range sandbox.Options() {
@@ -161,5 +161,23 @@ func TestOptionsAreAllTried(t *testing.T) {
 		"video_duration", "video_format", "video_length", "video_quality", "video_speed"}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("the ledger lists %v as without effect, want %v", got, want)
+	}
+}
+
+// What is recorded comes back in the screenshot, and is not called idle.
+func TestOptionsRecorded(t *testing.T) {
+	v := start(t, sandbox.Config{})
+	v.create("https://a.example", "country", "de", "region", "bavaria", "video", "true", "tag", "a", "tag", "b",
+		"apps", `{"12":"{domain}/{tag}.png"}`, "key", sandbox.DefaultAPIKey)
+	v.settle()
+	object := data[map[string]any](t, v.get("screenshot/info", with("id", "1001")))
+	for name, want := range map[string]any{"country": "de", "region": "bavaria", "video": true, "has_video": false,
+		"tag": []any{"a", "b"}, "storage_url": "sandbox://12/a.example/a.png"} {
+		if !reflect.DeepEqual(object[name], want) {
+			t.Errorf("%s is %v, want %v", name, object[name], want)
+		}
+	}
+	if idle := v.srv.Ledger().Creates[0].Ignored; len(idle) > 0 {
+		t.Errorf("the ledger calls %v idle", idle)
 	}
 }

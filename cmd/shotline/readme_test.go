@@ -1,0 +1,144 @@
+package main
+
+import (
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"shotline/client/sandbox"
+)
+
+// TestReadmeTables holds the README's tables of the sandbox to what it does:
+// every endpoint, option and fault has its row, and every row the test that
+// shows it.
+func TestReadmeTables(t *testing.T) {
+	tests := testNames(t, "../../client/sandbox", ".")
+
+	var endpoints []string
+	for _, name := range sandbox.Endpoints() {
+		endpoints = append(endpoints, "/"+name)
+	}
+	rows := readmeTable(t, "### Endpoints", tests)
+	wantNames(t, rows, endpoints)
+
+	treatments := make(map[string]string)
+	for _, o := range sandbox.Options() {
+		treatments[o.Name] = string(o.Treatment)
+	}
+	rows = readmeTable(t, "### Options", tests)
+	wantNames(t, rows, slices.Collect(maps.Keys(treatments)))
+	for _, row := range rows {
+		for _, name := range row.names {
+			if want := treatments[name]; want != "" && row.cells[1] != want {
+				t.Errorf("%s is %s in the README, and %s", name, row.cells[1], want)
+			}
+		}
+	}
+
+	var faults []string
+	for _, f := range sandbox.FaultList() {
+		faults = append(faults, f.Name)
+	}
+	wantNames(t, readmeTable(t, "### Faults", tests), faults)
+}
+
+// readmeRow is one row of a table; names are the words in `code` of its first
+// cell.
+type readmeRow struct {
+	names []string
+	cells []string
+}
+
+var (
+	code     = regexp.MustCompile("`([^`]+)`")
+	testFunc = regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+)
+
+// readmeTable reads the first table below a heading. Each row must end with the
+// names of tests that exist.
+func readmeTable(t *testing.T, heading string, tests map[string]bool) []readmeRow {
+	t.Helper()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, found := strings.Cut(string(readme), "\n"+heading+"\n")
+	if !found {
+		t.Fatalf("the README has no heading %q", heading)
+	}
+	var rows []readmeRow
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "#") {
+			break
+		}
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+		if !strings.HasPrefix(line, "|") || !strings.Contains(cells[0], "`") {
+			continue
+		}
+		row := readmeRow{names: words(cells[0])}
+		for _, cell := range cells {
+			row.cells = append(row.cells, strings.TrimSpace(cell))
+		}
+		shown := words(cells[len(cells)-1])
+		if len(shown) == 0 {
+			t.Errorf("%v has no test", row.names)
+		}
+		for _, test := range shown {
+			if !tests[test] {
+				t.Errorf("%v: there is no %s", row.names, test)
+			}
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// words are the words in `code`.
+func words(cell string) []string {
+	var found []string
+	for _, match := range code.FindAllStringSubmatch(cell, -1) {
+		found = append(found, match[1])
+	}
+	return found
+}
+
+// wantNames compares the names of all rows with those that there are.
+func wantNames(t *testing.T, rows []readmeRow, want []string) {
+	t.Helper()
+	var got []string
+	for _, row := range rows {
+		got = append(got, row.names...)
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("the README's rows are %q, want %q", got, want)
+	}
+}
+
+// testNames are the tests below the given folders.
+func testNames(t *testing.T, folders ...string) map[string]bool {
+	t.Helper()
+	names := make(map[string]bool)
+	for _, folder := range folders {
+		err := filepath.WalkDir(folder, func(path string, _ fs.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			source, err := os.ReadFile(path)
+			for _, match := range testFunc.FindAllSubmatch(source, -1) {
+				names[string(match[1])] = true
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return names
+}
