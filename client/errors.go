@@ -16,6 +16,11 @@ var ErrNotFound = errors.New("not found")
 // with the code INVALID_API_KEY.
 var ErrUnauthorized = errors.New("unauthorized")
 
+// ErrNoCredits matches, by errors.Is, an APIError with status 402 or with a code
+// that speaks of credits. The vendor documents no code for credits that have run
+// out.
+var ErrNoCredits = errors.New("no credits")
+
 // APIError is an answer of the vendor that is not a success. Its texts are the
 // vendor's, shortened, on one line and without the API key.
 type APIError struct {
@@ -46,7 +51,7 @@ func (e *APIError) Error() string {
 	return b.String()
 }
 
-// Is makes errors.Is(err, ErrNotFound) and errors.Is(err, ErrUnauthorized) work.
+// Is makes errors.Is work with ErrNotFound, ErrUnauthorized and ErrNoCredits.
 func (e *APIError) Is(target error) bool {
 	switch target {
 	case ErrNotFound:
@@ -54,6 +59,8 @@ func (e *APIError) Is(target error) bool {
 	case ErrUnauthorized:
 		return e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden ||
 			e.Code == codeInvalidKey && e.Status < 500
+	case ErrNoCredits:
+		return e.Status == http.StatusPaymentRequired || strings.Contains(e.Code, codeCredits) && e.Status < 500
 	}
 	return false
 }

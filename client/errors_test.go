@@ -126,19 +126,26 @@ func TestAPIErrorContent(t *testing.T) {
 
 func TestErrorClasses(t *testing.T) {
 	for _, tc := range []struct {
-		api                    APIError
-		notFound, unauthorized bool
+		api  APIError
+		want error // nil: none of them
 	}{
-		{APIError{Status: 404}, true, false},
-		{APIError{Status: 401}, false, true},
-		{APIError{Status: 403}, false, true},
-		{APIError{Status: 400, Code: codeInvalidKey}, false, true},
-		{APIError{Status: 502, Code: codeInvalidKey}, false, false},
-		{APIError{Status: 400}, false, false},
+		{APIError{Status: 404}, ErrNotFound},
+		{APIError{Status: 401}, ErrUnauthorized},
+		{APIError{Status: 403}, ErrUnauthorized},
+		{APIError{Status: 400, Code: codeInvalidKey}, ErrUnauthorized},
+		{APIError{Status: 502, Code: codeInvalidKey}, nil},
+		{APIError{Status: 402}, ErrNoCredits},
+		{APIError{Status: 422, Code: "INSUFFICIENT_CREDITS"}, ErrNoCredits},
+		{APIError{Status: 200, Code: "NOT_ENOUGH_CREDIT"}, ErrNoCredits},
+		{APIError{Status: 500, Code: "CREDITS_UNAVAILABLE"}, nil},
+		{APIError{Status: 422, Code: "VALIDATION_ERROR"}, nil},
+		{APIError{Status: 400}, nil},
 	} {
 		err := fmt.Errorf("wrapped: %w", &tc.api)
-		if errors.Is(err, ErrNotFound) != tc.notFound || errors.Is(err, ErrUnauthorized) != tc.unauthorized {
-			t.Errorf("%v: not found %v, unauthorized %v", err, errors.Is(err, ErrNotFound), errors.Is(err, ErrUnauthorized))
+		for _, class := range []error{ErrNotFound, ErrUnauthorized, ErrNoCredits} {
+			if got := errors.Is(err, class); got != (class == tc.want) {
+				t.Errorf("%v: %v is %t", err, class, got)
+			}
 		}
 	}
 }

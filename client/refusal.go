@@ -16,6 +16,7 @@ import (
 const (
 	codeInvalidKey  = "INVALID_API_KEY"
 	codeRateLimited = "RATE_LIMIT_EXCEEDED"
+	codeCredits     = "CREDIT" // a part of it
 
 	maxText   = 300 // runes of vendor text in an error
 	maxFields = 20  // parameters complained about, and complaints for each

@@ -217,11 +217,11 @@ func (o *Orchestrator) create(ctx context.Context, s *slice, lease jobs.Lease) e
 // credits that have run out, a base URL behind which there is no such API.
 func concernsAll(err error) bool {
 	var refused *client.APIError
-	return errors.Is(err, client.ErrUnauthorized) ||
+	return errors.Is(err, client.ErrUnauthorized) || errors.Is(err, client.ErrNoCredits) ||
 		errors.As(err, &refused) && slices.Contains(statusOfAll, refused.Status)
 }
 
-var statusOfAll = []int{http.StatusPaymentRequired, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone}
+var statusOfAll = []int{http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone}
 
 // pauseByError stops the batch for a reason that concerns all its jobs, such
 // as a refused key; the job itself goes back into the queue. Of several that are

@@ -89,12 +89,12 @@ func TestRateLimitedJobsWaitAndNoneFails(t *testing.T) {
 	}
 }
 
-func TestRefusedKeyPausesTheBatch(t *testing.T) {
+func TestRefusalOfAllPausesTheBatch(t *testing.T) {
 	t.Parallel()
-	for _, status := range []int{401, 402} {
+	for status, code := range map[int]string{401: "INVALID_API_KEY", 402: "", 422: "INSUFFICIENT_CREDITS"} {
 		r := newRig(t, one)
 		r.load(5)
-		r.vendor.script(refused(status, "INVALID_API_KEY"))
+		r.vendor.script(refused(status, code))
 		r.submitAll()
 		r.expect(map[jobs.State]int64{jobs.Queued: 5})
 		b := r.batch()
