@@ -18,6 +18,8 @@
 //     usable answer; look the screenshot up by its tag before sending again.
 //   - [*RateLimitError]: the vendor asked for a pause and did nothing.
 //   - [*APIError]: the vendor refused; sending the same again is pointless.
+//     [ErrUnauthorized] and [ErrNoCredits] tell what other requests would meet
+//     as well.
 //
 // An [*InDoubtError] may wrap an [*APIError] (a 5xx answer), so test for doubt
 // first. A [*ParamError] means that the request was not even built.
