@@ -3,12 +3,20 @@ package sandbox
 import (
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 )
 
-// Address is where a sandbox is reached: host and port of its base URL. The
+// Address is where a sandbox is reached: host and port of its base URL and,
+// where a proxy stands in front of it, the port that it listens on itself. The
 // zero value belongs to no sandbox.
-type Address struct{ Host, Port string }
+type Address struct{ Host, Port, LocalPort string }
+
+// Ports are the ports that requests for this sandbox can go to.
+func (a Address) Ports() []string {
+	ports := slices.DeleteFunc([]string{a.Port, a.LocalPort}, func(port string) bool { return port == "" })
+	return slices.Compact(ports)
+}
 
 // addressOf reads a base URL; one that names no host gives the zero Address.
 func addressOf(baseURL string) Address {
@@ -16,7 +24,7 @@ func addressOf(baseURL string) Address {
 	if err != nil || u.Host == "" {
 		return Address{}
 	}
-	return Address{Host: plainHost(u.Hostname()), Port: portOf(u)}
+	return Address{Host: plainHost(u.Hostname()), Port: PortOf(u)}
 }
 
 // Covers reports whether a request for u goes to this sandbox as far as the
@@ -25,7 +33,7 @@ func addressOf(baseURL string) Address {
 func (a Address) Covers(u *url.URL) bool {
 	// Connections to 0.0.0.0 or [::] end on this machine's loopback.
 	ip := net.ParseIP(u.Hostname())
-	return a.Port != "" && a.Port == portOf(u) && (a.names(u.Hostname()) || ip != nil && ip.IsUnspecified())
+	return slices.Contains(a.Ports(), PortOf(u)) && (a.names(u.Hostname()) || ip != nil && ip.IsUnspecified())
 }
 
 // names reports whether host is this sandbox by its name: the host of the base
@@ -41,9 +49,9 @@ func (a Address) names(host string) bool {
 	return ip != nil && (ip.IsLoopback() || own != nil && own.IsUnspecified())
 }
 
-// portOf is the port a request for u goes to, the scheme's own when u names
+// PortOf is the port a request for u goes to, the scheme's own when u names
 // none.
-func portOf(u *url.URL) string {
+func PortOf(u *url.URL) string {
 	switch {
 	case u.Port() != "":
 		return u.Port()

@@ -24,13 +24,19 @@ func TestAddressCovers(t *testing.T) {
 		{"https://pictures.test", "http://pictures.test:443/x", true},
 		{"https://pictures.test", "http://pictures.test/x", false},
 		{"", "http://127.0.0.1/", false},
+		{"", "http://127.0.0.1:9000/", true}, // the port that it listens on
+		{"https://pictures.test", "http://127.0.0.1:9000/", true},
+		{"https://pictures.test", "http://pictures.test:9000/", true},
+		{"https://pictures.test", "http://192.0.2.7:9000/", false},
 		{"/only/a/path", "http://127.0.0.1/", false},
 	} {
 		u, err := url.Parse(c.address)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := addressOf(c.base).Covers(u); got != c.want {
+		own := addressOf(c.base)
+		own.LocalPort = "9000"
+		if got := own.Covers(u); got != c.want {
 			t.Errorf("%q covers %s: %v, want %v", c.base, c.address, got, c.want)
 		}
 	}

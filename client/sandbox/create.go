@@ -163,7 +163,7 @@ func (s *Server) draw(ctx context.Context, shot *screenshot) (Rendering, error) 
 		return m.Measure(ctx, shot.render)
 	}
 	req := shot.render
-	req.Own = s.base.Load().address
+	req.Own = s.address()
 	r, err := s.cfg.Renderer.Render(ctx, req)
 	if err != nil {
 		return Rendering{}, err

@@ -113,12 +113,16 @@ func (w *witness) Render(ctx context.Context, r sandbox.RenderRequest) (sandbox.
 func TestRendererLearnsTheSandboxsAddress(t *testing.T) {
 	w := &witness{asked: make(chan sandbox.RenderRequest, 1)}
 	v := start(t, sandbox.Config{Renderer: w})
+	v.srv.SetBaseURL("https://pictures.test")
 	v.create("https://example.com")
-	root, err := url.Parse(v.root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if asked := <-w.asked; !asked.Own.Covers(root) {
-		t.Errorf("the renderer is asked to keep away from %+v, want %s", asked.Own, v.root)
+	asked := <-w.asked
+	for _, address := range []string{v.root, "https://pictures.test/healthz"} {
+		u, err := url.Parse(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !asked.Own.Covers(u) {
+			t.Errorf("the renderer is not asked to keep away from %s: %+v", address, asked.Own)
+		}
 	}
 }

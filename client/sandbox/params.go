@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -126,9 +125,6 @@ func (p *params) flagOr(name string, fallback bool) bool {
 	return on
 }
 
-// languageTag is the usual form of a language: fr, fr-FR, zh-Hant-TW.
-var languageTag = regexp.MustCompile(`^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$`)
-
 // either returns the name of a parameter or, when only that is given, its older
 // name.
 func (p *params) either(name, older string) string {
@@ -141,7 +137,7 @@ func (p *params) either(name, older string) string {
 func (p *params) language() string {
 	name := p.either("language", "lang")
 	text := p.query.Get(name)
-	if text != "" && !languageTag.MatchString(text) {
+	if text != "" && !ValidLanguage(text) {
 		p.refuse(name, "must be a language such as fr or fr-FR")
 		return ""
 	}

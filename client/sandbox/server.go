@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -27,6 +28,7 @@ type Server struct {
 	courier *courier
 	faults  faultControl
 	base    atomic.Pointer[base]
+	port    atomic.Int64  // where the latest request came in; 0 before the first
 	linkKey []byte        // makes addresses without a key unguessable
 	drawing chan struct{} // bounds the pictures held decoded in memory
 	work    *activity
@@ -91,6 +93,24 @@ func New(cfg Config) (*Server, error) {
 func (s *Server) SetBaseURL(address string) {
 	address = strings.TrimRight(address, "/")
 	s.base.Store(&base{url: address, address: addressOf(address)})
+}
+
+// address is where the sandbox is reached, as far as it knows by now.
+func (s *Server) address() Address {
+	a := s.base.Load().address
+	if port := s.port.Load(); port != 0 {
+		a.LocalPort = strconv.FormatInt(port, 10)
+	}
+	return a
+}
+
+// noteListener learns from a request where it came in: pages are kept away from
+// there as well, also when the base URL is that of a proxy.
+func (s *Server) noteListener(r *http.Request) {
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	if ok && s.port.Load() != int64(local.Port) {
+		s.port.Store(int64(local.Port))
+	}
 }
 
 // Close stops renders and deliveries, waits for their goroutines, closes the

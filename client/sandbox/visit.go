@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 )
 
@@ -13,9 +12,6 @@ const (
 	maxPostData = 64 << 10 // bytes
 	maxLine     = 4096     // bytes of a header, cookie, user agent or referer
 )
-
-// tokenName is what RFC 9110 allows as a header's name.
-var tokenName = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 
 // notForHeaders are what only the browser may say, and Cookie, which has a
 // parameter of its own.
@@ -60,11 +56,11 @@ func parseHeaders(text string) ([]Pair, error) {
 		name, value, found := strings.Cut(line, ":")
 		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
 		switch {
-		case !found || !tokenName.MatchString(name):
+		case !found || !ValidToken(name):
 			return nil, fmt.Errorf("must look like Name: value")
 		case notForHeaders[strings.ToLower(name)]:
 			return nil, fmt.Errorf("cannot set %s", name)
-		case len(value) > maxLine || controlled(value):
+		case len(value) > maxLine || !ValidHeaderValue(value):
 			return nil, fmt.Errorf("has a value of %s that is too long or has control characters", name)
 		}
 		pairs = append(pairs, Pair{name, value})
@@ -97,9 +93,9 @@ func parseCookies(text string) ([]Pair, error) {
 		name, value, found := strings.Cut(part, "=")
 		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
 		switch {
-		case !found || !tokenName.MatchString(name):
+		case !found || !ValidToken(name):
 			return nil, fmt.Errorf("must look like name=value")
-		case len(value) > maxLine || controlled(value):
+		case len(value) > maxLine || !ValidHeaderValue(value):
 			return nil, fmt.Errorf("has a value of %s that is too long or has control characters", name)
 		}
 		pairs = append(pairs, Pair{name, value})
@@ -121,14 +117,9 @@ func (p *params) postData() *string {
 // line reads a text that becomes a header.
 func (p *params) line(name string) string {
 	text := strings.TrimSpace(p.query.Get(name))
-	if len(text) > maxLine || controlled(text) {
+	if len(text) > maxLine || !ValidHeaderValue(text) {
 		p.refuse(name, fmt.Sprintf("must be one line of at most %d bytes without control characters", maxLine))
 		return ""
 	}
 	return text
-}
-
-// controlled reports whether a header's value has characters that would end it.
-func controlled(value string) bool {
-	return strings.ContainsFunc(value, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f })
 }

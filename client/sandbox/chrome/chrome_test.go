@@ -318,9 +318,14 @@ func TestPageCannotReachItsSandbox(t *testing.T) {
 		t.Error(err)
 	}
 	redirect := serveFunc(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, vendor.String(), http.StatusFound) })
-	req.URL = redirect
-	if _, err := shared(t).Render(t.Context(), req); err == nil || !strings.Contains(err.Error(), "the address is blocked") {
-		t.Errorf("render of the sandbox's own address: %v", err)
+	behindProxy := sandbox.Address{Host: "pictures.test", Port: "443", LocalPort: vendor.Port()}
+	for _, own := range []sandbox.Address{req.Own, behindProxy} {
+		for _, address := range []string{vendor.String(), redirect} {
+			req := sandbox.RenderRequest{URL: address, Own: own}
+			if _, err := shared(t).Render(t.Context(), req); err == nil || !strings.Contains(err.Error(), "the address is blocked") {
+				t.Errorf("render of %s as %+v: %v", address, own, err)
+			}
+		}
 	}
 	if reached.Load() != 0 {
 		t.Errorf("%d requests reached the sandbox", reached.Load())

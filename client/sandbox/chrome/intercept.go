@@ -7,8 +7,6 @@ import (
 	"github.com/chromedp/cdproto/fetch"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
-
-	"shotline/client/sandbox"
 )
 
 // patterns are the requests that the browser hands to us in every tab: those
@@ -20,8 +18,8 @@ func (t *tab) patterns() []*fetch.RequestPattern {
 	if t.cfg.Pages != nil {
 		patterns = append(patterns, &fetch.RequestPattern{URLPattern: "http*://*" + t.cfg.PagesDomain + "*"})
 	}
-	if t.own != (sandbox.Address{}) {
-		patterns = append(patterns, &fetch.RequestPattern{URLPattern: ownPattern(t.own.Port)})
+	for _, port := range t.own.Ports() {
+		patterns = append(patterns, &fetch.RequestPattern{URLPattern: ownPattern(port)})
 	}
 	return patterns
 }

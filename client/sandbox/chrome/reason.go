@@ -12,6 +12,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 
+	"shotline/client/sandbox"
 	"shotline/client/sandbox/egress"
 )
 
@@ -75,7 +76,7 @@ func (r *run) unreached(ctx context.Context, text string) error {
 	if err != nil {
 		return loadReason(text)
 	}
-	why := r.tab.browser.way.Why(net.JoinHostPort(u.Hostname(), port(u)))
+	why := r.tab.browser.way.Why(net.JoinHostPort(u.Hostname(), sandbox.PortOf(u)))
 	switch {
 	case errors.Is(why, egress.ErrPrivate):
 		return faultf("%s is not on a public address; pages on private ones are opened only with --allow-private", u.Hostname())

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"shotline/client/sandbox"
@@ -94,9 +93,6 @@ func checkNumbers(req sandbox.RenderRequest) error {
 	return nil
 }
 
-// languageTag is the usual form of a language: fr, fr-FR, zh-Hant-TW.
-var languageTag = regexp.MustCompile(`^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$`)
-
 func checkDevice(req sandbox.RenderRequest) error {
 	d := req.Device
 	switch at := d.Location; {
@@ -105,9 +101,9 @@ func checkDevice(req sandbox.RenderRequest) error {
 	case float64(max(d.ScreenWidth, d.ScreenHeight))*d.Scale > raster.MaxSide:
 		return fmt.Errorf("device_scale: a screen of %d by %d at scale %v is larger than a picture can be (%d px)",
 			d.ScreenWidth, d.ScreenHeight, d.Scale, raster.MaxSide)
-	case d.Language != "" && !languageTag.MatchString(d.Language):
+	case d.Language != "" && !sandbox.ValidLanguage(d.Language):
 		return fmt.Errorf("language: %q is not a language such as fr or fr-FR", d.Language)
-	case controlled(d.UserAgent):
+	case !sandbox.ValidHeaderValue(d.UserAgent):
 		return errors.New("user_agent: control characters are not allowed")
 	case at != nil && !(math.Abs(at.Latitude) <= 90):
 		return fmt.Errorf("geo_latitude: %v is not between -90 and 90", at.Latitude)
@@ -115,15 +111,6 @@ func checkDevice(req sandbox.RenderRequest) error {
 		return fmt.Errorf("geo_longitude: %v is not between -180 and 180", at.Longitude)
 	}
 	return nil
-}
-
-// headerName is the token of RFC 9110.
-var headerName = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
-
-// controlled reports whether a header's value has characters that would end it
-// or be lost.
-func controlled(value string) bool {
-	return strings.ContainsFunc(value, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f })
 }
 
 // connection are the headers that the browser alone decides about.
@@ -135,11 +122,11 @@ var connection = map[string]bool{
 func checkVisit(req sandbox.RenderRequest) error {
 	for _, pair := range req.Header {
 		switch {
-		case !headerName.MatchString(pair.Name):
+		case !sandbox.ValidToken(pair.Name):
 			return fmt.Errorf("header: %q is not a header's name", pair.Name)
 		case connection[strings.ToLower(pair.Name)]:
 			return fmt.Errorf("header: %s cannot be set", pair.Name)
-		case controlled(pair.Value):
+		case !sandbox.ValidHeaderValue(pair.Value):
 			return fmt.Errorf("header: the value of %s has control characters", pair.Name)
 		}
 	}

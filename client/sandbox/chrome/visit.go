@@ -90,20 +90,9 @@ func sameHost(home, to *url.URL) bool {
 	if !strings.EqualFold(home.Hostname(), to.Hostname()) {
 		return false
 	}
-	same := home.Scheme == to.Scheme && port(home) == port(to)
-	upgraded := home.Scheme == "http" && to.Scheme == "https" && port(home) == "80" && port(to) == "443"
+	same := home.Scheme == to.Scheme && sandbox.PortOf(home) == sandbox.PortOf(to)
+	upgraded := home.Scheme == "http" && to.Scheme == "https" && sandbox.PortOf(home) == "80" && sandbox.PortOf(to) == "443"
 	return same || upgraded
-}
-
-func port(u *url.URL) string {
-	switch {
-	case u.Port() != "":
-		return u.Port()
-	case u.Scheme == "https":
-		return "443"
-	default:
-		return "80"
-	}
 }
 
 // open asks for the page with its cookies, headers, referer and form, and

@@ -27,7 +27,8 @@ import (
 const (
 	handshakeTime = 10 * time.Second
 	dialTime      = 15 * time.Second
-	maxOpen       = 1024 // connections at once; further ones wait
+	lingerTime    = 10 * time.Second // for a server whose browser has closed its side
+	maxOpen       = 1024             // connections at once; further ones wait
 )
 
 // ErrPrivate is why an address was refused that is not public and was not
@@ -39,6 +40,7 @@ type Proxy struct {
 	listener net.Listener
 	dialer   net.Dialer
 	closed   string // domain whose hosts do not exist here
+	linger   time.Duration
 	reasons  reasons
 
 	ctx    context.Context
@@ -68,6 +70,7 @@ func Listen(allowed []netip.Prefix, closed string) (*Proxy, error) {
 		listener: listener,
 		dialer:   net.Dialer{Timeout: dialTime, Control: guard.Safe},
 		closed:   closed,
+		linger:   lingerTime,
 		slots:    make(chan struct{}, maxOpen),
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
@@ -129,7 +132,7 @@ func (p *Proxy) serve(inside *net.TCPConn) {
 	stop := context.AfterFunc(p.ctx, func() { _ = outside.Close() })
 	defer stop()
 	if writeReply(inside, succeeded) == nil {
-		carry(inside, outside)
+		p.carry(inside, outside)
 	}
 }
 
@@ -152,11 +155,14 @@ func (p *Proxy) dial(address string) (*net.TCPConn, error) {
 	return conn.(*net.TCPConn), nil
 }
 
-// carry copies in both directions until both have ended.
-func carry(inside, outside *net.TCPConn) {
+// carry copies in both directions until both have ended. A server that goes on
+// after the browser has closed its side is not waited for: its slot would be
+// lost to others.
+func (p *Proxy) carry(inside, outside *net.TCPConn) {
 	var back sync.WaitGroup
 	back.Go(func() { pour(inside, outside) })
 	pour(outside, inside)
+	_ = outside.SetReadDeadline(time.Now().Add(p.linger))
 	back.Wait()
 }
 

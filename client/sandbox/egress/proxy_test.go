@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 )
@@ -180,6 +181,55 @@ func TestEndsAreHandedOn(t *testing.T) {
 		}
 		_ = inside.Close()
 	}
+}
+
+// A server that stays silent and keeps its side open holds no slot.
+func TestSilentServerIsLeft(t *testing.T) {
+	browser, inside := pair(t)
+	server, outside := pair(t)
+	p := &Proxy{linger: time.Millisecond}
+	carried := make(chan struct{})
+	go func() {
+		defer close(carried)
+		p.carry(inside, outside)
+	}()
+	if _, err := browser.Write([]byte("ask")); err != nil {
+		t.Fatal(err)
+	}
+	if err := browser.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(server); string(got) != "ask" || err != nil && !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the server reads %q, %v", got, err)
+	}
+	select {
+	case <-carried:
+	case <-time.After(20 * time.Second):
+		t.Error("the connection is still carried")
+	}
+}
+
+// pair is the two ends of a connection.
+func pair(t *testing.T) (one, other *net.TCPConn) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	dialled, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepted, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = dialled.Close()
+		_ = accepted.Close()
+	})
+	return dialled.(*net.TCPConn), accepted.(*net.TCPConn)
 }
 
 // open is a raw connection by way of the proxy.
