@@ -44,7 +44,9 @@ type Config struct {
 	Renderer Renderer
 	// Workers is how many pages are rendered at once; 0 means 4.
 	Workers int
-	// PageTimeout limits one rendering; 0 means 20 s.
+	// PageTimeout limits one rendering, beside the pauses that its create asks
+	// for; 0 means 20 s. Where the Renderer has a limit of its own, this one
+	// should be longer: the Renderer knows better what was not ready.
 	PageTimeout time.Duration
 
 	// BaseURL is the address callers reach the sandbox at, without /api/v1,

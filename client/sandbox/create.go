@@ -132,7 +132,8 @@ func (s *Server) renderLoop() {
 // rendering that the closing server interrupts is neither finished nor failed.
 func (s *Server) renderOne(shot *screenshot) {
 	defer s.work.done()
-	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.PageTimeout)
+	limit := s.cfg.PageTimeout + shot.render.Pauses()
+	ctx, cancel := context.WithTimeout(s.ctx, limit)
 	defer cancel()
 	result, err := s.draw(ctx, shot)
 	if s.ctx.Err() != nil {
@@ -141,7 +142,7 @@ func (s *Server) renderOne(shot *screenshot) {
 	failure := ""
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		failure = fmt.Sprintf("page did not finish within %s", s.cfg.PageTimeout)
+		failure = fmt.Sprintf("page did not finish within %s", limit)
 	case err != nil:
 		failure = err.Error()
 	}

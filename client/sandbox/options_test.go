@@ -138,6 +138,15 @@ func TestOptionsRefused(t *testing.T) {
 			}
 		})
 	}
+	for name, query := range map[string][]string{
+		"shot_interval": {"delay", "60", "max_wait", "60", "shots", "20", "shot_interval", "4000"},
+		"shots":         {"shots", "20", "steps", `[{"command":"screenshot"}]`},
+	} {
+		if a := v.get("screenshot/create", with(append(query, "url", "https://a.example")...)); a.status != http.StatusUnprocessableEntity ||
+			!strings.Contains(string(a.body), `"fields":{"`+name+`":["`) {
+			t.Errorf("%v: %d %s", query, a.status, a.body)
+		}
+	}
 	if l := v.srv.Ledger(); l.Spent != 0 || len(l.Creates) != 0 {
 		t.Errorf("%v credits were spent on %d creates", l.Spent, len(l.Creates))
 	}

@@ -110,6 +110,16 @@ type Pace struct {
 	ShotInterval time.Duration // pause between two of them
 }
 
+// Pauses is how long the request itself wants the renderer to wait, at most. A
+// limit for slow pages is counted beside it.
+func (p Pace) Pauses() time.Duration {
+	total := p.Delay + p.MaxWait + time.Duration(max(p.Shots-1, 0))*p.ShotInterval
+	for _, step := range p.Steps {
+		total += step.Wait
+	}
+	return total
+}
+
 // Step is one action in the page.
 type Step struct {
 	Command  StepCommand

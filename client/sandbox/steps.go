@@ -15,6 +15,7 @@ const (
 	maxSteps      = 50
 	maxShots      = 20 // pictures, those of steps included
 	maxPause      = time.Minute
+	maxPauses     = 3 * time.Minute // all of a create together
 	maxScript     = 64 << 10 // bytes
 	maxSelector   = 1024     // bytes
 	maxScrollSpan = 1_000_000
@@ -36,6 +37,9 @@ func (p *params) pace() Pace {
 	var err error
 	if pace.Steps, err = parseSteps(p.query.Get("steps")); err != nil {
 		p.refuse("steps", err.Error())
+	}
+	if pace.Pauses() > maxPauses {
+		p.refuse("shot_interval", fmt.Sprintf("and the other pauses are longer than %v together", maxPauses))
 	}
 	taken := pace.Shots
 	for _, step := range pace.Steps {

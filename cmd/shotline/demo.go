@@ -72,7 +72,7 @@ func demo(c *cli.Context) error {
 	}
 	vendor, err := startSandbox(sandbox.Config{
 		APIKey: key, WebhookURL: "http://" + hooks + WebhookPath, WebhookSecret: secret,
-		Renderer: renderer, Workers: tabs(c), PageTimeout: c.Duration(pageTimeFlag.Name), Logger: log,
+		Renderer: renderer, Workers: tabs(c), PageTimeout: c.Duration(pageTimeFlag.Name) + renderGrace, Logger: log,
 	}, "127.0.0.1:0", log)
 	if err != nil {
 		return err

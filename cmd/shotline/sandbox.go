@@ -21,8 +21,12 @@ var (
 	rendererFlag = &cli.StringFlag{Name: "renderer", Value: "auto", Usage: "chrome, plain (labelled placeholders), or auto: chrome where there is one"}
 	chromeFlag   = &cli.StringSliceFlag{Name: "chrome-flag", Usage: "hand a `FLAG` such as --lang=de to the browser (repeatable)"}
 	tabsFlag     = &cli.IntFlag{Name: "tabs", DefaultText: "two for each CPU", Usage: "pages rendered at once"}
-	pageTimeFlag = &cli.DurationFlag{Name: "page-timeout", Value: 20 * time.Second, Usage: "how long a page may take before its screenshot fails"}
+	pageTimeFlag = &cli.DurationFlag{Name: "page-timeout", Value: 20 * time.Second, Usage: "how long a page may take before its screenshot fails, beside the pauses that it asks for"}
 )
+
+// renderGrace is how much longer the sandbox waits than its browser, whose
+// reason tells what was not ready.
+const renderGrace = 5 * time.Second
 
 func sandboxCommand() *cli.Command {
 	return &cli.Command{
@@ -83,7 +87,7 @@ func serveSandbox(c *cli.Context) error {
 		Balance:       credits,
 		Renderer:      renderer,
 		Workers:       tabs(c),
-		PageTimeout:   c.Duration(pageTimeFlag.Name),
+		PageTimeout:   c.Duration(pageTimeFlag.Name) + renderGrace,
 		Logger:        log,
 	}, c.String("listen"), log)
 	if err != nil {

@@ -69,7 +69,7 @@ type Config struct {
 	Path        string        // the browser's program; empty: Find
 	Flags       []string      // handed to the browser, each "--flag" or "--flag=value"
 	Tabs        int           // renders at once; 0: two for each CPU, at most 8
-	PageTimeout time.Duration // for one page, from opening to picture; 0: DefaultPageTimeout
+	PageTimeout time.Duration // for one page, from opening to picture, beside the pauses asked for; 0: DefaultPageTimeout
 	Logger      *slog.Logger  // nil: silent
 
 	// AllowPrivate are the private networks whose addresses pages may be opened

@@ -405,18 +405,19 @@ func TestTimeouts(t *testing.T) {
 		name, url string
 		ctx       context.Context
 		timeout   time.Duration
+		pace      sandbox.Pace
 		want      string
 	}{
-		{"silent page", "https://never.shotline.test/", t.Context(), 300 * time.Millisecond, "page did not answer within 300ms"},
-		{"hanging page", hanging, t.Context(), 2 * time.Second, "page did not finish loading within 2s"},
-		{"busy page", serveHTML(t, "<script>for(;;){}</script>"), t.Context(), 300 * time.Millisecond, "within 300ms"},
-		{"stopped", stopped, ctx, time.Minute, "context canceled"},
+		{"silent page", "https://never.shotline.test/", t.Context(), 300 * time.Millisecond, sandbox.Pace{Delay: 100 * time.Millisecond}, "page did not answer within 400ms"},
+		{"hanging page", hanging, t.Context(), 2 * time.Second, sandbox.Pace{}, "page did not finish loading within 2s"},
+		{"busy page", serveHTML(t, "<script>for(;;){}</script>"), t.Context(), 300 * time.Millisecond, sandbox.Pace{}, "within 300ms"},
+		{"stopped", stopped, ctx, time.Minute, sandbox.Pace{}, "context canceled"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			r := sharing(t, func(cfg *Config) { cfg.PageTimeout = c.timeout })
-			if _, err := r.Render(c.ctx, sandbox.RenderRequest{URL: c.url}); err == nil || !strings.Contains(err.Error(), c.want) {
+			if _, err := r.Render(c.ctx, sandbox.RenderRequest{URL: c.url, Pace: c.pace}); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want one with %q", err, c.want)
 			}
 		})

@@ -19,7 +19,8 @@ type run struct {
 	target *chromedp.Target
 	visit  *visit
 	moves  moves
-	stage  string // what is not done yet, for the reason of a timeout
+	limit  time.Duration // for all of it
+	stage  string        // what is not done yet, for the reason of a timeout
 	out    sandbox.Rendering
 }
 
@@ -32,16 +33,16 @@ func (f fault) Error() string { return string(f) }
 func faultf(format string, args ...any) error { return fault(fmt.Sprintf(format, args...)) }
 
 // render loads the page, does in it what was asked for and takes its pictures,
-// all within the page timeout.
+// all within the page timeout and the pauses that were asked for.
 func (t *tab) render(ctx context.Context, req sandbox.RenderRequest) (sandbox.Rendering, error) {
 	stoppable, cancel := context.WithCancelCause(t.ctx)
 	defer cancel(nil)
 	detach := context.AfterFunc(ctx, func() { cancel(ctx.Err()) })
 	defer detach()
-	limited, stop := context.WithTimeoutCause(stoppable, t.cfg.PageTimeout, errPageTimeout)
+	r := &run{tab: t, req: req, visit: newVisit(req), limit: t.cfg.PageTimeout + req.Pauses()}
+	limited, stop := context.WithTimeoutCause(stoppable, r.limit, errPageTimeout)
 	defer stop()
 
-	r := &run{tab: t, req: req, visit: newVisit(req)}
 	t.visit.Store(r.visit)
 	defer t.visit.Store(nil)
 	err := chromedp.Do(limited, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
@@ -93,7 +94,7 @@ func (r *run) explain(limited context.Context, err error) error {
 	case errors.As(err, &told):
 		return told
 	case errors.Is(cause, errPageTimeout):
-		return fmt.Errorf("%s within %v", r.stage, r.tab.cfg.PageTimeout)
+		return fmt.Errorf("%s within %v", r.stage, r.limit)
 	case errors.Is(cause, errTabCrashed):
 		return errTabCrashed
 	case r.tab.browser.dead():
