@@ -14,7 +14,7 @@ import (
 
 // BatchRequest asks for one screenshot of each of many pages.
 type BatchRequest struct {
-	// URLs are the pages, at least one. The largest number that the vendor
+	// URLs are the pages, at least one; space around them is removed. The largest number that the vendor
 	// accepts is not documented; the request is built in memory.
 	URLs []string
 	// Country is where the pages are opened from, such as "us". Required.
@@ -74,7 +74,11 @@ func (r BatchRequest) object(options url.Values) (*form, error) {
 	if apps := options.Get("apps"); strings.HasPrefix(apps, "{") {
 		object["apps"] = json.RawMessage(apps)
 	}
-	object["urls"], object["country"] = r.URLs, r.Country
+	urls := make([]string, len(r.URLs))
+	for i, address := range r.URLs {
+		urls[i] = strings.TrimSpace(address)
+	}
+	object["urls"], object["country"] = urls, r.Country
 	data, err := plainJSON(object)
 	if err != nil {
 		return nil, fmt.Errorf("encode batch: %w", err)

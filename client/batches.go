@@ -35,8 +35,8 @@ func (c *Client) Batch(ctx context.Context, id string) (Batch, error) {
 
 // BatchListOptions choose a page of the batches; zero numbers are not sent.
 type BatchListOptions struct {
-	Limit  int // the vendor's largest is not documented
-	Offset int
+	Limit  int // batches; the vendor's largest is not documented
+	Offset int // batches to skip
 }
 
 // Batches returns the account's batches. Their order is not documented.
@@ -56,8 +56,9 @@ func (c *Client) Batches(ctx context.Context, o BatchListOptions) ([]Batch, erro
 }
 
 // CancelBatch asks the vendor to leave the rest of a batch undone. Rows that
-// were begun may still end, and cost what they cost. Cancelling twice is
-// harmless: what has ended is refused with an APIError.
+// were begun may still end, and cost what they cost. Cancelling twice does no
+// further harm. An unknown id gives ErrNotFound; how the vendor answers for a
+// batch that has ended is not documented, an APIError is to be expected.
 //
 // Vendor: endpoint reference, POST /batch/cancel.
 func (c *Client) CancelBatch(ctx context.Context, id string) error {
@@ -78,7 +79,8 @@ func (c *Client) CancelBatch(ctx context.Context, id string) error {
 }
 
 // DownloadBatch starts the download of a batch's pictures as a ZIP archive.
-// While the batch is at work it fails with an APIError; everything else is as
+// An unknown id gives ErrNotFound; how the vendor answers while the batch is at
+// work is not documented, an APIError is to be expected. Everything else is as
 // with Thumbnail.
 //
 // Vendor: endpoint reference, GET /batch/download.

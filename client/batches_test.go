@@ -96,7 +96,7 @@ func TestCreateBatch(t *testing.T) {
 	}
 	got = <-asked
 	const object = `{"apps":{"12":"{id}.png","34":""},"country":"us","dark":true,"size":"page","steps":[{"command":"click"}],` +
-		`"tag":["spring"],"urls":["https://example.com"," https://example.org/ä?a=1&b=2 "],"width":640}`
+		`"tag":["spring"],"urls":["https://example.com","https://example.org/ä?a=1&b=2"],"width":640}`
 	if got.kind != "application/json" || got.object != object {
 		t.Errorf("posted %s\nwant   %s", got.object, object)
 	}

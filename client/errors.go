@@ -65,7 +65,8 @@ func (e *APIError) Is(target error) bool {
 	return false
 }
 
-// RateLimitError is a 429, or a 200 that carries its code: the vendor did nothing and asks for a pause.
+// RateLimitError is a 429, or a 200 that carries its code: the vendor did nothing
+// and asks for a pause.
 type RateLimitError struct {
 	Delay time.Duration // how long to pause; 0 when the vendor did not say
 	API   *APIError
@@ -81,10 +82,10 @@ func (e *RateLimitError) Error() string {
 // Unwrap returns the APIError.
 func (e *RateLimitError) Unwrap() error { return e.API }
 
-// InDoubtError comes from Create and CreateBatch alone: the request was sent, or possibly sent,
-// and no usable answer tells whether it took effect and was charged. Err is a
-// *CallError or, for an answer that decides nothing (3xx, 408, 5xx), an
-// *APIError.
+// InDoubtError comes from Create and CreateBatch alone: the request was sent, or
+// possibly sent, and no usable answer tells whether it took effect and was
+// charged. Err is a *CallError or, for an answer that decides nothing (3xx, 408,
+// 5xx, a refusal in a 2xx that names an id), an *APIError or a *RateLimitError.
 type InDoubtError struct{ Err error }
 
 func (e *InDoubtError) Error() string {

@@ -50,7 +50,7 @@ const (
 )
 
 // Delete removes a screenshot, or a part of it, from the vendor; an empty scope
-// is ScopeAll. Its credits are not returned. An unknown id, which a deleted one
+// is ScopeAll. Nothing is documented about its credits. An unknown id, which a deleted one
 // is, gives ErrNotFound: after a call without an answer, which fails with a
 // CallError, that is how a second one can end.
 //

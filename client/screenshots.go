@@ -34,10 +34,10 @@ func (c *Client) Info(ctx context.Context, id string) (Screenshot, error) {
 // ListOptions narrow a listing; zero values are not sent. The largest Limit
 // that the vendor accepts is not documented.
 type ListOptions struct {
-	Limit   int
-	Offset  int
-	Status  Status
-	Country string
+	Limit   int    // screenshots
+	Offset  int    // screenshots to skip
+	Status  Status // how they stand
+	Country string // where they were opened from, such as "us"
 	Tag     string
 }
 
@@ -58,8 +58,8 @@ func (c *Client) List(ctx context.Context, o ListOptions) ([]Screenshot, error) 
 // sent.
 type SearchOptions struct {
 	URL    string // a part of the screenshot's URL
-	Limit  int
-	Offset int
+	Limit  int    // screenshots
+	Offset int    // screenshots to skip
 }
 
 // Search returns screenshots whose URL contains the given text. Their order is

@@ -95,7 +95,9 @@ func (s *Server) placeRow(b *batch, row int) error {
 	if o.render.URL, err = normaliseURL(b.rows[row].url); err != nil {
 		return fmt.Errorf("url %w", err)
 	}
-	_, _, err = s.place(o)
+	if _, _, err = s.place(o); err != nil {
+		s.books.turnAway(o, "")
+	}
 	return err
 }
 

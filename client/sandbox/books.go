@@ -188,10 +188,8 @@ func (b *books) attempted(d *delivery, a LedgerAttempt, state string) {
 	}
 }
 
-// ledger copies the books for a reader.
+// ledger copies the books for a reader. The lock is the caller's.
 func (b *books) ledger() Ledger {
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	l := Ledger{
 		Balance:   b.balance,
 		Spent:     b.spent,

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/url"
 	"strings"
 	"time"
@@ -108,8 +109,9 @@ func (c Config) withDefaults() (Config, error) {
 			return c, fmt.Errorf("sandbox: %s must not be negative: %d", n.name, n.value)
 		}
 	}
-	if c.Balance < 0 {
-		return c, fmt.Errorf("sandbox: Balance must not be negative: %g", c.Balance)
+	// Written so that NaN is refused.
+	if !(c.Balance >= 0 && c.Balance <= math.MaxInt64) {
+		return c, fmt.Errorf("sandbox: Balance must be a number from 0 to 2^63: %g", c.Balance)
 	}
 	if c.WebhookURL != "" {
 		u, err := url.Parse(c.WebhookURL)

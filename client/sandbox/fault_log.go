@@ -35,6 +35,9 @@ func (b *books) turnAway(o order, answer string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	entry := LedgerRefusal{At: stamp(o.createdAt), URL: o.render.URL, Tags: o.tags, Answer: answer}
+	if o.batch != nil {
+		entry.Batch = o.batch.id
+	}
 	if o.fate != nil {
 		entry.Faults = o.fate.fired // nothing more happens to it
 	}

@@ -34,7 +34,7 @@ func (c chance) shiftPage(q url.Values) {
 	by := int(c.number(faultListShift, "by"))
 	limit, errLimit := strconv.Atoi(orElse(q.Get("limit"), strconv.Itoa(defaultLimit)))
 	offset, errOffset := strconv.Atoi(orElse(q.Get("offset"), "0"))
-	if errLimit != nil || errOffset != nil || limit > maxLimit {
+	if errLimit != nil || errOffset != nil || limit < 1 || limit > maxLimit || offset < 0 {
 		return
 	}
 	switch c.draw(faultListShift, "way") % 3 {

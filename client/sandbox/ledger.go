@@ -67,7 +67,7 @@ type LedgerCreate struct {
 	FinishedAt string           `json:"finished_at,omitempty"`
 	Deleted    bool             `json:"deleted,omitempty"` // by its owner
 	Ignored    []string         `json:"ignored,omitempty"` // parameters without effect
-	Answer     string           `json:"answer"`            // HTTP status, cut, or gone: the caller was
+	Answer     string           `json:"answer"`            // HTTP status, cut, or gone: the caller was; empty for a row
 	Faults     []string         `json:"faults,omitempty"`  // that happened to it
 	Deliveries []LedgerDelivery `json:"deliveries"`
 }
@@ -77,7 +77,8 @@ type LedgerRefusal struct {
 	At     string   `json:"at"`
 	URL    string   `json:"url"` // normalised
 	Tags   []string `json:"tags"`
-	Answer string   `json:"answer"` // HTTP status, or cut
+	Batch  int64    `json:"batch,omitempty"` // whose row it was
+	Answer string   `json:"answer"`          // HTTP status, or cut; empty for a row
 	Faults []string `json:"faults,omitempty"`
 }
 
@@ -124,7 +125,7 @@ func (s *screenshot) ledgerEntry() LedgerCreate {
 		Deliveries: s.ledgerDeliveries(),
 	}
 	if s.batch != nil {
-		e.Batch = s.batch.id
+		e.Batch, e.Answer = s.batch.id, ""
 	}
 	if s.fate != nil {
 		e.Answer = orElse(s.fate.answer, e.Answer)
@@ -148,12 +149,9 @@ func (t *told) ledgerDeliveries() []LedgerDelivery {
 	return entries
 }
 
-// ledger copies the batches for a reader; deliveries are the books' to guard.
-func (b *batches) ledger(books *books) []LedgerBatch {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	books.mu.Lock()
-	defer books.mu.Unlock()
+// ledger copies the batches for a reader. Both locks, the books' too, are the
+// caller's.
+func (b *batches) ledger() []LedgerBatch {
 	entries := make([]LedgerBatch, 0, len(b.all))
 	for _, one := range b.all {
 		entries = append(entries, LedgerBatch{
@@ -176,8 +174,12 @@ func (o *order) appIDs() []string {
 
 // Ledger returns the books as they are now.
 func (s *Server) Ledger() Ledger {
+	s.batches.mu.Lock()
+	s.books.mu.Lock()
 	l := s.books.ledger()
-	l.Batches = s.batches.ledger(s.books)
+	l.Batches = s.batches.ledger()
+	s.books.mu.Unlock()
+	s.batches.mu.Unlock()
 	l.Renderer = s.cfg.Renderer.Name()
 	return l
 }

@@ -16,8 +16,8 @@ const (
 	maxShots      = 20 // pictures, those of steps included
 	maxPause      = time.Minute
 	maxPauses     = 3 * time.Minute // all of a create together
-	maxScript     = 64 << 10 // bytes
-	maxSelector   = 1024     // bytes
+	maxScript     = 64 << 10        // bytes
+	maxSelector   = 1024            // bytes
 	maxScrollSpan = 1_000_000
 )
 

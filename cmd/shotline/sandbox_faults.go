@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"net/netip"
 	"strings"
 
@@ -47,8 +48,8 @@ func faults(c *cli.Context) ([]sandbox.Fault, error) {
 func balance(c *cli.Context) (float64, error) {
 	credits := c.Float64(balanceFlag.Name)
 	// Written so that NaN is refused.
-	if !(credits > 0) {
-		return 0, badUsage("--balance %g: want more than 0", credits)
+	if !(credits > 0 && credits <= math.MaxInt64) {
+		return 0, badUsage("--balance %g: want a number of more than 0", credits)
 	}
 	return credits, nil
 }

@@ -116,10 +116,8 @@ func (t *tab) suits(req sandbox.RenderRequest) bool {
 
 // check returns an error unless the pages so far can have left nothing.
 func (t *tab) check(ctx context.Context) error {
-	limited, stop := context.WithTimeout(t.ctx, openTimeout)
+	limited, stop := t.limited(ctx)
 	defer stop()
-	detach := context.AfterFunc(ctx, stop)
-	defer detach()
 	metrics, err := chromedp.Call(limited, performance.GetMetrics, cdp.Empty{})
 	if err != nil {
 		return fmt.Errorf("ask whether scripts ran: %w", err)
@@ -142,6 +140,19 @@ func (t *tab) renew(ctx context.Context) error {
 	if err := t.check(ctx); err != nil {
 		return err
 	}
-	_, err := chromedp.Call(t.ctx, page.ResetNavigationHistory, cdp.Empty{})
+	limited, stop := t.limited(ctx)
+	defer stop()
+	_, err := chromedp.Call(limited, page.ResetNavigationHistory, cdp.Empty{})
 	return err
+}
+
+// limited is the tab's context, which also ends with ctx, and soon: a browser
+// that does not answer here would hold a slot.
+func (t *tab) limited(ctx context.Context) (context.Context, context.CancelFunc) {
+	limited, stop := context.WithTimeout(t.ctx, openTimeout)
+	detach := context.AfterFunc(ctx, stop)
+	return limited, func() {
+		detach()
+		stop()
+	}
 }
