@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -329,6 +330,8 @@ func TestConfigErrorsNameTheField(t *testing.T) {
 		"dialect":    {Dialect: "C"},
 		"Workers":    {Workers: -1},
 		"Balance":    {Balance: -1},
+		"from 0 to":  {Balance: math.Inf(1)},
+		"NaN":        {Balance: math.NaN()},
 		"picture":    {Renderer: &camera{}, Dir: "/dev/null/x"},
 	} {
 		if srv, err := sandbox.New(cfg); err == nil || !strings.Contains(err.Error(), field) {

@@ -4,14 +4,19 @@ import (
 	"archive/zip"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -106,7 +111,7 @@ func TestBatch(t *testing.T) {
 		t.Errorf("ledger of batches %+v", l.Batches)
 	}
 	for _, c := range l.Creates {
-		if c.Batch != made.ID || !slices.Equal(c.Ignored, []string{"novel"}) {
+		if c.Batch != made.ID || c.Answer != "" || !slices.Equal(c.Ignored, []string{"novel"}) {
 			t.Errorf("ledger of a row %+v", c)
 		}
 	}
@@ -160,8 +165,7 @@ func TestBatchProgressAndCancel(t *testing.T) {
 		t.Errorf("download while processing: %d %s", a.status, a.body)
 	}
 	shutter <- struct{}{}
-	for v.batchInfo(made.ID).Processed == 0 {
-	}
+	v.until(func() bool { return len(v.srv.Ledger().Creates) == 4 }) // the next row was begun
 	if now := v.batchInfo(made.ID); now.Status != "processing" || now.Processed != 1 || now.ZipURL != nil {
 		t.Errorf("after one row %+v", now)
 	}
@@ -222,16 +226,101 @@ func TestBatchDownload(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
-	forged := v.do(http.MethodGet, strings.Replace(linked.Path, "1001", "1002", 1), "", nil)
-	if forged.status != http.StatusNotFound {
-		t.Errorf("a token of another batch: %d", forged.status)
+	v.batch("https://three.test", "country", "us") // 1002
+	v.settle()
+	last := strings.TrimSuffix(linked.Path, ".zip")
+	for name, path := range map[string]string{
+		"a token of another batch": strings.Replace(linked.Path, "1001", "1002", 1),
+		"a token with a slip":      last[:len(last)-1] + map[bool]string{true: "1", false: "0"}[strings.HasSuffix(last, "0")] + ".zip",
+		"no token":                 "/batches/1001.zip",
+	} {
+		if a := v.do(http.MethodGet, path, "", nil); a.status != http.StatusNotFound {
+			t.Errorf("%s: %d", name, a.status)
+		}
 	}
-	// What was deleted since is missing from the archive, and the manifest says so.
+}
+
+// What is kept no longer is missing from the archive, and the manifest says so;
+// what should be there and cannot be read cuts the download off.
+func TestBatchDownloadOfLostPictures(t *testing.T) {
+	dir := t.TempDir()
+	v := start(t, sandbox.Config{Renderer: &camera{}, Dir: dir, Workers: 1})
+	made := v.batch("https://a.test\nhttps://b.test\nhttps://c.test", "country", "us")
+	v.settle()
 	v.get("screenshot/delete", with("id", "1001"))
-	a := v.get("batch/download", with("id", fmt.Sprint(made.ID)))
-	archive, err := zip.NewReader(bytes.NewReader(a.body), int64(len(a.body)))
-	if err != nil || len(archive.File) != 2 {
-		t.Errorf("after a deletion: %v", err)
+	if err := os.Remove(filepath.Join(dir, "1002-1.png")); err != nil {
+		t.Fatal(err)
+	}
+	want := `zip
+00003-c.test.png png 80×40
+manifest.csv
+row,url,screenshot_id,status,error,files
+1,https://a.test,1001,finished,,
+2,https://b.test,1002,finished,,
+3,https://c.test,1003,finished,,00003-c.test.png`
+	if got := "zip\n" + listing(t, v.get("batch/download", with("id", fmt.Sprint(made.ID))).body); got != want {
+		t.Errorf("the archive is\n%s\nwant\n%s", got, want)
+	}
+
+	picture := filepath.Join(dir, "1003-1.png")
+	if err := errors.Join(os.Remove(picture), os.Mkdir(picture, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	if a, err := once(t.Context(), v.root+"/api/v1/batch/download?key=sandbox-key&id="+fmt.Sprint(made.ID)); err == nil {
+		t.Errorf("an unreadable picture: %d and %d bytes, want the connection cut", a.status, len(a.body))
+	}
+}
+
+// zip_url holds from the end of the batch on, not before.
+func TestBatchLinkBeforeItsTime(t *testing.T) {
+	zeros := func() io.Reader { return bytes.NewReader(make([]byte, 32)) }
+	done := start(t, sandbox.Config{Rand: zeros()})
+	done.batch("https://a.test", "country", "us")
+	done.settle()
+	link, err := url.Parse(*done.batchInfo(1001).ZipURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	busy := start(t, sandbox.Config{Rand: zeros(), Renderer: &camera{shutter: make(chan struct{})}})
+	busy.batch("https://a.test", "country", "us")
+	for v, want := range map[*vendor]int{done: http.StatusOK, busy: http.StatusNotFound} {
+		if a := v.do(http.MethodGet, link.Path, "", nil); a.status != want {
+			t.Errorf("%s: %d, want %d", link.Path, a.status, want)
+		}
+	}
+}
+
+// A row is a create of its own: with its own time and its own faults.
+func TestBatchRowsAreTheirOwn(t *testing.T) {
+	shutter := make(chan struct{})
+	var now atomic.Pointer[time.Time]
+	now.Store(&clock)
+	v := start(t, sandbox.Config{
+		Now: func() time.Time { return *now.Load() }, Renderer: &camera{shutter: shutter}, Workers: 1,
+		Faults: faults(t, "list-lag=1,delay=1h"),
+	})
+	kind, body := form("https://a.test\nhttps://b.test", "country", "us", "tag", "t")
+	data[batch](t, v.post("batch/create?country=fr&width=64", kind, body))
+	later := clock.Add(time.Minute)
+	now.Store(&later)
+	close(shutter)
+	v.settle()
+	l := v.srv.Ledger()
+	for i, at := range []string{"2026-03-04T05:06:07Z", "2026-03-04T05:07:07Z"} {
+		if got := l.Creates[i].CreatedAt; got != at {
+			t.Errorf("row %d was created at %s, want %s", i+1, got, at)
+		}
+	}
+	var subjects []string
+	for _, f := range l.Faults {
+		subjects = append(subjects, f.Subject)
+	}
+	if want := []string{"https://a.test/ t", "https://b.test/ t"}; !slices.Equal(subjects, want) {
+		t.Errorf("faults struck %q, want %q", subjects, want)
+	}
+	// What the form says goes before the query.
+	if s := data[map[string]any](t, v.get("screenshot/info", with("id", "1001"))); s["country"] != "us" {
+		t.Errorf("the row is %v", s)
 	}
 }
 
@@ -330,6 +419,17 @@ func TestOldBatchesAreForgotten(t *testing.T) {
 	if done := v.batchInfo(second.ID); done.Failed != 0 || done.Status != "finished" {
 		t.Errorf("the second: %+v", done)
 	}
+	for range 5 { // the rows of those forgotten are room for others
+		data[batch](t, v.post("batch/create", kind, body))
+		v.settle()
+	}
+	v = start(t, sandbox.Config{})
+	for range 1001 {
+		v.batch("no address", "country", "us")
+	}
+	if l := v.srv.Ledger(); len(l.Batches) != 1000 {
+		t.Errorf("%d batches are remembered, want 1000", len(l.Batches))
+	}
 }
 
 // Rows that cannot be paid for fail; the batch goes on.
@@ -339,6 +439,15 @@ func TestBatchWithoutCredits(t *testing.T) {
 	v.settle()
 	if done := v.batchInfo(made.ID); done.Status != "finished" || done.Processed != 5 || done.Failed != 3 {
 		t.Errorf("%+v", done)
+	}
+	l := v.srv.Ledger()
+	if len(l.Creates) != 2 || len(l.Refused) != 3 || l.Spent != 2 {
+		t.Errorf("%d creates, %d refused, %v spent", len(l.Creates), len(l.Refused), l.Spent)
+	}
+	for _, r := range l.Refused {
+		if r.Batch != made.ID || r.URL != "https://a.test/" || r.Answer != "" {
+			t.Errorf("refused: %+v", r)
+		}
 	}
 }
 

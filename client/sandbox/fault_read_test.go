@@ -3,8 +3,8 @@ package sandbox_test
 import (
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -69,25 +69,44 @@ func TestFaultListShift(t *testing.T) {
 		if len(ways) != 3 {
 			t.Errorf("%s goes wrong in these ways only: %v", endpoint, ways)
 		}
-		if a := v.get(endpoint, with("url", "example", "limit", "many")); a.status != http.StatusBadRequest && a.status != http.StatusUnprocessableEntity {
+		for i := range 10 {
+			for name, value := range map[string]string{"limit": "0", "offset": "-1"} {
+				if a := v.get(endpoint, with("url", "example", name, value, "round", strconv.Itoa(i))); a.status != http.StatusUnprocessableEntity {
+					t.Errorf("%s with %s=%s answers %d", endpoint, name, value, a.status)
+				}
+			}
+		}
+		if a := v.get(endpoint, with("url", "example", "limit", "many")); a.status != http.StatusUnprocessableEntity {
 			t.Errorf("%s with a bad limit answers %d", endpoint, a.status)
 		}
 	}
 }
 
-// readings are calls of endpoints that only read, right ones.
+// readings are calls of all endpoints that only read, right ones once there is
+// what order makes. (There never is a video.)
 var readings = map[string]url.Values{
 	"screenshot/info":      with("id", "1001"),
 	"screenshot/list":      nil,
 	"screenshot/search":    with("url", "example"),
 	"screenshot/thumbnail": with("id", "1001"),
+	"screenshot/html":      with("id", "1001"),
+	"screenshot/pdf":       with("id", "1001"),
+	"batch/info":           with("id", "1001"),
+	"batch/list":           nil,
+	"batch/download":       with("id", "1001"),
 	"account/info":         nil,
+}
+
+func (v *vendor) order() {
+	v.t.Helper()
+	v.create("https://example.com/", "html", "true", "pdf", "true", "screen_width", "160", "screen_height", "120")
+	v.batch("https://example.com/", "country", "us", "screen_width", "160", "screen_height", "120")
+	v.settle()
 }
 
 func TestFaultRead500(t *testing.T) {
 	v := start(t, sandbox.Config{Faults: faults(t, "read-500=1,status=502")})
-	v.create("https://example.com/")
-	v.settle()
+	v.order()
 	for endpoint, query := range readings {
 		if a := v.get(endpoint, query); a.status != http.StatusBadGateway {
 			t.Errorf("%s answers %d", endpoint, a.status)
@@ -104,7 +123,7 @@ func TestFaultRead500(t *testing.T) {
 
 func TestFaultRead429(t *testing.T) {
 	v := start(t, sandbox.Config{Faults: faults(t, "read-429=1,retry_after=3")})
-	v.create("https://example.com/")
+	v.order()
 	for endpoint, query := range readings {
 		a := v.get(endpoint, query)
 		if a.status != http.StatusTooManyRequests {
@@ -121,9 +140,8 @@ func TestFaultRead429(t *testing.T) {
 	}
 	v.fired(map[string]int64{"read-429": int64(len(readings)) + 1})
 	for i, f := range v.srv.Ledger().Faults {
-		if f.Occurrence != 1+i/len(readings) || !slices.Contains([]string{
-			"screenshot/info?id=1001", "screenshot/list?", "screenshot/search?url=example", "screenshot/thumbnail?id=1001", "account/info?",
-		}, f.Subject) {
+		endpoint, query, _ := strings.Cut(f.Subject, "?")
+		if want, known := readings[endpoint]; f.Occurrence != 1+i/len(readings) || !known || query != want.Encode() {
 			t.Errorf("the ledger tells of %+v", f)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -190,6 +191,25 @@ func TestFaultWebhookReorder(t *testing.T) {
 		t.Errorf("webhooks come as %v, want 1001 to be overtaken, but to come", order)
 	}
 
+	v, hooks = hooked(t, http.StatusOK, sandbox.Config{WebhookWorkers: 1})
+	for by := range 4 { // after exactly so many others
+		v.settle()
+		if by > 0 {
+			v.goWrong(fmt.Sprintf("webhook-reorder=1,by=%d,delay=1h", by))
+		}
+		late := v.create("https://example.com/", "apps", "12").ID
+		v.until(func() bool { return v.srv.Ledger().Creates[late-1001].Status == "finished" })
+		v.goWrong()
+		for n := range by + 1 {
+			if n < by {
+				v.create("https://example.com/", "apps", "12")
+			}
+			if got := next(t, hooks).told(t).ID; (got == fmt.Sprint(late)) != (n == by) {
+				t.Errorf("webhook %d tells of %s, want %d to come after %d others", n, got, late, by)
+			}
+		}
+	}
+
 	v.goWrong("webhook-reorder=1,by=100,delay=1ms")
 	v.create("https://example.com/", "apps", "12")
 	v.settle() // nothing overtakes the last one, and yet it is sent
@@ -252,6 +272,34 @@ func TestFaultWebhookContradict(t *testing.T) {
 				t.Errorf("ledger shows %+v", d)
 			}
 		})
+	}
+}
+
+// The second of two that contradict each other is posted once the first was
+// answered, never beside it.
+func TestFaultWebhookContradictKeepsItsOrder(t *testing.T) {
+	inside, release := make(chan string, 2), make(chan struct{})
+	hooks := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		var body told
+		_ = json.NewDecoder(r.Body).Decode(&body)
+		inside <- body.Event
+		<-release
+	}))
+	t.Cleanup(hooks.Close)
+	v := start(t, sandbox.Config{WebhookURL: hooks.URL, Faults: faults(t, "webhook-contradict=1,delay=0s,lie=last")})
+	v.create("https://example.com/", "apps", "12")
+	if first := <-inside; first != "screenshot.completed" {
+		t.Errorf("first comes %s", first)
+	}
+	// Another delivery goes through in the meantime: workers are free.
+	v.goWrong()
+	v.create("https://broken.example/", "apps", "12")
+	if second := <-inside; second != "screenshot.completed" {
+		t.Errorf("beside it comes %s", second)
+	}
+	close(release)
+	if third := <-inside; third != "screenshot.failed" {
+		t.Errorf("at last comes %s", third)
 	}
 }
 

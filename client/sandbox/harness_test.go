@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -149,6 +150,16 @@ func (v *vendor) settle() {
 	defer cancel()
 	if err := v.srv.Idle(ctx); err != nil {
 		v.t.Fatalf("Idle: %v", err)
+	}
+}
+
+// until waits for what no event tells of.
+func (v *vendor) until(is func() bool) {
+	v.t.Helper()
+	for end := time.Now().Add(20 * time.Second); !is(); runtime.Gosched() {
+		if time.Now().After(end) {
+			v.t.Fatal("it never happened")
+		}
 	}
 }
 

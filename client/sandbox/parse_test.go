@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -61,4 +62,23 @@ func FuzzParseApps(f *testing.F) {
 			seen[app.id] = true
 		}
 	})
+}
+
+func TestSubjectsOfFaultsAreBounded(t *testing.T) {
+	set, err := newFaultSet([]Fault{{Name: faultCreateCut, Probability: 0.5}}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range maxSubjects + 3 {
+		set.next(strconv.Itoa(i))
+	}
+	if len(set.seen) != maxSubjects || len(set.subjects) != maxSubjects {
+		t.Errorf("%d and %d subjects are counted, want %d", len(set.seen), len(set.subjects), maxSubjects)
+	}
+	if c := set.next("2"); c.occurrence != 1 {
+		t.Errorf("a forgotten subject occurs for the %d. time", c.occurrence)
+	}
+	if c := set.next("100"); c.occurrence != 2 {
+		t.Errorf("a remembered subject occurs for the %d. time", c.occurrence)
+	}
 }

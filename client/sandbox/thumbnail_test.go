@@ -104,11 +104,14 @@ func TestImageURL(t *testing.T) {
 
 func TestPicturesOnDiskAreBoundedAndPrivate(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "pictures")
-	v := start(t, sandbox.Config{Renderer: &camera{}, Dir: dir, MaxPictureBytes: 300, Workers: 1})
+	v := start(t, sandbox.Config{Renderer: &camera{}, Dir: dir, MaxPictureBytes: 400, Workers: 1})
 	for i := range 5 {
-		v.create(fmt.Sprintf("https://example.com/%d", i))
+		s := v.create(fmt.Sprintf("https://example.com/%d", i))
+		v.settle()
+		if i < 2 { // deleted ones leave room
+			v.get("screenshot/delete", with("id", fmt.Sprint(s.ID)))
+		}
 	}
-	v.settle()
 	files, err := filepath.Glob(filepath.Join(dir, "*"))
 	if err != nil {
 		t.Fatal(err)
@@ -127,17 +130,47 @@ func TestPicturesOnDiskAreBoundedAndPrivate(t *testing.T) {
 	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("folder is %v (%v), want mode 700", info.Mode(), err)
 	}
-	if len(files) == 0 || len(files) == 5 || total > 300 {
-		t.Errorf("%d pictures of %d bytes are kept, want some within 300 bytes", len(files), total)
+	if len(files) != 2 || total > 400 {
+		t.Errorf("%d pictures of %d bytes are kept, want 2 within 400 bytes", len(files), total)
 	}
 	if a := v.get("screenshot/thumbnail", with("id", "1005")); a.status != 200 {
 		t.Errorf("the newest picture answers %d", a.status)
 	}
-	a := v.get("screenshot/thumbnail", with("id", "1001"))
+	a := v.get("screenshot/thumbnail", with("id", "1003"))
 	if a.status != 404 {
 		t.Errorf("the oldest picture answers %d, want 404", a.status)
 	}
 	contains(t, a.body, `"OUTPUT_GONE"`)
+}
+
+// The number of files is bounded like that of the screenshots.
+func TestPicturesOnDiskAreBoundedInNumber(t *testing.T) {
+	dir := t.TempDir()
+	v := start(t, sandbox.Config{Renderer: &camera{}, Dir: dir, MaxScreenshots: 3})
+	for range 10 {
+		v.create("https://example.com")
+		v.settle()
+	}
+	if files, err := os.ReadDir(dir); err != nil || len(files) != 3 {
+		t.Errorf("%d files (%v), want 3", len(files), err)
+	}
+}
+
+// A crop takes from the side that it names.
+func TestThumbnailCropsTheRightSide(t *testing.T) {
+	v := start(t, sandbox.Config{Renderer: &camera{}})
+	v.create("https://example.com")
+	v.settle()
+	for side, at := range map[string]image.Point{"top": {3, 3}, "left": {2, 4}, "bottom": {3, 4}, "right": {3, 4}} {
+		a := v.get("screenshot/thumbnail", with("id", "1001", side, "1"))
+		img, _, err := image.Decode(bytes.NewReader(a.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if red, _, _, _ := img.At(at.X, at.Y).RGBA(); red == 0 {
+			t.Errorf("%s=1: the mark at 3, 4 is not at %v", side, at)
+		}
+	}
 }
 
 func TestTemporaryPicturesAreRemoved(t *testing.T) {
