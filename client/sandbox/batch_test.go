@@ -420,8 +420,11 @@ func TestOldBatchesAreForgotten(t *testing.T) {
 		t.Errorf("the second: %+v", done)
 	}
 	for range 5 { // the rows of those forgotten are room for others
-		data[batch](t, v.post("batch/create", kind, body))
+		v.batch("https://e.test", "country", "us")
 		v.settle()
+	}
+	if l := v.srv.Ledger(); len(l.Batches) != 3 {
+		t.Errorf("%d batches of one row are remembered, want 3", len(l.Batches))
 	}
 	v = start(t, sandbox.Config{})
 	for range 1001 {
