@@ -16,6 +16,7 @@ type apiError struct {
 	text       string
 	fields     map[string][]string // what is wrong, by parameter; may be nil
 	retryAfter int                 // seconds, 0 when the error does not name a delay
+	delayIn    string              // body, header or both; empty: body, as documented
 	allow      string              // the method that would do; empty unless that is the error
 }
 
@@ -140,8 +141,11 @@ func writeError(w http.ResponseWriter, e *apiError) {
 	if len(e.fields) > 0 {
 		body["fields"] = e.fields
 	}
-	if e.retryAfter > 0 {
+	if e.retryAfter > 0 && e.delayIn != "header" {
 		body["retry_after"] = e.retryAfter
+	}
+	if e.retryAfter > 0 && (e.delayIn == "header" || e.delayIn == "both") {
+		w.Header().Set("Retry-After", strconv.Itoa(e.retryAfter))
 	}
 	if e.allow != "" {
 		w.Header().Set("Allow", e.allow)

@@ -78,7 +78,7 @@ func (s *Server) batchInfo(_ *http.Request, q url.Values) (any, error) {
 // listBatches answers GET /batch/list: newest first.
 func (s *Server) listBatches(_ *http.Request, q url.Values) (any, error) {
 	p := &params{query: q}
-	f := p.page()
+	f := p.page(s.cfg.ListLimit)
 	if err := p.err(); err != nil {
 		return nil, err
 	}

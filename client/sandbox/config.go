@@ -68,6 +68,10 @@ type Config struct {
 	// stored.
 	Dir string
 
+	// ListLimit is the largest page of a listing, in rows; 0 means 100. The
+	// vendor's is not documented.
+	ListLimit int
+
 	// Balance is the credits at the start; 0 means 1,000,000.
 	Balance float64
 	// FirstID is the id of the first screenshot; 0 derives it from Now, so
@@ -101,6 +105,7 @@ func (c Config) withDefaults() (Config, error) {
 		{"WebhookTimeout", int64(c.WebhookTimeout)},
 		{"Workers", int64(c.Workers)},
 		{"PageTimeout", int64(c.PageTimeout)},
+		{"ListLimit", int64(c.ListLimit)},
 		{"MaxScreenshots", int64(c.MaxScreenshots)},
 		{"MaxPictureBytes", c.MaxPictureBytes},
 		{"FirstID", c.FirstID},
@@ -114,8 +119,7 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("sandbox: Balance must be a number from 0 to 2^63: %g", c.Balance)
 	}
 	if c.WebhookURL != "" {
-		u, err := url.Parse(c.WebhookURL)
-		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" {
+		if !isWebAddress(c.WebhookURL) {
 			return c, fmt.Errorf("sandbox: WebhookURL must be an http or https address: %q", c.WebhookURL)
 		}
 	}
@@ -124,6 +128,10 @@ func (c Config) withDefaults() (Config, error) {
 		return c, err
 	}
 	c.Dialect = dialect
+
+	if c.BaseURL = strings.TrimRight(c.BaseURL, "/"); c.BaseURL != "" && !isWebAddress(c.BaseURL) {
+		return c, fmt.Errorf("sandbox: BaseURL must be an http or https address: %q", c.BaseURL)
+	}
 
 	if _, err := newFaultSet(c.Faults, c.Seed); err != nil {
 		return c, fmt.Errorf("sandbox: %w", err)
@@ -137,8 +145,8 @@ func (c Config) withDefaults() (Config, error) {
 	c.PageTimeout = orElse(c.PageTimeout, 20*time.Second)
 	c.MaxScreenshots = orElse(c.MaxScreenshots, 200_000)
 	c.MaxPictureBytes = orElse(c.MaxPictureBytes, 2<<30)
+	c.ListLimit = orElse(c.ListLimit, 100)
 	c.Balance = orElse(c.Balance, 1_000_000)
-	c.BaseURL = strings.TrimRight(c.BaseURL, "/")
 	if c.RetryBackoff == nil {
 		c.RetryBackoff = func(failed int) time.Duration { return time.Second << min(failed-1, 10) }
 	}
@@ -158,6 +166,11 @@ func (c Config) withDefaults() (Config, error) {
 	// JSON readers keep exact, and outrun any rate this server reaches.
 	c.FirstID = orElse(c.FirstID, c.Now().Unix()*10_000)
 	return c, nil
+}
+
+func isWebAddress(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != ""
 }
 
 // orElse returns value, or fallback when value is zero.

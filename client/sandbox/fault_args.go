@@ -14,6 +14,7 @@ type faultArg struct {
 	name     string
 	fallback string // its value when not given
 	kind     argKind
+	words    []string // of an argChoice
 }
 
 // argKind is what the value of an argument looks like.
@@ -25,14 +26,14 @@ const (
 	argDelay                  // 1s..10s
 	argSeconds                // 1..30
 	argStatus                 // 500..504
-	argOrder                  // first, last or any
+	argChoice                 // one of its words, or any
 	argWord                   // a status word
 )
 
-// The values of argOrder.
-const (
-	lieLast = iota
-	lieFirst
+// The words of choices. A range of them is made of their places.
+var (
+	lieOrders = []string{"last", "first"}
+	delayIn   = []string{"body", "header", "both"}
 )
 
 // maxFaultDelay bounds every delay: longer ones only hide a typing error.
@@ -60,8 +61,8 @@ func (a faultArg) parse(text string) (span, error) {
 	case argDelay:
 		duration := func(s string) (int64, error) { d, err := time.ParseDuration(s); return int64(d), err }
 		return parseSpan(text, duration, 0, int64(maxFaultDelay), "a duration up to 24h or a range such as 1s..10s")
-	case argOrder:
-		return parseOrder(text)
+	case argChoice:
+		return parseChoice(text, a.words)
 	default:
 		return parseWord(text)
 	}
@@ -81,17 +82,15 @@ func parseSpan(text string, read func(string) (int64, error), least, most int64,
 	return span{low: low, high: high}, nil
 }
 
-func parseOrder(text string) (span, error) {
-	orders := map[string]span{
-		"last":  {low: lieLast, high: lieLast},
-		"first": {low: lieFirst, high: lieFirst},
-		"any":   {low: lieLast, high: lieFirst},
+func parseChoice(text string, words []string) (span, error) {
+	if text == "any" {
+		return span{high: int64(len(words)) - 1}, nil
 	}
-	order, known := orders[text]
-	if !known {
-		return span{}, errors.New("want first, last or any")
+	i := int64(slices.Index(words, text))
+	if i < 0 {
+		return span{}, fmt.Errorf("want %s or any", strings.Join(words, ", "))
 	}
-	return order, nil
+	return span{low: i, high: i}, nil
 }
 
 // parseWord refuses the documented states, which would be no fault.

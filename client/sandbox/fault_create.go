@@ -129,7 +129,7 @@ func (c chance) refusal(fault string) (any, error) {
 	case faultCreate429, faultRead429:
 		return nil, &apiError{
 			status: http.StatusTooManyRequests, code: "RATE_LIMIT_EXCEEDED", text: "Rate limit exceeded",
-			retryAfter: int(c.number(fault, "retry_after")),
+			retryAfter: int(c.number(fault, "retry_after")), delayIn: c.choice(fault, "in", delayIn),
 		}
 	default:
 		return c.serverError(fault)

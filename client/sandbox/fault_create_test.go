@@ -129,7 +129,17 @@ func TestFaultCreate429(t *testing.T) {
 		t.Errorf("answer is %d, %v", a.status, err)
 	}
 	contains(t, a.body, `"code":"RATE_LIMIT_EXCEEDED"`, `"retry_after":7`)
+	if in := a.header.Get("Retry-After"); in != "" {
+		t.Errorf("Retry-After is %q, want none", in)
+	}
 	v.noEffect(hooks, "create-429", "429")
+	for in, bodyHas := range map[string]bool{"header": false, "both": true} {
+		v.goWrong("create-429=1,retry_after=7,in=" + in)
+		a := v.get("screenshot/create", with("url", "https://example.com/"))
+		if a.header.Get("Retry-After") != "7" || strings.Contains(string(a.body), `"retry_after":7`) != bodyHas {
+			t.Errorf("in=%s: %v %s", in, a.header, a.body)
+		}
+	}
 }
 
 func TestFaultCreditsOut(t *testing.T) {

@@ -21,20 +21,20 @@ func (s *Server) spoilRead(name string, e endpoint, q url.Values) (answer any, s
 			return answer, true, err
 		}
 	}
-	if (name == "screenshot/list" || name == "screenshot/search") && c.hit(faultListShift) {
+	if slices.Contains([]string{"screenshot/list", "screenshot/search", "batch/list"}, name) && c.hit(faultListShift) {
 		s.books.fire(c, nil, faultListShift)
-		c.shiftPage(q)
+		c.shiftPage(q, s.cfg.ListLimit)
 	}
 	return nil, false, nil
 }
 
 // shiftPage makes the page begin earlier or later, or end before its limit.
 // What is wrong with limit and offset stays wrong, for the endpoint to refuse.
-func (c chance) shiftPage(q url.Values) {
+func (c chance) shiftPage(q url.Values, largest int) {
 	by := int(c.number(faultListShift, "by"))
-	limit, errLimit := strconv.Atoi(orElse(q.Get("limit"), strconv.Itoa(defaultLimit)))
+	limit, errLimit := strconv.Atoi(orElse(q.Get("limit"), strconv.Itoa(min(defaultLimit, largest))))
 	offset, errOffset := strconv.Atoi(orElse(q.Get("offset"), "0"))
-	if errLimit != nil || errOffset != nil || limit < 1 || limit > maxLimit || offset < 0 {
+	if errLimit != nil || errOffset != nil || limit < 1 || limit > largest || offset < 0 {
 		return
 	}
 	switch c.draw(faultListShift, "way") % 3 {

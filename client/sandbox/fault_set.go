@@ -108,6 +108,9 @@ func (c chance) number(name, arg string) int64 {
 
 func (c chance) delay(name string) time.Duration { return time.Duration(c.number(name, "delay")) }
 
+// choice picks one of the words of an argument.
+func (c chance) choice(name, arg string, words []string) string { return words[c.number(name, arg)] }
+
 func (c chance) word(name string) string { return c.set.traps[name].spans["word"].word }
 
 // draw is a number that looks random and is always the same for the same seed,

@@ -79,7 +79,7 @@ func (s *Server) strikes(c chance, d *delivery, fault string) bool {
 // inTurn lets a lie follow the truth, or the other way round.
 func (c chance) inTurn(truth, lie *delivery) []*delivery {
 	first, second := truth, lie
-	if c.number(faultWebhookContradict, "lie") == lieFirst {
+	if c.choice(faultWebhookContradict, "lie", lieOrders) == "first" {
 		first, second = lie, truth
 	}
 	second.wait, second.follows = c.delay(faultWebhookContradict), true

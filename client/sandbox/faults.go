@@ -49,32 +49,38 @@ type faultKind struct {
 	note string
 }
 
+// limitArgs are those of a 429: how long to wait, and where that is told.
+var limitArgs = []faultArg{
+	{"retry_after", "1", argSeconds, nil},
+	{"in", "body", argChoice, delayIn},
+}
+
 // faultTable is every fault there is. Where several of one group hit the same
 // create, the first in this order wins.
 var faultTable = []faultKind{
-	{faultWebhookDuplicate, []faultArg{{"times", "2..20", argCount}, {"delay", "0s", argDelay}}, "posted so many times in all, each copy after a delay of its own"},
+	{faultWebhookDuplicate, []faultArg{{"times", "2..20", argCount, nil}, {"delay", "0s", argDelay, nil}}, "posted so many times in all, each copy after a delay of its own"},
 	{faultWebhookDrop, nil, "never posted"},
-	{faultWebhookDelay, []faultArg{{"delay", "1s..10s", argDelay}}, "posted later"},
-	{faultWebhookReorder, []faultArg{{"by", "1..5", argCount1}, {"delay", "2s", argDelay}}, "overtaken by so many other posts, waiting for them at most the delay"},
-	{faultWebhookEarly, []faultArg{{"delay", "5s", argDelay}}, "posted before the create is answered, which waits for it at most the delay"},
-	{faultWebhookContradict, []faultArg{{"lie", "last", argOrder}, {"delay", "0s", argDelay}}, "the opposite outcome is posted as well: last, first or any"},
+	{faultWebhookDelay, []faultArg{{"delay", "1s..10s", argDelay, nil}}, "posted later"},
+	{faultWebhookReorder, []faultArg{{"by", "1..5", argCount1, nil}, {"delay", "2s", argDelay, nil}}, "overtaken by so many other posts, waiting for them at most the delay"},
+	{faultWebhookEarly, []faultArg{{"delay", "5s", argDelay, nil}}, "posted before the create is answered, which waits for it at most the delay"},
+	{faultWebhookContradict, []faultArg{{"lie", "last", argChoice, lieOrders}, {"delay", "0s", argDelay, nil}}, "the opposite outcome is posted as well: last, first or any"},
 	{faultWebhookBadSignature, nil, "signed with another secret, all tries of it"},
 	{faultWebhookUnsigned, nil, "without signature, all tries of it"},
 
 	{faultCreateCut, nil, "connection cut, no effect"},
-	{faultCreate500, []faultArg{{"status", "500..504", argStatus}}, "5xx, no effect; from 502 on with a proxy's HTML page"},
-	{faultCreate429, []faultArg{{"retry_after", "1", argSeconds}}, "429 with retry_after, no effect"},
+	{faultCreate500, []faultArg{{"status", "500..504", argStatus, nil}}, "5xx, no effect; from 502 on with a proxy's HTML page"},
+	{faultCreate429, limitArgs, "429, no effect; the delay in its body, a Retry-After header, both or any"},
 	{faultCreditsOut, nil, "refused as if there were no credits left, no effect"},
 	{faultCreateCutEffect, nil, "connection cut after the screenshot was ordered and charged"},
-	{faultCreate500Effect, []faultArg{{"status", "500..504", argStatus}}, "5xx after the screenshot was ordered and charged"},
-	{faultCreateSlow, []faultArg{{"delay", "20s", argDelay}}, "ordered and charged, but answered only after the delay"},
+	{faultCreate500Effect, []faultArg{{"status", "500..504", argStatus, nil}}, "5xx after the screenshot was ordered and charged"},
+	{faultCreateSlow, []faultArg{{"delay", "20s", argDelay, nil}}, "ordered and charged, but answered only after the delay"},
 	{faultCreateMalformed, nil, "ordered and charged, but the JSON of the answer ends in the middle"},
-	{faultCreateStatus, []faultArg{{"word", "queued", argWord}}, "ordered and charged; the answer's status is a word nobody documents"},
+	{faultCreateStatus, []faultArg{{"word", "queued", argWord, nil}}, "ordered and charged; the answer's status is a word nobody documents"},
 
-	{faultListLag, []faultArg{{"delay", "2s..10s", argDelay}}, "a new screenshot is missing in list and search at first"},
-	{faultListShift, []faultArg{{"by", "1..3", argCount1}}, "a page of list or search is short, or begins so many rows off"},
-	{faultRead429, []faultArg{{"retry_after", "1", argSeconds}}, "429 at an endpoint that only reads"},
-	{faultRead500, []faultArg{{"status", "500..504", argStatus}}, "5xx at an endpoint that only reads"},
+	{faultListLag, []faultArg{{"delay", "2s..10s", argDelay, nil}}, "a new screenshot is missing in list and search at first"},
+	{faultListShift, []faultArg{{"by", "1..3", argCount1, nil}}, "a page of list or search is short, or begins so many rows off"},
+	{faultRead429, limitArgs, "429 at an endpoint that only reads, likewise"},
+	{faultRead500, []faultArg{{"status", "500..504", argStatus, nil}}, "5xx at an endpoint that only reads"},
 }
 
 // FaultList returns every fault that the sandbox knows.

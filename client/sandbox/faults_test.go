@@ -52,7 +52,7 @@ func TestParseFault(t *testing.T) {
 		"webhook-delay=1,delay=3":             "delay=3: want a duration",
 		"webhook-delay=1,delay=25h":           "up to 24h",
 		"webhook-delay=1,delay=-1s":           "a duration",
-		"webhook-contradict=1,lie=never":      "first, last or any",
+		"webhook-contradict=1,lie=never":      "last, first or any",
 		"create-429=1,retry_after=soon":       "seconds",
 		"create-500=1,status=404":             "from 500 to 599",
 		"create-status=1,word=finished":       "other than the documented",

@@ -7,13 +7,10 @@ import (
 	"strconv"
 )
 
-// Page sizes of list and search. The vendor's are not documented; a limit
-// above the largest is refused rather than cut, so that no caller takes a
-// short page for the last one.
-const (
-	defaultLimit = 20
-	maxLimit     = 100
-)
+// defaultLimit is the size of a page, unless the largest is smaller. The
+// vendor's sizes are not documented; a limit above the largest is refused rather
+// than cut, so that no caller takes a short page for the last one.
+const defaultLimit = 20
 
 // info answers GET /screenshot/info.
 func (s *Server) info(_ *http.Request, q url.Values) (any, error) {
@@ -28,7 +25,7 @@ func (s *Server) info(_ *http.Request, q url.Values) (any, error) {
 // country and any one tag.
 func (s *Server) list(_ *http.Request, q url.Values) (any, error) {
 	p := &params{query: q}
-	f := p.page()
+	f := p.page(s.cfg.ListLimit)
 	f.status = p.choice("status", "", statusProcessing, statusFinished, statusError)
 	f.country = q.Get("country")
 	f.tag = q.Get("tag")
@@ -42,7 +39,7 @@ func (s *Server) list(_ *http.Request, q url.Values) (any, error) {
 // contains the given text, newest first. One of the SDKs' READMEs calls it q.
 func (s *Server) search(_ *http.Request, q url.Values) (any, error) {
 	p := &params{query: q}
-	f := p.page()
+	f := p.page(s.cfg.ListLimit)
 	if f.urlPart = orElse(q.Get("url"), q.Get("q")); f.urlPart == "" {
 		return nil, missing("url")
 	}
@@ -59,10 +56,10 @@ func (s *Server) account(*http.Request, url.Values) (any, error) {
 
 func (s *Server) noEndpoint(*http.Request, url.Values) (any, error) { return nil, errPath }
 
-// page reads limit and offset.
-func (p *params) page() filter {
+// page reads limit, up to the largest, and offset.
+func (p *params) page(largest int) filter {
 	return filter{
-		limit:  p.integer("limit", 1, maxLimit, defaultLimit),
+		limit:  p.integer("limit", 1, largest, min(defaultLimit, largest)),
 		offset: p.integer("offset", 0, math.MaxInt32, 0),
 	}
 }

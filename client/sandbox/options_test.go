@@ -112,7 +112,7 @@ func TestOptionsReachTheRenderer(t *testing.T) {
 func TestOptionsRefused(t *testing.T) {
 	v := start(t, sandbox.Config{})
 	for _, c := range [][2]string{
-		{"size", "huge"}, {"full_page", "perhaps"}, {"width", "0"}, {"height", "-1"}, {"format", "gif"}, {"quality", "101"}, {"max_height", "0"},
+		{"size", "huge"}, {"full_page", "perhaps"}, {"width", "0"}, {"height", "16384"}, {"format", "gif"}, {"quality", "101"}, {"max_height", "0"},
 		{"target", strings.Repeat("a", 2000)}, {"screen_width", "many"}, {"screen_height", "99999"}, {"device_name", "brick 3000"},
 		{"device_scale", "NaN"}, {"device_mobile", "2"}, {"device_touch", "x"}, {"device_landscape", "x"}, {"user_agent", "a\nb"},
 		{"language", "fr_FR!"}, {"lang", "?"}, {"timezone", "Mars/Crater"}, {"tz", "Local"}, {"dark", "x"}, {"geo_enable", "x"},
@@ -122,9 +122,9 @@ func TestOptionsRefused(t *testing.T) {
 		{"steps", "{}"}, {"steps", `[{"command":"fly"}]`}, {"steps", `[{"command":"click"}]`}, {"steps", `[{"command":"wait","value":"60001"}]`},
 		{"steps", `[{"command":"wait","value":"40000"},{"command":"wait","value":40000}]`}, {"steps", `[{"command":"scroll"}]`},
 		{"steps", `[{"command":"fill","selector":"a","value":{}}]`}, {"shots", "21"}, {"shot_interval", "60001"}, {"html", "x"}, {"pdf", "x"},
-		{"pdf_format", "A99"}, {"pdf_landscape", "x"}, {"pdf_background", "x"}, {"pdf_one_page", "x"}, {"pdf_margin", "21"},
+		{"pdf_format", "A99"}, {"pdf_landscape", "x"}, {"pdf_background", "x"}, {"pdf_one_page", "x"}, {"pdf_margin", "21"}, {"pdf_margin", "11"},
 		{"pdf_margin_top", "x"}, {"pdf_margin_right", "-1"}, {"pdf_margin_bottom", "x"}, {"pdf_margin_left", "x"}, {"video", "x"},
-		{"tag", strings.Repeat("a", 300)}, {"apps", "not an id"}, {"url", "ftp://a.example"},
+		{"tag", strings.Repeat("a", 300)}, {"apps", "not an id"}, {"url", "ftp://a.example"}, {"url", "https://a.example:99999"},
 	} {
 		name, value := c[0], c[1]
 		t.Run(fmt.Sprintf("%s %.30s", name, value), func(t *testing.T) {

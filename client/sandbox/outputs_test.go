@@ -86,7 +86,8 @@ func TestThumbnailOptions(t *testing.T) {
 	}
 	for field, query := range map[string][]string{
 		"ratio": {"ratio", "stretch"}, "zoom": {"zoom", "2"}, "scale": {"scale", "0.5", "width", "100"}, "shot": {"shot", "0"},
-		"width": {"left", "500", "right", "500"}, "quality": {"quality", "0"},
+		"right": {"right", "500", "left", "500"}, "top": {"top", "5000"}, "quality": {"quality", "0"},
+		"width": {"width", "4000", "left", "159"}, "height": {"height", "16383"},
 	} {
 		if a := v.get("screenshot/thumbnail", with(append(query, "id", id)...)); a.status != http.StatusUnprocessableEntity ||
 			!strings.Contains(string(a.body), `"`+field+`":[`) {

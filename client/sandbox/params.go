@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 	_ "time/tzdata" // time zones are checked where the system knows none
+
+	"shotline/client/sandbox/raster"
 )
 
 // Limits of the sandbox's own; the vendor documents none.
@@ -21,8 +23,8 @@ const (
 	maxTagLength   = 255
 	maxApps        = 16
 	maxAppIDLength = 64
-	maxWidth       = 4000  // px, viewport and picture
-	maxHeight      = 20000 // px, picture
+	maxWidth       = 4000           // px, viewport and picture
+	maxHeight      = raster.MaxSide // px, picture
 )
 
 // params reads typed values from a query and collects everything that is
@@ -123,6 +125,16 @@ func (p *params) flagOr(name string, fallback bool) bool {
 		p.refuse(name, "must be true or false")
 	}
 	return on
+}
+
+// given returns the first of the names that is given, the last if none is.
+func (p *params) given(names ...string) string {
+	for _, name := range names {
+		if p.query.Get(name) != "" {
+			return name
+		}
+	}
+	return names[len(names)-1]
 }
 
 // either returns the name of a parameter or, when only that is given, its older
@@ -241,21 +253,4 @@ func validAppID(id string) bool {
 		}
 	}
 	return true
-}
-
-// normaliseURL lower-cases scheme and host and gives an empty path a slash,
-// as the vendor's answers show it: https://Example.com is https://example.com/.
-func normaliseURL(raw string) (string, error) {
-	if len(raw) > maxURLLength {
-		return "", fmt.Errorf("must not be longer than %d bytes", maxURLLength)
-	}
-	u, err := url.Parse(strings.TrimSpace(raw))
-	if err != nil || u.Hostname() == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return "", errors.New("must be an absolute http or https address")
-	}
-	u.Host = strings.ToLower(u.Host)
-	if u.Path == "" {
-		u.Path = "/"
-	}
-	return u.String(), nil
 }

@@ -22,9 +22,25 @@ func TestNormaliseURL(t *testing.T) {
 		" https://example.com?q=A ":      "https://example.com/?q=A",
 		"https://Example.com:8443/a#b":   "https://example.com:8443/a#b",
 		"https://example.com/%7Ea?b=%20": "https://example.com/%7Ea?b=%20",
+		"http://a.test:80/x":             "http://a.test/x",
+		"https://a.test:443":             "https://a.test/",
+		"https://a.test:80/":             "https://a.test:80/",
+		"https://a.test/b/../c/./d/..":   "https://a.test/c/",
+		"https://a.test/b%2F..%2Fc":      "https://a.test/b%2F..%2Fc",
+		"http://MÜNCHEN.de/ü?q=ü b":      "http://xn--mnchen-3ya.de/%C3%BC?q=%C3%BC%20b",
+		"https://例え.テスト":                 "https://xn--r8jz45g.xn--zckzah/",
+		"https://my_host.test":           "https://my_host.test/",
+		"https://[2001:DB8::1]:443/":     "https://[2001:db8::1]/",
+		"https://user:pw@A.test/":        "https://user:pw@a.test/",
+		"https://a.test/?":               "https://a.test/?",
 	} {
 		if got, err := normaliseURL(raw); got != want || err != nil {
 			t.Errorf("normaliseURL(%q) = %q, %v, want %q", raw, got, err, want)
+		}
+	}
+	for _, raw := range []string{"", "example.com", "ftp://a.test", "https://", "https://a.test:99999/", "https://a.test:0/", "https://xn--a.test/", "https://a.test:x/"} {
+		if got, err := normaliseURL(raw); err == nil {
+			t.Errorf("normaliseURL(%q) = %q, want an error", raw, got)
 		}
 	}
 }
@@ -41,6 +57,9 @@ func FuzzNormaliseURL(f *testing.F) {
 		u, err := url.Parse(once)
 		if err != nil || u.Path == "" || u.Hostname() == "" || !strings.HasPrefix(u.Scheme, "http") {
 			t.Fatalf("%q became %q (%v)", raw, once, err)
+		}
+		if twice, err := normaliseURL(once); len(once) <= maxURLLength && (err != nil || twice != once) {
+			t.Fatalf("%q became %q, and that %q (%v)", raw, once, twice, err)
 		}
 	})
 }

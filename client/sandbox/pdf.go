@@ -1,10 +1,49 @@
 package sandbox
 
-import "strings"
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
 
-// maxMargin bounds a margin, in centimetres; whether margins leave room depends
-// on the sheet, and is the renderer's to say.
-const maxMargin = 20
+// Bounds of a margin, in centimetres.
+const (
+	maxMargin  = 20
+	minPrinted = 1.27 // what the margins must leave of each side
+)
+
+// Paper is the size of a sheet in centimetres.
+type Paper struct{ Width, Height float64 }
+
+// papers are the formats by name, upright: ISO 216 and ANSI sizes.
+var papers = map[string]Paper{
+	"a3":      {29.7, 42},
+	"a4":      {21, 29.7},
+	"a5":      {14.8, 21},
+	"legal":   {8.5 * 2.54, 14 * 2.54},
+	"letter":  {8.5 * 2.54, 11 * 2.54},
+	"tabloid": {11 * 2.54, 17 * 2.54},
+}
+
+// Paper is the sheet that the options ask for, lying if need be. Its errors say
+// which option is wrong.
+func (o PDFOptions) Paper() (Paper, error) {
+	sheet, known := papers[orElse(strings.ToLower(o.Format), "a4")]
+	if !known {
+		return sheet, fmt.Errorf("pdf_format: %q is none of a3, a4, a5, legal, letter, tabloid", o.Format)
+	}
+	if o.Landscape {
+		sheet.Width, sheet.Height = sheet.Height, sheet.Width
+	}
+	m := o.Margin
+	if !(min(m.Top, m.Right, m.Bottom, m.Left) >= 0) {
+		return sheet, errors.New("pdf_margin: a margin cannot be negative")
+	}
+	if sheet.Width-m.Left-m.Right < minPrinted || sheet.Height-m.Top-m.Bottom < minPrinted {
+		return sheet, errors.New("pdf_margin: the margins leave no room on the paper")
+	}
+	return sheet, nil
+}
 
 // pdf reads the form of the PDF; nil when none is asked for. What is wrong is
 // told in any case.
@@ -21,6 +60,10 @@ func (p *params) pdf() *PDFOptions {
 			Bottom: p.number("pdf_margin_bottom", 0, maxMargin, every),
 			Left:   p.number("pdf_margin_left", 0, maxMargin, every),
 		},
+	}
+	if _, err := o.Paper(); err != nil {
+		name, reason, _ := strings.Cut(err.Error(), ": ")
+		p.refuse(p.given("pdf_margin", "pdf_margin_left", "pdf_margin_right", "pdf_margin_top", "pdf_margin_bottom", name), reason)
 	}
 	if !p.flag("pdf") {
 		return nil

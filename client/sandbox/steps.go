@@ -115,7 +115,7 @@ func (w wireStep) step() (Step, error) {
 		}
 		ms, err := strconv.ParseFloat(value, 64)
 		if !(err == nil && ms >= 0 && ms <= float64(maxPause/time.Millisecond)) {
-			return s, errors.New("waits for no number of milliseconds up to 60000, and no selector")
+			return s, errors.New("needs a value of milliseconds up to 60000, or a selector")
 		}
 		s.Wait = time.Duration(ms * float64(time.Millisecond))
 	case StepScroll:
@@ -124,7 +124,7 @@ func (w wireStep) step() (Step, error) {
 		}
 		y, err := strconv.Atoi(value)
 		if err != nil || y < -maxScrollSpan || y > maxScrollSpan {
-			return s, errors.New("scrolls by no number of px, and to no selector")
+			return s, errors.New("needs a value of px to scroll by, or a selector")
 		}
 		s.Y = y
 	case StepScreenshot:

@@ -56,9 +56,14 @@ func (s *Server) thumbnail(r *http.Request, q url.Values) (any, error) {
 	if format == pic.Format && form == (raster.Form{Inside: form.Inside}) && quality == 0 {
 		return pic.file(), nil
 	}
-	if _, _, err := form.Plan(image.Rect(0, 0, pic.Width, pic.Height)); err != nil {
-		p.refuse("width", err.Error())
-		return nil, p.err()
+	source := image.Rect(0, 0, pic.Width, pic.Height)
+	if _, _, err := (raster.Form{Crop: form.Crop}).Plan(source); err != nil {
+		p.refuse(p.given("top", "right", "bottom", "left"), err.Error())
+	} else if _, _, err := form.Plan(source); err != nil {
+		p.refuse(p.given("width", "height", "scale"), err.Error())
+	}
+	if err := p.err(); err != nil {
+		return nil, err
 	}
 	if err := s.startDrawing(r.Context()); err != nil {
 		return nil, err

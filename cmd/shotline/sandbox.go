@@ -43,6 +43,7 @@ func sandboxCommand() *cli.Command {
 			&cli.StringFlag{Name: "dialect", Value: string(sandbox.DialectA), Usage: "wording of the webhooks: A (guide) or B (product page)"},
 			&cli.StringSliceFlag{Name: "app-id", Usage: "send webhooks only for this app `ID` (repeatable); any, when not given"},
 			faultFlag, seedFlag, balanceFlag,
+			&cli.IntFlag{Name: "list-limit", Value: 100, Usage: "`ROWS` of the largest page of a listing"},
 			rendererFlag, chromeFlag, tabsFlag, pageTimeFlag, privateFlag, logFlag, configFlag,
 		},
 		Action: serveSandbox,
@@ -57,11 +58,8 @@ func serveSandbox(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if !c.Bool("allow-remote") && !isLoopback(c.String("listen")) {
-		return badUsage("--listen %s is not a loopback address: add --allow-remote if that is meant", c.String("listen"))
-	}
-	if c.Bool("allow-remote") && c.String("api-key") == sandbox.DefaultAPIKey {
-		return badUsage("--allow-remote wants an --api-key of your own: everybody knows the default")
+	if err := checkReach(c); err != nil {
+		return err
 	}
 	wrong, err := faults(c)
 	if err != nil {
@@ -85,6 +83,7 @@ func serveSandbox(c *cli.Context) error {
 		Faults:        wrong,
 		Seed:          int64(c.Int(seedFlag.Name)),
 		Balance:       credits,
+		ListLimit:     c.Int("list-limit"),
 		Renderer:      renderer,
 		Workers:       tabs(c),
 		PageTimeout:   c.Duration(pageTimeFlag.Name) + renderGrace,
@@ -92,6 +91,9 @@ func serveSandbox(c *cli.Context) error {
 	}, c.String("listen"), log)
 	if err != nil {
 		return err
+	}
+	if host, _, _ := net.SplitHostPort(c.String("listen")); c.String("public-url") == "" && (host == "" || net.ParseIP(host).IsUnspecified()) {
+		log.Warn("links in webhooks and batches lead nowhere: --public-url can say where this machine is reached", "links", s.url)
 	}
 	log.Info("sandbox", "api", s.url+"/api/v1", "webhooks", c.String("webhook-url"), "renderer", renderer.Name())
 	select {
@@ -104,6 +106,9 @@ func serveSandbox(c *cli.Context) error {
 
 // newRenderer finds the renderer that --renderer asks for.
 func newRenderer(c *cli.Context, log *slog.Logger) (sandbox.Renderer, error) {
+	if n := c.Int(tabsFlag.Name); n < 0 {
+		return nil, badUsage("--tabs %d: want a number of pages", n)
+	}
 	private, err := privateNetworks(c)
 	if err != nil {
 		return nil, err
@@ -138,15 +143,6 @@ func tabs(c *cli.Context) int {
 		return n
 	}
 	return 2 * runtime.NumCPU()
-}
-
-func isLoopback(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return false
-	}
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // runningSandbox is a sandbox with a listener.

@@ -11,67 +11,39 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	cdpio "github.com/chromedp/cdproto/io"
 	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
 
 	"shotline/client/sandbox"
 )
 
 // Bounds and units of a PDF.
 const (
-	maxPDF      = 64 << 20 // bytes
-	pdfChunk    = 1 << 20  // bytes read at a time
-	maxPaper    = 200.0    // inches, the longest side that PDF readers show
-	cssPerInch  = 96.0     // CSS px
-	cmPerInch   = 2.54
-	minPrinted  = 0.5 // inches that margins must leave of each side
-	mmPerInch   = 25.4
-	defaultForm = "a4"
+	maxPDF     = 64 << 20 // bytes
+	pdfChunk   = 1 << 20  // bytes read at a time
+	maxPaper   = 200.0    // inches, the longest side that PDF readers show
+	cssPerInch = 96.0     // CSS px
+	cmPerInch  = 2.54
+	minContent = 0.5 // inches
+	minPrint   = 0.1 // of a print
 )
-
-// paper is the size of a sheet in inches, upright.
-type paper struct{ width, height float64 }
-
-// papers are the formats by name: ISO 216 and ANSI sizes.
-var papers = map[string]paper{
-	"a3":      {297 / mmPerInch, 420 / mmPerInch},
-	"a4":      {210 / mmPerInch, 297 / mmPerInch},
-	"a5":      {148 / mmPerInch, 210 / mmPerInch},
-	"legal":   {8.5, 14},
-	"letter":  {8.5, 11},
-	"tabloid": {11, 17},
-}
 
 // sheet is the paper of a PDF and its margins, in inches.
 type sheet struct {
-	paper
+	width, height            float64
 	top, right, bottom, left float64
 }
 
 // newSheet works out the sheet, or says which option is wrong.
 func newSheet(o sandbox.PDFOptions) (sheet, error) {
-	if o.Format == "" {
-		o.Format = defaultForm
-	}
-	form, ok := papers[o.Format]
-	if !ok {
-		return sheet{}, fmt.Errorf("pdf_format: %q is none of a3, a4, a5, legal, letter, tabloid", o.Format)
-	}
-	if o.Landscape {
-		form.width, form.height = form.height, form.width
-	}
+	paper, err := o.Paper()
 	m := o.Margin
-	s := sheet{form, m.Top / cmPerInch, m.Right / cmPerInch, m.Bottom / cmPerInch, m.Left / cmPerInch}
-	if !(min(m.Top, m.Right, m.Bottom, m.Left) >= 0) {
-		return sheet{}, errors.New("pdf_margin: a margin cannot be negative")
-	}
-	if s.width-s.left-s.right < minPrinted || s.height-s.top-s.bottom < minPrinted {
-		return sheet{}, errors.New("pdf_margin: the margins leave no room on the paper")
-	}
-	return s, nil
+	return sheet{
+		paper.Width / cmPerInch, paper.Height / cmPerInch,
+		m.Top / cmPerInch, m.Right / cmPerInch, m.Bottom / cmPerInch, m.Left / cmPerInch,
+	}, err
 }
 
-// pdf prints the page, in its style for print. A document on one page is as
-// tall as the content, but no taller than PDF readers show: what is longer
-// goes on on the next page of that height.
+// pdf prints the page, in its style for print.
 func (r *run) pdf(ctx context.Context) error {
 	if r.req.PDF == nil {
 		return nil
@@ -83,15 +55,14 @@ func (r *run) pdf(ctx context.Context) error {
 	if err := r.emulateMedia(ctx, "print"); err != nil {
 		return fmt.Errorf("style for print: %w", err)
 	}
+	scale := 1.0
 	if r.req.PDF.OnePage {
-		content, err := r.printedHeight(ctx, s)
-		if err != nil {
+		if s.height, scale, err = r.onePage(ctx, s); err != nil {
 			return err
 		}
-		s.height = min(maxPaper, content+s.top+s.bottom)
 	}
 	res, err := cdp.Call(ctx, r.target, page.PrintToPDF, page.PrintToPDFParams{
-		PaperWidth: s.width, PaperHeight: s.height,
+		PaperWidth: s.width, PaperHeight: s.height, Scale: scale,
 		MarginTop: &s.top, MarginRight: &s.right, MarginBottom: &s.bottom, MarginLeft: &s.left,
 		PrintBackground: &r.req.PDF.Background,
 		TransferMode:    page.PrintToPDFTransferModeReturnAsStream,
@@ -103,10 +74,41 @@ func (r *run) pdf(ctx context.Context) error {
 	return err
 }
 
-// printedHeight lays the page out as wide as the sheet and measures it, in
-// inches. The picture has been taken by then.
-func (r *run) printedHeight(ctx context.Context, s sheet) (float64, error) {
-	width := math.Floor((s.width - s.left - s.right) * cssPerInch)
+// noBreaks keeps the page's own page breaks from a document on one page.
+const noBreaks = `() => {
+	const style = new CSSStyleSheet()
+	style.replaceSync("*, ::before, ::after { break-before: auto !important; break-after: auto !important; break-inside: auto !important; }")
+	document.adoptedStyleSheets = [...document.adoptedStyleSheets, style]
+}`
+
+// onePage returns how tall a sheet must be, in inches, to hold the whole page.
+// A page taller than PDF readers show is printed smaller.
+func (r *run) onePage(ctx context.Context, s sheet) (height, scale float64, err error) {
+	if _, err := call[chromedp.Void](ctx, r.target, noBreaks); err != nil {
+		return 0, 0, fmt.Errorf("take away page breaks: %w", err)
+	}
+	content, err := r.printedHeight(ctx, s, 1)
+	if err != nil {
+		return 0, 0, err
+	}
+	scale, most := 1.0, maxPaper-s.top-s.bottom
+	if content > most {
+		// The smaller print has wider lines, so what fits now fits then.
+		scale = most / content
+		if scale < minPrint {
+			return 0, 0, faultf("pdf_one_page: the page is too tall for one sheet")
+		}
+		if content, err = r.printedHeight(ctx, s, scale); err != nil {
+			return 0, 0, err
+		}
+	}
+	return min(maxPaper, content*scale+s.top+s.bottom), scale, nil
+}
+
+// printedHeight lays the page out as wide as the sheet at that scale and
+// measures it, in inches before scaling. The picture has been taken by then.
+func (r *run) printedHeight(ctx context.Context, s sheet, scale float64) (float64, error) {
+	width := math.Floor((s.width - s.left - s.right) * cssPerInch / scale)
 	err := send(ctx, r.target, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
 		Width: int64(width), Height: 1, DeviceScaleFactor: 1,
 	})
@@ -117,7 +119,7 @@ func (r *run) printedHeight(ctx context.Context, s sheet) (float64, error) {
 	if err != nil || layout.CSSContentSize == nil {
 		return 0, errors.Join(errors.New("measure the print"), err)
 	}
-	return max(minPrinted, (math.Ceil(layout.CSSContentSize.Height)+1)/cssPerInch), nil
+	return max(minContent, (math.Ceil(layout.CSSContentSize.Height)+1)/cssPerInch), nil
 }
 
 // read takes the PDF from the browser piece by piece. The browser forgets the

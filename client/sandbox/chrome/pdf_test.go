@@ -2,6 +2,8 @@ package chrome
 
 import (
 	"bytes"
+	"compress/zlib"
+	"io"
 	"math"
 	"regexp"
 	"strconv"
@@ -27,6 +29,49 @@ func pdfPages(t *testing.T, pdf []byte) (count int, width, height float64) {
 	width, _ = strconv.ParseFloat(string(size[1]), 64)
 	height, _ = strconv.ParseFloat(string(size[2]), 64)
 	return len(regexp.MustCompile(`/Type\s*/Page\b`).FindAll(pdf, -1)), width, height
+}
+
+var (
+	stream = regexp.MustCompile(`(?s)stream\r?\n(.*?)\r?\nendstream`)
+	matrix = regexp.MustCompile(`^([\d.]+) 0 0 -[\d.]+ 0 [\d.]+ cm`)
+	clip   = regexp.MustCompile(`([\d.]+) ([\d.]+) ([\d.]+) ([\d.]+) re\s+W`)
+)
+
+// drawing is what the first page is drawn with.
+func drawing(t *testing.T, pdf []byte) string {
+	t.Helper()
+	for _, match := range stream.FindAllSubmatch(pdf, -1) {
+		r, err := zlib.NewReader(bytes.NewReader(match[1]))
+		if err != nil {
+			continue
+		}
+		text, err := io.ReadAll(r)
+		if err == nil && clip.Match(text) {
+			return string(text)
+		}
+	}
+	t.Fatal("nothing is drawn in the PDF")
+	return ""
+}
+
+// marginsOf measures the blank border of the first page, in centimetres.
+func marginsOf(t *testing.T, pdf []byte) sandbox.Margin {
+	t.Helper()
+	_, width, height := pdfPages(t, pdf)
+	text := drawing(t, pdf)
+	unit := matrix.FindStringSubmatch(text)
+	area := clip.FindStringSubmatch(text)
+	if unit == nil || area == nil {
+		t.Fatalf("no area in %.200s", text)
+	}
+	scale, _ := strconv.ParseFloat(unit[1], 64)
+	var side [4]float64
+	for i := range side {
+		side[i], _ = strconv.ParseFloat(area[i+1], 64)
+		side[i] *= scale
+	}
+	cm := func(points float64) float64 { return points / 72 * 2.54 }
+	return sandbox.Margin{Left: cm(side[0]), Top: cm(side[1]), Right: cm(width - side[0] - side[2]), Bottom: cm(height - side[1] - side[3])}
 }
 
 // printed draws the page as a PDF.
@@ -56,7 +101,7 @@ func TestOptionPDF(t *testing.T) {
 
 func TestOptionPDFFormat(t *testing.T) {
 	t.Parallel()
-	for format, want := range map[string][2]float64{"A5": {420, 595}, "letter": {612, 792}, "tabloid": {792, 1224}} {
+	for format, want := range map[string][2]float64{"A5": {420, 595}, "letter": {612, 792}, "tabloid": {792, 1224}, "A3": {842, 1191}, "legal": {612, 1008}} {
 		t.Run(format, func(t *testing.T) {
 			t.Parallel()
 			if _, w, h := pdfPages(t, printed(t, tall, sandbox.PDFOptions{Format: format})); !near1(w, want[0]) || !near1(h, want[1]) {
@@ -76,21 +121,49 @@ func TestOptionPDFLandscape(t *testing.T) {
 
 func TestOptionPDFOnePage(t *testing.T) {
 	t.Parallel()
-	count, w, h := pdfPages(t, printed(t, tall, sandbox.PDFOptions{OnePage: true}))
-	if count != 1 || !near1(w, 595) || h < 5000*0.75 || h > 5000*0.75+10 {
-		t.Errorf("%d pages of %v by %v points, want one as tall as the page", count, w, h)
+	for name, c := range map[string]struct {
+		body      string
+		low, high float64 // of the height, in points
+	}{
+		"as it is":    {tall, 5000 * 0.75, 5000*0.75 + 10},
+		"with breaks": {strings.Replace(tall, "margin:0}</style>", "margin:0;page-break-after:always}</style>", 1), 5000 * 0.75, 5000*0.75 + 10},
+		"very tall":   {`<!doctype html><body style="margin:0"><div style="height:30000px;background:#10a030">`, 14300, 14400},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			count, w, h := pdfPages(t, printed(t, c.body, sandbox.PDFOptions{OnePage: true}))
+			if count != 1 || !near1(w, 595) || h < c.low || h > c.high {
+				t.Errorf("%d pages of %v by %v points, want one as tall as the page", count, w, h)
+			}
+		})
 	}
+	endless := `<!doctype html><div style="height:300000px">`
+	refused(t, sandbox.RenderRequest{URL: serveHTML(t, endless), PDF: &sandbox.PDFOptions{OnePage: true}}, "pdf_one_page", "too tall")
 }
 
-// Margins leave less room for the page, so it takes more sheets.
 func TestOptionPDFMargin(t *testing.T) {
 	t.Parallel()
-	count, w, h := pdfPages(t, printed(t, tall, sandbox.PDFOptions{Margin: sandbox.Margin{Top: 7, Bottom: 7}}))
-	if count < 8 || !near1(w, 595) || !near1(h, 842) {
-		t.Errorf("%d pages of %v by %v points with margins of 7 cm", count, w, h)
+	want := sandbox.Margin{Top: 1, Right: 2, Bottom: 3, Left: 4}
+	got := marginsOf(t, printed(t, tall, sandbox.PDFOptions{Margin: want}))
+	for side, pair := range map[string][2]float64{
+		"top": {got.Top, want.Top}, "right": {got.Right, want.Right}, "bottom": {got.Bottom, want.Bottom}, "left": {got.Left, want.Left},
+	} {
+		if math.Abs(pair[0]-pair[1]) > 0.12 {
+			t.Errorf("%s margin of %.2f cm, want %v", side, pair[0], pair[1])
+		}
 	}
 	refused(t, sandbox.RenderRequest{URL: "http://127.0.0.1/", PDF: &sandbox.PDFOptions{Margin: sandbox.Margin{Left: 15, Right: 15}}}, "pdf_margin", "no room")
 	refused(t, sandbox.RenderRequest{URL: "http://127.0.0.1/", PDF: &sandbox.PDFOptions{Margin: sandbox.Margin{Left: -1}}}, "pdf_margin", "negative")
+}
+
+// A page is printed in its style for print.
+func TestOptionPDFIsPrint(t *testing.T) {
+	t.Parallel()
+	text := drawing(t, printed(t, `<!doctype html><style>div{height:96px;background:#d02010}@media print{div{background:#1030c0}}</style><div></div>`,
+		sandbox.PDFOptions{Background: true}))
+	if !strings.Contains(text, ".0627 .1882 .7529 rg") {
+		t.Errorf("the print is not blue: %s", text)
+	}
 }
 
 // A background is on paper only when it is asked for.

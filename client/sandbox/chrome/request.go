@@ -42,10 +42,7 @@ func complete(req sandbox.RenderRequest) (sandbox.RenderRequest, error) {
 		return req, fmt.Errorf("format: %q is none of %s", req.Format, strings.Join(raster.Formats, ", "))
 	}
 	if req.PDF != nil {
-		form := *req.PDF
-		form.Format = strings.ToLower(form.Format)
-		req.PDF = &form
-		if _, err := newSheet(form); err != nil {
+		if _, err := req.PDF.Paper(); err != nil {
 			return req, err
 		}
 	}

@@ -2,7 +2,9 @@ package main
 
 import (
 	"math"
+	"net"
 	"net/netip"
+	"net/url"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -65,4 +67,35 @@ func privateNetworks(c *cli.Context) ([]netip.Prefix, error) {
 		networks = append(networks, network.Masked())
 	}
 	return networks, nil
+}
+
+// checkReach holds together what says who can reach the sandbox.
+func checkReach(c *cli.Context) error {
+	if _, _, err := net.SplitHostPort(c.String("listen")); err != nil {
+		return badUsage("--listen %q: want HOST:PORT", c.String("listen"))
+	}
+	if !c.Bool("allow-remote") && !isLoopback(c.String("listen")) {
+		return badUsage("--listen %s is not a loopback address: add --allow-remote if that is meant", c.String("listen"))
+	}
+	switch c.String("api-key") {
+	case "":
+		return badUsage("--api-key is empty")
+	case sandbox.DefaultAPIKey:
+		if c.Bool("allow-remote") {
+			return badUsage("--allow-remote wants an --api-key of your own: everybody knows the default")
+		}
+	}
+	if u, err := url.Parse(c.String("public-url")); c.IsSet("public-url") && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		return badUsage("--public-url %q: want an http or https address", c.String("public-url"))
+	}
+	return nil
+}
+
+func isLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
