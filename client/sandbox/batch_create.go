@@ -40,7 +40,7 @@ func (s *Server) createBatch(r *http.Request, q url.Values) (any, error) {
 		return nil, missing("country")
 	}
 	p := &params{query: list.options}
-	made := &batch{order: s.readOrder(p), status: statusProcessing, rows: make([]batchRow, len(list.urls))}
+	o := s.readOrder(p)
 	switch n := len(list.urls); {
 	case n == 0:
 		p.refuse(list.listName(), "holds no address")
@@ -53,17 +53,24 @@ func (s *Server) createBatch(r *http.Request, q url.Values) (any, error) {
 	if err := p.err(); err != nil {
 		return nil, err
 	}
+	return s.placeFaulty(r.Context(), o, func(o order) (receipt, error) { return s.placeBatch(o, list) })
+}
+
+// placeBatch enters a batch and begins it. It returns the batch as it is shown
+// before any worker saw it.
+func (s *Server) placeBatch(o order, list batchList) (receipt, error) {
+	o.fate = s.placedFate(o)
+	made := &batch{order: o, status: statusProcessing, rows: make([]batchRow, len(list.urls))}
 	for i, address := range list.urls {
 		made.rows[i].url = address
 	}
-	made.fate = s.fateOf(made.order)
 	if err := s.batches.add(made); err != nil {
 		return nil, err
 	}
-	shown := s.batchObject(made) // before a worker sees it
+	shown := s.batchObject(made)
 	s.advance(made)
 	if list.json {
-		return map[string]any{"batch_id": shown.ID, "status": shown.Status, "count": shown.Count}, nil
+		return batchReceipt{BatchID: shown.ID, Status: shown.Status, Count: shown.Count}, nil
 	}
 	return shown, nil
 }

@@ -58,6 +58,23 @@ func (s *Server) batchObject(b *batch) batchObject {
 	return o
 }
 
+func (o batchObject) withStatus(word string) receipt {
+	o.Status = word
+	return o
+}
+
+// batchReceipt is the answer to a batch that came as JSON.
+type batchReceipt struct {
+	BatchID int64  `json:"batch_id"`
+	Status  string `json:"status"`
+	Count   int    `json:"count"`
+}
+
+func (b batchReceipt) withStatus(word string) receipt {
+	b.Status = word
+	return b
+}
+
 func unix(t time.Time) *int64 {
 	if t.IsZero() {
 		return nil
@@ -83,19 +100,26 @@ func (s *Server) listBatches(_ *http.Request, q url.Values) (any, error) {
 		return nil, err
 	}
 	shown := []batchObject{}
-	for _, b := range s.batches.page(f.offset, f.limit) {
+	for _, b := range s.batches.page(f.offset, f.limit, s.cfg.Now()) {
 		shown = append(shown, s.batchObject(b))
 	}
 	return shown, nil
 }
 
-// page returns batches, newest first.
-func (b *batches) page(offset, limit int) []*batch {
+// page returns batches, newest first, without those that lag behind.
+func (b *batches) page(offset, limit int, now time.Time) []*batch {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	newest := max(len(b.all)-offset, 0)
-	found := slices.Clone(b.all[max(newest-limit, 0):newest])
-	slices.Reverse(found)
+	var found []*batch
+	for _, one := range slices.Backward(b.all) {
+		switch {
+		case one.fate != nil && now.Before(one.fate.listedAt):
+		case offset > 0:
+			offset--
+		case len(found) < limit:
+			found = append(found, one)
+		}
+	}
 	return found
 }
 

@@ -315,7 +315,7 @@ func TestBatchRowsAreTheirOwn(t *testing.T) {
 	for _, f := range l.Faults {
 		subjects = append(subjects, f.Subject)
 	}
-	if want := []string{"https://a.test/ t", "https://b.test/ t"}; !slices.Equal(subjects, want) {
+	if want := []string{"batch t", "https://a.test/ t", "https://b.test/ t"}; !slices.Equal(subjects, want) {
 		t.Errorf("faults struck %q, want %q", subjects, want)
 	}
 	// What the form says goes before the query.

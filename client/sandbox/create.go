@@ -34,7 +34,10 @@ func (s *Server) create(r *http.Request, q url.Values) (any, error) {
 	if err := p.err(); err != nil {
 		return nil, err
 	}
-	return s.placeFaulty(r.Context(), o)
+	return s.placeFaulty(r.Context(), o, func(o order) (receipt, error) {
+		_, shown, err := s.place(o)
+		return shown, err
+	})
 }
 
 // place charges an order, enters it in the books and hands it to the render

@@ -26,9 +26,9 @@ type fate struct {
 	fired  []string // faults that happened
 }
 
-// subjectOf names a create for its faults: by URL and tags.
+// subjectOf names a create for its faults: by URL, or as a batch, and tags.
 func subjectOf(o order) string {
-	return strings.Join(append([]string{o.render.URL}, o.tags...), " ")
+	return strings.Join(append([]string{orElse(o.render.URL, "batch")}, o.tags...), " ")
 }
 
 // fateOf is a new occurrence of an order. It is nil when no faults are set.
@@ -72,9 +72,15 @@ func (s *Server) firstOf(f *fate, faults ...string) string {
 	return ""
 }
 
+// receipt is the answer to a create that took effect.
+type receipt interface {
+	// withStatus is the same answer with another word for the status.
+	withStatus(word string) receipt
+}
+
 // placeFaulty places the order of a create, unless a fault refuses it, and
 // answers, unless a fault spoils the answer.
-func (s *Server) placeFaulty(ctx context.Context, o order) (any, error) {
+func (s *Server) placeFaulty(ctx context.Context, o order, place func(order) (receipt, error)) (any, error) {
 	o.fate = s.fateOf(o)
 	if fault := s.firstOf(o.fate, faultCreateCut, faultCreate500, faultCreate429, faultCreditsOut); fault != "" {
 		spoilt, err := o.fate.refusal(fault)
@@ -86,7 +92,7 @@ func (s *Server) placeFaulty(ctx context.Context, o order) (any, error) {
 	if early {
 		o.fate.posted = make(chan struct{})
 	}
-	_, shown, err := s.place(o)
+	shown, err := place(o)
 	if err != nil {
 		s.books.turnAway(o, answerText(nil, err))
 		return nil, err
@@ -150,7 +156,7 @@ func (c chance) serverError(fault string) (any, error) {
 }
 
 // spoil is the answer to a create that took effect.
-func (c chance) spoil(fault string, shown object) (any, error) {
+func (c chance) spoil(fault string, shown receipt) (any, error) {
 	switch fault {
 	case faultCreateCutEffect:
 		return spoilt{}, nil
@@ -160,7 +166,7 @@ func (c chance) spoil(fault string, shown object) (any, error) {
 		body, err := json.Marshal(map[string]any{"success": true, "data": shown})
 		return spoilt{status: http.StatusOK, kind: "application/json; charset=utf-8", body: body[:len(body)/2]}, err
 	case faultCreateStatus:
-		shown.Status = c.word(fault)
+		return shown.withStatus(c.word(fault)), nil
 	}
 	return shown, nil
 }

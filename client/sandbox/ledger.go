@@ -50,7 +50,9 @@ type LedgerBatch struct {
 	Failed     int              `json:"failed"`
 	CreatedAt  string           `json:"created_at"`
 	FinishedAt string           `json:"finished_at,omitempty"`
-	Deliveries []LedgerDelivery `json:"deliveries"` // of batch.finished
+	Answer     string           `json:"answer"`           // as of a create
+	Faults     []string         `json:"faults,omitempty"` // that happened to it, not to its rows
+	Deliveries []LedgerDelivery `json:"deliveries"`       // of batch.finished
 }
 
 // LedgerCreate is one create that took effect.
@@ -75,7 +77,7 @@ type LedgerCreate struct {
 // LedgerRefusal is one create that took no effect.
 type LedgerRefusal struct {
 	At     string   `json:"at"`
-	URL    string   `json:"url"` // normalised
+	URL    string   `json:"url"` // normalised; empty for a whole batch
 	Tags   []string `json:"tags"`
 	Batch  int64    `json:"batch,omitempty"` // whose row it was
 	Answer string   `json:"answer"`          // HTTP status, or cut; empty for a row
@@ -85,7 +87,7 @@ type LedgerRefusal struct {
 // LedgerFault is one fault that happened.
 type LedgerFault struct {
 	Fault      string `json:"fault"`
-	Subject    string `json:"subject"`    // URL and tags of the create and what of it, or the reading call
+	Subject    string `json:"subject"`    // URL (or batch) and tags of the create and what of it, or the reading call
 	Occurrence int    `json:"occurrence"` // the how many-th such create or call it was, from 1
 }
 
@@ -154,11 +156,15 @@ func (t *told) ledgerDeliveries() []LedgerDelivery {
 func (b *batches) ledger() []LedgerBatch {
 	entries := make([]LedgerBatch, 0, len(b.all))
 	for _, one := range b.all {
-		entries = append(entries, LedgerBatch{
+		entry := LedgerBatch{
 			ID: one.id, Status: one.status, Error: one.err, Tags: one.tags, Apps: one.appIDs(),
 			Count: len(one.rows), Processed: one.processed, Failed: one.failed,
-			CreatedAt: stamp(one.createdAt), FinishedAt: stamp(one.finishedAt), Deliveries: one.ledgerDeliveries(),
-		})
+			CreatedAt: stamp(one.createdAt), FinishedAt: stamp(one.finishedAt), Answer: "200", Deliveries: one.ledgerDeliveries(),
+		}
+		if one.fate != nil {
+			entry.Answer, entry.Faults = orElse(one.fate.answer, entry.Answer), slices.Clone(one.fate.fired)
+		}
+		entries = append(entries, entry)
 	}
 	return entries
 }

@@ -216,6 +216,11 @@ func (s *screenshot) object() object {
 	return o
 }
 
+func (o object) withStatus(word string) receipt {
+	o.Status = word
+	return o
+}
+
 // known turns the empty string into JSON's null.
 func known(text string) *string {
 	if text == "" {
