@@ -63,14 +63,14 @@
 // # Where the vendor's behaviour is not documented
 //
 // A create costs 1 credit, with size=page 2, and a screenshot that fails is
-// not refunded. `limit` is 20 unless given and at most Config.ListLimit, anything else is
-// refused. Credits that run out are refused with 422 INSUFFICIENT_CREDITS. The
-// status in a failure webhook is `failed` in dialect A and `error` in B; the
-// fields of batch.finished are this sandbox's. A batch created by JSON is
-// answered with its batch_id, one created by a form with the batch itself.
-// `delay` and `max_wait` are seconds, at most 60, and all pauses of a create
-// together at most 180; margins of a PDF are centimetres.
-// A screenshot without `country` says "us". What the scopes of
-// /screenshot/delete remove is in delete.go, which options are rendered,
-// recorded, ignored or refused in options.go.
+// not refunded. `limit` is 20 unless given and at most Config.ListLimit, anything
+// else is refused. Credits that run out are refused with 422
+// INSUFFICIENT_CREDITS. The status in a failure webhook is `failed` in dialect A
+// and `error` in B; the fields of batch.finished are this sandbox's. A batch
+// created by JSON is answered with its batch_id, one created by a form with the
+// batch itself. `delay` and `max_wait` are seconds, at most 60, and all pauses of
+// a create together at most 180; margins of a PDF are centimetres. A screenshot
+// without `country` says "us". What the scopes of /screenshot/delete remove is in
+// delete.go, which options are rendered, recorded, ignored or refused in
+// options.go.
 package sandbox

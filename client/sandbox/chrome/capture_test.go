@@ -1,7 +1,10 @@
 package chrome
 
 import (
+	"fmt"
+	"net/http"
 	"testing"
+	"time"
 
 	"shotline/client/sandbox"
 	"shotline/client/sandbox/raster"
@@ -27,9 +30,20 @@ func TestOptionSize(t *testing.T) {
 // page, too.
 func TestOptionSizeLoadsLazyPictures(t *testing.T) {
 	t.Parallel()
-	url := serveHTML(t, `<!doctype html><style>body{margin:0}p{height:9000px;margin:0}img{display:block}</style><p></p>
-		<img loading="lazy" width="300" height="100" src="data:image/svg+xml,`+
-		`%3Csvg xmlns='http://www.w3.org/2000/svg' width='300' height='100'%3E%3Crect width='300' height='100' fill='%231030c0'/%3E%3C/svg%3E">`)
+	url := serveFunc(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/" {
+			w.Header().Set("Content-Type", "text/html")
+			fmt.Fprint(w, `<!doctype html><style>body{margin:0}p{height:9000px;margin:0}img{display:block}</style><p></p>
+				<img loading="lazy" width="300" height="100" src="/late.svg">`)
+			return
+		}
+		select { // a server that takes its time
+		case <-time.After(300 * time.Millisecond):
+		case <-r.Context().Done():
+		}
+		w.Header().Set("Content-Type", "image/svg+xml")
+		fmt.Fprint(w, `<svg xmlns="http://www.w3.org/2000/svg" width="300" height="100"><rect width="300" height="100" fill="#1030c0"/></svg>`)
+	})
 	img := only(t, draw(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{FullPage: true}}), 300, 9100)
 	wantColour(t, img, 150, 9050, blue)
 }

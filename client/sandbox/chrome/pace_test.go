@@ -111,6 +111,35 @@ func TestOptionSteps(t *testing.T) {
 	wantColour(t, decode(t, r.Shots[1]), 250, 150, green)
 }
 
+// A click goes to the element although something lies over it, and is made by
+// finger where there is a touch screen.
+func TestOptionStepsClick(t *testing.T) {
+	t.Parallel()
+	url := serveHTML(t, `<!doctype html><title>?</title><style>div{position:fixed;inset:0}</style>
+		<button id="free">a</button><button id="under">b</button>
+		<script>
+			const tell = text => { if (document.title === "?") document.title = text }
+			free.onpointerdown = e => tell(e.pointerType)
+			under.onclick = () => tell("under")
+			if (location.search) document.body.insertAdjacentHTML("beforeend", "<div onclick='tell(\"cover\")'></div>")
+		</script>`)
+	for _, c := range []struct {
+		query, selector string
+		touch           bool
+		want            string
+	}{
+		{"", "#free", false, "mouse"},
+		{"", "#free", true, "touch"},
+		{"?covered", "#under", false, "under"},
+	} {
+		r := draw(t, sandbox.RenderRequest{URL: url + c.query, Device: sandbox.Device{Touch: c.touch},
+			Pace: sandbox.Pace{Steps: []sandbox.Step{{Command: sandbox.StepClick, Selector: c.selector}}}})
+		if r.Title != c.want {
+			t.Errorf("%s%s with touch %v: %q, want %q", c.query, c.selector, c.touch, r.Title, c.want)
+		}
+	}
+}
+
 func TestOptionStepsScroll(t *testing.T) {
 	t.Parallel()
 	url := serveHTML(t, striped)

@@ -157,19 +157,59 @@ func TestTabsAreReused(t *testing.T) {
 			if _, err := r.Render(t.Context(), sandbox.RenderRequest{URL: url}); err != nil {
 				t.Fatal(err)
 			}
-			r.returning.Wait()
-			kept := 0
-			for range cap(r.pool) {
-				t := <-r.pool
-				if t != nil {
-					kept++
-				}
-				r.pool <- t
-			}
-			if kept != 0 != c.reused {
-				t.Errorf("%d tabs were kept, want some: %v", kept, c.reused)
+			if kept := r.idle() != nil; kept != c.reused {
+				t.Errorf("the tab was kept: %v, want %v", kept, c.reused)
 			}
 		})
+	}
+}
+
+// idle is a tab that waits for work, nil when there is none.
+func (r *Renderer) idle() *tab {
+	r.returning.Wait()
+	var found *tab
+	for range cap(r.pool) {
+		t := <-r.pool
+		if t != nil {
+			found = t
+		}
+		r.pool <- t
+	}
+	return found
+}
+
+// A used tab serves only what would have opened it the same way, and not for
+// ever.
+func TestTabsSuitTheirLike(t *testing.T) {
+	t.Parallel()
+	r := sharing(t, func(c *Config) { c.Tabs = 1 })
+	req := sandbox.RenderRequest{URL: serveHTML(t, "<p>still"), Own: sandbox.Address{Host: "127.0.0.1", Port: "1"}}
+	if _, err := r.Render(t.Context(), req); err != nil {
+		t.Fatal(err)
+	}
+	used := r.idle()
+	if used == nil || !used.suits(req) {
+		t.Fatalf("the tab %v does not suit its own request", used)
+	}
+	for name, change := range map[string]func(*sandbox.RenderRequest){
+		"another sandbox": func(r *sandbox.RenderRequest) { r.Own.Port = "2" },
+		"no sandbox":      func(r *sandbox.RenderRequest) { r.Own = sandbox.Address{} },
+		"strict TLS":      func(r *sandbox.RenderRequest) { r.StrictSSL = true },
+	} {
+		other := req
+		if change(&other); used.suits(other) {
+			t.Errorf("%s: a tab is used again", name)
+		}
+	}
+	used.uses = maxUses - 1
+	for range cap(r.pool) { // each place has its turn
+		if _, err := r.Render(t.Context(), req); err != nil {
+			t.Fatal(err)
+		}
+		r.returning.Wait()
+	}
+	if used.uses != maxUses || used.ctx.Err() == nil {
+		t.Errorf("a tab is kept after %d uses", used.uses)
 	}
 }
 
