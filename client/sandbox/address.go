@@ -1,7 +1,7 @@
 package sandbox
 
 import (
-	"net"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -27,15 +27,6 @@ func addressOf(baseURL string) Address {
 	return Address{Host: plainHost(u.Hostname()), Port: PortOf(u)}
 }
 
-// Covers reports whether a request for u goes to this sandbox as far as the
-// address tells. A name that somebody points here in the DNS is not seen
-// through: such a request arrives, and its Host header gives it away.
-func (a Address) Covers(u *url.URL) bool {
-	// Connections to 0.0.0.0 or [::] end on this machine's loopback.
-	ip := net.ParseIP(u.Hostname())
-	return slices.Contains(a.Ports(), PortOf(u)) && (a.names(u.Hostname()) || ip != nil && ip.IsUnspecified())
-}
-
 // names reports whether host is this sandbox by its name: the host of the base
 // URL, this machine's loopback, or, where the sandbox listens on all of the
 // machine's addresses, any IP address.
@@ -44,9 +35,12 @@ func (a Address) names(host string) bool {
 	if host == "localhost" || host != "" && host == a.Host {
 		return true
 	}
-	ip := net.ParseIP(host)
-	own := net.ParseIP(a.Host)
-	return ip != nil && (ip.IsLoopback() || own != nil && own.IsUnspecified())
+	ip, err := netip.ParseAddr(host)
+	if err != nil || ip.Is4In6() { // browsers take the latter for a foreign machine, and send no Origin
+		return false
+	}
+	own, err := netip.ParseAddr(a.Host)
+	return ip.IsLoopback() || err == nil && own.IsUnspecified()
 }
 
 // PortOf is the port a request for u goes to, the scheme's own when u names

@@ -36,7 +36,8 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			refusal = errHost
 		case strings.HasPrefix(r.URL.Path, "/images/"), strings.HasPrefix(r.URL.Path, "/batches/"):
 			// Reports show these; the token in the address is the permission.
-		case origins.Check(unsafe) != nil:
+		case origins.Check(unsafe) != nil, r.Header.Get("Sec-Purpose") != "":
+			// A prefetch, which a page asks for, says that it has no site.
 			refusal = errOrigin
 		}
 		if refusal != nil {

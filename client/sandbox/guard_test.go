@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,6 +44,8 @@ func TestGuard(t *testing.T) {
 		{"another port's page", own, "127.0.0.1:8070", create, headers{"Sec-Fetch-Site": "same-site"}, "FOREIGN_ORIGIN"},
 		{"foreign origin", own, "127.0.0.1:8070", create, headers{"Origin": "https://evil.example"}, "FOREIGN_ORIGIN"},
 		{"opaque origin", own, "127.0.0.1:8070", create, headers{"Origin": "null"}, "FOREIGN_ORIGIN"},
+		{"IPv4 in IPv6", own, "[::ffff:127.0.0.1]:8070", create, nil, "FOREIGN_HOST"},
+		{"prefetch", own, "127.0.0.1:8070", create, headers{"Sec-Fetch-Site": "none", "Sec-Purpose": "prefetch"}, "FOREIGN_ORIGIN"},
 		{"WebSocket", own, "127.0.0.1:8070", create, headers{"Origin": "http://127.0.0.1:1", "Upgrade": "websocket"}, "FOREIGN_ORIGIN"},
 		{"page reads the ledger", own, "127.0.0.1:8070", "/sandbox/ledger?key=sandbox-key", headers{"Sec-Fetch-Site": "cross-site"}, "FOREIGN_ORIGIN"},
 	}
@@ -118,14 +121,12 @@ func TestRendererLearnsTheSandboxsAddress(t *testing.T) {
 	v := start(t, sandbox.Config{Renderer: w})
 	v.srv.SetBaseURL("https://pictures.test")
 	v.create("https://example.com")
-	asked := <-w.asked
-	for _, address := range []string{v.root, "https://pictures.test/healthz"} {
-		u, err := url.Parse(address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !asked.Own.Covers(u) {
-			t.Errorf("the renderer is not asked to keep away from %s: %+v", address, asked.Own)
-		}
+	root, err := url.Parse(v.root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := sandbox.Address{Host: "pictures.test", Port: "443", LocalPort: root.Port()}
+	if asked := <-w.asked; asked.Own != want || !slices.Equal(asked.Own.Ports(), []string{"443", root.Port()}) {
+		t.Errorf("the renderer is asked to keep away from %+v, want %+v", asked.Own, want)
 	}
 }

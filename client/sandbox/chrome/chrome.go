@@ -30,8 +30,8 @@
 // that a service under development can be photographed. The browser has one way
 // out, the proxy of package egress, which looks up names and dials by itself and
 // checks each address that it dials; local files and WebRTC's datagrams have
-// none. The sandbox that asks (sandbox.RenderRequest.Own) stays out of reach
-// though its network is allowed. As root Chromium refuses to start with its
+// none. The sandbox that asks (sandbox.RenderRequest.Own) is shut for it, and
+// from then on for every page, though its network is allowed. As root Chromium refuses to start with its
 // process sandbox, so it runs without; New logs a warning then.
 //
 // A page that crashes takes down its own tab and fails its own render. When
@@ -171,6 +171,9 @@ func (r *Renderer) Render(ctx context.Context, req sandbox.RenderRequest) (sandb
 	if err != nil {
 		return sandbox.Rendering{}, err
 	}
+	// Workers, prefetches and certificates fetch past the page's own requests, but
+	// all go by way of the proxy.
+	t.browser.way.Shut(req.Own.Host, req.Own.Ports()...)
 	rendering, err := t.render(ctx, req)
 	r.putTab(t, req, err)
 	return rendering, err

@@ -1,7 +1,17 @@
 package chrome
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"fmt"
+	"io"
+	"log"
+	"math/big"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -190,33 +200,87 @@ func TestHugePage(t *testing.T) {
 // The sandbox's own API is out of reach by every way that a page has.
 func TestPageTriesItsSandbox(t *testing.T) {
 	t.Parallel()
-	var reached atomic.Int32
-	vendor, err := url.Parse(serveFunc(t, func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
+	reached := make(chan string, 1000)
+	vendor, err := url.Parse(serveFunc(t, func(_ http.ResponseWriter, r *http.Request) { reached <- r.URL.Path }))
 	if err != nil {
 		t.Fatal(err)
 	}
-	own := sandbox.Address{Host: vendor.Hostname(), Port: vendor.Port()}
+	own := sandbox.Address{Host: "pictures.test", Port: "443", LocalPort: vendor.Port()}
 	for name, body := range map[string]string{
 		"meta refresh": `<meta http-equiv="refresh" content="0;url=%[1]s">`,
-		"form":         `<form method="post" action="%[1]sapi/v1/batch/create"></form><script>document.forms[0].submit()</script>`,
+		"form":         `<form method="post" action="%[1]s"></form><script>document.forms[0].submit()</script>`,
 		"beacon":       `<script>navigator.sendBeacon("%[1]s"); new Image().src = "%[1]s"</script>`,
 		"worker": `<script>new Worker(URL.createObjectURL(new Blob(['fetch("%[1]s").catch(() => {})'])));
 			new EventSource("%[1]s")</script>`,
-		"prefetch": `<link rel="prefetch" href="%[1]s"><link rel="preload" as="image" href="%[1]s"><link rel="icon" href="%[1]sicon">`,
-		"object":   `<object data="%[1]s"></object><embed src="%[1]s"><video src="%[1]s"></video>`,
-		"window":   `<script>open("%[1]s"); open("/again")</script>`,
-		"style":    `<style>@import "%[1]s"; body { background: url("%[1]s") } @font-face { font-family: a; src: url("%[1]s") } p { font-family: a }</style><p>a`,
+		"prefetch":      `<link rel="prefetch" href="%[1]s"><link rel="preload" as="image" href="%[1]s"><link rel="icon" href="%[1]s">`,
+		"object":        `<object data="%[1]s"></object><embed src="%[1]s"><video src="%[1]s"></video>`,
+		"shared worker": `<script>new SharedWorker(URL.createObjectURL(new Blob(['fetch("%[1]s", {mode: "no-cors"}).catch(() => {})'])))</script>`,
+		"mapped": `<script>new SharedWorker(URL.createObjectURL(new Blob(['fetch("http://[::ffff:127.0.0.1]:%[2]s/", {mode: "no-cors"}).catch(() => {})'])));
+			fetch("http://[::ffff:7f00:1]:%[2]s/", {mode: "no-cors"}).catch(() => {}); fetch("http://[::1]:%[2]s/").catch(() => {});
+			fetch("http://2130706433:%[2]s/").catch(() => {}); fetch("http://localhost:%[2]s/").catch(() => {}); fetch("http://0.0.0.0:%[2]s/").catch(() => {})</script>`,
+		"speculation": `<script type="speculationrules">{"prefetch": [{"urls": ["%[1]s"], "eagerness": "immediate"}], "prerender": [{"urls": ["%[1]s"], "eagerness": "immediate"}]}</script>`,
+		"socket":      `<script>new WebSocket("ws://127.0.0.1:%[2]s/")</script>`,
+		"ping":        `<a id="a" ping="%[1]s" href="#x">a</a><script>a.click()</script>`,
+		"window":      `<script>open("%[1]s"); open("/again")</script>`,
+		"style":       `<style>@import "%[1]s"; body { background: url("%[1]s") } @font-face { font-family: a; src: url("%[1]s") } p { font-family: a }</style><p>a`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			page := serveHTML(t, "<!doctype html>"+fmt.Sprintf(body, vendor.String()))
+			page := serveHTML(t, "<!doctype html>"+fmt.Sprintf(body+"<!-- %[1]s %[2]s -->", vendor.JoinPath(name), vendor.Port()))
 			// Where such a page leads does not matter.
 			_, _ = shared(t).Render(t.Context(), sandbox.RenderRequest{URL: page, Own: own, Device: small, Pace: sandbox.Pace{Delay: 200 * time.Millisecond}})
 		})
 	}
-	t.Cleanup(func() {
-		if n := reached.Load(); n > 0 {
-			t.Errorf("%d requests reached the sandbox", n)
+	t.Run("service worker", func(t *testing.T) {
+		t.Parallel()
+		page := serveFunc(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/worker.js" {
+				w.Header().Set("Content-Type", "text/javascript")
+				fmt.Fprintf(w, `fetch("%s", {mode: "no-cors"}).catch(() => {})`, vendor.JoinPath("service worker"))
+				return
+			}
+			w.Header().Set("Content-Type", "text/html")
+			fmt.Fprint(w, `<script>navigator.serviceWorker.register("/worker.js")</script>`)
+		})
+		if _, err := shared(t).Render(t.Context(), sandbox.RenderRequest{URL: page, Own: own, Device: small, Pace: sandbox.Pace{Delay: 500 * time.Millisecond}}); err != nil {
+			t.Error(err)
 		}
 	})
+	// The browser fetches the certificates that a certificate names.
+	t.Run("certificate", func(t *testing.T) {
+		t.Parallel()
+		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "page") }))
+		server.TLS = &tls.Config{Certificates: []tls.Certificate{issuedElsewhere(t, vendor.JoinPath("certificate").String())}}
+		server.Config.ErrorLog = log.New(io.Discard, "", 0)
+		server.StartTLS()
+		t.Cleanup(server.Close)
+		if _, err := shared(t).Render(t.Context(), sandbox.RenderRequest{URL: server.URL, Own: own, Device: small}); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(func() {
+		for len(reached) > 0 {
+			t.Errorf("the sandbox was reached: %s", <-reached)
+		}
+	})
+}
+
+// issuedElsewhere is a certificate for this machine whose issuer's own is to be
+// had at the given address.
+func issuedElsewhere(t *testing.T, issuer string) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "issuer"}, IsCA: true, BasicConstraintsValid: true}
+	leaf := &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "page"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IssuingCertificateURL: []string{issuer},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, leaf, ca, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }

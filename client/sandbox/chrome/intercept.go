@@ -10,35 +10,18 @@ import (
 )
 
 // patterns are the requests that the browser hands to us in every tab: those
-// that may be for the demo hosts or for the sandbox itself, and local files. A
-// visit that changes requests adds all others; without one they go to the
-// network directly.
+// that may be for the demo hosts, and local files. A visit that changes requests
+// adds all others; without one they go to the network directly.
 func (t *tab) patterns() []*fetch.RequestPattern {
 	patterns := []*fetch.RequestPattern{{URLPattern: "file:*"}}
 	if t.cfg.Pages != nil {
 		patterns = append(patterns, &fetch.RequestPattern{URLPattern: "http*://*" + t.cfg.PagesDomain + "*"})
 	}
-	for _, port := range t.own.Ports() {
-		patterns = append(patterns, &fetch.RequestPattern{URLPattern: ownPattern(port)})
-	}
 	return patterns
 }
 
-// ownPattern goes by the port, because a host has many spellings.
-func ownPattern(port string) string {
-	switch port {
-	case "80":
-		return "http://*"
-	case "443":
-		return "https://*"
-	default:
-		return "http*://*:" + port + "*"
-	}
-}
-
 // answer decides about one paused request. Its errors mean that the request
-// or the tab is gone, so there is nobody left to tell. WebSockets never come
-// here; the sandbox refuses them by their Origin.
+// or the tab is gone, so there is nobody left to tell.
 func (t *tab) answer(ctx context.Context, ev fetch.EventRequestPaused) {
 	next := fetch.ContinueRequestParams{RequestID: ev.RequestID}
 	if v := t.visit.Load(); v != nil {
@@ -50,8 +33,6 @@ func (t *tab) answer(ctx context.Context, ev fetch.EventRequestPaused) {
 		fail(ctx, ev, network.ErrorReasonAccessDenied)
 	case t.isDemo(u):
 		t.serveDemo(ctx, ev, u, next)
-	case t.own.Covers(u):
-		fail(ctx, ev, network.ErrorReasonBlockedByClient)
 	default:
 		_, _ = chromedp.Call(ctx, fetch.ContinueRequest, next)
 	}

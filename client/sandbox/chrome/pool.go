@@ -76,7 +76,7 @@ func (r *Renderer) openTab(req sandbox.RenderRequest) (*tab, error) {
 		if err != nil {
 			return nil, err
 		}
-		t, err := openTab(b, &r.cfg, req.Own)
+		t, err := openTab(b, &r.cfg)
 		if err == nil {
 			t.strict = req.StrictSSL
 			return t, nil

@@ -80,6 +80,8 @@ func (r *run) unreached(ctx context.Context, text string) error {
 	switch {
 	case errors.Is(why, egress.ErrPrivate):
 		return faultf("%s is not on a public address; pages on private ones are opened only with --allow-private", u.Hostname())
+	case errors.Is(why, egress.ErrShut):
+		return loadReason(errorCode(network.ErrorReasonBlockedByClient))
 	case why != nil:
 		return loadReason(errorCode(failureReason(why)))
 	default:

@@ -16,8 +16,6 @@ import (
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/performance"
 	"github.com/chromedp/chromedp"
-
-	"shotline/client/sandbox"
 )
 
 // openTimeout bounds the opening of an empty tab. A browser that needs longer
@@ -33,7 +31,6 @@ var (
 // at a time may use it.
 type tab struct {
 	cfg     *Config
-	own     sandbox.Address // must not be reached
 	browser *browser
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
@@ -49,15 +46,15 @@ type tab struct {
 }
 
 // openTab opens an empty tab and puts its guards in place: downloads denied,
-// dialogs dismissed, crashes noticed, demo hosts answered, local files and the
-// sandbox's own address refused.
-func openTab(b *browser, cfg *Config, own sandbox.Address) (*tab, error) {
+// dialogs dismissed, crashes noticed, demo hosts answered and local files
+// refused.
+func openTab(b *browser, cfg *Config) (*tab, error) {
 	hung := time.AfterFunc(openTimeout, b.kill)
 	defer hung.Stop()
 
 	parent, cancel := context.WithCancelCause(b.ctx)
 	ctx, free := chromedp.NewContext(parent, chromedp.WithNewBrowserContext())
-	t := &tab{cfg: cfg, own: own, browser: b, ctx: ctx, cancel: cancel, free: free}
+	t := &tab{cfg: cfg, browser: b, ctx: ctx, cancel: cancel, free: free}
 	if err := chromedp.Do(ctx, chromedp.Func(t.guard)); err != nil {
 		t.close()
 		return nil, err

@@ -111,7 +111,7 @@ func plain(req sandbox.RenderRequest) bool {
 // suits reports whether a used tab may open the request's page. Connections
 // that a tolerant render made would serve a strict one, too.
 func (t *tab) suits(req sandbox.RenderRequest) bool {
-	return t.ctx.Err() == nil && !t.browser.dead() && t.own == req.Own && t.strict == req.StrictSSL
+	return t.ctx.Err() == nil && !t.browser.dead() && t.strict == req.StrictSSL
 }
 
 // check returns an error unless the pages so far can have left nothing.

@@ -19,6 +19,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"code.dny.dev/ssrf"
@@ -41,6 +42,7 @@ type Proxy struct {
 	dialer   net.Dialer
 	closed   string // domain whose hosts do not exist here
 	linger   time.Duration
+	shut     shut
 	reasons  reasons
 
 	ctx    context.Context
@@ -68,11 +70,16 @@ func Listen(allowed []netip.Prefix, closed string) (*Proxy, error) {
 	guard := ssrf.New(ssrf.WithAnyPort(), ssrf.WithAllowedV4Prefixes(v4...), ssrf.WithAllowedV6Prefixes(v6...))
 	p := &Proxy{
 		listener: listener,
-		dialer:   net.Dialer{Timeout: dialTime, Control: guard.Safe},
 		closed:   closed,
 		linger:   lingerTime,
 		slots:    make(chan struct{}, maxOpen),
 	}
+	p.dialer = net.Dialer{Timeout: dialTime, Control: func(network, address string, raw syscall.RawConn) error {
+		if p.shut.byAddress(address) {
+			return ErrShut
+		}
+		return guard.Safe(network, address, raw)
+	}}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.wg.Go(p.accept)
 	return p, nil
@@ -83,7 +90,7 @@ func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 
 // Why returns what last went wrong when host:port was dialled, nil when nothing
 // did or it is long forgotten: the browser itself learns only that the proxy
-// has failed. It wraps ErrPrivate, a *net.DNSError or a syscall.Errno.
+// has failed. It wraps ErrPrivate, ErrShut, a *net.DNSError or a syscall.Errno.
 func (p *Proxy) Why(address string) error { return p.reasons.get(address) }
 
 // Close ends all connections and waits for them.
@@ -137,11 +144,14 @@ func (p *Proxy) serve(inside *net.TCPConn) {
 }
 
 func (p *Proxy) dial(address string) (*net.TCPConn, error) {
-	host, _, err := net.SplitHostPort(address)
+	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, err
 	}
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	host = plain(host)
+	if p.shut.byName(host, port) {
+		return nil, fmt.Errorf("%s: %w", address, ErrShut)
+	}
 	if p.closed != "" && (host == p.closed || strings.HasSuffix(host, "."+p.closed)) {
 		return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
 	}

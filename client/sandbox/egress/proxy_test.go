@@ -107,6 +107,39 @@ func TestOnlyTheAllowedNetworkIsOpen(t *testing.T) {
 	_ = conn.Close()
 }
 
+// What is shut is shut by every name and address that leads there.
+func TestShut(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(server.Close)
+	_, port, _ := net.SplitHostPort(server.Listener.Addr().String())
+	everything := []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
+	p := listen(t, everything, "")
+	p.Shut("Pictures.test.", port, "443")
+	hosts := []string{"127.0.0.1", "127.9.9.9", "localhost", "LOCALHOST.", "0.0.0.0", "::", "::1", "::ffff:127.0.0.1", "pictures.test", "PICTURES.TEST."}
+	ours, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, address := range ours {
+		hosts = append(hosts, netip.MustParsePrefix(address.String()).Addr().String())
+	}
+	for _, host := range hosts {
+		for _, port := range []string{port, "443"} {
+			if conn, err := p.dial(net.JoinHostPort(host, port)); !errors.Is(err, ErrShut) {
+				t.Errorf("%s at %s: %v, %v, want %v", host, port, conn, err, ErrShut)
+			}
+		}
+	}
+	// Its neighbours stay open.
+	other := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(other.Close)
+	conn, err := p.dial(other.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.Close()
+}
+
 func TestWhy(t *testing.T) {
 	p := listen(t, loopback, "closed.test")
 	client := through(t, p)
