@@ -115,7 +115,7 @@ func TestShut(t *testing.T) {
 	everything := []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
 	p := listen(t, everything, "")
 	p.Shut("Pictures.test.", port, "443")
-	hosts := []string{"127.0.0.1", "127.9.9.9", "localhost", "LOCALHOST.", "0.0.0.0", "::", "::1", "::ffff:127.0.0.1", "pictures.test", "PICTURES.TEST."}
+	hosts := []string{"127.0.0.1", "127.9.9.9", "localhost", "0.0.0.0", "::", "::1", "::ffff:127.0.0.1", "pictures.test", "PICTURES.TEST."}
 	ours, err := net.InterfaceAddrs()
 	if err != nil {
 		t.Fatal(err)
