@@ -70,7 +70,7 @@ func (a archive) zip(w io.Writer) error {
 		if err != nil {
 			return err
 		}
-		line := []string{strconv.Itoa(i + 1), row.url, "", row.status(), row.err, strings.Join(files, " ")}
+		line := []string{strconv.Itoa(i + 1), noFormula(row.url), "", row.status(), noFormula(row.err), strings.Join(files, " ")}
 		if row.shot != 0 {
 			line[2] = strconv.FormatInt(row.shot, 10)
 		}
@@ -117,6 +117,14 @@ func (a archive) pictures(archive *zip.Writer, i int, row batchRow) ([]string, e
 		names = append(names, name)
 	}
 	return names, nil
+}
+
+// noFormula puts an apostrophe in front of what a spreadsheet would calculate.
+func noFormula(cell string) string {
+	if cell != "" && strings.Contains("=+-@\t\r", cell[:1]) {
+		return "'" + cell
+	}
+	return cell
 }
 
 // fileSafe is the host of an address, fit for a file's name anywhere.

@@ -18,6 +18,7 @@ import (
 const (
 	maxBatchBody = 16 << 20 // bytes
 	maxBatchRows = 10_000
+	maxOption    = 256 << 10 // bytes of one option
 )
 
 // createBatch answers POST /batch/create: the SDKs' multipart form, answered
@@ -41,11 +42,17 @@ func (s *Server) createBatch(r *http.Request, q url.Values) (any, error) {
 	}
 	p := &params{query: list.options}
 	o := s.readOrder(p)
-	switch n := len(list.urls); {
-	case n == 0:
+	switch most := min(maxBatchRows, s.cfg.MaxScreenshots); {
+	case len(list.urls) == 0:
 		p.refuse(list.listName(), "holds no address")
-	case n > min(maxBatchRows, s.cfg.MaxScreenshots):
-		p.refuse(list.listName(), fmt.Sprintf("holds %d addresses, more than %d", n, min(maxBatchRows, s.cfg.MaxScreenshots)))
+	case len(list.urls) > most:
+		p.refuse(list.listName(), fmt.Sprintf("holds more than %d addresses", most))
+	}
+	for i, address := range list.urls {
+		if len(address) > maxURLLength {
+			p.refuse(list.listName(), fmt.Sprintf("has a row %d of more than %d bytes", i+1, maxURLLength))
+			break
+		}
 	}
 	if list.options.Has("url") {
 		p.refuse("url", "is a row's: the addresses are in "+list.listName())
@@ -110,7 +117,7 @@ func (s *Server) placeRow(b *batch, row int) error {
 
 // batchList is the body of a batch create.
 type batchList struct {
-	urls    []string // nil when there is no list
+	urls    []string // nil when there is no list, cut off soon after maxBatchRows
 	options url.Values
 	json    bool
 }
@@ -164,19 +171,31 @@ func readBatchForm(body io.Reader, boundary string) (batchList, error) {
 		if err != nil {
 			return list, fmt.Errorf("%w: %w", badBody("The form is cut off"), err)
 		}
-		if name := part.FormName(); name == "file" {
-			list.urls = append(orElseEmpty(list.urls), lines(value)...)
-		} else {
+		switch name := part.FormName(); {
+		case name == "file":
+			list.urls = appendLines(orElseEmpty(list.urls), value)
+		case len(value) > maxOption:
+			return list, tooLong(name)
+		default:
 			list.options.Add(name, string(value))
 		}
 	}
 }
 
-// lines are the lines of a file that are not empty.
-func lines(file []byte) []string {
-	var found []string
+// tooLong is the answer to an option that nothing needs.
+func tooLong(name string) error {
+	p := &params{}
+	p.refuse(name, fmt.Sprintf("must not be longer than %d bytes", maxOption))
+	return p.err()
+}
+
+// appendLines adds the lines of a file that are not empty.
+func appendLines(found []string, file []byte) []string {
 	file = bytes.TrimPrefix(file, []byte("\ufeff"))
 	for line := range strings.SplitSeq(strings.ReplaceAll(string(file), "\r", "\n"), "\n") {
+		if len(found) > maxBatchRows {
+			break
+		}
 		if line = strings.TrimSpace(line); line != "" {
 			found = append(found, line)
 		}
@@ -204,17 +223,40 @@ func readBatchObject(body io.Reader) (batchList, error) {
 		return list, badBody("The body is neither a multipart form nor a JSON object")
 	}
 	for name, raw := range object {
-		if name != "urls" {
+		switch {
+		case name == "urls":
+			if list.urls, err = addresses(raw); err != nil {
+				return list, err
+			}
+		case len(raw) > maxOption:
+			return list, tooLong(name)
+		default:
 			list.options[name] = optionTexts(raw)
-			continue
-		}
-		if err := json.Unmarshal(raw, &list.urls); err != nil {
-			p := &params{}
-			p.refuse("urls", "must be a list of addresses")
-			return list, p.err()
 		}
 	}
 	return list, nil
+}
+
+// addresses reads a JSON list of texts; null is none.
+func addresses(raw json.RawMessage) ([]string, error) {
+	if string(raw) == "null" {
+		return nil, nil
+	}
+	p := &params{}
+	p.refuse("urls", "must be a list of addresses")
+	list := json.NewDecoder(bytes.NewReader(raw))
+	if first, err := list.Token(); err != nil || first != json.Delim('[') {
+		return nil, p.err()
+	}
+	found := []string{}
+	for list.More() && len(found) <= maxBatchRows {
+		var address *string
+		if list.Decode(&address) != nil || address == nil {
+			return nil, p.err()
+		}
+		found = append(found, *address)
+	}
+	return found, nil
 }
 
 // optionTexts is a JSON value the way a query would carry it: scalars as text,

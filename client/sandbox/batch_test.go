@@ -185,7 +185,7 @@ func TestBatchProgressAndCancel(t *testing.T) {
 
 func TestBatchDownload(t *testing.T) {
 	v := start(t, sandbox.Config{Renderer: &camera{}})
-	made := v.batch("https://One.test/a\n\"bad,row\"\nhttps://two.test", "country", "us")
+	made := v.batch("https://One.test/a\n\"bad,row\"\nhttps://two.test\n=1+1", "country", "us")
 	v.settle()
 	done := v.batchInfo(made.ID)
 	linked, err := url.Parse(*done.ZipURL)
@@ -220,7 +220,8 @@ func TestBatchDownload(t *testing.T) {
 			"manifest.csv": "row,url,screenshot_id,status,error,files\n" +
 				"1,https://One.test/a,1001,finished,,00001-one.test.png\n" +
 				"2,\"\"\"bad,row\"\"\",,error,url must be an absolute http or https address,\n" +
-				"3,https://two.test,1002,finished,,00003-two.test.png\n",
+				"3,https://two.test,1002,finished,,00003-two.test.png\n" +
+				"4,'=1+1,,error,url must be an absolute http or https address,\n",
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
@@ -362,7 +363,7 @@ func TestBatchRefusals(t *testing.T) {
 		{"no country", noCountry, noCountryBody, 400, `"MISSING_PARAMS","error":"Missing required parameter: country"`},
 		{"no file", valid, strings.ReplaceAll(body, `name="file"`, `name="list"`), 400, `parameter: file`},
 		{"empty file", empty, emptyBody, 422, `"file":["holds no address"]`},
-		{"too many rows", long, longBody, 422, `holds 4 addresses, more than 3`},
+		{"too many rows", long, longBody, 422, `holds more than 3 addresses`},
 		{"wrong options", wrong, wrongBody, 422, `"fields":{"format":["must be one of png, jpeg, jpg, webp"],"script":["names`},
 		{"too large", huge, hugeBody, 413, `PAYLOAD_TOO_LARGE`},
 		{"cut form", valid, body[:len(body)/2], 400, `The form is`},
@@ -373,6 +374,13 @@ func TestBatchRefusals(t *testing.T) {
 		{"urls as text", "application/json", `{"urls":"https://a.test","country":"us"}`, 422, `"urls":["must be a list of addresses"]`},
 		{"no urls", "application/json", `{"country":"us"}`, 400, `parameter: urls`},
 		{"no country in JSON", "application/json", `{"urls":["https://a.test"]}`, 400, `parameter: country`},
+		{"a null among urls", "application/json", `{"urls":["https://a.test",null],"country":"us"}`, 422, `"urls":["must be a list of addresses"]`},
+		{"a long row", "application/json", `{"urls":["https://a.test","https://b.test/` + strings.Repeat("b", 9000) + `"],"country":"us"}`, 422, `has a row 2 of more than 8192 bytes`},
+		{"very many rows", "application/json", `{"urls":["a"` + strings.Repeat(`,"a"`, 1_000_000) + `],"country":"us"}`, 422, `holds more than 3 addresses`},
+		{"very many lines", long, strings.Replace(longBody, "https://a.test\n", strings.Repeat("a\n", 1_000_000), 1), 422, `holds more than 3 addresses`},
+		{"a long option", "application/json", `{"urls":["a"],"country":"us","note":"` + strings.Repeat("n", 300_000) + `"}`, 422, `"note":["must not be longer`},
+		{"a long option of a form", valid, strings.Replace(body, "\r\nus\r\n", "\r\n"+strings.Repeat("u", 300_000)+"\r\n", 1), 422, `"country":["must not be longer`},
+		{"many tags", "application/json", `{"urls":["a"],"country":"us","tag":["1"` + strings.Repeat(`,"2"`, 40) + `]}`, 422, `"tag":["must not be given more than 32 times`},
 		{"empty urls", "application/json", `{"urls":[],"country":"us"}`, 422, `"urls":["holds no address"]`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+
+	"shotline/client/sandbox/raster"
 )
 
 // Credits per screenshot. The vendor's prices depend on the plan; these only
@@ -72,8 +74,8 @@ func (s *Server) readOrder(p *params) order {
 		},
 		tags:      p.tags(),
 		apps:      p.apps(),
-		country:   orElse(q.Get("country"), defaultCountry),
-		region:    q.Get("region"),
+		country:   p.word("country", defaultCountry),
+		region:    p.word("region", ""),
 		video:     p.flag("video"),
 		ignored:   withoutEffect(slices.Collect(maps.Keys(q))),
 		cost:      costScreen,
@@ -101,6 +103,9 @@ func (p *params) frame() Frame {
 	}
 	if p.query.Get("size") == "" {
 		f.FullPage = p.flag("full_page")
+	}
+	if f.Width*f.Height > raster.MaxPixels {
+		p.refuse("height", fmt.Sprintf("and width make a picture of more than %d px", raster.MaxPixels))
 	}
 	if len(f.Target) > maxSelector {
 		p.refuse("target", fmt.Sprintf("must not be longer than %d bytes", maxSelector))

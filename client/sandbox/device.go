@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"shotline/client/sandbox/raster"
 )
 
 // The browsers that the known devices carry.
@@ -45,6 +47,9 @@ func (p *params) device() Device {
 	d.ScreenWidth = p.integer("screen_width", 1, maxWidth, orElse(d.ScreenWidth, DefaultScreenWidth))
 	d.ScreenHeight = p.integer("screen_height", 1, maxWidth, orElse(d.ScreenHeight, DefaultScreenHeight))
 	d.Scale = p.number("device_scale", 0.5, 4, d.Scale)
+	if scale := orElse(d.Scale, 1); float64(d.ScreenWidth*d.ScreenHeight)*scale*scale > raster.MaxPixels {
+		p.refuse("device_scale", fmt.Sprintf("makes a screen of more than %d px", raster.MaxPixels))
+	}
 	d.Mobile = p.flagOr("device_mobile", d.Mobile)
 	d.Touch = p.flagOr("device_touch", d.Touch)
 	d.Landscape = p.flag("device_landscape")

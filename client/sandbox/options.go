@@ -93,8 +93,9 @@ var options = []Option{
 // Options lists what a create may ask for, in the order of the table.
 func Options() []Option { return slices.Clone(options) }
 
-// withoutEffect returns which of the names given do nothing here. The key is
-// not an option: it belongs to every call.
+// withoutEffect returns which of the names given do nothing here: not all if
+// they are many, and only their beginnings if they are long. The key is not an
+// option: it belongs to every call.
 func withoutEffect(names []string) []string {
 	var idle []string
 	for _, name := range names {
@@ -103,9 +104,9 @@ func withoutEffect(names []string) []string {
 		}
 		i := slices.IndexFunc(options, func(o Option) bool { return o.Name == name })
 		if i < 0 || options[i].Treatment == Ignored {
-			idle = append(idle, name)
+			idle = append(idle, name[:min(len(name), maxWord)])
 		}
 	}
 	slices.Sort(idle)
-	return idle
+	return slices.Clip(idle[:min(len(idle), maxIgnored)])
 }

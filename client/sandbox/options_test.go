@@ -124,7 +124,8 @@ func TestOptionsRefused(t *testing.T) {
 		{"steps", `[{"command":"fill","selector":"a","value":{}}]`}, {"shots", "21"}, {"shot_interval", "60001"}, {"html", "x"}, {"pdf", "x"},
 		{"pdf_format", "A99"}, {"pdf_landscape", "x"}, {"pdf_background", "x"}, {"pdf_one_page", "x"}, {"pdf_margin", "21"}, {"pdf_margin", "11"},
 		{"pdf_margin_top", "x"}, {"pdf_margin_right", "-1"}, {"pdf_margin_bottom", "x"}, {"pdf_margin_left", "x"}, {"video", "x"},
-		{"tag", strings.Repeat("a", 300)}, {"apps", "not an id"}, {"url", "ftp://a.example"}, {"url", "https://a.example:99999"},
+		{"tag", strings.Repeat("a", 300)}, {"apps", "not an id"},
+		{"apps", `{"12":"` + strings.Repeat("{tag}", 300) + `"}`}, {"country", strings.Repeat("u", 65)}, {"region", strings.Repeat("r", 65)}, {"url", "ftp://a.example"}, {"url", "https://a.example:99999"},
 	} {
 		name, value := c[0], c[1]
 		t.Run(fmt.Sprintf("%s %.30s", name, value), func(t *testing.T) {
@@ -140,6 +141,8 @@ func TestOptionsRefused(t *testing.T) {
 	}
 	for name, query := range map[string][]string{
 		"shot_interval": {"delay", "60", "max_wait", "60", "shots", "20", "shot_interval", "4000"},
+		"device_scale":  {"screen_width", "4000", "screen_height", "4000", "device_scale", "2"},
+		"height":        {"width", "4000", "height", "13000"},
 		"shots":         {"shots", "20", "steps", `[{"command":"screenshot"}]`},
 	} {
 		if a := v.get("screenshot/create", with(append(query, "url", "https://a.example")...)); a.status != http.StatusUnprocessableEntity ||

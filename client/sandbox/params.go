@@ -23,6 +23,9 @@ const (
 	maxTagLength   = 255
 	maxApps        = 16
 	maxAppIDLength = 64
+	maxTemplate    = 1024           // bytes of a storage path template
+	maxWord        = 64             // bytes of country and region
+	maxIgnored     = 50             // names without effect that are remembered
 	maxWidth       = 4000           // px, viewport and picture
 	maxHeight      = raster.MaxSide // px, picture
 )
@@ -127,6 +130,16 @@ func (p *params) flagOr(name string, fallback bool) bool {
 	return on
 }
 
+// word reads a short text.
+func (p *params) word(name, fallback string) string {
+	text := orElse(p.query.Get(name), fallback)
+	if len(text) > maxWord {
+		p.refuse(name, fmt.Sprintf("must not be longer than %d bytes", maxWord))
+		return fallback
+	}
+	return text
+}
+
 // given returns the first of the names that is given, the last if none is.
 func (p *params) given(names ...string) string {
 	for _, name := range names {
@@ -181,6 +194,10 @@ func (p *params) address() string {
 // tags reads the repeatable tag parameter; empty ones and repeats are dropped.
 func (p *params) tags() []string {
 	tags := []string{}
+	if len(p.query["tag"]) > maxTags {
+		p.refuse("tag", fmt.Sprintf("must not be given more than %d times", maxTags))
+		return tags
+	}
 	for _, tag := range p.query["tag"] {
 		switch {
 		case len(tag) > maxTagLength:
@@ -188,9 +205,6 @@ func (p *params) tags() []string {
 		case tag != "" && !slices.Contains(tags, tag):
 			tags = append(tags, tag)
 		}
-	}
-	if len(tags) > maxTags {
-		p.refuse("tag", fmt.Sprintf("must not be given more than %d times", maxTags))
 	}
 	return tags
 }
@@ -215,6 +229,10 @@ type app struct {
 // that of the ids given; ids of one object are sorted.
 func parseApps(values []string) ([]app, error) {
 	var apps []app
+	tooMany := fmt.Errorf("must not name more than %d apps", maxApps)
+	if len(values) > maxApps {
+		return nil, tooMany
+	}
 	for _, value := range values {
 		value = strings.TrimSpace(value)
 		if value == "" {
@@ -227,7 +245,13 @@ func parseApps(values []string) ([]app, error) {
 				return nil, errors.New("must be app ids or a JSON object from app id to path template")
 			}
 		}
+		if len(found) > maxApps {
+			return nil, tooMany
+		}
 		for _, id := range slices.Sorted(maps.Keys(found)) {
+			if len(found[id]) > maxTemplate {
+				return nil, fmt.Errorf("holds a path template of more than %d bytes", maxTemplate)
+			}
 			if !validAppID(id) {
 				return nil, fmt.Errorf("holds an app id that is not made of up to %d letters, digits, - and _", maxAppIDLength)
 			}
@@ -237,7 +261,7 @@ func parseApps(values []string) ([]app, error) {
 		}
 	}
 	if len(apps) > maxApps {
-		return nil, fmt.Errorf("must not name more than %d apps", maxApps)
+		return nil, tooMany
 	}
 	return apps, nil
 }

@@ -116,11 +116,13 @@ func (r *run) clipPage(ctx context.Context) (*page.Viewport, error) {
 }
 
 // bounded cuts a part of the page to what a picture can hold: no side is
-// longer than raster.MaxSide device px, or shorter than one.
+// longer than raster.MaxSide device px, or shorter than one, and the area is no
+// larger than raster.MaxPixels.
 func (r *run) bounded(clip *page.Viewport) *page.Viewport {
 	longest := math.Floor(raster.MaxSide / r.req.Scale)
 	clip.Width = max(1, min(clip.Width, longest))
-	clip.Height = max(1, min(clip.Height, longest))
+	tallest := math.Floor(raster.MaxPixels / (r.req.Scale * r.req.Scale) / clip.Width)
+	clip.Height = max(1, min(clip.Height, longest, tallest))
 	return clip
 }
 

@@ -98,6 +98,8 @@ func checkDevice(req sandbox.RenderRequest) error {
 	case float64(max(d.ScreenWidth, d.ScreenHeight))*d.Scale > raster.MaxSide:
 		return fmt.Errorf("device_scale: a screen of %d by %d at scale %v is larger than a picture can be (%d px)",
 			d.ScreenWidth, d.ScreenHeight, d.Scale, raster.MaxSide)
+	case float64(d.ScreenWidth)*float64(d.ScreenHeight)*d.Scale*d.Scale > raster.MaxPixels:
+		return fmt.Errorf("device_scale: a screen of %d by %d at scale %v has more than %d px", d.ScreenWidth, d.ScreenHeight, d.Scale, raster.MaxPixels)
 	case d.Language != "" && !sandbox.ValidLanguage(d.Language):
 		return fmt.Errorf("language: %q is not a language such as fr or fr-FR", d.Language)
 	case !sandbox.ValidHeaderValue(d.UserAgent):

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image"
 	"math"
+	"runtime"
 
 	"golang.org/x/image/draw"
 )
@@ -13,6 +14,17 @@ import (
 // MaxSide is the longest side of a picture in px: what Chromium captures in
 // one piece, what a WebP file can hold, and a bound on memory.
 const MaxSide = 16383
+
+// MaxPixels is the largest area of a picture in px, a bound on memory: decoded,
+// each takes four bytes.
+const MaxPixels = 50_000_000
+
+// maxKernel is the largest area for which the better scaling is used: it takes
+// 32 bytes for each px of the result's width and the source's height.
+const maxKernel = 16_000_000
+
+// scaling bounds how many pictures are scaled at once in this process.
+var scaling = make(chan struct{}, max(1, runtime.NumCPU()))
 
 // Form is what a picture is brought to. The zero value leaves it as it is.
 type Form struct {
@@ -34,7 +46,8 @@ type Form struct {
 type Crop struct{ Top, Right, Bottom, Left int }
 
 // Plan returns the size of the result and the part of the source that fills
-// it. It fails when the crop leaves nothing or a side would exceed MaxSide.
+// it. It fails when the crop leaves nothing, a side would exceed MaxSide or the
+// area MaxPixels.
 func (f Form) Plan(src image.Rectangle) (size image.Point, part image.Rectangle, err error) {
 	part = image.Rect(src.Min.X+f.Crop.Left, src.Min.Y+f.Crop.Top, src.Max.X-f.Crop.Right, src.Max.Y-f.Crop.Bottom)
 	if f.Crop.Left+f.Crop.Right >= src.Dx() || f.Crop.Top+f.Crop.Bottom >= src.Dy() {
@@ -62,6 +75,9 @@ func (f Form) Plan(src image.Rectangle) (size image.Point, part image.Rectangle,
 	}
 	if size.X > MaxSide || size.Y > MaxSide {
 		return size, part, fmt.Errorf("the picture would be %d by %d px, a side may have %d", size.X, size.Y, MaxSide)
+	}
+	if size.X*size.Y > MaxPixels {
+		return size, part, fmt.Errorf("the picture would be %d by %d px, more than %d in all", size.X, size.Y, MaxPixels)
 	}
 	return size, part, nil
 }
@@ -101,6 +117,12 @@ func (f Form) Apply(src image.Image) (image.Image, error) {
 		draw.Copy(dst, image.Point{}, src, part, draw.Src, nil)
 		return dst, nil
 	}
-	draw.CatmullRom.Scale(dst, dst.Bounds(), src, part, draw.Src, nil)
+	scaling <- struct{}{}
+	defer func() { <-scaling }()
+	scaler := draw.Scaler(draw.CatmullRom)
+	if size.X*part.Dy() > maxKernel {
+		scaler = draw.ApproxBiLinear
+	}
+	scaler.Scale(dst, dst.Bounds(), src, part, draw.Src, nil)
 	return dst, nil
 }
