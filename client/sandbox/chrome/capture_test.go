@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/page"
+
 	"shotline/client/sandbox"
 	"shotline/client/sandbox/raster"
 )
@@ -46,6 +48,27 @@ func TestOptionSizeLoadsLazyPictures(t *testing.T) {
 	})
 	img := only(t, draw(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{FullPage: true}}), 300, 9100)
 	wantColour(t, img, 150, 9050, blue)
+}
+
+// No picture has more px than can be held, and no side has none.
+func TestCaptureIsBounded(t *testing.T) {
+	for _, c := range []struct {
+		width, height, scale float64
+		wantWidth, wantHigh  float64
+	}{
+		{300, 200, 1, 300, 200},
+		{300, 90000, 1, 300, 16383},
+		{300, 90000, 2, 300, 8191},
+		{10000, 10000, 1, 10000, 5000},
+		{4000, 4000, 2, 4000, 3125},
+		{0.1, 0, 1, 1, 1},
+	} {
+		r := &run{req: sandbox.RenderRequest{Device: sandbox.Device{Scale: c.scale}}}
+		clip := r.bounded(&page.Viewport{Width: c.width, Height: c.height})
+		if clip.Width != c.wantWidth || clip.Height != c.wantHigh {
+			t.Errorf("%v by %v at %v becomes %v by %v, want %v by %v", c.width, c.height, c.scale, clip.Width, clip.Height, c.wantWidth, c.wantHigh)
+		}
+	}
 }
 
 // No picture is taller than its formats can hold.

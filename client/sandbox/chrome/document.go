@@ -7,13 +7,20 @@ import (
 
 // What a page may hand back besides pictures.
 const (
-	maxHTML  = 16 << 20 // bytes
-	maxTitle = 1024     // UTF-16 units
+	maxHTML    = 16 << 20 // bytes
+	maxTitle   = 1024     // UTF-16 units
+	maxAddress = 8192     // likewise
 )
+
+// ending is the page's address, empty when it is too long to be kept, and the
+// beginning of its title.
+const ending = `(address, title) => [
+	location.href.length > address ? "" : location.href, document.title.slice(0, title),
+]`
 
 // describe notes where the page ended up and what it is called.
 func (r *run) describe(ctx context.Context) error {
-	told, err := call[[2]string](ctx, r.target, `limit => [location.href, String(document.title).slice(0, limit)]`, maxTitle)
+	told, err := aside[[2]string](ctx, r.target, ending, maxAddress, maxTitle)
 	if err != nil {
 		return fmt.Errorf("read the page's address and title: %w", err)
 	}
@@ -34,7 +41,7 @@ func (r *run) html(ctx context.Context) error {
 	if !r.req.HTML {
 		return nil
 	}
-	text, err := call[*string](ctx, r.target, source, maxHTML)
+	text, err := aside[*string](ctx, r.target, source, maxHTML)
 	if err != nil {
 		return fmt.Errorf("read the HTML: %w", err)
 	}

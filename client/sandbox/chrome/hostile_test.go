@@ -197,6 +197,28 @@ func TestHugePage(t *testing.T) {
 	}
 }
 
+// What a page says of itself is bounded, whatever it has made of the functions
+// that say it.
+func TestPageCannotSayTooMuch(t *testing.T) {
+	t.Parallel()
+	page := serveHTML(t, `<!doctype html><title>mine</title><p>written</p><script>
+		const long = "A".repeat(20 << 20)
+		history.replaceState(0, "", "#" + "A".repeat(1 << 20))
+		window.String = () => ({slice: () => long})
+		String.prototype.slice = () => long
+		Array.prototype.toJSON = () => [long, long]
+		Object.defineProperty(document, "title", {get: () => long})
+		Object.defineProperty(Element.prototype, "outerHTML", {get: () => "forged"})
+		</script>`)
+	r, err := shared(t).Render(t.Context(), sandbox.RenderRequest{URL: page, Device: small, HTML: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Title != "mine" || r.FinalURL != "" || !strings.Contains(string(r.HTML), "<p>written</p>") {
+		t.Errorf("title %.50q, address %.50q, HTML %.100q", r.Title, r.FinalURL, r.HTML)
+	}
+}
+
 // The sandbox's own API is out of reach by every way that a page has.
 func TestPageTriesItsSandbox(t *testing.T) {
 	t.Parallel()

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
 
@@ -17,17 +19,46 @@ const maxExceptionText = 200
 // call runs a JavaScript function in the page with the arguments, waits when it
 // returns a promise, and reads its result.
 func call[T any](ctx context.Context, target *chromedp.Target, function string, args ...any) (T, error) {
+	expression, err := calling(function, args)
+	if err != nil {
+		var none T
+		return none, err
+	}
+	return chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise)(ctx, target)
+}
+
+// aside is call in a world of its own: it sees the page's document as it is, and
+// nothing that the page's scripts have put in place of String, slice and the
+// like.
+func aside[T any](ctx context.Context, target *chromedp.Target, function string, args ...any) (T, error) {
+	var none T
+	expression, err := calling(function, args)
+	if err != nil {
+		return none, err
+	}
+	tree, err := cdp.Call(ctx, target, page.GetFrameTree, cdp.Empty{})
+	if err != nil || tree.FrameTree == nil || tree.FrameTree.Frame == nil {
+		return none, errors.Join(errors.New("find the page's frame"), err)
+	}
+	world, err := cdp.Call(ctx, target, page.CreateIsolatedWorld, page.CreateIsolatedWorldParams{FrameID: tree.FrameTree.Frame.ID})
+	if err != nil {
+		return none, fmt.Errorf("make a world aside: %w", err)
+	}
+	in := func(p *runtime.EvaluateParams) { p.ContextID = world.ExecutionContextID }
+	return chromedp.Evaluate[T](expression, in)(ctx, target)
+}
+
+// calling is the call of a function with arguments, in JavaScript.
+func calling(function string, args []any) (string, error) {
 	list := make([]string, len(args))
 	for i, arg := range args {
 		text, err := json.Marshal(arg)
 		if err != nil {
-			var none T
-			return none, fmt.Errorf("argument of a page function: %w", err)
+			return "", fmt.Errorf("argument of a page function: %w", err)
 		}
 		list[i] = string(text)
 	}
-	expression := "(" + function + ")(" + strings.Join(list, ", ") + ")"
-	return chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise)(ctx, target)
+	return "(" + function + ")(" + strings.Join(list, ", ") + ")", nil
 }
 
 // send gives the browser a command that answers nothing.

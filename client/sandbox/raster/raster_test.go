@@ -38,6 +38,7 @@ func TestPlan(t *testing.T) {
 	}
 	for name, form := range map[string]Form{
 		"larger than a picture may be": {Width: MaxSide},
+		"more px than may be":          {Width: 8000, Height: 8000},
 		"nothing left across":          {Crop: Crop{Left: 300, Right: 300}},
 		"nothing left down":            {Crop: Crop{Top: 1200}},
 	} {
