@@ -68,6 +68,9 @@ type Config struct {
 	// stored.
 	Dir string
 
+	// BodyTimeout limits the time that a request's body takes to arrive; 0 means
+	// one minute.
+	BodyTimeout time.Duration
 	// ListLimit is the largest page of a listing, in rows; 0 means 100. The
 	// vendor's is not documented.
 	ListLimit int
@@ -105,6 +108,7 @@ func (c Config) withDefaults() (Config, error) {
 		{"WebhookTimeout", int64(c.WebhookTimeout)},
 		{"Workers", int64(c.Workers)},
 		{"PageTimeout", int64(c.PageTimeout)},
+		{"BodyTimeout", int64(c.BodyTimeout)},
 		{"ListLimit", int64(c.ListLimit)},
 		{"MaxScreenshots", int64(c.MaxScreenshots)},
 		{"MaxPictureBytes", c.MaxPictureBytes},
@@ -145,6 +149,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.PageTimeout = orElse(c.PageTimeout, 20*time.Second)
 	c.MaxScreenshots = orElse(c.MaxScreenshots, 200_000)
 	c.MaxPictureBytes = orElse(c.MaxPictureBytes, 2<<30)
+	c.BodyTimeout = orElse(c.BodyTimeout, time.Minute)
 	c.ListLimit = orElse(c.ListLimit, 100)
 	c.Balance = orElse(c.Balance, 1_000_000)
 	if c.RetryBackoff == nil {

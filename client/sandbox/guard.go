@@ -27,6 +27,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	var origins http.CrossOriginProtection
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.noteListener(r)
+		s.timeBody(w, r)
 		// CrossOriginProtection lets every GET pass; here a GET changes things.
 		unsafe := &http.Request{Method: http.MethodPost, Host: r.Host, Header: r.Header, URL: r.URL}
 		host := url.URL{Host: r.Host}

@@ -3,12 +3,18 @@ package sandbox_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"shotline/client/sandbox"
 )
@@ -101,6 +107,44 @@ func TestImagesAreForEveryPage(t *testing.T) {
 			if w.Code != want {
 				t.Errorf("%s as %s: %d, want %d", link, host, w.Code, want)
 			}
+		}
+	}
+}
+
+// Half a body holds its connection for a while only, with a key and without.
+func TestSlowBodiesAreCutOff(t *testing.T) {
+	v := start(t, sandbox.Config{BodyTimeout: 50 * time.Millisecond})
+	for _, key := range []string{sandbox.DefaultAPIKey, "wrong"} {
+		for _, request := range []string{"POST /api/v1/batch/create", "POST /api/v1/batch/cancel", "GET /api/v1/account/info", "PUT /sandbox/faults"} {
+			conn, err := net.Dial("tcp", strings.TrimPrefix(v.root, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: localhost\r\nX-API-KEY: %s\r\nContent-Length: 1000\r\n\r\nhalf", request, key)
+			if err := conn.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("%s with key %s: the connection is still held", request, key)
+			}
+			_ = conn.Close()
+		}
+	}
+}
+
+// A slow answer may take longer than a body.
+func TestSlowAnswerToABody(t *testing.T) {
+	v := start(t, sandbox.Config{BodyTimeout: 50 * time.Millisecond, Faults: faults(t, "create-slow=1,delay=200ms")})
+	kind, body := form("https://a.test", "country", "us")
+	for _, c := range [][2]string{{kind, body}, {"application/json", `{"urls":["https://a.test"],"country":"us"}`}} {
+		if answer, err := v.postOnce("batch/create", c[0], c[1]); err != nil || !strings.Contains(answer, `"success":true`) {
+			t.Errorf("%s: %s, %v", c[0], answer, err)
+		}
+	}
+	v.settle()
+	for _, b := range v.srv.Ledger().Batches {
+		if b.Answer != "200" {
+			t.Errorf("the caller had left: %+v", b)
 		}
 	}
 }

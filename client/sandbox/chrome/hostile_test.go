@@ -21,6 +21,8 @@ import (
 	"testing"
 	"time"
 
+	cdplog "github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
 	cdptarget "github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 
@@ -194,6 +196,34 @@ func TestHugePage(t *testing.T) {
 	}
 	if _, err := r.Render(t.Context(), sandbox.RenderRequest{URL: serveHTML(t, "<p>small"), Device: small}); err != nil {
 		t.Error("the page after it:", err)
+	}
+}
+
+// What a page writes to its console stays in the browser.
+func TestPageConsoleStaysAway(t *testing.T) {
+	t.Parallel()
+	r := sharing(t, func(c *Config) { c.Tabs = 1 })
+	tab, err := r.takeTab(t.Context(), sandbox.RenderRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said atomic.Int32
+	if err := chromedp.Listen(tab.ctx, func(ev any) {
+		switch ev.(type) {
+		case *runtime.EventConsoleAPICalled, *runtime.EventExceptionThrown, *cdplog.EventEntryAdded:
+			said.Add(1)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	req, err := complete(sandbox.RenderRequest{URL: serveHTML(t, `<script>console.log("A".repeat(1 << 20)); document.title = "ran"; throw new Error("B")</script>`), Device: small})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rendering, err := tab.render(t.Context(), req)
+	r.putTab(tab, req, err)
+	if err != nil || rendering.Title != "ran" || said.Load() != 0 {
+		t.Errorf("title %q, %v, %d events of the console", rendering.Title, err, said.Load())
 	}
 }
 

@@ -12,9 +12,11 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/fetch"
 	"github.com/chromedp/cdproto/inspector"
+	cdplog "github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/performance"
+	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
 
@@ -82,6 +84,13 @@ func (t *tab) guard(ctx context.Context, target *chromedp.Target) error {
 	}
 	if err := send(ctx, target, performance.Enable, performance.EnableParams{}); err != nil {
 		return fmt.Errorf("watch for scripts: %w", err)
+	}
+	// Whatever a page writes to its console would come here, however long it is.
+	if err := send(ctx, target, runtime.Disable, cdp.Empty{}); err != nil {
+		return fmt.Errorf("turn the console off: %w", err)
+	}
+	if err := send(ctx, target, cdplog.Disable, cdp.Empty{}); err != nil {
+		return fmt.Errorf("turn the log off: %w", err)
 	}
 	// A page that is drawn ahead would run scripts that nobody counts.
 	if err := send(ctx, target, page.SetPrerenderingAllowed, page.SetPrerenderingAllowedParams{IsAllowed: false}); err != nil {
