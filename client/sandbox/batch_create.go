@@ -162,8 +162,7 @@ func readBatchForm(body io.Reader, boundary string) (batchList, error) {
 	for {
 		part, err := parts.NextPart()
 		if errors.Is(err, io.EOF) {
-			_, err := io.Copy(io.Discard, body) // to its end, beyond the form's
-			return list, err
+			return list, nil
 		}
 		if err != nil {
 			return list, fmt.Errorf("%w: %w", badBody("The form is malformed"), err)
