@@ -36,11 +36,8 @@ func aside[T any](ctx context.Context, target *chromedp.Target, function string,
 	if err != nil {
 		return none, err
 	}
-	tree, err := cdp.Call(ctx, target, page.GetFrameTree, cdp.Empty{})
-	if err != nil || tree.FrameTree == nil || tree.FrameTree.Frame == nil {
-		return none, errors.Join(errors.New("find the page's frame"), err)
-	}
-	world, err := cdp.Call(ctx, target, page.CreateIsolatedWorld, page.CreateIsolatedWorldParams{FrameID: tree.FrameTree.Frame.ID})
+	top := cdp.FrameID(target.TargetID) // a page and its top frame share their id
+	world, err := cdp.Call(ctx, target, page.CreateIsolatedWorld, page.CreateIsolatedWorldParams{FrameID: top})
 	if err != nil {
 		return none, fmt.Errorf("make a world aside: %w", err)
 	}
