@@ -60,7 +60,11 @@ func (r *Renderer) putTab(t *tab, req sandbox.RenderRequest, failed error) {
 	t.uses++
 	r.rest.Reset(idleTime)
 	r.returning.Go(func() {
-		if failed != nil || t.uses >= maxUses || !plain(req) || t.check(t.ctx) != nil {
+		keep := failed == nil && t.uses < maxUses && plain(req)
+		if keep {
+			t.traces.rest(t.ctx)
+		}
+		if !keep || t.check(t.ctx) != nil {
 			t.close()
 			t = nil
 		}

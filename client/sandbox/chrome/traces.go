@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/network"
@@ -23,6 +24,7 @@ import (
 type traces struct {
 	mu      sync.Mutex
 	pending map[network.RequestID]bool // requests on their way, which may outlive the page
+	rested  chan struct{}              // closed when none is pending; nil when nobody waits for that
 	left    string                     // what the page left; empty: nothing
 }
 
@@ -64,13 +66,40 @@ func (tr *traces) await(id network.RequestID, begins bool) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	if !begins {
-		delete(tr.pending, id)
+		if delete(tr.pending, id); len(tr.pending) == 0 && tr.rested != nil {
+			close(tr.rested)
+			tr.rested = nil
+		}
 		return
 	}
 	if tr.pending == nil {
 		tr.pending = make(map[network.RequestID]bool)
 	}
 	tr.pending[id] = true
+}
+
+// restTime is how long a page's last requests may take after its picture: the
+// browser tells of their end, and asks for an icon, when it finds the time.
+const restTime = 250 * time.Millisecond
+
+// rest waits for the requests on their way.
+func (tr *traces) rest(ctx context.Context) {
+	tr.mu.Lock()
+	if len(tr.pending) == 0 {
+		tr.mu.Unlock()
+		return
+	}
+	if tr.rested == nil {
+		tr.rested = make(chan struct{})
+	}
+	rested := tr.rested
+	tr.mu.Unlock()
+	limited, stop := context.WithTimeout(ctx, restTime)
+	defer stop()
+	select {
+	case <-rested:
+	case <-limited.Done():
+	}
 }
 
 // lasting are the headers that a browser obeys beyond the page that they came
