@@ -24,7 +24,15 @@ func addressOf(baseURL string) Address {
 	if err != nil || u.Host == "" {
 		return Address{}
 	}
-	return Address{Host: plainHost(u.Hostname()), Port: PortOf(u)}
+	// Browsers write both their own way.
+	host, port := plainHost(u.Hostname()), PortOf(u)
+	if name, err := hosts.ToASCII(host); err == nil {
+		host = name
+	}
+	if trimmed := strings.TrimLeft(port, "0"); trimmed != "" {
+		port = trimmed
+	}
+	return Address{Host: host, Port: port}
 }
 
 // names reports whether host is this sandbox by its name: the host of the base

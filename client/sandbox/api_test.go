@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -254,6 +255,35 @@ func TestLedger(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("ledger (-want +got):\n%s", diff)
+	}
+}
+
+// What is kept of a request does not keep the rest of it.
+func TestLongRequestsAreNotKept(t *testing.T) {
+	v := start(t, sandbox.Config{Faults: faults(t, "webhook-drop=0.5", "read-429=0")})
+	long := strings.Repeat("x", 800<<10)
+	send := func(i int) {
+		v.create("https://a.example", "tag", fmt.Sprintf("t%d", i), "country", "de", "user_agent", "mine", "unheard_of", long)
+		v.create("https://a.example", "video_format", long)
+		v.create("https://a.example", "name"+long, "1")
+		v.get("account/info", with("unheard_of", fmt.Sprint(i)+long))
+		kind, body := form("https://a.example\n"+strings.Repeat("\n", 800<<10), "country", "us", "junk", "1")
+		data[batch](t, v.post("batch/create", kind, body))
+	}
+	heap := func() uint64 {
+		v.settle()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	send(0)
+	before := heap()
+	for i := range 20 {
+		send(i)
+	}
+	if after := heap(); after > before+20<<20 {
+		t.Errorf("%d MiB are kept of 100 requests", (after-before)>>20)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // downloadBatch answers GET /batch/download with a ZIP archive of the batch's
@@ -121,7 +122,7 @@ func (a archive) pictures(archive *zip.Writer, i int, row batchRow) ([]string, e
 
 // noFormula puts an apostrophe in front of what a spreadsheet would calculate.
 func noFormula(cell string) string {
-	if cell != "" && strings.Contains("=+-@\t\r", cell[:1]) {
+	if first, _ := utf8.DecodeRuneInString(cell); cell != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", first) {
 		return "'" + cell
 	}
 	return cell

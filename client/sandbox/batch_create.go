@@ -19,6 +19,7 @@ const (
 	maxBatchBody = 16 << 20 // bytes
 	maxBatchRows = 10_000
 	maxOption    = 256 << 10 // bytes of one option
+	maxOptions   = 500       // names of options
 )
 
 // createBatch answers POST /batch/create: the SDKs' multipart form, answered
@@ -176,6 +177,8 @@ func readBatchForm(body io.Reader, boundary string) (batchList, error) {
 			list.urls = appendLines(orElseEmpty(list.urls), value)
 		case len(value) > maxOption:
 			return list, tooLong(name)
+		case len(list.options) > maxOptions:
+			return list, badBody("The form has too many options")
 		default:
 			list.options.Add(name, string(value))
 		}
@@ -197,7 +200,7 @@ func appendLines(found []string, file []byte) []string {
 			break
 		}
 		if line = strings.TrimSpace(line); line != "" {
-			found = append(found, line)
+			found = append(found, strings.Clone(line)) // without the rest of the file
 		}
 	}
 	return found
@@ -218,9 +221,9 @@ func readBatchObject(body io.Reader) (batchList, error) {
 	if err != nil {
 		return list, fmt.Errorf("%w: %w", badBody("The body is cut off"), err)
 	}
-	var object map[string]json.RawMessage
-	if err := json.Unmarshal(data, &object); err != nil || object == nil {
-		return list, badBody("The body is neither a multipart form nor a JSON object")
+	object, err := members(data)
+	if err != nil {
+		return list, err
 	}
 	for name, raw := range object {
 		switch {
@@ -235,6 +238,37 @@ func readBatchObject(body io.Reader) (batchList, error) {
 		}
 	}
 	return list, nil
+}
+
+// members reads a JSON object, and no more of it than a batch may have.
+func members(data []byte) (map[string]json.RawMessage, error) {
+	wrong := badBody("The body is neither a multipart form nor a JSON object")
+	read := json.NewDecoder(bytes.NewReader(data))
+	if first, err := read.Token(); err != nil || first != json.Delim('{') {
+		return nil, wrong
+	}
+	object := make(map[string]json.RawMessage)
+	for read.More() {
+		name, err := read.Token()
+		if err != nil {
+			return nil, wrong
+		}
+		var raw json.RawMessage
+		if err := read.Decode(&raw); err != nil {
+			return nil, wrong
+		}
+		object[name.(string)] = raw
+		if len(object) > maxOptions {
+			return nil, badBody("The body has too many options")
+		}
+	}
+	if _, err := read.Token(); err != nil {
+		return nil, wrong
+	}
+	if _, err := read.Token(); !errors.Is(err, io.EOF) {
+		return nil, wrong
+	}
+	return object, nil
 }
 
 // addresses reads a JSON list of texts; null is none.

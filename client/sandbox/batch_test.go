@@ -380,6 +380,8 @@ func TestBatchRefusals(t *testing.T) {
 		{"very many lines", long, strings.Replace(longBody, "https://a.test\n", strings.Repeat("a\n", 1_000_000), 1), 422, `holds more than 3 addresses`},
 		{"a long option", "application/json", `{"urls":["a"],"country":"us","note":"` + strings.Repeat("n", 300_000) + `"}`, 422, `"note":["must not be longer`},
 		{"a long option of a form", valid, strings.Replace(body, "\r\nus\r\n", "\r\n"+strings.Repeat("u", 300_000)+"\r\n", 1), 422, `"country":["must not be longer`},
+		{"many names", "application/json", `{"urls":["a"],"country":"us"` + manyNames(600) + `}`, 400, `too many options`},
+		{"something after it", "application/json", `{"urls":["a"],"country":"us"} {}`, 400, `neither`},
 		{"many tags", "application/json", `{"urls":["a"],"country":"us","tag":["1"` + strings.Repeat(`,"2"`, 40) + `]}`, 422, `"tag":["must not be given more than 32 times`},
 		{"empty urls", "application/json", `{"urls":[],"country":"us"}`, 422, `"urls":["holds no address"]`},
 	} {
@@ -406,6 +408,14 @@ func TestBatchRefusals(t *testing.T) {
 	if l := v.srv.Ledger(); len(l.Creates)+len(l.Batches) != 0 || l.Spent != 0 {
 		t.Errorf("something took effect: %+v", l)
 	}
+}
+
+func manyNames(n int) string {
+	var text strings.Builder
+	for i := range n {
+		fmt.Fprintf(&text, `,"name%d":1`, i)
+	}
+	return text.String()
 }
 
 // Batches are bounded: the oldest one that has ended makes room.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"shotline/client/sandbox/raster"
 )
@@ -19,6 +20,10 @@ const (
 	costScreen = 1
 	costPage   = 2
 )
+
+// maxFailure is how much of a renderer's reason is kept, in bytes: pages may have
+// a part in it.
+const maxFailure = 1024
 
 // defaultCountry is what answers say when a create named none: in them it is
 // never null.
@@ -62,7 +67,8 @@ func (s *Server) place(o order) (*screenshot, object, error) {
 
 // readOrder reads all of an order but the address.
 func (s *Server) readOrder(p *params) order {
-	q := p.query
+	ignored := withoutEffect(slices.Collect(maps.Keys(p.query)))
+	p.query = heeded(p.query)
 	o := order{
 		render: RenderRequest{
 			Frame:  p.frame(),
@@ -77,14 +83,14 @@ func (s *Server) readOrder(p *params) order {
 		country:   p.word("country", defaultCountry),
 		region:    p.word("region", ""),
 		video:     p.flag("video"),
-		ignored:   withoutEffect(slices.Collect(maps.Keys(q))),
+		ignored:   ignored,
 		cost:      costScreen,
 		createdAt: s.cfg.Now(),
 	}
 	if o.render.FullPage {
 		o.cost = costPage
 	}
-	if q.Get("script") != "" {
+	if p.query.Get("script") != "" {
 		p.refuse("script", "names a script of the account, and the sandbox keeps none: use script_inline")
 	}
 	return o
@@ -153,6 +159,7 @@ func (s *Server) renderOne(shot *screenshot) {
 		failure = fmt.Sprintf("page did not finish within %s", limit)
 	case err != nil:
 		failure = err.Error()
+		failure = strings.ToValidUTF8(failure[:min(len(failure), maxFailure)], "")
 	}
 	at := s.cfg.Now()
 	due := s.deliveriesFor(&shot.told, shot.order, func() notice { return s.noticeOf(shot, result, failure) })

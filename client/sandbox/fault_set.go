@@ -14,6 +14,9 @@ import (
 // oldest is forgotten: its next occurrence is its first again.
 const maxSubjects = 200_000
 
+// maxSubject is how much of a subject is kept, in bytes.
+const maxSubject = 500
+
 // trap is a fault ready to spring.
 type trap struct {
 	name        string
@@ -70,6 +73,11 @@ type chance struct {
 func (f *faultSet) next(subject string) chance {
 	if f == nil {
 		return chance{}
+	}
+	if len(subject) > maxSubject { // its beginning, and what tells it from others
+		h := fnv.New128a()
+		_, _ = h.Write([]byte(subject))
+		subject = fmt.Sprintf("%s… %x", subject[:maxSubject], h.Sum(nil))
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -1,6 +1,10 @@
 package sandbox
 
-import "slices"
+import (
+	"net/url"
+	"slices"
+	"strings"
+)
 
 // Treatment is what the sandbox does with a parameter of a create.
 type Treatment string
@@ -90,6 +94,20 @@ var options = []Option{
 	{"script", Refused, "a stored script of the account; use script_inline"},
 }
 
+// heeded copies what is given of options that are not ignored. A part of a query
+// or a body, kept with a screenshot, would keep all of it in memory.
+func heeded(given url.Values) url.Values {
+	own := make(url.Values)
+	for _, o := range options {
+		for _, value := range given[o.Name] {
+			if o.Treatment != Ignored {
+				own.Add(o.Name, strings.Clone(value))
+			}
+		}
+	}
+	return own
+}
+
 // Options lists what a create may ask for, in the order of the table.
 func Options() []Option { return slices.Clone(options) }
 
@@ -104,7 +122,7 @@ func withoutEffect(names []string) []string {
 		}
 		i := slices.IndexFunc(options, func(o Option) bool { return o.Name == name })
 		if i < 0 || options[i].Treatment == Ignored {
-			idle = append(idle, name[:min(len(name), maxWord)])
+			idle = append(idle, strings.Clone(name[:min(len(name), maxWord)]))
 		}
 	}
 	slices.Sort(idle)

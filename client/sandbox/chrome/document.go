@@ -20,7 +20,7 @@ const ending = `(address, title) => [
 
 // describe notes where the page ended up and what it is called.
 func (r *run) describe(ctx context.Context) error {
-	told, err := aside[[2]string](ctx, r.target, ending, maxAddress, maxTitle)
+	told, err := call[[2]string](ctx, r.target, ending, maxAddress, maxTitle)
 	if err != nil {
 		return fmt.Errorf("read the page's address and title: %w", err)
 	}
@@ -41,7 +41,7 @@ func (r *run) html(ctx context.Context) error {
 	if !r.req.HTML {
 		return nil
 	}
-	text, err := aside[*string](ctx, r.target, source, maxHTML)
+	text, err := call[*string](ctx, r.target, source, maxHTML)
 	if err != nil {
 		return fmt.Errorf("read the HTML: %w", err)
 	}

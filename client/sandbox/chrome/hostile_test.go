@@ -247,6 +247,21 @@ func TestPageCannotSayTooMuch(t *testing.T) {
 	if r.Title != "mine" || r.FinalURL != "" || !strings.Contains(string(r.HTML), "<p>written</p>") {
 		t.Errorf("title %.50q, address %.50q, HTML %.100q", r.Title, r.FinalURL, r.HTML)
 	}
+	// Nor does a failed step or the waiting for pictures.
+	page = serveHTML(t, `<!doctype html><title>mine</title><select id="s"><option>a</select><img loading="lazy" src="/x"><script>
+		const long = "A".repeat(20 << 20)
+		const toss = () => { throw new Error(long) }
+		JSON.stringify = () => long
+		window.Promise = Document.prototype.querySelectorAll = Array.prototype.filter = Array.prototype.map = toss
+		</script>`)
+	fill := sandbox.Step{Command: sandbox.StepFill, Selector: "#s", Value: "z"}
+	_, err = shared(t).Render(t.Context(), sandbox.RenderRequest{URL: page, Device: small, Pace: sandbox.Pace{Steps: []sandbox.Step{fill}}})
+	if err == nil || err.Error() != `step 1 (fill): the element "#s" has no option "z"` {
+		t.Errorf("the step failed with %.200v", err)
+	}
+	if _, err := shared(t).Render(t.Context(), sandbox.RenderRequest{URL: page, Device: small, Frame: sandbox.Frame{FullPage: true}}); err != nil {
+		t.Errorf("the full page: %.200v", err)
+	}
 }
 
 // The sandbox's own API is out of reach by every way that a page has.

@@ -16,46 +16,33 @@ import (
 // maxExceptionText bounds what a page's own words may add to a reason.
 const maxExceptionText = 200
 
-// call runs a JavaScript function in the page with the arguments, waits when it
-// returns a promise, and reads its result.
+// call runs a JavaScript function with the arguments, waits when it returns a
+// promise, and reads its result. The function sees the page's document as it is,
+// and nothing that the page's scripts have put in place of String, Promise and
+// the like: it runs in a world of its own.
 func call[T any](ctx context.Context, target *chromedp.Target, function string, args ...any) (T, error) {
-	expression, err := calling(function, args)
-	if err != nil {
-		var none T
-		return none, err
-	}
-	return chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise)(ctx, target)
-}
-
-// aside is call in a world of its own: it sees the page's document as it is, and
-// nothing that the page's scripts have put in place of String, slice and the
-// like.
-func aside[T any](ctx context.Context, target *chromedp.Target, function string, args ...any) (T, error) {
-	var none T
-	expression, err := calling(function, args)
-	if err != nil {
-		return none, err
-	}
-	top := cdp.FrameID(target.TargetID) // a page and its top frame share their id
-	world, err := cdp.Call(ctx, target, page.CreateIsolatedWorld, page.CreateIsolatedWorldParams{FrameID: top})
-	if err != nil {
-		return none, fmt.Errorf("make a world aside: %w", err)
-	}
-	in := func(p *runtime.EvaluateParams) { p.ContextID = world.ExecutionContextID }
-	return chromedp.Evaluate[T](expression, in)(ctx, target)
-}
-
-// calling is the call of a function with arguments, in JavaScript.
-func calling(function string, args []any) (string, error) {
 	list := make([]string, len(args))
 	for i, arg := range args {
 		text, err := json.Marshal(arg)
 		if err != nil {
-			return "", fmt.Errorf("argument of a page function: %w", err)
+			var none T
+			return none, fmt.Errorf("argument of a page function: %w", err)
 		}
 		list[i] = string(text)
 	}
-	return "(" + function + ")(" + strings.Join(list, ", ") + ")", nil
+	return aside[T](ctx, target, "("+function+")("+strings.Join(list, ", ")+")")
+}
+
+// aside evaluates an expression in the world of call.
+func aside[T any](ctx context.Context, target *chromedp.Target, expression string) (T, error) {
+	top := cdp.FrameID(target.TargetID) // a page and its top frame share their id
+	world, err := cdp.Call(ctx, target, page.CreateIsolatedWorld, page.CreateIsolatedWorldParams{FrameID: top})
+	if err != nil {
+		var none T
+		return none, fmt.Errorf("make a world aside: %w", err)
+	}
+	in := func(p *runtime.EvaluateParams) { p.ContextID = world.ExecutionContextID }
+	return chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise, in)(ctx, target)
 }
 
 // send gives the browser a command that answers nothing.

@@ -20,7 +20,7 @@ func (r *run) hidePopups(ctx context.Context) error {
 	if !r.req.HidePopups {
 		return nil
 	}
-	_, err := chromedp.Evaluate[chromedp.Void](popupsScript)(ctx, r.target)
+	_, err := aside[chromedp.Void](ctx, r.target, popupsScript)
 	if exceptionText(err) != "" {
 		return nil
 	}
