@@ -279,11 +279,11 @@ func TestLongRequestsAreNotKept(t *testing.T) {
 	}
 	send(0)
 	before := heap()
-	for i := range 20 {
+	for i := range 10 {
 		send(i)
 	}
-	if after := heap(); after > before+20<<20 {
-		t.Errorf("%d MiB are kept of 100 requests", (after-before)>>20)
+	if after := heap(); after > before+4<<20 {
+		t.Errorf("%d MiB are kept of 50 requests", (after-before)>>20)
 	}
 }
 
