@@ -14,8 +14,9 @@ import (
 
 // BatchRequest asks for one screenshot of each of many pages.
 type BatchRequest struct {
-	// URLs are the pages, at least one; space around them is removed. The largest number that the vendor
-	// accepts is not documented; the request is built in memory.
+	// URLs are the pages, at least one; space around them is removed. The
+	// largest number that the vendor accepts is not documented; the request is
+	// built in memory.
 	URLs []string
 	// Country is where the pages are opened from, such as "us". Required.
 	Country string
@@ -36,9 +37,11 @@ func (r BatchRequest) form() (*form, error) {
 	if len(r.URLs) == 0 {
 		return nil, &ParamError{Name: "urls", Reason: "is empty"}
 	}
+	r.URLs = slices.Clone(r.URLs)
 	for i, address := range r.URLs {
+		r.URLs[i] = strings.TrimSpace(address)
 		switch {
-		case strings.TrimSpace(address) == "":
+		case r.URLs[i] == "":
 			return nil, &ParamError{Name: "urls", Reason: fmt.Sprintf("entry %d is empty", i+1)}
 		case strings.ContainsAny(address, "\r\n"):
 			return nil, &ParamError{Name: "urls", Reason: fmt.Sprintf("entry %d has a line break in it", i+1)}
@@ -74,11 +77,7 @@ func (r BatchRequest) object(options url.Values) (*form, error) {
 	if apps := options.Get("apps"); strings.HasPrefix(apps, "{") {
 		object["apps"] = json.RawMessage(apps)
 	}
-	urls := make([]string, len(r.URLs))
-	for i, address := range r.URLs {
-		urls[i] = strings.TrimSpace(address)
-	}
-	object["urls"], object["country"] = urls, r.Country
+	object["urls"], object["country"] = r.URLs, r.Country
 	data, err := plainJSON(object)
 	if err != nil {
 		return nil, fmt.Errorf("encode batch: %w", err)
@@ -95,7 +94,7 @@ func (r BatchRequest) multipart(options url.Values) (*form, error) {
 		"Content-Type":        {"text/plain; charset=utf-8"},
 	})
 	for _, address := range r.URLs {
-		fmt.Fprintln(file, strings.TrimSpace(address))
+		fmt.Fprintln(file, address)
 	}
 	options.Set("country", r.Country)
 	for _, name := range slices.Sorted(maps.Keys(options)) {

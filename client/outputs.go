@@ -50,9 +50,9 @@ const (
 )
 
 // Delete removes a screenshot, or a part of it, from the vendor; an empty scope
-// is ScopeAll. Nothing is documented about its credits. An unknown id, which a deleted one
-// is, gives ErrNotFound: after a call without an answer, which fails with a
-// CallError, that is how a second one can end.
+// is ScopeAll. Nothing is documented about its credits. An unknown id, which a
+// deleted one is, gives ErrNotFound: after a call without an answer, which fails
+// with a CallError, that is how a second one can end.
 //
 // Vendor: endpoint reference, GET /screenshot/delete.
 func (c *Client) Delete(ctx context.Context, id string, scope Scope) error {

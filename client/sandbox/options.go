@@ -126,5 +126,5 @@ func withoutEffect(names []string) []string {
 		}
 	}
 	slices.Sort(idle)
-	return slices.Clip(idle[:min(len(idle), maxIgnored)])
+	return slices.Clone(idle[:min(len(idle), maxIgnored)]) // without the rest
 }

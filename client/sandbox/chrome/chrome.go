@@ -18,7 +18,8 @@
 // pool.go hands tabs out, page.go leads one render through its tab: emulate.go
 // and agent.go make the browser another device, visit.go asks for the page,
 // moves.go, settle.go and steps.go with element.go do what was asked for in it,
-// capture.go, document.go and pdf.go bring home what it looks like. intercept.go
+// capture.go, document.go and pdf.go bring home what it looks like, all of them
+// with questions to the page that script.go asks out of its reach. intercept.go
 // stops or answers requests inside the browser, those for the demo hosts by way
 // of demo.go; reason.go turns the browser's error codes into sentences, find.go
 // looks for a browser on this machine, environment.go says what of our
@@ -31,8 +32,9 @@
 // out, the proxy of package egress, which looks up names and dials by itself and
 // checks each address that it dials; local files and WebRTC's datagrams have
 // none. The sandbox that asks (sandbox.RenderRequest.Own) is shut for it, and
-// from then on for every page, though its network is allowed. As root Chromium refuses to start with its
-// process sandbox, so it runs without; New logs a warning then.
+// from then on for every page, though its network is allowed. As root Chromium
+// refuses to start with its process sandbox, so it runs without; New logs a
+// warning then.
 //
 // A page that crashes takes down its own tab and fails its own render. When
 // the browser process dies, the renders in flight fail and the next one starts
