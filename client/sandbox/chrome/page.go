@@ -86,13 +86,18 @@ func (r *run) perform(ctx context.Context) error {
 	return nil
 }
 
+// newsTime is how long the news of a crash may come after what the crash broke.
+const newsTime = 500 * time.Millisecond
+
 // explain turns what stopped a render into a reason for the person who asked.
 func (r *run) explain(limited context.Context, err error) error {
 	var told fault
+	if errors.As(err, &told) {
+		return told
+	}
+	_ = pause(limited, newsTime) // none when limited has ended
 	cause := context.Cause(limited)
 	switch {
-	case errors.As(err, &told):
-		return told
 	case errors.Is(cause, errPageTimeout):
 		return fmt.Errorf("%s within %v", r.stage, r.limit)
 	case errors.Is(cause, errTabCrashed):
