@@ -28,7 +28,7 @@ func (o *Orchestrator) Keep(ctx context.Context, d jobs.Delivery) error {
 func (o *Orchestrator) closeLoop(ctx context.Context) {
 	o.every(ctx, closeEvery, o.nudgeCloser, func(ctx context.Context) {
 		for ctx.Err() == nil {
-			applied, err := o.closeOnce(ctx)
+			applied, err := o.CloseOnce(ctx)
 			if err != nil {
 				o.logError(ctx, "apply the inbox", err)
 				return
@@ -40,8 +40,8 @@ func (o *Orchestrator) closeLoop(ctx context.Context) {
 	})
 }
 
-// closeOnce applies one portion of the inbox.
-func (o *Orchestrator) closeOnce(ctx context.Context) (jobs.Applied, error) {
+// CloseOnce applies one portion of the inbox.
+func (o *Orchestrator) CloseOnce(ctx context.Context) (jobs.Applied, error) {
 	applied, err := o.store.ApplyInbox(ctx, o.clock.Now(), closeChunk)
 	if err != nil {
 		return applied, err

@@ -3,15 +3,16 @@
 //
 // Everything it knows is in the store. Store, vendor, queue and clock come in
 // from outside, and so do the ids of batches and workers; each activity is one
-// exported or internal step that a loop, an asynq task or a test calls:
+// step that a loop, an asynq task, a simulation or a test calls:
 //
 //	SubmitBatch     leases queued jobs, commits intents, calls the vendor   (submit.go)
 //	resolveDoubts   looks up creates without an answer by their tags        (doubt.go)
-//	closeOnce       applies the inbox                                       (close.go)
+//	CloseOnce       applies the inbox                                       (close.go)
 //	CheckDeadlines  asks about overdue jobs, closes or extends them         (deadline.go)
-//	pollOnce        asks the vendor about pending jobs in bulk              (poll.go)
+//	PollOnce        asks the vendor about pending jobs in bulk              (poll.go)
 //	SummarizeBatch  fills in reasons and costs, computes, stores            (summarize.go)
-//	sweepOnce       derives from the store what is owed and enqueues it     (sweep.go)
+//	WatchOnce       enqueues what batches owe                               (sweep.go)
+//	SweepOnce       derives from the store all that is owed                 (sweep.go)
 //
 // A step may run twice, late or never, in several processes at once: guarded
 // updates in the store decide. The queue only wakes; losing it loses time.

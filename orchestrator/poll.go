@@ -66,15 +66,15 @@ func (o *Orchestrator) pollLoop(ctx context.Context) {
 		return
 	}
 	for p := newPace(o.cfg.Poll); o.clock.Sleep(ctx, p.wait) == nil; {
-		closed, err := o.pollOnce(ctx, p.wait)
+		closed, err := o.PollOnce(ctx, p.wait)
 		o.logError(ctx, "poll pending jobs", err)
 		p = p.next(closed)
 	}
 }
 
-// pollOnce asks the vendor about all jobs that have been pending for at least
+// PollOnce asks the vendor about all jobs that have been pending for at least
 // age, and returns how many it closed.
-func (o *Orchestrator) pollOnce(ctx context.Context, age time.Duration) (closed int, err error) {
+func (o *Orchestrator) PollOnce(ctx context.Context, age time.Duration) (closed int, err error) {
 	if _, paused := o.throttle.paused(); paused {
 		return 0, nil
 	}

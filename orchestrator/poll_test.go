@@ -15,7 +15,7 @@ func TestPollingClosesInBulk(t *testing.T) {
 	r.submitAll()
 	r.vendor.end(client.StatusFinished)
 	before := r.vendor.calls
-	closed, err := r.pollOnce(r.ctx(), 0)
+	closed, err := r.PollOnce(r.ctx(), 0)
 	r.must(err)
 	if closed != 250 {
 		t.Errorf("closed %d, want 250", closed)
@@ -36,7 +36,7 @@ func TestPollingAFewTakesSingleCalls(t *testing.T) {
 	}
 	r.vendor.end(client.StatusFinished)
 	before := r.vendor.calls
-	closed, err := r.pollOnce(r.ctx(), 0)
+	closed, err := r.PollOnce(r.ctx(), 0)
 	r.must(err)
 	if calls := r.vendor.calls - before; closed != 2 || calls != 2 {
 		t.Errorf("closed %d with %d calls, want 2 with 2", closed, calls)
@@ -50,7 +50,7 @@ func TestPollingAVendorThatMatchesOnlyTheFirstTag(t *testing.T) {
 	r.vendor.untagged = true
 	r.submitAll()
 	r.vendor.end(client.StatusFinished)
-	closed, err := r.pollOnce(r.ctx(), 0)
+	closed, err := r.PollOnce(r.ctx(), 0)
 	r.must(err)
 	if closed != 5 {
 		t.Errorf("closed %d, want 5", closed)
@@ -63,7 +63,7 @@ func TestYoungJobsAreNotPolledFor(t *testing.T) {
 	r.load(3)
 	r.submitAll()
 	before := r.vendor.calls
-	_, err := r.pollOnce(r.ctx(), 10*time.Second)
+	_, err := r.PollOnce(r.ctx(), 10*time.Second)
 	r.must(err)
 	if r.vendor.calls != before {
 		t.Error("jobs that were just submitted were asked about")

@@ -122,7 +122,7 @@ func (r *rig) job(row int64) jobs.Job {
 func (r *rig) webhook(screenshot string, outcome jobs.Outcome) {
 	r.t.Helper()
 	r.must(r.Keep(r.ctx(), jobs.Delivery{ReceivedAt: r.clock.Now(), Event: "screenshot", ScreenshotID: screenshot, Outcome: outcome, Body: []byte("{}")}))
-	_, err := r.closeOnce(r.ctx())
+	_, err := r.CloseOnce(r.ctx())
 	r.must(err)
 }
 
@@ -132,7 +132,7 @@ func (r *rig) webhooks(outcome jobs.Outcome) {
 	for _, shot := range r.vendor.shots {
 		r.must(r.Keep(r.ctx(), jobs.Delivery{ReceivedAt: r.clock.Now(), Event: "screenshot", ScreenshotID: shot.ID, Outcome: outcome, Body: []byte("{}")}))
 	}
-	_, err := r.closeOnce(r.ctx())
+	_, err := r.CloseOnce(r.ctx())
 	r.must(err)
 }
 
@@ -155,7 +155,7 @@ func (r *rig) expect(want map[jobs.State]int64) {
 
 func (r *rig) sweep() {
 	r.t.Helper()
-	r.must(r.sweepOnce(r.ctx()))
+	r.must(r.SweepOnce(r.ctx()))
 }
 
 func one(c *Config) { c.Concurrency = 1 }

@@ -276,7 +276,7 @@ func TestStoppingHandsBackWhatWasNotSent(t *testing.T) {
 	r.vendor.onCreate = nil
 	r.queue.take()
 	next := r.another("worker2")
-	r.must(next.enqueueOwed(r.ctx()))
+	r.must(next.WatchOnce(r.ctx()))
 	if got := r.queue.take(); len(got) != 1 || !strings.HasPrefix(got[0], "submit b1") {
 		t.Errorf("after the stop %q is owed, want the batch's submission at once", got)
 	}

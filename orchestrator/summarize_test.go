@@ -111,7 +111,7 @@ func TestExplainingTakesFewCallsAndScans(t *testing.T) {
 				}
 				r.must(r.Keep(r.ctx(), jobs.Delivery{ReceivedAt: r.clock.Now(), ScreenshotID: shot.ID, Outcome: outcome}))
 			}
-			_, err := r.closeOnce(r.ctx())
+			_, err := r.CloseOnce(r.ctx())
 			r.must(err)
 			if len(failed) > 0 {
 				r.vendor.end(client.StatusError, failed...)

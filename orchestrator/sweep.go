@@ -23,7 +23,7 @@ const (
 // the queue.
 func (o *Orchestrator) sweepLoop(ctx context.Context) {
 	o.every(ctx, o.cfg.SweepEvery, nil, func(ctx context.Context) {
-		o.logError(ctx, "sweep", o.sweepOnce(ctx))
+		o.logError(ctx, "sweep", o.SweepOnce(ctx))
 	})
 }
 
@@ -34,7 +34,7 @@ func (o *Orchestrator) watchLoop(ctx context.Context) {
 	o.every(ctx, watchEvery, o.nudgeWatcher, func(ctx context.Context) {
 		version, err := o.store.DataVersion(ctx)
 		if err == nil && version != seen {
-			if err = o.enqueueOwed(ctx); err == nil {
+			if err = o.WatchOnce(ctx); err == nil {
 				seen = version
 			}
 		}
@@ -42,10 +42,10 @@ func (o *Orchestrator) watchLoop(ctx context.Context) {
 	})
 }
 
-// sweepOnce makes one pass over everything that is owed. One worker does it at
+// SweepOnce makes one pass over everything that is owed. One worker does it at
 // a time: the tick is claimed in the store. A step that fails does not keep
 // the others from their turn.
-func (o *Orchestrator) sweepOnce(ctx context.Context) error {
+func (o *Orchestrator) SweepOnce(ctx context.Context) error {
 	now := o.clock.Now()
 	mine, err := o.store.ClaimTick(ctx, sweepTick, now, now.Add(o.cfg.SweepEvery/2))
 	if err != nil || !mine {
@@ -54,7 +54,7 @@ func (o *Orchestrator) sweepOnce(ctx context.Context) error {
 	return errors.Join(
 		o.expireLeases(ctx),
 		o.resolveDoubts(ctx),
-		o.enqueueOwed(ctx),
+		o.WatchOnce(ctx),
 		o.enqueueOverdue(ctx),
 		o.settleHeld(ctx),
 		o.removeStaleImports(ctx),
@@ -69,9 +69,9 @@ func (o *Orchestrator) expireLeases(ctx context.Context) error {
 	return err
 }
 
-// enqueueOwed turns what batches owe into tasks. A task that cannot be
+// WatchOnce turns what batches owe into tasks. A task that cannot be
 // enqueued, or is lost, is claimed again after claimAgain.
-func (o *Orchestrator) enqueueOwed(ctx context.Context) error {
+func (o *Orchestrator) WatchOnce(ctx context.Context) error {
 	now := o.clock.Now()
 	owed, err := o.store.ClaimWork(ctx, now, now.Add(claimAgain))
 	if err != nil {
@@ -109,7 +109,7 @@ func (o *Orchestrator) enqueueOverdue(ctx context.Context) error {
 // settleHeld lets the store decide about held deliveries also when nothing new
 // comes in.
 func (o *Orchestrator) settleHeld(ctx context.Context) error {
-	_, err := o.closeOnce(ctx)
+	_, err := o.CloseOnce(ctx)
 	return err
 }
 

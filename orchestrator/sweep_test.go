@@ -31,7 +31,7 @@ func TestWorkIsOwedWhileTheQueueIsAway(t *testing.T) {
 	r := newRig(t)
 	r.load(1)
 	r.queue.away = true
-	if err := r.sweepOnce(r.ctx()); err == nil {
+	if err := r.SweepOnce(r.ctx()); err == nil {
 		t.Error("nobody was told that the queue is away")
 	}
 	r.queue.away = false
@@ -48,7 +48,7 @@ func TestOneSweepAmongWorkers(t *testing.T) {
 	r.load(1)
 	other := r.another("worker2")
 	r.sweep()
-	r.must(other.sweepOnce(r.ctx()))
+	r.must(other.SweepOnce(r.ctx()))
 	if got := r.queue.take(); len(got) != 1 {
 		t.Errorf("two workers enqueued %q, want one submission", got)
 	}
@@ -109,7 +109,7 @@ func TestALongPauseDoesNotOutliveTheProcess(t *testing.T) {
 	r.submitAll()
 	r.queue.take() // the queue is gone as well
 	r.clock.advance(time.Minute + claimAgain)
-	r.must(r.another("worker2").sweepOnce(r.ctx()))
+	r.must(r.another("worker2").SweepOnce(r.ctx()))
 	if got := r.queue.take(); len(got) != 1 || !strings.HasPrefix(got[0], "submit") {
 		t.Errorf("enqueued %q, want the submission", got)
 	}
