@@ -6,13 +6,14 @@ BINARY := $(BUILD)/shotline
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
-.PHONY: help build demo test lint fuzz bench deps clean
+.PHONY: help build demo test lint fuzz bench simulate deps clean
 
 help:
 	@echo 'make demo    build, and see everything at work in one process'
 	@echo 'make test    lint, then all tests with the race detector'
 	@echo 'make fuzz    every fuzz test for FUZZTIME (10s)'
 	@echo 'make bench   benchmarks of the hot paths'
+	@echo 'make simulate SEEDS=n   that many simulated disasters, on all cores'
 	@echo 'make deps    install what demo and test need, or say what is missing'
 	@echo 'make build   $(BINARY)'
 
@@ -40,6 +41,12 @@ fuzz:
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
 		done; \
 	done
+
+# A failing seed names itself: make simulate FIRST=seed SEEDS=1 LINES=1
+SEEDS ?= 1000
+FIRST ?= 1
+simulate:
+	$(GO) test -count=1 -timeout 0 -run '^TestSeeds$$' ./orchestrator/simulation -seeds $(SEEDS) -first $(FIRST) $(if $(LINES),-lines)
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -16,10 +17,17 @@ const explainFor = 2 * time.Minute
 
 const countPages = 20
 
+// listAgain is when a listing that lagged behind is asked again.
+const listAgain = 2 * time.Second
+
+// errLags: the vendor's listing does not show all screenshots yet.
+var errLags = errors.New("the listing lags behind")
+
 // SummarizeBatch computes and stores the summary of a finished batch's newest
 // revision, once. Before that it asks the vendor, in bulk, for the costs and
-// reasons that no webhook tells. Without an answer it fails, to be called
-// again, until explainFor is over, and then does without.
+// reasons that no webhook tells. A listing that does not show all of it yet is
+// asked again until the settle time is over. Without an answer it fails, to be
+// called again, until explainFor is over, and then does without.
 func (o *Orchestrator) SummarizeBatch(ctx context.Context, batch string) error {
 	b, err := o.store.Batch(ctx, batch)
 	if err != nil {
@@ -33,7 +41,10 @@ func (o *Orchestrator) SummarizeBatch(ctx context.Context, batch string) error {
 		return nil
 	}
 	defer done()
-	if err := o.explainInTime(ctx, b); err != nil {
+	if err := o.explainInTime(ctx, b); errors.Is(err, errLags) && o.clock.Now().Before(b.FinishedAt.Add(o.cfg.Settle)) {
+		_, err := o.store.WakeBatch(ctx, batch, o.clock.Now().Add(listAgain))
+		return err
+	} else if err != nil && !errors.Is(err, errLags) {
 		if o.clock.Now().Before(b.FinishedAt.Add(explainFor)) {
 			return fmt.Errorf("summarize batch %s: costs and reasons: %w", batch, err)
 		}
@@ -70,37 +81,81 @@ func (o *Orchestrator) explainInTime(ctx context.Context, b jobs.Batch) error {
 }
 
 // explain fills in costs and reasons: all screenshots of the batch when costs
-// are unknown, only its failures when just reasons are. What is missing takes a
-// scan of the batch to count, so it is counted again only once the pages have
-// told enough, and ever more rarely, up to countPages pages later.
+// are unknown, only its failures when just reasons are. A vendor may match a
+// screenshot's first tag alone: where the batch's tag shows nothing, as many of
+// the account's newest screenshots are gone through as the batch could fill.
 func (o *Orchestrator) explain(ctx context.Context, b jobs.Batch) error {
-	costs, reasons, err := o.store.Unexplained(ctx, b.ID)
-	if err != nil || costs+reasons == 0 {
+	x := explanation{Orchestrator: o, batch: b}
+	take := func(shots []client.Screenshot) (bool, error) { return x.take(ctx, shots) }
+	if err := x.count(ctx); err != nil || x.complete() {
 		return err
 	}
 	options := client.ListOptions{Tag: jobs.BatchTag(b.ID)}
-	if costs == 0 {
+	if x.costs == 0 {
 		options.Status = client.StatusError
 	}
-	pages, next := 0, 0
-	return o.list(ctx, options, b.ID, func(shots []client.Screenshot) (bool, error) {
-		observations := newMatcher(nil).match(shots)
-		if err := o.record(ctx, b, observations); err != nil {
-			return false, err
+	if err := o.list(ctx, options, b.ID, take); err != nil || x.complete() {
+		return err
+	}
+	if x.pages == 0 {
+		options.Tag = ""
+		x.most = int(b.Counts.Accepted())/listPage + 1 + countPages
+		if err := o.list(ctx, options, b.ID, take); err != nil {
+			return err
 		}
-		for _, told := range observations {
-			if told.Cost != nil {
-				costs--
-			}
-			if told.Error != "" {
-				reasons--
-			}
+	}
+	if err := x.count(ctx); err != nil || x.costs <= x.costless {
+		return err
+	}
+	return errLags
+}
+
+// explanation is what is still missing of a batch. To count that takes a scan
+// of the batch, so it is counted again only once the pages have told enough,
+// and ever more rarely, up to countPages pages later.
+type explanation struct {
+	*Orchestrator
+	batch          jobs.Batch
+	costs, reasons int // missing
+	pages, next    int // seen, and at which to count again
+	most           int // pages to be seen at the most; 0: all
+	costless       int // shown without a cost
+}
+
+func (x *explanation) complete() bool { return x.costs+x.reasons == 0 }
+
+func (x *explanation) count(ctx context.Context) (err error) {
+	x.costs, x.reasons, err = x.store.Unexplained(ctx, x.batch.ID)
+	return err
+}
+
+// take records a page and reports whether more are needed.
+func (x *explanation) take(ctx context.Context, shots []client.Screenshot) (more bool, err error) {
+	observations := newMatcher(nil).match(shots)
+	if err := x.record(ctx, x.batch, observations); err != nil {
+		return false, err
+	}
+	for _, told := range observations {
+		switch {
+		case told.Job.Batch != x.batch.ID: // of an untagged listing
+			continue
+		case told.Cost != nil:
+			x.costs--
+		default:
+			x.costless++
 		}
-		if pages++; costs > 0 || reasons > 0 || pages < next {
-			return true, nil
+		if told.Error != "" {
+			x.reasons--
 		}
-		next = pages + min(pages, countPages)
-		costs, reasons, err = o.store.Unexplained(ctx, b.ID)
-		return costs+reasons > 0, err
-	})
+	}
+	x.pages++
+	if x.most > 0 && x.pages >= x.most {
+		return false, nil
+	}
+	if x.costs > 0 || x.reasons > 0 || x.pages < x.next {
+		return true, nil
+	}
+	x.next = x.pages + min(x.pages, countPages)
+	err = x.count(ctx)
+	return !x.complete(), err
 }

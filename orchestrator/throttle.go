@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,12 +35,12 @@ type throttle struct {
 	inUse      int
 	pauseUntil time.Time
 	pauseNext  time.Duration
-	stumbles   int           // creates without an answer since the last good one
-	freed      chan struct{} // closed and renewed when a slot may have become free
+	stumbles   int             // creates without an answer since the last good one
+	waiting    []chan struct{} // who waits for a slot, first come first served; closed to give it
 }
 
 func newThrottle(concurrency int, perSecond float64, clock Clock) *throttle {
-	t := &throttle{clock: clock, limit: firstLimit, slowStart: true, pauseNext: firstPause, freed: make(chan struct{})}
+	t := &throttle{clock: clock, limit: firstLimit, slowStart: true, pauseNext: firstPause}
 	if concurrency > 0 {
 		t.fixed, t.limit = true, float64(concurrency)
 	}
@@ -66,20 +67,8 @@ func (t *throttle) paused() (time.Time, bool) {
 // acquire waits for a slot and for the rate. Every nil result must be followed
 // by one of succeeded, stumbled, troubled or released.
 func (t *throttle) acquire(ctx context.Context) error {
-	for {
-		t.mu.Lock()
-		if t.inUse < int(t.limit) {
-			t.inUse++
-			t.mu.Unlock()
-			break
-		}
-		freed := t.freed
-		t.mu.Unlock()
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-freed:
-		}
+	if err := t.takeSlot(ctx); err != nil {
+		return err
 	}
 	if t.rate == nil {
 		return nil
@@ -92,6 +81,33 @@ func (t *throttle) acquire(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// takeSlot waits in line, so that no batch's creates wait for ever behind those
+// of others.
+func (t *throttle) takeSlot(ctx context.Context) error {
+	t.mu.Lock()
+	if len(t.waiting) == 0 && t.inUse < int(t.limit) {
+		t.inUse++
+		t.mu.Unlock()
+		return nil
+	}
+	turn := make(chan struct{})
+	t.waiting = append(t.waiting, turn)
+	t.mu.Unlock()
+	select {
+	case <-turn:
+		return nil
+	case <-ctx.Done():
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if i := slices.Index(t.waiting, turn); i >= 0 {
+		t.waiting = slices.Delete(t.waiting, i, i+1)
+	} else {
+		t.free() // it was given while we left
+	}
+	return ctx.Err()
 }
 
 // released gives a slot back without a verdict on the vendor.
@@ -163,8 +179,12 @@ func (t *throttle) stumbled() {
 	t.released()
 }
 
+// free gives a slot back, and as many as there are to those who wait.
 func (t *throttle) free() {
 	t.inUse--
-	close(t.freed)
-	t.freed = make(chan struct{})
+	for len(t.waiting) > 0 && t.inUse < int(t.limit) {
+		close(t.waiting[0])
+		t.waiting = t.waiting[1:]
+		t.inUse++
+	}
 }

@@ -31,6 +31,8 @@ var mayImport = map[string][]string{
 	"client/sandbox/chrome": {"client/sandbox", "client/sandbox/egress", "client/sandbox/raster"},
 	"orchestrator":          {"jobs", "jobs/summary", "client"},
 	"testdata":              {},
+	// It plays everything but the command line.
+	"orchestrator/simulation": {"client", "jobs", "jobs/sqlite", "orchestrator", "receiver", "receiver/signature"},
 }
 
 // standardOnly are the packages that import nothing from outside of Go itself.

@@ -69,8 +69,9 @@ type Store struct {
 var _ jobs.Store = (*Store)(nil)
 
 type settings struct {
-	busy    time.Duration
-	readers int
+	busy       time.Duration
+	readers    int
+	commitHook func(committed bool) error
 }
 
 // Option changes how a store is opened.
@@ -83,6 +84,13 @@ func WithBusyTimeout(d time.Duration) Option { return func(s *settings) { s.busy
 
 // WithReaders sets how many reads run at the same time.
 func WithReaders(n int) Option { return func(s *settings) { s.readers = max(n, 1) } }
+
+// WithCommitHook has hook called around every COMMIT, in the goroutine that
+// writes: before it, when an error rolls the transaction back and goes to all
+// who share it, and after it. It is for simulating crashes and failing disks.
+func WithCommitHook(hook func(committed bool) error) Option {
+	return func(s *settings) { s.commitHook = hook }
+}
 
 // Open opens the store at path, creating the file or bringing its schema up to
 // date where needed. Errors name the path and are jobs.ErrUnavailable (no such
@@ -127,7 +135,7 @@ func open(ctx context.Context, path string, set settings) (_ *Store, err error) 
 	if err := prepareWriter(ctx, conn); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	s.writer = startWriter(conn)
+	s.writer = startWriter(conn, set.commitHook)
 
 	s.readDB, err = sql.Open("sqlite3", dsn(path, "mode=ro", busy, "_query_only=on", "_cache_size=-16384"))
 	if err != nil {

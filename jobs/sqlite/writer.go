@@ -49,16 +49,18 @@ type writer struct {
 	once sync.Once
 	conn *sql.Conn
 	tx   *tx
+	hook func(committed bool) error // may be nil
 
 	commits, operations atomic.Int64
 }
 
-func startWriter(conn *sql.Conn) *writer {
+func startWriter(conn *sql.Conn, hook func(committed bool) error) *writer {
 	w := &writer{
 		ops:  make(chan *operation, 2*groupLimit),
 		quit: make(chan struct{}),
 		dead: make(chan struct{}),
 		conn: conn,
+		hook: hook,
 		tx:   &tx{conn: conn, stmts: make(map[string]*sql.Stmt)},
 	}
 	go w.loop()
@@ -191,7 +193,7 @@ func (w *writer) commit(group []*operation) {
 	errs := make([]error, len(begun))
 	err := w.runAll(begun, errs)
 	if err == nil {
-		err = w.tx.control("COMMIT")
+		err = w.seal()
 	}
 	if err != nil {
 		// SQLite may have rolled back by itself; then there is nothing to do.
@@ -210,6 +212,21 @@ func (w *writer) commit(group []*operation) {
 	for i, op := range begun {
 		op.done <- errs[i]
 	}
+}
+
+// seal makes a transaction last.
+func (w *writer) seal() error {
+	if w.hook == nil {
+		return w.tx.control("COMMIT")
+	}
+	if err := w.hook(false); err != nil {
+		return err
+	}
+	err := w.tx.control("COMMIT")
+	if err == nil {
+		err = w.hook(true)
+	}
+	return err
 }
 
 // runAll runs a group's operations. An error that belongs to one of them alone

@@ -1,0 +1,238 @@
+package simulation
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"shotline/jobs"
+)
+
+// books are the simulation's own account. They read the file with SQL of their
+// own, and compare it with what clerk, vendor and courier know.
+type books struct {
+	w       *world
+	db      *sql.DB
+	conn    *sql.Conn
+	version int64
+	jobs    map[int64]jobEntry // as last seen, by place
+	batches map[int64]string   // ids that were seen open, by place
+
+	mu       sync.Mutex
+	refusals map[string]bool // submissions that the vendor refused
+}
+
+// jobEntry is a row of the jobs table as far as the promises need it.
+type jobEntry struct {
+	seq        int64
+	batch      string
+	state      jobs.State
+	attempt    int
+	late       bool
+	by         string
+	screenshot string
+	closedAt   int64
+	url        string
+}
+
+func (j jobEntry) row() int64   { return j.seq & 0xffffffff }
+func (j jobEntry) name() string { return fmt.Sprintf("%s-%d", j.batch, j.row()) }
+
+// tag is that of one of the job's submissions.
+func (j jobEntry) tag(attempt int) string {
+	return fmt.Sprintf("shotline-%s-%d-%d", j.batch, j.row(), attempt)
+}
+
+func (j jobEntry) final() bool {
+	return !slices.Contains([]jobs.State{jobs.Queued, jobs.Submitting, jobs.Pending}, j.state)
+}
+
+func newBooks(w *world) *books {
+	b := &books{w: w, jobs: map[int64]jobEntry{}, batches: map[int64]string{}, refusals: map[string]bool{}}
+	var err error
+	if b.db, err = sql.Open("sqlite3", "file:"+w.path+"?mode=ro&_query_only=on"); err == nil {
+		b.conn, err = b.db.Conn(context.Background())
+	}
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+func (b *books) close() {
+	if err := errors.Join(b.conn.Close(), b.db.Close()); err != nil {
+		panic(err)
+	}
+}
+
+// each runs a query and calls visit for its rows.
+func (b *books) each(visit func(scan func(...any)), query string, args ...any) {
+	rows, err := b.conn.QueryContext(context.Background(), query, args...)
+	if err != nil {
+		panic(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		visit(func(dest ...any) {
+			if err := rows.Scan(dest...); err != nil {
+				panic(err)
+			}
+		})
+	}
+	if err := rows.Err(); err != nil {
+		panic(err)
+	}
+}
+
+func (b *books) number(query string, args ...any) (n int64) {
+	b.each(func(scan func(...any)) { scan(&n) }, query, args...)
+	return n
+}
+
+func (b *books) text(query string, args ...any) (s string) {
+	b.each(func(scan func(...any)) { scan(&s) }, query, args...)
+	return s
+}
+
+// imported reports whether a batch's import had come to its end.
+func (b *books) imported(batch string) bool {
+	return b.number(`SELECT count(*) FROM batches WHERE id = ? AND state <> 'importing'`, batch) > 0
+}
+
+// look compares what has changed since the last look: no job may go where it
+// must not, at any time.
+func (b *books) look() {
+	version := b.number(`PRAGMA data_version`)
+	if version == b.version {
+		return
+	}
+	b.version = version
+	now := map[int64]jobEntry{}
+	b.each(func(scan func(...any)) {
+		var j jobEntry
+		scan(&j.seq, &j.batch, &j.state, &j.attempt, &j.late, &j.by, &j.screenshot, &j.closedAt, &j.url)
+		now[j.seq] = j
+		if before, known := b.jobs[j.seq]; known {
+			b.compare(before, j)
+		}
+	}, `SELECT j.seq, b.id, j.state, j.attempt, j.late, j.closed_by, j.screenshot_id, coalesce(j.closed_at, 0), j.url
+		FROM jobs j JOIN batches b ON b.seq = j.seq >> 32 ORDER BY j.seq`)
+	for seq, before := range b.jobs {
+		if _, there := now[seq]; !there && b.batches[seq>>32] != "" {
+			b.w.fail("P1", "job %s has vanished", before.name())
+		}
+	}
+	b.jobs = now
+	b.each(func(scan func(...any)) {
+		var seq int64
+		var id string
+		scan(&seq, &id)
+		b.batches[seq] = id
+	}, `SELECT seq, id FROM batches WHERE state <> 'importing'`)
+}
+
+// steps are the ways a job may go; ends have none, but for what compare knows.
+var steps = map[jobs.State][]jobs.State{
+	jobs.Queued:     {jobs.Submitting, jobs.Pending, jobs.Done, jobs.Failed, jobs.Canceled, jobs.Duplicate},
+	jobs.Submitting: {jobs.Queued, jobs.Pending, jobs.Done, jobs.Failed, jobs.Canceled},
+	jobs.Pending:    {jobs.Done, jobs.Failed, jobs.TimedOut, jobs.Canceled},
+}
+
+func (b *books) compare(before, after jobEntry) {
+	fail := func(what string) {
+		b.w.fail("P1", "job %s %s: %s %d (%s, late %v, %q) became %s %d (%s, late %v, %q)", after.name(), what,
+			before.state, before.attempt, before.by, before.late, before.screenshot,
+			after.state, after.attempt, after.by, after.late, after.screenshot)
+	}
+	switch {
+	case after.attempt < before.attempt:
+		fail("went back to an older attempt")
+	case after.attempt > before.attempt && before.attempt > 0:
+		fail("began an attempt that nobody asked for")
+	case before.screenshot != "" && after.screenshot != before.screenshot:
+		fail("changed its screenshot")
+	case before.state == after.state && before.final() && before != after && before.screenshot == after.screenshot:
+		fail("changed after its end")
+	case before.state == after.state:
+	case before.state == jobs.TimedOut && !before.late && after.late && (after.state == jobs.Done || after.state == jobs.Failed):
+	case before.final() || !slices.Contains(steps[before.state], after.state):
+		fail("took a step that there is not")
+	}
+}
+
+// sent is called when a create takes effect, or may: its intent has to be on
+// disk, and its lease to last.
+func (b *books) sent(_ context.Context, tag string) {
+	var state string
+	var until, intent sql.NullInt64
+	batch, row, attempt := parts(tag)
+	b.each(func(scan func(...any)) { scan(&state, &until, &intent) }, `
+		SELECT j.state, j.lease_until, s.intent_at FROM jobs j JOIN batches b ON b.seq = j.seq >> 32
+		LEFT JOIN submissions s ON s.job_seq = j.seq AND s.attempt = ? AND s.extra = 0
+		WHERE b.id = ? AND j.seq & 4294967295 = ?`, attempt, batch, row)
+	if state != "submitting" || !intent.Valid || until.Int64 <= time.Now().UnixMilli() {
+		b.w.fail("P3", "create of %s was sent while its job is %s, lease until %d of now %d, intent %v",
+			tag, state, until.Int64, time.Now().UnixMilli(), intent.Valid)
+	}
+}
+
+// parts reads a submission's tag.
+func parts(tag string) (batch string, row, attempt int) {
+	if _, err := fmt.Sscanf(strings.ReplaceAll(tag, "-", " "), "shotline %s %d %d", &batch, &row, &attempt); err != nil {
+		panic(err)
+	}
+	return batch, row, attempt
+}
+
+// charged is called when a create took effect: once for each submission.
+func (b *books) charged(made *shot, tag string) {
+	if made.tag != tag {
+		return // from the cache, at no cost
+	}
+	b.w.vendor.mu.Lock()
+	defer b.w.vendor.mu.Unlock()
+	paid := 0
+	for _, s := range b.w.vendor.shots {
+		if s.tag == tag {
+			paid++
+		}
+	}
+	if paid > 1 {
+		b.w.fail("P3", "submission %s was paid for %d times", tag, paid)
+	}
+}
+
+func (b *books) refused(tag string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.refusals[tag] = true
+}
+
+// answered is called when a webhook was answered: at that moment it is kept,
+// or it is not.
+func (b *books) answered(p *post, status int) {
+	kept := b.number(`SELECT count(*) FROM inbox WHERE body = ?`, p.body)
+	switch {
+	case p.mark != signed && status != 0 && status != 401:
+		b.w.fail("P4", "webhook %d with a bad signature was answered %d", p.n, status)
+	case p.mark != signed && kept > 0:
+		b.w.fail("P4", "webhook %d with a bad signature was kept", p.n)
+	case status == 200 && kept == 0:
+		b.w.fail("P2", "webhook %d was answered 200 and is not kept", p.n)
+	case p.mark == signed && status != 200 && status != 503 && status != 0:
+		b.w.fail("P2", "webhook %d was answered %d", p.n, status)
+	}
+}
+
+// failed judges an error of an activity that began in the calm: there is no
+// reason for one, but for commands that came at the wrong moment.
+func (b *books) failed(name string, err error) {
+	if !errors.Is(err, jobs.ErrState) && !errors.Is(err, jobs.ErrNotFound) {
+		b.w.fail("P8", "%s fails without a cause: %v", name, err)
+	}
+}

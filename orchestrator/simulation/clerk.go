@@ -1,0 +1,113 @@
+package simulation
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"shotline/jobs"
+	"shotline/orchestrator"
+)
+
+const (
+	mostBatches = 4
+	mostRows    = 9
+)
+
+// clerk is whoever uses the command line: each command is a process of its own.
+type clerk struct {
+	w       *world
+	batches []*batchOrder
+}
+
+// batchOrder is what the clerk wanted to have imported.
+type batchOrder struct {
+	id       string
+	rows     []rowOrder
+	accepted bool // the command said that it is done
+	denied   bool // the command said that it is not
+}
+
+type rowOrder struct {
+	url   string
+	state jobs.State // queued, duplicate or rejected
+}
+
+// act gives one command.
+func (c *clerk) act() {
+	d := c.w.dice
+	switch {
+	case len(c.batches) == 0, len(c.batches) < mostBatches && d.chance(0.2):
+		c.load()
+	case d.chance(0.1):
+		c.command("pause", oneOf(d, c.batches).id, func(ctx context.Context, p *process, batch string) error {
+			return p.port.Pause(ctx, batch, "", p.now())
+		})
+	case d.chance(0.4):
+		c.command("resume", oneOf(d, c.batches).id, resume)
+	}
+}
+
+func resume(ctx context.Context, p *process, batch string) error {
+	return p.port.Resume(ctx, batch, p.now())
+}
+
+// command does something in a process that ends with it.
+func (c *clerk) command(name, batch string, do func(context.Context, *process, string) error) {
+	p := c.w.launch("cli")
+	if p == nil {
+		return
+	}
+	p.begin(name+" "+batch, func(ctx context.Context) error { return do(ctx, p, batch) }, nil)
+	p.draining = true
+}
+
+// load imports a batch of some rows, one or two of which repeat another or
+// cannot become jobs.
+func (c *clerk) load() {
+	d := c.w.dice
+	order := &batchOrder{id: fmt.Sprintf("b%d", len(c.batches)+1)}
+	seen := map[string]bool{}
+	var rows requests
+	for i := range 1 + d.upTo(mostRows) {
+		// Batches share their sites, so that the vendor's cache has a say.
+		row := rowOrder{url: fmt.Sprintf("https://site.test/%d/", i), state: jobs.Queued}
+		request := jobs.Request{Line: i + 1}
+		switch {
+		case i > 0 && d.chance(0.1) && order.rows[i-1].state == jobs.Queued:
+			row.url = order.rows[i-1].url
+		case d.chance(0.05):
+			row.url, row.state = "nonsense", jobs.Rejected
+			request.Reject = "not a URL"
+		}
+		if row.state == jobs.Queued && seen[row.url] {
+			row.state = jobs.Duplicate
+		}
+		seen[row.url] = seen[row.url] || row.state == jobs.Queued
+		request.URL = row.url
+		order.rows = append(order.rows, row)
+		rows = append(rows, request)
+	}
+	c.batches = append(c.batches, order)
+	var tags []string
+	if d.chance(0.3) && !c.w.profile.firstTagOnly {
+		tags = []string{"autumn"}
+	}
+	c.command("import", order.id, func(ctx context.Context, p *process, batch string) error {
+		_, err := orchestrator.Import(ctx, p.port, jobs.BatchSpec{ID: batch, Tags: tags}, &rows, orchestrator.SystemClock{}, nil)
+		order.accepted, order.denied = err == nil, err != nil
+		return err
+	})
+}
+
+// requests are rows to import.
+type requests []jobs.Request
+
+func (r *requests) Next() (jobs.Request, error) {
+	if len(*r) == 0 {
+		return jobs.Request{}, io.EOF
+	}
+	first := (*r)[0]
+	*r = (*r)[1:]
+	return first, nil
+}

@@ -1,0 +1,228 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/mattn/go-sqlite3"
+
+	"shotline/jobs"
+	"shotline/jobs/sqlite"
+	"shotline/orchestrator"
+	"shotline/receiver"
+	"shotline/receiver/signature"
+)
+
+// Durations of every process, short beside the real ones.
+const (
+	jobTimeout     = 20 * time.Second
+	deadlineGrace  = 10 * time.Second
+	requestTimeout = 2 * time.Second
+	settle         = 5 * time.Second
+	sweepEvery     = 2 * time.Second
+)
+
+var errDied = errors.New("the process has died")
+
+// doom is where in a commit a process will die.
+type doom int32
+
+const (
+	spared doom = iota
+	beforeCommit
+	afterCommit
+)
+
+// process is one of ours: the real orchestrator and receiver over a real store
+// on the common file.
+type process struct {
+	w     *world
+	name  string
+	store *sqlite.Store
+	*orchestrator.Orchestrator
+	port   storePort
+	hook   http.Handler
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	dead     atomic.Bool
+	doom     atomic.Int32
+	draining bool
+	lastPoll time.Time
+
+	mu    sync.Mutex
+	busy  map[string]bool // activities under way
+	swept time.Time       // when the last sweep began
+}
+
+// launch starts a process, which opens the file anew.
+func (w *world) launch(kind string) *process {
+	w.launched++
+	p := &process{w: w, name: fmt.Sprintf("%s%d", kind, w.launched), busy: map[string]bool{}, lastPoll: time.Now()}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	var err error
+	if p.store, err = sqlite.Open(p.ctx, w.path, sqlite.WithReaders(1), sqlite.WithCommitHook(p.commit)); err != nil {
+		w.fail("P2", "the file cannot be opened: %v", err)
+		return nil
+	}
+	p.port = storePort{p.store, &w.stops}
+	log := slog.New(traceLog{t: w.trace, from: p.name})
+	p.Orchestrator, err = orchestrator.New(orchestrator.Config{
+		Worker: jobs.Worker{ID: p.name, Role: kind}, Apps: []jobs.App{{ID: "7"}},
+		JobTimeout: jobTimeout, DeadlineGrace: deadlineGrace, RequestTimeout: requestTimeout, Settle: settle,
+		SweepEvery: sweepEvery, Concurrency: w.profile.concurrency,
+	}, orchestrator.Parts{
+		Store: p.port, Vendor: vendorPort{w}, Queue: queuePort{w}, Clock: orchestrator.SystemClock{}, Logger: log,
+	})
+	if err != nil {
+		panic(err)
+	}
+	verifier, err := signature.New([]string{secret}, nil)
+	if err != nil {
+		panic(err)
+	}
+	if p.hook, err = receiver.New(receiver.Config{Inbox: p.Orchestrator, Verifier: verifier}); err != nil {
+		panic(err)
+	}
+	w.trace.add("%s starts", p.name)
+	w.processes = append(w.processes, p)
+	return p
+}
+
+// now is the common clock, in the precision of the store.
+func (p *process) now() time.Time { return orchestrator.SystemClock{}.Now() }
+
+func (p *process) isDead() bool { return p.dead.Load() }
+
+// commit is asked around every commit of this process.
+func (p *process) commit(committed bool) error {
+	switch {
+	case p.isDead():
+		return errDied
+	case !committed && p.w.diskFull.Load():
+		return sqlite3.Error{Code: sqlite3.ErrFull}
+	case !committed && p.doom.CompareAndSwap(int32(beforeCommit), int32(spared)),
+		committed && p.doom.CompareAndSwap(int32(afterCommit), int32(spared)):
+		p.dead.Store(true)
+		return errDied
+	}
+	return nil
+}
+
+// begin starts an activity. Only one of a name runs at a time; ended is told
+// whether it came to its end, and how.
+func (p *process) begin(name string, do func(context.Context) error, ended func(finished bool, err error)) {
+	p.mu.Lock()
+	p.busy[name] = true
+	p.mu.Unlock()
+	p.w.trace.add("%s begins %s", p.name, name)
+	inCalm := p.w.calm
+	ctx := context.WithValue(p.ctx, activityKey{}, &activity{process: p, name: name})
+	go func() {
+		var err error
+		finished := false
+		defer func() {
+			p.mu.Lock()
+			delete(p.busy, name)
+			p.mu.Unlock()
+			if finished && err != nil {
+				p.w.trace.add("%s: %s failed: %v", p.name, name, err)
+				if inCalm {
+					p.w.books.failed(name, err)
+				}
+			}
+			if ended != nil {
+				ended(finished, err)
+			}
+		}()
+		err = do(ctx)
+		finished = true
+	}()
+}
+
+func (p *process) isBusy(name string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.busy[name]
+}
+
+func (p *process) idle() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.busy) == 0
+}
+
+// once begins an activity unless it is under way.
+func (p *process) once(name string, do func(context.Context) error) {
+	if !p.isBusy(name) {
+		p.begin(name, do, nil)
+	}
+}
+
+func (p *process) closeInbox() {
+	p.once("close", func(ctx context.Context) error {
+		for {
+			applied, err := p.CloseOnce(ctx)
+			if err != nil || !applied.More {
+				return err
+			}
+		}
+	})
+}
+
+func (p *process) watch() { p.once("watch", p.WatchOnce) }
+
+func (p *process) sweep() {
+	p.swept = time.Now()
+	p.once("sweep", p.SweepOnce)
+}
+
+func (p *process) poll() {
+	age := time.Since(p.lastPoll)
+	p.lastPoll = time.Now()
+	p.once("poll", func(ctx context.Context) error {
+		_, err := p.PollOnce(ctx, age)
+		return err
+	})
+}
+
+// handle does what a task asks for.
+func (p *process) handle(ctx context.Context, t *task) error {
+	switch t.kind {
+	case "submit":
+		return p.SubmitBatch(ctx, t.batch)
+	case "deadlines":
+		return p.CheckDeadlines(ctx)
+	default:
+		return p.SummarizeBatch(ctx, t.batch)
+	}
+}
+
+// drain asks a process to end in good order.
+func (p *process) drain() {
+	p.w.trace.add("%s drains", p.name)
+	p.draining = true
+	p.Drain()
+}
+
+// kill abandons a process where it stands.
+func (p *process) kill() {
+	p.dead.Store(true)
+	p.w.trace.add("%s dies", p.name)
+	p.bury()
+}
+
+// bury ends what is left of a process that has died.
+func (p *process) bury() {
+	p.cancel()
+	p.w.stops.releaseAll(p)
+	if err := p.store.Close(); err != nil {
+		p.w.fail("P2", "close: %v", err)
+	}
+}

@@ -1,0 +1,130 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	handoverTime = 30 * time.Second // after which the task of a dead process is run again
+	taskRetries  = 2
+)
+
+var errQueue = errors.New("queue unavailable")
+
+// queue is Redis with asynq on it: it wakes, forgets, repeats and goes away.
+type queue struct {
+	w *world
+
+	mu    sync.Mutex
+	away  bool
+	tasks []*task
+}
+
+// task is kept by its id, which stays taken while it is there.
+type task struct {
+	id     string
+	kind   string
+	batch  string
+	at     time.Time
+	active bool
+	stuck  bool // its id stays taken, and nobody runs it: archived
+	failed int
+}
+
+// queuePort is one process's connection to the queue.
+type queuePort struct{ w *world }
+
+func (p queuePort) enqueue(ctx context.Context, t *task) error {
+	p.w.stops.at(ctx, "enqueue %s", t.id)
+	err := p.w.queue.add(t)
+	p.w.stops.at(ctx, "enqueued %s", t.id)
+	return err
+}
+
+// EnqueueSubmit implements orchestrator.Queue.
+func (p queuePort) EnqueueSubmit(ctx context.Context, batch string, generation int64, at time.Time) error {
+	return p.enqueue(ctx, &task{id: fmt.Sprintf("submit:%s:%d", batch, generation), kind: "submit", batch: batch, at: at})
+}
+
+// EnqueueDeadlines implements orchestrator.Queue.
+func (p queuePort) EnqueueDeadlines(ctx context.Context, bucket time.Time, generation int64) error {
+	return p.enqueue(ctx, &task{id: fmt.Sprintf("deadlines:%d:%d", bucket.UnixMilli(), generation), kind: "deadlines", at: bucket})
+}
+
+// EnqueueSummary implements orchestrator.Queue.
+func (p queuePort) EnqueueSummary(ctx context.Context, batch string, revision int, generation int64) error {
+	return p.enqueue(ctx, &task{id: fmt.Sprintf("summary:%s:%d:%d", batch, revision, generation), kind: "summary", batch: batch})
+}
+
+func (q *queue) add(t *task) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.away {
+		return errQueue
+	}
+	if slices.ContainsFunc(q.tasks, func(other *task) bool { return other.id == t.id }) {
+		return nil
+	}
+	// An archived task keeps its id: what comes under it is never run.
+	t.stuck = !q.w.calm && q.w.dice.chance(q.w.profile.stuckTasks)
+	q.tasks = append(q.tasks, t)
+	return nil
+}
+
+// ready lists tasks that a worker would take now, in the order of their ids.
+func (q *queue) ready() []*task {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.away {
+		return nil
+	}
+	now := time.Now()
+	var found []*task
+	for _, t := range q.tasks {
+		if !t.stuck && !t.active && !now.Before(t.at) {
+			found = append(found, t)
+		}
+	}
+	slices.SortFunc(found, func(a, b *task) int { return strings.Compare(a.id, b.id) })
+	return found
+}
+
+// run gives a task to a process.
+func (q *queue) run(t *task, by *process) {
+	q.mu.Lock()
+	t.active = true
+	q.mu.Unlock()
+	by.begin("task "+t.id, func(ctx context.Context) error { return by.handle(ctx, t) }, func(finished bool, err error) {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		t.active = false
+		switch {
+		case !finished: // the process died with it
+			t.at = time.Now().Add(handoverTime)
+		case err != nil && t.failed < taskRetries:
+			t.failed++
+			t.at = time.Now().Add(time.Second << t.failed)
+		default:
+			q.tasks = slices.DeleteFunc(q.tasks, func(other *task) bool { return other == t })
+		}
+	})
+}
+
+// flush forgets everything; handlers that run go on.
+func (q *queue) flush() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.tasks = nil
+}
+
+func (q *queue) setAway(away bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.away = away
+}

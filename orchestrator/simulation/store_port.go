@@ -1,0 +1,181 @@
+package simulation
+
+import (
+	"context"
+	"time"
+
+	"shotline/jobs"
+)
+
+// storePort is a process's store with a stop before each step and, where it
+// writes, after it: the process may die at both.
+type storePort struct {
+	jobs.Store
+	stops *stops
+}
+
+// write stops before a step; the function it returns stops after it.
+func (s storePort) write(ctx context.Context, format string, args ...any) func() {
+	s.stops.at(ctx, "store: "+format, args...)
+	return func() { s.stops.at(ctx, "kept: "+format, args...) }
+}
+
+func (s storePort) read(ctx context.Context, format string, args ...any) {
+	s.stops.at(ctx, "read: "+format, args...)
+}
+
+func (s storePort) CreateBatch(ctx context.Context, spec jobs.BatchSpec, at time.Time) error {
+	defer s.write(ctx, "create batch %s", spec.ID)()
+	return s.Store.CreateBatch(ctx, spec, at)
+}
+
+func (s storePort) AppendRequests(ctx context.Context, batch string, requests []jobs.Request, at time.Time) error {
+	defer s.write(ctx, "append to %s", batch)()
+	return s.Store.AppendRequests(ctx, batch, requests, at)
+}
+
+func (s storePort) OpenBatch(ctx context.Context, batch string, at time.Time) (jobs.Batch, error) {
+	defer s.write(ctx, "open batch %s", batch)()
+	return s.Store.OpenBatch(ctx, batch, at)
+}
+
+func (s storePort) RemoveImport(ctx context.Context, batch string) error {
+	defer s.write(ctx, "remove import %s", batch)()
+	return s.Store.RemoveImport(ctx, batch)
+}
+
+func (s storePort) Lease(ctx context.Context, batch, owner string, n int, at, until time.Time) ([]jobs.Lease, error) {
+	defer s.write(ctx, "lease of %s", batch)()
+	return s.Store.Lease(ctx, batch, owner, n, at, until)
+}
+
+func (s storePort) OpenIntent(ctx context.Context, lease jobs.Lease, at, until time.Time) (jobs.Lease, error) {
+	defer s.write(ctx, "intent of %s", lease.Job.ID)()
+	return s.Store.OpenIntent(ctx, lease, at, until)
+}
+
+func (s storePort) Requeue(ctx context.Context, leases []jobs.Lease, at time.Time) error {
+	defer s.write(ctx, "requeue %s", names(leases))()
+	return s.Store.Requeue(ctx, leases, at)
+}
+
+func (s storePort) Doubt(ctx context.Context, leases []jobs.Lease, at time.Time) error {
+	defer s.write(ctx, "doubt %s", names(leases))()
+	return s.Store.Doubt(ctx, leases, at)
+}
+
+func (s storePort) ExpireLeases(ctx context.Context, at time.Time, limit int) (requeued, doubted int, err error) {
+	defer s.write(ctx, "expire leases")()
+	return s.Store.ExpireLeases(ctx, at, limit)
+}
+
+func (s storePort) ClaimDoubts(ctx context.Context, at, again time.Time, limit int) ([]jobs.Submission, error) {
+	defer s.write(ctx, "claim doubts")()
+	return s.Store.ClaimDoubts(ctx, at, again, limit)
+}
+
+func (s storePort) RecheckDoubts(ctx context.Context, submissions []jobs.Submission, next time.Time) error {
+	defer s.write(ctx, "recheck %d doubts", len(submissions))()
+	return s.Store.RecheckDoubts(ctx, submissions, next)
+}
+
+func (s storePort) Resend(ctx context.Context, submissions []jobs.Submission, settledBefore, at time.Time) (int, error) {
+	defer s.write(ctx, "resend %d", len(submissions))()
+	return s.Store.Resend(ctx, submissions, settledBefore, at)
+}
+
+func (s storePort) Observe(ctx context.Context, observations []jobs.Observation, by jobs.Provenance, at, deadline time.Time) (jobs.Effects, error) {
+	subject := ""
+	if len(observations) > 0 {
+		subject = observations[0].Job.String()
+	}
+	defer s.write(ctx, "observe %d by %s, %s", len(observations), by, subject)()
+	return s.Store.Observe(ctx, observations, by, at, deadline)
+}
+
+func (s storePort) CountCalls(ctx context.Context, batch string, n int) error {
+	defer s.write(ctx, "count calls of %s", batch)()
+	return s.Store.CountCalls(ctx, batch, n)
+}
+
+func (s storePort) AppendDelivery(ctx context.Context, d jobs.Delivery) (int64, error) {
+	defer s.write(ctx, "append delivery of %s", d.ScreenshotID)()
+	return s.Store.AppendDelivery(ctx, d)
+}
+
+func (s storePort) ApplyInbox(ctx context.Context, at time.Time, limit int) (jobs.Applied, error) {
+	defer s.write(ctx, "apply inbox")()
+	return s.Store.ApplyInbox(ctx, at, limit)
+}
+
+func (s storePort) CloseJobs(ctx context.Context, closings []jobs.Closing, at time.Time) (jobs.Effects, error) {
+	defer s.write(ctx, "close %s", closings[0].Job)()
+	return s.Store.CloseJobs(ctx, closings, at)
+}
+
+func (s storePort) ExtendDeadlines(ctx context.Context, ids []jobs.ID, until time.Time) error {
+	defer s.write(ctx, "extend %d deadlines", len(ids))()
+	return s.Store.ExtendDeadlines(ctx, ids, until)
+}
+
+func (s storePort) Pause(ctx context.Context, batch, reason string, at time.Time) error {
+	defer s.write(ctx, "pause %s", batch)()
+	return s.Store.Pause(ctx, batch, reason, at)
+}
+
+func (s storePort) Resume(ctx context.Context, batch string, at time.Time) error {
+	defer s.write(ctx, "resume %s", batch)()
+	return s.Store.Resume(ctx, batch, at)
+}
+
+func (s storePort) ClaimWork(ctx context.Context, at, again time.Time) ([]jobs.Work, error) {
+	defer s.write(ctx, "claim work")()
+	return s.Store.ClaimWork(ctx, at, again)
+}
+
+func (s storePort) WakeBatch(ctx context.Context, batch string, wake time.Time) (int64, error) {
+	defer s.write(ctx, "wake %s", batch)()
+	return s.Store.WakeBatch(ctx, batch, wake)
+}
+
+func (s storePort) SaveSummary(ctx context.Context, batch string, revision int, data []byte, at time.Time) (bool, error) {
+	defer s.write(ctx, "save summary %d of %s", revision, batch)()
+	return s.Store.SaveSummary(ctx, batch, revision, data, at)
+}
+
+func (s storePort) ClaimTick(ctx context.Context, name string, at, next time.Time) (bool, error) {
+	defer s.write(ctx, "claim tick %s", name)()
+	return s.Store.ClaimTick(ctx, name, at, next)
+}
+
+func (s storePort) Batch(ctx context.Context, id string) (jobs.Batch, error) {
+	s.read(ctx, "batch %s", id)
+	return s.Store.Batch(ctx, id)
+}
+
+func (s storePort) Job(ctx context.Context, id jobs.ID) (jobs.Job, error) {
+	s.read(ctx, "job %s", id)
+	return s.Store.Job(ctx, id)
+}
+
+func (s storePort) Overdue(ctx context.Context, at time.Time, limit int) ([]jobs.Job, error) {
+	s.read(ctx, "overdue")
+	return s.Store.Overdue(ctx, at, limit)
+}
+
+func (s storePort) PendingBatches(ctx context.Context, before time.Time) (map[string]int, error) {
+	s.read(ctx, "pending batches")
+	return s.Store.PendingBatches(ctx, before)
+}
+
+func (s storePort) Unexplained(ctx context.Context, batch string) (costs, reasons int, err error) {
+	s.read(ctx, "unexplained of %s", batch)
+	return s.Store.Unexplained(ctx, batch)
+}
+
+func names(leases []jobs.Lease) string {
+	if len(leases) == 0 {
+		return "nothing"
+	}
+	return leases[0].Job.ID.String()
+}
