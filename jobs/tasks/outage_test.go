@@ -106,6 +106,33 @@ func TestStopWhileRedisHangs(t *testing.T) {
 	}
 }
 
+// TestStopInTheMiddleOfAHandlerWhileRedisHangs has a handler end with its
+// context only, before and after its server has been given up.
+func TestStopInTheMiddleOfAHandlerWhileRedisHangs(t *testing.T) {
+	t.Parallel()
+	for name, lost := range map[string]bool{"at once": false, "when it is given up": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRedis(t).start()
+			h := newRecorder()
+			h.do = func(ctx context.Context, _ string) error { <-ctx.Done(); return ctx.Err() }
+			q := open(t, r.url(), h)
+			comesBack(t, q, h, "long")
+			r.signal(syscall.SIGSTOP)
+			if lost {
+				eventually(t, "the server is given up", func() bool { return q.current() == nil })
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			began := time.Now()
+			must(t, q.Stop(ctx))
+			if took := time.Since(began); took > 6*time.Second {
+				t.Errorf("Stop took %v", took)
+			}
+		})
+	}
+}
+
 func TestRedisIsFlushed(t *testing.T) {
 	t.Parallel()
 	r := newRedis(t).start()
