@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"shotline/client"
@@ -108,6 +109,7 @@ type Orchestrator struct {
 	throttle *throttle
 	buckets  buckets
 	turns    turns
+	unqueued atomic.Bool // the last task could not be enqueued
 
 	nudgeCloser  chan struct{}
 	nudgeWatcher chan struct{}

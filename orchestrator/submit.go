@@ -277,10 +277,14 @@ func (o *Orchestrator) enqueueRest(ctx context.Context, batch string) error {
 	if err != nil {
 		return err
 	}
-	if err := o.queue.EnqueueSubmit(ctx, batch, generation, at); err != nil {
-		o.log.Warn("enqueue submission, the sweeper will try again", "batch", batch, "error", err)
+	err = o.queue.EnqueueSubmit(ctx, batch, generation, at)
+	o.unqueued.Store(err != nil)
+	if err == nil {
+		return nil
 	}
-	return nil
+	o.log.Warn("enqueue submission, the sweeper will try again", "batch", batch, "error", err)
+	_, err = o.store.WakeBatch(ctx, batch, wake.Add(o.claimTime()))
+	return err
 }
 
 // createRequest joins what batch and row ask for. The user's tags come first:

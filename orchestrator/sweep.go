@@ -69,11 +69,20 @@ func (o *Orchestrator) expireLeases(ctx context.Context) error {
 	return err
 }
 
+// claimTime is how long a claim of owed work lasts: while the queue is away
+// only until the next sweep, so that work goes on soon after its return.
+func (o *Orchestrator) claimTime() time.Duration {
+	if o.unqueued.Load() {
+		return min(o.cfg.SweepEvery, claimAgain)
+	}
+	return claimAgain
+}
+
 // WatchOnce turns what batches owe into tasks. A task that cannot be
-// enqueued, or is lost, is claimed again after claimAgain.
+// enqueued, or is lost, is claimed again after the claim's time.
 func (o *Orchestrator) WatchOnce(ctx context.Context) error {
 	now := o.clock.Now()
-	owed, err := o.store.ClaimWork(ctx, now, now.Add(claimAgain))
+	owed, err := o.store.ClaimWork(ctx, now, now.Add(o.claimTime()))
 	if err != nil {
 		return fmt.Errorf("enqueue what is owed: %w", err)
 	}
@@ -84,6 +93,7 @@ func (o *Orchestrator) WatchOnce(ctx context.Context) error {
 		case jobs.WorkSummarize:
 			err = o.queue.EnqueueSummary(ctx, w.Batch, w.Revision, w.Generation)
 		}
+		o.unqueued.Store(err != nil)
 		if err != nil {
 			return fmt.Errorf("enqueue %s of batch %s: %w", w.Kind, w.Batch, err)
 		}

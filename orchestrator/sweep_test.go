@@ -42,6 +42,51 @@ func TestWorkIsOwedWhileTheQueueIsAway(t *testing.T) {
 	}
 }
 
+func TestWorkGoesOnSoonAfterTheQueueIsBack(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.load(1)
+	r.queue.away = true
+	for range 2 {
+		if err := r.SweepOnce(r.ctx()); err == nil {
+			t.Error("nobody was told that the queue is away")
+		}
+		r.clock.advance(claimAgain)
+	}
+	_ = r.SweepOnce(r.ctx()) // fails like those before
+	r.queue.away = false
+	r.clock.advance(r.cfg.SweepEvery)
+	r.sweep()
+	if got := r.queue.take(); len(got) != 1 {
+		t.Errorf("a sweep after the queue came back %q was enqueued, want the submission", got)
+	}
+	r.clock.advance(r.cfg.SweepEvery)
+	r.sweep()
+	if got := r.queue.take(); len(got) != 1 {
+		t.Errorf("enqueued %q, want the submission once more, claimed for as short a time", got)
+	}
+	r.clock.advance(r.cfg.SweepEvery)
+	r.sweep()
+	if got := r.queue.take(); len(got) != 0 {
+		t.Errorf("enqueued %q although it is claimed", got)
+	}
+}
+
+func TestRestOfABatchGoesOnSoonAfterTheQueueIsBack(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, one)
+	r.load(3)
+	r.vendor.script(rateLimited(time.Second))
+	r.queue.away = true
+	r.submitAll() // the vendor's pause begins, and the rest cannot be enqueued
+	r.queue.away = false
+	r.clock.advance(time.Second + r.cfg.SweepEvery)
+	r.sweep()
+	if got := r.queue.take(); len(got) != 1 || !strings.HasPrefix(got[0], "submit") {
+		t.Errorf("enqueued %q, want the submission", got)
+	}
+}
+
 func TestOneSweepAmongWorkers(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -27,7 +27,7 @@ func TestParseURL(t *testing.T) {
 		if c.description != tt.description {
 			t.Errorf("%s: got %q, want %q", tt.url, c.description, tt.description)
 		}
-		client := c.client(new(line))
+		client := c.client(newLine())
 		if r, ok := client.(*redis.Client); ok && strings.Contains(tt.url, "user:") {
 			if o := r.Options(); o.Username != "user" || o.Password != "hunter2" {
 				t.Errorf("%s: credentials %q %q", tt.url, o.Username, o.Password)

@@ -28,10 +28,12 @@
 //
 // # When Redis is away
 //
-// Redis may be absent at the start, die, hang, or come back empty. A
-// supervisor asks it twice a second. While it is away the asynq server is shut
-// down (it would spin otherwise) and enqueueing fails at once with
-// [ErrUnavailable]; handlers that are running go on. When it is back,
-// everything is made anew. The state of the queue never stops a process from
-// starting or from serving webhooks.
+// Redis may be absent at the start, die, hang, come back empty, answer too
+// slowly (from about half a second), load, be full, read-only or guarded by
+// another password. A supervisor asks it twice a second whether it takes
+// tasks. While it does not, the asynq server is shut down (it would spin
+// otherwise) and enqueueing fails with [ErrUnavailable]; handlers that are
+// running go on for up to half a minute. Redis is asked again at least every
+// five seconds, and when it is back everything is made anew. The state of the
+// queue never stops a process from starting or from serving webhooks.
 package tasks

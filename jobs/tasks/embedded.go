@@ -11,20 +11,25 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
+// renewAfter is how many tasks a server may see. miniredis remembers the name
+// of every key it ever held, about 100 bytes for each task.
+const renewAfter = 200_000
+
 // embedded is a miniredis in this process. Connections run through memory, so
 // no port is open and no password is needed.
 type embedded struct {
-	server *miniredis.Miniredis
-	stop   chan struct{}
-	done   chan struct{}
+	stop chan struct{}
+	done chan struct{}
 
 	mu     sync.Mutex
+	server *miniredis.Miniredis
+	left   int // tasks until the server is renewed
 	closed bool
 }
 
 // startEmbedded starts the server and the clock of its expiries; close ends both.
 func startEmbedded() *embedded {
-	e := &embedded{server: miniredis.NewMiniRedis(), stop: make(chan struct{}), done: make(chan struct{})}
+	e := &embedded{server: miniredis.NewMiniRedis(), left: renewAfter, stop: make(chan struct{}), done: make(chan struct{})}
 	go e.age()
 	return e
 }
@@ -63,10 +68,32 @@ func (e *embedded) age() {
 		case <-e.stop:
 			return
 		case now := <-ticker.C:
+			e.renew()
 			e.server.FastForward(now.Sub(last))
 			last = now
 		}
 	}
+}
+
+// count counts a task.
+func (e *embedded) count() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.left--
+}
+
+// renew puts an empty server in place of one that has seen its share of tasks.
+// Those it holds are lost, as with any Redis that vanishes, and derived anew.
+func (e *embedded) renew() {
+	e.mu.Lock()
+	if e.left > 0 {
+		e.mu.Unlock()
+		return
+	}
+	old := e.server
+	e.server, e.left = miniredis.NewMiniRedis(), renewAfter
+	e.mu.Unlock()
+	old.Close()
 }
 
 func (e *embedded) close() {

@@ -16,9 +16,14 @@ type dialFunc = func(ctx context.Context, network, address string) (net.Conn, er
 // go-redis client is no way to do that, since asynq v0.26 panics when its
 // subscription is closed while its server runs.
 type line struct {
-	mu    sync.Mutex
-	isCut bool
-	open  map[net.Conn]struct{}
+	isCut chan struct{} // closed by cut
+
+	mu   sync.Mutex
+	open map[net.Conn]struct{}
+}
+
+func newLine() *line {
+	return &line{isCut: make(chan struct{}), open: map[net.Conn]struct{}{}}
 }
 
 var errCut = errors.New("connection given up")
@@ -26,18 +31,18 @@ var errCut = errors.New("connection given up")
 // through returns dial with its connections on the line.
 func (l *line) through(dial dialFunc) dialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		if l.ended() {
+			return nil, errCut // what is left of a session may go on asking for a while
+		}
 		conn, err := dial(ctx, network, address)
 		if err != nil {
 			return nil, err
 		}
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		if l.isCut {
+		if l.ended() {
 			_ = conn.Close()
 			return nil, errCut
-		}
-		if l.open == nil {
-			l.open = make(map[net.Conn]struct{})
 		}
 		l.open[conn] = struct{}{}
 		w := &wire{Conn: conn, line: l}
@@ -52,11 +57,23 @@ func (l *line) through(dial dialFunc) dialFunc {
 func (l *line) cut() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.isCut = true
+	if l.ended() {
+		return
+	}
+	close(l.isCut)
 	for conn := range l.open {
 		_ = conn.Close()
 	}
-	l.open = nil
+	clear(l.open)
+}
+
+func (l *line) ended() bool {
+	select {
+	case <-l.isCut:
+		return true
+	default:
+		return false
+	}
 }
 
 // wire is a connection that leaves its line when it is closed.

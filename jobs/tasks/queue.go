@@ -43,6 +43,7 @@ type Queue struct {
 
 	mu      sync.Mutex
 	session *session // nil while the server is away, and after Stop
+	lost    error    // why the server counts as away; nil while it does not
 	closed  bool     // no handler may begin any more
 	stopped bool
 }
@@ -74,7 +75,8 @@ func Open(ctx context.Context, o Options) (*Queue, error) {
 	}
 	q.handling, q.cancelHandlers = context.WithCancel(context.Background())
 	q.session = newSession(q.connection)
-	if err := q.Ping(ctx); err != nil {
+	if err := q.session.probe(ctx, q.name); err != nil {
+		q.lost = err
 		q.log.Warn("queue server is not there yet: webhooks are kept, and work begins when it answers", "queue", q.Describe(), "error", err)
 	}
 	return q, nil
@@ -84,15 +86,15 @@ func Open(ctx context.Context, o Options) (*Queue, error) {
 // "redis at 127.0.0.1:6379 db 0". It never holds a password.
 func (q *Queue) Describe() string { return q.connection.description }
 
-// Ping asks whether the queue server answers, for at most a second.
+// Ping tells whether the queue server takes tasks, within a second: one that
+// answers but is full, read-only or still loading does not, nor does one that
+// answers too slowly. The error says why and wraps [ErrUnavailable].
 func (q *Queue) Ping(ctx context.Context) error {
 	s := q.current()
 	if s == nil {
-		return fmt.Errorf("ping %s: %w", q.Describe(), ErrUnavailable)
+		return fmt.Errorf("ping %s: %w", q.Describe(), q.away())
 	}
-	ctx, cancel := context.WithTimeout(ctx, answerWithin)
-	defer cancel()
-	if err := s.redis.Ping(ctx).Err(); err != nil {
+	if err := s.probe(ctx, q.name); err != nil {
 		return fmt.Errorf("ping %s: %w: %w", q.Describe(), ErrUnavailable, err)
 	}
 	return nil
@@ -106,11 +108,14 @@ func (q *Queue) enqueue(ctx context.Context, kind string, what about, id string,
 	}
 	s := q.current()
 	if s == nil {
-		return fmt.Errorf("enqueue %s: %w", id, ErrUnavailable)
+		return fmt.Errorf("enqueue %s: %w", id, q.away())
 	}
 	limited, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
-	_, err = s.client.Load().EnqueueContext(limited, task)
+	_, err = s.client.EnqueueContext(limited, task)
+	if q.embedded != nil {
+		q.embedded.count()
+	}
 	switch {
 	case err == nil, errors.Is(err, asynq.ErrTaskIDConflict):
 		return nil
@@ -127,9 +132,28 @@ func (q *Queue) current() *session {
 	return q.session
 }
 
-// replace sets the session in use; nil while there is none.
-func (q *Queue) replace(s *session) {
+// use sets the session in use; nil after the last one.
+func (q *Queue) use(s *session) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.session = s
+	q.session, q.lost = s, nil
+}
+
+// lose leaves the queue without a session, and reports whether that is news.
+func (q *Queue) lose(reason error) (news bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	news = q.lost == nil
+	q.session, q.lost = nil, reason
+	return news
+}
+
+// away is ErrUnavailable, with the reason while there is one.
+func (q *Queue) away() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.lost == nil {
+		return ErrUnavailable
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, q.lost)
 }

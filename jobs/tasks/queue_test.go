@@ -192,7 +192,7 @@ func TestUnknownTaskIsDropped(t *testing.T) {
 		asynq.NewTask("batch:frobnicate", []byte(`{}`), asynq.Queue(q.name)),
 		asynq.NewTask(TypeSubmit, []byte(`not json`), asynq.Queue(q.name)),
 	} {
-		if _, err := q.current().client.Load().Enqueue(task); err != nil {
+		if _, err := q.current().client.Enqueue(task); err != nil {
 			t.Fatal(i, err)
 		}
 	}

@@ -13,12 +13,13 @@ import (
 )
 
 // redisServer is a real redis-server of one test, on a unix socket, without
-// anything on disk: after a restart it is empty.
+// anything on disk unless told to save: after a restart it is empty.
 type redisServer struct {
 	t       *testing.T
 	program string
 	socket  string
 	process *exec.Cmd // nil while it does not run
+	admin   *redis.Client
 }
 
 func newRedis(t *testing.T) *redisServer {
@@ -32,7 +33,9 @@ func newRedis(t *testing.T) *redisServer {
 		t.Fatal(err)
 	}
 	r := &redisServer{t: t, program: program, socket: filepath.Join(dir, "s")}
+	r.admin = r.client()
 	t.Cleanup(func() {
+		_ = r.admin.Close()
 		if r.process != nil {
 			r.kill()
 		}
@@ -43,17 +46,29 @@ func newRedis(t *testing.T) *redisServer {
 
 func (r *redisServer) url() string { return "redis-socket://" + r.socket }
 
+// start runs the server and waits until it answers.
 func (r *redisServer) start() *redisServer {
 	r.t.Helper()
-	r.process = exec.Command(r.program, "--port", "0", "--unixsocket", r.socket,
-		"--save", "", "--appendonly", "no", "--dir", filepath.Dir(r.socket), "--logfile", "/dev/null")
+	r.launch()
+	eventually(r.t, "redis-server answers", func() bool { return r.admin.Ping(context.Background()).Err() == nil })
+	return r
+}
+
+func (r *redisServer) launch(args ...string) {
+	r.t.Helper()
+	r.process = exec.Command(r.program, append([]string{"--port", "0", "--unixsocket", r.socket, "--save", "",
+		"--appendonly", "no", "--dir", filepath.Dir(r.socket), "--logfile", "/dev/null", "--enable-debug-command", "local"}, args...)...)
 	if err := r.process.Start(); err != nil {
 		r.t.Fatal(err)
 	}
-	client := r.client()
-	defer client.Close()
-	eventually(r.t, "redis-server answers", func() bool { return client.Ping(context.Background()).Err() == nil })
-	return r
+}
+
+// send sends a command beside the queue.
+func (r *redisServer) send(args ...any) {
+	r.t.Helper()
+	if err := r.admin.Do(context.Background(), args...).Err(); err != nil {
+		r.t.Errorf("%v: %v", args[0], err)
+	}
 }
 
 func (r *redisServer) client() *redis.Client {

@@ -2,7 +2,6 @@ package tasks
 
 import (
 	"context"
-	"sync/atomic"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -25,33 +24,35 @@ const longestHandover = 30 * time.Second
 // queuesKey is where asynq keeps the names of the queues there are.
 const queuesKey = "asynq:queues"
 
+// register enters a queue's name. It is a script that writes, like those that
+// asynq takes tasks with: a Redis that is full, read-only, loading or forbids
+// scripts refuses it, though it may answer a PING.
+const register = `return redis.call("SADD", KEYS[1], ARGV[1])`
+
 // session is one connection to the queue server, and what lives on it. It is
 // given up when the server is lost, and another one is made.
 type session struct {
-	line   line
+	line   *line
 	redis  redis.UniversalClient
-	client atomic.Pointer[asynq.Client]
+	client *asynq.Client
 	server *asynq.Server // nil until run; of the supervisor, later of Stop
 }
 
 func newSession(c connection) *session {
-	s := new(session)
-	s.redis = c.client(&s.line)
-	s.client.Store(asynq.NewClientFromRedisClient(s.redis))
+	s := &session{line: newLine()}
+	s.redis = c.client(s.line)
+	s.redis.AddHook(pace{s.line.isCut})
+	s.client = asynq.NewClientFromRedisClient(s.redis)
 	return s
 }
 
-// probe asks the server whether it is there and knows the queue. One that was
-// flushed or came back empty does not, while the client believes to have
-// registered it: a new client registers it again.
+// probe asks whether the server can take tasks, and registers the queue: a
+// server that was flushed or came back empty does not know it, and asynq's
+// client registers it only once.
 func (s *session) probe(ctx context.Context, queue string) error {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
-	known, err := s.redis.SIsMember(ctx, queuesKey, queue).Result()
-	if err == nil && !known {
-		s.client.Store(asynq.NewClientFromRedisClient(s.redis))
-	}
-	return err
+	return s.redis.Eval(ctx, register, []string{queuesKey}, queue).Err()
 }
 
 // run starts taking tasks.

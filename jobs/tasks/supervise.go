@@ -71,7 +71,7 @@ func (v *supervisor) step(ctx context.Context) time.Duration {
 	if err == nil && s.server == nil {
 		err = s.run(v.config(), v.handler)
 		if err == nil {
-			v.replace(s)
+			v.use(s)
 			v.log.Info("queue is running", "queue", v.Describe())
 		}
 	}
@@ -85,7 +85,7 @@ func (v *supervisor) step(ctx context.Context) time.Duration {
 	case s.server != nil && v.misses < toleratedMisses:
 		v.misses++
 	default:
-		v.giveUp(s, fresh, err)
+		v.giveUp(s, err)
 		wait := v.backoff
 		v.backoff = min(2*v.backoff, longestBackoff)
 		return wait
@@ -95,10 +95,9 @@ func (v *supervisor) step(ctx context.Context) time.Duration {
 
 // giveUp ends a session beside the supervisor, since its handlers may take a
 // while to finish.
-func (v *supervisor) giveUp(s *session, fresh bool, err error) {
-	if !fresh {
-		v.replace(nil)
-		v.log.Warn("queue server is gone; trying again until it is back", "queue", v.Describe(), "error", err)
+func (v *supervisor) giveUp(s *session, err error) {
+	if v.lose(err) {
+		v.log.Warn("queue server takes no tasks; trying again until it does", "queue", v.Describe(), "error", err)
 	}
 	v.abandoned.Go(s.abandon)
 }
@@ -137,7 +136,7 @@ func (q *Queue) stop(ctx context.Context) error {
 		<-supervised
 	}
 	last := q.current()
-	q.replace(nil)
+	q.use(nil)
 
 	ended := make(chan struct{})
 	go func() {

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// redisServer is a real redis-server of one test, that keeps nothing on disk.
+type redisServer struct {
+	t       *testing.T
+	program string
+	address string
+	process *exec.Cmd
+	admin   *redis.Client
+	stop    chan struct{} // ends flushing
+	stopped chan struct{}
+}
+
+func newRedisServer(t *testing.T) *redisServer {
+	t.Helper()
+	program, err := exec.LookPath("redis-server")
+	if err != nil {
+		t.Skip("needs redis-server: it is not on this machine")
+	}
+	address, err := freeAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &redisServer{t: t, program: program, address: address, admin: redis.NewClient(&redis.Options{Addr: address})}
+	r.start()
+	t.Cleanup(func() {
+		r.kill()
+		_ = r.admin.Close()
+	})
+	return r
+}
+
+func (r *redisServer) start() {
+	r.t.Helper()
+	_, port, err := net.SplitHostPort(r.address)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.process = exec.Command(r.program, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", os.TempDir())
+	if err := r.process.Start(); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *redisServer) kill() {
+	r.signal(syscall.SIGKILL)
+	_ = r.process.Wait() // it was killed
+}
+
+func (r *redisServer) signal(s syscall.Signal) {
+	if err := r.process.Process.Signal(s); err != nil {
+		r.t.Error(err)
+	}
+}
+
+func (r *redisServer) send(args ...any) {
+	if err := r.admin.Do(context.Background(), args...).Err(); err != nil {
+		r.t.Errorf("%v: %v", args[0], err)
+	}
+}
+
+// flush empties the server all the time, until keep.
+func (r *redisServer) flush() {
+	r.stop, r.stopped = make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(r.stopped)
+		ticker := time.NewTicker(20 * time.Millisecond)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-r.stop:
+				return
+			case <-ticker.C:
+				r.send("FLUSHALL")
+			}
+		}
+	}()
+}
+
+func (r *redisServer) keep() {
+	close(r.stop)
+	<-r.stopped
+}
+
+// redisTroubles are what happens to Redis in the middle of a batch.
+var redisTroubles = map[string]struct{ begin, end func(*redisServer) }{
+	"killed":  {(*redisServer).kill, (*redisServer).start},
+	"flushed": {(*redisServer).flush, (*redisServer).keep},
+	"full": {func(r *redisServer) {
+		r.send("SET", "filler", strings.Repeat("x", 2<<20))
+		r.send("CONFIG", "SET", "maxmemory-policy", "noeviction", "maxmemory", "1mb")
+	}, func(r *redisServer) { r.send("CONFIG", "SET", "maxmemory", "0") }},
+	"paused": {func(r *redisServer) { r.signal(syscall.SIGSTOP) }, func(r *redisServer) { r.signal(syscall.SIGCONT) }},
+}
+
+// TestRedisMayVanishInTheMiddleOfABatch has trouble last for longer than one
+// submission task does. The batch ends all the same, and nothing is paid for
+// twice. The troubles happen at the same time, each to a serve of its own;
+// command lines run one after the other, since their flags are shared.
+func TestRedisMayVanishInTheMiddleOfABatch(t *testing.T) {
+	const rows, rate, outage = 70, 10, 6 * time.Second
+	var urls strings.Builder
+	for i := range rows {
+		fmt.Fprintf(&urls, "https://journal.shotline.test/%d\n", i)
+	}
+	file := filepath.Join(t.TempDir(), "urls.txt")
+	if err := os.WriteFile(file, []byte(urls.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stages, batches := map[string]*stage{}, map[string]string{}
+	var id string
+	var passing sync.WaitGroup
+	for name, trouble := range redisTroubles {
+		r := newRedisServer(t)
+		s := newStage(t, "--redis-url", "redis://"+r.address, "--rate", fmt.Sprint(rate))
+		stages[name] = s
+		if _, err := fmt.Sscanf(s.do(exitWell, "submit", file), "batch %10s", &id); err != nil {
+			t.Fatal(err)
+		}
+		batches[name] = id
+		t.Cleanup(passing.Wait)
+		passing.Go(func() {
+			ticker := time.NewTicker(20 * time.Millisecond)
+			defer ticker.Stop()
+			for len(s.vendor.Ledger().Creates) < rows/10 && t.Context().Err() == nil {
+				<-ticker.C
+			}
+			trouble.begin(r)
+			lasting := time.NewTimer(outage)
+			defer lasting.Stop()
+			<-lasting.C
+			trouble.end(r)
+		})
+	}
+	passing.Wait()
+	for name, s := range stages {
+		s.do(exitWell, "wait", batches[name], "--timeout", "1m")
+		status, results, table := s.figures(batches[name])
+		for from, got := range map[string]map[string]int{"status": status, "results": results, "SELECT": table} {
+			if len(got) != 1 || got["done"] != rows {
+				t.Errorf("Redis %s: %s says %v, want %d done", name, from, got, rows)
+			}
+		}
+		if n := len(s.vendor.Ledger().Creates); n != rows {
+			t.Errorf("Redis %s: the vendor was paid for %d screenshots, want %d", name, n, rows)
+		}
+	}
+}
