@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -25,7 +26,7 @@ func (o *Orchestrator) SummarizeBatch(ctx context.Context, batch string) error {
 	if err != nil {
 		return fmt.Errorf("summarize batch %s: %w", batch, err)
 	}
-	if b.State != jobs.BatchFinished || b.Summarized >= b.Revision {
+	if !owesSummary(b) {
 		return nil
 	}
 	done, free := o.turns.take("summarize " + batch)
@@ -33,8 +34,20 @@ func (o *Orchestrator) SummarizeBatch(ctx context.Context, batch string) error {
 		return nil
 	}
 	defer done()
+	claim, err := o.claim(ctx, "summarize "+batch, claimAgain)
+	if err != nil || claim == nil {
+		return err
+	}
+	defer claim.release(ctx)
+	if err := o.recount(ctx, batch); err != nil {
+		return fmt.Errorf("summarize batch %s: %w", batch, err)
+	}
+	// The batch may have opened again, or been summarized by another.
+	if b, err = o.store.Batch(ctx, batch); err != nil || !owesSummary(b) {
+		return err
+	}
 	if err := o.explainInTime(ctx, b); err != nil {
-		if o.clock.Now().Before(b.FinishedAt.Add(explainFor)) {
+		if errors.Is(err, ErrNoKey) || o.clock.Now().Before(b.FinishedAt.Add(explainFor)) {
 			return fmt.Errorf("summarize batch %s: costs and reasons: %w", batch, err)
 		}
 		o.log.Warn("costs and reasons of the batch remain unknown", "batch", batch, "error", err)
@@ -57,6 +70,10 @@ func (o *Orchestrator) SummarizeBatch(ctx context.Context, batch string) error {
 			"timed_out", s.TimedOut, "canceled", s.Canceled, "rejected", s.Rejected)
 	}
 	return nil
+}
+
+func owesSummary(b jobs.Batch) bool {
+	return b.State == jobs.BatchFinished && b.Summarized < b.Revision
 }
 
 // explainInTime leaves half of the task's time to the summary itself.
