@@ -14,7 +14,7 @@ import (
 // ReconcileOptions narrow a Reconcile.
 type ReconcileOptions struct {
 	// Batches limits what the vendor is asked about, what is recounted and what
-	// is summed up; nil means all. What belongs to no batch is done anyway.
+	// is summed up; none means all. What belongs to no batch is done anyway.
 	Batches []string
 	// Older is how long jobs have to have been pending to be asked about.
 	Older time.Duration
@@ -144,13 +144,13 @@ func joined(ctx context.Context, failures []error, away error) error {
 
 // wants reports whether a batch is among those asked for.
 func (r ReconcileOptions) wants(batch string) bool {
-	return r.Batches == nil || slices.Contains(r.Batches, batch)
+	return len(r.Batches) == 0 || slices.Contains(r.Batches, batch)
 }
 
 // recountUnfinished goes first: counters that are wrong hide work.
 func (o *Orchestrator) recountUnfinished(ctx context.Context, options ReconcileOptions) error {
 	batches := options.Batches
-	if batches == nil {
+	if len(batches) == 0 {
 		out, err := o.store.Outstanding(ctx)
 		if err != nil {
 			return err
