@@ -241,9 +241,10 @@ func TestReconcileGivesNothingUpForWantOfAKey(t *testing.T) {
 		t.Errorf("it returned %v", err)
 	}
 	r.expect(map[jobs.State]int64{jobs.Pending: 2})
-	r.vendor.down = errors.New("away")
-	if _, err := r.Reconcile(r.ctx(), ReconcileOptions{Older: time.Minute}); err == nil {
-		t.Error("nobody was told that the vendor is away")
+	r.vendor.down = &client.NotSentError{Err: &client.CallError{Op: "connection refused"}}
+	report, err := r.Reconcile(r.ctx(), ReconcileOptions{Older: time.Minute})
+	if err == nil || report.Calls != 1 {
+		t.Errorf("a vendor that is away was asked %d times, and it returned %v", report.Calls, err)
 	}
 	r.expect(map[jobs.State]int64{jobs.TimedOut: 2})
 }
