@@ -22,6 +22,8 @@ func (o *Orchestrator) askPending(ctx context.Context, batch string, before time
 	if err != nil {
 		return true, err
 	}
+	// Whoever had the claim before may have left nothing.
+	pending = min(pending, int(b.Counts.Of(jobs.Pending)))
 	var told *told
 	if pending > pollChunk && listingPays(b.Counts, pending) {
 		if told, err = o.listBatch(ctx, b, claim); err != nil {

@@ -105,6 +105,7 @@ func (o *Orchestrator) pollBatch(ctx context.Context, batch string, before time.
 	if err != nil {
 		return 0, err
 	}
+	pending = min(pending, int(b.Counts.Of(jobs.Pending))) // after whoever had the claim before
 	if pending > pollChunk {
 		err = o.list(ctx, client.ListOptions{Tag: jobs.BatchTag(batch)}, batch, func(shots []client.Screenshot) (bool, error) {
 			claim.renew(ctx)

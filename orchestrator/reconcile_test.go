@@ -140,7 +140,7 @@ func TestReconcilePutsEverythingRight(t *testing.T) {
 		_, err := r.store.OpenIntent(r.ctx(), l, now, now.Add(leaseTime))
 		r.must(err)
 	}
-	adopted := client.Screenshot{ID: "2001", Status: client.StatusProcessing, URL: leases[0].Job.URL, 
+	adopted := client.Screenshot{ID: "2001", Status: client.StatusProcessing, URL: leases[0].Job.URL,
 		Tags: []string{jobs.SubmissionTag(leases[0].Job.ID, 1), jobs.BatchTag("b2")}}
 	r.vendor.shots = append(r.vendor.shots, adopted)
 	r.must(r.store.CreateBatch(r.ctx(), jobs.BatchSpec{ID: "half"}, now))
