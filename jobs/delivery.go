@@ -32,6 +32,7 @@ type Applied struct {
 	Read    int // deliveries taken from the inbox
 	Held    int // newly held
 	Foreign int // found to be foreign, newly or after being held
+	Noted   int // events that close nothing
 	Aside   int // put aside because they made the transaction fail
 	More    bool
 }

@@ -112,8 +112,8 @@ type Inbox interface {
 	// applied twice, whoever else does the same. A delivery of an unknown
 	// screenshot is held while an open intent (or doubt) is older than its
 	// arrival, and otherwise foreign; held ones that can belong to nobody any
-	// more become foreign. A delivery that makes the transaction fail is found
-	// by halving and put aside with the error.
+	// more become foreign, a portion at a time. A delivery that makes the
+	// transaction fail is found by halving and put aside with the error.
 	ApplyInbox(ctx context.Context, at time.Time, limit int) (Applied, error)
 	// Deliveries reads the inbox after a place, oldest first, with what became
 	// of each; a delivery beyond the cursor is not applied yet.
@@ -196,6 +196,19 @@ type Upkeep interface {
 	// then due again at next. A tick that is due after next was claimed by a
 	// clock that was ahead: it is due as well.
 	ClaimTick(ctx context.Context, name string, at, next time.Time) (bool, error)
+	// Recount compares the counters of a batch with a count over its rows, in
+	// one snapshot and without keeping any writer waiting. Only when they
+	// disagree, which is a bug or somebody's meddling, it counts again in a
+	// write and sets the counters right. The ends of the batch follow: one that
+	// had finished but holds open jobs opens again; one without an open job
+	// finishes; one whose stored summary told wrong counters is revised.
+	Recount(ctx context.Context, batch string, at time.Time) (Repair, error)
+	// Prune removes what r lets go, in short transactions with pauses between
+	// them; when it is interrupted, what is done stays done. It spares what is
+	// held or not applied yet, and the newest delivery, which keeps places
+	// unique. A delivery that comes again after its first copy was pruned is
+	// still a repeat, since submissions remember their results.
+	Prune(ctx context.Context, r Retention) (Pruned, error)
 	// Announce records that a worker is alive at w.SeenAt, Withdraw that it ended.
 	Announce(ctx context.Context, w Worker) error
 	Withdraw(ctx context.Context, id string) error
@@ -226,6 +239,8 @@ type Reader interface {
 	// Pending returns pending jobs of a batch that were submitted by before,
 	// in row order, after a row.
 	Pending(ctx context.Context, batch string, before time.Time, after int64, limit int) ([]Job, error)
+	// Outstanding tells what has not ended.
+	Outstanding(ctx context.Context) (Outstanding, error)
 	// Unexplained counts ended jobs of a batch that have a screenshot but no
 	// known cost, and failed ones without a reason. Submissions that were sent
 	// anew count as without a cost until that of each send is known.

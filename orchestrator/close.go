@@ -50,6 +50,7 @@ func (o *Orchestrator) CloseOnce(ctx context.Context) (jobs.Applied, error) {
 		o.log.Error("deliveries put aside, see the inbox", "count", applied.Aside)
 	}
 	o.took(applied.Effects)
+	o.heardStrangers(applied)
 	return applied, nil
 }
 

@@ -2,7 +2,9 @@ package orchestrator
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"shotline/jobs"
@@ -18,6 +20,11 @@ const (
 // time until its grace is over, and then closed as timed out. Within a process
 // a second call leaves the work to the first.
 func (o *Orchestrator) CheckDeadlines(ctx context.Context) error {
+	return o.checkDeadlines(ctx, nil)
+}
+
+// checkDeadlines leaves out batches that another process is just asking about.
+func (o *Orchestrator) checkDeadlines(ctx context.Context, busy []string) error {
 	done, free := o.turns.take("check deadlines")
 	if !free {
 		return nil
@@ -28,12 +35,14 @@ func (o *Orchestrator) CheckDeadlines(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("check deadlines: %w", err)
 		}
-		if len(overdue) == 0 {
-			return nil
-		}
 		byBatch := map[string][]jobs.Job{}
 		for _, j := range overdue {
-			byBatch[j.ID.Batch] = append(byBatch[j.ID.Batch], j)
+			if !slices.Contains(busy, j.ID.Batch) {
+				byBatch[j.ID.Batch] = append(byBatch[j.ID.Batch], j)
+			}
+		}
+		if len(byBatch) == 0 {
+			return nil
 		}
 		err = eachBatch(ctx, "check deadlines", byBatch, func(batch string, overdue []jobs.Job) error {
 			return o.settleOverdue(ctx, batch, overdue)
@@ -53,10 +62,20 @@ func (o *Orchestrator) settleOverdue(ctx context.Context, batch string, overdue 
 	}
 	missing, err := o.lookUp(ctx, b, overdue, true)
 	if err != nil {
+		if errors.Is(err, ErrNoKey) {
+			return err
+		}
 		// The grace goes on running: a vendor that stays away must not keep a
 		// job open for ever.
 		o.log.Warn("overdue jobs could not be looked up", "batch", batch, "error", err)
 	}
+	return o.closeOverdue(ctx, b, overdue, missing)
+}
+
+// closeOverdue gives the overdue ones among jobs that the vendor was asked
+// about more time, or, when their grace is over or the vendor does not know
+// them, closes them as timed out. Those that closed meanwhile are passed over.
+func (o *Orchestrator) closeOverdue(ctx context.Context, b jobs.Batch, asked, missing []jobs.Job) error {
 	unknown := map[jobs.ID]bool{}
 	for _, j := range missing {
 		unknown[j.ID] = true
@@ -66,7 +85,10 @@ func (o *Orchestrator) settleOverdue(ctx context.Context, batch string, overdue 
 	until := now.Add(deadlineExtend)
 	var extend []jobs.ID
 	var closings []jobs.Closing
-	for _, j := range overdue {
+	for _, j := range asked {
+		if j.Deadline.After(now) {
+			continue
+		}
 		end := j.SubmittedAt.Add(o.jobTimeout(b) + o.cfg.DeadlineGrace)
 		if now.Before(end) && !unknown[j.ID] {
 			extend = append(extend, j.ID)
@@ -82,7 +104,6 @@ func (o *Orchestrator) settleOverdue(ctx context.Context, batch string, overdue 
 		})
 	}
 	if len(extend) > 0 {
-		// Jobs that the look-up closed are passed over by the store.
 		if err := o.store.ExtendDeadlines(ctx, extend, until); err != nil {
 			return err
 		}

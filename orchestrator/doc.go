@@ -13,6 +13,9 @@
 //	SummarizeBatch  fills in reasons and costs, computes, stores            (summarize.go)
 //	WatchOnce       enqueues what batches owe                               (sweep.go)
 //	SweepOnce       derives from the store all that is owed                 (sweep.go)
+//	Reconcile       does all that is owed and can be done now               (reconcile.go)
+//	RecountOnce     compares counters with rows                             (upkeep.go)
+//	PruneOnce       removes what has been kept long enough                  (upkeep.go)
 //
 // A step may run twice, late or never, in several processes at once: guarded
 // updates in the store decide. The queue only wakes; losing it loses time.

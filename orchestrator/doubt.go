@@ -26,10 +26,16 @@ const (
 // is over, then searched for by URL, and only if that whole look-up was begun
 // after the settle time is it queued to be sent anew.
 func (o *Orchestrator) resolveDoubts(ctx context.Context) error {
-	now := o.clock.Now()
-	doubts, err := o.store.ClaimDoubts(ctx, now, now.Add(o.cfg.RequestTimeout+doubtEvery), doubtChunk)
+	_, err := o.resolveDue(ctx, o.clock.Now())
+	return err
+}
+
+// resolveDue looks up a portion of the doubts whose look-up was due by now, and
+// returns how many it claimed: 0 when none is left.
+func (o *Orchestrator) resolveDue(ctx context.Context, now time.Time) (claimed int, err error) {
+	doubts, err := o.store.ClaimDoubts(ctx, now, o.clock.Now().Add(o.cfg.RequestTimeout+doubtEvery), doubtChunk)
 	if err != nil {
-		return fmt.Errorf("resolve doubts: %w", err)
+		return 0, fmt.Errorf("resolve doubts: %w", err)
 	}
 	defer func() {
 		// Also after a look-up that failed. If this fails, the claim ends by itself.
@@ -41,7 +47,7 @@ func (o *Orchestrator) resolveDoubts(ctx context.Context) error {
 	for _, d := range doubts {
 		byBatch[d.Job.Batch] = append(byBatch[d.Job.Batch], d)
 	}
-	return eachBatch(ctx, "resolve doubts", byBatch, func(batch string, doubts []jobs.Submission) error {
+	return len(doubts), eachBatch(ctx, "resolve doubts", byBatch, func(batch string, doubts []jobs.Submission) error {
 		return o.resolveBatch(ctx, batch, doubts, now)
 	})
 }

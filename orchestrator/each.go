@@ -28,12 +28,13 @@ func eachBatch[T any](ctx context.Context, what string, batches map[string]T, do
 }
 
 // stopsAll reports an error after which asking the vendor further is no use
-// now: a refused key, a rate limit, a vendor that is not reached, our own end.
+// now: a key that is refused or missing, a rate limit, a vendor that is not
+// reached, our own end.
 func stopsAll(ctx context.Context, err error) bool {
 	if err == nil {
 		return false
 	}
 	var limited *client.RateLimitError
 	var call *client.CallError
-	return ctx.Err() != nil || errors.Is(err, client.ErrUnauthorized) || errors.As(err, &limited) || errors.As(err, &call)
+	return ctx.Err() != nil || errors.Is(err, client.ErrUnauthorized) || errors.Is(err, ErrNoKey) || errors.Is(err, errAway) || errors.As(err, &limited) || errors.As(err, &call)
 }

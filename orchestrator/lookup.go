@@ -34,8 +34,16 @@ func (o *Orchestrator) lookUp(ctx context.Context, b jobs.Batch, wanted []jobs.J
 		// the batch's tag when it is not the first.
 		singly = thorough || len(m.missing) == len(wanted)
 	}
+	if err != nil || !singly {
+		return nil, err
+	}
+	return o.lookUpSingly(ctx, b, wanted, m)
+}
+
+// lookUpSingly asks for each of the jobs that m has not seen yet.
+func (o *Orchestrator) lookUpSingly(ctx context.Context, b jobs.Batch, wanted []jobs.Job, m *matcher) (missing []jobs.Job, err error) {
 	for _, j := range wanted {
-		if err != nil || !singly || !m.missing[j.ID] {
+		if err != nil || !m.missing[j.ID] {
 			continue
 		}
 		known, infoErr := o.info(ctx, b, m, j)

@@ -52,6 +52,10 @@ type Config struct {
 	Rate           float64       // creates per second; 0: no limit of our own
 	SweepEvery     time.Duration // 2s
 	Poll           PollMode      // whether pending jobs are polled for
+	KeepForeign    time.Duration // deliveries that moved no job; 7 days
+	MaxForeign     int           // how many of each kind of those; 100,000
+	KeepDeliveries time.Duration // applied ones; 30 days
+	KeepEvents     time.Duration // of finished batches; 30 days
 }
 
 const (
@@ -61,8 +65,17 @@ const (
 	workerBeat     = 5 * time.Second
 	quietTime      = 10 * time.Second
 
+	defaultMaxForeign = 100_000
+
 	// WorkerAlive is how long after its last sign of life a worker counts as alive.
 	WorkerAlive = 3 * workerBeat
+)
+
+// How long things are kept unless the Config says otherwise.
+const (
+	DefaultKeepForeign    = 7 * 24 * time.Hour
+	DefaultKeepDeliveries = 30 * 24 * time.Hour
+	DefaultKeepEvents     = 30 * 24 * time.Hour
 )
 
 func (c Config) withDefaults() (Config, error) {
@@ -76,6 +89,12 @@ func (c Config) withDefaults() (Config, error) {
 	set(&c.RequestTimeout, 15*time.Second)
 	set(&c.Settle, 10*time.Second)
 	set(&c.SweepEvery, 2*time.Second)
+	set(&c.KeepForeign, DefaultKeepForeign)
+	set(&c.KeepDeliveries, DefaultKeepDeliveries)
+	set(&c.KeepEvents, DefaultKeepEvents)
+	if c.MaxForeign == 0 {
+		c.MaxForeign = defaultMaxForeign
+	}
 	switch {
 	case c.Worker.ID == "":
 		return c, errors.New("orchestrator: Worker.ID is empty")
@@ -83,6 +102,8 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("orchestrator: request timeout %s is over %s, the lease would not outlast it", c.RequestTimeout, leaseTime-5*time.Second)
 	case c.JobTimeout < 0 || c.DeadlineGrace < 0 || c.RequestTimeout < 0 || c.Settle < 0 || c.SweepEvery < 0:
 		return c, errors.New("orchestrator: a duration is negative")
+	case c.KeepForeign < 0 || c.KeepDeliveries < 0 || c.KeepEvents < 0 || c.MaxForeign < 0:
+		return c, errors.New("orchestrator: a bound of retention is negative")
 	case c.Concurrency < 0 || c.Rate < 0:
 		return c, errors.New("orchestrator: concurrency or rate is negative")
 	}
@@ -107,12 +128,14 @@ type Orchestrator struct {
 	clock    Clock
 	log      *slog.Logger
 	throttle *throttle
-	buckets  buckets
-	turns    turns
+	buckets  *buckets
+	turns    *turns
 	unqueued atomic.Bool // the last task could not be enqueued
 
+	strangers    atomic.Int64 // deliveries that moved no job since the last PruneOnce
 	nudgeCloser  chan struct{}
 	nudgeWatcher chan struct{}
+	nudgeUpkeep  chan struct{}
 
 	mu       sync.Mutex
 	heard    map[string]time.Time // when a failing step was last logged
@@ -134,17 +157,21 @@ func New(cfg Config, p Parts) (*Orchestrator, error) {
 	return &Orchestrator{
 		cfg: cfg, store: p.Store, vendor: p.Vendor, queue: p.Queue, clock: p.Clock, log: p.Logger,
 		throttle:     newThrottle(cfg.Concurrency, cfg.Rate, p.Clock),
+		buckets:      &buckets{},
+		turns:        &turns{},
 		nudgeCloser:  make(chan struct{}, 1),
 		nudgeWatcher: make(chan struct{}, 1),
+		nudgeUpkeep:  make(chan struct{}, 1),
 		heard:        map[string]time.Time{},
 		stopping:     stopping,
 		stop:         stop,
 	}, nil
 }
 
-// Start begins the loops: closer, sweeper, watcher, poller. It never blocks.
+// Start begins the loops: closer, sweeper, watcher, poller, upkeep. It never
+// blocks.
 func (o *Orchestrator) Start() {
-	for _, loop := range []func(context.Context){o.closeLoop, o.sweepLoop, o.watchLoop, o.pollLoop, o.announceLoop} {
+	for _, loop := range []func(context.Context){o.closeLoop, o.sweepLoop, o.watchLoop, o.pollLoop, o.upkeepLoop, o.announceLoop} {
 		o.loops.Add(1)
 		go func() {
 			defer o.loops.Done()

@@ -94,13 +94,21 @@ func (o *Orchestrator) PollOnce(ctx context.Context, age time.Duration) (closed 
 	return closed, err
 }
 
+// pollBatch leaves the batch to whoever else is just asking about it.
 func (o *Orchestrator) pollBatch(ctx context.Context, batch string, before time.Time, pending int) (closed int, err error) {
+	claim, err := o.claim(ctx, askAbout+batch, askTime)
+	if err != nil || claim == nil {
+		return 0, err
+	}
+	defer claim.release(ctx)
 	b, err := o.store.Batch(ctx, batch)
 	if err != nil {
 		return 0, err
 	}
+	pending = min(pending, int(b.Counts.Of(jobs.Pending))) // after whoever had the claim before
 	if pending > pollChunk {
 		err = o.list(ctx, client.ListOptions{Tag: jobs.BatchTag(batch)}, batch, func(shots []client.Screenshot) (bool, error) {
+			claim.renew(ctx)
 			return true, o.record(ctx, b, newMatcher(nil).match(shots))
 		})
 	} else {

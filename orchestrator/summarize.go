@@ -33,7 +33,7 @@ func (o *Orchestrator) SummarizeBatch(ctx context.Context, batch string) error {
 	if err != nil {
 		return fmt.Errorf("summarize batch %s: %w", batch, err)
 	}
-	if b.State != jobs.BatchFinished || b.Summarized >= b.Revision {
+	if !owesSummary(b) {
 		return nil
 	}
 	done, free := o.turns.take("summarize " + batch)
@@ -41,16 +41,31 @@ func (o *Orchestrator) SummarizeBatch(ctx context.Context, batch string) error {
 		return nil
 	}
 	defer done()
-	if err := o.explainInTime(ctx, b); errors.Is(err, errLags) && o.clock.Now().Before(b.FinishedAt.Add(o.cfg.Settle)) {
-		_, err := o.store.WakeBatch(ctx, batch, o.clock.Now().Add(listAgain))
+	claim, err := o.claim(ctx, "summarize "+batch, claimAgain)
+	if err != nil || claim == nil {
 		return err
-	} else if err != nil && !errors.Is(err, errLags) {
-		if o.clock.Now().Before(b.FinishedAt.Add(explainFor)) {
+	}
+	defer claim.release(ctx)
+	if err := o.recount(ctx, batch); err != nil {
+		return fmt.Errorf("summarize batch %s: %w", batch, err)
+	}
+	// The batch may have opened again, or been summarized by another.
+	if b, err = o.store.Batch(ctx, batch); err != nil || !owesSummary(b) {
+		return err
+	}
+	err = o.explainInTime(ctx, b)
+	now := o.clock.Now()
+	switch {
+	case err == nil:
+	case !errors.Is(err, errLags):
+		if errors.Is(err, ErrNoKey) || now.Before(b.FinishedAt.Add(explainFor)) {
 			return fmt.Errorf("summarize batch %s: costs and reasons: %w", batch, err)
 		}
 		o.log.Warn("costs and reasons of the batch remain unknown", "batch", batch, "error", err)
+	case now.Before(b.FinishedAt.Add(o.cfg.Settle)):
+		_, err := o.store.WakeBatch(ctx, batch, now.Add(listAgain))
+		return err
 	}
-	now := o.clock.Now()
 	s, err := summary.Compute(ctx, o.store, batch, now)
 	if err != nil {
 		return fmt.Errorf("summarize batch %s: %w", batch, err)
@@ -68,6 +83,10 @@ func (o *Orchestrator) SummarizeBatch(ctx context.Context, batch string) error {
 			"timed_out", s.TimedOut, "canceled", s.Canceled, "rejected", s.Rejected)
 	}
 	return nil
+}
+
+func owesSummary(b jobs.Batch) bool {
+	return b.State == jobs.BatchFinished && b.Summarized < b.Revision
 }
 
 // explainInTime leaves half of the task's time to the summary itself.

@@ -51,8 +51,9 @@ func (o *Orchestrator) SweepOnce(ctx context.Context) error {
 	if err != nil || !mine {
 		return err
 	}
+	_, leases := o.expireLeases(ctx)
 	return errors.Join(
-		o.expireLeases(ctx),
+		leases,
 		o.resolveDoubts(ctx),
 		o.WatchOnce(ctx),
 		o.enqueueOverdue(ctx),
@@ -61,12 +62,14 @@ func (o *Orchestrator) SweepOnce(ctx context.Context) error {
 	)
 }
 
-func (o *Orchestrator) expireLeases(ctx context.Context) error {
+// expireLeases takes back a portion of the leases that have ended, and returns
+// how many.
+func (o *Orchestrator) expireLeases(ctx context.Context) (expired int, err error) {
 	requeued, doubted, err := o.store.ExpireLeases(ctx, o.clock.Now(), leaseChunk)
 	if requeued+doubted > 0 {
 		o.log.Info("leases expired", "requeued", requeued, "in_doubt", doubted)
 	}
-	return err
+	return requeued + doubted, err
 }
 
 // claimTime is how long a claim of owed work lasts: while the queue is away
@@ -129,7 +132,11 @@ func (o *Orchestrator) removeStaleImports(ctx context.Context) error {
 		return err
 	}
 	for _, batch := range stale {
-		if err := o.store.RemoveImport(ctx, batch); err != nil && !errors.Is(err, jobs.ErrState) && !errors.Is(err, jobs.ErrNotFound) {
+		err := o.store.RemoveImport(ctx, batch)
+		if errors.Is(err, jobs.ErrState) || errors.Is(err, jobs.ErrNotFound) {
+			continue // it went on, or another removes it
+		}
+		if err != nil {
 			return err
 		}
 		o.log.Warn("removed an import that was left half-way", "batch", batch)

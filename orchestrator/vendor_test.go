@@ -126,7 +126,7 @@ func (v *fakeVendor) List(ctx context.Context, o client.ListOptions) ([]client.S
 			return nil, err
 		}
 	}
-	return v.page(o.Offset, o.Limit, func(shot client.Screenshot) bool {
+	return v.page(o.Offset, o.Limit, func(shot *client.Screenshot) bool {
 		if v.unlisted || o.Status != "" && shot.Status != o.Status {
 			return false
 		}
@@ -143,10 +143,10 @@ func (v *fakeVendor) Search(_ context.Context, o client.SearchOptions) ([]client
 			return nil, err
 		}
 	}
-	return v.page(o.Offset, o.Limit, func(shot client.Screenshot) bool { return !v.unfound && strings.Contains(shot.URL, o.URL) })
+	return v.page(o.Offset, o.Limit, func(shot *client.Screenshot) bool { return !v.unfound && strings.Contains(shot.URL, o.URL) })
 }
 
-func (v *fakeVendor) page(offset, limit int, wanted func(client.Screenshot) bool) ([]client.Screenshot, error) {
+func (v *fakeVendor) page(offset, limit int, wanted func(*client.Screenshot) bool) ([]client.Screenshot, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.calls++
@@ -154,13 +154,15 @@ func (v *fakeVendor) page(offset, limit int, wanted func(client.Screenshot) bool
 		return nil, v.down
 	}
 	var found []client.Screenshot
-	for _, shot := range slices.Backward(v.shots) {
-		if wanted(shot) {
-			found = append(found, shot)
+	for i := len(v.shots) - 1; i >= 0 && len(found) < limit; i-- {
+		if !wanted(&v.shots[i]) {
+			continue
+		}
+		if offset--; offset < 0 {
+			found = append(found, v.shots[i])
 		}
 	}
-	found = found[min(offset, len(found)):]
-	return found[:min(limit, len(found))], nil
+	return found, nil
 }
 
 // end gives all screenshots, or those named, their result.

@@ -12,6 +12,7 @@ import (
 
 	"shotline/client"
 	"shotline/jobs"
+	"shotline/orchestrator"
 )
 
 // The flags that commands share. Each is given on the command line, in the
@@ -38,6 +39,10 @@ var (
 	settleFlag         = &cli.DurationFlag{Name: "settle", EnvVars: []string{"SHOTLINE_SETTLE"}, Value: 10 * time.Second, Usage: "how long a create without an answer is searched for before it is sent anew"}
 	concurrencyFlag    = &cli.IntFlag{Name: "concurrency", EnvVars: []string{"SHOTLINE_CONCURRENCY"}, DefaultText: "adaptive", Usage: "creates under way at once"}
 	rateFlag           = &cli.Float64Flag{Name: "rate", EnvVars: []string{"SHOTLINE_RATE"}, DefaultText: "no limit", Usage: "creates per second"}
+
+	keepForeignFlag    = &cli.DurationFlag{Name: "keep-foreign", EnvVars: []string{"SHOTLINE_KEEP_FOREIGN"}, Value: orchestrator.DefaultKeepForeign, Usage: "how long webhooks that moved no job are kept (and at most 100000 of each kind)"}
+	keepDeliveriesFlag = &cli.DurationFlag{Name: "keep-deliveries", EnvVars: []string{"SHOTLINE_KEEP_DELIVERIES"}, Value: orchestrator.DefaultKeepDeliveries, Usage: "how long applied webhooks are kept"}
+	keepEventsFlag     = &cli.DurationFlag{Name: "keep-events", EnvVars: []string{"SHOTLINE_KEEP_EVENTS"}, Value: orchestrator.DefaultKeepEvents, Usage: "how long events of finished batches, and older revisions of summaries, are kept"}
 )
 
 // listVariables are the variables behind flags that may be repeated. In a

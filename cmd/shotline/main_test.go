@@ -5,14 +5,18 @@ import (
 	"encoding/json"
 	"errors"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"shotline/client/sandbox"
 )
 
 func TestMain(m *testing.M) {
@@ -48,6 +52,8 @@ func TestCommands(t *testing.T) {
 			"exits":   exits,
 			"answer":  answer,
 			"batchid": batchID,
+			"ended":   ended,
+			"until":   until,
 		},
 	})
 }
@@ -92,6 +98,56 @@ func batchID(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ts.Check(json.NewDecoder(strings.NewReader(ts.ReadFile(args[0]))).Decode(&b))
 	ts.Setenv("BATCH", b.ID)
+}
+
+// until runs a command until it prints something that matches:
+// until 'pending +3' shotline status B.
+func until(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: until pattern command [args]")
+	}
+	pattern := regexp.MustCompile("(?m)" + args[0])
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	for {
+		err := ts.Exec(args[1], args[2:]...)
+		if printed := ts.ReadFile("stdout"); pattern.MatchString(printed) {
+			return
+		} else if clock.Sleep(ctx, 10*time.Millisecond) != nil {
+			ts.Fatalf("never matched %q, at last (%v):\n%s", args[0], err, printed)
+		}
+	}
+}
+
+// ended waits until a sandbox has brought a number of screenshots to their end.
+func ended(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: ended number address")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	defer http.DefaultClient.CloseIdleConnections()
+	for {
+		response, err := http.Get("http://" + args[1] + "/sandbox/ledger?key=" + sandbox.DefaultAPIKey)
+		ts.Check(err)
+		var ledger sandbox.Ledger
+		err = json.NewDecoder(response.Body).Decode(&ledger)
+		ts.Check(errors.Join(err, response.Body.Close()))
+		n := 0
+		for _, create := range ledger.Creates {
+			if create.FinishedAt != "" {
+				n++
+			}
+		}
+		if n == want {
+			return
+		}
+		if clock.Sleep(ctx, 10*time.Millisecond) != nil {
+			ts.Fatalf("%d screenshots have ended, want %d", n, want)
+		}
+	}
 }
 
 // answer waits until something accepts connections at an address.

@@ -15,7 +15,7 @@ func serveCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "serve",
 		Usage: "receive webhooks and do the work of all batches in the database, until stopped",
-		Flags: storeFlags(workFlags()...),
+		Flags: storeFlags(append(workFlags(), keepForeignFlag, keepDeliveriesFlag, keepEventsFlag)...),
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return badUsage("serve takes no arguments, got %q", c.Args().First())

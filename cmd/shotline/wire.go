@@ -60,21 +60,21 @@ func workFrom(c *cli.Context, store jobs.Store, log *slog.Logger) (work, error) 
 	if err != nil {
 		return work{}, err
 	}
-	timeout := c.Duration(requestTimeoutFlag.Name)
-	vendor, err := client.New(client.WithAPIKey(key), client.WithBaseURL(c.String(baseURLFlag.Name)),
-		client.WithTimeout(timeout), client.WithUserAgent("shotline/"+version))
+	vendor, err := vendorFrom(c, key)
 	if err != nil {
-		return work{}, badUsage("%w", err)
+		return work{}, err
 	}
 	appList, err := apps(c)
 	if err != nil {
 		return work{}, err
 	}
-	for _, flag := range []*cli.DurationFlag{jobTimeoutFlag, deadlineGraceFlag, requestTimeoutFlag, settleFlag} {
-		if c.Duration(flag.Name) <= 0 {
-			return work{}, badUsage("--%s must be above zero", flag.Name)
-		}
+	config, err := timesFrom(c)
+	if err != nil {
+		return work{}, err
 	}
+	config.Worker = jobs.Worker{ID: newID(), Role: c.Command.Name, PID: os.Getpid()}
+	config.Apps = appList
+	config.Concurrency, config.Rate = c.Int(concurrencyFlag.Name), c.Float64(rateFlag.Name)
 	return work{
 		store: store, vendor: vendor, log: log,
 		secrets:  c.StringSlice(secretFlag.Name),
@@ -83,17 +83,39 @@ func workFrom(c *cli.Context, store jobs.Store, log *slog.Logger) (work, error) 
 		listen:   listenAddress(c),
 		queueURL: c.String(redisFlag.Name),
 		queueID:  queueName(c.String(dbFlag.Name)),
-		config: orchestrator.Config{
-			Worker:         jobs.Worker{ID: newID(), Role: c.Command.Name, PID: os.Getpid()},
-			Apps:           appList,
-			JobTimeout:     c.Duration(jobTimeoutFlag.Name),
-			DeadlineGrace:  c.Duration(deadlineGraceFlag.Name),
-			RequestTimeout: timeout,
-			Settle:         c.Duration(settleFlag.Name),
-			Concurrency:    c.Int(concurrencyFlag.Name),
-			Rate:           c.Float64(rateFlag.Name),
-		},
+		config:   config,
 	}, nil
+}
+
+// vendorFrom makes the vendor's client.
+func vendorFrom(c *cli.Context, key string) (*client.Client, error) {
+	vendor, err := client.New(client.WithAPIKey(key), client.WithBaseURL(c.String(baseURLFlag.Name)),
+		client.WithTimeout(c.Duration(requestTimeoutFlag.Name)), client.WithUserAgent("shotline/"+version))
+	if err != nil {
+		return nil, badUsage("%w", err)
+	}
+	return vendor, nil
+}
+
+// timesFrom reads the durations; those that the command has no flag for keep
+// their defaults.
+func timesFrom(c *cli.Context) (config orchestrator.Config, err error) {
+	for _, of := range []struct {
+		flag *cli.DurationFlag
+		sets *time.Duration
+	}{
+		{jobTimeoutFlag, &config.JobTimeout}, {deadlineGraceFlag, &config.DeadlineGrace},
+		{requestTimeoutFlag, &config.RequestTimeout}, {settleFlag, &config.Settle},
+		{keepForeignFlag, &config.KeepForeign}, {keepDeliveriesFlag, &config.KeepDeliveries}, {keepEventsFlag, &config.KeepEvents},
+	} {
+		if findFlag(c.Command.Flags, of.flag.Name) == nil {
+			continue
+		}
+		if *of.sets = c.Duration(of.flag.Name); *of.sets <= 0 {
+			return config, badUsage("--%s must be above zero", of.flag.Name)
+		}
+	}
+	return config, nil
 }
 
 // queueName keeps databases that share one Redis apart.

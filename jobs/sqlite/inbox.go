@@ -11,18 +11,13 @@ import (
 )
 
 const appendDelivery = `INSERT INTO inbox (received_at, disposition, event, screenshot_id, outcome, image_url, error, body)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+	VALUES (?, '', ?, ?, ?, ?, ?, ?)`
 
-// AppendDelivery implements jobs.Inbox. An event that cannot close anything is
-// noted at once.
+// AppendDelivery implements jobs.Inbox. What becomes of the delivery is the
+// closer's to say.
 func (s *Store) AppendDelivery(ctx context.Context, d jobs.Delivery) (int64, error) {
-	disposition := jobs.DispositionNoted
 	switch d.Outcome {
-	case jobs.OutcomeDone, jobs.OutcomeFailed:
-		if d.ScreenshotID != "" {
-			disposition = jobs.DispositionApplied
-		}
-	case jobs.OutcomeNone, jobs.OutcomeProcessing:
+	case jobs.OutcomeDone, jobs.OutcomeFailed, jobs.OutcomeNone, jobs.OutcomeProcessing:
 	default:
 		return 0, fmt.Errorf("append delivery: %w: outcome %q", jobs.ErrInvalid, d.Outcome)
 	}
@@ -34,7 +29,7 @@ func (s *Store) AppendDelivery(ctx context.Context, d jobs.Delivery) (int64, err
 	// into a variable of its stack.
 	seq := new(int64)
 	op := newOperation(func(t *tx) error {
-		result, err := t.result(appendDelivery, d.ReceivedAt.UnixMilli(), string(disposition), d.Event, d.ScreenshotID,
+		result, err := t.result(appendDelivery, d.ReceivedAt.UnixMilli(), d.Event, d.ScreenshotID,
 			string(d.Outcome), d.ImageURL, d.Error, body)
 		if err == nil {
 			*seq, err = result.LastInsertId()
@@ -57,9 +52,11 @@ type applyError struct {
 func (e *applyError) Error() string { return "apply deliveries: " + e.err.Error() }
 func (e *applyError) Unwrap() error { return e.err }
 
-// inboxWaits is whether there is anything to apply, or to release.
+// inboxWaits is whether there is anything to apply, or to release. The
+// condition disposition <> ” is that of the index inbox_unapplied, here and below.
 const inboxWaits = `SELECT EXISTS (SELECT 1 FROM inbox WHERE seq > (SELECT place FROM cursors WHERE name = 'inbox'))
-	OR EXISTS (SELECT 1 FROM inbox WHERE disposition = 'held')`
+	OR EXISTS (SELECT 1 FROM inbox WHERE disposition = 'held' AND disposition <> ''
+		AND seq <= coalesce((SELECT min(open_after) FROM submissions WHERE open_after IS NOT NULL), 9223372036854775807))`
 
 // ApplyInbox implements jobs.Inbox. One call is one transaction unless a
 // delivery makes it fail. A reader looks before the writer is asked.
@@ -103,6 +100,7 @@ func addApplied(a, b jobs.Applied) jobs.Applied {
 		Read:    a.Read + b.Read,
 		Held:    a.Held + b.Held,
 		Foreign: a.Foreign + b.Foreign,
+		Noted:   a.Noted + b.Noted,
 		Aside:   a.Aside + b.Aside,
 		More:    b.More,
 	}
@@ -169,17 +167,21 @@ func (s *Store) applyNext(t *tx, at time.Time, limit int) (jobs.Applied, error) 
 	}
 	released, err := t.releaseHeld()
 	applied.Foreign += released
+	applied.More = applied.More || released == releaseChunk
 	return applied, err
 }
 
+// loadDeliveries joins what can close something to its submission.
 const loadDeliveries = `INSERT INTO outcomes
 	(delivery, job_seq, attempt, extra, recorded, screenshot_id, outcome, image_url, error, closed_by)
 	SELECT i.seq, s.job_seq, s.attempt, s.extra, s.outcome, i.screenshot_id, i.outcome, i.image_url, i.error, 'webhook'
-	FROM inbox i LEFT JOIN submissions s ON s.screenshot_id = i.screenshot_id
+	FROM inbox i LEFT JOIN submissions s ON s.screenshot_id = i.screenshot_id AND i.outcome IN ('done', 'failed')
 	WHERE i.seq > ? AND i.seq <= ? AND i.disposition = '' ORDER BY i.seq`
 
-// judgeUnknown decides on deliveries of screenshots that no submission has.
-const judgeUnknown = `UPDATE inbox SET disposition = CASE WHEN seq > ?1 THEN 'held' ELSE 'foreign' END
+// judgeUnknown decides on deliveries that found no submission.
+const judgeUnknown = `UPDATE inbox SET disposition = CASE
+	WHEN screenshot_id = '' OR outcome NOT IN ('done', 'failed') THEN 'noted'
+	WHEN seq > ?1 THEN 'held' ELSE 'foreign' END
 	WHERE seq IN (SELECT delivery FROM outcomes WHERE job_seq IS NULL) RETURNING disposition`
 
 func (t *tx) applyRange(r inboxRange, at time.Time, applied *jobs.Applied) error {
@@ -198,9 +200,12 @@ func (t *tx) applyRange(r inboxRange, at time.Time, applied *jobs.Applied) error
 		if err := row.Scan(&d); err != nil {
 			return err
 		}
-		if d == jobs.DispositionHeld {
+		switch d {
+		case jobs.DispositionHeld:
 			applied.Held++
-		} else {
+		case jobs.DispositionNoted:
+			applied.Noted++
+		default:
 			applied.Foreign++
 		}
 		return nil
@@ -224,17 +229,21 @@ func (t *tx) oldestIntent() (oldest sql.NullInt64, err error) {
 	return oldest, err
 }
 
-// releaseUpTo goes through the few held rows by their index: a bare range of
-// seq would have the planner go through the whole inbox up to it.
-const releaseUpTo = `UPDATE inbox SET disposition = 'foreign' WHERE disposition = 'held' AND (?1 IS NULL OR seq <= ?1)`
+// releaseChunk is how many held deliveries one transaction releases: a flood of
+// strangers' deliveries may have been held for one doubt.
+const releaseChunk = 2000
 
-// releaseHeld makes held deliveries foreign that can belong to nobody any more.
+const releaseUpTo = `UPDATE inbox SET disposition = 'foreign' WHERE seq IN (SELECT seq FROM inbox
+	WHERE disposition = 'held' AND disposition <> '' AND seq <= coalesce(?1, 9223372036854775807) ORDER BY seq LIMIT ?2)`
+
+// releaseHeld makes held deliveries foreign that can belong to nobody any more,
+// oldest first and at most releaseChunk of them.
 func (t *tx) releaseHeld() (int, error) {
 	oldest, err := t.oldestIntent()
 	if err != nil {
 		return 0, err
 	}
-	n, err := t.exec(releaseUpTo, oldest)
+	n, err := t.exec(releaseUpTo, oldest, releaseChunk)
 	if err != nil {
 		return 0, fmt.Errorf("release held deliveries: %w", err)
 	}

@@ -57,7 +57,7 @@ type Store struct {
 	readDB  *sql.DB
 	version *sql.Conn // PRAGMA data_version compares with this connection's past
 
-	importPause time.Duration // between the short transactions of an import
+	importPause time.Duration // between the short transactions of an import, and of retention
 
 	// failApply, set by tests only, makes applying a range of the inbox fail.
 	failApply func(first, last int64) error

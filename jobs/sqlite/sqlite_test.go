@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"fmt"
 	"path/filepath"
 	"testing"
 
@@ -37,6 +38,13 @@ func (f file) Open(t *testing.T) jobs.Store {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// Meddle changes a counter as a person with the sqlite3 program might.
+func (f file) Meddle(t *testing.T, batch string, state jobs.State, by int64) {
+	t.Helper()
+	_, err := raw(t, f.path).Exec(fmt.Sprintf(`UPDATE batches SET %[1]s = %[1]s + ? WHERE id = ?`, state), by, batch)
+	must(t, err)
 }
 
 func TestContract(t *testing.T) {

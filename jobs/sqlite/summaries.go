@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"math"
 	"time"
 
@@ -131,55 +130,4 @@ func (s *Store) Unexplained(ctx context.Context, batch string) (costs, reasons i
 		costs += resent
 	}
 	return costs, reasons, wrapError(err, "count unexplained jobs of batch %s", batch)
-}
-
-// Tally implements jobs.Reader.
-func (s *Store) Tally(ctx context.Context, batch string) (counts jobs.Counts, err error) {
-	defer func() { err = wrapError(err, "tally batch %s", batch) }()
-	counts.ByState = make(map[jobs.State]int64, len(jobs.States))
-	for _, state := range jobs.States {
-		counts.ByState[state] = 0
-	}
-	counts.ByProvenance = make(map[jobs.Provenance]int64, len(jobs.Provenances))
-	for _, by := range jobs.Provenances {
-		counts.ByProvenance[by] = 0
-	}
-	seq, err := s.batchPlace(ctx, batch)
-	if err != nil {
-		return counts, err
-	}
-	view, err := s.readDB.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
-	if err != nil {
-		return counts, err
-	}
-	defer view.Rollback() //nolint:errcheck // it only ends the view
-	low, high := rowSeq(seq, 1), rowSeq(seq, maxRow)
-	rows, err := view.QueryContext(ctx, `SELECT state, closed_by, count(*), sum(late) FROM jobs
-		WHERE seq BETWEEN ? AND ? GROUP BY state, closed_by`, low, high)
-	err = eachRow(rows, err, func(row scanner) error {
-		var state jobs.State
-		var by jobs.Provenance
-		var n, late int64
-		if err := row.Scan(&state, &by, &n, &late); err != nil {
-			return err
-		}
-		counts.Rows += n
-		counts.Late += late
-		counts.ByState[state] += n
-		if by != "" {
-			counts.ByProvenance[by] += n
-		}
-		return nil
-	})
-	if err != nil {
-		return counts, err
-	}
-	var cost sql.NullInt64
-	err = view.QueryRowContext(ctx, `SELECT count(*) FILTER (WHERE extra > 0), sum(cost_micros) FROM submissions
-		WHERE job_seq BETWEEN ? AND ?`, low, high).Scan(&counts.DoubleCharged, &cost)
-	counts.Cost = fromMicros(cost)
-	if err != nil {
-		err = fmt.Errorf("submissions: %w", err)
-	}
-	return counts, err
 }

@@ -55,6 +55,8 @@ var groups = []struct {
 	{"rows", rowTests},
 	{"events", eventTests},
 	{"workers", workerTests},
+	{"recount", recountTests},
+	{"retention", retentionTests},
 	{"storage", storageTests},
 	{"races", raceTests},
 	{"walk", walkTests},

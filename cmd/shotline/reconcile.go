@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"shotline/client"
+	"shotline/jobs"
+	"shotline/orchestrator"
+)
+
+var olderFlag = &cli.DurationFlag{Name: "older", Value: time.Minute, Usage: "ask about jobs that have been pending for this `DURATION`"}
+
+func reconcileCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "reconcile",
+		Usage:     "put right whatever is owed, once: for cron, and after trouble",
+		ArgsUsage: "[BATCH…]",
+		Flags: storeFlags(olderFlag, apiKeyFlag, baseURLFlag, jobTimeoutFlag, deadlineGraceFlag, requestTimeoutFlag, settleFlag,
+			logFlag, jsonFlag),
+		Action: func(c *cli.Context) error {
+			log, err := newLogger(c, slog.LevelWarn)
+			if err != nil {
+				return err
+			}
+			if older := c.Duration(olderFlag.Name); older < 0 {
+				return badUsage("--older %s is negative", older)
+			}
+			return withStore(c, func(store jobs.Store) error { return reconcile(c, store, log) })
+		},
+	}
+}
+
+// reconcile exits with 3 when rows that it ended have no picture, and with 1
+// when something owed could not be put right.
+func reconcile(c *cli.Context, store jobs.Store, log *slog.Logger) error {
+	config, err := timesFrom(c)
+	if err != nil {
+		return err
+	}
+	config.Worker = jobs.Worker{ID: newID(), Role: c.Command.Name, PID: os.Getpid()}
+	var vendor orchestrator.Vendor = keyless{}
+	if key := strings.TrimSpace(c.String(apiKeyFlag.Name)); key != "" {
+		if vendor, err = vendorFrom(c, key); err != nil {
+			return err
+		}
+	}
+	o, err := orchestrator.New(config, orchestrator.Parts{Store: store, Vendor: vendor, Queue: noQueue{}, Clock: clock, Logger: log})
+	if err != nil {
+		return badUsage("%w", err)
+	}
+	began := clock.Now()
+	report, err := o.Reconcile(c.Context, orchestrator.ReconcileOptions{Batches: c.Args().Slice(), Older: c.Duration(olderFlag.Name)})
+	if errors.Is(err, jobs.ErrNotFound) {
+		return err // a batch that is not there: nothing was begun
+	}
+	if printErr := printReconciled(c, report, err, clock.Now().Sub(began)); printErr != nil {
+		return printErr
+	}
+	switch {
+	case errors.Is(err, orchestrator.ErrNoKey):
+		_, err := apiKey(c)
+		return err
+	case err != nil:
+		return &exitError{exitFailed, err}
+	case report.Flawed > 0:
+		return &exitError{code: exitFlawed}
+	default:
+		return nil
+	}
+}
+
+// keyless is the vendor of a pass without an API key: it may have nothing to
+// ask.
+type keyless struct{}
+
+// Create implements orchestrator.Vendor.
+func (keyless) Create(context.Context, client.CreateRequest) (client.Screenshot, error) {
+	return client.Screenshot{}, orchestrator.ErrNoKey
+}
+
+// Info implements orchestrator.Vendor.
+func (keyless) Info(context.Context, string) (client.Screenshot, error) {
+	return client.Screenshot{}, orchestrator.ErrNoKey
+}
+
+// List implements orchestrator.Vendor.
+func (keyless) List(context.Context, client.ListOptions) ([]client.Screenshot, error) {
+	return nil, orchestrator.ErrNoKey
+}
+
+// Search implements orchestrator.Vendor.
+func (keyless) Search(context.Context, client.SearchOptions) ([]client.Screenshot, error) {
+	return nil, orchestrator.ErrNoKey
+}
+
+// noQueue is the queue of a process without one. Workers on the same database
+// see what is owed there.
+type noQueue struct{}
+
+// EnqueueSubmit implements orchestrator.Queue.
+func (noQueue) EnqueueSubmit(context.Context, string, int64, time.Time) error { return nil }
+
+// EnqueueDeadlines implements orchestrator.Queue.
+func (noQueue) EnqueueDeadlines(context.Context, time.Time, int64) error { return nil }
+
+// EnqueueSummary implements orchestrator.Queue.
+func (noQueue) EnqueueSummary(context.Context, string, int, int64) error { return nil }
+
+// printReconciled says nothing to a file or a mail when nothing was done: cron
+// sends a mail for every word.
+func printReconciled(c *cli.Context, report orchestrator.Reconciled, failure error, took time.Duration) error {
+	w := c.App.Writer
+	if c.Bool(jsonFlag.Name) {
+		text := ""
+		if failure != nil {
+			text = failure.Error()
+		}
+		return json.NewEncoder(w).Encode(struct {
+			orchestrator.Reconciled
+			Error string `json:"error,omitempty"`
+		}{report, text})
+	}
+	if !report.Did() && !isTerminal(w) {
+		return nil
+	}
+	_, err := io.WriteString(w, reconciledText(report, took))
+	return err
+}
+
+func reconciledText(r orchestrator.Reconciled, took time.Duration) string {
+	var s strings.Builder
+	if !r.Did() {
+		s.WriteString("nothing to put right\n")
+	} else {
+		fmt.Fprintf(&s, "reconciled in %s, with %s\n", took.Round(time.Millisecond), plural(r.Calls, "vendor call"))
+	}
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(&s, "  %-12s "+format+"\n", append([]any{name}, args...)...)
+	}
+	if n := r.Ended(); n > 0 {
+		var ends []string
+		for _, state := range jobs.States {
+			if r.Closed[state] > 0 {
+				ends = append(ends, fmt.Sprintf("%d %s", r.Closed[state], state))
+			}
+		}
+		line("ended", "%s", plural(n, "job")+": "+strings.Join(ends, ", "))
+	}
+	if r.Late > 0 {
+		line("late", "%s of jobs that had ended", plural(r.Late, "result"))
+	}
+	if r.Deliveries > 0 {
+		line("inbox", "%s applied", plural(r.Deliveries, "delivery"))
+	}
+	if r.Requeued+r.Doubted > 0 {
+		line("leases", "%d ended: %d queued again, %d in doubt", r.Requeued+r.Doubted, r.Requeued, r.Doubted)
+	}
+	if r.Adopted+r.Resent > 0 {
+		line("doubts", "%d found, %d without effect and queued again", r.Adopted, r.Resent)
+	}
+	if r.Summaries > 0 {
+		line("summaries", "%d computed", r.Summaries)
+	}
+	for _, batch := range r.Removed {
+		line("removed", "the import %s, left half-way", batch)
+	}
+	for _, repaired := range r.Repaired {
+		line("recounted", "batch %s: %s", repaired.Batch, strings.Join(repaired.Wrong, "; "))
+	}
+	for _, batch := range r.Busy {
+		line("left out", "batch %s: another process is just asking about it", batch)
+	}
+	var left []string
+	for _, of := range []struct {
+		n    int64
+		what string
+	}{
+		{r.Pending, "pending"}, {r.InDoubt, "in doubt"}, {r.Queued, "queued for a worker"}, {r.Paused, "queued in paused batches"},
+		{int64(r.Owed), "summaries owed"},
+	} {
+		if of.n > 0 {
+			left = append(left, fmt.Sprintf("%d %s", of.n, of.what))
+		}
+	}
+	if len(left) > 0 {
+		line("left", "%s", strings.Join(left, ", "))
+	}
+	return s.String()
+}
+
+// plural writes a number of things.
+func plural(n int, what string) string {
+	switch {
+	case n == 1:
+		return "1 " + what
+	case strings.HasSuffix(what, "y"):
+		what = strings.TrimSuffix(what, "y") + "ie"
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

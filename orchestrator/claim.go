@@ -1,0 +1,60 @@
+package orchestrator
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	askAbout = "ask about " // and a batch: the name of a claim
+	// askTime is how long such a claim lasts unless it is renewed: a vendor
+	// call, and some.
+	askTime = 20 * time.Second
+)
+
+// claim keeps processes from asking the vendor the same at the same time. It is
+// a tick of the store that its holder pushes on and gives back at the end.
+// Whoever dies with one holds the others up until it is due; whoever is
+// overtaken only asks in vain, since guarded updates decide.
+type claim struct {
+	o     *Orchestrator
+	name  string
+	lasts time.Duration
+	until time.Time
+}
+
+// claim returns nil when somebody else has the name.
+func (o *Orchestrator) claim(ctx context.Context, name string, lasts time.Duration) (*claim, error) {
+	now := o.clock.Now()
+	c := &claim{o: o, name: name, lasts: lasts, until: now.Add(lasts)}
+	mine, err := o.store.ClaimTick(ctx, name, now, c.until)
+	if err != nil || !mine {
+		return nil, err
+	}
+	return c, nil
+}
+
+// renew is called as often as there is progress; it writes rarely.
+func (c *claim) renew(ctx context.Context) {
+	now := c.o.clock.Now()
+	if c.until.Sub(now) > c.lasts/2 {
+		return
+	}
+	until := now.Add(c.lasts)
+	if mine, err := c.o.store.ClaimTick(ctx, c.name, c.until, until); err != nil {
+		c.o.log.Warn("renew claim", "name", c.name, "error", err)
+	} else if mine {
+		c.until = until
+	}
+}
+
+// release also follows the end of ctx.
+func (c *claim) release(ctx context.Context) {
+	now := c.o.clock.Now()
+	if !now.Before(c.until) {
+		return // it is due, or another's by now
+	}
+	if _, err := c.o.store.ClaimTick(context.WithoutCancel(ctx), c.name, c.until, now); err != nil {
+		c.o.log.Warn("give a claim back", "name", c.name, "error", err)
+	}
+}

@@ -1,0 +1,118 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"shotline/jobs"
+)
+
+const (
+	upkeepEvery  = time.Minute
+	recountEvery = 10 * time.Minute
+	foreignEvery = time.Hour
+	pruneEvery   = 24 * time.Hour
+	recountTick  = "recount"
+	foreignTick  = "prune foreign"
+	pruneTick    = "prune"
+
+	// traceTime is how long workers that are gone and ticks that nobody claims
+	// any more leave a trace.
+	traceTime = 24 * time.Hour
+	// floodSize is how many deliveries that moved no job have the closer ask
+	// for their bound before its hour.
+	floodSize = 20_000
+)
+
+// upkeepLoop does what is due rarely and may take long. It is not the sweeper's
+// work, which must not wait for it.
+func (o *Orchestrator) upkeepLoop(ctx context.Context) {
+	o.every(ctx, upkeepEvery, o.nudgeUpkeep, func(ctx context.Context) {
+		o.logError(ctx, "recount batches", o.RecountOnce(ctx))
+		o.logError(ctx, "prune", o.PruneOnce(ctx))
+	})
+}
+
+// RecountOnce compares the counters of all unfinished batches with their rows,
+// in one process every ten minutes.
+func (o *Orchestrator) RecountOnce(ctx context.Context) error {
+	now := o.clock.Now()
+	mine, err := o.store.ClaimTick(ctx, recountTick, now, now.Add(recountEvery))
+	if err != nil || !mine {
+		return err
+	}
+	out, err := o.store.Outstanding(ctx)
+	if err != nil {
+		return err
+	}
+	return o.recountAll(ctx, out.Unfinished)
+}
+
+func (o *Orchestrator) recountAll(ctx context.Context, batches []string) error {
+	var failures []error
+	for _, batch := range batches {
+		// One that was removed meanwhile is nobody's loss.
+		if err := o.recount(ctx, batch); err != nil && !errors.Is(err, jobs.ErrNotFound) {
+			failures = append(failures, err)
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// recount has counters that are wrong set right. That is a bug, or somebody's
+// meddling with the database, and is logged as such.
+func (o *Orchestrator) recount(ctx context.Context, batch string) error {
+	repair, err := o.store.Recount(ctx, batch, o.clock.Now())
+	if err != nil {
+		return err
+	}
+	if len(repair.Wrong) > 0 {
+		o.log.Error("counters disagreed with the rows and were set right", "batch", batch, "wrong", repair.Wrong,
+			"reopened", repair.Reopened, "finished", repair.Finished, "revised", repair.Revised)
+	}
+	if repair.Reopened || repair.Finished || repair.Revised {
+		nudge(o.nudgeWatcher)
+	}
+	return nil
+}
+
+// PruneOnce removes what retention lets go: everything once a day, and every
+// hour, or in a flood, what strangers sent. One process does it at a time.
+func (o *Orchestrator) PruneOnce(ctx context.Context) error {
+	now := o.clock.Now()
+	keep := jobs.Retention{Foreign: now.Add(-o.cfg.KeepForeign), MaxForeign: o.cfg.MaxForeign}
+	due, err := o.store.ClaimTick(ctx, pruneTick, now, now.Add(pruneEvery))
+	if err != nil {
+		return err
+	}
+	if due {
+		keep.Deliveries = now.Add(-o.cfg.KeepDeliveries)
+		keep.Events = now.Add(-o.cfg.KeepEvents)
+		keep.Workers, keep.Ticks = now.Add(-traceTime), now.Add(-traceTime)
+	} else if o.strangers.Load() < floodSize {
+		due, err = o.store.ClaimTick(ctx, foreignTick, now, now.Add(foreignEvery))
+		if err != nil || !due {
+			return err
+		}
+	}
+	o.strangers.Store(0)
+	pruned, err := o.store.Prune(ctx, keep)
+	if pruned != (jobs.Pruned{}) {
+		o.log.Info("pruned", "foreign", pruned.Foreign, "deliveries", pruned.Deliveries, "events", pruned.Events,
+			"summaries", pruned.Summaries, "workers", pruned.Workers)
+	}
+	if err != nil {
+		return fmt.Errorf("retention: %w", err)
+	}
+	return nil
+}
+
+// heardStrangers counts deliveries that moved no job, and has a flood of them
+// bounded soon.
+func (o *Orchestrator) heardStrangers(applied jobs.Applied) {
+	if n := int64(applied.Foreign + applied.Noted); n > 0 && o.strangers.Add(n) >= floodSize {
+		nudge(o.nudgeUpkeep)
+	}
+}

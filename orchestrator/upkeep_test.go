@@ -1,0 +1,182 @@
+package orchestrator
+
+import (
+	"database/sql"
+	"fmt"
+	"testing"
+	"time"
+
+	"shotline/client"
+	"shotline/jobs"
+)
+
+// meddle changes the database as a person with the sqlite3 program might.
+func (r *rig) meddle(statement string) {
+	r.t.Helper()
+	db, err := sql.Open("sqlite3", r.path+"?_busy_timeout=5000")
+	r.must(err)
+	defer db.Close()
+	_, err = db.Exec(statement)
+	r.must(err)
+}
+
+func TestWrongCountersAreSetRight(t *testing.T) {
+	t.Parallel()
+	for name, repair := range map[string]func(*rig){
+		"by reconcile": func(r *rig) {
+			if report := r.reconcile(); len(report.Repaired) != 1 || report.Repaired[0].Batch != rigBatch {
+				r.t.Errorf("it reports %+v", report)
+			}
+		},
+		"in serve": func(r *rig) {
+			r.must(r.RecountOnce(r.ctx()))
+			r.must(r.SummarizeBatch(r.ctx(), rigBatch))
+		},
+		"before the summary": func(r *rig) {
+			r.meddle(`UPDATE batches SET pending = 0, state = 'finished', revision = 1, finished_at = 1`)
+			r.must(r.SummarizeBatch(r.ctx(), rigBatch))
+			r.must(r.SummarizeBatch(r.ctx(), rigBatch))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			r.load(3)
+			r.submitAll()
+			r.meddle(`UPDATE batches SET pending = pending + 1, done = 40`)
+			if name == "before the summary" {
+				repair(r)
+				r.expect(map[jobs.State]int64{jobs.Pending: 3})
+				if b := r.batch(); b.State != jobs.BatchOpen || b.Summarized != 0 {
+					t.Errorf("the batch is %s, summarized %d", b.State, b.Summarized)
+				}
+				return
+			}
+			r.webhooks(jobs.OutcomeDone)
+			if got := r.batch().State; got == jobs.BatchFinished {
+				t.Fatal("the counters were to hide that nothing is open")
+			}
+			repair(r)
+			r.expect(map[jobs.State]int64{jobs.Done: 3})
+			if b := r.batch(); b.State != jobs.BatchFinished || b.Summarized != 1 {
+				t.Errorf("the batch is %s, summarized %d", b.State, b.Summarized)
+			}
+		})
+	}
+}
+
+// TestAJobThatItsBatchForgotIsBroughtToItsEnd: the batch had finished while a
+// job was pending, which the counters hid from every look-up.
+func TestAJobThatItsBatchForgotIsBroughtToItsEnd(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.load(2)
+	r.submitAll()
+	r.meddle(`UPDATE batches SET pending = 1`)
+	r.webhook(r.vendor.shots[0].ID, jobs.OutcomeDone)
+	r.must(r.SummarizeBatch(r.ctx(), rigBatch))
+	r.vendor.end(client.StatusFinished)
+	r.clock.advance(time.Minute)
+	report := r.reconcile()
+	r.expect(map[jobs.State]int64{jobs.Done: 2})
+	if b := r.batch(); b.State != jobs.BatchFinished || b.Summarized != b.Revision {
+		t.Errorf("the batch is %s, summarized %d of %d", b.State, b.Summarized, b.Revision)
+	}
+	if report.Closed[jobs.Done] != 1 {
+		t.Errorf("it reports %+v", report)
+	}
+}
+
+// strangers delivers n screenshots of other programs and lets the closer judge
+// them.
+func (r *rig) strangers(n int) {
+	r.t.Helper()
+	for i := range n {
+		d := jobs.Delivery{ReceivedAt: r.clock.Now(), Event: "screenshot.completed", ScreenshotID: fmt.Sprint("x", i), Outcome: jobs.OutcomeDone, Body: []byte("{}")}
+		if i%2 == 0 {
+			d = jobs.Delivery{ReceivedAt: r.clock.Now(), Event: "app.upload.finished", Body: []byte("{}")}
+		}
+		r.must(r.Keep(r.ctx(), d))
+	}
+	for {
+		applied, err := r.CloseOnce(r.ctx())
+		r.must(err)
+		if !applied.More {
+			return
+		}
+	}
+}
+
+func (r *rig) inbox() int {
+	r.t.Helper()
+	n := 0
+	for after := int64(0); ; {
+		page, _, err := r.store.Deliveries(r.ctx(), after, 1000)
+		r.must(err)
+		if n += len(page); len(page) == 0 {
+			return n
+		}
+		after = page[len(page)-1].Seq
+	}
+}
+
+func TestStrangersCannotFillTheInbox(t *testing.T) {
+	t.Parallel()
+	const most = 50
+	r := newRig(t, func(c *Config) { c.MaxForeign = most })
+	r.must(r.PruneOnce(r.ctx())) // the day's
+	for hour := range 4 {
+		r.clock.advance(foreignEvery)
+		r.strangers(400)
+		r.must(r.PruneOnce(r.ctx()))
+		if got := r.inbox(); got != 2*most {
+			t.Errorf("hour %d: %d deliveries are kept, want %d of each kind", hour, got, most)
+		}
+	}
+	r.strangers(400)
+	r.must(r.PruneOnce(r.ctx()))
+	if got := r.inbox(); got != 2*most+400 {
+		t.Errorf("%d deliveries are kept before the hour is over, want %d", got, 2*most+400)
+	}
+	r.strangersHeard(floodSize)
+	select {
+	case <-r.nudgeUpkeep:
+	default:
+		t.Error("a flood did not wake the upkeep")
+	}
+	r.must(r.PruneOnce(r.ctx()))
+	if got := r.inbox(); got != 2*most {
+		t.Errorf("%d deliveries are kept after a flood, want %d", got, 2*most)
+	}
+}
+
+// strangersHeard stands for a flood that takes too long to bring about.
+func (r *rig) strangersHeard(n int) { r.heardStrangers(jobs.Applied{Foreign: n}) }
+
+func TestRetentionByAge(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.load(1)
+	r.submitAll()
+	r.webhooks(jobs.OutcomeDone)
+	r.strangers(4)
+	r.clock.advance(DefaultKeepForeign + time.Hour)
+	r.strangers(1)
+	r.must(r.PruneOnce(r.ctx()))
+	if got := r.inbox(); got != 2 {
+		t.Errorf("%d deliveries are kept after a week, want that of the job and the new one", got)
+	}
+	r.clock.advance(DefaultKeepDeliveries)
+	r.strangers(1)
+	r.must(r.another("worker2").PruneOnce(r.ctx()))
+	if got := r.inbox(); got != 1 {
+		t.Errorf("%d deliveries are kept after a month, want the new one", got)
+	}
+	events, err := r.store.Events(r.ctx(), 0, 10)
+	r.must(err)
+	if len(events) != 0 {
+		t.Errorf("events %v are kept after a month", events)
+	}
+	r.webhooks(jobs.OutcomeFailed) // a replay
+	r.expect(map[jobs.State]int64{jobs.Done: 1})
+}
