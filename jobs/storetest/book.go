@@ -142,6 +142,15 @@ func (b *book) sent(batch string, n int) []jobs.Lease {
 	return leases
 }
 
+// requeue hands leases back.
+func (b *book) requeue(leases ...jobs.Lease) jobs.Effects {
+	b.t.Helper()
+	effects, err := b.Requeue(b.ctx(), leases, b.now)
+	b.must(err, "requeue %d leases", len(leases))
+	b.check()
+	return effects
+}
+
 // pending brings n jobs of an open batch to pending, each with its shot.
 func (b *book) pending(batch string, n int) []jobs.ID {
 	b.t.Helper()

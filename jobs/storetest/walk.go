@@ -251,7 +251,7 @@ func (w *walker) charging() {
 
 func (w *walker) requeueing() {
 	if l, ok := pick(w, w.leases); ok {
-		w.must(w.Requeue(w.ctx(), []jobs.Lease{l}, w.now), "requeue")
+		w.said = w.requeue(l)
 	}
 }
 
@@ -273,9 +273,9 @@ func (w *walker) settling() {
 		if s.Sends > 1+w.resent[s.Job] {
 			w.t.Fatalf("submission %s was sent %d times, anew %d times", s.Tag(), s.Sends, w.resent[s.Job])
 		}
-		n, err := w.Resend(w.ctx(), []jobs.Submission{s}, w.now.Add(-10*time.Second), w.now)
+		e, err := w.Resend(w.ctx(), []jobs.Submission{s}, w.now.Add(-10*time.Second), w.now)
 		w.must(err, "resend")
-		w.resent[s.Job] += n
+		w.resent[s.Job] += e.Requeued
 	}
 }
 
