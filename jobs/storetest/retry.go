@@ -127,6 +127,8 @@ var retryTests = append(secondEndTests(), []test{
 		b.observe(jobs.ByPoll, priced(ids[0], 1, jobs.OutcomeFailed, 2))
 		wantSame(b, "late", b.batch("b1").Counts.Late, 1)
 		wantSame(b, "revision", b.batch("b1").Revision, 2)
+		_, err := b.ClaimWork(b.ctx(), b.now, b.now.Add(time.Hour))
+		b.must(err, "claim work")
 		b.saved("b1", 2, "summary", true)
 		b.later(time.Second)
 
@@ -160,6 +162,30 @@ var retryTests = append(secondEndTests(), []test{
 		b.saved("b1", 3, "summary", true)
 		b.wantCredits("both attempts", b.job(ids[0]).Cost, 5)
 		wantSame(b, "the duplicate's original", b.allRows("b1")[2].Original.ScreenshotID, shotOf(ids[0], 2))
+	}},
+	{"the picture of an older attempt comes with nothing of the newest", func(b *book) {
+		b.open("b1", pages(1)...)
+		id := timedOut(b, "b1")
+		b.retried(id)
+		b.again(id)
+		half := seenIn(id, 2, jobs.OutcomeProcessing)
+		half.ImageURL = "https://vendor.example/half.png"
+		b.observe(jobs.ByPoll, half)
+		b.result(id, 2, jobs.OutcomeFailed)
+		b.result(id, 2, jobs.OutcomeDone)
+		claimed := b.claimConflicts(b.now)
+		claimed[0].Says = jobs.OutcomeFailed
+		b.wantSettled(claimed, 1)
+
+		blind := b.told(shot(id), jobs.OutcomeDone)
+		blind.ImageURL = ""
+		_, err := b.AppendDelivery(b.ctx(), blind)
+		b.must(err, "append delivery")
+		b.apply()
+		j := b.wantState(id, jobs.Done)
+		wantSame(b, "screenshot", j.ScreenshotID, shot(id))
+		wantSame(b, "image", j.ImageURL, "")
+		wantSame(b, "vendor says", j.VendorSays, jobs.OutcomeNone)
 	}},
 	{"guards of a retry", func(b *book) {
 		b.quiet = true
