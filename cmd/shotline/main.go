@@ -75,7 +75,7 @@ func newApp(std streams) *cli.App {
 		Commands: []*cli.Command{
 			serveCommand(), runCommand(), submitCommand(),
 			statusCommand(), waitCommand(), listCommand(),
-			pauseCommand(), resumeCommand(),
+			retryCommand(), cancelCommand(), pauseCommand(), resumeCommand(),
 			summaryCommand(), resultsCommand(),
 			sandboxCommand(), demoCommand(),
 		},
