@@ -69,6 +69,11 @@ func TestCancelWhileSubmitting(t *testing.T) {
 				r.sweep()
 			}
 			r.expect(test.want)
+			select {
+			case <-r.nudgeWatcher:
+			default:
+				t.Error("nobody was told that the batch has finished")
+			}
 			if n := r.vendor.sent(); n != 1 {
 				t.Errorf("%d creates, want 1", n)
 			}

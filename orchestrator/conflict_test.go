@@ -64,16 +64,21 @@ func TestTheVendorDecidesNothingAboutAConflict(t *testing.T) {
 
 func TestAConflictWaitsForTheVendor(t *testing.T) {
 	t.Parallel()
-	for name, away := range map[string]func(*fakeVendor){
-		"away":             func(v *fakeVendor) { v.down = &client.CallError{Op: "away"} },
-		"stumbling":        func(v *fakeVendor) { v.down = &client.APIError{Op: "get screenshot", Status: 500} },
-		"still processing": func(v *fakeVendor) { v.end(client.StatusProcessing) },
+	for name, test := range map[string]struct {
+		away func(*fakeVendor)
+		told bool // that nobody answers
+	}{
+		"away":             {func(v *fakeVendor) { v.down = &client.CallError{Op: "away"} }, true},
+		"stumbling":        {func(v *fakeVendor) { v.down = &client.APIError{Op: "get screenshot", Status: 500} }, false},
+		"still processing": {func(v *fakeVendor) { v.end(client.StatusProcessing) }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r, _ := contradicted(t, 1)
-			away(r.vendor)
-			_ = r.SweepOnce(r.ctx()) // which may say that nobody answers
+			test.away(r.vendor)
+			if err := r.SweepOnce(r.ctx()); (err != nil) != test.told {
+				t.Errorf("the sweep ended with %v", err)
+			}
 			if says := r.job(1).VendorSays; says != jobs.OutcomeNone {
 				t.Fatalf("the vendor says %q", says)
 			}

@@ -154,6 +154,14 @@ func TestManyTimedOutJobsAreAskedAboutInBulk(t *testing.T) {
 	}
 }
 
+func TestAListingThatLagsHidesNoPicture(t *testing.T) {
+	t.Parallel()
+	r := timedOut(t, 20)
+	r.vendor.end(client.StatusFinished, "1007")
+	r.vendor.lagging = "1007"
+	r.retry(r, Retried{Queued: 19, Done: 1}, nil)
+}
+
 func TestRetryOfOneJob(t *testing.T) {
 	t.Parallel()
 	r := timedOut(t, 2)
