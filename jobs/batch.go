@@ -40,7 +40,7 @@ type Batch struct {
 	State       BatchState
 	PauseReason string // non-empty when paused by an error, such as a refused key
 	Counts      Counts
-	Revision    int // grows when the batch finishes and with each transaction that brings late results
+	Revision    int // grows whenever the batch finishes, and with each transaction that brings late results
 	Summarized  int // newest revision with a stored summary
 	Generation  int64
 	CreatedAt   time.Time

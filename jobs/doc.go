@@ -30,6 +30,11 @@
 //     the closer. Polling and deadlines close by the same guarded update.
 //  6. When a batch's last open job has closed, its summary is owed.
 //
+// Somebody may cancel a job that has not ended: at once, or, when its create may
+// have been sent, as soon as that is settled. Somebody may retry a job that
+// ended without a picture: it is queued as its next attempt, with a submission
+// of its own, and its batch is open again.
+//
 // Nothing in this package knows about SQL, HTTP or queues; it imports the
 // standard library only. Package sqlite keeps the contract in SQLite and
 // package storetest is the suite that any store must pass.

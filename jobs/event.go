@@ -12,6 +12,7 @@ const (
 	EventJobTimedOut   EventType = "job.timed_out"
 	EventJobLate       EventType = "job.late"
 	EventJobCanceled   EventType = "job.canceled"
+	EventJobRetried    EventType = "job.retried" // queued again; Attempt is the new one
 	EventBatchFinished EventType = "batch.finished"
 	EventBatchRevised  EventType = "batch.revised"
 )

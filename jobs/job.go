@@ -39,11 +39,13 @@ type Job struct {
 	Late          bool     // closed by a result that came after the job had ended
 	DoubleCharged int      // screenshots paid for beyond the one that was wanted
 	Conflicts     int      // results that contradicted the recorded one
+	VendorSays    Outcome  // after a conflict: what the vendor says of the recorded screenshot
 	DuplicateOf   int64    // row whose outcome this duplicate shows
 	CreatedAt     time.Time
 	SubmittedAt   time.Time // when the current attempt's create was answered
 	ClosedAt      time.Time
 	Deadline      time.Time
+	CancelAskedAt time.Time // when somebody asked to cancel while a create was under way
 }
 
 // MarshalJSON writes the job in the form of the HTTP interface and of
@@ -63,6 +65,8 @@ func (j Job) MarshalJSON() ([]byte, error) {
 		Cost         *float64          `json:"cost,omitempty"`
 		Late         bool              `json:"late"`
 		DoubleCharge int               `json:"double_charged,omitempty"`
+		Conflicts    int               `json:"conflicts,omitempty"`
+		VendorSays   Outcome           `json:"vendor_says,omitempty"`
 		DuplicateOf  *ID               `json:"duplicate_of,omitempty"`
 		Params       Params            `json:"params,omitempty"`
 		Tags         []string          `json:"tags,omitempty"`
@@ -70,9 +74,11 @@ func (j Job) MarshalJSON() ([]byte, error) {
 		CreatedAt    time.Time         `json:"created_at,omitzero"`
 		SubmittedAt  time.Time         `json:"submitted_at,omitzero"`
 		ClosedAt     time.Time         `json:"closed_at,omitzero"`
+		CancelAsked  time.Time         `json:"cancel_asked_at,omitzero"`
 	}{
 		j.ID, j.ID.Batch, j.URL, j.State, j.Attempt, j.Line, j.ScreenshotID, j.ImageURL, j.Error, j.ClosedBy,
-		j.Cost, j.Late, j.DoubleCharged, nil, j.Params, j.Tags, j.Metadata, j.CreatedAt, j.SubmittedAt, j.ClosedAt,
+		j.Cost, j.Late, j.DoubleCharged, j.Conflicts, j.VendorSays, nil,
+		j.Params, j.Tags, j.Metadata, j.CreatedAt, j.SubmittedAt, j.ClosedAt, j.CancelAskedAt,
 	}
 	if j.DuplicateOf > 0 {
 		wire.DuplicateOf = &ID{Batch: j.ID.Batch, Row: j.DuplicateOf}

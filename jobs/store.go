@@ -49,8 +49,9 @@ type Imports interface {
 type Ledger interface {
 	// Lease moves up to n queued jobs of an open batch to submitting, in row
 	// order, owned by owner until until. None when the batch is not open. A
-	// job's first lease begins its attempt 1. It also puts the batch's wake
-	// time off by a third of the lease, see ClaimWork.
+	// job's first lease begins its attempt 1; one that was retried keeps its own.
+	// It also puts the batch's wake time off by a third of the lease, see
+	// ClaimWork.
 	Lease(ctx context.Context, batch, owner string, n int, at, until time.Time) ([]Lease, error)
 	// OpenIntent commits that the create of this lease is about to be sent, and
 	// extends the lease to until. It counts one vendor call for the batch.
@@ -62,8 +63,9 @@ type Ledger interface {
 	OpenIntent(ctx context.Context, lease Lease, at, until time.Time) (Lease, error)
 	// Requeue hands leased jobs back, queued in the same attempt: nothing was
 	// sent, or the vendor surely took no effect. Open intents are withdrawn.
-	// Leases that are not held any more are passed over.
-	Requeue(ctx context.Context, leases []Lease, at time.Time) error
+	// Leases that are not held any more are passed over. What somebody asked to
+	// cancel meanwhile is canceled.
+	Requeue(ctx context.Context, leases []Lease, at time.Time) (Effects, error)
 	// Doubt ends the leases of jobs whose create may have taken effect without
 	// an answer. They stay submitting, in doubt since at.
 	Doubt(ctx context.Context, leases []Lease, at time.Time) error
@@ -80,8 +82,9 @@ type Ledger interface {
 	RecheckDoubts(ctx context.Context, submissions []Submission, next time.Time) error
 	// Resend queues the jobs of submissions that are in doubt since before
 	// settledBefore and still have no screenshot, in the same attempt; what
-	// was adopted in the meantime is passed over. It returns how many.
-	Resend(ctx context.Context, submissions []Submission, settledBefore, at time.Time) (int, error)
+	// was adopted in the meantime is passed over. What somebody asked to cancel
+	// meanwhile is canceled.
+	Resend(ctx context.Context, submissions []Submission, settledBefore, at time.Time) (Effects, error)
 	// Observe records what the vendor said. For each observation that names a
 	// submission of ours, in this order:
 	//
@@ -93,7 +96,10 @@ type Ledger interface {
 	//     screenshot is kept as an extra one, once, and counted on job and batch;
 	//   - cost, error and image URL are filled in where they are not known yet;
 	//     costs of all screenshots of a job add up, on the job and on the batch;
-	//   - done and failed go through the guarded close with provenance by.
+	//   - done and failed go through the guarded close with provenance by;
+	//   - a job that somebody asked to cancel while its create was under way, and
+	//     that has its screenshot id now, is canceled, unless the observation or
+	//     the inbox, which is applied first, brings its result.
 	//
 	// Observations that name no submission are passed over.
 	Observe(ctx context.Context, observations []Observation, by Provenance, at, deadline time.Time) (Effects, error)
@@ -131,17 +137,44 @@ type Inbox interface {
 // wanted one decides.
 //
 // A closing job gets one event; a late one is told by job.late alone. A done
-// job has no error; a canceled one is never reopened.
+// job has no error; a canceled one is reopened by nothing but a retry.
 //
 // Any other result for a job that has ended is a repeat, or, when it
 // contradicts the recorded result of the same screenshot, a conflict that is
-// counted. In the same transaction counters, events and the end of the batch
-// are written.
+// counted; the job is marked to be checked with the vendor when it is the
+// screenshot that the job shows. In the same transaction counters, events and
+// the end of the batch are written.
 type Closures interface {
 	// CloseJobs closes without a result from the vendor. First, in the same
 	// transaction, it applies everything that the inbox holds: a webhook that
 	// was acknowledged never loses to a clock.
 	CloseJobs(ctx context.Context, closings []Closing, at time.Time) (Effects, error)
+	// Cancel ends jobs because somebody asked for it, with provenance cancel,
+	// after it has applied the inbox in the same transaction. Queued and pending
+	// jobs, and submitting ones for which nothing was sent, are canceled at once.
+	// A job with an open intent, or in doubt, is marked (Canceling counts it): the
+	// transaction that settles its create cancels it, unless that brings a result.
+	// Jobs that have ended and rows that are no jobs are passed over. ErrState,
+	// and nothing done, when the batch of one of them is importing.
+	Cancel(ctx context.Context, ids []ID, at time.Time) (Effects, error)
+	// Retry queues ended jobs again, each as its next attempt, after it has
+	// applied the inbox in the same transaction. The job loses what its last
+	// attempt had: screenshot, image, error, times, closure and whether it was
+	// late; costs, double charges and conflicts stay, and so do the submissions of
+	// older attempts. A finished batch is open again, with its work owed at once;
+	// when it finishes it has its next revision. Each job gets the event
+	// job.retried. Guards that do not hold pass a job over; ErrInvalid for a From
+	// that is not Retriable.
+	Retry(ctx context.Context, retries []Retry, at time.Time) (Effects, error)
+	// ClaimConflicts returns up to limit jobs with contradictory results whose
+	// check with the vendor is due by at, and sets their next check to again.
+	ClaimConflicts(ctx context.Context, at, again time.Time, limit int) ([]Conflict, error)
+	// SettleConflicts ends checks: what the vendor says is kept beside the
+	// recorded result, which stands. It returns those that it ended: one whose
+	// job shows another screenshot by now, or that was ended before, is passed
+	// over. A job has one check; further contradictions are only counted, unless
+	// the vendor could not tell.
+	SettleConflicts(ctx context.Context, told []Conflict) ([]Conflict, error)
 	// ExtendDeadlines gives pending jobs time until until. Jobs that closed
 	// meanwhile are passed over.
 	ExtendDeadlines(ctx context.Context, ids []ID, until time.Time) error
@@ -243,7 +276,8 @@ type Reader interface {
 	Outstanding(ctx context.Context) (Outstanding, error)
 	// Unexplained counts ended jobs of a batch that have a screenshot but no
 	// known cost, and failed ones without a reason. Submissions that were sent
-	// anew count as without a cost until that of each send is known.
+	// anew, or whose create was lost, count as without a cost until that of each
+	// send is known, and so do those of older attempts.
 	Unexplained(ctx context.Context, batch string) (costs, reasons int, err error)
 	// Summary returns the newest stored summary; revision 0 without one.
 	Summary(ctx context.Context, batch string) (revision int, data []byte, err error)

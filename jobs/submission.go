@@ -64,6 +64,10 @@ type Effects struct {
 	Closed        []Closed // in the order of closing
 	Finished      []string // batches whose last open job closed
 	Revised       []string // finished batches that a late result changed
+	Retried       []ID     // jobs that were queued again as their next attempt, in order
+	Reopened      []string // finished batches that a retry opened again
+	Requeued      int      // jobs that went back into the queue in the same attempt
+	Canceling     int      // jobs that are canceled as soon as their create is settled
 	Adopted       int      // submissions that got their screenshot id
 	DoubleCharged int      // screenshots found beyond the wanted one
 	Conflicts     int      // results that contradicted a recorded one

@@ -62,7 +62,7 @@ func (o *Orchestrator) askPortion(ctx context.Context, b jobs.Batch, portion []j
 				delete(m.missing, j.ID)
 			}
 		}
-		missing, err = o.lookUpSingly(ctx, b, portion, m)
+		missing, err = o.askSingly(ctx, b, m, portion, func(found []jobs.Observation) error { return o.record(ctx, b, found) })
 	}
 	if err != nil {
 		return err

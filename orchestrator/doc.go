@@ -11,11 +11,15 @@
 //	CheckDeadlines  asks about overdue jobs, closes or extends them         (deadline.go)
 //	PollOnce        asks the vendor about pending jobs in bulk              (poll.go)
 //	SummarizeBatch  fills in reasons and costs, computes, stores            (summarize.go)
+//	checkConflicts  asks which of two contradictory results is true         (conflict.go)
 //	WatchOnce       enqueues what batches owe                               (sweep.go)
 //	SweepOnce       derives from the store all that is owed                 (sweep.go)
 //	Reconcile       does all that is owed and can be done now               (reconcile.go)
 //	RecountOnce     compares counters with rows                             (upkeep.go)
 //	PruneOnce       removes what has been kept long enough                  (upkeep.go)
+//
+// Import, Await, CancelBatch and RetryBatch are for people: they need the store
+// and no orchestrator that runs.
 //
 // A step may run twice, late or never, in several processes at once: guarded
 // updates in the store decide. The queue only wakes; losing it loses time.

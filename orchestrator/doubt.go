@@ -85,11 +85,12 @@ func (o *Orchestrator) resend(ctx context.Context, batch string, unsettled []job
 	if len(unsettled) == 0 {
 		return nil
 	}
-	resent, err := o.store.Resend(ctx, unsettled, settledBefore, o.clock.Now())
-	if err != nil || resent == 0 {
+	effects, err := o.store.Resend(ctx, unsettled, settledBefore, o.clock.Now())
+	o.took(effects)
+	if err != nil || effects.Requeued == 0 {
 		return err
 	}
-	o.log.Info("creates without effect are sent anew", "batch", batch, "count", resent)
+	o.log.Info("creates without effect are sent anew", "batch", batch, "count", effects.Requeued)
 	nudge(o.nudgeWatcher)
 	return nil
 }

@@ -17,17 +17,25 @@ const (
 	listEnd = 20_000
 )
 
-// lookUp asks the vendor about jobs of one batch, by listing the batch's tag
-// or one by one, whichever takes fewer calls, and records what it says. It
+// lookUp asks the vendor about jobs of one batch and records what it says. It
 // returns the jobs that the vendor says it does not know. An error means that
-// it could not be asked; what was heard before that is recorded all the same. A listing
-// may lag: only a thorough look-up asks singly for each job that it left out.
+// it could not be asked; what was heard before that is recorded all the same.
 func (o *Orchestrator) lookUp(ctx context.Context, b jobs.Batch, wanted []jobs.Job, thorough bool) (missing []jobs.Job, err error) {
-	m := newMatcher(wanted)
+	return o.ask(ctx, b, newMatcher(wanted), wanted, thorough, func(found []jobs.Observation) error {
+		return o.record(ctx, b, found)
+	})
+}
+
+// ask asks the vendor about jobs of one batch, by listing the batch's tag or
+// one by one, whichever takes fewer calls, and hands on what it says. A listing
+// may lag: only a thorough look-up asks singly for each job that it left out.
+// Jobs without any answer are left in the matcher as missing; of those it
+// returns the ones that the vendor says it does not know.
+func (o *Orchestrator) ask(ctx context.Context, b jobs.Batch, m *matcher, wanted []jobs.Job, thorough bool, take func([]jobs.Observation) error) (unknown []jobs.Job, err error) {
 	singly := true
 	if listingPays(b.Counts, len(wanted)) {
 		err = o.list(ctx, client.ListOptions{Tag: jobs.BatchTag(b.ID)}, b.ID, func(shots []client.Screenshot) (bool, error) {
-			err := o.record(ctx, b, m.match(shots))
+			err := take(m.match(shots))
 			return len(m.missing) > 0, err
 		})
 		// A listing that shows none of ours means a vendor that does not match
@@ -37,21 +45,24 @@ func (o *Orchestrator) lookUp(ctx context.Context, b jobs.Batch, wanted []jobs.J
 	if err != nil || !singly {
 		return nil, err
 	}
-	return o.lookUpSingly(ctx, b, wanted, m)
+	return o.askSingly(ctx, b, m, wanted, take)
 }
 
-// lookUpSingly asks for each of the jobs that m has not seen yet.
-func (o *Orchestrator) lookUpSingly(ctx context.Context, b jobs.Batch, wanted []jobs.Job, m *matcher) (missing []jobs.Job, err error) {
+// askSingly asks for each of the jobs that m has not seen yet, and hands on
+// what it hears. It returns those that the vendor does not know.
+func (o *Orchestrator) askSingly(ctx context.Context, b jobs.Batch, m *matcher, wanted []jobs.Job, take func([]jobs.Observation) error) (unknown []jobs.Job, err error) {
 	for _, j := range wanted {
 		if err != nil || !m.missing[j.ID] {
 			continue
 		}
-		known, infoErr := o.info(ctx, b, m, j)
+		shot, known, infoErr := o.info(ctx, b, j)
 		var answer *client.APIError
 		var limited *client.RateLimitError
 		switch {
-		case infoErr == nil && !known:
-			missing = append(missing, j)
+		case infoErr == nil && known:
+			err = take(m.match([]client.Screenshot{shot}))
+		case infoErr == nil:
+			unknown = append(unknown, j)
 		case errors.As(infoErr, &answer) && !errors.As(infoErr, &limited) && !errors.Is(infoErr, client.ErrUnauthorized):
 			// The vendor is there and stumbles over this one.
 			o.log.Warn("look up screenshot", "job", j.ID.String(), "error", infoErr)
@@ -59,7 +70,7 @@ func (o *Orchestrator) lookUpSingly(ctx context.Context, b jobs.Batch, wanted []
 			err = infoErr
 		}
 	}
-	return missing, err
+	return unknown, err
 }
 
 // listingPays compares the pages of a whole listing with single calls.
@@ -69,18 +80,18 @@ func listingPays(c jobs.Counts, singles int) bool {
 }
 
 // info asks for one screenshot. That the vendor does not know it is no error.
-func (o *Orchestrator) info(ctx context.Context, b jobs.Batch, m *matcher, j jobs.Job) (known bool, err error) {
+func (o *Orchestrator) info(ctx context.Context, b jobs.Batch, j jobs.Job) (shot client.Screenshot, known bool, err error) {
 	if err := o.store.CountCalls(ctx, b.ID, 1); err != nil {
-		return false, err
+		return shot, false, err
 	}
-	shot, err := o.vendor.Info(ctx, j.ScreenshotID)
+	shot, err = o.vendor.Info(ctx, j.ScreenshotID)
 	switch {
 	case errors.Is(err, client.ErrNotFound):
-		return false, nil
+		return shot, false, nil
 	case err != nil:
-		return false, o.vendorError("look up screenshot "+j.ScreenshotID, err)
+		return shot, false, o.vendorError("look up screenshot "+j.ScreenshotID, err)
 	}
-	return true, o.record(ctx, b, m.match([]client.Screenshot{shot}))
+	return shot, true, nil
 }
 
 // list pages through a listing, newest first, until an empty page or until

@@ -73,10 +73,11 @@ func (s *passStore) ExpireLeases(ctx context.Context, at time.Time, limit int) (
 }
 
 // Resend implements jobs.Ledger.
-func (s *passStore) Resend(ctx context.Context, submissions []jobs.Submission, settledBefore, at time.Time) (int, error) {
-	n, err := s.Store.Resend(ctx, submissions, settledBefore, at)
-	s.report.Resent += n
-	return n, err
+func (s *passStore) Resend(ctx context.Context, submissions []jobs.Submission, settledBefore, at time.Time) (jobs.Effects, error) {
+	effects, err := s.Store.Resend(ctx, submissions, settledBefore, at)
+	s.report.Resent += effects.Requeued
+	s.report.took(effects)
+	return effects, err
 }
 
 // SaveSummary implements jobs.Upkeep.

@@ -88,7 +88,8 @@ func (r *Reconciled) took(e jobs.Effects) {
 // takes a portion and has the queue do the rest, it goes on until nothing is
 // left that can be done now: it counts what unfinished batches hold, applies
 // the inbox, takes back ended leases, looks up all doubts that are due, asks
-// the vendor about pending jobs, closes what is overdue, removes imports that
+// the vendor about pending jobs, closes what is overdue, has the vendor
+// decide on contradictory results, removes imports that
 // were left half-way and computes summaries. It submits nothing and waits for
 // nothing but a rate limit.
 //
@@ -120,6 +121,7 @@ func (o *Orchestrator) Reconcile(ctx context.Context, options ReconcileOptions) 
 	did(p.askAll(ctx, options, &report))
 	// What is overdue although it is not old, or could not be asked about.
 	did(p.checkDeadlines(ctx, report.Busy))
+	did(p.checkConflicts(ctx))
 	did(p.removeStaleImports(ctx))
 	did(p.recountAll(ctx, slices.Sorted(maps.Keys(report.touched))))
 	did(p.summarizeAll(ctx, options))

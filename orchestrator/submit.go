@@ -252,7 +252,9 @@ func (o *Orchestrator) closeRefused(ctx context.Context, lease jobs.Lease, reaso
 
 // handBack returns leases whose creates surely took no effect to the queue.
 func (o *Orchestrator) handBack(ctx context.Context, leases []jobs.Lease) error {
-	return o.store.Requeue(context.WithoutCancel(ctx), leases, o.clock.Now())
+	effects, err := o.store.Requeue(context.WithoutCancel(ctx), leases, o.clock.Now())
+	o.took(effects)
+	return err
 }
 
 // enqueueRest has the queue continue a batch that still has queued jobs: at

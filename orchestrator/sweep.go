@@ -59,6 +59,7 @@ func (o *Orchestrator) SweepOnce(ctx context.Context) error {
 		o.enqueueOverdue(ctx),
 		o.settleHeld(ctx),
 		o.removeStaleImports(ctx),
+		o.checkConflicts(ctx),
 	)
 }
 

@@ -23,6 +23,7 @@ type fakeVendor struct {
 	answers  []func(client.Screenshot) error // scripted, one per create; then success
 	status   client.Status                   // of new screenshots
 	unlisted bool                            // lists show nothing
+	lagging  string                          // id of a screenshot that lists do not show
 	unfound  bool                            // searches show nothing
 	untagged bool                            // lists by tag match the first tag alone
 	costless bool                            // creates do not tell the cost
@@ -127,7 +128,7 @@ func (v *fakeVendor) List(ctx context.Context, o client.ListOptions) ([]client.S
 		}
 	}
 	return v.page(o.Offset, o.Limit, func(shot *client.Screenshot) bool {
-		if v.unlisted || o.Status != "" && shot.Status != o.Status {
+		if v.unlisted || shot.ID == v.lagging || o.Status != "" && shot.Status != o.Status {
 			return false
 		}
 		if v.untagged {

@@ -75,7 +75,7 @@ func newApp(std streams) *cli.App {
 		Commands: []*cli.Command{
 			serveCommand(), runCommand(), submitCommand(),
 			statusCommand(), waitCommand(), listCommand(),
-			pauseCommand(), resumeCommand(), reconcileCommand(),
+			retryCommand(), cancelCommand(), pauseCommand(), resumeCommand(), reconcileCommand(),
 			summaryCommand(), resultsCommand(),
 			sandboxCommand(), demoCommand(),
 		},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -118,6 +119,12 @@ func printJob(w io.Writer, j jobs.Job, asJSON bool) error {
 	}
 	fmt.Fprintf(&s, "job %s  %s\n", j.ID, j.State)
 	line("url", j.URL)
+	if j.Attempt > 1 {
+		line("attempt", strconv.Itoa(j.Attempt))
+	}
+	if j.State.Open() && !j.CancelAskedAt.IsZero() {
+		line("canceling", "since "+at(j.CancelAskedAt)+", once it is known what became of its create")
+	}
 	line("error", j.Error)
 	line("screenshot", j.ScreenshotID)
 	line("image", j.ImageURL)
@@ -128,6 +135,10 @@ func printJob(w io.Writer, j jobs.Job, asJSON bool) error {
 	if j.Late {
 		line("late", "the result came after the job had ended")
 	}
+	if j.Conflicts > 0 {
+		line("conflicts", fmt.Sprintf("%d results contradicted the first one, which stands", j.Conflicts))
+	}
+	line("vendor says", string(j.VendorSays))
 	if j.DuplicateOf > 0 {
 		line("duplicate of", jobs.ID{Batch: j.ID.Batch, Row: j.DuplicateOf}.String())
 	}

@@ -106,22 +106,11 @@ func waitForBatch(c *cli.Context, store jobs.Store, id string) error {
 		return err
 	}
 	defer cancel()
-	b, err := store.Batch(c.Context, id)
-	if err != nil {
-		return fmt.Errorf("batch %s: %w", id, err)
-	}
-	workers, err := store.Workers(c.Context, clock.Now().Add(-orchestrator.WorkerAlive))
-	if err != nil {
+	if err := tellIdle(c, store, id); err != nil {
 		return err
 	}
-	switch {
-	case b.State == jobs.BatchPaused && b.PauseReason == "":
-		fmt.Fprintf(c.App.ErrWriter, "the batch is paused: `shotline resume %s` lets it go on\n", id)
-	case b.State != jobs.BatchFinished && len(workers) == 0:
-		fmt.Fprintln(c.App.ErrWriter, "nobody is working on this database yet: start `shotline serve` with the same --db")
-	}
 	p := newProgress(c.App.ErrWriter)
-	b, err = awaitBatch(ctx, store, id, p)
+	b, err := awaitBatch(ctx, store, id, p)
 	p.end()
 	if printErr := printBatch(c.App.Writer, b, c.Bool(jsonFlag.Name)); printErr != nil {
 		return printErr
@@ -130,6 +119,27 @@ func waitForBatch(c *cli.Context, store jobs.Store, id string) error {
 		return err
 	}
 	return verdict(b)
+}
+
+// tellIdle says why an open batch will not go on by itself, if it will not.
+func tellIdle(c *cli.Context, store jobs.Store, id string) error {
+	b, err := store.Batch(c.Context, id)
+	if err != nil {
+		return fmt.Errorf("batch %s: %w", id, err)
+	}
+	idle, err := nobodyWorks(c, store)
+	switch {
+	case b.State == jobs.BatchPaused:
+		fmt.Fprintf(c.App.ErrWriter, "the batch is paused: `shotline resume %s` lets it go on\n", id)
+	case b.State != jobs.BatchFinished && idle:
+		fmt.Fprintln(c.App.ErrWriter, "nobody is working on this database yet: start `shotline serve` with the same --db")
+	}
+	return err
+}
+
+func nobodyWorks(c *cli.Context, store jobs.Store) (bool, error) {
+	workers, err := store.Workers(c.Context, clock.Now().Add(-orchestrator.WorkerAlive))
+	return err == nil && len(workers) == 0, err
 }
 
 // waitingTime bounds waiting by --timeout; 0s means to look once.

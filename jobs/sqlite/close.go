@@ -83,11 +83,13 @@ const preferPaid = `UPDATE closing SET to_state = 'done', late = 1, attempt = s.
 	AND s.extra = 0 AND s.outcome = 'done'`
 
 // A caller takes its time before it waits for the writer, so a close may carry
-// an earlier one than the create's answer before it.
+// an earlier one than the create's answer before it. A job that ends with the
+// screenshot of an older attempt shows nothing of the newest one's.
 const closeJobs = `UPDATE jobs SET state = c.to_state, closed_by = c.closed_by, late = c.late,
 	closed_at = max(?1, coalesce(submitted_at, 0)),
 	screenshot_id = CASE WHEN c.screenshot_id <> '' THEN c.screenshot_id ELSE jobs.screenshot_id END,
-	image_url = CASE WHEN c.image_url <> '' THEN c.image_url ELSE jobs.image_url END,
+	image_url = CASE WHEN c.image_url <> '' OR c.screenshot_id NOT IN ('', jobs.screenshot_id) THEN c.image_url ELSE jobs.image_url END,
+	vendor_says = CASE WHEN c.screenshot_id NOT IN ('', jobs.screenshot_id) THEN '' ELSE jobs.vendor_says END,
 	error = c.error, lease_owner = NULL, lease_until = NULL
 	FROM closing c WHERE jobs.seq = +c.job_seq AND jobs.state = c.from_state`
 
@@ -114,6 +116,9 @@ func (t *tx) settle(at time.Time, effects *jobs.Effects) error {
 	if conflicts > 0 {
 		if _, err := t.exec(countConflicts); err != nil {
 			return fmt.Errorf("count conflicts: %w", err)
+		}
+		if _, err := t.exec(markConflicts, at.UnixMilli()); err != nil {
+			return fmt.Errorf("mark conflicts: %w", err)
 		}
 		effects.Conflicts += conflicts
 	}

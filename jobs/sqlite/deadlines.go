@@ -6,22 +6,21 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"shotline/jobs"
 )
 
-// closeChunk is how many deliveries CloseJobs applies at a time before its own
-// transaction, which then has few left.
+// closeChunk is how many deliveries are applied at a time before a step that
+// comes after the inbox; its own transaction then has few left.
 const closeChunk = 4000
 
-// shareLimit is up to how many closings, and deliveries to apply before them,
-// CloseJobs goes into a transaction with others: refused creates come one by
-// one, and many at a time.
+// shareLimit is up to how many jobs, and deliveries to apply before them, such a
+// step goes into a transaction with others: refused creates come one by one, and
+// many at a time.
 const shareLimit = 64
 
-// closeTries bounds how often CloseJobs begins anew after a delivery made its
+// closeTries bounds how often such a step begins anew after a delivery made its
 // transaction fail; each time that delivery is put aside.
 const closeTries = 100
 
@@ -33,37 +32,46 @@ func (s *Store) CloseJobs(ctx context.Context, closings []jobs.Closing, at time.
 			return jobs.Effects{}, fmt.Errorf("close job %s: %w", c.Job, err)
 		}
 	}
+	effects, err := s.afterInbox(ctx, len(closings), at, func(t *tx, effects *jobs.Effects) error {
+		return t.closeJobs(closings, at, effects)
+	})
+	return effects, wrapError(err, "close %d jobs", len(closings))
+}
+
+// afterInbox takes a step on n jobs that must not overtake what the inbox
+// holds: its transaction applies that first. The effects are those of both.
+func (s *Store) afterInbox(ctx context.Context, n int, at time.Time, step func(t *tx, effects *jobs.Effects) error) (jobs.Effects, error) {
 	var effects jobs.Effects
-	few, err := s.closesFew(ctx, closings)
+	few, err := s.isLittle(ctx, n)
 	if err != nil {
-		return effects, wrapError(err, "close jobs: read inbox")
+		return effects, fmt.Errorf("read inbox: %w", err)
 	}
 	for try := range closeTries {
 		write := s.write
 		if !few || try > 0 {
 			write = s.writeAlone
 			if err := s.drainInbox(ctx, at, &effects); err != nil {
-				return effects, wrapError(err, "close jobs: apply inbox first")
+				return effects, fmt.Errorf("apply inbox first: %w", err)
 			}
 		}
-		var closed jobs.Effects
+		var stepped jobs.Effects
 		err := write(ctx, func(t *tx) error {
 			applied, err := s.applyNext(t, at, -1)
 			if err != nil {
 				return err
 			}
-			closed = applied.Effects
-			return t.closeJobs(closings, at, &closed)
+			stepped = applied.Effects
+			return step(t, &stepped)
 		})
 		if culprit := (*applyError)(nil); errors.As(err, &culprit) {
 			continue
 		}
 		if err != nil {
-			return effects, wrapError(err, "close %d jobs", len(closings))
+			return effects, err
 		}
-		return addEffects(effects, closed), nil
+		return addEffects(effects, stepped), nil
 	}
-	return effects, fmt.Errorf("close jobs: %w: deliveries keep making the transaction fail", jobs.ErrUnavailable)
+	return effects, fmt.Errorf("%w: deliveries keep making the transaction fail", jobs.ErrUnavailable)
 }
 
 func checkClosing(c jobs.Closing) error {
@@ -81,9 +89,9 @@ func checkClosing(c jobs.Closing) error {
 	return nil
 }
 
-// closesFew reports whether closing is little work, the inbox included.
-func (s *Store) closesFew(ctx context.Context, closings []jobs.Closing) (bool, error) {
-	if len(closings) > shareLimit {
+// isLittle reports whether a step on n jobs is little work, the inbox included.
+func (s *Store) isLittle(ctx context.Context, n int) (bool, error) {
+	if n > shareLimit {
 		return false, nil
 	}
 	var waiting int
@@ -123,12 +131,8 @@ func (t *tx) closeJobs(closings []jobs.Closing, at time.Time, effects *jobs.Effe
 		if err != nil {
 			return err
 		}
-		from := make([]string, len(c.From))
-		for i, state := range c.From {
-			from[i] = string(state)
-		}
 		// No open state's name is part of another's.
-		n, err := t.exec(pickAsked, i, string(c.To), c.Error, string(c.By), seq, strings.Join(from, " "), c.Attempt)
+		n, err := t.exec(pickAsked, i, string(c.To), c.Error, string(c.By), seq, joinStates(c.From), c.Attempt)
 		if err != nil {
 			return fmt.Errorf("job %s: %w", c.Job, err)
 		}

@@ -19,7 +19,9 @@ type heldLease struct {
 // expiredLeases uses the index jobs_leased: only leased jobs have a lease_until.
 const expiredLeases = `SELECT seq, attempt, lease_owner, lease_until FROM jobs WHERE lease_until <= ? ORDER BY lease_until, seq LIMIT ?`
 
-// ExpireLeases implements jobs.Ledger. A reader looks before the writer is asked.
+// ExpireLeases implements jobs.Ledger. A reader looks before the writer is
+// asked. A job that somebody asked to cancel has an open intent: it goes into
+// doubt, and what settles that cancels it.
 func (s *Store) ExpireLeases(ctx context.Context, at time.Time, limit int) (requeued, doubted int, err error) {
 	var expired bool
 	err = s.readDB.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM jobs WHERE lease_until <= ?)`, at.UnixMilli()).Scan(&expired)
@@ -146,9 +148,10 @@ const settleDoubt = `UPDATE submissions SET intent_at = NULL, doubt_since = NULL
 	WHERE job_seq = ? AND attempt = ? AND extra = 0 AND screenshot_id IS NULL AND doubt_since < ?`
 
 // Resend implements jobs.Ledger.
-func (s *Store) Resend(ctx context.Context, submissions []jobs.Submission, settledBefore, at time.Time) (int, error) {
-	resent := 0
+func (s *Store) Resend(ctx context.Context, submissions []jobs.Submission, settledBefore, at time.Time) (jobs.Effects, error) {
+	var effects jobs.Effects
 	err := s.write(ctx, func(t *tx) error {
+		var queued []int64
 		for _, sub := range submissions {
 			seq, err := t.jobSeq(sub.Job)
 			if err != nil {
@@ -171,12 +174,16 @@ func (s *Store) Resend(ctx context.Context, submissions []jobs.Submission, settl
 			if err := t.requeued(seq, at); err != nil {
 				return err
 			}
-			resent++
+			queued = append(queued, seq)
 		}
+		if err := t.cancelAsked(queued, at, &effects); err != nil {
+			return err
+		}
+		effects.Requeued = len(queued) - len(effects.Closed)
 		return nil
 	})
 	if err != nil {
-		return 0, wrapError(err, "resend %d submissions", len(submissions))
+		return jobs.Effects{}, wrapError(err, "resend %d submissions", len(submissions))
 	}
-	return resent, nil
+	return effects, nil
 }

@@ -12,7 +12,8 @@ import (
 
 // jobColumns are the columns of jobs that scanJob reads, in its order.
 const jobColumns = `jobs.seq, line, url, params, tags, metadata, cells, jobs.state, attempt, screenshot_id, image_url, error,
-	closed_by, cost_micros, late, double_charged, conflicts, duplicate_of, created_at, submitted_at, closed_at, deadline`
+	closed_by, cost_micros, late, double_charged, conflicts, vendor_says, duplicate_of, created_at, submitted_at, closed_at,
+	deadline, cancel_asked_at`
 
 // jobRow scans one job with its place, and whatever columns come after it.
 type jobRow struct {
@@ -22,12 +23,12 @@ type jobRow struct {
 
 func (r *jobRow) scan(row scanner, batch string, more ...any) error {
 	var params, tags, metadata, cells sql.NullString
-	var cost, duplicateOf, created, submitted, closed, deadline sql.NullInt64
+	var cost, duplicateOf, created, submitted, closed, deadline, asked sql.NullInt64
 	j := &r.job
 	*j = jobs.Job{}
 	dest := append([]any{&r.seq, &j.Line, &j.URL, &params, &tags, &metadata, &cells, &j.State, &j.Attempt, &j.ScreenshotID,
-		&j.ImageURL, &j.Error, &j.ClosedBy, &cost, &j.Late, &j.DoubleCharged, &j.Conflicts, &duplicateOf,
-		&created, &submitted, &closed, &deadline}, more...)
+		&j.ImageURL, &j.Error, &j.ClosedBy, &cost, &j.Late, &j.DoubleCharged, &j.Conflicts, &j.VendorSays,
+		&duplicateOf, &created, &submitted, &closed, &deadline, &asked}, more...)
 	if err := row.Scan(dest...); err != nil {
 		return err
 	}
@@ -36,7 +37,7 @@ func (r *jobRow) scan(row scanner, batch string, more ...any) error {
 	j.Cost = fromMicros(cost)
 	j.DuplicateOf = duplicateOf.Int64
 	j.CreatedAt, j.SubmittedAt = fromMillis(created), fromMillis(submitted)
-	j.ClosedAt, j.Deadline = fromMillis(closed), fromMillis(deadline)
+	j.ClosedAt, j.Deadline, j.CancelAskedAt = fromMillis(closed), fromMillis(deadline), fromMillis(asked)
 	return errors.Join(fromJSON(params, &j.Params), fromJSON(tags, &j.Tags),
 		fromJSON(metadata, &j.Metadata), fromJSON(cells, &j.Cells))
 }

@@ -99,8 +99,10 @@ const withdrawIntent = `UPDATE submissions SET intent_at = NULL, sends = sends -
 	WHERE job_seq = ? AND attempt = ? AND extra = 0 AND intent_at IS NOT NULL AND screenshot_id IS NULL`
 
 // Requeue implements jobs.Ledger.
-func (s *Store) Requeue(ctx context.Context, leases []jobs.Lease, _ time.Time) error {
+func (s *Store) Requeue(ctx context.Context, leases []jobs.Lease, at time.Time) (jobs.Effects, error) {
+	var effects jobs.Effects
 	err := s.write(ctx, func(t *tx) error {
+		var queued []int64
 		for _, lease := range leases {
 			seq, err := t.jobSeq(lease.Job.ID)
 			if err != nil {
@@ -119,10 +121,18 @@ func (s *Store) Requeue(ctx context.Context, leases []jobs.Lease, _ time.Time) e
 			if err := t.moveCount(seq>>32, jobs.Submitting, jobs.Queued, 1); err != nil {
 				return err
 			}
+			queued = append(queued, seq)
 		}
+		if err := t.cancelAsked(queued, at, &effects); err != nil {
+			return err
+		}
+		effects.Requeued = len(queued) - len(effects.Closed)
 		return nil
 	})
-	return wrapError(err, "requeue %d leases", len(leases))
+	if err != nil {
+		return jobs.Effects{}, wrapError(err, "requeue %d leases", len(leases))
+	}
+	return effects, nil
 }
 
 // Doubt implements jobs.Ledger. A lease without an open intent leaves nothing

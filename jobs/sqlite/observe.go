@@ -13,33 +13,43 @@ import (
 // Observe implements jobs.Ledger. What is told of a screenshot that the
 // vendor's cache gave to several submissions closes the jobs of all of them.
 func (s *Store) Observe(ctx context.Context, observations []jobs.Observation, by jobs.Provenance, at, deadline time.Time) (jobs.Effects, error) {
-	var effects jobs.Effects
 	if len(observations) == 0 {
-		return effects, nil
+		return jobs.Effects{}, nil
 	}
-	run := func(t *tx) error {
-		o := observer{tx: t, by: by, at: at, deadline: deadline, effects: &effects}
-		return o.observe(observations)
-	}
-	var err error
+	write := s.write
 	if len(observations) > groupLimit {
-		err = s.writeAlone(ctx, run)
-	} else {
-		err = s.write(ctx, run)
+		write = s.writeAlone
 	}
-	if err != nil {
-		return jobs.Effects{}, wrapError(err, "observe %d screenshots", len(observations))
+	var before jobs.Effects // of deliveries that had to be applied first
+	for range closeTries {
+		var effects jobs.Effects
+		err := write(ctx, func(t *tx) error {
+			o := observer{tx: t, store: s, by: by, at: at, deadline: deadline, effects: &effects}
+			return o.observe(observations)
+		})
+		if culprit := (*applyError)(nil); errors.As(err, &culprit) {
+			if err := s.drainInbox(ctx, at, &before); err != nil {
+				return before, wrapError(err, "observe %d screenshots: apply inbox first", len(observations))
+			}
+			continue
+		}
+		if err != nil {
+			return before, wrapError(err, "observe %d screenshots", len(observations))
+		}
+		return addEffects(before, effects), nil
 	}
-	return effects, nil
+	return before, fmt.Errorf("observe %d screenshots: %w: deliveries keep making the transaction fail", len(observations), jobs.ErrUnavailable)
 }
 
 // observer carries what all observations of one call share.
 type observer struct {
 	*tx
+	store        *Store
 	by           jobs.Provenance
 	at, deadline time.Time
 	effects      *jobs.Effects
-	results      bool // something was put into outcomes
+	results      bool    // something was put into outcomes
+	asked        []int64 // jobs that somebody asked to cancel, and that are pending now
 }
 
 // sighting is an observation with the job and the submission it is for.
@@ -48,6 +58,7 @@ type sighting struct {
 	seq     int64
 	attempt int // the job's
 	state   jobs.State
+	asked   bool // somebody asked to cancel the job
 	extra   int
 }
 
@@ -71,6 +82,9 @@ func (o *observer) observe(observations []jobs.Observation) error {
 			return err
 		}
 	}
+	if err := o.cancel(); err != nil {
+		return err
+	}
 	// After the closures: a job that is done has lost its error by now.
 	for _, sight := range seen {
 		if err := o.fill(sight); err != nil {
@@ -78,6 +92,20 @@ func (o *observer) observe(observations []jobs.Observation) error {
 		}
 	}
 	return nil
+}
+
+// cancel ends the jobs that were only waiting for their screenshot's id to be
+// canceled. A result that the inbox holds for one of them goes first.
+func (o *observer) cancel() error {
+	if len(o.asked) == 0 {
+		return nil
+	}
+	applied, err := o.store.applyNext(o.tx, o.at, -1)
+	if err != nil {
+		return err
+	}
+	*o.effects = addEffects(*o.effects, applied.Effects)
+	return o.cancelAsked(o.asked, o.at, o.effects)
 }
 
 // find looks up the job; an observation is ours when the job has begun the attempt.
@@ -90,7 +118,7 @@ func (o *observer) find(observation jobs.Observation) (sight sighting, ours bool
 	if err != nil || sight.seq == 0 {
 		return sight, false, err
 	}
-	err = o.get([]any{&sight.attempt, &sight.state}, `SELECT attempt, state FROM jobs WHERE seq = ?`, sight.seq)
+	err = o.get([]any{&sight.attempt, &sight.state, &sight.asked}, `SELECT attempt, state, cancel_asked_at IS NOT NULL FROM jobs WHERE seq = ?`, sight.seq)
 	if errors.Is(err, sql.ErrNoRows) {
 		return sight, false, nil
 	}
@@ -155,6 +183,9 @@ func (o *observer) adopt(sight *sighting) error {
 				return err
 			}
 			sight.state = jobs.Pending
+			if sight.asked {
+				o.asked = append(o.asked, sight.seq)
+			}
 		}
 		if _, err := o.exec(query, args...); err != nil {
 			return err
@@ -168,14 +199,15 @@ func (o *observer) adopt(sight *sighting) error {
 	return o.releaseFor(sight.ScreenshotID)
 }
 
-// takeOver copies the result that another submission got for the same
-// screenshot, of the vendor's cache: its webhook does not come again.
+// takeOver copies the result that another submission, of this job or another,
+// got for the same screenshot, of the vendor's cache: its webhook does not come
+// again.
 func (o *observer) takeOver(sight *sighting) error {
 	n, err := o.exec(`INSERT INTO outcomes (job_seq, attempt, extra, screenshot_id, outcome, image_url, error, closed_by)
 		SELECT ?1, ?2, 0, s.screenshot_id, s.outcome, s.image_url,
 			CASE s.outcome WHEN 'failed' THEN j.error ELSE '' END, s.outcome_by
 		FROM submissions s JOIN jobs j ON j.seq = s.job_seq
-		WHERE s.screenshot_id = ?3 AND s.outcome IS NOT NULL AND s.job_seq <> ?1 LIMIT 1`,
+		WHERE s.screenshot_id = ?3 AND s.outcome IS NOT NULL AND (s.job_seq <> ?1 OR s.attempt <> ?2) LIMIT 1`,
 		sight.seq, sight.Attempt, sight.ScreenshotID)
 	o.results = o.results || n > 0
 	return err

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mattn/go-sqlite3"
+	"github.com/pressly/goose/v3"
 
 	"shotline/jobs"
 )
@@ -168,5 +170,38 @@ func TestOpenLockedDatabase(t *testing.T) {
 	}
 	if took := time.Since(began); took > 2*time.Second {
 		t.Errorf("took %s", took)
+	}
+}
+
+// TestOlderSchemaIsBroughtUpToDate opens a file of the first version, with a
+// batch in it, and goes on where it stood.
+func TestOlderSchemaIsBroughtUpToDate(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "old.db")
+	old := raw(t, path)
+	folder, err := fs.Sub(migrations, "migrations")
+	must(t, err)
+	provider, err := goose.NewProvider(goose.DialectSQLite3, old, folder, goose.WithLogger(goose.NopLogger()))
+	must(t, err)
+	_, err = provider.UpTo(t.Context(), 1)
+	must(t, err)
+	execute(t, old,
+		`INSERT INTO batches (id, state, rows, queued, failed, by_webhook, revision, touched_at, created_at)
+			VALUES ('b1', 'open', 2, 1, 1, 1, 0, 1, 1)`,
+		`INSERT INTO jobs (seq, state, attempt, closed_by, closed_at, screenshot_id, url, created_at)
+			VALUES ((1 << 32) + 1, 'failed', 1, 'webhook', 2, 's1', 'https://a.test/', 1)`,
+		`INSERT INTO jobs (seq, state, url, created_at) VALUES ((1 << 32) + 2, 'queued', 'https://b.test/', 1)`)
+	must(t, old.Close())
+
+	s := openAt(t, path)
+	now := time.Now()
+	effects, err := s.Retry(t.Context(), []jobs.Retry{{Job: jobs.ID{Batch: "b1", Row: 1}, Attempt: 1, From: jobs.Retriable}}, now)
+	must(t, err)
+	if len(effects.Retried) != 1 {
+		t.Errorf("retried %v", effects.Retried)
+	}
+	effects, err = s.Cancel(t.Context(), []jobs.ID{{Batch: "b1", Row: 1}, {Batch: "b1", Row: 2}}, now)
+	must(t, err)
+	if len(effects.Closed) != 2 || len(effects.Finished) != 1 {
+		t.Errorf("canceled %+v, finished %v", effects.Closed, effects.Finished)
 	}
 }

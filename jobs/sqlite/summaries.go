@@ -121,13 +121,17 @@ func (s *Store) Unexplained(ctx context.Context, batch string) (costs, reasons i
 			rowSeq(seq, 1), rowSeq(seq, maxRow)).Scan(&costs, &reasons)
 	}
 	if err == nil {
-		// What was sent anew may have been charged twice: a listing tells, and
-		// what the second one cost.
-		var resent int
-		err = s.readDB.QueryRowContext(ctx, `SELECT count(*) FROM submissions s WHERE job_seq BETWEEN ? AND ? AND extra = 0 AND sends > 1
-			AND sends > (SELECT count(*) FROM submissions x WHERE x.job_seq = s.job_seq AND x.attempt = s.attempt AND x.cost_micros IS NOT NULL)`,
-			rowSeq(seq, 1), rowSeq(seq, maxRow)).Scan(&resent)
-		costs += resent
+		// What was sent anew may have been charged twice, and a lost create after
+		// all: a listing tells, and what it cost. Nor does the cost of one attempt
+		// tell that of the others.
+		var hidden int
+		err = s.readDB.QueryRowContext(ctx, `SELECT count(*) FROM submissions s WHERE job_seq BETWEEN ? AND ? AND extra = 0 AND (
+			(sends > 1 OR sends = 1 AND intent_at IS NULL) AND
+			sends > (SELECT count(*) FROM submissions x WHERE x.job_seq = s.job_seq AND x.attempt = s.attempt AND x.cost_micros IS NOT NULL)
+			OR screenshot_id IS NOT NULL AND cost_micros IS NULL AND
+			EXISTS (SELECT 1 FROM jobs WHERE jobs.seq = s.job_seq AND (jobs.cost_micros IS NOT NULL OR jobs.screenshot_id <> s.screenshot_id)))`,
+			rowSeq(seq, 1), rowSeq(seq, maxRow)).Scan(&hidden)
+		costs += hidden
 	}
 	return costs, reasons, wrapError(err, "count unexplained jobs of batch %s", batch)
 }

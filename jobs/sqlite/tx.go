@@ -109,12 +109,18 @@ func (t *tx) batchSeq(id string) (seq int64, state jobs.BatchState, err error) {
 	return seq, state, err
 }
 
+// workSeq is jobSeq, and whether the job's batch is importing.
+func (t *tx) workSeq(id jobs.ID) (seq int64, importing bool, err error) {
+	batch, state, err := t.batchSeq(id.Batch)
+	if errors.Is(err, jobs.ErrNotFound) || err == nil && (id.Row < 1 || id.Row > maxRow) {
+		return 0, false, nil
+	}
+	return rowSeq(batch, id.Row), state == jobs.BatchImporting, err
+}
+
 // jobSeq is the place of a job, whether or not the row is there: 0 when its
 // batch is not.
 func (t *tx) jobSeq(id jobs.ID) (int64, error) {
-	seq, _, err := t.batchSeq(id.Batch)
-	if errors.Is(err, jobs.ErrNotFound) || err == nil && (id.Row < 1 || id.Row > maxRow) {
-		return 0, nil
-	}
-	return rowSeq(seq, id.Row), err
+	seq, _, err := t.workSeq(id)
+	return seq, err
 }

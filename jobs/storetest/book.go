@@ -83,8 +83,16 @@ func rejected(line int, reason string) jobs.Request {
 	return jobs.Request{Line: line, URL: "no url", Reject: reason}
 }
 
-// shot is the screenshot that the vendor makes for a job's attempt.
-func shot(id jobs.ID) string { return "s" + id.String() }
+// shot is the screenshot that the vendor makes for a job's first attempt.
+func shot(id jobs.ID) string { return shotOf(id, 1) }
+
+// shotOf is that for any attempt.
+func shotOf(id jobs.ID, attempt int) string {
+	if attempt <= 1 {
+		return "s" + id.String()
+	}
+	return fmt.Sprintf("s%s-%d", id, attempt)
+}
 
 func row(batch string, n int64) jobs.ID { return jobs.ID{Batch: batch, Row: n} }
 
@@ -142,6 +150,15 @@ func (b *book) sent(batch string, n int) []jobs.Lease {
 	return leases
 }
 
+// requeue hands leases back.
+func (b *book) requeue(leases ...jobs.Lease) jobs.Effects {
+	b.t.Helper()
+	effects, err := b.Requeue(b.ctx(), leases, b.now)
+	b.must(err, "requeue %d leases", len(leases))
+	b.check()
+	return effects
+}
+
 // pending brings n jobs of an open batch to pending, each with its shot.
 func (b *book) pending(batch string, n int) []jobs.ID {
 	b.t.Helper()
@@ -166,9 +183,12 @@ func (b *book) doubted(batch string, n int) []jobs.Lease {
 	return leases
 }
 
-// seen is what the vendor says of a job's shot.
-func seen(id jobs.ID, outcome jobs.Outcome) jobs.Observation {
-	o := jobs.Observation{Job: id, Attempt: 1, ScreenshotID: shot(id), Outcome: outcome}
+// seen is what the vendor says of the shot of a job's first attempt.
+func seen(id jobs.ID, outcome jobs.Outcome) jobs.Observation { return seenIn(id, 1, outcome) }
+
+// seenIn is what the vendor says of the shot of any attempt.
+func seenIn(id jobs.ID, attempt int, outcome jobs.Outcome) jobs.Observation {
+	o := jobs.Observation{Job: id, Attempt: attempt, ScreenshotID: shotOf(id, attempt), Outcome: outcome}
 	switch outcome {
 	case jobs.OutcomeDone:
 		o.ImageURL = imageURL

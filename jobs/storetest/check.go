@@ -33,6 +33,12 @@ func (b *book) audit() []jobs.Row {
 			if r.State == jobs.Done && r.Error != "" {
 				b.t.Fatalf("job %s is done with error %q", r.ID, r.Error)
 			}
+			if r.State == jobs.Queued && (r.ScreenshotID != "" || r.Late || r.ImageURL != "" || r.Error != "" || !r.SubmittedAt.IsZero() || !r.Deadline.IsZero()) {
+				b.t.Fatalf("job %s is queued with what an attempt has left: %+v", r.ID, r.Job)
+			}
+			if !r.CancelAskedAt.IsZero() && r.State.Open() && r.State != jobs.Submitting {
+				b.t.Fatalf("job %s is %s although it was to be canceled", r.ID, r.State)
+			}
 			if ended := !r.State.Open() && r.State != jobs.Duplicate && r.State != jobs.Rejected; ended == r.ClosedAt.IsZero() || ended == (r.ClosedBy == "") {
 				b.t.Fatalf("job %s is %s, closed by %q at %v", r.ID, r.State, r.ClosedBy, r.ClosedAt)
 			}
@@ -62,37 +68,77 @@ func (b *book) checkCounts(batch jobs.Batch, rows []jobs.Row) {
 	}
 }
 
-// checkEvents asserts that each closure has one event and each revision one,
-// in an order that tells the truth.
+// checkEvents asserts that each closure has one event, each retry one and each
+// revision one, in an order that tells the truth.
 func (b *book) checkEvents(batch jobs.Batch, rows []jobs.Row, events []jobs.Event) {
 	b.t.Helper()
-	ofJob := map[jobs.ID][]jobs.EventType{}
-	revision := 0
+	ofJob := map[jobs.ID][]jobs.Event{}
+	revision, finished := 0, false
 	for _, e := range events {
 		switch e.Type {
 		case jobs.EventBatchFinished, jobs.EventBatchRevised:
 			revision++
-			if first := e.Type == jobs.EventBatchFinished; first != (revision == 1) || e.Revision != revision {
-				b.t.Fatalf("batch %s: event %+v as number %d", batch.ID, e, revision)
+			if revised := e.Type == jobs.EventBatchRevised; revised != finished || e.Revision != revision {
+				b.t.Fatalf("batch %s: event %+v as number %d, finished before: %v", batch.ID, e, revision, finished)
 			}
+			finished = true
+		case jobs.EventJobRetried:
+			ofJob[e.Job] = append(ofJob[e.Job], e)
+			finished = false
 		default:
-			ofJob[e.Job] = append(ofJob[e.Job], e.Type)
-			if revision > 0 && e.Type != jobs.EventJobLate {
+			ofJob[e.Job] = append(ofJob[e.Job], e)
+			if finished && e.Type != jobs.EventJobLate {
 				b.t.Fatalf("batch %s: event %+v after the batch had finished", batch.ID, e)
 			}
 		}
 	}
-	if revision != batch.Revision {
-		b.t.Fatalf("batch %s has revision %d but events of %d", batch.ID, batch.Revision, revision)
+	if revision != batch.Revision || finished != (batch.State == jobs.BatchFinished) {
+		b.t.Fatalf("batch %s is %s with revision %d but events of %d, finished: %v", batch.ID, batch.State, batch.Revision, revision, finished)
 	}
 	for _, r := range rows {
-		if got, want := ofJob[r.ID], expectedEvents(r.Job); !slices.Equal(got, want) {
-			b.t.Fatalf("job %s is %s (late: %v) with events %v, want %v", r.ID, r.State, r.Late, got, want)
-		}
+		b.checkHistory(r.Job, ofJob[r.ID])
 	}
 }
 
-// expectedEvents derives a job's history from where it stands.
+// checkHistory asserts that a job's events are those of its attempts, one after
+// the other, each brought to an end that a retry can leave, and that the last
+// one stands where the job stands.
+func (b *book) checkHistory(j jobs.Job, events []jobs.Event) {
+	b.t.Helper()
+	var ends []jobs.EventType // of the attempt
+	attempt, retried := 0, false
+	for _, e := range events {
+		if e.Type != jobs.EventJobRetried {
+			if older := e.Type == jobs.EventJobLate && e.Attempt < attempt; retried && e.Attempt != attempt && !older {
+				b.t.Fatalf("job %s: event %+v in attempt %d", j.ID, e, attempt)
+			}
+			ends = append(ends, e.Type)
+			continue
+		}
+		if !slices.ContainsFunc(endsWithoutPicture, func(known []jobs.EventType) bool { return slices.Equal(ends, known) }) ||
+			retried && e.Attempt != attempt+1 {
+			b.t.Fatalf("job %s: event %+v after %v of attempt %d", j.ID, e, ends, attempt)
+		}
+		ends, attempt, retried = nil, e.Attempt, true
+	}
+	if retried && j.Attempt != attempt {
+		b.t.Fatalf("job %s is in attempt %d, its events in %d", j.ID, j.Attempt, attempt)
+	}
+	want := expectedEvents(j)
+	if retried && j.Late {
+		want = lateEvents(j, ends)
+	}
+	if !slices.Equal(ends, want) {
+		b.t.Fatalf("job %s is %s (attempt %d, late: %v) with events %v, want %v", j.ID, j.State, j.Attempt, j.Late, ends, want)
+	}
+}
+
+// endsWithoutPicture are the histories of an attempt that may be retried.
+var endsWithoutPicture = [][]jobs.EventType{
+	{jobs.EventJobFailed}, {jobs.EventJobTimedOut}, {jobs.EventJobCanceled}, {jobs.EventJobTimedOut, jobs.EventJobLate},
+}
+
+// expectedEvents derives the history of a job's attempt from where it stands.
 func expectedEvents(j jobs.Job) []jobs.EventType {
 	if j.Late {
 		return []jobs.EventType{jobs.EventJobTimedOut, jobs.EventJobLate}
@@ -108,6 +154,23 @@ func expectedEvents(j jobs.Job) []jobs.EventType {
 		return []jobs.EventType{jobs.EventJobCanceled}
 	}
 	return nil
+}
+
+// lateEvents are those of the late end of an attempt that is not the first: the
+// picture of an older one may come before its end, as its end, or after it, and
+// after a late failure, too. A late failure has only the first way.
+func lateEvents(j jobs.Job, got []jobs.EventType) []jobs.EventType {
+	ways := [][]jobs.EventType{{jobs.EventJobTimedOut, jobs.EventJobLate}}
+	if j.State == jobs.Done {
+		ways = append(ways, []jobs.EventType{jobs.EventJobLate}, []jobs.EventType{jobs.EventJobFailed, jobs.EventJobLate},
+			[]jobs.EventType{jobs.EventJobTimedOut, jobs.EventJobLate, jobs.EventJobLate})
+	}
+	for _, way := range ways {
+		if slices.Equal(got, way) {
+			return way
+		}
+	}
+	return ways[0]
 }
 
 // eventsByBatch reads the whole log and asserts that places grow.

@@ -162,10 +162,11 @@ func (b *book) claimDoubts(at time.Time, limit int) []jobs.Submission {
 }
 
 // resend sends doubts anew and asserts for how many that was right.
-func (b *book) resend(doubts []jobs.Submission, settledBefore time.Time, want int) {
+func (b *book) resend(doubts []jobs.Submission, settledBefore time.Time, want int) jobs.Effects {
 	b.t.Helper()
-	n, err := b.Resend(b.ctx(), doubts, settledBefore, b.now)
+	effects, err := b.Resend(b.ctx(), doubts, settledBefore, b.now)
 	b.must(err, "resend")
 	b.check()
-	wantSame(b, "sent anew", n, want)
+	wantSame(b, "sent anew", effects.Requeued, want)
+	return effects
 }

@@ -164,7 +164,7 @@ var inboxTests = []test{
 			"answered": func(l jobs.Lease) { b.observe(jobs.ByCreate, seen(l.Job.ID, jobs.OutcomeProcessing)) },
 			"refused":  func(l jobs.Lease) { b.shut(refuse(l.Job.ID)) },
 			"withdrawn": func(l jobs.Lease) {
-				b.must(b.Requeue(b.ctx(), []jobs.Lease{l}, b.now), "requeue")
+				b.requeue(l)
 			},
 		} {
 			b.open(batch, pages(2)...)

@@ -76,7 +76,7 @@ var ledgerTests = []test{
 		second := b.intend(leases[0])
 		refused(second, b.now, "an open intent")
 
-		b.must(b.Requeue(b.ctx(), leases[1:2], b.now), "requeue")
+		b.requeue(leases[1])
 		refused(leases[1], b.now, "handed back")
 		b.shut(cancel(leases[2].Job.ID))
 		refused(leases[2], b.now, "canceled")
@@ -96,8 +96,7 @@ var ledgerTests = []test{
 		b.open("b1", pages(3)...)
 		leases := b.lease("b1", 2)
 		leases[1] = b.intend(leases[1])
-		b.must(b.Requeue(b.ctx(), leases, b.now), "requeue")
-		b.check()
+		b.requeue(leases...)
 		for _, l := range leases {
 			wantSame(b, "attempt", b.wantState(l.Job.ID, jobs.Queued).Attempt, 1)
 		}
@@ -124,7 +123,7 @@ var ledgerTests = []test{
 		b.must(err, "lease")
 		wantSame(b, "job leased by w2", taken[0].Job.ID, old[1].Job.ID)
 
-		b.must(b.Requeue(b.ctx(), old, b.now), "requeue lost leases")
+		b.requeue(old...)
 		b.must(b.Doubt(b.ctx(), old[1:], b.now), "doubt lost leases")
 		b.check()
 		b.wantState(old[0].Job.ID, jobs.Submitting)
@@ -140,7 +139,7 @@ var ledgerTests = []test{
 		b.later(time.Minute)
 		b.resend(b.claimDoubts(b.now, 10), b.now, 1)
 		b.sent("b1", 1)
-		b.must(b.Requeue(b.ctx(), old, b.now), "requeue the older lease")
+		b.requeue(old...)
 		b.must(b.Doubt(b.ctx(), old, b.now), "doubt the older lease")
 		b.check()
 		b.wantState(old[0].Job.ID, jobs.Submitting)
@@ -151,7 +150,7 @@ var ledgerTests = []test{
 		leases := b.sent("b1", 2)
 		b.shut(cancel(leases[0].Job.ID))
 		b.observe(jobs.ByCreate, seen(leases[1].Job.ID, jobs.OutcomeProcessing))
-		b.must(b.Requeue(b.ctx(), leases, b.now), "requeue")
+		b.requeue(leases...)
 		b.must(b.Doubt(b.ctx(), leases, b.now), "doubt")
 		b.check()
 		b.wantState(leases[0].Job.ID, jobs.Canceled)

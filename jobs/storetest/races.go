@@ -239,11 +239,11 @@ var raceTests = []test{
 		doubts := b.claimDoubts(b.now, n)
 		race(b, func() error {
 			sent, err := stores[0].Resend(b.ctx(), doubts, b.now, b.now)
-			resent.Add(int32(sent))
+			resent.Add(int32(sent.Requeued))
 			return err
 		}, func() error {
 			sent, err := stores[1].Resend(b.ctx(), doubts, b.now, b.now)
-			resent.Add(int32(sent))
+			resent.Add(int32(sent.Requeued))
 			return err
 		})
 		wantSame(b, "sent anew", resent.Load(), n)

@@ -15,8 +15,8 @@
 // The suite reads the contract in package jobs and nothing else. Every test
 // gets storage of its own. After each change the suite asks the invariants
 // that hold at all times (see check.go): counters equal a count over the rows,
-// every closure has its one event, a batch is finished exactly when nothing in
-// it is open. The clock is the test's; nothing sleeps.
+// every closure and every retry has its one event, a batch is finished exactly
+// when nothing in it is open. The clock is the test's; nothing sleeps.
 package storetest
 
 import (
@@ -49,6 +49,9 @@ var groups = []struct {
 	{"inbox", inboxTests},
 	{"close", closeTests},
 	{"deadlines", deadlineTests},
+	{"cancel", cancelTests},
+	{"retry", retryTests},
+	{"conflicts", conflictTests},
 	{"batches", batchTests},
 	{"work", workTests},
 	{"summaries", summaryTests},

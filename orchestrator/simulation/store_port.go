@@ -54,7 +54,7 @@ func (s storePort) OpenIntent(ctx context.Context, lease jobs.Lease, at, until t
 	return s.Store.OpenIntent(ctx, lease, at, until)
 }
 
-func (s storePort) Requeue(ctx context.Context, leases []jobs.Lease, at time.Time) error {
+func (s storePort) Requeue(ctx context.Context, leases []jobs.Lease, at time.Time) (jobs.Effects, error) {
 	defer s.write(ctx, "requeue %s", names(leases))()
 	return s.Store.Requeue(ctx, leases, at)
 }
@@ -79,7 +79,7 @@ func (s storePort) RecheckDoubts(ctx context.Context, submissions []jobs.Submiss
 	return s.Store.RecheckDoubts(ctx, submissions, next)
 }
 
-func (s storePort) Resend(ctx context.Context, submissions []jobs.Submission, settledBefore, at time.Time) (int, error) {
+func (s storePort) Resend(ctx context.Context, submissions []jobs.Submission, settledBefore, at time.Time) (jobs.Effects, error) {
 	defer s.write(ctx, "resend %d", len(submissions))()
 	return s.Store.Resend(ctx, submissions, settledBefore, at)
 }

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"shotline/jobs"
+	"shotline/orchestrator"
+)
+
+func cancelCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "cancel",
+		Usage:     "cancel a job, or all jobs of a batch that have not ended",
+		ArgsUsage: "BATCH|JOB",
+		Flags:     storeFlags(jsonFlag),
+		Action: func(c *cli.Context) error {
+			arg, err := oneArgument(c, "a batch or job id")
+			if err != nil {
+				return err
+			}
+			return withStore(c, func(store jobs.Store) error { return cancel(c, store, arg) })
+		},
+	}
+}
+
+func cancel(c *cli.Context, store jobs.Store, arg string) error {
+	var done orchestrator.Canceled
+	id, err := jobs.ParseID(arg)
+	isJob := err == nil
+	if isJob {
+		done, err = cancelJob(c, store, id)
+	} else {
+		done, err = orchestrator.CancelBatch(c.Context, store, arg, clock)
+	}
+	if errors.Is(err, jobs.ErrState) {
+		return badUsage("cancel %s: its batch is importing", arg)
+	}
+	if err != nil {
+		return err
+	}
+	if c.Bool(jsonFlag.Name) {
+		err = json.NewEncoder(c.App.Writer).Encode(struct {
+			subject
+			Canceled  int `json:"canceled"`
+			Canceling int `json:"canceling"`
+			Ended     int `json:"ended"`
+		}{subjectOf(arg, isJob), done.Canceled, done.Canceling, done.Ended})
+	} else {
+		text := fmt.Sprintf("%d canceled", done.Canceled)
+		if done.Canceling > 0 {
+			text += fmt.Sprintf(", %d as soon as it is known what became of their creates", done.Canceling)
+		}
+		if done.Ended > 0 {
+			text += fmt.Sprintf(", %d had ended", done.Ended)
+		}
+		_, err = fmt.Fprintf(c.App.Writer, "%s: %s\n", subjectOf(arg, isJob), text)
+	}
+	if err != nil || done.Canceling == 0 {
+		return err
+	}
+	idle, err := nobodyWorks(c, store)
+	if idle {
+		fmt.Fprintln(c.App.ErrWriter, "nobody is working on this database: the creates under way are looked up, and their jobs canceled, "+
+			"once `shotline serve` runs with the same --db")
+	}
+	return err
+}
+
+// cancelJob refuses what cannot be canceled any more; canceling twice is fine.
+func cancelJob(c *cli.Context, store jobs.Store, id jobs.ID) (done orchestrator.Canceled, err error) {
+	j, err := store.Job(c.Context, id)
+	if err != nil {
+		return done, fmt.Errorf("job %s: %w", id, err)
+	}
+	if !j.State.Open() && j.State != jobs.Canceled {
+		return done, badUsage("cancel job %s: it is %s", id, j.State)
+	}
+	return orchestrator.Cancel(c.Context, store, []jobs.ID{id}, clock)
+}
+
+// subject is what a command was about, as in JSON and as in text.
+type subject struct {
+	BatchID string `json:"batch_id,omitempty"`
+	JobID   string `json:"job_id,omitempty"`
+}
+
+func subjectOf(arg string, isJob bool) subject {
+	if isJob {
+		return subject{JobID: arg}
+	}
+	return subject{BatchID: arg}
+}
+
+func (s subject) String() string {
+	if s.JobID != "" {
+		return "job " + s.JobID
+	}
+	return "batch " + s.BatchID
+}

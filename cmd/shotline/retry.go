@@ -1,0 +1,159 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"shotline/client"
+	"shotline/jobs"
+	"shotline/orchestrator"
+)
+
+var endedFlag = &cli.StringSliceFlag{Name: "state", Usage: "only jobs that ended in this `STATE`: failed, timed_out or canceled " +
+	"(repeatable, or comma-separated; of a batch, failed and timed_out unless given)"}
+
+func retryCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "retry",
+		Usage:     "queue jobs again that ended without a picture; a running serve does the work",
+		ArgsUsage: "BATCH|JOB",
+		Flags:     storeFlags(endedFlag, apiKeyFlag, baseURLFlag, jobTimeoutFlag, requestTimeoutFlag, logFlag, jsonFlag),
+		Action: func(c *cli.Context) error {
+			arg, err := oneArgument(c, "a batch or job id")
+			if err != nil {
+				return err
+			}
+			states, err := endedStates(c)
+			if err != nil {
+				return err
+			}
+			return withStore(c, func(store jobs.Store) error { return retry(c, store, arg, states) })
+		},
+	}
+}
+
+// endedStates reads --state; none when it is not given.
+func endedStates(c *cli.Context) (states []jobs.State, err error) {
+	for _, given := range c.StringSlice(endedFlag.Name) {
+		for name := range strings.SplitSeq(given, ",") {
+			state := jobs.State(strings.TrimSpace(name))
+			if !slices.Contains(jobs.Retriable, state) {
+				return nil, badUsage("--state %q: want one of %v", name, jobs.Retriable)
+			}
+			states = append(states, state)
+		}
+	}
+	return states, nil
+}
+
+func retry(c *cli.Context, store jobs.Store, arg string, states []jobs.State) error {
+	asker, err := vendorAsker(c, store)
+	if err != nil {
+		return err
+	}
+	var done orchestrator.Retried
+	id, err := jobs.ParseID(arg)
+	isJob := err == nil
+	batch := arg
+	if isJob {
+		batch = id.Batch
+		done, err = retryJob(c, store, asker, id, states)
+	} else {
+		if states == nil {
+			states = []jobs.State{jobs.Failed, jobs.TimedOut}
+		}
+		done, err = orchestrator.RetryBatch(c.Context, store, asker, arg, states, clock)
+	}
+	unasked := errors.Is(err, orchestrator.ErrUnasked)
+	if err != nil && !unasked {
+		return err
+	}
+	if unasked && asker == nil {
+		err = fmt.Errorf("%w: no API key: set --api-key or SCREENSHOTCENTER_API_KEY", err)
+	}
+	printErr := printRetried(c, subjectOf(arg, isJob), done)
+	if printErr == nil && done.Queued > 0 {
+		printErr = tellIdle(c, store, batch)
+	}
+	return errors.Join(err, printErr)
+}
+
+// retryJob refuses a job that cannot be retried, or not by these states.
+func retryJob(c *cli.Context, store jobs.Store, asker orchestrator.Asker, id jobs.ID, states []jobs.State) (done orchestrator.Retried, err error) {
+	j, err := store.Job(c.Context, id)
+	if err != nil {
+		return done, fmt.Errorf("job %s: %w", id, err)
+	}
+	if states == nil {
+		states = jobs.Retriable
+	}
+	switch {
+	case j.State == jobs.Duplicate:
+		return done, badUsage("retry job %s: it shows the outcome of %s", id, jobs.ID{Batch: id.Batch, Row: j.DuplicateOf})
+	case !slices.Contains(states, j.State):
+		return done, badUsage("retry job %s: it is %s", id, j.State)
+	}
+	return orchestrator.RetryJob(c.Context, store, asker, id, states, clock)
+}
+
+func printRetried(c *cli.Context, about subject, done orchestrator.Retried) error {
+	if c.Bool(jsonFlag.Name) {
+		return json.NewEncoder(c.App.Writer).Encode(struct {
+			subject
+			Queued  int `json:"queued"`
+			Done    int `json:"done"`
+			Left    int `json:"left"`
+			Unasked int `json:"unasked"`
+		}{about, done.Queued, done.Done, done.Left, done.Unasked})
+	}
+	text := fmt.Sprintf("%d queued again", done.Queued)
+	for _, other := range []struct {
+		n    int
+		what string
+	}{{done.Done, "found done"}, {done.Left, "left alone"}, {done.Unasked, "not asked about"}} {
+		if other.n > 0 {
+			text += fmt.Sprintf(", %d %s", other.n, other.what)
+		}
+	}
+	_, err := fmt.Fprintf(c.App.Writer, "%s: %s\n", about, text)
+	return err
+}
+
+// vendorAsker can ask the vendor about jobs that timed out; it is nil without an
+// API key, since the other jobs need none.
+func vendorAsker(c *cli.Context, store jobs.Store) (orchestrator.Asker, error) {
+	key := strings.TrimSpace(c.String(apiKeyFlag.Name))
+	if key == "" {
+		return nil, nil
+	}
+	for _, flag := range []*cli.DurationFlag{jobTimeoutFlag, requestTimeoutFlag} {
+		if c.Duration(flag.Name) <= 0 {
+			return nil, badUsage("--%s must be above zero", flag.Name)
+		}
+	}
+	log, err := newLogger(c, slog.LevelWarn)
+	if err != nil {
+		return nil, err
+	}
+	timeout := c.Duration(requestTimeoutFlag.Name)
+	vendor, err := client.New(client.WithAPIKey(key), client.WithBaseURL(c.String(baseURLFlag.Name)),
+		client.WithTimeout(timeout), client.WithUserAgent("shotline/"+version))
+	if err != nil {
+		return nil, badUsage("%w", err)
+	}
+	asker, err := orchestrator.New(orchestrator.Config{
+		Worker:     jobs.Worker{ID: newID(), Role: c.Command.Name, PID: os.Getpid()},
+		JobTimeout: c.Duration(jobTimeoutFlag.Name), RequestTimeout: timeout,
+	}, orchestrator.Parts{Store: store, Vendor: vendor, Queue: noQueue{}, Clock: clock, Logger: log})
+	if err != nil {
+		return nil, badUsage("%w", err)
+	}
+	return asker, nil
+}

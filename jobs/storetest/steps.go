@@ -1,0 +1,251 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"shotline/jobs"
+)
+
+// pick takes one at random, false when there is none.
+func pick[T any](w *walker, of []T) (one T, ok bool) {
+	if len(of) == 0 {
+		return one, false
+	}
+	return of[w.IntN(len(of))], true
+}
+
+// vendorSays is an observation as the vendor would make it, at times with a cost.
+func (w *walker) vendorSays(s sending, outcome jobs.Outcome) jobs.Observation {
+	o := seenIn(s.job, s.attempt, outcome)
+	if w.IntN(2) == 0 {
+		o.Cost = credits(float64(w.IntN(8)) / 4)
+	}
+	return o
+}
+
+func (w *walker) outcome() jobs.Outcome {
+	return []jobs.Outcome{jobs.OutcomeProcessing, jobs.OutcomeProcessing, jobs.OutcomeDone, jobs.OutcomeFailed}[w.IntN(4)]
+}
+
+func (w *walker) importing() {
+	if len(w.batches) >= 4 {
+		return
+	}
+	batch := fmt.Sprintf("b%d", len(w.batches)+1)
+	requests := pages(1 + w.IntN(5))
+	requests = append(requests, page(requests[0].URL))
+	if w.IntN(3) == 0 {
+		requests = append(requests, rejected(99, "bad"))
+	}
+	w.book.importing(batch, requests...)
+	w.batches = append(w.batches, batch)
+	w.ids = append(w.ids, w.bulkRows(batch, len(requests))...)
+}
+
+func (w *walker) opening() {
+	batch, _ := pick(w, w.batches)
+	_, err := w.OpenBatch(w.ctx(), batch, w.now)
+	w.allow(err, jobs.ErrState)
+}
+
+// allow passes over one documented error.
+func (w *walker) allow(err, documented error) {
+	w.t.Helper()
+	if err != nil && !errors.Is(err, documented) {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *walker) leasing() {
+	batch, _ := pick(w, w.batches)
+	leases, err := w.Lease(w.ctx(), batch, fmt.Sprintf("w%d", w.IntN(2)), 1+w.IntN(4), w.now, w.now.Add(leaseTime))
+	w.must(err, "lease")
+	w.leases = append(w.leases, leases...)
+}
+
+func (w *walker) intending() {
+	for range 3 {
+		if l, ok := pick(w, w.leases); ok {
+			_, err := w.OpenIntent(w.ctx(), l, w.now, w.now.Add(leaseTime))
+			w.allow(err, jobs.ErrLeaseLost)
+			if err == nil {
+				w.sent = append(w.sent, sending{l.Job.ID, l.Attempt})
+				w.shots = append(w.shots, shotOf(l.Job.ID, l.Attempt))
+			}
+		}
+	}
+}
+
+func (w *walker) answering() {
+	if s, ok := pick(w, w.sent); ok {
+		w.said = w.observe(jobs.ByCreate, w.vendorSays(s, w.outcome()))
+	}
+}
+
+func (w *walker) polling() {
+	var said []jobs.Observation
+	for range 4 {
+		if s, ok := pick(w, w.sent); ok {
+			said = append(said, w.vendorSays(s, w.outcome()))
+		}
+	}
+	w.said = w.observe(jobs.ByPoll, said...)
+}
+
+func (w *walker) charging() {
+	if s, ok := pick(w, w.sent); ok {
+		o := w.vendorSays(s, jobs.OutcomeProcessing)
+		o.ScreenshotID += fmt.Sprint("extra", w.IntN(2))
+		w.said = w.observe(jobs.ByPoll, o)
+	}
+}
+
+func (w *walker) requeueing() {
+	if l, ok := pick(w, w.leases); ok {
+		w.said = w.requeue(l)
+	}
+}
+
+func (w *walker) doubting() {
+	if l, ok := pick(w, w.leases); ok && slices.Contains(w.sent, sending{l.Job.ID, l.Attempt}) {
+		w.must(w.Doubt(w.ctx(), []jobs.Lease{l}, w.now), "doubt")
+	}
+}
+
+func (w *walker) expiring() {
+	_, _, err := w.ExpireLeases(w.ctx(), w.now, 1+w.IntN(5))
+	w.must(err, "expire leases")
+}
+
+func (w *walker) settling() {
+	doubts, err := w.ClaimDoubts(w.ctx(), w.now, w.now.Add(5*time.Second), 3)
+	w.must(err, "claim doubts")
+	for _, s := range doubts {
+		key := sending{s.Job, s.Attempt}
+		if s.Sends > 1+w.resent[key] {
+			w.t.Fatalf("submission %s was sent %d times, anew %d times", s.Tag(), s.Sends, w.resent[key])
+		}
+		e, err := w.Resend(w.ctx(), []jobs.Submission{s}, w.now.Add(-10*time.Second), w.now)
+		w.must(err, "resend")
+		w.resent[key] += e.Requeued
+		w.said.Closed = append(w.said.Closed, e.Closed...)
+	}
+}
+
+func (w *walker) delivering() {
+	screenshot, ok := pick(w, w.shots)
+	if !ok || w.IntN(4) == 0 {
+		screenshot = fmt.Sprint("stranger", w.IntN(5))
+	}
+	outcome := jobs.OutcomeDone
+	if w.IntN(3) == 0 {
+		outcome = jobs.OutcomeFailed
+	}
+	w.deliver(screenshot, outcome)
+}
+
+func (w *walker) applying() {
+	applied, err := w.ApplyInbox(w.ctx(), w.now, 1+w.IntN(5))
+	w.must(err, "apply inbox")
+	w.said = applied.Effects
+}
+
+func (w *walker) closing() {
+	var closings []jobs.Closing
+	for range 1 + w.IntN(3) {
+		id, _ := pick(w, w.ids)
+		c, _ := pick(w, []jobs.Closing{timeOut(id), timeOut(id), timeOut(id), cancel(id), refuse(id)})
+		if s, ok := pick(w, w.sent); ok && c.To != jobs.Canceled {
+			c.Job = s.job
+		}
+		if c.Attempt != 0 {
+			c.Attempt = w.known[c.Job].Attempt
+		}
+		closings = append(closings, c)
+	}
+	w.said = w.shut(closings...)
+}
+
+// canceling picks a job whose create may be under way, and seldom any others:
+// what is canceled too early goes nowhere.
+func (w *walker) canceling() {
+	var ids []jobs.ID
+	if s, ok := pick(w, w.sent); ok {
+		ids = append(ids, s.job)
+	}
+	if w.IntN(4) == 0 {
+		id, _ := pick(w, w.ids)
+		ids = append(ids, id)
+	}
+	e, err := w.Cancel(w.ctx(), ids, w.now)
+	w.allow(err, jobs.ErrState)
+	w.said = e
+	for _, id := range ids {
+		if j := w.job(id); err == nil && j.State.Open() && (j.State != jobs.Submitting || j.CancelAskedAt.IsZero()) {
+			w.t.Fatalf("job %s is %s, asked to cancel at %v", id, j.State, j.CancelAskedAt)
+		}
+	}
+}
+
+// retrying picks among what has ended without a picture, and among everything.
+func (w *walker) retrying() {
+	var ended []jobs.ID
+	for _, id := range w.ids {
+		if slices.Contains(jobs.Retriable, w.known[id].State) {
+			ended = append(ended, id)
+		}
+	}
+	var retries []jobs.Retry
+	for range 1 + w.IntN(3) {
+		id, ok := pick(w, ended)
+		if !ok || w.IntN(4) == 0 {
+			id, _ = pick(w, w.ids)
+		}
+		retries = append(retries, jobs.Retry{Job: id, Attempt: w.known[id].Attempt, From: jobs.Retriable})
+	}
+	w.said = w.retry(retries...)
+}
+
+func (w *walker) checking() {
+	claimed, err := w.ClaimConflicts(w.ctx(), w.now, w.now.Add(time.Minute), 3)
+	w.must(err, "claim conflicts")
+	for _, c := range claimed {
+		c.Says, _ = pick(w, []jobs.Outcome{jobs.OutcomeDone, jobs.OutcomeFailed, jobs.OutcomeNone})
+		_, err := w.SettleConflicts(w.ctx(), []jobs.Conflict{c})
+		w.must(err, "settle conflict")
+		wantSame(w.book, "vendor says", w.job(c.Job).VendorSays, c.Says)
+	}
+}
+
+func (w *walker) pausing() {
+	batch, _ := pick(w, w.batches)
+	if w.IntN(3) == 0 {
+		w.allow(w.Pause(w.ctx(), batch, "why not", w.now), jobs.ErrState)
+		return
+	}
+	w.allow(w.Resume(w.ctx(), batch, w.now), jobs.ErrState)
+}
+
+func (w *walker) working() {
+	work, err := w.ClaimWork(w.ctx(), w.now, w.now.Add(time.Second))
+	w.must(err, "claim work")
+	for _, o := range work {
+		switch batch := w.batch(o.Batch); o.Kind {
+		case jobs.WorkSubmit:
+			if batch.State != jobs.BatchOpen || batch.Counts.Of(jobs.Queued) == 0 {
+				w.t.Fatalf("work %+v for %+v", o, batch)
+			}
+		case jobs.WorkSummarize:
+			wantSame(w.book, "revision owed", o.Revision, batch.Revision)
+			w.saved(o.Batch, o.Revision, "summary", true)
+		}
+	}
+}
+
+func (w *walker) extending() {
+	id, _ := pick(w, w.ids)
+	w.must(w.ExtendDeadlines(w.ctx(), []jobs.ID{id}, w.now.Add(time.Hour)), "extend deadlines")
+}

@@ -1,0 +1,76 @@
+package orchestrator
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"shotline/jobs"
+)
+
+// cancelPage is how many jobs one short transaction cancels.
+const cancelPage = 500
+
+// Cancels is what canceling needs of the store.
+type Cancels interface {
+	Batch(ctx context.Context, id string) (jobs.Batch, error)
+	Jobs(ctx context.Context, f jobs.JobFilter) ([]jobs.Job, error)
+	Cancel(ctx context.Context, ids []jobs.ID, at time.Time) (jobs.Effects, error)
+}
+
+// Canceled counts what became of the jobs that were to be canceled.
+type Canceled struct {
+	Canceled  int // at once
+	Canceling int // as soon as their create is settled
+	Ended     int // otherwise, before
+}
+
+// Cancel cancels the named jobs. It needs no vendor and no orchestrator: any
+// process may cancel. jobs.ErrState while their batch is importing.
+func Cancel(ctx context.Context, store Cancels, ids []jobs.ID, clock Clock) (Canceled, error) {
+	effects, err := store.Cancel(ctx, ids, clock.Now())
+	if err != nil {
+		return Canceled{}, err
+	}
+	c := Canceled{Canceling: effects.Canceling}
+	for _, closed := range effects.Closed {
+		if closed.By == jobs.ByCancel {
+			c.Canceled++
+		}
+	}
+	c.Ended = len(ids) - c.Canceled - c.Canceling
+	return c, nil
+}
+
+// CancelBatch cancels all open jobs of a batch, in several short transactions:
+// a batch that was opened gets no new rows, so one pass meets them all. Called
+// again after an interruption it goes on.
+func CancelBatch(ctx context.Context, store Cancels, batch string, clock Clock) (Canceled, error) {
+	var total Canceled
+	b, err := store.Batch(ctx, batch)
+	if err == nil && b.State == jobs.BatchImporting {
+		err = fmt.Errorf("%w: it is importing", jobs.ErrState)
+	}
+	if err != nil {
+		return total, fmt.Errorf("cancel batch %s: %w", batch, err)
+	}
+	filter := jobs.JobFilter{Batch: batch, States: []jobs.State{jobs.Queued, jobs.Submitting, jobs.Pending}, Limit: cancelPage}
+	for {
+		page, err := store.Jobs(ctx, filter)
+		if err != nil || len(page) == 0 {
+			return total, err
+		}
+		ids := make([]jobs.ID, len(page))
+		for i, j := range page {
+			ids[i] = j.ID
+		}
+		c, err := Cancel(ctx, store, ids, clock)
+		if err != nil {
+			return total, err
+		}
+		total.Canceled += c.Canceled
+		total.Canceling += c.Canceling
+		total.Ended += c.Ended
+		filter.After = page[len(page)-1].ID
+	}
+}

@@ -1,0 +1,203 @@
+package orchestrator
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"shotline/client"
+	"shotline/jobs"
+)
+
+// timedOut is a rig whose batch of n has timed out, each with a screenshot that
+// the vendor is still working on.
+func timedOut(t *testing.T, n int) *rig {
+	r := newRig(t, one)
+	r.load(n)
+	r.submitAll()
+	r.clock.advance(3 * time.Minute)
+	r.must(r.CheckDeadlines(r.ctx()))
+	r.expect(map[jobs.State]int64{jobs.TimedOut: int64(n)})
+	return r
+}
+
+var byDefault = []jobs.State{jobs.Failed, jobs.TimedOut}
+
+func (r *rig) retry(asker Asker, want Retried, wantErr error) {
+	r.t.Helper()
+	got, err := RetryBatch(r.ctx(), r.store, asker, rigBatch, byDefault, r.clock)
+	if got != want || !errors.Is(err, wantErr) {
+		r.t.Fatalf("retried %+v, %v; want %+v, %v", got, err, want, wantErr)
+	}
+}
+
+func TestTheVendorIsAskedBeforeARetry(t *testing.T) {
+	t.Parallel()
+	stumble := func(id string) error {
+		return &client.APIError{Op: "get screenshot", Status: 500}
+	}
+	for name, test := range map[string]struct {
+		vendor func(*fakeVendor)
+		want   Retried
+		err    error
+		states map[jobs.State]int64
+	}{
+		"done after all": {
+			func(v *fakeVendor) { v.end(client.StatusFinished, "1001", "1003") },
+			Retried{Queued: 1, Done: 2}, nil,
+			map[jobs.State]int64{jobs.Done: 2, jobs.Queued: 1},
+		},
+		"done, and no listing shows it": {
+			func(v *fakeVendor) { v.unlisted = true; v.end(client.StatusFinished, "1002") },
+			Retried{Queued: 2, Done: 1}, nil,
+			map[jobs.State]int64{jobs.Done: 1, jobs.Queued: 2},
+		},
+		"failed": {
+			func(v *fakeVendor) { v.end(client.StatusError) },
+			Retried{Queued: 3}, nil,
+			map[jobs.State]int64{jobs.Queued: 3},
+		},
+		"still processing": {func(*fakeVendor) {}, Retried{Queued: 3}, nil, map[jobs.State]int64{jobs.Queued: 3}},
+		"unknown":          {func(v *fakeVendor) { v.shots = nil }, Retried{Queued: 3}, nil, map[jobs.State]int64{jobs.Queued: 3}},
+		"not to be asked": {
+			func(v *fakeVendor) { v.down = &client.CallError{Op: "away"} },
+			Retried{Unasked: 3}, ErrUnasked,
+			map[jobs.State]int64{jobs.TimedOut: 3},
+		},
+		"stumbling over one": {
+			func(v *fakeVendor) {
+				v.unlisted = true
+				v.onInfo = func(id string) error {
+					if id == "1002" {
+						return stumble(id)
+					}
+					return nil
+				}
+			},
+			Retried{Queued: 2, Unasked: 1}, ErrUnasked,
+			map[jobs.State]int64{jobs.Queued: 2, jobs.TimedOut: 1},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := timedOut(t, 3)
+			test.vendor(r.vendor)
+			r.retry(r, test.want, test.err)
+			r.expect(test.states)
+			for row := int64(1); row <= 3; row++ {
+				if j := r.job(row); j.State == jobs.Done && (!j.Late || j.ClosedBy != jobs.ByPoll || j.Attempt != 1) {
+					t.Errorf("row %d found done: late %v, by %s, attempt %d", row, j.Late, j.ClosedBy, j.Attempt)
+				}
+			}
+		})
+	}
+}
+
+// TestRetryIsOnePaidCreate goes on to the end: one more create for each job,
+// under the tag of the second attempt.
+func TestRetryIsOnePaidCreate(t *testing.T) {
+	t.Parallel()
+	r := timedOut(t, 2)
+	r.vendor.end(client.StatusError)
+	r.queue.take()
+	r.retry(r, Retried{Queued: 2}, nil)
+	r.retry(r, Retried{}, nil)
+	r.sweep()
+	if owed := r.queue.take(); len(owed) != 1 {
+		t.Errorf("enqueued %q, want the submission", owed)
+	}
+	r.submitAll()
+	if n := r.vendor.sent(); n != 4 {
+		t.Fatalf("%d creates, want 4", n)
+	}
+	if tags := r.vendor.creates[2].Tags; tags[0] != jobs.SubmissionTag(jobs.ID{Batch: rigBatch, Row: 1}, 2) {
+		t.Errorf("the second create has the tags %q", tags)
+	}
+	r.webhook("1003", jobs.OutcomeDone)
+	r.webhook("1004", jobs.OutcomeFailed)
+	r.expect(map[jobs.State]int64{jobs.Done: 1, jobs.Failed: 1})
+	if b := r.batch(); b.State != jobs.BatchFinished || b.Counts.Cost == nil || *b.Counts.Cost != 4 {
+		t.Errorf("the batch is %s and cost %v, want finished and 4", b.State, b.Counts.Cost)
+	}
+	// The first attempt's picture was there, and nobody knew.
+	r.vendor.end(client.StatusFinished, "1002")
+	r.webhook("1002", jobs.OutcomeDone)
+	if j := r.job(2); j.State != jobs.Failed {
+		t.Errorf("row 2 is %s: a screenshot that the vendor called failed is not done", j.State)
+	}
+}
+
+func TestFailedJobsAreRetriedWithoutAVendor(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, one)
+	r.load(3)
+	r.submitAll()
+	r.webhook("1001", jobs.OutcomeFailed)
+	r.webhook("1002", jobs.OutcomeDone)
+	r.clock.advance(3 * time.Minute)
+	r.must(r.CheckDeadlines(r.ctx()))
+	calls := r.vendor.calls
+	r.retry(nil, Retried{Queued: 1, Unasked: 1}, ErrUnasked)
+	r.expect(map[jobs.State]int64{jobs.Queued: 1, jobs.Done: 1, jobs.TimedOut: 1})
+	if r.vendor.calls != calls {
+		t.Error("the vendor was asked")
+	}
+}
+
+func TestManyTimedOutJobsAreAskedAboutInBulk(t *testing.T) {
+	t.Parallel()
+	r := timedOut(t, 150)
+	before := r.vendor.calls
+	r.retry(r, Retried{Queued: 150}, nil)
+	if n := r.vendor.calls - before; n > 3 {
+		t.Errorf("%d calls for 150 jobs", n)
+	}
+}
+
+func TestAListingThatLagsHidesNoPicture(t *testing.T) {
+	t.Parallel()
+	r := timedOut(t, 20)
+	r.vendor.end(client.StatusFinished, "1007")
+	r.vendor.lagging = "1007"
+	r.retry(r, Retried{Queued: 19, Done: 1}, nil)
+}
+
+func TestRetryOfOneJob(t *testing.T) {
+	t.Parallel()
+	r := timedOut(t, 2)
+	r.vendor.end(client.StatusFinished, "1001")
+	one, two := jobs.ID{Batch: rigBatch, Row: 1}, jobs.ID{Batch: rigBatch, Row: 2}
+	for _, step := range []struct {
+		id     jobs.ID
+		states []jobs.State
+		want   Retried
+	}{
+		{one, []jobs.State{jobs.Failed}, Retried{Left: 1}},
+		{one, byDefault, Retried{Done: 1}},
+		{one, byDefault, Retried{Left: 1}},
+		{two, byDefault, Retried{Queued: 1}},
+	} {
+		if got, err := RetryJob(r.ctx(), r.store, r, step.id, step.states, r.clock); err != nil || got != step.want {
+			t.Errorf("retried %s: %+v, %v; want %+v", step.id, got, err, step.want)
+		}
+	}
+	if _, err := RetryJob(r.ctx(), r.store, r, jobs.ID{Batch: rigBatch, Row: 9}, byDefault, r.clock); !errors.Is(err, jobs.ErrNotFound) {
+		t.Errorf("retried a job that is not there: %v", err)
+	}
+}
+
+// TestAWebhookBetweenAskingAndRetrying: the vendor was still processing when it
+// was asked, and has told us since.
+func TestAWebhookBetweenAskingAndRetrying(t *testing.T) {
+	t.Parallel()
+	r := timedOut(t, 1)
+	r.vendor.onInfo = func(id string) error {
+		_, err := r.store.AppendDelivery(r.ctx(), jobs.Delivery{ReceivedAt: r.clock.Now(), ScreenshotID: id, Outcome: jobs.OutcomeDone, Body: []byte("{}")})
+		return err
+	}
+	r.vendor.unlisted = true
+	r.retry(r, Retried{Done: 1}, nil)
+	if j := r.job(1); j.State != jobs.Done || !j.Late || j.ClosedBy != jobs.ByWebhook {
+		t.Errorf("the job is %s, late %v, by %s", j.State, j.Late, j.ClosedBy)
+	}
+}
