@@ -64,11 +64,24 @@ func (o *Orchestrator) submitSlice(ctx context.Context, b jobs.Batch) error {
 	defer s.creates.Wait()
 	for end := o.clock.Now().Add(sliceTime); ctx.Err() == nil && o.clock.Now().Before(end); {
 		more, err := o.submitOnce(ctx, s)
-		if err != nil || !more {
+		if err != nil {
 			return err
+		}
+		if !more && !o.waitOut(ctx, s, end) {
+			return nil
 		}
 	}
 	return nil
+}
+
+// waitOut waits for the end of a pause of the throttle, when that comes within
+// the slice: a pause of a second would cost three by way of the queue.
+func (o *Orchestrator) waitOut(ctx context.Context, s *slice, end time.Time) bool {
+	until, paused := o.throttle.paused()
+	if !paused || s.halted.Load() || !until.Before(end) {
+		return false
+	}
+	return o.clock.Sleep(ctx, until.Sub(o.clock.Now())) == nil
 }
 
 // submitOnce leases one chunk of jobs and sends their creates, each as soon as

@@ -89,6 +89,18 @@ func TestRateLimitedJobsWaitAndNoneFails(t *testing.T) {
 	}
 }
 
+func TestAShortPauseIsWaitedForWithinTheSlice(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, one)
+	r.load(3)
+	r.vendor.script(rateLimited(time.Second), rateLimited(2*time.Second))
+	r.submitAll()
+	r.expect(map[jobs.State]int64{jobs.Pending: 3})
+	if got := r.vendor.sent(); got != 5 {
+		t.Errorf("%d creates were sent, want 5", got)
+	}
+}
+
 func TestRefusalOfAllPausesTheBatch(t *testing.T) {
 	t.Parallel()
 	for status, code := range map[int]string{401: "INVALID_API_KEY", 402: "", 422: "INSUFFICIENT_CREDITS"} {
