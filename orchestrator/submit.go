@@ -92,7 +92,7 @@ func (o *Orchestrator) submitOnce(ctx context.Context, s *slice) (more bool, err
 		return false, nil
 	}
 	now := o.clock.Now()
-	leases, err := o.store.Lease(ctx, s.batch.ID, o.cfg.Worker.ID, o.leaseSize(), now, now.Add(leaseTime))
+	leases, err := o.store.Lease(ctx, s.batch.ID, o.cfg.Worker.ID, o.leaseSize(), now, now.Add(o.cfg.leaseTime()))
 	if err != nil {
 		return false, err
 	}
@@ -110,7 +110,7 @@ func (o *Orchestrator) submitOnce(ctx context.Context, s *slice) (more bool, err
 func (o *Orchestrator) leaseSize() int {
 	n := 2 * o.throttle.width()
 	if o.cfg.Rate > 0 {
-		n = min(n, max(1, int(o.cfg.Rate*(leaseTime-o.cfg.RequestTimeout).Seconds())))
+		n = min(n, max(1, int(o.cfg.Rate*(o.cfg.leaseTime()-o.cfg.RequestTimeout).Seconds())))
 	}
 	return n
 }
@@ -137,7 +137,7 @@ func (o *Orchestrator) submit(ctx context.Context, s *slice, lease jobs.Lease) {
 	log := o.log.With("job", lease.Job.ID.String(), "attempt", lease.Attempt)
 
 	now := o.clock.Now()
-	opened, err := o.store.OpenIntent(ctx, lease, now, now.Add(leaseTime))
+	opened, err := o.store.OpenIntent(ctx, lease, now, now.Add(o.cfg.leaseTime()))
 	if err != nil {
 		o.throttle.released()
 		if errors.Is(err, jobs.ErrLeaseLost) {
