@@ -28,7 +28,7 @@ var actors = []actor{
 	{"submits files", 0, 2 * time.Second, submitFile},
 	{"kills imports", 300 * time.Millisecond, 8 * time.Second, killImport},
 	{"looks", 50 * time.Millisecond, 600 * time.Millisecond, look},
-	{"kills serves", 150 * time.Millisecond, 1300 * time.Millisecond, killServe},
+	{"kills serves", 100 * time.Millisecond, 1200 * time.Millisecond, killServe},
 	{"starts a second serve", 200 * time.Millisecond, 2 * time.Second, startSecond},
 	{"kills redis", 2 * time.Second, 6 * time.Second, killRedis},
 	{"flushes redis", time.Second, 5 * time.Second, flushRedis},
@@ -183,19 +183,25 @@ func (r *rig) results(id string) ([][]string, error) {
 	return csv.NewReader(strings.NewReader(out)).ReadAll()
 }
 
-// killServe kills one of the serves, whichever runs, and fills the first slot
-// again after a moment.
+// killServe kills one of the serves, or both at once, at any moment or at one
+// that hurts, and fills the first slot again after a while.
 func killServe(r *rig, random *rand.Rand) {
-	victim := r.slots[random.IntN(len(r.slots))]
-	if !victim.runs() {
-		victim = r.slots[0]
+	victims := r.slots[:]
+	if first := random.IntN(4); first < 3 {
+		victims = r.slots[first%2 : first%2+1]
 	}
-	if random.IntN(3) > 0 {
-		r.ready(victim) // otherwise perhaps while it opens the database
+	switch random.IntN(4) {
+	case 0: // perhaps while it opens the database
+	case 1:
+		r.gate.posted.wait(time.Second)
+	default:
+		r.vendor.created.wait(time.Second)
 	}
-	if r.killServe(victim) && random.IntN(2) == 0 {
-		time.Sleep(time.Duration(random.IntN(400)) * time.Millisecond)
+	time.Sleep(time.Duration(random.IntN(5000)) * time.Microsecond)
+	for _, victim := range victims {
+		r.killServe(victim)
 	}
+	time.Sleep(time.Duration(random.IntN(300)) * time.Millisecond)
 	if !r.slots[0].runs() {
 		r.startServe(r.slots[0], false)
 	}

@@ -22,6 +22,7 @@ type gate struct {
 	doors  []string // addresses of the serves
 	client *http.Client
 	turn   atomic.Int64
+	posted bell // rings at every webhook, before it is passed on
 
 	mu    sync.Mutex
 	posts map[string]*tally // by body
@@ -63,6 +64,7 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+	g.posted.ring()
 	signature := r.Header.Get("X-Signature")
 	first := int(g.turn.Add(1))
 	for i := range g.doors {

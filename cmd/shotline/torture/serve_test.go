@@ -2,7 +2,6 @@ package torture
 
 import (
 	"fmt"
-	"net/http"
 	"os"
 	"strconv"
 	"strings"
@@ -56,15 +55,14 @@ func (r *rig) startServe(s *slot, ownQueue bool) {
 }
 
 // killServe is a power failure for one process.
-func (r *rig) killServe(s *slot) (killed bool) {
+func (r *rig) killServe(s *slot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.process == nil || !s.process.running() {
-		return false
+		return
 	}
 	s.process.kill()
 	r.count(func(f *figures) { f.kills++ })
-	return true
 }
 
 // stopServes ends what still runs the gentle way, which must work as well.
@@ -83,18 +81,6 @@ func (r *rig) stopServes() {
 		if data, err := os.ReadFile(p.log); err == nil && strings.Contains(string(data), "DATA RACE") {
 			r.violates("no data race", subject{}, "%s", p.log)
 		}
-	}
-}
-
-// ready waits until the serve of a slot answers, or is no more.
-func (r *rig) ready(s *slot) {
-	for s.runs() {
-		response, err := http.Get("http://" + s.address + "/healthz")
-		if err == nil {
-			response.Body.Close()
-			return
-		}
-		time.Sleep(5 * time.Millisecond)
 	}
 }
 

@@ -30,7 +30,8 @@ var faults = []string{
 // vendor is a sandbox in the test's own process. Its books are the witness.
 type vendor struct {
 	*sandbox.Server
-	url string
+	url     string
+	created bell // rings at every create, before it is looked at
 }
 
 // slowly draws placeholders like the plain renderer, but takes up to a second
@@ -70,7 +71,13 @@ func newVendor(t *testing.T, webhooks string, seed int64) *vendor {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{Handler: v.Handler()}
+	answers := v.Handler()
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/screenshot/create") {
+			v.created.ring()
+		}
+		answers.ServeHTTP(w, r)
+	})}
 	served := make(chan struct{})
 	go func() { defer close(served); _ = server.Serve(listener) }()
 	t.Cleanup(func() {
