@@ -165,6 +165,21 @@ func (r *rig) read() *view {
 	return v
 }
 
+// ends counts the jobs by how they ended.
+func (v *view) ends() map[string]int {
+	ends := map[string]int{}
+	for _, j := range v.jobs {
+		if j.closedBy == "" {
+			continue
+		}
+		ends[j.state+" by "+j.closedBy]++
+		ends["late"] += j.late
+		ends["paid twice"] += j.doubleCharged
+		ends["contradicted"] += j.conflicts
+	}
+	return ends
+}
+
 func (r *rig) readBatches(db *sql.DB, v *view) {
 	columns := []string{"id", "tags", "state", "rows", "revision", "summarized", "late", "cost_micros"}
 	columns = append(columns, states...)

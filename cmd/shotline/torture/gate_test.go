@@ -65,11 +65,11 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	g.posted.ring()
-	signature := r.Header.Get("X-Signature")
+	signature := r.Header.Get("X-Signature") + r.Header.Get("X-ScreenshotCenter-Signature")
 	first := int(g.turn.Add(1))
 	for i := range g.doors {
 		door := g.doors[(first+i)%len(g.doors)]
-		status, reached := g.pass(r.Context(), door, body, signature)
+		status, reached := g.pass(r.Context(), door, body, r.Header)
 		if !reached {
 			continue
 		}
@@ -85,7 +85,7 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // pass returns status 0 when the serve was reached and gave no answer. What is
 // sent is sent to its end, also when the sender leaves.
-func (g *gate) pass(ctx context.Context, door string, body []byte, signature string) (status int, reached bool) {
+func (g *gate) pass(ctx context.Context, door string, body []byte, header http.Header) (status int, reached bool) {
 	probe, err := net.DialTimeout("tcp", door, time.Second)
 	if err != nil {
 		return 0, false
@@ -95,9 +95,7 @@ func (g *gate) pass(ctx context.Context, door string, body []byte, signature str
 	if err != nil {
 		return 0, false
 	}
-	if signature != "" {
-		request.Header.Set("X-Signature", signature)
-	}
+	request.Header = header.Clone()
 	response, err := g.client.Do(request)
 	if err != nil {
 		return 0, true

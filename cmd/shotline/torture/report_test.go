@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// shown is how many violations are told in full.
-const shown = 8
+// shown is how many violations of each promise are told in full.
+const shown = 3
 
 // report says how the run went. A failed one is told with everything that was
 // written down about the jobs it failed for, and its folder is kept.
@@ -34,10 +34,11 @@ func (r *rig) report() {
 	f := r.figures
 	r.t.Logf("seed %d: %d serves killed, %d started; redis killed %d, flushed %d, paused %d times; %d files with %d rows, %d looks\n"+
 		"%d creates took effect, %d did not; webhooks posted %d times; faults %v\n"+
+		"jobs ended as %v\n"+
 		"faults lasted %s, then everything ended within %s; a serve had at most %d files and %d MiB",
 		r.seed, f.kills, f.starts, f.redisKills, f.redisFlushes, f.redisPauses, len(r.book.batches), rows, f.looks,
 		len(l.Creates), len(l.Refused), posts, l.Fired,
-		f.chaos.Round(time.Second/10), f.settling.Round(time.Second/10), f.maxFiles, f.maxMemory>>20)
+		f.ends, f.chaos.Round(time.Second/10), f.settling.Round(time.Second/10), f.maxFiles, f.maxMemory>>20)
 	if len(r.violations) == 0 && !r.t.Failed() {
 		_ = os.RemoveAll(r.folder)
 		return
@@ -45,12 +46,16 @@ func (r *rig) report() {
 	if data, err := json.MarshalIndent(l, "", " "); err == nil {
 		_ = os.WriteFile(filepath.Join(r.folder, "ledger.json"), data, 0o600)
 	}
-	for i, violation := range r.violations {
-		if i == shown {
-			r.t.Errorf("and %d more", len(r.violations)-shown)
-			break
+	told := map[string]int{}
+	for _, violation := range r.violations {
+		if told[violation.promise]++; told[violation.promise] <= shown {
+			r.t.Errorf("%s is broken for %s: %s%s", violation.promise, violation.subject, violation.text, r.dossier(violation.subject))
 		}
-		r.t.Errorf("%s is broken for %s: %s%s", violation.promise, violation.subject, violation.text, r.dossier(violation.subject))
+	}
+	for promise, n := range told {
+		if n > shown {
+			r.t.Errorf("%s is broken %d times more", promise, n-shown)
+		}
 	}
 	for _, p := range r.processes[max(0, len(r.processes)-3):] {
 		r.t.Logf("the last lines of %s:\n%s", p.name, p.tail(12))

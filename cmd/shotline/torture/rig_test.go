@@ -48,6 +48,7 @@ type rig struct {
 type figures struct {
 	kills, starts, redisKills, redisFlushes, redisPauses, looks int
 
+	ends            map[string]int // jobs by state and provenance
 	chaos, settling time.Duration
 	maxFiles        int
 	maxMemory       int64 // bytes

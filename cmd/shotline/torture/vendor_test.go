@@ -62,8 +62,9 @@ func newVendor(t *testing.T, webhooks string, seed int64) *vendor {
 		t.Fatal(err)
 	}
 	v := &vendor{url: "http://" + listener.Addr().String()}
+	dialect := []sandbox.Dialect{sandbox.DialectA, sandbox.DialectB}[seed%2]
 	v.Server, err = sandbox.New(sandbox.Config{
-		APIKey: apiKey, BaseURL: v.url, WebhookURL: webhooks, WebhookSecret: secret,
+		Dialect: dialect, APIKey: apiKey, BaseURL: v.url, WebhookURL: webhooks, WebhookSecret: secret,
 		Renderer: slowly{&sandbox.PlainRenderer{Fail: pages.Fail}}, Workers: 128,
 		WebhookTries: 9, RetryBackoff: func(failed int) time.Duration { return min(100*time.Millisecond<<failed, 2*time.Second) },
 		Faults: wrong, Seed: seed,
