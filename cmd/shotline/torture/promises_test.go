@@ -172,7 +172,8 @@ func checkPayments(r *rig, v *view) {
 		if extra != j.doubleCharged {
 			r.violates("P3", s, "%d screenshots too many by the ledger, %d by our books", extra, j.doubleCharged)
 		}
-		if extra > 0 && !misled(v, j) {
+		lagged := *lagFlag >= settleTime && slices.ContainsFunc(creates, func(c sandbox.LedgerCreate) bool { return has(c, "list-lag") })
+		if extra > 0 && !lagged && !misled(v, j) {
 			r.violates("P3", s, "paid %d times, and no listing hid anything from us for longer than the settle time", len(creates))
 		}
 	}

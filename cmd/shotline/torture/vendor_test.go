@@ -15,13 +15,12 @@ import (
 	"shotline/client/sandbox/pages"
 )
 
-// faults are what goes wrong at the vendor. A listing lags less than the settle
-// time: beyond it double charges are not excluded. Of the rest only credits-out
-// is missing, which pauses batches until somebody resumes them.
+// faults are what goes wrong at the vendor; list-lag comes to them. Of the rest
+// only credits-out is missing, which pauses batches until somebody resumes them.
 var faults = []string{
 	"create-cut=0.05", "create-cut-effect=0.06", "create-500=0.04", "create-500-effect=0.05",
 	"create-429=0.06,in=any", "create-slow=0.03,delay=1s..4s", "create-malformed=0.04", "create-status=0.04",
-	"list-lag=0.3,delay=100ms..2s", "list-shift=0.05", "read-429=0.04,in=any", "read-500=0.1",
+	"list-shift=0.05", "read-429=0.04,in=any", "read-500=0.1",
 	"webhook-duplicate=0.2,times=2..5,delay=0s..3s", "webhook-drop=0.04", "webhook-delay=0.2,delay=100ms..3s",
 	"webhook-reorder=0.2", "webhook-early=0.1,delay=1s", "webhook-contradict=0.05,lie=any",
 	"webhook-bad-signature=0.06", "webhook-unsigned=0.06",
@@ -50,12 +49,13 @@ func (s slowly) Measure(ctx context.Context, r sandbox.RenderRequest) (sandbox.R
 
 func newVendor(t *testing.T, webhooks string, seed int64) *vendor {
 	t.Helper()
-	wrong := make([]sandbox.Fault, len(faults))
-	for i, text := range faults {
-		var err error
-		if wrong[i], err = sandbox.ParseFault(text); err != nil {
+	var wrong []sandbox.Fault
+	for _, text := range append(faults, "list-lag=0.3,delay=100ms.."+lagFlag.String()) {
+		fault, err := sandbox.ParseFault(text)
+		if err != nil {
 			t.Fatal(err)
 		}
+		wrong = append(wrong, fault)
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
