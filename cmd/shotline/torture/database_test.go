@@ -181,7 +181,7 @@ func (v *view) ends() map[string]int {
 }
 
 func (r *rig) readBatches(db *sql.DB, v *view) {
-	columns := []string{"id", "tags", "state", "rows", "revision", "summarized", "late", "cost_micros"}
+	columns := []string{"id", "tags", "state", "rows", "revision", "summarized", "late", "cost_micros", "finished_at"}
 	columns = append(columns, states...)
 	r.each(db, `SELECT `+strings.Join(columns, ", ")+`,
 		(SELECT group_concat(revision) FROM summaries s WHERE s.batch_seq = batches.seq),

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"shotline/client/sandbox"
 )
@@ -158,25 +159,37 @@ func checkPayments(r *rig, v *view) {
 		if j == nil {
 			continue // checkFiles has told of it
 		}
-		sum := 0.0
+		sum, known, lagged := 0.0, 0, false
 		for _, c := range creates {
-			sum += c.Cost
+			lagged = lagged || *lagFlag >= settleTime && has(c, "list-lag")
 			if c.URL != j.url {
 				r.violates("P3", s, "the screenshot that was paid for is of %s", c.URL)
+			}
+			if slices.Contains(j.shots, strconv.FormatInt(c.ID, 10)) {
+				known++
+				sum += c.Cost
+			} else if !hidden(v, j, c) {
+				r.violates("P3", s, "screenshot %d was paid for and is not in our books", c.ID)
 			}
 		}
 		if math.Abs(sum-j.cost) > 1e-9 {
 			r.violates("P3", s, "it cost %g by the ledger, and %g by our books", sum, j.cost)
 		}
-		extra := len(creates) - 1
-		if extra != j.doubleCharged {
-			r.violates("P3", s, "%d screenshots too many by the ledger, %d by our books", extra, j.doubleCharged)
+		if known-1 != j.doubleCharged {
+			r.violates("P3", s, "%d screenshots too many by the ledger, %d by our books", known-1, j.doubleCharged)
 		}
-		lagged := *lagFlag >= settleTime && slices.ContainsFunc(creates, func(c sandbox.LedgerCreate) bool { return has(c, "list-lag") })
-		if extra > 0 && !lagged && !misled(v, j) {
+		if len(creates) > 1 && !lagged && !misled(v, j) {
 			r.violates("P3", s, "paid %d times, and no listing hid anything from us for longer than the settle time", len(creates))
 		}
 	}
+}
+
+// hidden reports whether the listings may still have lacked a screenshot when
+// its batch had ended and was looked through for what was paid for twice.
+func hidden(v *view, j *job, c sandbox.LedgerCreate) bool {
+	created, err := time.Parse(time.RFC3339Nano, c.CreatedAt)
+	finished := v.batches[j.batch]["finished_at"].(int64)
+	return err == nil && has(c, "list-lag") && *lagFlag >= settleTime && created.Add(*lagFlag).UnixMilli() > finished
 }
 
 // misled reports whether the vendor gave a wrong page both when asked for the

@@ -17,7 +17,7 @@ import (
 
 var (
 	killsFlag = flag.Int("torture.kills", 5, "how many times a serve is killed")
-	lagFlag   = flag.Duration("torture.lag", 2*time.Second, "how long listings lag at most; beyond the settle time double charges are right, if they are recorded")
+	lagFlag   = flag.Duration("torture.lag", 2*time.Second, "how long listings lag at most; beyond the settle time double charges are right, if they are recorded as soon as a listing shows them")
 	seedFlag  = flag.Int64("torture.seed", 0, "what the plan follows from; 0: the clock")
 )
 
