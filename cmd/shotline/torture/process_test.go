@@ -45,7 +45,7 @@ func newLauncher(t *testing.T) launcher {
 }
 
 func (l launcher) start(cmd *exec.Cmd) error {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	dieWithUs(cmd)
 	result := make(chan error)
 	l <- func() { result <- cmd.Start() }
 	return <-result
