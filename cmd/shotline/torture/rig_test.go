@@ -35,6 +35,7 @@ type rig struct {
 	commands atomic.Int64
 	sampled  chan struct{}
 	stopping chan struct{}
+	stop     sync.Once
 
 	faultsEnded time.Time
 
@@ -82,7 +83,7 @@ func newRig(t *testing.T, seed int64) *rig {
 		r.gate.doors = append(r.gate.doors, r.slots[i].address)
 	}
 	go r.sample()
-	t.Cleanup(func() { close(r.stopping); <-r.sampled })
+	t.Cleanup(r.endSampling)
 	return r
 }
 

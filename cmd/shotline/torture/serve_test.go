@@ -20,10 +20,16 @@ type slot struct {
 	process *process // the latest; nil before the first
 }
 
-func (s *slot) runs() bool {
+func (s *slot) runs() bool { return s.running() != nil }
+
+// running is the process in the slot; nil when there is none.
+func (s *slot) running() *process {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.process != nil && s.process.running()
+	if s.process == nil || !s.process.running() {
+		return nil
+	}
+	return s.process
 }
 
 // startServe fills a slot and does not wait until the serve is ready. With an
@@ -68,13 +74,14 @@ func (r *rig) killServe(s *slot) {
 // stopServes ends what still runs the gentle way, which must work as well.
 func (r *rig) stopServes() {
 	for _, s := range r.slots {
-		if !s.runs() {
+		p := s.running()
+		if p == nil {
 			continue
 		}
 		began := time.Now()
-		s.process.signal(syscall.SIGTERM)
-		if took := time.Since(began); s.process.result != nil || took > 10*time.Second {
-			r.violates("stops", subject{}, "%s ended with %v, %s after SIGTERM", s.process.name, s.process.result, took)
+		p.signal(syscall.SIGTERM)
+		if took := time.Since(began); p.result != nil || took > 10*time.Second {
+			r.violates("stops", subject{}, "%s ended with %v, %s after SIGTERM", p.name, p.result, took)
 		}
 	}
 	for _, p := range r.processes {
@@ -84,7 +91,13 @@ func (r *rig) stopServes() {
 	}
 }
 
-// sample measures the serves until the test ends.
+// endSampling returns when the figures of the serves change no more.
+func (r *rig) endSampling() {
+	r.stop.Do(func() { close(r.stopping) })
+	<-r.sampled
+}
+
+// sample measures the serves until endSampling.
 func (r *rig) sample() {
 	defer close(r.sampled)
 	ticker := time.NewTicker(200 * time.Millisecond)
@@ -96,8 +109,8 @@ func (r *rig) sample() {
 			return
 		}
 		for _, s := range r.slots {
-			if s.runs() {
-				files, memory := s.process.usage()
+			if p := s.running(); p != nil {
+				files, memory := p.usage()
 				r.count(func(f *figures) { f.maxFiles, f.maxMemory = max(f.maxFiles, files), max(f.maxMemory, memory) })
 			}
 		}

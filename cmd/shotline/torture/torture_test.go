@@ -45,8 +45,10 @@ func TestTorture(t *testing.T) {
 	r.calm()
 	r.faultsEnded = time.Now()
 	inTime := r.settle()
-	r.figures.chaos, r.figures.settling = r.faultsEnded.Sub(began), time.Since(r.faultsEnded)
+	chaos, settling := r.faultsEnded.Sub(began), time.Since(r.faultsEnded)
 	r.stopServes()
+	r.endSampling()
+	r.figures.chaos, r.figures.settling = chaos, settling
 	if !inTime {
 		return // the rest would say the same a hundred times
 	}
