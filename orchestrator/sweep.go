@@ -63,6 +63,7 @@ func (o *Orchestrator) SweepOnce(ctx context.Context) error {
 
 func (o *Orchestrator) expireLeases(ctx context.Context) error {
 	requeued, doubted, err := o.store.ExpireLeases(ctx, o.clock.Now(), leaseChunk)
+	o.observer.Doubts(doubted, 0, 0)
 	if requeued+doubted > 0 {
 		o.log.Info("leases expired", "requeued", requeued, "in_doubt", doubted)
 	}
