@@ -66,6 +66,7 @@ func TestHotQueriesUseTheirIndex(t *testing.T) {
 		"result":         {loadResult, "submissions_screenshot"},
 		"asked":          {pickAsked, "INTEGER PRIMARY KEY"},
 		"overdue":        {`SELECT seq FROM jobs WHERE state = 'pending' AND deadline <= ? ORDER BY deadline, seq LIMIT ?`, "jobs_deadline"},
+		"unsettled":      {countUnsettled, "submissions_doubt"},
 		"next deadline":  {`SELECT min(deadline) FROM jobs WHERE state = 'pending'`, "jobs_deadline"},
 		"pending": {`SELECT url FROM jobs WHERE jobs.state = 'pending' AND jobs.seq > ? AND jobs.seq <= ? AND submitted_at <= ?
 			ORDER BY jobs.seq LIMIT ?`, "jobs_pending"},

@@ -54,6 +54,7 @@ var groups = []struct {
 	{"summaries", summaryTests},
 	{"rows", rowTests},
 	{"events", eventTests},
+	{"totals", totalTests},
 	{"workers", workerTests},
 	{"storage", storageTests},
 	{"races", raceTests},
