@@ -87,7 +87,7 @@ func newStage(t *testing.T, serveFlags ...string) *stage {
 		t.Fatal(err)
 	}
 	s := &stage{t: t, hooks: hooks, db: filepath.Join(t.TempDir(), "shotline.db"), taps: &taps{to: "http://" + hooks + WebhookPath}}
-	between, err := listen("127.0.0.1:0")
+	between, err := listen(listenFlag.Name, "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func (s *stage) serve(flags ...string) {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
 	var log bytes.Buffer
-	args := append([]string{"shotline", "serve", "--db", s.db, "--listen", s.hooks, "--app-id", "12",
+	args := append([]string{"shotline", "serve", "--db", s.db, "--listen", s.hooks, "--api-listen", "", "--app-id", "12",
 		"--webhook-secret", testSecret, "--api-key", testKey, "--base-url", s.vendor.url + "/api/v1"}, flags...)
 	go func() { ended <- run(ctx, args, streams{in: strings.NewReader(""), out: &log, err: &log}) }()
 	s.t.Cleanup(func() {
