@@ -69,7 +69,10 @@ type Store struct {
 	closeErr  error
 }
 
-var _ jobs.Store = (*Store)(nil)
+var (
+	_ jobs.Store    = (*Store)(nil)
+	_ jobs.Backuper = (*Store)(nil)
+)
 
 type settings struct {
 	busy    time.Duration

@@ -204,3 +204,28 @@ func TestOpenOnAFullDisk(t *testing.T) {
 		}
 	})
 }
+
+// TestBackupOntoAFullDisk fails, leaves nothing and harms nobody.
+func TestBackupOntoAFullDisk(t *testing.T) {
+	storetest.WithDisk(t, 8<<20, func(t *testing.T, d *storetest.Disk) {
+		s := openAt(t, d.Path("a.db"))
+		big := delivery("1", jobs.OutcomeDone)
+		big.Body = make([]byte, 1<<20)
+		for range 5 {
+			_, err := s.AppendDelivery(t.Context(), big)
+			must(t, err)
+		}
+		_, err := s.Backup(t.Context(), d.Path("copy.db"), false)
+		if !errors.Is(err, jobs.ErrUnavailable) || !strings.Contains(err.Error(), d.Path("copy.db")) {
+			t.Errorf("got %v", err)
+		}
+		entries, err := os.ReadDir(d.Path(""))
+		must(t, err)
+		for _, entry := range entries {
+			if !strings.HasPrefix(entry.Name(), "a.db") {
+				t.Errorf("left %s", entry.Name())
+			}
+		}
+		untilKept(t, s)
+	})
+}
