@@ -123,6 +123,9 @@ func TestDiskTroubleFromEndToEnd(t *testing.T) {
 		}
 
 		trouble("full disk")
+		if _, body := s.ask(api, "/readyz"); !strings.Contains(body, `"disk":{"ok":false,"error":"0 bytes are free beside `) {
+			t.Errorf("readyz says %s", body)
+		}
 		if n := len(s.vendor.Ledger().Creates); n != 0 {
 			t.Errorf("%d creates while the disk is full", n)
 		}
