@@ -158,7 +158,12 @@ func TestInterruptedBackupLeavesNothing(t *testing.T) {
 		done <- err
 	}()
 	for names(t, folder) == "" {
-		must(t, pause(t.Context(), 100*time.Microsecond))
+		select {
+		case err := <-done:
+			t.Fatalf("over before it had begun: %v", err)
+		default:
+			must(t, pause(t.Context(), 100*time.Microsecond))
+		}
 	}
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
