@@ -293,6 +293,9 @@ type Reader interface {
 	Events(ctx context.Context, after int64, limit int) ([]Event, error)
 	// Workers lists workers that were alive at since or later.
 	Workers(ctx context.Context, since time.Time) ([]Worker, error)
+	// Totals sums up all batches. What it costs grows with the number of
+	// batches, of doubts and of held deliveries, and not with that of jobs.
+	Totals(ctx context.Context) (Totals, error)
 	// DataVersion changes whenever anything was committed, by any process.
 	// Nearly free to ask.
 	DataVersion(ctx context.Context) (int64, error)
@@ -309,6 +312,16 @@ type KeptDelivery struct {
 type Row struct {
 	Job
 	Original *Job // the row that a duplicate repeats
+}
+
+// Totals are figures of the whole store.
+type Totals struct {
+	Batches map[BatchState]int64
+	Counts  Counts // of all batches together
+	Doubts  int64  // submissions in doubt now
+	Held    int64  // deliveries held now
+	Inbox   int64  // the newest delivery's place; 0 without one
+	Cursor  int64  // the place up to which deliveries are applied
 }
 
 // Timings are spans from submission to closure.

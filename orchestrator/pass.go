@@ -28,7 +28,7 @@ const (
 func (o *Orchestrator) pass(report *Reconciled) (*Orchestrator, *passVendor) {
 	vendor := &passVendor{Vendor: o.vendor, clock: o.clock, throttle: o.throttle, report: report}
 	return &Orchestrator{
-		cfg: o.cfg, store: &passStore{o.store, report}, vendor: vendor, queue: o.queue, clock: o.clock, log: o.log,
+		cfg: o.cfg, store: &passStore{o.store, report}, vendor: vendor, queue: o.queue, clock: o.clock, log: o.log, observer: o.observer,
 		throttle: o.throttle, buckets: o.buckets, turns: o.turns,
 		nudgeCloser: o.nudgeCloser, nudgeWatcher: o.nudgeWatcher, nudgeUpkeep: o.nudgeUpkeep,
 		heard: map[string]time.Time{}, stopping: o.stopping, stop: o.stop,

@@ -31,7 +31,12 @@ type rig struct {
 
 func newRig(t *testing.T, change ...func(*Config)) *rig {
 	t.Helper()
-	r := &rig{t: t, vendor: &fakeVendor{}, queue: &fakeQueue{}, clock: newFakeClock(), path: filepath.Join(t.TempDir(), "rig.db")}
+	return newRigAt(t, filepath.Join(t.TempDir(), "rig.db"), change...)
+}
+
+func newRigAt(t *testing.T, path string, change ...func(*Config)) *rig {
+	t.Helper()
+	r := &rig{t: t, vendor: &fakeVendor{}, queue: &fakeQueue{}, clock: newFakeClock(), path: path}
 	r.Orchestrator = r.another("worker1", change...)
 	return r
 }

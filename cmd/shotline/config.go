@@ -27,11 +27,12 @@ var (
 	baseURLFlag = &cli.StringFlag{Name: "base-url", EnvVars: []string{"SCREENSHOTCENTER_BASE_URL"}, Value: client.DefaultBaseURL, Usage: "`URL` of the API, or of a sandbox"}
 	appIDFlag   = &cli.StringSliceFlag{Name: "app-id", Usage: "webhook app to notify: `ID` or ID=path-template (repeatable)" + inEnvironment("app-id")}
 
-	secretFlag   = &cli.StringSliceFlag{Name: "webhook-secret", Usage: "`SECRET` that webhooks are signed with (repeatable: new and old during a rotation; better in the environment, where ps does not show it)" + inEnvironment("webhook-secret")}
-	headerFlag   = &cli.StringSliceFlag{Name: "signature-header", Usage: "`HEADER` that may carry the signature, besides the documented ones (repeatable)" + inEnvironment("signature-header")}
-	insecureFlag = &cli.BoolFlag{Name: "insecure-no-secret", Usage: "take webhooks without checking any signature; anybody can then close jobs"}
-	listenFlag   = &cli.StringFlag{Name: "listen", EnvVars: []string{"SHOTLINE_LISTEN"}, Value: "127.0.0.1:8080", Usage: "`ADDRESS` for webhooks and /healthz (with PORT set and no flag: all interfaces, that port)"}
-	redisFlag    = &cli.StringFlag{Name: "redis-url", EnvVars: []string{"SHOTLINE_REDIS_URL"}, Usage: "`URL` of the Redis for tasks (redis, rediss, redis-socket, redis-sentinel); empty: an embedded queue"}
+	secretFlag    = &cli.StringSliceFlag{Name: "webhook-secret", Usage: "`SECRET` that webhooks are signed with (repeatable: new and old during a rotation; better in the environment, where ps does not show it)" + inEnvironment("webhook-secret")}
+	headerFlag    = &cli.StringSliceFlag{Name: "signature-header", Usage: "`HEADER` that may carry the signature, besides the documented ones (repeatable)" + inEnvironment("signature-header")}
+	insecureFlag  = &cli.BoolFlag{Name: "insecure-no-secret", Usage: "take webhooks without checking any signature; anybody can then close jobs"}
+	listenFlag    = &cli.StringFlag{Name: "listen", EnvVars: []string{"SHOTLINE_LISTEN"}, Value: "127.0.0.1:8080", Usage: "`ADDRESS` for webhooks and /healthz (with PORT set and no flag: all interfaces, that port)"}
+	apiListenFlag = &cli.StringFlag{Name: "api-listen", EnvVars: []string{"SHOTLINE_API_LISTEN"}, Value: "127.0.0.1:8081", Usage: "loopback `ADDRESS` for /healthz, /readyz and /metrics; empty: none"}
+	redisFlag     = &cli.StringFlag{Name: "redis-url", EnvVars: []string{"SHOTLINE_REDIS_URL"}, Usage: "`URL` of the Redis for tasks (redis, rediss, redis-socket, redis-sentinel); empty: an embedded queue"}
 
 	jobTimeoutFlag     = &cli.DurationFlag{Name: "job-timeout", EnvVars: []string{"SHOTLINE_JOB_TIMEOUT"}, Value: 10 * time.Minute, Usage: "how long a screenshot may take before the vendor is asked about it"}
 	deadlineGraceFlag  = &cli.DurationFlag{Name: "deadline-grace", EnvVars: []string{"SHOTLINE_DEADLINE_GRACE"}, Value: 10 * time.Minute, Usage: "how much longer, while the vendor is still working on it"}

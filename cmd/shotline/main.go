@@ -76,7 +76,7 @@ func newApp(std streams) *cli.App {
 			serveCommand(), runCommand(), submitCommand(),
 			statusCommand(), waitCommand(), listCommand(),
 			retryCommand(), cancelCommand(), pauseCommand(), resumeCommand(), reconcileCommand(),
-			summaryCommand(), resultsCommand(),
+			summaryCommand(), resultsCommand(), backupCommand(),
 			sandboxCommand(), demoCommand(),
 		},
 	}

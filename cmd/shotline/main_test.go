@@ -31,7 +31,7 @@ func TestCommands(t *testing.T) {
 		RequireExplicitExec: true,
 		Deadline:            time.Now().Add(2 * time.Minute),
 		Setup: func(env *testscript.Env) error {
-			for _, name := range []string{"SANDBOX", "HOOKS", "FREE"} {
+			for _, name := range []string{"SANDBOX", "HOOKS", "FREE", "API"} {
 				address, err := freeAddress()
 				if err != nil {
 					return err
@@ -44,6 +44,7 @@ func TestCommands(t *testing.T) {
 			}
 			env.Setenv("TESTDATA", root+"/../../testdata")
 			env.Setenv("WEBHOOK_SECRET", "s3cret")
+			env.Setenv("SHOTLINE_API_LISTEN", "") // scripts that want it say where
 			// Under the race detector each process would wait a second at its end.
 			env.Setenv("GORACE", "atexit_sleep_ms=0")
 			return nil

@@ -91,7 +91,7 @@ func schemaVersion(ctx context.Context, db *sql.DB) (int64, error) {
 		return 0, fmt.Errorf("read schema: %w", err)
 	}
 	if id != applicationID && (id != 0 || tables > versionTables) {
-		return 0, fmt.Errorf("%w: it is another program's SQLite database", jobs.ErrCorrupt)
+		return 0, fmt.Errorf("%w: it is another program's SQLite database, name another file", jobs.ErrCorrupt)
 	}
 	if versionTables == 0 {
 		return 0, nil

@@ -57,6 +57,7 @@ var groups = []struct {
 	{"summaries", summaryTests},
 	{"rows", rowTests},
 	{"events", eventTests},
+	{"totals", totalTests},
 	{"workers", workerTests},
 	{"recount", recountTests},
 	{"retention", retentionTests},

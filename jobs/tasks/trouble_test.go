@@ -147,7 +147,7 @@ func flow(q *Queue) (stop func()) {
 // TestManyOutagesLeaveNothingBehind counts goroutines, so it runs alone.
 func TestManyOutagesLeaveNothingBehind(t *testing.T) {
 	q := open(t, newRedis(t).start().url(), nil)
-	v := &supervisor{Queue: q, handler: &dispatcher{q, newRecorder()}, backoff: firstBackoff}
+	v := &supervisor{Queue: q, handler: newDispatcher(q, newRecorder()), backoff: firstBackoff}
 	step := func(what string, holds func() bool) {
 		t.Helper()
 		eventually(t, what, func() bool { v.step(t.Context()); return holds() })
