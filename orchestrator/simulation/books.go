@@ -20,6 +20,9 @@ type books struct {
 	db      *sql.DB
 	conn    *sql.Conn
 	version int64
+	// prepared are the queries asked so far: some are asked at every move.
+	prepared map[string]*sql.Stmt
+
 	jobs    map[int64]jobEntry // as last seen, by place
 	batches map[int64]string   // ids that were seen open, by place
 
@@ -55,7 +58,7 @@ func (j jobEntry) final() bool {
 }
 
 func newBooks(w *world) *books {
-	b := &books{w: w, jobs: map[int64]jobEntry{}, batches: map[int64]string{}, refusals: map[string]bool{},
+	b := &books{w: w, prepared: map[string]*sql.Stmt{}, jobs: map[int64]jobEntry{}, batches: map[int64]string{}, refusals: map[string]bool{},
 		canceled: map[string]bool{}, retried: map[string]bool{}}
 	var err error
 	if b.db, err = sql.Open("sqlite3", "file:"+w.path+"?mode=ro&_query_only=on"); err == nil {
@@ -68,6 +71,11 @@ func newBooks(w *world) *books {
 }
 
 func (b *books) close() {
+	for _, stmt := range b.prepared {
+		if err := stmt.Close(); err != nil {
+			panic(err)
+		}
+	}
 	if err := errors.Join(b.conn.Close(), b.db.Close()); err != nil {
 		panic(err)
 	}
@@ -75,7 +83,15 @@ func (b *books) close() {
 
 // each runs a query and calls visit for its rows.
 func (b *books) each(visit func(scan func(...any)), query string, args ...any) {
-	rows, err := b.conn.QueryContext(context.Background(), query, args...)
+	stmt := b.prepared[query]
+	if stmt == nil {
+		var err error
+		if stmt, err = b.conn.PrepareContext(context.Background(), query); err != nil {
+			panic(err)
+		}
+		b.prepared[query] = stmt
+	}
+	rows, err := stmt.QueryContext(context.Background(), args...)
 	if err != nil {
 		panic(err)
 	}
