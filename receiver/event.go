@@ -234,20 +234,24 @@ func text(raw given) string {
 // bounded makes outside text fit for one line of a report: at most limit bytes,
 // nothing unprintable, no space around it.
 func bounded(s string, limit int) string {
-	if len(s) > limit {
-		cut := limit
-		for cut > 0 && !utf8.RuneStart(s[cut]) {
-			cut--
-		}
-		s = s[:cut]
-	}
 	s = strings.Map(func(r rune) rune {
 		if unprintable(r) {
 			return ' '
 		}
 		return r
-	}, s)
-	return strings.TrimSpace(s)
+	}, cut(s, limit))
+	return strings.TrimSpace(cut(s, limit)) // a byte that is no UTF-8 has become three
+}
+
+// cut shortens s to limit bytes or a few less, between two characters.
+func cut(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	for limit > 0 && !utf8.RuneStart(s[limit]) {
+		limit--
+	}
+	return s[:limit]
 }
 
 func unprintable(r rune) bool { return r != ' ' && !unicode.IsPrint(r) }
