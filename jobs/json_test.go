@@ -26,7 +26,7 @@ func FuzzJSON(f *testing.F) {
 			Metadata: map[string]string{name: value}, Params: jobs.Params{name: []any{value, cost}}, Cost: &cost, CreatedAt: when,
 		}
 		object := oneLine(t, j)
-		if !utf8.ValidString(url + batch + state + reason + tag + name + value) {
+		if !utf8.ValidString(strings.Join([]string{url, batch, state, reason, tag, name, value}, " ")) {
 			return
 		}
 		metadata, _ := object["metadata"].(map[string]any)

@@ -38,10 +38,18 @@ func RunLives(t *testing.T, newHarness func(t *testing.T) Harness) {
 			"expire": w.expiring, "resend": w.resending, "create answered": w.answering, "poll": w.polling, "poll an extra": w.charging,
 			"deliver": w.delivering, "deliver more": w.delivering, "apply": w.applying, "time out": w.timingOut, "refuse": w.refusing, "close": w.closing,
 			"cancel": w.canceling, "retry": w.retrying, "retry all": w.retryingAll, "pause": w.pausing, "resume": w.resuming,
+			"onward": w.onward, "onward again": w.onward, "further": w.onward, "further again": w.onward, "on and on": w.onward,
 			"": w.compare,
 		})
 		w.sum()
 	})
+}
+
+// held is a lease that is printed short.
+type held struct{ jobs.Lease }
+
+func (h held) GoString() string {
+	return fmt.Sprintf("%s in attempt %d, %s until %s", h.Job.ID, h.Attempt, h.Owner, h.Until.Format("15:04:05.000"))
 }
 
 // liver walks a store and the model side by side.
@@ -50,7 +58,7 @@ type liver struct {
 	jobs.Store
 	lives  *lives
 	now    time.Time
-	leases []jobs.Lease
+	leases []held
 	sent   []sending
 	place  int64 // in the event log
 	got    jobs.Effects
@@ -79,6 +87,34 @@ func drawn[T any](t *rapid.T, of []T, what string) T {
 	return rapid.SampledFrom(of).Draw(t, what)
 }
 
+// onward takes a job a step further along the drawing, so that sequences get far
+// before they get strange.
+func (w *liver) onward(t *rapid.T) {
+	l := w.drawnRow(t)
+	switch {
+	case l.state == jobs.Queued:
+		w.resuming(t)
+		w.compare(t)
+		w.leasing(t)
+	case l.state == jobs.Submitting && l.underWay():
+		w.observing(t, jobs.ByCreate, seenIn(l.id, l.attempt, jobs.OutcomeProcessing))
+	case l.state == jobs.Submitting:
+		for _, lease := range w.leases {
+			if l.holds(lease.Lease) {
+				w.begin(t)
+				w.open(lease.Lease)
+				return
+			}
+		}
+	case l.state == jobs.Pending:
+		c := drawn(t, []jobs.Closing{timeOut(l.id), cancel(l.id)}, "closing")
+		c.Attempt = l.attempt
+		w.shut(t, c)
+	case l.state != jobs.Done:
+		w.again(t, jobs.Retry{Job: l.id, Attempt: l.attempt, From: jobs.Retriable})
+	}
+}
+
 func (w *liver) leasing(t *rapid.T) {
 	w.begin(t)
 	n := rapid.IntRange(1, 2).Draw(t, "n")
@@ -88,24 +124,24 @@ func (w *liver) leasing(t *rapid.T) {
 	var ids []jobs.ID
 	for _, l := range leases {
 		ids = append(ids, l.Job.ID)
+		w.leases = append(w.leases, held{l})
 	}
 	if diff := cmp.Diff(w.lives.lease(n, owner, w.now.Add(leaseTime)), ids); diff != "" {
 		w.Fatalf("leased (-model +store):\n%s", diff)
 	}
-	w.leases = append(w.leases, leases...)
 }
 
 func (w *liver) sending(t *rapid.T) {
 	w.leasing(t)
 	if len(w.leases) > 0 {
-		w.open(w.leases[len(w.leases)-1])
+		w.open(w.leases[len(w.leases)-1].Lease)
 	}
 }
 
 func (w *liver) intending(t *rapid.T) {
 	lease := drawn(t, w.leases, "lease")
 	w.begin(t)
-	w.open(lease)
+	w.open(lease.Lease)
 }
 
 func (w *liver) open(lease jobs.Lease) {
@@ -120,7 +156,7 @@ func (w *liver) open(lease jobs.Lease) {
 	if err != nil || opened.Sends != want {
 		w.Fatalf("intent of %s in attempt %d: sent %d times (%v), want %d", lease.Job.ID, lease.Attempt, opened.Sends, err, want)
 	}
-	w.leases = append(w.leases, opened)
+	w.leases = append(w.leases, held{opened})
 	w.sent = append(w.sent, sending{lease.Job.ID, lease.Attempt})
 }
 
@@ -128,16 +164,16 @@ func (w *liver) requeueing(t *rapid.T) {
 	lease := drawn(t, w.leases, "lease")
 	w.begin(t)
 	var err error
-	w.got, err = w.Requeue(w.ctx(), []jobs.Lease{lease}, w.now)
+	w.got, err = w.Requeue(w.ctx(), []jobs.Lease{lease.Lease}, w.now)
 	w.must(err, "requeue")
-	w.lives.requeue(lease)
+	w.lives.requeue(lease.Lease)
 }
 
 func (w *liver) doubting(t *rapid.T) {
 	lease := drawn(t, w.leases, "lease")
 	w.begin(t)
-	w.must(w.Doubt(w.ctx(), []jobs.Lease{lease}, w.now), "doubt")
-	w.lives.doubt(lease, w.now)
+	w.must(w.Doubt(w.ctx(), []jobs.Lease{lease.Lease}, w.now), "doubt")
+	w.lives.doubt(lease.Lease, w.now)
 }
 
 func (w *liver) expiring(t *rapid.T) {
