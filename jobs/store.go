@@ -131,7 +131,8 @@ type Inbox interface {
 //   - the job is pending or submitting, in the attempt that the result is for;
 //   - the job is timed_out in that attempt: done or failed, recorded as late;
 //   - the result is done, for an older attempt, and the newest one ended
-//     failed or timed_out (or ends so later): done, recorded as late.
+//     failed or timed_out (or ends so later): done, recorded as late; of
+//     several older pictures that were told of before, the newest.
 //
 // The result of a double charge's screenshot is recorded and moves nothing: the
 // wanted one decides.

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml"
 	"github.com/urfave/cli/v2"
 
 	"shotline/client"
@@ -86,46 +84,6 @@ func fillFlags(c *cli.Context) error {
 		}
 	}
 	return loadConfigFile(c)
-}
-
-// loadConfigFile fills flags that neither the command line nor the environment
-// has set from the file of --config. A key that is no flag of any command is an
-// error; one of another command is passed over.
-func loadConfigFile(c *cli.Context) error {
-	path := c.String(configFlag.Name)
-	if path == "" {
-		return nil
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return badUsage("--config: %w", err)
-	}
-	var values map[string]any
-	if err := yaml.Unmarshal(data, &values); err != nil {
-		return badUsage("--config %s: %w", path, err)
-	}
-	for name, value := range values {
-		flag := findFlag(c.Command.Flags, name)
-		if flag == nil {
-			if !slices.ContainsFunc(c.App.Commands, func(other *cli.Command) bool { return findFlag(other.Flags, name) != nil }) {
-				return badUsage("--config %s: %q is not a flag", path, name)
-			}
-			continue
-		}
-		if c.IsSet(name) {
-			continue
-		}
-		list, isList := value.([]any)
-		if !isList {
-			list = []any{value}
-		}
-		for _, item := range list {
-			if err := c.Set(name, fmt.Sprint(item)); err != nil {
-				return badUsage("--config %s: %s: %w", path, name, err)
-			}
-		}
-	}
-	return nil
 }
 
 func findFlag(flags []cli.Flag, name string) cli.Flag {

@@ -53,3 +53,10 @@ func TestContract(t *testing.T) {
 		return file{filepath.Join(t.TempDir(), "contract.db")}
 	})
 }
+
+func TestLives(t *testing.T) {
+	t.Parallel()
+	storetest.RunLives(t, func(t *testing.T) storetest.Harness {
+		return file{filepath.Join(t.TempDir(), "lives.db")}
+	})
+}

@@ -48,6 +48,7 @@ var groups = []struct {
 	{"observe", observeTests},
 	{"inbox", inboxTests},
 	{"close", closeTests},
+	{"transitions", transitionTests()},
 	{"deadlines", deadlineTests},
 	{"cancel", cancelTests},
 	{"retry", retryTests},
