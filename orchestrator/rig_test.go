@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -16,7 +17,14 @@ import (
 	"shotline/jobs/sqlite"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain lets many tests run side by side on any machine: they wait for the
+// disk more than they work. A -parallel on the command line still decides.
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // rig is an orchestrator over a real store, with a vendor, a queue and a clock
 // that do as they are told. Nothing runs by itself: tests call the steps.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"net"
 	"net/http"
 	"os"
@@ -19,7 +20,13 @@ import (
 	"shotline/client/sandbox"
 )
 
+// TestMain lets many tests run side by side on any machine: their processes
+// wait for each other more than they work. A -parallel on the command line still
+// decides.
 func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){"shotline": main})
 }
 
