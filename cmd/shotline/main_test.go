@@ -24,7 +24,7 @@ import (
 // wait for each other more than they work. A -parallel on the command line still
 // decides.
 func TestMain(m *testing.M) {
-	if err := flag.Set("test.parallel", "6"); err != nil {
+	if err := flag.Set("test.parallel", "4"); err != nil {
 		panic(err)
 	}
 	testscript.Main(m, map[string]func(){"shotline": main})
@@ -33,6 +33,7 @@ func TestMain(m *testing.M) {
 // TestCommands runs the scripts of testdata/cli: each reads like a page of the
 // manual, with processes of their own that talk over loopback.
 func TestCommands(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:                 "../../testdata/cli",
 		RequireExplicitExec: true,
