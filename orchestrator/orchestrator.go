@@ -147,6 +147,9 @@ func (deaf) Applied(jobs.Applied) {}
 func (deaf) Doubts(int, int, int) {}
 
 // Orchestrator drives jobs to their end. Safe for concurrent use.
+//
+// It is what it works with, and no more, so that a pass can be a copy over
+// other parts; whatever changes is in what they share.
 type Orchestrator struct {
 	cfg      Config
 	store    jobs.Store
@@ -155,9 +158,14 @@ type Orchestrator struct {
 	clock    Clock
 	log      *slog.Logger
 	observer Observer
+	*shared
+}
+
+// shared is what an orchestrator and its passes have in common.
+type shared struct {
 	throttle *throttle
-	buckets  *buckets
-	turns    *turns
+	buckets  buckets
+	turns    turns
 	unqueued atomic.Bool // the last task could not be enqueued
 
 	strangers    atomic.Int64 // deliveries that moved no job since the last PruneOnce
@@ -188,15 +196,15 @@ func New(cfg Config, p Parts) (*Orchestrator, error) {
 	stopping, stop := context.WithCancel(context.Background())
 	return &Orchestrator{
 		cfg: cfg, store: p.Store, vendor: p.Vendor, queue: p.Queue, clock: p.Clock, log: p.Logger, observer: p.Observer,
-		throttle:     newThrottle(cfg.Concurrency, cfg.Rate, p.Clock),
-		buckets:      &buckets{},
-		turns:        &turns{},
-		nudgeCloser:  make(chan struct{}, 1),
-		nudgeWatcher: make(chan struct{}, 1),
-		nudgeUpkeep:  make(chan struct{}, 1),
-		heard:        map[string]time.Time{},
-		stopping:     stopping,
-		stop:         stop,
+		shared: &shared{
+			throttle:     newThrottle(cfg.Concurrency, cfg.Rate, p.Clock),
+			nudgeCloser:  make(chan struct{}, 1),
+			nudgeWatcher: make(chan struct{}, 1),
+			nudgeUpkeep:  make(chan struct{}, 1),
+			heard:        map[string]time.Time{},
+			stopping:     stopping,
+			stop:         stop,
+		},
 	}, nil
 }
 

@@ -53,6 +53,48 @@ func TestSummaryAndTheVendor(t *testing.T) {
 	}
 }
 
+func TestSummaryWaitsForAListingThatLags(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		catchesUp bool
+		after     time.Duration // the second try
+		told      int
+		cost      float64
+	}{
+		"behind still":      {false, listAgain, 0, 1},
+		"catches up":        {true, listAgain, 1, 2},
+		"behind the settle": {false, 10 * time.Second, 1, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			r.load(2)
+			r.vendor.costless = true
+			r.submitAll()
+			r.vendor.end(client.StatusFinished)
+			r.webhooks(jobs.OutcomeDone)
+			r.vendor.lagging = r.vendor.shots[0].ID
+			r.must(r.SummarizeBatch(r.ctx(), rigBatch))
+			if b := r.batch(); b.Summarized != 0 {
+				t.Error("the batch was summed up although the listing lags")
+			}
+			if test.catchesUp {
+				r.vendor.lagging = ""
+			}
+			r.queue.take()
+			r.clock.advance(test.after)
+			r.sweep()
+			if got := r.queue.take(); len(got) == 0 || !strings.HasPrefix(got[len(got)-1], "summary") {
+				t.Errorf("enqueued %q, want the summary again", got)
+			}
+			r.must(r.SummarizeBatch(r.ctx(), rigBatch))
+			if b := r.batch(); b.Summarized != test.told || b.Counts.Cost == nil || *b.Counts.Cost != test.cost {
+				t.Errorf("summarized %d, counts %+v; want %d and %g credits", b.Summarized, b.Counts, test.told, test.cost)
+			}
+		})
+	}
+}
+
 func TestSummaryDoesWithoutAnAnswerThatTakesTooLong(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

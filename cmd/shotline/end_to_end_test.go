@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -368,27 +367,9 @@ func TestForgedWebhooksAreRefused(t *testing.T) {
 }
 
 func TestServeOverARealRedis(t *testing.T) {
-	program, err := exec.LookPath("redis-server")
-	if err != nil {
-		t.Skip("needs redis-server: it is not on this machine")
-	}
-	address, err := freeAddress()
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := address[strings.LastIndex(address, ":")+1:]
-	redis := exec.Command(program, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir())
-	if err := redis.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := redis.Process.Kill(); err != nil {
-			t.Error(err)
-		}
-		_ = redis.Wait() // it was killed
-	})
+	redis := newRedisServer(t)
 	// serve starts before Redis answers, and goes on when it does.
-	s := newStage(t, "--redis-url", "redis://"+address)
+	s := newStage(t, "--redis-url", "redis://"+redis.address)
 	var rows strings.Builder
 	for i := range 100 {
 		fmt.Fprintf(&rows, "https://journal.shotline.test/%d\n", i)

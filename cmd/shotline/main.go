@@ -2,7 +2,9 @@
 // and makes sure that every row ends exactly once.
 //
 // One file holds one command; config.go the flags they share, wire.go the
-// joining of the parts. Data goes to stdout, progress and logs to stderr.
+// joining of the parts for those that work until they are stopped, once.go for
+// those that ask the vendor and end. Data goes to stdout, progress and logs to
+// stderr.
 package main
 
 import (

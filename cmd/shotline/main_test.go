@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"net"
 	"net/http"
 	"os"
@@ -19,13 +20,20 @@ import (
 	"shotline/client/sandbox"
 )
 
+// TestMain lets many tests run side by side on any machine: their processes
+// wait for each other more than they work. A -parallel on the command line still
+// decides.
 func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){"shotline": main})
 }
 
 // TestCommands runs the scripts of testdata/cli: each reads like a page of the
 // manual, with processes of their own that talk over loopback.
 func TestCommands(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:                 "../../testdata/cli",
 		RequireExplicitExec: true,

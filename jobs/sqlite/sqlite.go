@@ -15,6 +15,12 @@
 //     batches follow in the same transaction.
 //   - Deliveries are appended to the inbox (inbox.go) and applied a moment later
 //     under a cursor that moves in the same transaction.
+//   - Before each transaction the file is looked at (connection.go, files.go):
+//     after an I/O error the writer's connection is opened anew, and a file that
+//     was moved, or is known to be damaged (damage.go, inspect.go), gets no more
+//     writes.
+//   - Counts over all rows and retention (recount.go, prune.go) read first, and
+//     take the write lock only for what is wrong or has to go.
 //
 // Several processes may open one file. What one knows of another goes through
 // the file: DataVersion tells that something was committed.

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"flag"
 	"fmt"
 	"path/filepath"
 	"testing"
@@ -11,7 +12,14 @@ import (
 	"shotline/jobs/storetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain lets many tests run side by side on any machine: they wait for the
+// disk more than they work. A -parallel on the command line still decides.
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func openAt(t testing.TB, path string, opts ...Option) *Store {
 	t.Helper()

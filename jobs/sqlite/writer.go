@@ -47,17 +47,17 @@ type writer struct {
 	quit chan struct{} // closed by stop
 	dead chan struct{} // closed when the goroutine has ended
 	once sync.Once
-	*line
+	*connection
 
 	commits, operations, failures atomic.Int64
 }
 
 func startWriter(conn *sql.Conn, s *Store) *writer {
 	w := &writer{
-		ops:  make(chan *operation, 2*groupLimit),
-		quit: make(chan struct{}),
-		dead: make(chan struct{}),
-		line: newLine(conn, s),
+		ops:        make(chan *operation, 2*groupLimit),
+		quit:       make(chan struct{}),
+		dead:       make(chan struct{}),
+		connection: newConnection(conn, s),
 	}
 	go w.loop()
 	return w
@@ -67,7 +67,7 @@ func startWriter(conn *sql.Conn, s *Store) *writer {
 func (w *writer) stop() error {
 	w.once.Do(func() { close(w.quit) })
 	<-w.dead
-	return w.line.close()
+	return w.connection.close()
 }
 
 // do hands op in and waits for its commit. An operation that has begun is

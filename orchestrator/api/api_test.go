@@ -129,7 +129,7 @@ func TestMetrics(t *testing.T) {
 	m.Took(jobs.Effects{Conflicts: 2, Closed: []jobs.Closed{
 		{State: jobs.Done, By: jobs.ByWebhook}, {State: jobs.Done, By: jobs.ByWebhook}, {State: jobs.Done, By: jobs.ByWebhook, Late: true},
 	}})
-	m.Applied(jobs.Applied{Read: 8, Held: 3, Foreign: 2, Aside: 1})
+	m.Applied(jobs.Applied{Read: 8, Held: 3, Foreign: 2, Noted: 5, Aside: 1})
 	m.Doubts(4, 3, 1)
 	m.VendorCall("create", "200", 70*time.Millisecond)
 	m.VendorCall("create", "no_answer", 15*time.Second)
@@ -141,7 +141,7 @@ func TestMetrics(t *testing.T) {
 		`shotline_closures_total{closed_by="webhook",late="true",state="done"} 1`,
 		`shotline_conflicts_total 2`,
 		`shotline_deliveries_total{disposition="read"} 8`, `shotline_deliveries_total{disposition="held"} 3`,
-		`shotline_deliveries_total{disposition="foreign"} 2`, `shotline_deliveries_total{disposition="aside"} 1`,
+		`shotline_deliveries_total{disposition="foreign"} 2`, `shotline_deliveries_total{disposition="noted"} 5`, `shotline_deliveries_total{disposition="aside"} 1`,
 		`shotline_doubts_total{event="opened"} 4`, `shotline_doubts_total{event="adopted"} 3`, `shotline_doubts_total{event="resent"} 1`,
 		`shotline_vendor_requests_total{code="200",operation="create"} 1`,
 		`shotline_vendor_requests_total{code="no_answer",operation="create"} 1`,

@@ -43,7 +43,7 @@ func NewMetrics(version string, results []string, from Sources) *Metrics {
 		registry:   prometheus.NewRegistry(),
 		webhooks:   counters("webhooks_total", "Webhook requests by result.", "result"),
 		closures:   counters("closures_total", "Jobs that reached a final state, by state and by the way to it; late ones had timed out before.", "state", "closed_by", "late"),
-		deliveries: counters("deliveries_total", "Deliveries that the closer read, and those of them that were held, foreign or put aside.", "disposition"),
+		deliveries: counters("deliveries_total", "Deliveries that the closer read, and those of them that were held, foreign, noted or put aside.", "disposition"),
 		conflicts:  prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Name: "conflicts_total", Help: "Results that contradicted a recorded one."}),
 		doubts:     counters("doubts_total", "Creates without an answer: opened, adopted after the vendor was asked, resent.", "event"),
 		requests:   counters("vendor_requests_total", "Calls of the vendor's API by operation and outcome: an HTTP status, not_sent, no_answer or invalid.", "operation", "code"),
@@ -58,7 +58,7 @@ func NewMetrics(version string, results []string, from Sources) *Metrics {
 	for _, event := range []string{"opened", "adopted", "resent"} {
 		m.doubts.WithLabelValues(event)
 	}
-	for _, disposition := range []string{"read", "held", "foreign", "aside"} {
+	for _, disposition := range []string{"read", "held", "foreign", "noted", "aside"} {
 		m.deliveries.WithLabelValues(disposition)
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
@@ -83,7 +83,7 @@ func (m *Metrics) Took(e jobs.Effects) {
 
 // Applied counts one portion of the inbox.
 func (m *Metrics) Applied(a jobs.Applied) {
-	for disposition, n := range map[string]int{"read": a.Read, "held": a.Held, "foreign": a.Foreign, "aside": a.Aside} {
+	for disposition, n := range map[string]int{"read": a.Read, "held": a.Held, "foreign": a.Foreign, "noted": a.Noted, "aside": a.Aside} {
 		m.deliveries.WithLabelValues(disposition).Add(float64(n))
 	}
 }

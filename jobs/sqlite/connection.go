@@ -17,9 +17,9 @@ import (
 // between, writes fail at once with what the last try said.
 const renewEvery = 50 * time.Millisecond
 
-// line is the writer's connection with what keeps it in good order. It belongs
-// to the writer's goroutine, but for the counter.
-type line struct {
+// connection is the writer's, with what keeps it in good order. It belongs to
+// the writer's goroutine, but for the counter.
+type connection struct {
 	store *Store
 	conn  *sql.Conn // nil when the last renewal failed
 	tx    *tx
@@ -30,46 +30,46 @@ type line struct {
 	renewals atomic.Int64
 }
 
-func newLine(conn *sql.Conn, s *Store) *line {
-	l := &line{store: s}
-	l.use(conn)
-	return l
+func newConnection(conn *sql.Conn, s *Store) *connection {
+	c := &connection{store: s}
+	c.use(conn)
+	return c
 }
 
-func (l *line) use(conn *sql.Conn) {
-	l.conn = conn
-	l.tx = &tx{conn: conn, stmts: make(map[string]*sql.Stmt)}
+func (c *connection) use(conn *sql.Conn) {
+	c.conn = conn
+	c.tx = &tx{conn: conn, stmts: make(map[string]*sql.Stmt)}
 }
 
 // ready is asked before each transaction: may anything be written, and is the
 // connection one that can?
-func (l *line) ready() error {
-	if err := l.store.damage.refusal(); err != nil {
+func (c *connection) ready() error {
+	if err := c.store.damage.refusal(); err != nil {
 		return err
 	}
-	if err := l.store.files.unchanged(); err != nil {
+	if err := c.store.files.unchanged(); err != nil {
 		return err
 	}
-	if l.suspect == nil {
+	if c.suspect == nil {
 		return nil
 	}
-	if time.Now().Before(l.renewAt) {
-		return l.suspect
+	if time.Now().Before(c.renewAt) {
+		return c.suspect
 	}
-	return l.renew()
+	return c.renew()
 }
 
 // trouble looks at an error of a transaction that has been rolled back, as far
 // as it could be. After an I/O error SQLite promises little about a
 // connection; one that is still inside a transaction is of no use either.
-func (l *line) trouble(err error) error {
+func (c *connection) trouble(err error) error {
 	if err == nil {
 		return nil
 	}
-	err = l.store.damage.notice(err)
-	if shaken(err) || l.stuck() {
-		l.suspect = fmt.Errorf("%w: %w", jobs.ErrUnavailable, err)
-		l.renewAt = time.Now().Add(renewEvery)
+	err = c.store.damage.notice(err)
+	if shaken(err) || c.stuck() {
+		c.suspect = fmt.Errorf("%w: %w", jobs.ErrUnavailable, err)
+		c.renewAt = time.Now().Add(renewEvery)
 	}
 	return err
 }
@@ -88,36 +88,36 @@ func shaken(err error) bool {
 }
 
 // stuck reports a connection that could not leave its transaction.
-func (l *line) stuck() bool {
+func (c *connection) stuck() bool {
 	stuck := false
-	err := l.conn.Raw(func(c any) error {
-		stuck = !c.(*sqlite3.SQLiteConn).AutoCommit()
+	err := c.conn.Raw(func(driver any) error {
+		stuck = !driver.(*sqlite3.SQLiteConn).AutoCommit()
 		return nil
 	})
 	return stuck || err != nil
 }
 
 // renew closes the connection and opens another one, as at the beginning.
-func (l *line) renew() error {
+func (c *connection) renew() error {
 	// What closing has to say was said before.
-	_ = l.close()
-	conn, err := l.store.connectWriter(context.Background())
+	_ = c.close()
+	conn, err := c.store.connectWriter(context.Background())
 	if err != nil {
-		l.suspect = fmt.Errorf("%w: open the database anew: %w", jobs.ErrUnavailable, l.store.damage.notice(err))
-		l.renewAt = time.Now().Add(renewEvery)
-		return l.suspect
+		c.suspect = fmt.Errorf("%w: open the database anew: %w", jobs.ErrUnavailable, c.store.damage.notice(err))
+		c.renewAt = time.Now().Add(renewEvery)
+		return c.suspect
 	}
-	l.use(conn)
-	l.suspect = nil
-	l.renewals.Add(1)
+	c.use(conn)
+	c.suspect = nil
+	c.renewals.Add(1)
 	return nil
 }
 
-func (l *line) close() error {
-	if l.conn == nil {
+func (c *connection) close() error {
+	if c.conn == nil {
 		return nil
 	}
-	err := errors.Join(l.tx.close(), l.conn.Close())
-	l.conn = nil
+	err := errors.Join(c.tx.close(), c.conn.Close())
+	c.conn = nil
 	return err
 }
