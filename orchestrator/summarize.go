@@ -70,6 +70,11 @@ func (o *Orchestrator) SummarizeBatch(ctx context.Context, batch string) error {
 	if err != nil {
 		return fmt.Errorf("summarize batch %s: %w", batch, err)
 	}
+	// A retry or a late result in between: what was read may be half of this
+	// revision and half of the next, which has its own summary.
+	if b, err = o.store.Batch(ctx, batch); err != nil || !owesSummary(b) || b.Revision != s.Revision {
+		return err
+	}
 	data, err := s.Encode()
 	if err != nil {
 		return fmt.Errorf("summarize batch %s: %w", batch, err)
