@@ -177,3 +177,24 @@ func TestABatchThatOpensAgainMeanwhileIsNotSummarized(t *testing.T) {
 		t.Errorf("revision %d, summarized %d", b.Revision, b.Summarized)
 	}
 }
+
+func TestALongListingForASummaryIsAskedForByOneProcess(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	other := r.another("worker2")
+	r.load(listPage * 3)
+	r.vendor.costless = true
+	r.submitAll()
+	r.vendor.end(client.StatusFinished)
+	r.webhooks(jobs.OutcomeDone)
+	lists := 0
+	r.vendor.onList = func(context.Context) error {
+		lists++
+		r.clock.advance(claimAgain * 2 / 3)
+		return other.SummarizeBatch(r.ctx(), rigBatch)
+	}
+	r.must(r.SummarizeBatch(r.ctx(), rigBatch))
+	if b := r.batch(); lists != 3 || b.Summarized != 1 {
+		t.Errorf("%d pages were asked for, want 3; summarized %d", lists, b.Summarized)
+	}
+}
