@@ -101,7 +101,9 @@ type Ledger interface {
 	//     that has its screenshot id now, is canceled, unless the observation or
 	//     the inbox, which is applied first, brings its result.
 	//
-	// Observations that name no submission are passed over.
+	// Observations that name no submission are passed over. With provenance poll
+	// the inbox is applied first, in the same transaction: a webhook that was
+	// acknowledged is the first word.
 	Observe(ctx context.Context, observations []Observation, by Provenance, at, deadline time.Time) (Effects, error)
 	// CountCalls adds n vendor calls to the batch's total.
 	CountCalls(ctx context.Context, batch string, n int) error

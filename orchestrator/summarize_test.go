@@ -192,3 +192,51 @@ func TestSummaryFindsADoubleCharge(t *testing.T) {
 		t.Errorf("double charged %d, cost %v, summarized %d; want 1, 2, 1", b.Counts.DoubleCharged, *b.Counts.Cost, b.Summarized)
 	}
 }
+
+func TestABatchThatOpensAgainMeanwhileIsNotSummarized(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.load(2)
+	r.submitAll()
+	r.webhook(r.vendor.shots[0].ID, jobs.OutcomeDone)
+	r.webhook(r.vendor.shots[1].ID, jobs.OutcomeFailed)
+	r.vendor.end(client.StatusFinished, r.vendor.shots[0].ID)
+	r.vendor.end(client.StatusError, r.vendor.shots[1].ID)
+	r.vendor.onList = func(context.Context) error {
+		r.vendor.onList = nil
+		_, err := RetryBatch(r.ctx(), r.store, r.Orchestrator, rigBatch, []jobs.State{jobs.Failed}, r.clock)
+		return err
+	}
+	r.must(r.SummarizeBatch(r.ctx(), rigBatch))
+	if revision, data, err := r.store.Summary(r.ctx(), rigBatch); err != nil || revision != 0 {
+		t.Errorf("summary %d of an open batch: %s, %v", revision, data, err)
+	}
+	r.submitAll()
+	r.vendor.end(client.StatusFinished, r.vendor.shots[2].ID)
+	r.webhook(r.vendor.shots[2].ID, jobs.OutcomeDone)
+	r.must(r.SummarizeBatch(r.ctx(), rigBatch))
+	if b := r.batch(); b.Revision != 2 || b.Summarized != 2 {
+		t.Errorf("revision %d, summarized %d", b.Revision, b.Summarized)
+	}
+}
+
+func TestALongListingForASummaryIsAskedForByOneProcess(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	other := r.another("worker2")
+	r.load(listPage * 3)
+	r.vendor.costless = true
+	r.submitAll()
+	r.vendor.end(client.StatusFinished)
+	r.webhooks(jobs.OutcomeDone)
+	lists := 0
+	r.vendor.onList = func(context.Context) error {
+		lists++
+		r.clock.advance(claimAgain * 2 / 3)
+		return other.SummarizeBatch(r.ctx(), rigBatch)
+	}
+	r.must(r.SummarizeBatch(r.ctx(), rigBatch))
+	if b := r.batch(); lists != 3 || b.Summarized != 1 {
+		t.Errorf("%d pages were asked for, want 3; summarized %d", lists, b.Summarized)
+	}
+}

@@ -48,7 +48,9 @@ func (t *totals) Totals(context.Context) (jobs.Totals, error) { return t.are, t.
 func get(t *testing.T, handler http.Handler, path string) (status int, body string) {
 	t.Helper()
 	w := httptest.NewRecorder()
-	handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+	request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+	request.Host = "127.0.0.1:8081"
+	handler.ServeHTTP(w, request)
 	data, err := io.ReadAll(w.Result().Body)
 	if err != nil {
 		t.Fatal(err)
@@ -191,7 +193,9 @@ func TestRoutes(t *testing.T) {
 		}
 	}
 	w := httptest.NewRecorder()
-	handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/readyz", nil))
+	post := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/readyz", nil)
+	post.Host = "localhost"
+	handler.ServeHTTP(w, post)
 	if w.Code != http.StatusMethodNotAllowed {
 		t.Errorf("POST: %d", w.Code)
 	}
@@ -200,5 +204,26 @@ func TestRoutes(t *testing.T) {
 	}
 	if _, body := get(t, handler, "/healthz"); body != fmt.Sprintln(`{"status":"ok"}`) {
 		t.Errorf("healthz: %s", body)
+	}
+}
+
+func TestOnlyWhoAsksForThisMachineIsAnswered(t *testing.T) {
+	_, handler := newMetrics(t, &totals{}, Storage{})
+	for host, want := range map[string]int{
+		"127.0.0.1:8081": 200, "localhost:8081": 200, "LOCALHOST": 200, "[::1]:8081": 200, "[::1]": 200, "127.8.9.1": 200, "": 200,
+		"rebound.example:8081": 421, "127.0.0.1.rebound.example": 421, "localhost.example": 421, "192.0.2.7:8081": 421, "0.0.0.0": 421, ":8081": 200,
+	} {
+		for _, path := range []string{"/metrics", "/healthz"} {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+			r.Host = host
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, r)
+			if w.Code != want {
+				t.Errorf("%s asked of %q: %d, want %d", path, host, w.Code, want)
+			}
+			if w.Code != http.StatusOK && strings.Contains(w.Body.String(), "shotline_") {
+				t.Errorf("%s tells %q figures", path, host)
+			}
+		}
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -39,7 +41,30 @@ func New(cfg Config) (http.Handler, error) {
 		MaxRequestsInFlight: 4,
 		Timeout:             scrapeTime + time.Second,
 	}))
-	return mux, nil
+	return localOnly(mux), nil
+}
+
+// localOnly answers who asks this machine by a name of its own. A web page whose
+// host name was made to point here asks by that name; what listens on loopback
+// without access control must not answer it.
+func localOnly(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !isLocal(r.Host) {
+			answer(w, http.StatusMisdirectedRequest, map[string]string{"error": "ask for localhost or a loopback address"})
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// isLocal takes a Host header, with or without a port. None at all comes from
+// no browser.
+func isLocal(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	return host == "" || strings.EqualFold(host, "localhost") || net.ParseIP(host).IsLoopback()
 }
 
 // answer writes one JSON object on one line.

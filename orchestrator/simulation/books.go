@@ -26,6 +26,8 @@ type books struct {
 	jobs    map[int64]jobEntry // as last seen, by place
 	batches map[int64]string   // ids that were seen open, by place
 
+	cursor, newest int64 // of the inbox, as last seen
+
 	mu       sync.Mutex
 	refusals map[string]bool // submissions that the vendor refused
 	canceled map[string]bool // jobs and batches that somebody asked to cancel
@@ -147,6 +149,8 @@ func (b *books) look() {
 		}
 	}
 	b.jobs = now
+	b.cursor = b.number(`SELECT place FROM cursors WHERE name = 'inbox'`)
+	b.newest = b.number(`SELECT coalesce(max(seq), 0) FROM inbox`)
 	b.each(func(scan func(...any)) {
 		var seq int64
 		var id string
@@ -169,7 +173,11 @@ func (b *books) compare(before, after jobEntry) {
 			after.state, after.attempt, after.by, after.late, after.screenshot)
 	}
 	retriable := before.state == jobs.Failed || before.state == jobs.TimedOut || before.state == jobs.Canceled
-	lateDone := after.state == jobs.Done && after.late && !before.late
+	// The picture of an older attempt may come after a late failure, too.
+	lateDone := after.state == jobs.Done && after.late && (!before.late || before.state == jobs.Failed)
+	if before.state == jobs.Pending && after.by == string(jobs.ByPoll) && b.waiting(after.screenshot) > 0 {
+		b.w.fail("P2", "job %s was closed by poll while a webhook of its screenshot %s waited in the inbox", after.name(), after.screenshot)
+	}
 	switch {
 	case after.state == jobs.Canceled && before.state != jobs.Canceled && !b.wasAsked(b.canceled, after):
 		fail("was canceled, which nobody asked for")
@@ -190,6 +198,13 @@ func (b *books) compare(before, after jobEntry) {
 	case before.final() || !slices.Contains(steps[before.state], after.state):
 		fail("took a step that there is not")
 	}
+}
+
+// waiting counts the results of a screenshot that were kept and not applied at
+// the last look.
+func (b *books) waiting(screenshot string) int64 {
+	return b.number(`SELECT count(*) FROM inbox WHERE screenshot_id = ? AND outcome IN ('done', 'failed') AND seq > ? AND seq <= ?`,
+		screenshot, b.cursor, b.newest)
 }
 
 // sent is called when a create takes effect, or may: its intent has to be on
