@@ -95,12 +95,12 @@ func (r *Reconciled) took(e jobs.Effects) {
 // that something owed could not be put right.
 func (o *Orchestrator) Reconcile(ctx context.Context, options ReconcileOptions) (Reconciled, error) {
 	report := Reconciled{
-		Closed:  map[jobs.State]int{jobs.Done: 0, jobs.Failed: 0, jobs.TimedOut: 0},
+		Closed:  map[jobs.State]int{jobs.Done: 0, jobs.Failed: 0, jobs.TimedOut: 0, jobs.Canceled: 0},
 		Removed: []string{}, Repaired: []Repaired{}, Busy: []string{},
 	}
 	for _, batch := range options.Batches {
 		if _, err := o.store.Batch(ctx, batch); err != nil {
-			return report, fmt.Errorf("batch %s: %w", batch, err)
+			return report, err
 		}
 	}
 	p, vendor := o.pass(&report)
@@ -129,6 +129,11 @@ func (o *Orchestrator) Reconcile(ctx context.Context, options ReconcileOptions) 
 func joined(ctx context.Context, failures []error, away error) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("interrupted: %w", err)
+	}
+	for _, err := range failures {
+		if errors.Is(err, jobs.ErrCorrupt) {
+			return err // every step meets it, and nothing else matters
+		}
 	}
 	if away != nil {
 		failures = slices.DeleteFunc(failures, func(err error) bool {

@@ -128,10 +128,10 @@ func listenAddress(c *cli.Context) string {
 
 // oneArgument is for commands about exactly one thing.
 func oneArgument(c *cli.Context, what string) (string, error) {
-	switch c.NArg() {
-	case 0:
+	switch {
+	case c.NArg() == 0, c.NArg() == 1 && c.Args().First() == "":
 		return "", badUsage("%s: %s is missing", c.Command.Name, what)
-	case 1:
+	case c.NArg() == 1:
 		return c.Args().First(), nil
 	default:
 		return "", badUsage("%s takes %s, got %d arguments", c.Command.Name, what, c.NArg())

@@ -46,7 +46,7 @@ func run(ctx context.Context, args []string, std streams) int {
 	}
 	if err != nil {
 		if text := err.Error(); text != "" {
-			fmt.Fprintln(std.err, "shotline: "+printable(text))
+			fmt.Fprintln(std.err, "shotline: "+message(text))
 		}
 	}
 	return exitCode(err)

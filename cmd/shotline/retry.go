@@ -69,6 +69,9 @@ func retry(c *cli.Context, store jobs.Store, arg string, states []jobs.State) er
 		}
 		done, err = orchestrator.RetryBatch(c.Context, store, asker, arg, states, clock)
 	}
+	if errors.Is(err, jobs.ErrState) {
+		return badUsage("retry %s: it is importing", subjectOf(arg, isJob))
+	}
 	unasked := errors.Is(err, orchestrator.ErrUnasked)
 	if err != nil && !unasked {
 		return err
@@ -87,7 +90,7 @@ func retry(c *cli.Context, store jobs.Store, arg string, states []jobs.State) er
 func retryJob(c *cli.Context, store jobs.Store, asker orchestrator.Asker, id jobs.ID, states []jobs.State) (done orchestrator.Retried, err error) {
 	j, err := store.Job(c.Context, id)
 	if err != nil {
-		return done, fmt.Errorf("job %s: %w", id, err)
+		return done, err
 	}
 	if states == nil {
 		states = jobs.Retriable

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -77,6 +78,12 @@ func workFrom(c *cli.Context, store jobs.Store, log *slog.Logger) (work, error) 
 	}
 	config.Worker = jobs.Worker{ID: newID(), Role: c.Command.Name, PID: os.Getpid()}
 	config.Apps = appList
+	if n := c.Int(concurrencyFlag.Name); n < 0 {
+		return work{}, badUsage("--concurrency %d is negative", n)
+	}
+	if rate := c.Float64(rateFlag.Name); !(rate >= 0 && rate <= math.MaxFloat64) {
+		return work{}, badUsage("--rate %v: want a number of creates per second", rate)
+	}
 	config.Concurrency, config.Rate = c.Int(concurrencyFlag.Name), c.Float64(rateFlag.Name)
 	return work{
 		store: store, db: c.String(dbFlag.Name), vendor: vendor, log: log,
@@ -280,7 +287,11 @@ func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 
 // listen names the flag when an address cannot be had.
 func listen(flag, address string) (net.Listener, error) {
-	if _, _, err := net.SplitHostPort(address); err != nil {
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil {
 		return nil, badUsage("--%s %q: want HOST:PORT", flag, address)
 	}
 	l, err := net.Listen("tcp", address)

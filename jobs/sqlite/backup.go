@@ -164,7 +164,8 @@ func copySteps(ctx context.Context, source, target *sqlite3.SQLiteConn) error {
 		done, err := b.Step(backupStep)
 		switch {
 		case err != nil:
-			return errors.Join(err, b.Finish())
+			_ = b.Finish() // repeats it
+			return err
 		case done:
 			return b.Finish()
 		}

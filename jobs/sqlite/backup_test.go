@@ -126,6 +126,25 @@ func TestBackupReplacesNothingUnasked(t *testing.T) {
 	}
 }
 
+// TestLookingAtABackupInTurns: the first to close cannot give it its form back
+// while another one has it open, and must not harm that one.
+func TestLookingAtABackupInTurns(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	s := openAt(t, filepath.Join(folder, "a.db"))
+	fill(t, s, "b1", 3)
+	backup := filepath.Join(folder, "backup.db")
+	_, err := s.Backup(t.Context(), backup, false)
+	must(t, err)
+	first, second := openAt(t, backup), openAt(t, backup)
+	must(t, first.Close())
+	fill(t, second, "b2", 4)
+	must(t, second.Close())
+	if rows := sound(t, openAt(t, backup, WithCheck())); rows != 7 {
+		t.Errorf("%d rows", rows)
+	}
+}
+
 func TestPublishTakesNoNameThatIsTaken(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -204,6 +223,9 @@ func TestRestoreBesideAnOldLog(t *testing.T) {
 	backup := filepath.Join(folder, "backup.db")
 	_, err := s.Backup(t.Context(), backup, false)
 	must(t, err)
+	looked := openAt(t, backup) // somebody looks at it first
+	sound(t, looked)
+	must(t, looked.Close())
 	fill(t, s, "b2", 300)
 	path := filepath.Join(folder, "a.db")
 	crashed(t, s, path)

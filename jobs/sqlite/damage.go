@@ -22,6 +22,9 @@ type damageError struct {
 }
 
 func (e *damageError) Error() string {
+	if errors.Is(e.what, errForeign) {
+		return fmt.Sprintf("database %s cannot be used: %v", e.path, e.what)
+	}
 	return fmt.Sprintf("database %[1]s cannot be used: %[2]v; stop all that uses it, move %[1]s, %[1]s-wal and %[1]s-shm away "+
 		"and put a backup made by `shotline backup` in its place", e.path, e.what)
 }

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -47,4 +48,21 @@ func sameFile(path string, opened fs.FileInfo) error {
 		return fmt.Errorf("%w: %s was replaced while in use; restart to use the new one", jobs.ErrUnavailable, path)
 	}
 	return nil
+}
+
+// leaveWAL gives a backup that was only looked at the form back by which
+// inspect refuses another database's log beside it. While another process has
+// the file open this cannot be done, and need not: nothing is lost.
+func (s *Store) leaveWAL() {
+	ctx := context.Background()
+	conn, err := s.writeDB.Conn(ctx)
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	for _, pragma := range []string{"PRAGMA busy_timeout = 0", "PRAGMA journal_mode = DELETE"} {
+		if _, err := conn.ExecContext(ctx, pragma); err != nil {
+			return
+		}
+	}
 }

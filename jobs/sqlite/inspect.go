@@ -89,6 +89,20 @@ func inspectOnce(path string) error {
 	return nil
 }
 
+// inRollbackForm reports whether a file is as our backups are.
+func inRollbackForm(path string) (bool, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return false, fmt.Errorf("%w: %w", jobs.ErrUnavailable, err)
+	}
+	defer f.Close()
+	head := make([]byte, headerSize)
+	if _, err := io.ReadFull(f, head); err != nil {
+		return false, nil // an empty file, or SQLite will say more
+	}
+	return head[18] == rollbackForm, nil
+}
+
 // header is what the first bytes of a database say.
 type header struct {
 	pageSize int64

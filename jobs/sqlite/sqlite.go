@@ -65,6 +65,7 @@ type Store struct {
 
 	damage *damage // what SQLite found to be wrong with the file itself
 	files  files   // those that were opened
+	unused bool    // the file was not in WAL mode when it was opened: it is a backup
 
 	importPause time.Duration // between the short transactions of an import, and of retention
 
@@ -150,6 +151,9 @@ func open(ctx context.Context, path string, set settings) (_ *Store, err error) 
 			s.closeHandles()
 		}
 	}()
+	if s.unused, err = inRollbackForm(path); err != nil {
+		return nil, err
+	}
 	busy := fmt.Sprintf("_busy_timeout=%d", set.busy.Milliseconds())
 	s.writeDB, err = sql.Open("sqlite3", dsn(path, "mode=rwc", busy, "_synchronous=FULL", "_foreign_keys=on",
 		"_txlock=immediate", "_cache_size=-65536"))
@@ -276,6 +280,9 @@ func (s *Store) closeHandles() error {
 	}
 	if s.writer != nil {
 		errs = append(errs, s.writer.stop())
+		if s.unused && s.writer.commits.Load() == 0 {
+			s.leaveWAL()
+		}
 	}
 	if s.writeDB != nil {
 		errs = append(errs, s.writeDB.Close())

@@ -216,7 +216,7 @@ func TestBackupOntoAFullDisk(t *testing.T) {
 			must(t, err)
 		}
 		_, err := s.Backup(t.Context(), d.Path("copy.db"), false)
-		if !errors.Is(err, jobs.ErrUnavailable) || !strings.Contains(err.Error(), d.Path("copy.db")) {
+		if !errors.Is(err, jobs.ErrUnavailable) || !strings.Contains(err.Error(), d.Path("copy.db")) || strings.Count(err.Error(), "disk is full") != 1 {
 			t.Errorf("got %v", err)
 		}
 		entries, err := os.ReadDir(d.Path(""))
