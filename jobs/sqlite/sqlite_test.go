@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -11,7 +12,16 @@ import (
 	"shotline/jobs/storetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if appends := os.Getenv(appendsVariable); appends != "" {
+		if err := appendOneByOne(appends); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func openAt(t testing.TB, path string, opts ...Option) *Store {
 	t.Helper()
