@@ -6,11 +6,12 @@ BINARY := $(BUILD)/shotline
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
-.PHONY: help build demo test lint fuzz bench simulate deps clean
+.PHONY: help build demo test torture lint fuzz bench simulate deps clean
 
 help:
 	@echo 'make demo    build, and see everything at work in one process'
 	@echo 'make test    lint, then all tests with the race detector'
+	@echo 'make torture kill serves KILLS (50) times beside a faulty vendor, SEED to repeat a plan, and check the promises'
 	@echo 'make fuzz    every fuzz test for FUZZTIME (10s)'
 	@echo 'make bench   benchmarks of the hot paths'
 	@echo 'make simulate SEEDS=n   that many simulated disasters, on all cores'
@@ -27,6 +28,11 @@ demo: deps build
 test: deps lint
 	@mkdir -p $(BUILD)
 	$(GO) tool gotestsum --format pkgname --jsonfile $(BUILD)/test.json -- -race -count=1 -timeout 10m ./...
+
+KILLS ?= 50
+SEED  ?= 0
+torture: deps
+	$(GO) test -count=1 -timeout 60m -v -run '^TestTorture$$' ./cmd/shotline/torture -torture.kills=$(KILLS) -torture.seed=$(SEED)
 
 lint:
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted"; exit 1; fi

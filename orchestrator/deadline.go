@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -82,8 +83,7 @@ func (o *Orchestrator) closeOverdue(ctx context.Context, b jobs.Batch, asked, mi
 	}
 
 	now := o.clock.Now()
-	until := now.Add(deadlineExtend)
-	var extend []jobs.ID
+	extend := map[time.Time][]jobs.ID{}
 	var closings []jobs.Closing
 	for _, j := range asked {
 		if j.Deadline.After(now) {
@@ -91,7 +91,9 @@ func (o *Orchestrator) closeOverdue(ctx context.Context, b jobs.Batch, asked, mi
 		}
 		end := j.SubmittedAt.Add(o.jobTimeout(b) + o.cfg.DeadlineGrace)
 		if now.Before(end) && !unknown[j.ID] {
-			extend = append(extend, j.ID)
+			// No further than the end of the grace, for a bucket of jobs at once.
+			until := earlier(now.Add(deadlineExtend), end).Truncate(deadlineBucket).Add(deadlineBucket)
+			extend[until] = append(extend[until], j.ID)
 			continue
 		}
 		reason := "no result within " + now.Sub(j.SubmittedAt).Round(time.Second).String()
@@ -103,8 +105,8 @@ func (o *Orchestrator) closeOverdue(ctx context.Context, b jobs.Batch, asked, mi
 			To: jobs.TimedOut, By: jobs.ByDeadline, Error: reason,
 		})
 	}
-	if len(extend) > 0 {
-		if err := o.store.ExtendDeadlines(ctx, extend, until); err != nil {
+	for _, until := range slices.SortedFunc(maps.Keys(extend), time.Time.Compare) {
+		if err := o.store.ExtendDeadlines(ctx, extend[until], until); err != nil {
 			return err
 		}
 		o.scheduleDeadline(ctx, until)
@@ -118,6 +120,13 @@ func (o *Orchestrator) closeOverdue(ctx context.Context, b jobs.Batch, asked, mi
 	}
 	o.took(effects)
 	return nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // scheduleDeadline has the queue call CheckDeadlines when the bucket that

@@ -117,9 +117,9 @@ func TestACrashAfterTheIntentIsADoubt(t *testing.T) {
 	r.load(1)
 	r.vendor.script(doubtWithEffect)
 	now := r.clock.Now()
-	leases, err := r.store.Lease(r.ctx(), rigBatch, "gone", 1, now, now.Add(leaseTime))
+	leases, err := r.store.Lease(r.ctx(), rigBatch, "gone", 1, now, now.Add(longestLease))
 	r.must(err)
-	lease, err := r.store.OpenIntent(r.ctx(), leases[0], now, now.Add(leaseTime))
+	lease, err := r.store.OpenIntent(r.ctx(), leases[0], now, now.Add(longestLease))
 	r.must(err)
 	// The create took effect, and the process that sent it is no more.
 	if _, err := r.vendor.Create(r.ctx(), r.createRequest(r.batch(), lease)); err == nil {
@@ -127,7 +127,7 @@ func TestACrashAfterTheIntentIsADoubt(t *testing.T) {
 	}
 	r.sweep()
 	r.expect(map[jobs.State]int64{jobs.Submitting: 1})
-	r.clock.advance(leaseTime)
+	r.clock.advance(longestLease)
 	r.sweep()
 	r.expect(map[jobs.State]int64{jobs.Pending: 1})
 	if got := r.vendor.sent(); got != 1 {

@@ -46,7 +46,7 @@ type Config struct {
 	Apps           []jobs.App    // webhook apps for batches that name none
 	JobTimeout     time.Duration // from a create's answer to the deadline; 10m
 	DeadlineGrace  time.Duration // how long past it while the vendor still works; 10m
-	RequestTimeout time.Duration // bound of one vendor call; 15s; must be well under the 30s lease
+	RequestTimeout time.Duration // bound of one vendor call; 15s; at most 25s
 	Settle         time.Duration // how long a doubtful create is searched for before it is sent anew; 10s
 	Concurrency    int           // parallel creates; 0: adaptive, up to 64
 	Rate           float64       // creates per second; 0: no limit of our own
@@ -59,7 +59,7 @@ type Config struct {
 }
 
 const (
-	leaseTime      = 30 * time.Second
+	longestLease   = 30 * time.Second
 	staleImport    = 15 * time.Minute
 	deadlineBucket = 5 * time.Second
 	workerBeat     = 5 * time.Second
@@ -98,8 +98,8 @@ func (c Config) withDefaults() (Config, error) {
 	switch {
 	case c.Worker.ID == "":
 		return c, errors.New("orchestrator: Worker.ID is empty")
-	case c.RequestTimeout > leaseTime-5*time.Second:
-		return c, fmt.Errorf("orchestrator: request timeout %s is over %s, the lease would not outlast it", c.RequestTimeout, leaseTime-5*time.Second)
+	case c.RequestTimeout > longestLease-5*time.Second:
+		return c, fmt.Errorf("orchestrator: request timeout %s is over %s, the lease would not outlast it", c.RequestTimeout, longestLease-5*time.Second)
 	case c.JobTimeout < 0 || c.DeadlineGrace < 0 || c.RequestTimeout < 0 || c.Settle < 0 || c.SweepEvery < 0:
 		return c, errors.New("orchestrator: a duration is negative")
 	case c.KeepForeign < 0 || c.KeepDeliveries < 0 || c.KeepEvents < 0 || c.MaxForeign < 0:
@@ -108,6 +108,13 @@ func (c Config) withDefaults() (Config, error) {
 		return c, errors.New("orchestrator: concurrency or rate is negative")
 	}
 	return c, nil
+}
+
+// leaseTime is how long leased jobs are ours: long enough to wait for a slot,
+// which takes one request, and to send, which takes another, with time to spare
+// for a slow disk; no longer, since a process that dies holds them up.
+func (c Config) leaseTime() time.Duration {
+	return min(2*c.RequestTimeout+10*time.Second, longestLease)
 }
 
 // Parts are what the orchestrator works with. All are required.

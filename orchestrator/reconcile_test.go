@@ -19,7 +19,7 @@ func (r *rig) pend(n int) {
 	r.t.Helper()
 	r.load(n)
 	now := r.clock.Now()
-	leases, err := r.store.Lease(r.ctx(), rigBatch, "gone", n, now, now.Add(leaseTime))
+	leases, err := r.store.Lease(r.ctx(), rigBatch, "gone", n, now, now.Add(longestLease))
 	r.must(err)
 	var answers []jobs.Observation
 	for i, l := range leases {
@@ -134,10 +134,10 @@ func TestReconcilePutsEverythingRight(t *testing.T) {
 	r.vendor.end(client.StatusFinished, "1001")
 	r.loadAs("b2", 4)
 	now := r.clock.Now()
-	leases, err := r.store.Lease(r.ctx(), "b2", "gone", 3, now, now.Add(leaseTime))
+	leases, err := r.store.Lease(r.ctx(), "b2", "gone", 3, now, now.Add(longestLease))
 	r.must(err)
 	for _, l := range leases[:2] {
-		_, err := r.store.OpenIntent(r.ctx(), l, now, now.Add(leaseTime))
+		_, err := r.store.OpenIntent(r.ctx(), l, now, now.Add(longestLease))
 		r.must(err)
 	}
 	adopted := client.Screenshot{ID: "2001", Status: client.StatusProcessing, URL: leases[0].Job.URL,
@@ -176,13 +176,13 @@ func TestReconcileLooksUpAllDoubtsOnce(t *testing.T) {
 	r := newRig(t)
 	r.load(n)
 	now := r.clock.Now()
-	leases, err := r.store.Lease(r.ctx(), rigBatch, "gone", n, now, now.Add(leaseTime))
+	leases, err := r.store.Lease(r.ctx(), rigBatch, "gone", n, now, now.Add(longestLease))
 	r.must(err)
 	var crowd sync.WaitGroup
 	for i, l := range leases {
 		crowd.Go(func() {
 			var err error
-			if leases[i], err = r.store.OpenIntent(r.ctx(), l, now, now.Add(leaseTime)); err != nil {
+			if leases[i], err = r.store.OpenIntent(r.ctx(), l, now, now.Add(longestLease)); err != nil {
 				t.Error(err)
 			}
 		})

@@ -64,11 +64,24 @@ func (o *Orchestrator) submitSlice(ctx context.Context, b jobs.Batch) error {
 	defer s.creates.Wait()
 	for end := o.clock.Now().Add(sliceTime); ctx.Err() == nil && o.clock.Now().Before(end); {
 		more, err := o.submitOnce(ctx, s)
-		if err != nil || !more {
+		if err != nil {
 			return err
+		}
+		if !more && !o.waitOut(ctx, s, end) {
+			return nil
 		}
 	}
 	return nil
+}
+
+// waitOut waits for the end of a pause of the throttle, when that comes within
+// the slice: a pause of a second would cost three by way of the queue.
+func (o *Orchestrator) waitOut(ctx context.Context, s *slice, end time.Time) bool {
+	until, paused := o.throttle.paused()
+	if !paused || s.halted.Load() || !until.Before(end) {
+		return false
+	}
+	return o.clock.Sleep(ctx, until.Sub(o.clock.Now())) == nil
 }
 
 // submitOnce leases one chunk of jobs and sends their creates, each as soon as
@@ -79,7 +92,7 @@ func (o *Orchestrator) submitOnce(ctx context.Context, s *slice) (more bool, err
 		return false, nil
 	}
 	now := o.clock.Now()
-	leases, err := o.store.Lease(ctx, s.batch.ID, o.cfg.Worker.ID, o.leaseSize(), now, now.Add(leaseTime))
+	leases, err := o.store.Lease(ctx, s.batch.ID, o.cfg.Worker.ID, o.leaseSize(), now, now.Add(o.cfg.leaseTime()))
 	if err != nil {
 		return false, err
 	}
@@ -97,7 +110,7 @@ func (o *Orchestrator) submitOnce(ctx context.Context, s *slice) (more bool, err
 func (o *Orchestrator) leaseSize() int {
 	n := 2 * o.throttle.width()
 	if o.cfg.Rate > 0 {
-		n = min(n, max(1, int(o.cfg.Rate*(leaseTime-o.cfg.RequestTimeout).Seconds())))
+		n = min(n, max(1, int(o.cfg.Rate*(o.cfg.leaseTime()-o.cfg.RequestTimeout).Seconds())))
 	}
 	return n
 }
@@ -124,7 +137,7 @@ func (o *Orchestrator) submit(ctx context.Context, s *slice, lease jobs.Lease) {
 	log := o.log.With("job", lease.Job.ID.String(), "attempt", lease.Attempt)
 
 	now := o.clock.Now()
-	opened, err := o.store.OpenIntent(ctx, lease, now, now.Add(leaseTime))
+	opened, err := o.store.OpenIntent(ctx, lease, now, now.Add(o.cfg.leaseTime()))
 	if err != nil {
 		o.throttle.released()
 		if errors.Is(err, jobs.ErrLeaseLost) {

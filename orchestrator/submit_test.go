@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -86,6 +87,18 @@ func TestRateLimitedJobsWaitAndNoneFails(t *testing.T) {
 	r.expect(map[jobs.State]int64{jobs.Pending: 3})
 	if j := r.job(1); j.Attempt != 1 {
 		t.Errorf("attempt %d, want 1: a rate limit is no attempt", j.Attempt)
+	}
+}
+
+func TestAShortPauseIsWaitedForWithinTheSlice(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, one)
+	r.load(3)
+	r.vendor.script(rateLimited(time.Second), rateLimited(2*time.Second))
+	r.submitAll()
+	r.expect(map[jobs.State]int64{jobs.Pending: 3})
+	if got := r.vendor.sent(); got != 5 {
+		t.Errorf("%d creates were sent, want 5", got)
 	}
 }
 
@@ -293,7 +306,7 @@ func TestNothingIsSentOnALeaseTooShort(t *testing.T) {
 	r.load(1)
 	b := r.batch()
 	now := r.clock.Now()
-	leases, err := r.store.Lease(r.ctx(), rigBatch, "worker1", 1, now, now.Add(leaseTime))
+	leases, err := r.store.Lease(r.ctx(), rigBatch, "worker1", 1, now, now.Add(longestLease))
 	r.must(err)
 	// Between the commit of the intent and the send, the machine was asleep.
 	slow := &slowIntents{Store: r.store, clock: r.clock}
@@ -314,6 +327,38 @@ type slowIntents struct {
 
 func (s *slowIntents) OpenIntent(ctx context.Context, lease jobs.Lease, at, until time.Time) (jobs.Lease, error) {
 	got, err := s.Store.OpenIntent(ctx, lease, at, until)
-	s.clock.advance(leaseTime - time.Second)
+	s.clock.advance(longestLease - time.Second)
 	return got, err
+}
+
+func TestALeaseIsNoLongerThanItsRequestsNeed(t *testing.T) {
+	t.Parallel()
+	for timeout, want := range map[time.Duration]time.Duration{
+		2 * time.Second: 14 * time.Second, 15 * time.Second: longestLease, 25 * time.Second: longestLease,
+	} {
+		r := newRig(t, one, func(c *Config) { c.RequestTimeout = timeout })
+		r.load(1)
+		gone := &deadAfterIntent{Store: r.store}
+		r.Orchestrator.store = gone
+		r.submitAll()
+		r.Orchestrator.store = gone.Store
+		r.clock.advance(want - time.Millisecond)
+		r.sweep()
+		if got := r.vendor.calls; got != 0 {
+			t.Errorf("request timeout %s: looked up after less than %s", timeout, want)
+		}
+		r.clock.advance(time.Second)
+		r.sweep()
+		if got := r.vendor.calls; got == 0 {
+			t.Errorf("request timeout %s: nothing was looked up after %s", timeout, want)
+		}
+	}
+}
+
+// deadAfterIntent is a store of a process that commits an intent and dies.
+type deadAfterIntent struct{ jobs.Store }
+
+func (s *deadAfterIntent) OpenIntent(ctx context.Context, lease jobs.Lease, at, until time.Time) (jobs.Lease, error) {
+	_, err := s.Store.OpenIntent(ctx, lease, at, until)
+	return lease, errors.Join(err, errors.New("the process is gone"))
 }

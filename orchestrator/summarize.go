@@ -113,7 +113,7 @@ func (o *Orchestrator) explain(ctx context.Context, b jobs.Batch) error {
 	if x.costs == 0 {
 		options.Status = client.StatusError
 	}
-	if err := o.list(ctx, options, b.ID, take); err != nil || x.complete() {
+	if err := o.list(ctx, options, b.ID, take); err != nil {
 		return err
 	}
 	if x.pages == 0 {
@@ -123,10 +123,15 @@ func (o *Orchestrator) explain(ctx context.Context, b jobs.Batch) error {
 			return err
 		}
 	}
-	if err := x.count(ctx); err != nil || x.costs <= x.costless {
-		return err
+	if !x.counted {
+		if err := x.count(ctx); err != nil {
+			return err
+		}
 	}
-	return errLags
+	if x.costs > x.costless {
+		return errLags
+	}
+	return nil
 }
 
 // explanation is what is still missing of a batch. To count that takes a scan
@@ -135,21 +140,24 @@ func (o *Orchestrator) explain(ctx context.Context, b jobs.Batch) error {
 type explanation struct {
 	*Orchestrator
 	batch          jobs.Batch
-	costs, reasons int // missing
-	pages, next    int // seen, and at which to count again
-	most           int // pages to be seen at the most; 0: all
-	costless       int // shown without a cost
+	costs, reasons int  // missing
+	pages, next    int  // seen, and at which to count again
+	most           int  // pages to be seen at the most; 0: all
+	costless       int  // shown without a cost
+	counted        bool // nothing was told since the last count
 }
 
-func (x *explanation) complete() bool { return x.costs+x.reasons == 0 }
+func (x *explanation) complete() bool { return x.costs <= 0 && x.reasons <= 0 }
 
 func (x *explanation) count(ctx context.Context) (err error) {
+	x.counted = true
 	x.costs, x.reasons, err = x.store.Unexplained(ctx, x.batch.ID)
 	return err
 }
 
 // take records a page and reports whether more are needed.
 func (x *explanation) take(ctx context.Context, shots []client.Screenshot) (more bool, err error) {
+	x.counted = false
 	observations := newMatcher(nil).match(shots)
 	if err := x.record(ctx, x.batch, observations); err != nil {
 		return false, err

@@ -22,8 +22,9 @@ const (
 // many a second, and not at all while the vendor asked for a pause. Without a
 // fixed concurrency the limit adapts: it grows with every success, quickly at
 // first, and shrinks when the vendor shows trouble (additive increase,
-// multiplicative decrease). It is shared by all batches of a process, since
-// the vendor sees one account.
+// multiplicative decrease). A trouble that most creates under way escape has
+// nothing to do with how many they are: it costs its pause and no more. It is
+// shared by all batches of a process, since the vendor sees one account.
 type throttle struct {
 	clock Clock
 	rate  *rate.Limiter // nil without a rate of our own
@@ -35,8 +36,17 @@ type throttle struct {
 	inUse      int
 	pauseUntil time.Time
 	pauseNext  time.Duration
+	before     *bounds         // what the trouble of the latest pause took back; nil when judged
+	escaped    int             // creates that succeeded after it, sent before it
+	caught     int             // and those that met the same trouble
 	stumbles   int             // creates without an answer since the last good one
 	waiting    []chan struct{} // who waits for a slot, first come first served; closed to give it
+}
+
+// bounds is how many creates may be under way, and how quickly that grows.
+type bounds struct {
+	limit     float64
+	slowStart bool
 }
 
 func newThrottle(concurrency int, perSecond float64, clock Clock) *throttle {
@@ -54,6 +64,7 @@ func newThrottle(concurrency int, perSecond float64, clock Clock) *throttle {
 func (t *throttle) width() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.judge(t.clock.Now())
 	return int(t.limit)
 }
 
@@ -87,6 +98,7 @@ func (t *throttle) acquire(ctx context.Context) error {
 // of others.
 func (t *throttle) takeSlot(ctx context.Context) error {
 	t.mu.Lock()
+	t.judge(t.clock.Now())
 	if len(t.waiting) == 0 && t.inUse < int(t.limit) {
 		t.inUse++
 		t.mu.Unlock()
@@ -122,6 +134,15 @@ func (t *throttle) succeeded() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.pauseNext, t.stumbles = firstPause, 0
+	if t.before != nil {
+		t.escaped++
+	}
+	t.grow()
+	t.free()
+}
+
+// grow is what one success allows.
+func (t *throttle) grow() {
 	switch {
 	case t.fixed:
 	case t.slowStart:
@@ -129,7 +150,6 @@ func (t *throttle) succeeded() {
 	default:
 		t.limit = min(t.limit+1/t.limit, topLimit)
 	}
-	t.free()
 }
 
 // troubled gives a slot back after a rate limit or a failed connection. Nothing
@@ -140,8 +160,13 @@ func (t *throttle) troubled(delay time.Duration) (until time.Time, began bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.clock.Now()
-	if began = !now.Before(t.pauseUntil); began {
+	t.judge(now)
+	began = !now.Before(t.pauseUntil)
+	if !began {
+		t.caught++
+	} else {
 		if !t.fixed {
+			t.before, t.escaped, t.caught = &bounds{t.limit, t.slowStart}, 0, 0
 			t.slowStart = false
 			t.limit = max(1, t.limit*0.7)
 		}
@@ -155,6 +180,24 @@ func (t *throttle) troubled(delay time.Duration) (until time.Time, began bool) {
 	}
 	t.free()
 	return t.pauseUntil, began
+}
+
+// judge looks back at a trouble when its pause is over. A limit on the rate
+// catches most of the creates that are under way beyond it; when two thirds
+// escaped, what the trouble took back is given back. So at most one create in
+// three is sent into a real limit.
+func (t *throttle) judge(now time.Time) {
+	if t.before == nil || now.Before(t.pauseUntil) {
+		return
+	}
+	if t.escaped > 2*t.caught {
+		t.limit, t.slowStart = t.before.limit, t.before.slowStart
+		for range t.escaped {
+			t.grow()
+		}
+		t.give()
+	}
+	t.before = nil
 }
 
 // pauseFor stops sending for delay after trouble outside of a create.
@@ -179,9 +222,13 @@ func (t *throttle) stumbled() {
 	t.released()
 }
 
-// free gives a slot back, and as many as there are to those who wait.
 func (t *throttle) free() {
 	t.inUse--
+	t.give()
+}
+
+// give lets those who wait have what is free.
+func (t *throttle) give() {
 	for len(t.waiting) > 0 && t.inUse < int(t.limit) {
 		close(t.waiting[0])
 		t.waiting = t.waiting[1:]

@@ -35,6 +35,70 @@ func TestThrottleGrowsWithSuccessAndShrinksWithTrouble(t *testing.T) {
 	}
 }
 
+// burst sends as many creates as may be under way, has them answered in the
+// given order (true: well) and lets the pause pass that this may have caused.
+func burst(t *testing.T, th *throttle, clock *fakeClock, well func(i, n int) bool) (accepted, limited int) {
+	t.Helper()
+	n := th.width()
+	for range n {
+		if err := th.acquire(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range n {
+		if well(i, n) {
+			accepted++
+			th.succeeded()
+		} else {
+			limited++
+			th.troubled(time.Second)
+		}
+	}
+	clock.advance(time.Second)
+	return accepted, limited
+}
+
+func TestThrottleStaysWideWhenMostEscapeTheTrouble(t *testing.T) {
+	t.Parallel()
+	clock := newFakeClock()
+	th := newThrottle(0, 0, clock)
+	for range 100 {
+		burst(t, th, clock, func(i, _ int) bool { return i%5 != 0 }) // one in five is limited, whatever we do
+	}
+	if th.width() < topLimit*9/10 {
+		t.Errorf("%d at once, want about %d: sending less does not help", th.width(), topLimit)
+	}
+	for range 30 {
+		burst(t, th, clock, func(i, _ int) bool { return i%5 > 2 })
+	}
+	if th.width() > 3 {
+		t.Errorf("%d at once when three in five are limited, want few", th.width())
+	}
+}
+
+func TestThrottleDoesNotHammerAVendorThatLimits(t *testing.T) {
+	t.Parallel()
+	const perSecond = 10
+	for name, well := range map[string]func(i, n int) bool{
+		"refusals come last":  func(i, _ int) bool { return i < perSecond },
+		"refusals come first": func(i, n int) bool { return i >= n-perSecond },
+	} {
+		clock := newFakeClock()
+		th := newThrottle(0, 0, clock)
+		var accepted, limited int
+		for range 300 {
+			a, l := burst(t, th, clock, well)
+			accepted, limited = accepted+a, limited+l
+		}
+		if limited > accepted/2 {
+			t.Errorf("%s: %d creates were limited for %d that were not, want at most half as many", name, limited, accepted)
+		}
+		if accepted < 300*perSecond/2 {
+			t.Errorf("%s: %d creates in 300 s, want at least half of what the vendor takes", name, accepted)
+		}
+	}
+}
+
 func TestThrottlePausesDoubleUntilASuccess(t *testing.T) {
 	t.Parallel()
 	clock := newFakeClock()

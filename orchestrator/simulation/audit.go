@@ -3,6 +3,8 @@ package simulation
 import (
 	"database/sql"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,8 +66,9 @@ func (b *books) auditJobs() {
 			b.auditResult(j)
 		case jobs.TimedOut:
 			b.auditTimeout(j)
-		case jobs.Canceled:
-			b.w.fail("P1", "job %s was canceled and nobody asked for it", j.name())
+		}
+		if j.state == jobs.Failed || j.state == jobs.TimedOut {
+			b.auditPaid(j)
 		}
 	}
 }
@@ -81,10 +84,31 @@ func (b *books) auditResult(j jobEntry) {
 	switch {
 	case s == nil:
 		b.w.fail("P1", "job %s is %s with a screenshot %q that there is not", j.name(), j.state, j.screenshot)
-	case !contains(s.owners(), j.tag(j.attempt)):
+	case !slices.ContainsFunc(b.closers(j), func(tag string) bool { return contains(s.owners(), tag) }):
 		b.w.fail("P1", "job %s has the screenshot %s of %v", j.name(), s.id, s.owners())
 	case !b.told(s, j.state == jobs.Done, j.by):
 		b.w.fail("P1", "job %s is %s by %s, but nobody said so of screenshot %s", j.name(), j.state, j.by, s.id)
+	}
+}
+
+// closers are the submissions whose screenshot may close a job: the newest, or
+// an older one whose picture came, late, after all.
+func (b *books) closers(j jobEntry) []string {
+	tags := []string{j.tag(j.attempt)}
+	for attempt := 1; attempt < j.attempt && j.late && j.state == jobs.Done; attempt++ {
+		tags = append(tags, j.tag(attempt))
+	}
+	return tags
+}
+
+// auditPaid: no picture that was paid for, and told of, is left out.
+func (b *books) auditPaid(j jobEntry) {
+	for attempt := 1; attempt < j.attempt; attempt++ {
+		for _, s := range b.w.vendor.of(j.tag(attempt)) {
+			if b.told(s, true, string(jobs.ByWebhook)) && !b.told(s, false, string(jobs.ByWebhook)) && b.ours(s) && !s.failed {
+				b.w.fail("P1", "job %s is %s although screenshot %s of its attempt %d is done", j.name(), j.state, s.id, attempt)
+			}
+		}
 	}
 }
 
@@ -170,14 +194,29 @@ func (b *books) auditCounts() {
 		return // what a screenshot out of the cache costs is anybody's guess
 	}
 	for _, j := range b.jobs {
-		s := b.w.vendor.byID(j.screenshot)
-		told := time.UnixMilli(b.number(`SELECT coalesce(finished_at, 0) FROM batches WHERE id = ?`, j.batch))
-		if s == nil || !s.ended(told) {
-			continue // nobody asks about what a batch that has ended may cost later
+		b.auditCost(j)
+	}
+}
+
+// auditCost: a job costs what all its screenshots do. Nobody asks about what a
+// batch that has ended may cost later.
+func (b *books) auditCost(j jobEntry) {
+	finished := time.UnixMilli(b.number(`SELECT coalesce(finished_at, 0) FROM batches WHERE id = ?`, j.batch))
+	want, known := 0.0, false
+	for attempt := 1; attempt <= j.attempt; attempt++ {
+		for _, s := range b.w.vendor.of(j.tag(attempt)) {
+			if !s.ended(finished) {
+				return
+			}
+			want += s.cost
+			known = true
 		}
-		if cost := b.number(`SELECT coalesce(cost_micros, -1) FROM jobs WHERE seq = ?`, j.seq); cost != int64(s.cost*1e6) {
-			b.w.fail("P6", "job %s cost %d millionths, screenshot %s cost %v", j.name(), cost, s.id, s.cost)
-		}
+	}
+	if !known {
+		want = -1e-6
+	}
+	if cost := b.number(`SELECT coalesce(cost_micros, -1) FROM jobs WHERE seq = ?`, j.seq); cost != int64(math.Round(want*1e6)) {
+		b.w.fail("P6", "job %s cost %d millionths, the vendor charged %v", j.name(), cost, want)
 	}
 }
 
@@ -193,13 +232,8 @@ func (b *books) agree(column, count string) {
 // auditLog: one event for each end, one summary for each revision.
 func (b *books) auditLog() {
 	for _, j := range b.jobs {
-		if j.state == jobs.Duplicate || j.state == jobs.Rejected {
-			continue
-		}
-		first := b.number(`SELECT count(*) FROM events WHERE job_seq = ? AND type IN ('job.done', 'job.failed', 'job.timed_out', 'job.canceled')`, j.seq)
-		late := b.number(`SELECT count(*) FROM events WHERE job_seq = ? AND type = 'job.late'`, j.seq)
-		if first != 1 || (late == 1) != j.late || late > 1 {
-			b.w.fail("P1", "job %s is %s, late %v, with %d events of its end and %d of a late one", j.name(), j.state, j.late, first, late)
+		if j.state != jobs.Duplicate && j.state != jobs.Rejected {
+			b.auditHistory(j)
 		}
 	}
 	b.each(func(scan func(...any)) {
@@ -217,6 +251,33 @@ func (b *books) auditLog() {
 	}
 }
 
+// auditHistory: each attempt ended once, perhaps to be put right by a late
+// result; the last end is the one that the job shows.
+func (b *books) auditHistory(j jobEntry) {
+	var ends [][]string
+	var last []string
+	b.each(func(scan func(...any)) {
+		var kind string
+		if scan(&kind); kind == "job.retried" {
+			ends, last = append(ends, last), nil
+			return
+		}
+		last = append(last, strings.TrimPrefix(kind, "job."))
+	}, `SELECT type FROM events WHERE job_seq = ? ORDER BY seq`, j.seq)
+	ends = append(ends, last)
+	for i, end := range ends {
+		newest := i == len(ends)-1
+		ok := len(end) == 1 || len(end) == 2 && end[0] != "late" && end[1] == "late"
+		if newest {
+			ok = ok && (end[len(end)-1] == "late") == j.late && (j.late || end[0] == string(j.state))
+		}
+		if !ok || j.attempt < len(ends)-1 { // one that was canceled unsent is retried as its first
+			b.w.fail("P1", "job %s is %s, late %v, attempt %d, with the history %v", j.name(), j.state, j.late, j.attempt, ends)
+			return
+		}
+	}
+}
+
 // auditLeftovers: nothing is held, leased, doubted, put aside or half imported.
 func (b *books) auditLeftovers() {
 	for what, query := range map[string]string{
@@ -224,6 +285,8 @@ func (b *books) auditLeftovers() {
 		"doubts":              `SELECT count(*) FROM submissions WHERE doubt_since IS NOT NULL OR open_after IS NOT NULL`,
 		"held deliveries":     `SELECT count(*) FROM inbox WHERE disposition = 'held'`,
 		"deliveries aside":    `SELECT count(*) FROM inbox WHERE disposition = 'aside'`,
+		"cancels":             `SELECT count(*) FROM jobs WHERE cancel_asked_at IS NOT NULL AND state IN ('queued', 'submitting', 'pending')`,
+		"conflicts":           `SELECT count(*) FROM jobs WHERE conflict_check_at IS NOT NULL`,
 		"half imports":        `SELECT count(*) FROM batches WHERE state = 'importing'`,
 		"deliveries to apply": `SELECT count(*) FROM inbox WHERE seq > (SELECT place FROM cursors WHERE name = 'inbox')`,
 	} {

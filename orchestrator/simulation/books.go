@@ -25,6 +25,8 @@ type books struct {
 
 	mu       sync.Mutex
 	refusals map[string]bool // submissions that the vendor refused
+	canceled map[string]bool // jobs and batches that somebody asked to cancel
+	retried  map[string]bool // and to retry
 }
 
 // jobEntry is a row of the jobs table as far as the promises need it.
@@ -53,7 +55,8 @@ func (j jobEntry) final() bool {
 }
 
 func newBooks(w *world) *books {
-	b := &books{w: w, jobs: map[int64]jobEntry{}, batches: map[int64]string{}, refusals: map[string]bool{}}
+	b := &books{w: w, jobs: map[int64]jobEntry{}, batches: map[int64]string{}, refusals: map[string]bool{},
+		canceled: map[string]bool{}, retried: map[string]bool{}}
 	var err error
 	if b.db, err = sql.Open("sqlite3", "file:"+w.path+"?mode=ro&_query_only=on"); err == nil {
 		b.conn, err = b.db.Conn(context.Background())
@@ -149,17 +152,25 @@ func (b *books) compare(before, after jobEntry) {
 			before.state, before.attempt, before.by, before.late, before.screenshot,
 			after.state, after.attempt, after.by, after.late, after.screenshot)
 	}
+	retriable := before.state == jobs.Failed || before.state == jobs.TimedOut || before.state == jobs.Canceled
+	lateDone := after.state == jobs.Done && after.late && !before.late
 	switch {
+	case after.state == jobs.Canceled && before.state != jobs.Canceled && !b.wasAsked(b.canceled, after):
+		fail("was canceled, which nobody asked for")
 	case after.attempt < before.attempt:
 		fail("went back to an older attempt")
 	case after.attempt > before.attempt && before.attempt > 0:
-		fail("began an attempt that nobody asked for")
-	case before.screenshot != "" && after.screenshot != before.screenshot:
+		if !retriable || after.attempt != before.attempt+1 || after.state != jobs.Queued || !b.wasAsked(b.retried, after) {
+			fail("began an attempt that it must not")
+		}
+	case before.attempt > 0 && before.screenshot != "" && after.screenshot != before.screenshot && !(lateDone && before.attempt > 1):
 		fail("changed its screenshot")
 	case before.state == after.state && before.final() && before != after && before.screenshot == after.screenshot:
 		fail("changed after its end")
 	case before.state == after.state:
 	case before.state == jobs.TimedOut && !before.late && after.late && (after.state == jobs.Done || after.state == jobs.Failed):
+	case before.state == jobs.Failed && before.attempt > 1 && lateDone:
+	case before.state == jobs.Canceled && before.attempt == 0 && after.state == jobs.Queued && b.wasAsked(b.retried, after):
 	case before.final() || !slices.Contains(steps[before.state], after.state):
 		fail("took a step that there is not")
 	}
@@ -205,6 +216,23 @@ func (b *books) charged(made *shot, tag string) {
 	if paid > 1 {
 		b.w.fail("P3", "submission %s was paid for %d times", tag, paid)
 	}
+}
+
+// asked notes that somebody gave a command about a job, or its whole batch.
+func (b *books) asked(list map[string]bool, id jobs.ID, whole bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if whole {
+		list[id.Batch] = true
+	} else {
+		list[id.String()] = true
+	}
+}
+
+func (b *books) wasAsked(list map[string]bool, j jobEntry) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return list[j.batch] || list[j.name()]
 }
 
 func (b *books) refused(tag string) {

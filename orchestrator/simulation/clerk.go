@@ -36,16 +36,63 @@ type rowOrder struct {
 // act gives one command.
 func (c *clerk) act() {
 	d := c.w.dice
-	switch {
-	case len(c.batches) == 0, len(c.batches) < mostBatches && d.chance(0.2):
+	if len(c.batches) == 0 || len(c.batches) < mostBatches && d.chance(0.2) {
 		c.load()
-	case d.chance(0.1):
-		c.command("pause", oneOf(d, c.batches).id, func(ctx context.Context, p *process, batch string) error {
+		return
+	}
+	batch := oneOf(d, c.batches).id
+	switch n := d.upTo(100); {
+	case n < 10:
+		c.command("pause", batch, func(ctx context.Context, p *process, batch string) error {
 			return p.port.Pause(ctx, batch, "", p.now())
 		})
-	case d.chance(0.4):
-		c.command("resume", oneOf(d, c.batches).id, resume)
+	case n < 45:
+		c.command("resume", batch, resume)
+	case n < 50:
+		c.cancel(batch)
+	case n < 62:
+		c.retry(batch)
+	case n < 72:
+		older := d.span(0, jobTimeout)
+		c.command("reconcile", batch, func(ctx context.Context, p *process, _ string) error {
+			_, err := p.Reconcile(ctx, orchestrator.ReconcileOptions{Older: older})
+			return err
+		})
 	}
+}
+
+// cancel ends a batch, or one job of it.
+func (c *clerk) cancel(batch string) {
+	id := jobs.ID{Batch: batch, Row: int64(1 + c.w.dice.upTo(mostRows))}
+	whole := c.w.dice.chance(0.2)
+	c.command("cancel", batch, func(ctx context.Context, p *process, _ string) (err error) {
+		c.w.books.asked(c.w.books.canceled, id, whole)
+		if whole {
+			_, err = orchestrator.CancelBatch(ctx, p.port, batch, orchestrator.SystemClock{})
+		} else {
+			_, err = orchestrator.Cancel(ctx, p.port, []jobs.ID{id}, orchestrator.SystemClock{})
+		}
+		return err
+	})
+}
+
+// retry sends a batch, or one job of it, again.
+func (c *clerk) retry(batch string) {
+	id := jobs.ID{Batch: batch, Row: int64(1 + c.w.dice.upTo(mostRows))}
+	whole := c.w.dice.chance(0.5)
+	states := []jobs.State{jobs.Failed, jobs.TimedOut}
+	if c.w.dice.chance(0.5) {
+		states = append(states, jobs.Canceled)
+	}
+	c.command("retry", batch, func(ctx context.Context, p *process, _ string) (err error) {
+		c.w.books.asked(c.w.books.retried, id, whole)
+		if whole {
+			_, err = orchestrator.RetryBatch(ctx, p.port, p.Orchestrator, batch, states, orchestrator.SystemClock{})
+		} else {
+			_, err = orchestrator.RetryJob(ctx, p.port, p.Orchestrator, id, states, orchestrator.SystemClock{})
+		}
+		return err
+	})
 }
 
 func resume(ctx context.Context, p *process, batch string) error {

@@ -39,6 +39,7 @@ func (w *world) move() {
 		{5, working, func() { oneOf(w.dice, serving).watch() }},
 		{5, working, func() { w.sweepBy(oneOf(w.dice, serving)) }},
 		{1, working, func() { oneOf(w.dice, serving).poll() }},
+		{1, working, func() { p := oneOf(w.dice, serving); p.once("recount", p.RecountOnce) }},
 		{3, true, w.clerk.act},
 		{1, true, w.courier.stray},
 		{10, true, func() { w.pass(w.dice.span(5*time.Millisecond, 400*time.Millisecond)) }},

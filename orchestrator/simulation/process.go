@@ -71,7 +71,7 @@ func (w *world) launch(kind string) *process {
 		w.fail("P2", "the file cannot be opened: %v", err)
 		return nil
 	}
-	p.port = storePort{p.store, &w.stops}
+	p.port = storePort{p.store, &w.stops, w}
 	log := slog.New(traceLog{t: w.trace, from: p.name})
 	p.Orchestrator, err = orchestrator.New(orchestrator.Config{
 		Worker: jobs.Worker{ID: p.name, Role: kind}, Apps: []jobs.App{{ID: "7"}},

@@ -12,6 +12,7 @@ import (
 type storePort struct {
 	jobs.Store
 	stops *stops
+	w     *world
 }
 
 // write stops before a step; the function it returns stops after it.
@@ -113,6 +114,36 @@ func (s storePort) CloseJobs(ctx context.Context, closings []jobs.Closing, at ti
 	return s.Store.CloseJobs(ctx, closings, at)
 }
 
+func (s storePort) Cancel(ctx context.Context, ids []jobs.ID, at time.Time) (jobs.Effects, error) {
+	defer s.write(ctx, "cancel %d, %s", len(ids), ids[0])()
+	return s.Store.Cancel(ctx, ids, at)
+}
+
+func (s storePort) Retry(ctx context.Context, retries []jobs.Retry, at time.Time) (jobs.Effects, error) {
+	defer s.write(ctx, "retry %d, %s", len(retries), retries[0].Job)()
+	return s.Store.Retry(ctx, retries, at)
+}
+
+func (s storePort) ClaimConflicts(ctx context.Context, at, again time.Time, limit int) ([]jobs.Conflict, error) {
+	defer s.write(ctx, "claim conflicts")()
+	return s.Store.ClaimConflicts(ctx, at, again, limit)
+}
+
+func (s storePort) SettleConflicts(ctx context.Context, told []jobs.Conflict) ([]jobs.Conflict, error) {
+	defer s.write(ctx, "settle %d conflicts", len(told))()
+	return s.Store.SettleConflicts(ctx, told)
+}
+
+// Recount also tells the books: nothing but a bug makes counters disagree.
+func (s storePort) Recount(ctx context.Context, batch string, at time.Time) (jobs.Repair, error) {
+	defer s.write(ctx, "recount %s", batch)()
+	repair, err := s.Store.Recount(ctx, batch, at)
+	if len(repair.Wrong) > 0 {
+		s.w.fail("P6", "the counters of batch %s were wrong: %v", batch, repair.Wrong)
+	}
+	return repair, err
+}
+
 func (s storePort) ExtendDeadlines(ctx context.Context, ids []jobs.ID, until time.Time) error {
 	defer s.write(ctx, "extend %d deadlines", len(ids))()
 	return s.Store.ExtendDeadlines(ctx, ids, until)
@@ -166,6 +197,16 @@ func (s storePort) Overdue(ctx context.Context, at time.Time, limit int) ([]jobs
 func (s storePort) PendingBatches(ctx context.Context, before time.Time) (map[string]int, error) {
 	s.read(ctx, "pending batches")
 	return s.Store.PendingBatches(ctx, before)
+}
+
+func (s storePort) Jobs(ctx context.Context, f jobs.JobFilter) ([]jobs.Job, error) {
+	s.read(ctx, "jobs of %s", f.Batch)
+	return s.Store.Jobs(ctx, f)
+}
+
+func (s storePort) Pending(ctx context.Context, batch string, before time.Time, after int64, limit int) ([]jobs.Job, error) {
+	s.read(ctx, "pending of %s", batch)
+	return s.Store.Pending(ctx, batch, before, after, limit)
 }
 
 func (s storePort) Unexplained(ctx context.Context, batch string) (costs, reasons int, err error) {

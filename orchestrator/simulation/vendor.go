@@ -143,6 +143,18 @@ func (v *vendor) byID(id string) *shot {
 	return nil
 }
 
+// of lists the screenshots that a submission ordered.
+func (v *vendor) of(tag string) (ordered []*shot) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, s := range v.shots {
+		if s.tag == tag {
+			ordered = append(ordered, s)
+		}
+	}
+	return ordered
+}
+
 // hasTag is how a listing matches: some vendors know the first tag alone.
 func (v *vendor) hasTag(s *shot, tag string) bool {
 	if v.w.profile.firstTagOnly {

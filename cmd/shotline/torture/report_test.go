@@ -1,0 +1,105 @@
+package torture
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// shown is how many violations of each promise are told in full.
+const shown = 3
+
+// report says how the run went. A failed one is told with everything that was
+// written down about the jobs it failed for, and its folder is kept.
+func (r *rig) report() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l := r.vendor.Ledger()
+	posts := 0
+	for _, c := range l.Creates {
+		for _, d := range c.Deliveries {
+			posts += len(d.Attempts)
+		}
+	}
+	rows := 0
+	for _, b := range r.book.batches {
+		if !b.broken {
+			rows += len(b.rows)
+		}
+	}
+	f := r.figures
+	r.t.Logf("seed %d: %d serves killed, %d started; redis killed %d, flushed %d, paused %d times; %d files with %d rows, %d looks\n"+
+		"%d creates took effect, %d did not; webhooks posted %d times; faults %v\n"+
+		"jobs ended as %v\n"+
+		"faults lasted %s, then everything ended within %s; a serve had at most %d files and %d MiB",
+		r.seed, f.kills, f.starts, f.redisKills, f.redisFlushes, f.redisPauses, len(r.book.batches), rows, f.looks,
+		len(l.Creates), len(l.Refused), posts, l.Fired,
+		f.ends, f.chaos.Round(time.Second/10), f.settling.Round(time.Second/10), f.maxFiles, f.maxMemory>>20)
+	if len(r.violations) == 0 && !r.t.Failed() {
+		_ = os.RemoveAll(r.folder)
+		return
+	}
+	if data, err := json.MarshalIndent(l, "", " "); err == nil {
+		_ = os.WriteFile(filepath.Join(r.folder, "ledger.json"), data, 0o600)
+	}
+	told := map[string]int{}
+	for _, violation := range r.violations {
+		if told[violation.promise]++; told[violation.promise] <= shown {
+			r.t.Errorf("%s is broken for %s: %s%s", violation.promise, violation.subject, violation.text, r.dossier(violation.subject))
+		}
+	}
+	for promise, n := range told {
+		if n > shown {
+			r.t.Errorf("%s is broken %d times more", promise, n-shown)
+		}
+	}
+	for _, p := range r.processes[max(0, len(r.processes)-3):] {
+		r.t.Logf("the last lines of %s:\n%s", p.name, p.tail(12))
+	}
+	r.t.Logf("everything is in %s\nonce more, with the same plan (what the machine makes of it will differ):\n  make torture KILLS=%d SEED=%d",
+		r.folder, *killsFlag, r.seed)
+}
+
+// dossier is everything that is known about one job.
+func (r *rig) dossier(s subject) string {
+	if s.row == 0 {
+		return ""
+	}
+	var text strings.Builder
+	if rows := r.book.rowsOf(s.batch); int(s.row) <= len(rows) {
+		fmt.Fprintf(&text, "\n  row       %+v", rows[s.row-1])
+	}
+	shots := map[string]bool{}
+	for _, c := range r.vendor.Ledger().Creates {
+		if subjectOfTag(submissionTag(c.Tags)) == s {
+			data, _ := json.Marshal(c)
+			fmt.Fprintf(&text, "\n  ledger    %s", data)
+			shots[strconv.FormatInt(c.ID, 10)] = true
+		}
+	}
+	db := r.open()
+	defer db.Close()
+	of := `(SELECT j.seq FROM jobs j JOIN batches b ON b.seq = j.batch_seq WHERE b.id = '` + s.batch + `' AND j.row = ` + strconv.FormatInt(s.row, 10) + `)`
+	for _, table := range []struct{ name, columns, where string }{
+		{"jobs", "state, attempt, lease_owner, lease_until, created_at, submitted_at, closed_at, deadline, screenshot_id, error, closed_by, cost, late, double_charged, conflicts", "seq = " + of},
+		{"submissions", "attempt, extra, screenshot_id, intent_at, sends, open_after, doubt_since, outcome, outcome_by, cost_micros", "job_seq = " + of},
+		{"events", "at, type, attempt", "job_seq = " + of},
+	} {
+		r.each(db, "SELECT "+table.columns+" FROM "+table.name+" WHERE "+table.where, func(cells []string) {
+			fmt.Fprintf(&text, "\n  %-11s", table.name)
+			for i, column := range strings.Split(table.columns, ", ") {
+				fmt.Fprintf(&text, " %s=%q", column, cells[i])
+			}
+		})
+	}
+	r.each(db, "SELECT seq, received_at, disposition, screenshot_id, outcome FROM inbox", func(cells []string) {
+		if shots[cells[3]] {
+			fmt.Fprintf(&text, "\n  inbox     seq %s at %s: %q, %s is %s", cells[0], at(number(cells[1])), cells[2], cells[3], cells[4])
+		}
+	})
+	return text.String()
+}
