@@ -273,4 +273,42 @@ var bugs = []bug{
 	return opened, nil
 `,
 	},
+	{
+		name: "an import is visible before it is complete", promise: "P1", file: "jobs/sqlite/imports.go",
+		from: `	if err := s.markDuplicates(ctx, batch); err != nil {
+		return err
+	}
+	return s.write(ctx, func(t *tx) error {
+`,
+		to: `	defer func() { _ = s.markDuplicates(ctx, batch) }()
+	return s.write(ctx, func(t *tx) error {
+`,
+	},
+	{
+		name: "an older attempt's failure fails the newer one", promise: "P1", file: "jobs/sqlite/close.go",
+		from: `		(j.state IN ('pending', 'submitting', 'timed_out') AND o.attempt = j.attempt)
+`,
+		to: `		(j.state IN ('pending', 'submitting', 'timed_out'))
+`,
+	},
+	{
+		name: "a retried job keeps its old screenshot", promise: "P1", file: "jobs/sqlite/retry.go",
+		from: `	screenshot_id = '', image_url = '', error = '', submitted_at = NULL`,
+		to:   `	image_url = '', error = '', submitted_at = NULL`,
+	},
+	{
+		name: "an older attempt's picture is given up", promise: "P1", file: "jobs/sqlite/close.go",
+		from: `[]string{preferPaid, endSubmissions}`,
+		to:   `[]string{endSubmissions}`,
+	},
+	{
+		name: "a job is canceled while its create is under way", promise: "P3", file: "jobs/sqlite/cancel.go",
+		from: "`(state IN ('queued', 'pending') OR state = 'submitting' AND NOT ` + createUnderWay + `)`",
+		to:   "`(state IN ('queued', 'pending', 'submitting'))`",
+	},
+	{
+		name: "a retry leaves its batch finished", promise: "P6", file: "jobs/sqlite/retry.go",
+		from: "UPDATE batches SET state = 'open', finished_at = NULL\n",
+		to:   "UPDATE batches SET finished_at = NULL\n",
+	},
 }

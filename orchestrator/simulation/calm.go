@@ -22,6 +22,7 @@ func (w *world) settle() {
 	}
 	w.trace.add("the storm is over")
 	w.calm = true
+	w.wake(true)
 	w.queue.setAway(false)
 	w.diskFull.Store(false)
 	w.vendor.away = false

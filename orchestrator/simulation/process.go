@@ -54,6 +54,7 @@ type process struct {
 	dead     atomic.Bool
 	doom     atomic.Int32
 	draining bool
+	stalled  time.Time // until when nothing of it goes on; zero when it does
 	lastPoll time.Time
 
 	mu    sync.Mutex

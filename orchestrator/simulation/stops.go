@@ -65,9 +65,23 @@ func (s *stops) at(ctx context.Context, format string, args ...any) {
 	}
 }
 
-// waiting lists who waits, in an order that does not depend on how the
-// goroutines happened to run.
+// waiting lists who waits and may go on.
 func (s *stops) waiting() []*stop {
+	return slices.DeleteFunc(s.all(), func(each *stop) bool { return !each.process.stalled.IsZero() })
+}
+
+// restart counts the wait of a process's goroutines from now.
+func (s *stops) restart(p *process) {
+	for _, each := range s.all() {
+		if each.process == p {
+			each.since = time.Now()
+		}
+	}
+}
+
+// all lists who waits, in an order that does not depend on how the goroutines
+// happened to run.
+func (s *stops) all() []*stop {
 	synctest.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -86,7 +100,7 @@ func (s *stops) release(which *stop) {
 
 // releaseAll lets everything of a dead process run into its end.
 func (s *stops) releaseAll(dead *process) {
-	for _, each := range s.waiting() {
+	for _, each := range s.all() {
 		if each.process == dead {
 			s.release(each)
 		}

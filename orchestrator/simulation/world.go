@@ -62,6 +62,7 @@ type profile struct {
 	stuckTasks     float64
 	crashes        float64 // of each move
 	dooms          float64 // of each move: a crash around the next commit
+	stalls         float64 // of each move
 	outages        float64
 }
 
@@ -87,6 +88,7 @@ func newProfile(d *dice) profile {
 		stuckTasks:     often(0.1),
 		crashes:        often(0.006),
 		dooms:          often(0.006),
+		stalls:         often(0.01),
 		outages:        often(0.004),
 	}
 }
@@ -155,6 +157,7 @@ func (w *world) storm() {
 			return
 		}
 		w.figures.Moves++
+		w.stall()
 		w.move()
 		w.look()
 	}
@@ -177,7 +180,10 @@ func (w *world) look() {
 		}
 		return false
 	})
-	w.books.look()
+	version := w.books.version
+	if w.books.look(); w.books.version != version {
+		w.books.hold()
+	}
 }
 
 // release lets a process go on, perhaps into a crash around its next commit.
@@ -214,7 +220,7 @@ func (w *world) pass(d time.Duration) {
 func (w *world) serving() []*process {
 	var found []*process
 	for _, p := range w.processes {
-		if !p.draining && !p.isDead() {
+		if !p.draining && !p.isDead() && p.stalled.IsZero() {
 			found = append(found, p)
 		}
 	}
