@@ -8,7 +8,7 @@ import (
 )
 
 // rule is a promise that holds after every commit: its query finds no row, or
-// the names of what breaks it.
+// the names of what breaks it. Its parameter is the newest event of the last time.
 type rule struct{ promise, what, query string }
 
 var rules = []rule{
@@ -19,8 +19,12 @@ var rules = []rule{
 		(SELECT 1 FROM summaries s WHERE s.batch_seq = b.seq AND s.revision = b.summarized)`},
 	{"P2", "lies behind the cursor and was not applied", `SELECT 'delivery ' || i.seq FROM inbox i JOIN submissions s ON s.screenshot_id = i.screenshot_id
 		WHERE i.seq <= (SELECT place FROM cursors WHERE name = 'inbox') AND i.disposition = '' AND i.outcome IN ('done', 'failed') AND s.outcome IS NULL`},
-	{"P1", "timed out before its time", fmt.Sprintf(`SELECT j.seq >> 32 || '-' || (j.seq & 4294967295) FROM jobs j
-		WHERE state = 'timed_out' AND closed_at - submitted_at < %d`, (jobTimeout + deadlineGrace).Milliseconds())},
+	{"P2", "ended in spite of a webhook that was there before", `SELECT b.id || '-' || (e.job_seq & 4294967295) FROM events e
+		JOIN batches b ON b.seq = e.batch_seq JOIN submissions s ON s.job_seq = e.job_seq AND s.attempt = e.attempt
+		JOIN inbox i ON i.screenshot_id = s.screenshot_id AND i.outcome IN ('done', 'failed')
+		WHERE e.seq > ?1 AND e.type IN ('job.timed_out', 'job.canceled') AND i.seq > (SELECT place FROM cursors WHERE name = 'inbox')`},
+	{"P1", "timed out before its time", fmt.Sprintf(`SELECT b.id || '-' || (j.seq & 4294967295) FROM jobs j JOIN batches b ON b.seq = j.seq >> 32
+		WHERE j.state = 'timed_out' AND closed_at - submitted_at < %d`, (jobTimeout + deadlineGrace).Milliseconds())},
 }
 
 // counters compares each counter with a count over the rows, the costs aside:
@@ -58,5 +62,6 @@ func (b *books) hold() {
 		var subject string
 		scan(&i, &subject)
 		b.w.fail(rules[i].promise, "%s %s", subject, rules[i].what)
-	}, always)
+	}, always, b.w.event)
+	b.w.event = b.number(`SELECT coalesce(max(seq), 0) FROM events`)
 }

@@ -84,9 +84,10 @@ var bugs = []bug{
 	{
 		name: "a lost lease is not noticed", promise: "P3", file: "jobs/sqlite/ledger.go",
 		from: `AND lease_owner = ?4 AND lease_until > ?5
-	AND EXISTS`,
-		to: `AND (lease_owner = ?4 OR lease_until > ?5)
-	AND EXISTS`,
+	AND EXISTS (SELECT 1 FROM batches WHERE seq = ?2 >> 32 AND state = 'open')
+	AND NOT EXISTS (SELECT 1 FROM submissions WHERE job_seq = ?2 AND attempt = ?3 AND extra = 0 AND intent_at IS NOT NULL)`,
+		to: `AND ?4 <> '' AND ?5 > 0
+	AND EXISTS (SELECT 1 FROM batches WHERE seq = ?2 >> 32 AND state = 'open')`,
 	},
 	{
 		name: "a refused create leaves its intent open", promise: "P8", file: "jobs/sqlite/ledger.go",
@@ -120,7 +121,7 @@ var bugs = []bug{
 		to:   `0, j.late, j.closed_by,`,
 	},
 	{
-		name: "closures leave the counters alone", promise: "P6", file: "jobs/sqlite/close.go",
+		name: "closures leave the counters alone", promise: "P6, P8", file: "jobs/sqlite/close.go",
 		from: `	if _, err := t.exec(countClosings); err != nil {
 		return fmt.Errorf("count closings: %w", err)
 	}
@@ -181,7 +182,7 @@ var bugs = []bug{
 		to: ``,
 	},
 	{
-		name: "the cursor moves in a transaction of its own", promise: "P2", file: "jobs/sqlite/inbox.go",
+		name: "the cursor moves in a transaction of its own", promise: "P1, P2", file: "jobs/sqlite/inbox.go",
 		from: `	err := s.writeAlone(ctx, func(t *tx) (err error) {
 		applied, err = s.applyNext(t, at, limit)
 		return err
@@ -260,7 +261,7 @@ var bugs = []bug{
 		to: ``,
 	},
 	{
-		name: "a half import is never removed", promise: "P8", file: "orchestrator/sweep.go",
+		name: "a half import is never removed", promise: "P1, P8", file: "orchestrator/sweep.go",
 		from: `		o.removeStaleImports(ctx),
 `,
 		to: ``,
@@ -302,7 +303,7 @@ var bugs = []bug{
 		to:   `[]string{endSubmissions}`,
 	},
 	{
-		name: "a job is canceled while its create is under way", promise: "P3", file: "jobs/sqlite/cancel.go",
+		name: "a job is canceled while its create is under way", promise: "P2, P3", file: "jobs/sqlite/cancel.go",
 		from: "`(state IN ('queued', 'pending') OR state = 'submitting' AND NOT ` + createUnderWay + `)`",
 		to:   "`(state IN ('queued', 'pending', 'submitting'))`",
 	},

@@ -167,6 +167,9 @@ func (p *process) once(name string, do func(context.Context) error) {
 }
 
 func (p *process) closeInbox() {
+	if !p.w.calm && p.w.dice.chance(p.w.profile.sluggish) {
+		return
+	}
 	p.once("close", func(ctx context.Context) error {
 		for {
 			applied, err := p.CloseOnce(ctx)
