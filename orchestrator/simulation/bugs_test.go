@@ -64,10 +64,10 @@ var bugs = []bug{
 	},
 	{
 		name: "the intent is not on disk before its create is sent", promise: "P3", file: "orchestrator/submit.go",
-		from: `	opened, err := o.store.OpenIntent(ctx, lease, now, now.Add(leaseTime))
+		from: `	opened, err := o.store.OpenIntent(ctx, lease, now, now.Add(o.cfg.leaseTime()))
 `,
 		to: `	opened, err := lease, ctx.Err()
-	go func() { _, _ = o.store.OpenIntent(ctx, lease, now, now.Add(leaseTime)) }()
+	go func() { _, _ = o.store.OpenIntent(ctx, lease, now, now.Add(o.cfg.leaseTime())) }()
 `,
 	},
 	{
@@ -296,11 +296,6 @@ var bugs = []bug{
 		name: "a retried job keeps its old screenshot", promise: "P1", file: "jobs/sqlite/retry.go",
 		from: `	screenshot_id = '', image_url = '', error = '', submitted_at = NULL`,
 		to:   `	image_url = '', error = '', submitted_at = NULL`,
-	},
-	{
-		name: "an older attempt's picture is given up", promise: "P1", file: "jobs/sqlite/close.go",
-		from: `[]string{preferPaid, endSubmissions}`,
-		to:   `[]string{endSubmissions}`,
 	},
 	{
 		name: "a job is canceled while its create is under way", promise: "P2, P3", file: "jobs/sqlite/cancel.go",

@@ -6,9 +6,10 @@ import (
 	"time"
 )
 
-// stalls last from little to much longer than a lease.
+// Stalls last for less than a lease, or for much longer.
 const (
-	shortestStall = 5 * time.Second
+	shortestStall = time.Second
+	mediumStall   = 12 * time.Second
 	longestStall  = 70 * time.Second
 )
 
@@ -22,11 +23,18 @@ func (w *world) stall() {
 		return
 	}
 	p := oneOf(w.dice, w.processes)
+	// The intent is where most is at stake.
+	intents := slices.DeleteFunc(w.stops.waiting(), func(s *stop) bool {
+		return !strings.Contains(s.name, ": kept: intent of ") && !strings.Contains(s.name, ": store: intent of ")
+	})
+	if len(intents) > 0 && w.dice.chance(0.7) {
+		p = oneOf(w.dice, intents).process
+	}
 	sends := func(s *stop) bool { return s.process == p && strings.Contains(s.name, ": send create of") }
 	if p.isDead() || !p.stalled.IsZero() || slices.ContainsFunc(w.stops.all(), sends) {
 		return
 	}
-	span := w.dice.span(shortestStall, longestStall)
+	span := oneOf(w.dice, []time.Duration{w.dice.span(shortestStall, mediumStall), w.dice.span(mediumStall, longestStall)})
 	p.stalled = time.Now().Add(span)
 	w.trace.add("%s stalls for %s", p.name, span)
 }
