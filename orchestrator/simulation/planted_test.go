@@ -16,10 +16,12 @@ const (
 	root = "../.."
 	// plantedSeeds is within how many seeds a planted bug has to be caught.
 	plantedSeeds = 200
+	// controlSeeds are played with nothing planted: more than most bugs need.
+	// TestSeeds plays all.
+	controlSeeds = 40
 )
 
-// unlimited seeds are played by a test binary of the changed code until one
-// breaks a promise.
+// broken is how a seed says that it broke a promise.
 var broken = regexp.MustCompile(`seed (\d+) breaks (P\d+): (.*)`)
 
 // violation is what the seeds made of a planted bug.
@@ -28,8 +30,9 @@ type violation struct {
 	promise, what string
 }
 
-// overlay builds the simulation's test binary with one file replaced.
-func overlay(t *testing.T, file, text string) (binary string) {
+// buildWith builds the simulation's test binary with another text in place of
+// one file's. The file itself stays as it is.
+func buildWith(t *testing.T, file, text string) (binary string) {
 	t.Helper()
 	folder := t.TempDir()
 	write := func(name string, data []byte) string {
@@ -50,15 +53,15 @@ func overlay(t *testing.T, file, text string) (binary string) {
 	binary = filepath.Join(folder, "simulation.test")
 	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-ldflags=-s -w", "-overlay", write("overlay.json", replace), "-o", binary, ".")
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%s with the bug in it does not compile: %v\n%s", file, err, out)
+		t.Fatalf("%s does not compile: %v\n%s", file, err, out)
 	}
 	return binary
 }
 
-// first plays seeds until one breaks a promise; nil when none does.
-func firstViolation(t *testing.T, binary string) *violation {
+// firstViolation plays seeds until one breaks a promise; nil when none does.
+func firstViolation(t *testing.T, binary string, seeds int) *violation {
 	t.Helper()
-	run := exec.CommandContext(t.Context(), binary, "-test.run", "^TestSeeds$", "-test.timeout", "2m", "-seeds", strconv.Itoa(plantedSeeds), "-stop")
+	run := exec.CommandContext(t.Context(), binary, "-test.run", "^TestSeeds$", "-test.timeout", "2m", "-seeds", strconv.Itoa(seeds), "-stop")
 	out, err := run.CombinedOutput()
 	if err == nil {
 		return nil
@@ -82,23 +85,30 @@ func firstViolation(t *testing.T, binary string) *violation {
 	return caught
 }
 
-// TestPlantedBugs checks the checker.
+// TestPlantedBugs checks the checker: the same seeds that the code stands break
+// a promise once a bug is in it.
 func TestPlantedBugs(t *testing.T) {
 	slots := make(chan struct{}, 2) // a build and its seeds take all cores
+	t.Run("none", func(t *testing.T) {
+		t.Parallel()
+		slots <- struct{}{}
+		defer func() { <-slots }()
+		file := bugs[0].file
+		if caught := firstViolation(t, buildWith(t, file, read(t, file)), controlSeeds); caught != nil {
+			t.Errorf("without a bug seed %d breaks %s: %s", caught.seed, caught.promise, caught.what)
+		}
+	})
 	for _, planted := range bugs {
 		t.Run(planted.name, func(t *testing.T) {
 			t.Parallel()
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			source, err := os.ReadFile(filepath.Join(root, planted.file))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if n := strings.Count(string(source), planted.from); n != 1 {
+			source := read(t, planted.file)
+			if n := strings.Count(source, planted.from); n != 1 {
 				t.Fatalf("what it replaces stands %d times in %s, not once:\n%s", n, planted.file, planted.from)
 			}
-			binary := overlay(t, planted.file, strings.Replace(string(source), planted.from, planted.to, 1))
-			caught := firstViolation(t, binary)
+			binary := buildWith(t, planted.file, strings.Replace(source, planted.from, planted.to, 1))
+			caught := firstViolation(t, binary, plantedSeeds)
 			if caught == nil {
 				t.Fatalf("%d seeds do not catch it", plantedSeeds)
 			}
@@ -107,5 +117,30 @@ func TestPlantedBugs(t *testing.T) {
 				t.Errorf("seed %d breaks %s, want %s: %s", caught.seed, caught.promise, planted.promise, caught.what)
 			}
 		})
+	}
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestDocListsBugs holds the package comment's list to the table: the names in
+// their order, each behind its promise and the seed that first caught it.
+func TestDocListsBugs(t *testing.T) {
+	line := regexp.MustCompile(`(?m)^//\t *(\d+)  (P\d(?:, P\d)*) +(.*)$`)
+	listed := line.FindAllStringSubmatch(read(t, "orchestrator/simulation/doc.go"), -1)
+	if len(listed) != len(bugs) {
+		t.Fatalf("doc.go lists %d bugs, there are %d", len(listed), len(bugs))
+	}
+	for i, planted := range bugs {
+		seed, _ := strconv.Atoi(listed[i][1])
+		if listed[i][2] != planted.promise || listed[i][3] != planted.name || seed < 1 || seed > plantedSeeds {
+			t.Errorf("doc.go lists %q, want seed, promise and name of %q, %s", listed[i][0], planted.name, planted.promise)
+		}
 	}
 }
