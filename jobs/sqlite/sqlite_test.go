@@ -3,6 +3,7 @@ package sqlite
 import (
 	"flag"
 	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -15,6 +16,13 @@ import (
 // TestMain lets many tests run side by side on any machine: they wait for the
 // disk more than they work. A -parallel on the command line still decides.
 func TestMain(m *testing.M) {
+	if appends := os.Getenv(appendsVariable); appends != "" {
+		if err := appendOneByOne(appends); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic(err)
 	}

@@ -14,6 +14,9 @@ const staleAfter = 16 * time.Minute
 // listing may lag for the settle time, a lost task is replaced after ten seconds.
 const summarizedIn = settle + 15*time.Second
 
+// mostTasks is how many tasks may follow each other without a pause.
+const mostTasks = 500
+
 // settle ends the storm: what was away comes back, one process at least is
 // there, and everything has to come to its end in time.
 func (w *world) settle() {
@@ -22,6 +25,7 @@ func (w *world) settle() {
 	}
 	w.trace.add("the storm is over")
 	w.calm = true
+	w.wake(true)
 	w.queue.setAway(false)
 	w.diskFull.Store(false)
 	w.vendor.away = false
@@ -103,7 +107,10 @@ func (w *world) round(d time.Duration) {
 			w.finishSteps()
 		}
 	}
-	for tasks := w.queue.ready(); len(tasks) > 0 && !w.failed(); tasks = w.queue.ready() {
+	for n, tasks := 0, w.queue.ready(); len(tasks) > 0 && !w.failed(); n, tasks = n+1, w.queue.ready() {
+		if n == mostTasks {
+			w.fail("P8", "%d tasks ran at once, and there are more: %s", n, tasks[0].id)
+		}
 		w.queue.run(tasks[0], oneOf(w.dice, w.serving()))
 		w.finishSteps()
 	}

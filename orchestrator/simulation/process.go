@@ -54,6 +54,7 @@ type process struct {
 	dead     atomic.Bool
 	doom     atomic.Int32
 	draining bool
+	stalled  time.Time // until when nothing of it goes on; zero when it does
 	lastPoll time.Time
 
 	mu    sync.Mutex
@@ -166,6 +167,9 @@ func (p *process) once(name string, do func(context.Context) error) {
 }
 
 func (p *process) closeInbox() {
+	if !p.w.calm && p.w.dice.chance(p.w.profile.sluggish) {
+		return
+	}
 	p.once("close", func(ctx context.Context) error {
 		for {
 			applied, err := p.CloseOnce(ctx)

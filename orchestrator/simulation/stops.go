@@ -29,6 +29,22 @@ type stop struct {
 	open    chan struct{}
 }
 
+// rareSteps are those that come a few times in a run.
+var rareSteps = []string{"open batch ", "save summary ", "retry ", "cancel "}
+
+// commits is 0 where nothing is committed next, 1 where something is, and more
+// where that comes rarely.
+func (s *stop) commits() float64 {
+	_, step, found := strings.Cut(s.name, ": store: ")
+	switch {
+	case !found:
+		return 0
+	case slices.ContainsFunc(rareSteps, func(rare string) bool { return strings.HasPrefix(step, rare) }):
+		return 8
+	}
+	return 1
+}
+
 type activityKey struct{}
 
 // activity is one step of one process that the scheduler has begun.
@@ -65,9 +81,23 @@ func (s *stops) at(ctx context.Context, format string, args ...any) {
 	}
 }
 
-// waiting lists who waits, in an order that does not depend on how the
-// goroutines happened to run.
+// waiting lists who waits and may go on.
 func (s *stops) waiting() []*stop {
+	return slices.DeleteFunc(s.all(), func(each *stop) bool { return !each.process.stalled.IsZero() })
+}
+
+// restart counts the wait of a process's goroutines from now.
+func (s *stops) restart(p *process) {
+	for _, each := range s.all() {
+		if each.process == p {
+			each.since = time.Now()
+		}
+	}
+}
+
+// all lists who waits, in an order that does not depend on how the goroutines
+// happened to run.
+func (s *stops) all() []*stop {
 	synctest.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -86,7 +116,7 @@ func (s *stops) release(which *stop) {
 
 // releaseAll lets everything of a dead process run into its end.
 func (s *stops) releaseAll(dead *process) {
-	for _, each := range s.waiting() {
+	for _, each := range s.all() {
 		if each.process == dead {
 			s.release(each)
 		}

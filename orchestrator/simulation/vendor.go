@@ -96,13 +96,13 @@ func (v *vendor) order(r client.CreateRequest) *shot {
 	}
 	s := &shot{
 		id: strconv.Itoa(1000 + len(v.shots)), tag: tag, tags: slices.Clone(r.Tags), url: r.URL, at: now,
-		visible: now.Add(d.span(0, p.lag)), failed: d.chance(0.25), cost: float64(1 + d.upTo(2)),
+		visible: now.Add(oneOf(d, []time.Duration{p.lag, d.span(0, p.lag)})), failed: d.chance(0.25), cost: float64(1 + d.upTo(2)),
 	}
 	switch {
 	case d.chance(0.06):
 		s.ends = now
 	case d.chance(0.05): // never
-	case d.chance(0.15):
+	case d.chance(p.slow):
 		s.ends = now.Add(d.span(jobTimeout/2, 2*jobTimeout+deadlineGrace))
 	default:
 		s.ends = now.Add(d.span(100*time.Millisecond, 6*time.Second))

@@ -54,6 +54,8 @@ type profile struct {
 	createFaults   float64
 	readFaults     float64
 	cached         float64
+	slow           float64 // screenshots about as long as a deadline
+	sluggish       float64 // of the closer's turns: it does nothing
 	forged         float64
 	dropped        float64
 	delayed        float64
@@ -61,7 +63,8 @@ type profile struct {
 	contradicted   float64
 	stuckTasks     float64
 	crashes        float64 // of each move
-	dooms          float64 // of each move: a crash around the next commit
+	dooms          float64 // of each step of the store: a crash around its commit
+	stalls         float64 // of each move
 	outages        float64
 }
 
@@ -79,6 +82,8 @@ func newProfile(d *dice) profile {
 		createFaults:   often(0.4),
 		readFaults:     often(0.15),
 		cached:         often(0.05),
+		slow:           []float64{0.15, 0.15, 0.6}[d.upTo(3)],
+		sluggish:       often(0.95),
 		forged:         often(0.3),
 		dropped:        often(0.4),
 		delayed:        often(0.3),
@@ -86,7 +91,8 @@ func newProfile(d *dice) profile {
 		contradicted:   often(0.15),
 		stuckTasks:     often(0.1),
 		crashes:        often(0.006),
-		dooms:          often(0.006),
+		dooms:          often(0.02),
+		stalls:         often(0.01),
 		outages:        often(0.004),
 	}
 }
@@ -109,6 +115,7 @@ type world struct {
 	launched  int
 	diskFull  atomic.Bool
 	calm      bool
+	event     int64 // the newest one that the rules have seen
 
 	mu         sync.Mutex
 	violations []Violation
@@ -155,6 +162,7 @@ func (w *world) storm() {
 			return
 		}
 		w.figures.Moves++
+		w.stall()
 		w.move()
 		w.look()
 	}
@@ -177,13 +185,16 @@ func (w *world) look() {
 		}
 		return false
 	})
-	w.books.look()
+	version := w.books.version
+	if w.books.look(); w.books.version != version {
+		w.books.hold()
+	}
 }
 
 // release lets a process go on, perhaps into a crash around its next commit.
 func (w *world) release(s *stop) {
 	w.trace.add("%s", s.name)
-	doomed := !w.calm && w.dice.chance(w.profile.dooms)
+	doomed := !w.calm && w.dice.chance(w.profile.dooms*s.commits())
 	if doomed {
 		s.process.doom.Store(int32(oneOf(w.dice, []doom{beforeCommit, afterCommit})))
 	}
@@ -214,7 +225,7 @@ func (w *world) pass(d time.Duration) {
 func (w *world) serving() []*process {
 	var found []*process
 	for _, p := range w.processes {
-		if !p.draining && !p.isDead() {
+		if !p.draining && !p.isDead() && p.stalled.IsZero() {
 			found = append(found, p)
 		}
 	}

@@ -1,0 +1,68 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"shotline/jobs"
+)
+
+// Set for the process whose system calls are counted: how many deliveries it
+// appends, and to which file.
+const (
+	appendsVariable = "SHOTLINE_TEST_APPENDS"
+	fileVariable    = "SHOTLINE_TEST_FILE"
+)
+
+// appendOneByOne is that process: each append waits for the one before.
+func appendOneByOne(appends string) error {
+	n, err := strconv.Atoi(appends)
+	if err != nil {
+		return err
+	}
+	s, err := Open(context.Background(), os.Getenv(fileVariable))
+	if err != nil {
+		return err
+	}
+	for i := range n {
+		delivery := jobs.Delivery{ReceivedAt: time.Now(), Event: "screenshot.finished", ScreenshotID: fmt.Sprint(i), Outcome: jobs.OutcomeDone}
+		if _, err := s.AppendDelivery(context.Background(), delivery); err != nil {
+			return err
+		}
+	}
+	return s.Close()
+}
+
+// TestAppendsAreSynced counts what the kernel is asked for: each delivery that
+// AppendDelivery answers for has had its own wait for the disk.
+func TestAppendsAreSynced(t *testing.T) {
+	t.Parallel()
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		t.Skip("needs strace, see .ci/deps")
+	}
+	syncs := func(appends int) int {
+		folder := t.TempDir()
+		calls := filepath.Join(folder, "calls")
+		child := exec.CommandContext(t.Context(), strace, "-f", "-qq", "-e", "trace=fsync,fdatasync", "-o", calls, os.Args[0])
+		child.Env = append(os.Environ(), appendsVariable+"="+strconv.Itoa(appends), fileVariable+"="+filepath.Join(folder, "synced.db"))
+		if out, err := child.CombinedOutput(); err != nil {
+			t.Fatalf("%d appends: %v\n%s", appends, err, out)
+		}
+		text, err := os.ReadFile(calls)
+		must(t, err)
+		return bytes.Count(text, []byte("fsync(")) + bytes.Count(text, []byte("fdatasync("))
+	}
+	const appends = 40
+	others := syncs(0)
+	if got := syncs(appends) - others; got < appends {
+		t.Errorf("%d appends, one by one, were synced %d times", appends, got)
+	}
+}

@@ -1,0 +1,310 @@
+package simulation
+
+// bug is one mistake that a programmer could make, planted into the code under
+// test. From stands exactly once in its file.
+type bug struct {
+	name    string // what is broken
+	promise string // which the simulation has to see broken; several: any of them
+	file    string // from the module's root
+	from    string
+	to      string
+}
+
+var bugs = []bug{
+	{
+		name: "a webhook is answered before its commit", promise: "P2", file: "orchestrator/close.go",
+		from: `	if _, err := o.store.AppendDelivery(ctx, d); err != nil {
+		return fmt.Errorf("keep delivery: %w", err)
+	}
+`,
+		to: `	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("keep delivery: %w", err)
+	}
+	go func() { _, _ = o.store.AppendDelivery(context.WithoutCancel(ctx), d) }()
+`,
+	},
+	{
+		name: "a create without an answer is sent again at once", promise: "P3", file: "orchestrator/submit.go",
+		from: `		o.throttle.stumbled()
+		return o.store.Doubt(ctx, []jobs.Lease{lease}, o.clock.Now())
+`,
+		to: `		o.throttle.stumbled()
+		return o.handBack(ctx, []jobs.Lease{lease})
+`,
+	},
+	{
+		name: "the settle time is not waited for", promise: "P3", file: "orchestrator/doubt.go",
+		from: `settledBefore := began.Add(-o.cfg.Settle)`,
+		to:   `settledBefore := began`,
+	},
+	{
+		name: "the settle time counts from the intent", promise: "P3", file: "jobs/sqlite/ledger.go",
+		from: `UPDATE submissions SET doubt_since = ?3, check_at = ?3`,
+		to:   `UPDATE submissions SET doubt_since = intent_at, check_at = ?3`,
+	},
+	{
+		name: "a look-up that failed counts as one that found nothing", promise: "P3", file: "orchestrator/doubt.go",
+		from: `		case err != nil: // this one waits; the others do not wait for it
+			failures = append(failures, err)
+		case !found:
+`,
+		to: `		case !found:
+`,
+	},
+	{
+		name: "a search by URL adopts whatever it finds", promise: "P1", file: "orchestrator/doubt.go",
+		from: `		tags, err := o.adopt(ctx, b, shots)
+		found = found || tags[d.Tag()]
+		left--
+`,
+		to: `		err := o.record(ctx, b, []jobs.Observation{observe(d.Job, d.Attempt, shots[0])})
+		found = true
+		left--
+`,
+	},
+	{
+		name: "the intent is not on disk before its create is sent", promise: "P3", file: "orchestrator/submit.go",
+		from: `	opened, err := o.store.OpenIntent(ctx, lease, now, now.Add(o.cfg.leaseTime()))
+`,
+		to: `	opened, err := lease, ctx.Err()
+	go func() { _, _ = o.store.OpenIntent(ctx, lease, now, now.Add(o.cfg.leaseTime())) }()
+`,
+	},
+	{
+		name: "an ended lease is queued again although its intent is open", promise: "P3", file: "jobs/sqlite/doubts.go",
+		from: `inDoubt, err := t.doubt(l.seq, l.attempt, l.owner, l.until, at)`,
+		to:   `inDoubt, err := false, error(nil)`,
+	},
+	{
+		name: "the lease of another is handed back", promise: "P3", file: "jobs/sqlite/ledger.go",
+		from: `n, err := t.exec(queueAgain, seq, lease.Attempt, lease.Owner, lease.Until.UnixMilli())`,
+		to: `n, err := t.exec(` + "`UPDATE jobs SET state = 'queued', lease_owner = NULL, lease_until = NULL WHERE seq = ? AND state = 'submitting' AND attempt = ?`" + `,
+				seq, lease.Attempt)`,
+	},
+	{
+		name: "a lost lease is not noticed", promise: "P3", file: "jobs/sqlite/ledger.go",
+		from: `AND lease_owner = ?4 AND lease_until > ?5
+	AND EXISTS (SELECT 1 FROM batches WHERE seq = ?2 >> 32 AND state = 'open')
+	AND NOT EXISTS (SELECT 1 FROM submissions WHERE job_seq = ?2 AND attempt = ?3 AND extra = 0 AND intent_at IS NOT NULL)`,
+		to: `AND ?4 <> '' AND ?5 > 0
+	AND EXISTS (SELECT 1 FROM batches WHERE seq = ?2 >> 32 AND state = 'open')`,
+	},
+	{
+		name: "a refused create leaves its intent open", promise: "P8", file: "jobs/sqlite/ledger.go",
+		from: `			if _, err := t.exec(withdrawIntent, seq, lease.Attempt); err != nil {
+				return err
+			}
+`,
+		to: ``,
+	},
+	{
+		name: "the signature is computed and not compared", promise: "P4", file: "receiver/receiver.go",
+		from: `		if err := mark.Verify(b.data); err != nil {
+			return WrongSignature, err
+		}
+`,
+		to: `		_ = mark.Verify(b.data)
+`,
+	},
+	{
+		name: "a result overwrites the end of its job", promise: "P1", file: "jobs/sqlite/close.go",
+		from: `	WHERE o.recorded IS NULL AND o.extra = 0 AND (
+		(j.state IN ('pending', 'submitting', 'timed_out') AND o.attempt = j.attempt)
+`,
+		to: `	WHERE o.extra = 0 AND (
+		(o.attempt = j.attempt)
+`,
+	},
+	{
+		name: "a late result is not told to be late", promise: "P1", file: "jobs/sqlite/close.go",
+		from: `j.state NOT IN ('pending', 'submitting'), j.late, j.closed_by,`,
+		to:   `0, j.late, j.closed_by,`,
+	},
+	{
+		name: "closures leave the counters alone", promise: "P6, P8", file: "jobs/sqlite/close.go",
+		from: `	if _, err := t.exec(countClosings); err != nil {
+		return fmt.Errorf("count closings: %w", err)
+	}
+`,
+		to: ``,
+	},
+	{
+		name: "late results are not counted", promise: "P6", file: "jobs/sqlite/batchend.go",
+		from: `	add("late", "sum(late) - sum(was_late)")
+`,
+		to: ``,
+	},
+	{
+		name: "an adopted job stays counted where it was", promise: "P6", file: "jobs/sqlite/observe.go",
+		from: `			if err := o.moveCount(sight.seq>>32, sight.state, jobs.Pending, 1); err != nil {
+				return err
+			}
+`,
+		to: ``,
+	},
+	{
+		name: "a cost is added each time it is told", promise: "P6", file: "jobs/sqlite/observe.go",
+		from: `AND attempt = ? AND extra = ? AND cost_micros IS NULL`,
+		to:   `AND attempt = ? AND extra = ?`,
+	},
+	{
+		name: "a closure leaves no event", promise: "P1", file: "jobs/sqlite/close.go",
+		from: `	if _, err := t.exec(logClosings, at.UnixMilli()); err != nil {
+		return fmt.Errorf("log closings: %w", err)
+	}
+`,
+		to: ``,
+	},
+	{
+		name: "an unknown screenshot is foreign at once", promise: "P2", file: "jobs/sqlite/inbox.go",
+		from: `WHEN seq > ?1 THEN 'held' ELSE 'foreign' END`,
+		to:   `WHEN seq < ?1 THEN 'held' ELSE 'foreign' END`,
+	},
+	{
+		name: "adoption forgets what was held", promise: "P2", file: "jobs/sqlite/observe.go",
+		from: `	return o.releaseFor(sight.ScreenshotID)
+}
+
+// takeOver`,
+		to: `	return nil
+}
+
+// takeOver`,
+	},
+	{
+		name: "a deadline overtakes the inbox", promise: "P2", file: "jobs/sqlite/deadlines.go",
+		from: `			applied, err := s.applyNext(t, at, -1)
+			if err != nil {
+				return err
+			}
+			stepped = applied.Effects
+`,
+		to: ``,
+	},
+	{
+		name: "the cursor moves in a transaction of its own", promise: "P1, P2", file: "jobs/sqlite/inbox.go",
+		from: `	err := s.writeAlone(ctx, func(t *tx) (err error) {
+		applied, err = s.applyNext(t, at, limit)
+		return err
+	})
+`,
+		to: `	var next inboxRange
+	err := s.writeAlone(ctx, func(t *tx) (err error) {
+		if next, err = t.nextRange(limit); err == nil && next.count > 0 {
+			err = t.moveCursor(next.last)
+		}
+		return err
+	})
+	if err == nil {
+		err = s.writeAlone(ctx, func(t *tx) error {
+			applied = jobs.Applied{Read: next.count, More: next.more}
+			if next.count > 0 {
+				if err := t.applyRange(next, at, &applied); err != nil {
+					return err
+				}
+			}
+			_, err := t.releaseHeld()
+			return err
+		})
+	}
+`,
+	},
+	{
+		name: "the grace after a deadline is not given", promise: "P1", file: "orchestrator/deadline.go",
+		from: `end := j.SubmittedAt.Add(o.jobTimeout(b) + o.cfg.DeadlineGrace)`,
+		to:   `end := j.SubmittedAt.Add(o.jobTimeout(b))`,
+	},
+	{
+		name: "a late result raises no revision", promise: "P5", file: "jobs/sqlite/batchend.go",
+		from: "const reviseBatches = `UPDATE batches SET revision = revision + 1, wake_at = 0",
+		to:   "const reviseBatches = `UPDATE batches SET wake_at = 0",
+	},
+	{
+		name: "a summary counts as told before it is stored", promise: "P5", file: "jobs/sqlite/summaries.go",
+		from: `		told = true
+		_, err = t.exec(` + "`" + `INSERT INTO summaries (batch_seq, revision, at, data) VALUES (?, ?, ?, ?)` + "`" + `,
+			seq, revision, at.UnixMilli(), data)
+		return err
+	})
+`,
+		to: `		told = true
+		return nil
+	})
+	if err == nil && told {
+		err = s.write(ctx, func(t *tx) error {
+			_, err = t.exec(` + "`" + `INSERT INTO summaries (batch_seq, revision, at, data) VALUES ((SELECT seq FROM batches WHERE id = ?), ?, ?, ?)` + "`" + `,
+				batch, revision, at.UnixMilli(), data)
+			return err
+		})
+	}
+`,
+	},
+	{
+		name: "an older summary counts as the newest", promise: "P5", file: "jobs/sqlite/summaries.go",
+		from: `UPDATE batches SET summarized = ?1 WHERE`,
+		to:   `UPDATE batches SET summarized = revision WHERE`,
+	},
+	{
+		name: "a batch finishes while a job is pending", promise: "P6", file: "jobs/sqlite/batchend.go",
+		from: `AND queued = 0 AND submitting = 0 AND pending = 0 AND seq `,
+		to:   `AND queued = 0 AND submitting = 0 AND seq `,
+	},
+	{
+		name: "owed work keeps its generation", promise: "P8", file: "jobs/sqlite/batches.go",
+		from: "const claimWork = `UPDATE batches SET generation = generation + 1, wake_at = ?",
+		to:   "const claimWork = `UPDATE batches SET wake_at = ?",
+	},
+	{
+		name: "a lost deadline is not enqueued again", promise: "P8", file: "orchestrator/sweep.go",
+		from: `		o.enqueueOverdue(ctx),
+`,
+		to: ``,
+	},
+	{
+		name: "a half import is never removed", promise: "P1, P8", file: "orchestrator/sweep.go",
+		from: `		o.removeStaleImports(ctx),
+`,
+		to: ``,
+	},
+	{
+		name: "an import is told to be done although it was not opened", promise: "P1", file: "orchestrator/import.go",
+		from: `	return store.OpenBatch(ctx, batch, clock.Now())
+`,
+		to: `	opened, _ := store.OpenBatch(ctx, batch, clock.Now())
+	return opened, nil
+`,
+	},
+	{
+		name: "an import is visible before it is complete", promise: "P1", file: "jobs/sqlite/imports.go",
+		from: `	if err := s.markDuplicates(ctx, batch); err != nil {
+		return err
+	}
+	return s.write(ctx, func(t *tx) error {
+`,
+		to: `	defer func() { _ = s.markDuplicates(ctx, batch) }()
+	return s.write(ctx, func(t *tx) error {
+`,
+	},
+	{
+		name: "an older attempt's failure fails the newer one", promise: "P1", file: "jobs/sqlite/close.go",
+		from: `		(j.state IN ('pending', 'submitting', 'timed_out') AND o.attempt = j.attempt)
+`,
+		to: `		(j.state IN ('pending', 'submitting', 'timed_out'))
+`,
+	},
+	{
+		name: "a retried job keeps its old screenshot", promise: "P1", file: "jobs/sqlite/retry.go",
+		from: `	screenshot_id = '', image_url = '', error = '', submitted_at = NULL`,
+		to:   `	image_url = '', error = '', submitted_at = NULL`,
+	},
+	{
+		name: "a job is canceled while its create is under way", promise: "P2, P3", file: "jobs/sqlite/cancel.go",
+		from: "`(state IN ('queued', 'pending') OR state = 'submitting' AND NOT ` + createUnderWay + `)`",
+		to:   "`(state IN ('queued', 'pending', 'submitting'))`",
+	},
+	{
+		name: "a retry leaves its batch finished", promise: "P6", file: "jobs/sqlite/retry.go",
+		from: "UPDATE batches SET state = 'open', finished_at = NULL\n",
+		to:   "UPDATE batches SET finished_at = NULL\n",
+	},
+}

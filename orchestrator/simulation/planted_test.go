@@ -1,0 +1,146 @@
+package simulation
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const (
+	// root is the module's, as seen from here.
+	root = "../.."
+	// plantedSeeds is within how many seeds a planted bug has to be caught.
+	plantedSeeds = 200
+	// controlSeeds are played with nothing planted: more than most bugs need.
+	// TestSeeds plays all.
+	controlSeeds = 40
+)
+
+// broken is how a seed says that it broke a promise.
+var broken = regexp.MustCompile(`seed (\d+) breaks (P\d+): (.*)`)
+
+// violation is what the seeds made of a planted bug.
+type violation struct {
+	seed          int
+	promise, what string
+}
+
+// buildWith builds the simulation's test binary with another text in place of
+// one file's. The file itself stays as it is.
+func buildWith(t *testing.T, file, text string) (binary string) {
+	t.Helper()
+	folder := t.TempDir()
+	write := func(name string, data []byte) string {
+		name = filepath.Join(folder, name)
+		if err := os.WriteFile(name, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	original, err := filepath.Abs(filepath.Join(root, file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	replace, err := json.Marshal(map[string]map[string]string{"Replace": {original: write("changed.go", []byte(text))}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	binary = filepath.Join(folder, "simulation.test")
+	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-ldflags=-s -w", "-overlay", write("overlay.json", replace), "-o", binary, ".")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%s does not compile: %v\n%s", file, err, out)
+	}
+	return binary
+}
+
+// firstViolation plays seeds until one breaks a promise; nil when none does.
+func firstViolation(t *testing.T, binary string, seeds int) *violation {
+	t.Helper()
+	run := exec.CommandContext(t.Context(), binary, "-test.run", "^TestSeeds$", "-test.timeout", "2m", "-seeds", strconv.Itoa(seeds), "-stop")
+	out, err := run.CombinedOutput()
+	if err == nil {
+		return nil
+	}
+	if run.ProcessState.ExitCode() != 1 || strings.Contains(string(out), "panic:") {
+		t.Fatalf("the seeds came to no end: %v\n%s", err, out[max(0, len(out)-4000):])
+	}
+	var caught *violation
+	for _, match := range broken.FindAllStringSubmatch(string(out), -1) {
+		seed, err := strconv.Atoi(match[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if caught == nil || seed < caught.seed {
+			caught = &violation{seed, match[2], match[3]}
+		}
+	}
+	if caught == nil {
+		t.Fatalf("the seeds failed without a violation: %v\n%s", err, out)
+	}
+	return caught
+}
+
+// TestPlantedBugs checks the checker: the same seeds that the code stands break
+// a promise once a bug is in it.
+func TestPlantedBugs(t *testing.T) {
+	slots := make(chan struct{}, 2) // a build and its seeds take all cores
+	t.Run("none", func(t *testing.T) {
+		t.Parallel()
+		slots <- struct{}{}
+		defer func() { <-slots }()
+		file := bugs[0].file
+		if caught := firstViolation(t, buildWith(t, file, read(t, file)), controlSeeds); caught != nil {
+			t.Errorf("without a bug seed %d breaks %s: %s", caught.seed, caught.promise, caught.what)
+		}
+	})
+	for _, planted := range bugs {
+		t.Run(planted.name, func(t *testing.T) {
+			t.Parallel()
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			source := read(t, planted.file)
+			if n := strings.Count(source, planted.from); n != 1 {
+				t.Fatalf("what it replaces stands %d times in %s, not once:\n%s", n, planted.file, planted.from)
+			}
+			binary := buildWith(t, planted.file, strings.Replace(source, planted.from, planted.to, 1))
+			caught := firstViolation(t, binary, plantedSeeds)
+			if caught == nil {
+				t.Fatalf("%d seeds do not catch it", plantedSeeds)
+			}
+			t.Logf("seed %d breaks %s: %s", caught.seed, caught.promise, caught.what)
+			if !strings.Contains(planted.promise, caught.promise) {
+				t.Errorf("seed %d breaks %s, want %s: %s", caught.seed, caught.promise, planted.promise, caught.what)
+			}
+		})
+	}
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestDocListsBugs holds the package comment's list to the table: the names in
+// their order, each behind its promise and the seed that first caught it.
+func TestDocListsBugs(t *testing.T) {
+	line := regexp.MustCompile(`(?m)^//\t *(\d+)  (P\d(?:, P\d)*) +(.*)$`)
+	listed := line.FindAllStringSubmatch(read(t, "orchestrator/simulation/doc.go"), -1)
+	if len(listed) != len(bugs) {
+		t.Fatalf("doc.go lists %d bugs, there are %d", len(listed), len(bugs))
+	}
+	for i, planted := range bugs {
+		seed, _ := strconv.Atoi(listed[i][1])
+		if listed[i][2] != planted.promise || listed[i][3] != planted.name || seed < 1 || seed > plantedSeeds {
+			t.Errorf("doc.go lists %q, want seed, promise and name of %q, %s", listed[i][0], planted.name, planted.promise)
+		}
+	}
+}
