@@ -72,6 +72,9 @@ func (s *Store) backup(ctx context.Context, path string, force bool) (made jobs.
 
 // mayBecomeBackup refuses a path that is taken, first of all by ourselves.
 func (s *Store) mayBecomeBackup(path string, force bool) error {
+	if s.isBeside(path) {
+		return fmt.Errorf("%w: SQLite would take it for a part of the database", jobs.ErrInvalid)
+	}
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -91,6 +94,20 @@ func (s *Store) mayBecomeBackup(path string, force bool) error {
 		return fs.ErrExist
 	}
 	return nil
+}
+
+// isBeside reports a name that SQLite gives to files of the database. One that
+// it finds there without needing it, it removes.
+func (s *Store) isBeside(path string) bool {
+	for _, suffix := range []string{"-journal", walSuffix, shmSuffix} {
+		if filepath.Base(path) != filepath.Base(s.path)+suffix {
+			continue
+		}
+		own, err := os.Stat(filepath.Dir(s.path))
+		other, otherErr := os.Stat(filepath.Dir(path))
+		return err == nil && otherErr == nil && os.SameFile(own, other)
+	}
+	return false
 }
 
 // copyTo fills an empty file and checks what it holds then.

@@ -94,6 +94,29 @@ func TestBackupWhileAllGoesOn(t *testing.T) {
 	sound(t, s)
 }
 
+func TestBackupTakesNoNameThatSQLiteUses(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	path := filepath.Join(folder, "a.db")
+	s := openAt(t, path)
+	fill(t, s, "b1", 3)
+	before := names(t, folder)
+	for _, suffix := range []string{"-journal", "-wal", "-shm"} {
+		for _, force := range []bool{false, true} {
+			if _, err := s.Backup(t.Context(), path+suffix, force); !errors.Is(err, jobs.ErrInvalid) {
+				t.Errorf("to a.db%s, force %t: %v", suffix, force, err)
+			}
+		}
+	}
+	if got := names(t, folder); got != before {
+		t.Errorf("left %s, before there was %s", got, before)
+	}
+	other := filepath.Join(t.TempDir(), "a.db-journal")
+	if _, err := s.Backup(t.Context(), other, false); err != nil {
+		t.Errorf("into another folder: %v", err)
+	}
+}
+
 func TestBackupReplacesNothingUnasked(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
