@@ -35,4 +35,6 @@ type Applied struct {
 	Noted   int // events that close nothing
 	Aside   int // put aside because they made the transaction fail
 	More    bool
+
+	Repaired []string // batches whose counters were wrong, so that a result could not be applied
 }

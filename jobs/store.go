@@ -121,7 +121,9 @@ type Inbox interface {
 	// screenshot is held while an open intent (or doubt) is older than its
 	// arrival, and otherwise foreign; held ones that can belong to nobody any
 	// more become foreign, a portion at a time. A delivery that makes the
-	// transaction fail is found by halving and put aside with the error.
+	// transaction fail is found by halving. Where wrong counters of its batch are
+	// the cause they are set right, and it is applied; else it is put aside with
+	// the error.
 	ApplyInbox(ctx context.Context, at time.Time, limit int) (Applied, error)
 	// Deliveries reads the inbox after a place, oldest first, with what became
 	// of each; a delivery beyond the cursor is not applied yet.

@@ -47,6 +47,9 @@ func (o *Orchestrator) CloseOnce(ctx context.Context) (jobs.Applied, error) {
 		return applied, err
 	}
 	o.observer.Applied(applied)
+	for _, batch := range applied.Repaired {
+		o.log.Error("counters were wrong, and kept a result from being applied: repaired", "batch", batch)
+	}
 	if applied.Aside > 0 {
 		o.log.Error("deliveries put aside, see the inbox", "count", applied.Aside)
 	}

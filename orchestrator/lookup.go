@@ -81,10 +81,12 @@ func listingPays(c jobs.Counts, singles int) bool {
 
 // info asks for one screenshot. That the vendor does not know it is no error.
 func (o *Orchestrator) info(ctx context.Context, b jobs.Batch, j jobs.Job) (shot client.Screenshot, known bool, err error) {
-	if err := o.store.CountCalls(ctx, b.ID, 1); err != nil {
-		return shot, false, err
-	}
 	shot, err = o.vendor.Info(ctx, j.ScreenshotID)
+	if !errors.Is(err, ErrNoKey) { // without a key nothing was sent
+		if err := o.store.CountCalls(context.WithoutCancel(ctx), b.ID, 1); err != nil {
+			return shot, false, err
+		}
+	}
 	switch {
 	case errors.Is(err, client.ErrNotFound):
 		return shot, false, nil
@@ -109,13 +111,18 @@ func (o *Orchestrator) list(ctx context.Context, options client.ListOptions, bat
 func (o *Orchestrator) pages(ctx context.Context, batch, what string, page func(offset int) ([]client.Screenshot, error), take func([]client.Screenshot) (bool, error)) error {
 	calls := 0
 	defer func() {
+		if calls == 0 {
+			return
+		}
 		if err := o.store.CountCalls(context.WithoutCancel(ctx), batch, calls); err != nil {
 			o.logError(ctx, "count vendor calls", fmt.Errorf("batch %s: %w", batch, err))
 		}
 	}()
 	for offset := 0; calls < listEnd; {
-		calls++
 		shots, err := page(offset)
+		if !errors.Is(err, ErrNoKey) { // without a key nothing was sent
+			calls++
+		}
 		if err != nil {
 			return o.vendorError(what, err)
 		}

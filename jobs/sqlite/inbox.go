@@ -84,7 +84,16 @@ func (s *Store) applyInbox(ctx context.Context, at time.Time, limit int) (jobs.A
 	}
 	read := applied.Read // how many there were to apply
 	if read <= 1 {
-		return s.putAside(ctx, culprit)
+		repaired, err := s.repairFor(ctx, culprit.last, at)
+		if err != nil {
+			return jobs.Applied{Repaired: repaired}, err
+		}
+		if len(repaired) == 0 {
+			return s.putAside(ctx, culprit)
+		}
+		again, err := s.applyInbox(ctx, at, 1)
+		again.Repaired = append(repaired, again.Repaired...)
+		return again, err
 	}
 	first, err := s.applyInbox(ctx, at, read/2)
 	if err != nil {
@@ -103,6 +112,8 @@ func addApplied(a, b jobs.Applied) jobs.Applied {
 		Noted:   a.Noted + b.Noted,
 		Aside:   a.Aside + b.Aside,
 		More:    b.More,
+
+		Repaired: append(a.Repaired, b.Repaired...),
 	}
 }
 
@@ -252,6 +263,36 @@ func (t *tx) releaseHeld() (int, error) {
 		return 0, fmt.Errorf("release held deliveries: %w", err)
 	}
 	return int(n), nil
+}
+
+// batchesOf are those with a job that a delivery is for.
+const batchesOf = `SELECT DISTINCT b.id FROM inbox i CROSS JOIN submissions s ON s.screenshot_id = i.screenshot_id
+	JOIN batches b ON b.seq = s.job_seq >> 32 WHERE i.seq = ?`
+
+// repairFor recounts the batches that a delivery is for: counters that are too
+// low let no job leave their state, which is no fault of the delivery. It
+// returns those that it set right.
+func (s *Store) repairFor(ctx context.Context, delivery int64, at time.Time) (repaired []string, err error) {
+	var batches []string
+	err = s.read(ctx, func(row scanner) error {
+		var id string
+		err := row.Scan(&id)
+		batches = append(batches, id)
+		return err
+	}, batchesOf, delivery)
+	if err != nil {
+		return nil, err
+	}
+	for _, batch := range batches {
+		repair, err := s.Recount(ctx, batch, at)
+		if err != nil {
+			return repaired, err
+		}
+		if len(repair.Wrong) > 0 {
+			repaired = append(repaired, batch)
+		}
+	}
+	return repaired, nil
 }
 
 // putAside takes the delivery behind the cursor out of the way, with what it

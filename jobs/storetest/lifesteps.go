@@ -107,6 +107,9 @@ func (m *lives) resend(id jobs.ID, attempt int, settled time.Time) {
 }
 
 func (m *lives) observe(said []jobs.Observation, by jobs.Provenance) {
+	if by == jobs.ByPoll {
+		m.apply(len(m.waiting))
+	}
 	var found []finding
 	var toCancel []*life
 	for _, o := range said {

@@ -86,6 +86,22 @@ var recountTests = []test{
 			b.wantWork(b.now, b.now.Add(time.Hour), jobs.Work{Kind: jobs.WorkSummarize, Batch: batch, Revision: 1})
 		}
 	}},
+	{"a counter that is too low keeps no result from being applied", func(b *book) {
+		b.open("b1", pages(3)...)
+		ids := b.pending("b1", 3)
+		b.meddle("b1", jobs.Pending, -3)
+		for _, id := range ids[:2] {
+			b.deliver(shot(id), jobs.OutcomeDone)
+		}
+		applied, err := b.ApplyInbox(b.ctx(), b.now, 100)
+		b.must(err, "apply inbox")
+		wantSame(b, "put aside", applied.Aside, 0)
+		wantSame(b, "repaired", strings.Join(applied.Repaired, " "), "b1")
+		for _, id := range ids[:2] {
+			wantSame(b, "state of "+id.String(), b.job(id).State, jobs.Done)
+		}
+		b.audit()
+	}},
 	{"a batch that finished with an open job opens again", func(b *book) {
 		b.open("b1", pages(3)...)
 		ids := b.pending("b1", 3)
