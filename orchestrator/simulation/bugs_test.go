@@ -240,11 +240,6 @@ var bugs = []bug{
 `,
 	},
 	{
-		name: "an older summary counts as the newest", promise: "P5", file: "jobs/sqlite/summaries.go",
-		from: `UPDATE batches SET summarized = ?1 WHERE`,
-		to:   `UPDATE batches SET summarized = revision WHERE`,
-	},
-	{
 		name: "a batch finishes while a job is pending", promise: "P6", file: "jobs/sqlite/batchend.go",
 		from: `AND queued = 0 AND submitting = 0 AND pending = 0 AND seq `,
 		to:   `AND queued = 0 AND submitting = 0 AND seq `,
