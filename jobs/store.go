@@ -101,7 +101,9 @@ type Ledger interface {
 	//     that has its screenshot id now, is canceled, unless the observation or
 	//     the inbox, which is applied first, brings its result.
 	//
-	// Observations that name no submission are passed over.
+	// Observations that name no submission are passed over. With provenance poll
+	// the inbox is applied first, in the same transaction: a webhook that was
+	// acknowledged is the first word.
 	Observe(ctx context.Context, observations []Observation, by Provenance, at, deadline time.Time) (Effects, error)
 	// CountCalls adds n vendor calls to the batch's total.
 	CountCalls(ctx context.Context, batch string, n int) error
@@ -131,7 +133,8 @@ type Inbox interface {
 //   - the job is pending or submitting, in the attempt that the result is for;
 //   - the job is timed_out in that attempt: done or failed, recorded as late;
 //   - the result is done, for an older attempt, and the newest one ended
-//     failed or timed_out (or ends so later): done, recorded as late.
+//     failed or timed_out (or ends so later): done, recorded as late; of
+//     several older pictures that were told of before, the newest.
 //
 // The result of a double charge's screenshot is recorded and moves nothing: the
 // wanted one decides.
@@ -293,6 +296,9 @@ type Reader interface {
 	Events(ctx context.Context, after int64, limit int) ([]Event, error)
 	// Workers lists workers that were alive at since or later.
 	Workers(ctx context.Context, since time.Time) ([]Worker, error)
+	// Totals sums up all batches. What it costs grows with the number of
+	// batches, of doubts and of held deliveries, and not with that of jobs.
+	Totals(ctx context.Context) (Totals, error)
 	// DataVersion changes whenever anything was committed, by any process.
 	// Nearly free to ask.
 	DataVersion(ctx context.Context) (int64, error)
@@ -309,6 +315,16 @@ type KeptDelivery struct {
 type Row struct {
 	Job
 	Original *Job // the row that a duplicate repeats
+}
+
+// Totals are figures of the whole store.
+type Totals struct {
+	Batches map[BatchState]int64
+	Counts  Counts // of all batches together
+	Doubts  int64  // submissions in doubt now
+	Held    int64  // deliveries held now
+	Inbox   int64  // the newest delivery's place; 0 without one
+	Cursor  int64  // the place up to which deliveries are applied
 }
 
 // Timings are spans from submission to closure.

@@ -46,6 +46,7 @@ func (o *Orchestrator) CloseOnce(ctx context.Context) (jobs.Applied, error) {
 	if err != nil {
 		return applied, err
 	}
+	o.observer.Applied(applied)
 	if applied.Aside > 0 {
 		o.log.Error("deliveries put aside, see the inbox", "count", applied.Aside)
 	}
@@ -56,6 +57,7 @@ func (o *Orchestrator) CloseOnce(ctx context.Context) (jobs.Applied, error) {
 
 // took reacts to what a transaction brought about.
 func (o *Orchestrator) took(e jobs.Effects) {
+	o.observer.Took(e)
 	for _, c := range e.Closed {
 		o.log.Debug("job closed", "job", c.Job.String(), "attempt", c.Attempt, "state", c.State, "by", c.By, "late", c.Late)
 	}

@@ -40,7 +40,7 @@ func (o *Orchestrator) resolveDue(ctx context.Context, now time.Time) (claimed i
 	defer func() {
 		// Also after a look-up that failed. If this fails, the claim ends by itself.
 		if err := o.store.RecheckDoubts(context.WithoutCancel(ctx), doubts, o.clock.Now().Add(doubtEvery)); err != nil {
-			o.log.Warn("set the next look-up of doubts", "error", err)
+			o.logError(ctx, "set the next look-up of doubts", err)
 		}
 	}()
 	byBatch := map[string][]jobs.Submission{}
@@ -90,6 +90,7 @@ func (o *Orchestrator) resend(ctx context.Context, batch string, unsettled []job
 	if err != nil || effects.Requeued == 0 {
 		return err
 	}
+	o.observer.Doubts(0, 0, effects.Requeued)
 	o.log.Info("creates without effect are sent anew", "batch", batch, "count", effects.Requeued)
 	nudge(o.nudgeWatcher)
 	return nil

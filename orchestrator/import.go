@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"shotline/jobs"
@@ -16,6 +17,10 @@ const (
 	importChunk = 1000
 	importPause = 2 * time.Millisecond
 )
+
+// importBeat is how often an import that waits for its input shows that it is
+// alive: only one whose process is gone is left half-way.
+const importBeat = staleImport / 10
 
 // ErrInput: the rows could not be read to their end.
 var ErrInput = errors.New("bad input")
@@ -29,9 +34,21 @@ type Requests interface {
 // ctx included, nothing of the batch stays. Progress, when not nil, is told
 // the number of rows kept so far.
 func Import(ctx context.Context, store jobs.Imports, spec jobs.BatchSpec, requests Requests, clock Clock, progress func(rows int)) (jobs.Batch, error) {
+	ticker := time.NewTicker(importBeat)
+	defer ticker.Stop()
+	return importAlive(ctx, store, spec, requests, clock, progress, ticker.C)
+}
+
+// importAlive shows that it is alive at each beat.
+func importAlive(ctx context.Context, store jobs.Imports, spec jobs.BatchSpec, requests Requests, clock Clock, progress func(rows int), beat <-chan time.Time) (jobs.Batch, error) {
 	if err := store.CreateBatch(ctx, spec, clock.Now()); err != nil {
 		return jobs.Batch{}, fmt.Errorf("import: %w", err)
 	}
+	touching, stop := context.WithCancel(ctx)
+	var toucher sync.WaitGroup
+	defer toucher.Wait()
+	defer stop()
+	toucher.Go(func() { keepTouching(touching, store, spec.ID, clock, beat) })
 	batch, err := importRows(ctx, store, spec.ID, requests, clock, progress)
 	if err != nil {
 		// Also when ctx has ended: what is half done must not stay.
@@ -41,6 +58,18 @@ func Import(ctx context.Context, store jobs.Imports, spec jobs.BatchSpec, reques
 		return jobs.Batch{}, fmt.Errorf("import: %w", err)
 	}
 	return batch, nil
+}
+
+// keepTouching goes on until ctx ends. What it fails at, the next rows tell of.
+func keepTouching(ctx context.Context, store jobs.Imports, batch string, clock Clock, beat <-chan time.Time) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-beat:
+			_ = store.AppendRequests(ctx, batch, nil, clock.Now())
+		}
+	}
 }
 
 func importRows(ctx context.Context, store jobs.Imports, batch string, requests Requests, clock Clock, progress func(rows int)) (jobs.Batch, error) {

@@ -1,10 +1,13 @@
 package orchestrator
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"shotline/jobs"
 )
@@ -29,5 +32,60 @@ func TestFailedImportLeavesNothing(t *testing.T) {
 	}
 	if _, err := r.store.Batch(r.ctx(), rigBatch); err == nil {
 		t.Error("half a batch stayed")
+	}
+}
+
+// slowRows is an input whose second row takes a while.
+type slowRows struct {
+	rows int
+	wait func()
+}
+
+func (s *slowRows) Next() (jobs.Request, error) {
+	s.rows++
+	switch s.rows {
+	case 1:
+		return jobs.Request{Line: 1, URL: "https://a.test/1"}, nil
+	case 2:
+		s.wait()
+		return jobs.Request{Line: 2, URL: "https://a.test/2"}, nil
+	default:
+		return jobs.Request{}, io.EOF
+	}
+}
+
+// touched tells of appends without a row.
+type touched struct {
+	jobs.Imports
+	done chan error
+}
+
+func (s *touched) AppendRequests(ctx context.Context, batch string, rows []jobs.Request, at time.Time) error {
+	err := s.Imports.AppendRequests(ctx, batch, rows, at)
+	if len(rows) == 0 {
+		s.done <- err
+	}
+	return err
+}
+
+func TestAnImportThatWaitsForItsInputIsNotLeftHalfWay(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	beat, store := make(chan time.Time), &touched{r.store, make(chan error)}
+	rows := &slowRows{wait: func() {
+		for range 3 {
+			r.clock.advance(staleImport - time.Second)
+			beat <- time.Time{}
+			r.must(<-store.done)
+			r.sweep()
+		}
+	}}
+	b, err := importAlive(r.ctx(), store, jobs.BatchSpec{ID: rigBatch}, rows, r.clock, nil, beat)
+	r.must(err)
+	if b.Counts.Rows != 2 {
+		t.Errorf("%d rows, want 2", b.Counts.Rows)
+	}
+	if _, err := r.store.Batch(r.ctx(), rigBatch); err != nil {
+		t.Error(err)
 	}
 }

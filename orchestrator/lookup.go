@@ -110,7 +110,7 @@ func (o *Orchestrator) pages(ctx context.Context, batch, what string, page func(
 	calls := 0
 	defer func() {
 		if err := o.store.CountCalls(context.WithoutCancel(ctx), batch, calls); err != nil {
-			o.log.Error("count vendor calls", "batch", batch, "error", err)
+			o.logError(ctx, "count vendor calls", fmt.Errorf("batch %s: %w", batch, err))
 		}
 	}()
 	for offset := 0; calls < listEnd; {
@@ -140,6 +140,7 @@ func (o *Orchestrator) record(ctx context.Context, b jobs.Batch, observations []
 	if err != nil {
 		return err
 	}
+	o.observer.Doubts(0, effects.Adopted, 0)
 	o.took(effects)
 	return nil
 }

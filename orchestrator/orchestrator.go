@@ -117,16 +117,39 @@ func (c Config) leaseTime() time.Duration {
 	return min(2*c.RequestTimeout+10*time.Second, longestLease)
 }
 
-// Parts are what the orchestrator works with. All are required.
-type Parts struct {
-	Store  jobs.Store
-	Vendor Vendor
-	Queue  Queue
-	Clock  Clock
-	Logger *slog.Logger
+// Observer hears of what happened, for metrics. Its methods are called
+// concurrently and must not block.
+type Observer interface {
+	// Took tells what one transaction brought about.
+	Took(jobs.Effects)
+	// Applied tells of one portion of the inbox; its effects were told by Took.
+	Applied(jobs.Applied)
+	// Doubts tells how many submissions came to be in doubt, were found at the
+	// vendor, and were sent anew.
+	Doubts(opened, adopted, resent int)
 }
 
+// Parts are what the orchestrator works with. All but the Observer are required.
+type Parts struct {
+	Store    jobs.Store
+	Vendor   Vendor
+	Queue    Queue
+	Clock    Clock
+	Logger   *slog.Logger
+	Observer Observer // nil: nobody listens
+}
+
+// deaf is the Observer of those who have none.
+type deaf struct{}
+
+func (deaf) Took(jobs.Effects)    {}
+func (deaf) Applied(jobs.Applied) {}
+func (deaf) Doubts(int, int, int) {}
+
 // Orchestrator drives jobs to their end. Safe for concurrent use.
+//
+// It is what it works with, and no more, so that a pass can be a copy over
+// other parts; whatever changes is in what they share.
 type Orchestrator struct {
 	cfg      Config
 	store    jobs.Store
@@ -134,9 +157,15 @@ type Orchestrator struct {
 	queue    Queue
 	clock    Clock
 	log      *slog.Logger
+	observer Observer
+	*shared
+}
+
+// shared is what an orchestrator and its passes have in common.
+type shared struct {
 	throttle *throttle
-	buckets  *buckets
-	turns    *turns
+	buckets  buckets
+	turns    turns
 	unqueued atomic.Bool // the last task could not be enqueued
 
 	strangers    atomic.Int64 // deliveries that moved no job since the last PruneOnce
@@ -144,6 +173,7 @@ type Orchestrator struct {
 	nudgeWatcher chan struct{}
 	nudgeUpkeep  chan struct{}
 
+	damaged  sync.Once // to log that the store is damaged
 	mu       sync.Mutex
 	heard    map[string]time.Time // when a failing step was last logged
 	stop     context.CancelFunc
@@ -160,18 +190,21 @@ func New(cfg Config, p Parts) (*Orchestrator, error) {
 	if p.Store == nil || p.Vendor == nil || p.Queue == nil || p.Clock == nil || p.Logger == nil {
 		return nil, errors.New("orchestrator: a part is missing")
 	}
+	if p.Observer == nil {
+		p.Observer = deaf{}
+	}
 	stopping, stop := context.WithCancel(context.Background())
 	return &Orchestrator{
-		cfg: cfg, store: p.Store, vendor: p.Vendor, queue: p.Queue, clock: p.Clock, log: p.Logger,
-		throttle:     newThrottle(cfg.Concurrency, cfg.Rate, p.Clock),
-		buckets:      &buckets{},
-		turns:        &turns{},
-		nudgeCloser:  make(chan struct{}, 1),
-		nudgeWatcher: make(chan struct{}, 1),
-		nudgeUpkeep:  make(chan struct{}, 1),
-		heard:        map[string]time.Time{},
-		stopping:     stopping,
-		stop:         stop,
+		cfg: cfg, store: p.Store, vendor: p.Vendor, queue: p.Queue, clock: p.Clock, log: p.Logger, observer: p.Observer,
+		shared: &shared{
+			throttle:     newThrottle(cfg.Concurrency, cfg.Rate, p.Clock),
+			nudgeCloser:  make(chan struct{}, 1),
+			nudgeWatcher: make(chan struct{}, 1),
+			nudgeUpkeep:  make(chan struct{}, 1),
+			heard:        map[string]time.Time{},
+			stopping:     stopping,
+			stop:         stop,
+		},
 	}, nil
 }
 
@@ -224,9 +257,16 @@ func (o *Orchestrator) every(ctx context.Context, interval time.Duration, nudged
 
 // logError is the edge where an error of a background step is logged. What
 // comes from stopping is no error. A loop whose step goes on failing, many
-// times a second perhaps, is heard again only after quietTime.
+// times a second perhaps, is heard again only after quietTime; a damaged store,
+// which only people can mend, once.
 func (o *Orchestrator) logError(ctx context.Context, what string, err error) {
 	if err == nil || ctx.Err() != nil {
+		return
+	}
+	if errors.Is(err, jobs.ErrCorrupt) {
+		o.damaged.Do(func() {
+			o.log.Error("nothing is submitted and no webhook taken any more", "found by", what, "error", err)
+		})
 		return
 	}
 	now := o.clock.Now()
@@ -241,11 +281,17 @@ func (o *Orchestrator) logError(ctx context.Context, what string, err error) {
 	}
 }
 
+// Announce records that this worker is alive, by a write as durable as any: it
+// shows whether the store can keep anything now.
+func (o *Orchestrator) Announce(ctx context.Context) error {
+	w := o.cfg.Worker
+	w.SeenAt = o.clock.Now()
+	return o.store.Announce(ctx, w)
+}
+
 func (o *Orchestrator) announceLoop(ctx context.Context) {
 	o.every(ctx, workerBeat, nil, func(ctx context.Context) {
-		w := o.cfg.Worker
-		w.SeenAt = o.clock.Now()
-		o.logError(ctx, "announce worker", o.store.Announce(ctx, w))
+		o.logError(ctx, "announce worker", o.Announce(ctx))
 	})
 	// The loop's context has ended; the farewell has a short time of its own.
 	bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)

@@ -23,16 +23,13 @@ const (
 	limitPause = 2 * time.Minute
 )
 
-// pass is the same orchestrator over the same parts, which keep a record of
+// pass is the same orchestrator over a store and a vendor that keep a record of
 // what is done.
 func (o *Orchestrator) pass(report *Reconciled) (*Orchestrator, *passVendor) {
 	vendor := &passVendor{Vendor: o.vendor, clock: o.clock, throttle: o.throttle, report: report}
-	return &Orchestrator{
-		cfg: o.cfg, store: &passStore{o.store, report}, vendor: vendor, queue: o.queue, clock: o.clock, log: o.log,
-		throttle: o.throttle, buckets: o.buckets, turns: o.turns,
-		nudgeCloser: o.nudgeCloser, nudgeWatcher: o.nudgeWatcher, nudgeUpkeep: o.nudgeUpkeep,
-		heard: map[string]time.Time{}, stopping: o.stopping, stop: o.stop,
-	}, vendor
+	p := *o
+	p.store, p.vendor = &passStore{o.store, report}, vendor
+	return &p, vendor
 }
 
 // passStore records what its pass brought about. One pass uses it at a time,

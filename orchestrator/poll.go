@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"shotline/client"
 	"shotline/jobs"
 )
 
@@ -107,10 +106,7 @@ func (o *Orchestrator) pollBatch(ctx context.Context, batch string, before time.
 	}
 	pending = min(pending, int(b.Counts.Of(jobs.Pending))) // after whoever had the claim before
 	if pending > pollChunk {
-		err = o.list(ctx, client.ListOptions{Tag: jobs.BatchTag(batch)}, batch, func(shots []client.Screenshot) (bool, error) {
-			claim.renew(ctx)
-			return true, o.record(ctx, b, newMatcher(nil).match(shots))
-		})
+		_, err = o.listBatch(ctx, b, claim)
 	} else {
 		var wanted []jobs.Job
 		if wanted, err = o.store.Pending(ctx, batch, before, 0, pollChunk); err == nil {

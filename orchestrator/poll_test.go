@@ -31,9 +31,7 @@ func TestPollingAFewTakesSingleCalls(t *testing.T) {
 	r := newRig(t)
 	r.load(250)
 	r.submitAll()
-	for _, shot := range r.vendor.shots[2:] {
-		r.webhook(shot.ID, jobs.OutcomeDone)
-	}
+	r.webhooks(jobs.OutcomeDone, r.vendor.shots[2:]...)
 	r.vendor.end(client.StatusFinished)
 	before := r.vendor.calls
 	closed, err := r.PollOnce(r.ctx(), 0)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -43,8 +42,6 @@ type Reconciled struct {
 	InDoubt int64 `json:"in_doubt"`
 	Held    int64 `json:"held"`           // deliveries that may belong to a job in doubt
 	Owed    int   `json:"summaries_owed"` // that could not be computed, or another process is at
-
-	touched map[string]bool // batches that something was done in
 }
 
 // Repaired is a batch whose counters were wrong, and what followed.
@@ -72,7 +69,6 @@ func (r *Reconciled) Ended() (n int) {
 func (r *Reconciled) took(e jobs.Effects) {
 	r.Adopted += e.Adopted
 	for _, c := range e.Closed {
-		r.touched[c.Job.Batch] = true
 		switch {
 		case c.Late:
 			r.Late++
@@ -89,9 +85,9 @@ func (r *Reconciled) took(e jobs.Effects) {
 // left that can be done now: it counts what unfinished batches hold, applies
 // the inbox, takes back ended leases, looks up all doubts that are due, asks
 // the vendor about pending jobs, closes what is overdue, has the vendor
-// decide on contradictory results, removes imports that
-// were left half-way and computes summaries. It submits nothing and waits for
-// nothing but a rate limit.
+// decide on contradictory results, removes imports that were left half-way and
+// computes summaries, before which a batch is counted once more. It submits
+// nothing and waits for nothing but a rate limit.
 //
 // It may run beside workers and beside itself: claims keep two from asking the
 // vendor the same, and guarded updates decide. A step that fails does not keep
@@ -99,12 +95,12 @@ func (r *Reconciled) took(e jobs.Effects) {
 // that something owed could not be put right.
 func (o *Orchestrator) Reconcile(ctx context.Context, options ReconcileOptions) (Reconciled, error) {
 	report := Reconciled{
-		Closed:  map[jobs.State]int{jobs.Done: 0, jobs.Failed: 0, jobs.TimedOut: 0},
-		Removed: []string{}, Repaired: []Repaired{}, Busy: []string{}, touched: map[string]bool{},
+		Closed:  map[jobs.State]int{jobs.Done: 0, jobs.Failed: 0, jobs.TimedOut: 0, jobs.Canceled: 0},
+		Removed: []string{}, Repaired: []Repaired{}, Busy: []string{},
 	}
 	for _, batch := range options.Batches {
 		if _, err := o.store.Batch(ctx, batch); err != nil {
-			return report, fmt.Errorf("batch %s: %w", batch, err)
+			return report, err
 		}
 	}
 	p, vendor := o.pass(&report)
@@ -123,7 +119,6 @@ func (o *Orchestrator) Reconcile(ctx context.Context, options ReconcileOptions) 
 	did(p.checkDeadlines(ctx, report.Busy))
 	did(p.checkConflicts(ctx))
 	did(p.removeStaleImports(ctx))
-	did(p.recountAll(ctx, slices.Sorted(maps.Keys(report.touched))))
 	did(p.summarizeAll(ctx, options))
 	did(p.leftOver(ctx, &report))
 	return report, joined(ctx, failures, vendor.away)
@@ -134,6 +129,11 @@ func (o *Orchestrator) Reconcile(ctx context.Context, options ReconcileOptions) 
 func joined(ctx context.Context, failures []error, away error) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("interrupted: %w", err)
+	}
+	for _, err := range failures {
+		if errors.Is(err, jobs.ErrCorrupt) {
+			return err // every step meets it, and nothing else matters
+		}
 	}
 	if away != nil {
 		failures = slices.DeleteFunc(failures, func(err error) bool {

@@ -155,7 +155,7 @@ func TestReconcilePutsEverythingRight(t *testing.T) {
 	got := fmt.Sprint(report.Deliveries, report.Requeued, report.Doubted, report.Adopted, report.Resent, report.Closed, report.Flawed,
 		report.Summaries, report.Removed, report.Queued, report.InDoubt, report.Pending, report.Held)
 	// The third job of b1 is beyond its time; the second doubt is not settled yet.
-	want := fmt.Sprint(2, 1, 2, 1, 0, map[jobs.State]int{jobs.Done: 1, jobs.Failed: 1, jobs.TimedOut: 1}, 2,
+	want := fmt.Sprint(2, 1, 2, 1, 0, map[jobs.State]int{jobs.Done: 1, jobs.Failed: 1, jobs.TimedOut: 1, jobs.Canceled: 0}, 2,
 		2, []string{"half"}, 2, 1, 1, 1)
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)

@@ -65,7 +65,10 @@ type retrier struct {
 func RetryBatch(ctx context.Context, store Retries, asker Asker, batch string, states []jobs.State, clock Clock) (Retried, error) {
 	r := retrier{store: store, asker: asker, clock: clock}
 	var err error
-	if r.batch, err = store.Batch(ctx, batch); err != nil {
+	if r.batch, err = store.Batch(ctx, batch); err == nil && r.batch.State == jobs.BatchImporting {
+		err = fmt.Errorf("%w: it is importing", jobs.ErrState)
+	}
+	if err != nil {
 		return r.Retried, fmt.Errorf("retry batch %s: %w", batch, err)
 	}
 	filter := jobs.JobFilter{Batch: batch, States: states, Limit: retryPage}

@@ -31,6 +31,16 @@ func (r *rig) retry(asker Asker, want Retried, wantErr error) {
 	}
 }
 
+func TestRetrySparesWhatIsImporting(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.must(r.store.CreateBatch(r.ctx(), jobs.BatchSpec{ID: rigBatch}, r.clock.Now()))
+	_, err := RetryBatch(r.ctx(), r.store, nil, rigBatch, jobs.Retriable, r.clock)
+	if !errors.Is(err, jobs.ErrState) {
+		t.Errorf("retried a batch that is importing: %v", err)
+	}
+}
+
 func TestTheVendorIsAskedBeforeARetry(t *testing.T) {
 	t.Parallel()
 	stumble := func(id string) error {

@@ -2,10 +2,12 @@ package orchestrator
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,7 +18,14 @@ import (
 	"shotline/jobs/sqlite"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain lets many tests run side by side on any machine: they wait for the
+// disk more than they work. A -parallel on the command line still decides.
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // rig is an orchestrator over a real store, with a vendor, a queue and a clock
 // that do as they are told. Nothing runs by itself: tests call the steps.
@@ -31,7 +40,12 @@ type rig struct {
 
 func newRig(t *testing.T, change ...func(*Config)) *rig {
 	t.Helper()
-	r := &rig{t: t, vendor: &fakeVendor{}, queue: &fakeQueue{}, clock: newFakeClock(), path: filepath.Join(t.TempDir(), "rig.db")}
+	return newRigAt(t, filepath.Join(t.TempDir(), "rig.db"), change...)
+}
+
+func newRigAt(t *testing.T, path string, change ...func(*Config)) *rig {
+	t.Helper()
+	r := &rig{t: t, vendor: &fakeVendor{}, queue: &fakeQueue{}, clock: newFakeClock(), path: path}
 	r.Orchestrator = r.another("worker1", change...)
 	return r
 }
@@ -126,14 +140,34 @@ func (r *rig) webhook(screenshot string, outcome jobs.Outcome) {
 	r.must(err)
 }
 
-// webhooks delivers the same result of all screenshots at once.
-func (r *rig) webhooks(outcome jobs.Outcome) {
+// webhooks delivers the same result of screenshots, of all unless some are
+// named, at once.
+func (r *rig) webhooks(outcome jobs.Outcome, shots ...client.Screenshot) {
 	r.t.Helper()
-	for _, shot := range r.vendor.shots {
-		r.must(r.Keep(r.ctx(), jobs.Delivery{ReceivedAt: r.clock.Now(), Event: "screenshot", ScreenshotID: shot.ID, Outcome: outcome, Body: []byte("{}")}))
+	if len(shots) == 0 {
+		shots = r.vendor.shots
 	}
+	deliveries := make([]jobs.Delivery, len(shots))
+	for i, shot := range shots {
+		deliveries[i] = jobs.Delivery{ReceivedAt: r.clock.Now(), Event: "screenshot", ScreenshotID: shot.ID, Outcome: outcome, Body: []byte("{}")}
+	}
+	r.keep(deliveries)
 	_, err := r.CloseOnce(r.ctx())
 	r.must(err)
+}
+
+// keep has deliveries come at the same time, so that they share commits.
+func (r *rig) keep(deliveries []jobs.Delivery) {
+	r.t.Helper()
+	var keeping sync.WaitGroup
+	for _, d := range deliveries {
+		keeping.Go(func() {
+			if err := r.Keep(r.ctx(), d); err != nil {
+				r.t.Error(err)
+			}
+		})
+	}
+	keeping.Wait()
 }
 
 // expect compares the states of all rows of b1, and the counters with a count

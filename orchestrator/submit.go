@@ -134,19 +134,21 @@ func (o *Orchestrator) mayStart(ctx context.Context, s *slice) bool {
 // by the lease's end. It holds a slot of the throttle and gives it back.
 func (o *Orchestrator) submit(ctx context.Context, s *slice, lease jobs.Lease) {
 	ctx = context.WithoutCancel(ctx)
-	log := o.log.With("job", lease.Job.ID.String(), "attempt", lease.Attempt)
 
 	now := o.clock.Now()
 	opened, err := o.store.OpenIntent(ctx, lease, now, now.Add(o.cfg.leaseTime()))
 	if err != nil {
+		lost := errors.Is(err, jobs.ErrLeaseLost)
+		if !lost {
+			s.halted.Store(true) // the store is in trouble, and the others would only meet the same
+		}
 		o.throttle.released()
-		if errors.Is(err, jobs.ErrLeaseLost) {
-			// Its batch may have been paused: a lease that is still ours goes back.
-			err = o.handBack(ctx, []jobs.Lease{lease})
+		// Nothing was sent. Even a lost lease may be ours, of a paused batch.
+		back := o.handBack(ctx, []jobs.Lease{lease})
+		if lost {
+			err = back
 		}
-		if err != nil {
-			log.Error("open intent", "error", err)
-		}
+		o.logError(ctx, "open intent", err)
 		return
 	}
 	lease = opened
@@ -161,7 +163,7 @@ func (o *Orchestrator) submit(ctx context.Context, s *slice, lease jobs.Lease) {
 	if err != nil {
 		// The intent stays open; when the lease ends the job is in doubt and
 		// will be looked up.
-		log.Error("record the create's answer", "error", err)
+		o.logError(ctx, "record the create's answer", fmt.Errorf("job %s: %w", lease.Job.ID, err))
 	}
 }
 
@@ -195,7 +197,7 @@ func (o *Orchestrator) create(ctx context.Context, s *slice, lease jobs.Lease) e
 	case errors.As(err, &doubt): // before what it may wrap
 		o.log.Warn("create in doubt", "job", id.String(), "error", err)
 		o.throttle.stumbled()
-		return o.store.Doubt(ctx, []jobs.Lease{lease}, o.clock.Now())
+		return o.doubt(ctx, lease)
 	case errors.As(err, &limited):
 		if until, began := o.throttle.troubled(limited.Delay); began {
 			o.log.Warn("the vendor limits our rate, sending pauses", "until", until)
@@ -216,7 +218,7 @@ func (o *Orchestrator) create(ctx context.Context, s *slice, lease jobs.Lease) e
 			// An earlier create of this submission may have taken effect after
 			// all: before the job fails, the vendor is asked once more.
 			o.log.Warn("create refused after an earlier one was in doubt", "job", id.String(), "error", err)
-			return o.store.Doubt(ctx, []jobs.Lease{lease}, o.clock.Now())
+			return o.doubt(ctx, lease)
 		}
 		return o.closeRefused(ctx, lease, refused.Error())
 	default:
@@ -224,6 +226,15 @@ func (o *Orchestrator) create(ctx context.Context, s *slice, lease jobs.Lease) e
 		o.throttle.released()
 		return o.closeRefused(ctx, lease, err.Error())
 	}
+}
+
+// doubt leaves it to later look-ups whether the create took effect.
+func (o *Orchestrator) doubt(ctx context.Context, lease jobs.Lease) error {
+	err := o.store.Doubt(ctx, []jobs.Lease{lease}, o.clock.Now())
+	if err == nil {
+		o.observer.Doubts(1, 0, 0)
+	}
+	return err
 }
 
 // concernsAll reports a refusal that no other job would escape: a wrong key,

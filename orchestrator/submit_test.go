@@ -143,11 +143,13 @@ func TestUnreachableVendorCostsNothing(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, one)
 	r.load(1)
-	r.vendor.script(notSent)
+	r.vendor.script(notSent, notSent, notSent, notSent) // pauses of more than a slice
 	r.submitAll()
 	r.expect(map[jobs.State]int64{jobs.Queued: 1})
-	r.clock.advance(topPause)
-	r.submitAll()
+	for range 4 {
+		r.clock.advance(topPause)
+		r.submitAll()
+	}
 	r.expect(map[jobs.State]int64{jobs.Pending: 1})
 	if got := len(r.vendor.shots); got != 1 {
 		t.Errorf("%d screenshots, want 1", got)
@@ -361,4 +363,8 @@ type deadAfterIntent struct{ jobs.Store }
 func (s *deadAfterIntent) OpenIntent(ctx context.Context, lease jobs.Lease, at, until time.Time) (jobs.Lease, error) {
 	_, err := s.Store.OpenIntent(ctx, lease, at, until)
 	return lease, errors.Join(err, errors.New("the process is gone"))
+}
+
+func (s *deadAfterIntent) Requeue(context.Context, []jobs.Lease, time.Time) (jobs.Effects, error) {
+	return jobs.Effects{}, errors.New("the process is gone")
 }

@@ -53,7 +53,7 @@ func (o *Orchestrator) SummarizeBatch(ctx context.Context, batch string) error {
 	if b, err = o.store.Batch(ctx, batch); err != nil || !owesSummary(b) {
 		return err
 	}
-	err = o.explainInTime(ctx, b)
+	err = o.explainInTime(ctx, b, claim)
 	now := o.clock.Now()
 	switch {
 	case err == nil:
@@ -69,6 +69,11 @@ func (o *Orchestrator) SummarizeBatch(ctx context.Context, batch string) error {
 	s, err := summary.Compute(ctx, o.store, batch, now)
 	if err != nil {
 		return fmt.Errorf("summarize batch %s: %w", batch, err)
+	}
+	// A retry or a late result in between: what was read may be half of this
+	// revision and half of the next, which has its own summary.
+	if b, err = o.store.Batch(ctx, batch); err != nil || !owesSummary(b) || b.Revision != s.Revision {
+		return err
 	}
 	data, err := s.Encode()
 	if err != nil {
@@ -90,21 +95,21 @@ func owesSummary(b jobs.Batch) bool {
 }
 
 // explainInTime leaves half of the task's time to the summary itself.
-func (o *Orchestrator) explainInTime(ctx context.Context, b jobs.Batch) error {
+func (o *Orchestrator) explainInTime(ctx context.Context, b jobs.Batch, claim *claim) error {
 	if end, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/2)
 		defer cancel()
 	}
-	return o.explain(ctx, b)
+	return o.explain(ctx, b, claim)
 }
 
 // explain fills in costs and reasons: all screenshots of the batch when costs
 // are unknown, only its failures when just reasons are. A vendor may match a
 // screenshot's first tag alone: where the batch's tag shows nothing, as many of
 // the account's newest screenshots are gone through as the batch could fill.
-func (o *Orchestrator) explain(ctx context.Context, b jobs.Batch) error {
-	x := explanation{Orchestrator: o, batch: b}
+func (o *Orchestrator) explain(ctx context.Context, b jobs.Batch, claim *claim) error {
+	x := explanation{Orchestrator: o, batch: b, claim: claim}
 	take := func(shots []client.Screenshot) (bool, error) { return x.take(ctx, shots) }
 	if err := x.count(ctx); err != nil || x.complete() {
 		return err
@@ -140,6 +145,7 @@ func (o *Orchestrator) explain(ctx context.Context, b jobs.Batch) error {
 type explanation struct {
 	*Orchestrator
 	batch          jobs.Batch
+	claim          *claim
 	costs, reasons int  // missing
 	pages, next    int  // seen, and at which to count again
 	most           int  // pages to be seen at the most; 0: all
@@ -157,6 +163,7 @@ func (x *explanation) count(ctx context.Context) (err error) {
 
 // take records a page and reports whether more are needed.
 func (x *explanation) take(ctx context.Context, shots []client.Screenshot) (more bool, err error) {
+	x.claim.renew(ctx)
 	x.counted = false
 	observations := newMatcher(nil).match(shots)
 	if err := x.record(ctx, x.batch, observations); err != nil {

@@ -53,6 +53,48 @@ func TestSummaryAndTheVendor(t *testing.T) {
 	}
 }
 
+func TestSummaryWaitsForAListingThatLags(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		catchesUp bool
+		after     time.Duration // the second try
+		told      int
+		cost      float64
+	}{
+		"behind still":      {false, listAgain, 0, 1},
+		"catches up":        {true, listAgain, 1, 2},
+		"behind the settle": {false, 10 * time.Second, 1, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			r.load(2)
+			r.vendor.costless = true
+			r.submitAll()
+			r.vendor.end(client.StatusFinished)
+			r.webhooks(jobs.OutcomeDone)
+			r.vendor.lagging = r.vendor.shots[0].ID
+			r.must(r.SummarizeBatch(r.ctx(), rigBatch))
+			if b := r.batch(); b.Summarized != 0 {
+				t.Error("the batch was summed up although the listing lags")
+			}
+			if test.catchesUp {
+				r.vendor.lagging = ""
+			}
+			r.queue.take()
+			r.clock.advance(test.after)
+			r.sweep()
+			if got := r.queue.take(); len(got) == 0 || !strings.HasPrefix(got[len(got)-1], "summary") {
+				t.Errorf("enqueued %q, want the summary again", got)
+			}
+			r.must(r.SummarizeBatch(r.ctx(), rigBatch))
+			if b := r.batch(); b.Summarized != test.told || b.Counts.Cost == nil || *b.Counts.Cost != test.cost {
+				t.Errorf("summarized %d, counts %+v; want %d and %g credits", b.Summarized, b.Counts, test.told, test.cost)
+			}
+		})
+	}
+}
+
 func TestSummaryDoesWithoutAnAnswerThatTakesTooLong(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -148,5 +190,53 @@ func TestSummaryFindsADoubleCharge(t *testing.T) {
 	r.must(r.SummarizeBatch(r.ctx(), rigBatch))
 	if b := r.batch(); b.Counts.DoubleCharged != 1 || *b.Counts.Cost != 2 || b.Summarized != 1 {
 		t.Errorf("double charged %d, cost %v, summarized %d; want 1, 2, 1", b.Counts.DoubleCharged, *b.Counts.Cost, b.Summarized)
+	}
+}
+
+func TestABatchThatOpensAgainMeanwhileIsNotSummarized(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.load(2)
+	r.submitAll()
+	r.webhook(r.vendor.shots[0].ID, jobs.OutcomeDone)
+	r.webhook(r.vendor.shots[1].ID, jobs.OutcomeFailed)
+	r.vendor.end(client.StatusFinished, r.vendor.shots[0].ID)
+	r.vendor.end(client.StatusError, r.vendor.shots[1].ID)
+	r.vendor.onList = func(context.Context) error {
+		r.vendor.onList = nil
+		_, err := RetryBatch(r.ctx(), r.store, r.Orchestrator, rigBatch, []jobs.State{jobs.Failed}, r.clock)
+		return err
+	}
+	r.must(r.SummarizeBatch(r.ctx(), rigBatch))
+	if revision, data, err := r.store.Summary(r.ctx(), rigBatch); err != nil || revision != 0 {
+		t.Errorf("summary %d of an open batch: %s, %v", revision, data, err)
+	}
+	r.submitAll()
+	r.vendor.end(client.StatusFinished, r.vendor.shots[2].ID)
+	r.webhook(r.vendor.shots[2].ID, jobs.OutcomeDone)
+	r.must(r.SummarizeBatch(r.ctx(), rigBatch))
+	if b := r.batch(); b.Revision != 2 || b.Summarized != 2 {
+		t.Errorf("revision %d, summarized %d", b.Revision, b.Summarized)
+	}
+}
+
+func TestALongListingForASummaryIsAskedForByOneProcess(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	other := r.another("worker2")
+	r.load(listPage * 3)
+	r.vendor.costless = true
+	r.submitAll()
+	r.vendor.end(client.StatusFinished)
+	r.webhooks(jobs.OutcomeDone)
+	lists := 0
+	r.vendor.onList = func(context.Context) error {
+		lists++
+		r.clock.advance(claimAgain * 2 / 3)
+		return other.SummarizeBatch(r.ctx(), rigBatch)
+	}
+	r.must(r.SummarizeBatch(r.ctx(), rigBatch))
+	if b := r.batch(); lists != 3 || b.Summarized != 1 {
+		t.Errorf("%d pages were asked for, want 3; summarized %d", lists, b.Summarized)
 	}
 }

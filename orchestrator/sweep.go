@@ -14,6 +14,7 @@ const (
 	// enqueued anew under the next generation.
 	claimAgain = 10 * time.Second
 	watchEvery = 50 * time.Millisecond
+	watchAgain = time.Second // after trouble
 	sweepTick  = "sweep"
 	leaseChunk = 1000
 )
@@ -31,12 +32,19 @@ func (o *Orchestrator) sweepLoop(ctx context.Context) {
 // something, such as a new batch, and enqueues what it owes.
 func (o *Orchestrator) watchLoop(ctx context.Context) {
 	seen := int64(-1)
+	var again time.Time
 	o.every(ctx, watchEvery, o.nudgeWatcher, func(ctx context.Context) {
+		if o.clock.Now().Before(again) {
+			return
+		}
 		version, err := o.store.DataVersion(ctx)
 		if err == nil && version != seen {
 			if err = o.WatchOnce(ctx); err == nil {
 				seen = version
 			}
+		}
+		if err != nil {
+			again = o.clock.Now().Add(watchAgain)
 		}
 		o.logError(ctx, "watch for work", err)
 	})
@@ -67,6 +75,7 @@ func (o *Orchestrator) SweepOnce(ctx context.Context) error {
 // how many.
 func (o *Orchestrator) expireLeases(ctx context.Context) (expired int, err error) {
 	requeued, doubted, err := o.store.ExpireLeases(ctx, o.clock.Now(), leaseChunk)
+	o.observer.Doubts(doubted, 0, 0)
 	if requeued+doubted > 0 {
 		o.log.Info("leases expired", "requeued", requeued, "in_doubt", doubted)
 	}

@@ -76,11 +76,11 @@ func TestRestOfABatchGoesOnSoonAfterTheQueueIsBack(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, one)
 	r.load(3)
-	r.vendor.script(rateLimited(time.Second))
+	r.vendor.script(rateLimited(2 * sliceTime))
 	r.queue.away = true
 	r.submitAll() // the vendor's pause begins, and the rest cannot be enqueued
 	r.queue.away = false
-	r.clock.advance(time.Second + r.cfg.SweepEvery)
+	r.clock.advance(2*sliceTime + r.cfg.SweepEvery)
 	r.sweep()
 	if got := r.queue.take(); len(got) != 1 || !strings.HasPrefix(got[0], "submit") {
 		t.Errorf("enqueued %q, want the submission", got)

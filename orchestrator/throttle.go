@@ -34,6 +34,7 @@ type throttle struct {
 	limit      float64
 	slowStart  bool
 	inUse      int
+	seen       time.Time // by the clock, the last time it was asked
 	pauseUntil time.Time
 	pauseNext  time.Duration
 	before     *bounds         // what the trouble of the latest pause took back; nil when judged
@@ -60,11 +61,22 @@ func newThrottle(concurrency int, perSecond float64, clock Clock) *throttle {
 	return t
 }
 
+// now is called with the lock held. A clock that was set back takes the end of a
+// pause with it: hours must not become of seconds.
+func (t *throttle) now() time.Time {
+	now := t.clock.Now()
+	if now.Before(t.seen) {
+		t.pauseUntil = t.pauseUntil.Add(now.Sub(t.seen))
+	}
+	t.seen = now
+	return now
+}
+
 // width is how many creates may be under way at once.
 func (t *throttle) width() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.judge(t.clock.Now())
+	t.judge(t.now())
 	return int(t.limit)
 }
 
@@ -72,7 +84,8 @@ func (t *throttle) width() int {
 func (t *throttle) paused() (time.Time, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.pauseUntil, t.clock.Now().Before(t.pauseUntil)
+	now := t.now()
+	return t.pauseUntil, now.Before(t.pauseUntil)
 }
 
 // acquire waits for a slot and for the rate. Every nil result must be followed
@@ -98,7 +111,7 @@ func (t *throttle) acquire(ctx context.Context) error {
 // of others.
 func (t *throttle) takeSlot(ctx context.Context) error {
 	t.mu.Lock()
-	t.judge(t.clock.Now())
+	t.judge(t.now())
 	if len(t.waiting) == 0 && t.inUse < int(t.limit) {
 		t.inUse++
 		t.mu.Unlock()
@@ -159,7 +172,7 @@ func (t *throttle) grow() {
 func (t *throttle) troubled(delay time.Duration) (until time.Time, began bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	now := t.clock.Now()
+	now := t.now()
 	t.judge(now)
 	began = !now.Before(t.pauseUntil)
 	if !began {

@@ -35,6 +35,21 @@ func TestThrottleGrowsWithSuccessAndShrinksWithTrouble(t *testing.T) {
 	}
 }
 
+func TestAClockThatIsSetBackDoesNotProlongAPause(t *testing.T) {
+	t.Parallel()
+	clock := newFakeClock()
+	th := newThrottle(0, 0, clock)
+	th.pauseFor(10 * time.Second)
+	clock.advance(3*time.Second - time.Hour)
+	if until, paused := th.paused(); !paused || until.Sub(clock.Now()) > 10*time.Second {
+		t.Errorf("paused %t until %s from now, want at most the ten seconds asked for", paused, until.Sub(clock.Now()))
+	}
+	clock.advance(10 * time.Second)
+	if _, paused := th.paused(); paused {
+		t.Error("the pause does not end")
+	}
+}
+
 // burst sends as many creates as may be under way, has them answered in the
 // given order (true: well) and lets the pause pass that this may have caused.
 func burst(t *testing.T, th *throttle, clock *fakeClock, well func(i, n int) bool) (accepted, limited int) {

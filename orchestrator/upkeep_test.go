@@ -91,13 +91,14 @@ func TestAJobThatItsBatchForgotIsBroughtToItsEnd(t *testing.T) {
 // them.
 func (r *rig) strangers(n int) {
 	r.t.Helper()
-	for i := range n {
-		d := jobs.Delivery{ReceivedAt: r.clock.Now(), Event: "screenshot.completed", ScreenshotID: fmt.Sprint("x", i), Outcome: jobs.OutcomeDone, Body: []byte("{}")}
+	deliveries := make([]jobs.Delivery, n)
+	for i := range deliveries {
+		deliveries[i] = jobs.Delivery{ReceivedAt: r.clock.Now(), Event: "screenshot.completed", ScreenshotID: fmt.Sprint("x", i), Outcome: jobs.OutcomeDone, Body: []byte("{}")}
 		if i%2 == 0 {
-			d = jobs.Delivery{ReceivedAt: r.clock.Now(), Event: "app.upload.finished", Body: []byte("{}")}
+			deliveries[i] = jobs.Delivery{ReceivedAt: r.clock.Now(), Event: "app.upload.finished", Body: []byte("{}")}
 		}
-		r.must(r.Keep(r.ctx(), d))
 	}
+	r.keep(deliveries)
 	for {
 		applied, err := r.CloseOnce(r.ctx())
 		r.must(err)

@@ -38,13 +38,25 @@ const (
 // payload is both documented dialects. What may come in several types, or does
 // not matter enough to refuse a delivery over, stays raw.
 type payload struct {
-	Event        string          `json:"event"`
-	Status       string          `json:"status"`
-	ScreenshotID json.RawMessage `json:"screenshot_id"`
-	ImageURL     json.RawMessage `json:"image_url"`
-	Error        json.RawMessage `json:"error"`
-	Reason       json.RawMessage `json:"reason"`
-	Message      json.RawMessage `json:"message"`
+	Event        string `json:"event"`
+	Status       string `json:"status"`
+	ScreenshotID given  `json:"screenshot_id"`
+	ImageURL     given  `json:"image_url"`
+	Error        given  `json:"error"`
+	Reason       given  `json:"reason"`
+	Message      given  `json:"message"`
+}
+
+// given is a field of any type, as it is written. A null leaves what an earlier
+// field of the same name gave, as it does with a string.
+type given json.RawMessage
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (g *given) UnmarshalJSON(raw []byte) error {
+	if raw[0] != 'n' {
+		*g = append((*g)[:0], raw...)
+	}
+	return nil
 }
 
 // Decode reads a webhook in either of the vendor's dialects. The delivery
@@ -145,8 +157,8 @@ func statusOutcome(status string) jobs.Outcome {
 }
 
 // screenshotID returns the id as text; empty when there is none.
-func screenshotID(raw json.RawMessage) (string, error) {
-	if isAbsent(raw) {
+func screenshotID(raw given) (string, error) {
+	if len(raw) == 0 {
 		return "", nil
 	}
 	var id string
@@ -180,7 +192,7 @@ func reason(p payload) string {
 	candidates := []string{text(p.Error)}
 	if len(p.Error) > 0 && p.Error[0] == '{' {
 		var nested struct {
-			Message json.RawMessage `json:"message"`
+			Message given `json:"message"`
 		}
 		if json.Unmarshal(p.Error, &nested) == nil {
 			candidates = append(candidates, text(nested.Message))
@@ -195,7 +207,7 @@ func reason(p payload) string {
 }
 
 // imageURL keeps web addresses alone: people will click on it.
-func imageURL(raw json.RawMessage) string {
+func imageURL(raw given) string {
 	s := text(raw)
 	web := strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://")
 	if !web || len(s) > maxImageURL || strings.ContainsFunc(s, unprintable) {
@@ -205,7 +217,7 @@ func imageURL(raw json.RawMessage) string {
 }
 
 // text is the content of a JSON string; empty for anything else.
-func text(raw json.RawMessage) string {
+func text(raw given) string {
 	if len(raw) < 2 || raw[0] != '"' {
 		return ""
 	}
@@ -219,25 +231,27 @@ func text(raw json.RawMessage) string {
 	return s
 }
 
-func isAbsent(raw json.RawMessage) bool { return len(raw) == 0 || raw[0] == 'n' }
-
 // bounded makes outside text fit for one line of a report: at most limit bytes,
 // nothing unprintable, no space around it.
 func bounded(s string, limit int) string {
-	if len(s) > limit {
-		cut := limit
-		for cut > 0 && !utf8.RuneStart(s[cut]) {
-			cut--
-		}
-		s = s[:cut]
-	}
 	s = strings.Map(func(r rune) rune {
 		if unprintable(r) {
 			return ' '
 		}
 		return r
-	}, s)
-	return strings.TrimSpace(s)
+	}, cut(s, limit))
+	return strings.TrimSpace(cut(s, limit)) // a byte that is no UTF-8 has become three
+}
+
+// cut shortens s to limit bytes or a few less, between two characters.
+func cut(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	for limit > 0 && !utf8.RuneStart(s[limit]) {
+		limit--
+	}
+	return s[:limit]
 }
 
 func unprintable(r rune) bool { return r != ' ' && !unicode.IsPrint(r) }

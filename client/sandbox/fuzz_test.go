@@ -1,8 +1,10 @@
 package sandbox
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -91,6 +93,62 @@ func FuzzReadBatch(f *testing.F) {
 			if name == list.listName() {
 				t.Errorf("%s is an option: %q", name, values)
 			}
+		}
+	})
+}
+
+// pathVariables are those that the vendor documents.
+var pathVariables = regexp.MustCompile(`\{(id|domain|tag|yyyy|mm|dd|hh|ii|ss)\}`)
+
+// Each documented variable is filled, once; everything else stays as it is, also
+// what a tag brings in.
+func FuzzPathTemplate(f *testing.F) {
+	for _, seed := range [][2]string{
+		{"archive/{domain}/{yyyy}/{mm}/{dd}/{id}.png", "spring"}, {"{tag}{{id}}", "{id}"}, {"{ii}{ss}{hh}{x}{", "}"}, {"", ""}, {"{{tag}}", "id"},
+	} {
+		f.Add(seed[0], seed[1])
+	}
+	at := time.Date(2031, 5, 6, 7, 8, 9, 0, time.FixedZone("", 2*60*60))
+	values := map[string]string{"{id}": "42", "{domain}": "a.test", "{yyyy}": "2031", "{mm}": "05", "{dd}": "06", "{hh}": "05", "{ii}": "08", "{ss}": "09"}
+	f.Fuzz(func(t *testing.T, template, tag string) {
+		s := &screenshot{told: told{id: 42}, order: order{
+			render: RenderRequest{URL: "https://a.test:8443/x"}, createdAt: at, tags: []string{tag, "other"},
+		}}
+		want := pathVariables.ReplaceAllStringFunc(template, func(variable string) string {
+			if variable == "{tag}" {
+				return tag
+			}
+			return values[variable]
+		})
+		if got := s.expand(template); got != want {
+			t.Errorf("%q became %q, want %q", template, got, want)
+		}
+	})
+}
+
+// A fault that is read says itself in a way that is read the same.
+func FuzzParseFault(f *testing.F) {
+	for _, kind := range FaultList() {
+		f.Add(kind.Name + "=0.5")
+	}
+	for _, seed := range []string{"webhook-duplicate=0.2,times=2..20", "create-cut=NaN", "create-cut=1e-400", "x=1", "create-429=1,seconds=1..30", "a=1,=", "webhook-late=1,delay=1s..1.5h"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		fault, err := ParseFault(text)
+		if err != nil {
+			return
+		}
+		again, err := ParseFault(fault.String())
+		if err != nil || fmt.Sprint(again) != fmt.Sprint(fault) || !(fault.Probability >= 0 && fault.Probability <= 1) {
+			t.Fatalf("%q became %v, and that %v (%v)", text, fault, again, err)
+		}
+		set, err := newFaultSet([]Fault{fault}, 1)
+		if err != nil {
+			t.Fatalf("%q cannot be set: %v", text, err)
+		}
+		if set.next("a").hit(fault.Name) && fault.Probability == 0 {
+			t.Fatalf("%q happens", text)
 		}
 	})
 }

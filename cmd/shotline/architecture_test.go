@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"client/sandbox/egress": {},
 	"client/sandbox/chrome": {"client/sandbox", "client/sandbox/egress", "client/sandbox/raster"},
 	"orchestrator":          {"jobs", "jobs/summary", "client"},
+	"orchestrator/api":      {"jobs"},
 	"testdata":              {},
 	// It plays everything but the command line.
 	"orchestrator/simulation": {"client", "jobs", "jobs/sqlite", "orchestrator", "receiver", "receiver/signature"},

@@ -37,7 +37,11 @@ func cancel(c *cli.Context, store jobs.Store, arg string) error {
 		done, err = orchestrator.CancelBatch(c.Context, store, arg, clock)
 	}
 	if errors.Is(err, jobs.ErrState) {
-		return badUsage("cancel %s: its batch is importing", arg)
+		whose := "it"
+		if isJob {
+			whose = "its batch"
+		}
+		return badUsage("cancel %s: %s is importing", subjectOf(arg, isJob), whose)
 	}
 	if err != nil {
 		return err
@@ -74,7 +78,7 @@ func cancel(c *cli.Context, store jobs.Store, arg string) error {
 func cancelJob(c *cli.Context, store jobs.Store, id jobs.ID) (done orchestrator.Canceled, err error) {
 	j, err := store.Job(c.Context, id)
 	if err != nil {
-		return done, fmt.Errorf("job %s: %w", id, err)
+		return done, err
 	}
 	if !j.State.Open() && j.State != jobs.Canceled {
 		return done, badUsage("cancel job %s: it is %s", id, j.State)

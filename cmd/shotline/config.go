@@ -1,13 +1,11 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml"
 	"github.com/urfave/cli/v2"
 
 	"shotline/client"
@@ -27,11 +25,12 @@ var (
 	baseURLFlag = &cli.StringFlag{Name: "base-url", EnvVars: []string{"SCREENSHOTCENTER_BASE_URL"}, Value: client.DefaultBaseURL, Usage: "`URL` of the API, or of a sandbox"}
 	appIDFlag   = &cli.StringSliceFlag{Name: "app-id", Usage: "webhook app to notify: `ID` or ID=path-template (repeatable)" + inEnvironment("app-id")}
 
-	secretFlag   = &cli.StringSliceFlag{Name: "webhook-secret", Usage: "`SECRET` that webhooks are signed with (repeatable: new and old during a rotation; better in the environment, where ps does not show it)" + inEnvironment("webhook-secret")}
-	headerFlag   = &cli.StringSliceFlag{Name: "signature-header", Usage: "`HEADER` that may carry the signature, besides the documented ones (repeatable)" + inEnvironment("signature-header")}
-	insecureFlag = &cli.BoolFlag{Name: "insecure-no-secret", Usage: "take webhooks without checking any signature; anybody can then close jobs"}
-	listenFlag   = &cli.StringFlag{Name: "listen", EnvVars: []string{"SHOTLINE_LISTEN"}, Value: "127.0.0.1:8080", Usage: "`ADDRESS` for webhooks and /healthz (with PORT set and no flag: all interfaces, that port)"}
-	redisFlag    = &cli.StringFlag{Name: "redis-url", EnvVars: []string{"SHOTLINE_REDIS_URL"}, Usage: "`URL` of the Redis for tasks (redis, rediss, redis-socket, redis-sentinel); empty: an embedded queue"}
+	secretFlag    = &cli.StringSliceFlag{Name: "webhook-secret", Usage: "`SECRET` that webhooks are signed with (repeatable: new and old during a rotation; better in the environment, where ps does not show it)" + inEnvironment("webhook-secret")}
+	headerFlag    = &cli.StringSliceFlag{Name: "signature-header", Usage: "`HEADER` that may carry the signature, besides the documented ones (repeatable)" + inEnvironment("signature-header")}
+	insecureFlag  = &cli.BoolFlag{Name: "insecure-no-secret", Usage: "take webhooks without checking any signature; anybody can then close jobs"}
+	listenFlag    = &cli.StringFlag{Name: "listen", EnvVars: []string{"SHOTLINE_LISTEN"}, Value: "127.0.0.1:8080", Usage: "`ADDRESS` for webhooks and /healthz (with PORT set and no flag: all interfaces, that port)"}
+	apiListenFlag = &cli.StringFlag{Name: "api-listen", EnvVars: []string{"SHOTLINE_API_LISTEN"}, Value: "127.0.0.1:8081", Usage: "loopback `ADDRESS` for /healthz, /readyz and /metrics; empty: none"}
+	redisFlag     = &cli.StringFlag{Name: "redis-url", EnvVars: []string{"SHOTLINE_REDIS_URL"}, Usage: "`URL` of the Redis for tasks (redis, rediss, redis-socket, redis-sentinel); empty: an embedded queue"}
 
 	jobTimeoutFlag     = &cli.DurationFlag{Name: "job-timeout", EnvVars: []string{"SHOTLINE_JOB_TIMEOUT"}, Value: 10 * time.Minute, Usage: "how long a screenshot may take before the vendor is asked about it"}
 	deadlineGraceFlag  = &cli.DurationFlag{Name: "deadline-grace", EnvVars: []string{"SHOTLINE_DEADLINE_GRACE"}, Value: 10 * time.Minute, Usage: "how much longer, while the vendor is still working on it"}
@@ -87,46 +86,6 @@ func fillFlags(c *cli.Context) error {
 	return loadConfigFile(c)
 }
 
-// loadConfigFile fills flags that neither the command line nor the environment
-// has set from the file of --config. A key that is no flag of any command is an
-// error; one of another command is passed over.
-func loadConfigFile(c *cli.Context) error {
-	path := c.String(configFlag.Name)
-	if path == "" {
-		return nil
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return badUsage("--config: %w", err)
-	}
-	var values map[string]any
-	if err := yaml.Unmarshal(data, &values); err != nil {
-		return badUsage("--config %s: %w", path, err)
-	}
-	for name, value := range values {
-		flag := findFlag(c.Command.Flags, name)
-		if flag == nil {
-			if !slices.ContainsFunc(c.App.Commands, func(other *cli.Command) bool { return findFlag(other.Flags, name) != nil }) {
-				return badUsage("--config %s: %q is not a flag", path, name)
-			}
-			continue
-		}
-		if c.IsSet(name) {
-			continue
-		}
-		list, isList := value.([]any)
-		if !isList {
-			list = []any{value}
-		}
-		for _, item := range list {
-			if err := c.Set(name, fmt.Sprint(item)); err != nil {
-				return badUsage("--config %s: %s: %w", path, name, err)
-			}
-		}
-	}
-	return nil
-}
-
 func findFlag(flags []cli.Flag, name string) cli.Flag {
 	for _, flag := range flags {
 		if slices.Contains(flag.Names(), name) {
@@ -169,10 +128,10 @@ func listenAddress(c *cli.Context) string {
 
 // oneArgument is for commands about exactly one thing.
 func oneArgument(c *cli.Context, what string) (string, error) {
-	switch c.NArg() {
-	case 0:
+	switch {
+	case c.NArg() == 0, c.NArg() == 1 && c.Args().First() == "":
 		return "", badUsage("%s: %s is missing", c.Command.Name, what)
-	case 1:
+	case c.NArg() == 1:
 		return c.Args().First(), nil
 	default:
 		return "", badUsage("%s takes %s, got %d arguments", c.Command.Name, what, c.NArg())

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"database/sql"
+	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -46,5 +48,43 @@ func TestDatabasesThatCannotBeUsed(t *testing.T) {
 				t.Errorf("ended with %d, printed %q and told %q; want %d and %q", code, printed, told, exitFailed, test.tells)
 			}
 		})
+	}
+}
+
+// TestReconcileTellsDamageOnce: every step of the pass meets it.
+func TestReconcileTellsDamageOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	if code, _, told := invoke(t, "submit", "https://a.test/", "--db", path); code != exitWell {
+		t.Fatal(told)
+	}
+	db, err := sql.Open("sqlite3", "file:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages := map[string]int64{"jobs": 0, "submissions_doubt": 0, "inbox": 0}
+	var size int64
+	err = db.QueryRow(`PRAGMA page_size`).Scan(&size)
+	for name := range pages {
+		var page int64
+		err = errors.Join(err, db.QueryRow(`SELECT rootpage FROM sqlite_schema WHERE name = ?`, name).Scan(&page))
+		pages[name] = page
+	}
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range pages {
+		_, failed := f.WriteAt(bytes.Repeat([]byte{0xff}, int(size)), (page-1)*size)
+		err = errors.Join(err, failed)
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	code, printed, told := invoke(t, "reconcile", "--db", path)
+	if code != exitFailed || printed != "" || strings.Count(told, "cannot be used") != 1 {
+		t.Errorf("ended with %d, printed %q and told %q", code, printed, told)
 	}
 }

@@ -60,7 +60,7 @@ func demo(c *cli.Context) error {
 	defer store.Close()
 
 	secret, key := rand.Text(), rand.Text()
-	listener, err := listen("127.0.0.1:0")
+	listener, err := listen(listenFlag.Name, "127.0.0.1:0")
 	if err != nil {
 		return err
 	}

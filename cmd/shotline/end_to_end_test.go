@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -35,6 +34,25 @@ type stage struct {
 	hooks  string // address of the webhooks
 	db     string
 	taps   *taps
+	log    *lines // of serve
+}
+
+// lines is a log that is read while it is written.
+type lines struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // taps stands between the sandbox and serve and remembers every webhook.
@@ -82,12 +100,20 @@ func (p *taps) pass(ctx context.Context, hook tapped) int {
 // newStage starts a sandbox with the plain renderer, and a serve.
 func newStage(t *testing.T, serveFlags ...string) *stage {
 	t.Helper()
+	s := newStageAt(t, filepath.Join(t.TempDir(), "shotline.db"))
+	s.serve(serveFlags...)
+	return s
+}
+
+// newStageAt has its database at a path, and no serve yet.
+func newStageAt(t *testing.T, db string) *stage {
+	t.Helper()
 	hooks, err := freeAddress()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &stage{t: t, hooks: hooks, db: filepath.Join(t.TempDir(), "shotline.db"), taps: &taps{to: "http://" + hooks + WebhookPath}}
-	between, err := listen("127.0.0.1:0")
+	s := &stage{t: t, hooks: hooks, db: db, taps: &taps{to: "http://" + hooks + WebhookPath}, log: new(lines)}
+	between, err := listen(listenFlag.Name, "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +134,6 @@ func newStage(t *testing.T, serveFlags ...string) *stage {
 			t.Error(err)
 		}
 	})
-	s.serve(serveFlags...)
 	return s
 }
 
@@ -117,14 +142,13 @@ func (s *stage) serve(flags ...string) {
 	s.t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
-	var log bytes.Buffer
-	args := append([]string{"shotline", "serve", "--db", s.db, "--listen", s.hooks, "--app-id", "12",
+	args := append([]string{"shotline", "serve", "--db", s.db, "--listen", s.hooks, "--api-listen", "", "--app-id", "12",
 		"--webhook-secret", testSecret, "--api-key", testKey, "--base-url", s.vendor.url + "/api/v1"}, flags...)
-	go func() { ended <- run(ctx, args, streams{in: strings.NewReader(""), out: &log, err: &log}) }()
+	go func() { ended <- run(ctx, args, streams{in: strings.NewReader(""), out: s.log, err: s.log}) }()
 	s.t.Cleanup(func() {
 		stop()
 		if code := <-ended; code != exitWell {
-			s.t.Errorf("serve ended with %d:\n%s", code, &log)
+			s.t.Errorf("serve ended with %d:\n%s", code, s.log)
 		}
 	})
 	for {
@@ -136,7 +160,7 @@ func (s *stage) serve(flags ...string) {
 		select {
 		case code := <-ended:
 			ended <- code
-			s.t.Fatalf("serve ended with %d:\n%s", code, &log)
+			s.t.Fatalf("serve ended with %d:\n%s", code, s.log)
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
@@ -343,27 +367,9 @@ func TestForgedWebhooksAreRefused(t *testing.T) {
 }
 
 func TestServeOverARealRedis(t *testing.T) {
-	program, err := exec.LookPath("redis-server")
-	if err != nil {
-		t.Skip("needs redis-server: it is not on this machine")
-	}
-	address, err := freeAddress()
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := address[strings.LastIndex(address, ":")+1:]
-	redis := exec.Command(program, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir())
-	if err := redis.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := redis.Process.Kill(); err != nil {
-			t.Error(err)
-		}
-		_ = redis.Wait() // it was killed
-	})
+	redis := newRedisServer(t)
 	// serve starts before Redis answers, and goes on when it does.
-	s := newStage(t, "--redis-url", "redis://"+address)
+	s := newStage(t, "--redis-url", "redis://"+redis.address)
 	var rows strings.Builder
 	for i := range 100 {
 		fmt.Fprintf(&rows, "https://journal.shotline.test/%d\n", i)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"text/tabwriter"
 	"time"
@@ -31,6 +32,9 @@ func listCommand() *cli.Command {
 			}
 			return withStore(c, func(store jobs.Store) error {
 				if c.NArg() == 0 {
+					if c.IsSet(stateFlag.Name) {
+						return badUsage("--state is for the jobs of one batch: name it")
+					}
 					return listBatches(c, store)
 				}
 				batch, err := oneArgument(c, "a batch id")
@@ -44,7 +48,11 @@ func listCommand() *cli.Command {
 }
 
 func listBatches(c *cli.Context, store jobs.Store) error {
-	batches, err := store.Batches(c.Context, c.String(afterFlag.Name), c.Int(limitFlag.Name))
+	after := c.String(afterFlag.Name)
+	batches, err := store.Batches(c.Context, after, c.Int(limitFlag.Name))
+	if errors.Is(err, jobs.ErrNotFound) {
+		return badUsage("--after %s: there is no such batch", after)
+	}
 	if err != nil {
 		return err
 	}
@@ -82,7 +90,7 @@ func listJobs(c *cli.Context, store jobs.Store, batch string) error {
 		}
 	}
 	if _, err := store.Batch(c.Context, batch); err != nil {
-		return fmt.Errorf("batch %s: %w", batch, err)
+		return err
 	}
 
 	out := json.NewEncoder(c.App.Writer)

@@ -2,7 +2,9 @@
 // and makes sure that every row ends exactly once.
 //
 // One file holds one command; config.go the flags they share, wire.go the
-// joining of the parts. Data goes to stdout, progress and logs to stderr.
+// joining of the parts for those that work until they are stopped, once.go for
+// those that ask the vendor and end. Data goes to stdout, progress and logs to
+// stderr.
 package main
 
 import (
@@ -44,7 +46,7 @@ func run(ctx context.Context, args []string, std streams) int {
 	}
 	if err != nil {
 		if text := err.Error(); text != "" {
-			fmt.Fprintln(std.err, "shotline: "+printable(text))
+			fmt.Fprintln(std.err, "shotline: "+message(text))
 		}
 	}
 	return exitCode(err)
@@ -76,7 +78,7 @@ func newApp(std streams) *cli.App {
 			serveCommand(), runCommand(), submitCommand(),
 			statusCommand(), waitCommand(), listCommand(),
 			retryCommand(), cancelCommand(), pauseCommand(), resumeCommand(), reconcileCommand(),
-			summaryCommand(), resultsCommand(),
+			summaryCommand(), resultsCommand(), backupCommand(),
 			sandboxCommand(), demoCommand(),
 		},
 	}

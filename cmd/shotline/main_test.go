@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"net"
 	"net/http"
 	"os"
@@ -19,19 +20,26 @@ import (
 	"shotline/client/sandbox"
 )
 
+// TestMain lets many tests run side by side on any machine: their processes
+// wait for each other more than they work. A -parallel on the command line still
+// decides.
 func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){"shotline": main})
 }
 
 // TestCommands runs the scripts of testdata/cli: each reads like a page of the
 // manual, with processes of their own that talk over loopback.
 func TestCommands(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:                 "../../testdata/cli",
 		RequireExplicitExec: true,
 		Deadline:            time.Now().Add(2 * time.Minute),
 		Setup: func(env *testscript.Env) error {
-			for _, name := range []string{"SANDBOX", "HOOKS", "FREE"} {
+			for _, name := range []string{"SANDBOX", "HOOKS", "FREE", "API"} {
 				address, err := freeAddress()
 				if err != nil {
 					return err
@@ -44,6 +52,7 @@ func TestCommands(t *testing.T) {
 			}
 			env.Setenv("TESTDATA", root+"/../../testdata")
 			env.Setenv("WEBHOOK_SECRET", "s3cret")
+			env.Setenv("SHOTLINE_API_LISTEN", "") // scripts that want it say where
 			// Under the race detector each process would wait a second at its end.
 			env.Setenv("GORACE", "atexit_sleep_ms=0")
 			return nil

@@ -13,6 +13,7 @@ import (
 const (
 	barAfter  = time.Second
 	lineEvery = 5 * time.Second
+	drawEvery = 50 * time.Millisecond
 )
 
 // progress tells on stderr how far something is, once it has taken longer than
@@ -21,6 +22,7 @@ type progress struct {
 	w      io.Writer
 	began  time.Time
 	lineAt time.Time
+	drawn  time.Time
 	bar    *progressbar.ProgressBar
 	last   string // line that was printed last
 	latest string // line that would be printed now
@@ -36,7 +38,7 @@ func (p *progress) batch(b jobs.Batch) {
 	ended := b.Counts.Rows - b.Counts.Open()
 	text := fmt.Sprintf("%d done", b.Counts.Of(jobs.Done))
 	if flawed := b.Counts.Flawed(); flawed > 0 {
-		text += fmt.Sprintf(", %d failed", flawed)
+		text += fmt.Sprintf(", %d without a picture", flawed)
 	}
 	p.show(ended, b.Counts.Rows, text)
 }
@@ -50,10 +52,14 @@ func (p *progress) show(n, total int64, text string) {
 		return
 	}
 	if out, ok := p.w.(*screen); ok && out.terminal {
+		if now.Sub(p.drawn) < drawEvery {
+			return
+		}
+		p.drawn = now
 		if p.bar == nil {
 			p.bar = progressbar.NewOptions64(total,
 				progressbar.OptionSetWriter(out.w), progressbar.OptionSetWidth(30), progressbar.OptionShowCount(),
-				progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(50*time.Millisecond),
+				progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish(),
 				progressbar.OptionSetTheme(progressbar.Theme{Saucer: "█", SaucerPadding: "░", BarStart: "", BarEnd: ""}))
 		}
 		// The bar only draws; that it cannot is nothing to stop for.

@@ -142,3 +142,62 @@ func testNames(t *testing.T, folders ...string) map[string]bool {
 	}
 	return names
 }
+
+// TestReadmeReliability holds the table of what was survived to commands that
+// there are: each names a target of make, or packages and tests of theirs.
+func TestReadmeReliability(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	makefile, err := os.ReadFile("../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(readme), "\n## Reliability\n")
+	text, _, _ = strings.Cut(text, "\n## ")
+	shown := 0
+	for _, match := range code.FindAllStringSubmatch(text, -1) {
+		words := strings.Fields(strings.ReplaceAll(match[1], `\|`, "|"))
+		switch {
+		case len(words) > 1 && words[0] == "make":
+			shown++
+			if !strings.Contains(string(makefile), "\n"+words[1]+":") {
+				t.Errorf("%s: make has no such target", match[1])
+			}
+		case len(words) > 2 && words[0] == "go" && words[1] == "test":
+			shown++
+			checkGoTest(t, match[1], words[2:])
+		}
+	}
+	if shown < 10 {
+		t.Errorf("%d commands in the section on reliability", shown)
+	}
+}
+
+// checkGoTest wants the packages of a command to be there, and each
+// alternative of -run to be part of a test's name in one of them.
+func checkGoTest(t *testing.T, command string, words []string) {
+	t.Helper()
+	tests := map[string]bool{}
+	run := ""
+	for i, word := range words {
+		switch {
+		case strings.HasPrefix(word, "./"):
+			folder := strings.TrimSuffix(word, "/...")
+			if info, err := os.Stat("../../" + folder); err != nil || !info.IsDir() {
+				t.Errorf("%s: there is no %s", command, word)
+				continue
+			}
+			maps.Copy(tests, testNames(t, "../../"+folder))
+		case word == "-run":
+			run = strings.Trim(words[i+1], "'")
+		}
+	}
+	for alternative := range strings.SplitSeq(run, "|") {
+		matches := func(name string) bool { return strings.Contains(name, alternative) }
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(tests)), matches) {
+			t.Errorf("%s: no test is called %q", command, alternative)
+		}
+	}
+}

@@ -1,19 +1,16 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
-	"shotline/client"
 	"shotline/jobs"
 	"shotline/orchestrator"
 )
@@ -43,20 +40,9 @@ func reconcileCommand() *cli.Command {
 // reconcile exits with 3 when rows that it ended have no picture, and with 1
 // when something owed could not be put right.
 func reconcile(c *cli.Context, store jobs.Store, log *slog.Logger) error {
-	config, err := timesFrom(c)
+	o, err := onceFrom(c, store, strings.TrimSpace(c.String(apiKeyFlag.Name)), log)
 	if err != nil {
 		return err
-	}
-	config.Worker = jobs.Worker{ID: newID(), Role: c.Command.Name, PID: os.Getpid()}
-	var vendor orchestrator.Vendor = keyless{}
-	if key := strings.TrimSpace(c.String(apiKeyFlag.Name)); key != "" {
-		if vendor, err = vendorFrom(c, key); err != nil {
-			return err
-		}
-	}
-	o, err := orchestrator.New(config, orchestrator.Parts{Store: store, Vendor: vendor, Queue: noQueue{}, Clock: clock, Logger: log})
-	if err != nil {
-		return badUsage("%w", err)
 	}
 	began := clock.Now()
 	report, err := o.Reconcile(c.Context, orchestrator.ReconcileOptions{Batches: c.Args().Slice(), Older: c.Duration(olderFlag.Name)})
@@ -78,43 +64,6 @@ func reconcile(c *cli.Context, store jobs.Store, log *slog.Logger) error {
 		return nil
 	}
 }
-
-// keyless is the vendor of a pass without an API key: it may have nothing to
-// ask.
-type keyless struct{}
-
-// Create implements orchestrator.Vendor.
-func (keyless) Create(context.Context, client.CreateRequest) (client.Screenshot, error) {
-	return client.Screenshot{}, orchestrator.ErrNoKey
-}
-
-// Info implements orchestrator.Vendor.
-func (keyless) Info(context.Context, string) (client.Screenshot, error) {
-	return client.Screenshot{}, orchestrator.ErrNoKey
-}
-
-// List implements orchestrator.Vendor.
-func (keyless) List(context.Context, client.ListOptions) ([]client.Screenshot, error) {
-	return nil, orchestrator.ErrNoKey
-}
-
-// Search implements orchestrator.Vendor.
-func (keyless) Search(context.Context, client.SearchOptions) ([]client.Screenshot, error) {
-	return nil, orchestrator.ErrNoKey
-}
-
-// noQueue is the queue of a process without one. Workers on the same database
-// see what is owed there.
-type noQueue struct{}
-
-// EnqueueSubmit implements orchestrator.Queue.
-func (noQueue) EnqueueSubmit(context.Context, string, int64, time.Time) error { return nil }
-
-// EnqueueDeadlines implements orchestrator.Queue.
-func (noQueue) EnqueueDeadlines(context.Context, time.Time, int64) error { return nil }
-
-// EnqueueSummary implements orchestrator.Queue.
-func (noQueue) EnqueueSummary(context.Context, string, int, int64) error { return nil }
 
 // printReconciled says nothing to a file or a mail when nothing was done: cron
 // sends a mail for every word.

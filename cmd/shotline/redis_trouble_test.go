@@ -112,8 +112,11 @@ var redisTroubles = map[string]struct{ begin, end func(*redisServer) }{
 // TestRedisMayVanishInTheMiddleOfABatch has trouble last for longer than one
 // submission task does. The batch ends all the same, and nothing is paid for
 // twice. The troubles happen at the same time, each to a serve of its own;
-// command lines run one after the other, since their flags are shared.
+// command lines of one process begin one after the other, since the parser has
+// one flag --help for all of them. So of the tests that run side by side this is
+// the only one that has any.
 func TestRedisMayVanishInTheMiddleOfABatch(t *testing.T) {
+	t.Parallel()
 	const rows, rate, outage = 70, 10, 6 * time.Second
 	var urls strings.Builder
 	for i := range rows {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 
 	"github.com/urfave/cli/v2"
@@ -25,7 +24,7 @@ func resultsCommand() *cli.Command {
 			}
 			return withStore(c, func(store jobs.Store) error {
 				if _, err := store.Batch(c.Context, batch); err != nil {
-					return fmt.Errorf("batch %s: %w", batch, err)
+					return err
 				}
 				write := func(w io.Writer) error { return summary.WriteResults(c.Context, w, store, batch) }
 				if c.Bool(jsonFlag.Name) {

@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
-	"shotline/client"
 	"shotline/jobs"
 	"shotline/orchestrator"
 )
@@ -71,6 +69,9 @@ func retry(c *cli.Context, store jobs.Store, arg string, states []jobs.State) er
 		}
 		done, err = orchestrator.RetryBatch(c.Context, store, asker, arg, states, clock)
 	}
+	if errors.Is(err, jobs.ErrState) {
+		return badUsage("retry %s: it is importing", subjectOf(arg, isJob))
+	}
 	unasked := errors.Is(err, orchestrator.ErrUnasked)
 	if err != nil && !unasked {
 		return err
@@ -89,7 +90,7 @@ func retry(c *cli.Context, store jobs.Store, arg string, states []jobs.State) er
 func retryJob(c *cli.Context, store jobs.Store, asker orchestrator.Asker, id jobs.ID, states []jobs.State) (done orchestrator.Retried, err error) {
 	j, err := store.Job(c.Context, id)
 	if err != nil {
-		return done, fmt.Errorf("job %s: %w", id, err)
+		return done, err
 	}
 	if states == nil {
 		states = jobs.Retriable
@@ -133,27 +134,13 @@ func vendorAsker(c *cli.Context, store jobs.Store) (orchestrator.Asker, error) {
 	if key == "" {
 		return nil, nil
 	}
-	for _, flag := range []*cli.DurationFlag{jobTimeoutFlag, requestTimeoutFlag} {
-		if c.Duration(flag.Name) <= 0 {
-			return nil, badUsage("--%s must be above zero", flag.Name)
-		}
-	}
 	log, err := newLogger(c, slog.LevelWarn)
 	if err != nil {
 		return nil, err
 	}
-	timeout := c.Duration(requestTimeoutFlag.Name)
-	vendor, err := client.New(client.WithAPIKey(key), client.WithBaseURL(c.String(baseURLFlag.Name)),
-		client.WithTimeout(timeout), client.WithUserAgent("shotline/"+version))
+	asker, err := onceFrom(c, store, key, log)
 	if err != nil {
-		return nil, badUsage("%w", err)
-	}
-	asker, err := orchestrator.New(orchestrator.Config{
-		Worker:     jobs.Worker{ID: newID(), Role: c.Command.Name, PID: os.Getpid()},
-		JobTimeout: c.Duration(jobTimeoutFlag.Name), RequestTimeout: timeout,
-	}, orchestrator.Parts{Store: store, Vendor: vendor, Queue: noQueue{}, Clock: clock, Logger: log})
-	if err != nil {
-		return nil, badUsage("%w", err)
+		return nil, err // and not an *Orchestrator that is nil
 	}
 	return asker, nil
 }

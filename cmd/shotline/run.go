@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"shotline/jobs"
+	"shotline/jobs/sqlite"
 	"shotline/jobs/summary"
 	"shotline/orchestrator"
 )
@@ -41,7 +42,7 @@ func runFile(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if w.store, err = openStore(c.Context, c.String(dbFlag.Name)); err != nil {
+	if w.store, err = openStore(c.Context, c.String(dbFlag.Name), sqlite.WithCheck()); err != nil {
 		return err
 	}
 	defer w.store.Close()

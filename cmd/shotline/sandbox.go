@@ -154,7 +154,7 @@ type runningSandbox struct {
 }
 
 func startSandbox(cfg sandbox.Config, address string, log *slog.Logger) (*runningSandbox, error) {
-	listener, err := listen(address)
+	listener, err := listen("listen", address)
 	if err != nil {
 		return nil, errors.Join(err, cfg.Renderer.Close())
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"shotline/jobs/sqlite"
 	"shotline/orchestrator"
 )
 
@@ -15,7 +16,7 @@ func serveCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "serve",
 		Usage: "receive webhooks and do the work of all batches in the database, until stopped",
-		Flags: storeFlags(append(workFlags(), keepForeignFlag, keepDeliveriesFlag, keepEventsFlag)...),
+		Flags: storeFlags(append(workFlags(), apiListenFlag, keepForeignFlag, keepDeliveriesFlag, keepEventsFlag)...),
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return badUsage("serve takes no arguments, got %q", c.Args().First())
@@ -38,7 +39,11 @@ func serve(c *cli.Context, log *slog.Logger) error {
 	if len(w.secrets) == 0 && !w.insecure {
 		return badUsage("no webhook secret: set --webhook-secret or WEBHOOK_SECRET (or --insecure-no-secret, and then anybody can close jobs)")
 	}
-	if w.store, err = openStore(ctx, c.String(dbFlag.Name)); err != nil {
+	w.apiListen = c.String(apiListenFlag.Name)
+	if w.apiListen != "" && !isLoopback(w.apiListen) {
+		return badUsage("--api-listen %q: want HOST:PORT with a loopback address, such as 127.0.0.1:8081: what listens there has no access control", w.apiListen)
+	}
+	if w.store, err = openStore(ctx, c.String(dbFlag.Name), sqlite.WithCheck()); err != nil {
 		return err
 	}
 	defer w.store.Close()
@@ -54,7 +59,7 @@ func serve(c *cli.Context, log *slog.Logger) error {
 		return err
 	}
 	log.Info("serving", "webhooks", "http://"+r.address.String()+WebhookPath, "database", c.String(dbFlag.Name),
-		"queue", r.queue.Describe(), "vendor", c.String(baseURLFlag.Name), "version", version)
+		"api", r.apiURL(), "queue", r.queue.Describe(), "vendor", c.String(baseURLFlag.Name), "version", version)
 	if len(w.secrets) == 0 {
 		log.Warn("webhooks are not verified: anybody who reaches the address can close jobs")
 	}
@@ -66,7 +71,7 @@ func serve(c *cli.Context, log *slog.Logger) error {
 }
 
 // waitForEnd returns when the process is asked to stop, or with the error that
-// ended the web server.
+// ended a web server.
 func waitForEnd(ctx context.Context, r *running) error {
 	select {
 	case <-ctx.Done():

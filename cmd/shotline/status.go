@@ -35,13 +35,13 @@ func status(c *cli.Context, store jobs.Store, arg string) error {
 	if id, err := jobs.ParseID(arg); err == nil {
 		j, err := store.Job(c.Context, id)
 		if err != nil {
-			return fmt.Errorf("job %s: %w", arg, err)
+			return err
 		}
 		return printJob(c.App.Writer, j, c.Bool(jsonFlag.Name))
 	}
 	b, err := store.Batch(c.Context, arg)
 	if err != nil {
-		return fmt.Errorf("batch %s: %w", arg, err)
+		return err
 	}
 	return printBatch(c.App.Writer, b, c.Bool(jsonFlag.Name))
 }

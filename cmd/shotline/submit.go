@@ -125,7 +125,7 @@ func waitForBatch(c *cli.Context, store jobs.Store, id string) error {
 func tellIdle(c *cli.Context, store jobs.Store, id string) error {
 	b, err := store.Batch(c.Context, id)
 	if err != nil {
-		return fmt.Errorf("batch %s: %w", id, err)
+		return err
 	}
 	idle, err := nobodyWorks(c, store)
 	switch {
@@ -155,6 +155,14 @@ func waitingTime(c *cli.Context) (context.Context, context.CancelFunc, error) {
 	return ctx, cancel, nil
 }
 
+// roughly is how long something took, for people.
+func roughly(d time.Duration) time.Duration {
+	if d < 10*time.Second {
+		return d.Round(10 * time.Millisecond)
+	}
+	return d.Round(time.Second)
+}
+
 // awaitBatch gives the ways in which waiting can end their exit codes.
 func awaitBatch(ctx context.Context, store jobs.Store, id string, p *progress) (jobs.Batch, error) {
 	began := time.Now()
@@ -164,7 +172,7 @@ func awaitBatch(ctx context.Context, store jobs.Store, id string, p *progress) (
 		return b, nil
 	case context.Cause(ctx) == context.DeadlineExceeded:
 		return b, &exitError{exitGaveUp, fmt.Errorf("gave up after %s: %d of %d rows of batch %s have not ended",
-			time.Since(began).Round(time.Second), b.Counts.Open(), b.Counts.Rows, id)}
+			roughly(time.Since(began)), b.Counts.Open(), b.Counts.Rows, id)}
 	case ctx.Err() != nil:
 		return b, &exitError{exitGaveUp, fmt.Errorf("interrupted: %d of %d rows of batch %s have not ended", b.Counts.Open(), b.Counts.Rows, id)}
 	default:

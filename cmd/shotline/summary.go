@@ -98,7 +98,7 @@ func writeSummaryText(w io.Writer, s summary.Summary) error {
 func loadSummary(ctx context.Context, store jobs.Store, batch string) (summary.Summary, error) {
 	b, err := store.Batch(ctx, batch)
 	if err != nil {
-		return summary.Summary{}, fmt.Errorf("batch %s: %w", batch, err)
+		return summary.Summary{}, err
 	}
 	if b.State == jobs.BatchFinished && b.Summarized == b.Revision {
 		_, data, err := store.Summary(ctx, batch)

@@ -16,6 +16,7 @@ import (
 // TestWalks lets programs in two other languages go through every endpoint of
 // the sandbox, each with what its language brings along.
 func TestWalks(t *testing.T) {
+	t.Parallel()
 	for _, walk := range []struct {
 		script   string
 		programs []string

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -40,6 +41,7 @@ var clock orchestrator.SystemClock
 // work is all that one working process is made of.
 type work struct {
 	store   jobs.Store
+	db      string // the path of its file
 	vendor  *client.Client
 	secrets []string
 	headers []string
@@ -48,10 +50,12 @@ type work struct {
 	insecure bool
 	listen   string
 	listener net.Listener // taken instead of listening at listen; nil without one
-	queueURL string
-	queueID  string
-	config   orchestrator.Config
-	log      *slog.Logger
+	// apiListen is where readiness and metrics are told; empty: nowhere.
+	apiListen string
+	queueURL  string
+	queueID   string
+	config    orchestrator.Config
+	log       *slog.Logger
 }
 
 // workFrom reads the work flags. The caller decides about receiving and polling.
@@ -74,9 +78,15 @@ func workFrom(c *cli.Context, store jobs.Store, log *slog.Logger) (work, error) 
 	}
 	config.Worker = jobs.Worker{ID: newID(), Role: c.Command.Name, PID: os.Getpid()}
 	config.Apps = appList
+	if n := c.Int(concurrencyFlag.Name); n < 0 {
+		return work{}, badUsage("--concurrency %d is negative", n)
+	}
+	if rate := c.Float64(rateFlag.Name); !(rate >= 0 && rate <= math.MaxFloat64) {
+		return work{}, badUsage("--rate %v: want a number of creates per second", rate)
+	}
 	config.Concurrency, config.Rate = c.Int(concurrencyFlag.Name), c.Float64(rateFlag.Name)
 	return work{
-		store: store, vendor: vendor, log: log,
+		store: store, db: c.String(dbFlag.Name), vendor: vendor, log: log,
 		secrets:  c.StringSlice(secretFlag.Name),
 		headers:  c.StringSlice(headerFlag.Name),
 		insecure: c.Bool(insecureFlag.Name),
@@ -130,8 +140,8 @@ func queueName(db string) string {
 	return "shotline-" + hex.EncodeToString(sum[:6])
 }
 
-func openStore(ctx context.Context, path string) (jobs.Store, error) {
-	store, err := sqlite.Open(ctx, path)
+func openStore(ctx context.Context, path string, opts ...sqlite.Option) (jobs.Store, error) {
+	store, err := sqlite.Open(ctx, path, opts...)
 	if err != nil {
 		return nil, err // and not a *sqlite.Store that is nil
 	}
@@ -143,44 +153,54 @@ type running struct {
 	orchestrator *orchestrator.Orchestrator
 	queue        *tasks.Queue
 	server       *http.Server
-	served       chan error // what Serve returned, once
 	address      net.Addr   // nil without a server
+	api          *apiServer // nil without one
+	served       chan error // what Serve returned, once for each server
 	log          *slog.Logger
 }
 
 // start joins the parts and lets them run until stop.
 func (w work) start(ctx context.Context) (*running, error) {
-	r := &running{log: w.log, served: make(chan error, 1)}
+	r := &running{log: w.log, served: make(chan error, 2)}
 	var err error
 	if r.queue, err = tasks.Open(ctx, tasks.Options{RedisURL: w.queueURL, Name: w.queueID, Logger: w.log}); err != nil {
 		return nil, badUsage("%w", err)
 	}
 	listener := w.listener
 	if w.receive && listener == nil {
-		listener, err = listen(w.listen)
+		listener, err = listen(listenFlag.Name, w.listen)
 	}
 	w.config.Worker.Receives = w.receive
+	parts := orchestrator.Parts{Store: w.store, Vendor: w.vendor, Queue: r.queue, Clock: clock, Logger: w.log}
+	var heard func(result string) // of webhooks
+	if err == nil && w.apiListen != "" {
+		if r.api, err = newAPIServer(w, r); err == nil {
+			parts.Observer, heard = r.api.metrics, r.api.metrics.Webhook
+			parts.Vendor = metered{w.vendor, r.api.metrics}
+		}
+	}
 	if err == nil {
-		r.orchestrator, err = orchestrator.New(w.config, orchestrator.Parts{
-			Store: w.store, Vendor: w.vendor, Queue: r.queue, Clock: clock, Logger: w.log,
-		})
+		r.orchestrator, err = orchestrator.New(w.config, parts)
 		if err != nil {
 			err = badUsage("%w", err)
 		}
 	}
 	if err == nil && w.receive {
-		r.server, err = w.webhookServer(r.orchestrator)
+		r.server, err = w.webhookServer(r.orchestrator, heard)
 	}
 	if err == nil {
 		err = r.queue.Start(r.orchestrator)
 	}
 	if err != nil {
-		return nil, errors.Join(err, closeListener(listener), r.queue.Stop(ctx))
+		return nil, errors.Join(err, closeListener(listener), r.api.close(), r.queue.Stop(ctx))
 	}
 	r.orchestrator.Start()
 	if w.receive {
 		r.address = listener.Addr()
 		go func() { r.served <- r.server.Serve(listener) }()
+	}
+	if r.api != nil {
+		go func() { r.served <- r.api.server.Serve(r.api.listener) }()
 	}
 	return r, nil
 }
@@ -205,15 +225,10 @@ func (r *running) stop() {
 	r.orchestrator.Drain()
 	var ending sync.WaitGroup
 	if r.server != nil {
-		ending.Go(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), serverEnd)
-			defer cancel()
-			if r.server.Shutdown(ctx) != nil {
-				if err := r.server.Close(); err != nil {
-					r.log.Warn("stop web server", "error", err)
-				}
-			}
-		})
+		ending.Go(func() { endServer(r.server, r.log) })
+	}
+	if r.api != nil {
+		ending.Go(func() { endServer(r.api.server, r.log) })
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), queueEnd)
 	defer cancel()
@@ -224,9 +239,20 @@ func (r *running) stop() {
 	r.orchestrator.Stop()
 }
 
+func endServer(server *http.Server, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), serverEnd)
+	defer cancel()
+	if server.Shutdown(ctx) != nil {
+		if err := server.Close(); err != nil {
+			log.Warn("stop web server", "error", err)
+		}
+	}
+}
+
 // webhookServer serves webhooks and /healthz, and nothing else: this is the
-// address that the internet sees.
-func (w work) webhookServer(inbox receiver.Inbox) (*http.Server, error) {
+// address that the internet sees. Each webhook's result is told to heard, which
+// may be nil.
+func (w work) webhookServer(inbox receiver.Inbox, heard func(result string)) (*http.Server, error) {
 	var verifier *signature.Verifier
 	if len(w.secrets) > 0 {
 		var err error
@@ -234,7 +260,7 @@ func (w work) webhookServer(inbox receiver.Inbox) (*http.Server, error) {
 			return nil, badUsage("--webhook-secret or --signature-header: %w", err)
 		}
 	}
-	hook, err := receiver.New(receiver.Config{Inbox: inbox, Verifier: verifier, Insecure: w.insecure, Now: clock.Now, Logger: w.log})
+	hook, err := receiver.New(receiver.Config{Inbox: inbox, Verifier: verifier, Insecure: w.insecure, Now: clock.Now, Logger: w.log, Observe: heard})
 	if err != nil {
 		return nil, badUsage("%w: set --webhook-secret or WEBHOOK_SECRET, or --insecure-no-secret", err)
 	}
@@ -244,28 +270,36 @@ func (w work) webhookServer(inbox receiver.Inbox) (*http.Server, error) {
 		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprintln(w, `{"status":"ok"}`)
 	})
+	return newServer(mux, w.log), nil
+}
+
+func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler:           mux,
+		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(w.log.Handler(), slog.LevelDebug),
-	}, nil
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
 }
 
 // listen names the flag when an address cannot be had.
-func listen(address string) (net.Listener, error) {
-	if _, _, err := net.SplitHostPort(address); err != nil {
-		return nil, badUsage("--listen %q: want HOST:PORT", address)
+func listen(flag, address string) (net.Listener, error) {
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil {
+		return nil, badUsage("--%s %q: want HOST:PORT", flag, address)
 	}
 	l, err := net.Listen("tcp", address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("listen on %s: the address is in use; choose another with --listen", address)
+		return nil, fmt.Errorf("listen on %s: the address is in use; choose another with --%s", address, flag)
 	case err != nil:
-		return nil, fmt.Errorf("--listen %s: %w", address, err)
+		return nil, fmt.Errorf("--%s %s: %w", flag, address, err)
 	}
 	return l, nil
 }

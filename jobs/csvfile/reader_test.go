@@ -354,52 +354,6 @@ func FuzzCells(f *testing.F) {
 	})
 }
 
-func FuzzReader(f *testing.F) {
-	files, err := os.ReadDir(dir)
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, file := range files {
-		f.Add([]byte(readFile(f, file.Name())))
-	}
-	f.Add([]byte("\"url\"\n\"\"\"\n,\"\n"))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		r, err := csvfile.Open(bytes.NewReader(text), csvfile.Options{MaxRow: 5000})
-		if err != nil {
-			return
-		}
-		lines, last := bytes.Count(text, []byte("\n"))+1, 0
-		for {
-			request, err := r.Next()
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			if request.Line <= last || request.Line > lines {
-				t.Fatalf("line %d after %d of %d", request.Line, last, lines)
-			}
-			last = request.Line
-			if request.Reject == "" {
-				again, err := csvfile.NormalizeURL(request.URL)
-				if err != nil || again != request.URL {
-					t.Fatalf("accepted %q, which is %q again (%v)", request.URL, again, err)
-				}
-			}
-			if !utf8.ValidString(request.Reject + request.URL + strings.Join(request.Cells, "")) {
-				t.Fatalf("line %d is not UTF-8", request.Line)
-			}
-			if r.Columns() == nil && request.Cells != nil {
-				t.Fatal("a list's row has cells")
-			}
-		}
-		if last == 0 {
-			t.Fatal("opened without a row")
-		}
-	})
-}
-
 func BenchmarkReader(b *testing.B) {
 	for _, bench := range []struct{ name, header, row string }{
 		{"list", "", "https://example.com/products/4711?view=full\n"},

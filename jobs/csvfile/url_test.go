@@ -1,6 +1,8 @@
 package csvfile_test
 
 import (
+	"net/netip"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -91,8 +93,12 @@ func TestNormalizeURL(t *testing.T) {
 	}
 }
 
+// The normal form is a fixed point, and for net/url it is the same resource.
 func FuzzNormalizeURL(f *testing.F) {
-	for _, s := range []string{"example.com", "https://u:p@EXAMPLE.com:443/ä?b c#d e", "http://[::1]:80", "//x.y", "a.b:80#", "https://ǅ.example/%41"} {
+	for _, s := range []string{
+		"example.com", "https://u:p@EXAMPLE.com:443/ä?b c#d e", "http://[::1]:80", "//x.y", "a.b:80#", "https://ǅ.example/%41",
+		"HTTP://a.b:443?", "https://a.b/%2F%2f/../x", "https://a.b:0443/", "http://a.b/#%zz", "https://a%2eb/", "http://a.b//c",
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -100,12 +106,56 @@ func FuzzNormalizeURL(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if !strings.HasPrefix(normal, "http://") && !strings.HasPrefix(normal, "https://") {
-			t.Errorf("%q became %q", s, normal)
-		}
 		again, err := csvfile.NormalizeURL(normal)
 		if err != nil || again != normal {
 			t.Errorf("%q became %q, and that %q (%v)", s, normal, again, err)
 		}
+		got, err := url.Parse(normal)
+		if err != nil || got.Scheme != "http" && got.Scheme != "https" || got.Host == "" || got.Path == "" || len(normal) > csvfile.MaxURL {
+			t.Fatalf("%q became %q (%v)", s, normal, err)
+		}
+		given := strings.TrimSpace(s)
+		switch {
+		case strings.HasPrefix(given, "//"):
+			given = "https:" + given
+		case !strings.Contains(strings.FieldsFunc(given, func(r rune) bool { return strings.ContainsRune("/?#", r) })[0]+"/", ":/"):
+			given = "https://" + given
+		}
+		want, err := url.Parse(given)
+		if err != nil {
+			t.Fatalf("%q became %q, which net/url cannot read: %v", s, normal, err)
+		}
+		if got.Scheme != want.Scheme || got.User.String() != want.User.String() || got.Fragment != want.Fragment {
+			t.Errorf("%q became %q", s, normal)
+		}
+		if !sameHost(got.Hostname(), want.Hostname()) || portOf(got) != portOf(want) {
+			t.Errorf("%q became %q: another host or port", s, normal)
+		}
+		if got.Path != want.Path && (got.Path != "/" || want.Path != "") || got.ForceQuery != want.ForceQuery {
+			t.Errorf("%q became %q: another path", s, normal)
+		}
+		before, err1 := url.QueryUnescape(want.RawQuery)
+		after, err2 := url.QueryUnescape(got.RawQuery)
+		if before != after || (err1 == nil) != (err2 == nil) {
+			t.Errorf("%q became %q: another query", s, normal)
+		}
 	})
+}
+
+// sameHost compares addresses as addresses and names in any letter case.
+func sameHost(a, b string) bool {
+	one, err1 := netip.ParseAddr(a)
+	two, err2 := netip.ParseAddr(b)
+	if err1 == nil && err2 == nil {
+		return one == two
+	}
+	return a == strings.ToLower(b)
+}
+
+func portOf(u *url.URL) string {
+	port := strings.TrimLeft(u.Port(), "0")
+	if port == "" {
+		return map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return port
 }

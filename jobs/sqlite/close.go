@@ -76,11 +76,13 @@ const pickClosing = `INSERT OR IGNORE INTO closing
 	ORDER BY o.ord`
 
 // preferPaid turns an end without a picture into a late done where an older
-// attempt brought one before: the picture that was paid for closes the job.
+// attempt brought one before: the picture that was paid for closes the job, of
+// several the newest.
 const preferPaid = `UPDATE closing SET to_state = 'done', late = 1, attempt = s.attempt, screenshot_id = s.screenshot_id,
 	image_url = s.image_url, error = '', closed_by = s.outcome_by
 	FROM submissions s WHERE closing.to_state IN ('failed', 'timed_out') AND s.job_seq = +closing.job_seq
-	AND s.extra = 0 AND s.outcome = 'done'`
+	AND s.extra = 0 AND s.outcome = 'done' AND s.attempt = (SELECT max(attempt) FROM submissions n
+		WHERE n.job_seq = s.job_seq AND n.extra = 0 AND n.outcome = 'done')`
 
 // A caller takes its time before it waits for the writer, so a close may carry
 // an earlier one than the create's answer before it. A job that ends with the

@@ -16,29 +16,41 @@ func (s *Store) Observe(ctx context.Context, observations []jobs.Observation, by
 	if len(observations) == 0 {
 		return jobs.Effects{}, nil
 	}
+	step := func(t *tx, effects *jobs.Effects) error {
+		o := observer{tx: t, store: s, by: by, at: at, deadline: deadline, effects: effects}
+		return o.observe(observations)
+	}
+	observe := s.observeNow
+	if by == jobs.ByPoll {
+		observe = s.afterInbox
+	}
+	effects, err := observe(ctx, len(observations), at, step)
+	return effects, wrapError(err, "observe %d screenshots", len(observations))
+}
+
+// observeNow takes a step on n screenshots that need not wait for what the inbox
+// holds: creates are answered one by one, and many at a time.
+func (s *Store) observeNow(ctx context.Context, n int, at time.Time, step func(t *tx, effects *jobs.Effects) error) (jobs.Effects, error) {
 	write := s.write
-	if len(observations) > groupLimit {
+	if n > groupLimit {
 		write = s.writeAlone
 	}
 	var before jobs.Effects // of deliveries that had to be applied first
 	for range closeTries {
 		var effects jobs.Effects
-		err := write(ctx, func(t *tx) error {
-			o := observer{tx: t, store: s, by: by, at: at, deadline: deadline, effects: &effects}
-			return o.observe(observations)
-		})
+		err := write(ctx, func(t *tx) error { return step(t, &effects) })
 		if culprit := (*applyError)(nil); errors.As(err, &culprit) {
 			if err := s.drainInbox(ctx, at, &before); err != nil {
-				return before, wrapError(err, "observe %d screenshots: apply inbox first", len(observations))
+				return before, fmt.Errorf("apply inbox first: %w", err)
 			}
 			continue
 		}
 		if err != nil {
-			return before, wrapError(err, "observe %d screenshots", len(observations))
+			return before, err
 		}
 		return addEffects(before, effects), nil
 	}
-	return before, fmt.Errorf("observe %d screenshots: %w: deliveries keep making the transaction fail", len(observations), jobs.ErrUnavailable)
+	return before, fmt.Errorf("%w: deliveries keep making the transaction fail", jobs.ErrUnavailable)
 }
 
 // observer carries what all observations of one call share.

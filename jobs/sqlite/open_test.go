@@ -85,6 +85,9 @@ func TestOpenRefuses(t *testing.T) {
 			if !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.text) || !strings.Contains(err.Error(), at(tt.path)) {
 				t.Errorf("got %v, want %v with %q and the path", err, tt.want, tt.text)
 			}
+			if advised := strings.Contains(err.Error(), "shotline backup"); advised != (tt.path == "text.db") {
+				t.Errorf("the advice does not fit: %v", err)
+			}
 			if after, _ := os.ReadFile(at(tt.path)); string(after) != string(before) {
 				t.Error("the refused file was changed")
 			}

@@ -84,6 +84,7 @@ func TestHotQueriesUseTheirIndex(t *testing.T) {
 		"mark conflicts":  {markConflicts, "INTEGER PRIMARY KEY"},
 		"due conflicts":   {dueConflicts, "jobs_contradicted"},
 		"settle":          {settleConflict, "INTEGER PRIMARY KEY"},
+		"unsettled":       {countUnsettled, "submissions_doubt"},
 		"pending": {`SELECT url FROM jobs WHERE jobs.state = 'pending' AND jobs.seq > ? AND jobs.seq <= ? AND submitted_at <= ?
 			ORDER BY jobs.seq LIMIT ?`, "jobs_pending"},
 		"page of jobs": {`SELECT url FROM jobs WHERE seq BETWEEN ? AND ? ORDER BY seq LIMIT ?`, "INTEGER PRIMARY KEY"},

@@ -141,7 +141,7 @@ func (s *Store) prune(ctx context.Context, p pruning) (removed int64, err error)
 }
 
 // prunePage finds where a page ends, whether anything in it has to go, and
-// whether it was the last to look at.
+// whether any of it is old, so that the next page may be as well.
 func (s *Store) prunePage(ctx context.Context, p pruning, after int64) (last int64, doomed, old bool, err error) {
 	var bytes int64
 	err = s.read(ctx, func(row scanner) error {

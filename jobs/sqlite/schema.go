@@ -24,6 +24,9 @@ const applicationID = 1397247828
 // process migrated the same file at the same moment.
 const migrateTries = 20
 
+// errForeign is an intact database, so that nobody is told to replace it.
+var errForeign = fmt.Errorf("%w: it is another program's SQLite database, name another file", jobs.ErrCorrupt)
+
 // prepareSchema refuses files that are not ours before it changes anything,
 // then sets WAL and migrates. Two processes may do this to a fresh file at the
 // same time: each migration is one immediate transaction, so the second one
@@ -91,7 +94,7 @@ func schemaVersion(ctx context.Context, db *sql.DB) (int64, error) {
 		return 0, fmt.Errorf("read schema: %w", err)
 	}
 	if id != applicationID && (id != 0 || tables > versionTables) {
-		return 0, fmt.Errorf("%w: it is another program's SQLite database", jobs.ErrCorrupt)
+		return 0, errForeign
 	}
 	if versionTables == 0 {
 		return 0, nil

@@ -15,6 +15,12 @@
 //     batches follow in the same transaction.
 //   - Deliveries are appended to the inbox (inbox.go) and applied a moment later
 //     under a cursor that moves in the same transaction.
+//   - Before each transaction the file is looked at (connection.go, files.go):
+//     after an I/O error the writer's connection is opened anew, and a file that
+//     was moved, or is known to be damaged (damage.go, inspect.go), gets no more
+//     writes.
+//   - Counts over all rows and retention (recount.go, prune.go) read first, and
+//     take the write lock only for what is wrong or has to go.
 //
 // Several processes may open one file. What one knows of another goes through
 // the file: DataVersion tells that something was committed.
@@ -54,10 +60,16 @@ type Store struct {
 	path    string
 	writeDB *sql.DB
 	writer  *writer
-	readDB  *sql.DB
+	readDB  *pool
 	version *sql.Conn // PRAGMA data_version compares with this connection's past
 
+	damage *damage // what SQLite found to be wrong with the file itself
+	files  files   // those that were opened
+	unused bool    // the file was not in WAL mode when it was opened: it is a backup
+
 	importPause time.Duration // between the short transactions of an import, and of retention
+
+	commitHook func(committed bool) error // may be nil
 
 	// failApply, set by tests only, makes applying a range of the inbox fail.
 	failApply func(first, last int64) error
@@ -66,12 +78,16 @@ type Store struct {
 	closeErr  error
 }
 
-var _ jobs.Store = (*Store)(nil)
+var (
+	_ jobs.Store    = (*Store)(nil)
+	_ jobs.Backuper = (*Store)(nil)
+)
 
 type settings struct {
 	busy       time.Duration
 	readers    int
 	commitHook func(committed bool) error
+	check      bool
 }
 
 // Option changes how a store is opened.
@@ -92,32 +108,52 @@ func WithCommitHook(hook func(committed bool) error) Option {
 	return func(s *settings) { s.commitHook = hook }
 }
 
+// WithCheck has the pages of a file of up to 32 MiB read and checked before it
+// is used. Of a larger one, which would keep a start waiting, damage shows when
+// the damaged page is needed.
+func WithCheck() Option { return func(s *settings) { s.check = true } }
+
 // Open opens the store at path, creating the file or bringing its schema up to
 // date where needed. Errors name the path and are jobs.ErrUnavailable (no such
-// folder, no permission, locked), jobs.ErrCorrupt (damaged, or some other
-// program's database) or jobs.ErrNewer. The context bounds the opening only.
+// folder, no permission, locked, disk full), jobs.ErrCorrupt (damaged, or some
+// other program's database) or jobs.ErrNewer. The context bounds the opening
+// only.
+//
+// A store that finds its file damaged later writes nothing any more: every
+// write fails with jobs.ErrCorrupt until the file is replaced and opened anew.
 func Open(ctx context.Context, path string, opts ...Option) (*Store, error) {
 	set := settings{busy: DefaultBusyTimeout, readers: DefaultReaders}
 	for _, opt := range opts {
 		opt(&set)
 	}
 	s, err := open(ctx, path, set)
-	if err != nil {
-		return nil, fmt.Errorf("open database %s: %w", path, explain(err))
+	err = explain(err)
+	switch {
+	case err == nil:
+		return s, nil
+	case errors.Is(err, jobs.ErrCorrupt):
+		return nil, asDamage(path, err)
+	default:
+		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
-	return s, nil
 }
 
 func open(ctx context.Context, path string, set settings) (_ *Store, err error) {
 	if err := checkFile(path); err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, importPause: 5 * time.Millisecond}
+	if err := inspect(ctx, path); err != nil {
+		return nil, err
+	}
+	s := &Store{path: path, damage: &damage{path: path}, importPause: 5 * time.Millisecond, commitHook: set.commitHook}
 	defer func() {
 		if err != nil {
 			s.closeHandles()
 		}
 	}()
+	if s.unused, err = inRollbackForm(path); err != nil {
+		return nil, err
+	}
 	busy := fmt.Sprintf("_busy_timeout=%d", set.busy.Milliseconds())
 	s.writeDB, err = sql.Open("sqlite3", dsn(path, "mode=rwc", busy, "_synchronous=FULL", "_foreign_keys=on",
 		"_txlock=immediate", "_cache_size=-65536"))
@@ -128,6 +164,38 @@ func open(ctx context.Context, path string, set settings) (_ *Store, err error) 
 	if err := prepareSchema(ctx, s.writeDB, set.busy); err != nil {
 		return nil, err
 	}
+	s.writeDB.SetMaxIdleConns(-1) // one that the writer gives back may be in no good state
+	conn, err := s.connectWriter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if s.files, err = filesAt(path); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	s.writer = startWriter(conn, s)
+
+	readDB, err := sql.Open("sqlite3", dsn(path, "mode=ro", busy, "_query_only=on", "_cache_size=-16384"))
+	if err != nil {
+		return nil, err
+	}
+	s.readDB = &pool{readDB, s.damage}
+	s.readDB.SetMaxOpenConns(set.readers + 1) // one is kept for data_version
+	s.readDB.SetMaxIdleConns(set.readers + 1)
+	s.version, err = s.readDB.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if set.check {
+		if err := s.quickCheck(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// connectWriter opens a connection with all that durability depends on set and
+// asserted.
+func (s *Store) connectWriter(ctx context.Context) (*sql.Conn, error) {
 	conn, err := s.writeDB.Conn(ctx)
 	if err != nil {
 		return nil, err
@@ -135,19 +203,7 @@ func open(ctx context.Context, path string, set settings) (_ *Store, err error) 
 	if err := prepareWriter(ctx, conn); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	s.writer = startWriter(conn, set.commitHook)
-
-	s.readDB, err = sql.Open("sqlite3", dsn(path, "mode=ro", busy, "_query_only=on", "_cache_size=-16384"))
-	if err != nil {
-		return nil, err
-	}
-	s.readDB.SetMaxOpenConns(set.readers + 1) // one is kept for data_version
-	s.readDB.SetMaxIdleConns(set.readers + 1)
-	s.version, err = s.readDB.Conn(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return s, nil
+	return conn, nil
 }
 
 // checkFile gives the plain reasons why a path cannot be opened, which SQLite
@@ -168,7 +224,11 @@ func checkFile(path string) error {
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("%w: it is not a regular file", jobs.ErrUnavailable)
 	}
-	return nil
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return fmt.Errorf("%w: %w", jobs.ErrUnavailable, err)
+	}
+	return f.Close()
 }
 
 // dsn writes a SQLite URI, so that no character of the path is taken for a
@@ -220,6 +280,9 @@ func (s *Store) closeHandles() error {
 	}
 	if s.writer != nil {
 		errs = append(errs, s.writer.stop())
+		if s.unused && s.writer.commits.Load() == 0 {
+			s.leaveWAL()
+		}
 	}
 	if s.writeDB != nil {
 		errs = append(errs, s.writeDB.Close())
@@ -228,20 +291,4 @@ func (s *Store) closeHandles() error {
 		return fmt.Errorf("close database %s: %w", s.path, err)
 	}
 	return nil
-}
-
-// Stats tells what the writer did since Open.
-type Stats struct {
-	Commits    int64 // transactions committed
-	Operations int64 // operations in them
-	Waiting    int   // operations that wait now
-}
-
-// Stats returns the writer's counters.
-func (s *Store) Stats() Stats {
-	return Stats{
-		Commits:    s.writer.commits.Load(),
-		Operations: s.writer.operations.Load(),
-		Waiting:    len(s.writer.ops),
-	}
 }

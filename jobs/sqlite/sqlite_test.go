@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +13,9 @@ import (
 	"shotline/jobs/storetest"
 )
 
+// TestMain lets many tests run side by side on any machine: they wait for the
+// disk more than they work. A -parallel on the command line still decides. It is
+// also where the process begins whose system calls are counted.
 func TestMain(m *testing.M) {
 	if appends := os.Getenv(appendsVariable); appends != "" {
 		if err := appendOneByOne(appends); err != nil {
@@ -19,6 +23,9 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		return
+	}
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -61,5 +68,12 @@ func TestContract(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) storetest.Harness {
 		return file{filepath.Join(t.TempDir(), "contract.db")}
+	})
+}
+
+func TestLives(t *testing.T) {
+	t.Parallel()
+	storetest.RunLives(t, func(t *testing.T) storetest.Harness {
+		return file{filepath.Join(t.TempDir(), "lives.db")}
 	})
 }

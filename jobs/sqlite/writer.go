@@ -47,21 +47,17 @@ type writer struct {
 	quit chan struct{} // closed by stop
 	dead chan struct{} // closed when the goroutine has ended
 	once sync.Once
-	conn *sql.Conn
-	tx   *tx
-	hook func(committed bool) error // may be nil
+	*connection
 
-	commits, operations atomic.Int64
+	commits, operations, failures atomic.Int64
 }
 
-func startWriter(conn *sql.Conn, hook func(committed bool) error) *writer {
+func startWriter(conn *sql.Conn, s *Store) *writer {
 	w := &writer{
-		ops:  make(chan *operation, 2*groupLimit),
-		quit: make(chan struct{}),
-		dead: make(chan struct{}),
-		conn: conn,
-		hook: hook,
-		tx:   &tx{conn: conn, stmts: make(map[string]*sql.Stmt)},
+		ops:        make(chan *operation, 2*groupLimit),
+		quit:       make(chan struct{}),
+		dead:       make(chan struct{}),
+		connection: newConnection(conn, s),
 	}
 	go w.loop()
 	return w
@@ -71,7 +67,7 @@ func startWriter(conn *sql.Conn, hook func(committed bool) error) *writer {
 func (w *writer) stop() error {
 	w.once.Do(func() { close(w.quit) })
 	<-w.dead
-	return errors.Join(w.tx.close(), w.conn.Close())
+	return w.connection.close()
 }
 
 // do hands op in and waits for its commit. An operation that has begun is
@@ -181,7 +177,12 @@ func (w *writer) gather(group []*operation) (_ []*operation, loner *operation) {
 // transaction fails nothing of it has happened, and every operation gets the
 // error: none is tried again behind its caller's back.
 func (w *writer) commit(group []*operation) {
-	if err := w.tx.control("BEGIN IMMEDIATE"); err != nil {
+	err := w.ready()
+	if err == nil {
+		err = w.trouble(w.tx.control("BEGIN IMMEDIATE"))
+	}
+	if err != nil {
+		w.failures.Add(1)
 		for _, op := range group {
 			op.done <- explain(err)
 		}
@@ -191,14 +192,17 @@ func (w *writer) commit(group []*operation) {
 		return !op.state.CompareAndSwap(opWaiting, opBegun)
 	})
 	errs := make([]error, len(begun))
-	err := w.runAll(begun, errs)
+	err = w.runAll(begun, errs)
 	if err == nil {
 		err = w.seal()
 	}
 	if err != nil {
 		// SQLite may have rolled back by itself; then there is nothing to do.
 		_ = w.tx.control("ROLLBACK")
-		err = explain(err)
+		if broken(err) {
+			w.failures.Add(1)
+		}
+		err = explain(w.trouble(err))
 		if len(begun) > 1 && !broken(err) {
 			err = fmt.Errorf("%w: another step of its transaction failed: %w", jobs.ErrUnavailable, err)
 		}
@@ -216,15 +220,16 @@ func (w *writer) commit(group []*operation) {
 
 // seal makes a transaction last.
 func (w *writer) seal() error {
-	if w.hook == nil {
+	hook := w.store.commitHook
+	if hook == nil {
 		return w.tx.control("COMMIT")
 	}
-	if err := w.hook(false); err != nil {
+	if err := hook(false); err != nil {
 		return err
 	}
 	err := w.tx.control("COMMIT")
 	if err == nil {
-		err = w.hook(true)
+		err = hook(true)
 	}
 	return err
 }

@@ -23,6 +23,7 @@ func (b *book) audit() []jobs.Row {
 	var all []jobs.Row
 	batches, err := b.Batches(b.ctx(), "", 1000)
 	b.must(err, "list batches")
+	b.checkTotals(batches)
 	ofBatch := b.eventsByBatch()
 	for _, batch := range batches {
 		rows := b.allRows(batch.ID)

@@ -236,6 +236,27 @@ var closeTests = append(guardTests(), []test{
 		b.shut(cancel(id))
 		b.wantState(id, jobs.Done)
 	}},
+	{"a kept webhook never loses to a poll", func(b *book) {
+		b.open("b1", pages(3)...)
+		ids := b.pending("b1", 2)
+		b.deliver(shot(ids[0]), jobs.OutcomeFailed)
+		e := b.observe(jobs.ByPoll, seen(ids[0], jobs.OutcomeDone), seen(ids[1], jobs.OutcomeDone))
+		b.wantClosed(e,
+			jobs.Closed{Job: ids[0], Attempt: 1, State: jobs.Failed, By: jobs.ByWebhook},
+			jobs.Closed{Job: ids[1], Attempt: 1, State: jobs.Done, By: jobs.ByPoll})
+		wantSame(b, "conflicts", e.Conflicts, 1)
+		wantSame(b, "read again", b.apply().Read, 0)
+	}},
+	{"a long inbox is applied before a poll too", func(b *book) {
+		b.bulk("b1", 300)
+		crowd(b, 299, func(i int) error {
+			_, err := b.AppendDelivery(b.ctx(), b.told(shot(row("b1", int64(i+1))), jobs.OutcomeDone))
+			return err
+		})
+		e := b.observe(jobs.ByPoll, seen(row("b1", 300), jobs.OutcomeDone), seen(row("b1", 1), jobs.OutcomeDone))
+		wantSame(b, "closed", len(e.Closed), 300)
+		wantSame(b, "by webhook", b.batch("b1").Counts.ByProvenance[jobs.ByWebhook], 299)
+	}},
 	{"a long inbox is applied before a clock too", func(b *book) {
 		b.bulk("b1", 300)
 		crowd(b, 300, func(i int) error {

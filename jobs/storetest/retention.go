@@ -91,6 +91,15 @@ var retentionTests = []test{
 			b.t.Fatalf("place %d was given after %d", next, kept[0].Seq)
 		}
 	}},
+	{"the newest stays although it is applied", func(b *book) {
+		b.open("b1", pages(2)...)
+		for _, id := range b.pending("b1", 2) {
+			b.webhook(id, jobs.OutcomeDone)
+		}
+		b.later(100 * day)
+		wantSame(b, "pruned", b.prune(jobs.Retention{Deliveries: b.now}), jobs.Pruned{Deliveries: 1})
+		wantSame(b, "deliveries kept", len(b.kept()), 1)
+	}},
 	{"a replay of a pruned delivery is harmless", func(b *book) {
 		b.open("b1", pages(2)...)
 		ids := b.pending("b1", 2)

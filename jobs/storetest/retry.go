@@ -77,6 +77,20 @@ var retryTests = append(secondEndTests(), []test{
 		wantSame(b, "image", j.ImageURL, "")
 		wantSame(b, "vendor says", j.VendorSays, jobs.OutcomeNone)
 	}},
+	{"of several older pictures the newest closes the job", func(b *book) {
+		b.open("b1", pages(1)...)
+		id := b.pending("b1", 1)[0]
+		for attempt := 2; attempt <= 4; attempt++ {
+			b.cancel(id)
+			b.retried(id)
+			b.again(id)
+		}
+		for _, attempt := range []int{3, 1, 2} {
+			b.result(id, attempt, jobs.OutcomeDone)
+		}
+		b.wantClosed(b.result(id, 4, jobs.OutcomeFailed), jobs.Closed{Job: id, Attempt: 3, State: jobs.Done, By: jobs.ByWebhook, Late: true})
+		wantSame(b, "screenshot", b.job(id).ScreenshotID, shotOf(id, 3))
+	}},
 	{"guards of a retry", func(b *book) {
 		b.quiet = true
 		retriable := map[string]jobs.State{"failed": jobs.Failed, "late-failed": jobs.Failed, "refused": jobs.Failed,

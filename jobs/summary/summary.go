@@ -65,7 +65,7 @@ type Reason struct {
 	State    jobs.State `json:"state"`
 	Error    string     `json:"error"`
 	Count    int64      `json:"count"`
-	FirstJob jobs.ID    `json:"first_job"`
+	FirstJob jobs.ID    `json:"first_job,omitzero"`
 	Line     int        `json:"line,omitempty"` // of the first job, in the input
 }
 

@@ -120,6 +120,7 @@ func TestReasonsAreLimited(t *testing.T) {
 	}
 }
 
+// What is read is written in one form, which is read the same; and it can be shown.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"batch_id":"b1","state":"finished","rows":3,"reasons":[{"first_job":"b1-3"}]}`))
 	f.Add([]byte(`{"reasons":[{"first_job":"nonsense"}]}`))
@@ -128,6 +129,17 @@ func FuzzDecode(f *testing.F) {
 		s, err := Decode(data)
 		if err != nil {
 			return
+		}
+		kept, err := s.Encode()
+		if err != nil {
+			t.Fatalf("%q cannot be kept: %v", data, err)
+		}
+		again, err := Decode(kept)
+		if err != nil {
+			t.Fatalf("%q became %q: %v", data, kept, err)
+		}
+		if twice, err := again.Encode(); err != nil || !bytes.Equal(twice, kept) || bytes.IndexByte(kept, '\n') >= 0 {
+			t.Fatalf("%q became %q, and that %q (%v)", data, kept, twice, err)
 		}
 		for _, write := range []func(io.Writer, Summary) error{
 			func(w io.Writer, s Summary) error { return WriteText(w, s) }, WriteCSV,

@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -40,44 +41,75 @@ func TestParseURL(t *testing.T) {
 }
 
 func TestBadURLIsToldWithoutPassword(t *testing.T) {
-	for _, url := range []string{
+	for _, given := range []string{
 		"localhost:6379", "http://:hunter2@localhost", "redis://:hunter2@", "redis://:hunter2@localhost/zero",
 		"redis://:hunter2@localhost/-1", "redis://:hunter2@local host", "redis://:hunter2@[::1", "redis://x:hunter2%zz@h",
 		"redis-socket://:hunter2@", "redis-socket:///s?db=x", "redis-sentinel://:hunter2@s1:5000",
 		"redis-sentinel://:hunter2@s1,?master=m", "redis-sentinel://:hunter2@?master=m", "hunter2",
 	} {
-		_, err := Open(t.Context(), Options{RedisURL: url, Logger: discard()})
+		_, err := Open(t.Context(), Options{RedisURL: given, Logger: discard()})
 		if err == nil {
-			t.Errorf("%s: accepted", url)
+			t.Errorf("%s: accepted", given)
 			continue
 		}
 		if text := err.Error(); !strings.Contains(text, "--redis-url") || strings.Contains(text, "hunter2") {
-			t.Errorf("%s: got %q", url, text)
+			t.Errorf("%s: got %q", given, text)
 		}
 	}
 }
 
+// However a URL is broken, its password is neither in the error nor in what is
+// said of the connection; what is good has a client that closes.
 func FuzzParseURL(f *testing.F) {
-	for _, seed := range []string{
-		"redis://localhost:6379/0", "rediss://:p@h", "redis-socket:///a?db=1", "redis-sentinel://a:1,b:2?master=m", "redis://[::1]:x/",
+	const password = "hunter2canary"
+	for _, seed := range [][2]string{
+		{"redis://:", "@localhost:6379/0"}, {"rediss://u:", "@h"}, {"redis-socket://:", "@/a?db=1"}, {"redis-sentinel://:", "@a:1,b:2?master=m"},
+		{"redis://:", "@[::1]:x/"}, {"redis://:", "@h/%zz"}, {"redis://:", ""}, {"", ""}, {"redis-sentinel://:", "@a@b?master=m"}, {"redis://:x", "/@h"},
 	} {
-		f.Add(seed)
+		f.Add(seed[0], seed[1])
 	}
-	f.Fuzz(func(t *testing.T, url string) {
-		c, err := parseURL(url)
-		if err == nil && (c.client == nil || c.description == "") {
-			t.Errorf("%q: neither error nor connection", url)
+	f.Fuzz(func(t *testing.T, before, after string) {
+		// As a password, which no other part of a URL is.
+		given := before + password + after
+		c, err := parseURL(given)
+		if err != nil {
+			if strings.Contains(err.Error(), password) {
+				t.Fatalf("%q is told by %v", given, err)
+			}
+			return
+		}
+		if c.client == nil || c.description == "" {
+			t.Fatalf("%q: neither error nor connection", given)
+		}
+		if u, err := url.Parse(given); err == nil && u.User != nil && strings.HasSuffix(before, ":") && strings.HasPrefix(after, "@") &&
+			!strings.Contains(before+after[1:], "@") && strings.Contains(c.description, password) {
+			t.Fatalf("%q is told by %q", given, c.description)
+		}
+		if err := c.client(newLine()).Close(); err != nil {
+			t.Fatalf("%q: %v", given, err)
 		}
 	})
 }
 
+// A payload is read as it was written, or not at all.
 func FuzzParseTask(f *testing.F) {
-	for _, seed := range []string{`{}`, `{"batch":"b1","revision":3}`, `null`, `[`, ``} {
+	for _, seed := range []string{`{}`, `{"batch":"b1","revision":3}`, `null`, `[`, ``, `{"batch":7}`, `{"batch":"a","batch":"\ud800"}`} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		if what, err := parseTask(payload); err != nil && what != (about{}) {
-			t.Errorf("%q: both %+v and %v", payload, what, err)
+		what, err := parseTask(payload)
+		if err != nil {
+			if what != (about{}) {
+				t.Errorf("%q: both %+v and %v", payload, what, err)
+			}
+			return
+		}
+		task, err := newTask(TypeSubmit, what, "id", time.Time{}, time.Minute, "q")
+		if err != nil {
+			t.Fatalf("%q: %v", payload, err)
+		}
+		if again, err := parseTask(task.Payload()); err != nil || again != what {
+			t.Errorf("%q was read as %+v, and that as %+v (%v)", payload, what, again, err)
 		}
 	})
 }

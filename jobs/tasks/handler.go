@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
+	"golang.org/x/time/rate"
 )
 
 // Handler does what tasks ask for. Every method may be called twice, late, at
@@ -26,6 +27,13 @@ type Handler interface {
 type dispatcher struct {
 	*Queue
 	handler Handler
+	failing rate.Sometimes
+}
+
+// newDispatcher tells of the first tasks that fail, and then of one in a while:
+// when the store is in trouble all of them do.
+func newDispatcher(q *Queue, h Handler) *dispatcher {
+	return &dispatcher{Queue: q, handler: h, failing: rate.Sometimes{First: 10, Interval: 10 * time.Second}}
 }
 
 // ProcessTask runs one task; it is the handler that asynq sees.
@@ -44,7 +52,7 @@ func (d *dispatcher) ProcessTask(ctx context.Context, task *asynq.Task) error {
 	}
 	id, _ := asynq.GetTaskID(ctx)
 	retried, _ := asynq.GetRetryCount(ctx)
-	d.log.Warn("task failed", "task", id, "try", retried+1, "error", err)
+	d.failing.Do(func() { d.log.Warn("task failed", "task", id, "try", retried+1, "error", err) })
 	if retried >= maxRetry {
 		// asynq would archive it, and the archive keeps its id taken for months.
 		return errors.Join(asynq.RevokeTask, err)

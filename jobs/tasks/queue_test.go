@@ -3,6 +3,7 @@ package tasks
 import (
 	"context"
 	"errors"
+	"flag"
 	"io"
 	"log/slog"
 	"strings"
@@ -13,7 +14,14 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain lets many tests run side by side on any machine: they wait for most
+// of their time. A -parallel on the command line still decides.
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "16"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // call is one call of a recorder.
 type call struct {

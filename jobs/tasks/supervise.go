@@ -32,7 +32,7 @@ func (q *Queue) Start(h Handler) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	q.stopSupervisor = cancel
 	q.supervised = make(chan struct{})
-	s := &supervisor{Queue: q, handler: &dispatcher{q, h}, backoff: firstBackoff}
+	s := &supervisor{Queue: q, handler: newDispatcher(q, h), backoff: firstBackoff}
 	go s.loop(ctx)
 	return nil
 }

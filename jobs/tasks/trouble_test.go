@@ -51,7 +51,7 @@ var troubles = []trouble{
 	{"slow", func(_ *testing.T, _ *redisServer, p *proxy) { p.delay.Store(int64(2 * time.Second)) },
 		func(_ *testing.T, _ *redisServer, p *proxy) { p.delay.Store(0) }, "exceeded"},
 	{"loading", func(_ *testing.T, r *redisServer, _ *proxy) {
-		r.send("DEBUG", "POPULATE", 4000, "key", 200)
+		r.send("DEBUG", "POPULATE", 2500, "key", 200)
 		r.send("SAVE")
 		r.kill()
 		r.launch("--key-load-delay", "2000", "--loading-process-events-interval-bytes", "1024")
@@ -147,7 +147,7 @@ func flow(q *Queue) (stop func()) {
 // TestManyOutagesLeaveNothingBehind counts goroutines, so it runs alone.
 func TestManyOutagesLeaveNothingBehind(t *testing.T) {
 	q := open(t, newRedis(t).start().url(), nil)
-	v := &supervisor{Queue: q, handler: &dispatcher{q, newRecorder()}, backoff: firstBackoff}
+	v := &supervisor{Queue: q, handler: newDispatcher(q, newRecorder()), backoff: firstBackoff}
 	step := func(what string, holds func() bool) {
 		t.Helper()
 		eventually(t, what, func() bool { v.step(t.Context()); return holds() })

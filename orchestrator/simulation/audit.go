@@ -229,55 +229,6 @@ func (b *books) agree(column, count string) {
 	}, fmt.Sprintf(`SELECT b.id, b.%[1]s, (%[2]s) FROM batches b WHERE b.%[1]s IS NOT (%[2]s)`, column, count))
 }
 
-// auditLog: one event for each end, one summary for each revision.
-func (b *books) auditLog() {
-	for _, j := range b.jobs {
-		if j.state != jobs.Duplicate && j.state != jobs.Rejected {
-			b.auditHistory(j)
-		}
-	}
-	b.each(func(scan func(...any)) {
-		var id string
-		var revision, summarized, ends, summaries int
-		scan(&id, &revision, &summarized, &ends, &summaries)
-		if ends != revision || summarized != revision || summaries < 1 || summaries > revision {
-			b.w.fail("P5", "batch %s has revision %d, %d events of it, %d summaries up to %d", id, revision, ends, summaries, summarized)
-		}
-	}, `SELECT id, revision, summarized, (SELECT count(*) FROM events WHERE batch_seq = b.seq AND job_seq IS NULL),
-		(SELECT count(*) FROM summaries WHERE batch_seq = b.seq) FROM batches b WHERE state <> 'importing'`)
-	if n := b.number(`SELECT count(*) FROM batches b WHERE state = 'finished' AND NOT EXISTS
-		(SELECT 1 FROM summaries s WHERE s.batch_seq = b.seq AND s.revision = b.revision)`); n > 0 {
-		b.w.fail("P5", "%d batches lack the summary of their newest revision", n)
-	}
-}
-
-// auditHistory: each attempt ended once, perhaps to be put right by a late
-// result; the last end is the one that the job shows.
-func (b *books) auditHistory(j jobEntry) {
-	var ends [][]string
-	var last []string
-	b.each(func(scan func(...any)) {
-		var kind string
-		if scan(&kind); kind == "job.retried" {
-			ends, last = append(ends, last), nil
-			return
-		}
-		last = append(last, strings.TrimPrefix(kind, "job."))
-	}, `SELECT type FROM events WHERE job_seq = ? ORDER BY seq`, j.seq)
-	ends = append(ends, last)
-	for i, end := range ends {
-		newest := i == len(ends)-1
-		ok := len(end) == 1 || len(end) == 2 && end[0] != "late" && end[1] == "late"
-		if newest {
-			ok = ok && (end[len(end)-1] == "late") == j.late && (j.late || end[0] == string(j.state))
-		}
-		if !ok || j.attempt < len(ends)-1 { // one that was canceled unsent is retried as its first
-			b.w.fail("P1", "job %s is %s, late %v, attempt %d, with the history %v", j.name(), j.state, j.late, j.attempt, ends)
-			return
-		}
-	}
-}
-
 // auditLeftovers: nothing is held, leased, doubted, put aside or half imported.
 func (b *books) auditLeftovers() {
 	for what, query := range map[string]string{

@@ -20,8 +20,13 @@ type books struct {
 	db      *sql.DB
 	conn    *sql.Conn
 	version int64
+	// prepared are the queries asked so far: some are asked at every move.
+	prepared map[string]*sql.Stmt
+
 	jobs    map[int64]jobEntry // as last seen, by place
 	batches map[int64]string   // ids that were seen open, by place
+
+	cursor, newest int64 // of the inbox, as last seen
 
 	mu       sync.Mutex
 	refusals map[string]bool // submissions that the vendor refused
@@ -55,7 +60,7 @@ func (j jobEntry) final() bool {
 }
 
 func newBooks(w *world) *books {
-	b := &books{w: w, jobs: map[int64]jobEntry{}, batches: map[int64]string{}, refusals: map[string]bool{},
+	b := &books{w: w, prepared: map[string]*sql.Stmt{}, jobs: map[int64]jobEntry{}, batches: map[int64]string{}, refusals: map[string]bool{},
 		canceled: map[string]bool{}, retried: map[string]bool{}}
 	var err error
 	if b.db, err = sql.Open("sqlite3", "file:"+w.path+"?mode=ro&_query_only=on"); err == nil {
@@ -68,6 +73,11 @@ func newBooks(w *world) *books {
 }
 
 func (b *books) close() {
+	for _, stmt := range b.prepared {
+		if err := stmt.Close(); err != nil {
+			panic(err)
+		}
+	}
 	if err := errors.Join(b.conn.Close(), b.db.Close()); err != nil {
 		panic(err)
 	}
@@ -75,7 +85,15 @@ func (b *books) close() {
 
 // each runs a query and calls visit for its rows.
 func (b *books) each(visit func(scan func(...any)), query string, args ...any) {
-	rows, err := b.conn.QueryContext(context.Background(), query, args...)
+	stmt := b.prepared[query]
+	if stmt == nil {
+		var err error
+		if stmt, err = b.conn.PrepareContext(context.Background(), query); err != nil {
+			panic(err)
+		}
+		b.prepared[query] = stmt
+	}
+	rows, err := stmt.QueryContext(context.Background(), args...)
 	if err != nil {
 		panic(err)
 	}
@@ -131,6 +149,8 @@ func (b *books) look() {
 		}
 	}
 	b.jobs = now
+	b.cursor = b.number(`SELECT place FROM cursors WHERE name = 'inbox'`)
+	b.newest = b.number(`SELECT coalesce(max(seq), 0) FROM inbox`)
 	b.each(func(scan func(...any)) {
 		var seq int64
 		var id string
@@ -153,7 +173,11 @@ func (b *books) compare(before, after jobEntry) {
 			after.state, after.attempt, after.by, after.late, after.screenshot)
 	}
 	retriable := before.state == jobs.Failed || before.state == jobs.TimedOut || before.state == jobs.Canceled
-	lateDone := after.state == jobs.Done && after.late && !before.late
+	// The picture of an older attempt may come after a late failure, too.
+	lateDone := after.state == jobs.Done && after.late && (!before.late || before.state == jobs.Failed)
+	if before.state == jobs.Pending && after.by == string(jobs.ByPoll) && b.waiting(after.screenshot) > 0 {
+		b.w.fail("P2", "job %s was closed by poll while a webhook of its screenshot %s waited in the inbox", after.name(), after.screenshot)
+	}
 	switch {
 	case after.state == jobs.Canceled && before.state != jobs.Canceled && !b.wasAsked(b.canceled, after):
 		fail("was canceled, which nobody asked for")
@@ -174,6 +198,13 @@ func (b *books) compare(before, after jobEntry) {
 	case before.final() || !slices.Contains(steps[before.state], after.state):
 		fail("took a step that there is not")
 	}
+}
+
+// waiting counts the results of a screenshot that were kept and not applied at
+// the last look.
+func (b *books) waiting(screenshot string) int64 {
+	return b.number(`SELECT count(*) FROM inbox WHERE screenshot_id = ? AND outcome IN ('done', 'failed') AND seq > ? AND seq <= ?`,
+		screenshot, b.cursor, b.newest)
 }
 
 // sent is called when a create takes effect, or may: its intent has to be on

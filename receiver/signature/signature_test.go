@@ -208,6 +208,48 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
+// However the headers are filled, they pass only as the documents say: each of
+// the three at most once, at least one of them, and every one with the very
+// text that Sign makes.
+func FuzzHeaders(f *testing.F) {
+	const guide, product, custom = "X-Signature", "X-ScreenshotCenter-Signature", "X-Hook-Sig"
+	f.Add(guide+"\n"+product, "SIGNED\nSIGNED", []byte("{}"))
+	f.Add(guide+"\n"+guide, "SIGNED\nSIGNED", []byte("{}"))
+	f.Add(custom, "SIGNED", []byte(""))
+	f.Add("x-hook-sig\nX-Other", "SIGNED\nno", []byte("\x00"))
+	f.Add(product+"\n"+custom, "SIGNED\n", []byte("{}"))
+	f.Add(guide, "SIGNED, SIGNED", []byte("{}"))
+	v := newVerifier(f, []string{"s"}, []string{custom})
+	f.Fuzz(func(t *testing.T, names, values string, body []byte) {
+		good := signature.Sign("s", body)
+		h, of := http.Header{}, map[string][]string{}
+		lines := strings.Split(values, "\n")
+		for i, name := range strings.Split(names, "\n") {
+			value := strings.ReplaceAll(lines[i%len(lines)], "SIGNED", good)
+			h.Add(name, value)
+			of[http.CanonicalHeaderKey(name)] = append(of[http.CanonicalHeaderKey(name)], value)
+		}
+		found, all := 0, true
+		for _, name := range []string{guide, product, custom} {
+			for _, value := range of[http.CanonicalHeaderKey(name)] {
+				found++
+				all = all && value == good
+			}
+			all = all && len(of[http.CanonicalHeaderKey(name)]) < 2
+		}
+		err := v.Verify(h, body)
+		if (err == nil) != (found > 0 && all) {
+			t.Errorf("%q: %v", h, err)
+		}
+		if errors.Is(err, signature.ErrMissing) != (found == 0) {
+			t.Errorf("%d signature headers: %v", found, err)
+		}
+		if err != nil && strings.Contains(err.Error(), good[len("sha256="):]) {
+			t.Errorf("the error gives the signature away: %v", err)
+		}
+	})
+}
+
 func BenchmarkVerify(b *testing.B) {
 	body := []byte(strings.Repeat("b", 400))
 	for _, bench := range []struct {

@@ -30,6 +30,8 @@ var actors = []actor{
 	{"looks", 50 * time.Millisecond, 600 * time.Millisecond, look},
 	{"kills serves", 100 * time.Millisecond, 1200 * time.Millisecond, killServe},
 	{"starts a second serve", 200 * time.Millisecond, 2 * time.Second, startSecond},
+	{"reconciles", 100 * time.Millisecond, 2 * time.Second, reconcile},
+	{"cancels and retries", 20 * time.Millisecond, 400 * time.Millisecond, handle},
 	{"kills redis", 2 * time.Second, 6 * time.Second, killRedis},
 	{"flushes redis", time.Second, 5 * time.Second, flushRedis},
 	{"pauses redis", time.Second, 6 * time.Second, pauseRedis},

@@ -34,6 +34,8 @@ type batch struct {
 
 	id     string // empty while not known
 	broken bool   // its import was killed half-way
+	// handled is set when somebody cancels or retries something of it.
+	handled bool
 }
 
 // book is the test's own list of what was handed in.

@@ -20,6 +20,7 @@ type job struct {
 	subject
 	state, closedBy, screenshot, err, url string
 	late, doubleCharged, conflicts        int
+	attempt                               int
 	cost                                  float64
 	submittedAt, closedAt                 int64    // ms
 	duplicateOf                           int64    // row
@@ -137,12 +138,12 @@ func (r *rig) read() *view {
 	r.readBatches(db, v)
 	bySeq := map[string]*job{}
 	r.each(db, `SELECT j.seq, b.id, j.row, j.state, j.closed_by, j.screenshot_id, j.error, j.url, j.late, j.double_charged,
-		j.conflicts, j.cost_micros, j.submitted_at, j.closed_at, j.duplicate_of & 4294967295
+		j.conflicts, j.cost_micros, j.submitted_at, j.closed_at, j.duplicate_of & 4294967295, j.attempt
 		FROM jobs j JOIN batches b ON b.seq = j.batch_seq`, func(c []string) {
 		j := &job{
 			subject: subject{c[1], number(c[2])}, state: c[3], closedBy: c[4], screenshot: c[5], err: c[6], url: c[7],
 			late: int(number(c[8])), doubleCharged: int(number(c[9])), conflicts: int(number(c[10])), cost: float64(number(c[11])) / 1e6,
-			submittedAt: number(c[12]), closedAt: number(c[13]), duplicateOf: number(c[14]),
+			submittedAt: number(c[12]), closedAt: number(c[13]), duplicateOf: number(c[14]), attempt: int(number(c[15])),
 		}
 		v.jobs[j.subject], bySeq[c[0]] = j, j
 	})
@@ -174,6 +175,7 @@ func (v *view) ends() map[string]int {
 		}
 		ends[j.state+" by "+j.closedBy]++
 		ends["late"] += j.late
+		ends["retried"] += max(j.attempt-1, 0)
 		ends["paid twice"] += j.doubleCharged
 		ends["contradicted"] += j.conflicts
 	}

@@ -59,6 +59,10 @@ func checkEnds(r *rig, v *view) {
 				r.violates("P1", s, "row %d of %s is no row of the table", i+1, file.tag)
 				continue
 			}
+			if file.handled && row.kind != rejected && row.kind != duplicate {
+				checkHandled(r, v, j)
+				continue
+			}
 			checkEnd(r, v, j, row)
 			checkEvents(r, j)
 		}
@@ -90,10 +94,9 @@ func checkEnd(r *rig, v *view, j *job, row row) {
 		return
 	}
 	create := v.creates[j.subject][i]
-	truth := map[string]string{"finished": "done", "error": "failed"}[create.Status]
 	switch j.state {
 	case "done", "failed":
-		checkResult(r, v, j, create, truth)
+		checkResult(r, v, j, create, truth(create))
 	case "timed_out":
 		checkTimeout(r, v, j)
 	default:
@@ -159,14 +162,15 @@ func checkPayments(r *rig, v *view) {
 		if j == nil {
 			continue // checkFiles has told of it
 		}
-		sum, known, lagged := 0.0, 0, false
+		sum, lagged := 0.0, false
+		var known []sandbox.LedgerCreate
 		for _, c := range creates {
 			lagged = lagged || *lagFlag >= settleTime && has(c, "list-lag")
 			if c.URL != j.url {
 				r.violates("P3", s, "the screenshot that was paid for is of %s", c.URL)
 			}
 			if slices.Contains(j.shots, strconv.FormatInt(c.ID, 10)) {
-				known++
+				known = append(known, c)
 				sum += c.Cost
 			} else if !hidden(v, j, c) {
 				r.violates("P3", s, "screenshot %d was paid for and is not in our books", c.ID)
@@ -175,10 +179,10 @@ func checkPayments(r *rig, v *view) {
 		if math.Abs(sum-j.cost) > 1e-9 {
 			r.violates("P3", s, "it cost %g by the ledger, and %g by our books", sum, j.cost)
 		}
-		if known-1 != j.doubleCharged {
-			r.violates("P3", s, "%d screenshots too many by the ledger, %d by our books", known-1, j.doubleCharged)
+		if extra := len(known) - attempts(known); extra != j.doubleCharged {
+			r.violates("P3", s, "%d screenshots too many by the ledger, %d by our books", extra, j.doubleCharged)
 		}
-		if len(creates) > 1 && !lagged && !misled(v, j) {
+		if len(creates) > attempts(creates) && !lagged && !misled(v, j) {
 			r.violates("P3", s, "paid %d times, and no listing hid anything from us for longer than the settle time", len(creates))
 		}
 	}

@@ -38,7 +38,7 @@ func (r *rig) startServe(s *slot, ownQueue bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.starts++
-	args := []string{"serve", "--listen", s.address, "--log-level", "debug"}
+	args := []string{"serve", "--listen", s.address, "--api-listen", "", "--log-level", "debug"}
 	if !ownQueue {
 		args = append(args, "--redis-url", r.redis.url())
 	}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"shotline/client"
+	"shotline/jobs"
+	"shotline/jobs/sqlite"
+	"shotline/orchestrator"
+	"shotline/orchestrator/api"
+	"shotline/receiver"
+)
+
+// leastFree is how much of the database's file system must be free for this
+// process to count as ready, or a twentieth of it where that is less.
+const leastFree = 64 << 20
+
+// apiServer is what listens at --api-listen.
+type apiServer struct {
+	listener net.Listener
+	server   *http.Server
+	metrics  *api.Metrics
+}
+
+// newAPIServer takes the address. It must not serve before r is complete: what
+// it asks is r.
+func newAPIServer(w work, r *running) (*apiServer, error) {
+	listener, err := listen(apiListenFlag.Name, w.apiListen)
+	if err != nil {
+		return nil, err
+	}
+	readiness := api.NewReadiness(clock.Now,
+		api.Check{Name: "store", Do: func(ctx context.Context) error { return r.orchestrator.Announce(ctx) }},
+		api.Check{Name: "queue", Do: r.queue.Ping},
+		api.Check{Name: "disk", Do: func(context.Context) error { return enoughFree(w.db) }},
+	)
+	results := make([]string, len(receiver.Results))
+	for i, result := range receiver.Results {
+		results[i] = string(result)
+	}
+	metrics := api.NewMetrics(version, results, api.Sources{
+		Store: w.store, Readiness: readiness, Storage: func() api.Storage { return storage(w.store, w.db) },
+	})
+	handler, err := api.New(api.Config{Readiness: readiness, Metrics: metrics, Logger: w.log})
+	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	return &apiServer{listener, newServer(handler, w.log), metrics}, nil
+}
+
+// close gives the address back without having served; nil is fine.
+func (a *apiServer) close() error {
+	if a == nil {
+		return nil
+	}
+	return a.listener.Close()
+}
+
+// apiURL is where the API is, for the log.
+func (r *running) apiURL() string {
+	if r.api == nil {
+		return "off"
+	}
+	return "http://" + r.api.listener.Addr().String()
+}
+
+// storage asks the store how its writer does, if it has one to tell of.
+func storage(store jobs.Store, db string) api.Storage {
+	told := api.Storage{FreeBytes: -1}
+	if free, _, err := freeSpace(db); err == nil {
+		told.FreeBytes = free
+	}
+	if store, ok := store.(interface{ Stats() sqlite.Stats }); ok {
+		s := store.Stats()
+		told.Commits, told.Operations, told.Failures, told.Renewals = s.Commits, s.Operations, s.Failures, s.Renewals
+		told.Waiting, told.FileBytes, told.WALBytes = s.Waiting, s.FileBytes, s.WALBytes
+	}
+	return told
+}
+
+// enoughFree is an error when the database's file system is nearly full.
+func enoughFree(db string) error {
+	free, total, err := freeSpace(db)
+	if err != nil {
+		if errors.Is(err, errors.ErrUnsupported) {
+			return nil
+		}
+		return fmt.Errorf("ask for free space: %w", err)
+	}
+	if least := min(leastFree, total/20); free < least {
+		return fmt.Errorf("%d bytes are free beside %s, want at least %d", free, db, least)
+	}
+	return nil
+}
+
+// metered is a vendor whose calls are counted.
+type metered struct {
+	orchestrator.Vendor
+	metrics *api.Metrics
+}
+
+func (m metered) Create(ctx context.Context, r client.CreateRequest) (shot client.Screenshot, err error) {
+	defer m.count("create", time.Now(), &err)
+	return m.Vendor.Create(ctx, r)
+}
+
+func (m metered) Info(ctx context.Context, id string) (shot client.Screenshot, err error) {
+	defer m.count("info", time.Now(), &err)
+	return m.Vendor.Info(ctx, id)
+}
+
+func (m metered) List(ctx context.Context, o client.ListOptions) (shots []client.Screenshot, err error) {
+	defer m.count("list", time.Now(), &err)
+	return m.Vendor.List(ctx, o)
+}
+
+func (m metered) Search(ctx context.Context, o client.SearchOptions) (shots []client.Screenshot, err error) {
+	defer m.count("search", time.Now(), &err)
+	return m.Vendor.Search(ctx, o)
+}
+
+func (m metered) count(operation string, began time.Time, err *error) {
+	m.metrics.VendorCall(operation, callCode(*err), time.Since(began))
+}
+
+// callCode is how a call ended, as a label: the status of an answer, or why
+// there was none.
+func callCode(err error) string {
+	var answered *client.APIError
+	var unsent *client.NotSentError
+	var invalid *client.ParamError
+	switch {
+	case err == nil:
+		return "200"
+	case errors.As(err, &answered):
+		return strconv.Itoa(answered.Status)
+	case errors.As(err, &unsent):
+		return "not_sent"
+	case errors.As(err, &invalid):
+		return "invalid"
+	default:
+		return "no_answer"
+	}
+}

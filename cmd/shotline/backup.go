@@ -1,0 +1,62 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/urfave/cli/v2"
+
+	"shotline/jobs"
+)
+
+func backupCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "backup",
+		Usage:     "copy the database into a file, checked, while everything goes on",
+		ArgsUsage: "FILE",
+		Flags: storeFlags(
+			&cli.BoolFlag{Name: "force", Usage: "replace FILE if it is there"},
+			jsonFlag,
+		),
+		Action: func(c *cli.Context) error {
+			file, err := oneArgument(c, "a file to write")
+			if err != nil {
+				return err
+			}
+			return withStore(c, func(store jobs.Store) error { return backup(c, store, file) })
+		},
+	}
+}
+
+func backup(c *cli.Context, store jobs.Store, file string) error {
+	source, able := store.(jobs.Backuper)
+	if !able {
+		return errors.New("this store cannot be copied into a file")
+	}
+	made, err := source.Backup(c.Context, file, c.Bool("force"))
+	if errors.Is(err, fs.ErrExist) {
+		return badUsage("%s is there already: choose another name, or replace it with --force", file)
+	}
+	if err != nil {
+		return err
+	}
+	if c.Bool(jsonFlag.Name) {
+		return json.NewEncoder(c.App.Writer).Encode(made)
+	}
+	_, err = fmt.Fprintf(c.App.Writer, "%s: %s, %d batches with %d rows, checked\n", printable(made.Path), size(made.Bytes), made.Batches, made.Jobs)
+	return err
+}
+
+// size is a number of bytes for people.
+func size(bytes int64) string {
+	switch {
+	case bytes >= 10<<30:
+		return fmt.Sprintf("%d GiB", bytes>>30)
+	case bytes >= 10<<20:
+		return fmt.Sprintf("%d MiB", bytes>>20)
+	default:
+		return fmt.Sprintf("%d KiB", bytes>>10)
+	}
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/urfave/cli/v2"
+)
+
+// setting is a key of a configuration file with its values, as they are written.
+type setting struct {
+	name   string
+	line   int
+	values []string // none when the key has no value
+}
+
+// loadConfigFile fills flags that neither the command line nor the environment
+// has set from the file of --config. A key that is no flag of any command is an
+// error; one of another command, or without a value, is passed over. Errors
+// never quote a value: it may be a secret.
+func loadConfigFile(c *cli.Context) error {
+	path := c.String(configFlag.Name)
+	if path == "" {
+		return nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return badUsage("--config: %w", err)
+	}
+	settings, err := readSettings(data)
+	if err != nil {
+		return badUsage("--config %s: %w", path, err)
+	}
+	for _, s := range settings {
+		if err := fillFlag(c, s); err != nil {
+			return badUsage("--config %s: line %d: %w", path, s.line, err)
+		}
+	}
+	return nil
+}
+
+// fillFlag sets the flag of a setting unless it is set already.
+func fillFlag(c *cli.Context, s setting) error {
+	flag := findFlag(c.Command.Flags, s.name)
+	if flag == nil {
+		if slices.ContainsFunc(c.App.Commands, func(other *cli.Command) bool { return findFlag(other.Flags, s.name) != nil }) {
+			return nil
+		}
+		if len(s.name) > 40 || strings.Trim(s.name, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+			return errors.New("a key that is not a flag's name")
+		}
+		return fmt.Errorf("%q is not a flag", s.name)
+	}
+	if c.IsSet(s.name) {
+		return nil
+	}
+	if _, repeatable := flag.(*cli.StringSliceFlag); !repeatable && len(s.values) > 1 {
+		return fmt.Errorf("%s takes one value, not %d", s.name, len(s.values))
+	}
+	for _, value := range s.values {
+		if err := c.Set(s.name, value); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	return nil
+}
+
+// readSettings reads YAML: one mapping from names to scalars or lists of them.
+// A scalar is taken as it is written, so that a key of nothing but digits does
+// not become a number on its way.
+func readSettings(data []byte) ([]setting, error) {
+	file, err := parser.ParseBytes(data, 0)
+	if err != nil {
+		return nil, errors.New(yaml.FormatError(err, false, false)) // without the lines of the file
+	}
+	var settings []setting
+	for i, doc := range file.Docs {
+		if i > 0 {
+			return nil, errors.New("more than one YAML document")
+		}
+		if doc.Body == nil {
+			continue
+		}
+		mapping, ok := doc.Body.(*ast.MappingNode)
+		if !ok {
+			return nil, errors.New("want flag names as keys: NAME: VALUE")
+		}
+		for _, pair := range mapping.Values {
+			s := setting{line: pair.Key.GetToken().Position.Line}
+			if s.name, ok = scalarText(pair.Key); !ok {
+				return nil, fmt.Errorf("line %d: a key that is no name", s.line)
+			}
+			if s.values, ok = scalarTexts(pair.Value); !ok {
+				return nil, fmt.Errorf("line %d: want a text, a number, true or false, or a list of them", s.line)
+			}
+			settings = append(settings, s)
+		}
+	}
+	return settings, nil
+}
+
+func scalarTexts(node ast.Node) (texts []string, ok bool) {
+	list := []ast.Node{node}
+	if sequence, isList := node.(*ast.SequenceNode); isList {
+		list = sequence.Values
+	}
+	for _, item := range list {
+		if _, empty := item.(*ast.NullNode); empty {
+			continue
+		}
+		text, ok := scalarText(item)
+		if !ok {
+			return nil, false
+		}
+		texts = append(texts, text)
+	}
+	return texts, true
+}
+
+func scalarText(node ast.Node) (text string, ok bool) {
+	switch n := node.(type) {
+	case *ast.StringNode:
+		return n.Value, true
+	case *ast.LiteralNode:
+		return n.Value.Value, true
+	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
+		return n.GetToken().Value, true
+	}
+	return "", false
+}

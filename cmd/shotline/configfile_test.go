@@ -1,0 +1,106 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/urfave/cli/v2"
+)
+
+// serving is the context of a serve whose command line has set --listen.
+func serving(t testing.TB) (c *cli.Context) {
+	t.Helper()
+	app := newApp(streams{})
+	command := app.Command("serve")
+	command.Before, command.Action = nil, func(own *cli.Context) error { c = own; return nil }
+	if err := app.Run([]string{"shotline", "serve", "--listen", "127.0.0.1:1"}); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestConfigFile(t *testing.T) {
+	for _, variable := range []string{"SCREENSHOTCENTER_API_KEY", "SHOTLINE_CONFIG"} {
+		t.Setenv(variable, "") // restores it
+		os.Unsetenv(variable)
+	}
+	for name, tc := range map[string]struct {
+		text string
+		key  string
+		list []string // webhook-secret
+		err  string
+	}{
+		"a text":                 {"api-key: abc", "abc", nil, ""},
+		"digits":                 {"api-key: 0123\nwebhook-secret: [0x1F, 1_000, 1e3, 'a,b']", "0123", []string{"0x1F", "1_000", "1e3", "a,b"}, ""},
+		"a block":                {"api-key: |-\n  abc\n", "abc", nil, ""},
+		"without a value":        {"api-key:\nwebhook-secret: [~, b]", "", []string{"b"}, ""},
+		"nothing":                {"# nothing\n", "", nil, ""},
+		"of another command":     {"fault: x=1\napi-key: abc", "abc", nil, ""},
+		"set already":            {"listen: 127.0.0.1:2", "", nil, ""},
+		"no flag":                {"api-keys: hunter2", "", nil, `line 1: "api-keys" is not a flag`},
+		"a name that is a value": {"? [hunter2]\n: x", "", nil, "[2:1]"},
+		"a name that is none":    {"hunter2 x: 1", "", nil, "line 1: a key that is not a flag's name"},
+		"a mapping":              {"\napi-key: {hunter2: x}", "", nil, "line 2: want a text"},
+		"a list for one":         {"api-key: [hunter2, b]", "", nil, "line 1: api-key takes one value, not 2"},
+		"two documents":          {"api-key: a\n---\napi-key: hunter2", "", nil, "more than one YAML document"},
+		"a list":                 {"- hunter2", "", nil, "want flag names as keys"},
+		"broken":                 {"api-key: hunter2\nwebhook-secret: [hunter2", "", nil, "[2:17]"},
+		"a bad duration":         {"settle: soon", "", nil, "line 1: settle"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "c.yaml")
+			if err := os.WriteFile(path, []byte(tc.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			c := serving(t)
+			if err := c.Set("config", path); err != nil {
+				t.Fatal(err)
+			}
+			err := loadConfigFile(c)
+			if tc.err != "" {
+				if exitCode(err) != exitUsage || !strings.Contains(err.Error(), tc.err) || strings.Contains(err.Error(), "hunter2") {
+					t.Fatalf("got %v, want one that tells %q", err, tc.err)
+				}
+				return
+			}
+			if err != nil || c.String("api-key") != tc.key || !slices.Equal(c.StringSlice("webhook-secret"), tc.list) || c.String("listen") != "127.0.0.1:1" {
+				t.Fatalf("key %q, secrets %q, listen %q, %v", c.String("api-key"), c.StringSlice("webhook-secret"), c.String("listen"), err)
+			}
+		})
+	}
+}
+
+// Whatever stands around it, a secret in a file is not told by an error, what
+// the command line has set stays, and each value is in the file.
+func FuzzConfigFile(f *testing.F) {
+	const secret = "hunter2canary"
+	for _, seed := range [][2]string{
+		{"listen: x", "db: a"}, {"a: [", "]"}, {"\"", "\": 1"}, {"? |", "  x"}, {"a: &x 1", "b: *x"}, {"---\n", "...\n"}, {"api-key: {", "}"},
+		{"listen: &a [*a]", ""}, {"<<: 1", "!!x y: z"}, {"\xff", "\x00"}, {"webhook-secret: >", "- x"},
+	} {
+		f.Add(seed[0], seed[1])
+	}
+	f.Fuzz(func(t *testing.T, before, after string) {
+		text := before + "\nwebhook-secret: " + secret + "\n" + after
+		c := serving(t)
+		settings, err := readSettings([]byte(text))
+		for _, s := range settings {
+			err = errors.Join(err, fillFlag(c, s))
+			for _, value := range s.values {
+				if !strings.ContainsAny(text, "\\'\"|>\r\n\t ") && !strings.Contains(text, value) {
+					t.Fatalf("%q is not in %q", value, text)
+				}
+			}
+		}
+		if err != nil && strings.Contains(err.Error(), secret) {
+			t.Fatalf("told by %q", err)
+		}
+		if c.String("listen") != "127.0.0.1:1" {
+			t.Fatalf("listens on %q", c.String("listen"))
+		}
+	})
+}

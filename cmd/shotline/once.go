@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"shotline/client"
+	"shotline/jobs"
+	"shotline/orchestrator"
+)
+
+// onceFrom makes an orchestrator for commands that call single steps and end: its
+// loops are never started. Without a key it has nobody to ask.
+func onceFrom(c *cli.Context, store jobs.Store, key string, log *slog.Logger) (*orchestrator.Orchestrator, error) {
+	config, err := timesFrom(c)
+	if err != nil {
+		return nil, err
+	}
+	var vendor orchestrator.Vendor = keyless{}
+	if key != "" {
+		if vendor, err = vendorFrom(c, key); err != nil {
+			return nil, err
+		}
+	}
+	config.Worker = jobs.Worker{ID: newID(), Role: c.Command.Name, PID: os.Getpid()}
+	o, err := orchestrator.New(config, orchestrator.Parts{Store: store, Vendor: vendor, Queue: noQueue{}, Clock: clock, Logger: log})
+	if err != nil {
+		return nil, badUsage("%w", err)
+	}
+	return o, nil
+}
+
+// keyless is the vendor of those without an API key, who may have nothing to ask.
+type keyless struct{}
+
+// Create implements orchestrator.Vendor.
+func (keyless) Create(context.Context, client.CreateRequest) (client.Screenshot, error) {
+	return client.Screenshot{}, orchestrator.ErrNoKey
+}
+
+// Info implements orchestrator.Vendor.
+func (keyless) Info(context.Context, string) (client.Screenshot, error) {
+	return client.Screenshot{}, orchestrator.ErrNoKey
+}
+
+// List implements orchestrator.Vendor.
+func (keyless) List(context.Context, client.ListOptions) ([]client.Screenshot, error) {
+	return nil, orchestrator.ErrNoKey
+}
+
+// Search implements orchestrator.Vendor.
+func (keyless) Search(context.Context, client.SearchOptions) ([]client.Screenshot, error) {
+	return nil, orchestrator.ErrNoKey
+}
+
+// noQueue is the queue of a process without one. Workers on the same database
+// see what is owed there.
+type noQueue struct{}
+
+// EnqueueSubmit implements orchestrator.Queue.
+func (noQueue) EnqueueSubmit(context.Context, string, int64, time.Time) error { return nil }
+
+// EnqueueDeadlines implements orchestrator.Queue.
+func (noQueue) EnqueueDeadlines(context.Context, time.Time, int64) error { return nil }
+
+// EnqueueSummary implements orchestrator.Queue.
+func (noQueue) EnqueueSummary(context.Context, string, int, int64) error { return nil }

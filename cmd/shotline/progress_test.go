@@ -1,0 +1,37 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+	"time"
+
+	"shotline/jobs"
+)
+
+func TestProgressTellsFailedFromCanceled(t *testing.T) {
+	var out bytes.Buffer
+	p := newProgress(&out)
+	p.began, p.lineAt = p.began.Add(-time.Minute), p.began.Add(-time.Second)
+	p.batch(jobs.Batch{Counts: jobs.Counts{Rows: 5, ByState: map[jobs.State]int64{jobs.Queued: 1, jobs.Done: 1, jobs.Canceled: 3}}})
+	if got, want := out.String(), "4 of 5 rows ended: 1 done, 3 without a picture\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestMessageKeepsJoinedErrorsApart(t *testing.T) {
+	err := errors.Join(errors.New("the disk is full"), errors.New("the vendor is\x1b[2J away"))
+	if got, want := message(err.Error()), "the disk is full; the vendor is [2J away"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestRoughly(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "0s", 100 * time.Millisecond: "100ms", 2345 * time.Millisecond: "2.35s", 90*time.Second + 400*time.Millisecond: "1m30s",
+	} {
+		if got := roughly(d).String(); got != want {
+			t.Errorf("%s is %s, want %s", d, got, want)
+		}
+	}
+}

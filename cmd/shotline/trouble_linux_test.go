@@ -1,0 +1,233 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"shotline/jobs/sqlite"
+	"shotline/jobs/storetest"
+	"shotline/receiver/signature"
+)
+
+// post sends a signed webhook about a screenshot of nobody, and gives up after
+// the two seconds within which an answer is promised.
+func (s *stage) post(screenshot string) (status int) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Second)
+	defer cancel()
+	body := fmt.Appendf(nil, `{"event":"screenshot.completed","screenshot_id":%q,"status":"done"}`, screenshot)
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.hooks+WebhookPath, bytes.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	request.Header.Set(signature.HeaderGuide, signature.Sign(testSecret, body))
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	return response.StatusCode
+}
+
+// ask reads a page of the API.
+func (s *stage) ask(address, path string) (status int, body string) {
+	s.t.Helper()
+	response, err := http.Get("http://" + address + path)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	data, err := io.ReadAll(response.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return response.StatusCode, string(data)
+}
+
+// until asks again until done says so.
+func (s *stage) until(what string, done func() bool) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), 30*time.Second)
+	defer cancel()
+	for !done() {
+		if clock.Sleep(ctx, 20*time.Millisecond) != nil {
+			s.t.Fatalf("never: %s\n%s", what, s.log)
+		}
+	}
+}
+
+// TestDiskTroubleFromEndToEnd: with a full disk webhooks are answered 503 and
+// nothing is paid for; with space again serve goes on by itself.
+func TestDiskTroubleFromEndToEnd(t *testing.T) {
+	storetest.WithDisk(t, 16<<20, func(t *testing.T, d *storetest.Disk) {
+		s := newStageAt(t, d.Path("shotline.db"))
+		other, err := sqlite.Open(t.Context(), s.db) // or serve could not even open it later
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer other.Close()
+		rows := filepath.Join(t.TempDir(), "rows.csv")
+		if err := os.WriteFile(rows, []byte("https://shop.shotline.test/\n"+
+			"https://journal.shotline.test/\nhttps://gallery.shotline.test/\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s.do(exitWell, "submit", rows)
+		list, err := other.Batches(t.Context(), "", 1)
+		if err != nil || len(list) != 1 {
+			t.Fatal(list, err)
+		}
+		batch := list[0].ID
+
+		api, err := freeAddress()
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.Fill()
+		s.serve("--api-listen", api)
+		kept := map[string]bool{}
+		posted := 0
+		trouble := func(what string) {
+			t.Helper()
+			for range 20 {
+				posted++
+				if status := s.post(fmt.Sprint(posted)); status != http.StatusServiceUnavailable {
+					t.Fatalf("%s: a webhook was answered %d", what, status)
+				}
+			}
+			s.until("not ready", func() bool { status, _ := s.ask(api, "/readyz"); return status == http.StatusServiceUnavailable })
+			if _, body := s.ask(api, "/readyz"); !strings.Contains(body, `"store":{"ok":false,"error":"`) || !strings.Contains(body, `"queue":{"ok":true}`) {
+				t.Errorf("%s: readyz says %s", what, body)
+			}
+			if status, _ := s.ask(api, "/healthz"); status != http.StatusOK {
+				t.Errorf("%s: healthz says %d", what, status)
+			}
+		}
+		recovered := func() {
+			t.Helper()
+			s.until("a webhook is kept", func() bool {
+				posted++
+				id := fmt.Sprint(posted)
+				kept[id] = s.post(id) == http.StatusOK
+				return kept[id]
+			})
+			s.until("ready", func() bool { status, _ := s.ask(api, "/readyz"); return status == http.StatusOK })
+		}
+
+		trouble("full disk")
+		if _, body := s.ask(api, "/readyz"); !strings.Contains(body, `"disk":{"ok":false,"error":"0 bytes are free beside `) {
+			t.Errorf("readyz says %s", body)
+		}
+		if n := len(s.vendor.Ledger().Creates); n != 0 {
+			t.Errorf("%d creates while the disk is full", n)
+		}
+		d.Free()
+		recovered()
+		s.do(exitWell, "wait", batch, "--timeout", "1m")
+		d.Cap(1)
+		trouble("I/O error")
+		d.Cap(0)
+		recovered()
+
+		if n := len(s.vendor.Ledger().Creates); n != 3 {
+			t.Errorf("%d creates for 3 jobs", n)
+		}
+		if n := strings.Count(s.log.String(), `"level":"ERROR"`); n > 12 {
+			t.Errorf("%d errors in the log:\n%s", n, s.log)
+		}
+		inbox, _, err := other.Deliveries(t.Context(), 0, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		there := map[string]bool{}
+		for _, d := range inbox {
+			there[d.ScreenshotID] = true
+		}
+		for id, answered := range kept {
+			if answered && !there[id] {
+				t.Errorf("webhook %s was answered 200 and is not there", id)
+			}
+		}
+		s.until("all of the inbox is applied", func() bool {
+			_, body := s.ask(api, "/metrics")
+			return strings.Contains(body, "\nshotline_inbox_lag 0\n")
+		})
+		_, body := s.ask(api, "/metrics")
+		for _, line := range []string{`shotline_webhooks_total{result="not_kept"} `, `shotline_vendor_requests_total{code="200",operation="create"} 3`,
+			`shotline_jobs{state="done"} 3`, `shotline_closures_total{closed_by="webhook",late="false",state="done"} 3`, `shotline_ready 1`} {
+			if !strings.Contains(body, "\n"+line) {
+				t.Errorf("no %q in\n%s", line, body)
+			}
+		}
+	})
+}
+
+// TestDamageWhileServing: a page of the jobs is overwritten beneath serve.
+func TestDamageWhileServing(t *testing.T) {
+	s := newStageAt(t, filepath.Join(t.TempDir(), "shotline.db"))
+	var rows strings.Builder
+	for i := range 2000 {
+		fmt.Fprintf(&rows, "https://journal.shotline.test/%d\n", i)
+	}
+	file := filepath.Join(t.TempDir(), "rows.csv")
+	if err := os.WriteFile(file, []byte(rows.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	batch := strings.Fields(strings.ReplaceAll(s.do(exitWell, "submit", file), ":", " "))[1]
+	s.do(exitWell, "pause", batch)
+	var at int64
+	db, err := sql.Open("sqlite3", "file:"+s.db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.QueryRow(`SELECT (rootpage - 1) * (SELECT page_size FROM pragma_page_size) FROM sqlite_schema WHERE name = 'jobs'`).Scan(&at); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	api, err := freeAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.serve("--api-listen", api)
+	if status, body := s.ask(api, "/readyz"); status != http.StatusOK {
+		t.Fatalf("before: %s", body)
+	}
+	f, err := os.OpenFile(s.db, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt(bytes.Repeat([]byte{0xff}, 4096), at); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.do(exitWell, "resume", batch)
+
+	s.until("not ready", func() bool { status, _ := s.ask(api, "/readyz"); return status == http.StatusServiceUnavailable })
+	if _, body := s.ask(api, "/readyz"); !strings.Contains(body, s.db) || !strings.Contains(body, "shotline backup") {
+		t.Errorf("readyz says %s", body)
+	}
+	if status := s.post("1"); status != http.StatusServiceUnavailable {
+		t.Errorf("a webhook was answered %d", status)
+	}
+	if n := len(s.vendor.Ledger().Creates); n != 0 {
+		t.Errorf("%d creates on the word of a damaged database", n)
+	}
+	s.until("it is logged", func() bool {
+		return strings.Contains(s.log.String(), "nothing is submitted and no webhook taken any more")
+	})
+	if n := strings.Count(s.log.String(), "nothing is submitted and no webhook taken any more"); n != 1 {
+		t.Errorf("logged %d times:\n%s", n, s.log)
+	}
+}

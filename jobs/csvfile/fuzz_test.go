@@ -1,0 +1,203 @@
+package csvfile_test
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"shotline/jobs"
+	"shotline/jobs/csvfile"
+)
+
+// all reads a whole file.
+func all(t *testing.T, text []byte, opts csvfile.Options) (columns []string, requests []jobs.Request, err error) {
+	t.Helper()
+	r, err := csvfile.Open(bytes.NewReader(text), opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	for {
+		request, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return r.Columns(), requests, nil
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		requests = append(requests, request)
+	}
+}
+
+// rowsIn counts the rows of a text without quotes, which are its lines but for
+// empty ones and comments, the header included.
+func rowsIn(text []byte) int {
+	rows := 0
+	for line := range bytes.SplitSeq(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), []byte("\n")) {
+		if !bytes.HasPrefix(line, []byte("#")) && len(bytes.Trim(line, " \t\r,;")) > 0 {
+			rows++
+		}
+	}
+	return rows
+}
+
+// Whatever the bytes, nothing that was in the file is missing, every row is
+// either good or tells why it is not, and lines grow.
+func FuzzReader(f *testing.F) {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files {
+		f.Add([]byte(readFile(f, file.Name())))
+	}
+	f.Add([]byte("\"url\"\n\"\"\"\n,\"\n"))
+	f.Add([]byte("url;a\r\nhttps://a.b;1\r\n\r\n;;\n#c\nx\x00;\xff\n"))
+	f.Add([]byte("https://a.b\n" + strings.Repeat("x", 5001) + "\nhttps://c.d"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		columns, requests, err := all(t, text, csvfile.Options{MaxRow: 5000})
+		if err != nil {
+			return
+		}
+		if len(requests) == 0 {
+			t.Fatal("opened without a row")
+		}
+		lines, last := bytes.Count(text, []byte("\n"))+1, 0
+		for _, request := range requests {
+			if request.Line <= last || request.Line > lines {
+				t.Fatalf("line %d after %d of %d", request.Line, last, lines)
+			}
+			last = request.Line
+			if request.Reject == "" {
+				again, err := csvfile.NormalizeURL(request.URL)
+				if err != nil || again != request.URL {
+					t.Fatalf("accepted %q, which is %q again (%v)", request.URL, again, err)
+				}
+			}
+			if !utf8.ValidString(request.Reject + request.URL + strings.Join(request.Cells, "")) {
+				t.Fatalf("line %d is not UTF-8", request.Line)
+			}
+			if columns == nil && request.Cells != nil || columns != nil && request.Cells != nil && len(request.Cells) < len(columns) {
+				t.Fatalf("line %d has the cells %q under %q", request.Line, request.Cells, columns)
+			}
+			if _, err := json.Marshal(request.Params); err != nil {
+				t.Fatalf("line %d: %v", request.Line, err)
+			}
+		}
+		if bytes.IndexByte(text, '"') >= 0 {
+			return
+		}
+		want := rowsIn(text)
+		if columns != nil {
+			want--
+		}
+		if len(requests) != want {
+			t.Fatalf("%d rows of %d in %q", len(requests), want, text)
+		}
+	})
+}
+
+// A table that encoding/csv can read is read the same: rows, lines and cells.
+func FuzzAgreesWithEncodingCSV(f *testing.F) {
+	f.Add("url,a\nhttps://a.b,\"x\ny\"\n\n# no\nhttps://c.d,\"\"\"\"\n")
+	f.Add("a;url\n\";\";https://a.b\n;\nx\n")
+	f.Add("url\thide_ads\nb.c\ttrue\td\n \n")
+	f.Add("url,url2\n\"#\",\"\"\n\"\",\"\"\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		if !utf8.ValidString(text) || strings.ContainsAny(text, "\r\x00\ufeff") {
+			return // each has its own way with these
+		}
+		columns, requests, err := all(t, []byte(text), csvfile.Options{})
+		if err != nil || columns == nil {
+			return
+		}
+		for _, comma := range []rune{',', ';', '\t'} {
+			// The separator is the first that makes the header.
+			want, lines, err := standard(text, comma)
+			if len(want) == 0 || !cmp.Equal(want[0], columns) {
+				continue
+			}
+			if err != nil {
+				return
+			}
+			want, lines = want[1:], lines[1:]
+			if len(want) != len(requests) {
+				t.Fatalf("%d rows, encoding/csv has %d: %q", len(requests), len(want), text)
+			}
+			for i, request := range requests {
+				for len(want[i]) < len(columns) {
+					want[i] = append(want[i], "")
+				}
+				if diff := cmp.Diff(want[i], request.Cells); diff != "" || lines[i] != request.Line {
+					t.Fatalf("row %d at line %d, encoding/csv has %d: %s%s", i, request.Line, lines[i], request.Reject, diff)
+				}
+			}
+			return
+		}
+	})
+}
+
+// standard reads with encoding/csv, and leaves out the rows that spreadsheets
+// write for empty lines. With an error come the rows before it.
+func standard(text string, comma rune) (rows [][]string, lines []int, err error) {
+	r := csv.NewReader(strings.NewReader(text))
+	r.Comma, r.Comment, r.FieldsPerRecord = comma, '#', -1
+	raw := strings.Split(text, "\n")
+	for {
+		cells, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			return rows, lines, nil
+		}
+		if err != nil {
+			return rows, lines, err
+		}
+		line, _ := r.FieldPos(0)
+		if strings.Trim(raw[line-1], " \t,;") == "" {
+			continue
+		}
+		rows, lines = append(rows, cells), append(lines, line)
+	}
+}
+
+// A parameter from a command line can be sent: it is a value that JSON can
+// write, and an error names the parameter's flaw without its whole text.
+func FuzzParseParam(f *testing.F) {
+	for _, seed := range [][2]string{
+		{"width", "1280"}, {"width", "1e400"}, {"hide_ads", "yes"}, {"steps", `[{"a":1}]`}, {"steps", "{"}, {"x", "[1,"}, {"delay", "0x10"},
+		{"KEY", "v"}, {"apps", "1"}, {"url", "a"}, {"delay", "-.5e1"}, {"priority", "\xff"},
+	} {
+		f.Add(seed[0], seed[1])
+	}
+	f.Fuzz(func(t *testing.T, name, text string) {
+		value, err := csvfile.ParseParam(name, text)
+		if err != nil {
+			if value != nil || len(err.Error()) > len(name)+400 {
+				t.Fatalf("%q: %v and an error of %d bytes", text, value, len(err.Error()))
+			}
+			return
+		}
+		for _, no := range []string{"key", "apps", "url", "tag"} {
+			if strings.EqualFold(name, no) && strings.ToLower(name) == no {
+				t.Fatalf("%q is a parameter", name)
+			}
+		}
+		data, err := json.Marshal(value)
+		if err != nil {
+			t.Fatalf("%q became %v: %v", text, value, err)
+		}
+		if s, isText := value.(string); isText && s != text {
+			t.Fatalf("%q became %q", text, s)
+		}
+		var again any
+		if err := json.Unmarshal(data, &again); err != nil || utf8.ValidString(text) && !cmp.Equal(again, value) {
+			t.Fatalf("%q became %v, and that %v (%v)", text, value, again, err)
+		}
+	})
+}

@@ -1,0 +1,244 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/mattn/go-sqlite3"
+
+	"shotline/jobs"
+)
+
+// backupStep is how many pages are copied at a time. The context is asked in
+// between; writers are not in the way of a reader, nor it in theirs.
+const backupStep = 2048
+
+// backupPragmas are for a file that nobody sees before it is complete.
+var backupPragmas = []string{"PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF"}
+
+// Backup writes a copy of the whole store as it is at this moment to path,
+// while others go on writing, and checks it: every page, every index, every
+// reference. The file appears under its name when it is complete and on disk;
+// a crash before leaves at most a file whose name ends in ".partial" beside it.
+// Unless force is set, a file that is there already is left as it is and the
+// error is fs.ErrExist. A copy that is not in good order is jobs.ErrCorrupt,
+// and not kept.
+//
+// It goes through one read transaction: the write-ahead log grows by what is
+// written meanwhile.
+func (s *Store) Backup(ctx context.Context, path string, force bool) (jobs.Backup, error) {
+	made, err := s.backup(ctx, path, force)
+	if err != nil {
+		return jobs.Backup{}, wrapError(err, "back up %s to %s", s.path, path)
+	}
+	return made, nil
+}
+
+func (s *Store) backup(ctx context.Context, path string, force bool) (made jobs.Backup, err error) {
+	if err := s.mayBecomeBackup(path, force); err != nil {
+		return made, err
+	}
+	partial, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.partial")
+	if err != nil {
+		return made, err
+	}
+	name := partial.Name()
+	defer func() {
+		if err != nil {
+			_ = os.Remove(name) // what is left of a copy that failed
+		}
+	}()
+	if err := partial.Close(); err != nil {
+		return made, err
+	}
+	made = jobs.Backup{Path: path}
+	if err := s.copyTo(ctx, name, &made); err != nil {
+		return made, err
+	}
+	if made.Bytes, err = syncFile(name); err != nil {
+		return made, err
+	}
+	if err := publish(name, path, force); err != nil {
+		return made, err
+	}
+	return made, syncFolder(filepath.Dir(path))
+}
+
+// mayBecomeBackup refuses a path that is taken, first of all by ourselves.
+func (s *Store) mayBecomeBackup(path string, force bool) error {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, suffix := range []string{"", walSuffix, shmSuffix} {
+		if own, err := os.Stat(s.path + suffix); err == nil && os.SameFile(own, info) {
+			return fmt.Errorf("%w: it is the database itself", jobs.ErrInvalid)
+		}
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%w: it is not a regular file", jobs.ErrInvalid)
+	}
+	if !force {
+		return fs.ErrExist
+	}
+	return nil
+}
+
+// copyTo fills an empty file and checks what it holds then.
+func (s *Store) copyTo(ctx context.Context, path string, made *jobs.Backup) (err error) {
+	db, err := sql.Open("sqlite3", dsn(path, "mode=rw", "_foreign_keys=on", "_cache_size=-16384"))
+	if err != nil {
+		return err
+	}
+	db.SetMaxOpenConns(1)
+	defer func() { err = errors.Join(err, db.Close()) }()
+	to, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, to.Close()) }()
+	for _, pragma := range backupPragmas {
+		if _, err := to.ExecContext(ctx, pragma); err != nil {
+			return fmt.Errorf("%s: %w", pragma, err)
+		}
+	}
+	if err := s.copyPages(ctx, to); err != nil {
+		return err
+	}
+	// A copy that is not in WAL mode is told from a database that a log beside
+	// it may belong to, see inspect. Opening it sets WAL again.
+	if _, err := to.ExecContext(ctx, "PRAGMA journal_mode = DELETE"); err != nil {
+		return fmt.Errorf("leave WAL: %w", err)
+	}
+	if err := checkCopy(ctx, to); err != nil {
+		return err
+	}
+	err = to.QueryRowContext(ctx, `SELECT count(*), coalesce(sum(rows), 0) FROM batches`).Scan(&made.Batches, &made.Jobs)
+	if err != nil {
+		return fmt.Errorf("count what was copied: %w", err)
+	}
+	return nil
+}
+
+// copyPages copies one snapshot. Its reader holds the snapshot between the
+// steps; without that every commit of others would begin the copy anew.
+func (s *Store) copyPages(ctx context.Context, to *sql.Conn) (err error) {
+	from, err := s.readDB.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, from.Close()) }()
+	if _, err := from.ExecContext(ctx, "BEGIN"); err != nil {
+		return err
+	}
+	defer func() {
+		_, ended := from.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+		err = errors.Join(err, ended)
+	}()
+	var tables int
+	if err := from.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema`).Scan(&tables); err != nil { // takes the snapshot
+		return err
+	}
+	return from.Raw(func(source any) error {
+		return to.Raw(func(target any) error {
+			return copySteps(ctx, source.(*sqlite3.SQLiteConn), target.(*sqlite3.SQLiteConn))
+		})
+	})
+}
+
+func copySteps(ctx context.Context, source, target *sqlite3.SQLiteConn) error {
+	b, err := target.Backup("main", source, "main")
+	if err != nil {
+		return err
+	}
+	for {
+		done, err := b.Step(backupStep)
+		switch {
+		case err != nil:
+			_ = b.Finish() // repeats it
+			return err
+		case done:
+			return b.Finish()
+		}
+		if err := pause(ctx, time.Millisecond); err != nil {
+			return errors.Join(err, b.Finish())
+		}
+	}
+}
+
+// checkCopy reads all of a copy.
+func checkCopy(ctx context.Context, conn *sql.Conn) error {
+	var verdict string
+	if err := conn.QueryRowContext(ctx, `PRAGMA integrity_check(1)`).Scan(&verdict); err != nil {
+		return fmt.Errorf("check the copy: %w", err)
+	}
+	if verdict != "ok" {
+		return fmt.Errorf("%w: the copy is not in good order: %s", jobs.ErrCorrupt, verdict)
+	}
+	rows, err := conn.QueryContext(ctx, `PRAGMA foreign_key_check`)
+	err = eachRow(rows, err, func(row scanner) error {
+		var table, parent string
+		var id sql.NullInt64
+		var key int
+		if err := row.Scan(&table, &id, &parent, &key); err != nil {
+			return err
+		}
+		return fmt.Errorf("%w: row %d of %s refers to nothing in %s", jobs.ErrCorrupt, id.Int64, table, parent)
+	})
+	if err != nil {
+		return fmt.Errorf("check the copy: %w", err)
+	}
+	return nil
+}
+
+// syncFile puts a file on disk and returns its size.
+func syncFile(path string) (size int64, err error) {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return 0, err
+	}
+	info, err := f.Stat()
+	if err == nil {
+		size, err = info.Size(), f.Sync()
+	}
+	return size, errors.Join(err, f.Close())
+}
+
+// syncFolder puts a folder's names on disk. Not every system can.
+func syncFolder(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	_ = f.Sync()
+	return f.Close()
+}
+
+// publish gives a complete file its name. Without force it never takes the
+// name from a file that came meanwhile; a file system without hard links leaves
+// a moment for that.
+func publish(partial, path string, force bool) error {
+	if force {
+		return os.Rename(partial, path)
+	}
+	err := os.Link(partial, path)
+	switch {
+	case err == nil:
+		return os.Remove(partial)
+	case errors.Is(err, fs.ErrExist):
+		return fs.ErrExist
+	}
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		return fs.ErrExist
+	}
+	return os.Rename(partial, path)
+}

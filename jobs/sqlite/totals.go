@@ -1,0 +1,62 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+
+	"shotline/jobs"
+)
+
+const sumBatches = `SELECT state, count(*), sum(rows), sum(queued), sum(submitting), sum(pending), sum(done), sum(failed),
+	sum(timed_out), sum(canceled), sum(duplicate), sum(rejected), sum(by_webhook), sum(by_poll), sum(by_create), sum(by_deadline),
+	sum(by_submit), sum(by_cancel), sum(late), sum(double_charged), sum(cost_micros), sum(api_calls)
+	FROM batches GROUP BY state`
+
+const countUnsettled = `SELECT (SELECT count(*) FROM submissions WHERE doubt_since IS NOT NULL),
+	(SELECT count(*) FROM inbox WHERE disposition = 'held'),
+	(SELECT coalesce(max(seq), 0) FROM inbox), (SELECT place FROM cursors WHERE name = 'inbox')`
+
+// Totals implements jobs.Reader. The two queries may see different commits.
+func (s *Store) Totals(ctx context.Context) (jobs.Totals, error) {
+	totals := jobs.Totals{Batches: map[jobs.BatchState]int64{}}
+	c := &totals.Counts
+	c.ByState, c.ByProvenance = map[jobs.State]int64{}, map[jobs.Provenance]int64{}
+	var micros sql.NullInt64
+	err := s.read(ctx, func(row scanner) error {
+		var state jobs.BatchState
+		var n, rows, late, double, calls int64
+		var cost sql.NullInt64
+		states, ways := make([]int64, len(jobs.States)), make([]int64, len(jobs.Provenances))
+		dest := []any{&state, &n, &rows}
+		for i := range states { // in the order of the columns
+			dest = append(dest, &states[i])
+		}
+		for i := range ways {
+			dest = append(dest, &ways[i])
+		}
+		if err := row.Scan(append(dest, &late, &double, &cost, &calls)...); err != nil {
+			return err
+		}
+		totals.Batches[state] = n
+		c.Rows += rows
+		c.Late += late
+		c.DoubleCharged += double
+		c.APICalls += calls
+		if cost.Valid {
+			micros.Int64, micros.Valid = micros.Int64+cost.Int64, true
+		}
+		for i, state := range jobs.States {
+			c.ByState[state] += states[i]
+		}
+		for i, way := range jobs.Provenances {
+			c.ByProvenance[way] += ways[i]
+		}
+		return nil
+	}, sumBatches)
+	if err != nil {
+		return jobs.Totals{}, wrapError(err, "sum up batches")
+	}
+	c.Cost = fromMicros(micros)
+	err = s.readDB.QueryRowContext(ctx, countUnsettled).Scan(&totals.Doubts, &totals.Held, &totals.Inbox, &totals.Cursor)
+	return totals, wrapError(err, "count what is unsettled")
+}

@@ -1,0 +1,233 @@
+package storetest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"shotline/jobs"
+)
+
+// arrows are those of the drawing in package jobs, and no others: a state, and
+// what may follow it. Back to queued from an end goes a retry alone.
+var arrows = map[jobs.State]string{
+	jobs.Queued:     "submitting canceled pending", // pending: a lost create showed up after all
+	jobs.Submitting: "queued pending failed done timed_out canceled",
+	jobs.Pending:    "done failed timed_out canceled",
+	jobs.TimedOut:   "done failed queued",
+	jobs.Failed:     "done queued", // done: an older attempt's picture
+	jobs.Canceled:   "queued",
+	jobs.Done:       "",
+}
+
+// lives is a model of one open batch: what design and contract say of the life
+// of its jobs, in plain Go and without a look at any store. A step returns what
+// the store has to say of it, and leaves the events that it has to log.
+//
+// Every screenshot belongs to one submission; that the vendor's cache may give
+// one to several is not modeled.
+type lives struct {
+	batch    string
+	state    jobs.BatchState
+	revision int
+	calls    int64
+	rows     []*life
+	place    int64     // of the newest delivery
+	waiting  []arrival // kept and not applied, oldest first
+	held     []arrival
+	said     jobs.Effects
+	log      []jobs.Event // of the step, without place and time
+}
+
+// life is one job.
+type life struct {
+	id        jobs.ID
+	state     jobs.State
+	attempt   int
+	owner     string // of its lease
+	until     time.Time
+	asked     bool // to be canceled once its create is settled
+	shot      string
+	closedBy  jobs.Provenance
+	late      bool
+	doubles   int
+	conflicts int
+	cost      *float64
+	subs      map[int]*sub // by attempt
+}
+
+// sub is a submission: what one attempt may have paid for.
+type sub struct {
+	shot    string // the wanted one
+	extras  []string
+	sends   int
+	intent  bool  // a create may be under way, or has been answered
+	open    bool  // a screenshot that we do not know may exist
+	since   int64 // the newest delivery when it was opened
+	doubt   time.Time
+	results map[string]result // of each screenshot the first
+	priced  map[string]bool
+}
+
+type result struct {
+	outcome jobs.Outcome
+	by      jobs.Provenance
+}
+
+// arrival is a delivery of a screenshot's end.
+type arrival struct {
+	place   int64
+	shot    string
+	outcome jobs.Outcome
+}
+
+// finding is a result on its way to a job.
+type finding struct {
+	*life
+	attempt int
+	shot    string
+	result
+}
+
+// ending is a job on its way to a final state.
+type ending struct {
+	*life
+	attempt int
+	to      jobs.State
+	by      jobs.Provenance
+	late    bool
+	shot    string // it is to show; empty: the one it has
+}
+
+func newLives(batch string, rows int) *lives {
+	m := &lives{batch: batch, state: jobs.BatchOpen}
+	for i := range rows {
+		m.rows = append(m.rows, &life{id: row(batch, int64(i+1)), state: jobs.Queued, subs: map[int]*sub{}})
+	}
+	return m
+}
+
+// begin begins a step.
+func (m *lives) begin() { m.said, m.log = jobs.Effects{}, nil }
+
+func (m *lives) of(id jobs.ID) *life { return m.rows[id.Row-1] }
+
+func (l *life) sub(attempt int) *sub {
+	if l.subs[attempt] == nil {
+		l.subs[attempt] = &sub{results: map[string]result{}, priced: map[string]bool{}}
+	}
+	return l.subs[attempt]
+}
+
+// underWay is whether the create of the newest attempt may have been sent and
+// is not settled.
+func (l *life) underWay() bool {
+	s := l.subs[l.attempt]
+	return s != nil && s.intent && s.shot == ""
+}
+
+// move follows an arrow.
+func (l *life) move(to jobs.State) {
+	if !slices.Contains(strings.Fields(arrows[l.state]), string(to)) {
+		panic(fmt.Sprintf("the drawing has no arrow from %s to %s", l.state, to))
+	}
+	l.state = to
+	l.owner, l.until = "", time.Time{}
+}
+
+// ownerOf finds whose screenshot it is.
+func (m *lives) ownerOf(shot string) (l *life, attempt int) {
+	for _, l := range m.rows {
+		for attempt, s := range l.subs {
+			if s.shot == shot || slices.Contains(s.extras, shot) {
+				return l, attempt
+			}
+		}
+	}
+	return nil, 0
+}
+
+// settle lets the results of one transaction do what they may. A screenshot has
+// one result, its first: the same again is a repeat, another one a conflict.
+// A job closes once in a transaction, by the first result that may close it.
+func (m *lives) settle(found []finding) {
+	var endings []ending
+	for _, f := range found {
+		s := f.sub(f.attempt)
+		if first, known := s.results[f.shot]; known {
+			if first.outcome != f.outcome {
+				f.conflicts++
+				m.said.Conflicts++
+			}
+			continue
+		}
+		s.results[f.shot] = f.result
+		if f.shot != s.shot || !f.mayClose(f.attempt, f.outcome) || hasLife(endings, f.life) {
+			continue
+		}
+		open := f.state == jobs.Pending || f.state == jobs.Submitting
+		endings = append(endings, ending{f.life, f.attempt, jobs.State(f.outcome), f.by, !open, f.shot})
+	}
+	m.end(endings)
+}
+
+// mayClose is the guard of jobs.Closures, in its words.
+func (l *life) mayClose(attempt int, outcome jobs.Outcome) bool {
+	switch {
+	case attempt == l.attempt:
+		return l.state == jobs.Pending || l.state == jobs.Submitting || l.state == jobs.TimedOut
+	case attempt < l.attempt && outcome == jobs.OutcomeDone:
+		return l.state == jobs.Failed || l.state == jobs.TimedOut
+	}
+	return false
+}
+
+func hasLife(endings []ending, l *life) bool {
+	return slices.ContainsFunc(endings, func(e ending) bool { return e.life == l })
+}
+
+// end closes jobs, and the batch with the last of them. Where the newest attempt
+// ends without a picture and an older one has brought one, it is that which
+// closes the job, as late; of several the newest.
+func (m *lives) end(endings []ending) {
+	late := false
+	for _, e := range endings {
+		for older := e.life.attempt - 1; older > 0 && (e.to == jobs.Failed || e.to == jobs.TimedOut); older-- {
+			if s := e.subs[older]; s != nil && s.results[s.shot].outcome == jobs.OutcomeDone {
+				e = ending{e.life, older, jobs.Done, s.results[s.shot].by, true, s.shot}
+			}
+		}
+		if e.state == jobs.Queued || e.state == jobs.Submitting {
+			for _, s := range e.subs {
+				s.open, s.doubt = false, time.Time{}
+			}
+		}
+		e.move(e.to)
+		e.closedBy, e.life.late = e.by, e.late
+		if e.shot != "" {
+			e.life.shot = e.shot
+		}
+		late = late || e.late
+		kind := jobs.EventType("job." + string(e.to))
+		if e.late {
+			kind = jobs.EventJobLate
+		}
+		m.log = append(m.log, jobs.Event{Type: kind, Batch: m.batch, Job: e.id, Attempt: e.attempt})
+		m.said.Closed = append(m.said.Closed, jobs.Closed{Job: e.id, Attempt: e.attempt, State: e.to, By: e.by, Late: e.late})
+	}
+	switch {
+	case m.state == jobs.BatchFinished && late:
+		m.revise(jobs.EventBatchRevised)
+		m.said.Revised = append(m.said.Revised, m.batch)
+	case len(endings) > 0 && m.state != jobs.BatchFinished && !slices.ContainsFunc(m.rows, func(l *life) bool { return l.state.Open() }):
+		m.state = jobs.BatchFinished
+		m.revise(jobs.EventBatchFinished)
+		m.said.Finished = append(m.said.Finished, m.batch)
+	}
+}
+
+func (m *lives) revise(kind jobs.EventType) {
+	m.revision++
+	m.log = append(m.log, jobs.Event{Type: kind, Batch: m.batch, Revision: m.revision})
+}

@@ -1,0 +1,102 @@
+package api
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"shotline/jobs"
+)
+
+// Metrics are the figures for Prometheus. Those that must outlive the process
+// are read from the store when they are asked for; the others are counted here
+// as others tell of them. It is safe for concurrent use.
+type Metrics struct {
+	registry *prometheus.Registry
+
+	webhooks   *prometheus.CounterVec // by result
+	closures   *prometheus.CounterVec // by state, provenance, late
+	deliveries *prometheus.CounterVec // by what became of them
+	conflicts  prometheus.Counter
+	doubts     *prometheus.CounterVec   // by event
+	requests   *prometheus.CounterVec   // to the vendor, by operation and code
+	duration   *prometheus.HistogramVec // of those, by operation
+}
+
+// Sources are what is asked for at each scrape. All are required.
+type Sources struct {
+	Store     Totaler
+	Storage   func() Storage
+	Readiness *Readiness
+}
+
+// NewMetrics registers all metrics. Version is that of the program; results are
+// those that a webhook can have, so that each is there from the start.
+func NewMetrics(version string, results []string, from Sources) *Metrics {
+	const ns = "shotline"
+	counters := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: ns, Name: name, Help: help}, labels)
+	}
+	m := &Metrics{
+		registry:   prometheus.NewRegistry(),
+		webhooks:   counters("webhooks_total", "Webhook requests by result.", "result"),
+		closures:   counters("closures_total", "Jobs that reached a final state, by state and by the way to it; late ones had timed out before.", "state", "closed_by", "late"),
+		deliveries: counters("deliveries_total", "Deliveries that the closer read, and those of them that were held, foreign, noted or put aside.", "disposition"),
+		conflicts:  prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Name: "conflicts_total", Help: "Results that contradicted a recorded one."}),
+		doubts:     counters("doubts_total", "Creates without an answer: opened, adopted after the vendor was asked, resent.", "event"),
+		requests:   counters("vendor_requests_total", "Calls of the vendor's API by operation and outcome: an HTTP status, not_sent, no_answer or invalid.", "operation", "code"),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: ns, Name: "vendor_request_duration_seconds", Help: "How long calls of the vendor's API took.",
+			Buckets: []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 15},
+		}, []string{"operation"}),
+	}
+	for _, result := range results {
+		m.webhooks.WithLabelValues(result)
+	}
+	for _, event := range []string{"opened", "adopted", "resent"} {
+		m.doubts.WithLabelValues(event)
+	}
+	for _, disposition := range []string{"read", "held", "foreign", "noted", "aside"} {
+		m.deliveries.WithLabelValues(disposition)
+	}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Namespace: ns, Name: "build_info", Help: "The version that runs.", ConstLabels: prometheus.Labels{"version": version},
+	})
+	build.Set(1)
+	m.registry.MustRegister(m.webhooks, m.closures, m.deliveries, m.conflicts, m.doubts, m.requests, m.duration, build,
+		scrape{from}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Webhook counts one request to the receiver.
+func (m *Metrics) Webhook(result string) { m.webhooks.WithLabelValues(result).Inc() }
+
+// Took counts what a transaction of the store brought about.
+func (m *Metrics) Took(e jobs.Effects) {
+	for _, c := range e.Closed {
+		m.closures.WithLabelValues(string(c.State), string(c.By), strconv.FormatBool(c.Late)).Inc()
+	}
+	m.conflicts.Add(float64(e.Conflicts))
+}
+
+// Applied counts one portion of the inbox.
+func (m *Metrics) Applied(a jobs.Applied) {
+	for disposition, n := range map[string]int{"read": a.Read, "held": a.Held, "foreign": a.Foreign, "noted": a.Noted, "aside": a.Aside} {
+		m.deliveries.WithLabelValues(disposition).Add(float64(n))
+	}
+}
+
+// Doubts counts what became of creates without an answer.
+func (m *Metrics) Doubts(opened, adopted, resent int) {
+	for event, n := range map[string]int{"opened": opened, "adopted": adopted, "resent": resent} {
+		m.doubts.WithLabelValues(event).Add(float64(n))
+	}
+}
+
+// VendorCall counts one call of the vendor's API.
+func (m *Metrics) VendorCall(operation, code string, took time.Duration) {
+	m.requests.WithLabelValues(operation, code).Inc()
+	m.duration.WithLabelValues(operation).Observe(took.Seconds())
+}

@@ -1,0 +1,142 @@
+package api
+
+import (
+	"context"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"shotline/jobs"
+)
+
+// Totaler is what is needed of the store. An answer must come fast however
+// many jobs there are.
+type Totaler interface {
+	Totals(ctx context.Context) (jobs.Totals, error)
+}
+
+// Storage is how the store's writer and its files are doing. Counters are
+// those of this process.
+type Storage struct {
+	Commits    int64 // transactions
+	Operations int64 // steps in them, many of which can share one
+	Failures   int64 // transactions that the disk or another process's lock made fail
+	Renewals   int64 // connections opened anew after an I/O error
+	Waiting    int   // steps that wait now
+	FileBytes  int64
+	WALBytes   int64
+	FreeBytes  int64 // on the file system; negative when unknown
+}
+
+// scrape is a collector of what is asked for when Prometheus comes.
+type scrape struct{ from Sources }
+
+func describe(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("shotline_"+name, help, labels, nil)
+}
+
+var (
+	readyDesc = describe("ready", "Whether this process can take in and do work, as /readyz tells.")
+	checkDesc = describe("ready_check", "Whether one check of readiness is in order.", "check")
+
+	readableDesc = describe("store_readable", "Whether the figures below that come from the database could be read.")
+	batchesDesc  = describe("batches", "Batches by state.", "state")
+	jobsDesc     = describe("jobs", "Rows of all batches by state.", "state")
+	closedByDesc = describe("closed_jobs", "Ended jobs by the way to their end.", "closed_by")
+	lateDesc     = describe("late_results_total", "Results that came after their job had timed out.")
+	doubleDesc   = describe("double_charges_total", "Screenshots that were charged beyond the wanted one.")
+	costDesc     = describe("cost_credits_total", "Credits that all batches have cost, as far as the vendor told.")
+	callsDesc    = describe("batch_api_calls_total", "Vendor calls made for batches, by all processes ever.")
+	inDoubtDesc  = describe("doubts_open", "Submissions in doubt now.")
+	heldDesc     = describe("inbox_held", "Deliveries held now, because they may belong to a create without an answer.")
+	inboxDesc    = describe("inbox_deliveries_total", "Deliveries ever kept.")
+	lagDesc      = describe("inbox_lag", "Deliveries that are kept and not applied yet.")
+
+	commitsDesc    = describe("store_commits_total", "Transactions that this process committed.")
+	operationsDesc = describe("store_operations_total", "Steps in these transactions; divided by them: the size of a group commit.")
+	failuresDesc   = describe("store_failures_total", "Transactions that failed because of the disk, or of another process's lock.")
+	renewalsDesc   = describe("store_connection_renewals_total", "Times that the writing connection was opened anew after an I/O error.")
+	waitingDesc    = describe("store_operations_waiting", "Steps that wait for the writer now.")
+	fileDesc       = describe("store_file_bytes", "Size of the database file.")
+	walDesc        = describe("store_wal_bytes", "Size of its write-ahead log.")
+	freeDesc       = describe("store_free_bytes", "Free space on the database's file system.")
+)
+
+// Describe implements prometheus.Collector. Not every scrape has all of them.
+func (s scrape) Describe(to chan<- *prometheus.Desc) {
+	for _, desc := range []*prometheus.Desc{
+		readyDesc, checkDesc, readableDesc, batchesDesc, jobsDesc, closedByDesc, lateDesc, doubleDesc, costDesc, callsDesc,
+		inDoubtDesc, heldDesc, inboxDesc, lagDesc, commitsDesc, operationsDesc, failuresDesc, renewalsDesc, waitingDesc,
+		fileDesc, walDesc, freeDesc,
+	} {
+		to <- desc
+	}
+}
+
+// sample writes one value of a metric.
+type sample func(desc *prometheus.Desc, value float64, labels ...string)
+
+// Collect implements prometheus.Collector.
+func (s scrape) Collect(to chan<- prometheus.Metric) {
+	gauge := func(desc *prometheus.Desc, value float64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
+	}
+	counter := func(desc *prometheus.Desc, value float64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, value, labels...)
+	}
+	report := s.from.Readiness.Report()
+	gauge(readyDesc, oneIf(report.Ready))
+	for name, finding := range report.Checks {
+		gauge(checkDesc, oneIf(finding.OK), name)
+	}
+	storageSamples(s.from.Storage(), gauge, counter)
+
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTime)
+	defer cancel()
+	totals, err := s.from.Store.Totals(ctx)
+	gauge(readableDesc, oneIf(err == nil))
+	if err == nil {
+		totalSamples(totals, gauge, counter)
+	}
+}
+
+func storageSamples(s Storage, gauge, counter sample) {
+	counter(commitsDesc, float64(s.Commits))
+	counter(operationsDesc, float64(s.Operations))
+	counter(failuresDesc, float64(s.Failures))
+	counter(renewalsDesc, float64(s.Renewals))
+	gauge(waitingDesc, float64(s.Waiting))
+	gauge(fileDesc, float64(s.FileBytes))
+	gauge(walDesc, float64(s.WALBytes))
+	if s.FreeBytes >= 0 {
+		gauge(freeDesc, float64(s.FreeBytes))
+	}
+}
+
+func totalSamples(t jobs.Totals, gauge, counter sample) {
+	for _, state := range []jobs.BatchState{jobs.BatchImporting, jobs.BatchOpen, jobs.BatchPaused, jobs.BatchFinished} {
+		gauge(batchesDesc, float64(t.Batches[state]), string(state))
+	}
+	for _, state := range jobs.States {
+		gauge(jobsDesc, float64(t.Counts.Of(state)), string(state))
+	}
+	for _, way := range jobs.Provenances {
+		gauge(closedByDesc, float64(t.Counts.ByProvenance[way]), string(way))
+	}
+	counter(lateDesc, float64(t.Counts.Late))
+	counter(doubleDesc, float64(t.Counts.DoubleCharged))
+	if t.Counts.Cost != nil {
+		counter(costDesc, *t.Counts.Cost)
+	}
+	counter(callsDesc, float64(t.Counts.APICalls))
+	gauge(inDoubtDesc, float64(t.Doubts))
+	gauge(heldDesc, float64(t.Held))
+	counter(inboxDesc, float64(t.Inbox))
+	gauge(lagDesc, float64(max(0, t.Inbox-t.Cursor)))
+}
+
+func oneIf(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
+}
