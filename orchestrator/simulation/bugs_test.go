@@ -26,7 +26,7 @@ var bugs = []bug{
 	{
 		name: "a create without an answer is sent again at once", promise: "P3", file: "orchestrator/submit.go",
 		from: `		o.throttle.stumbled()
-		return o.store.Doubt(ctx, []jobs.Lease{lease}, o.clock.Now())
+		return o.doubt(ctx, lease)
 `,
 		to: `		o.throttle.stumbled()
 		return o.handBack(ctx, []jobs.Lease{lease})
@@ -107,7 +107,7 @@ var bugs = []bug{
 `,
 	},
 	{
-		name: "a result overwrites the end of its job", promise: "P1", file: "jobs/sqlite/close.go",
+		name: "a result overwrites the end of its job", promise: "P1, P2", file: "jobs/sqlite/close.go",
 		from: `	WHERE o.recorded IS NULL AND o.extra = 0 AND (
 		(j.state IN ('pending', 'submitting', 'timed_out') AND o.attempt = j.attempt)
 `,
