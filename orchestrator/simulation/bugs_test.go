@@ -26,7 +26,7 @@ var bugs = []bug{
 	{
 		name: "a create without an answer is sent again at once", promise: "P3", file: "orchestrator/submit.go",
 		from: `		o.throttle.stumbled()
-		return o.store.Doubt(ctx, []jobs.Lease{lease}, o.clock.Now())
+		return o.doubt(ctx, lease)
 `,
 		to: `		o.throttle.stumbled()
 		return o.handBack(ctx, []jobs.Lease{lease})
@@ -107,7 +107,7 @@ var bugs = []bug{
 `,
 	},
 	{
-		name: "a result overwrites the end of its job", promise: "P1", file: "jobs/sqlite/close.go",
+		name: "a result overwrites the end of its job", promise: "P1, P2", file: "jobs/sqlite/close.go",
 		from: `	WHERE o.recorded IS NULL AND o.extra = 0 AND (
 		(j.state IN ('pending', 'submitting', 'timed_out') AND o.attempt = j.attempt)
 `,
@@ -238,11 +238,6 @@ var bugs = []bug{
 		})
 	}
 `,
-	},
-	{
-		name: "an older summary counts as the newest", promise: "P5", file: "jobs/sqlite/summaries.go",
-		from: `UPDATE batches SET summarized = ?1 WHERE`,
-		to:   `UPDATE batches SET summarized = revision WHERE`,
 	},
 	{
 		name: "a batch finishes while a job is pending", promise: "P6", file: "jobs/sqlite/batchend.go",
