@@ -6,7 +6,7 @@ BINARY := $(BUILD)/shotline
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
-.PHONY: help build demo test torture lint fuzz bench simulate deps clean
+.PHONY: help build demo test torture lint fuzz bench simulate plant deps clean
 
 help:
 	@echo 'make demo    build, and see everything at work in one process'
@@ -15,6 +15,7 @@ help:
 	@echo 'make fuzz    every fuzz test for FUZZTIME (10s)'
 	@echo 'make bench   benchmarks of the hot paths'
 	@echo 'make simulate SEEDS=n   that many simulated disasters, on all cores'
+	@echo 'make plant   plant every known bug, and see that simulated disasters catch it'
 	@echo 'make deps    install what demo and test need, or say what is missing'
 	@echo 'make build   $(BINARY)'
 
@@ -26,10 +27,10 @@ demo: deps build
 	$(BINARY) demo testdata/csv/demo.csv
 
 # The seed makes a run of drawn sequences the same everywhere; without it, go test
-# draws others each time.
+# draws others, and more of them.
 test: deps lint
 	@mkdir -p $(BUILD)
-	RAPID_SEED=1 $(GO) tool gotestsum --format pkgname --jsonfile $(BUILD)/test.json -- -race -count=1 -timeout 10m ./...
+	RAPID_SEED=1 RAPID_CHECKS=50 $(GO) tool gotestsum --format pkgname --jsonfile $(BUILD)/test.json -- -race -count=1 -timeout 10m ./...
 
 KILLS ?= 50
 SEED  ?= 0
@@ -61,6 +62,9 @@ SEEDS ?= 1000
 FIRST ?= 1
 simulate:
 	$(GO) test -count=1 -timeout 0 -run '^TestSeeds$$' ./orchestrator/simulation -seeds $(SEEDS) -first $(FIRST) $(if $(LINES),-lines)
+
+plant:
+	$(GO) test -count=1 -timeout 60m -v -run '^TestPlantedBugs$$' ./orchestrator/simulation -bugs 0
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...

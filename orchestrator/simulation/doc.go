@@ -8,9 +8,9 @@
 // seed decides. So a seed is one interleaving of several processes, and the
 // same seed gives the same trace.
 //
-// What it is worth is measured by planting bugs: TestPlantedBugs builds the
-// simulation once for each of these mistakes, and asserts that it breaks one of
-// the promises named within 200 seeds. The numbers are the seeds that did when
+// What it is worth is measured by planting bugs: TestPlantedBugs (make plant
+// for all of them) builds the simulation once for each of these mistakes, and
+// asserts that it breaks one of the promises named within 200 seeds. The numbers are the seeds that did when
 // last measured; any change of the code's steps or of the world moves them.
 //
 //	 1  P2      a webhook is answered before its commit

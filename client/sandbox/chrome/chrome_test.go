@@ -408,7 +408,7 @@ func TestTimeouts(t *testing.T) {
 		pace      sandbox.Pace
 		want      string
 	}{
-		{"silent page", "https://never.shotline.test/", t.Context(), 300 * time.Millisecond, sandbox.Pace{Delay: 100 * time.Millisecond}, "page did not answer within 400ms"},
+		{"silent page", "https://never.shotline.test/", t.Context(), 1500 * time.Millisecond, sandbox.Pace{Delay: 500 * time.Millisecond}, "page did not answer within 2s"},
 		{"hanging page", hanging, t.Context(), 2 * time.Second, sandbox.Pace{}, "page did not finish loading within 2s"},
 		{"busy page", serveHTML(t, "<script>for(;;){}</script>"), t.Context(), 300 * time.Millisecond, sandbox.Pace{}, "within 300ms"},
 		{"stopped", stopped, ctx, time.Minute, sandbox.Pace{}, "context canceled"},
