@@ -61,7 +61,9 @@ fuzz:
 SEEDS ?= 1000
 FIRST ?= 1
 simulate:
-	$(GO) test -count=1 -timeout 0 -run '^TestSeeds$$' ./orchestrator/simulation -seeds $(SEEDS) -first $(FIRST) $(if $(LINES),-lines)
+	@mkdir -p $(BUILD)
+	$(GO) test -c -o $(BUILD)/simulation.test ./orchestrator/simulation
+	$(BUILD)/simulation.test -test.timeout 0 -test.run '^TestSeeds$$' -seeds $(SEEDS) -first $(FIRST) $(if $(LINES),-lines)
 
 plant:
 	$(GO) test -count=1 -timeout 60m -v -run '^TestPlantedBugs$$' ./orchestrator/simulation -bugs 0

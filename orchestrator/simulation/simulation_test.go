@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -35,6 +36,7 @@ func play(t *testing.T, seed uint64) (outcome Outcome) {
 // TestSeeds plays them in their order, as many at a time as there are cores.
 func TestSeeds(t *testing.T) {
 	last := *first + uint64(*seeds)
+	var all total
 	var next, failed atomic.Uint64
 	next.Store(*first)
 	failed.Store(last)
@@ -45,17 +47,51 @@ func TestSeeds(t *testing.T) {
 				if *until && failed.Load() < seed {
 					return
 				}
-				if !t.Run(fmt.Sprint(seed), func(t *testing.T) { playSeed(t, seed) }) {
+				if !t.Run(fmt.Sprint(seed), func(t *testing.T) { playSeed(t, seed, &all) }) {
 					failed.Store(seed)
 				}
 			}
 		})
 	}
 	players.Wait()
+	fmt.Println(&all)
 }
 
-func playSeed(t *testing.T, seed uint64) {
+// total is what all seeds together went through. Safe for concurrent use.
+type total struct {
+	mu    sync.Mutex
+	seeds int
+	hash  uint64 // of all traces, whatever their order
+	Figures
+}
+
+func (a *total) add(o Outcome) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	one, err := strconv.ParseUint(o.Hash, 16, 64)
+	if err != nil {
+		panic(err)
+	}
+	a.seeds++
+	a.hash ^= one
+	f := o.Figures
+	a.Moves += f.Moves
+	a.Crashes += f.Crashes
+	a.Outages += f.Outages
+	a.Jobs += f.Jobs
+	a.Creates += f.Creates
+	a.Reads += f.Reads
+	a.Webhooks += f.Webhooks
+}
+
+func (a *total) String() string {
+	return fmt.Sprintf("%d seeds, hash %016x: %d moves, %d crashes and %d outages; %d rows, %d creates, %d other vendor calls, %d webhooks",
+		a.seeds, a.hash, a.Moves, a.Crashes, a.Outages, a.Jobs, a.Creates, a.Reads, a.Webhooks)
+}
+
+func playSeed(t *testing.T, seed uint64, all *total) {
 	outcome := play(t, seed)
+	all.add(outcome)
 	if *lines {
 		fmt.Println(strings.Join(outcome.Trace, "\n"))
 	}
