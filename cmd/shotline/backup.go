@@ -45,7 +45,8 @@ func backup(c *cli.Context, store jobs.Store, file string) error {
 	if c.Bool(jsonFlag.Name) {
 		return json.NewEncoder(c.App.Writer).Encode(made)
 	}
-	_, err = fmt.Fprintf(c.App.Writer, "%s: %s, %d batches with %d rows, checked\n", printable(made.Path), size(made.Bytes), made.Batches, made.Jobs)
+	_, err = fmt.Fprintf(c.App.Writer, "%s: %s, %s with %s, checked\n", printable(made.Path), size(made.Bytes),
+		plural(int(made.Batches), "batch"), plural(int(made.Jobs), "row"))
 	return err
 }
 

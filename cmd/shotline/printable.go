@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"math"
 	"strings"
 
@@ -14,3 +15,16 @@ func printable(text string) string { return summary.Plain(text, math.MaxInt) }
 // message makes one line of an error's text. Errors that were joined stand on
 // lines of their own there.
 func message(text string) string { return printable(strings.ReplaceAll(text, "\n", "; ")) }
+
+// plural writes a number of things.
+func plural(n int, what string) string {
+	switch {
+	case n == 1:
+		return "1 " + what
+	case strings.HasSuffix(what, "y"):
+		what = strings.TrimSuffix(what, "y") + "ie"
+	case strings.HasSuffix(what, "ch"):
+		what += "e"
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

@@ -146,14 +146,3 @@ func reconciledText(r orchestrator.Reconciled, took time.Duration) string {
 	}
 	return s.String()
 }
-
-// plural writes a number of things.
-func plural(n int, what string) string {
-	switch {
-	case n == 1:
-		return "1 " + what
-	case strings.HasSuffix(what, "y"):
-		what = strings.TrimSuffix(what, "y") + "ie"
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
