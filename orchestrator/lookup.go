@@ -21,9 +21,7 @@ const (
 // returns the jobs that the vendor says it does not know. An error means that
 // it could not be asked; what was heard before that is recorded all the same.
 func (o *Orchestrator) lookUp(ctx context.Context, b jobs.Batch, wanted []jobs.Job, thorough bool) (missing []jobs.Job, err error) {
-	return o.ask(ctx, b, newMatcher(wanted), wanted, thorough, func(found []jobs.Observation) error {
-		return o.record(ctx, b, found)
-	})
+	return o.ask(ctx, b, newMatcher(wanted), wanted, thorough, o.recorder(ctx, b))
 }
 
 // ask asks the vendor about jobs of one batch, by listing the batch's tag or
@@ -135,6 +133,11 @@ func (o *Orchestrator) pages(ctx context.Context, batch, what string, page func(
 		}
 	}
 	return fmt.Errorf("%s: no end after %d pages", what, calls)
+}
+
+// recorder is for ask: it records whatever it is handed.
+func (o *Orchestrator) recorder(ctx context.Context, b jobs.Batch) func([]jobs.Observation) error {
+	return func(found []jobs.Observation) error { return o.record(ctx, b, found) }
 }
 
 // record stores observations that came from asking about a batch.

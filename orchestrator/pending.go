@@ -62,7 +62,7 @@ func (o *Orchestrator) askPortion(ctx context.Context, b jobs.Batch, portion []j
 				delete(m.missing, j.ID)
 			}
 		}
-		missing, err = o.askSingly(ctx, b, m, portion, func(found []jobs.Observation) error { return o.record(ctx, b, found) })
+		missing, err = o.askSingly(ctx, b, m, portion, o.recorder(ctx, b))
 	}
 	if err != nil {
 		return err

@@ -202,9 +202,7 @@ func (r *retrier) countOthers(ctx context.Context, page []jobs.Retry, retried []
 // fewer calls. That the vendor does not know a screenshot is an answer.
 func (o *Orchestrator) Ask(ctx context.Context, b jobs.Batch, timedOut []jobs.Job) (unasked []jobs.Job, err error) {
 	m := newMatcher(timedOut)
-	unknown, err := o.ask(ctx, b, m, timedOut, true, func(found []jobs.Observation) error {
-		return o.record(ctx, b, found)
-	})
+	unknown, err := o.ask(ctx, b, m, timedOut, true, o.recorder(ctx, b))
 	for _, j := range unknown {
 		delete(m.missing, j.ID)
 	}

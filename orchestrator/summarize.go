@@ -29,12 +29,16 @@ var errLags = errors.New("the listing lags behind")
 // asked again until the settle time is over. Without an answer it fails, to be
 // called again, until explainFor is over, and then does without.
 func (o *Orchestrator) SummarizeBatch(ctx context.Context, batch string) error {
-	b, err := o.store.Batch(ctx, batch)
-	if err != nil {
+	if err := o.summarize(ctx, batch); err != nil {
 		return fmt.Errorf("summarize batch %s: %w", batch, err)
 	}
-	if !owesSummary(b) {
-		return nil
+	return nil
+}
+
+func (o *Orchestrator) summarize(ctx context.Context, batch string) error {
+	b, err := o.store.Batch(ctx, batch)
+	if err != nil || !owesSummary(b) {
+		return err
 	}
 	done, free := o.turns.take("summarize " + batch)
 	if !free {
@@ -47,7 +51,7 @@ func (o *Orchestrator) SummarizeBatch(ctx context.Context, batch string) error {
 	}
 	defer claim.release(ctx)
 	if err := o.recount(ctx, batch); err != nil {
-		return fmt.Errorf("summarize batch %s: %w", batch, err)
+		return err
 	}
 	// The batch may have opened again, or been summarized by another.
 	if b, err = o.store.Batch(ctx, batch); err != nil || !owesSummary(b) {
@@ -59,7 +63,7 @@ func (o *Orchestrator) SummarizeBatch(ctx context.Context, batch string) error {
 	case err == nil:
 	case !errors.Is(err, errLags):
 		if errors.Is(err, ErrNoKey) || now.Before(b.FinishedAt.Add(explainFor)) {
-			return fmt.Errorf("summarize batch %s: costs and reasons: %w", batch, err)
+			return fmt.Errorf("costs and reasons: %w", err)
 		}
 		o.log.Warn("costs and reasons of the batch remain unknown", "batch", batch, "error", err)
 	case now.Before(b.FinishedAt.Add(o.cfg.Settle)):
@@ -68,7 +72,7 @@ func (o *Orchestrator) SummarizeBatch(ctx context.Context, batch string) error {
 	}
 	s, err := summary.Compute(ctx, o.store, batch, now)
 	if err != nil {
-		return fmt.Errorf("summarize batch %s: %w", batch, err)
+		return err
 	}
 	// A retry or a late result in between: what was read may be half of this
 	// revision and half of the next, which has its own summary.
@@ -77,11 +81,11 @@ func (o *Orchestrator) SummarizeBatch(ctx context.Context, batch string) error {
 	}
 	data, err := s.Encode()
 	if err != nil {
-		return fmt.Errorf("summarize batch %s: %w", batch, err)
+		return err
 	}
 	told, err := o.store.SaveSummary(ctx, batch, s.Revision, data, now)
 	if err != nil {
-		return fmt.Errorf("summarize batch %s: %w", batch, err)
+		return err
 	}
 	if told {
 		o.log.Info("batch summarized", "batch", batch, "revision", s.Revision, "done", s.Done, "failed", s.Failed,

@@ -84,7 +84,7 @@ func (b *books) auditResult(j jobEntry) {
 	switch {
 	case s == nil:
 		b.w.fail("P1", "job %s is %s with a screenshot %q that there is not", j.name(), j.state, j.screenshot)
-	case !slices.ContainsFunc(b.closers(j), func(tag string) bool { return contains(s.owners(), tag) }):
+	case !slices.ContainsFunc(b.closers(j), func(tag string) bool { return slices.Contains(s.owners(), tag) }):
 		b.w.fail("P1", "job %s has the screenshot %s of %v", j.name(), s.id, s.owners())
 	case !b.told(s, j.state == jobs.Done, j.by):
 		b.w.fail("P1", "job %s is %s by %s, but nobody said so of screenshot %s", j.name(), j.state, j.by, s.id)
@@ -132,7 +132,7 @@ func (b *books) kept(p *post) bool {
 // auditTimeout: time was up, and no word had come, and none came later.
 func (b *books) auditTimeout(j jobEntry) {
 	s := b.w.vendor.byID(j.screenshot)
-	if s == nil || !contains(s.owners(), j.tag(j.attempt)) {
+	if s == nil || !slices.Contains(s.owners(), j.tag(j.attempt)) {
 		b.w.fail("P1", "job %s timed out with screenshot %q", j.name(), j.screenshot)
 		return
 	}
@@ -248,13 +248,4 @@ func (b *books) auditLeftovers() {
 	if check := b.text(`PRAGMA integrity_check`); check != "ok" {
 		b.w.fail("P2", "integrity check: %s", check)
 	}
-}
-
-func contains(list []string, one string) bool {
-	for _, other := range list {
-		if other == one {
-			return true
-		}
-	}
-	return false
 }

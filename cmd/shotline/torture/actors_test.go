@@ -186,7 +186,8 @@ func (r *rig) results(id string) ([][]string, error) {
 }
 
 // killServe kills one of the serves, or both at once, at any moment or at one
-// that hurts, and fills the first slot again after a while.
+// that hurts, and fills the first slot again after a while. It sleeps to choose
+// those moments, not to wait for anything.
 func killServe(r *rig, random *rand.Rand) {
 	victims := r.slots[:]
 	if first := random.IntN(4); first < 3 {
