@@ -32,6 +32,22 @@ type BatchSpec struct {
 	Tags       []string      // user tags for all rows, before the row's
 	Apps       []App         // empty: those of the process that submits
 	JobTimeout time.Duration // 0: that of the process that submits
+	Priority   int           // -100 to 100; the jobs of a higher one are submitted first
+	Single     bool          // made for its one job, which somebody asked for by itself
+	// CallbackURL is called for the batch's events or, of a Single one, for the
+	// job's; empty: nothing is.
+	CallbackURL string
+	// Key is what the caller calls the request that made the batch, so that a
+	// repeated request makes no second one. The zero Key is none.
+	Key Key
+}
+
+// Key is an idempotency key. Of one scope and name there is one batch, for as
+// long as Retention keeps keys.
+type Key struct {
+	Scope string // whose name it is
+	Name  string
+	Hash  [32]byte // of the request; the same name for another request is a mistake
 }
 
 // Batch is jobs that came in together and are summed up together.

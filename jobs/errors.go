@@ -1,6 +1,9 @@
 package jobs
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // Errors that a store returns, wrapped with operation and key; test with
 // errors.Is.
@@ -23,3 +26,16 @@ var (
 	// ErrCorrupt: the store's file is damaged or is not ours.
 	ErrCorrupt = errors.New("damaged or not a shotline database")
 )
+
+// KeyTakenError says that the batch's Key has made a batch before.
+type KeyTakenError struct {
+	Batch string
+	Same  bool // by the same request
+}
+
+func (e *KeyTakenError) Error() string {
+	if e.Same {
+		return fmt.Sprintf("the same request made batch %s", e.Batch)
+	}
+	return fmt.Sprintf("another request with this key made batch %s", e.Batch)
+}

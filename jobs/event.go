@@ -1,6 +1,9 @@
 package jobs
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // EventType names what an event tells.
 type EventType string
@@ -15,7 +18,15 @@ const (
 	EventJobRetried    EventType = "job.retried" // queued again; Attempt is the new one
 	EventBatchFinished EventType = "batch.finished"
 	EventBatchRevised  EventType = "batch.revised"
+	// EventForeign tells of a delivery that no submission of ours can own.
+	EventForeign EventType = "screenshot.foreign"
 )
+
+// EventTypes are all of them.
+var EventTypes = []EventType{
+	EventJobDone, EventJobFailed, EventJobTimedOut, EventJobLate, EventJobCanceled, EventJobRetried,
+	EventBatchFinished, EventBatchRevised, EventForeign,
+}
 
 // Event is a row of the durable, ordered log of what happened. Seq grows
 // without two events sharing it; gaps are possible.
@@ -23,8 +34,27 @@ type Event struct {
 	Seq      int64
 	At       time.Time
 	Type     EventType
-	Batch    string
-	Job      ID // zero for a batch's event
+	Batch    string // empty for a foreign screenshot's
+	Job      ID     // zero unless about a job
 	Attempt  int
-	Revision int // of a batch's event
+	Revision int   // of a batch's event
+	Delivery int64 // the place in the inbox, of a foreign screenshot's event
+	// CallbackURL is what the batch wants called for this event; empty when
+	// nothing. A batch of a single job is called for the job's events, any other
+	// for its own.
+	CallbackURL string
+}
+
+// ID names the event towards other programs: the same each time it is told, and
+// not given again by another database.
+func (e Event) ID() string { return fmt.Sprintf("evt_%d_%d", e.At.UnixMilli(), e.Seq) }
+
+// EventFilter selects events in the order of the log. The zero filter selects
+// all.
+type EventFilter struct {
+	After int64  // exclusive
+	Batch string // of this batch alone, its jobs included
+	Job   ID     // of this job alone
+	Calls bool   // those with a CallbackURL alone
+	Limit int    // at most 1000; 0 means 100
 }

@@ -93,3 +93,11 @@ type JobFilter struct {
 	After  ID  // exclusive; jobs come in order of batch creation and row
 	Limit  int // at most 1000; 0 means 100
 }
+
+// JobSearch selects jobs for a page of a search. The zero search selects all.
+type JobSearch struct {
+	JobFilter
+	Text   string // in the URL, whatever the case of ASCII letters
+	Newest bool   // in the opposite order, newest first
+	Scan   int    // look at no more rows than this for one page; 0 means 100,000
+}

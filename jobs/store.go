@@ -27,8 +27,12 @@ type Store interface {
 // Imports is how rows become jobs.
 type Imports interface {
 	// CreateBatch makes an empty batch that is importing. ErrExists when the id
-	// is taken, ErrInvalid when it has not the form of an id.
+	// is taken, ErrInvalid when it has not the form of an id, a *KeyTakenError
+	// when its Key is.
 	CreateBatch(ctx context.Context, spec BatchSpec, at time.Time) error
+	// AddJob makes an open batch of this one request, whole or not at all, with
+	// errors as CreateBatch has them; ErrInvalid for a request to reject.
+	AddJob(ctx context.Context, spec BatchSpec, r Request, at time.Time) (Job, error)
 	// AppendRequests adds rows to a batch that is importing (else ErrState),
 	// numbered on from its last row. A request with Reject set becomes a
 	// rejected row, any other a queued one. All rows of one call or none.
@@ -220,7 +224,8 @@ type Worker struct {
 // Upkeep is what keeps everything going.
 type Upkeep interface {
 	// ClaimWork returns what batches owe (open with queued jobs, finished with
-	// an older summary than their revision) and whose wake time has come by at.
+	// an older summary than their revision) and whose wake time has come by at,
+	// those of higher priority first.
 	// Each claimed batch gets the next generation and the wake time again, so
 	// that it is claimed anew only when nothing happened till then.
 	ClaimWork(ctx context.Context, at, again time.Time) ([]Work, error)
@@ -264,6 +269,11 @@ type Reader interface {
 	Job(ctx context.Context, id ID) (Job, error)
 	// Jobs returns a page of jobs.
 	Jobs(ctx context.Context, f JobFilter) ([]Job, error)
+	// Search returns a page of jobs, and after which job the next one begins:
+	// zero when there are no more. A page may hold fewer jobs than there are, or
+	// none, when it had to look at too many rows for them. ErrNotFound when the
+	// batch of the filter, or of After, is not there.
+	Search(ctx context.Context, f JobSearch) (page []Job, next ID, err error)
 	// Rows returns a page of a batch's rows after a row, in their order, with
 	// the row that a duplicate repeats.
 	Rows(ctx context.Context, batch string, after int64, limit int) ([]Row, error)
@@ -294,8 +304,17 @@ type Reader interface {
 	// Tally counts a batch's rows anew, from the rows and submissions
 	// themselves. It equals the batch's counters (APICalls excepted).
 	Tally(ctx context.Context, batch string) (Counts, error)
-	// Events reads the log after a place.
-	Events(ctx context.Context, after int64, limit int) ([]Event, error)
+	// Events returns a page of the log, and the place up to which it has looked:
+	// the next page's After. At the end of the log that is its newest place. A
+	// page may hold fewer events than there are, or none, when it had to look at
+	// too many others. ErrNotFound when the batch of the filter is not there.
+	Events(ctx context.Context, f EventFilter) (page []Event, upTo int64, err error)
+	// EventRange is the oldest and the newest place in the log; what was before
+	// the oldest has been pruned. Both are 0 in an empty log that never held any.
+	EventRange(ctx context.Context) (oldest, newest int64, err error)
+	// Delivery returns one delivery of the inbox; ErrNotFound when it is not
+	// there, or not any more.
+	Delivery(ctx context.Context, seq int64) (KeptDelivery, error)
 	// Workers lists workers that were alive at since or later.
 	Workers(ctx context.Context, since time.Time) ([]Worker, error)
 	// Totals sums up all batches. What it costs grows with the number of
@@ -327,6 +346,11 @@ type Totals struct {
 	Held    int64  // deliveries held now
 	Inbox   int64  // the newest delivery's place; 0 without one
 	Cursor  int64  // the place up to which deliveries are applied
+
+	CallbacksOwed int64
+	CallbacksDead int64
+	CallbackDue   time.Time // of the owed callback that is due the longest; zero without one
+	EventsUntold  int64     // how far the slowest reader of the log is behind
 }
 
 // Timings are spans from submission to closure.

@@ -19,7 +19,9 @@ type Retention struct {
 	Foreign    time.Time
 	MaxForeign int
 	Deliveries time.Time // applied ones
-	Events     time.Time // those of batches that had finished by then, and older revisions of summaries
+	Events     time.Time // those of batches that had finished by then, and older revisions of summaries; none that a reader has not got to
+	Keys       time.Time // of requests that made their batch by then
+	Callbacks  time.Time // delivered by then, or given up
 	Workers    time.Time // by when they were last seen
 	Ticks      time.Time // by when they were due
 }
@@ -30,6 +32,8 @@ type Pruned struct {
 	Deliveries int64
 	Events     int64
 	Summaries  int64
+	Keys       int64
+	Callbacks  int64
 	Workers    int64
 	Ticks      int64
 }
