@@ -266,7 +266,7 @@ func TestTheSameWebhooksAgainChangeNothing(t *testing.T) {
 	send()
 	r.must(r.SummarizeBatch(r.ctx(), rigBatch))
 	before := r.batch()
-	events, err := r.store.Events(r.ctx(), 0, 1000)
+	events, _, err := r.store.Events(r.ctx(), jobs.EventFilter{Limit: 1000})
 	r.must(err)
 	send()
 	send()
@@ -274,7 +274,7 @@ func TestTheSameWebhooksAgainChangeNothing(t *testing.T) {
 	if diff := cmp.Diff(before, after); diff != "" {
 		t.Errorf("the batch changed: %s", diff)
 	}
-	again, err := r.store.Events(r.ctx(), 0, 1000)
+	again, _, err := r.store.Events(r.ctx(), jobs.EventFilter{Limit: 1000})
 	r.must(err)
 	if len(again) != len(events) || len(events) != 21 {
 		t.Errorf("%d events, then %d, want 20 jobs and 1 batch, once", len(events), len(again))
@@ -313,7 +313,7 @@ func TestNothingIsSentOnALeaseTooShort(t *testing.T) {
 	// Between the commit of the intent and the send, the machine was asleep.
 	slow := &slowIntents{Store: r.store, clock: r.clock}
 	r.Orchestrator.store = slow
-	r.must(r.throttle.acquire(r.ctx()))
+	r.must(r.throttle.acquire(r.ctx(), 0))
 	r.submit(r.ctx(), &slice{batch: b}, leases[0])
 	if got := r.vendor.sent(); got != 0 {
 		t.Errorf("%d creates on a lease that does not outlast the request", got)
