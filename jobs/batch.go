@@ -23,6 +23,9 @@ type App struct {
 	PathTemplate string `json:"path_template,omitempty"`
 }
 
+// MaxPriority is the highest priority of a batch; the lowest is its negative.
+const MaxPriority = 100
+
 // BatchSpec is what a batch is created with.
 type BatchSpec struct {
 	ID         string        // from an id source; [a-z0-9], at most 20
@@ -32,13 +35,14 @@ type BatchSpec struct {
 	Tags       []string      // user tags for all rows, before the row's
 	Apps       []App         // empty: those of the process that submits
 	JobTimeout time.Duration // 0: that of the process that submits
-	Priority   int           // -100 to 100; the jobs of a higher one are submitted first
+	Priority   int           // -MaxPriority to MaxPriority; the jobs of a higher one are submitted first
 	Single     bool          // made for its one job, which somebody asked for by itself
 	// CallbackURL is called for the batch's events or, of a Single one, for the
 	// job's; empty: nothing is.
 	CallbackURL string
 	// Key is what the caller calls the request that made the batch, so that a
-	// repeated request makes no second one. The zero Key is none.
+	// repeated request makes no second one. The zero Key is none, and a batch that
+	// is read has none.
 	Key Key
 }
 

@@ -22,24 +22,25 @@ type Outbox interface {
 	// happened, when the cursor is not at from: another process was faster. Of
 	// one event and target there is one callback, however often it is added.
 	Owe(ctx context.Context, cursor string, from, to int64, callbacks []Callback, at time.Time) (moved bool, err error)
-	// ClaimCallbacks returns owed callbacks that are due and whose wake time has
-	// come by at, earliest due first, but of each lane only so many that with
-	// those claimed before and not settled yet no more than perLane are under
-	// way. Each gets the next generation and the wake time again. Bodies are not
-	// read. What it costs grows with the number of lanes that owe something, not
-	// with that of callbacks.
+	// ClaimCallbacks returns owed callbacks whose wake time has come by at,
+	// earliest first, but of each lane only so many that with those claimed or
+	// begun before and not settled yet no more than perLane are under way; one
+	// whose wake time has come is not under way any more. Each gets the next
+	// generation and the wake time again. Bodies are not read. What it costs grows
+	// with the number of lanes that owe something, not with that of callbacks.
 	ClaimCallbacks(ctx context.Context, at, again time.Time, perLane, limit int) ([]Callback, error)
 	// BeginCallback counts an attempt and keeps others off until until.
-	// ErrLeaseLost unless the callback is owed, due by at and in this generation.
+	// ErrLeaseLost unless the callback is owed, due by at and in this generation,
+	// and no other attempt of it is under way.
 	BeginCallback(ctx context.Context, seq, generation int64, at, until time.Time) (Callback, error)
 	// SettleCallback ends the attempt that BeginCallback returned; of an owed one
-	// the wake time becomes wake. ErrLeaseLost when the callback was claimed anew
-	// or settled meanwhile.
+	// the wake time becomes wake, or DueAt when that is later. ErrLeaseLost when
+	// the callback was claimed or begun anew or settled meanwhile.
 	SettleCallback(ctx context.Context, c Callback, end CallbackEnd, at, wake time.Time) error
 	// ReplayCallbacks makes dead callbacks owed again, with no attempts, and owed
-	// ones due at once; delivered ones, whose body is gone, are passed over. It
-	// returns how many. The filter's Limit does not bound it, its pages do not
-	// matter.
+	// ones that wait for their next attempt due at once; those under way, and
+	// delivered ones, whose body is gone, are passed over. It returns how many. The
+	// filter's Before and Limit do not matter.
 	ReplayCallbacks(ctx context.Context, f CallbackFilter, at time.Time) (int, error)
 	// Callbacks lists callbacks, newest first, without their bodies.
 	Callbacks(ctx context.Context, f CallbackFilter) ([]Callback, error)

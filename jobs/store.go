@@ -20,18 +20,20 @@ type Store interface {
 	Inbox
 	Closures
 	Upkeep
+	Outbox
 	Reader
 	Close() error
 }
 
 // Imports is how rows become jobs.
 type Imports interface {
-	// CreateBatch makes an empty batch that is importing. ErrExists when the id
-	// is taken, ErrInvalid when it has not the form of an id, a *KeyTakenError
-	// when its Key is.
+	// CreateBatch makes an empty batch that is importing. A *KeyTakenError when
+	// its Key is taken, else ErrExists when the id is; ErrInvalid when the id has
+	// not the form of one or the priority is out of its bounds.
 	CreateBatch(ctx context.Context, spec BatchSpec, at time.Time) error
-	// AddJob makes an open batch of this one request, whole or not at all, with
-	// errors as CreateBatch has them; ErrInvalid for a request to reject.
+	// AddJob makes an open batch of this one request, a Single one, whole or not
+	// at all, with errors as CreateBatch has them; ErrInvalid for a request to
+	// reject. Concurrent calls share commits.
 	AddJob(ctx context.Context, spec BatchSpec, r Request, at time.Time) (Job, error)
 	// AppendRequests adds rows to a batch that is importing (else ErrState),
 	// numbered on from its last row. A request with Reject set becomes a
@@ -43,7 +45,8 @@ type Imports interface {
 	// once. ErrState unless importing.
 	OpenBatch(ctx context.Context, batch string, at time.Time) (Batch, error)
 	// RemoveImport removes a batch that is still importing and all its rows, in
-	// several short transactions; called again after a crash it goes on.
+	// several short transactions; called again after a crash it goes on. The first
+	// of them frees the batch's Key.
 	RemoveImport(ctx context.Context, batch string) error
 	// StaleImports lists batches that are importing and got no row since before.
 	StaleImports(ctx context.Context, before time.Time) ([]string, error)
@@ -310,7 +313,9 @@ type Reader interface {
 	// too many others. ErrNotFound when the batch of the filter is not there.
 	Events(ctx context.Context, f EventFilter) (page []Event, upTo int64, err error)
 	// EventRange is the oldest and the newest place in the log; what was before
-	// the oldest has been pruned. Both are 0 in an empty log that never held any.
+	// the oldest has been pruned, and so may some behind it be. When everything
+	// was pruned the oldest is the one behind the newest. Both are 0 in a log that
+	// never held any.
 	EventRange(ctx context.Context) (oldest, newest int64, err error)
 	// Delivery returns one delivery of the inbox; ErrNotFound when it is not
 	// there, or not any more.
@@ -318,7 +323,8 @@ type Reader interface {
 	// Workers lists workers that were alive at since or later.
 	Workers(ctx context.Context, since time.Time) ([]Worker, error)
 	// Totals sums up all batches. What it costs grows with the number of
-	// batches, of doubts and of held deliveries, and not with that of jobs.
+	// batches, of doubts, of held deliveries and of callbacks that are owed or
+	// dead, and not with that of jobs.
 	Totals(ctx context.Context) (Totals, error)
 	// DataVersion changes whenever anything was committed, by any process.
 	// Nearly free to ask.

@@ -16,12 +16,14 @@ type Repair struct {
 type Retention struct {
 	// Foreign is for deliveries that moved no job: foreign, noted and aside
 	// ones. Of each of these kinds, at most the newest MaxForeign stay.
+	// Events of foreign ones go with them, unless a reader has not got to them.
 	Foreign    time.Time
 	MaxForeign int
 	Deliveries time.Time // applied ones
-	Events     time.Time // those of batches that had finished by then, and older revisions of summaries; none that a reader has not got to
+	Events     time.Time // those of batches that had finished by then, and older revisions of summaries
 	Keys       time.Time // of requests that made their batch by then
-	Callbacks  time.Time // delivered by then, or given up
+	Callbacks  time.Time // delivered by then
+	Dead       time.Time // callbacks given up by then
 	Workers    time.Time // by when they were last seen
 	Ticks      time.Time // by when they were due
 }

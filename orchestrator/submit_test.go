@@ -266,7 +266,7 @@ func TestTheSameWebhooksAgainChangeNothing(t *testing.T) {
 	send()
 	r.must(r.SummarizeBatch(r.ctx(), rigBatch))
 	before := r.batch()
-	events, err := r.store.Events(r.ctx(), 0, 1000)
+	events, _, err := r.store.Events(r.ctx(), jobs.EventFilter{Limit: 1000})
 	r.must(err)
 	send()
 	send()
@@ -274,7 +274,7 @@ func TestTheSameWebhooksAgainChangeNothing(t *testing.T) {
 	if diff := cmp.Diff(before, after); diff != "" {
 		t.Errorf("the batch changed: %s", diff)
 	}
-	again, err := r.store.Events(r.ctx(), 0, 1000)
+	again, _, err := r.store.Events(r.ctx(), jobs.EventFilter{Limit: 1000})
 	r.must(err)
 	if len(again) != len(events) || len(events) != 21 {
 		t.Errorf("%d events, then %d, want 20 jobs and 1 batch, once", len(events), len(again))

@@ -173,7 +173,7 @@ func TestRetentionByAge(t *testing.T) {
 	if got := r.inbox(); got != 1 {
 		t.Errorf("%d deliveries are kept after a month, want the new one", got)
 	}
-	events, err := r.store.Events(r.ctx(), 0, 10)
+	events, _, err := r.store.Events(r.ctx(), jobs.EventFilter{})
 	r.must(err)
 	if len(events) != 0 {
 		t.Errorf("events %v are kept after a month", events)

@@ -4,13 +4,14 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"time"
 
 	"shotline/jobs"
 )
 
-const batchColumns = `seq, id, state, pause_reason, source, columns, params, tags, apps, job_timeout_ms, revision, summarized,
-	generation, created_at, finished_at, rows, queued, submitting, pending, done, failed, timed_out, canceled, duplicate,
+const batchColumns = `seq, id, state, pause_reason, source, columns, params, tags, apps, job_timeout_ms, priority, single,
+	callback_url, revision, summarized, generation, created_at, finished_at, rows, queued, submitting, pending, done, failed, timed_out, canceled, duplicate,
 	rejected, by_webhook, by_poll, by_create, by_deadline, by_submit, by_cancel, late, double_charged, cost_micros, api_calls`
 
 func scanBatch(row scanner) (seq int64, b jobs.Batch, err error) {
@@ -20,8 +21,8 @@ func scanBatch(row scanner) (seq int64, b jobs.Batch, err error) {
 	states := make([]int64, len(jobs.States))
 	ways := make([]int64, len(jobs.Provenances))
 	c := &b.Counts
-	dest := []any{&seq, &b.ID, &b.State, &b.PauseReason, &b.Source, &columns, &params, &tags, &apps, &timeout, &b.Revision,
-		&b.Summarized, &b.Generation, &created, &finished, &c.Rows}
+	dest := []any{&seq, &b.ID, &b.State, &b.PauseReason, &b.Source, &columns, &params, &tags, &apps, &timeout,
+		&b.Priority, &b.Single, &b.CallbackURL, &b.Revision, &b.Summarized, &b.Generation, &created, &finished, &c.Rows}
 	for i := range states { // jobs.States and jobs.Provenances have the order of the columns
 		dest = append(dest, &states[i])
 	}
@@ -125,7 +126,7 @@ func (s *Store) CountCalls(ctx context.Context, batch string, n int) error {
 // claimWork has the condition of the index batches_owing, word by word.
 const claimWork = `UPDATE batches SET generation = generation + 1, wake_at = ?
 	WHERE wake_at <= ? AND ((state = 'open' AND queued > 0) OR (state = 'finished' AND summarized < revision))
-	RETURNING id, state, revision, generation`
+	RETURNING id, state, revision, generation, priority`
 
 // ClaimWork implements jobs.Upkeep. Most calls find nothing, so a reader looks
 // before the writer is asked.
@@ -137,12 +138,16 @@ func (s *Store) ClaimWork(ctx context.Context, at, again time.Time) ([]jobs.Work
 	if err != nil || !owing {
 		return nil, wrapError(err, "claim work")
 	}
-	var claimed []jobs.Work
+	type prior struct {
+		jobs.Work
+		priority int
+	}
+	var claimed []prior
 	err = s.write(ctx, func(t *tx) error {
 		return t.each(func(row scanner) error {
 			var state jobs.BatchState
-			work := jobs.Work{Kind: jobs.WorkSubmit}
-			if err := row.Scan(&work.Batch, &state, &work.Revision, &work.Generation); err != nil {
+			work := prior{Work: jobs.Work{Kind: jobs.WorkSubmit}}
+			if err := row.Scan(&work.Batch, &state, &work.Revision, &work.Generation, &work.priority); err != nil {
 				return err
 			}
 			if state == jobs.BatchFinished {
@@ -157,7 +162,12 @@ func (s *Store) ClaimWork(ctx context.Context, at, again time.Time) ([]jobs.Work
 	if err != nil {
 		return nil, wrapError(err, "claim work")
 	}
-	return claimed, nil
+	slices.SortStableFunc(claimed, func(a, b prior) int { return b.priority - a.priority })
+	var work []jobs.Work
+	for _, c := range claimed {
+		work = append(work, c.Work)
+	}
+	return work, nil
 }
 
 // WakeBatch implements jobs.Upkeep.

@@ -100,7 +100,7 @@ func TestOlderAttempt(t *testing.T) {
 				}
 				got, err := s.Job(t.Context(), job)
 				must(t, err)
-				log, err := s.Events(t.Context(), 0, 100)
+				log, _, err := s.Events(t.Context(), jobs.EventFilter{})
 				must(t, err)
 				had := end{State: got.State, Screenshot: got.ScreenshotID, By: got.ClosedBy, Late: got.Late}
 				for _, e := range log {

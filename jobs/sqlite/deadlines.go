@@ -165,6 +165,11 @@ func (s *Store) NextDeadline(ctx context.Context) (time.Time, error) {
 	return fromMillis(deadline), wrapError(err, "find next deadline")
 }
 
+// pendingBatches has the batches with a pending job; ?1 is maxRow.
+var pendingBatches = `SELECT id, (SELECT count(*) FROM jobs WHERE state = 'pending' AND submitted_at <= ?2
+		AND jobs.seq BETWEEN (batches.seq << 32) AND (batches.seq << 32) + ?1)
+	FROM (` + withJobs(jobs.Pending) + `) CROSS JOIN batches ON batches.seq = batch_seq`
+
 // PendingBatches implements jobs.Reader.
 func (s *Store) PendingBatches(ctx context.Context, before time.Time) (map[string]int, error) {
 	counts := make(map[string]int)
@@ -174,9 +179,7 @@ func (s *Store) PendingBatches(ctx context.Context, before time.Time) (map[strin
 		err := row.Scan(&id, &n)
 		counts[id] = n
 		return err
-	}, `SELECT id, (SELECT count(*) FROM jobs WHERE state = 'pending' AND submitted_at <= ?
-			AND jobs.seq BETWEEN (batches.seq << 32) AND (batches.seq << 32) + ?)
-		FROM batches WHERE pending > 0`, before.UnixMilli(), int64(maxRow))
+	}, pendingBatches, int64(maxRow), before.UnixMilli())
 	if err != nil {
 		return nil, wrapError(err, "list pending batches")
 	}

@@ -3,29 +3,116 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"strings"
 
 	"shotline/jobs"
 )
 
-// Events implements jobs.Reader. A limit of 0 means 100.
-func (s *Store) Events(ctx context.Context, after int64, limit int) ([]jobs.Event, error) {
-	var page []jobs.Event
-	err := s.read(ctx, func(row scanner) error {
-		var e jobs.Event
-		var at, job sql.NullInt64
-		if err := row.Scan(&e.Seq, &at, &e.Type, &e.Batch, &job, &e.Attempt, &e.Revision); err != nil {
+// eventScan is how many rows of the log one page of a filter looks at: some
+// milliseconds.
+const eventScan = 5000
+
+// calledFor is whether a batch wants to be called for an event. A batch of a
+// single job is called for the job's events, any other for its own.
+const calledFor = `b.callback_url <> '' AND b.single = (e.job_seq IS NOT NULL)`
+
+// selectEvents has what scanEvent reads. Batches come by their primary key.
+const selectEvents = `SELECT e.seq, e.at, e.type, coalesce(b.id, ''), e.job_seq, e.attempt, e.revision, coalesce(e.delivery, 0),
+	CASE WHEN ` + calledFor + ` THEN b.callback_url ELSE '' END
+	FROM events e LEFT JOIN batches b ON b.seq = e.batch_seq WHERE e.seq > ? AND e.seq <= ?`
+
+func scanEvent(row scanner) (e jobs.Event, err error) {
+	var at, job sql.NullInt64
+	err = row.Scan(&e.Seq, &at, &e.Type, &e.Batch, &job, &e.Attempt, &e.Revision, &e.Delivery, &e.CallbackURL)
+	e.At = fromMillis(at)
+	if job.Valid {
+		_, number := splitSeq(job.Int64)
+		e.Job = jobs.ID{Batch: e.Batch, Row: number}
+	}
+	return e, err
+}
+
+// newestEvent is the newest place that the log ever had.
+const newestEvent = `SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0)`
+
+// endOfScan is where a page has to stop looking; no row when the log ends before.
+const endOfScan = `SELECT seq FROM events WHERE seq > ? ORDER BY seq LIMIT 1 OFFSET ?`
+
+// Events implements jobs.Reader.
+func (s *Store) Events(ctx context.Context, f jobs.EventFilter) (page []jobs.Event, upTo int64, err error) {
+	limit := pageSize(f.Limit, maxPage)
+	err = s.look(ctx, func(v view) error {
+		if err := v.get([]any{&upTo}, newestEvent); err != nil {
 			return err
 		}
-		e.At = fromMillis(at)
-		if job.Valid {
-			_, number := splitSeq(job.Int64)
-			e.Job = jobs.ID{Batch: e.Batch, Row: number}
+		upTo = max(upTo, f.After)
+		query, args := selectEvents, []any{f.After, upTo}
+		where, more, err := v.eventsWhere(f)
+		if err != nil {
+			return err
 		}
-		page = append(page, e)
-		return nil
-	}, `SELECT seq, at, type, (SELECT id FROM batches WHERE batches.seq = batch_seq), job_seq, attempt, revision
-		FROM events WHERE seq > ? ORDER BY seq LIMIT ?`, after, pageSize(limit, maxPage))
-	return page, wrapError(err, "read events after %d", after)
+		if where != "" {
+			err := v.get([]any{&upTo}, endOfScan, f.After, eventScan-1)
+			if err != nil && !errors.Is(err, sql.ErrNoRows) {
+				return err
+			}
+			args[1] = upTo
+		}
+		err = v.each(func(row scanner) error {
+			e, err := scanEvent(row)
+			page = append(page, e)
+			return err
+		}, query+where+` ORDER BY e.seq LIMIT ?`, append(append(args, more...), limit)...)
+		if len(page) == limit {
+			upTo = page[limit-1].Seq
+		}
+		return err
+	})
+	if err != nil {
+		return nil, 0, wrapError(err, "read events after %d", f.After)
+	}
+	return page, upTo, nil
+}
+
+// eventsWhere is what a filter asks beyond a range of places.
+func (v view) eventsWhere(f jobs.EventFilter) (where string, args []any, err error) {
+	var conditions strings.Builder
+	if f.Batch != "" {
+		seq, err := v.batchPlace(f.Batch)
+		if err != nil {
+			return "", nil, err
+		}
+		conditions.WriteString(" AND e.batch_seq = ?")
+		args = append(args, seq)
+	}
+	if !f.Job.IsZero() {
+		seq, err := v.batchPlace(f.Job.Batch)
+		if err != nil {
+			return "", nil, err
+		}
+		conditions.WriteString(" AND e.job_seq = ?")
+		args = append(args, rowSeq(seq, f.Job.Row))
+	}
+	if f.Calls {
+		conditions.WriteString(" AND " + calledFor)
+	}
+	return conditions.String(), args, nil
+}
+
+// EventRange implements jobs.Reader.
+func (s *Store) EventRange(ctx context.Context) (oldest, newest int64, err error) {
+	var first sql.NullInt64
+	err = s.look(ctx, func(v view) error {
+		return v.get([]any{&first, &newest}, `SELECT (SELECT min(seq) FROM events), (`+newestEvent+`)`)
+	})
+	switch {
+	case first.Valid:
+		oldest = first.Int64
+	case newest > 0:
+		oldest = newest + 1
+	}
+	return oldest, newest, wrapError(err, "read the range of events")
 }
 
 // DataVersion implements jobs.Reader. SQLite counts from the past of the

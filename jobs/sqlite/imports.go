@@ -18,32 +18,6 @@ const importChunk = 2000
 // go on any more.
 const beingRemoved = -1
 
-// CreateBatch implements jobs.Imports.
-func (s *Store) CreateBatch(ctx context.Context, spec jobs.BatchSpec, at time.Time) error {
-	if !jobs.ValidBatchID(spec.ID) {
-		return wrapError(fmt.Errorf("%w: %q is not a batch id", jobs.ErrInvalid, spec.ID), "create batch")
-	}
-	columns, err1 := canonicalJSON(spec.Columns, len(spec.Columns))
-	params, err2 := canonicalJSON(spec.Params, len(spec.Params))
-	tags, err3 := canonicalJSON(spec.Tags, len(spec.Tags))
-	apps, err4 := canonicalJSON(spec.Apps, len(spec.Apps))
-	for _, err := range []error{err1, err2, err3, err4} {
-		if err != nil {
-			return fmt.Errorf("create batch %s: %w: %w", spec.ID, jobs.ErrInvalid, err)
-		}
-	}
-	err := s.write(ctx, func(t *tx) error {
-		n, err := t.exec(`INSERT INTO batches (id, state, source, columns, params, tags, apps, job_timeout_ms, created_at, touched_at)
-			VALUES (?, 'importing', ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
-			spec.ID, spec.Source, columns, params, tags, apps, spec.JobTimeout.Milliseconds(), at.UnixMilli(), at.UnixMilli())
-		if err == nil && n == 0 {
-			err = jobs.ErrExists
-		}
-		return err
-	})
-	return wrapError(err, "create batch %s", spec.ID)
-}
-
 const insertJob = `INSERT INTO jobs (seq, state, created_at, error, line, url, request_key, params, tags, metadata, cells)
 	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
@@ -248,6 +222,9 @@ func (t *tx) removeRows(batch string) (gone bool, err error) {
 	if state != jobs.BatchImporting {
 		return false, jobs.ErrState
 	}
+	if _, err := t.exec(`DELETE FROM idempotency_keys WHERE batch_seq = ?`, seq); err != nil {
+		return false, err
+	}
 	removed := make(map[jobs.State]int64)
 	var rows int64
 	err = t.each(func(row scanner) error {
@@ -272,6 +249,9 @@ func (t *tx) removeRows(batch string) (gone bool, err error) {
 	return false, err
 }
 
+// staleImports goes by the index batches_importing.
+const staleImports = `SELECT id FROM batches WHERE state = 'importing' AND touched_at < ? ORDER BY seq`
+
 // StaleImports implements jobs.Imports.
 func (s *Store) StaleImports(ctx context.Context, before time.Time) ([]string, error) {
 	var stale []string
@@ -280,6 +260,6 @@ func (s *Store) StaleImports(ctx context.Context, before time.Time) ([]string, e
 		err := row.Scan(&id)
 		stale = append(stale, id)
 		return err
-	}, `SELECT id FROM batches WHERE state = 'importing' AND touched_at < ? ORDER BY seq`, before.UnixMilli())
+	}, staleImports, before.UnixMilli())
 	return stale, wrapError(err, "list stale imports")
 }

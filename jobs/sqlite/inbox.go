@@ -171,7 +171,7 @@ func (s *Store) applyNext(t *tx, at time.Time, limit int) (jobs.Applied, error) 
 			return jobs.Applied{}, err
 		}
 	}
-	released, err := t.releaseHeld()
+	released, err := t.releaseHeld(at)
 	applied.Foreign += released
 	applied.More = applied.More || released == releaseChunk
 	return applied, err
@@ -216,6 +216,9 @@ func (t *tx) applyRange(r inboxRange, at time.Time, applied *jobs.Applied) error
 		}
 		return nil
 	}, judgeUnknown, oldest)
+	if err == nil && applied.Foreign > 0 {
+		_, err = t.exec(tellForeign, at.UnixMilli())
+	}
 	if err != nil {
 		return fmt.Errorf("judge unknown screenshots: %w", err)
 	}
@@ -235,25 +238,24 @@ func (t *tx) oldestIntent() (oldest sql.NullInt64, err error) {
 	return oldest, err
 }
 
-// releaseChunk is how many held deliveries one transaction releases: a flood of
-// strangers' deliveries may have been held for one doubt.
-const releaseChunk = 2000
+const selectDeliveries = `SELECT seq, received_at, event, screenshot_id, outcome, image_url, error, body, disposition, aside_error
+	FROM inbox WHERE `
 
-const releaseUpTo = `UPDATE inbox SET disposition = 'foreign' WHERE seq IN (SELECT seq FROM inbox
-	WHERE disposition = 'held' AND disposition <> '' AND seq <= coalesce(?1, 9223372036854775807) ORDER BY seq LIMIT ?2)`
+func scanDelivery(row scanner) (d jobs.KeptDelivery, err error) {
+	var received sql.NullInt64
+	err = row.Scan(&d.Seq, &received, &d.Event, &d.ScreenshotID, &d.Outcome, &d.ImageURL, &d.Error, &d.Body,
+		&d.Disposition, &d.AsideError)
+	d.ReceivedAt = fromMillis(received)
+	return d, err
+}
 
-// releaseHeld makes held deliveries foreign that can belong to nobody any more,
-// oldest first and at most releaseChunk of them.
-func (t *tx) releaseHeld() (int, error) {
-	oldest, err := t.oldestIntent()
-	if err != nil {
-		return 0, err
+// Delivery implements jobs.Reader.
+func (s *Store) Delivery(ctx context.Context, seq int64) (jobs.KeptDelivery, error) {
+	d, err := scanDelivery(s.readDB.QueryRowContext(ctx, selectDeliveries+`seq = ?`, seq))
+	if errors.Is(err, sql.ErrNoRows) {
+		err = jobs.ErrNotFound
 	}
-	n, err := t.exec(releaseUpTo, oldest, releaseChunk)
-	if err != nil {
-		return 0, fmt.Errorf("release held deliveries: %w", err)
-	}
-	return int(n), nil
+	return d, wrapError(err, "read delivery %d", seq)
 }
 
 // Deliveries implements jobs.Inbox.
@@ -263,15 +265,10 @@ func (s *Store) Deliveries(ctx context.Context, after int64, limit int) (page []
 		return nil, 0, wrapError(err, "read inbox")
 	}
 	err = s.read(ctx, func(row scanner) error {
-		var d jobs.KeptDelivery
-		var received sql.NullInt64
-		err := row.Scan(&d.Seq, &received, &d.Event, &d.ScreenshotID, &d.Outcome, &d.ImageURL, &d.Error, &d.Body,
-			&d.Disposition, &d.AsideError)
-		d.ReceivedAt = fromMillis(received)
+		d, err := scanDelivery(row)
 		page = append(page, d)
 		return err
-	}, `SELECT seq, received_at, event, screenshot_id, outcome, image_url, error, body, disposition, aside_error
-		FROM inbox WHERE seq > ? ORDER BY seq LIMIT ?`, after, pageSize(limit, maxPage))
+	}, selectDeliveries+`seq > ? ORDER BY seq LIMIT ?`, after, pageSize(limit, maxPage))
 	if err != nil {
 		return nil, 0, wrapError(err, "read inbox")
 	}

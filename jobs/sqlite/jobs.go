@@ -55,21 +55,27 @@ func pageSize(limit, most int) int {
 	return min(limit, most)
 }
 
+// selectJobs has what scanJob reads. Batches are few and come by their primary
+// key: a scalar subquery keeps the planner from starting with them.
+const selectJobs = `SELECT ` + jobColumns + `, (SELECT id FROM batches WHERE batches.seq = jobs.seq >> 32) FROM jobs `
+
+// scanJob reads a job of any batch.
+func scanJob(row scanner) (jobs.Job, error) {
+	var r jobRow
+	var batch string
+	err := r.scan(row, "", &batch)
+	r.job.ID.Batch = batch
+	return r.job, err
+}
+
 // jobsWhere reads jobs of any batch by a condition on jobs and an order.
 func (s *Store) jobsWhere(ctx context.Context, tail string, args ...any) ([]jobs.Job, error) {
 	var page []jobs.Job
-	// Batches are few and come by their primary key: a scalar subquery keeps
-	// the planner from starting with them.
 	err := s.read(ctx, func(row scanner) error {
-		var r jobRow
-		var batch string
-		if err := r.scan(row, "", &batch); err != nil {
-			return err
-		}
-		r.job.ID.Batch = batch
-		page = append(page, r.job)
-		return nil
-	}, `SELECT `+jobColumns+`, (SELECT id FROM batches WHERE batches.seq = jobs.seq >> 32) FROM jobs `+tail, args...)
+		job, err := scanJob(row)
+		page = append(page, job)
+		return err
+	}, selectJobs+tail, args...)
 	return page, err
 }
 

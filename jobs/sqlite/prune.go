@@ -38,9 +38,25 @@ const (
 		AND seq <= (SELECT place FROM cursors WHERE name = 'inbox') AND seq < (SELECT max(seq) FROM inbox)`
 	pageEvents = `SELECT seq, at < ?3, at < ?3 AND EXISTS (SELECT 1 FROM batches
 			WHERE batches.seq = batch_seq AND state = 'finished' AND finished_at < ?3), 0
-		FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2`
-	removeEvents = `DELETE FROM events WHERE seq > ?1 AND seq <= ?2 AND at < ?3
+		FROM events WHERE seq > ?1 AND seq <= (` + slowestReader + `) ORDER BY seq LIMIT ?2`
+	removeEvents = `DELETE FROM events WHERE seq > ?1 AND seq <= ?2 AND seq <= (` + slowestReader + `) AND at < ?3
 		AND EXISTS (SELECT 1 FROM batches WHERE batches.seq = batch_seq AND state = 'finished' AND finished_at < ?3)`
+	pageKeys      = `SELECT batch_seq, created_at < ?3, created_at < ?3, 0 FROM idempotency_keys WHERE batch_seq > ?1 ORDER BY batch_seq LIMIT ?2`
+	removeKeys    = `DELETE FROM idempotency_keys WHERE batch_seq > ?1 AND batch_seq <= ?2 AND created_at < ?3`
+	pageCallbacks = `SELECT seq, created_at < max(?3, ?4), ` + settledLongAgo + `, coalesce(length(body), 0)
+		FROM callbacks WHERE seq > ?1 ORDER BY seq LIMIT ?2`
+	removeCallbacks = `DELETE FROM callbacks WHERE seq > ?1 AND seq <= ?2 AND ` + settledLongAgo
+	settledLongAgo  = `((state = 'delivered' AND settled_at < ?3) OR (state = 'dead' AND settled_at < ?4))`
+)
+
+// The events of foreign deliveries, along the places of these: oldest first they
+// go, so that what is before the oldest one is gone.
+const (
+	pageForeignEvents = `SELECT delivery, 1, 1, 0 FROM events WHERE delivery > ?1 AND delivery < ` + oldestForeign + `
+		AND seq <= (` + slowestReader + `) ORDER BY delivery LIMIT ?2`
+	removeForeignEvents = `DELETE FROM events WHERE delivery > ?1 AND delivery <= ?2 AND delivery < ` + oldestForeign + `
+		AND seq <= (` + slowestReader + `)`
+	oldestForeign = `coalesce((SELECT min(seq) FROM inbox WHERE disposition = 'foreign' AND disposition <> ''), 9223372036854775807)`
 )
 
 // newestToGo is the place of the newest delivery of a kind beyond the bound.
@@ -64,16 +80,26 @@ func (s *Store) Prune(ctx context.Context, r jobs.Retention) (pruned jobs.Pruned
 			return pruned, fmt.Errorf("%s deliveries: %w", kind, err)
 		}
 	}
-	if !r.Deliveries.IsZero() {
-		pruned.Deliveries, err = s.prune(ctx, pruning{pageApplied, removeApplied, []any{r.Deliveries.UnixMilli()}})
-		if err != nil {
-			return pruned, fmt.Errorf("applied deliveries: %w", err)
+	for _, many := range []struct {
+		noun    string
+		removed *int64
+		asked   bool
+		pruning
+	}{
+		{"events of foreign deliveries", &pruned.Events, r.MaxForeign > 0 || !r.Foreign.IsZero(), pruning{pageForeignEvents, removeForeignEvents, nil}},
+		{"applied deliveries", &pruned.Deliveries, !r.Deliveries.IsZero(), pruning{pageApplied, removeApplied, []any{r.Deliveries.UnixMilli()}}},
+		{"events", &pruned.Events, !r.Events.IsZero(), pruning{pageEvents, removeEvents, []any{r.Events.UnixMilli()}}},
+		{"keys", &pruned.Keys, !r.Keys.IsZero(), pruning{pageKeys, removeKeys, []any{r.Keys.UnixMilli()}}},
+		{"callbacks", &pruned.Callbacks, !r.Callbacks.IsZero() || !r.Dead.IsZero(),
+			pruning{pageCallbacks, removeCallbacks, []any{before(r.Callbacks), before(r.Dead)}}},
+	} {
+		if !many.asked {
+			continue
 		}
-	}
-	if !r.Events.IsZero() {
-		pruned.Events, err = s.prune(ctx, pruning{pageEvents, removeEvents, []any{r.Events.UnixMilli()}})
+		n, err := s.prune(ctx, many.pruning)
+		*many.removed += n
 		if err != nil {
-			return pruned, fmt.Errorf("events: %w", err)
+			return pruned, fmt.Errorf("%s: %w", many.noun, err)
 		}
 	}
 	for _, few := range []struct {
@@ -100,19 +126,25 @@ func (s *Store) Prune(ctx context.Context, r jobs.Retention) (pruned jobs.Pruned
 }
 
 func (s *Store) pruneUnapplied(ctx context.Context, kind jobs.Disposition, r jobs.Retention) (int64, error) {
-	var beyond, before int64
+	var beyond int64
 	if r.MaxForeign > 0 {
 		if err := s.readDB.QueryRowContext(ctx, newestToGo, string(kind), r.MaxForeign).Scan(&beyond); err != nil {
 			return 0, err
 		}
 	}
-	if !r.Foreign.IsZero() {
-		before = r.Foreign.UnixMilli()
-	}
-	if beyond == 0 && before == 0 {
+	if beyond == 0 && r.Foreign.IsZero() {
 		return 0, nil
 	}
-	return s.prune(ctx, pruning{pageUnapplied, removeUnapplied, []any{string(kind), beyond, before}})
+	return s.prune(ctx, pruning{pageUnapplied, removeUnapplied, []any{string(kind), beyond, before(r.Foreign)}})
+}
+
+// before is a time of retention as rows are compared with; nothing is older than
+// the zero time.
+func before(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
 }
 
 // prune goes from page to page. A reader looks first: the lock is taken only

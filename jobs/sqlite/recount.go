@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -29,6 +30,15 @@ func (v view) each(visit func(scanner) error, query string, args ...any) error {
 
 func (v view) get(dest []any, query string, args ...any) error {
 	return v.tx.QueryRowContext(v.ctx, query, args...).Scan(dest...)
+}
+
+// batchPlace finds a batch's place; jobs.ErrNotFound without one.
+func (v view) batchPlace(id string) (seq int64, err error) {
+	err = v.get([]any{&seq}, `SELECT seq FROM batches WHERE id = ?`, id)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = jobs.ErrNotFound
+	}
+	return seq, err
 }
 
 // look runs reads that belong together on one snapshot.

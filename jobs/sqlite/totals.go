@@ -14,7 +14,10 @@ const sumBatches = `SELECT state, count(*), sum(rows), sum(queued), sum(submitti
 
 const countUnsettled = `SELECT (SELECT count(*) FROM submissions WHERE doubt_since IS NOT NULL),
 	(SELECT count(*) FROM inbox WHERE disposition = 'held'),
-	(SELECT coalesce(max(seq), 0) FROM inbox), (SELECT place FROM cursors WHERE name = 'inbox')`
+	(SELECT coalesce(max(seq), 0) FROM inbox), (SELECT place FROM cursors WHERE name = 'inbox'),
+	(SELECT count(*) FROM callbacks WHERE state = 'owed'), (SELECT count(*) FROM callbacks WHERE state = 'dead'),
+	(SELECT min(due_at) FROM callbacks WHERE state = 'owed'),
+	(SELECT max(0, coalesce((` + newestEvent + `) - (SELECT min(place) FROM readers), 0)))`
 
 // Totals implements jobs.Reader. The two queries may see different commits.
 func (s *Store) Totals(ctx context.Context) (jobs.Totals, error) {
@@ -57,6 +60,9 @@ func (s *Store) Totals(ctx context.Context) (jobs.Totals, error) {
 		return jobs.Totals{}, wrapError(err, "sum up batches")
 	}
 	c.Cost = fromMicros(micros)
-	err = s.readDB.QueryRowContext(ctx, countUnsettled).Scan(&totals.Doubts, &totals.Held, &totals.Inbox, &totals.Cursor)
+	var due sql.NullInt64
+	err = s.readDB.QueryRowContext(ctx, countUnsettled).Scan(&totals.Doubts, &totals.Held, &totals.Inbox, &totals.Cursor,
+		&totals.CallbacksOwed, &totals.CallbacksDead, &due, &totals.EventsUntold)
+	totals.CallbackDue = fromMillis(due)
 	return totals, wrapError(err, "count what is unsettled")
 }

@@ -12,6 +12,9 @@ import (
 // maxRow is the highest row of a batch: see the jobs table for the layout.
 const maxRow = math.MaxUint32
 
+// maxSeq is behind every place.
+const maxSeq = math.MaxInt64
+
 func rowSeq(batchSeq, row int64) int64 { return batchSeq<<32 | row }
 
 func splitSeq(seq int64) (batchSeq, row int64) { return seq >> 32, seq & maxRow }

@@ -190,7 +190,7 @@ func (b *book) allEvents() []jobs.Event {
 	var all []jobs.Event
 	var after int64
 	for {
-		page, err := b.Events(b.ctx(), after, limit)
+		page, upTo, err := b.Events(b.ctx(), jobs.EventFilter{After: after, Limit: limit})
 		b.must(err, "events after %d", after)
 		for _, e := range page {
 			if e.Seq <= after {
@@ -202,6 +202,7 @@ func (b *book) allEvents() []jobs.Event {
 		if len(page) < limit {
 			return all
 		}
+		wantSame(b, "place up to which a full page has looked", upTo, after)
 	}
 }
 

@@ -48,21 +48,26 @@ var eventTests = []test{
 		}
 		all := b.allEvents()
 		wantSame(b, "events", len(all), 6)
-		page, err := b.Events(b.ctx(), all[1].Seq, 3)
+		page, upTo, err := b.Events(b.ctx(), jobs.EventFilter{After: all[1].Seq, Limit: 3})
 		b.must(err, "events")
 		wantSame(b, "page", len(page), 3)
 		for i, e := range page {
 			wantSame(b, "place", e.Seq, all[i+2].Seq)
 		}
-		page, err = b.Events(b.ctx(), all[5].Seq, 3)
-		b.must(err, "events")
-		wantSame(b, "events after the last", len(page), 0)
+		wantSame(b, "looked up to", upTo, all[4].Seq)
+		for _, after := range []int64{all[4].Seq, all[5].Seq} {
+			page, upTo, err = b.Events(b.ctx(), jobs.EventFilter{After: after, Limit: 3})
+			b.must(err, "events")
+			wantSame(b, "events at the end", int64(len(page)), all[5].Seq-after)
+			wantSame(b, "looked up to", upTo, all[5].Seq)
+		}
 	}},
 	{"what is no closure is no event", func(b *book) {
 		b.open("b1", append(pages(2), rejected(8, "bad"), pages(1)[0])...)
 		b.pending("b1", 1)
 		b.must(b.Pause(b.ctx(), "b1", "", b.now), "pause")
-		b.deliver("stranger", jobs.OutcomeDone)
+		_, err := b.AppendDelivery(b.ctx(), jobs.Delivery{ReceivedAt: b.now, Event: "batch.finished", Body: []byte("{}")})
+		b.must(err, "append delivery")
 		b.apply()
 		wantSame(b, "events", len(b.allEvents()), 0)
 	}},

@@ -196,6 +196,7 @@ func (m *lives) apply(n int) (read, held, foreign int) {
 			m.held = append(m.held, a)
 			held++
 		} else {
+			m.tellForeign(a)
 			foreign++
 		}
 	}
@@ -203,12 +204,17 @@ func (m *lives) apply(n int) (read, held, foreign int) {
 	m.settle(found)
 	m.held = slices.DeleteFunc(m.held, func(a arrival) bool {
 		if !m.mayBeOurs(a) {
+			m.tellForeign(a)
 			foreign++
 			return true
 		}
 		return false
 	})
 	return n, held, foreign
+}
+
+func (m *lives) tellForeign(a arrival) {
+	m.log = append(m.log, jobs.Event{Type: jobs.EventForeign, Delivery: a.place})
 }
 
 func (m *lives) mayBeOurs(a arrival) bool {

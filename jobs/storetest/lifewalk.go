@@ -345,7 +345,7 @@ func (w *liver) compare(t *rapid.T) {
 	if diff := cmp.Diff(w.lives.said, w.got, cmpopts.EquateEmpty()); diff != "" {
 		t.Fatalf("effects (-model +store):\n%s", diff)
 	}
-	events, err := w.Events(w.ctx(), w.place, 100)
+	events, _, err := w.Events(w.ctx(), jobs.EventFilter{After: w.place})
 	w.must(err, "events")
 	for i := range events {
 		w.place = events[i].Seq

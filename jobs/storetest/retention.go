@@ -21,7 +21,7 @@ var retentionTests = []test{
 		newest := b.deliver("x", jobs.OutcomeDone)
 		b.applyAll()
 		pruned := b.prune(jobs.Retention{MaxForeign: most})
-		wantSame(b, "pruned", pruned, jobs.Pruned{Foreign: 2*n + 1 - most})
+		wantSame(b, "pruned", pruned, jobs.Pruned{Foreign: 2*n + 1 - most, Events: 2*n + 1 - most})
 		kept := b.kept()
 		wantSame(b, "deliveries kept", len(kept), most+1)
 		wantSame(b, "first of them", kept[0].ScreenshotID, shot(id))
@@ -64,7 +64,7 @@ var retentionTests = []test{
 		all := places()
 		wantSame(b, "deliveries", len(all), 6)
 		wantSame(b, "pruned", b.prune(jobs.Retention{}), jobs.Pruned{})
-		wantSame(b, "pruned", b.prune(jobs.Retention{Foreign: b.now.Add(-15 * day)}), jobs.Pruned{Foreign: 1})
+		wantSame(b, "pruned", b.prune(jobs.Retention{Foreign: b.now.Add(-15 * day)}), jobs.Pruned{Foreign: 1, Events: 1})
 		wantSame(b, "pruned", b.prune(jobs.Retention{Deliveries: b.now.Add(-5 * day)}), jobs.Pruned{Deliveries: 2})
 		if got, want := places(), []int64{all[2], all[4], all[5]}; !slices.Equal(got, want) {
 			b.t.Fatalf("kept the deliveries at %v, want %v", got, want)
