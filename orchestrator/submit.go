@@ -119,7 +119,7 @@ func (o *Orchestrator) leaseSize() int {
 // process is stopping, the vendor asked for a pause meanwhile, or the batch
 // was paused.
 func (o *Orchestrator) mayStart(ctx context.Context, s *slice) bool {
-	if o.throttle.acquire(ctx) != nil {
+	if o.throttle.acquire(ctx, s.batch.Priority) != nil {
 		return false
 	}
 	if _, paused := o.throttle.paused(); paused || s.halted.Load() || o.stopping.Err() != nil {

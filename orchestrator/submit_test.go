@@ -313,7 +313,7 @@ func TestNothingIsSentOnALeaseTooShort(t *testing.T) {
 	// Between the commit of the intent and the send, the machine was asleep.
 	slow := &slowIntents{Store: r.store, clock: r.clock}
 	r.Orchestrator.store = slow
-	r.must(r.throttle.acquire(r.ctx()))
+	r.must(r.throttle.acquire(r.ctx(), 0))
 	r.submit(r.ctx(), &slice{batch: b}, leases[0])
 	if got := r.vendor.sent(); got != 0 {
 		t.Errorf("%d creates on a lease that does not outlast the request", got)

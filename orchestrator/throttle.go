@@ -2,7 +2,6 @@ package orchestrator
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 
@@ -28,6 +27,8 @@ const (
 type throttle struct {
 	clock Clock
 	rate  *rate.Limiter // nil without a rate of our own
+	slots line          // for a create under way
+	next  line          // to be the one that waits for the rate
 
 	mu         sync.Mutex
 	fixed      bool
@@ -37,11 +38,11 @@ type throttle struct {
 	seen       time.Time // by the clock, the last time it was asked
 	pauseUntil time.Time
 	pauseNext  time.Duration
-	before     *bounds         // what the trouble of the latest pause took back; nil when judged
-	escaped    int             // creates that succeeded after it, sent before it
-	caught     int             // and those that met the same trouble
-	stumbles   int             // creates without an answer since the last good one
-	waiting    []chan struct{} // who waits for a slot, first come first served; closed to give it
+	reserving  bool    // somebody waits for the rate
+	before     *bounds // what the trouble of the latest pause took back; nil when judged
+	escaped    int     // creates that succeeded after it, sent before it
+	caught     int     // and those that met the same trouble
+	stumbles   int     // creates without an answer since the last good one
 }
 
 // bounds is how many creates may be under way, and how quickly that grows.
@@ -58,7 +59,25 @@ func newThrottle(concurrency int, perSecond float64, clock Clock) *throttle {
 	if perSecond > 0 {
 		t.rate = rate.NewLimiter(rate.Limit(perSecond), 1)
 	}
+	t.slots = line{mu: &t.mu, take: t.takeSlot, back: func() { t.inUse-- }}
+	t.next = line{mu: &t.mu, take: t.takeNext, back: func() { t.reserving = false }}
 	return t
+}
+
+func (t *throttle) takeSlot() bool {
+	if t.inUse >= int(t.limit) {
+		return false
+	}
+	t.inUse++
+	return true
+}
+
+func (t *throttle) takeNext() bool {
+	if t.reserving {
+		return false
+	}
+	t.reserving = true
+	return true
 }
 
 // now is called with the lock held. A clock that was set back takes the end of a
@@ -89,13 +108,18 @@ func (t *throttle) paused() (time.Time, bool) {
 }
 
 // acquire waits for a slot and for the rate. Every nil result must be followed
-// by one of succeeded, stumbled, troubled or released.
-func (t *throttle) acquire(ctx context.Context) error {
-	if err := t.takeSlot(ctx); err != nil {
+// by one of succeeded, stumbled, troubled or released. One at a time waits for
+// the rate, so that what is urgent comes next and not behind all who hold a slot.
+func (t *throttle) acquire(ctx context.Context, priority int) error {
+	if t.rate == nil {
+		return t.enter(ctx, priority)
+	}
+	if err := t.next.enter(ctx, priority); err != nil {
 		return err
 	}
-	if t.rate == nil {
-		return nil
+	defer t.next.leave()
+	if err := t.enter(ctx, priority); err != nil {
+		return err
 	}
 	now := t.clock.Now()
 	if delay := t.rate.ReserveN(now, 1).DelayFrom(now); delay > 0 {
@@ -107,32 +131,12 @@ func (t *throttle) acquire(ctx context.Context) error {
 	return nil
 }
 
-// takeSlot waits in line, so that no batch's creates wait for ever behind those
-// of others.
-func (t *throttle) takeSlot(ctx context.Context) error {
+// enter waits for a slot.
+func (t *throttle) enter(ctx context.Context, priority int) error {
 	t.mu.Lock()
 	t.judge(t.now())
-	if len(t.waiting) == 0 && t.inUse < int(t.limit) {
-		t.inUse++
-		t.mu.Unlock()
-		return nil
-	}
-	turn := make(chan struct{})
-	t.waiting = append(t.waiting, turn)
 	t.mu.Unlock()
-	select {
-	case <-turn:
-		return nil
-	case <-ctx.Done():
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if i := slices.Index(t.waiting, turn); i >= 0 {
-		t.waiting = slices.Delete(t.waiting, i, i+1)
-	} else {
-		t.free() // it was given while we left
-	}
-	return ctx.Err()
+	return t.slots.enter(ctx, priority)
 }
 
 // released gives a slot back without a verdict on the vendor.
@@ -208,7 +212,7 @@ func (t *throttle) judge(now time.Time) {
 		for range t.escaped {
 			t.grow()
 		}
-		t.give()
+		t.slots.give()
 	}
 	t.before = nil
 }
@@ -237,14 +241,5 @@ func (t *throttle) stumbled() {
 
 func (t *throttle) free() {
 	t.inUse--
-	t.give()
-}
-
-// give lets those who wait have what is free.
-func (t *throttle) give() {
-	for len(t.waiting) > 0 && t.inUse < int(t.limit) {
-		close(t.waiting[0])
-		t.waiting = t.waiting[1:]
-		t.inUse++
-	}
+	t.slots.give()
 }

@@ -11,7 +11,7 @@ func TestThrottleGrowsWithSuccessAndShrinksWithTrouble(t *testing.T) {
 	clock := newFakeClock()
 	th := newThrottle(0, 0, clock)
 	for range 200 {
-		if err := th.acquire(t.Context()); err != nil {
+		if err := th.acquire(t.Context(), 0); err != nil {
 			t.Fatal(err)
 		}
 		th.succeeded()
@@ -20,7 +20,7 @@ func TestThrottleGrowsWithSuccessAndShrinksWithTrouble(t *testing.T) {
 		t.Errorf("after 200 successes %d at once, want %d", th.width(), topLimit)
 	}
 	for range 10 { // one trouble, seen by ten creates that were under way
-		_ = th.acquire(t.Context())
+		_ = th.acquire(t.Context(), 0)
 		th.troubled(time.Second)
 	}
 	if got, want := th.width(), topLimit*7/10; got != want {
@@ -56,7 +56,7 @@ func burst(t *testing.T, th *throttle, clock *fakeClock, well func(i, n int) boo
 	t.Helper()
 	n := th.width()
 	for range n {
-		if err := th.acquire(t.Context()); err != nil {
+		if err := th.acquire(t.Context(), 0); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -119,7 +119,7 @@ func TestThrottlePausesDoubleUntilASuccess(t *testing.T) {
 	clock := newFakeClock()
 	th := newThrottle(1, 0, clock)
 	trouble := func() time.Duration {
-		_ = th.acquire(t.Context())
+		_ = th.acquire(t.Context(), 0)
 		th.troubled(0)
 		until, _ := th.paused()
 		d := until.Sub(clock.Now())
@@ -131,7 +131,7 @@ func TestThrottlePausesDoubleUntilASuccess(t *testing.T) {
 			t.Errorf("pause of %s, want %ds", got, want)
 		}
 	}
-	_ = th.acquire(t.Context())
+	_ = th.acquire(t.Context(), 0)
 	th.succeeded()
 	if got := trouble(); got != time.Second {
 		t.Errorf("after a success the pause is %s, want 1s", got)
@@ -142,7 +142,7 @@ func TestThrottleTakesOneMissingAnswerLightly(t *testing.T) {
 	t.Parallel()
 	th := newThrottle(4, 0, newFakeClock())
 	for i := 1; i <= stumblesToTrouble; i++ {
-		_ = th.acquire(t.Context())
+		_ = th.acquire(t.Context(), 0)
 		th.stumbled()
 		if _, paused := th.paused(); paused != (i == stumblesToTrouble) {
 			t.Errorf("paused after %d missing answers: %t", i, paused)
@@ -154,17 +154,17 @@ func TestThrottleBoundsWhatIsUnderWay(t *testing.T) {
 	t.Parallel()
 	th := newThrottle(2, 0, newFakeClock())
 	for range 2 {
-		if err := th.acquire(t.Context()); err != nil {
+		if err := th.acquire(t.Context(), 0); err != nil {
 			t.Fatal(err)
 		}
 	}
 	ended, end := context.WithCancel(t.Context())
 	end()
-	if err := th.acquire(ended); err == nil {
+	if err := th.acquire(ended, 0); err == nil {
 		t.Error("a third create was let through")
 	}
 	got := make(chan error, 1)
-	go func() { got <- th.acquire(context.Background()) }()
+	go func() { got <- th.acquire(context.Background(), 0) }()
 	th.succeeded()
 	if err := <-got; err != nil {
 		t.Errorf("a free slot was refused: %v", err)
@@ -177,7 +177,7 @@ func TestThrottleKeepsTheRate(t *testing.T) {
 	th := newThrottle(100, 10, clock)
 	began := clock.Now()
 	for range 51 {
-		if err := th.acquire(t.Context()); err != nil {
+		if err := th.acquire(t.Context(), 0); err != nil {
 			t.Fatal(err)
 		}
 		th.succeeded()

@@ -18,6 +18,12 @@ const (
 	foreignTick  = "prune foreign"
 	pruneTick    = "prune"
 
+	// How long a repeated request is known as one, and what was called back, or was
+	// given up, can be looked up.
+	keepKeys      = 7 * 24 * time.Hour
+	keepDelivered = 7 * 24 * time.Hour
+	keepDead      = 30 * 24 * time.Hour
+
 	// traceTime is how long workers that are gone and ticks that nobody claims
 	// any more leave a trace.
 	traceTime = 24 * time.Hour
@@ -90,6 +96,7 @@ func (o *Orchestrator) PruneOnce(ctx context.Context) error {
 	if due {
 		keep.Deliveries = now.Add(-o.cfg.KeepDeliveries)
 		keep.Events = now.Add(-o.cfg.KeepEvents)
+		keep.Keys, keep.Callbacks, keep.Dead = now.Add(-keepKeys), now.Add(-keepDelivered), now.Add(-keepDead)
 		keep.Workers, keep.Ticks = now.Add(-traceTime), now.Add(-traceTime)
 	} else if o.strangers.Load() < floodSize {
 		due, err = o.store.ClaimTick(ctx, foreignTick, now, now.Add(foreignEvery))
@@ -101,7 +108,7 @@ func (o *Orchestrator) PruneOnce(ctx context.Context) error {
 	pruned, err := o.store.Prune(ctx, keep)
 	if pruned != (jobs.Pruned{}) {
 		o.log.Info("pruned", "foreign", pruned.Foreign, "deliveries", pruned.Deliveries, "events", pruned.Events,
-			"summaries", pruned.Summaries, "workers", pruned.Workers)
+			"summaries", pruned.Summaries, "keys", pruned.Keys, "callbacks", pruned.Callbacks, "workers", pruned.Workers)
 	}
 	if err != nil {
 		return fmt.Errorf("retention: %w", err)

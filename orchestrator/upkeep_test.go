@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -180,4 +181,50 @@ func TestRetentionByAge(t *testing.T) {
 	}
 	r.webhooks(jobs.OutcomeFailed) // a replay
 	r.expect(map[jobs.State]int64{jobs.Done: 1})
+}
+
+func TestKeysAndCallbacksGoInTheirTime(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	r := newRig(t)
+	spec := jobs.BatchSpec{Key: jobs.Key{Scope: "token", Name: "order 7"}}
+	add := func(id string) error {
+		spec.ID = id
+		_, err := r.store.AddJob(r.ctx(), spec, jobs.Request{URL: "https://single.test/"}, r.clock.Now())
+		return err
+	}
+	r.must(add("first"))
+	place, err := r.store.OpenCursor(r.ctx(), "sink:a", r.clock.Now())
+	r.must(err)
+	var owed []jobs.Callback
+	for event := range int64(2) {
+		owed = append(owed, jobs.Callback{Event: event, Target: jobs.Target{Sink: "a"}, Lane: "a"})
+	}
+	_, err = r.store.Owe(r.ctx(), "sink:a", place, place, owed, r.clock.Now())
+	r.must(err)
+	claimed, err := r.store.ClaimCallbacks(r.ctx(), r.clock.Now(), r.clock.Now().Add(time.Minute), 2, 2)
+	r.must(err)
+	for i, end := range []jobs.CallbackState{jobs.CallbackDelivered, jobs.CallbackDead} {
+		c, err := r.store.BeginCallback(r.ctx(), claimed[i].Seq, claimed[i].Generation, r.clock.Now(), r.clock.Now().Add(time.Minute))
+		r.must(err)
+		r.must(r.store.SettleCallback(r.ctx(), c, jobs.CallbackEnd{State: end}, r.clock.Now(), time.Time{}))
+	}
+	began := r.clock.Now()
+	for _, kept := range []struct {
+		after     time.Duration
+		key       bool
+		callbacks int
+	}{{6 * day, true, 2}, {8 * day, false, 1}, {29 * day, false, 1}, {31 * day, true, 0}} {
+		r.clock.advance(began.Add(kept.after).Sub(r.clock.Now()))
+		r.must(r.PruneOnce(r.ctx()))
+		var taken *jobs.KeyTakenError
+		if err := add(fmt.Sprintf("after%d", kept.after/day)); kept.key != errors.As(err, &taken) {
+			t.Errorf("after %s the key is taken: %v, want %t", kept.after, err, kept.key)
+		}
+		left, err := r.store.Callbacks(r.ctx(), jobs.CallbackFilter{})
+		r.must(err)
+		if len(left) != kept.callbacks {
+			t.Errorf("after %s there are %d callbacks, want %d", kept.after, len(left), kept.callbacks)
+		}
+	}
 }

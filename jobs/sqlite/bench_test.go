@@ -107,7 +107,7 @@ func BenchmarkApplyInbox(b *testing.B) {
 		must(b, s.writeAlone(b.Context(), func(t *tx) error {
 			for row := range group {
 				d := delivery(fmt.Sprintf("%s-%d", batch, row+1), jobs.OutcomeDone)
-				_, err := t.exec(appendDelivery, d.ReceivedAt.UnixMilli(), "", d.Event, d.ScreenshotID, string(d.Outcome),
+				_, err := t.exec(appendDelivery, d.ReceivedAt.UnixMilli(), d.Event, d.ScreenshotID, string(d.Outcome),
 					d.ImageURL, d.Error, d.Body)
 				if err != nil {
 					return err

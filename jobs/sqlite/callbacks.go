@@ -13,7 +13,7 @@ import (
 )
 
 // callbackColumns are those that scanCallback reads, in its order.
-const callbackColumns = `c.seq, event_id, type, event, coalesce((SELECT id FROM batches WHERE batches.seq = batch_seq), ''), job_seq,
+const callbackColumns = `seq, event_id, type, event, coalesce((SELECT id FROM batches WHERE batches.seq = batch_seq), ''), job_seq,
 	sink, url, lane, state, generation, attempts, status, error, created_at, first_at, due_at, settled_at`
 
 // scanCallback reads a callback, and whatever columns come after it.
@@ -42,7 +42,7 @@ const dueCallbacks = `WITH RECURSIVE lanes (lane) AS (
 			WHERE state = 'owed' AND lane = lanes.lane AND wake_at <= ?1 ORDER BY wake_at, seq LIMIT ?2))
 	SELECT seq FROM due WHERE nth <= ?2 - under_way ORDER BY wake_at, seq LIMIT ?3`
 
-const claimCallback = `UPDATE callbacks AS c SET claim = 1, generation = generation + 1, wake_at = max(?, due_at) WHERE seq = ?
+const claimCallback = `UPDATE callbacks SET claim = 1, generation = generation + 1, wake_at = max(?, due_at) WHERE seq = ?
 	RETURNING ` + callbackColumns
 
 // ClaimCallbacks implements jobs.Outbox. A reader looks before the writer is asked.
@@ -91,7 +91,7 @@ func (s *Store) Owed(ctx context.Context, lane string, most int) (owed int, err 
 }
 
 // beginCallback begins an attempt unless one of the same generation is under way.
-const beginCallback = `UPDATE callbacks AS c SET claim = 2, attempts = attempts + 1, first_at = coalesce(first_at, ?1), wake_at = max(?2, due_at)
+const beginCallback = `UPDATE callbacks SET claim = 2, attempts = attempts + 1, first_at = coalesce(first_at, ?1), wake_at = max(?2, due_at)
 	WHERE seq = ?3 AND generation = ?4 AND state = 'owed' AND due_at <= ?1 AND (claim < 2 OR wake_at <= ?1)
 	RETURNING ` + callbackColumns + `, body`
 
@@ -184,7 +184,7 @@ func (v view) callbacksWhere(f jobs.CallbackFilter) (where string, args []any, e
 		for i, seq := range f.Seqs {
 			values[i] = seq
 		}
-		add("c.seq IN (?"+strings.Repeat(", ?", len(f.Seqs)-1)+")", values...)
+		add("seq IN (?"+strings.Repeat(", ?", len(f.Seqs)-1)+")", values...)
 	}
 	for _, condition := range conditions {
 		where += " AND " + condition
@@ -208,7 +208,7 @@ func (s *Store) Callbacks(ctx context.Context, f jobs.CallbackFilter) ([]jobs.Ca
 			c, err := scanCallback(row)
 			page = append(page, c)
 			return err
-		}, `SELECT `+callbackColumns+` FROM callbacks c WHERE c.seq < ?`+where+` ORDER BY c.seq DESC LIMIT ?`,
+		}, `SELECT `+callbackColumns+` FROM callbacks WHERE seq < ?`+where+` ORDER BY seq DESC LIMIT ?`,
 			append(append([]any{before}, args...), pageSize(f.Limit, maxPage))...)
 	})
 	return page, wrapError(err, "list callbacks")
@@ -241,7 +241,7 @@ func (s *Store) ReplayCallbacks(ctx context.Context, f jobs.CallbackFilter, at t
 				err := row.Scan(&seq)
 				places = append(places, seq)
 				return err
-			}, `SELECT c.seq FROM callbacks c WHERE c.seq > ?`+where+` ORDER BY c.seq LIMIT ?`,
+			}, `SELECT seq FROM callbacks WHERE seq > ?`+where+` ORDER BY seq LIMIT ?`,
 				append(append([]any{after}, args...), replayChunk)...)
 		})
 		if err != nil || len(places) == 0 {
