@@ -207,8 +207,12 @@ const (
 // Start begins the loop. It never blocks.
 func (c *Courier) Start() { c.loops.Go(func() { c.watchLoop(c.stopping) }) }
 
-// Stop ends the loop and waits for it. Attempts under way are the queue's, which
-// is to be stopped before. Repeated calls are fine.
+// Drain makes the loop claim nothing more. Call it before the queue is stopped:
+// what is claimed for a queue that takes no tasks has to wait.
+func (c *Courier) Drain() { c.stop() }
+
+// Stop drains and waits for the loop. Attempts under way are the queue's, which is
+// to be stopped before. Repeated calls are fine.
 func (c *Courier) Stop() {
 	c.stop()
 	c.loops.Wait()

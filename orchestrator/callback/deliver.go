@@ -69,8 +69,7 @@ func (c *Courier) claimOnce(ctx context.Context) error {
 }
 
 // Deliver makes one attempt at a callback, if this generation of it is still
-// owed. An attempt that ctx cuts short counts as never ended: the callback is
-// delivered again.
+// owed. One that ctx cuts short is put back, to be delivered again at once.
 func (c *Courier) Deliver(ctx context.Context, seq, generation int64, lane string) error {
 	place, entry := c.lanes.enter(lane)
 	switch entry {
@@ -89,10 +88,11 @@ func (c *Courier) Deliver(ctx context.Context, seq, generation int64, lane strin
 		return err
 	}
 	end, outcome := c.attempt(ctx, owed)
-	if outcome == "" {
-		return context.Cause(ctx)
-	}
 	at := c.now()
+	if outcome == "" {
+		end = jobs.CallbackEnd{State: jobs.CallbackOwed, DueAt: at}
+		return errors.Join(context.Cause(ctx), c.store.SettleCallback(context.WithoutCancel(ctx), owed, end, at, at))
+	}
 	took := at.Sub(began)
 	isCrowded := place.ended(end.State != jobs.CallbackDelivered, took)
 	place.leave()

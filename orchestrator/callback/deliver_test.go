@@ -220,27 +220,52 @@ func TestAnAttemptThatIsCutShortIsMadeAgain(t *testing.T) {
 	to := newTarget(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	r.cancel(r.job(to.URL))
 	r.must(r.WatchOnce(t.Context()))
-	queued := r.tasks.take()
-	ctx, kill := context.WithCancel(t.Context())
-	go func() { to.next(t); kill() }()
-	if err := r.Deliver(ctx, queued[0].seq, queued[0].generation, queued[0].lane); !errors.Is(err, context.Canceled) {
+	queued := r.tasks.take()[0]
+	ctx, stop := context.WithCancel(t.Context())
+	go func() { to.next(t); stop() }()
+	if err := r.Deliver(ctx, queued.seq, queued.generation, queued.lane); !errors.Is(err, context.Canceled) {
 		t.Fatalf("ended with %v", err)
 	}
-	if c := r.only(); c.State != jobs.CallbackOwed || c.Error != "" {
-		t.Errorf("settled as %+v", c)
+	if c := r.only(); c.State != jobs.CallbackOwed || c.Error != "" || !c.DueAt.Equal(r.clock.Now()) {
+		t.Errorf("put back as %+v", c)
 	}
-	// Another process, once the attempt cannot be under way any more.
 	to.answers(status(200))
-	heir := openStore(t, r.path)
-	r.Courier = r.another("w2", heir)
-	if ended := r.work(); len(ended) > 0 {
+	r.must(r.Deliver(t.Context(), queued.seq, queued.generation, queued.lane)) // its task, in another process
+	r.deliveredTwice(to)
+}
+
+// dying is the store of a process that is killed before it can record an answer.
+type dying struct{ Store }
+
+func (dying) SettleCallback(context.Context, jobs.Callback, jobs.CallbackEnd, time.Time, time.Time) error {
+	return jobs.ErrUnavailable
+}
+
+func TestAKillBetweenTheAnswerAndItsRecordMeansTwice(t *testing.T) {
+	r := newRig(t)
+	to := newTarget(t, nil)
+	r.cancel(r.job(to.URL))
+	killed := r.another("w1", dying{r.store})
+	r.must(killed.WatchOnce(t.Context()))
+	queued := r.tasks.take()[0]
+	if err := killed.Deliver(t.Context(), queued.seq, queued.generation, queued.lane); !errors.Is(err, jobs.ErrUnavailable) {
+		t.Fatalf("ended with %v", err)
+	}
+	r.Courier = r.another("w2", openStore(t, r.path))
+	r.must(r.Deliver(t.Context(), queued.seq, queued.generation, queued.lane))
+	if r.work(); len(to.got()) != 1 {
 		t.Error("made again while it may be under way")
 	}
 	r.clock.pass(beginTime)
 	r.work()
+	r.deliveredTwice(to)
+}
+
+func (r *rig) deliveredTwice(to *target) {
+	r.t.Helper()
 	got := to.got()
 	if len(got) != 2 || got[0].id() != got[1].id() || string(got[0].body) != string(got[1].body) || r.only().State != jobs.CallbackDelivered {
-		t.Errorf("got %d, %s", len(got), r.only().State)
+		r.t.Errorf("got %d, %s", len(got), r.only().State)
 	}
 }
 

@@ -196,7 +196,8 @@ func TestNewRefuses(t *testing.T) {
 	if _, err := New(Config{}, Parts{}); err == nil {
 		t.Error("without parts")
 	}
-	if _, err := newSigner([]string{NewSecret(), NewSecret()}); err != nil || NewSecret() == NewSecret() {
+	own := []string{NewSecret(), NewSecret()}
+	if _, err := newSigner(own); err != nil || own[0] == own[1] {
 		t.Errorf("own secrets: %v", err)
 	}
 }
