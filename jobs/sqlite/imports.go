@@ -250,7 +250,7 @@ func (t *tx) removeRows(batch string) (gone bool, err error) {
 }
 
 // staleImports goes by the index batches_importing.
-const staleImports = `SELECT id FROM batches WHERE state = 'importing' AND touched_at < ? ORDER BY seq`
+const staleImports = `SELECT id FROM batches WHERE state = 'importing' AND touched_at < ? ORDER BY touched_at, seq`
 
 // StaleImports implements jobs.Imports.
 func (s *Store) StaleImports(ctx context.Context, before time.Time) ([]string, error) {

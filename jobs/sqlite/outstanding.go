@@ -22,11 +22,13 @@ var finishedWithOpenJobs = `SELECT id FROM batches WHERE state = 'finished' AND 
 	UNION SELECT jobs.seq >> 32 FROM jobs WHERE lease_until IS NOT NULL
 	UNION SELECT job_seq >> 32 FROM submissions WHERE doubt_since IS NOT NULL) ORDER BY seq`
 
-// unfinished goes by the index batches_unfinished, unsummarized by batches_owing.
+// unfinished goes by the index batches_unfinished, unsummarized by
+// batches_owing: it has that index's condition, and no order that would make
+// the planner prefer all batches in their own.
 const (
 	unfinished   = `SELECT id, state, queued, submitting, pending FROM batches WHERE state IN ('open', 'paused') ORDER BY seq`
 	unsummarized = `SELECT id FROM batches WHERE ((state = 'open' AND queued > 0) OR (state = 'finished' AND summarized < revision))
-		AND state = 'finished' ORDER BY seq`
+		AND state = 'finished' ORDER BY +seq`
 )
 
 // Outstanding implements jobs.Reader.

@@ -94,12 +94,63 @@ func TestHotQueriesUseTheirIndex(t *testing.T) {
 			if !strings.Contains(got, hot.index) {
 				t.Errorf("no use of %s:\n%s", hot.index, got)
 			}
-			for _, table := range []string{"jobs", "submissions", "inbox", "j", "s", "i"} {
-				for line := range strings.Lines(got) {
-					if line = strings.TrimSpace(line); line == "SCAN "+table {
-						t.Errorf("scans all of %s:\n%s", table, got)
-					}
-				}
+			wantNoScan(t, got, "jobs", "submissions", "inbox", "j", "s", "i")
+		})
+	}
+}
+
+// wantNoScan asserts that a plan goes through all of none of the tables.
+func wantNoScan(t *testing.T, plan string, tables ...string) {
+	t.Helper()
+	for line := range strings.Lines(plan) {
+		for _, table := range tables {
+			if line = strings.TrimSpace(line); line == "SCAN "+table {
+				t.Errorf("scans all of %s:\n%s", table, plan)
+			}
+		}
+	}
+}
+
+// TestWhatIsOwedIsFoundByItsIndex is for what grows with the years: batches that
+// have finished, events that were told, callbacks that were delivered.
+func TestWhatIsOwedIsFoundByItsIndex(t *testing.T) {
+	s := openAt(t, filepath.Join(t.TempDir(), "plan.db"))
+	for name, owed := range map[string]struct{ query, index string }{
+		"stale imports":       {staleImports, "batches_importing"},
+		"pending batches":     {pendingBatches, "jobs_pending"},
+		"unfinished":          {unfinished, "batches_unfinished"},
+		"unsummarized":        {unsummarized, "batches_owing"},
+		"finished early":      {finishedWithOpenJobs, "jobs_queued"},
+		"events":              {selectEvents + ` ORDER BY e.seq LIMIT ?`, "INTEGER PRIMARY KEY (rowid>? AND rowid<?)"},
+		"calls":               {selectEvents + ` AND ` + calledFor + ` ORDER BY e.seq LIMIT ?`, "SEARCH e USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"},
+		"end of scan":         {endOfScan, "INTEGER PRIMARY KEY"},
+		"newest event":        {newestEvent, "sqlite_sequence"},
+		"tell foreign":        {tellForeign, "INTEGER PRIMARY KEY"},
+		"tell released":       {tellReleased, "inbox_unapplied"},
+		"prune foreign":       {pageForeignEvents, "events_foreign"},
+		"remove foreign":      {removeForeignEvents, "events_foreign"},
+		"prune keys":          {pageKeys, "INTEGER PRIMARY KEY"},
+		"prune callbacks":     {pageCallbacks, "INTEGER PRIMARY KEY"},
+		"remove callbacks":    {removeCallbacks, "INTEGER PRIMARY KEY"},
+		"due callbacks":       {dueCallbacks, "SEARCH callbacks USING COVERING INDEX callbacks_owed (lane=? AND wake_at<?)"},
+		"lanes":               {dueCallbacks, "SEARCH callbacks USING COVERING INDEX callbacks_owed (lane>?)"},
+		"callbacks under way": {dueCallbacks, "SEARCH u USING INDEX callbacks_claimed (lane=? AND wake_at>?)"},
+		"claim callback":      {claimCallback, "INTEGER PRIMARY KEY"},
+		"begin callback":      {beginCallback, "INTEGER PRIMARY KEY"},
+		"settle callback":     {settleCallback, "INTEGER PRIMARY KEY"},
+		"replay callback":     {replayCallback, "INTEGER PRIMARY KEY"},
+		"unsettled":           {countUnsettled, "callbacks_owed"},
+		"dead callbacks":      {`SELECT seq FROM callbacks WHERE seq < ? AND state = 'dead' AND sink = ? ORDER BY seq DESC LIMIT ?`, "callbacks_dead"},
+		"callbacks of batch":  {`SELECT seq FROM callbacks WHERE seq < ? AND batch_seq = ? ORDER BY seq DESC LIMIT ?`, "callbacks_batch"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := plan(t, s, owed.query)
+			if !strings.Contains(got, owed.index) {
+				t.Errorf("no use of %s:\n%s", owed.index, got)
+			}
+			wantNoScan(t, got, "batches", "b", "jobs", "events", "e", "inbox", "callbacks", "d", "u")
+			if strings.Contains(got, "LAST TERM OF ORDER BY") {
+				t.Errorf("sorts what its index has in order:\n%s", got)
 			}
 		})
 	}

@@ -1,7 +1,12 @@
 package storetest
 
 import (
+	"fmt"
+	"slices"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"shotline/jobs"
 )
@@ -71,4 +76,138 @@ var eventTests = []test{
 		b.apply()
 		wantSame(b, "events", len(b.allEvents()), 0)
 	}},
+	{"the log is filtered by batch, by job and by who is called", func(b *book) {
+		b.called("quiet", "", false, 2)
+		b.called("batch", "https://user.example/batch", false, 2)
+		b.called("single", "https://user.example/single", true, 1)
+		b.deliver("stranger", jobs.OutcomeDone)
+		for _, batch := range []string{"batch", "quiet", "single"} {
+			for _, id := range b.pending(batch, int(b.batch(batch).Counts.Rows)) {
+				b.webhook(id, jobs.OutcomeFailed)
+			}
+		}
+		b.retry(jobs.Retry{Job: row("single", 1), Attempt: 1, From: jobs.Retriable})
+		all := b.allEvents()
+		wantSame(b, "events", len(all), 1+3+3+2+1)
+		urls := map[string]string{"batch": "https://user.example/batch", "single": "https://user.example/single"}
+		for _, e := range all {
+			want := urls[e.Batch]
+			if (e.Batch == "single") != (e.Job != jobs.ID{}) {
+				want = ""
+			}
+			wantSame(b, fmt.Sprintf("URL to call for %+v", e), e.CallbackURL, want)
+		}
+		for name, filter := range map[string]struct {
+			jobs.EventFilter
+			want func(jobs.Event) bool
+		}{
+			"batch":  {jobs.EventFilter{Batch: "batch"}, func(e jobs.Event) bool { return e.Batch == "batch" }},
+			"job":    {jobs.EventFilter{Job: row("quiet", 2)}, func(e jobs.Event) bool { return e.Job == row("quiet", 2) }},
+			"both":   {jobs.EventFilter{Batch: "quiet", Job: row("quiet", 1)}, func(e jobs.Event) bool { return e.Job == row("quiet", 1) }},
+			"odds":   {jobs.EventFilter{Batch: "batch", Job: row("quiet", 1)}, func(jobs.Event) bool { return false }},
+			"no job": {jobs.EventFilter{Job: row("quiet", 9)}, func(jobs.Event) bool { return false }},
+			"calls":  {jobs.EventFilter{Calls: true}, func(e jobs.Event) bool { return e.CallbackURL != "" }},
+			"calls of a batch": {jobs.EventFilter{Calls: true, Batch: "single"},
+				func(e jobs.Event) bool { return e.CallbackURL != "" && e.Batch == "single" }},
+		} {
+			b.wantEvents(name, filter.EventFilter, all, filter.want)
+		}
+		for _, f := range []jobs.EventFilter{{Batch: "nothere"}, {Job: row("nothere", 1)}} {
+			_, _, err := b.Events(b.ctx(), f)
+			b.wantErr(err, jobs.ErrNotFound, "events of what is not there")
+		}
+	}},
+	{"few events among very many are found", func(b *book) {
+		const n = 6000
+		b.called("b1", "https://user.example/", false, 1)
+		b.called("b2", "", false, 1)
+		b.pending("b1", 1)
+		b.pending("b2", 1)
+		b.quiet = true
+		for _, batch := range []string{"b1", "b2"} {
+			b.flood(n)
+			b.deliver(shot(row(batch, 1)), jobs.OutcomeDone)
+			b.applyAll()
+		}
+		b.flood(n)
+		b.applyAll()
+		all := b.allEvents()
+		wantSame(b, "events", len(all), 3*n+4)
+		b.wantEvents("batch", jobs.EventFilter{Batch: "b2"}, all, func(e jobs.Event) bool { return e.Batch == "b2" })
+		b.wantEvents("job", jobs.EventFilter{Job: row("b1", 1)}, all, func(e jobs.Event) bool { return e.Job == row("b1", 1) })
+		b.wantEvents("calls", jobs.EventFilter{Calls: true}, all, func(e jobs.Event) bool { return e.CallbackURL != "" })
+	}},
+	{"the log has a range", func(b *book) {
+		b.wantRange(0, 0)
+		_, upTo, err := b.Events(b.ctx(), jobs.EventFilter{})
+		b.must(err, "events")
+		wantSame(b, "looked up to", upTo, 0)
+		b.open("b1", pages(3)...)
+		for n := range int64(3) {
+			b.shut(cancel(row("b1", n+1)))
+		}
+		all := b.allEvents()
+		newest := all[len(all)-1].Seq
+		b.wantRange(all[0].Seq, newest)
+		b.later(time.Hour)
+		b.quiet = true // the audit asks for the whole history
+		b.open("b2", pages(1)...)
+		wantSame(b, "events pruned", b.prune(jobs.Retention{Events: b.now}).Events, int64(len(all)))
+		b.wantRange(newest+1, newest)
+		for _, after := range []int64{0, newest - 1, newest} {
+			page, upTo, err := b.Events(b.ctx(), jobs.EventFilter{After: after})
+			b.must(err, "events")
+			wantSame(b, "events left", len(page), 0)
+			wantSame(b, "looked up to", upTo, newest)
+		}
+		b.shut(cancel(row("b2", 1)))
+		left := b.allEvents()
+		if left[0].Seq <= newest {
+			b.t.Fatalf("an event has place %d, which was given before: the newest was %d", left[0].Seq, newest)
+		}
+		b.wantRange(left[0].Seq, left[1].Seq)
+	}},
+}
+
+// called makes an open batch of n rows that wants to be called.
+func (b *book) called(batch, url string, single bool, n int) {
+	b.t.Helper()
+	b.must(b.CreateBatch(b.ctx(), jobs.BatchSpec{ID: batch, CallbackURL: url, Single: single}, b.now), "create batch %s", batch)
+	b.must(b.AppendRequests(b.ctx(), batch, pages(n), b.now), "append to %s", batch)
+	_, err := b.OpenBatch(b.ctx(), batch, b.now)
+	b.must(err, "open batch %s", batch)
+	b.check()
+}
+
+// wantEvents follows a filter from page to page of several sizes, and asserts
+// that it finds those of all events that are wanted.
+func (b *book) wantEvents(what string, f jobs.EventFilter, all []jobs.Event, wanted func(jobs.Event) bool) {
+	b.t.Helper()
+	want := slices.DeleteFunc(slices.Clone(all), func(e jobs.Event) bool { return !wanted(e) })
+	newest := all[len(all)-1].Seq
+	for _, limit := range []int{0, 1, 2} {
+		var got []jobs.Event
+		f.Limit = limit
+		for f.After = 0; f.After < newest; {
+			page, upTo, err := b.Events(b.ctx(), f)
+			b.must(err, "events")
+			if upTo <= f.After || len(page) > 0 && page[len(page)-1].Seq > upTo {
+				b.t.Fatalf("%s: looked from %d up to %d and found %v", what, f.After, upTo, page)
+			}
+			f.After = upTo
+			got = append(got, page...)
+		}
+		wantSame(b, what+": the end of the log", f.After, newest)
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+			b.t.Fatalf("%s: events (-want +got):\n%s", what, diff)
+		}
+	}
+}
+
+func (b *book) wantRange(oldest, newest int64) {
+	b.t.Helper()
+	gotOldest, gotNewest, err := b.EventRange(b.ctx())
+	b.must(err, "range of events")
+	wantSame(b, "oldest event", gotOldest, oldest)
+	wantSame(b, "newest event", gotNewest, newest)
 }

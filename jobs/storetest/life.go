@@ -29,6 +29,8 @@ var arrows = map[jobs.State]string{
 // one to several is not modeled.
 type lives struct {
 	batch    string
+	url      string // to be called: for the job's events if it is single, else for the batch's
+	single   bool
 	state    jobs.BatchState
 	revision int
 	calls    int64
@@ -100,10 +102,10 @@ type ending struct {
 	shot    string // it is to show; empty: the one it has
 }
 
-func newLives(batch string, rows int) *lives {
-	m := &lives{batch: batch, state: jobs.BatchOpen}
+func newLives(spec jobs.BatchSpec, rows int) *lives {
+	m := &lives{batch: spec.ID, url: spec.CallbackURL, single: spec.Single, state: jobs.BatchOpen}
 	for i := range rows {
-		m.rows = append(m.rows, &life{id: row(batch, int64(i+1)), state: jobs.Queued, subs: map[int]*sub{}})
+		m.rows = append(m.rows, &life{id: row(spec.ID, int64(i+1)), state: jobs.Queued, subs: map[int]*sub{}})
 	}
 	return m
 }
@@ -213,7 +215,7 @@ func (m *lives) end(endings []ending) {
 		if e.late {
 			kind = jobs.EventJobLate
 		}
-		m.log = append(m.log, jobs.Event{Type: kind, Batch: m.batch, Job: e.id, Attempt: e.attempt})
+		m.tell(jobs.Event{Type: kind, Batch: m.batch, Job: e.id, Attempt: e.attempt})
 		m.said.Closed = append(m.said.Closed, jobs.Closed{Job: e.id, Attempt: e.attempt, State: e.to, By: e.by, Late: e.late})
 	}
 	switch {
@@ -229,5 +231,13 @@ func (m *lives) end(endings []ending) {
 
 func (m *lives) revise(kind jobs.EventType) {
 	m.revision++
-	m.log = append(m.log, jobs.Event{Type: kind, Batch: m.batch, Revision: m.revision})
+	m.tell(jobs.Event{Type: kind, Batch: m.batch, Revision: m.revision})
+}
+
+// tell logs an event.
+func (m *lives) tell(e jobs.Event) {
+	if e.Batch != "" && m.single == (e.Job != jobs.ID{}) {
+		e.CallbackURL = m.url
+	}
+	m.log = append(m.log, e)
 }

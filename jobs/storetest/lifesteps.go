@@ -214,7 +214,7 @@ func (m *lives) apply(n int) (read, held, foreign int) {
 }
 
 func (m *lives) tellForeign(a arrival) {
-	m.log = append(m.log, jobs.Event{Type: jobs.EventForeign, Delivery: a.place})
+	m.tell(jobs.Event{Type: jobs.EventForeign, Delivery: a.place})
 }
 
 func (m *lives) mayBeOurs(a arrival) bool {
@@ -267,7 +267,7 @@ func (m *lives) retry(retries []jobs.Retry) {
 		l.move(jobs.Queued)
 		l.attempt++
 		l.shot, l.closedBy, l.late, l.asked = "", "", false, false
-		m.log = append(m.log, jobs.Event{Type: jobs.EventJobRetried, Batch: m.batch, Job: l.id, Attempt: l.attempt})
+		m.tell(jobs.Event{Type: jobs.EventJobRetried, Batch: m.batch, Job: l.id, Attempt: l.attempt})
 		m.said.Retried = append(m.said.Retried, l.id)
 	}
 	if len(m.said.Retried) > 0 && m.state == jobs.BatchFinished {

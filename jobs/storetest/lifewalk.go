@@ -28,8 +28,9 @@ func RunLives(t *testing.T, newHarness func(t *testing.T) Harness) {
 		}()
 		w := &liver{T: rt, Store: store, now: time.Date(2031, 5, 6, 7, 8, 9, 0, time.UTC)}
 		n := rapid.IntRange(1, 3).Draw(rt, "jobs")
-		w.lives = newLives("b1", n)
-		w.must(w.CreateBatch(w.ctx(), jobs.BatchSpec{ID: "b1"}, w.now), "create batch")
+		spec := jobs.BatchSpec{ID: "b1", CallbackURL: "https://user.example/", Single: n == 1}
+		w.lives = newLives(spec, n)
+		w.must(w.CreateBatch(w.ctx(), spec, w.now), "create batch")
 		w.must(w.AppendRequests(w.ctx(), "b1", pages(n), w.now), "append requests")
 		_, err := w.OpenBatch(w.ctx(), "b1", w.now)
 		w.must(err, "open batch")

@@ -40,7 +40,12 @@ func (w *walker) importing() {
 	if w.IntN(3) == 0 {
 		requests = append(requests, rejected(99, "bad"))
 	}
-	w.book.importing(batch, requests...)
+	spec := jobs.BatchSpec{ID: batch}
+	if w.IntN(3) > 0 {
+		spec.CallbackURL = "https://" + batch + ".example/"
+	}
+	w.must(w.CreateBatch(w.ctx(), spec, w.now), "create batch")
+	w.must(w.AppendRequests(w.ctx(), batch, requests, w.now), "append")
 	w.batches = append(w.batches, batch)
 	w.ids = append(w.ids, w.bulkRows(batch, len(requests))...)
 }

@@ -43,6 +43,8 @@ var groups = []struct {
 	tests []test
 }{
 	{"imports", importTests},
+	{"singles", singleTests},
+	{"keys", keyTests},
 	{"ledger", ledgerTests},
 	{"doubts", doubtTests},
 	{"observe", observeTests},
@@ -57,7 +59,11 @@ var groups = []struct {
 	{"work", workTests},
 	{"summaries", summaryTests},
 	{"rows", rowTests},
+	{"search", searchTests},
 	{"events", eventTests},
+	{"foreign", foreignTests},
+	{"readers", readerTests},
+	{"callbacks", callbackTests},
 	{"totals", totalTests},
 	{"workers", workerTests},
 	{"recount", recountTests},

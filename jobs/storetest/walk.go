@@ -38,6 +38,7 @@ type walker struct {
 	said    jobs.Effects // of the step
 	charges int
 	clashes int
+	begun   []jobs.Callback
 }
 
 func walk(b *book, seed uint64) {
@@ -49,8 +50,10 @@ func walk(b *book, seed uint64) {
 		w.importing, w.opening, w.leasing, w.leasing, w.intending, w.intending, w.intending, w.answering, w.answering, w.answering,
 		w.requeueing, w.doubting, w.expiring, w.settling, w.delivering, w.delivering, w.delivering, w.applying, w.applying,
 		w.closing, w.closing, w.polling, w.charging, w.pausing, w.working, w.extending, w.canceling, w.retrying, w.retrying, w.checking,
+		w.telling, w.telling, w.calling, w.calling, w.replaying,
 	}
 	w.quiet = true
+	w.openCursor(walkReader)
 	w.importing()
 	w.opening()
 	for range walkSteps {
@@ -59,8 +62,10 @@ func walk(b *book, seed uint64) {
 		w.said = jobs.Effects{}
 		steps[w.IntN(len(steps))]()
 		w.compare()
+		w.compareOutbox()
 	}
 	w.drain()
+	w.drainOutbox()
 }
 
 // compare asserts that no job went where it must not and that the step's

@@ -64,6 +64,6 @@ CREATE TABLE callbacks (
 
 CREATE UNIQUE INDEX callbacks_once ON callbacks (event, sink, url);
 CREATE INDEX callbacks_batch   ON callbacks (batch_seq);
-CREATE INDEX callbacks_owed    ON callbacks (lane, wake_at, due_at) WHERE state = 'owed';
-CREATE INDEX callbacks_claimed ON callbacks (lane, wake_at)         WHERE claim > 0;
-CREATE INDEX callbacks_dead    ON callbacks (sink)                  WHERE state = 'dead';
+CREATE INDEX callbacks_owed    ON callbacks (lane, wake_at, seq, due_at) WHERE state = 'owed';
+CREATE INDEX callbacks_claimed ON callbacks (lane, wake_at)              WHERE claim > 0;
+CREATE INDEX callbacks_dead    ON callbacks (sink)                       WHERE state = 'dead';

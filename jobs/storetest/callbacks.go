@@ -1,0 +1,546 @@
+package storetest
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"shotline/jobs"
+)
+
+// claimTime is how long a claim keeps others off, attemptTime how long an attempt.
+const (
+	claimTime   = 2 * time.Minute
+	attemptTime = time.Minute
+)
+
+var callbackTests = []test{
+	{"a callback is claimed once until its wake time", func(b *book) {
+		b.openCursor("r")
+		b.owe("r", 0, 1, callback(1, "a"))
+		claimed := b.claim(9, 9)
+		wantSame(b, "claimed", len(claimed), 1)
+		if c := claimed[0]; c.Generation != 1 || c.Body != nil || c.State != jobs.CallbackOwed || c.Event != 1 {
+			b.t.Fatalf("claimed %+v", c)
+		}
+		b.wantClaimed(9, 9)
+		b.later(claimTime - time.Second)
+		b.wantClaimed(9, 9)
+		b.later(time.Second)
+		wantSame(b, "generation", b.claim(9, 9)[0].Generation, 2)
+	}},
+	{"those that wake first are claimed first", func(b *book) {
+		b.openCursor("r")
+		for i, event := range []int64{30, 10, 20} {
+			b.owe("r", int64(i), int64(i+1), callback(event, fmt.Sprint(event%20)))
+			b.later(time.Second)
+		}
+		b.owe("r", 3, 4, callback(41, "b"), callback(40, "b"))
+		b.wantClaimed(9, 2, 30, 10)
+		b.wantClaimed(9, 9, 20, 41, 40)
+	}},
+	{"of each lane only so many are under way", func(b *book) {
+		b.openCursor("r")
+		var owed []jobs.Callback
+		for i := range int64(5) {
+			owed = append(owed, callback(10+i, "a"), callback(20+i, "b"))
+		}
+		b.owe("r", 0, 1, append(owed, callback(30, "c"))...)
+		b.wantClaimed(2, 9, 10, 20, 11, 21, 30)
+		b.wantClaimed(2, 9)
+		b.wantClaimed(3, 1, 12)
+		b.wantClaimed(3, 9, 22)
+		b.wantClaimed(3, 9)
+		ten := b.begin(b.byEvent(10))
+		b.wantClaimed(3, 9) // it is under way as before
+		b.settle(ten, jobs.CallbackEnd{State: jobs.CallbackOwed, DueAt: b.now.Add(time.Hour)})
+		b.wantClaimed(3, 9, 13)
+		b.settle(b.begin(b.byEvent(20)), jobs.CallbackEnd{State: jobs.CallbackDelivered})
+		b.settle(b.begin(b.byEvent(21)), jobs.CallbackEnd{State: jobs.CallbackDead})
+		b.wantClaimed(3, 9, 23, 24)
+		b.later(claimTime) // nobody came for those that were claimed
+		wantSame(b, "claimed anew", len(b.claim(3, 9)), 3+3+1)
+		b.later(claimTime)
+		b.wantClaimed(0, 9)
+		wantSame(b, "claimed when no more are wanted", len(b.claim(9, 0)), 0)
+		wantSame(b, "claimed with room for all", len(b.claim(9, 99)), 4+3+1)
+	}},
+	{"an attempt is the claim's, one at a time", func(b *book) {
+		b.openCursor("r")
+		b.owe("r", 0, 1, callback(1, "a"), callback(2, "a"))
+		older := b.claim(1, 1)[0]
+		b.wantNotBegun(older.Seq, older.Generation+1)
+		b.wantNotBegun(older.Seq+9, 1)
+		b.later(claimTime)
+		newer := b.claim(1, 1)[0]
+		wantSame(b, "claimed anew", newer.Event, 2)
+		newer = b.claim(2, 2)[0]
+		wantSame(b, "claimed anew", newer.Event, 1)
+		b.wantNotBegun(older.Seq, older.Generation)
+		begun := b.begin(newer)
+		wantSame(b, "attempts", begun.Attempts, 1)
+		b.wantTime("first attempt", begun.FirstAt, b.now)
+		first := b.now
+		b.wantNotBegun(newer.Seq, newer.Generation)
+		b.later(attemptTime - time.Second)
+		b.wantNotBegun(newer.Seq, newer.Generation)
+		b.later(time.Second)
+		again := b.begin(newer) // who made the first attempt is gone
+		wantSame(b, "attempts", again.Attempts, 2)
+		b.wantTime("first attempt", again.FirstAt, first)
+	}},
+	{"an attempt that failed is due again in its time", func(b *book) {
+		b.openCursor("r")
+		b.owe("r", 0, 1, callback(1, "a"))
+		c := b.begin(b.claim(1, 1)[0])
+		due := b.now.Add(time.Minute)
+		b.must(b.SettleCallback(b.ctx(), c, jobs.CallbackEnd{State: jobs.CallbackOwed, DueAt: due, Status: 503, Error: "busy"}, b.now, due.Add(time.Minute)), "settle")
+		kept := b.byEvent(1)
+		wantSame(b, "state", kept.State, jobs.CallbackOwed)
+		wantSame(b, "status", kept.Status, 503)
+		wantSame(b, "error", kept.Error, "busy")
+		b.wantTime("due", kept.DueAt, due)
+		b.wantTime("settled", kept.SettledAt, time.Time{})
+		b.later(time.Minute - time.Second)
+		b.wantNotBegun(c.Seq, c.Generation)
+		b.later(time.Second)
+		b.wantClaimed(9, 9) // whoever keeps the time of its attempts has it still
+		again := b.begin(c)
+		wantSame(b, "attempts", again.Attempts, 2)
+		wantSame(b, "body", string(again.Body), "body of 1")
+		b.settle(again, jobs.CallbackEnd{State: jobs.CallbackOwed, DueAt: b.now.Add(time.Minute)})
+		b.later(time.Minute) // a wake time that is before it is due is put off
+		wantSame(b, "generation", b.claim(9, 9)[0].Generation, c.Generation+1)
+	}},
+	{"an attempt that nobody began again is claimed anew", func(b *book) {
+		b.openCursor("r")
+		b.owe("r", 0, 1, callback(1, "a"))
+		c := b.begin(b.claim(1, 1)[0])
+		due := b.now.Add(time.Minute)
+		b.must(b.SettleCallback(b.ctx(), c, jobs.CallbackEnd{State: jobs.CallbackOwed, DueAt: due}, b.now, due.Add(time.Minute)), "settle")
+		b.later(2*time.Minute - time.Second)
+		b.wantClaimed(9, 9)
+		b.later(time.Second)
+		wantSame(b, "generation", b.claim(9, 9)[0].Generation, 2)
+		b.wantNotBegun(c.Seq, c.Generation)
+	}},
+	{"what is settled stays as it is", func(b *book) {
+		for i, end := range []jobs.CallbackEnd{{State: jobs.CallbackDelivered, Status: 204}, {State: jobs.CallbackDead, Status: 410, Error: "gone"}} {
+			event, name := int64(i+1), fmt.Sprint("r", i)
+			b.openCursor(name)
+			b.owe(name, 0, 1, callback(event, "a"))
+			b.later(time.Second)
+			c := b.begin(b.claim(1, 1)[0])
+			b.later(time.Second)
+			b.settle(c, end)
+			kept := b.byEvent(event)
+			wantSame(b, "state", kept.State, end.State)
+			wantSame(b, "status", kept.Status, end.Status)
+			wantSame(b, "error", kept.Error, end.Error)
+			b.wantTime("settled", kept.SettledAt, b.now)
+			b.wantTime("due", kept.DueAt, time.Time{})
+			for _, other := range []jobs.CallbackState{jobs.CallbackDelivered, jobs.CallbackDead, jobs.CallbackOwed} {
+				err := b.SettleCallback(b.ctx(), c, jobs.CallbackEnd{State: other, DueAt: b.now}, b.now, b.now)
+				b.wantErr(err, jobs.ErrLeaseLost, "settle again")
+			}
+			b.later(100 * day)
+			b.wantNotBegun(c.Seq, c.Generation)
+			b.wantClaimed(9, 9)
+			wantSame(b, "state", b.byEvent(event).State, end.State)
+		}
+	}},
+	{"a late settle changes nothing", func(b *book) {
+		b.openCursor("r")
+		b.owe("r", 0, 1, callback(1, "a"))
+		first := b.begin(b.claim(1, 1)[0])
+		b.later(attemptTime)
+		b.late(first, b.claim(1, 1)[0])        // claimed anew
+		second := b.begin(b.byEvent(1))        // by another
+		b.late(first, second)                  // who is under way
+		b.late(jobs.Callback{Seq: 99}, second) // nothing of the kind
+		b.later(attemptTime)                   // and did not come back
+		third := b.begin(second)               // in the same generation
+		b.late(second, third)                  // after all
+		b.settle(third, jobs.CallbackEnd{State: jobs.CallbackOwed, DueAt: b.now.Add(time.Second)})
+		b.late(third, b.byEvent(1)) // a second time
+		claimed := b.claimLater(time.Second)
+		b.late(third, claimed) // claimed, and nobody has begun
+		b.late(claimed, claimed)
+	}},
+	{"ends are checked", func(b *book) {
+		b.openCursor("r")
+		b.owe("r", 0, 1, callback(1, "a"))
+		c := b.begin(b.claim(1, 1)[0])
+		for _, end := range []jobs.CallbackEnd{{}, {State: "lost"}, {State: jobs.CallbackOwed}} {
+			b.wantErr(b.SettleCallback(b.ctx(), c, end, b.now, b.now), jobs.ErrInvalid, "settle")
+		}
+		b.settle(c, jobs.CallbackEnd{State: jobs.CallbackDelivered})
+	}},
+	{"the dead are replayed from their beginning", func(b *book) {
+		b.ends()
+		before := b.byEvent(3)
+		wantSame(b, "attempts before", before.Attempts, 1)
+		b.later(day)
+		wantSame(b, "replayed", b.replay(jobs.CallbackFilter{Seqs: []int64{before.Seq}}), 1)
+		kept := b.byEvent(3)
+		wantSame(b, "state", kept.State, jobs.CallbackOwed)
+		wantSame(b, "attempts", kept.Attempts, 0)
+		b.wantTime("first attempt", kept.FirstAt, time.Time{})
+		b.wantTime("due", kept.DueAt, b.now)
+		b.wantTime("settled", kept.SettledAt, time.Time{})
+		wantSame(b, "replayed a second time", b.replay(jobs.CallbackFilter{Seqs: []int64{before.Seq}}), 0)
+		b.wantNotBegun(before.Seq, before.Generation+1)
+		c := b.begin(b.claimEvent(3))
+		wantSame(b, "generation", c.Generation, before.Generation+1)
+		wantSame(b, "body", string(c.Body), "body of 3")
+		b.wantTime("first attempt", c.FirstAt, b.now)
+	}},
+	{"what waits for its next attempt is replayed at once", func(b *book) {
+		b.ends()
+		wantSame(b, "replayed", b.replay(jobs.CallbackFilter{}), 2)
+		var owed []int64
+		for _, c := range b.claim(9, 9) {
+			owed = append(owed, c.Event)
+		}
+		slices.Sort(owed)
+		if want := []int64{3, 4}; !slices.Equal(owed, want) {
+			b.t.Fatalf("claimed %v after a replay, want %v", owed, want)
+		}
+		wantSame(b, "attempts of one that waited", b.byEvent(4).Attempts, 1)
+	}},
+	{"a replay is as wide as its filter", func(b *book) {
+		all := []jobs.CallbackState{jobs.CallbackDead}
+		for name, replay := range map[string]struct {
+			filter jobs.CallbackFilter
+			want   int
+		}{
+			"dead":            {jobs.CallbackFilter{States: all}, 2600},
+			"dead of a sink":  {jobs.CallbackFilter{States: all, Sink: "a"}, 1300},
+			"dead of a batch": {jobs.CallbackFilter{States: all, Batch: "b1"}, 0},
+			"a page's bounds": {jobs.CallbackFilter{Sink: "b", Before: 5, Limit: 1}, 1300},
+			"delivered":       {jobs.CallbackFilter{States: []jobs.CallbackState{jobs.CallbackDelivered}}, 0},
+		} {
+			b.openCursor(name)
+			const n = 2600
+			var owed []jobs.Callback
+			for i := range int64(n) {
+				owed = append(owed, callback(1_000_000*int64(len(name))+i, []string{"a", "b"}[i%2]))
+			}
+			b.owe(name, 0, 1, owed...)
+			b.quiet = true
+			b.settleAll(jobs.CallbackEnd{State: jobs.CallbackDead})
+			wantSame(b, name, b.replay(replay.filter), replay.want)
+			wantSame(b, name+": owed", b.totals().CallbacksOwed, int64(replay.want))
+			b.settleAll(jobs.CallbackEnd{State: jobs.CallbackDelivered})
+			wantSame(b, name+": pruned", b.prune(jobs.Retention{Callbacks: b.now.Add(day), Dead: b.now.Add(day)}).Callbacks, n)
+		}
+	}},
+	{"callbacks are listed newest first, by what they are", func(b *book) {
+		b.open("b1", pages(1)...)
+		b.ends()
+		for name, list := range map[string]struct {
+			filter jobs.CallbackFilter
+			want   []int64
+		}{
+			"all":         {jobs.CallbackFilter{}, []int64{5, 4, 3, 2, 1}},
+			"dead":        {jobs.CallbackFilter{States: []jobs.CallbackState{jobs.CallbackDead}}, []int64{3}},
+			"owed":        {jobs.CallbackFilter{States: []jobs.CallbackState{jobs.CallbackOwed}}, []int64{5, 4, 1}},
+			"settled":     {jobs.CallbackFilter{States: []jobs.CallbackState{jobs.CallbackDead, jobs.CallbackDelivered}}, []int64{3, 2}},
+			"sink":        {jobs.CallbackFilter{Sink: "b"}, []int64{3, 2}},
+			"no sink":     {jobs.CallbackFilter{Sink: "z"}, nil},
+			"batch":       {jobs.CallbackFilter{Batch: "b1"}, []int64{4}},
+			"no batch":    {jobs.CallbackFilter{Batch: "nothere"}, nil},
+			"sink, state": {jobs.CallbackFilter{Sink: "b", States: []jobs.CallbackState{jobs.CallbackDelivered}}, []int64{2}},
+			"places":      {jobs.CallbackFilter{Seqs: []int64{b.byEvent(2).Seq, b.byEvent(4).Seq, 999}}, []int64{4, 2}},
+			"page":        {jobs.CallbackFilter{Limit: 2}, []int64{5, 4}},
+			"next page":   {jobs.CallbackFilter{Limit: 2, Before: b.byEvent(4).Seq}, []int64{3, 2}},
+			"last page":   {jobs.CallbackFilter{Limit: 2, Before: b.byEvent(1).Seq}, nil},
+		} {
+			var got []int64
+			for _, c := range b.callbacks(list.filter) {
+				got = append(got, c.Event)
+				if c.Body != nil {
+					b.t.Fatalf("%s: callback %d is listed with its body", name, c.Seq)
+				}
+			}
+			if !slices.Equal(got, list.want) {
+				b.t.Fatalf("%s: listed %v, want %v", name, got, list.want)
+			}
+		}
+		for _, f := range []jobs.CallbackFilter{{States: []jobs.CallbackState{"lost"}}, {Seqs: make([]int64, 1001)}} {
+			_, err := b.Callbacks(b.ctx(), f)
+			b.wantErr(err, jobs.ErrInvalid, "callbacks")
+			_, err = b.ReplayCallbacks(b.ctx(), f, b.now)
+			b.wantErr(err, jobs.ErrInvalid, "replay")
+		}
+	}},
+	{"totals count what is owed and what is dead", func(b *book) {
+		wantSame(b, "of an empty outbox", b.totals().CallbacksOwed+b.totals().CallbacksDead, 0)
+		b.wantTime("due", b.totals().CallbackDue, time.Time{})
+		b.openCursor("r")
+		first := b.now
+		b.owe("r", 0, 1, callback(90, "z"))
+		b.later(time.Second)
+		b.ends()
+		totals := b.totals()
+		wantSame(b, "owed", totals.CallbacksOwed, 4)
+		wantSame(b, "dead", totals.CallbacksDead, 1)
+		b.wantTime("due the longest", totals.CallbackDue, first)
+	}},
+	{"settled callbacks are let go, the dead later", func(b *book) {
+		b.ends()
+		wantSame(b, "pruned", b.prune(jobs.Retention{Callbacks: b.now, Dead: b.now}), jobs.Pruned{})
+		b.later(time.Hour)
+		wantSame(b, "pruned", b.prune(jobs.Retention{}), jobs.Pruned{})
+		wantSame(b, "pruned", b.prune(jobs.Retention{Callbacks: b.now}), jobs.Pruned{Callbacks: 1})
+		wantSame(b, "pruned", b.prune(jobs.Retention{Dead: b.now}), jobs.Pruned{Callbacks: 1})
+		wantSame(b, "left", len(b.callbacks(jobs.CallbackFilter{})), 3)
+	}},
+	{"a dead lane keeps nobody waiting", func(b *book) {
+		const n = 20_000
+		b.openCursor("r")
+		b.quiet = true
+		var place int64
+		for range n / 1000 {
+			var owed []jobs.Callback
+			for range 1000 {
+				place++
+				owed = append(owed, callback(place, "dead"))
+			}
+			b.owe("r", place-1000, place, owed...)
+		}
+		b.later(time.Second)
+		b.owe("r", place, place+1, callback(n+1, "alive"), callback(n+2, "well"))
+		b.wantClaimed(2, 4, 1, 2, n+1, n+2)
+		b.owe("r", place+1, place+2, callback(n+3, "alive"))
+		b.wantClaimed(2, 4, n+3)
+	}},
+	{"two processes claim each callback once, and no more of a lane than may be", func(b *book) {
+		const lanes, each, perLane = 10, 30, 3
+		b.openCursor("r")
+		var owed []jobs.Callback
+		for i := range int64(lanes * each) {
+			owed = append(owed, callback(i+1, fmt.Sprint("lane ", i%lanes)))
+		}
+		b.owe("r", 0, 1, owed...)
+		stores := b.openers()
+		for range each / perLane {
+			var claimed [2][]jobs.Callback
+			claimer := func(i int) func() error {
+				return func() error {
+					for {
+						page, err := stores[i].ClaimCallbacks(b.ctx(), b.now, b.now.Add(claimTime), perLane, 4)
+						if err != nil || len(page) == 0 {
+							return err
+						}
+						claimed[i] = append(claimed[i], page...)
+					}
+				}
+			}
+			race(b, claimer(0), claimer(1))
+			ofLane, seen := map[string]int{}, map[int64]bool{}
+			for _, c := range slices.Concat(claimed[0], claimed[1]) {
+				ofLane[c.Lane]++
+				seen[c.Seq] = true
+			}
+			wantSame(b, "claimed", len(seen), lanes*perLane)
+			for lane, n := range ofLane {
+				wantSame(b, lane, n, perLane)
+			}
+			var begun, settled [2]int
+			worker := func(i int) func() error {
+				return func() error {
+					for _, c := range slices.Concat(claimed[0], claimed[1]) {
+						c, err := stores[i].BeginCallback(b.ctx(), c.Seq, c.Generation, b.now, b.now.Add(attemptTime))
+						if err != nil {
+							continue // the other one has it
+						}
+						begun[i]++
+						if stores[i].SettleCallback(b.ctx(), c, jobs.CallbackEnd{State: jobs.CallbackDelivered}, b.now, b.now) == nil {
+							settled[i]++
+						}
+					}
+					return nil
+				}
+			}
+			race(b, worker(0), worker(1))
+			wantSame(b, "begun", begun[0]+begun[1], lanes*perLane)
+			wantSame(b, "settled", settled[0]+settled[1], lanes*perLane)
+		}
+		wantSame(b, "delivered", len(b.callbacks(jobs.CallbackFilter{States: []jobs.CallbackState{jobs.CallbackDelivered}, Limit: 1000})), lanes*each)
+	}},
+	{"of two that settle one attempt one does", func(b *book) {
+		const n = 60
+		b.openCursor("r")
+		var owed []jobs.Callback
+		for i := range int64(n) {
+			owed = append(owed, callback(i+1, "a"))
+		}
+		b.owe("r", 0, 1, owed...)
+		var begun []jobs.Callback
+		for _, c := range b.claim(n, n) {
+			begun = append(begun, b.begin(c))
+		}
+		stores := b.openers()
+		var won [2]int
+		ends := []jobs.CallbackEnd{{State: jobs.CallbackDelivered}, {State: jobs.CallbackDead}}
+		settler := func(i int) func() error {
+			return func() error {
+				for _, c := range begun {
+					if stores[i].SettleCallback(b.ctx(), c, ends[i], b.now, b.now) == nil {
+						won[i]++
+					}
+				}
+				return nil
+			}
+		}
+		race(b, settler(0), settler(1))
+		wantSame(b, "settled", won[0]+won[1], n)
+		wantSame(b, "delivered", len(b.callbacks(jobs.CallbackFilter{States: []jobs.CallbackState{jobs.CallbackDelivered}})), won[0])
+		wantSame(b, "dead", len(b.callbacks(jobs.CallbackFilter{States: []jobs.CallbackState{jobs.CallbackDead}})), won[1])
+	}},
+}
+
+// ends leaves callbacks of five events: 1 owed, 2 delivered, 3 dead, 4 waiting
+// for its next attempt, 5 under way.
+func (b *book) ends() {
+	b.t.Helper()
+	b.openCursor("ends")
+	four := callback(4, "c")
+	if _, err := b.Batch(b.ctx(), "b1"); err == nil {
+		four.Batch = "b1"
+	}
+	b.owe("ends", 0, 1, callback(1, "a"), callback(2, "b"), callback(3, "b"), four, callback(5, "d"))
+	for _, c := range b.claim(9, 9) {
+		switch c.Event {
+		case 2:
+			b.settle(b.begin(c), jobs.CallbackEnd{State: jobs.CallbackDelivered})
+		case 3:
+			b.settle(b.begin(c), jobs.CallbackEnd{State: jobs.CallbackDead})
+		case 4:
+			b.settle(b.begin(c), jobs.CallbackEnd{State: jobs.CallbackOwed, DueAt: b.now.Add(30 * day)})
+		case 5:
+			b.begin(c)
+		}
+	}
+}
+
+// claim claims what is due.
+func (b *book) claim(perLane, limit int) []jobs.Callback {
+	b.t.Helper()
+	claimed, err := b.ClaimCallbacks(b.ctx(), b.now, b.now.Add(claimTime), perLane, limit)
+	b.must(err, "claim callbacks")
+	return claimed
+}
+
+func (b *book) claimLater(d time.Duration) jobs.Callback {
+	b.t.Helper()
+	b.later(d)
+	claimed := b.claim(9, 9)
+	wantSame(b, "claimed", len(claimed), 1)
+	return claimed[0]
+}
+
+// claimEvent claims what is due, and returns the callback of an event.
+func (b *book) claimEvent(event int64) jobs.Callback {
+	b.t.Helper()
+	for _, c := range b.claim(99, 99) {
+		if c.Event == event {
+			return c
+		}
+	}
+	b.t.Fatalf("the callback of event %d was not claimed", event)
+	return jobs.Callback{}
+}
+
+// wantClaimed asserts whose callbacks are claimed, in order.
+func (b *book) wantClaimed(perLane, limit int, events ...int64) {
+	b.t.Helper()
+	var got []int64
+	for _, c := range b.claim(perLane, limit) {
+		got = append(got, c.Event)
+	}
+	if !slices.Equal(got, events) {
+		b.t.Fatalf("claimed the callbacks of %v, want %v", got, events)
+	}
+}
+
+// begin begins the attempt of a claim.
+func (b *book) begin(c jobs.Callback) jobs.Callback {
+	b.t.Helper()
+	begun, err := b.BeginCallback(b.ctx(), c.Seq, c.Generation, b.now, b.now.Add(attemptTime))
+	b.must(err, "begin callback of event %d", c.Event)
+	return begun
+}
+
+// wantNotBegun asserts that no attempt of a callback can begin in a generation.
+func (b *book) wantNotBegun(seq, generation int64) {
+	b.t.Helper()
+	_, err := b.BeginCallback(b.ctx(), seq, generation, b.now, b.now.Add(attemptTime))
+	b.wantErr(err, jobs.ErrLeaseLost, fmt.Sprintf("begin callback %d in generation %d", seq, generation))
+}
+
+// settle ends an attempt, without a wake time of its own.
+func (b *book) settle(c jobs.Callback, end jobs.CallbackEnd) {
+	b.t.Helper()
+	b.must(b.SettleCallback(b.ctx(), c, end, b.now, time.Time{}), "settle callback of event %d", c.Event)
+}
+
+// settleAll claims what is due and ends it.
+func (b *book) settleAll(end jobs.CallbackEnd) {
+	b.t.Helper()
+	claimed := b.claim(10_000, 10_000)
+	crowd(b, len(claimed), func(i int) error {
+		c, err := b.BeginCallback(b.ctx(), claimed[i].Seq, claimed[i].Generation, b.now, b.now.Add(attemptTime))
+		if err != nil {
+			return err
+		}
+		return b.SettleCallback(b.ctx(), c, end, b.now, time.Time{})
+	})
+}
+
+// late asserts that settling an attempt of the past changes nothing.
+func (b *book) late(past, now jobs.Callback) {
+	b.t.Helper()
+	for _, state := range jobs.CallbackStates {
+		err := b.SettleCallback(b.ctx(), past, jobs.CallbackEnd{State: state, DueAt: b.now}, b.now, b.now)
+		b.wantErr(err, jobs.ErrLeaseLost, "settle")
+	}
+	kept := b.byEvent(now.Event)
+	if kept.State != now.State || kept.Generation != now.Generation || kept.Attempts != now.Attempts || !kept.DueAt.Equal(now.DueAt) {
+		b.t.Fatalf("after a late settle the callback is %+v, want %+v", kept, now)
+	}
+}
+
+func (b *book) replay(f jobs.CallbackFilter) int {
+	b.t.Helper()
+	n, err := b.ReplayCallbacks(b.ctx(), f, b.now)
+	b.must(err, "replay %+v", f)
+	return n
+}
+
+func (b *book) callbacks(f jobs.CallbackFilter) []jobs.Callback {
+	b.t.Helper()
+	page, err := b.Callbacks(b.ctx(), f)
+	b.must(err, "callbacks %+v", f)
+	return page
+}
+
+// byEvent finds the callback of an event that has one.
+func (b *book) byEvent(event int64) jobs.Callback {
+	b.t.Helper()
+	for _, c := range b.callbacks(jobs.CallbackFilter{Limit: 1000}) {
+		if c.Event == event {
+			return c
+		}
+	}
+	b.t.Fatalf("no callback of event %d", event)
+	return jobs.Callback{}
+}
+
+func (b *book) totals() jobs.Totals {
+	b.t.Helper()
+	totals, err := b.Totals(b.ctx())
+	b.must(err, "totals")
+	return totals
+}
