@@ -96,6 +96,7 @@ type Courier struct {
 	lanes    *lanes
 	random   func() float64 // in [0,1)
 	maxOwed  int            // of a sink, before its reader stops
+	claimFor time.Duration  // how long a claimed callback may wait for its task
 
 	readers  []*reader
 	nudged   chan struct{}
@@ -148,7 +149,7 @@ func New(cfg Config, p Parts) (*Courier, error) {
 		cfg: cfg, store: p.Store, queue: p.Queue, now: p.Now, log: p.Logger, observer: p.Observer,
 		sinks: map[string]Sink{}, signer: signer,
 		client: cfg.Guard.Client(outward.Limits{Time: attemptTime, Body: maxAnswer}),
-		lanes:  newLanes(cfg.Concurrency, cfg.Slots), random: rand.Float64, maxOwed: maxOwed,
+		lanes:  newLanes(cfg.Concurrency, cfg.Slots), random: rand.Float64, maxOwed: maxOwed, claimFor: claimTime,
 		readers: []*reader{{cursor: kindURL}}, nudged: make(chan struct{}, 1),
 		stopping: stopping, stop: stop, heard: map[string]time.Time{},
 	}

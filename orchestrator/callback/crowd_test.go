@@ -41,6 +41,7 @@ func (r *rig) process(worker, redisURL string, change ...func(*Config)) *process
 	}
 	c, err := New(cfg, Parts{Store: openStore(r.t, r.path), Queue: queue, Now: wallClock, Logger: log, Observer: r.heard})
 	r.must(err)
+	c.claimFor = time.Second
 	r.must(c.Open(r.t.Context()))
 	queue.HandleCallbacks(c)
 	r.must(queue.Start(idle{}))

@@ -25,7 +25,7 @@ const (
 
 	// claimTime is how long a claimed callback may wait for its task; while the
 	// queue is away, unqueuedTime.
-	claimTime    = 30 * time.Second
+	claimTime    = 10 * time.Second
 	unqueuedTime = 2 * time.Second
 	claimLimit   = 500
 
@@ -50,7 +50,7 @@ func (l later) RetryIn() time.Duration { return time.Duration(l) + time.Second }
 // claimOnce enqueues callbacks that are due. A task that cannot be enqueued, or
 // is lost, is claimed again after the claim's time.
 func (c *Courier) claimOnce(ctx context.Context) error {
-	now, again := c.now(), claimTime
+	now, again := c.now(), c.claimFor
 	if c.unqueued.Load() {
 		again = unqueuedTime
 	}

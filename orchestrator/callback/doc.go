@@ -11,7 +11,7 @@
 // callbacks that are owed, behind a cursor in the store; nothing is added to the
 // transactions that close jobs. A callback keeps its id and its body through all
 // attempts. What is owed and when is decided in the store; a task only says "try
-// it now", and losing all tasks costs half a minute.
+// it now", and losing all tasks costs ten seconds.
 //
 // A callback is delivered when its target answers 2xx, dead when it answers 410
 // or has not taken it for as long as Config.Retry says, and tried again
