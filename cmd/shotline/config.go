@@ -50,6 +50,9 @@ var listVariables = map[string]string{
 	"app-id":           "SCREENSHOTCENTER_APP_ID",
 	"webhook-secret":   "WEBHOOK_SECRET",
 	"signature-header": "SHOTLINE_SIGNATURE_HEADER",
+	"callback-secret":  "SHOTLINE_CALLBACK_SECRET",
+	"sink":             "SHOTLINE_SINK",
+	"allow-private":    "SHOTLINE_ALLOW_PRIVATE",
 }
 
 func inEnvironment(flag string) string { return " [$" + listVariables[flag] + ", comma-separated]" }

@@ -1,6 +1,7 @@
 package callback
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,6 +74,38 @@ const (
 	defaultSlots       = 32
 )
 
+func (c Config) withDefaults() Config {
+	c.Guard = cmp.Or(c.Guard, outward.NewGuard(nil))
+	c.Retry = cmp.Or(c.Retry, DefaultRetry)
+	c.Concurrency = cmp.Or(c.Concurrency, DefaultConcurrency)
+	c.Slots = cmp.Or(c.Slots, defaultSlots)
+	c.UserAgent = cmp.Or(c.UserAgent, "shotline")
+	return c
+}
+
+// Check says what is wrong with the configuration, nil when nothing is. Errors
+// hold neither secrets nor the URLs of sinks.
+func (c Config) Check() error {
+	c = c.withDefaults()
+	if c.Retry < 0 || c.Concurrency < 0 || c.Slots < 0 {
+		return errors.New("callbacks: a bound is negative")
+	}
+	if _, err := newSigner(c.Secrets); err != nil {
+		return fmt.Errorf("callbacks: %w", err)
+	}
+	seen := map[string]bool{}
+	for _, sink := range c.Sinks {
+		if seen[sink.Name] {
+			return fmt.Errorf("sink %s is given twice", sink.Name)
+		}
+		seen[sink.Name] = true
+		if err := c.Guard.CheckURL(sink.url); err != nil {
+			return fmt.Errorf("sink %s: %w", sink.Name, err)
+		}
+	}
+	return nil
+}
+
 // Parts are what a Courier works with. All but the Observer are required.
 type Parts struct {
 	Store    Store
@@ -113,36 +146,21 @@ type deaf struct{}
 
 func (deaf) Attempted(string, Outcome, time.Duration) {}
 
-// New checks the configuration; nothing runs until Start. Errors hold neither
-// secrets nor the URLs of sinks.
+// New checks the configuration; nothing runs until Start.
 func New(cfg Config, p Parts) (*Courier, error) {
 	if p.Store == nil || p.Queue == nil || p.Now == nil || p.Logger == nil {
 		return nil, errors.New("callbacks: a part is missing")
 	}
-	if cfg.Retry < 0 || cfg.Concurrency < 0 || cfg.Slots < 0 {
-		return nil, errors.New("callbacks: a bound is negative")
-	}
-	if cfg.Retry == 0 {
-		cfg.Retry = DefaultRetry
-	}
-	if cfg.Concurrency == 0 {
-		cfg.Concurrency = DefaultConcurrency
-	}
-	if cfg.Slots == 0 {
-		cfg.Slots = defaultSlots
-	}
-	if cfg.UserAgent == "" {
-		cfg.UserAgent = "shotline"
-	}
-	if cfg.Guard == nil {
-		cfg.Guard = outward.NewGuard(nil)
-	}
-	if p.Observer == nil {
-		p.Observer = deaf{}
+	cfg = cfg.withDefaults()
+	if err := cfg.Check(); err != nil {
+		return nil, err
 	}
 	signer, err := newSigner(cfg.Secrets)
 	if err != nil {
-		return nil, fmt.Errorf("callbacks: %w", err)
+		return nil, err
+	}
+	if p.Observer == nil {
+		p.Observer = deaf{}
 	}
 	stopping, stop := context.WithCancel(context.Background())
 	c := &Courier{
@@ -154,12 +172,6 @@ func New(cfg Config, p Parts) (*Courier, error) {
 		stopping: stopping, stop: stop, heard: map[string]time.Time{},
 	}
 	for _, sink := range cfg.Sinks {
-		if _, twice := c.sinks[sink.Name]; twice {
-			return nil, fmt.Errorf("callbacks: sink %s is given twice", sink.Name)
-		}
-		if err := cfg.Guard.CheckURL(sink.url); err != nil {
-			return nil, fmt.Errorf("callbacks: sink %s: %w", sink.Name, err)
-		}
 		c.sinks[sink.Name] = sink
 		c.readers = append(c.readers, &reader{cursor: sinkPrefix + sink.Name, sink: &sink})
 	}
