@@ -29,6 +29,8 @@ type Outbox interface {
 	// generation and the wake time again. Bodies are not read. What it costs grows
 	// with the number of lanes that owe something, not with that of callbacks.
 	ClaimCallbacks(ctx context.Context, at, again time.Time, perLane, limit int) ([]Callback, error)
+	// Owed counts the owed callbacks of a lane, up to most.
+	Owed(ctx context.Context, lane string, most int) (int, error)
 	// BeginCallback counts an attempt and keeps others off until until.
 	// ErrLeaseLost unless the callback is owed, due by at and in this generation,
 	// and no other attempt of it is under way.

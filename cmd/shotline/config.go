@@ -50,6 +50,9 @@ var listVariables = map[string]string{
 	"app-id":           "SCREENSHOTCENTER_APP_ID",
 	"webhook-secret":   "WEBHOOK_SECRET",
 	"signature-header": "SHOTLINE_SIGNATURE_HEADER",
+	"callback-secret":  "SHOTLINE_CALLBACK_SECRET",
+	"sink":             "SHOTLINE_SINK",
+	"allow-private":    "SHOTLINE_ALLOW_PRIVATE",
 }
 
 func inEnvironment(flag string) string { return " [$" + listVariables[flag] + ", comma-separated]" }
@@ -71,7 +74,7 @@ func workFlags() []cli.Flag {
 func fillFlags(c *cli.Context) error {
 	for name, variable := range listVariables {
 		value, given := os.LookupEnv(variable)
-		if !given || c.IsSet(name) || findFlag(c.Command.Flags, name) == nil {
+		if !given || c.IsSet(name) || findSetting(c.Command.Flags, name) == nil {
 			continue
 		}
 		for _, item := range strings.Split(value, ",") {
@@ -84,6 +87,22 @@ func fillFlags(c *cli.Context) error {
 		}
 	}
 	return loadConfigFile(c)
+}
+
+// findSetting finds a flag that the environment and the file of --config may set.
+// Of a name in listVariables that is a repeatable one: --sink of callbacks only
+// picks a sink.
+func findSetting(flags []cli.Flag, name string) cli.Flag {
+	flag := findFlag(flags, name)
+	if _, isList := listVariables[name]; isList && !isRepeatable(flag) {
+		return nil
+	}
+	return flag
+}
+
+func isRepeatable(flag cli.Flag) bool {
+	_, is := flag.(*cli.StringSliceFlag)
+	return is
 }
 
 func findFlag(flags []cli.Flag, name string) cli.Flag {

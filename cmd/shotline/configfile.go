@@ -47,7 +47,7 @@ func loadConfigFile(c *cli.Context) error {
 
 // fillFlag sets the flag of a setting unless it is set already.
 func fillFlag(c *cli.Context, s setting) error {
-	flag := findFlag(c.Command.Flags, s.name)
+	flag := findSetting(c.Command.Flags, s.name)
 	if flag == nil {
 		if slices.ContainsFunc(c.App.Commands, func(other *cli.Command) bool { return findFlag(other.Flags, s.name) != nil }) {
 			return nil
@@ -60,7 +60,7 @@ func fillFlag(c *cli.Context, s setting) error {
 	if c.IsSet(s.name) {
 		return nil
 	}
-	if _, repeatable := flag.(*cli.StringSliceFlag); !repeatable && len(s.values) > 1 {
+	if !isRepeatable(flag) && len(s.values) > 1 {
 		return fmt.Errorf("%s takes one value, not %d", s.name, len(s.values))
 	}
 	for _, value := range s.values {

@@ -16,7 +16,7 @@ var (
 	faultFlag   = &cli.StringSliceFlag{Name: "fault", Usage: "let something go wrong: `NAME=P[,k=v…]` with a probability from 0 to 1 (repeatable; names above)"}
 	seedFlag    = &cli.IntFlag{Name: "seed", Usage: "`N` that decides which faults happen: the same seed and requests repeat a run"}
 	balanceFlag = &cli.Float64Flag{Name: "balance", Value: 1_000_000, DefaultText: "1000000", Usage: "credits at the start, more than 0; creates that cost more than is left are refused"}
-	privateFlag = &cli.StringSliceFlag{Name: "allow-private", Usage: "let pages be opened in this private network, loopback for example as 127.0.0.0/8: `CIDR` (repeatable)"}
+	privateFlag = &cli.StringSliceFlag{Name: "allow-private", Usage: "let pages be opened in this private network, loopback for example as 127.0.0.0/8: `CIDR` (repeatable)" + inEnvironment("allow-private")}
 )
 
 // faultsHelp describes every fault, for the command's help.

@@ -16,7 +16,8 @@ func serveCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "serve",
 		Usage: "receive webhooks and do the work of all batches in the database, until stopped",
-		Flags: storeFlags(append(workFlags(), apiListenFlag, keepForeignFlag, keepDeliveriesFlag, keepEventsFlag)...),
+		Flags: storeFlags(append(workFlags(), apiListenFlag, keepForeignFlag, keepDeliveriesFlag, keepEventsFlag,
+			sinkFlag, callbackSecretFlag, callbackRetryFlag, callbackConcurrencyFlag, allowPrivateFlag)...),
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return badUsage("serve takes no arguments, got %q", c.Args().First())
@@ -43,6 +44,9 @@ func serve(c *cli.Context, log *slog.Logger) error {
 	if w.apiListen != "" && !isLoopback(w.apiListen) {
 		return badUsage("--api-listen %q: want HOST:PORT with a loopback address, such as 127.0.0.1:8081: what listens there has no access control", w.apiListen)
 	}
+	if w.callbacks, err = callbacksFrom(c); err != nil {
+		return err
+	}
 	if w.store, err = openStore(ctx, c.String(dbFlag.Name), sqlite.WithCheck()); err != nil {
 		return err
 	}
@@ -60,6 +64,9 @@ func serve(c *cli.Context, log *slog.Logger) error {
 	}
 	log.Info("serving", "webhooks", "http://"+r.address.String()+WebhookPath, "database", c.String(dbFlag.Name),
 		"api", r.apiURL(), "queue", r.queue.Describe(), "vendor", c.String(baseURLFlag.Name), "version", version)
+	if len(w.callbacks.Sinks) > 0 && len(w.callbacks.Secrets) == 0 {
+		log.Warn("no --callback-secret: sinks get unsigned callbacks, and callback URLs are refused")
+	}
 	if len(w.secrets) == 0 {
 		log.Warn("webhooks are not verified: anybody who reaches the address can close jobs")
 	}

@@ -25,6 +25,7 @@ import (
 	"shotline/jobs/sqlite"
 	"shotline/jobs/tasks"
 	"shotline/orchestrator"
+	"shotline/orchestrator/callback"
 	"shotline/receiver"
 	"shotline/receiver/signature"
 )
@@ -54,6 +55,7 @@ type work struct {
 	apiListen string
 	queueURL  string
 	queueID   string
+	callbacks *callback.Config // nil: this process delivers none
 	config    orchestrator.Config
 	log       *slog.Logger
 }
@@ -152,6 +154,7 @@ func openStore(ctx context.Context, path string, opts ...sqlite.Option) (jobs.St
 type running struct {
 	orchestrator *orchestrator.Orchestrator
 	queue        *tasks.Queue
+	courier      *callback.Courier // nil without callbacks
 	server       *http.Server
 	address      net.Addr   // nil without a server
 	api          *apiServer // nil without one
@@ -188,6 +191,9 @@ func (w work) start(ctx context.Context) (*running, error) {
 	if err == nil && w.receive {
 		r.server, err = w.webhookServer(r.orchestrator, heard)
 	}
+	if err == nil && w.callbacks != nil {
+		r.courier, err = w.newCourier(ctx, r)
+	}
 	if err == nil {
 		err = r.queue.Start(r.orchestrator)
 	}
@@ -195,6 +201,9 @@ func (w work) start(ctx context.Context) (*running, error) {
 		return nil, errors.Join(err, closeListener(listener), r.api.close(), r.queue.Stop(ctx))
 	}
 	r.orchestrator.Start()
+	if r.courier != nil {
+		r.courier.Start()
+	}
 	if w.receive {
 		r.address = listener.Addr()
 		go func() { r.served <- r.server.Serve(listener) }()
@@ -223,6 +232,9 @@ const (
 // within ten seconds.
 func (r *running) stop() {
 	r.orchestrator.Drain()
+	if r.courier != nil {
+		r.courier.Drain()
+	}
 	var ending sync.WaitGroup
 	if r.server != nil {
 		ending.Go(func() { endServer(r.server, r.log) })
@@ -236,6 +248,9 @@ func (r *running) stop() {
 		r.log.Warn("stop queue", "error", err)
 	}
 	ending.Wait()
+	if r.courier != nil {
+		r.courier.Stop()
+	}
 	r.orchestrator.Stop()
 }
 

@@ -83,6 +83,14 @@ func (s *Store) ClaimCallbacks(ctx context.Context, at, again time.Time, perLane
 	return claimed, nil
 }
 
+const countOwed = `SELECT count(*) FROM (SELECT 1 FROM callbacks WHERE state = 'owed' AND lane = ? LIMIT ?)`
+
+// Owed implements jobs.Outbox.
+func (s *Store) Owed(ctx context.Context, lane string, most int) (owed int, err error) {
+	err = s.readDB.QueryRowContext(ctx, countOwed, lane, max(most, 0)).Scan(&owed)
+	return owed, wrapError(err, "count callbacks of lane %s", lane)
+}
+
 // beginCallback begins an attempt unless one of the same generation is under way.
 const beginCallback = `UPDATE callbacks SET claim = 2, attempts = attempts + 1, first_at = coalesce(first_at, ?1), wake_at = max(?2, due_at)
 	WHERE seq = ?3 AND generation = ?4 AND state = 'owed' AND due_at <= ?1 AND (claim < 2 OR wake_at <= ?1)

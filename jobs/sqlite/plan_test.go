@@ -135,6 +135,7 @@ func TestWhatIsOwedIsFoundByItsIndex(t *testing.T) {
 		"due callbacks":       {dueCallbacks, "SEARCH callbacks USING COVERING INDEX callbacks_owed (lane=? AND wake_at<?)"},
 		"lanes":               {dueCallbacks, "SEARCH callbacks USING COVERING INDEX callbacks_owed (lane>?)"},
 		"callbacks under way": {dueCallbacks, "SEARCH u USING INDEX callbacks_claimed (lane=? AND wake_at>?)"},
+		"owed of a lane":      {countOwed, "SEARCH callbacks USING COVERING INDEX callbacks_owed (lane=?)"},
 		"claim callback":      {claimCallback, "INTEGER PRIMARY KEY"},
 		"begin callback":      {beginCallback, "INTEGER PRIMARY KEY"},
 		"settle callback":     {settleCallback, "INTEGER PRIMARY KEY"},

@@ -65,6 +65,24 @@ var callbackTests = []test{
 		wantSame(b, "claimed when no more are wanted", len(b.claim(9, 0)), 0)
 		wantSame(b, "claimed with room for all", len(b.claim(9, 99)), 4+3+1)
 	}},
+	{"what a lane is owed is counted, up to a bound", func(b *book) {
+		owed := func(lane string, most int) int {
+			n, err := b.Owed(b.ctx(), lane, most)
+			b.must(err, "count owed")
+			return n
+		}
+		wantSame(b, "of an unknown lane", owed("a", 9), 0)
+		b.openCursor("r")
+		b.owe("r", 0, 1, callback(1, "a"), callback(2, "a"), callback(3, "a"), callback(4, "b"))
+		wantSame(b, "owed", owed("a", 9), 3)
+		wantSame(b, "up to a bound", owed("a", 2), 2)
+		wantSame(b, "of the other", owed("b", 9), 1)
+		b.claim(9, 9)
+		wantSame(b, "once claimed", owed("a", 9), 3)
+		b.settle(b.begin(b.byEvent(1)), jobs.CallbackEnd{State: jobs.CallbackDelivered})
+		b.settle(b.begin(b.byEvent(2)), jobs.CallbackEnd{State: jobs.CallbackDead})
+		wantSame(b, "once settled", owed("a", 9), 1)
+	}},
 	{"an attempt is the claim's, one at a time", func(b *book) {
 		b.openCursor("r")
 		b.owe("r", 0, 1, callback(1, "a"), callback(2, "a"))

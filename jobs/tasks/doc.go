@@ -20,6 +20,12 @@
 // generation. A handler enqueues its successor under the next generation,
 // never under its own, which is still taken.
 //
+// # Callbacks
+//
+// Deliveries to other programs' URLs may take long and are many. They have a
+// queue and a server of their own ([Queue.HandleCallbacks]), and a handler that
+// decides when its task runs again.
+//
 // # Queue servers
 //
 // With a Redis URL any number of processes share the work. Without one a

@@ -52,6 +52,9 @@ func (d *dispatcher) ProcessTask(ctx context.Context, task *asynq.Task) error {
 	}
 	id, _ := asynq.GetTaskID(ctx)
 	retried, _ := asynq.GetRetryCount(ctx)
+	if _, asked := retryAsked(err); asked && retried < maxCallbackRetry {
+		return err
+	}
 	d.failing.Do(func() { d.log.Warn("task failed", "task", id, "try", retried+1, "error", err) })
 	if retried >= maxRetry {
 		// asynq would archive it, and the archive keeps its id taken for months.
@@ -72,9 +75,13 @@ func (d *dispatcher) dispatch(ctx context.Context, task *asynq.Task) error {
 		return d.handler.CheckDeadlines(ctx)
 	case TypeSummary:
 		return d.handler.SummarizeBatch(ctx, what.Batch)
-	default: // from another version; its sweeper will ask again
-		return errors.Join(asynq.RevokeTask, fmt.Errorf("unknown task %q", task.Type()))
+	case TypeCallback:
+		if d.callbacks != nil {
+			return d.callbacks.Deliver(ctx, what.Callback, what.Generation, what.Lane)
+		}
 	}
+	// From another version; its sweeper will ask again.
+	return errors.Join(asynq.RevokeTask, fmt.Errorf("unknown task %q", task.Type()))
 }
 
 // enter counts a running handler, unless everything has been counted already.
@@ -91,11 +98,14 @@ func (q *Queue) enter() bool {
 // isFailure tells asynq which errors use up a retry: not those of a stop.
 func (q *Queue) isFailure(error) bool { return q.handling.Err() == nil }
 
-// retryDelay doubles from one second. A task that a stop interrupted is ready
-// for the next process at once.
+// retryDelay is what the handler asked for, or doubles from one second. A task
+// that a stop interrupted is ready for the next process at once.
 func (q *Queue) retryDelay(retried int, err error, _ *asynq.Task) time.Duration {
 	if !q.isFailure(err) {
 		return 0
+	}
+	if delay, asked := retryAsked(err); asked {
+		return delay
 	}
 	return time.Second << min(retried, 5)
 }

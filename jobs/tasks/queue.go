@@ -31,6 +31,7 @@ type Queue struct {
 	name        string
 	concurrency int
 	log         *slog.Logger
+	callbacks   Deliverer // nil without one
 
 	handling       context.Context // of all handlers
 	cancelHandlers context.CancelFunc
@@ -75,7 +76,7 @@ func Open(ctx context.Context, o Options) (*Queue, error) {
 	}
 	q.handling, q.cancelHandlers = context.WithCancel(context.Background())
 	q.session = newSession(q.connection)
-	if err := q.session.probe(ctx, q.name); err != nil {
+	if err := q.session.probe(ctx, q.queues()...); err != nil {
 		q.lost = err
 		q.log.Warn("queue server is not there yet: webhooks are kept, and work begins when it answers", "queue", q.Describe(), "error", err)
 	}
@@ -94,7 +95,7 @@ func (q *Queue) Ping(ctx context.Context) error {
 	if s == nil {
 		return fmt.Errorf("ping %s: %w", q.Describe(), q.away())
 	}
-	if err := s.probe(ctx, q.name); err != nil {
+	if err := s.probe(ctx, q.queues()...); err != nil {
 		return fmt.Errorf("ping %s: %w: %w", q.Describe(), ErrUnavailable, err)
 	}
 	return nil
@@ -102,7 +103,7 @@ func (q *Queue) Ping(ctx context.Context) error {
 
 // enqueue hands one task over, within a second or not at all.
 func (q *Queue) enqueue(ctx context.Context, kind string, what about, id string, at time.Time, timeout time.Duration) error {
-	task, err := newTask(kind, what, id, at, timeout, q.name)
+	task, err := newTask(kind, what, id, at, timeout, q.queueOf(kind))
 	if err != nil {
 		return fmt.Errorf("enqueue %s: %w", id, err)
 	}

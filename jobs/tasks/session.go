@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -24,18 +25,18 @@ const longestHandover = 30 * time.Second
 // queuesKey is where asynq keeps the names of the queues there are.
 const queuesKey = "asynq:queues"
 
-// register enters a queue's name. It is a script that writes, like those that
+// register enters the queues' names. It is a script that writes, like those that
 // asynq takes tasks with: a Redis that is full, read-only, loading or forbids
 // scripts refuses it, though it may answer a PING.
-const register = `return redis.call("SADD", KEYS[1], ARGV[1])`
+const register = `return redis.call("SADD", KEYS[1], unpack(ARGV))`
 
 // session is one connection to the queue server, and what lives on it. It is
 // given up when the server is lost, and another one is made.
 type session struct {
-	line   *line
-	redis  redis.UniversalClient
-	client *asynq.Client
-	server *asynq.Server // nil until run; of the supervisor, later of Stop
+	line    *line
+	redis   redis.UniversalClient
+	client  *asynq.Client
+	servers []*asynq.Server // none until run; of the supervisor, later of Stop
 }
 
 func newSession(c connection) *session {
@@ -46,31 +47,48 @@ func newSession(c connection) *session {
 	return s
 }
 
-// probe asks whether the server can take tasks, and registers the queue: a
-// server that was flushed or came back empty does not know it, and asynq's
-// client registers it only once.
-func (s *session) probe(ctx context.Context, queue string) error {
+// probe asks whether the server can take tasks, and registers the queues: a
+// server that was flushed or came back empty does not know them, and asynq's
+// client registers each only once.
+func (s *session) probe(ctx context.Context, queues ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
-	return s.redis.Eval(ctx, register, []string{queuesKey}, queue).Err()
+	names := make([]any, len(queues))
+	for i, name := range queues {
+		names[i] = name
+	}
+	return s.redis.Eval(ctx, register, []string{queuesKey}, names...).Err()
 }
 
-// run starts taking tasks.
-func (s *session) run(config asynq.Config, handler asynq.Handler) error {
-	server := asynq.NewServerFromRedisClient(s.redis, config)
-	if err := server.Start(handler); err != nil {
-		return err
+// run starts taking tasks: a server for each config, or none.
+func (s *session) run(handler asynq.Handler, configs ...asynq.Config) error {
+	for _, config := range configs {
+		server := asynq.NewServerFromRedisClient(s.redis, config)
+		if err := server.Start(handler); err != nil {
+			s.shutdown()
+			return err
+		}
+		s.servers = append(s.servers, server)
 	}
-	s.server = server
 	return nil
+}
+
+func (s *session) runs() bool { return len(s.servers) > 0 }
+
+// shutdown ends the servers at the same time and waits for their handlers.
+func (s *session) shutdown() {
+	var ending sync.WaitGroup
+	for _, server := range s.servers {
+		ending.Go(server.Shutdown)
+	}
+	ending.Wait()
+	s.servers = nil
 }
 
 // end stops taking tasks, waits for handlers and says goodbye to Redis. What
 // closing the client could fail with tells nothing new.
 func (s *session) end() {
-	if s.server != nil {
-		s.server.Shutdown()
-	}
+	s.shutdown()
 	_ = s.redis.Close()
 }
 

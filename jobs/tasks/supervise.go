@@ -67,9 +67,9 @@ func (v *supervisor) step(ctx context.Context) time.Duration {
 	if fresh {
 		s = newSession(v.connection)
 	}
-	err := s.probe(ctx, v.name)
-	if err == nil && s.server == nil {
-		err = s.run(v.config(), v.handler)
+	err := s.probe(ctx, v.queues()...)
+	if err == nil && !s.runs() {
+		err = s.run(v.handler, v.configs()...)
 		if err == nil {
 			v.use(s)
 			v.log.Info("queue is running", "queue", v.Describe())
@@ -82,7 +82,7 @@ func (v *supervisor) step(ctx context.Context) time.Duration {
 		}
 	case err == nil:
 		v.misses, v.backoff = 0, firstBackoff
-	case s.server != nil && v.misses < toleratedMisses:
+	case s.runs() && v.misses < toleratedMisses:
 		v.misses++
 	default:
 		v.giveUp(s, err)
@@ -100,6 +100,17 @@ func (v *supervisor) giveUp(s *session, err error) {
 		v.log.Warn("queue server takes no tasks; trying again until it does", "queue", v.Describe(), "error", err)
 	}
 	v.abandoned.Go(s.abandon)
+}
+
+// queues are the names of asynq's queues.
+func (q *Queue) queues() []string { return []string{q.name, q.callbackQueue()} }
+
+// configs are those of the servers, each of which has its own handlers' slots.
+func (q *Queue) configs() []asynq.Config {
+	if q.callbacks == nil {
+		return []asynq.Config{q.config()}
+	}
+	return []asynq.Config{q.config(), q.callbackConfig()}
 }
 
 func (q *Queue) config() asynq.Config {

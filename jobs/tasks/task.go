@@ -14,6 +14,7 @@ const (
 	TypeSubmit    = "batch:submit"
 	TypeDeadlines = "jobs:deadline"
 	TypeSummary   = "batch:summary"
+	TypeCallback  = "callback:deliver"
 )
 
 // Limits of one run. The retries bridge a short trouble, such as a locked
@@ -27,7 +28,10 @@ const (
 
 // about is the payload of every task: what it is about.
 type about struct {
-	Batch string `json:"batch,omitempty"`
+	Batch      string `json:"batch,omitempty"`
+	Callback   int64  `json:"callback,omitempty"`
+	Generation int64  `json:"generation,omitempty"` // of the callback
+	Lane       string `json:"lane,omitempty"`
 }
 
 // EnqueueSubmit asks for SubmitBatch, from at on; a zero at means now. When
@@ -61,12 +65,20 @@ func newTask(kind string, what about, id string, at time.Time, timeout time.Dura
 		return nil, err
 	}
 	options := []asynq.Option{
-		asynq.TaskID(id), asynq.Queue(queue), asynq.MaxRetry(maxRetry), asynq.Timeout(timeout),
+		asynq.TaskID(id), asynq.Queue(queue), asynq.MaxRetry(maxRetries(kind)), asynq.Timeout(timeout),
 	}
 	if !at.IsZero() {
 		options = append(options, asynq.ProcessAt(wholeSecond(at)))
 	}
 	return asynq.NewTask(kind, payload, options...), nil
+}
+
+// maxRetries is after how many asynq would give a task up.
+func maxRetries(kind string) int {
+	if kind == TypeCallback {
+		return maxCallbackRetry
+	}
+	return maxRetry
 }
 
 // wholeSecond rounds up. asynq cuts a scheduled time to the second, and a task

@@ -152,7 +152,7 @@ func TestManyOutagesLeaveNothingBehind(t *testing.T) {
 		t.Helper()
 		eventually(t, what, func() bool { v.step(t.Context()); return holds() })
 	}
-	runs := func() bool { s := q.current(); return s != nil && s.server != nil }
+	runs := func() bool { s := q.current(); return s != nil && s.runs() }
 	running := func() int { q.abandoned.Wait(); return runtime.NumGoroutine() }
 	step("a server runs", runs)
 	before := running()

@@ -122,7 +122,7 @@ func TestMetrics(t *testing.T) {
 			ByState: map[jobs.State]int64{jobs.Done: 7}, ByProvenance: map[jobs.Provenance]int64{jobs.ByWebhook: 7},
 			Late: 3, DoubleCharged: 4, Cost: &cost, APICalls: 9,
 		},
-		Doubts: 5, Held: 6, Inbox: 100, Cursor: 90,
+		Doubts: 5, Held: 6, Inbox: 100, Cursor: 90, CallbacksOwed: 11, CallbacksDead: 12, EventsUntold: 13,
 	}}
 	m, handler := newMetrics(t, store, Storage{Commits: 10, Operations: 40, Failures: 2, Renewals: 1, Waiting: 3, FileBytes: 4096, WALBytes: 8192, FreeBytes: 1 << 20})
 	m.Webhook("accepted")
@@ -135,6 +135,8 @@ func TestMetrics(t *testing.T) {
 	m.Doubts(4, 3, 1)
 	m.VendorCall("create", "200", 70*time.Millisecond)
 	m.VendorCall("create", "no_answer", 15*time.Second)
+	m.CallbackTargets([]string{"callback_url", "ops"}, []string{"delivered", "dead"})
+	m.Callback("ops", "dead", 70*time.Millisecond)
 
 	_, body := get(t, handler, "/metrics")
 	for _, line := range []string{
@@ -149,6 +151,9 @@ func TestMetrics(t *testing.T) {
 		`shotline_vendor_requests_total{code="no_answer",operation="create"} 1`,
 		`shotline_vendor_request_duration_seconds_bucket{operation="create",le="0.1"} 1`,
 		`shotline_vendor_request_duration_seconds_count{operation="create"} 2`,
+		`shotline_callbacks_total{outcome="dead",target="ops"} 1`, `shotline_callbacks_total{outcome="delivered",target="callback_url"} 0`,
+		`shotline_callback_duration_seconds_bucket{target="ops",le="0.1"} 1`,
+		`shotline_callbacks_owed 11`, `shotline_callbacks_dead 12`, `shotline_callbacks_due_seconds 0`, `shotline_events_untold 13`,
 		`shotline_build_info{version="v1"} 1`, `shotline_ready 0`, `shotline_ready_check{check="queue"} 0`,
 		`shotline_store_readable 1`, `shotline_batches{state="open"} 2`, `shotline_batches{state="paused"} 0`,
 		`shotline_jobs{state="done"} 7`, `shotline_jobs{state="queued"} 0`, `shotline_closed_jobs{closed_by="webhook"} 7`,

@@ -23,6 +23,8 @@ type Metrics struct {
 	doubts     *prometheus.CounterVec   // by event
 	requests   *prometheus.CounterVec   // to the vendor, by operation and code
 	duration   *prometheus.HistogramVec // of those, by operation
+	callbacks  *prometheus.CounterVec   // attempts, by target and outcome
+	calling    *prometheus.HistogramVec // how long those took, by target
 }
 
 // Sources are what is asked for at each scrape. All are required.
@@ -51,6 +53,11 @@ func NewMetrics(version string, results []string, from Sources) *Metrics {
 			Namespace: ns, Name: "vendor_request_duration_seconds", Help: "How long calls of the vendor's API took.",
 			Buckets: []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 15},
 		}, []string{"operation"}),
+		callbacks: counters("callbacks_total", "Attempts at callbacks by target (a sink's name, or callback_url) and outcome: delivered, retried, dead, gone.", "target", "outcome"),
+		calling: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: ns, Name: "callback_duration_seconds", Help: "How long attempts at callbacks took.",
+			Buckets: []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 15},
+		}, []string{"target"}),
 	}
 	for _, result := range results {
 		m.webhooks.WithLabelValues(result)
@@ -65,7 +72,7 @@ func NewMetrics(version string, results []string, from Sources) *Metrics {
 		Namespace: ns, Name: "build_info", Help: "The version that runs.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.webhooks, m.closures, m.deliveries, m.conflicts, m.doubts, m.requests, m.duration, build,
+	m.registry.MustRegister(m.webhooks, m.closures, m.deliveries, m.conflicts, m.doubts, m.requests, m.duration, m.callbacks, m.calling, build,
 		scrape{from}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -99,4 +106,20 @@ func (m *Metrics) Doubts(opened, adopted, resent int) {
 func (m *Metrics) VendorCall(operation, code string, took time.Duration) {
 	m.requests.WithLabelValues(operation, code).Inc()
 	m.duration.WithLabelValues(operation).Observe(took.Seconds())
+}
+
+// CallbackTargets are those that Callback will be told of, with the outcomes that
+// there are, so that each is there from the start.
+func (m *Metrics) CallbackTargets(targets, outcomes []string) {
+	for _, target := range targets {
+		for _, outcome := range outcomes {
+			m.callbacks.WithLabelValues(target, outcome)
+		}
+	}
+}
+
+// Callback counts one attempt at a callback.
+func (m *Metrics) Callback(target, outcome string, took time.Duration) {
+	m.callbacks.WithLabelValues(target, outcome).Inc()
+	m.calling.WithLabelValues(target).Observe(took.Seconds())
 }

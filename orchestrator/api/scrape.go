@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -51,6 +52,11 @@ var (
 	inboxDesc    = describe("inbox_deliveries_total", "Deliveries ever kept.")
 	lagDesc      = describe("inbox_lag", "Deliveries that are kept and not applied yet.")
 
+	owedDesc    = describe("callbacks_owed", "Callbacks that are owed now.")
+	deadDesc    = describe("callbacks_dead", "Callbacks that were given up and are kept, to be replayed.")
+	overdueDesc = describe("callbacks_due_seconds", "For how long the callback has been due that waits the longest; 0 when none is due.")
+	untoldDesc  = describe("events_untold", "Events in the log that the slowest reader has not turned into callbacks yet.")
+
 	commitsDesc    = describe("store_commits_total", "Transactions that this process committed.")
 	operationsDesc = describe("store_operations_total", "Steps in these transactions; divided by them: the size of a group commit.")
 	failuresDesc   = describe("store_failures_total", "Transactions that failed because of the disk, or of another process's lock.")
@@ -65,7 +71,7 @@ var (
 func (s scrape) Describe(to chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
 		readyDesc, checkDesc, readableDesc, batchesDesc, jobsDesc, closedByDesc, lateDesc, doubleDesc, costDesc, callsDesc,
-		inDoubtDesc, heldDesc, inboxDesc, lagDesc, commitsDesc, operationsDesc, failuresDesc, renewalsDesc, waitingDesc,
+		inDoubtDesc, heldDesc, inboxDesc, lagDesc, owedDesc, deadDesc, overdueDesc, untoldDesc, commitsDesc, operationsDesc, failuresDesc, renewalsDesc, waitingDesc,
 		fileDesc, walDesc, freeDesc,
 	} {
 		to <- desc
@@ -132,6 +138,14 @@ func totalSamples(t jobs.Totals, gauge, counter sample) {
 	gauge(heldDesc, float64(t.Held))
 	counter(inboxDesc, float64(t.Inbox))
 	gauge(lagDesc, float64(max(0, t.Inbox-t.Cursor)))
+	gauge(owedDesc, float64(t.CallbacksOwed))
+	gauge(deadDesc, float64(t.CallbacksDead))
+	overdue := time.Duration(0)
+	if !t.CallbackDue.IsZero() {
+		overdue = max(0, time.Since(t.CallbackDue))
+	}
+	gauge(overdueDesc, overdue.Seconds())
+	gauge(untoldDesc, float64(t.EventsUntold))
 }
 
 func oneIf(yes bool) float64 {

@@ -1,11 +1,8 @@
 // Package egress is a browser's way out into the network: a SOCKS5 proxy on
 // loopback that resolves and dials by itself, and only what it may.
 //
-// Public addresses are open on every port. Private, loopback, link-local and
-// other special ones (metadata services among them, in all the forms in which
-// IPv6 can carry an IPv4 address) are refused unless they lie in a network that
-// was allowed. The check is made on the address that is being dialled, so a name
-// that resolves to something else the second time gains nothing.
+// Public addresses are open on every port; of others a guard of package outward
+// lets those be dialled that lie in a network that was allowed.
 //
 // The proxy asks for no password, because browsers cannot give one. Whoever is
 // on this machine can use it, and reaches by it what they reach anyway.
@@ -22,7 +19,7 @@ import (
 	"syscall"
 	"time"
 
-	"code.dny.dev/ssrf"
+	"shotline/client/outward"
 )
 
 const (
@@ -34,7 +31,7 @@ const (
 
 // ErrPrivate is why an address was refused that is not public and was not
 // allowed.
-var ErrPrivate = errors.New("not a public address")
+var ErrPrivate = outward.ErrPrivate
 
 // Proxy is a running proxy. Its methods are safe for concurrent use.
 type Proxy struct {
@@ -59,15 +56,7 @@ func Listen(allowed []netip.Prefix, closed string) (*Proxy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for the browser: %w", err)
 	}
-	var v4, v6 []netip.Prefix
-	for _, prefix := range allowed {
-		if prefix.Addr().Is4() {
-			v4 = append(v4, prefix)
-		} else {
-			v6 = append(v6, prefix)
-		}
-	}
-	guard := ssrf.New(ssrf.WithAnyPort(), ssrf.WithAllowedV4Prefixes(v4...), ssrf.WithAllowedV6Prefixes(v6...))
+	guard := outward.NewGuard(allowed)
 	p := &Proxy{
 		listener: listener,
 		closed:   closed,
@@ -78,7 +67,7 @@ func Listen(allowed []netip.Prefix, closed string) (*Proxy, error) {
 		if p.shut.byAddress(address) {
 			return ErrShut
 		}
-		return guard.Safe(network, address, raw)
+		return guard.Control(network, address, raw)
 	}}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.wg.Go(p.accept)
@@ -156,7 +145,7 @@ func (p *Proxy) dial(address string) (*net.TCPConn, error) {
 		return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
 	}
 	conn, err := p.dialer.DialContext(p.ctx, "tcp", address)
-	if errors.Is(err, ssrf.ErrProhibitedIP) {
+	if errors.Is(err, ErrPrivate) {
 		return nil, fmt.Errorf("%s: %w", host, ErrPrivate)
 	}
 	if err != nil {

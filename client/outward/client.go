@@ -1,0 +1,86 @@
+package outward
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Limits bound one call.
+type Limits struct {
+	Time time.Duration // all of it, from the name's look-up to the last byte of the answer; 0: no bound
+	Body int64         // bytes of the answer's body, further ones are ErrTooLarge; 0: no bound
+}
+
+// ErrTooLarge is why reading an answer's body failed.
+var ErrTooLarge = errors.New("answer is too large")
+
+// Bounds of the parts of a call, below those of the whole.
+const (
+	dialTime       = 10 * time.Second
+	headerTime     = 30 * time.Second
+	maxHeader      = 64 << 10
+	idleTime       = 30 * time.Second
+	maxIdle        = 64
+	maxIdlePerHost = 4
+)
+
+// Client makes a client whose connections are all checked. It follows no
+// redirect, but returns the answer that asks for one; it uses no proxy of the
+// environment, keeps no cookies and unpacks nothing. Close its idle connections
+// at the end.
+func (g *Guard) Client(l Limits) *http.Client { return g.client(l, nil) }
+
+// client looks names up with resolver, or as the system does when it is nil.
+func (g *Guard) client(l Limits, resolver *net.Resolver) *http.Client {
+	dialer := &net.Dialer{Timeout: dialTime, Control: g.Control, Resolver: resolver}
+	transport := &http.Transport{
+		DialContext:            dialer.DialContext,
+		TLSHandshakeTimeout:    dialTime,
+		ResponseHeaderTimeout:  headerTime,
+		MaxResponseHeaderBytes: maxHeader,
+		IdleConnTimeout:        idleTime,
+		MaxIdleConns:           maxIdle,
+		MaxIdleConnsPerHost:    maxIdlePerHost,
+		DisableCompression:     true,
+	}
+	return &http.Client{
+		Timeout:       l.Time,
+		Transport:     bounded{transport, l.Body},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// bounded bounds the bodies of answers.
+type bounded struct {
+	*http.Transport
+	body int64
+}
+
+// RoundTrip implements http.RoundTripper.
+func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := b.Transport.RoundTrip(r)
+	if err == nil && b.body > 0 {
+		answer.Body = &boundedBody{answer.Body, b.body}
+	}
+	return answer, err
+}
+
+type boundedBody struct {
+	io.ReadCloser
+	left int64
+}
+
+func (b *boundedBody) Read(p []byte) (int, error) {
+	if int64(len(p)) > b.left+1 {
+		p = p[:b.left+1]
+	}
+	n, err := b.ReadCloser.Read(p)
+	if int64(n) > b.left {
+		n, err = int(b.left), ErrTooLarge
+	}
+	b.left -= int64(n)
+	return n, err
+}

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"shotline/jobs"
+	"shotline/orchestrator/callback"
+)
+
+var (
+	settledFlag = &cli.StringSliceFlag{Name: "state", Usage: "only callbacks in this `STATE`: owed, delivered or dead (repeatable)"}
+	ofSinkFlag  = &cli.StringFlag{Name: "sink", Usage: "only those of the sink of this `NAME`"}
+	beforeFlag  = &cli.IntFlag{Name: "before", Usage: "go on before this `SEQ`"}
+	deadFlag    = &cli.BoolFlag{Name: "dead", Usage: "replay: all that were given up"}
+)
+
+// maxReplaySeqs is how many callbacks one command may name.
+const maxReplaySeqs = 1000
+
+func callbacksCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "callbacks",
+		Usage: "list callbacks, newest first; replay those that were given up; or make a secret to sign them with",
+		Description: "callbacks [BATCH]                     lists them\n" +
+			"callbacks replay SEQ…|--dead [BATCH]  owes them anew; a running serve delivers them\n" +
+			"callbacks secret                      prints a new secret for --callback-secret",
+		ArgsUsage: "[BATCH] | replay SEQ…|--dead [BATCH] | secret",
+		Flags:     storeFlags(settledFlag, ofSinkFlag, limitFlag, beforeFlag, deadFlag, jsonFlag),
+		Action: func(c *cli.Context) error {
+			switch word := c.Args().First(); {
+			case word == "secret":
+				if c.NArg() > 1 {
+					return badUsage("callbacks secret takes no arguments, got %q", c.Args().Get(1))
+				}
+				_, err := fmt.Fprintln(c.App.Writer, callback.NewSecret())
+				return err
+			case word == "replay":
+				filter, err := replayFilter(c)
+				if err != nil {
+					return err
+				}
+				return withStore(c, func(store jobs.Store) error { return replay(c, store, filter) })
+			}
+			filter, err := callbackFilter(c)
+			if err != nil {
+				return err
+			}
+			return withStore(c, func(store jobs.Store) error { return listCallbacks(c, store, filter) })
+		},
+	}
+}
+
+func callbackFilter(c *cli.Context) (filter jobs.CallbackFilter, err error) {
+	if c.Bool(deadFlag.Name) {
+		return filter, badUsage("--dead is for replay; --state dead lists those that were given up")
+	}
+	if c.Int(limitFlag.Name) <= 0 {
+		return filter, badUsage("--limit must be above zero")
+	}
+	if before := c.Int(beforeFlag.Name); c.IsSet(beforeFlag.Name) && before <= 0 {
+		return filter, badUsage("--before must be above zero")
+	}
+	for _, name := range c.StringSlice(settledFlag.Name) {
+		state := jobs.CallbackState(name)
+		if !slices.Contains(jobs.CallbackStates, state) {
+			return filter, badUsage("--state %q: want one of %v", name, jobs.CallbackStates)
+		}
+		filter.States = append(filter.States, state)
+	}
+	if c.NArg() > 0 {
+		if filter.Batch, err = oneArgument(c, "a batch id"); err != nil {
+			return filter, err
+		}
+	}
+	filter.Sink, filter.Before = c.String(ofSinkFlag.Name), int64(c.Int(beforeFlag.Name))
+	return filter, nil
+}
+
+func listCallbacks(c *cli.Context, store jobs.Store, filter jobs.CallbackFilter) error {
+	if filter.Batch != "" {
+		if _, err := store.Batch(c.Context, filter.Batch); err != nil {
+			return err
+		}
+	}
+	out := json.NewEncoder(c.App.Writer)
+	table := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
+	if !c.Bool(jsonFlag.Name) {
+		fmt.Fprintln(table, "SEQ\tSTATE\tEVENT\tOF\tTO\tATTEMPTS\tNEXT OR LAST\tERROR")
+	}
+	for left := c.Int(limitFlag.Name); left > 0; {
+		filter.Limit = min(left, listPage)
+		page, err := store.Callbacks(c.Context, filter)
+		if err != nil {
+			return err
+		}
+		for _, owed := range page {
+			if c.Bool(jsonFlag.Name) {
+				err = out.Encode(owed)
+			} else {
+				_, err = fmt.Fprintln(table, callbackLine(owed))
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if len(page) < filter.Limit {
+			break
+		}
+		left -= len(page)
+		filter.Before = page[len(page)-1].Seq
+	}
+	return table.Flush()
+}
+
+func callbackLine(owed jobs.Callback) string {
+	about, at := owed.Batch, owed.DueAt
+	if !owed.Job.IsZero() {
+		about = owed.Job.String()
+	}
+	if owed.State != jobs.CallbackOwed {
+		at = owed.SettledAt
+	}
+	return fmt.Sprintf("%d\t%s\t%s\t%s\t%s\t%d\t%s\t%s", owed.Seq, owed.State, owed.Type, about, printable(owed.Lane), owed.Attempts,
+		at.Format(time.DateTime), printable(owed.Error))
+}
+
+// replayFilter selects by places, or all that are dead.
+func replayFilter(c *cli.Context) (filter jobs.CallbackFilter, err error) {
+	words := c.Args().Tail()
+	filter = jobs.CallbackFilter{States: []jobs.CallbackState{jobs.CallbackOwed, jobs.CallbackDead}, Sink: c.String(ofSinkFlag.Name)}
+	if c.IsSet(settledFlag.Name) || c.IsSet(beforeFlag.Name) || c.IsSet(limitFlag.Name) {
+		return filter, badUsage("callbacks replay takes places or --dead, not --state, --before or --limit")
+	}
+	if c.Bool(deadFlag.Name) {
+		filter.States = filter.States[1:]
+		if len(words) > 1 {
+			return filter, badUsage("callbacks replay --dead takes a batch id at most, got %d arguments", len(words))
+		}
+		filter.Batch = strings.Join(words, "")
+		return filter, nil
+	}
+	if len(words) == 0 {
+		return filter, badUsage("callbacks replay: the SEQ of callbacks is missing; --dead replays all that were given up")
+	}
+	if len(words) > maxReplaySeqs {
+		return filter, badUsage("callbacks replay: %d places, want at most %d", len(words), maxReplaySeqs)
+	}
+	for _, word := range words {
+		seq, err := strconv.ParseInt(word, 10, 64)
+		if err != nil || seq <= 0 {
+			return filter, badUsage("callbacks replay %q: want the SEQ of a callback, as in the list", word)
+		}
+		filter.Seqs = append(filter.Seqs, seq)
+	}
+	return filter, nil
+}
+
+func replay(c *cli.Context, store jobs.Store, filter jobs.CallbackFilter) error {
+	if filter.Batch != "" {
+		if _, err := store.Batch(c.Context, filter.Batch); err != nil {
+			return err
+		}
+	}
+	if err := checkReplay(c, store, filter.Seqs); err != nil {
+		return err
+	}
+	replayed, err := store.ReplayCallbacks(c.Context, filter, clock.Now())
+	if err != nil {
+		return err
+	}
+	if c.Bool(jsonFlag.Name) {
+		err = json.NewEncoder(c.App.Writer).Encode(map[string]int{"replayed": replayed})
+	} else {
+		_, err = fmt.Fprintf(c.App.Writer, "%s owed again\n", plural(replayed, "callback"))
+	}
+	if err != nil || replayed == 0 {
+		return err
+	}
+	idle, err := nobodyWorks(c, store)
+	if idle {
+		fmt.Fprintln(c.App.ErrWriter, "nobody is working on this database: they are delivered once `shotline serve` runs with the same --db")
+	}
+	return err
+}
+
+// checkReplay refuses places where there is nothing to replay.
+func checkReplay(c *cli.Context, store jobs.Store, seqs []int64) error {
+	if len(seqs) == 0 {
+		return nil
+	}
+	found, err := store.Callbacks(c.Context, jobs.CallbackFilter{Seqs: seqs, Limit: maxReplaySeqs})
+	if err != nil {
+		return err
+	}
+	state := map[int64]jobs.CallbackState{}
+	for _, owed := range found {
+		state[owed.Seq] = owed.State
+	}
+	for _, seq := range seqs {
+		switch state[seq] {
+		case "":
+			return badUsage("callbacks replay: there is no callback %d", seq)
+		case jobs.CallbackDelivered:
+			return badUsage("callbacks replay: callback %d was delivered, and its body is gone", seq)
+		}
+	}
+	return nil
+}

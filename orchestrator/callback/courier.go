@@ -1,0 +1,310 @@
+package callback
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"shotline/client/outward"
+	"shotline/jobs"
+)
+
+// Store is what is needed of the store.
+type Store interface {
+	jobs.Outbox
+	jobs.Told
+	Events(ctx context.Context, f jobs.EventFilter) (page []jobs.Event, upTo int64, err error)
+	Workers(ctx context.Context, since time.Time) ([]jobs.Worker, error)
+	DataVersion(ctx context.Context) (int64, error)
+}
+
+// Queue wakes Deliver. Enqueueing what is enqueued already is no error; an error
+// means that the callback is claimed again.
+type Queue interface {
+	EnqueueCallback(ctx context.Context, seq, generation int64, lane string) error
+}
+
+// Outcome is how an attempt ended.
+type Outcome string
+
+// The outcomes of attempts.
+const (
+	Delivered Outcome = "delivered"
+	Retried   Outcome = "retried" // to be tried again
+	Dead      Outcome = "dead"    // not taken for too long
+	Gone      Outcome = "gone"    // dead at once, because the target said so
+)
+
+// Outcomes are all of them.
+var Outcomes = []Outcome{Delivered, Retried, Dead, Gone}
+
+// Observer hears of attempts, for metrics. It is called concurrently and must
+// not block. Kind is the sink's name, or callback_url.
+type Observer interface {
+	Attempted(kind string, outcome Outcome, took time.Duration)
+}
+
+// kindURL is the kind of callbacks to URLs of batches, and their reader's name.
+const kindURL = "callback_url"
+
+// Config says what is told to whom. Zero values mean the defaults named beside
+// them.
+type Config struct {
+	Worker      string         // id of this process's worker
+	Guard       *outward.Guard // what may be called; nil: public addresses
+	Sinks       []Sink
+	Secrets     []string      // to sign with, all of them; without any no callback URL is called
+	Retry       time.Duration // from the first attempt until a callback is dead; DefaultRetry
+	Concurrency int           // attempts of a lane at a time; DefaultConcurrency
+	Slots       int           // attempts of all lanes that the queue makes at a time; 32
+	UserAgent   string        // "shotline"
+}
+
+// Defaults of the Config.
+const (
+	DefaultRetry       = 24 * time.Hour
+	DefaultConcurrency = 4
+	defaultSlots       = 32
+)
+
+func (c Config) withDefaults() Config {
+	c.Guard = cmp.Or(c.Guard, outward.NewGuard(nil))
+	c.Retry = cmp.Or(c.Retry, DefaultRetry)
+	c.Concurrency = cmp.Or(c.Concurrency, DefaultConcurrency)
+	c.Slots = cmp.Or(c.Slots, defaultSlots)
+	c.UserAgent = cmp.Or(c.UserAgent, "shotline")
+	return c
+}
+
+// Check says what is wrong with the configuration, nil when nothing is. Errors
+// hold neither secrets nor the URLs of sinks.
+func (c Config) Check() error {
+	c = c.withDefaults()
+	if c.Retry < 0 || c.Concurrency < 0 || c.Slots < 0 {
+		return errors.New("callbacks: a bound is negative")
+	}
+	if _, err := newSigner(c.Secrets); err != nil {
+		return fmt.Errorf("callbacks: %w", err)
+	}
+	seen := map[string]bool{}
+	for _, sink := range c.Sinks {
+		if seen[sink.Name] {
+			return fmt.Errorf("sink %s is given twice", sink.Name)
+		}
+		seen[sink.Name] = true
+		if err := c.Guard.CheckURL(sink.url); err != nil {
+			return fmt.Errorf("sink %s: %w", sink.Name, err)
+		}
+	}
+	return nil
+}
+
+// Parts are what a Courier works with. All but the Observer are required.
+type Parts struct {
+	Store    Store
+	Queue    Queue
+	Now      func() time.Time
+	Logger   *slog.Logger
+	Observer Observer // nil: nobody listens
+}
+
+// Courier brings callbacks to their targets. Safe for concurrent use.
+type Courier struct {
+	cfg      Config
+	store    Store
+	queue    Queue
+	now      func() time.Time
+	log      *slog.Logger
+	observer Observer
+	sinks    map[string]Sink
+	signer   signer
+	client   *http.Client
+	lanes    *lanes
+	random   func() float64 // in [0,1)
+	maxOwed  int            // of a sink, before its reader stops
+	claimFor time.Duration  // how long a claimed callback may wait for its task
+
+	readers  []*reader
+	nudged   chan struct{}
+	unqueued atomic.Bool // the last task could not be enqueued
+
+	stopping context.Context
+	stop     context.CancelFunc
+	loops    sync.WaitGroup
+	mu       sync.Mutex
+	heard    map[string]time.Time // when a failing step was last logged
+}
+
+type deaf struct{}
+
+func (deaf) Attempted(string, Outcome, time.Duration) {}
+
+// New checks the configuration; nothing runs until Start.
+func New(cfg Config, p Parts) (*Courier, error) {
+	if p.Store == nil || p.Queue == nil || p.Now == nil || p.Logger == nil {
+		return nil, errors.New("callbacks: a part is missing")
+	}
+	cfg = cfg.withDefaults()
+	if err := cfg.Check(); err != nil {
+		return nil, err
+	}
+	signer, err := newSigner(cfg.Secrets)
+	if err != nil {
+		return nil, err
+	}
+	if p.Observer == nil {
+		p.Observer = deaf{}
+	}
+	stopping, stop := context.WithCancel(context.Background())
+	c := &Courier{
+		cfg: cfg, store: p.Store, queue: p.Queue, now: p.Now, log: p.Logger, observer: p.Observer,
+		sinks: map[string]Sink{}, signer: signer,
+		client: cfg.Guard.Client(outward.Limits{Time: attemptTime, Body: maxAnswer}),
+		lanes:  newLanes(cfg.Concurrency, cfg.Slots), random: rand.Float64, maxOwed: maxOwed, claimFor: claimTime,
+		readers: []*reader{{cursor: kindURL}}, nudged: make(chan struct{}, 1),
+		stopping: stopping, stop: stop, heard: map[string]time.Time{},
+	}
+	for _, sink := range cfg.Sinks {
+		c.sinks[sink.Name] = sink
+		c.readers = append(c.readers, &reader{cursor: sinkPrefix + sink.Name, sink: &sink})
+	}
+	return c, nil
+}
+
+// Kinds are those that the Observer can hear of.
+func (c *Courier) Kinds() []string {
+	kinds := []string{kindURL}
+	for _, sink := range c.cfg.Sinks {
+		kinds = append(kinds, sink.Name)
+	}
+	return kinds
+}
+
+// ErrUnsigned is why no callback URL is taken: there is no secret to sign with.
+var ErrUnsigned = errors.New("callback URLs are not taken here: there is no secret to sign callbacks with")
+
+// CheckURL says what is wrong with a callback URL that somebody submits, nil
+// when it will be called. It looks nothing up.
+func (c *Courier) CheckURL(url string) error {
+	if len(c.signer) == 0 {
+		return ErrUnsigned
+	}
+	return c.cfg.Guard.CheckURL(url)
+}
+
+// Open opens the readers' cursors: no event from now on is missed.
+func (c *Courier) Open(ctx context.Context) error {
+	for _, r := range c.readers {
+		if err := r.open(ctx, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const (
+	watchEvery  = 50 * time.Millisecond
+	lookEvery   = time.Second // also when nothing was committed: time makes callbacks due
+	watchAgain  = time.Second // after trouble
+	forgetEvery = time.Minute
+	quietTime   = 10 * time.Second
+)
+
+// Start begins the loop. It never blocks.
+func (c *Courier) Start() { c.loops.Go(func() { c.watchLoop(c.stopping) }) }
+
+// Drain makes the loop claim nothing more. Call it before the queue is stopped:
+// what is claimed for a queue that takes no tasks has to wait.
+func (c *Courier) Drain() { c.stop() }
+
+// Stop drains and waits for the loop. Attempts under way are the queue's, which is
+// to be stopped before. Repeated calls are fine.
+func (c *Courier) Stop() {
+	c.stop()
+	c.loops.Wait()
+	c.client.CloseIdleConnections()
+}
+
+// nudge has the loop look at once.
+func (c *Courier) nudge() {
+	select {
+	case c.nudged <- struct{}{}:
+	default:
+	}
+}
+
+// watchLoop sees within milliseconds that this or another process committed
+// something, such as an event or the end of an attempt.
+func (c *Courier) watchLoop(ctx context.Context) {
+	ticker := time.NewTicker(watchEvery)
+	defer ticker.Stop()
+	seen := int64(-1)
+	var looked, again, forgot time.Time
+	for {
+		if now := c.now(); !now.Before(again) {
+			version, err := c.store.DataVersion(ctx)
+			if err == nil && (version != seen || now.Sub(looked) >= lookEvery || now.Before(looked)) {
+				if err = c.WatchOnce(ctx); err == nil {
+					seen, looked = version, now
+				}
+			}
+			if err == nil && (now.Sub(forgot) >= forgetEvery || now.Before(forgot)) {
+				err, forgot = c.ForgetOnce(ctx), now
+			}
+			if err != nil {
+				again = now.Add(watchAgain)
+				c.logError(ctx, "watch for callbacks", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		case <-c.nudged:
+			seen = -1
+		}
+	}
+}
+
+// WatchOnce reads the log as far as it goes and enqueues what is due.
+func (c *Courier) WatchOnce(ctx context.Context) error {
+	var errs []error
+	for _, r := range c.readers {
+		for more := true; more && ctx.Err() == nil; {
+			var err error
+			if more, err = r.readOnce(ctx, c); err != nil {
+				errs = append(errs, err)
+				break
+			}
+			if err := c.claimOnce(ctx); err != nil {
+				errs = append(errs, err)
+			}
+		}
+	}
+	return errors.Join(append(errs, c.claimOnce(ctx))...)
+}
+
+// logError is the edge where an error of the loop is logged, and not again for a
+// while.
+func (c *Courier) logError(ctx context.Context, what string, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	now := c.now()
+	c.mu.Lock()
+	quiet := now.Before(c.heard[what].Add(quietTime))
+	if !quiet {
+		c.heard[what] = now
+	}
+	c.mu.Unlock()
+	if !quiet {
+		c.log.Error(what, "error", err)
+	}
+}

@@ -1,0 +1,217 @@
+package callback
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"shotline/client/outward"
+	"shotline/jobs"
+)
+
+const (
+	// attemptTime bounds one attempt, answer included.
+	attemptTime = 15 * time.Second
+	// beginTime is for how long an attempt keeps others off.
+	beginTime = attemptTime + 10*time.Second
+	// drainTime is how long an answer's body is read, which lets the connection be
+	// used again, and maxAnswer how much of it.
+	drainTime = time.Second
+	maxAnswer = 64 << 10
+
+	// claimTime is how long a claimed callback may wait for its task; while the
+	// queue is away, unqueuedTime.
+	claimTime    = 10 * time.Second
+	unqueuedTime = 2 * time.Second
+	claimLimit   = 500
+
+	// taskRetry is up to what interval a task stays for the next attempt. Those
+	// further off are left to the store.
+	taskRetry = 10 * time.Minute
+	// wakeGrace is how much later the store looks after what a task should do.
+	wakeGrace = 30 * time.Second
+	// busyTime is after what a task looks again for a place in its lane.
+	busyTime = 2 * time.Second
+)
+
+// later has a task run again. asynq cuts its times to the second, and an attempt
+// that comes before its time is none.
+type later time.Duration
+
+func (later) Error() string { return "to be tried again" }
+
+// RetryIn is what package tasks asks for.
+func (l later) RetryIn() time.Duration { return time.Duration(l) + time.Second }
+
+// claimOnce enqueues callbacks that are due. A task that cannot be enqueued, or
+// is lost, is claimed again after the claim's time.
+func (c *Courier) claimOnce(ctx context.Context) error {
+	now, again := c.now(), c.claimFor
+	if c.unqueued.Load() {
+		again = unqueuedTime
+	}
+	due, err := c.store.ClaimCallbacks(ctx, now, now.Add(again), c.cfg.Concurrency, claimLimit)
+	if err != nil {
+		return err
+	}
+	for _, owed := range due {
+		err := c.queue.EnqueueCallback(ctx, owed.Seq, owed.Generation, owed.Lane)
+		c.unqueued.Store(err != nil)
+		if err != nil {
+			return fmt.Errorf("enqueue callback %d: %w", owed.Seq, err)
+		}
+	}
+	return nil
+}
+
+// Deliver makes one attempt at a callback, if this generation of it is still
+// owed. One that ctx cuts short is put back, to be delivered again at once.
+func (c *Courier) Deliver(ctx context.Context, seq, generation int64, lane string) error {
+	place, entry := c.lanes.enter(lane)
+	switch entry {
+	case busy:
+		return later(busyTime)
+	case troubled:
+		return nil // the store claims it again
+	}
+	defer place.leave()
+	began := c.now()
+	owed, err := c.store.BeginCallback(ctx, seq, generation, began, began.Add(beginTime))
+	if errors.Is(err, jobs.ErrLeaseLost) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	end, outcome := c.attempt(ctx, owed)
+	at := c.now()
+	if outcome == "" {
+		end = jobs.CallbackEnd{State: jobs.CallbackOwed, DueAt: at}
+		return errors.Join(context.Cause(ctx), c.store.SettleCallback(context.WithoutCancel(ctx), owed, end, at, at))
+	}
+	took := at.Sub(began)
+	isCrowded := place.ended(end.State != jobs.CallbackDelivered, took)
+	place.leave()
+	// The task itself comes back, unless that is far off or many do.
+	byTask := end.State == jobs.CallbackOwed && end.DueAt.Sub(at) <= taskRetry && !isCrowded
+	wake := end.DueAt
+	if byTask {
+		wake = wake.Add(wakeGrace)
+	}
+	// What the target has taken is recorded also when this process is to stop.
+	err = c.store.SettleCallback(context.WithoutCancel(ctx), owed, end, at, wake)
+	if errors.Is(err, jobs.ErrLeaseLost) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	c.tell(owed, end, outcome, took)
+	c.nudge()
+	if byTask {
+		return later(end.DueAt.Sub(at))
+	}
+	return nil
+}
+
+// tell logs and counts how an attempt ended.
+func (c *Courier) tell(owed jobs.Callback, end jobs.CallbackEnd, outcome Outcome, took time.Duration) {
+	kind := kindURL
+	if owed.Target.Sink != "" {
+		kind = owed.Target.Sink
+	}
+	c.observer.Attempted(kind, outcome, took)
+	log, text := c.log.Debug, "callback attempted"
+	if end.State == jobs.CallbackDead {
+		log, text = c.log.Warn, "callback given up"
+	}
+	about := []any{"callback", owed.Seq, "event", owed.EventID, "type", owed.Type, "to", kind, "outcome", outcome, "attempt", owed.Attempts}
+	if owed.Job != (jobs.ID{}) {
+		about = append(about, "job", owed.Job)
+	}
+	if owed.Batch != "" {
+		about = append(about, "batch", owed.Batch)
+	}
+	if end.Error != "" {
+		about = append(about, "error", end.Error)
+	}
+	log(text, about...)
+}
+
+// attempt sends the callback and decides what its end is; no outcome when ctx
+// has ended.
+func (c *Courier) attempt(ctx context.Context, owed jobs.Callback) (jobs.CallbackEnd, Outcome) {
+	status, wait, err := c.post(ctx, owed)
+	switch {
+	case err == nil:
+		return jobs.CallbackEnd{State: jobs.CallbackDelivered, Status: status}, Delivered
+	case status == 0 && ctx.Err() != nil:
+		return jobs.CallbackEnd{}, ""
+	case status == http.StatusGone:
+		return jobs.CallbackEnd{State: jobs.CallbackDead, Status: status, Error: err.Error()}, Gone
+	}
+	now := c.now()
+	due := now.Add(max(interval(owed.Attempts, c.random()), wait))
+	if due.After(owed.FirstAt.Add(c.cfg.Retry)) {
+		return jobs.CallbackEnd{State: jobs.CallbackDead, Status: status, Error: err.Error()}, Dead
+	}
+	return jobs.CallbackEnd{State: jobs.CallbackOwed, DueAt: due, Status: status, Error: err.Error()}, Retried
+}
+
+// post sends the callback. The error is nil when it was taken, and has no word
+// of the target's address or answer; wait is how long the target asks to be left
+// alone; status is 0 without an answer.
+func (c *Courier) post(ctx context.Context, owed jobs.Callback) (status int, wait time.Duration, err error) {
+	url, err := c.address(owed.Target)
+	if err != nil {
+		return 0, 0, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(owed.Body))
+	if err != nil {
+		return 0, 0, errors.New("not a URL")
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("User-Agent", c.cfg.UserAgent)
+	now := c.now()
+	if err := c.signer.sign(request.Header, owed.EventID, now, owed.Body); err != nil {
+		return 0, 0, errors.New("it cannot be signed")
+	}
+	answer, err := c.client.Do(request)
+	if err != nil {
+		return 0, 0, errors.New(outward.Reason(err))
+	}
+	defer answer.Body.Close()
+	drained := time.AfterFunc(drainTime, cancel)
+	defer drained.Stop()
+	_, _ = io.Copy(io.Discard, answer.Body)
+	status = answer.StatusCode
+	switch {
+	case status >= 200 && status <= 299:
+		return status, 0, nil
+	case status >= 300 && status <= 399:
+		return status, 0, fmt.Errorf("answered %d: redirects are not followed", status)
+	default:
+		return status, retryAfter(answer, now), fmt.Errorf("answered %d", status)
+	}
+}
+
+// address is where a callback goes.
+func (c *Courier) address(to jobs.Target) (string, error) {
+	if to.Sink != "" {
+		sink, known := c.sinks[to.Sink]
+		if !known {
+			return "", fmt.Errorf("sink %s is not configured", to.Sink)
+		}
+		return sink.url, nil
+	}
+	if len(c.signer) == 0 {
+		return "", errors.New("there is no secret to sign it with")
+	}
+	return to.URL, nil
+}
