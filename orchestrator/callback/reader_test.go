@@ -48,8 +48,10 @@ func TestReadersOfTwoProcessesOweEachEventOnce(t *testing.T) {
 		}
 	}
 	r.must(r.WatchOnce(t.Context()))
-	if n := len(r.callbacks()); n != 12 {
-		t.Errorf("%d callbacks of 6 events to two targets", n)
+	r.cancel(r.job(to.URL))
+	r.must(others.WatchOnce(t.Context())) // which was behind, and is alone now
+	if n := len(r.callbacks()); n != 14 {
+		t.Errorf("%d callbacks of 7 events to two targets", n)
 	}
 }
 
