@@ -133,10 +133,16 @@ func (c *Courier) Kinds() []string {
 	return kinds
 }
 
-// Open opens the readers' cursors: no event from now on is missed.
+// Open opens the readers' cursors: no event from now on is missed. While the store
+// takes nothing, not even an event, that is left to the loop.
 func (c *Courier) Open(ctx context.Context) error {
 	for _, r := range c.readers {
-		if err := r.open(ctx, c); err != nil {
+		err := r.open(ctx, c)
+		if errors.Is(err, jobs.ErrUnavailable) {
+			c.log.Warn("nobody is told anything yet", "error", err)
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 	}
