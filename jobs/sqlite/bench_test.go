@@ -3,6 +3,8 @@ package sqlite
 import (
 	"fmt"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -135,4 +137,95 @@ func BenchmarkImport(b *testing.B) {
 		must(b, s.AppendRequests(b.Context(), "b", list, noon))
 	}
 	b.ReportMetric(float64(500*b.N)/b.Elapsed().Seconds(), "rows/s")
+}
+
+// BenchmarkAddJob is many callers that ask for one job each, every one by a key.
+func BenchmarkAddJob(b *testing.B) {
+	s := openAt(b, filepath.Join(b.TempDir(), "bench.db"))
+	request := requests(0, 1)[0]
+	var made atomic.Int64
+	b.SetParallelism(32)
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			name := fmt.Sprint("b", made.Add(1))
+			spec := jobs.BatchSpec{ID: name, CallbackURL: "https://user.example/hook", Key: jobs.Key{Scope: "token", Name: name}}
+			if _, err := s.AddJob(b.Context(), spec, request, noon); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "jobs/s")
+}
+
+// BenchmarkApplySingles closes 1000 jobs that came by themselves in one
+// transaction: as many batches end.
+func BenchmarkApplySingles(b *testing.B) {
+	const group = 1000
+	s := openAt(b, filepath.Join(b.TempDir(), "bench.db"))
+	request := requests(0, 1)[0]
+	for i := range b.N {
+		b.StopTimer()
+		var waits sync.WaitGroup
+		for worker := range 32 {
+			waits.Go(func() {
+				for n := worker; n < group; n += 32 {
+					batch := fmt.Sprintf("b%dx%d", i, n)
+					if _, err := s.AddJob(b.Context(), jobs.BatchSpec{ID: batch, CallbackURL: "https://user.example/hook"}, request, noon); err != nil {
+						b.Error(err)
+					}
+					submit(b, s, batch, 1)
+					if _, err := s.AppendDelivery(b.Context(), delivery(batch+"-1", jobs.OutcomeDone)); err != nil {
+						b.Error(err)
+					}
+				}
+			})
+		}
+		waits.Wait()
+		b.StartTimer()
+		applied, err := s.ApplyInbox(b.Context(), noon.Add(time.Minute), group)
+		must(b, err)
+		if len(applied.Finished) != group {
+			b.Fatalf("finished %d batches", len(applied.Finished))
+		}
+	}
+	b.ReportMetric(float64(group*b.N)/b.Elapsed().Seconds(), "closures/s")
+}
+
+// BenchmarkClaimCallbacks claims for a target that answers, beside one that is
+// dead and is owed ever more.
+func BenchmarkClaimCallbacks(b *testing.B) {
+	for _, owed := range []int{100, 20_000} {
+		b.Run(fmt.Sprintf("dead=%d", owed), func(b *testing.B) {
+			s := openAt(b, filepath.Join(b.TempDir(), "bench.db"))
+			owe(b, s, "dead", owed)
+			_, err := s.ClaimCallbacks(b.Context(), noon, noon.Add(time.Hour), 4, 100)
+			must(b, err)
+			owe(b, s, "alive", b.N)
+			b.ResetTimer()
+			for range b.N {
+				claimed, err := s.ClaimCallbacks(b.Context(), noon, noon.Add(time.Hour), 4, 100)
+				must(b, err)
+				for _, c := range claimed {
+					c, err := s.BeginCallback(b.Context(), c.Seq, c.Generation, noon, noon.Add(time.Hour))
+					must(b, err)
+					must(b, s.SettleCallback(b.Context(), c, jobs.CallbackEnd{State: jobs.CallbackDelivered}, noon, noon))
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkSearch looks for a page's URL that is not there, in as many rows as a
+// page looks at.
+func BenchmarkSearch(b *testing.B) {
+	s := openAt(b, filepath.Join(b.TempDir(), "bench.db"))
+	fill(b, s, "b", searchScan+100)
+	b.ResetTimer()
+	for range b.N {
+		if _, _, err := s.Search(b.Context(), jobs.JobSearch{Text: "nowhere"}); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

@@ -38,6 +38,13 @@ var callbackTests = []test{
 		b.owe("r", 3, 4, callback(41, "b"), callback(40, "b"))
 		b.wantClaimed(9, 2, 30, 10)
 		b.wantClaimed(9, 9, 20, 41, 40)
+		c := b.begin(b.byEvent(20))
+		b.settle(c, jobs.CallbackEnd{State: jobs.CallbackOwed, DueAt: b.now.Add(5 * time.Second)})
+		b.later(time.Second)
+		b.owe("r", 4, 5, callback(50, "z"))
+		b.later(time.Minute)
+		b.wantClaimed(9, 1, 50) // it became due before an older one was due again
+		b.wantClaimed(9, 9, 20)
 	}},
 	{"of each lane only so many are under way", func(b *book) {
 		b.openCursor("r")
@@ -184,6 +191,11 @@ var callbackTests = []test{
 		claimed := b.claimLater(time.Second)
 		b.late(third, claimed) // claimed, and nobody has begun
 		b.late(claimed, claimed)
+		b.settle(b.begin(claimed), jobs.CallbackEnd{State: jobs.CallbackDead})
+		b.replay(jobs.CallbackFilter{})
+		replayed := b.begin(b.claim(1, 1)[0])
+		wantSame(b, "attempts since the replay", replayed.Attempts, first.Attempts)
+		b.late(first, replayed)
 	}},
 	{"ends are checked", func(b *book) {
 		b.openCursor("r")

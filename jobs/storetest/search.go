@@ -58,6 +58,9 @@ var searchTests = []test{
 		b.wantSearch(f, row("b1", 8))
 		f.After = row("b1", 8)
 		b.wantSearch(f, jobs.ID{}, 9)
+		f.Scan = 2 // just what is left
+		b.wantSearch(f, jobs.ID{}, 9)
+		f.Scan = 4
 		f.Newest, f.After = true, jobs.ID{}
 		b.wantSearch(f, row("b1", 7), 9)
 		f.After = row("b1", 7)

@@ -73,6 +73,20 @@ var workTests = []test{
 		b.later(2 * time.Hour)
 		b.wantWork(b.now, b.now.Add(time.Hour))
 	}},
+	{"work of higher priority comes first", func(b *book) {
+		for batch, priority := range map[string]int{"low": -7, "usual": 0, "high": 3, "top": jobs.MaxPriority} {
+			b.must(b.CreateBatch(b.ctx(), jobs.BatchSpec{ID: batch, Priority: priority}, b.now), "create batch")
+			b.must(b.AppendRequests(b.ctx(), batch, pages(1), b.now), "append")
+			_, err := b.OpenBatch(b.ctx(), batch, b.now)
+			b.must(err, "open batch")
+		}
+		b.shut(cancel(row("high", 1)))
+		want := []jobs.Work{
+			{Kind: jobs.WorkSubmit, Batch: "top"}, {Kind: jobs.WorkSummarize, Batch: "high", Revision: 1},
+			{Kind: jobs.WorkSubmit, Batch: "usual"}, {Kind: jobs.WorkSubmit, Batch: "low"},
+		}
+		b.wantWork(b.now, b.now.Add(time.Minute), want...)
+	}},
 	{"a tick has one winner", func(b *book) {
 		tick := func(name string, at, next time.Time, want bool) {
 			b.t.Helper()

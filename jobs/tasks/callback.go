@@ -20,8 +20,8 @@ const (
 	// never reached.
 	maxCallbackRetry = 50
 	// callbackCheckEvery is short, because a target gets a few callbacks at a time
-	// and the next ones when these are delivered.
-	callbackCheckEvery = 25 * time.Millisecond
+	// and the next ones when these are delivered. It costs a hundredth of a core.
+	callbackCheckEvery = 50 * time.Millisecond
 )
 
 // Deliverer makes one attempt at a callback, as a [Handler] does its work. An

@@ -238,8 +238,8 @@ func TestACallbackUnderWayAtAStopIsDeliveredAgain(t *testing.T) {
 	r.cancel(r.job(to.URL))
 	first := to.next(t)
 	p.stop(t, 50*time.Millisecond)
-	if c := r.only(); c.State != jobs.CallbackOwed || c.Attempts != 1 || c.Error != "" {
-		t.Errorf("put back as %+v", c)
+	if c := r.only(); c.State != jobs.CallbackOwed || c.Attempts != 1 || c.Error != "" || c.Generation != 1 {
+		t.Errorf("put back as %+v, and claimed by nobody", c)
 	}
 	to.answers(status(200))
 	r.process("w2", "redis-socket://"+server.Options().Addr)

@@ -67,6 +67,22 @@ func TestACallbackIsSignedAndTellsOfItsJob(t *testing.T) {
 	}
 }
 
+// The signature is openssl's: printf 'ID.TIME.BODY' | openssl dgst -sha256 -mac
+// HMAC -macopt hexkey:… -binary | base64
+func TestSignaturesAreThoseOfOthers(t *testing.T) {
+	s, err := newSigner([]string{secretA})
+	if err != nil {
+		t.Fatal(err)
+	}
+	header := http.Header{}
+	if err := s.sign(header, "msg_1", time.Unix(1614265330, 999), []byte(`{"test": 2432232314}`)); err != nil {
+		t.Fatal(err)
+	}
+	if got := header.Get("webhook-signature"); got != "v1,9o7UeFkn1GjVbcY4emAJruJCYqgH2EIf8u/slvVRBZI=" || header.Get("webhook-timestamp") != "1614265330" {
+		t.Errorf("signed as %v", header)
+	}
+}
+
 func TestABatchIsToldOfByItself(t *testing.T) {
 	r := newRig(t)
 	to := newTarget(t, nil)
@@ -116,6 +132,17 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 			_ = http.NewResponseController(w).Flush()
 			<-r.Context().Done()
 		}, jobs.CallbackDelivered, "", 0},
+		{"a head without end", func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				return
+			}
+			defer conn.Close()
+			for line := "HTTP/1.1 200 OK\r\nX: "; err == nil; line = "x" {
+				_, err = conn.Write([]byte(line))
+				<-time.After(time.Millisecond) // slower than it would take to be too large
+			}
+		}, jobs.CallbackOwed, "timed out", 5 * time.Second},
 		{"a huge header", status(200, "X", strings.Repeat("x", 1<<20)), jobs.CallbackOwed, "no usable answer", 5 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -328,7 +355,7 @@ func TestLosingTheQueueLosesNothing(t *testing.T) {
 func TestWithoutASecretNoURLIsCalled(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.Secrets = nil })
 	to := newTarget(t, nil)
-	if err := r.CheckURL("https://example.com/"); !errors.Is(err, ErrUnsigned) {
+	if err := r.cfg.CheckURL("https://example.com/"); !errors.Is(err, ErrUnsigned) {
 		t.Errorf("taken: %v", err)
 	}
 	r.cancel(r.job(to.URL))
@@ -341,7 +368,7 @@ func TestWithoutASecretNoURLIsCalled(t *testing.T) {
 func TestCheckURL(t *testing.T) {
 	r := newRig(t)
 	for url, isGood := range map[string]bool{"https://example.com/a": true, "http://127.0.0.1:9/": true, "http://10.0.0.1/": false, "http://localhost": true, "ftp://a.example/": false, "": false} {
-		if err := r.CheckURL(url); (err == nil) != isGood {
+		if err := r.cfg.CheckURL(url); (err == nil) != isGood {
 			t.Errorf("%q: %v", url, err)
 		}
 	}

@@ -1,6 +1,8 @@
 package callback
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -48,8 +50,10 @@ func TestReadersOfTwoProcessesOweEachEventOnce(t *testing.T) {
 		}
 	}
 	r.must(r.WatchOnce(t.Context()))
-	if n := len(r.callbacks()); n != 12 {
-		t.Errorf("%d callbacks of 6 events to two targets", n)
+	r.cancel(r.job(to.URL))
+	r.must(others.WatchOnce(t.Context())) // which was behind, and is alone now
+	if n := len(r.callbacks()); n != 14 {
+		t.Errorf("%d callbacks of 7 events to two targets", n)
 	}
 }
 
@@ -123,6 +127,30 @@ func TestPagesWithLargeBodiesAreCut(t *testing.T) {
 	r.must(r.WatchOnce(t.Context()))
 	if got := len(r.callbacks()); got != n {
 		t.Errorf("%d of %d are owed", got, n)
+	}
+}
+
+// full is the store of a full disk.
+type full struct{ Store }
+
+func (full) OpenCursor(context.Context, string, time.Time) (int64, error) {
+	return 0, jobs.ErrUnavailable
+}
+
+func TestAStartWithoutRoomOnTheDiskIsMadeGood(t *testing.T) {
+	r := newRig(t)
+	to := newTarget(t, nil)
+	with := sink(t, "ops:job.canceled", to.URL)
+	c := r.another("w2", full{r.store}, with)
+	if err := c.WatchOnce(t.Context()); !errors.Is(err, jobs.ErrUnavailable) {
+		t.Errorf("watched: %v", err)
+	}
+	c.store = r.store // there is room again
+	r.must(c.WatchOnce(t.Context()))
+	r.cancel(r.job(""))
+	r.must(c.WatchOnce(t.Context()))
+	if n := len(r.callbacks()); n != 1 {
+		t.Errorf("%d callbacks", n)
 	}
 }
 

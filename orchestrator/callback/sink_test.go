@@ -159,7 +159,7 @@ func TestTheURLOfASinkIsToldNowhere(t *testing.T) {
 	s, err := ParseSink("ops=" + to.URL + canary)
 	r.must(err)
 	slog.New(slog.NewTextHandler(r.log, nil)).Info("a sink", "sink", s, "printed", fmt.Sprintf("%v %+v", s, s))
-	_, err = New(Config{Sinks: []Sink{{Name: "x", url: "http://10.0.0.1/" + canary}}}, Parts{Store: r.store, Queue: r.tasks, Now: r.clock.Now, Logger: r.log1()})
+	_, err = New(Config{Sinks: []Sink{{Name: "x", url: "http://10.0.0.1/" + canary}}}, Parts{Store: r.store, Queue: r.tasks, Now: r.clock.Now, Logger: r.logger()})
 	if err == nil || strings.Contains(err.Error(), canary) {
 		t.Errorf("%v", err)
 	}
@@ -178,7 +178,7 @@ func TestTheURLOfASinkIsToldNowhere(t *testing.T) {
 	}
 }
 
-func (r *rig) log1() *slog.Logger { return slog.New(slog.NewTextHandler(r.log, nil)) }
+func (r *rig) logger() *slog.Logger { return slog.New(slog.NewTextHandler(r.log, nil)) }
 
 func TestNewRefuses(t *testing.T) {
 	r := newRig(t)
@@ -188,7 +188,7 @@ func TestNewRefuses(t *testing.T) {
 		"a short secret": {Secrets: []string{"whsec_aHVudGVyMg=="}}, "no prefix": {Secrets: []string{"MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}},
 		"no base64": {Secrets: []string{"whsec_hunter2!"}}, "a long secret": {Secrets: []string{"whsec_" + strings.Repeat("aaaa", 22)}}, "negative": {Retry: -1},
 	} {
-		_, err := New(cfg, Parts{Store: r.store, Queue: r.tasks, Now: r.clock.Now, Logger: r.log1()})
+		_, err := New(cfg, Parts{Store: r.store, Queue: r.tasks, Now: r.clock.Now, Logger: r.logger()})
 		if err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v", name, err)
 		}

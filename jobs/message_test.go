@@ -1,0 +1,166 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+// told is a store of one job, one batch and one delivery.
+type told struct {
+	job      Job
+	batch    Batch
+	delivery KeptDelivery
+	err      error
+}
+
+func (s told) Job(context.Context, ID) (Job, error)         { return s.job, s.err }
+func (s told) Batch(context.Context, string) (Batch, error) { return s.batch, s.err }
+func (s told) Delivery(context.Context, int64) (KeptDelivery, error) {
+	return s.delivery, s.err
+}
+
+var toldAt = time.Date(2031, 5, 6, 14, 8, 9, 0, time.FixedZone("CEST", 7200))
+
+// tell makes the message of an event and returns it as others get it.
+func tell(t *testing.T, store told, e Event) (message struct {
+	Type, Timestamp string
+	Data            map[string]any
+}) {
+	t.Helper()
+	e.At = toldAt
+	m, err := Tell(t.Context(), store, e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &message); err != nil {
+		t.Fatal(err)
+	}
+	if message.Type != string(e.Type) || message.Timestamp != "2031-05-06T12:08:09Z" {
+		t.Errorf("%s at %s, want %s at the event's time in UTC", message.Type, message.Timestamp, e.Type)
+	}
+	return message
+}
+
+// TestAJobIsToldAsItsEventSays goes through every type of event and every state
+// of the job by then: the job is told whole while it is as the event says, and
+// never in a state that it had not at the time.
+func TestAJobIsToldAsItsEventSays(t *testing.T) {
+	t.Parallel()
+	cost := 2.5
+	id := ID{Batch: "b1", Row: 3}
+	for event, state := range map[EventType]State{
+		EventJobDone: Done, EventJobFailed: Failed, EventJobTimedOut: TimedOut, EventJobCanceled: Canceled, EventJobRetried: Queued, EventJobLate: Done,
+	} {
+		for _, now := range States {
+			for _, attempt := range []int{1, 2} {
+				for _, late := range []bool{false, true} {
+					store := told{job: Job{
+						ID: id, URL: "https://example.com/", Metadata: map[string]string{"sku": "7"}, Params: Params{"size": "page"}, Tags: []string{"t"},
+						State: now, Attempt: attempt, Late: late, ScreenshotID: "s1", ImageURL: "https://vendor.example/1.png", Cost: &cost,
+						CreatedAt: toldAt.Add(-time.Hour), ClosedAt: toldAt.Add(time.Hour),
+					}}
+					data := tell(t, store, Event{Type: event, Batch: "b1", Job: id, Attempt: 1}).Data
+					if data["id"] != "b1-3" || data["batch_id"] != "b1" || data["url"] != "https://example.com/" || data["metadata"] == nil || data["created_at"] == nil {
+						t.Errorf("%s of a job that is %s: what it is about is missing: %v", event, now, data)
+					}
+					whole := now == state && attempt == 1
+					want := state
+					if event == EventJobLate {
+						if whole = late; late {
+							want = now
+						}
+					}
+					if data["state"] != string(want) {
+						t.Errorf("%s of a job that is %s in attempt %d: told as %v, want %s", event, now, attempt, data["state"], want)
+					}
+					if (data["screenshot_id"] != nil) != whole || (data["cost"] != nil) != whole {
+						t.Errorf("%s of a job that is %s in attempt %d, late %t: told whole: %t, want %t", event, now, attempt, late, !whole, whole)
+					}
+					if !whole && data["attempt"] != 1.0 {
+						t.Errorf("%s of a job in attempt %d is told of attempt %v, want the event's", event, attempt, data["attempt"])
+					}
+					if closed, has := data["closed_at"].(string); !whole && has != !want.Open() || !whole && has && closed != toldAt.Format(time.RFC3339) {
+						t.Errorf("%s of a job that is %s: closed at %v", event, now, data["closed_at"])
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestABatchIsToldAsItsEventSays(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		state    BatchState
+		revision int
+		whole    bool
+	}{
+		"as it was":  {BatchFinished, 2, true},
+		"opened":     {BatchOpen, 2, false},
+		"revised":    {BatchFinished, 3, false},
+		"not so far": {BatchFinished, 1, false},
+	} {
+		for _, event := range []EventType{EventBatchFinished, EventBatchRevised} {
+			store := told{batch: Batch{BatchSpec: BatchSpec{ID: "b1"}, State: tt.state, Revision: tt.revision, Counts: Counts{Rows: 7}}}
+			data := tell(t, store, Event{Type: event, Batch: "b1", Revision: 2}).Data
+			if data["batch_id"] != "b1" || data["state"] != "finished" || data["revision"] != 2.0 {
+				t.Errorf("%s, %s: told %v", name, event, data)
+			}
+			if (data["rows"] == 7.0) != tt.whole {
+				t.Errorf("%s, %s: told whole: %t, want %t", name, event, !tt.whole, tt.whole)
+			}
+		}
+	}
+}
+
+func TestAForeignScreenshotIsToldWithItsPayload(t *testing.T) {
+	t.Parallel()
+	foreign := func(body string) told {
+		return told{delivery: KeptDelivery{Delivery: Delivery{
+			Seq: 9, ReceivedAt: toldAt, Event: "screenshot.completed", ScreenshotID: "77", Outcome: OutcomeDone, ImageURL: "https://vendor.example/77.png",
+			Body: []byte(body),
+		}}}
+	}
+	event := Event{Type: EventForeign, Delivery: 9}
+	data := tell(t, foreign(`{"event":"x","n":1}`), event).Data
+	payload, _ := data["payload"].(map[string]any)
+	if data["screenshot_id"] != "77" || data["event"] != "screenshot.completed" || data["outcome"] != "done" || payload["n"] != 1.0 ||
+		data["received_at"] != "2031-05-06T12:08:09Z" {
+		t.Errorf("told %v", data)
+	}
+	if data := tell(t, foreign("no JSON"), event).Data; data["payload"] != nil || data["screenshot_id"] != "77" {
+		t.Errorf("a payload that is no JSON: told %v", data)
+	}
+	if data := tell(t, told{err: ErrNotFound}, event).Data; len(data) != 0 {
+		t.Errorf("a delivery that is not kept any more: told %v", data)
+	}
+}
+
+func TestWhatCannotBeReadIsNotTold(t *testing.T) {
+	t.Parallel()
+	for _, e := range []Event{
+		{Seq: 41, Type: EventForeign, Delivery: 9}, {Seq: 41, Type: EventJobDone, Batch: "b1", Job: ID{Batch: "b1", Row: 1}},
+		{Seq: 41, Type: EventBatchFinished, Batch: "b1"},
+	} {
+		_, err := Tell(t.Context(), told{err: ErrUnavailable}, e)
+		if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "event 41") {
+			t.Errorf("%s: error %v, want the store's with the event's place", e.Type, err)
+		}
+	}
+}
+
+func TestAnEventHasOneNameForEver(t *testing.T) {
+	t.Parallel()
+	e := Event{Seq: 12, At: time.UnixMilli(1_700_000_000_123)}
+	if got := e.ID(); got != "evt_1700000000123_12" {
+		t.Errorf("event is called %s", got)
+	}
+}
