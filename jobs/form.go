@@ -84,3 +84,18 @@ func (b Batch) Form() BatchForm {
 		c.Of(Duplicate), c.Of(Rejected), by, c.Late, c.DoubleCharged, c.Cost, c.APICalls, b.Revision, b.CreatedAt, b.FinishedAt,
 	}
 }
+
+// AcceptedForm is what became of the rows of an input, as `submit --json` and the
+// HTTP interface write it.
+type AcceptedForm struct {
+	BatchID    string `json:"batch_id" example:"b7k2m9q4x1"`
+	Rows       int64  `json:"rows"`
+	Accepted   int64  `json:"accepted" doc:"Rows that became jobs"`
+	Duplicates int64  `json:"duplicates" doc:"Rows equal to an earlier one, which show its outcome"`
+	Rejected   int64  `json:"rejected" doc:"Rows that cannot become jobs"`
+}
+
+// AcceptedForm tells what became of the batch's rows when they came in.
+func (b Batch) AcceptedForm() AcceptedForm {
+	return AcceptedForm{b.ID, b.Counts.Rows, b.Counts.Accepted(), b.Counts.Of(Duplicate), b.Counts.Of(Rejected)}
+}
