@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"shotline/jobs"
+	"shotline/jobs/summary"
 )
 
 // contract is the beginning of the OpenAPI document; registering an operation
@@ -85,8 +86,11 @@ func content(status int, description string, types ...string) map[string]*huma.R
 
 // The types of answers that are described by hand.
 var (
-	jobFormType = reflect.TypeFor[jobs.JobForm]()
-	reportType  = reflect.TypeFor[Report]()
+	jobFormType      = reflect.TypeFor[jobs.JobForm]()
+	reportType       = reflect.TypeFor[Report]()
+	summaryType      = reflect.TypeFor[summary.Summary]()
+	acceptedFormType = reflect.TypeFor[jobs.AcceptedForm]()
+	batchRequestType = reflect.TypeFor[BatchRequest]()
 )
 
 // alsoAnswers describes a second good answer of an operation.

@@ -69,22 +69,3 @@ func (s steady) Write(p []byte) (int, error) {
 	_ = s.control.SetWriteDeadline(time.Now().Add(stepTime))
 	return s.Writer.Write(p)
 }
-
-// patient gives each read of a long body its own time.
-type patient struct {
-	io.Reader
-	control *http.ResponseController
-}
-
-func newPatient(ctx context.Context, r io.Reader) io.Reader {
-	control, ok := ctx.Value(exchangeKey{}).(*http.ResponseController)
-	if !ok {
-		return r
-	}
-	return patient{r, control}
-}
-
-func (p patient) Read(b []byte) (int, error) {
-	_ = p.control.SetReadDeadline(time.Now().Add(stepTime))
-	return p.Reader.Read(b)
-}

@@ -64,6 +64,37 @@ func (idle) EnqueueSummary(context.Context, string, int, int64) error      { ret
 // Sleep makes the clock of these tests one for the orchestrator.
 func (c *clock) Sleep(ctx context.Context, _ time.Duration) error { return ctx.Err() }
 
+// fakeOutputs is the vendor's side of pictures: kinds to bodies, by screenshot.
+type fakeOutputs struct {
+	asked atomic.Int64
+	have  map[string]client.Download // by KIND SCREENSHOT; Body is nil
+	body  string
+	err   error
+}
+
+func (f *fakeOutputs) get(kind, id string) (*client.Download, error) {
+	f.asked.Add(1)
+	if f.err != nil {
+		return nil, f.err
+	}
+	d, ok := f.have[kind+" "+id]
+	if !ok {
+		return nil, &client.APIError{Op: "get " + kind, Status: http.StatusNotFound}
+	}
+	d.Body = io.NopCloser(strings.NewReader(f.body))
+	return &d, nil
+}
+
+func (f *fakeOutputs) Thumbnail(_ context.Context, id string, _ client.ThumbnailOptions) (*client.Download, error) {
+	return f.get("image", id)
+}
+func (f *fakeOutputs) HTML(_ context.Context, id string) (*client.Download, error) {
+	return f.get("html", id)
+}
+func (f *fakeOutputs) PDF(_ context.Context, id string) (*client.Download, error) {
+	return f.get("pdf", id)
+}
+
 // newRig serves until the test ends; change, when not nil, sees the
 // configuration before.
 func newRig(t *testing.T, change func(*Config)) *rig {
@@ -83,11 +114,12 @@ func newRig(t *testing.T, change func(*Config)) *rig {
 	r.config = Config{
 		Readiness: readiness,
 		Metrics:   NewMetrics("v1", []string{"accepted", "not_kept"}, Sources{store, func() Storage { return Storage{} }, readiness}),
-		Store:     store, Work: work, Now: r.clock.Now, Version: "v1",
+		Store:     store, Work: work, Outputs: &fakeOutputs{}, Now: r.clock.Now, Version: "v1",
 		NewID:    func() string { return fmt.Sprintf("b%d", made.Add(1)) },
 		CheckURL: outward.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}).CheckURL,
 		Access:   Access{Loopback: true},
 	}
+	r.config.SpoolDir = t.TempDir()
 	if change != nil {
 		change(&r.config)
 	}

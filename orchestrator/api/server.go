@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -41,11 +42,15 @@ type Config struct {
 	Metrics   *Metrics
 	Store     Store
 	Work      Work
+	Outputs   Outputs
 	Now       func() time.Time
 	NewID     func() string // of batches
 	// CheckURL says what is wrong with a URL that is to be called back, nil when
 	// nothing is. Its errors do not repeat the URL.
 	CheckURL func(url string) error
+	ImageDir string       // where pictures are kept once they were fetched; empty: nowhere
+	SpoolDir string       // where bodies of batches lie on their way, beside the database say
+	MaxBatch int64        // bytes of such a body; 0: DefaultMaxBatch
 	Access   Access       // the zero value: anybody on this machine may do anything
 	Version  string       // of the program, for the contract
 	Logger   *slog.Logger // nil means none
@@ -54,27 +59,39 @@ type Config struct {
 // server is the API with all it needs.
 type server struct {
 	Config
-	mux *http.ServeMux
-	api huma.API
+	mux     *http.ServeMux
+	api     huma.API
+	images  *images
+	uploads chan struct{} // one for each body that is on its way
 }
+
+// DefaultMaxBatch is the size of the largest body of a batch, in bytes.
+const DefaultMaxBatch = 256 << 20
 
 // New returns the handler of all routes.
 func New(cfg Config) (http.Handler, error) {
 	switch {
 	case cfg.Readiness == nil || cfg.Metrics == nil:
 		return nil, errors.New("new API: readiness or metrics are missing")
-	case cfg.Store == nil || cfg.Work == nil:
-		return nil, errors.New("new API: store or work are missing")
+	case cfg.Store == nil || cfg.Work == nil || cfg.Outputs == nil:
+		return nil, errors.New("new API: store, work or outputs are missing")
 	case cfg.Now == nil || cfg.NewID == nil || cfg.CheckURL == nil:
 		return nil, errors.New("new API: a function is missing")
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &server{Config: cfg, mux: http.NewServeMux()}
+	if cfg.MaxBatch <= 0 {
+		cfg.MaxBatch = DefaultMaxBatch
+	}
+	s := &server{Config: cfg, mux: http.NewServeMux(), uploads: make(chan struct{}, uploads)}
+	var err error
+	if s.images, err = openImages(cfg.ImageDir, cfg.Logger); err != nil {
+		return nil, fmt.Errorf("new API: folder of images: %w", err)
+	}
 	s.api = humago.New(s.mux, contract(cfg.Version))
 	for _, register := range []func(){
-		s.probeRoutes, s.jobRoutes,
+		s.jobRoutes, s.outputRoutes, s.batchRoutes, s.reportRoutes, s.callbackRoutes, s.probeRoutes, s.docsRoutes,
 	} {
 		register()
 	}
