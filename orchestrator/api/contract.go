@@ -98,7 +98,7 @@ func (s *server) alsoAnswers(op *huma.Operation, status int, description string,
 	if op.Responses == nil {
 		op.Responses = map[string]*huma.Response{}
 	}
-	schema := huma.SchemaFromType(s.api.OpenAPI().Components.Schemas, body)
+	schema := s.api.OpenAPI().Components.Schemas.Schema(body, true, "")
 	op.Responses[strconv.Itoa(status)] = &huma.Response{
 		Description: description,
 		Content:     map[string]*huma.MediaType{"application/json": {Schema: schema}},

@@ -62,12 +62,16 @@ func (s *server) failed(ctx context.Context, what string, err error) error {
 }
 
 // discreet is for huma.Config.Transformers: it keeps the values at fault, which
-// may be secrets, out of problems.
+// may be secrets, out of problems, and says at once what is wrong.
 func discreet(_ huma.Context, _ string, v any) (any, error) {
 	told, is := v.(*huma.ErrorModel)
 	if !is {
 		return v, nil
 	}
+	if len(told.Errors) > 0 && told.Detail == "validation failed" {
+		told.Detail = told.Errors[0].Location + ": " + told.Errors[0].Message
+	}
+	told.Detail = shortened(told.Detail)
 	for _, detail := range told.Errors {
 		detail.Value = nil
 		detail.Message = shortened(detail.Message)

@@ -41,7 +41,7 @@ func (s *server) reportRoutes() {
 	sum := operation(http.MethodGet, "/v1/batches/{id}/summary", "getSummary", "batches", "What became of a batch", http.StatusNotFound, http.StatusConflict)
 	sum.Description = "Of a batch that has not finished: how it stands now. The HTML is the contact sheet."
 	sum.Responses = content(http.StatusOK, "The summary", "text/csv", "text/html")
-	sum.Responses["200"].Content["application/json"] = &huma.MediaType{Schema: huma.SchemaFromType(s.api.OpenAPI().Components.Schemas, summaryType)}
+	sum.Responses["200"].Content["application/json"] = &huma.MediaType{Schema: s.api.OpenAPI().Components.Schemas.Schema(summaryType, true, "")}
 	huma.Register(s.api, sum, s.getSummary)
 
 	results := operation(http.MethodGet, "/v1/batches/{id}/results", "getResults", "batches", "Every row with what became of it, in the input's order", http.StatusNotFound, http.StatusConflict)

@@ -33,7 +33,8 @@ type rig struct {
 	url    string
 	token  string // sent with each request unless empty
 	host   string // asked for, unless empty
-	log    *strings.Builder
+	mux    *http.ServeMux
+	book   *book
 }
 
 // absent is a vendor that cannot be asked.
@@ -123,10 +124,12 @@ func newRig(t *testing.T, change func(*Config)) *rig {
 	if change != nil {
 		change(&r.config)
 	}
-	handler, err := New(r.config)
+	api, err := newServer(r.config)
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.mux, r.book = api.mux, &book{api.api.OpenAPI(), map[string]bool{}}
+	handler := api.handler()
 	server := httptest.NewServer(handler)
 	r.url = server.URL
 	t.Cleanup(func() {
@@ -136,6 +139,94 @@ func newRig(t *testing.T, change func(*Config)) *rig {
 		}
 	})
 	return r
+}
+
+// open has the job's create under way.
+func (r *rig) open(id string) jobs.Lease {
+	r.t.Helper()
+	job := r.job(id)
+	now := r.clock.Now()
+	leases, err := r.store.Lease(r.t.Context(), job.ID.Batch, "worker", 1, now, now.Add(time.Minute))
+	if err != nil || len(leases) != 1 {
+		r.t.Fatalf("%d leases, %v", len(leases), err)
+	}
+	lease, err := r.store.OpenIntent(r.t.Context(), leases[0], now, now.Add(time.Minute))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return lease
+}
+
+// close brings a queued job to its end.
+func (r *rig) close(id string, state jobs.State, screenshot string) {
+	r.t.Helper()
+	lease, now := r.open(id), r.clock.Now()
+	seen := jobs.Observation{Job: lease.Job.ID, Attempt: lease.Attempt, ScreenshotID: screenshot, Outcome: jobs.OutcomeDone}
+	if state != jobs.Done {
+		seen.Outcome, seen.Error = jobs.OutcomeFailed, "no such page"
+	}
+	if screenshot == "" {
+		seen.ScreenshotID = "s0"
+	}
+	_, err := r.store.Observe(r.t.Context(), []jobs.Observation{seen}, jobs.ByCreate, now, now.Add(time.Minute))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if got := r.job(id); got.State != state {
+		r.t.Fatalf("job %s is %s", id, got.State)
+	}
+}
+
+// dead adds a callback about a job and gives it up, and returns its place.
+func (r *rig) dead(id, sink string) int64 {
+	r.t.Helper()
+	ctx, job, now := r.t.Context(), r.job(id), r.clock.Now()
+	target := jobs.Target{Sink: sink}
+	if sink == "" {
+		target.URL = "https://user.test/hook?token=s3cret"
+	}
+	place, err := r.store.OpenCursor(ctx, "test", now)
+	if err == nil {
+		_, err = r.store.Owe(ctx, "test", place, place, []jobs.Callback{{
+			EventID: "evt_1_1", Type: jobs.EventJobDone, Event: 1, Batch: job.ID.Batch, Job: job.ID, Target: target, Lane: "lane", Body: []byte("{}"),
+		}}, now)
+	}
+	var claimed []jobs.Callback
+	if err == nil {
+		claimed, err = r.store.ClaimCallbacks(ctx, now, now.Add(time.Minute), 1, 1)
+	}
+	if err != nil || len(claimed) != 1 {
+		r.t.Fatalf("%d callbacks, %v", len(claimed), err)
+	}
+	begun, err := r.store.BeginCallback(ctx, claimed[0].Seq, claimed[0].Generation, now, now.Add(time.Minute))
+	if err == nil {
+		err = r.store.SettleCallback(ctx, begun, jobs.CallbackEnd{State: jobs.CallbackDead, Status: 500, Error: "HTTP 500"}, now, now)
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return begun.Seq
+}
+
+func (r *rig) job(id string) jobs.Job {
+	r.t.Helper()
+	parsed, err := jobs.ParseID(id)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	job, err := r.store.Job(r.t.Context(), parsed)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return job
+}
+
+// kinds are those of outputs.
+func (f *fakeOutputs) kinds() (names []string) {
+	for _, kind := range outputs {
+		names = append(names, kind.name)
+	}
+	return names
 }
 
 // reply is an answer that was read to its end.
@@ -188,7 +279,9 @@ func (r *rig) ask(method, path string, body any, header ...string) reply {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return reply{r.t, response.StatusCode, response.Header, data}
+	a := reply{r.t, response.StatusCode, response.Header, data}
+	r.book.check(r.t, r.mux, request, a)
+	return a
 }
 
 // want checks the status and returns the body's fields.

@@ -70,13 +70,21 @@ const DefaultMaxBatch = 256 << 20
 
 // New returns the handler of all routes.
 func New(cfg Config) (http.Handler, error) {
+	s, err := newServer(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("new API: %w", err)
+	}
+	return s.handler(), nil
+}
+
+func newServer(cfg Config) (*server, error) {
 	switch {
 	case cfg.Readiness == nil || cfg.Metrics == nil:
-		return nil, errors.New("new API: readiness or metrics are missing")
+		return nil, errors.New("readiness or metrics are missing")
 	case cfg.Store == nil || cfg.Work == nil || cfg.Outputs == nil:
-		return nil, errors.New("new API: store, work or outputs are missing")
+		return nil, errors.New("store, work or outputs are missing")
 	case cfg.Now == nil || cfg.NewID == nil || cfg.CheckURL == nil:
-		return nil, errors.New("new API: a function is missing")
+		return nil, errors.New("a function is missing")
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -87,7 +95,7 @@ func New(cfg Config) (http.Handler, error) {
 	s := &server{Config: cfg, mux: http.NewServeMux(), uploads: make(chan struct{}, uploads)}
 	var err error
 	if s.images, err = openImages(cfg.ImageDir, cfg.Logger); err != nil {
-		return nil, fmt.Errorf("new API: folder of images: %w", err)
+		return nil, fmt.Errorf("folder of images: %w", err)
 	}
 	s.api = humago.New(s.mux, contract(cfg.Version))
 	for _, register := range []func(){
@@ -95,8 +103,10 @@ func New(cfg Config) (http.Handler, error) {
 	} {
 		register()
 	}
-	return s.recovered(s.paced(s.named(s.admitted(s.routed())))), nil
+	return s, nil
 }
+
+func (s *server) handler() http.Handler { return s.recovered(s.paced(s.named(s.admitted(s.routed())))) }
 
 // routed answers what no route takes with a problem, as everything else is.
 func (s *server) routed() http.Handler {
