@@ -93,7 +93,7 @@ func (s *server) receive(ctx context.Context, in *createBatch, up *upload) error
 		kind = ""
 	}
 	up.note("batch " + kind)
-	body := bodyOf(ctx, in.request)
+	body := newPatient(ctx, in.request.Body)
 	switch {
 	case kind == "text/csv":
 		return s.receiveCSV(ctx, in.RowOptions, body, up)

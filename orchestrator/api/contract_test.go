@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -20,6 +21,7 @@ import (
 // book is the contract as it is given out, with what was asked of it.
 type book struct {
 	doc   *huma.OpenAPI
+	mu    sync.Mutex
 	asked map[string]bool // METHOD PATH STATUS
 }
 
@@ -44,7 +46,9 @@ func (b *book) check(t *testing.T, mux *http.ServeMux, request *http.Request, a 
 	if response == nil {
 		t.Fatalf("%s %s: the contract has no answer %d: %s", method, path, a.status, a.body)
 	}
+	b.mu.Lock()
 	b.asked[method+" "+path+" "+strconv.Itoa(a.status)] = true
+	b.mu.Unlock()
 	if len(response.Content) == 0 {
 		if len(a.body) > 0 {
 			t.Errorf("%s %d: a body where there is none: %s", pattern, a.status, a.body)

@@ -36,6 +36,7 @@ func (s *server) jobRoutes() {
 	create := operation(http.MethodPost, "/v1/jobs", "createJob", "jobs", "Ask for a picture",
 		http.StatusBadRequest, http.StatusRequestTimeout, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	create.DefaultStatus = http.StatusAccepted
+	create.BodyReadTimeout = s.step
 	create.Description = "A job by itself is a batch of one row. With an Idempotency-Key, a repeated request gets the same job, with 200; another request with the key is refused with 409."
 	s.alsoAnswers(&create, http.StatusOK, "The same request made this job before", jobFormType)
 	huma.Register(s.api, create, s.createJob)

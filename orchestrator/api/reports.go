@@ -61,7 +61,12 @@ func (s *server) getSummary(ctx context.Context, in *batchSummary) (*report, err
 	case "csv":
 		return s.report(ctx, "text/csv; charset=utf-8", "", func(w io.Writer) error { return summary.WriteCSV(w, told) }), nil
 	case "html":
-		picture := func(j jobs.Job) (string, error) { return imageURL(j), nil }
+		picture := func(j jobs.Job) (string, error) {
+			if j.ImageURL == "" {
+				return "../../jobs/" + j.ID.String() + "/image", nil // relative to this route
+			}
+			return j.ImageURL, nil
+		}
 		sheet := summary.Sheet{Next: summary.Cards(ctx, s.Store, in.ID, picture)}
 		answer := s.report(ctx, "text/html; charset=utf-8", "", func(w io.Writer) error { return summary.WriteHTML(w, told, sheet) })
 		answer.Policy = sheetPolicy

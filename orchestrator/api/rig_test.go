@@ -35,6 +35,7 @@ type rig struct {
 	host   string // asked for, unless empty
 	mux    *http.ServeMux
 	book   *book
+	events int64 // that callbacks were made from
 }
 
 // absent is a vendor that cannot be asked.
@@ -67,10 +68,11 @@ func (c *clock) Sleep(ctx context.Context, _ time.Duration) error { return ctx.E
 
 // fakeOutputs is the vendor's side of pictures: kinds to bodies, by screenshot.
 type fakeOutputs struct {
-	asked atomic.Int64
-	have  map[string]client.Download // by KIND SCREENSHOT; Body is nil
-	body  string
-	err   error
+	asked  atomic.Int64
+	have   map[string]client.Download // by KIND SCREENSHOT; Body is nil
+	body   string
+	broken bool // the body breaks off
+	err    error
 }
 
 func (f *fakeOutputs) get(kind, id string) (*client.Download, error) {
@@ -83,6 +85,9 @@ func (f *fakeOutputs) get(kind, id string) (*client.Download, error) {
 		return nil, &client.APIError{Op: "get " + kind, Status: http.StatusNotFound}
 	}
 	d.Body = io.NopCloser(strings.NewReader(f.body))
+	if f.broken {
+		d.Body = io.NopCloser(io.MultiReader(strings.NewReader(f.body[:1]), failing{}))
+	}
 	return &d, nil
 }
 
@@ -128,7 +133,7 @@ func newRig(t *testing.T, change func(*Config)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.mux, r.book = api.mux, &book{api.api.OpenAPI(), map[string]bool{}}
+	r.mux, r.book = api.mux, &book{doc: api.api.OpenAPI(), asked: map[string]bool{}}
 	handler := api.handler()
 	server := httptest.NewServer(handler)
 	r.url = server.URL
@@ -185,10 +190,11 @@ func (r *rig) dead(id, sink string) int64 {
 	if sink == "" {
 		target.URL = "https://user.test/hook?token=s3cret"
 	}
+	r.events++
 	place, err := r.store.OpenCursor(ctx, "test", now)
 	if err == nil {
 		_, err = r.store.Owe(ctx, "test", place, place, []jobs.Callback{{
-			EventID: "evt_1_1", Type: jobs.EventJobDone, Event: 1, Batch: job.ID.Batch, Job: job.ID, Target: target, Lane: "lane", Body: []byte("{}"),
+			EventID: fmt.Sprintf("evt_%d", r.events), Type: jobs.EventJobDone, Event: r.events, Batch: job.ID.Batch, Job: job.ID, Target: target, Lane: "lane", Body: []byte("{}"),
 		}}, now)
 	}
 	var claimed []jobs.Callback

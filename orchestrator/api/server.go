@@ -54,6 +54,8 @@ type Config struct {
 	Access   Access       // the zero value: anybody on this machine may do anything
 	Version  string       // of the program, for the contract
 	Logger   *slog.Logger // nil means none
+
+	step time.Duration // 0: stepTime
 }
 
 // server is the API with all it needs.
@@ -88,6 +90,9 @@ func newServer(cfg Config) (*server, error) {
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.step == 0 {
+		cfg.step = stepTime
 	}
 	if cfg.MaxBatch <= 0 {
 		cfg.MaxBatch = DefaultMaxBatch

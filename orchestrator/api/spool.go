@@ -10,14 +10,10 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"time"
 )
 
 // A body of any size must be known to its end before a batch is made of it, and
 // never lie in memory: it is spooled to a file that nobody else can open.
-
-// spoolTime bounds the whole of a body's way to us.
-const spoolTime = 15 * time.Minute
 
 // errTooLarge is why a body was not read to its end.
 var errTooLarge = errors.New("body is too large")
@@ -75,31 +71,6 @@ func (s *spool) hash() (sum [sha256.Size]byte) {
 func (s *spool) reader() io.Reader { return io.NewSectionReader(s.file, 0, 1<<62) }
 
 func (s *spool) close() error { return s.file.Close() }
-
-// bodyOf is a long body with time for each step and for the whole.
-func bodyOf(ctx context.Context, r *http.Request) io.Reader {
-	control, ok := ctx.Value(exchangeKey{}).(*http.ResponseController)
-	if !ok {
-		return r.Body
-	}
-	return patient{r.Body, control, time.Now().Add(spoolTime)}
-}
-
-// patient gives each read of a long body its own time.
-type patient struct {
-	io.Reader
-	control *http.ResponseController
-	end     time.Time
-}
-
-func (p patient) Read(b []byte) (int, error) {
-	next := time.Now().Add(stepTime)
-	if next.After(p.end) {
-		next = p.end
-	}
-	_ = p.control.SetReadDeadline(next)
-	return p.Reader.Read(b)
-}
 
 // unread is the answer to a body that could not be read to its end.
 func (s *server) unread(ctx context.Context, err error) error {
