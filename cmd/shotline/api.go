@@ -56,7 +56,7 @@ func newAPIServer(w work, r *running) (*apiServer, error) {
 func (a *apiServer) open(w work, o *orchestrator.Orchestrator) error {
 	handler, err := api.New(api.Config{
 		Readiness: a.readiness, Metrics: a.metrics, Store: w.store, Work: o, Outputs: w.outputs, Now: clock.Now, NewID: newID,
-		CheckURL: w.callbacks.Guard.CheckURL, ImageDir: w.api.imageDir, SpoolDir: filepath.Dir(w.db), MaxBatch: w.api.maxBatch,
+		CheckURL: w.callbacks.CheckURL, ImageDir: w.api.imageDir, SpoolDir: filepath.Dir(w.db), MaxBatch: w.api.maxBatch,
 		Access: w.api.access, Version: version, Logger: w.log,
 	})
 	if err != nil {

@@ -244,3 +244,23 @@ func TestTroubleOfOursIsToldWithoutDetails(t *testing.T) {
 		})
 	}
 }
+
+func TestAnswersAreCountedByRoute(t *testing.T) {
+	r := newRig(t, nil)
+	r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)
+	r.ask("GET", "/v1/jobs/b1-1", nil).want(200)
+	r.ask("GET", "/v1/jobs/b1-2", nil).want(404)
+	r.ask("GET", "/v1/s3cret", nil).want(404)
+	body := string(r.ask("GET", "/metrics", nil).body)
+	for _, line := range []string{
+		`shotline_api_requests_total{code="202",route="/v1/jobs"} 1`, `shotline_api_requests_total{code="200",route="/v1/jobs/{id}"} 1`,
+		`shotline_api_requests_total{code="404",route="/v1/jobs/{id}"} 1`, `shotline_api_requests_total{code="404",route="none"} 1`,
+	} {
+		if !strings.Contains(body, "\n"+line+"\n") {
+			t.Errorf("missing: %s", line)
+		}
+	}
+	if strings.Contains(body, "s3cret") {
+		t.Error("a path became a label")
+	}
+}

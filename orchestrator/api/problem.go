@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -96,6 +97,7 @@ func shortened(text string) string {
 func (s *server) recovered(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		told := &watched{ResponseWriter: w}
+		defer func() { s.count(r, told) }()
 		defer func() {
 			cause := recover()
 			if cause == nil {
@@ -105,7 +107,7 @@ func (s *server) recovered(next http.Handler) http.Handler {
 				panic(cause)
 			}
 			s.Logger.Error("a handler of the API panicked", "method", r.Method, "path", r.URL.Path, "panic", cause, "stack", string(debug.Stack()))
-			if told.begun {
+			if told.status != 0 {
 				panic(http.ErrAbortHandler) // half an answer must not look like a whole one
 			}
 			writeProblem(told, http.StatusInternalServerError, "something is wrong here, and was logged")
@@ -114,19 +116,32 @@ func (s *server) recovered(next http.Handler) http.Handler {
 	})
 }
 
-// watched knows whether an answer has begun.
+// count counts an answer by its route: paths of jobs would be without number.
+func (s *server) count(r *http.Request, told *watched) {
+	route := "none"
+	if _, pattern := s.mux.Handler(r); pattern != "" {
+		_, route, _ = strings.Cut(pattern, " ")
+	}
+	s.Metrics.answers.WithLabelValues(route, strconv.Itoa(max(told.status, http.StatusOK))).Inc()
+}
+
+// watched knows the status of an answer, 0 before it has begun.
 type watched struct {
 	http.ResponseWriter
-	begun bool
+	status int
 }
 
 func (w *watched) WriteHeader(status int) {
-	w.begun = w.begun || status >= 200
+	if w.status == 0 && status >= 200 {
+		w.status = status
+	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
 func (w *watched) Write(p []byte) (int, error) {
-	w.begun = true
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
 	return w.ResponseWriter.Write(p)
 }
 

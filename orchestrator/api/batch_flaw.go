@@ -1,0 +1,74 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// problem tells what is wrong and where: the field, and the line in again, which
+// is the same body anew.
+func (r *rowReader) problem(err error, again io.Reader) error {
+	status, offset := http.StatusUnprocessableEntity, r.tokens.InputOffset()
+	if r.place > 0 {
+		offset = r.place
+	}
+	var wrong *json.UnmarshalTypeError
+	var syntax *json.SyntaxError
+	location, text := r.field, err.Error()
+	switch {
+	case errors.As(err, &wrong):
+		if wrong.Field != "" && r.place == 0 {
+			location += "." + wrong.Field
+		}
+		text = fmt.Sprintf("want %s, not %s", plainType(wrong), wrong.Value)
+	case errors.As(err, &syntax):
+		status, offset = http.StatusBadRequest, syntax.Offset
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		status, text = http.StatusBadRequest, "the JSON ends too early"
+	}
+	line := 1
+	if counted, countErr := countLines(again, offset); countErr == nil {
+		line = counted
+	}
+	message := fmt.Sprintf("line %d: %s: %s", line, location, text)
+	return problem(status, message, &huma.ErrorDetail{Location: location, Message: message})
+}
+
+// plainType names a type as JSON does.
+func plainType(wrong *json.UnmarshalTypeError) string {
+	switch kind := wrong.Type.Kind().String(); kind {
+	case "string":
+		return "a string"
+	case "map", "struct":
+		return "an object"
+	case "slice":
+		return "an array"
+	case "int", "int64", "float64":
+		return "a number"
+	default:
+		return kind
+	}
+}
+
+// countLines returns the line of an offset, from 1.
+func countLines(r io.Reader, offset int64) (int, error) {
+	line := 1
+	buffer := make([]byte, 64<<10)
+	limited := io.LimitReader(r, offset)
+	for {
+		n, err := limited.Read(buffer)
+		line += bytes.Count(buffer[:n], []byte{'\n'})
+		if errors.Is(err, io.EOF) {
+			return line, nil
+		}
+		if err != nil {
+			return line, err
+		}
+	}
+}
