@@ -93,6 +93,7 @@ func TestBatchesThatAreRefusedLeaveNothing(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.MaxBatch = 1 << 20 })
 	noFile, noFileKind := form(t, "tag", "x")
 	twoFiles, twoFilesKind := form(t, "file@", "a.test\n", "file@", "b.test\n")
+	badOption, badOptionKind := form(t, "file@", "a.test\n", "param", "width=wide")
 	foreign, foreignKind := form(t, "file@", "a.test\n", "s3cret", "x")
 	for name, test := range map[string]struct {
 		path, body, kind string
@@ -130,6 +131,7 @@ func TestBatchesThatAreRefusedLeaveNothing(t *testing.T) {
 		"other type":          {"", "a.test\n", "text/plain", 415, "", "want application/json"},
 		"form without a file": {"", noFile, noFileKind, 422, "body.file", "there is none"},
 		"two files":           {"", twoFiles, twoFilesKind, 422, "body.file", "one at a time"},
+		"form's option":       {"", badOption, badOptionKind, 422, "body.params.width", "not a number"},
 		"unknown form field":  {"", foreign, foreignKind, 422, "body.s3cret", "unexpected field"},
 		"no boundary":         {"", noFile, "multipart/form-data", 400, "", "boundary"},
 		"cut form":            {"", noFile[:len(noFile)-20], noFileKind, 400, "", "to its end"},
@@ -137,6 +139,8 @@ func TestBatchesThatAreRefusedLeaveNothing(t *testing.T) {
 		t.Log(name)
 		r.ask("POST", "/v1/batches"+test.path, test.body, "Content-Type", test.kind).problem(test.status, test.location, test.tells)
 	}
+	unannounced := io.MultiReader(strings.NewReader(strings.Repeat("https://a.test/\n", 1<<17))) // of a length that no header tells
+	r.ask("POST", "/v1/batches", unannounced, "Content-Type", "text/csv").problem(413, "", "larger than 1 MiB")
 	r.ask("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv", "Content-Encoding", "gzip").problem(415, "", "compressed")
 	if found, err := r.store.Batches(t.Context(), "", 10); err != nil || len(found) > 0 {
 		t.Errorf("%d batches were made, %v", len(found), err)

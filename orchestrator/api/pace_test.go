@@ -1,0 +1,86 @@
+package api
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"shotline/jobs"
+)
+
+// deadlines hears which are set.
+type deadlines struct {
+	*httptest.ResponseRecorder
+	read, write []time.Time
+}
+
+func (d *deadlines) SetReadDeadline(t time.Time) error {
+	d.read = append(d.read, t)
+	return nil
+}
+
+func (d *deadlines) SetWriteDeadline(t time.Time) error {
+	d.write = append(d.write, t)
+	return nil
+}
+
+// TestNoDeadlineOutlastsItsStep: one that passes while the work goes on would
+// end the request's context, or the answer.
+func TestNoDeadlineOutlastsItsStep(t *testing.T) {
+	r := newRig(t, nil)
+	handler, err := New(r.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.ask("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv").want(202)
+	for name, test := range map[string]struct {
+		method, path, kind, body string
+		write                    int // deadlines at least
+	}{
+		"batch":   {"POST", "/v1/batches", "text/csv", "a.test\n", 1},
+		"job":     {"POST", "/v1/jobs", "application/json", `{"url":"a.test"}`, 0},
+		"retry":   {"POST", "/v1/batches/b1/retry", "", "", 1},
+		"results": {"GET", "/v1/batches/b1/results", "", "", 2},
+	} {
+		w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+		var body io.Reader = http.NoBody
+		if test.body != "" {
+			body = struct{ io.Reader }{strings.NewReader(test.body)} // of an unknown length
+		}
+		request := httptest.NewRequestWithContext(t.Context(), test.method, test.path, body)
+		request.Host = "localhost"
+		request.Header.Set("Content-Type", test.kind)
+		handler.ServeHTTP(w, request)
+		if w.Code >= 300 {
+			t.Fatalf("%s: %d %s", name, w.Code, w.Body)
+		}
+		if n := len(w.read); n == 0 || !w.read[n-1].IsZero() || test.body != "" && (n < 2 || w.read[0].IsZero()) {
+			t.Errorf("%s: deadlines of reading %v", name, w.read)
+		}
+		if len(w.write) < test.write || len(w.write) > 0 && !w.write[0].IsZero() || len(w.write) > 1 && w.write[1].IsZero() {
+			t.Errorf("%s: deadlines of writing %v", name, w.write)
+		}
+	}
+}
+
+// stumbling is a store that panics in the middle of a report.
+type stumbling struct{ Store }
+
+func (stumbling) Rows(context.Context, string, int64, int) ([]jobs.Row, error) { panic("s3cret") }
+
+func TestHalfAReportDoesNotLookWhole(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.Store = stumbling{c.Store} })
+	r.ask("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv").want(202)
+	response, err := http.Get(r.url + "/v1/batches/b1/results")
+	if err != nil {
+		return // cut before anything was sent
+	}
+	defer response.Body.Close()
+	if data, err := io.ReadAll(response.Body); err == nil {
+		t.Errorf("%q ended as if it were whole", data)
+	}
+}
