@@ -15,6 +15,9 @@
 //     batches follow in the same transaction.
 //   - Deliveries are appended to the inbox (inbox.go) and applied a moment later
 //     under a cursor that moves in the same transaction.
+//   - Who wants to be called is told from the log of events: readers (readers.go)
+//     turn them into callbacks (callbacks.go), each behind a cursor of its own, so
+//     that closing a job writes nothing but its event.
 //   - Before each transaction the file is looked at (connection.go, files.go):
 //     after an I/O error the writer's connection is opened anew, and a file that
 //     was moved, or is known to be damaged (damage.go, inspect.go), gets no more

@@ -64,12 +64,14 @@ var groups = []struct {
 	{"foreign", foreignTests},
 	{"readers", readerTests},
 	{"callbacks", callbackTests},
+	{"replays", replayTests},
 	{"totals", totalTests},
 	{"workers", workerTests},
 	{"recount", recountTests},
 	{"retention", retentionTests},
 	{"storage", storageTests},
 	{"races", raceTests},
+	{"callback races", callbackRaceTests},
 	{"walk", walkTests},
 }
 
