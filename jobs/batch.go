@@ -93,39 +93,5 @@ func (c Counts) Flawed() int64 {
 	return c.Of(Failed) + c.Of(TimedOut) + c.Of(Canceled) + c.Of(Rejected)
 }
 
-// MarshalJSON writes the form of `status --json`.
-func (b Batch) MarshalJSON() ([]byte, error) {
-	by := make(map[Provenance]int64, len(Provenances))
-	for _, p := range Provenances {
-		by[p] = b.Counts.ByProvenance[p]
-	}
-	c := b.Counts
-	return json.Marshal(struct {
-		BatchID       string               `json:"batch_id"`
-		State         BatchState           `json:"state"`
-		PauseReason   string               `json:"pause_reason,omitempty"`
-		Source        string               `json:"source,omitempty"`
-		Rows          int64                `json:"rows"`
-		Queued        int64                `json:"queued"`
-		Submitting    int64                `json:"submitting"`
-		Pending       int64                `json:"pending"`
-		Done          int64                `json:"done"`
-		Failed        int64                `json:"failed"`
-		TimedOut      int64                `json:"timed_out"`
-		Canceled      int64                `json:"canceled"`
-		Duplicate     int64                `json:"duplicate"`
-		Rejected      int64                `json:"rejected"`
-		ClosedBy      map[Provenance]int64 `json:"closed_by"`
-		Late          int64                `json:"late"`
-		DoubleCharged int64                `json:"double_charged"`
-		Cost          *float64             `json:"cost,omitempty"`
-		APICalls      int64                `json:"api_calls"`
-		Revision      int                  `json:"revision"`
-		CreatedAt     time.Time            `json:"created_at,omitzero"`
-		FinishedAt    time.Time            `json:"finished_at,omitzero"`
-	}{
-		b.ID, b.State, b.PauseReason, b.Source, c.Rows,
-		c.Of(Queued), c.Of(Submitting), c.Of(Pending), c.Of(Done), c.Of(Failed), c.Of(TimedOut), c.Of(Canceled),
-		c.Of(Duplicate), c.Of(Rejected), by, c.Late, c.DoubleCharged, c.Cost, c.APICalls, b.Revision, b.CreatedAt, b.FinishedAt,
-	})
-}
+// MarshalJSON writes the batch's Form.
+func (b Batch) MarshalJSON() ([]byte, error) { return json.Marshal(b.Form()) }

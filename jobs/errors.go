@@ -27,6 +27,10 @@ var (
 	ErrCorrupt = errors.New("damaged or not a shotline database")
 )
 
+// ErrUnasked: the vendor gave no answer about timed-out jobs, which were
+// therefore not retried.
+var ErrUnasked = errors.New("the vendor could not be asked")
+
 // KeyTakenError says that the batch's Key has made a batch before.
 type KeyTakenError struct {
 	Batch string

@@ -48,43 +48,8 @@ type Job struct {
 	CancelAskedAt time.Time // when somebody asked to cancel while a create was under way
 }
 
-// MarshalJSON writes the job in the form of the HTTP interface and of
-// `list --json`: RFC 3339 times, what is not known is absent.
-func (j Job) MarshalJSON() ([]byte, error) {
-	wire := struct {
-		ID           ID                `json:"id"`
-		BatchID      string            `json:"batch_id"`
-		URL          string            `json:"url"`
-		State        State             `json:"state"`
-		Attempt      int               `json:"attempt"`
-		Line         int               `json:"line,omitempty"`
-		ScreenshotID string            `json:"screenshot_id,omitempty"`
-		ImageURL     string            `json:"image_url,omitempty"`
-		Error        string            `json:"error,omitempty"`
-		ClosedBy     Provenance        `json:"closed_by,omitempty"`
-		Cost         *float64          `json:"cost,omitempty"`
-		Late         bool              `json:"late"`
-		DoubleCharge int               `json:"double_charged,omitempty"`
-		Conflicts    int               `json:"conflicts,omitempty"`
-		VendorSays   Outcome           `json:"vendor_says,omitempty"`
-		DuplicateOf  *ID               `json:"duplicate_of,omitempty"`
-		Params       Params            `json:"params,omitempty"`
-		Tags         []string          `json:"tags,omitempty"`
-		Metadata     map[string]string `json:"metadata,omitempty"`
-		CreatedAt    time.Time         `json:"created_at,omitzero"`
-		SubmittedAt  time.Time         `json:"submitted_at,omitzero"`
-		ClosedAt     time.Time         `json:"closed_at,omitzero"`
-		CancelAsked  time.Time         `json:"cancel_asked_at,omitzero"`
-	}{
-		j.ID, j.ID.Batch, j.URL, j.State, j.Attempt, j.Line, j.ScreenshotID, j.ImageURL, j.Error, j.ClosedBy,
-		j.Cost, j.Late, j.DoubleCharged, j.Conflicts, j.VendorSays, nil,
-		j.Params, j.Tags, j.Metadata, j.CreatedAt, j.SubmittedAt, j.ClosedAt, j.CancelAskedAt,
-	}
-	if j.DuplicateOf > 0 {
-		wire.DuplicateOf = &ID{Batch: j.ID.Batch, Row: j.DuplicateOf}
-	}
-	return json.Marshal(wire)
-}
+// MarshalJSON writes the job's Form.
+func (j Job) MarshalJSON() ([]byte, error) { return json.Marshal(j.Form()) }
 
 // JobFilter selects jobs for a page. The zero filter selects all.
 type JobFilter struct {

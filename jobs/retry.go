@@ -12,3 +12,18 @@ type Retry struct {
 	Attempt int
 	From    []State
 }
+
+// RetryCounts says what became of the jobs that were to be retried.
+type RetryCounts struct {
+	Queued  int // again, as their next attempt
+	Done    int // after all: their picture was found, or came meanwhile
+	Left    int // alone: by now in no state that is retried
+	Unasked int // timed out, and the vendor gave no answer
+}
+
+// CancelCounts says what became of the jobs that were to be canceled.
+type CancelCounts struct {
+	Canceled  int // at once
+	Canceling int // as soon as their create is settled
+	Ended     int // otherwise, before
+}

@@ -18,21 +18,14 @@ type Cancels interface {
 	Cancel(ctx context.Context, ids []jobs.ID, at time.Time) (jobs.Effects, error)
 }
 
-// Canceled counts what became of the jobs that were to be canceled.
-type Canceled struct {
-	Canceled  int // at once
-	Canceling int // as soon as their create is settled
-	Ended     int // otherwise, before
-}
-
 // Cancel cancels the named jobs. It needs no vendor and no orchestrator: any
 // process may cancel. jobs.ErrState while their batch is importing.
-func Cancel(ctx context.Context, store Cancels, ids []jobs.ID, clock Clock) (Canceled, error) {
+func Cancel(ctx context.Context, store Cancels, ids []jobs.ID, clock Clock) (jobs.CancelCounts, error) {
 	effects, err := store.Cancel(ctx, ids, clock.Now())
 	if err != nil {
-		return Canceled{}, err
+		return jobs.CancelCounts{}, err
 	}
-	c := Canceled{Canceling: effects.Canceling}
+	c := jobs.CancelCounts{Canceling: effects.Canceling}
 	for _, closed := range effects.Closed {
 		if closed.By == jobs.ByCancel {
 			c.Canceled++
@@ -45,8 +38,8 @@ func Cancel(ctx context.Context, store Cancels, ids []jobs.ID, clock Clock) (Can
 // CancelBatch cancels all open jobs of a batch, in several short transactions:
 // a batch that was opened gets no new rows, so one pass meets them all. Called
 // again after an interruption it goes on.
-func CancelBatch(ctx context.Context, store Cancels, batch string, clock Clock) (Canceled, error) {
-	var total Canceled
+func CancelBatch(ctx context.Context, store Cancels, batch string, clock Clock) (jobs.CancelCounts, error) {
+	var total jobs.CancelCounts
 	b, err := store.Batch(ctx, batch)
 	if err == nil && b.State == jobs.BatchImporting {
 		err = fmt.Errorf("%w: it is importing", jobs.ErrState)

@@ -9,7 +9,7 @@ import (
 	"shotline/jobs"
 )
 
-func (r *rig) cancel(want Canceled) {
+func (r *rig) cancel(want jobs.CancelCounts) {
 	r.t.Helper()
 	got, err := CancelBatch(r.ctx(), r.store, rigBatch, r.clock)
 	if err != nil || got != want {
@@ -22,8 +22,8 @@ func TestCancelBatch(t *testing.T) {
 	const n = 2*cancelPage + 7
 	r := newRig(t)
 	r.load(n)
-	r.cancel(Canceled{Canceled: n})
-	r.cancel(Canceled{})
+	r.cancel(jobs.CancelCounts{Canceled: n})
+	r.cancel(jobs.CancelCounts{})
 	r.expect(map[jobs.State]int64{jobs.Canceled: n})
 	r.submitAll()
 	if r.vendor.sent() != 0 {
@@ -61,7 +61,7 @@ func TestCancelWhileSubmitting(t *testing.T) {
 			r.vendor.status = test.status
 			r.vendor.onCreate = func(client.Screenshot) {
 				r.vendor.onCreate = nil
-				r.cancel(Canceled{Canceled: 2, Canceling: 1})
+				r.cancel(jobs.CancelCounts{Canceled: 2, Canceling: 1})
 			}
 			r.submitAll()
 			for range 3 { // a doubt settles
@@ -106,6 +106,6 @@ func TestCancelAfterAWebhookThatIsKept(t *testing.T) {
 	r.load(2)
 	r.submitAll()
 	r.must(r.Keep(r.ctx(), jobs.Delivery{ReceivedAt: r.clock.Now(), ScreenshotID: r.vendor.shots[0].ID, Outcome: jobs.OutcomeDone, Body: []byte("{}")}))
-	r.cancel(Canceled{Canceled: 1, Ended: 1})
+	r.cancel(jobs.CancelCounts{Canceled: 1, Ended: 1})
 	r.expect(map[jobs.State]int64{jobs.Done: 1, jobs.Canceled: 1})
 }

@@ -2,7 +2,6 @@ package orchestrator
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -17,10 +16,6 @@ const (
 	// retryPage is how many jobs one short transaction queues again.
 	retryPage = 500
 )
-
-// ErrUnasked: the vendor gave no answer about timed-out jobs, which were
-// therefore not retried.
-var ErrUnasked = errors.New("the vendor could not be asked")
 
 // Retries is what retrying needs of the store.
 type Retries interface {
@@ -38,14 +33,6 @@ type Asker interface {
 
 var _ Asker = (*Orchestrator)(nil)
 
-// Retried counts what became of the jobs that were to be retried.
-type Retried struct {
-	Queued  int // again, as their next attempt
-	Done    int // after all: their picture was found, or came meanwhile
-	Left    int // alone: by now in no state that is retried
-	Unasked int // timed out, and the vendor gave no answer
-}
-
 // retrier is one call's work.
 type retrier struct {
 	store   Retries
@@ -53,42 +40,42 @@ type retrier struct {
 	clock   Clock
 	batch   jobs.Batch
 	failure error // of the vendor; it is not asked any more then
-	Retried
+	jobs.RetryCounts
 }
 
 // RetryBatch queues the jobs of a batch that have ended in one of the states
 // again. About those that timed out the vendor is asked before: a picture that
 // turns out done closes its job, as late; what failed, is still processing or
-// unknown is sent again. An ErrUnasked comes with what was done all the same.
+// unknown is sent again. A jobs.ErrUnasked comes with what was done all the same.
 // The asker may be nil when there is no access to the vendor; only jobs that
 // timed out need one.
-func RetryBatch(ctx context.Context, store Retries, asker Asker, batch string, states []jobs.State, clock Clock) (Retried, error) {
+func RetryBatch(ctx context.Context, store Retries, asker Asker, batch string, states []jobs.State, clock Clock) (jobs.RetryCounts, error) {
 	r := retrier{store: store, asker: asker, clock: clock}
 	var err error
 	if r.batch, err = store.Batch(ctx, batch); err == nil && r.batch.State == jobs.BatchImporting {
 		err = fmt.Errorf("%w: it is importing", jobs.ErrState)
 	}
 	if err != nil {
-		return r.Retried, fmt.Errorf("retry batch %s: %w", batch, err)
+		return r.RetryCounts, fmt.Errorf("retry batch %s: %w", batch, err)
 	}
 	filter := jobs.JobFilter{Batch: batch, States: states, Limit: retryPage}
 	var chunk []jobs.Job
 	for {
 		page, err := store.Jobs(ctx, filter)
 		if err != nil {
-			return r.Retried, err
+			return r.RetryCounts, err
 		}
 		for _, j := range page {
 			chunk = append(chunk, jobs.Job{ID: j.ID, State: j.State, Attempt: j.Attempt, ScreenshotID: j.ScreenshotID})
 		}
 		if len(page) < retryPage || len(chunk) >= retryChunk {
 			if err := r.retry(ctx, chunk); err != nil {
-				return r.Retried, err
+				return r.RetryCounts, err
 			}
 			chunk = chunk[:0]
 		}
 		if len(page) < retryPage {
-			return r.Retried, r.unasked()
+			return r.RetryCounts, r.unasked()
 		}
 		filter.After = page[len(page)-1].ID
 	}
@@ -96,23 +83,23 @@ func RetryBatch(ctx context.Context, store Retries, asker Asker, batch string, s
 
 // RetryJob does for one job what RetryBatch does for many. A job in none of the
 // states is left alone.
-func RetryJob(ctx context.Context, store Retries, asker Asker, id jobs.ID, states []jobs.State, clock Clock) (Retried, error) {
+func RetryJob(ctx context.Context, store Retries, asker Asker, id jobs.ID, states []jobs.State, clock Clock) (jobs.RetryCounts, error) {
 	r := retrier{store: store, asker: asker, clock: clock}
 	j, err := store.Job(ctx, id)
 	if err == nil {
 		r.batch, err = store.Batch(ctx, id.Batch)
 	}
 	if err != nil {
-		return r.Retried, fmt.Errorf("retry job %s: %w", id, err)
+		return r.RetryCounts, fmt.Errorf("retry job %s: %w", id, err)
 	}
 	if !slices.Contains(states, j.State) {
 		r.Left++
-		return r.Retried, nil
+		return r.RetryCounts, nil
 	}
 	if err := r.retry(ctx, []jobs.Job{j}); err != nil {
-		return r.Retried, err
+		return r.RetryCounts, err
 	}
-	return r.Retried, r.unasked()
+	return r.RetryCounts, r.unasked()
 }
 
 func (r *retrier) unasked() error {
@@ -120,9 +107,9 @@ func (r *retrier) unasked() error {
 	case r.Unasked == 0:
 		return nil
 	case r.failure == nil:
-		return fmt.Errorf("%w about %d jobs that timed out; they were not retried", ErrUnasked, r.Unasked)
+		return fmt.Errorf("%w about %d jobs that timed out; they were not retried", jobs.ErrUnasked, r.Unasked)
 	default:
-		return fmt.Errorf("%w about %d jobs that timed out; they were not retried: %w", ErrUnasked, r.Unasked, r.failure)
+		return fmt.Errorf("%w about %d jobs that timed out; they were not retried: %w", jobs.ErrUnasked, r.Unasked, r.failure)
 	}
 }
 

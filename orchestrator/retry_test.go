@@ -23,7 +23,7 @@ func timedOut(t *testing.T, n int) *rig {
 
 var byDefault = []jobs.State{jobs.Failed, jobs.TimedOut}
 
-func (r *rig) retry(asker Asker, want Retried, wantErr error) {
+func (r *rig) retry(asker Asker, want jobs.RetryCounts, wantErr error) {
 	r.t.Helper()
 	got, err := RetryBatch(r.ctx(), r.store, asker, rigBatch, byDefault, r.clock)
 	if got != want || !errors.Is(err, wantErr) {
@@ -48,30 +48,30 @@ func TestTheVendorIsAskedBeforeARetry(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		vendor func(*fakeVendor)
-		want   Retried
+		want   jobs.RetryCounts
 		err    error
 		states map[jobs.State]int64
 	}{
 		"done after all": {
 			func(v *fakeVendor) { v.end(client.StatusFinished, "1001", "1003") },
-			Retried{Queued: 1, Done: 2}, nil,
+			jobs.RetryCounts{Queued: 1, Done: 2}, nil,
 			map[jobs.State]int64{jobs.Done: 2, jobs.Queued: 1},
 		},
 		"done, and no listing shows it": {
 			func(v *fakeVendor) { v.unlisted = true; v.end(client.StatusFinished, "1002") },
-			Retried{Queued: 2, Done: 1}, nil,
+			jobs.RetryCounts{Queued: 2, Done: 1}, nil,
 			map[jobs.State]int64{jobs.Done: 1, jobs.Queued: 2},
 		},
 		"failed": {
 			func(v *fakeVendor) { v.end(client.StatusError) },
-			Retried{Queued: 3}, nil,
+			jobs.RetryCounts{Queued: 3}, nil,
 			map[jobs.State]int64{jobs.Queued: 3},
 		},
-		"still processing": {func(*fakeVendor) {}, Retried{Queued: 3}, nil, map[jobs.State]int64{jobs.Queued: 3}},
-		"unknown":          {func(v *fakeVendor) { v.shots = nil }, Retried{Queued: 3}, nil, map[jobs.State]int64{jobs.Queued: 3}},
+		"still processing": {func(*fakeVendor) {}, jobs.RetryCounts{Queued: 3}, nil, map[jobs.State]int64{jobs.Queued: 3}},
+		"unknown":          {func(v *fakeVendor) { v.shots = nil }, jobs.RetryCounts{Queued: 3}, nil, map[jobs.State]int64{jobs.Queued: 3}},
 		"not to be asked": {
 			func(v *fakeVendor) { v.down = &client.CallError{Op: "away"} },
-			Retried{Unasked: 3}, ErrUnasked,
+			jobs.RetryCounts{Unasked: 3}, jobs.ErrUnasked,
 			map[jobs.State]int64{jobs.TimedOut: 3},
 		},
 		"stumbling over one": {
@@ -84,7 +84,7 @@ func TestTheVendorIsAskedBeforeARetry(t *testing.T) {
 					return nil
 				}
 			},
-			Retried{Queued: 2, Unasked: 1}, ErrUnasked,
+			jobs.RetryCounts{Queued: 2, Unasked: 1}, jobs.ErrUnasked,
 			map[jobs.State]int64{jobs.Queued: 2, jobs.TimedOut: 1},
 		},
 	} {
@@ -110,8 +110,8 @@ func TestRetryIsOnePaidCreate(t *testing.T) {
 	r := timedOut(t, 2)
 	r.vendor.end(client.StatusError)
 	r.queue.take()
-	r.retry(r, Retried{Queued: 2}, nil)
-	r.retry(r, Retried{}, nil)
+	r.retry(r, jobs.RetryCounts{Queued: 2}, nil)
+	r.retry(r, jobs.RetryCounts{}, nil)
 	r.sweep()
 	if owed := r.queue.take(); len(owed) != 1 {
 		t.Errorf("enqueued %q, want the submission", owed)
@@ -147,7 +147,7 @@ func TestFailedJobsAreRetriedWithoutAVendor(t *testing.T) {
 	r.clock.advance(3 * time.Minute)
 	r.must(r.CheckDeadlines(r.ctx()))
 	calls := r.vendor.calls
-	r.retry(nil, Retried{Queued: 1, Unasked: 1}, ErrUnasked)
+	r.retry(nil, jobs.RetryCounts{Queued: 1, Unasked: 1}, jobs.ErrUnasked)
 	r.expect(map[jobs.State]int64{jobs.Queued: 1, jobs.Done: 1, jobs.TimedOut: 1})
 	if r.vendor.calls != calls {
 		t.Error("the vendor was asked")
@@ -158,7 +158,7 @@ func TestManyTimedOutJobsAreAskedAboutInBulk(t *testing.T) {
 	t.Parallel()
 	r := timedOut(t, 150)
 	before := r.vendor.calls
-	r.retry(r, Retried{Queued: 150}, nil)
+	r.retry(r, jobs.RetryCounts{Queued: 150}, nil)
 	if n := r.vendor.calls - before; n > 3 {
 		t.Errorf("%d calls for 150 jobs", n)
 	}
@@ -169,7 +169,7 @@ func TestAListingThatLagsHidesNoPicture(t *testing.T) {
 	r := timedOut(t, 20)
 	r.vendor.end(client.StatusFinished, "1007")
 	r.vendor.lagging = "1007"
-	r.retry(r, Retried{Queued: 19, Done: 1}, nil)
+	r.retry(r, jobs.RetryCounts{Queued: 19, Done: 1}, nil)
 }
 
 func TestRetryOfOneJob(t *testing.T) {
@@ -180,12 +180,12 @@ func TestRetryOfOneJob(t *testing.T) {
 	for _, step := range []struct {
 		id     jobs.ID
 		states []jobs.State
-		want   Retried
+		want   jobs.RetryCounts
 	}{
-		{one, []jobs.State{jobs.Failed}, Retried{Left: 1}},
-		{one, byDefault, Retried{Done: 1}},
-		{one, byDefault, Retried{Left: 1}},
-		{two, byDefault, Retried{Queued: 1}},
+		{one, []jobs.State{jobs.Failed}, jobs.RetryCounts{Left: 1}},
+		{one, byDefault, jobs.RetryCounts{Done: 1}},
+		{one, byDefault, jobs.RetryCounts{Left: 1}},
+		{two, byDefault, jobs.RetryCounts{Queued: 1}},
 	} {
 		if got, err := RetryJob(r.ctx(), r.store, r, step.id, step.states, r.clock); err != nil || got != step.want {
 			t.Errorf("retried %s: %+v, %v; want %+v", step.id, got, err, step.want)
@@ -206,7 +206,7 @@ func TestAWebhookBetweenAskingAndRetrying(t *testing.T) {
 		return err
 	}
 	r.vendor.unlisted = true
-	r.retry(r, Retried{Done: 1}, nil)
+	r.retry(r, jobs.RetryCounts{Done: 1}, nil)
 	if j := r.job(1); j.State != jobs.Done || !j.Late || j.ClosedBy != jobs.ByWebhook {
 		t.Errorf("the job is %s, late %v, by %s", j.State, j.Late, j.ClosedBy)
 	}

@@ -23,21 +23,22 @@ const leastFree = 64 << 20
 
 // apiServer is what listens at --api-listen.
 type apiServer struct {
-	listener net.Listener
-	server   *http.Server
-	metrics  *api.Metrics
+	listener  net.Listener
+	server    *http.Server // nil until opened
+	readiness *api.Readiness
+	metrics   *api.Metrics
 }
 
-// newAPIServer takes the address. It must not serve before r is complete: what
-// it asks is r.
+// newAPIServer takes the address. What it checks is r, which need not be complete
+// yet.
 func newAPIServer(w work, r *running) (*apiServer, error) {
-	listener, err := listen(apiListenFlag.Name, w.apiListen)
+	listener, err := listen(apiListenFlag.Name, w.api.listen)
 	if err != nil {
 		return nil, err
 	}
 	readiness := api.NewReadiness(clock.Now,
 		api.Check{Name: "store", Do: func(ctx context.Context) error { return r.orchestrator.Announce(ctx) }},
-		api.Check{Name: "queue", Do: r.queue.Ping},
+		api.Check{Name: "queue", Do: func(ctx context.Context) error { return r.queue.Ping(ctx) }},
 		api.Check{Name: "disk", Do: func(context.Context) error { return enoughFree(w.db) }},
 	)
 	results := make([]string, len(receiver.Results))
@@ -47,11 +48,20 @@ func newAPIServer(w work, r *running) (*apiServer, error) {
 	metrics := api.NewMetrics(version, results, api.Sources{
 		Store: w.store, Readiness: readiness, Storage: func() api.Storage { return storage(w.store, w.db) },
 	})
-	handler, err := api.New(api.Config{Readiness: readiness, Metrics: metrics, Logger: w.log})
+	return &apiServer{listener: listener, readiness: readiness, metrics: metrics}, nil
+}
+
+// open makes the server that asks the orchestrator.
+func (a *apiServer) open(w work, o *orchestrator.Orchestrator) error {
+	handler, err := api.New(api.Config{
+		Readiness: a.readiness, Metrics: a.metrics, Store: w.store, Work: o, Now: clock.Now, NewID: newID,
+		CheckURL: w.callbacks.Guard.CheckURL, Access: w.api.access, Version: version, Logger: w.log,
+	})
 	if err != nil {
-		return nil, errors.Join(err, listener.Close())
+		return err
 	}
-	return &apiServer{listener, newServer(handler, w.log), metrics}, nil
+	a.server = newServer(handler, w.log)
+	return nil
 }
 
 // close gives the address back without having served; nil is fine.

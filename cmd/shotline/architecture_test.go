@@ -31,7 +31,7 @@ var mayImport = map[string][]string{
 	"client/sandbox/egress": {"client/outward"},
 	"client/sandbox/chrome": {"client/sandbox", "client/sandbox/egress", "client/sandbox/raster"},
 	"orchestrator":          {"jobs", "jobs/summary", "client"},
-	"orchestrator/api":      {"jobs"},
+	"orchestrator/api":      {"jobs", "jobs/csvfile", "jobs/summary", "client"},
 	"orchestrator/callback": {"jobs", "client/outward"},
 	"testdata":              {},
 	// It plays everything but the command line.

@@ -28,7 +28,7 @@ func cancelCommand() *cli.Command {
 }
 
 func cancel(c *cli.Context, store jobs.Store, arg string) error {
-	var done orchestrator.Canceled
+	var done jobs.CancelCounts
 	id, err := jobs.ParseID(arg)
 	isJob := err == nil
 	if isJob {
@@ -75,7 +75,7 @@ func cancel(c *cli.Context, store jobs.Store, arg string) error {
 }
 
 // cancelJob refuses what cannot be canceled any more; canceling twice is fine.
-func cancelJob(c *cli.Context, store jobs.Store, id jobs.ID) (done orchestrator.Canceled, err error) {
+func cancelJob(c *cli.Context, store jobs.Store, id jobs.ID) (done jobs.CancelCounts, err error) {
 	j, err := store.Job(c.Context, id)
 	if err != nil {
 		return done, err

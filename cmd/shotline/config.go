@@ -29,7 +29,10 @@ var (
 	headerFlag    = &cli.StringSliceFlag{Name: "signature-header", Usage: "`HEADER` that may carry the signature, besides the documented ones (repeatable)" + inEnvironment("signature-header")}
 	insecureFlag  = &cli.BoolFlag{Name: "insecure-no-secret", Usage: "take webhooks without checking any signature; anybody can then close jobs"}
 	listenFlag    = &cli.StringFlag{Name: "listen", EnvVars: []string{"SHOTLINE_LISTEN"}, Value: "127.0.0.1:8080", Usage: "`ADDRESS` for webhooks and /healthz (with PORT set and no flag: all interfaces, that port)"}
-	apiListenFlag = &cli.StringFlag{Name: "api-listen", EnvVars: []string{"SHOTLINE_API_LISTEN"}, Value: "127.0.0.1:8081", Usage: "loopback `ADDRESS` for /healthz, /readyz and /metrics; empty: none"}
+	apiListenFlag = &cli.StringFlag{Name: "api-listen", EnvVars: []string{"SHOTLINE_API_LISTEN"}, Value: "127.0.0.1:8081", Usage: "`ADDRESS` of the HTTP API, with /readyz and /metrics; empty: none"}
+	apiTokenFlag  = &cli.StringSliceFlag{Name: "api-token", Usage: "who may use the API: `NAME:ro|rw:sha256:HEX`, from `shotline token` (repeatable; needed unless the address is a loopback one)" + inEnvironment("api-token")}
+	apiHostFlag   = &cli.StringSliceFlag{Name: "api-host", Usage: "`NAME` by which the API may be asked for, such as that of a reverse proxy (repeatable; needs tokens)" + inEnvironment("api-host")}
+	apiRateFlag   = &cli.StringFlag{Name: "api-rate", EnvVars: []string{"SHOTLINE_API_RATE"}, DefaultText: "none on loopback, else 50/s", Usage: "requests of one token: `N/s` or N/m"}
 	redisFlag     = &cli.StringFlag{Name: "redis-url", EnvVars: []string{"SHOTLINE_REDIS_URL"}, Usage: "`URL` of the Redis for tasks (redis, rediss, redis-socket, redis-sentinel); empty: an embedded queue"}
 
 	jobTimeoutFlag     = &cli.DurationFlag{Name: "job-timeout", EnvVars: []string{"SHOTLINE_JOB_TIMEOUT"}, Value: 10 * time.Minute, Usage: "how long a screenshot may take before the vendor is asked about it"}
@@ -47,6 +50,8 @@ var (
 // listVariables are the variables behind flags that may be repeated. In a
 // variable commas separate the values; in a flag a comma is a comma.
 var listVariables = map[string]string{
+	"api-host":         "SHOTLINE_API_HOST",
+	"api-token":        "SHOTLINE_API_TOKEN",
 	"app-id":           "SCREENSHOTCENTER_APP_ID",
 	"webhook-secret":   "WEBHOOK_SECRET",
 	"signature-header": "SHOTLINE_SIGNATURE_HEADER",

@@ -78,7 +78,7 @@ func newApp(std streams) *cli.App {
 			serveCommand(), runCommand(), submitCommand(),
 			statusCommand(), waitCommand(), listCommand(),
 			retryCommand(), cancelCommand(), pauseCommand(), resumeCommand(), reconcileCommand(),
-			summaryCommand(), resultsCommand(), callbacksCommand(), backupCommand(),
+			summaryCommand(), resultsCommand(), callbacksCommand(), backupCommand(), tokenCommand(),
 			sandboxCommand(), demoCommand(),
 		},
 	}

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
 	"io"
 
 	"github.com/urfave/cli/v2"
@@ -28,7 +26,7 @@ func resultsCommand() *cli.Command {
 				}
 				write := func(w io.Writer) error { return summary.WriteResults(c.Context, w, store, batch) }
 				if c.Bool(jsonFlag.Name) {
-					write = func(w io.Writer) error { return writeRows(c.Context, w, store, batch) }
+					write = func(w io.Writer) error { return summary.WriteRows(c.Context, w, store, batch) }
 				}
 				if out := c.String("out"); out != "" {
 					return writeFile(out, write)
@@ -36,23 +34,5 @@ func resultsCommand() *cli.Command {
 				return write(c.App.Writer)
 			})
 		},
-	}
-}
-
-// writeRows writes every row as it is, one JSON object a line: a duplicate
-// names the row that it repeats.
-func writeRows(ctx context.Context, w io.Writer, store jobs.Store, batch string) error {
-	out := json.NewEncoder(w)
-	for after := int64(0); ; {
-		rows, err := store.Rows(ctx, batch, after, listPage)
-		if err != nil || len(rows) == 0 {
-			return err
-		}
-		for _, row := range rows {
-			if err := out.Encode(row.Job); err != nil {
-				return err
-			}
-		}
-		after = rows[len(rows)-1].ID.Row
 	}
 }

@@ -56,7 +56,7 @@ func retry(c *cli.Context, store jobs.Store, arg string, states []jobs.State) er
 	if err != nil {
 		return err
 	}
-	var done orchestrator.Retried
+	var done jobs.RetryCounts
 	id, err := jobs.ParseID(arg)
 	isJob := err == nil
 	batch := arg
@@ -72,7 +72,7 @@ func retry(c *cli.Context, store jobs.Store, arg string, states []jobs.State) er
 	if errors.Is(err, jobs.ErrState) {
 		return badUsage("retry %s: it is importing", subjectOf(arg, isJob))
 	}
-	unasked := errors.Is(err, orchestrator.ErrUnasked)
+	unasked := errors.Is(err, jobs.ErrUnasked)
 	if err != nil && !unasked {
 		return err
 	}
@@ -87,7 +87,7 @@ func retry(c *cli.Context, store jobs.Store, arg string, states []jobs.State) er
 }
 
 // retryJob refuses a job that cannot be retried, or not by these states.
-func retryJob(c *cli.Context, store jobs.Store, asker orchestrator.Asker, id jobs.ID, states []jobs.State) (done orchestrator.Retried, err error) {
+func retryJob(c *cli.Context, store jobs.Store, asker orchestrator.Asker, id jobs.ID, states []jobs.State) (done jobs.RetryCounts, err error) {
 	j, err := store.Job(c.Context, id)
 	if err != nil {
 		return done, err
@@ -104,7 +104,7 @@ func retryJob(c *cli.Context, store jobs.Store, asker orchestrator.Asker, id job
 	return orchestrator.RetryJob(c.Context, store, asker, id, states, clock)
 }
 
-func printRetried(c *cli.Context, about subject, done orchestrator.Retried) error {
+func printRetried(c *cli.Context, about subject, done jobs.RetryCounts) error {
 	if c.Bool(jsonFlag.Name) {
 		return json.NewEncoder(c.App.Writer).Encode(struct {
 			subject

@@ -128,7 +128,7 @@ func runInput(c *cli.Context, w work, in *input) (jobs.Batch, error) {
 
 // printSummary prints the summary of a batch as text, or as JSON when asked.
 func printSummary(c *cli.Context, store jobs.Store, batch string) error {
-	s, err := loadSummary(c.Context, store, batch)
+	s, err := summary.Load(c.Context, store, batch, clock.Now())
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ func serveCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "serve",
 		Usage: "receive webhooks and do the work of all batches in the database, until stopped",
-		Flags: storeFlags(append(workFlags(), apiListenFlag, keepForeignFlag, keepDeliveriesFlag, keepEventsFlag,
+		Flags: storeFlags(append(append(workFlags(), apiFlags()...), keepForeignFlag, keepDeliveriesFlag, keepEventsFlag,
 			sinkFlag, callbackSecretFlag, callbackRetryFlag, callbackConcurrencyFlag, allowPrivateFlag)...),
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
@@ -40,9 +40,8 @@ func serve(c *cli.Context, log *slog.Logger) error {
 	if len(w.secrets) == 0 && !w.insecure {
 		return badUsage("no webhook secret: set --webhook-secret or WEBHOOK_SECRET (or --insecure-no-secret, and then anybody can close jobs)")
 	}
-	w.apiListen = c.String(apiListenFlag.Name)
-	if w.apiListen != "" && !isLoopback(w.apiListen) {
-		return badUsage("--api-listen %q: want HOST:PORT with a loopback address, such as 127.0.0.1:8081: what listens there has no access control", w.apiListen)
+	if w.api, err = apiSettingsFrom(c); err != nil {
+		return err
 	}
 	if w.callbacks, err = callbacksFrom(c); err != nil {
 		return err

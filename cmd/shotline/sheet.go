@@ -27,7 +27,7 @@ const pictureLimit = 64 << 20
 // it, NAME_pictures, fetched from the vendor. A picture that cannot be had is
 // missing on the sheet, and told on it and on warnings.
 func writeSheetFile(ctx context.Context, path string, store jobs.Store, vendor *client.Client, batch string, warnings io.Writer) error {
-	s, err := loadSummary(ctx, store, batch)
+	s, err := summary.Load(ctx, store, batch, clock.Now())
 	if err != nil {
 		return err
 	}

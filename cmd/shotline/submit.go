@@ -85,13 +85,7 @@ func tellRejected(c *cli.Context, store jobs.Store, b jobs.Batch) error {
 // printAccepted tells what became of the rows of an input.
 func printAccepted(w io.Writer, b jobs.Batch, asJSON bool) error {
 	if asJSON {
-		return json.NewEncoder(w).Encode(struct {
-			BatchID    string `json:"batch_id"`
-			Rows       int64  `json:"rows"`
-			Accepted   int64  `json:"accepted"`
-			Duplicates int64  `json:"duplicates"`
-			Rejected   int64  `json:"rejected"`
-		}{b.ID, b.Counts.Rows, b.Counts.Accepted(), b.Counts.Of(jobs.Duplicate), b.Counts.Of(jobs.Rejected)})
+		return json.NewEncoder(w).Encode(b.AcceptedForm())
 	}
 	_, err := fmt.Fprintf(w, "batch %s: %d rows, %d accepted, %d duplicates, %d rejected\n",
 		b.ID, b.Counts.Rows, b.Counts.Accepted(), b.Counts.Of(jobs.Duplicate), b.Counts.Of(jobs.Rejected))

@@ -59,7 +59,7 @@ func summarize(c *cli.Context, store jobs.Store, batch string) error {
 		}
 		return writeSheetFile(c.Context, out, store, vendor, batch, c.App.ErrWriter)
 	}
-	s, err := loadSummary(c.Context, store, batch)
+	s, err := summary.Load(c.Context, store, batch, clock.Now())
 	if err != nil {
 		return err
 	}
@@ -91,23 +91,6 @@ func writeSummaryText(w io.Writer, s summary.Summary) error {
 		return summary.WriteText(w, s, summary.Colored())
 	}
 	return summary.WriteText(w, s)
-}
-
-// loadSummary returns the stored summary of a batch's newest revision; of a
-// batch that has none yet, one of how it stands now.
-func loadSummary(ctx context.Context, store jobs.Store, batch string) (summary.Summary, error) {
-	b, err := store.Batch(ctx, batch)
-	if err != nil {
-		return summary.Summary{}, err
-	}
-	if b.State == jobs.BatchFinished && b.Summarized == b.Revision {
-		_, data, err := store.Summary(ctx, batch)
-		if err != nil {
-			return summary.Summary{}, err
-		}
-		return summary.Decode(data)
-	}
-	return summary.Compute(ctx, store, batch, clock.Now())
 }
 
 // writeFile writes a file whole or not at all: readers of path see the old

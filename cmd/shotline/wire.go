@@ -47,12 +47,11 @@ type work struct {
 	secrets []string
 	headers []string
 	// receive is set when this process listens for webhooks.
-	receive  bool
-	insecure bool
-	listen   string
-	listener net.Listener // taken instead of listening at listen; nil without one
-	// apiListen is where readiness and metrics are told; empty: nowhere.
-	apiListen string
+	receive   bool
+	insecure  bool
+	listen    string
+	listener  net.Listener // taken instead of listening at listen; nil without one
+	api       apiSettings
 	queueURL  string
 	queueID   string
 	callbacks *callback.Config // nil: this process delivers none
@@ -176,7 +175,7 @@ func (w work) start(ctx context.Context) (*running, error) {
 	w.config.Worker.Receives = w.receive
 	parts := orchestrator.Parts{Store: w.store, Vendor: w.vendor, Queue: r.queue, Clock: clock, Logger: w.log}
 	var heard func(result string) // of webhooks
-	if err == nil && w.apiListen != "" {
+	if err == nil && w.api.listen != "" {
 		if r.api, err = newAPIServer(w, r); err == nil {
 			parts.Observer, heard = r.api.metrics, r.api.metrics.Webhook
 			parts.Vendor = metered{w.vendor, r.api.metrics}
@@ -187,6 +186,9 @@ func (w work) start(ctx context.Context) (*running, error) {
 		if err != nil {
 			err = badUsage("%w", err)
 		}
+	}
+	if err == nil && r.api != nil {
+		err = r.api.open(w, r.orchestrator)
 	}
 	if err == nil && w.receive {
 		r.server, err = w.webhookServer(r.orchestrator, heard)

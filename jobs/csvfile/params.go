@@ -42,7 +42,7 @@ var documented = map[string]kind{
 	"video_format": plain, "video_quality": plain, "video_speed": number, "video_duration": number,
 }
 
-// reserved are parameters that a file must not set, and why.
+// reserved are parameters that a row must not set, and why.
 var reserved = map[string]string{
 	"key":  "the API key does not belong in a file",
 	"apps": "the apps to notify are set for the whole batch, by --app-id",

@@ -175,8 +175,8 @@ func (r *Reader) fromTable(request *jobs.Request, cells []string) {
 		}
 	}
 	for _, tag := range request.Tags {
-		if strings.HasPrefix(tag, jobs.TagPrefix) {
-			reject(request, fmt.Errorf("tag %q: tags beginning with %s are ours", excerpt(tag), jobs.TagPrefix))
+		if err := checkTag(tag); err != nil {
+			reject(request, err)
 		}
 	}
 	setURL(request)
@@ -214,7 +214,7 @@ func badText(cells []string) (flaw string) {
 		default:
 			continue
 		}
-		cells[i] = strings.ReplaceAll(strings.ToValidUTF8(cell, "\ufffd"), "\x00", "\ufffd")
+		cells[i] = clean(cell)
 	}
 	return flaw
 }

@@ -3,6 +3,7 @@ package summary
 import (
 	"context"
 	"encoding/csv"
+	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -89,6 +90,27 @@ func (r Results) Write(ctx context.Context, w io.Writer, src RowSource, batchID 
 		return fmt.Errorf("results of %s: %w", batchID, err)
 	}
 	return nil
+}
+
+// WriteRows writes every row as it is, one JSON object a line: a duplicate names
+// the row that it repeats.
+func WriteRows(ctx context.Context, w io.Writer, src RowSource, batchID string) error {
+	out := json.NewEncoder(w)
+	for after := int64(0); ; {
+		rows, err := src.Rows(ctx, batchID, after, resultsPage)
+		if err != nil {
+			return fmt.Errorf("rows of %s after row %d: %w", batchID, after, err)
+		}
+		for _, row := range rows {
+			if err := out.Encode(row.Job); err != nil {
+				return fmt.Errorf("rows of %s: %w", batchID, err)
+			}
+		}
+		if len(rows) < resultsPage {
+			return nil
+		}
+		after = rows[len(rows)-1].ID.Row
+	}
 }
 
 // table knows the columns of one results file.

@@ -107,10 +107,14 @@ func newMetrics(t *testing.T, store Totaler, storage Storage) (*Metrics, http.Ha
 	t.Helper()
 	readiness := NewReadiness(newClock().Now, Check{"queue", func(context.Context) error { return errors.New("gone") }})
 	m := NewMetrics("v1", []string{"accepted", "not_kept"}, Sources{store, func() Storage { return storage }, readiness})
-	handler, err := New(Config{Readiness: readiness, Metrics: m})
-	if err != nil {
-		t.Fatal(err)
-	}
+	var handler http.Handler
+	newRig(t, func(c *Config) {
+		c.Readiness, c.Metrics = readiness, m
+		var err error
+		if handler, err = New(*c); err != nil {
+			t.Fatal(err)
+		}
+	})
 	return m, handler
 }
 

@@ -1,76 +1,110 @@
 package api
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
 	"log/slog"
-	"net"
 	"net/http"
-	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"shotline/jobs"
 )
 
-// Config is what the API is made of. All but the Logger are required.
+// Store is what is read of the store, and the small steps that are written to
+// it; every jobs.Store is one.
+type Store interface {
+	jobs.Reader
+	AddJob(ctx context.Context, spec jobs.BatchSpec, r jobs.Request, at time.Time) (jobs.Job, error)
+	Pause(ctx context.Context, batch, reason string, at time.Time) error
+	Resume(ctx context.Context, batch string, at time.Time) error
+	Callbacks(ctx context.Context, f jobs.CallbackFilter) ([]jobs.Callback, error)
+	ReplayCallbacks(ctx context.Context, f jobs.CallbackFilter, at time.Time) (int, error)
+}
+
+// Work is what takes more than one step; an *orchestrator.Orchestrator does it.
+type Work interface {
+	// ImportBatch makes a batch of all requests until next returns io.EOF. On any
+	// error, the end of ctx included, nothing of it stays.
+	ImportBatch(ctx context.Context, spec jobs.BatchSpec, next func() (jobs.Request, error)) (jobs.Batch, error)
+	RetryJob(ctx context.Context, id jobs.ID) (jobs.RetryCounts, error)
+	RetryBatch(ctx context.Context, batch string, states []jobs.State) (jobs.RetryCounts, error)
+	CancelJob(ctx context.Context, id jobs.ID) (jobs.CancelCounts, error)
+	CancelBatch(ctx context.Context, batch string) (jobs.CancelCounts, error)
+}
+
+// Config is what the API is made of. What has no default beside it is required.
 type Config struct {
 	Readiness *Readiness
 	Metrics   *Metrics
-	Logger    *slog.Logger // nil means none
+	Store     Store
+	Work      Work
+	Now       func() time.Time
+	NewID     func() string // of batches
+	// CheckURL says what is wrong with a URL that is to be called back, nil when
+	// nothing is. Its errors do not repeat the URL.
+	CheckURL func(url string) error
+	Access   Access       // the zero value: anybody on this machine may do anything
+	Version  string       // of the program, for the contract
+	Logger   *slog.Logger // nil means none
 }
 
-// scrapeTime bounds one scrape. Prometheus gives up after ten seconds.
-const scrapeTime = 8 * time.Second
+// server is the API with all it needs.
+type server struct {
+	Config
+	mux *http.ServeMux
+	api huma.API
+}
 
 // New returns the handler of all routes.
 func New(cfg Config) (http.Handler, error) {
-	if cfg.Readiness == nil || cfg.Metrics == nil {
+	switch {
+	case cfg.Readiness == nil || cfg.Metrics == nil:
 		return nil, errors.New("new API: readiness or metrics are missing")
+	case cfg.Store == nil || cfg.Work == nil:
+		return nil, errors.New("new API: store or work are missing")
+	case cfg.Now == nil || cfg.NewID == nil || cfg.CheckURL == nil:
+		return nil, errors.New("new API: a function is missing")
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, http.StatusOK, map[string]string{"status": "ok"})
-	})
-	mux.Handle("GET /readyz", cfg.Readiness)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(cfg.Metrics.registry, promhttp.HandlerOpts{
-		ErrorLog:            slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelWarn),
-		ErrorHandling:       promhttp.ContinueOnError,
-		MaxRequestsInFlight: 4,
-		Timeout:             scrapeTime + time.Second,
-	}))
-	return localOnly(mux), nil
+	s := &server{Config: cfg, mux: http.NewServeMux()}
+	s.api = humago.New(s.mux, contract(cfg.Version))
+	for _, register := range []func(){
+		s.probeRoutes, s.jobRoutes,
+	} {
+		register()
+	}
+	return s.recovered(s.paced(s.named(s.admitted(s.routed())))), nil
 }
 
-// localOnly answers who asks this machine by a name of its own. A web page whose
-// host name was made to point here asks by that name; what listens on loopback
-// without access control must not answer it.
-func localOnly(next http.Handler) http.Handler {
+// routed answers what no route takes with a problem, as everything else is.
+func (s *server) routed() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !isLocal(r.Host) {
-			answer(w, http.StatusMisdirectedRequest, map[string]string{"error": "ask for localhost or a loopback address"})
+		if _, pattern := s.mux.Handler(r); pattern != "" {
+			s.mux.ServeHTTP(w, r)
 			return
 		}
-		next.ServeHTTP(w, r)
+		asked := &silent{header: http.Header{}}
+		s.mux.ServeHTTP(asked, r)
+		if asked.status != http.StatusMethodNotAllowed {
+			writeProblem(w, http.StatusNotFound, "there is nothing at this path")
+			return
+		}
+		w.Header().Set("Allow", asked.header.Get("Allow"))
+		writeProblem(w, http.StatusMethodNotAllowed, "this path takes "+asked.header.Get("Allow"))
 	})
 }
 
-// isLocal takes a Host header, with or without a port. None at all comes from
-// no browser.
-func isLocal(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-	return host == "" || strings.EqualFold(host, "localhost") || net.ParseIP(host).IsLoopback()
+// silent hears what the mux would answer.
+type silent struct {
+	header http.Header
+	status int
 }
 
-// answer writes one JSON object on one line.
-func answer(w http.ResponseWriter, status int, object any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(object) // whoever left does not need it
-}
+func (s *silent) Header() http.Header         { return s.header }
+func (s *silent) WriteHeader(status int)      { s.status = status }
+func (s *silent) Write(p []byte) (int, error) { return len(p), nil }

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"net"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"shotline/orchestrator/api"
+)
+
+// defaultRate is --api-rate off loopback, in requests a second.
+const defaultRate = 50
+
+// apiFlags are those of commands that serve the API.
+func apiFlags() []cli.Flag {
+	return []cli.Flag{apiListenFlag, apiTokenFlag, apiHostFlag, apiRateFlag}
+}
+
+// apiSettings are where the API is and who may use it.
+type apiSettings struct {
+	listen string // empty: there is none
+	access api.Access
+}
+
+func apiSettingsFrom(c *cli.Context) (apiSettings, error) {
+	set := apiSettings{listen: c.String(apiListenFlag.Name)}
+	if set.listen == "" {
+		return set, nil
+	}
+	if _, _, err := net.SplitHostPort(set.listen); err != nil {
+		return set, badUsage("--%s %q: want HOST:PORT", apiListenFlag.Name, set.listen)
+	}
+	set.access.Loopback = isLoopback(set.listen)
+	names := map[string]bool{}
+	for _, given := range c.StringSlice(apiTokenFlag.Name) {
+		token, err := api.ParseToken(strings.TrimSpace(given))
+		if err != nil {
+			return set, badUsage("--%s: %w", apiTokenFlag.Name, err)
+		}
+		if names[token.Name] {
+			return set, badUsage("--%s: two tokens are named %s", apiTokenFlag.Name, token.Name)
+		}
+		names[token.Name] = true
+		set.access.Tokens = append(set.access.Tokens, token)
+	}
+	for _, given := range c.StringSlice(apiHostFlag.Name) {
+		name := strings.TrimSpace(given)
+		if name == "" || strings.ContainsAny(name, "/ ") || strings.Contains(name, ":") && net.ParseIP(name) == nil {
+			return set, badUsage("--%s %q: want a host name without scheme and port", apiHostFlag.Name, given)
+		}
+		set.access.Hosts = append(set.access.Hosts, name)
+	}
+	if len(set.access.Tokens) == 0 && (!set.access.Loopback || len(set.access.Hosts) > 0) {
+		return set, badUsage("--%s %s can be reached by others and needs a token: make one with `shotline token NAME`, or listen on 127.0.0.1 without --%s",
+			apiListenFlag.Name, set.listen, apiHostFlag.Name)
+	}
+	var err error
+	set.access.Rate, err = apiRate(c.String(apiRateFlag.Name), set.access.Loopback)
+	return set, err
+}
+
+// apiRate reads N/s or N/m.
+func apiRate(text string, loopback bool) (perSecond float64, err error) {
+	if text == "" {
+		if loopback {
+			return 0, nil
+		}
+		return defaultRate, nil
+	}
+	number, unit, _ := strings.Cut(text, "/")
+	perSecond, err = strconv.ParseFloat(number, 64)
+	if unit == "m" {
+		perSecond /= 60
+	}
+	if err != nil || unit != "s" && unit != "m" || !(perSecond > 0 && perSecond <= 1e6) {
+		return 0, badUsage("--%s %q: want a number of requests, such as 50/s or 600/m", apiRateFlag.Name, text)
+	}
+	return perSecond, nil
+}

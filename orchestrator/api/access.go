@@ -1,0 +1,153 @@
+package api
+
+import (
+	"context"
+	"math"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/time/rate"
+)
+
+// Access says who may ask for what.
+type Access struct {
+	// Tokens are those that let in. Without any, whoever reaches the address may
+	// do anything: right on loopback alone.
+	Tokens []Token
+	// Hosts are names by which the API may be asked for, besides those of this
+	// machine when it listens on loopback, and the address that was connected to
+	// otherwise.
+	Hosts    []string
+	Loopback bool    // it listens on a loopback address
+	Rate     float64 // requests a second and token; 0: no limit
+}
+
+// localCaller is who asks when no token is needed.
+const localCaller = "local"
+
+// open are the paths that tell nothing but the program's own text.
+var open = []string{"/healthz", "/docs", "/openapi.json"}
+
+type callerKey struct{}
+
+// callerOf is the name of whoever asks.
+func callerOf(ctx context.Context) string {
+	name, _ := ctx.Value(callerKey{}).(string)
+	return name
+}
+
+// named answers who asks for a name that is ours. A web page whose host name was
+// made to point here asks by that name.
+func (s *server) named(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		header := w.Header()
+		header.Set("Cache-Control", "no-store")
+		header.Set("X-Content-Type-Options", "nosniff")
+		header.Set("Referrer-Policy", "no-referrer")
+		header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox")
+		if !s.Access.answersTo(r) {
+			writeProblem(w, http.StatusMisdirectedRequest, "the API is not asked for by this name: use one that --api-host names, or on this machine localhost or a loopback address")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (a Access) answersTo(r *http.Request) bool {
+	name := hostName(r.Host)
+	if slices.ContainsFunc(a.Hosts, func(known string) bool { return strings.EqualFold(known, name) }) {
+		return true
+	}
+	if a.Loopback {
+		return isLocal(name)
+	}
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	if !ok {
+		return false
+	}
+	return local.IP.IsLoopback() && isLocal(name) || local.IP.Equal(net.ParseIP(name))
+}
+
+// hostName takes a Host header, with or without a port.
+func hostName(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"), ".")
+}
+
+// isLocal takes a name; none at all comes from no browser.
+func isLocal(name string) bool {
+	return name == "" || strings.EqualFold(name, "localhost") || net.ParseIP(name).IsLoopback()
+}
+
+// admitted lets those in who may do what they ask for.
+func (s *server) admitted(next http.Handler) http.Handler {
+	limits := s.Access.limiters()
+	crossSite := http.NewCrossOriginProtection()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if slices.Contains(open, r.URL.Path) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		caller := Token{Name: localCaller, Write: true}
+		if len(s.Access.Tokens) > 0 {
+			var detail string
+			if caller, detail = s.Access.identify(r); detail != "" {
+				w.Header().Set("WWW-Authenticate", `Bearer realm="shotline"`)
+				writeProblem(w, http.StatusUnauthorized, detail)
+				return
+			}
+		}
+		if limit := limits[caller.Name]; limit != nil && !limit.Allow() {
+			w.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(1/float64(limit.Limit()))))))
+			writeProblem(w, http.StatusTooManyRequests, "more requests than --api-rate allows")
+			return
+		}
+		safe := r.Method == http.MethodGet || r.Method == http.MethodHead
+		if !safe && !caller.Write {
+			writeProblem(w, http.StatusForbidden, "this token only reads")
+			return
+		}
+		if crossSite.Check(r) != nil {
+			writeProblem(w, http.StatusForbidden, "a web page of another site asks for this")
+			return
+		}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, caller.Name)))
+	})
+}
+
+// identify returns whose token the request bears, or what is wrong with it.
+func (a Access) identify(r *http.Request) (t Token, wrong string) {
+	given := r.Header.Values("Authorization")
+	if len(given) == 0 {
+		return Token{}, "a bearer token is needed: Authorization: Bearer …"
+	}
+	scheme, secret, _ := strings.Cut(given[0], " ")
+	if len(given) > 1 || !strings.EqualFold(scheme, "Bearer") {
+		return Token{}, "want one header Authorization: Bearer …"
+	}
+	t, ok := find(a.Tokens, strings.TrimSpace(secret))
+	if !ok {
+		return Token{}, "this token is not known"
+	}
+	return t, ""
+}
+
+// limiters are those of each token; a burst is a second's worth.
+func (a Access) limiters() map[string]*rate.Limiter {
+	if a.Rate <= 0 {
+		return nil
+	}
+	limits := map[string]*rate.Limiter{localCaller: nil}
+	for _, t := range a.Tokens {
+		limits[t.Name] = nil
+	}
+	for name := range limits {
+		limits[name] = rate.NewLimiter(rate.Limit(a.Rate), max(1, int(math.Ceil(a.Rate))))
+	}
+	return limits
+}

@@ -1,0 +1,102 @@
+package api
+
+import (
+	"net/http"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"shotline/jobs"
+)
+
+// contract is the beginning of the OpenAPI document; registering an operation
+// adds it.
+func contract(version string) huma.Config {
+	return huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info: &huma.Info{
+				Title: "Shotline", Version: version,
+				Description: "Screenshots in bulk, asynchronously: every job ends exactly once. Errors are problem documents (RFC 9457). Times are RFC 3339, durations are written as in Go: 90s, 10m.",
+			},
+			Components: &huma.Components{
+				Schemas: huma.NewMapRegistry("#/components/schemas/", schemaName),
+				SecuritySchemes: map[string]*huma.SecurityScheme{"token": {
+					Type: "http", Scheme: "bearer",
+					Description: "A token from `shotline token`. Those that only read may use GET alone. On a loopback address without tokens nobody needs one.",
+				}},
+			},
+			Tags: []*huma.Tag{
+				{Name: "jobs", Description: "One URL, one picture."},
+				{Name: "batches", Description: "Jobs that come in together and are summed up together."},
+				{Name: "callbacks", Description: "Signed POSTs of events to your own programs."},
+				{Name: "operations", Description: "How the process is."},
+			},
+		},
+		Formats:                      map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
+		DefaultFormat:                "application/json",
+		RejectUnknownQueryParameters: true,
+		Transformers:                 []huma.Transformer{discreet},
+	}
+}
+
+// schemaName names a schema as its type, without the word for what all are.
+func schemaName(t reflect.Type, hint string) string {
+	name := huma.DefaultSchemaNamer(t, hint)
+	if name == "ErrorModel" {
+		return "Problem"
+	}
+	return strings.TrimSuffix(name, "Form")
+}
+
+// everyError may come from any operation behind the token.
+var everyError = []int{http.StatusUnauthorized, http.StatusMisdirectedRequest, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable}
+
+// operation describes a route of the API proper.
+func operation(method, path, id, tag, summary string, errors ...int) huma.Operation {
+	right := "ro"
+	errors = slices.Concat(everyError, errors)
+	if method != http.MethodGet {
+		right = "rw"
+		errors = append(errors, http.StatusForbidden)
+	}
+	return huma.Operation{
+		Method: method, Path: path, OperationID: id, Summary: summary, Tags: []string{tag},
+		Security: []map[string][]string{{"token": {right}}},
+		Errors:   errors,
+	}
+}
+
+// content describes an answer that is not JSON.
+func content(status int, description string, types ...string) map[string]*huma.Response {
+	answer := &huma.Response{Description: description, Content: map[string]*huma.MediaType{}}
+	for _, name := range types {
+		schema := &huma.Schema{Type: huma.TypeString}
+		if !strings.HasPrefix(name, "text/") {
+			schema.Format = "binary"
+		}
+		answer.Content[name] = &huma.MediaType{Schema: schema}
+	}
+	return map[string]*huma.Response{strconv.Itoa(status): answer}
+}
+
+// The types of answers that are described by hand.
+var (
+	jobFormType = reflect.TypeFor[jobs.JobForm]()
+	reportType  = reflect.TypeFor[Report]()
+)
+
+// alsoAnswers describes a second good answer of an operation.
+func (s *server) alsoAnswers(op *huma.Operation, status int, description string, body reflect.Type) {
+	if op.Responses == nil {
+		op.Responses = map[string]*huma.Response{}
+	}
+	schema := huma.SchemaFromType(s.api.OpenAPI().Components.Schemas, body)
+	op.Responses[strconv.Itoa(status)] = &huma.Response{
+		Description: description,
+		Content:     map[string]*huma.MediaType{"application/json": {Schema: schema}},
+	}
+}

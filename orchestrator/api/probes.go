@@ -1,0 +1,69 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// scrapeTime bounds one scrape. Prometheus gives up after ten seconds.
+const scrapeTime = 8 * time.Second
+
+// health is what /healthz tells.
+type health struct {
+	Status string `json:"status" enum:"ok"`
+}
+
+// probeRoutes are for those who look after the process.
+func (s *server) probeRoutes() {
+	alive := operation(http.MethodGet, "/healthz", "getHealth", "operations", "Whether the process is alive")
+	alive.SkipValidateParams = true
+	alive.Security, alive.Errors = nil, []int{http.StatusMisdirectedRequest}
+	huma.Register(s.api, alive, func(context.Context, *struct{}) (*struct{ Body health }, error) {
+		return &struct{ Body health }{health{"ok"}}, nil
+	})
+
+	ready := operation(http.MethodGet, "/readyz", "getReadiness", "operations", "Whether it can take in and do work")
+	ready.Responses = map[string]*huma.Response{}
+	for status, means := range map[string]string{"200": "It can", "503": "It cannot, and why"} {
+		schema := huma.SchemaFromType(s.api.OpenAPI().Components.Schemas, reportType)
+		ready.Responses[status] = &huma.Response{Description: means, Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}}
+	}
+	ready.Errors = []int{http.StatusUnauthorized, http.StatusMisdirectedRequest, http.StatusTooManyRequests}
+	ready.SkipValidateParams = true
+	s.pass(ready, s.Readiness)
+
+	metrics := operation(http.MethodGet, "/metrics", "getMetrics", "operations", "Figures for Prometheus")
+	metrics.Responses = content(http.StatusOK, "In the text format of Prometheus", "text/plain")
+	metrics.SkipValidateParams = true
+	s.pass(metrics, promhttp.HandlerFor(s.Metrics.registry, promhttp.HandlerOpts{
+		ErrorLog:            slog.NewLogLogger(s.Logger.Handler(), slog.LevelWarn),
+		ErrorHandling:       promhttp.ContinueOnError,
+		MaxRequestsInFlight: 4,
+		Timeout:             scrapeTime + time.Second,
+	}))
+}
+
+// pass registers an operation that another handler answers.
+func (s *server) pass(op huma.Operation, to http.Handler) {
+	huma.Register(s.api, op, func(context.Context, *struct{}) (*huma.StreamResponse, error) {
+		return &huma.StreamResponse{Body: func(ctx huma.Context) {
+			r, w := humago.Unwrap(ctx)
+			to.ServeHTTP(w, r)
+		}}, nil
+	})
+}
+
+// answer writes one JSON object on one line.
+func answer(w http.ResponseWriter, status int, object any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(object) // whoever left does not need it
+}

@@ -1,0 +1,130 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"shotline/jobs"
+)
+
+// Every answer that is no success is a problem document, RFC 9457, with what is
+// wrong field by field under "errors".
+
+const problemType = "application/problem+json"
+
+// retrySoon is the Retry-After of what will mend itself, in seconds.
+const retrySoon = 5
+
+// writeProblem answers outside of any operation.
+func writeProblem(w http.ResponseWriter, status int, detail string) {
+	w.Header().Set("Content-Type", problemType)
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(huma.ErrorModel{Status: status, Title: http.StatusText(status), Detail: detail}) // whoever left does not need it
+}
+
+// problem is an answer of an operation.
+func problem(status int, detail string, fields ...error) error {
+	return huma.NewError(status, detail, fields...)
+}
+
+// invalid is the answer to a request of which one thing is wrong, at a location
+// such as body.url or query.cursor.
+func invalid(location string, err error) error {
+	return problem(http.StatusUnprocessableEntity, err.Error(), &huma.ErrorDetail{Location: location, Message: err.Error()})
+}
+
+// retryLater adds a Retry-After to a problem.
+func retryLater(err error, seconds int) error {
+	return huma.ErrorWithHeaders(err, http.Header{"Retry-After": {strconv.Itoa(seconds)}})
+}
+
+// failed is where errors of the store and of work become answers. What is wrong
+// with us is logged, and told without details.
+func (s *server) failed(ctx context.Context, what string, err error) error {
+	switch {
+	case errors.Is(err, jobs.ErrNotFound):
+		return problem(http.StatusNotFound, what+": not found")
+	case errors.Is(err, jobs.ErrUnavailable):
+		s.Logger.Warn("asked over HTTP", "for", what, "error", err)
+		return retryLater(problem(http.StatusServiceUnavailable, "nothing can be kept at the moment, try again"), retrySoon)
+	case ctx.Err() != nil:
+		return problem(http.StatusServiceUnavailable, "interrupted") // whoever asked is gone
+	}
+	s.Logger.Error("asked over HTTP", "for", what, "error", err)
+	return problem(http.StatusInternalServerError, "something is wrong here, and was logged")
+}
+
+// discreet is for huma.Config.Transformers: it keeps the values at fault, which
+// may be secrets, out of problems.
+func discreet(_ huma.Context, _ string, v any) (any, error) {
+	told, is := v.(*huma.ErrorModel)
+	if !is {
+		return v, nil
+	}
+	for _, detail := range told.Errors {
+		detail.Value = nil
+		detail.Message = shortened(detail.Message)
+		detail.Location = shortened(detail.Location)
+	}
+	return told, nil
+}
+
+func shortened(text string) string {
+	const most = 300
+	if len(text) <= most {
+		return text
+	}
+	end := most
+	for !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + "…"
+}
+
+// recovered answers for a handler that panics.
+func (s *server) recovered(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		told := &watched{ResponseWriter: w}
+		defer func() {
+			cause := recover()
+			if cause == nil {
+				return
+			}
+			if cause == http.ErrAbortHandler {
+				panic(cause)
+			}
+			s.Logger.Error("a handler of the API panicked", "method", r.Method, "path", r.URL.Path, "panic", cause, "stack", string(debug.Stack()))
+			if told.begun {
+				panic(http.ErrAbortHandler) // half an answer must not look like a whole one
+			}
+			writeProblem(told, http.StatusInternalServerError, "something is wrong here, and was logged")
+		}()
+		next.ServeHTTP(told, r)
+	})
+}
+
+// watched knows whether an answer has begun.
+type watched struct {
+	http.ResponseWriter
+	begun bool
+}
+
+func (w *watched) WriteHeader(status int) {
+	w.begun = w.begun || status >= 200
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *watched) Write(p []byte) (int, error) {
+	w.begun = true
+	return w.ResponseWriter.Write(p)
+}
+
+// Unwrap is for http.ResponseController.
+func (w *watched) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,0 +1,95 @@
+package api
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"shotline/jobs"
+	"shotline/jobs/csvfile"
+)
+
+// JobRequest asks for one picture.
+type JobRequest struct {
+	URL         string            `json:"url" example:"https://example.com/" doc:"The page; without a scheme https is meant"`
+	Params      map[string]any    `json:"params,omitempty" doc:"Create parameters of the vendor, such as size, width or delay; unknown ones are passed through"`
+	Tags        []string          `json:"tags,omitempty" maxItems:"100" doc:"The screenshot's tags"`
+	Metadata    map[string]string `json:"metadata,omitempty" maxProperties:"200" doc:"Fields of yours, given back with the job"`
+	CallbackURL string            `json:"callback_url,omitempty" doc:"Called, signed, when the job ends"`
+	Timeout     string            `json:"timeout,omitempty" example:"5m" doc:"How long the screenshot may take, as a Go duration; that of the server when absent"`
+	Priority    int               `json:"priority,omitempty" minimum:"-100" maximum:"100" doc:"Higher ones are submitted first"`
+}
+
+// order is what a request for a job and one for a batch have in common.
+type order struct {
+	CallbackURL string
+	Timeout     string
+	Priority    int
+}
+
+// spec is a batch with this order in it; at is where the fields of the order
+// stand, such as body.
+func (s *server) spec(o order, at string) (jobs.BatchSpec, error) {
+	spec := jobs.BatchSpec{ID: s.NewID(), CallbackURL: o.CallbackURL, Priority: o.Priority}
+	if o.CallbackURL != "" {
+		if err := s.CheckURL(o.CallbackURL); err != nil {
+			return spec, invalid(at+".callback_url", fmt.Errorf("callback_url: %w", err))
+		}
+	}
+	if o.Timeout != "" {
+		var err error
+		if spec.JobTimeout, err = time.ParseDuration(o.Timeout); err != nil || spec.JobTimeout < time.Millisecond {
+			return spec, invalid(at+".timeout", errors.New("timeout: want a duration above zero, such as 90s or 10m"))
+		}
+	}
+	if o.Priority < -jobs.MaxPriority || o.Priority > jobs.MaxPriority {
+		return spec, invalid(at+".priority", fmt.Errorf("priority: want %d to %d", -jobs.MaxPriority, jobs.MaxPriority))
+	}
+	return spec, nil
+}
+
+// request checks a job's own fields as a row's.
+func (r JobRequest) request() (jobs.Request, error) {
+	request, flaws := csvfile.Fields{URL: r.URL, Params: r.Params, Tags: r.Tags, Metadata: r.Metadata}.Request()
+	if len(flaws) == 0 {
+		return request, nil
+	}
+	details := make([]error, len(flaws))
+	for i, flaw := range flaws {
+		details[i] = &huma.ErrorDetail{Location: "body." + flaw.Field, Message: flaw.Error()}
+	}
+	return request, problem(http.StatusUnprocessableEntity, flaws[0].Error(), details...)
+}
+
+// hash is the same for all ways to write the same request.
+func (r JobRequest) hash() (sum [sha256.Size]byte, err error) {
+	canonical, err := json.Marshal(r)
+	if err != nil {
+		return sum, err
+	}
+	return sha256.Sum256(append([]byte("job\n"), canonical...)), nil
+}
+
+// checkKey says what is wrong with an Idempotency-Key.
+func checkKey(key string) error {
+	if len(key) > 255 {
+		return invalid("header.Idempotency-Key", errors.New("the Idempotency-Key is longer than 255 bytes"))
+	}
+	for i := range len(key) {
+		if key[i] < ' ' || key[i] > '~' {
+			return invalid("header.Idempotency-Key", errors.New("the Idempotency-Key holds more than printable ASCII"))
+		}
+	}
+	return nil
+}
+
+// errOtherRequest answers a key that was used for something else.
+func errOtherRequest() error {
+	return problem(http.StatusConflict, "another request was made with this Idempotency-Key",
+		&huma.ErrorDetail{Location: "header.Idempotency-Key", Message: "used for another request"})
+}
