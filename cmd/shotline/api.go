@@ -55,7 +55,7 @@ func newAPIServer(w work, r *running) (*apiServer, error) {
 func (a *apiServer) open(w work, o *orchestrator.Orchestrator) error {
 	handler, err := api.New(api.Config{
 		Readiness: a.readiness, Metrics: a.metrics, Store: w.store, Work: o, Now: clock.Now, NewID: newID,
-		CheckURL: w.callbacks.Guard.CheckURL, Access: w.api.access, Version: version, Logger: w.log,
+		CheckURL: w.callbacks.CheckURL, Access: w.api.access, Version: version, Logger: w.log,
 	})
 	if err != nil {
 		return err

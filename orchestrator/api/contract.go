@@ -31,11 +31,10 @@ func contract(version string) huma.Config {
 			},
 			Tags: []*huma.Tag{
 				{Name: "jobs", Description: "One URL, one picture."},
-				{Name: "batches", Description: "Jobs that come in together and are summed up together."},
-				{Name: "callbacks", Description: "Signed POSTs of events to your own programs."},
 				{Name: "operations", Description: "How the process is."},
 			},
 		},
+		OpenAPIPath:                  "/openapi",
 		Formats:                      map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
 		DefaultFormat:                "application/json",
 		RejectUnknownQueryParameters: true,

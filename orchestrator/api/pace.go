@@ -7,11 +7,8 @@ import (
 	"time"
 )
 
-// The web server bounds the time of a request as a whole. Routes that take their
-// time have that bound lifted by unhurried, and must bound each step instead.
-
-// stepTime bounds one read or write of a long exchange.
-const stepTime = 30 * time.Second
+// The web server bounds the time of a request as a whole. Routes that wait for
+// others have that bound lifted by unhurried.
 
 type exchangeKey struct{}
 
@@ -42,49 +39,9 @@ func (b *readOnce) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// unhurried lets an answer come as late as it may. What then writes much must
-// do it through a steady.
+// unhurried lets a short answer come as late as it may.
 func unhurried(ctx context.Context) {
 	if control, ok := ctx.Value(exchangeKey{}).(*http.ResponseController); ok {
 		_ = control.SetWriteDeadline(time.Time{})
 	}
-}
-
-// steady gives each write of a long answer its own time, so that whoever does
-// not read ends it, and whoever reads slowly does not.
-type steady struct {
-	io.Writer
-	control *http.ResponseController
-}
-
-func newSteady(ctx context.Context, w io.Writer) io.Writer {
-	control, ok := ctx.Value(exchangeKey{}).(*http.ResponseController)
-	if !ok {
-		return w
-	}
-	return steady{w, control}
-}
-
-func (s steady) Write(p []byte) (int, error) {
-	_ = s.control.SetWriteDeadline(time.Now().Add(stepTime))
-	return s.Writer.Write(p)
-}
-
-// patient gives each read of a long body its own time.
-type patient struct {
-	io.Reader
-	control *http.ResponseController
-}
-
-func newPatient(ctx context.Context, r io.Reader) io.Reader {
-	control, ok := ctx.Value(exchangeKey{}).(*http.ResponseController)
-	if !ok {
-		return r
-	}
-	return patient{r, control}
-}
-
-func (p patient) Read(b []byte) (int, error) {
-	_ = p.control.SetReadDeadline(time.Now().Add(stepTime))
-	return p.Reader.Read(b)
 }

@@ -26,14 +26,14 @@ import (
 // rig is the API over a real store and a real orchestrator, whose vendor is not
 // there unless a test gives it one.
 type rig struct {
-	t      *testing.T
-	store  jobs.Store
-	clock  *clock
-	config Config
-	url    string
-	token  string // sent with each request unless empty
-	host   string // asked for, unless empty
-	log    *strings.Builder
+	t       *testing.T
+	store   jobs.Store
+	clock   *clock
+	config  Config
+	handler http.Handler
+	url     string
+	token   string // sent with each request unless empty
+	host    string // asked for, unless empty
 }
 
 // absent is a vendor that cannot be asked.
@@ -95,6 +95,7 @@ func newRig(t *testing.T, change func(*Config)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.handler = handler
 	server := httptest.NewServer(handler)
 	r.url = server.URL
 	t.Cleanup(func() {

@@ -13,26 +13,17 @@ import (
 	"shotline/jobs"
 )
 
-// Store is what is read of the store, and the small steps that are written to
-// it; every jobs.Store is one.
+// Store is what is read of the store, and written to it in one step; every
+// jobs.Store is one.
 type Store interface {
 	jobs.Reader
 	AddJob(ctx context.Context, spec jobs.BatchSpec, r jobs.Request, at time.Time) (jobs.Job, error)
-	Pause(ctx context.Context, batch, reason string, at time.Time) error
-	Resume(ctx context.Context, batch string, at time.Time) error
-	Callbacks(ctx context.Context, f jobs.CallbackFilter) ([]jobs.Callback, error)
-	ReplayCallbacks(ctx context.Context, f jobs.CallbackFilter, at time.Time) (int, error)
 }
 
 // Work is what takes more than one step; an *orchestrator.Orchestrator does it.
 type Work interface {
-	// ImportBatch makes a batch of all requests until next returns io.EOF. On any
-	// error, the end of ctx included, nothing of it stays.
-	ImportBatch(ctx context.Context, spec jobs.BatchSpec, next func() (jobs.Request, error)) (jobs.Batch, error)
 	RetryJob(ctx context.Context, id jobs.ID) (jobs.RetryCounts, error)
-	RetryBatch(ctx context.Context, batch string, states []jobs.State) (jobs.RetryCounts, error)
 	CancelJob(ctx context.Context, id jobs.ID) (jobs.CancelCounts, error)
-	CancelBatch(ctx context.Context, batch string) (jobs.CancelCounts, error)
 }
 
 // Config is what the API is made of. What has no default beside it is required.
