@@ -16,7 +16,6 @@ import (
 // TestAJobOverHTTPIsCalledBack asks a real serve for a picture by POST, with a
 // token, and hears of its end by a callback that a receiver's own library takes.
 func TestAJobOverHTTPIsCalledBack(t *testing.T) {
-	t.Parallel()
 	const callbackSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 	type call struct {
 		header http.Header
