@@ -49,34 +49,8 @@ type Callback struct {
 	SettledAt  time.Time // when it was delivered or given up
 }
 
-// MarshalJSON writes the callback in the form of the HTTP interface and of
-// `callbacks --json`: without its body and what serves its delivery alone.
-func (c Callback) MarshalJSON() ([]byte, error) {
-	wire := struct {
-		Seq       int64         `json:"seq"`
-		EventID   string        `json:"event_id"`
-		Type      EventType     `json:"type"`
-		BatchID   string        `json:"batch_id,omitempty"`
-		JobID     *ID           `json:"job_id,omitempty"`
-		Sink      string        `json:"sink,omitempty"`
-		URL       string        `json:"url,omitempty"`
-		State     CallbackState `json:"state"`
-		Attempts  int           `json:"attempts"`
-		Status    int           `json:"status,omitempty"`
-		Error     string        `json:"error,omitempty"`
-		CreatedAt time.Time     `json:"created_at,omitzero"`
-		FirstAt   time.Time     `json:"first_at,omitzero"`
-		DueAt     time.Time     `json:"due_at,omitzero"`
-		SettledAt time.Time     `json:"settled_at,omitzero"`
-	}{
-		c.Seq, c.EventID, c.Type, c.Batch, nil, c.Target.Sink, c.Target.URL, c.State, c.Attempts, c.Status, c.Error,
-		c.CreatedAt, c.FirstAt, c.DueAt, c.SettledAt,
-	}
-	if !c.Job.IsZero() {
-		wire.JobID = &c.Job
-	}
-	return json.Marshal(wire)
-}
+// MarshalJSON writes the callback's Form.
+func (c Callback) MarshalJSON() ([]byte, error) { return json.Marshal(c.Form()) }
 
 // CallbackEnd is how an attempt ended: State Delivered or Dead, or Owed, to be
 // tried again at DueAt.

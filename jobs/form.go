@@ -99,3 +99,35 @@ type AcceptedForm struct {
 func (b Batch) AcceptedForm() AcceptedForm {
 	return AcceptedForm{b.ID, b.Counts.Rows, b.Counts.Accepted(), b.Counts.Of(Duplicate), b.Counts.Of(Rejected)}
 }
+
+// CallbackForm is how a callback is written in JSON, by the HTTP interface as by
+// `callbacks --json`: without its body and what serves its delivery alone.
+type CallbackForm struct {
+	Seq       int64         `json:"seq"`
+	EventID   string        `json:"event_id" doc:"The webhook-id"`
+	Type      EventType     `json:"type" example:"job.done"`
+	BatchID   string        `json:"batch_id,omitempty"`
+	JobID     *ID           `json:"job_id,omitempty"`
+	Sink      string        `json:"sink,omitempty" doc:"The sink's name"`
+	URL       string        `json:"url,omitempty" doc:"That came with the batch or job; over HTTP without its query"`
+	State     CallbackState `json:"state" enum:"owed,delivered,dead"`
+	Attempts  int           `json:"attempts" doc:"Since it became owed or was replayed"`
+	Status    int           `json:"status,omitempty" doc:"HTTP status of the last answer"`
+	Error     string        `json:"error,omitempty" doc:"Why the last attempt failed"`
+	CreatedAt time.Time     `json:"created_at,omitzero"`
+	FirstAt   time.Time     `json:"first_at,omitzero" doc:"The first attempt"`
+	DueAt     time.Time     `json:"due_at,omitzero" doc:"The next attempt"`
+	SettledAt time.Time     `json:"settled_at,omitzero" doc:"When it was delivered or given up"`
+}
+
+// Form is the callback as it is written in JSON.
+func (c Callback) Form() CallbackForm {
+	form := CallbackForm{
+		c.Seq, c.EventID, c.Type, c.Batch, nil, c.Target.Sink, c.Target.URL, c.State, c.Attempts, c.Status, c.Error,
+		c.CreatedAt, c.FirstAt, c.DueAt, c.SettledAt,
+	}
+	if !c.Job.IsZero() {
+		form.JobID = &c.Job
+	}
+	return form
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -54,8 +55,9 @@ func newAPIServer(w work, r *running) (*apiServer, error) {
 // open makes the server that asks the orchestrator.
 func (a *apiServer) open(w work, o *orchestrator.Orchestrator) error {
 	handler, err := api.New(api.Config{
-		Readiness: a.readiness, Metrics: a.metrics, Store: w.store, Work: o, Now: clock.Now, NewID: newID,
-		CheckURL: w.callbacks.CheckURL, Access: w.api.access, Version: version, Logger: w.log,
+		Readiness: a.readiness, Metrics: a.metrics, Store: w.store, Work: o, Outputs: w.outputs, Now: clock.Now, NewID: newID,
+		CheckURL: w.callbacks.CheckURL, ImageDir: w.api.imageDir, SpoolDir: filepath.Dir(w.db), MaxBatch: w.api.maxBatch,
+		Access: w.api.access, Version: version, Logger: w.log,
 	})
 	if err != nil {
 		return err

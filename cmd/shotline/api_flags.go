@@ -15,13 +15,16 @@ const defaultRate = 50
 
 // apiFlags are those of commands that serve the API.
 func apiFlags() []cli.Flag {
-	return []cli.Flag{apiListenFlag, apiTokenFlag, apiHostFlag, apiRateFlag}
+	return []cli.Flag{apiListenFlag, apiTokenFlag, apiHostFlag, apiRateFlag, apiMaxBatchFlag, imageDirFlag}
 }
 
 // apiSettings are where the API is and who may use it.
 type apiSettings struct {
 	listen string // empty: there is none
 	access api.Access
+	// maxBatch bounds the body of a batch, in bytes.
+	maxBatch int64
+	imageDir string // where pictures are kept; empty: nowhere
 }
 
 func apiSettingsFrom(c *cli.Context) (apiSettings, error) {
@@ -33,6 +36,11 @@ func apiSettingsFrom(c *cli.Context) (apiSettings, error) {
 		return set, badUsage("--%s %q: want HOST:PORT", apiListenFlag.Name, set.listen)
 	}
 	set.access.Loopback = isLoopback(set.listen)
+	mib := c.Int(apiMaxBatchFlag.Name)
+	if mib <= 0 || mib > 1<<20 {
+		return set, badUsage("--%s %d: want a number of MiB above zero", apiMaxBatchFlag.Name, mib)
+	}
+	set.maxBatch, set.imageDir = int64(mib)<<20, c.String(imageDirFlag.Name)
 	names := map[string]bool{}
 	for _, given := range c.StringSlice(apiTokenFlag.Name) {
 		token, err := api.ParseToken(strings.TrimSpace(given))

@@ -11,6 +11,7 @@ import (
 	"shotline/client"
 	"shotline/jobs"
 	"shotline/orchestrator"
+	"shotline/orchestrator/api"
 )
 
 // The flags that commands share. Each is given on the command line, in the
@@ -25,15 +26,17 @@ var (
 	baseURLFlag = &cli.StringFlag{Name: "base-url", EnvVars: []string{"SCREENSHOTCENTER_BASE_URL"}, Value: client.DefaultBaseURL, Usage: "`URL` of the API, or of a sandbox"}
 	appIDFlag   = &cli.StringSliceFlag{Name: "app-id", Usage: "webhook app to notify: `ID` or ID=path-template (repeatable)" + inEnvironment("app-id")}
 
-	secretFlag    = &cli.StringSliceFlag{Name: "webhook-secret", Usage: "`SECRET` that webhooks are signed with (repeatable: new and old during a rotation; better in the environment, where ps does not show it)" + inEnvironment("webhook-secret")}
-	headerFlag    = &cli.StringSliceFlag{Name: "signature-header", Usage: "`HEADER` that may carry the signature, besides the documented ones (repeatable)" + inEnvironment("signature-header")}
-	insecureFlag  = &cli.BoolFlag{Name: "insecure-no-secret", Usage: "take webhooks without checking any signature; anybody can then close jobs"}
-	listenFlag    = &cli.StringFlag{Name: "listen", EnvVars: []string{"SHOTLINE_LISTEN"}, Value: "127.0.0.1:8080", Usage: "`ADDRESS` for webhooks and /healthz (with PORT set and no flag: all interfaces, that port)"}
-	apiListenFlag = &cli.StringFlag{Name: "api-listen", EnvVars: []string{"SHOTLINE_API_LISTEN"}, Value: "127.0.0.1:8081", Usage: "`ADDRESS` of the HTTP API, with /readyz and /metrics; empty: none"}
-	apiTokenFlag  = &cli.StringSliceFlag{Name: "api-token", Usage: "who may use the API: `NAME:ro|rw:sha256:HEX`, from `shotline token` (repeatable; needed unless the address is a loopback one)" + inEnvironment("api-token")}
-	apiHostFlag   = &cli.StringSliceFlag{Name: "api-host", Usage: "`NAME` by which the API may be asked for, such as that of a reverse proxy (repeatable; needs tokens)" + inEnvironment("api-host")}
-	apiRateFlag   = &cli.StringFlag{Name: "api-rate", EnvVars: []string{"SHOTLINE_API_RATE"}, DefaultText: "none on loopback, else 50/s", Usage: "requests of one token: `N/s` or N/m"}
-	redisFlag     = &cli.StringFlag{Name: "redis-url", EnvVars: []string{"SHOTLINE_REDIS_URL"}, Usage: "`URL` of the Redis for tasks (redis, rediss, redis-socket, redis-sentinel); empty: an embedded queue"}
+	secretFlag      = &cli.StringSliceFlag{Name: "webhook-secret", Usage: "`SECRET` that webhooks are signed with (repeatable: new and old during a rotation; better in the environment, where ps does not show it)" + inEnvironment("webhook-secret")}
+	headerFlag      = &cli.StringSliceFlag{Name: "signature-header", Usage: "`HEADER` that may carry the signature, besides the documented ones (repeatable)" + inEnvironment("signature-header")}
+	insecureFlag    = &cli.BoolFlag{Name: "insecure-no-secret", Usage: "take webhooks without checking any signature; anybody can then close jobs"}
+	listenFlag      = &cli.StringFlag{Name: "listen", EnvVars: []string{"SHOTLINE_LISTEN"}, Value: "127.0.0.1:8080", Usage: "`ADDRESS` for webhooks and /healthz (with PORT set and no flag: all interfaces, that port)"}
+	apiListenFlag   = &cli.StringFlag{Name: "api-listen", EnvVars: []string{"SHOTLINE_API_LISTEN"}, Value: "127.0.0.1:8081", Usage: "`ADDRESS` of the HTTP API, with /readyz and /metrics; empty: none"}
+	apiTokenFlag    = &cli.StringSliceFlag{Name: "api-token", Usage: "who may use the API: `NAME:ro|rw:sha256:HEX`, from `shotline token` (repeatable; needed unless the address is a loopback one)" + inEnvironment("api-token")}
+	apiHostFlag     = &cli.StringSliceFlag{Name: "api-host", Usage: "`NAME` by which the API may be asked for, such as that of a reverse proxy (repeatable; needs tokens)" + inEnvironment("api-host")}
+	apiRateFlag     = &cli.StringFlag{Name: "api-rate", EnvVars: []string{"SHOTLINE_API_RATE"}, DefaultText: "none on loopback, else 50/s", Usage: "requests of one token: `N/s` or N/m"}
+	apiMaxBatchFlag = &cli.IntFlag{Name: "api-max-batch", EnvVars: []string{"SHOTLINE_API_MAX_BATCH"}, Value: api.DefaultMaxBatch >> 20, Usage: "largest body of a batch that the API takes, in `MIB`"}
+	imageDirFlag    = &cli.StringFlag{Name: "image-dir", EnvVars: []string{"SHOTLINE_IMAGE_DIR"}, Usage: "keep pictures in this `DIR` once the API has fetched them; empty: ask the vendor each time"}
+	redisFlag       = &cli.StringFlag{Name: "redis-url", EnvVars: []string{"SHOTLINE_REDIS_URL"}, Usage: "`URL` of the Redis for tasks (redis, rediss, redis-socket, redis-sentinel); empty: an embedded queue"}
 
 	jobTimeoutFlag     = &cli.DurationFlag{Name: "job-timeout", EnvVars: []string{"SHOTLINE_JOB_TIMEOUT"}, Value: 10 * time.Minute, Usage: "how long a screenshot may take before the vendor is asked about it"}
 	deadlineGraceFlag  = &cli.DurationFlag{Name: "deadline-grace", EnvVars: []string{"SHOTLINE_DEADLINE_GRACE"}, Value: 10 * time.Minute, Usage: "how much longer, while the vendor is still working on it"}

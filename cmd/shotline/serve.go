@@ -46,6 +46,9 @@ func serve(c *cli.Context, log *slog.Logger) error {
 	if w.callbacks, err = callbacksFrom(c); err != nil {
 		return err
 	}
+	if w.outputs, err = outputsFrom(c, w.callbacks.Guard); err != nil {
+		return err
+	}
 	if w.store, err = openStore(ctx, c.String(dbFlag.Name), sqlite.WithCheck()); err != nil {
 		return err
 	}

@@ -52,6 +52,7 @@ type work struct {
 	listen    string
 	listener  net.Listener // taken instead of listening at listen; nil without one
 	api       apiSettings
+	outputs   *client.Client // fetches pictures for the API
 	queueURL  string
 	queueID   string
 	callbacks *callback.Config // nil: this process delivers none
@@ -99,9 +100,9 @@ func workFrom(c *cli.Context, store jobs.Store, log *slog.Logger) (work, error) 
 }
 
 // vendorFrom makes the vendor's client.
-func vendorFrom(c *cli.Context, key string) (*client.Client, error) {
-	vendor, err := client.New(client.WithAPIKey(key), client.WithBaseURL(c.String(baseURLFlag.Name)),
-		client.WithTimeout(c.Duration(requestTimeoutFlag.Name)), client.WithUserAgent("shotline/"+version))
+func vendorFrom(c *cli.Context, key string, more ...client.Option) (*client.Client, error) {
+	vendor, err := client.New(append(more, client.WithAPIKey(key), client.WithBaseURL(c.String(baseURLFlag.Name)),
+		client.WithTimeout(c.Duration(requestTimeoutFlag.Name)), client.WithUserAgent("shotline/"+version))...)
 	if err != nil {
 		return nil, badUsage("%w", err)
 	}

@@ -3,12 +3,163 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"shotline/jobs"
 )
 
-// batch reads a batch that is named.
+// OneBatch names a batch in a path.
+type OneBatch struct {
+	ID string `path:"id" example:"b7k2m9q4x1"`
+}
+
+type batchAnswer struct{ Body jobs.BatchForm }
+
+type listBatches struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+	Cursor string `query:"cursor" doc:"The next of the page before"`
+}
+
+// BatchPage is a page of batches.
+type BatchPage struct {
+	Batches []jobs.BatchForm `json:"batches" nullable:"false"`
+	Next    string           `json:"next,omitempty" doc:"The cursor of the next page; absent on the last one"`
+}
+
+type retryBatch struct {
+	OneBatch
+	State []string `query:"state" enum:"failed,timed_out,canceled" default:"failed,timed_out" doc:"Jobs that ended in one of these states, comma-separated"`
+}
+
+// BatchRetried says what became of the jobs that were to be retried.
+type BatchRetried struct {
+	BatchID string `json:"batch_id"`
+	Queued  int    `json:"queued" doc:"Again, as their next attempt"`
+	Done    int    `json:"done" doc:"After all: their picture was found, or came meanwhile"`
+	Left    int    `json:"left" doc:"Alone: by now in no state that is retried"`
+	Unasked int    `json:"unasked" doc:"Timed out and not retried, because the vendor could not be asked about them"`
+}
+
+// BatchCanceled says what became of the jobs that were to be canceled.
+type BatchCanceled struct {
+	BatchID   string `json:"batch_id"`
+	Canceled  int    `json:"canceled" doc:"At once"`
+	Canceling int    `json:"canceling" doc:"As soon as their create is settled"`
+	Ended     int    `json:"ended" doc:"Otherwise, before"`
+}
+
+func (s *server) batchRoutes() {
+	s.registerCreateBatch()
+	huma.Register(s.api, operation(http.MethodGet, "/v1/batches", "listBatches", "batches", "List batches, newest first"), s.listBatches)
+	huma.Register(s.api, operation(http.MethodGet, "/v1/batches/{id}", "getBatch", "batches", "Where a batch stands", http.StatusNotFound), s.getBatch)
+
+	retry := operation(http.MethodPost, "/v1/batches/{id}/retry", "retryBatch", "batches", "Queue jobs again that ended without a picture", http.StatusNotFound, http.StatusConflict)
+	retry.Description = "About jobs that timed out the vendor is asked before: those whose picture is there after all are done."
+	huma.Register(s.api, retry, s.retryBatch)
+
+	cancel := operation(http.MethodPost, "/v1/batches/{id}/cancel", "cancelBatch", "batches", "Cancel all jobs that have not ended", http.StatusNotFound, http.StatusConflict)
+	huma.Register(s.api, cancel, s.cancelBatch)
+
+	pause := operation(http.MethodPost, "/v1/batches/{id}/pause", "pauseBatch", "batches", "Submit no more jobs until it is resumed", http.StatusNotFound, http.StatusConflict)
+	huma.Register(s.api, pause, s.pauseBatch)
+
+	resume := operation(http.MethodPost, "/v1/batches/{id}/resume", "resumeBatch", "batches", "Go on submitting", http.StatusNotFound, http.StatusConflict)
+	huma.Register(s.api, resume, s.resumeBatch)
+}
+
+func (s *server) listBatches(ctx context.Context, in *listBatches) (*struct{ Body BatchPage }, error) {
+	const about = "batches"
+	before := ""
+	if in.Cursor != "" {
+		var err error
+		if before, err = openCursor(in.Cursor, about); err != nil {
+			return nil, invalid("query.cursor", errCursor)
+		}
+	}
+	found, err := s.Store.Batches(ctx, before, in.Limit)
+	if errors.Is(err, jobs.ErrNotFound) {
+		return nil, invalid("query.cursor", errCursor)
+	}
+	if err != nil {
+		return nil, s.failed(ctx, "list batches", err)
+	}
+	page := BatchPage{Batches: make([]jobs.BatchForm, len(found))}
+	for i, b := range found {
+		page.Batches[i] = b.Form()
+	}
+	if len(found) == in.Limit {
+		page.Next = newCursor(found[len(found)-1].ID, about)
+	}
+	return &struct{ Body BatchPage }{page}, nil
+}
+
+func (s *server) getBatch(ctx context.Context, in *OneBatch) (*batchAnswer, error) {
+	b, err := s.batch(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &batchAnswer{b.Form()}, nil
+}
+
+func (s *server) retryBatch(ctx context.Context, in *retryBatch) (*struct{ Body BatchRetried }, error) {
+	if _, err := s.importedBatch(ctx, in.ID); err != nil {
+		return nil, err
+	}
+	states := make([]jobs.State, len(in.State))
+	for i, state := range in.State {
+		states[i] = jobs.State(state)
+	}
+	unhurried(ctx)
+	done, err := s.Work.RetryBatch(ctx, in.ID, states)
+	if errors.Is(err, jobs.ErrUnasked) {
+		s.Logger.Warn("retry asked for over HTTP", "batch", in.ID, "error", err)
+		err = nil // done tells how many
+	}
+	if err != nil {
+		return nil, s.failed(ctx, "retry batch "+in.ID, err)
+	}
+	return &struct{ Body BatchRetried }{BatchRetried{in.ID, done.Queued, done.Done, done.Left, done.Unasked}}, nil
+}
+
+func (s *server) cancelBatch(ctx context.Context, in *OneBatch) (*struct{ Body BatchCanceled }, error) {
+	if _, err := s.importedBatch(ctx, in.ID); err != nil {
+		return nil, err
+	}
+	unhurried(ctx)
+	done, err := s.Work.CancelBatch(ctx, in.ID)
+	if err != nil {
+		return nil, s.failed(ctx, "cancel batch "+in.ID, err)
+	}
+	return &struct{ Body BatchCanceled }{BatchCanceled{in.ID, done.Canceled, done.Canceling, done.Ended}}, nil
+}
+
+func (s *server) pauseBatch(ctx context.Context, in *OneBatch) (*batchAnswer, error) {
+	return s.moved(ctx, in.ID, s.Store.Pause(ctx, in.ID, "", s.Now()))
+}
+
+func (s *server) resumeBatch(ctx context.Context, in *OneBatch) (*batchAnswer, error) {
+	return s.moved(ctx, in.ID, s.Store.Resume(ctx, in.ID, s.Now()))
+}
+
+// moved answers with how a batch stands after a step that failed with err.
+func (s *server) moved(ctx context.Context, id string, err error) (*batchAnswer, error) {
+	if err != nil && !errors.Is(err, jobs.ErrState) && !errors.Is(err, jobs.ErrNotFound) {
+		return nil, s.failed(ctx, "move batch "+id, err)
+	}
+	b, readErr := s.batch(ctx, id)
+	switch {
+	case readErr != nil:
+		return nil, readErr
+	case err != nil:
+		return nil, problem(http.StatusConflict, fmt.Sprintf("batch %s is %s", id, b.State))
+	}
+	return &batchAnswer{b.Form()}, nil
+}
+
+// batch reads the batch that a path or a search names.
 func (s *server) batch(ctx context.Context, id string) (jobs.Batch, error) {
 	b, err := s.Store.Batch(ctx, id)
 	if errors.Is(err, jobs.ErrNotFound) {
@@ -18,4 +169,13 @@ func (s *server) batch(ctx context.Context, id string) (jobs.Batch, error) {
 		return b, s.failed(ctx, "read batch "+id, err)
 	}
 	return b, nil
+}
+
+// importedBatch is one all of whose rows are there.
+func (s *server) importedBatch(ctx context.Context, id string) (jobs.Batch, error) {
+	b, err := s.batch(ctx, id)
+	if err == nil && b.State == jobs.BatchImporting {
+		err = problem(http.StatusConflict, "batch "+id+" is importing")
+	}
+	return b, err
 }

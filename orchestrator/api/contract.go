@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"shotline/jobs"
+	"shotline/jobs/summary"
 )
 
 // contract is the beginning of the OpenAPI document; registering an operation
@@ -31,10 +32,11 @@ func contract(version string) huma.Config {
 			},
 			Tags: []*huma.Tag{
 				{Name: "jobs", Description: "One URL, one picture."},
+				{Name: "batches", Description: "Jobs that come in together and are summed up together."},
+				{Name: "callbacks", Description: "Signed POSTs of events to your own programs."},
 				{Name: "operations", Description: "How the process is."},
 			},
 		},
-		OpenAPIPath:                  "/openapi",
 		Formats:                      map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
 		DefaultFormat:                "application/json",
 		RejectUnknownQueryParameters: true,
@@ -84,8 +86,11 @@ func content(status int, description string, types ...string) map[string]*huma.R
 
 // The types of answers that are described by hand.
 var (
-	jobFormType = reflect.TypeFor[jobs.JobForm]()
-	reportType  = reflect.TypeFor[Report]()
+	jobFormType      = reflect.TypeFor[jobs.JobForm]()
+	reportType       = reflect.TypeFor[Report]()
+	summaryType      = reflect.TypeFor[summary.Summary]()
+	acceptedFormType = reflect.TypeFor[jobs.AcceptedForm]()
+	batchRequestType = reflect.TypeFor[BatchRequest]()
 )
 
 // alsoAnswers describes a second good answer of an operation.
@@ -93,7 +98,7 @@ func (s *server) alsoAnswers(op *huma.Operation, status int, description string,
 	if op.Responses == nil {
 		op.Responses = map[string]*huma.Response{}
 	}
-	schema := huma.SchemaFromType(s.api.OpenAPI().Components.Schemas, body)
+	schema := s.api.OpenAPI().Components.Schemas.Schema(body, true, "")
 	op.Responses[strconv.Itoa(status)] = &huma.Response{
 		Description: description,
 		Content:     map[string]*huma.MediaType{"application/json": {Schema: schema}},

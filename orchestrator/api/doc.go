@@ -1,15 +1,21 @@
 // Package api is what people and machines ask a running Shotline over HTTP:
 //
-//   - /v1/jobs: ask for a picture, see where it stands, search, retry, cancel;
-//   - GET /openapi.json: the contract, made from the handlers;
-//   - GET /healthz: the process is alive;
-//   - GET /readyz: 200 when it can take in and do work, else 503, with what is
-//     wrong;
-//   - GET /metrics: figures for Prometheus.
+//	jobs.go, list.go             one picture: ask for it, see it, retry, cancel, search
+//	batches.go                   many: list, retry, cancel, pause, resume
+//	batch_create.go              a batch comes in: batch_json.go, batch_form.go, spool.go
+//	reports.go                   its summary and results
+//	outputs.go, images.go        pictures, HTML and PDF, from the vendor or from disk
+//	callbacks.go                 what is owed to other programs
+//	probes.go, ready.go          /healthz, /readyz
+//	metrics.go, scrape.go        /metrics
+//	contract.go, docs.go         /openapi.json, and /docs: the same for people (manual.go)
 //
-// A request passes, from the outside in: a name by which the API may be asked
-// for, a token and its right and rate, the origin of web pages, the contract.
-// Whatever is wrong is answered with a problem document (RFC 9457).
+// Routes are registered with huma, which checks what comes in and writes the
+// contract. Around them stand, from the outside in: what answers for panics
+// (problem.go), the deadlines of connections (pace.go), the names that the API
+// answers to and who may do what (access.go, token.go).
 //
-// It states what it needs of others and imports packages jobs and jobs/csvfile.
+// Every answer that is no success is a problem document, and tells neither
+// secrets nor what is wrong inside. It states what it needs of others and never
+// imports the orchestrator.
 package api

@@ -36,6 +36,7 @@ func (s *server) jobRoutes() {
 	create := operation(http.MethodPost, "/v1/jobs", "createJob", "jobs", "Ask for a picture",
 		http.StatusBadRequest, http.StatusRequestTimeout, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	create.DefaultStatus = http.StatusAccepted
+	create.BodyReadTimeout = s.step
 	create.Description = "A job by itself is a batch of one row. With an Idempotency-Key, a repeated request gets the same job, with 200; another request with the key is refused with 409."
 	s.alsoAnswers(&create, http.StatusOK, "The same request made this job before", jobFormType)
 	huma.Register(s.api, create, s.createJob)
@@ -90,7 +91,7 @@ func (s *server) createJob(ctx context.Context, in *createJob) (*createdJob, err
 	if err != nil {
 		return nil, s.failed(ctx, "create a job", err)
 	}
-	return &createdJob{status, jobPath(j.ID), j.Form()}, nil
+	return &createdJob{status, jobPath(j.ID), jobForm(j)}, nil
 }
 
 func (s *server) getJob(ctx context.Context, in *oneJob) (*jobAnswer, error) {
@@ -98,7 +99,7 @@ func (s *server) getJob(ctx context.Context, in *oneJob) (*jobAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &jobAnswer{http.StatusOK, j.Form()}, nil
+	return &jobAnswer{http.StatusOK, jobForm(j)}, nil
 }
 
 func (s *server) retryJob(ctx context.Context, in *oneJob) (*jobAnswer, error) {
@@ -124,9 +125,9 @@ func (s *server) retryJob(ctx context.Context, in *oneJob) (*jobAnswer, error) {
 	}
 	switch {
 	case done.Queued > 0:
-		return &jobAnswer{http.StatusAccepted, j.Form()}, nil
+		return &jobAnswer{http.StatusAccepted, jobForm(j)}, nil
 	case done.Done > 0:
-		return &jobAnswer{http.StatusOK, j.Form()}, nil
+		return &jobAnswer{http.StatusOK, jobForm(j)}, nil
 	}
 	return nil, problem(http.StatusConflict, fmt.Sprintf("job %s is %s by now", j.ID, j.State))
 }
@@ -148,9 +149,9 @@ func (s *server) cancelJob(ctx context.Context, in *oneJob) (*jobAnswer, error) 
 	}
 	switch {
 	case done.Canceling > 0:
-		return &jobAnswer{http.StatusAccepted, j.Form()}, nil
+		return &jobAnswer{http.StatusAccepted, jobForm(j)}, nil
 	case j.State == jobs.Canceled:
-		return &jobAnswer{http.StatusOK, j.Form()}, nil
+		return &jobAnswer{http.StatusOK, jobForm(j)}, nil
 	}
 	return nil, problem(http.StatusConflict, fmt.Sprintf("job %s is %s", j.ID, j.State))
 }
@@ -172,3 +173,19 @@ func (s *server) job(ctx context.Context, id string) (jobs.Job, error) {
 }
 
 func jobPath(id jobs.ID) string { return "/v1/jobs/" + id.String() }
+
+// jobForm is the job with an address of ours for a picture that the vendor
+// named none of.
+func jobForm(j jobs.Job) jobs.JobForm {
+	form := j.Form()
+	form.ImageURL = imageURL(j)
+	return form
+}
+
+// imageURL is the vendor's, or else a path of ours.
+func imageURL(j jobs.Job) string {
+	if j.ImageURL == "" && j.State == jobs.Done && j.ScreenshotID != "" {
+		return jobPath(j.ID) + "/image"
+	}
+	return j.ImageURL
+}

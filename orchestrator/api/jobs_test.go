@@ -1,176 +1,266 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"shotline/jobs"
 )
 
-const created = http.StatusAccepted
-
-func TestAJobFromItsRequestToItsEnd(t *testing.T) {
+func TestAJobIsWhatARowWouldBe(t *testing.T) {
 	r := newRig(t, nil)
-	asked := r.ask("POST", "/v1/jobs", map[string]any{
-		"url": "Example.com/a", "params": map[string]any{"width": 800}, "tags": []string{"shop"},
-		"metadata": map[string]string{"order": "17"}, "callback_url": "https://93.184.216.34/hook", "timeout": "5m", "priority": 7,
-	})
-	made := asked.want(created)
-	id, _ := made["id"].(string)
-	if made["url"] != "https://example.com/a" || made["state"] != "queued" || asked.header.Get("Location") != "/v1/jobs/"+id {
-		t.Errorf("%s, Location %q", asked.body, asked.header.Get("Location"))
+	a := r.ask("POST", "/v1/jobs", `{"url":" Example.com","params":{"Width":"800","dark":true,"delay":null},"tags":["a","a"],
+		"metadata":{"ref":"7"},"callback_url":"http://127.0.0.1:9/hook","timeout":"90s","priority":5}`)
+	a.want(202)
+	if got := a.header.Get("Location"); got != "/v1/jobs/b1-1" {
+		t.Errorf("location %q", got)
 	}
-	b, err := r.store.Batch(t.Context(), made["batch_id"].(string))
-	if err != nil || !b.Single || b.CallbackURL != "https://93.184.216.34/hook" || b.JobTimeout.String() != "5m0s" || b.Priority != 7 {
-		t.Errorf("%+v, %v", b, err)
+	j := r.job("b1-1")
+	want := jobs.Request{URL: "https://example.com/", Params: jobs.Params{"width": 800.0, "dark": true}, Tags: []string{"a"}, Metadata: map[string]string{"ref": "7"}}
+	if diff := cmp.Diff(want, jobs.Request{URL: j.URL, Params: j.Params, Tags: j.Tags, Metadata: j.Metadata}); diff != "" {
+		t.Error(diff)
 	}
-	if got := r.ask("GET", "/v1/jobs/"+id, nil); !bytes.Equal(got.body, asked.body) {
-		t.Errorf("got %s, was told %s", got.body, asked.body)
+	b, err := r.store.Batch(t.Context(), "b1")
+	if err != nil {
+		t.Fatal(err)
 	}
-	r.ask("POST", "/v1/jobs/"+id+"/retry", nil).problem(http.StatusConflict, "", "is queued")
-	for range 2 { // canceling twice is fine
-		if got := r.ask("POST", "/v1/jobs/"+id+"/cancel", nil).want(http.StatusOK); got["state"] != "canceled" || got["closed_by"] != "cancel" {
-			t.Errorf("%v", got)
+	if !b.Single || b.CallbackURL != "http://127.0.0.1:9/hook" || b.JobTimeout != 90*time.Second || b.Priority != 5 || b.State != jobs.BatchOpen {
+		t.Errorf("%+v", b.BatchSpec)
+	}
+}
+
+func TestJobsThatAreRefused(t *testing.T) {
+	r := newRig(t, nil)
+	for name, test := range map[string]struct {
+		body     any
+		status   int
+		location string
+		tells    string
+	}{
+		"unknown field":       {`{"url":"a.test","wait":1}`, 422, "body.wait", "unexpected property"},
+		"wrong type":          {`{"url":7}`, 422, "body.url", "expected string"},
+		"no URL":              {`{}`, 422, "body", "url"},
+		"empty URL":           {`{"url":""}`, 422, "body.url", "no URL"},
+		"a word":              {`{"url":"nope"}`, 422, "body.url", "not a URL"},
+		"unsupported scheme":  {`{"url":"ftp://a.test/"}`, 422, "body.url", "only http and https"},
+		"bad parameter":       {`{"url":"a.test","params":{"width":"wide"}}`, 422, "body.params.width", "not a number"},
+		"reserved parameter":  {`{"url":"a.test","params":{"key":"s3cret"}}`, 422, "body.params.key", "API key"},
+		"reserved tag":        {`{"url":"a.test","tags":["x","shotline-1"]}`, 422, "body.tags[1]", "ours"},
+		"private callback":    {`{"url":"a.test","callback_url":"http://10.0.0.1/"}`, 422, "body.callback_url", "not a public address"},
+		"callback is no URL":  {`{"url":"a.test","callback_url":"ftp://a.test/s3cret"}`, 422, "body.callback_url", "http"},
+		"timeout in seconds":  {`{"url":"a.test","timeout":"90"}`, 422, "body.timeout", "duration"},
+		"negative timeout":    {`{"url":"a.test","timeout":"-1s"}`, 422, "body.timeout", "above zero"},
+		"priority too high":   {`{"url":"a.test","priority":101}`, 422, "body.priority", "100"},
+		"not JSON":            {`{"url":`, 400, "body", "unexpected end"},
+		"no body":             {nil, 400, "", "required"},
+		"more than one value": {`{"url":"a.test"} {"url":"b.test"}`, 400, "body", "after top-level value"},
+		"too large":           {`{"url":"a.test","metadata":{"s3cret":"` + strings.Repeat("x", 1<<20) + `"}}`, 413, "", "too large"},
+	} {
+		a := r.ask("POST", "/v1/jobs", test.body)
+		t.Log(name)
+		a.problem(test.status, test.location, test.tells)
+		if strings.Contains(string(a.body), "s3cret") {
+			t.Errorf("%s: repeats a value: %s", name, a.body)
 		}
 	}
-	if got := r.ask("POST", "/v1/jobs/"+id+"/retry", nil).want(created); got["state"] != "queued" {
-		t.Errorf("%v", got)
+	r.ask("POST", "/v1/jobs", `{"url":"a.test"}`, "Content-Type", "text/plain").problem(415, "", "content type")
+	r.ask("POST", "/v1/jobs", `{"url":"a.test"}`, "Idempotency-Key", strings.Repeat("k", 256)).problem(422, "header.Idempotency-Key", "255")
+	r.ask("POST", "/v1/jobs?wat=1", `{"url":"a.test"}`).problem(422, "query.wat", "unknown query parameter")
+	if found, err := r.store.Batches(t.Context(), "", 10); err != nil || len(found) > 0 {
+		t.Errorf("%d batches were made, %v", len(found), err)
 	}
 }
 
-func TestAKeyMakesOneJob(t *testing.T) {
+func TestTheSameKeyMakesOneJob(t *testing.T) {
 	r := newRig(t, nil)
-	first := r.ask("POST", "/v1/jobs", `{"url":"https://example.com","tags":["a"]}`, "Idempotency-Key", "k1")
-	id := first.want(created)["id"]
-	again := r.ask("POST", "/v1/jobs", `{ "tags": ["a"], "url": "https://example.com" }`, "Idempotency-Key", "k1")
-	if again.want(http.StatusOK)["id"] != id {
-		t.Errorf("%s, first was %s", again.body, first.body)
-	}
-	r.ask("POST", "/v1/jobs", `{"url":"https://example.com/other","tags":["a"]}`, "Idempotency-Key", "k1").
-		problem(http.StatusConflict, "header.Idempotency-Key", "another request")
-	if other := r.ask("POST", "/v1/jobs", `{"url":"https://example.com","tags":["a"]}`, "Idempotency-Key", "k2").want(created); other["id"] == id {
-		t.Error("another key got the same job")
-	}
-	r.ask("POST", "/v1/jobs", `{"url":"https://example.com"}`, "Idempotency-Key", strings.Repeat("k", 256)).
-		problem(http.StatusUnprocessableEntity, "header.Idempotency-Key", "255")
-}
-
-func TestWhatIsWrongWithAJob(t *testing.T) {
-	r := newRig(t, nil)
-	for name, of := range map[string]struct {
-		body            string
-		status          int
-		location, tells string
-	}{
-		"unknown field":        {`{"url":"https://example.com","ulr":"x"}`, 422, "body.ulr", "unexpected property"},
-		"wrong type":           {`{"url":17}`, 422, "body.url", "expected string"},
-		"no URL":               {`{"tags":["a"]}`, 422, "body", "required property url"},
-		"empty URL":            {`{"url":""}`, 422, "body.url", "url"},
-		"unsupported scheme":   {`{"url":"ftp://example.com/"}`, 422, "body.url", "ftp"},
-		"private callback":     {`{"url":"https://example.com","callback_url":"http://10.0.0.1/"}`, 422, "body.callback_url", "not a public address"},
-		"metadata address":     {`{"url":"https://example.com","callback_url":"http://169.254.169.254/"}`, 422, "body.callback_url", "not a public address"},
-		"callback of no web":   {`{"url":"https://example.com","callback_url":"mailto:a@example.com"}`, 422, "body.callback_url", "callback_url"},
-		"timeout without unit": {`{"url":"https://example.com","timeout":"90"}`, 422, "body.timeout", "90s"},
-		"priority":             {`{"url":"https://example.com","priority":101}`, 422, "body.priority", "100"},
-		"no JSON":              {`{"url":`, 400, "body", ""},
-		"huge":                 {`{"url":"https://example.com/` + strings.Repeat("a", 1<<20) + `"}`, 413, "", "too large"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			r.ask("POST", "/v1/jobs", of.body).problem(of.status, of.location, of.tells)
+	statuses := make(chan int, 20)
+	var all sync.WaitGroup
+	for range cap(statuses) {
+		all.Go(func() {
+			statuses <- r.ask("POST", "/v1/jobs", `{"url":"a.test","params":{"b":1,"a":2}}`, "Idempotency-Key", "k").status
 		})
 	}
-	r.ask("POST", "/v1/jobs", `url=a`, "Content-Type", "text/plain").problem(http.StatusUnsupportedMediaType, "", "")
-	if page := r.ask("GET", "/v1/jobs", nil).want(200); len(page["jobs"].([]any)) != 0 {
-		t.Errorf("jobs were made: %v", page)
+	all.Wait()
+	close(statuses)
+	made := map[int]int{}
+	for status := range statuses {
+		made[status]++
+	}
+	if made[202] != 1 || made[200] != cap(statuses)-1 {
+		t.Errorf("statuses %v", made)
+	}
+	again := r.ask("POST", "/v1/jobs", `{"params":{"a":2.0,"b":1}, "url":"a.test"}`, "Idempotency-Key", "k") // the same, written otherwise
+	id := again.want(200)["id"].(string)
+	if again.header.Get("Location") != "/v1/jobs/"+id {
+		t.Errorf("location %q of %s", again.header.Get("Location"), id)
+	}
+	r.ask("POST", "/v1/jobs", `{"url":"b.test"}`, "Idempotency-Key", "k").problem(409, "header.Idempotency-Key", "another request")
+	r.ask("POST", "/v1/jobs", `{"url":"a.test"}`, "Idempotency-Key", "k2").want(202)
+	if found, err := r.store.Batches(t.Context(), "", 100); err != nil || len(found) != 2 {
+		t.Errorf("%d batches were made, %v", len(found), err)
 	}
 }
 
-func TestACallbackNeedsWhatSignsIt(t *testing.T) {
-	r := newRig(t, func(c *Config) { c.CheckURL = func(string) error { return errors.New("there is no secret") } })
-	r.ask("POST", "/v1/jobs", `{"url":"https://example.com","callback_url":"https://example.com/hook"}`).
-		problem(http.StatusUnprocessableEntity, "body.callback_url", "there is no secret")
-}
-
-func TestPathsThatLeadNowhere(t *testing.T) {
+func TestJobsAreRetriedAndCanceled(t *testing.T) {
 	r := newRig(t, nil)
-	r.ask("GET", "/v1/jobs/nobody-1", nil).problem(404, "", "there is no job nobody-1")
-	r.ask("GET", "/v1/jobs/what", nil).problem(404, "", "BATCH-ROW")
-	r.ask("POST", "/v1/jobs/nobody-1/cancel", nil).problem(404, "", "no job")
-	r.ask("POST", "/v1/jobs/nobody-1/retry", nil).problem(404, "", "no job")
-	r.ask("GET", "/v2", nil).problem(404, "", "nothing at this path")
-	got := r.ask("DELETE", "/v1/jobs", nil)
-	got.problem(405, "", "GET")
-	if allow := got.header.Get("Allow"); !strings.Contains(allow, "POST") {
-		t.Errorf("Allow: %q", allow)
+	create := func() string {
+		return r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)["id"].(string)
+	}
+	id := create()
+	r.ask("POST", "/v1/jobs/"+id+"/retry", nil).problem(409, "", "is queued")
+	r.close(id, jobs.Failed, "")
+	if got := r.ask("POST", "/v1/jobs/"+id+"/retry", nil).want(202); got["state"] != "queued" || got["attempt"] != 2.0 {
+		t.Errorf("retried: %v", got)
+	}
+	if got := r.ask("POST", "/v1/jobs/"+id+"/cancel", nil).want(200); got["state"] != "canceled" {
+		t.Errorf("canceled: %v", got)
+	}
+	r.ask("POST", "/v1/jobs/"+id+"/cancel", nil).want(200)
+
+	done := create()
+	r.close(done, jobs.Done, "s1")
+	r.ask("POST", "/v1/jobs/"+done+"/cancel", nil).problem(409, "", "is done")
+	r.ask("POST", "/v1/jobs/"+done+"/retry", nil).problem(409, "", "is done")
+
+	sent := create()
+	r.open(sent)
+	if got := r.ask("POST", "/v1/jobs/"+sent+"/cancel", nil).want(202); got["cancel_asked_at"] == nil {
+		t.Errorf("canceling: %v", got)
+	}
+
+	late := create()
+	lease := r.open(late)
+	now := r.clock.Now()
+	_, err := r.store.Observe(t.Context(), []jobs.Observation{{Job: lease.Job.ID, Attempt: 1, ScreenshotID: "s9", Outcome: jobs.OutcomeProcessing}}, jobs.ByCreate, now, now)
+	if err == nil {
+		_, err = r.store.CloseJobs(t.Context(), []jobs.Closing{{Job: lease.Job.ID, From: []jobs.State{jobs.Pending}, To: jobs.TimedOut, By: jobs.ByDeadline}}, now)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.ask("POST", "/v1/jobs/"+late+"/retry", nil).problem(502, "", "vendor could not be asked")
+
+	for _, path := range []string{"/v1/jobs/zz-1", "/v1/jobs/nonsense", "/v1/jobs/" + strings.TrimSuffix(id, "1") + "2"} {
+		r.ask("GET", path, nil).problem(404, "", "there is no")
+		r.ask("POST", path+"/retry", nil).problem(404, "", "there is no")
+		r.ask("POST", path+"/cancel", nil).problem(404, "", "there is no")
 	}
 }
 
 func TestPagesOfASearch(t *testing.T) {
 	r := newRig(t, nil)
-	var want []string
-	for _, page := range []string{"a", "b", "shop/c", "d", "SHOP/e"} {
-		want = append(want, r.ask("POST", "/v1/jobs", map[string]string{"url": "https://example.com/" + page}).want(created)["id"].(string))
+	for i := range 7 {
+		r.ask("POST", "/v1/jobs", JobRequest{URL: fmt.Sprintf("a.test/%d", i)}).want(202)
 	}
-	for query, ids := range map[string][]string{
-		"order=oldest":                   want,
-		"order=oldest&limit=2":           want,
-		"limit=1":                        {want[4], want[3], want[2], want[1], want[0]},
-		"q=shop&limit=1":                 {want[4], want[2]},
-		"state=done":                     nil,
-		"state=done,queued&order=oldest": want,
-		"batch=" + strings.TrimSuffix(want[1], "-1"): {want[1]},
-	} {
-		var got []string
-		for next := ""; ; {
-			path := "/v1/jobs?" + query
-			if next != "" {
-				path += "&cursor=" + next
-			}
-			page := r.ask("GET", path, nil).want(200)
+	r.ask("POST", "/v1/jobs/b3-1/cancel", nil).want(200)
+	walk := func(search string) (ids []string) {
+		t.Helper()
+		for cursor := ""; ; {
+			page := r.ask("GET", "/v1/jobs?limit=2&"+search+"&cursor="+cursor, nil).want(200)
 			for _, j := range page["jobs"].([]any) {
-				got = append(got, j.(map[string]any)["id"].(string))
+				ids = append(ids, j.(map[string]any)["id"].(string))
 			}
-			if next, _ = page["next"].(string); next == "" || len(got) > len(ids) {
-				break
+			next, more := page["next"].(string)
+			if !more {
+				return ids
 			}
-		}
-		if strings.Join(got, " ") != strings.Join(ids, " ") {
-			t.Errorf("%s: got %v, want %v", query, got, ids)
+			cursor = next
 		}
 	}
-	next := r.ask("GET", "/v1/jobs?limit=1", nil).want(200)["next"].(string)
-	for query, location := range map[string]string{
-		"limit=1&order=oldest&cursor=" + next: "query.cursor", // of another search
-		"cursor=what":                         "query.cursor",
-		"cursor=" + newCursor("gone-1", `jobs "" [] "" newest`): "query.cursor",
-		"limit=0":       "query.limit",
-		"limit=ten":     "query.limit",
-		"state=mislaid": "query.state[0]",
-		"order=random":  "query.order",
-		"colour=red":    "query.colour",
+	for search, want := range map[string]string{
+		"":                           "b7-1 b6-1 b5-1 b4-1 b3-1 b2-1 b1-1",
+		"order=oldest":               "b1-1 b2-1 b3-1 b4-1 b5-1 b6-1 b7-1",
+		"state=canceled":             "b3-1",
+		"state=canceled,queued&q=/3": "b4-1",
+		"batch=b2":                   "b2-1",
+		"q=A.TEST/6":                 "b7-1",
+		"q=nowhere":                  "",
 	} {
-		r.ask("GET", "/v1/jobs?"+query, nil).problem(422, location, "")
+		if got := strings.Join(walk(search), " "); got != want {
+			t.Errorf("%s: %s, want %s", search, got, want)
+		}
 	}
-	r.ask("GET", "/v1/jobs?batch=nobody", nil).problem(404, "", "no batch nobody")
+	next := r.ask("GET", "/v1/jobs?limit=2", nil).want(200)["next"].(string)
+	for _, cursor := range []string{"x", "!!", next[:4], newCursor("zz-9", "elsewhere")} {
+		r.ask("GET", "/v1/jobs?cursor="+cursor, nil).problem(422, "query.cursor", "cursor")
+	}
+	r.ask("GET", "/v1/jobs?order=oldest&cursor="+next, nil).problem(422, "query.cursor", "same search")
+	r.ask("GET", "/v1/jobs?batch=zz", nil).problem(404, "", "no batch zz")
+	r.ask("GET", "/v1/jobs?limit=0", nil).problem(422, "query.limit", "1")
+	r.ask("GET", "/v1/jobs?limit=1001", nil).problem(422, "query.limit", "1000")
+	r.ask("GET", "/v1/jobs?state=lost", nil).problem(422, "query.state[0]", "queued")
+
+	first := r.ask("GET", "/v1/batches?limit=4", nil).want(200)
+	second := r.ask("GET", "/v1/batches?limit=4&cursor="+first["next"].(string), nil).want(200)
+	if len(first["batches"].([]any)) != 4 || len(second["batches"].([]any)) != 3 || second["next"] != nil {
+		t.Errorf("pages of batches: %v, %v", first, second)
+	}
+	r.ask("GET", "/v1/batches?cursor="+next, nil).problem(422, "query.cursor", "cursor")
 }
 
-// A store that cannot keep anything is not the caller's fault, and may mend.
-type full struct{ jobs.Store }
-
-func (full) AddJob(context.Context, jobs.BatchSpec, jobs.Request, time.Time) (jobs.Job, error) {
-	return jobs.Job{}, jobs.ErrUnavailable
+// troubled is a store that fails.
+type troubled struct {
+	Store
+	err error
 }
 
-func TestAStoreInTrouble(t *testing.T) {
-	r := newRig(t, func(c *Config) { c.Store = full{c.Store.(jobs.Store)} })
-	got := r.ask("POST", "/v1/jobs", `{"url":"https://example.com"}`)
-	got.problem(503, "", "try again")
-	if got.header.Get("Retry-After") == "" {
-		t.Error("no Retry-After")
+func (s troubled) Job(context.Context, jobs.ID) (jobs.Job, error) { return jobs.Job{}, s.err }
+func (s troubled) AddJob(context.Context, jobs.BatchSpec, jobs.Request, time.Time) (jobs.Job, error) {
+	if s.err == nil {
+		panic("s3cret")
+	}
+	return jobs.Job{}, s.err
+}
+
+func TestTroubleOfOursIsToldWithoutDetails(t *testing.T) {
+	for name, test := range map[string]struct {
+		err    error
+		status int
+		tells  string
+	}{
+		"a bug":     {errors.New("s3cret"), http.StatusInternalServerError, "was logged"},
+		"a panic":   {nil, http.StatusInternalServerError, "was logged"},
+		"disk full": {fmt.Errorf("s3cret: %w", jobs.ErrUnavailable), http.StatusServiceUnavailable, "try again"},
+		"damaged":   {fmt.Errorf("s3cret: %w", jobs.ErrCorrupt), http.StatusInternalServerError, "was logged"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, func(c *Config) { c.Store = troubled{c.Store, test.err} })
+			a := r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"})
+			a.problem(test.status, "", test.tells)
+			if strings.Contains(string(a.body), "s3cret") {
+				t.Errorf("tells details: %s", a.body)
+			}
+			if (a.header.Get("Retry-After") != "") != (test.status == http.StatusServiceUnavailable) {
+				t.Errorf("Retry-After %q", a.header.Get("Retry-After"))
+			}
+		})
+	}
+}
+
+func TestAnswersAreCountedByRoute(t *testing.T) {
+	r := newRig(t, nil)
+	r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)
+	r.ask("GET", "/v1/jobs/b1-1", nil).want(200)
+	r.ask("GET", "/v1/jobs/b1-2", nil).want(404)
+	r.ask("GET", "/v1/s3cret", nil).want(404)
+	body := string(r.ask("GET", "/metrics", nil).body)
+	for _, line := range []string{
+		`shotline_api_requests_total{code="202",route="/v1/jobs"} 1`, `shotline_api_requests_total{code="200",route="/v1/jobs/{id}"} 1`,
+		`shotline_api_requests_total{code="404",route="/v1/jobs/{id}"} 1`, `shotline_api_requests_total{code="404",route="none"} 1`,
+	} {
+		if !strings.Contains(body, "\n"+line+"\n") {
+			t.Errorf("missing: %s", line)
+		}
+	}
+	if strings.Contains(body, "s3cret") {
+		t.Error("a path became a label")
 	}
 }

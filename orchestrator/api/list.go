@@ -55,7 +55,7 @@ func (s *server) listJobs(ctx context.Context, in *listJobs) (*struct{ Body JobP
 	}
 	page := JobPage{Jobs: make([]jobs.JobForm, len(found))}
 	for i, j := range found {
-		page.Jobs[i] = j.Form()
+		page.Jobs[i] = jobForm(j)
 	}
 	if !next.IsZero() {
 		page.Next = newCursor(next.String(), about)

@@ -25,6 +25,7 @@ type Metrics struct {
 	duration   *prometheus.HistogramVec // of those, by operation
 	callbacks  *prometheus.CounterVec   // attempts, by target and outcome
 	calling    *prometheus.HistogramVec // how long those took, by target
+	answers    *prometheus.CounterVec   // of the API, by route and code
 }
 
 // Sources are what is asked for at each scrape. All are required.
@@ -59,6 +60,7 @@ func NewMetrics(version string, results []string, from Sources) *Metrics {
 			Buckets: []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 15},
 		}, []string{"target"}),
 	}
+	m.answers = counters("api_requests_total", "Requests of the API by route (none where there is no such route) and HTTP status.", "route", "code")
 	for _, result := range results {
 		m.webhooks.WithLabelValues(result)
 	}
@@ -72,7 +74,7 @@ func NewMetrics(version string, results []string, from Sources) *Metrics {
 		Namespace: ns, Name: "build_info", Help: "The version that runs.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.webhooks, m.closures, m.deliveries, m.conflicts, m.doubts, m.requests, m.duration, m.callbacks, m.calling, build,
+	m.registry.MustRegister(m.webhooks, m.closures, m.deliveries, m.conflicts, m.doubts, m.requests, m.duration, m.callbacks, m.calling, m.answers, build,
 		scrape{from}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -2,46 +2,105 @@ package api
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"time"
 )
 
-// The web server bounds the time of a request as a whole. Routes that wait for
-// others have that bound lifted by unhurried.
+// The web server bounds the time of a request as a whole. Routes that take their
+// time have that bound lifted by unhurried, and bound each step instead.
+
+const (
+	// stepTime bounds one read or write of a long exchange, and the whole of a
+	// short body.
+	stepTime = 30 * time.Second
+	// longestBody bounds the whole of a long body's way to us.
+	longestBody = 15 * time.Minute
+)
+
+// exchange is what sets the deadlines of a request's connection.
+type exchange struct {
+	*http.ResponseController
+	step time.Duration
+}
 
 type exchangeKey struct{}
 
-// paced keeps at hand what sets the deadlines of a connection, and ends that of
-// reading with the body: one that passed later would end the request's context.
+// paced keeps the exchange at hand, and ends the deadline of reading with the
+// body: one that passed later would end the request's context.
 func (s *server) paced(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		control := http.NewResponseController(w)
+		e := exchange{http.NewResponseController(w), s.step}
 		if r.Body == nil || r.Body == http.NoBody {
-			_ = control.SetReadDeadline(time.Time{}) // some writers of tests have none
+			_ = e.SetReadDeadline(time.Time{}) // some writers of tests have none
 		} else {
-			r.Body = &readOnce{r.Body, control}
+			r.Body = &readOnce{r.Body, e}
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, control)))
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, e)))
 	})
 }
 
 type readOnce struct {
 	io.ReadCloser
-	control *http.ResponseController
+	exchange exchange
 }
 
 func (b *readOnce) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err == io.EOF {
-		_ = b.control.SetReadDeadline(time.Time{})
+	if errors.Is(err, io.EOF) {
+		_ = b.exchange.SetReadDeadline(time.Time{})
 	}
 	return n, err
 }
 
-// unhurried lets a short answer come as late as it may.
+// unhurried lets an answer come as late as it may. What then writes much must
+// do it through a steady.
 func unhurried(ctx context.Context) {
-	if control, ok := ctx.Value(exchangeKey{}).(*http.ResponseController); ok {
-		_ = control.SetWriteDeadline(time.Time{})
+	if e, ok := ctx.Value(exchangeKey{}).(exchange); ok {
+		_ = e.SetWriteDeadline(time.Time{})
 	}
+}
+
+// steady gives each write of a long answer its own time, so that whoever does
+// not read ends it, and whoever reads slowly does not.
+type steady struct {
+	io.Writer
+	exchange exchange
+}
+
+func newSteady(ctx context.Context, w io.Writer) io.Writer {
+	if e, ok := ctx.Value(exchangeKey{}).(exchange); ok {
+		return steady{w, e}
+	}
+	return w
+}
+
+func (s steady) Write(p []byte) (int, error) {
+	_ = s.exchange.SetWriteDeadline(time.Now().Add(s.exchange.step))
+	return s.Writer.Write(p)
+}
+
+// patient gives each read of a long body its own time.
+type patient struct {
+	io.Reader
+	exchange exchange
+	end      time.Time
+}
+
+// newPatient is a long body with time for each step and for the whole.
+func newPatient(ctx context.Context, body io.Reader) io.Reader {
+	if e, ok := ctx.Value(exchangeKey{}).(exchange); ok {
+		return patient{body, e, time.Now().Add(longestBody)}
+	}
+	return body
+}
+
+func (p patient) Read(b []byte) (int, error) {
+	next := time.Now().Add(p.exchange.step)
+	if next.After(p.end) {
+		next = p.end
+	}
+	_ = p.exchange.SetReadDeadline(next)
+	return p.Reader.Read(b)
 }

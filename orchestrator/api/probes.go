@@ -32,7 +32,7 @@ func (s *server) probeRoutes() {
 	ready := operation(http.MethodGet, "/readyz", "getReadiness", "operations", "Whether it can take in and do work")
 	ready.Responses = map[string]*huma.Response{}
 	for status, means := range map[string]string{"200": "It can", "503": "It cannot, and why"} {
-		schema := huma.SchemaFromType(s.api.OpenAPI().Components.Schemas, reportType)
+		schema := s.api.OpenAPI().Components.Schemas.Schema(reportType, true, "")
 		ready.Responses[status] = &huma.Response{Description: means, Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}}
 	}
 	ready.Errors = []int{http.StatusUnauthorized, http.StatusMisdirectedRequest, http.StatusTooManyRequests}

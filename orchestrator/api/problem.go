@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -62,12 +63,16 @@ func (s *server) failed(ctx context.Context, what string, err error) error {
 }
 
 // discreet is for huma.Config.Transformers: it keeps the values at fault, which
-// may be secrets, out of problems.
+// may be secrets, out of problems, and says at once what is wrong.
 func discreet(_ huma.Context, _ string, v any) (any, error) {
 	told, is := v.(*huma.ErrorModel)
 	if !is {
 		return v, nil
 	}
+	if len(told.Errors) > 0 && told.Detail == "validation failed" {
+		told.Detail = told.Errors[0].Location + ": " + told.Errors[0].Message
+	}
+	told.Detail = shortened(told.Detail)
 	for _, detail := range told.Errors {
 		detail.Value = nil
 		detail.Message = shortened(detail.Message)
@@ -92,6 +97,7 @@ func shortened(text string) string {
 func (s *server) recovered(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		told := &watched{ResponseWriter: w}
+		defer func() { s.count(r, told) }()
 		defer func() {
 			cause := recover()
 			if cause == nil {
@@ -101,7 +107,7 @@ func (s *server) recovered(next http.Handler) http.Handler {
 				panic(cause)
 			}
 			s.Logger.Error("a handler of the API panicked", "method", r.Method, "path", r.URL.Path, "panic", cause, "stack", string(debug.Stack()))
-			if told.begun {
+			if told.status != 0 {
 				panic(http.ErrAbortHandler) // half an answer must not look like a whole one
 			}
 			writeProblem(told, http.StatusInternalServerError, "something is wrong here, and was logged")
@@ -110,19 +116,32 @@ func (s *server) recovered(next http.Handler) http.Handler {
 	})
 }
 
-// watched knows whether an answer has begun.
+// count counts an answer by its route: paths of jobs would be without number.
+func (s *server) count(r *http.Request, told *watched) {
+	route := "none"
+	if _, pattern := s.mux.Handler(r); pattern != "" {
+		_, route, _ = strings.Cut(pattern, " ")
+	}
+	s.Metrics.answers.WithLabelValues(route, strconv.Itoa(max(told.status, http.StatusOK))).Inc()
+}
+
+// watched knows the status of an answer, 0 before it has begun.
 type watched struct {
 	http.ResponseWriter
-	begun bool
+	status int
 }
 
 func (w *watched) WriteHeader(status int) {
-	w.begun = w.begun || status >= 200
+	if w.status == 0 && status >= 200 {
+		w.status = status
+	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
 func (w *watched) Write(p []byte) (int, error) {
-	w.begun = true
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
 	return w.ResponseWriter.Write(p)
 }
 

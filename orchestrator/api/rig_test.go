@@ -26,14 +26,16 @@ import (
 // rig is the API over a real store and a real orchestrator, whose vendor is not
 // there unless a test gives it one.
 type rig struct {
-	t       *testing.T
-	store   jobs.Store
-	clock   *clock
-	config  Config
-	handler http.Handler
-	url     string
-	token   string // sent with each request unless empty
-	host    string // asked for, unless empty
+	t      *testing.T
+	store  jobs.Store
+	clock  *clock
+	config Config
+	url    string
+	token  string // sent with each request unless empty
+	host   string // asked for, unless empty
+	mux    *http.ServeMux
+	book   *book
+	events int64 // that callbacks were made from
 }
 
 // absent is a vendor that cannot be asked.
@@ -64,6 +66,41 @@ func (idle) EnqueueSummary(context.Context, string, int, int64) error      { ret
 // Sleep makes the clock of these tests one for the orchestrator.
 func (c *clock) Sleep(ctx context.Context, _ time.Duration) error { return ctx.Err() }
 
+// fakeOutputs is the vendor's side of pictures: kinds to bodies, by screenshot.
+type fakeOutputs struct {
+	asked  atomic.Int64
+	have   map[string]client.Download // by KIND SCREENSHOT; Body is nil
+	body   string
+	broken bool // the body breaks off
+	err    error
+}
+
+func (f *fakeOutputs) get(kind, id string) (*client.Download, error) {
+	f.asked.Add(1)
+	if f.err != nil {
+		return nil, f.err
+	}
+	d, ok := f.have[kind+" "+id]
+	if !ok {
+		return nil, &client.APIError{Op: "get " + kind, Status: http.StatusNotFound}
+	}
+	d.Body = io.NopCloser(strings.NewReader(f.body))
+	if f.broken {
+		d.Body = io.NopCloser(io.MultiReader(strings.NewReader(f.body[:1]), failing{}))
+	}
+	return &d, nil
+}
+
+func (f *fakeOutputs) Thumbnail(_ context.Context, id string, _ client.ThumbnailOptions) (*client.Download, error) {
+	return f.get("image", id)
+}
+func (f *fakeOutputs) HTML(_ context.Context, id string) (*client.Download, error) {
+	return f.get("html", id)
+}
+func (f *fakeOutputs) PDF(_ context.Context, id string) (*client.Download, error) {
+	return f.get("pdf", id)
+}
+
 // newRig serves until the test ends; change, when not nil, sees the
 // configuration before.
 func newRig(t *testing.T, change func(*Config)) *rig {
@@ -83,19 +120,21 @@ func newRig(t *testing.T, change func(*Config)) *rig {
 	r.config = Config{
 		Readiness: readiness,
 		Metrics:   NewMetrics("v1", []string{"accepted", "not_kept"}, Sources{store, func() Storage { return Storage{} }, readiness}),
-		Store:     store, Work: work, Now: r.clock.Now, Version: "v1",
+		Store:     store, Work: work, Outputs: &fakeOutputs{}, Now: r.clock.Now, Version: "v1",
 		NewID:    func() string { return fmt.Sprintf("b%d", made.Add(1)) },
 		CheckURL: outward.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}).CheckURL,
 		Access:   Access{Loopback: true},
 	}
+	r.config.SpoolDir = t.TempDir()
 	if change != nil {
 		change(&r.config)
 	}
-	handler, err := New(r.config)
+	api, err := newServer(r.config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.handler = handler
+	r.mux, r.book = api.mux, &book{doc: api.api.OpenAPI(), asked: map[string]bool{}}
+	handler := api.handler()
 	server := httptest.NewServer(handler)
 	r.url = server.URL
 	t.Cleanup(func() {
@@ -105,6 +144,95 @@ func newRig(t *testing.T, change func(*Config)) *rig {
 		}
 	})
 	return r
+}
+
+// open has the job's create under way.
+func (r *rig) open(id string) jobs.Lease {
+	r.t.Helper()
+	job := r.job(id)
+	now := r.clock.Now()
+	leases, err := r.store.Lease(r.t.Context(), job.ID.Batch, "worker", 1, now, now.Add(time.Minute))
+	if err != nil || len(leases) != 1 {
+		r.t.Fatalf("%d leases, %v", len(leases), err)
+	}
+	lease, err := r.store.OpenIntent(r.t.Context(), leases[0], now, now.Add(time.Minute))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return lease
+}
+
+// close brings a queued job to its end.
+func (r *rig) close(id string, state jobs.State, screenshot string) {
+	r.t.Helper()
+	lease, now := r.open(id), r.clock.Now()
+	seen := jobs.Observation{Job: lease.Job.ID, Attempt: lease.Attempt, ScreenshotID: screenshot, Outcome: jobs.OutcomeDone}
+	if state != jobs.Done {
+		seen.Outcome, seen.Error = jobs.OutcomeFailed, "no such page"
+	}
+	if screenshot == "" {
+		seen.ScreenshotID = "s0"
+	}
+	_, err := r.store.Observe(r.t.Context(), []jobs.Observation{seen}, jobs.ByCreate, now, now.Add(time.Minute))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if got := r.job(id); got.State != state {
+		r.t.Fatalf("job %s is %s", id, got.State)
+	}
+}
+
+// dead adds a callback about a job and gives it up, and returns its place.
+func (r *rig) dead(id, sink string) int64 {
+	r.t.Helper()
+	ctx, job, now := r.t.Context(), r.job(id), r.clock.Now()
+	target := jobs.Target{Sink: sink}
+	if sink == "" {
+		target.URL = "https://user.test/hook?token=s3cret"
+	}
+	r.events++
+	place, err := r.store.OpenCursor(ctx, "test", now)
+	if err == nil {
+		_, err = r.store.Owe(ctx, "test", place, place, []jobs.Callback{{
+			EventID: fmt.Sprintf("evt_%d", r.events), Type: jobs.EventJobDone, Event: r.events, Batch: job.ID.Batch, Job: job.ID, Target: target, Lane: "lane", Body: []byte("{}"),
+		}}, now)
+	}
+	var claimed []jobs.Callback
+	if err == nil {
+		claimed, err = r.store.ClaimCallbacks(ctx, now, now.Add(time.Minute), 1, 1)
+	}
+	if err != nil || len(claimed) != 1 {
+		r.t.Fatalf("%d callbacks, %v", len(claimed), err)
+	}
+	begun, err := r.store.BeginCallback(ctx, claimed[0].Seq, claimed[0].Generation, now, now.Add(time.Minute))
+	if err == nil {
+		err = r.store.SettleCallback(ctx, begun, jobs.CallbackEnd{State: jobs.CallbackDead, Status: 500, Error: "HTTP 500"}, now, now)
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return begun.Seq
+}
+
+func (r *rig) job(id string) jobs.Job {
+	r.t.Helper()
+	parsed, err := jobs.ParseID(id)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	job, err := r.store.Job(r.t.Context(), parsed)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return job
+}
+
+// kinds are those of outputs.
+func (f *fakeOutputs) kinds() (names []string) {
+	for _, kind := range outputs {
+		names = append(names, kind.name)
+	}
+	return names
 }
 
 // reply is an answer that was read to its end.
@@ -157,7 +285,9 @@ func (r *rig) ask(method, path string, body any, header ...string) reply {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return reply{r.t, response.StatusCode, response.Header, data}
+	a := reply{r.t, response.StatusCode, response.Header, data}
+	r.book.check(r.t, r.mux, request, a)
+	return a
 }
 
 // want checks the status and returns the body's fields.

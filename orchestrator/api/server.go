@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -13,17 +14,26 @@ import (
 	"shotline/jobs"
 )
 
-// Store is what is read of the store, and written to it in one step; every
-// jobs.Store is one.
+// Store is what is read of the store, and the small steps that are written to
+// it; every jobs.Store is one.
 type Store interface {
 	jobs.Reader
 	AddJob(ctx context.Context, spec jobs.BatchSpec, r jobs.Request, at time.Time) (jobs.Job, error)
+	Pause(ctx context.Context, batch, reason string, at time.Time) error
+	Resume(ctx context.Context, batch string, at time.Time) error
+	Callbacks(ctx context.Context, f jobs.CallbackFilter) ([]jobs.Callback, error)
+	ReplayCallbacks(ctx context.Context, f jobs.CallbackFilter, at time.Time) (int, error)
 }
 
 // Work is what takes more than one step; an *orchestrator.Orchestrator does it.
 type Work interface {
+	// ImportBatch makes a batch of all requests until next returns io.EOF. On any
+	// error, the end of ctx included, nothing of it stays.
+	ImportBatch(ctx context.Context, spec jobs.BatchSpec, next func() (jobs.Request, error)) (jobs.Batch, error)
 	RetryJob(ctx context.Context, id jobs.ID) (jobs.RetryCounts, error)
+	RetryBatch(ctx context.Context, batch string, states []jobs.State) (jobs.RetryCounts, error)
 	CancelJob(ctx context.Context, id jobs.ID) (jobs.CancelCounts, error)
+	CancelBatch(ctx context.Context, batch string) (jobs.CancelCounts, error)
 }
 
 // Config is what the API is made of. What has no default beside it is required.
@@ -32,45 +42,76 @@ type Config struct {
 	Metrics   *Metrics
 	Store     Store
 	Work      Work
+	Outputs   Outputs
 	Now       func() time.Time
 	NewID     func() string // of batches
 	// CheckURL says what is wrong with a URL that is to be called back, nil when
 	// nothing is. Its errors do not repeat the URL.
 	CheckURL func(url string) error
+	ImageDir string       // where pictures are kept once they were fetched; empty: nowhere
+	SpoolDir string       // where bodies of batches lie on their way, beside the database say
+	MaxBatch int64        // bytes of such a body; 0: DefaultMaxBatch
 	Access   Access       // the zero value: anybody on this machine may do anything
 	Version  string       // of the program, for the contract
 	Logger   *slog.Logger // nil means none
+
+	step time.Duration // 0: stepTime
 }
 
 // server is the API with all it needs.
 type server struct {
 	Config
-	mux *http.ServeMux
-	api huma.API
+	mux     *http.ServeMux
+	api     huma.API
+	images  *images
+	uploads chan struct{} // one for each body that is on its way
 }
+
+// DefaultMaxBatch is the size of the largest body of a batch, in bytes.
+const DefaultMaxBatch = 256 << 20
 
 // New returns the handler of all routes.
 func New(cfg Config) (http.Handler, error) {
+	s, err := newServer(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("new API: %w", err)
+	}
+	return s.handler(), nil
+}
+
+func newServer(cfg Config) (*server, error) {
 	switch {
 	case cfg.Readiness == nil || cfg.Metrics == nil:
-		return nil, errors.New("new API: readiness or metrics are missing")
-	case cfg.Store == nil || cfg.Work == nil:
-		return nil, errors.New("new API: store or work are missing")
+		return nil, errors.New("readiness or metrics are missing")
+	case cfg.Store == nil || cfg.Work == nil || cfg.Outputs == nil:
+		return nil, errors.New("store, work or outputs are missing")
 	case cfg.Now == nil || cfg.NewID == nil || cfg.CheckURL == nil:
-		return nil, errors.New("new API: a function is missing")
+		return nil, errors.New("a function is missing")
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &server{Config: cfg, mux: http.NewServeMux()}
+	if cfg.step == 0 {
+		cfg.step = stepTime
+	}
+	if cfg.MaxBatch <= 0 {
+		cfg.MaxBatch = DefaultMaxBatch
+	}
+	s := &server{Config: cfg, mux: http.NewServeMux(), uploads: make(chan struct{}, uploads)}
+	var err error
+	if s.images, err = openImages(cfg.ImageDir, cfg.Logger); err != nil {
+		return nil, fmt.Errorf("folder of images: %w", err)
+	}
 	s.api = humago.New(s.mux, contract(cfg.Version))
 	for _, register := range []func(){
-		s.probeRoutes, s.jobRoutes,
+		s.jobRoutes, s.outputRoutes, s.batchRoutes, s.reportRoutes, s.callbackRoutes, s.probeRoutes, s.docsRoutes,
 	} {
 		register()
 	}
-	return s.recovered(s.paced(s.named(s.admitted(s.routed())))), nil
+	return s, nil
 }
+
+func (s *server) handler() http.Handler { return s.recovered(s.paced(s.named(s.admitted(s.routed())))) }
 
 // routed answers what no route takes with a problem, as everything else is.
 func (s *server) routed() http.Handler {

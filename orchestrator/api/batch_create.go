@@ -1,0 +1,157 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"shotline/jobs"
+	"shotline/jobs/csvfile"
+)
+
+// uploads is how many bodies of batches may be on their way at once.
+const uploads = 4
+
+type createBatch struct {
+	Key string `header:"Idempotency-Key" doc:"Of two requests with the same key the second changes nothing and gets the first one's batch"`
+	RowOptions
+	request *http.Request
+}
+
+// Resolve keeps the request, whose body is not for memory.
+func (in *createBatch) Resolve(ctx huma.Context) []error {
+	in.request, _ = humago.Unwrap(ctx)
+	return nil
+}
+
+type createdBatch struct {
+	Status   int
+	Location string `header:"Location" doc:"Of the batch"`
+	Body     jobs.AcceptedForm
+}
+
+func (s *server) registerCreateBatch() {
+	create := operation(http.MethodPost, "/v1/batches", "createBatch", "batches", "Ask for many pictures",
+		http.StatusBadRequest, http.StatusRequestTimeout, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+	create.DefaultStatus = http.StatusAccepted
+	create.Description = "All of the batch comes into being, or nothing. With an Idempotency-Key, the same bytes sent again get the same batch, with 200, or 409 while it is still coming in; another request with the key is refused with 409."
+	s.alsoAnswers(&create, http.StatusOK, "The same request made this batch before", acceptedFormType)
+	huma.Register(s.api, create, s.createBatch)
+	// Described only now: registering with a body would read it into memory.
+	s.api.OpenAPI().Paths["/v1/batches"].Post.RequestBody = batchBody(s.api.OpenAPI().Components.Schemas)
+}
+
+// upload is a batch whose body has come.
+type upload struct {
+	*spool
+	spec jobs.BatchSpec
+	rows func() (jobs.Request, error)
+}
+
+func (s *server) createBatch(ctx context.Context, in *createBatch) (*createdBatch, error) {
+	if err := checkKey(in.Key); err != nil {
+		return nil, err
+	}
+	select {
+	case s.uploads <- struct{}{}:
+		defer func() { <-s.uploads }()
+	default:
+		return nil, retryLater(problem(http.StatusServiceUnavailable, "too many batches are coming in at once, try again"), retrySoon)
+	}
+	unhurried(ctx)
+	body, err := newSpool(s.SpoolDir, s.MaxBatch)
+	if err != nil {
+		return nil, s.unread(ctx, &spoolError{err})
+	}
+	defer body.close()
+	up := upload{spool: body}
+	if err := s.receive(ctx, in, &up); err != nil {
+		return nil, err
+	}
+	if in.Key != "" {
+		up.spec.Key = jobs.Key{Scope: callerOf(ctx), Name: in.Key, Hash: up.hash()}
+	}
+	return s.importBatch(ctx, up)
+}
+
+// receive spools the body and reads the options, in whichever form it comes.
+func (s *server) receive(ctx context.Context, in *createBatch, up *upload) error {
+	if in.request.ContentLength > s.MaxBatch {
+		return s.unread(ctx, errTooLarge)
+	}
+	if coding := in.request.Header.Get("Content-Encoding"); coding != "" && coding != "identity" {
+		return problem(http.StatusUnsupportedMediaType, "the body must not be compressed")
+	}
+	kind, params, err := mime.ParseMediaType(in.request.Header.Get("Content-Type"))
+	if err != nil {
+		kind = ""
+	}
+	up.note("batch " + kind)
+	body := newPatient(ctx, in.request.Body)
+	switch {
+	case kind == "text/csv":
+		return s.receiveCSV(ctx, in.RowOptions, body, up)
+	case kind != "application/json" && kind != "multipart/form-data":
+		return problem(http.StatusUnsupportedMediaType, "want application/json, text/csv or multipart/form-data")
+	case in.RowOptions.given():
+		return problem(http.StatusUnprocessableEntity, "options in the query are for text/csv: give them in the body")
+	case kind == "application/json":
+		return s.receiveJSON(ctx, body, up)
+	}
+	return s.receiveForm(ctx, body, params["boundary"], up)
+}
+
+func (s *server) receiveCSV(ctx context.Context, params RowOptions, body io.Reader, up *upload) error {
+	options, err := params.options("query")
+	if err != nil {
+		return err
+	}
+	if up.spec, err = s.batchSpec(options, "query"); err != nil {
+		return err
+	}
+	if err := options.note(up.spool); err != nil {
+		return s.failed(ctx, "hash the options", err)
+	}
+	if _, err := io.Copy(up, body); err != nil {
+		return s.unread(ctx, err)
+	}
+	return openCSV(up)
+}
+
+// openCSV makes the rows of what was spooled.
+func openCSV(up *upload) error {
+	rows, err := csvfile.Open(up.reader(), csvfile.Options{})
+	if err != nil {
+		return invalid("body", err)
+	}
+	up.spec.Columns, up.rows = rows.Columns(), rows.Next
+	return nil
+}
+
+func (s *server) importBatch(ctx context.Context, up upload) (*createdBatch, error) {
+	status := http.StatusAccepted
+	b, err := s.Work.ImportBatch(ctx, up.spec, up.rows)
+	var taken *jobs.KeyTakenError
+	switch {
+	case errors.As(err, &taken) && taken.Same:
+		status = http.StatusOK
+		if b, err = s.batch(ctx, taken.Batch); err != nil {
+			return nil, err
+		}
+		if b.State == jobs.BatchImporting {
+			return nil, retryLater(problem(http.StatusConflict, fmt.Sprintf("the same request is still making batch %s", b.ID)), 1)
+		}
+	case taken != nil:
+		return nil, errOtherRequest()
+	}
+	if err != nil {
+		return nil, s.failed(ctx, "create a batch", err)
+	}
+	return &createdBatch{status, "/v1/batches/" + b.ID, b.AcceptedForm()}, nil
+}

@@ -1,0 +1,106 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+)
+
+const (
+	maxField  = 64 << 10 // bytes of a form's field
+	maxFields = 300
+)
+
+// receiveForm takes a form part by part: fields, and one file. Options may stand
+// before or after it.
+func (s *server) receiveForm(ctx context.Context, body io.Reader, boundary string, up *upload) error {
+	if boundary == "" {
+		return problem(http.StatusBadRequest, "multipart/form-data without a boundary")
+	}
+	form := multipart.NewReader(body, boundary)
+	var params RowOptions
+	fileName, hasFile := "", false
+	for n := 0; ; n++ {
+		part, err := form.NextRawPart()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return s.unread(ctx, err)
+		}
+		name := part.FormName()
+		switch {
+		case n == maxFields:
+			return problem(http.StatusUnprocessableEntity, fmt.Sprintf("the form has more than %d fields", maxFields))
+		case name == "file" && hasFile:
+			return invalid("body.file", errors.New("file: one at a time"))
+		case name == "file":
+			fileName, hasFile = part.FileName(), true
+			_, err = io.Copy(up, part)
+		default:
+			err = params.field(name, part)
+		}
+		if err != nil {
+			return s.unreadPart(ctx, err)
+		}
+	}
+	if _, err := io.Copy(io.Discard, body); err != nil {
+		return s.unread(ctx, err)
+	}
+	if !hasFile {
+		return invalid("body.file", errors.New("file: there is none"))
+	}
+	options, err := params.options("body")
+	if err != nil {
+		return err
+	}
+	if options.Source == "" {
+		options.Source = fileName
+	}
+	if up.spec, err = s.batchSpec(options, "body"); err != nil {
+		return err
+	}
+	if err := options.note(up.spool); err != nil {
+		return s.failed(ctx, "hash the options", err)
+	}
+	return openCSV(up)
+}
+
+// fieldError is a form's field that is wrong.
+type fieldError struct{ answer error }
+
+func (e *fieldError) Error() string { return e.answer.Error() }
+
+func (s *server) unreadPart(ctx context.Context, err error) error {
+	var wrong *fieldError
+	if errors.As(err, &wrong) {
+		return wrong.answer
+	}
+	return s.unread(ctx, err)
+}
+
+// field takes one field that is no file.
+func (p *RowOptions) field(name string, value io.Reader) error {
+	data, err := io.ReadAll(io.LimitReader(value, maxField+1))
+	if err != nil {
+		return err
+	}
+	if len(data) > maxField {
+		return &fieldError{invalid("body."+name, fmt.Errorf("%s: longer than %d bytes", shortened(name), maxField))}
+	}
+	lists := map[string]*[]string{"param": &p.Param, "tag": &p.Tag, "app": &p.App}
+	if list, ok := lists[name]; ok {
+		*list = append(*list, string(data))
+		return nil
+	}
+	texts := map[string]*string{"callback_url": &p.CallbackURL, "timeout": &p.Timeout, "priority": &p.Priority, "source": &p.Source}
+	text, ok := texts[name]
+	if !ok {
+		return &fieldError{invalid("body."+name, fmt.Errorf("unexpected field %q", shortened(name)))}
+	}
+	*text = string(data)
+	return nil
+}

@@ -1,0 +1,308 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"shotline/jobs"
+	"shotline/jobs/csvfile"
+)
+
+// receiveJSON spools the body, reads it once, to know that all of it is as it
+// should be and to find the options, and leaves the rows to be read again.
+func (s *server) receiveJSON(ctx context.Context, body io.Reader, up *upload) error {
+	if _, err := io.Copy(up, body); err != nil {
+		return s.unread(ctx, err)
+	}
+	first := newRowReader(up.reader())
+	options, rows, err := first.whole()
+	var disk *fs.PathError
+	switch {
+	case errors.As(err, &disk):
+		return s.unread(ctx, &spoolError{err})
+	case err != nil:
+		return first.problem(err, up.reader())
+	}
+	if rows == 0 {
+		return invalid("body.jobs", errors.New("jobs: there are none"))
+	}
+	if up.spec, err = s.batchSpec(options, "body"); err != nil {
+		return err
+	}
+	again := newRowReader(up.reader())
+	up.rows = again.next
+	return nil
+}
+
+// rowReader reads a BatchRequest token by token, one row in memory at a time.
+type rowReader struct {
+	source *rowSource
+	tokens *json.Decoder
+	field  string // where reading is, such as body.jobs[17]
+	place  int64  // of what was decoded out of its order; 0: where the tokens are
+	row    int    // rows read
+	inRows bool
+}
+
+// rowSource bounds what one row can make the decoder keep.
+type rowSource struct {
+	io.Reader
+	read, begin int64 // bytes read, and at the beginning of the row
+}
+
+const maxRow = csvfile.DefaultMaxRow
+
+var errLongRow = fmt.Errorf("longer than %d bytes", maxRow)
+
+func (s *rowSource) Read(p []byte) (int, error) {
+	if s.read-s.begin > maxRow+64<<10 { // the decoder reads ahead
+		return 0, errLongRow
+	}
+	n, err := s.Reader.Read(p[:min(len(p), 32<<10)])
+	s.read += int64(n)
+	return n, err
+}
+
+func newRowReader(r io.Reader) *rowReader {
+	source := &rowSource{Reader: r}
+	tokens := json.NewDecoder(source)
+	tokens.DisallowUnknownFields()
+	return &rowReader{source: source, tokens: tokens, field: "body"}
+}
+
+// shapeError is JSON of another shape than was asked for.
+type shapeError struct{ text string }
+
+func (e *shapeError) Error() string { return e.text }
+
+// whole reads everything and returns the options and how many rows there are.
+func (r *rowReader) whole() (options BatchOptions, rows int, err error) {
+	if err := r.delim('{', "an object"); err != nil {
+		return options, 0, err
+	}
+	given := map[string]member{}
+	for r.tokens.More() {
+		name, err := r.name()
+		if err != nil {
+			return options, 0, err
+		}
+		if _, twice := given[name]; twice {
+			return options, 0, &shapeError{"is there twice"}
+		}
+		given[name] = member{}
+		if name == "jobs" {
+			err = r.rows()
+		} else {
+			given[name], err = r.member()
+		}
+		if err != nil {
+			return options, 0, err
+		}
+	}
+	if err := r.end(); err != nil {
+		return options, 0, err
+	}
+	delete(given, "jobs")
+	return r.options(given)
+}
+
+// member is a value of the outer object and where it ends.
+type member struct {
+	value json.RawMessage
+	end   int64
+}
+
+// options decodes the members that are no rows.
+func (r *rowReader) options(given map[string]member) (options BatchOptions, rows int, err error) {
+	for name, value := range given {
+		r.field, r.place = "body."+name, value.end
+		single, err := json.Marshal(map[string]json.RawMessage{name: value.value})
+		if err == nil {
+			strict := json.NewDecoder(bytes.NewReader(single))
+			strict.DisallowUnknownFields()
+			err = strict.Decode(&options)
+		}
+		if err != nil {
+			return options, 0, err
+		}
+	}
+	r.place = 0
+	return options, r.row, nil
+}
+
+// rows reads the whole array.
+func (r *rowReader) rows() error {
+	if err := r.delim('[', "an array"); err != nil {
+		return err
+	}
+	for r.tokens.More() {
+		if _, err := r.one(); err != nil {
+			return err
+		}
+	}
+	return r.delim(']', "the array's end")
+}
+
+// one reads the next row of the array.
+func (r *rowReader) one() (row RowRequest, err error) {
+	r.field = fmt.Sprintf("body.jobs[%d]", r.row)
+	r.source.begin = r.tokens.InputOffset()
+	r.row++
+	err = r.tokens.Decode(&row)
+	return row, err
+}
+
+// next returns the requests of a body that whole has read before, io.EOF after
+// the last.
+func (r *rowReader) next() (jobs.Request, error) {
+	for !r.inRows {
+		if err := r.findRows(); err != nil {
+			return jobs.Request{}, err
+		}
+	}
+	if !r.tokens.More() {
+		if err := r.delim(']', "the array's end"); err != nil {
+			return jobs.Request{}, err
+		}
+		return jobs.Request{}, io.EOF
+	}
+	row, err := r.one()
+	if err != nil {
+		return jobs.Request{}, err
+	}
+	request, _ := csvfile.Fields{URL: row.URL, Params: row.Params, Tags: row.Tags, Metadata: row.Metadata}.Request()
+	request.Line = r.row
+	return request, nil
+}
+
+// findRows reads up to and into the array.
+func (r *rowReader) findRows() error {
+	if err := r.delim('{', "an object"); err != nil {
+		return err
+	}
+	for r.tokens.More() {
+		name, err := r.name()
+		if err != nil {
+			return err
+		}
+		if name == "jobs" {
+			r.inRows = true
+			return r.delim('[', "an array")
+		}
+		if _, err := r.member(); err != nil {
+			return err
+		}
+	}
+	return &shapeError{"has no jobs"}
+}
+
+func (r *rowReader) name() (string, error) {
+	token, err := r.tokens.Token()
+	if err != nil {
+		return "", err
+	}
+	name, _ := token.(string) // the decoder lets nothing else be a name
+	r.field = "body." + name
+	return name, nil
+}
+
+func (r *rowReader) member() (m member, err error) {
+	r.source.begin = r.tokens.InputOffset()
+	err = r.tokens.Decode(&m.value)
+	m.end = r.tokens.InputOffset()
+	return m, err
+}
+
+func (r *rowReader) delim(want json.Delim, what string) error {
+	r.source.begin = r.tokens.InputOffset()
+	token, err := r.tokens.Token()
+	if err != nil {
+		return err
+	}
+	if token != want {
+		return &shapeError{"want " + what}
+	}
+	return nil
+}
+
+// end makes sure that nothing follows.
+func (r *rowReader) end() error {
+	r.field = "body"
+	if err := r.delim('}', "the object's end"); err != nil {
+		return err
+	}
+	if _, err := r.tokens.Token(); !errors.Is(err, io.EOF) {
+		return &shapeError{"more than one JSON value"}
+	}
+	return nil
+}
+
+// problem tells what is wrong and where: the field, and the line in again, which
+// is the same body anew.
+func (r *rowReader) problem(err error, again io.Reader) error {
+	status, offset := http.StatusUnprocessableEntity, r.tokens.InputOffset()
+	if r.place > 0 {
+		offset = r.place
+	}
+	var wrong *json.UnmarshalTypeError
+	var syntax *json.SyntaxError
+	location, text := r.field, err.Error()
+	switch {
+	case errors.As(err, &wrong):
+		if wrong.Field != "" && r.place == 0 {
+			location += "." + wrong.Field
+		}
+		text = fmt.Sprintf("want %s, not %s", plainType(wrong), wrong.Value)
+	case errors.As(err, &syntax):
+		status, offset = http.StatusBadRequest, syntax.Offset
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		status, text = http.StatusBadRequest, "the JSON ends too early"
+	}
+	line := 1
+	if counted, countErr := countLines(again, offset); countErr == nil {
+		line = counted
+	}
+	message := fmt.Sprintf("line %d: %s: %s", line, location, text)
+	return problem(status, message, &huma.ErrorDetail{Location: location, Message: message})
+}
+
+// plainType names a type as JSON does.
+func plainType(wrong *json.UnmarshalTypeError) string {
+	switch kind := wrong.Type.Kind().String(); kind {
+	case "string":
+		return "a string"
+	case "map", "struct":
+		return "an object"
+	case "slice":
+		return "an array"
+	case "int", "int64", "float64":
+		return "a number"
+	default:
+		return kind
+	}
+}
+
+// countLines returns the line of an offset, from 1.
+func countLines(r io.Reader, offset int64) (int, error) {
+	line := 1
+	buffer := make([]byte, 64<<10)
+	limited := io.LimitReader(r, offset)
+	for {
+		n, err := limited.Read(buffer)
+		line += bytes.Count(buffer[:n], []byte{'\n'})
+		if errors.Is(err, io.EOF) {
+			return line, nil
+		}
+		if err != nil {
+			return line, err
+		}
+	}
+}

@@ -1,0 +1,143 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"shotline/jobs"
+	"shotline/jobs/csvfile"
+)
+
+// BatchRequest asks for many pictures. A batch's params and tags are for all of
+// its jobs; a job's own win.
+type BatchRequest struct {
+	BatchOptions
+	Jobs []RowRequest `json:"jobs" minItems:"1" nullable:"false"`
+}
+
+// RowRequest is one job of a batch. One that cannot become a job is kept as
+// rejected.
+type RowRequest struct {
+	URL      string            `json:"url" example:"https://example.com/"`
+	Params   map[string]any    `json:"params,omitempty"`
+	Tags     []string          `json:"tags,omitempty"`
+	Metadata map[string]string `json:"metadata,omitempty"`
+}
+
+// BatchOptions are what a batch has besides its jobs.
+type BatchOptions struct {
+	Params      map[string]any `json:"params,omitempty" doc:"Create parameters for all jobs"`
+	Tags        []string       `json:"tags,omitempty" doc:"Tags for all jobs, before their own"`
+	Apps        []jobs.App     `json:"apps,omitempty" doc:"Connected apps to notify; those of the server when absent"`
+	CallbackURL string         `json:"callback_url,omitempty" doc:"Called, signed, when the batch ends"`
+	Timeout     string         `json:"timeout,omitempty" example:"10m" doc:"How long a screenshot may take, as a Go duration"`
+	Priority    int            `json:"priority,omitempty" minimum:"-100" maximum:"100" doc:"Higher ones are submitted first"`
+	Source      string         `json:"source,omitempty" doc:"Where the rows are from, for people"`
+}
+
+// RowOptions are the options of a CSV, in the query or in a form's fields.
+type RowOptions struct {
+	Param       []string `query:"param,explode" doc:"NAME=VALUE: a create parameter for all rows; repeatable"`
+	Tag         []string `query:"tag,explode" doc:"A tag for all rows; repeatable"`
+	App         []string `query:"app,explode" doc:"ID or ID=path-template of a connected app to notify; repeatable"`
+	CallbackURL string   `query:"callback_url"`
+	Timeout     string   `query:"timeout" doc:"A Go duration"`
+	Priority    string   `query:"priority" doc:"-100 to 100"`
+	Source      string   `query:"source" doc:"Where the rows are from, for people; the file's name in a form"`
+}
+
+// given reports whether there is any.
+func (p RowOptions) given() bool {
+	return len(p.Param)+len(p.Tag)+len(p.App) > 0 || p.CallbackURL+p.Timeout+p.Priority+p.Source != ""
+}
+
+// options reads them; at is where they stand.
+func (p RowOptions) options(at string) (o BatchOptions, err error) {
+	o = BatchOptions{Tags: p.Tag, CallbackURL: p.CallbackURL, Timeout: p.Timeout, Source: p.Source}
+	for _, given := range p.Param {
+		name, text, found := strings.Cut(given, "=")
+		if !found || name == "" {
+			return o, invalid(at+".param", errors.New("param: want NAME=VALUE"))
+		}
+		if o.Params == nil {
+			o.Params = map[string]any{}
+		}
+		o.Params[name] = text
+	}
+	for _, given := range p.App {
+		id, template, _ := strings.Cut(strings.TrimSpace(given), "=")
+		o.Apps = append(o.Apps, jobs.App{ID: id, PathTemplate: template})
+	}
+	if p.Priority != "" {
+		if o.Priority, err = strconv.Atoi(p.Priority); err != nil {
+			return o, invalid(at+".priority", errors.New("priority: want a whole number"))
+		}
+	}
+	return o, nil
+}
+
+// batchSpec checks the options; at is where they stand, such as body.
+func (s *server) batchSpec(o BatchOptions, at string) (jobs.BatchSpec, error) {
+	spec, err := s.spec(order{o.CallbackURL, o.Timeout, o.Priority}, at)
+	if err != nil {
+		return spec, err
+	}
+	var flaws []*csvfile.FieldError
+	if spec.Params, flaws = csvfile.CheckParams(o.Params); len(flaws) > 0 {
+		return spec, invalid(at+".params."+flaws[0].Field, flaws[0])
+	}
+	if spec.Tags, flaws = csvfile.CheckTags(o.Tags); len(flaws) > 0 {
+		return spec, invalid(at+".tags"+flaws[0].Field, flaws[0])
+	}
+	for i, app := range o.Apps {
+		if strings.TrimSpace(app.ID) == "" {
+			return spec, invalid(fmt.Sprintf("%s.apps[%d].id", at, i), errors.New("apps: an id is missing"))
+		}
+	}
+	spec.Apps, spec.Source = o.Apps, shortened(o.Source)
+	if spec.Source == "" {
+		spec.Source = "HTTP API"
+	}
+	return spec, nil
+}
+
+// note makes a hash depend on the options.
+func (o BatchOptions) note(s *spool) error {
+	canonical, err := json.Marshal(o)
+	s.note(string(canonical))
+	return err
+}
+
+// batchBody describes the three forms in which a batch may come.
+func batchBody(registry huma.Registry) *huma.RequestBody {
+	text := func(doc string) *huma.Schema { return &huma.Schema{Type: huma.TypeString, Description: doc} }
+	list := func(doc string) *huma.Schema {
+		return &huma.Schema{Type: huma.TypeArray, Items: &huma.Schema{Type: huma.TypeString}, Description: doc}
+	}
+	return &huma.RequestBody{
+		Required:    true,
+		Description: "A CSV has a column url, or no header and one URL a line; its options are query parameters. In a form the file comes in the field file, its options in fields of the same names.",
+		Content: map[string]*huma.MediaType{
+			"application/json": {Schema: registry.Schema(batchRequestType, true, "")},
+			"text/csv":         {Schema: text("With a header line, or one URL a line"), Example: "url,width,ref\nhttps://example.com/,1280,A-17\n"},
+			"multipart/form-data": {Schema: &huma.Schema{
+				Type: huma.TypeObject, Required: []string{"file"},
+				Properties: map[string]*huma.Schema{
+					"file":         {Type: huma.TypeString, Format: "binary", Description: "The CSV"},
+					"param":        list("NAME=VALUE: a create parameter for all rows"),
+					"tag":          list("A tag for all rows"),
+					"app":          list("ID or ID=path-template of a connected app to notify"),
+					"callback_url": text("Called, signed, when the batch ends"),
+					"timeout":      text("A Go duration"),
+					"priority":     text("-100 to 100"),
+					"source":       text("Where the rows are from; the file's name when absent"),
+				},
+			}},
+		},
+	}
+}

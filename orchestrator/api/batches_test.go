@@ -1,0 +1,343 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"errors"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"shotline/jobs"
+)
+
+// form is a multipart body and its type; fields are names and values in turn, a
+// name that ends in @ is a file.
+func form(t *testing.T, fields ...string) (body, kind string) {
+	t.Helper()
+	var out bytes.Buffer
+	w := multipart.NewWriter(&out)
+	for i := 0; i < len(fields); i += 2 {
+		var part io.Writer
+		var err error
+		if name, isFile := strings.CutSuffix(fields[i], "@"); isFile {
+			part, err = w.CreateFormFile(name, "urls.csv")
+		} else {
+			part, err = w.CreateFormField(name)
+		}
+		if err == nil {
+			_, err = io.WriteString(part, fields[i+1])
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.String(), w.FormDataContentType()
+}
+
+func TestABatchComesInThreeForms(t *testing.T) {
+	json := `{"params":{"size":"page"},"tags":["t"],"apps":[{"id":"12","path_template":"{id}.png"}],"callback_url":"http://127.0.0.1:9/",
+		"timeout":"1m","priority":3,"source":"autumn","jobs":[
+		{"url":"a.test","params":{"width":800},"tags":["x"],"metadata":{"ref":"1"}},
+		{"url":"https://a.test/","params":{"width":"800"},"tags":["x"],"metadata":{"ref":"2"}},
+		{"url":"nope"}]}`
+	table := "url,width,tag,ref\na.test,800,x,1\nhttps://a.test/,800,x,2\nnope,,,\n"
+	query := "?param=size%3Dpage&tag=t&app=12%3D%7Bid%7D.png&callback_url=http%3A%2F%2F127.0.0.1%3A9%2F&timeout=1m&priority=3&source=autumn"
+	body, kind := form(t, "param", "size=page", "tag", "t", "app", "12={id}.png", "file@", table, "callback_url", "http://127.0.0.1:9/",
+		"timeout", "1m", "priority", "3", "source", "autumn")
+	for name, test := range map[string]struct{ path, body, kind string }{
+		"JSON": {"/v1/batches", json, "application/json; charset=utf-8"},
+		"CSV":  {"/v1/batches" + query, table, "text/csv"},
+		"form": {"/v1/batches", body, kind},
+	} {
+		r := newRig(t, nil)
+		a := r.ask("POST", test.path, test.body, "Content-Type", test.kind)
+		got := a.want(202)
+		want := map[string]any{"batch_id": "b1", "rows": 3.0, "accepted": 1.0, "duplicates": 1.0, "rejected": 1.0}
+		if diff := cmp.Diff(want, got); diff != "" || a.header.Get("Location") != "/v1/batches/b1" {
+			t.Errorf("%s: %s, location %s", name, diff, a.header.Get("Location"))
+		}
+		b, err := r.store.Batch(t.Context(), "b1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		spec := jobs.BatchSpec{
+			ID: "b1", Source: "autumn", Columns: b.Columns, Params: jobs.Params{"size": "page"}, Tags: []string{"t"},
+			Apps: []jobs.App{{ID: "12", PathTemplate: "{id}.png"}}, JobTimeout: time.Minute, Priority: 3, CallbackURL: "http://127.0.0.1:9/",
+		}
+		if diff := cmp.Diff(spec, b.BatchSpec); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+		first, last := r.job("b1-1"), r.job("b1-3")
+		if first.Params["width"] != 800.0 || first.Metadata["ref"] != "1" || last.State != jobs.Rejected || !strings.Contains(last.Error, "not a URL") || last.Line == 0 {
+			t.Errorf("%s: %+v, %+v", name, first, last)
+		}
+		results := r.ask("GET", "/v1/batches/b1/results", nil)
+		if rows, err := csv.NewReader(bytes.NewReader(results.body)).ReadAll(); err != nil || len(rows) != 4 {
+			t.Errorf("%s: results %v, %v", name, rows, err)
+		}
+	}
+}
+
+func TestBatchesThatAreRefusedLeaveNothing(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.MaxBatch = 1 << 20 })
+	noFile, noFileKind := form(t, "tag", "x")
+	twoFiles, twoFilesKind := form(t, "file@", "a.test\n", "file@", "b.test\n")
+	foreign, foreignKind := form(t, "file@", "a.test\n", "s3cret", "x")
+	for name, test := range map[string]struct {
+		path, body, kind string
+		status           int
+		location, tells  string
+	}{
+		"not JSON":            {"", "{\"jobs\":[\n{\"url\":\"a.test\"},\n{\"url\" \"b.test\"}]}", "application/json", 400, "body.jobs[1]", "line 3"},
+		"cut JSON":            {"", `{"jobs":[{"url":"a.test"}`, "application/json", 400, "", "ends too early"},
+		"no object":           {"", `[{"url":"a.test"}]`, "application/json", 422, "body", "want an object"},
+		"jobs are no array":   {"", `{"jobs":{"url":"a.test"}}`, "application/json", 422, "body.jobs", "want an array"},
+		"no jobs":             {"", `{"jobs":[]}`, "application/json", 422, "body.jobs", "there are none"},
+		"jobs are missing":    {"", `{}`, "application/json", 422, "body.jobs", "there are none"},
+		"jobs twice":          {"", `{"jobs":[{"url":"a.test"}],"jobs":[]}`, "application/json", 422, "body.jobs", "twice"},
+		"a job is no object":  {"", "{\"jobs\":[{\"url\":\"a.test\"},\n\n7]}", "application/json", 422, "body.jobs[1]", "line 3"},
+		"unknown job field":   {"", `{"jobs":[{"url":"a.test","wait":1}]}`, "application/json", 422, "body.jobs[0]", "wait"},
+		"wrong type in a job": {"", "{\"jobs\":[{\"url\":\"a.test\"},\n{\"url\":7}]}", "application/json", 422, "body.jobs[1].url", "want a string, not number"},
+		"unknown option":      {"", `{"jobs":[{"url":"a.test"}],"wait":1}`, "application/json", 422, "body.wait", "unknown field"},
+		"option's type":       {"", "{\"timeout\":5,\n\n\"jobs\":[{\"url\":\"a.test\"}]}", "application/json", 422, "body.timeout", "line 1"},
+		"option's value":      {"", `{"params":{"width":"x"},"jobs":[{"url":"a.test"}]}`, "application/json", 422, "body.params.width", "not a number"},
+		"our own tag":         {"", `{"tags":["shotline-x"],"jobs":[{"url":"a.test"}]}`, "application/json", 422, "body.tags[0]", "ours"},
+		"private callback":    {"", `{"callback_url":"http://192.168.0.1/","jobs":[{"url":"a.test"}]}`, "application/json", 422, "body.callback_url", "public"},
+		"priority":            {"", `{"priority":-101,"jobs":[{"url":"a.test"}]}`, "application/json", 422, "body.priority", "100"},
+		"app without id":      {"", `{"apps":[{"path_template":"x"}],"jobs":[{"url":"a.test"}]}`, "application/json", 422, "body.apps[0].id", "missing"},
+		"two values":          {"", `{"jobs":[{"url":"a.test"}]} 7`, "application/json", 422, "body", "more than one"},
+		"query beside JSON":   {"?tag=x", `{"jobs":[{"url":"a.test"}]}`, "application/json", 422, "", "text/csv"},
+		"long row":            {"", `{"jobs":[{"url":"` + strings.Repeat("a", 1<<19) + `"},{"url":"` + strings.Repeat("a", 1<<19) + `"}]}`, "application/json", 413, "", "larger than 1 MiB"},
+		"empty CSV":           {"", "", "text/csv", 422, "body", "no URLs"},
+		"no URL column":       {"", "name,ref\na,1\n", "text/csv", 422, "body", "no url column"},
+		"a key in a column":   {"", "url,key\na.test,s3cret\n", "text/csv", 422, "body", "line 1"},
+		"bad option of a CSV": {"?param=width", "a.test\n", "text/csv", 422, "query.param", "NAME=VALUE"},
+		"bad priority":        {"?priority=high", "a.test\n", "text/csv", 422, "query.priority", "whole number"},
+		"unknown query":       {"?wait=1", "a.test\n", "text/csv", 422, "query.wait", "unknown"},
+		"too large":           {"", strings.Repeat("https://a.test/\n", 1<<17), "text/csv", 413, "", "larger than 1 MiB"},
+		"no type":             {"", "a.test\n", "", 415, "", "want application/json"},
+		"other type":          {"", "a.test\n", "text/plain", 415, "", "want application/json"},
+		"form without a file": {"", noFile, noFileKind, 422, "body.file", "there is none"},
+		"two files":           {"", twoFiles, twoFilesKind, 422, "body.file", "one at a time"},
+		"unknown form field":  {"", foreign, foreignKind, 422, "body.s3cret", "unexpected field"},
+		"no boundary":         {"", noFile, "multipart/form-data", 400, "", "boundary"},
+		"cut form":            {"", noFile[:len(noFile)-20], noFileKind, 400, "", "to its end"},
+	} {
+		t.Log(name)
+		r.ask("POST", "/v1/batches"+test.path, test.body, "Content-Type", test.kind).problem(test.status, test.location, test.tells)
+	}
+	r.ask("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv", "Content-Encoding", "gzip").problem(415, "", "compressed")
+	if found, err := r.store.Batches(t.Context(), "", 10); err != nil || len(found) > 0 {
+		t.Errorf("%d batches were made, %v", len(found), err)
+	}
+	if left, err := os.ReadDir(r.config.SpoolDir); err != nil || len(left) > 0 {
+		t.Errorf("%v is left, %v", left, err)
+	}
+}
+
+func TestALongRowIsNotKeptInMemory(t *testing.T) {
+	r := newRig(t, nil)
+	r.ask("POST", "/v1/batches", `{"jobs":[{"url":"`+strings.Repeat("a", 3<<20)+`"}]}`).problem(422, "body.jobs[0]", "longer than")
+}
+
+func TestTheSameKeyMakesOneBatch(t *testing.T) {
+	r := newRig(t, nil)
+	post := func(body, kind, query string) reply {
+		return r.ask("POST", "/v1/batches"+query, body, "Content-Type", kind, "Idempotency-Key", "k")
+	}
+	id := post("a.test\n", "text/csv", "?tag=x").want(202)["batch_id"]
+	if again := post("a.test\n", "text/csv", "?tag=x").want(200); again["batch_id"] != id || again["rows"] != 1.0 {
+		t.Errorf("again: %v", again)
+	}
+	post("b.test\n", "text/csv", "?tag=x").problem(409, "header.Idempotency-Key", "another request")
+	post("a.test\n", "text/csv", "?tag=y").problem(409, "header.Idempotency-Key", "another request")
+	r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}, "Idempotency-Key", "k").problem(409, "header.Idempotency-Key", "another request")
+
+	body, kind := form(t, "file@", "a.test\n", "tag", "x")
+	send := func(body, kind string) reply {
+		return r.ask("POST", "/v1/batches", body, "Content-Type", kind, "Idempotency-Key", "form")
+	}
+	first := send(body, kind).want(202)["batch_id"]
+	body, kind = form(t, "tag", "x", "file@", "a.test\n") // another boundary, and another order
+	if again := send(body, kind).want(200)["batch_id"]; again != first {
+		t.Errorf("the same form made %v and %v", first, again)
+	}
+}
+
+// slowly imports a batch only when it may, and tells when it begins.
+type slowly struct {
+	Work
+	begun chan struct{}
+	may   chan struct{}
+}
+
+func (w slowly) ImportBatch(ctx context.Context, spec jobs.BatchSpec, next func() (jobs.Request, error)) (jobs.Batch, error) {
+	begun := false
+	return w.Work.ImportBatch(ctx, spec, func() (jobs.Request, error) {
+		if !begun {
+			begun = true
+			w.begun <- struct{}{}
+			<-w.may
+		}
+		return next()
+	})
+}
+
+func TestWhileTheFirstIsUnderWayTheSameKeyIsRefused(t *testing.T) {
+	w := slowly{begun: make(chan struct{}), may: make(chan struct{})}
+	r := newRig(t, func(c *Config) { w.Work = c.Work; c.Work = w })
+	first := make(chan reply)
+	go func() {
+		first <- r.ask("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv", "Idempotency-Key", "k")
+	}()
+	<-w.begun
+	a := r.ask("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv", "Idempotency-Key", "k")
+	a.problem(409, "", "still making")
+	if a.header.Get("Retry-After") == "" {
+		t.Error("does not tell when to try again")
+	}
+	r.ask("GET", "/v1/batches/b1/results", nil).problem(409, "", "is importing")
+	r.ask("POST", "/v1/batches/b1/cancel", nil).problem(409, "", "is importing")
+	w.may <- struct{}{}
+	id := (<-first).want(202)["batch_id"]
+	if again := r.ask("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv", "Idempotency-Key", "k").want(200)["batch_id"]; again != id {
+		t.Errorf("%v and %v", id, again)
+	}
+}
+
+func TestWhoeverLeavesLeavesNothing(t *testing.T) {
+	w := slowly{begun: make(chan struct{}), may: make(chan struct{})}
+	ended := make(chan struct{})
+	r := newRig(t, func(c *Config) { w.Work = c.Work; c.Work = finishing{w, ended} })
+	ctx, leave := context.WithCancel(t.Context())
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url+"/v1/batches", strings.NewReader("a.test\nb.test\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "text/csv")
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		if response, err := http.DefaultTransport.RoundTrip(request); err == nil {
+			response.Body.Close()
+		}
+	}()
+	<-w.begun
+	leave()
+	<-gone
+	w.may <- struct{}{}
+	<-ended
+	if found, err := r.store.Batches(t.Context(), "", 10); err != nil || len(found) > 0 {
+		t.Errorf("%d batches are left, %v", len(found), err)
+	}
+}
+
+// finishing waits, with the end of an import, for the request to be over.
+type finishing struct {
+	slowly
+	ended chan struct{}
+}
+
+func (w finishing) ImportBatch(ctx context.Context, spec jobs.BatchSpec, next func() (jobs.Request, error)) (jobs.Batch, error) {
+	defer close(w.ended)
+	return w.slowly.ImportBatch(ctx, spec, func() (jobs.Request, error) {
+		request, err := next()
+		if errors.Is(err, io.EOF) {
+			<-ctx.Done()
+		}
+		return request, err
+	})
+}
+
+func TestTooManyBatchesAtOnce(t *testing.T) {
+	w := slowly{begun: make(chan struct{}), may: make(chan struct{})}
+	r := newRig(t, func(c *Config) { w.Work = c.Work; c.Work = w })
+	answers := make(chan reply, uploads)
+	for range uploads {
+		go func() { answers <- r.ask("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv") }()
+		<-w.begun
+	}
+	r.ask("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv").problem(503, "", "too many")
+	for range uploads {
+		w.may <- struct{}{}
+	}
+	for range uploads {
+		(<-answers).want(202)
+	}
+}
+
+func TestABodyThatComesTooSlowly(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.step = 10 * time.Millisecond })
+	for _, path := range []string{"/v1/batches", "/v1/jobs"} {
+		body, rest := io.Pipe()
+		sent := make(chan error, 1)
+		go func() {
+			_, err := io.WriteString(rest, "{") // and nothing more
+			sent <- err
+		}()
+		r.ask("POST", path, body).problem(408, "", "")
+		rest.Close()
+		<-sent
+	}
+}
+
+func TestBatchesAreMoved(t *testing.T) {
+	r := newRig(t, nil)
+	r.ask("POST", "/v1/batches", "a.test\nb.test\nc.test\n", "Content-Type", "text/csv").want(202)
+	if got := r.ask("POST", "/v1/batches/b1/pause", nil).want(200); got["state"] != "paused" {
+		t.Errorf("paused: %v", got)
+	}
+	if got := r.ask("POST", "/v1/batches/b1/resume", nil).want(200); got["state"] != "open" {
+		t.Errorf("resumed: %v", got)
+	}
+	if got := r.ask("POST", "/v1/batches/b1/cancel", nil).want(200); got["canceled"] != 3.0 || got["canceling"] != 0.0 {
+		t.Errorf("canceled: %v", got)
+	}
+	r.ask("POST", "/v1/batches/b1/pause", nil).problem(409, "", "is finished")
+	if got := r.ask("POST", "/v1/batches/b1/retry", nil).want(200); got["queued"] != 0.0 {
+		t.Errorf("what was canceled is not retried unasked: %v", got)
+	}
+	if got := r.ask("POST", "/v1/batches/b1/retry?state=canceled", nil).want(200); got["queued"] != 3.0 {
+		t.Errorf("retried: %v", got)
+	}
+	r.ask("POST", "/v1/batches/b1/retry?state=done", nil).problem(422, "query.state[0]", "failed")
+	for _, path := range []string{"", "/summary", "/results"} {
+		r.ask("GET", "/v1/batches/zz"+path, nil).problem(404, "", "no batch zz")
+	}
+	for _, what := range []string{"pause", "resume", "cancel", "retry"} {
+		r.ask("POST", "/v1/batches/zz/"+what, nil).problem(404, "", "no batch zz")
+	}
+}
+
+func TestFormatsOfASummary(t *testing.T) {
+	r := newRig(t, nil)
+	r.ask("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv").want(202)
+	r.close("b1-1", jobs.Done, "s1")
+	for _, test := range []struct{ query, accept, kind, holds string }{
+		{"", "", "application/json", `"batch_id":"b1"`},
+		{"", "text/html,application/xhtml+xml,*/*;q=0.8", "text/html; charset=utf-8", `"../../jobs/b1-1/image"`},
+		{"", "text/csv", "text/csv; charset=utf-8", "metric,value"},
+		{"?format=csv", "text/html", "text/csv; charset=utf-8", "metric,value"},
+		{"?format=json", "text/html", "application/json", `"batch_id":"b1"`},
+	} {
+		a := r.ask("GET", "/v1/batches/b1/summary"+test.query, nil, "Accept", test.accept)
+		if a.status != 200 || a.header.Get("Content-Type") != test.kind || !strings.Contains(string(a.body), test.holds) {
+			t.Errorf("%+v: %d %s", test, a.status, a.header.Get("Content-Type"))
+		}
+		if policy := a.header.Get("Content-Security-Policy"); !strings.Contains(policy, "sandbox") || strings.Contains(policy, "allow-scripts") {
+			t.Errorf("%+v: policy %q", test, policy)
+		}
+	}
+	r.ask("GET", "/v1/batches/b1/summary?format=text", nil).problem(422, "query.format", "json")
+}

@@ -1,0 +1,196 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"mime"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"shotline/client"
+	"shotline/jobs"
+)
+
+// book is the contract as it is given out, with what was asked of it.
+type book struct {
+	doc   *huma.OpenAPI
+	mu    sync.Mutex
+	asked map[string]bool // METHOD PATH STATUS
+}
+
+// check holds an answer to the contract: the route is in it, and so are the
+// status, the type and, of JSON, the schema.
+func (b *book) check(t *testing.T, mux *http.ServeMux, request *http.Request, a reply) {
+	t.Helper()
+	_, pattern := mux.Handler(request)
+	if pattern == "" || a.status == http.StatusMisdirectedRequest && strings.HasPrefix(pattern, "/") {
+		return // no route of ours
+	}
+	method, path, _ := strings.Cut(pattern, " ")
+	item := b.doc.Paths[path]
+	if item == nil {
+		t.Fatalf("%s is not in the contract", pattern)
+	}
+	op := map[string]*huma.Operation{http.MethodGet: item.Get, http.MethodPost: item.Post}[method]
+	if op == nil {
+		t.Fatalf("%s is not in the contract", pattern)
+	}
+	response := op.Responses[strconv.Itoa(a.status)]
+	if response == nil {
+		t.Fatalf("%s %s: the contract has no answer %d: %s", method, path, a.status, a.body)
+	}
+	b.mu.Lock()
+	b.asked[method+" "+path+" "+strconv.Itoa(a.status)] = true
+	b.mu.Unlock()
+	if len(response.Content) == 0 {
+		if len(a.body) > 0 {
+			t.Errorf("%s %d: a body where there is none: %s", pattern, a.status, a.body)
+		}
+		return
+	}
+	kind, _, err := mime.ParseMediaType(a.header.Get("Content-Type"))
+	if err != nil {
+		t.Fatalf("%s %d: %v", pattern, a.status, err)
+	}
+	media := response.Content[kind]
+	if media == nil {
+		t.Fatalf("%s %d: the contract has no %s", pattern, a.status, kind)
+	}
+	if !strings.HasSuffix(kind, "json") || kind == "application/x-ndjson" {
+		return
+	}
+	var value any
+	if err := json.Unmarshal(a.body, &value); err != nil {
+		t.Fatalf("%s %d: %s: %v", pattern, a.status, a.body, err)
+	}
+	result := &huma.ValidateResult{}
+	huma.Validate(b.doc.Components.Schemas, media.Schema, huma.NewPathBuffer([]byte("body"), 4), huma.ModeReadFromServer, value, result)
+	for _, wrong := range result.Errors {
+		t.Errorf("%s %d: %v in %s", pattern, a.status, wrong, a.body)
+	}
+}
+
+// TestEveryRouteAnswersByTheContract asks all routes for their good answers;
+// what the other tests are answered is held to the contract as well.
+func TestEveryRouteAnswersByTheContract(t *testing.T) {
+	outputs := &fakeOutputs{body: "bytes", have: map[string]client.Download{
+		"image s1": {ContentType: "image/png", Length: 5}, "html s1": {ContentType: "text/html; charset=utf-8", Length: -1},
+		"pdf s1": {ContentType: "application/pdf", Length: 5},
+	}}
+	r := newRig(t, func(c *Config) { c.Outputs = outputs })
+	id := r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test", CallbackURL: "http://127.0.0.1:9/"}, "Idempotency-Key", "k").want(202)["id"].(string)
+	r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test", CallbackURL: "http://127.0.0.1:9/"}, "Idempotency-Key", "k").want(200)
+	batch := map[string]any{"jobs": []any{map[string]any{"url": "b.test"}, map[string]any{"url": "nope"}}}
+	b := r.ask("POST", "/v1/batches", batch, "Idempotency-Key", "k2").want(202)["batch_id"].(string)
+	r.ask("POST", "/v1/batches", batch, "Idempotency-Key", "k2").want(200)
+	for _, path := range []string{"/v1/jobs?limit=1", "/v1/jobs/" + id, "/v1/batches", "/v1/batches/" + b, "/v1/batches/" + b + "/summary",
+		"/v1/callbacks", "/healthz", "/readyz", "/openapi.json"} {
+		r.ask("GET", path, nil).want(200)
+	}
+	for _, path := range []string{"/v1/batches/" + b + "/summary?format=csv", "/v1/batches/" + b + "/summary?format=html",
+		"/v1/batches/" + b + "/results", "/v1/batches/" + b + "/results?format=ndjson", "/docs", "/metrics"} {
+		if a := r.ask("GET", path, nil); a.status != http.StatusOK || len(a.body) == 0 {
+			t.Errorf("%s: %d %s", path, a.status, a.body)
+		}
+	}
+	r.ask("POST", "/v1/batches/"+b+"/pause", nil).want(200)
+	r.ask("POST", "/v1/batches/"+b+"/resume", nil).want(200)
+	r.ask("POST", "/v1/batches/"+b+"/cancel", nil).want(200)
+	r.ask("POST", "/v1/batches/"+b+"/retry?state=canceled", nil).want(200)
+
+	r.close(id, jobs.Failed, "")
+	r.ask("POST", "/v1/jobs/"+id+"/retry", nil).want(202)
+	r.ask("POST", "/v1/jobs/"+id+"/cancel", nil).want(200)
+	r.ask("POST", "/v1/jobs/"+id+"/retry", nil).want(202)
+	r.open(id)
+	r.ask("POST", "/v1/jobs/"+id+"/cancel", nil).want(202)
+	done := r.ask("POST", "/v1/jobs", JobRequest{URL: "c.test"}).want(202)["id"].(string)
+	r.close(done, jobs.Done, "s1")
+	for _, kind := range outputs.kinds() {
+		if a := r.ask("GET", "/v1/jobs/"+done+"/"+kind, nil); a.status != http.StatusOK || string(a.body) != "bytes" {
+			t.Errorf("%s: %d %s", kind, a.status, a.body)
+		}
+		if a := r.ask("GET", "/v1/jobs/"+done+"/"+kind, nil, "If-None-Match", "*"); a.status != http.StatusNotModified {
+			t.Errorf("%s: %d %s", kind, a.status, a.body)
+		}
+	}
+	r.ask("POST", "/v1/callbacks/replay", nil).want(202)
+	r.ask("POST", fmt.Sprintf("/v1/callbacks/%d/replay", r.dead(id, "")), nil).want(202)
+	r.ask("GET", "/v1/callbacks?limit=1", nil).want(200)
+
+	// Good answers that need more than this test sets up.
+	elsewhere := []string{"POST /v1/jobs/{id}/retry 200", "GET /readyz 503"}
+	for path, item := range r.book.doc.Paths {
+		for method, op := range map[string]*huma.Operation{"GET": item.Get, "POST": item.Post} {
+			if op == nil {
+				continue
+			}
+			for status, response := range op.Responses {
+				answer := method + " " + path + " " + status
+				if response.Content[problemType] == nil && !r.book.asked[answer] && !slices.Contains(elsewhere, answer) {
+					t.Errorf("%s was never given", answer)
+				}
+			}
+		}
+	}
+}
+
+func TestTheContractSaysWhatEachRouteNeeds(t *testing.T) {
+	r := newRig(t, nil)
+	for path, item := range r.book.doc.Paths {
+		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
+			if op == nil {
+				continue
+			}
+			isOpen := slices.Contains(open, path)
+			if isOpen != (len(op.Security) == 0) {
+				t.Errorf("%s %s: security %v", op.Method, path, op.Security)
+			}
+			if op.Summary == "" || op.OperationID == "" || len(op.Tags) != 1 {
+				t.Errorf("%s %s is not described", op.Method, path)
+			}
+			want := []string{"421"}
+			if !isOpen {
+				want = append(want, "401", "429")
+				if op.Method == http.MethodPost {
+					want = append(want, "403")
+				}
+			}
+			for _, status := range want {
+				if op.Responses[status] == nil {
+					t.Errorf("%s %s does not tell of %s", op.Method, path, status)
+				}
+			}
+		}
+	}
+	if r.book.doc.OpenAPI != "3.1.0" || r.book.doc.Paths["/v1/batches"].Post.RequestBody.Content["text/csv"] == nil {
+		t.Error("not the contract that was meant")
+	}
+}
+
+func TestThePageForPeopleNeedsNothingElse(t *testing.T) {
+	r := newRig(t, nil)
+	a := r.ask("GET", "/docs", nil)
+	for path := range r.book.doc.Paths {
+		if !bytes.Contains(a.body, []byte("<code>"+path+"</code>")) {
+			t.Errorf("%s is not on the page", path)
+		}
+	}
+	for _, foreign := range []string{"<script", "http://", "https://", "src=", "@import"} {
+		text := strings.ReplaceAll(string(a.body), "http://127.0.0.1:8081", "")
+		text = strings.ReplaceAll(text, "https://example.com/", "")
+		if strings.Contains(text, foreign) {
+			t.Errorf("the page holds %s", foreign)
+		}
+	}
+	if policy := a.header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") {
+		t.Errorf("policy %q", policy)
+	}
+}

@@ -1,0 +1,69 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	_ "embed" // docs.html and docs.css
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"net/http"
+	"sync"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+)
+
+//go:embed docs.html
+var docsHTML string
+
+//go:embed docs.css
+var docsCSS string
+
+var docsTemplate = template.Must(template.New("docs").Parse(docsHTML))
+
+// docsPolicy is the page's Content-Security-Policy: its own style and nothing else.
+var docsPolicy = func() string {
+	sum := sha256.Sum256([]byte(docsCSS))
+	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+}()
+
+// docsRoutes are the contract, for programs and for people. They are made when
+// they are first asked for, with all routes in them.
+func (s *server) docsRoutes() {
+	document := sync.OnceValues(func() ([]byte, error) { return json.Marshal(s.api.OpenAPI()) })
+	page := sync.OnceValues(func() ([]byte, error) {
+		var out bytes.Buffer
+		err := docsTemplate.Execute(&out, newManual(s.api.OpenAPI(), template.CSS(docsCSS)))
+		return out.Bytes(), err
+	})
+	s.text("/openapi.json", "getContract", "This contract, as OpenAPI 3.1", "application/json", "", document)
+	s.text("/docs", "getDocs", "This contract, as a page for people", "text/html", docsPolicy, page)
+}
+
+// text registers a route that anybody may read.
+func (s *server) text(path, id, summary, kind, policy string, read func() ([]byte, error)) {
+	op := operation(http.MethodGet, path, id, "operations", summary)
+	op.Security, op.Errors, op.SkipValidateParams = nil, []int{http.StatusMisdirectedRequest}, true
+	op.Responses = content(http.StatusOK, summary, kind)
+	if kind == "application/json" {
+		op.Responses["200"].Content[kind].Schema = &huma.Schema{Type: huma.TypeObject}
+	}
+	huma.Register(s.api, op, func(ctx context.Context, _ *struct{}) (*huma.StreamResponse, error) {
+		body, err := read()
+		if err != nil {
+			return nil, s.failed(ctx, "show the contract", fmt.Errorf("%s: %w", path, err))
+		}
+		return &huma.StreamResponse{Body: func(out huma.Context) {
+			_, w := humago.Unwrap(out)
+			if policy != "" {
+				w.Header().Set("Content-Security-Policy", policy)
+				kind += "; charset=utf-8"
+			}
+			w.Header().Set("Content-Type", kind)
+			_, _ = w.Write(body) // whoever left does not need it
+		}}, nil
+	})
+}

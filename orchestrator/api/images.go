@@ -1,0 +1,118 @@
+package api
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"shotline/client"
+	"shotline/jobs"
+)
+
+// images is a folder in which outputs are kept as they are fetched the first
+// time: BATCH/JOB-KIND-TAG.png. Nil keeps nothing.
+type images struct {
+	folder string
+	log    *slog.Logger
+}
+
+// openImages makes the folder if it is not there; nil when its name is empty.
+func openImages(folder string, log *slog.Logger) (*images, error) {
+	if folder == "" {
+		return nil, nil
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return nil, err
+	}
+	return &images{folder, log}, nil
+}
+
+// path is where an output is kept, without its extension. All of it is ours: ids
+// have a form, and the tag is a hash.
+func (k *images) path(j jobs.Job, kind output, tag string) string {
+	return filepath.Join(k.folder, j.ID.Batch, j.ID.String()+"-"+kind.name+"-"+tag)
+}
+
+// open returns what is kept, nil when nothing is.
+func (k *images) open(j jobs.Job, kind output, tag string) *client.Download {
+	if k == nil {
+		return nil
+	}
+	for _, mediaType := range append(kind.types, anyBytes) {
+		file, err := os.Open(k.path(j, kind, tag) + extensions[mediaType])
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			k.log.Warn("read a kept output", "job", j.ID.String(), "error", err)
+			return nil
+		}
+		info, err := file.Stat()
+		if err != nil {
+			file.Close()
+			return nil
+		}
+		return &client.Download{Body: file, ContentType: mediaType, Length: info.Size()}
+	}
+	return nil
+}
+
+// keep returns the download, which is on disk once it was read to its end.
+// Trouble with the disk does not disturb the reading.
+func (k *images) keep(j jobs.Job, kind output, tag string, from *client.Download) *client.Download {
+	if k == nil {
+		return from
+	}
+	name := k.path(j, kind, tag) + extensions[from.ContentType]
+	err := os.MkdirAll(filepath.Dir(name), 0o755)
+	var file *os.File
+	if err == nil {
+		file, err = os.CreateTemp(filepath.Dir(name), ".part-*")
+	}
+	if err != nil {
+		k.log.Warn("keep an output", "job", j.ID.String(), "error", err)
+		return from
+	}
+	copied := *from
+	copied.Body = &keeping{ReadCloser: from.Body, file: file, log: k.log, name: name, want: from.Length}
+	return &copied
+}
+
+// keeping copies what is read to a file, which gets its name when all is there.
+type keeping struct {
+	io.ReadCloser
+	log   *slog.Logger
+	file  *os.File
+	name  string
+	want  int64 // bytes, -1 when not known
+	got   int64
+	whole bool
+	err   error // of the disk
+}
+
+func (k *keeping) Read(p []byte) (int, error) {
+	n, err := k.ReadCloser.Read(p)
+	if n > 0 && k.err == nil {
+		_, k.err = k.file.Write(p[:n])
+	}
+	k.got += int64(n)
+	k.whole = k.whole || err == io.EOF && (k.want < 0 || k.got == k.want)
+	return n, err
+}
+
+func (k *keeping) Close() error {
+	err := errors.Join(k.err, k.file.Chmod(0o644), k.file.Close())
+	if err == nil && k.whole {
+		err = os.Rename(k.file.Name(), k.name)
+	}
+	if err != nil || !k.whole {
+		err = errors.Join(err, os.Remove(k.file.Name()))
+	}
+	if err != nil {
+		k.log.Warn("keep an output", "file", k.name, "error", err)
+	}
+	return k.ReadCloser.Close()
+}

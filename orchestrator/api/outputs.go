@@ -1,0 +1,190 @@
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"shotline/client"
+	"shotline/jobs"
+)
+
+// Outputs is where pictures and documents come from; a *client.Client is one.
+type Outputs interface {
+	Thumbnail(ctx context.Context, id string, o client.ThumbnailOptions) (*client.Download, error)
+	HTML(ctx context.Context, id string) (*client.Download, error)
+	PDF(ctx context.Context, id string) (*client.Download, error)
+}
+
+// output is a kind of what a screenshot brings.
+type output struct {
+	name  string
+	types []string // that it may have; with any other it is given as mere bytes
+	fetch func(ctx context.Context, from Outputs, id string) (*client.Download, error)
+	shown bool // in a browser; else saved
+}
+
+var outputs = []output{
+	{"image", []string{"image/png", "image/jpeg", "image/webp", "image/gif", "image/avif"},
+		func(ctx context.Context, from Outputs, id string) (*client.Download, error) {
+			return from.Thumbnail(ctx, id, client.ThumbnailOptions{})
+		}, true},
+	// A stranger's page must not run as one of ours.
+	{"html", []string{"text/html"}, func(ctx context.Context, from Outputs, id string) (*client.Download, error) {
+		return from.HTML(ctx, id)
+	}, false},
+	{"pdf", []string{"application/pdf"}, func(ctx context.Context, from Outputs, id string) (*client.Download, error) { return from.PDF(ctx, id) }, false},
+}
+
+const anyBytes = "application/octet-stream"
+
+// extensions of files by their type.
+var extensions = map[string]string{
+	"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp", "image/gif": ".gif", "image/avif": ".avif",
+	"text/html": ".html", "application/pdf": ".pdf", anyBytes: ".bin",
+}
+
+type getOutput struct {
+	ID          string `path:"id" example:"b7k2m9q4x1-1"`
+	IfNoneMatch string `header:"If-None-Match"`
+}
+
+// outputAnswer is an output, or 304 without one.
+type outputAnswer struct {
+	Status int
+	ETag   string `header:"ETag"`
+	Cache  string `header:"Cache-Control"`
+	Type   string `header:"Content-Type"`
+	Name   string `header:"Content-Disposition"`
+	Length string `header:"Content-Length"`
+	Body   func(huma.Context)
+}
+
+func (s *server) outputRoutes() {
+	for _, kind := range outputs {
+		get := operation(http.MethodGet, "/v1/jobs/{id}/"+kind.name, "get"+strings.ToUpper(kind.name[:1])+kind.name[1:], "jobs",
+			"The "+kind.name+" of a job that is done", http.StatusNotFound, http.StatusConflict, http.StatusBadGateway)
+		get.Description = "Streamed from the vendor. With the ETag in If-None-Match the vendor is not asked."
+		get.Responses = content(http.StatusOK, "What the vendor has", append([]string{anyBytes}, kind.types...)...)
+		get.Responses["304"] = &huma.Response{Description: "It is what you have"}
+		huma.Register(s.api, get, func(ctx context.Context, in *getOutput) (*outputAnswer, error) { return s.getOutput(ctx, kind, in) })
+	}
+}
+
+func (s *server) getOutput(ctx context.Context, kind output, in *getOutput) (*outputAnswer, error) {
+	j, err := s.shown(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	tag := outputTag(j, kind)
+	answer := &outputAnswer{Status: http.StatusOK, ETag: `"` + tag + `"`, Cache: "private, no-cache"}
+	if tagMatches(in.IfNoneMatch, answer.ETag) {
+		answer.Status = http.StatusNotModified
+		answer.Body = func(out huma.Context) { out.SetStatus(http.StatusNotModified) }
+		return answer, nil
+	}
+	unhurried(ctx)
+	body, err := s.open(ctx, j, kind, tag)
+	if err != nil {
+		return nil, err
+	}
+	answer.Type = body.ContentType
+	disposition := "attachment"
+	if kind.shown {
+		disposition = "inline"
+	}
+	answer.Name = fmt.Sprintf(`%s; filename="%s%s"`, disposition, j.ID, extensions[body.ContentType])
+	if body.Length >= 0 {
+		answer.Length = strconv.FormatInt(body.Length, 10)
+	}
+	answer.Body = func(out huma.Context) {
+		defer body.Body.Close()
+		out.SetStatus(http.StatusOK)
+		if out.Method() == http.MethodHead {
+			return
+		}
+		if _, err := io.Copy(newSteady(ctx, out.BodyWriter()), body.Body); err != nil {
+			s.Logger.Warn("an output broke off", "job", j.ID.String(), "kind", kind.name, "error", err)
+			panic(http.ErrAbortHandler) // half a picture must not look whole
+		}
+	}
+	return answer, nil
+}
+
+// shown is the job whose picture a job shows, which is done.
+func (s *server) shown(ctx context.Context, id string) (jobs.Job, error) {
+	j, err := s.job(ctx, id)
+	if err == nil && j.State == jobs.Duplicate {
+		j, err = s.job(ctx, jobs.ID{Batch: j.ID.Batch, Row: j.DuplicateOf}.String())
+	}
+	switch {
+	case err != nil:
+		return j, err
+	case j.State.Open():
+		return j, problem(http.StatusConflict, fmt.Sprintf("job %s is %s", j.ID, j.State))
+	case j.State != jobs.Done || j.ScreenshotID == "":
+		return j, problem(http.StatusNotFound, fmt.Sprintf("job %s is %s, there is no picture", j.ID, j.State))
+	}
+	return j, nil
+}
+
+// outputTag is another one for any other output.
+func outputTag(j jobs.Job, kind output) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %s %d %s", j.ScreenshotID, j.ID, j.Attempt, kind.name))
+	return hex.EncodeToString(sum[:12])
+}
+
+// tagMatches reads an If-None-Match.
+func tagMatches(header, tag string) bool {
+	for given := range strings.SplitSeq(header, ",") {
+		given = strings.TrimPrefix(strings.TrimSpace(given), "W/")
+		if given == tag || given == "*" {
+			return true
+		}
+	}
+	return false
+}
+
+// open starts reading an output, from the disk when it is kept there.
+func (s *server) open(ctx context.Context, j jobs.Job, kind output, tag string) (*client.Download, error) {
+	if kept := s.images.open(j, kind, tag); kept != nil {
+		return kept, nil
+	}
+	body, err := kind.fetch(ctx, s.Outputs, j.ScreenshotID)
+	if err != nil {
+		return nil, s.unfetched(ctx, j, kind, err)
+	}
+	mediaType, _, err := mime.ParseMediaType(body.ContentType)
+	body.ContentType = anyBytes
+	for _, known := range kind.types {
+		if err == nil && mediaType == known {
+			body.ContentType = known
+		}
+	}
+	return s.images.keep(j, kind, tag, body), nil
+}
+
+// unfetched is the answer when the vendor gives nothing.
+func (s *server) unfetched(ctx context.Context, j jobs.Job, kind output, err error) error {
+	var limited *client.RateLimitError
+	switch {
+	case errors.Is(err, client.ErrNotFound):
+		return problem(http.StatusNotFound, fmt.Sprintf("the vendor has no %s of job %s", kind.name, j.ID))
+	case errors.As(err, &limited):
+		return retryLater(problem(http.StatusServiceUnavailable, "the vendor limits our rate, try again"), max(1, int(math.Ceil(limited.Delay.Seconds()))))
+	case ctx.Err() != nil:
+		return problem(http.StatusServiceUnavailable, "interrupted")
+	}
+	s.Logger.Warn("no output from the vendor", "job", j.ID.String(), "kind", kind.name, "error", err)
+	return problem(http.StatusBadGateway, "the vendor did not give it")
+}

@@ -1,0 +1,178 @@
+package api
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"shotline/client"
+	"shotline/jobs"
+)
+
+func newOutputs() *fakeOutputs {
+	return &fakeOutputs{body: "bytes", have: map[string]client.Download{
+		"image s1": {ContentType: "image/png", Length: 5}, "html s1": {ContentType: "text/html; charset=utf-8", Length: -1},
+		"pdf s1": {ContentType: "application/pdf", Length: 5}, "image s2": {ContentType: "image/svg+xml", Length: 5},
+	}}
+}
+
+func TestOutputsOfAJob(t *testing.T) {
+	vendor := newOutputs()
+	r := newRig(t, func(c *Config) { c.Outputs = vendor })
+	r.ask("POST", "/v1/batches", "a.test\nhttps://a.test/\nb.test\n", "Content-Type", "text/csv").want(202)
+	r.ask("GET", "/v1/jobs/b1-1/image", nil).problem(409, "", "is queued")
+	r.close("b1-1", jobs.Done, "s1")
+	r.close("b1-3", jobs.Done, "s2")
+	if got := r.ask("GET", "/v1/jobs/b1-1", nil).want(200)["image_url"]; got != "/v1/jobs/b1-1/image" {
+		t.Errorf("image_url %v", got)
+	}
+	tags := map[string]bool{}
+	for _, test := range []struct{ path, kind, name string }{
+		{"b1-1/image", "image/png", `inline; filename="b1-1.png"`},
+		{"b1-1/html", "text/html", `attachment; filename="b1-1.html"`},
+		{"b1-1/pdf", "application/pdf", `attachment; filename="b1-1.pdf"`},
+		{"b1-3/image", "application/octet-stream", `inline; filename="b1-3.bin"`}, // a picture that can run scripts
+	} {
+		a := r.ask("GET", "/v1/jobs/"+test.path, nil)
+		h := a.header
+		if a.status != 200 || string(a.body) != "bytes" || h.Get("Content-Type") != test.kind || h.Get("Content-Disposition") != test.name {
+			t.Errorf("%s: %d %q %v", test.path, a.status, a.body, h)
+		}
+		if !strings.Contains(h.Get("Content-Security-Policy"), "sandbox") || h.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: %v", test.path, h)
+		}
+		if tags[h.Get("ETag")] || h.Get("ETag") == "" {
+			t.Errorf("%s: ETag %s", test.path, h.Get("ETag"))
+		}
+		tags[h.Get("ETag")] = true
+		asked := vendor.asked.Load()
+		again := r.ask("GET", "/v1/jobs/"+test.path, nil, "If-None-Match", `"other", W/`+h.Get("ETag"))
+		if again.status != http.StatusNotModified || len(again.body) > 0 || again.header.Get("ETag") != h.Get("ETag") || vendor.asked.Load() != asked {
+			t.Errorf("%s again: %d, the vendor was asked %d times", test.path, again.status, vendor.asked.Load()-asked)
+		}
+		if other := r.ask("GET", "/v1/jobs/"+test.path, nil, "If-None-Match", `"other"`); other.status != 200 {
+			t.Errorf("%s with another tag: %d", test.path, other.status)
+		}
+	}
+	if a := r.ask("GET", "/v1/jobs/b1-2/image", nil); a.status != 200 || string(a.body) != "bytes" {
+		t.Errorf("of a duplicate: %d %s", a.status, a.body)
+	}
+	if a := r.ask("HEAD", "/v1/jobs/b1-1/image", nil); a.status != 200 || len(a.body) > 0 || a.header.Get("Content-Length") != "5" {
+		t.Errorf("HEAD: %d %v", a.status, a.header)
+	}
+	r.ask("GET", "/v1/jobs/b1-3/pdf", nil).problem(404, "", "has no pdf")
+	r.ask("GET", "/v1/jobs/zz-1/image", nil).problem(404, "", "there is no job")
+}
+
+func TestOutputsThatTheVendorDoesNotGive(t *testing.T) {
+	for name, test := range map[string]struct {
+		err        error
+		status     int
+		retryAfter string
+	}{
+		"rate limit": {&client.RateLimitError{Delay: 2500 * time.Millisecond, API: &client.APIError{Status: 429}}, 503, "3"},
+		"key":        {&client.APIError{Status: 401, Message: "s3cret"}, 502, ""},
+		"not there":  {&client.NotSentError{Err: errors.New("s3cret")}, 502, ""},
+		"unknown":    {&client.APIError{Status: 404}, 404, ""},
+	} {
+		r := newRig(t, func(c *Config) { c.Outputs = &fakeOutputs{err: test.err} })
+		r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)
+		r.close("b1-1", jobs.Done, "s1")
+		t.Log(name)
+		a := r.ask("GET", "/v1/jobs/b1-1/image", nil)
+		a.problem(test.status, "", "vendor")
+		if a.header.Get("Retry-After") != test.retryAfter || strings.Contains(string(a.body), "s3cret") {
+			t.Errorf("Retry-After %q, %s", a.header.Get("Retry-After"), a.body)
+		}
+		failed := r.ask("POST", "/v1/jobs", JobRequest{URL: "b.test"}).want(202)["id"].(string)
+		r.close(failed, jobs.Failed, "s0")
+		r.ask("GET", "/v1/jobs/"+failed+"/image", nil).problem(404, "", "there is no picture")
+	}
+}
+
+// failing is a body that breaks off.
+type failing struct{}
+
+func (failing) Read([]byte) (int, error) { return 0, errors.New("connection reset") }
+
+func TestKeptPicturesAreNotFetchedAgain(t *testing.T) {
+	vendor, folder := newOutputs(), filepath.Join(t.TempDir(), "images")
+	r := newRig(t, func(c *Config) { c.Outputs, c.ImageDir = vendor, folder })
+	r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)
+	r.close("b1-1", jobs.Done, "s1")
+	first := r.ask("GET", "/v1/jobs/b1-1/image", nil)
+	vendor.err = errors.New("gone")
+	again := r.ask("GET", "/v1/jobs/b1-1/image", nil)
+	if again.status != 200 || string(again.body) != "bytes" || vendor.asked.Load() != 1 {
+		t.Errorf("%d %q after %d calls", again.status, again.body, vendor.asked.Load())
+	}
+	for _, name := range []string{"ETag", "Content-Type", "Content-Length", "Content-Disposition"} {
+		if first.header.Get(name) != again.header.Get(name) {
+			t.Errorf("%s: %q, then %q", name, first.header.Get(name), again.header.Get(name))
+		}
+	}
+	files, err := filepath.Glob(filepath.Join(folder, "b1", "b1-1-image-*.png"))
+	if err != nil || len(files) != 1 {
+		t.Errorf("kept %v, %v", files, err)
+	}
+	r.ask("GET", "/v1/jobs/b1-1/pdf", nil).problem(502, "", "vendor")
+}
+
+func TestHalfAPictureIsNotKept(t *testing.T) {
+	folder := t.TempDir()
+	kept, err := openImages(folder, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := jobs.Job{ID: jobs.ID{Batch: "b1", Row: 1}, ScreenshotID: "s1", Attempt: 1}
+	for _, body := range []io.Reader{io.MultiReader(strings.NewReader("by"), failing{}), strings.NewReader("by")} {
+		d := kept.keep(j, outputs[0], "tag", &client.Download{Body: io.NopCloser(body), ContentType: "image/png", Length: 5})
+		_, _ = io.Copy(io.Discard, d.Body)
+		if err := d.Body.Close(); err != nil {
+			t.Error(err)
+		}
+		if found := kept.open(j, outputs[0], "tag"); found != nil {
+			t.Error("half a picture was kept")
+		}
+	}
+	if files, err := os.ReadDir(filepath.Join(folder, "b1")); err != nil || len(files) > 0 {
+		t.Errorf("%v is left, %v", files, err)
+	}
+}
+
+func TestADiskThatIsFullDoesNotKeepThePictureBack(t *testing.T) {
+	vendor, folder := newOutputs(), filepath.Join(t.TempDir(), "images")
+	r := newRig(t, func(c *Config) { c.Outputs, c.ImageDir = vendor, folder })
+	if err := os.WriteFile(filepath.Join(folder, "b1"), nil, 0o600); err != nil { // no folder can be made there
+		t.Fatal(err)
+	}
+	r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)
+	r.close("b1-1", jobs.Done, "s1")
+	if a := r.ask("GET", "/v1/jobs/b1-1/image", nil); a.status != 200 || string(a.body) != "bytes" {
+		t.Errorf("%d %q", a.status, a.body)
+	}
+}
+
+func TestHalfAPictureDoesNotLookWhole(t *testing.T) {
+	vendor := newOutputs()
+	vendor.broken = true
+	r := newRig(t, func(c *Config) { c.Outputs = vendor })
+	r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)
+	r.close("b1-1", jobs.Done, "s1")
+	for _, kind := range []string{"image", "html"} { // with and without a length
+		response, err := http.Get(r.url + "/v1/jobs/b1-1/" + kind)
+		if err != nil {
+			continue // it broke off before anything was sent
+		}
+		if data, err := io.ReadAll(response.Body); err == nil {
+			t.Errorf("%s: %q ended as if it were whole", kind, data)
+		}
+		response.Body.Close()
+	}
+}

@@ -1,0 +1,123 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"shotline/jobs"
+	"shotline/jobs/summary"
+)
+
+// sheetPolicy is the Content-Security-Policy of a contact sheet: its own style,
+// and pictures from wherever the vendor keeps them.
+const sheetPolicy = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' http: https: data:; frame-ancestors 'none'; " +
+	"sandbox allow-same-origin allow-popups allow-popups-to-escape-sandbox"
+
+type batchSummary struct {
+	OneBatch
+	Format string `query:"format" enum:"json,csv,html" doc:"Instead of what the Accept header says"`
+	Accept string `header:"Accept" hidden:"true"`
+}
+
+type batchResults struct {
+	OneBatch
+	Format string `query:"format" enum:"csv,ndjson" default:"csv"`
+}
+
+// report is an answer that is written as it is made.
+type report struct {
+	Type   string `header:"Content-Type"`
+	Name   string `header:"Content-Disposition"`
+	Policy string `header:"Content-Security-Policy"`
+	Body   func(huma.Context)
+}
+
+func (s *server) reportRoutes() {
+	sum := operation(http.MethodGet, "/v1/batches/{id}/summary", "getSummary", "batches", "What became of a batch", http.StatusNotFound, http.StatusConflict)
+	sum.Description = "Of a batch that has not finished: how it stands now. The HTML is the contact sheet."
+	sum.Responses = content(http.StatusOK, "The summary", "text/csv", "text/html")
+	sum.Responses["200"].Content["application/json"] = &huma.MediaType{Schema: s.api.OpenAPI().Components.Schemas.Schema(summaryType, true, "")}
+	huma.Register(s.api, sum, s.getSummary)
+
+	results := operation(http.MethodGet, "/v1/batches/{id}/results", "getResults", "batches", "Every row with what became of it, in the input's order", http.StatusNotFound, http.StatusConflict)
+	results.Responses = content(http.StatusOK, "The rows", "text/csv", "application/x-ndjson")
+	huma.Register(s.api, results, s.getResults)
+}
+
+func (s *server) getSummary(ctx context.Context, in *batchSummary) (*report, error) {
+	if _, err := s.importedBatch(ctx, in.ID); err != nil {
+		return nil, err
+	}
+	told, err := summary.Load(ctx, s.Store, in.ID, s.Now())
+	if err != nil {
+		return nil, s.failed(ctx, "sum up batch "+in.ID, err)
+	}
+	switch summaryFormat(in.Format, in.Accept) {
+	case "csv":
+		return s.report(ctx, "text/csv; charset=utf-8", "", func(w io.Writer) error { return summary.WriteCSV(w, told) }), nil
+	case "html":
+		picture := func(j jobs.Job) (string, error) {
+			if j.ImageURL == "" {
+				return "../../jobs/" + j.ID.String() + "/image", nil // relative to this route
+			}
+			return j.ImageURL, nil
+		}
+		sheet := summary.Sheet{Next: summary.Cards(ctx, s.Store, in.ID, picture)}
+		answer := s.report(ctx, "text/html; charset=utf-8", "", func(w io.Writer) error { return summary.WriteHTML(w, told, sheet) })
+		answer.Policy = sheetPolicy
+		return answer, nil
+	}
+	return s.report(ctx, "application/json", "", func(w io.Writer) error { return summary.WriteJSON(w, told) }), nil
+}
+
+// summaryFormat goes by the query, and else by what is accepted first.
+func summaryFormat(query, accept string) string {
+	if query != "" {
+		return query
+	}
+	for kind := range strings.SplitSeq(accept, ",") {
+		kind, _, _ = strings.Cut(kind, ";")
+		switch strings.TrimSpace(kind) {
+		case "text/html":
+			return "html"
+		case "text/csv":
+			return "csv"
+		case "application/json", "*/*":
+			return "json"
+		}
+	}
+	return "json"
+}
+
+func (s *server) getResults(ctx context.Context, in *batchResults) (*report, error) {
+	if _, err := s.importedBatch(ctx, in.ID); err != nil {
+		return nil, err
+	}
+	if in.Format == "ndjson" {
+		return s.report(ctx, "application/x-ndjson", in.ID+".ndjson", func(w io.Writer) error { return summary.WriteRows(ctx, w, s.Store, in.ID) }), nil
+	}
+	return s.report(ctx, "text/csv; charset=utf-8", in.ID+".csv", func(w io.Writer) error { return summary.WriteResults(ctx, w, s.Store, in.ID) }), nil
+}
+
+// report streams. One that breaks off must not look whole: the connection is cut.
+func (s *server) report(ctx context.Context, kind, name string, write func(io.Writer) error) *report {
+	answer := &report{Type: kind, Body: func(out huma.Context) {
+		unhurried(ctx)
+		out.SetStatus(http.StatusOK)
+		if err := write(newSteady(ctx, out.BodyWriter())); err != nil {
+			if ctx.Err() == nil && !errors.Is(err, http.ErrHandlerTimeout) {
+				s.Logger.Warn("a report broke off", "path", out.URL().Path, "error", err)
+			}
+			panic(http.ErrAbortHandler)
+		}
+	}}
+	if name != "" {
+		answer.Name = `attachment; filename="` + name + `"`
+	}
+	return answer
+}

@@ -1,0 +1,91 @@
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"net"
+	"net/http"
+	"os"
+)
+
+// A body of any size must be known to its end before a batch is made of it, and
+// never lie in memory: it is spooled to a file that nobody else can open.
+
+// errTooLarge is why a body was not read to its end.
+var errTooLarge = errors.New("body is too large")
+
+// spool is a body on its way to the disk.
+type spool struct {
+	file *os.File
+	sum  hash.Hash // of what was written, and of what note was told
+	left int64     // bytes that may still come
+}
+
+// newSpool makes a file in a folder and unlinks it at once: it goes with the
+// process.
+func newSpool(folder string, most int64) (*spool, error) {
+	file, err := os.CreateTemp(folder, ".shotline-body-*")
+	if err != nil {
+		return nil, fmt.Errorf("spool a body: %w", err)
+	}
+	if err := os.Remove(file.Name()); err != nil {
+		return nil, errors.Join(fmt.Errorf("spool a body: %w", err), file.Close())
+	}
+	return &spool{file: file, sum: sha256.New(), left: most}, nil
+}
+
+// Write implements io.Writer; errTooLarge beyond the limit.
+func (s *spool) Write(p []byte) (int, error) {
+	if int64(len(p)) > s.left {
+		return 0, errTooLarge
+	}
+	s.left -= int64(len(p))
+	s.sum.Write(p)
+	n, err := s.file.Write(p)
+	if err != nil {
+		err = &spoolError{err}
+	}
+	return n, err
+}
+
+// spoolError is trouble with our disk, not with the body.
+type spoolError struct{ err error }
+
+func (e *spoolError) Error() string { return "spool a body: " + e.err.Error() }
+func (e *spoolError) Unwrap() error { return e.err }
+
+// note makes the hash depend on something that is not in the file.
+func (s *spool) note(text string) { fmt.Fprintf(s.sum, "%q\n", text) }
+
+// hash is that of all that came.
+func (s *spool) hash() (sum [sha256.Size]byte) {
+	copy(sum[:], s.sum.Sum(nil))
+	return sum
+}
+
+// reader reads the file from its beginning.
+func (s *spool) reader() io.Reader { return io.NewSectionReader(s.file, 0, 1<<62) }
+
+func (s *spool) close() error { return s.file.Close() }
+
+// unread is the answer to a body that could not be read to its end.
+func (s *server) unread(ctx context.Context, err error) error {
+	var network net.Error
+	var disk *spoolError
+	switch {
+	case errors.Is(err, errTooLarge):
+		return problem(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d MiB", s.MaxBatch>>20))
+	case errors.As(err, &disk):
+		s.Logger.Error("asked over HTTP", "for", "create a batch", "error", err)
+		return retryLater(problem(http.StatusServiceUnavailable, "the body cannot be kept at the moment, try again"), retrySoon)
+	case errors.As(err, &network) && network.Timeout():
+		return problem(http.StatusRequestTimeout, "the body came too slowly")
+	case ctx.Err() != nil:
+		return problem(http.StatusServiceUnavailable, "interrupted")
+	}
+	return problem(http.StatusBadRequest, "the body could not be read to its end")
+}
