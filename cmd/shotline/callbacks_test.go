@@ -16,7 +16,6 @@ import (
 // TestSinksAreToldBySignedCallbacks follows a batch through serve to two sinks,
 // one of which refuses for a while.
 func TestSinksAreToldBySignedCallbacks(t *testing.T) {
-	t.Parallel()
 	const secret, canary = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "hunter2canary"
 	type call struct {
 		path   string

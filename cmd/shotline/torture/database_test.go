@@ -45,8 +45,10 @@ type view struct {
 	creates map[subject][]sandbox.LedgerCreate
 }
 
+// open may find the log of a process that was killed last of all, and must be able
+// to read it in.
 func (r *rig) open() *sql.DB {
-	db, err := sql.Open("sqlite3", "file:"+r.db+"?mode=ro&_busy_timeout=10000")
+	db, err := sql.Open("sqlite3", "file:"+r.db+"?mode=rw&_query_only=1&_busy_timeout=10000")
 	if err != nil {
 		r.t.Fatal(err)
 	}
