@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 )
 
@@ -21,6 +22,12 @@ const (
 type App struct {
 	ID           string `json:"id"`
 	PathTemplate string `json:"path_template,omitempty"`
+}
+
+// ParseApp reads ID or ID=path-template. The id may be missing.
+func ParseApp(text string) App {
+	id, template, _ := strings.Cut(strings.TrimSpace(text), "=")
+	return App{id, template}
 }
 
 // MaxPriority is the highest priority of a batch; the lowest is its negative.

@@ -31,7 +31,7 @@ func Tell(ctx context.Context, store Told, e Event) (Message, error) {
 	switch {
 	case e.Type == EventForeign:
 		m.Data, err = tellForeign(ctx, store, e)
-	case e.Job != (ID{}):
+	case !e.Job.IsZero():
 		m.Data, err = tellJob(ctx, store, e)
 	default:
 		m.Data, err = tellBatch(ctx, store, e)

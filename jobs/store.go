@@ -224,6 +224,10 @@ type Worker struct {
 	SeenAt   time.Time
 }
 
+// WorkerAlive is how long after its last sign of life a worker counts as alive.
+// It gives several within that time.
+const WorkerAlive = 15 * time.Second
+
 // Upkeep is what keeps everything going.
 type Upkeep interface {
 	// ClaimWork returns what batches owe (open with queued jobs, finished with

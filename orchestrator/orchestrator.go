@@ -62,13 +62,10 @@ const (
 	longestLease   = 30 * time.Second
 	staleImport    = 15 * time.Minute
 	deadlineBucket = 5 * time.Second
-	workerBeat     = 5 * time.Second
+	workerBeat     = jobs.WorkerAlive / 3
 	quietTime      = 10 * time.Second
 
 	defaultMaxForeign = 100_000
-
-	// WorkerAlive is how long after its last sign of life a worker counts as alive.
-	WorkerAlive = 3 * workerBeat
 )
 
 // How long things are kept unless the Config says otherwise.

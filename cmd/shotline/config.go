@@ -126,11 +126,11 @@ func findFlag(flags []cli.Flag, name string) cli.Flag {
 func apps(c *cli.Context) ([]jobs.App, error) {
 	var found []jobs.App
 	for _, value := range c.StringSlice(appIDFlag.Name) {
-		id, template, _ := strings.Cut(strings.TrimSpace(value), "=")
-		if id == "" {
+		app := jobs.ParseApp(value)
+		if app.ID == "" {
 			return nil, badUsage("--app-id %q: the id is missing", value)
 		}
-		found = append(found, jobs.App{ID: id, PathTemplate: template})
+		found = append(found, app)
 	}
 	return found, nil
 }

@@ -62,7 +62,7 @@ func runFile(c *cli.Context) error {
 // chooseWay decides how results come in: by a live serve that receives for
 // this database, by webhooks of our own, or by asking.
 func (w *work) chooseWay(ctx context.Context, pollOnly bool) error {
-	workers, err := w.store.Workers(ctx, clock.Now().Add(-orchestrator.WorkerAlive))
+	workers, err := w.store.Workers(ctx, clock.Now().Add(-jobs.WorkerAlive))
 	if err != nil {
 		return err
 	}

@@ -132,7 +132,7 @@ func tellIdle(c *cli.Context, store jobs.Store, id string) error {
 }
 
 func nobodyWorks(c *cli.Context, store jobs.Store) (bool, error) {
-	workers, err := store.Workers(c.Context, clock.Now().Add(-orchestrator.WorkerAlive))
+	workers, err := store.Workers(c.Context, clock.Now().Add(-jobs.WorkerAlive))
 	return err == nil && len(workers) == 0, err
 }
 

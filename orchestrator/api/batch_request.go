@@ -70,8 +70,7 @@ func (p RowOptions) options(at string) (o BatchOptions, err error) {
 		o.Params[name] = text
 	}
 	for _, given := range p.App {
-		id, template, _ := strings.Cut(strings.TrimSpace(given), "=")
-		o.Apps = append(o.Apps, jobs.App{ID: id, PathTemplate: template})
+		o.Apps = append(o.Apps, jobs.ParseApp(given))
 	}
 	if p.Priority != "" {
 		if o.Priority, err = strconv.Atoi(p.Priority); err != nil {

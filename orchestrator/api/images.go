@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"shotline/client"
 	"shotline/jobs"
@@ -41,7 +42,7 @@ func (k *images) open(j jobs.Job, kind output, tag string) *client.Download {
 	if k == nil {
 		return nil
 	}
-	for _, mediaType := range append(kind.types, anyBytes) {
+	for _, mediaType := range slices.Concat(kind.types, []string{anyBytes}) {
 		file, err := os.Open(k.path(j, kind, tag) + extensions[mediaType])
 		if errors.Is(err, fs.ErrNotExist) {
 			continue

@@ -10,6 +10,7 @@ import (
 	"math"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -166,10 +167,8 @@ func (s *server) open(ctx context.Context, j jobs.Job, kind output, tag string) 
 	}
 	mediaType, _, err := mime.ParseMediaType(body.ContentType)
 	body.ContentType = anyBytes
-	for _, known := range kind.types {
-		if err == nil && mediaType == known {
-			body.ContentType = known
-		}
+	if err == nil && slices.Contains(kind.types, mediaType) {
+		body.ContentType = mediaType
 	}
 	return s.images.keep(j, kind, tag, body), nil
 }

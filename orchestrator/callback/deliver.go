@@ -130,7 +130,7 @@ func (c *Courier) tell(owed jobs.Callback, end jobs.CallbackEnd, outcome Outcome
 		log, text = c.log.Warn, "callback given up"
 	}
 	about := []any{"callback", owed.Seq, "event", owed.EventID, "type", owed.Type, "to", kind, "outcome", outcome, "attempt", owed.Attempts}
-	if owed.Job != (jobs.ID{}) {
+	if !owed.Job.IsZero() {
 		about = append(about, "job", owed.Job)
 	}
 	if owed.Batch != "" {

@@ -164,9 +164,6 @@ func laneOf(raw string) string {
 	return strings.ToLower(u.Scheme + "://" + u.Host)
 }
 
-// alive is how long after its last sign of life a worker counts as alive.
-const alive = 15 * time.Second
-
 // ForgetOnce closes the cursors of sinks that are not configured any more, which
 // would keep the log from being pruned. While another worker is alive, which may
 // have other sinks, they stay.
@@ -180,7 +177,7 @@ func (c *Courier) ForgetOnce(ctx context.Context) error {
 		if _, known := c.sinks[name]; known || !isSink {
 			continue
 		}
-		workers, err := c.store.Workers(ctx, c.now().Add(-alive))
+		workers, err := c.store.Workers(ctx, c.now().Add(-jobs.WorkerAlive))
 		if err != nil {
 			return fmt.Errorf("forget sinks: %w", err)
 		}

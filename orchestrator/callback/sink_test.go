@@ -242,7 +242,7 @@ func TestSinksOfOthersAreNotForgotten(t *testing.T) {
 	if !has() {
 		t.Error("forgotten beside its process")
 	}
-	r.clock.pass(alive + time.Second)
+	r.clock.pass(jobs.WorkerAlive + time.Second)
 	r.must(other.ForgetOnce(t.Context()))
 	if has() {
 		t.Error("kept after its process")
