@@ -118,7 +118,7 @@ func runInput(c *cli.Context, w work, in *input) (jobs.Batch, error) {
 		}
 		return b, err
 	}
-	// Await gave the task its time; a vendor that cannot be asked for costs and
+	// Waiting gave the task its time; a vendor that cannot be asked for costs and
 	// reasons now is no reason to fail a batch that has ended.
 	if err := r.orchestrator.SummarizeBatch(ctx, b.ID); err != nil {
 		w.log.Warn("the summary lacks costs or reasons", "error", err)
