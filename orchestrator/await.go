@@ -100,9 +100,6 @@ func waitIsOver(err error) bool {
 // is over.
 func (f *Feed) await(ctx context.Context, t topic, look func(context.Context) (ended bool, err error)) error {
 	read := context.WithoutCancel(ctx)
-	if ended, err := look(read); ended || err != nil {
-		return err
-	}
 	w, err := f.join(read, t)
 	if err != nil {
 		return err
