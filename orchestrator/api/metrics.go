@@ -26,6 +26,9 @@ type Metrics struct {
 	callbacks  *prometheus.CounterVec   // attempts, by target and outcome
 	calling    *prometheus.HistogramVec // how long those took, by target
 	answers    *prometheus.CounterVec   // of the API, by route and code
+	uploads    prometheus.Gauge         // bodies of batches on their way
+	waits      prometheus.Gauge         // requests that wait
+	streams    prometheus.Gauge         // open event streams
 }
 
 // Sources are what is asked for at each scrape. All are required.
@@ -61,6 +64,14 @@ func NewMetrics(version string, results []string, from Sources) *Metrics {
 		}, []string{"target"}),
 	}
 	m.answers = counters("api_requests_total", "Requests of the API by route (none where there is no such route) and HTTP status.", "route", "code")
+	gauge := func(name, help string) prometheus.Gauge {
+		g := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: ns, Name: name, Help: help})
+		m.registry.MustRegister(g)
+		return g
+	}
+	m.uploads = gauge("api_uploads", "Bodies of batches that are on their way now.")
+	m.waits = gauge("api_waits", "Requests of the API that wait now for a job or batch to end.")
+	m.streams = gauge("api_streams", "Event streams that are open now.")
 	for _, result := range results {
 		m.webhooks.WithLabelValues(result)
 	}

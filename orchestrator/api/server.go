@@ -114,8 +114,8 @@ func newServer(cfg Config) (*server, error) {
 	if cfg.MaxBatch <= 0 {
 		cfg.MaxBatch = DefaultMaxBatch
 	}
-	s := &server{Config: cfg, mux: http.NewServeMux(), uploads: make(places, uploads),
-		waits: make(places, mostWaits), streams: make(places, mostStreams)}
+	s := &server{Config: cfg, mux: http.NewServeMux(), uploads: newPlaces(uploads, cfg.Metrics.uploads),
+		waits: newPlaces(mostWaits, cfg.Metrics.waits), streams: newPlaces(mostStreams, cfg.Metrics.streams)}
 	var err error
 	if s.images, err = openImages(cfg.ImageDir, cfg.Logger); err != nil {
 		return nil, fmt.Errorf("folder of images: %w", err)

@@ -192,11 +192,11 @@ func TestStreamsThatAreRefused(t *testing.T) {
 	r.ask("GET", "/v1/events?batch=nobody", nil).problem(404, "", "no batch")
 	r.ask("GET", "/v1/events?job=nobody-1", nil).problem(404, "", "no job")
 	r.ask("GET", "/v1/events?job=nobody", nil).problem(404, "", "no such job")
-	r.api.streams = make(places, 1)
+	r.api.streams = newPlaces(1, r.config.Metrics.streams)
 	open := r.listen(r.url + "/v1/events")
 	r.ask("GET", "/v1/events", nil).problem(503, "", "open already")
 	open.end()
-	r.until("its place is free", func() bool { return len(r.api.streams) == 0 })
+	r.until("its place is free", func() bool { return r.api.streams.count() == 0 })
 }
 
 func TestStreamTypesAreThoseOfEvents(t *testing.T) {
@@ -245,8 +245,8 @@ func TestReaderThatDoesNotReadIsCutOff(t *testing.T) {
 	if _, err := io.WriteString(conn, "GET /v1/events?after=0 HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	r.until("the stream is open", func() bool { return len(r.api.streams) == 1 })
-	r.until("it was cut off", func() bool { return len(r.api.streams) == 0 })
+	r.until("the stream is open", func() bool { return r.api.streams.count() == 1 })
+	r.until("it was cut off", func() bool { return r.api.streams.count() == 0 })
 }
 
 // flaky is a store that cannot tell of a job once.

@@ -16,10 +16,10 @@ const reached = 20 * time.Second
 // waiting asks beside the test, which goes on once the request waits.
 func (r *rig) waiting(path string) (finish func() reply) {
 	r.t.Helper()
-	before := len(r.api.waits)
+	before := r.api.waits.count()
 	answer := make(chan reply, 1)
 	go func() { answer <- r.ask("GET", path, nil) }()
-	r.until("the request waits", func() bool { return len(r.api.waits) > before })
+	r.until("the request waits", func() bool { return r.api.waits.count() > before })
 	return func() reply {
 		r.t.Helper()
 		select {
@@ -56,7 +56,7 @@ func TestAWaitIsAnsweredWhenItEnds(t *testing.T) {
 	// What has ended does not wait, and neither takes a place.
 	r.ask("GET", "/v1/jobs/"+id+"?wait=1m", nil).want(200)
 	r.ask("GET", "/v1/batches/"+r.job(id).ID.Batch+"?wait=1m", nil).want(200)
-	r.until("all places are free", func() bool { return len(r.api.waits) == 0 })
+	r.until("all places are free", func() bool { return r.api.waits.count() == 0 })
 }
 
 func TestAWaitIsAnsweredWhenItsTimeIsUp(t *testing.T) {
@@ -88,7 +88,7 @@ func TestWaitsThatAreRefused(t *testing.T) {
 	r.ask("GET", "/v1/jobs/nobody-1?wait=1s", nil).problem(404, "", "no job")
 	r.ask("GET", "/v1/batches/nobody?wait=1s", nil).problem(404, "", "no batch")
 
-	r.api.waits = make(places, 1)
+	r.api.waits = newPlaces(1, r.config.Metrics.waits)
 	finish := r.waiting("/v1/jobs/" + id + "?wait=1m")
 	full := r.ask("GET", "/v1/jobs/"+id+"?wait=1m", nil)
 	full.problem(503, "", "wait already")
@@ -126,12 +126,12 @@ func TestAWaitOutlastsTheWriteTimeoutAndEndsWithItsReader(t *testing.T) {
 		}
 		gone <- err
 	}()
-	r.until("the request waits", func() bool { return len(r.api.waits) == 1 })
+	r.until("the request waits", func() bool { return r.api.waits.count() == 1 })
 	hangUp()
 	if err := <-gone; err == nil {
 		t.Error("answered")
 	}
-	r.until("its place is free", func() bool { return len(r.api.waits) == 0 })
+	r.until("its place is free", func() bool { return r.api.waits.count() == 0 })
 }
 
 func TestWaitsAreAnsweredWhenTheProcessStops(t *testing.T) {
