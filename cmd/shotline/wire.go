@@ -175,7 +175,7 @@ func (w work) start(ctx context.Context) (*running, error) {
 	}
 	w.config.Worker.Receives = w.receive
 	parts := orchestrator.Parts{Store: w.store, Vendor: w.vendor, Queue: r.queue, Clock: clock, Logger: w.log}
-	var heard func(result string) // of webhooks
+	var heard func(result string, took time.Duration) // of webhooks
 	if err == nil && w.api.listen != "" {
 		if r.api, err = newAPIServer(w, r); err == nil {
 			parts.Observer, heard = r.api.metrics, r.api.metrics.Webhook
@@ -270,7 +270,7 @@ func endServer(server *http.Server, log *slog.Logger) {
 // webhookServer serves webhooks and /healthz, and nothing else: this is the
 // address that the internet sees. Each webhook's result is told to heard, which
 // may be nil.
-func (w work) webhookServer(inbox receiver.Inbox, heard func(result string)) (*http.Server, error) {
+func (w work) webhookServer(inbox receiver.Inbox, heard func(result string, took time.Duration)) (*http.Server, error) {
 	var verifier *signature.Verifier
 	if len(w.secrets) > 0 {
 		var err error
