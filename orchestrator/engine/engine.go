@@ -109,11 +109,11 @@ func (e *Engine) hireCourier(ctx context.Context, worker string) (err error) {
 }
 
 // Start lets the engine work until Stop. It never blocks; it fails, with
-// ErrStopped after Stop, when it was called before.
+// ErrStopped after Drain or Stop, when it was called before.
 func (e *Engine) Start() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.stopped {
+	if e.calls.closed() {
 		return ErrStopped
 	}
 	if err := e.queue.Start(e.orchestrator); err != nil {
@@ -126,30 +126,31 @@ func (e *Engine) Start() error {
 	return nil
 }
 
-// Stop takes nothing new, ends waits with ErrStopped, finishes the creates that
-// are under way or hands them back, and closes what Open opened, within about ten
-// seconds. What is not finished stays in the database for whoever opens it next. A
-// webhook that comes later is answered 503, and the vendor repeats it. Repeated
-// calls return what the first one did.
+// Drain takes nothing new, and ends waits with ErrStopped. Webhooks are still kept,
+// so that a program may end its web server next, and then Stop. Repeated calls are
+// fine.
+func (e *Engine) Drain() {
+	e.calls.shut()
+	e.orchestrator.Drain()
+	if e.courier != nil {
+		e.courier.Drain()
+	}
+	e.calls.clear()
+}
+
+// Stop drains, finishes the creates that are under way or hands them back, and
+// closes what Open opened, within about ten seconds. What is not finished stays in
+// the database for whoever opens it next. A webhook that comes later is answered
+// 503, and the vendor repeats it. Repeated calls return what the first one did.
 func (e *Engine) Stop() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if !e.stopped {
 		e.stopped = true
-		e.calls.shut()
-		e.drain()
-		e.calls.clear()
+		e.Drain()
 		e.stopErr = e.close()
 	}
 	return e.stopErr
-}
-
-// drain begins no further create or callback.
-func (e *Engine) drain() {
-	e.orchestrator.Drain()
-	if e.courier != nil {
-		e.courier.Drain()
-	}
 }
 
 // close ends what is there: after Open has failed, that is not everything.

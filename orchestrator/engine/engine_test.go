@@ -138,6 +138,11 @@ func TestLifeCycle(t *testing.T) {
 		t.Error("the second Start did not fail")
 	}
 	r.await(e, r.submit(e, "https://example.com/").ID)
+	e.Drain()
+	e.Drain()
+	if code := r.post(r.webhook(testSecret)); code != 200 {
+		t.Errorf("after Drain a webhook was answered %d, want 200", code)
+	}
 	r.must(e.Stop())
 	r.must(e.Stop())
 	if err := e.Start(); !errors.Is(err, engine.ErrStopped) {
