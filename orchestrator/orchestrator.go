@@ -46,7 +46,7 @@ type Config struct {
 	Apps           []jobs.App    // webhook apps for batches that name none
 	JobTimeout     time.Duration // from a create's answer to the deadline; 10m
 	DeadlineGrace  time.Duration // how long past it while the vendor still works; 10m
-	RequestTimeout time.Duration // bound of one vendor call; 15s; at most 25s
+	RequestTimeout time.Duration // bound of one vendor call; DefaultRequestTimeout; at most MaxRequestTimeout
 	Settle         time.Duration // how long a doubtful create is searched for before it is sent anew; 10s
 	Concurrency    int           // parallel creates; 0: adaptive, up to 64
 	Rate           float64       // creates per second; 0: no limit of our own
@@ -68,6 +68,12 @@ const (
 	defaultMaxForeign = 100_000
 )
 
+// Bounds of a vendor call. A lease has to outlast each.
+const (
+	DefaultRequestTimeout = 15 * time.Second
+	MaxRequestTimeout     = longestLease - 5*time.Second
+)
+
 // How long things are kept unless the Config says otherwise.
 const (
 	DefaultKeepForeign    = 7 * 24 * time.Hour
@@ -83,7 +89,7 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	set(&c.JobTimeout, 10*time.Minute)
 	set(&c.DeadlineGrace, 10*time.Minute)
-	set(&c.RequestTimeout, 15*time.Second)
+	set(&c.RequestTimeout, DefaultRequestTimeout)
 	set(&c.Settle, 10*time.Second)
 	set(&c.SweepEvery, 2*time.Second)
 	set(&c.KeepForeign, DefaultKeepForeign)
@@ -95,8 +101,8 @@ func (c Config) withDefaults() (Config, error) {
 	switch {
 	case c.Worker.ID == "":
 		return c, errors.New("orchestrator: Worker.ID is empty")
-	case c.RequestTimeout > longestLease-5*time.Second:
-		return c, fmt.Errorf("orchestrator: request timeout %s is over %s, the lease would not outlast it", c.RequestTimeout, longestLease-5*time.Second)
+	case c.RequestTimeout > MaxRequestTimeout:
+		return c, fmt.Errorf("orchestrator: request timeout %s is over %s, the lease would not outlast it", c.RequestTimeout, MaxRequestTimeout)
 	case c.JobTimeout < 0 || c.DeadlineGrace < 0 || c.RequestTimeout < 0 || c.Settle < 0 || c.SweepEvery < 0:
 		return c, errors.New("orchestrator: a duration is negative")
 	case c.KeepForeign < 0 || c.KeepDeliveries < 0 || c.KeepEvents < 0 || c.MaxForeign < 0:

@@ -16,6 +16,8 @@ import (
 	"shotline/jobs/tasks"
 	"shotline/orchestrator"
 	"shotline/orchestrator/api"
+	"shotline/orchestrator/callback"
+	"shotline/orchestrator/engine"
 	"shotline/receiver"
 )
 
@@ -39,32 +41,43 @@ func newAPIServer(w work, r *running) (*apiServer, error) {
 		return nil, err
 	}
 	readiness := api.NewReadiness(clock.Now,
-		api.Check{Name: "store", Do: func(ctx context.Context) error { return r.orchestrator.Announce(ctx) }},
-		api.Check{Name: "queue", Do: func(ctx context.Context) error { return r.queue.Ping(ctx) }},
-		api.Check{Name: "disk", Do: func(context.Context) error { return enoughFree(w.db) }},
+		api.Check{Name: "store", Do: func(ctx context.Context) error { return r.Orchestrator().Announce(ctx) }},
+		api.Check{Name: "queue", Do: func(ctx context.Context) error { return r.Queue().Ping(ctx) }},
+		api.Check{Name: "disk", Do: func(context.Context) error { return enoughFree(w.Database) }},
 	)
 	results := make([]string, len(receiver.Results))
 	for i, result := range receiver.Results {
 		results[i] = string(result)
 	}
 	metrics := api.NewMetrics(version, results, api.Sources{
-		Store: w.store, Readiness: readiness, Storage: func() api.Storage { return storage(w.store, w.db) },
-		Queues: func(ctx context.Context) ([]api.Queue, error) { return queues(ctx, r.queue) },
+		Store: w.Store, Readiness: readiness, Storage: func() api.Storage { return storage(w.Store, w.Database) },
+		Queues: func(ctx context.Context) ([]api.Queue, error) { return queues(ctx, r.Queue()) },
 	})
+	outcomes := make([]string, len(callback.Outcomes))
+	for i, outcome := range callback.Outcomes {
+		outcomes[i] = string(outcome)
+	}
+	metrics.CallbackTargets(w.Callbacks.Kinds(), outcomes)
 	return &apiServer{listener: listener, readiness: readiness, metrics: metrics}, nil
+}
+
+// observe has the metrics hear of all that the engine does.
+func (a *apiServer) observe(c *engine.Config) {
+	c.Observer, c.WebhookObserver, c.CallbackObserver = a.metrics, a.metrics.Webhook, attempts{a.metrics}
+	c.WrapVendor = func(v orchestrator.Vendor) orchestrator.Vendor { return metered{v, a.metrics} }
 }
 
 // open makes the server that asks the orchestrator.
 func (a *apiServer) open(w work, o *orchestrator.Orchestrator) error {
 	handler, err := api.New(api.Config{
-		Readiness: a.readiness, Metrics: a.metrics, Store: w.store, Work: o, Outputs: w.outputs, Now: clock.Now, NewID: newID,
-		CheckURL: w.callbacks.CheckURL, ImageDir: w.api.imageDir, SpoolDir: filepath.Dir(w.db), MaxBatch: w.api.maxBatch,
-		Access: w.api.access, Version: version, Logger: w.log,
+		Readiness: a.readiness, Metrics: a.metrics, Store: w.Store, Work: o, Outputs: w.outputs, Now: clock.Now, NewID: engine.NewID,
+		CheckURL: w.Callbacks.CheckURL, ImageDir: w.api.imageDir, SpoolDir: filepath.Dir(w.Database), MaxBatch: w.api.maxBatch,
+		Access: w.api.access, Version: version, Logger: w.Logger,
 	})
 	if err != nil {
 		return err
 	}
-	a.server = newServer(handler, w.log)
+	a.server = newServer(handler, w.Logger)
 	return nil
 }
 

@@ -35,6 +35,10 @@ var mayImport = map[string][]string{
 	"orchestrator/callback": {"jobs", "client/outward"},
 	"testdata":              {},
 	"cmd/bench":             {"receiver/signature"},
+	// It joins the rooms for Go programs, as cmd does for the command line; only cmd
+	// imports it.
+	"orchestrator/engine": {"client", "jobs", "jobs/csvfile", "jobs/sqlite", "jobs/tasks", "orchestrator", "orchestrator/callback",
+		"receiver", "receiver/signature"},
 	// It plays everything but the command line.
 	"orchestrator/simulation": {"client", "jobs", "jobs/sqlite", "orchestrator", "receiver", "receiver/signature"},
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"time"
 
@@ -34,8 +33,6 @@ func callbacksFrom(c *cli.Context) (*callback.Config, error) {
 		Secrets:     c.StringSlice(callbackSecretFlag.Name),
 		Retry:       c.Duration(callbackRetryFlag.Name),
 		Concurrency: c.Int(callbackConcurrencyFlag.Name),
-		Slots:       tasks.CallbackSlots,
-		UserAgent:   "shotline/" + version,
 	}
 	if config.Retry <= 0 {
 		return nil, badUsage("--callback-retry must be above zero")
@@ -57,29 +54,6 @@ func callbacksFrom(c *cli.Context) (*callback.Config, error) {
 		return nil, badUsage("--sink or --callback-secret: %w", err)
 	}
 	return config, nil
-}
-
-// newCourier makes the queue deliver callbacks and opens what they are made from.
-func (w work) newCourier(ctx context.Context, r *running) (*callback.Courier, error) {
-	config := *w.callbacks
-	config.Worker = w.config.Worker.ID
-	parts := callback.Parts{Store: w.store, Queue: r.queue, Now: clock.Now, Logger: w.log}
-	if r.api != nil {
-		parts.Observer = attempts{r.api.metrics}
-	}
-	courier, err := callback.New(config, parts)
-	if err != nil {
-		return nil, badUsage("%w", err)
-	}
-	if r.api != nil {
-		outcomes := make([]string, len(callback.Outcomes))
-		for i, outcome := range callback.Outcomes {
-			outcomes[i] = string(outcome)
-		}
-		r.api.metrics.CallbackTargets(courier.Kinds(), outcomes)
-	}
-	r.queue.HandleCallbacks(courier)
-	return courier, courier.Open(ctx)
 }
 
 // attempts counts attempts at callbacks.

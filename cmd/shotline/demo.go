@@ -17,7 +17,7 @@ import (
 	"shotline/client"
 	"shotline/client/sandbox"
 	"shotline/jobs"
-	"shotline/orchestrator"
+	"shotline/orchestrator/engine"
 	"shotline/testdata"
 )
 
@@ -53,7 +53,8 @@ func demo(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	store, err := openStore(c.Context, filepath.Join(folder, "shotline.db"))
+	database := filepath.Join(folder, "shotline.db")
+	store, err := openStore(c.Context, database)
 	if err != nil {
 		return err
 	}
@@ -82,15 +83,12 @@ func demo(c *cli.Context) error {
 			log.Warn("stop sandbox", "error", err)
 		}
 	}()
-	w := work{
-		store: store, secrets: []string{secret}, receive: true, listener: listener, log: log,
-		config: orchestrator.Config{
-			Worker: jobs.Worker{ID: newID(), Role: "demo", PID: os.Getpid()},
-			Apps:   []jobs.App{{ID: "1"}},
-			Poll:   orchestrator.PollBackup,
-		},
-	}
-	if w.vendor, err = client.New(client.WithAPIKey(key), client.WithBaseURL(vendor.url+"/api/v1")); err != nil {
+	w := work{listener: listener, Config: engine.Config{
+		Database: database, Store: store, APIKey: key, BaseURL: vendor.url + "/api/v1",
+		Apps: []jobs.App{{ID: "1"}}, WebhookSecrets: []string{secret}, Role: "demo", Logger: log,
+	}}
+	pictures, err := client.New(client.WithAPIKey(key), client.WithBaseURL(w.BaseURL))
+	if err != nil {
 		return err
 	}
 	printDemoStart(c.App.ErrWriter, in.spec.Source, vendor.url, hooks, renderer.Name(), folder)
@@ -103,16 +101,16 @@ func demo(c *cli.Context) error {
 		return err
 	}
 	sheet := filepath.Join(folder, "contact-sheet.html")
-	if err := writeSheetFile(c.Context, sheet, store, w.vendor, b.ID, c.App.ErrWriter); err != nil {
+	if err := writeSheetFile(c.Context, sheet, store, pictures, b.ID, c.App.ErrWriter); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.App.Writer, "\ncontact sheet  %s\ndatabase       %s\n", sheet, filepath.Join(folder, "shotline.db"))
+	fmt.Fprintf(c.App.Writer, "\ncontact sheet  %s\ndatabase       %s\n", sheet, database)
 	return demoVerdict(c.Context, c.App.Writer, store, b)
 }
 
 // demoInput is the file that is named, or the rows that come with the binary.
 func demoInput(args []string) (*input, error) {
-	spec := jobs.BatchSpec{ID: newID()}
+	spec := jobs.BatchSpec{ID: engine.NewID()}
 	if len(args) == 0 {
 		return openCSV(spec, "demo.csv", bytes.NewReader(testdata.DemoCSV), nil)
 	}

@@ -12,6 +12,7 @@ import (
 	"shotline/jobs"
 	"shotline/jobs/csvfile"
 	"shotline/orchestrator"
+	"shotline/orchestrator/engine"
 )
 
 var (
@@ -39,7 +40,7 @@ func (in *input) Close() error {
 // openInput reads FILE, "-" (standard input) or URLs from the arguments, and
 // as much of the input as shows whether it can be one.
 func openInput(c *cli.Context) (*input, error) {
-	spec := jobs.BatchSpec{ID: newID()}
+	spec := jobs.BatchSpec{ID: engine.NewID()}
 	var err error
 	if spec.Params, err = batchParams(c); err != nil {
 		return nil, err

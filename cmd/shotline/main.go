@@ -1,9 +1,9 @@
 // Command shotline takes lists of URLs, has ScreenshotCenter photograph them
 // and makes sure that every row ends exactly once.
 //
-// One file holds one command; config.go the flags they share, wire.go the
-// joining of the parts for those that work until they are stopped, once.go for
-// those that ask the vendor and end. Data goes to stdout, progress and logs to
+// One file holds one command; config.go the flags they share, wire.go what those
+// that work until they are stopped are made of, an engine and its servers, once.go
+// the joining of the parts for those that ask the vendor and end. Data goes to stdout, progress and logs to
 // stderr.
 package main
 

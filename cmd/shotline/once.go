@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -26,8 +25,7 @@ func onceFrom(c *cli.Context, store jobs.Store, key string, log *slog.Logger) (*
 			return nil, err
 		}
 	}
-	config.Worker = jobs.Worker{ID: newID(), Role: c.Command.Name, PID: os.Getpid()}
-	o, err := orchestrator.New(config, orchestrator.Parts{Store: store, Vendor: vendor, Queue: noQueue{}, Clock: clock, Logger: log})
+	o, err := orchestrator.New(config.Orchestrator(), orchestrator.Parts{Store: store, Vendor: vendor, Queue: noQueue{}, Clock: clock, Logger: log})
 	if err != nil {
 		return nil, badUsage("%w", err)
 	}

@@ -38,14 +38,14 @@ func runFile(c *cli.Context) error {
 		return err
 	}
 	defer in.Close()
-	w, err := workFrom(c, nil, log)
+	w, err := workFrom(c, log)
 	if err != nil {
 		return err
 	}
-	if w.store, err = openStore(c.Context, c.String(dbFlag.Name), sqlite.WithCheck()); err != nil {
+	if w.Store, err = openStore(c.Context, w.Database, sqlite.WithCheck()); err != nil {
 		return err
 	}
-	defer w.store.Close()
+	defer w.Store.Close()
 	if err := w.chooseWay(c.Context, c.Bool("poll")); err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func runFile(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := printSummary(c, w.store, b.ID); err != nil {
+	if err := printSummary(c, w.Store, b.ID); err != nil {
 		return err
 	}
 	return verdict(b)
@@ -62,26 +62,23 @@ func runFile(c *cli.Context) error {
 // chooseWay decides how results come in: by a live serve that receives for
 // this database, by webhooks of our own, or by asking.
 func (w *work) chooseWay(ctx context.Context, pollOnly bool) error {
-	workers, err := w.store.Workers(ctx, clock.Now().Add(-jobs.WorkerAlive))
+	workers, err := w.Store.Workers(ctx, clock.Now().Add(-jobs.WorkerAlive))
 	if err != nil {
 		return err
 	}
 	served := slices.ContainsFunc(workers, func(other jobs.Worker) bool { return other.Receives })
-	able := len(w.config.Apps) > 0 && (len(w.secrets) > 0 || w.insecure)
+	able := len(w.Apps) > 0 && w.TakesWebhooks()
 	switch {
 	case pollOnly:
-		// Nobody would hear the webhooks.
-		w.config.Apps = nil
-		w.config.Poll = orchestrator.PollOnly
+		w.Apps = nil // nobody would hear the webhooks
 	case served:
-		w.config.Poll = orchestrator.PollBackup
+		w.WebhooksElsewhere = true
 	case able:
-		w.receive = true
-		w.config.Poll = orchestrator.PollBackup
+		return nil
 	default:
-		w.log.Info("no --app-id and --webhook-secret: results are polled for")
-		w.config.Poll = orchestrator.PollOnly
+		w.Logger.Info("no --app-id and --webhook-secret: results are polled for")
 	}
+	w.WebhookSecrets, w.InsecureNoSecret = nil, false
 	return nil
 }
 
@@ -101,16 +98,16 @@ func runInput(c *cli.Context, w work, in *input) (jobs.Batch, error) {
 	defer context.AfterFunc(c.Context, func() {
 		fmt.Fprintln(c.App.ErrWriter, "stopping: creates under way are finished first; once more ends at once")
 	})()
-	b, err := importInput(c, w.store, in)
+	b, err := importInput(c, w.Store, in)
 	if err != nil {
 		return b, err
 	}
 	fmt.Fprintf(c.App.ErrWriter, "batch %s: %d rows\n", b.ID, b.Counts.Rows)
-	if err := tellRejected(c, w.store, b); err != nil {
+	if err := tellRejected(c, w.Store, b); err != nil {
 		return b, err
 	}
 	p := newProgress(c.App.ErrWriter)
-	b, err = awaitBatch(ctx, w.store, b.ID, p)
+	b, err = awaitBatch(ctx, w.Store, b.ID, p)
 	p.end()
 	if err != nil {
 		if errors.Is(err, orchestrator.ErrPaused) {
@@ -120,10 +117,10 @@ func runInput(c *cli.Context, w work, in *input) (jobs.Batch, error) {
 	}
 	// Waiting gave the task its time; a vendor that cannot be asked for costs and
 	// reasons now is no reason to fail a batch that has ended.
-	if err := r.orchestrator.SummarizeBatch(ctx, b.ID); err != nil {
-		w.log.Warn("the summary lacks costs or reasons", "error", err)
+	if err := r.Orchestrator().SummarizeBatch(ctx, b.ID); err != nil {
+		w.Logger.Warn("the summary lacks costs or reasons", "error", err)
 	}
-	return w.store.Batch(ctx, b.ID)
+	return w.Store.Batch(ctx, b.ID)
 }
 
 // printSummary prints the summary of a batch as text, or as JSON when asked.

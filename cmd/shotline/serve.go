@@ -9,7 +9,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"shotline/jobs/sqlite"
-	"shotline/orchestrator"
 )
 
 func serveCommand() *cli.Command {
@@ -33,43 +32,40 @@ func serveCommand() *cli.Command {
 
 func serve(c *cli.Context, log *slog.Logger) error {
 	ctx := c.Context
-	w, err := workFrom(c, nil, log)
+	w, err := workFrom(c, log)
 	if err != nil {
 		return err
 	}
-	if len(w.secrets) == 0 && !w.insecure {
+	if !w.TakesWebhooks() {
 		return badUsage("no webhook secret: set --webhook-secret or WEBHOOK_SECRET (or --insecure-no-secret, and then anybody can close jobs)")
 	}
 	if w.api, err = apiSettingsFrom(c); err != nil {
 		return err
 	}
-	if w.callbacks, err = callbacksFrom(c); err != nil {
+	if w.Callbacks, err = callbacksFrom(c); err != nil {
 		return err
 	}
-	if w.outputs, err = outputsFrom(c, w.callbacks.Guard); err != nil {
+	if w.outputs, err = outputsFrom(c, w.Callbacks.Guard); err != nil {
 		return err
 	}
-	if w.store, err = openStore(ctx, c.String(dbFlag.Name), sqlite.WithCheck()); err != nil {
+	if w.Store, err = openStore(ctx, w.Database, sqlite.WithCheck()); err != nil {
 		return err
 	}
-	defer w.store.Close()
+	defer w.Store.Close()
 
-	w.receive = true
-	w.config.Poll = orchestrator.PollBackup
-	if len(w.config.Apps) == 0 {
+	if len(w.Apps) == 0 {
 		log.Warn("no --app-id: the vendor sends no webhooks for batches that name none, so results are polled for")
-		w.config.Poll = orchestrator.PollOnly
 	}
 	r, err := w.start(ctx)
 	if err != nil {
 		return err
 	}
-	log.Info("serving", "webhooks", "http://"+r.address.String()+WebhookPath, "database", c.String(dbFlag.Name),
-		"api", r.apiURL(), "queue", r.queue.Describe(), "vendor", c.String(baseURLFlag.Name), "version", version)
-	if len(w.callbacks.Sinks) > 0 && len(w.callbacks.Secrets) == 0 {
+	log.Info("serving", "webhooks", "http://"+r.address.String()+WebhookPath, "database", w.Database,
+		"api", r.apiURL(), "queue", r.Queue().Describe(), "vendor", w.BaseURL, "version", version)
+	if len(w.Callbacks.Sinks) > 0 && len(w.Callbacks.Secrets) == 0 {
 		log.Warn("no --callback-secret: sinks get unsigned callbacks, and callback URLs are refused")
 	}
-	if len(w.secrets) == 0 {
+	if len(w.WebhookSecrets) == 0 {
 		log.Warn("webhooks are not verified: anybody who reaches the address can close jobs")
 	}
 	err = waitForEnd(ctx, r)

@@ -18,7 +18,7 @@ import (
 const answerWithin = time.Second
 
 // errURL never quotes the URL, nor an error that does: it holds a password.
-var errURL = errors.New("--redis-url: want redis://[user:password@]host[:port][/db], rediss:// for TLS, " +
+var errURL = errors.New("want redis://[user:password@]host[:port][/db], rediss:// for TLS, " +
 	"redis-socket://[:password@]/path[?db=n] or redis-sentinel://[:password@]host[:port][,host…]?master=name")
 
 // connection is how the queue server is reached and spoken of.

@@ -52,7 +52,7 @@ func TestBadURLIsToldWithoutPassword(t *testing.T) {
 			t.Errorf("%s: accepted", given)
 			continue
 		}
-		if text := err.Error(); !strings.Contains(text, "--redis-url") || strings.Contains(text, "hunter2") {
+		if text := err.Error(); !strings.Contains(text, "want redis://") || strings.Contains(text, "hunter2") {
 			t.Errorf("%s: got %q", given, text)
 		}
 	}

@@ -61,6 +61,15 @@ func (c Config) Check() error {
 	return nil
 }
 
+// Kinds are those that an Observer can hear of.
+func (c Config) Kinds() []string {
+	kinds := []string{kindURL}
+	for _, sink := range c.Sinks {
+		kinds = append(kinds, sink.Name)
+	}
+	return kinds
+}
+
 // ErrUnsigned is why no callback URL is taken: there is no secret to sign with.
 var ErrUnsigned = errors.New("callback URLs are not taken here: there is no secret to sign callbacks with")
 

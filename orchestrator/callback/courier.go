@@ -124,15 +124,6 @@ func New(cfg Config, p Parts) (*Courier, error) {
 	return c, nil
 }
 
-// Kinds are those that the Observer can hear of.
-func (c *Courier) Kinds() []string {
-	kinds := []string{kindURL}
-	for _, sink := range c.cfg.Sinks {
-		kinds = append(kinds, sink.Name)
-	}
-	return kinds
-}
-
 // Open opens the readers' cursors: no event from now on is missed. While the store
 // takes nothing, not even an event, that is left to the loop.
 func (c *Courier) Open(ctx context.Context) error {

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+)
+
+// serverEnd is how long a web server gets to end: a stranger's slow request gets
+// no more.
+const serverEnd = 2 * time.Second
+
+func newServer(handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+// newWebhookServer serves webhooks and /healthz, and nothing else: this is the
+// address that the internet sees.
+func newWebhookServer(webhooks http.Handler, log *slog.Logger) *http.Server {
+	mux := http.NewServeMux()
+	mux.Handle(WebhookPath, webhooks)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintln(w, `{"status":"ok"}`)
+	})
+	return newServer(mux, log)
+}
+
+func endServer(server *http.Server, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), serverEnd)
+	defer cancel()
+	if server.Shutdown(ctx) != nil {
+		if err := server.Close(); err != nil {
+			log.Warn("stop web server", "error", err)
+		}
+	}
+}
+
+// listen names the flag when an address cannot be had.
+func listen(flag, address string) (net.Listener, error) {
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil {
+		return nil, badUsage("--%s %q: want HOST:PORT", flag, address)
+	}
+	l, err := net.Listen("tcp", address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("listen on %s: the address is in use; choose another with --%s", address, flag)
+	case err != nil:
+		return nil, fmt.Errorf("--%s %s: %w", flag, address, err)
+	}
+	return l, nil
+}
+
+func closeListener(l net.Listener) error {
+	if l == nil {
+		return nil
+	}
+	return l.Close()
+}

@@ -1,0 +1,187 @@
+package engine
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"os"
+	"time"
+
+	"shotline/client"
+	"shotline/jobs"
+	"shotline/orchestrator"
+	"shotline/orchestrator/callback"
+	"shotline/receiver/signature"
+)
+
+// DefaultDatabase is the file of a Config that names none.
+const DefaultDatabase = "shotline.db"
+
+// Config says what an engine is made of. Only APIKey is required; the other zero
+// values mean the defaults named beside them.
+type Config struct {
+	// Database is the path of the SQLite file that remembers everything. It is made
+	// when it is not there, in a folder that is. DefaultDatabase.
+	Database string
+	APIKey   string // of ScreenshotCenter
+	BaseURL  string // of the vendor's API, or of a sandbox; client.DefaultBaseURL
+	// RedisURL is where tasks wait (redis, rediss, redis-socket or redis-sentinel),
+	// so that several processes share the work. Empty: a queue inside the process,
+	// which is right for one modest machine.
+	RedisURL string
+
+	// Apps are the vendor's webhook apps to notify, of batches that name none.
+	// Without an app, or without anybody who takes the webhooks, the vendor is asked
+	// for results, in bulk.
+	Apps []jobs.App
+	// WebhookSecrets are what webhooks may be signed with: one, or the new and the
+	// old one during a rotation. Without any this engine takes no webhooks.
+	WebhookSecrets   []string
+	SignatureHeaders []string // that may carry the signature, besides the documented ones
+	// InsecureNoSecret has webhooks taken unsigned: anybody can then close jobs.
+	InsecureNoSecret bool
+	// WebhooksElsewhere: another process on this database takes the webhooks.
+	WebhooksElsewhere bool
+
+	// Callbacks say which of the program's own or of its users' URLs are told what
+	// happens. Its Worker and Slots are the engine's to set. Nil: this engine
+	// delivers none.
+	Callbacks *callback.Config
+
+	JobTimeout     time.Duration // how long a screenshot may take before the vendor is asked about it; 10m
+	DeadlineGrace  time.Duration // how much longer, while the vendor is still working on it; 10m
+	RequestTimeout time.Duration // bound of one vendor call, at most orchestrator.MaxRequestTimeout; 15s
+	Settle         time.Duration // how long a create without an answer is searched for before it is sent anew; 10s
+	Concurrency    int           // creates under way at once; 0: adaptive
+	Rate           float64       // creates per second; 0: no limit
+
+	KeepForeign    time.Duration // webhooks that moved no job; orchestrator.DefaultKeepForeign
+	KeepDeliveries time.Duration // applied webhooks; orchestrator.DefaultKeepDeliveries
+	KeepEvents     time.Duration // events of finished batches; orchestrator.DefaultKeepEvents
+
+	Role      string       // how this process shows up among the workers; "engine"
+	UserAgent string       // of calls to the vendor and of callbacks; "shotline"
+	Logger    *slog.Logger // nil: slog.Default, since trouble in the background shows nowhere else
+
+	// Store is the opened Database of a program that has it already: Stop leaves it
+	// open. Nil: the engine opens it.
+	Store jobs.Store
+	// WrapVendor puts something between the engine and the vendor's client, to count
+	// calls for example. Create must stay at most one request.
+	WrapVendor func(orchestrator.Vendor) orchestrator.Vendor
+	// Who listens to what happens, each called concurrently. They must not block.
+	Observer         orchestrator.Observer
+	WebhookObserver  func(result string, took time.Duration) // one of receiver.Results, and how long the answer took
+	CallbackObserver callback.Observer
+}
+
+// FieldError says what is wrong with a field of a Config.
+type FieldError struct {
+	Field string
+	Err   error // goes on where "Field" left off
+}
+
+func (e *FieldError) Error() string { return "engine: " + e.Field + " " + e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *FieldError) Unwrap() error { return e.Err }
+
+// Check says what is wrong with the configuration, as a *FieldError; nil when
+// nothing is, as far as that can be told without looking for the database and the
+// queue. No error holds a secret.
+func (c Config) Check() error {
+	c = c.withDefaults()
+	if c.APIKey == "" {
+		return &FieldError{"APIKey", errors.New("is missing")}
+	}
+	for _, of := range []struct {
+		field  string
+		option client.Option
+	}{
+		{"APIKey", client.WithAPIKey(c.APIKey)},
+		{"BaseURL", client.WithBaseURL(c.BaseURL)},
+		{"UserAgent", client.WithUserAgent(c.UserAgent)},
+	} {
+		if _, err := client.New(client.WithAPIKey("k"), of.option); err != nil {
+			return unusable(of.field, err)
+		}
+	}
+	for i, app := range c.Apps {
+		if app.ID == "" {
+			return &FieldError{"Apps", fmt.Errorf("has no id at index %d", i)}
+		}
+	}
+	if len(c.WebhookSecrets) > 0 {
+		if _, err := signature.New(c.WebhookSecrets, nil); err != nil {
+			return unusable("WebhookSecrets", err)
+		}
+	}
+	if _, err := signature.New([]string{"k"}, c.SignatureHeaders); err != nil {
+		return unusable("SignatureHeaders", err)
+	}
+	if c.Callbacks != nil {
+		if err := c.Callbacks.Check(); err != nil {
+			return unusable("Callbacks", err)
+		}
+	}
+	return c.checkBounds()
+}
+
+func unusable(field string, err error) error {
+	return &FieldError{field, fmt.Errorf("cannot be used: %w", err)}
+}
+
+func (c Config) checkBounds() error {
+	for _, of := range []struct {
+		field string
+		value time.Duration
+	}{
+		{"JobTimeout", c.JobTimeout}, {"DeadlineGrace", c.DeadlineGrace}, {"RequestTimeout", c.RequestTimeout}, {"Settle", c.Settle},
+		{"KeepForeign", c.KeepForeign}, {"KeepDeliveries", c.KeepDeliveries}, {"KeepEvents", c.KeepEvents},
+	} {
+		if of.value < 0 {
+			return &FieldError{of.field, fmt.Errorf("%s is negative", of.value)}
+		}
+	}
+	switch {
+	case c.RequestTimeout > orchestrator.MaxRequestTimeout:
+		return &FieldError{"RequestTimeout", fmt.Errorf("%s is over %s", c.RequestTimeout, orchestrator.MaxRequestTimeout)}
+	case c.Concurrency < 0:
+		return &FieldError{"Concurrency", fmt.Errorf("%d is negative", c.Concurrency)}
+	case !(c.Rate >= 0 && c.Rate <= math.MaxFloat64):
+		return &FieldError{"Rate", fmt.Errorf("%v: want a number of creates per second", c.Rate)}
+	}
+	return nil
+}
+
+func (c Config) withDefaults() Config {
+	c.Database = cmp.Or(c.Database, DefaultDatabase)
+	c.BaseURL = cmp.Or(c.BaseURL, client.DefaultBaseURL)
+	c.RequestTimeout = cmp.Or(c.RequestTimeout, orchestrator.DefaultRequestTimeout)
+	c.Role = cmp.Or(c.Role, "engine")
+	c.UserAgent = cmp.Or(c.UserAgent, "shotline")
+	c.Logger = cmp.Or(c.Logger, slog.Default())
+	return c
+}
+
+// TakesWebhooks reports whether there is anything to verify webhooks with, or
+// nothing is to be verified.
+func (c Config) TakesWebhooks() bool { return len(c.WebhookSecrets) > 0 || c.InsecureNoSecret }
+
+// Orchestrator is what orchestrator.New takes of it, for a program that joins parts
+// of its own. Each call names a new worker.
+func (c Config) Orchestrator() orchestrator.Config {
+	c = c.withDefaults()
+	poll := orchestrator.PollOnly
+	if len(c.Apps) > 0 && (c.TakesWebhooks() || c.WebhooksElsewhere) {
+		poll = orchestrator.PollBackup
+	}
+	return orchestrator.Config{
+		Worker: jobs.Worker{ID: NewID(), Role: c.Role, PID: os.Getpid(), Receives: c.TakesWebhooks()},
+		Apps:   c.Apps, JobTimeout: c.JobTimeout, DeadlineGrace: c.DeadlineGrace, RequestTimeout: c.RequestTimeout, Settle: c.Settle,
+		Concurrency: c.Concurrency, Rate: c.Rate, Poll: poll,
+		KeepForeign: c.KeepForeign, KeepDeliveries: c.KeepDeliveries, KeepEvents: c.KeepEvents,
+	}
+}

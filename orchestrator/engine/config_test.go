@@ -1,0 +1,98 @@
+package engine_test
+
+import (
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"shotline/jobs"
+	"shotline/orchestrator/callback"
+	"shotline/orchestrator/engine"
+)
+
+func TestErrorsNameTheFieldAndLeaveNothing(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	sink, err := callback.ParseSink("crm=http://127.0.0.1/hunter2")
+	r.must(err)
+	for _, test := range []struct {
+		field  string
+		change func(*engine.Config)
+	}{
+		{"APIKey", func(c *engine.Config) { c.APIKey = "" }},
+		{"APIKey", func(c *engine.Config) { c.APIKey = "hunter2 " }},
+		{"BaseURL", func(c *engine.Config) { c.BaseURL = "ftp://hunter2@example.com" }},
+		{"UserAgent", func(c *engine.Config) { c.UserAgent = "a\nb" }},
+		{"RedisURL", func(c *engine.Config) { c.RedisURL = "http://:hunter2@localhost" }},
+		{"Apps", func(c *engine.Config) { c.Apps = []jobs.App{{ID: "1"}, {PathTemplate: "x"}} }},
+		{"WebhookSecrets", func(c *engine.Config) { c.WebhookSecrets = []string{"hunter2", ""} }},
+		{"SignatureHeaders", func(c *engine.Config) { c.SignatureHeaders = []string{"X Y"} }},
+		{"Callbacks", func(c *engine.Config) { c.Callbacks = &callback.Config{Secrets: []string{"hunter2"}} }},
+		{"Callbacks", func(c *engine.Config) { c.Callbacks = &callback.Config{Sinks: []callback.Sink{sink}} }},
+		{"JobTimeout", func(c *engine.Config) { c.JobTimeout = -1 }},
+		{"DeadlineGrace", func(c *engine.Config) { c.DeadlineGrace = -1 }},
+		{"RequestTimeout", func(c *engine.Config) { c.RequestTimeout = -1 }},
+		{"RequestTimeout", func(c *engine.Config) { c.RequestTimeout = time.Minute }},
+		{"Settle", func(c *engine.Config) { c.Settle = -1 }},
+		{"KeepForeign", func(c *engine.Config) { c.KeepForeign = -1 }},
+		{"KeepDeliveries", func(c *engine.Config) { c.KeepDeliveries = -1 }},
+		{"KeepEvents", func(c *engine.Config) { c.KeepEvents = -1 }},
+		{"Concurrency", func(c *engine.Config) { c.Concurrency = -1 }},
+		{"Rate", func(c *engine.Config) { c.Rate = -1 }},
+		{"Rate", func(c *engine.Config) { c.Rate = math.NaN() }},
+	} {
+		c := r.config()
+		test.change(&c)
+		_, err := engine.Open(t.Context(), c)
+		var wrong *engine.FieldError
+		if !errors.As(err, &wrong) || wrong.Field != test.field || !strings.Contains(err.Error(), test.field) {
+			t.Errorf("%v; want an error about %s", err, test.field)
+			continue
+		}
+		if strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: the error tells a secret: %v", test.field, err)
+		}
+		if _, err := os.Stat(r.db); err == nil {
+			t.Fatalf("%s: a database was made", test.field)
+		}
+	}
+}
+
+func TestADatabaseThatCannotBeOpened(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	text := filepath.Join(t.TempDir(), "notes.txt")
+	r.must(os.WriteFile(text, []byte("no database\n"), 0o600))
+	for path, want := range map[string]error{
+		filepath.Join(t.TempDir(), "nowhere", "shots.db"): jobs.ErrUnavailable,
+		text: jobs.ErrCorrupt,
+	} {
+		c := r.config()
+		c.Database = path
+		if _, err := engine.Open(t.Context(), c); !errors.Is(err, want) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%v; want %v that names %s", err, want, path)
+		}
+	}
+}
+
+// The zero values mean what their comments say.
+func TestDefaults(t *testing.T) {
+	t.Chdir(t.TempDir())
+	e, err := engine.Open(t.Context(), engine.Config{APIKey: testKey})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Stop(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(engine.DefaultDatabase); err != nil {
+		t.Error(err)
+	}
+	if got := e.Queue().Describe(); got != "embedded queue" {
+		t.Errorf("the queue is %s, want the embedded one", got)
+	}
+}
