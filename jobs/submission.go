@@ -69,6 +69,6 @@ type Effects struct {
 	Requeued      int      // jobs that went back into the queue in the same attempt
 	Canceling     int      // jobs that are canceled as soon as their create is settled
 	Adopted       int      // submissions that got their screenshot id
-	DoubleCharged int      // screenshots found beyond the wanted one
+	DoubleCharged []ID     // jobs, once for each screenshot found beyond the wanted one
 	Conflicts     int      // results that contradicted a recorded one
 }

@@ -70,8 +70,8 @@ func (o *Orchestrator) took(e jobs.Effects) {
 	for _, batch := range e.Revised {
 		o.log.Info("late result revised a finished batch", "batch", batch)
 	}
-	if e.DoubleCharged > 0 {
-		o.log.Warn("screenshots charged twice", "count", e.DoubleCharged)
+	for _, id := range e.DoubleCharged {
+		o.log.Warn("a screenshot was charged beyond the wanted one", "job", id.String())
 	}
 	if e.Conflicts > 0 {
 		o.log.Warn("contradictory results, the first one stands", "count", e.Conflicts)

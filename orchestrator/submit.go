@@ -200,12 +200,12 @@ func (o *Orchestrator) create(ctx context.Context, s *slice, lease jobs.Lease) e
 		return o.doubt(ctx, lease)
 	case errors.As(err, &limited):
 		if until, began := o.throttle.troubled(limited.Delay); began {
-			o.log.Warn("the vendor limits our rate, sending pauses", "until", until)
+			o.log.Warn("the vendor limits our rate, sending pauses", "job", id.String(), "until", until)
 		}
 		return o.handBack(ctx, []jobs.Lease{lease})
 	case errors.As(err, &unsent):
 		if until, began := o.throttle.troubled(0); began {
-			o.log.Warn("the vendor is not reached, sending pauses", "until", until, "error", err)
+			o.log.Warn("the vendor is not reached, sending pauses", "job", id.String(), "until", until, "error", err)
 		}
 		return o.handBack(ctx, []jobs.Lease{lease})
 	case concernsAll(err):
@@ -259,7 +259,7 @@ func (o *Orchestrator) pauseByError(ctx context.Context, batch string, lease job
 		return nil
 	}
 	if err == nil {
-		o.log.Error("batch paused", "batch", batch, "reason", reason)
+		o.log.Error("batch paused", "batch", batch, "job", lease.Job.ID.String(), "reason", reason)
 	}
 	return err
 }

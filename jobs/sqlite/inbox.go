@@ -118,7 +118,7 @@ func addEffects(a, b jobs.Effects) jobs.Effects {
 		Requeued:      a.Requeued + b.Requeued,
 		Canceling:     a.Canceling + b.Canceling,
 		Adopted:       a.Adopted + b.Adopted,
-		DoubleCharged: a.DoubleCharged + b.DoubleCharged,
+		DoubleCharged: append(a.DoubleCharged, b.DoubleCharged...),
 		Conflicts:     a.Conflicts + b.Conflicts,
 	}
 }

@@ -231,7 +231,7 @@ func (o *observer) doubleCharge(sight *sighting) error {
 	if err != nil {
 		return err
 	}
-	o.effects.DoubleCharged++
+	o.effects.DoubleCharged = append(o.effects.DoubleCharged, sight.Job)
 	if _, err := o.exec(`UPDATE jobs SET double_charged = double_charged + 1 WHERE seq = ?`, sight.seq); err != nil {
 		return err
 	}

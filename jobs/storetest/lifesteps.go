@@ -127,7 +127,7 @@ func (m *lives) observe(said []jobs.Observation, by jobs.Provenance) {
 			} else {
 				s.extras = append(s.extras, o.ScreenshotID)
 				l.doubles++
-				m.said.DoubleCharged++
+				m.said.DoubleCharged = append(m.said.DoubleCharged, l.id)
 			}
 			m.held = slices.DeleteFunc(m.held, func(a arrival) bool {
 				if a.shot == o.ScreenshotID {

@@ -70,11 +70,13 @@ var observeTests = []test{
 		wanted := seen(id, jobs.OutcomeProcessing)
 		wanted.Cost = credits(1)
 		e := b.observe(jobs.ByPoll, extra, wanted)
-		wantSame(b, "double charged", e.DoubleCharged, 1)
+		if len(e.DoubleCharged) != 1 || e.DoubleCharged[0] != id {
+			b.t.Fatalf("double charged: %v, want %v", e.DoubleCharged, id)
+		}
 		wantSame(b, "adopted", e.Adopted, 0)
 		for range 3 {
 			e = b.observe(jobs.ByPoll, extra, extra, wanted)
-			wantSame(b, "double charged again", e.DoubleCharged, 0)
+			wantSame(b, "double charged again", len(e.DoubleCharged), 0)
 		}
 		j := b.wantState(id, jobs.Pending)
 		wantSame(b, "screenshot", j.ScreenshotID, shot(id))
@@ -85,11 +87,11 @@ var observeTests = []test{
 		b.wantCredits("batch", counts.Cost, 1.5)
 
 		extra.ScreenshotID = "third"
-		wantSame(b, "third screenshot", b.observe(jobs.ByPoll, extra).DoubleCharged, 1)
+		wantSame(b, "third screenshot", len(b.observe(jobs.ByPoll, extra).DoubleCharged), 1)
 		wantSame(b, "on the job", b.job(id).DoubleCharged, 2)
 		b.webhook(id, jobs.OutcomeDone)
 		extra.ScreenshotID = "fourth"
-		wantSame(b, "found after the end", b.observe(jobs.ByPoll, extra).DoubleCharged, 1)
+		wantSame(b, "found after the end", len(b.observe(jobs.ByPoll, extra).DoubleCharged), 1)
 		wantSame(b, "on the batch", b.batch("b1").Counts.DoubleCharged, 3)
 	}},
 	{"costs come once for each screenshot and add up", func(b *book) {
@@ -178,7 +180,7 @@ var observeTests = []test{
 			stranger(row("b1", 2), 1), stranger(id, 2), stranger(id, 0))
 		b.wantClosed(e)
 		wantSame(b, "adopted", e.Adopted, 0)
-		wantSame(b, "double charged", e.DoubleCharged, 0)
+		wantSame(b, "double charged", len(e.DoubleCharged), 0)
 		b.wantState(id, jobs.Pending)
 		b.wantState(row("b1", 2), jobs.Queued)
 		b.wantCredits("batch", b.batch("b1").Counts.Cost, unknown)
@@ -195,7 +197,7 @@ var observeTests = []test{
 		}
 		e := b.observe(jobs.ByCreate, answers...)
 		wantSame(b, "adopted", e.Adopted, 3)
-		wantSame(b, "double charged", e.DoubleCharged, 0)
+		wantSame(b, "double charged", len(e.DoubleCharged), 0)
 		b.deliver("shared", jobs.OutcomeDone)
 		applied := b.apply()
 		wantSame(b, "closed", len(applied.Closed), 3)

@@ -161,14 +161,14 @@ var raceTests = []test{
 						return err
 					}
 					effects[i].Adopted += e.Adopted
-					effects[i].DoubleCharged += e.DoubleCharged
+					effects[i].DoubleCharged = append(effects[i].DoubleCharged, e.DoubleCharged...)
 				}
 				return nil
 			}
 		}
 		race(b, observer(0), observer(1))
 		wantSame(b, "adopted", effects[0].Adopted+effects[1].Adopted, n)
-		wantSame(b, "double charged", effects[0].DoubleCharged+effects[1].DoubleCharged, n)
+		wantSame(b, "double charged", len(effects[0].DoubleCharged)+len(effects[1].DoubleCharged), n)
 		for _, l := range leases {
 			j := b.wantState(l.Job.ID, jobs.Pending)
 			wantSame(b, "double charges on the job", j.DoubleCharged, 1)

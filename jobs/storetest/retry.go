@@ -183,7 +183,7 @@ var retryTests = append(secondEndTests(), []test{
 		b.again(id)
 		e := b.observe(jobs.ByPoll, priced(id, 1, jobs.OutcomeDone, 2))
 		b.wantClosed(e)
-		wantSame(b, "double charged", e.DoubleCharged, 0)
+		wantSame(b, "double charged", len(e.DoubleCharged), 0)
 		j := b.wantState(id, jobs.Pending)
 		wantSame(b, "screenshot", j.ScreenshotID, shotOf(id, 2))
 		b.wantCredits("cost", j.Cost, 2)

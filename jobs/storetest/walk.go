@@ -126,7 +126,7 @@ func (w *walker) compare() {
 		w.t.Fatalf("a step told of ends that did not come: %v", told)
 	}
 	wantSame(w.book, "jobs queued again", retried, len(w.said.Retried))
-	w.charges += w.said.DoubleCharged
+	w.charges += len(w.said.DoubleCharged)
 	w.clashes += w.said.Conflicts
 	wantSame(w.book, "double charges on all jobs", charges, w.charges)
 	wantSame(w.book, "conflicts on all jobs", clashes, w.clashes)

@@ -55,7 +55,13 @@ func (d *dispatcher) ProcessTask(ctx context.Context, task *asynq.Task) error {
 	if _, asked := retryAsked(err); asked && retried < maxCallbackRetry {
 		return err
 	}
-	d.failing.Do(func() { d.log.Warn("task failed", "task", id, "try", retried+1, "error", err) })
+	d.failing.Do(func() {
+		log := d.log
+		if what, err := parseTask(task.Payload()); err == nil && what.Batch != "" {
+			log = log.With("batch", what.Batch)
+		}
+		log.Warn("task failed", "task", id, "try", retried+1, "error", err)
+	})
 	if retried >= maxRetry {
 		// asynq would archive it, and the archive keeps its id taken for months.
 		return errors.Join(asynq.RevokeTask, err)

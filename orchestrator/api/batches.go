@@ -131,7 +131,7 @@ func (s *server) retryBatch(ctx context.Context, in *retryBatch) (*struct{ Body 
 		err = nil // done tells how many
 	}
 	if err != nil {
-		return nil, s.failed(ctx, "retry batch "+in.ID, err)
+		return nil, s.failed(ctx, "retry batch "+in.ID, err, "batch", in.ID)
 	}
 	return &struct{ Body BatchRetried }{BatchRetried{in.ID, done.Queued, done.Done, done.Left, done.Unasked}}, nil
 }
@@ -143,7 +143,7 @@ func (s *server) cancelBatch(ctx context.Context, in *OneBatch) (*struct{ Body B
 	unhurried(ctx)
 	done, err := s.Work.CancelBatch(ctx, in.ID)
 	if err != nil {
-		return nil, s.failed(ctx, "cancel batch "+in.ID, err)
+		return nil, s.failed(ctx, "cancel batch "+in.ID, err, "batch", in.ID)
 	}
 	return &struct{ Body BatchCanceled }{BatchCanceled{in.ID, done.Canceled, done.Canceling, done.Ended}}, nil
 }
@@ -159,7 +159,7 @@ func (s *server) resumeBatch(ctx context.Context, in *OneBatch) (*batchAnswer, e
 // moved answers with how a batch stands after a step that failed with err.
 func (s *server) moved(ctx context.Context, id string, err error) (*batchAnswer, error) {
 	if err != nil && !errors.Is(err, jobs.ErrState) && !errors.Is(err, jobs.ErrNotFound) {
-		return nil, s.failed(ctx, "move batch "+id, err)
+		return nil, s.failed(ctx, "move batch "+id, err, "batch", id)
 	}
 	b, readErr := s.batch(ctx, id)
 	switch {
@@ -178,7 +178,7 @@ func (s *server) batch(ctx context.Context, id string) (jobs.Batch, error) {
 		return b, problem(http.StatusNotFound, "there is no batch "+shortened(id))
 	}
 	if err != nil {
-		return b, s.failed(ctx, "read batch "+id, err)
+		return b, s.failed(ctx, "read batch "+id, err, "batch", id)
 	}
 	return b, nil
 }

@@ -78,7 +78,7 @@ func (k *images) keep(j jobs.Job, kind output, tag string, from *client.Download
 		return from
 	}
 	copied := *from
-	copied.Body = &keeping{ReadCloser: from.Body, file: file, log: k.log, name: name, want: from.Length}
+	copied.Body = &keeping{ReadCloser: from.Body, file: file, log: k.log.With("job", j.ID.String()), name: name, want: from.Length}
 	return &copied
 }
 

@@ -131,7 +131,7 @@ func (s *server) retryJob(ctx context.Context, in *OneJob) (*jobAnswer, error) {
 	case errors.Is(err, jobs.ErrUnasked):
 		return nil, problem(http.StatusBadGateway, fmt.Sprintf("the vendor could not be asked what became of job %s, and it was not retried", j.ID))
 	case err != nil:
-		return nil, s.failed(ctx, "retry job "+in.ID, err)
+		return nil, s.failed(ctx, "retry job "+in.ID, err, "job", in.ID)
 	}
 	if j, err = s.job(ctx, in.ID); err != nil {
 		return nil, err
@@ -155,7 +155,7 @@ func (s *server) cancelJob(ctx context.Context, in *OneJob) (*jobAnswer, error) 
 		return nil, problem(http.StatusConflict, fmt.Sprintf("batch %s is importing", j.ID.Batch))
 	}
 	if err != nil {
-		return nil, s.failed(ctx, "cancel job "+in.ID, err)
+		return nil, s.failed(ctx, "cancel job "+in.ID, err, "job", in.ID)
 	}
 	if j, err = s.job(ctx, in.ID); err != nil {
 		return nil, err
@@ -180,7 +180,7 @@ func (s *server) job(ctx context.Context, id string) (jobs.Job, error) {
 		return j, problem(http.StatusNotFound, "there is no job "+id)
 	}
 	if err != nil {
-		return j, s.failed(ctx, "read job "+id, err)
+		return j, s.failed(ctx, "read job "+id, err, "job", id)
 	}
 	return j, nil
 }

@@ -47,18 +47,19 @@ func retryLater(err error, seconds int) error {
 }
 
 // failed is where errors of the store and of work become answers. What is wrong
-// with us is logged, and told without details.
-func (s *server) failed(ctx context.Context, what string, err error) error {
+// with us is logged, with about, such as the job's id, and told without details.
+func (s *server) failed(ctx context.Context, what string, err error, about ...any) error {
+	about = append(about, "error", err)
 	switch {
 	case errors.Is(err, jobs.ErrNotFound):
 		return problem(http.StatusNotFound, what+": not found")
 	case errors.Is(err, jobs.ErrUnavailable):
-		s.Logger.Warn("asked over HTTP", "for", what, "error", err)
+		s.Logger.With("for", what).Warn("asked over HTTP", about...)
 		return retryLater(problem(http.StatusServiceUnavailable, "nothing can be kept at the moment, try again"), retrySoon)
 	case ctx.Err() != nil:
 		return problem(http.StatusServiceUnavailable, "interrupted") // whoever asked is gone
 	}
-	s.Logger.Error("asked over HTTP", "for", what, "error", err)
+	s.Logger.With("for", what).Error("asked over HTTP", about...)
 	return problem(http.StatusInternalServerError, "something is wrong here, and was logged")
 }
 

@@ -55,11 +55,11 @@ func (s *server) getSummary(ctx context.Context, in *batchSummary) (*report, err
 	}
 	told, err := summary.Load(ctx, s.Store, in.ID, s.Now())
 	if err != nil {
-		return nil, s.failed(ctx, "sum up batch "+in.ID, err)
+		return nil, s.failed(ctx, "sum up batch "+in.ID, err, "batch", in.ID)
 	}
 	switch summaryFormat(in.Format, in.Accept) {
 	case "csv":
-		return s.report(ctx, "text/csv; charset=utf-8", "", func(w io.Writer) error { return summary.WriteCSV(w, told) }), nil
+		return s.report(ctx, in.ID, "text/csv; charset=utf-8", "", func(w io.Writer) error { return summary.WriteCSV(w, told) }), nil
 	case "html":
 		picture := func(j jobs.Job) (string, error) {
 			if j.ImageURL == "" {
@@ -68,11 +68,11 @@ func (s *server) getSummary(ctx context.Context, in *batchSummary) (*report, err
 			return j.ImageURL, nil
 		}
 		sheet := summary.Sheet{Next: summary.Cards(ctx, s.Store, in.ID, picture)}
-		answer := s.report(ctx, "text/html; charset=utf-8", "", func(w io.Writer) error { return summary.WriteHTML(w, told, sheet) })
+		answer := s.report(ctx, in.ID, "text/html; charset=utf-8", "", func(w io.Writer) error { return summary.WriteHTML(w, told, sheet) })
 		answer.Policy = sheetPolicy
 		return answer, nil
 	}
-	return s.report(ctx, "application/json", "", func(w io.Writer) error { return summary.WriteJSON(w, told) }), nil
+	return s.report(ctx, in.ID, "application/json", "", func(w io.Writer) error { return summary.WriteJSON(w, told) }), nil
 }
 
 // summaryFormat goes by the query, and else by what is accepted first.
@@ -99,19 +99,19 @@ func (s *server) getResults(ctx context.Context, in *batchResults) (*report, err
 		return nil, err
 	}
 	if in.Format == "ndjson" {
-		return s.report(ctx, "application/x-ndjson", in.ID+".ndjson", func(w io.Writer) error { return summary.WriteRows(ctx, w, s.Store, in.ID) }), nil
+		return s.report(ctx, in.ID, "application/x-ndjson", in.ID+".ndjson", func(w io.Writer) error { return summary.WriteRows(ctx, w, s.Store, in.ID) }), nil
 	}
-	return s.report(ctx, "text/csv; charset=utf-8", in.ID+".csv", func(w io.Writer) error { return summary.WriteResults(ctx, w, s.Store, in.ID) }), nil
+	return s.report(ctx, in.ID, "text/csv; charset=utf-8", in.ID+".csv", func(w io.Writer) error { return summary.WriteResults(ctx, w, s.Store, in.ID) }), nil
 }
 
-// report streams. One that breaks off must not look whole: the connection is cut.
-func (s *server) report(ctx context.Context, kind, name string, write func(io.Writer) error) *report {
+// report streams one of a batch. One that breaks off must not look whole: the connection is cut.
+func (s *server) report(ctx context.Context, batch, kind, name string, write func(io.Writer) error) *report {
 	answer := &report{Type: kind, Body: func(out huma.Context) {
 		unhurried(ctx)
 		out.SetStatus(http.StatusOK)
 		if err := write(newSteady(ctx, out.BodyWriter())); err != nil {
 			if ctx.Err() == nil && !errors.Is(err, http.ErrHandlerTimeout) {
-				s.Logger.Warn("a report broke off", "path", out.URL().Path, "error", err)
+				s.Logger.Warn("a report broke off", "batch", batch, "path", out.URL().Path, "error", err)
 			}
 			panic(http.ErrAbortHandler)
 		}

@@ -130,16 +130,22 @@ func (c *Courier) tell(owed jobs.Callback, end jobs.CallbackEnd, outcome Outcome
 		log, text = c.log.Warn, "callback given up"
 	}
 	about := []any{"callback", owed.Seq, "event", owed.EventID, "type", owed.Type, "to", kind, "outcome", outcome, "attempt", owed.Attempts}
-	if !owed.Job.IsZero() {
-		about = append(about, "job", owed.Job)
-	}
-	if owed.Batch != "" {
-		about = append(about, "batch", owed.Batch)
-	}
+	about = append(about, of(owed.Job, owed.Batch)...)
 	if end.Error != "" {
 		about = append(about, "error", end.Error)
 	}
 	log(text, about...)
+}
+
+// of names the job and the batch in a log line, as far as there are any.
+func of(job jobs.ID, batch string) (about []any) {
+	if !job.IsZero() {
+		about = append(about, "job", job.String())
+	}
+	if batch != "" {
+		about = append(about, "batch", batch)
+	}
+	return about
 }
 
 // attempt sends the callback and decides what its end is; no outcome when ctx

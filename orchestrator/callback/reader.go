@@ -120,7 +120,7 @@ func (r *reader) tell(ctx context.Context, c *Courier, page []jobs.Event) (owed 
 		}
 		m, err := jobs.Tell(ctx, c.store, e)
 		if errors.Is(err, jobs.ErrNotFound) {
-			c.log.Warn("an event tells of nothing that is there", "event", e.ID(), "type", e.Type)
+			c.log.Warn("an event tells of nothing that is there", append([]any{"event", e.ID(), "type", e.Type}, of(e.Job, e.Batch)...)...)
 			continue
 		}
 		if err != nil {
