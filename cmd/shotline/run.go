@@ -118,7 +118,7 @@ func runInput(c *cli.Context, w work, in *input) (jobs.Batch, error) {
 	// Waiting gave the task its time; a vendor that cannot be asked for costs and
 	// reasons now is no reason to fail a batch that has ended.
 	if err := r.Orchestrator().SummarizeBatch(ctx, b.ID); err != nil {
-		w.Logger.Warn("the summary lacks costs or reasons", "error", err)
+		w.Logger.Warn("the summary lacks costs or reasons", "batch", b.ID, "error", err)
 	}
 	return w.Store.Batch(ctx, b.ID)
 }
