@@ -185,7 +185,13 @@ type shared struct {
 	loops    sync.WaitGroup
 }
 
-// New checks the configuration and joins the parts; nothing runs until Start.
+// New checks the configuration and joins the parts; nothing runs until Start. An
+// error tells what is wrong with the configuration, or that a part is missing. The
+// parts stay the caller's: whoever opened them ends them, after Stop, the queue,
+// whose handlers are the orchestrator's, between Drain and Stop. Several
+// orchestrators, in one process or many, may work on one store, each as a worker
+// with an id of its own. Package engine does all this for programs that need no
+// other parts.
 func New(cfg Config, p Parts) (*Orchestrator, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {

@@ -143,6 +143,25 @@ func testNames(t *testing.T, folders ...string) map[string]bool {
 	return names
 }
 
+// TestReadmeGoProgram holds the program in the README to one that is compiled and
+// run.
+func TestReadmeGoProgram(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	example, err := os.ReadFile("../../orchestrator/engine/example_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(readme), "\n## In a Go program\n")
+	_, text, _ = strings.Cut(text, "\n```go\n")
+	program, _, found := strings.Cut(text, "```\n")
+	if !found || program == "" || !strings.Contains(string(example), "\n"+program) {
+		t.Errorf("the program is not that of the example:\n%s", program)
+	}
+}
+
 // TestReadmeReliability holds the table of what was survived to commands that
 // there are: each names a target of make, or packages and tests of theirs.
 func TestReadmeReliability(t *testing.T) {

@@ -16,7 +16,10 @@ import (
 	"shotline/orchestrator/engine"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // of examples, which bring none
+	goleak.VerifyTestMain(m)
+}
 
 const (
 	testKey    = "key"
