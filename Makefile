@@ -6,7 +6,7 @@ BINARY := $(BUILD)/shotline
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
-.PHONY: help build demo test torture lint fuzz bench simulate plant deps clean
+.PHONY: help build demo test torture lint fuzz bench waiters simulate plant deps clean
 
 help:
 	@echo 'make demo    build, and see everything at work in one process'
@@ -14,6 +14,7 @@ help:
 	@echo 'make torture kill serves KILLS (50) times beside a faulty vendor, SEED to repeat a plan, and check the promises'
 	@echo 'make fuzz    every fuzz test for FUZZTIME (10s)'
 	@echo 'make bench   benchmarks of the hot paths'
+	@echo 'make waiters 2,000 requests and 200 event streams wait: how soon they hear'
 	@echo 'make simulate SEEDS=n   that many simulated disasters, on all cores'
 	@echo 'make plant   plant every known bug, and see that simulated disasters catch it'
 	@echo 'make deps    install what demo and test need, or say what is missing'
@@ -70,6 +71,9 @@ plant:
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+waiters: build
+	$(GO) run ./cmd/bench -program $(BINARY)
 
 # A real redis-server and a real Chromium: without them tests are skipped and
 # the demo draws placeholders.

@@ -52,6 +52,9 @@ func (c *Client) Batches(ctx context.Context, o BatchListOptions) ([]Batch, erro
 	if err != nil {
 		return nil, c.callError(k.op, err)
 	}
+	for i := range batches {
+		batches[i].Error = c.hide(batches[i].Error)
+	}
 	return batches, nil
 }
 
@@ -97,5 +100,6 @@ func (c *Client) batch(ctx context.Context, k call) (Batch, error) {
 	if err := json.Unmarshal(payload, &batch); err != nil {
 		return Batch{}, k.unanswered(c.callError(k.op, err))
 	}
+	batch.Error = c.hide(batch.Error)
 	return batch, nil
 }

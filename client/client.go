@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"time"
 )
 
@@ -27,6 +28,7 @@ type DialFunc func(ctx context.Context, network, address string) (net.Conn, erro
 type Client struct {
 	base      *url.URL
 	key       string
+	spellings *regexp.Regexp // of the key
 	userAgent string
 	timeout   time.Duration
 	now       func() time.Time
@@ -110,6 +112,7 @@ func New(opts ...Option) (*Client, error) {
 	c := &Client{
 		base:      base,
 		key:       s.key,
+		spellings: spellings(s.key),
 		userAgent: s.userAgent,
 		timeout:   s.timeout,
 		now:       s.now,

@@ -212,6 +212,8 @@ func TestNoErrorShowsTheKey(t *testing.T) {
 	}{
 		"api error":        {t.Context(), serving(400, echo), nil},
 		"escaped":          {t.Context(), serving(400, "no key="+url.QueryEscape(canary)), nil},
+		"half escaped":     {t.Context(), serving(400, "no "+url.PathEscape(canary)+" nor "+strings.ToLower(url.QueryEscape(canary))), nil},
+		"escaped in JSON":  {t.Context(), serving(502, "<script>"+strings.ReplaceAll(canary, "/", `\/`)+"</script>"), nil},
 		"unauthorized":     {t.Context(), serving(401, echo), nil},
 		"rate limit":       {t.Context(), serving(429, echo), nil},
 		"server error":     {t.Context(), serving(500, echo), nil},

@@ -3,6 +3,7 @@ package client
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"net/http"
 	"net/url"
@@ -145,12 +146,24 @@ func (c *Client) callError(op string, cause error) *CallError {
 // Location header that it cannot parse.
 var addresses = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^\s"]*`)
 
+// spellings matches a key as it is, and with any of its characters escaped as in
+// a URL or in JSON: the vendor, or whatever stands in front of it, may quote the
+// request in its own way.
+func spellings(key string) *regexp.Regexp {
+	var pattern strings.Builder
+	for i := range len(key) {
+		fmt.Fprintf(&pattern, `(?:\\?%s|%%(?i:%02x))`, regexp.QuoteMeta(key[i:i+1]), key[i])
+	}
+	return regexp.MustCompile(pattern.String())
+}
+
+// hide puts a word in place of the key.
+func (c *Client) hide(s string) string { return c.spellings.ReplaceAllLiteralString(s, hiddenKey) }
+
 // clean makes outside text fit for an error: without the key, on one line,
 // short, valid UTF-8. The key goes first, so that no cut can leave half of it.
 func (c *Client) clean(s string) string {
-	s = strings.ToValidUTF8(s, "\uFFFD")
-	s = strings.ReplaceAll(s, c.key, hiddenKey)
-	s = strings.ReplaceAll(s, url.QueryEscape(c.key), hiddenKey)
+	s = c.hide(strings.ToValidUTF8(s, "\uFFFD"))
 	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool {
 		return unicode.IsSpace(r) || !unicode.IsPrint(r)
 	}), " ")

@@ -83,6 +83,7 @@ func (c *Client) screenshot(ctx context.Context, k call) (Screenshot, error) {
 	if err != nil {
 		return Screenshot{}, k.unanswered(c.callError(k.op, err))
 	}
+	shot.Error = c.hide(shot.Error)
 	return shot, nil
 }
 
@@ -94,6 +95,9 @@ func (c *Client) screenshots(ctx context.Context, k call, limit, offset int) ([]
 	shots, err := decodeScreenshots(payload)
 	if err != nil {
 		return nil, c.callError(k.op, err)
+	}
+	for i := range shots {
+		shots[i].Error = c.hide(shots[i].Error)
 	}
 	return shots, nil
 }

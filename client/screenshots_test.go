@@ -3,10 +3,13 @@ package client
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"net/http"
+	"net/url"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 )
@@ -231,4 +234,29 @@ func FuzzDecodeScreenshot(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestReasonsDoNotShowTheKey: what the vendor tells of a page may quote the
+// request, also where that is no error of the call.
+func TestReasonsDoNotShowTheKey(t *testing.T) {
+	failed := fmt.Sprintf(`{"id":1,"status":"error","error":"could not open ?key=%s"}`, url.QueryEscape(canary))
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/list") {
+			io.WriteString(w, "["+failed+"]")
+			return
+		}
+		io.WriteString(w, failed)
+	})
+	shot, err1 := c.Info(t.Context(), "1")
+	shots, err2 := c.List(t.Context(), ListOptions{})
+	batch, err3 := c.Batch(t.Context(), "1")
+	batches, err4 := c.Batches(t.Context(), BatchListOptions{})
+	if err := errors.Join(err1, err2, err3, err4); err != nil || len(shots) != 1 || len(batches) != 1 {
+		t.Fatal(err)
+	}
+	for _, reason := range []string{shot.Error, shots[0].Error, batch.Error, batches[0].Error} {
+		if reason != "could not open ?key=[key]" {
+			t.Errorf("told %q", reason)
+		}
+	}
 }

@@ -58,3 +58,9 @@ type EventFilter struct {
 	Calls bool   // those with a CallbackURL alone
 	Limit int    // at most 1000; 0 means 100
 }
+
+// Selects reports whether e is one of the events that f asks for. After and Limit
+// are not looked at.
+func (f EventFilter) Selects(e Event) bool {
+	return (f.Batch == "" || f.Batch == e.Batch) && (f.Job.IsZero() || f.Job == e.Job) && (!f.Calls || e.CallbackURL != "")
+}

@@ -357,6 +357,8 @@ type Totals struct {
 	Inbox   int64  // the newest delivery's place; 0 without one
 	Cursor  int64  // the place up to which deliveries are applied
 
+	Unapplied time.Time // when the oldest delivery behind the cursor came; zero without one
+
 	CallbacksOwed int64
 	CallbacksDead int64
 	CallbackDue   time.Time // of the owed callback that is due the longest; zero without one

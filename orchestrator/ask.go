@@ -2,13 +2,14 @@ package orchestrator
 
 import (
 	"context"
+	"time"
 
 	"shotline/jobs"
 )
 
 // The methods here are what other programs ask for over HTTP. They are Import,
-// RetryJob, RetryBatch, Cancel and CancelBatch with this orchestrator's store,
-// vendor and clock.
+// RetryJob, RetryBatch, Cancel, CancelBatch and those of a Feed with this
+// orchestrator's store, vendor and clock.
 
 // ImportBatch makes a batch of all requests and opens it, see Import.
 func (o *Orchestrator) ImportBatch(ctx context.Context, spec jobs.BatchSpec, next func() (jobs.Request, error)) (jobs.Batch, error) {
@@ -39,4 +40,19 @@ func (o *Orchestrator) CancelJob(ctx context.Context, id jobs.ID) (jobs.CancelCo
 // CancelBatch cancels all open jobs of a batch, see the function CancelBatch.
 func (o *Orchestrator) CancelBatch(ctx context.Context, batch string) (jobs.CancelCounts, error) {
 	return CancelBatch(ctx, o.store, batch, o.clock)
+}
+
+// AwaitJob returns when a job has ended, see Feed.AwaitJob.
+func (o *Orchestrator) AwaitJob(ctx context.Context, id jobs.ID) (jobs.Job, error) {
+	return o.feed.AwaitJob(ctx, id)
+}
+
+// AwaitBatch returns when every row of a batch has ended, see Feed.AwaitBatch.
+func (o *Orchestrator) AwaitBatch(ctx context.Context, id string) (jobs.Batch, error) {
+	return o.feed.AwaitBatch(ctx, id)
+}
+
+// Follow tells of events as they happen, see Feed.Follow.
+func (o *Orchestrator) Follow(ctx context.Context, f jobs.EventFilter, beat time.Duration, tell func(page []jobs.Event, upTo int64) error) error {
+	return o.feed.Follow(ctx, f, beat, tell)
 }

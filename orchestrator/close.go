@@ -76,6 +76,9 @@ func (o *Orchestrator) took(e jobs.Effects) {
 	if e.Conflicts > 0 {
 		o.log.Warn("contradictory results, the first one stands", "count", e.Conflicts)
 	}
+	if len(e.Closed) > 0 {
+		o.feed.Wake()
+	}
 	if len(e.Finished)+len(e.Revised) > 0 {
 		nudge(o.nudgeWatcher)
 	}

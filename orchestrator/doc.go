@@ -18,8 +18,8 @@
 //	RecountOnce     compares counters with rows                             (upkeep.go)
 //	PruneOnce       removes what has been kept long enough                  (upkeep.go)
 //
-// Import, Await, CancelBatch and RetryBatch are for people: they need the store
-// and no orchestrator that runs.
+// Import, CancelBatch, RetryBatch and a Feed, which tells those who wait that it
+// has happened, are for people: they need the store and no orchestrator that runs.
 //
 // A step may run twice, late or never, in several processes at once: guarded
 // updates in the store decide. The queue only wakes; losing it loses time.

@@ -166,6 +166,7 @@ type Orchestrator struct {
 
 // shared is what an orchestrator and its passes have in common.
 type shared struct {
+	feed     *Feed
 	throttle *throttle
 	buckets  buckets
 	turns    turns
@@ -206,6 +207,7 @@ func New(cfg Config, p Parts) (*Orchestrator, error) {
 	return &Orchestrator{
 		cfg: cfg, store: p.Store, vendor: p.Vendor, queue: p.Queue, clock: p.Clock, log: p.Logger, observer: p.Observer,
 		shared: &shared{
+			feed:         NewFeed(stopping, p.Store),
 			throttle:     newThrottle(cfg.Concurrency, cfg.Rate, p.Clock),
 			nudgeCloser:  make(chan struct{}, 1),
 			nudgeWatcher: make(chan struct{}, 1),
@@ -230,7 +232,7 @@ func (o *Orchestrator) Start() {
 }
 
 // Drain makes SubmitBatch begin no further create and hand back what it has
-// leased; creates that are under way are finished. Call it before the task
+// leased; creates that are under way are finished. All waiting ends. Call it before the task
 // server is stopped, so that handlers end soon.
 func (o *Orchestrator) Drain() { o.stop() }
 

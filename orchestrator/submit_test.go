@@ -117,7 +117,7 @@ func TestRefusalOfAllPausesTheBatch(t *testing.T) {
 		if got := r.vendor.sent(); got != 1 {
 			t.Errorf("%d creates were sent, want 1", got)
 		}
-		_, err := Await(r.ctx(), r.store, rigBatch, r.clock, nil)
+		_, err := r.feed.Attend(r.ctx(), rigBatch, nil)
 		if err == nil || !strings.Contains(err.Error(), "paused") {
 			t.Errorf("waiting returned %v, want that the batch is paused", err)
 		}

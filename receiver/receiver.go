@@ -47,10 +47,12 @@ type Config struct {
 	// bodies cannot crowd out small ones. What the Inbox holds on to after Keep
 	// is not counted.
 	MaxInFlight int64
-	Timeout     time.Duration       // longest wait for the inbox; 0 means DefaultTimeout
-	Now         func() time.Time    // nil means time.Now
-	Logger      *slog.Logger        // nil means none
-	Observe     func(result string) // called once per request, concurrently; may be nil
+	Timeout     time.Duration    // longest wait for the inbox; 0 means DefaultTimeout
+	Now         func() time.Time // nil means time.Now
+	Logger      *slog.Logger     // nil means none
+	// Observe is called once per request, concurrently, with how long it took
+	// from its headers to its answer; may be nil.
+	Observe func(result string, took time.Duration)
 }
 
 // Receiver answers webhooks. It is safe for concurrent use.
@@ -103,15 +105,16 @@ func (r *Receiver) Counts() map[Result]uint64 { return r.reports.counts() }
 
 // ServeHTTP answers one webhook.
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	began := time.Now() // and not of cfg.Now, which need not be monotonic
 	result, err := r.receive(req)
-	if r.cfg.Observe != nil {
-		r.cfg.Observe(string(result))
-	}
 	r.reports.count(result)
 	if err != nil {
 		r.reports.log(req.Context(), r.cfg.Now(), result, req.RemoteAddr, err)
 	}
 	result.answer(w, err)
+	if r.cfg.Observe != nil {
+		r.cfg.Observe(string(result), time.Since(began))
+	}
 }
 
 // receive takes a webhook through all its steps; the error tells why the

@@ -140,7 +140,7 @@ func TestAnswers(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			inbox := &memory{}
 			var observed []string
-			r := newReceiver(t, receiver.Config{Inbox: inbox, Observe: func(result string) { observed = append(observed, result) }})
+			r := newReceiver(t, receiver.Config{Inbox: inbox, Observe: func(result string, _ time.Duration) { observed = append(observed, result) }})
 			server := httptest.NewServer(r)
 			defer server.Close()
 
@@ -262,9 +262,15 @@ func TestCannotKeep(t *testing.T) {
 func TestKeepHangs(t *testing.T) {
 	inbox := &memory{keep: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }}
 	begun := time.Now()
-	w := post(newReceiver(t, receiver.Config{Inbox: inbox, Timeout: 30 * time.Millisecond}), goodBody)
-	if took := time.Since(begun); w.Code != 503 || took < 30*time.Millisecond || took > 2*time.Second {
+	var heard time.Duration
+	observe := func(_ string, took time.Duration) { heard = took }
+	w := post(newReceiver(t, receiver.Config{Inbox: inbox, Timeout: 30 * time.Millisecond, Observe: observe}), goodBody)
+	took := time.Since(begun)
+	if w.Code != 503 || took < 30*time.Millisecond || took > 2*time.Second {
 		t.Errorf("answered %d after %v", w.Code, took)
+	}
+	if heard < 30*time.Millisecond || heard > took {
+		t.Errorf("told that it took %v of %v", heard, took)
 	}
 	if receiver.DefaultTimeout >= 2*time.Second {
 		t.Error("by default a 503 comes too late")

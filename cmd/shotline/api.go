@@ -13,6 +13,7 @@ import (
 	"shotline/client"
 	"shotline/jobs"
 	"shotline/jobs/sqlite"
+	"shotline/jobs/tasks"
 	"shotline/orchestrator"
 	"shotline/orchestrator/api"
 	"shotline/orchestrator/callback"
@@ -50,6 +51,7 @@ func newAPIServer(w work, r *running) (*apiServer, error) {
 	}
 	metrics := api.NewMetrics(version, results, api.Sources{
 		Store: w.Store, Readiness: readiness, Storage: func() api.Storage { return storage(w.Store, w.Database) },
+		Queues: func(ctx context.Context) ([]api.Queue, error) { return queues(ctx, r.Queue()) },
 	})
 	outcomes := make([]string, len(callback.Outcomes))
 	for i, outcome := range callback.Outcomes {
@@ -103,10 +105,20 @@ func storage(store jobs.Store, db string) api.Storage {
 	}
 	if store, ok := store.(interface{ Stats() sqlite.Stats }); ok {
 		s := store.Stats()
-		told.Commits, told.Operations, told.Failures, told.Renewals = s.Commits, s.Operations, s.Failures, s.Renewals
+		told.Commits, told.Operations, told.Failures, told.Renewals = s.Groups, s.Operations, s.Failures, s.Renewals
 		told.Waiting, told.FileBytes, told.WALBytes = s.Waiting, s.FileBytes, s.WALBytes
 	}
 	return told
+}
+
+// queues asks the queue server how much is in its queues.
+func queues(ctx context.Context, queue *tasks.Queue) ([]api.Queue, error) {
+	depths, err := queue.Depths(ctx)
+	told := make([]api.Queue, len(depths))
+	for i, d := range depths {
+		told[i] = api.Queue{Name: d.Queue, Tasks: d.Tasks, Oldest: d.Oldest}
+	}
+	return told, err
 }
 
 // enoughFree is an error when the database's file system is nearly full.

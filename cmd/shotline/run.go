@@ -115,7 +115,7 @@ func runInput(c *cli.Context, w work, in *input) (jobs.Batch, error) {
 		}
 		return b, err
 	}
-	// Await gave the task its time; a vendor that cannot be asked for costs and
+	// Waiting gave the task its time; a vendor that cannot be asked for costs and
 	// reasons now is no reason to fail a batch that has ended.
 	if err := r.Orchestrator().SummarizeBatch(ctx, b.ID); err != nil {
 		w.Logger.Warn("the summary lacks costs or reasons", "error", err)

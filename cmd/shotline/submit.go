@@ -160,7 +160,7 @@ func roughly(d time.Duration) time.Duration {
 // awaitBatch gives the ways in which waiting can end their exit codes.
 func awaitBatch(ctx context.Context, store jobs.Store, id string, p *progress) (jobs.Batch, error) {
 	began := time.Now()
-	b, err := orchestrator.Await(ctx, store, id, clock, p.batch)
+	b, err := orchestrator.NewFeed(ctx, store).Attend(ctx, id, p.batch)
 	switch {
 	case err == nil:
 		return b, nil

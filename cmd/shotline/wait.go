@@ -36,7 +36,7 @@ func waitJob(c *cli.Context, store jobs.Store, id jobs.ID) error {
 		return err
 	}
 	defer cancel()
-	j, err := orchestrator.AwaitJob(ctx, store, id, clock)
+	j, err := orchestrator.NewFeed(c.Context, store).AwaitJob(ctx, id)
 	switch {
 	case err == nil:
 	case ctx.Err() != nil:

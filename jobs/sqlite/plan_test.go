@@ -51,6 +51,7 @@ func TestHotQueriesUseTheirIndex(t *testing.T) {
 		"deliveries":      {loadDeliveries, "submissions_screenshot"},
 		"unknown":         {judgeUnknown, "INTEGER PRIMARY KEY"},
 		"held":            {loadHeld, "inbox_held"},
+		"inbox lag":       {oldestUnapplied, "INTEGER PRIMARY KEY"},
 		"inbox waits":     {inboxWaits, "inbox_unapplied"},
 		"released":        {releaseUpTo, "inbox_unapplied"},
 		"prune strangers": {pageUnapplied, "inbox_unapplied"},

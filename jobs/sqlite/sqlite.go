@@ -283,7 +283,7 @@ func (s *Store) closeHandles() error {
 	}
 	if s.writer != nil {
 		errs = append(errs, s.writer.stop())
-		if s.unused && s.writer.commits.Load() == 0 {
+		if s.unused && s.writer.operations.Load() == 0 {
 			s.leaveWAL()
 		}
 	}

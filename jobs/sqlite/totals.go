@@ -12,9 +12,13 @@ const sumBatches = `SELECT state, count(*), sum(rows), sum(queued), sum(submitti
 	sum(by_submit), sum(by_cancel), sum(late), sum(double_charged), sum(cost_micros), sum(api_calls)
 	FROM batches GROUP BY state`
 
+const oldestUnapplied = `SELECT received_at FROM inbox WHERE seq > (SELECT place FROM cursors WHERE name = 'inbox')
+	ORDER BY seq LIMIT 1`
+
 const countUnsettled = `SELECT (SELECT count(*) FROM submissions WHERE doubt_since IS NOT NULL),
 	(SELECT count(*) FROM inbox WHERE disposition = 'held'),
 	(SELECT coalesce(max(seq), 0) FROM inbox), (SELECT place FROM cursors WHERE name = 'inbox'),
+	(` + oldestUnapplied + `),
 	(SELECT count(*) FROM callbacks WHERE state = 'owed'), (SELECT count(*) FROM callbacks WHERE state = 'dead'),
 	(SELECT min(due_at) FROM callbacks WHERE state = 'owed'),
 	(SELECT max(0, coalesce((` + newestEvent + `) - (SELECT min(place) FROM readers), 0)))`
@@ -60,9 +64,9 @@ func (s *Store) Totals(ctx context.Context) (jobs.Totals, error) {
 		return jobs.Totals{}, wrapError(err, "sum up batches")
 	}
 	c.Cost = fromMicros(micros)
-	var due sql.NullInt64
-	err = s.readDB.QueryRowContext(ctx, countUnsettled).Scan(&totals.Doubts, &totals.Held, &totals.Inbox, &totals.Cursor,
+	var oldest, due sql.NullInt64
+	err = s.readDB.QueryRowContext(ctx, countUnsettled).Scan(&totals.Doubts, &totals.Held, &totals.Inbox, &totals.Cursor, &oldest,
 		&totals.CallbacksOwed, &totals.CallbacksDead, &due, &totals.EventsUntold)
-	totals.CallbackDue = fromMillis(due)
+	totals.Unapplied, totals.CallbackDue = fromMillis(oldest), fromMillis(due)
 	return totals, wrapError(err, "count what is unsettled")
 }

@@ -49,7 +49,8 @@ type writer struct {
 	once sync.Once
 	*connection
 
-	commits, operations, failures atomic.Int64
+	operations, failures atomic.Int64
+	groups               [groupClasses]atomic.Int64 // transactions by the class of their size
 }
 
 func startWriter(conn *sql.Conn, s *Store) *writer {
@@ -211,7 +212,7 @@ func (w *writer) commit(group []*operation) {
 		}
 		return
 	}
-	w.commits.Add(1)
+	w.groups[groupClass(len(begun))].Add(1)
 	w.operations.Add(int64(len(begun)))
 	for i, op := range begun {
 		op.done <- errs[i]

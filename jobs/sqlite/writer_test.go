@@ -54,7 +54,7 @@ func TestAppendsShareCommits(t *testing.T) {
 	s := openAt(t, filepath.Join(t.TempDir(), "a.db"))
 	const callers = 300
 	release := block(t, s)
-	before := s.Stats().Commits
+	before := s.Stats()
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	seqs := make(map[int64]bool)
@@ -75,8 +75,26 @@ func TestAppendsShareCommits(t *testing.T) {
 	if len(seqs) != callers {
 		t.Errorf("%d places for %d deliveries", len(seqs), callers)
 	}
-	if commits := s.Stats().Commits - before; commits != 2 { // the blocker and all appends
+	after := s.Stats()
+	if commits := after.Commits - before.Commits; commits != 2 { // the blocker and all appends
 		t.Errorf("%d commits", commits)
+	}
+	for size, n := range after.Groups {
+		want := int64(0)
+		if size == 1 || size == 512 {
+			want = 1
+		}
+		if got := n - before.Groups[size]; got != want {
+			t.Errorf("%d commits of up to %d, want %d", got, size, want)
+		}
+	}
+}
+
+func TestGroupsAreClassedByPowersOfTwo(t *testing.T) {
+	for size, want := range map[int]int{0: 0, 1: 0, 2: 1, 3: 2, 4: 2, 5: 3, 256: 8, 257: 9, groupLimit: groupClasses - 1} {
+		if got := groupClass(size); got != want {
+			t.Errorf("%d operations are in class %d, want %d", size, got, want)
+		}
 	}
 }
 

@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"time"
+
 	"github.com/google/go-cmp/cmp"
 
 	"shotline/jobs"
@@ -35,6 +37,25 @@ var totalTests = []test{
 		wantSame(b, "importing", totals.Batches[jobs.BatchImporting], 1)
 		wantSame(b, "open", totals.Batches[jobs.BatchOpen], 2)
 		wantSame(b, "submitting", totals.Counts.Of(jobs.Submitting), 2)
+	}},
+	{"totals tell since when deliveries wait to be applied", func(b *book) {
+		wait := func(want time.Time) {
+			b.t.Helper()
+			totals, err := b.Totals(b.ctx())
+			b.must(err, "totals")
+			wantSame(b, "the oldest came", totals.Unapplied, want)
+		}
+		b.deliver("applied", jobs.OutcomeDone)
+		b.apply()
+		wait(time.Time{})
+		b.now = b.now.Add(time.Minute)
+		came := b.now
+		b.deliver("oldest", jobs.OutcomeDone)
+		b.now = b.now.Add(time.Minute)
+		b.deliver("newest", jobs.OutcomeDone)
+		wait(came)
+		b.apply()
+		wait(time.Time{})
 	}},
 }
 

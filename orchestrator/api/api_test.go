@@ -103,10 +103,16 @@ func TestAWriteThatHangsIsNotReady(t *testing.T) {
 	}
 }
 
-func newMetrics(t *testing.T, store Totaler, storage Storage) (*Metrics, http.Handler) {
+func newMetrics(t *testing.T, store Totaler, storage Storage, queues []Queue) (*Metrics, http.Handler) {
 	t.Helper()
 	readiness := NewReadiness(newClock().Now, Check{"queue", func(context.Context) error { return errors.New("gone") }})
-	m := NewMetrics("v1", []string{"accepted", "not_kept"}, Sources{store, func() Storage { return storage }, readiness})
+	m := NewMetrics("v1", []string{"accepted", "not_kept"}, Sources{store, func() Storage { return storage },
+		func(context.Context) ([]Queue, error) {
+			if queues == nil {
+				return nil, errors.New("gone")
+			}
+			return queues, nil
+		}, readiness})
 	var handler http.Handler
 	newRig(t, func(c *Config) {
 		c.Readiness, c.Metrics = readiness, m
@@ -126,12 +132,18 @@ func TestMetrics(t *testing.T) {
 			ByState: map[jobs.State]int64{jobs.Done: 7}, ByProvenance: map[jobs.Provenance]int64{jobs.ByWebhook: 7},
 			Late: 3, DoubleCharged: 4, Cost: &cost, APICalls: 9,
 		},
-		Doubts: 5, Held: 6, Inbox: 100, Cursor: 90, CallbacksOwed: 11, CallbacksDead: 12, EventsUntold: 13,
+		Doubts: 5, Held: 6, Inbox: 100, Cursor: 90, Unapplied: time.Now().Add(-time.Hour), CallbacksOwed: 11, CallbacksDead: 12, EventsUntold: 13,
 	}}
-	m, handler := newMetrics(t, store, Storage{Commits: 10, Operations: 40, Failures: 2, Renewals: 1, Waiting: 3, FileBytes: 4096, WALBytes: 8192, FreeBytes: 1 << 20})
-	m.Webhook("accepted")
-	m.Webhook("not_kept")
-	m.Webhook("not_kept")
+	m, handler := newMetrics(t, store, Storage{
+		Commits: map[int]int64{1: 6, 2: 0, 4: 3, 8: 1}, Operations: 25,
+		Failures: 2, Renewals: 1, Waiting: 3, FileBytes: 4096, WALBytes: 8192, FreeBytes: 1 << 20,
+	}, []Queue{
+		{Name: "tasks", Tasks: map[string]int64{"pending": 2, "active": 1}, Oldest: 1500 * time.Millisecond},
+		{Name: "callbacks", Tasks: map[string]int64{"pending": 0}},
+	})
+	m.Webhook("accepted", 3*time.Millisecond)
+	m.Webhook("not_kept", 1500*time.Millisecond)
+	m.Webhook("not_kept", 1500*time.Millisecond)
 	m.Took(jobs.Effects{Conflicts: 2, Closed: []jobs.Closed{
 		{State: jobs.Done, By: jobs.ByWebhook}, {State: jobs.Done, By: jobs.ByWebhook}, {State: jobs.Done, By: jobs.ByWebhook, Late: true},
 	}})
@@ -145,6 +157,8 @@ func TestMetrics(t *testing.T) {
 	_, body := get(t, handler, "/metrics")
 	for _, line := range []string{
 		`shotline_webhooks_total{result="accepted"} 1`, `shotline_webhooks_total{result="not_kept"} 2`,
+		`shotline_webhook_duration_seconds_bucket{result="accepted",le="0.0025"} 0`, `shotline_webhook_duration_seconds_bucket{result="accepted",le="0.005"} 1`,
+		`shotline_webhook_duration_seconds_sum{result="not_kept"} 3`,
 		`shotline_closures_total{closed_by="webhook",late="false",state="done"} 2`,
 		`shotline_closures_total{closed_by="webhook",late="true",state="done"} 1`,
 		`shotline_conflicts_total 2`,
@@ -163,14 +177,21 @@ func TestMetrics(t *testing.T) {
 		`shotline_jobs{state="done"} 7`, `shotline_jobs{state="queued"} 0`, `shotline_closed_jobs{closed_by="webhook"} 7`,
 		`shotline_late_results_total 3`, `shotline_double_charges_total 4`, `shotline_cost_credits_total 12.5`,
 		`shotline_batch_api_calls_total 9`, `shotline_doubts_open 5`, `shotline_inbox_held 6`,
-		`shotline_inbox_deliveries_total 100`, `shotline_inbox_lag 10`,
-		`shotline_store_commits_total 10`, `shotline_store_operations_total 40`, `shotline_store_failures_total 2`,
+		`shotline_inbox_deliveries_total 100`, `shotline_inbox_unapplied 10`,
+		`shotline_queue_readable 1`, `shotline_queue_tasks{queue="tasks",state="pending"} 2`, `shotline_queue_tasks{queue="tasks",state="active"} 1`,
+		`shotline_queue_oldest_pending_seconds{queue="tasks"} 1.5`, `shotline_queue_oldest_pending_seconds{queue="callbacks"} 0`,
+		`shotline_store_commit_operations_bucket{le="1"} 6`, `shotline_store_commit_operations_bucket{le="2"} 6`,
+		`shotline_store_commit_operations_bucket{le="4"} 9`, `shotline_store_commit_operations_bucket{le="8"} 10`,
+		`shotline_store_commit_operations_sum 25`, `shotline_store_commit_operations_count 10`, `shotline_store_failures_total 2`,
 		`shotline_store_connection_renewals_total 1`, `shotline_store_operations_waiting 3`,
 		`shotline_store_file_bytes 4096`, `shotline_store_wal_bytes 8192`, `shotline_store_free_bytes 1.048576e+06`,
 	} {
 		if !strings.Contains(body, "\n"+line+"\n") {
 			t.Errorf("missing: %s", line)
 		}
+	}
+	if !strings.Contains(body, "\nshotline_inbox_lag_seconds 36") {
+		t.Error("the lag is not some 3600 seconds")
 	}
 	problems, err := testutil.GatherAndLint(m.registry)
 	if err != nil {
@@ -181,13 +202,15 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-func TestMetricsOfAStoreThatCannotBeRead(t *testing.T) {
-	_, handler := newMetrics(t, &totals{err: errors.New("damaged")}, Storage{FreeBytes: -1})
+func TestMetricsOfWhatCannotBeRead(t *testing.T) {
+	_, handler := newMetrics(t, &totals{err: errors.New("damaged")}, Storage{FreeBytes: -1}, nil)
 	status, body := get(t, handler, "/metrics")
-	if status != http.StatusOK || !strings.Contains(body, "\nshotline_store_readable 0\n") || !strings.Contains(body, "\nshotline_store_commits_total 0\n") {
-		t.Errorf("%d\n%s", status, body)
+	for _, line := range []string{"shotline_store_readable 0", "shotline_queue_readable 0", "shotline_store_commit_operations_count 0"} {
+		if status != http.StatusOK || !strings.Contains(body, "\n"+line+"\n") {
+			t.Errorf("%d, missing: %s", status, line)
+		}
 	}
-	for _, absent := range []string{"shotline_jobs{", "shotline_store_free_bytes", "shotline_cost_credits_total"} {
+	for _, absent := range []string{"shotline_jobs{", "shotline_store_free_bytes", "shotline_cost_credits_total", "shotline_inbox_lag_seconds", "shotline_queue_tasks", "shotline_queue_oldest"} {
 		if strings.Contains(body, absent) {
 			t.Errorf("%s is told although it is not known", absent)
 		}
@@ -195,7 +218,7 @@ func TestMetricsOfAStoreThatCannotBeRead(t *testing.T) {
 }
 
 func TestRoutes(t *testing.T) {
-	_, handler := newMetrics(t, &totals{}, Storage{})
+	_, handler := newMetrics(t, &totals{}, Storage{}, nil)
 	for path, want := range map[string]int{"/healthz": 200, "/readyz": 503, "/metrics": 200, "/": 404, "/webhooks/screenshotcenter": 404} {
 		if status, body := get(t, handler, path); status != want {
 			t.Errorf("%s: %d %s", path, status, body)
@@ -217,7 +240,7 @@ func TestRoutes(t *testing.T) {
 }
 
 func TestOnlyWhoAsksForThisMachineIsAnswered(t *testing.T) {
-	_, handler := newMetrics(t, &totals{}, Storage{})
+	_, handler := newMetrics(t, &totals{}, Storage{}, nil)
 	for host, want := range map[string]int{
 		"127.0.0.1:8081": 200, "localhost:8081": 200, "LOCALHOST": 200, "[::1]:8081": 200, "[::1]": 200, "127.8.9.1": 200, "": 200,
 		"rebound.example:8081": 421, "127.0.0.1.rebound.example": 421, "localhost.example": 421, "192.0.2.7:8081": 421, "0.0.0.0": 421, ":8081": 200,

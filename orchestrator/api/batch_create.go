@@ -58,12 +58,10 @@ func (s *server) createBatch(ctx context.Context, in *createBatch) (*createdBatc
 	if err := checkKey(in.Key); err != nil {
 		return nil, err
 	}
-	select {
-	case s.uploads <- struct{}{}:
-		defer func() { <-s.uploads }()
-	default:
+	if !s.uploads.enter() {
 		return nil, retryLater(problem(http.StatusServiceUnavailable, "too many batches are coming in at once, try again"), retrySoon)
 	}
+	defer s.uploads.leave()
 	unhurried(ctx)
 	body, err := newSpool(s.SpoolDir, s.MaxBatch)
 	if err != nil {

@@ -16,6 +16,11 @@ type OneBatch struct {
 	ID string `path:"id" example:"b7k2m9q4x1"`
 }
 
+type getBatch struct {
+	OneBatch
+	WaitQuery
+}
+
 type batchAnswer struct{ Body jobs.BatchForm }
 
 type listBatches struct {
@@ -96,8 +101,15 @@ func (s *server) listBatches(ctx context.Context, in *listBatches) (*struct{ Bod
 	return &struct{ Body BatchPage }{page}, nil
 }
 
-func (s *server) getBatch(ctx context.Context, in *OneBatch) (*batchAnswer, error) {
+func (s *server) getBatch(ctx context.Context, in *getBatch) (*batchAnswer, error) {
+	wait, err := in.time()
+	if err != nil {
+		return nil, err
+	}
 	b, err := s.batch(ctx, in.ID)
+	if err == nil && wait > 0 && b.State != jobs.BatchFinished {
+		b, err = waited(ctx, s, wait, "batch "+in.ID, func(ctx context.Context) (jobs.Batch, error) { return s.Work.AwaitBatch(ctx, b.ID) })
+	}
 	if err != nil {
 		return nil, err
 	}

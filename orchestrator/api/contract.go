@@ -33,6 +33,7 @@ func contract(version string) huma.Config {
 			Tags: []*huma.Tag{
 				{Name: "jobs", Description: "One URL, one picture."},
 				{Name: "batches", Description: "Jobs that come in together and are summed up together."},
+				{Name: "events", Description: "The durable log of what happened."},
 				{Name: "callbacks", Description: "Signed POSTs of events to your own programs."},
 				{Name: "operations", Description: "How the process is."},
 			},
@@ -90,6 +91,8 @@ var (
 	reportType       = reflect.TypeFor[Report]()
 	summaryType      = reflect.TypeFor[summary.Summary]()
 	acceptedFormType = reflect.TypeFor[jobs.AcceptedForm]()
+	streamEventType  = reflect.TypeFor[StreamEvent]()
+	gapType          = reflect.TypeFor[Gap]()
 	batchRequestType = reflect.TypeFor[BatchRequest]()
 )
 

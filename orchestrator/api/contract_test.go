@@ -121,6 +121,7 @@ func TestEveryRouteAnswersByTheContract(t *testing.T) {
 			t.Errorf("%s: %d %s", kind, a.status, a.body)
 		}
 	}
+	r.listen(r.url + "/v1/events?after=0").want("job.canceled")
 	r.ask("POST", "/v1/callbacks/replay", nil).want(202)
 	r.ask("POST", fmt.Sprintf("/v1/callbacks/%d/replay", r.dead(id, "")), nil).want(202)
 	r.ask("GET", "/v1/callbacks?limit=1", nil).want(200)

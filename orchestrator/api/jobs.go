@@ -23,8 +23,14 @@ type createdJob struct {
 	Body     jobs.JobForm
 }
 
-type oneJob struct {
+// OneJob names a job in a path.
+type OneJob struct {
 	ID string `path:"id" example:"b7k2m9q4x1-1"`
+}
+
+type getJob struct {
+	OneJob
+	WaitQuery
 }
 
 type jobAnswer struct {
@@ -94,15 +100,22 @@ func (s *server) createJob(ctx context.Context, in *createJob) (*createdJob, err
 	return &createdJob{status, jobPath(j.ID), jobForm(j)}, nil
 }
 
-func (s *server) getJob(ctx context.Context, in *oneJob) (*jobAnswer, error) {
+func (s *server) getJob(ctx context.Context, in *getJob) (*jobAnswer, error) {
+	wait, err := in.time()
+	if err != nil {
+		return nil, err
+	}
 	j, err := s.job(ctx, in.ID)
+	if err == nil && wait > 0 && j.State.Open() {
+		j, err = waited(ctx, s, wait, "job "+in.ID, func(ctx context.Context) (jobs.Job, error) { return s.Work.AwaitJob(ctx, j.ID) })
+	}
 	if err != nil {
 		return nil, err
 	}
 	return &jobAnswer{http.StatusOK, jobForm(j)}, nil
 }
 
-func (s *server) retryJob(ctx context.Context, in *oneJob) (*jobAnswer, error) {
+func (s *server) retryJob(ctx context.Context, in *OneJob) (*jobAnswer, error) {
 	j, err := s.job(ctx, in.ID)
 	switch {
 	case err != nil:
@@ -132,7 +145,7 @@ func (s *server) retryJob(ctx context.Context, in *oneJob) (*jobAnswer, error) {
 	return nil, problem(http.StatusConflict, fmt.Sprintf("job %s is %s by now", j.ID, j.State))
 }
 
-func (s *server) cancelJob(ctx context.Context, in *oneJob) (*jobAnswer, error) {
+func (s *server) cancelJob(ctx context.Context, in *OneJob) (*jobAnswer, error) {
 	j, err := s.job(ctx, in.ID)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"strconv"
 	"time"
 
@@ -16,9 +17,10 @@ import (
 type Metrics struct {
 	registry *prometheus.Registry
 
-	webhooks   *prometheus.CounterVec // by result
-	closures   *prometheus.CounterVec // by state, provenance, late
-	deliveries *prometheus.CounterVec // by what became of them
+	webhooks   *prometheus.CounterVec   // by result
+	answering  *prometheus.HistogramVec // how long those took, by result
+	closures   *prometheus.CounterVec   // by state, provenance, late
+	deliveries *prometheus.CounterVec   // by what became of them
 	conflicts  prometheus.Counter
 	doubts     *prometheus.CounterVec   // by event
 	requests   *prometheus.CounterVec   // to the vendor, by operation and code
@@ -26,12 +28,16 @@ type Metrics struct {
 	callbacks  *prometheus.CounterVec   // attempts, by target and outcome
 	calling    *prometheus.HistogramVec // how long those took, by target
 	answers    *prometheus.CounterVec   // of the API, by route and code
+	uploads    prometheus.Gauge         // bodies of batches on their way
+	waits      prometheus.Gauge         // requests that wait
+	streams    prometheus.Gauge         // open event streams
 }
 
 // Sources are what is asked for at each scrape. All are required.
 type Sources struct {
 	Store     Totaler
 	Storage   func() Storage
+	Queues    func(ctx context.Context) ([]Queue, error)
 	Readiness *Readiness
 }
 
@@ -43,8 +49,12 @@ func NewMetrics(version string, results []string, from Sources) *Metrics {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: ns, Name: name, Help: help}, labels)
 	}
 	m := &Metrics{
-		registry:   prometheus.NewRegistry(),
-		webhooks:   counters("webhooks_total", "Webhook requests by result.", "result"),
+		registry: prometheus.NewRegistry(),
+		webhooks: counters("webhooks_total", "Webhook requests by result.", "result"),
+		answering: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: ns, Name: "webhook_duration_seconds", Help: "How long it took to answer webhook requests, by result.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2},
+		}, []string{"result"}),
 		closures:   counters("closures_total", "Jobs that reached a final state, by state and by the way to it; late ones had timed out before.", "state", "closed_by", "late"),
 		deliveries: counters("deliveries_total", "Deliveries that the closer read, and those of them that were held, foreign, noted or put aside.", "disposition"),
 		conflicts:  prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Name: "conflicts_total", Help: "Results that contradicted a recorded one."}),
@@ -61,6 +71,14 @@ func NewMetrics(version string, results []string, from Sources) *Metrics {
 		}, []string{"target"}),
 	}
 	m.answers = counters("api_requests_total", "Requests of the API by route (none where there is no such route) and HTTP status.", "route", "code")
+	gauge := func(name, help string) prometheus.Gauge {
+		g := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: ns, Name: name, Help: help})
+		m.registry.MustRegister(g)
+		return g
+	}
+	m.uploads = gauge("api_uploads", "Bodies of batches that are on their way now.")
+	m.waits = gauge("api_waits", "Requests of the API that wait now for a job or batch to end.")
+	m.streams = gauge("api_streams", "Event streams that are open now.")
 	for _, result := range results {
 		m.webhooks.WithLabelValues(result)
 	}
@@ -74,13 +92,16 @@ func NewMetrics(version string, results []string, from Sources) *Metrics {
 		Namespace: ns, Name: "build_info", Help: "The version that runs.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.webhooks, m.closures, m.deliveries, m.conflicts, m.doubts, m.requests, m.duration, m.callbacks, m.calling, m.answers, build,
+	m.registry.MustRegister(m.webhooks, m.answering, m.closures, m.deliveries, m.conflicts, m.doubts, m.requests, m.duration, m.callbacks, m.calling, m.answers, build,
 		scrape{from}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
 // Webhook counts one request to the receiver.
-func (m *Metrics) Webhook(result string) { m.webhooks.WithLabelValues(result).Inc() }
+func (m *Metrics) Webhook(result string, took time.Duration) {
+	m.webhooks.WithLabelValues(result).Inc()
+	m.answering.WithLabelValues(result).Observe(took.Seconds())
+}
 
 // Took counts what a transaction of the store brought about.
 func (m *Metrics) Took(e jobs.Effects) {

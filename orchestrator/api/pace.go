@@ -62,6 +62,13 @@ func unhurried(ctx context.Context) {
 	}
 }
 
+// hurried bounds what is left of an answer that was unhurried.
+func hurried(ctx context.Context) {
+	if e, ok := ctx.Value(exchangeKey{}).(exchange); ok {
+		_ = e.SetWriteDeadline(time.Now().Add(e.step))
+	}
+}
+
 // steady gives each write of a long answer its own time, so that whoever does
 // not read ends it, and whoever reads slowly does not.
 type steady struct {

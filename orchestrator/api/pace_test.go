@@ -45,6 +45,7 @@ func TestNoDeadlineOutlastsItsStep(t *testing.T) {
 		"job":     {"POST", "/v1/jobs", "application/json", `{"url":"a.test"}`, 0},
 		"retry":   {"POST", "/v1/batches/b1/retry", "", "", 1},
 		"results": {"GET", "/v1/batches/b1/results", "", "", 2},
+		"wait":    {"GET", "/v1/batches/b1?wait=1ms", "", "", 2},
 	} {
 		w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
 		var body io.Reader = http.NoBody

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -33,6 +34,8 @@ type rig struct {
 	url    string
 	token  string // sent with each request unless empty
 	host   string // asked for, unless empty
+	api    *server
+	work   *orchestrator.Orchestrator
 	mux    *http.ServeMux
 	book   *book
 	events int64 // that callbacks were made from
@@ -110,16 +113,12 @@ func newRig(t *testing.T, change func(*Config)) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{t: t, store: store, clock: newClock()}
-	work, err := orchestrator.New(orchestrator.Config{Worker: jobs.Worker{ID: "worker"}},
-		orchestrator.Parts{Store: store, Vendor: absent{}, Queue: idle{}, Clock: r.clock, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	work := r.newWork()
 	readiness := NewReadiness(r.clock.Now, Check{"store", func(context.Context) error { return nil }})
 	var made atomic.Int64
 	r.config = Config{
 		Readiness: readiness,
-		Metrics:   NewMetrics("v1", []string{"accepted", "not_kept"}, Sources{store, func() Storage { return Storage{} }, readiness}),
+		Metrics:   NewMetrics("v1", []string{"accepted", "not_kept"}, Sources{store, func() Storage { return Storage{} }, func(context.Context) ([]Queue, error) { return nil, nil }, readiness}),
 		Store:     store, Work: work, Outputs: &fakeOutputs{}, Now: r.clock.Now, Version: "v1",
 		NewID:    func() string { return fmt.Sprintf("b%d", made.Add(1)) },
 		CheckURL: outward.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}).CheckURL,
@@ -133,17 +132,64 @@ func newRig(t *testing.T, change func(*Config)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.api, r.work = api, work
 	r.mux, r.book = api.mux, &book{doc: api.api.OpenAPI(), asked: map[string]bool{}}
 	handler := api.handler()
 	server := httptest.NewServer(handler)
 	r.url = server.URL
 	t.Cleanup(func() {
+		work.Drain() // streams end
 		server.Close()
 		if err := store.Close(); err != nil {
 			t.Error(err)
 		}
 	})
 	return r
+}
+
+// newWork is an orchestrator on the rig's store.
+func (r *rig) newWork() *orchestrator.Orchestrator {
+	r.t.Helper()
+	work, err := orchestrator.New(orchestrator.Config{Worker: jobs.Worker{ID: "worker"}},
+		orchestrator.Parts{Store: r.store, Vendor: absent{}, Queue: idle{}, Clock: r.clock, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return work
+}
+
+// anotherProcess serves the same store, and returns its URL.
+func (r *rig) anotherProcess() string {
+	r.t.Helper()
+	work := r.newWork()
+	cfg := r.config
+	cfg.Work = work
+	handler, err := New(cfg)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	server := httptest.NewServer(handler)
+	r.t.Cleanup(func() {
+		work.Drain()
+		server.Close()
+	})
+	return server.URL
+}
+
+// startServer serves, with little room for what is not read, and returns its URL.
+func startServer(t *testing.T, handler http.Handler, writeTimeout time.Duration) string {
+	t.Helper()
+	server := httptest.NewUnstartedServer(handler)
+	server.Config.WriteTimeout = writeTimeout
+	server.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		if err := c.(*net.TCPConn).SetWriteBuffer(4 << 10); err != nil {
+			t.Error(err)
+		}
+		return ctx
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	return server.URL
 }
 
 // open has the job's create under way.

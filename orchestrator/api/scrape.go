@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,14 +20,21 @@ type Totaler interface {
 // Storage is how the store's writer and its files are doing. Counters are
 // those of this process.
 type Storage struct {
-	Commits    int64 // transactions
-	Operations int64 // steps in them, many of which can share one
-	Failures   int64 // transactions that the disk or another process's lock made fail
-	Renewals   int64 // connections opened anew after an I/O error
-	Waiting    int   // steps that wait now
+	Operations int64         // steps in transactions, many of which can share one
+	Commits    map[int]int64 // transactions by the most steps that those of their kind have
+	Failures   int64         // transactions that the disk or another process's lock made fail
+	Renewals   int64         // connections opened anew after an I/O error
+	Waiting    int           // steps that wait now
 	FileBytes  int64
 	WALBytes   int64
 	FreeBytes  int64 // on the file system; negative when unknown
+}
+
+// Queue is how much is in one of the task queues.
+type Queue struct {
+	Name   string
+	Tasks  map[string]int64 // by state
+	Oldest time.Duration    // for how long its oldest pending task has been waiting
 }
 
 // scrape is a collector of what is asked for when Prometheus comes.
@@ -50,29 +59,34 @@ var (
 	inDoubtDesc  = describe("doubts_open", "Submissions in doubt now.")
 	heldDesc     = describe("inbox_held", "Deliveries held now, because they may belong to a create without an answer.")
 	inboxDesc    = describe("inbox_deliveries_total", "Deliveries ever kept.")
-	lagDesc      = describe("inbox_lag", "Deliveries that are kept and not applied yet.")
+	behindDesc   = describe("inbox_unapplied", "Deliveries that are kept and not applied yet.")
+	lagDesc      = describe("inbox_lag_seconds", "How old the oldest of these is; 0 when there is none.")
 
 	owedDesc    = describe("callbacks_owed", "Callbacks that are owed now.")
 	deadDesc    = describe("callbacks_dead", "Callbacks that were given up and are kept, to be replayed.")
 	overdueDesc = describe("callbacks_due_seconds", "For how long the callback has been due that waits the longest; 0 when none is due.")
 	untoldDesc  = describe("events_untold", "Events in the log that the slowest reader has not turned into callbacks yet.")
 
-	commitsDesc    = describe("store_commits_total", "Transactions that this process committed.")
-	operationsDesc = describe("store_operations_total", "Steps in these transactions; divided by them: the size of a group commit.")
-	failuresDesc   = describe("store_failures_total", "Transactions that failed because of the disk, or of another process's lock.")
-	renewalsDesc   = describe("store_connection_renewals_total", "Times that the writing connection was opened anew after an I/O error.")
-	waitingDesc    = describe("store_operations_waiting", "Steps that wait for the writer now.")
-	fileDesc       = describe("store_file_bytes", "Size of the database file.")
-	walDesc        = describe("store_wal_bytes", "Size of its write-ahead log.")
-	freeDesc       = describe("store_free_bytes", "Free space on the database's file system.")
+	queueReadableDesc = describe("queue_readable", "Whether the task queues could be read.")
+	queueTasksDesc    = describe("queue_tasks", "Tasks by queue and state.", "queue", "state")
+	queueOldestDesc   = describe("queue_oldest_pending_seconds", "For how long the oldest pending task of a queue has been waiting; 0 without one.", "queue")
+
+	commitDesc   = describe("store_commit_operations", "Steps in the transactions that this process committed: the size of its group commits.")
+	failuresDesc = describe("store_failures_total", "Transactions that failed because of the disk, or of another process's lock.")
+	renewalsDesc = describe("store_connection_renewals_total", "Times that the writing connection was opened anew after an I/O error.")
+	waitingDesc  = describe("store_operations_waiting", "Steps that wait for the writer now.")
+	fileDesc     = describe("store_file_bytes", "Size of the database file.")
+	walDesc      = describe("store_wal_bytes", "Size of its write-ahead log.")
+	freeDesc     = describe("store_free_bytes", "Free space on the database's file system.")
 )
 
 // Describe implements prometheus.Collector. Not every scrape has all of them.
 func (s scrape) Describe(to chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
 		readyDesc, checkDesc, readableDesc, batchesDesc, jobsDesc, closedByDesc, lateDesc, doubleDesc, costDesc, callsDesc,
-		inDoubtDesc, heldDesc, inboxDesc, lagDesc, owedDesc, deadDesc, overdueDesc, untoldDesc, commitsDesc, operationsDesc, failuresDesc, renewalsDesc, waitingDesc,
-		fileDesc, walDesc, freeDesc,
+		inDoubtDesc, heldDesc, inboxDesc, behindDesc, lagDesc, owedDesc, deadDesc, overdueDesc, untoldDesc,
+		queueReadableDesc, queueTasksDesc, queueOldestDesc,
+		commitDesc, failuresDesc, renewalsDesc, waitingDesc, fileDesc, walDesc, freeDesc,
 	} {
 		to <- desc
 	}
@@ -94,10 +108,20 @@ func (s scrape) Collect(to chan<- prometheus.Metric) {
 	for name, finding := range report.Checks {
 		gauge(checkDesc, oneIf(finding.OK), name)
 	}
-	storageSamples(s.from.Storage(), gauge, counter)
+	storage := s.from.Storage()
+	to <- commitSizes(storage)
+	storageSamples(storage, gauge, counter)
 
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTime)
 	defer cancel()
+	queues, err := s.from.Queues(ctx)
+	gauge(queueReadableDesc, oneIf(err == nil))
+	for _, q := range queues {
+		for state, n := range q.Tasks {
+			gauge(queueTasksDesc, float64(n), q.Name, state)
+		}
+		gauge(queueOldestDesc, q.Oldest.Seconds(), q.Name)
+	}
 	totals, err := s.from.Store.Totals(ctx)
 	gauge(readableDesc, oneIf(err == nil))
 	if err == nil {
@@ -105,9 +129,17 @@ func (s scrape) Collect(to chan<- prometheus.Metric) {
 	}
 }
 
+// commitSizes is the histogram of transactions by their steps.
+func commitSizes(s Storage) prometheus.Metric {
+	buckets, commits := make(map[float64]uint64, len(s.Commits)), uint64(0)
+	for _, most := range slices.Sorted(maps.Keys(s.Commits)) {
+		commits += uint64(s.Commits[most])
+		buckets[float64(most)] = commits
+	}
+	return prometheus.MustNewConstHistogram(commitDesc, commits, float64(s.Operations), buckets)
+}
+
 func storageSamples(s Storage, gauge, counter sample) {
-	counter(commitsDesc, float64(s.Commits))
-	counter(operationsDesc, float64(s.Operations))
 	counter(failuresDesc, float64(s.Failures))
 	counter(renewalsDesc, float64(s.Renewals))
 	gauge(waitingDesc, float64(s.Waiting))
@@ -137,15 +169,20 @@ func totalSamples(t jobs.Totals, gauge, counter sample) {
 	gauge(inDoubtDesc, float64(t.Doubts))
 	gauge(heldDesc, float64(t.Held))
 	counter(inboxDesc, float64(t.Inbox))
-	gauge(lagDesc, float64(max(0, t.Inbox-t.Cursor)))
+	gauge(behindDesc, float64(max(0, t.Inbox-t.Cursor)))
+	gauge(lagDesc, since(t.Unapplied))
 	gauge(owedDesc, float64(t.CallbacksOwed))
 	gauge(deadDesc, float64(t.CallbacksDead))
-	overdue := time.Duration(0)
-	if !t.CallbackDue.IsZero() {
-		overdue = max(0, time.Since(t.CallbackDue))
-	}
-	gauge(overdueDesc, overdue.Seconds())
+	gauge(overdueDesc, since(t.CallbackDue))
 	gauge(untoldDesc, float64(t.EventsUntold))
+}
+
+// since is how many seconds ago a time was; 0 for one to come, and for none.
+func since(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return max(0, time.Since(t).Seconds())
 }
 
 func oneIf(yes bool) float64 {

@@ -34,6 +34,16 @@ type Work interface {
 	RetryBatch(ctx context.Context, batch string, states []jobs.State) (jobs.RetryCounts, error)
 	CancelJob(ctx context.Context, id jobs.ID) (jobs.CancelCounts, error)
 	CancelBatch(ctx context.Context, batch string) (jobs.CancelCounts, error)
+	// AwaitJob returns when the job has ended, or with the job as it is when ctx
+	// ends or the process is to stop, and context.DeadlineExceeded or
+	// context.Canceled.
+	AwaitJob(ctx context.Context, id jobs.ID) (jobs.Job, error)
+	// AwaitBatch is AwaitJob for a batch.
+	AwaitBatch(ctx context.Context, id string) (jobs.Batch, error)
+	// Follow tells of events behind f.After as they happen, with the place up to
+	// which the log was looked through, and of none after each beat without any.
+	// It returns when ctx ends, tell fails or the process is to stop.
+	Follow(ctx context.Context, f jobs.EventFilter, beat time.Duration, tell func(page []jobs.Event, upTo int64) error) error
 }
 
 // Config is what the API is made of. What has no default beside it is required.
@@ -56,6 +66,7 @@ type Config struct {
 	Logger   *slog.Logger // nil means none
 
 	step time.Duration // 0: stepTime
+	beat time.Duration // 0: heartbeat
 }
 
 // server is the API with all it needs.
@@ -64,7 +75,10 @@ type server struct {
 	mux     *http.ServeMux
 	api     huma.API
 	images  *images
-	uploads chan struct{} // one for each body that is on its way
+	uploads places // bodies of batches that are on their way
+	waits   places
+	streams places
+	told    told
 }
 
 // DefaultMaxBatch is the size of the largest body of a batch, in bytes.
@@ -94,17 +108,21 @@ func newServer(cfg Config) (*server, error) {
 	if cfg.step == 0 {
 		cfg.step = stepTime
 	}
+	if cfg.beat == 0 {
+		cfg.beat = heartbeat
+	}
 	if cfg.MaxBatch <= 0 {
 		cfg.MaxBatch = DefaultMaxBatch
 	}
-	s := &server{Config: cfg, mux: http.NewServeMux(), uploads: make(chan struct{}, uploads)}
+	s := &server{Config: cfg, mux: http.NewServeMux(), uploads: newPlaces(uploads, cfg.Metrics.uploads),
+		waits: newPlaces(mostWaits, cfg.Metrics.waits), streams: newPlaces(mostStreams, cfg.Metrics.streams)}
 	var err error
 	if s.images, err = openImages(cfg.ImageDir, cfg.Logger); err != nil {
 		return nil, fmt.Errorf("folder of images: %w", err)
 	}
 	s.api = humago.New(s.mux, contract(cfg.Version))
 	for _, register := range []func(){
-		s.jobRoutes, s.outputRoutes, s.batchRoutes, s.reportRoutes, s.callbackRoutes, s.probeRoutes, s.docsRoutes,
+		s.jobRoutes, s.outputRoutes, s.batchRoutes, s.reportRoutes, s.eventRoutes, s.callbackRoutes, s.probeRoutes, s.docsRoutes,
 	} {
 		register()
 	}

@@ -73,7 +73,7 @@ type Config struct {
 	WrapVendor func(orchestrator.Vendor) orchestrator.Vendor
 	// Who listens to what happens, each called concurrently. They must not block.
 	Observer         orchestrator.Observer
-	WebhookObserver  func(result string) // one of receiver.Results
+	WebhookObserver  func(result string, took time.Duration) // one of receiver.Results, and how long the answer took
 	CallbackObserver callback.Observer
 }
 

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/alicebob/miniredis/v2"
 
@@ -57,7 +58,7 @@ func TestAJobIsBroughtToItsEndByASignedWebhook(t *testing.T) {
 		c.Role = "shop"
 		c.Observer = observer
 		c.WrapVendor = func(v orchestrator.Vendor) orchestrator.Vendor { return counted{v, &creates} }
-		c.WebhookObserver = func(result string) {
+		c.WebhookObserver = func(result string, _ time.Duration) {
 			if result == "accepted" {
 				accepted.Add(1)
 			}

@@ -1,0 +1,252 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"shotline/receiver/signature"
+)
+
+// load is who waits, and how fast what they wait for happens.
+type load struct {
+	waits, streams, rate int
+}
+
+// awaiting is one measurement: jobs that are pending, those who wait for them,
+// and when each of them heard.
+type awaiting struct {
+	load
+	serve  *serve
+	vendor *vendor
+	client *http.Client
+	batch  string
+
+	answered []time.Time   // when the webhook of a row was
+	waited   []time.Time   // when the request that waits for the row was
+	told     [][]time.Time // when each stream told of it
+}
+
+// measureAwait has jobs pending, requests and streams waiting for them, and then
+// their webhooks come.
+func measureAwait(ctx context.Context, program string, l load) (_ *latencies, err error) {
+	folder, remove, err := newFolder()
+	if err != nil {
+		return nil, err
+	}
+	defer remove()
+	vendor := newVendor()
+	defer vendor.Close()
+	serve, err := startServe(ctx, program, folder, vendor.URL)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, serve.stop()) }()
+	a := &awaiting{
+		load: l, serve: serve, vendor: vendor, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}},
+		answered: make([]time.Time, l.waits), waited: make([]time.Time, l.waits), told: make([][]time.Time, l.streams),
+	}
+	for i := range a.told {
+		a.told[i] = make([]time.Time, l.waits)
+	}
+	if err := a.submit(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.listen(ctx); err != nil {
+		return nil, err
+	}
+	return a.latencies(), nil
+}
+
+// submit returns when the vendor has all jobs.
+func (a *awaiting) submit(ctx context.Context) error {
+	type job struct {
+		URL string `json:"url"`
+	}
+	var request struct {
+		Jobs []job `json:"jobs"`
+	}
+	for row := range a.waits {
+		request.Jobs = append(request.Jobs, job{fmt.Sprintf("https://bench.test/%d", row+1)})
+	}
+	var accepted struct {
+		ID string `json:"batch_id"`
+	}
+	if err := a.serve.post("/v1/batches", request, &accepted); err != nil {
+		return err
+	}
+	a.batch = accepted.ID
+	return a.serve.until(ctx, "all jobs are pending", func() (bool, error) {
+		response, err := http.Get(a.serve.api + "/v1/batches/" + a.batch)
+		if err != nil {
+			return false, err
+		}
+		defer response.Body.Close()
+		var b struct {
+			Pending int `json:"pending"`
+		}
+		err = json.NewDecoder(response.Body).Decode(&b)
+		return b.Pending == a.waits, err
+	})
+}
+
+// listen has everybody wait, sends the webhooks, and returns when everybody has
+// heard.
+func (a *awaiting) listen(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	failed := make(chan error, 1)
+	report := func(err error) {
+		if err != nil {
+			select {
+			case failed <- err:
+			default:
+			}
+			cancel()
+		}
+	}
+	var waiting sync.WaitGroup
+	for i := range a.streams {
+		waiting.Go(func() { report(a.follow(ctx, i)) })
+	}
+	for i := range a.waits {
+		waiting.Go(func() { report(a.wait(ctx, i)) })
+	}
+	report(a.everybodyWaits(ctx))
+	report(a.sendWebhooks(ctx))
+	waiting.Wait()
+	select {
+	case err := <-failed:
+		return err
+	default:
+		return nil
+	}
+}
+
+func (a *awaiting) everybodyWaits(ctx context.Context) error {
+	return a.serve.until(ctx, "everybody waits", func() (bool, error) {
+		waits, err := a.serve.metric("shotline_api_waits")
+		if err != nil {
+			return false, err
+		}
+		streams, err := a.serve.metric("shotline_api_streams")
+		return int(waits) == a.waits && int(streams) == a.streams, err
+	})
+}
+
+func (a *awaiting) get(ctx context.Context, path string) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, a.serve.api+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := a.client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	if response.StatusCode != http.StatusOK {
+		response.Body.Close()
+		return nil, fmt.Errorf("GET %s: %s", path, response.Status)
+	}
+	return response, nil
+}
+
+// wait is one request that waits.
+func (a *awaiting) wait(ctx context.Context, i int) error {
+	response, err := a.get(ctx, fmt.Sprintf("/v1/jobs/%s-%d?wait=1m", a.batch, i+1))
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err
+	}
+	a.waited[i] = time.Now()
+	if !bytes.Contains(text, []byte(`"state":"done"`)) {
+		return fmt.Errorf("a wait ended with %s", text)
+	}
+	return nil
+}
+
+// follow reads one stream until it has told of all jobs.
+func (a *awaiting) follow(ctx context.Context, i int) error {
+	response, err := a.get(ctx, "/v1/events?type=job.done")
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	named := []byte(`"id":"` + a.batch + `-`)
+	lines := bufio.NewScanner(response.Body)
+	for heard := 0; heard < a.waits && lines.Scan(); {
+		_, after, found := bytes.Cut(lines.Bytes(), named)
+		if !found {
+			continue
+		}
+		digits, _, _ := bytes.Cut(after, []byte(`"`))
+		row, err := strconv.Atoi(string(digits))
+		if err != nil {
+			return fmt.Errorf("a stream told %s", lines.Bytes())
+		}
+		a.told[i][row-1] = time.Now()
+		heard++
+	}
+	return lines.Err()
+}
+
+// sendWebhooks sends those of all jobs, one after the other at the rate.
+func (a *awaiting) sendWebhooks(ctx context.Context) error {
+	rows := make(chan int)
+	failures := make(chan error, a.waits)
+	var sending sync.WaitGroup
+	for range 64 {
+		sending.Go(func() {
+			for row := range rows {
+				if err := a.sendWebhook(ctx, row); err != nil {
+					failures <- err
+				}
+			}
+		})
+	}
+	began := time.Now()
+	for row := range a.waits {
+		if ctx.Err() != nil {
+			break
+		}
+		time.Sleep(time.Until(began.Add(time.Duration(row) * time.Second / time.Duration(a.rate))))
+		rows <- row
+	}
+	close(rows)
+	sending.Wait()
+	close(failures)
+	return <-failures
+}
+
+func (a *awaiting) sendWebhook(ctx context.Context, row int) error {
+	body := fmt.Sprintf(`{"event":"screenshot.completed","screenshot_id":%d,"url":"https://bench.test/%d","status":"done","image_url":"https://cdn.test/%d.png"}`,
+		a.vendor.shot(row+1), row+1, row+1)
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, a.serve.hook, strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("X-Signature", signature.Sign(secret, []byte(body)))
+	response, err := a.client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	a.answered[row] = time.Now()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("a webhook was answered %s", response.Status)
+	}
+	_, err = io.Copy(io.Discard, response.Body)
+	return err
+}

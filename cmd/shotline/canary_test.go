@@ -1,0 +1,69 @@
+package main
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// canary is a secret that must not be found where people look.
+type canary struct {
+	name string
+	text string
+	// keptForUse says that the database has to hold it, which then is no leak.
+	keptForUse bool
+}
+
+// forms are all ways in which the secret may be written.
+func (c canary) forms() [][]byte {
+	raw := []byte(c.text)
+	forms := [][]byte{
+		raw, []byte(url.QueryEscape(c.text)), []byte(url.PathEscape(c.text)),
+		[]byte(hex.EncodeToString(raw)), []byte(strings.ToUpper(hex.EncodeToString(raw))),
+	}
+	for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+		// In a longer text it can begin at any of three places, and its ends share
+		// letters with what is beside it.
+		for before := range 3 {
+			padded := append(make([]byte, before), raw...)
+			encoded := encoding.EncodeToString(padded)
+			forms = append(forms, []byte(encoded[(before*8+5)/6:len(padded)*8/6]))
+		}
+	}
+	if encoded, is := strings.CutPrefix(c.text, "whsec_"); is {
+		if key, err := base64.StdEncoding.DecodeString(encoded); err == nil {
+			forms = append(forms, canary{text: string(key)}.forms()...)
+		}
+	}
+	return forms
+}
+
+// in reports whether the text holds the secret, in any form.
+func (c canary) in(text []byte) bool {
+	return slices.ContainsFunc(c.forms(), func(form []byte) bool { return bytes.Contains(text, form) })
+}
+
+func TestCanariesAreSeenInEveryForm(t *testing.T) {
+	const text = "vendor/key+canary=4f1c9b"
+	c := canary{name: "key", text: text}
+	for _, told := range []string{
+		text, "GET /?key=" + url.QueryEscape(text) + "&x", "/" + url.PathEscape(text) + "/", hex.EncodeToString([]byte("x" + text)),
+		base64.StdEncoding.EncodeToString([]byte("a:" + text + "z")), base64.StdEncoding.EncodeToString([]byte("ab:" + text)),
+		base64.URLEncoding.EncodeToString([]byte("abc:" + text + "yz")), base64.StdEncoding.EncodeToString([]byte(text)),
+	} {
+		if !c.in([]byte(told)) {
+			t.Errorf("not seen in %s", told)
+		}
+	}
+	if c.in([]byte("vendor/key+canary")) {
+		t.Error("seen in a part of it")
+	}
+	secret := canary{text: "whsec_" + base64.StdEncoding.EncodeToString([]byte(text))}
+	if !secret.in([]byte("signed with "+text)) || !secret.in([]byte(secret.text)) {
+		t.Error("the key of a secret is not seen")
+	}
+}

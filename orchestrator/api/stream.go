@@ -1,0 +1,223 @@
+package api
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"shotline/jobs"
+)
+
+const (
+	// mostStreams is how many event streams there may be at once.
+	mostStreams = 512
+	// heartbeat is how long a stream may be silent: less than what proxies and
+	// routers on the way take for dead.
+	heartbeat = 15 * time.Second
+)
+
+type followEvents struct {
+	Batch     string   `query:"batch" doc:"Of this batch and its jobs alone"`
+	Job       string   `query:"job" doc:"Of this job alone"`
+	Type      []string `query:"type" enum:"job.done,job.failed,job.timed_out,job.late,job.canceled,job.retried,batch.finished,batch.revised,screenshot.foreign" doc:"Of these types alone, comma-separated"`
+	After     string   `query:"after" doc:"Begin behind the event with this id, as if it were the Last-Event-ID; 0 for the oldest that is kept"`
+	LastEvent string   `header:"Last-Event-ID" doc:"The id that a stream before this one ended with; without it, and without after, only what happens from now on is told"`
+}
+
+// StreamEvent is the data of an event.
+type StreamEvent struct {
+	ID        string         `json:"id" doc:"The webhook-id of callbacks about it"`
+	Type      jobs.EventType `json:"type"`
+	Timestamp time.Time      `json:"timestamp"`
+	Data      any            `json:"data" doc:"The job or the batch, or less where they have moved on"`
+}
+
+// Gap is the data of an event of the type gap: events that were asked for are not
+// kept any more, or never were.
+type Gap struct {
+	After int64 `json:"after" doc:"The id that was asked for"`
+	Next  int64 `json:"next" doc:"The id behind which the stream goes on"`
+}
+
+func (s *server) eventRoutes() {
+	op := operation(http.MethodGet, "/v1/events", "followEvents", "events", "What happens, as it happens", http.StatusNotFound)
+	op.Description = "Server-sent events from the durable log, each with its place in it as the id. A stream that breaks off goes on with Last-Event-ID, also with another process. When events are missing that it asked for, the first event is one of the type gap. Whoever does not read is cut off."
+	op.Responses = content(http.StatusOK, "The events", "text/event-stream")
+	schemas := s.api.OpenAPI().Components.Schemas
+	op.Responses["200"].Content["text/event-stream"].Extensions = map[string]any{"x-event-data": map[string]any{
+		"gap": schemas.Schema(gapType, true, ""), "any other": schemas.Schema(streamEventType, true, ""),
+	}}
+	huma.Register(s.api, op, s.followEvents)
+}
+
+// streamAnswer goes on until one side ends it.
+type streamAnswer struct {
+	Type  string `header:"Content-Type"`
+	Cache string `header:"Cache-Control"`
+	Proxy string `header:"X-Accel-Buffering"`
+	Body  func(huma.Context)
+}
+
+func (s *server) followEvents(ctx context.Context, in *followEvents) (*streamAnswer, error) {
+	filter, err := s.eventFilter(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	gap, err := s.begin(ctx, in, &filter)
+	if err != nil {
+		return nil, err
+	}
+	if !s.streams.enter() {
+		return nil, retryLater(problem(http.StatusServiceUnavailable, fmt.Sprintf("%d streams are open already, try again", mostStreams)), retrySoon)
+	}
+	return &streamAnswer{Type: "text/event-stream", Cache: "no-store", Proxy: "no", Body: func(out huma.Context) {
+		defer s.streams.leave()
+		out.SetStatus(http.StatusOK)
+		if out.Method() == http.MethodHead {
+			return
+		}
+		to := newStream(ctx, out.BodyWriter())
+		if err := s.stream(ctx, to, filter, in.Type, gap); err != nil && ctx.Err() == nil && to.err == nil && !errors.Is(err, context.Canceled) {
+			s.Logger.Error("an event stream broke off", "after", filter.After, "error", err)
+		}
+	}}, nil
+}
+
+// eventFilter reads what a stream is to tell of.
+func (s *server) eventFilter(ctx context.Context, in *followEvents) (f jobs.EventFilter, err error) {
+	if in.Batch != "" {
+		if _, err := s.batch(ctx, in.Batch); err != nil {
+			return f, err
+		}
+		f.Batch = in.Batch
+	}
+	if in.Job != "" {
+		j, err := s.job(ctx, in.Job)
+		if err != nil {
+			return f, err
+		}
+		f.Job = j.ID
+	}
+	return f, nil
+}
+
+// begin finds the place where a stream begins, and what is missing before it.
+func (s *server) begin(ctx context.Context, in *followEvents, f *jobs.EventFilter) (*Gap, error) {
+	oldest, newest, err := s.Store.EventRange(ctx)
+	if err != nil {
+		return nil, s.failed(ctx, "read the range of events", err)
+	}
+	asked, at := in.LastEvent, "header.Last-Event-ID"
+	if asked == "" {
+		asked, at = in.After, "query.after"
+	}
+	if asked == "" {
+		f.After = newest
+		return nil, nil
+	}
+	after, err := strconv.ParseInt(asked, 10, 64)
+	if err != nil || after < 0 {
+		return nil, invalid(at, errors.New("want the id of an event, or 0 for the oldest that is kept"))
+	}
+	switch {
+	case after > newest: // of another database, or of one that was set back
+		f.After = newest
+	case after == 0 || after >= oldest-1:
+		f.After = after
+		return nil, nil
+	default:
+		f.After = oldest - 1
+	}
+	return &Gap{after, f.After}, nil
+}
+
+// stream writes events until ctx ends or the reader is gone.
+func (s *server) stream(ctx context.Context, to *stream, filter jobs.EventFilter, types []string, gap *Gap) error {
+	told := filter.After
+	to.comment() // the answer begins now, and not with the first event
+	if gap != nil {
+		data, err := json.Marshal(gap)
+		if err != nil {
+			return err
+		}
+		to.event(gap.Next, "gap", data)
+	}
+	if err := to.flush(); err != nil {
+		return err
+	}
+	return s.Work.Follow(ctx, filter, s.beat, func(page []jobs.Event, upTo int64) error {
+		for _, e := range page {
+			if len(types) > 0 && !slices.Contains(types, string(e.Type)) {
+				continue
+			}
+			data, err := s.told.get(e.Seq, func() ([]byte, error) { return s.tell(context.WithoutCancel(ctx), e) })
+			if err != nil {
+				return err
+			}
+			to.event(e.Seq, string(e.Type), data)
+			told = e.Seq
+		}
+		if len(page) == 0 {
+			if upTo > told {
+				to.place(upTo)
+				told = upTo
+			}
+			to.comment()
+		}
+		return to.flush()
+	})
+}
+
+// tell is an event's data.
+func (s *server) tell(ctx context.Context, e jobs.Event) ([]byte, error) {
+	m, err := jobs.Tell(ctx, s.Store, e)
+	if err != nil {
+		return nil, err
+	}
+	if j, is := m.Data.(jobs.Job); is {
+		m.Data = jobForm(j)
+	}
+	return json.Marshal(StreamEvent{e.ID(), m.Type, m.Timestamp, m.Data})
+}
+
+// stream writes server-sent events. After an error it writes nothing more.
+type stream struct {
+	*bufio.Writer
+	through func() error
+	err     error
+}
+
+func newStream(ctx context.Context, w interface{ Write([]byte) (int, error) }) *stream {
+	unhurried(ctx)
+	through := func() error { return nil }
+	if e, ok := ctx.Value(exchangeKey{}).(exchange); ok {
+		through = e.Flush
+	}
+	return &stream{Writer: bufio.NewWriterSize(newSteady(ctx, w), 16<<10), through: through}
+}
+
+func (s *stream) event(id int64, kind string, data []byte) {
+	fmt.Fprintf(s, "id: %d\nevent: %s\ndata: %s\n\n", id, kind, data)
+}
+
+// place is where a stream that breaks off now will go on, though there was no
+// event for it.
+func (s *stream) place(id int64) { fmt.Fprintf(s, "id: %d\n", id) }
+
+// comment keeps the connection alive.
+func (s *stream) comment() { fmt.Fprint(s, ":\n\n") }
+
+func (s *stream) flush() error {
+	if s.err = s.Flush(); s.err == nil {
+		s.err = s.through()
+	}
+	return s.err
+}

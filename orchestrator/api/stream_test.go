@@ -1,0 +1,278 @@
+package api
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"shotline/jobs"
+)
+
+// heard is one event as a stream has it.
+type heard struct {
+	id, kind string
+	data     map[string]any
+}
+
+// listener reads a stream as a browser does.
+type listener struct {
+	t    *testing.T
+	body *bufio.Scanner
+	last string // Last-Event-ID
+	end  context.CancelFunc
+}
+
+// listen opens a stream, which must begin at once.
+func (r *rig) listen(url string, header ...string) *listener {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(r.t.Context(), reached)
+	r.t.Cleanup(cancel)
+	request, err := http.NewRequestWithContext(ctx, "GET", url, nil)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for i := 0; i < len(header); i += 2 {
+		request.Header.Set(header[i], header[i+1])
+	}
+	response, err := http.DefaultTransport.RoundTrip(request)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { response.Body.Close() })
+	r.book.check(r.t, r.mux, request, reply{r.t, response.StatusCode, response.Header, []byte("(a stream)")})
+	if response.StatusCode != http.StatusOK || response.Header.Get("Cache-Control") != "no-store" {
+		r.t.Fatalf("%d, %v", response.StatusCode, response.Header)
+	}
+	return &listener{t: r.t, body: bufio.NewScanner(response.Body), end: cancel}
+}
+
+// next returns the next event; false at the end of the stream.
+func (l *listener) next() (e heard, more bool) {
+	l.t.Helper()
+	for l.body.Scan() {
+		field, value, _ := strings.Cut(l.body.Text(), ": ")
+		switch field {
+		case "id":
+			e.id, l.last = value, value
+		case "event":
+			e.kind = value
+		case "data":
+			if err := json.Unmarshal([]byte(value), &e.data); err != nil {
+				l.t.Fatalf("%s: %v", value, err)
+			}
+		case "":
+			if e.data != nil {
+				return e, true
+			}
+		}
+	}
+	return e, false
+}
+
+// want reads events of these types, and returns them.
+func (l *listener) want(kinds ...string) (events []heard) {
+	l.t.Helper()
+	for _, kind := range kinds {
+		e, more := l.next()
+		if !more || e.kind != kind {
+			l.t.Fatalf("after %d events: %v, %v, want %s", len(events), e, more, kind)
+		}
+		events = append(events, e)
+	}
+	return events
+}
+
+func TestStreamTellsOfWhatHappens(t *testing.T) {
+	r := newRig(t, nil)
+	ids := make([]string, 3)
+	for i := range ids {
+		ids[i] = r.ask("POST", "/v1/jobs", JobRequest{URL: fmt.Sprintf("a%d.test", i)}).want(202)["id"].(string)
+	}
+	r.close(ids[0], jobs.Done, "s0") // before anybody listens
+	all := r.listen(r.url + "/v1/events")
+	job := r.listen(r.url + "/v1/events?job=" + ids[2])
+	batch := r.listen(r.url + "/v1/events?batch=" + r.job(ids[2]).ID.Batch + "&type=batch.finished,job.late")
+	r.close(ids[1], jobs.Failed, "s1")
+	r.close(ids[2], jobs.Done, "s2")
+
+	events := all.want("job.failed", "batch.finished", "job.done", "batch.finished")
+	data := events[2].data["data"].(map[string]any)
+	if data["id"] != ids[2] || data["state"] != "done" || data["image_url"] != "/v1/jobs/"+ids[2]+"/image" || events[2].data["type"] != "job.done" {
+		t.Errorf("told %v", events[2].data)
+	}
+	page, _, err := r.store.Events(t.Context(), jobs.EventFilter{After: 4})
+	if err != nil || len(page) != 2 || events[2].id != strconv.FormatInt(page[0].Seq, 10) || events[2].data["id"] != page[0].ID() {
+		t.Errorf("the log has %v, told was %v, %v", page, events[2], err)
+	}
+	job.want("job.done")
+	if e := batch.want("batch.finished")[0]; e.data["data"].(map[string]any)["batch_id"] != r.job(ids[2]).ID.Batch {
+		t.Errorf("told %v", e.data)
+	}
+}
+
+func TestStreamGoesOnWhereTheLastOneEnded(t *testing.T) {
+	r := newRig(t, nil)
+	ids := make([]string, 3)
+	for i := range ids {
+		ids[i] = r.ask("POST", "/v1/jobs", JobRequest{URL: fmt.Sprintf("a%d.test", i)}).want(202)["id"].(string)
+	}
+	first := r.listen(r.url+"/v1/events", "Last-Event-ID", "0")
+	r.close(ids[0], jobs.Done, "s0")
+	first.want("job.done")
+	first.end()
+	r.close(ids[1], jobs.Failed, "s1") // while nobody listens
+
+	// Another process goes on, by the header rather than by the query.
+	again := r.listen(r.anotherProcess()+"/v1/events?after=0", "Last-Event-ID", first.last)
+	again.want("batch.finished", "job.failed", "batch.finished")
+	r.close(ids[2], jobs.Done, "s2")
+	again.want("job.done", "batch.finished")
+	r.listen(r.url+"/v1/events?after=0").want("job.done", "batch.finished", "job.failed", "batch.finished", "job.done", "batch.finished")
+}
+
+// pruned is a log whose beginning is not kept any more.
+type pruned struct{ Store }
+
+func (pruned) EventRange(context.Context) (oldest, newest int64, err error) { return 3, 4, nil }
+
+func TestStreamSaysWhatIsMissing(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.Store = pruned{c.Store} })
+	for i := range 2 {
+		id := r.ask("POST", "/v1/jobs", JobRequest{URL: fmt.Sprintf("a%d.test", i)}).want(202)["id"].(string)
+		r.close(id, jobs.Done, fmt.Sprintf("s%d", i))
+	}
+	gap := r.listen(r.url + "/v1/events?after=1")
+	if e := gap.want("gap", "job.done", "batch.finished"); e[0].data["after"] != 1.0 || e[0].data["next"] != 2.0 || e[0].id != "2" || e[1].id != "3" {
+		t.Errorf("told %v", e)
+	}
+	if e := r.listen(r.url + "/v1/events?after=99").want("gap"); e[0].data["after"] != 99.0 || e[0].data["next"] != 4.0 {
+		t.Errorf("told %v", e)
+	}
+	r.listen(r.url+"/v1/events?after=2").want("job.done", "batch.finished")
+}
+
+func TestSilentStreamsBeat(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.beat = time.Millisecond })
+	one := r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)["id"].(string)
+	other := r.ask("POST", "/v1/jobs", JobRequest{URL: "b.test"}).want(202)["id"].(string)
+	silent := r.listen(r.url + "/v1/events?job=" + one)
+	r.close(other, jobs.Done, "s1")
+	beats, place := 0, ""
+	for beats < 5 || place != "2" {
+		if !silent.body.Scan() {
+			t.Fatal("the stream ended")
+		}
+		switch line := silent.body.Text(); {
+		case line == ":":
+			beats++
+		case strings.HasPrefix(line, "id: "):
+			place = strings.TrimPrefix(line, "id: ") // goes on, though nothing is told
+		case line != "":
+			t.Fatalf("told %q", line)
+		}
+	}
+}
+
+func TestStreamsThatAreRefused(t *testing.T) {
+	r := newRig(t, nil)
+	for _, wrong := range []string{"x", "-1", "1.5", "99999999999999999999", "evt_1_1"} {
+		r.ask("GET", "/v1/events?after="+wrong, nil).problem(422, "query.after", "id of an event")
+		r.ask("GET", "/v1/events", nil, "Last-Event-ID", wrong).problem(422, "header.Last-Event-ID", "id of an event")
+	}
+	r.ask("GET", "/v1/events?type=job.gone", nil).problem(422, "query.type[0]", "job.late")
+	r.ask("GET", "/v1/events?batch=nobody", nil).problem(404, "", "no batch")
+	r.ask("GET", "/v1/events?job=nobody-1", nil).problem(404, "", "no job")
+	r.ask("GET", "/v1/events?job=nobody", nil).problem(404, "", "no such job")
+	r.api.streams = newPlaces(1, r.config.Metrics.streams)
+	open := r.listen(r.url + "/v1/events")
+	r.ask("GET", "/v1/events", nil).problem(503, "", "open already")
+	open.end()
+	r.until("its place is free", func() bool { return r.api.streams.count() == 0 })
+}
+
+func TestStreamTypesAreThoseOfEvents(t *testing.T) {
+	r := newRig(t, nil)
+	var types []any
+	for _, p := range r.book.doc.Paths["/v1/events"].Get.Parameters {
+		if p.Name == "type" {
+			types = p.Schema.Items.Enum
+		}
+	}
+	want := make([]any, len(jobs.EventTypes))
+	for i, kind := range jobs.EventTypes {
+		want[i] = string(kind)
+	}
+	if fmt.Sprint(types) != fmt.Sprint(want) {
+		t.Errorf("a stream may be of %v, events are of %v", types, want)
+	}
+}
+
+func TestStreamEndsWithTheProcess(t *testing.T) {
+	r := newRig(t, nil)
+	stream := r.listen(r.url + "/v1/events")
+	r.work.Drain()
+	if e, more := stream.next(); more || stream.body.Err() != nil {
+		t.Errorf("told %v, %v", e, stream.body.Err())
+	}
+}
+
+// TestReaderThatDoesNotReadIsCutOff: what it has not taken fills no memory.
+func TestReaderThatDoesNotReadIsCutOff(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.step = 50 * time.Millisecond })
+	many := make([]any, 300)
+	for i := range many {
+		many[i] = map[string]any{"url": fmt.Sprintf("a%d.test/%s", i, strings.Repeat("x", 1500))}
+	}
+	batch := r.ask("POST", "/v1/batches", map[string]any{"jobs": many}).want(202)["batch_id"].(string)
+	r.ask("POST", "/v1/batches/"+batch+"/cancel", nil).want(200)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(startServer(t, r.api.handler(), 0), "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, "GET /v1/events?after=0 HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	r.until("the stream is open", func() bool { return r.api.streams.count() == 1 })
+	r.until("it was cut off", func() bool { return r.api.streams.count() == 0 })
+}
+
+// flaky is a store that cannot tell of a job once.
+type flaky struct {
+	Store
+	fails chan struct{}
+}
+
+func (f flaky) Job(ctx context.Context, id jobs.ID) (jobs.Job, error) {
+	select {
+	case <-f.fails:
+		return jobs.Job{}, errors.New("the disk is tired")
+	default:
+		return f.Store.Job(ctx, id)
+	}
+}
+
+func TestAStreamThatBrokeOffCanBeTakenUpAgain(t *testing.T) {
+	fails := make(chan struct{}, 1)
+	r := newRig(t, func(c *Config) { c.Store = flaky{c.Store, fails} })
+	id := r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)["id"].(string)
+	r.close(id, jobs.Done, "s0")
+	fails <- struct{}{}
+	broken := r.listen(r.url + "/v1/events?after=0")
+	if e, more := broken.next(); more {
+		t.Fatalf("told %v", e)
+	}
+	r.listen(r.url+"/v1/events?after=0").want("job.done", "batch.finished")
+}

@@ -1,0 +1,35 @@
+package api
+
+import "sync"
+
+// told keeps the data of the newest events that were told, so that many streams
+// do not each make it.
+type told struct {
+	mu  sync.Mutex
+	row [1024]tale // by the event's place in the log
+}
+
+type tale struct {
+	seq  int64
+	data func() ([]byte, error)
+}
+
+// get returns what make made for this event, now or before.
+func (t *told) get(seq int64, make func() ([]byte, error)) ([]byte, error) {
+	at := &t.row[seq%int64(len(t.row))]
+	t.mu.Lock()
+	if at.seq != seq {
+		*at = tale{seq, sync.OnceValues(make)}
+	}
+	kept := *at
+	t.mu.Unlock()
+	data, err := kept.data()
+	if err != nil {
+		t.mu.Lock()
+		if at.seq == seq {
+			*at = tale{} // to be tried again
+		}
+		t.mu.Unlock()
+	}
+	return data, err
+}

@@ -1,0 +1,51 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+const (
+	// longestWait is the longest that a request may wait: less than most proxies
+	// allow for an answer.
+	longestWait = time.Minute
+	// mostWaits is how many requests may wait at once.
+	mostWaits = 4096
+)
+
+// WaitQuery asks for the answer to come once something has ended.
+type WaitQuery struct {
+	Wait string `query:"wait" example:"30s" doc:"Answer when it has ended, or after this time as it is then; a Go duration of at most 1m"`
+}
+
+// time is zero when the answer is to come at once.
+func (q WaitQuery) time() (time.Duration, error) {
+	if q.Wait == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(q.Wait)
+	if err != nil || d < 0 || d > longestWait {
+		return 0, invalid("query.wait", errors.New("wait: want a duration of at most 1m, such as 30s"))
+	}
+	return d, nil
+}
+
+// waited is what await returns when it has ended, or when the time is up.
+func waited[T any](ctx context.Context, s *server, time time.Duration, what string, await func(context.Context) (T, error)) (got T, err error) {
+	if !s.waits.enter() {
+		return got, retryLater(problem(http.StatusServiceUnavailable, fmt.Sprintf("%d requests wait already, try again", mostWaits)), retrySoon)
+	}
+	defer s.waits.leave()
+	unhurried(ctx)
+	defer hurried(ctx)
+	limited, cancel := context.WithTimeout(ctx, time)
+	defer cancel()
+	got, err = await(limited)
+	if err == nil || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return got, nil
+	}
+	return got, s.failed(ctx, "wait for "+what, err)
+}

@@ -1,0 +1,145 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"testing"
+	"time"
+
+	"shotline/jobs"
+)
+
+// reached ends what should have ended long before.
+const reached = 20 * time.Second
+
+// waiting asks beside the test, which goes on once the request waits.
+func (r *rig) waiting(path string) (finish func() reply) {
+	r.t.Helper()
+	before := r.api.waits.count()
+	answer := make(chan reply, 1)
+	go func() { answer <- r.ask("GET", path, nil) }()
+	r.until("the request waits", func() bool { return r.api.waits.count() > before })
+	return func() reply {
+		r.t.Helper()
+		select {
+		case a := <-answer:
+			return a
+		case <-time.After(reached):
+			r.t.Fatalf("%s is not answered", path)
+			return reply{}
+		}
+	}
+}
+
+func (r *rig) until(what string, reachedIt func() bool) {
+	r.t.Helper()
+	for end := time.Now().Add(reached); !reachedIt(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			r.t.Fatalf("not reached: %s", what)
+		}
+	}
+}
+
+func TestAWaitIsAnsweredWhenItEnds(t *testing.T) {
+	r := newRig(t, nil)
+	id := r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)["id"].(string)
+	job := r.waiting("/v1/jobs/" + id + "?wait=1m")
+	batch := r.waiting("/v1/batches/" + r.job(id).ID.Batch + "?wait=1m")
+	r.close(id, jobs.Done, "s1")
+	if got := job().want(200); got["state"] != "done" || got["screenshot_id"] != "s1" || got["image_url"] != "/v1/jobs/"+id+"/image" {
+		t.Errorf("the job is %v", got)
+	}
+	if got := batch().want(200); got["state"] != "finished" || got["done"] != 1.0 {
+		t.Errorf("the batch is %v", got)
+	}
+	// What has ended does not wait, and neither takes a place.
+	r.ask("GET", "/v1/jobs/"+id+"?wait=1m", nil).want(200)
+	r.ask("GET", "/v1/batches/"+r.job(id).ID.Batch+"?wait=1m", nil).want(200)
+	r.until("all places are free", func() bool { return r.api.waits.count() == 0 })
+}
+
+func TestAWaitIsAnsweredWhenItsTimeIsUp(t *testing.T) {
+	r := newRig(t, nil)
+	id := r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)["id"].(string)
+	for _, wait := range []string{"5ms", "0s", ""} {
+		if got := r.ask("GET", "/v1/jobs/"+id+"?wait="+wait, nil).want(200); got["state"] != "queued" {
+			t.Errorf("after %q the job is %v", wait, got["state"])
+		}
+	}
+	finish := r.waiting("/v1/jobs/" + id + "?wait=200ms")
+	r.open(id) // of which no event tells
+	if got := finish().want(200); got["state"] != "submitting" {
+		t.Errorf("the job is %v, and was submitting when the time was up", got["state"])
+	}
+	if got := r.ask("GET", "/v1/batches/"+r.job(id).ID.Batch+"?wait=5ms", nil).want(200); got["state"] != "open" {
+		t.Errorf("the batch is %v", got["state"])
+	}
+}
+
+func TestWaitsThatAreRefused(t *testing.T) {
+	r := newRig(t, nil)
+	id := r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)["id"].(string)
+	batch := r.job(id).ID.Batch
+	for _, wait := range []string{"61s", "1h", "-1s", "soon", "30", "1e3"} {
+		r.ask("GET", "/v1/jobs/"+id+"?wait="+wait, nil).problem(422, "query.wait", "at most 1m")
+		r.ask("GET", "/v1/batches/"+batch+"?wait="+wait, nil).problem(422, "query.wait", "at most 1m")
+	}
+	r.ask("GET", "/v1/jobs/nobody-1?wait=1s", nil).problem(404, "", "no job")
+	r.ask("GET", "/v1/batches/nobody?wait=1s", nil).problem(404, "", "no batch")
+
+	r.api.waits = newPlaces(1, r.config.Metrics.waits)
+	finish := r.waiting("/v1/jobs/" + id + "?wait=1m")
+	full := r.ask("GET", "/v1/jobs/"+id+"?wait=1m", nil)
+	full.problem(503, "", "wait already")
+	if full.header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	r.ask("GET", "/v1/jobs/"+id, nil).want(200)
+	r.close(id, jobs.Done, "s1")
+	finish().want(200)
+}
+
+func TestAWaitOutlastsTheWriteTimeoutAndEndsWithItsReader(t *testing.T) {
+	r := newRig(t, nil)
+	id := r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)["id"].(string)
+	server := startServer(t, r.api.handler(), 50*time.Millisecond)
+	response, err := http.Get(server + "/v1/jobs/" + id + "?wait=300ms")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var got jobs.JobForm
+	if err := json.NewDecoder(response.Body).Decode(&got); err != nil || got.State != jobs.Queued {
+		t.Errorf("after the web server's time: %v, %v", got.State, err)
+	}
+	ctx, hangUp := context.WithCancel(t.Context())
+	request, err := http.NewRequestWithContext(ctx, "GET", server+"/v1/jobs/"+id+"?wait=1m", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := make(chan error, 1)
+	go func() {
+		response, err := http.DefaultClient.Do(request)
+		if err == nil {
+			response.Body.Close()
+		}
+		gone <- err
+	}()
+	r.until("the request waits", func() bool { return r.api.waits.count() == 1 })
+	hangUp()
+	if err := <-gone; err == nil {
+		t.Error("answered")
+	}
+	r.until("its place is free", func() bool { return r.api.waits.count() == 0 })
+}
+
+func TestWaitsAreAnsweredWhenTheProcessStops(t *testing.T) {
+	r := newRig(t, nil)
+	id := r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)["id"].(string)
+	finish := r.waiting("/v1/jobs/" + id + "?wait=1m")
+	r.work.Drain()
+	if got := finish().want(200); got["state"] != "queued" {
+		t.Errorf("the job is %v", got["state"])
+	}
+}
