@@ -67,7 +67,7 @@ func ExampleNew() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if job, err = orchestrator.AwaitJob(ctx, store, job.ID, clock); err != nil {
+	if job, err = o.AwaitJob(ctx, job.ID); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(job.ID, job.State, "by", job.ClosedBy)
