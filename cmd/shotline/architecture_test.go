@@ -40,7 +40,7 @@ var mayImport = map[string][]string{
 	"orchestrator/engine": {"client", "jobs", "jobs/csvfile", "jobs/sqlite", "jobs/tasks", "orchestrator", "orchestrator/callback",
 		"receiver", "receiver/signature"},
 	// It plays everything but the command line.
-	"orchestrator/simulation": {"client", "jobs", "jobs/sqlite", "orchestrator", "receiver", "receiver/signature"},
+	"orchestrator/simulation": {"client", "jobs", "jobs/sqlite", "orchestrator", "orchestrator/callback", "receiver", "receiver/signature"},
 }
 
 // standardOnly are the packages that import nothing from outside of Go itself.

@@ -52,13 +52,15 @@ type Observer interface {
 // kindURL is the kind of callbacks to URLs of batches, and their reader's name.
 const kindURL = "callback_url"
 
-// Parts are what a Courier works with. All but the Observer are required.
+// Parts are what a Courier works with. Those that say what nil means may be nil.
 type Parts struct {
-	Store    Store
-	Queue    Queue
-	Now      func() time.Time
-	Logger   *slog.Logger
-	Observer Observer // nil: nobody listens
+	Store     Store
+	Queue     Queue
+	Now       func() time.Time
+	Logger    *slog.Logger
+	Observer  Observer          // nil: nobody listens
+	Transport http.RoundTripper // carries callbacks; nil: to what Config.Guard allows
+	Random    func() float64    // in [0,1), spreads the attempts; nil: the system's
 }
 
 // Courier brings callbacks to their targets. Safe for concurrent use.
@@ -108,12 +110,18 @@ func New(cfg Config, p Parts) (*Courier, error) {
 	if p.Observer == nil {
 		p.Observer = deaf{}
 	}
+	if p.Random == nil {
+		p.Random = rand.Float64
+	}
+	client := cfg.Guard.Client(outward.Limits{Time: attemptTime, Body: maxAnswer})
+	if p.Transport != nil {
+		client.Transport = p.Transport
+	}
 	stopping, stop := context.WithCancel(context.Background())
 	c := &Courier{
 		cfg: cfg, store: p.Store, queue: p.Queue, now: p.Now, log: p.Logger, observer: p.Observer,
-		sinks: map[string]Sink{}, signer: signer,
-		client: cfg.Guard.Client(outward.Limits{Time: attemptTime, Body: maxAnswer}),
-		lanes:  newLanes(cfg.Concurrency, cfg.Slots), random: rand.Float64, maxOwed: maxOwed, claimFor: claimTime,
+		sinks: map[string]Sink{}, signer: signer, client: client,
+		lanes: newLanes(cfg.Concurrency, cfg.Slots), random: p.Random, maxOwed: maxOwed, claimFor: claimTime,
 		readers: []*reader{{cursor: kindURL}}, nudged: make(chan struct{}, 1),
 		stopping: stopping, stop: stop, heard: map[string]time.Time{},
 	}

@@ -158,13 +158,12 @@ func (r *rig) another(worker string, store Store, change ...func(*Config)) *Cour
 		f(&cfg)
 	}
 	c, err := New(cfg, Parts{
-		Store: store, Queue: r.tasks, Now: r.clock.Now, Observer: r.heard,
+		Store: store, Queue: r.tasks, Now: r.clock.Now, Observer: r.heard, Random: func() float64 { return 0.5 },
 		Logger: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	c.random = func() float64 { return 0.5 }
 	r.t.Cleanup(c.Stop)
 	r.must(c.Open(r.t.Context()))
 	return c

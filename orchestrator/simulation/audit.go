@@ -19,6 +19,7 @@ func (b *books) audit() {
 	b.auditDeliveries()
 	b.auditCounts()
 	b.auditLog()
+	b.auditCallbacks()
 	b.auditLeftovers()
 	b.w.figures.Jobs = len(b.jobs)
 }

@@ -1,5 +1,7 @@
 package simulation
 
+import "slices"
+
 // bug is one mistake that a programmer could make, planted into the code under
 // test. From stands exactly once in its file.
 type bug struct {
@@ -10,7 +12,9 @@ type bug struct {
 	to      string
 }
 
-var bugs = []bug{
+var bugs = slices.Concat(bugsOfJobs, bugsOfCallbacks)
+
+var bugsOfJobs = []bug{
 	{
 		name: "a webhook is answered before its commit", promise: "P2", file: "orchestrator/close.go",
 		from: `	if _, err := o.store.AppendDelivery(ctx, d); err != nil {
@@ -203,7 +207,7 @@ var bugs = []bug{
 					return err
 				}
 			}
-			_, err := t.releaseHeld()
+			_, err := t.releaseHeld(at)
 			return err
 		})
 	}

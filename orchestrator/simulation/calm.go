@@ -14,6 +14,10 @@ const staleAfter = 16 * time.Minute
 // listing may lag for the settle time, a lost task is replaced after ten seconds.
 const summarizedIn = settle + 15*time.Second
 
+// toldIn is how long after the last event everybody has been told of it, or was
+// given up.
+const toldIn = callbackRetry + 2*time.Minute
+
 // mostTasks is how many tasks may follow each other without a pause.
 const mostTasks = 500
 
@@ -46,6 +50,7 @@ func (w *world) settle() {
 		}
 		w.round(w.until(2*time.Second, bound.Add(time.Second)))
 	}
+	w.hear()
 	// Half imports wait longer, and webhooks come hours late.
 	w.runTo(time.Now().Add(staleAfter))
 	for !w.failed() {
@@ -59,6 +64,18 @@ func (w *world) settle() {
 		w.runTo(time.Now().Add(15 * time.Second))
 	}
 	w.runTo(time.Now().Add(time.Minute))
+	w.hear()
+}
+
+// hear goes on until everybody has been told, or was given up.
+func (w *world) hear() {
+	end := time.Now().Add(toldIn)
+	for !w.failed() && w.books.untold() != "" {
+		if time.Now().After(end) {
+			w.fail("P5", "not told, or given up, %s after everything has settled: %s", toldIn, w.books.untold())
+		}
+		w.round(10 * time.Second)
+	}
 }
 
 // runTo goes on in good order until a time.
@@ -102,6 +119,10 @@ func (w *world) round(d time.Duration) {
 		w.finishSteps()
 		p.watch()
 		w.finishSteps()
+		if w.books.untold() != "" {
+			p.tell()
+			w.finishSteps()
+		}
 		if time.Since(p.lastPoll) > 15*time.Second {
 			p.poll()
 			w.finishSteps()

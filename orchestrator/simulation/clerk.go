@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	mostBatches = 4
+	mostBatches = 5
 	mostRows    = 9
 )
 
@@ -52,7 +52,12 @@ func (c *clerk) act() {
 		c.cancel(batch)
 	case n < 62:
 		c.retry(batch)
-	case n < 72:
+	case n < 64:
+		c.command("replay", batch, func(ctx context.Context, p *process, _ string) error {
+			_, err := p.port.ReplayCallbacks(ctx, jobs.CallbackFilter{}, p.now())
+			return err
+		})
+	case n < 74:
 		older := d.span(0, jobTimeout)
 		c.command("reconcile", batch, func(ctx context.Context, p *process, _ string) error {
 			_, err := p.Reconcile(ctx, orchestrator.ReconcileOptions{Older: older})
@@ -114,6 +119,14 @@ func (c *clerk) command(name, batch string, do func(context.Context, *process, s
 func (c *clerk) load() {
 	d := c.w.dice
 	order := &batchOrder{id: fmt.Sprintf("b%d", len(c.batches)+1)}
+	spec := jobs.BatchSpec{ID: order.id}
+	if d.chance(c.w.profile.callbacks) {
+		spec.CallbackURL = "https://" + oneOf(d, hosts[len(sinks):]) + "/" + order.id
+	}
+	if d.chance(0.25) {
+		c.single(order, spec)
+		return
+	}
 	seen := map[string]bool{}
 	var rows requests
 	for i := range 1 + d.upTo(mostRows) {
@@ -136,12 +149,22 @@ func (c *clerk) load() {
 		rows = append(rows, request)
 	}
 	c.batches = append(c.batches, order)
-	var tags []string
 	if d.chance(0.3) && !c.w.profile.firstTagOnly {
-		tags = []string{"autumn"}
+		spec.Tags = []string{"autumn"}
 	}
-	c.command("import", order.id, func(ctx context.Context, p *process, batch string) error {
-		_, err := orchestrator.Import(ctx, p.port, jobs.BatchSpec{ID: batch, Tags: tags}, &rows, orchestrator.SystemClock{}, nil)
+	c.command("import", order.id, func(ctx context.Context, p *process, _ string) error {
+		_, err := orchestrator.Import(ctx, p.port, spec, &rows, orchestrator.SystemClock{}, nil)
+		order.accepted, order.denied = err == nil, err != nil
+		return err
+	})
+}
+
+// single asks for one job by itself.
+func (c *clerk) single(order *batchOrder, spec jobs.BatchSpec) {
+	order.rows = []rowOrder{{"https://site.test/0/", jobs.Queued}}
+	c.batches = append(c.batches, order)
+	c.command("add", order.id, func(ctx context.Context, p *process, _ string) error {
+		_, err := p.port.AddJob(ctx, spec, jobs.Request{URL: order.rows[0].url}, p.now())
 		order.accepted, order.denied = err == nil, err != nil
 		return err
 	})

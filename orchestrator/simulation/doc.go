@@ -1,9 +1,10 @@
 // Package simulation plays Shotline against a world that goes wrong, seed by
 // seed, and checks its promises after every move.
 //
-// What is ours is real: orchestrator, receiver, closer, and SQLite on a file.
-// What is not is simulated: the vendor with its books and webhooks, the queue,
-// the people at the command line, and time. One scheduler lets one goroutine
+// What is ours is real: orchestrator, receiver, closer, callbacks, and SQLite on a
+// file. What is not is simulated: the vendor with its books and webhooks, the
+// programs that are called back, the queue, the people at the command line, and
+// time. One scheduler lets one goroutine
 // go on at a time, from seam to seam; which one, and what goes wrong next, the
 // seed decides. So a seed is one interleaving of several processes, and the
 // same seed gives the same trace.
@@ -49,6 +50,18 @@
 //	 6  P1      a retried job keeps its old screenshot
 //	83  P2, P3  a job is canceled while its create is under way
 //	88  P6      a retry leaves its batch finished
+//	28  P5      a reader's cursor moves before its callbacks are kept
+//	 1  P5      a callback counts as delivered before it is sent
+//	 1  P5      each attempt draws an id of its own
+//	 1  P5      the signature is not that of what is sent
+//	 1  P5      a callback of a worker that died is not claimed again
+//	 1  P5      a callback that is claimed again keeps its generation
+//	 3  P5      the URL of a batch is called for its jobs, too
+//	12  P5      a callback shows what its job became later
+//	12  P5      a target that wants no more is called again
+//	20  P5      what a target asks for is not waited for
+//	 3  P5      the first failure is the last
+//	 9  P5      a sink of failures hears of every end of a batch
 //
 // It cannot show a missing fsync: a simulated crash loses no pages. That appends
 // wait for the disk is counted in system calls by a test of jobs/sqlite.

@@ -66,7 +66,7 @@ func buildWith(t *testing.T, file, text string) (binary string) {
 // firstViolation plays seeds until one breaks a promise; nil when none does.
 func firstViolation(t *testing.T, binary string, seeds int) *violation {
 	t.Helper()
-	run := exec.CommandContext(t.Context(), binary, "-test.run", "^TestSeeds$", "-test.timeout", "2m", "-seeds", strconv.Itoa(seeds), "-stop")
+	run := exec.CommandContext(t.Context(), binary, "-test.run", "^TestSeeds$", "-test.timeout", "15m", "-seeds", strconv.Itoa(seeds), "-stop")
 	out, err := run.CombinedOutput()
 	if err == nil {
 		return nil

@@ -15,6 +15,7 @@ import (
 	"shotline/jobs"
 	"shotline/jobs/sqlite"
 	"shotline/orchestrator"
+	"shotline/orchestrator/callback"
 	"shotline/receiver"
 	"shotline/receiver/signature"
 )
@@ -46,10 +47,11 @@ type process struct {
 	name  string
 	store *sqlite.Store
 	*orchestrator.Orchestrator
-	port   storePort
-	hook   http.Handler
-	ctx    context.Context
-	cancel context.CancelFunc
+	port      storePort
+	hook      http.Handler
+	callbacks *callback.Courier // nil unless it serves
+	ctx       context.Context
+	cancel    context.CancelFunc
 
 	dead     atomic.Bool
 	doom     atomic.Int32
@@ -92,8 +94,34 @@ func (w *world) launch(kind string) *process {
 		panic(err)
 	}
 	w.trace.add("%s starts", p.name)
+	if kind == "serve" {
+		p.openCallbacks(log)
+	}
 	w.processes = append(w.processes, p)
 	return p
+}
+
+// openCallbacks is done before the process takes any work.
+func (p *process) openCallbacks(log *slog.Logger) {
+	config := callback.Config{Worker: p.name, Secrets: []string{callbackSecret}, Retry: callbackRetry, Concurrency: 2, Slots: 4}
+	for _, spec := range sinks[:p.w.profile.sinks] {
+		sink, err := callback.ParseSink(spec)
+		if err != nil {
+			panic(err)
+		}
+		config.Sinks = append(config.Sinks, sink)
+	}
+	var err error
+	p.callbacks, err = callback.New(config, callback.Parts{
+		Store: callbackPort{p.store, p.port}, Queue: queuePort{p.w}, Now: p.now, Logger: log,
+		Transport: &p.w.audience, Random: p.w.dice.float,
+	})
+	if err != nil {
+		panic(err)
+	}
+	if err := p.callbacks.Open(p.ctx); err != nil {
+		p.w.fail("P5", "no callbacks can be made: %v", err)
+	}
 }
 
 // now is the common clock, in the precision of the store.
@@ -182,6 +210,8 @@ func (p *process) closeInbox() {
 
 func (p *process) watch() { p.once("watch", p.WatchOnce) }
 
+func (p *process) tell() { p.once("tell", p.callbacks.WatchOnce) }
+
 func (p *process) sweep() {
 	p.swept = time.Now()
 	p.once("sweep", p.SweepOnce)
@@ -203,6 +233,8 @@ func (p *process) handle(ctx context.Context, t *task) error {
 		return p.SubmitBatch(ctx, t.batch)
 	case "deadlines":
 		return p.CheckDeadlines(ctx)
+	case "callback":
+		return p.callbacks.Deliver(ctx, t.callback, t.generation, t.lane)
 	default:
 		return p.SummarizeBatch(ctx, t.batch)
 	}

@@ -35,6 +35,9 @@ type task struct {
 	active bool
 	stuck  bool // its id stays taken, and nobody runs it: archived
 	failed int
+
+	callback, generation int64
+	lane                 string
 }
 
 // queuePort is one process's connection to the queue.
@@ -60,6 +63,13 @@ func (p queuePort) EnqueueDeadlines(ctx context.Context, bucket time.Time, gener
 // EnqueueSummary implements orchestrator.Queue.
 func (p queuePort) EnqueueSummary(ctx context.Context, batch string, revision int, generation int64) error {
 	return p.enqueue(ctx, &task{id: fmt.Sprintf("summary:%s:%d:%d", batch, revision, generation), kind: "summary", batch: batch})
+}
+
+// EnqueueCallback implements callback.Queue.
+func (p queuePort) EnqueueCallback(ctx context.Context, seq, generation int64, lane string) error {
+	t := &task{id: fmt.Sprintf("callback:%d:%d", seq, generation), kind: "callback", callback: seq, generation: generation, lane: lane}
+	p.w.stops.at(ctx, "enqueue %s", t.id)
+	return p.w.queue.add(t)
 }
 
 func (q *queue) add(t *task) error {
@@ -100,13 +110,22 @@ func (q *queue) run(t *task, by *process) {
 	q.mu.Lock()
 	t.active = true
 	q.mu.Unlock()
-	by.begin("task "+t.id, func(ctx context.Context) error { return by.handle(ctx, t) }, func(finished bool, err error) {
+	var again interface{ RetryIn() time.Duration } // asked for, no failure
+	by.begin("task "+t.id, func(ctx context.Context) error {
+		err := by.handle(ctx, t)
+		if errors.As(err, &again) {
+			return nil
+		}
+		return err
+	}, func(finished bool, err error) {
 		q.mu.Lock()
 		defer q.mu.Unlock()
 		t.active = false
 		switch {
 		case !finished: // the process died with it
 			t.at = time.Now().Add(handoverTime)
+		case again != nil:
+			t.at = time.Now().Add(again.RetryIn())
 		case err != nil && t.failed < taskRetries:
 			t.failed++
 			t.at = time.Now().Add(time.Second << t.failed)

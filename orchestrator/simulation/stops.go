@@ -151,9 +151,14 @@ func (d *dice) upTo(n int) int {
 
 // chance is true with probability p.
 func (d *dice) chance(p float64) bool {
+	return d.float() < p
+}
+
+// float is from 0 to below 1.
+func (d *dice) float() float64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.r.Float64() < p
+	return d.r.Float64()
 }
 
 // span is a duration in whole milliseconds, from low to below high.

@@ -179,6 +179,18 @@ func (s storePort) ClaimTick(ctx context.Context, name string, at, next time.Tim
 	return s.Store.ClaimTick(ctx, name, at, next)
 }
 
+func (s storePort) AddJob(ctx context.Context, spec jobs.BatchSpec, r jobs.Request, at time.Time) (jobs.Job, error) {
+	defer s.write(ctx, "add job %s", spec.ID)()
+	return s.Store.AddJob(ctx, spec, r, at)
+}
+
+// ReplayCallbacks also tells the audience, which may be called again.
+func (s storePort) ReplayCallbacks(ctx context.Context, f jobs.CallbackFilter, at time.Time) (int, error) {
+	defer s.write(ctx, "replay callbacks")()
+	s.w.audience.replayed()
+	return s.Store.ReplayCallbacks(ctx, f, at)
+}
+
 func (s storePort) Batch(ctx context.Context, id string) (jobs.Batch, error) {
 	s.read(ctx, "batch %s", id)
 	return s.Store.Batch(ctx, id)

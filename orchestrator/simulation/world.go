@@ -31,7 +31,7 @@ func (v Violation) String() string { return v.Promise + ": " + v.What }
 
 // Figures are what a run went through.
 type Figures struct {
-	Moves, Crashes, Creates, Reads, Webhooks, Jobs, Outages int
+	Moves, Crashes, Creates, Reads, Webhooks, Jobs, Outages, Calls int
 }
 
 // Outcome is what came of a seed. The same seed has the same Hash.
@@ -66,6 +66,10 @@ type profile struct {
 	dooms          float64 // of each step of the store: a crash around its commit
 	stalls         float64 // of each move
 	outages        float64
+	sinks          int     // so many of them
+	callbacks      float64 // of the batches and single jobs: they name a URL
+	unheard        float64 // of calls: the target does not take them, or says nothing
+	mute           string  // a host that takes nothing
 }
 
 func newProfile(d *dice) profile {
@@ -94,6 +98,10 @@ func newProfile(d *dice) profile {
 		dooms:          often(0.02),
 		stalls:         often(0.01),
 		outages:        often(0.004),
+		sinks:          d.upTo(len(sinks) + 1),
+		callbacks:      often(0.8),
+		unheard:        often(0.5),
+		mute:           oneOf(d, append([]string{"", "", "", ""}, hosts...)),
 	}
 }
 
@@ -105,11 +113,12 @@ type world struct {
 	profile profile
 	stops   stops
 
-	vendor  vendor
-	courier courier
-	queue   queue
-	books   *books
-	clerk   clerk
+	vendor   vendor
+	courier  courier
+	queue    queue
+	books    *books
+	clerk    clerk
+	audience audience
 
 	processes []*process // alive
 	launched  int
@@ -128,6 +137,7 @@ func Play(seed uint64, dir string, everyLine bool) Outcome {
 	w := &world{path: filepath.Join(dir, "simulation.db"), dice: newDice(seed), trace: newTrace(everyLine)}
 	w.profile = newProfile(w.dice)
 	w.vendor.w, w.courier.w, w.queue.w, w.clerk.w = w, w, w, w
+	w.audience = audience{w: w, away: map[string]time.Time{}, tellings: map[tellingKey]*telling{}}
 	w.trace.add("seed %d: %+v", seed, w.profile)
 	w.launch("serve")
 	w.books = newBooks(w)
@@ -237,7 +247,7 @@ func (w *world) end() {
 	for _, p := range w.processes {
 		p.kill()
 	}
-	time.Sleep(2 * requestTimeout) // creates that nobody answers
+	time.Sleep(max(2*requestTimeout, callHang)) // creates and calls that nobody answers
 	synctest.Wait()
 	w.books.close()
 }

@@ -26,6 +26,7 @@ type actor struct {
 // must be told.
 var actors = []actor{
 	{"submits files", 0, 2 * time.Second, submitFile},
+	{"orders over HTTP", 0, 600 * time.Millisecond, order},
 	{"kills imports", 300 * time.Millisecond, 8 * time.Second, killImport},
 	{"looks", 50 * time.Millisecond, 600 * time.Millisecond, look},
 	{"kills serves", 100 * time.Millisecond, 1200 * time.Millisecond, killServe},
@@ -37,10 +38,9 @@ var actors = []actor{
 	{"pauses redis", time.Second, 6 * time.Second, pauseRedis},
 }
 
-// live lets the actors act until so many serves have been killed.
+// live lets the actors act until so many serves have been killed, or something has
+// gone wrong that makes more of it pointless.
 func (r *rig) live(kills int) {
-	ctx, end := context.WithCancel(r.t.Context())
-	defer end()
 	var living sync.WaitGroup
 	for _, a := range actors {
 		h := fnv.New64a()
@@ -48,13 +48,13 @@ func (r *rig) live(kills int) {
 		random := rand.New(rand.NewPCG(uint64(r.seed), h.Sum64()))
 		living.Go(func() {
 			// Everybody has acted once soon, however short the run.
-			for more := pause(ctx, random, 0, time.Second); more; more = pause(ctx, random, a.least, a.most) {
+			for more := pause(r.living, random, 0, time.Second); more; more = pause(r.living, random, a.least, a.most) {
 				a.act(r, random)
 				r.mu.Lock()
 				enough := r.figures.kills >= kills
 				r.mu.Unlock()
 				if enough {
-					end()
+					r.endLiving()
 				}
 			}
 		})
@@ -100,28 +100,33 @@ func killImport(r *rig, random *rand.Rand) {
 	name := "import-" + file.tag
 	p, err := r.start(name, from, nil, r.binary, "submit", "-", "--tag", file.tag)
 	if err != nil {
-		r.violates("rig", subject{}, "%v", err)
+		r.breaks("%v", err)
 		return
 	}
 	if _, err := io.WriteString(into, file.csv(0, 1000+random.IntN(1400))); err != nil {
-		r.violates("rig", subject{}, "%v", err)
+		r.breaks("%v", err)
 	}
-	r.await(func() bool { return !p.running() || r.rowsOfTag(file.tag) > 0 })
+	r.awaitRows(p, file.tag)
 	p.asked.Store(true)
 	_ = p.cmd.Process.Kill()
 	into.Close() // or the copying would wait for more
 	p.kill()
 }
 
-// await polls for what gives no event; a time without end would hide a hang.
-func (r *rig) await(holds func() bool) {
+// awaitRows polls until an import has kept rows, or has ended; a time without end
+// would hide a hang.
+func (r *rig) awaitRows(importing *process, tag string) {
 	for range 3000 {
-		if holds() {
+		rows, err := r.rowsOfTag(tag)
+		if err != nil {
+			r.breaks("%v", err)
+		}
+		if err != nil || rows > 0 || !importing.running() {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	r.violates("rig", subject{}, "an import kept no rows within 30 s")
+	r.breaks("an import kept no rows within 30 s")
 }
 
 // look asks for the state of a batch, in one of the ways there are.

@@ -19,6 +19,9 @@ const (
 	duplicate kind = "duplicate" // says the same as an earlier row
 )
 
+// storedScript is what the vendor refuses: the sandbox keeps none.
+const storedScript = "a-stored-script"
+
 // row is one line of a file, as the test wrote it.
 type row struct {
 	kind kind
@@ -34,6 +37,8 @@ type batch struct {
 
 	id     string // empty while not known
 	broken bool   // its import was killed half-way
+	single bool   // a job that was asked for by itself
+	called bool   // it came with a URL to be called
 	// handled is set when somebody cancels or retries something of it.
 	handled bool
 }
@@ -87,7 +92,7 @@ func (b *batch) csv(from, to int) string {
 	for i, r := range b.rows[from:to] {
 		script := ""
 		if r.kind == refused {
-			script = "a-stored-script" // the sandbox keeps none
+			script = storedScript
 		}
 		fmt.Fprintf(&text, "%s,%s,%s,row %d\n", r.url, r.size, script, from+i+1)
 	}
@@ -120,10 +125,12 @@ func (b *book) any(random *rand.Rand) (id string, rows int) {
 	return one.id, len(one.rows)
 }
 
-func (b *book) rowsOf(id string) []row {
+// of is the batch with this id; nil when it is not known. It is for when nobody
+// hands in anything any more.
+func (b *book) of(id string) *batch {
 	for _, one := range b.batches {
 		if one.id == id {
-			return one.rows
+			return one
 		}
 	}
 	return nil

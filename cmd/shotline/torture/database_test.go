@@ -2,6 +2,7 @@ package torture
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -43,29 +44,44 @@ type view struct {
 	heard   map[string][]delivery // inbox by screenshot
 	ledger  sandbox.Ledger
 	creates map[subject][]sandbox.LedgerCreate
+
+	log       []logged
+	callbacks []owing
 }
 
-// open may find the log of a process that was killed last of all, and must be able
-// to read it in.
-func (r *rig) open() *sql.DB {
+// observer reads the database from outside. Its first error ends it, and is what
+// close returns.
+type observer struct {
+	db  *sql.DB
+	err error
+}
+
+// observe may find the log of a process that was killed last of all, and must be
+// able to read it in.
+func (r *rig) observe() *observer {
 	db, err := sql.Open("sqlite3", "file:"+r.db+"?mode=rw&_query_only=1&_busy_timeout=10000")
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return db
+	return &observer{db, err}
 }
 
 // each reads rows as texts; NULL is empty.
-func (r *rig) each(db *sql.DB, query string, take func(cells []string)) {
-	r.t.Helper()
-	rows, err := db.Query(query)
+func (o *observer) each(query string, take func(cells []string)) {
+	if o.err != nil {
+		return
+	}
+	if err := o.read(query, take); err != nil {
+		o.err = fmt.Errorf("%s: %w", query, err)
+	}
+}
+
+func (o *observer) read(query string, take func(cells []string)) error {
+	rows, err := o.db.Query(query)
 	if err != nil {
-		r.t.Fatalf("%s: %v", query, err)
+		return err
 	}
 	defer rows.Close()
 	columns, err := rows.Columns()
 	if err != nil {
-		r.t.Fatal(err)
+		return err
 	}
 	for rows.Next() {
 		cells, into := make([]sql.NullString, len(columns)), make([]any, len(columns))
@@ -73,7 +89,7 @@ func (r *rig) each(db *sql.DB, query string, take func(cells []string)) {
 			into[i] = &cells[i]
 		}
 		if err := rows.Scan(into...); err != nil {
-			r.t.Fatal(err)
+			return err
 		}
 		texts := make([]string, len(cells))
 		for i, c := range cells {
@@ -81,9 +97,14 @@ func (r *rig) each(db *sql.DB, query string, take func(cells []string)) {
 		}
 		take(texts)
 	}
-	if err := rows.Err(); err != nil {
-		r.t.Fatalf("%s: %v", query, err)
+	return rows.Err()
+}
+
+func (o *observer) close() error {
+	if o.db == nil {
+		return o.err
 	}
+	return errors.Join(o.err, o.db.Close())
 }
 
 func number(text string) int64 {
@@ -91,19 +112,27 @@ func number(text string) int64 {
 	return n
 }
 
-// rowsOfTag is how many rows an import has kept so far.
-func (r *rig) rowsOfTag(tag string) (n int64) {
-	db := r.open()
-	defer db.Close()
-	r.each(db, `SELECT rows FROM batches WHERE tags = '["`+tag+`"]'`, func(cells []string) { n = number(cells[0]) })
-	return n
+// rowsOfTag is how many rows an import has kept so far. Somebody may be just making
+// the file, then its header, then the tables, and be killed between any two of
+// these: what cannot be read counts as nothing until the tables were there once.
+// From then on they have to stay.
+func (r *rig) rowsOfTag(tag string) (n int64, err error) {
+	o := r.observe()
+	o.each(`SELECT rows FROM batches WHERE tags = '["`+tag+`"]'`, func(cells []string) { n = number(cells[0]) })
+	err = o.close()
+	if err == nil {
+		r.made.Store(true)
+	}
+	if !r.made.Load() {
+		return 0, nil
+	}
+	return n, err
 }
 
 // owed is what the database says is still to be done, in words; empty when
 // there is nothing. Imports that were killed are nobody's work any more.
-func (r *rig) owed() string {
-	db := r.open()
-	defer db.Close()
+func (r *rig) owed() (string, error) {
+	o := r.observe()
 	var owed []string
 	for what, query := range map[string]string{
 		"open batches":         `SELECT count(*) FROM batches WHERE state IN ('open', 'paused')`,
@@ -115,17 +144,26 @@ func (r *rig) owed() string {
 		"leases":               `SELECT count(*) FROM jobs WHERE lease_owner IS NOT NULL OR lease_until IS NOT NULL`,
 		"unended open intents": `SELECT count(*) FROM submissions WHERE open_after IS NOT NULL`,
 	} {
-		r.each(db, query, func(cells []string) {
+		o.each(query, func(cells []string) {
 			if cells[0] != "0" {
 				owed = append(owed, cells[0]+" "+what)
 			}
 		})
 	}
-	return strings.Join(owed, ", ")
+	return strings.Join(owed, ", "), o.close()
+}
+
+// untold is how many callbacks are owed, and how many events have not become
+// callbacks.
+func (r *rig) untold() (n int64, err error) {
+	o := r.observe()
+	o.each(`SELECT (SELECT count(*) FROM callbacks WHERE state = 'owed') + (SELECT count(*) FROM events WHERE seq > (SELECT min(place) FROM readers))`,
+		func(cells []string) { n = number(cells[0]) })
+	return n, o.close()
 }
 
 // read takes everything in.
-func (r *rig) read() *view {
+func (r *rig) read() (*view, error) {
 	r.t.Helper()
 	v := &view{
 		jobs: map[subject]*job{}, batches: map[string]map[string]any{}, tags: map[string]string{},
@@ -135,11 +173,11 @@ func (r *rig) read() *view {
 		s := subjectOfTag(submissionTag(c.Tags))
 		v.creates[s] = append(v.creates[s], c)
 	}
-	db := r.open()
-	defer db.Close()
-	r.readBatches(db, v)
+	o := r.observe()
+	readBatches(o, v)
+	readCallbacks(o, r.ear.url, v)
 	bySeq := map[string]*job{}
-	r.each(db, `SELECT j.seq, b.id, j.row, j.state, j.closed_by, j.screenshot_id, j.error, j.url, j.late, j.double_charged,
+	o.each(`SELECT j.seq, b.id, j.row, j.state, j.closed_by, j.screenshot_id, j.error, j.url, j.late, j.double_charged,
 		j.conflicts, j.cost_micros, j.submitted_at, j.closed_at, j.duplicate_of & 4294967295, j.attempt
 		FROM jobs j JOIN batches b ON b.seq = j.batch_seq`, func(c []string) {
 		j := &job{
@@ -149,23 +187,23 @@ func (r *rig) read() *view {
 		}
 		v.jobs[j.subject], bySeq[c[0]] = j, j
 	})
-	r.each(db, `SELECT job_seq, type FROM events WHERE job_seq IS NOT NULL ORDER BY seq`, func(c []string) {
+	o.each(`SELECT job_seq, type FROM events WHERE job_seq IS NOT NULL ORDER BY seq`, func(c []string) {
 		bySeq[c[0]].events = append(bySeq[c[0]].events, c[1])
 	})
-	r.each(db, `SELECT job_seq, screenshot_id FROM submissions WHERE screenshot_id IS NOT NULL ORDER BY job_seq, attempt, extra`, func(c []string) {
+	o.each(`SELECT job_seq, screenshot_id FROM submissions WHERE screenshot_id IS NOT NULL ORDER BY job_seq, attempt, extra`, func(c []string) {
 		bySeq[c[0]].shots = append(bySeq[c[0]].shots, c[1])
 	})
-	r.each(db, `SELECT seq, screenshot_id, outcome, disposition, body FROM inbox ORDER BY seq`, func(c []string) {
+	o.each(`SELECT seq, screenshot_id, outcome, disposition, body FROM inbox ORDER BY seq`, func(c []string) {
 		d := delivery{number(c[0]), c[1], c[2], c[3], c[4]}
 		v.inbox = append(v.inbox, d)
 		v.heard[d.screenshot] = append(v.heard[d.screenshot], d)
 	})
-	r.each(db, `PRAGMA integrity_check`, func(c []string) {
+	o.each(`PRAGMA integrity_check`, func(c []string) {
 		if c[0] != "ok" {
 			r.violates("the file is sound", subject{}, "%s", c[0])
 		}
 	})
-	return v
+	return v, o.close()
 }
 
 // ends counts the jobs by how they ended.
@@ -184,10 +222,10 @@ func (v *view) ends() map[string]int {
 	return ends
 }
 
-func (r *rig) readBatches(db *sql.DB, v *view) {
+func readBatches(o *observer, v *view) {
 	columns := []string{"id", "tags", "state", "rows", "revision", "summarized", "late", "cost_micros", "finished_at"}
 	columns = append(columns, states...)
-	r.each(db, `SELECT `+strings.Join(columns, ", ")+`,
+	o.each(`SELECT `+strings.Join(columns, ", ")+`,
 		(SELECT group_concat(revision) FROM summaries s WHERE s.batch_seq = batches.seq),
 		(SELECT count(*) FROM events e WHERE e.batch_seq = batches.seq AND e.job_seq IS NULL) FROM batches`, func(c []string) {
 		one := map[string]any{"summaries": c[len(columns)], "events": number(c[len(columns)+1])}

@@ -32,7 +32,7 @@ func (s *redisServer) start() {
 	p, err := s.r.start("redis", nil, nil, "redis-server", "--port", "0", "--unixsocket", s.socket,
 		"--save", "", "--appendonly", "no", "--dir", s.r.folder)
 	if err != nil {
-		s.r.violates("rig", subject{}, "%v", err)
+		s.r.breaks("%v", err)
 		return
 	}
 	s.process = p
@@ -61,7 +61,7 @@ func (s *redisServer) flush() {
 		return
 	}
 	if said, err := io.ReadAll(c); err != nil || !strings.HasPrefix(string(said), "+OK") {
-		s.r.violates("rig", subject{}, "FLUSHALL: %q, %v", said, err)
+		s.r.breaks("FLUSHALL: %q, %v", said, err)
 	}
 }
 

@@ -31,14 +31,16 @@ func (r *rig) report() {
 			rows += len(b.rows)
 		}
 	}
+	calls, again := r.ear.count()
 	f := r.figures
 	r.t.Logf("seed %d: %d serves killed, %d started; redis killed %d, flushed %d, paused %d times; %d files with %d rows, %d looks\n"+
 		"%d creates took effect, %d did not; webhooks posted %d times; faults %v\n"+
 		"jobs ended as %v\n"+
+		"callbacks came %d times, %d to targets that had taken them\n"+
 		"faults lasted %s, then everything ended within %s; a serve had at most %d files and %d MiB",
 		r.seed, f.kills, f.starts, f.redisKills, f.redisFlushes, f.redisPauses, len(r.book.batches), rows, f.looks,
 		len(l.Creates), len(l.Refused), posts, l.Fired,
-		f.ends, f.chaos.Round(time.Second/10), f.settling.Round(time.Second/10), f.maxFiles, f.maxMemory>>20)
+		f.ends, calls, again, f.chaos.Round(time.Second/10), f.settling.Round(time.Second/10), f.maxFiles, f.maxMemory>>20)
 	if len(r.violations) == 0 && !r.t.Failed() {
 		_ = os.RemoveAll(r.folder)
 		return
@@ -70,8 +72,8 @@ func (r *rig) dossier(s subject) string {
 		return ""
 	}
 	var text strings.Builder
-	if rows := r.book.rowsOf(s.batch); int(s.row) <= len(rows) {
-		fmt.Fprintf(&text, "\n  row       %+v", rows[s.row-1])
+	if file := r.book.of(s.batch); file != nil && int(s.row) <= len(file.rows) {
+		fmt.Fprintf(&text, "\n  row       %+v", file.rows[s.row-1])
 	}
 	shots := map[string]bool{}
 	for _, c := range r.vendor.Ledger().Creates {
@@ -81,25 +83,27 @@ func (r *rig) dossier(s subject) string {
 			shots[strconv.FormatInt(c.ID, 10)] = true
 		}
 	}
-	db := r.open()
-	defer db.Close()
+	o := r.observe()
 	of := `(SELECT j.seq FROM jobs j JOIN batches b ON b.seq = j.batch_seq WHERE b.id = '` + s.batch + `' AND j.row = ` + strconv.FormatInt(s.row, 10) + `)`
 	for _, table := range []struct{ name, columns, where string }{
 		{"jobs", "state, attempt, lease_owner, lease_until, created_at, submitted_at, closed_at, deadline, screenshot_id, error, closed_by, cost, late, double_charged, conflicts", "seq = " + of},
 		{"submissions", "attempt, extra, screenshot_id, intent_at, sends, open_after, doubt_since, outcome, outcome_by, cost_micros", "job_seq = " + of},
 		{"events", "at, type, attempt", "job_seq = " + of},
 	} {
-		r.each(db, "SELECT "+table.columns+" FROM "+table.name+" WHERE "+table.where, func(cells []string) {
+		o.each("SELECT "+table.columns+" FROM "+table.name+" WHERE "+table.where, func(cells []string) {
 			fmt.Fprintf(&text, "\n  %-11s", table.name)
 			for i, column := range strings.Split(table.columns, ", ") {
 				fmt.Fprintf(&text, " %s=%q", column, cells[i])
 			}
 		})
 	}
-	r.each(db, "SELECT seq, received_at, disposition, screenshot_id, outcome FROM inbox", func(cells []string) {
+	o.each("SELECT seq, received_at, disposition, screenshot_id, outcome FROM inbox", func(cells []string) {
 		if shots[cells[3]] {
 			fmt.Fprintf(&text, "\n  inbox     seq %s at %s: %q, %s is %s", cells[0], at(number(cells[1])), cells[2], cells[3], cells[4])
 		}
 	})
+	if err := o.close(); err != nil {
+		fmt.Fprintf(&text, "\n  %v", err)
+	}
 	return text.String()
 }

@@ -1,6 +1,7 @@
 package torture
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -30,12 +31,18 @@ type rig struct {
 	vendor   *vendor
 	redis    *redisServer
 	gate     *gate
+	ear      *ear
 	slots    [2]*slot // where serves run; the first is always filled again
 	book     book
 	commands atomic.Int64
 	sampled  chan struct{}
 	stopping chan struct{}
 	stop     sync.Once
+	made     atomic.Bool // the tables of the database were there once
+
+	living    context.Context // as long as there is any use in faults
+	endLiving context.CancelFunc
+	broken    atomic.Bool // the test itself cannot go on
 
 	faultsEnded time.Time
 
@@ -68,18 +75,22 @@ func newRig(t *testing.T, seed int64) *rig {
 		t: t, seed: seed, folder: folder, db: filepath.Join(folder, "shotline.db"),
 		launcher: newLauncher(t), sampled: make(chan struct{}), stopping: make(chan struct{}),
 	}
+	r.living, r.endLiving = context.WithCancel(t.Context())
+	t.Cleanup(r.endLiving)
 	r.build()
 	r.gate = newGate(t)
 	r.vendor = newVendor(t, r.gate.url, seed)
+	r.ear = newEar(t, seed)
 	r.redis = newRedis(r)
 	r.env = append(os.Environ(),
 		"SHOTLINE_DB="+r.db, "SCREENSHOTCENTER_API_KEY="+apiKey, "SCREENSHOTCENTER_BASE_URL="+r.vendor.url+"/api/v1",
 		"SCREENSHOTCENTER_APP_ID=12", "WEBHOOK_SECRET="+secret, "SHOTLINE_CONFIG=",
+		"SHOTLINE_CALLBACK_SECRET="+callbackSecret, "SHOTLINE_SINK=ear="+r.ear.url+sinkPath, "SHOTLINE_ALLOW_PRIVATE=127.0.0.0/8",
 		"SHOTLINE_JOB_TIMEOUT="+jobTimeout.String(), "SHOTLINE_DEADLINE_GRACE="+deadlineGrace.String(),
 		"SHOTLINE_SETTLE="+settleTime.String(), "SHOTLINE_REQUEST_TIMEOUT="+requestTimeout.String(),
 		"GORACE=atexit_sleep_ms=0")
 	for i := range r.slots {
-		r.slots[i] = &slot{number: i + 1, address: freeAddress(t)}
+		r.slots[i] = &slot{number: i + 1, address: freeAddress(t), api: freeAddress(t)}
 		r.gate.doors = append(r.gate.doors, r.slots[i].address)
 	}
 	go r.sample()
@@ -139,6 +150,14 @@ type violation struct {
 	promise string
 	subject subject
 	text    string
+}
+
+// breaks notes that the test itself has failed, and ends the run: it may be called
+// by any goroutine.
+func (r *rig) breaks(format string, args ...any) {
+	r.violates("rig", subject{}, format, args...)
+	r.broken.Store(true)
+	r.endLiving()
 }
 
 // violates notes a violation; the report at the end tells of it.

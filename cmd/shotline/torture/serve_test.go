@@ -10,10 +10,11 @@ import (
 	"time"
 )
 
-// slot is a place where a serve can run: an address for webhooks.
+// slot is a place where a serve can run: its addresses for webhooks and for orders.
 type slot struct {
 	number  int
 	address string
+	api     string
 	starts  int
 
 	mu      sync.Mutex
@@ -38,13 +39,13 @@ func (r *rig) startServe(s *slot, ownQueue bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.starts++
-	args := []string{"serve", "--listen", s.address, "--api-listen", "", "--log-level", "debug"}
+	args := []string{"serve", "--listen", s.address, "--api-listen", s.api, "--log-level", "debug"}
 	if !ownQueue {
 		args = append(args, "--redis-url", r.redis.url())
 	}
 	p, err := r.start(fmt.Sprintf("serve-%d-%03d", s.number, s.starts), nil, nil, r.binary, args...)
 	if err != nil {
-		r.violates("rig", subject{}, "%v", err)
+		r.breaks("%v", err)
 		return
 	}
 	s.process = p
@@ -56,6 +57,7 @@ func (r *rig) startServe(s *slot, ownQueue bool) {
 		<-p.ended
 		if !p.asked.Load() {
 			r.violates("stays up", subject{}, "%s ended by itself: %v\n%s", p.name, p.result, p.tail(30))
+			r.endLiving() // perhaps none ever stays up to be killed
 		}
 	}()
 }

@@ -11,6 +11,7 @@ package torture
 import (
 	"context"
 	"flag"
+	"net/http"
 	"testing"
 	"time"
 )
@@ -42,9 +43,12 @@ func TestTorture(t *testing.T) {
 	r.startServe(r.slots[0], false)
 	began := time.Now()
 	r.live(*killsFlag)
+	if r.broken.Load() {
+		return
+	}
 	r.calm()
 	r.faultsEnded = time.Now()
-	inTime := r.settle()
+	inTime := r.settle() && r.tell()
 	chaos, settling := r.faultsEnded.Sub(began), time.Since(r.faultsEnded)
 	r.stopServes()
 	r.endSampling()
@@ -52,7 +56,10 @@ func TestTorture(t *testing.T) {
 	if !inTime {
 		return // the rest would say the same a hundred times
 	}
-	v := r.read()
+	v, err := r.read()
+	if err != nil {
+		t.Fatal(err)
+	}
 	r.figures.ends = v.ends()
 	for _, promise := range promises {
 		promise.check(r, v)
@@ -67,6 +74,7 @@ func (r *rig) calm() {
 		r.t.Fatal(err)
 	}
 	r.redis.mend()
+	r.ear.settleDown()
 	if !r.slots[0].runs() {
 		r.startServe(r.slots[0], false)
 	}
@@ -80,16 +88,54 @@ func (r *rig) settle() bool {
 	ticker := time.NewTicker(100 * time.Millisecond)
 	defer ticker.Stop()
 	for {
-		owed := r.owed()
-		if owed == "" && r.vendor.Idle(ctx) == nil {
-			if owed = r.owed(); owed == "" { // nothing came after the last look
+		owed, err := r.owed()
+		if owed == "" && err == nil && r.vendor.Idle(ctx) == nil {
+			if owed, err = r.owed(); owed == "" && err == nil { // nothing came after the last look
 				return true
 			}
+		}
+		if err != nil {
+			r.breaks("%v", err)
+			return false
 		}
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
 			r.violates("P8", subject{}, "%s after the faults ended there is still owed: %s", settleBound, owed)
+			return false
+		}
+	}
+}
+
+// toldBound is how long everybody may take to be told, when the targets answer
+// again: the callbacks that were under way then may wait for two minutes more.
+const toldBound = 4 * time.Minute
+
+// tell has what waits for its next attempt tried at once, and waits until everybody
+// has been told.
+func (r *rig) tell() bool {
+	r.t.Helper()
+	if status, answer, err := r.post(r.slots[0], "/v1/callbacks/replay?state=owed", "application/json", "", ""); err != nil || status != http.StatusAccepted {
+		r.breaks("replay: %d %s %v", status, answer, err)
+		return false
+	}
+	ctx, cancel := context.WithTimeout(r.t.Context(), toldBound)
+	defer cancel()
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		untold, err := r.untold()
+		if err != nil {
+			r.breaks("%v", err)
+			return false
+		}
+		if untold == 0 {
+			return true
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			r.violates("P5", subject{}, "%s after the targets answer again %d events and callbacks are still owed", toldBound, untold)
 			return false
 		}
 	}

@@ -1,0 +1,88 @@
+package simulation
+
+var bugsOfCallbacks = []bug{
+	{
+		name: "a reader's cursor moves before its callbacks are kept", promise: "P5", file: "jobs/sqlite/readers.go",
+		from: `		if err != nil || !moved {
+			return err
+		}
+		for _, c := range callbacks {
+`,
+		to: `		return err
+	})
+	if err != nil || !moved {
+		return moved, wrapError(err, "owe callbacks to %s", cursor)
+	}
+	err = write(ctx, func(t *tx) error {
+		for _, c := range callbacks {
+`,
+	},
+	{
+		name: "a callback counts as delivered before it is sent", promise: "P5", file: "orchestrator/callback/deliver.go",
+		from: `	end, outcome := c.attempt(ctx, owed)
+	at := c.now()
+`,
+		to: `	at := c.now()
+	if err := c.store.SettleCallback(ctx, owed, jobs.CallbackEnd{State: jobs.CallbackDelivered, Status: 200}, at, at); err != nil {
+		return err
+	}
+	end, outcome := c.attempt(ctx, owed)
+`,
+	},
+	{
+		name: "each attempt draws an id of its own", promise: "P5", file: "orchestrator/callback/deliver.go",
+		from: `c.signer.sign(request.Header, owed.EventID, now, owed.Body)`,
+		to:   `c.signer.sign(request.Header, fmt.Sprint(owed.EventID, "_", owed.Attempts), now, owed.Body)`,
+	},
+	{
+		name: "the signature is not that of what is sent", promise: "P5", file: "orchestrator/callback/deliver.go",
+		from: `now, owed.Body); err != nil {`,
+		to:   `now, bytes.TrimRight(owed.Body, "}")); err != nil {`,
+	},
+	{
+		name: "a callback of a worker that died is not claimed again", promise: "P5", file: "jobs/sqlite/callbacks.go",
+		from: `WHERE state = 'owed' AND lane = lanes.lane AND wake_at <= ?1 ORDER BY`,
+		to:   `WHERE state = 'owed' AND claim = 0 AND lane = lanes.lane AND wake_at <= ?1 ORDER BY`,
+	},
+	{
+		name: "a callback that is claimed again keeps its generation", promise: "P5", file: "jobs/sqlite/callbacks.go",
+		from: `SET claim = 1, generation = generation + 1,`,
+		to:   `SET claim = 1, generation = 1,`,
+	},
+	{
+		name: "the URL of a batch is called for its jobs, too", promise: "P5", file: "jobs/sqlite/events.go",
+		from: `b.callback_url <> '' AND b.single = (e.job_seq IS NOT NULL)`,
+		to:   `b.callback_url <> ''`,
+	},
+	{
+		name: "a callback shows what its job became later", promise: "P5", file: "jobs/message.go",
+		from: `	if (known && j.State == state && j.Attempt == e.Attempt) || (!known && j.Late) {
+`,
+		to: `	if known && state != "" || j.Late {
+`,
+	},
+	{
+		name: "a target that wants no more is called again", promise: "P5", file: "orchestrator/callback/deliver.go",
+		from: `	case status == http.StatusGone:
+`,
+		to: `	case status == -http.StatusGone:
+`,
+	},
+	{
+		name: "what a target asks for is not waited for", promise: "P5", file: "orchestrator/callback/deliver.go",
+		from: `now.Add(max(interval(owed.Attempts, c.random()), wait))`,
+		to:   `now.Add(max(interval(owed.Attempts, c.random()), min(wait, 0)))`,
+	},
+	{
+		name: "the first failure is the last", promise: "P5", file: "orchestrator/callback/deliver.go",
+		from: `if due.After(owed.FirstAt.Add(c.cfg.Retry)) {`,
+		to:   `if due.After(owed.FirstAt) {`,
+	},
+	{
+		name: "a sink of failures hears of every end of a batch", promise: "P5", file: "orchestrator/callback/sink.go",
+		from: `	return isBatch && s.mayWant(m.Type) && !b.Single && b.Counts.Flawed() > 0
+`,
+		to: `	return isBatch && s.mayWant(m.Type) && b.Counts.Flawed() >= 0
+`,
+	},
+}
