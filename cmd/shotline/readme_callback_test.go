@@ -1,0 +1,229 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+)
+
+// TestReadmeCallbacks lets a real serve call the README's receivers, and then
+// others who are not it.
+func TestReadmeCallbacks(t *testing.T) {
+	const secret, newer = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+	address, err := freeAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newStageAt(t, filepath.Join(t.TempDir(), "shotline.db"))
+	s.serve("--api-listen", address, "--callback-secret", newer, "--callback-secret", secret, "--allow-private", "127.0.0.0/8")
+
+	for _, name := range []string{"callback.go", "callback.py", "callback.mjs"} {
+		t.Run(name, func(t *testing.T) {
+			argv := program(t, name)
+			if said, err := programCommand(t, argv, "SHOTLINE_CALLBACK_SECRET=").CombinedOutput(); err == nil || !strings.Contains(string(said), "want whsec_") {
+				t.Errorf("without a secret it ended with %v and said\n%s", err, said)
+			}
+			r := startCallee(t, argv, "SHOTLINE_CALLBACK_SECRET="+secret)
+			called := make(chan tapped, 10)
+			between := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, asked *http.Request) {
+				body, _ := io.ReadAll(asked.Body)
+				hook := tapped{asked.Header.Clone(), body}
+				called <- hook
+				w.WriteHeader(r.post(hook))
+			}))
+			t.Cleanup(between.Close)
+
+			order := fmt.Sprintf(`{"url":"https://shop.shotline.test/","callback_url":%q}`, between.URL)
+			response, err := http.Post("http://"+address+"/v1/jobs", "application/json", strings.NewReader(order))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			var job struct{ ID string }
+			if err := json.NewDecoder(response.Body).Decode(&job); err != nil {
+				t.Fatal(err)
+			}
+			r.wantSaid("job.done " + job.ID + " http://127.0.0.1:")
+			good := <-called
+
+			for what, hook := range forgeries(t, secret, good) {
+				if status := r.post(hook); status != http.StatusUnauthorized {
+					t.Errorf("%s: answered %d, want 401", what, status)
+				}
+			}
+			r.breakOff(good)
+			if status := r.post(good); status != http.StatusNoContent {
+				t.Errorf("the right one again: answered %d, want 204", status)
+			}
+			r.wantSaid("job.done " + job.ID + " ")
+		})
+	}
+}
+
+// forgeries are what a receiver must not take, made from what it takes.
+func forgeries(t *testing.T, secret string, good tapped) map[string]tapped {
+	t.Helper()
+	const id, at, signature = standardwebhooks.HeaderWebhookID, standardwebhooks.HeaderWebhookTimestamp, standardwebhooks.HeaderWebhookSignature
+	with := func(name, value string) tapped {
+		header := good.header.Clone()
+		header.Set(name, value)
+		if value == "" {
+			header.Del(name)
+		}
+		return tapped{header, good.body}
+	}
+	signed := func(secret string, then time.Time) tapped {
+		library, err := standardwebhooks.NewWebhook(secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		by, err := library.Sign(good.header.Get(id), then, good.body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hook := with(at, strconv.FormatInt(then.Unix(), 10))
+		hook.header.Set(signature, by)
+		return hook
+	}
+	both := good.header.Get(signature)
+	if strings.Count(both, " ") != 1 {
+		t.Fatalf("want two signatures, of two secrets: %q", both)
+	}
+	first, second, _ := strings.Cut(both, " ")
+	return map[string]tapped{
+		"forged":                  {good.header, bytes.Replace(good.body, []byte("done"), []byte("gone"), 1)},
+		"a body cut short":        {good.header, good.body[:len(good.body)-1]},
+		"no body":                 {good.header, nil},
+		"the other secret's":      with(signature, first),
+		"signed by a stranger":    signed("whsec_"+strings.Repeat("A", 32), time.Now()),
+		"of ten minutes ago":      signed(secret, time.Now().Add(-10*time.Minute)),
+		"of ten minutes ahead":    signed(secret, time.Now().Add(10*time.Minute)),
+		"another time":            with(at, strconv.FormatInt(time.Now().Unix()+1, 10)),
+		"no time":                 with(at, ""),
+		"a time that is none":     with(at, "NaN"),
+		"another id":              with(id, "evt_other"),
+		"no id":                   with(id, ""),
+		"no signature":            with(signature, ""),
+		"a signature cut short":   with(signature, second[:len(second)-1]),
+		"of another version":      with(signature, "v2"+strings.TrimPrefix(second, "v1")),
+		"a signature beyond text": with(signature, "v1,\xff\xfe"),
+	}
+}
+
+// callee is one of the README's receivers that runs.
+type callee struct {
+	t       *testing.T
+	address string
+	said    chan string // line by line, closed at its end
+	log     lines       // what it said besides
+}
+
+// startCallee returns when it listens.
+func startCallee(t *testing.T, argv []string, env string) *callee {
+	t.Helper()
+	address, err := freeAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &callee{t: t, address: address, said: make(chan string, 10)}
+	cmd := programCommand(t, argv, env, "PORT="+port)
+	cmd.Stderr = &r.log
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(r.said)
+		for said := bufio.NewScanner(out); said.Scan(); {
+			r.said <- said.Text()
+		}
+	}()
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		for range r.said {
+		}
+		_ = cmd.Wait() // it was killed
+	})
+	for {
+		connection, err := net.Dial("tcp", address)
+		if err == nil {
+			connection.Close()
+			return r
+		}
+		select {
+		case said := <-r.said:
+			t.Fatalf("it does not listen, and said %q\n%s", said, &r.log)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+func (r *callee) wantSaid(beginning string) {
+	r.t.Helper()
+	select {
+	case said := <-r.said:
+		if !strings.HasPrefix(said, beginning) {
+			r.t.Errorf("it said %q, want %q\n%s", said, beginning, &r.log)
+		}
+	case <-time.After(time.Minute):
+		r.t.Fatalf("it did not say %q\n%s", beginning, &r.log)
+	}
+}
+
+// post returns the status of the answer, 0 when there is none.
+func (r *callee) post(hook tapped) int {
+	request, err := http.NewRequest(http.MethodPost, "http://"+r.address+"/hooks/shots", bytes.NewReader(hook.body))
+	if err != nil {
+		r.t.Error(err)
+		return 0
+	}
+	request.Header = hook.header
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		r.t.Error(err)
+		return 0
+	}
+	defer response.Body.Close()
+	return response.StatusCode
+}
+
+// breakOff hangs up in the middle of the body.
+func (r *callee) breakOff(hook tapped) {
+	r.t.Helper()
+	connection, err := net.Dial("tcp", r.address)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer connection.Close()
+	header := hook.header.Clone()
+	header.Set("Content-Length", strconv.Itoa(len(hook.body)))
+	var request bytes.Buffer
+	fmt.Fprintf(&request, "POST /hooks/shots HTTP/1.1\r\nHost: %s\r\n", r.address)
+	if err := header.Write(&request); err != nil {
+		r.t.Fatal(err)
+	}
+	request.WriteString("\r\n")
+	request.Write(hook.body[:len(hook.body)/2])
+	if _, err := request.WriteTo(connection); err != nil {
+		r.t.Fatal(err)
+	}
+}
