@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -207,4 +208,19 @@ func TestOlderSchemaIsBroughtUpToDate(t *testing.T) {
 	if len(effects.Closed) != 2 || len(effects.Finished) != 1 {
 		t.Errorf("canceled %+v, finished %v", effects.Closed, effects.Finished)
 	}
+}
+
+// Nobody who opens the file in this process makes another process take it for one
+// that nobody has, and remove its log.
+func TestASecondStoreKeepsTheLocksOfTheFirst(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	must(t, openAt(t, path).Close()) // the log of a file that is there begins empty
+	first := openAt(t, path)
+	openAt(t, path)
+	child := exec.CommandContext(t.Context(), os.Args[0])
+	child.Env = append(os.Environ(), appendsVariable+"=1", fileVariable+"="+path)
+	if out, err := child.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	must(t, first.Announce(t.Context(), jobs.Worker{ID: "w1", SeenAt: time.Now()}))
 }

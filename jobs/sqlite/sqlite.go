@@ -66,6 +66,7 @@ type Store struct {
 	readDB  *pool
 	version *sql.Conn // PRAGMA data_version compares with this connection's past
 
+	leave  func()  // the files that are open; nil when it did not get that far
 	damage *damage // what SQLite found to be wrong with the file itself
 	files  files   // those that were opened
 	unused bool    // the file was not in WAL mode when it was opened: it is a backup
@@ -142,19 +143,23 @@ func Open(ctx context.Context, path string, opts ...Option) (*Store, error) {
 }
 
 func open(ctx context.Context, path string, set settings) (_ *Store, err error) {
-	if err := checkFile(path); err != nil {
-		return nil, err
-	}
-	if err := inspect(ctx, path); err != nil {
-		return nil, err
-	}
 	s := &Store{path: path, damage: &damage{path: path}, importPause: 5 * time.Millisecond, commitHook: set.commitHook}
 	defer func() {
 		if err != nil {
 			s.closeHandles()
 		}
 	}()
-	if s.unused, err = inRollbackForm(path); err != nil {
+	s.leave, err = opened.enter(path, func() (err error) {
+		if err := checkFile(path); err != nil {
+			return err
+		}
+		if err := inspect(ctx, path); err != nil {
+			return err
+		}
+		s.unused, err = inRollbackForm(path)
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
 	busy := fmt.Sprintf("_busy_timeout=%d", set.busy.Milliseconds())
@@ -289,6 +294,9 @@ func (s *Store) closeHandles() error {
 	}
 	if s.writeDB != nil {
 		errs = append(errs, s.writeDB.Close())
+	}
+	if s.leave != nil {
+		s.leave()
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("close database %s: %w", s.path, err)
