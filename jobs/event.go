@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -52,15 +53,17 @@ func (e Event) ID() string { return fmt.Sprintf("evt_%d_%d", e.At.UnixMilli(), e
 // EventFilter selects events in the order of the log. The zero filter selects
 // all.
 type EventFilter struct {
-	After int64  // exclusive
-	Batch string // of this batch alone, its jobs included
-	Job   ID     // of this job alone
-	Calls bool   // those with a CallbackURL alone
-	Limit int    // at most 1000; 0 means 100
+	After int64       // exclusive
+	Batch string      // of this batch alone, its jobs included
+	Job   ID          // of this job alone
+	Types []EventType // of these alone; empty: of all
+	Calls bool        // those with a CallbackURL alone
+	Limit int         // at most 1000; 0 means 100
 }
 
 // Selects reports whether e is one of the events that f asks for. After and Limit
 // are not looked at.
 func (f EventFilter) Selects(e Event) bool {
-	return (f.Batch == "" || f.Batch == e.Batch) && (f.Job.IsZero() || f.Job == e.Job) && (!f.Calls || e.CallbackURL != "")
+	return (f.Batch == "" || f.Batch == e.Batch) && (f.Job.IsZero() || f.Job == e.Job) &&
+		(len(f.Types) == 0 || slices.Contains(f.Types, e.Type)) && (!f.Calls || e.CallbackURL != "")
 }

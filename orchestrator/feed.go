@@ -26,6 +26,7 @@ type Feed struct {
 	store    FeedStore
 	stopping context.Context
 	wake     chan struct{}
+	reading  chan struct{} // holds those who follow and read the store
 	summary  time.Duration // how long Attend gives a summary
 	most     int           // events in memory
 
@@ -41,13 +42,17 @@ const (
 	feedPage    = 1000
 	summaryTime = 3 * time.Second
 	mostRecent  = 4096
+	// mostReading is how many who follow may read the store at once: hundreds that
+	// go through a long log leave readers to everybody else.
+	mostReading = 2
 )
 
 // NewFeed is a feed of what the store's log holds. When stopping ends, all
 // waiting does.
 func NewFeed(stopping context.Context, store FeedStore) *Feed {
 	return &Feed{
-		store: store, stopping: stopping, wake: make(chan struct{}, 1), summary: summaryTime, most: mostRecent,
+		store: store, stopping: stopping, wake: make(chan struct{}, 1),
+		reading: make(chan struct{}, mostReading), summary: summaryTime, most: mostRecent,
 		waiting: map[topic]map[*listener]struct{}{},
 	}
 }

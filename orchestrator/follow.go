@@ -80,10 +80,7 @@ func (f *Feed) Follow(ctx context.Context, filter jobs.EventFilter, beat time.Du
 			silence.Reset(beat)
 		}
 		if more {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			continue
+			nudge(w.woken) // there may be more of it
 		}
 		select {
 		case <-w.woken:
@@ -108,5 +105,13 @@ func (f *Feed) page(ctx context.Context, filter jobs.EventFilter) ([]jobs.Event,
 	if ok {
 		return page, upTo, nil
 	}
+	select {
+	case f.reading <- struct{}{}:
+	case <-ctx.Done():
+		return nil, 0, ctx.Err()
+	case <-f.stopping.Done():
+		return nil, 0, f.stopping.Err()
+	}
+	defer func() { <-f.reading }()
 	return f.store.Events(ctx, filter)
 }

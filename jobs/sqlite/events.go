@@ -94,6 +94,12 @@ func (v view) eventsWhere(f jobs.EventFilter) (where string, args []any, err err
 		conditions.WriteString(" AND e.job_seq = ?")
 		args = append(args, rowSeq(seq, f.Job.Row))
 	}
+	if len(f.Types) > 0 {
+		conditions.WriteString(" AND e.type IN (?" + strings.Repeat(", ?", len(f.Types)-1) + ")")
+		for _, kind := range f.Types {
+			args = append(args, kind)
+		}
+	}
 	if f.Calls {
 		conditions.WriteString(" AND " + calledFor)
 	}

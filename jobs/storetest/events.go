@@ -107,6 +107,10 @@ var eventTests = []test{
 			"odds":   {jobs.EventFilter{Batch: "batch", Job: row("quiet", 1)}, func(jobs.Event) bool { return false }},
 			"no job": {jobs.EventFilter{Job: row("quiet", 9)}, func(jobs.Event) bool { return false }},
 			"calls":  {jobs.EventFilter{Calls: true}, func(e jobs.Event) bool { return e.CallbackURL != "" }},
+			"types": {jobs.EventFilter{Types: []jobs.EventType{jobs.EventBatchFinished, jobs.EventJobDone}},
+				func(e jobs.Event) bool { return e.Type == jobs.EventBatchFinished || e.Type == jobs.EventJobDone }},
+			"type of a batch": {jobs.EventFilter{Batch: "quiet", Types: []jobs.EventType{jobs.EventBatchFinished}},
+				func(e jobs.Event) bool { return e.Batch == "quiet" && e.Type == jobs.EventBatchFinished }},
 			"calls of a batch": {jobs.EventFilter{Calls: true, Batch: "single"},
 				func(e jobs.Event) bool { return e.CallbackURL != "" && e.Batch == "single" }},
 		} {

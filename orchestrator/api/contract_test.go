@@ -191,6 +191,12 @@ func TestThePageForPeopleNeedsNothingElse(t *testing.T) {
 			t.Errorf("the page holds %s", foreign)
 		}
 	}
+	again := r.ask("GET", "/docs", nil)
+	for _, got := range []string{a.header.Get("Content-Type"), again.header.Get("Content-Type")} {
+		if got != "text/html; charset=utf-8" {
+			t.Errorf("content type %q", got)
+		}
+	}
 	if policy := a.header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") {
 		t.Errorf("policy %q", policy)
 	}

@@ -58,11 +58,12 @@ func (s *server) text(path, id, summary, kind, policy string, read func() ([]byt
 		}
 		return &huma.StreamResponse{Body: func(out huma.Context) {
 			_, w := humago.Unwrap(out)
+			mediaType := kind
 			if policy != "" {
 				w.Header().Set("Content-Security-Policy", policy)
-				kind += "; charset=utf-8"
+				mediaType += "; charset=utf-8"
 			}
-			w.Header().Set("Content-Type", kind)
+			w.Header().Set("Content-Type", mediaType)
 			_, _ = w.Write(body) // whoever left does not need it
 		}}, nil
 	})

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
@@ -85,7 +84,7 @@ func (s *server) followEvents(ctx context.Context, in *followEvents) (*streamAns
 			return
 		}
 		to := newStream(ctx, out.BodyWriter())
-		if err := s.stream(ctx, to, filter, in.Type, gap); err != nil && ctx.Err() == nil && to.err == nil && !errors.Is(err, context.Canceled) {
+		if err := s.stream(ctx, to, filter, gap); err != nil && ctx.Err() == nil && to.err == nil && !errors.Is(err, context.Canceled) {
 			s.Logger.Error("an event stream broke off", "after", filter.After, "error", err)
 		}
 	}}, nil
@@ -93,6 +92,9 @@ func (s *server) followEvents(ctx context.Context, in *followEvents) (*streamAns
 
 // eventFilter reads what a stream is to tell of.
 func (s *server) eventFilter(ctx context.Context, in *followEvents) (f jobs.EventFilter, err error) {
+	for _, kind := range in.Type {
+		f.Types = append(f.Types, jobs.EventType(kind))
+	}
 	if in.Batch != "" {
 		if _, err := s.batch(ctx, in.Batch); err != nil {
 			return f, err
@@ -140,9 +142,8 @@ func (s *server) begin(ctx context.Context, in *followEvents, f *jobs.EventFilte
 }
 
 // stream writes events until ctx ends or the reader is gone.
-func (s *server) stream(ctx context.Context, to *stream, filter jobs.EventFilter, types []string, gap *Gap) error {
+func (s *server) stream(ctx context.Context, to *stream, filter jobs.EventFilter, gap *Gap) error {
 	told := filter.After
-	to.comment() // the answer begins now, and not with the first event
 	if gap != nil {
 		data, err := json.Marshal(gap)
 		if err != nil {
@@ -150,14 +151,15 @@ func (s *server) stream(ctx context.Context, to *stream, filter jobs.EventFilter
 		}
 		to.event(gap.Next, "gap", data)
 	}
+	// The answer begins now, and not with the first event: one that breaks off
+	// before has a place to go on from.
+	to.place(told)
+	to.comment()
 	if err := to.flush(); err != nil {
 		return err
 	}
 	return s.Work.Follow(ctx, filter, s.beat, func(page []jobs.Event, upTo int64) error {
 		for _, e := range page {
-			if len(types) > 0 && !slices.Contains(types, string(e.Type)) {
-				continue
-			}
 			data, err := s.told.get(e.Seq, func() ([]byte, error) { return s.tell(context.WithoutCancel(ctx), e) })
 			if err != nil {
 				return err

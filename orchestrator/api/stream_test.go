@@ -139,6 +139,27 @@ func TestStreamGoesOnWhereTheLastOneEnded(t *testing.T) {
 	r.listen(r.url+"/v1/events?after=0").want("job.done", "batch.finished", "job.failed", "batch.finished", "job.done", "batch.finished")
 }
 
+func TestAStreamThatBrokeOffBeforeItsFirstEventLosesNothing(t *testing.T) {
+	r := newRig(t, nil)
+	ids := make([]string, 2)
+	for i := range ids {
+		ids[i] = r.ask("POST", "/v1/jobs", JobRequest{URL: fmt.Sprintf("a%d.test", i)}).want(202)["id"].(string)
+	}
+	r.close(ids[0], jobs.Done, "s0")
+	first := r.listen(r.url + "/v1/events")
+	for first.last == "" && first.body.Scan() {
+		if place, found := strings.CutPrefix(first.body.Text(), "id: "); found {
+			first.last = place
+		}
+	}
+	first.end()
+	r.close(ids[1], jobs.Done, "s1")
+	r.listen(r.url+"/v1/events", "Last-Event-ID", first.last).want("job.done", "batch.finished")
+	if first.last != "2" {
+		t.Errorf("it began at %q", first.last)
+	}
+}
+
 // pruned is a log whose beginning is not kept any more.
 type pruned struct{ Store }
 

@@ -9,6 +9,10 @@ type told struct {
 	row [1024]tale // by the event's place in the log
 }
 
+// longestTale is how many bytes are kept of an event: of a longer one, such as of
+// a job with a megabyte of metadata, nothing is.
+const longestTale = 16 << 10
+
 type tale struct {
 	seq  int64
 	data func() ([]byte, error)
@@ -24,10 +28,10 @@ func (t *told) get(seq int64, make func() ([]byte, error)) ([]byte, error) {
 	kept := *at
 	t.mu.Unlock()
 	data, err := kept.data()
-	if err != nil {
+	if err != nil || len(data) > longestTale {
 		t.mu.Lock()
 		if at.seq == seq {
-			*at = tale{} // to be tried again
+			*at = tale{} // to be made again
 		}
 		t.mu.Unlock()
 	}

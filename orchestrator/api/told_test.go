@@ -1,0 +1,19 @@
+package api
+
+import "testing"
+
+func TestLongTalesAreNotKept(t *testing.T) {
+	var kept told
+	for _, size := range []int{longestTale, longestTale + 1} {
+		made := 0
+		for range 3 {
+			data, err := kept.get(int64(size), func() ([]byte, error) { made++; return make([]byte, size), nil })
+			if err != nil || len(data) != size {
+				t.Fatalf("%d bytes, %v", len(data), err)
+			}
+		}
+		if isKept := made == 1; isKept != (size <= longestTale) {
+			t.Errorf("an event of %d bytes was made %d times", size, made)
+		}
+	}
+}

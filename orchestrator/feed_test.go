@@ -1,0 +1,141 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"shotline/jobs"
+)
+
+// slowLog is a log whose pages take their time.
+type slowLog struct {
+	FeedStore
+	read func() // called for each page of those who are behind
+	scan int64  // places that a page looks through; 0: all
+
+	mu     sync.Mutex
+	events []jobs.Event
+}
+
+func (l *slowLog) append(kind jobs.EventType) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.events = append(l.events, jobs.Event{Seq: int64(len(l.events)) + 1, Type: kind})
+}
+
+func (l *slowLog) newest() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return int64(len(l.events))
+}
+
+func (l *slowLog) EventRange(context.Context) (oldest, newest int64, err error) {
+	return 1, l.newest(), nil
+}
+
+func (l *slowLog) DataVersion(context.Context) (int64, error) { return l.newest(), nil }
+
+func (l *slowLog) Events(_ context.Context, f jobs.EventFilter) (page []jobs.Event, upTo int64, err error) {
+	if upTo = l.newest(); f.After < upTo && l.read != nil {
+		l.read()
+	}
+	if l.scan > 0 {
+		upTo = min(upTo, f.After+l.scan)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	page = slices.DeleteFunc(slices.Clone(l.events[f.After:upTo]), func(e jobs.Event) bool { return !f.Selects(e) })
+	return page, upTo, nil
+}
+
+// A follower of one type hears a beat, however much of other types happens.
+func TestFollowBeatsWhileSomethingElseHappens(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		log := &slowLog{}
+		f := NewFeed(ctx, log)
+		go func() {
+			for range 100 {
+				select {
+				case <-time.After(time.Second):
+					log.append(jobs.EventJobDone)
+				case <-ctx.Done():
+					return
+				}
+			}
+		}()
+		began, beats := time.Now(), 0
+		err := f.Follow(ctx, jobs.EventFilter{Types: []jobs.EventType{jobs.EventJobLate}}, 15*time.Second, func(page []jobs.Event, upTo int64) error {
+			if beats++; len(page) > 0 || upTo == 0 {
+				t.Errorf("a beat tells of %v up to %d", page, upTo)
+			}
+			if beats == 3 {
+				return errEnough
+			}
+			return nil
+		})
+		if took := time.Since(began); !errors.Is(err, errEnough) || took > 45*time.Second {
+			t.Errorf("3 beats took %s, %v", took, err)
+		}
+	})
+}
+
+// Who looks through a long log without finding anything hears beats meanwhile, and
+// ends with the feed.
+func TestFollowBeatsOnItsWayThroughALongLog(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stopping, stop := context.WithCancel(t.Context())
+		defer stop()
+		log := &slowLog{read: func() { time.Sleep(time.Second) }, scan: 1}
+		for range 1000 {
+			log.append(jobs.EventJobDone)
+		}
+		var places []int64
+		err := NewFeed(stopping, log).Follow(t.Context(), jobs.EventFilter{Types: []jobs.EventType{jobs.EventJobLate}}, 15*time.Second, func(_ []jobs.Event, upTo int64) error {
+			if places = append(places, upTo); len(places) == 3 {
+				stop()
+			}
+			return nil
+		})
+		if !errors.Is(err, context.Canceled) || len(places) < 3 || places[2] >= 500 || places[0] >= places[1] {
+			t.Errorf("beats at %v, then %v", places, err)
+		}
+	})
+}
+
+func TestFollowersLeaveReadersToOthers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stopping, stop := context.WithCancel(t.Context())
+		defer stop()
+		reading, goOn := make(chan struct{}, 10), make(chan struct{})
+		log := &slowLog{read: func() { reading <- struct{}{}; <-goOn }}
+		log.append(jobs.EventJobDone)
+		f := NewFeed(stopping, log)
+		ended := make(chan error, 10)
+		for range cap(ended) {
+			go func() {
+				_, err := follow(f, t.Context(), jobs.EventFilter{}, 1)
+				ended <- err
+			}()
+		}
+		synctest.Wait()
+		if n := len(reading); n != mostReading {
+			t.Errorf("%d followers read the store at once, want %d", n, mostReading)
+		}
+		close(goOn)
+		for range cap(ended) {
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
