@@ -178,7 +178,11 @@ func TestTheContractSaysWhatEachRouteNeeds(t *testing.T) {
 
 func TestThePageForPeopleNeedsNothingElse(t *testing.T) {
 	r := newRig(t, nil)
+	r.ask("GET", "/docs", nil)
 	a := r.ask("GET", "/docs", nil)
+	if kind := a.header.Get("Content-Type"); kind != "text/html; charset=utf-8" {
+		t.Errorf("asked again, it is %q", kind)
+	}
 	for path := range r.book.doc.Paths {
 		if !bytes.Contains(a.body, []byte("<code>"+path+"</code>")) {
 			t.Errorf("%s is not on the page", path)
