@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"io"
 	"io/fs"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -41,7 +43,9 @@ func newFront(t *testing.T, pass http.Handler, steps ...http.HandlerFunc) *front
 
 // passTo passes requests on to a server on this machine.
 func passTo(address string) http.Handler {
-	return httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: address})
+	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: address})
+	proxy.ErrorLog = log.New(io.Discard, "", 0) // a stream is meant to be cut
+	return proxy
 }
 
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
