@@ -189,18 +189,18 @@ func (r *callee) wantSaid(beginning string) {
 	}
 }
 
-// post returns the status of the answer, 0 when there is none.
+// post returns the status of the answer, 502 when there is none.
 func (r *callee) post(hook tapped) int {
 	request, err := http.NewRequest(http.MethodPost, "http://"+r.address+"/hooks/shots", bytes.NewReader(hook.body))
 	if err != nil {
 		r.t.Error(err)
-		return 0
+		return http.StatusBadGateway
 	}
 	request.Header = hook.header
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		r.t.Error(err)
-		return 0
+		return http.StatusBadGateway
 	}
 	defer response.Body.Close()
 	return response.StatusCode

@@ -50,6 +50,8 @@ func (s *server) text(path, id, summary, kind, policy string, read func() ([]byt
 	op.Responses = content(http.StatusOK, summary, kind)
 	if kind == "application/json" {
 		op.Responses["200"].Content[kind].Schema = &huma.Schema{Type: huma.TypeObject}
+	} else {
+		kind += "; charset=utf-8"
 	}
 	huma.Register(s.api, op, func(ctx context.Context, _ *struct{}) (*huma.StreamResponse, error) {
 		body, err := read()
@@ -58,12 +60,10 @@ func (s *server) text(path, id, summary, kind, policy string, read func() ([]byt
 		}
 		return &huma.StreamResponse{Body: func(out huma.Context) {
 			_, w := humago.Unwrap(out)
-			mediaType := kind
 			if policy != "" {
 				w.Header().Set("Content-Security-Policy", policy)
-				mediaType += "; charset=utf-8"
 			}
-			w.Header().Set("Content-Type", mediaType)
+			w.Header().Set("Content-Type", kind)
 			_, _ = w.Write(body) // whoever left does not need it
 		}}, nil
 	})

@@ -83,12 +83,12 @@ func newManualRoute(op *huma.Operation) manualRoute {
 		text := p.Description
 		switch {
 		case len(p.Schema.Enum) > 0:
-			text = strings.TrimSpace(text + " One of " + values(p.Schema.Enum) + ".")
+			text = further(text, "One of "+values(p.Schema.Enum))
 		case p.Schema.Items != nil && len(p.Schema.Items.Enum) > 0:
-			text = strings.TrimSpace(text + " Of " + values(p.Schema.Items.Enum) + ".")
+			text = further(text, "Of "+values(p.Schema.Items.Enum))
 		}
 		if p.Schema.Default != nil {
-			text = strings.TrimSpace(text + fmt.Sprintf(" Default: %s.", plainValue(p.Schema.Default)))
+			text = further(text, "Default: "+plainValue(p.Schema.Default))
 		}
 		r.Params = append(r.Params, manualField{Name: p.Name, In: p.In, Type: kind, Link: link, Text: text, Required: p.Required})
 	}
@@ -129,7 +129,7 @@ func fieldsOf(s *huma.Schema) (fields []manualField) {
 		kind, link := typeOf(property)
 		text := property.Description
 		if len(property.Enum) > 0 {
-			text = strings.TrimSpace(text + " One of " + values(property.Enum) + ".")
+			text = further(text, "One of "+values(property.Enum))
 		}
 		fields = append(fields, manualField{Name: name, Type: kind, Link: link, Text: text, Required: slices.Contains(s.Required, name)})
 	}
@@ -165,6 +165,14 @@ func typeOf(s *huma.Schema) (kind, link string) {
 		return "time", ""
 	}
 	return s.Type, ""
+}
+
+// further adds a sentence.
+func further(text, sentence string) string {
+	if text != "" && !strings.HasSuffix(text, ".") {
+		text += "."
+	}
+	return strings.TrimSpace(text + " " + sentence + ".")
 }
 
 func values(list []any) string {
