@@ -128,13 +128,7 @@ func TestReadmeOrders(t *testing.T) {
 				if !regexp.MustCompile(`(?m)^done http://127\.0\.0\.1:\d+/\S+\n\z`).Match(said) || err != nil {
 					t.Errorf("it ended with %v and said\n%s", err, said)
 				}
-				picture, err := os.ReadFile(filepath.Join(cmd.Dir, "shot.png"))
-				if err != nil {
-					t.Fatal(err)
-				}
-				if !bytes.HasPrefix(picture, []byte("\x89PNG\r\n")) || !bytes.HasSuffix(picture, []byte("IEND\xaeB`\x82")) {
-					t.Errorf("it saved %d bytes that are no whole picture", len(picture))
-				}
+				savedPicture(t, cmd)
 				post, wait := "POST /v1/jobs", "GET /v1/jobs/ID?wait=30s"
 				want := []string{post, post, wait, wait, wait, "GET /v1/jobs/ID/image"}
 				if got := f.asked(); !slices.Equal(got, want) {
@@ -157,6 +151,47 @@ func TestReadmeOrders(t *testing.T) {
 		t.Errorf("%d creates were paid for, want 1: the key was the same", paid)
 	}
 	told()
+}
+
+// savedPicture checks what a program has saved.
+func savedPicture(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	picture, err := os.ReadFile(filepath.Join(cmd.Dir, "shot.png"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.HasPrefix(picture, []byte("\x89PNG\r\n")) || !bytes.HasSuffix(picture, []byte("IEND\xaeB`\x82")) {
+		t.Errorf("it saved %d bytes that are no whole picture", len(picture))
+	}
+}
+
+// TestReadmeFirstLines runs the shortest programs that ask for a picture.
+func TestReadmeFirstLines(t *testing.T) {
+	address, err := freeAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newStageAt(t, filepath.Join(t.TempDir(), "shotline.db"))
+	s.serve("--api-listen", address)
+	t.Run("all", func(t *testing.T) {
+		for _, name := range []string{"first.sh", "first.go", "first.py", "first.mjs"} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel() // with the others of this test alone
+				f := newFront(t, passTo(address))
+				cmd := programCommand(t, program(t, name), "SHOTLINE_URL="+f.URL)
+				if said, err := cmd.CombinedOutput(); string(said) != "done\n" || err != nil {
+					t.Errorf("it ended with %v and said\n%s", err, said)
+				}
+				savedPicture(t, cmd)
+				if got := f.asked(); len(got) != 3 || got[1] != "GET /v1/jobs/ID?wait=1m" {
+					t.Errorf("it asked for %q", got)
+				}
+			})
+		}
+	})
+	if paid := len(s.vendor.Ledger().Creates); paid != 4 {
+		t.Errorf("%d creates were paid for, want one for each program", paid)
+	}
 }
 
 // follow starts the README's program that follows events, and returns when its
