@@ -56,7 +56,7 @@ type EventFilter struct {
 	After int64       // exclusive
 	Batch string      // of this batch alone, its jobs included
 	Job   ID          // of this job alone
-	Types []EventType // of these alone; empty: of all
+	Types []EventType // of these types alone; empty: of all
 	Calls bool        // those with a CallbackURL alone
 	Limit int         // at most 1000; 0 means 100
 }

@@ -277,9 +277,10 @@ type Reader interface {
 	// Jobs returns a page of jobs.
 	Jobs(ctx context.Context, f JobFilter) ([]Job, error)
 	// Search returns a page of jobs, and after which job the next one begins:
-	// zero when there are no more. A page may hold fewer jobs than there are, or
-	// none, when it had to look at too many rows for them. ErrNotFound when the
-	// batch of the filter, or of After, is not there.
+	// zero when there are no more. A page may hold fewer jobs than there are when
+	// they are large, or when it had to look at too many rows for them, and then
+	// even none. ErrNotFound when the batch of the filter, or of After, is not
+	// there.
 	Search(ctx context.Context, f JobSearch) (page []Job, next ID, err error)
 	// Rows returns a page of a batch's rows after a row, in their order, with
 	// the row that a duplicate repeats.

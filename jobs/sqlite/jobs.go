@@ -17,8 +17,9 @@ const jobColumns = `jobs.seq, line, url, params, tags, metadata, cells, jobs.sta
 
 // jobRow scans one job with its place, and whatever columns come after it.
 type jobRow struct {
-	seq int64
-	job jobs.Job
+	seq  int64
+	size int // bytes of what may be large
+	job  jobs.Job
 }
 
 func (r *jobRow) scan(row scanner, batch string, more ...any) error {
@@ -32,6 +33,7 @@ func (r *jobRow) scan(row scanner, batch string, more ...any) error {
 	if err := row.Scan(dest...); err != nil {
 		return err
 	}
+	r.size = len(params.String) + len(tags.String) + len(metadata.String) + len(cells.String)
 	_, rowNumber := splitSeq(r.seq)
 	j.ID = jobs.ID{Batch: batch, Row: rowNumber}
 	j.Cost = fromMicros(cost)
@@ -55,16 +57,22 @@ func pageSize(limit, most int) int {
 	return min(limit, most)
 }
 
-// selectJobs has what scanJob reads. Batches are few and come by their primary
+// selectJobs has what scanAny reads. Batches are few and come by their primary
 // key: a scalar subquery keeps the planner from starting with them.
 const selectJobs = `SELECT ` + jobColumns + `, (SELECT id FROM batches WHERE batches.seq = jobs.seq >> 32) FROM jobs `
+
+// scanAny scans a job of any batch, as selectJobs has it.
+func (r *jobRow) scanAny(row scanner) error {
+	var batch string
+	err := r.scan(row, "", &batch)
+	r.job.ID.Batch = batch
+	return err
+}
 
 // scanJob reads a job of any batch.
 func scanJob(row scanner) (jobs.Job, error) {
 	var r jobRow
-	var batch string
-	err := r.scan(row, "", &batch)
-	r.job.ID.Batch = batch
+	err := r.scanAny(row)
 	return r.job, err
 }
 

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"shotline/jobs"
@@ -9,6 +10,13 @@ import (
 
 // searchScan is how many rows a page of a search looks at unless it is told.
 const searchScan = 100_000
+
+// searchBytes is how large the rows of a page of a search get, but for its last
+// one: a row may have a megabyte.
+const searchBytes = 8 << 20
+
+// errPageFull ends a page that is large enough.
+var errPageFull = errors.New("page is full")
 
 // search is a jobs.JobSearch on the way to SQL: a range of places, both
 // inclusive, and what is asked of the rows in it.
@@ -32,12 +40,19 @@ func (s *Store) Search(ctx context.Context, f jobs.JobSearch) (page []jobs.Job, 
 			return err
 		}
 		args := append([]any{q.first, q.last}, q.args...)
+		size := 0
 		err = v.each(func(row scanner) error {
-			job, err := scanJob(row)
-			page = append(page, job)
+			if size >= searchBytes {
+				return errPageFull
+			}
+			var r jobRow
+			err := r.scanAny(row)
+			page, size = append(page, r.job), size+r.size
 			return err
 		}, selectJobs+`WHERE jobs.seq BETWEEN ? AND ?`+q.where+` ORDER BY jobs.seq `+q.order+` LIMIT ?`, append(args, limit+1)...)
 		switch {
+		case errors.Is(err, errPageFull):
+			next, err = page[len(page)-1].ID, nil
 		case err != nil:
 			return err
 		case len(page) > limit:

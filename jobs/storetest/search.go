@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"shotline/jobs"
@@ -76,6 +77,19 @@ var searchTests = []test{
 		b.wantSearch(f, jobs.ID{}, 3, 4)
 		f.After = row("b1", 4)
 		b.wantSearch(f, jobs.ID{})
+	}},
+	{"a page of large rows ends early", func(b *book) {
+		requests := pages(12)
+		for i := range requests {
+			requests[i].Metadata = map[string]string{"note": strings.Repeat("x", 1<<20)}
+		}
+		b.open("b1", requests...)
+		page, next, err := b.Search(b.ctx(), jobs.JobSearch{})
+		b.must(err, "search")
+		if len(page) == 0 || len(page) > 10 || next != page[len(page)-1].ID {
+			b.t.Errorf("a page of %d jobs of a megabyte, the next begins after %s", len(page), next)
+		}
+		wantSame(b, "jobs on all pages", len(b.searchAll(jobs.JobSearch{})), len(requests))
 	}},
 	{"a text is found as it is written", func(b *book) {
 		b.open("b1", page("https://example.com/A%20b_c"), page("https://example.com/Äx"), page("https://example.com/äX"))

@@ -48,7 +48,7 @@ func (s *server) jobRoutes() {
 	huma.Register(s.api, create, s.createJob)
 
 	list := operation(http.MethodGet, "/v1/jobs", "listJobs", "jobs", "Search jobs", http.StatusNotFound)
-	list.Description = "A page may hold fewer jobs than there are, or none, and still name a next one: a search looks at a bounded number of rows at a time."
+	list.Description = "A page may hold fewer jobs than there are, or none, and still name a next one: a search looks at a bounded number of rows at a time, and large ones fill a page."
 	huma.Register(s.api, list, s.listJobs)
 
 	huma.Register(s.api, operation(http.MethodGet, "/v1/jobs/{id}", "getJob", "jobs", "Where a job stands", http.StatusNotFound), s.getJob)

@@ -139,9 +139,10 @@ func (e *Engine) Drain() {
 }
 
 // Stop drains, finishes the creates that are under way or hands them back, and
-// closes what Open opened, within about ten seconds. What is not finished stays in
-// the database for whoever opens it next. A webhook that comes later is answered
-// 503, and the vendor repeats it. Repeated calls return what the first one did.
+// closes what Open opened, within about ten seconds unless the rows of a
+// SubmitBatch block. What is not finished stays in the database for whoever opens
+// it next. A webhook that comes later is answered 503, and the vendor repeats it.
+// Repeated calls return what the first one did.
 func (e *Engine) Stop() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -43,7 +43,8 @@ func (e *Engine) submit(ctx context.Context, r Request) (jobs.Job, error) {
 // they are all there; rows are asked for as they are kept, so that there may be
 // hundreds of thousands. A row that cannot become a job is kept as rejected, with
 // the reason, and one that is equal to an earlier one as duplicate. On any error,
-// the end of ctx or of the engine included, nothing of the batch stays.
+// the end of ctx or of the engine included, nothing of the batch stays. Rows that
+// wait for something should end with ctx: Stop waits for the row asked for.
 //
 // An empty spec.ID is made up. One that the program gives makes of repeated calls
 // one batch: the second is jobs.ErrExists. A Single batch is Submit's to make.
