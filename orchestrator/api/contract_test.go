@@ -179,6 +179,9 @@ func TestTheContractSaysWhatEachRouteNeeds(t *testing.T) {
 func TestThePageForPeopleNeedsNothingElse(t *testing.T) {
 	r := newRig(t, nil)
 	a := r.ask("GET", "/docs", nil)
+	if text := "In one of these states, comma-separated. Of owed"; !strings.Contains(string(a.body), text) {
+		t.Errorf("the page lacks %q", text)
+	}
 	for path := range r.book.doc.Paths {
 		if !bytes.Contains(a.body, []byte("<code>"+path+"</code>")) {
 			t.Errorf("%s is not on the page", path)

@@ -83,12 +83,12 @@ func newManualRoute(op *huma.Operation) manualRoute {
 		text := p.Description
 		switch {
 		case len(p.Schema.Enum) > 0:
-			text = strings.TrimSpace(text + " One of " + values(p.Schema.Enum) + ".")
+			text = sentence(text, "One of "+values(p.Schema.Enum))
 		case p.Schema.Items != nil && len(p.Schema.Items.Enum) > 0:
-			text = strings.TrimSpace(text + " Of " + values(p.Schema.Items.Enum) + ".")
+			text = sentence(text, "Of "+values(p.Schema.Items.Enum))
 		}
 		if p.Schema.Default != nil {
-			text = strings.TrimSpace(text + fmt.Sprintf(" Default: %s.", plainValue(p.Schema.Default)))
+			text = sentence(text, "Default: "+plainValue(p.Schema.Default))
 		}
 		r.Params = append(r.Params, manualField{Name: p.Name, In: p.In, Type: kind, Link: link, Text: text, Required: p.Required})
 	}
@@ -123,13 +123,21 @@ func newManualRoute(op *huma.Operation) manualRoute {
 	return r
 }
 
+// sentence adds one to a text, which may lack its full stop.
+func sentence(text, more string) string {
+	if text = strings.TrimSuffix(text, "."); text != "" {
+		text += ". "
+	}
+	return text + more + "."
+}
+
 func fieldsOf(s *huma.Schema) (fields []manualField) {
 	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
 		property := s.Properties[name]
 		kind, link := typeOf(property)
 		text := property.Description
 		if len(property.Enum) > 0 {
-			text = strings.TrimSpace(text + " One of " + values(property.Enum) + ".")
+			text = sentence(text, "One of "+values(property.Enum))
 		}
 		fields = append(fields, manualField{Name: name, Type: kind, Link: link, Text: text, Required: slices.Contains(s.Required, name)})
 	}
