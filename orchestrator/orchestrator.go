@@ -232,8 +232,8 @@ func (o *Orchestrator) Start() {
 }
 
 // Drain makes SubmitBatch begin no further create and hand back what it has
-// leased; creates that are under way are finished. All waiting ends. Call it before the task
-// server is stopped, so that handlers end soon.
+// leased; creates that are under way are finished. All waiting ends. Call it
+// before the task server is stopped, so that handlers end soon.
 func (o *Orchestrator) Drain() { o.stop() }
 
 // Stop drains, ends the loops and waits for them; repeated calls are fine.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -49,11 +50,25 @@ func callbacksFrom(c *cli.Context) (*callback.Config, error) {
 	}
 	switch err := config.Check(); {
 	case errors.Is(err, outward.ErrPrivate):
-		return nil, badUsage("--sink: %w; --allow-private opens its network", err)
+		return nil, badUsage("--sink: %w", hinted(err))
 	case err != nil:
 		return nil, badUsage("--sink or --callback-secret: %w", err)
 	}
 	return config, nil
+}
+
+// checkURL says what is wrong with a callback URL, and which flag would mend it.
+func (w work) checkURL(url string) error { return hinted(w.Callbacks.CheckURL(url)) }
+
+// hinted names the flag that would mend a refusal, if there is one.
+func hinted(err error) error {
+	switch {
+	case errors.Is(err, outward.ErrPrivate):
+		return fmt.Errorf("%w; --allow-private opens its network", err)
+	case errors.Is(err, callback.ErrUnsigned):
+		return fmt.Errorf("%w; --callback-secret gives one", err)
+	}
+	return err
 }
 
 // attempts counts attempts at callbacks.

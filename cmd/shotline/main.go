@@ -3,8 +3,8 @@
 //
 // One file holds one command; config.go the flags they share, wire.go what those
 // that work until they are stopped are made of, an engine and its servers, once.go
-// the joining of the parts for those that ask the vendor and end. Data goes to stdout, progress and logs to
-// stderr.
+// the joining of the parts for those that ask the vendor and end. Data goes to
+// stdout, progress and logs to stderr.
 package main
 
 import (

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -20,7 +21,7 @@ func (r *rowReader) problem(err error, again io.Reader) error {
 	}
 	var wrong *json.UnmarshalTypeError
 	var syntax *json.SyntaxError
-	location, text := r.field, err.Error()
+	location, text := r.field, strings.TrimPrefix(err.Error(), "json: ")
 	switch {
 	case errors.As(err, &wrong):
 		if wrong.Field != "" && r.place == 0 {

@@ -99,7 +99,7 @@ func (p *RowOptions) field(name string, value io.Reader) error {
 	texts := map[string]*string{"callback_url": &p.CallbackURL, "timeout": &p.Timeout, "priority": &p.Priority, "source": &p.Source}
 	text, ok := texts[name]
 	if !ok {
-		return &fieldError{invalid("body."+name, fmt.Errorf("unexpected field %q", shortened(name)))}
+		return &fieldError{invalid("body."+name, fmt.Errorf("unexpected field %q: the file goes into \"file\"", shortened(name)))}
 	}
 	*text = string(data)
 	return nil

@@ -110,7 +110,7 @@ func TestBatchesThatAreRefusedLeaveNothing(t *testing.T) {
 		"a job is no object":  {"", "{\"jobs\":[{\"url\":\"a.test\"},\n\n7]}", "application/json", 422, "body.jobs[1]", "line 3"},
 		"unknown job field":   {"", `{"jobs":[{"url":"a.test","wait":1}]}`, "application/json", 422, "body.jobs[0]", "wait"},
 		"wrong type in a job": {"", "{\"jobs\":[{\"url\":\"a.test\"},\n{\"url\":7}]}", "application/json", 422, "body.jobs[1].url", "want a string, not number"},
-		"unknown option":      {"", `{"jobs":[{"url":"a.test"}],"wait":1}`, "application/json", 422, "body.wait", "unknown field"},
+		"unknown option":      {"", `{"jobs":[{"url":"a.test"}],"wait":1}`, "application/json", 422, "body.wait", "body.wait: unknown field"},
 		"option's type":       {"", "{\"timeout\":5,\n\n\"jobs\":[{\"url\":\"a.test\"}]}", "application/json", 422, "body.timeout", "line 1"},
 		"option's value":      {"", `{"params":{"width":"x"},"jobs":[{"url":"a.test"}]}`, "application/json", 422, "body.params.width", "not a number"},
 		"our own tag":         {"", `{"tags":["shotline-x"],"jobs":[{"url":"a.test"}]}`, "application/json", 422, "body.tags[0]", "ours"},
@@ -132,7 +132,7 @@ func TestBatchesThatAreRefusedLeaveNothing(t *testing.T) {
 		"form without a file": {"", noFile, noFileKind, 422, "body.file", "there is none"},
 		"two files":           {"", twoFiles, twoFilesKind, 422, "body.file", "one at a time"},
 		"form's option":       {"", badOption, badOptionKind, 422, "body.params.width", "not a number"},
-		"unknown form field":  {"", foreign, foreignKind, 422, "body.s3cret", "unexpected field"},
+		"unknown form field":  {"", foreign, foreignKind, 422, "body.s3cret", `the file goes into \"file\"`},
 		"no boundary":         {"", noFile, "multipart/form-data", 400, "", "boundary"},
 		"cut form":            {"", noFile[:len(noFile)-20], noFileKind, 400, "", "to its end"},
 	} {

@@ -73,7 +73,7 @@ func TestJobsThatAreRefused(t *testing.T) {
 			t.Errorf("%s: repeats a value: %s", name, a.body)
 		}
 	}
-	r.ask("POST", "/v1/jobs", `{"url":"a.test"}`, "Content-Type", "text/plain").problem(415, "", "content type")
+	r.ask("POST", "/v1/jobs", `{"url":"a.test"}`, "Content-Type", "text/plain").problem(415, "", "want application/json")
 	r.ask("POST", "/v1/jobs", `{"url":"a.test"}`, "Idempotency-Key", strings.Repeat("k", 256)).problem(422, "header.Idempotency-Key", "255")
 	r.ask("POST", "/v1/jobs?wat=1", `{"url":"a.test"}`).problem(422, "query.wat", "unknown query parameter")
 	if found, err := r.store.Batches(t.Context(), "", 10); err != nil || len(found) > 0 {

@@ -36,6 +36,7 @@ func (s *server) paced(next http.Handler) http.Handler {
 			_ = e.SetReadDeadline(time.Time{}) // some writers of tests have none
 		} else {
 			r.Body = &readOnce{r.Body, e}
+			_ = e.SetWriteDeadline(time.Now().Add(2 * s.step)) // a slow body leaves the answer its time
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, e)))
 	})

@@ -70,6 +70,9 @@ func discreet(_ huma.Context, _ string, v any) (any, error) {
 	if !is {
 		return v, nil
 	}
+	if told.Status == http.StatusUnsupportedMediaType && len(told.Errors) > 0 { // which tell what came, not what is wanted
+		told.Detail, told.Errors = "want application/json", nil
+	}
 	if len(told.Errors) > 0 && told.Detail == "validation failed" {
 		told.Detail = told.Errors[0].Location + ": " + told.Errors[0].Message
 	}

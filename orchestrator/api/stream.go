@@ -127,7 +127,7 @@ func (s *server) begin(ctx context.Context, in *followEvents, f *jobs.EventFilte
 	}
 	after, err := strconv.ParseInt(asked, 10, 64)
 	if err != nil || after < 0 {
-		return nil, invalid(at, errors.New("want the id of an event, or 0 for the oldest that is kept"))
+		return nil, invalid(at, fmt.Errorf("%s: want the id of an event, or 0 for the oldest that is kept", at))
 	}
 	switch {
 	case after > newest: // of another database, or of one that was set back

@@ -207,7 +207,7 @@ func TestStreamsThatAreRefused(t *testing.T) {
 	r := newRig(t, nil)
 	for _, wrong := range []string{"x", "-1", "1.5", "99999999999999999999", "evt_1_1"} {
 		r.ask("GET", "/v1/events?after="+wrong, nil).problem(422, "query.after", "id of an event")
-		r.ask("GET", "/v1/events", nil, "Last-Event-ID", wrong).problem(422, "header.Last-Event-ID", "id of an event")
+		r.ask("GET", "/v1/events", nil, "Last-Event-ID", wrong).problem(422, "header.Last-Event-ID", "header.Last-Event-ID: want the id of an event")
 	}
 	r.ask("GET", "/v1/events?type=job.gone", nil).problem(422, "query.type[0]", "job.late")
 	r.ask("GET", "/v1/events?batch=nobody", nil).problem(404, "", "no batch")

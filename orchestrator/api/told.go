@@ -18,12 +18,12 @@ type tale struct {
 	data func() ([]byte, error)
 }
 
-// get returns what make made for this event, now or before.
-func (t *told) get(seq int64, make func() ([]byte, error)) ([]byte, error) {
+// get returns what tell made for this event, now or before.
+func (t *told) get(seq int64, tell func() ([]byte, error)) ([]byte, error) {
 	at := &t.row[seq%int64(len(t.row))]
 	t.mu.Lock()
 	if at.seq != seq {
-		*at = tale{seq, sync.OnceValues(make)}
+		*at = tale{seq, sync.OnceValues(tell)}
 	}
 	kept := *at
 	t.mu.Unlock()

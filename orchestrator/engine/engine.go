@@ -39,8 +39,9 @@ type Engine struct {
 	stopErr error
 }
 
-// Open checks the configuration, opens the database and joins the parts; nothing
-// works until Start. Stop must be called even without Start.
+// Open checks the configuration, opens the database and joins the parts. What is
+// submitted is kept from then on, and worked on from Start on. Stop must be called
+// even without Start.
 //
 // An error is a *FieldError, names the database (and is jobs.ErrUnavailable,
 // jobs.ErrCorrupt or jobs.ErrNewer), or is that of ctx, which bounds the opening
@@ -108,8 +109,8 @@ func (e *Engine) hireCourier(ctx context.Context, worker string) (err error) {
 	return e.courier.Open(ctx)
 }
 
-// Start lets the engine work until Stop. It never blocks; it fails, with
-// ErrStopped after Drain or Stop, when it was called before.
+// Start lets the engine work until Stop. It never blocks. A second call fails, and
+// one after Drain or Stop is ErrStopped.
 func (e *Engine) Start() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
