@@ -145,11 +145,11 @@ func (s *server) begin(ctx context.Context, in *followEvents, f *jobs.EventFilte
 func (s *server) stream(ctx context.Context, to *stream, filter jobs.EventFilter, gap *Gap) error {
 	told := filter.After
 	if gap != nil {
-		data, err := json.Marshal(gap)
+		frame, err := frame(gap.Next, "gap", gap)
 		if err != nil {
 			return err
 		}
-		to.event(gap.Next, "gap", data)
+		to.event(frame)
 	}
 	// The answer begins now, and not with the first event: one that breaks off
 	// before has a place to go on from.
@@ -160,11 +160,11 @@ func (s *server) stream(ctx context.Context, to *stream, filter jobs.EventFilter
 	}
 	return s.Work.Follow(ctx, filter, s.beat, func(page []jobs.Event, upTo int64) error {
 		for _, e := range page {
-			data, err := s.told.get(e.Seq, func() ([]byte, error) { return s.tell(context.WithoutCancel(ctx), e) })
+			frame, err := s.told.get(e.Seq, func() ([]byte, error) { return s.tell(context.WithoutCancel(ctx), e) })
 			if err != nil {
 				return err
 			}
-			to.event(e.Seq, string(e.Type), data)
+			to.event(frame)
 			told = e.Seq
 		}
 		if len(page) == 0 {
@@ -178,7 +178,7 @@ func (s *server) stream(ctx context.Context, to *stream, filter jobs.EventFilter
 	})
 }
 
-// tell is an event's data.
+// tell is an event as streams write it.
 func (s *server) tell(ctx context.Context, e jobs.Event) ([]byte, error) {
 	m, err := jobs.Tell(ctx, s.Store, e)
 	if err != nil {
@@ -187,7 +187,16 @@ func (s *server) tell(ctx context.Context, e jobs.Event) ([]byte, error) {
 	if j, is := m.Data.(jobs.Job); is {
 		m.Data = jobForm(j)
 	}
-	return json.Marshal(StreamEvent{e.ID(), m.Type, m.Timestamp, m.Data})
+	return frame(e.Seq, string(e.Type), StreamEvent{e.ID(), m.Type, m.Timestamp, m.Data})
+}
+
+// frame is a server-sent event with JSON, which has no line breaks, as its data.
+func frame(id int64, kind string, data any) ([]byte, error) {
+	text, err := json.Marshal(data)
+	if err != nil {
+		return nil, err
+	}
+	return fmt.Appendf(nil, "id: %d\nevent: %s\ndata: %s\n\n", id, kind, text), nil
 }
 
 // stream writes server-sent events. After an error it writes nothing more.
@@ -206,9 +215,8 @@ func newStream(ctx context.Context, w interface{ Write([]byte) (int, error) }) *
 	return &stream{Writer: bufio.NewWriterSize(newSteady(ctx, w), 16<<10), through: through}
 }
 
-func (s *stream) event(id int64, kind string, data []byte) {
-	fmt.Fprintf(s, "id: %d\nevent: %s\ndata: %s\n\n", id, kind, data)
-}
+// event writes a frame; what goes wrong is told by flush.
+func (s *stream) event(frame []byte) { _, _ = s.Write(frame) }
 
 // place is where a stream that breaks off now will go on, though there was no
 // event for it.

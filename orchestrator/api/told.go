@@ -2,8 +2,8 @@ package api
 
 import "sync"
 
-// told keeps the data of the newest events that were told, so that many streams
-// do not each make it.
+// told keeps the newest events as streams write them, so that many streams do not
+// each make them.
 type told struct {
 	mu  sync.Mutex
 	row [1024]tale // by the event's place in the log
@@ -14,8 +14,8 @@ type told struct {
 const longestTale = 16 << 10
 
 type tale struct {
-	seq  int64
-	data func() ([]byte, error)
+	seq   int64
+	frame func() ([]byte, error)
 }
 
 // get returns what tell made for this event, now or before.
@@ -27,13 +27,13 @@ func (t *told) get(seq int64, tell func() ([]byte, error)) ([]byte, error) {
 	}
 	kept := *at
 	t.mu.Unlock()
-	data, err := kept.data()
-	if err != nil || len(data) > longestTale {
+	frame, err := kept.frame()
+	if err != nil || len(frame) > longestTale {
 		t.mu.Lock()
 		if at.seq == seq {
 			*at = tale{} // to be made again
 		}
 		t.mu.Unlock()
 	}
-	return data, err
+	return frame, err
 }

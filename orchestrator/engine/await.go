@@ -8,9 +8,10 @@ import (
 
 // Await returns when a job has ended, whoever works on it and however: Job.State
 // tells. The picture of one that is done is at Job.ImageURL, or without that to be
-// had from a client.Client by Job.ScreenshotID. When ctx or the engine ends first, the job as it is then comes with the
-// error. An id that is no job's is jobs.ErrNotFound. It may take long: while an
-// error, such as a refused key, pauses the job's batch, nothing goes on.
+// had from Client's Thumbnail by Job.ScreenshotID. When ctx or the engine ends
+// first, the job as it is then comes with the error. An id that is no job's is
+// jobs.ErrNotFound. It may take long: while an error, such as a refused key, pauses
+// the job's batch, nothing goes on.
 func (e *Engine) Await(ctx context.Context, id jobs.ID) (jobs.Job, error) {
 	return within(ctx, e.calls, func(ctx context.Context) (jobs.Job, error) {
 		return e.orchestrator.AwaitJob(ctx, id)

@@ -186,5 +186,9 @@ func (e *Engine) Store() jobs.Store { return e.store }
 // Orchestrator cancels and retries jobs and batches, and has the single steps.
 func (e *Engine) Orchestrator() *orchestrator.Orchestrator { return e.orchestrator }
 
+// Client calls the vendor, for pictures and other outputs of screenshots. Creates
+// are the engine's to make: one by this client is no job's.
+func (e *Engine) Client() *client.Client { return e.client }
+
 // Queue tells what it is and whether it takes tasks.
 func (e *Engine) Queue() *tasks.Queue { return e.queue }

@@ -72,6 +72,13 @@ func TestAJobIsBroughtToItsEndByASignedWebhook(t *testing.T) {
 	if job.ClosedBy != jobs.ByWebhook || job.ImageURL == "" {
 		t.Errorf("closed by %s with picture %q, want by webhook with one", job.ClosedBy, job.ImageURL)
 	}
+	picture, err := e.Client().Thumbnail(t.Context(), job.ScreenshotID, client.ThumbnailOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if picture.ContentType != "image/png" || picture.Body.Close() != nil {
+		t.Errorf("the picture is %s", picture.ContentType)
+	}
 	workers, err := e.Store().Workers(t.Context(), job.CreatedAt.Add(-jobs.WorkerAlive))
 	r.must(err)
 	if len(workers) != 1 || workers[0].Role != "shop" || !workers[0].Receives || workers[0].PID != os.Getpid() {
