@@ -40,6 +40,8 @@ func TestNoDeadlineOutlastsItsStep(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.ask("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv").want(202)
+	ended := r.ask("POST", "/v1/jobs", JobRequest{URL: "b.test"}).want(202)["id"].(string)
+	r.close(ended, jobs.Failed, "")
 	for name, test := range map[string]struct {
 		method, path, kind, body string
 		write                    int // deadlines at least
@@ -47,6 +49,7 @@ func TestNoDeadlineOutlastsItsStep(t *testing.T) {
 		"batch":   {"POST", "/v1/batches", "text/csv", "a.test\n", 1},
 		"job":     {"POST", "/v1/jobs", "application/json", `{"url":"a.test"}`, 0},
 		"retry":   {"POST", "/v1/batches/b1/retry", "", "", 1},
+		"one":     {"POST", "/v1/jobs/" + ended + "/retry", "", "", 1},
 		"results": {"GET", "/v1/batches/b1/results", "", "", 2},
 		"wait":    {"GET", "/v1/batches/b1?wait=1ms", "", "", 2},
 	} {
