@@ -35,6 +35,7 @@ type audience struct {
 	mu       sync.Mutex
 	away     map[string]time.Time // hosts that take nothing until then
 	tellings map[tellingKey]*telling
+	turn     int // grows with whatever is recorded of an attempt
 }
 
 type tellingKey struct{ id, url string }
@@ -46,8 +47,9 @@ type telling struct {
 	taken  bool      // at some time
 	gone   bool      // answered 410 at some time
 	until  time.Time // asked to be left alone until then
-	over   bool      // its end is recorded: it must not be tried again
-	before time.Time // its next attempt must not come before this
+	ended  int       // the turn in which the end of an attempt was recorded
+	over   bool      // and no other must begin after it
+	before time.Time // or none before this
 }
 
 // hearing is what a target does with a call.
@@ -95,7 +97,7 @@ func (a *audience) RoundTrip(r *http.Request) (*http.Response, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	told := a.called(tellingKey{id, url}, body)
+	told := a.called(activityOf(ctx), tellingKey{id, url}, body)
 	a.w.books.called(url, r.Header, body)
 	heard := a.hears(r.URL.Host)
 	a.w.trace.add("  %s hears of %s: %d", url, id, heard)
@@ -154,9 +156,9 @@ func answer(r *http.Request, status int) *http.Response {
 	}
 }
 
-// called notes a call, which must not be another than the one before and not come
-// too soon. An attempt that began before a stall may be sent whenever it likes.
-func (a *audience) called(key tellingKey, body []byte) *telling {
+// called notes a call, which must say the same as the one before. What is recorded
+// of that binds attempts that began later; others may be sent whenever they like.
+func (a *audience) called(by *activity, key tellingKey, body []byte) *telling {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	told := a.tellings[key]
@@ -164,17 +166,24 @@ func (a *audience) called(key tellingKey, body []byte) *telling {
 		told = &telling{body: body}
 		a.tellings[key] = told
 	}
-	stalls := a.w.profile.stalls > 0
-	switch {
+	switch bound := by.attempt > told.ended; {
 	case string(told.body) != string(body):
 		a.w.fail("P5", "%s was told of %s in other words: %q, then %q", key.url, key.id, told.body, body)
-	case told.over && !stalls:
+	case told.over && bound:
 		a.w.fail("P5", "%s was told of %s after the end of that was recorded", key.url, key.id)
-	case time.Now().Before(told.before) && !stalls:
+	case time.Now().Before(told.before) && bound:
 		a.w.fail("P5", "%s was told of %s before the time that it asked for", key.url, key.id)
 	}
 	told.until = time.Time{}
 	return told
+}
+
+// begun is called when it is recorded that an attempt begins.
+func (a *audience) begun(by *activity) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.turn++
+	by.attempt = a.turn
 }
 
 // settled is called when the end of an attempt is recorded.
@@ -182,6 +191,8 @@ func (a *audience) settled(c jobs.Callback, end jobs.CallbackEnd) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if told := a.tellings[tellingKey{c.EventID, addressOf(c.Target)}]; told != nil {
+		a.turn++
+		told.ended = a.turn
 		told.over = told.heard == leaves || end.State != jobs.CallbackOwed
 		told.before = told.until
 	}

@@ -86,7 +86,7 @@ var bugsOfJobs = []bug{
 				seq, lease.Attempt)`,
 	},
 	{
-		name: "a lost lease is not noticed", promise: "P3", file: "jobs/sqlite/ledger.go",
+		name: "a lost lease is not noticed", promise: "P3, P8", file: "jobs/sqlite/ledger.go",
 		from: `AND lease_owner = ?4 AND lease_until > ?5
 	AND EXISTS (SELECT 1 FROM batches WHERE seq = ?2 >> 32 AND state = 'open')
 	AND NOT EXISTS (SELECT 1 FROM submissions WHERE job_seq = ?2 AND attempt = ?3 AND extra = 0 AND intent_at IS NOT NULL)`,

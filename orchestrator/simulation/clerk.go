@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	mostBatches = 5
+	mostBatches = 4
 	mostRows    = 9
 )
 
@@ -123,7 +123,7 @@ func (c *clerk) load() {
 	if d.chance(c.w.profile.callbacks) {
 		spec.CallbackURL = "https://" + oneOf(d, hosts[len(sinks):]) + "/" + order.id
 	}
-	if d.chance(0.25) {
+	if d.chance(0.15) {
 		c.single(order, spec)
 		return
 	}

@@ -14,54 +14,54 @@
 // asserts that it breaks one of the promises named within 200 seeds. The numbers are the seeds that did when
 // last measured; any change of the code's steps or of the world moves them.
 //
-//	 1  P2      a webhook is answered before its commit
-//	 1  P3      a create without an answer is sent again at once
-//	 1  P3      the settle time is not waited for
-//	 1  P3      the settle time counts from the intent
-//	56  P3      a look-up that failed counts as one that found nothing
-//	 1  P1      a search by URL adopts whatever it finds
-//	 1  P3      the intent is not on disk before its create is sent
-//	 1  P3      an ended lease is queued again although its intent is open
-//	 3  P3      the lease of another is handed back
-//	48  P3      a lost lease is not noticed
-//	 2  P8      a refused create leaves its intent open
-//	 1  P4      the signature is computed and not compared
-//	 1  P1, P2  a result overwrites the end of its job
-//	 1  P1      a late result is not told to be late
-//	 1  P6, P8  closures leave the counters alone
-//	 1  P6      late results are not counted
-//	 1  P6      an adopted job stays counted where it was
-//	 1  P6      a cost is added each time it is told
-//	 1  P1      a closure leaves no event
-//	 1  P2      an unknown screenshot is foreign at once
-//	 1  P2      adoption forgets what was held
-//	 1  P2      a deadline overtakes the inbox
-//	 9  P1, P2  the cursor moves in a transaction of its own
-//	 1  P1      the grace after a deadline is not given
-//	 1  P5      a late result raises no revision
-//	24  P5      a summary counts as told before it is stored
-//	 1  P6      a batch finishes while a job is pending
-//	10  P8      owed work keeps its generation
-//	27  P8      a lost deadline is not enqueued again
-//	 4  P1, P8  a half import is never removed
-//	43  P1      an import is told to be done although it was not opened
-//	22  P1      an import is visible before it is complete
-//	10  P1      an older attempt's failure fails the newer one
-//	 6  P1      a retried job keeps its old screenshot
-//	83  P2, P3  a job is canceled while its create is under way
-//	88  P6      a retry leaves its batch finished
-//	28  P5      a reader's cursor moves before its callbacks are kept
-//	 1  P5      a callback counts as delivered before it is sent
-//	 1  P5      each attempt draws an id of its own
-//	 1  P5      the signature is not that of what is sent
-//	 1  P5      a callback of a worker that died is not claimed again
-//	 1  P5      a callback that is claimed again keeps its generation
-//	 3  P5      the URL of a batch is called for its jobs, too
-//	12  P5      a callback shows what its job became later
-//	12  P5      a target that wants no more is called again
-//	20  P5      what a target asks for is not waited for
-//	 3  P5      the first failure is the last
-//	 9  P5      a sink of failures hears of every end of a batch
+//	  1  P2      a webhook is answered before its commit
+//	  1  P3      a create without an answer is sent again at once
+//	 33  P3      the settle time is not waited for
+//	114  P3      the settle time counts from the intent
+//	112  P3      a look-up that failed counts as one that found nothing
+//	  1  P1      a search by URL adopts whatever it finds
+//	  1  P3      the intent is not on disk before its create is sent
+//	  1  P3      an ended lease is queued again although its intent is open
+//	 11  P3      the lease of another is handed back
+//	 11  P3, P8  a lost lease is not noticed
+//	  2  P8      a refused create leaves its intent open
+//	  1  P4      the signature is computed and not compared
+//	  1  P1, P2  a result overwrites the end of its job
+//	  4  P1      a late result is not told to be late
+//	  1  P6, P8  closures leave the counters alone
+//	  4  P6      late results are not counted
+//	  1  P6      an adopted job stays counted where it was
+//	  1  P6      a cost is added each time it is told
+//	  1  P1      a closure leaves no event
+//	  2  P2      an unknown screenshot is foreign at once
+//	  1  P2      adoption forgets what was held
+//	  9  P2      a deadline overtakes the inbox
+//	 26  P1, P2  the cursor moves in a transaction of its own
+//	  1  P1      the grace after a deadline is not given
+//	  4  P5      a late result raises no revision
+//	 15  P5      a summary counts as told before it is stored
+//	  1  P6      a batch finishes while a job is pending
+//	  3  P8      owed work keeps its generation
+//	 30  P8      a lost deadline is not enqueued again
+//	  1  P1, P8  a half import is never removed
+//	 30  P1      an import is told to be done although it was not opened
+//	 42  P1      an import is visible before it is complete
+//	 15  P1      an older attempt's failure fails the newer one
+//	  3  P1      a retried job keeps its old screenshot
+//	 70  P2, P3  a job is canceled while its create is under way
+//	  3  P6      a retry leaves its batch finished
+//	 38  P5      a reader's cursor moves before its callbacks are kept
+//	  1  P5      a callback counts as delivered before it is sent
+//	  1  P5      each attempt draws an id of its own
+//	  1  P5      the signature is not that of what is sent
+//	  1  P5      a callback of a worker that died is not claimed again
+//	  1  P5      a callback that is claimed again keeps its generation
+//	  1  P5      the URL of a batch is called for its jobs, too
+//	 20  P5      a callback shows what its job became later
+//	  1  P5      a target that wants no more is called again
+//	  1  P5      what a target asks for is not waited for
+//	  1  P5      the first failure is the last
+//	  8  P5      a sink of failures hears of every end of a batch
 //
 // It cannot show a missing fsync: a simulated crash loses no pages. That appends
 // wait for the disk is counted in system calls by a test of jobs/sqlite.

@@ -37,7 +37,7 @@ func (w *world) move() {
 		{14, len(posts) > 0, func() { w.post(oneOf(w.dice, posts), serving) }},
 		{8, working, func() { oneOf(w.dice, serving).closeInbox() }},
 		{5, working, func() { oneOf(w.dice, serving).watch() }},
-		{5, working, func() { oneOf(w.dice, serving).tell() }},
+		{5, working && w.profile.calls, func() { oneOf(w.dice, serving).tell() }},
 		{5, working, func() { w.sweepBy(oneOf(w.dice, serving)) }},
 		{1, working, func() { oneOf(w.dice, serving).poll() }},
 		{1, working, func() { p := oneOf(w.dice, serving); p.once("recount", p.RecountOnce) }},
@@ -97,7 +97,7 @@ func (w *world) disaster() bool {
 		w.figures.Outages++
 		w.vendor.away = !w.vendor.away
 		w.trace.add("vendor away: %v", w.vendor.away)
-	case d.chance(p.outages):
+	case p.calls && d.chance(p.outages):
 		w.audience.leave()
 	default:
 		return false

@@ -51,6 +51,7 @@ type activityKey struct{}
 type activity struct {
 	process *process
 	name    string
+	attempt int // at a callback: the turn in which it was recorded to begin
 }
 
 func activityOf(ctx context.Context) *activity {

@@ -38,10 +38,15 @@ func (s callbackPort) ClaimCallbacks(ctx context.Context, at, again time.Time, p
 	return claimed, err
 }
 
-// BeginCallback is followed by the stop before what is sent.
+// BeginCallback is followed by the stop before what is sent. The audience has to
+// know what comes after what.
 func (s callbackPort) BeginCallback(ctx context.Context, seq, generation int64, at, until time.Time) (jobs.Callback, error) {
 	s.port.stops.at(ctx, "store: begin callback %d", seq)
-	return s.Store.BeginCallback(ctx, seq, generation, at, until)
+	begun, err := s.Store.BeginCallback(ctx, seq, generation, at, until)
+	if err == nil {
+		s.port.w.audience.begun(activityOf(ctx))
+	}
+	return begun, err
 }
 
 // SettleCallback also tells the audience: what is recorded binds.

@@ -12,8 +12,10 @@ import (
 )
 
 const (
-	// stormSteps is how many moves a storm has.
+	// stormSteps is how many moves a storm has, and callSteps how many more where
+	// programs are called back.
 	stormSteps = 900
+	callSteps  = 300
 	// longestWait is how long a process may stand between two instructions: a
 	// process that sleeps for longer than its lease is not promised anything.
 	longestWait = time.Second
@@ -66,6 +68,7 @@ type profile struct {
 	dooms          float64 // of each step of the store: a crash around its commit
 	stalls         float64 // of each move
 	outages        float64
+	calls          bool    // programs are called back
 	sinks          int     // so many of them
 	callbacks      float64 // of the batches and single jobs: they name a URL
 	unheard        float64 // of calls: the target does not take them, or says nothing
@@ -74,7 +77,7 @@ type profile struct {
 
 func newProfile(d *dice) profile {
 	often := func(p float64) float64 { return []float64{0, p / 4, p, p}[d.upTo(4)] }
-	return profile{
+	p := profile{
 		processes:   1 + d.upTo(3),
 		concurrency: []int{0, 1, 2, 4}[d.upTo(4)],
 		// Below the settle time: beyond it a double charge is not excluded.
@@ -98,11 +101,15 @@ func newProfile(d *dice) profile {
 		dooms:          often(0.02),
 		stalls:         often(0.01),
 		outages:        often(0.004),
-		sinks:          d.upTo(len(sinks) + 1),
-		callbacks:      often(0.8),
-		unheard:        often(0.5),
-		mute:           oneOf(d, append([]string{"", "", "", ""}, hosts...)),
 	}
+	if d.chance(0.5) { // in the other half nothing keeps the rest from happening
+		p.calls = true
+		p.sinks = d.upTo(len(sinks) + 1)
+		p.callbacks = 0.8
+		p.unheard = often(0.5)
+		p.mute = oneOf(d, append([]string{"", "", "", ""}, hosts...))
+	}
+	return p
 }
 
 // world is one seed's run: everything that is not ours, and the scheduler.
@@ -167,7 +174,11 @@ func (w *world) failed() bool {
 
 // storm takes moves at random while everything goes wrong.
 func (w *world) storm() {
-	for range stormSteps {
+	steps := stormSteps
+	if w.profile.calls {
+		steps += callSteps
+	}
+	for range steps {
 		if w.failed() {
 			return
 		}
