@@ -47,13 +47,13 @@ esac`
 		says  string
 	}{
 		{"as root", map[string]string{"id": "echo 0"}, nil,
-			"redis-server gcc libc6-dev nodejs python3 strace fonts-dejavu-core chromium-browser", "could not install redis-server"},
-		{"stub on PATH", map[string]string{"id": "echo 0", "chromium": "echo use snap; exit 1", "redis-server": "", "cc": "", "nodejs": "", "python3": "", "strace": ""}, nil,
+			"redis-server gcc libc6-dev curl jq nodejs python3 strace fonts-dejavu-core chromium-browser", "could not install redis-server"},
+		{"stub on PATH", map[string]string{"id": "echo 0", "chromium": "echo use snap; exit 1", "redis-server": "", "cc": "", "curl": "", "jq": "", "nodejs": "", "python3": "", "strace": ""}, nil,
 			"fonts-dejavu-core chromium-browser", "missing: chromium"},
 		{"as a user", map[string]string{"id": "echo 1000"}, nil,
-			"", "for p in redis-server gcc libc6-dev nodejs python3 strace chromium-browser fonts-dejavu-core; do sudo apt-get install"},
-		{"nothing missing", map[string]string{"id": "echo 0", "chrome": "echo Google Chrome 1", "redis-server": "", "gcc": "", "node": "", "python3": "", "strace": ""}, nil, "", ""},
-		{"CHROME_PATH", map[string]string{"id": "echo 0", "chrome": "echo Google Chrome 1", "redis-server": "", "gcc": "", "node": "", "python3": "", "strace": ""},
+			"", "for p in redis-server gcc libc6-dev curl jq nodejs python3 strace chromium-browser fonts-dejavu-core; do sudo apt-get install"},
+		{"nothing missing", map[string]string{"id": "echo 0", "chrome": "echo Google Chrome 1", "redis-server": "", "gcc": "", "curl": "", "jq": "", "node": "", "python3": "", "strace": ""}, nil, "", ""},
+		{"CHROME_PATH", map[string]string{"id": "echo 0", "chrome": "echo Google Chrome 1", "redis-server": "", "gcc": "", "curl": "", "jq": "", "node": "", "python3": "", "strace": ""},
 			[]string{"CHROME_PATH=/nowhere"}, "", "CHROME_PATH=/nowhere names no browser"},
 	}
 	for _, c := range cases {
