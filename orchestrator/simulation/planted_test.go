@@ -24,7 +24,7 @@ const (
 
 // tried is how many of the planted bugs a plain run tries: a build for each of
 // all takes minutes.
-var tried = flag.Int("bugs", 12, "how many planted bugs are tried, evenly spread; 0: all")
+var tried = flag.Int("bugs", 8, "how many planted bugs are tried, evenly spread; 0: all")
 
 // broken is how a seed says that it broke a promise.
 var broken = regexp.MustCompile(`seed (\d+) breaks (P\d+): (.*)`)
