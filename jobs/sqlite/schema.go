@@ -30,7 +30,8 @@ var errForeign = fmt.Errorf("%w: it is another program's SQLite database, name a
 // prepareSchema refuses files that are not ours before it changes anything,
 // then sets WAL and migrates. Two processes may do this to a fresh file at the
 // same time: each migration is one immediate transaction, so the second one
-// fails on what it finds there, looks again, and sees nothing left to do.
+// fails on what it finds there, looks again, and sees nothing left to do. It gives
+// up when for the time of busy nobody got any further.
 func prepareSchema(ctx context.Context, db *sql.DB, busy time.Duration) error {
 	folder, err := fs.Sub(migrations, "migrations")
 	if err != nil {
@@ -44,11 +45,14 @@ func prepareSchema(ctx context.Context, db *sql.DB, busy time.Duration) error {
 	sources := provider.ListSources()
 	target := sources[len(sources)-1].Version
 
-	deadline := time.Now().Add(busy)
+	deadline, reached := time.Now().Add(busy), int64(0)
 	for try := 1; ; try++ {
-		err := migrate(ctx, db, provider, target)
+		version, err := migrate(ctx, db, provider, target)
 		if err == nil || ctx.Err() != nil || errors.Is(err, jobs.ErrNewer) || errors.Is(explain(err), jobs.ErrCorrupt) {
 			return err
+		}
+		if version > reached {
+			deadline, reached, try = time.Now().Add(busy), version, 1
 		}
 		if try >= migrateTries || time.Now().After(deadline) {
 			return err
@@ -59,25 +63,26 @@ func prepareSchema(ctx context.Context, db *sql.DB, busy time.Duration) error {
 	}
 }
 
-func migrate(ctx context.Context, db *sql.DB, provider *goose.Provider, target int64) error {
-	version, err := schemaVersion(ctx, db)
+// migrate returns the version that it found.
+func migrate(ctx context.Context, db *sql.DB, provider *goose.Provider, target int64) (version int64, err error) {
+	version, err = schemaVersion(ctx, db)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if version > target {
-		return fmt.Errorf("%w: its schema is version %d, this program knows %d", jobs.ErrNewer, version, target)
+		return version, fmt.Errorf("%w: its schema is version %d, this program knows %d", jobs.ErrNewer, version, target)
 	}
 	// Before any table: on a database that is WAL already this is a no-op.
 	if _, err := db.ExecContext(ctx, "PRAGMA journal_mode = WAL"); err != nil {
-		return fmt.Errorf("set journal_mode: %w", err)
+		return version, fmt.Errorf("set journal_mode: %w", err)
 	}
 	if version == target {
-		return nil
+		return version, nil
 	}
 	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("migrate: %w", err)
+		return version, fmt.Errorf("migrate: %w", err)
 	}
-	return nil
+	return version, nil
 }
 
 // schemaVersion is 0 for an empty file and for one that another process is
