@@ -108,7 +108,7 @@ func (s *server) getBatch(ctx context.Context, in *getBatch) (*batchAnswer, erro
 	}
 	b, err := s.batch(ctx, in.ID)
 	if err == nil && wait > 0 && b.State != jobs.BatchFinished {
-		b, err = waited(ctx, s, wait, "batch "+in.ID, func(ctx context.Context) (jobs.Batch, error) { return s.Work.AwaitBatch(ctx, b.ID) })
+		b, err = waited(ctx, s, wait, "batch", in.ID, func(ctx context.Context) (jobs.Batch, error) { return s.Work.AwaitBatch(ctx, b.ID) })
 	}
 	if err != nil {
 		return nil, err

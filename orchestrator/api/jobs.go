@@ -107,7 +107,7 @@ func (s *server) getJob(ctx context.Context, in *getJob) (*jobAnswer, error) {
 	}
 	j, err := s.job(ctx, in.ID)
 	if err == nil && wait > 0 && j.State.Open() {
-		j, err = waited(ctx, s, wait, "job "+in.ID, func(ctx context.Context) (jobs.Job, error) { return s.Work.AwaitJob(ctx, j.ID) })
+		j, err = waited(ctx, s, wait, "job", in.ID, func(ctx context.Context) (jobs.Job, error) { return s.Work.AwaitJob(ctx, j.ID) })
 	}
 	if err != nil {
 		return nil, err

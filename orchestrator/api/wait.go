@@ -33,19 +33,20 @@ func (q WaitQuery) time() (time.Duration, error) {
 	return d, nil
 }
 
-// waited is what await returns when it has ended, or when the time is up.
-func waited[T any](ctx context.Context, s *server, time time.Duration, what string, await func(context.Context) (T, error)) (got T, err error) {
+// waited is what await returns when it has ended, or when the time is up; kind and
+// id say what is waited for.
+func waited[T any](ctx context.Context, s *server, limit time.Duration, kind, id string, await func(context.Context) (T, error)) (got T, err error) {
 	if !s.waits.enter() {
 		return got, retryLater(problem(http.StatusServiceUnavailable, fmt.Sprintf("%d requests wait already, try again", mostWaits)), retrySoon)
 	}
 	defer s.waits.leave()
 	unhurried(ctx)
 	defer hurried(ctx)
-	limited, cancel := context.WithTimeout(ctx, time)
+	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	got, err = await(limited)
 	if err == nil || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return got, nil
 	}
-	return got, s.failed(ctx, "wait for "+what, err)
+	return got, s.failed(ctx, "wait for "+kind+" "+id, err, kind, id)
 }

@@ -4,15 +4,15 @@
 // What is ours is real: orchestrator, receiver, closer, callbacks, and SQLite on a
 // file. What is not is simulated: the vendor with its books and webhooks, the
 // programs that are called back, the queue, the people at the command line, and
-// time. One scheduler lets one goroutine
-// go on at a time, from seam to seam; which one, and what goes wrong next, the
-// seed decides. So a seed is one interleaving of several processes, and the
-// same seed gives the same trace.
+// time. One scheduler lets one goroutine go on at a time, from seam to seam; which
+// one, and what goes wrong next, the seed decides. So a seed is one interleaving of
+// several processes, and the same seed gives the same trace.
 //
 // What it is worth is measured by planting bugs: TestPlantedBugs (make plant
 // for all of them) builds the simulation once for each of these mistakes, and
-// asserts that it breaks one of the promises named within 200 seeds. The numbers are the seeds that did when
-// last measured; any change of the code's steps or of the world moves them.
+// asserts that it breaks one of the promises named within 200 seeds. The numbers
+// are the seeds that did when last measured; any change of the code's steps or of
+// the world moves them.
 //
 //	  1  P2      a webhook is answered before its commit
 //	  1  P3      a create without an answer is sent again at once
