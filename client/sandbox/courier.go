@@ -111,19 +111,15 @@ func (c *courier) send(deliveries []*delivery) {
 }
 
 func (c *courier) loop() {
-	for d := c.take(false); d != nil; d = c.take(true) {
+	for d := c.take(); d != nil; d = c.take() {
 		c.attempt(d)
 	}
 }
 
-// take waits for the next delivery; nil means the courier is stopping. posted
-// tells that the caller has just been through with another one.
-func (c *courier) take(posted bool) *delivery {
+// take waits for the next delivery; nil means the courier is stopping.
+func (c *courier) take() *delivery {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if posted {
-		c.overtake()
-	}
 	for len(c.ready) == 0 && !c.closed {
 		c.changed.Wait()
 	}
@@ -143,6 +139,7 @@ func (c *courier) attempt(d *delivery) {
 	if c.ctx.Err() != nil {
 		return
 	}
+	c.overtake()
 	c.passed(d)
 	record.Status = status
 	if err != nil {

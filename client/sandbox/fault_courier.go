@@ -76,9 +76,12 @@ func (c *courier) unhold(d *delivery) {
 	c.enqueue(d)
 }
 
-// overtake counts one post for the deliveries that wait to be overtaken. The
-// caller holds the lock.
+// overtake counts one post for the deliveries that wait to be overtaken. It
+// comes before the post's delivery is done with: what is held later does not
+// count it.
 func (c *courier) overtake() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, d := range slices.Clone(c.held) {
 		if d.overtaken--; d.overtaken <= 0 {
 			c.unhold(d)

@@ -191,7 +191,9 @@ func TestFaultWebhookReorder(t *testing.T) {
 		t.Errorf("webhooks come as %v, want 1001 to be overtaken, but to come", order)
 	}
 
-	v, hooks = hooked(t, http.StatusOK, sandbox.Config{WebhookWorkers: 1})
+	// One page at a time: what is finished has also been handed to the courier
+	// when the next one is begun.
+	v, hooks = hooked(t, http.StatusOK, sandbox.Config{Workers: 1, WebhookWorkers: 1})
 	for by := range 4 { // after exactly so many others
 		v.settle()
 		if by > 0 {
