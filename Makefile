@@ -6,14 +6,15 @@ BINARY := $(BUILD)/shotline
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
-.PHONY: help build demo test torture lint fuzz bench waiters simulate plant deps clean
+.PHONY: help build demo test torture lint fuzz bench benchmarks waiters simulate plant deps clean
 
 help:
 	@echo 'make demo    build, and see everything at work in one process'
 	@echo 'make test    lint, then all tests with the race detector'
 	@echo 'make torture kill serves KILLS (50) times beside a faulty vendor, SEED to repeat a plan, and check the promises'
 	@echo 'make fuzz    every fuzz test for FUZZTIME (10s)'
-	@echo 'make bench   benchmarks of the hot paths'
+	@echo 'make bench   measure the binary against bare machinery: a table, and .build/bench.json'
+	@echo 'make benchmarks  Go benchmarks of the hot functions in PACKAGES (all)'
 	@echo 'make waiters 2,000 requests and 200 event streams wait: how soon they hear'
 	@echo 'make simulate SEEDS=n   that many simulated disasters, on all cores'
 	@echo 'make plant   plant every known bug, and see that simulated disasters catch it'
@@ -73,11 +74,15 @@ simulate:
 plant:
 	$(GO) test -count=1 -timeout 60m -v -run '^TestPlantedBugs$$' ./orchestrator/simulation -bugs 0
 
-bench:
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+bench: build
+	$(GO) run ./cmd/bench -json $(BUILD)/bench.json
+
+PACKAGES ?= ./...
+benchmarks:
+	$(GO) test -run '^$$' -bench . -benchmem $(PACKAGES)
 
 waiters: build
-	$(GO) run ./cmd/bench -program $(BINARY)
+	$(GO) run ./cmd/bench waiters
 
 # A real redis-server and a real Chromium: without them tests are skipped and
 # the demo draws placeholders.

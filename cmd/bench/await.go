@@ -36,17 +36,35 @@ type awaiting struct {
 	told     [][]time.Time // when each stream told of it
 }
 
-// measureAwait has jobs pending, requests and streams waiting for them, and then
-// their webhooks come.
-func measureAwait(ctx context.Context, program string, l load) (_ *latencies, err error) {
-	folder, remove, err := newFolder()
+// measureAwait is many waits at a high rate.
+func measureAwait(ctx context.Context, b *bench) ([]figure, error) {
+	a, err := newAwaiting(ctx, b, load{waits: 1000, rate: 1000})
 	if err != nil {
 		return nil, err
 	}
-	defer remove()
+	return since(a.answered, a.waited).figures("1,000 waits, 1,000 webhooks/s", atMost(3), atMost(20)), nil
+}
+
+// measureWaiters is twice as many waits beside streams that are told everything.
+func measureWaiters(ctx context.Context, b *bench) ([]figure, error) {
+	a, err := newAwaiting(ctx, b, load{waits: 2000, streams: 200, rate: 200})
+	if err != nil {
+		return nil, err
+	}
+	var answered, told []time.Time
+	for _, stream := range a.told {
+		answered, told = append(answered, a.answered...), append(told, stream...)
+	}
+	return append(since(a.answered, a.waited).figures("2,000 waits, 200 webhooks/s", nil, nil),
+		since(answered, told).figures("200 streams, 40,000 events/s", nil, nil)...), nil
+}
+
+// newAwaiting has jobs pending, requests and streams waiting for them, and then
+// their webhooks come; it returns when everybody has heard.
+func newAwaiting(ctx context.Context, b *bench, l load) (_ *awaiting, err error) {
 	vendor := newVendor()
 	defer vendor.Close()
-	serve, err := startServe(ctx, program, folder, vendor.URL)
+	serve, err := b.startServe(ctx, b.database("await"), "--base-url", vendor.URL)
 	if err != nil {
 		return nil, err
 	}
@@ -61,10 +79,7 @@ func measureAwait(ctx context.Context, program string, l load) (_ *latencies, er
 	if err := a.submit(ctx); err != nil {
 		return nil, err
 	}
-	if err := a.listen(ctx); err != nil {
-		return nil, err
-	}
-	return a.latencies(), nil
+	return a, a.listen(ctx)
 }
 
 // submit returns when the vendor has all jobs.

@@ -6,13 +6,13 @@ import (
 )
 
 func TestPartsOfLatencies(t *testing.T) {
-	var took []time.Duration
+	var took latencies
 	for i := range 100 {
 		took = append(took, time.Duration(i+1)*time.Millisecond)
 	}
-	for part, want := range map[float64]string{0.5: "51.0 ms", 0.99: "100.0 ms", 1: "100.0 ms"} {
-		if got := at(took, part); got != want {
-			t.Errorf("%v: %s, want %s", part, got, want)
+	for part, want := range map[float64]float64{0.5: 51, 0.99: 100, 1: 100} {
+		if got := took.at(part); got != want {
+			t.Errorf("%v: %v ms, want %v", part, got, want)
 		}
 	}
 }

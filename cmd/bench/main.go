@@ -2,17 +2,41 @@
 // vendor and the users, and prints a table.
 //
 // Everything happens on one machine, so what is measured includes the work of
-// those who are played.
+// those who are played. Wherever there is something to compare with, both sides
+// take turns in one run, and the figure is their ratio.
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
 )
+
+// measures are what can be measured, in their order. Those that are asked for by
+// name alone are no part of a whole run.
+var measures = []struct {
+	name  string
+	alone bool
+	run   func(context.Context, *bench) ([]figure, error)
+}{
+	{"await", false, measureAwait},
+	{"waiters", true, measureWaiters},
+}
+
+// bench is one run.
+type bench struct {
+	program string    // the binary that is measured
+	folder  string    // for databases and inputs, removed at the end
+	log     io.Writer // what is going on
+}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -23,23 +47,62 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, args []string) error {
+func run(ctx context.Context, args []string) (err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	program := flags.String("program", ".build/shotline", "the binary to measure")
-	load := load{}
-	flags.IntVar(&load.waits, "waits", 2000, "requests that wait, each for a job of its own")
-	flags.IntVar(&load.streams, "streams", 200, "streams of events that all jobs are told to")
-	flags.IntVar(&load.rate, "rate", 200, "webhooks a second")
+	flags.Usage = func() {
+		fmt.Fprintf(flags.Output(), "bench [flags] [%s]...\n", strings.Join(names(), "|"))
+		flags.PrintDefaults()
+	}
+	b := &bench{log: os.Stderr}
+	flags.StringVar(&b.program, "program", ".build/shotline", "the binary to measure")
+	file := flags.String("json", "", "write the figures to this `file` as well")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if flags.NArg() > 0 || load.waits < 1 || load.streams < 0 || load.rate < 1 {
-		return fmt.Errorf("want no arguments, and -waits and -rate above zero")
+	for _, name := range flags.Args() {
+		if !slices.Contains(names(), name) {
+			return fmt.Errorf("there is no measure %q: want %s", name, strings.Join(names(), ", "))
+		}
 	}
-	debug.SetGCPercent(400) // those who are played shall not be what is measured
-	result, err := measureAwait(ctx, *program, load)
-	if err != nil {
+	if b.folder, err = os.MkdirTemp("", "shotline-bench-"); err != nil {
 		return err
 	}
-	return result.print(os.Stdout)
+	defer func() { err = errors.Join(err, os.RemoveAll(b.folder)) }()
+	debug.SetGCPercent(400) // those who are played shall not be what is measured
+
+	r := report{Machine: thisMachine()}
+	for _, m := range measures {
+		if flags.NArg() == 0 && m.alone || flags.NArg() > 0 && !slices.Contains(flags.Args(), m.name) {
+			continue
+		}
+		began := time.Now()
+		figures, err := m.run(ctx, b)
+		if err != nil {
+			return fmt.Errorf("measure %s: %w", m.name, err)
+		}
+		for i := range figures {
+			figures[i].Of = m.name
+		}
+		r.Figures = append(r.Figures, figures...)
+		b.say("%s took %.0f s", m.name, time.Since(began).Seconds())
+	}
+	if *file != "" {
+		if err := r.save(*file); err != nil {
+			return err
+		}
+	}
+	return r.print(os.Stdout)
+}
+
+func names() []string {
+	list := make([]string, len(measures))
+	for i, m := range measures {
+		list[i] = m.name
+	}
+	return list
+}
+
+// say tells what is going on.
+func (b *bench) say(format string, args ...any) {
+	fmt.Fprintf(b.log, "bench: "+format+"\n", args...)
 }

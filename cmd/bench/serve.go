@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -32,7 +31,7 @@ type serve struct {
 }
 
 // startServe returns when the process is ready.
-func startServe(ctx context.Context, program, folder, vendor string) (*serve, error) {
+func (b *bench) startServe(ctx context.Context, database string, more ...string) (*serve, error) {
 	hooks, err := freeAddress()
 	if err != nil {
 		return nil, err
@@ -42,11 +41,11 @@ func startServe(ctx context.Context, program, folder, vendor string) (*serve, er
 		return nil, err
 	}
 	s := &serve{hook: "http://" + hooks + "/webhooks/screenshotcenter", api: "http://" + api, said: new(bytes.Buffer), ended: make(chan struct{})}
-	s.process = exec.Command(program, "serve", "--db", filepath.Join(folder, "bench.db"), "--listen", hooks, "--api-listen", api,
-		"--app-id", "1", "--webhook-secret", secret, "--api-key", "bench", "--base-url", vendor, "--log-level", "warn")
+	s.process = exec.Command(b.program, append([]string{"serve", "--db", database, "--listen", hooks, "--api-listen", api,
+		"--app-id", "1", "--webhook-secret", secret, "--api-key", "bench", "--log-level", "warn"}, more...)...)
 	s.process.Stdout, s.process.Stderr = s.said, s.said
 	if err := s.process.Start(); err != nil {
-		return nil, fmt.Errorf("start %s (make build makes it): %w", program, err)
+		return nil, fmt.Errorf("start %s (make build makes it): %w", b.program, err)
 	}
 	go func() { _ = s.process.Wait(); close(s.ended) }()
 	err = s.until(ctx, "serve is ready", func() (bool, error) {
@@ -141,8 +140,5 @@ func freeAddress() (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
-// newFolder is a folder that is removed by the function it comes with.
-func newFolder() (string, func(), error) {
-	folder, err := os.MkdirTemp("", "shotline-bench-")
-	return folder, func() { os.RemoveAll(folder) }, err
-}
+// database is where a database of that name belongs.
+func (b *bench) database(name string) string { return filepath.Join(b.folder, name+".db") }
