@@ -37,10 +37,10 @@ const dueCallbacks = `WITH RECURSIVE lanes (lane) AS (
 		UNION ALL SELECT (SELECT min(lane) FROM callbacks WHERE state = 'owed' AND lane > lanes.lane) FROM lanes WHERE lane IS NOT NULL),
 	due (seq, wake_at, nth, under_way) AS (
 		SELECT d.seq, d.wake_at, row_number() OVER (PARTITION BY d.lane ORDER BY d.wake_at, d.seq),
-			(SELECT count(*) FROM (SELECT 1 FROM callbacks u WHERE u.claim > 0 AND u.lane = d.lane AND u.wake_at > ?1 LIMIT ?2))
+			(SELECT count(*) FROM (SELECT 1 FROM callbacks u WHERE u.claim > 0 AND u.lane = d.lane AND u.wake_at > ?1 LIMIT +?2))
 		FROM lanes CROSS JOIN callbacks d ON d.seq IN (SELECT seq FROM callbacks
-			WHERE state = 'owed' AND lane = lanes.lane AND wake_at <= ?1 ORDER BY wake_at, seq LIMIT ?2))
-	SELECT seq FROM due WHERE nth <= ?2 - under_way ORDER BY wake_at, seq LIMIT ?3`
+			WHERE state = 'owed' AND lane = lanes.lane AND wake_at <= ?1 ORDER BY wake_at, seq LIMIT +?2))
+	SELECT seq FROM due WHERE nth <= ?2 - under_way ORDER BY wake_at, seq LIMIT +?3`
 
 const claimCallback = `UPDATE callbacks SET claim = 1, generation = generation + 1, wake_at = max(?, due_at) WHERE seq = ?
 	RETURNING ` + callbackColumns

@@ -16,7 +16,7 @@ const tellForeign = logForeign + `?1 FROM inbox
 // strangers' deliveries may have been held for one doubt.
 const releaseChunk = 2000
 
-const releasable = ` FROM inbox WHERE disposition = 'held' AND disposition <> '' AND seq <= coalesce(?1, 9223372036854775807) ORDER BY seq LIMIT ?2`
+const releasable = ` FROM inbox WHERE disposition = 'held' AND disposition <> '' AND seq <= coalesce(?1, 9223372036854775807) ORDER BY seq LIMIT +?2`
 
 const (
 	tellReleased = logForeign + `?3` + releasable

@@ -135,7 +135,7 @@ func (t *tx) nextRange(limit int) (r inboxRange, err error) {
 		return r, fmt.Errorf("read cursor: %w", err)
 	}
 	err = t.get([]any{&r.last, &r.count}, `SELECT coalesce(max(seq), ?1), count(*) FROM
-		(SELECT seq FROM inbox WHERE seq > ?1 ORDER BY seq LIMIT ?2)`, r.cursor, limit)
+		(SELECT seq FROM inbox WHERE seq > ?1 ORDER BY seq LIMIT +?2)`, r.cursor, limit)
 	if err != nil {
 		return r, err
 	}

@@ -11,7 +11,7 @@ import (
 
 // leaseJobs takes the first queued rows; the index jobs_queued has them in order.
 const leaseJobs = `UPDATE jobs SET state = 'submitting', attempt = max(attempt, 1), lease_owner = ?, lease_until = ?
-	WHERE seq IN (SELECT seq FROM jobs WHERE state = 'queued' AND seq BETWEEN ? AND ? ORDER BY seq LIMIT ?)
+	WHERE seq IN (SELECT seq FROM jobs WHERE state = 'queued' AND seq BETWEEN ? AND ? ORDER BY seq LIMIT +?)
 	RETURNING ` + jobColumns
 
 // Lease implements jobs.Ledger.

@@ -154,7 +154,7 @@ func (o *observer) record(sight *sighting) error {
 		}
 		count++
 		return nil
-	}, `SELECT extra, screenshot_id FROM submissions WHERE job_seq = ? AND attempt = ? ORDER BY extra`, sight.seq, sight.Attempt)
+	}, `SELECT extra, screenshot_id FROM submissions WHERE job_seq = +? AND attempt = +? ORDER BY extra`, sight.seq, sight.Attempt)
 	switch {
 	case err != nil:
 		return err
@@ -219,7 +219,7 @@ func (o *observer) takeOver(sight *sighting) error {
 		SELECT ?1, ?2, 0, s.screenshot_id, s.outcome, s.image_url,
 			CASE s.outcome WHEN 'failed' THEN j.error ELSE '' END, s.outcome_by
 		FROM submissions s JOIN jobs j ON j.seq = s.job_seq
-		WHERE s.screenshot_id = ?3 AND s.outcome IS NOT NULL AND (s.job_seq <> ?1 OR s.attempt <> ?2) LIMIT 1`,
+		WHERE s.screenshot_id = +?3 AND s.outcome IS NOT NULL AND (s.job_seq <> ?1 OR s.attempt <> ?2) LIMIT 1`,
 		sight.seq, sight.Attempt, sight.ScreenshotID)
 	o.results = o.results || n > 0
 	return err
@@ -247,7 +247,7 @@ const loadHeld = `INSERT INTO outcomes
 	(delivery, job_seq, attempt, extra, recorded, screenshot_id, outcome, image_url, error, closed_by)
 	SELECT i.seq, s.job_seq, s.attempt, s.extra, s.outcome, i.screenshot_id, i.outcome, i.image_url, i.error, 'webhook'
 	FROM inbox i CROSS JOIN submissions s ON s.screenshot_id = i.screenshot_id
-	WHERE i.disposition = 'held' AND i.screenshot_id = ? ORDER BY i.seq`
+	WHERE i.disposition = 'held' AND i.screenshot_id = +? ORDER BY i.seq`
 
 func (o *observer) releaseFor(screenshotID string) error {
 	n, err := o.exec(loadHeld, screenshotID)
