@@ -107,15 +107,12 @@ func BenchmarkApplyInbox(b *testing.B) {
 		fill(b, s, batch, group)
 		submit(b, s, batch, group)
 		must(b, s.writeAlone(b.Context(), func(t *tx) error {
-			for row := range group {
-				d := delivery(fmt.Sprintf("%s-%d", batch, row+1), jobs.OutcomeDone)
-				_, err := t.exec(appendDelivery, d.ReceivedAt.UnixMilli(), d.Event, d.ScreenshotID, string(d.Outcome),
-					d.ImageURL, d.Error, d.Body)
-				if err != nil {
-					return err
-				}
+			ops := make([]*operation, group)
+			for i := range ops {
+				d := delivery(fmt.Sprintf("%s-%d", batch, i+1), jobs.OutcomeDone)
+				ops[i] = &operation{delivery: &d}
 			}
-			return nil
+			return t.append(ops)
 		}))
 		b.StartTimer()
 		applied, err := s.ApplyInbox(b.Context(), noon.Add(time.Minute), group)

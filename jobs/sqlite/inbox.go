@@ -10,39 +10,6 @@ import (
 	"shotline/jobs"
 )
 
-const appendDelivery = `INSERT INTO inbox (received_at, disposition, event, screenshot_id, outcome, image_url, error, body)
-	VALUES (?, '', ?, ?, ?, ?, ?, ?)`
-
-// AppendDelivery implements jobs.Inbox. What becomes of the delivery is the
-// closer's to say.
-func (s *Store) AppendDelivery(ctx context.Context, d jobs.Delivery) (int64, error) {
-	switch d.Outcome {
-	case jobs.OutcomeDone, jobs.OutcomeFailed, jobs.OutcomeNone, jobs.OutcomeProcessing:
-	default:
-		return 0, fmt.Errorf("append delivery: %w: outcome %q", jobs.ErrInvalid, d.Outcome)
-	}
-	body := d.Body
-	if body == nil {
-		body = []byte{} // nil would be NULL
-	}
-	// The caller may leave before the writer is done, so the place does not go
-	// into a variable of its stack.
-	seq := new(int64)
-	op := newOperation(func(t *tx) error {
-		result, err := t.result(appendDelivery, d.ReceivedAt.UnixMilli(), d.Event, d.ScreenshotID,
-			string(d.Outcome), d.ImageURL, d.Error, body)
-		if err == nil {
-			*seq, err = result.LastInsertId()
-		}
-		return err
-	})
-	op.hot = true
-	if err := s.writer.do(ctx, op); err != nil {
-		return 0, wrapError(err, "append delivery")
-	}
-	return *seq, nil
-}
-
 // inboxWaits is whether there is anything to apply, or to release. The
 // condition disposition <> ” is that of the index inbox_unapplied, here and below.
 const inboxWaits = `SELECT EXISTS (SELECT 1 FROM inbox WHERE seq > (SELECT place FROM cursors WHERE name = 'inbox'))

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -29,10 +30,14 @@ const (
 // operation is one step that a caller waits for.
 type operation struct {
 	run   func(*tx) error
-	hot   bool // an append: no savepoint; when it fails, its group fails
 	alone bool // gets a transaction of its own
 	state atomic.Int32
 	done  chan error // buffered, so that the writer never waits for a caller
+
+	// A delivery is appended instead of anything run, without a savepoint: when
+	// that fails, its group fails. The place is set before done is.
+	delivery *jobs.Delivery
+	place    int64
 }
 
 func newOperation(run func(*tx) error) *operation {
@@ -92,7 +97,7 @@ func (w *writer) do(ctx context.Context, op *operation) error {
 		return op.answerOr(errClosed)
 	case <-ctx.Done():
 	}
-	if op.hot || op.state.CompareAndSwap(opWaiting, opAbandoned) {
+	if op.delivery != nil || op.state.CompareAndSwap(opWaiting, opAbandoned) {
 		return op.answerOr(gaveUp(ctx.Err()))
 	}
 	select {
@@ -157,18 +162,19 @@ func (w *writer) next() *operation {
 	}
 }
 
-// gather adds what waits to a group. It ends at an operation that wants to be
-// alone, which comes right after the group.
+// gather adds what waits to a group, and what comes while others who can run are
+// let run: they may be on their way here. It ends at an operation that wants to
+// be alone, which comes right after the group.
 func (w *writer) gather(group []*operation) (_ []*operation, loner *operation) {
-	for len(group) < groupLimit {
-		select {
-		case op := <-w.ops:
+	for grown := true; grown; {
+		runtime.Gosched()
+		grown = false
+		for len(w.ops) > 0 && len(group) < groupLimit {
+			op := <-w.ops // nobody else takes from it
 			if op.alone {
 				return group, op
 			}
-			group = append(group, op)
-		default:
-			return group, nil
+			group, grown = append(group, op), true
 		}
 	}
 	return group, nil
@@ -239,12 +245,21 @@ func (w *writer) seal() error {
 // is put into errs, and that one undone by its savepoint; an error returned
 // fails the transaction.
 func (w *writer) runAll(group []*operation, errs []error) error {
-	for i, op := range group {
-		if op.hot || len(group) == 1 {
-			if err := op.run(w.tx); err != nil {
+	for i := 0; i < len(group); i++ {
+		op := group[i]
+		if op.delivery != nil {
+			last := i + 1
+			for last < len(group) && group[last].delivery != nil {
+				last++
+			}
+			if err := w.tx.append(group[i:last]); err != nil {
 				return err
 			}
+			i = last - 1
 			continue
+		}
+		if len(group) == 1 {
+			return op.run(w.tx)
 		}
 		if err := w.tx.control("SAVEPOINT op"); err != nil {
 			return err
