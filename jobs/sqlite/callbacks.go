@@ -45,11 +45,15 @@ const dueCallbacks = `WITH RECURSIVE lanes (lane) AS (
 const claimCallback = `UPDATE callbacks SET claim = 1, generation = generation + 1, wake_at = max(?, due_at) WHERE seq = ?
 	RETURNING ` + callbackColumns
 
+// callbacksDue is whether there are any. Mostly none is owed, which is quick to see.
+const callbacksDue = `SELECT CASE WHEN EXISTS (SELECT 1 FROM callbacks WHERE state = 'owed')
+	THEN EXISTS (` + dueCallbacks + `) ELSE 0 END`
+
 // ClaimCallbacks implements jobs.Outbox. A reader looks before the writer is asked.
 func (s *Store) ClaimCallbacks(ctx context.Context, at, again time.Time, perLane, limit int) ([]jobs.Callback, error) {
 	bounds := []any{at.UnixMilli(), max(perLane, 0), max(limit, 0)}
 	var due bool
-	err := s.readDB.QueryRowContext(ctx, `SELECT EXISTS (`+dueCallbacks+`)`, bounds...).Scan(&due)
+	err := s.readDB.QueryRowContext(ctx, callbacksDue, bounds...).Scan(&due)
 	if err != nil || !due {
 		return nil, wrapError(err, "claim callbacks")
 	}

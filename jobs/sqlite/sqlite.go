@@ -162,9 +162,10 @@ func open(ctx context.Context, path string, set settings) (_ *Store, err error) 
 	if err != nil {
 		return nil, err
 	}
+	// database/sql lets one goroutine at a time use a connection: it needs no mutex.
 	busy := fmt.Sprintf("_busy_timeout=%d", set.busy.Milliseconds())
 	s.writeDB, err = sql.Open("sqlite3", dsn(path, "mode=rwc", busy, "_synchronous=FULL", "_foreign_keys=on",
-		"_txlock=immediate", "_cache_size=-65536"))
+		"_txlock=immediate", "_cache_size=-65536", "_mutex=no"))
 	if err != nil {
 		return nil, err
 	}
@@ -182,7 +183,8 @@ func open(ctx context.Context, path string, set settings) (_ *Store, err error) 
 	}
 	s.writer = startWriter(conn, s)
 
-	readDB, err := sql.Open("sqlite3", dsn(path, "mode=ro", busy, "_query_only=on", "_cache_size=-16384"))
+	readDB, err := sql.Open("sqlite3", dsn(path, "mode=ro", busy, "_query_only=on", "_cache_size=-16384", "_stmt_cache_size=64",
+		"_mutex=no"))
 	if err != nil {
 		return nil, err
 	}
