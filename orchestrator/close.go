@@ -11,6 +11,12 @@ import (
 const (
 	closeChunk = 4000
 	closeEvery = 250 * time.Millisecond
+
+	// A portion costs a commit, however small it is, and keeps webhooks from
+	// theirs. Where many come the closer rests, so that its portions get large:
+	// below some 10,000 a second it is hardly noticed.
+	closeRest    = 100 * time.Microsecond // for each delivery of the last portion
+	closeRestMax = 50 * time.Millisecond
 )
 
 // Keep appends a delivery to the inbox and returns when it is on disk; the
@@ -33,7 +39,11 @@ func (o *Orchestrator) closeLoop(ctx context.Context) {
 				o.logError(ctx, "apply the inbox", err)
 				return
 			}
-			if !applied.More {
+			rest := min(time.Duration(applied.Read)*closeRest, closeRestMax)
+			if applied.Read == closeChunk {
+				rest = 0 // it is behind
+			}
+			if o.clock.Sleep(ctx, rest) != nil || !applied.More {
 				return
 			}
 		}
