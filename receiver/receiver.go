@@ -57,9 +57,10 @@ type Config struct {
 
 // Receiver answers webhooks. It is safe for concurrent use.
 type Receiver struct {
-	cfg     Config
-	budget  *budget
-	reports *reports
+	cfg       Config
+	budget    *budget
+	deadlines deadlines
+	reports   *reports
 }
 
 // New returns the handler for the webhook path. A missing inbox, a missing
@@ -97,7 +98,9 @@ func New(cfg Config) (*Receiver, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Receiver{cfg: cfg, budget: budget, reports: newReports(cfg.Logger)}, nil
+	return &Receiver{
+		cfg: cfg, budget: budget, deadlines: deadlines{timeout: cfg.Timeout}, reports: newReports(cfg.Logger),
+	}, nil
 }
 
 // Counts returns how many requests have had each result since New.
@@ -156,9 +159,8 @@ func (r *Receiver) receive(req *http.Request) (Result, error) {
 		return Malformed, err
 	}
 	d.ReceivedAt = r.cfg.Now()
-	ctx, cancel := context.WithTimeout(req.Context(), r.cfg.Timeout)
-	defer cancel()
-	if err := r.cfg.Inbox.Keep(ctx, d); err != nil {
+	// Who left is waited for all the same: what comes of it is soon known.
+	if err := r.cfg.Inbox.Keep(r.deadlines.next(), d); err != nil {
 		if req.Context().Err() != nil {
 			return Aborted, errors.New("sender left before it was kept")
 		}

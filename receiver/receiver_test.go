@@ -279,7 +279,7 @@ func TestKeepHangs(t *testing.T) {
 
 func TestSenderLeaves(t *testing.T) {
 	inbox := &memory{keep: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }}
-	r := newReceiver(t, receiver.Config{Inbox: inbox})
+	r := newReceiver(t, receiver.Config{Inbox: inbox, Timeout: 30 * time.Millisecond})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	req := httptest.NewRequestWithContext(ctx, http.MethodPost, "/", strings.NewReader(goodBody))
