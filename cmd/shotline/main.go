@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/urfave/cli/v2"
@@ -21,7 +22,15 @@ import (
 // version is set by the build.
 var version = "dev"
 
+// gcPercent lets the heap grow to three times what is in use before it is
+// collected.
+const gcPercent = 200
+
 func main() {
+	// The heap is small beside what SQLite keeps in memory.
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// After the first signal the default comes back: a second one ends at once.
 	context.AfterFunc(ctx, stop)
