@@ -27,6 +27,11 @@ var measures = []struct {
 	alone bool
 	run   func(context.Context, *bench) ([]figure, error)
 }{
+	{"intake", false, measureIntake},
+	{"repeats", false, measureRepeats},
+	{"level", false, measureLevel},
+	{"flood", false, measureFlood},
+	{"beside", false, measureBeside},
 	{"await", false, measureAwait},
 	{"waiters", true, measureWaiters},
 }
@@ -39,6 +44,13 @@ type bench struct {
 }
 
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == bareCommand {
+		if err := serveBare(os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "bench: bare receiver:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := run(ctx, os.Args[1:]); err != nil {

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+const (
+	floodRows   = 1_000_000
+	floodTime   = time.Minute
+	repeated    = 0.3 // of all requests
+	besideRows  = 500_000
+	besideConns = 64
+)
+
+// measureRepeats has a part of all webhooks repeat others.
+func measureRepeats(ctx context.Context, b *bench) ([]figure, error) {
+	var once, repeats rounds
+	for range intakeRounds {
+		for _, r := range []struct {
+			*rounds
+			again float64
+		}{{&once, 0}, {&repeats, repeated}} {
+			i, err := b.takeInSeeded(ctx, intakeRows, intakeRows, &hammer{connections: 64, again: r.again})
+			if err != nil {
+				return nil, err
+			}
+			r.add(i.perSecond(), i.latencies)
+		}
+	}
+	return []figure{{What: "throughput with 30 % repeats, 64 connections", Value: repeats.rate() / once.rate(), Unit: "× without", Target: atLeast(1),
+		From: fmt.Sprintf("%.0f/s against %.0f/s", repeats.rate(), once.rate())}}, nil
+}
+
+// measureFlood is a minute of as many webhooks as can be taken, 30 % of them
+// repeats.
+func measureFlood(ctx context.Context, b *bench) ([]figure, error) {
+	i, err := b.takeInSeeded(ctx, floodRows, floodRows, &hammer{connections: 64, again: repeated, most: floodTime})
+	if err != nil {
+		return nil, err
+	}
+	return []figure{
+		{What: "longest lag of the closer in a minute of full load", Value: i.lag, Unit: "s", Target: atMost(1),
+			From: fmt.Sprintf("%d webhooks in %.0f s, %d jobs closed", len(i.latencies), i.took.Seconds(), i.fresh)},
+		{What: "operations of a commit, on average", Value: i.groups, Unit: ""},
+		{What: "peak memory of serve", Value: i.memory, Unit: "MB"},
+	}, nil
+}
+
+// measureBeside has another process import into the same file while webhooks come.
+func measureBeside(ctx context.Context, b *bench) ([]figure, error) {
+	file := filepath.Join(b.folder, "beside.csv")
+	if err := writeAddresses(file, besideRows); err != nil {
+		return nil, err
+	}
+	database, err := b.seed(ctx, "beside", floodRows, floodRows)
+	if err != nil {
+		return nil, err
+	}
+	var took time.Duration
+	i, err := b.takeIn(ctx, database, &hammer{connections: besideConns, first: 1, last: floodRows, onward: true, most: 3 * time.Minute}, func(*serve) error {
+		began := time.Now()
+		said, err := exec.CommandContext(ctx, b.program, "submit", "--db", database, "--json", file).CombinedOutput()
+		took = time.Since(began)
+		switch {
+		case err != nil:
+			return fmt.Errorf("import beside webhooks: %w\n%s", err, said)
+		case !strings.Contains(string(said), fmt.Sprintf(`"accepted":%d`, besideRows)):
+			return fmt.Errorf("import beside webhooks said %s", said)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	from := fmt.Sprintf("%d webhooks in the %.0f s of an import of %d rows", len(i.latencies), took.Seconds(), besideRows)
+	return []figure{
+		{What: "p99 of the answer beside an import, 64 connections", Value: i.at(0.99), Unit: "ms", Target: atMost(100), From: from},
+		{What: "webhooks not taken beside an import", Value: float64(i.refused), Unit: "", Target: atMost(0), From: from},
+	}, nil
+}
+
+// writeAddresses makes a CSV of so many pages.
+func writeAddresses(file string, rows int) (err error) {
+	out, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	text := make([]byte, 0, rows*40)
+	text = append(text, "url\n"...)
+	for row := range rows {
+		text = fmt.Appendf(text, "https://beside.test/pages/%d\n", row+1)
+	}
+	_, err = out.Write(text)
+	return err
+}
+
+// measureLevel compares a large database with a small one.
+func measureLevel(ctx context.Context, b *bench) ([]figure, error) {
+	const small, large, pending = 10_000, 1_000_000, 100_000
+	var few, many rounds
+	for range intakeRounds {
+		// A small one is done with soon: several of them are one round.
+		var sent, took float64
+		for range 4 {
+			i, err := b.takeInSeeded(ctx, small, small, &hammer{connections: 64})
+			if err != nil {
+				return nil, err
+			}
+			sent, took = sent+float64(len(i.latencies)), took+i.drained.Seconds()
+		}
+		few.rates = append(few.rates, sent/took)
+		i, err := b.takeInSeeded(ctx, large, pending, &hammer{connections: 64})
+		if err != nil {
+			return nil, err
+		}
+		many.rates = append(many.rates, i.perSecond())
+	}
+	return []figure{{What: "throughput with 1,000,000 jobs, 100,000 pending", Value: many.rate() / few.rate(), Unit: "× with 10,000", Target: atLeast(0.85),
+		From: fmt.Sprintf("%.0f/s against %.0f/s", many.rate(), few.rate())}}, nil
+}
