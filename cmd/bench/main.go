@@ -33,6 +33,8 @@ var measures = []struct {
 	{"flood", false, measureFlood},
 	{"beside", false, measureBeside},
 	{"await", false, measureAwait},
+	{"import", false, measureImport},
+	{"start", false, measureStart},
 	{"waiters", true, measureWaiters},
 }
 

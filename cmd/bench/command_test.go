@@ -1,0 +1,48 @@
+package main
+
+import (
+	"os"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// TestMain is also the program that the test below runs.
+func TestMain(m *testing.M) {
+	mb, err := strconv.Atoi(os.Getenv("BENCH_TEST_MB"))
+	if err != nil {
+		os.Exit(m.Run())
+	}
+	held := make([]byte, mb<<20)
+	for i := 0; i < len(held); i += 512 {
+		held[i] = 1
+	}
+	time.Sleep(100 * time.Millisecond) // long enough to be looked at
+}
+
+func TestPeakIsTheChildsAlone(t *testing.T) {
+	if _, err := os.Stat("/proc/self/status"); err != nil {
+		t.Skip("peaks are read from /proc")
+	}
+	held := make([]byte, 200<<20) // by the parent
+	for i := 0; i < len(held); i += 512 {
+		held[i] = 1
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, mb := range []int{1, 100} {
+		t.Setenv("BENCH_TEST_MB", strconv.Itoa(mb))
+		r, err := command(t.Context(), self)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.peak < float64(mb) || r.peak > float64(mb)+60 {
+			t.Errorf("a child of %d MB had %.0f MB", mb, r.peak)
+		}
+	}
+	if held[0] != 1 {
+		t.Error("the parent's memory is gone")
+	}
+}
