@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"strings"
 	"time"
 
 	"shotline/jobs"
@@ -87,10 +86,18 @@ func (s *Store) jobsWhere(ctx context.Context, tail string, args ...any) ([]jobs
 	return page, err
 }
 
+// What some reads ask of selectJobs. Overdue jobs come by the index jobs_deadline,
+// pending ones by jobs_pending.
+const (
+	oneJob      = `WHERE jobs.seq = ((SELECT seq FROM batches WHERE id = ?) << 32) + ? AND ? BETWEEN 1 AND ?`
+	rowsAfter   = `WHERE jobs.seq > ? AND jobs.seq <= ? ORDER BY jobs.seq LIMIT ?`
+	overdueJobs = `WHERE jobs.state = 'pending' AND deadline <= ? ORDER BY deadline, jobs.seq LIMIT ?`
+	pendingJobs = `WHERE jobs.state = 'pending' AND jobs.seq > ? AND jobs.seq <= ? AND submitted_at <= ? ORDER BY jobs.seq LIMIT ?`
+)
+
 // Job implements jobs.Reader.
 func (s *Store) Job(ctx context.Context, id jobs.ID) (jobs.Job, error) {
-	page, err := s.jobsWhere(ctx, `WHERE jobs.seq = ((SELECT seq FROM batches WHERE id = ?) << 32) + ? AND ? BETWEEN 1 AND ?`,
-		id.Batch, id.Row, id.Row, int64(maxRow))
+	page, err := s.jobsWhere(ctx, oneJob, id.Batch, id.Row, id.Row, int64(maxRow))
 	if err == nil && len(page) == 0 {
 		err = jobs.ErrNotFound
 	}
@@ -102,8 +109,7 @@ func (s *Store) Job(ctx context.Context, id jobs.ID) (jobs.Job, error) {
 
 // Jobs implements jobs.Reader.
 func (s *Store) Jobs(ctx context.Context, f jobs.JobFilter) ([]jobs.Job, error) {
-	var where []string
-	var args []any
+	first, last := int64(0), int64(maxSeq)
 	if f.Batch != "" {
 		seq, err := s.batchPlace(ctx, f.Batch)
 		if errors.Is(err, jobs.ErrNotFound) {
@@ -112,26 +118,20 @@ func (s *Store) Jobs(ctx context.Context, f jobs.JobFilter) ([]jobs.Job, error) 
 		if err != nil {
 			return nil, wrapError(err, "list jobs of batch %s", f.Batch)
 		}
-		where, args = append(where, "jobs.seq BETWEEN ? AND ?"), append(args, rowSeq(seq, 1), rowSeq(seq, maxRow))
+		first, last = rowSeq(seq, 1), rowSeq(seq, maxRow)
 	}
 	if !f.After.IsZero() {
 		seq, err := s.batchPlace(ctx, f.After.Batch)
 		if err != nil {
 			return nil, wrapError(err, "list jobs after %s", f.After)
 		}
-		where, args = append(where, "jobs.seq > ?"), append(args, rowSeq(seq, f.After.Row))
+		first = max(first, rowSeq(seq, f.After.Row)+1)
 	}
-	if len(f.States) > 0 {
-		where = append(where, "jobs.state IN (?"+strings.Repeat(", ?", len(f.States)-1)+")")
-		for _, state := range f.States {
-			args = append(args, string(state))
-		}
+	where, found := firstInStates(f.States, "")
+	if !found {
+		where = between + inStates(f.States)
 	}
-	tail := ""
-	if len(where) > 0 {
-		tail = "WHERE " + strings.Join(where, " AND ")
-	}
-	page, err := s.jobsWhere(ctx, tail+" ORDER BY jobs.seq LIMIT ?", append(args, pageSize(f.Limit, maxPage))...)
+	page, err := s.jobsWhere(ctx, `WHERE `+where+` ORDER BY jobs.seq LIMIT ?3`, first, last, pageSize(f.Limit, maxPage))
 	return page, wrapError(err, "list jobs")
 }
 
@@ -141,8 +141,7 @@ func (s *Store) Rows(ctx context.Context, batch string, after int64, limit int) 
 	if err != nil {
 		return nil, wrapError(err, "list rows of batch %s", batch)
 	}
-	page, err := s.jobsWhere(ctx, `WHERE jobs.seq > ? AND jobs.seq <= ? ORDER BY jobs.seq LIMIT ?`,
-		rowSeq(seq, max(after, 0)), rowSeq(seq, maxRow), pageSize(limit, maxPage))
+	page, err := s.jobsWhere(ctx, rowsAfter, rowSeq(seq, max(after, 0)), rowSeq(seq, maxRow), pageSize(limit, maxPage))
 	if err != nil {
 		return nil, wrapError(err, "list rows of batch %s", batch)
 	}
@@ -167,8 +166,7 @@ func (s *Store) Rows(ctx context.Context, batch string, after int64, limit int) 
 
 // Overdue implements jobs.Reader.
 func (s *Store) Overdue(ctx context.Context, at time.Time, limit int) ([]jobs.Job, error) {
-	page, err := s.jobsWhere(ctx, `WHERE jobs.state = 'pending' AND deadline <= ? ORDER BY deadline, jobs.seq LIMIT ?`,
-		at.UnixMilli(), limit)
+	page, err := s.jobsWhere(ctx, overdueJobs, at.UnixMilli(), limit)
 	return page, wrapError(err, "list overdue jobs")
 }
 
@@ -178,7 +176,6 @@ func (s *Store) Pending(ctx context.Context, batch string, before time.Time, aft
 	if err != nil {
 		return nil, wrapError(err, "list pending jobs of batch %s", batch)
 	}
-	page, err := s.jobsWhere(ctx, `WHERE jobs.state = 'pending' AND jobs.seq > ? AND jobs.seq <= ? AND submitted_at <= ?
-		ORDER BY jobs.seq LIMIT ?`, rowSeq(seq, max(after, 0)), rowSeq(seq, maxRow), before.UnixMilli(), limit)
+	page, err := s.jobsWhere(ctx, pendingJobs, rowSeq(seq, max(after, 0)), rowSeq(seq, maxRow), before.UnixMilli(), limit)
 	return page, wrapError(err, "list pending jobs of batch %s", batch)
 }

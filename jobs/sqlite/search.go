@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"shotline/jobs"
@@ -21,9 +22,10 @@ var errPageFull = errors.New("page is full")
 // search is a jobs.JobSearch on the way to SQL: a range of places, both
 // inclusive, and what is asked of the rows in it.
 type search struct {
-	first, last int64
-	order       string
+	first, last int64  // ?1 and ?2
+	order       string // of the places
 	where       string
+	looks       bool // at rows that may not be asked for
 	args        []any
 }
 
@@ -39,7 +41,7 @@ func (s *Store) Search(ctx context.Context, f jobs.JobSearch) (page []jobs.Job, 
 		if err != nil {
 			return err
 		}
-		args := append([]any{q.first, q.last}, q.args...)
+		args := append([]any{q.first, q.last, limit + 1}, q.args...)
 		size := 0
 		err = v.each(func(row scanner) error {
 			if size >= searchBytes {
@@ -49,7 +51,7 @@ func (s *Store) Search(ctx context.Context, f jobs.JobSearch) (page []jobs.Job, 
 			err := r.scanAny(row)
 			page, size = append(page, r.job), size+r.size
 			return err
-		}, selectJobs+`WHERE jobs.seq BETWEEN ? AND ?`+q.where+` ORDER BY jobs.seq `+q.order+` LIMIT ?`, append(args, limit+1)...)
+		}, q.query(), args...)
 		switch {
 		case errors.Is(err, errPageFull):
 			next, err = page[len(page)-1].ID, nil
@@ -67,6 +69,10 @@ func (s *Store) Search(ctx context.Context, f jobs.JobSearch) (page []jobs.Job, 
 		return nil, jobs.ID{}, wrapError(err, "search jobs")
 	}
 	return page, next, nil
+}
+
+func (q search) query() string {
+	return selectJobs + `WHERE ` + q.where + ` ORDER BY jobs.seq ` + q.order + ` LIMIT ?3`
 }
 
 func (v view) search(f jobs.JobSearch) (q search, err error) {
@@ -92,45 +98,102 @@ func (v view) search(f jobs.JobSearch) (q search, err error) {
 			q.first = max(q.first, place+1)
 		}
 	}
-	if len(f.States) > 0 {
-		q.where += " AND jobs.state IN (?" + strings.Repeat(", ?", len(f.States)-1) + ")"
-		for _, state := range f.States {
-			q.args = append(q.args, string(state))
-		}
-	}
-	if f.Text != "" { // lower is for ASCII alone, on both sides
-		q.where += " AND instr(lower(url), lower(?)) > 0"
+	indexes, found := firstInStates(f.States, q.order)
+	switch {
+	case f.Text != "": // lower is for ASCII alone, on both sides
+		q.where, q.looks = between+inStates(f.States)+" AND instr(lower(url), lower(?4)) > 0", true
 		q.args = append(q.args, f.Text)
+	case found:
+		q.where = indexes
+	default:
+		q.where, q.looks = between+inStates(f.States), len(f.States) > 0
 	}
 	return q, nil
 }
 
+// indexed are the states whose jobs lie in an index of their own, in order.
+var indexed = []jobs.State{jobs.Queued, jobs.Pending, jobs.Failed, jobs.TimedOut, jobs.Canceled, jobs.Rejected}
+
+// between is a range of places.
+const between = `jobs.seq BETWEEN ?1 AND ?2`
+
+// firstInStates is a condition on the first ?3 jobs in the states, from place ?1
+// to ?2, by their indexes; not found when one has none, or no state is asked for.
+func firstInStates(states []jobs.State, order string) (condition string, found bool) {
+	var picks []string
+	for _, state := range states {
+		if !slices.Contains(indexed, state) {
+			return "", false
+		}
+		// Written out, so that the partial index can be used.
+		picks = append(picks, `SELECT seq FROM (SELECT seq FROM jobs WHERE state = '`+string(state)+`' AND `+between+
+			` ORDER BY seq `+order+` LIMIT ?3)`)
+	}
+	return `jobs.seq IN (` + strings.Join(picks, ` UNION ALL `) + `)`, len(picks) > 0
+}
+
+// inStates is a condition on jobs that are looked at one by one; none without states.
+func inStates(states []jobs.State) string {
+	var names []string
+	for _, state := range states {
+		if state.Valid() { // no job is in another
+			names = append(names, `'`+string(state)+`'`)
+		}
+	}
+	if len(states) == 0 {
+		return ""
+	}
+	return ` AND jobs.state IN (` + strings.Join(names, `, `) + `)`
+}
+
+// errScanEnds stops at the batch in which a page has looked at enough rows.
+var errScanEnds = errors.New("scan ends here")
+
 // bound narrows the range to what one page may look at. It returns the place
-// where that ends, 0 when the rows end before.
+// where that ends, 0 when the rows end before. The rows of a batch lie side by
+// side, so that their number tells the place.
 func (v view) bound(q *search, f jobs.JobSearch) (stopped int64, err error) {
-	if q.where == "" {
+	if !q.looks {
 		return 0, nil // the page's own limit is enough
 	}
-	scan := f.Scan
-	if scan <= 0 {
-		scan = searchScan
+	left := int64(f.Scan)
+	if left <= 0 {
+		left = searchScan
 	}
-	var edge []int64 // the last that is looked at, and the one behind it
 	err = v.each(func(row scanner) error {
-		var seq int64
-		err := row.Scan(&seq)
-		edge = append(edge, seq)
-		return err
-	}, `SELECT seq FROM jobs WHERE seq BETWEEN ? AND ? ORDER BY seq `+q.order+` LIMIT 2 OFFSET ?`, q.first, q.last, scan-1)
-	if err != nil || len(edge) < 2 {
-		return 0, err
+		var seq, rows int64
+		if err := row.Scan(&seq, &rows); err != nil {
+			return err
+		}
+		first, last := max(rowSeq(seq, 1), q.first), min(rowSeq(seq, rows), q.last)
+		switch n := last - first + 1; {
+		case n <= 0:
+			return nil
+		case left == 0: // there are more rows behind the last one that is looked at
+			return errScanEnds
+		case n > left && f.Newest:
+			stopped = last - left + 1
+			return errScanEnds
+		case n > left:
+			stopped = first + left - 1
+			return errScanEnds
+		case f.Newest:
+			stopped = first
+		default:
+			stopped = last
+		}
+		left -= last - first + 1
+		return nil
+	}, `SELECT seq, rows FROM batches WHERE seq BETWEEN ? AND ? ORDER BY seq `+q.order, q.first>>32, q.last>>32)
+	if !errors.Is(err, errScanEnds) {
+		return 0, err // nil: the rows end before
 	}
 	if f.Newest {
-		q.first = edge[0]
+		q.first = stopped
 	} else {
-		q.last = edge[0]
+		q.last = stopped
 	}
-	return edge[0], nil
+	return stopped, nil
 }
 
 // jobID names the job at a place.

@@ -89,6 +89,12 @@ func (s *Store) Timings(ctx context.Context, batch string) (timings jobs.Timings
 
 func span(ms float64) time.Duration { return time.Duration(ms * float64(time.Millisecond)) }
 
+// groupReasons has the condition of the index jobs_flawed, word by word; line is
+// that of the row with the min.
+const groupReasons = `SELECT state, error, count(*) AS n, min(seq), line FROM jobs WHERE seq BETWEEN ? AND ?
+	AND (state = 'failed' OR state = 'timed_out' OR state = 'canceled' OR state = 'rejected')
+	GROUP BY state, error ORDER BY n DESC, min(seq) LIMIT ?`
+
 // Reasons implements jobs.Reader. A limit of 0 means 100.
 func (s *Store) Reasons(ctx context.Context, batch string, limit int) ([]jobs.Reason, error) {
 	seq, err := s.batchPlace(ctx, batch)
@@ -104,9 +110,7 @@ func (s *Store) Reasons(ctx context.Context, batch string, limit int) ([]jobs.Re
 		r.First.Batch = batch
 		reasons = append(reasons, r)
 		return err
-	}, `SELECT state, error, count(*) AS n, min(seq), line FROM jobs -- line is that of the row with the min
-		WHERE seq BETWEEN ? AND ? AND state IN ('failed', 'timed_out', 'canceled', 'rejected')
-		GROUP BY state, error ORDER BY n DESC, min(seq) LIMIT ?`, rowSeq(seq, 1), rowSeq(seq, maxRow), pageSize(limit, maxPage))
+	}, groupReasons, rowSeq(seq, 1), rowSeq(seq, maxRow), pageSize(limit, maxPage))
 	return reasons, wrapError(err, "group reasons of batch %s", batch)
 }
 
