@@ -46,6 +46,9 @@ const (
 	pageCallbacks = `SELECT seq, created_at < max(?3, ?4), ` + settledLongAgo + `, coalesce(length(body), 0)
 		FROM callbacks WHERE seq > ?1 ORDER BY seq LIMIT ?2`
 	removeCallbacks = `DELETE FROM callbacks WHERE seq > ?1 AND seq <= ?2 AND ` + settledLongAgo
+	pageSummaries   = `SELECT batch_seq, at < ?3, at < ?3 AND ` + newerStored + `, length(data) FROM summaries WHERE batch_seq > ?1 ORDER BY batch_seq LIMIT ?2`
+	removeSummaries = `DELETE FROM summaries WHERE batch_seq > ?1 AND batch_seq <= ?2 AND at < ?3 AND ` + newerStored
+	newerStored     = `revision < (SELECT summarized FROM batches WHERE seq = batch_seq)`
 	settledLongAgo  = `((state = 'delivered' AND settled_at < ?3) OR (state = 'dead' AND settled_at < ?4))`
 )
 
@@ -64,9 +67,8 @@ const newestToGo = `SELECT coalesce((SELECT seq FROM inbox WHERE disposition = ?
 	ORDER BY seq DESC LIMIT 1 OFFSET ?), 0)`
 
 const (
-	pruneSummaries = `DELETE FROM summaries WHERE at < ? AND revision < (SELECT summarized FROM batches WHERE seq = batch_seq)`
-	pruneWorkers   = `DELETE FROM workers WHERE seen_at < ?`
-	pruneTicks     = `DELETE FROM ticks WHERE due_at < ?`
+	pruneWorkers = `DELETE FROM workers WHERE seen_at < ?`
+	pruneTicks   = `DELETE FROM ticks WHERE due_at < ?`
 )
 
 // Prune implements jobs.Upkeep. Freed pages are used again; the file does not
@@ -92,6 +94,7 @@ func (s *Store) Prune(ctx context.Context, r jobs.Retention) (pruned jobs.Pruned
 		{"keys", &pruned.Keys, !r.Keys.IsZero(), pruning{pageKeys, removeKeys, []any{r.Keys.UnixMilli()}}},
 		{"callbacks", &pruned.Callbacks, !r.Callbacks.IsZero() || !r.Dead.IsZero(),
 			pruning{pageCallbacks, removeCallbacks, []any{before(r.Callbacks), before(r.Dead)}}},
+		{"summaries", &pruned.Summaries, !r.Events.IsZero(), pruning{pageSummaries, removeSummaries, []any{r.Events.UnixMilli()}}},
 	} {
 		if !many.asked {
 			continue
@@ -107,7 +110,6 @@ func (s *Store) Prune(ctx context.Context, r jobs.Retention) (pruned jobs.Pruned
 		query   string
 		before  time.Time
 	}{
-		{&pruned.Summaries, pruneSummaries, r.Events},
 		{&pruned.Workers, pruneWorkers, r.Workers},
 		{&pruned.Ticks, pruneTicks, r.Ticks},
 	} {
