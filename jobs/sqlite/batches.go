@@ -47,9 +47,14 @@ func scanBatch(row scanner) (seq int64, b jobs.Batch, err error) {
 		fromJSON(tags, &b.Tags), fromJSON(apps, &b.Apps))
 }
 
+const (
+	oneBatch      = `SELECT ` + batchColumns + ` FROM batches WHERE id = ?`
+	pageOfBatches = `SELECT ` + batchColumns + ` FROM batches WHERE seq < ? ORDER BY seq DESC LIMIT ?`
+)
+
 // Batch implements jobs.Reader.
 func (s *Store) Batch(ctx context.Context, id string) (jobs.Batch, error) {
-	_, b, err := scanBatch(s.readDB.QueryRowContext(ctx, `SELECT `+batchColumns+` FROM batches WHERE id = ?`, id))
+	_, b, err := scanBatch(s.readDB.QueryRowContext(ctx, oneBatch, id))
 	if errors.Is(err, sql.ErrNoRows) {
 		err = jobs.ErrNotFound
 	}
@@ -71,7 +76,7 @@ func (s *Store) Batches(ctx context.Context, before string, limit int) ([]jobs.B
 		_, b, err := scanBatch(row)
 		page = append(page, b)
 		return err
-	}, `SELECT `+batchColumns+` FROM batches WHERE seq < ? ORDER BY seq DESC LIMIT ?`, bound, pageSize(limit, maxPage))
+	}, pageOfBatches, bound, pageSize(limit, maxPage))
 	return page, wrapError(err, "list batches")
 }
 
@@ -123,19 +128,20 @@ func (s *Store) CountCalls(ctx context.Context, batch string, n int) error {
 	return wrapError(err, "count calls of batch %s", batch)
 }
 
-// claimWork has the condition of the index batches_owing, word by word.
-const claimWork = `UPDATE batches SET generation = generation + 1, wake_at = ?
-	WHERE wake_at <= ? AND ((state = 'open' AND queued > 0) OR (state = 'finished' AND summarized < revision))
+// owing has the condition of the index batches_owing, word by word.
+const (
+	owing      = `wake_at <= ? AND ((state = 'open' AND queued > 0) OR (state = 'finished' AND summarized < revision))`
+	workIsOwed = `SELECT EXISTS (SELECT 1 FROM batches WHERE ` + owing + `)`
+	claimWork  = `UPDATE batches SET generation = generation + 1, wake_at = ? WHERE ` + owing + `
 	RETURNING id, state, revision, generation, priority`
+)
 
 // ClaimWork implements jobs.Upkeep. Most calls find nothing, so a reader looks
 // before the writer is asked.
 func (s *Store) ClaimWork(ctx context.Context, at, again time.Time) ([]jobs.Work, error) {
-	var owing bool
-	err := s.readDB.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM batches
-		WHERE wake_at <= ? AND ((state = 'open' AND queued > 0) OR (state = 'finished' AND summarized < revision)))`,
-		at.UnixMilli()).Scan(&owing)
-	if err != nil || !owing {
+	var owed bool
+	err := s.readDB.QueryRowContext(ctx, workIsOwed, at.UnixMilli()).Scan(&owed)
+	if err != nil || !owed {
 		return nil, wrapError(err, "claim work")
 	}
 	type prior struct {

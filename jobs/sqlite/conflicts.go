@@ -23,10 +23,12 @@ const dueConflicts = `SELECT seq, screenshot_id, (SELECT id FROM batches b WHERE
 		ORDER BY s.attempt DESC LIMIT 1), '')
 	FROM jobs WHERE conflict_check_at <= ? ORDER BY conflict_check_at, seq LIMIT ?`
 
+const conflictsAreDue = `SELECT EXISTS (SELECT 1 FROM jobs WHERE conflict_check_at <= ?)`
+
 // ClaimConflicts implements jobs.Closures. A reader looks before the writer is asked.
 func (s *Store) ClaimConflicts(ctx context.Context, at, again time.Time, limit int) ([]jobs.Conflict, error) {
 	var due bool
-	err := s.readDB.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM jobs WHERE conflict_check_at <= ?)`, at.UnixMilli()).Scan(&due)
+	err := s.readDB.QueryRowContext(ctx, conflictsAreDue, at.UnixMilli()).Scan(&due)
 	if err != nil || !due {
 		return nil, wrapError(err, "claim conflicts")
 	}

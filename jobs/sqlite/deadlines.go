@@ -158,10 +158,12 @@ func (s *Store) ExtendDeadlines(ctx context.Context, ids []jobs.ID, until time.T
 	return wrapError(err, "extend %d deadlines", len(ids))
 }
 
+const nextDeadline = `SELECT min(deadline) FROM jobs WHERE state = 'pending'`
+
 // NextDeadline implements jobs.Reader.
 func (s *Store) NextDeadline(ctx context.Context) (time.Time, error) {
 	var deadline sql.NullInt64
-	err := s.readDB.QueryRowContext(ctx, `SELECT min(deadline) FROM jobs WHERE state = 'pending'`).Scan(&deadline)
+	err := s.readDB.QueryRowContext(ctx, nextDeadline).Scan(&deadline)
 	return fromMillis(deadline), wrapError(err, "find next deadline")
 }
 

@@ -19,12 +19,14 @@ type heldLease struct {
 // expiredLeases uses the index jobs_leased: only leased jobs have a lease_until.
 const expiredLeases = `SELECT seq, attempt, lease_owner, lease_until FROM jobs WHERE lease_until <= ? ORDER BY lease_until, seq LIMIT ?`
 
+const leasesExpired = `SELECT EXISTS (SELECT 1 FROM jobs WHERE lease_until <= ?)`
+
 // ExpireLeases implements jobs.Ledger. A reader looks before the writer is
 // asked. A job that somebody asked to cancel has an open intent: it goes into
 // doubt, and what settles that cancels it.
 func (s *Store) ExpireLeases(ctx context.Context, at time.Time, limit int) (requeued, doubted int, err error) {
 	var expired bool
-	err = s.readDB.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM jobs WHERE lease_until <= ?)`, at.UnixMilli()).Scan(&expired)
+	err = s.readDB.QueryRowContext(ctx, leasesExpired, at.UnixMilli()).Scan(&expired)
 	if err != nil || !expired {
 		return 0, 0, wrapError(err, "expire leases")
 	}
@@ -78,11 +80,12 @@ const dueDoubts = `SELECT s.job_seq, s.attempt, s.intent_at, s.sends, s.doubt_si
 	(SELECT id FROM batches b WHERE b.seq = s.job_seq >> 32)
 	FROM submissions s WHERE s.doubt_since IS NOT NULL AND s.check_at <= ? ORDER BY s.doubt_since, s.job_seq LIMIT ?`
 
+const doubtsAreDue = `SELECT EXISTS (SELECT 1 FROM submissions WHERE doubt_since IS NOT NULL AND check_at <= ?)`
+
 // ClaimDoubts implements jobs.Ledger. A reader looks before the writer is asked.
 func (s *Store) ClaimDoubts(ctx context.Context, at, again time.Time, limit int) ([]jobs.Submission, error) {
 	var due bool
-	err := s.readDB.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM submissions WHERE doubt_since IS NOT NULL AND check_at <= ?)`,
-		at.UnixMilli()).Scan(&due)
+	err := s.readDB.QueryRowContext(ctx, doubtsAreDue, at.UnixMilli()).Scan(&due)
 	if err != nil || !due {
 		return nil, wrapError(err, "claim doubts")
 	}

@@ -97,12 +97,13 @@ type inboxRange struct {
 	more         bool
 }
 
+const nextDeliveries = `SELECT coalesce(max(seq), ?1), count(*) FROM (SELECT seq FROM inbox WHERE seq > ?1 ORDER BY seq LIMIT +?2)`
+
 func (t *tx) nextRange(limit int) (r inboxRange, err error) {
 	if err := t.get([]any{&r.cursor}, `SELECT place FROM cursors WHERE name = 'inbox'`); err != nil {
 		return r, fmt.Errorf("read cursor: %w", err)
 	}
-	err = t.get([]any{&r.last, &r.count}, `SELECT coalesce(max(seq), ?1), count(*) FROM
-		(SELECT seq FROM inbox WHERE seq > ?1 ORDER BY seq LIMIT +?2)`, r.cursor, limit)
+	err = t.get([]any{&r.last, &r.count}, nextDeliveries, r.cursor, limit)
 	if err != nil {
 		return r, err
 	}
@@ -195,10 +196,12 @@ func (t *tx) applyRange(r inboxRange, at time.Time, applied *jobs.Applied) error
 	return t.settle(at, &applied.Effects)
 }
 
+const firstIntent = `SELECT min(open_after) FROM submissions WHERE open_after IS NOT NULL`
+
 // oldestIntent is the place in the inbox after which deliveries may be of a
 // screenshot whose id we do not know; NULL when there is none.
 func (t *tx) oldestIntent() (oldest sql.NullInt64, err error) {
-	err = t.get([]any{&oldest}, `SELECT min(open_after) FROM submissions WHERE open_after IS NOT NULL`)
+	err = t.get([]any{&oldest}, firstIntent)
 	if err != nil {
 		err = fmt.Errorf("find oldest intent: %w", err)
 	}

@@ -137,6 +137,8 @@ func (o *observer) find(observation jobs.Observation) (sight sighting, ours bool
 	return sight, err == nil && observation.Attempt <= sight.attempt, err
 }
 
+const knownScreenshots = `SELECT extra, screenshot_id FROM submissions WHERE job_seq = +? AND attempt = +? ORDER BY extra`
+
 // record keeps the screenshot, its cost and its result.
 func (o *observer) record(sight *sighting) error {
 	wanted, count, known := sql.NullString{}, 0, false
@@ -154,7 +156,7 @@ func (o *observer) record(sight *sighting) error {
 		}
 		count++
 		return nil
-	}, `SELECT extra, screenshot_id FROM submissions WHERE job_seq = +? AND attempt = +? ORDER BY extra`, sight.seq, sight.Attempt)
+	}, knownScreenshots, sight.seq, sight.Attempt)
 	switch {
 	case err != nil:
 		return err
@@ -211,16 +213,16 @@ func (o *observer) adopt(sight *sighting) error {
 	return o.releaseFor(sight.ScreenshotID)
 }
 
+const loadTakenOver = `INSERT INTO outcomes (job_seq, attempt, extra, screenshot_id, outcome, image_url, error, closed_by)
+	SELECT ?1, ?2, 0, s.screenshot_id, s.outcome, s.image_url, CASE s.outcome WHEN 'failed' THEN j.error ELSE '' END, s.outcome_by
+	FROM submissions s JOIN jobs j ON j.seq = s.job_seq
+	WHERE s.screenshot_id = +?3 AND s.outcome IS NOT NULL AND (s.job_seq <> ?1 OR s.attempt <> ?2) LIMIT 1`
+
 // takeOver copies the result that another submission, of this job or another,
 // got for the same screenshot, of the vendor's cache: its webhook does not come
 // again.
 func (o *observer) takeOver(sight *sighting) error {
-	n, err := o.exec(`INSERT INTO outcomes (job_seq, attempt, extra, screenshot_id, outcome, image_url, error, closed_by)
-		SELECT ?1, ?2, 0, s.screenshot_id, s.outcome, s.image_url,
-			CASE s.outcome WHEN 'failed' THEN j.error ELSE '' END, s.outcome_by
-		FROM submissions s JOIN jobs j ON j.seq = s.job_seq
-		WHERE s.screenshot_id = +?3 AND s.outcome IS NOT NULL AND (s.job_seq <> ?1 OR s.attempt <> ?2) LIMIT 1`,
-		sight.seq, sight.Attempt, sight.ScreenshotID)
+	n, err := o.exec(loadTakenOver, sight.seq, sight.Attempt, sight.ScreenshotID)
 	o.results = o.results || n > 0
 	return err
 }

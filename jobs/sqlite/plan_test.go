@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"shotline/jobs"
 )
 
 // plan returns how SQLite means to run a query, one step a line.
@@ -45,8 +47,20 @@ func TestHotQueriesUseTheirIndex(t *testing.T) {
 	for name, hot := range map[string]struct{ query, index string }{
 		"lease":           {leaseJobs, "jobs_queued"},
 		"extend lease":    {extendLease, "INTEGER PRIMARY KEY"},
+		"record intent":   {recordIntent, "SEARCH inbox"},
+		"known":           {knownScreenshots, "PRIMARY KEY (job_seq=? AND attempt=?)"},
+		"adopt":           {adoptScreenshot, ""},
+		"take over":       {loadTakenOver, "submissions_screenshot"},
+		"fill":            {fillJob, "INTEGER PRIMARY KEY"},
+		"next deliveries": {nextDeliveries, "INTEGER PRIMARY KEY"},
+		"leases expired":  {leasesExpired, "jobs_leased"},
 		"expired leases":  {expiredLeases, "jobs_leased"},
+		"doubts are due":  {doubtsAreDue, "submissions_doubt"},
 		"due doubts":      {dueDoubts, "submissions_doubt"},
+		"settle doubt":    {settleDoubt, "PRIMARY KEY"},
+		"queue again":     {queueAgain, "INTEGER PRIMARY KEY"},
+		"withdraw":        {withdrawIntent, "PRIMARY KEY"},
+		"work is owed":    {workIsOwed, "batches_owing"},
 		"claim work":      {claimWork, "batches_owing"},
 		"deliveries":      {loadDeliveries, "submissions_screenshot"},
 		"unknown":         {judgeUnknown, "INTEGER PRIMARY KEY"},
@@ -61,7 +75,7 @@ func TestHotQueriesUseTheirIndex(t *testing.T) {
 		"remove applied":  {removeApplied, "INTEGER PRIMARY KEY"},
 		"prune events":    {pageEvents, "INTEGER PRIMARY KEY"},
 		"finished early":  {finishedWithOpenJobs, "jobs_pending"},
-		"oldest intent":   {`SELECT min(open_after) FROM submissions WHERE open_after IS NOT NULL`, "submissions_open"},
+		"oldest intent":   {firstIntent, "submissions_open"},
 		"record":          {recordOutcomes, "PRIMARY KEY"},
 		"pick":            {pickClosing, "INTEGER PRIMARY KEY"},
 		"prefer paid":     {preferPaid, "PRIMARY KEY"},
@@ -73,8 +87,8 @@ func TestHotQueriesUseTheirIndex(t *testing.T) {
 		"conflicts":       {countConflicts, "INTEGER PRIMARY KEY"},
 		"result":          {loadResult, "submissions_screenshot"},
 		"asked":           {pickAsked, "INTEGER PRIMARY KEY"},
-		"overdue":         {`SELECT seq FROM jobs WHERE state = 'pending' AND deadline <= ? ORDER BY deadline, seq LIMIT ?`, "jobs_deadline"},
-		"next deadline":   {`SELECT min(deadline) FROM jobs WHERE state = 'pending'`, "jobs_deadline"},
+		"overdue":         {selectJobs + overdueJobs, "jobs_deadline"},
+		"next deadline":   {nextDeadline, "jobs_deadline"},
 		"cancel":          {pickNow, "INTEGER PRIMARY KEY"},
 		"cancel asked":    {pickAskedBefore, "INTEGER PRIMARY KEY"},
 		"ask to cancel":   {askToCancel, "INTEGER PRIMARY KEY"},
@@ -83,12 +97,13 @@ func TestHotQueriesUseTheirIndex(t *testing.T) {
 		"wake":            {wakeRetried, "INTEGER PRIMARY KEY"},
 		"reopen":          {reopenBatches, "INTEGER PRIMARY KEY"},
 		"mark conflicts":  {markConflicts, "INTEGER PRIMARY KEY"},
+		"conflicts due":   {conflictsAreDue, "jobs_contradicted"},
 		"due conflicts":   {dueConflicts, "jobs_contradicted"},
 		"settle":          {settleConflict, "INTEGER PRIMARY KEY"},
 		"unsettled":       {countUnsettled, "submissions_doubt"},
-		"pending": {`SELECT url FROM jobs WHERE jobs.state = 'pending' AND jobs.seq > ? AND jobs.seq <= ? AND submitted_at <= ?
-			ORDER BY jobs.seq LIMIT ?`, "jobs_pending"},
-		"page of jobs": {`SELECT url FROM jobs WHERE seq BETWEEN ? AND ? ORDER BY seq LIMIT ?`, "INTEGER PRIMARY KEY"},
+		"pending":         {selectJobs + pendingJobs, "jobs_pending"},
+		"one job":         {selectJobs + oneJob, "SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)"},
+		"rows":            {selectJobs + rowsAfter, "SEARCH jobs USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := plan(t, s, hot.query)
@@ -96,6 +111,48 @@ func TestHotQueriesUseTheirIndex(t *testing.T) {
 				t.Errorf("no use of %s:\n%s", hot.index, got)
 			}
 			wantNoScan(t, got, "jobs", "submissions", "inbox", "j", "s", "i")
+		})
+	}
+}
+
+// TestPagesOfJobsGoByIndexes is for lists, in both directions.
+func TestPagesOfJobsGoByIndexes(t *testing.T) {
+	s := openAt(t, filepath.Join(t.TempDir(), "plan.db"))
+	fill(t, s, "b1", 50)
+	for name, list := range map[string]struct {
+		search jobs.JobSearch
+		index  []string
+	}{
+		"all":             {jobs.JobSearch{}, []string{"SEARCH jobs USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"}},
+		"a batch":         {jobs.JobSearch{JobFilter: jobs.JobFilter{Batch: "b1", After: jobs.ID{Batch: "b1", Row: 7}}}, []string{"INTEGER PRIMARY KEY (rowid>? AND rowid<?)"}},
+		"a text":          {jobs.JobSearch{Text: "x"}, []string{"INTEGER PRIMARY KEY (rowid>? AND rowid<?)"}},
+		"done":            {jobs.JobSearch{JobFilter: jobs.JobFilter{States: []jobs.State{jobs.Done}}}, []string{"INTEGER PRIMARY KEY (rowid>? AND rowid<?)"}},
+		"queued":          {jobs.JobSearch{JobFilter: jobs.JobFilter{States: []jobs.State{jobs.Queued}}}, []string{"jobs_queued (seq>? AND seq<?)"}},
+		"pending":         {jobs.JobSearch{JobFilter: jobs.JobFilter{States: []jobs.State{jobs.Pending}}}, []string{"jobs_pending (seq>? AND seq<?)"}},
+		"failed":          {jobs.JobSearch{JobFilter: jobs.JobFilter{States: []jobs.State{jobs.Failed}}}, []string{"jobs_flawed (state=? AND rowid>? AND rowid<?)"}},
+		"pending, failed": {jobs.JobSearch{JobFilter: jobs.JobFilter{States: []jobs.State{jobs.Pending, jobs.Failed}}}, []string{"jobs_pending (seq>?", "jobs_flawed (state=?"}},
+		"timed out, canceled, rejected": {jobs.JobSearch{JobFilter: jobs.JobFilter{States: []jobs.State{jobs.TimedOut, jobs.Canceled, jobs.Rejected}}},
+			[]string{"jobs_flawed (state=?"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, newest := range []bool{false, true} {
+				list.search.Newest = newest
+				var q search
+				must(t, s.look(t.Context(), func(v view) (err error) {
+					q, err = v.search(list.search)
+					return err
+				}))
+				got := plan(t, s, q.query())
+				for _, index := range list.index {
+					if !strings.Contains(got, index) {
+						t.Errorf("newest first: %t: no use of %s:\n%s", newest, index, got)
+					}
+				}
+				wantNoScan(t, got, "jobs", "batches")
+				if strings.Contains(got, "ORDER BY") {
+					t.Errorf("newest first: %t: sorts what lies in order:\n%s", newest, got)
+				}
+			}
 		})
 	}
 }
@@ -117,6 +174,8 @@ func wantNoScan(t *testing.T, plan string, tables ...string) {
 func TestWhatIsOwedIsFoundByItsIndex(t *testing.T) {
 	s := openAt(t, filepath.Join(t.TempDir(), "plan.db"))
 	for name, owed := range map[string]struct{ query, index string }{
+		"one batch":           {oneBatch, "sqlite_autoindex_batches_1 (id=?)"},
+		"batches":             {pageOfBatches, "INTEGER PRIMARY KEY (rowid<?)"},
 		"stale imports":       {staleImports, "batches_importing"},
 		"pending batches":     {pendingBatches, "jobs_pending"},
 		"unfinished":          {unfinished, "batches_unfinished"},
@@ -124,6 +183,8 @@ func TestWhatIsOwedIsFoundByItsIndex(t *testing.T) {
 		"finished early":      {finishedWithOpenJobs, "jobs_queued"},
 		"events":              {selectEvents + ` ORDER BY e.seq LIMIT ?`, "INTEGER PRIMARY KEY (rowid>? AND rowid<?)"},
 		"calls":               {selectEvents + ` AND ` + calledFor + ` ORDER BY e.seq LIMIT ?`, "SEARCH e USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"},
+		"events of a batch":   {selectEvents + ` AND e.batch_seq = ? ORDER BY e.seq LIMIT ?`, "SEARCH e USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"},
+		"owe":                 {insertCallback, ""},
 		"end of scan":         {endOfScan, "INTEGER PRIMARY KEY"},
 		"newest event":        {newestEvent, "sqlite_sequence"},
 		"tell foreign":        {tellForeign, "INTEGER PRIMARY KEY"},
@@ -131,6 +192,9 @@ func TestWhatIsOwedIsFoundByItsIndex(t *testing.T) {
 		"prune foreign":       {pageForeignEvents, "events_foreign"},
 		"remove foreign":      {removeForeignEvents, "events_foreign"},
 		"prune keys":          {pageKeys, "INTEGER PRIMARY KEY"},
+		"prune summaries":     {pageSummaries, "PRIMARY KEY (batch_seq>?)"},
+		"remove summaries":    {removeSummaries, "PRIMARY KEY (batch_seq>? AND batch_seq<?)"},
+		"reasons":             {groupReasons, "jobs_flawed (state=? AND rowid>? AND rowid<?)"},
 		"prune callbacks":     {pageCallbacks, "INTEGER PRIMARY KEY"},
 		"remove callbacks":    {removeCallbacks, "INTEGER PRIMARY KEY"},
 		"due callbacks":       {dueCallbacks, "SEARCH callbacks USING COVERING INDEX callbacks_owed (lane=? AND wake_at<?)"},
