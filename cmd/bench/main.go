@@ -35,6 +35,7 @@ var measures = []struct {
 	{"await", false, measureAwait},
 	{"import", false, measureImport},
 	{"start", false, measureStart},
+	{"queries", false, measureQueries},
 	{"waiters", true, measureWaiters},
 }
 
