@@ -288,8 +288,8 @@ func (o *observer) addResult(sight *sighting) error {
 // fillJob completes a job from what is told of its own screenshot: the reason
 // of one that failed, the image of one that is done or may become so.
 const fillJob = `UPDATE jobs SET
-	error     = CASE WHEN error     = '' AND state NOT IN ('done', 'canceled')                 THEN ?1 ELSE error     END,
-	image_url = CASE WHEN image_url = '' AND state NOT IN ('failed', 'timed_out', 'canceled') THEN ?2 ELSE image_url END
+	error     = CASE WHEN error     = '' AND state <> 'done' AND state <> 'canceled' THEN ?1 ELSE error END,
+	image_url = CASE WHEN image_url = '' AND state <> 'failed' AND state <> 'timed_out' AND state <> 'canceled' THEN ?2 ELSE image_url END
 	WHERE seq = ?3 AND screenshot_id = ?4`
 
 func (o *observer) fill(sight sighting) error {

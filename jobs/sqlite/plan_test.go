@@ -12,8 +12,32 @@ import (
 // plan returns how SQLite means to run a query, one step a line.
 func plan(t *testing.T, s *Store, query string) string {
 	t.Helper()
-	query = "EXPLAIN QUERY PLAN " + query
 	var steps []string
+	explained(t, s, "EXPLAIN QUERY PLAN "+query, func(row scanner) error {
+		var id, parent, unused int
+		var detail string
+		err := row.Scan(&id, &parent, &unused, &detail)
+		steps = append(steps, detail)
+		return err
+	})
+	return strings.Join(steps, "\n")
+}
+
+// program returns the operations that a query consists of.
+func program(t *testing.T, s *Store, query string) (ops []string) {
+	t.Helper()
+	explained(t, s, "EXPLAIN "+query, func(row scanner) error {
+		var op string
+		var unused any
+		err := row.Scan(&unused, &op, &unused, &unused, &unused, &unused, &unused, &unused)
+		ops = append(ops, op)
+		return err
+	})
+	return ops
+}
+
+func explained(t *testing.T, s *Store, query string, visit func(scanner) error) {
+	t.Helper()
 	must(t, s.write(t.Context(), func(tx *tx) error {
 		var args []any // a NULL for each parameter
 		err := tx.conn.Raw(func(conn any) error {
@@ -27,15 +51,8 @@ func plan(t *testing.T, s *Store, query string) string {
 		if err != nil {
 			return err
 		}
-		return tx.each(func(row scanner) error {
-			var id, parent, unused int
-			var detail string
-			err := row.Scan(&id, &parent, &unused, &detail)
-			steps = append(steps, detail)
-			return err
-		}, query, args...)
+		return tx.each(visit, query, args...)
 	}))
-	return strings.Join(steps, "\n")
 }
 
 // TestHotQueriesUseTheirIndex asserts the plans of what runs all the time: no

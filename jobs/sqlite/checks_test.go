@@ -1,0 +1,65 @@
+package sqlite
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestWritesBuildNoTable is for what writes one row, and many times a second. A
+// list of three or more behind IN would be a table, built at each use.
+func TestWritesBuildNoTable(t *testing.T) {
+	s := openAt(t, filepath.Join(t.TempDir(), "checks.db"))
+	fill(t, s, "b", 4)
+	owe(t, s, "target", 1)
+	life(t, s, "b")
+	var used []string
+	must(t, s.write(t.Context(), func(tx *tx) error {
+		for query := range tx.stmts {
+			used = append(used, query)
+		}
+		return nil
+	}))
+	tried := 0
+	for _, query := range append(used, insertBatch) {
+		onlyValues := strings.Contains(query, "VALUES")
+		byPlace := strings.HasPrefix(query, "UPDATE jobs") && strings.Contains(query, "WHERE seq = ?") ||
+			strings.HasPrefix(query, "UPDATE callbacks") || strings.HasPrefix(query, "UPDATE batches") && strings.HasSuffix(query, "WHERE seq = ?")
+		if !onlyValues && !byPlace || strings.Contains(query, "RETURNING") {
+			continue
+		}
+		tried++
+		for _, op := range program(t, s, query) {
+			if op == "OpenEphemeral" {
+				t.Errorf("builds a table: %s", query)
+			}
+		}
+	}
+	if tried < 12 {
+		t.Errorf("only %d statements were tried", tried)
+	}
+}
+
+// TestStatesAreChecked: what is no state is kept nowhere.
+func TestStatesAreChecked(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "checks.db")
+	s := openAt(t, path)
+	fill(t, s, "b", 4)
+	owe(t, s, "target", 1)
+	life(t, s, "b")
+	must(t, s.Close())
+	db := raw(t, path)
+	for table, columns := range map[string][]string{
+		"batches": {"state"}, "jobs": {"state", "closed_by", "vendor_says"}, "submissions": {"outcome"},
+		"inbox": {"disposition", "outcome"}, "callbacks": {"state"},
+	} {
+		for _, column := range columns {
+			if _, err := db.Exec("UPDATE " + table + " SET " + column + " = 'nonsense'"); err == nil || !strings.Contains(err.Error(), "CHECK constraint failed") {
+				t.Errorf("%s of %s may be anything: %v", column, table, err)
+			}
+		}
+	}
+	if _, err := db.Exec("UPDATE callbacks SET claim = 3"); err == nil {
+		t.Error("claim of callbacks may be anything")
+	}
+}
