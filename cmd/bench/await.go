@@ -4,17 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
-
-	"shotline/receiver/signature"
 )
 
 // load is who waits, and how fast what they wait for happens.
@@ -101,15 +97,7 @@ func (a *awaiting) submit(ctx context.Context) error {
 	}
 	a.batch = accepted.ID
 	return a.serve.until(ctx, "all jobs are pending", func() (bool, error) {
-		response, err := http.Get(a.serve.api + "/v1/batches/" + a.batch)
-		if err != nil {
-			return false, err
-		}
-		defer response.Body.Close()
-		var b struct {
-			Pending int `json:"pending"`
-		}
-		err = json.NewDecoder(response.Body).Decode(&b)
+		b, err := a.serve.batch(a.batch)
 		return b.Pending == a.waits, err
 	})
 }
@@ -245,23 +233,8 @@ func (a *awaiting) sendWebhooks(ctx context.Context) error {
 	return <-failures
 }
 
-func (a *awaiting) sendWebhook(ctx context.Context, row int) error {
-	body := fmt.Sprintf(`{"event":"screenshot.completed","screenshot_id":%d,"url":"https://bench.test/%d","status":"done","image_url":"https://cdn.test/%d.png"}`,
-		a.vendor.shot(row+1), row+1, row+1)
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, a.serve.hook, strings.NewReader(body))
-	if err != nil {
-		return err
-	}
-	request.Header.Set("X-Signature", signature.Sign(secret, []byte(body)))
-	response, err := a.client.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	a.answered[row] = time.Now()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("a webhook was answered %s", response.Status)
-	}
-	_, err = io.Copy(io.Discard, response.Body)
+func (a *awaiting) sendWebhook(ctx context.Context, row int) (err error) {
+	told := webhook{a.serve.hook, a.vendor.shot(row + 1), fmt.Sprintf("https://bench.test/%d", row+1)}
+	a.answered[row], err = told.post(ctx, a.client)
 	return err
 }

@@ -37,6 +37,7 @@ var measures = []struct {
 	{"start", false, measureStart},
 	{"queries", false, measureQueries},
 	{"waiters", true, measureWaiters},
+	{"submission", false, measureSubmission},
 }
 
 // bench is one run.

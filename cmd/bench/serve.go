@@ -79,7 +79,12 @@ func (s *serve) stop() error {
 
 // until asks again and again, for a while.
 func (s *serve) until(ctx context.Context, what string, so func() (bool, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, soon)
+	return s.within(ctx, soon, what, so)
+}
+
+// within is until with a limit of its own.
+func (s *serve) within(ctx context.Context, limit time.Duration, what string, so func() (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	for {
 		done, err := so()
@@ -120,7 +125,12 @@ func (s *serve) post(path string, body, answer any) error {
 	if err != nil {
 		return err
 	}
-	response, err := http.Post(s.api+path, "application/json", bytes.NewReader(data))
+	return s.send(path, "application/json", data, answer)
+}
+
+// send sends what is of that kind to the API and reads its answer.
+func (s *serve) send(path, kind string, data []byte, answer any) error {
+	response, err := http.Post(s.api+path, kind, bytes.NewReader(data))
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+)
+
+// batch is what becomes of the rows of one.
+type batch struct {
+	ID       string `json:"batch_id"`
+	State    string `json:"state"`
+	Rows     int    `json:"rows"`
+	Pending  int    `json:"pending"`
+	Done     int    `json:"done"`
+	Failed   int    `json:"failed"`
+	TimedOut int    `json:"timed_out"`
+}
+
+// batch asks how far one is.
+func (s *serve) batch(id string) (b batch, err error) {
+	response, err := http.Get(s.api + "/v1/batches/" + id)
+	if err != nil {
+		return b, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return b, fmt.Errorf("ask for batch %s: %s", id, response.Status)
+	}
+	return b, json.NewDecoder(response.Body).Decode(&b)
+}
+
+// submitRows makes a batch of a CSV with so many rows.
+func (s *serve) submitRows(rows int) (b batch, err error) {
+	var table bytes.Buffer
+	table.WriteString("url,sku\n")
+	for row := range rows {
+		fmt.Fprintf(&table, "https://shop.test/products/%d?utm_source=bench,SKU-%08d\n", row+1, row+1)
+	}
+	if err := s.send("/v1/batches", "text/csv", table.Bytes(), &b); err != nil {
+		return b, err
+	}
+	if b.Rows != rows {
+		return b, fmt.Errorf("a batch of %d rows has %d", rows, b.Rows)
+	}
+	return b, nil
+}
