@@ -38,6 +38,7 @@ var measures = []struct {
 	{"queries", false, measureQueries},
 	{"waiters", true, measureWaiters},
 	{"submission", false, measureSubmission},
+	{"reconcile", false, measureReconcile},
 }
 
 // bench is one run.
