@@ -67,21 +67,23 @@ func (o *Orchestrator) submitSlice(ctx context.Context, b jobs.Batch) error {
 		if err != nil {
 			return err
 		}
-		if !more && !o.waitOut(ctx, s, end) {
+		if !more && !o.waitOut(ctx, s) {
 			return nil
 		}
 	}
 	return nil
 }
 
-// waitOut waits for the end of a pause of the throttle, when that comes within
-// the slice: a pause of a second would cost three by way of the queue.
-func (o *Orchestrator) waitOut(ctx context.Context, s *slice, end time.Time) bool {
+// waitOut waits for the end of a short pause of the throttle, beyond the end of
+// the slice if need be: by way of the queue a pause of a second would cost three,
+// and no other batch could use its turn meanwhile.
+func (o *Orchestrator) waitOut(ctx context.Context, s *slice) bool {
 	until, paused := o.throttle.paused()
-	if !paused || s.halted.Load() || !until.Before(end) {
+	left := until.Sub(o.clock.Now())
+	if !paused || s.halted.Load() || left >= sliceTime {
 		return false
 	}
-	return o.clock.Sleep(ctx, until.Sub(o.clock.Now())) == nil
+	return o.clock.Sleep(ctx, left) == nil
 }
 
 // submitOnce leases one chunk of jobs and sends their creates, each as soon as

@@ -102,6 +102,23 @@ func TestAShortPauseIsWaitedForWithinTheSlice(t *testing.T) {
 	}
 }
 
+func TestAShortPauseIsWaitedForBeyondTheSlice(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, one)
+	r.load(3)
+	r.vendor.script(rateLimited(sliceTime-time.Second), rateLimited(2*time.Second))
+	r.submitAll()
+	if got := r.vendor.sent(); got != 2 {
+		t.Errorf("%d creates were sent, want 2 within the slice", got)
+	}
+	if _, paused := r.throttle.paused(); paused {
+		t.Error("the slice ended within the pause")
+	}
+	if got := r.queue.take(); len(got) == 0 || !r.queue.at.IsZero() {
+		t.Errorf("enqueued %q, the submission for %s; want it at once", got, r.queue.at)
+	}
+}
+
 func TestRefusalOfAllPausesTheBatch(t *testing.T) {
 	t.Parallel()
 	for status, code := range map[int]string{401: "INVALID_API_KEY", 402: "", 422: "INSUFFICIENT_CREDITS"} {
