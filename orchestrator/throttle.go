@@ -15,6 +15,9 @@ const (
 	topPause   = 30 * time.Second
 
 	stumblesToTrouble = 5
+
+	// catchUp is for how long the rate may be exceeded after it was not used up.
+	catchUp = 50 * time.Millisecond
 )
 
 // throttle decides when the next create may be sent: how many at once, how
@@ -57,7 +60,8 @@ func newThrottle(concurrency int, perSecond float64, clock Clock) *throttle {
 		t.fixed, t.limit = true, float64(concurrency)
 	}
 	if perSecond > 0 {
-		t.rate = rate.NewLimiter(rate.Limit(perSecond), 1)
+		// What a late timer or the commit of the next leases held up is made good.
+		t.rate = rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond*catchUp.Seconds())))
 	}
 	t.slots = line{mu: &t.mu, take: t.takeSlot, back: func() { t.inUse-- }}
 	t.next = line{mu: &t.mu, take: t.takeNext, back: func() { t.reserving = false }}

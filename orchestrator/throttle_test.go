@@ -186,3 +186,34 @@ func TestThrottleKeepsTheRate(t *testing.T) {
 		t.Errorf("51 creates at 10 a second took %s, want 5s", took)
 	}
 }
+
+func TestThrottleMakesUpForAShortDelay(t *testing.T) {
+	t.Parallel()
+	const perSecond = 1000
+	clock := newFakeClock()
+	th := newThrottle(100, perSecond, clock)
+	began := clock.Now()
+	for range 20 {
+		for range perSecond / 20 {
+			if err := th.acquire(t.Context(), 0); err != nil {
+				t.Fatal(err)
+			}
+			th.succeeded()
+		}
+		clock.advance(catchUp / 2) // something else took its time
+	}
+	if took := clock.Now().Sub(began); took > 1050*time.Millisecond {
+		t.Errorf("%d creates at %d a second took %s in spite of its delays", perSecond, perSecond, took)
+	}
+	clock.advance(time.Hour)
+	began = clock.Now()
+	for range perSecond {
+		if err := th.acquire(t.Context(), 0); err != nil {
+			t.Fatal(err)
+		}
+		th.succeeded()
+	}
+	if took := clock.Now().Sub(began); took < time.Second-catchUp-time.Millisecond {
+		t.Errorf("%d creates after a long rest took %s: it was saved up", perSecond, took)
+	}
+}
