@@ -201,7 +201,7 @@ func (o *Orchestrator) create(ctx context.Context, s *slice, lease jobs.Lease) e
 		o.throttle.stumbled()
 		return o.doubt(ctx, lease)
 	case errors.As(err, &limited):
-		if until, began := o.throttle.troubled(limited.Delay); began {
+		if until, began := o.throttle.limited(limited.Delay); began {
 			o.log.Warn("the vendor limits our rate, sending pauses", "job", id.String(), "until", until)
 		}
 		return o.handBack(ctx, []jobs.Lease{lease})

@@ -94,6 +94,7 @@ func TestAShortPauseIsWaitedForWithinTheSlice(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, one)
 	r.load(3)
+	r.throttle.credit = 0
 	r.vendor.script(rateLimited(time.Second), rateLimited(2*time.Second))
 	r.submitAll()
 	r.expect(map[jobs.State]int64{jobs.Pending: 3})

@@ -16,6 +16,13 @@ const (
 
 	stumblesToTrouble = 5
 
+	// A create that is answered well earns one of credit; one that the vendor's
+	// rate limit refuses takes so much of it, as far as it is there.
+	refusalCost = 10
+	firstCredit = 5 * refusalCost
+	topCredit   = 10 * refusalCost
+	longWait    = 2 * time.Second // is heeded, whatever the credit
+
 	// catchUp is for how long the rate may be exceeded after it was not used up.
 	catchUp = 50 * time.Millisecond
 )
@@ -46,6 +53,7 @@ type throttle struct {
 	escaped    int     // creates that succeeded after it, sent before it
 	caught     int     // and those that met the same trouble
 	stumbles   int     // creates without an answer since the last good one
+	credit     int     // for creates that the vendor's rate limit refuses
 }
 
 // bounds is how many creates may be under way, and how quickly that grows.
@@ -55,7 +63,7 @@ type bounds struct {
 }
 
 func newThrottle(concurrency int, perSecond float64, clock Clock) *throttle {
-	t := &throttle{clock: clock, limit: firstLimit, slowStart: true, pauseNext: firstPause}
+	t := &throttle{clock: clock, limit: firstLimit, slowStart: true, pauseNext: firstPause, credit: firstCredit}
 	if concurrency > 0 {
 		t.fixed, t.limit = true, float64(concurrency)
 	}
@@ -112,7 +120,7 @@ func (t *throttle) paused() (time.Time, bool) {
 }
 
 // acquire waits for a slot and for the rate. Every nil result must be followed
-// by one of succeeded, stumbled, troubled or released. One at a time waits for
+// by one of succeeded, stumbled, limited, troubled or released. One at a time waits for
 // the rate, so that what is urgent comes next and not behind all who hold a slot.
 func (t *throttle) acquire(ctx context.Context, priority int) error {
 	if t.rate == nil {
@@ -155,6 +163,7 @@ func (t *throttle) succeeded() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.pauseNext, t.stumbles = firstPause, 0
+	t.credit = min(t.credit+1, topCredit)
 	if t.before != nil {
 		t.escaped++
 	}
@@ -171,6 +180,23 @@ func (t *throttle) grow() {
 	default:
 		t.limit = min(t.limit+1/t.limit, topLimit)
 	}
+}
+
+// limited gives a slot back after a rate limit. While ten creates are answered
+// well for each that is refused, a refusal sends its own job back into the queue
+// and does no more: those who refuse so few do not mean how many we send. All
+// other refusals, and those that ask for a long wait, are trouble.
+func (t *throttle) limited(delay time.Duration) (until time.Time, began bool) {
+	t.mu.Lock()
+	now := t.now()
+	if t.credit < refusalCost || delay >= longWait || now.Before(t.pauseUntil) {
+		t.mu.Unlock()
+		return t.troubled(delay)
+	}
+	defer t.mu.Unlock()
+	t.credit -= refusalCost
+	t.free()
+	return now, false
 }
 
 // troubled gives a slot back after a rate limit or a failed connection. Nothing

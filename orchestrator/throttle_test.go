@@ -66,7 +66,7 @@ func burst(t *testing.T, th *throttle, clock *fakeClock, well func(i, n int) boo
 			th.succeeded()
 		} else {
 			limited++
-			th.troubled(time.Second)
+			th.limited(time.Second)
 		}
 	}
 	clock.advance(time.Second)
@@ -111,6 +111,41 @@ func TestThrottleDoesNotHammerAVendorThatLimits(t *testing.T) {
 		if accepted < 300*perSecond/2 {
 			t.Errorf("%s: %d creates in 300 s, want at least half of what the vendor takes", name, accepted)
 		}
+	}
+}
+
+func TestThrottleForgivesFewRefusals(t *testing.T) {
+	t.Parallel()
+	th := newThrottle(64, 0, newFakeClock())
+	refused := func(delay time.Duration) (paused bool) {
+		_ = th.acquire(t.Context(), 0)
+		th.limited(delay)
+		_, paused = th.paused()
+		return paused
+	}
+	for i := range 1000 {
+		if i%20 == 0 && refused(time.Second) {
+			t.Fatalf("one refusal in twenty made the %dth create wait", i)
+		}
+		_ = th.acquire(t.Context(), 0)
+		th.succeeded()
+	}
+	forgiven := 0
+	for ; forgiven < 100 && !refused(time.Second); forgiven++ {
+	}
+	if want := topCredit / refusalCost; forgiven != want {
+		t.Errorf("%d refusals in a row were forgiven, want %d", forgiven, want)
+	}
+}
+
+func TestThrottleHeedsALongWaitAtOnce(t *testing.T) {
+	t.Parallel()
+	clock := newFakeClock()
+	th := newThrottle(64, 0, clock)
+	_ = th.acquire(t.Context(), 0)
+	until, began := th.limited(longWait)
+	if _, paused := th.paused(); !paused || !began || until.Sub(clock.Now()) != longWait {
+		t.Errorf("paused %t until %s from now, want %s", paused, until.Sub(clock.Now()), longWait)
 	}
 }
 
