@@ -154,6 +154,9 @@ type emptyBody struct{}
 func (emptyBody) Read([]byte) (int, error) { return 0, io.EOF }
 func (emptyBody) Close() error             { return nil }
 
+// WriteTo spares net/http the buffer of 32 KB by which it would copy nothing.
+func (emptyBody) WriteTo(io.Writer) (int64, error) { return 0, nil }
+
 func (c *Client) timeoutError() error {
 	return fmt.Errorf("no answer within %s: %w", c.timeout, context.DeadlineExceeded)
 }
