@@ -94,7 +94,7 @@ func (h *hammer) connection(seed uint64, result *hammered) error {
 	defer conn.Close()
 	answers := bufio.NewReader(conn)
 	draw := rand.New(rand.NewPCG(1, seed))
-	request := newWebhook(h.address)
+	requests := newRequest(h.address)
 	for !h.stop.Load() {
 		row := int(h.next.Load()) - 1 // the newest that somebody sent
 		if fresh := h.again == 0 || row < h.first || draw.Float64() >= h.again; fresh {
@@ -109,7 +109,7 @@ func (h *hammer) connection(seed uint64, result *hammered) error {
 			row = h.last - draw.IntN(h.last-h.first+1)
 		}
 		began := time.Now()
-		if _, err := conn.Write(request.of(row)); err != nil {
+		if _, err := conn.Write(requests.of(row)); err != nil {
 			return err
 		}
 		status, err := readAnswer(answers)
@@ -124,8 +124,8 @@ func (h *hammer) connection(seed uint64, result *hammered) error {
 	return nil
 }
 
-// webhook makes the bytes of requests, one at a time.
-type webhook struct {
+// request makes the bytes of requests, one at a time.
+type request struct {
 	head string
 	mac  hash.Hash
 	body []byte
@@ -133,8 +133,8 @@ type webhook struct {
 	text []byte
 }
 
-func newWebhook(host string) *webhook {
-	return &webhook{
+func newRequest(host string) *request {
+	return &request{
 		head: "POST /webhooks/screenshotcenter HTTP/1.1\r\nHost: " + host + "\r\nUser-Agent: ScreenshotCenter-Webhook/1.0\r\n" +
 			"Content-Type: application/json\r\nX-ScreenshotCenter-Event: screenshot.completed\r\nX-ScreenshotCenter-Signature: sha256=",
 		mac: hmac.New(sha256.New, []byte(secret)),
@@ -142,7 +142,7 @@ func newWebhook(host string) *webhook {
 }
 
 // of is the request that tells of a row. Its bytes are good until the next one.
-func (w *webhook) of(row int) []byte {
+func (w *request) of(row int) []byte {
 	shot := shotOf(row)
 	w.body = append(w.body[:0], `{"event":"screenshot.completed","screenshot_id":"`...)
 	w.body = append(w.body, shot...)
