@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"shotline/jobs"
@@ -24,18 +25,13 @@ const insertJob = `INSERT INTO jobs (seq, state, created_at, error, line, url, r
 // AppendRequests implements jobs.Imports. Callers send some hundred rows at a
 // time, so that a transaction stays short, and pause between calls.
 func (s *Store) AppendRequests(ctx context.Context, batch string, requests []jobs.Request, at time.Time) error {
-	rows := make([][]any, len(requests)) // encoded before the lock is taken
 	var rejected int64
-	for i, r := range requests {
-		row, err := requestRow(r, at)
-		if err != nil {
-			return fmt.Errorf("append to batch %s: line %d: %w", batch, r.Line, err)
-		}
-		rows[i] = row
+	for _, r := range requests {
 		if r.Reject != "" {
 			rejected++
 		}
 	}
+	rows := encode(requests, at)
 	err := s.writeAlone(ctx, func(t *tx) error {
 		seq, state, err := t.batchSeq(batch)
 		if err != nil {
@@ -51,20 +47,55 @@ func (s *Store) AppendRequests(ctx context.Context, batch string, requests []job
 		if touched == beingRemoved {
 			return jobs.ErrState
 		}
-		if last+int64(len(rows)) > maxRow {
+		if last+int64(len(requests)) > maxRow {
 			return fmt.Errorf("%w: a batch has at most %d rows", jobs.ErrInvalid, int64(maxRow))
 		}
-		for i, row := range rows {
-			row[0] = rowSeq(seq, last+int64(i)+1)
-			if _, err := t.exec(insertJob, row...); err != nil {
-				return fmt.Errorf("line %d: %w", requests[i].Line, err)
+		place := rowSeq(seq, last)
+		for portion := range rows {
+			for _, row := range portion {
+				err := row.err
+				if err == nil {
+					place++
+					row.values[0] = place
+					_, err = t.exec(insertJob, row.values...)
+				}
+				if err != nil {
+					return fmt.Errorf("line %d: %w", row.line, err)
+				}
 			}
 		}
 		_, err = t.exec(`UPDATE batches SET rows = rows + ?, queued = queued + ?, rejected = rejected + ?, touched_at = ?
-			WHERE seq = ?`, len(rows), int64(len(rows))-rejected, rejected, at.UnixMilli(), seq)
+			WHERE seq = ?`, len(requests), int64(len(requests))-rejected, rejected, at.UnixMilli(), seq)
 		return err
 	})
 	return wrapError(err, "append to batch %s", batch)
+}
+
+// encodedRow is a request for insertJob, or why it cannot be one.
+type encodedRow struct {
+	line   int
+	values []any
+	err    error
+}
+
+// encodePortion is how many rows go from the one who encodes to the writer at a time.
+const encodePortion = 50
+
+// encode returns at once: rows are encoded while the writer inserts those before.
+func encode(requests []jobs.Request, at time.Time) <-chan []encodedRow {
+	rows := make(chan []encodedRow, len(requests)/encodePortion+1) // room for all, whether or not the writer takes them
+	go func() {
+		defer close(rows)
+		for portion := range slices.Chunk(requests, encodePortion) {
+			encoded := make([]encodedRow, len(portion))
+			for i, r := range portion {
+				values, err := requestRow(r, at)
+				encoded[i] = encodedRow{r.Line, values, err}
+			}
+			rows <- encoded
+		}
+	}()
+	return rows
 }
 
 // requestRow encodes a request for insertJob; its place is filled in later.
