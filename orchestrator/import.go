@@ -73,15 +73,22 @@ func keepTouching(ctx context.Context, store jobs.Imports, batch string, clock C
 }
 
 func importRows(ctx context.Context, store jobs.Imports, batch string, requests Requests, clock Clock, progress func(rows int)) (jobs.Batch, error) {
-	rows := 0
+	rows, released := 0, time.Time{} // when the lock was
 	chunk := make([]jobs.Request, 0, importChunk)
 	flush := func() error {
 		if len(chunk) == 0 {
 			return nil
 		}
+		// Reading the rows took a part of the pause.
+		if left := importPause - clock.Now().Sub(released); left > 0 {
+			if err := clock.Sleep(ctx, left); err != nil {
+				return err
+			}
+		}
 		if err := store.AppendRequests(ctx, batch, chunk, clock.Now()); err != nil {
 			return err
 		}
+		released = clock.Now()
 		rows += len(chunk)
 		chunk = chunk[:0]
 		if progress != nil {
@@ -100,9 +107,6 @@ func importRows(ctx context.Context, store jobs.Imports, batch string, requests 
 		chunk = append(chunk, request)
 		if len(chunk) == importChunk {
 			if err := flush(); err != nil {
-				return jobs.Batch{}, err
-			}
-			if err := clock.Sleep(ctx, importPause); err != nil {
 				return jobs.Batch{}, err
 			}
 		}
