@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"shotline/jobs"
+	"shotline/jobs/sqlite"
 	"shotline/orchestrator"
 )
 
@@ -28,13 +29,16 @@ func submitCommand() *cli.Command {
 	}
 }
 
+// importCache is in KiB: an import looks at none of the pages that it has filled.
+const importCache = 4 << 10
+
 func submit(c *cli.Context) error {
 	in, err := openInput(c)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	store, err := openStore(c.Context, c.String(dbFlag.Name))
+	store, err := openStore(c.Context, c.String(dbFlag.Name), sqlite.WithCache(importCache))
 	if err != nil {
 		return err
 	}

@@ -49,7 +49,11 @@ import (
 const (
 	DefaultBusyTimeout = 5 * time.Second
 	DefaultReaders     = 4
+	DefaultCache       = 64 << 10
 )
+
+// readerCache is how many KiB of pages a reader keeps at most.
+const readerCache = 16 << 10
 
 // writerPragmas are those that the DSN cannot set. A WAL of up to some 16 MB
 // between checkpoints keeps them off most commits.
@@ -92,6 +96,7 @@ type settings struct {
 	readers    int
 	commitHook func(committed bool) error
 	check      bool
+	cache      int
 }
 
 // Option changes how a store is opened.
@@ -112,6 +117,10 @@ func WithCommitHook(hook func(committed bool) error) Option {
 	return func(s *settings) { s.commitHook = hook }
 }
 
+// WithCache sets how many KiB of pages the writer keeps at hand, and each reader
+// no more than that: what does nothing but add rows needs few.
+func WithCache(kib int) Option { return func(s *settings) { s.cache = kib } }
+
 // WithCheck has the pages of a file of up to 32 MiB read and checked before it
 // is used. Of a larger one, which would keep a start waiting, damage shows when
 // the damaged page is needed.
@@ -126,7 +135,7 @@ func WithCheck() Option { return func(s *settings) { s.check = true } }
 // A store that finds its file damaged later writes nothing any more: every
 // write fails with jobs.ErrCorrupt until the file is replaced and opened anew.
 func Open(ctx context.Context, path string, opts ...Option) (*Store, error) {
-	set := settings{busy: DefaultBusyTimeout, readers: DefaultReaders}
+	set := settings{busy: DefaultBusyTimeout, readers: DefaultReaders, cache: DefaultCache}
 	for _, opt := range opts {
 		opt(&set)
 	}
@@ -165,7 +174,7 @@ func open(ctx context.Context, path string, set settings) (_ *Store, err error) 
 	// database/sql lets one goroutine at a time use a connection: it needs no mutex.
 	busy := fmt.Sprintf("_busy_timeout=%d", set.busy.Milliseconds())
 	s.writeDB, err = sql.Open("sqlite3", dsn(path, "mode=rwc", busy, "_synchronous=FULL", "_foreign_keys=on",
-		"_txlock=immediate", "_cache_size=-65536", "_mutex=no"))
+		"_txlock=immediate", fmt.Sprintf("_cache_size=-%d", set.cache), "_mutex=no"))
 	if err != nil {
 		return nil, err
 	}
@@ -183,8 +192,8 @@ func open(ctx context.Context, path string, set settings) (_ *Store, err error) 
 	}
 	s.writer = startWriter(conn, s)
 
-	readDB, err := sql.Open("sqlite3", dsn(path, "mode=ro", busy, "_query_only=on", "_cache_size=-16384", "_stmt_cache_size=64",
-		"_mutex=no"))
+	readDB, err := sql.Open("sqlite3", dsn(path, "mode=ro", busy, "_query_only=on",
+		fmt.Sprintf("_cache_size=-%d", min(set.cache, readerCache)), "_stmt_cache_size=64", "_mutex=no"))
 	if err != nil {
 		return nil, err
 	}
