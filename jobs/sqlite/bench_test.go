@@ -3,6 +3,7 @@ package sqlite
 import (
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -65,6 +66,13 @@ func submit(t testing.TB, s *Store, batch string, n int) {
 	must(t, err)
 }
 
+// mallocs is how many times anything was allocated so far, by everybody.
+func mallocs() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.Mallocs
+}
+
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
@@ -101,6 +109,9 @@ func BenchmarkAppendDelivery(b *testing.B) {
 func BenchmarkApplyInbox(b *testing.B) {
 	const group = 4000
 	s := openAt(b, filepath.Join(b.TempDir(), "bench.db"))
+	b.ReportAllocs()
+	b.ResetTimer()
+	var allocated uint64
 	for i := range b.N {
 		b.StopTimer()
 		batch := fmt.Sprintf("b%d", i)
@@ -114,14 +125,18 @@ func BenchmarkApplyInbox(b *testing.B) {
 			}
 			return t.append(ops)
 		}))
+		before := mallocs()
 		b.StartTimer()
 		applied, err := s.ApplyInbox(b.Context(), noon.Add(time.Minute), group)
+		b.StopTimer()
+		allocated += mallocs() - before
 		must(b, err)
 		if len(applied.Closed) != group {
 			b.Fatalf("closed %d jobs", len(applied.Closed))
 		}
 	}
 	b.ReportMetric(float64(group*b.N)/b.Elapsed().Seconds(), "closures/s")
+	b.ReportMetric(float64(allocated)/float64(group*b.N), "allocs/job")
 }
 
 // BenchmarkImport brings in 500 rows at a time.
@@ -129,6 +144,7 @@ func BenchmarkImport(b *testing.B) {
 	s := openAt(b, filepath.Join(b.TempDir(), "bench.db"))
 	must(b, s.CreateBatch(b.Context(), jobs.BatchSpec{ID: "b"}, noon))
 	list := requests(0, 500)
+	b.ReportAllocs()
 	b.ResetTimer()
 	for range b.N {
 		must(b, s.AppendRequests(b.Context(), "b", list, noon))
@@ -208,6 +224,62 @@ func BenchmarkClaimCallbacks(b *testing.B) {
 					c, err := s.BeginCallback(b.Context(), c.Seq, c.Generation, noon, noon.Add(time.Hour))
 					must(b, err)
 					must(b, s.SettleCallback(b.Context(), c, jobs.CallbackEnd{State: jobs.CallbackDelivered}, noon, noon))
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkObserve is what comes of creates: by themselves, as the submitter has
+// them, and many in one call.
+func BenchmarkObserve(b *testing.B) {
+	for _, group := range []int{1, 1000} {
+		b.Run(fmt.Sprintf("group=%d", group), func(b *testing.B) {
+			s := openAt(b, filepath.Join(b.TempDir(), "bench.db"))
+			b.ReportAllocs()
+			var leases []jobs.Lease
+			observed := make([]jobs.Observation, group)
+			batches, done := 0, 0
+			b.ResetTimer()
+			for range b.N {
+				if len(leases) < group {
+					b.StopTimer()
+					batch := fmt.Sprint("b", batches)
+					batches++
+					fill(b, s, batch, 2000)
+					var err error
+					leases, err = s.Lease(b.Context(), batch, "bench", 2000, noon, noon.Add(time.Minute))
+					must(b, err)
+					b.StartTimer()
+				}
+				for i, l := range leases[:group] {
+					observed[i] = jobs.Observation{Job: l.Job.ID, Attempt: l.Attempt, ScreenshotID: l.Job.ID.String(), Outcome: jobs.OutcomeProcessing}
+				}
+				leases = leases[group:]
+				effects, err := s.Observe(b.Context(), observed, jobs.ByCreate, noon, noon.Add(time.Hour))
+				must(b, err)
+				done += effects.Adopted
+			}
+			if done != group*b.N {
+				b.Fatalf("%d of %d jobs got their screenshot", done, group*b.N)
+			}
+			b.ReportMetric(float64(done)/b.Elapsed().Seconds(), "jobs/s")
+		})
+	}
+}
+
+// BenchmarkFirstPage is a page of 100 jobs of a batch of 100,000.
+func BenchmarkFirstPage(b *testing.B) {
+	s := openAt(b, filepath.Join(b.TempDir(), "bench.db"))
+	fill(b, s, "b", 100_000)
+	for name, states := range map[string][]jobs.State{"all": nil, "queued": {jobs.Queued}} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				page, _, err := s.Search(b.Context(), jobs.JobSearch{JobFilter: jobs.JobFilter{Batch: "b", States: states}, Newest: true})
+				must(b, err)
+				if len(page) != 100 {
+					b.Fatalf("a page of %d jobs", len(page))
 				}
 			}
 		})
