@@ -3,6 +3,7 @@ package orchestrator
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"shotline/jobs"
@@ -71,8 +72,10 @@ func (o *Orchestrator) CloseOnce(ctx context.Context) (jobs.Applied, error) {
 // took reacts to what a transaction brought about.
 func (o *Orchestrator) took(e jobs.Effects) {
 	o.observer.Took(e)
-	for _, c := range e.Closed {
-		o.log.Debug("job closed", "job", c.Job.String(), "attempt", c.Attempt, "state", c.State, "by", c.By, "late", c.Late)
+	if o.log.Enabled(context.Background(), slog.LevelDebug) { // there may be thousands
+		for _, c := range e.Closed {
+			o.log.Debug("job closed", "job", c.Job.String(), "attempt", c.Attempt, "state", c.State, "by", c.By, "late", c.Late)
+		}
 	}
 	for _, batch := range e.Finished {
 		o.log.Info("batch finished", "batch", batch)

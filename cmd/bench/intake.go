@@ -100,7 +100,7 @@ func (i *intake) watchLag(ctx context.Context, s *serve) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(100 * time.Millisecond):
+		case <-time.After(250 * time.Millisecond):
 		}
 		lag, err := s.metric("shotline_inbox_lag_seconds")
 		if err != nil {

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql/driver"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -40,52 +39,15 @@ func (s *Store) AppendDelivery(ctx context.Context, d jobs.Delivery) (int64, err
 	return op.place, nil
 }
 
-// appender appends deliveries past database/sql, whose care for each statement
-// costs as much as the statement. It belongs to one connection, and to the
-// writer's goroutine.
-type appender struct {
-	one, many driver.StmtExecContext
-	args      [appendRows * appendArgs]driver.NamedValue
-}
-
-func (a *appender) prepare(conn driver.Conn) (err error) {
-	prepare := func(query string) driver.StmtExecContext {
-		stmt, failed := conn.Prepare(query)
-		if failed != nil {
-			err = errors.Join(err, fmt.Errorf("prepare: %w", failed))
-			return nil
-		}
-		return stmt.(driver.StmtExecContext)
-	}
-	a.one, a.many = prepare(appendDelivery), prepare(appendDeliveries)
-	return err
-}
-
-func (a *appender) close() error {
-	var errs []error
-	for _, stmt := range []driver.StmtExecContext{a.one, a.many} {
-		if stmt != nil {
-			errs = append(errs, stmt.(driver.Stmt).Close())
-		}
-	}
-	return errors.Join(errs...)
-}
-
 // append appends the deliveries of operations, in their order.
 func (t *tx) append(ops []*operation) error {
-	return t.conn.Raw(func(conn any) error {
-		if t.appender == nil {
-			t.appender = &appender{}
-			if err := t.appender.prepare(conn.(driver.Conn)); err != nil {
-				return err
-			}
-		}
+	return t.direct(func(conn *direct) error {
 		for len(ops) > 0 {
-			stmt, n := t.appender.many, appendRows
+			query, n := appendDeliveries, appendRows
 			if len(ops) < n {
-				stmt, n = t.appender.one, 1
+				query, n = appendDelivery, 1
 			}
-			if err := t.appender.run(stmt, ops[:n]); err != nil {
+			if err := conn.append(query, ops[:n]); err != nil {
 				return err
 			}
 			ops = ops[n:]
@@ -94,24 +56,28 @@ func (t *tx) append(ops []*operation) error {
 	})
 }
 
-// run appends as many deliveries as the statement has rows for. Places follow
+// append appends as many deliveries as the statement has rows for. Places follow
 // upon another within a transaction.
-func (a *appender) run(stmt driver.StmtExecContext, ops []*operation) error {
-	args := a.args[:0]
+func (d *direct) append(query string, ops []*operation) error {
+	stmt, err := d.prepare(query)
+	if err != nil {
+		return err
+	}
+	args := d.args[:0]
 	for _, op := range ops {
-		d := op.delivery
-		body := d.Body
+		del := op.delivery
+		body := del.Body
 		if body == nil {
 			body = []byte{} // nil would be NULL
 		}
 		for _, value := range [appendArgs]driver.Value{
-			d.ReceivedAt.UnixMilli(), d.Event, d.ScreenshotID, string(d.Outcome), d.ImageURL, d.Error, body,
+			del.ReceivedAt.UnixMilli(), del.Event, del.ScreenshotID, string(del.Outcome), del.ImageURL, del.Error, body,
 		} {
 			args = append(args, driver.NamedValue{Ordinal: len(args) + 1, Value: value})
 		}
 	}
 	defer clear(args) // what they refer to is let go
-	result, err := stmt.ExecContext(context.Background(), args)
+	result, err := stmt.(driver.StmtExecContext).ExecContext(context.Background(), args)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"database/sql/driver"
 	"fmt"
 	"time"
 
@@ -108,8 +109,9 @@ const logClosings = `INSERT INTO events (at, type, batch_seq, job_seq, attempt)
 // settle brings what is in outcomes to its end. Deliveries and observations
 // go this way; closings without a result enter at finish.
 func (t *tx) settle(at time.Time, effects *jobs.Effects) error {
-	if _, err := t.exec(compareWithFirst); err != nil {
-		return fmt.Errorf("compare results: %w", err)
+	n, err := t.pick()
+	if err != nil {
+		return err
 	}
 	var conflicts int
 	if err := t.get([]any{&conflicts}, `SELECT count(*) FROM outcomes WHERE outcome <> recorded`); err != nil {
@@ -127,14 +129,37 @@ func (t *tx) settle(at time.Time, effects *jobs.Effects) error {
 	if _, err := t.exec(recordOutcomes); err != nil {
 		return fmt.Errorf("record results: %w", err)
 	}
-	if err := t.control(`DELETE FROM closing`); err != nil {
-		return err
-	}
-	n, err := t.exec(pickClosing)
-	if err != nil {
-		return fmt.Errorf("pick closing jobs: %w", err)
-	}
 	return t.finish(n, at, effects)
+}
+
+// pick lays into closing what closes, and counts it. Where each first result
+// closes a job of its own, as nearly always, no submission can have several, and
+// there is no need to compare.
+func (t *tx) pick() (closing int64, err error) {
+	if closing, err = t.pickOnce(); err != nil {
+		return 0, err
+	}
+	var first int64
+	if err := t.get([]any{&first}, `SELECT count(*) FROM outcomes WHERE recorded IS NULL`); err != nil {
+		return 0, fmt.Errorf("count first results: %w", err)
+	}
+	if closing == first {
+		return closing, nil
+	}
+	if _, err := t.exec(compareWithFirst); err != nil {
+		return 0, fmt.Errorf("compare results: %w", err)
+	}
+	return t.pickOnce()
+}
+
+func (t *tx) pickOnce() (closing int64, err error) {
+	if err := t.control(`DELETE FROM closing`); err != nil {
+		return 0, err
+	}
+	if closing, err = t.exec(pickClosing); err != nil {
+		return 0, fmt.Errorf("pick closing jobs: %w", err)
+	}
+	return closing, nil
 }
 
 // finish closes the n jobs in closing and writes all that follows from it.
@@ -164,15 +189,11 @@ func (t *tx) finish(n int64, at time.Time, effects *jobs.Effects) error {
 	if err != nil {
 		return fmt.Errorf("end batches: %w", err)
 	}
-	return t.each(func(row scanner) error {
-		var seq int64
-		var c jobs.Closed
-		if err := row.Scan(&seq, &c.Attempt, &c.State, &c.By, &c.Late); err != nil {
-			return err
-		}
-		batchSeq, rowNumber := splitSeq(seq)
-		c.Job = jobs.ID{Batch: batches[batchSeq], Row: rowNumber}
-		effects.Closed = append(effects.Closed, c)
-		return nil
+	return t.eachRow(func(row []driver.Value) {
+		batchSeq, rowNumber := splitSeq(row[0].(int64))
+		effects.Closed = append(effects.Closed, jobs.Closed{
+			Job: jobs.ID{Batch: batches[batchSeq], Row: rowNumber}, Attempt: int(row[1].(int64)),
+			State: jobs.State(row[2].(string)), By: jobs.Provenance(row[3].(string)), Late: row[4].(int64) != 0,
+		})
 	}, `SELECT job_seq, attempt, to_state, closed_by, late FROM closing ORDER BY ord`)
 }

@@ -165,6 +165,20 @@ func (t *tx) applyRange(r inboxRange, at time.Time, applied *jobs.Applied) error
 	if _, err := t.exec(loadDeliveries, r.cursor, r.last); err != nil {
 		return fmt.Errorf("load deliveries: %w", err)
 	}
+	var strange bool
+	if err := t.get([]any{&strange}, `SELECT EXISTS (SELECT 1 FROM outcomes WHERE job_seq IS NULL)`); err != nil {
+		return fmt.Errorf("look for unknown screenshots: %w", err)
+	}
+	if strange {
+		if err := t.judge(at, applied); err != nil {
+			return fmt.Errorf("judge unknown screenshots: %w", err)
+		}
+	}
+	return t.settle(at, &applied.Effects)
+}
+
+// judge takes out of outcomes what belongs to no submission that has its id.
+func (t *tx) judge(at time.Time, applied *jobs.Applied) error {
 	oldest, err := t.oldestIntent()
 	if err != nil {
 		return err
@@ -188,12 +202,9 @@ func (t *tx) applyRange(r inboxRange, at time.Time, applied *jobs.Applied) error
 		_, err = t.exec(tellForeign, at.UnixMilli())
 	}
 	if err != nil {
-		return fmt.Errorf("judge unknown screenshots: %w", err)
-	}
-	if err := t.control(`DELETE FROM outcomes WHERE job_seq IS NULL`); err != nil {
 		return err
 	}
-	return t.settle(at, &applied.Effects)
+	return t.control(`DELETE FROM outcomes WHERE job_seq IS NULL`)
 }
 
 const firstIntent = `SELECT min(open_after) FROM submissions WHERE open_after IS NOT NULL`

@@ -17,9 +17,9 @@ import (
 // That costs more than most statements do. A unary + before the parameter keeps it
 // out of the planner's sight, and the plan the one that tests assert.
 type tx struct {
-	conn     *sql.Conn
-	stmts    map[string]*sql.Stmt
-	appender *appender // nil until something was appended
+	conn  *sql.Conn
+	stmts map[string]*sql.Stmt
+	past  *direct // nil until it is used
 }
 
 func (t *tx) prepare(query string) (*sql.Stmt, error) {
@@ -81,8 +81,8 @@ func (t *tx) close() error {
 	for _, stmt := range t.stmts {
 		errs = append(errs, stmt.Close())
 	}
-	if t.appender != nil {
-		errs = append(errs, t.appender.close())
+	if t.past != nil {
+		errs = append(errs, t.past.close())
 	}
 	return errors.Join(errs...)
 }

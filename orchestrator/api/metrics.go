@@ -105,8 +105,17 @@ func (m *Metrics) Webhook(result string, took time.Duration) {
 
 // Took counts what a transaction of the store brought about.
 func (m *Metrics) Took(e jobs.Effects) {
+	type end struct {
+		state jobs.State
+		by    jobs.Provenance
+		late  bool
+	}
+	ends := make(map[end]int)
 	for _, c := range e.Closed {
-		m.closures.WithLabelValues(string(c.State), string(c.By), strconv.FormatBool(c.Late)).Inc()
+		ends[end{c.State, c.By, c.Late}]++
+	}
+	for e, n := range ends {
+		m.closures.WithLabelValues(string(e.state), string(e.by), strconv.FormatBool(e.late)).Add(float64(n))
 	}
 	m.conflicts.Add(float64(e.Conflicts))
 }
