@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"shotline/jobs"
@@ -19,8 +20,22 @@ const importChunk = 2000
 // go on any more.
 const beingRemoved = -1
 
-const insertJob = `INSERT INTO jobs (seq, state, created_at, error, line, url, request_key, params, tags, metadata, cells)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+const (
+	insertJob = `INSERT INTO jobs (seq, state, created_at, error, line, url, request_key, params, tags, metadata, cells)
+	VALUES ` + jobValues
+	jobValues = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+)
+
+// insertTogether is how many rows of an import one statement inserts.
+const insertTogether = 10
+
+// insertJobs inserts as many rows.
+var insertJobs = func() (queries [insertTogether + 1]string) {
+	for n := 1; n <= insertTogether; n++ {
+		queries[n] = insertJob + strings.Repeat(`, `+jobValues, n-1)
+	}
+	return queries
+}()
 
 // AppendRequests implements jobs.Imports. Callers send some hundred rows at a
 // time, so that a transaction stays short, and pause between calls.
@@ -52,16 +67,15 @@ func (s *Store) AppendRequests(ctx context.Context, batch string, requests []job
 		}
 		place := rowSeq(seq, last)
 		for portion := range rows {
-			for _, row := range portion {
-				err := row.err
-				if err == nil {
-					place++
-					row.values[0] = place
-					_, err = t.exec(insertJob, row.values...)
-				}
-				if err != nil {
-					return fmt.Errorf("line %d: %w", row.line, err)
-				}
+			if portion.err != nil {
+				return portion.err
+			}
+			for i := range portion.rows {
+				place++
+				portion.values[i*len(portion.values)/portion.rows] = place
+			}
+			if _, err := t.exec(insertJobs[portion.rows], portion.values...); err != nil {
+				return fmt.Errorf("line %d: %w", portion.line, err)
 			}
 		}
 		_, err = t.exec(`UPDATE batches SET rows = rows + ?, queued = queued + ?, rejected = rejected + ?, touched_at = ?
@@ -71,31 +85,33 @@ func (s *Store) AppendRequests(ctx context.Context, batch string, requests []job
 	return wrapError(err, "append to batch %s", batch)
 }
 
-// encodedRow is a request for insertJob, or why it cannot be one.
-type encodedRow struct {
-	line   int
-	values []any
+// encodedRows are some requests for insertJobs, or why one of them cannot be a row.
+type encodedRows struct {
+	line   int // of the first
+	rows   int
+	values []any // of all of them
 	err    error
 }
 
-// encodePortion is how many rows go from the one who encodes to the writer at a time.
-const encodePortion = 50
-
 // encode returns at once: rows are encoded while the writer inserts those before.
-func encode(requests []jobs.Request, at time.Time) <-chan []encodedRow {
-	rows := make(chan []encodedRow, len(requests)/encodePortion+1) // room for all, whether or not the writer takes them
+func encode(requests []jobs.Request, at time.Time) <-chan encodedRows {
+	portions := make(chan encodedRows, len(requests)/insertTogether+1) // room for all, whether or not the writer takes them
 	go func() {
-		defer close(rows)
-		for portion := range slices.Chunk(requests, encodePortion) {
-			encoded := make([]encodedRow, len(portion))
-			for i, r := range portion {
-				values, err := requestRow(r, at)
-				encoded[i] = encodedRow{r.Line, values, err}
+		defer close(portions)
+		for portion := range slices.Chunk(requests, insertTogether) {
+			encoded := encodedRows{line: portion[0].Line, rows: len(portion)}
+			for _, r := range portion {
+				row, err := requestRow(r, at)
+				if err != nil {
+					portions <- encodedRows{err: fmt.Errorf("line %d: %w", r.Line, err)}
+					return
+				}
+				encoded.values = append(encoded.values, row...)
 			}
-			rows <- encoded
+			portions <- encoded
 		}
 	}()
-	return rows
+	return portions
 }
 
 // requestRow encodes a request for insertJob; its place is filled in later.
