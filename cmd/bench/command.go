@@ -3,12 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"slices"
-	"strconv"
 	"time"
 )
 
@@ -42,18 +39,11 @@ func command(ctx context.Context, program string, args ...string) (ran, error) {
 	return r, err
 }
 
-// watchPeak looks again and again how much memory a process has had at most. What
-// wait tells of it would not do: a child begins with the peak of its parent.
+// watchPeak looks again and again how much memory a process has had at most.
 func watchPeak(pid int, ended <-chan struct{}) (peak float64) {
 	for {
-		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-		if errors.Is(err, os.ErrNotExist) {
-			return peak
-		}
-		if _, after, found := bytes.Cut(status, []byte("\nVmHWM:")); found {
-			if kb, err := strconv.ParseFloat(string(bytes.Fields(after)[0]), 64); err == nil {
-				peak = max(peak, kb/1024)
-			}
+		if now, err := peakMemory(pid); err == nil {
+			peak = max(peak, now)
 		}
 		select {
 		case <-ended:
@@ -79,6 +69,5 @@ func peak(runs []ran) float64 {
 	for i, r := range runs {
 		peaks[i] = r.peak
 	}
-	slices.Sort(peaks)
-	return peaks[len(peaks)/2]
+	return median(peaks)
 }

@@ -90,7 +90,7 @@ func (b *bench) takeIn(ctx context.Context, database string, h *hammer, meanwhil
 	if err := s.stop(); err != nil {
 		return nil, err
 	}
-	i.cpu = s.cpu()
+	i.cpu = s.processorTime().Seconds()
 	return i, nil
 }
 

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -12,7 +10,7 @@ import (
 )
 
 const (
-	floodRows   = 1_000_000
+	floodRows   = 700_000
 	floodTime   = time.Minute
 	repeated    = 0.3 // of all requests
 	besideRows  = 500_000
@@ -41,7 +39,7 @@ func measureRepeats(ctx context.Context, b *bench) ([]figure, error) {
 // measureFlood is a minute of as many webhooks as can be taken, 30 % of them
 // repeats.
 func measureFlood(ctx context.Context, b *bench) ([]figure, error) {
-	i, err := b.takeInSeeded(ctx, floodRows, floodRows, &hammer{connections: 64, again: repeated, most: floodTime})
+	i, err := b.takeInSeeded(ctx, floodRows, floodRows, &hammer{connections: 64, again: repeated, onward: true, most: floodTime})
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +54,7 @@ func measureFlood(ctx context.Context, b *bench) ([]figure, error) {
 // measureBeside has another process import into the same file while webhooks come.
 func measureBeside(ctx context.Context, b *bench) ([]figure, error) {
 	file := filepath.Join(b.folder, "beside.csv")
-	if err := writeAddresses(file, besideRows); err != nil {
+	if err := writeCSV(file, besideRows); err != nil {
 		return nil, err
 	}
 	database, err := b.seed(ctx, "beside", floodRows, floodRows)
@@ -84,22 +82,6 @@ func measureBeside(ctx context.Context, b *bench) ([]figure, error) {
 		{What: "p99 of the answer beside an import, 64 connections", Value: i.at(0.99), Unit: "ms", Target: atMost(100), From: from},
 		{What: "webhooks not taken beside an import", Value: float64(i.refused), Unit: "", Target: atMost(0), From: from},
 	}, nil
-}
-
-// writeAddresses makes a CSV of so many pages.
-func writeAddresses(file string, rows int) (err error) {
-	out, err := os.Create(file)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, out.Close()) }()
-	text := make([]byte, 0, rows*40)
-	text = append(text, "url\n"...)
-	for row := range rows {
-		text = fmt.Appendf(text, "https://beside.test/pages/%d\n", row+1)
-	}
-	_, err = out.Write(text)
-	return err
 }
 
 // measureLevel compares a large database with a small one.

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -153,23 +152,3 @@ func freeAddress() (string, error) {
 
 // database is where a database of that name belongs.
 func (b *bench) database(name string) string { return filepath.Join(b.folder, name+".db") }
-
-// cpu is how many seconds of CPU the process needed. It must have ended.
-func (s *serve) cpu() float64 {
-	return (s.process.ProcessState.UserTime() + s.process.ProcessState.SystemTime()).Seconds()
-}
-
-// peakMemory is the most that a running process had, in MB. What the system tells
-// of one that has ended counts the memory of whoever started it.
-func peakMemory(pid int) (float64, error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0, err
-	}
-	found := regexp.MustCompile(`(?m)^VmHWM:\s*(\d+) kB$`).FindSubmatch(status)
-	if found == nil {
-		return 0, errors.New("the system does not tell how much memory a process had")
-	}
-	kilobytes, err := strconv.ParseFloat(string(found[1]), 64)
-	return kilobytes / 1024, err
-}

@@ -144,7 +144,7 @@ func (b *bench) submit(ctx context.Context, v *vendor, how manner, rows int, fla
 	if len(s.shots) < s.Done || s.State == "finished" && len(s.shots) != s.Done {
 		return nil, fmt.Errorf("%d screenshots were paid for, and of %d rows %d are done", len(s.shots), rows, s.Done)
 	}
-	if s.memory, err = serve.peakMemory(); err != nil {
+	if s.memory, err = peakMemory(serve.process.Process.Pid); err != nil {
 		return nil, err
 	}
 	ended := serve

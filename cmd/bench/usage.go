@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"strconv"
 	"time"
 )
 
@@ -13,18 +14,18 @@ func (s *serve) processorTime() time.Duration {
 	return s.process.ProcessState.UserTime() + s.process.ProcessState.SystemTime()
 }
 
-// peakMemory is the most memory that the process had up to now, in MB. Its
-// resource usage after the end would not do: that begins with what this process
-// had when it started the other.
-func (s *serve) peakMemory() (float64, error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.process.Process.Pid))
+// peakMemory is the most memory that a running process has had, in MB, as Linux
+// tells it. What is known of one that has ended would not do: a child begins with
+// the peak of its parent.
+func peakMemory(pid int) (float64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err
 	}
-	_, after, _ := bytes.Cut(status, []byte("VmHWM:"))
-	var kilobytes float64
-	if _, err := fmt.Sscanf(string(after), "%f kB", &kilobytes); err != nil {
-		return 0, fmt.Errorf("read the peak of the memory: %w", err)
+	_, after, found := bytes.Cut(status, []byte("\nVmHWM:"))
+	if !found {
+		return 0, os.ErrNotExist // a process that is ending
 	}
-	return kilobytes / 1024, nil
+	kilobytes, err := strconv.ParseFloat(string(bytes.Fields(after)[0]), 64)
+	return kilobytes / 1024, err
 }
