@@ -32,14 +32,19 @@ func TestPeakIsTheChildsAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, mb := range []int{1, 100} {
+	parent, err := peakMemory(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, mb := range []int{1, 50} {
 		t.Setenv("BENCH_TEST_MB", strconv.Itoa(mb))
 		r, err := command(t.Context(), self)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.peak < float64(mb) || r.peak > float64(mb)+60 {
-			t.Errorf("a child of %d MB had %.0f MB", mb, r.peak)
+		// The race detector takes several times as much, in both.
+		if r.peak < float64(mb) || r.peak > parent/2 {
+			t.Errorf("a child of %d MB had %.0f MB, its parent %.0f MB", mb, r.peak, parent)
 		}
 	}
 	if held[0] != 1 {
