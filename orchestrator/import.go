@@ -79,8 +79,8 @@ func importRows(ctx context.Context, store jobs.Imports, batch string, requests 
 		if len(chunk) == 0 {
 			return nil
 		}
-		// Reading the rows took a part of the pause.
-		if left := importPause - clock.Now().Sub(released); left > 0 {
+		// Reading the rows took a part of the pause. The clock may have been set back.
+		if left := min(importPause, importPause-clock.Now().Sub(released)); left > 0 {
 			if err := clock.Sleep(ctx, left); err != nil {
 				return err
 			}

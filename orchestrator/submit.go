@@ -83,6 +83,9 @@ func (o *Orchestrator) waitOut(ctx context.Context, s *slice) bool {
 	if !paused || s.halted.Load() || left >= sliceTime {
 		return false
 	}
+	if b, err := o.store.Batch(ctx, s.batch.ID); err != nil || b.Counts.Of(jobs.Queued) == 0 {
+		return false // creates that are under way may come back, and are enqueued then
+	}
 	return o.clock.Sleep(ctx, left) == nil
 }
 

@@ -160,7 +160,7 @@ func (r *Receiver) receive(req *http.Request) (Result, error) {
 	}
 	d.ReceivedAt = r.cfg.Now()
 	// Who left is waited for all the same: what comes of it is soon known.
-	if err := r.cfg.Inbox.Keep(r.deadlines.next(), d); err != nil {
+	if err := r.cfg.Inbox.Keep(r.deadlines.bound(req.Context()), d); err != nil {
 		if req.Context().Err() != nil {
 			return Aborted, errors.New("sender left before it was kept")
 		}

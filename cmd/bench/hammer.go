@@ -96,10 +96,12 @@ func (h *hammer) connection(seed uint64, result *hammered) error {
 	draw := rand.New(rand.NewPCG(1, seed))
 	requests := newRequest(h.address)
 	for !h.stop.Load() {
+		first := false
 		row := int(h.next.Load()) - 1 // the newest that somebody sent
 		if fresh := h.again == 0 || row < h.first || draw.Float64() >= h.again; fresh {
 			if row = int(h.next.Add(1)) - 1; row <= h.last {
 				result.fresh++
+				first = true
 			}
 		}
 		if row > h.last {
@@ -119,6 +121,9 @@ func (h *hammer) connection(seed uint64, result *hammered) error {
 		result.latencies = append(result.latencies, time.Since(began))
 		if status != 200 {
 			result.refused++
+			if first {
+				result.fresh-- // its job stays open
+			}
 		}
 	}
 	return nil

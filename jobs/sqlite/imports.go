@@ -47,6 +47,10 @@ func (s *Store) AppendRequests(ctx context.Context, batch string, requests []job
 		}
 	}
 	rows := encode(requests, at)
+	defer func() {
+		for range rows { // until the requests are the caller's again
+		}
+	}()
 	err := s.writeAlone(ctx, func(t *tx) error {
 		seq, state, err := t.batchSeq(batch)
 		if err != nil {
@@ -75,7 +79,7 @@ func (s *Store) AppendRequests(ctx context.Context, batch string, requests []job
 				portion.values[i*len(portion.values)/portion.rows] = place
 			}
 			if _, err := t.exec(insertJobs[portion.rows], portion.values...); err != nil {
-				return fmt.Errorf("line %d: %w", portion.line, err)
+				return fmt.Errorf("line %d, or one of the %d behind it: %w", portion.line, portion.rows-1, err)
 			}
 		}
 		_, err = t.exec(`UPDATE batches SET rows = rows + ?, queued = queued + ?, rejected = rejected + ?, touched_at = ?

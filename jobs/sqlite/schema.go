@@ -30,8 +30,8 @@ var errForeign = fmt.Errorf("%w: it is another program's SQLite database, name a
 // prepareSchema refuses files that are not ours before it changes anything,
 // then sets WAL and migrates. Two processes may do this to a fresh file at the
 // same time: each migration is one immediate transaction, so the second one
-// fails on what it finds there, looks again, and sees nothing left to do. It gives
-// up when for the time of busy nobody got any further.
+// fails on what it finds there, or does once more what makes no difference, looks
+// again, and sees nothing left to do. It gives up when for the time of busy nobody got any further.
 func prepareSchema(ctx context.Context, db *sql.DB, busy time.Duration) error {
 	folder, err := fs.Sub(migrations, "migrations")
 	if err != nil {

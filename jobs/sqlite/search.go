@@ -121,7 +121,7 @@ const between = `jobs.seq BETWEEN ?1 AND ?2`
 // to ?2, by their indexes; not found when one has none, or no state is asked for.
 func firstInStates(states []jobs.State, order string) (condition string, found bool) {
 	var picks []string
-	for _, state := range states {
+	for _, state := range slices.Compact(slices.Sorted(slices.Values(states))) {
 		if !slices.Contains(indexed, state) {
 			return "", false
 		}

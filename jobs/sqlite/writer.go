@@ -162,11 +162,15 @@ func (w *writer) next() *operation {
 	}
 }
 
+// gatherPasses bounds how often others are let run before a group begins: on a
+// busy machine each time takes a while.
+const gatherPasses = 4
+
 // gather adds what waits to a group, and what comes while others who can run are
 // let run: they may be on their way here. It ends at an operation that wants to
 // be alone, which comes right after the group.
 func (w *writer) gather(group []*operation) (_ []*operation, loner *operation) {
-	for grown := true; grown; {
+	for pass, grown := 0, true; grown && pass < gatherPasses; pass++ {
 		runtime.Gosched()
 		grown = false
 		for len(w.ops) > 0 && len(group) < groupLimit {
