@@ -169,11 +169,11 @@ var bugsOfJobs = []bug{
 		from: `	return o.releaseFor(sight.ScreenshotID)
 }
 
-// takeOver`,
+const loadTakenOver`,
 		to: `	return nil
 }
 
-// takeOver`,
+const loadTakenOver`,
 	},
 	{
 		name: "a deadline overtakes the inbox", promise: "P2", file: "jobs/sqlite/deadlines.go",
@@ -250,8 +250,8 @@ var bugsOfJobs = []bug{
 	},
 	{
 		name: "owed work keeps its generation", promise: "P8", file: "jobs/sqlite/batches.go",
-		from: "const claimWork = `UPDATE batches SET generation = generation + 1, wake_at = ?",
-		to:   "const claimWork = `UPDATE batches SET wake_at = ?",
+		from: "claimWork  = `UPDATE batches SET generation = generation + 1, wake_at = ?",
+		to:   "claimWork  = `UPDATE batches SET wake_at = ?",
 	},
 	{
 		name: "a lost deadline is not enqueued again", promise: "P8", file: "orchestrator/sweep.go",
