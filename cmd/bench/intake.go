@@ -15,9 +15,10 @@ type intake struct {
 	*hammered
 	drained time.Duration // from the first request until every job was closed
 	lag     float64       // seconds, the most that the oldest delivery had to wait for the closer
-	groups  float64       // operations per commit
-	cpu     float64       // seconds of CPU that serve used
-	memory  float64       // MB, the most that it had
+	commits int           // by serve, of which groups is the mean number of operations
+	groups  float64
+	cpu     float64 // seconds of CPU that serve used
+	memory  float64 // MB, the most that it had
 }
 
 // perSecond counts a webhook only when the closer is through with it.
@@ -82,7 +83,7 @@ func (b *bench) takeIn(ctx context.Context, database string, h *hammer, meanwhil
 	if err != nil {
 		return nil, err
 	}
-	i.groups = operations / commits
+	i.commits, i.groups = int(commits), operations/commits
 	if i.memory, err = peakMemory(s.process.Process.Pid); err != nil {
 		return nil, err
 	}

@@ -33,8 +33,8 @@ func measureIntake(ctx context.Context, b *bench) (all []figure, err error) {
 				return nil, err
 			}
 			ours.add(i.perSecond(), i.latencies)
-			b.say("intake over %d connections: %.0f/s (bare %.0f), %.1f operations a commit, lag %.2f s, %.1f s of CPU, %.0f MB",
-				connections, i.perSecond(), h.perSecond(), i.groups, i.lag, i.cpu, i.memory)
+			b.say("intake over %d connections: %.0f/s (bare %.0f), %d commits of %.1f operations, lag %.2f s, %.1f s of CPU, %.0f MB",
+				connections, i.perSecond(), h.perSecond(), i.commits, i.groups, i.lag, i.cpu, i.memory)
 		}
 		of := fmt.Sprintf("%d connections", connections)
 		all = append(all,

@@ -46,7 +46,7 @@ func measureFlood(ctx context.Context, b *bench) ([]figure, error) {
 	return []figure{
 		{What: "longest lag of the closer in a minute of full load", Value: i.lag, Unit: "s", Target: atMost(1),
 			From: fmt.Sprintf("%d webhooks in %.0f s, %d jobs closed", len(i.latencies), i.took.Seconds(), i.fresh)},
-		{What: "operations of a commit, on average", Value: i.groups, Unit: ""},
+		{What: "operations of a commit, on average", Value: i.groups, From: fmt.Sprintf("%d commits", i.commits)},
 		{What: "peak memory of serve", Value: i.memory, Unit: "MB"},
 	}, nil
 }

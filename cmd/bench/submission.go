@@ -94,7 +94,7 @@ func measureLimited(ctx context.Context, b *bench, vendor *vendor) ([]figure, er
 	if err != nil {
 		return nil, err
 	}
-	whose := fmt.Sprintf("%d creates/s allowed, %.0f %% refused at random: ", allowedRate, refusedPart*100)
+	whose := fmt.Sprintf("%d creates/s allowed (--rate), %.0f %% refused at random: ", allowedRate, refusedPart*100)
 	return []figure{
 		{What: whose + "rows that failed", Value: float64(s.Failed + s.TimedOut), Target: atMost(0),
 			From: fmt.Sprintf("%d rows, %d creates, %d of them answered 429", s.Rows, s.creates, s.limited)},
