@@ -60,7 +60,7 @@ def send(path, params, body=None, kind=None):
     if kind:
         request.add_header("Content-Type", kind)
     try:
-        with OPENER.open(request, timeout=60) as response:
+        with OPENER.open(request, timeout=180) as response:
             data, kind = response.read(), response.headers.get("Content-Type", "")
     except HTTPError as error:
         raise ApiError(error.code, json.loads(error.read())) from None
