@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"net/http"
 )
 
 // batch is what becomes of the rows of one.
@@ -20,15 +19,11 @@ type batch struct {
 
 // batch asks how far one is.
 func (s *serve) batch(id string) (b batch, err error) {
-	response, err := http.Get(s.api + "/v1/batches/" + id)
-	if err != nil {
-		return b, err
+	text, err := s.get("/v1/batches/" + id)
+	if err == nil {
+		err = json.Unmarshal(text, &b)
 	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return b, fmt.Errorf("ask for batch %s: %s", id, response.Status)
-	}
-	return b, json.NewDecoder(response.Body).Decode(&b)
+	return b, err
 }
 
 // submitRows makes a batch of a CSV with so many rows.

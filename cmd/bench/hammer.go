@@ -96,15 +96,13 @@ func (h *hammer) connection(seed uint64, result *hammered) error {
 	draw := rand.New(rand.NewPCG(1, seed))
 	requests := newRequest(h.address)
 	for !h.stop.Load() {
-		first := false
 		row := int(h.next.Load()) - 1 // the newest that somebody sent
-		if fresh := h.again == 0 || row < h.first || draw.Float64() >= h.again; fresh {
-			if row = int(h.next.Add(1)) - 1; row <= h.last {
-				result.fresh++
-				first = true
-			}
+		fresh := h.again == 0 || row < h.first || draw.Float64() >= h.again
+		if fresh {
+			row = int(h.next.Add(1)) - 1
 		}
 		if row > h.last {
+			fresh = false
 			if !h.onward {
 				return nil
 			}
@@ -119,11 +117,11 @@ func (h *hammer) connection(seed uint64, result *hammered) error {
 			return err
 		}
 		result.latencies = append(result.latencies, time.Since(began))
-		if status != 200 {
+		switch {
+		case status != 200:
 			result.refused++
-			if first {
-				result.fresh-- // its job stays open
-			}
+		case fresh:
+			result.fresh++
 		}
 	}
 	return nil

@@ -2,10 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"net/http"
 	"net/url"
 	"time"
 )
@@ -26,7 +23,7 @@ func (i *intake) perSecond() float64 { return float64(len(i.latencies)) / i.drai
 
 // takeIn sends webhooks to a serve on a database, and waits until jobs are closed:
 // as many as were told of for the first time.
-func (b *bench) takeIn(ctx context.Context, database string, h *hammer, meanwhile func(*serve) error) (_ *intake, err error) {
+func (b *bench) takeIn(ctx context.Context, database string, h *hammer, meanwhile func() error) (_ *intake, err error) {
 	vendor := newVendor()
 	defer vendor.Close()
 	s, err := b.startServe(ctx, database, "--base-url", vendor.URL)
@@ -60,7 +57,7 @@ func (b *bench) takeIn(ctx context.Context, database string, h *hammer, meanwhil
 			ended <- nil
 			return
 		}
-		ended <- meanwhile(s)
+		ended <- meanwhile()
 		h.stop.Store(true)
 	}()
 	if i.hammered, err = h.run(ctx); err != nil {
@@ -113,16 +110,6 @@ func (i *intake) watchLag(ctx context.Context, s *serve) error {
 
 // pending is how many jobs of the seeded batch are.
 func (s *serve) pending() (int, error) {
-	response, err := http.Get(s.api + "/v1/batches/" + seeded)
-	if err != nil {
-		return 0, err
-	}
-	defer response.Body.Close()
-	var b struct {
-		Pending int `json:"pending"`
-	}
-	if response.StatusCode != http.StatusOK {
-		return 0, fmt.Errorf("ask for the batch: %s", response.Status)
-	}
-	return b.Pending, json.NewDecoder(response.Body).Decode(&b)
+	b, err := s.batch(seeded)
+	return b.Pending, err
 }

@@ -62,7 +62,7 @@ func measureBeside(ctx context.Context, b *bench) ([]figure, error) {
 		return nil, err
 	}
 	var took time.Duration
-	i, err := b.takeIn(ctx, database, &hammer{connections: besideConns, first: 1, last: floodRows, onward: true, most: 3 * time.Minute}, func(*serve) error {
+	i, err := b.takeIn(ctx, database, &hammer{connections: besideConns, first: 1, last: floodRows, onward: true, most: 3 * time.Minute}, func() error {
 		began := time.Now()
 		said, err := exec.CommandContext(ctx, b.program, "submit", "--db", database, "--json", file).CombinedOutput()
 		took = time.Since(began)

@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -87,19 +85,6 @@ func (s *serve) ask(q question, times int) (took latencies, err error) {
 	}
 	slices.Sort(took)
 	return took, nil
-}
-
-func (s *serve) get(path string) ([]byte, error) {
-	response, err := http.Get(s.api + path)
-	if err != nil {
-		return nil, err
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err == nil && response.StatusCode != http.StatusOK {
-		err = fmt.Errorf("GET %s: %s: %.200s", path, response.Status, text)
-	}
-	return text, err
 }
 
 // walkJobs goes through all jobs, newest first, in the largest pages and at the

@@ -100,14 +100,23 @@ func (s *serve) within(ctx context.Context, limit time.Duration, what string, so
 	}
 }
 
-// metric is the value of one that has no labels.
-func (s *serve) metric(name string) (float64, error) {
-	response, err := http.Get(s.api + "/metrics")
+// get reads what the API has at a path.
+func (s *serve) get(path string) ([]byte, error) {
+	response, err := http.Get(s.api + path)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("GET %s: %s: %.200s", path, response.Status, text)
+	}
+	return text, err
+}
+
+// metric is the value of one that has no labels.
+func (s *serve) metric(name string) (float64, error) {
+	text, err := s.get("/metrics")
 	if err != nil {
 		return 0, err
 	}
