@@ -30,6 +30,8 @@ func (c *Client) Account(ctx context.Context) (Account, error) {
 	return account, nil
 }
 
+var accountFields = fields[Account]{"plan": into(func(a *Account) *string { return &a.Plan }, readText)}
+
 func decodeAccount(payload json.RawMessage) (Account, error) {
 	var object map[string]json.RawMessage
 	if json.Unmarshal(payload, &object) != nil {
@@ -41,9 +43,7 @@ func decodeAccount(payload json.RawMessage) (Account, error) {
 	}
 	account := Account{Balance: *balance}
 	delete(object, "balance")
-	if raw := object["plan"]; isNull(raw) || into(&account.Plan, readText)(raw) {
-		delete(object, "plan")
-	}
+	accountFields.take(&account, object)
 	if len(object) > 0 {
 		account.Extra = object
 	}

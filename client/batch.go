@@ -61,27 +61,23 @@ func (b *Batch) UnmarshalJSON(data []byte) error {
 	delete(object, "id")
 	delete(object, "batch_id")
 
-	var status string
-	for name, read := range map[string]func(json.RawMessage) bool{
-		"status":    into(&status, readText),
-		"error":     into(&batch.Error, readReason),
-		"started":   into(&batch.Started, readTime),
-		"finished":  into(&batch.Finished, readTime),
-		"count":     into(&batch.Count, readInt),
-		"processed": into(&batch.Processed, readInt),
-		"failed":    into(&batch.Failed, readInt),
-		"zip_url":   into(&batch.ZipURL, readText),
-	} {
-		if raw, sent := object[name]; sent && (isNull(raw) || read(raw)) {
-			delete(object, name)
-		}
-	}
-	batch.Status = BatchStatus(status)
+	batchFields.take(&batch, object)
 	if len(object) > 0 {
 		batch.Extra = object
 	}
 	*b = batch
 	return nil
+}
+
+var batchFields = fields[Batch]{
+	"status":    into(func(b *Batch) *BatchStatus { return &b.Status }, readText),
+	"error":     into(func(b *Batch) *string { return &b.Error }, readReason),
+	"started":   into(func(b *Batch) *time.Time { return &b.Started }, readTime),
+	"finished":  into(func(b *Batch) *time.Time { return &b.Finished }, readTime),
+	"count":     into(func(b *Batch) *int { return &b.Count }, readInt),
+	"processed": into(func(b *Batch) *int { return &b.Processed }, readInt),
+	"failed":    into(func(b *Batch) *int { return &b.Failed }, readInt),
+	"zip_url":   into(func(b *Batch) *string { return &b.ZipURL }, readText),
 }
 
 func decodeBatches(payload json.RawMessage) ([]Batch, error) {

@@ -13,23 +13,25 @@ type envelope struct {
 	refused bool
 }
 
+var errNotJSON = errors.New("the answer is not valid JSON")
+
 func openEnvelope(body []byte) (envelope, error) {
 	body = bytes.TrimSpace(body)
 	if len(body) == 0 {
 		return envelope{}, errors.New("the answer is empty")
 	}
-	if !json.Valid(body) {
-		return envelope{}, errors.New("the answer is not valid JSON")
-	}
 	if body[0] != '{' {
+		if !json.Valid(body) {
+			return envelope{}, errNotJSON
+		}
 		return envelope{payload: body}, nil
 	}
 	var fields struct {
 		Success json.RawMessage `json:"success"`
 		Data    json.RawMessage `json:"data"`
 	}
-	if err := json.Unmarshal(body, &fields); err != nil {
-		return envelope{}, errors.New("the answer is not readable as an object")
+	if json.Unmarshal(body, &fields) != nil { // an object is read into raw fields, whatever they hold
+		return envelope{}, errNotJSON
 	}
 	var success *bool
 	if fields.Success != nil && json.Unmarshal(fields.Success, &success) != nil {

@@ -73,35 +73,7 @@ func (s *Screenshot) UnmarshalJSON(data []byte) error {
 	delete(object, "id")
 	delete(object, "tag")
 
-	var status string
-	for name, read := range map[string]func(json.RawMessage) bool{
-		"status":      into(&status, readText),
-		"url":         into(&shot.URL, readText),
-		"final_url":   into(&shot.FinalURL, readText),
-		"error":       into(&shot.Error, readReason),
-		"cost":        into(&shot.Cost, readAmount),
-		"created_at":  into(&shot.CreatedAt, readTime),
-		"finished_at": into(&shot.FinishedAt, readTime),
-		"country":     into(&shot.Country, readText),
-		"region":      into(&shot.Region, readText),
-		"language":    into(&shot.Language, readText),
-		"timezone":    into(&shot.Timezone, readText),
-		"size":        into(&shot.Size, readText),
-		"shots":       into(&shot.Shots, readInt),
-		"html":        into(&shot.HTML, readBool),
-		"pdf":         into(&shot.PDF, readBool),
-		"video":       into(&shot.Video, readBool),
-		"has_html":    into(&shot.HasHTML, readBool),
-		"has_pdf":     into(&shot.HasPDF, readBool),
-		"has_video":   into(&shot.HasVideo, readBool),
-		"image_url":   into(&shot.ImageURL, readText),
-		"storage_url": into(&shot.StorageURL, readText),
-	} {
-		if raw, sent := object[name]; sent && (isNull(raw) || read(raw)) {
-			delete(object, name)
-		}
-	}
-	shot.Status = Status(status)
+	screenshotFields.take(&shot, object)
 	if len(object) > 0 {
 		shot.Extra = object
 	}
@@ -109,20 +81,33 @@ func (s *Screenshot) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// into binds a reader to the place for what it reads.
-func into[T any](target *T, read func(json.RawMessage) (T, bool)) func(json.RawMessage) bool {
-	return func(raw json.RawMessage) bool {
-		value, ok := read(raw)
-		if ok {
-			*target = value
-		}
-		return ok
-	}
+var screenshotFields = fields[Screenshot]{
+	"status":      into(func(s *Screenshot) *Status { return &s.Status }, readText),
+	"url":         into(func(s *Screenshot) *string { return &s.URL }, readText),
+	"final_url":   into(func(s *Screenshot) *string { return &s.FinalURL }, readText),
+	"error":       into(func(s *Screenshot) *string { return &s.Error }, readReason),
+	"cost":        into(func(s *Screenshot) **float64 { return &s.Cost }, readAmount),
+	"created_at":  into(func(s *Screenshot) *time.Time { return &s.CreatedAt }, readTime),
+	"finished_at": into(func(s *Screenshot) *time.Time { return &s.FinishedAt }, readTime),
+	"country":     into(func(s *Screenshot) *string { return &s.Country }, readText),
+	"region":      into(func(s *Screenshot) *string { return &s.Region }, readText),
+	"language":    into(func(s *Screenshot) *string { return &s.Language }, readText),
+	"timezone":    into(func(s *Screenshot) *string { return &s.Timezone }, readText),
+	"size":        into(func(s *Screenshot) *string { return &s.Size }, readText),
+	"shots":       into(func(s *Screenshot) *int { return &s.Shots }, readInt),
+	"html":        into(func(s *Screenshot) *bool { return &s.HTML }, readBool),
+	"pdf":         into(func(s *Screenshot) *bool { return &s.PDF }, readBool),
+	"video":       into(func(s *Screenshot) *bool { return &s.Video }, readBool),
+	"has_html":    into(func(s *Screenshot) *bool { return &s.HasHTML }, readBool),
+	"has_pdf":     into(func(s *Screenshot) *bool { return &s.HasPDF }, readBool),
+	"has_video":   into(func(s *Screenshot) *bool { return &s.HasVideo }, readBool),
+	"image_url":   into(func(s *Screenshot) *string { return &s.ImageURL }, readText),
+	"storage_url": into(func(s *Screenshot) *string { return &s.StorageURL }, readText),
 }
 
 func decodeScreenshot(payload json.RawMessage) (Screenshot, error) {
 	var shot Screenshot
-	err := json.Unmarshal(payload, &shot)
+	err := shot.UnmarshalJSON(payload)
 	return shot, err
 }
 

@@ -1,11 +1,13 @@
 package client
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // The readers in this file take one JSON value in any of the forms in which the
@@ -20,6 +22,10 @@ func isNull(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "
 func text(raw json.RawMessage) string {
 	if isNull(raw) || raw[0] == '{' || raw[0] == '[' {
 		return ""
+	}
+	// Most hold nothing to decode.
+	if plain := bytes.Trim(raw, `"`); len(plain) == len(raw)-2 && !bytes.ContainsRune(plain, '\\') && utf8.Valid(plain) {
+		return string(plain)
 	}
 	var s string
 	if json.Unmarshal(raw, &s) == nil {
@@ -67,11 +73,11 @@ func idText(raw json.RawMessage) string {
 	return id
 }
 
-func readText(raw json.RawMessage) (string, bool) {
+func readText[T ~string](raw json.RawMessage) (T, bool) {
 	if raw[0] == '{' || raw[0] == '[' {
 		return "", false
 	}
-	return text(raw), true
+	return T(text(raw)), true
 }
 
 // readReason reads a screenshot's error; false is how some answers say "none".
@@ -79,7 +85,7 @@ func readReason(raw json.RawMessage) (string, bool) {
 	if string(raw) == "false" {
 		return "", true
 	}
-	return readText(raw)
+	return readText[string](raw)
 }
 
 func readAmount(raw json.RawMessage) (*float64, bool) {
