@@ -64,14 +64,15 @@ type Ledger interface {
 	// extends the lease to until. It counts one vendor call for the batch.
 	// ErrLeaseLost unless the job is still submitting, in this attempt, owned
 	// by lease.Owner, with time left at at and without an open intent, and its
-	// batch is open: nothing is sent any more once a pause is acknowledged. The
-	// lease it returns has Sends: 1 unless an earlier create of the submission
-	// was in doubt, and may still turn out to have taken effect.
+	// batch is open: once a pause is acknowledged nothing more is sent but what
+	// was about to be. The lease it returns has Sends: 1 unless an earlier create
+	// of the submission was in doubt, and may still turn out to have taken effect.
 	OpenIntent(ctx context.Context, lease Lease, at, until time.Time) (Lease, error)
 	// Requeue hands leased jobs back, queued in the same attempt: nothing was
-	// sent, or the vendor surely took no effect. Open intents are withdrawn.
-	// Leases that are not held any more are passed over. What somebody asked to
-	// cancel meanwhile is canceled.
+	// sent, or the vendor surely took no effect. Open intents are withdrawn, and
+	// their vendor calls are counted no more unless they were Sent. Leases that
+	// are not held any more are passed over. What somebody asked to cancel
+	// meanwhile is canceled.
 	Requeue(ctx context.Context, leases []Lease, at time.Time) (Effects, error)
 	// Doubt ends the leases of jobs whose create may have taken effect without
 	// an answer. They stay submitting, in doubt since at.

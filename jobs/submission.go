@@ -22,7 +22,8 @@ type Lease struct {
 	Attempt int
 	Owner   string
 	Until   time.Time
-	Sends   int // intents of the submission, this one included; set by OpenIntent
+	Sends   int  // intents of the submission, this one included; set by OpenIntent
+	Sent    bool // the create of the open intent went out to the vendor
 }
 
 // Observation is what the vendor said of one screenshot, by whatever way we

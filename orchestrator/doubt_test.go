@@ -98,7 +98,7 @@ func TestManyDoubtsTakeOneListing(t *testing.T) {
 	for range 80 {
 		r.vendor.script(doubtWithEffect)
 	}
-	for range 40 {
+	for range 80 {
 		r.submitAll()
 		r.clock.advance(topPause)
 	}

@@ -41,7 +41,7 @@ func TestWhatIsUrgentGoesFirstAndEqualsInTurn(t *testing.T) {
 		wait(t.Context(), "urgent too", 7)
 		leave()
 		synctest.Wait()
-		th.succeeded()
+		th.succeeded(0)
 		synctest.Wait()
 		close(order)
 		var got []string
@@ -94,7 +94,7 @@ func TestTheRateServesTheUrgentFirst(t *testing.T) {
 					t.Error(err)
 				}
 				sent <- fmt.Sprintf("%d after %s", priority, time.Since(start))
-				th.succeeded()
+				th.succeeded(0)
 			}()
 			synctest.Wait()
 		}

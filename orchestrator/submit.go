@@ -19,6 +19,9 @@ import (
 // batches have their turn.
 const sliceTime = 5 * time.Second
 
+// intentTime is within what time of its intent a create is sent, if at all.
+const intentTime = 100 * time.Millisecond
+
 // sendsToRefuse is from which create of a submission on a refusal fails the
 // job although an earlier create may have taken effect: twice it was looked
 // for and not found.
@@ -103,7 +106,7 @@ func (o *Orchestrator) submitOnce(ctx context.Context, s *slice) (more bool, err
 	}
 	for i, lease := range leases {
 		late := o.clock.Now().Add(o.cfg.RequestTimeout).After(lease.Until)
-		if late || !o.mayStart(ctx, s) {
+		if late || !o.mayBegin(ctx, s) {
 			return false, o.handBack(ctx, leases[i:])
 		}
 		s.creates.Go(func() { o.submit(ctx, s, lease) })
@@ -120,25 +123,46 @@ func (o *Orchestrator) leaseSize() int {
 	return n
 }
 
-// mayStart waits for the throttle. False means that the rest must wait: the
-// process is stopping, the vendor asked for a pause meanwhile, or the batch
-// was paused.
-func (o *Orchestrator) mayStart(ctx context.Context, s *slice) bool {
-	if o.throttle.acquire(ctx, s.batch.Priority) != nil {
+// mayBegin waits for the throttle. False means that the rest must wait.
+func (o *Orchestrator) mayBegin(ctx context.Context, s *slice) bool {
+	if o.throttle.begin(ctx, s.batch.Priority) != nil {
 		return false
 	}
-	if _, paused := o.throttle.paused(); paused || s.halted.Load() || o.stopping.Err() != nil {
+	if o.mustWait(s) {
+		o.throttle.left()
+		return false
+	}
+	return true
+}
+
+// mustWait reports whether nothing more of a slice may be sent: the process is
+// stopping, the vendor asked for a pause, or the batch was paused.
+func (o *Orchestrator) mustWait(s *slice) bool {
+	_, paused := o.throttle.paused()
+	return paused || s.halted.Load() || o.stopping.Err() != nil
+}
+
+// maySend waits for a slot of the throttle, and tells whether the create of the
+// intent that was just opened may be sent now. It may not on a lease that has become
+// too short: somebody could take the job over while our create is still on its way.
+func (o *Orchestrator) maySend(ctx context.Context, s *slice, lease jobs.Lease) bool {
+	opened := o.clock.Now()
+	if o.throttle.send(ctx, s.batch.Priority) != nil {
+		return false
+	}
+	now := o.clock.Now()
+	if o.mustWait(s) || now.Sub(opened) > intentTime || now.Add(o.cfg.RequestTimeout).After(lease.Until) {
 		o.throttle.released()
 		return false
 	}
 	return true
 }
 
-// submit brings one lease through its create. From here on nothing is
-// cancelled: what was begun is finished within the request timeout, or settled
-// by the lease's end. It holds a slot of the throttle and gives it back.
-func (o *Orchestrator) submit(ctx context.Context, s *slice, lease jobs.Lease) {
-	ctx = context.WithoutCancel(ctx)
+// submit brings one lease through its create. Nothing is cancelled but the wait
+// for a slot: what was begun is finished within the request timeout, or settled
+// by the lease's end. It has begun by the throttle, and gives that back.
+func (o *Orchestrator) submit(stoppable context.Context, s *slice, lease jobs.Lease) {
+	ctx := context.WithoutCancel(stoppable)
 
 	now := o.clock.Now()
 	opened, err := o.store.OpenIntent(ctx, lease, now, now.Add(o.cfg.leaseTime()))
@@ -147,7 +171,7 @@ func (o *Orchestrator) submit(ctx context.Context, s *slice, lease jobs.Lease) {
 		if !lost {
 			s.halted.Store(true) // the store is in trouble, and the others would only meet the same
 		}
-		o.throttle.released()
+		o.throttle.left()
 		// Nothing was sent. Even a lost lease may be ours, of a paused batch.
 		back := o.handBack(ctx, []jobs.Lease{lease})
 		if lost {
@@ -157,13 +181,10 @@ func (o *Orchestrator) submit(ctx context.Context, s *slice, lease jobs.Lease) {
 		return
 	}
 	lease = opened
-	if o.clock.Now().Add(o.cfg.RequestTimeout).After(lease.Until) {
-		// The commit took too long: somebody may take the job over while our
-		// create is still on its way.
-		o.throttle.released()
-		err = o.handBack(ctx, []jobs.Lease{lease})
-	} else {
+	if o.maySend(stoppable, s, lease) {
 		err = o.create(ctx, s, lease)
+	} else {
+		err = o.handBack(ctx, []jobs.Lease{lease})
 	}
 	if err != nil {
 		// The intent stays open; when the lease ends the job is in doubt and
@@ -176,7 +197,10 @@ func (o *Orchestrator) submit(ctx context.Context, s *slice, lease jobs.Lease) {
 func (o *Orchestrator) create(ctx context.Context, s *slice, lease jobs.Lease) error {
 	b := s.batch
 	request, cancel := context.WithTimeout(ctx, o.cfg.RequestTimeout)
+	lease.Sent = true
+	began := o.clock.Now()
 	shot, err := o.vendor.Create(request, o.createRequest(b, lease))
+	took := o.clock.Now().Sub(began)
 	cancel()
 
 	id := lease.Job.ID
@@ -188,7 +212,7 @@ func (o *Orchestrator) create(ctx context.Context, s *slice, lease jobs.Lease) e
 	)
 	switch {
 	case err == nil:
-		o.throttle.succeeded()
+		o.throttle.succeeded(took)
 		now := o.clock.Now()
 		deadline := now.Add(o.jobTimeout(b))
 		observation := observe(id, lease.Attempt, shot)
@@ -209,6 +233,7 @@ func (o *Orchestrator) create(ctx context.Context, s *slice, lease jobs.Lease) e
 		}
 		return o.handBack(ctx, []jobs.Lease{lease})
 	case errors.As(err, &unsent):
+		lease.Sent = false
 		if until, began := o.throttle.troubled(0); began {
 			o.log.Warn("the vendor is not reached, sending pauses", "job", id.String(), "until", until, "error", err)
 		}
@@ -218,7 +243,7 @@ func (o *Orchestrator) create(ctx context.Context, s *slice, lease jobs.Lease) e
 		o.throttle.released()
 		return o.pauseByError(ctx, b.ID, lease, err, first)
 	case errors.As(err, &refused):
-		o.throttle.succeeded()
+		o.throttle.succeeded(took)
 		if lease.Sends > 1 && lease.Sends < sendsToRefuse {
 			// An earlier create of this submission may have taken effect after
 			// all: before the job fails, the vendor is asked once more.

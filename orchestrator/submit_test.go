@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -331,7 +332,7 @@ func TestNothingIsSentOnALeaseTooShort(t *testing.T) {
 	// Between the commit of the intent and the send, the machine was asleep.
 	slow := &slowIntents{Store: r.store, clock: r.clock}
 	r.Orchestrator.store = slow
-	r.must(r.throttle.acquire(r.ctx(), 0))
+	r.must(r.throttle.begin(r.ctx(), 0))
 	r.submit(r.ctx(), &slice{batch: b}, leases[0])
 	if got := r.vendor.sent(); got != 0 {
 		t.Errorf("%d creates on a lease that does not outlast the request", got)
@@ -385,4 +386,54 @@ func (s *deadAfterIntent) OpenIntent(ctx context.Context, lease jobs.Lease, at, 
 
 func (s *deadAfterIntent) Requeue(context.Context, []jobs.Lease, time.Time) (jobs.Effects, error) {
 	return jobs.Effects{}, errors.New("the process is gone")
+}
+
+// TestAnIntentThatMustWaitIsWithdrawn: while one create is under way the next
+// intent is open already, and then something comes between.
+func TestAnIntentThatMustWaitIsWithdrawn(t *testing.T) {
+	t.Parallel()
+	for name, between := range map[string]func(*rig) error{
+		"a rate limit": func(*rig) error { return rateLimited(7 * time.Second)(client.Screenshot{}) },
+		"the stop":     func(r *rig) error { r.Drain(); return nil },
+		"a stall":      func(r *rig) error { r.clock.advance(sliceTime); return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, one)
+			r.load(2)
+			r.throttle.takes = aheadTime
+			second := &countedIntents{Store: r.store, reached: make(chan struct{})}
+			r.Orchestrator.store = second
+			r.vendor.script(func(client.Screenshot) error {
+				<-second.reached
+				return between(r)
+			})
+			r.submitAll()
+			if got := r.vendor.sent(); got != 1 {
+				t.Errorf("%d creates were sent, want 1", got)
+			}
+			b := r.batch()
+			if b.Counts.Of(jobs.Submitting) != 0 || b.Counts.APICalls != 1 {
+				t.Errorf("%d jobs submitting and %d calls counted, want 0 and 1", b.Counts.Of(jobs.Submitting), b.Counts.APICalls)
+			}
+			if second.opened.Load() != 2 {
+				t.Errorf("%d intents were opened, want 2", second.opened.Load())
+			}
+		})
+	}
+}
+
+// countedIntents is a store that tells when the second intent is open.
+type countedIntents struct {
+	jobs.Store
+	opened  atomic.Int32
+	reached chan struct{}
+}
+
+func (s *countedIntents) OpenIntent(ctx context.Context, lease jobs.Lease, at, until time.Time) (jobs.Lease, error) {
+	got, err := s.Store.OpenIntent(ctx, lease, at, until)
+	if s.opened.Add(1) == 2 {
+		close(s.reached)
+	}
+	return got, err
 }

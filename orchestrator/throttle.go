@@ -23,6 +23,11 @@ const (
 	topCredit   = 10 * refusalCost
 	longWait    = 2 * time.Second // is heeded, whatever the credit
 
+	// aheadTime is for how long an intent may be expected to wait for a slot: about
+	// what its commit takes, so that no slot waits for a commit.
+	aheadTime = 10 * time.Millisecond
+	takesOver = 16 // creates, for the mean of what they take
+
 	// catchUp is for how long the rate may be exceeded after it was not used up.
 	catchUp = 50 * time.Millisecond
 )
@@ -37,6 +42,7 @@ const (
 type throttle struct {
 	clock Clock
 	rate  *rate.Limiter // nil without a rate of our own
+	begun line          // for an intent, or what follows from it
 	slots line          // for a create under way
 	next  line          // to be the one that waits for the rate
 
@@ -44,8 +50,10 @@ type throttle struct {
 	fixed      bool
 	limit      float64
 	slowStart  bool
-	inUse      int
-	seen       time.Time // by the clock, the last time it was asked
+	takes      time.Duration // a create that is answered well, about; 0 before the first
+	inUse      int           // places of those who have begun
+	underWay   int           // and those among them who have a slot
+	seen       time.Time     // by the clock, the last time it was asked
 	pauseUntil time.Time
 	pauseNext  time.Duration
 	reserving  bool    // somebody waits for the rate
@@ -71,16 +79,34 @@ func newThrottle(concurrency int, perSecond float64, clock Clock) *throttle {
 		// What a late timer or the commit of the next leases held up is made good.
 		t.rate = rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond*catchUp.Seconds())))
 	}
-	t.slots = line{mu: &t.mu, take: t.takeSlot, back: func() { t.inUse-- }}
+	t.begun = line{mu: &t.mu, take: t.takePlace, back: func() { t.inUse-- }}
+	t.slots = line{mu: &t.mu, take: t.takeSlot, back: func() { t.underWay-- }}
 	t.next = line{mu: &t.mu, take: t.takeNext, back: func() { t.reserving = false }}
 	return t
 }
 
-func (t *throttle) takeSlot() bool {
-	if t.inUse >= int(t.limit) {
+func (t *throttle) takePlace() bool {
+	if t.inUse >= int(t.limit)+t.ahead() {
 		return false
 	}
 	t.inUse++
+	return true
+}
+
+// ahead is how many may have begun beyond those who have slots: as many slots as
+// come free within aheadTime.
+func (t *throttle) ahead() int {
+	if t.takes == 0 {
+		return 0
+	}
+	return int(t.limit * min(1, aheadTime.Seconds()/t.takes.Seconds()))
+}
+
+func (t *throttle) takeSlot() bool {
+	if t.underWay >= int(t.limit) {
+		return false
+	}
+	t.underWay++
 	return true
 }
 
@@ -119,10 +145,10 @@ func (t *throttle) paused() (time.Time, bool) {
 	return t.pauseUntil, now.Before(t.pauseUntil)
 }
 
-// acquire waits for a slot and for the rate. Every nil result must be followed
-// by one of succeeded, stumbled, limited, troubled or released. One at a time waits for
-// the rate, so that what is urgent comes next and not behind all who hold a slot.
-func (t *throttle) acquire(ctx context.Context, priority int) error {
+// begin waits until an intent may be opened, and for the rate. Every nil result
+// must be followed by send or left. One at a time waits for the rate, so that
+// what is urgent comes next and not behind all who have begun.
+func (t *throttle) begin(ctx context.Context, priority int) error {
 	if t.rate == nil {
 		return t.enter(ctx, priority)
 	}
@@ -136,19 +162,33 @@ func (t *throttle) acquire(ctx context.Context, priority int) error {
 	now := t.clock.Now()
 	if delay := t.rate.ReserveN(now, 1).DelayFrom(now); delay > 0 {
 		if err := t.clock.Sleep(ctx, delay); err != nil {
-			t.released()
+			t.left()
 			return err
 		}
 	}
 	return nil
 }
 
-// enter waits for a slot.
+// enter waits for a place.
 func (t *throttle) enter(ctx context.Context, priority int) error {
 	t.mu.Lock()
 	t.judge(t.now())
 	t.mu.Unlock()
-	return t.slots.enter(ctx, priority)
+	return t.begun.enter(ctx, priority)
+}
+
+// left gives back the place of one who has begun and sends nothing.
+func (t *throttle) left() { t.begun.leave() }
+
+// send waits for the slot of one who has begun. Every nil result must be followed
+// by one of succeeded, stumbled, limited, troubled or released, which give back
+// the place as well; an error has given it back.
+func (t *throttle) send(ctx context.Context, priority int) error {
+	err := t.slots.enter(ctx, priority)
+	if err != nil {
+		t.left()
+	}
+	return err
 }
 
 // released gives a slot back without a verdict on the vendor.
@@ -158,10 +198,16 @@ func (t *throttle) released() {
 	t.free()
 }
 
-// succeeded gives a slot back after an answer that shows the vendor well.
-func (t *throttle) succeeded() {
+// succeeded gives a slot back after an answer that shows the vendor well, and
+// that took so long.
+func (t *throttle) succeeded(took time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	took = max(took, 0) // the clock may be set back
+	if t.takes == 0 {
+		t.takes = took
+	}
+	t.takes += (took - t.takes) / takesOver
 	t.pauseNext, t.stumbles = firstPause, 0
 	t.credit = min(t.credit+1, topCredit)
 	if t.before != nil {
@@ -242,7 +288,7 @@ func (t *throttle) judge(now time.Time) {
 		for range t.escaped {
 			t.grow()
 		}
-		t.slots.give()
+		t.give()
 	}
 	t.before = nil
 }
@@ -251,6 +297,7 @@ func (t *throttle) judge(now time.Time) {
 func (t *throttle) pauseFor(delay time.Duration) {
 	t.mu.Lock()
 	t.inUse++ // troubled gives back a slot
+	t.underWay++
 	t.mu.Unlock()
 	t.troubled(delay)
 }
@@ -271,5 +318,11 @@ func (t *throttle) stumbled() {
 
 func (t *throttle) free() {
 	t.inUse--
+	t.underWay--
+	t.give()
+}
+
+func (t *throttle) give() {
 	t.slots.give()
+	t.begun.give()
 }

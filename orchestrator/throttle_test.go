@@ -3,6 +3,7 @@ package orchestrator
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -14,7 +15,7 @@ func TestThrottleGrowsWithSuccessAndShrinksWithTrouble(t *testing.T) {
 		if err := th.acquire(t.Context(), 0); err != nil {
 			t.Fatal(err)
 		}
-		th.succeeded()
+		th.succeeded(0)
 	}
 	if th.width() != topLimit {
 		t.Errorf("after 200 successes %d at once, want %d", th.width(), topLimit)
@@ -63,7 +64,7 @@ func burst(t *testing.T, th *throttle, clock *fakeClock, well func(i, n int) boo
 	for i := range n {
 		if well(i, n) {
 			accepted++
-			th.succeeded()
+			th.succeeded(0)
 		} else {
 			limited++
 			th.limited(time.Second)
@@ -128,7 +129,7 @@ func TestThrottleForgivesFewRefusals(t *testing.T) {
 			t.Fatalf("one refusal in twenty made the %dth create wait", i)
 		}
 		_ = th.acquire(t.Context(), 0)
-		th.succeeded()
+		th.succeeded(0)
 	}
 	forgiven := 0
 	for ; forgiven < 100 && !refused(time.Second); forgiven++ {
@@ -167,7 +168,7 @@ func TestThrottlePausesDoubleUntilASuccess(t *testing.T) {
 		}
 	}
 	_ = th.acquire(t.Context(), 0)
-	th.succeeded()
+	th.succeeded(0)
 	if got := trouble(); got != time.Second {
 		t.Errorf("after a success the pause is %s, want 1s", got)
 	}
@@ -200,7 +201,7 @@ func TestThrottleBoundsWhatIsUnderWay(t *testing.T) {
 	}
 	got := make(chan error, 1)
 	go func() { got <- th.acquire(context.Background(), 0) }()
-	th.succeeded()
+	th.succeeded(0)
 	if err := <-got; err != nil {
 		t.Errorf("a free slot was refused: %v", err)
 	}
@@ -215,7 +216,7 @@ func TestThrottleKeepsTheRate(t *testing.T) {
 		if err := th.acquire(t.Context(), 0); err != nil {
 			t.Fatal(err)
 		}
-		th.succeeded()
+		th.succeeded(0)
 	}
 	if took := clock.Now().Sub(began); took < 4900*time.Millisecond || took > 5100*time.Millisecond {
 		t.Errorf("51 creates at 10 a second took %s, want 5s", took)
@@ -233,7 +234,7 @@ func TestThrottleMakesUpForAShortDelay(t *testing.T) {
 			if err := th.acquire(t.Context(), 0); err != nil {
 				t.Fatal(err)
 			}
-			th.succeeded()
+			th.succeeded(0)
 		}
 		clock.advance(catchUp / 2) // something else took its time
 	}
@@ -246,9 +247,59 @@ func TestThrottleMakesUpForAShortDelay(t *testing.T) {
 		if err := th.acquire(t.Context(), 0); err != nil {
 			t.Fatal(err)
 		}
-		th.succeeded()
+		th.succeeded(0)
 	}
 	if took := clock.Now().Sub(began); took < time.Second-catchUp-time.Millisecond {
 		t.Errorf("%d creates after a long rest took %s: it was saved up", perSecond, took)
+	}
+}
+
+// acquire waits until a create may be sent.
+func (t *throttle) acquire(ctx context.Context, priority int) error {
+	if err := t.begin(ctx, priority); err != nil {
+		return err
+	}
+	return t.send(ctx, priority)
+}
+
+// TestIntentsAreOpenedAheadOfQuickCreates: as many as slots come free while one is
+// committed.
+func TestIntentsAreOpenedAheadOfQuickCreates(t *testing.T) {
+	t.Parallel()
+	for takes, want := range map[time.Duration]int{
+		0: 0, -time.Hour: 0, time.Millisecond: topLimit, 2 * aheadTime: topLimit / 2, 100 * aheadTime: 0, time.Hour: 0,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			th := newThrottle(topLimit, 0, SystemClock{})
+			if err := th.acquire(t.Context(), 0); err != nil {
+				t.Fatal(err)
+			}
+			th.succeeded(takes)
+			ctx, leave := context.WithCancel(t.Context())
+			begun, sent := make(chan bool, 3*topLimit), make(chan bool, 3*topLimit)
+			for range 3 * topLimit {
+				go func() {
+					if th.begin(ctx, 0) != nil {
+						return
+					}
+					begun <- true
+					if th.send(ctx, 0) == nil {
+						sent <- true
+					}
+				}()
+			}
+			synctest.Wait()
+			if got := len(begun) - len(sent); got != want || len(sent) != topLimit {
+				t.Errorf("creates of %s: %d under way and %d about to be, want %d and %d", takes, len(sent), got, topLimit, want)
+			}
+			leave()
+			synctest.Wait()
+			for range topLimit {
+				th.released()
+			}
+			if th.inUse != 0 || th.underWay != 0 {
+				t.Errorf("%d places and %d slots are taken by nobody", th.inUse, th.underWay)
+			}
+		})
 	}
 }

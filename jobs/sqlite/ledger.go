@@ -115,8 +115,14 @@ func (s *Store) Requeue(ctx context.Context, leases []jobs.Lease, at time.Time) 
 			if n == 0 {
 				continue
 			}
-			if _, err := t.exec(withdrawIntent, seq, lease.Attempt); err != nil {
+			withdrawn, err := t.exec(withdrawIntent, seq, lease.Attempt)
+			if err != nil {
 				return err
+			}
+			if withdrawn > 0 && !lease.Sent {
+				if _, err := t.exec(`UPDATE batches SET api_calls = api_calls - 1 WHERE seq = ?`, seq>>32); err != nil {
+					return err
+				}
 			}
 			if err := t.moveCount(seq>>32, jobs.Submitting, jobs.Queued, 1); err != nil {
 				return err

@@ -94,9 +94,11 @@ var ledgerTests = []test{
 	}},
 	{"handing back keeps the attempt and withdraws the intent", func(b *book) {
 		b.open("b1", pages(3)...)
-		leases := b.lease("b1", 2)
-		leases[1] = b.intend(leases[1])
+		leases := b.lease("b1", 3)
+		leases[1], leases[2] = b.intend(leases[1]), b.intend(leases[2])
+		leases[1].Sent = true // and refused for now
 		b.requeue(leases...)
+		wantSame(b, "calls that were sent", b.batch("b1").Counts.APICalls, 1)
 		for _, l := range leases {
 			wantSame(b, "attempt", b.wantState(l.Job.ID, jobs.Queued).Attempt, 1)
 		}

@@ -56,6 +56,9 @@ func (m *lives) requeue(lease jobs.Lease) {
 		s.intent = false
 		s.sends--
 		s.open = s.open && s.sends > 0
+		if !lease.Sent {
+			m.calls--
+		}
 	}
 	m.queueAgain(l)
 }

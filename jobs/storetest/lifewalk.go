@@ -163,6 +163,7 @@ func (w *liver) open(lease jobs.Lease) {
 
 func (w *liver) requeueing(t *rapid.T) {
 	lease := drawn(t, w.leases, "lease")
+	lease.Sent = rapid.Bool().Draw(t, "sent")
 	w.begin(t)
 	var err error
 	w.got, err = w.Requeue(w.ctx(), []jobs.Lease{lease.Lease}, w.now)

@@ -95,11 +95,8 @@ var bugsOfJobs = []bug{
 	},
 	{
 		name: "a refused create leaves its intent open", promise: "P8", file: "jobs/sqlite/ledger.go",
-		from: `			if _, err := t.exec(withdrawIntent, seq, lease.Attempt); err != nil {
-				return err
-			}
-`,
-		to: ``,
+		from: `withdrawn, err := t.exec(withdrawIntent, seq, lease.Attempt)`,
+		to:   `withdrawn, err := int64(0), error(nil)`,
 	},
 	{
 		name: "the signature is computed and not compared", promise: "P4", file: "receiver/receiver.go",
