@@ -14,7 +14,7 @@ import (
 // An import shares SQLite's unfair write lock with webhooks of other processes:
 // its transactions are short, and it lets the lock go for a moment in between.
 const (
-	importChunk = 1000
+	importChunk = 1500
 	importPause = 2 * time.Millisecond
 )
 

@@ -26,8 +26,12 @@ const (
 	jobValues = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 )
 
-// insertTogether is how many rows of an import one statement inserts.
-const insertTogether = 10
+// insertTogether is how many rows of an import one statement inserts, and
+// encodedAhead how many statements' rows are encoded while one runs.
+const (
+	insertTogether = 10
+	encodedAhead   = 16
+)
 
 // insertJobs inserts as many rows.
 var insertJobs = func() (queries [insertTogether + 1]string) {
@@ -98,8 +102,9 @@ type encodedRows struct {
 }
 
 // encode returns at once: rows are encoded while the writer inserts those before.
+// The channel must be read to its end.
 func encode(requests []jobs.Request, at time.Time) <-chan encodedRows {
-	portions := make(chan encodedRows, len(requests)/insertTogether+1) // room for all, whether or not the writer takes them
+	portions := make(chan encodedRows, encodedAhead)
 	go func() {
 		defer close(portions)
 		for portion := range slices.Chunk(requests, insertTogether) {

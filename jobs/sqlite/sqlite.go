@@ -56,10 +56,13 @@ const (
 const readerCache = 16 << 10
 
 // writerPragmas are those that the DSN cannot set. A WAL of up to some 16 MB
-// between checkpoints keeps them off most commits.
+// between checkpoints keeps them off most commits. SQLite would wait for another
+// process's lock in longer and longer sleeps, and miss the moments in which an
+// import lets it go: the writer asks again at every end of a short one.
 var writerPragmas = []string{
 	"PRAGMA temp_store = MEMORY",
 	"PRAGMA wal_autocheckpoint = 4000",
+	"PRAGMA busy_timeout = 1",
 }
 
 // Store is a jobs.Store in a SQLite file. It is safe for concurrent use.
@@ -75,6 +78,7 @@ type Store struct {
 	files  files   // those that were opened
 	unused bool    // the file was not in WAL mode when it was opened: it is a backup
 
+	busy        time.Duration // how long a write waits for another process's lock
 	importPause time.Duration // between the short transactions of an import, and of retention
 
 	commitHook func(committed bool) error // may be nil
@@ -152,7 +156,7 @@ func Open(ctx context.Context, path string, opts ...Option) (*Store, error) {
 }
 
 func open(ctx context.Context, path string, set settings) (_ *Store, err error) {
-	s := &Store{path: path, damage: &damage{path: path}, importPause: 5 * time.Millisecond, commitHook: set.commitHook}
+	s := &Store{path: path, damage: &damage{path: path}, busy: set.busy, importPause: 5 * time.Millisecond, commitHook: set.commitHook}
 	defer func() {
 		if err != nil {
 			s.closeHandles()

@@ -9,6 +9,9 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
+
+	"github.com/mattn/go-sqlite3"
 
 	"shotline/jobs"
 )
@@ -190,7 +193,7 @@ func (w *writer) gather(group []*operation) (_ []*operation, loner *operation) {
 func (w *writer) commit(group []*operation) {
 	err := w.ready()
 	if err == nil {
-		err = w.trouble(w.tx.control("BEGIN IMMEDIATE"))
+		err = w.trouble(w.begin())
 	}
 	if err != nil {
 		w.failures.Add(1)
@@ -226,6 +229,16 @@ func (w *writer) commit(group []*operation) {
 	w.operations.Add(int64(len(begun)))
 	for i, op := range begun {
 		op.done <- errs[i]
+	}
+}
+
+// begin takes the write lock, which another process may hold for a while.
+func (w *writer) begin() error {
+	for deadline := time.Now().Add(w.store.busy); ; {
+		err := w.tx.control("BEGIN IMMEDIATE")
+		if failure := (sqlite3.Error{}); !errors.As(err, &failure) || failure.Code != sqlite3.ErrBusy || time.Now().After(deadline) {
+			return err
+		}
 	}
 }
 
