@@ -42,7 +42,7 @@ func TestWriterIsDurable(t *testing.T) {
 	s := openAt(t, filepath.Join(t.TempDir(), "a.db"))
 	for pragma, want := range map[string]string{
 		"synchronous": "2", "journal_mode": "wal", "foreign_keys": "1", "temp_store": "2",
-		"application_id": fmt.Sprint(applicationID), "busy_timeout": "5000", "cache_size": "-65536",
+		"application_id": fmt.Sprint(applicationID), "busy_timeout": "1", "cache_size": "-65536",
 	} {
 		var got string
 		must(t, s.write(t.Context(), func(tx *tx) error { return tx.get([]any{&got}, "PRAGMA "+pragma) }))

@@ -89,12 +89,10 @@ func migrate(ctx context.Context, db *sql.DB, provider *goose.Provider, target i
 // just making, and an error for a database that is not ours.
 func schemaVersion(ctx context.Context, db *sql.DB) (int64, error) {
 	var id, tables, versionTables int64
-	if err := db.QueryRowContext(ctx, "PRAGMA application_id").Scan(&id); err != nil {
-		return 0, fmt.Errorf("read application_id: %w", err)
-	}
+	// In one statement: another process may be making the file ours.
 	err := db.QueryRowContext(ctx, `
-		SELECT count(*), count(*) FILTER (WHERE name = ?) FROM sqlite_schema
-		WHERE type = 'table' AND name NOT LIKE 'sqlite\_%' ESCAPE '\'`, goose.DefaultTablename).Scan(&tables, &versionTables)
+		SELECT (SELECT application_id FROM pragma_application_id), count(*), count(*) FILTER (WHERE name = ?) FROM sqlite_schema
+		WHERE type = 'table' AND name NOT LIKE 'sqlite\_%' ESCAPE '\'`, goose.DefaultTablename).Scan(&id, &tables, &versionTables)
 	if err != nil {
 		return 0, fmt.Errorf("read schema: %w", err)
 	}
