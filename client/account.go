@@ -30,7 +30,7 @@ func (c *Client) Account(ctx context.Context) (Account, error) {
 	return account, nil
 }
 
-var accountFields = fields[Account]{"plan": into(func(a *Account) *string { return &a.Plan }, readText)}
+var accountFields = fieldReaders[Account]{"plan": into(func(a *Account) *string { return &a.Plan }, readText)}
 
 func decodeAccount(payload json.RawMessage) (Account, error) {
 	var object map[string]json.RawMessage

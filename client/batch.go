@@ -69,7 +69,7 @@ func (b *Batch) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-var batchFields = fields[Batch]{
+var batchFields = fieldReaders[Batch]{
 	"status":    into(func(b *Batch) *BatchStatus { return &b.Status }, readText),
 	"error":     into(func(b *Batch) *string { return &b.Error }, readReason),
 	"started":   into(func(b *Batch) *time.Time { return &b.Started }, readTime),

@@ -2,12 +2,12 @@ package client
 
 import "encoding/json"
 
-// fields reads the fields of a vendor's object into an S, those about which we
-// are lenient.
-type fields[S any] map[string]func(*S, json.RawMessage) bool
+// fieldReaders read the fields of a vendor's object into an S, those about
+// which we are lenient.
+type fieldReaders[S any] map[string]func(*S, json.RawMessage) bool
 
 // take reads what it understands and deletes it from the object.
-func (f fields[S]) take(target *S, object map[string]json.RawMessage) {
+func (f fieldReaders[S]) take(target *S, object map[string]json.RawMessage) {
 	for name, raw := range object {
 		read, known := f[name]
 		if known && (isNull(raw) || read(target, raw)) {

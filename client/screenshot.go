@@ -81,7 +81,7 @@ func (s *Screenshot) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-var screenshotFields = fields[Screenshot]{
+var screenshotFields = fieldReaders[Screenshot]{
 	"status":      into(func(s *Screenshot) *Status { return &s.Status }, readText),
 	"url":         into(func(s *Screenshot) *string { return &s.URL }, readText),
 	"final_url":   into(func(s *Screenshot) *string { return &s.FinalURL }, readText),

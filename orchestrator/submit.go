@@ -19,9 +19,6 @@ import (
 // batches have their turn.
 const sliceTime = 5 * time.Second
 
-// intentTime is within what time of its intent a create is sent, if at all.
-const intentTime = 100 * time.Millisecond
-
 // sendsToRefuse is from which create of a submission on a refusal fails the
 // job although an earlier create may have taken effect: twice it was looked
 // for and not found.
@@ -146,12 +143,10 @@ func (o *Orchestrator) mustWait(s *slice) bool {
 // intent that was just opened may be sent now. It may not on a lease that has become
 // too short: somebody could take the job over while our create is still on its way.
 func (o *Orchestrator) maySend(ctx context.Context, s *slice, lease jobs.Lease) bool {
-	opened := o.clock.Now()
 	if o.throttle.send(ctx, s.batch.Priority) != nil {
 		return false
 	}
-	now := o.clock.Now()
-	if o.mustWait(s) || now.Sub(opened) > intentTime || now.Add(o.cfg.RequestTimeout).After(lease.Until) {
+	if o.mustWait(s) || o.clock.Now().Add(o.cfg.RequestTimeout).After(lease.Until) {
 		o.throttle.released()
 		return false
 	}
@@ -181,12 +176,11 @@ func (o *Orchestrator) submit(stoppable context.Context, s *slice, lease jobs.Le
 		return
 	}
 	lease = opened
-	if o.maySend(stoppable, s, lease) {
-		err = o.create(ctx, s, lease)
-	} else {
-		err = o.handBack(ctx, []jobs.Lease{lease})
+	if !o.maySend(stoppable, s, lease) {
+		o.logError(ctx, "withdraw intent", o.handBack(ctx, []jobs.Lease{lease}))
+		return
 	}
-	if err != nil {
+	if err := o.create(ctx, s, lease); err != nil {
 		// The intent stays open; when the lease ends the job is in doubt and
 		// will be looked up.
 		o.logError(ctx, "record the create's answer", fmt.Errorf("job %s: %w", lease.Job.ID, err))
@@ -225,7 +219,7 @@ func (o *Orchestrator) create(ctx context.Context, s *slice, lease jobs.Lease) e
 		return nil
 	case errors.As(err, &doubt): // before what it may wrap
 		o.log.Warn("create in doubt", "job", id.String(), "error", err)
-		o.throttle.stumbled()
+		o.throttle.stumbled(took)
 		return o.doubt(ctx, lease)
 	case errors.As(err, &limited):
 		if until, began := o.throttle.limited(limited.Delay); began {

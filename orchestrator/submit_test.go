@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -392,21 +393,21 @@ func (s *deadAfterIntent) Requeue(context.Context, []jobs.Lease, time.Time) (job
 // intent is open already, and then something comes between.
 func TestAnIntentThatMustWaitIsWithdrawn(t *testing.T) {
 	t.Parallel()
-	for name, between := range map[string]func(*rig) error{
-		"a rate limit": func(*rig) error { return rateLimited(7 * time.Second)(client.Screenshot{}) },
-		"the stop":     func(r *rig) error { r.Drain(); return nil },
-		"a stall":      func(r *rig) error { r.clock.advance(sliceTime); return nil },
+	for name, between := range map[string]func(*rig, *watchedIntents) error{
+		"a rate limit": func(*rig, *watchedIntents) error { return rateLimited(7 * time.Second)(client.Screenshot{}) },
+		"the stop":     func(r *rig, _ *watchedIntents) error { r.Drain(); return nil },
+		"a stall":      func(_ *rig, w *watchedIntents) error { <-w.withdrawn; return nil },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, one)
 			r.load(2)
 			r.throttle.takes = aheadTime
-			second := &countedIntents{Store: r.store, reached: make(chan struct{})}
-			r.Orchestrator.store = second
+			watched := &watchedIntents{Store: r.store, reached: make(chan struct{}), withdrawn: make(chan struct{})}
+			r.Orchestrator.store = watched
 			r.vendor.script(func(client.Screenshot) error {
-				<-second.reached
-				return between(r)
+				<-watched.reached
+				return between(r, watched)
 			})
 			r.submitAll()
 			if got := r.vendor.sent(); got != 1 {
@@ -416,24 +417,32 @@ func TestAnIntentThatMustWaitIsWithdrawn(t *testing.T) {
 			if b.Counts.Of(jobs.Submitting) != 0 || b.Counts.APICalls != 1 {
 				t.Errorf("%d jobs submitting and %d calls counted, want 0 and 1", b.Counts.Of(jobs.Submitting), b.Counts.APICalls)
 			}
-			if second.opened.Load() != 2 {
-				t.Errorf("%d intents were opened, want 2", second.opened.Load())
+			if got := watched.opened.Load(); got != 2 {
+				t.Errorf("%d intents were opened, want 2", got)
 			}
 		})
 	}
 }
 
-// countedIntents is a store that tells when the second intent is open.
-type countedIntents struct {
+// watchedIntents is a store that tells when the second intent is open, and when a
+// first one was withdrawn.
+type watchedIntents struct {
 	jobs.Store
-	opened  atomic.Int32
-	reached chan struct{}
+	opened             atomic.Int32
+	reached, withdrawn chan struct{}
+	once               sync.Once
 }
 
-func (s *countedIntents) OpenIntent(ctx context.Context, lease jobs.Lease, at, until time.Time) (jobs.Lease, error) {
-	got, err := s.Store.OpenIntent(ctx, lease, at, until)
-	if s.opened.Add(1) == 2 {
-		close(s.reached)
+func (w *watchedIntents) OpenIntent(ctx context.Context, lease jobs.Lease, at, until time.Time) (jobs.Lease, error) {
+	got, err := w.Store.OpenIntent(ctx, lease, at, until)
+	if w.opened.Add(1) == 2 {
+		close(w.reached)
 	}
 	return got, err
+}
+
+func (w *watchedIntents) Requeue(ctx context.Context, leases []jobs.Lease, at time.Time) (jobs.Effects, error) {
+	effects, err := w.Store.Requeue(ctx, leases, at)
+	w.once.Do(func() { close(w.withdrawn) })
+	return effects, err
 }

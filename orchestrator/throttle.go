@@ -23,10 +23,15 @@ const (
 	topCredit   = 10 * refusalCost
 	longWait    = 2 * time.Second // is heeded, whatever the credit
 
-	// aheadTime is for how long an intent may be expected to wait for a slot: about
-	// what its commit takes, so that no slot waits for a commit.
-	aheadTime = 10 * time.Millisecond
+	// aheadTime is for how long an intent may be expected to wait for a slot: what
+	// commits take while much is written, so that no slot waits for one.
+	aheadTime = 20 * time.Millisecond
 	takesOver = 16 // creates, for the mean of what they take
+
+	// intentTime is for how long at most an open intent waits for a slot. When that
+	// happens, for apartTime no intent is opened ahead any more.
+	intentTime = 100 * time.Millisecond
+	apartTime  = time.Second
 
 	// catchUp is for how long the rate may be exceeded after it was not used up.
 	catchUp = 50 * time.Millisecond
@@ -50,7 +55,8 @@ type throttle struct {
 	fixed      bool
 	limit      float64
 	slowStart  bool
-	takes      time.Duration // a create that is answered well, about; 0 before the first
+	takes      time.Duration // a create, about; 0 before the first
+	apartUntil time.Time     // no intents ahead
 	inUse      int           // places of those who have begun
 	underWay   int           // and those among them who have a slot
 	seen       time.Time     // by the clock, the last time it was asked
@@ -96,7 +102,7 @@ func (t *throttle) takePlace() bool {
 // ahead is how many may have begun beyond those who have slots: as many slots as
 // come free within aheadTime.
 func (t *throttle) ahead() int {
-	if t.takes == 0 {
+	if t.takes == 0 || t.seen.Before(t.apartUntil) {
 		return 0
 	}
 	return int(t.limit * min(1, aheadTime.Seconds()/t.takes.Seconds()))
@@ -180,12 +186,18 @@ func (t *throttle) enter(ctx context.Context, priority int) error {
 // left gives back the place of one who has begun and sends nothing.
 func (t *throttle) left() { t.begun.leave() }
 
-// send waits for the slot of one who has begun. Every nil result must be followed
-// by one of succeeded, stumbled, limited, troubled or released, which give back
-// the place as well; an error has given it back.
+// send waits for the slot of one who has begun, for intentTime at most: slots may
+// come free more slowly than was thought, or go to what is more urgent. Every nil
+// result must be followed by one of succeeded, stumbled, limited, troubled or
+// released, which give back the place as well; an error has given it back.
 func (t *throttle) send(ctx context.Context, priority int) error {
+	ctx, cancel := context.WithTimeout(ctx, intentTime)
+	defer cancel()
 	err := t.slots.enter(ctx, priority)
 	if err != nil {
+		t.mu.Lock()
+		t.apartUntil = t.now().Add(apartTime)
+		t.mu.Unlock()
 		t.left()
 	}
 	return err
@@ -198,16 +210,21 @@ func (t *throttle) released() {
 	t.free()
 }
 
-// succeeded gives a slot back after an answer that shows the vendor well, and
-// that took so long.
-func (t *throttle) succeeded(took time.Duration) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+// learn takes in how long a create took.
+func (t *throttle) learn(took time.Duration) {
 	took = max(took, 0) // the clock may be set back
 	if t.takes == 0 {
 		t.takes = took
 	}
 	t.takes += (took - t.takes) / takesOver
+}
+
+// succeeded gives a slot back after an answer that shows the vendor well, and
+// that took so long.
+func (t *throttle) succeeded(took time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.learn(took)
 	t.pauseNext, t.stumbles = firstPause, 0
 	t.credit = min(t.credit+1, topCredit)
 	if t.before != nil {
@@ -302,10 +319,11 @@ func (t *throttle) pauseFor(delay time.Duration) {
 	t.troubled(delay)
 }
 
-// stumbled gives a slot back after a create that was sent and got no answer.
-// One page may have caused that; several in a row are trouble.
-func (t *throttle) stumbled() {
+// stumbled gives a slot back after a create that was sent and got no answer for
+// so long. One page may have caused that; several in a row are trouble.
+func (t *throttle) stumbled(took time.Duration) {
 	t.mu.Lock()
+	t.learn(took)
 	t.stumbles++
 	inARow := t.stumbles >= stumblesToTrouble
 	t.mu.Unlock()

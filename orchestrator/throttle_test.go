@@ -179,7 +179,7 @@ func TestThrottleTakesOneMissingAnswerLightly(t *testing.T) {
 	th := newThrottle(4, 0, newFakeClock())
 	for i := 1; i <= stumblesToTrouble; i++ {
 		_ = th.acquire(t.Context(), 0)
-		th.stumbled()
+		th.stumbled(0)
 		if _, paused := th.paused(); paused != (i == stumblesToTrouble) {
 			t.Errorf("paused after %d missing answers: %t", i, paused)
 		}
@@ -301,5 +301,53 @@ func TestIntentsAreOpenedAheadOfQuickCreates(t *testing.T) {
 				t.Errorf("%d places and %d slots are taken by nobody", th.inUse, th.underWay)
 			}
 		})
+	}
+}
+
+func TestNoIntentIsOpenedAheadAfterOneWaitedInVain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		th := newThrottle(1, 0, SystemClock{})
+		if err := th.acquire(t.Context(), 0); err != nil {
+			t.Fatal(err)
+		}
+		th.succeeded(aheadTime)
+		if err := th.acquire(t.Context(), 0); err != nil { // and takes long
+			t.Fatal(err)
+		}
+		began := time.Now()
+		if err := th.acquire(t.Context(), 0); err == nil || time.Since(began) != intentTime {
+			t.Errorf("waited for %s (%v), want %s in vain", time.Since(began), err, intentTime)
+		}
+		ctx, leave := context.WithCancel(t.Context())
+		go func() { _ = th.begin(ctx, 0) }()
+		synctest.Wait()
+		if th.inUse != 1 {
+			t.Errorf("%d have begun, want only the one under way", th.inUse)
+		}
+		leave()
+		synctest.Wait()
+		time.Sleep(apartTime)
+		if err := th.begin(t.Context(), 0); err != nil {
+			t.Error(err)
+		}
+		th.left()
+	})
+}
+
+func TestCreatesWithoutAnswerTellHowLongOneTakes(t *testing.T) {
+	t.Parallel()
+	th := newThrottle(topLimit, 0, newFakeClock())
+	for range takesOver {
+		_ = th.acquire(t.Context(), 0)
+		th.succeeded(aheadTime)
+	}
+	if th.ahead() != topLimit {
+		t.Errorf("%d intents ahead of creates of %s, want %d", th.ahead(), aheadTime, topLimit)
+	}
+	_ = th.acquire(t.Context(), 0)
+	th.stumbled(topLimit * takesOver * aheadTime)
+	if th.ahead() != 0 {
+		t.Errorf("%d intents ahead after a create without an answer for long, want none", th.ahead())
 	}
 }

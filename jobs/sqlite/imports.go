@@ -41,7 +41,7 @@ var insertJobs = func() (queries [insertTogether + 1]string) {
 	return queries
 }()
 
-// AppendRequests implements jobs.Imports. Callers send some hundred rows at a
+// AppendRequests implements jobs.Imports. Callers send a thousand rows or two at a
 // time, so that a transaction stays short, and pause between calls.
 func (s *Store) AppendRequests(ctx context.Context, batch string, requests []jobs.Request, at time.Time) error {
 	var rejected int64

@@ -176,7 +176,7 @@ func TestMetrics(t *testing.T) {
 		`shotline_store_readable 1`, `shotline_batches{state="open"} 2`, `shotline_batches{state="paused"} 0`,
 		`shotline_jobs{state="done"} 7`, `shotline_jobs{state="queued"} 0`, `shotline_closed_jobs{closed_by="webhook"} 7`,
 		`shotline_late_results_total 3`, `shotline_double_charges_total 4`, `shotline_cost_credits_total 12.5`,
-		`shotline_batch_api_calls_total 9`, `shotline_doubts_open 5`, `shotline_inbox_held 6`,
+		`shotline_batch_api_calls 9`, `shotline_doubts_open 5`, `shotline_inbox_held 6`,
 		`shotline_inbox_deliveries_total 100`, `shotline_inbox_unapplied 10`,
 		`shotline_queue_readable 1`, `shotline_queue_tasks{queue="tasks",state="pending"} 2`, `shotline_queue_tasks{queue="tasks",state="active"} 1`,
 		`shotline_queue_oldest_pending_seconds{queue="tasks"} 1.5`, `shotline_queue_oldest_pending_seconds{queue="callbacks"} 0`,

@@ -55,7 +55,7 @@ var (
 	lateDesc     = describe("late_results_total", "Results that came after their job had timed out.")
 	doubleDesc   = describe("double_charges_total", "Screenshots that were charged beyond the wanted one.")
 	costDesc     = describe("cost_credits_total", "Credits that all batches have cost, as far as the vendor told.")
-	callsDesc    = describe("batch_api_calls_total", "Vendor calls made for batches, by all processes ever.")
+	callsDesc    = describe("batch_api_calls", "Vendor calls made for batches, by all processes ever; falls when one that was about to be sent is not.")
 	inDoubtDesc  = describe("doubts_open", "Submissions in doubt now.")
 	heldDesc     = describe("inbox_held", "Deliveries held now, because they may belong to a create without an answer.")
 	inboxDesc    = describe("inbox_deliveries_total", "Deliveries ever kept.")
@@ -165,7 +165,7 @@ func totalSamples(t jobs.Totals, gauge, counter sample) {
 	if t.Counts.Cost != nil {
 		counter(costDesc, *t.Counts.Cost)
 	}
-	counter(callsDesc, float64(t.Counts.APICalls))
+	gauge(callsDesc, float64(t.Counts.APICalls))
 	gauge(inDoubtDesc, float64(t.Doubts))
 	gauge(heldDesc, float64(t.Held))
 	counter(inboxDesc, float64(t.Inbox))
