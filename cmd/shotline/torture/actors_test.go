@@ -94,7 +94,7 @@ func submitFile(r *rig, random *rand.Rand) {
 // killImport kills a submit that has read half of its rows. The rows are as
 // many as two transactions of an import take.
 func killImport(r *rig, random *rand.Rand) {
-	file := r.book.write(random, 2500)
+	file := r.book.write(random, 3500)
 	file.broken = true
 	from, into := io.Pipe()
 	name := "import-" + file.tag
@@ -103,7 +103,7 @@ func killImport(r *rig, random *rand.Rand) {
 		r.breaks("%v", err)
 		return
 	}
-	if _, err := io.WriteString(into, file.csv(0, 1000+random.IntN(1400))); err != nil {
+	if _, err := io.WriteString(into, file.csv(0, 1500+random.IntN(1900))); err != nil {
 		r.breaks("%v", err)
 	}
 	r.awaitRows(p, file.tag)
