@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,9 +19,9 @@ const (
 	importPause = 2 * time.Millisecond
 )
 
-// importBeat is how often an import that waits for its input shows that it is
-// alive: only one whose process is gone is left half-way.
-const importBeat = staleImport / 10
+// importBeat is how often an import shows that it is alive, also while it waits
+// for its input: only one whose process is gone is left half-way.
+const importBeat = leftImport / 3
 
 // ErrInput: the rows could not be read to their end.
 var ErrInput = errors.New("bad input")
@@ -31,8 +32,9 @@ type Requests interface {
 }
 
 // Import makes a batch of all requests and opens it. On any error, the end of
-// ctx included, nothing of the batch stays. Progress, when not nil, is told
-// the number of rows kept so far.
+// ctx included, nothing of the batch stays. It takes the place of an import by
+// the same request, going by the key, whose process is gone. Progress, when not
+// nil, is told the number of rows kept so far.
 func Import(ctx context.Context, store jobs.Imports, spec jobs.BatchSpec, requests Requests, clock Clock, progress func(rows int)) (jobs.Batch, error) {
 	ticker := time.NewTicker(importBeat)
 	defer ticker.Stop()
@@ -41,7 +43,7 @@ func Import(ctx context.Context, store jobs.Imports, spec jobs.BatchSpec, reques
 
 // importAlive shows that it is alive at each beat.
 func importAlive(ctx context.Context, store jobs.Imports, spec jobs.BatchSpec, requests Requests, clock Clock, progress func(rows int), beat <-chan time.Time) (jobs.Batch, error) {
-	if err := store.CreateBatch(ctx, spec, clock.Now()); err != nil {
+	if err := createBatch(ctx, store, spec, clock); err != nil {
 		return jobs.Batch{}, fmt.Errorf("import: %w", err)
 	}
 	touching, stop := context.WithCancel(ctx)
@@ -50,6 +52,9 @@ func importAlive(ctx context.Context, store jobs.Imports, spec jobs.BatchSpec, r
 	defer stop()
 	toucher.Go(func() { keepTouching(touching, store, spec.ID, clock, beat) })
 	batch, err := importRows(ctx, store, spec.ID, requests, clock, progress)
+	if errors.Is(err, jobs.ErrNotFound) || errors.Is(err, jobs.ErrState) {
+		return jobs.Batch{}, fmt.Errorf("import: %w: it showed no sign of life for so long that it was removed", jobs.ErrUnavailable)
+	}
 	if err != nil {
 		// Also when ctx has ended: what is half done must not stay.
 		if removeErr := store.RemoveImport(context.WithoutCancel(ctx), spec.ID); removeErr != nil {
@@ -58,6 +63,26 @@ func importAlive(ctx context.Context, store jobs.Imports, spec jobs.BatchSpec, r
 		return jobs.Batch{}, fmt.Errorf("import: %w", err)
 	}
 	return batch, nil
+}
+
+func createBatch(ctx context.Context, store jobs.Imports, spec jobs.BatchSpec, clock Clock) error {
+	err := store.CreateBatch(ctx, spec, clock.Now())
+	var taken *jobs.KeyTakenError
+	if !errors.As(err, &taken) || !taken.Same {
+		return err
+	}
+	left, listErr := store.StaleImports(ctx, clock.Now().Add(-leftImport))
+	if listErr != nil {
+		return listErr
+	}
+	if !slices.Contains(left, taken.Batch) {
+		return err
+	}
+	err = store.RemoveImport(ctx, taken.Batch)
+	if err != nil && !errors.Is(err, jobs.ErrState) && !errors.Is(err, jobs.ErrNotFound) { // it went on, or another removed it
+		return err
+	}
+	return store.CreateBatch(ctx, spec, clock.Now())
 }
 
 // keepTouching goes on until ctx ends. What it fails at, the next rows tell of.

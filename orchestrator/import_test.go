@@ -89,3 +89,55 @@ func TestAnImportThatWaitsForItsInputIsNotLeftHalfWay(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// keyed is one request for a batch, which makes it as batch.
+func keyed(batch string) jobs.BatchSpec {
+	return jobs.BatchSpec{ID: batch, Key: jobs.Key{Scope: "us", Name: "once", Hash: [32]byte{1}}}
+}
+
+func TestAKeyOutlivesTheProcessThatImports(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	again := func(batch string) (jobs.Batch, error) {
+		return Import(r.ctx(), r.store, keyed(batch), &slowRows{wait: func() {}}, r.clock, nil)
+	}
+	r.must(r.store.CreateBatch(r.ctx(), keyed("killed"), r.clock.Now()))
+	r.must(r.store.AppendRequests(r.ctx(), "killed", []jobs.Request{{Line: 1, URL: "https://a.test/1"}}, r.clock.Now()))
+	r.clock.advance(leftImport - time.Second)
+	var taken *jobs.KeyTakenError
+	if _, err := again("second"); !errors.As(err, &taken) || taken.Batch != "killed" {
+		t.Fatalf("error %v, want that the key is taken: the first may be alive", err)
+	}
+	r.clock.advance(2 * time.Second)
+	b, err := again("third")
+	r.must(err)
+	if b.ID != "third" || b.Counts.Rows != 2 {
+		t.Errorf("made %s with %d rows, want third with 2", b.ID, b.Counts.Rows)
+	}
+	if _, err := r.store.Batch(r.ctx(), "killed"); !errors.Is(err, jobs.ErrNotFound) {
+		t.Errorf("what was left half-way: error %v, want that it is gone", err)
+	}
+	r.clock.advance(time.Hour)
+	if _, err := again("fourth"); !errors.As(err, &taken) || taken.Batch != "third" {
+		t.Errorf("error %v, want that the key is that of the finished import", err)
+	}
+}
+
+func TestAnImportThatWasTakenForDeadLeavesNothing(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	rows := &slowRows{wait: func() {
+		r.clock.advance(leftImport + time.Second)
+		_, err := Import(r.ctx(), r.store, keyed("heir"), &slowRows{wait: func() {}}, r.clock, nil)
+		r.must(err)
+	}}
+	_, err := Import(r.ctx(), r.store, keyed("slow"), rows, r.clock, nil)
+	if !errors.Is(err, jobs.ErrUnavailable) {
+		t.Errorf("error %v, want one to try again after", err)
+	}
+	all, err := r.store.Batches(r.ctx(), "", 10)
+	r.must(err)
+	if len(all) != 1 || all[0].ID != "heir" || all[0].Counts.Rows != 2 {
+		t.Errorf("there is %+v, want heir with two rows", all)
+	}
+}

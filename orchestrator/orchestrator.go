@@ -60,7 +60,8 @@ type Config struct {
 
 const (
 	longestLease   = 30 * time.Second
-	staleImport    = 15 * time.Minute
+	staleImport    = 15 * time.Minute // long: a submit may be stopped for a while
+	leftImport     = jobs.WorkerAlive // for who asks for the same again
 	deadlineBucket = 5 * time.Second
 	workerBeat     = jobs.WorkerAlive / 3
 	quietTime      = 10 * time.Second

@@ -40,7 +40,7 @@ func (s *server) registerCreateBatch() {
 	create := operation(http.MethodPost, "/v1/batches", "createBatch", "batches", "Ask for many pictures",
 		http.StatusBadRequest, http.StatusRequestTimeout, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	create.DefaultStatus = http.StatusAccepted
-	create.Description = "All of the batch comes into being, or nothing. With an Idempotency-Key, the same bytes sent again get the same batch, with 200, or 409 while it is still coming in; another request with the key is refused with 409."
+	create.Description = "All of the batch comes into being, or nothing. With an Idempotency-Key, the same bytes sent again get the same batch, with 200, or 409 while it is still coming in (try again: should its server have died, the second takes its place after 15 seconds); another request with the key is refused with 409."
 	s.alsoAnswers(&create, http.StatusOK, "The same request made this batch before", acceptedFormType)
 	huma.Register(s.api, create, s.createBatch)
 	// Described only now: registering with a body would read it into memory.

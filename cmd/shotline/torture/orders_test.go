@@ -9,7 +9,13 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"shotline/jobs"
 )
+
+// orderTime is how long an order is repeated: a serve that was killed while a batch
+// came in keeps its key for a quarter of that.
+const orderTime = 4 * jobs.WorkerAlive
 
 // order asks for a job or a batch over HTTP, to be called back, and asks again
 // under the same key until a serve has answered.
@@ -46,7 +52,7 @@ func order(r *rig, random *rand.Rand) {
 		ID string `json:"batch_id"`
 	}
 	status := 0
-	for range 600 {
+	for end := time.Now().Add(orderTime); time.Now().Before(end); {
 		var answer []byte
 		var err error
 		status, answer, err = r.post(r.slots[random.IntN(len(r.slots))], path, kind, file.tag, body)
@@ -61,11 +67,7 @@ func order(r *rig, random *rand.Rand) {
 			return
 		}
 	}
-	if status == http.StatusConflict { // killed while it came in: until that is removed the key is taken
-		file.broken = true
-		return
-	}
-	r.violates("orders are taken", subject{}, "%s: no serve would take it", file.tag)
+	r.violates("orders are taken", subject{}, "%s: no serve would take it, the last answer was %d", file.tag, status)
 }
 
 // post asks one of the serves.
