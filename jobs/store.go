@@ -48,7 +48,8 @@ type Imports interface {
 	// several short transactions; called again after a crash it goes on. The first
 	// of them frees the batch's Key.
 	RemoveImport(ctx context.Context, batch string) error
-	// StaleImports lists batches that are importing and got no row since before.
+	// StaleImports lists batches that are importing and were not appended to, not
+	// even nothing, since before.
 	StaleImports(ctx context.Context, before time.Time) ([]string, error)
 }
 

@@ -52,12 +52,13 @@ func importAlive(ctx context.Context, store jobs.Imports, spec jobs.BatchSpec, r
 	defer stop()
 	toucher.Go(func() { keepTouching(touching, store, spec.ID, clock, beat) })
 	batch, err := importRows(ctx, store, spec.ID, requests, clock, progress)
-	if errors.Is(err, jobs.ErrNotFound) || errors.Is(err, jobs.ErrState) {
-		return jobs.Batch{}, fmt.Errorf("import: %w: it showed no sign of life for so long that it was removed", jobs.ErrUnavailable)
+	if !errors.Is(err, ErrInput) && (errors.Is(err, jobs.ErrNotFound) || errors.Is(err, jobs.ErrState)) {
+		return jobs.Batch{}, fmt.Errorf("import: %w: it was silent for so long that it was removed", jobs.ErrUnavailable)
 	}
 	if err != nil {
 		// Also when ctx has ended: what is half done must not stay.
-		if removeErr := store.RemoveImport(context.WithoutCancel(ctx), spec.ID); removeErr != nil {
+		removeErr := store.RemoveImport(context.WithoutCancel(ctx), spec.ID)
+		if removeErr != nil && !errors.Is(removeErr, jobs.ErrNotFound) {
 			err = errors.Join(err, fmt.Errorf("remove the unfinished import: %w", removeErr))
 		}
 		return jobs.Batch{}, fmt.Errorf("import: %w", err)
@@ -65,24 +66,26 @@ func importAlive(ctx context.Context, store jobs.Imports, spec jobs.BatchSpec, r
 	return batch, nil
 }
 
+// createBatch removes what the same request left half-way before. An import that
+// is removed although it is alive, since its beats came too late, ends with an
+// error; one under the same id would go on in the other's rows.
 func createBatch(ctx context.Context, store jobs.Imports, spec jobs.BatchSpec, clock Clock) error {
 	err := store.CreateBatch(ctx, spec, clock.Now())
 	var taken *jobs.KeyTakenError
-	if !errors.As(err, &taken) || !taken.Same {
+	if !errors.As(err, &taken) || !taken.Same || taken.Batch == spec.ID {
 		return err
 	}
-	left, listErr := store.StaleImports(ctx, clock.Now().Add(-leftImport))
-	if listErr != nil {
-		return listErr
-	}
-	if !slices.Contains(left, taken.Batch) {
+	left, err := store.StaleImports(ctx, clock.Now().Add(-leftImport))
+	if err != nil {
 		return err
 	}
-	err = store.RemoveImport(ctx, taken.Batch)
-	if err != nil && !errors.Is(err, jobs.ErrState) && !errors.Is(err, jobs.ErrNotFound) { // it went on, or another removed it
-		return err
+	if slices.Contains(left, taken.Batch) {
+		err := store.RemoveImport(ctx, taken.Batch)
+		if err != nil && !errors.Is(err, jobs.ErrState) && !errors.Is(err, jobs.ErrNotFound) { // it is open, or another removed it
+			return err
+		}
 	}
-	return store.CreateBatch(ctx, spec, clock.Now())
+	return store.CreateBatch(ctx, spec, clock.Now()) // in any case: by now the key may be free, or another batch's
 }
 
 // keepTouching goes on until ctx ends. What it fails at, the next rows tell of.

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"shotline/jobs"
@@ -95,49 +97,201 @@ func keyed(batch string) jobs.BatchSpec {
 	return jobs.BatchSpec{ID: batch, Key: jobs.Key{Scope: "us", Name: "once", Hash: [32]byte{1}}}
 }
 
+// importKeyed imports two rows under the key of all.
+func (r *rig) importKeyed(store jobs.Imports, batch string) (jobs.Batch, error) {
+	return Import(r.ctx(), store, keyed(batch), &slowRows{wait: func() {}}, r.clock, nil)
+}
+
+// leaveKeyed is an import under the key of all whose process was killed.
+func (r *rig) leaveKeyed(batch string) {
+	r.t.Helper()
+	r.must(r.store.CreateBatch(r.ctx(), keyed(batch), r.clock.Now()))
+	r.must(r.store.AppendRequests(r.ctx(), batch, []jobs.Request{{Line: 1, URL: "https://a.test/1"}}, r.clock.Now()))
+}
+
+// wantOnly wants no batch but this, with two rows.
+func (r *rig) wantOnly(batch string) {
+	r.t.Helper()
+	all, err := r.store.Batches(r.ctx(), "", 10)
+	r.must(err)
+	if len(all) != 1 || all[0].ID != batch || all[0].State != jobs.BatchOpen || all[0].Counts.Rows != 2 {
+		r.t.Errorf("there is %+v, want %s with two rows, open", all, batch)
+	}
+}
+
+// wantTaken wants the key to have made a batch.
+func (r *rig) wantTaken(err error, batch string) {
+	r.t.Helper()
+	var taken *jobs.KeyTakenError
+	if !errors.As(err, &taken) || taken.Batch != batch {
+		r.t.Errorf("error %v, want that the key is that of %s", err, batch)
+	}
+}
+
 func TestAKeyOutlivesTheProcessThatImports(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	again := func(batch string) (jobs.Batch, error) {
-		return Import(r.ctx(), r.store, keyed(batch), &slowRows{wait: func() {}}, r.clock, nil)
-	}
-	r.must(r.store.CreateBatch(r.ctx(), keyed("killed"), r.clock.Now()))
-	r.must(r.store.AppendRequests(r.ctx(), "killed", []jobs.Request{{Line: 1, URL: "https://a.test/1"}}, r.clock.Now()))
-	r.clock.advance(leftImport - time.Second)
-	var taken *jobs.KeyTakenError
-	if _, err := again("second"); !errors.As(err, &taken) || taken.Batch != "killed" {
-		t.Fatalf("error %v, want that the key is taken: the first may be alive", err)
-	}
+	r.leaveKeyed("killed")
+	r.clock.advance(14 * time.Second)
+	_, err := r.importKeyed(r.store, "second")
+	r.wantTaken(err, "killed") // it may be alive
 	r.clock.advance(2 * time.Second)
-	b, err := again("third")
+
+	foreign := keyed("foreign")
+	foreign.Key.Hash = [32]byte{2}
+	_, err = Import(r.ctx(), r.store, foreign, &slowRows{wait: func() {}}, r.clock, nil)
+	r.wantTaken(err, "killed")
+	_, err = r.importKeyed(r.store, "killed") // which, if alive, could not tell it from its own
+	r.wantTaken(err, "killed")
+
+	_, err = r.importKeyed(r.store, "third")
 	r.must(err)
-	if b.ID != "third" || b.Counts.Rows != 2 {
-		t.Errorf("made %s with %d rows, want third with 2", b.ID, b.Counts.Rows)
-	}
-	if _, err := r.store.Batch(r.ctx(), "killed"); !errors.Is(err, jobs.ErrNotFound) {
-		t.Errorf("what was left half-way: error %v, want that it is gone", err)
-	}
+	r.wantOnly("third")
 	r.clock.advance(time.Hour)
-	if _, err := again("fourth"); !errors.As(err, &taken) || taken.Batch != "third" {
-		t.Errorf("error %v, want that the key is that of the finished import", err)
+	_, err = r.importKeyed(r.store, "fourth")
+	r.wantTaken(err, "third")
+	r.wantOnly("third")
+}
+
+// raced has others do something right before a step.
+type raced struct {
+	jobs.Imports
+	beforeList, beforeRemoval func()
+}
+
+func (s *raced) StaleImports(ctx context.Context, before time.Time) ([]string, error) {
+	s.beforeList()
+	return s.Imports.StaleImports(ctx, before)
+}
+
+func (s *raced) RemoveImport(ctx context.Context, batch string) error {
+	s.beforeRemoval()
+	return s.Imports.RemoveImport(ctx, batch)
+}
+
+func TestOfManyWhoAskAgainOneTakesThePlace(t *testing.T) {
+	t.Parallel()
+	for name, hook := range map[string]func(*raced, func()){
+		"before it looks":    func(s *raced, do func()) { s.beforeList = do },
+		"before it removes":  func(s *raced, do func()) { s.beforeRemoval = do },
+		"and nobody gets it": func(s *raced, _ func()) { s.beforeList = func() {} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			r.leaveKeyed("killed")
+			r.clock.advance(16 * time.Second)
+			store := &raced{r.store, func() {}, func() {}}
+			want := "late"
+			hook(store, func() {
+				_, err := r.importKeyed(r.store, "first")
+				r.must(err)
+				want = "first"
+			})
+			_, err := r.importKeyed(store, "late")
+			if want == "first" {
+				r.wantTaken(err, want)
+			} else {
+				r.must(err)
+			}
+			r.wantOnly(want)
+		})
 	}
+}
+
+func TestAKeyThatIsFreedMeanwhileIsTaken(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.leaveKeyed("fails")
+	store := &raced{r.store, func() { r.must(r.store.RemoveImport(r.ctx(), "fails")) }, func() {}}
+	_, err := r.importKeyed(store, "heir")
+	r.must(err)
+	r.wantOnly("heir")
 }
 
 func TestAnImportThatWasTakenForDeadLeavesNothing(t *testing.T) {
 	t.Parallel()
+	for _, fails := range []bool{false, true} {
+		r := newRig(t)
+		rows := &slowRows{wait: func() {
+			r.clock.advance(16 * time.Second)
+			_, err := r.importKeyed(r.store, "heir")
+			r.must(err)
+		}}
+		var source Requests = rows
+		if fails {
+			source = &tornRows{rows}
+		}
+		_, err := Import(r.ctx(), r.store, keyed("slow"), source, r.clock, nil)
+		if errors.Is(err, jobs.ErrUnavailable) == fails || errors.Is(err, ErrInput) != fails || errors.Is(err, jobs.ErrNotFound) {
+			t.Errorf("fails %t: error %v", fails, err)
+		}
+		r.wantOnly("heir")
+	}
+}
+
+// tornRows end with an error.
+type tornRows struct{ Requests }
+
+func (t *tornRows) Next() (jobs.Request, error) {
+	request, err := t.Requests.Next()
+	if errors.Is(err, io.EOF) {
+		err = errors.New("torn")
+	}
+	return request, err
+}
+
+// missingRows are in a place where there is nothing.
+type missingRows struct{ rows int }
+
+func (m *missingRows) Next() (jobs.Request, error) {
+	if m.rows--; m.rows < 0 {
+		return jobs.Request{}, fmt.Errorf("look there: %w", jobs.ErrNotFound)
+	}
+	return jobs.Request{Line: 1, URL: "https://a.test/1"}, nil
+}
+
+func TestWhatTheInputIsMissingIsNotTheImport(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
-	rows := &slowRows{wait: func() {
-		r.clock.advance(leftImport + time.Second)
-		_, err := Import(r.ctx(), r.store, keyed("heir"), &slowRows{wait: func() {}}, r.clock, nil)
-		r.must(err)
-	}}
-	_, err := Import(r.ctx(), r.store, keyed("slow"), rows, r.clock, nil)
-	if !errors.Is(err, jobs.ErrUnavailable) {
-		t.Errorf("error %v, want one to try again after", err)
+	_, err := Import(r.ctx(), r.store, keyed("b"), &missingRows{importChunk + 1}, r.clock, nil)
+	if !errors.Is(err, ErrInput) || errors.Is(err, jobs.ErrUnavailable) {
+		t.Errorf("error %v, want the input's", err)
 	}
-	all, err := r.store.Batches(r.ctx(), "", 10)
-	r.must(err)
-	if len(all) != 1 || all[0].ID != "heir" || all[0].Counts.Rows != 2 {
-		t.Errorf("there is %+v, want heir with two rows", all)
+	if _, err := r.store.Batch(r.ctx(), "b"); !errors.Is(err, jobs.ErrNotFound) {
+		t.Errorf("what stayed: error %v", err)
 	}
+}
+
+// counted keeps nothing, and counts the appends without a row.
+type counted struct {
+	jobs.Imports
+	empty atomic.Int32
+}
+
+func (*counted) CreateBatch(context.Context, jobs.BatchSpec, time.Time) error { return nil }
+func (*counted) OpenBatch(context.Context, string, time.Time) (jobs.Batch, error) {
+	return jobs.Batch{}, nil
+}
+func (s *counted) AppendRequests(_ context.Context, _ string, rows []jobs.Request, _ time.Time) error {
+	if len(rows) == 0 {
+		s.empty.Add(1)
+	}
+	return nil
+}
+
+func TestAnImportShowsInTimeThatItIsAlive(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &counted{}
+		rows := &slowRows{wait: func() {
+			time.Sleep(14 * time.Second)
+			if store.empty.Load() < 2 { // one may come late
+				t.Errorf("it showed %d times that it is alive", store.empty.Load())
+			}
+		}}
+		_, err := Import(t.Context(), store, jobs.BatchSpec{ID: "b"}, rows, SystemClock{}, nil)
+		if err != nil {
+			t.Error(err)
+		}
+	})
 }

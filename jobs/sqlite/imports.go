@@ -3,7 +3,9 @@ package sqlite
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -56,19 +58,9 @@ func (s *Store) AppendRequests(ctx context.Context, batch string, requests []job
 		}
 	}()
 	err := s.writeAlone(ctx, func(t *tx) error {
-		seq, state, err := t.batchSeq(batch)
+		seq, last, err := t.importing(batch)
 		if err != nil {
 			return err
-		}
-		if state != jobs.BatchImporting {
-			return jobs.ErrState
-		}
-		var last, touched int64
-		if err := t.get([]any{&last, &touched}, `SELECT rows, touched_at FROM batches WHERE seq = ?`, seq); err != nil {
-			return err
-		}
-		if touched == beingRemoved {
-			return jobs.ErrState
 		}
 		if last+int64(len(requests)) > maxRow {
 			return fmt.Errorf("%w: a batch has at most %d rows", jobs.ErrInvalid, int64(maxRow))
@@ -91,6 +83,21 @@ func (s *Store) AppendRequests(ctx context.Context, batch string, requests []job
 		return err
 	})
 	return wrapError(err, "append to batch %s", batch)
+}
+
+// importing finds the place of an import that may go on, and how many rows it
+// has: jobs.ErrState when it is being removed, too.
+func (t *tx) importing(batch string) (seq, rows int64, err error) {
+	var state jobs.BatchState
+	var touched int64
+	err = t.get([]any{&seq, &state, &rows, &touched}, `SELECT seq, state, rows, touched_at FROM batches WHERE id = ?`, batch)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return 0, 0, jobs.ErrNotFound
+	case err == nil && (state != jobs.BatchImporting || touched == beingRemoved):
+		return 0, 0, jobs.ErrState
+	}
+	return seq, rows, err
 }
 
 // encodedRows are some requests for insertJobs, or why one of them cannot be a row.
@@ -171,17 +178,12 @@ func (s *Store) openBatch(ctx context.Context, batch string, at time.Time) error
 		return err
 	}
 	return s.write(ctx, func(t *tx) error {
-		seq, _, err := t.batchSeq(batch)
+		seq, _, err := t.importing(batch)
 		if err != nil {
 			return err
 		}
-		n, err := t.exec(`UPDATE batches SET state = 'open', wake_at = 0, touched_at = ? WHERE seq = ? AND state = 'importing' AND touched_at <> ?`,
-			at.UnixMilli(), seq, beingRemoved)
-		if err != nil {
+		if _, err := t.exec(`UPDATE batches SET state = 'open', wake_at = 0, touched_at = ? WHERE seq = ?`, at.UnixMilli(), seq); err != nil {
 			return err
-		}
-		if n == 0 {
-			return jobs.ErrState
 		}
 		_, err = t.finishBatch(seq, at)
 		return err
@@ -198,7 +200,17 @@ func (s *Store) markDuplicates(ctx context.Context, batch string) error {
 	}
 	var chunk [][2]int64 // place of the duplicate, row it repeats
 	flush := func() error {
-		err := s.writeAlone(ctx, func(t *tx) error { return t.markDuplicates(seq, chunk) })
+		err := s.writeAlone(ctx, func(t *tx) error {
+			// Once the import is removed, its place may be another batch's.
+			now, _, err := t.importing(batch)
+			if err == nil && now != seq {
+				err = jobs.ErrNotFound
+			}
+			if err != nil {
+				return err
+			}
+			return t.markDuplicates(seq, chunk)
+		})
 		chunk = chunk[:0]
 		return err
 	}

@@ -63,3 +63,40 @@ func TestHalfRemovedImportIsNotOpened(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestAnImportThatWasRemovedMarksNoStrangersRows: its place is the next batch's.
+func TestAnImportThatWasRemovedMarksNoStrangersRows(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "a.db")
+	const rows = 2*importChunk + 2
+	other := openAt(t, path)
+	var afterCommit func()
+	s := openAt(t, path, WithCommitHook(func(committed bool) error {
+		if do := afterCommit; committed && do != nil {
+			afterCommit = nil
+			do()
+		}
+		return nil
+	}))
+	must(t, s.CreateBatch(t.Context(), jobs.BatchSpec{ID: "slow"}, noon))
+	same := requests(1, rows)
+	for i := range same {
+		same[i].URL = same[0].URL
+	}
+	must(t, s.AppendRequests(t.Context(), "slow", same, noon))
+	afterCommit = func() { // that of the first chunk of duplicates
+		must(t, other.RemoveImport(t.Context(), "slow"))
+		fill(t, other, "stranger", rows)
+	}
+	if _, err := s.OpenBatch(t.Context(), "slow", noon); !errors.Is(err, jobs.ErrNotFound) {
+		t.Errorf("opened what was removed: %v", err)
+	}
+	if afterCommit != nil {
+		t.Fatal("nothing was marked")
+	}
+	b, err := other.Batch(t.Context(), "stranger")
+	must(t, err)
+	if b.Counts.Of(jobs.Duplicate) != 0 || b.Counts.Of(jobs.Queued) != rows {
+		t.Errorf("the next batch has %d duplicates and %d queued rows, want 0 and %d", b.Counts.Of(jobs.Duplicate), b.Counts.Of(jobs.Queued), rows)
+	}
+}

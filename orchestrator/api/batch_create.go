@@ -139,11 +139,9 @@ func (s *server) importBatch(ctx context.Context, up upload) (*createdBatch, err
 	switch {
 	case errors.As(err, &taken) && taken.Same:
 		status = http.StatusOK
-		if b, err = s.batch(ctx, taken.Batch); err != nil {
-			return nil, err
-		}
-		if b.State == jobs.BatchImporting {
-			return nil, retryLater(problem(http.StatusConflict, fmt.Sprintf("the same request is still making batch %s", b.ID)), 1)
+		b, err = s.Store.Batch(ctx, taken.Batch)
+		if err == nil && b.State == jobs.BatchImporting || errors.Is(err, jobs.ErrNotFound) { // it failed just now
+			return nil, retryLater(problem(http.StatusConflict, fmt.Sprintf("the same request is still making batch %s", taken.Batch)), retrySoon)
 		}
 	case taken != nil:
 		return nil, errOtherRequest()

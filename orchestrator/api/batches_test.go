@@ -220,6 +220,27 @@ func TestWhileTheFirstIsUnderWayTheSameKeyIsRefused(t *testing.T) {
 	}
 }
 
+func TestTheSameKeyTakesThePlaceOfWhatIsSilent(t *testing.T) {
+	w := slowly{begun: make(chan struct{}), may: make(chan struct{})}
+	r := newRig(t, func(c *Config) { w.Work = c.Work; c.Work = w })
+	post := func() reply {
+		return r.ask("POST", "/v1/batches", "a.test\nb.test\n", "Content-Type", "text/csv", "Idempotency-Key", "k")
+	}
+	silent, heir := make(chan reply), make(chan reply)
+	go func() { silent <- post() }()
+	<-w.begun
+	r.clock.advance(16 * time.Second)
+	go func() { heir <- post() }()
+	<-w.begun
+	w.may <- struct{}{} // to either
+	w.may <- struct{}{}
+	(<-silent).problem(503, "", "try again")
+	id := (<-heir).want(202)["batch_id"]
+	if again := post().want(200); again["batch_id"] != id || again["rows"] != 2.0 {
+		t.Errorf("again: %v, want %v", again, id)
+	}
+}
+
 func TestWhoeverLeavesLeavesNothing(t *testing.T) {
 	w := slowly{begun: make(chan struct{}), may: make(chan struct{})}
 	ended := make(chan struct{})

@@ -52,7 +52,7 @@ func order(r *rig, random *rand.Rand) {
 		ID string `json:"batch_id"`
 	}
 	status := 0
-	for end := time.Now().Add(orderTime); time.Now().Before(end); {
+	for end := time.Now().Add(orderTime); time.Now().Before(end) && !r.broken.Load(); {
 		var answer []byte
 		var err error
 		status, answer, err = r.post(r.slots[random.IntN(len(r.slots))], path, kind, file.tag, body)
