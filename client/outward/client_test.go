@@ -239,7 +239,11 @@ func TestReason(t *testing.T) {
 		server.URL + "/hang": "timed out", server.URL + "/cut": "connection closed before the answer", gone.URL: "connection refused",
 		secure.URL: "the certificate is not accepted", "http://10.0.0.1/hunter2": "not a public address", strings.Replace(server.URL, "http:", "https:", 1): "no usable answer",
 	} {
-		answer, err := loopback(t, Limits{Time: 500 * time.Millisecond}).Get(url)
+		limits := Limits{}
+		if want == "timed out" {
+			limits.Time = 100 * time.Millisecond
+		}
+		answer, err := loopback(t, limits).Get(url)
 		if err == nil {
 			answer.Body.Close()
 		}

@@ -134,7 +134,7 @@ func TestSlowBodiesAreCutOff(t *testing.T) {
 
 // A slow answer may take longer than a body.
 func TestSlowAnswerToABody(t *testing.T) {
-	v := start(t, sandbox.Config{BodyTimeout: 50 * time.Millisecond, Faults: faults(t, "create-slow=1,delay=200ms")})
+	v := start(t, sandbox.Config{BodyTimeout: 300 * time.Millisecond, Faults: faults(t, "create-slow=1,delay=500ms")})
 	kind, body := form("https://a.test", "country", "us")
 	for _, c := range [][2]string{{kind, body}, {"application/json", `{"urls":["https://a.test"],"country":"us"}`}} {
 		if answer, err := v.postOnce("batch/create", c[0], c[1]); err != nil || !strings.Contains(answer, `"success":true`) {

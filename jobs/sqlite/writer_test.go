@@ -235,7 +235,7 @@ func TestCallerThatGaveUpLeavesNothing(t *testing.T) {
 // time is up, or when the busy timeout is.
 func TestLockedByAnotherProcess(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.db")
-	patient := openAt(t, path, WithBusyTimeout(2*time.Second))
+	patient := openAt(t, path, WithBusyTimeout(time.Minute))
 	brief := openAt(t, path, WithBusyTimeout(50*time.Millisecond))
 	other := raw(t, path)
 	execute(t, other, `BEGIN IMMEDIATE`)
@@ -249,7 +249,7 @@ func TestLockedByAnotherProcess(t *testing.T) {
 	if _, err := brief.AppendDelivery(t.Context(), delivery("1", jobs.OutcomeDone)); !errors.Is(err, jobs.ErrUnavailable) {
 		t.Errorf("with a brief busy timeout: %v", err)
 	}
-	if took := time.Since(began); took > time.Second {
+	if took := time.Since(began); took > 30*time.Second {
 		t.Errorf("took %s", took)
 	}
 	if _, err := patient.Batches(t.Context(), "", 1); err != nil {
