@@ -172,9 +172,9 @@ func (s *raced) RemoveImport(ctx context.Context, batch string) error {
 func TestOfManyWhoAskAgainOneTakesThePlace(t *testing.T) {
 	t.Parallel()
 	for name, hook := range map[string]func(*raced, func()){
-		"before it looks":    func(s *raced, do func()) { s.beforeList = do },
-		"before it removes":  func(s *raced, do func()) { s.beforeRemoval = do },
-		"and nobody gets it": func(s *raced, _ func()) { s.beforeList = func() {} },
+		"another before it looks":   func(s *raced, do func()) { s.beforeList = do },
+		"another before it removes": func(s *raced, do func()) { s.beforeRemoval = do },
+		"itself":                    func(*raced, func()) {},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)

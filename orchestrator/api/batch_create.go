@@ -140,7 +140,7 @@ func (s *server) importBatch(ctx context.Context, up upload) (*createdBatch, err
 	case errors.As(err, &taken) && taken.Same:
 		status = http.StatusOK
 		b, err = s.Store.Batch(ctx, taken.Batch)
-		if err == nil && b.State == jobs.BatchImporting || errors.Is(err, jobs.ErrNotFound) { // it failed just now
+		if err == nil && b.State == jobs.BatchImporting || errors.Is(err, jobs.ErrNotFound) { // gone: it failed just now
 			return nil, retryLater(problem(http.StatusConflict, fmt.Sprintf("the same request is still making batch %s", taken.Batch)), retrySoon)
 		}
 	case taken != nil:
