@@ -91,7 +91,11 @@ func (p *RowOptions) field(name string, value io.Reader) error {
 	if len(data) > maxField {
 		return &fieldError{invalid("body."+name, fmt.Errorf("%s: longer than %d bytes", shortened(name), maxField))}
 	}
-	lists := map[string]*[]string{"param": &p.Param, "tag": &p.Tag, "app": &p.App}
+	if name == "tag" { // as in a query
+		p.Tag = append(p.Tag, listed([]string{string(data)})...)
+		return nil
+	}
+	lists := map[string]*[]string{"param": &p.Param, "app": &p.App}
 	if list, ok := lists[name]; ok {
 		*list = append(*list, string(data))
 		return nil
@@ -100,6 +104,9 @@ func (p *RowOptions) field(name string, value io.Reader) error {
 	text, ok := texts[name]
 	if !ok {
 		return &fieldError{invalid("body."+name, fmt.Errorf("unexpected field %q: the file goes into \"file\"", shortened(name)))}
+	}
+	if *text != "" {
+		return &fieldError{invalid("body."+name, fmt.Errorf("%s: given more than once: want one value", name))}
 	}
 	*text = string(data)
 	return nil

@@ -42,9 +42,9 @@ type BatchOptions struct {
 
 // RowOptions are the options of a CSV, in the query or in a form's fields.
 type RowOptions struct {
-	Param       []string `query:"param,explode" doc:"NAME=VALUE: a create parameter for all rows; repeatable"`
-	Tag         []string `query:"tag,explode" doc:"A tag for all rows; repeatable"`
-	App         []string `query:"app,explode" doc:"ID or ID=path-template of a connected app to notify; repeatable"`
+	Param       []string `query:"param,explode" doc:"NAME=VALUE: a create parameter for all rows"`
+	Tag         []string `query:"tag" doc:"A tag for all rows"`
+	App         []string `query:"app,explode" doc:"ID or ID=path-template of a connected app to notify"`
 	CallbackURL string   `query:"callback_url"`
 	Timeout     string   `query:"timeout" doc:"A Go duration"`
 	Priority    string   `query:"priority" doc:"-100 to 100"`
@@ -70,7 +70,11 @@ func (p RowOptions) options(at string) (o BatchOptions, err error) {
 		o.Params[name] = text
 	}
 	for _, given := range p.App {
-		o.Apps = append(o.Apps, jobs.ParseApp(given))
+		app := jobs.ParseApp(given)
+		if strings.Contains(app.ID, ",") { // the path template may hold one
+			return o, invalid(at+".app", errors.New("app: want one ID: repeat app for several"))
+		}
+		o.Apps = append(o.Apps, app)
 	}
 	if p.Priority != "" {
 		if o.Priority, err = strconv.Atoi(p.Priority); err != nil {

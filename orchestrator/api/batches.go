@@ -36,7 +36,7 @@ type BatchPage struct {
 
 type retryBatch struct {
 	OneBatch
-	State []string `query:"state" enum:"failed,timed_out,canceled" default:"failed,timed_out" doc:"Jobs that ended in one of these states, comma-separated"`
+	State []string `query:"state" enum:"failed,timed_out,canceled" default:"failed,timed_out" doc:"Jobs that ended in one of these states"`
 }
 
 // BatchRetried says what became of the jobs that were to be retried.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -19,7 +20,7 @@ type CallbackPage struct {
 }
 
 type listCallbacks struct {
-	State  []string `query:"state" enum:"owed,delivered,dead" doc:"In one of these states, comma-separated"`
+	State  []string `query:"state" enum:"owed,delivered,dead" doc:"In one of these states"`
 	Batch  string   `query:"batch"`
 	Sink   string   `query:"sink" doc:"To the sink of this name"`
 	Limit  int      `query:"limit" minimum:"1" maximum:"1000" default:"100"`
@@ -27,7 +28,7 @@ type listCallbacks struct {
 }
 
 type replayCallbacks struct {
-	State []string `query:"state" enum:"owed,dead" default:"dead" doc:"In one of these states, comma-separated"`
+	State []string `query:"state" enum:"owed,dead" default:"dead" doc:"In one of these states"`
 	Batch string   `query:"batch"`
 	Sink  string   `query:"sink" doc:"To the sink of this name"`
 }
@@ -57,6 +58,7 @@ func (s *server) callbackRoutes() {
 
 func (s *server) listCallbacks(ctx context.Context, in *listCallbacks) (*struct{ Body CallbackPage }, error) {
 	filter := jobs.CallbackFilter{Sink: in.Sink, Batch: in.Batch, Limit: in.Limit}
+	in.State = slices.Compact(slices.Sorted(slices.Values(in.State)))
 	for _, state := range in.State {
 		filter.States = append(filter.States, jobs.CallbackState(state))
 	}

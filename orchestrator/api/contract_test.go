@@ -183,7 +183,7 @@ func TestThePageForPeopleNeedsNothingElse(t *testing.T) {
 	if kind := a.header.Get("Content-Type"); kind != "text/html; charset=utf-8" {
 		t.Errorf("asked again, it is %q", kind)
 	}
-	if text := "In one of these states, comma-separated. Of owed"; !strings.Contains(string(a.body), text) {
+	if text := "In one of these states. Repeat it or separate values by commas. Of owed"; !strings.Contains(string(a.body), text) {
 		t.Errorf("the page lacks %q", text)
 	}
 	for path := range r.book.doc.Paths {

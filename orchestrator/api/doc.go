@@ -8,6 +8,7 @@
 //	callbacks.go                 what is owed to other programs
 //	probes.go, ready.go          /healthz, /readyz
 //	metrics.go, scrape.go        /metrics
+//	parameters.go                queries and headers, held to the contract
 //	contract.go, docs.go         /openapi.json, and /docs: the same for people (manual.go)
 //
 // Routes are registered with huma, which checks what comes in and writes the

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"shotline/jobs"
@@ -13,7 +14,7 @@ import (
 
 type listJobs struct {
 	Batch  string   `query:"batch" doc:"Of this batch alone"`
-	State  []string `query:"state" enum:"queued,submitting,pending,done,failed,timed_out,canceled,duplicate,rejected" doc:"In one of these states, comma-separated"`
+	State  []string `query:"state" enum:"queued,submitting,pending,done,failed,timed_out,canceled,duplicate,rejected" doc:"In one of these states"`
 	Text   string   `query:"q" maxLength:"200" doc:"With this text in the URL, whatever the case"`
 	Order  string   `query:"order" enum:"newest,oldest" default:"newest"`
 	Limit  int      `query:"limit" minimum:"1" maximum:"1000" default:"100"`
@@ -28,6 +29,7 @@ type JobPage struct {
 
 func (s *server) listJobs(ctx context.Context, in *listJobs) (*struct{ Body JobPage }, error) {
 	search := jobs.JobSearch{JobFilter: jobs.JobFilter{Batch: in.Batch, Limit: in.Limit}, Text: in.Text, Newest: in.Order == "newest"}
+	in.State = slices.Compact(slices.Sorted(slices.Values(in.State))) // a cursor is for the same states in any order
 	for _, state := range in.State {
 		search.States = append(search.States, jobs.State(state))
 	}

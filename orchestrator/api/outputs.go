@@ -56,8 +56,8 @@ var extensions = map[string]string{
 }
 
 type getOutput struct {
-	ID          string `path:"id" example:"b7k2m9q4x1-1"`
-	IfNoneMatch string `header:"If-None-Match"`
+	ID          string   `path:"id" example:"b7k2m9q4x1-1"`
+	IfNoneMatch []string `header:"If-None-Match" doc:"ETags that you have"`
 }
 
 // outputAnswer is an output, or 304 without one.
@@ -145,9 +145,9 @@ func outputTag(j jobs.Job, kind output) string {
 	return hex.EncodeToString(sum[:12])
 }
 
-// tagMatches reads an If-None-Match.
-func tagMatches(header, tag string) bool {
-	for given := range strings.SplitSeq(header, ",") {
+// tagMatches looks for a tag in an If-None-Match.
+func tagMatches(header []string, tag string) bool {
+	for _, given := range header {
 		given = strings.TrimPrefix(strings.TrimSpace(given), "W/")
 		if given == tag || given == "*" {
 			return true

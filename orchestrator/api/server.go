@@ -121,11 +121,13 @@ func newServer(cfg Config) (*server, error) {
 		return nil, fmt.Errorf("folder of images: %w", err)
 	}
 	s.api = humago.New(s.mux, contract(cfg.Version))
+	s.api.UseMiddleware(s.checkParameters)
 	for _, register := range []func(){
 		s.jobRoutes, s.outputRoutes, s.batchRoutes, s.reportRoutes, s.eventRoutes, s.callbackRoutes, s.probeRoutes, s.docsRoutes,
 	} {
 		register()
 	}
+	describeParameters(s.api.OpenAPI())
 	return s, nil
 }
 

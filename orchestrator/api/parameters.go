@@ -1,0 +1,283 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+)
+
+// Query parameters and headers are checked here, before any operation sees them,
+// against the parameters that the contract lists for it:
+//
+//   - An array takes repeated values and comma-separated ones, and both mean the
+//     same: state=done&state=failed is state=done,failed. In one that is marked as
+//     literal (in Go: explode in the tag of its field) a comma belongs to the value.
+//   - An object takes NAME.MEMBER=VALUE and NAME[MEMBER]=VALUE, each member once.
+//   - Anything else takes one value.
+//   - A header with one value may be repeated only with the same value.
+
+const (
+	styleDeepObject = "deepObject"
+	// commas is an extension of parameters: literal when a comma does not separate.
+	commas        = "x-commas"
+	commasLiteral = "literal"
+)
+
+// describeParameters completes the contract, once all operations are there. Huma
+// takes the field's own notes for how it reads a request; checkParameters gives it
+// what it expects.
+func describeParameters(doc *huma.OpenAPI) {
+	for _, op := range operations(doc) {
+		for _, p := range op.Parameters {
+			if p.In != "query" || p.Schema == nil || p.Schema.Type != huma.TypeArray {
+				continue
+			}
+			how := "Repeat it or separate values by commas"
+			if p.Explode != nil && *p.Explode {
+				how = "Repeat it; a comma belongs to the value"
+				p.Extensions = map[string]any{commas: commasLiteral}
+			}
+			explode := true // a pointer of its own: huma reads the one it made
+			p.Style, p.Explode, p.Description = "form", &explode, further(p.Description, how)
+		}
+	}
+}
+
+// operations are all of the document.
+func operations(doc *huma.OpenAPI) (all []*huma.Operation) {
+	for _, item := range doc.Paths {
+		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
+			if op != nil {
+				all = append(all, op)
+			}
+		}
+	}
+	return all
+}
+
+// checkedContext shows an operation the query and the headers in one form only.
+type checkedContext struct {
+	humaContext
+	query  string
+	header map[string]string // of those that may have several lines
+}
+
+type humaContext huma.Context // embedded, its name must not be that of its method Context
+
+func (c *checkedContext) Unwrap() huma.Context { return c.humaContext }
+
+func (c *checkedContext) URL() url.URL {
+	u := c.humaContext.URL()
+	u.RawQuery = c.query
+	return u
+}
+
+func (c *checkedContext) Query(name string) string {
+	values, _ := url.ParseQuery(c.query) // which was encoded here
+	return values.Get(name)
+}
+
+func (c *checkedContext) Header(name string) string {
+	if value, known := c.header[http.CanonicalHeaderKey(name)]; known {
+		return value
+	}
+	return c.humaContext.Header(name)
+}
+
+// checkParameters is a middleware for all operations.
+func (s *server) checkParameters(ctx huma.Context, next func(huma.Context)) {
+	op := ctx.Operation()
+	if op.SkipValidateParams { // it has none, and is asked by whoever looks after the process
+		next(ctx)
+		return
+	}
+	request, _ := humago.Unwrap(ctx)
+	checked := &checkedContext{humaContext: ctx, header: map[string]string{}}
+	query, flaws := checkQuery(op.Parameters, request.URL.RawQuery)
+	checked.query = query.Encode()
+	for _, p := range op.Parameters {
+		if p.In != "header" {
+			continue
+		}
+		values := request.Header.Values(p.Name)
+		if p.Schema != nil && p.Schema.Type == huma.TypeArray {
+			checked.header[http.CanonicalHeaderKey(p.Name)] = strings.Join(values, ",")
+			continue
+		}
+		flaws = append(flaws, checkHeader(p.Name, values)...)
+	}
+	if op.RequestBody != nil {
+		flaws = append(flaws, checkHeader("Content-Type", request.Header.Values("Content-Type"))...)
+	}
+	if len(flaws) > 0 {
+		_ = huma.WriteErr(s.api, ctx, http.StatusUnprocessableEntity, "validation failed", flaws...) // whoever left does not need it
+		return
+	}
+	next(checked)
+}
+
+// checkHeader says what is wrong with a header that has one value. Proxies may
+// repeat it as it is.
+func checkHeader(name string, values []string) []error {
+	for _, value := range values {
+		if value != values[0] {
+			return []error{&huma.ErrorDetail{Location: "header." + name, Message: "given more than once, with different values: want one"}}
+		}
+	}
+	return nil
+}
+
+// checkQuery returns the query in the form that huma reads, or what is wrong with it.
+func checkQuery(params []*huma.Param, raw string) (checked url.Values, flaws []error) {
+	flaw := func(name, message string) {
+		flaws = append(flaws, &huma.ErrorDetail{Location: "query." + name, Message: message})
+	}
+	given, err := url.ParseQuery(raw)
+	if err != nil {
+		return nil, []error{&huma.ErrorDetail{Location: "query", Message: "cannot be decoded: " + reasonOf(err)}}
+	}
+	checked = url.Values{}
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		values := given[name]
+		p, member := findParameter(params, name)
+		switch {
+		case p == nil:
+			flaw(name, "unknown query parameter"+nearest(params, name))
+		case p.Style == styleDeepObject:
+			name = p.Name + "[" + member + "]"
+			checked[name] = append(checked[name], values...)
+			if len(checked[name]) > 1 {
+				flaw(p.Name+"."+member, "given more than once: want one value")
+			}
+		case p.Schema == nil || p.Schema.Type != huma.TypeArray:
+			if checked[name] = values; len(values) > 1 {
+				flaw(name, fmt.Sprintf("given %d times: want one value", len(values)))
+			}
+		case p.Extensions[commas] == commasLiteral:
+			checked[name] = values
+		default:
+			checked[name] = []string{strings.Join(listed(values), ",")}
+		}
+	}
+	return checked, flaws
+}
+
+// listed are the values of an array, however they are separated. An empty text is
+// none; between commas it is one, and wrong.
+func listed(given []string) (values []string) {
+	for _, text := range given {
+		if text == "" {
+			continue
+		}
+		for value := range strings.SplitSeq(text, ",") {
+			values = append(values, strings.TrimSpace(value))
+		}
+	}
+	return values
+}
+
+// findParameter finds the parameter that a name in a query stands for, and the
+// member of it if it is an object.
+func findParameter(params []*huma.Param, name string) (p *huma.Param, member string) {
+	for _, p := range params {
+		if p.In != "query" {
+			continue
+		}
+		if p.Style != styleDeepObject {
+			if p.Name == name {
+				return p, ""
+			}
+			continue
+		}
+		rest, found := strings.CutPrefix(name, p.Name)
+		if member, dotted := strings.CutPrefix(rest, "."); found && dotted && member != "" {
+			return p, member
+		}
+		if member, bracketed := strings.CutPrefix(rest, "["); found && bracketed {
+			if member, closed := strings.CutSuffix(member, "]"); closed && member != "" {
+				return p, member
+			}
+		}
+	}
+	return nil, ""
+}
+
+// members are those of an object in a checked query.
+func members(query url.Values, object string) map[string]string {
+	found := map[string]string{}
+	for name, values := range query {
+		if member, is := strings.CutPrefix(name, object+"["); is {
+			found[strings.TrimSuffix(member, "]")] = values[0]
+		}
+	}
+	return found
+}
+
+// nearest names the parameters that may have been meant.
+func nearest(params []*huma.Param, name string) string {
+	var known []string
+	for _, p := range params {
+		if p.In != "query" {
+			continue
+		}
+		shown := p.Name
+		if p.Style == styleDeepObject {
+			shown += ".NAME"
+		}
+		known = append(known, shown)
+	}
+	slices.Sort(known)
+	best, least := "", 3 // a letter or two away
+	for _, candidate := range known {
+		if d := distance(strings.ToLower(name), candidate); d < least && d < len(candidate) {
+			best, least = candidate, d
+		}
+	}
+	switch {
+	case best != "":
+		return ", did you mean " + best + "?"
+	case len(known) == 0:
+		return ": there are none here"
+	}
+	return ": want one of " + strings.Join(known, ", ")
+}
+
+// distance is how many letters must be put in, left out or replaced.
+func distance(a, b string) int {
+	if len(a) > 64 {
+		return len(a) // no name is so long
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replaced := diagonal
+			if a[i] != b[j] {
+				replaced++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replaced, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// reasonOf is what is wrong with a query, without what was given.
+func reasonOf(err error) string {
+	var escape url.EscapeError
+	if errors.As(err, &escape) {
+		return "want two hexadecimal digits behind each %"
+	}
+	return "want NAME=VALUE pairs separated by &"
+}
