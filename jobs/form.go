@@ -6,29 +6,29 @@ import "time"
 // `list --json`: RFC 3339 times, what is not known is absent. The doc and enum
 // tags describe it in the interface's contract.
 type JobForm struct {
-	ID           ID                `json:"id" example:"b7k2m9q4x1-17" doc:"BATCH-ROW"`
-	BatchID      string            `json:"batch_id"`
-	URL          string            `json:"url" doc:"Normalised"`
-	State        State             `json:"state" enum:"queued,submitting,pending,done,failed,timed_out,canceled,duplicate,rejected"`
-	Attempt      int               `json:"attempt" doc:"Submissions begun, the current one included"`
-	Line         int               `json:"line,omitempty" doc:"In the input, from 1"`
-	ScreenshotID string            `json:"screenshot_id,omitempty"`
-	ImageURL     string            `json:"image_url,omitempty"`
-	Error        string            `json:"error,omitempty" doc:"Why there is no picture"`
-	ClosedBy     Provenance        `json:"closed_by,omitempty" enum:"webhook,poll,create,deadline,submit,cancel"`
-	Cost         *float64          `json:"cost,omitempty" doc:"Credits, absent while the vendor has not told"`
-	Late         bool              `json:"late" doc:"Closed by a result that came after the job had ended"`
-	DoubleCharge int               `json:"double_charged,omitempty" doc:"Screenshots paid for beyond the wanted one"`
-	Conflicts    int               `json:"conflicts,omitempty" doc:"Results that contradicted the recorded one"`
-	VendorSays   Outcome           `json:"vendor_says,omitempty" enum:"processing,done,failed" doc:"After a conflict: the vendor's word"`
-	DuplicateOf  *ID               `json:"duplicate_of,omitempty" doc:"The job whose outcome this row shows"`
-	Params       Params            `json:"params,omitempty"`
-	Tags         []string          `json:"tags,omitempty"`
-	Metadata     map[string]string `json:"metadata,omitempty"`
-	CreatedAt    time.Time         `json:"created_at,omitzero"`
-	SubmittedAt  time.Time         `json:"submitted_at,omitzero" doc:"When the current attempt's create was answered"`
-	ClosedAt     time.Time         `json:"closed_at,omitzero"`
-	CancelAsked  time.Time         `json:"cancel_asked_at,omitzero" doc:"Canceled as soon as its create is settled"`
+	ID           ID         `json:"id" example:"b7k2m9q4x1-17" doc:"BATCH-ROW"`
+	BatchID      string     `json:"batch_id"`
+	URL          string     `json:"url" doc:"Normalised"`
+	State        State      `json:"state" enum:"queued,submitting,pending,done,failed,timed_out,canceled,duplicate,rejected"`
+	Attempt      int        `json:"attempt" doc:"Submissions begun, the current one included"`
+	Line         int        `json:"line,omitempty" doc:"In the input, from 1"`
+	ScreenshotID string     `json:"screenshot_id,omitempty"`
+	ImageURL     string     `json:"image_url,omitempty"`
+	Error        string     `json:"error,omitempty" doc:"Why there is no picture"`
+	ClosedBy     Provenance `json:"closed_by,omitempty" enum:"webhook,poll,create,deadline,submit,cancel"`
+	Cost         *float64   `json:"cost,omitempty" doc:"Credits, absent while the vendor has not told"`
+	Late         bool       `json:"late" doc:"Closed by a result that came after the job had ended"`
+	DoubleCharge int        `json:"double_charged,omitempty" doc:"Screenshots paid for beyond the wanted one"`
+	Conflicts    int        `json:"conflicts,omitempty" doc:"Results that contradicted the recorded one"`
+	VendorSays   Outcome    `json:"vendor_says,omitempty" enum:"processing,done,failed" doc:"After a conflict: the vendor's word"`
+	DuplicateOf  *ID        `json:"duplicate_of,omitempty" doc:"The job whose outcome this row shows"`
+	Params       Params     `json:"params,omitempty"`
+	Tags         []string   `json:"tags,omitempty"`
+	Metadata     Metadata   `json:"metadata,omitempty"`
+	CreatedAt    time.Time  `json:"created_at,omitzero"`
+	SubmittedAt  time.Time  `json:"submitted_at,omitzero" doc:"When the current attempt's create was answered"`
+	ClosedAt     time.Time  `json:"closed_at,omitzero"`
+	CancelAsked  time.Time  `json:"cancel_asked_at,omitzero" doc:"Canceled as soon as its create is settled"`
 }
 
 // Form is the job as it is written in JSON.

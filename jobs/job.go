@@ -11,13 +11,13 @@ type Params map[string]any
 
 // Request is what somebody asked for, before it is a job.
 type Request struct {
-	Line     int               // line in the input, counted from 1; 0 when there is none
-	URL      string            // normalised, http or https
-	Params   Params            // vendor parameters of this row alone
-	Tags     []string          // the user's tags, none with TagPrefix
-	Metadata map[string]string // the caller's own fields, by name
-	Cells    []string          // the raw input row in the input's columns; nil when it is just the URL
-	Reject   string            // why the row cannot become a job; empty when it can
+	Line     int      // line in the input, counted from 1; 0 when there is none
+	URL      string   // normalised, http or https
+	Params   Params   // vendor parameters of this row alone
+	Tags     []string // the user's tags, none with TagPrefix
+	Metadata Metadata // the caller's own fields
+	Cells    []string // the raw input row in the input's columns; nil when it is just the URL
+	Reject   string   // why the row cannot become a job; empty when it can
 }
 
 // Job is one request being brought to its end. Zero times mean not yet.
@@ -27,7 +27,7 @@ type Job struct {
 	URL           string
 	Params        Params
 	Tags          []string
-	Metadata      map[string]string
+	Metadata      Metadata
 	Cells         []string
 	State         State
 	Attempt       int // submissions begun, the current one included; 0 before the first

@@ -22,7 +22,7 @@ func TestJobJSON(t *testing.T) {
 		"everything": {
 			jobs.Job{
 				ID: jobs.ID{Batch: "b1", Row: 3}, Line: 4, URL: "https://example.com/?a=1&b=<2>", Params: jobs.Params{"dark": true, "width": 800.0},
-				Tags: []string{"spring"}, Metadata: map[string]string{"sku": "7"}, Cells: []string{"kept", "inside"}, State: jobs.Done, Attempt: 1,
+				Tags: []string{"spring"}, Metadata: jobs.Metadata{"sku": "7"}, Cells: []string{"kept", "inside"}, State: jobs.Done, Attempt: 1,
 				ScreenshotID: "s1", ImageURL: "https://vendor.example/1.png", Error: "e", ClosedBy: jobs.ByWebhook, Cost: &half, Late: true,
 				DoubleCharged: 2, Conflicts: 1, VendorSays: jobs.OutcomeFailed, CreatedAt: created, SubmittedAt: created.Add(time.Second),
 				ClosedAt: created.Add(1500 * time.Millisecond), Deadline: created.Add(time.Minute), CancelAskedAt: created,

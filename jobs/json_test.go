@@ -23,7 +23,7 @@ func FuzzJSON(f *testing.F) {
 		when := time.Unix(at, 0).UTC()
 		j := jobs.Job{
 			ID: jobs.ID{Batch: batch, Row: row}, URL: url, State: jobs.State(state), Error: reason, Tags: []string{tag},
-			Metadata: map[string]string{name: value}, Params: jobs.Params{name: []any{value, cost}}, Cost: &cost, CreatedAt: when,
+			Metadata: jobs.Metadata{name: value}, Params: jobs.Params{name: []any{value, cost}}, Cost: &cost, CreatedAt: when,
 		}
 		object := oneLine(t, j)
 		if !utf8.ValidString(strings.Join([]string{url, batch, state, reason, tag, name, value}, " ")) {

@@ -63,7 +63,7 @@ func TestAJobIsToldAsItsEventSays(t *testing.T) {
 			for _, attempt := range []int{1, 2} {
 				for _, late := range []bool{false, true} {
 					store := told{job: Job{
-						ID: id, URL: "https://example.com/", Metadata: map[string]string{"sku": "7"}, Params: Params{"size": "page"}, Tags: []string{"t"},
+						ID: id, URL: "https://example.com/", Metadata: Metadata{"sku": "7"}, Params: Params{"size": "page"}, Tags: []string{"t"},
 						State: now, Attempt: attempt, Late: late, ScreenshotID: "s1", ImageURL: "https://vendor.example/1.png", Cost: &cost,
 						CreatedAt: toldAt.Add(-time.Hour), ClosedAt: toldAt.Add(time.Hour),
 					}}

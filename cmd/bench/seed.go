@@ -79,7 +79,7 @@ func seedRows(ctx context.Context, store jobs.Store, rows int, at time.Time) err
 	chunk := make([]jobs.Request, 0, seedChunk)
 	for row := 1; row <= rows; row++ {
 		url, sku := fmt.Sprintf("https://shop.test/products/%d?utm_source=bench", row), fmt.Sprintf("SKU-%08d", row)
-		chunk = append(chunk, jobs.Request{Line: row + 1, URL: url, Metadata: map[string]string{"sku": sku}, Cells: []string{url, sku}})
+		chunk = append(chunk, jobs.Request{Line: row + 1, URL: url, Metadata: jobs.Metadata{"sku": sku}, Cells: []string{url, sku}})
 		if len(chunk) < seedChunk && row < rows {
 			continue
 		}

@@ -136,12 +136,12 @@ func demoVerdict(ctx context.Context, w io.Writer, store jobs.Store, b jobs.Batc
 		}
 		for _, row := range rows {
 			after = row.ID.Row
-			expected := jobs.State(row.Metadata[demoExpects])
-			if expected == "" {
+			expected, given := row.Metadata[demoExpects].(string)
+			if !given || expected == "" {
 				continue
 			}
 			checked++
-			if row.State != expected {
+			if row.State != jobs.State(expected) {
 				wrong = append(wrong, fmt.Errorf("%s ended %s, expected %s: %s", row.URL, row.State, expected, row.Error))
 			}
 		}

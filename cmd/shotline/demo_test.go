@@ -23,7 +23,8 @@ func TestTheDemosOwnRowsSayHowTheyMustEnd(t *testing.T) {
 		if err != nil || row.Reject != "" {
 			t.Fatal(err, row.Reject)
 		}
-		expected[row.Metadata[demoExpects]]++
+		text, _ := row.Metadata[demoExpects].(string)
+		expected[text]++
 	}
 	if expected[string(jobs.Done)] < 5 || expected[string(jobs.Failed)] != 1 || len(expected) != 3 {
 		t.Errorf("the rows expect %v, want most of them done, one failed and one duplicate", expected)

@@ -19,7 +19,7 @@ type Fields struct {
 	URL      string
 	Params   map[string]any
 	Tags     []string
-	Metadata map[string]string
+	Metadata jobs.Metadata
 }
 
 // FieldError is what is wrong with one of them.
@@ -61,12 +61,13 @@ func (f Fields) Request() (request jobs.Request, flaws []*FieldError) {
 		flaw("tags"+e.Field, e.Err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.Metadata)) {
-		if err := checkText(name + f.Metadata[name]); err != nil {
+		text, _ := f.Metadata[name].(string)
+		if err := checkText(name + text); err != nil {
 			flaw("metadata."+clean(name), err)
 			continue
 		}
 		if request.Metadata == nil {
-			request.Metadata = make(map[string]string, len(f.Metadata))
+			request.Metadata = make(jobs.Metadata, len(f.Metadata))
 		}
 		request.Metadata[name] = f.Metadata[name]
 	}

@@ -23,7 +23,7 @@ func TestFieldsMakeTheRequestOfARow(t *testing.T) {
 		"typed": {"Width": 800.0, "dark": true, "delay": 1.5, "pdf_margin": 10.0, "header": map[string]any{"A": "b"}, "x": []any{1.0}, "size": "page", "cookie": nil},
 		"texts": {"width": "800", "dark": "yes", "delay": "1.5", "pdf_margin": "10", "header": `{"A":"b"}`, "x": "[1]", "size": "page", "cookie": " "},
 	} {
-		got, flaws := Fields{URL: " example.com", Params: params, Tags: []string{"a", " b", "a", ""}, Metadata: map[string]string{"ref": "7"}}.Request()
+		got, flaws := Fields{URL: " example.com", Params: params, Tags: []string{"a", " b", "a", ""}, Metadata: jobs.Metadata{"ref": "7"}}.Request()
 		if flaws != nil {
 			t.Errorf("%s: %v", name, flaws[0])
 		}
@@ -54,7 +54,7 @@ func TestFieldsThatCannotBecomeAJob(t *testing.T) {
 		{Fields{URL: "a.test", Params: map[string]any{" ": "x"}}, "params. ", "not a parameter's name"},
 		{Fields{URL: "a.test", Tags: []string{"ok", jobs.TagPrefix + "x"}}, "tags[1]", "ours"},
 		{Fields{URL: "a.test", Tags: []string{"\xff"}}, "tags[0]", "UTF-8"},
-		{Fields{URL: "a.test", Metadata: map[string]string{"a": "\x00"}}, "metadata.a", "NUL"},
+		{Fields{URL: "a.test", Metadata: jobs.Metadata{"a": "\x00"}}, "metadata.a", "NUL"},
 	} {
 		got, flaws := test.fields.Request()
 		if len(flaws) != 1 || flaws[0].Field != test.field || !strings.Contains(flaws[0].Error(), test.tells) || got.Reject != flaws[0].Error() {

@@ -169,7 +169,7 @@ func (r *Reader) fromTable(request *jobs.Request, cells []string) {
 			request.Params[c.name] = v
 		case metadata:
 			if request.Metadata == nil {
-				request.Metadata = map[string]string{}
+				request.Metadata = jobs.Metadata{}
 			}
 			request.Metadata[c.name] = cell
 		}

@@ -31,7 +31,7 @@ func requests(first, n int) []jobs.Request {
 	for i := range list {
 		list[i] = jobs.Request{
 			Line: first + i + 1, URL: fmt.Sprintf("https://example.com/page/%d", first+i),
-			Params: jobs.Params{"size": "page"}, Metadata: map[string]string{"sku": fmt.Sprint(first + i)},
+			Params: jobs.Params{"size": "page"}, Metadata: jobs.Metadata{"sku": fmt.Sprint(first + i)},
 		}
 	}
 	return list

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"encoding/json"
 	"slices"
 	"time"
 
@@ -42,8 +43,11 @@ var importTests = []test{
 	{"a request becomes a queued job as it was given", func(b *book) {
 		want := jobs.Request{
 			Line: 4, URL: "https://example.com/ä?q=1", Tags: []string{"one", "two"},
-			Params:   jobs.Params{"dark": true, "delay": 2.5, "shots": []any{1.0, "x"}, "steps": map[string]any{"a": "b"}},
-			Metadata: map[string]string{"sku": "A-1", "note": "quoted \"and\"\nbroken"}, Cells: []string{"https://example.com/ä?q=1", ""},
+			Params: jobs.Params{"dark": true, "delay": 2.5, "shots": []any{1.0, "x"}, "steps": map[string]any{"a": "b"}},
+			Metadata: jobs.Metadata{
+				"sku": "A-1", "note": "quoted \"and\"\nbroken", "none": nil, "paid": true, "free": false,
+				"order": json.Number("12345678901234567890"), "price": json.Number("1.10"), "far": json.Number("-1E+400"), "text": "17",
+			}, Cells: []string{"https://example.com/ä?q=1", ""},
 		}
 		b.open("b1", want)
 		j := b.wantState(row("b1", 1), jobs.Queued)
@@ -86,7 +90,7 @@ var importTests = []test{
 		otherURL.URL = "https://example.com/other"
 		otherParams.Params["a"] = 2.0
 		otherTags.Tags = []string{"u"}
-		otherMetadata.Metadata = map[string]string{"sku": "7"}
+		otherMetadata.Metadata = jobs.Metadata{"sku": "7"}
 		otherMetadata.Line = 99
 		empty, none := page("https://example.com/"), page("https://example.com/")
 		empty.Params, empty.Tags = jobs.Params{}, []string{}

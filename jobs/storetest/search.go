@@ -80,7 +80,7 @@ var searchTests = []test{
 	{"a page of large rows ends early", func(b *book) {
 		requests := pages(12)
 		for i := range requests {
-			requests[i].Metadata = map[string]string{"note": strings.Repeat("x", 1<<20)}
+			requests[i].Metadata = jobs.Metadata{"note": strings.Repeat("x", 1<<20)}
 		}
 		b.open("b1", requests...)
 		page, next, err := b.Search(b.ctx(), jobs.JobSearch{})

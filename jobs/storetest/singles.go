@@ -17,7 +17,7 @@ var singleTests = []test{
 			JobTimeout: time.Minute, Priority: 7, CallbackURL: "https://user.example/hook",
 		}
 		request := jobs.Request{
-			URL: "https://example.com/", Params: jobs.Params{"dark": true}, Tags: []string{"x"}, Metadata: map[string]string{"sku": "1"},
+			URL: "https://example.com/", Params: jobs.Params{"dark": true}, Tags: []string{"x"}, Metadata: jobs.Metadata{"sku": "1"},
 		}
 		j := b.single(spec, request)
 		if diff := cmp.Diff(b.job(row("b1", 1)), j); diff != "" {

@@ -52,6 +52,8 @@ func plainType(wrong *json.UnmarshalTypeError) string {
 		return "an array"
 	case "int", "int64", "float64":
 		return "a number"
+	case "interface":
+		return "a text, a number, true, false or null"
 	default:
 		return kind
 	}

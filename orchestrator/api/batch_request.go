@@ -23,10 +23,10 @@ type BatchRequest struct {
 // RowRequest is one job of a batch. One that cannot become a job is kept as
 // rejected.
 type RowRequest struct {
-	URL      string            `json:"url" example:"https://example.com/"`
-	Params   map[string]any    `json:"params,omitempty"`
-	Tags     []string          `json:"tags,omitempty"`
-	Metadata map[string]string `json:"metadata,omitempty"`
+	URL      string         `json:"url" example:"https://example.com/"`
+	Params   map[string]any `json:"params,omitempty"`
+	Tags     []string       `json:"tags,omitempty"`
+	Metadata jobs.Metadata  `json:"metadata,omitempty"`
 }
 
 // BatchOptions are what a batch has besides its jobs.

@@ -1,6 +1,9 @@
 package api
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
 	"net/http"
 	"reflect"
 	"slices"
@@ -16,6 +19,8 @@ import (
 // contract is the beginning of the OpenAPI document; registering an operation
 // adds it.
 func contract(version string) huma.Config {
+	schemas := huma.NewMapRegistry("#/components/schemas/", schemaName)
+	schemas.RegisterTypeAlias(reflect.TypeFor[jobs.Metadata](), reflect.TypeFor[metadata]())
 	return huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",
@@ -24,7 +29,7 @@ func contract(version string) huma.Config {
 				Description: "Screenshots in bulk, asynchronously: every job ends exactly once. Errors are problem documents (RFC 9457). Times are RFC 3339, durations are written as in Go: 90s, 10m.",
 			},
 			Components: &huma.Components{
-				Schemas: huma.NewMapRegistry("#/components/schemas/", schemaName),
+				Schemas: schemas,
 				SecuritySchemes: map[string]*huma.SecurityScheme{"token": {
 					Type: "http", Scheme: "bearer",
 					Description: "A token from `shotline token`. Those that only read may use GET alone. On a loopback address without tokens nobody needs one.",
@@ -38,11 +43,60 @@ func contract(version string) huma.Config {
 				{Name: "operations", Description: "How the process is."},
 			},
 		},
-		Formats:                      map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
+		Formats:                      map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat},
 		DefaultFormat:                "application/json",
 		RejectUnknownQueryParameters: true,
 		Transformers:                 []huma.Transformer{discreet},
 	}
+}
+
+// metadata describes jobs.Metadata, which knows nothing of schemas.
+type metadata map[string]any
+
+// Schema implements huma.SchemaProvider.
+func (metadata) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: &huma.Schema{AnyOf: []*huma.Schema{
+		{Type: huma.TypeString, Nullable: true}, {Type: huma.TypeNumber}, {Type: huma.TypeBoolean},
+	}}}
+}
+
+// jsonFormat is huma's, but a number too large for a float64 is no syntax error
+// where huma looks at a body of any shape: metadata may hold it.
+var jsonFormat = huma.Format{
+	Marshal: huma.DefaultJSONFormat.Marshal,
+	Unmarshal: func(data []byte, v any) error {
+		err := json.Unmarshal(data, v)
+		shape, isAny := v.(*any)
+		var large *json.UnmarshalTypeError
+		if !isAny || !errors.As(err, &large) {
+			return err
+		}
+		exact := json.NewDecoder(bytes.NewReader(data))
+		exact.UseNumber()
+		if err := exact.Decode(shape); err != nil {
+			return err
+		}
+		*shape = roughly(*shape)
+		return nil
+	},
+}
+
+// roughly makes floats of numbers, infinite ones where they are too large.
+func roughly(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		f, _ := v.Float64() // infinite when it is out of range
+		return f
+	case []any:
+		for i := range v {
+			v[i] = roughly(v[i])
+		}
+	case map[string]any:
+		for name := range v {
+			v[name] = roughly(v[name])
+		}
+	}
+	return v
 }
 
 // schemaName names a schema as its type, without the word for what all are.

@@ -2,7 +2,6 @@ package api
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"mime"
 	"net/http"
@@ -67,7 +66,7 @@ func (b *book) check(t *testing.T, mux *http.ServeMux, request *http.Request, a 
 		return
 	}
 	var value any
-	if err := json.Unmarshal(a.body, &value); err != nil {
+	if err := jsonFormat.Unmarshal(a.body, &value); err != nil {
 		t.Fatalf("%s %d: %s: %v", pattern, a.status, a.body, err)
 	}
 	result := &huma.ValidateResult{}

@@ -24,7 +24,7 @@ func TestAJobIsWhatARowWouldBe(t *testing.T) {
 		t.Errorf("location %q", got)
 	}
 	j := r.job("b1-1")
-	want := jobs.Request{URL: "https://example.com/", Params: jobs.Params{"width": 800.0, "dark": true}, Tags: []string{"a"}, Metadata: map[string]string{"ref": "7"}}
+	want := jobs.Request{URL: "https://example.com/", Params: jobs.Params{"width": 800.0, "dark": true}, Tags: []string{"a"}, Metadata: jobs.Metadata{"ref": "7"}}
 	if diff := cmp.Diff(want, jobs.Request{URL: j.URL, Params: j.Params, Tags: j.Tags, Metadata: j.Metadata}); diff != "" {
 		t.Error(diff)
 	}

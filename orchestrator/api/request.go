@@ -16,13 +16,13 @@ import (
 
 // JobRequest asks for one picture.
 type JobRequest struct {
-	URL         string            `json:"url" example:"https://example.com/" doc:"The page; without a scheme https is meant"`
-	Params      map[string]any    `json:"params,omitempty" doc:"Create parameters of the vendor, such as size, width or delay; unknown ones are passed through"`
-	Tags        []string          `json:"tags,omitempty" maxItems:"100" doc:"The screenshot's tags"`
-	Metadata    map[string]string `json:"metadata,omitempty" maxProperties:"200" doc:"Fields of yours, given back with the job"`
-	CallbackURL string            `json:"callback_url,omitempty" doc:"Called, signed, when the job ends"`
-	Timeout     string            `json:"timeout,omitempty" example:"5m" doc:"How long the screenshot may take, as a Go duration; that of the server when absent"`
-	Priority    int               `json:"priority,omitempty" minimum:"-100" maximum:"100" doc:"Higher ones are submitted first"`
+	URL         string         `json:"url" example:"https://example.com/" doc:"The page; without a scheme https is meant"`
+	Params      map[string]any `json:"params,omitempty" doc:"Create parameters of the vendor, such as size, width or delay; unknown ones are passed through"`
+	Tags        []string       `json:"tags,omitempty" maxItems:"100" doc:"The screenshot's tags"`
+	Metadata    jobs.Metadata  `json:"metadata,omitempty" maxProperties:"200" doc:"Fields of yours, given back with the job as they came: texts, numbers with all their digits, true, false or null"`
+	CallbackURL string         `json:"callback_url,omitempty" doc:"Called, signed, when the job ends"`
+	Timeout     string         `json:"timeout,omitempty" example:"5m" doc:"How long the screenshot may take, as a Go duration; that of the server when absent"`
+	Priority    int            `json:"priority,omitempty" minimum:"-100" maximum:"100" doc:"Higher ones are submitted first"`
 }
 
 // order is what a request for a job and one for a batch have in common.

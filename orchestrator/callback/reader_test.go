@@ -113,7 +113,7 @@ func TestPagesWithLargeBodiesAreCut(t *testing.T) {
 	const n = 8
 	for i := range n {
 		spec := jobs.BatchSpec{ID: fmt.Sprintf("big%d", i), CallbackURL: to.URL}
-		j, err := r.store.AddJob(t.Context(), spec, jobs.Request{URL: "https://example.com/", Metadata: map[string]string{"x": strings.Repeat("x", 1<<20)}}, r.clock.Now())
+		j, err := r.store.AddJob(t.Context(), spec, jobs.Request{URL: "https://example.com/", Metadata: jobs.Metadata{"x": strings.Repeat("x", 1<<20)}}, r.clock.Now())
 		r.must(err)
 		r.cancel(j.ID)
 	}

@@ -73,7 +73,7 @@ func (c Config) checkSpec(spec jobs.BatchSpec) error {
 // cannot become a job.
 func (r Row) request() (request jobs.Request, flaws []*csvfile.FieldError) {
 	params, err := plain(r.Params)
-	request, flaws = csvfile.Fields{URL: r.URL, Params: params, Tags: r.Tags, Metadata: r.Metadata}.Request()
+	request, flaws = csvfile.Fields{URL: r.URL, Params: params, Tags: r.Tags, Metadata: jobs.TextMetadata(r.Metadata)}.Request()
 	if err != nil {
 		request.Reject = err.Error()
 		flaws = append(flaws, &csvfile.FieldError{Field: "params", Err: err})

@@ -1,0 +1,47 @@
+package api
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"shotline/jobs"
+)
+
+// Metadata is given back byte by byte, wherever a job is told of.
+func TestMetadataKeepsTypesAndDigits(t *testing.T) {
+	const given = `{"big":12345678901234567890,"far":1E400,"free":false,"none":null,"price":1.10,"sku":"A-1","text":"17","vip":true}`
+	r := newRig(t, nil)
+	has := func(what string, text []byte) {
+		t.Helper()
+		if !strings.Contains(string(text), `"metadata":`+given) {
+			t.Errorf("%s: %s", what, text)
+		}
+	}
+	has("created", r.ask("POST", "/v1/jobs", `{"url":"a.test","metadata":`+given+`}`, "Idempotency-Key", "k").body)
+	has("the same again", r.ask("POST", "/v1/jobs", `{"metadata":`+given+`,"url":"a.test"}`, "Idempotency-Key", "k").body)
+	r.ask("POST", "/v1/jobs", `{"metadata":`+strings.Replace(given, "1.10", "1.1", 1)+`,"url":"a.test"}`, "Idempotency-Key", "k").problem(409, "header.Idempotency-Key", "another request")
+	r.close("b1-1", jobs.Done, "s1")
+	batch := r.ask("POST", "/v1/batches", `{"jobs":[{"url":"b.test","metadata":`+given+`}]}`).want(202)["batch_id"].(string)
+	has("a job", r.ask("GET", "/v1/jobs/b1-1", nil).body)
+	list := r.ask("GET", "/v1/jobs?order=oldest", nil).body
+	if n := strings.Count(string(list), given); n != 2 {
+		t.Errorf("listed %d times: %s", n, list)
+	}
+	has("results", r.ask("GET", "/v1/batches/"+batch+"/results?format=ndjson", nil).body)
+	m, err := jobs.Tell(t.Context(), r.store, jobs.Event{Type: jobs.EventJobDone, Batch: "b1", Job: jobs.ID{Batch: "b1", Row: 1}, Attempt: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	told, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	has("an event", told)
+
+	for _, wrong := range []string{`{"a":[1]}`, `{"a":{"b":1}}`} {
+		r.ask("POST", "/v1/jobs", `{"url":"a.test","metadata":`+wrong+`}`).problem(422, "body.metadata.a", "")
+		r.ask("POST", "/v1/batches", `{"jobs":[{"url":"a.test","metadata":`+wrong+`}]}`).problem(422, "body.jobs[0].metadata.a", "a text, a number, true, false or null")
+	}
+	r.ask("POST", "/v1/jobs", `{"url":"a.test","params":{"delay":1e400}}`).problem(422, "", "1e400")
+}
