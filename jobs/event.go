@@ -40,9 +40,9 @@ type Event struct {
 	Attempt  int
 	Revision int   // of a batch's event
 	Delivery int64 // the place in the inbox, of a foreign screenshot's event
-	// CallbackURL is what the batch wants called for this event; empty when
-	// nothing. A batch of a single job is called for the job's events, any other
-	// for its own.
+	// CallbackURL is to be called for this event; empty when nothing is. A batch of
+	// a single job is called for the job's events, any other for its own; a row with
+	// a URL of its own is called for its job's.
 	CallbackURL string
 }
 

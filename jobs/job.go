@@ -18,6 +18,11 @@ type Request struct {
 	Metadata Metadata // the caller's own fields
 	Cells    []string // the raw input row in the input's columns; nil when it is just the URL
 	Reject   string   // why the row cannot become a job; empty when it can
+
+	// What the row wants otherwise than its batch.
+	CallbackURL string        // called for the job's events; empty: none
+	Timeout     time.Duration // 0: the batch's
+	Priority    *int          // -MaxPriority to MaxPriority; nil: the batch's
 }
 
 // Job is one request being brought to its end. Zero times mean not yet.
@@ -45,7 +50,9 @@ type Job struct {
 	SubmittedAt   time.Time // when the current attempt's create was answered
 	ClosedAt      time.Time
 	Deadline      time.Time
-	CancelAskedAt time.Time // when somebody asked to cancel while a create was under way
+	CancelAskedAt time.Time     // when somebody asked to cancel while a create was under way
+	Timeout       time.Duration // of its own; 0: its batch's
+	Priority      *int          // of its own; nil: its batch's
 }
 
 // MarshalJSON writes the job's Form.

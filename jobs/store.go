@@ -33,14 +33,15 @@ type Imports interface {
 	CreateBatch(ctx context.Context, spec BatchSpec, at time.Time) error
 	// AddJob makes an open batch of this one request, a Single one, whole or not
 	// at all, with errors as CreateBatch has them; ErrInvalid for a request to
-	// reject. Concurrent calls share commits.
+	// reject. Options of the request win over those of spec and become the batch's.
+	// Concurrent calls share commits.
 	AddJob(ctx context.Context, spec BatchSpec, r Request, at time.Time) (Job, error)
 	// AppendRequests adds rows to a batch that is importing (else ErrState),
 	// numbered on from its last row. A request with Reject set becomes a
 	// rejected row, any other a queued one. All rows of one call or none.
 	AppendRequests(ctx context.Context, batch string, requests []Request, at time.Time) error
 	// OpenBatch ends the import: rows equal to an earlier one (same URL,
-	// parameters and tags) become duplicates, in several short transactions,
+	// parameters, tags and, if they have one, URL to call) become duplicates, in several short transactions,
 	// and then, in one, the batch opens; with no job to do it is finished at
 	// once. ErrState unless importing.
 	OpenBatch(ctx context.Context, batch string, at time.Time) (Batch, error)
@@ -55,8 +56,8 @@ type Imports interface {
 
 // Ledger is the record of what may have cost money.
 type Ledger interface {
-	// Lease moves up to n queued jobs of an open batch to submitting, in row
-	// order, owned by owner until until. None when the batch is not open. A
+	// Lease moves up to n queued jobs of an open batch to submitting, those of
+	// higher priority first and equals in row order, owned by owner until until. None when the batch is not open. A
 	// job's first lease begins its attempt 1; one that was retried keeps its own.
 	// It also puts the batch's wake time off by a third of the lease, see
 	// ClaimWork.
@@ -98,7 +99,8 @@ type Ledger interface {
 	// submission of ours, in this order:
 	//
 	//   - a submission without a screenshot id gets this one: a submitting job, or
-	//     one queued to be sent anew, becomes pending with this deadline, and
+	//     one queued to be sent anew, becomes pending with this deadline, or, with a
+	//     Timeout of its own, one so long after at, and
 	//     deliveries held for the id are applied, in the same transaction, as
 	//     closed by webhook;
 	//   - a submission that has another screenshot id was charged twice: the
@@ -234,7 +236,8 @@ const WorkerAlive = 15 * time.Second
 type Upkeep interface {
 	// ClaimWork returns what batches owe (open with queued jobs, finished with
 	// an older summary than their revision) and whose wake time has come by at,
-	// those of higher priority first.
+	// those of higher priority first: a batch's own, or that of the most urgent
+	// queued row where rows have their own.
 	// Each claimed batch gets the next generation and the wake time again, so
 	// that it is claimed anew only when nothing happened till then.
 	ClaimWork(ctx context.Context, at, again time.Time) ([]Work, error)

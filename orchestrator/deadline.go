@@ -89,7 +89,7 @@ func (o *Orchestrator) closeOverdue(ctx context.Context, b jobs.Batch, asked, mi
 		if j.Deadline.After(now) {
 			continue
 		}
-		end := j.SubmittedAt.Add(o.jobTimeout(b) + o.cfg.DeadlineGrace)
+		end := j.SubmittedAt.Add(o.jobTimeout(b, j) + o.cfg.DeadlineGrace)
 		if now.Before(end) && !unknown[j.ID] {
 			// No further than the end of the grace, for a bucket of jobs at once.
 			until := earlier(now.Add(deadlineExtend), end).Truncate(deadlineBucket).Add(deadlineBucket)

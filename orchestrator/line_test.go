@@ -121,12 +121,27 @@ func TestTheRateServesTheUrgentFirst(t *testing.T) {
 // TestAJobAskedForByItselfOvertakesABatch: one create at a time, a batch whose
 // creates are under way, and a job of higher priority.
 func TestAJobAskedForByItselfOvertakesABatch(t *testing.T) {
+	overtakes(t, func(r *rig) {
+		_, err := r.store.AddJob(r.ctx(), jobs.BatchSpec{ID: "urgent", Priority: 1}, jobs.Request{URL: "https://urgent.test/"}, r.clock.Now())
+		r.must(err)
+	})
+}
+
+// A row of higher priority does so as well, whatever that of its batch.
+func TestAnUrgentRowOvertakesAnotherBatch(t *testing.T) {
+	overtakes(t, func(r *rig) {
+		rows := requests{{Line: 1, URL: "https://urgent.test/", Priority: new(1)}}
+		_, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: "urgent", Priority: -1}, &rows, r.clock, nil)
+		r.must(err)
+	})
+}
+
+func overtakes(t *testing.T, add func(*rig)) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, one)
 		r.load(4)
-		_, err := r.store.AddJob(r.ctx(), jobs.BatchSpec{ID: "urgent", Priority: 1}, jobs.Request{URL: "https://urgent.test/"}, r.clock.Now())
-		r.must(err)
+		add(r)
 		answer := make(chan struct{})
 		r.vendor.onCreate = func(client.Screenshot) { <-answer }
 		ended := make(chan error, 2)

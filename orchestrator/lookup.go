@@ -146,7 +146,8 @@ func (o *Orchestrator) record(ctx context.Context, b jobs.Batch, observations []
 		return nil
 	}
 	now := o.clock.Now()
-	effects, err := o.store.Observe(ctx, observations, jobs.ByPoll, now, now.Add(o.jobTimeout(b)))
+	// A job with a timeout of its own gets its own deadline.
+	effects, err := o.store.Observe(ctx, observations, jobs.ByPoll, now, now.Add(o.jobTimeout(b, jobs.Job{})))
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -103,7 +104,7 @@ func (o *Orchestrator) submitOnce(ctx context.Context, s *slice) (more bool, err
 	}
 	for i, lease := range leases {
 		late := o.clock.Now().Add(o.cfg.RequestTimeout).After(lease.Until)
-		if late || !o.mayBegin(ctx, s) {
+		if late || !o.mayBegin(ctx, s, lease) {
 			return false, o.handBack(ctx, leases[i:])
 		}
 		s.creates.Go(func() { o.submit(ctx, s, lease) })
@@ -121,8 +122,8 @@ func (o *Orchestrator) leaseSize() int {
 }
 
 // mayBegin waits for the throttle. False means that the rest must wait.
-func (o *Orchestrator) mayBegin(ctx context.Context, s *slice) bool {
-	if o.throttle.begin(ctx, s.batch.Priority) != nil {
+func (o *Orchestrator) mayBegin(ctx context.Context, s *slice, lease jobs.Lease) bool {
+	if o.throttle.begin(ctx, priority(s.batch, lease.Job)) != nil {
 		return false
 	}
 	if o.mustWait(s) {
@@ -143,7 +144,7 @@ func (o *Orchestrator) mustWait(s *slice) bool {
 // intent that was just opened may be sent now. It may not on a lease that has become
 // too short: somebody could take the job over while our create is still on its way.
 func (o *Orchestrator) maySend(ctx context.Context, s *slice, lease jobs.Lease) bool {
-	if o.throttle.send(ctx, s.batch.Priority) != nil {
+	if o.throttle.send(ctx, priority(s.batch, lease.Job)) != nil {
 		return false
 	}
 	if o.mustWait(s) || o.clock.Now().Add(o.cfg.RequestTimeout).After(lease.Until) {
@@ -208,7 +209,7 @@ func (o *Orchestrator) create(ctx context.Context, s *slice, lease jobs.Lease) e
 	case err == nil:
 		o.throttle.succeeded(took)
 		now := o.clock.Now()
-		deadline := now.Add(o.jobTimeout(b))
+		deadline := now.Add(o.jobTimeout(b, lease.Job))
 		observation := observe(id, lease.Attempt, shot)
 		effects, err := o.store.Observe(ctx, []jobs.Observation{observation}, jobs.ByCreate, now, deadline)
 		if err != nil {
@@ -360,9 +361,15 @@ func (o *Orchestrator) createRequest(b jobs.Batch, lease jobs.Lease) client.Crea
 	return client.CreateRequest{URL: lease.Job.URL, Params: params, Tags: tags, Apps: apps}
 }
 
-func (o *Orchestrator) jobTimeout(b jobs.Batch) time.Duration {
-	if b.JobTimeout > 0 {
-		return b.JobTimeout
+// jobTimeout is how long the job may take: its own time wins over its batch's.
+func (o *Orchestrator) jobTimeout(b jobs.Batch, j jobs.Job) time.Duration {
+	return cmp.Or(j.Timeout, b.JobTimeout, o.cfg.JobTimeout)
+}
+
+// priority of the job: its own wins over its batch's.
+func priority(b jobs.Batch, j jobs.Job) int {
+	if j.Priority != nil {
+		return *j.Priority
 	}
-	return o.cfg.JobTimeout
+	return b.Priority
 }

@@ -133,7 +133,7 @@ const (
 	owing      = `wake_at <= ? AND ((state = 'open' AND queued > 0) OR (state = 'finished' AND summarized < revision))`
 	workIsOwed = `SELECT EXISTS (SELECT 1 FROM batches WHERE ` + owing + `)`
 	claimWork  = `UPDATE batches SET generation = generation + 1, wake_at = ? WHERE ` + owing + `
-	RETURNING id, state, revision, generation, priority`
+	RETURNING id, state, revision, generation, ` + mostUrgent
 )
 
 // ClaimWork implements jobs.Upkeep. Most calls find nothing, so a reader looks

@@ -105,13 +105,14 @@ func (s *Store) AddJob(ctx context.Context, spec jobs.BatchSpec, r jobs.Request,
 }
 
 func (s *Store) addJob(ctx context.Context, spec jobs.BatchSpec, r jobs.Request, at time.Time) error {
-	if err := checkSpec(spec); err != nil {
-		return err
-	}
 	if r.Reject != "" {
 		return fmt.Errorf("%w: %s", jobs.ErrInvalid, r.Reject)
 	}
 	spec.Single = true
+	spec, r = withOptions(spec, r)
+	if err := checkSpec(spec); err != nil {
+		return err
+	}
 	batch, err := batchRow(spec, jobs.BatchOpen, 1, at)
 	if err != nil {
 		return err
@@ -129,4 +130,19 @@ func (s *Store) addJob(ctx context.Context, spec jobs.BatchSpec, r jobs.Request,
 		_, err = t.exec(insertJob, job...)
 		return err
 	})
+}
+
+// withOptions makes a request's own options those of the batch that is made for it.
+func withOptions(spec jobs.BatchSpec, r jobs.Request) (jobs.BatchSpec, jobs.Request) {
+	if r.CallbackURL != "" {
+		spec.CallbackURL = r.CallbackURL
+	}
+	if r.Timeout > 0 {
+		spec.JobTimeout = r.Timeout
+	}
+	if r.Priority != nil {
+		spec.Priority = *r.Priority
+	}
+	r.CallbackURL, r.Timeout, r.Priority = "", 0, nil
+	return spec, r
 }

@@ -13,13 +13,17 @@ import (
 // milliseconds.
 const eventScan = 5000
 
-// calledFor is whether a batch wants to be called for an event. A batch of a
-// single job is called for the job's events, any other for its own.
-const calledFor = `b.callback_url <> '' AND b.single = (e.job_seq IS NOT NULL)`
+// toCall is the URL that wants to be called for an event, or ”. A batch of a
+// single job is called for the job's events, any other for its own; a row that has a
+// URL is called for its job's. Most batches have no such row, and jobs are not read.
+const toCall = `CASE
+	WHEN b.callback_url <> '' AND b.single = (e.job_seq IS NOT NULL) THEN b.callback_url
+	WHEN b.row_callbacks AND e.job_seq IS NOT NULL THEN (SELECT callback_url FROM jobs WHERE jobs.seq = e.job_seq)
+	ELSE '' END`
 
 // selectEvents has what scanEvent reads. Batches come by their primary key.
 const selectEvents = `SELECT e.seq, e.at, e.type, coalesce(b.id, ''), e.job_seq, e.attempt, e.revision, coalesce(e.delivery, 0),
-	CASE WHEN ` + calledFor + ` THEN b.callback_url ELSE '' END
+	` + toCall + `
 	FROM events e LEFT JOIN batches b ON b.seq = e.batch_seq WHERE e.seq > ? AND e.seq <= ?`
 
 func scanEvent(row scanner) (e jobs.Event, err error) {
@@ -101,7 +105,7 @@ func (v view) eventsWhere(f jobs.EventFilter) (where string, args []any, err err
 		}
 	}
 	if f.Calls {
-		conditions.WriteString(" AND " + calledFor)
+		conditions.WriteString(" AND " + toCall + " <> ''")
 	}
 	return conditions.String(), args, nil
 }

@@ -23,9 +23,10 @@ const importChunk = 2000
 const beingRemoved = -1
 
 const (
-	insertJob = `INSERT INTO jobs (seq, state, created_at, error, line, url, request_key, params, tags, metadata, cells)
+	insertJob = `INSERT INTO jobs (seq, state, created_at, error, line, url, request_key, params, tags, metadata, cells,
+	callback_url, timeout_ms, priority)
 	VALUES ` + jobValues
-	jobValues = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	jobValues = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 )
 
 // insertTogether is how many rows of an import one statement inserts, and
@@ -47,10 +48,12 @@ var insertJobs = func() (queries [insertTogether + 1]string) {
 // time, so that a transaction stays short, and pause between calls.
 func (s *Store) AppendRequests(ctx context.Context, batch string, requests []jobs.Request, at time.Time) error {
 	var rejected int64
+	var calls, ranked bool
 	for _, r := range requests {
 		if r.Reject != "" {
 			rejected++
 		}
+		calls, ranked = calls || r.CallbackURL != "", ranked || r.Priority != nil
 	}
 	rows := encode(requests, at)
 	defer func() {
@@ -78,8 +81,9 @@ func (s *Store) AppendRequests(ctx context.Context, batch string, requests []job
 				return fmt.Errorf("line %d, or one of the %d behind it: %w", portion.line, portion.rows-1, err)
 			}
 		}
-		_, err = t.exec(`UPDATE batches SET rows = rows + ?, queued = queued + ?, rejected = rejected + ?, touched_at = ?
-			WHERE seq = ?`, len(requests), int64(len(requests))-rejected, rejected, at.UnixMilli(), seq)
+		_, err = t.exec(`UPDATE batches SET rows = rows + ?, queued = queued + ?, rejected = rejected + ?, touched_at = ?,
+			row_callbacks = max(row_callbacks, ?), ranked = max(ranked, ?)
+			WHERE seq = ?`, len(requests), int64(len(requests))-rejected, rejected, at.UnixMilli(), calls, ranked, seq)
 		return err
 	})
 	return wrapError(err, "append to batch %s", batch)
@@ -144,18 +148,29 @@ func requestRow(r jobs.Request, at time.Time) ([]any, error) {
 			return nil, fmt.Errorf("%w: %w", jobs.ErrInvalid, err)
 		}
 	}
+	var priority any
+	if r.Priority != nil {
+		if priority = *r.Priority; *r.Priority < -jobs.MaxPriority || *r.Priority > jobs.MaxPriority {
+			return nil, fmt.Errorf("%w: priority %d is not between -%d and %d", jobs.ErrInvalid, *r.Priority, jobs.MaxPriority, jobs.MaxPriority)
+		}
+	}
 	state, key := jobs.Rejected, any(nil)
 	if r.Reject == "" {
 		state = jobs.Queued
-		// The JSON list keeps the three parts apart whatever they contain.
-		text, err := json.Marshal([]any{r.URL, params, tags})
+		// The JSON list keeps the parts apart whatever they contain.
+		same := []any{r.URL, params, tags}
+		if r.CallbackURL != "" { // two that are to be told are two
+			same = append(same, r.CallbackURL)
+		}
+		text, err := json.Marshal(same)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", jobs.ErrInvalid, err)
 		}
 		sum := sha256.Sum256(text)
 		key = sum[:16]
 	}
-	return []any{nil, string(state), at.UnixMilli(), r.Reject, r.Line, r.URL, key, params, tags, metadata, cells}, nil
+	return []any{nil, string(state), at.UnixMilli(), r.Reject, r.Line, r.URL, key, params, tags, metadata, cells,
+		r.CallbackURL, r.Timeout.Milliseconds(), priority}, nil
 }
 
 // OpenBatch implements jobs.Imports.
@@ -175,6 +190,9 @@ func (s *Store) openBatch(ctx context.Context, batch string, at time.Time) error
 		return jobs.ErrState
 	}
 	if err := s.markDuplicates(ctx, batch); err != nil {
+		return err
+	}
+	if err := s.rankRows(ctx, batch); err != nil {
 		return err
 	}
 	return s.write(ctx, func(t *tx) error {

@@ -12,7 +12,7 @@ import (
 // jobColumns are the columns of jobs that scanJob reads, in its order.
 const jobColumns = `jobs.seq, line, url, params, tags, metadata, cells, jobs.state, attempt, screenshot_id, image_url, error,
 	closed_by, cost_micros, late, double_charged, conflicts, vendor_says, duplicate_of, created_at, submitted_at, closed_at,
-	deadline, cancel_asked_at`
+	deadline, cancel_asked_at, timeout_ms, priority`
 
 // jobRow scans one job with its place, and whatever columns come after it.
 type jobRow struct {
@@ -23,12 +23,13 @@ type jobRow struct {
 
 func (r *jobRow) scan(row scanner, batch string, more ...any) error {
 	var params, tags, metadata, cells sql.NullString
-	var cost, duplicateOf, created, submitted, closed, deadline, asked sql.NullInt64
+	var cost, duplicateOf, created, submitted, closed, deadline, asked, priority sql.NullInt64
+	var timeout int64
 	j := &r.job
 	*j = jobs.Job{}
 	dest := append([]any{&r.seq, &j.Line, &j.URL, &params, &tags, &metadata, &cells, &j.State, &j.Attempt, &j.ScreenshotID,
 		&j.ImageURL, &j.Error, &j.ClosedBy, &cost, &j.Late, &j.DoubleCharged, &j.Conflicts, &j.VendorSays,
-		&duplicateOf, &created, &submitted, &closed, &deadline, &asked}, more...)
+		&duplicateOf, &created, &submitted, &closed, &deadline, &asked, &timeout, &priority}, more...)
 	if err := row.Scan(dest...); err != nil {
 		return err
 	}
@@ -37,6 +38,11 @@ func (r *jobRow) scan(row scanner, batch string, more ...any) error {
 	j.ID = jobs.ID{Batch: batch, Row: rowNumber}
 	j.Cost = fromMicros(cost)
 	j.DuplicateOf = duplicateOf.Int64
+	j.Timeout = time.Duration(timeout) * time.Millisecond
+	if priority.Valid {
+		own := int(priority.Int64)
+		j.Priority = &own
+	}
 	j.CreatedAt, j.SubmittedAt = fromMillis(created), fromMillis(submitted)
 	j.ClosedAt, j.Deadline, j.CancelAskedAt = fromMillis(closed), fromMillis(deadline), fromMillis(asked)
 	return errors.Join(fromJSON(params, &j.Params), fromJSON(tags, &j.Tags),

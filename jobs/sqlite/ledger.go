@@ -10,9 +10,15 @@ import (
 )
 
 // leaseJobs takes the first queued rows; the index jobs_queued has them in order.
-const leaseJobs = `UPDATE jobs SET state = 'submitting', attempt = max(attempt, 1), lease_owner = ?, lease_until = ?
-	WHERE seq IN (SELECT seq FROM jobs WHERE state = 'queued' AND seq BETWEEN ? AND ? ORDER BY seq LIMIT +?)
+// Of a ranked batch leaseRanked takes the most urgent ones, by jobs_ranked.
+const (
+	leaseJobs = leaseThose + `(SELECT seq FROM jobs WHERE state = 'queued' AND seq BETWEEN ?3 AND ?4 ORDER BY seq LIMIT +?5)
 	RETURNING ` + jobColumns
+	leaseRanked = leaseThose + `(SELECT seq FROM jobs WHERE state = 'queued' AND priority IS NOT NULL AND batch_seq = ?3 >> 32
+		ORDER BY priority DESC, seq LIMIT +?5) AND seq <= ?4
+	RETURNING ` + jobColumns
+	leaseThose = `UPDATE jobs SET state = 'submitting', attempt = max(attempt, 1), lease_owner = ?1, lease_until = ?2 WHERE seq IN `
+)
 
 // Lease implements jobs.Ledger.
 func (s *Store) Lease(ctx context.Context, batch, owner string, n int, at, until time.Time) ([]jobs.Lease, error) {
@@ -25,6 +31,14 @@ func (s *Store) Lease(ctx context.Context, batch, owner string, n int, at, until
 		if err != nil || state != jobs.BatchOpen {
 			return err
 		}
+		var ranked bool
+		if err := t.get([]any{&ranked}, `SELECT ranked FROM batches WHERE seq = ?`, seq); err != nil {
+			return err
+		}
+		query := leaseJobs
+		if ranked {
+			query = leaseRanked
+		}
 		err = t.each(func(row scanner) error {
 			var r jobRow
 			if err := r.scan(row, batch); err != nil {
@@ -32,7 +46,7 @@ func (s *Store) Lease(ctx context.Context, batch, owner string, n int, at, until
 			}
 			leases = append(leases, jobs.Lease{Job: r.job, Attempt: r.job.Attempt, Owner: owner, Until: until})
 			return nil
-		}, leaseJobs, owner, until.UnixMilli(), rowSeq(seq, 1), rowSeq(seq, maxRow), max(n, 0))
+		}, query, owner, until.UnixMilli(), rowSeq(seq, 1), rowSeq(seq, maxRow), max(n, 0))
 		if err != nil {
 			return err
 		}
@@ -47,7 +61,7 @@ func (s *Store) Lease(ctx context.Context, batch, owner string, n int, at, until
 		return nil, wrapError(err, "lease jobs of batch %s", batch)
 	}
 	// RETURNING promises no order.
-	slices.SortFunc(leases, func(a, b jobs.Lease) int { return int(a.Job.ID.Row - b.Job.ID.Row) })
+	slices.SortFunc(leases, func(a, b jobs.Lease) int { return byRank(a.Job, b.Job) })
 	return leases, nil
 }
 

@@ -190,8 +190,8 @@ func (o *observer) adopt(sight *sighting) error {
 		query, args := `UPDATE jobs SET screenshot_id = ?, submitted_at = ? WHERE seq = ? AND screenshot_id = ''`,
 			[]any{sight.ScreenshotID, o.at.UnixMilli(), sight.seq}
 		if sight.state == jobs.Queued || sight.state == jobs.Submitting {
-			query = `UPDATE jobs SET state = 'pending', screenshot_id = ?, submitted_at = ?, deadline = ?,
-				lease_owner = NULL, lease_until = NULL WHERE seq = ?`
+			query = `UPDATE jobs SET state = 'pending', screenshot_id = ?1, submitted_at = ?2,
+				deadline = CASE timeout_ms WHEN 0 THEN ?3 ELSE ?2 + timeout_ms END, lease_owner = NULL, lease_until = NULL WHERE seq = ?4`
 			args = []any{sight.ScreenshotID, o.at.UnixMilli(), millis(o.deadline), sight.seq}
 			if err := o.moveCount(sight.seq>>32, sight.state, jobs.Pending, 1); err != nil {
 				return err

@@ -63,6 +63,8 @@ func TestHotQueriesUseTheirIndex(t *testing.T) {
 	submit(t, s, "b1", 50)
 	for name, hot := range map[string]struct{ query, index string }{
 		"lease":           {leaseJobs, "jobs_queued"},
+		"lease ranked":    {leaseRanked, "jobs_ranked (batch_seq=?"},
+		"rank rows":       {rankRows, "jobs_queued (seq>? AND seq<?)"},
 		"extend lease":    {extendLease, "INTEGER PRIMARY KEY"},
 		"record intent":   {recordIntent, "SEARCH inbox"},
 		"known":           {knownScreenshots, "PRIMARY KEY (job_seq=? AND attempt=?)"},
@@ -79,6 +81,7 @@ func TestHotQueriesUseTheirIndex(t *testing.T) {
 		"withdraw":        {withdrawIntent, "PRIMARY KEY"},
 		"work is owed":    {workIsOwed, "batches_owing"},
 		"claim work":      {claimWork, "batches_owing"},
+		"most urgent":     {claimWork, "jobs_ranked (batch_seq=?"},
 		"deliveries":      {loadDeliveries, "submissions_screenshot"},
 		"unknown":         {judgeUnknown, "INTEGER PRIMARY KEY"},
 		"held":            {loadHeld, "inbox_held"},
@@ -199,7 +202,7 @@ func TestWhatIsOwedIsFoundByItsIndex(t *testing.T) {
 		"unsummarized":        {unsummarized, "batches_owing"},
 		"finished early":      {finishedWithOpenJobs, "jobs_queued"},
 		"events":              {selectEvents + ` ORDER BY e.seq LIMIT ?`, "INTEGER PRIMARY KEY (rowid>? AND rowid<?)"},
-		"calls":               {selectEvents + ` AND ` + calledFor + ` ORDER BY e.seq LIMIT ?`, "SEARCH e USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"},
+		"calls":               {selectEvents + ` AND ` + toCall + ` <> '' ORDER BY e.seq LIMIT ?`, "SEARCH e USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"},
 		"events of a batch":   {selectEvents + ` AND e.batch_seq = ? ORDER BY e.seq LIMIT ?`, "SEARCH e USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"},
 		"owe":                 {insertCallback, ""},
 		"end of scan":         {endOfScan, "INTEGER PRIMARY KEY"},

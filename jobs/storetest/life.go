@@ -45,6 +45,8 @@ type lives struct {
 // life is one job.
 type life struct {
 	id        jobs.ID
+	url       string // of its own, to be called
+	priority  int
 	state     jobs.State
 	attempt   int
 	owner     string // of its lease
@@ -102,10 +104,14 @@ type ending struct {
 	shot    string // it is to show; empty: the one it has
 }
 
-func newLives(spec jobs.BatchSpec, rows int) *lives {
+func newLives(spec jobs.BatchSpec, requests []jobs.Request) *lives {
 	m := &lives{batch: spec.ID, url: spec.CallbackURL, single: spec.Single, state: jobs.BatchOpen}
-	for i := range rows {
-		m.rows = append(m.rows, &life{id: row(spec.ID, int64(i+1)), state: jobs.Queued, subs: map[int]*sub{}})
+	for i, r := range requests {
+		l := &life{id: row(spec.ID, int64(i+1)), url: r.CallbackURL, priority: spec.Priority, state: jobs.Queued, subs: map[int]*sub{}}
+		if r.Priority != nil {
+			l.priority = *r.Priority
+		}
+		m.rows = append(m.rows, l)
 	}
 	return m
 }
@@ -236,8 +242,12 @@ func (m *lives) revise(kind jobs.EventType) {
 
 // tell logs an event.
 func (m *lives) tell(e jobs.Event) {
-	if e.Batch != "" && m.single == (e.Job != jobs.ID{}) {
+	switch {
+	case e.Batch == "":
+	case m.single == (e.Job != jobs.ID{}):
 		e.CallbackURL = m.url
+	case e.Job != jobs.ID{}:
+		e.CallbackURL = m.of(e.Job).url
 	}
 	m.log = append(m.log, e)
 }

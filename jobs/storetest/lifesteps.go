@@ -10,7 +10,9 @@ import (
 // The steps of lives, one for each operation of the store.
 
 func (m *lives) lease(n int, owner string, until time.Time) (leased []jobs.ID) {
-	for _, l := range m.rows {
+	byRank := slices.Clone(m.rows)
+	slices.SortStableFunc(byRank, func(a, b *life) int { return b.priority - a.priority })
+	for _, l := range byRank {
 		if m.state == jobs.BatchOpen && l.state == jobs.Queued && len(leased) < n {
 			l.move(jobs.Submitting)
 			l.attempt = max(l.attempt, 1)

@@ -29,9 +29,16 @@ func RunLives(t *testing.T, newHarness func(t *testing.T) Harness) {
 		w := &liver{T: rt, Store: store, now: time.Date(2031, 5, 6, 7, 8, 9, 0, time.UTC)}
 		n := rapid.IntRange(1, 3).Draw(rt, "jobs")
 		spec := jobs.BatchSpec{ID: "b1", CallbackURL: "https://user.example/", Single: n == 1}
-		w.lives = newLives(spec, n)
+		requests := pages(n)
+		for i := range requests {
+			if !spec.Single && rapid.Bool().Draw(rt, "has options") {
+				requests[i].CallbackURL = fmt.Sprintf("https://row.example/%d", i)
+				requests[i].Priority = new(rapid.IntRange(-1, 1).Draw(rt, "priority"))
+			}
+		}
+		w.lives = newLives(spec, requests)
 		w.must(w.CreateBatch(w.ctx(), spec, w.now), "create batch")
-		w.must(w.AppendRequests(w.ctx(), "b1", pages(n), w.now), "append requests")
+		w.must(w.AppendRequests(w.ctx(), "b1", requests, w.now), "append requests")
 		_, err := w.OpenBatch(w.ctx(), "b1", w.now)
 		w.must(err, "open batch")
 		rt.Repeat(map[string]func(*rapid.T){

@@ -44,6 +44,7 @@ var groups = []struct {
 }{
 	{"imports", importTests},
 	{"singles", singleTests},
+	{"options", optionTests},
 	{"keys", keyTests},
 	{"ledger", ledgerTests},
 	{"doubts", doubtTests},

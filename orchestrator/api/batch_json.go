@@ -35,6 +35,7 @@ func (s *server) receiveJSON(ctx context.Context, body io.Reader, up *upload) er
 		return err
 	}
 	again := newRowReader(up.reader())
+	again.checkURL = s.CheckURL
 	up.rows = again.next
 	return nil
 }
@@ -47,6 +48,8 @@ type rowReader struct {
 	place  int64  // of what was decoded out of its order; 0: where the tokens are
 	row    int    // rows read
 	inRows bool
+
+	checkURL func(string) error // of rows' callback URLs, for next
 }
 
 // rowSource bounds what one row can make the decoder keep.
@@ -175,7 +178,7 @@ func (r *rowReader) next() (jobs.Request, error) {
 	if err != nil {
 		return jobs.Request{}, err
 	}
-	request, _ := csvfile.Fields{URL: row.URL, Params: row.Params, Tags: row.Tags, Metadata: row.Metadata}.Request()
+	request := row.request(r.checkURL)
 	request.Line = r.row
 	return request, nil
 }

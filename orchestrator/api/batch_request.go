@@ -13,8 +13,8 @@ import (
 	"shotline/jobs/csvfile"
 )
 
-// BatchRequest asks for many pictures. A batch's params and tags are for all of
-// its jobs; a job's own win.
+// BatchRequest asks for many pictures. A batch's params, tags, timeout and priority
+// are for all of its jobs; a job's own win.
 type BatchRequest struct {
 	BatchOptions
 	Jobs []RowRequest `json:"jobs" minItems:"1" nullable:"false"`
@@ -26,7 +26,40 @@ type RowRequest struct {
 	URL      string         `json:"url" example:"https://example.com/"`
 	Params   map[string]any `json:"params,omitempty"`
 	Tags     []string       `json:"tags,omitempty"`
-	Metadata jobs.Metadata  `json:"metadata,omitempty"`
+	Metadata jobs.Metadata  `json:"metadata,omitempty" doc:"Fields of yours, given back with the job as they came"`
+
+	CallbackURL string `json:"callback_url,omitempty" doc:"Called, signed, when this job ends"`
+	Timeout     string `json:"timeout,omitempty" example:"5m" doc:"How long this screenshot may take, as a Go duration; the batch's when absent"`
+	Priority    *int   `json:"priority,omitempty" minimum:"-100" maximum:"100" doc:"Higher ones are submitted first; the batch's when absent"`
+}
+
+// request is the row, rejected if it cannot become a job.
+func (r RowRequest) request(checkURL func(string) error) jobs.Request {
+	request, _ := csvfile.Fields{URL: r.URL, Params: r.Params, Tags: r.Tags, Metadata: r.Metadata}.Request()
+	reject := func(err error) {
+		if request.Reject == "" {
+			request.Reject = err.Error()
+		}
+	}
+	if r.CallbackURL != "" {
+		if err := checkURL(r.CallbackURL); err != nil {
+			reject(fmt.Errorf("callback_url: %w", err))
+		} else {
+			request.CallbackURL = r.CallbackURL
+		}
+	}
+	var err error
+	if request.Timeout, err = jobTimeout(r.Timeout); err != nil {
+		reject(err)
+	}
+	if r.Priority != nil {
+		if err := checkPriority(*r.Priority); err != nil {
+			reject(err)
+		} else {
+			request.Priority = r.Priority
+		}
+	}
+	return request
 }
 
 // BatchOptions are what a batch has besides its jobs.

@@ -2,7 +2,7 @@
 //
 //	jobs.go, list.go             one picture: ask for it, see it, retry, cancel, search
 //	batches.go                   many: list, retry, cancel, pause, resume
-//	batch_create.go              a batch comes in: batch_json.go, batch_form.go, spool.go
+//	batch_create.go              a batch comes in: batch_request.go, batch_json.go, batch_form.go, spool.go
 //	reports.go                   its summary and results
 //	outputs.go, images.go        pictures, HTML and PDF, from the vendor or from disk
 //	callbacks.go                 what is owed to other programs

@@ -41,16 +41,33 @@ func (s *server) spec(o order, at string) (jobs.BatchSpec, error) {
 			return spec, invalid(at+".callback_url", fmt.Errorf("callback_url: %w", err))
 		}
 	}
-	if o.Timeout != "" {
-		var err error
-		if spec.JobTimeout, err = time.ParseDuration(o.Timeout); err != nil || spec.JobTimeout < time.Millisecond {
-			return spec, invalid(at+".timeout", errors.New("timeout: want a duration above zero, such as 90s or 10m"))
-		}
+	var err error
+	if spec.JobTimeout, err = jobTimeout(o.Timeout); err != nil {
+		return spec, invalid(at+".timeout", err)
 	}
-	if o.Priority < -jobs.MaxPriority || o.Priority > jobs.MaxPriority {
-		return spec, invalid(at+".priority", fmt.Errorf("priority: want %d to %d", -jobs.MaxPriority, jobs.MaxPriority))
+	if err := checkPriority(o.Priority); err != nil {
+		return spec, invalid(at+".priority", err)
 	}
 	return spec, nil
+}
+
+// jobTimeout reads a timeout; it is zero when none is given.
+func jobTimeout(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < time.Millisecond {
+		return 0, errors.New("timeout: want a duration above zero, such as 90s or 10m")
+	}
+	return d, nil
+}
+
+func checkPriority(priority int) error {
+	if priority < -jobs.MaxPriority || priority > jobs.MaxPriority {
+		return fmt.Errorf("priority: want %d to %d", -jobs.MaxPriority, jobs.MaxPriority)
+	}
+	return nil
 }
 
 // request checks a job's own fields as a row's.

@@ -24,7 +24,8 @@ var rules = []rule{
 		JOIN inbox i ON i.screenshot_id = s.screenshot_id AND i.outcome IN ('done', 'failed')
 		WHERE e.seq > ?1 AND e.type IN ('job.timed_out', 'job.canceled') AND i.seq > (SELECT place FROM cursors WHERE name = 'inbox')`},
 	{"P1", "timed out before its time", fmt.Sprintf(`SELECT b.id || '-' || (j.seq & 4294967295) FROM jobs j JOIN batches b ON b.seq = j.seq >> 32
-		WHERE j.state = 'timed_out' AND closed_at - submitted_at < %d`, (jobTimeout + deadlineGrace).Milliseconds())},
+		WHERE j.state = 'timed_out' AND closed_at - submitted_at < CASE timeout_ms WHEN 0 THEN %d ELSE timeout_ms END + %d`,
+		jobTimeout.Milliseconds(), deadlineGrace.Milliseconds())},
 }
 
 // counters compares each counter with a count over the rows, the costs aside:

@@ -55,6 +55,11 @@ var bugsOfCallbacks = []bug{
 		to:   `b.callback_url <> ''`,
 	},
 	{
+		name: "the URL of a row is called only for a batch without one", promise: "P5", file: "jobs/sqlite/events.go",
+		from: `WHEN b.row_callbacks AND e.job_seq IS NOT NULL`,
+		to:   `WHEN b.row_callbacks AND b.callback_url = '' AND e.job_seq IS NOT NULL`,
+	},
+	{
 		name: "a callback shows what its job became later", promise: "P5", file: "jobs/message.go",
 		from: `	if (known && j.State == state && j.Attempt == e.Attempt) || (!known && j.Late) {
 `,

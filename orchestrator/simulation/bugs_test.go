@@ -212,8 +212,18 @@ const loadTakenOver`,
 	},
 	{
 		name: "the grace after a deadline is not given", promise: "P1", file: "orchestrator/deadline.go",
-		from: `end := j.SubmittedAt.Add(o.jobTimeout(b) + o.cfg.DeadlineGrace)`,
-		to:   `end := j.SubmittedAt.Add(o.jobTimeout(b))`,
+		from: `end := j.SubmittedAt.Add(o.jobTimeout(b, j) + o.cfg.DeadlineGrace)`,
+		to:   `end := j.SubmittedAt.Add(o.jobTimeout(b, j))`,
+	},
+	{
+		name: "a row's own timeout is not heeded", promise: "P1", file: "orchestrator/submit.go",
+		from: `return cmp.Or(j.Timeout, b.JobTimeout, o.cfg.JobTimeout)`,
+		to:   `return cmp.Or(b.JobTimeout, o.cfg.JobTimeout)`,
+	},
+	{
+		name: "a row that is to be told counts as equal to one that is not", promise: "P1", file: "jobs/sqlite/imports.go",
+		from: `if r.CallbackURL != "" { // two`,
+		to:   `if r.CallbackURL == "-" { // two`,
 	},
 	{
 		name: "a late result raises no revision", promise: "P5", file: "jobs/sqlite/batchend.go",

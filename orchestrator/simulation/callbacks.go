@@ -17,6 +17,7 @@ import (
 type eventEntry struct {
 	seq, at, row      int64
 	kind, batch, url  string
+	rowURL            string // of the job's own row
 	single, isJob     bool
 	attempt, revision int
 	newest            bool // the batch has finished with this revision, and is as it was then
@@ -25,13 +26,14 @@ type eventEntry struct {
 
 const selectEntry = `SELECT e.seq, e.at, coalesce(e.job_seq & 4294967295, 0), e.type, coalesce(b.id, ''), coalesce(b.callback_url, ''),
 	coalesce(b.single, 0), e.job_seq IS NOT NULL, e.attempt, e.revision,
-	coalesce(b.state = 'finished' AND b.revision = e.revision, 0), coalesce(b.failed + b.timed_out + b.canceled + b.rejected > 0, 0)
-	FROM events e LEFT JOIN batches b ON b.seq = e.batch_seq`
+	coalesce(b.state = 'finished' AND b.revision = e.revision, 0), coalesce(b.failed + b.timed_out + b.canceled + b.rejected > 0, 0),
+	coalesce(j.callback_url, '')
+	FROM events e LEFT JOIN batches b ON b.seq = e.batch_seq LEFT JOIN jobs j ON j.seq = e.job_seq`
 
 func (b *books) events(where string, args ...any) (found []eventEntry) {
 	b.each(func(scan func(...any)) {
 		var e eventEntry
-		scan(&e.seq, &e.at, &e.row, &e.kind, &e.batch, &e.url, &e.single, &e.isJob, &e.attempt, &e.revision, &e.newest, &e.flawed)
+		scan(&e.seq, &e.at, &e.row, &e.kind, &e.batch, &e.url, &e.single, &e.isJob, &e.attempt, &e.revision, &e.newest, &e.flawed, &e.rowURL)
 		found = append(found, e)
 	}, selectEntry+where, args...)
 	return found
@@ -58,7 +60,7 @@ func (e eventEntry) asked(p profile, url string) (must, may bool) {
 		// Of a batch that has gone on the next end will tell.
 		return e.newest && e.flawed, !e.newest || e.flawed
 	}
-	wanted := e.url != "" && url == e.url && e.single == e.isJob
+	wanted := e.url != "" && url == e.url && e.single == e.isJob || e.rowURL != "" && url == e.rowURL
 	return wanted, wanted
 }
 
@@ -159,7 +161,7 @@ func (b *books) auditCallbacks() {
 		kept[tellingKey{id, addressOf(to)}] = c
 	}, `SELECT event_id, sink, url, state, attempts, first_at, settled_at FROM callbacks`)
 	for _, e := range b.events("") {
-		for _, url := range []string{addressOf(jobs.Target{Sink: "log"}), addressOf(jobs.Target{Sink: "alarm"}), e.url} {
+		for _, url := range []string{addressOf(jobs.Target{Sink: "log"}), addressOf(jobs.Target{Sink: "alarm"}), e.url, e.rowURL} {
 			key := tellingKey{e.id(), url}
 			c, there := kept[key]
 			delete(kept, key)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"shotline/jobs"
 	"shotline/orchestrator"
@@ -128,6 +129,7 @@ func (c *clerk) load() {
 		return
 	}
 	seen := map[string]bool{}
+	hasOptions := d.chance(0.3)
 	var rows requests
 	for i := range 1 + d.upTo(mostRows) {
 		// Batches share their sites, so that the vendor's cache has a say.
@@ -140,11 +142,15 @@ func (c *clerk) load() {
 			row.url, row.state = "nonsense", jobs.Rejected
 			request.Reject = "not a URL"
 		}
-		if row.state == jobs.Queued && seen[row.url] {
+		request.URL = row.url
+		if hasOptions && row.state == jobs.Queued {
+			c.options(&request, order.id)
+		}
+		same := row.url + " " + request.CallbackURL
+		if row.state == jobs.Queued && seen[same] {
 			row.state = jobs.Duplicate
 		}
-		seen[row.url] = seen[row.url] || row.state == jobs.Queued
-		request.URL = row.url
+		seen[same] = seen[same] || row.state == jobs.Queued
 		order.rows = append(order.rows, row)
 		rows = append(rows, request)
 	}
@@ -157,6 +163,20 @@ func (c *clerk) load() {
 		order.accepted, order.denied = err == nil, err != nil
 		return err
 	})
+}
+
+// options have a row want something otherwise than its batch.
+func (c *clerk) options(r *jobs.Request, batch string) {
+	d := c.w.dice
+	if d.chance(c.w.profile.callbacks) {
+		r.CallbackURL = fmt.Sprintf("https://%s/%s/%d", oneOf(d, hosts[len(sinks):]), batch, r.Line)
+	}
+	if d.chance(0.5) {
+		r.Timeout = d.span(jobTimeout/2, jobTimeout+10*time.Second)
+	}
+	if d.chance(0.5) {
+		r.Priority = new(d.upTo(3) - 1)
+	}
 }
 
 // single asks for one job by itself.
