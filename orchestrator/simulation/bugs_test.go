@@ -285,6 +285,9 @@ const loadTakenOver`,
 		from: `	if err := s.markDuplicates(ctx, batch); err != nil {
 		return err
 	}
+	if err := s.rankRows(ctx, batch); err != nil {
+		return err
+	}
 	return s.write(ctx, func(t *tx) error {
 `,
 		to: `	defer func() { _ = s.markDuplicates(ctx, batch) }()

@@ -38,6 +38,8 @@
 //	  9  P2      a deadline overtakes the inbox
 //	 26  P1, P2  the cursor moves in a transaction of its own
 //	  1  P1      the grace after a deadline is not given
+//	 30  P1      a row's own timeout is not heeded
+//	  6  P1      a row that is to be told counts as equal to one that is not
 //	  4  P5      a late result raises no revision
 //	 15  P5      a summary counts as told before it is stored
 //	  1  P6      a batch finishes while a job is pending
@@ -56,7 +58,8 @@
 //	  1  P5      the signature is not that of what is sent
 //	  1  P5      a callback of a worker that died is not claimed again
 //	  1  P5      a callback that is claimed again keeps its generation
-//	  1  P5      the URL of a batch is called for its jobs, too
+//	  5  P5      the URL of a batch is called for its jobs, too
+//	  6  P5      the URL of a row is called only for a batch without one
 //	 20  P5      a callback shows what its job became later
 //	  1  P5      a target that wants no more is called again
 //	  1  P5      what a target asks for is not waited for
