@@ -69,7 +69,14 @@ type JobFilter struct {
 // JobSearch selects jobs for a page of a search. The zero search selects all.
 type JobSearch struct {
 	JobFilter
-	Text   string // in the URL, whatever the case of ASCII letters
-	Newest bool   // in the opposite order, newest first
-	Scan   int    // look at no more rows than this for one page; 0 means 100,000
+	Text  string // in the URL, whatever the case of ASCII letters
+	Error string // in the error, likewise
+	Tag   string // of the row, or of its batch; not part of one
+	// Since and Until are when the row came in: from Since on, before Until.
+	Since, Until time.Time
+	// Metadata are values by name, each a text or a number, true, false or null as
+	// it was written.
+	Metadata map[string]string
+	Newest   bool // in the opposite order, newest first
+	Scan     int  // look at no more rows than this for one page; 0 means 100,000
 }

@@ -67,7 +67,46 @@ func measureQueries(ctx context.Context, b *bench) (_ []figure, err error) {
 			figure{What: q.what + ", median", Value: asked.at(0.5), Unit: "ms", Target: atMost(20), From: from},
 			figure{What: q.what + ", longest", Value: asked.at(1), Unit: "ms", Target: atMost(20), From: from})
 	}
+	searches, err := serve.measureSearches()
+	return append(figures, searches...), err
+}
+
+// measureSearches asks for pages of searches that look at every row they pass. A
+// page that finds nothing looks at as many rows as a page may.
+func (s *serve) measureSearches() (figures []figure, err error) {
+	for _, q := range []question{
+		{"by text in the URL, nothing found", "/v1/jobs?q=nowhere", wantMore},
+		{"since a day", "/v1/jobs?since=2001-01-01", wantJobs("", manyJobs)},
+		{"until a day, nothing found", "/v1/jobs?until=2001-01-01", wantMore},
+		{"by tag, nothing found", "/v1/jobs?tag=nosuchtag", wantMore},
+		{"by metadata, one found", "/v1/jobs?metadata.sku=" + skuOf(manyJobs-50_000), func(text []byte) error { return has(text, fmt.Sprintf(`"id":"%s-%d"`, seeded, manyJobs-50_000)) }},
+		{"by metadata, nothing found", "/v1/jobs?metadata.sku=17", wantMore},
+		{"by error", "/v1/jobs?error=did+not+load&order=oldest", wantJobs("failed", seedFailures)},
+		{"by error, nothing found", "/v1/jobs?error=nosucherror", wantMore},
+		{"by all of them, nothing found", "/v1/jobs?q=shop&since=2001-01-01&until=2100-01-01&tag=t&error=x&metadata.sku=17", wantMore},
+	} {
+		took, err := s.ask(q, 10)
+		if err != nil {
+			return nil, fmt.Errorf("search %s: %w", q.what, err)
+		}
+		figures = append(figures, figure{What: "a page of a search " + q.what + ", longest", Value: took.at(1), Unit: "ms", Target: atMost(searchTime), From: fmt.Sprintf("median %s ms", number(took.at(0.5)))})
+	}
 	return figures, nil
+}
+
+// searchTime is how many milliseconds a page of a search may take.
+const searchTime = 250
+
+// wantMore is an empty page with a next one.
+func wantMore(text []byte) error {
+	var p page
+	if err := json.Unmarshal(text, &p); err != nil {
+		return err
+	}
+	if len(p.Jobs) != 0 || p.Next == "" {
+		return fmt.Errorf("want no job and a next page, got %d: %.200s", len(p.Jobs), text)
+	}
+	return nil
 }
 
 // ask is how long answers took, to their last byte.

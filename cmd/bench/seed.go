@@ -22,6 +22,9 @@ const (
 // shotOf is the screenshot id of a row of a seeded database, counted from 1.
 func shotOf(row int) string { return strconv.Itoa(10_000_000 + row) }
 
+// skuOf is a column of a row.
+func skuOf(row int) string { return fmt.Sprintf("SKU-%08d", row) }
+
 // seed makes a database with one batch of so many rows, the last of which are
 // pending and the others have ended. It goes past serve, straight into the store,
 // once for each size; who asks again gets a copy of what was made then.
@@ -78,7 +81,7 @@ func seedRows(ctx context.Context, store jobs.Store, rows int, at time.Time) err
 	}
 	chunk := make([]jobs.Request, 0, seedChunk)
 	for row := 1; row <= rows; row++ {
-		url, sku := fmt.Sprintf("https://shop.test/products/%d?utm_source=bench", row), fmt.Sprintf("SKU-%08d", row)
+		url, sku := fmt.Sprintf("https://shop.test/products/%d?utm_source=bench", row), skuOf(row)
 		chunk = append(chunk, jobs.Request{Line: row + 1, URL: url, Metadata: jobs.Metadata{"sku": sku}, Cells: []string{url, sku}})
 		if len(chunk) < seedChunk && row < rows {
 			continue

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -25,15 +26,17 @@ func listCommand() *cli.Command {
 		Name:      "list",
 		Usage:     "list batches, newest first, or the jobs of one batch",
 		ArgsUsage: "[BATCH]",
-		Flags:     storeFlags(stateFlag, limitFlag, afterFlag, jsonFlag),
+		Flags:     storeFlags(slices.Concat([]cli.Flag{stateFlag}, searchFlags(), []cli.Flag{limitFlag, afterFlag, jsonFlag})...),
 		Action: func(c *cli.Context) error {
 			if c.Int(limitFlag.Name) <= 0 {
 				return badUsage("--limit must be above zero")
 			}
 			return withStore(c, func(store jobs.Store) error {
 				if c.NArg() == 0 {
-					if c.IsSet(stateFlag.Name) {
-						return badUsage("--state is for the jobs of one batch: name it")
+					for _, flag := range append(searchFlags(), stateFlag) {
+						if name := flag.Names()[0]; c.IsSet(name) {
+							return badUsage("--%s is for the jobs of one batch: name it", name)
+						}
 					}
 					return listBatches(c, store)
 				}
@@ -75,7 +78,11 @@ func listBatches(c *cli.Context, store jobs.Store) error {
 }
 
 func listJobs(c *cli.Context, store jobs.Store, batch string) error {
-	filter := jobs.JobFilter{Batch: batch}
+	filter, err := jobSearch(c, time.Now())
+	if err != nil {
+		return err
+	}
+	filter.Batch = batch
 	for _, name := range c.StringSlice(stateFlag.Name) {
 		state := jobs.State(name)
 		if !state.Valid() {
@@ -100,7 +107,7 @@ func listJobs(c *cli.Context, store jobs.Store, batch string) error {
 	}
 	for left := c.Int(limitFlag.Name); left > 0; {
 		filter.Limit = min(left, listPage)
-		page, err := store.Jobs(c.Context, filter)
+		page, next, err := store.Search(c.Context, filter)
 		if err != nil {
 			return err
 		}
@@ -114,11 +121,11 @@ func listJobs(c *cli.Context, store jobs.Store, batch string) error {
 				return err
 			}
 		}
-		if len(page) < filter.Limit {
+		if next.IsZero() {
 			break
 		}
 		left -= len(page)
-		filter.After = page[len(page)-1].ID
+		filter.After = next
 	}
 	return table.Flush()
 }

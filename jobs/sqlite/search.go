@@ -2,9 +2,13 @@ package sqlite
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"shotline/jobs"
 )
@@ -99,16 +103,85 @@ func (v view) search(f jobs.JobSearch) (q search, err error) {
 		}
 	}
 	indexes, found := firstInStates(f.States, q.order)
+	asked, err := q.asked(f)
+	if err != nil {
+		return q, err
+	}
 	switch {
-	case f.Text != "": // lower is for ASCII alone, on both sides
-		q.where, q.looks = between+inStates(f.States)+" AND instr(lower(url), lower(?4)) > 0", true
-		q.args = append(q.args, f.Text)
+	case asked != "":
+		q.where, q.looks = between+inStates(f.States)+asked, true
 	case found:
 		q.where = indexes
 	default:
 		q.where, q.looks = between+inStates(f.States), len(f.States) > 0
 	}
 	return q, nil
+}
+
+// asked are the conditions that a row must be looked at for, empty when there are
+// none. Their arguments are q's, from ?4 on.
+func (q *search) asked(f jobs.JobSearch) (string, error) {
+	var where strings.Builder
+	arg := func(value any) string {
+		q.args = append(q.args, value)
+		return fmt.Sprintf("?%d", len(q.args)+3)
+	}
+	if !f.Since.IsZero() {
+		where.WriteString(" AND created_at >= " + arg(ceilMillis(f.Since)))
+	}
+	if !f.Until.IsZero() {
+		where.WriteString(" AND created_at < " + arg(ceilMillis(f.Until)))
+	}
+	if f.Text != "" { // lower is for ASCII alone, on both sides
+		where.WriteString(" AND instr(lower(url), lower(" + arg(f.Text) + ")) > 0")
+	}
+	if f.Error != "" {
+		where.WriteString(" AND error <> '' AND instr(lower(error), lower(" + arg(f.Error) + ")) > 0")
+	}
+	if f.Tag != "" {
+		text, err := canonicalJSON(f.Tag, 1)
+		if err != nil {
+			return "", fmt.Errorf("%w: tag: %w", jobs.ErrInvalid, err)
+		}
+		// A quote within a tag is escaped: one behind a bracket or a comma begins a tag.
+		first, later := arg("["+text.(string)), arg(","+text.(string))
+		has := "(instr(tags, " + first + ") = 1 OR instr(tags, " + later + ") > 0)"
+		where.WriteString(" AND (" + has + " OR jobs.seq >> 32 IN (SELECT seq FROM batches WHERE seq BETWEEN ?1 >> 32 AND ?2 >> 32 AND " + has + "))")
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Metadata)) {
+		has, err := hasField(name, f.Metadata[name], arg)
+		if err != nil {
+			return "", fmt.Errorf("%w: metadata: %w", jobs.ErrInvalid, err)
+		}
+		where.WriteString(has)
+	}
+	return where.String(), nil
+}
+
+// hasField is a condition on metadata. The texts to look for are as canonicalJSON
+// writes them, so that most rows need not be parsed; a row that holds one is, since
+// a name may look like JSON.
+func hasField(name, value string, arg func(any) string) (string, error) {
+	key, err := canonicalJSON(name, 1)
+	if err != nil {
+		return "", err
+	}
+	text, err := canonicalJSON(value, 1)
+	if err != nil {
+		return "", err
+	}
+	field, quoted := key.(string)+":", text.(string)
+	looks := "instr(metadata, " + arg(field+quoted) + ") > 0"
+	if json.Valid([]byte(value)) && !strings.ContainsAny(value[:1], "\"[{ \t\r\n") {
+		looks += " OR instr(metadata, " + arg(field+value+",") + ") > 0 OR instr(metadata, " + arg(field+value+"}") + ") > 0"
+	}
+	return " AND (" + looks + ") AND EXISTS (SELECT 1 FROM json_each(metadata) WHERE key = " + arg(name) +
+		" AND (type <> 'text' OR value = " + arg(value) + "))", nil
+}
+
+// ceilMillis is the first time that is kept which is not before t.
+func ceilMillis(t time.Time) int64 {
+	return t.Add(time.Millisecond - time.Nanosecond).UnixMilli()
 }
 
 // indexed are the states whose jobs lie in an index of their own, in order.

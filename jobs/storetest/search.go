@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -95,6 +96,88 @@ var searchTests = []test{
 		for text, want := range map[string][]int64{"a%20B_C": {1}, "%": {1}, "_": {1}, "EXAMPLE": {1, 2, 3}, "Äx": {2}, "ÄX": {2}, "äx": {3}, `\`: nil} {
 			b.wantSearch(jobs.JobSearch{Text: text}, jobs.ID{}, want...)
 		}
+	}},
+	{"jobs are found by when they came in", func(b *book) {
+		start := b.now
+		for i := range 4 {
+			b.open(fmt.Sprintf("b%d", i), pages(1)...)
+			b.later(time.Second)
+		}
+		for _, asked := range []struct {
+			since, until time.Time
+			want         []jobs.ID
+		}{
+			{start, time.Time{}, []jobs.ID{row("b0", 1), row("b1", 1), row("b2", 1), row("b3", 1)}},
+			{start.Add(time.Second), start.Add(3 * time.Second), []jobs.ID{row("b1", 1), row("b2", 1)}},
+			{start.Add(time.Second + time.Nanosecond), start.Add(2*time.Second + time.Nanosecond), []jobs.ID{row("b2", 1)}},
+			{time.Time{}, start, nil},
+			{start.Add(time.Hour), time.Time{}, nil},
+		} {
+			for scan := range 4 {
+				got := b.searchAll(jobs.JobSearch{Since: asked.since, Until: asked.until, Scan: scan})
+				if !slices.Equal(got, asked.want) {
+					b.t.Fatalf("from %s to %s, %d at a time: %v, want %v", asked.since, asked.until, scan, got, asked.want)
+				}
+			}
+		}
+	}},
+	{"jobs are found by their error", func(b *book) {
+		b.open("b1", append(pages(3), rejected(4, "no Scheme"))...)
+		ids := b.pending("b1", 2)
+		b.webhook(ids[0], jobs.OutcomeFailed)
+		b.shut(timeOut(ids[1]))
+		failed := b.job(ids[0]).Error
+		for text, want := range map[string][]int64{"no scheme": {4}, failed: {1}, "%": nil, "nothing like it": nil} {
+			b.wantSearch(jobs.JobSearch{Error: text}, jobs.ID{}, want...)
+		}
+		b.wantSearch(jobs.JobSearch{JobFilter: jobs.JobFilter{States: []jobs.State{jobs.Failed}}, Error: "scheme"}, jobs.ID{})
+	}},
+	{"jobs are found by a tag, of the row or of its batch", func(b *book) {
+		requests := pages(8)
+		for i, tags := range [][]string{
+			{"spring"}, {"a", "spring"}, {"springs"}, {"x,spring"}, {`x"spring`}, {`"spring"`}, {`a,","b`, "ü"}, nil,
+		} {
+			requests[i].Tags = tags
+		}
+		b.open("b1", requests...)
+		b.openAs(jobs.BatchSpec{ID: "b2", Tags: []string{"all", "spring"}}, pages(2)...)
+		for tag, want := range map[string][]jobs.ID{
+			"spring": {row("b1", 1), row("b1", 2), row("b2", 1), row("b2", 2)}, "all": {row("b2", 1), row("b2", 2)}, "springs": {row("b1", 3)},
+			"x,spring": {row("b1", 4)}, `x"spring`: {row("b1", 5)}, `"spring"`: {row("b1", 6)}, `a,","b`: {row("b1", 7)}, "ü": {row("b1", 7)},
+			"b": nil, "Spring": nil, "sprin": nil, "%": nil, "[": nil, `","`: nil,
+		} {
+			if got := b.searchAll(jobs.JobSearch{Tag: tag}); !slices.Equal(got, want) {
+				b.t.Errorf("tag %q: %v, want %v", tag, got, want)
+			}
+			if got := b.searchAll(jobs.JobSearch{Tag: tag, Scan: 3, JobFilter: jobs.JobFilter{Limit: 1}}); !slices.Equal(got, want) {
+				b.t.Errorf("tag %q, page by page: %v, want %v", tag, got, want)
+			}
+		}
+	}},
+	{"jobs are found by their metadata", func(b *book) {
+		fields := []jobs.Metadata{
+			{"order": "17"}, {"order": json.Number("17")}, {"order": json.Number("170"), "z": "17"}, {"a": "b", "order": "17", "paid": true},
+			{"order": json.Number("1.10")}, {"order": nil}, {"order": "null"}, {"note": `,"order":"17"`}, {"note": `{"order":17}`}, {"order": "<17>"},
+			{`x"order`: "17"}, {"order": json.Number("12345678901234567890")}, {"a,": ":17}"}, {"order": ""}, {`a\`: "c"}, nil,
+		}
+		requests := pages(len(fields))
+		for i := range fields {
+			requests[i].Metadata = fields[i]
+		}
+		b.open("b1", requests...)
+		for _, asked := range []struct {
+			name, value string
+			want        []int64
+		}{
+			{"order", "17", []int64{1, 2, 4}}, {"order", "170", []int64{3}}, {"z", "17", []int64{3}}, {"order", "1.10", []int64{5}}, {"order", "1.1", nil},
+			{"order", "null", []int64{6, 7}}, {"paid", "true", []int64{4}}, {"paid", "false", nil}, {"order", "<17>", []int64{10}}, {`x"order`, "17", []int64{11}},
+			{"order", "12345678901234567890", []int64{12}}, {":", "17", nil}, {"order", "", []int64{14}}, {`a\`, "c", []int64{15}}, {"Order", "17", nil},
+			{"orde", "17", nil}, {"order", "7", nil}, {"order", "17 ", nil}, {"order", `"17"`, nil}, {"order", "[17]", nil}, {"", "", nil},
+		} {
+			b.wantSearch(jobs.JobSearch{Metadata: map[string]string{asked.name: asked.value}}, jobs.ID{}, asked.want...)
+		}
+		b.wantSearch(jobs.JobSearch{Metadata: map[string]string{"order": "17", "a": "b"}}, jobs.ID{}, 4)
+		b.wantSearch(jobs.JobSearch{Metadata: map[string]string{"order": "17"}, Text: "/2"}, jobs.ID{}, 2)
 	}},
 	{"what a search begins at must be there", func(b *book) {
 		b.open("b1", pages(1)...)

@@ -190,7 +190,34 @@ func TestPagesOfASearch(t *testing.T) {
 			t.Errorf("%s: %s, want %s", search, got, want)
 		}
 	}
+	r.ask("POST", "/v1/jobs", `{"url":"late.test","tags":["spring","a,b"],"metadata":{"order":17,"shop.name":"x","a[0]":true}}`).want(202)
+	r.close("b4-1", jobs.Failed, "")
+	for search, want := range map[string]string{
+		"tag=spring":                        "b8-1",
+		"tag=a,b":                           "b8-1",
+		"tag=spr":                           "",
+		"metadata.order=17":                 "b8-1",
+		"metadata%5Border%5D=17&tag=spring": "b8-1",
+		"metadata.shop.name=x&metadata.a%5B0%5D=true":  "b8-1",
+		"metadata%5Ba%5B0%5D%5D=true":                  "b8-1",
+		"metadata.order=18":                            "",
+		"error=NO+SUCH":                                "b4-1",
+		"error=no+such&state=done,failed":              "b4-1",
+		"since=2032-01-01T01:00:00%2B01:00&tag=spring": "b8-1",
+		"since=2032-01-02":                             "",
+		"until=2032-01-01":                             "",
+		"until=2032-01-01T00:00:00.001Z&order=oldest":  "b1-1 b2-1 b3-1 b4-1 b5-1 b6-1 b7-1 b8-1",
+	} {
+		if got := strings.Join(walk(search), " "); got != want {
+			t.Errorf("%s: %s, want %s", search, got, want)
+		}
+	}
+	r.ask("GET", "/v1/jobs?since=yesterday", nil).problem(422, "query.since", "such as 2026-03-01T06:00:00Z")
+	r.ask("GET", "/v1/jobs?until=2026-13-01", nil).problem(422, "query.until", "or a date")
+
 	next := r.ask("GET", "/v1/jobs?limit=2", nil).want(200)["next"].(string)
+	r.ask("GET", "/v1/jobs?tag=x&cursor="+next, nil).problem(422, "query.cursor", "same search")
+	r.ask("GET", "/v1/jobs?metadata.a=x&cursor="+next, nil).problem(422, "query.cursor", "same search")
 	for _, cursor := range []string{"x", "!!", next[:4], newCursor("zz-9", "elsewhere")} {
 		r.ask("GET", "/v1/jobs?cursor="+cursor, nil).problem(422, "query.cursor", "cursor")
 	}
@@ -200,9 +227,9 @@ func TestPagesOfASearch(t *testing.T) {
 	r.ask("GET", "/v1/jobs?limit=1001", nil).problem(422, "query.limit", "1000")
 	r.ask("GET", "/v1/jobs?state=lost", nil).problem(422, "query.state[0]", "queued")
 
-	first := r.ask("GET", "/v1/batches?limit=4", nil).want(200)
-	second := r.ask("GET", "/v1/batches?limit=4&cursor="+first["next"].(string), nil).want(200)
-	if len(first["batches"].([]any)) != 4 || len(second["batches"].([]any)) != 3 || second["next"] != nil {
+	first := r.ask("GET", "/v1/batches?limit=5", nil).want(200)
+	second := r.ask("GET", "/v1/batches?limit=5&cursor="+first["next"].(string), nil).want(200)
+	if len(first["batches"].([]any)) != 5 || len(second["batches"].([]any)) != 3 || second["next"] != nil {
 		t.Errorf("pages of batches: %v, %v", first, second)
 	}
 	r.ask("GET", "/v1/batches?cursor="+next, nil).problem(422, "query.cursor", "cursor")

@@ -8,6 +8,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"shotline/jobs"
 )
@@ -16,9 +19,36 @@ type listJobs struct {
 	Batch  string   `query:"batch" doc:"Of this batch alone"`
 	State  []string `query:"state" enum:"queued,submitting,pending,done,failed,timed_out,canceled,duplicate,rejected" doc:"In one of these states"`
 	Text   string   `query:"q" maxLength:"200" doc:"With this text in the URL, whatever the case"`
+	Error  string   `query:"error" maxLength:"200" doc:"With this text in the error, whatever the case"`
+	Tag    string   `query:"tag" maxLength:"200" doc:"With this tag, of its own or of its batch"`
+	Since  string   `query:"since" example:"2026-03-01T06:00:00Z" doc:"That came in then or later: a time (RFC 3339), or a date, which begins in UTC"`
+	Until  string   `query:"until" example:"2026-03-02" doc:"That came in before then"`
 	Order  string   `query:"order" enum:"newest,oldest" default:"newest"`
 	Limit  int      `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 	Cursor string   `query:"cursor" doc:"The next of the page before, with the same search"`
+
+	Metadata map[string]string `query:"metadata,deepObject" doc:"metadata.NAME=VALUE, or metadata[NAME]=VALUE: whose field NAME is this text, or this number, true, false or null as it was written"`
+}
+
+// Resolve reads the names of fields, which may hold anything.
+func (in *listJobs) Resolve(ctx huma.Context) []error {
+	u := ctx.URL()
+	in.Metadata = members(u.Query(), "metadata")
+	return nil
+}
+
+// day reads a time or a date of a query; it is zero when none is given.
+func day(name, text string) (t time.Time, err error) {
+	if text == "" {
+		return t, nil
+	}
+	if t, err = time.Parse(time.RFC3339, text); err != nil {
+		t, err = time.Parse(time.DateOnly, text)
+	}
+	if err != nil {
+		return t, invalid("query."+name, fmt.Errorf("%s: want a time such as 2026-03-01T06:00:00Z, or a date such as 2026-03-01", name))
+	}
+	return t, nil
 }
 
 // JobPage is a page of jobs.
@@ -28,12 +58,22 @@ type JobPage struct {
 }
 
 func (s *server) listJobs(ctx context.Context, in *listJobs) (*struct{ Body JobPage }, error) {
-	search := jobs.JobSearch{JobFilter: jobs.JobFilter{Batch: in.Batch, Limit: in.Limit}, Text: in.Text, Newest: in.Order == "newest"}
+	search := jobs.JobSearch{
+		JobFilter: jobs.JobFilter{Batch: in.Batch, Limit: in.Limit}, Text: in.Text, Error: in.Error, Tag: in.Tag, Metadata: in.Metadata,
+		Newest: in.Order == "newest",
+	}
+	var err error
+	if search.Since, err = day("since", in.Since); err != nil {
+		return nil, err
+	}
+	if search.Until, err = day("until", in.Until); err != nil {
+		return nil, err
+	}
 	in.State = slices.Compact(slices.Sorted(slices.Values(in.State))) // a cursor is for the same states in any order
 	for _, state := range in.State {
 		search.States = append(search.States, jobs.State(state))
 	}
-	about := fmt.Sprintf("jobs %q %q %q %s", in.Batch, in.State, in.Text, in.Order)
+	about := fmt.Sprintf("jobs %q %q %q %s %q %q %q %q %q", in.Batch, in.State, in.Text, in.Order, in.Error, in.Tag, in.Since, in.Until, in.Metadata)
 	if in.Cursor != "" {
 		place, err := openCursor(in.Cursor, about)
 		if err == nil {

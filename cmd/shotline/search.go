@@ -1,0 +1,61 @@
+package main
+
+import (
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"shotline/jobs"
+)
+
+var (
+	sinceFlag     = &cli.StringFlag{Name: "since", Usage: "only jobs that came in at this `TIME` or later: RFC 3339, a date (UTC), or how long ago, such as 2h"}
+	untilFlag     = &cli.StringFlag{Name: "until", Usage: "only jobs that came in before this `TIME`"}
+	withTagFlag   = &cli.StringFlag{Name: "tag", Usage: "only jobs with this `TAG`, of their own or of their batch"}
+	withErrorFlag = &cli.StringFlag{Name: "error", Usage: "only jobs with this `TEXT` in the error, whatever the case"}
+	metadataFlag  = &cli.StringSliceFlag{Name: "metadata", Usage: "only jobs whose metadata have this `NAME=VALUE` (repeatable)"}
+)
+
+// searchFlags are those of a search for jobs, the states aside.
+func searchFlags() []cli.Flag {
+	return []cli.Flag{sinceFlag, untilFlag, withTagFlag, withErrorFlag, metadataFlag}
+}
+
+// jobSearch reads them.
+func jobSearch(c *cli.Context, now time.Time) (f jobs.JobSearch, err error) {
+	f.Tag, f.Error = c.String(withTagFlag.Name), c.String(withErrorFlag.Name)
+	if f.Since, err = moment(sinceFlag.Name, c.String(sinceFlag.Name), now); err != nil {
+		return f, err
+	}
+	if f.Until, err = moment(untilFlag.Name, c.String(untilFlag.Name), now); err != nil {
+		return f, err
+	}
+	for _, given := range c.StringSlice(metadataFlag.Name) {
+		name, value, found := strings.Cut(given, "=")
+		if _, twice := f.Metadata[name]; !found || name == "" || twice {
+			return f, badUsage("--metadata %q: want NAME=VALUE, each name once", given)
+		}
+		if f.Metadata == nil {
+			f.Metadata = map[string]string{}
+		}
+		f.Metadata[name] = value
+	}
+	return f, nil
+}
+
+// moment reads a time; it is zero when none is given.
+func moment(flag, text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
+		return now.Add(-ago), nil
+	}
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, badUsage("--%s %q: want a time such as 2026-03-01T06:00:00Z, a date such as 2026-03-01, or how long ago, such as 2h", flag, text)
+}
