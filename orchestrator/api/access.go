@@ -29,7 +29,7 @@ type Access struct {
 const localCaller = "local"
 
 // open are the paths that tell nothing but the program's own text.
-var open = []string{"/healthz", "/docs", "/openapi.json"}
+var open = []string{"/", "/healthz", "/docs", "/openapi.json"}
 
 type callerKey struct{}
 

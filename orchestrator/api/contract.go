@@ -28,6 +28,7 @@ func contract(version string) huma.Config {
 				Title: "Shotline", Version: version,
 				Description: "Screenshots in bulk, asynchronously: every job ends exactly once. Errors are problem documents (RFC 9457). Times are RFC 3339, durations are written as in Go: 90s, 10m.",
 			},
+			Servers: []*huma.Server{{URL: placeholder, Description: "Where this document was read"}},
 			Components: &huma.Components{
 				Schemas: schemas,
 				SecuritySchemes: map[string]*huma.SecurityScheme{"token": {

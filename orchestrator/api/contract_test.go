@@ -29,7 +29,7 @@ type book struct {
 func (b *book) check(t *testing.T, mux *http.ServeMux, request *http.Request, a reply) {
 	t.Helper()
 	_, pattern := mux.Handler(request)
-	if pattern == "" || a.status == http.StatusMisdirectedRequest && strings.HasPrefix(pattern, "/") {
+	if pattern == "" || pattern == "GET "+rootPath || a.status == http.StatusMisdirectedRequest && strings.HasPrefix(pattern, "/") {
 		return // no route of ours
 	}
 	method, path, _ := strings.Cut(pattern, " ")
@@ -190,10 +190,8 @@ func TestThePageForPeopleNeedsNothingElse(t *testing.T) {
 			t.Errorf("%s is not on the page", path)
 		}
 	}
-	for _, foreign := range []string{"<script", "http://", "https://", "src=", "@import"} {
-		text := strings.ReplaceAll(string(a.body), "http://127.0.0.1:8081", "")
-		text = strings.ReplaceAll(text, "https://example.com/", "")
-		if strings.Contains(text, foreign) {
+	for _, foreign := range []string{"<script", "<link", "<img", "<iframe", "src=", "@import", "url(", `href="http`, "action="} {
+		if strings.Contains(string(a.body), foreign) {
 			t.Errorf("the page holds %s", foreign)
 		}
 	}

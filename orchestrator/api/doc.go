@@ -10,6 +10,8 @@
 //	metrics.go, scrape.go        /metrics
 //	parameters.go                queries and headers, held to the contract
 //	contract.go, docs.go         /openapi.json, and /docs: the same for people (manual.go)
+//	webhooks.go, examples.go     what else is in the contract: callbacks, examples
+//	address.go                   where those who read it have found it
 //
 // Routes are registered with huma, which checks what comes in and writes the
 // contract. Around them stand, from the outside in: what answers for panics

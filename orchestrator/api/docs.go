@@ -30,6 +30,9 @@ var docsPolicy = func() string {
 	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }()
 
+// rootPath is a pattern for the root alone.
+const rootPath = "/{$}"
+
 // docsRoutes are the contract, for programs and for people. They are made when
 // they are first asked for, with all routes in them.
 func (s *server) docsRoutes() {
@@ -41,6 +44,7 @@ func (s *server) docsRoutes() {
 	})
 	s.text("/openapi.json", "getContract", "This contract, as OpenAPI 3.1", "application/json", "", document)
 	s.text("/docs", "getDocs", "This contract, as a page for people", "text/html", docsPolicy, page)
+	s.mux.HandleFunc("GET "+rootPath, toDocs)
 }
 
 // text registers a route that anybody may read.
@@ -59,12 +63,12 @@ func (s *server) text(path, id, summary, kind, policy string, read func() ([]byt
 			return nil, s.failed(ctx, "show the contract", fmt.Errorf("%s: %w", path, err))
 		}
 		return &huma.StreamResponse{Body: func(out huma.Context) {
-			_, w := humago.Unwrap(out)
+			r, w := humago.Unwrap(out)
 			if policy != "" {
 				w.Header().Set("Content-Security-Policy", policy)
 			}
 			w.Header().Set("Content-Type", kind)
-			_, _ = w.Write(body) // whoever left does not need it
+			_, _ = w.Write(addressed(body, r)) // whoever left does not need it
 		}}, nil
 	})
 }

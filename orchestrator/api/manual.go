@@ -15,9 +15,15 @@ import (
 type manual struct {
 	Title, Version, Text string
 	Style                template.CSS
+	Address              string // of the API
 	Groups               []manualGroup
+	Webhooks             []manualWebhook
+	Headers              []manualField // of webhooks
 	Schemas              []manualSchema
 }
+
+// manualWebhook is a call that we make.
+type manualWebhook struct{ Name, ID, Text, Link, Example string }
 
 type manualGroup struct {
 	Name, Text string
@@ -31,6 +37,7 @@ type manualRoute struct {
 	Bodies                                 []manualBody
 	Answers                                []manualAnswer
 	Problems                               []manualAnswer
+	Command, Example                       string // that asks for it, and what comes back
 }
 
 type manualField struct {
@@ -51,7 +58,7 @@ type manualSchema struct {
 }
 
 func newManual(doc *huma.OpenAPI, style template.CSS) manual {
-	m := manual{Title: doc.Info.Title, Version: doc.Info.Version, Text: doc.Info.Description, Style: style}
+	m := manual{Title: doc.Info.Title, Version: doc.Info.Version, Text: doc.Info.Description, Style: style, Address: placeholder}
 	for _, tag := range doc.Tags {
 		group := manualGroup{Name: tag.Name, Text: tag.Description}
 		for _, path := range slices.Sorted(maps.Keys(doc.Paths)) {
@@ -63,6 +70,13 @@ func newManual(doc *huma.OpenAPI, style template.CSS) manual {
 			}
 		}
 		m.Groups = append(m.Groups, group)
+	}
+	for _, name := range slices.Sorted(maps.Keys(doc.Webhooks)) {
+		op := doc.Webhooks[name].Post
+		body := op.RequestBody.Content["application/json"]
+		_, link := typeOf(body.Schema)
+		m.Webhooks = append(m.Webhooks, manualWebhook{name, op.OperationID, op.Summary + ". " + firstSentence(op.Description), link, indented(body.Example)})
+		m.Headers = paramFields(op.Parameters) // the same of all
 	}
 	schemas := doc.Components.Schemas.Map()
 	for _, name := range slices.Sorted(maps.Keys(schemas)) {
@@ -78,20 +92,8 @@ func newManualRoute(op *huma.Operation) manualRoute {
 			r.Right = strings.Join(rights, " ")
 		}
 	}
-	for _, p := range op.Parameters {
-		kind, link := typeOf(p.Schema)
-		text := p.Description
-		switch {
-		case len(p.Schema.Enum) > 0:
-			text = further(text, "One of "+values(p.Schema.Enum))
-		case p.Schema.Items != nil && len(p.Schema.Items.Enum) > 0:
-			text = further(text, "Of "+values(p.Schema.Items.Enum))
-		}
-		if p.Schema.Default != nil {
-			text = further(text, "Default: "+plainValue(p.Schema.Default))
-		}
-		r.Params = append(r.Params, manualField{Name: p.Name, In: p.In, Type: kind, Link: link, Text: text, Required: p.Required})
-	}
+	r.Params = paramFields(op.Parameters)
+	r.Command, r.Example = exampleOf(op)
 	if op.RequestBody != nil {
 		r.BodyText = op.RequestBody.Description
 		for _, name := range slices.Sorted(maps.Keys(op.RequestBody.Content)) {
@@ -121,6 +123,24 @@ func newManualRoute(op *huma.Operation) manualRoute {
 		}
 	}
 	return r
+}
+
+func paramFields(params []*huma.Param) (fields []manualField) {
+	for _, p := range params {
+		kind, link := typeOf(p.Schema)
+		text := p.Description
+		switch {
+		case len(p.Schema.Enum) > 0:
+			text = further(text, "One of "+values(p.Schema.Enum))
+		case p.Schema.Items != nil && len(p.Schema.Items.Enum) > 0:
+			text = further(text, "Of "+values(p.Schema.Items.Enum))
+		}
+		if p.Schema.Default != nil {
+			text = further(text, "Default: "+plainValue(p.Schema.Default))
+		}
+		fields = append(fields, manualField{Name: p.Name, In: p.In, Type: kind, Link: link, Text: text, Required: p.Required})
+	}
+	return fields
 }
 
 func fieldsOf(s *huma.Schema) (fields []manualField) {
@@ -157,6 +177,16 @@ func typeOf(s *huma.Schema) (kind, link string) {
 	case s.Type == huma.TypeArray:
 		kind, link = typeOf(s.Items)
 		return "list of " + kind, link
+	case len(s.AnyOf) > 0:
+		var kinds []string
+		for i, one := range s.AnyOf {
+			kind, of := typeOf(one)
+			kinds = append(kinds, kind)
+			if i == 0 {
+				link = of
+			}
+		}
+		return strings.Join(kinds, " or "), link
 	case s.Type == huma.TypeObject && s.AdditionalProperties != nil:
 		return "object", ""
 	case s.Type == "":

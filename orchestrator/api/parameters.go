@@ -36,6 +36,10 @@ const (
 func describeParameters(doc *huma.OpenAPI) {
 	for _, op := range operations(doc) {
 		for _, p := range op.Parameters {
+			explode := true // a pointer of its own: huma reads the one it made
+			if p.In == "query" && p.Style == styleDeepObject {
+				p.Explode = &explode // the only way that there is for this style
+			}
 			if p.In != "query" || p.Schema == nil || p.Schema.Type != huma.TypeArray {
 				continue
 			}
@@ -44,7 +48,6 @@ func describeParameters(doc *huma.OpenAPI) {
 				how = "Repeat it; a comma belongs to the value"
 				p.Extensions = map[string]any{commas: commasLiteral}
 			}
-			explode := true // a pointer of its own: huma reads the one it made
 			p.Style, p.Explode, p.Description = "form", &explode, further(p.Description, how)
 		}
 	}

@@ -127,7 +127,9 @@ func newServer(cfg Config) (*server, error) {
 	} {
 		register()
 	}
-	describeParameters(s.api.OpenAPI())
+	for _, describe := range []func(*huma.OpenAPI){describeParameters, describeWebhooks, describeExamples} {
+		describe(s.api.OpenAPI())
+	}
 	return s, nil
 }
 

@@ -1,0 +1,207 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"shotline/jobs"
+	"shotline/jobs/summary"
+)
+
+// Examples of bodies and answers, by operation. A test holds each to its schema, and
+// asks for one wherever an operation takes or gives JSON.
+
+var exampleTime = time.Date(2026, 3, 1, 6, 0, 0, 0, time.UTC)
+
+const (
+	exampleBatchID = "b7k2m9q4x1"
+	exampleURL     = "https://example.com/"
+)
+
+// exampleJob is one in a state.
+func exampleJob(state jobs.State) jobs.Job {
+	j := jobs.Job{
+		ID: jobs.ID{Batch: exampleBatchID, Row: 1}, URL: exampleURL, State: state, Params: jobs.Params{"size": "page", "width": 1280},
+		Tags: []string{"autumn"}, Metadata: jobs.Metadata{"order": json.Number("17"), "shop": "north"}, CreatedAt: exampleTime,
+	}
+	if state == jobs.Queued {
+		return j
+	}
+	cost := 1.0
+	j.Attempt = 1
+	if state == jobs.Canceled {
+		j.ClosedBy, j.ClosedAt = jobs.ByCancel, exampleTime.Add(2*time.Second)
+		return j
+	}
+	j.ScreenshotID, j.SubmittedAt, j.ClosedAt, j.ClosedBy = "1948201", exampleTime.Add(time.Second), exampleTime.Add(14*time.Second), jobs.ByWebhook
+	switch state {
+	case jobs.Done:
+		j.ImageURL, j.Cost = "https://cdn.example.com/1948201.png", &cost
+	case jobs.Failed:
+		j.Error, j.Cost = "the page did not answer", &cost
+	case jobs.TimedOut:
+		j.ClosedBy, j.ClosedAt, j.Error = jobs.ByDeadline, exampleTime.Add(12*time.Minute), "no result within 12m0s"
+	}
+	return j
+}
+
+// exampleBatch is one of three rows in a state.
+func exampleBatch(state jobs.BatchState) jobs.Batch {
+	b := jobs.Batch{BatchSpec: jobs.BatchSpec{ID: exampleBatchID, Source: "HTTP API"}, State: state, CreatedAt: exampleTime}
+	b.Counts = jobs.Counts{Rows: 3, ByState: map[jobs.State]int64{jobs.Queued: 3}}
+	if state == jobs.BatchFinished {
+		cost := 3.0
+		b.Counts.ByState = map[jobs.State]int64{jobs.Done: 2, jobs.Failed: 1}
+		b.Counts.ByProvenance = map[jobs.Provenance]int64{jobs.ByWebhook: 3}
+		b.Counts.Cost, b.Counts.APICalls, b.Revision, b.FinishedAt = &cost, 3, 1, exampleTime.Add(40*time.Second)
+	}
+	return b
+}
+
+// requestExamples are bodies of JSON by operation.
+func requestExamples() map[string]any {
+	row := func(n int) RowRequest { return RowRequest{URL: fmt.Sprintf("%s%d", exampleURL, n)} }
+	special := row(2)
+	special.Params, special.CallbackURL, special.Priority = map[string]any{"dark": true}, "https://shop.example.com/hooks/row-2", new(10)
+	special.Metadata = jobs.Metadata{"order": json.Number("18")}
+	return map[string]any{
+		"createJob": JobRequest{
+			URL: exampleURL, Params: map[string]any{"size": "page", "width": 1280}, Tags: []string{"autumn"},
+			Metadata: jobs.Metadata{"order": json.Number("17"), "shop": "north"}, CallbackURL: "https://shop.example.com/hooks/shots", Timeout: "5m",
+		},
+		"createBatch": BatchRequest{
+			BatchOptions: BatchOptions{Params: map[string]any{"size": "page"}, Tags: []string{"autumn"}, CallbackURL: "https://shop.example.com/hooks/batch"},
+			Jobs:         []RowRequest{row(1), special, row(3)},
+		},
+	}
+}
+
+// answerExamples are answers by operation and status.
+func answerExamples() map[string]map[int]any {
+	form := func(state jobs.State) jobs.JobForm { return exampleJob(state).Form() }
+	again := exampleJob(jobs.Queued)
+	again.Attempt = 2
+	canceling := exampleJob(jobs.Queued)
+	canceling.State, canceling.Attempt, canceling.CancelAskedAt = jobs.Submitting, 1, exampleTime.Add(time.Second)
+	finished, running := exampleBatch(jobs.BatchFinished), exampleBatch(jobs.BatchOpen)
+	paused := exampleBatch(jobs.BatchPaused)
+	accepted := running.AcceptedForm()
+	job := jobs.ID{Batch: exampleBatchID, Row: 1}
+	owed := jobs.Callback{
+		Seq: 42, EventID: "evt_1772344800000_42", Type: jobs.EventJobDone, Batch: exampleBatchID, Job: job,
+		Target: jobs.Target{URL: "https://shop.example.com/hooks/shots"}, State: jobs.CallbackDead, Attempts: 17, Status: 500, Error: "answered 500",
+		CreatedAt: exampleTime, FirstAt: exampleTime, SettledAt: exampleTime.Add(24 * time.Hour),
+	}
+	b := finished.Form()
+	told := summary.Summary{
+		BatchID: b.BatchID, State: b.State, Source: b.Source, Rows: b.Rows, Done: b.Done, Failed: b.Failed, ClosedBy: b.ClosedBy, Cost: b.Cost,
+		APICalls: b.APICalls, Revision: b.Revision, CreatedAt: b.CreatedAt, FinishedAt: b.FinishedAt, ComputedAt: b.FinishedAt,
+		DurationSeconds: 40, PerMinute: 4.5, Timings: &summary.Timings{P50: 12.5, P95: 31, Mean: 18.8, Min: 12.5, Max: 31},
+		Reasons: []summary.Reason{{State: jobs.Failed, Error: "the page did not answer", Count: 1, FirstJob: jobs.ID{Batch: exampleBatchID, Row: 3}, Line: 3}},
+	}
+	ok := Finding{OK: true}
+	return map[string]map[int]any{
+		"createJob":       {http.StatusAccepted: form(jobs.Queued), http.StatusOK: form(jobs.Done)},
+		"listJobs":        {http.StatusOK: JobPage{[]jobs.JobForm{form(jobs.Done)}, "R1c0MUxNcG0gYjctMQ"}},
+		"getJob":          {http.StatusOK: form(jobs.Done)},
+		"retryJob":        {http.StatusAccepted: again.Form(), http.StatusOK: form(jobs.Done)},
+		"cancelJob":       {http.StatusOK: form(jobs.Canceled), http.StatusAccepted: canceling.Form()},
+		"createBatch":     {http.StatusAccepted: accepted, http.StatusOK: accepted},
+		"listBatches":     {http.StatusOK: BatchPage{Batches: []jobs.BatchForm{finished.Form()}}},
+		"getBatch":        {http.StatusOK: finished.Form()},
+		"retryBatch":      {http.StatusOK: BatchRetried{BatchID: exampleBatchID, Queued: 1}},
+		"cancelBatch":     {http.StatusOK: BatchCanceled{BatchID: exampleBatchID, Canceled: 2, Canceling: 1}},
+		"pauseBatch":      {http.StatusOK: paused.Form()},
+		"resumeBatch":     {http.StatusOK: running.Form()},
+		"getSummary":      {http.StatusOK: told},
+		"listCallbacks":   {http.StatusOK: CallbackPage{Callbacks: []jobs.CallbackForm{owed.Form()}}},
+		"replayCallbacks": {http.StatusAccepted: Replayed{3}},
+		"replayCallback":  {http.StatusAccepted: Replayed{1}},
+		"getHealth":       {http.StatusOK: health{"ok"}},
+		"getReadiness": {
+			http.StatusOK:                 Report{Ready: true, Checks: map[string]Finding{"store": ok, "queue": ok, "disk": ok}},
+			http.StatusServiceUnavailable: Report{Checks: map[string]Finding{"store": ok, "queue": {Error: "connection refused"}, "disk": ok}},
+		},
+	}
+}
+
+// describeExamples adds them to the contract.
+func describeExamples(doc *huma.OpenAPI) {
+	requests, answers := requestExamples(), answerExamples()
+	for _, op := range operations(doc) {
+		if body := requests[op.OperationID]; body != nil {
+			op.RequestBody.Content["application/json"].Example = body
+		}
+		for status, answer := range answers[op.OperationID] {
+			op.Responses[strconv.Itoa(status)].Content["application/json"].Example = answer
+		}
+	}
+	if stream := doc.Paths["/v1/events"]; stream != nil {
+		frame, err := frame(42, string(jobs.EventJobDone), StreamEvent{"evt_1772344814000_42", jobs.EventJobDone, exampleTime.Add(14 * time.Second), exampleJob(jobs.Done).Form()})
+		if err == nil {
+			stream.Get.Responses["200"].Content["text/event-stream"].Example = string(frame)
+		}
+	}
+	doc.Components.Schemas.Map()["Problem"].Examples = []any{huma.ErrorModel{
+		Title: http.StatusText(http.StatusUnprocessableEntity), Status: http.StatusUnprocessableEntity, Detail: "query.limit: given 2 times: want one value",
+		Errors: []*huma.ErrorDetail{{Location: "query.limit", Message: "given 2 times: want one value"}},
+	}}
+}
+
+// exampleOf is a command that asks for an operation as in its examples, and the first
+// good answer; both are empty when there is nothing to show.
+func exampleOf(op *huma.Operation) (command, answer string) {
+	statuses := slices.Sorted(maps.Keys(op.Responses))
+	if op.DefaultStatus != 0 {
+		statuses = slices.Insert(statuses, 0, strconv.Itoa(op.DefaultStatus))
+	}
+	for _, status := range statuses {
+		media := op.Responses[status].Content["application/json"]
+		if media == nil || media.Example == nil || status >= "300" || answer != "" {
+			continue
+		}
+		answer = indented(media.Example)
+	}
+	path := strings.NewReplacer("{id}", exampleBatchID, "{seq}", "42").Replace(op.Path)
+	if strings.HasPrefix(op.Path, "/v1/jobs/") {
+		path = strings.Replace(op.Path, "{id}", exampleBatchID+"-1", 1)
+	}
+	command = "curl"
+	if len(op.Security) > 0 {
+		command += ` -H "Authorization: Bearer $TOKEN"`
+	}
+	if op.Method != http.MethodGet {
+		command += " -X " + op.Method
+	}
+	command += " " + placeholder + path
+	if op.RequestBody != nil {
+		if media := op.RequestBody.Content["application/json"]; media != nil && media.Example != nil {
+			command = strings.Replace(command, " -X POST", "", 1)
+			command += " \\\n  -H \"Content-Type: application/json\" -d '" + indented(media.Example) + "'"
+		}
+	}
+	return command, answer
+}
+
+// indented is a value as JSON for people.
+func indented(value any) string {
+	text, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}
+
+// firstSentence ends with its full stop.
+func firstSentence(text string) string {
+	first, _, _ := strings.Cut(text, ". ")
+	return strings.TrimSuffix(first, ".") + "."
+}

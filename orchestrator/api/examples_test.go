@@ -1,0 +1,201 @@
+package api
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"shotline/jobs"
+)
+
+// valid holds a value to a schema of the contract.
+func (r *rig) valid(what string, schema *huma.Schema, value any) {
+	r.t.Helper()
+	text, err := json.Marshal(value)
+	if err != nil {
+		r.t.Fatalf("%s: %v", what, err)
+	}
+	var plain any
+	if err := jsonFormat.Unmarshal(text, &plain); err != nil {
+		r.t.Fatalf("%s: %s: %v", what, text, err)
+	}
+	result := &huma.ValidateResult{}
+	huma.Validate(r.book.doc.Components.Schemas, schema, huma.NewPathBuffer([]byte("body"), 4), huma.ModeReadFromServer, plain, result)
+	for _, wrong := range result.Errors {
+		r.t.Errorf("%s: %v in %s", what, wrong, text)
+	}
+}
+
+// TestEveryOperationHasExamplesThatHold: wherever an operation takes or gives JSON.
+func TestEveryOperationHasExamplesThatHold(t *testing.T) {
+	r := newRig(t, nil)
+	hold := func(what string, media *huma.MediaType) {
+		t.Helper()
+		if media == nil {
+			return
+		}
+		if media.Example == nil {
+			t.Errorf("%s has no example", what)
+			return
+		}
+		r.valid(what, media.Schema, media.Example)
+	}
+	seen := 0
+	for _, op := range operations(r.book.doc) {
+		if op.OperationID == "getContract" {
+			continue // its answer is what the examples are in
+		}
+		seen++
+		if op.RequestBody != nil {
+			hold("the body of "+op.OperationID, op.RequestBody.Content["application/json"])
+		}
+		for status, response := range op.Responses {
+			hold("the answer "+status+" of "+op.OperationID, response.Content["application/json"])
+		}
+	}
+	for name, item := range r.book.doc.Webhooks {
+		seen++
+		hold("the webhook "+name, item.Post.RequestBody.Content["application/json"])
+	}
+	if seen < 30 {
+		t.Errorf("%d operations", seen)
+	}
+	problem := r.book.doc.Components.Schemas.Map()["Problem"]
+	r.valid("the problem", problem, problem.Examples[0])
+
+	// What is taken as an example can be sent.
+	requests := requestExamples()
+	order := requests["createJob"].(JobRequest)
+	order.CallbackURL = "" // of no public address here
+	r.ask("POST", "/v1/jobs", order).want(202)
+	batch := requests["createBatch"].(BatchRequest)
+	batch.CallbackURL, batch.Jobs[1].CallbackURL = "", ""
+	if got := r.ask("POST", "/v1/batches", batch).want(202); got["rejected"] != 0.0 {
+		t.Errorf("rows of the example are rejected: %v", got)
+	}
+}
+
+// TestWebhooksOfTheContractAreWhatIsSent makes the message of each kind of event and
+// holds it to the contract.
+func TestWebhooksOfTheContractAreWhatIsSent(t *testing.T) {
+	r := newRig(t, nil)
+	doc := r.book.doc
+	for _, kind := range jobs.EventTypes {
+		item := doc.Webhooks[string(kind)]
+		if item == nil || item.Post == nil {
+			t.Errorf("%s is not in the contract", kind)
+			continue
+		}
+		var names []string
+		for _, p := range item.Post.Parameters {
+			names = append(names, p.In+" "+p.Name)
+		}
+		if got := strings.Join(names, ", "); got != "header webhook-id, header webhook-timestamp, header webhook-signature" {
+			t.Errorf("%s has %s", kind, got)
+		}
+		for _, status := range []string{"2XX", "410", "default"} {
+			if item.Post.Responses[status] == nil {
+				t.Errorf("%s does not say what %s means", kind, status)
+			}
+		}
+		if happened[kind] == "" {
+			t.Errorf("%s is not described", kind)
+		}
+	}
+	if len(doc.Webhooks) != len(jobs.EventTypes) {
+		t.Errorf("%d webhooks, %d types of events", len(doc.Webhooks), len(jobs.EventTypes))
+	}
+
+	sent := func(e jobs.Event) {
+		t.Helper()
+		m, err := jobs.Tell(t.Context(), r.store, e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.valid(string(e.Type), doc.Webhooks[string(e.Type)].Post.RequestBody.Content["application/json"].Schema, m)
+	}
+	r.ask("POST", "/v1/jobs", `{"url":"a.test","metadata":{"order":17,"none":null}}`).want(202)
+	r.ask("POST", "/v1/jobs", `{"url":"b.test"}`).want(202)
+	r.close("b1-1", jobs.Done, "s1")
+	r.close("b2-1", jobs.Failed, "s2")
+	r.ask("POST", "/v1/jobs/b2-1/retry", nil).want(202) // its events and its batch's tell of the past
+	place, err := r.store.AppendDelivery(t.Context(), jobs.Delivery{ReceivedAt: r.clock.Now(), Event: "screenshot.finished", ScreenshotID: "s9", Outcome: jobs.OutcomeDone, Body: []byte(`{"id":9}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, _, err := r.store.Events(t.Context(), jobs.EventFilter{})
+	if err != nil || len(page) < 5 {
+		t.Fatalf("%d events, %v", len(page), err)
+	}
+	for _, e := range page {
+		sent(e)
+	}
+	sent(jobs.Event{Type: jobs.EventForeign, Delivery: place, At: time.Now()})
+	sent(jobs.Event{Type: jobs.EventForeign, Delivery: place + 1, At: time.Now()}) // pruned
+
+	// The shape of what has gone on is written down twice, here and in package jobs.
+	m, err := jobs.Tell(t.Context(), r.store, jobs.Event{Type: jobs.EventBatchFinished, Batch: "b2", Revision: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	told, shown := map[string]any{}, map[string]any{}
+	for value, into := range map[any]*map[string]any{m.Data: &told, (PastBatch{"b2", jobs.BatchFinished, 1}): &shown} {
+		text, err := json.Marshal(value)
+		if err == nil {
+			err = json.Unmarshal(text, into)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !reflect.DeepEqual(told, shown) {
+		t.Errorf("told %v, in the contract %v", told, shown)
+	}
+}
+
+func TestDocsNameTheAddressThatServedThem(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.Access.Hosts = []string{"shots.example.com", "evil"} })
+	for name, test := range map[string]struct {
+		host   string
+		header []string
+		want   string
+	}{
+		"as it was asked":       {"", nil, r.url},
+		"another name":          {"shots.example.com", nil, "http://shots.example.com"},
+		"a port":                {"localhost:8081", nil, "http://localhost:8081"},
+		"IPv6":                  {"[::1]:8081", nil, "http://[::1]:8081"},
+		"behind TLS":            {"shots.example.com", []string{"X-Forwarded-Proto", "https"}, "https://shots.example.com"},
+		"below a path":          {"shots.example.com", []string{"X-Forwarded-Proto", "https", "X-Forwarded-Prefix", "/shots"}, "https://shots.example.com/shots"},
+		"a path that is none":   {"localhost", []string{"X-Forwarded-Prefix", `//evil/"><script>`}, "http://localhost"},
+		"a port that is none":   {`localhost:1"><script>`, nil, "http://localhost"},
+		"a scheme that is none": {"localhost", []string{"X-Forwarded-Proto", "javascript"}, "http://localhost"},
+	} {
+		r.host = test.host
+		page := string(r.ask("GET", "/docs", nil, test.header...).body)
+		if !strings.Contains(page, " "+test.want+"/v1/jobs") || strings.Contains(page, placeholder) || strings.Contains(page, "<script") {
+			t.Errorf("%s: the page does not name %s", name, test.want)
+		}
+		var doc struct{ Servers []struct{ URL string } }
+		if err := json.Unmarshal(r.ask("GET", "/openapi.json", nil, test.header...).body, &doc); err != nil || len(doc.Servers) != 1 || doc.Servers[0].URL != test.want {
+			t.Errorf("%s: servers %v, %v, want %s", name, doc.Servers, err, test.want)
+		}
+	}
+	r.host = ""
+	for prefix, want := range map[string]string{"": "/docs", "/shots": "/shots/docs", "//evil": "/docs"} {
+		if a := r.ask("GET", "/", nil, "X-Forwarded-Prefix", prefix); a.status != 302 || a.header.Get("Location") != want {
+			t.Errorf("GET / below %q: %d to %q, want %s", prefix, a.status, a.header.Get("Location"), want)
+		}
+	}
+	r.ask("POST", "/", nil).problem(405, "", "GET")
+	r.ask("GET", "/nothing", nil).problem(404, "", "nothing at this path")
+
+	// The root needs no token, as the page that it leads to.
+	closed := newRig(t, func(c *Config) { c.Access.Tokens = []Token{{Name: "shop"}} })
+	if a := closed.ask("GET", "/", nil); a.status != 302 {
+		t.Errorf("GET / without a token: %d", a.status)
+	}
+}
