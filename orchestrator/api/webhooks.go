@@ -102,7 +102,7 @@ func webhook(schemas huma.Registry, kind jobs.EventType, summary string) *huma.O
 	}
 	return &huma.Operation{
 		Method: http.MethodPost, OperationID: id, Tags: []string{"callbacks"}, Summary: summary,
-		Description: asks + " Signed as Standard Webhooks asks (https://www.standardwebhooks.com): verify it with one of its libraries. It comes at least once and maybe out of order, always with the same webhook-id and the same bytes.",
+		Description: asks + " Signed as Standard Webhooks asks (https://www.standardwebhooks.com): verify it with one of its libraries. It comes at least once and maybe out of order, always with the same webhook-id and the same bytes. A sink of the format slack gets a text instead of this body.",
 		Parameters: []*huma.Param{
 			text("webhook-id", "The event: the same at every attempt and for every target", "evt_1772344800000_42"),
 			text("webhook-timestamp", "Of this attempt, in seconds since 1970", "1772344800"),
