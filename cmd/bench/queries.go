@@ -95,7 +95,7 @@ func (s *serve) measureSearches() (figures []figure, err error) {
 }
 
 // searchTime is how many milliseconds a page of a search may take.
-const searchTime = 250
+const searchTime = 100
 
 // wantMore is an empty page with a next one.
 func wantMore(text []byte) error {
