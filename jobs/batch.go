@@ -67,7 +67,7 @@ type Batch struct {
 	State       BatchState
 	PauseReason string // non-empty when paused by an error, such as a refused key
 	Counts      Counts
-	Revision    int // grows whenever the batch finishes, and with each transaction that brings late results
+	Revision    int // grows whenever the batch finishes, and with each transaction that brings late results or corrections
 	Summarized  int // newest revision with a stored summary
 	Generation  int64
 	CreatedAt   time.Time
@@ -81,6 +81,7 @@ type Counts struct {
 	ByState       map[State]int64
 	ByProvenance  map[Provenance]int64
 	Late          int64
+	Corrected     int64
 	DoubleCharged int64
 	Cost          *float64 // credits; nil when the vendor told none
 	APICalls      int64    // vendor calls made for this batch

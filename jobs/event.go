@@ -15,6 +15,7 @@ const (
 	EventJobFailed     EventType = "job.failed"
 	EventJobTimedOut   EventType = "job.timed_out"
 	EventJobLate       EventType = "job.late"
+	EventJobCorrected  EventType = "job.corrected" // the vendor said that the first of two contradictory results was false
 	EventJobCanceled   EventType = "job.canceled"
 	EventJobRetried    EventType = "job.retried" // queued again; Attempt is the new one
 	EventBatchFinished EventType = "batch.finished"
@@ -25,7 +26,7 @@ const (
 
 // EventTypes are all of them.
 var EventTypes = []EventType{
-	EventJobDone, EventJobFailed, EventJobTimedOut, EventJobLate, EventJobCanceled, EventJobRetried,
+	EventJobDone, EventJobFailed, EventJobTimedOut, EventJobLate, EventJobCorrected, EventJobCanceled, EventJobRetried,
 	EventBatchFinished, EventBatchRevised, EventForeign,
 }
 
@@ -38,6 +39,7 @@ type Event struct {
 	Batch    string // empty for a foreign screenshot's
 	Job      ID     // zero unless about a job
 	Attempt  int
+	State    State // that a late result or a correction brought; empty in events of older versions
 	Revision int   // of a batch's event
 	Delivery int64 // the place in the inbox, of a foreign screenshot's event
 	// CallbackURL is to be called for this event; empty when nothing is. A batch of

@@ -20,7 +20,9 @@ type JobForm struct {
 	Late         bool       `json:"late" doc:"Closed by a result that came after the job had ended"`
 	DoubleCharge int        `json:"double_charged,omitempty" doc:"Screenshots paid for beyond the wanted one"`
 	Conflicts    int        `json:"conflicts,omitempty" doc:"Results that contradicted the recorded one"`
-	VendorSays   Outcome    `json:"vendor_says,omitempty" enum:"processing,done,failed" doc:"After a conflict: the vendor's word"`
+	FirstResult  Outcome    `json:"first_result,omitempty" enum:"done,failed" doc:"After a conflict: the result that was recorded first"`
+	VendorSays   Outcome    `json:"vendor_says,omitempty" enum:"processing,done,failed,unknown" doc:"After a conflict: what the vendor answered; unknown: it does not know the screenshot"`
+	Corrected    bool       `json:"corrected,omitempty" doc:"The first result was false; the state is what the vendor says"`
 	DuplicateOf  *ID        `json:"duplicate_of,omitempty" doc:"The job whose outcome this row shows"`
 	Params       Params     `json:"params,omitempty"`
 	Tags         []string   `json:"tags,omitempty"`
@@ -35,7 +37,7 @@ type JobForm struct {
 func (j Job) Form() JobForm {
 	form := JobForm{
 		j.ID, j.ID.Batch, j.URL, j.State, j.Attempt, j.Line, j.ScreenshotID, j.ImageURL, j.Error, j.ClosedBy,
-		j.Cost, j.Late, j.DoubleCharged, j.Conflicts, j.VendorSays, nil,
+		j.Cost, j.Late, j.DoubleCharged, j.Conflicts, j.FirstResult, j.VendorSays, j.Corrected, nil,
 		j.Params, j.Tags, j.Metadata, j.CreatedAt, j.SubmittedAt, j.ClosedAt, j.CancelAskedAt,
 	}
 	if j.DuplicateOf > 0 {
@@ -63,10 +65,11 @@ type BatchForm struct {
 	Rejected      int64                `json:"rejected"`
 	ClosedBy      map[Provenance]int64 `json:"closed_by" doc:"Jobs by the way to their end"`
 	Late          int64                `json:"late"`
+	Corrected     int64                `json:"corrected" doc:"Jobs whose first result was false, as the vendor says"`
 	DoubleCharged int64                `json:"double_charged"`
 	Cost          *float64             `json:"cost,omitempty" doc:"Credits, absent while the vendor told none"`
 	APICalls      int64                `json:"api_calls"`
-	Revision      int                  `json:"revision" doc:"Grows whenever the batch finishes, and with late results"`
+	Revision      int                  `json:"revision" doc:"Grows whenever the batch finishes, and with late results and corrections"`
 	CreatedAt     time.Time            `json:"created_at,omitzero"`
 	FinishedAt    time.Time            `json:"finished_at,omitzero"`
 }
@@ -81,7 +84,7 @@ func (b Batch) Form() BatchForm {
 	return BatchForm{
 		b.ID, b.State, b.PauseReason, b.Source, c.Rows,
 		c.Of(Queued), c.Of(Submitting), c.Of(Pending), c.Of(Done), c.Of(Failed), c.Of(TimedOut), c.Of(Canceled),
-		c.Of(Duplicate), c.Of(Rejected), by, c.Late, c.DoubleCharged, c.Cost, c.APICalls, b.Revision, b.CreatedAt, b.FinishedAt,
+		c.Of(Duplicate), c.Of(Rejected), by, c.Late, c.Corrected, c.DoubleCharged, c.Cost, c.APICalls, b.Revision, b.CreatedAt, b.FinishedAt,
 	}
 }
 

@@ -44,7 +44,9 @@ type Job struct {
 	Late          bool     // closed by a result that came after the job had ended
 	DoubleCharged int      // screenshots paid for beyond the one that was wanted
 	Conflicts     int      // results that contradicted the recorded one
-	VendorSays    Outcome  // after a conflict: what the vendor says of the recorded screenshot
+	FirstResult   Outcome  // after a conflict, of the newest attempt that had one: the result that was recorded first
+	VendorSays    Outcome  // of that attempt: what the vendor answered, which may be processing or unknown
+	Corrected     bool     // the state is the vendor's word, and the first result was false
 	DuplicateOf   int64    // row whose outcome this duplicate shows
 	CreatedAt     time.Time
 	SubmittedAt   time.Time // when the current attempt's create was answered

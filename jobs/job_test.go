@@ -24,12 +24,12 @@ func TestJobJSON(t *testing.T) {
 				ID: jobs.ID{Batch: "b1", Row: 3}, Line: 4, URL: "https://example.com/?a=1&b=<2>", Params: jobs.Params{"dark": true, "width": 800.0},
 				Tags: []string{"spring"}, Metadata: jobs.Metadata{"sku": "7"}, Cells: []string{"kept", "inside"}, State: jobs.Done, Attempt: 1,
 				ScreenshotID: "s1", ImageURL: "https://vendor.example/1.png", Error: "e", ClosedBy: jobs.ByWebhook, Cost: &half, Late: true,
-				DoubleCharged: 2, Conflicts: 1, VendorSays: jobs.OutcomeFailed, CreatedAt: created, SubmittedAt: created.Add(time.Second),
+				DoubleCharged: 2, Conflicts: 1, FirstResult: jobs.OutcomeFailed, VendorSays: jobs.OutcomeDone, Corrected: true, CreatedAt: created, SubmittedAt: created.Add(time.Second),
 				ClosedAt: created.Add(1500 * time.Millisecond), Deadline: created.Add(time.Minute), CancelAskedAt: created,
 			},
 			`{"id":"b1-3","batch_id":"b1","url":"https://example.com/?a=1\u0026b=\u003c2\u003e","state":"done","attempt":1,"line":4,"screenshot_id":"s1",` +
 				`"image_url":"https://vendor.example/1.png","error":"e","closed_by":"webhook","cost":0.5,"late":true,"double_charged":2,` +
-				`"conflicts":1,"vendor_says":"failed","params":{"dark":true,"width":800},"tags":["spring"],"metadata":{"sku":"7"},"created_at":"2031-05-06T07:08:09Z",` +
+				`"conflicts":1,"first_result":"failed","vendor_says":"done","corrected":true,"params":{"dark":true,"width":800},"tags":["spring"],"metadata":{"sku":"7"},"created_at":"2031-05-06T07:08:09Z",` +
 				`"submitted_at":"2031-05-06T07:08:10Z","closed_at":"2031-05-06T07:08:10.5Z",` +
 				`"cancel_asked_at":"2031-05-06T07:08:09Z"}`,
 		},

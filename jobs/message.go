@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -42,8 +43,8 @@ func Tell(ctx context.Context, store Told, e Event) (Message, error) {
 	return m, nil
 }
 
-// stateOf is the state that a job's event tells of; "" of a late result, which
-// may be either.
+// stateOf is the state that a job's event tells of. A late result or a
+// correction may bring several: their events have it themselves.
 var stateOf = map[EventType]State{
 	EventJobDone: Done, EventJobFailed: Failed, EventJobTimedOut: TimedOut, EventJobCanceled: Canceled, EventJobRetried: Queued,
 }
@@ -53,21 +54,31 @@ func tellJob(ctx context.Context, store Told, e Event) (Job, error) {
 	if err != nil {
 		return j, err
 	}
-	state, known := stateOf[e.Type]
-	if (known && j.State == state && j.Attempt == e.Attempt) || (!known && j.Late) {
+	if isAsTold(j, e) {
 		return j, nil
 	}
 	then := Job{
 		ID: j.ID, Line: j.Line, URL: j.URL, Params: j.Params, Tags: j.Tags, Metadata: j.Metadata, CreatedAt: j.CreatedAt,
-		State: state, Attempt: e.Attempt, Late: e.Type == EventJobLate,
-	}
-	if then.State == "" {
-		then.State = Done
+		State: cmp.Or(stateOf[e.Type], e.State, Done), Attempt: e.Attempt,
+		Late: e.Type == EventJobLate, Corrected: e.Type == EventJobCorrected,
 	}
 	if !then.State.Open() {
 		then.ClosedAt = e.At
 	}
 	return then, nil
+}
+
+// isAsTold reports whether the job is still as its event says. A late result and
+// a correction may be about an older attempt than the job's.
+func isAsTold(j Job, e Event) bool {
+	switch {
+	case e.Type == EventJobLate:
+		return j.Late && (e.State == "" || j.State == e.State)
+	case e.Type == EventJobCorrected:
+		return j.Corrected && j.State == e.State
+	default:
+		return j.State == stateOf[e.Type] && j.Attempt == e.Attempt && !j.Corrected
+	}
 }
 
 // pastBatch is what is known of a batch's event once the batch has gone on.

@@ -96,6 +96,47 @@ func TestAJobIsToldAsItsEventSays(t *testing.T) {
 	}
 }
 
+// A correction, and a late result, may bring either state: their events have it.
+// One that told of a state which a correction has changed since is told without
+// what is known now.
+func TestACorrectionIsToldAsItsEventSays(t *testing.T) {
+	t.Parallel()
+	id := ID{Batch: "b1", Row: 3}
+	for name, test := range map[string]struct {
+		event     EventType
+		of        State // the event's
+		job       Job
+		whole     bool
+		corrected bool
+	}{
+		"corrected to done":                   {EventJobCorrected, Done, Job{State: Done, Corrected: true}, true, true},
+		"corrected to failed":                 {EventJobCorrected, Failed, Job{State: Failed, Corrected: true}, true, true},
+		"corrected with an older picture":     {EventJobCorrected, Done, Job{State: Done, Corrected: true, Late: true, Attempt: 2}, true, true},
+		"corrected to failed, then retried":   {EventJobCorrected, Failed, Job{State: Queued, Attempt: 2}, false, true},
+		"corrected twice":                     {EventJobCorrected, Done, Job{State: TimedOut, Corrected: true, Attempt: 2}, false, true},
+		"late failed":                         {EventJobLate, Failed, Job{State: Failed, Late: true}, true, false},
+		"late failed, then corrected":         {EventJobLate, Failed, Job{State: Done, Late: true, Corrected: true}, false, false},
+		"failed, then corrected":              {EventJobFailed, "", Job{State: Done, Corrected: true}, false, false},
+		"done, then corrected":                {EventJobDone, "", Job{State: Failed, Corrected: true}, false, false},
+		"done, then with an older picture":    {EventJobDone, "", Job{State: Done, Corrected: true, Late: true}, false, false},
+		"late, as an earlier version told it": {EventJobLate, "", Job{State: Failed, Late: true}, true, false},
+	} {
+		j := test.job
+		j.ID, j.ScreenshotID = id, "s1"
+		if j.Attempt == 0 {
+			j.Attempt = 1
+		}
+		data := tell(t, told{job: j}, Event{Type: test.event, State: test.of, Batch: "b1", Job: id, Attempt: 1}).Data
+		want := test.of
+		if want == "" {
+			want = map[EventType]State{EventJobFailed: Failed, EventJobDone: Done, EventJobLate: j.State}[test.event]
+		}
+		if whole := data["screenshot_id"] != nil; whole != test.whole || data["state"] != string(want) || (data["corrected"] == true) != test.corrected {
+			t.Errorf("%s: told %v; want whole: %t, state %s, corrected: %t", name, data, test.whole, want, test.corrected)
+		}
+	}
+}
+
 func TestABatchIsToldAsItsEventSays(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

@@ -1,7 +1,7 @@
 package jobs
 
-// State is where a job stands. Final states are left only by the one recorded
-// late result or by an explicit retry.
+// State is where a job stands. A final state changes only by the one recorded
+// late result, by a correction, or by an explicit retry.
 type State string
 
 // The states of a job. Duplicate and Rejected are rows that never became work.
@@ -59,4 +59,6 @@ const (
 	OutcomeProcessing Outcome = "processing"
 	OutcomeDone       Outcome = "done"
 	OutcomeFailed     Outcome = "failed"
+	// OutcomeUnknown: the vendor was asked and does not know the screenshot.
+	OutcomeUnknown Outcome = "unknown"
 )

@@ -107,7 +107,8 @@ type Ledger interface {
 	//     screenshot is kept as an extra one, once, and counted on job and batch;
 	//   - cost, error and image URL are filled in where they are not known yet;
 	//     costs of all screenshots of a job add up, on the job and on the batch;
-	//   - done and failed go through the guarded close with provenance by;
+	//   - done and failed go through the guarded close with provenance by; with
+	//     provenance poll they settle conflicts, see Closures;
 	//   - a job that somebody asked to cancel while its create was under way, and
 	//     that has its screenshot id now, is canceled, unless the observation or
 	//     the inbox, which is applied first, brings its result.
@@ -147,19 +148,44 @@ type Inbox interface {
 //   - the job is timed_out in that attempt: done or failed, recorded as late;
 //   - the result is done, for an older attempt, and the newest one ended
 //     failed or timed_out (or ends so later): done, recorded as late; of
-//     several older pictures that were told of before, the newest.
+//     several older pictures that were told of before, the newest;
+//   - the vendor has settled a conflict against the recorded result, see below:
+//     a correction.
 //
 // The result of a double charge's screenshot is recorded and moves nothing: the
 // wanted one decides.
 //
-// A closing job gets one event; a late one is told by job.late alone. A done
-// job has no error; a canceled one is reopened by nothing but a retry.
+// A closing job gets one event; a late one is told by job.late alone, a
+// correction by job.corrected alone. A done job has no error; a canceled one is
+// reopened by nothing but a retry.
 //
 // Any other result for a job that has ended is a repeat, or, when it
 // contradicts the recorded result of the same screenshot, a conflict that is
-// counted; the job is marked to be checked with the vendor when it is the
-// screenshot that the job shows. In the same transaction counters, events and
-// the end of the batch are written.
+// counted. The first result stands, and the vendor is to be asked about the
+// screenshot, see ClaimConflicts, unless it is a double charge. In the same
+// transaction counters, events and the end of the batch are written.
+//
+// A final result that Observe brings with provenance poll is the vendor's word.
+// It settles the open conflict of its screenshot, and is not counted as one
+// more; where it contradicts a recorded result that nothing contradicted before,
+// it is a conflict, and settles it. Of several words in one call the last counts.
+// When the word confirms the recorded result, the job stays as it is. Otherwise
+// the word becomes the screenshot's result, and the job is corrected in the same
+// transaction, with provenance poll:
+//
+//   - failed or timed_out: it becomes done with this picture, as late when the
+//     picture is an older attempt's;
+//   - done with this picture: it becomes done, as late, with the newest picture
+//     that another attempt brought, with the provenance of that result; else
+//     failed. Where the picture was an older attempt's, the job ends as its
+//     newest attempt did: failed, or timed_out if that has no result yet;
+//   - anything else (open, canceled, done with another picture) stays, and the
+//     result counts where an older attempt's does.
+//
+// A correction of a finished batch is a revision. It leaves the job Corrected
+// until a retry. A conflict is settled once: results that contradict the
+// vendor's word later are only counted, so that a job cannot go back and forth
+// for ever. A retry does not end a conflict.
 type Closures interface {
 	// CloseJobs closes without a result from the vendor. First, in the same
 	// transaction, it applies everything that the inbox holds: a webhook that
@@ -176,21 +202,23 @@ type Closures interface {
 	// Retry queues ended jobs again, each as its next attempt, after it has
 	// applied the inbox in the same transaction. The job loses what its last
 	// attempt had: screenshot, image, error, times, closure and whether it was
-	// late; costs, double charges and conflicts stay, and so do the submissions of
+	// late or corrected; costs, double charges and conflicts stay, and so do the submissions of
 	// older attempts. A finished batch is open again, with its work owed at once;
 	// when it finishes it has its next revision. Each job gets the event
 	// job.retried. Guards that do not hold pass a job over; ErrInvalid for a From
 	// that is not Retriable.
 	Retry(ctx context.Context, retries []Retry, at time.Time) (Effects, error)
-	// ClaimConflicts returns up to limit jobs with contradictory results whose
-	// check with the vendor is due by at, and sets their next check to again.
-	ClaimConflicts(ctx context.Context, at, again time.Time, limit int) ([]Conflict, error)
-	// SettleConflicts ends checks: what the vendor says is kept beside the
-	// recorded result, which stands. It returns those that it ended: one whose
-	// job shows another screenshot by now, or that was ended before, is passed
-	// over. A job has one check; further contradictions are only counted, unless
-	// the vendor could not tell.
-	SettleConflicts(ctx context.Context, told []Conflict) ([]Conflict, error)
+	// ClaimConflicts returns up to limit conflicts about which the vendor is to be
+	// asked by at, those that are due longest first, and sets their next check to
+	// again. Of one job it returns one at a time. An empty batch means all. A new
+	// conflict is due at once. The answer goes to Observe.
+	ClaimConflicts(ctx context.Context, batch string, at, again time.Time, limit int) ([]Conflict, error)
+	// RecheckConflicts records that the vendor gave no result, and sets the next
+	// check of conflicts that are still open. One without a next check is not
+	// asked about any more: the first result stands, until the vendor's word comes
+	// after all or a further contradiction opens the conflict again. ErrInvalid
+	// for a Says that is a result.
+	RecheckConflicts(ctx context.Context, rechecks []ConflictRecheck) error
 	// ExtendDeadlines gives pending jobs time until until. Jobs that closed
 	// meanwhile are passed over.
 	ExtendDeadlines(ctx context.Context, ids []ID, until time.Time) error

@@ -53,18 +53,19 @@ type Closing struct {
 
 // Closed tells of one job that reached a final state in a transaction.
 type Closed struct {
-	Job     ID
-	Attempt int
-	State   State
-	By      Provenance
-	Late    bool
+	Job       ID
+	Attempt   int
+	State     State
+	By        Provenance
+	Late      bool
+	Corrected bool // by a correction: the job had ended
 }
 
 // Effects is what a transaction brought about, for logs, metrics and waiters.
 type Effects struct {
 	Closed        []Closed // in the order of closing
 	Finished      []string // batches whose last open job closed
-	Revised       []string // finished batches that a late result changed
+	Revised       []string // finished batches that a late result or a correction changed
 	Retried       []ID     // jobs that were queued again as their next attempt, in order
 	Reopened      []string // finished batches that a retry opened again
 	Requeued      int      // jobs that went back into the queue in the same attempt

@@ -77,17 +77,23 @@ func (o *Orchestrator) took(e jobs.Effects) {
 			o.log.Debug("job closed", "job", c.Job.String(), "attempt", c.Attempt, "state", c.State, "by", c.By, "late", c.Late)
 		}
 	}
+	for _, c := range e.Closed {
+		if c.Corrected {
+			o.log.Warn("job corrected: the vendor says that its first result was false",
+				"job", c.Job.String(), "attempt", c.Attempt, "state", c.State, "by", c.By)
+		}
+	}
 	for _, batch := range e.Finished {
 		o.log.Info("batch finished", "batch", batch)
 	}
 	for _, batch := range e.Revised {
-		o.log.Info("late result revised a finished batch", "batch", batch)
+		o.log.Info("late result or correction revised a finished batch", "batch", batch)
 	}
 	for _, id := range e.DoubleCharged {
 		o.log.Warn("a screenshot was charged beyond the wanted one", "job", id.String())
 	}
 	if e.Conflicts > 0 {
-		o.log.Warn("contradictory results, the first one stands", "count", e.Conflicts)
+		o.log.Warn("contradictory results: the first one stands until the vendor is asked", "count", e.Conflicts)
 	}
 	if len(e.Closed) > 0 {
 		o.feed.Wake()

@@ -29,7 +29,8 @@ type Reconciled struct {
 	Resent     int                `json:"resent"`     // and those that had no effect: queued again
 	Closed     map[jobs.State]int `json:"closed"`     // jobs, by the state they ended in
 	Late       int                `json:"late"`       // results of jobs that had ended
-	Flawed     int                `json:"flawed"`     // of the closed: without a picture
+	Corrected  int                `json:"corrected"`  // jobs whose first result was false
+	Flawed     int                `json:"flawed"`     // of the closed and corrected: without a picture
 	Calls      int                `json:"api_calls"`  // of the vendor
 	Summaries  int                `json:"summaries"`  // computed
 	Removed    []string           `json:"removed"`    // imports that were left half-way
@@ -55,7 +56,7 @@ type Repaired struct {
 
 // Did reports whether anything was put right.
 func (r *Reconciled) Did() bool {
-	return r.Deliveries+r.Requeued+r.Doubted+r.Adopted+r.Resent+r.Ended()+r.Late+r.Summaries+len(r.Removed)+len(r.Repaired) > 0
+	return r.Deliveries+r.Requeued+r.Doubted+r.Adopted+r.Resent+r.Ended()+r.Late+r.Corrected+r.Summaries+len(r.Removed)+len(r.Repaired) > 0
 }
 
 // Ended is how many jobs were closed.
@@ -70,6 +71,12 @@ func (r *Reconciled) took(e jobs.Effects) {
 	r.Adopted += e.Adopted
 	for _, c := range e.Closed {
 		switch {
+		case c.Corrected:
+			r.Corrected++
+			if c.State != jobs.Done {
+				r.Flawed++
+			}
+			continue
 		case c.Late:
 			r.Late++
 			continue
@@ -117,7 +124,7 @@ func (o *Orchestrator) Reconcile(ctx context.Context, options ReconcileOptions) 
 	did(p.askAll(ctx, options, &report))
 	// What is overdue although it is not old, or could not be asked about.
 	did(p.checkDeadlines(ctx, report.Busy))
-	did(p.checkConflicts(ctx))
+	did(p.checkConflicts(ctx, ""))
 	did(p.removeStaleImports(ctx))
 	did(p.summarizeAll(ctx, options))
 	did(p.leftOver(ctx, &report))

@@ -25,8 +25,8 @@ type Retries interface {
 	Retry(ctx context.Context, retries []jobs.Retry, at time.Time) (jobs.Effects, error)
 }
 
-// Asker asks the vendor about jobs of one batch that have timed out, and
-// records what it says. It returns those about which there was no answer.
+// Asker asks the vendor about jobs of one batch that have ended and may have a
+// picture after all, and records what it says. It returns those about which there was no answer.
 type Asker interface {
 	Ask(ctx context.Context, b jobs.Batch, timedOut []jobs.Job) (unasked []jobs.Job, err error)
 }
@@ -44,11 +44,11 @@ type retrier struct {
 }
 
 // RetryBatch queues the jobs of a batch that have ended in one of the states
-// again. About those that timed out the vendor is asked before: a picture that
-// turns out done closes its job, as late; what failed, is still processing or
-// unknown is sent again. A jobs.ErrUnasked comes with what was done all the same.
-// The asker may be nil when there is no access to the vendor; only jobs that
-// timed out need one.
+// again. About those that timed out, and those that failed by a contradicted result,
+// the vendor is asked before: a picture that turns out done closes its job, as late
+// or as a correction; what failed, is still processing or unknown is sent again. A
+// jobs.ErrUnasked comes with what was done all the same. The asker may be nil when
+// there is no access to the vendor; only these jobs need one.
 func RetryBatch(ctx context.Context, store Retries, asker Asker, batch string, states []jobs.State, clock Clock) (jobs.RetryCounts, error) {
 	r := retrier{store: store, asker: asker, clock: clock}
 	var err error
@@ -66,7 +66,8 @@ func RetryBatch(ctx context.Context, store Retries, asker Asker, batch string, s
 			return r.RetryCounts, err
 		}
 		for _, j := range page {
-			chunk = append(chunk, jobs.Job{ID: j.ID, State: j.State, Attempt: j.Attempt, ScreenshotID: j.ScreenshotID})
+			chunk = append(chunk, jobs.Job{ID: j.ID, State: j.State, Attempt: j.Attempt, ScreenshotID: j.ScreenshotID,
+				Conflicts: j.Conflicts, VendorSays: j.VendorSays})
 		}
 		if len(page) < retryPage || len(chunk) >= retryChunk {
 			if err := r.retry(ctx, chunk); err != nil {
@@ -107,9 +108,9 @@ func (r *retrier) unasked() error {
 	case r.Unasked == 0:
 		return nil
 	case r.failure == nil:
-		return fmt.Errorf("%w about %d jobs that timed out; they were not retried", jobs.ErrUnasked, r.Unasked)
+		return fmt.Errorf("%w about %d jobs that may have a picture; they were not retried", jobs.ErrUnasked, r.Unasked)
 	default:
-		return fmt.Errorf("%w about %d jobs that timed out; they were not retried: %w", jobs.ErrUnasked, r.Unasked, r.failure)
+		return fmt.Errorf("%w about %d jobs that may have a picture; they were not retried: %w", jobs.ErrUnasked, r.Unasked, r.failure)
 	}
 }
 
@@ -148,7 +149,7 @@ func (r *retrier) retry(ctx context.Context, chunk []jobs.Job) error {
 func (r *retrier) ask(ctx context.Context, chunk []jobs.Job) (unasked []jobs.Job) {
 	var timedOut []jobs.Job
 	for _, j := range chunk {
-		if j.State == jobs.TimedOut && j.ScreenshotID != "" {
+		if (j.State == jobs.TimedOut || mayBeFalse(j)) && j.ScreenshotID != "" {
 			timedOut = append(timedOut, j)
 		}
 	}
@@ -160,6 +161,11 @@ func (r *retrier) ask(ctx context.Context, chunk []jobs.Job) (unasked []jobs.Job
 	}
 	unasked, r.failure = r.asker.Ask(ctx, r.batch, timedOut)
 	return unasked
+}
+
+// mayBeFalse reports whether the vendor has still to say that a failed job failed.
+func mayBeFalse(j jobs.Job) bool {
+	return j.State == jobs.Failed && j.Conflicts > 0 && (j.VendorSays == jobs.OutcomeNone || j.VendorSays == jobs.OutcomeProcessing)
 }
 
 // countOthers looks at the jobs that the guard passed over.

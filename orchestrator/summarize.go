@@ -70,11 +70,15 @@ func (o *Orchestrator) summarize(ctx context.Context, batch string) error {
 		_, err := o.store.WakeBatch(ctx, batch, now.Add(listAgain))
 		return err
 	}
+	// Whoever waits for the summary leaves with it: what is corrected by now is in it.
+	if err := o.checkConflicts(ctx, batch); err != nil {
+		o.logError(ctx, "check conflicts before a summary", err) // the sweep goes on asking
+	}
 	s, err := summary.Compute(ctx, o.store, batch, now)
 	if err != nil {
 		return err
 	}
-	// A retry or a late result in between: what was read may be half of this
+	// A retry, a late result or a correction in between: what was read may be half of this
 	// revision and half of the next, which has its own summary.
 	if b, err = o.store.Batch(ctx, batch); err != nil || !owesSummary(b) || b.Revision != s.Revision {
 		return err

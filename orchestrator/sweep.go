@@ -67,7 +67,7 @@ func (o *Orchestrator) SweepOnce(ctx context.Context) error {
 		o.enqueueOverdue(ctx),
 		o.settleHeld(ctx),
 		o.removeStaleImports(ctx),
-		o.checkConflicts(ctx),
+		o.checkConflicts(ctx, ""),
 	)
 }
 

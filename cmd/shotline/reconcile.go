@@ -108,6 +108,9 @@ func reconciledText(r orchestrator.Reconciled, took time.Duration) string {
 	if r.Late > 0 {
 		line("late", "%s of jobs that had ended", plural(r.Late, "result"))
 	}
+	if r.Corrected > 0 {
+		line("corrected", "%s whose first result was false", plural(r.Corrected, "job"))
+	}
 	if r.Deliveries > 0 {
 		line("inbox", "%s applied", plural(r.Deliveries, "delivery"))
 	}

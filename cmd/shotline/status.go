@@ -90,6 +90,9 @@ func printBatch(w io.Writer, b jobs.Batch, asJSON bool) error {
 	if b.Counts.Late > 0 {
 		fmt.Fprintf(&s, "  %-12s %d\n", "late", b.Counts.Late)
 	}
+	if b.Counts.Corrected > 0 {
+		fmt.Fprintf(&s, "  %-12s %d\n", "corrected", b.Counts.Corrected)
+	}
 	if b.Counts.DoubleCharged > 0 {
 		fmt.Fprintf(&s, "  %-12s %d\n", "paid twice", b.Counts.DoubleCharged)
 	}
@@ -136,9 +139,12 @@ func printJob(w io.Writer, j jobs.Job, asJSON bool) error {
 		line("late", "the result came after the job had ended")
 	}
 	if j.Conflicts > 0 {
-		line("conflicts", fmt.Sprintf("%d results contradicted the first one, which stands", j.Conflicts))
+		line("conflicts", plural(j.Conflicts, "contradictory result"))
 	}
-	line("vendor says", string(j.VendorSays))
+	line("first result", string(j.FirstResult))
+	if j.FirstResult != "" {
+		line("vendor says", vendorsWord(j))
+	}
 	if j.DuplicateOf > 0 {
 		line("duplicate of", jobs.ID{Batch: j.ID.Batch, Row: j.DuplicateOf}.String())
 	}
@@ -147,4 +153,24 @@ func printJob(w io.Writer, j jobs.Job, asJSON bool) error {
 	}
 	_, err := io.WriteString(w, s.String())
 	return err
+}
+
+// vendorsWord is what the vendor said of a contradicted screenshot, and what
+// follows from it.
+func vendorsWord(j jobs.Job) string {
+	const stands = "; the first result stands"
+	switch j.VendorSays {
+	case jobs.OutcomeNone:
+		return "nothing yet" + stands + " until it is asked"
+	case jobs.OutcomeProcessing:
+		return "still processing" + stands
+	case jobs.OutcomeUnknown:
+		return "it does not know the screenshot" + stands
+	case j.FirstResult:
+		return string(j.VendorSays) + stands
+	}
+	if j.Corrected {
+		return string(j.VendorSays) + "; the job was corrected"
+	}
+	return string(j.VendorSays)
 }

@@ -26,15 +26,17 @@ func countClosingsQuery() string {
 		add("by_"+string(by), "sum(closed_by = '"+string(by)+"') - sum(was_by = '"+string(by)+"')")
 	}
 	add("late", "sum(late) - sum(was_late)")
+	// A retry, which queues the job, ends its being corrected.
+	add("corrected", "sum(to_state <> 'queued' AND (correction OR was_corrected)) - sum(was_corrected)")
 	return "UPDATE batches SET " + strings.Join(sets, ", ") +
 		" FROM (SELECT job_seq >> 32 AS batch_seq, " + strings.Join(sums, ", ") +
 		" FROM closing GROUP BY 1) d WHERE batches.seq = d.batch_seq"
 }
 
 // reviseBatches goes before finishing: it is for batches that had ended.
-// Several late results of one transaction are one revision.
+// Several late results and corrections of one transaction are one revision.
 const reviseBatches = `UPDATE batches SET revision = revision + 1, wake_at = 0
-	WHERE state = 'finished' AND seq IN (SELECT DISTINCT job_seq >> 32 FROM closing WHERE late)
+	WHERE state = 'finished' AND seq IN (SELECT DISTINCT job_seq >> 32 FROM closing WHERE late OR correction)
 	RETURNING seq, id, revision`
 
 // finishBatches ends batches without an open job; a summary is owed at once.

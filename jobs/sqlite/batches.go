@@ -12,7 +12,7 @@ import (
 
 const batchColumns = `seq, id, state, pause_reason, source, columns, params, tags, apps, job_timeout_ms, priority, single,
 	callback_url, revision, summarized, generation, created_at, finished_at, rows, queued, submitting, pending, done, failed, timed_out, canceled, duplicate,
-	rejected, by_webhook, by_poll, by_create, by_deadline, by_submit, by_cancel, late, double_charged, cost_micros, api_calls`
+	rejected, by_webhook, by_poll, by_create, by_deadline, by_submit, by_cancel, late, corrected, double_charged, cost_micros, api_calls`
 
 func scanBatch(row scanner) (seq int64, b jobs.Batch, err error) {
 	var columns, params, tags, apps sql.NullString
@@ -29,7 +29,7 @@ func scanBatch(row scanner) (seq int64, b jobs.Batch, err error) {
 	for i := range ways {
 		dest = append(dest, &ways[i])
 	}
-	if err := row.Scan(append(dest, &c.Late, &c.DoubleCharged, &cost, &c.APICalls)...); err != nil {
+	if err := row.Scan(append(dest, &c.Late, &c.Corrected, &c.DoubleCharged, &cost, &c.APICalls)...); err != nil {
 		return 0, b, err
 	}
 	c.ByState = make(map[jobs.State]int64, len(states))

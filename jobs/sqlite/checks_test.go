@@ -49,8 +49,9 @@ func TestStatesAreChecked(t *testing.T) {
 	life(t, s, "b")
 	must(t, s.Close())
 	db := raw(t, path)
+	execute(t, db, `INSERT INTO contradictions (job_seq, attempt, first_outcome, opened_at) SELECT seq, 1, 'done', 0 FROM jobs`)
 	for table, columns := range map[string][]string{
-		"batches": {"state"}, "jobs": {"state", "closed_by", "vendor_says"}, "submissions": {"outcome"},
+		"batches": {"state"}, "jobs": {"state", "closed_by"}, "contradictions": {"first_outcome", "vendor_says"}, "submissions": {"outcome"},
 		"inbox": {"disposition", "outcome"}, "callbacks": {"state"},
 	} {
 		for _, column := range columns {

@@ -10,7 +10,8 @@ import (
 
 // scratchTables are the writer's own, in memory. outcomes holds results in
 // their order, each joined to a submission that has the screenshot (recorded is
-// that submission's result so far); closing holds what closes, one row per job.
+// that submission's result so far); closing holds what closes, one row per job;
+// words holds results with which the vendor settles conflicts.
 const scratchTables = `
 CREATE TEMP TABLE outcomes (
   ord           INTEGER PRIMARY KEY,
@@ -37,8 +38,10 @@ CREATE TEMP TABLE closing (
   screenshot_id TEXT    NOT NULL, -- '' leaves the job's
   image_url     TEXT    NOT NULL,
   error         TEXT    NOT NULL,
-  closed_by     TEXT    NOT NULL
-);`
+  closed_by     TEXT    NOT NULL,
+  correction    INTEGER NOT NULL DEFAULT 0, -- the job had ended, and the vendor settled a conflict
+  was_corrected INTEGER NOT NULL DEFAULT 0  -- of a job that is open it is 0
+);` + scratchWords
 
 // The unary + in the statements below keeps the planner from going through all
 // of a big table and looking into the small one for each row.
@@ -50,10 +53,6 @@ const compareWithFirst = `UPDATE outcomes SET recorded = f.outcome FROM
 	 GROUP BY job_seq, attempt, extra HAVING count(*) > 1) f
 	WHERE outcomes.job_seq = f.job_seq AND outcomes.attempt = f.attempt AND outcomes.extra = f.extra
 	AND outcomes.recorded IS NULL AND outcomes.ord > f.ord`
-
-const countConflicts = `UPDATE jobs SET conflicts = conflicts + c.n FROM
-	(SELECT job_seq, count(*) AS n FROM outcomes WHERE outcome <> recorded GROUP BY job_seq) c
-	WHERE jobs.seq = c.job_seq`
 
 // recordOutcomes remembers every first result, whether or not it closes its
 // job: the picture of an older attempt may be wanted later.
@@ -67,9 +66,9 @@ const recordOutcomes = `UPDATE submissions SET outcome = o.outcome, outcome_by =
 // nothing: the wanted one decides, so that a job never changes its screenshot
 // within an attempt.
 const pickClosing = `INSERT OR IGNORE INTO closing
-	(job_seq, ord, attempt, from_state, to_state, late, was_late, was_by, screenshot_id, image_url, error, closed_by)
+	(job_seq, ord, attempt, from_state, to_state, late, was_late, was_by, screenshot_id, image_url, error, closed_by, was_corrected)
 	SELECT o.job_seq, o.ord, o.attempt, j.state, o.outcome, j.state NOT IN ('pending', 'submitting'), j.late, j.closed_by,
-		o.screenshot_id, o.image_url, CASE o.outcome WHEN 'done' THEN '' ELSE o.error END, o.closed_by
+		o.screenshot_id, o.image_url, CASE o.outcome WHEN 'done' THEN '' ELSE o.error END, o.closed_by, j.corrected
 	FROM outcomes o CROSS JOIN jobs j ON j.seq = o.job_seq
 	WHERE o.recorded IS NULL AND o.extra = 0 AND (
 		(j.state IN ('pending', 'submitting', 'timed_out') AND o.attempt = j.attempt)
@@ -87,12 +86,12 @@ const preferPaid = `UPDATE closing SET to_state = 'done', late = 1, attempt = s.
 
 // A caller takes its time before it waits for the writer, so a close may carry
 // an earlier one than the create's answer before it. A job that ends with the
-// screenshot of an older attempt shows nothing of the newest one's.
+// screenshot of an older attempt shows nothing of the newest one's. One whose
+// picture is taken back by a correction shows no image.
 const closeJobs = `UPDATE jobs SET state = c.to_state, closed_by = c.closed_by, late = c.late,
-	closed_at = max(?1, coalesce(submitted_at, 0)),
+	corrected = c.correction OR c.was_corrected, closed_at = max(?1, coalesce(submitted_at, 0)),
 	screenshot_id = CASE WHEN c.screenshot_id <> '' THEN c.screenshot_id ELSE jobs.screenshot_id END,
-	image_url = CASE WHEN c.image_url <> '' OR c.screenshot_id NOT IN ('', jobs.screenshot_id) THEN c.image_url ELSE jobs.image_url END,
-	vendor_says = CASE WHEN c.screenshot_id NOT IN ('', jobs.screenshot_id) THEN '' ELSE jobs.vendor_says END,
+	image_url = CASE WHEN c.image_url <> '' OR c.correction AND c.to_state <> 'done' OR c.screenshot_id NOT IN ('', jobs.screenshot_id) THEN c.image_url ELSE jobs.image_url END,
 	error = c.error, lease_owner = NULL, lease_until = NULL
 	FROM closing c WHERE jobs.seq = +c.job_seq AND jobs.state = c.from_state`
 
@@ -102,8 +101,9 @@ const endSubmissions = `UPDATE submissions SET open_after = NULL, doubt_since = 
 	FROM closing c WHERE c.from_state IN ('submitting', 'queued') AND submissions.job_seq = +c.job_seq
 	AND submissions.open_after IS NOT NULL`
 
-const logClosings = `INSERT INTO events (at, type, batch_seq, job_seq, attempt)
-	SELECT ?1, CASE WHEN late THEN 'job.late' ELSE 'job.' || to_state END, job_seq >> 32, job_seq, attempt
+const logClosings = `INSERT INTO events (at, type, batch_seq, job_seq, attempt, state)
+	SELECT ?1, CASE WHEN correction THEN 'job.corrected' WHEN late THEN 'job.late' ELSE 'job.' || to_state END,
+		job_seq >> 32, job_seq, attempt, CASE WHEN correction OR late THEN to_state ELSE '' END
 	FROM closing ORDER BY ord`
 
 // settle brings what is in outcomes to its end. Deliveries and observations
@@ -113,18 +113,8 @@ func (t *tx) settle(at time.Time, effects *jobs.Effects) error {
 	if err != nil {
 		return err
 	}
-	var conflicts int
-	if err := t.get([]any{&conflicts}, `SELECT count(*) FROM outcomes WHERE outcome <> recorded`); err != nil {
-		return fmt.Errorf("count conflicts: %w", err)
-	}
-	if conflicts > 0 {
-		if _, err := t.exec(countConflicts); err != nil {
-			return fmt.Errorf("count conflicts: %w", err)
-		}
-		if _, err := t.exec(markConflicts, at.UnixMilli()); err != nil {
-			return fmt.Errorf("mark conflicts: %w", err)
-		}
-		effects.Conflicts += conflicts
+	if err := t.openConflicts(at, effects); err != nil {
+		return err
 	}
 	if _, err := t.exec(recordOutcomes); err != nil {
 		return fmt.Errorf("record results: %w", err)
@@ -194,6 +184,7 @@ func (t *tx) finish(n int64, at time.Time, effects *jobs.Effects) error {
 		effects.Closed = append(effects.Closed, jobs.Closed{
 			Job: jobs.ID{Batch: batches[batchSeq], Row: rowNumber}, Attempt: int(row[1].(int64)),
 			State: jobs.State(row[2].(string)), By: jobs.Provenance(row[3].(string)), Late: row[4].(int64) != 0,
+			Corrected: row[5].(int64) != 0,
 		})
-	}, `SELECT job_seq, attempt, to_state, closed_by, late FROM closing ORDER BY ord`)
+	}, `SELECT job_seq, attempt, to_state, closed_by, late, correction FROM closing ORDER BY ord`)
 }

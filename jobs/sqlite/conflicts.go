@@ -2,33 +2,81 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"time"
 
 	"shotline/jobs"
 )
 
-// markConflicts has the vendor asked about the screenshots that jobs show.
-const markConflicts = `UPDATE jobs SET conflict_check_at = ?1 FROM
-	(SELECT DISTINCT job_seq, screenshot_id FROM outcomes WHERE outcome <> recorded) c
-	WHERE jobs.seq = +c.job_seq AND jobs.screenshot_id = c.screenshot_id
-	AND jobs.conflict_check_at IS NULL AND jobs.vendor_says = ''`
+// isUnsettled is whether a contradiction c still waits for the vendor's word.
+// It may wait without being checked, if the vendor could not tell.
+const isUnsettled = `(c.check_at IS NOT NULL OR c.vendor_says NOT IN ('done', 'failed'))`
 
-// dueConflicts goes by the index jobs_contradicted. The vendor's cache may have
-// given one screenshot to two attempts of a job; the newer one's result stands.
-const dueConflicts = `SELECT seq, screenshot_id, (SELECT id FROM batches b WHERE b.seq = jobs.seq >> 32),
-	coalesce((SELECT s.attempt FROM submissions s WHERE s.job_seq = jobs.seq AND s.screenshot_id = jobs.screenshot_id
-		ORDER BY s.attempt DESC LIMIT 1), attempt),
-	coalesce((SELECT s.outcome FROM submissions s WHERE s.job_seq = jobs.seq AND s.screenshot_id = jobs.screenshot_id
-		ORDER BY s.attempt DESC LIMIT 1), '')
-	FROM jobs WHERE conflict_check_at <= ? ORDER BY conflict_check_at, seq LIMIT ?`
+// isAnswer is whether a result o is the vendor's answer to an open conflict,
+// and no further contradiction.
+const isAnswer = `(o.closed_by = 'poll' AND o.extra = 0 AND EXISTS (SELECT 1 FROM contradictions c
+	WHERE c.job_seq = o.job_seq AND c.attempt = o.attempt AND ` + isUnsettled + `))`
 
-const conflictsAreDue = `SELECT EXISTS (SELECT 1 FROM jobs WHERE conflict_check_at <= ?)`
+const countConflicts = `UPDATE jobs SET conflicts = conflicts + n.n FROM
+	(SELECT o.job_seq, count(*) AS n FROM outcomes o WHERE o.outcome <> o.recorded AND NOT ` + isAnswer + ` GROUP BY o.job_seq) n
+	WHERE jobs.seq = n.job_seq`
+
+// insertConflicts has the vendor asked about screenshots whose results contradict
+// each other. One that the vendor has settled stays settled.
+const insertConflicts = `INSERT INTO contradictions (job_seq, attempt, first_outcome, image_url, error, opened_at, check_at)
+	SELECT job_seq, attempt, recorded, max(image_url), max(CASE outcome WHEN 'failed' THEN error ELSE '' END), ?1, ?1
+	FROM outcomes WHERE outcome <> recorded AND extra = 0 GROUP BY job_seq, attempt
+	ON CONFLICT DO UPDATE SET opened_at = ?1, check_at = ?1, checks = 0
+	WHERE check_at IS NULL AND vendor_says NOT IN ('done', 'failed')`
+
+// openConflicts counts the contradictions among outcomes and opens their
+// conflicts.
+func (t *tx) openConflicts(at time.Time, effects *jobs.Effects) error {
+	var differ, answers int
+	err := t.get([]any{&differ}, `SELECT count(*) FROM outcomes WHERE outcome <> recorded`)
+	if err == nil && differ > 0 {
+		err = t.get([]any{&answers}, `SELECT count(*) FROM outcomes o WHERE o.outcome <> o.recorded AND `+isAnswer)
+	}
+	if err != nil {
+		return fmt.Errorf("count conflicts: %w", err)
+	}
+	if differ == 0 {
+		return nil
+	}
+	if _, err := t.exec(countConflicts); err != nil {
+		return fmt.Errorf("count conflicts: %w", err)
+	}
+	if _, err := t.exec(insertConflicts, at.UnixMilli()); err != nil {
+		return fmt.Errorf("open conflicts: %w", err)
+	}
+	effects.Conflicts += differ - answers
+	return nil
+}
+
+// dueConflicts goes by the index contradictions_due. Of one job it has the one
+// of the newest attempt: the vendor is asked about a job once at a time.
+const dueConflicts = `SELECT c.job_seq, c.attempt, coalesce(s.screenshot_id, ''), coalesce(s.outcome, ''), c.vendor_says, c.opened_at, c.checks,
+	(SELECT id FROM batches b WHERE b.seq = c.job_seq >> 32)
+	FROM contradictions c CROSS JOIN submissions s ON s.job_seq = c.job_seq AND s.attempt = c.attempt AND s.extra = 0
+	WHERE c.check_at <= ?1 AND +c.job_seq BETWEEN ?2 AND ?3
+	AND NOT EXISTS (SELECT 1 FROM contradictions n WHERE n.job_seq = c.job_seq AND n.attempt > c.attempt AND n.check_at <= ?1)
+	ORDER BY c.check_at, c.job_seq LIMIT ?4`
+
+const conflictsAreDue = `SELECT EXISTS (SELECT 1 FROM contradictions WHERE check_at <= ? AND +job_seq BETWEEN ? AND ?)`
 
 // ClaimConflicts implements jobs.Closures. A reader looks before the writer is asked.
-func (s *Store) ClaimConflicts(ctx context.Context, at, again time.Time, limit int) ([]jobs.Conflict, error) {
+func (s *Store) ClaimConflicts(ctx context.Context, batch string, at, again time.Time, limit int) ([]jobs.Conflict, error) {
+	first, last := int64(0), int64(maxSeq)
+	if batch != "" {
+		seq, err := s.batchPlace(ctx, batch)
+		if err != nil {
+			return nil, wrapError(err, "claim conflicts of batch %s", batch)
+		}
+		first, last = rowSeq(seq, 1), rowSeq(seq, maxRow)
+	}
 	var due bool
-	err := s.readDB.QueryRowContext(ctx, conflictsAreDue, at.UnixMilli()).Scan(&due)
+	err := s.readDB.QueryRowContext(ctx, conflictsAreDue, at.UnixMilli(), first, last).Scan(&due)
 	if err != nil || !due {
 		return nil, wrapError(err, "claim conflicts")
 	}
@@ -37,19 +85,23 @@ func (s *Store) ClaimConflicts(ctx context.Context, at, again time.Time, limit i
 		var places []int64
 		err := t.each(func(row scanner) error {
 			var seq int64
+			var since sql.NullInt64
 			var c jobs.Conflict
-			if err := row.Scan(&seq, &c.ScreenshotID, &c.Job.Batch, &c.Attempt, &c.Recorded); err != nil {
+			if err := row.Scan(&seq, &c.Attempt, &c.ScreenshotID, &c.Recorded, &c.Says, &since, &c.Checks, &c.Job.Batch); err != nil {
 				return err
 			}
 			_, c.Job.Row = splitSeq(seq)
+			c.Since = fromMillis(since)
 			places, claimed = append(places, seq), append(claimed, c)
 			return nil
-		}, dueConflicts, at.UnixMilli(), limit)
+		}, dueConflicts, at.UnixMilli(), first, last, limit)
 		if err != nil {
 			return err
 		}
-		for _, seq := range places {
-			if _, err := t.exec(`UPDATE jobs SET conflict_check_at = ? WHERE seq = ?`, again.UnixMilli(), seq); err != nil {
+		for i, seq := range places {
+			_, err := t.exec(`UPDATE contradictions SET check_at = ?, checks = checks + 1 WHERE job_seq = ? AND attempt = ?`,
+				again.UnixMilli(), seq, claimed[i].Attempt)
+			if err != nil {
 				return err
 			}
 		}
@@ -61,38 +113,32 @@ func (s *Store) ClaimConflicts(ctx context.Context, at, again time.Time, limit i
 	return claimed, nil
 }
 
-const settleConflict = `UPDATE jobs SET vendor_says = ?, conflict_check_at = NULL
-	WHERE seq = ? AND screenshot_id = ? AND conflict_check_at IS NOT NULL`
+// recheckConflict leaves an earlier final word of the vendor.
+const recheckConflict = `UPDATE contradictions SET check_at = ?1,
+	vendor_says = CASE WHEN ?2 = '' OR vendor_says = 'done' OR vendor_says = 'failed' THEN vendor_says ELSE ?2 END
+	WHERE job_seq = ?3 AND attempt = ?4 AND check_at IS NOT NULL`
 
-// SettleConflicts implements jobs.Closures.
-func (s *Store) SettleConflicts(ctx context.Context, told []jobs.Conflict) ([]jobs.Conflict, error) {
-	for _, c := range told {
-		if c.Says != jobs.OutcomeDone && c.Says != jobs.OutcomeFailed && c.Says != jobs.OutcomeNone {
-			return nil, fmt.Errorf("settle conflict of job %s: %w: outcome %q", c.Job, jobs.ErrInvalid, c.Says)
+// RecheckConflicts implements jobs.Closures.
+func (s *Store) RecheckConflicts(ctx context.Context, rechecks []jobs.ConflictRecheck) error {
+	for _, r := range rechecks {
+		if r.Says != jobs.OutcomeNone && r.Says != jobs.OutcomeProcessing && r.Says != jobs.OutcomeUnknown {
+			return fmt.Errorf("check the conflict of job %s again: %w: %q is a result", r.Job, jobs.ErrInvalid, r.Says)
 		}
 	}
-	if len(told) == 0 {
-		return nil, nil
+	if len(rechecks) == 0 {
+		return nil
 	}
-	var settled []jobs.Conflict
 	err := s.write(ctx, func(t *tx) error {
-		for _, c := range told {
-			seq, err := t.jobSeq(c.Job)
+		for _, r := range rechecks {
+			seq, err := t.jobSeq(r.Job)
 			if err != nil {
 				return err
 			}
-			n, err := t.exec(settleConflict, string(c.Says), seq, c.ScreenshotID)
-			if err != nil {
-				return fmt.Errorf("job %s: %w", c.Job, err)
-			}
-			if n > 0 {
-				settled = append(settled, c)
+			if _, err := t.exec(recheckConflict, millis(r.Next), string(r.Says), seq, r.Attempt); err != nil {
+				return fmt.Errorf("job %s: %w", r.Job, err)
 			}
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, wrapError(err, "settle %d conflicts", len(told))
-	}
-	return settled, nil
+	return wrapError(err, "check %d conflicts again", len(rechecks))
 }

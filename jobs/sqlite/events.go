@@ -22,13 +22,13 @@ const toCall = `CASE
 	ELSE '' END`
 
 // selectEvents has what scanEvent reads. Batches come by their primary key.
-const selectEvents = `SELECT e.seq, e.at, e.type, coalesce(b.id, ''), e.job_seq, e.attempt, e.revision, coalesce(e.delivery, 0),
+const selectEvents = `SELECT e.seq, e.at, e.type, coalesce(b.id, ''), e.job_seq, e.attempt, e.state, e.revision, coalesce(e.delivery, 0),
 	` + toCall + `
 	FROM events e LEFT JOIN batches b ON b.seq = e.batch_seq WHERE e.seq > ? AND e.seq <= ?`
 
 func scanEvent(row scanner) (e jobs.Event, err error) {
 	var at, job sql.NullInt64
-	err = row.Scan(&e.Seq, &at, &e.Type, &e.Batch, &job, &e.Attempt, &e.Revision, &e.Delivery, &e.CallbackURL)
+	err = row.Scan(&e.Seq, &at, &e.Type, &e.Batch, &job, &e.Attempt, &e.State, &e.Revision, &e.Delivery, &e.CallbackURL)
 	e.At = fromMillis(at)
 	if job.Valid {
 		_, number := splitSeq(job.Int64)

@@ -11,8 +11,15 @@ import (
 
 // jobColumns are the columns of jobs that scanJob reads, in its order.
 const jobColumns = `jobs.seq, line, url, params, tags, metadata, cells, jobs.state, attempt, screenshot_id, image_url, error,
-	closed_by, cost_micros, late, double_charged, conflicts, vendor_says, duplicate_of, created_at, submitted_at, closed_at,
-	deadline, cancel_asked_at, timeout_ms, priority`
+	closed_by, cost_micros, late, double_charged, conflicts, corrected, ` + firstResult + `, ` + vendorSays + `,
+	duplicate_of, created_at, submitted_at, closed_at, deadline, cancel_asked_at, timeout_ms, priority`
+
+// The words of a job's newest conflict; few jobs have one.
+const (
+	newestConflict = ` FROM contradictions c WHERE c.job_seq = jobs.seq ORDER BY c.attempt DESC LIMIT 1`
+	firstResult    = `CASE WHEN conflicts = 0 THEN '' ELSE coalesce((SELECT c.first_outcome` + newestConflict + `), '') END`
+	vendorSays     = `CASE WHEN conflicts = 0 THEN '' ELSE coalesce((SELECT c.vendor_says` + newestConflict + `), '') END`
+)
 
 // jobRow scans one job with its place, and whatever columns come after it.
 type jobRow struct {
@@ -28,8 +35,8 @@ func (r *jobRow) scan(row scanner, batch string, more ...any) error {
 	j := &r.job
 	*j = jobs.Job{}
 	dest := append([]any{&r.seq, &j.Line, &j.URL, &params, &tags, &metadata, &cells, &j.State, &j.Attempt, &j.ScreenshotID,
-		&j.ImageURL, &j.Error, &j.ClosedBy, &cost, &j.Late, &j.DoubleCharged, &j.Conflicts, &j.VendorSays,
-		&duplicateOf, &created, &submitted, &closed, &deadline, &asked, &timeout, &priority}, more...)
+		&j.ImageURL, &j.Error, &j.ClosedBy, &cost, &j.Late, &j.DoubleCharged, &j.Conflicts,
+		&j.Corrected, &j.FirstResult, &j.VendorSays, &duplicateOf, &created, &submitted, &closed, &deadline, &asked, &timeout, &priority}, more...)
 	if err := row.Scan(dest...); err != nil {
 		return err
 	}

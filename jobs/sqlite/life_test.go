@@ -76,12 +76,13 @@ func rarer(t *testing.T, s *Store, batch string) {
 	done(s.AppendDelivery(ctx, delivery("x1", jobs.OutcomeFailed)))
 	done(s.AppendDelivery(ctx, delivery("x1", jobs.OutcomeDone)))
 	done(s.ApplyInbox(ctx, expired, 100))
-	conflicts, err := s.ClaimConflicts(ctx, expired, expired, 100)
+	conflicts, err := s.ClaimConflicts(ctx, "", expired, expired, 100)
 	must(t, err)
 	if len(conflicts) == 0 {
 		t.Fatal("there is no conflict")
 	}
-	done(s.SettleConflicts(ctx, conflicts))
+	must(t, s.RecheckConflicts(ctx, []jobs.ConflictRecheck{{Job: conflicts[0].Job, Attempt: conflicts[0].Attempt, Says: jobs.OutcomeUnknown}}))
+	done(s.Observe(ctx, []jobs.Observation{{Job: conflicts[0].Job, Attempt: conflicts[0].Attempt, ScreenshotID: conflicts[0].ScreenshotID, Outcome: jobs.OutcomeDone}}, jobs.ByPoll, expired, expired))
 	must(t, s.ExtendDeadlines(ctx, []jobs.ID{doubts[1].Job}, expired))
 	done(s.Retry(ctx, []jobs.Retry{{Job: doubts[1].Job, Attempt: 1, From: jobs.Retriable}}, expired))
 	done(s.CloseJobs(ctx, []jobs.Closing{{Job: doubts[3].Job, From: []jobs.State{jobs.Submitting}, To: jobs.Failed, By: jobs.BySubmit, Error: "no"}}, expired))

@@ -93,6 +93,11 @@ func (o *observer) observe(observations []jobs.Observation) error {
 		if err := o.settle(o.at, o.effects); err != nil {
 			return err
 		}
+		if o.by == jobs.ByPoll {
+			if err := o.correct(o.at, o.effects); err != nil {
+				return err
+			}
+		}
 	}
 	if err := o.cancel(); err != nil {
 		return err

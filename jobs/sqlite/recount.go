@@ -76,18 +76,19 @@ func tally(from asker, batchSeq int64) (counts jobs.Counts, err error) {
 	err = from.each(func(row scanner) error {
 		var state jobs.State
 		var by jobs.Provenance
-		var n, late int64
-		if err := row.Scan(&state, &by, &n, &late); err != nil {
+		var n, late, corrected int64
+		if err := row.Scan(&state, &by, &n, &late, &corrected); err != nil {
 			return err
 		}
 		counts.Rows += n
 		counts.Late += late
+		counts.Corrected += corrected
 		counts.ByState[state] += n
 		if by != "" {
 			counts.ByProvenance[by] += n
 		}
 		return nil
-	}, `SELECT state, closed_by, count(*), sum(late) FROM jobs WHERE seq BETWEEN ? AND ? GROUP BY state, closed_by`, low, high)
+	}, `SELECT state, closed_by, count(*), sum(late), sum(corrected) FROM jobs WHERE seq BETWEEN ? AND ? GROUP BY state, closed_by`, low, high)
 	if err != nil {
 		return counts, err
 	}
@@ -140,6 +141,7 @@ func (c comparison) wrong() (found []string) {
 		differ("closed by "+string(by), said.ByProvenance[by], counted.ByProvenance[by])
 	}
 	differ("late", said.Late, counted.Late)
+	differ("corrected", said.Corrected, counted.Corrected)
 	differ("double charged", said.DoubleCharged, counted.DoubleCharged)
 	differ("cost", inCredits(said.Cost), inCredits(counted.Cost))
 	switch {
@@ -195,7 +197,7 @@ func (s *Store) Recount(ctx context.Context, batch string, at time.Time) (repair
 var setCounters = setCountersQuery()
 
 func setCountersQuery() string {
-	columns := []string{"rows", "late", "double_charged", "cost_micros"}
+	columns := []string{"rows", "late", "corrected", "double_charged", "cost_micros"}
 	for _, state := range jobs.States {
 		columns = append(columns, string(state))
 	}
@@ -217,7 +219,7 @@ func (t *tx) repair(c comparison, at time.Time) (repair jobs.Repair, err error) 
 	if len(repair.Wrong) == 0 {
 		return repair, nil
 	}
-	args := []any{c.counted.Rows, c.counted.Late, c.counted.DoubleCharged, micros(c.counted.Cost)}
+	args := []any{c.counted.Rows, c.counted.Late, c.counted.Corrected, c.counted.DoubleCharged, micros(c.counted.Cost)}
 	for _, state := range jobs.States {
 		args = append(args, c.counted.Of(state))
 	}

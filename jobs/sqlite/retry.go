@@ -13,13 +13,13 @@ import (
 // pickRetried lays the jobs into closing, which knows how to move counters from
 // one state to another: here from a final one to queued, and without a closure.
 const pickRetried = `INSERT OR IGNORE INTO closing
-	(job_seq, ord, attempt, from_state, to_state, late, was_late, was_by, screenshot_id, image_url, error, closed_by)
-	SELECT seq, ?, attempt + 1, state, 'queued', 0, late, closed_by, '', '', '', '' FROM jobs
+	(job_seq, ord, attempt, from_state, to_state, late, was_late, was_by, screenshot_id, image_url, error, closed_by, was_corrected)
+	SELECT seq, ?, attempt + 1, state, 'queued', 0, late, closed_by, '', '', '', '', corrected FROM jobs
 	WHERE seq = ? AND attempt = ? AND instr(?, state) > 0`
 
-const retryJobs = `UPDATE jobs SET state = 'queued', attempt = c.attempt, closed_by = '', closed_at = NULL, late = 0,
+const retryJobs = `UPDATE jobs SET state = 'queued', attempt = c.attempt, closed_by = '', closed_at = NULL, late = 0, corrected = 0,
 	screenshot_id = '', image_url = '', error = '', submitted_at = NULL, deadline = NULL,
-	cancel_asked_at = NULL, conflict_check_at = NULL, vendor_says = ''
+	cancel_asked_at = NULL
 	FROM closing c WHERE jobs.seq = +c.job_seq AND jobs.state = c.from_state`
 
 const logRetries = `INSERT INTO events (at, type, batch_seq, job_seq, attempt)

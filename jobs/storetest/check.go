@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -88,7 +89,7 @@ func (b *book) checkEvents(batch jobs.Batch, rows []jobs.Row, events []jobs.Even
 			finished = false
 		default:
 			ofJob[e.Job] = append(ofJob[e.Job], e)
-			if finished && e.Type != jobs.EventJobLate {
+			if finished && e.Type != jobs.EventJobLate && e.Type != jobs.EventJobCorrected {
 				b.t.Fatalf("batch %s: event %+v after the batch had finished", batch.ID, e)
 			}
 		}
@@ -103,21 +104,24 @@ func (b *book) checkEvents(batch jobs.Batch, rows []jobs.Row, events []jobs.Even
 
 // checkHistory asserts that a job's events are those of its attempts, one after
 // the other, each brought to an end that a retry can leave, and that the last
-// one stands where the job stands.
+// one stands where the job stands. Each attempt's screenshot may correct it once.
 func (b *book) checkHistory(j jobs.Job, events []jobs.Event) {
 	b.t.Helper()
-	var ends []jobs.EventType // of the attempt
-	attempt, retried := 0, false
+	var ends []jobs.Event // of the attempt
+	attempt, retried, corrections := 0, false, 0
 	for _, e := range events {
+		if e.Type == jobs.EventJobCorrected {
+			corrections++
+		}
 		if e.Type != jobs.EventJobRetried {
-			if older := e.Type == jobs.EventJobLate && e.Attempt < attempt; retried && e.Attempt != attempt && !older {
+			older := (e.Type == jobs.EventJobLate || e.Type == jobs.EventJobCorrected) && e.Attempt < attempt
+			if retried && e.Attempt != attempt && !older {
 				b.t.Fatalf("job %s: event %+v in attempt %d", j.ID, e, attempt)
 			}
-			ends = append(ends, e.Type)
+			ends = append(ends, e)
 			continue
 		}
-		if !slices.ContainsFunc(endsWithoutPicture, func(known []jobs.EventType) bool { return slices.Equal(ends, known) }) ||
-			retried && e.Attempt != attempt+1 {
+		if !isHistory(ends) || !slices.Contains(jobs.Retriable, endOf(ends)) || retried && e.Attempt != attempt+1 {
 			b.t.Fatalf("job %s: event %+v after %v of attempt %d", j.ID, e, ends, attempt)
 		}
 		ends, attempt, retried = nil, e.Attempt, true
@@ -125,53 +129,56 @@ func (b *book) checkHistory(j jobs.Job, events []jobs.Event) {
 	if retried && j.Attempt != attempt {
 		b.t.Fatalf("job %s is in attempt %d, its events in %d", j.ID, j.Attempt, attempt)
 	}
-	want := expectedEvents(j)
-	if retried && j.Late {
-		want = lateEvents(j, ends)
+	if corrections > j.Attempt {
+		b.t.Fatalf("job %s was corrected %d times in %d attempts", j.ID, corrections, j.Attempt)
 	}
-	if !slices.Equal(ends, want) {
-		b.t.Fatalf("job %s is %s (attempt %d, late: %v) with events %v, want %v", j.ID, j.State, j.Attempt, j.Late, ends, want)
+	told := func(kind jobs.EventType) bool {
+		return slices.ContainsFunc(ends, func(e jobs.Event) bool { return e.Type == kind })
+	}
+	ended := !j.State.Open() && j.State != jobs.Duplicate && j.State != jobs.Rejected
+	switch {
+	case !ended && len(ends) == 0:
+	case !isHistory(ends) || endOf(ends) != j.State || told(jobs.EventJobCorrected) != j.Corrected,
+		!j.Corrected && told(jobs.EventJobLate) != j.Late:
+		b.t.Fatalf("job %s is %s (attempt %d, late: %v, corrected: %v) with events %v", j.ID, j.State, j.Attempt, j.Late, j.Corrected, ends)
 	}
 }
 
-// endsWithoutPicture are the histories of an attempt that may be retried.
-var endsWithoutPicture = [][]jobs.EventType{
-	{jobs.EventJobFailed}, {jobs.EventJobTimedOut}, {jobs.EventJobCanceled}, {jobs.EventJobTimedOut, jobs.EventJobLate},
-}
-
-// expectedEvents derives the history of a job's attempt from where it stands.
-func expectedEvents(j jobs.Job) []jobs.EventType {
-	if j.Late {
-		return []jobs.EventType{jobs.EventJobTimedOut, jobs.EventJobLate}
-	}
-	switch j.State {
-	case jobs.Done:
-		return []jobs.EventType{jobs.EventJobDone}
-	case jobs.Failed:
-		return []jobs.EventType{jobs.EventJobFailed}
-	case jobs.TimedOut:
-		return []jobs.EventType{jobs.EventJobTimedOut}
-	case jobs.Canceled:
-		return []jobs.EventType{jobs.EventJobCanceled}
-	}
-	return nil
-}
-
-// lateEvents are those of the late end of an attempt that is not the first: the
-// picture of an older one may come before its end, as its end, or after it, and
-// after a late failure, too. A late failure has only the first way.
-func lateEvents(j jobs.Job, got []jobs.EventType) []jobs.EventType {
-	ways := [][]jobs.EventType{{jobs.EventJobTimedOut, jobs.EventJobLate}}
-	if j.State == jobs.Done {
-		ways = append(ways, []jobs.EventType{jobs.EventJobLate}, []jobs.EventType{jobs.EventJobFailed, jobs.EventJobLate},
-			[]jobs.EventType{jobs.EventJobTimedOut, jobs.EventJobLate, jobs.EventJobLate})
-	}
-	for _, way := range ways {
-		if slices.Equal(got, way) {
-			return way
+// isHistory reports whether these may be the ends of one attempt: the picture of
+// an older one may come before its end, as its end, or after it, and after a late
+// failure, too. A late failure comes after a time-out alone. Corrections, and what
+// they make possible, come after an end.
+func isHistory(ends []jobs.Event) bool {
+	for i, e := range ends {
+		before := jobs.State("")
+		if i > 0 {
+			before = endOf(ends[:i])
+		}
+		switch e.Type {
+		case jobs.EventJobCorrected:
+			if before != jobs.Done && before != jobs.Failed && before != jobs.TimedOut || before == e.State && e.State != jobs.Done {
+				return false
+			}
+		case jobs.EventJobLate:
+			if before == jobs.Done || before == jobs.Canceled || before != jobs.TimedOut && e.State != jobs.Done {
+				return false
+			}
+		default:
+			if i > 0 {
+				return false
+			}
 		}
 	}
-	return ways[0]
+	return len(ends) > 0
+}
+
+// endOf is the state that the last of some events tells of.
+func endOf(ends []jobs.Event) jobs.State {
+	last := ends[len(ends)-1]
+	if last.State != "" {
+		return last.State
+	}
+	return jobs.State(strings.TrimPrefix(string(last.Type), "job."))
 }
 
 // eventsByBatch reads the whole log and asserts that places grow.
@@ -229,15 +236,16 @@ func (b *book) allRows(batch string) []jobs.Row {
 // totals are counters in a form that compares: every key there, calls left
 // out because rows do not know of them.
 type totals struct {
-	Rows, Late, DoubleCharged int64
-	ByState                   map[jobs.State]int64
-	ByProvenance              map[jobs.Provenance]int64
-	Cost                      *float64
+	Rows, Late, Corrected int64
+	DoubleCharged         int64
+	ByState               map[jobs.State]int64
+	ByProvenance          map[jobs.Provenance]int64
+	Cost                  *float64
 }
 
 func plain(c jobs.Counts) totals {
 	t := totals{
-		Rows: c.Rows, Late: c.Late, DoubleCharged: c.DoubleCharged, Cost: c.Cost,
+		Rows: c.Rows, Late: c.Late, Corrected: c.Corrected, DoubleCharged: c.DoubleCharged, Cost: c.Cost,
 		ByState: map[jobs.State]int64{}, ByProvenance: map[jobs.Provenance]int64{},
 	}
 	for _, s := range jobs.States {
@@ -258,6 +266,9 @@ func count(rows []jobs.Row) totals {
 		}
 		if r.Late {
 			t.Late++
+		}
+		if r.Corrected {
+			t.Corrected++
 		}
 		t.DoubleCharged += int64(r.DoubleCharged)
 		if r.Cost != nil {

@@ -3,7 +3,6 @@ package storetest
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 //
 //	=        nothing
 //	!        nothing but a conflict, counted
+//	!done^   a conflict, with which the job is corrected; !done*^ stays late
 //	~        nothing; whether it contradicts anything is left open
 //	done     closes as done, and so on; done* is recorded as late
 //
@@ -26,11 +26,11 @@ queued       =         =           =         =           =         canceled =   
 intent       =         =           done      failed      =         canceled failed =     =
 doubt        =         =           done      failed      =         canceled failed =     =
 pending      done      failed      done      failed      timed_out canceled =      =     =
-done         =         !           =         !           =         =        =      =     =
-failed       !         =           !         =           =         =        =      =     =
+done         =         !           =         !failed^    =         =        =      =     =
+failed       !         =           !done^    =           =         =        =      =     =
 timed-out    done*     failed*     done*     failed*     =         =        =      =     =
-late-done    =         !           =         !           =         =        =      =     =
-late-failed  !         =           !         =           =         =        =      =     =
+late-done    =         !           =         !failed*^   =         =        =      =     =
+late-failed  !         =           !done*^   =           =         =        =      =     =
 canceled     =         =           =         =           =         =        =      =     =
 never-sent   =         =           =         =           =         =        =      =     =
 refused      =         =           ~         ~           =         =        =      =     =
@@ -155,9 +155,10 @@ func (b *book) guard(batch, standing, result, want string) {
 	b.audit()
 
 	cell := standing + " + " + result
-	wantState, late := strings.CutSuffix(want, "*")
-	changed := !slices.Contains([]string{"=", "!", "~"}, want)
-	if !changed {
+	rest, conflict := strings.CutPrefix(want, "!")
+	rest, corrected := strings.CutSuffix(rest, "^")
+	wantState, late := strings.CutSuffix(rest, "*")
+	if rest == "" || rest == "=" || rest == "~" {
 		b.wantClosed(effects)
 		wantSame(b, cell+": state", after.State, before.State)
 		wantSame(b, cell+": closed by", after.ClosedBy, before.ClosedBy)
@@ -165,10 +166,11 @@ func (b *book) guard(batch, standing, result, want string) {
 		b.wantTime(cell+": closed", after.ClosedAt, before.ClosedAt)
 	} else {
 		state, by := jobs.State(wantState), provenances[result]
-		b.wantClosed(effects, jobs.Closed{Job: id, Attempt: after.Attempt, State: state, By: by, Late: late})
+		b.wantClosed(effects, jobs.Closed{Job: id, Attempt: after.Attempt, State: state, By: by, Late: late, Corrected: corrected})
 		wantSame(b, cell+": state", after.State, state)
 		wantSame(b, cell+": closed by", after.ClosedBy, by)
 		wantSame(b, cell+": late", after.Late, late)
+		wantSame(b, cell+": corrected", after.Corrected, corrected)
 		b.wantTime(cell+": closed", after.ClosedAt, b.now)
 	}
 	wantSame(b, cell+": attempt", after.Attempt, before.Attempt)
@@ -176,7 +178,7 @@ func (b *book) guard(batch, standing, result, want string) {
 		return
 	}
 	conflicts := 0
-	if want == "!" {
+	if conflict {
 		conflicts = 1
 	}
 	wantSame(b, cell+": conflicts in this step", effects.Conflicts, conflicts)
@@ -236,14 +238,15 @@ var closeTests = append(guardTests(), []test{
 		b.shut(cancel(id))
 		b.wantState(id, jobs.Done)
 	}},
-	{"a kept webhook never loses to a poll", func(b *book) {
+	{"a kept webhook comes before a poll, which corrects it", func(b *book) {
 		b.open("b1", pages(3)...)
 		ids := b.pending("b1", 2)
 		b.deliver(shot(ids[0]), jobs.OutcomeFailed)
 		e := b.observe(jobs.ByPoll, seen(ids[0], jobs.OutcomeDone), seen(ids[1], jobs.OutcomeDone))
 		b.wantClosed(e,
 			jobs.Closed{Job: ids[0], Attempt: 1, State: jobs.Failed, By: jobs.ByWebhook},
-			jobs.Closed{Job: ids[1], Attempt: 1, State: jobs.Done, By: jobs.ByPoll})
+			jobs.Closed{Job: ids[1], Attempt: 1, State: jobs.Done, By: jobs.ByPoll},
+			jobs.Closed{Job: ids[0], Attempt: 1, State: jobs.Done, By: jobs.ByPoll, Corrected: true})
 		wantSame(b, "conflicts", e.Conflicts, 1)
 		wantSame(b, "read again", b.apply().Read, 0)
 	}},

@@ -34,7 +34,7 @@ var eventTests = []test{
 			{At: at(2), Type: jobs.EventJobTimedOut, Job: ids[2], Attempt: 1},
 			{At: at(2), Type: jobs.EventJobCanceled, Job: row("b1", 4)},
 			{At: at(2), Type: jobs.EventBatchFinished, Revision: 1},
-			{At: at(3), Type: jobs.EventJobLate, Job: ids[2], Attempt: 1},
+			{At: at(3), Type: jobs.EventJobLate, Job: ids[2], Attempt: 1, State: jobs.Done},
 			{At: at(3), Type: jobs.EventBatchRevised, Revision: 2},
 		}
 		got := b.allEvents()

@@ -16,9 +16,9 @@ var arrows = map[jobs.State]string{
 	jobs.Submitting: "queued pending failed done timed_out canceled",
 	jobs.Pending:    "done failed timed_out canceled",
 	jobs.TimedOut:   "done failed queued",
-	jobs.Failed:     "done queued", // done: an older attempt's picture
+	jobs.Failed:     "done queued", // done: an older attempt's picture, or a correction
 	jobs.Canceled:   "queued",
-	jobs.Done:       "",
+	jobs.Done:       "failed timed_out done", // by corrections alone
 }
 
 // lives is a model of one open batch: what design and contract say of the life
@@ -35,6 +35,7 @@ type lives struct {
 	revision int
 	calls    int64
 	rows     []*life
+	at       time.Time // of the step
 	place    int64     // of the newest delivery
 	waiting  []arrival // kept and not applied, oldest first
 	held     []arrival
@@ -55,6 +56,7 @@ type life struct {
 	shot      string
 	closedBy  jobs.Provenance
 	late      bool
+	corrected bool
 	doubles   int
 	conflicts int
 	cost      *float64
@@ -70,8 +72,20 @@ type sub struct {
 	open    bool  // a screenshot that we do not know may exist
 	since   int64 // the newest delivery when it was opened
 	doubt   time.Time
-	results map[string]result // of each screenshot the first
+	results map[string]result // of each screenshot the one that stands
 	priced  map[string]bool
+	clash   *clash // of the wanted screenshot's results
+}
+
+// clash is a conflict. It is unsettled until the vendor says done or failed.
+type clash struct {
+	first, says jobs.Outcome
+	due         time.Time // zero: the vendor is not asked any more
+	checks      int
+}
+
+func (c *clash) unsettled() bool {
+	return c != nil && (!c.due.IsZero() || c.says != jobs.OutcomeDone && c.says != jobs.OutcomeFailed)
 }
 
 type result struct {
@@ -102,6 +116,8 @@ type ending struct {
 	by      jobs.Provenance
 	late    bool
 	shot    string // it is to show; empty: the one it has
+
+	correction bool
 }
 
 func newLives(spec jobs.BatchSpec, requests []jobs.Request) *lives {
@@ -157,16 +173,25 @@ func (m *lives) ownerOf(shot string) (l *life, attempt int) {
 }
 
 // settle lets the results of one transaction do what they may. A screenshot has
-// one result, its first: the same again is a repeat, another one a conflict.
-// A job closes once in a transaction, by the first result that may close it.
+// one result, its first: the same again is a repeat, another one a conflict,
+// unless it is the vendor's answer to an open one. A job closes once in a
+// transaction, by the first result that may close it, and is corrected after that.
 func (m *lives) settle(found []finding) {
 	var endings []ending
-	for _, f := range found {
+	answers := make([]bool, len(found))
+	for i, f := range found {
+		s := f.sub(f.attempt)
+		answers[i] = f.by == jobs.ByPoll && f.shot == s.shot && s.clash.unsettled()
+	}
+	for i, f := range found {
 		s := f.sub(f.attempt)
 		if first, known := s.results[f.shot]; known {
 			if first.outcome != f.outcome {
-				f.conflicts++
-				m.said.Conflicts++
+				if !answers[i] {
+					f.conflicts++
+					m.said.Conflicts++
+				}
+				m.clash(s, f)
 			}
 			continue
 		}
@@ -175,9 +200,10 @@ func (m *lives) settle(found []finding) {
 			continue
 		}
 		open := f.state == jobs.Pending || f.state == jobs.Submitting
-		endings = append(endings, ending{f.life, f.attempt, jobs.State(f.outcome), f.by, !open, f.shot})
+		endings = append(endings, ending{f.life, f.attempt, jobs.State(f.outcome), f.by, !open, f.shot, false})
 	}
 	m.end(endings)
+	m.correct(found)
 }
 
 // mayClose is the guard of jobs.Closures, in its words.
@@ -201,10 +227,13 @@ func hasLife(endings []ending, l *life) bool {
 func (m *lives) end(endings []ending) {
 	late := false
 	for _, e := range endings {
-		for older := e.life.attempt - 1; older > 0 && (e.to == jobs.Failed || e.to == jobs.TimedOut); older-- {
-			if s := e.subs[older]; s != nil && s.results[s.shot].outcome == jobs.OutcomeDone {
-				e = ending{e.life, older, jobs.Done, s.results[s.shot].by, true, s.shot}
+		for one := e.life.attempt; one > 0 && (e.to == jobs.Failed || e.to == jobs.TimedOut); one-- {
+			if s := e.subs[one]; s != nil && s.results[s.shot].outcome == jobs.OutcomeDone {
+				e = ending{e.life, one, jobs.Done, s.results[s.shot].by, true, s.shot, e.correction}
 			}
+		}
+		if e.correction && e.to == jobs.Failed && e.attempt < e.life.attempt {
+			e = e.asNewest()
 		}
 		if e.state == jobs.Queued || e.state == jobs.Submitting {
 			for _, s := range e.subs {
@@ -216,13 +245,17 @@ func (m *lives) end(endings []ending) {
 		if e.shot != "" {
 			e.life.shot = e.shot
 		}
-		late = late || e.late
-		kind := jobs.EventType("job." + string(e.to))
+		e.corrected = e.corrected || e.correction
+		late = late || e.late || e.correction
+		event := jobs.Event{Type: jobs.EventType("job." + string(e.to)), Batch: m.batch, Job: e.id, Attempt: e.attempt}
 		if e.late {
-			kind = jobs.EventJobLate
+			event.Type, event.State = jobs.EventJobLate, e.to
 		}
-		m.tell(jobs.Event{Type: kind, Batch: m.batch, Job: e.id, Attempt: e.attempt})
-		m.said.Closed = append(m.said.Closed, jobs.Closed{Job: e.id, Attempt: e.attempt, State: e.to, By: e.by, Late: e.late})
+		if e.correction {
+			event.Type, event.State = jobs.EventJobCorrected, e.to
+		}
+		m.tell(event)
+		m.said.Closed = append(m.said.Closed, jobs.Closed{Job: e.id, Attempt: e.attempt, State: e.to, By: e.by, Late: e.late, Corrected: e.correction})
 	}
 	switch {
 	case m.state == jobs.BatchFinished && late:

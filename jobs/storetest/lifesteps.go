@@ -271,7 +271,7 @@ func (m *lives) retry(retries []jobs.Retry) {
 		}
 		l.move(jobs.Queued)
 		l.attempt++
-		l.shot, l.closedBy, l.late, l.asked = "", "", false, false
+		l.shot, l.closedBy, l.late, l.corrected, l.asked = "", "", false, false, false
 		m.tell(jobs.Event{Type: jobs.EventJobRetried, Batch: m.batch, Job: l.id, Attempt: l.attempt})
 		m.said.Retried = append(m.said.Retried, l.id)
 	}

@@ -45,7 +45,7 @@ func RunLives(t *testing.T, newHarness func(t *testing.T) Harness) {
 			"lease": w.leasing, "lease and intend": w.sending, "intend": w.intending, "requeue": w.requeueing, "doubt": w.doubting,
 			"expire": w.expiring, "resend": w.resending, "create answered": w.answering, "poll": w.polling, "poll an extra": w.charging,
 			"deliver": w.delivering, "deliver more": w.delivering, "apply": w.applying, "time out": w.timingOut, "refuse": w.refusing, "close": w.closing,
-			"cancel": w.canceling, "retry": w.retrying, "retry all": w.retryingAll, "pause": w.pausing, "resume": w.resuming,
+			"check": w.checking, "cancel": w.canceling, "retry": w.retrying, "retry all": w.retryingAll, "pause": w.pausing, "resume": w.resuming,
 			"onward": w.onward, "onward again": w.onward, "further": w.onward, "further again": w.onward, "on and on": w.onward,
 			"": w.compare,
 		})
@@ -85,6 +85,7 @@ func (w *liver) must(err error, doing string) {
 func (w *liver) begin(t *rapid.T) {
 	w.now = w.now.Add(time.Duration(rapid.SampledFrom([]int{0, 1, 5000, 31000}).Draw(t, "ms later")) * time.Millisecond)
 	w.lives.begin()
+	w.lives.at = w.now
 	w.got = jobs.Effects{}
 }
 
@@ -292,6 +293,25 @@ func (w *liver) closing(t *rapid.T) {
 	w.shut(t, cancel(w.drawnRow(t).id), timeOut(w.drawnRow(t).id))
 }
 
+// checking asks a vendor that cannot tell.
+func (w *liver) checking(t *rapid.T) {
+	w.begin(t)
+	again := w.now.Add(31 * time.Second)
+	claimed, err := w.ClaimConflicts(w.ctx(), drawn(t, []string{"", "b1"}, "batch"), w.now, again, 100)
+	w.must(err, "claim conflicts")
+	if diff := cmp.Diff(w.lives.claimClashes(again), claimed, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(jobs.Conflict{}, "Since")); diff != "" {
+		w.Fatalf("claimed (-model +store):\n%s", diff)
+	}
+	for _, c := range claimed {
+		r := jobs.ConflictRecheck{Job: c.Job, Attempt: c.Attempt, Says: drawn(t, []jobs.Outcome{jobs.OutcomeNone, jobs.OutcomeProcessing, jobs.OutcomeUnknown}, "says")}
+		if rapid.Bool().Draw(t, "again") {
+			r.Next = w.now.Add(5 * time.Second)
+		}
+		w.must(w.RecheckConflicts(w.ctx(), []jobs.ConflictRecheck{r}), "check again")
+		w.lives.recheck(r)
+	}
+}
+
 func (w *liver) canceling(t *rapid.T) {
 	id := w.drawnRow(t).id
 	w.begin(t)
@@ -344,8 +364,10 @@ type seenLife struct {
 	Attempt                  int
 	Shot                     string
 	By                       jobs.Provenance
-	Late, Asked, Ended       bool
+	Late, Corrected          bool
+	Asked, Ended             bool
 	DoubleCharged, Conflicts int
+	First, Says              jobs.Outcome
 	Cost                     *float64
 }
 
@@ -369,8 +391,10 @@ func (w *liver) compare(t *rapid.T) {
 		j, err := w.Job(w.ctx(), l.id)
 		w.must(err, "job")
 		ended := !l.state.Open()
-		want := seenLife{l.state, l.attempt, l.shot, l.closedBy, l.late, l.asked, ended, l.doubles, l.conflicts, l.cost}
-		got := seenLife{j.State, j.Attempt, j.ScreenshotID, j.ClosedBy, j.Late, !j.CancelAskedAt.IsZero(), !j.ClosedAt.IsZero(), j.DoubleCharged, j.Conflicts, j.Cost}
+		first, says := l.words()
+		want := seenLife{l.state, l.attempt, l.shot, l.closedBy, l.late, l.corrected, l.asked, ended, l.doubles, l.conflicts, first, says, l.cost}
+		got := seenLife{j.State, j.Attempt, j.ScreenshotID, j.ClosedBy, j.Late, j.Corrected, !j.CancelAskedAt.IsZero(), !j.ClosedAt.IsZero(),
+			j.DoubleCharged, j.Conflicts, j.FirstResult, j.VendorSays, j.Cost}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Fatalf("job %s (-model +store):\n%s", l.id, diff)
 		}
@@ -389,7 +413,7 @@ func (w *liver) sum() {
 	w.must(err, "batch")
 	var rows []jobs.Row
 	for _, l := range w.lives.rows {
-		rows = append(rows, jobs.Row{Job: jobs.Job{State: l.state, ClosedBy: l.closedBy, Late: l.late, DoubleCharged: l.doubles, Cost: l.cost}})
+		rows = append(rows, jobs.Row{Job: jobs.Job{State: l.state, ClosedBy: l.closedBy, Late: l.late, Corrected: l.corrected, DoubleCharged: l.doubles, Cost: l.cost}})
 	}
 	if diff := cmp.Diff(count(rows), plain(b.Counts)); diff != "" {
 		w.Fatalf("counters (-model +store):\n%s", diff)

@@ -62,10 +62,6 @@ var retryTests = append(secondEndTests(), []test{
 		half.ImageURL = "https://vendor.example/half.png"
 		b.observe(jobs.ByPoll, half)
 		b.result(id, 2, jobs.OutcomeFailed)
-		b.result(id, 2, jobs.OutcomeDone)
-		claimed := b.claimConflicts(b.now)
-		claimed[0].Says = jobs.OutcomeFailed
-		b.wantSettled(claimed, 1)
 
 		blind := b.told(shot(id), jobs.OutcomeDone)
 		blind.ImageURL = ""
@@ -75,7 +71,6 @@ var retryTests = append(secondEndTests(), []test{
 		j := b.wantState(id, jobs.Done)
 		wantSame(b, "screenshot", j.ScreenshotID, shot(id))
 		wantSame(b, "image", j.ImageURL, "")
-		wantSame(b, "vendor says", j.VendorSays, jobs.OutcomeNone)
 	}},
 	{"of several older pictures the newest closes the job", func(b *book) {
 		b.open("b1", pages(1)...)

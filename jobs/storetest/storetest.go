@@ -56,6 +56,7 @@ var groups = []struct {
 	{"cancel", cancelTests},
 	{"retry", retryTests},
 	{"conflicts", conflictTests},
+	{"corrections", correctionTests},
 	{"batches", batchTests},
 	{"work", workTests},
 	{"summaries", summaryTests},

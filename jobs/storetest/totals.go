@@ -71,6 +71,7 @@ func (b *book) checkTotals(batches []jobs.Batch) {
 		calls += batch.Counts.APICalls
 		want.Rows += c.Rows
 		want.Late += c.Late
+		want.Corrected += c.Corrected
 		want.DoubleCharged += c.DoubleCharged
 		for state, n := range c.ByState {
 			want.ByState[state] += n

@@ -18,6 +18,8 @@ import (
 //	!      nothing but a conflict, counted
 //	done   closes so, in the own attempt; done* is recorded as late
 //	done<  closes with the picture of the older attempt, as late
+//	!done^ a conflict, and if the result is a poll's the job is corrected, in the
+//	       own attempt; !done*^ stays late
 //	?done  the same from a poll or the create's answer; a webhook is of a
 //	       screenshot that nobody knows yet, and closes nothing
 //
@@ -29,17 +31,17 @@ leased       ?done    ?failed    =          =            =          =           
 intent       ?done    ?failed    =          =            =          =            ?done      ?failed      =         failed canceled
 doubt        ?done    ?failed    =          =            =          =            ?done      ?failed      =         failed canceled
 pending      done     failed     =          =            =          =            =          =            timed_out =      canceled
-done         =        !          =          =            =          =            =          =            =         =      =
-failed       !        =          done<      =            =          =            =          =            =         =      =
+done         =        !failed^   =          =            =          =            =          =            =         =      =
+failed       !done^   =          done<      =            =          =            =          =            =         =      =
 refused      =        =          done<      =            =          =            =          =            =         =      =
 timed-out    done*    failed*    done<      =            =          =            =          =            =         =      =
-late-done    =        !          =          =            =          =            =          =            =         =      =
-late-failed  !        =          done<      =            =          =            =          =            =         =      =
+late-done    =        !failed*^  =          =            =          =            =          =            =         =      =
+late-failed  !done*^  =          done<      =            =          =            =          =            =         =      =
 canceled     =        =          =          =            =          =            =          =            =         =      =
 paid-queued  ?done    ?done<     =          !            =          =            ?done      ?done<       =         =      canceled
 paid-intent  ?done    ?done<     =          !            =          =            ?done      ?done<       =         done<  canceled
 paid-pending done     done<      =          !            =          =            =          =            done<     =      canceled
-picture      !        =          =          !            =          =            =          =            =         =      =
+picture      !        =          =          !failed*^    =          =            =          =            =         =      =
 `
 
 // secondStandings bring jobs that are queued as their second attempt to where
@@ -187,19 +189,21 @@ func (b *book) transition(standing string, in incoming, id jobs.ID) {
 	after := b.job(id)
 
 	cell := standing + " + " + in.name
+	rest, conflict := strings.CutPrefix(in.want, "!")
+	rest, corrected := strings.CutSuffix(rest, "^")
 	conflicts := 0
-	switch in.want {
-	case "!":
+	if conflict {
 		conflicts = 1
-		fallthrough
-	case "=":
+	}
+	switch {
+	case rest == "" || rest == "=" || corrected && in.by != jobs.ByPoll:
 		if len(effects.Closed) > 0 || after.State != before.State || after.ClosedBy != before.ClosedBy || after.Late != before.Late || !after.ClosedAt.Equal(before.ClosedAt) {
 			b.t.Fatalf("%s: it is %s by %q now, closed %+v; want that nothing moves", cell, after.State, after.ClosedBy, effects.Closed)
 		}
 	default:
-		state, older := strings.CutSuffix(in.want, "<")
+		state, older := strings.CutSuffix(rest, "<")
 		state, late := strings.CutSuffix(state, "*")
-		want := jobs.Closed{Job: id, Attempt: 2, State: jobs.State(state), By: in.by, Late: late || older}
+		want := jobs.Closed{Job: id, Attempt: 2, State: jobs.State(state), By: in.by, Late: late || older, Corrected: corrected}
 		if older {
 			want.Attempt = 1
 		}
@@ -209,7 +213,7 @@ func (b *book) transition(standing string, in incoming, id jobs.ID) {
 		if len(effects.Closed) != 1 || effects.Closed[0] != want {
 			b.t.Fatalf("%s: closed %+v, want %+v", cell, effects.Closed, want)
 		}
-		if after.State != want.State || after.ClosedBy != want.By || after.Late != want.Late || older && after.ScreenshotID != shotOf(id, 1) {
+		if after.State != want.State || after.ClosedBy != want.By || after.Late != want.Late || after.Corrected != corrected || older && after.ScreenshotID != shotOf(id, 1) {
 			b.t.Fatalf("%s: the job is %+v, want %+v", cell, after, want)
 		}
 	}

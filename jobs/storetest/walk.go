@@ -93,18 +93,22 @@ func (w *walker) compare() {
 			w.t.Fatalf("job %s went from attempt %d to %d", r.ID, before.Attempt, after.Attempt)
 		}
 		older := wasTold && closed.Late && closed.State == jobs.Done && closed.Attempt < after.Attempt
-		if before.ScreenshotID != "" && after.ScreenshotID != before.ScreenshotID && !older {
+		corrected := wasTold && closed.Corrected
+		if corrected && !after.Corrected {
+			w.t.Fatalf("a step said %+v, the job is not corrected: %+v", closed, after)
+		}
+		if before.ScreenshotID != "" && after.ScreenshotID != before.ScreenshotID && !older && !corrected {
 			w.t.Fatalf("job %s changed its screenshot from %s to %s", r.ID, before.ScreenshotID, after.ScreenshotID)
 		}
 		if before.State == after.State {
-			if wasTold && !older {
+			if wasTold && !older && !corrected {
 				w.t.Fatalf("a step said %+v, the job was so before", closed)
 			}
 			delete(told, r.ID)
 			continue
 		}
 		late := after.Late && (before.State == jobs.TimedOut || before.State == jobs.Failed && older)
-		if before.State != "" && !before.State.Open() && !late {
+		if before.State != "" && !before.State.Open() && !late && !corrected {
 			w.t.Fatalf("job %s went from %s to %s", r.ID, before.State, after.State)
 		}
 		if before.State == jobs.Pending && after.State.Open() {
@@ -113,7 +117,7 @@ func (w *walker) compare() {
 		if after.ClosedAt.IsZero() {
 			continue
 		}
-		want := jobs.Closed{Job: r.ID, Attempt: after.Attempt, State: after.State, By: after.ClosedBy, Late: after.Late}
+		want := jobs.Closed{Job: r.ID, Attempt: after.Attempt, State: after.State, By: after.ClosedBy, Late: after.Late, Corrected: corrected}
 		if older {
 			want.Attempt = closed.Attempt
 		}

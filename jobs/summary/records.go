@@ -41,6 +41,7 @@ func WriteCSV(w io.Writer, s Summary) error {
 		put("closed_by_"+string(p), integer(s.ClosedBy[p]))
 	}
 	put("late", integer(s.Late))
+	put("corrected", integer(s.Corrected))
 	put("double_charged", integer(s.DoubleCharged))
 	put("cost", costCell(s.Cost))
 	put("api_calls", integer(s.APICalls))

@@ -161,6 +161,9 @@ func figures(s Summary) []figure {
 	if s.Late > 0 {
 		list = append(list, figure{Name: "late", Value: grouped(s.Late)})
 	}
+	if s.Corrected > 0 {
+		list = append(list, figure{Name: "corrected", Value: grouped(s.Corrected)})
+	}
 	if s.DoubleCharged > 0 {
 		list = append(list, figure{Name: "paid twice", Value: grouped(s.DoubleCharged), Class: string(jobs.Failed)})
 	}

@@ -123,7 +123,7 @@ func shopBatch() *fakeSource {
 	add(jobs.Job{URL: "https://gone.example/", Cells: []string{"Gone", "https://gone.example/", ""}, State: jobs.Canceled, ClosedBy: jobs.ByCancel, ClosedAt: noon.Add(time.Minute)})
 
 	f.batch.Counts = jobs.Counts{
-		Rows: 8, Late: 1, DoubleCharged: 1, Cost: cost(4.30000000001), APICalls: 9,
+		Rows: 8, Late: 1, Corrected: 1, DoubleCharged: 1, Cost: cost(4.30000000001), APICalls: 9,
 		ByState:      map[jobs.State]int64{jobs.Done: 3, jobs.Failed: 1, jobs.TimedOut: 1, jobs.Canceled: 1, jobs.Duplicate: 1, jobs.Rejected: 1},
 		ByProvenance: map[jobs.Provenance]int64{jobs.ByWebhook: 3, jobs.ByPoll: 1, jobs.ByDeadline: 1, jobs.ByCancel: 1},
 	}

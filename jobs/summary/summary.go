@@ -38,6 +38,7 @@ type Summary struct {
 	Rejected        int64                     `json:"rejected"`
 	ClosedBy        map[jobs.Provenance]int64 `json:"closed_by"` // every provenance, zeros included
 	Late            int64                     `json:"late"`
+	Corrected       int64                     `json:"corrected"` // jobs whose first result was false
 	DoubleCharged   int64                     `json:"double_charged"`
 	Cost            *float64                  `json:"cost,omitempty"` // credits; nil when unknown
 	APICalls        int64                     `json:"api_calls"`
@@ -106,7 +107,7 @@ func ofBatch(b jobs.Batch, at time.Time) Summary {
 		Done: c.Of(jobs.Done), Failed: c.Of(jobs.Failed), TimedOut: c.Of(jobs.TimedOut), Canceled: c.Of(jobs.Canceled),
 		Duplicate: c.Of(jobs.Duplicate), Rejected: c.Of(jobs.Rejected),
 		ClosedBy: make(map[jobs.Provenance]int64, len(jobs.Provenances)),
-		Late:     c.Late, DoubleCharged: c.DoubleCharged, Cost: c.Cost, APICalls: c.APICalls,
+		Late:     c.Late, Corrected: c.Corrected, DoubleCharged: c.DoubleCharged, Cost: c.Cost, APICalls: c.APICalls,
 		Revision: b.Revision, CreatedAt: b.CreatedAt, FinishedAt: b.FinishedAt, ComputedAt: at,
 	}
 	for _, p := range jobs.Provenances {

@@ -111,6 +111,9 @@ func (t *textWriter) facts(s Summary) {
 	if s.Late > 0 {
 		t.fact("late", counted(s.Late, "result")+" came after the job had been given up")
 	}
+	if s.Corrected > 0 {
+		t.fact("corrected", counted(s.Corrected, "job")+" after contradictory results, as the vendor says")
+	}
 	if s.DoubleCharged > 0 {
 		t.fact("paid twice", counted(s.DoubleCharged, "screenshot")+" beyond those that were wanted")
 	}

@@ -146,6 +146,7 @@ func TestMetrics(t *testing.T) {
 	m.Webhook("not_kept", 1500*time.Millisecond)
 	m.Took(jobs.Effects{Conflicts: 2, Closed: []jobs.Closed{
 		{State: jobs.Done, By: jobs.ByWebhook}, {State: jobs.Done, By: jobs.ByWebhook}, {State: jobs.Done, By: jobs.ByWebhook, Late: true},
+		{State: jobs.Failed, By: jobs.ByPoll, Corrected: true},
 	}})
 	m.Applied(jobs.Applied{Read: 8, Held: 3, Foreign: 2, Noted: 5, Aside: 1})
 	m.Doubts(4, 3, 1)
@@ -161,7 +162,7 @@ func TestMetrics(t *testing.T) {
 		`shotline_webhook_duration_seconds_sum{result="not_kept"} 3`,
 		`shotline_closures_total{closed_by="webhook",late="false",state="done"} 2`,
 		`shotline_closures_total{closed_by="webhook",late="true",state="done"} 1`,
-		`shotline_conflicts_total 2`,
+		`shotline_conflicts_total 2`, `shotline_corrections_total{state="failed"} 1`, `shotline_corrections_total{state="done"} 0`,
 		`shotline_deliveries_total{disposition="read"} 8`, `shotline_deliveries_total{disposition="held"} 3`,
 		`shotline_deliveries_total{disposition="foreign"} 2`, `shotline_deliveries_total{disposition="noted"} 5`, `shotline_deliveries_total{disposition="aside"} 1`,
 		`shotline_doubts_total{event="opened"} 4`, `shotline_doubts_total{event="adopted"} 3`, `shotline_doubts_total{event="resent"} 1`,

@@ -22,6 +22,7 @@ type Metrics struct {
 	closures   *prometheus.CounterVec   // by state, provenance, late
 	deliveries *prometheus.CounterVec   // by what became of them
 	conflicts  prometheus.Counter
+	corrected  *prometheus.CounterVec
 	doubts     *prometheus.CounterVec   // by event
 	requests   *prometheus.CounterVec   // to the vendor, by operation and code
 	duration   *prometheus.HistogramVec // of those, by operation
@@ -58,6 +59,7 @@ func NewMetrics(version string, results []string, from Sources) *Metrics {
 		closures:   counters("closures_total", "Jobs that reached a final state, by state and by the way to it; late ones had timed out before.", "state", "closed_by", "late"),
 		deliveries: counters("deliveries_total", "Deliveries that the closer read, and those of them that were held, foreign, noted or put aside.", "disposition"),
 		conflicts:  prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Name: "conflicts_total", Help: "Results that contradicted a recorded one."}),
+		corrected:  counters("corrections_total", "Jobs whose first result was false, as the vendor says, by the state it gave them.", "state"),
 		doubts:     counters("doubts_total", "Creates without an answer: opened, adopted after the vendor was asked, resent.", "event"),
 		requests:   counters("vendor_requests_total", "Calls of the vendor's API by operation and outcome: an HTTP status, not_sent, no_answer or invalid.", "operation", "code"),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -82,6 +84,9 @@ func NewMetrics(version string, results []string, from Sources) *Metrics {
 	for _, result := range results {
 		m.webhooks.WithLabelValues(result)
 	}
+	for _, state := range []jobs.State{jobs.Done, jobs.Failed, jobs.TimedOut} {
+		m.corrected.WithLabelValues(string(state))
+	}
 	for _, event := range []string{"opened", "adopted", "resent"} {
 		m.doubts.WithLabelValues(event)
 	}
@@ -92,7 +97,7 @@ func NewMetrics(version string, results []string, from Sources) *Metrics {
 		Namespace: ns, Name: "build_info", Help: "The version that runs.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.webhooks, m.answering, m.closures, m.deliveries, m.conflicts, m.doubts, m.requests, m.duration, m.callbacks, m.calling, m.answers, build,
+	m.registry.MustRegister(m.webhooks, m.answering, m.closures, m.deliveries, m.conflicts, m.corrected, m.doubts, m.requests, m.duration, m.callbacks, m.calling, m.answers, build,
 		scrape{from}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -112,6 +117,10 @@ func (m *Metrics) Took(e jobs.Effects) {
 	}
 	ends := make(map[end]int)
 	for _, c := range e.Closed {
+		if c.Corrected {
+			m.corrected.WithLabelValues(string(c.State)).Inc()
+			continue
+		}
 		ends[end{c.State, c.By, c.Late}]++
 	}
 	for e, n := range ends {

@@ -23,7 +23,7 @@ const (
 // The words for sets of events.
 const (
 	wordAll      = "all"      // but for those of foreign screenshots
-	wordFailures = "failures" // jobs that failed or timed out, and batches that finished with such
+	wordFailures = "failures" // jobs that failed, timed out or were corrected, and batches that finished with flawed ones
 )
 
 // Sink is a target of the operator's own, for the events of all batches. Its URL
@@ -97,7 +97,8 @@ func (s *Sink) want(word string) error {
 			}
 		}
 	case word == wordFailures:
-		s.types[jobs.EventJobFailed], s.types[jobs.EventJobTimedOut], s.failures = true, true, true
+		// Whoever heard of a failure has to hear when it was none.
+		s.types[jobs.EventJobFailed], s.types[jobs.EventJobTimedOut], s.types[jobs.EventJobCorrected], s.failures = true, true, true, true
 	case slices.Contains(jobs.EventTypes, jobs.EventType(word)):
 		s.types[jobs.EventType(word)] = true
 	default:

@@ -20,12 +20,12 @@ func TestParseSink(t *testing.T) {
 		types  int
 		fails  string
 	}{
-		{"zapier=https://hooks.example/a=b:c", FormatPlain, 8, ""},
-		{"ops:slack=https://hooks.example/x", FormatSlack, 8, ""},
-		{"ops:plain:failures=https://hooks.example/x", FormatPlain, 2, ""},
-		{"ops:failures=https://hooks.example/x", FormatPlain, 2, ""},
+		{"zapier=https://hooks.example/a=b:c", FormatPlain, 9, ""},
+		{"ops:slack=https://hooks.example/x", FormatSlack, 9, ""},
+		{"ops:plain:failures=https://hooks.example/x", FormatPlain, 3, ""},
+		{"ops:failures=https://hooks.example/x", FormatPlain, 3, ""},
 		{"a-b_1:job.done+batch.finished= https://hooks.example/x ", FormatPlain, 2, ""},
-		{"a:all+screenshot.foreign=https://hooks.example/x", FormatPlain, 9, ""},
+		{"a:all+screenshot.foreign=https://hooks.example/x", FormatPlain, 10, ""},
 		{"https://hooks.example/hunter2", "", 0, "want NAME"},
 		{"https://hooks.example/?a=hunter2", "", 0, "want NAME"},
 		{"=https://hooks.example/hunter2", "", 0, "name is missing"},
@@ -104,6 +104,47 @@ func TestSinksGetWhatTheyWant(t *testing.T) {
 	}
 	if got := foreign.got(); len(got) == 1 && !strings.Contains(string(got[0].body), `"payload":{"screenshot_id":"strange"}`) {
 		t.Errorf("foreign: %s", got[0].body)
+	}
+}
+
+// Whoever was told of a failure is told that it was none, and the other way round.
+func TestCorrectionsAreTold(t *testing.T) {
+	all, failures := newTarget(t, nil), newTarget(t, nil)
+	r := newRig(t, sink(t, "all", all.URL), sink(t, "failures:slack:failures", failures.URL), func(c *Config) { c.Concurrency = 100 })
+	own := newTarget(t, nil)
+	for _, outcome := range []jobs.Outcome{jobs.OutcomeFailed, jobs.OutcomeDone} {
+		r.end(r.job(own.URL).Batch, outcome)
+	}
+	r.work()
+	ended, err := r.store.Jobs(t.Context(), jobs.JobFilter{})
+	r.must(err)
+	for _, j := range ended {
+		truth := jobs.Observation{Job: j.ID, Attempt: j.Attempt, ScreenshotID: j.ScreenshotID, Outcome: jobs.OutcomeDone}
+		if j.State == jobs.Done {
+			truth.Outcome, truth.Error = jobs.OutcomeFailed, "blank page"
+		}
+		_, err := r.store.Observe(t.Context(), []jobs.Observation{truth}, jobs.ByPoll, r.clock.Now(), r.clock.Now())
+		r.must(err)
+		r.work()
+	}
+	const d, f, c, b, v = jobs.EventJobDone, jobs.EventJobFailed, jobs.EventJobCorrected, jobs.EventBatchFinished, jobs.EventBatchRevised
+	if got := types(t, all.got()); !slices.Equal(got, []jobs.EventType{f, b, d, b, c, v, c, v}) {
+		t.Errorf("a sink of all got %v", got)
+	}
+	if got := types(t, own.got()); !slices.Equal(got, []jobs.EventType{f, d, c, c}) {
+		t.Errorf("the jobs' own URL got %v", got)
+	}
+	var lines []string
+	for _, got := range failures.got() {
+		var m map[string]string
+		r.must(json.Unmarshal(got.body, &m))
+		lines = append(lines, strings.Fields(m["text"])[1:4]...)
+	}
+	if got := strings.Join(lines, " "); !strings.HasPrefix(got, "failed: ") || strings.Count(got, "corrected to ") != 2 || !strings.Contains(got, "corrected to done:") || !strings.Contains(got, "corrected to failed:") {
+		t.Errorf("a sink of failures got %s", got)
+	}
+	if n := len(failures.got()); n != 3 {
+		t.Errorf("a sink of failures got %d callbacks, want 3", n)
 	}
 }
 

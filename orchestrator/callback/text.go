@@ -33,11 +33,14 @@ func text(m jobs.Message) string {
 
 var jobWords = map[jobs.EventType]string{
 	jobs.EventJobDone: "Screenshot done", jobs.EventJobFailed: "Screenshot failed", jobs.EventJobTimedOut: "Screenshot timed out",
-	jobs.EventJobLate: "Screenshot came late", jobs.EventJobCanceled: "Screenshot canceled", jobs.EventJobRetried: "Screenshot tried again",
+	jobs.EventJobLate: "Screenshot came late", jobs.EventJobCorrected: "Screenshot corrected", jobs.EventJobCanceled: "Screenshot canceled", jobs.EventJobRetried: "Screenshot tried again",
 }
 
 func jobText(kind jobs.EventType, j jobs.Job) string {
 	line := jobWords[kind] + ": " + shown(j.URL)
+	if kind == jobs.EventJobCorrected {
+		line = jobWords[kind] + " to " + strings.ReplaceAll(string(j.State), "_", " ") + ": " + shown(j.URL)
+	}
 	switch {
 	case j.Error != "":
 		line += " – " + shown(j.Error)
@@ -53,7 +56,7 @@ func batchText(kind jobs.EventType, b jobs.Batch) string {
 		line += " (" + shown(b.Source) + ")"
 	}
 	if kind == jobs.EventBatchRevised {
-		line += " got late results: "
+		line += " got late or corrected results: "
 	} else {
 		line += " finished: "
 	}

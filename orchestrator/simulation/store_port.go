@@ -124,14 +124,14 @@ func (s storePort) Retry(ctx context.Context, retries []jobs.Retry, at time.Time
 	return s.Store.Retry(ctx, retries, at)
 }
 
-func (s storePort) ClaimConflicts(ctx context.Context, at, again time.Time, limit int) ([]jobs.Conflict, error) {
+func (s storePort) ClaimConflicts(ctx context.Context, batch string, at, again time.Time, limit int) ([]jobs.Conflict, error) {
 	defer s.write(ctx, "claim conflicts")()
-	return s.Store.ClaimConflicts(ctx, at, again, limit)
+	return s.Store.ClaimConflicts(ctx, batch, at, again, limit)
 }
 
-func (s storePort) SettleConflicts(ctx context.Context, told []jobs.Conflict) ([]jobs.Conflict, error) {
-	defer s.write(ctx, "settle %d conflicts", len(told))()
-	return s.Store.SettleConflicts(ctx, told)
+func (s storePort) RecheckConflicts(ctx context.Context, rechecks []jobs.ConflictRecheck) error {
+	defer s.write(ctx, "check %d conflicts again", len(rechecks))()
+	return s.Store.RecheckConflicts(ctx, rechecks)
 }
 
 // Recount also tells the books: nothing but a bug makes counters disagree.
