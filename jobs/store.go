@@ -171,14 +171,15 @@ type Inbox interface {
 // it is a conflict, and settles it. Of several words in one call the last counts.
 // When the word confirms the recorded result, the job stays as it is. Otherwise
 // the word becomes the screenshot's result, and the job is corrected in the same
-// transaction, with provenance poll:
+// transaction, with provenance poll unless something else is said:
 //
 //   - failed or timed_out: it becomes done with this picture, as late when the
-//     picture is an older attempt's;
+//     picture is an older attempt's or the job's end was late;
 //   - done with this picture: it becomes done, as late, with the newest picture
 //     that another attempt brought, with the provenance of that result; else
 //     failed. Where the picture was an older attempt's, the job ends as its
-//     newest attempt did: failed, or timed_out if that has no result yet;
+//     newest attempt did, with the provenance of that: failed, or timed_out if
+//     that has no result yet;
 //   - anything else (open, canceled, done with another picture) stays, and the
 //     result counts where an older attempt's does.
 //

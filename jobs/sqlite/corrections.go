@@ -56,7 +56,7 @@ const pickCorrections = `INSERT OR IGNORE INTO closing
 // out, a late result may still come.
 const endAsNewest = `UPDATE closing SET attempt = j.attempt,
 	to_state = CASE WHEN n.outcome IS NULL AND n.screenshot_id IS NOT NULL THEN 'timed_out' ELSE 'failed' END,
-	closed_by = CASE WHEN n.outcome IS NULL AND n.screenshot_id IS NOT NULL THEN 'deadline' ELSE closing.closed_by END,
+	closed_by = CASE WHEN n.outcome IS NOT NULL THEN n.outcome_by WHEN n.screenshot_id IS NOT NULL THEN 'deadline' ELSE 'submit' END,
 	late = CASE WHEN n.outcome IS NULL AND n.screenshot_id IS NOT NULL THEN 0 ELSE closing.late END,
 	screenshot_id = coalesce(n.screenshot_id, ''),
 	error = 'the picture of attempt ' || closing.attempt || ' turned out to have failed'

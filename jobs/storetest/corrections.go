@@ -223,7 +223,7 @@ var correctionTests = []test{
 		}
 		b.later(time.Second)
 		b.wantClosed(b.observe(jobs.ByPoll, seen(ids[0], jobs.OutcomeFailed), seen(ids[1], jobs.OutcomeFailed)),
-			jobs.Closed{Job: ids[0], Attempt: 2, State: jobs.Failed, By: jobs.ByPoll, Late: true, Corrected: true},
+			jobs.Closed{Job: ids[0], Attempt: 2, State: jobs.Failed, By: jobs.ByWebhook, Late: true, Corrected: true},
 			jobs.Closed{Job: ids[1], Attempt: 2, State: jobs.TimedOut, By: jobs.ByDeadline, Corrected: true})
 		for _, id := range ids {
 			j := b.job(id)
@@ -235,6 +235,33 @@ var correctionTests = []test{
 		b.wantClosed(b.result(ids[1], 2, jobs.OutcomeDone),
 			jobs.Closed{Job: ids[1], Attempt: 2, State: jobs.Done, By: jobs.ByWebhook, Late: true})
 		wantSame(b, "corrected", b.job(ids[1]).Corrected, true)
+	}},
+	{"of two attempts that the vendor confirms the newest counts", func(b *book) {
+		b.open("b1", pages(1)...)
+		id := b.pending("b1", 1)[0]
+		b.webhook(id, jobs.OutcomeFailed)
+		b.retried(id)
+		b.again(id)
+		b.result(id, 2, jobs.OutcomeFailed)
+		b.result(id, 1, jobs.OutcomeDone)
+		b.result(id, 2, jobs.OutcomeDone)
+		b.wantClosed(b.observe(jobs.ByPoll, seen(id, jobs.OutcomeDone), seenIn(id, 2, jobs.OutcomeDone)),
+			jobs.Closed{Job: id, Attempt: 2, State: jobs.Done, By: jobs.ByPoll, Corrected: true})
+		wantSame(b, "screenshot", b.job(id).ScreenshotID, shotOf(id, 2))
+	}},
+	{"a picture that the job does not show is taken back without a change", func(b *book) {
+		b.open("b1", pages(1)...)
+		id := timedOut(b, "b1")
+		b.retried(id)
+		b.again(id)
+		b.webhook(id, jobs.OutcomeDone)
+		b.result(id, 2, jobs.OutcomeDone)
+		b.webhook(id, jobs.OutcomeFailed)
+		b.wantClosed(b.observe(jobs.ByPoll, seen(id, jobs.OutcomeFailed)))
+		j := b.wantState(id, jobs.Done)
+		wantSame(b, "screenshot", j.ScreenshotID, shotOf(id, 2))
+		wantSame(b, "corrected", j.Corrected, false)
+		wantSame(b, "vendor says", j.VendorSays, jobs.OutcomeFailed)
 	}},
 	{"a screenshot of the vendor's cache corrects all jobs that have it", func(b *book) {
 		b.open("b1", pages(2)...)

@@ -66,12 +66,16 @@ func (m *lives) correct(found []finding) {
 // asNewest is for a job that loses an older attempt's picture and has no other.
 func (e ending) asNewest() ending {
 	newest := e.life.attempt
-	s := e.subs[newest]
-	_, known := s.results[s.shot]
-	if s.shot != "" && !known {
+	s := e.sub(newest)
+	result, known := s.results[s.shot]
+	switch {
+	case known:
+		return ending{e.life, newest, jobs.Failed, result.by, e.late, s.shot, true}
+	case s.shot != "":
 		return ending{e.life, newest, jobs.TimedOut, jobs.ByDeadline, false, s.shot, true}
+	default:
+		return ending{e.life, newest, jobs.Failed, jobs.BySubmit, e.late, "", true}
 	}
-	return ending{e.life, newest, jobs.Failed, e.by, e.late, s.shot, true}
 }
 
 // claimClashes are the conflicts that are due, of each job one.

@@ -42,6 +42,7 @@ func counters() string {
 		add("by_"+string(by), "j.closed_by = '"+string(by)+"'")
 	}
 	add("late", "j.late")
+	add("corrected", "j.corrected")
 	add("double_charged", "j.double_charged")
 	return `SELECT b.id FROM batches b LEFT JOIN jobs j ON j.seq >> 32 = b.seq GROUP BY b.seq
 		HAVING (` + strings.Join(said, ", ") + `) IS NOT (` + strings.Join(counted, ", ") + `)`

@@ -89,6 +89,8 @@ func (b *books) auditResult(j jobEntry) {
 		b.w.fail("P1", "job %s has the screenshot %s of %v", j.name(), s.id, s.owners())
 	case !b.told(s, j.state == jobs.Done, j.by):
 		b.w.fail("P1", "job %s is %s by %s, but nobody said so of screenshot %s", j.name(), j.state, j.by, s.id)
+	case s.failed == (j.state == jobs.Done) && b.told(s, !s.failed, string(jobs.ByWebhook)):
+		b.w.fail("P1", "job %s stays %s by %s, although the true webhook of screenshot %s contradicts it", j.name(), j.state, j.by, s.id)
 	}
 }
 
@@ -106,7 +108,7 @@ func (b *books) closers(j jobEntry) []string {
 func (b *books) auditPaid(j jobEntry) {
 	for attempt := 1; attempt < j.attempt; attempt++ {
 		for _, s := range b.w.vendor.of(j.tag(attempt)) {
-			if b.told(s, true, string(jobs.ByWebhook)) && !b.told(s, false, string(jobs.ByWebhook)) && b.ours(s) && !s.failed {
+			if b.told(s, true, string(jobs.ByWebhook)) && b.ours(s) && !s.failed {
 				b.w.fail("P1", "job %s is %s although screenshot %s of its attempt %d is done", j.name(), j.state, s.id, attempt)
 			}
 		}
@@ -189,6 +191,7 @@ func (b *books) auditCounts() {
 	}
 	b.agree("rows", `SELECT count(*) FROM jobs WHERE seq >> 32 = b.seq`)
 	b.agree("late", `SELECT count(*) FROM jobs WHERE seq >> 32 = b.seq AND late`)
+	b.agree("corrected", `SELECT count(*) FROM jobs WHERE seq >> 32 = b.seq AND corrected`)
 	b.agree("double_charged", `SELECT count(*) FROM submissions WHERE job_seq >> 32 = b.seq AND extra > 0`)
 	b.agree("cost_micros", `SELECT sum(cost_micros) FROM jobs WHERE seq >> 32 = b.seq`)
 	if b.w.profile.cached > 0 {
@@ -238,7 +241,7 @@ func (b *books) auditLeftovers() {
 		"held deliveries":     `SELECT count(*) FROM inbox WHERE disposition = 'held'`,
 		"deliveries aside":    `SELECT count(*) FROM inbox WHERE disposition = 'aside'`,
 		"cancels":             `SELECT count(*) FROM jobs WHERE cancel_asked_at IS NOT NULL AND state IN ('queued', 'submitting', 'pending')`,
-		"conflicts":           `SELECT count(*) FROM jobs WHERE conflict_check_at IS NOT NULL`,
+		"conflicts":           `SELECT count(*) FROM contradictions WHERE check_at IS NOT NULL`,
 		"half imports":        `SELECT count(*) FROM batches WHERE state = 'importing'`,
 		"deliveries to apply": `SELECT count(*) FROM inbox WHERE seq > (SELECT place FROM cursors WHERE name = 'inbox')`,
 	} {

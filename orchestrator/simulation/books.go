@@ -41,6 +41,7 @@ type jobEntry struct {
 	state      jobs.State
 	attempt    int
 	late       bool
+	corrected  bool
 	by         string
 	screenshot string
 	closedAt   int64
@@ -136,12 +137,12 @@ func (b *books) look() {
 	now := map[int64]jobEntry{}
 	b.each(func(scan func(...any)) {
 		var j jobEntry
-		scan(&j.seq, &j.batch, &j.state, &j.attempt, &j.late, &j.by, &j.screenshot, &j.closedAt, &j.url)
+		scan(&j.seq, &j.batch, &j.state, &j.attempt, &j.late, &j.corrected, &j.by, &j.screenshot, &j.closedAt, &j.url)
 		now[j.seq] = j
 		if before, known := b.jobs[j.seq]; known {
 			b.compare(before, j)
 		}
-	}, `SELECT j.seq, b.id, j.state, j.attempt, j.late, j.closed_by, j.screenshot_id, coalesce(j.closed_at, 0), j.url
+	}, `SELECT j.seq, b.id, j.state, j.attempt, j.late, j.corrected, j.closed_by, j.screenshot_id, coalesce(j.closed_at, 0), j.url
 		FROM jobs j JOIN batches b ON b.seq = j.seq >> 32 ORDER BY j.seq`)
 	for seq, before := range b.jobs {
 		if _, there := now[seq]; !there && b.batches[seq>>32] != "" {
@@ -175,7 +176,12 @@ func (b *books) compare(before, after jobEntry) {
 	retriable := before.state == jobs.Failed || before.state == jobs.TimedOut || before.state == jobs.Canceled
 	// The picture of an older attempt may come after a late failure, too.
 	lateDone := after.state == jobs.Done && after.late && (!before.late || before.state == jobs.Failed)
-	if before.state == jobs.Pending && after.by == string(jobs.ByPoll) && b.waiting(after.screenshot) > 0 {
+	if after.corrected && !before.corrected && !b.borneOut(after) {
+		fail("was corrected to what the vendor does not say")
+	}
+	// Two commits may lie between two looks.
+	corrected := after.corrected && (!before.corrected || before.attempt > 1) && before.attempt == after.attempt
+	if before.state == jobs.Pending && after.by == string(jobs.ByPoll) && !after.corrected && b.waiting(after.screenshot) > 0 {
 		b.w.fail("P2", "job %s was closed by poll while a webhook of its screenshot %s waited in the inbox", after.name(), after.screenshot)
 	}
 	switch {
@@ -187,8 +193,9 @@ func (b *books) compare(before, after jobEntry) {
 		if !retriable || after.attempt != before.attempt+1 || after.state != jobs.Queued || !b.wasAsked(b.retried, after) {
 			fail("began an attempt that it must not")
 		}
-	case before.attempt > 0 && before.screenshot != "" && after.screenshot != before.screenshot && !(lateDone && before.attempt > 1):
+	case before.attempt > 0 && before.screenshot != "" && after.screenshot != before.screenshot && !(lateDone && before.attempt > 1) && !corrected:
 		fail("changed its screenshot")
+	case corrected && (before.state == jobs.Done || before.state == jobs.Failed || before.state == jobs.TimedOut):
 	case before.state == after.state && before.final() && before != after && before.screenshot == after.screenshot:
 		fail("changed after its end")
 	case before.state == after.state:
@@ -198,6 +205,16 @@ func (b *books) compare(before, after jobEntry) {
 	case before.final() || !slices.Contains(steps[before.state], after.state):
 		fail("took a step that there is not")
 	}
+}
+
+// borneOut reports whether a job was corrected to what its screenshot is. What it
+// lost may have been the picture of an older attempt.
+func (b *books) borneOut(j jobEntry) bool {
+	s := b.w.vendor.byID(j.screenshot)
+	if j.state != jobs.Done && j.attempt > 1 {
+		return true
+	}
+	return s != nil && s.ended(time.Now()) && s.failed == (j.state != jobs.Done)
 }
 
 // waiting counts the results of a screenshot that were kept and not applied at

@@ -12,7 +12,7 @@ type bug struct {
 	to      string
 }
 
-var bugs = slices.Concat(bugsOfJobs, bugsOfCallbacks)
+var bugs = slices.Concat(bugsOfJobs, bugsOfCorrections, bugsOfCallbacks)
 
 var bugsOfJobs = []bug{
 	{

@@ -18,13 +18,14 @@ type eventEntry struct {
 	seq, at, row      int64
 	kind, batch, url  string
 	rowURL            string // of the job's own row
+	state             string // that a late result or a correction brought
 	single, isJob     bool
 	attempt, revision int
 	newest            bool // the batch has finished with this revision, and is as it was then
 	flawed            bool // and some of its rows have no picture
 }
 
-const selectEntry = `SELECT e.seq, e.at, coalesce(e.job_seq & 4294967295, 0), e.type, coalesce(b.id, ''), coalesce(b.callback_url, ''),
+const selectEntry = `SELECT e.seq, e.at, coalesce(e.job_seq & 4294967295, 0), e.type, e.state, coalesce(b.id, ''), coalesce(b.callback_url, ''),
 	coalesce(b.single, 0), e.job_seq IS NOT NULL, e.attempt, e.revision,
 	coalesce(b.state = 'finished' AND b.revision = e.revision, 0), coalesce(b.failed + b.timed_out + b.canceled + b.rejected > 0, 0),
 	coalesce(j.callback_url, '')
@@ -33,7 +34,7 @@ const selectEntry = `SELECT e.seq, e.at, coalesce(e.job_seq & 4294967295, 0), e.
 func (b *books) events(where string, args ...any) (found []eventEntry) {
 	b.each(func(scan func(...any)) {
 		var e eventEntry
-		scan(&e.seq, &e.at, &e.row, &e.kind, &e.batch, &e.url, &e.single, &e.isJob, &e.attempt, &e.revision, &e.newest, &e.flawed, &e.rowURL)
+		scan(&e.seq, &e.at, &e.row, &e.kind, &e.state, &e.batch, &e.url, &e.single, &e.isJob, &e.attempt, &e.revision, &e.newest, &e.flawed, &e.rowURL)
 		found = append(found, e)
 	}, selectEntry+where, args...)
 	return found
@@ -52,7 +53,7 @@ func (e eventEntry) asked(p profile, url string) (must, may bool) {
 		case !p.has("alarm"):
 			return false, false
 		case e.isJob:
-			wanted := e.kind == "job.failed" || e.kind == "job.timed_out"
+			wanted := e.kind == "job.failed" || e.kind == "job.timed_out" || e.kind == "job.corrected"
 			return wanted, wanted
 		case e.batch == "" || e.single:
 			return false, false
@@ -69,12 +70,13 @@ type message struct {
 	Type      string    `json:"type"`
 	Timestamp time.Time `json:"timestamp"`
 	Data      struct {
-		ID       string `json:"id"`
-		BatchID  string `json:"batch_id"`
-		State    string `json:"state"`
-		Attempt  int    `json:"attempt"`
-		Revision int    `json:"revision"`
-		Late     any    `json:"late"` // of a batch: how many
+		ID        string `json:"id"`
+		BatchID   string `json:"batch_id"`
+		State     string `json:"state"`
+		Attempt   int    `json:"attempt"`
+		Revision  int    `json:"revision"`
+		Late      any    `json:"late"` // of a batch: how many
+		Corrected any    `json:"corrected"`
 	} `json:"data"`
 }
 
@@ -129,9 +131,12 @@ func (e eventEntry) belied(m message) string {
 		return ""
 	case m.Data.ID != fmt.Sprintf("%s-%d", e.batch, e.row) || m.Data.BatchID != e.batch:
 		return "another job"
-	case e.kind == "job.late":
-		if m.Data.Late != true || m.Data.State != "done" && m.Data.State != "failed" {
-			return "not late"
+	case e.kind == "job.late" || e.kind == "job.corrected":
+		switch {
+		case e.kind == "job.late" && m.Data.Late != true, e.kind == "job.corrected" && m.Data.Corrected != true:
+			return "not late, or not corrected"
+		case m.Data.State != e.state || e.kind == "job.late" && e.state != "done" && e.state != "failed":
+			return "not the state that the event is about"
 		}
 		return ""
 	case e.kind == "job.retried":

@@ -84,6 +84,15 @@ func (c *courier) plan(s *shot) {
 			due = due.Add(d.span(time.Hour, 5*time.Hour))
 		}
 	}
+	lie := d.chance(p.contradicted)
+	lieFirst := lie && d.chance(0.5)
+	if lieFirst {
+		c.add(c.result(s, s.failed, signed), due)
+		due = due.Add(d.span(0, 5*time.Second))
+		if d.chance(0.2) {
+			return // and the true one is lost
+		}
+	}
 	copies := 1
 	if d.chance(p.repeated) {
 		copies = 2 + d.upTo(19)
@@ -92,7 +101,7 @@ func (c *courier) plan(s *shot) {
 		c.add(c.result(s, !s.failed, signed), due)
 		due = due.Add(d.span(0, time.Second))
 	}
-	if d.chance(p.contradicted) {
+	if lie && (!lieFirst || d.chance(0.3)) {
 		c.add(c.result(s, s.failed, signed), due.Add(d.span(0, 5*time.Second)))
 	}
 }

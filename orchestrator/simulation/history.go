@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -47,25 +48,41 @@ func (b *books) auditSummaries() {
 }
 
 // auditHistory: each attempt ended once, perhaps to be put right by a late
-// result; the last end is the one that the job shows.
+// result, or by a correction for each screenshot; the last end is the one that
+// the job shows.
 func (b *books) auditHistory(j jobEntry) {
 	var ends [][]string
 	var last []string
+	var state string // that the last event tells of
 	b.each(func(scan func(...any)) {
 		var kind string
-		if scan(&kind); kind == "job.retried" {
+		if scan(&kind, &state); kind == "job.retried" {
 			ends, last = append(ends, last), nil
 			return
 		}
 		last = append(last, strings.TrimPrefix(kind, "job."))
-	}, `SELECT type FROM events WHERE job_seq = ? ORDER BY seq`, j.seq)
+		state = cmp.Or(state, last[len(last)-1])
+	}, `SELECT type, state FROM events WHERE job_seq = ? ORDER BY seq`, j.seq)
 	ends = append(ends, last)
+	corrections := 0
 	for i, end := range ends {
 		newest := i == len(ends)-1
+		corrected := slices.Contains(end, "corrected")
+		for _, kind := range end {
+			if kind == "corrected" {
+				corrections++
+			}
+		}
 		ok := len(end) == 1 || len(end) == 2 && end[0] != "late" && end[1] == "late" ||
 			i > 0 && slices.Equal(end, []string{"timed_out", "late", "late"}) // a failure, then an older attempt's picture
+		if corrected {
+			ok = end[0] != "corrected" && corrections <= j.attempt
+			for _, kind := range end[1:] {
+				ok = ok && (kind == "late" || kind == "corrected")
+			}
+		}
 		if newest {
-			ok = ok && (end[len(end)-1] == "late") == j.late && (j.late || end[0] == string(j.state))
+			ok = ok && state == string(j.state) && corrected == j.corrected && (corrected || (end[len(end)-1] == "late") == j.late)
 		}
 		if !ok || j.attempt < len(ends)-1 { // one that was canceled unsent is retried as its first
 			b.w.fail("P1", "job %s is %s, late %v, attempt %d, with the history %v", j.name(), j.state, j.late, j.attempt, ends)

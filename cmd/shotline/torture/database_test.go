@@ -21,11 +21,13 @@ type job struct {
 	subject
 	state, closedBy, screenshot, err, url string
 	late, doubleCharged, conflicts        int
+	corrected                             int
 	attempt                               int
 	cost                                  float64
 	submittedAt, closedAt                 int64    // ms
 	duplicateOf                           int64    // row
 	events                                []string // types
+	last                                  string   // the state that the last event tells of
 	shots                                 []string // screenshots of its submissions
 }
 
@@ -142,6 +144,7 @@ func (r *rig) owed() (string, error) {
 		"held deliveries":      `SELECT count(*) FROM inbox WHERE disposition = 'held'`,
 		"doubts":               `SELECT count(*) FROM submissions WHERE doubt_since IS NOT NULL`,
 		"leases":               `SELECT count(*) FROM jobs WHERE lease_owner IS NOT NULL OR lease_until IS NOT NULL`,
+		"conflicts":            `SELECT count(*) FROM contradictions WHERE check_at IS NOT NULL`,
 		"unended open intents": `SELECT count(*) FROM submissions WHERE open_after IS NOT NULL`,
 	} {
 		o.each(query, func(cells []string) {
@@ -178,17 +181,19 @@ func (r *rig) read() (*view, error) {
 	readCallbacks(o, r.ear.url, v)
 	bySeq := map[string]*job{}
 	o.each(`SELECT j.seq, b.id, j.row, j.state, j.closed_by, j.screenshot_id, j.error, j.url, j.late, j.double_charged,
-		j.conflicts, j.cost_micros, j.submitted_at, j.closed_at, j.duplicate_of & 4294967295, j.attempt
+		j.conflicts, j.corrected, j.cost_micros, j.submitted_at, j.closed_at, j.duplicate_of & 4294967295, j.attempt
 		FROM jobs j JOIN batches b ON b.seq = j.batch_seq`, func(c []string) {
 		j := &job{
 			subject: subject{c[1], number(c[2])}, state: c[3], closedBy: c[4], screenshot: c[5], err: c[6], url: c[7],
-			late: int(number(c[8])), doubleCharged: int(number(c[9])), conflicts: int(number(c[10])), cost: float64(number(c[11])) / 1e6,
-			submittedAt: number(c[12]), closedAt: number(c[13]), duplicateOf: number(c[14]), attempt: int(number(c[15])),
+			late: int(number(c[8])), doubleCharged: int(number(c[9])), conflicts: int(number(c[10])), corrected: int(number(c[11])),
+			cost:        float64(number(c[12])) / 1e6,
+			submittedAt: number(c[13]), closedAt: number(c[14]), duplicateOf: number(c[15]), attempt: int(number(c[16])),
 		}
 		v.jobs[j.subject], bySeq[c[0]] = j, j
 	})
-	o.each(`SELECT job_seq, type FROM events WHERE job_seq IS NOT NULL ORDER BY seq`, func(c []string) {
+	o.each(`SELECT job_seq, type, CASE state WHEN '' THEN substr(type, 5) ELSE state END FROM events WHERE job_seq IS NOT NULL ORDER BY seq`, func(c []string) {
 		bySeq[c[0]].events = append(bySeq[c[0]].events, c[1])
+		bySeq[c[0]].last = c[2]
 	})
 	o.each(`SELECT job_seq, screenshot_id FROM submissions WHERE screenshot_id IS NOT NULL ORDER BY job_seq, attempt, extra`, func(c []string) {
 		bySeq[c[0]].shots = append(bySeq[c[0]].shots, c[1])
@@ -218,12 +223,13 @@ func (v *view) ends() map[string]int {
 		ends["retried"] += max(j.attempt-1, 0)
 		ends["paid twice"] += j.doubleCharged
 		ends["contradicted"] += j.conflicts
+		ends["corrected"] += j.corrected
 	}
 	return ends
 }
 
 func readBatches(o *observer, v *view) {
-	columns := []string{"id", "tags", "state", "rows", "revision", "summarized", "late", "cost_micros", "finished_at"}
+	columns := []string{"id", "tags", "state", "rows", "revision", "summarized", "late", "corrected", "cost_micros", "finished_at"}
 	columns = append(columns, states...)
 	o.each(`SELECT `+strings.Join(columns, ", ")+`,
 		(SELECT group_concat(revision) FROM summaries s WHERE s.batch_seq = batches.seq),

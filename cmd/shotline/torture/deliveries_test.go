@@ -96,7 +96,7 @@ func checkForgeries(r *rig, v *view) {
 // checkCounts compares the counters with a count of the rows, the results and
 // what status says.
 func checkCounts(r *rig, v *view) {
-	counted, costs, late := map[string]map[string]int{}, map[string]float64{}, map[string]int64{}
+	counted, costs, late, corrected := map[string]map[string]int{}, map[string]float64{}, map[string]int64{}, map[string]int64{}
 	for s, j := range v.jobs {
 		if counted[s.batch] == nil {
 			counted[s.batch] = map[string]int{}
@@ -104,6 +104,7 @@ func checkCounts(r *rig, v *view) {
 		counted[s.batch][j.state]++
 		costs[s.batch] += j.cost
 		late[s.batch] += int64(j.late)
+		corrected[s.batch] += int64(j.corrected)
 	}
 	for id, b := range v.batches {
 		if b["state"] == "importing" {
@@ -131,6 +132,9 @@ func checkCounts(r *rig, v *view) {
 			if fmt.Sprintf("%.6f", got) != fmt.Sprintf("%.6f", costs[id]) {
 				r.violates("P6", subject{batch: id}, "cost by %s: %g, by the rows: %g", what, got, costs[id])
 			}
+		}
+		if b["corrected"] != corrected[id] {
+			r.violates("P6", subject{batch: id}, "%d corrected by the counter, %d by the rows", b["corrected"], corrected[id])
 		}
 		if b["late"] != late[id] {
 			r.violates("P6", subject{batch: id}, "%d late by the counter, %d by the rows", b["late"], late[id])

@@ -86,7 +86,12 @@ func checkHandled(r *rig, v *view, j *job) {
 		seen := strings.Fields(end)
 		last := n == len(ends)-1
 		ok := len(seen) == 1 || len(seen) == 2 && seen[1] == "job.late"
-		if last && ok {
+		if slices.Contains(seen, "job.corrected") {
+			ok = seen[0] != "job.corrected"
+			if last && ok {
+				ok = j.corrected > 0 && j.last == j.state
+			}
+		} else if last && ok {
 			ok = j.late > 0 && slices.Contains(seen, "job.late") || j.late == 0 && seen[0] == "job."+j.state && len(seen) == 1
 		}
 		if !ok {

@@ -86,12 +86,13 @@ func (r *rig) dossier(s subject) string {
 	o := r.observe()
 	of := `(SELECT j.seq FROM jobs j JOIN batches b ON b.seq = j.batch_seq WHERE b.id = '` + s.batch + `' AND j.row = ` + strconv.FormatInt(s.row, 10) + `)`
 	for _, table := range []struct{ name, columns, where string }{
-		{"jobs", "state, attempt, lease_owner, lease_until, created_at, submitted_at, closed_at, deadline, screenshot_id, error, closed_by, cost, late, double_charged, conflicts", "seq = " + of},
+		{"jobs", "state, attempt, lease_owner, lease_until, created_at, submitted_at, closed_at, deadline, screenshot_id, error, closed_by, cost, late, double_charged, conflicts, corrected", "seq = " + of},
 		{"submissions", "attempt, extra, screenshot_id, intent_at, sends, open_after, doubt_since, outcome, outcome_by, cost_micros", "job_seq = " + of},
-		{"events", "at, type, attempt", "job_seq = " + of},
+		{"contradictions", "attempt, first_outcome, vendor_says, opened_at, check_at, checks", "job_seq = " + of},
+		{"events", "at, type, attempt, state", "job_seq = " + of},
 	} {
 		o.each("SELECT "+table.columns+" FROM "+table.name+" WHERE "+table.where, func(cells []string) {
-			fmt.Fprintf(&text, "\n  %-11s", table.name)
+			fmt.Fprintf(&text, "\n  %-14s", table.name)
 			for i, column := range strings.Split(table.columns, ", ") {
 				fmt.Fprintf(&text, " %s=%q", column, cells[i])
 			}

@@ -1,0 +1,49 @@
+package simulation
+
+var bugsOfCorrections = []bug{
+	{
+		name: "the first of two contradictory results stands for ever", promise: "P1", file: "jobs/sqlite/corrections.go",
+		from: `	WHERE w.flips AND (
+		(w.outcome = 'done' AND`,
+		to: `	WHERE w.flips < 0 AND (
+		(w.outcome = 'done' AND`,
+	},
+	{
+		name: "the later of two contradictory results is believed", promise: "P1", file: "jobs/sqlite/corrections.go",
+		from: `	WHERE o.closed_by = 'poll' AND o.extra = 0 AND`,
+		to:   `	WHERE o.extra = 0 AND`,
+	},
+	{
+		name: "the vendor is not asked about contradictory results", promise: "P1, P8", file: "orchestrator/conflict.go",
+		from: `	for _, c := range claimed {
+		byBatch`,
+		to: `	for _, c := range claimed[:0] {
+		byBatch`,
+	},
+	{
+		name: "the vendor is asked about contradictory results of the newest attempt alone", promise: "P1", file: "jobs/sqlite/conflicts.go",
+		from: `	FROM outcomes WHERE outcome <> recorded AND extra = 0 GROUP BY`,
+		to:   `	FROM outcomes WHERE outcome <> recorded AND extra = 0 AND attempt = (SELECT j.attempt FROM jobs j WHERE j.seq = job_seq) GROUP BY`,
+	},
+	{
+		name: "a correction raises no revision", promise: "P5", file: "jobs/sqlite/batchend.go",
+		from: `FROM closing WHERE late OR correction)`,
+		to:   `FROM closing WHERE late AND NOT correction)`,
+	},
+	{
+		name: "corrections are not counted", promise: "P6", file: "jobs/sqlite/batchend.go",
+		from: `	add("corrected", "sum(to_state <> 'queued' AND (correction OR was_corrected)) - sum(was_corrected)")
+`,
+		to: ``,
+	},
+	{
+		name: "a correction leaves the result of its submission", promise: "P1", file: "jobs/sqlite/corrections.go",
+		from: `[]string{settleConflicts, turnResults}`,
+		to:   `[]string{settleConflicts}`,
+	},
+	{
+		name: "a correction is told as an ordinary end", promise: "P1", file: "jobs/sqlite/close.go",
+		from: `CASE WHEN correction THEN 'job.corrected' WHEN late`,
+		to:   `CASE WHEN late`,
+	},
+}
