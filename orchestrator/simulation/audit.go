@@ -17,6 +17,7 @@ func (b *books) audit() {
 	b.auditImports()
 	b.auditJobs()
 	b.auditDeliveries()
+	b.auditContradictions()
 	b.auditCounts()
 	b.auditLog()
 	b.auditCallbacks()
@@ -171,6 +172,26 @@ func (b *books) auditDeliveries() {
 			j.screenshot, j.seq, j.attempt)
 		if j.screenshot != "" && early > 0 && b.w.profile.cached == 0 {
 			b.w.fail("P2", "job %s timed out after %d webhooks of its screenshot had been acknowledged", j.name(), early)
+		}
+	}
+}
+
+// auditContradictions: where both the lie and the truth about a screenshot came in,
+// each submission that has it knows the truth, whatever became of its job.
+func (b *books) auditContradictions() {
+	b.w.vendor.mu.Lock()
+	shots := slices.Clone(b.w.vendor.shots)
+	b.w.vendor.mu.Unlock()
+	for _, s := range shots {
+		if !b.told(s, true, string(jobs.ByWebhook)) || !b.told(s, false, string(jobs.ByWebhook)) {
+			continue
+		}
+		truth := jobs.OutcomeDone
+		if s.failed {
+			truth = jobs.OutcomeFailed
+		}
+		if n := b.number(`SELECT count(*) FROM submissions WHERE screenshot_id = ? AND extra = 0 AND outcome <> ?`, s.id, string(truth)); n > 0 {
+			b.w.fail("P1", "screenshot %s is %s, and after contradictory webhooks %d submissions have it otherwise", s.id, truth, n)
 		}
 	}
 }

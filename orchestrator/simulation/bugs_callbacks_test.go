@@ -61,9 +61,9 @@ var bugsOfCallbacks = []bug{
 	},
 	{
 		name: "a callback shows what its job became later", promise: "P5", file: "jobs/message.go",
-		from: `	if (known && j.State == state && j.Attempt == e.Attempt) || (!known && j.Late) {
+		from: `	if isAsTold(j, e) {
 `,
-		to: `	if known && state != "" || j.Late {
+		to: `	if isAsTold(j, e) || e.Type != "" {
 `,
 	},
 	{

@@ -9,9 +9,17 @@ var bugsOfCorrections = []bug{
 		(w.outcome = 'done' AND`,
 	},
 	{
-		name: "the later of two contradictory results is believed", promise: "P1", file: "jobs/sqlite/corrections.go",
-		from: `	WHERE o.closed_by = 'poll' AND o.extra = 0 AND`,
-		to:   `	WHERE o.extra = 0 AND`,
+		name: "the later of two contradictory results is believed", promise: "P1", file: "jobs/sqlite/inbox.go",
+		from: `	return t.settle(at, &applied.Effects)
+`,
+		to: `	if err := t.settle(at, &applied.Effects); err != nil {
+		return err
+	}
+	if _, err := t.exec("UPDATE outcomes SET closed_by = 'poll'"); err != nil {
+		return err
+	}
+	return t.correct(at, &applied.Effects)
+`,
 	},
 	{
 		name: "the vendor is not asked about contradictory results", promise: "P1, P8", file: "orchestrator/conflict.go",
