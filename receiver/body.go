@@ -4,12 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"sync"
-)
 
-const (
-	firstStep = 4 << 10  // room for any documented payload
-	nextStep  = 16 << 10 // least growth beyond
+	"shotline/receiver/signature"
 )
 
 var (
@@ -17,19 +13,16 @@ var (
 	errBusy     = errors.New("too many bodies under way")
 )
 
-// firsts keeps the rooms of first steps for the next body. Larger rooms are
-// left to the garbage collector: they are rare, and a body must not start with
-// more room than has been booked for it.
-var firsts = sync.Pool{New: func() any { return new([firstStep]byte) }}
-
-// body holds what a request has sent so far. Its room grows with what has
-// really come, by 16 KiB or an eighth at a time, and is booked beforehand: a
-// sender that only announces a large body costs nothing. Used by one goroutine.
+// body holds what a request has sent so far, in chunks of memory that are booked
+// before they are used, and used again afterwards. A sender that only announces a
+// large body costs one chunk, and a body that grows is not copied. Used by one
+// goroutine.
 type body struct {
 	budget *budget
 	booked int64
-	first  *[firstStep]byte // nil once it is not in use any more
-	data   []byte
+	size   int
+	first  *[chunkSize]byte   // all that most bodies need
+	more   []*[chunkSize]byte // behind the first
 }
 
 // read takes a body of at most limit bytes from source. The error is
@@ -39,73 +32,87 @@ func (b *body) read(source io.Reader, announced, limit int64) error {
 	if announced > limit {
 		return errTooLarge
 	}
-	if !b.book(firstStep, b.budget.limit) {
-		return errBusy
-	}
-	b.first = firsts.Get().(*[firstStep]byte)
-	b.data = b.first[:0]
+	var room []byte
 	for {
-		n, err := source.Read(b.data[len(b.data):cap(b.data)])
-		b.data = b.data[:len(b.data)+n]
+		if len(room) == 0 {
+			chunk := b.grow()
+			if chunk == nil {
+				return errBusy
+			}
+			room = chunk[:min(chunkSize, limit-int64(b.size)+1)] // a byte more tells that it is too large
+		}
+		n, err := source.Read(room)
+		b.size, room = b.size+n, room[n:]
 		switch {
-		case int64(len(b.data)) > limit:
+		case int64(b.size) > limit:
 			return errTooLarge
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
 			return err
 		}
-		if len(b.data) == cap(b.data) {
-			if err := b.grow(limit); err != nil {
-				return err
-			}
-		}
 	}
 }
 
-// grow makes room for more, but not for more than it takes to see that a body
-// exceeds limit.
-func (b *body) grow(limit int64) error {
-	size := int64(cap(b.data)) // not above limit, see read
-	more := min(max(nextStep, size/8), limit-size+1)
-	if !b.book(more, b.budget.bulk) {
-		return errBusy
+// grow adds a chunk, and returns it; nil if there is none left.
+func (b *body) grow() *[chunkSize]byte {
+	ceiling := b.budget.bulk
+	if b.first == nil {
+		ceiling = b.budget.limit
 	}
-	grown := make([]byte, len(b.data), size+more)
-	copy(grown, b.data)
-	b.data = grown
-	b.recycle()
-	return nil
+	if !b.budget.take(chunkSize, ceiling) {
+		return nil
+	}
+	b.booked += chunkSize
+	chunk := chunks.Get().(*[chunkSize]byte)
+	if b.first == nil {
+		b.first = chunk
+	} else {
+		b.more = append(b.more, chunk)
+	}
+	return chunk
 }
 
-// own returns the bytes for somebody who may hold on to them after release.
+// parts is what has come, chunk by chunk, if that is more than one.
+func (b *body) parts() [][]byte {
+	parts := [][]byte{b.first[:]}
+	for i, chunk := range b.more {
+		parts = append(parts, chunk[:min(b.size-(i+1)*chunkSize, chunkSize)])
+	}
+	return parts
+}
+
+// verify checks the signature of what has come.
+func (b *body) verify(m signature.Mark) error {
+	if len(b.more) > 0 {
+		return m.Verify(b.parts()...)
+	}
+	return m.Verify(b.first[:b.size])
+}
+
+// own returns the bytes for somebody who may hold on to them after release. They
+// stay booked until then.
 func (b *body) own() []byte {
-	if b.first != nil {
-		b.data = bytes.Clone(b.data)
-		b.recycle()
+	defer b.recycle()
+	if len(b.more) > 0 {
+		return bytes.Join(b.parts(), nil)
 	}
-	return b.data
+	return bytes.Clone(b.first[:b.size])
 }
 
-// release gives back what was booked and the room that can be used again.
+// release gives back what was booked and the chunks.
 func (b *body) release() {
 	b.recycle()
-	b.data = nil
 	b.budget.give(b.booked)
 	b.booked = 0
 }
 
-func (b *body) book(n, ceiling int64) bool {
-	if !b.budget.take(n, ceiling) {
-		return false
-	}
-	b.booked += n
-	return true
-}
-
 func (b *body) recycle() {
 	if b.first != nil {
-		firsts.Put(b.first)
-		b.first = nil
+		chunks.Put(b.first)
 	}
+	for _, chunk := range b.more {
+		chunks.Put(chunk)
+	}
+	b.first, b.more = nil, nil
 }

@@ -1,15 +1,23 @@
 package receiver
 
-import "sync/atomic"
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// chunkSize is room for any documented payload.
+const chunkSize = 4 << 10
+
+// chunks are kept for the next body.
+var chunks = sync.Pool{New: func() any { return new([chunkSize]byte) }}
 
 // budget bounds the memory of all bodies that are under way. It is safe for
 // concurrent use.
 //
-// Its last quarter is for the first [firstStep] bytes of each body, so that a
-// few strangers with large bodies cannot keep out the small ones that the
-// vendor sends.
+// Its last quarter is for the first chunk of each body, so that a few strangers
+// with large bodies cannot keep out the small ones that the vendor sends.
 type budget struct {
-	limit int64 // for first steps
+	limit int64 // for first chunks
 	bulk  int64 // for whatever a body needs beyond
 	used  atomic.Int64
 }

@@ -115,7 +115,7 @@ func (s *sender) finish(err error) int {
 
 const (
 	testCap    = 8 << 10
-	testBudget = 17 << 10 // four first steps of 4 KiB, or two bodies of testCap but for the last quarter
+	testBudget = 17 << 10 // four first chunks of 4 KiB, or two bodies of testCap but for the last quarter
 )
 
 func TestBudgetExhaustedAndRecovered(t *testing.T) {

@@ -91,7 +91,7 @@ func FuzzServeHTTP(f *testing.F) {
 		f.Add(seed.method, seed.headers, []byte(seed.body), seed.chunked, seed.cut)
 	}
 	inbox := &memory{}
-	r := newReceiver(f, receiver.Config{Inbox: inbox, MaxBody: maxBody, MaxInFlight: 9 << 10})
+	r := newReceiver(f, receiver.Config{Inbox: inbox, MaxBody: maxBody, MaxInFlight: 12 << 10})
 	f.Fuzz(func(t *testing.T, method, headers string, body []byte, chunked, cut bool) {
 		// A fuzzer does not find an HMAC by itself.
 		mac := hmac.New(sha256.New, []byte(secret))

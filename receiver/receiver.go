@@ -41,11 +41,10 @@ type Config struct {
 	MaxBody  int64               // largest body in bytes; 0 means DefaultMaxBody
 	// MaxInFlight is how many bytes the bodies of all requests may take
 	// together while they come in and are being kept; 0 means
-	// DefaultMaxInFlight. Beyond it the answer is 503. Each body counts with
-	// the room it was given, at least 4 KiB. One that needs more than its first
-	// 4 KiB gets it only while less than three quarters are in use: large
-	// bodies cannot crowd out small ones. What the Inbox holds on to after Keep
-	// is not counted.
+	// DefaultMaxInFlight. Beyond it the answer is 503. Each body counts in
+	// chunks of 4 KiB. One that needs more than its first chunk gets it only
+	// while less than three quarters are in use: large bodies cannot crowd out
+	// small ones. What the Inbox holds on to after Keep is not counted.
 	MaxInFlight int64
 	Timeout     time.Duration    // longest wait for the inbox; 0 means DefaultTimeout
 	Now         func() time.Time // nil means time.Now
@@ -86,7 +85,7 @@ func New(cfg Config) (*Receiver, error) {
 		cfg.MaxInFlight = DefaultMaxInFlight
 	}
 	budget := newBudget(cfg.MaxInFlight)
-	if budget.bulk <= max(cfg.MaxBody, firstStep) { // a byte more tells that a body is too large
+	if budget.bulk/chunkSize <= cfg.MaxBody/chunkSize { // a byte more tells that a body is too large
 		return nil, fmt.Errorf("new receiver: %d bytes in flight leave no room for a body of %d", cfg.MaxInFlight, cfg.MaxBody)
 	}
 	if cfg.Timeout == 0 {
@@ -149,7 +148,7 @@ func (r *Receiver) receive(req *http.Request) (Result, error) {
 		return Aborted, errors.New("body was cut off")
 	}
 	if r.cfg.Verifier != nil {
-		if err := mark.Verify(b.data); err != nil {
+		if err := b.verify(mark); err != nil {
 			return WrongSignature, err
 		}
 	}

@@ -26,10 +26,12 @@ func newKey(secret string) *key {
 }
 
 // signed reports, in constant time, whether want is the HMAC of body.
-func (k *key) signed(want *[sha256.Size]byte, body []byte) bool {
+func (k *key) signed(want *[sha256.Size]byte, body [][]byte) bool {
 	s := k.states.Get().(*state)
 	defer k.states.Put(s)
 	s.mac.Reset()
-	s.mac.Write(body)
+	for _, part := range body {
+		s.mac.Write(part)
+	}
 	return hmac.Equal(want[:], s.mac.Sum(s.sum[:0]))
 }

@@ -115,9 +115,10 @@ func (v *Verifier) Expect(h http.Header) (Mark, error) {
 	return m, nil
 }
 
-// Verify returns nil when the signature was made over body with one of the
-// Verifier's secrets, else ErrMismatch. It does not allocate.
-func (m Mark) Verify(body []byte) error {
+// Verify returns nil when the signature was made over body, given in one or more
+// parts, with one of the Verifier's secrets, else ErrMismatch. It does not
+// allocate.
+func (m Mark) Verify(body ...[]byte) error {
 	for _, k := range m.keys {
 		if k.signed(&m.sum, body) {
 			return nil
