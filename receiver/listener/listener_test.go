@@ -1,0 +1,459 @@
+package listener_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"shotline/receiver/listener"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// pipes is a net.Listener whose connections run through memory, so that time can
+// be that of synctest.
+type pipes struct {
+	incoming chan any // a net.Conn or an error
+	closed   chan struct{}
+	once     sync.Once
+}
+
+func newPipes() *pipes { return &pipes{incoming: make(chan any, 64), closed: make(chan struct{})} }
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case next := <-p.incoming:
+		if err, bad := next.(error); bad {
+			return nil, err
+		}
+		return next.(net.Conn), nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error   { p.once.Do(func() { close(p.closed) }); return nil }
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+// server is a guarded web server and its log.
+type server struct {
+	t     *testing.T
+	pipes *pipes
+	*listener.Listener
+	log *bytes.Buffer
+}
+
+// serve must be called in a bubble, which the server ends with.
+func serve(t *testing.T, cfg listener.Config, handler http.HandlerFunc) *server {
+	t.Helper()
+	s := &server{t: t, pipes: newPipes(), log: new(bytes.Buffer)}
+	cfg.Name, cfg.Logger = "test", slog.New(slog.NewTextHandler(s.log, nil))
+	s.Listener = listener.New(s.pipes, cfg)
+	web := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: 20 * time.Second}
+	s.Guard(web)
+	served := make(chan error, 1)
+	go func() { served <- web.Serve(s.Listener) }()
+	t.Cleanup(func() {
+		if err := web.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			t.Errorf("the server ended: %v", err)
+		}
+		synctest.Wait()
+		if open := s.Stats().Open; open != 0 {
+			t.Errorf("%d connections count as open after the end", open)
+		}
+	})
+	return s
+}
+
+// peer is the other end of a connection.
+type peer struct {
+	t *testing.T
+	net.Conn
+	answers *bufio.Reader
+}
+
+func (s *server) dial() *peer {
+	s.t.Helper()
+	here, there := net.Pipe()
+	s.pipes.incoming <- there
+	s.t.Cleanup(func() { here.Close() })
+	return &peer{s.t, here, bufio.NewReader(here)}
+}
+
+func (p *peer) send(text string) {
+	p.t.Helper()
+	if _, err := io.WriteString(p, text); err != nil {
+		p.t.Fatalf("send %.20q: %v", text, err)
+	}
+}
+
+// status reads an answer; 0 if the connection was closed without one.
+func (p *peer) status() int {
+	response, err := http.ReadResponse(p.answers, nil)
+	if err != nil {
+		return 0
+	}
+	_, _ = io.Copy(io.Discard, response.Body)
+	response.Body.Close()
+	return response.StatusCode
+}
+
+func (p *peer) get() int {
+	p.t.Helper()
+	p.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	return p.status()
+}
+
+// open reports whether the connection is still open.
+func (p *peer) open() bool {
+	_ = p.SetReadDeadline(time.Now().Add(time.Millisecond))
+	_, err := p.answers.Peek(1)
+	_ = p.SetReadDeadline(time.Time{})
+	return errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+func fine(http.ResponseWriter, *http.Request) {}
+
+func TestTheLongestIdleMakesRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t, listener.Config{Most: 3}, fine)
+		var peers []*peer
+		for range 3 {
+			p := s.dial()
+			if got := p.get(); got != 200 {
+				t.Fatalf("answered %d", got)
+			}
+			peers = append(peers, p)
+			time.Sleep(time.Second)
+		}
+		if got := peers[0].get(); got != 200 { // now the second has been idle the longest
+			t.Fatalf("answered %d", got)
+		}
+		synctest.Wait()
+		if got := s.dial().get(); got != 200 {
+			t.Errorf("at the limit: answered %d", got)
+		}
+		for i, want := range []bool{true, false, true} {
+			if got := peers[i].open(); got != want {
+				t.Errorf("connection %d is open: %v, want %v", i, got, want)
+			}
+		}
+		if st := s.Stats(); st.Open != 3 || st.Evicted != 1 || st.Refused != 0 {
+			t.Errorf("%+v", st)
+		}
+		if err := s.Trouble(); err != nil {
+			t.Errorf("all were served, but: %v", err)
+		}
+	})
+}
+
+// Connections that have sent nothing, half of the headers or half of a body make
+// room, the oldest first, but not before they have had some time.
+func TestWhoWaitsInARequestMakesRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t, listener.Config{Most: 3, BodyStep: 3 * time.Second}, func(_ http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+		})
+		body := s.dial()
+		body.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
+		synctest.Wait() // or the second might begin to wait first
+		headers := s.dial()
+		headers.send("POST / HT")
+		synctest.Wait()
+		nothing := s.dial()
+		synctest.Wait()
+		for i, victim := range []*peer{body, headers, nothing} {
+			began := time.Now()
+			other := s.dial()
+			other.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n")
+			if took := time.Since(began); i == 0 && took < 200*time.Millisecond {
+				t.Errorf("let in after %s", took)
+			}
+			synctest.Wait()
+			if victim.open() {
+				t.Errorf("connection %d is open", i)
+			}
+		}
+		if st := s.Stats(); st.Open != 3 || st.Evicted != 3 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+// A request that is being answered is never cut off. Others are told so at once,
+// after a moment in which nobody made room.
+func TestWhoIsAnsweredIsNotCutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		entered, leave := make(chan struct{}), make(chan struct{})
+		s := serve(t, listener.Config{Most: 2}, func(_ http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPut {
+				entered <- struct{}{}
+				<-leave
+			}
+		})
+		busy := []*peer{s.dial(), s.dial()}
+		for _, p := range busy {
+			p.send("PUT / HTTP/1.1\r\nHost: x\r\n\r\n")
+			<-entered
+		}
+		for i := range 3 {
+			began := time.Now()
+			if got := s.dial().get(); got != http.StatusServiceUnavailable {
+				t.Errorf("answered %d", got)
+			}
+			if took := time.Since(began); took > time.Second || i > 0 && took > 300*time.Millisecond {
+				t.Errorf("refusal %d took %s", i, took)
+			}
+		}
+		if err := s.Trouble(); err == nil || !strings.Contains(err.Error(), "test: ") {
+			t.Errorf("no trouble: %v", err)
+		}
+		if st := s.Stats(); st.Refused != 3 {
+			t.Errorf("%+v", st)
+		}
+		close(leave)
+		for _, p := range busy {
+			if got := p.status(); got != 200 {
+				t.Errorf("answered %d", got)
+			}
+		}
+		synctest.Wait()
+		if got := s.dial().get(); got != 200 {
+			t.Errorf("with room again: answered %d", got)
+		}
+		time.Sleep(11 * time.Second)
+		if err := s.Trouble(); err != nil {
+			t.Errorf("long after the trouble: %v", err)
+		}
+		if n := strings.Count(s.log.String(), "answered 503"); n != 1 {
+			t.Errorf("%d lines about refusals:\n%s", n, s.log)
+		}
+	})
+}
+
+func TestIdleConnectionsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t, listener.Config{Most: 2}, fine)
+		p := s.dial()
+		p.get()
+		time.Sleep(19 * time.Second)
+		if !p.open() {
+			t.Error("closed too early")
+		}
+		time.Sleep(2 * time.Second)
+		if p.open() || s.Stats().Open != 0 {
+			t.Error("still open")
+		}
+	})
+}
+
+// seen is what a handler saw of one.
+type seen struct {
+	n   int64
+	err error
+}
+
+// post serves requests whose bodies are read to their end, for which the handler
+// then takes a while.
+func post(t *testing.T, afterwards time.Duration) (*server, chan seen) {
+	bodies := make(chan seen, 1)
+	return serve(t, listener.Config{Most: 4, BodyStep: 3 * time.Second, BodyLeast: 1000, BodyTime: 10 * time.Second},
+		func(w http.ResponseWriter, r *http.Request) {
+			n, err := io.Copy(io.Discard, r.Body)
+			if err != nil {
+				w.Header().Set("Connection", "close")
+				w.WriteHeader(http.StatusBadRequest)
+			}
+			time.Sleep(afterwards)
+			bodies <- seen{n, errors.Join(err, r.Context().Err())}
+		}), bodies
+}
+
+func TestSlowBodiesAreCutOff(t *testing.T) {
+	tests := []struct {
+		name     string
+		size     int // of each part
+		every    time.Duration
+		cutAfter time.Duration // 0: not
+	}{
+		{"nothing comes", 0, time.Hour, 3 * time.Second},
+		{"a byte now and then", 1, 100 * time.Millisecond, 3 * time.Second},
+		{"too little in each step", 300, 1100 * time.Millisecond, 3 * time.Second},
+		{"enough in each step, too little in all", 2000, 2 * time.Second, 10 * time.Second},
+		{"enough", 2000, time.Second, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const length = 16000
+				s, bodies := post(t, 5*time.Second)
+				p := s.dial()
+				p.send(fmt.Sprintf("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", length))
+				began := time.Now()
+				go func() {
+					for sent := 0; sent < length && tt.size > 0; sent += tt.size {
+						if _, err := p.Write(make([]byte, tt.size)); err != nil {
+							return
+						}
+						time.Sleep(tt.every)
+					}
+				}()
+				if tt.cutAfter == 0 {
+					if got := p.status(); got != 200 {
+						t.Errorf("answered %d", got)
+					}
+					if body := <-bodies; body.n != length || body.err != nil {
+						t.Errorf("%d bytes came, %v", body.n, body.err)
+					}
+					return
+				}
+				body := <-bodies
+				if took := time.Since(began) - 5*time.Second; took != tt.cutAfter || !errors.Is(body.err, os.ErrDeadlineExceeded) {
+					t.Errorf("cut off after %s with %v, want %s", took, body.err, tt.cutAfter)
+				}
+				if st := s.Stats(); st.SlowBodies != 1 || !strings.Contains(s.log.String(), "slow body cut off") {
+					t.Errorf("%+v\n%s", st, s.log)
+				}
+				if got := p.status(); got != http.StatusBadRequest {
+					t.Errorf("answered %d", got)
+				}
+				time.Sleep(2 * time.Second)
+				if n := s.Stats().Open; n != 0 {
+					t.Error("the connection is still open")
+				}
+			})
+		})
+	}
+}
+
+// What one request needed in time is not taken from the next ones.
+func TestBodiesOfOneConnectionHaveTheirOwnTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, bodies := post(t, 0)
+		p := s.dial()
+		for i := range 10 {
+			p.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 8\r\n\r\nhalf")
+			time.Sleep(2 * time.Second)
+			p.send("rest")
+			if got := p.status(); got != 200 {
+				t.Fatalf("request %d: answered %d", i, got)
+			}
+			if body := <-bodies; body.n != 8 || body.err != nil {
+				t.Fatalf("request %d: %d bytes, %v", i, body.n, body.err)
+			}
+			time.Sleep(15 * time.Second)
+		}
+		if st := s.Stats(); st.SlowBodies != 0 || st.Open != 1 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+// Accept errors end no server. Each frees a connection that waits for its peer.
+func TestAcceptErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t, listener.Config{Most: 100}, fine)
+		p := s.dial()
+		p.get()
+		synctest.Wait()
+		for _, err := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, errors.New("strange")} {
+			s.pipes.incoming <- &net.OpError{Op: "accept", Err: err}
+		}
+		if got := s.dial().get(); got != 200 {
+			t.Errorf("afterwards: answered %d", got)
+		}
+		if p.open() {
+			t.Error("no connection was closed for a new one")
+		}
+		if st := s.Stats(); st.AcceptErrors != 4 {
+			t.Errorf("%+v", st)
+		}
+		if err := s.Trouble(); err == nil || !strings.Contains(err.Error(), "test: accept: ") {
+			t.Errorf("trouble: %v", err)
+		}
+		if n := strings.Count(s.log.String(), "level=WARN"); n != 1 || !strings.Contains(s.log.String(), "too many open files") {
+			t.Errorf("%d warnings:\n%s", n, s.log)
+		}
+		time.Sleep(11 * time.Second)
+		if err := s.Trouble(); err != nil {
+			t.Errorf("long after the last error: %v", err)
+		}
+	})
+}
+
+// Many senders over few connections: each request is answered once, or its
+// connection was closed before the request came.
+func TestManyConnectionsOverLoopback(t *testing.T) {
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var answered atomic.Int64
+	l := listener.New(inner, listener.Config{Most: 8, BodyStep: time.Second, ReadBuffer: 64 << 10})
+	web := &http.Server{ReadTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			w.Header().Set("Connection", "close")
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		answered.Add(1)
+		_, _ = w.Write(body)
+	})}
+	l.Guard(web)
+	served := make(chan error, 1)
+	go func() { served <- web.Serve(l) }()
+
+	var senders sync.WaitGroup
+	for i := range 32 {
+		senders.Go(func() {
+			client := &http.Client{Transport: &http.Transport{DisableKeepAlives: i%2 == 0}, Timeout: 20 * time.Second}
+			defer client.CloseIdleConnections()
+			for j := range 30 {
+				want := strings.Repeat(fmt.Sprint(i, j), 1+1000*(j%10))
+				response, err := client.Post("http://"+inner.Addr().String(), "text/plain", strings.NewReader(want))
+				if err != nil {
+					continue // closed between two requests
+				}
+				got, err := io.ReadAll(response.Body)
+				response.Body.Close()
+				if err == nil && response.StatusCode == 200 && string(got) != want {
+					t.Errorf("%d bytes came back of %d", len(got), len(want))
+				}
+			}
+		})
+	}
+	senders.Wait()
+	if n := answered.Load(); n < 32*30/2 {
+		t.Errorf("%d of %d requests were answered", n, 32*30)
+	}
+	if st := l.Stats(); st.Open > st.Most+listener.Extra(st.Most) {
+		t.Errorf("%+v", st)
+	}
+	if err := web.Shutdown(context.Background()); err != nil {
+		t.Error(err)
+	}
+	<-served
+	if n := l.Stats().Open; n != 0 {
+		t.Errorf("%d connections count as open after the end", n)
+	}
+}
