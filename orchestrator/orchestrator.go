@@ -48,7 +48,8 @@ type Config struct {
 	DeadlineGrace  time.Duration // how long past it while the vendor still works; 10m
 	RequestTimeout time.Duration // bound of one vendor call; DefaultRequestTimeout; at most MaxRequestTimeout
 	Settle         time.Duration // how long a doubtful create is searched for before it is sent anew; 10s
-	Concurrency    int           // parallel creates; 0: adaptive, up to 64
+	Concurrency    int           // parallel creates; 0: adaptive, up to MostCreates
+	MostCreates    int           // 64
 	Rate           float64       // creates per second; 0: no limit of our own
 	SweepEvery     time.Duration // 2s
 	Poll           PollMode      // whether pending jobs are polled for
@@ -96,6 +97,9 @@ func (c Config) withDefaults() (Config, error) {
 	set(&c.KeepForeign, DefaultKeepForeign)
 	set(&c.KeepDeliveries, DefaultKeepDeliveries)
 	set(&c.KeepEvents, DefaultKeepEvents)
+	if c.MostCreates == 0 {
+		c.MostCreates = topLimit
+	}
 	if c.MaxForeign == 0 {
 		c.MaxForeign = defaultMaxForeign
 	}
@@ -108,7 +112,7 @@ func (c Config) withDefaults() (Config, error) {
 		return c, errors.New("orchestrator: a duration is negative")
 	case c.KeepForeign < 0 || c.KeepDeliveries < 0 || c.KeepEvents < 0 || c.MaxForeign < 0:
 		return c, errors.New("orchestrator: a bound of retention is negative")
-	case c.Concurrency < 0 || c.Rate < 0:
+	case c.Concurrency < 0 || c.MostCreates < 0 || c.Rate < 0:
 		return c, errors.New("orchestrator: concurrency or rate is negative")
 	}
 	return c, nil
@@ -209,7 +213,7 @@ func New(cfg Config, p Parts) (*Orchestrator, error) {
 		cfg: cfg, store: p.Store, vendor: p.Vendor, queue: p.Queue, clock: p.Clock, log: p.Logger, observer: p.Observer,
 		shared: &shared{
 			feed:         NewFeed(stopping, p.Store),
-			throttle:     newThrottle(cfg.Concurrency, cfg.Rate, p.Clock),
+			throttle:     newThrottle(cfg.Concurrency, cfg.Rate, p.Clock).upTo(cfg.MostCreates),
 			nudgeCloser:  make(chan struct{}, 1),
 			nudgeWatcher: make(chan struct{}, 1),
 			nudgeUpkeep:  make(chan struct{}, 1),

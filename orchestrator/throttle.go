@@ -54,6 +54,7 @@ type throttle struct {
 	mu         sync.Mutex
 	fixed      bool
 	limit      float64
+	top        float64 // of the limit while it adapts
 	slowStart  bool
 	takes      time.Duration // a create, about; 0 before the first
 	apartUntil time.Time     // no intents ahead
@@ -77,7 +78,7 @@ type bounds struct {
 }
 
 func newThrottle(concurrency int, perSecond float64, clock Clock) *throttle {
-	t := &throttle{clock: clock, limit: firstLimit, slowStart: true, pauseNext: firstPause, credit: firstCredit}
+	t := &throttle{clock: clock, limit: firstLimit, top: topLimit, slowStart: true, pauseNext: firstPause, credit: firstCredit}
 	if concurrency > 0 {
 		t.fixed, t.limit = true, float64(concurrency)
 	}
@@ -88,6 +89,15 @@ func newThrottle(concurrency int, perSecond float64, clock Clock) *throttle {
 	t.begun = line{mu: &t.mu, take: t.takePlace, back: func() { t.inUse-- }}
 	t.slots = line{mu: &t.mu, take: t.takeSlot, back: func() { t.underWay-- }}
 	t.next = line{mu: &t.mu, take: t.takeNext, back: func() { t.reserving = false }}
+	return t
+}
+
+// upTo bounds the adaptive limit, before anything has begun.
+func (t *throttle) upTo(most int) *throttle {
+	t.top = float64(most)
+	if !t.fixed {
+		t.limit = min(t.limit, t.top)
+	}
 	return t
 }
 
@@ -239,9 +249,9 @@ func (t *throttle) grow() {
 	switch {
 	case t.fixed:
 	case t.slowStart:
-		t.limit = min(t.limit+1, topLimit)
+		t.limit = min(t.limit+1, t.top)
 	default:
-		t.limit = min(t.limit+1/t.limit, topLimit)
+		t.limit = min(t.limit+1/t.limit, t.top)
 	}
 }
 

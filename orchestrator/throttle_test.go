@@ -7,6 +7,27 @@ import (
 	"time"
 )
 
+func TestAdaptiveLimitStaysBelowItsTop(t *testing.T) {
+	for _, top := range []int{1, 5, 40} {
+		th := newThrottle(0, 0, newFakeClock()).upTo(top)
+		for range 200 {
+			if err := th.begin(t.Context(), 0); err != nil {
+				t.Fatal(err)
+			}
+			if err := th.send(t.Context(), 0); err != nil {
+				t.Fatal(err)
+			}
+			th.succeeded(time.Millisecond)
+		}
+		if got := th.width(); got != top {
+			t.Errorf("after 200 successes %d at once, want %d", got, top)
+		}
+	}
+	if got := newThrottle(7, 0, newFakeClock()).upTo(64).width(); got != 7 {
+		t.Errorf("a fixed number of 7 became %d", got)
+	}
+}
+
 func TestThrottleGrowsWithSuccessAndShrinksWithTrouble(t *testing.T) {
 	t.Parallel()
 	clock := newFakeClock()

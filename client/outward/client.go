@@ -1,6 +1,7 @@
 package outward
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"net"
@@ -12,6 +13,7 @@ import (
 type Limits struct {
 	Time time.Duration // all of it, from the name's look-up to the last byte of the answer; 0: no bound
 	Body int64         // bytes of the answer's body, further ones are ErrTooLarge; 0: no bound
+	Idle int           // connections that are kept open for further calls; 0: 64
 }
 
 // ErrTooLarge is why reading an answer's body failed.
@@ -42,7 +44,7 @@ func (g *Guard) client(l Limits, resolver *net.Resolver) *http.Client {
 		ResponseHeaderTimeout:  headerTime,
 		MaxResponseHeaderBytes: maxHeader,
 		IdleConnTimeout:        idleTime,
-		MaxIdleConns:           maxIdle,
+		MaxIdleConns:           cmp.Or(l.Idle, maxIdle),
 		MaxIdleConnsPerHost:    maxIdlePerHost,
 		DisableCompression:     true,
 	}

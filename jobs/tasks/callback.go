@@ -9,7 +9,8 @@ import (
 	"github.com/hibiken/asynq"
 )
 
-// CallbackSlots is how many callbacks are delivered at the same time. They have
+// CallbackSlots is how many callbacks are delivered at the same time by default,
+// and at most. They have
 // a queue and a server of their own: however slow their targets are, other
 // tasks do not wait for them.
 const CallbackSlots = 32
@@ -54,7 +55,7 @@ func (q *Queue) queueOf(kind string) string {
 
 func (q *Queue) callbackConfig() asynq.Config {
 	config := q.config()
-	config.Concurrency = CallbackSlots
+	config.Concurrency = q.slots
 	config.Queues = map[string]int{q.callbackQueue(): 1}
 	config.TaskCheckInterval = callbackCheckEvery
 	return config

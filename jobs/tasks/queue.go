@@ -20,6 +20,7 @@ type Options struct {
 	RedisURL    string       // as asynq.ParseRedisURI reads it; empty: embedded
 	Name        string       // of the queue; empty: "shotline". Databases that share one Redis need names of their own
 	Concurrency int          // handlers running at the same time; 0: 8
+	Callbacks   int          // callbacks delivered at the same time; 0: CallbackSlots
 	Logger      *slog.Logger // nil: slog.Default
 }
 
@@ -30,6 +31,7 @@ type Queue struct {
 	embedded    *embedded // nil with a Redis
 	name        string
 	concurrency int
+	slots       int // of callbacks
 	log         *slog.Logger
 	callbacks   Deliverer // nil without one
 
@@ -54,12 +56,15 @@ type Queue struct {
 // without Start.
 func Open(ctx context.Context, o Options) (*Queue, error) {
 	silenceRedis()
-	q := &Queue{name: o.Name, concurrency: o.Concurrency, log: o.Logger}
+	q := &Queue{name: o.Name, concurrency: o.Concurrency, slots: o.Callbacks, log: o.Logger}
 	if q.name == "" {
 		q.name = "shotline"
 	}
 	if q.concurrency <= 0 {
 		q.concurrency = 8
+	}
+	if q.slots <= 0 {
+		q.slots = CallbackSlots
 	}
 	if q.log == nil {
 		q.log = slog.Default()

@@ -113,7 +113,7 @@ func New(cfg Config, p Parts) (*Courier, error) {
 	if p.Random == nil {
 		p.Random = rand.Float64
 	}
-	client := cfg.Guard.Client(outward.Limits{Time: attemptTime, Body: maxAnswer})
+	client := cfg.Guard.Client(outward.Limits{Time: attemptTime, Body: maxAnswer, Idle: 2 * cfg.Slots})
 	if p.Transport != nil {
 		client.Transport = p.Transport
 	}

@@ -11,6 +11,7 @@ import (
 
 	"shotline/client"
 	"shotline/jobs"
+	"shotline/jobs/tasks"
 	"shotline/orchestrator"
 	"shotline/orchestrator/callback"
 	"shotline/receiver/signature"
@@ -18,6 +19,9 @@ import (
 
 // DefaultDatabase is the file of a Config that names none.
 const DefaultDatabase = "shotline.db"
+
+// defaultConnections is how many connections to the vendor are open at most.
+const defaultConnections = 256
 
 // Config says what an engine is made of. Only APIKey is required; the other zero
 // values mean the defaults named beside them.
@@ -56,6 +60,11 @@ type Config struct {
 	Settle         time.Duration // how long a create without an answer is searched for before it is sent anew; 10s
 	Concurrency    int           // creates under way at once; 0: adaptive
 	Rate           float64       // creates per second; 0: no limit
+
+	// What this engine may take of the process's file descriptors and memory.
+	VendorConnections int   // to the vendor at once, also a bound of creates under way; 256
+	CallbackSlots     int   // callbacks delivered at once; at most, and by default, tasks.CallbackSlots
+	WebhookMemory     int64 // bytes of webhooks that come in; receiver.DefaultMaxInFlight
 
 	KeepForeign    time.Duration // webhooks that moved no job; orchestrator.DefaultKeepForeign
 	KeepDeliveries time.Duration // applied webhooks; orchestrator.DefaultKeepDeliveries
@@ -150,6 +159,12 @@ func (c Config) checkBounds() error {
 		return &FieldError{"RequestTimeout", fmt.Errorf("%s is over %s", c.RequestTimeout, orchestrator.MaxRequestTimeout)}
 	case c.Concurrency < 0:
 		return &FieldError{"Concurrency", fmt.Errorf("%d is negative", c.Concurrency)}
+	case c.VendorConnections < 0:
+		return &FieldError{"VendorConnections", fmt.Errorf("%d is negative", c.VendorConnections)}
+	case c.CallbackSlots < 0 || c.CallbackSlots > tasks.CallbackSlots:
+		return &FieldError{"CallbackSlots", fmt.Errorf("%d: want 1 to %d", c.CallbackSlots, tasks.CallbackSlots)}
+	case c.WebhookMemory < 0:
+		return &FieldError{"WebhookMemory", fmt.Errorf("%d is negative", c.WebhookMemory)}
 	case !(c.Rate >= 0 && c.Rate <= math.MaxFloat64):
 		return &FieldError{"Rate", fmt.Errorf("%v: want a number of creates per second", c.Rate)}
 	}
@@ -160,6 +175,8 @@ func (c Config) withDefaults() Config {
 	c.Database = cmp.Or(c.Database, DefaultDatabase)
 	c.BaseURL = cmp.Or(c.BaseURL, client.DefaultBaseURL)
 	c.RequestTimeout = cmp.Or(c.RequestTimeout, orchestrator.DefaultRequestTimeout)
+	c.VendorConnections = cmp.Or(c.VendorConnections, defaultConnections)
+	c.CallbackSlots = cmp.Or(c.CallbackSlots, tasks.CallbackSlots)
 	c.Role = cmp.Or(c.Role, "engine")
 	c.UserAgent = cmp.Or(c.UserAgent, "shotline")
 	c.Logger = cmp.Or(c.Logger, slog.Default())
@@ -170,6 +187,18 @@ func (c Config) withDefaults() Config {
 // nothing is to be verified.
 func (c Config) TakesWebhooks() bool { return len(c.WebhookSecrets) > 0 || c.InsecureNoSecret }
 
+// mostCreates is how far an adaptive number of creates goes.
+const mostCreates = 64
+
+// creates is how many creates may be under way at once: where connections are
+// scarce, a few are left for asking about the others.
+func (c Config) creates() int {
+	if c.VendorConnections >= defaultConnections {
+		return math.MaxInt
+	}
+	return max(1, c.VendorConnections-c.VendorConnections/8)
+}
+
 // Orchestrator is what orchestrator.New takes of it, for a program that joins parts
 // of its own. Each call names a new worker.
 func (c Config) Orchestrator() orchestrator.Config {
@@ -178,10 +207,11 @@ func (c Config) Orchestrator() orchestrator.Config {
 	if len(c.Apps) > 0 && (c.TakesWebhooks() || c.WebhooksElsewhere) {
 		poll = orchestrator.PollBackup
 	}
+	creates := c.creates()
 	return orchestrator.Config{
 		Worker: jobs.Worker{ID: NewID(), Role: c.Role, PID: os.Getpid(), Receives: c.TakesWebhooks()},
 		Apps:   c.Apps, JobTimeout: c.JobTimeout, DeadlineGrace: c.DeadlineGrace, RequestTimeout: c.RequestTimeout, Settle: c.Settle,
-		Concurrency: c.Concurrency, Rate: c.Rate, Poll: poll,
+		Concurrency: min(c.Concurrency, creates), MostCreates: min(creates, mostCreates), Rate: c.Rate, Poll: poll,
 		KeepForeign: c.KeepForeign, KeepDeliveries: c.KeepDeliveries, KeepEvents: c.KeepEvents,
 	}
 }

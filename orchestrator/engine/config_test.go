@@ -43,6 +43,10 @@ func TestErrorsNameTheFieldAndLeaveNothing(t *testing.T) {
 		{"KeepEvents", func(c *engine.Config) { c.KeepEvents = -1 }},
 		{"Concurrency", func(c *engine.Config) { c.Concurrency = -1 }},
 		{"Rate", func(c *engine.Config) { c.Rate = -1 }},
+		{"VendorConnections", func(c *engine.Config) { c.VendorConnections = -1 }},
+		{"CallbackSlots", func(c *engine.Config) { c.CallbackSlots = -1 }},
+		{"CallbackSlots", func(c *engine.Config) { c.CallbackSlots = 33 }},
+		{"WebhookMemory", func(c *engine.Config) { c.WebhookMemory = -1 }},
 		{"Rate", func(c *engine.Config) { c.Rate = math.NaN() }},
 	} {
 		c := r.config()
@@ -75,6 +79,20 @@ func TestADatabaseThatCannotBeOpened(t *testing.T) {
 		c.Database = path
 		if _, err := engine.Open(t.Context(), c); !errors.Is(err, want) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%v; want %v that names %s", err, want, path)
+		}
+	}
+}
+
+// Creates never need more connections than there are.
+func TestCreatesHeedTheConnections(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ connections, concurrency, fixed, most int }{
+		{0, 0, 0, 64}, {0, 500, 500, 64}, {256, 500, 500, 64}, {80, 500, 70, 64}, {8, 0, 0, 7}, {8, 20, 7, 7}, {8, 3, 3, 7}, {1, 9, 1, 1},
+	} {
+		c := engine.Config{VendorConnections: test.connections, Concurrency: test.concurrency}.Orchestrator()
+		if c.Concurrency != test.fixed || c.MostCreates != test.most {
+			t.Errorf("%d connections, concurrency %d: %d and at most %d creates, want %d and %d",
+				test.connections, test.concurrency, c.Concurrency, c.MostCreates, test.fixed, test.most)
 		}
 	}
 }

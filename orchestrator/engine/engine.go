@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,7 +60,9 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 
 func (e *Engine) join(ctx context.Context) (err error) {
 	c := e.cfg
-	if e.queue, err = tasks.Open(ctx, tasks.Options{RedisURL: c.RedisURL, Name: queueName(c.Database), Logger: c.Logger}); err != nil {
+	if e.queue, err = tasks.Open(ctx, tasks.Options{
+		RedisURL: c.RedisURL, Name: queueName(c.Database), Callbacks: c.CallbackSlots, Logger: c.Logger,
+	}); err != nil {
 		return unusable("RedisURL", err)
 	}
 	if e.store = c.Store; e.store == nil {
@@ -70,7 +73,7 @@ func (e *Engine) join(ctx context.Context) (err error) {
 		e.store = opened
 	}
 	if e.client, err = client.New(client.WithAPIKey(c.APIKey), client.WithBaseURL(c.BaseURL),
-		client.WithTimeout(c.RequestTimeout), client.WithUserAgent(c.UserAgent)); err != nil {
+		client.WithTimeout(c.RequestTimeout), client.WithUserAgent(c.UserAgent), client.WithMaxConnections(c.VendorConnections)); err != nil {
 		return err
 	}
 	var vendor orchestrator.Vendor = e.client
@@ -95,7 +98,8 @@ func (e *Engine) join(ctx context.Context) (err error) {
 // hireCourier makes the queue deliver callbacks. No event is missed from then on.
 func (e *Engine) hireCourier(ctx context.Context, worker string) (err error) {
 	config := *e.cfg.Callbacks
-	config.Worker, config.Slots = worker, tasks.CallbackSlots
+	config.Worker, config.Slots = worker, e.cfg.CallbackSlots
+	config.Concurrency = min(cmp.Or(config.Concurrency, callback.DefaultConcurrency), config.Slots)
 	if config.UserAgent == "" {
 		config.UserAgent = e.cfg.UserAgent
 	}

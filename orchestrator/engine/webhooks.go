@@ -28,6 +28,6 @@ func (c Config) newReceiver(inbox receiver.Inbox) (http.Handler, error) {
 		}
 	}
 	return receiver.New(receiver.Config{
-		Inbox: inbox, Verifier: verifier, Insecure: c.InsecureNoSecret, Now: clock.Now, Logger: c.Logger, Observe: c.WebhookObserver,
+		Inbox: inbox, Verifier: verifier, Insecure: c.InsecureNoSecret, MaxInFlight: c.WebhookMemory, Now: clock.Now, Logger: c.Logger, Observe: c.WebhookObserver,
 	})
 }
