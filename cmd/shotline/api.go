@@ -19,6 +19,7 @@ import (
 	"shotline/orchestrator/callback"
 	"shotline/orchestrator/engine"
 	"shotline/receiver"
+	"shotline/receiver/listener"
 )
 
 // leastFree is how much of the database's file system must be free for this
@@ -28,15 +29,16 @@ const leastFree = 64 << 20
 // apiServer is what listens at --api-listen.
 type apiServer struct {
 	listener  net.Listener
-	server    *http.Server // nil until opened
+	guard     *listener.Listener // of it
+	server    *http.Server       // nil until opened
 	readiness *api.Readiness
 	metrics   *api.Metrics
 }
 
 // newAPIServer takes the address. What it checks is r, which need not be complete
 // yet.
-func newAPIServer(w work, r *running) (*apiServer, error) {
-	listener, err := listen(apiListenFlag.Name, w.api.listen)
+func newAPIServer(w work, r *running, most int) (*apiServer, error) {
+	taken, err := listen(apiListenFlag.Name, w.api.listen)
 	if err != nil {
 		return nil, err
 	}
@@ -44,6 +46,7 @@ func newAPIServer(w work, r *running) (*apiServer, error) {
 		api.Check{Name: "store", Do: func(ctx context.Context) error { return r.Orchestrator().Announce(ctx) }},
 		api.Check{Name: "queue", Do: func(ctx context.Context) error { return r.Queue().Ping(ctx) }},
 		api.Check{Name: "disk", Do: func(context.Context) error { return enoughFree(w.Database) }},
+		api.Check{Name: "connections", Do: func(context.Context) error { return r.troubled() }},
 	)
 	results := make([]string, len(receiver.Results))
 	for i, result := range receiver.Results {
@@ -51,14 +54,16 @@ func newAPIServer(w work, r *running) (*apiServer, error) {
 	}
 	metrics := api.NewMetrics(version, results, api.Sources{
 		Store: w.Store, Readiness: readiness, Storage: func() api.Storage { return storage(w.Store, w.Database) },
-		Queues: func(ctx context.Context) ([]api.Queue, error) { return queues(ctx, r.Queue()) },
+		Queues:    func(ctx context.Context) ([]api.Queue, error) { return queues(ctx, r.Queue()) },
+		Listeners: r.connections,
 	})
 	outcomes := make([]string, len(callback.Outcomes))
 	for i, outcome := range callback.Outcomes {
 		outcomes[i] = string(outcome)
 	}
 	metrics.CallbackTargets(w.Callbacks.Kinds(), outcomes)
-	return &apiServer{listener: listener, readiness: readiness, metrics: metrics}, nil
+	guard := listener.New(taken, listener.Config{Name: "api", Most: most, Logger: w.Logger})
+	return &apiServer{listener: taken, guard: guard, readiness: readiness, metrics: metrics}, nil
 }
 
 // observe has the metrics hear of all that the engine does.
@@ -78,6 +83,7 @@ func (a *apiServer) open(w work, o *orchestrator.Orchestrator) error {
 		return err
 	}
 	a.server = newServer(handler, w.Logger)
+	a.guard.Guard(a.server)
 	return nil
 }
 
@@ -95,6 +101,28 @@ func (r *running) apiURL() string {
 		return "off"
 	}
 	return "http://" + r.api.listener.Addr().String()
+}
+
+// troubled is why a listener did not serve a connection of late; nil if all did.
+func (r *running) troubled() error {
+	var errs []error
+	for _, guard := range r.guards {
+		errs = append(errs, guard.Trouble())
+	}
+	return errors.Join(errs...)
+}
+
+// connections are the figures of the listeners.
+func (r *running) connections() []api.Connections {
+	told := make([]api.Connections, len(r.guards))
+	for i, guard := range r.guards {
+		s := guard.Stats()
+		told[i] = api.Connections{
+			Listener: s.Name, Open: s.Open, Most: s.Most,
+			Evicted: s.Evicted, Refused: s.Refused, SlowBodies: s.SlowBodies, AcceptErrors: s.AcceptErrors,
+		}
+	}
+	return told
 }
 
 // storage asks the store how its writer does, if it has one to tell of.

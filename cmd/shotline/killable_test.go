@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 )
@@ -25,6 +26,12 @@ func (s *stage) killable(flags ...string) *killable {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	return s.killableBy([]string{program}, flags...)
+}
+
+// killableBy is killable by another program, or by one that starts it.
+func (s *stage) killableBy(command []string, flags ...string) *killable {
+	s.t.Helper()
 	api, err := freeAddress()
 	if err != nil {
 		s.t.Fatal(err)
@@ -33,9 +40,9 @@ func (s *stage) killable(flags ...string) *killable {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	k := &killable{t: s.t, program: program, api: "http://" + api, log: log, args: append([]string{
+	k := &killable{t: s.t, program: command[0], api: "http://" + api, log: log, args: slices.Concat(command[1:], []string{
 		"serve", "--db", s.db, "--listen", s.hooks, "--api-listen", api, "--app-id", "12", "--webhook-secret", testSecret,
-		"--api-key", testKey, "--base-url", s.vendor.url + "/api/v1"}, flags...)}
+		"--api-key", testKey, "--base-url", s.vendor.url + "/api/v1"}, flags)}
 	k.start()
 	s.t.Cleanup(func() {
 		k.end(syscall.SIGKILL)

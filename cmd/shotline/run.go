@@ -42,7 +42,7 @@ func runFile(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if w.Store, err = openStore(c.Context, w.Database, sqlite.WithCheck()); err != nil {
+	if w.Store, err = openStore(c.Context, w.Database, sqlite.WithCheck(), sqlite.WithCache(ownShares(w.RedisURL != "").cache)); err != nil {
 		return err
 	}
 	defer w.Store.Close()

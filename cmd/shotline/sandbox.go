@@ -15,6 +15,7 @@ import (
 	"shotline/client/sandbox"
 	"shotline/client/sandbox/chrome"
 	"shotline/client/sandbox/pages"
+	"shotline/receiver/listener"
 )
 
 var (
@@ -154,16 +155,16 @@ type runningSandbox struct {
 }
 
 func startSandbox(cfg sandbox.Config, address string, log *slog.Logger) (*runningSandbox, error) {
-	listener, err := listen("listen", address)
+	taken, err := listen("listen", address)
 	if err != nil {
 		return nil, errors.Join(err, cfg.Renderer.Close())
 	}
 	if cfg.BaseURL == "" {
-		cfg.BaseURL = "http://" + listener.Addr().String()
+		cfg.BaseURL = "http://" + taken.Addr().String()
 	}
 	server, err := sandbox.New(cfg)
 	if err != nil {
-		return nil, errors.Join(badUsage("%w", err), listener.Close(), cfg.Renderer.Close())
+		return nil, errors.Join(badUsage("%w", err), taken.Close(), cfg.Renderer.Close())
 	}
 	s := &runningSandbox{
 		Server: server, url: cfg.BaseURL, served: make(chan error, 1),
@@ -174,7 +175,9 @@ func startSandbox(cfg sandbox.Config, address string, log *slog.Logger) (*runnin
 			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		},
 	}
-	go func() { s.served <- s.http.Serve(listener) }()
+	guarded := listener.New(taken, listener.Config{Name: "sandbox", Most: between(2, descriptors()/2, mostConnections), Logger: log})
+	guarded.Guard(s.http)
+	go func() { s.served <- s.http.Serve(guarded) }()
 	return s, nil
 }
 

@@ -48,7 +48,7 @@ func serve(c *cli.Context, log *slog.Logger) error {
 	if w.outputs, err = outputsFrom(c, w.Callbacks.Guard); err != nil {
 		return err
 	}
-	if w.Store, err = openStore(ctx, w.Database, sqlite.WithCheck()); err != nil {
+	if w.Store, err = openStore(ctx, w.Database, sqlite.WithCheck(), sqlite.WithCache(ownShares(w.RedisURL != "").cache)); err != nil {
 		return err
 	}
 	defer w.Store.Close()

@@ -9,11 +9,16 @@ import (
 	"net/http"
 	"syscall"
 	"time"
+
+	"shotline/receiver/listener"
 )
 
 // serverEnd is how long a web server gets to end: a stranger's slow request gets
 // no more.
 const serverEnd = 2 * time.Second
+
+// idleTime is how long a connection may stay open between two requests.
+const idleTime = 20 * time.Second
 
 func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
@@ -21,7 +26,7 @@ func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
+		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
@@ -37,6 +42,23 @@ func newWebhookServer(webhooks http.Handler, log *slog.Logger) *http.Server {
 		fmt.Fprintln(w, `{"status":"ok"}`)
 	})
 	return newServer(mux, log)
+}
+
+// Webhooks are small, and come from near a data center: a body brings 4 KiB, or its
+// end, in each of these steps, and the kernel keeps no more of one than this.
+const (
+	webhookStep   = 3 * time.Second
+	webhookBuffer = 64 << 10
+)
+
+// guardWebhooks bounds what strangers take of the process through a server of
+// webhooks.
+func guardWebhooks(l net.Listener, server *http.Server, most int, log *slog.Logger) *listener.Listener {
+	guarded := listener.New(l, listener.Config{
+		Name: "webhooks", Most: most, Logger: log, ReadBuffer: webhookBuffer, BodyStep: webhookStep, BodyTime: server.ReadTimeout,
+	})
+	guarded.Guard(server)
+	return guarded
 }
 
 func endServer(server *http.Server, log *slog.Logger) {

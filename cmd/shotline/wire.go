@@ -16,6 +16,7 @@ import (
 	"shotline/jobs/sqlite"
 	"shotline/orchestrator"
 	"shotline/orchestrator/engine"
+	"shotline/receiver/listener"
 )
 
 // WebhookPath is where the vendor's webhook app must be pointed at.
@@ -76,7 +77,8 @@ func byFlag(err error) error {
 
 // vendorFrom makes a client of the vendor beside the engine's.
 func vendorFrom(c *cli.Context, key string, more ...client.Option) (*client.Client, error) {
-	vendor, err := client.New(append(more, client.WithAPIKey(key), client.WithBaseURL(c.String(baseURLFlag.Name)),
+	share := ownShares(c.String(redisFlag.Name) != "")
+	vendor, err := client.New(append(more, client.WithAPIKey(key), client.WithMaxConnections(share.outputs), client.WithBaseURL(c.String(baseURLFlag.Name)),
 		client.WithTimeout(c.Duration(requestTimeoutFlag.Name)), client.WithUserAgent(userAgent()))...)
 	if err != nil {
 		return nil, badUsage("%w", err)
@@ -120,26 +122,29 @@ type running struct {
 	server  *http.Server // of webhooks; nil without one
 	address net.Addr     // nil without a server
 	api     *apiServer   // nil without one
-	served  chan error   // what Serve returned, once for each server
+	guards  []*listener.Listener
+	served  chan error // what Serve returned, once for each server
 	log     *slog.Logger
 }
 
 // start lets the engine work and the servers listen until stop.
 func (w work) start(ctx context.Context) (_ *running, err error) {
 	r := &running{log: w.Logger, served: make(chan error, 2)}
-	listener := w.listener
+	share := ownShares(w.RedisURL != "")
+	w.allot(share)
+	hooks := w.listener
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, closeListener(listener), r.api.close())
+			err = errors.Join(err, closeListener(hooks), r.api.close())
 		}
 	}()
-	if w.TakesWebhooks() && listener == nil {
-		if listener, err = listen(listenFlag.Name, w.listen); err != nil {
+	if w.TakesWebhooks() && hooks == nil {
+		if hooks, err = listen(listenFlag.Name, w.listen); err != nil {
 			return nil, err
 		}
 	}
 	if w.api.listen != "" {
-		if r.api, err = newAPIServer(w, r); err != nil {
+		if r.api, err = newAPIServer(w, r, share.api); err != nil {
 			return nil, err
 		}
 		r.api.observe(&w.Config)
@@ -156,12 +161,18 @@ func (w work) start(ctx context.Context) (_ *running, err error) {
 	if err != nil {
 		return nil, errors.Join(err, r.Stop())
 	}
+	var guarded *listener.Listener
 	if w.TakesWebhooks() {
-		r.server, r.address = newWebhookServer(r.Webhooks(), w.Logger), listener.Addr()
-		go func() { r.served <- r.server.Serve(listener) }()
+		r.server, r.address = newWebhookServer(r.Webhooks(), w.Logger), hooks.Addr()
+		guarded = guardWebhooks(hooks, r.server, share.webhooks, w.Logger)
+		r.guards = append(r.guards, guarded)
 	}
 	if r.api != nil {
-		go func() { r.served <- r.api.server.Serve(r.api.listener) }()
+		r.guards = append(r.guards, r.api.guard)
+		go func() { r.served <- r.api.server.Serve(r.api.guard) }()
+	}
+	if guarded != nil {
+		go func() { r.served <- r.server.Serve(guarded) }()
 	}
 	return r, nil
 }

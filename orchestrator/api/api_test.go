@@ -106,13 +106,18 @@ func TestAWriteThatHangsIsNotReady(t *testing.T) {
 func newMetrics(t *testing.T, store Totaler, storage Storage, queues []Queue) (*Metrics, http.Handler) {
 	t.Helper()
 	readiness := NewReadiness(newClock().Now, Check{"queue", func(context.Context) error { return errors.New("gone") }})
-	m := NewMetrics("v1", []string{"accepted", "not_kept"}, Sources{store, func() Storage { return storage },
-		func(context.Context) ([]Queue, error) {
+	m := NewMetrics("v1", []string{"accepted", "not_kept"}, Sources{
+		Store: store, Storage: func() Storage { return storage }, Readiness: readiness,
+		Queues: func(context.Context) ([]Queue, error) {
 			if queues == nil {
 				return nil, errors.New("gone")
 			}
 			return queues, nil
-		}, readiness})
+		},
+		Listeners: func() []Connections {
+			return []Connections{{Listener: "webhooks", Open: 3, Most: 4, Evicted: 5, Refused: 6, SlowBodies: 7, AcceptErrors: 8}}
+		},
+	})
 	var handler http.Handler
 	newRig(t, func(c *Config) {
 		c.Readiness, c.Metrics = readiness, m
@@ -173,6 +178,9 @@ func TestMetrics(t *testing.T) {
 		`shotline_callbacks_total{outcome="dead",target="ops"} 1`, `shotline_callbacks_total{outcome="delivered",target="callback_url"} 0`,
 		`shotline_callback_duration_seconds_bucket{target="ops",le="0.1"} 1`,
 		`shotline_callbacks_owed 11`, `shotline_callbacks_dead 12`, `shotline_callbacks_due_seconds 0`, `shotline_events_untold 13`,
+		`shotline_connections{listener="webhooks"} 3`, `shotline_connections_limit{listener="webhooks"} 4`,
+		`shotline_connections_evicted_total{listener="webhooks"} 5`, `shotline_connections_refused_total{listener="webhooks"} 6`,
+		`shotline_slow_bodies_total{listener="webhooks"} 7`, `shotline_accept_errors_total{listener="webhooks"} 8`,
 		`shotline_build_info{version="v1"} 1`, `shotline_ready 0`, `shotline_ready_check{check="queue"} 0`,
 		`shotline_store_readable 1`, `shotline_batches{state="open"} 2`, `shotline_batches{state="paused"} 0`,
 		`shotline_jobs{state="done"} 7`, `shotline_jobs{state="queued"} 0`, `shotline_closed_jobs{closed_by="webhook"} 7`,

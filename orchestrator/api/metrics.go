@@ -39,6 +39,7 @@ type Sources struct {
 	Store     Totaler
 	Storage   func() Storage
 	Queues    func(ctx context.Context) ([]Queue, error)
+	Listeners func() []Connections
 	Readiness *Readiness
 }
 

@@ -118,8 +118,12 @@ func newRig(t *testing.T, change func(*Config)) *rig {
 	var made atomic.Int64
 	r.config = Config{
 		Readiness: readiness,
-		Metrics:   NewMetrics("v1", []string{"accepted", "not_kept"}, Sources{store, func() Storage { return Storage{} }, func(context.Context) ([]Queue, error) { return nil, nil }, readiness}),
-		Store:     store, Work: work, Outputs: &fakeOutputs{}, Now: r.clock.Now, Version: "v1",
+		Metrics: NewMetrics("v1", []string{"accepted", "not_kept"}, Sources{
+			Store: store, Storage: func() Storage { return Storage{} }, Readiness: readiness,
+			Queues:    func(context.Context) ([]Queue, error) { return nil, nil },
+			Listeners: func() []Connections { return nil },
+		}),
+		Store: store, Work: work, Outputs: &fakeOutputs{}, Now: r.clock.Now, Version: "v1",
 		NewID:    func() string { return fmt.Sprintf("b%d", made.Add(1)) },
 		CheckURL: outward.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}).CheckURL,
 		Access:   Access{Loopback: true},

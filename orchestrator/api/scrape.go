@@ -90,6 +90,7 @@ func (s scrape) Describe(to chan<- *prometheus.Desc) {
 	} {
 		to <- desc
 	}
+	describeConnections(to)
 }
 
 // sample writes one value of a metric.
@@ -114,6 +115,7 @@ func (s scrape) Collect(to chan<- prometheus.Metric) {
 
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTime)
 	defer cancel()
+	connectionSamples(s.from.Listeners(), gauge, counter)
 	queues, err := s.from.Queues(ctx)
 	gauge(queueReadableDesc, oneIf(err == nil))
 	for _, q := range queues {

@@ -1,0 +1,17 @@
+//go:build unix
+
+package main
+
+import (
+	"math"
+	"syscall"
+)
+
+// descriptors is how many files and connections this process may have open.
+func descriptors() int {
+	var limit syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {
+		return fewDescriptors
+	}
+	return int(min(uint64(limit.Cur), math.MaxInt32)) // signed on some systems
+}
