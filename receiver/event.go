@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -38,40 +39,32 @@ const (
 // payload is both documented dialects. What may come in several types, or does
 // not matter enough to refuse a delivery over, stays raw.
 type payload struct {
-	Event        string `json:"event"`
-	Status       string `json:"status"`
-	ScreenshotID given  `json:"screenshot_id"`
-	ImageURL     given  `json:"image_url"`
-	Error        given  `json:"error"`
-	Reason       given  `json:"reason"`
-	Message      given  `json:"message"`
+	event, status                        string
+	id, imageURL, error, reason, message given
 }
 
-// given is a field of any type, as it is written. A null leaves what an earlier
-// field of the same name gave, as it does with a string.
-type given json.RawMessage
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (g *given) UnmarshalJSON(raw []byte) error {
-	if raw[0] != 'n' {
-		*g = append((*g)[:0], raw...)
-	}
-	return nil
-}
+// given is a value of any type, as it is written; empty for null and for a member
+// that is not there.
+type given []byte
 
 // Decode reads a webhook in either of the vendor's dialects. The delivery
 // refers to body, it does not copy it; ReceivedAt is left zero.
 //
-// The outcome is decided in this order, what is signed before what is not:
+// The outcome is decided by what is signed, in this order:
 //
 //  1. The body's event, if it has one. screenshot.completed and
 //     screenshot.finished are done, screenshot.failed is failed. Any other
 //     event (batch.finished, app.upload.finished, one of next year) closes
 //     nothing, whatever status stands beside it.
 //  2. Without an event, the body's status: done and finished are done, failed
-//     and error are failed. A header that names an event of another kind, such
-//     as batch.finished, makes it close nothing.
-//  3. Without either, the event header.
+//     and error are failed.
+//  3. Without either, none: the delivery closes nothing.
+//
+// The event header is not signed: whoever has once seen a signed body can send it
+// again with another header. It never decides an outcome, not even for a body
+// without event and status. It does name the event of a body that names none, and
+// if that is one of another kind, such as batch.finished, the body's status closes
+// nothing.
 //
 // A body whose event and status contradict each other closes nothing: it is
 // kept, and the vendor will be asked when the job is overdue. A picture that
@@ -79,23 +72,31 @@ func (g *given) UnmarshalJSON(raw []byte) error {
 //
 // An id is needed unless an event is named that does not begin with
 // "screenshot.". It is a string or a whole number and is kept exactly as
-// written. Unknown fields are passed over; null is the same as absent; of a
-// repeated field the last one that is not null counts. The error is
+// written; one that is not UTF-8, or holds the character that stands for such
+// bytes, is refused, since two of them could look the same.
+//
+// Names of members are those documented, letter by letter; others are passed
+// over, EVENT among them. A body that has event, status or screenshot_id twice is
+// refused, even with the same value or null; of another repeated member the last
+// one that is not null counts. Null is the same as absent. The error is
 // ErrMalformed or ErrNoID.
 func Decode(body []byte, header http.Header) (jobs.Delivery, error) {
 	// Unmarshal takes a bare null for an empty object.
 	if trimmed := bytes.TrimLeft(body, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
 		return jobs.Delivery{}, fmt.Errorf("%w: body is not a JSON object", ErrMalformed)
 	}
-	var p payload
-	if err := json.Unmarshal(body, &p); err != nil {
-		return jobs.Delivery{}, describe(err)
+	if !json.Valid(body) {
+		return jobs.Delivery{}, describe(body)
 	}
-	id, err := screenshotID(p.ScreenshotID)
+	p, err := read(body)
 	if err != nil {
 		return jobs.Delivery{}, err
 	}
-	event := p.Event
+	id, err := screenshotID(p.id)
+	if err != nil {
+		return jobs.Delivery{}, err
+	}
+	event := p.event
 	if event == "" {
 		event = first(header[HeaderEvent])
 	}
@@ -106,7 +107,7 @@ func Decode(body []byte, header http.Header) (jobs.Delivery, error) {
 		Event:        bounded(event, maxEvent),
 		ScreenshotID: id,
 		Outcome:      outcome(p, event),
-		ImageURL:     imageURL(p.ImageURL),
+		ImageURL:     imageURL(p.imageURL),
 		Body:         body,
 	}
 	if d.Outcome == jobs.OutcomeFailed {
@@ -115,19 +116,85 @@ func Decode(body []byte, header http.Header) (jobs.Delivery, error) {
 	return d, nil
 }
 
+// read finds the documented members of a JSON object.
+func read(body []byte) (p payload, err error) {
+	var event, status given
+	var seen struct{ event, status, id bool }
+	members := object{text: body}
+	for name, value, more := members.next(); more; name, value, more = members.next() {
+		twice := false
+		switch string(unescaped(name)) {
+		case "event":
+			event, twice, seen.event = value, seen.event, true
+		case "status":
+			status, twice, seen.status = value, seen.status, true
+		case "screenshot_id":
+			p.id, twice, seen.id = value.orNothing(), seen.id, true
+		case "image_url":
+			p.imageURL = value.or(p.imageURL)
+		case "error":
+			p.error = value.or(p.error)
+		case "reason":
+			p.reason = value.or(p.reason)
+		case "message":
+			p.message = value.or(p.message)
+		}
+		if twice {
+			return p, fmt.Errorf("%w: %s is given twice", ErrMalformed, unescaped(name))
+		}
+	}
+	if p.event, err = word("event", event.orNothing()); err != nil {
+		return p, err
+	}
+	p.status, err = word("status", status.orNothing())
+	return p, err
+}
+
+// or is g, or another value if g is null.
+func (g given) or(other given) given {
+	if g[0] == 'n' {
+		return other
+	}
+	return g
+}
+
+// orNothing is g, or empty if g is null.
+func (g given) orNothing() given {
+	if len(g) > 0 && g[0] == 'n' {
+		return nil
+	}
+	return g
+}
+
+// word is a member that must be a string.
+func word(name string, value given) (string, error) {
+	if len(value) > 0 && value[0] != '"' {
+		return "", fmt.Errorf("%w: %s is not a string", ErrMalformed, name)
+	}
+	return text(value), nil
+}
+
+// unescaped is a name as it is meant: "st\u0061tus" is status.
+func unescaped(name []byte) []byte {
+	if bytes.IndexByte(name, '\\') < 0 {
+		return name
+	}
+	return []byte(text(slices.Concat(given{'"'}, name, given{'"'})))
+}
+
 // outcome applies the order that Decode documents; named is the event of body
 // or header.
 func outcome(p payload, named string) jobs.Outcome {
-	byEvent, byStatus := eventOutcome(named), statusOutcome(p.Status)
+	byEvent, byStatus := eventOutcome(p.event), statusOutcome(p.status)
 	switch {
 	case !aboutScreenshot(named):
 		return jobs.OutcomeNone
-	case p.Event != "" && byStatus != jobs.OutcomeNone && byStatus != byEvent:
+	case p.event == "":
+		return byStatus
+	case byStatus != jobs.OutcomeNone && byStatus != byEvent:
 		return jobs.OutcomeNone
-	case p.Event != "" || p.Status == "":
-		return byEvent
 	}
-	return byStatus
+	return byEvent
 }
 
 // aboutScreenshot reports whether an event tells of one screenshot. One that
@@ -181,6 +248,8 @@ func screenshotID(raw given) (string, error) {
 		return "", fmt.Errorf("%w: screenshot_id is longer than %d bytes", ErrMalformed, maxID)
 	case strings.ContainsFunc(id, unprintable):
 		return "", fmt.Errorf("%w: screenshot_id holds unprintable characters", ErrMalformed)
+	case strings.ContainsRune(id, utf8.RuneError):
+		return "", fmt.Errorf("%w: screenshot_id is not UTF-8", ErrMalformed)
 	}
 	return id, nil
 }
@@ -189,21 +258,27 @@ func screenshotID(raw given) (string, error) {
 // likely places are tried: error, as text or as an object with a message, then
 // reason, then message.
 func reason(p payload) string {
-	candidates := []string{text(p.Error)}
-	if len(p.Error) > 0 && p.Error[0] == '{' {
-		var nested struct {
-			Message given `json:"message"`
-		}
-		if json.Unmarshal(p.Error, &nested) == nil {
-			candidates = append(candidates, text(nested.Message))
-		}
+	candidates := []string{text(p.error)}
+	if len(p.error) > 0 && p.error[0] == '{' {
+		candidates = append(candidates, text(messageOf(p.error)))
 	}
-	for _, s := range append(candidates, text(p.Reason), text(p.Message)) {
+	for _, s := range append(candidates, text(p.reason), text(p.message)) {
 		if s = bounded(s, maxReason); s != "" {
 			return s
 		}
 	}
 	return ""
+}
+
+// messageOf is the message of an object.
+func messageOf(raw given) (message given) {
+	members := object{text: raw}
+	for name, value, more := members.next(); more; name, value, more = members.next() {
+		if string(unescaped(name)) == "message" {
+			message = value.or(message)
+		}
+	}
+	return message
 }
 
 // imageURL keeps web addresses alone: people will click on it.
@@ -256,13 +331,10 @@ func cut(s string, limit int) string {
 
 func unprintable(r rune) bool { return r != ' ' && !unicode.IsPrint(r) }
 
-// describe says what is wrong with a body without quoting it, as errors of
-// encoding/json do.
-func describe(err error) error {
-	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return fmt.Errorf("%w: %s is not a string", ErrMalformed, wrong.Field)
-	}
-	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+// describe says where a body is no JSON, without quoting it as encoding/json does.
+func describe(body []byte) error {
+	var any json.RawMessage
+	if syntax, ok := errors.AsType[*json.SyntaxError](json.Unmarshal(body, &any)); ok {
 		return fmt.Errorf("%w: not JSON at byte %d", ErrMalformed, syntax.Offset)
 	}
 	return fmt.Errorf("%w: not JSON", ErrMalformed)

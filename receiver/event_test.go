@@ -76,11 +76,14 @@ func TestDecodeOutcome(t *testing.T) {
 		{"", "processing", "", none, ""},
 		{"", "", "", none, ""},
 
-		{"", "", "screenshot.finished", done, "screenshot.finished"},
-		{"", "", "screenshot.failed", failed, "screenshot.failed"},
+		// What is not signed closes nothing.
+		{"", "", "screenshot.finished", none, "screenshot.finished"},
+		{"", "", "screenshot.failed", none, "screenshot.failed"},
 		{"", "finished", "screenshot.finished", done, "screenshot.finished"},
+		{"", "finished", "screenshot.failed", done, "screenshot.failed"},
+		{"", "failed", "screenshot.finished", failed, "screenshot.finished"},
 
-		// Contradictions close nothing; what is not signed never wins.
+		// Contradictions close nothing.
 		{"screenshot.completed", "failed", "", none, "screenshot.completed"},
 		{"screenshot.failed", "done", "", none, "screenshot.failed"},
 		{"screenshot.failed", "", "screenshot.finished", failed, "screenshot.failed"},
@@ -149,7 +152,18 @@ func TestDecodeID(t *testing.T) {
 		{`""`, "", receiver.ErrNoID},
 		{`"  "`, "", receiver.ErrNoID},
 		{`null`, "", receiver.ErrNoID},
-		{`"abc","screenshot_id":null`, "abc", nil},
+		{`"日本"`, "日本", nil},
+		{`"\u65e5"`, "日", nil},
+
+		// Two of these could look the same.
+		{`"abc","screenshot_id":null`, "", receiver.ErrMalformed},
+		{`"abc","screenshot_id":"abc"`, "", receiver.ErrMalformed},
+		{`"a` + "\xff" + `"`, "", receiver.ErrMalformed},
+		{`"a` + "\xc3" + `"`, "", receiver.ErrMalformed},
+		{`"a\u0062` + "\xff" + `"`, "", receiver.ErrMalformed},
+		{`"a\ud800"`, "", receiver.ErrMalformed},
+		{`"a\ufffd"`, "", receiver.ErrMalformed},
+		{`"a�"`, "", receiver.ErrMalformed},
 	}
 	for _, tt := range tests {
 		t.Run(tt.raw[:min(len(tt.raw), 20)], func(t *testing.T) {
@@ -158,6 +172,48 @@ func TestDecodeID(t *testing.T) {
 				t.Errorf("got %q, %v; want %q, %v", d.ScreenshotID, err, tt.want, tt.err)
 			}
 		})
+	}
+}
+
+// Names are those documented, letter by letter: no other member overrides what
+// stands beside it.
+func TestDecodeTakesNamesExactly(t *testing.T) {
+	const good = `"event":"screenshot.completed","screenshot_id":"mine","status":"done"`
+	for _, other := range []string{
+		`"EVENT":"screenshot.failed"`, `"Event":7`, `"Screenshot_ID":"another"`, `"SCREENSHOT_ID":"another"`,
+		`"ſcreenshot_id":"another"`, `"ſtatus":"failed"`, `"STATUS":"failed"`, `"statuſ":"failed"`, `"status ":"failed"`,
+		`"\u0053tatus":"failed"`, `"event\u0000":"screenshot.failed"`, "\"status\xff\":\"failed\"",
+		`"nested":{"event":"screenshot.failed","screenshot_id":"another","status":"failed"}`,
+		`"list":["event",{"status":"failed"},"}"]`, `"text":"\",\"status\":\"failed\""`, `"back\\":"\\","number":-1.5e+3,"no":null`,
+	} {
+		for _, body := range []string{"{" + good + "," + other + "}", " {\n" + other + " ,\t" + good + " } "} {
+			d, err := receiver.Decode([]byte(body), nil)
+			if err != nil || d.ScreenshotID != "mine" || d.Outcome != jobs.OutcomeDone || d.Event != "screenshot.completed" {
+				t.Errorf("%s\nis read as %q %q %q, %v", body, d.ScreenshotID, d.Outcome, d.Event, err)
+			}
+		}
+	}
+	// An escaped name is that name.
+	d, err := receiver.Decode([]byte(`{"\u0065vent":"screenshot.failed","screensho\u0074_id":"mine","err\u006fr":"x"}`), nil)
+	if err != nil || d.ScreenshotID != "mine" || d.Outcome != jobs.OutcomeFailed || d.Error != "x" {
+		t.Errorf("escaped names: %+v, %v", d, err)
+	}
+}
+
+// What decides must be there once.
+func TestDecodeRefusesRepeatedNames(t *testing.T) {
+	for _, body := range []string{
+		`{"event":"screenshot.completed","screenshot_id":"1","event":"screenshot.failed"}`,
+		`{"event":"screenshot.completed","screenshot_id":"1","event":"screenshot.completed"}`,
+		`{"event":null,"screenshot_id":"1","event":"screenshot.completed"}`,
+		`{"status":"done","screenshot_id":"1","status":"failed"}`,
+		`{"status":"done","screenshot_id":"1","st\u0061tus":null}`,
+		`{"status":"done","screenshot_id":"1","screenshot_id":2}`,
+		`{"event":"x.y","event":{}}`,
+	} {
+		if d, err := receiver.Decode([]byte(body), nil); !errors.Is(err, receiver.ErrMalformed) || !strings.Contains(err.Error(), "twice") {
+			t.Errorf("%s: got %+v, %v", body, d, err)
+		}
 	}
 }
 

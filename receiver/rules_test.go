@@ -56,6 +56,9 @@ func rule(body []byte, header string) ruled {
 		if strings.TrimSpace(id) == "" {
 			return ruled{err: receiver.ErrNoID}
 		}
+		if strings.ContainsRune(id, utf8.RuneError) { // stands for bytes that are no UTF-8
+			return ruled{err: receiver.ErrMalformed}
+		}
 	case json.Number:
 		r.id = id.String()
 		if strings.Trim(r.id, "0123456789") != "" { // a fraction, an exponent, a sign
@@ -65,8 +68,8 @@ func rule(body []byte, header string) ruled {
 		return ruled{err: receiver.ErrMalformed}
 	}
 	byEvent, byStatus := jobs.OutcomeNone, jobs.OutcomeNone
-	if strings.Contains(named, ".") {
-		byEvent = words[named]
+	if strings.Contains(event, ".") {
+		byEvent = words[event]
 	}
 	if !strings.Contains(status, ".") {
 		byStatus = words[status]
@@ -74,7 +77,7 @@ func rule(body []byte, header string) ruled {
 	switch {
 	case !ofScreenshot:
 	case event != "" && byStatus != jobs.OutcomeNone && byStatus != byEvent: // they contradict each other
-	case event != "" || status == "":
+	case event != "":
 		r.outcome = byEvent
 	default:
 		r.outcome = byStatus
@@ -88,8 +91,8 @@ func optionalText(v any) (string, bool) {
 	return s, isText || v == nil
 }
 
-// topFields are the fields of the one object that body is, of repeated ones the
-// last that is not null. Letter case does not count in a name.
+// topFields are the fields of the one object that body is, unless one of them is
+// there twice.
 func topFields(body []byte) (map[string]any, bool) {
 	if !json.Valid(body) {
 		return nil, false
@@ -109,13 +112,10 @@ func topFields(body []byte) (map[string]any, bool) {
 		if dec.Decode(&value) != nil {
 			return nil, false
 		}
-		for _, known := range []string{"event", "status", "screenshot_id"} {
-			if !strings.EqualFold(name.(string), known) || value == nil {
-				continue
-			}
-			// A text of another type is malformed, whatever comes after it.
-			if _, isText := fields[known].(string); fields[known] != nil && !isText && known != "screenshot_id" {
-				continue
+		switch known := name.(string); known {
+		case "event", "status", "screenshot_id":
+			if _, twice := fields[known]; twice {
+				return nil, false
 			}
 			fields[known] = value
 		}
@@ -145,6 +145,9 @@ func FuzzDecode(f *testing.F) {
 		{`{"event":"batch.finished"}`, "screenshot.failed"},
 		{`{"screenshot_id":-0}`, ""},
 		{`{"event":"x.y","event":{}}`, ""},
+		{`{"screenshot_id":"a","EVENT":"screenshot.failed","\u0065vent":"screenshot.finished"}`, "screenshot.failed"},
+		{`{"screenshot_id":"a\ud800","ſtatus":"failed"}`, ""},
+		{`{ "x" : [ { "]" : "}" } , "\\" ] , "status":"done" ,"screenshot_id":"a` + "\xff" + `"}`, ""},
 	} {
 		f.Add([]byte(seed.body), seed.event)
 	}
