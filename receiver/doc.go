@@ -16,6 +16,7 @@
 //	200  {"status":"accepted"}, also for repeats and for unknown events
 //	400  not one JSON object, no screenshot_id, or cut off on the way
 //	401  no signature, or none that holds
+//	404  at another path, see Receiver.Misdirected
 //	405  not POST
 //	413  larger than the cap, by default 256 KiB; documented payloads are
 //	     below 4 KiB

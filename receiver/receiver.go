@@ -109,6 +109,11 @@ func (r *Receiver) Counts() map[Result]uint64 { return r.reports.counts() }
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	began := time.Now() // and not of cfg.Now, which need not be monotonic
 	result, err := r.receive(req)
+	r.done(w, req, began, result, err)
+}
+
+// done counts, logs and answers a request.
+func (r *Receiver) done(w http.ResponseWriter, req *http.Request, began time.Time, result Result, err error) {
 	r.reports.count(result)
 	if err != nil {
 		r.reports.log(req.Context(), r.cfg.Now(), result, req.RemoteAddr, err)

@@ -22,11 +22,12 @@ const (
 	Malformed      Result = "malformed"
 	NotKept        Result = "not_kept" // trouble with our disk
 	Busy           Result = "busy"     // Config.MaxInFlight is used up
+	WrongPath      Result = "path"     // see Misdirected
 )
 
 // Results lists every result.
 var Results = []Result{
-	Accepted, WrongMethod, WrongEncoding, TooLarge, Aborted, WrongSignature, Malformed, NotKept, Busy,
+	Accepted, WrongMethod, WrongEncoding, TooLarge, Aborted, WrongSignature, Malformed, NotKept, Busy, WrongPath,
 }
 
 var statuses = map[Result]int{
@@ -39,6 +40,7 @@ var statuses = map[Result]int{
 	Malformed:      http.StatusBadRequest,
 	NotKept:        http.StatusServiceUnavailable,
 	Busy:           http.StatusServiceUnavailable,
+	WrongPath:      http.StatusNotFound,
 }
 
 var (
@@ -64,6 +66,8 @@ func (r Result) answer(w http.ResponseWriter, err error) {
 	case NotKept, Busy:
 		h.Set("Retry-After", "2")
 		text = "cannot be kept now, send it again"
+	case WrongPath:
+		text = "webhooks are taken at another path"
 	}
 	if text == "" {
 		text = err.Error()
@@ -76,7 +80,7 @@ func (r Result) answer(w http.ResponseWriter, err error) {
 // leavesBody reports whether the request may not have been read to its end.
 func (r Result) leavesBody(err error) bool {
 	switch r {
-	case WrongMethod, WrongEncoding, TooLarge, Aborted, Busy:
+	case WrongMethod, WrongEncoding, TooLarge, Aborted, Busy, WrongPath:
 		return true
 	case WrongSignature:
 		return !errors.Is(err, signature.ErrMismatch) // which it takes the whole body to see

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"syscall"
 	"time"
 
@@ -33,15 +34,29 @@ func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 }
 
 // newWebhookServer serves webhooks and /healthz, and nothing else: this is the
-// address that the internet sees.
-func newWebhookServer(webhooks http.Handler, log *slog.Logger) *http.Server {
+// address that the internet sees. Everything else is misdirected.
+func newWebhookServer(webhooks, misdirected http.Handler, log *slog.Logger) *http.Server {
 	mux := http.NewServeMux()
-	mux.Handle(WebhookPath, webhooks)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprintln(w, `{"status":"ok"}`)
 	})
-	return newServer(mux, log)
+	return newServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == WebhookPath || singleSlashes(r.URL.Path) == WebhookPath:
+			webhooks.ServeHTTP(w, r)
+		case r.Method == http.MethodPost: // the mux would redirect some, and a webhook is not sent again elsewhere
+			misdirected.ServeHTTP(w, r)
+		default:
+			mux.ServeHTTP(w, r)
+		}
+	}), log)
+}
+
+// singleSlashes is a path without slashes that mean nothing: doubled ones, and one
+// at the end.
+func singleSlashes(path string) string {
+	return "/" + strings.Join(strings.FieldsFunc(path, func(r rune) bool { return r == '/' }), "/")
 }
 
 // Webhooks are small, and come from near a data center: a body brings 4 KiB, or its

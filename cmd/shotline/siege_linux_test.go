@@ -260,18 +260,6 @@ func testIdleConnectionsLockNobodyOut(t *testing.T, program string) {
 	}
 }
 
-// figure is the value of a metric.
-func figure(t *testing.T, figures, name string) float64 {
-	t.Helper()
-	_, rest, found := strings.Cut(figures, "\n"+name+" ")
-	text, _, _ := strings.Cut(rest, "\n")
-	value, err := strconv.ParseFloat(text, 64)
-	if !found || err != nil {
-		t.Fatalf("no %s in\n%s", name, figures)
-	}
-	return value
-}
-
 // testFewDescriptorsAreEnough: with 64 file descriptors everything is done, with
 // fewer connections at once.
 func testFewDescriptorsAreEnough(t *testing.T, program string) {

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
+	"strings"
+	"testing"
 	"time"
 
 	"shotline/receiver/signature"
@@ -56,4 +59,16 @@ func (s *stage) until(what string, done func() bool) {
 			s.t.Fatalf("never: %s\n%s", what, s.log)
 		}
 	}
+}
+
+// figure is the value of a metric.
+func figure(t *testing.T, figures, name string) float64 {
+	t.Helper()
+	_, rest, found := strings.Cut(figures, "\n"+name+" ")
+	text, _, _ := strings.Cut(rest, "\n")
+	value, err := strconv.ParseFloat(text, 64)
+	if !found || err != nil {
+		t.Fatalf("no %s in\n%s", name, figures)
+	}
+	return value
 }

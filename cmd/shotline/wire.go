@@ -163,7 +163,7 @@ func (w work) start(ctx context.Context) (_ *running, err error) {
 	}
 	var guarded *listener.Listener
 	if w.TakesWebhooks() {
-		r.server, r.address = newWebhookServer(r.Webhooks(), w.Logger), hooks.Addr()
+		r.server, r.address = newWebhookServer(r.Webhooks(), r.MisdirectedWebhooks(), w.Logger), hooks.Addr()
 		guarded = guardWebhooks(hooks, r.server, share.webhooks, w.Logger)
 		r.guards = append(r.guards, guarded)
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"sync"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"shotline/jobs/tasks"
 	"shotline/orchestrator"
 	"shotline/orchestrator/callback"
+	"shotline/receiver"
 )
 
 // queueEnd is how long creates under way get to end: with all that has to end
@@ -31,8 +31,8 @@ type Engine struct {
 	client       *client.Client
 	queue        *tasks.Queue
 	orchestrator *orchestrator.Orchestrator
-	courier      *callback.Courier // nil without callbacks
-	webhooks     http.Handler
+	courier      *callback.Courier  // nil without callbacks
+	webhooks     *receiver.Receiver // nil if none are taken
 	calls        *gate
 
 	mu      sync.Mutex // of Start and Stop

@@ -13,12 +13,28 @@ import (
 // server that strangers reach should bound how long a request may take to come in
 // (http.Server.ReadTimeout). It works from Open on: what comes before Start is
 // applied then. An engine without WebhookSecrets answers 404.
-func (e *Engine) Webhooks() http.Handler { return e.webhooks }
+func (e *Engine) Webhooks() http.Handler {
+	if e.webhooks == nil {
+		return http.NotFoundHandler()
+	}
+	return e.webhooks
+}
 
-// newReceiver makes the handler of webhooks.
-func (c Config) newReceiver(inbox receiver.Inbox) (http.Handler, error) {
+// MisdirectedWebhooks is the handler to mount at all other paths of a server that
+// takes nothing but webhooks. It answers 404; what looks like a webhook is logged,
+// and WebhookObserver hears of it.
+func (e *Engine) MisdirectedWebhooks() http.Handler {
+	if e.webhooks == nil {
+		return http.NotFoundHandler()
+	}
+	return http.HandlerFunc(e.webhooks.Misdirected)
+}
+
+// newReceiver makes the handler of webhooks; nil without anything to verify them
+// with.
+func (c Config) newReceiver(inbox receiver.Inbox) (*receiver.Receiver, error) {
 	if !c.TakesWebhooks() {
-		return http.NotFoundHandler(), nil
+		return nil, nil
 	}
 	var verifier *signature.Verifier
 	if len(c.WebhookSecrets) > 0 {

@@ -138,6 +138,11 @@ func (v *Verifier) Verify(h http.Header, body []byte) error {
 	return m.Verify(body)
 }
 
+// Claimed reports whether h has one of the signature headers, whatever is in it.
+func (v *Verifier) Claimed(h http.Header) bool {
+	return slices.ContainsFunc(v.headers, func(name string) bool { return len(h[name]) > 0 })
+}
+
 // find returns the one signature that the headers hold.
 func (v *Verifier) find(h http.Header) (string, error) {
 	var found, in string
