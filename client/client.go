@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strings"
 	"time"
 )
 
@@ -163,8 +164,12 @@ func proxy(req *http.Request) (*url.URL, error) {
 func parseBase(text string) (*url.URL, error) {
 	base, err := url.Parse(text)
 	switch {
+	case text != strings.TrimSpace(text):
+		return nil, errors.New("the base URL has space or a line end around it")
+	case !strings.Contains(text, "://"):
+		return nil, errors.New("the base URL has no scheme: begin it with https:// or http://")
 	case err != nil:
-		return nil, errors.New("the base URL cannot be parsed")
+		return nil, errors.New("the base URL cannot be parsed: " + badPart(text))
 	case base.Scheme != "http" && base.Scheme != "https":
 		return nil, errors.New("the base URL must start with http:// or https://")
 	case base.Hostname() == "":
@@ -178,6 +183,22 @@ func parseBase(text string) (*url.URL, error) {
 		base.Path = "/" // without it, JoinPath would make a relative path
 	}
 	return base, nil
+}
+
+// badPart says which part of an address is wrong, without quoting it.
+func badPart(text string) string {
+	if !printable(text, false) {
+		return "it holds a space, a control or a non-ASCII character"
+	}
+	scheme, rest, _ := strings.Cut(text, "://")
+	if _, err := url.Parse(scheme + "://host"); err != nil {
+		return "what stands before :// is not a scheme such as https"
+	}
+	host, _, _ := strings.Cut(rest, "/")
+	if _, err := url.Parse("https://" + host); err != nil {
+		return "want HOST or HOST:PORT after ://"
+	}
+	return "its path holds a % that begins no escape"
 }
 
 func printable(s string, space bool) bool {

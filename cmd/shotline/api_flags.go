@@ -33,7 +33,7 @@ func apiSettingsFrom(c *cli.Context) (apiSettings, error) {
 		return set, nil
 	}
 	if _, _, err := net.SplitHostPort(set.listen); err != nil {
-		return set, badUsage("--%s %q: want HOST:PORT", apiListenFlag.Name, set.listen)
+		return set, badUsage("--%s %q: want HOST:PORT, such as 127.0.0.1:8080", apiListenFlag.Name, set.listen)
 	}
 	set.access.Loopback = isLoopback(set.listen)
 	mib := c.Int(apiMaxBatchFlag.Name)

@@ -77,51 +77,6 @@ func workFlags() []cli.Flag {
 	}
 }
 
-// fillFlags sets the flags that the command line has not: from the environment,
-// as far as the parser has not done that, then from the file of --config.
-func fillFlags(c *cli.Context) error {
-	for name, variable := range listVariables {
-		value, given := os.LookupEnv(variable)
-		if !given || c.IsSet(name) || findSetting(c.Command.Flags, name) == nil {
-			continue
-		}
-		for _, item := range strings.Split(value, ",") {
-			if item = strings.TrimSpace(item); item == "" {
-				continue
-			}
-			if err := c.Set(name, item); err != nil {
-				return badUsage("%s: %w", variable, err)
-			}
-		}
-	}
-	return loadConfigFile(c)
-}
-
-// findSetting finds a flag that the environment and the file of --config may set.
-// Of a name in listVariables that is a repeatable one: --sink of callbacks only
-// picks a sink.
-func findSetting(flags []cli.Flag, name string) cli.Flag {
-	flag := findFlag(flags, name)
-	if _, isList := listVariables[name]; isList && !isRepeatable(flag) {
-		return nil
-	}
-	return flag
-}
-
-func isRepeatable(flag cli.Flag) bool {
-	_, is := flag.(*cli.StringSliceFlag)
-	return is
-}
-
-func findFlag(flags []cli.Flag, name string) cli.Flag {
-	for _, flag := range flags {
-		if slices.Contains(flag.Names(), name) {
-			return flag
-		}
-	}
-	return nil
-}
-
 // apps reads --app-id: ID or ID=path-template.
 func apps(c *cli.Context) ([]jobs.App, error) {
 	var found []jobs.App
@@ -147,7 +102,7 @@ func apiKey(c *cli.Context) (string, error) {
 // listenAddress honours PORT, which hosting platforms set, when nothing more
 // exact is given.
 func listenAddress(c *cli.Context) string {
-	if port := os.Getenv("PORT"); port != "" && !c.IsSet(listenFlag.Name) {
+	if port := strings.TrimSpace(os.Getenv("PORT")); port != "" && !c.IsSet(listenFlag.Name) {
 		return ":" + port
 	}
 	return c.String(listenFlag.Name)

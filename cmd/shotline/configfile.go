@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -64,7 +65,11 @@ func fillFlag(c *cli.Context, s setting) error {
 		return fmt.Errorf("%s takes one value, not %d", s.name, len(s.values))
 	}
 	for _, value := range s.values {
-		if err := c.Set(s.name, value); err != nil {
+		err := c.Set(s.name, trimmed(s.name, value))
+		if _, isBool := flag.(*cli.BoolFlag); isBool && err != nil {
+			err = errors.New("want true or false")
+		}
+		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
@@ -75,7 +80,7 @@ func fillFlag(c *cli.Context, s setting) error {
 // A scalar is taken as it is written, so that a key of nothing but digits does
 // not become a number on its way.
 func readSettings(data []byte) ([]setting, error) {
-	file, err := parser.ParseBytes(data, 0)
+	file, err := parser.ParseBytes(bytes.TrimPrefix(data, []byte("\ufeff")), 0)
 	if err != nil {
 		return nil, errors.New(yaml.FormatError(err, false, false)) // without the lines of the file
 	}

@@ -113,11 +113,11 @@ func ownFlags(flags []cli.Flag) []cli.Flag {
 		case *cli.BoolFlag:
 			own[i] = copied(f)
 		case *cli.IntFlag:
-			own[i] = copied(f)
+			own[i] = intFlag{copied(f)}
 		case *cli.Float64Flag:
-			own[i] = copied(f)
+			own[i] = floatFlag{copied(f)}
 		case *cli.DurationFlag:
-			own[i] = copied(f)
+			own[i] = durationFlag{copied(f)}
 		default:
 			panic(fmt.Sprintf("flag %v is of a kind that is not copied", flag.Names()))
 		}
@@ -129,5 +129,3 @@ func copied[T any](v *T) *T {
 	c := *v
 	return &c
 }
-
-func usageError(_ *cli.Context, err error, _ bool) error { return badUsage("%w", err) }

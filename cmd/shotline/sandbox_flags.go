@@ -72,7 +72,7 @@ func privateNetworks(c *cli.Context) ([]netip.Prefix, error) {
 // checkReach holds together what says who can reach the sandbox.
 func checkReach(c *cli.Context) error {
 	if _, _, err := net.SplitHostPort(c.String("listen")); err != nil {
-		return badUsage("--listen %q: want HOST:PORT", c.String("listen"))
+		return badUsage("--listen %q: want HOST:PORT, such as 127.0.0.1:8080", c.String("listen"))
 	}
 	if !c.Bool("allow-remote") && !isLoopback(c.String("listen")) {
 		return badUsage("--listen %s is not a loopback address: add --allow-remote if that is meant", c.String("listen"))

@@ -93,7 +93,7 @@ func listen(flag, address string) (net.Listener, error) {
 		_, err = net.LookupPort("tcp", port)
 	}
 	if err != nil {
-		return nil, badUsage("--%s %q: want HOST:PORT", flag, address)
+		return nil, badUsage("--%s %q: want HOST:PORT, such as 127.0.0.1:8080", flag, address)
 	}
 	l, err := net.Listen("tcp", address)
 	switch {

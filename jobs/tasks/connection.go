@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,10 +30,10 @@ type connection struct {
 
 // parseURL reads a Redis URL of any kind that asynq knows.
 func parseURL(raw string) (connection, error) {
-	raw, sentinels := cutSentinels(raw)
+	raw, sentinels := cutSentinels(strings.TrimSpace(raw))
 	parsed, err := asynq.ParseRedisURI(raw)
 	if err != nil {
-		return connection{}, errURL
+		return connection{}, fmt.Errorf("%s; %w", flaw(raw), errURL)
 	}
 	switch opt := parsed.(type) {
 	case asynq.RedisClientOpt:
@@ -42,6 +43,25 @@ func parseURL(raw string) (connection, error) {
 	default:
 		return connection{}, errURL
 	}
+}
+
+// flaw says what is wrong with a URL that could not be read.
+func flaw(raw string) string {
+	scheme, _, found := strings.Cut(raw, "://")
+	u, err := url.Parse(raw)
+	switch {
+	case !found:
+		return "it has no scheme"
+	case strings.ContainsAny(raw, " \t\r\n"):
+		return "it holds a space or a line end"
+	case !slices.Contains([]string{"redis", "rediss", "redis-socket", "redis-sentinel"}, scheme):
+		return "its scheme is none of a Redis"
+	case err != nil:
+		return "it cannot be parsed (in a password write %40 for @, and so on)"
+	case u.Scheme == "redis-socket" && u.Path == "":
+		return "it names no socket"
+	}
+	return "its database is not a number"
 }
 
 // cutSentinels takes the list of hosts out of a sentinel URL: net/url refuses

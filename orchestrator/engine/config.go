@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"os"
+	"strings"
 	"time"
 
 	"shotline/client"
@@ -24,7 +25,8 @@ const DefaultDatabase = "shotline.db"
 const defaultConnections = 256
 
 // Config says what an engine is made of. Only APIKey is required; the other zero
-// values mean the defaults named beside them.
+// values mean the defaults named beside them. Space around the key, the addresses
+// and the secrets is ignored: it is the line end of the file that they came from.
 type Config struct {
 	// Database is the path of the SQLite file that remembers everything. It is made
 	// when it is not there, in a folder that is. DefaultDatabase.
@@ -172,6 +174,8 @@ func (c Config) checkBounds() error {
 }
 
 func (c Config) withDefaults() Config {
+	c.APIKey, c.BaseURL, c.RedisURL = strings.TrimSpace(c.APIKey), strings.TrimSpace(c.BaseURL), strings.TrimSpace(c.RedisURL)
+	c.WebhookSecrets = trimmed(c.WebhookSecrets)
 	c.Database = cmp.Or(c.Database, DefaultDatabase)
 	c.BaseURL = cmp.Or(c.BaseURL, client.DefaultBaseURL)
 	c.RequestTimeout = cmp.Or(c.RequestTimeout, orchestrator.DefaultRequestTimeout)
@@ -181,6 +185,14 @@ func (c Config) withDefaults() Config {
 	c.UserAgent = cmp.Or(c.UserAgent, "shotline")
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	return c
+}
+
+func trimmed(values []string) []string {
+	trimmed := make([]string, len(values))
+	for i, value := range values {
+		trimmed[i] = strings.TrimSpace(value)
+	}
+	return trimmed
 }
 
 // TakesWebhooks reports whether there is anything to verify webhooks with, or

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+)
+
+// quantity is the value of a flag that is a number or a duration. The command
+// line, the environment and the file of --config all set it here, so that a
+// wrong one gets the same answer from everywhere.
+type quantity struct {
+	text  string // as the accessors of cli.Context parse it
+	check func(text string) error
+}
+
+// Set implements flag.Value. Its errors do not quote the text: in a file of
+// --config it may be a secret in the wrong place.
+func (q *quantity) Set(text string) error {
+	text = strings.TrimSpace(text)
+	if err := q.check(text); err != nil {
+		return err
+	}
+	q.text = text
+	return nil
+}
+
+// String implements flag.Value.
+func (q *quantity) String() string { return q.text }
+
+// durationFlag, intFlag and floatFlag are the library's flags with a quantity
+// as their value.
+type (
+	durationFlag struct{ *cli.DurationFlag }
+	intFlag      struct{ *cli.IntFlag }
+	floatFlag    struct{ *cli.Float64Flag }
+)
+
+// Apply implements cli.Flag.
+func (f durationFlag) Apply(set *flag.FlagSet) error {
+	return apply(set, f, &quantity{f.Value.String(), checkDuration}, &f.HasBeenSet)
+}
+
+// Apply implements cli.Flag.
+func (f intFlag) Apply(set *flag.FlagSet) error {
+	return apply(set, f, &quantity{strconv.Itoa(f.Value), checkInt}, &f.HasBeenSet)
+}
+
+// Apply implements cli.Flag.
+func (f floatFlag) Apply(set *flag.FlagSet) error {
+	check := func(text string) error { return checkFloat(text, numbers[f.Name]) }
+	return apply(set, f, &quantity{strconv.FormatFloat(f.Value, 'g', -1, 64), check}, &f.HasBeenSet)
+}
+
+// apply adds the flag to the set, with the value of its variable if there is one.
+func apply(set *flag.FlagSet, f cli.DocGenerationFlag, q *quantity, given *bool) error {
+	for _, variable := range f.GetEnvVars() {
+		text := strings.TrimSpace(os.Getenv(variable))
+		if text == "" {
+			continue
+		}
+		if err := q.Set(text); err != nil {
+			return badUsage("%s: %w", variable, err)
+		}
+		*given = true
+		break
+	}
+	for _, name := range f.Names() {
+		set.Var(q, name, f.GetUsage())
+	}
+	return nil
+}
+
+func checkDuration(text string) error {
+	if _, err := time.ParseDuration(text); err == nil {
+		return nil
+	}
+	if n, err := strconv.ParseFloat(text, 64); err == nil && len(text) < 10 && n > 0 {
+		return fmt.Errorf("want a duration with its unit, such as %ss or %sm", text, text)
+	}
+	return errors.New("want a duration, such as 30s, 5m or 1h30m")
+}
+
+func checkInt(text string) error {
+	_, err := strconv.ParseInt(text, 0, strconv.IntSize)
+	if errors.Is(err, strconv.ErrRange) {
+		return errors.New("the number is too large")
+	}
+	if err != nil {
+		return errors.New("want a whole number, such as 5")
+	}
+	return nil
+}
+
+// numbers says what flags with a fraction count.
+var numbers = map[string]string{
+	rateFlag.Name:    "number of creates per second, such as 5 or 0.5",
+	balanceFlag.Name: "number of credits, such as 1000",
+}
+
+func checkFloat(text, want string) error {
+	_, err := strconv.ParseFloat(text, 64)
+	if errors.Is(err, strconv.ErrRange) {
+		return errors.New("the number is too large")
+	}
+	if err != nil {
+		return errors.New("want a " + want)
+	}
+	return nil
+}
+
+// refusedValue is how package flag says that a value was refused.
+var refusedValue = regexp.MustCompile(`(?s)^invalid (boolean )?value (".*") for (?:flag )?-(\S+): (.*)$`)
+
+// usageError says it as the other errors about flags do.
+func usageError(_ *cli.Context, err error, _ bool) error {
+	told := refusedValue.FindStringSubmatch(err.Error())
+	switch {
+	case told == nil:
+		return badUsage("%w", err)
+	case told[1] != "":
+		return badUsage("--%s=%s: want true or false", told[3], strings.Trim(told[2], `"`))
+	}
+	return badUsage("--%s %s: %s", told[3], told[2], told[4])
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/urfave/cli/v2"
+
+	"shotline/client/sandbox"
+	"shotline/client/sandbox/pages"
+)
+
+// TestSettingsAreTrimmedAlike: what surrounds a value by accident does no harm,
+// wherever the value comes from.
+func TestSettingsAreTrimmedAlike(t *testing.T) {
+	vendor, err := startSandbox(sandbox.Config{APIKey: testKey, Renderer: &sandbox.PlainRenderer{Fail: pages.Fail}}, "127.0.0.1:0", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = vendor.stop() })
+	redis := newRedisServer(t)
+	settings := map[string]string{
+		"api-key": testKey, "base-url": vendor.url + "/api/v1", "redis-url": "redis://" + redis.address,
+		"rate": "50", "concurrency": "4", "settle": "2s", "log-level": "error", "app-id": "12",
+		"webhook-secret": testSecret, "listen": "127.0.0.1:0",
+	}
+	flags := findAll(t, "run", settings)
+	const around = " \t\r\n"
+	folder := t.TempDir()
+	db, config := filepath.Join(folder, "shotline.db"), filepath.Join(folder, "c.yaml")
+	var args []string
+	file := "\ufeffdb: \"" + db + "\"\r\n"
+	for name, value := range settings {
+		args = append(args, "--"+name, around+value+around)
+		file += name + ": \"" + escaped.Replace(around+value+around) + "\"\r\n"
+	}
+	if err := os.WriteFile(config, []byte(file), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	check := func(way string, args ...string) {
+		t.Helper()
+		code, _, told := invoke(t, append([]string{"run", "https://shop.shotline.test/", "--poll", "--timeout", "30s"}, args...)...)
+		if code != exitWell {
+			t.Errorf("by %s: ended with %d and told %q", way, code, told)
+		}
+	}
+	check("flags", append(args, "--db", db)...)
+	check("file", "--config", config)
+	for name, value := range settings {
+		for _, variable := range flags[name] {
+			t.Setenv(variable, around+value+around)
+		}
+	}
+	t.Setenv("SHOTLINE_DB", db+"\r\n")
+	check("environment")
+}
+
+var escaped = strings.NewReplacer("\n", `\n`, "\r", `\r`, "\t", `\t`)
+
+// findAll returns the variables of settings.
+func findAll(t *testing.T, command string, settings map[string]string) map[string][]string {
+	t.Helper()
+	variables := map[string][]string{}
+	for name := range settings {
+		flag, is := findFlag(newApp(streams{}).Command(command).Flags, name).(cli.DocGenerationFlag)
+		if !is {
+			t.Fatalf("%s has no flag %s", command, name)
+		}
+		variables[name] = flag.GetEnvVars()
+		if variable, list := listVariables[name]; list {
+			variables[name] = []string{variable}
+		}
+		if len(variables[name]) == 0 {
+			t.Fatalf("%s cannot be set in the environment", name)
+		}
+	}
+	return variables
+}
+
+// TestQuantitiesSayWhatIsWanted covers every flag of every command that is a
+// number or a duration, given in any way.
+func TestQuantitiesSayWhatIsWanted(t *testing.T) {
+	want := func(way string, args []string, texts ...string) {
+		t.Helper()
+		code, _, told := invoke(t, args...)
+		for _, text := range texts {
+			if code != exitUsage || !strings.Contains(told, text) || strings.Contains(told, "parse error") {
+				t.Errorf("by %s, %v ended with %d and told %q; want %d and %q", way, args, code, told, exitUsage, text)
+			}
+		}
+	}
+	seen := 0
+	for _, command := range newApp(streams{}).Commands {
+		for _, flag := range command.Flags {
+			bad, hint := "fast", "such as"
+			switch flag.(type) {
+			case durationFlag:
+				bad, hint = "5", "such as 5s or 5m"
+			case intFlag, floatFlag:
+			default:
+				continue
+			}
+			seen++
+			name := flag.Names()[0]
+			want("flag", []string{command.Name, "--" + name, bad}, "--"+name+" \""+bad+"\": want a", hint)
+			if flag := findSetting(command.Flags, "config"); flag != nil {
+				config := filepath.Join(t.TempDir(), "c.yaml")
+				if err := os.WriteFile(config, []byte("\n"+name+": "+bad), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				want("file", []string{command.Name, "--config", config}, "line 2: "+name+": want a", hint)
+			}
+			for _, variable := range flag.(cli.DocGenerationFlag).GetEnvVars() {
+				before, given := os.LookupEnv(variable)
+				if err := os.Setenv(variable, bad); err != nil {
+					t.Fatal(err)
+				}
+				want("environment", []string{command.Name}, variable+": want a", hint)
+				if given {
+					os.Setenv(variable, before)
+				} else {
+					os.Unsetenv(variable)
+				}
+			}
+		}
+	}
+	if seen < 20 {
+		t.Errorf("only %d flags were tried", seen)
+	}
+	want("flag", []string{"serve", "--concurrency", "99999999999999999999"}, "--concurrency \"99999999999999999999\": the number is too large")
+	want("flag", []string{"list", "--json=maybe"}, "--json=maybe: want true or false")
+}
+
+// TestAddressesSayWhatIsWrong: the message names the fault, and never the address.
+func TestAddressesSayWhatIsWrong(t *testing.T) {
+	t.Setenv("SCREENSHOTCENTER_API_KEY", "k")
+	for _, test := range []struct{ flag, value, tells string }{
+		{"base-url", "hunter2:8070/api/v1", "has no scheme"},
+		{"base-url", "http://hunter2:port/api", "want HOST or HOST:PORT after ://"},
+		{"base-url", "http://hunter2 x/api", "holds a space"},
+		{"base-url", "http://hunter2/%zz", "a % that begins no escape"},
+		{"base-url", "hunter2!://x", "is not a scheme such as https"},
+		{"redis-url", "hunter2:6379", "it has no scheme; want redis://"},
+		{"redis-url", "http://hunter2:6379", "its scheme is none of a Redis; want redis://"},
+		{"redis-url", "redis://:hunter2/x@h", "it cannot be parsed (in a password write %40 for @, and so on); want redis://"},
+		{"redis-url", "redis://h/hunter2", "its database is not a number; want redis://"},
+		{"redis-url", "redis:// hunter2", "it holds a space or a line end; want redis://"},
+	} {
+		code, _, told := invoke(t, "run", "https://a.test/", "--db", filepath.Join(t.TempDir(), "a.db"), "--"+test.flag, test.value)
+		if code != exitUsage || !strings.Contains(told, "--"+test.flag+" cannot be used: ") || !strings.Contains(told, test.tells) || strings.Contains(told, "hunter2") {
+			t.Errorf("--%s %s: ended with %d and told %q, want %d and %q", test.flag, test.value, code, told, exitUsage, test.tells)
+		}
+	}
+}
