@@ -12,9 +12,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"runtime/debug"
-	"syscall"
 
 	"github.com/urfave/cli/v2"
 )
@@ -32,10 +30,8 @@ func main() {
 		debug.SetGCPercent(gcPercent)
 	}
 	limitMemory()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// After the first signal the default comes back: a second one ends at once.
-	context.AfterFunc(ctx, stop)
-	code := run(ctx, os.Args, streams{in: os.Stdin, out: os.Stdout, err: os.Stderr})
+	ctx, hangups, stop := endBySignal()
+	code := run(ctx, os.Args, streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, hangups: hangups})
 	stop()
 	os.Exit(code)
 }
@@ -44,6 +40,7 @@ func main() {
 type streams struct {
 	in       io.Reader
 	out, err io.Writer
+	hangups  *hangups // nil without signals
 }
 
 // run executes one command line and returns its exit code.
@@ -64,9 +61,10 @@ func run(ctx context.Context, args []string, std streams) int {
 
 func newApp(std streams) *cli.App {
 	app := &cli.App{
-		Name:    "shotline",
-		Usage:   "end-to-end async screenshots with ScreenshotCenter",
-		Version: version,
+		Name:     "shotline",
+		Usage:    "end-to-end async screenshots with ScreenshotCenter",
+		Version:  version,
+		Metadata: map[string]any{hangupsKey: std.hangups},
 		// A comma in a secret, a parameter or a template is a part of it.
 		DisableSliceFlagSeparator: true,
 		Reader:                    std.in,

@@ -59,6 +59,7 @@ func serveSandbox(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	surviveHangups(c, log)
 	if err := checkReach(c); err != nil {
 		return err
 	}

@@ -49,3 +49,9 @@ func isTerminal(w io.Writer) bool {
 		return false
 	}
 }
+
+// isTerminalInput reports whether a person can type what is read.
+func isTerminalInput(r io.Reader) bool {
+	in, is := r.(*os.File)
+	return is && term.IsTerminal(int(in.Fd()))
+}

@@ -32,6 +32,7 @@ func serveCommand() *cli.Command {
 
 func serve(c *cli.Context, log *slog.Logger) error {
 	ctx := c.Context
+	surviveHangups(c, log)
 	w, err := workFrom(c, log)
 	if err != nil {
 		return err
