@@ -25,6 +25,9 @@ func backupCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
+			if file == "-" {
+				return badUsage("backup -: a backup is a file and cannot go to standard output; ./- is a file of this name")
+			}
 			return withStore(c, func(store jobs.Store) error { return backup(c, store, file) })
 		},
 	}

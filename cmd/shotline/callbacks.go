@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -16,7 +15,7 @@ import (
 )
 
 var (
-	settledFlag = &cli.StringSliceFlag{Name: "state", Usage: "only callbacks in this `STATE`: owed, delivered or dead (repeatable)"}
+	settledFlag = &cli.StringSliceFlag{Name: "state", Usage: "only callbacks in this `STATE`: owed, delivered or dead (repeatable, or comma-separated)"}
 	ofSinkFlag  = &cli.StringFlag{Name: "sink", Usage: "only those of the sink of this `NAME`"}
 	beforeFlag  = &cli.IntFlag{Name: "before", Usage: "go on before this `SEQ`"}
 	deadFlag    = &cli.BoolFlag{Name: "dead", Usage: "replay: all that were given up"}
@@ -33,7 +32,7 @@ func callbacksCommand() *cli.Command {
 			"callbacks replay SEQ…|--dead [BATCH]  owes them anew; a running serve delivers them\n" +
 			"callbacks secret                      prints a new secret for --callback-secret",
 		ArgsUsage: "[BATCH] | replay SEQ…|--dead [BATCH] | secret",
-		Flags:     storeFlags(settledFlag, ofSinkFlag, limitFlag, beforeFlag, deadFlag, jsonFlag),
+		Flags:     storeFlags(settledFlag, ofSinkFlag, limitFlag, allFlag, beforeFlag, deadFlag, jsonFlag),
 		Action: func(c *cli.Context) error {
 			switch word := c.Args().First(); {
 			case word == "secret":
@@ -53,7 +52,11 @@ func callbacksCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return withStore(c, func(store jobs.Store) error { return listCallbacks(c, store, filter) })
+			most, err := mostListed(c)
+			if err != nil {
+				return err
+			}
+			return withStore(c, func(store jobs.Store) error { return listCallbacks(c, store, filter, most) })
 		},
 	}
 }
@@ -62,13 +65,10 @@ func callbackFilter(c *cli.Context) (filter jobs.CallbackFilter, err error) {
 	if c.Bool(deadFlag.Name) {
 		return filter, badUsage("--dead is for replay; --state dead lists those that were given up")
 	}
-	if c.Int(limitFlag.Name) <= 0 {
-		return filter, badUsage("--limit must be above zero")
-	}
 	if before := c.Int(beforeFlag.Name); c.IsSet(beforeFlag.Name) && before <= 0 {
 		return filter, badUsage("--before must be above zero")
 	}
-	for _, name := range c.StringSlice(settledFlag.Name) {
+	for _, name := range listed(c, settledFlag.Name) {
 		state := jobs.CallbackState(name)
 		if !slices.Contains(jobs.CallbackStates, state) {
 			return filter, badUsage("--state %q: want one of %v", name, jobs.CallbackStates)
@@ -84,40 +84,26 @@ func callbackFilter(c *cli.Context) (filter jobs.CallbackFilter, err error) {
 	return filter, nil
 }
 
-func listCallbacks(c *cli.Context, store jobs.Store, filter jobs.CallbackFilter) error {
+func listCallbacks(c *cli.Context, store jobs.Store, filter jobs.CallbackFilter, most int) error {
 	if filter.Batch != "" {
 		if _, err := store.Batch(c.Context, filter.Batch); err != nil {
 			return err
 		}
 	}
-	out := json.NewEncoder(c.App.Writer)
-	table := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
-	if !c.Bool(jsonFlag.Name) {
-		fmt.Fprintln(table, "SEQ\tSTATE\tEVENT\tOF\tTO\tATTEMPTS\tNEXT OR LAST\tERROR")
-	}
-	for left := c.Int(limitFlag.Name); left > 0; {
-		filter.Limit = min(left, listPage)
-		page, err := store.Callbacks(c.Context, filter)
-		if err != nil {
-			return err
-		}
-		for _, owed := range page {
-			if c.Bool(jsonFlag.Name) {
-				err = out.Encode(owed)
-			} else {
-				_, err = fmt.Fprintln(table, callbackLine(owed))
+	return list[jobs.Callback]{
+		what:   "callbacks",
+		header: "SEQ\tSTATE\tEVENT\tOF\tTO\tATTEMPTS\tNEXT OR LAST\tERROR",
+		line:   callbackLine,
+		page: func(limit int) ([]jobs.Callback, bool, error) {
+			filter.Limit = limit
+			page, err := store.Callbacks(c.Context, filter)
+			if len(page) > 0 {
+				filter.Before = page[len(page)-1].Seq
 			}
-			if err != nil {
-				return err
-			}
-		}
-		if len(page) < filter.Limit {
-			break
-		}
-		left -= len(page)
-		filter.Before = page[len(page)-1].Seq
-	}
-	return table.Flush()
+			return page, len(page) == limit, err
+		},
+		next: func(last jobs.Callback) string { return fmt.Sprintf("--before %d", last.Seq) },
+	}.print(c, most)
 }
 
 func callbackLine(owed jobs.Callback) string {

@@ -28,7 +28,7 @@ func demoCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "demo",
 		Usage:     "see everything at work in one process: sandbox, webhooks, queue, summary, pictures",
-		ArgsUsage: "[FILE]",
+		ArgsUsage: "[FILE|-]",
 		Flags:     []cli.Flag{rendererFlag, chromeFlag, tabsFlag, pageTimeFlag, logFlag, configFlag},
 		Action:    demo,
 	}
@@ -44,7 +44,7 @@ func demo(c *cli.Context) error {
 	if c.NArg() > 1 {
 		return badUsage("demo: one file at a time, got %d arguments", c.NArg())
 	}
-	in, err := demoInput(c.Args().Slice())
+	in, err := demoInput(c.App.Reader, c.Args().Slice())
 	if err != nil {
 		return err
 	}
@@ -108,11 +108,14 @@ func demo(c *cli.Context) error {
 	return demoVerdict(c.Context, c.App.Writer, store, b)
 }
 
-// demoInput is the file that is named, or the rows that come with the binary.
-func demoInput(args []string) (*input, error) {
+// demoInput is the file that is named, standard input for "-", or the rows that come with the binary.
+func demoInput(stdin io.Reader, args []string) (*input, error) {
 	spec := jobs.BatchSpec{ID: engine.NewID()}
-	if len(args) == 0 {
+	switch {
+	case len(args) == 0:
 		return openCSV(spec, "demo.csv", bytes.NewReader(testdata.DemoCSV), nil)
+	case args[0] == "-":
+		return openCSV(spec, "standard input", stdin, nil)
 	}
 	return openFile(spec, args[0])
 }

@@ -9,7 +9,7 @@ import (
 )
 
 func TestTheDemosOwnRowsSayHowTheyMustEnd(t *testing.T) {
-	in, err := demoInput(nil)
+	in, err := demoInput(nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

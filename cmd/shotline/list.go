@@ -4,18 +4,23 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"math"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"shotline/jobs"
+	"shotline/jobs/summary"
 )
 
 var (
-	stateFlag = &cli.StringSliceFlag{Name: "state", Usage: "only jobs in this `STATE` (repeatable)"}
+	stateFlag = &cli.StringSliceFlag{Name: "state", Usage: "only jobs in this `STATE` (repeatable, or comma-separated)"}
 	limitFlag = &cli.IntFlag{Name: "limit", Value: 100, Usage: "at most this many"}
+	allFlag   = &cli.BoolFlag{Name: "all", Usage: "all of them, without a limit"}
 	afterFlag = &cli.StringFlag{Name: "after", Usage: "go on after this `ID`"}
 )
 
@@ -26,10 +31,11 @@ func listCommand() *cli.Command {
 		Name:      "list",
 		Usage:     "list batches, newest first, or the jobs of one batch",
 		ArgsUsage: "[BATCH]",
-		Flags:     storeFlags(slices.Concat([]cli.Flag{stateFlag}, searchFlags(), []cli.Flag{limitFlag, afterFlag, jsonFlag})...),
+		Flags:     storeFlags(slices.Concat([]cli.Flag{stateFlag}, searchFlags(), []cli.Flag{limitFlag, allFlag, afterFlag, jsonFlag})...),
 		Action: func(c *cli.Context) error {
-			if c.Int(limitFlag.Name) <= 0 {
-				return badUsage("--limit must be above zero")
+			most, err := mostListed(c)
+			if err != nil {
+				return err
 			}
 			return withStore(c, func(store jobs.Store) error {
 				if c.NArg() == 0 {
@@ -38,52 +44,146 @@ func listCommand() *cli.Command {
 							return badUsage("--%s is for the jobs of one batch: name it", name)
 						}
 					}
-					return listBatches(c, store)
+					return listBatches(c, store, most)
 				}
 				batch, err := oneArgument(c, "a batch id")
 				if err != nil {
 					return err
 				}
-				return listJobs(c, store, batch)
+				return listJobs(c, store, batch, most)
 			})
 		},
 	}
 }
 
-func listBatches(c *cli.Context, store jobs.Store) error {
-	after := c.String(afterFlag.Name)
-	batches, err := store.Batches(c.Context, after, c.Int(limitFlag.Name))
-	if errors.Is(err, jobs.ErrNotFound) {
-		return badUsage("--after %s: there is no such batch", after)
+// mostListed reads --limit and --all.
+func mostListed(c *cli.Context) (int, error) {
+	most := c.Int(limitFlag.Name)
+	switch {
+	case most <= 0:
+		return 0, badUsage("--limit must be above zero")
+	case c.Bool(allFlag.Name) && c.IsSet(limitFlag.Name):
+		return 0, badUsage("--all and --limit exclude each other")
+	case c.Bool(allFlag.Name):
+		return math.MaxInt, nil
 	}
-	if err != nil {
-		return err
-	}
-	if c.Bool(jsonFlag.Name) {
-		out := json.NewEncoder(c.App.Writer)
-		for _, b := range batches {
-			if err := out.Encode(b); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	table := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "BATCH\tSTATE\tROWS\tOPEN\tDONE\tFLAWED\tCREATED\tSOURCE")
-	for _, b := range batches {
-		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%d\t%s\t%s\n", b.ID, b.State, b.Counts.Rows, b.Counts.Open(),
-			b.Counts.Of(jobs.Done), b.Counts.Flawed(), b.CreatedAt.Format(time.DateTime), printable(b.Source))
-	}
-	return table.Flush()
+	return most, nil
 }
 
-func listJobs(c *cli.Context, store jobs.Store, batch string) error {
+// list is what is listed: things of one kind, a page at a time.
+type list[T any] struct {
+	what   string         // in the plural
+	header string         // columns, separated by tabs
+	line   func(T) string // one thing in them
+	// page returns the next things, at most limit, and whether there may be more.
+	page  func(limit int) (things []T, more bool, err error)
+	total func() (int64, error) // nil if it cannot be told
+	next  func(last T) string   // the flag that goes on behind a thing
+}
+
+// print writes up to most things, and says on standard error if there are more.
+func (l list[T]) print(c *cli.Context, most int) error {
+	out, table := json.NewEncoder(c.App.Writer), tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
+	asJSON := c.Bool(jsonFlag.Name)
+	if !asJSON {
+		fmt.Fprintln(table, l.header)
+	}
+	var last T
+	for shown := 0; ; {
+		page, more, err := l.page(min(most-shown, listPage))
+		if err != nil {
+			return err
+		}
+		for _, thing := range page {
+			if asJSON {
+				err = out.Encode(thing)
+			} else {
+				_, err = fmt.Fprintln(table, l.line(thing))
+			}
+			if err != nil {
+				return err
+			}
+			last = thing
+		}
+		// The widths of columns hold for a page, so that memory does not grow.
+		if err := table.Flush(); err != nil {
+			return err
+		}
+		shown += len(page)
+		switch {
+		case !more:
+			return nil
+		case shown == most:
+			return l.tellMore(c.App.ErrWriter, last, shown)
+		}
+	}
+}
+
+// tellMore says how many were not listed, and how to see them.
+func (l list[T]) tellMore(w io.Writer, last T, shown int) error {
+	for {
+		page, more, err := l.page(1)
+		switch {
+		case err != nil:
+			return err
+		case len(page) == 0 && !more:
+			return nil
+		case len(page) > 0:
+			return l.tell(w, last, shown)
+		}
+	}
+}
+
+func (l list[T]) tell(w io.Writer, last T, shown int) error {
+	count := fmt.Sprintf("the first %s %s, there are more", summary.Grouped(int64(shown)), l.what)
+	if l.total != nil {
+		total, err := l.total()
+		if err != nil {
+			return err
+		}
+		count = fmt.Sprintf("%s of %s %s", summary.Grouped(int64(shown)), summary.Grouped(total), l.what)
+	}
+	_, err := fmt.Fprintf(w, "%s: %s goes on, --all lists all\n", count, l.next(last))
+	return err
+}
+
+func listBatches(c *cli.Context, store jobs.Store, most int) error {
+	after := c.String(afterFlag.Name)
+	return list[jobs.Batch]{
+		what:   "batches",
+		header: "BATCH\tSTATE\tROWS\tOPEN\tDONE\tFLAWED\tCREATED\tSOURCE",
+		line: func(b jobs.Batch) string {
+			return fmt.Sprintf("%s\t%s\t%d\t%d\t%d\t%d\t%s\t%s", b.ID, b.State, b.Counts.Rows, b.Counts.Open(),
+				b.Counts.Of(jobs.Done), b.Counts.Flawed(), b.CreatedAt.Format(time.DateTime), printable(b.Source))
+		},
+		page: func(limit int) ([]jobs.Batch, bool, error) {
+			page, err := store.Batches(c.Context, after, limit)
+			if errors.Is(err, jobs.ErrNotFound) {
+				return nil, false, badUsage("--after %s: there is no such batch", after)
+			}
+			if len(page) > 0 {
+				after = page[len(page)-1].ID
+			}
+			return page, len(page) == limit, err
+		},
+		total: func() (n int64, err error) {
+			totals, err := store.Totals(c.Context)
+			for _, batches := range totals.Batches {
+				n += batches
+			}
+			return n, err
+		},
+		next: func(last jobs.Batch) string { return "--after " + last.ID },
+	}.print(c, most)
+}
+
+func listJobs(c *cli.Context, store jobs.Store, batch string, most int) error {
 	filter, err := jobSearch(c, time.Now())
 	if err != nil {
 		return err
 	}
 	filter.Batch = batch
-	for _, name := range c.StringSlice(stateFlag.Name) {
+	for _, name := range listed(c, stateFlag.Name) {
 		state := jobs.State(name)
 		if !state.Valid() {
 			return badUsage("--state %q: want one of %v", name, jobs.States)
@@ -91,7 +191,6 @@ func listJobs(c *cli.Context, store jobs.Store, batch string) error {
 		filter.States = append(filter.States, state)
 	}
 	if after := c.String(afterFlag.Name); after != "" {
-		var err error
 		if filter.After, err = jobs.ParseID(after); err != nil {
 			return badUsage("--after: %w", err)
 		}
@@ -99,33 +198,45 @@ func listJobs(c *cli.Context, store jobs.Store, batch string) error {
 	if _, err := store.Batch(c.Context, batch); err != nil {
 		return err
 	}
+	jobList := list[jobs.Job]{
+		what:   "jobs",
+		header: "JOB\tSTATE\tSCREENSHOT\tCLOSED BY\tURL\tERROR",
+		line: func(j jobs.Job) string {
+			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", j.ID, j.State, printable(j.ScreenshotID), j.ClosedBy, printable(j.URL), printable(j.Error))
+		},
+		page: func(limit int) ([]jobs.Job, bool, error) {
+			filter.Limit = limit
+			page, next, err := store.Search(c.Context, filter)
+			filter.After = next
+			return page, !next.IsZero(), err
+		},
+		total: func() (n int64, err error) {
+			b, err := store.Batch(c.Context, batch)
+			if len(filter.States) == 0 {
+				return b.Counts.Rows, err
+			}
+			for _, state := range filter.States {
+				n += b.Counts.Of(state)
+			}
+			return n, err
+		},
+		next: func(last jobs.Job) string { return "--after " + last.ID.String() },
+	}
+	if len(filter.States) > 0 {
+		jobList.what = "matching jobs"
+	}
+	if slices.ContainsFunc(searchFlags(), func(f cli.Flag) bool { return c.IsSet(f.Names()[0]) }) {
+		jobList.what, jobList.total = "matching jobs", nil
+	}
+	return jobList.print(c, most)
+}
 
-	out := json.NewEncoder(c.App.Writer)
-	table := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
-	if !c.Bool(jsonFlag.Name) {
-		fmt.Fprintln(table, "JOB\tSTATE\tSCREENSHOT\tCLOSED BY\tURL\tERROR")
+// listed is what a repeatable flag was given, once or separated by commas.
+func listed(c *cli.Context, name string) (values []string) {
+	for _, given := range c.StringSlice(name) {
+		for value := range strings.SplitSeq(given, ",") {
+			values = append(values, strings.TrimSpace(value))
+		}
 	}
-	for left := c.Int(limitFlag.Name); left > 0; {
-		filter.Limit = min(left, listPage)
-		page, next, err := store.Search(c.Context, filter)
-		if err != nil {
-			return err
-		}
-		for _, j := range page {
-			if c.Bool(jsonFlag.Name) {
-				err = out.Encode(j)
-			} else {
-				_, err = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", j.ID, j.State, printable(j.ScreenshotID), j.ClosedBy, printable(j.URL), printable(j.Error))
-			}
-			if err != nil {
-				return err
-			}
-		}
-		if next.IsZero() {
-			break
-		}
-		left -= len(page)
-		filter.After = next
-	}
-	return table.Flush()
+	return values
 }

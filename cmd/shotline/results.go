@@ -14,7 +14,7 @@ func resultsCommand() *cli.Command {
 		Name:      "results",
 		Usage:     "every row of a batch with what became of it, in the input's order, as CSV",
 		ArgsUsage: "BATCH",
-		Flags:     storeFlags(&cli.StringFlag{Name: "out", Usage: "write to a `FILE` instead of standard output"}, jsonFlag),
+		Flags:     storeFlags(outFlag, jsonFlag),
 		Action: func(c *cli.Context) error {
 			batch, err := oneArgument(c, "a batch id")
 			if err != nil {
@@ -28,10 +28,7 @@ func resultsCommand() *cli.Command {
 				if c.Bool(jsonFlag.Name) {
 					write = func(w io.Writer) error { return summary.WriteRows(c.Context, w, store, batch) }
 				}
-				if out := c.String("out"); out != "" {
-					return writeFile(out, write)
-				}
-				return write(c.App.Writer)
+				return writeOut(c, write)
 			})
 		},
 	}

@@ -39,14 +39,12 @@ func retryCommand() *cli.Command {
 
 // endedStates reads --state; none when it is not given.
 func endedStates(c *cli.Context) (states []jobs.State, err error) {
-	for _, given := range c.StringSlice(endedFlag.Name) {
-		for name := range strings.SplitSeq(given, ",") {
-			state := jobs.State(strings.TrimSpace(name))
-			if !slices.Contains(jobs.Retriable, state) {
-				return nil, badUsage("--state %q: want one of %v", name, jobs.Retriable)
-			}
-			states = append(states, state)
+	for _, name := range listed(c, endedFlag.Name) {
+		state := jobs.State(name)
+		if !slices.Contains(jobs.Retriable, state) {
+			return nil, badUsage("--state %q: want one of %v", name, jobs.Retriable)
 		}
+		states = append(states, state)
 	}
 	return states, nil
 }

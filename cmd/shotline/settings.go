@@ -12,9 +12,15 @@ import (
 // such a name; line ends do not.
 var fileSettings = []string{"db", "config", "image-dir", "out"}
 
+// dataSettings are flags whose values are looked for as they are.
+var dataSettings = []string{"tag", "error"}
+
 // trimmed drops what surrounds a value by accident: the line end of a mounted
 // secret, or the carriage return of a file that was written on Windows.
 func trimmed(name, value string) string {
+	if slices.Contains(dataSettings, name) {
+		return value
+	}
 	if slices.Contains(fileSettings, name) {
 		return strings.Trim(value, "\r\n")
 	}

@@ -2,11 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 
@@ -22,7 +19,7 @@ func summaryCommand() *cli.Command {
 		ArgsUsage: "BATCH",
 		Flags: storeFlags(
 			&cli.StringFlag{Name: "format", Value: "text", Usage: "text, json, csv or html"}, jsonFlag,
-			&cli.StringFlag{Name: "out", Usage: "write to a `FILE` instead of standard output"},
+			outFlag,
 			&cli.BoolFlag{Name: "pictures", Usage: "with html and --out: fetch the pictures into a folder beside the file (needs --api-key)"},
 			apiKeyFlag, baseURLFlag,
 		),
@@ -37,7 +34,7 @@ func summaryCommand() *cli.Command {
 }
 
 func summarize(c *cli.Context, store jobs.Store, batch string) error {
-	format, out := c.String("format"), c.String("out")
+	format, out := c.String("format"), c.String(outFlag.Name)
 	if c.Bool(jsonFlag.Name) {
 		format = "json"
 	}
@@ -46,8 +43,8 @@ func summarize(c *cli.Context, store jobs.Store, batch string) error {
 		return badUsage("--format %q: want text, json, csv or html", format)
 	}
 	if c.Bool("pictures") {
-		if format != "html" || out == "" {
-			return badUsage("--pictures goes with --format html and --out FILE")
+		if format != "html" || toStdout(out) {
+			return badUsage("--pictures goes with --format html and --out FILE: the pictures lie beside the file")
 		}
 		key, err := apiKey(c)
 		if err != nil {
@@ -63,10 +60,7 @@ func summarize(c *cli.Context, store jobs.Store, batch string) error {
 	if err != nil {
 		return err
 	}
-	if out == "" {
-		return write(c.Context, c.App.Writer, s, store)
-	}
-	return writeFile(out, func(w io.Writer) error { return write(c.Context, w, s, store) })
+	return writeOut(c, func(w io.Writer) error { return write(c.Context, w, s, store) })
 }
 
 // summaryWriters are the formats by name.
@@ -91,21 +85,4 @@ func writeSummaryText(w io.Writer, s summary.Summary) error {
 		return summary.WriteText(w, s, summary.Colored())
 	}
 	return summary.WriteText(w, s)
-}
-
-// writeFile writes a file whole or not at all: readers of path see the old
-// content until the new one is complete.
-func writeFile(path string, write func(io.Writer) error) error {
-	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return fmt.Errorf("--out: %w", err)
-	}
-	// Reports are for showing around, unlike the database.
-	if err = errors.Join(write(file), file.Chmod(0o644), file.Close()); err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(file.Name()))
-	}
-	return nil
 }

@@ -22,6 +22,9 @@ func grouped(n int64) string {
 	return text
 }
 
+// Grouped writes 1234567 as 1,234,567.
+func Grouped(n int64) string { return grouped(n) }
+
 // counted writes "1 row", "2 rows".
 func counted(n int64, noun string) string {
 	if n == 1 {

@@ -120,6 +120,15 @@ func TestReasonsAreLimited(t *testing.T) {
 	}
 }
 
+// A list of reasons that was cut says how many rows it leaves out.
+func TestTextTellsOfOtherReasons(t *testing.T) {
+	var out bytes.Buffer
+	s := Summary{BatchID: "b1", Rows: 1300, Failed: 1200, TimedOut: 40, Reasons: []Reason{{State: jobs.Failed, Error: "gone", Count: 7}}}
+	if err := WriteText(&out, s); err != nil || !strings.Contains(out.String(), "\n  and 1,233 rows for other reasons: shotline results b1\n") {
+		t.Errorf("wrote %s, %v", out.String(), err)
+	}
+}
+
 // What is read is written in one form, which is read the same; and it can be shown.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"batch_id":"b1","state":"finished","rows":3,"reasons":[{"first_job":"b1-3"}]}`))

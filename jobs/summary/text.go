@@ -127,7 +127,9 @@ func (t *textWriter) reasons(s Summary) {
 	}
 	t.printf("\n%s\n\n", t.paint("1", "Without a picture"))
 	countWidth, rowWidth := 0, 0
+	others := s.Failed + s.TimedOut + s.Canceled + s.Rejected
 	for _, r := range s.Reasons {
+		others -= r.Count
 		countWidth = max(countWidth, len(grouped(r.Count)))
 		rowWidth = max(rowWidth, utf8.RuneCountInString(rowOf(r)))
 	}
@@ -145,6 +147,9 @@ func (t *textWriter) reasons(s Summary) {
 			}
 			t.printf("%s\n", line)
 		}
+	}
+	if others > 0 {
+		t.printf("\n  and %s for other reasons: shotline results %s\n", counted(others, "row"), s.BatchID)
 	}
 }
 

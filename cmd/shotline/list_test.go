@@ -1,0 +1,127 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"shotline/jobs"
+)
+
+// TestListsSayWhatTheyLeaveOut: a list never ends at its limit without a word.
+func TestListsSayWhatTheyLeaveOut(t *testing.T) {
+	db := filepath.Join(t.TempDir(), "shotline.db")
+	store, err := openStore(t.Context(), db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := clock.Now()
+	add := func(batch string, rows int) {
+		t.Helper()
+		requests := make([]jobs.Request, rows)
+		for i := range requests {
+			requests[i] = jobs.Request{Line: i + 1, URL: fmt.Sprintf("https://a.test/%s/%d", batch, i)}
+			if i%2 == 1 {
+				requests[i].Reject = "no"
+			}
+		}
+		err := store.CreateBatch(t.Context(), jobs.BatchSpec{ID: batch}, now)
+		if err == nil {
+			err = store.AppendRequests(t.Context(), batch, requests, now)
+		}
+		if err == nil {
+			_, err = store.OpenBatch(t.Context(), batch, now)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	add("large", 1200)
+	for i := range 104 {
+		add(fmt.Sprintf("b%d", i), 1)
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		args  string
+		lines int
+		tells string
+	}{
+		{"list", 101, "100 of 105 batches: --after b4 goes on, --all lists all\n"},
+		{"list --after b4", 6, ""},
+		{"list --all", 106, ""},
+		{"list --limit 105", 106, ""},
+		{"list --json", 100, "100 of 105 batches: --after b4 goes on, --all lists all\n"},
+		{"list large", 101, "100 of 1,200 jobs: --after large-100 goes on, --all lists all\n"},
+		{"list large --all", 1201, ""},
+		{"list large --limit 700 --json", 700, "700 of 1,200 jobs: --after large-700 goes on, --all lists all\n"},
+		{"list large --state rejected", 101, "100 of 600 matching jobs: --after large-200 goes on, --all lists all\n"},
+		{"list large --state rejected,queued --after large-1100", 101, ""},
+		{"list large --state rejected,queued --after large-1099", 101, "100 of 1,200 matching jobs: --after large-1199 goes on, --all lists all\n"},
+	} {
+		code, printed, told := invoke(t, append(strings.Fields(test.args), "--db", db)...)
+		if lines := strings.Count(printed, "\n"); code != exitWell || lines != test.lines || told != test.tells {
+			t.Errorf("%s: ended with %d, %d lines, and told %q; want %d and %q", test.args, code, lines, told, test.lines, test.tells)
+		}
+		for line := range strings.Lines(told) {
+			if len(line) > 81 {
+				t.Errorf("%s: wider than a terminal: %q", test.args, line)
+			}
+		}
+	}
+	if code, _, told := invoke(t, "list", "--all", "--limit", "3", "--db", db); code != exitUsage || !strings.Contains(told, "exclude each other") {
+		t.Errorf("--all with --limit ended with %d and told %q", code, told)
+	}
+}
+
+// TestOutIsStandardOutput: in every command that has an --out.
+func TestOutIsStandardOutput(t *testing.T) {
+	folder := t.TempDir()
+	t.Chdir(folder)
+	if code, _, told := invoke(t, "submit", "https://a.test/"); code != exitWell {
+		t.Fatal(told)
+	}
+	_, printed, _ := invoke(t, "list", "--json")
+	_, rest, _ := strings.Cut(printed, `"batch_id":"`)
+	batch, _, _ := strings.Cut(rest, `"`)
+	if code, _, told := invoke(t, "cancel", batch); code != exitWell { // reports of an open batch change with time
+		t.Fatal(told)
+	}
+	tried := 0
+	for _, command := range newApp(streams{}).Commands {
+		if findFlag(command.Flags, "out") == nil {
+			continue
+		}
+		tried++
+		code, direct, told := invoke(t, command.Name, batch)
+		if code != exitWell || direct == "" {
+			t.Fatalf("%s ended with %d and told %q", command.Name, code, told)
+		}
+		if code, printed, told := invoke(t, command.Name, batch, "--out", "-"); code != exitWell || printed != direct {
+			t.Errorf("%s --out - ended with %d, printed %q and told %q; want %q", command.Name, code, printed, told, direct)
+		}
+		if code, printed, told := invoke(t, command.Name, batch, "--out", "./-"); code != exitWell || printed != "" {
+			t.Errorf("%s --out ./- ended with %d, printed %q and told %q", command.Name, code, printed, told)
+		}
+		if text, err := os.ReadFile("-"); err != nil || string(text) != direct {
+			t.Errorf("%s --out ./- wrote %q, %v; want %q", command.Name, text, err, direct)
+		}
+		if err := os.Remove("-"); err != nil {
+			t.Error(err)
+		}
+	}
+	if tried < 2 {
+		t.Errorf("only %d commands have an --out", tried)
+	}
+	for _, args := range [][]string{{"summary", batch, "--format", "html", "--pictures", "--out", "-"}, {"backup", "-"}} {
+		if code, _, told := invoke(t, args...); code != exitUsage {
+			t.Errorf("%v ended with %d and told %q", args, code, told)
+		}
+	}
+	if _, err := os.Stat("-"); err == nil {
+		t.Error("a file named - was written")
+	}
+}
