@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 )
@@ -99,6 +100,17 @@ func (c Counts) Accepted() int64 { return c.Rows - c.Of(Duplicate) - c.Of(Reject
 // Flawed is the number of rows that ended without the picture they asked for.
 func (c Counts) Flawed() int64 {
 	return c.Of(Failed) + c.Of(TimedOut) + c.Of(Canceled) + c.Of(Rejected)
+}
+
+// Except counts the rows in other states than these, by their state.
+func (c Counts) Except(states []State) map[State]int64 {
+	others := map[State]int64{}
+	for state, n := range c.ByState {
+		if n > 0 && !slices.Contains(states, state) {
+			others[state] = n
+		}
+	}
+	return others
 }
 
 // MarshalJSON writes the batch's Form.

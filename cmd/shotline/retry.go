@@ -55,6 +55,7 @@ func retry(c *cli.Context, store jobs.Store, arg string, states []jobs.State) er
 		return err
 	}
 	var done jobs.RetryCounts
+	var others map[jobs.State]int64 // rows of the batch that no state asks for
 	id, err := jobs.ParseID(arg)
 	isJob := err == nil
 	batch := arg
@@ -65,6 +66,11 @@ func retry(c *cli.Context, store jobs.Store, arg string, states []jobs.State) er
 		if states == nil {
 			states = []jobs.State{jobs.Failed, jobs.TimedOut}
 		}
+		b, readErr := store.Batch(c.Context, arg)
+		if readErr != nil {
+			return readErr
+		}
+		others = b.Counts.Except(states)
 		done, err = orchestrator.RetryBatch(c.Context, store, asker, arg, states, clock)
 	}
 	if errors.Is(err, jobs.ErrState) {
@@ -77,7 +83,7 @@ func retry(c *cli.Context, store jobs.Store, arg string, states []jobs.State) er
 	if unasked && asker == nil {
 		err = fmt.Errorf("%w: no API key: set --api-key or SCREENSHOTCENTER_API_KEY", err)
 	}
-	printErr := printRetried(c, subjectOf(arg, isJob), done)
+	printErr := printRetried(c, subjectOf(arg, isJob), done, others)
 	if printErr == nil && done.Queued > 0 {
 		printErr = tellIdle(c, store, batch)
 	}
@@ -102,27 +108,49 @@ func retryJob(c *cli.Context, store jobs.Store, asker orchestrator.Asker, id job
 	return orchestrator.RetryJob(c.Context, store, asker, id, states, clock)
 }
 
-func printRetried(c *cli.Context, about subject, done jobs.RetryCounts) error {
+func printRetried(c *cli.Context, about subject, done jobs.RetryCounts, others map[jobs.State]int64) error {
 	if c.Bool(jsonFlag.Name) {
 		return json.NewEncoder(c.App.Writer).Encode(struct {
 			subject
-			Queued  int `json:"queued"`
-			Done    int `json:"done"`
-			Left    int `json:"left"`
-			Unasked int `json:"unasked"`
-		}{about, done.Queued, done.Done, done.Left, done.Unasked})
+			Queued    int                  `json:"queued"`
+			Done      int                  `json:"done"`
+			Left      int                  `json:"left"`
+			Unasked   int                  `json:"unasked"`
+			LeftAlone map[jobs.State]int64 `json:"left_alone,omitempty"`
+		}{about, done.Queued, done.Done, done.Left, done.Unasked, others})
 	}
 	text := fmt.Sprintf("%d queued again", done.Queued)
 	for _, other := range []struct {
 		n    int
 		what string
-	}{{done.Done, "found done"}, {done.Left, "left alone"}, {done.Unasked, "not asked about"}} {
+	}{{done.Done, "found done"}, {done.Left, "retried or canceled by others meanwhile"}, {done.Unasked, "not asked about"}} {
 		if other.n > 0 {
 			text += fmt.Sprintf(", %d %s", other.n, other.what)
 		}
 	}
-	_, err := fmt.Fprintf(c.App.Writer, "%s: %s\n", about, text)
+	_, err := fmt.Fprintf(c.App.Writer, "%s: %s\n%s", about, text, leftAlone(others))
 	return err
+}
+
+// leftAlone says which rows of a batch were not retried, and how those can be that
+// may be.
+func leftAlone(others map[jobs.State]int64) string {
+	var parts []string
+	for _, state := range jobs.States {
+		n := others[state]
+		if n == 0 {
+			continue
+		}
+		part := fmt.Sprintf("%d %s", n, state)
+		if slices.Contains(jobs.Retriable, state) {
+			part += fmt.Sprintf(" (--%s %s)", endedFlag.Name, state)
+		}
+		parts = append(parts, part)
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "left alone: " + strings.Join(parts, ", ") + "\n"
 }
 
 // vendorAsker can ask the vendor about jobs that timed out; it is nil without an

@@ -46,6 +46,8 @@ type BatchRetried struct {
 	Done    int    `json:"done" doc:"After all: their picture was found, or came meanwhile"`
 	Left    int    `json:"left" doc:"Alone: by now in no state that is retried"`
 	Unasked int    `json:"unasked" doc:"Timed out and not retried, because the vendor could not be asked about them"`
+
+	LeftAlone map[jobs.State]int64 `json:"left_alone,omitempty" doc:"Rows in states that were not asked for, by their state"`
 }
 
 // BatchCanceled says what became of the jobs that were to be canceled.
@@ -117,7 +119,8 @@ func (s *server) getBatch(ctx context.Context, in *getBatch) (*batchAnswer, erro
 }
 
 func (s *server) retryBatch(ctx context.Context, in *retryBatch) (*struct{ Body BatchRetried }, error) {
-	if _, err := s.importedBatch(ctx, in.ID); err != nil {
+	b, err := s.importedBatch(ctx, in.ID)
+	if err != nil {
 		return nil, err
 	}
 	states := make([]jobs.State, len(in.State))
@@ -133,7 +136,7 @@ func (s *server) retryBatch(ctx context.Context, in *retryBatch) (*struct{ Body 
 	if err != nil {
 		return nil, s.failed(ctx, "retry batch "+in.ID, err, "batch", in.ID)
 	}
-	return &struct{ Body BatchRetried }{BatchRetried{in.ID, done.Queued, done.Done, done.Left, done.Unasked}}, nil
+	return &struct{ Body BatchRetried }{BatchRetried{in.ID, done.Queued, done.Done, done.Left, done.Unasked, b.Counts.Except(states)}}, nil
 }
 
 func (s *server) cancelBatch(ctx context.Context, in *OneBatch) (*struct{ Body BatchCanceled }, error) {
