@@ -248,19 +248,6 @@ type Work struct {
 	Generation int64
 }
 
-// Worker is a process that does the work on this store.
-type Worker struct {
-	ID       string
-	Role     string // serve, run
-	PID      int
-	Receives bool // listens for webhooks
-	SeenAt   time.Time
-}
-
-// WorkerAlive is how long after its last sign of life a worker counts as alive.
-// It gives several within that time.
-const WorkerAlive = 15 * time.Second
-
 // Upkeep is what keeps everything going.
 type Upkeep interface {
 	// ClaimWork returns what batches owe (open with queued jobs, finished with
@@ -268,8 +255,9 @@ type Upkeep interface {
 	// those of higher priority first: a batch's own, or that of the most urgent
 	// queued row where rows have their own.
 	// Each claimed batch gets the next generation and the wake time again, so
-	// that it is claimed anew only when nothing happened till then.
-	ClaimWork(ctx context.Context, at, again time.Time) ([]Work, error)
+	// that it is claimed anew only when nothing happened till then. If batches are
+	// named, no other batch is claimed or changed.
+	ClaimWork(ctx context.Context, at, again time.Time, batches ...string) ([]Work, error)
 	// WakeBatch sets the time from which a batch is claimed again and returns
 	// its next generation.
 	WakeBatch(ctx context.Context, batch string, wake time.Time) (generation int64, err error)
@@ -319,8 +307,9 @@ type Reader interface {
 	// Rows returns a page of a batch's rows after a row, in their order, with
 	// the row that a duplicate repeats.
 	Rows(ctx context.Context, batch string, after int64, limit int) ([]Row, error)
-	// Overdue returns pending jobs whose deadline passed by at, earliest first.
-	Overdue(ctx context.Context, at time.Time, limit int) ([]Job, error)
+	// Overdue returns pending jobs whose deadline passed by at, earliest first; if
+	// batches are named, only theirs.
+	Overdue(ctx context.Context, at time.Time, limit int, batches ...string) ([]Job, error)
 	// NextDeadline is the earliest deadline of a pending job; zero without one.
 	NextDeadline(ctx context.Context) (time.Time, error)
 	// PendingBatches lists batches with pending jobs, with how many have been

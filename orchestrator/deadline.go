@@ -32,7 +32,7 @@ func (o *Orchestrator) checkDeadlines(ctx context.Context, busy []string) error 
 	}
 	defer done()
 	for ctx.Err() == nil && o.stopping.Err() == nil {
-		overdue, err := o.store.Overdue(ctx, o.clock.Now(), deadlineChunk)
+		overdue, err := o.store.Overdue(ctx, o.clock.Now(), deadlineChunk, o.cfg.Batches...)
 		if err != nil {
 			return fmt.Errorf("check deadlines: %w", err)
 		}

@@ -53,6 +53,11 @@ type Config struct {
 	Rate           float64       // creates per second; 0: no limit of our own
 	SweepEvery     time.Duration // 2s
 	Poll           PollMode      // whether pending jobs are polled for
+	// Batches are the only ones that are submitted, polled, summarized and have
+	// their deadlines kept; none means all. Work that costs nothing and belongs to
+	// no batch alone, such as applying the inbox or looking up creates without an
+	// answer, is done for all.
+	Batches        []string
 	KeepForeign    time.Duration // deliveries that moved no job; 7 days
 	MaxForeign     int           // how many of each kind of those; 100,000
 	KeepDeliveries time.Duration // applied ones; 30 days

@@ -83,7 +83,7 @@ func (o *Orchestrator) PollOnce(ctx context.Context, age time.Duration) (closed 
 		return 0, fmt.Errorf("poll: %w", err)
 	}
 	err = eachBatch(ctx, "poll", pending, func(batch string, old int) error {
-		if old == 0 {
+		if old == 0 || !o.worksOn(batch) {
 			return nil
 		}
 		n, err := o.pollBatch(ctx, batch, before, old)

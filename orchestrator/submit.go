@@ -29,8 +29,11 @@ const sendsToRefuse = 3
 // slice is over, the vendor asks for a pause or the process is stopping. What
 // remains is enqueued under the batch's next generation. Several may run for
 // one batch: leases keep them apart; within a process the second one leaves
-// the work to the first.
+// the work to the first. A batch that is not ours to work on is left alone.
 func (o *Orchestrator) SubmitBatch(ctx context.Context, batch string) error {
+	if !o.worksOn(batch) {
+		return nil
+	}
 	done, free := o.turns.take("submit " + batch)
 	if !free {
 		return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"shotline/jobs"
@@ -55,7 +56,7 @@ func (o *Orchestrator) watchLoop(ctx context.Context) {
 // the others from their turn.
 func (o *Orchestrator) SweepOnce(ctx context.Context) error {
 	now := o.clock.Now()
-	mine, err := o.store.ClaimTick(ctx, sweepTick, now, now.Add(o.cfg.SweepEvery/2))
+	mine, err := o.store.ClaimTick(ctx, o.sweepTick(), now, now.Add(o.cfg.SweepEvery/2))
 	if err != nil || !mine {
 		return err
 	}
@@ -69,6 +70,20 @@ func (o *Orchestrator) SweepOnce(ctx context.Context) error {
 		o.removeStaleImports(ctx),
 		o.checkConflicts(ctx, ""),
 	)
+}
+
+// sweepTick is a name of our own if we work on some batches only: such a sweep
+// does not stand for one of all.
+func (o *Orchestrator) sweepTick() string {
+	if len(o.cfg.Batches) > 0 {
+		return sweepTick + " of " + o.cfg.Batches[0]
+	}
+	return sweepTick
+}
+
+// worksOn reports whether a batch is ours to work on.
+func (o *Orchestrator) worksOn(batch string) bool {
+	return len(o.cfg.Batches) == 0 || slices.Contains(o.cfg.Batches, batch)
 }
 
 // expireLeases takes back a portion of the leases that have ended, and returns
@@ -95,7 +110,7 @@ func (o *Orchestrator) claimTime() time.Duration {
 // enqueued, or is lost, is claimed again after the claim's time.
 func (o *Orchestrator) WatchOnce(ctx context.Context) error {
 	now := o.clock.Now()
-	owed, err := o.store.ClaimWork(ctx, now, now.Add(o.claimTime()))
+	owed, err := o.store.ClaimWork(ctx, now, now.Add(o.claimTime()), o.cfg.Batches...)
 	if err != nil {
 		return fmt.Errorf("enqueue what is owed: %w", err)
 	}

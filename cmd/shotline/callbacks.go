@@ -170,7 +170,7 @@ func replay(c *cli.Context, store jobs.Store, filter jobs.CallbackFilter) error 
 	if err != nil || replayed == 0 {
 		return err
 	}
-	idle, err := nobodyWorks(c, store)
+	idle, err := nobodyWorks(c, store, "")
 	if idle {
 		fmt.Fprintln(c.App.ErrWriter, "nobody is working on this database: they are delivered once `shotline serve` runs with the same --db")
 	}

@@ -66,7 +66,11 @@ func cancel(c *cli.Context, store jobs.Store, arg string) error {
 	if err != nil || done.Canceling == 0 {
 		return err
 	}
-	idle, err := nobodyWorks(c, store)
+	batch := arg
+	if isJob {
+		batch = id.Batch
+	}
+	idle, err := nobodyWorks(c, store, batch)
 	if idle {
 		fmt.Fprintln(c.App.ErrWriter, "nobody is working on this database: the creates under way are looked up, and their jobs canceled, "+
 			"once `shotline serve` runs with the same --db")

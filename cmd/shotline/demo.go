@@ -93,10 +93,11 @@ func demo(c *cli.Context) error {
 	}
 	printDemoStart(c.App.ErrWriter, in.spec.Source, vendor.url, hooks, renderer.Name(), folder)
 
-	b, err := runInput(c, w, in)
+	ended, err := runBatches(c, w, in, nil)
 	if err != nil {
 		return err
 	}
+	b := ended[0]
 	if err := printSummary(c, store, b.ID); err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ func runCommand() *cli.Command {
 		Usage:     "submit a list of URLs, do the work, wait and sum up, all in one process",
 		ArgsUsage: "FILE|-|URL…",
 		Flags: storeFlags(slices.Concat(inputFlags(), workFlags(), []cli.Flag{
+			batchFlag,
 			&cli.BoolFlag{Name: "poll", Usage: "ask for results instead of listening for webhooks"},
 			timeoutFlag, jsonFlag,
 		})...),
@@ -33,11 +34,13 @@ func runFile(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	in, err := openInput(c)
-	if err != nil {
-		return err
+	var in *input // none if there are only batches to go on with
+	if c.Args().Present() || len(c.StringSlice(batchFlag.Name)) == 0 {
+		if in, err = openInput(c); err != nil {
+			return err
+		}
+		defer in.Close()
 	}
-	defer in.Close()
 	w, err := workFrom(c, log)
 	if err != nil {
 		return err
@@ -49,14 +52,32 @@ func runFile(c *cli.Context) error {
 	if err := w.chooseWay(c.Context, c.Bool("poll")); err != nil {
 		return err
 	}
-	b, err := runInput(c, w, in)
+	chosen, err := chooseBatches(c, w.Store)
 	if err != nil {
 		return err
 	}
-	if err := printSummary(c, w.Store, b.ID); err != nil {
+	if w.Batches = chosen.only; in != nil && !chosen.all {
+		w.Batches = append([]string{in.spec.ID}, chosen.only...)
+	}
+	if err := chosen.tellOthers(c, w.Store); err != nil {
 		return err
 	}
-	return verdict(b)
+	ended, err := runBatches(c, w, in, chosen.awaited)
+	if err != nil {
+		return err
+	}
+	for _, b := range ended {
+		err = errors.Join(err, printSummary(c, w.Store, b.ID))
+	}
+	if err != nil {
+		return err
+	}
+	for _, b := range ended {
+		if err := verdict(b); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // chooseWay decides how results come in: by a live serve that receives for
@@ -66,12 +87,12 @@ func (w *work) chooseWay(ctx context.Context, pollOnly bool) error {
 	if err != nil {
 		return err
 	}
-	served := slices.ContainsFunc(workers, func(other jobs.Worker) bool { return other.Receives })
+	received := slices.ContainsFunc(workers, func(other jobs.Worker) bool { return other.Receives })
 	able := len(w.Apps) > 0 && w.TakesWebhooks()
 	switch {
 	case pollOnly:
 		w.Apps = nil // nobody would hear the webhooks
-	case served:
+	case received:
 		w.WebhooksElsewhere = true
 	case able:
 		return nil
@@ -82,37 +103,55 @@ func (w *work) chooseWay(ctx context.Context, pollOnly bool) error {
 	return nil
 }
 
-// runInput works in this process until the batch of the input has ended and is
-// summarized.
-func runInput(c *cli.Context, w work, in *input) (jobs.Batch, error) {
+// runBatches works in this process until the batch of the input, if there is one,
+// and the others have ended and are summarized.
+func runBatches(c *cli.Context, w work, in *input, others []string) ([]jobs.Batch, error) {
 	ctx, cancel, err := waitingTime(c)
 	if err != nil {
-		return jobs.Batch{}, err
+		return nil, err
 	}
 	defer cancel()
 	r, err := w.start(c.Context)
 	if err != nil {
-		return jobs.Batch{}, err
+		return nil, err
 	}
 	defer r.stop()
 	defer context.AfterFunc(c.Context, func() {
 		fmt.Fprintln(c.App.ErrWriter, "stopping: creates under way are finished first; once more ends at once")
 	})()
-	b, err := importInput(c, w.Store, in)
-	if err != nil {
-		return b, err
-	}
-	fmt.Fprintf(c.App.ErrWriter, "batch %s: %d rows\n", b.ID, b.Counts.Rows)
-	if err := tellRejected(c, w.Store, b); err != nil {
-		return b, err
-	}
-	p := newProgress(c.App.ErrWriter)
-	b, err = awaitBatch(ctx, w.Store, b.ID, p)
-	p.end()
-	if err != nil {
-		if errors.Is(err, orchestrator.ErrPaused) {
-			return b, fmt.Errorf("%w; its jobs stay queued: mend the cause, then `shotline resume %s` and `shotline serve`", err, b.ID)
+	awaited := others
+	if in != nil {
+		b, err := importInput(c, w.Store, in)
+		if err != nil {
+			return nil, err
 		}
+		fmt.Fprintf(c.App.ErrWriter, "batch %s: %d rows\n", b.ID, b.Counts.Rows)
+		if err := tellRejected(c, w.Store, b); err != nil {
+			return nil, err
+		}
+		awaited = append([]string{b.ID}, others...)
+	}
+	ended := make([]jobs.Batch, len(awaited))
+	for i, id := range awaited {
+		if ended[i], err = runToEnd(ctx, c, w, r, id); err != nil {
+			return nil, err
+		}
+	}
+	return ended, nil
+}
+
+// runToEnd waits for the end of one batch.
+func runToEnd(ctx context.Context, c *cli.Context, w work, r *running, id string) (jobs.Batch, error) {
+	p := newProgress(c.App.ErrWriter)
+	b, err := awaitBatch(ctx, w.Store, id, p)
+	p.end()
+	if errors.Is(err, orchestrator.ErrPaused) {
+		return b, fmt.Errorf("%w; its jobs stay queued: mend the cause, then `shotline resume %s` and `%s`", err, id, goOn(c, id))
+	}
+	if ended := (*exitError)(nil); errors.As(err, &ended) && goOn(c, id) != "" {
+		return b, &exitError{ended.code, fmt.Errorf("%w; `%s` goes on with it", ended.err, goOn(c, id))}
+	}
+	if err != nil {
 		return b, err
 	}
 	// Waiting gave the task its time; a vendor that cannot be asked for costs and

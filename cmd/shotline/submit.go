@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -125,7 +126,7 @@ func tellIdle(c *cli.Context, store jobs.Store, id string) error {
 	if err != nil {
 		return err
 	}
-	idle, err := nobodyWorks(c, store)
+	idle, err := nobodyWorks(c, store, id)
 	switch {
 	case b.State == jobs.BatchPaused:
 		fmt.Fprintf(c.App.ErrWriter, "the batch is paused: `shotline resume %s` lets it go on\n", id)
@@ -135,9 +136,11 @@ func tellIdle(c *cli.Context, store jobs.Store, id string) error {
 	return err
 }
 
-func nobodyWorks(c *cli.Context, store jobs.Store) (bool, error) {
+// nobodyWorks reports whether no process works on a batch; on the empty one, whether
+// none does what is not of a batch.
+func nobodyWorks(c *cli.Context, store jobs.Store, batch string) (bool, error) {
 	workers, err := store.Workers(c.Context, clock.Now().Add(-jobs.WorkerAlive))
-	return err == nil && len(workers) == 0, err
+	return err == nil && !slices.ContainsFunc(workers, func(w jobs.Worker) bool { return w.WorksOn(batch) }), err
 }
 
 // waitingTime bounds waiting by --timeout; 0s means to look once.

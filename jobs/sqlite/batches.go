@@ -134,13 +134,22 @@ const (
 	workIsOwed = `SELECT EXISTS (SELECT 1 FROM batches WHERE ` + owing + `)`
 	claimWork  = `UPDATE batches SET generation = generation + 1, wake_at = ? WHERE ` + owing + `
 	RETURNING id, state, revision, generation, ` + mostUrgent
+
+	ofBatches    = `id IN (SELECT value FROM json_each(?)) AND `
+	workOfIsOwed = `SELECT EXISTS (SELECT 1 FROM batches WHERE ` + ofBatches + owing + `)`
+	claimWorkOf  = `UPDATE batches SET generation = generation + 1, wake_at = ? WHERE ` + ofBatches + owing + `
+	RETURNING id, state, revision, generation, ` + mostUrgent
 )
 
 // ClaimWork implements jobs.Upkeep. Most calls find nothing, so a reader looks
 // before the writer is asked.
-func (s *Store) ClaimWork(ctx context.Context, at, again time.Time) ([]jobs.Work, error) {
+func (s *Store) ClaimWork(ctx context.Context, at, again time.Time, batches ...string) ([]jobs.Work, error) {
+	look, claim, asked := workIsOwed, claimWork, []any{at.UnixMilli()}
+	if len(batches) > 0 {
+		look, claim, asked = workOfIsOwed, claimWorkOf, []any{jsonOf(batches), at.UnixMilli()}
+	}
 	var owed bool
-	err := s.readDB.QueryRowContext(ctx, workIsOwed, at.UnixMilli()).Scan(&owed)
+	err := s.readDB.QueryRowContext(ctx, look, asked...).Scan(&owed)
 	if err != nil || !owed {
 		return nil, wrapError(err, "claim work")
 	}
@@ -163,7 +172,7 @@ func (s *Store) ClaimWork(ctx context.Context, at, again time.Time) ([]jobs.Work
 			}
 			claimed = append(claimed, work)
 			return nil
-		}, claimWork, again.UnixMilli(), at.UnixMilli())
+		}, claim, append([]any{again.UnixMilli()}, asked...)...)
 	})
 	if err != nil {
 		return nil, wrapError(err, "claim work")

@@ -105,6 +105,8 @@ const (
 	oneJob      = `WHERE jobs.seq = ((SELECT seq FROM batches WHERE id = ?) << 32) + ? AND ? BETWEEN 1 AND ?`
 	rowsAfter   = `WHERE jobs.seq > ? AND jobs.seq <= ? ORDER BY jobs.seq LIMIT ?`
 	overdueJobs = `WHERE jobs.state = 'pending' AND deadline <= ? ORDER BY deadline, jobs.seq LIMIT ?`
+	overdueOf   = `WHERE jobs.state = 'pending' AND deadline <= ?
+		AND jobs.seq >> 32 IN (SELECT seq FROM batches WHERE id IN (SELECT value FROM json_each(?))) ORDER BY deadline, jobs.seq LIMIT ?`
 	pendingJobs = `WHERE jobs.state = 'pending' AND jobs.seq > ? AND jobs.seq <= ? AND submitted_at <= ? ORDER BY jobs.seq LIMIT ?`
 )
 
@@ -178,8 +180,12 @@ func (s *Store) Rows(ctx context.Context, batch string, after int64, limit int) 
 }
 
 // Overdue implements jobs.Reader.
-func (s *Store) Overdue(ctx context.Context, at time.Time, limit int) ([]jobs.Job, error) {
-	page, err := s.jobsWhere(ctx, overdueJobs, at.UnixMilli(), limit)
+func (s *Store) Overdue(ctx context.Context, at time.Time, limit int, batches ...string) (page []jobs.Job, err error) {
+	if len(batches) > 0 {
+		page, err = s.jobsWhere(ctx, overdueOf, at.UnixMilli(), jsonOf(batches), limit)
+	} else {
+		page, err = s.jobsWhere(ctx, overdueJobs, at.UnixMilli(), limit)
+	}
 	return page, wrapError(err, "list overdue jobs")
 }
 

@@ -19,6 +19,12 @@ func rowSeq(batchSeq, row int64) int64 { return batchSeq<<32 | row }
 
 func splitSeq(seq int64) (batchSeq, row int64) { return seq >> 32, seq & maxRow }
 
+// jsonOf is ids as json_each reads them. Ids have a form that JSON holds as it is.
+func jsonOf(ids []string) string {
+	text, _ := json.Marshal(ids) // strings can always be written
+	return string(text)
+}
+
 // millis is how times are kept; the zero time is NULL.
 func millis(t time.Time) any {
 	if t.IsZero() {

@@ -30,6 +30,9 @@ var deadlineTests = []test{
 		b.wantOverdue(start.Add(jobTimeout+time.Second), 10, row("b2", 1))
 		b.wantOverdue(start.Add(jobTimeout+5*time.Second), 10, row("b2", 1), row("b1", 1), row("b2", 2))
 		b.wantOverdue(start.Add(24*time.Hour), 2, row("b2", 1), row("b1", 1))
+		b.wantOverdueOf([]string{"b1"}, start.Add(24*time.Hour), 2, row("b1", 1), row("b1", 2))
+		b.wantOverdueOf([]string{"b1"}, start.Add(jobTimeout+time.Second), 2)
+		b.wantOverdueOf([]string{"b1", "b2"}, start.Add(24*time.Hour), 3, row("b2", 1), row("b1", 1), row("b2", 2))
 
 		b.shut(timeOut(row("b2", 1)))
 		b.webhook(row("b1", 1), jobs.OutcomeDone)
@@ -103,7 +106,12 @@ func (b *book) wantNext(want time.Time) {
 
 func (b *book) wantOverdue(at time.Time, limit int, want ...jobs.ID) {
 	b.t.Helper()
-	list, err := b.Overdue(b.ctx(), at, limit)
+	b.wantOverdueOf(nil, at, limit, want...)
+}
+
+func (b *book) wantOverdueOf(batches []string, at time.Time, limit int, want ...jobs.ID) {
+	b.t.Helper()
+	list, err := b.Overdue(b.ctx(), at, limit, batches...)
 	b.must(err, "overdue")
 	wantSame(b, "overdue jobs", len(list), len(want))
 	for i, j := range list {

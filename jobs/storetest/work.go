@@ -87,6 +87,18 @@ var workTests = []test{
 		}
 		b.wantWork(b.now, b.now.Add(time.Minute), want...)
 	}},
+	{"the work of named batches leaves that of others", func(b *book) {
+		for _, id := range []string{"b1", "b2", "b3"} {
+			b.open(id, pages(1)...)
+		}
+		again := b.now.Add(time.Minute)
+		b.wantWorkOf([]string{"nothere"}, b.now, again)
+		b.wantWorkOf([]string{"b2"}, b.now, again, jobs.Work{Kind: jobs.WorkSubmit, Batch: "b2"})
+		b.wantWorkOf([]string{"b2"}, b.now, again)
+		b.wantWork(b.now, again, jobs.Work{Kind: jobs.WorkSubmit, Batch: "b1"}, jobs.Work{Kind: jobs.WorkSubmit, Batch: "b3"})
+		b.wantWorkOf([]string{"b2", "b1"}, again, again.Add(time.Minute), jobs.Work{Kind: jobs.WorkSubmit, Batch: "b1"}, jobs.Work{Kind: jobs.WorkSubmit, Batch: "b2"})
+		b.wantWork(again, again.Add(time.Minute), jobs.Work{Kind: jobs.WorkSubmit, Batch: "b3"})
+	}},
 	{"a tick has one winner", func(b *book) {
 		tick := func(name string, at, next time.Time, want bool) {
 			b.t.Helper()
@@ -109,7 +121,13 @@ var workTests = []test{
 // wantWork claims what is owed and asserts it, generations apart.
 func (b *book) wantWork(at, again time.Time, want ...jobs.Work) []jobs.Work {
 	b.t.Helper()
-	work, err := b.ClaimWork(b.ctx(), at, again)
+	return b.wantWorkOf(nil, at, again, want...)
+}
+
+// wantWorkOf is wantWork for named batches.
+func (b *book) wantWorkOf(batches []string, at, again time.Time, want ...jobs.Work) []jobs.Work {
+	b.t.Helper()
+	work, err := b.ClaimWork(b.ctx(), at, again, batches...)
 	b.must(err, "claim work")
 	b.check()
 	got := slices.Clone(work)

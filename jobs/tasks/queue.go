@@ -19,6 +19,7 @@ var ErrUnavailable = errors.New("queue unavailable")
 type Options struct {
 	RedisURL    string       // as asynq.ParseRedisURI reads it; empty: embedded
 	Name        string       // of the queue; empty: "shotline". Databases that share one Redis need names of their own
+	Own         bool         // nobody else uses a queue of this name: Stop removes it
 	Concurrency int          // handlers running at the same time; 0: 8
 	Callbacks   int          // callbacks delivered at the same time; 0: CallbackSlots
 	Logger      *slog.Logger // nil: slog.Default
@@ -30,6 +31,7 @@ type Queue struct {
 	connection  connection
 	embedded    *embedded // nil with a Redis
 	name        string
+	own         bool
 	concurrency int
 	slots       int // of callbacks
 	log         *slog.Logger
@@ -56,7 +58,7 @@ type Queue struct {
 // without Start.
 func Open(ctx context.Context, o Options) (*Queue, error) {
 	silenceRedis()
-	q := &Queue{name: o.Name, concurrency: o.Concurrency, slots: o.Callbacks, log: o.Logger}
+	q := &Queue{name: o.Name, own: o.Own, concurrency: o.Concurrency, slots: o.Callbacks, log: o.Logger}
 	if q.name == "" {
 		q.name = "shotline"
 	}

@@ -85,6 +85,15 @@ func (s *session) shutdown() {
 	s.servers = nil
 }
 
+// remove deletes queues with all that is in them. What fails stays behind and
+// harms nobody: no server asks for it.
+func (s *session) remove(queues ...string) {
+	inspector := asynq.NewInspectorFromRedisClient(s.redis)
+	for _, name := range queues {
+		_ = inspector.DeleteQueue(name, true)
+	}
+}
+
 // end stops taking tasks, waits for handlers and says goodbye to Redis. What
 // closing the client could fail with tells nothing new.
 func (s *session) end() {

@@ -153,6 +153,10 @@ func (q *Queue) stop(ctx context.Context) error {
 	go func() {
 		defer close(ended)
 		if last != nil {
+			last.shutdown()
+			if q.own && q.embedded == nil {
+				last.remove(q.queues()...)
+			}
 			last.end()
 		}
 		q.abandoned.Wait()

@@ -38,6 +38,11 @@ type Config struct {
 	// which is right for one modest machine.
 	RedisURL string
 
+	// Batches are the only ones to work on. Others, also those that are submitted to
+	// this engine, wait in the database for an engine that works on them. None: all
+	// that are in the database.
+	Batches []string
+
 	// Apps are the vendor's webhook apps to notify, of batches that name none.
 	// Without an app, or without anybody who takes the webhooks, the vendor is asked
 	// for results, in bulk.
@@ -221,8 +226,8 @@ func (c Config) Orchestrator() orchestrator.Config {
 	}
 	creates := c.creates()
 	return orchestrator.Config{
-		Worker: jobs.Worker{ID: NewID(), Role: c.Role, PID: os.Getpid(), Receives: c.TakesWebhooks()},
-		Apps:   c.Apps, JobTimeout: c.JobTimeout, DeadlineGrace: c.DeadlineGrace, RequestTimeout: c.RequestTimeout, Settle: c.Settle,
+		Worker: jobs.Worker{ID: NewID(), Role: jobs.RoleOf(c.Role, c.Batches), PID: os.Getpid(), Receives: c.TakesWebhooks()},
+		Apps:   c.Apps, Batches: c.Batches, JobTimeout: c.JobTimeout, DeadlineGrace: c.DeadlineGrace, RequestTimeout: c.RequestTimeout, Settle: c.Settle,
 		Concurrency: min(c.Concurrency, creates), MostCreates: min(creates, mostCreates), Rate: c.Rate, Poll: poll,
 		KeepForeign: c.KeepForeign, KeepDeliveries: c.KeepDeliveries, KeepEvents: c.KeepEvents,
 	}

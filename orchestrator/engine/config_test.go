@@ -24,7 +24,7 @@ func TestErrorsNameTheFieldAndLeaveNothing(t *testing.T) {
 		change func(*engine.Config)
 	}{
 		{"APIKey", func(c *engine.Config) { c.APIKey = "" }},
-		{"APIKey", func(c *engine.Config) { c.APIKey = "hunter2 " }},
+		{"APIKey", func(c *engine.Config) { c.APIKey = "hunter2 x" }},
 		{"BaseURL", func(c *engine.Config) { c.BaseURL = "ftp://hunter2@example.com" }},
 		{"UserAgent", func(c *engine.Config) { c.UserAgent = "a\nb" }},
 		{"RedisURL", func(c *engine.Config) { c.RedisURL = "http://:hunter2@localhost" }},
@@ -63,6 +63,18 @@ func TestErrorsNameTheFieldAndLeaveNothing(t *testing.T) {
 		if _, err := os.Stat(r.db); err == nil {
 			t.Fatalf("%s: a database was made", test.field)
 		}
+	}
+}
+
+// What surrounds a setting that was read from a file does no harm.
+func TestSpaceAroundSettingsIsIgnored(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	e := r.start(func(c *engine.Config) {
+		c.APIKey, c.BaseURL, c.WebhookSecrets = " "+c.APIKey+"\r\n", c.BaseURL+"\n", []string{testSecret + "\n"}
+	})
+	if j := r.await(e, r.submit(e, "https://shop.shotline.test/").ID); j.State != jobs.Done || j.ClosedBy != jobs.ByWebhook {
+		t.Errorf("the job is %s, closed by %s; want done by webhook", j.State, j.ClosedBy)
 	}
 }
 

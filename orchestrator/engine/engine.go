@@ -60,9 +60,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 
 func (e *Engine) join(ctx context.Context) (err error) {
 	c := e.cfg
-	if e.queue, err = tasks.Open(ctx, tasks.Options{
-		RedisURL: c.RedisURL, Name: queueName(c.Database), Callbacks: c.CallbackSlots, Logger: c.Logger,
-	}); err != nil {
+	if e.queue, err = tasks.Open(ctx, c.queue()); err != nil {
 		return unusable("RedisURL", err)
 	}
 	if e.store = c.Store; e.store == nil {

@@ -159,9 +159,9 @@ func (s storePort) Resume(ctx context.Context, batch string, at time.Time) error
 	return s.Store.Resume(ctx, batch, at)
 }
 
-func (s storePort) ClaimWork(ctx context.Context, at, again time.Time) ([]jobs.Work, error) {
+func (s storePort) ClaimWork(ctx context.Context, at, again time.Time, batches ...string) ([]jobs.Work, error) {
 	defer s.write(ctx, "claim work")()
-	return s.Store.ClaimWork(ctx, at, again)
+	return s.Store.ClaimWork(ctx, at, again, batches...)
 }
 
 func (s storePort) WakeBatch(ctx context.Context, batch string, wake time.Time) (int64, error) {
@@ -201,9 +201,9 @@ func (s storePort) Job(ctx context.Context, id jobs.ID) (jobs.Job, error) {
 	return s.Store.Job(ctx, id)
 }
 
-func (s storePort) Overdue(ctx context.Context, at time.Time, limit int) ([]jobs.Job, error) {
+func (s storePort) Overdue(ctx context.Context, at time.Time, limit int, batches ...string) ([]jobs.Job, error) {
 	s.read(ctx, "overdue")
-	return s.Store.Overdue(ctx, at, limit)
+	return s.Store.Overdue(ctx, at, limit, batches...)
 }
 
 func (s storePort) PendingBatches(ctx context.Context, before time.Time) (map[string]int, error) {

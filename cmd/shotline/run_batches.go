@@ -1,0 +1,125 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"shotline/jobs"
+	"shotline/jobs/summary"
+)
+
+var batchFlag = &cli.StringSliceFlag{Name: "batch", Usage: "also work on the batch with this `ID`, which an earlier run or submit left, or on all (repeatable; needs no FILE)"}
+
+const allBatches = "all"
+
+// chosenBatches are those of --batch.
+type chosenBatches struct {
+	all     bool     // work on whatever is in the database
+	only    []string // else on these
+	awaited []string // until these have ended
+}
+
+// chooseBatches reads --batch.
+func chooseBatches(c *cli.Context, store jobs.Store) (chosen chosenBatches, err error) {
+	given := listed(c, batchFlag.Name)
+	if chosen.all = slices.Contains(given, allBatches); chosen.all {
+		if len(given) > 1 {
+			return chosen, badUsage("--batch all includes every other --batch")
+		}
+		out, err := store.Outstanding(c.Context)
+		if err != nil {
+			return chosen, err
+		}
+		given = out.Unfinished
+	}
+	for _, id := range given {
+		b, err := store.Batch(c.Context, id)
+		if err != nil {
+			return chosen, err
+		}
+		switch {
+		case b.State == jobs.BatchImporting:
+			return chosen, badUsage("--batch %s: it is importing", id)
+		case b.State == jobs.BatchPaused && chosen.all:
+			fmt.Fprintf(c.App.ErrWriter, "batch %s is paused: `shotline resume %s` lets it go on\n", id, id)
+			continue
+		case b.State == jobs.BatchPaused:
+			return chosen, badUsage("--batch %s: it is paused; `shotline resume %s` lets it go on", id, id)
+		}
+		if !slices.Contains(chosen.awaited, id) {
+			chosen.awaited = append(chosen.awaited, id)
+		}
+	}
+	if !chosen.all {
+		chosen.only = chosen.awaited
+	}
+	return chosen, nil
+}
+
+// mostOthers bounds how many batches tellOthers looks at.
+const mostOthers = 1000
+
+// tellOthers says in one line which batches nobody works on, since this run does
+// not, and how they go on. Paused ones wait for somebody's decision.
+func (chosen chosenBatches) tellOthers(c *cli.Context, store jobs.Store) error {
+	if chosen.all {
+		return nil
+	}
+	out, err := store.Outstanding(c.Context)
+	if err != nil {
+		return err
+	}
+	workers, err := store.Workers(c.Context, clock.Now().Add(-jobs.WorkerAlive))
+	if err != nil {
+		return err
+	}
+	var waiting []string
+	var rows int64
+	for _, id := range out.Unfinished[:min(len(out.Unfinished), mostOthers)] {
+		if slices.Contains(chosen.only, id) || slices.ContainsFunc(workers, func(w jobs.Worker) bool { return w.WorksOn(id) }) {
+			continue
+		}
+		b, err := store.Batch(c.Context, id)
+		if err != nil {
+			return err
+		}
+		if open := b.Counts.Open(); open > 0 && b.State == jobs.BatchOpen {
+			waiting, rows = append(waiting, id), rows+open
+		}
+	}
+	switch len(waiting) {
+	case 0:
+		return nil
+	case 1:
+		fmt.Fprintf(c.App.ErrWriter, "batch %s waits (%s): `%s` goes on\n", waiting[0], countedRows(rows), goOn(c, waiting[0]))
+	default:
+		more := ""
+		if len(out.Unfinished) > mostOthers {
+			more = "at least "
+		}
+		fmt.Fprintf(c.App.ErrWriter, "%s%d other batches wait (%s): `%s` goes on\n", more, len(waiting), countedRows(rows), goOn(c, allBatches))
+	}
+	return nil
+}
+
+func countedRows(n int64) string {
+	if n == 1 {
+		return "1 row"
+	}
+	return summary.Grouped(n) + " rows"
+}
+
+// goOn is the command that goes on with a batch; a serve does, too.
+func goOn(c *cli.Context, batch string) string {
+	if findFlag(c.Command.Flags, batchFlag.Name) == nil {
+		return "" // of the demo, whose sandbox is gone
+	}
+	command := []string{"shotline", "run", "--batch", batch}
+	if c.IsSet(dbFlag.Name) {
+		command = append(command, "--db", c.String(dbFlag.Name))
+	}
+	return strings.Join(command, " ")
+}
