@@ -58,10 +58,11 @@ func (s *server) createBatch(ctx context.Context, in *createBatch) (*createdBatc
 	if err := checkKey(in.Key); err != nil {
 		return nil, err
 	}
-	if !s.uploads.enter() {
-		return nil, retryLater(problem(http.StatusServiceUnavailable, "too many batches are coming in at once, try again"), retrySoon)
+	leave, err := s.uploads.enter(ctx)
+	if err != nil {
+		return nil, err
 	}
-	defer s.uploads.leave()
+	defer leave()
 	unhurried(ctx)
 	body, err := newSpool(s.SpoolDir, s.MaxBatch)
 	if err != nil {

@@ -293,7 +293,7 @@ func TestTooManyBatchesAtOnce(t *testing.T) {
 		go func() { answers <- r.ask("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv") }()
 		<-w.begun
 	}
-	r.ask("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv").problem(503, "", "too many")
+	r.ask("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv").problem(503, "", "there are 4 batches coming in already")
 	for range uploads {
 		w.may <- struct{}{}
 	}

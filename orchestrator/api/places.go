@@ -1,32 +1,63 @@
 package api
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
 
-// places bounds how many do something at once, and counts them.
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// places bounds how many do something at once, and counts them. If there are
+// several tokens, one gets a further place only while more places are free than it
+// holds: alone it gets half of them, and there is one left for the next that comes.
 type places struct {
-	slots chan struct{}
-	taken prometheus.Gauge
+	what   string // they are for, in the plural
+	most   int
+	shared bool
+	taken  prometheus.Gauge
+
+	mu    sync.Mutex
+	holds map[string]int // by the caller's name
+	total int
 }
 
-func newPlaces(most int, taken prometheus.Gauge) places {
-	return places{make(chan struct{}, most), taken}
+func newPlaces(what string, most int, shared bool, taken prometheus.Gauge) *places {
+	return &places{what: what, most: most, shared: shared, taken: taken, holds: map[string]int{}}
 }
 
-// enter is false when all places are taken. Each that is true is followed by
-// leave.
-func (p places) enter() bool {
-	select {
-	case p.slots <- struct{}{}:
-		p.taken.Inc()
-		return true
-	default:
-		return false
+// enter takes a place for the caller, who must call leave. Else the error is the
+// answer: 429 if the caller has its share, 503 if there is no place.
+func (p *places) enter(ctx context.Context) (leave func(), err error) {
+	caller := callerOf(ctx)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch held, free := p.holds[caller], p.most-p.total; {
+	case free == 0:
+		return nil, retryLater(problem(http.StatusServiceUnavailable, fmt.Sprintf("there are %d %s already, try again", p.most, p.what)), retrySoon)
+	case p.shared && held >= free:
+		return nil, retryLater(problem(http.StatusTooManyRequests,
+			fmt.Sprintf("this token has its share, %d of %d %s: try again when one has ended", held, p.most, p.what)), retrySoon)
 	}
+	p.holds[caller]++
+	p.total++
+	p.taken.Inc()
+	return sync.OnceFunc(func() { p.left(caller) }), nil
 }
 
-func (p places) leave() {
-	<-p.slots
+func (p *places) left(caller string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.total--
+	if p.holds[caller]--; p.holds[caller] == 0 {
+		delete(p.holds, caller)
+	}
 	p.taken.Dec()
 }
 
-func (p places) count() int { return len(p.slots) }
+func (p *places) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.total
+}

@@ -75,9 +75,9 @@ type server struct {
 	mux     *http.ServeMux
 	api     huma.API
 	images  *images
-	uploads places // bodies of batches that are on their way
-	waits   places
-	streams places
+	uploads *places // bodies of batches that are on their way
+	waits   *places
+	streams *places
 	told    told
 }
 
@@ -114,8 +114,11 @@ func newServer(cfg Config) (*server, error) {
 	if cfg.MaxBatch <= 0 {
 		cfg.MaxBatch = DefaultMaxBatch
 	}
-	s := &server{Config: cfg, mux: http.NewServeMux(), uploads: newPlaces(uploads, cfg.Metrics.uploads),
-		waits: newPlaces(mostWaits, cfg.Metrics.waits), streams: newPlaces(mostStreams, cfg.Metrics.streams)}
+	shared := len(cfg.Access.Tokens) > 1
+	s := &server{Config: cfg, mux: http.NewServeMux(),
+		uploads: newPlaces("batches coming in", uploads, shared, cfg.Metrics.uploads),
+		waits:   newPlaces("requests that wait", mostWaits, shared, cfg.Metrics.waits),
+		streams: newPlaces("event streams", mostStreams, shared, cfg.Metrics.streams)}
 	var err error
 	if s.images, err = openImages(cfg.ImageDir, cfg.Logger); err != nil {
 		return nil, fmt.Errorf("folder of images: %w", err)

@@ -74,11 +74,12 @@ func (s *server) followEvents(ctx context.Context, in *followEvents) (*streamAns
 	if err != nil {
 		return nil, err
 	}
-	if !s.streams.enter() {
-		return nil, retryLater(problem(http.StatusServiceUnavailable, fmt.Sprintf("%d streams are open already, try again", mostStreams)), retrySoon)
+	leave, err := s.streams.enter(ctx)
+	if err != nil {
+		return nil, err
 	}
 	return &streamAnswer{Type: "text/event-stream", Cache: "no-store", Proxy: "no", Body: func(out huma.Context) {
-		defer s.streams.leave()
+		defer leave()
 		out.SetStatus(http.StatusOK)
 		if out.Method() == http.MethodHead {
 			return

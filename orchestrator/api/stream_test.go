@@ -213,9 +213,9 @@ func TestStreamsThatAreRefused(t *testing.T) {
 	r.ask("GET", "/v1/events?batch=nobody", nil).problem(404, "", "no batch")
 	r.ask("GET", "/v1/events?job=nobody-1", nil).problem(404, "", "no job")
 	r.ask("GET", "/v1/events?job=nobody", nil).problem(404, "", "no such job")
-	r.api.streams = newPlaces(1, r.config.Metrics.streams)
+	r.api.streams = newPlaces("event streams", 1, false, r.config.Metrics.streams)
 	open := r.listen(r.url + "/v1/events")
-	r.ask("GET", "/v1/events", nil).problem(503, "", "open already")
+	r.ask("GET", "/v1/events", nil).problem(503, "", "1 event streams already")
 	open.end()
 	r.until("its place is free", func() bool { return r.api.streams.count() == 0 })
 }

@@ -3,8 +3,6 @@ package api
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net/http"
 	"time"
 )
 
@@ -36,10 +34,11 @@ func (q WaitQuery) time() (time.Duration, error) {
 // waited is what await returns when it has ended, or when the time is up; kind and
 // id say what is waited for.
 func waited[T any](ctx context.Context, s *server, limit time.Duration, kind, id string, await func(context.Context) (T, error)) (got T, err error) {
-	if !s.waits.enter() {
-		return got, retryLater(problem(http.StatusServiceUnavailable, fmt.Sprintf("%d requests wait already, try again", mostWaits)), retrySoon)
+	leave, err := s.waits.enter(ctx)
+	if err != nil {
+		return got, err
 	}
-	defer s.waits.leave()
+	defer leave()
 	unhurried(ctx)
 	defer hurried(ctx)
 	limited, cancel := context.WithTimeout(ctx, limit)

@@ -88,7 +88,7 @@ func TestWaitsThatAreRefused(t *testing.T) {
 	r.ask("GET", "/v1/jobs/nobody-1?wait=1s", nil).problem(404, "", "no job")
 	r.ask("GET", "/v1/batches/nobody?wait=1s", nil).problem(404, "", "no batch")
 
-	r.api.waits = newPlaces(1, r.config.Metrics.waits)
+	r.api.waits = newPlaces("requests that wait", 1, false, r.config.Metrics.waits)
 	finish := r.waiting("/v1/jobs/" + id + "?wait=1m")
 	full := r.ask("GET", "/v1/jobs/"+id+"?wait=1m", nil)
 	full.problem(503, "", "wait already")

@@ -1,0 +1,71 @@
+package api
+
+import (
+	"testing"
+)
+
+// TestATokenLeavesPlacesToOthers: one that takes all it gets of a bounded resource
+// is told so, and the other one goes on.
+func TestATokenLeavesPlacesToOthers(t *testing.T) {
+	w := slowly{begun: make(chan struct{}), may: make(chan struct{})}
+	var greedy, modest string
+	r := newRig(t, func(c *Config) {
+		w.Work = c.Work
+		c.Work = w
+		first, a, err := NewToken("greedy", true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		second, b, err := NewToken("modest", true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Access.Tokens, greedy, modest = []Token{first, second}, a, b
+	})
+	const most = 8
+	r.api.streams = newPlaces("event streams", most, true, r.config.Metrics.streams)
+	r.api.waits = newPlaces("requests that wait", most, true, r.config.Metrics.waits)
+	r.token = modest
+	job := r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)["id"].(string)
+	wait := "/v1/jobs/" + job + "?wait=1m"
+
+	r.token = greedy
+	for range most / 2 {
+		r.listen(r.url+"/v1/events", "Authorization", "Bearer "+greedy)
+		r.waiting(wait)
+	}
+	r.ask("GET", "/v1/events", nil).problem(429, "", "this token has its share, 4 of 8 event streams")
+	full := r.ask("GET", wait, nil)
+	full.problem(429, "", "this token has its share, 4 of 8 requests that wait")
+	if full.header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	r.token = modest
+	open := r.listen(r.url+"/v1/events", "Authorization", "Bearer "+modest)
+	r.waiting(wait)
+
+	upload := func(token string, answers chan reply) {
+		go func() {
+			answers <- r.ask("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv", "Authorization", "Bearer "+token)
+		}()
+		<-w.begun
+	}
+	answers := make(chan reply, uploads)
+	for range uploads / 2 {
+		upload(greedy, answers)
+	}
+	r.ask("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv", "Authorization", "Bearer "+greedy).problem(429, "", "2 of 4 batches coming in")
+	upload(modest, answers)
+	for range uploads/2 + 1 {
+		w.may <- struct{}{}
+	}
+	for range uploads/2 + 1 {
+		(<-answers).want(202)
+	}
+
+	// What has ended is free again.
+	open.end()
+	r.until("its place is free", func() bool { return r.api.streams.count() == most/2 })
+	r.listen(r.url+"/v1/events", "Authorization", "Bearer "+modest)
+	r.work.Drain()
+}
