@@ -79,6 +79,9 @@ type JobSearch struct {
 	// Metadata are values by name, each a text or a number, true, false or null as
 	// it was written.
 	Metadata map[string]string
+	// Shielded: what stands in a URL before an @ is not looked at, nor is an error
+	// that holds one.
+	Shielded bool
 	Newest   bool // in the opposite order, newest first
 	Scan     int  // look at no more rows than this for one page; 0 means 100,000
 }

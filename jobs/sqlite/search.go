@@ -133,9 +133,12 @@ func (q *search) asked(f jobs.JobSearch) (string, error) {
 		where.WriteString(" AND created_at < " + arg(ceilMillis(f.Until)))
 	}
 	if f.Text != "" { // lower is for ASCII alone, on both sides
-		where.WriteString(" AND instr(lower(url), lower(" + arg(f.Text) + ")) > 0")
+		where.WriteString(" AND instr(lower(" + searchedURL(f.Shielded) + "), lower(" + arg(f.Text) + ")) > 0")
 	}
 	if f.Error != "" {
+		if f.Shielded {
+			where.WriteString(" AND instr(error, '@') = 0")
+		}
 		where.WriteString(" AND error <> '' AND instr(lower(error), lower(" + arg(f.Error) + ")) > 0")
 	}
 	if f.Tag != "" {

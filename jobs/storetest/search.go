@@ -51,6 +51,18 @@ var searchTests = []test{
 			}
 		}
 	}},
+	{"a shielded search does not look at user and password", func(b *book) {
+		var requests []jobs.Request
+		for _, url := range []string{"https://user:word@example.com/a", "https://example.com/word@b", "https://word@example.com", "https://example.com/?word@"} {
+			requests = append(requests, jobs.Request{URL: url})
+		}
+		requests = append(requests, jobs.Request{URL: "user:word@example com", Reject: "not a URL"}, jobs.Request{URL: "word word", Reject: "not a URL"})
+		b.open("b1", requests...)
+		for text, want := range map[string][]int64{"word": {2, 4, 6}, "USER": nil, "@": {2, 4}, "https://example.com": {1, 2, 3, 4}, "example com": nil} {
+			f := jobs.JobSearch{JobFilter: jobs.JobFilter{Limit: 10}, Text: text, Shielded: true}
+			b.wantSearch(f, jobs.ID{}, want...)
+		}
+	}},
 	{"a page ends where it had to stop looking", func(b *book) {
 		b.open("b1", pages(10)...)
 		f := jobs.JobSearch{Text: "/9", Scan: 4}

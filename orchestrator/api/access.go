@@ -35,8 +35,14 @@ type callerKey struct{}
 
 // callerOf is the name of whoever asks.
 func callerOf(ctx context.Context) string {
-	name, _ := ctx.Value(callerKey{}).(string)
-	return name
+	caller, _ := ctx.Value(callerKey{}).(Token)
+	return caller.Name
+}
+
+// onlyReads reports whether whoever asks may change nothing.
+func onlyReads(ctx context.Context) bool {
+	caller, known := ctx.Value(callerKey{}).(Token)
+	return known && !caller.Write
 }
 
 // named answers who asks for a name that is ours. A web page whose host name was
@@ -116,7 +122,7 @@ func (s *server) admitted(next http.Handler) http.Handler {
 			writeProblem(w, http.StatusForbidden, "a web page of another site asks for this")
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, caller.Name)))
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, caller)))
 	})
 }
 

@@ -86,7 +86,7 @@ func (s *server) listBatches(ctx context.Context, in *listBatches) (*struct{ Bod
 			return nil, invalid("query.cursor", errCursor)
 		}
 	}
-	found, err := s.Store.Batches(ctx, before, in.Limit)
+	found, err := s.seen(ctx).Batches(ctx, before, in.Limit)
 	if errors.Is(err, jobs.ErrNotFound) {
 		return nil, invalid("query.cursor", errCursor)
 	}
@@ -114,6 +114,9 @@ func (s *server) getBatch(ctx context.Context, in *getBatch) (*batchAnswer, erro
 	}
 	if err != nil {
 		return nil, err
+	}
+	if onlyReads(ctx) {
+		b = shieldBatch(b)
 	}
 	return &batchAnswer{b.Form()}, nil
 }
@@ -176,7 +179,7 @@ func (s *server) moved(ctx context.Context, id string, err error) (*batchAnswer,
 
 // batch reads the batch that a path or a search names.
 func (s *server) batch(ctx context.Context, id string) (jobs.Batch, error) {
-	b, err := s.Store.Batch(ctx, id)
+	b, err := s.seen(ctx).Batch(ctx, id)
 	if errors.Is(err, jobs.ErrNotFound) {
 		return b, problem(http.StatusNotFound, "there is no batch "+shortened(id))
 	}

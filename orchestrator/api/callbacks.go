@@ -79,6 +79,9 @@ func (s *server) listCallbacks(ctx context.Context, in *listCallbacks) (*struct{
 	page := CallbackPage{Callbacks: make([]jobs.CallbackForm, len(found))}
 	for i, c := range found {
 		page.Callbacks[i] = callbackForm(c)
+		if onlyReads(ctx) {
+			page.Callbacks[i] = shieldCallback(page.Callbacks[i])
+		}
 	}
 	if len(found) == in.Limit {
 		page.Next = newCursor(strconv.FormatInt(found[len(found)-1].Seq, 10), about)

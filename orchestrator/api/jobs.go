@@ -112,6 +112,9 @@ func (s *server) getJob(ctx context.Context, in *getJob) (*jobAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if onlyReads(ctx) {
+		j = shieldJob(j)
+	}
 	return &jobAnswer{http.StatusOK, jobForm(j)}, nil
 }
 
@@ -175,7 +178,7 @@ func (s *server) job(ctx context.Context, id string) (jobs.Job, error) {
 	if err != nil {
 		return jobs.Job{}, problem(http.StatusNotFound, "there is no such job: an id is BATCH-ROW")
 	}
-	j, err := s.Store.Job(ctx, parsed)
+	j, err := s.seen(ctx).Job(ctx, parsed)
 	if errors.Is(err, jobs.ErrNotFound) {
 		return j, problem(http.StatusNotFound, "there is no job "+id)
 	}

@@ -88,7 +88,7 @@ func (s *server) listJobs(ctx context.Context, in *listJobs) (*struct{ Body JobP
 			return nil, err
 		}
 	}
-	found, next, err := s.Store.Search(ctx, search)
+	found, next, err := s.seen(ctx).Search(ctx, search)
 	if errors.Is(err, jobs.ErrNotFound) {
 		return nil, invalid("query.cursor", errCursor) // its batch is gone
 	}

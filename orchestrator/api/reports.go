@@ -57,6 +57,9 @@ func (s *server) getSummary(ctx context.Context, in *batchSummary) (*report, err
 	if err != nil {
 		return nil, s.failed(ctx, "sum up batch "+in.ID, err, "batch", in.ID)
 	}
+	if onlyReads(ctx) {
+		told = shieldSummary(told)
+	}
 	switch summaryFormat(in.Format, in.Accept) {
 	case "csv":
 		return s.report(ctx, in.ID, "text/csv; charset=utf-8", "", func(w io.Writer) error { return summary.WriteCSV(w, told) }), nil
@@ -67,7 +70,7 @@ func (s *server) getSummary(ctx context.Context, in *batchSummary) (*report, err
 			}
 			return j.ImageURL, nil
 		}
-		sheet := summary.Sheet{Next: summary.Cards(ctx, s.Store, in.ID, picture)}
+		sheet := summary.Sheet{Next: summary.Cards(ctx, s.seen(ctx), in.ID, picture)}
 		answer := s.report(ctx, in.ID, "text/html; charset=utf-8", "", func(w io.Writer) error { return summary.WriteHTML(w, told, sheet) })
 		answer.Policy = sheetPolicy
 		return answer, nil
@@ -99,9 +102,9 @@ func (s *server) getResults(ctx context.Context, in *batchResults) (*report, err
 		return nil, err
 	}
 	if in.Format == "ndjson" {
-		return s.report(ctx, in.ID, "application/x-ndjson", in.ID+".ndjson", func(w io.Writer) error { return summary.WriteRows(ctx, w, s.Store, in.ID) }), nil
+		return s.report(ctx, in.ID, "application/x-ndjson", in.ID+".ndjson", func(w io.Writer) error { return summary.WriteRows(ctx, w, s.seen(ctx), in.ID) }), nil
 	}
-	return s.report(ctx, in.ID, "text/csv; charset=utf-8", in.ID+".csv", func(w io.Writer) error { return summary.WriteResults(ctx, w, s.Store, in.ID) }), nil
+	return s.report(ctx, in.ID, "text/csv; charset=utf-8", in.ID+".csv", func(w io.Writer) error { return summary.WriteResults(ctx, w, s.seen(ctx), in.ID) }), nil
 }
 
 // report streams one of a batch. One that breaks off must not look whole: the connection is cut.

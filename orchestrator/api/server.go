@@ -79,6 +79,8 @@ type server struct {
 	waits   *places
 	streams *places
 	told    told
+
+	toldShielded told // to tokens that only read
 }
 
 // DefaultMaxBatch is the size of the largest body of a batch, in bytes.

@@ -144,6 +144,10 @@ func (s *server) begin(ctx context.Context, in *followEvents, f *jobs.EventFilte
 
 // stream writes events until ctx ends or the reader is gone.
 func (s *server) stream(ctx context.Context, to *stream, filter jobs.EventFilter, gap *Gap) error {
+	frames := &s.told
+	if onlyReads(ctx) {
+		frames = &s.toldShielded
+	}
 	told := filter.After
 	if gap != nil {
 		frame, err := frame(gap.Next, "gap", gap)
@@ -161,7 +165,7 @@ func (s *server) stream(ctx context.Context, to *stream, filter jobs.EventFilter
 	}
 	return s.Work.Follow(ctx, filter, s.beat, func(page []jobs.Event, upTo int64) error {
 		for _, e := range page {
-			frame, err := s.told.get(e.Seq, func() ([]byte, error) { return s.tell(context.WithoutCancel(ctx), e) })
+			frame, err := frames.get(e.Seq, func() ([]byte, error) { return s.tell(context.WithoutCancel(ctx), e) })
 			if err != nil {
 				return err
 			}
@@ -181,7 +185,7 @@ func (s *server) stream(ctx context.Context, to *stream, filter jobs.EventFilter
 
 // tell is an event as streams write it.
 func (s *server) tell(ctx context.Context, e jobs.Event) ([]byte, error) {
-	m, err := jobs.Tell(ctx, s.Store, e)
+	m, err := jobs.Tell(ctx, s.seen(ctx), e)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,208 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"maps"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"shotline/jobs"
+	"shotline/jobs/summary"
+)
+
+// A token that only reads sees no credentials: no user and password of a URL,
+// wherever the URL stands, no parameters that carry them, and of the address of a
+// callback no more than its origin.
+
+// hidden stands for what is not shown.
+const hidden = "***"
+
+// credentials are those of URLs within a text: up to the last @ before the path.
+var credentials = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.\-]*:[/\\]+)[^/\\?#\s"'<>]*@`)
+
+// without returns a text without credentials.
+func without(text string) string {
+	if !strings.Contains(text, "@") {
+		return text
+	}
+	return credentials.ReplaceAllString(text, "${1}"+hidden+"@")
+}
+
+// withoutAny is for what could not be parsed, and so may hold credentials in any
+// form: all that stands before an @ is hidden.
+func withoutAny(text string) string {
+	if at := strings.LastIndex(text, "@"); at >= 0 {
+		return hidden + text[at:]
+	}
+	return text
+}
+
+// secretParams are create parameters whose values log in to pages.
+var secretParams = []string{"cookie", "header", "post_data"}
+
+// shielded is a value of JSON without credentials.
+func shielded(value any) any {
+	switch v := value.(type) {
+	case string:
+		return without(v)
+	case []any:
+		list := make([]any, len(v))
+		for i := range v {
+			list[i] = shielded(v[i])
+		}
+		return list
+	case map[string]any:
+		fields := make(map[string]any, len(v))
+		for name := range v {
+			fields[without(name)] = shielded(v[name])
+		}
+		return fields
+	}
+	return value
+}
+
+func shieldJob(j jobs.Job) jobs.Job {
+	hide := without
+	if j.State == jobs.Rejected {
+		hide = withoutAny
+	}
+	j.URL, j.Error, j.ImageURL = hide(j.URL), hide(j.Error), without(j.ImageURL)
+	if j.Cells != nil {
+		j.Cells = slices.Clone(j.Cells)
+		for i, cell := range j.Cells {
+			j.Cells[i] = hide(cell)
+		}
+	}
+	if j.Tags != nil {
+		j.Tags = slices.Clone(j.Tags)
+		for i, tag := range j.Tags {
+			j.Tags[i] = without(tag)
+		}
+	}
+	if j.Metadata != nil {
+		j.Metadata, _ = shielded(map[string]any(j.Metadata)).(map[string]any)
+	}
+	if j.Params != nil {
+		params, _ := shielded(map[string]any(j.Params)).(map[string]any)
+		for _, name := range secretParams {
+			if _, given := params[name]; given {
+				params[name] = hidden
+			}
+		}
+		j.Params = params
+	}
+	return j
+}
+
+func shieldBatch(b jobs.Batch) jobs.Batch {
+	b.Source, b.PauseReason = without(b.Source), without(b.PauseReason)
+	if b.Columns != nil { // of a list without a header they may be a URL
+		b.Columns = slices.Clone(b.Columns)
+		for i, column := range b.Columns {
+			b.Columns[i] = without(column)
+		}
+	}
+	return b
+}
+
+func shieldSummary(s summary.Summary) summary.Summary {
+	s.Source, s.PauseReason = without(s.Source), without(s.PauseReason)
+	s.Reasons = slices.Clone(s.Reasons)
+	for i, reason := range s.Reasons {
+		hide := without
+		if reason.State == jobs.Rejected {
+			hide = withoutAny
+		}
+		s.Reasons[i].Error = hide(reason.Error)
+	}
+	return s
+}
+
+// shieldCallback leaves the origin of the address.
+func shieldCallback(form jobs.CallbackForm) jobs.CallbackForm {
+	if u, err := url.Parse(form.URL); err == nil && form.URL != "" {
+		form.URL = (&url.URL{Scheme: u.Scheme, Host: u.Host}).String()
+	} else {
+		form.URL = ""
+	}
+	form.Error = without(form.Error)
+	return form
+}
+
+// shield is a store as tokens that only read see it.
+type shield struct{ Store }
+
+// seen is the store as whoever asks may see it.
+func (s *server) seen(ctx context.Context) Store {
+	if onlyReads(ctx) {
+		return shield{s.Store}
+	}
+	return s.Store
+}
+
+// Batch implements Store.
+func (s shield) Batch(ctx context.Context, id string) (jobs.Batch, error) {
+	b, err := s.Store.Batch(ctx, id)
+	return shieldBatch(b), err
+}
+
+// Batches implements Store.
+func (s shield) Batches(ctx context.Context, before string, limit int) ([]jobs.Batch, error) {
+	page, err := s.Store.Batches(ctx, before, limit)
+	for i := range page {
+		page[i] = shieldBatch(page[i])
+	}
+	return page, err
+}
+
+// Job implements Store.
+func (s shield) Job(ctx context.Context, id jobs.ID) (jobs.Job, error) {
+	j, err := s.Store.Job(ctx, id)
+	return shieldJob(j), err
+}
+
+// Search implements Store. What is not seen is not found either.
+func (s shield) Search(ctx context.Context, f jobs.JobSearch) ([]jobs.Job, jobs.ID, error) {
+	f.Shielded = true
+	asked := append(slices.Collect(maps.Values(f.Metadata)), f.Tag)
+	if slices.ContainsFunc(asked, func(value string) bool { return without(value) != value }) {
+		return nil, jobs.ID{}, nil
+	}
+	page, next, err := s.Store.Search(ctx, f)
+	for i := range page {
+		page[i] = shieldJob(page[i])
+	}
+	return page, next, err
+}
+
+// Rows implements Store.
+func (s shield) Rows(ctx context.Context, batch string, after int64, limit int) ([]jobs.Row, error) {
+	rows, err := s.Store.Rows(ctx, batch, after, limit)
+	for i := range rows {
+		rows[i].Job = shieldJob(rows[i].Job)
+		if rows[i].Original != nil {
+			original := shieldJob(*rows[i].Original)
+			rows[i].Original = &original
+		}
+	}
+	return rows, err
+}
+
+// Delivery implements Store. A body that is no JSON is not told of anyway.
+func (s shield) Delivery(ctx context.Context, seq int64) (jobs.KeptDelivery, error) {
+	d, err := s.Store.Delivery(ctx, seq)
+	d.ImageURL, d.Error = without(d.ImageURL), without(d.Error)
+	exact := json.NewDecoder(bytes.NewReader(d.Body))
+	exact.UseNumber()
+	var body any
+	if exact.Decode(&body) != nil {
+		d.Body = nil
+		return d, err
+	}
+	d.Body, _ = json.Marshal(shielded(body)) // it was JSON before
+	return d, err
+}

@@ -1,0 +1,169 @@
+package api
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"shotline/jobs"
+)
+
+// guarded makes a batch whose rows hold a secret wherever it can stand, and
+// returns its id.
+func (r *rig) guarded(secret string) (batch string) {
+	r.t.Helper()
+	login := "https://user:" + secret + "@pages.test/private"
+	batch = r.ask("POST", "/v1/batches", map[string]any{
+		"source": login, "callback_url": "http://127.0.0.1:1/" + secret + "?k=" + secret,
+		"jobs": []any{
+			map[string]any{
+				"url": login, "tags": []string{login},
+				"metadata": map[string]any{"from": "see " + login, "n": 7},
+				"params":   map[string]any{"cookie": secret, "referer": login, "width": 300},
+			},
+			map[string]any{"url": "https://user:" + secret + "/x@pages.test/rejected"},
+			map[string]any{"url": login + "/failed"},
+		},
+	}).want(202)["batch_id"].(string)
+	if got := r.job(batch + "-2").State; got != jobs.Rejected {
+		r.t.Fatalf("the row that should be rejected is %s", got)
+	}
+	r.close(batch+"-1", jobs.Done, "s1")
+	lease, now := r.open(batch+"-3"), r.clock.Now()
+	_, err := r.store.Observe(r.t.Context(), []jobs.Observation{{Job: lease.Job.ID, Attempt: lease.Attempt, ScreenshotID: "s2",
+		Outcome: jobs.OutcomeFailed, Error: "could not open " + login, ImageURL: "https://u:" + secret + "@cdn.test/a.png"}}, jobs.ByCreate, now, now)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	seq, err := r.store.AppendDelivery(r.t.Context(), jobs.Delivery{ScreenshotID: "s9", Event: "screenshot.finished", Outcome: jobs.OutcomeDone,
+		ImageURL: "https://u:" + secret + "@cdn.test/b.png", Body: []byte(`{"url":"https:\/\/user:` + secret + `@other.test\/"}`), ReceivedAt: now})
+	if err == nil {
+		_, err = r.store.ApplyInbox(r.t.Context(), now, 10)
+	}
+	if err != nil || seq == 0 {
+		r.t.Fatal(err)
+	}
+	return batch
+}
+
+// TestReadOnlyTokensSeeNoCredentials asks every route of the contract that can be
+// read: a secret that the other token sees there is not in the answer.
+func TestReadOnlyTokensSeeNoCredentials(t *testing.T) {
+	const secret = "hunter2"
+	var reads, writes string
+	r := newRig(t, func(c *Config) { reads, writes = tokens(t, c) })
+	r.token = writes
+	batch := r.guarded(secret)
+	place, err := r.store.OpenCursor(t.Context(), "test", r.clock.Now())
+	if err == nil {
+		_, err = r.store.Owe(t.Context(), "test", place, place, []jobs.Callback{{EventID: "evt_1", Type: jobs.EventBatchFinished, Event: 1, Batch: batch,
+			Target: jobs.Target{URL: "https://u:" + secret + "@user.test/" + secret + "?token=" + secret}, Lane: "lane", Body: []byte("{}")}}, r.clock.Now())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := func(path string) []string { return []string{path} }
+	paths := map[string][]string{
+		"/v1/jobs": one("/v1/jobs"), "/v1/jobs/{id}": {"/v1/jobs/" + batch + "-1", "/v1/jobs/" + batch + "-2", "/v1/jobs/" + batch + "-3?wait=1s"},
+		"/v1/jobs/{id}/image": nil, "/v1/jobs/{id}/html": nil, "/v1/jobs/{id}/pdf": nil, // what the vendor has
+		"/v1/batches": one("/v1/batches"), "/v1/batches/{id}": {"/v1/batches/" + batch, "/v1/batches/" + batch + "?wait=1s"},
+		"/v1/batches/{id}/summary": {"/v1/batches/" + batch + "/summary", "/v1/batches/" + batch + "/summary?format=csv", "/v1/batches/" + batch + "/summary?format=html"},
+		"/v1/batches/{id}/results": {"/v1/batches/" + batch + "/results", "/v1/batches/" + batch + "/results?format=ndjson"},
+		"/v1/callbacks":            one("/v1/callbacks"),
+		"/v1/events":               one("/v1/events?after=0"),
+	}
+	for path, item := range r.book.doc.Paths {
+		asked, known := paths[path]
+		if item.Get == nil || !strings.HasPrefix(path, "/v1/") {
+			continue
+		}
+		if !known {
+			t.Errorf("%s can be read, and is not tried here", path)
+		}
+		for _, at := range asked {
+			read := func(token string) string {
+				r.token = token
+				if path == "/v1/events" {
+					return r.told(at, token)
+				}
+				return string(r.ask("GET", at, nil).body)
+			}
+			if seen := read(writes); !strings.Contains(seen, secret) && !strings.Contains(seen, "user.test") {
+				t.Errorf("%s: the secret is not there at all: %s", at, seen)
+			}
+			if seen := read(reads); strings.Contains(seen, secret) {
+				t.Errorf("%s: a token that only reads sees %s", at, seen)
+			} else if !strings.Contains(seen, ".test") {
+				t.Errorf("%s: too much is hidden: %s", at, seen)
+			}
+		}
+	}
+}
+
+// told reads what a stream tells until nothing more comes.
+func (r *rig) told(path, token string) string {
+	r.t.Helper()
+	stream := r.listen(r.url+path, "Authorization", "Bearer "+token)
+	defer stream.end()
+	var text strings.Builder
+	for range 4 { // two jobs, their batch and a stranger's screenshot
+		e, more := stream.next()
+		if !more {
+			break
+		}
+		fmt.Fprintln(&text, e)
+	}
+	return text.String()
+}
+
+// TestWhatIsNotSeenIsNotFound: neither by a job in the page nor by where it ends.
+func TestWhatIsNotSeenIsNotFound(t *testing.T) {
+	const secret = "hunter2"
+	var reads, writes string
+	r := newRig(t, func(c *Config) { reads, writes = tokens(t, c) })
+	r.token = writes
+	r.guarded(secret)
+	r.ask("POST", "/v1/jobs", map[string]any{"url": "https://pages.test/@writer"}).want(202)
+	found := func(token, text string) string {
+		r.token = token
+		a := r.ask("GET", "/v1/jobs?limit=1&"+text, nil)
+		a.want(200)
+		return string(a.body)
+	}
+	nothing := found(reads, "q=nowhere")
+	guesses := []string{"tag=https://user:" + secret + "@pages.test/private", "metadata.from=see+https://user:" + secret + "@pages.test/private"}
+	for n := 1; n <= len(secret); n++ {
+		guesses = append(guesses, "q=:"+secret[:n], "error=:"+secret[:n])
+	}
+	for _, text := range guesses {
+		if found(writes, text) == nothing {
+			t.Errorf("%s is not found with a token that writes", text)
+		}
+		if got := found(reads, text); got != nothing {
+			t.Errorf("%s is found: %s", text, got)
+		}
+	}
+	for _, text := range []string{"q=pages.test", "q=https://pages", "q=/PRIVATE", "q=@writer", "metadata.n=7"} {
+		if got := found(reads, text); got == nothing {
+			t.Errorf("%s is not found", text)
+		}
+	}
+}
+
+func TestCredentialsInTexts(t *testing.T) {
+	for text, want := range map[string]string{
+		"https://a.test/":                                "https://a.test/",
+		"https://u:p@a.test/@x":                          "https://***@a.test/@x",
+		"https://u:p@ss@a.test/":                         "https://***@a.test/",
+		"HTTPS://u@a.test":                               "HTTPS://***@a.test",
+		`http:\\u:p@a.test\x`:                            `http:\\***@a.test\x`,
+		"from ftp://u:p@a.test/ to https://v:q@b.test/?": "from ftp://***@a.test/ to https://***@b.test/?",
+		"https://a.test/?mail=x@y.test":                  "https://a.test/?mail=x@y.test",
+		"write to me@a.test":                             "write to me@a.test",
+		"https://***@a.test/":                            "https://***@a.test/",
+	} {
+		if got := without(text); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+}
