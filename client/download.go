@@ -60,7 +60,7 @@ func (c *Client) download(ctx context.Context, k call) (*Download, error) {
 // isJSON tells a file from the envelope of a refusal that came with a 200.
 func isJSON(resp *http.Response) bool {
 	kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	return err == nil && kind == "application/json"
+	return (err == nil || errors.Is(err, mime.ErrInvalidMediaParameter)) && kind == "application/json"
 }
 
 const maxRedirects = 5

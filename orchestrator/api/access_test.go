@@ -60,6 +60,17 @@ func TestTokensLetIn(t *testing.T) {
 	r.ask("GET", "/v1/jobs", nil).want(200)
 }
 
+// TestAnswersStayOnTheirOrigin: no page of another origin may embed one, whatever it
+// is.
+func TestAnswersStayOnTheirOrigin(t *testing.T) {
+	r := newRig(t, nil)
+	for _, path := range []string{"/v1/jobs", "/healthz", "/docs", "/openapi.json", "/nowhere", "/v1/jobs/nobody-1/image"} {
+		if got := r.ask("GET", path, nil).header.Get("Cross-Origin-Resource-Policy"); got != "same-origin" {
+			t.Errorf("%s: Cross-Origin-Resource-Policy %q", path, got)
+		}
+	}
+}
+
 func TestKeysAreThoseOfTheToken(t *testing.T) {
 	first, a, err := NewToken("first", true)
 	if err != nil {

@@ -293,3 +293,12 @@ func TestAnswersAreCountedByRoute(t *testing.T) {
 		t.Error("a path became a label")
 	}
 }
+
+// TestJSONInAnyCase: the name of JSON has no case, and its parameters say nothing.
+func TestJSONInAnyCase(t *testing.T) {
+	r := newRig(t, nil)
+	for _, kind := range []string{"application/JSON", "Application/Json; Charset=UTF-8", " application/json ;charset", "application/json;charset=\"utf-8\""} {
+		r.ask("POST", "/v1/jobs", `{"url":"a.test"}`, "Content-Type", kind).want(202)
+		r.ask("POST", "/v1/batches", `{"jobs":[{"url":"a.test"}]}`, "Content-Type", kind).want(202)
+	}
+}

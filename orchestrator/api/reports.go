@@ -85,7 +85,7 @@ func summaryFormat(query, accept string) string {
 	}
 	for kind := range strings.SplitSeq(accept, ",") {
 		kind, _, _ = strings.Cut(kind, ";")
-		switch strings.TrimSpace(kind) {
+		switch strings.ToLower(strings.TrimSpace(kind)) {
 		case "text/html":
 			return "html"
 		case "text/csv":

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"mime"
 	"net/http"
 	"time"
 
@@ -90,6 +91,20 @@ func (r JobRequest) hash() (sum [sha256.Size]byte, err error) {
 		return sum, err
 	}
 	return sha256.Sum256(append([]byte("job\n"), canonical...)), nil
+}
+
+// plainJSON lets JSON be named in any case, and with parameters, which it has none
+// of.
+func plainJSON(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for i, given := range r.Header["Content-Type"] {
+			kind, _, err := mime.ParseMediaType(given)
+			if (err == nil || errors.Is(err, mime.ErrInvalidMediaParameter)) && kind == "application/json" {
+				r.Header["Content-Type"][i] = kind
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // checkKey says what is wrong with an Idempotency-Key.

@@ -138,7 +138,9 @@ func newServer(cfg Config) (*server, error) {
 	return s, nil
 }
 
-func (s *server) handler() http.Handler { return s.recovered(s.paced(s.named(s.admitted(s.routed())))) }
+func (s *server) handler() http.Handler {
+	return s.recovered(s.paced(s.named(s.admitted(plainJSON(s.routed())))))
+}
 
 // routed answers what no route takes with a problem, as everything else is.
 func (s *server) routed() http.Handler {
