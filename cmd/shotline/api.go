@@ -76,7 +76,7 @@ func (a *apiServer) observe(c *engine.Config) {
 func (a *apiServer) open(w work, o *orchestrator.Orchestrator) error {
 	handler, err := api.New(api.Config{
 		Readiness: a.readiness, Metrics: a.metrics, Store: w.Store, Work: o, Outputs: w.outputs, Now: clock.Now, NewID: engine.NewID,
-		CheckURL: w.checkURL, ImageDir: w.api.imageDir, SpoolDir: filepath.Dir(w.Database), MaxBatch: w.api.maxBatch,
+		CheckURL: w.checkURL, ImageDir: w.api.imageDir, ImageMode: w.api.imageMode, SpoolDir: filepath.Dir(w.Database), MaxBatch: w.api.maxBatch,
 		Access: w.api.access, Version: version, Logger: w.Logger,
 	})
 	if err != nil {

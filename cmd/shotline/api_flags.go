@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io/fs"
 	"net"
 	"strconv"
 	"strings"
@@ -15,7 +16,7 @@ const defaultRate = 50
 
 // apiFlags are those of commands that serve the API.
 func apiFlags() []cli.Flag {
-	return []cli.Flag{apiListenFlag, apiTokenFlag, apiHostFlag, apiRateFlag, apiMaxBatchFlag, imageDirFlag}
+	return []cli.Flag{apiListenFlag, apiTokenFlag, apiHostFlag, apiRateFlag, apiMaxBatchFlag, imageDirFlag, imageModeFlag}
 }
 
 // apiSettings are where the API is and who may use it.
@@ -25,6 +26,8 @@ type apiSettings struct {
 	// maxBatch bounds the body of a batch, in bytes.
 	maxBatch int64
 	imageDir string // where pictures are kept; empty: nowhere
+	// imageMode is that of those files.
+	imageMode fs.FileMode
 }
 
 func apiSettingsFrom(c *cli.Context) (apiSettings, error) {
@@ -41,6 +44,10 @@ func apiSettingsFrom(c *cli.Context) (apiSettings, error) {
 		return set, badUsage("--%s %d: want a number of MiB above zero", apiMaxBatchFlag.Name, mib)
 	}
 	set.maxBatch, set.imageDir = int64(mib)<<20, c.String(imageDirFlag.Name)
+	var err error
+	if set.imageMode, err = imageMode(c); err != nil {
+		return set, err
+	}
 	names := map[string]bool{}
 	for _, given := range c.StringSlice(apiTokenFlag.Name) {
 		token, err := api.ParseToken(strings.TrimSpace(given))
@@ -64,9 +71,18 @@ func apiSettingsFrom(c *cli.Context) (apiSettings, error) {
 		return set, badUsage("--%s %s can be reached by others and needs a token: make one with `shotline token NAME`, or listen on 127.0.0.1 without --%s",
 			apiListenFlag.Name, set.listen, apiHostFlag.Name)
 	}
-	var err error
 	set.access.Rate, err = apiRate(c.String(apiRateFlag.Name), set.access.Loopback)
 	return set, err
+}
+
+// imageMode reads --image-mode.
+func imageMode(c *cli.Context) (fs.FileMode, error) {
+	text := c.String(imageModeFlag.Name)
+	mode, err := strconv.ParseUint(strings.TrimPrefix(text, "0o"), 8, 32)
+	if err != nil || mode&^0o666 != 0 || mode&0o600 != 0o600 {
+		return 0, badUsage("--%s %q: want the permissions of files in octal, such as 0600 or 0644", imageModeFlag.Name, text)
+	}
+	return fs.FileMode(mode), nil
 }
 
 // apiRate reads N/s or N/m.

@@ -36,6 +36,7 @@ var (
 	apiRateFlag     = &cli.StringFlag{Name: "api-rate", EnvVars: []string{"SHOTLINE_API_RATE"}, DefaultText: "none on loopback, else 50/s", Usage: "requests of one token: `N/s` or N/m"}
 	apiMaxBatchFlag = &cli.IntFlag{Name: "api-max-batch", EnvVars: []string{"SHOTLINE_API_MAX_BATCH"}, Value: api.DefaultMaxBatch >> 20, Usage: "largest body of a batch that the API takes, in `MIB`"}
 	imageDirFlag    = &cli.StringFlag{Name: "image-dir", EnvVars: []string{"SHOTLINE_IMAGE_DIR"}, Usage: "keep pictures in this `DIR` once the API has fetched them; empty: ask the vendor each time"}
+	imageModeFlag   = &cli.StringFlag{Name: "image-mode", EnvVars: []string{"SHOTLINE_IMAGE_MODE"}, Value: "0600", Usage: "permissions of kept pictures: `MODE` such as 0640; those who may read them may enter their folders"}
 	redisFlag       = &cli.StringFlag{Name: "redis-url", EnvVars: []string{"SHOTLINE_REDIS_URL"}, Usage: "`URL` of the Redis for tasks (redis, rediss, redis-socket, redis-sentinel); empty: an embedded queue"}
 
 	jobTimeoutFlag     = &cli.DurationFlag{Name: "job-timeout", EnvVars: []string{"SHOTLINE_JOB_TIMEOUT"}, Value: 10 * time.Minute, Usage: "how long a screenshot may take before the vendor is asked about it"}

@@ -17,6 +17,7 @@ import (
 	"shotline/client"
 	"shotline/client/sandbox"
 	"shotline/jobs"
+	"shotline/orchestrator/api"
 	"shotline/orchestrator/engine"
 	"shotline/testdata"
 )
@@ -102,7 +103,7 @@ func demo(c *cli.Context) error {
 		return err
 	}
 	sheet := filepath.Join(folder, "contact-sheet.html")
-	if err := writeSheetFile(c.Context, sheet, store, pictures, b.ID, c.App.ErrWriter); err != nil {
+	if err := writeSheetFile(c.Context, sheet, api.DefaultImageMode, store, pictures, b.ID, c.App.ErrWriter); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.App.Writer, "\ncontact sheet  %s\ndatabase       %s\n", sheet, database)

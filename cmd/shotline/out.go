@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -19,24 +22,27 @@ func toStdout(name string) bool { return name == "" || name == "-" }
 // writeOut writes to the file of --out, or to standard output.
 func writeOut(c *cli.Context, write func(io.Writer) error) error {
 	if out := c.String(outFlag.Name); !toStdout(out) {
-		return writeFile(out, write)
+		return writeFile(out, 0, write)
 	}
 	return write(c.App.Writer)
 }
 
 // writeFile writes a file whole or not at all: readers of path see the old
-// content until the new one is complete.
-func writeFile(path string, write func(io.Writer) error) error {
-	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+// content until the new one is complete. A mode of 0 leaves it to the umask.
+func writeFile(path string, mode fs.FileMode, write func(io.Writer) error) error {
+	name := filepath.Join(filepath.Dir(path), filepath.Base(path)+"."+rand.Text())
+	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, cmp.Or(mode, 0o666))
 	if err != nil {
 		return fmt.Errorf("--out: %w", err)
 	}
-	// Reports are for showing around, unlike the database.
-	if err = errors.Join(write(file), file.Chmod(0o644), file.Close()); err == nil {
-		err = os.Rename(file.Name(), path)
+	if mode != 0 {
+		err = file.Chmod(mode) // whatever the umask
+	}
+	if err = errors.Join(err, write(file), file.Close()); err == nil {
+		err = os.Rename(name, path)
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(file.Name()))
+		return errors.Join(err, os.Remove(name))
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"shotline/client"
 	"shotline/jobs"
 	"shotline/jobs/summary"
+	"shotline/orchestrator/api"
 )
 
 // sheetWidth is the width of pictures on a contact sheet: twice that of a
@@ -25,14 +27,15 @@ const pictureLimit = 64 << 20
 
 // writeSheetFile writes a contact sheet whose pictures lie in a folder beside
 // it, NAME_pictures, fetched from the vendor. A picture that cannot be had is
-// missing on the sheet, and told on it and on warnings.
-func writeSheetFile(ctx context.Context, path string, store jobs.Store, vendor *client.Client, batch string, warnings io.Writer) error {
+// missing on the sheet, and told on it and on warnings. Sheet and pictures have
+// the mode.
+func writeSheetFile(ctx context.Context, path string, mode fs.FileMode, store jobs.Store, vendor *client.Client, batch string, warnings io.Writer) error {
 	s, err := summary.Load(ctx, store, batch, clock.Now())
 	if err != nil {
 		return err
 	}
 	folder := strings.TrimSuffix(path, filepath.Ext(path)) + "_pictures"
-	if err := os.MkdirAll(folder, 0o755); err != nil {
+	if err := os.MkdirAll(folder, api.FolderMode(mode)); err != nil {
 		return fmt.Errorf("--out: %w", err)
 	}
 	fetched := func(j jobs.Job) (string, error) {
@@ -45,13 +48,13 @@ func writeSheetFile(ctx context.Context, path string, store jobs.Store, vendor *
 			fmt.Fprintf(warnings, "no picture of %s: %s\n", j.ID, printable(err.Error()))
 			return "", nil
 		}
-		err = writeFile(filepath.Join(folder, name), func(w io.Writer) error {
+		err = writeFile(filepath.Join(folder, name), mode, func(w io.Writer) error {
 			_, err := w.Write(picture)
 			return err
 		})
 		return filepath.ToSlash(filepath.Join(filepath.Base(folder), name)), err
 	}
-	return writeFile(path, func(w io.Writer) error {
+	return writeFile(path, mode, func(w io.Writer) error {
 		return summary.WriteHTML(w, s, summary.Sheet{Next: summary.Cards(ctx, store, batch, fetched)})
 	})
 }

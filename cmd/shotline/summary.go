@@ -21,7 +21,7 @@ func summaryCommand() *cli.Command {
 			&cli.StringFlag{Name: "format", Value: "text", Usage: "text, json, csv or html"}, jsonFlag,
 			outFlag,
 			&cli.BoolFlag{Name: "pictures", Usage: "with html and --out: fetch the pictures into a folder beside the file (needs --api-key)"},
-			apiKeyFlag, baseURLFlag,
+			imageModeFlag, apiKeyFlag, baseURLFlag,
 		),
 		Action: func(c *cli.Context) error {
 			batch, err := oneArgument(c, "a batch id")
@@ -54,7 +54,11 @@ func summarize(c *cli.Context, store jobs.Store, batch string) error {
 		if err != nil {
 			return badUsage("%w", err)
 		}
-		return writeSheetFile(c.Context, out, store, vendor, batch, c.App.ErrWriter)
+		mode, err := imageMode(c)
+		if err != nil {
+			return err
+		}
+		return writeSheetFile(c.Context, out, mode, store, vendor, batch, c.App.ErrWriter)
 	}
 	s, err := summary.Load(c.Context, store, batch, clock.Now())
 	if err != nil {

@@ -17,19 +17,30 @@ import (
 // time: BATCH/JOB-KIND-TAG.png. Nil keeps nothing.
 type images struct {
 	folder string
+	mode   fs.FileMode // of files; who may read one may look into the folders
 	log    *slog.Logger
 }
 
+// DefaultImageMode is the mode of kept pictures: pages may be private.
+const DefaultImageMode fs.FileMode = 0o600
+
 // openImages makes the folder if it is not there; nil when its name is empty.
-func openImages(folder string, log *slog.Logger) (*images, error) {
+func openImages(folder string, mode fs.FileMode, log *slog.Logger) (*images, error) {
 	if folder == "" {
 		return nil, nil
 	}
-	if err := os.MkdirAll(folder, 0o755); err != nil {
+	if mode == 0 {
+		mode = DefaultImageMode
+	}
+	if err := os.MkdirAll(folder, FolderMode(mode)); err != nil {
 		return nil, err
 	}
-	return &images{folder, log}, nil
+	return &images{folder, mode, log}, nil
 }
+
+// FolderMode is the mode of a folder for files of a mode: whoever may read them may
+// enter it.
+func FolderMode(files fs.FileMode) fs.FileMode { return files | files&0o444>>2 }
 
 // path is where an output is kept, without its extension. All of it is ours: ids
 // have a form, and the tag is a hash.
@@ -68,7 +79,7 @@ func (k *images) keep(j jobs.Job, kind output, tag string, from *client.Download
 		return from
 	}
 	name := k.path(j, kind, tag) + extensions[from.ContentType]
-	err := os.MkdirAll(filepath.Dir(name), 0o755)
+	err := os.MkdirAll(filepath.Dir(name), FolderMode(k.mode))
 	var file *os.File
 	if err == nil {
 		file, err = os.CreateTemp(filepath.Dir(name), ".part-*")
@@ -78,7 +89,7 @@ func (k *images) keep(j jobs.Job, kind output, tag string, from *client.Download
 		return from
 	}
 	copied := *from
-	copied.Body = &keeping{ReadCloser: from.Body, file: file, log: k.log.With("job", j.ID.String()), name: name, want: from.Length}
+	copied.Body = &keeping{ReadCloser: from.Body, file: file, mode: k.mode, log: k.log.With("job", j.ID.String()), name: name, want: from.Length}
 	return &copied
 }
 
@@ -87,6 +98,7 @@ type keeping struct {
 	io.ReadCloser
 	log   *slog.Logger
 	file  *os.File
+	mode  fs.FileMode
 	name  string
 	want  int64 // bytes, -1 when not known
 	got   int64
@@ -105,7 +117,7 @@ func (k *keeping) Read(p []byte) (int, error) {
 }
 
 func (k *keeping) Close() error {
-	err := errors.Join(k.err, k.file.Chmod(0o644), k.file.Close())
+	err := errors.Join(k.err, k.file.Chmod(k.mode), k.file.Close())
 	if err == nil && k.whole {
 		err = os.Rename(k.file.Name(), k.name)
 	}

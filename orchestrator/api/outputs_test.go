@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"os"
@@ -119,14 +120,43 @@ func TestKeptPicturesAreNotFetchedAgain(t *testing.T) {
 	}
 	files, err := filepath.Glob(filepath.Join(folder, "b1", "b1-1-image-*.png"))
 	if err != nil || len(files) != 1 {
-		t.Errorf("kept %v, %v", files, err)
+		t.Fatalf("kept %v, %v", files, err)
 	}
+	wantMode(t, files[0], 0o600)
+	wantMode(t, filepath.Dir(files[0]), 0o700)
 	r.ask("GET", "/v1/jobs/b1-1/pdf", nil).problem(502, "", "vendor")
+}
+
+func wantMode(t *testing.T, path string, want fs.FileMode) {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := info.Mode().Perm(); got != want {
+		t.Errorf("%s has the mode %o, want %o", path, got, want)
+	}
+}
+
+func TestKeptPicturesHaveTheModeThatIsAskedFor(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "images")
+	kept, err := openImages(folder, 0o640, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := jobs.Job{ID: jobs.ID{Batch: "b1", Row: 1}, ScreenshotID: "s1", Attempt: 1}
+	d := kept.keep(j, outputs[0], "tag", &client.Download{Body: io.NopCloser(strings.NewReader("by")), ContentType: "image/png", Length: 2})
+	if _, err := io.Copy(io.Discard, d.Body); err != nil || d.Body.Close() != nil {
+		t.Fatal(err)
+	}
+	wantMode(t, kept.path(j, outputs[0], "tag")+".png", 0o640)
+	wantMode(t, filepath.Join(folder, "b1"), 0o750)
+	wantMode(t, folder, 0o750)
 }
 
 func TestHalfAPictureIsNotKept(t *testing.T) {
 	folder := t.TempDir()
-	kept, err := openImages(folder, slog.New(slog.DiscardHandler))
+	kept, err := openImages(folder, 0, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

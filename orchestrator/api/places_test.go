@@ -2,6 +2,8 @@ package api
 
 import (
 	"testing"
+
+	"shotline/jobs"
 )
 
 // TestATokenLeavesPlacesToOthers: one that takes all it gets of a bounded resource
@@ -29,10 +31,11 @@ func TestATokenLeavesPlacesToOthers(t *testing.T) {
 	job := r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)["id"].(string)
 	wait := "/v1/jobs/" + job + "?wait=1m"
 
+	var ends []func() reply
 	r.token = greedy
 	for range most / 2 {
 		r.listen(r.url+"/v1/events", "Authorization", "Bearer "+greedy)
-		r.waiting(wait)
+		ends = append(ends, r.waiting(wait))
 	}
 	r.ask("GET", "/v1/events", nil).problem(429, "", "this token has its share, 4 of 8 event streams")
 	full := r.ask("GET", wait, nil)
@@ -42,7 +45,7 @@ func TestATokenLeavesPlacesToOthers(t *testing.T) {
 	}
 	r.token = modest
 	open := r.listen(r.url+"/v1/events", "Authorization", "Bearer "+modest)
-	r.waiting(wait)
+	ends = append(ends, r.waiting(wait))
 
 	upload := func(token string, answers chan reply) {
 		go func() {
@@ -67,5 +70,8 @@ func TestATokenLeavesPlacesToOthers(t *testing.T) {
 	open.end()
 	r.until("its place is free", func() bool { return r.api.streams.count() == most/2 })
 	r.listen(r.url+"/v1/events", "Authorization", "Bearer "+modest)
-	r.work.Drain()
+	r.close(job, jobs.Done, "s1")
+	for _, end := range ends {
+		end().want(200)
+	}
 }

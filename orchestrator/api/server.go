@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"time"
@@ -58,12 +59,14 @@ type Config struct {
 	// CheckURL says what is wrong with a URL that is to be called back, nil when
 	// nothing is. Its errors do not repeat the URL.
 	CheckURL func(url string) error
-	ImageDir string       // where pictures are kept once they were fetched; empty: nowhere
-	SpoolDir string       // where bodies of batches lie on their way, beside the database say
-	MaxBatch int64        // bytes of such a body; 0: DefaultMaxBatch
-	Access   Access       // the zero value: anybody on this machine may do anything
-	Version  string       // of the program, for the contract
-	Logger   *slog.Logger // nil means none
+	ImageDir string // where pictures are kept once they were fetched; empty: nowhere
+	// ImageMode is that of those files; 0: DefaultImageMode.
+	ImageMode fs.FileMode
+	SpoolDir  string       // where bodies of batches lie on their way, beside the database say
+	MaxBatch  int64        // bytes of such a body; 0: DefaultMaxBatch
+	Access    Access       // the zero value: anybody on this machine may do anything
+	Version   string       // of the program, for the contract
+	Logger    *slog.Logger // nil means none
 
 	step time.Duration // 0: stepTime
 	beat time.Duration // 0: heartbeat
@@ -122,7 +125,7 @@ func newServer(cfg Config) (*server, error) {
 		waits:   newPlaces("requests that wait", mostWaits, shared, cfg.Metrics.waits),
 		streams: newPlaces("event streams", mostStreams, shared, cfg.Metrics.streams)}
 	var err error
-	if s.images, err = openImages(cfg.ImageDir, cfg.Logger); err != nil {
+	if s.images, err = openImages(cfg.ImageDir, cfg.ImageMode, cfg.Logger); err != nil {
 		return nil, fmt.Errorf("folder of images: %w", err)
 	}
 	s.api = humago.New(s.mux, contract(cfg.Version))
