@@ -3,7 +3,6 @@ package client
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 )
 
@@ -29,7 +28,7 @@ func (s BatchStatus) Ended() bool {
 // Batch is the vendor's batch object: a list of pages that the vendor itself
 // works through. Fields that the vendor did not send are zero.
 type Batch struct {
-	ID        string      `json:"id"` // text; never empty
+	ID        string      `json:"id"` // text; empty only if Odd is set
 	Status    BatchStatus `json:"status"`
 	Error     string      `json:"error,omitempty"` // why it failed as a whole
 	Started   time.Time   `json:"started,omitzero"`
@@ -38,9 +37,14 @@ type Batch struct {
 	Processed int         `json:"processed"`         // rows that have ended, failed ones included
 	Failed    int         `json:"failed"`            // rows that failed
 	ZipURL    string      `json:"zip_url,omitempty"` // where the pictures are, once it has ended
+	// Rows are the batch's screenshots, if the vendor listed them.
+	Rows []BatchRow `json:"screenshots,omitempty"`
 	// Extra holds what has no field here, and any field above whose value came
 	// in a form that its type cannot hold.
 	Extra map[string]json.RawMessage `json:"-"`
+	// Odd is set in a listing if this batch could not be read. Then all other
+	// fields are zero, ID included.
+	Odd *RowError `json:"-"`
 }
 
 // UnmarshalJSON reads the vendor's object. The id may be called batch_id, as
@@ -61,6 +65,10 @@ func (b *Batch) UnmarshalJSON(data []byte) error {
 	delete(object, "id")
 	delete(object, "batch_id")
 
+	if rows, err := decodeBatchRows(object["screenshots"]); err == nil {
+		batch.Rows = rows
+		delete(object, "screenshots")
+	}
 	batchFields.take(&batch, object)
 	if len(object) > 0 {
 		batch.Extra = object
@@ -81,15 +89,5 @@ var batchFields = fieldReaders[Batch]{
 }
 
 func decodeBatches(payload json.RawMessage) ([]Batch, error) {
-	var list []json.RawMessage
-	if json.Unmarshal(payload, &list) != nil {
-		return nil, errors.New("the answer is not a list of batches")
-	}
-	batches := make([]Batch, len(list))
-	for i, raw := range list {
-		if err := batches[i].UnmarshalJSON(raw); err != nil {
-			return nil, fmt.Errorf("batch %d of %d in the answer: %w", i+1, len(list), err)
-		}
-	}
-	return batches, nil
+	return decodeRows(payload, "batches", func(b *Batch, err *RowError) { b.Odd = err })
 }

@@ -22,7 +22,8 @@ func (c *Client) CreateBatch(ctx context.Context, r BatchRequest) (Batch, error)
 	return c.batch(ctx, call{op: "create batch", path: "batch/create", form: f, once: true})
 }
 
-// Batch returns one batch with its progress. An unknown id gives ErrNotFound.
+// Batch returns one batch with its progress and, if the vendor lists them, its
+// rows. An unknown id gives ErrNotFound.
 //
 // Vendor: endpoint reference, GET /batch/info.
 func (c *Client) Batch(ctx context.Context, id string) (Batch, error) {
@@ -39,7 +40,8 @@ type BatchListOptions struct {
 	Offset int // batches to skip
 }
 
-// Batches returns the account's batches. Their order is not documented.
+// Batches returns the account's batches. Their order is not documented. A batch
+// that cannot be read keeps its place in the answer: see Batch.Odd.
 //
 // Vendor: endpoint reference, GET /batch/list.
 func (c *Client) Batches(ctx context.Context, o BatchListOptions) ([]Batch, error) {
@@ -53,7 +55,7 @@ func (c *Client) Batches(ctx context.Context, o BatchListOptions) ([]Batch, erro
 		return nil, c.callError(k.op, err)
 	}
 	for i := range batches {
-		batches[i].Error = c.hide(batches[i].Error)
+		c.hideIn(&batches[i])
 	}
 	return batches, nil
 }
@@ -88,7 +90,11 @@ func (c *Client) CancelBatch(ctx context.Context, id string) error {
 //
 // Vendor: endpoint reference, GET /batch/download.
 func (c *Client) DownloadBatch(ctx context.Context, id string) (*Download, error) {
-	return c.output(ctx, "download batch", "batch/download", id)
+	q, err := idQuery(id)
+	if err != nil {
+		return nil, err
+	}
+	return c.download(ctx, call{op: "download batch", path: "batch/download", query: q})
 }
 
 func (c *Client) batch(ctx context.Context, k call) (Batch, error) {
@@ -100,6 +106,14 @@ func (c *Client) batch(ctx context.Context, k call) (Batch, error) {
 	if err := json.Unmarshal(payload, &batch); err != nil {
 		return Batch{}, k.unanswered(c.callError(k.op, err))
 	}
-	batch.Error = c.hide(batch.Error)
+	c.hideIn(&batch)
 	return batch, nil
+}
+
+// hideIn keeps the key out of what a batch says of itself and of its rows.
+func (c *Client) hideIn(b *Batch) {
+	b.Error = c.hide(b.Error)
+	for i := range b.Rows {
+		b.Rows[i].Error = c.hide(b.Rows[i].Error)
+	}
 }

@@ -14,12 +14,22 @@ import (
 )
 
 const fullBatch = `{"id":31,"status":"processing","error":null,"started":1772359200,"finished":null,
-	"count":3,"processed":2,"failed":1,"zip_url":"https://z/31.zip","owner":"me"}`
+	"count":3,"processed":2,"failed":1,"zip_url":"https://z/31.zip","owner":"me","screenshots":[
+	{"screenshot_id":901,"url":"https://a.test/","status":"finished","error":null},
+	{"id":"sc_902","screenshot_id":"sc_902","url":"https://b.test/","status":"error","error":"no answer","size":"page"},
+	{"screenshot_id":null,"url":"https://c.test/","status":"processing"}, 904, null]}`
 
 func wantBatch() Batch {
 	return Batch{
 		ID: "31", Status: BatchProcessing, Started: time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC),
 		Count: 3, Processed: 2, Failed: 1, ZipURL: "https://z/31.zip",
+		Rows: []BatchRow{
+			{ScreenshotID: "901", URL: "https://a.test/", Status: StatusFinished},
+			{ScreenshotID: "sc_902", URL: "https://b.test/", Status: StatusError, Error: "no answer", Extra: map[string]json.RawMessage{"size": json.RawMessage(`"page"`)}},
+			{URL: "https://c.test/", Status: StatusProcessing},
+			{ScreenshotID: "904"},
+			{Odd: &RowError{Row: 5, Rows: 5, Raw: json.RawMessage(`null`), Reason: "the row is not an object"}},
+		},
 		Extra: map[string]json.RawMessage{"owner": json.RawMessage(`"me"`)},
 	}
 }
@@ -203,11 +213,21 @@ func TestReadBatches(t *testing.T) {
 	if !reflect.DeepEqual(batches[1], odd) || !odd.Status.Ended() || batch.Status.Ended() {
 		t.Errorf("got %+v", batches[1])
 	}
-	for _, body := range []string{`{}`, `[{}]`, `[7]`, `"none"`} {
+	for _, body := range []string{`{}`, `{"batches":{}}`, `"none"`} {
 		broken := serve(t, answer(200, body))
 		if got, err := broken.Batches(t.Context(), BatchListOptions{}); !errors.As(err, new(*CallError)) {
 			t.Errorf("%s: got %+v, %v", body, got, err)
 		}
+	}
+	for _, body := range []string{`[{"id":1},{},7]`, `{"batches":[{"id":1},{},7]}`} {
+		got, err := serve(t, answer(200, body)).Batches(t.Context(), BatchListOptions{})
+		if err != nil || len(got) != 3 || got[0].ID != "1" || got[0].Odd != nil || got[1].Odd == nil || got[2].Odd == nil {
+			t.Errorf("%s: got %+v, %v", body, got, err)
+		}
+	}
+	unread := serve(t, answer(200, `{"id":1,"screenshots":7}`))
+	if got, err := unread.Batch(t.Context(), "1"); err != nil || got.Rows != nil || string(got.Extra["screenshots"]) != "7" {
+		t.Errorf("rows of another form: %+v, %v", got, err)
 	}
 }
 

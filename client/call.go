@@ -16,14 +16,15 @@ const (
 )
 
 // call is one request: op names it in errors, once marks those that cost money
-// and must not be put on the wire twice. With a form it is a POST, otherwise a
-// GET.
+// and must not be put on the wire twice, output those for what a screenshot
+// brings, which may not be ready yet. With a form it is a POST, otherwise a GET.
 type call struct {
-	op    string
-	path  string
-	query url.Values
-	form  *form
-	once  bool
+	op     string
+	path   string
+	query  url.Values
+	form   *form
+	once   bool
+	output bool
 }
 
 // form is the body of a POST.
@@ -76,7 +77,8 @@ func (c *Client) fetch(ctx context.Context, k call) (json.RawMessage, error) {
 }
 
 // open takes the payload out of a 2xx answer. A refusal in it is as definite as
-// a 4xx, unless it names a screenshot or a batch all the same.
+// a 4xx, unless it names a screenshot or a batch all the same, or does not say
+// that it is one.
 func (c *Client) open(k call, resp *http.Response, body []byte) (json.RawMessage, error) {
 	env, err := openEnvelope(body)
 	if err != nil {
@@ -86,7 +88,7 @@ func (c *Client) open(k call, resp *http.Response, body []byte) (json.RawMessage
 		return env.payload, nil
 	}
 	refused := c.apiError(k.op, resp, body)
-	if k.once && hasID(env.payload) {
+	if k.once && (env.bare || hasID(env.payload)) {
 		return nil, k.unanswered(refused)
 	}
 	return nil, refused
@@ -103,6 +105,9 @@ func (c *Client) refusal(k call, resp *http.Response) error {
 		body, _ = io.ReadAll(io.LimitReader(resp.Body, maxErrorAnswer))
 	}
 	err := c.apiError(k.op, resp, body)
+	if k.output {
+		err = notReady(err)
+	}
 	definite := resp.StatusCode >= 400 && resp.StatusCode <= 499 && resp.StatusCode != http.StatusRequestTimeout
 	if definite {
 		return err

@@ -29,8 +29,13 @@
 // All other methods either change nothing or, like Delete and CancelBatch, do
 // no further harm when they are repeated. They fail with the same types except
 // [*InDoubtError], and with a [*CallError] when an answer did not arrive or could
-// not be read. [RetryPolicy] decides whether and when such a call is worth
-// repeating; the loop, its clock and its patience belong to the caller.
+// not be read. Calls for a picture or another output fail with a
+// [*NotReadyError] while there is none. [RetryPolicy] decides whether and when
+// such a call is worth repeating; the loop, its clock and its patience belong to
+// the caller.
+//
+// A listing of which one row cannot be read still brings the others: the row
+// keeps its place, and its Odd field says why ([RowError]).
 //
 // # What is left out
 //
@@ -41,7 +46,8 @@
 //
 // # Secrets
 //
-// The key travels in the X-API-KEY header only. Errors name the operation,
+// The key travels in the X-API-KEY header only, and only to the scheme, host and
+// port of the base URL: a redirect to another is an [*APIError]. Errors name the operation,
 // never the address, and every text that comes from outside is stripped of the
 // key before it becomes part of an error.
 package client

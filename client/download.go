@@ -7,6 +7,8 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 )
 
@@ -65,20 +67,27 @@ func isJSON(resp *http.Response) bool {
 
 const maxRedirects = 5
 
-// checkRedirect lets a download go where the vendor keeps the file, but net/http
-// would carry the key along: it knows only its own header names as sensitive.
+// checkRedirect keeps a download on the scheme, host and port of the base URL:
+// net/http would carry the key along, since it knows only its own header names
+// as sensitive. Another target is not asked; the redirect becomes an APIError.
 func (c *Client) checkRedirect(req *http.Request, via []*http.Request) error {
 	if len(via) > maxRedirects {
 		return fmt.Errorf("more than %d redirects", maxRedirects)
 	}
-	if req.URL.Scheme != c.base.Scheme && c.base.Scheme == "https" {
-		return errors.New("redirected from https to an unencrypted address")
+	if origin(req.URL) != origin(c.base) {
+		return http.ErrUseLastResponse
 	}
-	req.Header.Del("Referer")
-	if req.URL.Scheme != c.base.Scheme || req.URL.Host != c.base.Host {
-		req.Header.Del("X-Api-Key")
-	}
+	req.Header.Del("Referer") // it holds our query
 	return nil
+}
+
+// origin is scheme, host and port of an address, the same for equal ones.
+func origin(u *url.URL) [3]string {
+	scheme, port := strings.ToLower(u.Scheme), u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[scheme]
+	}
+	return [3]string{scheme, strings.ToLower(strings.TrimSuffix(u.Hostname(), ".")), port}
 }
 
 // streamBody ends a download that has stalled, and cleans the errors of reading.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -23,14 +24,14 @@ func TestThumbnail(t *testing.T) {
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(image))
 	})
 	d, err := c.Thumbnail(t.Context(), "sc_1", ThumbnailOptions{
-		Format: "webp", Width: 1, Height: 2, Shot: 3, Scale: 0.5, Zoom: 150, Ratio: "fit", Quality: 80,
-		Top: 4, Left: 5, Right: 6, Bottom: 7,
+		Format: "webmp", Width: 1, Height: 2, Shot: 3, Scale: 0.5, Zoom: 150, Ratio: "fit", Quality: 80,
+		Filename: "front page.webp", Top: 4, Left: 5, Right: 6, Bottom: 7,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := <-asked
-	const want = "/api/v1/screenshot/thumbnail?bottom=7&format=webp&height=2&id=sc_1&left=5&quality=80" +
+	const want = "/api/v1/screenshot/thumbnail?bottom=7&filename=front+page.webp&format=webmp&height=2&id=sc_1&left=5&quality=80" +
 		"&ratio=fit&right=6&scale=0.5&shot=3&top=4&width=1&zoom=150"
 	if r.RequestURI != want || r.Header.Get("X-Api-Key") != canary {
 		t.Errorf("asked %s\nwant  %s", r.RequestURI, want)
@@ -70,10 +71,6 @@ func TestThumbnailOfUnknownLength(t *testing.T) {
 }
 
 func TestThumbnailErrors(t *testing.T) {
-	missing := serve(t, answer(404, `{"success":false,"error":"unknown id"}`))
-	if _, err := missing.Thumbnail(t.Context(), "1", ThumbnailOptions{}); !errors.Is(err, ErrNotFound) {
-		t.Errorf("404: got %v", err)
-	}
 	refused := serve(t, answer(200, `{"success":false,"error":"not ready"}`, "Content-Type", "application/json; charset=utf-8"))
 	_, err := refused.Thumbnail(t.Context(), "1", ThumbnailOptions{})
 	if api := new(APIError); !errors.As(err, &api) || api.Message != "not ready" {
@@ -128,47 +125,135 @@ func TestThumbnailIsCutOrCancelled(t *testing.T) {
 	}
 }
 
-func TestRedirectedDownloadDoesNotCarryTheKeyAway(t *testing.T) {
-	type seen struct{ key, referer, target string }
-	elsewhere := make(chan seen, 1)
-	store := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		elsewhere <- seen{r.Header.Get("X-Api-Key"), r.Referer(), r.RequestURI}
-		io.WriteString(w, "image")
-	}))
-	t.Cleanup(store.Close)
-	home := make(chan string, 3)
-	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		home <- r.Header.Get("X-Api-Key")
-		if strings.HasSuffix(r.URL.Path, "/thumbnail") {
-			http.Redirect(w, r, "/moved", http.StatusFound)
-			return
+// What is not there yet is an error of its own kind, worth repeating; what was
+// refused for another reason is not.
+func TestOutputsThatAreNotReady(t *testing.T) {
+	for name, tc := range map[string]struct {
+		status int
+		body   string
+		kind   string
+		ready  bool
+	}{
+		"404":                {404, `{"success":false,"error":"Screenshot not found or not ready","code":"NOT_FOUND"}`, "application/json", false},
+		"404, no body":       {404, ``, "", false},
+		"404, a page":        {404, `<html>`, "text/html", false},
+		"409 of that code":   {409, `{"error":"wait","code":"NOT_READY"}`, "application/json", false},
+		"200 of that code":   {200, `{"success":false,"error":"wait","code":"NOT_READY"}`, "application/json", false},
+		"409":                {409, `{"error":"no"}`, "application/json", true},
+		"422":                {422, `{"error":"no","code":"INVALID_PARAMS"}`, "application/json", true},
+		"429":                {429, `{"error":"no"}`, "application/json", true},
+		"500 of that code":   {500, `{"code":"NOT_READY"}`, "application/json", true},
+		"200, not an output": {200, `{"success":false,"error":"not ready"}`, "application/json", true},
+	} {
+		c := serve(t, answer(tc.status, tc.body, "Content-Type", tc.kind))
+		_, thumbnail := c.Thumbnail(t.Context(), "1", ThumbnailOptions{})
+		_, html := c.HTML(t.Context(), "1")
+		_, pdf := c.PDF(t.Context(), "1")
+		_, video := c.Video(t.Context(), "1")
+		for call, err := range map[string]error{"thumbnail": thumbnail, "html": html, "pdf": pdf, "video": video} {
+			if errors.Is(err, ErrNotReady) == tc.ready || errors.As(err, new(*NotReadyError)) == tc.ready {
+				t.Errorf("%s: %s: not ready is %t: %v", name, call, !tc.ready, err)
+			}
+			if errors.Is(err, ErrNotFound) != (tc.status == 404) {
+				t.Errorf("%s: %s: not found: %v", name, call, err)
+			}
+			if _, again := OutputRetryPolicy(nil).Next(err, 5); !tc.ready && !again {
+				t.Errorf("%s: %s: not repeated", name, call)
+			}
 		}
-		http.Redirect(w, r, store.URL+"/file.png", http.StatusFound)
-	})
-	d, err := c.Thumbnail(t.Context(), "1", ThumbnailOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Body.Close()
-	if body, _ := io.ReadAll(d.Body); string(body) != "image" {
-		t.Errorf("got %q", body)
-	}
-	if first, second := <-home, <-home; first != canary || second != canary {
-		t.Errorf("the API's own host saw the keys %q and %q", first, second)
-	}
-	if got := <-elsewhere; got != (seen{target: "/file.png"}) {
-		t.Errorf("the other host saw %+v", got)
+		// A screenshot that is not there is not one that is not ready.
+		if _, err := c.Info(t.Context(), "1"); errors.Is(err, ErrNotReady) {
+			t.Errorf("%s: info: %v", name, err)
+		}
+		if _, err := c.DownloadBatch(t.Context(), "1"); errors.Is(err, ErrNotReady) {
+			t.Errorf("%s: batch: %v", name, err)
+		}
 	}
 }
 
-func TestDownloadRefusesRedirects(t *testing.T) {
+// The key goes to the scheme, host and port of the base URL and to nowhere else;
+// a redirect to another is not followed and says where it led.
+func TestRedirectsStayWithTheBaseURL(t *testing.T) {
+	asked := make(chan string, 10)
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- "elsewhere " + r.RequestURI
+		io.WriteString(w, "image")
+	}))
+	t.Cleanup(elsewhere.Close)
+	var target string
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.Header.Get("X-Api-Key") + " " + r.URL.Path + " " + r.Referer()
+		if strings.HasPrefix(r.URL.Path, "/api/") {
+			http.Redirect(w, r, target, http.StatusFound)
+			return
+		}
+		io.WriteString(w, "image")
+	})
+	home := c.base.Host
+	_, port, _ := strings.Cut(home, ":")
+	for name, tc := range map[string]struct {
+		target string
+		said   string // empty: it is followed
+	}{
+		"path":             {"/moved?x=1", ""},
+		"whole address":    {"http://" + home + "/moved", ""},
+		"other letters":    {"HTTP://" + strings.ToUpper(home) + "/moved", ""},
+		"another port":     {elsewhere.URL + "/file.png?signature=s3cret", "redirected to " + strings.TrimPrefix(elsewhere.URL, "http://") + " (http)"},
+		"another scheme":   {"https://" + home + "/file.png", "redirected to " + home + " (https)"},
+		"another host":     {"http://localhost:" + port + "/file.png", "redirected to localhost:" + port + " (http)"},
+		"a host like ours": {"http://127.0.0.1.evil.test:" + port + "/", "redirected to 127.0.0.1.evil.test:" + port + " (http)"},
+		"no scheme":        {"//localhost:" + port + "/x", "redirected to localhost:" + port + " (http)"},
+		"with a user":      {"http://" + home + "@localhost:" + port + "/", "redirected to localhost:" + port + " (http)"},
+	} {
+		target = tc.target
+		d, err := c.Thumbnail(t.Context(), "1", ThumbnailOptions{})
+		first := <-asked
+		if first != canary+" /api/v1/screenshot/thumbnail " {
+			t.Errorf("%s: asked with %q", name, first)
+		}
+		if tc.said == "" {
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			d.Body.Close()
+			if second := <-asked; second != canary+" /moved " {
+				t.Errorf("%s: redirected, asked with %q", name, second)
+			}
+			continue
+		}
+		var api *APIError
+		if !errors.As(err, &api) || api.Status != 302 || !strings.Contains(err.Error(), tc.said) || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%s: %v, want one with %q", name, err, tc.said)
+		}
+		if _, again := OutputRetryPolicy(nil).Next(err, 1); again {
+			t.Errorf("%s: it is repeated", name)
+		}
+		if len(asked) > 0 {
+			t.Errorf("%s: followed to %q", name, <-asked)
+		}
+	}
+}
+
+func TestRedirectsEnd(t *testing.T) {
 	loop := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) })
 	if _, err := loop.Thumbnail(t.Context(), "1", ThumbnailOptions{}); err == nil || !strings.Contains(err.Error(), "redirects") {
 		t.Errorf("endless: got %v", err)
 	}
-	c := newClient(t, DefaultBaseURL)
-	plain := httptest.NewRequest(http.MethodGet, "http://api.screenshotcenter.com/x", nil)
-	if err := c.checkRedirect(plain, nil); err == nil {
-		t.Error("followed from https to http")
+}
+
+func TestOriginsAreCompared(t *testing.T) {
+	for _, equal := range [][2]string{{"https://a.test/x", "https://A.test:443"}, {"http://a.test", "HTTP://a.test:80/"}, {"https://a.test.", "https://a.test"}} {
+		a, errA := url.Parse(equal[0])
+		b, errB := url.Parse(equal[1])
+		if errA != nil || errB != nil || origin(a) != origin(b) {
+			t.Errorf("%v differ", equal)
+		}
+	}
+	for _, other := range []string{"http://a.test", "https://a.test:8443", "https://b.test", "https://a.test.b"} {
+		a, b := &url.URL{Scheme: "https", Host: "a.test"}, other
+		if u, err := url.Parse(b); err != nil || origin(a) == origin(u) {
+			t.Errorf("%s is taken for %s", b, a)
+		}
 	}
 }

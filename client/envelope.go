@@ -7,10 +7,11 @@ import (
 )
 
 // envelope is an answer taken apart. The vendor sends {"success":…,"data":…},
-// and sometimes the data bare.
+// and sometimes the data, or the error and its code, bare.
 type envelope struct {
 	payload json.RawMessage
 	refused bool
+	bare    bool // refused without the word "success"
 }
 
 var errNotJSON = errors.New("the answer is not valid JSON")
@@ -29,6 +30,8 @@ func openEnvelope(body []byte) (envelope, error) {
 	var fields struct {
 		Success json.RawMessage `json:"success"`
 		Data    json.RawMessage `json:"data"`
+		Error   json.RawMessage `json:"error"`
+		Code    json.RawMessage `json:"code"`
 	}
 	if json.Unmarshal(body, &fields) != nil { // an object is read into raw fields, whatever they hold
 		return envelope{}, errNotJSON
@@ -38,7 +41,8 @@ func openEnvelope(body []byte) (envelope, error) {
 		return envelope{}, errors.New(`"success" in the answer is neither true nor false`)
 	}
 	if success == nil {
-		return envelope{payload: body}, nil
+		bare := !isNull(fields.Error) && text(fields.Code) != "" && fields.Data == nil && !hasID(body)
+		return envelope{payload: body, refused: bare, bare: bare}, nil
 	}
 	if fields.Data == nil && *success {
 		fields.Data = body

@@ -21,17 +21,35 @@ var ErrUnauthorized = errors.New("unauthorized")
 // out.
 var ErrNoCredits = errors.New("no credits")
 
+// ErrInvalid matches, by errors.Is, an APIError that refuses the request for
+// its parameters: status 400 or 422, or one of the codes VALIDATION_ERROR,
+// INVALID_PARAMS and MISSING_PARAMS. The same request will be refused again.
+var ErrInvalid = errors.New("invalid request")
+
+// ErrNotReady matches, by errors.Is, a NotReadyError.
+var ErrNotReady = errors.New("not found or not ready")
+
 // APIError is an answer of the vendor that is not a success. Its texts are the
 // vendor's, shortened, on one line and without the API key.
 type APIError struct {
-	Op      string              // what was tried, such as "create screenshot"
-	Status  int                 // HTTP status; 2xx for a refusal inside a 200 answer
-	Code    string              // the vendor's code, such as VALIDATION_ERROR; may be empty
-	Message string              // the vendor's text, or the start of a non-JSON body
-	Fields  map[string][]string // complaints by parameter; may be nil
+	Op        string              // what was tried, such as "create screenshot"
+	Status    int                 // HTTP status; 2xx for a refusal inside a 200 answer
+	Code      string              // the vendor's code, such as VALIDATION_ERROR; may be empty
+	Message   string              // the vendor's text, or the start of a non-JSON body
+	Fields    map[string][]string // complaints by parameter; may be nil
+	RequestID string              // the vendor's name for the request, which its support asks for; may be empty
 }
 
 func (e *APIError) Error() string {
+	if e.RequestID == "" {
+		return e.Reason()
+	}
+	return e.Reason() + " (request " + e.RequestID + ")"
+}
+
+// Reason is Error without the request id, so that equal refusals of several
+// requests have equal texts.
+func (e *APIError) Reason() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: HTTP %d", e.Op, e.Status)
 	if e.Code != "" {
@@ -51,9 +69,13 @@ func (e *APIError) Error() string {
 	return b.String()
 }
 
-// Is makes errors.Is work with ErrNotFound, ErrUnauthorized and ErrNoCredits.
+// Is makes errors.Is work with ErrNotFound, ErrUnauthorized, ErrNoCredits and
+// ErrInvalid.
 func (e *APIError) Is(target error) bool {
 	switch target {
+	case ErrInvalid:
+		return (e.Status == http.StatusBadRequest || e.Status == http.StatusUnprocessableEntity ||
+			slices.Contains(codesInvalid, e.Code) && e.Status < 500) && !e.Is(ErrUnauthorized) && !e.Is(ErrNoCredits)
 	case ErrNotFound:
 		return e.Status == http.StatusNotFound
 	case ErrUnauthorized:
@@ -81,6 +103,30 @@ func (e *RateLimitError) Error() string {
 
 // Unwrap returns the APIError.
 func (e *RateLimitError) Unwrap() error { return e.API }
+
+// NotReadyError is the vendor's 404 to a call for a screenshot's picture, HTML,
+// PDF or video, or its code NOT_READY. The vendor gives one answer to "not
+// found" and "not ready", so that ErrNotFound matches it, too: a call for what a
+// screenshot that has just finished is known to have is worth repeating for a
+// while. RetryPolicy does so.
+type NotReadyError struct{ API *APIError }
+
+func (e *NotReadyError) Error() string { return e.API.Error() }
+
+// Is makes errors.Is work with ErrNotReady.
+func (e *NotReadyError) Is(target error) bool { return target == ErrNotReady }
+
+// Unwrap returns the APIError.
+func (e *NotReadyError) Unwrap() error { return e.API }
+
+// notReady sorts out the refusals that mean that there is no output yet.
+func notReady(err error) error {
+	refused, ok := err.(*APIError)
+	if ok && (refused.Status == http.StatusNotFound || refused.Status < 500 && refused.Code == codeNotReady) {
+		return &NotReadyError{API: refused}
+	}
+	return err
+}
 
 // InDoubtError comes from Create and CreateBatch alone: the request was sent, or
 // possibly sent, and no usable answer tells whether it took effect and was

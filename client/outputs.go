@@ -7,7 +7,7 @@ import (
 
 // HTML starts the download of the page's HTML as the browser had it. It exists
 // when the create asked for it (html) and Screenshot.HasHTML says so; otherwise
-// the error is ErrNotFound. Everything else is as with Thumbnail.
+// the error is a NotReadyError. Everything else is as with Thumbnail.
 //
 // Vendor: endpoint reference, GET /screenshot/html.
 func (c *Client) HTML(ctx context.Context, id string) (*Download, error) {
@@ -35,7 +35,7 @@ func (c *Client) output(ctx context.Context, op, path, id string) (*Download, er
 	if err != nil {
 		return nil, err
 	}
-	return c.download(ctx, call{op: op, path: path, query: q})
+	return c.download(ctx, call{op: op, path: path, query: q, output: true})
 }
 
 // Scope is a part of a screenshot that can be deleted.

@@ -34,10 +34,6 @@ func TestOutputs(t *testing.T) {
 			t.Errorf("%s without an id: %v", path, err)
 		}
 	}
-	missing := serve(t, answer(404, `{"success":false,"error":"no video"}`))
-	if _, err := missing.Video(t.Context(), "1"); !errors.Is(err, ErrNotFound) {
-		t.Errorf("a video that there is not: %v", err)
-	}
 }
 
 func TestDelete(t *testing.T) {

@@ -18,6 +18,7 @@ const (
 	codeInvalidKey  = "INVALID_API_KEY"
 	codeRateLimited = "RATE_LIMIT_EXCEEDED"
 	codeCredits     = "CREDIT" // a part of it
+	codeNotReady    = "NOT_READY"
 
 	maxText   = 300 // runes of vendor text in an error
 	maxFields = 20  // parameters complained about, and complaints for each
@@ -29,14 +30,19 @@ const (
 	noFieldText   = "not accepted"
 )
 
+// codesInvalid are the codes of a request that is wrong in itself.
+var codesInvalid = []string{"VALIDATION_ERROR", "INVALID_PARAMS", "MISSING_PARAMS"}
+
 // refusalBody is an error answer as documented, {"success":false,"error":"…",
-// "code":"…","fields":{…},"retry_after":…}, with room for the variations that
-// a gateway or another version may bring.
+// "code":"…","fields":{…},"retry_after":…,"details":{"request_id":"…"}}, with
+// room for the variations that a gateway or another version may bring: some
+// answers come without "success".
 type refusalBody struct {
 	message string
 	code    string
 	fields  map[string][]string
 	delay   time.Duration
+	request string // its id
 }
 
 // readRefusal never fails: what it cannot read as JSON becomes the message.
@@ -50,10 +56,14 @@ func readRefusal(body []byte) refusalBody {
 		code:    text(object["code"]),
 		fields:  readFields(object["fields"]),
 		delay:   seconds(text(object["retry_after"])),
+		request: requestID(object),
 	}
 	var nested map[string]json.RawMessage
 	if json.Unmarshal(object["error"], &nested) == nil {
 		r.message = text(nested["message"])
+		if r.request == "" {
+			r.request = requestID(nested)
+		}
 		if r.code == "" {
 			r.code = text(nested["code"])
 		}
@@ -62,6 +72,16 @@ func readRefusal(body []byte) refusalBody {
 		r.message = text(object["message"])
 	}
 	return r
+}
+
+// requestID is the id that the vendor gave the request, in details or beside it.
+func requestID(object map[string]json.RawMessage) string {
+	var details map[string]json.RawMessage
+	_ = json.Unmarshal(object["details"], &details) // details of another form hold no id
+	if id := text(details["request_id"]); id != "" {
+		return id
+	}
+	return text(object["request_id"])
 }
 
 func readFields(raw json.RawMessage) map[string][]string {
@@ -86,10 +106,12 @@ func readFields(raw json.RawMessage) map[string][]string {
 // apiError reads a refusal; a 429, or the code for it, becomes a RateLimitError.
 func (c *Client) apiError(op string, resp *http.Response, body []byte) error {
 	r := readRefusal(body)
-	api := &APIError{Op: op, Status: resp.StatusCode, Code: c.clean(r.code), Message: c.clean(r.message)}
+	api := &APIError{
+		Op: op, Status: resp.StatusCode, Code: c.clean(r.code), Message: c.clean(r.message), RequestID: c.clean(r.request),
+	}
 	if resp.StatusCode >= 300 && resp.StatusCode <= 399 {
-		// Its body is a page for people, and its target may repeat our query.
-		api.Message = "redirected, which is not followed; check the base URL"
+		// Its body is a page for people.
+		api.Message = c.clean("redirected"+whereTo(resp)) + ", which is not followed; check the base URL"
 	}
 	if len(r.fields) > 0 {
 		api.Fields = make(map[string][]string, len(r.fields))
@@ -110,6 +132,16 @@ func (c *Client) apiError(op string, resp *http.Response, body []byte) error {
 		delay = c.retryAfter(resp.Header.Get("Retry-After"))
 	}
 	return &RateLimitError{Delay: delay, API: api}
+}
+
+// whereTo names the host that a redirect leads to. The rest of its address may
+// repeat our query, or be a signed link.
+func whereTo(resp *http.Response) string {
+	target, err := resp.Location()
+	if err != nil || target.Hostname() == "" {
+		return ""
+	}
+	return fmt.Sprintf(" to %s (%s)", target.Host, target.Scheme)
 }
 
 // retryAfter reads a Retry-After header, in seconds or as a date.

@@ -17,6 +17,17 @@ type RetryPolicy struct {
 	Rand     func() float64 // jitter from [0,1); nil means none
 }
 
+// OutputGrace is how long after its end a screenshot may have no output yet. A
+// NotReadyError that comes later means that there is none.
+const OutputGrace = time.Minute
+
+// OutputRetryPolicy is for pictures and other outputs, which the vendor may hand
+// out only a while after it called the screenshot finished: six attempts within
+// some fifteen seconds.
+func OutputRetryPolicy(rand func() float64) RetryPolicy {
+	return RetryPolicy{Attempts: 6, Base: 500 * time.Millisecond, Max: 10 * time.Second, Rand: rand}
+}
+
 // DefaultRetryPolicy makes four attempts within some four seconds; rand gives
 // the jitter from [0,1), nil means none.
 func DefaultRetryPolicy(rand func() float64) RetryPolicy {
@@ -62,7 +73,7 @@ func worthRepeating(err error) bool {
 	switch {
 	case errors.As(err, &inDoubt), errors.Is(err, context.Canceled):
 		return false
-	case errors.As(err, &limited):
+	case errors.As(err, &limited), errors.Is(err, ErrNotReady):
 		return true
 	case errors.As(err, &api):
 		return api.Status >= 500 || api.Status == http.StatusRequestTimeout

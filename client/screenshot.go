@@ -3,7 +3,6 @@ package client
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 )
 
@@ -20,7 +19,7 @@ const (
 // Screenshot is the vendor's screenshot object. Fields that the vendor did not
 // send are zero.
 type Screenshot struct {
-	ID         string    `json:"id"` // text, whether the vendor sent a number or a string; never empty
+	ID         string    `json:"id"` // text, whether the vendor sent a number or a string; empty only if Odd is set
 	Status     Status    `json:"status"`
 	URL        string    `json:"url"` // as the vendor normalised it
 	FinalURL   string    `json:"final_url,omitempty"`
@@ -46,6 +45,9 @@ type Screenshot struct {
 	// Extra holds what has no field here, and any field above whose value came
 	// in a form that its type cannot hold.
 	Extra map[string]json.RawMessage `json:"-"`
+	// Odd is set in a listing if this row could not be read. Then all other
+	// fields are zero, ID included.
+	Odd *RowError `json:"-"`
 }
 
 var (
@@ -112,15 +114,5 @@ func decodeScreenshot(payload json.RawMessage) (Screenshot, error) {
 }
 
 func decodeScreenshots(payload json.RawMessage) ([]Screenshot, error) {
-	var list []json.RawMessage
-	if json.Unmarshal(payload, &list) != nil {
-		return nil, errors.New("the answer is not a list of screenshots")
-	}
-	shots := make([]Screenshot, len(list))
-	for i, raw := range list {
-		if err := shots[i].UnmarshalJSON(raw); err != nil {
-			return nil, fmt.Errorf("screenshot %d of %d in the answer: %w", i+1, len(list), err)
-		}
-	}
-	return shots, nil
+	return decodeRows(payload, "screenshots", func(s *Screenshot, err *RowError) { s.Odd = err })
 }

@@ -45,6 +45,10 @@ type ListOptions struct {
 // against every tag of a screenshot, and exactly, is not documented: compare
 // the returned Tags.
 //
+// There is one element for each row of the answer, so that the length tells the
+// offset of the next page. A row that cannot be read does not spoil the others:
+// see Screenshot.Odd.
+//
 // Vendor: endpoint reference, GET /screenshot/list.
 func (c *Client) List(ctx context.Context, o ListOptions) ([]Screenshot, error) {
 	q := url.Values{}
@@ -63,7 +67,7 @@ type SearchOptions struct {
 }
 
 // Search returns screenshots whose URL contains the given text. Their order is
-// not documented.
+// not documented. Rows that cannot be read are as with List.
 //
 // Vendor: endpoint reference, GET /screenshot/search.
 func (c *Client) Search(ctx context.Context, o SearchOptions) ([]Screenshot, error) {

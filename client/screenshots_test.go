@@ -151,21 +151,86 @@ func TestListings(t *testing.T) {
 		n    int
 		ok   bool
 	}{
-		"empty":             {`[]`, 0, true},
-		"null":              {`{"success":true,"data":null}`, 0, true},
-		"two":               {`[{"id":1},{"id":"b"}]`, 2, true},
-		"not a list":        {`{"success":true,"data":{"id":1}}`, 0, false},
-		"one without id":    {`[{"id":1},{}]`, 0, false},
-		"one with odd tags": {`[{"id":1,"tag":7.5},{"id":2,"tag":{}}]`, 0, false},
+		"empty":                {`[]`, 0, true},
+		"null":                 {`{"success":true,"data":null}`, 0, true},
+		"two":                  {`[{"id":1},{"id":"b"}]`, 2, true},
+		"object":               {`{"screenshots":[{"id":1},{"id":2}]}`, 2, true},
+		"object, enveloped":    {`{"success":true,"message":"ok","data":{"screenshots":[{"id":1}],"total":1}}`, 1, true},
+		"object, no data":      {`{"success":true,"screenshots":[{"id":1}]}`, 1, true},
+		"empty object":         {`{"success":true,"data":{"screenshots":[]}}`, 0, true},
+		"object of null":       {`{"screenshots":null}`, 0, true},
+		"not a list":           {`{"success":true,"data":{"id":1}}`, 0, false},
+		"object of an object":  {`{"screenshots":{"id":1}}`, 0, false},
+		"object without any":   {`{"success":true,"data":{}}`, 0, false},
+		"a word":               {`"none"`, 0, false},
+		"screenshots by case":  {`{"Screenshots":[{"id":1}]}`, 0, false},
+		"an error, no success": {`{"error":"bad","code":"INVALID_PARAMS"}`, 0, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := serve(t, answer(200, tc.body))
-			shots, err := c.List(t.Context(), ListOptions{})
-			if (err == nil) != tc.ok || len(shots) != tc.n {
-				t.Errorf("%d screenshots, %v", len(shots), err)
+			listed, listErr := c.List(t.Context(), ListOptions{})
+			found, searchErr := c.Search(t.Context(), SearchOptions{URL: "a"})
+			for shots, err := range map[*[]Screenshot]error{&listed: listErr, &found: searchErr} {
+				if (err == nil) != tc.ok || len(*shots) != tc.n {
+					t.Errorf("%d screenshots, %v", len(*shots), err)
+				}
+				if err != nil && !errors.As(err, new(*CallError)) && !errors.As(err, new(*APIError)) {
+					t.Errorf("got %T, want a CallError or an APIError", err)
+				}
 			}
-			if err != nil && !errors.As(err, new(*CallError)) {
-				t.Errorf("got %T, want a CallError", err)
+		})
+	}
+}
+
+// One row that cannot be read costs that row, not the page, and says why.
+func TestOddRowsOfAListing(t *testing.T) {
+	for name, tc := range map[string]struct {
+		row    string
+		reason string // empty: the row is read
+		id     string
+	}{
+		"no id":           {`{"url":"https://a.test/","tag":["shotline-b1-7-1"]}`, "has no id", ""},
+		"null as id":      {`{"id":null}`, "has no id", ""},
+		"a list as id":    {`{"id":[7]}`, "has no id", ""},
+		"true as id":      {`{"id":true}`, "has no id", ""},
+		"a negative id":   {`{"id":-7}`, "has no id", ""},
+		"a fraction":      {`{"id":7.5}`, "has no id", ""},
+		"an endless id":   {`{"id":"` + strings.Repeat("9", 300) + `"}`, "has no id", ""},
+		"odd tags":        {`{"id":7,"tag":{"a":"b"}}`, "tag", ""},
+		"null":            {`null`, "not an object", ""},
+		"a number":        {`7`, "not an object", ""},
+		"a text":          {`"seven"`, "not an object", ""},
+		"a list":          {`[{"id":7}]`, "not an object", ""},
+		"text as id":      {`{"id":"7"}`, "", "7"},
+		"a large number":  {`{"id":98765432109876543210}`, "", "98765432109876543210"},
+		"odd fields":      {`{"id":7,"cost":1e999,"shots":99999999999999999999,"created_at":1e300,"html":[],"status":{},"error":["x"]}`, "", "7"},
+		"fields of null":  {`{"id":7,"url":null,"tag":null,"cost":null,"created_at":null,"has_pdf":null}`, "", "7"},
+		"a field as text": {`{"id":7,"cost":"1.5","shots":"2","html":"true"}`, "", "7"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rows := make([]string, 500)
+			for i := range rows {
+				rows[i] = fmt.Sprintf(`{"id":%d,"status":"finished"}`, 1000+i)
+			}
+			rows[321] = tc.row
+			c := serve(t, answer(200, `{"success":true,"data":[`+strings.Join(rows, ",")+`]}`))
+			shots, err := c.List(t.Context(), ListOptions{Limit: 500})
+			if err != nil || len(shots) != 500 {
+				t.Fatalf("%d rows, %v", len(shots), err)
+			}
+			for i, shot := range shots {
+				if i != 321 && (shot.Odd != nil || shot.ID != fmt.Sprint(1000+i)) {
+					t.Fatalf("row %d is %+v", i+1, shot)
+				}
+			}
+			odd := shots[321].Odd
+			switch {
+			case shots[321].ID != tc.id || (odd == nil) != (tc.reason == ""):
+				t.Errorf("the row is %+v", shots[321])
+			case odd != nil && (odd.Row != 322 || odd.Rows != 500 || !strings.Contains(odd.Error(), tc.reason) || string(odd.Raw) != tc.row):
+				t.Errorf("the row is told as %q: %v", odd.Raw, odd)
+			case odd != nil && odd.Mentions("shotline-b1-7-1") != strings.Contains(tc.row, "shotline-b1-7-1"):
+				t.Error("which tag it mentions is told wrongly")
 			}
 		})
 	}
@@ -179,8 +244,9 @@ func TestReadsRefuseBadArguments(t *testing.T) {
 	_, noThumb := c.Thumbnail(t.Context(), "", ThumbnailOptions{})
 	_, crop := c.Thumbnail(t.Context(), "1", ThumbnailOptions{Top: -1})
 	_, scale := c.Thumbnail(t.Context(), "1", ThumbnailOptions{Scale: -1})
-	_, zoom := c.Thumbnail(t.Context(), "1", ThumbnailOptions{Zoom: math.Inf(1)})
-	for want, err := range map[string]error{"info id": noID, "offset": negative, "url": noURL, "thumbnail id": noThumb, "top": crop, "scale": scale, "zoom": zoom} {
+	_, infinite := c.Thumbnail(t.Context(), "1", ThumbnailOptions{Scale: math.Inf(1)})
+	_, zoom := c.Thumbnail(t.Context(), "1", ThumbnailOptions{Zoom: -1})
+	for want, err := range map[string]error{"info id": noID, "offset": negative, "url": noURL, "thumbnail id": noThumb, "top": crop, "scale": scale, "infinite scale": infinite, "zoom": zoom} {
 		if param := new(ParamError); !errors.As(err, &param) {
 			t.Errorf("%s: got %v", want, err)
 		}
@@ -221,6 +287,12 @@ func FuzzDecodeScreenshot(f *testing.F) {
 			shots = []Screenshot{shot}
 		}
 		for _, shot := range shots {
+			if shot.Odd != nil {
+				if shot.ID != "" || shot.Odd.Error() == "" {
+					t.Fatalf("an odd row is %+v", shot)
+				}
+				continue
+			}
 			if shot.ID == "" || len(shot.ID) > maxID {
 				t.Fatalf("accepted the id %q", shot.ID)
 			}

@@ -120,47 +120,67 @@ func (o *Orchestrator) findByTag(ctx context.Context, b jobs.Batch, doubts []job
 
 // findSurely lists by the submission's own tag, since a vendor may match only
 // the first one, and then searches by URL. A search that the vendor refuses
-// for good, such as that for an odd URL, leaves the decision to the listing.
+// for good, such as that for an odd URL, leaves the decision to the listing. A
+// row that cannot be read but mentions the tag may be the screenshot: then it is
+// an error that none was found.
 func (o *Orchestrator) findSurely(ctx context.Context, b jobs.Batch, d jobs.Submission) (found bool, err error) {
-	err = o.list(ctx, client.ListOptions{Tag: d.Tag()}, b.ID, func(shots []client.Screenshot) (bool, error) {
+	var odd *client.RowError
+	look := func(shots []client.Screenshot) error {
 		tags, err := o.adopt(ctx, b, shots)
 		found = found || tags[d.Tag()]
+		for _, shot := range shots {
+			if shot.Odd != nil && shot.Odd.Mentions(d.Tag()) {
+				odd = shot.Odd
+			}
+		}
+		return err
+	}
+	err = o.list(ctx, client.ListOptions{Tag: d.Tag()}, b.ID, func(shots []client.Screenshot) (bool, error) {
+		err := look(shots)
 		return !found, err
 	})
 	if err != nil || found {
 		return found, err
 	}
-	found, err = o.findByURL(ctx, b, d)
-	var refused *client.APIError
-	var limited *client.RateLimitError
-	if errors.As(err, &refused) && !errors.As(err, &limited) && slices.Contains(refusedForGood, refused.Status) {
-		return false, nil
+	err = o.findByURL(ctx, b, d, func(shots []client.Screenshot) (bool, error) {
+		err := look(shots)
+		return !found, err
+	})
+	if refusedForGood(err) {
+		err = nil
+	}
+	if err == nil && !found && odd != nil {
+		err = fmt.Errorf("the screenshot of %s may be in a row that cannot be read: %w", d.Tag(), odd)
 	}
 	return found, err
 }
 
-// refusedForGood are answers to a search that asking again will not change.
-var refusedForGood = []int{http.StatusBadRequest, http.StatusRequestURITooLong, http.StatusUnprocessableEntity}
+// refusedForGood reports an answer to a search that asking again will not change.
+func refusedForGood(err error) bool {
+	var refused *client.APIError
+	var limited *client.RateLimitError
+	return errors.As(err, &refused) && !errors.As(err, &limited) &&
+		(errors.Is(err, client.ErrInvalid) || refused.Status == http.StatusRequestURITooLong)
+}
 
 // findByURL is the last look before money is spent again, for vendors whose
-// listing by tag does not show a screenshot.
-func (o *Orchestrator) findByURL(ctx context.Context, b jobs.Batch, d jobs.Submission) (bool, error) {
+// listing by tag does not show a screenshot. It hands on what it finds until
+// take wants no more.
+func (o *Orchestrator) findByURL(ctx context.Context, b jobs.Batch, d jobs.Submission, take func([]client.Screenshot) (more bool, err error)) error {
 	job, err := o.store.Job(ctx, d.Job)
 	if err != nil {
-		return false, err
+		return err
 	}
-	found, left := false, searchPages
+	left := searchPages
 	options := client.SearchOptions{URL: job.URL, Limit: listPage}
-	err = o.pages(ctx, b.ID, "search screenshots", func(offset int) ([]client.Screenshot, error) {
+	return o.pages(ctx, b.ID, "search screenshots", func(offset int) ([]client.Screenshot, error) {
 		options.Offset = offset
 		return o.vendor.Search(ctx, options)
 	}, func(shots []client.Screenshot) (bool, error) {
-		tags, err := o.adopt(ctx, b, shots)
-		found = found || tags[d.Tag()]
+		more, err := take(shots)
 		left--
-		return !found && left > 0, err
+		return more && left > 0, err
 	})
-	return found, err
 }
 
 // adopt records all screenshots that carry a submission's tag, and returns

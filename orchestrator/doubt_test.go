@@ -3,6 +3,7 @@ package orchestrator
 import (
 	"context"
 	"errors"
+	"strconv"
 	"testing"
 	"time"
 
@@ -65,6 +66,71 @@ func TestDoubtIsSearchedByURLWhenListsDoNotShowIt(t *testing.T) {
 	r.expect(map[jobs.State]int64{jobs.Pending: 1})
 	if got := r.vendor.sent(); got != 1 {
 		t.Errorf("%d creates, want 1", got)
+	}
+}
+
+// A row that cannot be read may be the screenshot that is looked for, if it
+// mentions the tag: then nothing is sent anew, that is paid for.
+func TestDoubtWaitsForARowThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*fakeVendor){
+		"listed":   func(*fakeVendor) {},
+		"searched": func(v *fakeVendor) { v.unlisted = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			r.load(1)
+			change(r.vendor)
+			r.vendor.odd = func(client.Screenshot) string { return "the screenshot has no id" }
+			r.vendor.script(doubtWithEffect)
+			r.submitAll()
+			for range 5 {
+				r.clock.advance(time.Minute)
+				var odd *client.RowError
+				if err := r.resolveDoubts(r.ctx()); !errors.As(err, &odd) {
+					t.Fatalf("a row that was not read was taken for none: %v", err)
+				}
+				r.submitAll()
+			}
+			if got := r.vendor.sent(); got != 1 {
+				t.Fatalf("%d creates while the row is not read, want 1", got)
+			}
+			r.vendor.odd = nil
+			r.clock.advance(time.Minute)
+			r.must(r.resolveDoubts(r.ctx()))
+			r.expect(map[jobs.State]int64{jobs.Pending: 1})
+		})
+	}
+}
+
+// Odd rows of other screenshots cost nothing: the others are read, the paging
+// goes on behind a page that has no other rows, and a create without effect is
+// sent anew.
+func TestOddRowsOfOthersDoNotMatter(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.load(2)
+	r.vendor.unlisted = true
+	r.vendor.script(doubtWithEffect, doubtWithoutEffect)
+	r.submitAll()
+	for i := range listPage { // newer ones, of the same URLs
+		for row := range int64(2) {
+			r.vendor.shots = append(r.vendor.shots, client.Screenshot{ID: "f" + strconv.Itoa(i), URL: r.job(row + 1).URL, Tags: []string{"foreign"}})
+		}
+	}
+	r.vendor.odd = func(shot client.Screenshot) string {
+		if shot.ID[0] == 'f' {
+			return "the screenshot has no id"
+		}
+		return ""
+	}
+	r.clock.advance(11 * time.Second)
+	r.must(r.resolveDoubts(r.ctx()))
+	r.submitAll()
+	r.expect(map[jobs.State]int64{jobs.Pending: 2})
+	if got := r.vendor.sent(); got != 3 {
+		t.Errorf("%d creates, want 3: the one that had no effect twice", got)
 	}
 }
 

@@ -127,12 +127,30 @@ func (o *Orchestrator) pages(ctx context.Context, batch, what string, page func(
 		if len(shots) == 0 {
 			return nil
 		}
+		o.warnOdd(batch, what, shots)
 		offset += len(shots)
 		if more, err := take(shots); err != nil || !more {
 			return err
 		}
 	}
 	return fmt.Errorf("%s: no end after %d pages", what, calls)
+}
+
+// warnOdd logs how many rows of a page could not be read, and why not the first.
+func (o *Orchestrator) warnOdd(batch, what string, shots []client.Screenshot) {
+	var first *client.RowError
+	odd := 0
+	for _, shot := range shots {
+		if shot.Odd == nil {
+			continue
+		}
+		if odd++; first == nil {
+			first = shot.Odd
+		}
+	}
+	if odd > 0 {
+		o.log.Warn(what+": rows left out that cannot be read", "batch", batch, "rows", odd, "error", first)
+	}
 }
 
 // recorder is for ask: it records whatever it is handed.

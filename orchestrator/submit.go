@@ -59,7 +59,12 @@ type slice struct {
 	batch   jobs.Batch
 	creates sync.WaitGroup // those under way
 	halted  atomic.Bool    // an error concerns all jobs of the batch
+	refused atomic.Int64   // creates that the vendor refused for good
 }
+
+// refusalsLogged is how many refusals of a slice are logged with the vendor's
+// request ids. Jobs keep the reason without them, so that equal ones group.
+const refusalsLogged = 10
 
 // submitSlice leases and submits for one time slice. The next jobs are leased
 // while the creates of the last are still under way.
@@ -248,7 +253,10 @@ func (o *Orchestrator) create(ctx context.Context, s *slice, lease jobs.Lease) e
 			o.log.Warn("create refused after an earlier one was in doubt", "job", id.String(), "error", err)
 			return o.doubt(ctx, lease)
 		}
-		return o.closeRefused(ctx, lease, refused.Error())
+		if s.refused.Add(1) <= refusalsLogged {
+			o.log.Warn("create refused", "job", id.String(), "error", err)
+		}
+		return o.closeRefused(ctx, lease, refused.Reason())
 	default:
 		// A request that could not even be built, such as a forbidden parameter.
 		o.throttle.released()

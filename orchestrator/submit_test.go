@@ -159,6 +159,25 @@ func TestRefusedCreateFailsItsJobAlone(t *testing.T) {
 	}
 }
 
+// The vendor names each request; a job's reason must not, so that equal reasons
+// are one group of the summary.
+func TestRefusalsGroupWhateverTheirRequestIDs(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, one)
+	r.load(2)
+	for _, id := range []string{"req_1", "req_2"} {
+		r.vendor.script(func(client.Screenshot) error {
+			return errors.Join(errNoEffect, &client.APIError{Op: "create screenshot", Status: 422, Code: "INVALID_PARAMS", Message: "no", RequestID: id})
+		})
+	}
+	r.submitAll()
+	reasons, err := r.store.Reasons(r.ctx(), rigBatch, 10)
+	r.must(err)
+	if len(reasons) != 1 || reasons[0].Count != 2 || !strings.Contains(reasons[0].Error, "INVALID_PARAMS: no") {
+		t.Errorf("reasons %+v, want one of both jobs", reasons)
+	}
+}
+
 func TestUnreachableVendorCostsNothing(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, one)

@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -25,6 +26,7 @@ type fakeVendor struct {
 	unlisted bool                            // lists show nothing
 	lagging  string                          // id of a screenshot that lists do not show
 	unfound  bool                            // searches show nothing
+	odd      func(client.Screenshot) string  // why listings cannot read a row; empty: they can
 	untagged bool                            // lists by tag match the first tag alone
 	costless bool                            // creates do not tell the cost
 	cached   bool                            // creates are answered with the first screenshot
@@ -160,10 +162,26 @@ func (v *fakeVendor) page(offset, limit int, wanted func(*client.Screenshot) boo
 			continue
 		}
 		if offset--; offset < 0 {
-			found = append(found, v.shots[i])
+			found = append(found, v.row(v.shots[i]))
 		}
 	}
 	return found, nil
+}
+
+// row is a screenshot as a listing shows it.
+func (v *fakeVendor) row(shot client.Screenshot) client.Screenshot {
+	if v.odd == nil {
+		return shot
+	}
+	reason := v.odd(shot)
+	if reason == "" {
+		return shot
+	}
+	raw, err := json.Marshal(map[string]any{"url": shot.URL, "tag": shot.Tags})
+	if err != nil {
+		panic(err)
+	}
+	return client.Screenshot{Odd: &client.RowError{Row: 1, Rows: 1, Raw: raw, Reason: reason}}
 }
 
 // end gives all screenshots, or those named, their result.

@@ -182,12 +182,27 @@ func (m metered) Info(ctx context.Context, id string) (shot client.Screenshot, e
 
 func (m metered) List(ctx context.Context, o client.ListOptions) (shots []client.Screenshot, err error) {
 	defer m.count("list", time.Now(), &err)
-	return m.Vendor.List(ctx, o)
+	shots, err = m.Vendor.List(ctx, o)
+	m.countOdd("list", shots)
+	return shots, err
 }
 
 func (m metered) Search(ctx context.Context, o client.SearchOptions) (shots []client.Screenshot, err error) {
 	defer m.count("search", time.Now(), &err)
-	return m.Vendor.Search(ctx, o)
+	shots, err = m.Vendor.Search(ctx, o)
+	m.countOdd("search", shots)
+	return shots, err
+}
+
+// countOdd counts the rows of an answer that could not be read.
+func (m metered) countOdd(operation string, shots []client.Screenshot) {
+	odd := 0
+	for _, shot := range shots {
+		if shot.Odd != nil {
+			odd++
+		}
+	}
+	m.metrics.VendorOddRows(operation, odd)
 }
 
 func (m metered) count(operation string, began time.Time, err *error) {

@@ -46,7 +46,7 @@ func serve(c *cli.Context, log *slog.Logger) error {
 	if w.Callbacks, err = callbacksFrom(c); err != nil {
 		return err
 	}
-	if w.outputs, err = outputsFrom(c, w.Callbacks.Guard); err != nil {
+	if w.outputs, err = outputsFrom(c); err != nil {
 		return err
 	}
 	if w.Store, err = openStore(ctx, w.Database, sqlite.WithCheck(), sqlite.WithCache(ownShares(w.RedisURL != "").cache)); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -40,7 +41,7 @@ func writeSheetFile(ctx context.Context, path string, mode fs.FileMode, store jo
 	}
 	fetched := func(j jobs.Job) (string, error) {
 		name := strconv.FormatInt(j.ID.Row, 10) + ".png"
-		picture, err := fetchPicture(ctx, vendor, j.ScreenshotID)
+		picture, err := fetchPicture(ctx, vendor, j)
 		if ctx.Err() != nil {
 			return "", ctx.Err()
 		}
@@ -60,13 +61,17 @@ func writeSheetFile(ctx context.Context, path string, mode fs.FileMode, store jo
 }
 
 // fetchPicture has the patience of the client's retry policy: the pictures of
-// a large batch may well meet the rate limit.
-func fetchPicture(ctx context.Context, vendor *client.Client, screenshot string) ([]byte, error) {
-	policy := client.DefaultRetryPolicy(rand.Float64)
+// a large batch may well meet the rate limit, and one of a job that has just
+// ended may not be ready.
+func fetchPicture(ctx context.Context, vendor *client.Client, j jobs.Job) ([]byte, error) {
+	policy := client.OutputRetryPolicy(rand.Float64)
 	for attempt := 1; ; attempt++ {
-		picture, err := readPicture(ctx, vendor, screenshot)
+		picture, err := readPicture(ctx, vendor, j.ScreenshotID)
 		if err == nil {
 			return picture, nil
+		}
+		if errors.Is(err, client.ErrNotReady) && clock.Now().Sub(j.ClosedAt) > client.OutputGrace {
+			return nil, err
 		}
 		delay, again := policy.Next(err, attempt)
 		if !again || clock.Sleep(ctx, min(delay, time.Minute)) != nil {

@@ -157,6 +157,7 @@ func TestMetrics(t *testing.T) {
 	m.Doubts(4, 3, 1)
 	m.VendorCall("create", "200", 70*time.Millisecond)
 	m.VendorCall("create", "no_answer", 15*time.Second)
+	m.VendorOddRows("list", 2)
 	m.CallbackTargets([]string{"callback_url", "ops"}, []string{"delivered", "dead"})
 	m.Callback("ops", "dead", 70*time.Millisecond)
 
@@ -173,6 +174,7 @@ func TestMetrics(t *testing.T) {
 		`shotline_doubts_total{event="opened"} 4`, `shotline_doubts_total{event="adopted"} 3`, `shotline_doubts_total{event="resent"} 1`,
 		`shotline_vendor_requests_total{code="200",operation="create"} 1`,
 		`shotline_vendor_requests_total{code="no_answer",operation="create"} 1`,
+		`shotline_vendor_odd_rows_total{operation="list"} 2`, `shotline_vendor_odd_rows_total{operation="search"} 0`,
 		`shotline_vendor_request_duration_seconds_bucket{operation="create",le="0.1"} 1`,
 		`shotline_vendor_request_duration_seconds_count{operation="create"} 2`,
 		`shotline_callbacks_total{outcome="dead",target="ops"} 1`, `shotline_callbacks_total{outcome="delivered",target="callback_url"} 0`,

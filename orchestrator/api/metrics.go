@@ -26,6 +26,7 @@ type Metrics struct {
 	doubts     *prometheus.CounterVec   // by event
 	requests   *prometheus.CounterVec   // to the vendor, by operation and code
 	duration   *prometheus.HistogramVec // of those, by operation
+	oddRows    *prometheus.CounterVec   // rows of listings that could not be read, by operation
 	callbacks  *prometheus.CounterVec   // attempts, by target and outcome
 	calling    *prometheus.HistogramVec // how long those took, by target
 	answers    *prometheus.CounterVec   // of the API, by route and code
@@ -63,6 +64,7 @@ func NewMetrics(version string, results []string, from Sources) *Metrics {
 		corrected:  counters("corrections_total", "Jobs whose first result was false, as the vendor says, by the state it gave them.", "state"),
 		doubts:     counters("doubts_total", "Creates without an answer: opened, adopted after the vendor was asked, resent.", "event"),
 		requests:   counters("vendor_requests_total", "Calls of the vendor's API by operation and outcome: an HTTP status, not_sent, no_answer or invalid.", "operation", "code"),
+		oddRows:    counters("vendor_odd_rows_total", "Rows of the vendor's listings that could not be read and were left out, by operation.", "operation"),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: ns, Name: "vendor_request_duration_seconds", Help: "How long calls of the vendor's API took.",
 			Buckets: []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 15},
@@ -88,6 +90,9 @@ func NewMetrics(version string, results []string, from Sources) *Metrics {
 	for _, state := range []jobs.State{jobs.Done, jobs.Failed, jobs.TimedOut} {
 		m.corrected.WithLabelValues(string(state))
 	}
+	for _, operation := range []string{"list", "search"} {
+		m.oddRows.WithLabelValues(operation)
+	}
 	for _, event := range []string{"opened", "adopted", "resent"} {
 		m.doubts.WithLabelValues(event)
 	}
@@ -98,7 +103,7 @@ func NewMetrics(version string, results []string, from Sources) *Metrics {
 		Namespace: ns, Name: "build_info", Help: "The version that runs.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.webhooks, m.answering, m.closures, m.deliveries, m.conflicts, m.corrected, m.doubts, m.requests, m.duration, m.callbacks, m.calling, m.answers, build,
+	m.registry.MustRegister(m.webhooks, m.answering, m.closures, m.deliveries, m.conflicts, m.corrected, m.doubts, m.requests, m.duration, m.oddRows, m.callbacks, m.calling, m.answers, build,
 		scrape{from}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -148,6 +153,11 @@ func (m *Metrics) Doubts(opened, adopted, resent int) {
 func (m *Metrics) VendorCall(operation, code string, took time.Duration) {
 	m.requests.WithLabelValues(operation, code).Inc()
 	m.duration.WithLabelValues(operation).Observe(took.Seconds())
+}
+
+// VendorOddRows counts rows of a listing that could not be read.
+func (m *Metrics) VendorOddRows(operation string, rows int) {
+	m.oddRows.WithLabelValues(operation).Add(float64(rows))
 }
 
 // CallbackTargets are those that Callback will be told of, with the outcomes that

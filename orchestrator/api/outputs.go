@@ -32,20 +32,25 @@ type output struct {
 	name  string
 	types []string // that it may have; with any other it is given as mere bytes
 	fetch func(ctx context.Context, from Outputs, id string) (*client.Download, error)
-	shown bool // in a browser; else saved
+	shown bool   // in a browser; else saved
+	param string // by which a create asks for it; empty: it always does
 }
 
 var outputs = []output{
 	{"image", []string{"image/png", "image/jpeg", "image/webp", "image/gif", "image/avif"},
 		func(ctx context.Context, from Outputs, id string) (*client.Download, error) {
 			return from.Thumbnail(ctx, id, client.ThumbnailOptions{})
-		}, true},
+		}, true, ""},
 	// A stranger's page must not run as one of ours.
 	{"html", []string{"text/html"}, func(ctx context.Context, from Outputs, id string) (*client.Download, error) {
 		return from.HTML(ctx, id)
-	}, false},
-	{"pdf", []string{"application/pdf"}, func(ctx context.Context, from Outputs, id string) (*client.Download, error) { return from.PDF(ctx, id) }, false},
+	}, false, "html"},
+	{"pdf", []string{"application/pdf"}, func(ctx context.Context, from Outputs, id string) (*client.Download, error) { return from.PDF(ctx, id) }, false, "pdf"},
 }
+
+// notReadyRetry is in how many seconds an output that is not ready may be asked
+// for again.
+const notReadyRetry = 5
 
 const anyBytes = "application/octet-stream"
 
@@ -161,7 +166,7 @@ func (s *server) open(ctx context.Context, j jobs.Job, kind output, tag string) 
 	if kept := s.images.open(j, kind, tag); kept != nil {
 		return kept, nil
 	}
-	body, err := kind.fetch(ctx, s.Outputs, j.ScreenshotID)
+	body, err := s.fetch(ctx, j, kind)
 	if err != nil {
 		return nil, s.unfetched(ctx, j, kind, err)
 	}
@@ -177,6 +182,8 @@ func (s *server) open(ctx context.Context, j jobs.Job, kind output, tag string) 
 func (s *server) unfetched(ctx context.Context, j jobs.Job, kind output, err error) error {
 	var limited *client.RateLimitError
 	switch {
+	case errors.Is(err, client.ErrNotReady) && s.mayBeDue(ctx, j, kind):
+		return retryLater(problem(http.StatusServiceUnavailable, fmt.Sprintf("the vendor has the %s of job %s not ready, try again", kind.name, j.ID)), notReadyRetry)
 	case errors.Is(err, client.ErrNotFound):
 		return problem(http.StatusNotFound, fmt.Sprintf("the vendor has no %s of job %s", kind.name, j.ID))
 	case errors.As(err, &limited):

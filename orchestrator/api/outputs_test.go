@@ -97,6 +97,43 @@ func TestOutputsThatTheVendorDoesNotGive(t *testing.T) {
 	}
 }
 
+// The vendor may have a picture ready only a while after it called it finished.
+func TestOutputsThatAreNotReadyYet(t *testing.T) {
+	quick := client.RetryPolicy{Attempts: 6, Base: time.Millisecond}
+	for name, test := range map[string]struct {
+		path   string
+		params map[string]any
+		late   int64         // calls until it is ready
+		since  time.Duration // the job's end
+		status int
+		asked  int64
+	}{
+		"soon":                   {"image", nil, 3, 0, 200, 4},
+		"not in time":            {"image", nil, 100, 0, 503, 6},
+		"a job of long ago":      {"image", nil, 100, client.OutputGrace + time.Second, 404, 1},
+		"HTML that was asked":    {"html", map[string]any{"html": true}, 3, 0, 200, 4},
+		"PDF that was asked":     {"pdf", map[string]any{"pdf": "1"}, 3, 0, 200, 4},
+		"PDF that was not asked": {"pdf", map[string]any{"html": true}, 100, 0, 404, 1},
+		"PDF that was declined":  {"pdf", map[string]any{"pdf": false}, 100, 0, 404, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			vendor := newOutputs()
+			vendor.late = test.late
+			r := newRig(t, func(c *Config) { c.Outputs, c.outputRetry = vendor, quick })
+			r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test", Params: test.params}).want(202)
+			r.close("b1-1", jobs.Done, "s1")
+			r.clock.advance(test.since)
+			a := r.ask("GET", "/v1/jobs/b1-1/"+test.path, nil)
+			if a.status != test.status || vendor.asked.Load() != test.asked {
+				t.Errorf("%d %s after %d calls, want %d after %d", a.status, a.body, vendor.asked.Load(), test.status, test.asked)
+			}
+			if after := a.header.Get("Retry-After"); (after != "") != (test.status == 503) {
+				t.Errorf("Retry-After %q", after)
+			}
+		})
+	}
+}
+
 // failing is a body that breaks off.
 type failing struct{}
 

@@ -76,10 +76,13 @@ type fakeOutputs struct {
 	body   string
 	broken bool // the body breaks off
 	err    error
+	late   int64 // calls until the vendor has outputs ready
 }
 
 func (f *fakeOutputs) get(kind, id string) (*client.Download, error) {
-	f.asked.Add(1)
+	if asked := f.asked.Add(1); asked <= f.late {
+		return nil, &client.NotReadyError{API: &client.APIError{Op: "get " + kind, Status: http.StatusNotFound}}
+	}
 	if f.err != nil {
 		return nil, f.err
 	}

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"shotline/client"
 	"shotline/jobs"
 )
 
@@ -70,6 +72,8 @@ type Config struct {
 
 	step time.Duration // 0: stepTime
 	beat time.Duration // 0: heartbeat
+
+	outputRetry client.RetryPolicy // zero: client.OutputRetryPolicy
 }
 
 // server is the API with all it needs.
@@ -115,6 +119,9 @@ func newServer(cfg Config) (*server, error) {
 	}
 	if cfg.beat == 0 {
 		cfg.beat = heartbeat
+	}
+	if cfg.outputRetry.Attempts == 0 {
+		cfg.outputRetry = client.OutputRetryPolicy(rand.Float64)
 	}
 	if cfg.MaxBatch <= 0 {
 		cfg.MaxBatch = DefaultMaxBatch

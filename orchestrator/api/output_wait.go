@@ -1,0 +1,58 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"shotline/client"
+	"shotline/jobs"
+)
+
+// fetch asks the vendor for an output. The vendor may not have it ready when a
+// job has just ended, so it is asked again for a while, if the job asked for
+// that output at all.
+func (s *server) fetch(ctx context.Context, j jobs.Job, kind output) (*client.Download, error) {
+	for attempt := 1; ; attempt++ {
+		body, err := kind.fetch(ctx, s.Outputs, j.ScreenshotID)
+		if !errors.Is(err, client.ErrNotReady) || !s.mayBeDue(ctx, j, kind) {
+			return body, err
+		}
+		delay, again := s.outputRetry.Next(err, attempt)
+		if !again {
+			return nil, err
+		}
+		timer := time.NewTimer(delay)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, fmt.Errorf("wait for the %s of job %s: %w", kind.name, j.ID, ctx.Err())
+		}
+	}
+}
+
+// mayBeDue reports whether an output that is not there may yet come: the job has
+// just ended, and asked for it.
+func (s *server) mayBeDue(ctx context.Context, j jobs.Job, kind output) bool {
+	if s.Now().Sub(j.ClosedAt) > client.OutputGrace {
+		return false
+	}
+	if kind.param == "" {
+		return true
+	}
+	asked, given := j.Params[kind.param]
+	if !given {
+		b, err := s.Store.Batch(ctx, j.ID.Batch)
+		if err != nil {
+			return false // the answer is then that of a job without this output
+		}
+		asked = b.Params[kind.param]
+	}
+	switch fmt.Sprint(asked) {
+	case "<nil>", "", "0", "false":
+		return false
+	}
+	return true
+}
