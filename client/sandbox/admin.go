@@ -42,10 +42,10 @@ func (s *Server) manageFaults(w http.ResponseWriter, r *http.Request) {
 	q, _ := url.ParseQuery(r.URL.RawQuery)
 	switch {
 	case !fromLoopback(r):
-		writeError(w, errRemote)
+		s.writeError(w, errRemote)
 		return
 	case !s.keyHolds(r, q):
-		writeError(w, errKey)
+		s.writeError(w, errKey)
 		return
 	}
 	var err error
@@ -59,7 +59,7 @@ func (s *Server) manageFaults(w http.ResponseWriter, r *http.Request) {
 		err = wrongMethod("GET, PUT, DELETE")
 	}
 	if err != nil {
-		writeError(w, refusalOf(err))
+		s.writeError(w, refusalOf(err))
 		return
 	}
 	writeJSON(w, http.StatusOK, s.faultState())

@@ -1,9 +1,13 @@
 package sandbox
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -28,7 +32,8 @@ var (
 	errKey      = &apiError{status: http.StatusUnauthorized, code: "INVALID_API_KEY", text: "Invalid or missing API key"}
 	errPath     = &apiError{status: http.StatusNotFound, code: "NOT_FOUND", text: "No such endpoint"}
 	errUnknown  = &apiError{status: http.StatusNotFound, code: "NOT_FOUND", text: "Screenshot not found"}
-	errNotReady = &apiError{status: http.StatusConflict, code: "NOT_READY", text: "The screenshot is still processing"}
+	errNotReady = &apiError{status: http.StatusNotFound, code: "NOT_FOUND", text: "Screenshot not found or not ready"}
+	errWorking  = &apiError{status: http.StatusConflict, code: "NOT_READY", text: "The screenshot is still processing"}
 	errCredits  = &apiError{status: http.StatusUnprocessableEntity, code: "INSUFFICIENT_CREDITS", text: "Not enough credits"}
 	errFull     = &apiError{status: http.StatusTooManyRequests, code: "RATE_LIMIT_EXCEEDED", text: "Too many screenshots in progress", retryAfter: 1}
 	errClosed   = &apiError{status: http.StatusServiceUnavailable, code: "UNAVAILABLE", text: "The sandbox is shutting down"}
@@ -60,8 +65,9 @@ type rawAnswer interface{ write(w http.ResponseWriter) }
 
 // file is what was rendered.
 type file struct {
-	kind string // MIME type
-	data []byte
+	kind        string // MIME type
+	data        []byte
+	disposition string // Content-Disposition; may be empty
 }
 
 // wrongMethod is the answer to a call by another method than the endpoint's.
@@ -83,18 +89,21 @@ func (s *Server) api(name string, e endpoint) http.Handler {
 		data, err := s.ask(r, name, e)
 		if err != nil {
 			refusal := refusalOf(err)
-			if refusal == errInternal {
-				s.cfg.Logger.Error("sandbox call failed", "endpoint", name, "error", err)
-			}
 			s.books.countError(refusal.code)
-			writeError(w, refusal)
+			request := s.writeError(w, refusal)
+			if refusal == errInternal {
+				s.cfg.Logger.Error("sandbox call failed", "endpoint", name, "request", request, "error", err)
+			}
 			return
 		}
 		if raw, ok := data.(rawAnswer); ok {
 			raw.write(w)
 			return
 		}
-		writeJSON(w, http.StatusOK, map[string]any{"success": true, "data": data})
+		if !s.cfg.BareAnswers {
+			data = map[string]any{"success": true, "data": data}
+		}
+		writeJSON(w, http.StatusOK, data)
 	})
 }
 
@@ -136,8 +145,15 @@ func (s *Server) keyHolds(r *http.Request, q url.Values) bool {
 	return subtle.ConstantTimeCompare([]byte(key), []byte(s.cfg.APIKey)) == 1
 }
 
-func writeError(w http.ResponseWriter, e *apiError) {
-	body := map[string]any{"success": false, "error": e.text, "code": e.code}
+// writeError answers with an error and returns the id that it gave the request.
+func (s *Server) writeError(w http.ResponseWriter, e *apiError) (request string) {
+	request = s.requestID()
+	body := map[string]any{
+		"success": false, "error": e.text, "code": e.code, "details": map[string]string{"request_id": request},
+	}
+	if s.cfg.BareAnswers && (e.status == http.StatusBadRequest || e.status == http.StatusTooManyRequests) {
+		delete(body, "success")
+	}
 	if len(e.fields) > 0 {
 		body["fields"] = e.fields
 	}
@@ -151,6 +167,15 @@ func writeError(w http.ResponseWriter, e *apiError) {
 		w.Header().Set("Allow", e.allow)
 	}
 	writeJSON(w, e.status, body)
+	return request
+}
+
+// requestID is a new name for a request that is refused. No two are equal, also
+// after a restart.
+func (s *Server) requestID() string {
+	mac := hmac.New(sha256.New, s.linkKey)
+	fmt.Fprintf(mac, "request %d", s.requests.Add(1))
+	return "req_" + hex.EncodeToString(mac.Sum(nil)[:8])
 }
 
 // writeJSON cannot fail on the values this package gives it; an error while
@@ -172,6 +197,9 @@ func (f file) write(w http.ResponseWriter) {
 	// What pages left here must not run as if it were ours.
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Content-Security-Policy", "sandbox")
+	if f.disposition != "" {
+		w.Header().Set("Content-Disposition", f.disposition)
+	}
 	w.Header().Set("Content-Length", strconv.Itoa(len(f.data)))
 	_, _ = w.Write(f.data)
 }

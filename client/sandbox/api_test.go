@@ -49,6 +49,7 @@ func TestAuthentication(t *testing.T) {
 func TestErrors(t *testing.T) {
 	v := start(t, sandbox.Config{})
 	const u = "https://example.com/"
+	requests := map[string]bool{}
 	for _, test := range []struct {
 		method, endpoint string
 		query            url.Values
@@ -74,6 +75,8 @@ func TestErrors(t *testing.T) {
 		{"GET", "screenshot/create", with("url", u, "html", "maybe"), 422, "VALIDATION_ERROR", "html"},
 		{"GET", "screenshot/create", with("url", u, "apps", "{12}"), 422, "VALIDATION_ERROR", "apps"},
 		{"GET", "screenshot/create", with("url", u, "apps", "a b"), 422, "VALIDATION_ERROR", "apps"},
+		{"GET", "screenshot/create", with("url", u, "country", "xx"), 422, "VALIDATION_ERROR", "country"},
+		{"GET", "screenshot/create", with("url", u, "country", "usa"), 422, "VALIDATION_ERROR", "country"},
 		{"GET", "screenshot/create", with("url", u, "tag", strings.Repeat("x", 300)), 422, "VALIDATION_ERROR", "tag"},
 		{"GET", "screenshot/list", with("limit", "101"), 422, "VALIDATION_ERROR", "limit"},
 		{"GET", "screenshot/list", with("limit", "0"), 422, "VALIDATION_ERROR", "limit"},
@@ -95,6 +98,9 @@ func TestErrors(t *testing.T) {
 				Error   string
 				Code    string
 				Fields  map[string][]string
+				Details struct {
+					RequestID string `json:"request_id"`
+				}
 			}
 			if err := json.Unmarshal(a.body, &body); err != nil {
 				t.Fatal(err)
@@ -102,6 +108,10 @@ func TestErrors(t *testing.T) {
 			if a.status != test.status || body.Code != test.code || body.Success == nil || *body.Success || body.Error == "" {
 				t.Errorf("answer is %d %s, want %d %s", a.status, a.body, test.status, test.code)
 			}
+			if id := body.Details.RequestID; !strings.HasPrefix(id, "req_") || requests[id] {
+				t.Errorf("the request's id is %q: %s", id, a.body)
+			}
+			requests[body.Details.RequestID] = true
 			if test.field != "" && len(body.Fields[test.field]) == 0 {
 				t.Errorf("fields do not name %s: %s", test.field, a.body)
 			}
@@ -125,7 +135,7 @@ func TestCreateAndInfo(t *testing.T) {
 		"country", "us", "lang", "en", "tz", "UTC", "pdf", "true", "unheard_of", "1"))
 	want := map[string]any{
 		"id": 1001.0, "status": "processing", "url": "https://example.com/", "final_url": nil, "error": nil, "cost": 2.0,
-		"tag": []any{"b", "a"}, "created_at": "2026-03-04T05:06:07Z", "finished_at": nil,
+		"tag": []any{"b", "a"}, "created_at": "2026-03-04T05:06:07.000Z", "finished_at": nil,
 		"country": "us", "region": nil, "language": "en", "timezone": "UTC", "size": "page", "format": "png", "shots": 1.0,
 		"html": false, "pdf": true, "video": false, "has_html": false, "has_pdf": false, "has_video": false,
 	}
@@ -135,12 +145,12 @@ func TestCreateAndInfo(t *testing.T) {
 	if diff := cmp.Diff(want, data[map[string]any](t, v.get("screenshot/info", with("id", "1001")))); diff != "" {
 		t.Errorf("info while processing (-want +got):\n%s", diff)
 	}
-	if a := v.get("screenshot/thumbnail", with("id", "1001")); a.status != 409 {
-		t.Errorf("thumbnail while processing answers %d %s, want 409", a.status, a.body)
+	if a := v.get("screenshot/thumbnail", with("id", "1001")); a.status != 404 {
+		t.Errorf("thumbnail while processing answers %d %s, want 404", a.status, a.body)
 	}
 	close(shutter)
 	v.settle()
-	want["status"], want["final_url"], want["finished_at"] = "finished", "https://example.com/?landed", "2026-03-04T05:06:07Z"
+	want["status"], want["final_url"], want["finished_at"] = "finished", "https://example.com/?landed", "2026-03-04T05:06:07.000Z"
 	if diff := cmp.Diff(want, data[map[string]any](t, v.get("screenshot/info", with("id", "1001")))); diff != "" {
 		t.Errorf("info when finished (-want +got):\n%s", diff)
 	}
@@ -167,8 +177,8 @@ func TestFailuresCarryTheReason(t *testing.T) {
 	if s.Status != "error" || s.Error == nil || *s.Error != "connection refused" {
 		t.Errorf("screenshot is %+v, want the renderer's error", s)
 	}
-	if a := v.get("screenshot/thumbnail", with("id", "1001")); a.status != 409 {
-		t.Errorf("thumbnail of a failure answers %d, want 409", a.status)
+	if a := v.get("screenshot/thumbnail", with("id", "1001")); a.status != 404 {
+		t.Errorf("thumbnail of a failure answers %d, want 404", a.status)
 	}
 }
 

@@ -25,7 +25,7 @@ type batch struct {
 type batchRow struct {
 	url  string // as given
 	shot int64  // its screenshot; 0 when there is none, or not yet
-	done bool
+	done bool   // it has ended
 	err  string // why it failed
 }
 
@@ -89,6 +89,26 @@ func (b *batches) begin(of *batch, atOnce int) (row int, ok bool) {
 	}
 	of.next++
 	return of.next - 1, true
+}
+
+// placed enters which screenshot a row became.
+func (b *batches) placed(of *batch, row int, shot int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	of.rows[row].shot = shot
+}
+
+// status is how far a row has come, in the words of the API.
+func (r batchRow) status() string {
+	switch {
+	case r.err != "":
+		return statusError
+	case r.done:
+		return statusFinished
+	case r.shot != 0:
+		return statusProcessing
+	}
+	return statusPending
 }
 
 // ended enters how a row ended; shot is 0 when it never became a screenshot.

@@ -28,20 +28,11 @@ func (s *Server) downloadBatch(r *http.Request, q url.Values) (any, error) {
 	return archive{s, r.Context(), b}, nil
 }
 
-// linkedArchive serves what zip_url points to. Whatever is wrong with the
-// address looks the same to the caller: not found.
-func (s *Server) linkedArchive(w http.ResponseWriter, r *http.Request) {
-	id := linkedID(r.PathValue("name"))
-	b := s.batches.find(id)
-	if b == nil || !linkHolds(r, s.archivePath(id)) || s.batchObject(b).Status == statusProcessing {
-		http.NotFound(w, r)
-		return
-	}
-	archive{s, r.Context(), b}.write(w)
+// archivePath is the address of a batch's archive, below the base URL. It needs
+// the key.
+func archivePath(id int64) string {
+	return "/api/v1/batch/download?id=" + strconv.FormatInt(id, 10)
 }
-
-// archivePath is the address of a batch's archive, below the base URL.
-func (s *Server) archivePath(id int64) string { return s.link("/batches/", id, ".zip") }
 
 // archive is a batch's ZIP archive, made while it is sent.
 type archive struct {
@@ -71,8 +62,8 @@ func (a archive) zip(w io.Writer) error {
 		if err != nil {
 			return err
 		}
-		line := []string{strconv.Itoa(i + 1), noFormula(row.url), "", row.status(), noFormula(row.err), strings.Join(files, " ")}
-		if row.shot != 0 {
+		line := []string{strconv.Itoa(i + 1), noFormula(row.url), "", row.manifestStatus(), noFormula(row.err), strings.Join(files, " ")}
+		if row.done && row.shot != 0 {
 			line[2] = strconv.FormatInt(row.shot, 10)
 		}
 		manifest = append(manifest, line)
@@ -149,13 +140,10 @@ func (b *batches) rowsOf(of *batch) []batchRow {
 	return slices.Clone(of.rows)
 }
 
-// status is a row's word in the manifest.
-func (r batchRow) status() string {
-	switch {
-	case !r.done:
+// manifestStatus is a row's word in the manifest.
+func (r batchRow) manifestStatus() string {
+	if !r.done {
 		return "not done"
-	case r.err != "":
-		return statusError
 	}
-	return statusFinished
+	return r.status()
 }

@@ -110,10 +110,13 @@ func (s *Server) placeRow(b *batch, row int) error {
 	if o.render.URL, err = normaliseURL(b.rows[row].url); err != nil {
 		return fmt.Errorf("url %w", err)
 	}
-	if _, _, err = s.place(o); err != nil {
+	shot, _, err := s.place(o)
+	if err != nil {
 		s.books.turnAway(o, "")
+		return err
 	}
-	return err
+	s.batches.placed(b, row, shot.id)
+	return nil
 }
 
 // batchList is the body of a batch create.

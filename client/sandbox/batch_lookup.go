@@ -41,7 +41,19 @@ type batchObject struct {
 	Count     int     `json:"count"`
 	Processed int     `json:"processed"`
 	Failed    int     `json:"failed"`
-	ZipURL    *string `json:"zip_url"` // needs no key
+	ZipURL    *string `json:"zip_url"` // needs the key
+
+	Screenshots []batchRowObject `json:"screenshots,omitempty"` // in /batch/info alone
+}
+
+// batchRowObject is a row of a batch as /batch/info lists it. Its id is given
+// twice: as the help page calls it, and as screenshots call theirs.
+type batchRowObject struct {
+	ScreenshotID *int64  `json:"screenshot_id"` // null while the row has no screenshot
+	ID           *int64  `json:"id"`
+	URL          string  `json:"url"`
+	Status       string  `json:"status"`
+	Error        *string `json:"error"`
 }
 
 // batchObject renders a batch for an API answer.
@@ -53,7 +65,7 @@ func (s *Server) batchObject(b *batch) batchObject {
 		Country: b.country, Count: len(b.rows), Processed: b.processed, Failed: b.failed,
 	}
 	if b.status != statusProcessing {
-		o.ZipURL = known(s.base.Load().url + s.archivePath(b.id))
+		o.ZipURL = known(s.base.Load().url + archivePath(b.id))
 	}
 	return o
 }
@@ -89,7 +101,26 @@ func (s *Server) batchInfo(_ *http.Request, q url.Values) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.batchObject(b), nil
+	o := s.batchObject(b)
+	o.Screenshots = s.rowObjects(b)
+	return o, nil
+}
+
+// rowObjects renders the rows of a batch: the addresses as they are shown of
+// screenshots, or as given where a row is none.
+func (s *Server) rowObjects(b *batch) []batchRowObject {
+	rows := s.batches.rowsOf(b)
+	shown := make([]batchRowObject, len(rows))
+	for i, row := range rows {
+		shown[i] = batchRowObject{URL: row.url, Status: row.status(), Error: known(row.err)}
+		if normal, err := normaliseURL(row.url); err == nil {
+			shown[i].URL = normal
+		}
+		if row.shot != 0 {
+			shown[i].ScreenshotID, shown[i].ID = &row.shot, &row.shot
+		}
+	}
+	return shown
 }
 
 // listBatches answers GET /batch/list: newest first.

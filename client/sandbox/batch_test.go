@@ -123,7 +123,7 @@ func TestBatchWebhookInDialectB(t *testing.T) {
 	v := start(t, sandbox.Config{WebhookURL: address, Dialect: sandbox.DialectB})
 	v.batch("not an address", "country", "us", "apps", "12")
 	h := next(t, hooks)
-	contains(t, h.body, `"event":"batch.finished"`, `"status":"finished"`, `"count":1,"processed":1,"failed":1`, `"zip_url":"`+v.root+`/batches/1001-`)
+	contains(t, h.body, `"event":"batch.finished"`, `"status":"finished"`, `"count":1,"processed":1,"failed":1`, `"zip_url":"`+v.root+`/api/v1/batch/download?id=1001"`)
 	if h.header.Get("X-ScreenshotCenter-Event") != "batch.finished" {
 		t.Errorf("headers %v", h.header)
 	}
@@ -194,7 +194,7 @@ func TestBatchDownload(t *testing.T) {
 	}
 	for name, a := range map[string]answer{
 		"download": v.get("batch/download", with("id", fmt.Sprint(made.ID))),
-		"zip_url":  v.do(http.MethodGet, linked.Path, "", nil),
+		"zip_url":  v.do(http.MethodGet, linked.Path, sandbox.DefaultAPIKey, linked.Query()),
 	} {
 		archive, err := zip.NewReader(bytes.NewReader(a.body), int64(len(a.body)))
 		if err != nil || a.header.Get("Content-Type") != "application/zip" {
@@ -227,17 +227,48 @@ func TestBatchDownload(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
-	v.batch("https://three.test", "country", "us") // 1002
+	if want := v.root + "/api/v1/batch/download?id=1001"; linked.String() != want {
+		t.Errorf("zip_url is %s, want %s", linked, want)
+	}
+	if a := v.do(http.MethodGet, linked.Path, "", linked.Query()); a.status != http.StatusUnauthorized {
+		t.Errorf("zip_url without the key: %d", a.status)
+	}
+}
+
+// /batch/info lists the rows with their screenshots, from the beginning on.
+func TestBatchInfoListsItsScreenshots(t *testing.T) {
+	shutter := make(chan struct{})
+	v := start(t, sandbox.Config{Renderer: &camera{shutter: shutter}, Workers: 1})
+	made := v.batch("https://One.test\nnot an address\nhttps://two.test/a", "country", "us")
+	type row struct {
+		ScreenshotID *int64 `json:"screenshot_id"`
+		ID           *int64
+		URL, Status  string
+		Error        *string
+	}
+	rows := func() []row {
+		return data[struct{ Screenshots []row }](t, v.get("batch/info", with("id", fmt.Sprint(made.ID)))).Screenshots
+	}
+	one, two, none := int64(1001), int64(1002), "url must be an absolute http or https address"
+	want := []row{
+		{&one, &one, "https://one.test/", "processing", nil}, {nil, nil, "not an address", "pending", nil}, {nil, nil, "https://two.test/a", "pending", nil},
+	}
+	if diff := cmp.Diff(want, rows()); diff != "" {
+		t.Errorf("at the beginning (-want +got):\n%s", diff)
+	}
+	close(shutter)
 	v.settle()
-	last := strings.TrimSuffix(linked.Path, ".zip")
-	for name, path := range map[string]string{
-		"a token of another batch": strings.Replace(linked.Path, "1001", "1002", 1),
-		"a token with a slip":      last[:len(last)-1] + map[bool]string{true: "1", false: "0"}[strings.HasSuffix(last, "0")] + ".zip",
-		"no token":                 "/batches/1001.zip",
-	} {
-		if a := v.do(http.MethodGet, path, "", nil); a.status != http.StatusNotFound {
-			t.Errorf("%s: %d", name, a.status)
-		}
+	want = []row{
+		{&one, &one, "https://one.test/", "finished", nil}, {nil, nil, "not an address", "error", &none}, {&two, &two, "https://two.test/a", "finished", nil},
+	}
+	if diff := cmp.Diff(want, rows()); diff != "" {
+		t.Errorf("at the end (-want +got):\n%s", diff)
+	}
+	if a := v.get("screenshot/thumbnail", with("id", fmt.Sprint(*rows()[2].ScreenshotID))); a.status != http.StatusOK {
+		t.Errorf("the picture of a row: %d %s", a.status, a.body)
+	}
+	if a := v.get("batch/list", nil); strings.Contains(string(a.body), "screenshots") {
+		t.Errorf("/batch/list lists rows: %s", a.body)
 	}
 }
 
@@ -269,25 +300,6 @@ row,url,screenshot_id,status,error,files
 	}
 	if a, err := once(t.Context(), v.root+"/api/v1/batch/download?key=sandbox-key&id="+fmt.Sprint(made.ID)); err == nil {
 		t.Errorf("an unreadable picture: %d and %d bytes, want the connection cut", a.status, len(a.body))
-	}
-}
-
-// zip_url holds from the end of the batch on, not before.
-func TestBatchLinkBeforeItsTime(t *testing.T) {
-	zeros := func() io.Reader { return bytes.NewReader(make([]byte, 32)) }
-	done := start(t, sandbox.Config{Rand: zeros()})
-	done.batch("https://a.test", "country", "us")
-	done.settle()
-	link, err := url.Parse(*done.batchInfo(1001).ZipURL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	busy := start(t, sandbox.Config{Rand: zeros(), Renderer: &camera{shutter: make(chan struct{})}})
-	busy.batch("https://a.test", "country", "us")
-	for v, want := range map[*vendor]int{done: http.StatusOK, busy: http.StatusNotFound} {
-		if a := v.do(http.MethodGet, link.Path, "", nil); a.status != want {
-			t.Errorf("%s: %d, want %d", link.Path, a.status, want)
-		}
 	}
 }
 
@@ -360,11 +372,11 @@ func TestBatchRefusals(t *testing.T) {
 		status           int
 		says             string
 	}{
-		{"no country", noCountry, noCountryBody, 400, `"MISSING_PARAMS","error":"Missing required parameter: country"`},
+		{"no country", noCountry, noCountryBody, 400, `"error":"Missing required parameter: country"`},
 		{"no file", valid, strings.ReplaceAll(body, `name="file"`, `name="list"`), 400, `parameter: file`},
 		{"empty file", empty, emptyBody, 422, `"file":["holds no address"]`},
 		{"too many rows", long, longBody, 422, `holds more than 3 addresses`},
-		{"wrong options", wrong, wrongBody, 422, `"fields":{"format":["must be one of png, jpeg, jpg, webp"],"script":["names`},
+		{"wrong options", wrong, wrongBody, 422, `"fields":{"format":["must be one of png, jpeg, jpg, webp, webmp"],"script":["names`},
 		{"too large", huge, hugeBody, 413, `PAYLOAD_TOO_LARGE`},
 		{"cut form", valid, body[:len(body)/2], 400, `The form is`},
 		{"no boundary", "multipart/form-data", body, 400, `no boundary`},
@@ -373,6 +385,7 @@ func TestBatchRefusals(t *testing.T) {
 		{"a form of another kind", "application/x-www-form-urlencoded", `country=us`, 400, `neither`},
 		{"urls as text", "application/json", `{"urls":"https://a.test","country":"us"}`, 422, `"urls":["must be a list of addresses"]`},
 		{"no urls", "application/json", `{"country":"us"}`, 400, `parameter: urls`},
+		{"an unknown country", "application/json", `{"urls":["https://a.test"],"country":"atlantis"}`, 422, `"country":["must be the two letters`},
 		{"no country in JSON", "application/json", `{"urls":["https://a.test"]}`, 400, `parameter: country`},
 		{"a null among urls", "application/json", `{"urls":["https://a.test",null],"country":"us"}`, 422, `"urls":["must be a list of addresses"]`},
 		{"a long row", "application/json", `{"urls":["https://a.test","https://b.test/` + strings.Repeat("b", 9000) + `"],"country":"us"}`, 422, `has a row 2 of more than 8192 bytes`},

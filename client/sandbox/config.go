@@ -75,6 +75,22 @@ type Config struct {
 	// vendor's is not documented.
 	ListLimit int
 
+	// ListForm is how listings are answered; empty means ListArray. The vendor's
+	// SDKs and one of their READMEs differ.
+	ListForm ListForm
+	// BareAnswers leaves out the envelope of answers, and "success" in those of
+	// status 400 and 429, as some of the vendor's answers are.
+	BareAnswers bool
+	// AnyCountry accepts every country; otherwise an unknown one is refused with
+	// 422, as by the vendor.
+	AnyCountry bool
+	// SleepUnit is what the value of a step sleep counts; 0 means one second. The
+	// vendor's fixtures show 2 and name no unit.
+	SleepUnit time.Duration
+	// IntervalUnit is what shot_interval counts; 0 means one millisecond. One of
+	// the vendor's READMEs says milliseconds, another seconds.
+	IntervalUnit time.Duration
+
 	// Balance is the credits at the start; 0 means 1,000,000.
 	Balance float64
 	// FirstID is the id of the first screenshot; 0 derives it from Now, so
@@ -110,6 +126,8 @@ func (c Config) withDefaults() (Config, error) {
 		{"PageTimeout", int64(c.PageTimeout)},
 		{"BodyTimeout", int64(c.BodyTimeout)},
 		{"ListLimit", int64(c.ListLimit)},
+		{"SleepUnit", int64(c.SleepUnit)},
+		{"IntervalUnit", int64(c.IntervalUnit)},
 		{"MaxScreenshots", int64(c.MaxScreenshots)},
 		{"MaxPictureBytes", c.MaxPictureBytes},
 		{"FirstID", c.FirstID},
@@ -132,6 +150,9 @@ func (c Config) withDefaults() (Config, error) {
 		return c, err
 	}
 	c.Dialect = dialect
+	if c.ListForm, err = ParseListForm(string(orElse(c.ListForm, ListArray))); err != nil {
+		return c, err
+	}
 
 	if c.BaseURL = strings.TrimRight(c.BaseURL, "/"); c.BaseURL != "" && !isWebAddress(c.BaseURL) {
 		return c, fmt.Errorf("sandbox: BaseURL must be an http or https address: %q", c.BaseURL)
@@ -151,6 +172,8 @@ func (c Config) withDefaults() (Config, error) {
 	c.MaxPictureBytes = orElse(c.MaxPictureBytes, 2<<30)
 	c.BodyTimeout = orElse(c.BodyTimeout, time.Minute)
 	c.ListLimit = orElse(c.ListLimit, 100)
+	c.SleepUnit = orElse(c.SleepUnit, time.Second)
+	c.IntervalUnit = orElse(c.IntervalUnit, time.Millisecond)
 	c.Balance = orElse(c.Balance, 1_000_000)
 	if c.RetryBackoff == nil {
 		c.RetryBackoff = func(failed int) time.Duration { return time.Second << min(failed-1, 10) }

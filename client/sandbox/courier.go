@@ -134,7 +134,7 @@ func (c *courier) take() *delivery {
 
 // attempt posts once and decides what comes next.
 func (c *courier) attempt(d *delivery) {
-	record := LedgerAttempt{Number: d.failed + 1, At: stamp(c.cfg.Now()), Signature: d.signatureKind(c.cfg.WebhookSecret)}
+	record := LedgerAttempt{Number: d.failed + 1, At: exactStamp(c.cfg.Now()), Signature: d.signatureKind(c.cfg.WebhookSecret)}
 	status, err := c.post(d)
 	if c.ctx.Err() != nil {
 		return

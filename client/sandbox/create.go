@@ -25,9 +25,13 @@ const (
 // a part in it.
 const maxFailure = 1024
 
-// defaultCountry is what answers say when a create named none: in them it is
-// never null.
-const defaultCountry = "us"
+// What answers say when a create named none: in them they are never null. The
+// browser keeps a language and a time zone of its own.
+const (
+	defaultCountry  = "us"
+	defaultLanguage = "en-US"
+	defaultTimezone = "UTC"
+)
 
 // create answers GET /screenshot/create. Parameters it does not know are
 // accepted and listed in the ledger.
@@ -67,6 +71,7 @@ func (s *Server) place(o order) (*screenshot, object, error) {
 
 // readOrder reads all of an order but the address.
 func (s *Server) readOrder(p *params) order {
+	p.units = units{sleep: s.cfg.SleepUnit, interval: s.cfg.IntervalUnit}
 	ignored := withoutEffect(slices.Collect(maps.Keys(p.query)))
 	p.query = heeded(p.query)
 	o := order{
@@ -80,7 +85,7 @@ func (s *Server) readOrder(p *params) order {
 		},
 		tags:      p.tags(),
 		apps:      p.apps(),
-		country:   p.word("country", defaultCountry),
+		country:   p.country(s.cfg.AnyCountry),
 		region:    p.word("region", ""),
 		video:     p.flag("video"),
 		ignored:   ignored,
@@ -119,13 +124,16 @@ func (p *params) frame() Frame {
 	return f
 }
 
-// format reads the picture format; jpg is another word for jpeg.
+// format reads the picture format; jpg is another word for jpeg, and webmp one
+// for webp.
 func (p *params) format(fallback string) string {
-	switch format := p.choice("format", "", "png", "jpeg", "jpg", "webp"); format {
+	switch format := p.choice("format", "", "png", "jpeg", "jpg", "webp", "webmp"); format {
 	case "png", "webp":
 		return format
 	case "jpeg", "jpg":
 		return "jpeg"
+	case "webmp":
+		return "webp"
 	}
 	return fallback
 }

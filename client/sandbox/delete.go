@@ -28,7 +28,7 @@ func (s *Server) delete(_ *http.Request, q url.Values) (any, error) {
 		return nil, err
 	}
 	if shot.status == statusProcessing {
-		return nil, errNotReady
+		return nil, errWorking
 	}
 	if s.outputs != nil && (scope == deleteAll || scope == deleteImage) {
 		if err := s.outputs.remove(shot.id, shot.result); err != nil {

@@ -16,8 +16,9 @@ const (
 	agentAndroid = "Mozilla/5.0 (Linux; Android 14; %s) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Mobile Safari/537.36"
 )
 
-// devices are those that device_name may name, upright, by their name in small
-// letters. The vendor's own list is not documented.
+// devices are those that device_name may name, upright. Any case and separators
+// will do, and the maker's name in front. The vendor's own list is not
+// documented.
 var devices = map[string]Device{
 	"iphone se":         phone(375, 667, 2, agentPhone),
 	"iphone 12":         phone(390, 844, 3, agentPhone),
@@ -66,11 +67,31 @@ func (p *params) namedDevice() Device {
 	if name == "" {
 		return Device{}
 	}
-	d, known := devices[strings.ToLower(name)]
-	if !known {
-		p.refuse("device_name", "is none of the known devices: "+strings.Join(slices.Sorted(maps.Keys(devices)), ", "))
+	for known, d := range devices {
+		if sameDevice(name, known) {
+			return d
+		}
 	}
-	return d
+	p.refuse("device_name", "is none of the known devices: "+strings.Join(slices.Sorted(maps.Keys(devices)), ", "))
+	return Device{}
+}
+
+// sameDevice compares the names of two devices: iphone_14, iPhone-14 and
+// Apple iPhone 14 are one.
+func sameDevice(given, known string) bool {
+	letters := func(name string) string {
+		return strings.Map(func(r rune) rune {
+			if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+				return r
+			}
+			return -1
+		}, strings.ToLower(name))
+	}
+	plain := letters(given)
+	for _, maker := range []string{"apple", "google", "samsung"} {
+		plain = strings.TrimPrefix(plain, maker)
+	}
+	return plain == letters(known)
 }
 
 // location reads where the page is told to be.

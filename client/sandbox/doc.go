@@ -36,8 +36,7 @@
 // # Beside the vendor's paths
 //
 //   - GET /images/{id}-{token}.png is where a webhook's image_url points. It
-//     needs no key; the token cannot be guessed. GET /batches/{id}-{token}.zip is
-//     a batch's zip_url, likewise.
+//     needs no key; the token cannot be guessed.
 //   - GET /sandbox/ledger (same key as the API) shows the books: every create
 //     and batch with tags, cost, answer and webhook attempts, and how often each
 //     endpoint was called. It is the independent witness for tests.
@@ -69,8 +68,14 @@
 // and `error` in B; the fields of batch.finished are this sandbox's. A batch
 // created by JSON is answered with its batch_id, one created by a form with the
 // batch itself. `delay` and `max_wait` are seconds, at most 60, and all pauses of
-// a create together at most 180; margins of a PDF are centimetres. A screenshot
-// without `country` says "us". What the scopes of /screenshot/delete remove is in
+// a create together at most 180; margins of a PDF are centimetres. The value of a
+// step `sleep` is seconds unless Config.SleepUnit says otherwise, a `click`
+// without a target is made in the middle of the screen, and shot_interval is
+// milliseconds unless Config.IntervalUnit says otherwise. A screenshot without
+// `country`, `language` or `timezone` says "us", "en-US" and "UTC". A country is
+// known if ISO 3166-1 has it. `ratio` is fit unless given; `zoom` multiplies
+// `scale`, and beside `width` or `height` it changes nothing. A screenshot that
+// failed has outputs as little as one that is not ready: 404. What the scopes of /screenshot/delete remove is in
 // delete.go, which options are rendered, recorded, ignored or refused in
 // options.go.
 package sandbox

@@ -34,7 +34,7 @@ func (b *books) fire(c chance, f *fate, fault string) {
 func (b *books) turnAway(o order, answer string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	entry := LedgerRefusal{At: stamp(o.createdAt), URL: o.render.URL, Tags: o.tags, Answer: answer}
+	entry := LedgerRefusal{At: exactStamp(o.createdAt), URL: o.render.URL, Tags: o.tags, Answer: answer}
 	if o.batch != nil {
 		entry.Batch = o.batch.id
 	}

@@ -39,19 +39,20 @@ func checkPairs(t *testing.T, pairs []Pair, err error) {
 func FuzzParseSteps(f *testing.F) {
 	for _, seed := range []string{
 		`[{"command":"click","selector":"#a"},{"command":"wait","value":"200"}]`, `[{"command":"wait","value":1e4}]`,
+		`[{"command":"sleep","value":2},{"command":"type","element":"#a","value":"x"}]`, `[{"command":"sleep","value":1e300}]`,
 		`[{"command":"scroll","value":-300}]`, `[{"command":"fill","selector":"a","value":"x"}]`, `{}`, `[null]`, `[{"command":"wait","value":"NaN"}]`,
 	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		steps, err := parseSteps(text)
+		steps, err := parseSteps(text, time.Second)
 		if err != nil {
 			return
 		}
 		var waited time.Duration
 		for _, s := range steps {
 			waited += s.Wait
-			if s.Wait < 0 || s.Command == StepClick && s.Selector == "" {
+			if s.Wait < 0 || s.Command == StepFill && s.Selector == "" {
 				t.Errorf("accepted %+v", s)
 			}
 		}

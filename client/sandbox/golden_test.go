@@ -93,6 +93,7 @@ func converse(t *testing.T) map[string]string {
 	talk.get("screenshot/create", "")
 	talk.get("screenshot/create", "url=ftp://example.com&width=none&format=gif&steps=[{}]&cookie=nameless")
 	talk.get("screenshot/create", "url=https://example.com&script=12")
+	talk.get("screenshot/create", "url=https://example.com&country=xx")
 	talk.post("screenshot/create?url=https://example.com", "", "")
 	talk.get("screenshot/info", "id=1001")
 	talk.get("screenshot/thumbnail", "id=1001")
@@ -127,7 +128,8 @@ func converse(t *testing.T) map[string]string {
 	talk.get("screenshot/thumbnail", "id=1002&shot=2&width=120&height=90&format=webp&quality=50")
 	talk.get("screenshot/thumbnail", "id=1002&shot=3")
 	talk.get("screenshot/thumbnail", "id=1003")
-	talk.get("screenshot/thumbnail", "id=1001&width=0&ratio=wide&scale=2&zoom=1")
+	talk.get("screenshot/thumbnail", "id=1002&format=webmp&zoom=50&filename=../front page.webp")
+	talk.get("screenshot/thumbnail", "id=1001&width=0&ratio=wide&scale=2&zoom=1.5")
 	for _, endpoint := range []string{"screenshot/html", "screenshot/pdf", "screenshot/video"} {
 		talk.get(endpoint, "id=1001")
 		talk.get(endpoint, "id=1002")
@@ -166,7 +168,36 @@ func converse(t *testing.T) map[string]string {
 	talk.get("crawl/list", "")
 	talk.post("crawl/cancel", "application/json", `{"id":1}`)
 	talk.get("screenshot/conjure", "")
+	otherForms(t, talk.book)
 	return talk.book
+}
+
+// otherForms goes through what a sandbox says in the other forms that the
+// vendor's documents show: listings as objects, answers without envelope.
+func otherForms(t *testing.T, book map[string]string) {
+	for form, cfg := range map[string]sandbox.Config{
+		"-as-object": {ListForm: sandbox.ListObject}, "-bare": {BareAnswers: true}, "-bare-as-object": {BareAnswers: true, ListForm: sandbox.ListObject},
+	} {
+		cfg.APIKey, cfg.BaseURL, cfg.FirstID, cfg.Now, cfg.Rand = "golden-key", "http://127.0.0.1:8070", 1001, fixedClock, bytes.NewReader(make([]byte, 32))
+		srv, err := sandbox.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		talk := &conversation{t: t, handler: srv.Handler(), book: book, form: form}
+		talk.silent = true
+		talk.get("screenshot/create", "url=https://example.com")
+		if err := srv.Idle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		talk.silent = false
+		talk.get("screenshot/list", "")
+		talk.get("screenshot/list", "limit=0")
+		talk.get("screenshot/search", "url=example")
+		talk.get("screenshot/search", "")
+		if err := srv.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // gated renders once its shutter is open.
@@ -211,6 +242,7 @@ type conversation struct {
 	book    map[string]string
 	key     *string // nil: the right one
 	silent  bool    // nothing is written down
+	form    string  // of the answers, as the golden file's name has it
 }
 
 func (c *conversation) as(key string) *conversation {
@@ -263,8 +295,11 @@ func (c *conversation) ask(method, endpoint, target, shown, kind, body string) {
 	if c.silent {
 		return
 	}
+	if saved := w.Header().Get("Content-Disposition"); saved != "" && w.Header().Get("Content-Type") != "application/zip" {
+		fmt.Fprintf(&entry, "Content-Disposition: %s\n", saved)
+	}
 	fmt.Fprintf(&entry, "%d %s\n%s\n\n", w.Code, w.Header().Get("Content-Type"), readable(c.t, w.Header().Get("Content-Type"), w.Body.Bytes()))
-	c.book[goldenFile(endpoint)] += entry.String()
+	c.book[goldenFile(endpoint+c.form)] += entry.String()
 }
 
 // readable is a body as text: of pictures, documents and archives what matters

@@ -35,7 +35,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		switch {
 		case !s.base.Load().address.names(host.Hostname()):
 			refusal = errHost
-		case strings.HasPrefix(r.URL.Path, "/images/"), strings.HasPrefix(r.URL.Path, "/batches/"):
+		case strings.HasPrefix(r.URL.Path, "/images/"):
 			// Reports show these; the token in the address is the permission.
 		case origins.Check(unsafe) != nil, r.Header.Get("Sec-Purpose") != "":
 			// A prefetch, which a page asks for, says that it has no site.
@@ -43,7 +43,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		}
 		if refusal != nil {
 			s.books.countError(refusal.code)
-			writeError(w, refusal)
+			s.writeError(w, refusal)
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -119,8 +119,8 @@ func (s *screenshot) ledgerEntry() LedgerCreate {
 		Tags:       s.tags,
 		Apps:       s.appIDs(),
 		Cost:       s.cost,
-		CreatedAt:  stamp(s.createdAt),
-		FinishedAt: stamp(s.finishedAt),
+		CreatedAt:  exactStamp(s.createdAt),
+		FinishedAt: exactStamp(s.finishedAt),
 		Ignored:    s.ignored,
 		Deleted:    s.deleted,
 		Answer:     "200",
@@ -159,7 +159,7 @@ func (b *batches) ledger() []LedgerBatch {
 		entry := LedgerBatch{
 			ID: one.id, Status: one.status, Error: one.err, Tags: one.tags, Apps: one.appIDs(),
 			Count: len(one.rows), Processed: one.processed, Failed: one.failed,
-			CreatedAt: stamp(one.createdAt), FinishedAt: stamp(one.finishedAt), Answer: "200", Deliveries: one.ledgerDeliveries(),
+			CreatedAt: exactStamp(one.createdAt), FinishedAt: exactStamp(one.finishedAt), Answer: "200", Deliveries: one.ledgerDeliveries(),
 		}
 		if one.fate != nil {
 			entry.Answer, entry.Faults = orElse(one.fate.answer, entry.Answer), slices.Clone(one.fate.fired)
@@ -197,13 +197,13 @@ func (s *Server) showLedger(w http.ResponseWriter, r *http.Request) {
 	q, _ := url.ParseQuery(r.URL.RawQuery)
 	switch {
 	case !s.keyHolds(r, q):
-		writeError(w, errKey)
+		s.writeError(w, errKey)
 	case r.Method != http.MethodGet:
-		writeError(w, wrongMethod(http.MethodGet))
+		s.writeError(w, wrongMethod(http.MethodGet))
 	default:
 		l, err := s.Ledger().narrowed(q)
 		if err != nil {
-			writeError(w, refusalOf(err))
+			s.writeError(w, refusalOf(err))
 			return
 		}
 		writeJSON(w, http.StatusOK, l)

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"fmt"
 	"math"
 	"net/http"
 	"net/url"
@@ -32,7 +33,7 @@ func (s *Server) list(_ *http.Request, q url.Values) (any, error) {
 	if err := p.err(); err != nil {
 		return nil, err
 	}
-	return s.books.list(f), nil
+	return s.listing(f), nil
 }
 
 // search answers GET /screenshot/search: screenshots whose normalised URL
@@ -46,7 +47,35 @@ func (s *Server) search(_ *http.Request, q url.Values) (any, error) {
 	if err := p.err(); err != nil {
 		return nil, err
 	}
-	return s.books.list(f), nil
+	return s.listing(f), nil
+}
+
+// ListForm is how a listing of screenshots is answered.
+type ListForm string
+
+const (
+	// ListArray is the form of the SDKs' code: [{…}, {…}].
+	ListArray ListForm = "array"
+	// ListObject is the form of an SDK's README: {"screenshots": [{…}, {…}]}.
+	ListObject ListForm = "object"
+)
+
+// ParseListForm reads the name of a form.
+func ParseListForm(text string) (ListForm, error) {
+	switch form := ListForm(text); form {
+	case ListArray, ListObject:
+		return form, nil
+	}
+	return "", fmt.Errorf("sandbox: list form must be array or object, not %q", text)
+}
+
+// listing is what the filter selects, in the form that the sandbox was given.
+func (s *Server) listing(f filter) any {
+	found := s.books.list(f)
+	if s.cfg.ListForm == ListObject {
+		return map[string]any{"screenshots": found}
+	}
+	return found
 }
 
 // account answers GET /account/info.

@@ -30,6 +30,10 @@ func (r *recorder) Measure(ctx context.Context, req sandbox.RenderRequest) (sand
 // TestOptionsReachTheRenderer asks for one thing after another.
 func TestOptionsReachTheRenderer(t *testing.T) {
 	form := "a=1&b=2"
+	fourteen := func(r *sandbox.RenderRequest) {
+		r.ScreenWidth, r.ScreenHeight, r.Scale, r.Mobile, r.Touch = 390, 844, 3, true, true
+		r.UserAgent = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1"
+	}
 	for _, c := range []struct {
 		query []string
 		want  func(*sandbox.RenderRequest)
@@ -51,6 +55,8 @@ func TestOptionsReachTheRenderer(t *testing.T) {
 			r.ScreenWidth, r.ScreenHeight, r.Scale, r.Mobile, r.UserAgent = 400, 667, 2, true, "mine"
 		}},
 		{[]string{"language", "fr-FR", "timezone", "Europe/Paris"}, func(r *sandbox.RenderRequest) { r.Language, r.Timezone = "fr-FR", "Europe/Paris" }},
+		{[]string{"device_name", "iphone_14"}, fourteen}, {[]string{"device_name", "iPhone 14"}, fourteen}, {[]string{"device_name", "IPHONE-14"}, fourteen},
+		{[]string{"device_name", "Apple iPhone14"}, fourteen}, {[]string{"device_name", " iphone.14 "}, fourteen},
 		{[]string{"lang", "de", "tz", "Asia/Tokyo"}, func(r *sandbox.RenderRequest) { r.Language, r.Timezone = "de", "Asia/Tokyo" }},
 		{[]string{"dark", "true"}, func(r *sandbox.RenderRequest) { r.Dark = true }},
 		{[]string{"geo_enable", "true", "geo_latitude", "48.85", "geo_longitude", "2.35"}, func(r *sandbox.RenderRequest) {
@@ -80,6 +86,17 @@ func TestOptionsReachTheRenderer(t *testing.T) {
 					{Command: sandbox.StepScroll, Selector: "#d"}, {Command: sandbox.StepScreenshot},
 				}
 			}},
+		{[]string{"steps", `[{"command":"click","element":"#accept"},{"command":"click"},{"command":"sleep","value":2},{"command":"sleep","value":"0.5"},` +
+			`{"command":"type","selector":"#q","value":"lamp"},{"command":"type","element":"#q","value":7},{"command":"wait","element":"#c"},{"command":"scroll","element":"#d","selector":"#d"}]`},
+			func(r *sandbox.RenderRequest) {
+				r.Steps = []sandbox.Step{
+					{Command: sandbox.StepClick, Selector: "#accept"}, {Command: sandbox.StepClick},
+					{Command: sandbox.StepWait, Wait: 2 * time.Second}, {Command: sandbox.StepWait, Wait: 500 * time.Millisecond},
+					{Command: sandbox.StepType, Selector: "#q", Value: "lamp"}, {Command: sandbox.StepType, Selector: "#q", Value: "7"},
+					{Command: sandbox.StepWait, Selector: "#c"}, {Command: sandbox.StepScroll, Selector: "#d"},
+				}
+			}},
+		{[]string{"format", "webmp"}, func(r *sandbox.RenderRequest) { r.Format = "webp" }},
 		{[]string{"html", "true"}, func(r *sandbox.RenderRequest) { r.HTML = true }},
 		{[]string{"pdf", "true"}, func(r *sandbox.RenderRequest) { r.PDF = &sandbox.PDFOptions{Format: "a4"} }},
 		{[]string{"pdf", "true", "pdf_format", "Letter", "pdf_landscape", "true", "pdf_background", "true", "pdf_one_page", "true", "pdf_margin", "2", "pdf_margin_left", "0.5"},
@@ -119,9 +136,13 @@ func TestOptionsRefused(t *testing.T) {
 		{"geo_latitude", "91"}, {"geo_longitude", "-181"}, {"header", "no colon"}, {"header", "Host: a"}, {"header", "X: a\rY: b"},
 		{"cookie", "novalue"}, {"referer", "a\r\nb"}, {"post_data", strings.Repeat("a", 70<<10)}, {"strict_ssl", "x"}, {"delay", "61"},
 		{"delay", "Inf"}, {"max_wait", "-1"}, {"hide_popups", "x"}, {"script_inline", strings.Repeat("a", 70<<10)}, {"script", "12"},
-		{"steps", "{}"}, {"steps", `[{"command":"fly"}]`}, {"steps", `[{"command":"click"}]`}, {"steps", `[{"command":"wait","value":"60001"}]`},
+		{"steps", "{}"}, {"steps", `[{"command":"fly"}]`}, {"steps", `[{"command":"wait","value":"60001"}]`},
 		{"steps", `[{"command":"wait","value":"40000"},{"command":"wait","value":40000}]`}, {"steps", `[{"command":"scroll"}]`},
-		{"steps", `[{"command":"fill","selector":"a","value":{}}]`}, {"shots", "21"}, {"shot_interval", "60001"}, {"html", "x"}, {"pdf", "x"},
+		{"steps", `[{"command":"fill","selector":"a","value":{}}]`}, {"steps", `[{"command":"type","value":"x"}]`}, {"steps", `[{"command":"sleep"}]`},
+		{"steps", `[{"command":"sleep","value":61}]`}, {"steps", `[{"command":"sleep","value":"NaN"}]`}, {"steps", `[{"command":"click","selector":"#a","element":"#b"}]`},
+		{"steps", `[{"command":"click","element":"` + strings.Repeat("a", 2000) + `"}]`}, {"device_name", "14"}, {"device_name", "iphone"}, {"device_name", "_"},
+		{"country", "xx"}, {"country", "u"}, {"country", "USA"}, {"country", "us,fr"},
+		{"shots", "21"}, {"shot_interval", "60001"}, {"html", "x"}, {"pdf", "x"},
 		{"pdf_format", "A99"}, {"pdf_landscape", "x"}, {"pdf_background", "x"}, {"pdf_one_page", "x"}, {"pdf_margin", "21"}, {"pdf_margin", "11"},
 		{"pdf_margin_top", "x"}, {"pdf_margin_right", "-1"}, {"pdf_margin_bottom", "x"}, {"pdf_margin_left", "x"}, {"video", "x"},
 		{"tag", strings.Repeat("a", 300)}, {"apps", "not an id"},
@@ -169,7 +190,7 @@ func TestOptionsIgnored(t *testing.T) {
 	}
 	data[shot](t, v.get("screenshot/create", query))
 	got := v.srv.Ledger().Creates[0].Ignored
-	want := []string{"cache", "hide_ads", "priority", "something_new", "tracker", "trackers",
+	want := []string{"cache", "geo_overrides", "hide_ads", "priority", "something_new", "tracker", "trackers",
 		"video_duration", "video_format", "video_length", "video_quality", "video_speed"}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("the ledger lists %v as without effect, want %v", got, want)

@@ -27,7 +27,7 @@ func TestOutputs(t *testing.T) {
 	id := full(v)
 	object := data[map[string]any](t, v.get("screenshot/info", with("id", id)))
 	for name, want := range map[string]any{"html": true, "pdf": true, "video": false, "has_html": true, "has_pdf": true,
-		"has_video": false, "shots": 2.0, "country": "fr", "language": nil, "final_url": "https://a.example/page"} {
+		"has_video": false, "shots": 2.0, "country": "fr", "language": "en-US", "timezone": "UTC", "final_url": "https://a.example/page"} {
 		if object[name] != want {
 			t.Errorf("%s is %v, want %v", name, object[name], want)
 		}
@@ -65,7 +65,7 @@ func TestThumbnailOptions(t *testing.T) {
 		{[]string{"shot", "2"}, "png", 160, 120},
 		{[]string{"width", "40"}, "png", 40, 30},
 		{[]string{"height", "60"}, "png", 80, 60},
-		{[]string{"width", "100", "height", "100"}, "png", 100, 100},
+		{[]string{"width", "100", "height", "100"}, "png", 100, 75},
 		{[]string{"width", "100", "height", "100", "ratio", "fill"}, "png", 100, 100},
 		{[]string{"width", "100", "height", "100", "ratio", "fit"}, "png", 100, 75},
 		{[]string{"scale", "0.5"}, "png", 80, 60},
@@ -73,6 +73,13 @@ func TestThumbnailOptions(t *testing.T) {
 		{[]string{"format", "jpeg", "quality", "20"}, "jpeg", 160, 120},
 		{[]string{"format", "jpg", "width", "80"}, "jpeg", 80, 60},
 		{[]string{"format", "webp"}, "webp", 160, 120},
+		{[]string{"format", "webmp"}, "webp", 160, 120},
+		{[]string{"zoom", "100"}, "png", 160, 120},
+		{[]string{"zoom", "50"}, "png", 80, 60},
+		{[]string{"zoom", "150", "scale", "0.5"}, "png", 120, 90},
+		{[]string{"zoom", "50", "left", "60"}, "png", 50, 60},
+		{[]string{"zoom", "50", "width", "40"}, "png", 40, 30},
+		{[]string{"zoom", "100", "ratio", "fit", "scale", "1", "format", "webmp", "quality", "80"}, "webp", 160, 120},
 	} {
 		t.Run(strings.Join(c.query, " "), func(t *testing.T) {
 			a := v.get("screenshot/thumbnail", with(append(c.query, "id", id)...))
@@ -85,17 +92,47 @@ func TestThumbnailOptions(t *testing.T) {
 		})
 	}
 	for field, query := range map[string][]string{
-		"ratio": {"ratio", "stretch"}, "zoom": {"zoom", "2"}, "scale": {"scale", "0.5", "width", "100"}, "shot": {"shot", "0"},
+		"ratio": {"ratio", "stretch"}, "zoom": {"zoom", "0"}, "zoom ": {"zoom", "1.5"}, " zoom": {"zoom", "401"}, "scale": {"scale", "0.5", "width", "100"}, "shot": {"shot", "0"},
 		"right": {"right", "500", "left", "500"}, "top": {"top", "5000"}, "quality": {"quality", "0"},
 		"width": {"width", "4000", "left", "159"}, "height": {"height", "16383"},
 	} {
 		if a := v.get("screenshot/thumbnail", with(append(query, "id", id)...)); a.status != http.StatusUnprocessableEntity ||
-			!strings.Contains(string(a.body), `"`+field+`":[`) {
+			!strings.Contains(string(a.body), `"`+strings.TrimSpace(field)+`":[`) {
 			t.Errorf("%v: %d %s", query, a.status, a.body)
 		}
 	}
 	if a := v.get("screenshot/thumbnail", with("id", id, "shot", "3")); a.status != http.StatusNotFound {
 		t.Errorf("a third picture of two: %d", a.status)
+	}
+}
+
+// filename has a browser save the picture under that name, and under no other
+// place.
+func TestThumbnailFilename(t *testing.T) {
+	v := start(t, sandbox.Config{})
+	id := full(v, "screen_width", "160", "screen_height", "120")
+	for given, want := range map[string]string{
+		"":                           "",
+		"front page.png":             `attachment; filename="front page.png"`,
+		"shop.png":                   `attachment; filename=shop.png`,
+		"../../etc/passwd":           `attachment; filename=passwd`,
+		`C:\Users\a\x.png`:           `attachment; filename=x.png`,
+		".bashrc":                    `attachment; filename=bashrc`,
+		"a\r\nX-Evil: 1.png":         `attachment; filename="aX-Evil_ 1.png"`,
+		`say "hi".png`:               `attachment; filename="say _hi_.png"`,
+		"Ünï.png":                    `attachment; filename*=utf-8''%C3%9Cn%C3%AF.png`,
+		"invoice\u202egnp.exe":       `attachment; filename=invoicegnp.exe`,
+		"..":                         `attachment; filename=screenshot.webp`,
+		"a/":                         `attachment; filename=screenshot.webp`,
+		"\xff\xfe":                   `attachment; filename=screenshot.webp`,
+		strings.Repeat("x", 300):     `attachment; filename=` + strings.Repeat("x", 200),
+		strings.Repeat("é", 150):     `attachment; filename*=utf-8''` + strings.Repeat("%C3%A9", 100),
+		"a b; filename=\"evil\".png": `attachment; filename="a b; filename=_evil_.png"`,
+	} {
+		a := v.get("screenshot/thumbnail", with("id", id, "format", "webp", "filename", given))
+		if got := a.header.Get("Content-Disposition"); a.status != http.StatusOK || got != want || a.header.Get("X-Evil") != "" {
+			t.Errorf("%q: %d with %q, want %q", given, a.status, got, want)
+		}
 	}
 }
 

@@ -34,8 +34,13 @@ const (
 // wrong with it, so that one answer names all mistakes.
 type params struct {
 	query url.Values
+	units units // of an order alone
 	wrong map[string][]string
 }
+
+// units are what numbers count whose unit the vendor does not state, or states
+// in two ways.
+type units struct{ sleep, interval time.Duration }
 
 func (p *params) refuse(name, reason string) {
 	if p.wrong == nil {

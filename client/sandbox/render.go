@@ -123,8 +123,8 @@ func (p Pace) Pauses() time.Duration {
 // Step is one action in the page.
 type Step struct {
 	Command  StepCommand
-	Selector string        // of the element concerned; for scroll: scroll to it
-	Value    string        // for fill: the text
+	Selector string        // of the element concerned; for scroll: scroll to it; for click: empty means the middle of the screen
+	Value    string        // for fill and type: the text
 	Wait     time.Duration // for wait
 	X, Y     int           // for scroll without selector: CSS px to scroll by
 }
@@ -135,7 +135,8 @@ type StepCommand string
 // The commands of steps, as the vendor's SDKs name them.
 const (
 	StepClick      StepCommand = "click"
-	StepFill       StepCommand = "fill"
+	StepFill       StepCommand = "fill"   // replaces what the element holds
+	StepType       StepCommand = "type"   // key by key, behind what it holds
 	StepWait       StepCommand = "wait"   // for Wait, or until Selector is there
 	StepScroll     StepCommand = "scroll" // to Selector, or by X and Y
 	StepScreenshot StepCommand = "screenshot"

@@ -12,6 +12,7 @@ const (
 	statusProcessing = "processing"
 	statusFinished   = "finished"
 	statusError      = "error"
+	statusPending    = "pending" // of a batch's row that was not begun
 )
 
 // order is what a create asked for; it never changes.
@@ -167,8 +168,8 @@ type object struct {
 	FinishedAt *string  `json:"finished_at"`
 	Country    string   `json:"country"`
 	Region     *string  `json:"region"`
-	Language   *string  `json:"language"`
-	Timezone   *string  `json:"timezone"`
+	Language   string   `json:"language"`
+	Timezone   string   `json:"timezone"`
 	Size       string   `json:"size"`
 	Format     string   `json:"format"`
 	Shots      int      `json:"shots"`
@@ -195,8 +196,8 @@ func (s *screenshot) object() object {
 		FinishedAt: known(stamp(s.finishedAt)),
 		Country:    s.country,
 		Region:     known(s.region),
-		Language:   known(s.render.Language),
-		Timezone:   known(s.render.Timezone),
+		Language:   orElse(s.render.Language, defaultLanguage),
+		Timezone:   orElse(s.render.Timezone, defaultTimezone),
 		Size:       s.size(),
 		Format:     s.render.Format,
 		Shots:      s.shots(),
@@ -229,8 +230,18 @@ func known(text string) *string {
 	return &text
 }
 
-// stamp writes a time as RFC 3339 in UTC; the zero time is empty.
+// stamp writes a time for an answer, as RFC 3339 in UTC with milliseconds; the
+// zero time is empty.
 func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000Z")
+}
+
+// exactStamp writes a time for the ledger, with all that the clock gave, and for
+// webhooks, whose documents show no milliseconds.
+func exactStamp(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}

@@ -21,18 +21,19 @@ import (
 
 // Server is a running sandbox. Its methods are safe for concurrent use.
 type Server struct {
-	cfg     Config
-	books   *books
-	batches *batches
-	outputs *outputs // nil when what was rendered is drawn on demand
-	courier *courier
-	faults  faultControl
-	base    atomic.Pointer[base]
-	port    atomic.Int64  // where the latest request came in; 0 before the first
-	linkKey []byte        // makes addresses without a key unguessable
-	drawing chan struct{} // bounds the pictures held decoded in memory
-	work    *activity
-	renders chan *screenshot
+	cfg      Config
+	books    *books
+	batches  *batches
+	outputs  *outputs // nil when what was rendered is drawn on demand
+	courier  *courier
+	faults   faultControl
+	base     atomic.Pointer[base]
+	port     atomic.Int64  // where the latest request came in; 0 before the first
+	linkKey  []byte        // makes addresses without a key unguessable
+	requests atomic.Int64  // that were refused
+	drawing  chan struct{} // bounds the pictures held decoded in memory
+	work     *activity
+	renders  chan *screenshot
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -142,8 +143,8 @@ func (s *Server) Idle(ctx context.Context) error {
 	}
 }
 
-// Handler serves the API under /api/v1, images, archives, the ledger, the
-// faults and /healthz. It answers 403 to a Host that is neither loopback nor
+// Handler serves the API under /api/v1, images, the ledger, the faults and
+// /healthz. It answers 403 to a Host that is neither loopback nor
 // the base URL's (with an unspecified address there, such as 0.0.0.0, any IP
 // address will do), and to web pages of other origins, which may show images
 // only.
@@ -156,7 +157,6 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("/sandbox/ledger", s.showLedger)
 	mux.HandleFunc("/sandbox/faults", s.manageFaults)
 	mux.HandleFunc("GET /images/{name}", s.image)
-	mux.HandleFunc("GET /batches/{name}", s.linkedArchive)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "ok", "renderer": s.cfg.Renderer.Name()})
 	})
@@ -187,23 +187,18 @@ func Endpoints() []string {
 	return slices.Sorted(maps.Keys(new(Server).endpoints()))
 }
 
-// imagePath is the address of a picture, below the base URL.
+// imagePath is the address of a picture, below the base URL. It holds its own
+// permission, a MAC of folder and id, so that it need not be remembered.
 func (s *Server) imagePath(id int64, format string) string {
 	ext := map[string]string{"png": ".png", "jpeg": ".jpg", "webp": ".webp"}[format]
-	return s.link("/images/", id, ext)
-}
-
-// link is an address that holds its own permission: a MAC of folder and id, so
-// that it need not be remembered.
-func (s *Server) link(folder string, id int64, ext string) string {
-	path := folder + strconv.FormatInt(id, 10)
+	path := "/images/" + strconv.FormatInt(id, 10)
 	mac := hmac.New(sha256.New, s.linkKey)
 	mac.Write([]byte(path))
 	return path + "-" + hex.EncodeToString(mac.Sum(nil)[:16]) + ext
 }
 
-// linkedID is the id in a name that link made, 0 when there is none. Whether the
-// link holds is linkHolds' to say.
+// linkedID is the id in the name of a picture, 0 when there is none. Whether the
+// address holds is linkHolds' to say.
 func linkedID(name string) int64 {
 	number, _, _ := strings.Cut(name, "-")
 	id, err := strconv.ParseInt(number, 10, 64)
@@ -232,5 +227,5 @@ func (s *Server) image(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	p.file().write(w)
+	p.file("").write(w)
 }

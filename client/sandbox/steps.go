@@ -29,13 +29,13 @@ func (p *params) pace() Pace {
 		HidePopups:   p.flag("hide_popups"),
 		Script:       p.query.Get("script_inline"),
 		Shots:        p.integer("shots", 1, maxShots, 1),
-		ShotInterval: time.Duration(p.integer("shot_interval", 0, int(maxPause/time.Millisecond), 0)) * time.Millisecond,
+		ShotInterval: p.interval("shot_interval"),
 	}
 	if len(pace.Script) > maxScript {
 		p.refuse("script_inline", fmt.Sprintf("must not be longer than %d bytes", maxScript))
 	}
 	var err error
-	if pace.Steps, err = parseSteps(p.query.Get("steps")); err != nil {
+	if pace.Steps, err = parseSteps(p.query.Get("steps"), p.units.sleep); err != nil {
 		p.refuse("steps", err.Error())
 	}
 	if pace.Pauses() > maxPauses {
@@ -58,15 +58,23 @@ func (p *params) seconds(name string) time.Duration {
 	return time.Duration(p.number(name, 0, maxPause.Seconds(), 0) * float64(time.Second))
 }
 
+// interval reads a pause in the unit that the sandbox was given.
+func (p *params) interval(name string) time.Duration {
+	unit := orElse(p.units.interval, time.Millisecond)
+	return time.Duration(p.integer(name, 0, int(maxPause/unit), 0)) * unit
+}
+
 // wireStep is a step as the SDKs send it. Numbers may come as text.
 type wireStep struct {
 	Command  string          `json:"command"`
 	Selector string          `json:"selector"`
+	Element  string          `json:"element"` // another name of selector
 	Value    json.RawMessage `json:"value"`
 }
 
-// parseSteps reads the steps parameter, a JSON list.
-func parseSteps(text string) ([]Step, error) {
+// parseSteps reads the steps parameter, a JSON list; sleep is the unit of the
+// command of that name.
+func parseSteps(text string, sleep time.Duration) ([]Step, error) {
 	if strings.TrimSpace(text) == "" {
 		return nil, nil
 	}
@@ -80,7 +88,7 @@ func parseSteps(text string) ([]Step, error) {
 	var steps []Step
 	var waited time.Duration
 	for i, w := range wire {
-		step, err := w.step()
+		step, err := w.step(sleep)
 		if err != nil {
 			return nil, fmt.Errorf("has step %d, which %w", i+1, err)
 		}
@@ -92,32 +100,36 @@ func parseSteps(text string) ([]Step, error) {
 	return steps, nil
 }
 
-func (w wireStep) step() (Step, error) {
-	s := Step{Command: StepCommand(w.Command), Selector: w.Selector}
+func (w wireStep) step(sleep time.Duration) (Step, error) {
+	s := Step{Command: StepCommand(w.Command), Selector: orElse(w.Selector, w.Element)}
 	value, err := w.text()
-	if err != nil {
+	switch {
+	case err != nil:
 		return s, err
-	}
-	if len(w.Selector) > maxSelector {
+	case w.Element != "" && w.Element != s.Selector:
+		return s, errors.New("names two targets, by selector and by element")
+	case len(s.Selector) > maxSelector:
 		return s, fmt.Errorf("has a selector of more than %d bytes", maxSelector)
 	}
 	switch s.Command {
-	case StepClick, StepFill:
+	case StepClick: // without a target: in the middle of the screen
+	case StepFill, StepType:
 		if s.Selector == "" {
 			return s, fmt.Errorf("names no selector to %s", w.Command)
 		}
-		if s.Command == StepFill {
-			s.Value = value
-		}
+		s.Value = value
 	case StepWait:
 		if value == "" && s.Selector != "" {
 			return s, nil
 		}
-		ms, err := strconv.ParseFloat(value, 64)
-		if !(err == nil && ms >= 0 && ms <= float64(maxPause/time.Millisecond)) {
+		if s.Wait, err = duration(value, time.Millisecond); err != nil {
 			return s, errors.New("needs a value of milliseconds up to 60000, or a selector")
 		}
-		s.Wait = time.Duration(ms * float64(time.Millisecond))
+	case stepSleep:
+		s.Command, s.Selector = StepWait, ""
+		if s.Wait, err = duration(value, sleep); err != nil {
+			return s, fmt.Errorf("needs a value up to %d, counted in %v", maxPause/sleep, sleep)
+		}
 	case StepScroll:
 		if value == "" && s.Selector != "" {
 			return s, nil
@@ -129,9 +141,21 @@ func (w wireStep) step() (Step, error) {
 		s.Y = y
 	case StepScreenshot:
 	default:
-		return s, fmt.Errorf("is none of click, fill, wait, scroll and screenshot: %q", w.Command)
+		return s, fmt.Errorf("is none of click, fill, type, wait, sleep, scroll and screenshot: %q", w.Command)
 	}
 	return s, nil
+}
+
+// stepSleep is a pause; it becomes StepWait.
+const stepSleep StepCommand = "sleep"
+
+// duration reads a pause of so many units.
+func duration(text string, unit time.Duration) (time.Duration, error) {
+	n, err := strconv.ParseFloat(text, 64)
+	if !(err == nil && n >= 0 && n <= float64(maxPause/unit)) {
+		return 0, errors.New("no pause, or too long a one")
+	}
+	return time.Duration(n * float64(unit)), nil
 }
 
 // text is the step's value, given as text or as a number.

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"image"
 	"math"
@@ -13,8 +14,9 @@ import (
 
 // thumbnail answers GET /screenshot/thumbnail with a picture itself, in the
 // form asked for: as rendered when none is. It is cut first and then brought to
-// its size: scaled by a factor, or to a width and a height, which it fills
-// (ratio=fill, the default: what sticks out is cut off) or fits into.
+// its size: scaled by a factor and a percentage, or to a width and a height,
+// which it fits into (ratio=fit, the default) or fills (what sticks out is cut
+// off).
 func (s *Server) thumbnail(r *http.Request, q url.Values) (any, error) {
 	p := &params{query: q}
 	form := raster.Form{
@@ -26,20 +28,21 @@ func (s *Server) thumbnail(r *http.Request, q url.Values) (any, error) {
 		},
 		Width:  p.integer("width", 1, maxWidth, 0),
 		Height: p.integer("height", 1, maxHeight, 0),
-		Inside: p.choice("ratio", "fill", "fit") == "fit",
+		Inside: p.choice("ratio", "fit", "fill") == "fit",
 		Scale:  p.number("scale", 0.01, 4, 0),
 	}
 	quality := p.integer("quality", 1, 100, 0)
 	format := p.format("")
 	number := p.integer("shot", 1, math.MaxInt32, 1)
-	if q.Get("zoom") != "" {
-		p.refuse("zoom", "is not documented enough to be imitated: use scale or a crop")
-	}
+	zoom := p.integer("zoom", 1, maxZoom, 100)
 	if form.Scale != 0 && form.Width+form.Height != 0 {
 		p.refuse("scale", "cannot stand beside width or height")
 	}
 	if err := p.err(); err != nil {
 		return nil, err
+	}
+	if zoom != 100 && form.Width+form.Height == 0 {
+		form.Scale = orElse(form.Scale, 1) * float64(zoom) / 100
 	}
 	shot, err := s.finished(q)
 	if err != nil {
@@ -53,14 +56,15 @@ func (s *Server) thumbnail(r *http.Request, q url.Values) (any, error) {
 		return nil, err
 	}
 	format = orElse(format, pic.Format)
+	saved := disposition(q.Get("filename"), "screenshot."+format)
 	if format == pic.Format && form == (raster.Form{Inside: form.Inside}) && quality == 0 {
-		return pic.file(), nil
+		return pic.file(saved), nil
 	}
 	source := image.Rect(0, 0, pic.Width, pic.Height)
 	if _, _, err := (raster.Form{Crop: form.Crop}).Plan(source); err != nil {
 		p.refuse(p.given("top", "right", "bottom", "left"), err.Error())
 	} else if _, _, err := form.Plan(source); err != nil {
-		p.refuse(p.given("width", "height", "scale"), err.Error())
+		p.refuse(p.given("width", "height", "zoom", "scale"), err.Error())
 	}
 	if err := p.err(); err != nil {
 		return nil, err
@@ -70,8 +74,11 @@ func (s *Server) thumbnail(r *http.Request, q url.Values) (any, error) {
 	}
 	defer s.stopDrawing()
 	pic, err = pic.in(form, format, quality)
-	return pic.file(), err
+	return pic.file(saved), err
 }
+
+// maxZoom is the largest zoom in percent.
+const maxZoom = 400
 
 // html answers GET /screenshot/html. A browser that opens it runs nothing of it.
 func (s *Server) html(r *http.Request, q url.Values) (any, error) {
@@ -100,18 +107,19 @@ func (s *Server) document(r *http.Request, q url.Values, what, name, kind string
 	return file{kind: kind, data: data}, err
 }
 
-// finished finds the screenshot that the id parameter names, or says why it has
-// no outputs.
+// finished finds the screenshot that the id parameter names. The vendor has one
+// answer for one that is not known and one that is not ready.
 func (s *Server) finished(q url.Values) (screenshot, error) {
 	shot, err := s.lookUp(q)
-	if err != nil {
-		return shot, err
-	}
-	switch shot.status {
-	case statusProcessing:
+	switch {
+	case errors.Is(err, errUnknown):
 		return shot, errNotReady
-	case statusError:
-		return shot, &apiError{status: http.StatusConflict, code: "SCREENSHOT_FAILED", text: "The screenshot failed: " + shot.err}
+	case err != nil:
+		return shot, err
+	case shot.status == statusProcessing:
+		return shot, errNotReady
+	case shot.status == statusError:
+		return shot, &apiError{status: errNotReady.status, code: errNotReady.code, text: errNotReady.text + ": it failed: " + shot.err}
 	}
 	return shot, nil
 }
@@ -141,8 +149,10 @@ func (s *Server) output(ctx context.Context, shot screenshot, name string) ([]by
 	return r.files()[name], nil
 }
 
-// file is the picture as an answer.
-func (p Picture) file() file { return file{kind: "image/" + p.Format, data: p.Data} }
+// file is the picture as an answer, with the Content-Disposition given.
+func (p Picture) file(disposition string) file {
+	return file{kind: "image/" + p.Format, data: p.Data, disposition: disposition}
+}
 
 // in brings the picture to another form, format and quality.
 func (p Picture) in(form raster.Form, format string, quality int) (Picture, error) {

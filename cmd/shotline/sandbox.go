@@ -45,6 +45,7 @@ func sandboxCommand() *cli.Command {
 			&cli.StringSliceFlag{Name: "app-id", Usage: "send webhooks only for this app `ID` (repeatable); any, when not given"},
 			faultFlag, seedFlag, balanceFlag,
 			&cli.IntFlag{Name: "list-limit", Value: 100, Usage: "`ROWS` of the largest page of a listing"},
+			listFormFlag, bareFlag, anyCountryFlag, sleepUnitFlag, intervalFlag,
 			rendererFlag, chromeFlag, tabsFlag, pageTimeFlag, privateFlag, logFlag, configFlag,
 		},
 		Action: serveSandbox,
@@ -71,11 +72,7 @@ func serveSandbox(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	renderer, err := newRenderer(c, log)
-	if err != nil {
-		return err
-	}
-	s, err := startSandbox(sandbox.Config{
+	cfg := sandbox.Config{
 		BaseURL:       c.String("public-url"),
 		APIKey:        c.String("api-key"),
 		WebhookURL:    c.String("webhook-url"),
@@ -86,18 +83,24 @@ func serveSandbox(c *cli.Context) error {
 		Seed:          int64(c.Int(seedFlag.Name)),
 		Balance:       credits,
 		ListLimit:     c.Int("list-limit"),
-		Renderer:      renderer,
 		Workers:       tabs(c),
 		PageTimeout:   c.Duration(pageTimeFlag.Name) + renderGrace,
 		Logger:        log,
-	}, c.String("listen"), log)
+	}
+	if err := answerForms(c, &cfg); err != nil {
+		return err
+	}
+	if cfg.Renderer, err = newRenderer(c, log); err != nil {
+		return err
+	}
+	s, err := startSandbox(cfg, c.String("listen"), log)
 	if err != nil {
 		return err
 	}
 	if host, _, _ := net.SplitHostPort(c.String("listen")); c.String("public-url") == "" && (host == "" || net.ParseIP(host).IsUnspecified()) {
 		log.Warn("links in webhooks and batches lead nowhere: --public-url can say where this machine is reached", "links", s.url)
 	}
-	log.Info("sandbox", "api", s.url+"/api/v1", "webhooks", c.String("webhook-url"), "renderer", renderer.Name())
+	log.Info("sandbox", "api", s.url+"/api/v1", "webhooks", c.String("webhook-url"), "renderer", cfg.Renderer.Name())
 	select {
 	case <-c.Context.Done():
 		err = nil

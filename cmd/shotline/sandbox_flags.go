@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -13,10 +14,15 @@ import (
 )
 
 var (
-	faultFlag   = &cli.StringSliceFlag{Name: "fault", Usage: "let something go wrong: `NAME=P[,k=v…]` with a probability from 0 to 1 (repeatable; names above)"}
-	seedFlag    = &cli.IntFlag{Name: "seed", Usage: "`N` that decides which faults happen: the same seed and requests repeat a run"}
-	balanceFlag = &cli.Float64Flag{Name: "balance", Value: 1_000_000, DefaultText: "1000000", Usage: "credits at the start, more than 0; creates that cost more than is left are refused"}
-	privateFlag = &cli.StringSliceFlag{Name: "allow-private", Usage: "let pages be opened in this private network, loopback for example as 127.0.0.0/8: `CIDR` (repeatable)" + inEnvironment("allow-private")}
+	faultFlag      = &cli.StringSliceFlag{Name: "fault", Usage: "let something go wrong: `NAME=P[,k=v…]` with a probability from 0 to 1 (repeatable; names above)"}
+	seedFlag       = &cli.IntFlag{Name: "seed", Usage: "`N` that decides which faults happen: the same seed and requests repeat a run"}
+	balanceFlag    = &cli.Float64Flag{Name: "balance", Value: 1_000_000, DefaultText: "1000000", Usage: "credits at the start, more than 0; creates that cost more than is left are refused"}
+	listFormFlag   = &cli.StringFlag{Name: "list-form", Value: string(sandbox.ListArray), Usage: `how list and search are answered: array, or object for {"screenshots":[…]}`}
+	bareFlag       = &cli.BoolFlag{Name: "bare-answers", Usage: "answer without the envelope, and leave success out of errors 400 and 429"}
+	anyCountryFlag = &cli.BoolFlag{Name: "any-country", Usage: "accept any country; an unknown one is refused with 422 otherwise"}
+	sleepUnitFlag  = &cli.DurationFlag{Name: "sleep-unit", Value: time.Second, Usage: "what the value of a step sleep counts: the vendor names no unit"}
+	intervalFlag   = &cli.DurationFlag{Name: "interval-unit", Value: time.Millisecond, Usage: "what shot_interval counts: one of the vendor's documents says 1ms, another 1s"}
+	privateFlag    = &cli.StringSliceFlag{Name: "allow-private", Usage: "let pages be opened in this private network, loopback for example as 127.0.0.0/8: `CIDR` (repeatable)" + inEnvironment("allow-private")}
 )
 
 // faultsHelp describes every fault, for the command's help.
@@ -54,6 +60,20 @@ func balance(c *cli.Context) (float64, error) {
 		return 0, badUsage("--balance %g: want a number of more than 0", credits)
 	}
 	return credits, nil
+}
+
+// answerForms reads how the sandbox answers, and what it counts pauses in.
+func answerForms(c *cli.Context, cfg *sandbox.Config) (err error) {
+	if cfg.ListForm, err = sandbox.ParseListForm(c.String(listFormFlag.Name)); err != nil {
+		return badUsage("--list-form %q: want array or object", c.String(listFormFlag.Name))
+	}
+	cfg.BareAnswers, cfg.AnyCountry = c.Bool(bareFlag.Name), c.Bool(anyCountryFlag.Name)
+	for flag, unit := range map[*cli.DurationFlag]*time.Duration{sleepUnitFlag: &cfg.SleepUnit, intervalFlag: &cfg.IntervalUnit} {
+		if *unit = c.Duration(flag.Name); *unit < time.Millisecond || *unit > time.Minute {
+			return badUsage("--%s %v: want 1ms to 1m", flag.Name, *unit)
+		}
+	}
+	return nil
 }
 
 // privateNetworks reads --allow-private.

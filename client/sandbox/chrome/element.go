@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 )
 
@@ -77,24 +79,39 @@ func (r *run) find(ctx context.Context, selector, block string, drawn bool, limi
 	}
 }
 
-// click presses the element in its middle, by finger or by mouse. An element
-// that another one covers is clicked by script instead: the press would go to
-// the cover, usually a banner.
+// click presses the element in its middle, by finger or by mouse; without a
+// selector it presses the middle of the screen. An element that another one
+// covers is clicked by script instead: the press would go to the cover, usually
+// a banner.
 func (r *run) click(ctx context.Context, selector string) error {
+	if selector == "" {
+		middle, err := call[struct{ X, Y float64 }](ctx, r.target, `() => ({X: innerWidth / 2, Y: innerHeight / 2})`)
+		if err != nil {
+			return err
+		}
+		return r.press(ctx, middle.X, middle.Y)
+	}
 	at, err := r.find(ctx, selector, "center", true, elementWait)
 	if err != nil {
 		return err
 	}
-	x, y := at.Left+at.Width/2-at.ScrollX, at.Top+at.Height/2-at.ScrollY
-	switch {
-	case at.Covered:
+	if at.Covered {
 		_, err = call[chromedp.Void](ctx, r.target, `selector => document.querySelector(selector)?.click()`, selector)
-	case r.req.Touch:
-		_, err = chromedp.TapXY(x, y)(ctx, r.target)
-	default:
-		_, err = chromedp.MouseClickXY(x, y)(ctx, r.target)
+		if err != nil && !gone(err) {
+			return err
+		}
+		return r.arrive(ctx)
 	}
-	if err != nil && !gone(err) {
+	return r.press(ctx, at.Left+at.Width/2-at.ScrollX, at.Top+at.Height/2-at.ScrollY)
+}
+
+// press clicks at a place of the screen.
+func (r *run) press(ctx context.Context, x, y float64) error {
+	action := chromedp.MouseClickXY(x, y)
+	if r.req.Touch {
+		action = chromedp.TapXY(x, y)
+	}
+	if _, err := action(ctx, r.target); err != nil && !gone(err) {
 		return err
 	}
 	return r.arrive(ctx)
@@ -137,6 +154,40 @@ func (r *run) fill(ctx context.Context, selector, value string) error {
 	}
 	if trouble != "" {
 		return faultf("the element %q %s", selector, trouble)
+	}
+	return r.arrive(ctx)
+}
+
+// focus gives the keyboard to an element that takes text.
+const focus = `selector => {
+	const field = document.querySelector(selector);
+	if (!field) return "left the page";
+	const text = field instanceof HTMLTextAreaElement ||
+		field instanceof HTMLInputElement && !["button", "checkbox", "color", "file", "image", "radio", "range", "reset", "submit"].includes(field.type);
+	if (!text && !field.isContentEditable) return "takes no text";
+	field.focus();
+	return document.activeElement === field ? "" : "does not take the keyboard";
+}`
+
+// typeText presses the keys of a text, one after another, behind what the
+// element holds.
+func (r *run) typeText(ctx context.Context, selector, text string) error {
+	if _, err := r.find(ctx, selector, "center", true, elementWait); err != nil {
+		return err
+	}
+	trouble, err := call[string](ctx, r.target, focus, selector)
+	if err != nil && !gone(err) {
+		return err
+	}
+	if trouble != "" {
+		return faultf("the element %q %s", selector, trouble)
+	}
+	behind := input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeRawKeyDown, Commands: []string{"moveToEndOfDocument"}}
+	if _, err := cdp.Call(ctx, r.target, input.DispatchKeyEvent, behind); err != nil && !gone(err) {
+		return err
+	}
+	if _, err := chromedp.KeyEvent(text)(ctx, r.target); err != nil && !gone(err) {
+		return err
 	}
 	return r.arrive(ctx)
 }

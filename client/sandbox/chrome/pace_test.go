@@ -140,6 +140,41 @@ func TestOptionStepsClick(t *testing.T) {
 	}
 }
 
+// A click without a target goes to the middle of the screen.
+func TestOptionStepsClickWithoutTarget(t *testing.T) {
+	t.Parallel()
+	url := serveHTML(t, `<!doctype html><title>?</title><style>html,body{height:100%;margin:0}</style>
+		<script>onclick = e => document.title = e.clientX / innerWidth + " " + e.clientY / innerHeight + " " + e.isTrusted</script>`)
+	for _, touch := range []bool{false, true} {
+		r := draw(t, sandbox.RenderRequest{URL: url, Device: sandbox.Device{Touch: touch},
+			Pace: sandbox.Pace{Steps: []sandbox.Step{{Command: sandbox.StepClick}, {Command: sandbox.StepWait, Wait: 50 * time.Millisecond}}}})
+		if r.Title != "0.5 0.5 true" {
+			t.Errorf("with touch %v: %q", touch, r.Title)
+		}
+	}
+}
+
+// Typing presses keys, one after another, behind what is there.
+func TestOptionStepsType(t *testing.T) {
+	t.Parallel()
+	url := serveHTML(t, `<!doctype html><input id="name" value="Dr. "><input id="mail" type="email" value="ada"><textarea id="text">a
+b</textarea><p id="free" contenteditable>c <b>d</b></p><script>
+		const keys = []
+		onkeydown = e => { if (e.isTrusted && e.key !== "") keys.push(e.key) }
+		oninput = () => document.title = [name1.value, mail.value, text.value, free.textContent, keys.length].join("|")
+		const name1 = document.getElementById("name")
+	</script>`)
+	r := draw(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{Steps: []sandbox.Step{
+		{Command: sandbox.StepType, Selector: "#name", Value: `Ä"L`},
+		{Command: sandbox.StepType, Selector: "#mail", Value: "@x"},
+		{Command: sandbox.StepType, Selector: "#text", Value: "c"},
+		{Command: sandbox.StepType, Selector: "#free", Value: "e"},
+	}}})
+	if want := "Dr. Ä\"L|ada@x|a b" + "c|c de|7"; r.Title != want {
+		t.Errorf("the page has %q, want %q", r.Title, want)
+	}
+}
+
 func TestOptionStepsScroll(t *testing.T) {
 	t.Parallel()
 	url := serveHTML(t, striped)
@@ -159,6 +194,7 @@ func TestOptionStepsFail(t *testing.T) {
 	}{
 		{"no such element", sandbox.Step{Command: sandbox.StepWait, Selector: "#nowhere", Wait: 100 * time.Millisecond}, []string{"step 1 (wait)", "no element matches"}},
 		{"bad selector", sandbox.Step{Command: sandbox.StepClick, Selector: "#["}, []string{"step 1 (click)", "not a valid CSS selector"}},
+		{"no field to type in", sandbox.Step{Command: sandbox.StepType, Selector: "#end", Value: "x"}, []string{"step 1 (type)", "takes no text"}},
 		{"no field", sandbox.Step{Command: sandbox.StepFill, Selector: "#end", Value: "x"}, []string{"step 1 (fill)", "takes no text"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -135,8 +135,8 @@ func checkVisit(req sandbox.RenderRequest) error {
 func checkSteps(req sandbox.RenderRequest) error {
 	for i, step := range req.Steps {
 		switch step.Command {
-		case sandbox.StepWait, sandbox.StepScroll, sandbox.StepScreenshot:
-		case sandbox.StepClick, sandbox.StepFill:
+		case sandbox.StepClick, sandbox.StepWait, sandbox.StepScroll, sandbox.StepScreenshot:
+		case sandbox.StepFill, sandbox.StepType:
 			if step.Selector == "" {
 				return fmt.Errorf("steps: step %d (%s) names no selector", i+1, step.Command)
 			}

@@ -34,6 +34,8 @@ func (r *run) step(ctx context.Context, step sandbox.Step) error {
 		return r.click(ctx, step.Selector)
 	case sandbox.StepFill:
 		return r.fill(ctx, step.Selector, step.Value)
+	case sandbox.StepType:
+		return r.typeText(ctx, step.Selector, step.Value)
 	case sandbox.StepWait:
 		return r.wait(ctx, step)
 	case sandbox.StepScroll:
