@@ -22,17 +22,7 @@ func TestWalks(t *testing.T) {
 		programs []string
 		renderer func(t *testing.T) sandbox.Renderer
 	}{
-		{"walk.mjs", []string{"node", "nodejs"}, func(t *testing.T) sandbox.Renderer {
-			path, found := chrome.Find()
-			if !found {
-				t.Skip("no Chromium or Chrome on this machine")
-			}
-			browser, err := chrome.New(chrome.Config{Path: path, Tabs: 2, Pages: pages.Handler(), Fail: pages.Fail})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return browser
-		}},
+		{"walk.mjs", []string{"node", "nodejs"}, newBrowser},
 		{"walk.py", []string{"python3"}, func(*testing.T) sandbox.Renderer {
 			return &sandbox.PlainRenderer{Fail: pages.Fail}
 		}},
@@ -40,28 +30,7 @@ func TestWalks(t *testing.T) {
 		t.Run(walk.script, func(t *testing.T) {
 			t.Parallel()
 			program := findProgram(t, walk.programs)
-			s, err := startSandbox(sandbox.Config{Renderer: walk.renderer(t), Workers: 2}, "127.0.0.1:0", slog.New(slog.DiscardHandler))
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() {
-				if err := s.stop(); err != nil {
-					t.Error(err)
-				}
-			})
-			ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute) // a busy machine draws slowly under the race detector
-			defer cancel()
-			cmd := exec.CommandContext(ctx, program, "../../testdata/sdk/"+walk.script)
-			cmd.Env = append(cmd.Environ(),
-				"SCREENSHOTCENTER_API_KEY="+sandbox.DefaultAPIKey, "SCREENSHOTCENTER_BASE_URL="+s.url+"/api/v1")
-			said, err := cmd.CombinedOutput()
-			if err != nil {
-				t.Fatalf("%v\n%s", err, said)
-			}
-			if !bytes.HasPrefix(said, []byte("ok ")) {
-				t.Errorf("it did not say what it did: %q", said)
-			}
-			calls := s.Ledger().Calls
+			calls := runScript(t, program, walk.script, sandbox.Config{Renderer: walk.renderer(t), Workers: 2}).Calls
 			for _, endpoint := range sandbox.Endpoints() {
 				if calls[endpoint] == 0 {
 					t.Errorf("it never called %s", endpoint)
@@ -69,6 +38,63 @@ func TestWalks(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestUsages goes through what single SDKs and pages of the vendor show, in each
+// form that the sandbox can answer in.
+func TestUsages(t *testing.T) {
+	t.Parallel()
+	for name, cfg := range map[string]sandbox.Config{
+		"arrays":        {},
+		"bare, objects": {BareAnswers: true, ListForm: sandbox.ListObject},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			program := findProgram(t, []string{"python3"})
+			cfg.Renderer, cfg.Workers = newBrowser(t), 2
+			runScript(t, program, "usages.py", cfg)
+		})
+	}
+}
+
+// newBrowser renders the demo pages.
+func newBrowser(t *testing.T) sandbox.Renderer {
+	path, found := chrome.Find()
+	if !found {
+		t.Skip("no Chromium or Chrome on this machine")
+	}
+	browser, err := chrome.New(chrome.Config{Path: path, Tabs: 2, Pages: pages.Handler(), Fail: pages.Fail})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return browser
+}
+
+// runScript has a program run a script of testdata/sdk against a sandbox, and
+// returns the sandbox's books.
+func runScript(t *testing.T, program, script string, cfg sandbox.Config) sandbox.Ledger {
+	s, err := startSandbox(cfg, "127.0.0.1:0", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute) // a busy machine draws slowly under the race detector
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, "../../testdata/sdk/"+script)
+	cmd.Env = append(cmd.Environ(),
+		"SCREENSHOTCENTER_API_KEY="+sandbox.DefaultAPIKey, "SCREENSHOTCENTER_BASE_URL="+s.url+"/api/v1")
+	said, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	if !bytes.HasPrefix(said, []byte("ok ")) {
+		t.Errorf("it did not say what it did: %q", said)
+	}
+	return s.Ledger()
 }
 
 // findProgram returns the first of the names that is a program here.
