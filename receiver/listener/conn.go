@@ -198,7 +198,9 @@ func (c *conn) complete(all bool) {
 	switch {
 	case c.step.until.IsZero(): // the server's deadline holds
 	case all:
-		_ = c.Conn.SetReadDeadline(time.Time{}) // one that passed later would end the request's context
+		// http.Server has lifted it and reads in the background, but that read may have
+		// set it again. One that passed later would end the request's context.
+		_ = c.Conn.SetReadDeadline(time.Time{})
 	default:
 		_ = c.Conn.SetReadDeadline(c.step.whole)
 	}
