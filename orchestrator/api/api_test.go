@@ -230,7 +230,7 @@ func TestMetricsOfWhatCannotBeRead(t *testing.T) {
 
 func TestRoutes(t *testing.T) {
 	_, handler := newMetrics(t, &totals{}, Storage{}, nil)
-	for path, want := range map[string]int{"/healthz": 200, "/readyz": 503, "/metrics": 200, "/": 404, "/webhooks/screenshotcenter": 404} {
+	for path, want := range map[string]int{"/healthz": 200, "/readyz": 503, "/metrics": 200, "/": 302, "/webhooks/screenshotcenter": 404} {
 		if status, body := get(t, handler, path); status != want {
 			t.Errorf("%s: %d %s", path, status, body)
 		}

@@ -60,6 +60,7 @@ var happened = map[jobs.EventType]string{
 	jobs.EventJobFailed:     "A job failed",
 	jobs.EventJobTimedOut:   "A job timed out: the vendor has no result for it",
 	jobs.EventJobLate:       "A job that had ended got a result after all",
+	jobs.EventJobCorrected:  "A job changed its result: of two contradictory webhooks the vendor confirmed the other one",
 	jobs.EventJobCanceled:   "A job was canceled",
 	jobs.EventJobRetried:    "An ended job is queued again",
 	jobs.EventBatchFinished: "All jobs of a batch have ended",
@@ -134,7 +135,7 @@ func callbackExample(kind jobs.EventType) any {
 		case jobs.EventJobDone, jobs.EventJobFailed, jobs.EventJobTimedOut, jobs.EventJobCanceled:
 		default:
 			job = exampleJob(jobs.Done)
-			job.Late = kind == jobs.EventJobLate
+			job.Late, job.Corrected = kind == jobs.EventJobLate, kind == jobs.EventJobCorrected
 		}
 		return JobCallback{kind, at, job.Form()}
 	case "batch":
