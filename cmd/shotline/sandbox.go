@@ -22,8 +22,12 @@ var (
 	rendererFlag = &cli.StringFlag{Name: "renderer", Value: "auto", Usage: "chrome, plain (labelled placeholders), or auto: chrome where there is one"}
 	chromeFlag   = &cli.StringSliceFlag{Name: "chrome-flag", Usage: "hand a `FLAG` such as --lang=de to the browser (repeatable)"}
 	tabsFlag     = &cli.IntFlag{Name: "tabs", DefaultText: "two for each CPU", Usage: "pages rendered at once"}
+	memoryFlag   = &cli.IntFlag{Name: "page-memory", Value: chrome.DefaultPageMemory >> 20, Usage: "`MIB` that one page may take before its screenshot fails; the browser may take one page more than there are tabs"}
 	pageTimeFlag = &cli.DurationFlag{Name: "page-timeout", Value: 20 * time.Second, Usage: "how long a page may take before its screenshot fails, beside the pauses that it asks for"}
 )
+
+// leastPageMemory is what an empty page takes, in MiB, with some to spare.
+const leastPageMemory = 128
 
 // renderGrace is how much longer the sandbox waits than its browser, whose
 // reason tells what was not ready.
@@ -46,7 +50,7 @@ func sandboxCommand() *cli.Command {
 			faultFlag, seedFlag, balanceFlag,
 			&cli.IntFlag{Name: "list-limit", Value: 100, Usage: "`ROWS` of the largest page of a listing"},
 			listFormFlag, bareFlag, anyCountryFlag, sleepUnitFlag, intervalFlag,
-			rendererFlag, chromeFlag, tabsFlag, pageTimeFlag, privateFlag, logFlag, configFlag,
+			rendererFlag, chromeFlag, tabsFlag, pageTimeFlag, memoryFlag, privateFlag, logFlag, configFlag,
 		},
 		Action: serveSandbox,
 	}
@@ -114,6 +118,12 @@ func newRenderer(c *cli.Context, log *slog.Logger) (sandbox.Renderer, error) {
 	if n := c.Int(tabsFlag.Name); n < 0 {
 		return nil, badUsage("--tabs %d: want a number of pages", n)
 	}
+	pageMemory := chrome.DefaultPageMemory >> 20
+	if findFlag(c.Command.Flags, memoryFlag.Name) != nil {
+		if pageMemory = c.Int(memoryFlag.Name); pageMemory < leastPageMemory {
+			return nil, badUsage("--page-memory %d: want %d or more, in MiB", pageMemory, leastPageMemory)
+		}
+	}
 	private, err := privateNetworks(c)
 	if err != nil {
 		return nil, err
@@ -134,7 +144,7 @@ func newRenderer(c *cli.Context, log *slog.Logger) (sandbox.Renderer, error) {
 	}
 	browser, err := chrome.New(chrome.Config{
 		Path: path, Flags: c.StringSlice(chromeFlag.Name), Tabs: tabs(c), PageTimeout: c.Duration(pageTimeFlag.Name),
-		Logger: log, Pages: pages.Handler(), Fail: pages.Fail, AllowPrivate: private,
+		Logger: log, Pages: pages.Handler(), Fail: pages.Fail, AllowPrivate: private, PageMemory: int64(pageMemory) << 20,
 	})
 	if err != nil && kind == "auto" {
 		log.Warn("the browser does not start: pictures are placeholders", "browser", path, "error", err)

@@ -7,6 +7,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	cdpbrowser "github.com/chromedp/cdproto/browser"
@@ -35,6 +37,9 @@ type browser struct {
 	way     *egress.Proxy      // all that the process can reach
 	pid     int
 	version string
+
+	tabs    atomic.Int64 // open
+	starved atomic.Bool  // it was killed for its memory
 }
 
 func startBrowser(cfg *Config) (_ *browser, err error) {
@@ -91,20 +96,24 @@ func startBrowser(cfg *Config) (_ *browser, err error) {
 		stopProcess()
 		return nil, err
 	}
+	var watching sync.WaitGroup
 	stop := func() {
 		stopProcess()
+		watching.Wait()
 		if err := way.Close(); err != nil {
 			cfg.Logger.Warn("browser's proxy was not closed", "error", err)
 		}
 	}
 	process := chromedp.FromContext(ctx).Browser
-	return &browser{
+	b := &browser{
 		ctx: ctx, kill: kill, stop: stop,
 		lost:    process.LostConnection,
 		pid:     process.Process().Pid,
 		version: version.Product,
 		way:     way,
-	}, nil
+	}
+	watching.Go(func() { b.watch(base, memoryOf(cfg), cfg.Logger) })
+	return b, nil
 }
 
 // dead reports whether the process is gone or no longer talks to us.
@@ -132,6 +141,7 @@ func allocatorOptions(cfg *Config, proxy string) ([]chromedp.ExecAllocatorOption
 		chromedp.Flag("disable-domain-reliability", true),
 		chromedp.Flag("disable-popup-blocking", false), // a page gets its one tab
 		chromedp.Flag("no-pings", true),
+		chromedp.Flag("js-flags", memoryOf(cfg).scriptHeap()),
 		chromedp.Flag("proxy-server", "socks5://"+proxy),
 		chromedp.Flag("proxy-bypass-list", "<-loopback>"), // not even loopback is direct
 		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),

@@ -38,7 +38,8 @@
 //
 // A page that crashes takes down its own tab and fails its own render. When
 // the browser process dies, the renders in flight fail and the next one starts
-// a new process.
+// a new process. So does a page that takes more memory than Config.PageMemory
+// (memory.go).
 package chrome
 
 import (
@@ -73,6 +74,12 @@ type Config struct {
 	Tabs        int           // renders at once; 0: two for each CPU, at most 8
 	PageTimeout time.Duration // for one page, from opening to picture, beside the pauses asked for; 0: DefaultPageTimeout
 	Logger      *slog.Logger  // nil: silent
+
+	// PageMemory is how many bytes each process of a page may take; 0:
+	// DefaultPageMemory. A page that takes more is ended. All of the browser may
+	// take one page more than there are Tabs. Only Linux lets us see it; elsewhere
+	// it bounds the heap of scripts alone.
+	PageMemory int64
 
 	// AllowPrivate are the private networks whose addresses pages may be opened
 	// at and may load from; none when empty. Demo hosts need no permission.
@@ -124,6 +131,9 @@ func New(cfg Config) (*Renderer, error) {
 	}
 	if cfg.PageTimeout <= 0 {
 		cfg.PageTimeout = DefaultPageTimeout
+	}
+	if cfg.PageMemory <= 0 {
+		cfg.PageMemory = DefaultPageMemory
 	}
 	if cfg.PagesDomain == "" {
 		cfg.PagesDomain = DefaultPagesDomain

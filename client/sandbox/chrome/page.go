@@ -102,6 +102,10 @@ func (r *run) explain(limited context.Context, err error) error {
 		return fmt.Errorf("%s within %v", r.stage, r.limit)
 	case errors.Is(cause, errTabCrashed):
 		return errTabCrashed
+	case errors.Is(cause, errTabMemory):
+		return fmt.Errorf("%w: a page may take %d MiB", errTabMemory, r.tab.cfg.PageMemory>>20)
+	case r.tab.browser.starved.Load():
+		return errors.New("the browser took too much memory while it rendered the page")
 	case r.tab.browser.dead():
 		return errors.New("the browser died while it rendered the page")
 	case cause != nil:

@@ -1,7 +1,11 @@
 package chrome
 
 import (
+	"bytes"
+	"os"
 	"os/exec"
+	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -11,3 +15,85 @@ import (
 func ownProcessGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
+
+// processTree is the browser and all that it started, with what each takes.
+// Processes that end meanwhile are left out.
+func processTree(browser int) []process {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil
+	}
+	children := make(map[int][]int)
+	for _, entry := range entries {
+		pid, err := strconv.Atoi(entry.Name())
+		if err != nil {
+			continue
+		}
+		if parent, ok := parentOf(pid); ok {
+			children[parent] = append(children[parent], pid)
+		}
+	}
+	var all []process
+	for next := []int{browser}; len(next) > 0; {
+		pid := next[0]
+		next = append(next[1:], children[pid]...)
+		if used, ok := usedBy(pid); ok {
+			all = append(all, process{pid: pid, kind: kindOf(pid), used: used})
+		}
+	}
+	return all
+}
+
+// parentOf reads the parent of a process. In its line the program's name comes
+// first, in brackets, and may hold anything.
+func parentOf(pid int) (parent int, ok bool) {
+	line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return 0, false
+	}
+	fields := strings.Fields(string(line[bytes.LastIndexByte(line, ')')+1:]))
+	if len(fields) < 2 {
+		return 0, false
+	}
+	parent, err = strconv.Atoi(fields[1])
+	return parent, err == nil
+}
+
+// usedBy is what a process has in memory or in swap, without the files that it
+// shares with others.
+func usedBy(pid int) (used int64, ok bool) {
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		return 0, false
+	}
+	for line := range strings.Lines(string(status)) {
+		name, value, _ := strings.Cut(line, ":")
+		switch name {
+		case "RssAnon", "RssShmem", "VmSwap":
+			kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
+			if err != nil {
+				return 0, false
+			}
+			used += kib << 10
+			ok = true
+		}
+	}
+	return used, ok
+}
+
+// kindOf reads which of Chromium's processes one is, from its command line.
+func kindOf(pid int) string {
+	line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
+	if err != nil {
+		return ""
+	}
+	for arg := range strings.FieldsFuncSeq(string(line), func(r rune) bool { return r == 0 || r == ' ' }) {
+		if kind, found := strings.CutPrefix(arg, "--type="); found {
+			return kind
+		}
+	}
+	return ""
+}
+
+// endProcess kills a process. One that is gone already is as good.
+func endProcess(pid int) { _ = syscall.Kill(pid, syscall.SIGKILL) }

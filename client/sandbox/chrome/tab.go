@@ -11,12 +11,12 @@ import (
 	cdpbrowser "github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/fetch"
-	"github.com/chromedp/cdproto/inspector"
 	cdplog "github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/performance"
 	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 )
 
@@ -57,6 +57,7 @@ func openTab(b *browser, cfg *Config) (*tab, error) {
 	parent, cancel := context.WithCancelCause(b.ctx)
 	ctx, free := chromedp.NewContext(parent, chromedp.WithNewBrowserContext())
 	t := &tab{cfg: cfg, browser: b, ctx: ctx, cancel: cancel, free: free}
+	b.tabs.Add(1)
 	if err := chromedp.Do(ctx, chromedp.Func(t.guard)); err != nil {
 		t.close()
 		return nil, err
@@ -64,9 +65,11 @@ func openTab(b *browser, cfg *Config) (*tab, error) {
 	return t, nil
 }
 
-func (t *tab) guard(ctx context.Context, target *chromedp.Target) error {
-	onEvent(t, inspector.TargetCrashed, func(inspector.EventTargetCrashed) {
-		t.cancel(errTabCrashed)
+func (t *tab) guard(ctx context.Context, to *chromedp.Target) error {
+	onEvent(t, target.TargetCrashed, func(ev target.EventTargetCrashed) {
+		if ev.TargetID == to.TargetID {
+			t.cancel(crashReason(ev))
+		}
 	})
 	onEvent(t, page.JavascriptDialogOpening, func(page.EventJavascriptDialogOpening) {
 		// It fails only when the dialog or the tab is gone, which is as good.
@@ -79,24 +82,24 @@ func (t *tab) guard(ctx context.Context, target *chromedp.Target) error {
 		return fmt.Errorf("watch the tab: %w", err)
 	}
 	// What was fetched for one page is no business of the next.
-	if err := send(ctx, target, network.SetCacheDisabled, network.SetCacheDisabledParams{CacheDisabled: true}); err != nil {
+	if err := send(ctx, to, network.SetCacheDisabled, network.SetCacheDisabledParams{CacheDisabled: true}); err != nil {
 		return fmt.Errorf("disable the cache: %w", err)
 	}
-	if err := send(ctx, target, performance.Enable, performance.EnableParams{}); err != nil {
+	if err := send(ctx, to, performance.Enable, performance.EnableParams{}); err != nil {
 		return fmt.Errorf("watch for scripts: %w", err)
 	}
 	// Whatever a page writes to its console would come here, however long it is.
-	if err := send(ctx, target, runtime.Disable, cdp.Empty{}); err != nil {
+	if err := send(ctx, to, runtime.Disable, cdp.Empty{}); err != nil {
 		return fmt.Errorf("turn the console off: %w", err)
 	}
-	if err := send(ctx, target, cdplog.Disable, cdp.Empty{}); err != nil {
+	if err := send(ctx, to, cdplog.Disable, cdp.Empty{}); err != nil {
 		return fmt.Errorf("turn the log off: %w", err)
 	}
 	// A page that is drawn ahead would run scripts that nobody counts.
-	if err := send(ctx, target, page.SetPrerenderingAllowed, page.SetPrerenderingAllowedParams{IsAllowed: false}); err != nil {
+	if err := send(ctx, to, page.SetPrerenderingAllowed, page.SetPrerenderingAllowedParams{IsAllowed: false}); err != nil {
 		return fmt.Errorf("forbid prerendering: %w", err)
 	}
-	if _, err := cdp.Call(ctx, target, fetch.Enable, fetch.EnableParams{Patterns: t.patterns()}); err != nil {
+	if _, err := cdp.Call(ctx, to, fetch.Enable, fetch.EnableParams{Patterns: t.patterns()}); err != nil {
 		return fmt.Errorf("intercept requests: %w", err)
 	}
 	_, err := chromedp.CallBrowser(ctx, cdpbrowser.SetDownloadBehavior, cdpbrowser.SetDownloadBehaviorParams{
@@ -128,4 +131,5 @@ func (t *tab) close() {
 	t.cancel(context.Canceled)
 	t.free()
 	t.work.Wait()
+	t.browser.tabs.Add(-1)
 }
