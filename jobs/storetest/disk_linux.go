@@ -50,6 +50,26 @@ func WithDisk(t *testing.T, size int64, test func(t *testing.T, d *Disk)) {
 // runAlone runs the calling test in a process that may mount.
 func runAlone(t *testing.T) {
 	t.Helper()
+	cmd := again(t)
+	cmd.Env = append(cmd.Env, diskOf+"="+t.Name())
+	cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWNS
+	if os.Geteuid() != 0 {
+		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}}
+	}
+	err := run(t, cmd)
+	switch {
+	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EINVAL):
+		t.Skip("needs to mount a small disk, which this system does not allow:", err)
+	case err != nil:
+		t.Fatal(err)
+	}
+}
+
+// again is a process of its own for the calling test, which ends with this one.
+func again(t *testing.T) *exec.Cmd {
+	t.Helper()
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -59,23 +79,20 @@ func runAlone(t *testing.T) {
 		pattern = append(pattern, "^"+regexp.QuoteMeta(name)+"$")
 	}
 	cmd := exec.CommandContext(t.Context(), program, "-test.run="+strings.Join(pattern, "/"), "-test.count=1", "-test.v")
-	cmd.Env = append(os.Environ(), diskOf+"="+t.Name(), "GORACE=atexit_sleep_ms=0")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
-	if os.Geteuid() != 0 {
-		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}}
-		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}}
-	}
+	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	return cmd
+}
+
+// run fails the test if it failed in cmd, and returns why cmd could not start.
+func run(t *testing.T, cmd *exec.Cmd) error {
+	t.Helper()
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
-	switch {
-	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EINVAL):
-		t.Skip("needs to mount a small disk, which this system does not allow:", err)
-	case errors.As(err, &exit) || err == nil && !strings.Contains(string(out), "--- PASS: "+t.Name()):
+	if errors.As(err, &exit) || err == nil && !strings.Contains(string(out), "--- PASS: "+t.Name()) {
 		t.Fatalf("in a process of its own: %v\n%s", err, out)
-	case err != nil:
-		t.Fatal(err)
 	}
+	return err
 }
 
 // Path is a file's path on the disk.
