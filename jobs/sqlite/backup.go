@@ -112,10 +112,7 @@ func (s *Store) isBeside(path string) bool {
 
 // copyTo fills an empty file and checks what it holds then.
 func (s *Store) copyTo(ctx context.Context, path string, made *jobs.Backup) (err error) {
-	db, err := sql.Open("sqlite3", dsn(path, "mode=rw", "_foreign_keys=on", "_cache_size=-16384"))
-	if err != nil {
-		return err
-	}
+	db := openDB(path, "mode=rw", "_foreign_keys=on", "_cache_size=-16384")
 	db.SetMaxOpenConns(1)
 	defer func() { err = errors.Join(err, db.Close()) }()
 	to, err := db.Conn(ctx)

@@ -27,11 +27,13 @@ type connection struct {
 	suspect error     // why the connection may be in a bad state; nil when it is not
 	renewAt time.Time // no renewal before
 
-	renewals atomic.Int64
+	mover
+
+	renewals, moves, moveFailures atomic.Int64
 }
 
 func newConnection(conn *sql.Conn, s *Store) *connection {
-	c := &connection{store: s}
+	c := &connection{store: s, mover: mover{from: s.moveFrom, next: s.moveFrom}}
 	c.use(conn)
 	return c
 }
@@ -41,22 +43,40 @@ func (c *connection) use(conn *sql.Conn) {
 	c.tx = &tx{conn: conn, stmts: make(map[string]*sql.Stmt)}
 }
 
-// ready is asked before each transaction: may anything be written, and is the
-// connection one that can?
+// ready is asked before each transaction: may anything be written, is the
+// connection one that can, and is the database file in order behind the log?
 func (c *connection) ready() error {
+	if err := c.usable(); err != nil {
+		return err
+	}
+	if c.suspect != nil {
+		if time.Now().Before(c.renewAt) {
+			return c.suspect
+		}
+		if err := c.renew(); err != nil {
+			return err
+		}
+	}
+	return c.moved()
+}
+
+// usable is nil while the files are those that were opened, and not known or
+// suspected to be damaged.
+func (c *connection) usable() error {
 	if err := c.store.damage.refusal(); err != nil {
 		return err
 	}
-	if err := c.store.files.unchanged(); err != nil {
-		return err
+	return c.store.files.unchanged()
+}
+
+// begin takes the write lock, which another process may hold for a while.
+func (c *connection) begin() error {
+	for deadline := time.Now().Add(c.store.busy); ; {
+		err := c.tx.control("BEGIN IMMEDIATE")
+		if failure := (sqlite3.Error{}); !errors.As(err, &failure) || failure.Code != sqlite3.ErrBusy || time.Now().After(deadline) {
+			return err
+		}
 	}
-	if c.suspect == nil {
-		return nil
-	}
-	if time.Now().Before(c.renewAt) {
-		return c.suspect
-	}
-	return c.renew()
 }
 
 // trouble looks at an error of a transaction that has been rolled back, as far
@@ -81,7 +101,7 @@ func shaken(err error) bool {
 		return false
 	}
 	switch failure.Code {
-	case sqlite3.ErrIoErr, sqlite3.ErrReadonly, sqlite3.ErrCantOpen, sqlite3.ErrProtocol, sqlite3.ErrNomem, sqlite3.ErrPerm:
+	case sqlite3.ErrIoErr, sqlite3.ErrCorrupt, sqlite3.ErrNotADB, sqlite3.ErrReadonly, sqlite3.ErrCantOpen, sqlite3.ErrProtocol, sqlite3.ErrNomem, sqlite3.ErrPerm:
 		return true
 	}
 	return false

@@ -5,14 +5,13 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"shotline/jobs"
 )
-
-// checkLimit is the largest file that is checked page by page at opening: some
-// 0.2 s of reading.
-const checkLimit = 32 << 20
 
 // damageError tells whoever looks after the machine what is wrong with the
 // file, and what helps. It is jobs.ErrCorrupt.
@@ -31,55 +30,121 @@ func (e *damageError) Error() string {
 
 func (e *damageError) Unwrap() []error { return []error{jobs.ErrCorrupt, e.what} }
 
-// asDamage returns err as a damageError, unless it is one.
-func asDamage(path string, err error) error {
-	var damage *damageError
-	if errors.As(err, &damage) {
-		return err
-	}
-	return &damageError{path, err}
-}
-
-// damage remembers the first sign that the file itself is damaged, whoever
-// came upon it. After that nothing may be written: the inbox would take in
-// what is lost with the file, and money would be spent on its word.
+// damage is what is known of damage to the file. SQLite reports damage also when
+// the disk could not read a part of the file for a moment. So a report, whoever
+// came upon it, ends all writes only until the file has been checked; see
+// examine.go. If the check finds damage nothing is written any more: the inbox
+// would take in what is lost with the file, and money would be spent on its word.
 type damage struct {
 	path  string
-	first atomic.Pointer[damageError]
+	log   *slog.Logger
+	check func(suspicion) // in a goroutine of its own, until settled
+
+	mu        sync.Mutex
+	found     *damageError    // nil unless a check found damage
+	suspected *suspectedError // nil unless a report is being checked
+	cleared   time.Time       // when a report was found to be no damage, without its statement
+	depth     int             // of the last check
+
+	reports atomic.Int64
 }
 
-// notice returns err, worded as damage if it is that.
-func (d *damage) notice(err error) error {
-	if err == nil || !errors.Is(explain(err), jobs.ErrCorrupt) {
+// suspectedError says that a report is being checked. It is jobs.ErrUnavailable.
+type suspectedError struct {
+	path string
+	what error
+}
+
+func (e *suspectedError) Error() string {
+	return fmt.Sprintf("%v: SQLite reported damage in database %s, which is being checked: %v", jobs.ErrUnavailable, e.path, e.what)
+}
+
+func (e *suspectedError) Unwrap() []error { return []error{jobs.ErrUnavailable, e.what} }
+
+// suspicion is a report that is to be checked.
+type suspicion struct {
+	statement *statementError // that reported it, if it is known
+	depth     int             // of the check
+}
+
+// A report that follows on another within relapse, which was checked without
+// running its statement again, is checked deeper: up to deepest.
+const (
+	relapse = 10 * time.Minute
+	deepest = 2
+)
+
+// statementError is an error with the statement that it is of.
+type statementError struct {
+	query string
+	args  []any
+	err   error
+}
+
+func (e *statementError) Error() string { return e.err.Error() }
+func (e *statementError) Unwrap() error { return e.err }
+
+// ofStatement keeps the statement with a report of damage.
+func ofStatement(err error, query string, args []any) error {
+	if err == nil || !reportsDamage(err) {
 		return err
 	}
-	var found *damageError
-	if !errors.As(err, &found) {
-		found = &damageError{d.path, explain(err)}
-	}
-	d.first.CompareAndSwap(nil, found)
-	return found
+	return &statementError{query, args, err}
 }
 
-// refusal is nil as long as nothing is known to be wrong.
+// notice returns err. If it reports damage that is checked, and the error is
+// jobs.ErrUnavailable, or jobs.ErrCorrupt if a check has found damage.
+func (d *damage) notice(err error) error {
+	if err == nil || !reportsDamage(err) || errors.As(err, new(*suspectedError)) {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.found != nil {
+		return d.found
+	}
+	if d.suspected != nil {
+		return d.suspected
+	}
+	d.reports.Add(1)
+	s := suspicion{}
+	errors.As(err, &s.statement)
+	if time.Since(d.cleared) < relapse {
+		s.depth = min(d.depth+1, deepest)
+	}
+	d.suspected = &suspectedError{d.path, err}
+	d.log.Warn("SQLite reported damage: writes and webhooks are refused until the database has been checked", "database", d.path, "error", err)
+	go d.check(s)
+	return d.suspected
+}
+
+// clear ends a suspicion: the check found the file in order.
+func (d *damage) clear(s suspicion, rerun bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.suspected = nil
+	if !rerun {
+		d.cleared, d.depth = time.Now(), s.depth
+	}
+	d.log.Info("the database is in order: writes and webhooks are taken again", "database", d.path)
+}
+
+// confirm records the damage that a check found.
+func (d *damage) confirm(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.found, d.suspected = &damageError{d.path, err}, nil
+}
+
+// refusal is nil as long as nothing is known or suspected to be wrong.
 func (d *damage) refusal() error {
-	if found := d.first.Load(); found != nil {
-		return found
-	}
-	return nil
-}
-
-// quickCheck reads a small file's pages and what holds them together.
-func (s *Store) quickCheck(ctx context.Context) error {
-	if sizeOf(s.path) > checkLimit {
-		return nil
-	}
-	var verdict string
-	if err := s.readDB.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&verdict); err != nil {
-		return fmt.Errorf("check: %w", err)
-	}
-	if verdict != "ok" {
-		return fmt.Errorf("%w: %s", jobs.ErrCorrupt, verdict)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.found != nil:
+		return d.found
+	case d.suspected != nil:
+		return d.suspected
 	}
 	return nil
 }
@@ -92,12 +157,16 @@ type pool struct {
 
 // QueryRowContext is that of sql.DB.
 func (p *pool) QueryRowContext(ctx context.Context, query string, args ...any) scanner {
-	return noticingRow{p.DB.QueryRowContext(ctx, query, args...), p.damage}
+	return noticingRow{p.DB.QueryRowContext(ctx, query, args...), p.damage, query, args}
 }
 
 type noticingRow struct {
 	row    *sql.Row
 	damage *damage
+	query  string
+	args   []any
 }
 
-func (r noticingRow) Scan(dest ...any) error { return r.damage.notice(r.row.Scan(dest...)) }
+func (r noticingRow) Scan(dest ...any) error {
+	return r.damage.notice(ofStatement(r.row.Scan(dest...), r.query, r.args))
+}

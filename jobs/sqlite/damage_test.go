@@ -160,6 +160,18 @@ func emptyLog(t *testing.T, path string) {
 	}
 }
 
+// untilChecked repeats what came upon damage until that has been checked.
+func untilChecked(t *testing.T, do func() error) error {
+	t.Helper()
+	for {
+		err := do()
+		if !errors.Is(err, jobs.ErrUnavailable) || errors.Is(err, jobs.ErrCorrupt) {
+			return err
+		}
+		must(t, pause(t.Context(), time.Millisecond))
+	}
+}
+
 // TestDamageFoundLaterStopsAllWrites: whoever finds it, a reader or the writer.
 func TestDamageFoundLaterStopsAllWrites(t *testing.T) {
 	t.Parallel()
@@ -176,7 +188,8 @@ func TestDamageFoundLaterStopsAllWrites(t *testing.T) {
 	}
 	_, err := s.AppendDelivery(t.Context(), delivery("1", jobs.OutcomeDone))
 	must(t, err)
-	if _, err := s.Tally(t.Context(), "b1"); !errors.Is(err, jobs.ErrCorrupt) || !strings.Contains(err.Error(), path) {
+	err = untilChecked(t, func() error { _, err := s.Tally(t.Context(), "b1"); return err })
+	if !errors.Is(err, jobs.ErrCorrupt) || !strings.Contains(err.Error(), path) {
 		t.Fatalf("read a damaged page: %v", err)
 	}
 	for what, write := range map[string]func() error{

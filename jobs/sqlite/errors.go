@@ -4,14 +4,16 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"syscall"
 
 	"github.com/mattn/go-sqlite3"
 
 	"shotline/jobs"
 )
 
-// explain adds the contract's word to an error of the database: what trying
-// again may mend is jobs.ErrUnavailable, what it cannot is jobs.ErrCorrupt.
+// explain adds the contract's word to an error of the database. SQLite reports
+// damage also when a part of the file could not be read for a moment, so that is
+// jobs.ErrUnavailable until a check has found damage; see damage.go.
 func explain(err error) error {
 	if err == nil || errors.Is(err, jobs.ErrUnavailable) || errors.Is(err, jobs.ErrCorrupt) {
 		return err
@@ -25,12 +27,27 @@ func explain(err error) error {
 	}
 	switch failure.Code {
 	case sqlite3.ErrFull, sqlite3.ErrIoErr, sqlite3.ErrReadonly, sqlite3.ErrBusy, sqlite3.ErrLocked,
-		sqlite3.ErrCantOpen, sqlite3.ErrPerm, sqlite3.ErrProtocol, sqlite3.ErrNomem:
+		sqlite3.ErrCantOpen, sqlite3.ErrPerm, sqlite3.ErrProtocol, sqlite3.ErrNomem, sqlite3.ErrCorrupt, sqlite3.ErrNotADB:
 		return fmt.Errorf("%w: %w", jobs.ErrUnavailable, err)
-	case sqlite3.ErrCorrupt, sqlite3.ErrNotADB:
-		return fmt.Errorf("%w: %w", jobs.ErrCorrupt, err)
 	}
 	return err
+}
+
+// reportsDamage reports whether err says that the file is damaged, be it so or
+// not.
+func reportsDamage(err error) bool {
+	if errors.Is(err, jobs.ErrCorrupt) {
+		return true
+	}
+	var failure sqlite3.Error
+	return errors.As(err, &failure) && (failure.Code == sqlite3.ErrCorrupt || failure.Code == sqlite3.ErrNotADB)
+}
+
+// readFailed reports whether err says that something could not be read or
+// written.
+func readFailed(err error) bool {
+	var failure sqlite3.Error
+	return errors.As(err, &failure) && failure.Code == sqlite3.ErrIoErr || errors.Is(err, syscall.EIO)
 }
 
 // broken reports whether err is of the database as a whole and not of one

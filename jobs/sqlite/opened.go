@@ -23,27 +23,51 @@ type openFiles struct {
 type openFile struct {
 	info   fs.FileInfo
 	stores int
+	held   map[string]*os.File // by path
 }
 
 // enter counts a store of the file at path, until leave. Look may open and close
 // the file; it is called unless a store has it already.
-func (o *openFiles) enter(path string, look func() error) (leave func(), err error) {
+func (o *openFiles) enter(path string, look func() error) (f *openFile, leave func(), err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	f := o.find(path)
+	f = o.find(path)
 	if f == nil {
 		if err := look(); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		info, err := os.Stat(path)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		f = &openFile{info: info}
+		f = &openFile{info: info, held: map[string]*os.File{}}
 		o.files = append(o.files, f)
 	}
 	f.stores++
-	return sync.OnceFunc(func() { o.leave(f) }), nil
+	return f, sync.OnceFunc(func() { o.leave(f) }), nil
+}
+
+// shared reports whether more stores than one have the file.
+func (f *openFile) shared() bool {
+	opened.mu.Lock()
+	defer opened.mu.Unlock()
+	return f.stores > 1
+}
+
+// hold opens one of the files at once, or finds it open. It is closed when no
+// store has the database any more, and not before, because of the locks.
+func (f *openFile) hold(path string) (*os.File, error) {
+	opened.mu.Lock()
+	defer opened.mu.Unlock()
+	if file, ok := f.held[path]; ok {
+		return file, nil
+	}
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	f.held[path] = file
+	return file, nil
 }
 
 // find returns nil when no store has the file.
@@ -64,6 +88,9 @@ func (o *openFiles) leave(f *openFile) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if f.stores--; f.stores == 0 {
+		for _, file := range f.held {
+			file.Close() // nothing was written that must last
+		}
 		o.files = slices.DeleteFunc(o.files, func(other *openFile) bool { return other == f })
 	}
 }

@@ -25,11 +25,11 @@ type view struct {
 
 func (v view) each(visit func(scanner) error, query string, args ...any) error {
 	rows, err := v.tx.QueryContext(v.ctx, query, args...)
-	return eachRow(rows, err, visit)
+	return ofStatement(eachRow(rows, err, visit), query, args)
 }
 
 func (v view) get(dest []any, query string, args ...any) error {
-	return v.tx.QueryRowContext(v.ctx, query, args...).Scan(dest...)
+	return ofStatement(v.tx.QueryRowContext(v.ctx, query, args...).Scan(dest...), query, args)
 }
 
 // batchPlace finds a batch's place; jobs.ErrNotFound without one.

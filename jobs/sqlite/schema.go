@@ -48,7 +48,7 @@ func prepareSchema(ctx context.Context, db *sql.DB, busy time.Duration) error {
 	deadline, reached := time.Now().Add(busy), int64(0)
 	for try := 1; ; try++ {
 		version, err := migrate(ctx, db, provider, target)
-		if err == nil || ctx.Err() != nil || errors.Is(err, jobs.ErrNewer) || errors.Is(explain(err), jobs.ErrCorrupt) {
+		if err == nil || ctx.Err() != nil || errors.Is(err, jobs.ErrNewer) || reportsDamage(err) {
 			return err
 		}
 		if version > reached {

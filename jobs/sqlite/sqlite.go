@@ -18,10 +18,15 @@
 //   - Who wants to be called is told from the log of events: readers (readers.go)
 //     turn them into callbacks (callbacks.go), each behind a cursor of its own, so
 //     that closing a job writes nothing but its event.
+//   - Between two transactions the writer moves the log into the database
+//     (checkpoint.go). If that fails, nothing is written until all of the log has
+//     been moved again (logindex.go). SQLite itself never does it, except when
+//     the last connection closes.
 //   - Before each transaction the file is looked at (connection.go, files.go):
-//     after an I/O error the writer's connection is opened anew, and a file that
-//     was moved, or is known to be damaged (damage.go, inspect.go), gets no more
-//     writes.
+//     after an I/O error the writer's connection is opened anew. A file that was
+//     moved gets no more writes, nor does one that is known to be damaged
+//     (damage.go, inspect.go). If SQLite reports damage that is checked first
+//     (examine.go).
 //   - Counts over all rows and retention (recount.go, prune.go) read first, and
 //     take the write lock only for what is wrong or has to go.
 //
@@ -35,12 +40,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
-	"strings"
 	"sync"
 	"time"
-
-	_ "github.com/mattn/go-sqlite3" // the driver "sqlite3"
 
 	"shotline/jobs"
 )
@@ -55,14 +58,15 @@ const (
 // readerCache is how many KiB of pages a reader keeps at most.
 const readerCache = 16 << 10
 
-// writerPragmas are those that the DSN cannot set. A WAL of up to some 16 MB
-// between checkpoints keeps them off most commits. SQLite would wait for another
-// process's lock in longer and longer sleeps, and miss the moments in which an
-// import lets it go: the writer asks again at every end of a short one.
+// writerBusyTimeout is short: SQLite would wait for another process's lock in
+// longer and longer sleeps, and miss the moments in which an import lets it go.
+// The writer asks again at every end of a short one.
+const writerBusyTimeout = time.Millisecond
+
+// writerPragmas are those that the DSN cannot set.
 var writerPragmas = []string{
 	"PRAGMA temp_store = MEMORY",
-	"PRAGMA wal_autocheckpoint = 4000",
-	"PRAGMA busy_timeout = 1",
+	fmt.Sprintf("PRAGMA busy_timeout = %d", writerBusyTimeout.Milliseconds()),
 }
 
 // Store is a jobs.Store in a SQLite file. It is safe for concurrent use.
@@ -73,13 +77,20 @@ type Store struct {
 	readDB  *pool
 	version *sql.Conn // PRAGMA data_version compares with this connection's past
 
-	leave  func()  // the files that are open; nil when it did not get that far
-	damage *damage // what SQLite found to be wrong with the file itself
-	files  files   // those that were opened
-	unused bool    // the file was not in WAL mode when it was opened: it is a backup
+	file      *openFile // what this process has open of the database; nil when it did not get that far
+	leave     func()    // ends that
+	damage    *damage   // what is known to be wrong with the file itself
+	examiner  *examiner
+	files     files    // those that were opened
+	index     *os.File // the index of the log, in shared memory
+	abandoned bool     // a crash left the log
+	unused    bool     // the file was not in WAL mode when it was opened: it is a backup
+
+	log *slog.Logger
 
 	busy        time.Duration // how long a write waits for another process's lock
 	importPause time.Duration // between the short transactions of an import, and of retention
+	moveFrom    int64         // frames in the log from which it is moved
 
 	commitHook func(committed bool) error // may be nil
 
@@ -101,6 +112,8 @@ type settings struct {
 	commitHook func(committed bool) error
 	check      bool
 	cache      int
+	log        *slog.Logger
+	moveFrom   int64
 }
 
 // Option changes how a store is opened.
@@ -125,6 +138,10 @@ func WithCommitHook(hook func(committed bool) error) Option {
 // no more than that: what does nothing but add rows needs few.
 func WithCache(kib int) Option { return func(s *settings) { s.cache = kib } }
 
+// WithLogger has the store log what no caller is told of: that the log could not
+// be moved into the database, reports of damage, and what became of both.
+func WithLogger(log *slog.Logger) Option { return func(s *settings) { s.log = log } }
+
 // WithCheck has the pages of a file of up to 32 MiB read and checked before it
 // is used. Of a larger one, which would keep a start waiting, damage shows when
 // the damaged page is needed.
@@ -138,38 +155,74 @@ func WithCheck() Option { return func(s *settings) { s.check = true } }
 //
 // A store that finds its file damaged later writes nothing any more: every
 // write fails with jobs.ErrCorrupt until the file is replaced and opened anew.
+// While it checks a report of damage, writes fail with jobs.ErrUnavailable.
 func Open(ctx context.Context, path string, opts ...Option) (*Store, error) {
-	set := settings{busy: DefaultBusyTimeout, readers: DefaultReaders, cache: DefaultCache}
+	set := settings{busy: DefaultBusyTimeout, readers: DefaultReaders, cache: DefaultCache, log: slog.New(slog.DiscardHandler), moveFrom: moveFrom}
 	for _, opt := range opts {
 		opt(&set)
 	}
-	s, err := open(ctx, path, set)
-	err = explain(err)
+	s, err := openAgain(ctx, path, set)
 	switch {
 	case err == nil:
 		return s, nil
-	case errors.Is(err, jobs.ErrCorrupt):
-		return nil, asDamage(path, err)
+	case reportsDamage(err):
+		return nil, &damageError{path, err}
 	default:
-		return nil, fmt.Errorf("open database %s: %w", path, err)
+		return nil, fmt.Errorf("open database %s: %w", path, explain(err))
+	}
+}
+
+// openTries is how often a file must fail to open before it is taken for damaged
+// or unreadable: the disk may have failed to read for a moment.
+const openTries = 3
+
+// openAgain opens the store, again if something could not be read or looked
+// damaged. It returns a report of damage only if all of the file can be read.
+func openAgain(ctx context.Context, path string, set settings) (*Store, error) {
+	for try := 1; ; try++ {
+		s, err := open(ctx, path, set)
+		damaged := reportsDamage(err) && !errors.Is(err, errForeign)
+		if err == nil || !damaged && !readFailed(err) {
+			return s, err
+		}
+		if try < openTries {
+			if stopped := pause(ctx, 20*time.Millisecond); stopped != nil {
+				return nil, err
+			}
+			continue
+		}
+		if !damaged {
+			return nil, err
+		}
+		file, leave, failed := opened.enter(path, func() error { return nil })
+		if failed == nil {
+			failed = file.readThrough(ctx, path)
+			leave()
+		}
+		return nil, errors.Join(failed, err)
 	}
 }
 
 func open(ctx context.Context, path string, set settings) (_ *Store, err error) {
-	s := &Store{path: path, damage: &damage{path: path}, busy: set.busy, importPause: 5 * time.Millisecond, commitHook: set.commitHook}
+	s := &Store{path: path, log: set.log, busy: set.busy, importPause: 5 * time.Millisecond, moveFrom: set.moveFrom, commitHook: set.commitHook}
+	s.examiner = newExaminer()
+	s.damage = &damage{path: path, log: set.log, check: s.examine}
 	defer func() {
 		if err != nil {
 			s.closeHandles()
 		}
 	}()
-	s.leave, err = opened.enter(path, func() (err error) {
+	s.file, s.leave, err = opened.enter(path, func() (err error) {
 		if err := checkFile(path); err != nil {
 			return err
 		}
 		if err := inspect(ctx, path); err != nil {
 			return err
 		}
-		s.unused, err = inRollbackForm(path)
+		if s.unused, err = inRollbackForm(path); err != nil {
+			return err
+		}
+		s.abandoned, err = abandoned(path)
 		return err
 	})
 	if err != nil {
@@ -177,11 +230,8 @@ func open(ctx context.Context, path string, set settings) (_ *Store, err error) 
 	}
 	// database/sql lets one goroutine at a time use a connection: it needs no mutex.
 	busy := fmt.Sprintf("_busy_timeout=%d", set.busy.Milliseconds())
-	s.writeDB, err = sql.Open("sqlite3", dsn(path, "mode=rwc", busy, "_synchronous=FULL", "_foreign_keys=on",
-		"_txlock=immediate", fmt.Sprintf("_cache_size=-%d", set.cache), "_mutex=no"))
-	if err != nil {
-		return nil, err
-	}
+	s.writeDB = openDB(path, "mode=rwc", busy, "_synchronous=FULL", "_foreign_keys=on",
+		"_txlock=immediate", fmt.Sprintf("_cache_size=-%d", set.cache), "_mutex=no")
 	s.writeDB.SetMaxOpenConns(1)
 	if err := prepareSchema(ctx, s.writeDB, set.busy); err != nil {
 		return nil, err
@@ -191,16 +241,19 @@ func open(ctx context.Context, path string, set settings) (_ *Store, err error) 
 	if err != nil {
 		return nil, err
 	}
+	if err := s.moveAbandoned(ctx, conn); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
 	if s.files, err = filesAt(path); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	if s.index, err = s.file.hold(path + shmSuffix); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
 	s.writer = startWriter(conn, s)
 
-	readDB, err := sql.Open("sqlite3", dsn(path, "mode=ro", busy, "_query_only=on",
-		fmt.Sprintf("_cache_size=-%d", min(set.cache, readerCache)), "_stmt_cache_size=64", "_mutex=no"))
-	if err != nil {
-		return nil, err
-	}
+	readDB := openDB(path, "mode=ro", busy, "_query_only=on",
+		fmt.Sprintf("_cache_size=-%d", min(set.cache, readerCache)), "_stmt_cache_size=64", "_mutex=no")
 	s.readDB = &pool{readDB, s.damage}
 	s.readDB.SetMaxOpenConns(set.readers + 1) // one is kept for data_version
 	s.readDB.SetMaxIdleConns(set.readers + 1)
@@ -254,13 +307,6 @@ func checkFile(path string) error {
 	return f.Close()
 }
 
-// dsn writes a SQLite URI, so that no character of the path is taken for a
-// parameter.
-func dsn(path string, params ...string) string {
-	escaped := strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
-	return "file:" + escaped + "?" + strings.Join(params, "&")
-}
-
 // prepareWriter sets and asserts what durability depends on.
 func prepareWriter(ctx context.Context, conn *sql.Conn) error {
 	for _, pragma := range writerPragmas {
@@ -291,24 +337,23 @@ func (s *Store) Close() error {
 	return s.closeErr
 }
 
-// closeHandles closes readers first: the connection that closes last
-// checkpoints the WAL, which a read-only one could not.
+// closeHandles closes readers first: the connection that closes last moves the
+// log, which a read-only one could not. If the log could not be moved they close
+// last, so that it is kept until the database is opened again.
 func (s *Store) closeHandles() error {
-	var errs []error
-	if s.version != nil {
-		errs = append(errs, s.version.Close())
-	}
-	if s.readDB != nil {
-		errs = append(errs, s.readDB.Close())
-	}
+	s.examiner.stop()
+	var unmoved error
 	if s.writer != nil {
-		errs = append(errs, s.writer.stop())
-		if s.unused && s.writer.operations.Load() == 0 {
-			s.leaveWAL()
-		}
+		s.writer.stop()
+		unmoved = s.writer.moveRest()
 	}
-	if s.writeDB != nil {
-		errs = append(errs, s.writeDB.Close())
+	var errs []error
+	if unmoved != nil { // no error of the caller's, whose work is done and on disk
+		s.log.Warn("could not move the write-ahead log into the database: it stays beside it and is moved when the database is opened again",
+			"database", s.path, "error", unmoved)
+		errs = append(errs, s.closeWriter(), s.closeReaders())
+	} else {
+		errs = append(errs, s.closeReaders(), s.closeWriter())
 	}
 	if s.leave != nil {
 		s.leave()
@@ -317,4 +362,29 @@ func (s *Store) closeHandles() error {
 		return fmt.Errorf("close database %s: %w", s.path, err)
 	}
 	return nil
+}
+
+func (s *Store) closeReaders() error {
+	var errs []error
+	if s.version != nil {
+		errs = append(errs, s.version.Close())
+	}
+	if s.readDB != nil {
+		errs = append(errs, s.readDB.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Store) closeWriter() error {
+	var errs []error
+	if s.writer != nil {
+		errs = append(errs, s.writer.close())
+		if s.unused && s.writer.operations.Load() == 0 {
+			s.leaveWAL()
+		}
+	}
+	if s.writeDB != nil {
+		errs = append(errs, s.writeDB.Close())
+	}
+	return errors.Join(errs...)
 }

@@ -18,12 +18,17 @@ type Stats struct {
 	Operations int64 // operations in them
 	// Groups are the same transactions by how many operations they have: up to
 	// the key, a power of two, and more than half of it.
-	Groups    map[int]int64
-	Failures  int64 // transactions that failed for a reason of the database
-	Renewals  int64 // connections opened in place of one that had an I/O error
-	Waiting   int   // operations that wait now
-	FileBytes int64 // of the database file; 0 when it cannot be told
-	WALBytes  int64 // of its write-ahead log
+	Groups   map[int]int64
+	Failures int64 // transactions that failed for a reason of the database
+	Renewals int64 // connections opened in place of one that had an I/O error
+	// Checkpoints are moves of the log into the database, and CheckpointFailures
+	// those that failed, after which writes are refused until one succeeds.
+	Checkpoints, CheckpointFailures int64
+	// DamageReports are errors of SQLite that may be damage, and were checked.
+	DamageReports int64
+	Waiting       int   // operations that wait now
+	FileBytes     int64 // of the database file; 0 when it cannot be told
+	WALBytes      int64 // of its write-ahead log
 }
 
 // Stats returns the writer's counters and the sizes of the files.
@@ -33,9 +38,14 @@ func (s *Store) Stats() Stats {
 		Groups:     make(map[int]int64, groupClasses),
 		Failures:   s.writer.failures.Load(),
 		Renewals:   s.writer.renewals.Load(),
-		Waiting:    len(s.writer.ops),
-		FileBytes:  sizeOf(s.path),
-		WALBytes:   sizeOf(s.path + walSuffix),
+
+		Checkpoints:        s.writer.moves.Load(),
+		CheckpointFailures: s.writer.moveFailures.Load(),
+		DamageReports:      s.damage.reports.Load(),
+
+		Waiting:   len(s.writer.ops),
+		FileBytes: sizeOf(s.path),
+		WALBytes:  sizeOf(s.path + walSuffix),
 	}
 	for class := range s.writer.groups {
 		n := s.writer.groups[class].Load()

@@ -14,11 +14,13 @@ import (
 	"shotline/jobs"
 )
 
-// Set for the process whose system calls are counted: how many deliveries it
-// appends, and to which file.
+// Set for a process that appends: how many deliveries, to which file, and which
+// file it makes before the last, so that the disk fails. The process ends
+// without closing when an append fails.
 const (
 	appendsVariable = "SHOTLINE_TEST_APPENDS"
 	fileVariable    = "SHOTLINE_TEST_FILE"
+	faultVariable   = "SHOTLINE_TEST_FAULT"
 )
 
 // appendOneByOne is that process: each append waits for the one before.
@@ -33,6 +35,11 @@ func appendOneByOne(appends string) error {
 	}
 	for i := range n {
 		delivery := jobs.Delivery{ReceivedAt: time.Now(), Event: "screenshot.finished", ScreenshotID: fmt.Sprint(i), Outcome: jobs.OutcomeDone}
+		if fault := os.Getenv(faultVariable); fault != "" && i == n-1 {
+			if err := os.WriteFile(fault, nil, 0o600); err != nil {
+				return err
+			}
+		}
 		if _, err := s.AppendDelivery(context.Background(), delivery); err != nil {
 			return err
 		}

@@ -9,9 +9,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
-
-	"github.com/mattn/go-sqlite3"
 
 	"shotline/jobs"
 )
@@ -72,11 +69,10 @@ func startWriter(conn *sql.Conn, s *Store) *writer {
 	return w
 }
 
-// stop lets the writer finish what waits and gives its connection back.
-func (w *writer) stop() error {
+// stop lets the writer finish what waits. Its connection is still to be closed.
+func (w *writer) stop() {
 	w.once.Do(func() { close(w.quit) })
 	<-w.dead
-	return w.connection.close()
 }
 
 // do hands op in and waits for its commit. An operation that has begun is
@@ -230,16 +226,7 @@ func (w *writer) commit(group []*operation) {
 	for i, op := range begun {
 		op.done <- errs[i]
 	}
-}
-
-// begin takes the write lock, which another process may hold for a while.
-func (w *writer) begin() error {
-	for deadline := time.Now().Add(w.store.busy); ; {
-		err := w.tx.control("BEGIN IMMEDIATE")
-		if failure := (sqlite3.Error{}); !errors.As(err, &failure) || failure.Code != sqlite3.ErrBusy || time.Now().After(deadline) {
-			return err
-		}
-	}
+	w.moveLog()
 }
 
 // seal makes a transaction last.

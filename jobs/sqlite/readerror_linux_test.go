@@ -1,0 +1,173 @@
+package sqlite
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"shotline/jobs"
+	"shotline/jobs/storetest"
+)
+
+// readRig is a database on a disk whose reads can fail.
+func readRig(t *testing.T, c *storetest.PageCache, name string, large bool) (path string) {
+	path = c.Path(name)
+	s := openAt(t, path)
+	fill(t, s, "b1", 300)
+	if large {
+		for sizeOf(path) <= checkLimit {
+			big := delivery("big", jobs.OutcomeNone)
+			big.Body = make([]byte, 2<<20)
+			_, err := s.AppendDelivery(t.Context(), big)
+			must(t, err)
+		}
+	}
+	must(t, s.Close())
+	return path
+}
+
+// TestOneFailedReadIsNoDamage has one read after another fail, by readers and by
+// the writer, of files that a check reads whole and of larger ones: all of it is
+// unavailable for a moment, and then goes on.
+func TestOneFailedReadIsNoDamage(t *testing.T) {
+	t.Parallel()
+	storetest.WithPageCache(t, func(t *testing.T, c *storetest.PageCache) {
+		for name, large := range map[string]bool{"small": false, "large": true} {
+			t.Run(name, func(t *testing.T) {
+				path := readRig(t, c, name+".db", large)
+				reports := int64(0)
+				for after := 0; ; after++ {
+					s := openAt(t, path) // with nothing in its caches
+					failed := c.FailOneRead(name+".db", after)
+					for what, do := range map[string]func() error{
+						"tally": func() error { _, err := s.Tally(t.Context(), "b1"); return err },
+						"lease": func() error {
+							_, err := s.Lease(t.Context(), "b1", "w", 1, noon, noon.Add(time.Minute))
+							return err
+						},
+						"append": func() error {
+							_, err := s.AppendDelivery(t.Context(), delivery("1", jobs.OutcomeDone))
+							return err
+						},
+					} {
+						if err := untilChecked(t, do); err != nil {
+							t.Errorf("%s, when read %d failed: %v", what, after, err)
+						}
+					}
+					reports += s.Stats().DamageReports
+					must(t, s.Close())
+					if !failed() {
+						break
+					}
+				}
+				if reports == 0 {
+					t.Error("no failed read was taken for damage by SQLite")
+				}
+			})
+		}
+	})
+}
+
+// TestOneFailedReadAtTheStart: a store opens in spite of it.
+func TestOneFailedReadAtTheStart(t *testing.T) {
+	t.Parallel()
+	storetest.WithPageCache(t, func(t *testing.T, c *storetest.PageCache) {
+		path := readRig(t, c, "a.db", false)
+		for after := 0; ; after++ {
+			failed := c.FailOneRead("a.db", after)
+			s, err := Open(t.Context(), path, WithCheck())
+			if err != nil {
+				t.Fatalf("when read %d failed: %v", after, err)
+			}
+			over := !failed()
+			must(t, s.Close())
+			if over {
+				return
+			}
+		}
+	})
+}
+
+// TestUnreadableFile: while nothing can be read nothing is said of damage, and
+// when it can be again all goes on.
+func TestUnreadableFile(t *testing.T) {
+	t.Parallel()
+	storetest.WithPageCache(t, func(t *testing.T, c *storetest.PageCache) {
+		path := readRig(t, c, "a.db", false)
+		var log bytes.Buffer
+		s := openAt(t, path, WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+		_, err := s.Batch(t.Context(), "b1") // a connection that has read the schema
+		must(t, err)
+		c.FailReads("a.db", true)
+		if _, err := s.Tally(t.Context(), "b1"); !errors.Is(err, jobs.ErrUnavailable) || errors.Is(err, jobs.ErrCorrupt) {
+			t.Fatalf("tally: %v", err)
+		}
+		if s.Stats().DamageReports != 1 {
+			t.Fatal("SQLite did not report damage")
+		}
+		for range 20 {
+			if _, err := s.AppendDelivery(t.Context(), delivery("1", jobs.OutcomeDone)); !errors.Is(err, jobs.ErrUnavailable) || errors.Is(err, jobs.ErrCorrupt) {
+				t.Fatalf("append: %v", err)
+			}
+		}
+		if _, err := Open(t.Context(), path); !errors.Is(err, jobs.ErrUnavailable) || errors.Is(err, jobs.ErrCorrupt) {
+			t.Errorf("open: %v", err)
+		}
+		c.FailReads("a.db", false)
+		untilKept(t, s)
+		must(t, s.Close())
+		for _, part := range []string{"SQLite reported damage", "the database is in order"} {
+			if strings.Count(log.String(), part) != 1 {
+				t.Errorf("the log does not say %q once:\n%s", part, &log)
+			}
+		}
+	})
+}
+
+// TestDamageNeedsAReadableFile: what looks damaged is not called so while a part
+// of the file cannot be read.
+func TestDamageNeedsAReadableFile(t *testing.T) {
+	t.Parallel()
+	path := t.TempDir() + "/a.db"
+	s := openAt(t, path)
+	fill(t, s, "b1", 3000)
+	must(t, s.Close())
+	overwrite(t, path, rootPage(t, path, "jobs"), strings.Repeat("\xff", 4096))
+	s = openAt(t, path)
+	unreadable, err := os.Open(path)
+	must(t, errors.Join(err, unreadable.Close()))
+	s.file.held[path] = unreadable // nobody else has it yet
+	report := suspicion{}
+	if _, err := s.examineOnce(t.Context(), report); !errors.Is(err, jobs.ErrUnavailable) || reportsDamage(err) {
+		t.Errorf("while it cannot be read: %v", err)
+	}
+	delete(s.file.held, path)
+	if _, err := s.examineOnce(t.Context(), report); !errors.Is(err, jobs.ErrCorrupt) {
+		t.Errorf("when it can: %v", err)
+	}
+}
+
+// TestDamageOfALargeFile: what only the writer comes upon is found by the check
+// after the second report.
+func TestDamageOfALargeFile(t *testing.T) {
+	t.Parallel()
+	storetest.WithPageCache(t, func(t *testing.T, c *storetest.PageCache) {
+		path := readRig(t, c, "a.db", true)
+		overwrite(t, path, rootPage(t, path, "jobs_queued"), strings.Repeat("\xff", 4096))
+		s := openAt(t, path)
+		lease := func() error {
+			_, err := s.Lease(t.Context(), "b1", "w", 1, noon, noon.Add(time.Minute))
+			return err
+		}
+		if err := untilChecked(t, lease); !errors.Is(err, jobs.ErrCorrupt) || !strings.Contains(err.Error(), "shotline backup") {
+			t.Errorf("got %v", err)
+		}
+		if reports := s.Stats().DamageReports; reports != 2 {
+			t.Errorf("%d reports were checked", reports)
+		}
+	})
+}
