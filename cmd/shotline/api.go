@@ -134,6 +134,7 @@ func storage(store jobs.Store, db string) api.Storage {
 	if store, ok := store.(interface{ Stats() sqlite.Stats }); ok {
 		s := store.Stats()
 		told.Commits, told.Operations, told.Failures, told.Renewals = s.Groups, s.Operations, s.Failures, s.Renewals
+		told.Checkpoints, told.CheckpointFailures, told.DamageReports = s.Checkpoints, s.CheckpointFailures, s.DamageReports
 		told.Waiting, told.FileBytes, told.WALBytes = s.Waiting, s.FileBytes, s.WALBytes
 	}
 	return told

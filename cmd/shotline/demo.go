@@ -17,6 +17,7 @@ import (
 	"shotline/client"
 	"shotline/client/sandbox"
 	"shotline/jobs"
+	"shotline/jobs/sqlite"
 	"shotline/orchestrator/api"
 	"shotline/orchestrator/engine"
 	"shotline/testdata"
@@ -55,7 +56,7 @@ func demo(c *cli.Context) error {
 		return err
 	}
 	database := filepath.Join(folder, "shotline.db")
-	store, err := openStore(c.Context, database)
+	store, err := openStore(c.Context, database, sqlite.WithLogger(log))
 	if err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ func serve(c *cli.Context, log *slog.Logger) error {
 	if w.outputs, err = outputsFrom(c); err != nil {
 		return err
 	}
-	if w.Store, err = openStore(ctx, w.Database, sqlite.WithCheck(), sqlite.WithCache(ownShares(w.RedisURL != "").cache)); err != nil {
+	if w.Store, err = openStore(ctx, w.Database, sqlite.WithCheck(), sqlite.WithCache(ownShares(w.RedisURL != "").cache), sqlite.WithLogger(log)); err != nil {
 		return err
 	}
 	defer w.Store.Close()

@@ -18,9 +18,14 @@ import (
 // the two seconds within which an answer is promised.
 func (s *stage) post(screenshot string) (status int) {
 	s.t.Helper()
+	return s.postBody(fmt.Appendf(nil, `{"event":"screenshot.completed","screenshot_id":%q,"status":"done"}`, screenshot))
+}
+
+// postBody sends a signed webhook with that body.
+func (s *stage) postBody(body []byte) (status int) {
+	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Second)
 	defer cancel()
-	body := fmt.Appendf(nil, `{"event":"screenshot.completed","screenshot_id":%q,"status":"done"}`, screenshot)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.hooks+WebhookPath, bytes.NewReader(body))
 	if err != nil {
 		s.t.Fatal(err)

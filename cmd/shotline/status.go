@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strconv"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"shotline/jobs"
+	"shotline/jobs/sqlite"
 )
 
 func statusCommand() *cli.Command {
@@ -52,7 +54,11 @@ func withStore(c *cli.Context, do func(jobs.Store) error) error {
 	if _, err := os.Stat(c.String(dbFlag.Name)); errors.Is(err, os.ErrNotExist) {
 		return badUsage("--db %s: there is no such database", c.String(dbFlag.Name))
 	}
-	store, err := openStore(c.Context, c.String(dbFlag.Name))
+	log, err := newLogger(c, slog.LevelWarn)
+	if err != nil {
+		return err
+	}
+	store, err := openStore(c.Context, c.String(dbFlag.Name), sqlite.WithLogger(log))
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -39,7 +40,11 @@ func submit(c *cli.Context) error {
 		return err
 	}
 	defer in.Close()
-	store, err := openStore(c.Context, c.String(dbFlag.Name), sqlite.WithCache(importCache))
+	log, err := newLogger(c, slog.LevelWarn)
+	if err != nil {
+		return err
+	}
+	store, err := openStore(c.Context, c.String(dbFlag.Name), sqlite.WithCache(importCache), sqlite.WithLogger(log))
 	if err != nil {
 		return err
 	}

@@ -164,9 +164,10 @@ func TestDamageWhileServing(t *testing.T) {
 	s.do(exitWell, "resume", batch)
 
 	s.until("not ready", func() bool { status, _ := s.ask(api, "/readyz"); return status == http.StatusServiceUnavailable })
-	if _, body := s.ask(api, "/readyz"); !strings.Contains(body, s.db) || !strings.Contains(body, "shotline backup") {
-		t.Errorf("readyz says %s", body)
-	}
+	s.until("it is found to be damage", func() bool {
+		_, body := s.ask(api, "/readyz")
+		return strings.Contains(body, s.db) && strings.Contains(body, "shotline backup")
+	})
 	if status := s.post("1"); status != http.StatusServiceUnavailable {
 		t.Errorf("a webhook was answered %d", status)
 	}
@@ -179,4 +180,72 @@ func TestDamageWhileServing(t *testing.T) {
 	if n := strings.Count(s.log.String(), "nothing is submitted and no webhook taken any more"); n != 1 {
 		t.Errorf("logged %d times:\n%s", n, s.log)
 	}
+}
+
+// TestFailedReadAndSyncWhileServing: webhooks are refused as long as it must be,
+// nobody is told of damage, and serve goes on by itself.
+func TestFailedReadAndSyncWhileServing(t *testing.T) {
+	storetest.WithPageCache(t, func(t *testing.T, c *storetest.PageCache) {
+		s := newStageAt(t, c.Path("shotline.db"))
+		var rows strings.Builder
+		for i := range 2000 {
+			fmt.Fprintf(&rows, "https://journal.shotline.test/%d\n", i)
+		}
+		file := filepath.Join(t.TempDir(), "rows.csv")
+		if err := os.WriteFile(file, []byte(rows.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		batch := strings.Fields(strings.ReplaceAll(s.do(exitWell, "submit", file), ":", " "))[1]
+		s.do(exitWell, "pause", batch)
+		api, err := freeAddress()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.serve("--api-listen", api)
+		metric := func(name string) bool {
+			_, body := s.ask(api, "/metrics")
+			return !strings.Contains(body, "\n"+name+" 0\n") && strings.Contains(body, "\n"+name+" ")
+		}
+		ready := func() bool { status, _ := s.ask(api, "/readyz"); return status == http.StatusOK }
+		s.until("ready", ready)
+
+		s.until("a failed read is taken for damage by SQLite", func() bool {
+			failed := c.FailOneRead("shotline.db", 0)
+			s.ask(api, "/v1/batches/"+batch+"/results")
+			failed()
+			return metric("shotline_store_damage_reports_total")
+		})
+		s.until("ready after the failed read", ready)
+		if status := s.post("1"); status != http.StatusOK {
+			t.Errorf("a webhook was answered %d after the failed read", status)
+		}
+
+		c.FailSyncs("shotline.db", true)
+		padding := strings.Repeat("x", 200<<10)
+		posted := 0
+		s.until("webhooks are refused", func() bool {
+			posted++
+			return s.postBody(fmt.Appendf(nil, `{"event":"screenshot.completed","screenshot_id":"s%d","status":"done","padding":%q}`, posted, padding)) ==
+				http.StatusServiceUnavailable
+		})
+		if _, body := s.ask(api, "/readyz"); !strings.Contains(body, "could not move the write-ahead log into the database") {
+			t.Errorf("readyz says %s", body)
+		}
+		if !metric("shotline_store_checkpoint_failures_total") {
+			t.Error("the failed sync is not counted")
+		}
+		c.FailSyncs("shotline.db", false)
+		s.until("ready after the failed sync", ready)
+		if status := s.post("2"); status != http.StatusOK {
+			t.Errorf("a webhook was answered %d after the failed sync", status)
+		}
+		for _, part := range []string{"writes and webhooks are refused until it can be moved", "writes and webhooks are refused until the database has been checked"} {
+			if strings.Count(s.log.String(), part) != 1 {
+				t.Errorf("the log does not say once that %s:\n%s", part, s.log)
+			}
+		}
+		if strings.Contains(s.log.String(), "shotline backup") {
+			t.Errorf("the log advises to restore a backup:\n%s", s.log)
+		}
+	})
 }

@@ -141,7 +141,7 @@ func TestMetrics(t *testing.T) {
 	}}
 	m, handler := newMetrics(t, store, Storage{
 		Commits: map[int]int64{1: 6, 2: 0, 4: 3, 8: 1}, Operations: 25,
-		Failures: 2, Renewals: 1, Waiting: 3, FileBytes: 4096, WALBytes: 8192, FreeBytes: 1 << 20,
+		Failures: 2, Renewals: 1, Checkpoints: 5, CheckpointFailures: 4, DamageReports: 6, Waiting: 3, FileBytes: 4096, WALBytes: 8192, FreeBytes: 1 << 20,
 	}, []Queue{
 		{Name: "tasks", Tasks: map[string]int64{"pending": 2, "active": 1}, Oldest: 1500 * time.Millisecond},
 		{Name: "callbacks", Tasks: map[string]int64{"pending": 0}},
@@ -194,6 +194,7 @@ func TestMetrics(t *testing.T) {
 		`shotline_store_commit_operations_bucket{le="1"} 6`, `shotline_store_commit_operations_bucket{le="2"} 6`,
 		`shotline_store_commit_operations_bucket{le="4"} 9`, `shotline_store_commit_operations_bucket{le="8"} 10`,
 		`shotline_store_commit_operations_sum 25`, `shotline_store_commit_operations_count 10`, `shotline_store_failures_total 2`,
+		`shotline_store_checkpoints_total 5`, `shotline_store_checkpoint_failures_total 4`, `shotline_store_damage_reports_total 6`,
 		`shotline_store_connection_renewals_total 1`, `shotline_store_operations_waiting 3`,
 		`shotline_store_file_bytes 4096`, `shotline_store_wal_bytes 8192`, `shotline_store_free_bytes 1.048576e+06`,
 	} {

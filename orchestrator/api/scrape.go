@@ -25,9 +25,13 @@ type Storage struct {
 	Failures   int64         // transactions that the disk or another process's lock made fail
 	Renewals   int64         // connections opened anew after an I/O error
 	Waiting    int           // steps that wait now
-	FileBytes  int64
-	WALBytes   int64
-	FreeBytes  int64 // on the file system; negative when unknown
+	// Checkpoints are moves of the write-ahead log into the database. Writes are
+	// refused after one of CheckpointFailures, until one succeeds.
+	Checkpoints, CheckpointFailures int64
+	DamageReports                   int64 // errors that may be damage, each of which is checked
+	FileBytes                       int64
+	WALBytes                        int64
+	FreeBytes                       int64 // on the file system; negative when unknown
 }
 
 // Queue is how much is in one of the task queues.
@@ -74,6 +78,9 @@ var (
 	commitDesc   = describe("store_commit_operations", "Steps in the transactions that this process committed: the size of its group commits.")
 	failuresDesc = describe("store_failures_total", "Transactions that failed because of the disk, or of another process's lock.")
 	renewalsDesc = describe("store_connection_renewals_total", "Times that the writing connection was opened anew after an I/O error.")
+	movesDesc    = describe("store_checkpoints_total", "Times that the write-ahead log was moved into the database.")
+	unmovedDesc  = describe("store_checkpoint_failures_total", "Times that it could not be moved, as after a failed sync of the database file; writes are refused until it can be.")
+	damageDesc   = describe("store_damage_reports_total", "Errors that may be damage of the database; writes are refused until it has been checked.")
 	waitingDesc  = describe("store_operations_waiting", "Steps that wait for the writer now.")
 	fileDesc     = describe("store_file_bytes", "Size of the database file.")
 	walDesc      = describe("store_wal_bytes", "Size of its write-ahead log.")
@@ -86,7 +93,7 @@ func (s scrape) Describe(to chan<- *prometheus.Desc) {
 		readyDesc, checkDesc, readableDesc, batchesDesc, jobsDesc, closedByDesc, lateDesc, doubleDesc, costDesc, callsDesc,
 		inDoubtDesc, heldDesc, inboxDesc, behindDesc, lagDesc, owedDesc, deadDesc, overdueDesc, untoldDesc,
 		queueReadableDesc, queueTasksDesc, queueOldestDesc,
-		commitDesc, failuresDesc, renewalsDesc, waitingDesc, fileDesc, walDesc, freeDesc,
+		commitDesc, failuresDesc, renewalsDesc, movesDesc, unmovedDesc, damageDesc, waitingDesc, fileDesc, walDesc, freeDesc,
 	} {
 		to <- desc
 	}
@@ -144,6 +151,9 @@ func commitSizes(s Storage) prometheus.Metric {
 func storageSamples(s Storage, gauge, counter sample) {
 	counter(failuresDesc, float64(s.Failures))
 	counter(renewalsDesc, float64(s.Renewals))
+	counter(movesDesc, float64(s.Checkpoints))
+	counter(unmovedDesc, float64(s.CheckpointFailures))
+	counter(damageDesc, float64(s.DamageReports))
 	gauge(waitingDesc, float64(s.Waiting))
 	gauge(fileDesc, float64(s.FileBytes))
 	gauge(walDesc, float64(s.WALBytes))

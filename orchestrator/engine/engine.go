@@ -64,7 +64,7 @@ func (e *Engine) join(ctx context.Context) (err error) {
 		return unusable("RedisURL", err)
 	}
 	if e.store = c.Store; e.store == nil {
-		opened, err := sqlite.Open(ctx, c.Database, sqlite.WithCheck())
+		opened, err := sqlite.Open(ctx, c.Database, sqlite.WithCheck(), sqlite.WithLogger(c.Logger))
 		if err != nil {
 			return err
 		}
