@@ -19,6 +19,9 @@ type Limits struct {
 // ErrTooLarge is why reading an answer's body failed.
 var ErrTooLarge = errors.New("answer is too large")
 
+// ErrNotFinal is why an answer with a status below 200 was refused.
+var ErrNotFinal = errors.New("the answer's status is below 200, which ends no request")
+
 // Bounds of the parts of a call, below those of the whole.
 const (
 	dialTime       = 10 * time.Second
@@ -31,13 +34,16 @@ const (
 
 // Client makes a client whose connections are all checked. It follows no
 // redirect, but returns the answer that asks for one; it uses no proxy of the
-// environment, keeps no cookies and unpacks nothing. Close its idle connections
-// at the end.
+// environment, keeps no cookies and unpacks nothing. It speaks HTTP/1.1 only. An
+// answer that would switch to another protocol is ErrNotFinal, and its connection
+// is closed. Close the idle connections at the end.
 func (g *Guard) Client(l Limits) *http.Client { return g.client(l, nil) }
 
 // client looks names up with resolver, or as the system does when it is nil.
 func (g *Guard) client(l Limits, resolver *net.Resolver) *http.Client {
 	dialer := &net.Dialer{Timeout: dialTime, Control: g.Control, Resolver: resolver}
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
 	transport := &http.Transport{
 		DialContext:            dialer.DialContext,
 		TLSHandshakeTimeout:    dialTime,
@@ -47,6 +53,7 @@ func (g *Guard) client(l Limits, resolver *net.Resolver) *http.Client {
 		MaxIdleConns:           cmp.Or(l.Idle, maxIdle),
 		MaxIdleConnsPerHost:    maxIdlePerHost,
 		DisableCompression:     true,
+		Protocols:              &protocols,
 	}
 	return &http.Client{
 		Timeout:       l.Time,
@@ -55,7 +62,7 @@ func (g *Guard) client(l Limits, resolver *net.Resolver) *http.Client {
 	}
 }
 
-// bounded bounds the bodies of answers.
+// bounded bounds the bodies of answers, and refuses answers that are not final.
 type bounded struct {
 	*http.Transport
 	body int64
@@ -64,10 +71,19 @@ type bounded struct {
 // RoundTrip implements http.RoundTripper.
 func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	answer, err := b.Transport.RoundTrip(r)
-	if err == nil && b.body > 0 {
+	if err != nil {
+		return nil, err
+	}
+	if answer.StatusCode < http.StatusOK {
+		// The body of a 101 is the raw connection: neither the request's context nor
+		// the client's timeout ends a read from it.
+		_ = answer.Body.Close()
+		return nil, ErrNotFinal
+	}
+	if b.body > 0 {
 		answer.Body = &boundedBody{answer.Body, b.body}
 	}
-	return answer, err
+	return answer, nil
 }
 
 type boundedBody struct {

@@ -22,6 +22,8 @@ func Reason(err error) string {
 		return ErrPrivate.Error()
 	case errors.Is(err, ErrTooLarge):
 		return ErrTooLarge.Error()
+	case errors.Is(err, ErrNotFinal):
+		return ErrNotFinal.Error()
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return "timed out"
 	case errors.Is(err, context.Canceled):

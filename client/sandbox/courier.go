@@ -197,7 +197,10 @@ func (c *courier) post(d *delivery) (int, error) {
 		return 0, err
 	}
 	defer res.Body.Close()
-	// The body does not matter, but reading it keeps the connection.
-	_, _ = io.CopyN(io.Discard, res.Body, 64<<10)
+	// The body does not matter, but reading it keeps the connection. That of a 101
+	// is the raw connection, from which no timeout ends a read.
+	if res.StatusCode >= http.StatusOK {
+		_, _ = io.CopyN(io.Discard, res.Body, 64<<10)
+	}
 	return res.StatusCode, nil
 }

@@ -6,7 +6,9 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -152,6 +154,32 @@ func TestWebhookIsGivenUp(t *testing.T) {
 	v.settle()
 	if d := v.srv.Ledger().Creates[0].Deliveries[0]; d.State != "given_up" || len(d.Attempts) != 3 || len(hooks) != 3 {
 		t.Errorf("delivery is %+v after %d posts, want given up after 3", d, len(hooks))
+	}
+}
+
+func TestAReceiverThatSwitchesProtocolsHoldsNoWorker(t *testing.T) {
+	closed := make(chan struct{})
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, buffered, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		defer close(closed)
+		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+		_, _ = io.Copy(io.Discard, buffered) // until the sandbox hangs up
+	}))
+	defer receiver.Close()
+	v := start(t, sandbox.Config{WebhookURL: receiver.URL, WebhookTries: 1, WebhookTimeout: 10 * time.Second})
+	v.create("https://example.com/", "apps", "12")
+	select {
+	case <-closed:
+	case <-time.After(30 * time.Second):
+		t.Fatal("the connection is kept")
+	}
+	v.settle()
+	if d := v.srv.Ledger().Creates[0].Deliveries[0]; d.State != "given_up" || d.Attempts[0].Status != 101 {
+		t.Errorf("delivery is %+v", d)
 	}
 }
 
