@@ -32,6 +32,12 @@ type process struct {
 
 func (r *rig) process(worker, redisURL string, change ...func(*Config)) *process {
 	r.t.Helper()
+	return r.processWith(worker, redisURL, func(*Parts) {}, change...)
+}
+
+// processWith is process with other parts.
+func (r *rig) processWith(worker, redisURL string, parts func(*Parts), change ...func(*Config)) *process {
+	r.t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	queue, err := taskqueue.Open(r.t.Context(), taskqueue.Options{RedisURL: redisURL, Logger: log})
 	r.must(err)
@@ -39,9 +45,11 @@ func (r *rig) process(worker, redisURL string, change ...func(*Config)) *process
 	for _, f := range change {
 		f(&cfg)
 	}
-	c, err := New(cfg, Parts{Store: openStore(r.t, r.path), Queue: queue, Now: wallClock, Logger: log, Observer: r.heard})
+	with := Parts{Store: openStore(r.t, r.path), Queue: queue, Now: wallClock, Logger: log, Observer: r.heard}
+	parts(&with)
+	c, err := New(cfg, with)
 	r.must(err)
-	c.claimFor = time.Second
+	c.claimFor = r.claimFor
 	r.must(c.Open(r.t.Context()))
 	queue.HandleCallbacks(c)
 	r.must(queue.Start(idle{}))

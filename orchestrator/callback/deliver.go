@@ -34,6 +34,9 @@ const (
 	taskRetry = 10 * time.Minute
 	// wakeGrace is how much later the store looks after what a task should do.
 	wakeGrace = 30 * time.Second
+	// turnsTime is for how long a task begins further attempts, within the minute
+	// that the queue gives it.
+	turnsTime = 30 * time.Second
 	// busyTime is after what a task looks again for a place in its lane.
 	busyTime = 2 * time.Second
 )
@@ -69,53 +72,89 @@ func (c *Courier) claimOnce(ctx context.Context) error {
 }
 
 // Deliver makes one attempt at a callback, if this generation of it is still
-// owed. One that ctx cuts short is put back, to be delivered again at once.
+// owed. One that ctx cuts short is put back, to be delivered again at once. While
+// callbacks wait in line, it makes the attempts of those whose turn it is.
 func (c *Courier) Deliver(ctx context.Context, seq, generation int64, lane string) error {
-	place, entry := c.lanes.enter(lane)
-	switch entry {
-	case busy:
+	own := turn{seq, generation, lane}
+	place, entry := c.lanes.enter(own)
+	if entry == busy {
 		return later(busyTime)
-	case troubled:
-		return nil // the store claims it again
 	}
-	defer place.leave()
+	until := c.now().Add(turnsTime)
+	var err error
+	for place != nil && err == nil {
+		place, err = c.take(ctx, place, own, until)
+	}
+	return err // one that waits is claimed again by the store
+}
+
+// take makes the attempt of a place, and returns that of the next callback in
+// line, if there is time for it.
+func (c *Courier) take(ctx context.Context, at *place, own turn, until time.Time) (next *place, err error) {
+	defer at.leave()
 	began := c.now()
-	owed, err := c.store.BeginCallback(ctx, seq, generation, began, began.Add(beginTime))
+	owed, err := c.store.BeginCallback(ctx, at.turn.seq, at.turn.generation, began, began.Add(beginTime))
 	if errors.Is(err, jobs.ErrLeaseLost) {
-		return nil
+		at.leave()
+		return c.next(ctx, until), nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	end, outcome := c.attempt(ctx, owed)
-	at := c.now()
+	now := c.now()
 	if outcome == "" {
-		end = jobs.CallbackEnd{State: jobs.CallbackOwed, DueAt: at}
-		return errors.Join(context.Cause(ctx), c.store.SettleCallback(context.WithoutCancel(ctx), owed, end, at, at))
+		end = jobs.CallbackEnd{State: jobs.CallbackOwed, DueAt: now}
+		return nil, errors.Join(context.Cause(ctx), c.store.SettleCallback(context.WithoutCancel(ctx), owed, end, now, now))
 	}
-	took := at.Sub(began)
-	isCrowded := place.ended(end.State != jobs.CallbackDelivered, took)
-	place.leave()
-	// The task itself comes back, unless that is far off or many do.
-	byTask := end.State == jobs.CallbackOwed && end.DueAt.Sub(at) <= taskRetry && !isCrowded
+	took := now.Sub(began)
+	isCrowded, woken := at.ended(end.State != jobs.CallbackDelivered, took)
+	at.leave()
+	next = c.next(ctx, until)
+	// The task itself comes back, unless that is far off, many do, or it has to do
+	// with another callback.
+	byTask := at.turn == own && next == nil && end.State == jobs.CallbackOwed && end.DueAt.Sub(now) <= taskRetry && !isCrowded
 	wake := end.DueAt
 	if byTask {
 		wake = wake.Add(wakeGrace)
 	}
 	// What the target has taken is recorded also when this process is to stop.
-	err = c.store.SettleCallback(context.WithoutCancel(ctx), owed, end, at, wake)
+	err = c.store.SettleCallback(context.WithoutCancel(ctx), owed, end, now, wake)
 	if errors.Is(err, jobs.ErrLeaseLost) {
-		return nil
+		return next, nil
 	}
 	if err != nil {
-		return err
+		if next != nil {
+			next.leave()
+		}
+		return nil, err
 	}
 	c.tell(owed, end, outcome, took)
+	c.wake(ctx, woken)
 	c.nudge()
 	if byTask {
-		return later(end.DueAt.Sub(at))
+		return nil, later(end.DueAt.Sub(now))
 	}
-	return nil
+	return next, nil
+}
+
+// next is the place of the next callback in line, nil when there is none or no
+// time for its attempt.
+func (c *Courier) next(ctx context.Context, until time.Time) *place {
+	if ctx.Err() != nil || !c.now().Before(until) {
+		return nil
+	}
+	return c.lanes.next()
+}
+
+// wake enqueues callbacks that need not wait any more. One that cannot be enqueued
+// is claimed again by the store.
+func (c *Courier) wake(ctx context.Context, woken []turn) {
+	for _, t := range woken {
+		if c.queue.EnqueueCallback(ctx, t.seq, t.generation, t.lane) != nil {
+			return
+		}
+	}
 }
 
 // tell logs and counts how an attempt ended.

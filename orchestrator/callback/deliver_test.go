@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -145,15 +144,7 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 				<-time.After(time.Millisecond) // slower than it would take to be too large
 			}
 		}, jobs.CallbackOwed, "timed out", 5 * time.Second},
-		{"a switch of protocols", func(w http.ResponseWriter, r *http.Request) {
-			conn, buffered, err := http.NewResponseController(w).Hijack()
-			if err != nil {
-				return
-			}
-			defer conn.Close()
-			_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
-			_, _ = io.Copy(io.Discard, buffered) // until the courier hangs up
-		}, jobs.CallbackOwed, outward.ErrNotFinal.Error(), 5 * time.Second},
+		{"a switch of protocols", switches, jobs.CallbackOwed, outward.ErrNotFinal.Error(), 5 * time.Second},
 		{"a huge header", status(200, "X", strings.Repeat("x", 1<<20)), jobs.CallbackOwed, "no usable answer", 5 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

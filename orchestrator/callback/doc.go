@@ -15,9 +15,11 @@
 //
 // A callback is delivered when its target answers 2xx, dead when it answers 410
 // or has not taken it for as long as Config.Retry says, and tried again
-// otherwise, at growing intervals. Targets wait for none but themselves: each
-// lane (a sink, or the host of a URL) has few attempts at a time, a lane that
-// fails has one, and those that fail or are slow share half of all slots.
+// otherwise, at growing intervals. Each lane (a sink, or the host of a URL) has few
+// attempts at a time. A lane whose target has taken nothing yet, or fails, has one.
+// Such lanes, and slow ones, share half of all slots and wait in line for them. In
+// the line the registered domains of the hosts take turns: a proven target always
+// finds the other half, and a new one waits for one attempt of each domain at most.
 //
 // Callbacks are signed as Standard Webhooks asks. The addresses of sinks are
 // secrets of the configuration: they are not kept, logged or told.

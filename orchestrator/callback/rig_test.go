@@ -122,6 +122,8 @@ type rig struct {
 	heard *attempted
 	log   *journal
 	made  int // jobs
+
+	claimFor time.Duration // of processes
 }
 
 const secretA, secretB = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
@@ -134,7 +136,7 @@ func loopback() *outward.Guard {
 func newRig(t *testing.T, change ...func(*Config)) *rig {
 	t.Helper()
 	r := &rig{t: t, path: filepath.Join(t.TempDir(), "rig.db"), clock: newClock(), tasks: &tasks{},
-		heard: &attempted{told: map[string]int{}}, log: &journal{}}
+		heard: &attempted{told: map[string]int{}}, log: &journal{}, claimFor: time.Second}
 	r.store = openStore(t, r.path)
 	r.Courier = r.another("w1", r.store, change...)
 	return r
