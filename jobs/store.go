@@ -244,7 +244,8 @@ const (
 type Work struct {
 	Kind       WorkKind
 	Batch      string
-	Revision   int // of a summary
+	Single     bool // the batch is that of one job that came by itself
+	Revision   int  // of a summary
 	Generation int64
 }
 
@@ -253,11 +254,14 @@ type Upkeep interface {
 	// ClaimWork returns what batches owe (open with queued jobs, finished with
 	// an older summary than their revision) and whose wake time has come by at,
 	// those of higher priority first: a batch's own, or that of the most urgent
-	// queued row where rows have their own.
+	// queued row where rows have their own. Of each kind of work and priority no
+	// more than limit batches are under way at a time, that is, owe something and
+	// have a wake time after at; those that have waited the longest come first.
+	// Batches whose rows have priorities are counted apart.
 	// Each claimed batch gets the next generation and the wake time again, so
 	// that it is claimed anew only when nothing happened till then. If batches are
-	// named, no other batch is claimed or changed.
-	ClaimWork(ctx context.Context, at, again time.Time, batches ...string) ([]Work, error)
+	// named, no other batch is claimed or changed, and limit does not matter.
+	ClaimWork(ctx context.Context, at, again time.Time, limit int, batches ...string) ([]Work, error)
 	// WakeBatch sets the time from which a batch is claimed again and returns
 	// its next generation.
 	WakeBatch(ctx context.Context, batch string, wake time.Time) (generation int64, err error)

@@ -28,6 +28,10 @@ type Vendor interface {
 // sweeper will try again.
 type Queue interface {
 	EnqueueSubmit(ctx context.Context, batch string, generation int64, at time.Time) error
+	// EnqueueSubmits and EnqueueSummaries ask for the same of each of several small
+	// batches. The generation is that of the first one.
+	EnqueueSubmits(ctx context.Context, batches []string, generation int64) error
+	EnqueueSummaries(ctx context.Context, batches []string, generation int64) error
 	EnqueueDeadlines(ctx context.Context, bucket time.Time, generation int64) error
 	EnqueueSummary(ctx context.Context, batch string, revision int, generation int64) error
 }

@@ -14,10 +14,17 @@ const (
 	// claimAgain is how long enqueued work may show no progress before it is
 	// enqueued anew under the next generation.
 	claimAgain = 10 * time.Second
-	watchEvery = 50 * time.Millisecond
-	watchAgain = time.Second // after trouble
-	sweepTick  = "sweep"
-	leaseChunk = 1000
+	// mostUnderWay is how many tasks of a kind and priority are in the queue at a
+	// time. As soon as some are done, others follow. So the queue stays small
+	// however many batches owe something; what it does not hold waits in the store.
+	mostUnderWay = 200
+	// singlesChunk is how many jobs that came one by one share a task, which costs
+	// the queue more than a job of a batch costs all in all.
+	singlesChunk = 25
+	watchEvery   = 50 * time.Millisecond
+	watchAgain   = time.Second // after trouble
+	sweepTick    = "sweep"
+	leaseChunk   = 1000
 )
 
 // sweepLoop repairs what the loss of a process, of the queue or of an answer
@@ -110,23 +117,47 @@ func (o *Orchestrator) claimTime() time.Duration {
 // enqueued, or is lost, is claimed again after the claim's time.
 func (o *Orchestrator) WatchOnce(ctx context.Context) error {
 	now := o.clock.Now()
-	owed, err := o.store.ClaimWork(ctx, now, now.Add(o.claimTime()), o.cfg.Batches...)
+	owed, err := o.store.ClaimWork(ctx, now, now.Add(o.claimTime()), mostUnderWay, o.cfg.Batches...)
 	if err != nil {
 		return fmt.Errorf("enqueue what is owed: %w", err)
 	}
-	for _, w := range owed {
-		switch w.Kind {
-		case jobs.WorkSubmit:
+	for len(owed) > 0 {
+		w := owed[0]
+		n := singles(owed)
+		switch {
+		case n > 1 && w.Kind == jobs.WorkSubmit:
+			err = o.queue.EnqueueSubmits(ctx, batchesOf(owed[:n]), w.Generation)
+		case n > 1:
+			err = o.queue.EnqueueSummaries(ctx, batchesOf(owed[:n]), w.Generation)
+		case w.Kind == jobs.WorkSubmit:
 			err = o.queue.EnqueueSubmit(ctx, w.Batch, w.Generation, time.Time{})
-		case jobs.WorkSummarize:
+		case w.Kind == jobs.WorkSummarize:
 			err = o.queue.EnqueueSummary(ctx, w.Batch, w.Revision, w.Generation)
 		}
 		o.unqueued.Store(err != nil)
 		if err != nil {
 			return fmt.Errorf("enqueue %s of batch %s: %w", w.Kind, w.Batch, err)
 		}
+		owed = owed[max(n, 1):]
 	}
 	return nil
+}
+
+// singles counts the jobs at the beginning of owed that came by themselves and
+// need the same. Up to singlesChunk of them share a task.
+func singles(owed []jobs.Work) (n int) {
+	for n < min(len(owed), singlesChunk) && owed[n].Single && owed[n].Kind == owed[0].Kind {
+		n++
+	}
+	return n
+}
+
+func batchesOf(work []jobs.Work) []string {
+	ids := make([]string, len(work))
+	for i, w := range work {
+		ids[i] = w.Batch
+	}
+	return ids
 }
 
 // enqueueOverdue is for deadlines whose task got lost. The generation grows

@@ -237,6 +237,14 @@ func (q *fakeQueue) EnqueueSubmit(_ context.Context, batch string, generation in
 	return q.add("submit %s %d", batch, generation)
 }
 
+func (q *fakeQueue) EnqueueSubmits(_ context.Context, batches []string, generation int64) error {
+	return q.add("submit %s %d", strings.Join(batches, " "), generation)
+}
+
+func (q *fakeQueue) EnqueueSummaries(_ context.Context, batches []string, generation int64) error {
+	return q.add("summaries %s %d", strings.Join(batches, " "), generation)
+}
+
 func (q *fakeQueue) EnqueueDeadlines(_ context.Context, bucket time.Time, generation int64) error {
 	return q.add("deadlines %s %d", bucket.Format(time.RFC3339), generation)
 }

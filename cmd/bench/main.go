@@ -38,6 +38,7 @@ var measures = []struct {
 	{"queries", false, measureQueries},
 	{"waiters", true, measureWaiters},
 	{"submission", false, measureSubmission},
+	{"singles", false, measureSingles},
 	{"reconcile", false, measureReconcile},
 }
 

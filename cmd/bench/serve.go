@@ -25,6 +25,7 @@ const (
 // serve is a process of the binary with a database of its own.
 type serve struct {
 	hook, api string // where webhooks go, and where the API is
+	database  string
 	process   *exec.Cmd
 	ended     chan struct{}
 	said      *bytes.Buffer // read it when it has ended
@@ -40,7 +41,7 @@ func (b *bench) startServe(ctx context.Context, database string, more ...string)
 	if err != nil {
 		return nil, err
 	}
-	s := &serve{hook: "http://" + hooks + "/webhooks/screenshotcenter", api: "http://" + api, said: new(bytes.Buffer), ended: make(chan struct{})}
+	s := &serve{hook: "http://" + hooks + "/webhooks/screenshotcenter", api: "http://" + api, database: database, said: new(bytes.Buffer), ended: make(chan struct{})}
 	s.process = exec.Command(b.program, append([]string{"serve", "--db", database, "--listen", hooks, "--api-listen", api,
 		"--app-id", "1", "--webhook-secret", secret, "--api-key", "bench", "--log-level", "warn"}, more...)...)
 	s.process.Stdout, s.process.Stderr = s.said, s.said

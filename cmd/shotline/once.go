@@ -62,6 +62,12 @@ type noQueue struct{}
 // EnqueueSubmit implements orchestrator.Queue.
 func (noQueue) EnqueueSubmit(context.Context, string, int64, time.Time) error { return nil }
 
+// EnqueueSubmits implements orchestrator.Queue.
+func (noQueue) EnqueueSubmits(context.Context, []string, int64) error { return nil }
+
+// EnqueueSummaries implements orchestrator.Queue.
+func (noQueue) EnqueueSummaries(context.Context, []string, int64) error { return nil }
+
 // EnqueueDeadlines implements orchestrator.Queue.
 func (noQueue) EnqueueDeadlines(context.Context, time.Time, int64) error { return nil }
 

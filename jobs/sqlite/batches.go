@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"slices"
 	"time"
 
 	"shotline/jobs"
@@ -126,63 +125,6 @@ func (s *Store) CountCalls(ctx context.Context, batch string, n int) error {
 		return t.changeBatch(batch, `UPDATE batches SET api_calls = api_calls + ? WHERE id = ?`, n, batch)
 	})
 	return wrapError(err, "count calls of batch %s", batch)
-}
-
-// owing has the condition of the index batches_owing, word by word.
-const (
-	owing      = `wake_at <= ? AND ((state = 'open' AND queued > 0) OR (state = 'finished' AND summarized < revision))`
-	workIsOwed = `SELECT EXISTS (SELECT 1 FROM batches WHERE ` + owing + `)`
-	claimWork  = `UPDATE batches SET generation = generation + 1, wake_at = ? WHERE ` + owing + `
-	RETURNING id, state, revision, generation, ` + mostUrgent
-
-	ofBatches    = `id IN (SELECT value FROM json_each(?)) AND `
-	workOfIsOwed = `SELECT EXISTS (SELECT 1 FROM batches WHERE ` + ofBatches + owing + `)`
-	claimWorkOf  = `UPDATE batches SET generation = generation + 1, wake_at = ? WHERE ` + ofBatches + owing + `
-	RETURNING id, state, revision, generation, ` + mostUrgent
-)
-
-// ClaimWork implements jobs.Upkeep. Most calls find nothing, so a reader looks
-// before the writer is asked.
-func (s *Store) ClaimWork(ctx context.Context, at, again time.Time, batches ...string) ([]jobs.Work, error) {
-	look, claim, asked := workIsOwed, claimWork, []any{at.UnixMilli()}
-	if len(batches) > 0 {
-		look, claim, asked = workOfIsOwed, claimWorkOf, []any{jsonOf(batches), at.UnixMilli()}
-	}
-	var owed bool
-	err := s.readDB.QueryRowContext(ctx, look, asked...).Scan(&owed)
-	if err != nil || !owed {
-		return nil, wrapError(err, "claim work")
-	}
-	type prior struct {
-		jobs.Work
-		priority int
-	}
-	var claimed []prior
-	err = s.write(ctx, func(t *tx) error {
-		return t.each(func(row scanner) error {
-			var state jobs.BatchState
-			work := prior{Work: jobs.Work{Kind: jobs.WorkSubmit}}
-			if err := row.Scan(&work.Batch, &state, &work.Revision, &work.Generation, &work.priority); err != nil {
-				return err
-			}
-			if state == jobs.BatchFinished {
-				work.Kind = jobs.WorkSummarize
-			} else {
-				work.Revision = 0
-			}
-			claimed = append(claimed, work)
-			return nil
-		}, claim, append([]any{again.UnixMilli()}, asked...)...)
-	})
-	if err != nil {
-		return nil, wrapError(err, "claim work")
-	}
-	slices.SortStableFunc(claimed, func(a, b prior) int { return b.priority - a.priority })
-	var work []jobs.Work
-	for _, c := range claimed {
-		work = append(work, c.Work)
-	}
-	return work, nil
 }
 
 // WakeBatch implements jobs.Upkeep.

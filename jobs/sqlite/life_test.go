@@ -90,7 +90,7 @@ func rarer(t *testing.T, s *Store, batch string) {
 	must(t, s.Pause(ctx, batch, "", expired))
 	must(t, s.Resume(ctx, batch, expired))
 	must(t, s.CountCalls(ctx, batch, 1))
-	done(s.ClaimWork(ctx, expired, expired))
+	done(s.ClaimWork(ctx, expired, expired, 10))
 	done(s.WakeBatch(ctx, batch, expired))
 	done(s.SaveSummary(ctx, batch, 1, []byte("{}"), expired))
 	done(s.ClaimTick(ctx, "sweep", expired, expired))

@@ -79,7 +79,7 @@ func TestHotQueriesUseTheirIndex(t *testing.T) {
 		"settle doubt":    {settleDoubt, "PRIMARY KEY"},
 		"queue again":     {queueAgain, "INTEGER PRIMARY KEY"},
 		"withdraw":        {withdrawIntent, "PRIMARY KEY"},
-		"work is owed":    {workIsOwed, "batches_owing"},
+		"work is owed":    {owedWork, "batches_owing"},
 		"claim work":      {claimWork, "batches_owing"},
 		"work of":         {workOfIsOwed, "id=?"},
 		"claim work of":   {claimWorkOf, "id=?"},

@@ -142,7 +142,7 @@ var importTests = []test{
 			b.wantTime(batch+" finished", b.batch(batch).FinishedAt, b.now)
 		}
 		wantSame(b, "events", len(b.allEvents()), 2)
-		work, err := b.ClaimWork(b.ctx(), b.now.Add(time.Hour), b.now.Add(2*time.Hour))
+		work, err := b.ClaimWork(b.ctx(), b.now.Add(time.Hour), b.now.Add(2*time.Hour), workLimit)
 		b.must(err, "claim work")
 		wantSame(b, "summaries owed", len(work), 2)
 	}},

@@ -209,7 +209,7 @@ var raceTests = []test{
 				}
 				return err
 			}, func() error {
-				claimed, err := stores[i%2].ClaimWork(b.ctx(), b.now, b.now.Add(time.Minute))
+				claimed, err := stores[i%2].ClaimWork(b.ctx(), b.now, b.now.Add(time.Minute), workLimit)
 				work.Add(int32(len(claimed)))
 				return err
 			})

@@ -245,7 +245,7 @@ func (w *walker) pausing() {
 }
 
 func (w *walker) working() {
-	work, err := w.ClaimWork(w.ctx(), w.now, w.now.Add(time.Second))
+	work, err := w.ClaimWork(w.ctx(), w.now, w.now.Add(time.Second), workLimit)
 	w.must(err, "claim work")
 	for _, o := range work {
 		switch batch := w.batch(o.Batch); o.Kind {

@@ -191,7 +191,7 @@ func (w *walker) drain() {
 		}
 	}
 	w.later(24 * time.Hour)
-	work, err := w.ClaimWork(w.ctx(), w.now, w.now.Add(time.Hour))
+	work, err := w.ClaimWork(w.ctx(), w.now, w.now.Add(time.Hour), workLimit)
 	w.must(err, "claim work")
 	for _, batch := range w.batches {
 		owed := slices.ContainsFunc(work, func(o jobs.Work) bool {

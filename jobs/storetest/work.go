@@ -1,13 +1,46 @@
 package storetest
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
 	"shotline/jobs"
 )
 
+// workLimit is more than these tests have under way.
+const workLimit = 1000
+
 var workTests = []test{
+	{"of each kind and priority so much work is under way", func(b *book) {
+		for i := range 5 {
+			b.open(fmt.Sprintf("b%d", i), pages(1)...)
+			b.later(time.Second)
+		}
+		submit := func(batch string) jobs.Work { return jobs.Work{Kind: jobs.WorkSubmit, Batch: batch} }
+		b.must(b.CreateBatch(b.ctx(), jobs.BatchSpec{ID: "high", Priority: 7}, b.now), "create batch")
+		b.must(b.AppendRequests(b.ctx(), "high", pages(1), b.now), "append")
+		again := b.now.Add(time.Minute)
+		b.wantSomeWork(b.now, again, 0)
+		b.wantSomeWork(b.now, again, 2, submit("b0"), submit("b1"))
+		b.wantSomeWork(b.now, again, 2)
+		b.wantSomeWork(b.now, again, 3, submit("b2"))
+		_, err := b.OpenBatch(b.ctx(), "high", b.now)
+		b.must(err, "open batch")
+		b.wantSomeWork(b.now, again, 3, submit("high"))
+		b.shut(cancel(row("b0", 1)), cancel(row("b3", 1)))
+		summarize := func(batch string) jobs.Work {
+			return jobs.Work{Kind: jobs.WorkSummarize, Batch: batch, Revision: 1}
+		}
+		b.wantSomeWork(b.now, again, 1, summarize("b0"))
+		b.wantSomeWork(b.now, again, 1)
+		b.wantSomeWork(b.now, again, 3, summarize("b3"), submit("b4")) // beside b1 and b2
+		b.lease("b1", 1)                                               // nothing is owed any more
+		b.later(2 * time.Minute)
+		again = b.now.Add(time.Minute)
+		b.wantSomeWork(b.now, again, 1, submit("high"), summarize("b0"), submit("b2"))
+		b.wantSomeWork(b.now, again, 2, summarize("b3"), submit("b4"))
+	}},
 	{"queued jobs are owed once until the wake time", func(b *book) {
 		b.importing("importing", pages(1)...)
 		b.open("paused", pages(1)...)
@@ -121,13 +154,25 @@ var workTests = []test{
 // wantWork claims what is owed and asserts it, generations apart.
 func (b *book) wantWork(at, again time.Time, want ...jobs.Work) []jobs.Work {
 	b.t.Helper()
-	return b.wantWorkOf(nil, at, again, want...)
+	return b.wantSomeWork(at, again, workLimit, want...)
 }
 
 // wantWorkOf is wantWork for named batches.
 func (b *book) wantWorkOf(batches []string, at, again time.Time, want ...jobs.Work) []jobs.Work {
 	b.t.Helper()
-	work, err := b.ClaimWork(b.ctx(), at, again, batches...)
+	work, err := b.ClaimWork(b.ctx(), at, again, 0, batches...)
+	return b.wantWorkIs(work, err, want)
+}
+
+// wantSomeWork is wantWork with a limit.
+func (b *book) wantSomeWork(at, again time.Time, limit int, want ...jobs.Work) []jobs.Work {
+	b.t.Helper()
+	work, err := b.ClaimWork(b.ctx(), at, again, limit)
+	return b.wantWorkIs(work, err, want)
+}
+
+func (b *book) wantWorkIs(work []jobs.Work, err error, want []jobs.Work) []jobs.Work {
+	b.t.Helper()
 	b.must(err, "claim work")
 	b.check()
 	got := slices.Clone(work)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -76,11 +77,11 @@ func (d *dispatcher) dispatch(ctx context.Context, task *asynq.Task) error {
 	}
 	switch task.Type() {
 	case TypeSubmit:
-		return d.handler.SubmitBatch(ctx, what.Batch)
+		return d.submit(ctx, what)
 	case TypeDeadlines:
 		return d.handler.CheckDeadlines(ctx)
 	case TypeSummary:
-		return d.handler.SummarizeBatch(ctx, what.Batch)
+		return d.summarize(ctx, what)
 	case TypeCallback:
 		if d.callbacks != nil {
 			return d.callbacks.Deliver(ctx, what.Callback, what.Generation, what.Lane)
@@ -88,6 +89,28 @@ func (d *dispatcher) dispatch(ctx context.Context, task *asynq.Task) error {
 	}
 	// From another version; its sweeper will ask again.
 	return errors.Join(asynq.RevokeTask, fmt.Errorf("unknown task %q", task.Type()))
+}
+
+// submit has all batches of a task submitted at the same time.
+func (d *dispatcher) submit(ctx context.Context, what about) error {
+	errs := make([]error, len(what.More))
+	var others sync.WaitGroup
+	for i, batch := range what.More {
+		others.Go(func() { errs[i] = d.handler.SubmitBatch(ctx, batch) })
+	}
+	err := d.handler.SubmitBatch(ctx, what.Batch)
+	others.Wait()
+	return errors.Join(append(errs, err)...)
+}
+
+// summarize has all batches of a task summarized, one after the other: the vendor
+// may be asked about each.
+func (d *dispatcher) summarize(ctx context.Context, what about) error {
+	err := d.handler.SummarizeBatch(ctx, what.Batch)
+	for _, batch := range what.More {
+		err = errors.Join(err, d.handler.SummarizeBatch(ctx, batch))
+	}
+	return err
 }
 
 // enter counts a running handler, unless everything has been counted already.

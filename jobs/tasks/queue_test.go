@@ -6,7 +6,9 @@ import (
 	"flag"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -121,6 +123,55 @@ func TestTasksArrive(t *testing.T) {
 			t.Errorf("got %+v", c)
 		}
 	})
+}
+
+func TestBatchesThatShareATaskAreSubmittedTogether(t *testing.T) {
+	servers(t, func(t *testing.T, url string) {
+		h := newRecorder()
+		var together sync.WaitGroup
+		together.Add(3)
+		h.do = func(context.Context, string) error { together.Done(); together.Wait(); return nil }
+		q := open(t, url, h)
+		must(t, q.EnqueueSubmits(t.Context(), nil, 1))
+		must(t, q.EnqueueSubmits(t.Context(), []string{"a", "b", "c"}, 1))
+		var got []string
+		for range 3 {
+			got = append(got, h.next(t).batch)
+		}
+		if slices.Sort(got); !slices.Equal(got, []string{"a", "b", "c"}) {
+			t.Errorf("got %q", got)
+		}
+	})
+}
+
+func TestBatchesThatShareATaskAreSummarizedInTurn(t *testing.T) {
+	servers(t, func(t *testing.T, url string) {
+		h := newRecorder()
+		q := open(t, url, h)
+		must(t, q.EnqueueSummaries(t.Context(), nil, 1))
+		must(t, q.EnqueueSummaries(t.Context(), []string{"a", "b", "c"}, 1))
+		for _, want := range []string{"a", "b", "c"} {
+			if c := h.next(t); c.kind != TypeSummary || c.batch != want {
+				t.Errorf("got %+v, want the summary of %s", c, want)
+			}
+		}
+	})
+}
+
+func TestATaskIsRunAgainWhenOneOfItsBatchesFails(t *testing.T) {
+	t.Parallel()
+	h := newRecorder()
+	h.do = func(_ context.Context, batch string) error {
+		if batch == "b" {
+			return errors.New("locked")
+		}
+		return nil
+	}
+	q := open(t, "", h)
+	must(t, q.EnqueueSubmits(t.Context(), []string{"a", "b"}, 1))
+	for range 2 * (1 + maxRetry) {
+		h.next(t)
+	}
 }
 
 func TestSameGenerationIsOneTask(t *testing.T) {

@@ -28,10 +28,11 @@ const (
 
 // about is the payload of every task: what it is about.
 type about struct {
-	Batch      string `json:"batch,omitempty"`
-	Callback   int64  `json:"callback,omitempty"`
-	Generation int64  `json:"generation,omitempty"` // of the callback
-	Lane       string `json:"lane,omitempty"`
+	Batch      string   `json:"batch,omitempty"`
+	More       []string `json:"more,omitempty"` // batches that share the task
+	Callback   int64    `json:"callback,omitempty"`
+	Generation int64    `json:"generation,omitempty"` // of the callback
+	Lane       string   `json:"lane,omitempty"`
 }
 
 // EnqueueSubmit asks for SubmitBatch, from at on; a zero at means now. When
@@ -40,6 +41,16 @@ type about struct {
 func (q *Queue) EnqueueSubmit(ctx context.Context, batch string, generation int64, at time.Time) error {
 	id := fmt.Sprintf("submit:%s:%d", batch, generation)
 	return q.enqueue(ctx, TypeSubmit, about{Batch: batch}, id, at, submitTimeout)
+}
+
+// EnqueueSubmits asks for SubmitBatch of several batches at the same time, now. The
+// generation is that of the first one.
+func (q *Queue) EnqueueSubmits(ctx context.Context, batches []string, generation int64) error {
+	if len(batches) == 0 {
+		return nil
+	}
+	id := fmt.Sprintf("submit:%s:%d", batches[0], generation)
+	return q.enqueue(ctx, TypeSubmit, about{Batch: batches[0], More: batches[1:]}, id, time.Time{}, submitTimeout)
 }
 
 // EnqueueDeadlines asks for CheckDeadlines at bucket, a moment that many
@@ -55,6 +66,16 @@ func (q *Queue) EnqueueDeadlines(ctx context.Context, bucket time.Time, generati
 func (q *Queue) EnqueueSummary(ctx context.Context, batch string, revision int, generation int64) error {
 	id := fmt.Sprintf("summary:%s:%d:%d", batch, revision, generation)
 	return q.enqueue(ctx, TypeSummary, about{Batch: batch}, id, time.Time{}, summaryTimeout)
+}
+
+// EnqueueSummaries asks for SummarizeBatch of several batches, one after the other,
+// now. The generation is that of the first one.
+func (q *Queue) EnqueueSummaries(ctx context.Context, batches []string, generation int64) error {
+	if len(batches) == 0 {
+		return nil
+	}
+	id := fmt.Sprintf("summaries:%s:%d", batches[0], generation)
+	return q.enqueue(ctx, TypeSummary, about{Batch: batches[0], More: batches[1:]}, id, time.Time{}, summaryTimeout)
 }
 
 // newTask makes a task as asynq keeps it. No retention and no uniqueness lock:

@@ -63,6 +63,8 @@ func (absent) Search(context.Context, client.SearchOptions) ([]client.Screenshot
 type idle struct{}
 
 func (idle) EnqueueSubmit(context.Context, string, int64, time.Time) error { return nil }
+func (idle) EnqueueSubmits(context.Context, []string, int64) error         { return nil }
+func (idle) EnqueueSummaries(context.Context, []string, int64) error       { return nil }
 func (idle) EnqueueDeadlines(context.Context, time.Time, int64) error      { return nil }
 func (idle) EnqueueSummary(context.Context, string, int, int64) error      { return nil }
 

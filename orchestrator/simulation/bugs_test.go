@@ -256,9 +256,9 @@ const loadTakenOver`,
 		to:   `AND queued = 0 AND submitting = 0 AND seq `,
 	},
 	{
-		name: "owed work keeps its generation", promise: "P8", file: "jobs/sqlite/batches.go",
-		from: "claimWork  = `UPDATE batches SET generation = generation + 1, wake_at = ?",
-		to:   "claimWork  = `UPDATE batches SET wake_at = ?",
+		name: "owed work keeps its generation", promise: "P8", file: "jobs/sqlite/work.go",
+		from: "claimWork = `UPDATE batches SET generation = generation + 1, wake_at = ?",
+		to:   "claimWork = `UPDATE batches SET wake_at = ?",
 	},
 	{
 		name: "a lost deadline is not enqueued again", promise: "P8", file: "orchestrator/sweep.go",

@@ -230,14 +230,23 @@ func (p *process) poll() {
 func (p *process) handle(ctx context.Context, t *task) error {
 	switch t.kind {
 	case "submit":
-		return p.SubmitBatch(ctx, t.batch)
+		return p.each(ctx, t, p.SubmitBatch)
 	case "deadlines":
 		return p.CheckDeadlines(ctx)
 	case "callback":
 		return p.callbacks.Deliver(ctx, t.callback, t.generation, t.lane)
 	default:
-		return p.SummarizeBatch(ctx, t.batch)
+		return p.each(ctx, t, p.SummarizeBatch)
 	}
+}
+
+// each does the same for all batches of a task.
+func (p *process) each(ctx context.Context, t *task, do func(ctx context.Context, batch string) error) error {
+	err := do(ctx, t.batch)
+	for _, batch := range t.more {
+		err = errors.Join(err, do(ctx, batch))
+	}
+	return err
 }
 
 // drain asks a process to end in good order.

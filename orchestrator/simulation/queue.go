@@ -31,6 +31,7 @@ type task struct {
 	id     string
 	kind   string
 	batch  string
+	more   []string // batches that share the task
 	at     time.Time
 	active bool
 	stuck  bool // its id stays taken, and nobody runs it: archived
@@ -53,6 +54,18 @@ func (p queuePort) enqueue(ctx context.Context, t *task) error {
 // EnqueueSubmit implements orchestrator.Queue.
 func (p queuePort) EnqueueSubmit(ctx context.Context, batch string, generation int64, at time.Time) error {
 	return p.enqueue(ctx, &task{id: fmt.Sprintf("submit:%s:%d", batch, generation), kind: "submit", batch: batch, at: at})
+}
+
+// EnqueueSubmits implements orchestrator.Queue.
+func (p queuePort) EnqueueSubmits(ctx context.Context, batches []string, generation int64) error {
+	t := &task{id: fmt.Sprintf("submit:%s:%d", batches[0], generation), kind: "submit", batch: batches[0], more: batches[1:]}
+	return p.enqueue(ctx, t)
+}
+
+// EnqueueSummaries implements orchestrator.Queue.
+func (p queuePort) EnqueueSummaries(ctx context.Context, batches []string, generation int64) error {
+	t := &task{id: fmt.Sprintf("summaries:%s:%d", batches[0], generation), kind: "summary", batch: batches[0], more: batches[1:]}
+	return p.enqueue(ctx, t)
 }
 
 // EnqueueDeadlines implements orchestrator.Queue.

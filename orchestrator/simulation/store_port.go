@@ -159,9 +159,9 @@ func (s storePort) Resume(ctx context.Context, batch string, at time.Time) error
 	return s.Store.Resume(ctx, batch, at)
 }
 
-func (s storePort) ClaimWork(ctx context.Context, at, again time.Time, batches ...string) ([]jobs.Work, error) {
+func (s storePort) ClaimWork(ctx context.Context, at, again time.Time, limit int, batches ...string) ([]jobs.Work, error) {
 	defer s.write(ctx, "claim work")()
-	return s.Store.ClaimWork(ctx, at, again, batches...)
+	return s.Store.ClaimWork(ctx, at, again, limit, batches...)
 }
 
 func (s storePort) WakeBatch(ctx context.Context, batch string, wake time.Time) (int64, error) {
