@@ -52,7 +52,7 @@ func (q *Queue) Depths(ctx context.Context) ([]Depth, error) {
 
 // read measures the queue that has this name in Redis.
 func (d *Depth) read(ctx context.Context, from redis.Scripter, name string) error {
-	prefix := "asynq:{" + name + "}:"
+	prefix := queueKey(name, "")
 	keys := make([]string, len(states))
 	for i, state := range states {
 		keys[i] = prefix + state

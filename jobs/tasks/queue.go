@@ -83,7 +83,7 @@ func Open(ctx context.Context, o Options) (*Queue, error) {
 	}
 	q.handling, q.cancelHandlers = context.WithCancel(context.Background())
 	q.session = newSession(q.connection)
-	if err := q.session.probe(ctx, q.queues()...); err != nil {
+	if _, err := q.session.probe(ctx, q.queues()...); err != nil {
 		q.lost = err
 		q.log.Warn("queue server is not there yet: webhooks are kept, and work begins when it answers", "queue", q.Describe(), "error", err)
 	}
@@ -94,16 +94,22 @@ func Open(ctx context.Context, o Options) (*Queue, error) {
 // "redis at 127.0.0.1:6379 db 0". It never holds a password.
 func (q *Queue) Describe() string { return q.connection.description }
 
-// Ping tells whether the queue server takes tasks, within a second: one that
-// answers but is full, read-only or still loading does not, nor does one that
-// answers too slowly. The error says why and wraps [ErrUnavailable].
+// Ping tells whether the queue server takes tasks and they are run, within a second:
+// one that answers but is full, read-only or still loading does not take them, nor
+// does one that answers too slowly. They are not run while somebody has paused the
+// queue, or something else has written to its keys; archived ones never are. The
+// error says why, and how that is mended, and wraps [ErrUnavailable].
 func (q *Queue) Ping(ctx context.Context) error {
 	s := q.current()
 	if s == nil {
 		return fmt.Errorf("ping %s: %w", q.Describe(), q.away())
 	}
-	if err := s.probe(ctx, q.queues()...); err != nil {
+	stuck, err := s.probe(ctx, q.queues()...)
+	switch {
+	case err != nil:
 		return fmt.Errorf("ping %s: %w: %w", q.Describe(), ErrUnavailable, err)
+	case stuck != nil:
+		return fmt.Errorf("%s: %w: %s", q.Describe(), ErrUnavailable, oneLine(stuck))
 	}
 	return nil
 }

@@ -22,14 +22,6 @@ const (
 // may take over a task whose server cannot reach Redis.
 const longestHandover = 30 * time.Second
 
-// queuesKey is where asynq keeps the names of the queues there are.
-const queuesKey = "asynq:queues"
-
-// register enters the queues' names. It is a script that writes, like those that
-// asynq takes tasks with: a Redis that is full, read-only, loading or forbids
-// scripts refuses it, though it may answer a PING.
-const register = `return redis.call("SADD", KEYS[1], unpack(ARGV))`
-
 // session is one connection to the queue server, and what lives on it. It is
 // given up when the server is lost, and another one is made.
 type session struct {
@@ -49,15 +41,20 @@ func newSession(c connection) *session {
 
 // probe asks whether the server can take tasks, and registers the queues: a
 // server that was flushed or came back empty does not know them, and asynq's
-// client registers each only once.
-func (s *session) probe(ctx context.Context, queues ...string) error {
+// client registers each only once. stuck is why tasks are not run although they
+// can be enqueued.
+func (s *session) probe(ctx context.Context, queues ...string) (stuck, err error) {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
 	names := make([]any, len(queues))
 	for i, name := range queues {
 		names[i] = name
 	}
-	return s.redis.Eval(ctx, register, []string{queuesKey}, names...).Err()
+	found, err := s.redis.Eval(ctx, look, []string{queuesKey}, names...).StringSlice()
+	if err != nil {
+		return nil, err
+	}
+	return judge(queues, found), nil
 }
 
 // run starts taking tasks: a server for each config, or none.

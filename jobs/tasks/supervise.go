@@ -43,6 +43,7 @@ type supervisor struct {
 	handler asynq.Handler
 	misses  int
 	backoff time.Duration
+	stuck   string // why tasks are not run, as last logged
 }
 
 func (v *supervisor) loop(ctx context.Context) {
@@ -67,7 +68,7 @@ func (v *supervisor) step(ctx context.Context) time.Duration {
 	if fresh {
 		s = newSession(v.connection)
 	}
-	err := s.probe(ctx, v.queues()...)
+	stuck, err := s.probe(ctx, v.queues()...)
 	if err == nil && !s.runs() {
 		err = s.run(v.handler, v.configs()...)
 		if err == nil {
@@ -82,6 +83,7 @@ func (v *supervisor) step(ctx context.Context) time.Duration {
 		}
 	case err == nil:
 		v.misses, v.backoff = 0, firstBackoff
+		v.tell(stuck)
 	case s.runs() && v.misses < toleratedMisses:
 		v.misses++
 	default:
@@ -91,6 +93,23 @@ func (v *supervisor) step(ctx context.Context) time.Duration {
 		return wait
 	}
 	return probeEvery
+}
+
+// tell logs that tasks are not run, and that they are again.
+func (v *supervisor) tell(stuck error) {
+	reason := ""
+	if stuck != nil {
+		reason = oneLine(stuck)
+	}
+	if reason == v.stuck {
+		return
+	}
+	v.stuck = reason
+	if reason == "" {
+		v.log.Info("queue is in order again", "queue", v.Describe())
+	} else {
+		v.log.Warn("queue runs no tasks", "queue", v.Describe(), "reason", reason)
+	}
 }
 
 // giveUp ends a session beside the supervisor, since its handlers may take a

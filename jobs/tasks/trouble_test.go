@@ -67,7 +67,7 @@ var troubles = []trouble{
 		if err != nil {
 			r.t.Error(err)
 		}
-	}, sends("DEL", "asynq:{shotline}:pending"), ""},
+	}, sends("DEL", "asynq:{shotline}:pending"), `key "asynq:{shotline}:pending" holds a string, want a list`},
 }
 
 // TestTroublesArePassedQuietly lets every trouble last for a while, as tasks
