@@ -265,6 +265,9 @@ type Upkeep interface {
 	// WakeBatch sets the time from which a batch is claimed again and returns
 	// its next generation.
 	WakeBatch(ctx context.Context, batch string, wake time.Time) (generation int64, err error)
+	// Identity is an id that no other store has, the same for all who open this one.
+	// A copy of the storage is another store.
+	Identity(ctx context.Context) (id string, err error)
 	// SaveSummary stores the summary of a revision unless one as new is there;
 	// told is whether this call stored it.
 	SaveSummary(ctx context.Context, batch string, revision int, data []byte, at time.Time) (told bool, err error)

@@ -133,6 +133,10 @@ func (s *Store) copyTo(ctx context.Context, path string, made *jobs.Backup) (err
 	if _, err := to.ExecContext(ctx, "PRAGMA journal_mode = DELETE"); err != nil {
 		return fmt.Errorf("leave WAL: %w", err)
 	}
+	// It is another store than this one, also while both are in use.
+	if _, err := to.ExecContext(ctx, `DELETE FROM identity`); err != nil {
+		return fmt.Errorf("remove the identity: %w", err)
+	}
 	if err := checkCopy(ctx, to); err != nil {
 		return err
 	}

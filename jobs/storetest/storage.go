@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"strings"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -9,6 +10,30 @@ import (
 )
 
 var storageTests = []test{
+	{"all who open a store know it by one id", func(b *book) {
+		stores := b.openers()
+		ids := make(chan string, 16)
+		var runners []func() error
+		for i := range cap(ids) {
+			runners = append(runners, func() error {
+				id, err := stores[i%2].Identity(b.ctx())
+				ids <- id
+				return err
+			})
+		}
+		race(b, runners...)
+		close(ids)
+		first := <-ids
+		if len(first) < 12 || strings.Trim(first, "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
+			b.t.Fatalf("identity %q, want at least twelve of a-z and 0-9", first)
+		}
+		for id := range ids {
+			wantSame(b, "identity", id, first)
+		}
+		again, err := b.second().Identity(b.ctx())
+		b.must(err, "identify")
+		wantSame(b, "identity after opening again", again, first)
+	}},
 	{"what was done is there after opening again", func(b *book) {
 		first := b.harness.Open(b.t)
 		b.open("b1", pages(4)...)

@@ -28,6 +28,15 @@ type connection struct {
 	description string                            // for people, without a password
 }
 
+// CheckURL says what is wrong with the URL of a queue server, nil when Open takes it.
+func CheckURL(raw string) error {
+	if raw == "" {
+		return nil
+	}
+	_, err := parseURL(raw)
+	return err
+}
+
 // parseURL reads a Redis URL of any kind that asynq knows.
 func parseURL(raw string) (connection, error) {
 	raw, sentinels := cutSentinels(strings.TrimSpace(raw))

@@ -60,8 +60,8 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 
 func (e *Engine) join(ctx context.Context) (err error) {
 	c := e.cfg
-	if e.queue, err = tasks.Open(ctx, c.queue()); err != nil {
-		return unusable("RedisURL", err)
+	if err := tasks.CheckURL(c.RedisURL); err != nil {
+		return unusable("RedisURL", err) // before a database is made
 	}
 	if e.store = c.Store; e.store == nil {
 		opened, err := sqlite.Open(ctx, c.Database, sqlite.WithCheck(), sqlite.WithLogger(c.Logger))
@@ -69,6 +69,13 @@ func (e *Engine) join(ctx context.Context) (err error) {
 			return err
 		}
 		e.store = opened
+	}
+	options, err := c.queue(ctx, e.store)
+	if err != nil {
+		return err
+	}
+	if e.queue, err = tasks.Open(ctx, options); err != nil {
+		return unusable("RedisURL", err)
 	}
 	if e.client, err = client.New(client.WithAPIKey(c.APIKey), client.WithBaseURL(c.BaseURL),
 		client.WithTimeout(c.RequestTimeout), client.WithUserAgent(c.UserAgent), client.WithMaxConnections(c.VendorConnections)); err != nil {

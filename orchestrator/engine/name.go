@@ -1,12 +1,12 @@
 package engine
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"path/filepath"
+	"context"
+	"errors"
 
 	gonanoid "github.com/matoous/go-nanoid/v2"
 
+	"shotline/jobs"
 	"shotline/jobs/tasks"
 )
 
@@ -14,24 +14,25 @@ import (
 // databases of an account will share.
 func NewID() string { return gonanoid.MustGenerate("0123456789abcdefghijklmnopqrstuvwxyz", 10) }
 
-// queue says where tasks wait. An engine that works on some batches only has a
-// queue of its own: it must not be handed tasks of others.
-func (c Config) queue() tasks.Options {
-	options := tasks.Options{RedisURL: c.RedisURL, Name: queueName(c.Database), Callbacks: c.CallbackSlots, Logger: c.Logger}
-	if len(c.Batches) > 0 {
-		options.Name, options.Own = options.Name+"-"+NewID(), true
-	}
-	return options
-}
+// queueIDLength is long enough that no two databases of a Redis are alike.
+const queueIDLength = 12
 
-// queueName keeps databases that share one Redis apart.
-func queueName(database string) string {
-	if abs, err := filepath.Abs(database); err == nil {
-		database = abs
+// queue says where tasks wait. Databases that share one Redis are kept apart by the
+// id that each keeps. An engine that works on some batches only has a queue of its
+// own: it must not be handed tasks of others. So has one whose store can neither read
+// nor write an id at the moment: others find what is owed in the store.
+func (c Config) queue(ctx context.Context, store jobs.Store) (tasks.Options, error) {
+	options := tasks.Options{RedisURL: c.RedisURL, Callbacks: c.CallbackSlots, Logger: c.Logger, Own: len(c.Batches) > 0}
+	id, err := store.Identity(ctx)
+	if errors.Is(err, jobs.ErrUnavailable) && ctx.Err() == nil {
+		id, err, options.Own = NewID(), nil, true
 	}
-	if real, err := filepath.EvalSymlinks(database); err == nil {
-		database = real
+	if err != nil {
+		return options, err
 	}
-	sum := sha256.Sum256([]byte(database))
-	return "shotline-" + hex.EncodeToString(sum[:6])
+	options.Name = "shotline-" + id[:min(len(id), queueIDLength)]
+	if options.Own {
+		options.Name += "-" + NewID()
+	}
+	return options, nil
 }

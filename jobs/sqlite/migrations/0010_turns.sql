@@ -12,5 +12,5 @@ CREATE INDEX batches_owing ON batches (state, ranked, priority, wake_at)
 CREATE TABLE identity (
   one   INTEGER PRIMARY KEY CHECK (one = 1),
   id    TEXT NOT NULL,
-  place TEXT NOT NULL -- of the file when the id was made
+  place TEXT NOT NULL -- the number of the file when the id was made
 ) STRICT;

@@ -1,0 +1,6 @@
+//go:build !unix
+
+package sqlite
+
+// fileNumber cannot be told here: a copy keeps the identity of its original.
+func fileNumber(string) (string, error) { return "", nil }
