@@ -4,12 +4,23 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 )
+
+// catchHangups makes SIGHUP end the processes that the test starts, even if the
+// tests themselves were started by nohup: a child inherits an ignored signal, but
+// not a caught one.
+func catchHangups(t *testing.T) {
+	t.Helper()
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(caught) })
+}
 
 // hangUp sends a SIGHUP to a process.
 func hangUp(t *testing.T, p *exec.Cmd) {
@@ -22,6 +33,7 @@ func hangUp(t *testing.T, p *exec.Cmd) {
 // TestServeGoesOnAfterAHangup: a SIGHUP is logged, and serve answers as before.
 func TestServeGoesOnAfterAHangup(t *testing.T) {
 	t.Parallel()
+	catchHangups(t)
 	stage := newStageAt(t, filepath.Join(t.TempDir(), "shotline.db"))
 	serve := stage.killable()
 	healthy := func() bool {
@@ -50,6 +62,7 @@ func TestServeGoesOnAfterAHangup(t *testing.T) {
 // the code that SIGTERM gives. Started with SIGHUP ignored, it goes on.
 func TestCommandEndsByAHangup(t *testing.T) {
 	t.Parallel()
+	catchHangups(t)
 	program, err := exec.LookPath("shotline")
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +81,7 @@ func TestCommandEndsByAHangup(t *testing.T) {
 	}
 	wait := func(command ...string) (code int, told string) {
 		log := &signaled{waits: make(chan struct{})}
-		p := exec.Command(command[0], append(command[1:], "wait", "--db", db, batches[0].ID)...)
+		p := exec.CommandContext(t.Context(), command[0], append(command[1:], "wait", "--db", db, batches[0].ID)...)
 		p.Stderr = log
 		p.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0")
 		if err := p.Start(); err != nil {

@@ -35,7 +35,7 @@ var singleTests = []test{
 		wantSame(b, "state", batch.State, jobs.BatchOpen)
 		wantSame(b, "queued", batch.Counts.Of(jobs.Queued), 1)
 		b.wantTime("created", batch.CreatedAt, b.now)
-		b.wantWork(b.now, b.now.Add(time.Minute), jobs.Work{Kind: jobs.WorkSubmit, Batch: "b1"})
+		b.wantWork(b.now, b.now.Add(time.Minute), jobs.Work{Kind: jobs.WorkSubmit, Batch: "b1", Single: true})
 		e := b.webhook(b.pending("b1", 1)[0], jobs.OutcomeDone)
 		wantSame(b, "finished", len(e.Finished), 1)
 	}},
