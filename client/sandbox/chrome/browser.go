@@ -38,8 +38,9 @@ type browser struct {
 	pid     int
 	version string
 
-	tabs    atomic.Int64 // open
-	starved atomic.Bool  // it was killed for its memory
+	tabs    atomic.Int64              // open
+	ended   atomic.Pointer[time.Time] // when the watch last ended a process
+	starved atomic.Bool               // it was killed for its memory
 }
 
 func startBrowser(cfg *Config) (_ *browser, err error) {

@@ -85,6 +85,8 @@ func (b *browser) watch(ctx context.Context, m memory, log *slog.Logger) {
 				b.kill()
 				return
 			}
+			now := time.Now()
+			b.ended.Store(&now) // before the news of it
 			endProcess(p.pid)
 		}
 		next := memoryIdleBeat
@@ -95,10 +97,14 @@ func (b *browser) watch(ctx context.Context, m memory, log *slog.Logger) {
 	}
 }
 
-// crashReason is why a tab crashed. Who kills a page's process is the watch or,
-// on a machine without memory, the kernel; oom is V8's own bound.
-func crashReason(crash target.EventTargetCrashed) error {
-	if crash.Status == "killed" || crash.Status == "oom" {
+// crashNews is how long after the watch ended a process the news of it may come.
+const crashNews = 5 * time.Second
+
+// crashReason is why a tab crashed. A process may be killed by others than the
+// watch, too; oom is the browser's own word.
+func (b *browser) crashReason(crash target.EventTargetCrashed) error {
+	ended := b.ended.Load()
+	if crash.Status == "oom" || crash.Status == "killed" && ended != nil && time.Since(*ended) < crashNews {
 		return errTabMemory
 	}
 	return errTabCrashed

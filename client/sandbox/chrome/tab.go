@@ -68,7 +68,7 @@ func openTab(b *browser, cfg *Config) (*tab, error) {
 func (t *tab) guard(ctx context.Context, to *chromedp.Target) error {
 	onEvent(t, target.TargetCrashed, func(ev target.EventTargetCrashed) {
 		if ev.TargetID == to.TargetID {
-			t.cancel(crashReason(ev))
+			t.cancel(t.browser.crashReason(ev))
 		}
 	})
 	onEvent(t, page.JavascriptDialogOpening, func(page.EventJavascriptDialogOpening) {
