@@ -127,7 +127,7 @@ func (s *Store) addJob(ctx context.Context, spec jobs.BatchSpec, r jobs.Request,
 			return err
 		}
 		job[0] = rowSeq(seq, 1)
-		_, err = t.exec(insertJob, job...)
+		_, err = t.exec(insertPlain[1], job[:plainValues]...)
 		return err
 	})
 }

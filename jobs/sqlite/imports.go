@@ -22,11 +22,12 @@ const importChunk = 2000
 // go on any more.
 const beingRemoved = -1
 
+// Most rows have no options of their own: what is not bound costs nothing.
 const (
-	insertJob = `INSERT INTO jobs (seq, state, created_at, error, line, url, request_key, params, tags, metadata, cells,
-	callback_url, timeout_ms, priority)
-	VALUES ` + jobValues
-	jobValues = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	plainColumns  = `seq, state, created_at, error, line, url, request_key, params, tags, metadata, cells`
+	optionColumns = `, callback_url, timeout_ms, priority`
+	plainValues   = 11 // of a row
+	jobValues     = plainValues + 3
 )
 
 // insertTogether is how many rows of an import one statement inserts, and
@@ -36,13 +37,19 @@ const (
 	encodedAhead   = 16
 )
 
-// insertJobs inserts as many rows.
-var insertJobs = func() (queries [insertTogether + 1]string) {
+// insertPlain and insertJobs insert as many rows, the former without options.
+var (
+	insertPlain = inserts(plainColumns, plainValues)
+	insertJobs  = inserts(plainColumns+optionColumns, jobValues)
+)
+
+func inserts(columns string, values int) (queries [insertTogether + 1]string) {
+	row := `(?` + strings.Repeat(`, ?`, values-1) + `)`
 	for n := 1; n <= insertTogether; n++ {
-		queries[n] = insertJob + strings.Repeat(`, `+jobValues, n-1)
+		queries[n] = `INSERT INTO jobs (` + columns + `) VALUES ` + row + strings.Repeat(`, `+row, n-1)
 	}
 	return queries
-}()
+}
 
 // AppendRequests implements jobs.Imports. Callers send a thousand rows or two at a
 // time, so that a transaction stays short, and pause between calls.
@@ -77,7 +84,7 @@ func (s *Store) AppendRequests(ctx context.Context, batch string, requests []job
 				place++
 				portion.values[i*len(portion.values)/portion.rows] = place
 			}
-			if _, err := t.exec(insertJobs[portion.rows], portion.values...); err != nil {
+			if _, err := t.exec(portion.query, portion.values...); err != nil {
 				return fmt.Errorf("line %d, or one of the %d behind it: %w", portion.line, portion.rows-1, err)
 			}
 		}
@@ -104,10 +111,11 @@ func (t *tx) importing(batch string) (seq, rows int64, err error) {
 	return seq, rows, err
 }
 
-// encodedRows are some requests for insertJobs, or why one of them cannot be a row.
+// encodedRows are some requests and how to insert them, or why one of them cannot be a row.
 type encodedRows struct {
 	line   int // of the first
 	rows   int
+	query  string
 	values []any // of all of them
 	err    error
 }
@@ -119,14 +127,18 @@ func encode(requests []jobs.Request, at time.Time) <-chan encodedRows {
 	go func() {
 		defer close(portions)
 		for portion := range slices.Chunk(requests, insertTogether) {
-			encoded := encodedRows{line: portion[0].Line, rows: len(portion)}
+			encoded := encodedRows{line: portion[0].Line, rows: len(portion), query: insertPlain[len(portion)]}
+			width := plainValues
+			if slices.ContainsFunc(portion, hasOptions) {
+				encoded.query, width = insertJobs[len(portion)], jobValues
+			}
 			for _, r := range portion {
 				row, err := requestRow(r, at)
 				if err != nil {
 					portions <- encodedRows{err: fmt.Errorf("line %d: %w", r.Line, err)}
 					return
 				}
-				encoded.values = append(encoded.values, row...)
+				encoded.values = append(encoded.values, row[:width]...)
 			}
 			portions <- encoded
 		}
@@ -134,7 +146,11 @@ func encode(requests []jobs.Request, at time.Time) <-chan encodedRows {
 	return portions
 }
 
-// requestRow encodes a request for insertJob; its place is filled in later.
+func hasOptions(r jobs.Request) bool {
+	return r.CallbackURL != "" || r.Timeout != 0 || r.Priority != nil
+}
+
+// requestRow encodes a request for insertJobs; its place is filled in later.
 func requestRow(r jobs.Request, at time.Time) ([]any, error) {
 	params, err := canonicalJSON(r.Params, len(r.Params))
 	if err != nil {
