@@ -88,7 +88,8 @@ func (c *courier) plan(s *shot) {
 	lieFirst := lie && d.chance(0.5)
 	if lieFirst {
 		c.add(c.result(s, s.failed, signed), due)
-		due = due.Add(d.span(0, 5*time.Second))
+		// Somebody may retry the job before the true one comes.
+		due = due.Add(d.span(0, oneOf(d, []time.Duration{5 * time.Second, 40 * time.Second})))
 		if d.chance(0.2) {
 			return // and the true one is lost
 		}

@@ -52,6 +52,14 @@
 //	  3  P1      a retried job keeps its old screenshot
 //	 70  P2, P3  a job is canceled while its create is under way
 //	  3  P6      a retry leaves its batch finished
+//	  2  P1      the first of two contradictory results stands for ever
+//	  1  P1      the later of two contradictory results is believed
+//	  7  P1, P8  the vendor is not asked about contradictory results
+//	 12  P1      the vendor is asked about contradictory results of the newest attempt alone
+//	 12  P5      a correction raises no revision
+//	  2  P6      corrections are not counted
+//	 10  P1      a correction leaves the result of its submission
+//	  2  P1      a correction is told as an ordinary end
 //	 38  P5      a reader's cursor moves before its callbacks are kept
 //	  1  P5      a callback counts as delivered before it is sent
 //	  1  P5      each attempt draws an id of its own
