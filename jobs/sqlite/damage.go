@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/mattn/go-sqlite3"
+
 	"shotline/jobs"
 )
 
@@ -59,7 +61,14 @@ func (e *suspectedError) Error() string {
 	return fmt.Sprintf("%v: SQLite reported damage in database %s, which is being checked: %v", jobs.ErrUnavailable, e.path, e.what)
 }
 
-func (e *suspectedError) Unwrap() []error { return []error{jobs.ErrUnavailable, e.what} }
+// Unwrap leaves out that what was reported may be jobs.ErrCorrupt.
+func (e *suspectedError) Unwrap() []error {
+	var failure sqlite3.Error
+	if errors.As(e.what, &failure) {
+		return []error{jobs.ErrUnavailable, failure}
+	}
+	return []error{jobs.ErrUnavailable}
+}
 
 // suspicion is a report that is to be checked.
 type suspicion struct {
