@@ -20,6 +20,8 @@ const (
 	EventJobRetried    EventType = "job.retried" // queued again; Attempt is the new one
 	EventBatchFinished EventType = "batch.finished"
 	EventBatchRevised  EventType = "batch.revised"
+	// EventBatchPaused tells that an error paused a batch, such as a refused key.
+	EventBatchPaused EventType = "batch.paused"
 	// EventForeign tells of a delivery that no submission of ours can own.
 	EventForeign EventType = "screenshot.foreign"
 )
@@ -27,7 +29,7 @@ const (
 // EventTypes are all of them.
 var EventTypes = []EventType{
 	EventJobDone, EventJobFailed, EventJobTimedOut, EventJobLate, EventJobCorrected, EventJobCanceled, EventJobRetried,
-	EventBatchFinished, EventBatchRevised, EventForeign,
+	EventBatchFinished, EventBatchRevised, EventBatchPaused, EventForeign,
 }
 
 // Event is a row of the durable, ordered log of what happened. Seq grows

@@ -93,10 +93,14 @@ func tellBatch(ctx context.Context, store Told, e Event) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if b.State == BatchFinished && b.Revision == e.Revision {
+	then, isAsTold := BatchFinished, b.State == BatchFinished && b.Revision == e.Revision
+	if e.Type == EventBatchPaused {
+		then, isAsTold = BatchPaused, b.State == BatchPaused && b.PauseReason != ""
+	}
+	if isAsTold {
 		return b, nil
 	}
-	return pastBatch{e.Batch, BatchFinished, e.Revision}, nil
+	return pastBatch{e.Batch, then, e.Revision}, nil
 }
 
 // Foreign is a delivery that no submission of ours can own, as others are told.

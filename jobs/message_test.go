@@ -162,6 +162,25 @@ func TestABatchIsToldAsItsEventSays(t *testing.T) {
 	}
 }
 
+func TestAPauseByAnErrorIsToldWithItsReason(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		state  BatchState
+		reason string
+	}{
+		"as it was": {BatchPaused, "the key was refused"}, "resumed": {BatchOpen, ""}, "paused by hand since": {BatchPaused, ""}, "finished": {BatchFinished, ""},
+	} {
+		store := told{batch: Batch{BatchSpec: BatchSpec{ID: "b1"}, State: tt.state, PauseReason: tt.reason, Revision: 2, Counts: Counts{Rows: 7}}}
+		data := tell(t, store, Event{Type: EventBatchPaused, Batch: "b1", Revision: 2}).Data
+		if data["batch_id"] != "b1" || data["state"] != "paused" || data["revision"] != 2.0 {
+			t.Errorf("%s: told %v", name, data)
+		}
+		if reason, _ := data["pause_reason"].(string); reason != tt.reason || (data["rows"] == 7.0) != (tt.reason != "") {
+			t.Errorf("%s: told %v, want the batch with its reason only while it is paused by it", name, data)
+		}
+	}
+}
+
 func TestAForeignScreenshotIsToldWithItsPayload(t *testing.T) {
 	t.Parallel()
 	foreign := func(body string) told {

@@ -224,8 +224,9 @@ type Closures interface {
 	// meanwhile are passed over.
 	ExtendDeadlines(ctx context.Context, ids []ID, until time.Time) error
 	// Pause stops submission of an open batch. A non-empty reason says that an
-	// error did it. Pausing a paused batch changes the reason. ErrState when it
-	// is importing or finished.
+	// error did it; unless the batch was paused by an error before, the same
+	// transaction records the event batch.paused. Pausing a paused batch changes
+	// the reason. ErrState when it is importing or finished.
 	Pause(ctx context.Context, batch, reason string, at time.Time) error
 	// Resume opens a paused batch; ErrState otherwise, nil when it is open.
 	Resume(ctx context.Context, batch string, at time.Time) error
@@ -382,6 +383,7 @@ type Row struct {
 // Totals are figures of the whole store.
 type Totals struct {
 	Batches map[BatchState]int64
+	Stopped int64  // paused batches that an error paused
 	Counts  Counts // of all batches together
 	Doubts  int64  // submissions in doubt now
 	Held    int64  // deliveries held now

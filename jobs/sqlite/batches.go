@@ -88,9 +88,18 @@ func (s *Store) batchPlace(ctx context.Context, id string) (seq int64, err error
 	return seq, err
 }
 
+// logPause is for a batch that an error is about to pause.
+const logPause = `INSERT INTO events (at, type, batch_seq, revision) SELECT ?1, 'batch.paused', seq, revision
+	FROM batches WHERE id = ?2 AND state IN ('open', 'paused') AND pause_reason = ''`
+
 // Pause implements jobs.Closures.
-func (s *Store) Pause(ctx context.Context, batch, reason string, _ time.Time) error {
+func (s *Store) Pause(ctx context.Context, batch, reason string, at time.Time) error {
 	err := s.write(ctx, func(t *tx) error {
+		if reason != "" {
+			if _, err := t.exec(logPause, at.UnixMilli(), batch); err != nil {
+				return err
+			}
+		}
 		return t.changeBatch(batch, `UPDATE batches SET state = 'paused', pause_reason = ?
 			WHERE id = ? AND state IN ('open', 'paused')`, reason, batch)
 	})

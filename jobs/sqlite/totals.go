@@ -9,7 +9,7 @@ import (
 
 const sumBatches = `SELECT state, count(*), sum(rows), sum(queued), sum(submitting), sum(pending), sum(done), sum(failed),
 	sum(timed_out), sum(canceled), sum(duplicate), sum(rejected), sum(by_webhook), sum(by_poll), sum(by_create), sum(by_deadline),
-	sum(by_submit), sum(by_cancel), sum(late), sum(corrected), sum(double_charged), sum(cost_micros), sum(api_calls)
+	sum(by_submit), sum(by_cancel), sum(late), sum(corrected), sum(double_charged), sum(cost_micros), sum(api_calls), sum(pause_reason <> '')
 	FROM batches GROUP BY state`
 
 const oldestUnapplied = `SELECT received_at FROM inbox WHERE seq > (SELECT place FROM cursors WHERE name = 'inbox')
@@ -31,7 +31,7 @@ func (s *Store) Totals(ctx context.Context) (jobs.Totals, error) {
 	var micros sql.NullInt64
 	err := s.read(ctx, func(row scanner) error {
 		var state jobs.BatchState
-		var n, rows, late, corrected, double, calls int64
+		var n, rows, late, corrected, double, calls, stopped int64
 		var cost sql.NullInt64
 		states, ways := make([]int64, len(jobs.States)), make([]int64, len(jobs.Provenances))
 		dest := []any{&state, &n, &rows}
@@ -41,10 +41,11 @@ func (s *Store) Totals(ctx context.Context) (jobs.Totals, error) {
 		for i := range ways {
 			dest = append(dest, &ways[i])
 		}
-		if err := row.Scan(append(dest, &late, &corrected, &double, &cost, &calls)...); err != nil {
+		if err := row.Scan(append(dest, &late, &corrected, &double, &cost, &calls, &stopped)...); err != nil {
 			return err
 		}
 		totals.Batches[state] = n
+		totals.Stopped += stopped
 		c.Rows += rows
 		c.Late += late
 		c.Corrected += corrected

@@ -98,6 +98,7 @@ var batchTests = []test{
 		b.must(b.Resume(b.ctx(), "b1", b.now), "resume an open batch")
 		for _, reason := range []string{"", "first", "second"} {
 			b.must(b.Pause(b.ctx(), "b1", reason, b.now), "pause")
+			b.check()
 			wantSame(b, "reason", b.batch("b1").PauseReason, reason)
 		}
 		b.must(b.Resume(b.ctx(), "b1", b.now), "resume")
@@ -105,6 +106,43 @@ var batchTests = []test{
 		wantSame(b, "state", batch.State, jobs.BatchOpen)
 		wantSame(b, "reason", batch.PauseReason, "")
 		b.lease("b1", 1)
+	}},
+	{"a pause by an error is an event, and one by hand is none", func(b *book) {
+		b.called("b1", "https://user.example/hook", false, 1)
+		stopped := func(want int64) {
+			b.t.Helper()
+			totals, err := b.Totals(b.ctx())
+			b.must(err, "totals")
+			wantSame(b, "batches paused by errors", totals.Stopped, want)
+		}
+		pause := func(reason string, events int) {
+			b.t.Helper()
+			b.later(time.Second)
+			b.must(b.Pause(b.ctx(), "b1", reason, b.now), "pause")
+			b.check()
+			wantSame(b, "events after the pause for "+reason, len(b.allEvents()), events)
+		}
+		pause("", 0)
+		stopped(0)
+		pause("the key was refused", 1)
+		e := b.allEvents()[0]
+		if e.Type != jobs.EventBatchPaused || e.Batch != "b1" || !e.Job.IsZero() || e.CallbackURL != "https://user.example/hook" {
+			b.t.Fatalf("event %+v", e)
+		}
+		b.wantTime("event", e.At, b.now)
+		stopped(1)
+		pause("the key was refused", 1) // by another process, say
+		pause("no credits", 1)
+		pause("", 1)
+		stopped(0)
+		pause("no credits", 2)
+		b.must(b.Resume(b.ctx(), "b1", b.now), "resume")
+		stopped(0)
+		pause("no credits", 3)
+		b.open("finished", rejected(1, "bad"))
+		before := len(b.allEvents())
+		b.wantErr(b.Pause(b.ctx(), "finished", "no credits", b.now), jobs.ErrState, "pause a finished batch")
+		wantSame(b, "events", len(b.allEvents()), before)
 	}},
 	{"batches page newest first", func(b *book) {
 		for _, id := range []string{"m", "z", "a", "k"} {

@@ -84,6 +84,10 @@ func (b *book) checkEvents(batch jobs.Batch, rows []jobs.Row, events []jobs.Even
 				b.t.Fatalf("batch %s: event %+v as number %d, finished before: %v", batch.ID, e, revision, finished)
 			}
 			finished = true
+		case jobs.EventBatchPaused:
+			if finished || e.Revision != revision {
+				b.t.Fatalf("batch %s: event %+v after revision %d, finished: %v", batch.ID, e, revision, finished)
+			}
 		case jobs.EventJobRetried:
 			ofJob[e.Job] = append(ofJob[e.Job], e)
 			finished = false

@@ -32,6 +32,7 @@ type lives struct {
 	url      string // to be called: for the job's events if it is single, else for the batch's
 	single   bool
 	state    jobs.BatchState
+	reason   string // of an error that paused it
 	revision int
 	calls    int64
 	rows     []*life
@@ -270,6 +271,7 @@ func (m *lives) end(endings []ending) {
 
 func (m *lives) revise(kind jobs.EventType) {
 	m.revision++
+	m.reason = ""
 	m.tell(jobs.Event{Type: kind, Batch: m.batch, Revision: m.revision})
 }
 

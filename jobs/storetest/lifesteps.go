@@ -282,17 +282,20 @@ func (m *lives) retry(retries []jobs.Retry) {
 }
 
 // pause and resume report whether the batch can be.
-func (m *lives) pause() bool {
+func (m *lives) pause(reason string) bool {
 	if m.state == jobs.BatchFinished {
 		return false
 	}
-	m.state = jobs.BatchPaused
+	if reason != "" && m.reason == "" {
+		m.tell(jobs.Event{Type: jobs.EventBatchPaused, Batch: m.batch, Revision: m.revision})
+	}
+	m.state, m.reason = jobs.BatchPaused, reason
 	return true
 }
 
 func (m *lives) resume() bool {
 	if m.state == jobs.BatchPaused {
-		m.state = jobs.BatchOpen
+		m.state, m.reason = jobs.BatchOpen, ""
 	}
 	return m.state == jobs.BatchOpen
 }

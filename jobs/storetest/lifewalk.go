@@ -344,8 +344,9 @@ func (w *liver) retryingAll(t *rapid.T) {
 
 func (w *liver) pausing(t *rapid.T) {
 	w.begin(t)
-	err := w.Pause(w.ctx(), "b1", "", w.now)
-	if can := w.lives.pause(); can != (err == nil) || err != nil && !errors.Is(err, jobs.ErrState) {
+	reason := rapid.SampledFrom([]string{"", "no credits"}).Draw(t, "reason")
+	err := w.Pause(w.ctx(), "b1", reason, w.now)
+	if can := w.lives.pause(reason); can != (err == nil) || err != nil && !errors.Is(err, jobs.ErrState) {
 		w.Fatalf("pause: %v, the model can: %v", err, can)
 	}
 }

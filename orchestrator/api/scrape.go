@@ -54,6 +54,7 @@ var (
 
 	readableDesc = describe("store_readable", "Whether the figures below that come from the database could be read.")
 	batchesDesc  = describe("batches", "Batches by state.", "state")
+	stoppedDesc  = describe("batches_paused", "Paused batches by who paused them.", "by")
 	jobsDesc     = describe("jobs", "Rows of all batches by state.", "state")
 	closedByDesc = describe("closed_jobs", "Ended jobs by the way to their end.", "closed_by")
 	lateDesc     = describe("late_results_total", "Results that came after their job had timed out.")
@@ -90,7 +91,7 @@ var (
 // Describe implements prometheus.Collector. Not every scrape has all of them.
 func (s scrape) Describe(to chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
-		readyDesc, checkDesc, readableDesc, batchesDesc, jobsDesc, closedByDesc, lateDesc, doubleDesc, costDesc, callsDesc,
+		readyDesc, checkDesc, readableDesc, batchesDesc, stoppedDesc, jobsDesc, closedByDesc, lateDesc, doubleDesc, costDesc, callsDesc,
 		inDoubtDesc, heldDesc, inboxDesc, behindDesc, lagDesc, owedDesc, deadDesc, overdueDesc, untoldDesc,
 		queueReadableDesc, queueTasksDesc, queueOldestDesc,
 		commitDesc, failuresDesc, renewalsDesc, movesDesc, unmovedDesc, damageDesc, waitingDesc, fileDesc, walDesc, freeDesc,
@@ -166,6 +167,8 @@ func totalSamples(t jobs.Totals, gauge, counter sample) {
 	for _, state := range []jobs.BatchState{jobs.BatchImporting, jobs.BatchOpen, jobs.BatchPaused, jobs.BatchFinished} {
 		gauge(batchesDesc, float64(t.Batches[state]), string(state))
 	}
+	gauge(stoppedDesc, float64(t.Stopped), "error")
+	gauge(stoppedDesc, float64(t.Batches[jobs.BatchPaused]-t.Stopped), "hand")
 	for _, state := range jobs.States {
 		gauge(jobsDesc, float64(t.Counts.Of(state)), string(state))
 	}

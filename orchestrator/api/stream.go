@@ -26,7 +26,7 @@ const (
 type followEvents struct {
 	Batch     string   `query:"batch" doc:"Of this batch and its jobs alone"`
 	Job       string   `query:"job" doc:"Of this job alone"`
-	Type      []string `query:"type" enum:"job.done,job.failed,job.timed_out,job.late,job.corrected,job.canceled,job.retried,batch.finished,batch.revised,screenshot.foreign" doc:"Of these types alone"`
+	Type      []string `query:"type" enum:"job.done,job.failed,job.timed_out,job.late,job.corrected,job.canceled,job.retried,batch.finished,batch.revised,batch.paused,screenshot.foreign" doc:"Of these types alone"`
 	After     string   `query:"after" doc:"Begin behind the event with this id, as if it were the Last-Event-ID; 0 for the oldest that is kept"`
 	LastEvent string   `header:"Last-Event-ID" doc:"The id that a stream before this one ended with; without it, and without after, only what happens from now on is told"`
 }

@@ -42,7 +42,7 @@ func (CalledBatch) Schema(r huma.Registry) *huma.Schema {
 // of it as a whole.
 type PastBatch struct {
 	BatchID  string          `json:"batch_id" example:"b7k2m9q4x1"`
-	State    jobs.BatchState `json:"state" enum:"finished"`
+	State    jobs.BatchState `json:"state" enum:"finished,paused"`
 	Revision int             `json:"revision" doc:"That the event is about"`
 }
 
@@ -65,6 +65,7 @@ var happened = map[jobs.EventType]string{
 	jobs.EventJobRetried:    "An ended job is queued again",
 	jobs.EventBatchFinished: "All jobs of a batch have ended",
 	jobs.EventBatchRevised:  "A finished batch got late results",
+	jobs.EventBatchPaused:   "An error paused a batch: pause_reason says which",
 	jobs.EventForeign:       "A webhook came for a screenshot that no job of ours asked for",
 }
 
@@ -142,6 +143,10 @@ func callbackExample(kind jobs.EventType) any {
 		batch := exampleBatch(jobs.BatchFinished)
 		if kind == jobs.EventBatchRevised {
 			batch.Counts.Late, batch.Revision = 1, 2
+		}
+		if kind == jobs.EventBatchPaused {
+			batch = exampleBatch(jobs.BatchPaused)
+			batch.PauseReason = "create screenshot: 401 INVALID_API_KEY"
 		}
 		return BatchCallback{kind, at, CalledBatch{batch.Form()}}
 	}

@@ -23,7 +23,7 @@ const (
 // The words for sets of events.
 const (
 	wordAll      = "all"      // but for those of foreign screenshots
-	wordFailures = "failures" // jobs that failed, timed out or were corrected, and batches that finished with flawed ones
+	wordFailures = "failures" // jobs that failed, timed out or were corrected, batches that finished with such, and those that an error paused
 )
 
 // Sink is a target of the operator's own, for the events of all batches. Its URL
@@ -109,18 +109,19 @@ func (s *Sink) want(word string) error {
 
 // mayWant is whether the event has to be looked at.
 func (s *Sink) mayWant(kind jobs.EventType) bool {
-	return s.types[kind] || s.failures && (kind == jobs.EventBatchFinished || kind == jobs.EventBatchRevised)
+	return s.types[kind] || s.failures && (kind == jobs.EventBatchFinished || kind == jobs.EventBatchRevised || kind == jobs.EventBatchPaused)
 }
 
 // wants is whether what the event tells is for this sink. Of a batch that has
 // gone on meanwhile the event of its next end will tell; the end of a job that
-// came by itself was told by its own event.
+// came by itself was told by its own event. That an error paused a batch is a
+// failure, unless it is that of a job that came by itself: there may be thousands.
 func (s *Sink) wants(m jobs.Message) bool {
 	if s.types[m.Type] {
 		return true
 	}
 	b, isBatch := m.Data.(jobs.Batch)
-	return isBatch && s.mayWant(m.Type) && !b.Single && b.Counts.Flawed() > 0
+	return isBatch && s.mayWant(m.Type) && !b.Single && (b.Counts.Flawed() > 0 || m.Type == jobs.EventBatchPaused)
 }
 
 // String is the sink's name.

@@ -20,12 +20,12 @@ func TestParseSink(t *testing.T) {
 		types  int
 		fails  string
 	}{
-		{"zapier=https://hooks.example/a=b:c", FormatPlain, 9, ""},
-		{"ops:slack=https://hooks.example/x", FormatSlack, 9, ""},
+		{"zapier=https://hooks.example/a=b:c", FormatPlain, 10, ""},
+		{"ops:slack=https://hooks.example/x", FormatSlack, 10, ""},
 		{"ops:plain:failures=https://hooks.example/x", FormatPlain, 3, ""},
 		{"ops:failures=https://hooks.example/x", FormatPlain, 3, ""},
 		{"a-b_1:job.done+batch.finished= https://hooks.example/x ", FormatPlain, 2, ""},
-		{"a:all+screenshot.foreign=https://hooks.example/x", FormatPlain, 10, ""},
+		{"a:all+screenshot.foreign=https://hooks.example/x", FormatPlain, 11, ""},
 		{"https://hooks.example/hunter2", "", 0, "want NAME"},
 		{"https://hooks.example/?a=hunter2", "", 0, "want NAME"},
 		{"=https://hooks.example/hunter2", "", 0, "name is missing"},
@@ -104,6 +104,38 @@ func TestSinksGetWhatTheyWant(t *testing.T) {
 	}
 	if got := foreign.got(); len(got) == 1 && !strings.Contains(string(got[0].body), `"payload":{"screenshot_id":"strange"}`) {
 		t.Errorf("foreign: %s", got[0].body)
+	}
+}
+
+// An error that pauses a batch is a failure; a pause by hand tells nobody anything.
+func TestPausesByErrorsAreTold(t *testing.T) {
+	all, failures, own := newTarget(t, nil), newTarget(t, nil), newTarget(t, nil)
+	r := newRig(t, sink(t, "all", all.URL), sink(t, "failures:slack:failures", failures.URL))
+	r.batch("b1", own.URL, 2)
+	r.must(r.store.Pause(t.Context(), "b1", "", r.clock.Now()))
+	r.work()
+	if n := len(all.got()) + len(failures.got()) + len(own.got()); n != 0 {
+		t.Errorf("%d callbacks about a pause by hand", n)
+	}
+	r.must(r.store.Pause(t.Context(), "b1", "401 <INVALID_API_KEY>", r.clock.Now()))
+	single := r.job("")
+	r.must(r.store.Pause(t.Context(), single.Batch, "401", r.clock.Now()))
+	r.work()
+	if got := types(t, all.got()); !slices.Equal(got, []jobs.EventType{jobs.EventBatchPaused, jobs.EventBatchPaused}) {
+		t.Errorf("a sink of all got %v", got)
+	}
+	if got := own.got(); len(got) != 1 || !strings.Contains(string(got[0].body), `"pause_reason":"401 \u003cINVALID_API_KEY\u003e"`) {
+		t.Errorf("the batch's own URL got %d callbacks: %+v", len(got), got)
+	}
+	if got := failures.got(); len(got) != 1 || !strings.Contains(string(got[0].body), `Batch b1 (a \u0026lt;b\u0026gt;.csv) is paused: 401 \u0026lt;INVALID_API_KEY`) {
+		t.Errorf("a sink of failures got %d callbacks: %+v", len(got), got)
+	}
+	r.batch("b2", "", 1)
+	r.must(r.store.Pause(t.Context(), "b2", "no credits", r.clock.Now()))
+	r.must(r.store.Resume(t.Context(), "b2", r.clock.Now()))
+	r.work()
+	if n := len(failures.got()); n != 1 {
+		t.Errorf("a sink of failures got %d callbacks; want none about a batch that goes on", n)
 	}
 }
 

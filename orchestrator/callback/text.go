@@ -55,6 +55,9 @@ func batchText(kind jobs.EventType, b jobs.Batch) string {
 	if b.Source != "" {
 		line += " (" + shown(b.Source) + ")"
 	}
+	if kind == jobs.EventBatchPaused {
+		return line + " is paused: " + shown(b.PauseReason)
+	}
 	if kind == jobs.EventBatchRevised {
 		line += " got late or corrected results: "
 	} else {

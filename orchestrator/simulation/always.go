@@ -23,6 +23,8 @@ var rules = []rule{
 		JOIN batches b ON b.seq = e.batch_seq JOIN submissions s ON s.job_seq = e.job_seq AND s.attempt = e.attempt
 		JOIN inbox i ON i.screenshot_id = s.screenshot_id AND i.outcome IN ('done', 'failed')
 		WHERE e.seq > ?1 AND e.type IN ('job.timed_out', 'job.canceled') AND i.seq > (SELECT place FROM cursors WHERE name = 'inbox')`},
+	{"P5", "was paused by an error that no event tells of", `SELECT id FROM batches b WHERE pause_reason <> '' AND NOT EXISTS
+		(SELECT 1 FROM events e WHERE e.batch_seq = b.seq AND e.type = 'batch.paused')`},
 	{"P1", "timed out before its time", fmt.Sprintf(`SELECT b.id || '-' || (j.seq & 4294967295) FROM jobs j JOIN batches b ON b.seq = j.seq >> 32
 		WHERE j.state = 'timed_out' AND closed_at - submitted_at < CASE timeout_ms WHEN 0 THEN %d ELSE timeout_ms END + %d`,
 		jobTimeout.Milliseconds(), deadlineGrace.Milliseconds())},

@@ -20,14 +20,19 @@ var bugsOfCallbacks = []bug{
 	{
 		name: "a callback counts as delivered before it is sent", promise: "P5", file: "orchestrator/callback/deliver.go",
 		from: `	end, outcome := c.attempt(ctx, owed)
-	at := c.now()
+	now := c.now()
 `,
-		to: `	at := c.now()
-	if err := c.store.SettleCallback(ctx, owed, jobs.CallbackEnd{State: jobs.CallbackDelivered, Status: 200}, at, at); err != nil {
-		return err
+		to: `	now := c.now()
+	if err := c.store.SettleCallback(ctx, owed, jobs.CallbackEnd{State: jobs.CallbackDelivered, Status: 200}, now, now); err != nil {
+		return nil, err
 	}
 	end, outcome := c.attempt(ctx, owed)
 `,
+	},
+	{
+		name: "an error pauses a batch without an event", promise: "P5", file: "jobs/sqlite/batches.go",
+		from: `AND state IN ('open', 'paused') AND pause_reason = ''` + "`",
+		to:   `AND state = 'importing' AND pause_reason = ''` + "`",
 	},
 	{
 		name: "each attempt draws an id of its own", promise: "P5", file: "orchestrator/callback/deliver.go",
@@ -85,7 +90,7 @@ var bugsOfCallbacks = []bug{
 	},
 	{
 		name: "a sink of failures hears of every end of a batch", promise: "P5", file: "orchestrator/callback/sink.go",
-		from: `	return isBatch && s.mayWant(m.Type) && !b.Single && b.Counts.Flawed() > 0
+		from: `	return isBatch && s.mayWant(m.Type) && !b.Single && (b.Counts.Flawed() > 0 || m.Type == jobs.EventBatchPaused)
 `,
 		to: `	return isBatch && s.mayWant(m.Type) && b.Counts.Flawed() >= 0
 `,

@@ -57,6 +57,8 @@ func (e eventEntry) asked(p profile, url string) (must, may bool) {
 			return wanted, wanted
 		case e.batch == "" || e.single:
 			return false, false
+		case e.kind == "batch.paused":
+			return false, true // of one that goes on again nothing is told
 		}
 		// Of a batch that has gone on the next end will tell.
 		return e.newest && e.flawed, !e.newest || e.flawed
@@ -124,6 +126,11 @@ func (e eventEntry) belied(m message) string {
 	case m.Type != e.kind || m.Timestamp.UnixMilli() != e.at:
 		return "another event"
 	case e.batch == "":
+		return ""
+	case e.kind == "batch.paused":
+		if m.Data.BatchID != e.batch || m.Data.State != "paused" {
+			return "not of a paused batch"
+		}
 		return ""
 	case !e.isJob && (m.Data.BatchID != e.batch || m.Data.Revision != e.revision || m.Data.State != "finished"):
 		return "not of this end of the batch"

@@ -62,6 +62,7 @@
 //	  2  P1      a correction is told as an ordinary end
 //	 38  P5      a reader's cursor moves before its callbacks are kept
 //	  1  P5      a callback counts as delivered before it is sent
+//	 58  P5      an error pauses a batch without an event
 //	  1  P5      each attempt draws an id of its own
 //	  1  P5      the signature is not that of what is sent
 //	  1  P5      a callback of a worker that died is not claimed again

@@ -22,7 +22,7 @@ func (b *books) auditLog() {
 		if ends != revision || summarized != revision || summaries < 1 || summaries > revision {
 			b.w.fail("P5", "batch %s has revision %d, %d events of it, %d summaries up to %d", id, revision, ends, summaries, summarized)
 		}
-	}, `SELECT id, revision, summarized, (SELECT count(*) FROM events WHERE batch_seq = b.seq AND job_seq IS NULL),
+	}, `SELECT id, revision, summarized, (SELECT count(*) FROM events WHERE batch_seq = b.seq AND job_seq IS NULL AND type <> 'batch.paused'),
 		(SELECT count(*) FROM summaries WHERE batch_seq = b.seq) FROM batches b WHERE state <> 'importing'`)
 	b.auditSummaries()
 	if n := b.number(`SELECT count(*) FROM batches b WHERE state = 'finished' AND NOT EXISTS
