@@ -302,6 +302,8 @@ type Reader interface {
 	// Batches lists batches, newest first, created before the named one (all
 	// when empty).
 	Batches(ctx context.Context, before string, limit int) ([]Batch, error)
+	// CountBatches counts all batches without reading them.
+	CountBatches(ctx context.Context) (int64, error)
 	// Job returns one job, ErrNotFound without one.
 	Job(ctx context.Context, id ID) (Job, error)
 	// Jobs returns a page of jobs.

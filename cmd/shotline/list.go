@@ -166,14 +166,8 @@ func listBatches(c *cli.Context, store jobs.Store, most int) error {
 			}
 			return page, len(page) == limit, err
 		},
-		total: func() (n int64, err error) {
-			totals, err := store.Totals(c.Context)
-			for _, batches := range totals.Batches {
-				n += batches
-			}
-			return n, err
-		},
-		next: func(last jobs.Batch) string { return "--after " + last.ID },
+		total: func() (int64, error) { return store.CountBatches(c.Context) },
+		next:  func(last jobs.Batch) string { return "--after " + last.ID },
 	}.print(c, most)
 }
 

@@ -60,6 +60,15 @@ func (s *Store) Batch(ctx context.Context, id string) (jobs.Batch, error) {
 	return b, wrapError(err, "read batch %s", id)
 }
 
+// countBatches goes through the smallest index.
+const countBatches = `SELECT count(*) FROM batches`
+
+// CountBatches implements jobs.Reader.
+func (s *Store) CountBatches(ctx context.Context) (n int64, err error) {
+	err = s.readDB.QueryRowContext(ctx, countBatches).Scan(&n)
+	return n, wrapError(err, "count batches")
+}
+
 // Batches implements jobs.Reader. A limit of 0 means 100.
 func (s *Store) Batches(ctx context.Context, before string, limit int) ([]jobs.Batch, error) {
 	bound := int64(maxRow)
