@@ -68,7 +68,7 @@ type Batch struct {
 	State       BatchState
 	PauseReason string // non-empty when paused by an error, such as a refused key
 	Counts      Counts
-	Revision    int // grows whenever the batch finishes, and with each transaction that brings late results or corrections
+	Revision    int // grows whenever the batch finishes, and with each transaction that brings late results, corrections, or figures that the newest summary lacks
 	Summarized  int // newest revision with a stored summary
 	Generation  int64
 	CreatedAt   time.Time

@@ -49,7 +49,7 @@ type Job struct {
 	Corrected     bool     // the state is the vendor's word, and the first result was false
 	DuplicateOf   int64    // row whose outcome this duplicate shows
 	CreatedAt     time.Time
-	SubmittedAt   time.Time // when the current attempt's create was answered
+	SubmittedAt   time.Time // when the current attempt's create was answered, or, if no answer came, its intent
 	ClosedAt      time.Time
 	Deadline      time.Time
 	CancelAskedAt time.Time     // when somebody asked to cancel while a create was under way

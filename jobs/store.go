@@ -102,11 +102,14 @@ type Ledger interface {
 	//     one queued to be sent anew, becomes pending with this deadline, or, with a
 	//     Timeout of its own, one so long after at, and
 	//     deliveries held for the id are applied, in the same transaction, as
-	//     closed by webhook;
+	//     closed by webhook. It was submitted at at if by is create, else at the
+	//     time of its intent: of the newest one that is open or was lost;
 	//   - a submission that has another screenshot id was charged twice: the
 	//     screenshot is kept as an extra one, once, and counted on job and batch;
 	//   - cost, error and image URL are filled in where they are not known yet;
 	//     costs of all screenshots of a job add up, on the job and on the batch;
+	//   - a double charge or a cost that the newest summary does not have gives
+	//     the batch its next revision, one for all of the call;
 	//   - done and failed go through the guarded close with provenance by; with
 	//     provenance poll they settle conflicts, see Closures;
 	//   - a job that somebody asked to cancel while its create was under way, and
@@ -269,9 +272,11 @@ type Upkeep interface {
 	// Identity is an id that no other store has, the same for all who open this one.
 	// A copy of the storage is another store.
 	Identity(ctx context.Context) (id string, err error)
-	// SaveSummary stores the summary of a revision unless one as new is there;
+	// SaveSummary stores the summary of a revision unless one as new is there, or
+	// the double charges or the cost of the batch are not those of counts any
+	// more: the summary was made from older figures, and is owed anew;
 	// told is whether this call stored it.
-	SaveSummary(ctx context.Context, batch string, revision int, data []byte, at time.Time) (told bool, err error)
+	SaveSummary(ctx context.Context, batch string, revision int, counts Counts, data []byte, at time.Time) (told bool, err error)
 	// ClaimTick is true for one caller when the named tick is due by at; it is
 	// then due again at next. A tick that is due after next was claimed by a
 	// clock that was ahead: it is due as well.
@@ -335,6 +340,11 @@ type Reader interface {
 	// anew, or whose create was lost, count as without a cost until that of each
 	// send is known, and so do those of older attempts.
 	Unexplained(ctx context.Context, batch string) (costs, reasons int, err error)
+	// LostCreates returns submissions of batches that finished at since or later
+	// for which more creates were sent than screenshots are known, since creates
+	// of theirs were lost: the vendor may still show a screenshot that it charged
+	// for. They come in the order of their jobs and attempts, after a submission.
+	LostCreates(ctx context.Context, since time.Time, after Submission, limit int) ([]Submission, error)
 	// Summary returns the newest stored summary; revision 0 without one.
 	Summary(ctx context.Context, batch string) (revision int, data []byte, err error)
 	// Timings are the spans between submission and closure of done jobs.

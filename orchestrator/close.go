@@ -87,7 +87,7 @@ func (o *Orchestrator) took(e jobs.Effects) {
 		o.log.Info("batch finished", "batch", batch)
 	}
 	for _, batch := range e.Revised {
-		o.log.Info("late result or correction revised a finished batch", "batch", batch)
+		o.log.Info("a late result, correction or charge revised a finished batch", "batch", batch)
 	}
 	for _, id := range e.DoubleCharged {
 		o.log.Warn("a screenshot was charged beyond the wanted one", "job", id.String())

@@ -66,6 +66,7 @@ type Config struct {
 	MaxForeign     int           // how many of each kind of those; 100,000
 	KeepDeliveries time.Duration // applied ones; 30 days
 	KeepEvents     time.Duration // of finished batches; 30 days
+	AuditWindow    time.Duration // for how long after its end a batch is audited for double charges; DefaultAuditWindow; negative: never
 }
 
 const (
@@ -106,6 +107,7 @@ func (c Config) withDefaults() (Config, error) {
 	set(&c.KeepForeign, DefaultKeepForeign)
 	set(&c.KeepDeliveries, DefaultKeepDeliveries)
 	set(&c.KeepEvents, DefaultKeepEvents)
+	set(&c.AuditWindow, DefaultAuditWindow)
 	if c.MostCreates == 0 {
 		c.MostCreates = topLimit
 	}

@@ -78,8 +78,8 @@ func (s *passStore) Resend(ctx context.Context, submissions []jobs.Submission, s
 }
 
 // SaveSummary implements jobs.Upkeep.
-func (s *passStore) SaveSummary(ctx context.Context, batch string, revision int, data []byte, at time.Time) (bool, error) {
-	told, err := s.Store.SaveSummary(ctx, batch, revision, data, at)
+func (s *passStore) SaveSummary(ctx context.Context, batch string, revision int, counts jobs.Counts, data []byte, at time.Time) (bool, error) {
+	told, err := s.Store.SaveSummary(ctx, batch, revision, counts, data, at)
 	if told {
 		s.report.Summaries++
 	}

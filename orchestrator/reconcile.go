@@ -37,6 +37,8 @@ type Reconciled struct {
 	Repaired   []Repaired         `json:"repaired"`   // batches whose counters were wrong
 	Busy       []string           `json:"busy"`       // batches that another process was just asking about
 
+	Double int `json:"double_charged"` // screenshots found that were charged beyond the wanted ones
+
 	Queued  int64 `json:"queued"`  // left: jobs that wait for a worker,
 	Paused  int64 `json:"paused"`  // and those of paused batches,
 	Pending int64 `json:"pending"` // jobs that wait for their result,
@@ -56,7 +58,7 @@ type Repaired struct {
 
 // Did reports whether anything was put right.
 func (r *Reconciled) Did() bool {
-	return r.Deliveries+r.Requeued+r.Doubted+r.Adopted+r.Resent+r.Ended()+r.Late+r.Corrected+r.Summaries+len(r.Removed)+len(r.Repaired) > 0
+	return r.Deliveries+r.Requeued+r.Doubted+r.Adopted+r.Resent+r.Ended()+r.Late+r.Corrected+r.Double+r.Summaries+len(r.Removed)+len(r.Repaired) > 0
 }
 
 // Ended is how many jobs were closed.
@@ -69,6 +71,7 @@ func (r *Reconciled) Ended() (n int) {
 
 func (r *Reconciled) took(e jobs.Effects) {
 	r.Adopted += e.Adopted
+	r.Double += len(e.DoubleCharged)
 	for _, c := range e.Closed {
 		switch {
 		case c.Corrected:
@@ -92,7 +95,8 @@ func (r *Reconciled) took(e jobs.Effects) {
 // left that can be done now: it counts what unfinished batches hold, applies
 // the inbox, takes back ended leases, looks up all doubts that are due, asks
 // the vendor about pending jobs, closes what is overdue, has the vendor
-// decide on contradictory results, removes imports that were left half-way and
+// decide on contradictory results, looks for double charges of batches that have
+// finished within the audit window, removes imports that were left half-way and
 // computes summaries, before which a batch is counted once more. It submits
 // nothing and waits for nothing but a rate limit.
 //
@@ -125,6 +129,7 @@ func (o *Orchestrator) Reconcile(ctx context.Context, options ReconcileOptions) 
 	// What is overdue although it is not old, or could not be asked about.
 	did(p.checkDeadlines(ctx, report.Busy))
 	did(p.checkConflicts(ctx, ""))
+	did(p.audit(ctx, func(b jobs.Batch) (bool, error) { return options.wants(b.ID), nil }))
 	did(p.removeStaleImports(ctx))
 	did(p.summarizeAll(ctx, options))
 	did(p.leftOver(ctx, &report))

@@ -168,6 +168,21 @@ func TestReconcilePutsEverythingRight(t *testing.T) {
 	}
 }
 
+// openIntents commits the intents of many leases, which share commits.
+func (r *rig) openIntents(leases []jobs.Lease, now time.Time) {
+	r.t.Helper()
+	var crowd sync.WaitGroup
+	for i, l := range leases {
+		crowd.Go(func() {
+			var err error
+			if leases[i], err = r.store.OpenIntent(r.ctx(), l, now, now.Add(longestLease)); err != nil {
+				r.t.Error(err)
+			}
+		})
+	}
+	crowd.Wait()
+}
+
 // TestReconcileLooksUpAllDoubtsOnce also where there are more than one portion,
 // and the look-ups take longer than until the next is due.
 func TestReconcileLooksUpAllDoubtsOnce(t *testing.T) {
@@ -178,16 +193,7 @@ func TestReconcileLooksUpAllDoubtsOnce(t *testing.T) {
 	now := r.clock.Now()
 	leases, err := r.store.Lease(r.ctx(), rigBatch, "gone", n, now, now.Add(longestLease))
 	r.must(err)
-	var crowd sync.WaitGroup
-	for i, l := range leases {
-		crowd.Go(func() {
-			var err error
-			if leases[i], err = r.store.OpenIntent(r.ctx(), l, now, now.Add(longestLease)); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	crowd.Wait()
+	r.openIntents(leases, now)
 	r.must(r.store.Doubt(r.ctx(), leases, now))
 	r.vendor.onList = func(context.Context) error { r.clock.advance(2 * doubtEvery); return nil }
 	if report := r.reconcile(); report.InDoubt != n || report.Calls > 1+20 {

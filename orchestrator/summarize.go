@@ -87,14 +87,17 @@ func (o *Orchestrator) summarize(ctx context.Context, batch string) error {
 	if err != nil {
 		return err
 	}
-	told, err := o.store.SaveSummary(ctx, batch, s.Revision, data, now)
+	told, err := o.store.SaveSummary(ctx, batch, s.Revision, jobs.Counts{DoubleCharged: s.DoubleCharged, Cost: s.Cost}, data, now)
 	if err != nil {
 		return err
 	}
-	if told {
-		o.log.Info("batch summarized", "batch", batch, "revision", s.Revision, "done", s.Done, "failed", s.Failed,
-			"timed_out", s.TimedOut, "canceled", s.Canceled, "rejected", s.Rejected)
+	if !told {
+		// Another process stored it, or a charge came in between.
+		_, err := o.store.WakeBatch(ctx, batch, now)
+		return err
 	}
+	o.log.Info("batch summarized", "batch", batch, "revision", s.Revision, "done", s.Done, "failed", s.Failed,
+		"timed_out", s.TimedOut, "canceled", s.Canceled, "rejected", s.Rejected)
 	return nil
 }
 

@@ -38,6 +38,7 @@ func (o *Orchestrator) upkeepLoop(ctx context.Context) {
 	o.every(ctx, upkeepEvery, o.nudgeUpkeep, func(ctx context.Context) {
 		o.logError(ctx, "recount batches", o.RecountOnce(ctx))
 		o.logError(ctx, "prune", o.PruneOnce(ctx))
+		o.logError(ctx, "audit", o.AuditOnce(ctx))
 	})
 }
 

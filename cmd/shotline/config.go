@@ -42,6 +42,7 @@ var (
 	jobTimeoutFlag     = &cli.DurationFlag{Name: "job-timeout", EnvVars: []string{"SHOTLINE_JOB_TIMEOUT"}, Value: 10 * time.Minute, Usage: "how long a screenshot may take before the vendor is asked about it"}
 	deadlineGraceFlag  = &cli.DurationFlag{Name: "deadline-grace", EnvVars: []string{"SHOTLINE_DEADLINE_GRACE"}, Value: 10 * time.Minute, Usage: "how much longer, while the vendor is still working on it"}
 	requestTimeoutFlag = &cli.DurationFlag{Name: "request-timeout", EnvVars: []string{"SHOTLINE_REQUEST_TIMEOUT"}, Value: orchestrator.DefaultRequestTimeout, Usage: "bound of one vendor call"}
+	auditWindowFlag    = &cli.DurationFlag{Name: "audit-window", EnvVars: []string{"SHOTLINE_AUDIT_WINDOW"}, Value: orchestrator.DefaultAuditWindow, Usage: "how long after its end a batch is looked at for screenshots that were charged twice; 0s: never"}
 	settleFlag         = &cli.DurationFlag{Name: "settle", EnvVars: []string{"SHOTLINE_SETTLE"}, Value: 10 * time.Second, Usage: "how long a create without an answer is searched for before it is sent anew"}
 	concurrencyFlag    = &cli.IntFlag{Name: "concurrency", EnvVars: []string{"SHOTLINE_CONCURRENCY"}, DefaultText: "adaptive", Usage: "creates under way at once"}
 	rateFlag           = &cli.Float64Flag{Name: "rate", EnvVars: []string{"SHOTLINE_RATE"}, DefaultText: "no limit", Usage: "creates per second"}

@@ -23,7 +23,7 @@ func reconcileCommand() *cli.Command {
 		Usage:     "put right whatever is owed, once: for cron, and after trouble",
 		ArgsUsage: "[BATCH…]",
 		Flags: storeFlags(olderFlag, apiKeyFlag, baseURLFlag, jobTimeoutFlag, deadlineGraceFlag, requestTimeoutFlag, settleFlag,
-			logFlag, jsonFlag),
+			auditWindowFlag, logFlag, jsonFlag),
 		Action: func(c *cli.Context) error {
 			log, err := newLogger(c, slog.LevelWarn)
 			if err != nil {
@@ -110,6 +110,9 @@ func reconciledText(r orchestrator.Reconciled, took time.Duration) string {
 	}
 	if r.Corrected > 0 {
 		line("corrected", "%s whose first result was false", plural(r.Corrected, "job"))
+	}
+	if r.Double > 0 {
+		line("paid twice", "%s beyond those that were wanted", plural(r.Double, "screenshot"))
 	}
 	if r.Deliveries > 0 {
 		line("inbox", "%s applied", plural(r.Deliveries, "delivery"))

@@ -15,7 +15,7 @@ func serveCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "serve",
 		Usage: "receive webhooks and do the work of all batches in the database, until stopped",
-		Flags: storeFlags(append(append(workFlags(), apiFlags()...), keepForeignFlag, keepDeliveriesFlag, keepEventsFlag,
+		Flags: storeFlags(append(append(workFlags(), apiFlags()...), keepForeignFlag, keepDeliveriesFlag, keepEventsFlag, auditWindowFlag,
 			sinkFlag, callbackSecretFlag, callbackRetryFlag, callbackConcurrencyFlag, allowPrivateFlag)...),
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {

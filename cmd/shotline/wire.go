@@ -105,6 +105,14 @@ func timesFrom(c *cli.Context) (config engine.Config, err error) {
 			return config, badUsage("--%s must be above zero", of.flag.Name)
 		}
 	}
+	if findFlag(c.Command.Flags, auditWindowFlag.Name) != nil {
+		switch config.AuditWindow = c.Duration(auditWindowFlag.Name); {
+		case config.AuditWindow < 0:
+			return config, badUsage("--%s %s is negative", auditWindowFlag.Name, config.AuditWindow)
+		case config.AuditWindow == 0:
+			config.AuditWindow = -1 // never
+		}
+	}
 	return config, nil
 }
 

@@ -147,7 +147,7 @@ func (s *Store) RecheckDoubts(ctx context.Context, submissions []jobs.Submission
 
 // settleDoubt ends a doubt without a screenshot. open_after stays: the lost
 // create may still show up, and what is delivered for it has to be held.
-const settleDoubt = `UPDATE submissions SET intent_at = NULL, doubt_since = NULL, check_at = NULL
+const settleDoubt = `UPDATE submissions SET lost_at = intent_at, intent_at = NULL, doubt_since = NULL, check_at = NULL
 	WHERE job_seq = ? AND attempt = ? AND extra = 0 AND screenshot_id IS NULL AND doubt_since < ?`
 
 // Resend implements jobs.Ledger.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"shotline/jobs"
@@ -61,6 +62,7 @@ type observer struct {
 	at, deadline time.Time
 	effects      *jobs.Effects
 	results      bool    // something was put into outcomes
+	charged      []int64 // batches whose double charges or costs have changed
 	asked        []int64 // jobs that somebody asked to cancel, and that are pending now
 }
 
@@ -102,6 +104,9 @@ func (o *observer) observe(observations []jobs.Observation) error {
 	if err := o.cancel(); err != nil {
 		return err
 	}
+	if err := o.revise(); err != nil {
+		return fmt.Errorf("revise batches: %w", err)
+	}
 	// After the closures: a job that is done has lost its error by now.
 	for _, sight := range seen {
 		if err := o.fill(sight); err != nil {
@@ -123,6 +128,29 @@ func (o *observer) cancel() error {
 	}
 	*o.effects = addEffects(*o.effects, applied.Effects)
 	return o.cancelAsked(o.asked, o.at, o.effects)
+}
+
+// reviseCharged is for batches whose newest summary lacks what was charged. It
+// comes after the late results of the same step, which revise as well.
+const reviseCharged = `UPDATE batches SET revision = revision + 1, wake_at = 0
+	WHERE seq = ? AND state = 'finished' AND summarized >= revision RETURNING seq, id, revision`
+
+func (o *observer) revise() error {
+	for _, seq := range o.charged {
+		revised, err := o.markBatches(jobs.EventBatchRevised, o.at, reviseCharged, seq)
+		if err != nil {
+			return err
+		}
+		o.effects.Revised = append(o.effects.Revised, revised...)
+	}
+	return nil
+}
+
+// charge notes that what a job's batch was charged has changed.
+func (o *observer) charge(seq int64) {
+	if batch := seq >> 32; !slices.Contains(o.charged, batch) {
+		o.charged = append(o.charged, batch)
+	}
 }
 
 // find looks up the job; an observation is ours when the job has begun the attempt.
@@ -184,6 +212,10 @@ func (o *observer) record(sight *sighting) error {
 const adoptScreenshot = `INSERT INTO submissions (job_seq, attempt, extra, screenshot_id) VALUES (?1, ?2, 0, ?3)
 	ON CONFLICT DO UPDATE SET screenshot_id = ?3, open_after = NULL, doubt_since = NULL, check_at = NULL`
 
+// intentOf is when a create of a submission that was found without an answer was
+// sent; ?3 when nothing tells.
+const intentOf = `SELECT coalesce(intent_at, lost_at, ?3) FROM submissions WHERE job_seq = +?1 AND attempt = +?2 AND extra = 0`
+
 // adopt gives a submission its screenshot. A job that was queued to be sent
 // anew is pending now as well: it is paid for.
 func (o *observer) adopt(sight *sighting) error {
@@ -192,12 +224,18 @@ func (o *observer) adopt(sight *sighting) error {
 	}
 	o.effects.Adopted++
 	if sight.Attempt == sight.attempt {
+		submitted := o.at.UnixMilli()
+		if o.by != jobs.ByCreate {
+			if err := o.get([]any{&submitted}, intentOf, sight.seq, sight.Attempt, submitted); err != nil {
+				return err
+			}
+		}
 		query, args := `UPDATE jobs SET screenshot_id = ?, submitted_at = ? WHERE seq = ? AND screenshot_id = ''`,
-			[]any{sight.ScreenshotID, o.at.UnixMilli(), sight.seq}
+			[]any{sight.ScreenshotID, submitted, sight.seq}
 		if sight.state == jobs.Queued || sight.state == jobs.Submitting {
 			query = `UPDATE jobs SET state = 'pending', screenshot_id = ?1, submitted_at = ?2,
-				deadline = CASE timeout_ms WHEN 0 THEN ?3 ELSE ?2 + timeout_ms END, lease_owner = NULL, lease_until = NULL WHERE seq = ?4`
-			args = []any{sight.ScreenshotID, o.at.UnixMilli(), millis(o.deadline), sight.seq}
+				deadline = CASE timeout_ms WHEN 0 THEN ?3 ELSE ?5 + timeout_ms END, lease_owner = NULL, lease_until = NULL WHERE seq = ?4`
+			args = []any{sight.ScreenshotID, submitted, millis(o.deadline), sight.seq, o.at.UnixMilli()}
 			if err := o.moveCount(sight.seq>>32, sight.state, jobs.Pending, 1); err != nil {
 				return err
 			}
@@ -239,6 +277,7 @@ func (o *observer) doubleCharge(sight *sighting) error {
 		return err
 	}
 	o.effects.DoubleCharged = append(o.effects.DoubleCharged, sight.Job)
+	o.charge(sight.seq)
 	if _, err := o.exec(`UPDATE jobs SET double_charged = double_charged + 1 WHERE seq = ?`, sight.seq); err != nil {
 		return err
 	}
@@ -274,6 +313,7 @@ func (o *observer) addCost(sight *sighting) error {
 	if err != nil || n == 0 {
 		return err
 	}
+	o.charge(sight.seq)
 	if _, err := o.exec(`UPDATE jobs SET cost_micros = coalesce(cost_micros, 0) + ? WHERE seq = ?`, cost, sight.seq); err != nil {
 		return err
 	}

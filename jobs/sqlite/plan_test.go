@@ -77,6 +77,8 @@ func TestHotQueriesUseTheirIndex(t *testing.T) {
 		"doubts are due":  {doubtsAreDue, "submissions_doubt"},
 		"due doubts":      {dueDoubts, "submissions_doubt"},
 		"settle doubt":    {settleDoubt, "PRIMARY KEY"},
+		"intent of":       {intentOf, "PRIMARY KEY"},
+		"lost creates":    {lostCreates, "submissions_lost"},
 		"queue again":     {queueAgain, "INTEGER PRIMARY KEY"},
 		"withdraw":        {withdrawIntent, "PRIMARY KEY"},
 		"work is owed":    {owedWork, "batches_owing"},

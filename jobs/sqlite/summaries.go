@@ -11,7 +11,7 @@ import (
 )
 
 // SaveSummary implements jobs.Upkeep.
-func (s *Store) SaveSummary(ctx context.Context, batch string, revision int, data []byte, at time.Time) (told bool, err error) {
+func (s *Store) SaveSummary(ctx context.Context, batch string, revision int, counts jobs.Counts, data []byte, at time.Time) (told bool, err error) {
 	if data == nil {
 		data = []byte{}
 	}
@@ -20,7 +20,8 @@ func (s *Store) SaveSummary(ctx context.Context, batch string, revision int, dat
 		if err != nil {
 			return err
 		}
-		n, err := t.exec(`UPDATE batches SET summarized = ?1 WHERE seq = ?2 AND summarized < ?1`, revision, seq)
+		n, err := t.exec(`UPDATE batches SET summarized = ?1 WHERE seq = ?2 AND summarized < ?1
+			AND (revision > ?1 OR double_charged = ?3 AND cost_micros IS ?4)`, revision, seq, counts.DoubleCharged, micros(counts.Cost))
 		if err != nil || n == 0 {
 			return err
 		}

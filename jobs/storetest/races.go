@@ -177,13 +177,13 @@ var raceTests = []test{
 		b.check()
 	}},
 	{"a revision is told by one", func(b *book) {
-		b.open("b1", rejected(1, "bad"))
+		counts := b.open("b1", rejected(1, "bad")).Counts
 		stores := b.openers()
 		var told atomic.Int32
 		var runners []func() error
 		for i := range 16 {
 			runners = append(runners, func() error {
-				stored, err := stores[i%2].SaveSummary(b.ctx(), "b1", 1, []byte("one"), b.now)
+				stored, err := stores[i%2].SaveSummary(b.ctx(), "b1", 1, counts, []byte("one"), b.now)
 				if stored {
 					told.Add(1)
 				}

@@ -49,6 +49,7 @@ var groups = []struct {
 	{"ledger", ledgerTests},
 	{"doubts", doubtTests},
 	{"observe", observeTests},
+	{"audit", auditTests},
 	{"inbox", inboxTests},
 	{"close", closeTests},
 	{"transitions", transitionTests()},

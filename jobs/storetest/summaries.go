@@ -138,7 +138,7 @@ var summaryTests = []test{
 // saved saves a summary and asserts whether this call stored it.
 func (b *book) saved(batch string, revision int, data string, want bool) {
 	b.t.Helper()
-	told, err := b.SaveSummary(b.ctx(), batch, revision, []byte(data), b.now)
+	told, err := b.SaveSummary(b.ctx(), batch, revision, b.batch(batch).Counts, []byte(data), b.now)
 	b.must(err, "save summary")
 	b.check()
 	wantSame(b, fmt.Sprintf("revision %d stored", revision), told, want)

@@ -76,6 +76,7 @@ type Config struct {
 	KeepForeign    time.Duration // webhooks that moved no job; orchestrator.DefaultKeepForeign
 	KeepDeliveries time.Duration // applied webhooks; orchestrator.DefaultKeepDeliveries
 	KeepEvents     time.Duration // events of finished batches; orchestrator.DefaultKeepEvents
+	AuditWindow    time.Duration // how long after its end a batch is audited for double charges; orchestrator.DefaultAuditWindow; negative: never
 
 	Role      string       // how this process shows up among the workers; "engine"
 	UserAgent string       // of calls to the vendor and of callbacks; "shotline"
@@ -229,6 +230,6 @@ func (c Config) Orchestrator() orchestrator.Config {
 		Worker: jobs.Worker{ID: NewID(), Role: jobs.RoleOf(c.Role, c.Batches), PID: os.Getpid(), Receives: c.TakesWebhooks()},
 		Apps:   c.Apps, Batches: c.Batches, JobTimeout: c.JobTimeout, DeadlineGrace: c.DeadlineGrace, RequestTimeout: c.RequestTimeout, Settle: c.Settle,
 		Concurrency: min(c.Concurrency, creates), MostCreates: min(creates, mostCreates), Rate: c.Rate, Poll: poll,
-		KeepForeign: c.KeepForeign, KeepDeliveries: c.KeepDeliveries, KeepEvents: c.KeepEvents,
+		KeepForeign: c.KeepForeign, KeepDeliveries: c.KeepDeliveries, KeepEvents: c.KeepEvents, AuditWindow: c.AuditWindow,
 	}
 }

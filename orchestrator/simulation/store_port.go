@@ -169,9 +169,9 @@ func (s storePort) WakeBatch(ctx context.Context, batch string, wake time.Time) 
 	return s.Store.WakeBatch(ctx, batch, wake)
 }
 
-func (s storePort) SaveSummary(ctx context.Context, batch string, revision int, data []byte, at time.Time) (bool, error) {
+func (s storePort) SaveSummary(ctx context.Context, batch string, revision int, counts jobs.Counts, data []byte, at time.Time) (bool, error) {
 	defer s.write(ctx, "save summary %d of %s", revision, batch)()
-	return s.Store.SaveSummary(ctx, batch, revision, data, at)
+	return s.Store.SaveSummary(ctx, batch, revision, counts, data, at)
 }
 
 func (s storePort) ClaimTick(ctx context.Context, name string, at, next time.Time) (bool, error) {
