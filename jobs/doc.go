@@ -33,7 +33,9 @@
 // Somebody may cancel a job that has not ended: at once, or, when its create may
 // have been sent, as soon as that is settled. Somebody may retry a job that
 // ended without a picture: it is queued as its next attempt, with a submission
-// of its own, and its batch is open again.
+// of its own, and its batch is open again. A canceled job that has paid for a
+// screenshot does not pay again: it is done, late, if its picture is known, and
+// pending again if the vendor is still working on it.
 //
 // Nothing in this package knows about SQL, HTTP or queues; it imports the
 // standard library only. Package sqlite keeps the contract in SQLite and

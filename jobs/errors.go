@@ -27,8 +27,8 @@ var (
 	ErrCorrupt = errors.New("damaged or not a shotline database")
 )
 
-// ErrUnasked: the vendor gave no answer about timed-out jobs, which were
-// therefore not retried.
+// ErrUnasked: the vendor gave no answer about jobs that timed out or were
+// canceled with a screenshot, which were therefore not retried.
 var ErrUnasked = errors.New("the vendor could not be asked")
 
 // KeyTakenError says that the batch's Key has made a batch before.

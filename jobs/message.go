@@ -59,7 +59,7 @@ func tellJob(ctx context.Context, store Told, e Event) (Job, error) {
 	}
 	then := Job{
 		ID: j.ID, Line: j.Line, URL: j.URL, Params: j.Params, Tags: j.Tags, Metadata: j.Metadata, CreatedAt: j.CreatedAt,
-		State: cmp.Or(stateOf[e.Type], e.State, Done), Attempt: e.Attempt,
+		State: toldState(e), Attempt: e.Attempt,
 		Late: e.Type == EventJobLate, Corrected: e.Type == EventJobCorrected,
 	}
 	if !then.State.Open() {
@@ -67,6 +67,10 @@ func tellJob(ctx context.Context, store Told, e Event) (Job, error) {
 	}
 	return then, nil
 }
+
+// toldState is the state that a job's event tells of. The event of a retry has it
+// if the job waits again for the screenshot that it had.
+func toldState(e Event) State { return cmp.Or(e.State, stateOf[e.Type], Done) }
 
 // isAsTold reports whether the job is still as its event says. A late result and
 // a correction may be about an older attempt than the job's.
@@ -77,7 +81,7 @@ func isAsTold(j Job, e Event) bool {
 	case e.Type == EventJobCorrected:
 		return j.Corrected && j.State == e.State
 	default:
-		return j.State == stateOf[e.Type] && j.Attempt == e.Attempt && !j.Corrected
+		return j.State == toldState(e) && j.Attempt == e.Attempt && !j.Corrected
 	}
 }
 

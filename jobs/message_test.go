@@ -137,6 +137,22 @@ func TestACorrectionIsToldAsItsEventSays(t *testing.T) {
 	}
 }
 
+// TestAJobThatWaitsAgainIsToldSo: it was retried in the attempt that it was canceled
+// in. One that is pending after it was queued is told as queued.
+func TestAJobThatWaitsAgainIsToldSo(t *testing.T) {
+	t.Parallel()
+	id := ID{Batch: "b1", Row: 3}
+	for _, now := range []State{Pending, Done} {
+		for of, want := range map[State]State{Pending: Pending, "": Queued} {
+			store := told{job: Job{ID: id, State: now, Attempt: 1, ScreenshotID: "s1"}}
+			data := tell(t, store, Event{Type: EventJobRetried, State: of, Batch: "b1", Job: id, Attempt: 1}).Data
+			if data["state"] != string(want) || (data["screenshot_id"] == "s1") != (want == now) {
+				t.Errorf("of %q, now %s: told %v", of, now, data)
+			}
+		}
+	}
+}
+
 func TestABatchIsToldAsItsEventSays(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

@@ -11,6 +11,8 @@ type Retry struct {
 	Job     ID
 	Attempt int
 	From    []State
+	// Waits: the vendor is still working on the screenshot of this canceled job.
+	Waits bool
 }
 
 // RetryCounts says what became of the jobs that were to be retried.
@@ -18,7 +20,8 @@ type RetryCounts struct {
 	Queued  int // again, as their next attempt
 	Done    int // after all: their picture was found, or came meanwhile
 	Left    int // alone: by now in no state that is retried
-	Unasked int // timed out, and the vendor gave no answer
+	Unasked int // with a screenshot about which the vendor gave no answer
+	Waiting int // again for their screenshot, on which the vendor is still working; counted in none of the others
 }
 
 // CancelCounts says what became of the jobs that were to be canceled.

@@ -149,6 +149,7 @@ type Inbox interface {
 //
 //   - the job is pending or submitting, in the attempt that the result is for;
 //   - the job is timed_out in that attempt: done or failed, recorded as late;
+//   - the job is canceled and to be retried: see Retry;
 //   - the result is done, for an older attempt, and the newest one ended
 //     failed or timed_out (or ends so later): done, recorded as late; of
 //     several older pictures that were told of before, the newest;
@@ -211,6 +212,11 @@ type Closures interface {
 	// when it finishes it has its next revision. Each job gets the event
 	// job.retried. Guards that do not hold pass a job over; ErrInvalid for a From
 	// that is not Retriable.
+	//
+	// What a canceled job has paid for is not paid again. If a screenshot of any
+	// of its attempts is known to be done, the job is done, recorded as late, of
+	// several with the newest. If its screenshot has no result yet and the retry
+	// Waits, it is pending again in the same attempt, until the deadline it had.
 	Retry(ctx context.Context, retries []Retry, at time.Time) (Effects, error)
 	// ClaimConflicts returns up to limit conflicts about which the vendor is to be
 	// asked by at, those that are due longest first, and sets their next check to

@@ -89,7 +89,7 @@ func (o *Orchestrator) closeOverdue(ctx context.Context, b jobs.Batch, asked, mi
 		if j.Deadline.After(now) {
 			continue
 		}
-		end := j.SubmittedAt.Add(o.jobTimeout(b, j) + o.cfg.DeadlineGrace)
+		end := o.graceEnd(b, j)
 		if now.Before(end) && !unknown[j.ID] {
 			// No further than the end of the grace, for a bucket of jobs at once.
 			until := earlier(now.Add(deadlineExtend), end).Truncate(deadlineBucket).Add(deadlineBucket)
@@ -120,6 +120,11 @@ func (o *Orchestrator) closeOverdue(ctx context.Context, b jobs.Batch, asked, mi
 	}
 	o.took(effects)
 	return nil
+}
+
+// graceEnd is when a job is given up, even while the vendor is still working on it.
+func (o *Orchestrator) graceEnd(b jobs.Batch, j jobs.Job) time.Time {
+	return j.SubmittedAt.Add(o.jobTimeout(b, j) + o.cfg.DeadlineGrace)
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -26,9 +26,15 @@ type Retries interface {
 }
 
 // Asker asks the vendor about jobs of one batch that have ended and may have a
-// picture after all, and records what it says. It returns those about which there was no answer.
+// picture after all, and records what it says.
 type Asker interface {
-	Ask(ctx context.Context, b jobs.Batch, timedOut []jobs.Job) (unasked []jobs.Job, err error)
+	Ask(ctx context.Context, b jobs.Batch, ended []jobs.Job) (Asked, error)
+}
+
+// Asked is what came of asking, beside what was recorded.
+type Asked struct {
+	Unasked []jobs.Job // there was no answer about these
+	Waiting []jobs.Job // canceled ones whose screenshot the vendor is working on, in its time
 }
 
 var _ Asker = (*Orchestrator)(nil)
@@ -44,9 +50,11 @@ type retrier struct {
 }
 
 // RetryBatch queues the jobs of a batch that have ended in one of the states
-// again. About those that timed out, and those that failed by a contradicted result,
-// the vendor is asked before: a picture that turns out done closes its job, as late
-// or as a correction; what failed, is still processing or unknown is sent again. A
+// again. About those that timed out, those that failed by a contradicted result, and
+// those that were canceled when they had a screenshot, the vendor is asked before: a
+// picture that turns out done closes its job, as late or as a correction; what
+// failed, is still processing or unknown is sent again. A canceled job whose
+// screenshot is still processing in its time waits for it again instead. A
 // jobs.ErrUnasked comes with what was done all the same. The asker may be nil when
 // there is no access to the vendor; only these jobs need one.
 func RetryBatch(ctx context.Context, store Retries, asker Asker, batch string, states []jobs.State, clock Clock) (jobs.RetryCounts, error) {
@@ -67,7 +75,7 @@ func RetryBatch(ctx context.Context, store Retries, asker Asker, batch string, s
 		}
 		for _, j := range page {
 			chunk = append(chunk, jobs.Job{ID: j.ID, State: j.State, Attempt: j.Attempt, ScreenshotID: j.ScreenshotID,
-				Conflicts: j.Conflicts, VendorSays: j.VendorSays})
+				SubmittedAt: j.SubmittedAt, Timeout: j.Timeout, Conflicts: j.Conflicts, VendorSays: j.VendorSays})
 		}
 		if len(page) < retryPage || len(chunk) >= retryChunk {
 			if err := r.retry(ctx, chunk); err != nil {
@@ -114,12 +122,10 @@ func (r *retrier) unasked() error {
 	}
 }
 
-// retry asks about the jobs that timed out, and queues again what may be.
+// retry asks about the jobs that may have a picture, and queues again what may be.
 func (r *retrier) retry(ctx context.Context, chunk []jobs.Job) error {
-	unasked := map[jobs.ID]bool{}
-	for _, j := range r.ask(ctx, chunk) {
-		unasked[j.ID] = true
-	}
+	asked := r.ask(ctx, chunk)
+	unasked, waiting := idsOf(asked.Unasked), idsOf(asked.Waiting)
 	r.Unasked += len(unasked)
 	retries := make([]jobs.Retry, 0, len(chunk))
 	for _, j := range chunk {
@@ -130,37 +136,26 @@ func (r *retrier) retry(ctx context.Context, chunk []jobs.Job) error {
 		if j.State == jobs.TimedOut {
 			from = append(from, jobs.Failed) // as the vendor may have said
 		}
-		retries = append(retries, jobs.Retry{Job: j.ID, Attempt: j.Attempt, From: from})
+		retries = append(retries, jobs.Retry{Job: j.ID, Attempt: j.Attempt, From: from, Waits: waiting[j.ID]})
 	}
 	for page := range slices.Chunk(retries, retryPage) {
 		effects, err := r.store.Retry(ctx, page, r.clock.Now())
 		if err != nil {
 			return err
 		}
-		r.Queued += len(effects.Retried)
-		if err := r.countOthers(ctx, page, effects.Retried); err != nil {
+		if err := r.count(ctx, page, effects.Retried); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// ask returns the jobs that must not be sent again, for want of an answer.
-func (r *retrier) ask(ctx context.Context, chunk []jobs.Job) (unasked []jobs.Job) {
-	var timedOut []jobs.Job
-	for _, j := range chunk {
-		if (j.State == jobs.TimedOut || mayBeFalse(j)) && j.ScreenshotID != "" {
-			timedOut = append(timedOut, j)
-		}
+func idsOf(of []jobs.Job) map[jobs.ID]bool {
+	ids := make(map[jobs.ID]bool, len(of))
+	for _, j := range of {
+		ids[j.ID] = true
 	}
-	if len(timedOut) == 0 {
-		return nil
-	}
-	if r.asker == nil || r.failure != nil {
-		return timedOut
-	}
-	unasked, r.failure = r.asker.Ask(ctx, r.batch, timedOut)
-	return unasked
+	return ids
 }
 
 // mayBeFalse reports whether the vendor has still to say that a failed job failed.
@@ -168,23 +163,48 @@ func mayBeFalse(j jobs.Job) bool {
 	return j.State == jobs.Failed && j.Conflicts > 0 && (j.VendorSays == jobs.OutcomeNone || j.VendorSays == jobs.OutcomeProcessing)
 }
 
-// countOthers looks at the jobs that the guard passed over.
-func (r *retrier) countOthers(ctx context.Context, page []jobs.Retry, retried []jobs.ID) error {
+// ask tells which jobs must not be sent again: for want of an answer, or since
+// their screenshot is on its way.
+func (r *retrier) ask(ctx context.Context, chunk []jobs.Job) (asked Asked) {
+	var paid []jobs.Job
+	for _, j := range chunk {
+		if (j.State == jobs.TimedOut || j.State == jobs.Canceled || mayBeFalse(j)) && j.ScreenshotID != "" {
+			paid = append(paid, j)
+		}
+	}
+	if len(paid) == 0 {
+		return Asked{}
+	}
+	if r.asker == nil || r.failure != nil {
+		return Asked{Unasked: paid}
+	}
+	asked, r.failure = r.asker.Ask(ctx, r.batch, paid)
+	return asked
+}
+
+// count looks at what became of a page, of those too that the guard passed over.
+func (r *retrier) count(ctx context.Context, page []jobs.Retry, retried []jobs.ID) error {
 	again := make(map[jobs.ID]bool, len(retried))
 	for _, id := range retried {
 		again[id] = true
 	}
 	for _, asked := range page {
-		if again[asked.Job] {
+		if again[asked.Job] && !asked.Waits {
+			r.Queued++
 			continue
 		}
 		j, err := r.store.Job(ctx, asked.Job)
 		if err != nil {
 			return err
 		}
-		if j.State == jobs.Done {
+		switch {
+		case again[asked.Job] && j.Attempt == asked.Attempt:
+			r.Waiting++
+		case again[asked.Job]: // its screenshot has failed meanwhile
+			r.Queued++
+		case j.State == jobs.Done:
 			r.Done++
-		} else {
+		default:
 			r.Left++
 		}
 	}
@@ -193,16 +213,25 @@ func (r *retrier) countOthers(ctx context.Context, page []jobs.Retry, retried []
 
 // Ask implements Asker. It goes by a listing or one by one, whichever takes
 // fewer calls. That the vendor does not know a screenshot is an answer.
-func (o *Orchestrator) Ask(ctx context.Context, b jobs.Batch, timedOut []jobs.Job) (unasked []jobs.Job, err error) {
-	m := newMatcher(timedOut)
-	unknown, err := o.ask(ctx, b, m, timedOut, true, o.recorder(ctx, b))
+func (o *Orchestrator) Ask(ctx context.Context, b jobs.Batch, ended []jobs.Job) (asked Asked, err error) {
+	m, processing := newMatcher(ended), map[string]bool{}
+	unknown, err := o.ask(ctx, b, m, ended, true, func(found []jobs.Observation) error {
+		for _, told := range found {
+			processing[told.ScreenshotID] = told.Outcome == jobs.OutcomeProcessing
+		}
+		return o.record(ctx, b, found)
+	})
 	for _, j := range unknown {
 		delete(m.missing, j.ID)
 	}
-	for _, j := range timedOut {
-		if m.missing[j.ID] {
-			unasked = append(unasked, j)
+	now := o.clock.Now()
+	for _, j := range ended {
+		switch {
+		case m.missing[j.ID]:
+			asked.Unasked = append(asked.Unasked, j)
+		case j.State == jobs.Canceled && processing[j.ScreenshotID] && now.Before(o.graceEnd(b, j)):
+			asked.Waiting = append(asked.Waiting, j)
 		}
 	}
-	return unasked, err
+	return asked, err
 }

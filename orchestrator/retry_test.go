@@ -23,6 +23,19 @@ func timedOut(t *testing.T, n int) *rig {
 
 var byDefault = []jobs.State{jobs.Failed, jobs.TimedOut}
 
+// canceled is a rig whose batch of n was canceled, each job with a screenshot
+// that the vendor is still working on.
+func canceled(t *testing.T, n int) *rig {
+	r := newRig(t, one)
+	r.load(n)
+	r.submitAll()
+	r.clock.advance(time.Second)
+	_, err := r.CancelBatch(r.ctx(), rigBatch)
+	r.must(err)
+	r.expect(map[jobs.State]int64{jobs.Canceled: int64(n)})
+	return r
+}
+
 func (r *rig) retry(asker Asker, want jobs.RetryCounts, wantErr error) {
 	r.t.Helper()
 	got, err := RetryBatch(r.ctx(), r.store, asker, rigBatch, byDefault, r.clock)
@@ -210,4 +223,99 @@ func TestAWebhookBetweenAskingAndRetrying(t *testing.T) {
 	if j := r.job(1); j.State != jobs.Done || !j.Late || j.ClosedBy != jobs.ByWebhook {
 		t.Errorf("the job is %s, late %v, by %s", j.State, j.Late, j.ClosedBy)
 	}
+}
+
+// TestTheVendorIsAskedBeforeACanceledJobIsRetried: it has paid for a screenshot.
+func TestTheVendorIsAskedBeforeACanceledJobIsRetried(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		vendor  func(*fakeVendor)
+		later   time.Duration
+		want    jobs.RetryCounts
+		err     error
+		states  map[jobs.State]int64
+		creates int // once all is submitted
+	}{
+		"done after all": {
+			func(v *fakeVendor) { v.end(client.StatusFinished) }, time.Hour,
+			jobs.RetryCounts{Done: 3}, nil, map[jobs.State]int64{jobs.Done: 3}, 3,
+		},
+		"one failed": {
+			func(v *fakeVendor) { v.end(client.StatusFinished, "1001", "1003"); v.end(client.StatusError, "1002") }, time.Hour,
+			jobs.RetryCounts{Queued: 1, Done: 2}, nil, map[jobs.State]int64{jobs.Done: 2, jobs.Queued: 1}, 4,
+		},
+		"still processing": {
+			func(*fakeVendor) {}, time.Second,
+			jobs.RetryCounts{Waiting: 3}, nil, map[jobs.State]int64{jobs.Pending: 3}, 3,
+		},
+		"processing for too long": {
+			func(*fakeVendor) {}, time.Hour,
+			jobs.RetryCounts{Queued: 3}, nil, map[jobs.State]int64{jobs.Queued: 3}, 6,
+		},
+		"unknown": {
+			func(v *fakeVendor) { v.shots = nil }, time.Second,
+			jobs.RetryCounts{Queued: 3}, nil, map[jobs.State]int64{jobs.Queued: 3}, 6,
+		},
+		"not to be asked": {
+			func(v *fakeVendor) { v.down = &client.CallError{Op: "away"} }, time.Second,
+			jobs.RetryCounts{Unasked: 3}, jobs.ErrUnasked, map[jobs.State]int64{jobs.Canceled: 3}, 3,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := canceled(t, 3)
+			test.vendor(r.vendor)
+			r.clock.advance(test.later)
+			got, err := RetryBatch(r.ctx(), r.store, r, rigBatch, []jobs.State{jobs.Canceled}, r.clock)
+			if got != test.want || !errors.Is(err, test.err) {
+				t.Fatalf("retried %+v, %v; want %+v, %v", got, err, test.want, test.err)
+			}
+			r.expect(test.states)
+			r.submitAll()
+			if n := r.vendor.sent(); n != test.creates {
+				t.Errorf("%d creates, want %d", n, test.creates)
+			}
+		})
+	}
+}
+
+func TestACanceledJobWithoutAScreenshotIsRetriedWithoutAVendor(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.load(2)
+	_, err := r.CancelBatch(r.ctx(), rigBatch)
+	r.must(err)
+	got, err := RetryBatch(r.ctx(), r.store, nil, rigBatch, []jobs.State{jobs.Canceled}, r.clock)
+	if want := (jobs.RetryCounts{Queued: 2}); got != want || err != nil {
+		t.Errorf("retried %+v, %v; want %+v", got, err, want)
+	}
+}
+
+// TestAResultAfterTheCancelIsNotPaidAgain: the webhook came, was recorded with its
+// cost and moved nothing.
+func TestAResultAfterTheCancelIsNotPaidAgain(t *testing.T) {
+	t.Parallel()
+	r := canceled(t, 1)
+	r.vendor.end(client.StatusFinished)
+	r.webhook("1001", jobs.OutcomeDone)
+	r.expect(map[jobs.State]int64{jobs.Canceled: 1})
+	got, err := r.RetryJob(r.ctx(), jobs.ID{Batch: rigBatch, Row: 1})
+	if want := (jobs.RetryCounts{Done: 1}); got != want || err != nil {
+		t.Errorf("retried %+v, %v; want %+v", got, err, want)
+	}
+	if j := r.job(1); j.State != jobs.Done || !j.Late || j.ClosedBy != jobs.ByWebhook {
+		t.Errorf("the job is %s, late %v, by %s", j.State, j.Late, j.ClosedBy)
+	}
+}
+
+// TestAJobThatWaitsAgainEndsInTime: the pending job keeps the deadline it had.
+func TestAJobThatWaitsAgainEndsInTime(t *testing.T) {
+	t.Parallel()
+	r := canceled(t, 1)
+	_, err := r.RetryJob(r.ctx(), jobs.ID{Batch: rigBatch, Row: 1})
+	r.must(err)
+	r.expect(map[jobs.State]int64{jobs.Pending: 1})
+	r.clock.advance(3 * time.Minute)
+	r.must(r.CheckDeadlines(r.ctx()))
+	r.expect(map[jobs.State]int64{jobs.TimedOut: 1})
 }

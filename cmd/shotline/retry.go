@@ -116,14 +116,16 @@ func printRetried(c *cli.Context, about subject, done jobs.RetryCounts, others m
 			Done      int                  `json:"done"`
 			Left      int                  `json:"left"`
 			Unasked   int                  `json:"unasked"`
+			Waiting   int                  `json:"waiting"`
 			LeftAlone map[jobs.State]int64 `json:"left_alone,omitempty"`
-		}{about, done.Queued, done.Done, done.Left, done.Unasked, others})
+		}{about, done.Queued, done.Done, done.Left, done.Unasked, done.Waiting, others})
 	}
 	text := fmt.Sprintf("%d queued again", done.Queued)
 	for _, other := range []struct {
 		n    int
 		what string
-	}{{done.Done, "found done"}, {done.Left, "retried or canceled by others meanwhile"}, {done.Unasked, "not asked about"}} {
+	}{{done.Waiting, "waiting for the screenshot they had"}, {done.Done, "found done"},
+		{done.Left, "retried or canceled by others meanwhile"}, {done.Unasked, "not asked about"}} {
 		if other.n > 0 {
 			text += fmt.Sprintf(", %d %s", other.n, other.what)
 		}
@@ -153,8 +155,8 @@ func leftAlone(others map[jobs.State]int64) string {
 	return "left alone: " + strings.Join(parts, ", ") + "\n"
 }
 
-// vendorAsker can ask the vendor about jobs that timed out; it is nil without an
-// API key, since the other jobs need none.
+// vendorAsker can ask the vendor about jobs that may have a picture; it is nil
+// without an API key, since the other jobs need none.
 func vendorAsker(c *cli.Context, store jobs.Store) (orchestrator.Asker, error) {
 	key := strings.TrimSpace(c.String(apiKeyFlag.Name))
 	if key == "" {

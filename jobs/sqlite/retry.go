@@ -17,13 +17,34 @@ const pickRetried = `INSERT OR IGNORE INTO closing
 	SELECT seq, ?, attempt + 1, state, 'queued', 0, late, closed_by, '', '', '', '', corrected FROM jobs
 	WHERE seq = ? AND attempt = ? AND instr(?, state) > 0`
 
+// pickPaid is for canceled jobs that have a picture which was paid for, of
+// several the newest.
+const pickPaid = `INSERT OR IGNORE INTO closing
+	(job_seq, ord, attempt, from_state, to_state, late, was_late, was_by, screenshot_id, image_url, error, closed_by, was_corrected)
+	SELECT j.seq, ?, s.attempt, j.state, 'done', 1, j.late, j.closed_by, s.screenshot_id, s.image_url, '', s.outcome_by, j.corrected
+	FROM jobs j CROSS JOIN submissions s ON s.job_seq = j.seq AND s.extra = 0 AND s.outcome = 'done'
+	WHERE j.seq = ? AND j.attempt = ? AND instr(?, j.state) > 0 AND j.state = 'canceled'
+	ORDER BY s.attempt DESC LIMIT 1`
+
+// pickWaiting is for canceled jobs whose screenshot the vendor is working on.
+const pickWaiting = `INSERT OR IGNORE INTO closing
+	(job_seq, ord, attempt, from_state, to_state, late, was_late, was_by, screenshot_id, image_url, error, closed_by, was_corrected)
+	SELECT seq, ?, attempt, state, 'pending', 0, late, closed_by, '', '', '', '', corrected FROM jobs
+	WHERE seq = ? AND attempt = ? AND instr(?, state) > 0 AND state = 'canceled' AND screenshot_id <> ''
+	AND EXISTS (SELECT 1 FROM submissions s WHERE s.job_seq = jobs.seq AND s.attempt = jobs.attempt AND s.extra = 0
+		AND s.screenshot_id = jobs.screenshot_id AND s.outcome IS NULL)`
+
+const waitAgain = `UPDATE jobs SET state = 'pending', closed_by = '', closed_at = NULL, late = 0, corrected = 0, error = '',
+	cancel_asked_at = NULL
+	FROM closing c WHERE jobs.seq = +c.job_seq AND jobs.state = c.from_state AND c.to_state = 'pending'`
+
 const retryJobs = `UPDATE jobs SET state = 'queued', attempt = c.attempt, closed_by = '', closed_at = NULL, late = 0, corrected = 0,
 	screenshot_id = '', image_url = '', error = '', submitted_at = NULL, deadline = NULL,
 	cancel_asked_at = NULL
-	FROM closing c WHERE jobs.seq = +c.job_seq AND jobs.state = c.from_state`
+	FROM closing c WHERE jobs.seq = +c.job_seq AND jobs.state = c.from_state AND c.to_state = 'queued'`
 
-const logRetries = `INSERT INTO events (at, type, batch_seq, job_seq, attempt)
-	SELECT ?1, 'job.retried', job_seq >> 32, job_seq, attempt FROM closing ORDER BY ord`
+const logRetries = `INSERT INTO events (at, type, batch_seq, job_seq, attempt, state)
+	SELECT ?1, 'job.retried', job_seq >> 32, job_seq, attempt, CASE to_state WHEN 'pending' THEN to_state ELSE '' END FROM closing ORDER BY ord`
 
 const wakeRetried = `UPDATE batches SET wake_at = min(wake_at, ?) WHERE seq IN (SELECT DISTINCT job_seq >> 32 FROM closing)`
 
@@ -46,31 +67,29 @@ func (s *Store) Retry(ctx context.Context, retries []jobs.Retry, at time.Time) (
 }
 
 func (t *tx) retry(retries []jobs.Retry, at time.Time, effects *jobs.Effects) error {
-	if err := t.control(`DELETE FROM closing`); err != nil {
+	paid, err := t.pickEach(retries, func(jobs.Retry) []string { return []string{pickPaid} }, func(jobs.ID) {})
+	if err != nil {
 		return err
 	}
-	var picked int64
-	for i, r := range retries {
-		seq, err := t.jobSeq(r.Job)
-		if err != nil {
-			return err
-		}
-		// No final state's name is part of another's.
-		n, err := t.exec(pickRetried, i, seq, r.Attempt, joinStates(r.From))
-		if err != nil {
-			return fmt.Errorf("job %s: %w", r.Job, err)
-		}
-		if n > 0 {
-			effects.Retried = append(effects.Retried, r.Job)
-		}
-		picked += n
+	if err := t.finish(paid, at, effects); err != nil {
+		return err
 	}
-	if picked == 0 {
-		return nil
+	picked, err := t.pickEach(retries, func(r jobs.Retry) []string {
+		if r.Waits {
+			return []string{pickWaiting, pickRetried}
+		}
+		return []string{pickRetried}
+	}, func(id jobs.ID) { effects.Retried = append(effects.Retried, id) })
+	if err != nil || picked == 0 {
+		return err
 	}
-	changed, err := t.exec(retryJobs)
-	if err != nil {
-		return fmt.Errorf("queue jobs again: %w", err)
+	var changed int64
+	for _, change := range []string{waitAgain, retryJobs} {
+		n, err := t.exec(change)
+		if err != nil {
+			return fmt.Errorf("queue jobs again: %w", err)
+		}
+		changed += n
 	}
 	if changed != picked {
 		return fmt.Errorf("queue jobs again: %d of %d rows changed", changed, picked)
@@ -94,6 +113,33 @@ func (t *tx) retry(retries []jobs.Retry, at time.Time, effects *jobs.Effects) er
 		return fmt.Errorf("open batches again: %w", err)
 	}
 	return nil
+}
+
+// pickEach lays into closing what the retries ask for: of each the first of its
+// queries that finds its job.
+func (t *tx) pickEach(retries []jobs.Retry, queries func(jobs.Retry) []string, found func(jobs.ID)) (picked int64, err error) {
+	if err := t.control(`DELETE FROM closing`); err != nil {
+		return 0, err
+	}
+	for i, r := range retries {
+		seq, err := t.jobSeq(r.Job)
+		if err != nil {
+			return 0, err
+		}
+		for _, query := range queries(r) {
+			// No final state's name is part of another's.
+			n, err := t.exec(query, i, seq, r.Attempt, joinStates(r.From))
+			if err != nil {
+				return 0, fmt.Errorf("job %s: %w", r.Job, err)
+			}
+			if n > 0 {
+				found(r.Job)
+				picked++
+				break
+			}
+		}
+	}
+	return picked, nil
 }
 
 func joinStates(states []jobs.State) string {

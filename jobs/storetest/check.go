@@ -125,7 +125,9 @@ func (b *book) checkHistory(j jobs.Job, events []jobs.Event) {
 			ends = append(ends, e)
 			continue
 		}
-		if !isHistory(ends) || !slices.Contains(jobs.Retriable, endOf(ends)) || retried && e.Attempt != attempt+1 {
+		waits := e.State == jobs.Pending && e.Attempt == attempt && len(ends) == 1
+		if !isHistory(ends) || !slices.Contains(jobs.Retriable, endOf(ends)) || retried && e.Attempt != attempt+1 && !waits ||
+			e.State == jobs.Pending && endOf(ends) != jobs.Canceled {
 			b.t.Fatalf("job %s: event %+v after %v of attempt %d", j.ID, e, ends, attempt)
 		}
 		ends, attempt, retried = nil, e.Attempt, true
@@ -150,7 +152,8 @@ func (b *book) checkHistory(j jobs.Job, events []jobs.Event) {
 
 // isHistory reports whether these may be the ends of one attempt: the picture of
 // an older one may come before its end, as its end, or after it, and after a late
-// failure, too. A late failure comes after a time-out alone. Corrections, and what
+// failure, too, and a retry may find it after a cancel. A late failure comes after a
+// time-out alone. Corrections, and what
 // they make possible, come after an end.
 func isHistory(ends []jobs.Event) bool {
 	for i, e := range ends {
@@ -164,7 +167,7 @@ func isHistory(ends []jobs.Event) bool {
 				return false
 			}
 		case jobs.EventJobLate:
-			if before == jobs.Done || before == jobs.Canceled || before != jobs.TimedOut && e.State != jobs.Done {
+			if before == jobs.Done || before != jobs.TimedOut && e.State != jobs.Done {
 				return false
 			}
 		default:

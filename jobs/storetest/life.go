@@ -16,8 +16,8 @@ var arrows = map[jobs.State]string{
 	jobs.Submitting: "queued pending failed done timed_out canceled",
 	jobs.Pending:    "done failed timed_out canceled",
 	jobs.TimedOut:   "done failed queued",
-	jobs.Failed:     "done queued", // done: an older attempt's picture, or a correction
-	jobs.Canceled:   "queued",
+	jobs.Failed:     "done queued",           // done: an older attempt's picture, or a correction
+	jobs.Canceled:   "queued done pending",   // done, pending: what was paid for before the cancel
 	jobs.Done:       "failed timed_out done", // by corrections alone
 }
 
@@ -34,6 +34,7 @@ type lives struct {
 	state    jobs.BatchState
 	reason   string // of an error that paused it
 	revision int
+	summed   int // the newest revision with a summary
 	calls    int64
 	rows     []*life
 	at       time.Time // of the step

@@ -117,6 +117,7 @@ func (m *lives) observe(said []jobs.Observation, by jobs.Provenance) {
 	}
 	var found []finding
 	var toCancel []*life
+	charged := false
 	for _, o := range said {
 		l := m.of(o.Job)
 		if o.Attempt > l.attempt {
@@ -132,6 +133,7 @@ func (m *lives) observe(said []jobs.Observation, by jobs.Provenance) {
 			} else {
 				s.extras = append(s.extras, o.ScreenshotID)
 				l.doubles++
+				charged = true
 				m.said.DoubleCharged = append(m.said.DoubleCharged, l.id)
 			}
 			m.held = slices.DeleteFunc(m.held, func(a arrival) bool {
@@ -143,6 +145,7 @@ func (m *lives) observe(said []jobs.Observation, by jobs.Provenance) {
 		}
 		if o.Cost != nil && !s.priced[o.ScreenshotID] {
 			s.priced[o.ScreenshotID] = true
+			charged = true
 			sum := *o.Cost
 			if l.cost != nil {
 				sum += *l.cost
@@ -154,6 +157,15 @@ func (m *lives) observe(said []jobs.Observation, by jobs.Provenance) {
 		}
 	}
 	m.settle(found)
+	m.cancelAdopted(toCancel)
+	if charged && m.state == jobs.BatchFinished && m.summed >= m.revision {
+		m.revise(jobs.EventBatchRevised)
+		m.said.Revised = append(m.said.Revised, m.batch)
+	}
+}
+
+// cancelAdopted ends jobs that were only waiting for their screenshot's id.
+func (m *lives) cancelAdopted(toCancel []*life) {
 	if len(toCancel) == 0 {
 		return
 	}
@@ -262,17 +274,46 @@ func (m *lives) cancel(ids []jobs.ID) {
 	m.end(endings)
 }
 
+// save reports whether the summary of a revision is stored.
+func (m *lives) save(revision int) bool {
+	stored := m.summed < revision
+	m.summed = max(m.summed, revision)
+	return stored
+}
+
+// retry first ends, as done, the canceled jobs that have paid for their picture.
 func (m *lives) retry(retries []jobs.Retry) {
 	m.apply(len(m.waiting))
+	var paid []ending
+	for _, r := range retries {
+		l := m.of(r.Job)
+		if l.state != jobs.Canceled || !slices.Contains(r.From, l.state) || r.Attempt != l.attempt || hasLife(paid, l) {
+			continue
+		}
+		for attempt := l.attempt; attempt > 0; attempt-- {
+			if s := l.subs[attempt]; s != nil && s.results[s.shot].outcome == jobs.OutcomeDone {
+				paid = append(paid, ending{l, attempt, jobs.Done, s.results[s.shot].by, true, s.shot, false})
+				break
+			}
+		}
+	}
+	m.end(paid)
 	for _, r := range retries {
 		l := m.of(r.Job)
 		if !slices.Contains(r.From, l.state) || r.Attempt != l.attempt {
 			continue
 		}
-		l.move(jobs.Queued)
-		l.attempt++
-		l.shot, l.closedBy, l.late, l.corrected, l.asked = "", "", false, false, false
-		m.tell(jobs.Event{Type: jobs.EventJobRetried, Batch: m.batch, Job: l.id, Attempt: l.attempt})
+		s, state := l.subs[l.attempt], jobs.State("")
+		if waits := r.Waits && l.state == jobs.Canceled && s != nil && s.shot != "" && s.results[s.shot].outcome == ""; waits {
+			l.move(jobs.Pending)
+			state = jobs.Pending
+		} else {
+			l.move(jobs.Queued)
+			l.attempt++
+			l.shot = ""
+		}
+		l.closedBy, l.late, l.corrected, l.asked = "", false, false, false
+		m.tell(jobs.Event{Type: jobs.EventJobRetried, State: state, Batch: m.batch, Job: l.id, Attempt: l.attempt})
 		m.said.Retried = append(m.said.Retried, l.id)
 	}
 	if len(m.said.Retried) > 0 && m.state == jobs.BatchFinished {

@@ -45,7 +45,7 @@ func RunLives(t *testing.T, newHarness func(t *testing.T) Harness) {
 			"lease": w.leasing, "lease and intend": w.sending, "intend": w.intending, "requeue": w.requeueing, "doubt": w.doubting,
 			"expire": w.expiring, "resend": w.resending, "create answered": w.answering, "poll": w.polling, "poll an extra": w.charging,
 			"deliver": w.delivering, "deliver more": w.delivering, "apply": w.applying, "time out": w.timingOut, "refuse": w.refusing, "close": w.closing,
-			"check": w.checking, "cancel": w.canceling, "retry": w.retrying, "retry all": w.retryingAll, "pause": w.pausing, "resume": w.resuming,
+			"check": w.checking, "cancel": w.canceling, "save": w.saving, "retry": w.retrying, "retry all": w.retryingAll, "pause": w.pausing, "resume": w.resuming,
 			"onward": w.onward, "onward again": w.onward, "further": w.onward, "further again": w.onward, "on and on": w.onward,
 			"": w.compare,
 		})
@@ -120,7 +120,7 @@ func (w *liver) onward(t *rapid.T) {
 		c.Attempt = l.attempt
 		w.shut(t, c)
 	case l.state != jobs.Done:
-		w.again(t, jobs.Retry{Job: l.id, Attempt: l.attempt, From: jobs.Retriable})
+		w.again(t, jobs.Retry{Job: l.id, Attempt: l.attempt, From: jobs.Retriable, Waits: rapid.Bool().Draw(t, "waits")})
 	}
 }
 
@@ -331,7 +331,7 @@ func (w *liver) again(t *rapid.T, retries ...jobs.Retry) {
 
 func (w *liver) retrying(t *rapid.T) {
 	l := w.drawnRow(t)
-	w.again(t, jobs.Retry{Job: l.id, Attempt: l.relation(t), From: jobs.Retriable})
+	w.again(t, jobs.Retry{Job: l.id, Attempt: l.relation(t), From: jobs.Retriable, Waits: rapid.Bool().Draw(t, "waits")})
 }
 
 func (w *liver) retryingAll(t *rapid.T) {

@@ -209,8 +209,9 @@ func (w *walker) retrying() {
 		if !ok || w.IntN(4) == 0 {
 			id, _ = pick(w, w.ids)
 		}
-		retries = append(retries, jobs.Retry{Job: id, Attempt: w.known[id].Attempt, From: jobs.Retriable})
+		retries = append(retries, jobs.Retry{Job: id, Attempt: w.known[id].Attempt, From: jobs.Retriable, Waits: w.IntN(2) == 0})
 	}
+	w.retries = true
 	w.said = w.retry(retries...)
 }
 

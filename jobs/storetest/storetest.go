@@ -56,6 +56,7 @@ var groups = []struct {
 	{"deadlines", deadlineTests},
 	{"cancel", cancelTests},
 	{"retry", retryTests},
+	{"paid", paidTests},
 	{"conflicts", conflictTests},
 	{"corrections", correctionTests},
 	{"batches", batchTests},

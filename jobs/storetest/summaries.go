@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"shotline/jobs"
 )
 
@@ -157,4 +159,19 @@ func (b *book) timings(batch string) jobs.Timings {
 	timings, err := b.Timings(b.ctx(), batch)
 	b.must(err, "timings")
 	return timings
+}
+
+// saving sums up what has finished.
+func (w *liver) saving(t *rapid.T) {
+	w.begin(t)
+	b, err := w.Batch(w.ctx(), "b1")
+	w.must(err, "batch")
+	if b.Revision == 0 {
+		t.Skip("nothing has finished")
+	}
+	told, err := w.SaveSummary(w.ctx(), "b1", b.Revision, b.Counts, []byte("{}"), w.now)
+	w.must(err, "save summary")
+	if want := w.lives.save(b.Revision); told != want {
+		w.Fatalf("summary %d stored: %v, want %v", b.Revision, told, want)
+	}
 }

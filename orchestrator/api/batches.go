@@ -45,7 +45,8 @@ type BatchRetried struct {
 	Queued  int    `json:"queued" doc:"Again, as their next attempt"`
 	Done    int    `json:"done" doc:"After all: their picture was found, or came meanwhile"`
 	Left    int    `json:"left" doc:"Alone: by now in no state that is retried"`
-	Unasked int    `json:"unasked" doc:"Timed out and not retried, because the vendor could not be asked about them"`
+	Unasked int    `json:"unasked" doc:"Not retried, because they may have a picture and the vendor could not be asked about it"`
+	Waiting int    `json:"waiting" doc:"Again for the screenshot they had when they were canceled: the vendor is still working on it"`
 
 	LeftAlone map[jobs.State]int64 `json:"left_alone,omitempty" doc:"Rows in states that were not asked for, by their state"`
 }
@@ -139,7 +140,7 @@ func (s *server) retryBatch(ctx context.Context, in *retryBatch) (*struct{ Body 
 	if err != nil {
 		return nil, s.failed(ctx, "retry batch "+in.ID, err, "batch", in.ID)
 	}
-	return &struct{ Body BatchRetried }{BatchRetried{in.ID, done.Queued, done.Done, done.Left, done.Unasked, b.Counts.Except(states)}}, nil
+	return &struct{ Body BatchRetried }{BatchRetried{in.ID, done.Queued, done.Done, done.Left, done.Unasked, done.Waiting, b.Counts.Except(states)}}, nil
 }
 
 func (s *server) cancelBatch(ctx context.Context, in *OneBatch) (*struct{ Body BatchCanceled }, error) {

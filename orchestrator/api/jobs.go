@@ -56,7 +56,7 @@ func (s *server) jobRoutes() {
 	retry := operation(http.MethodPost, "/v1/jobs/{id}/retry", "retryJob", "jobs", "Queue an ended job again",
 		http.StatusNotFound, http.StatusConflict, http.StatusBadGateway)
 	retry.DefaultStatus = http.StatusAccepted
-	retry.Description = "Of a job that timed out the vendor is asked before: when its picture is there after all, the job is done, and the answer is 200."
+	retry.Description = "Of a job that timed out, or was canceled with a screenshot, the vendor is asked before: when its picture is there after all, the job is done, and the answer is 200. A canceled job whose screenshot is still processing waits for it again."
 	s.alsoAnswers(&retry, http.StatusOK, "Done after all", jobFormType)
 	huma.Register(s.api, retry, s.retryJob)
 
@@ -140,7 +140,7 @@ func (s *server) retryJob(ctx context.Context, in *OneJob) (*jobAnswer, error) {
 		return nil, err
 	}
 	switch {
-	case done.Queued > 0:
+	case done.Queued+done.Waiting > 0:
 		return &jobAnswer{http.StatusAccepted, jobForm(j)}, nil
 	case done.Done > 0:
 		return &jobAnswer{http.StatusOK, jobForm(j)}, nil

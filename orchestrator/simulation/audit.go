@@ -109,7 +109,7 @@ func (b *books) closers(j jobEntry) []string {
 func (b *books) auditPaid(j jobEntry) {
 	for attempt := 1; attempt < j.attempt; attempt++ {
 		for _, s := range b.w.vendor.of(j.tag(attempt)) {
-			if b.told(s, true, string(jobs.ByWebhook)) && b.ours(s) && !s.failed {
+			if b.told(s, true, string(jobs.ByWebhook)) && b.ours(s) && !s.failed && !s.hidden {
 				b.w.fail("P1", "job %s is %s although screenshot %s of its attempt %d is done", j.name(), j.state, s.id, attempt)
 			}
 		}
@@ -160,7 +160,7 @@ func (b *books) auditDeliveries() {
 		switch {
 		case n == 0:
 			b.w.fail("P2", "webhook %d was answered 200 and is not there", p.n)
-		case p.shot != nil && p.shot.tag != "" && b.ours(p.shot) && disposition != "":
+		case p.shot != nil && p.shot.tag != "" && !p.shot.hidden && b.ours(p.shot) && disposition != "":
 			b.w.fail("P2", "webhook %d of our screenshot %s is %q", p.n, p.shot.id, disposition)
 		case p.shot == nil && disposition == "":
 			b.w.fail("P1", "webhook %d of %s moved something", p.n, p.event)
@@ -215,11 +215,33 @@ func (b *books) auditCounts() {
 	b.agree("corrected", `SELECT count(*) FROM jobs WHERE seq >> 32 = b.seq AND corrected`)
 	b.agree("double_charged", `SELECT count(*) FROM submissions WHERE job_seq >> 32 = b.seq AND extra > 0`)
 	b.agree("cost_micros", `SELECT sum(cost_micros) FROM jobs WHERE seq >> 32 = b.seq`)
+	b.each(func(scan func(...any)) {
+		var id string
+		var told, charged int
+		scan(&id, &told, &charged)
+		b.w.fail("P6", "the newest summary of batch %s tells of %d double charges, there are %d, or of another cost", id, told, charged)
+	}, `SELECT b.id, s.data ->> 'double_charged', b.double_charged FROM batches b JOIN summaries s ON s.batch_seq = b.seq AND s.revision = b.revision
+		WHERE s.data ->> 'double_charged' <> b.double_charged OR (s.data ->> 'cost') IS NOT b.cost`)
+	for _, j := range b.jobs {
+		b.auditCharges(j)
+	}
 	if b.w.profile.cached > 0 {
 		return // what a screenshot out of the cache costs is anybody's guess
 	}
 	for _, j := range b.jobs {
 		b.auditCost(j)
+	}
+}
+
+// auditCharges: what a job has paid for beyond the wanted screenshots is recorded.
+func (b *books) auditCharges(j jobEntry) {
+	var want int64
+	for attempt := 1; attempt <= j.attempt; attempt++ {
+		want += max(int64(len(b.w.vendor.of(j.tag(attempt))))-1, 0)
+	}
+	got := b.number(`SELECT double_charged FROM jobs WHERE seq = ?`, j.seq)
+	if got != want && (got < want || b.w.profile.cached == 0) {
+		b.w.fail("P3", "job %s was charged %d times beyond what it wanted, recorded are %d", j.name(), want, got)
 	}
 }
 

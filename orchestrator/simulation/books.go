@@ -201,6 +201,8 @@ func (b *books) compare(before, after jobEntry) {
 	case before.state == after.state:
 	case before.state == jobs.TimedOut && !before.late && after.late && (after.state == jobs.Done || after.state == jobs.Failed):
 	case before.state == jobs.Failed && before.attempt > 1 && lateDone:
+	case before.state == jobs.Canceled && b.wasAsked(b.retried, after) && (lateDone ||
+		after.state == jobs.Pending && after.screenshot != "" && after.screenshot == before.screenshot):
 	case before.state == jobs.Canceled && before.attempt == 0 && after.state == jobs.Queued && b.wasAsked(b.retried, after):
 	case before.final() || !slices.Contains(steps[before.state], after.state):
 		fail("took a step that there is not")
@@ -234,9 +236,35 @@ func (b *books) sent(_ context.Context, tag string) {
 		SELECT j.state, j.lease_until, s.intent_at FROM jobs j JOIN batches b ON b.seq = j.seq >> 32
 		LEFT JOIN submissions s ON s.job_seq = j.seq AND s.attempt = ? AND s.extra = 0
 		WHERE b.id = ? AND j.seq & 4294967295 = ?`, attempt, batch, row)
+	b.paidBefore(batch, row, attempt, tag)
 	if state != "submitting" || !intent.Valid || until.Int64 <= time.Now().UnixMilli() {
 		b.w.fail("P3", "create of %s was sent while its job is %s, lease until %d of now %d, intent %v",
 			tag, state, until.Int64, time.Now().UnixMilli(), intent.Valid)
+	}
+}
+
+// paidBefore fails for a create that pays again for what a canceled attempt has
+// paid for: the vendor knew that the screenshot was done before it was canceled, or
+// was still working on it in its time when the job was retried.
+func (b *books) paidBefore(batch string, row, attempt int, tag string) {
+	var screenshot string
+	var canceled, retried int64
+	b.each(func(scan func(...any)) { scan(&screenshot, &canceled, &retried) }, `SELECT s.screenshot_id,
+		(SELECT e.at FROM events e WHERE e.job_seq = s.job_seq AND e.type = 'job.canceled' AND e.attempt = s.attempt AND e.seq < r.seq ORDER BY e.seq DESC LIMIT 1),
+		r.at FROM batches b CROSS JOIN submissions s ON s.job_seq = b.seq << 32 | ? AND s.attempt = ? AND s.extra = 0 AND s.screenshot_id IS NOT NULL
+		CROSS JOIN events r ON r.job_seq = s.job_seq AND r.type = 'job.retried' AND r.attempt = s.attempt + 1
+		WHERE b.id = ? AND (SELECT e.type FROM events e WHERE e.job_seq = s.job_seq AND e.seq < r.seq ORDER BY e.seq DESC LIMIT 1) = 'job.canceled'`,
+		row, attempt-1, batch)
+	s := b.w.vendor.byID(screenshot)
+	if s == nil || s.hidden {
+		return
+	}
+	asked := time.UnixMilli(retried)
+	switch {
+	case s.ended(time.UnixMilli(canceled)) && !s.failed:
+		b.w.fail("P3", "create of %s was sent although screenshot %s, which was canceled, is done", tag, s.id)
+	case !s.ended(asked) && asked.Before(s.at.Add(jobTimeout+deadlineGrace-time.Minute)):
+		b.w.fail("P3", "create of %s was sent although screenshot %s, which was canceled, is on its way", tag, s.id)
 	}
 }
 
@@ -248,7 +276,8 @@ func parts(tag string) (batch string, row, attempt int) {
 	return batch, row, attempt
 }
 
-// charged is called when a create took effect: once for each submission.
+// charged is called when a create took effect: once for each submission, but for
+// those whose screenshot nobody could find.
 func (b *books) charged(made *shot, tag string) {
 	if made.tag != tag {
 		return // from the cache, at no cost
@@ -257,7 +286,7 @@ func (b *books) charged(made *shot, tag string) {
 	defer b.w.vendor.mu.Unlock()
 	paid := 0
 	for _, s := range b.w.vendor.shots {
-		if s.tag == tag {
+		if s.tag == tag && (s == made || !s.hidden) {
 			paid++
 		}
 	}

@@ -12,7 +12,7 @@ type bug struct {
 	to      string
 }
 
-var bugs = slices.Concat(bugsOfJobs, bugsOfCorrections, bugsOfCallbacks)
+var bugs = slices.Concat(bugsOfJobs, bugsOfCorrections, bugsOfMoney, bugsOfCallbacks)
 
 var bugsOfJobs = []bug{
 	{
@@ -212,8 +212,8 @@ const loadTakenOver`,
 	},
 	{
 		name: "the grace after a deadline is not given", promise: "P1", file: "orchestrator/deadline.go",
-		from: `end := j.SubmittedAt.Add(o.jobTimeout(b, j) + o.cfg.DeadlineGrace)`,
-		to:   `end := j.SubmittedAt.Add(o.jobTimeout(b, j))`,
+		from: `return j.SubmittedAt.Add(o.jobTimeout(b, j) + o.cfg.DeadlineGrace)`,
+		to:   `return j.SubmittedAt.Add(o.jobTimeout(b, j))`,
 	},
 	{
 		name: "a row's own timeout is not heeded", promise: "P1", file: "orchestrator/submit.go",

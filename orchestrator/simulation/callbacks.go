@@ -148,6 +148,9 @@ func (e eventEntry) belied(m message) string {
 		return ""
 	case e.kind == "job.retried":
 		state = "queued"
+		if m.Data.State == "pending" { // it waits again for the screenshot it had
+			state = "pending"
+		}
 	}
 	if m.Data.State != state || m.Data.Attempt != e.attempt {
 		return "not the state that the event is about"

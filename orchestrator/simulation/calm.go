@@ -1,10 +1,12 @@
 package simulation
 
 import (
+	"context"
 	"slices"
 	"time"
 
 	"shotline/jobs"
+	"shotline/orchestrator"
 )
 
 // staleAfter is when an import that was left half-way is removed at the latest.
@@ -63,6 +65,20 @@ func (w *world) settle() {
 		}
 		w.runTo(time.Now().Add(15 * time.Second))
 	}
+	w.runTo(time.Now().Add(time.Minute))
+	w.hear()
+	if w.profile.hidden > 0 {
+		w.audit()
+	}
+}
+
+// audit has somebody reconcile once the vendor shows everything.
+func (w *world) audit() {
+	w.runTo(w.vendor.shown().Add(time.Second))
+	w.clerk.command("reconcile", "all", func(ctx context.Context, p *process, _ string) error {
+		_, err := p.Reconcile(ctx, orchestrator.ReconcileOptions{})
+		return err
+	})
 	w.runTo(time.Now().Add(time.Minute))
 	w.hear()
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"time"
 
 	"shotline/jobs"
@@ -19,6 +21,13 @@ const (
 type clerk struct {
 	w       *world
 	batches []*batchOrder
+	regrets []regret // what was canceled, and may be wanted after all
+}
+
+// regret is a job, or its whole batch.
+type regret struct {
+	id    jobs.ID
+	whole bool
 }
 
 // batchOrder is what the clerk wanted to have imported.
@@ -47,7 +56,7 @@ func (c *clerk) act() {
 		c.command("pause", batch, func(ctx context.Context, p *process, batch string) error {
 			return p.port.Pause(ctx, batch, "", p.now())
 		})
-	case n < 45:
+	case n < 35:
 		c.command("resume", batch, resume)
 	case n < 50:
 		c.cancel(batch)
@@ -67,10 +76,26 @@ func (c *clerk) act() {
 	}
 }
 
+// someJob is one of a batch, or of those that wait for their screenshot.
+func (c *clerk) someJob(batch string) jobs.ID {
+	var pending []jobs.ID
+	for _, seq := range slices.Sorted(maps.Keys(c.w.books.jobs)) {
+		if j := c.w.books.jobs[seq]; j.state == jobs.Pending {
+			pending = append(pending, jobs.ID{Batch: j.batch, Row: j.row()})
+		}
+	}
+	if len(pending) > 0 && c.w.dice.chance(0.7) {
+		return oneOf(c.w.dice, pending)
+	}
+	return jobs.ID{Batch: batch, Row: int64(1 + c.w.dice.upTo(mostRows))}
+}
+
 // cancel ends a batch, or one job of it.
 func (c *clerk) cancel(batch string) {
-	id := jobs.ID{Batch: batch, Row: int64(1 + c.w.dice.upTo(mostRows))}
+	id := c.someJob(batch)
+	batch = id.Batch
 	whole := c.w.dice.chance(0.2)
+	c.regrets = append(c.regrets, regret{id, whole})
 	c.command("cancel", batch, func(ctx context.Context, p *process, _ string) (err error) {
 		c.w.books.asked(c.w.books.canceled, id, whole)
 		if whole {
@@ -89,6 +114,10 @@ func (c *clerk) retry(batch string) {
 	states := []jobs.State{jobs.Failed, jobs.TimedOut}
 	if c.w.dice.chance(0.5) {
 		states = append(states, jobs.Canceled)
+	}
+	if len(c.regrets) > 0 && c.w.dice.chance(0.6) {
+		last := oneOf(c.w.dice, c.regrets)
+		id, whole, batch, states = last.id, last.whole, last.id.Batch, []jobs.State{jobs.Canceled}
 	}
 	c.command("retry", batch, func(ctx context.Context, p *process, _ string) (err error) {
 		c.w.books.asked(c.w.books.retried, id, whole)

@@ -53,16 +53,23 @@ func (b *books) auditSummaries() {
 func (b *books) auditHistory(j jobEntry) {
 	var ends [][]string
 	var last []string
-	var state string // that the last event tells of
+	begun, attempt := 0, 0 // attempts that a retry began
+	var state string       // that the last event tells of
 	b.each(func(scan func(...any)) {
 		var kind string
-		if scan(&kind, &state); kind == "job.retried" {
+		var of int
+		if scan(&kind, &of, &state); kind == "job.retried" {
 			ends, last = append(ends, last), nil
+			if of > attempt { // else it waits again for the screenshot it had
+				begun++
+			}
+			attempt = of
 			return
 		}
+		attempt = max(attempt, of)
 		last = append(last, strings.TrimPrefix(kind, "job."))
 		state = cmp.Or(state, last[len(last)-1])
-	}, `SELECT type, state FROM events WHERE job_seq = ? ORDER BY seq`, j.seq)
+	}, `SELECT type, attempt, state FROM events WHERE job_seq = ? ORDER BY seq`, j.seq)
 	ends = append(ends, last)
 	corrections := 0
 	for i, end := range ends {
@@ -84,7 +91,7 @@ func (b *books) auditHistory(j jobEntry) {
 		if newest {
 			ok = ok && state == string(j.state) && corrected == j.corrected && (corrected || (end[len(end)-1] == "late") == j.late)
 		}
-		if !ok || j.attempt < len(ends)-1 { // one that was canceled unsent is retried as its first
+		if !ok || j.attempt < begun { // one that was canceled unsent is retried as its first
 			b.w.fail("P1", "job %s is %s, late %v, attempt %d, with the history %v", j.name(), j.state, j.late, j.attempt, ends)
 			return
 		}

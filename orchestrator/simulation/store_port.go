@@ -221,6 +221,11 @@ func (s storePort) Pending(ctx context.Context, batch string, before time.Time, 
 	return s.Store.Pending(ctx, batch, before, after, limit)
 }
 
+func (s storePort) LostCreates(ctx context.Context, since time.Time, after jobs.Submission, limit int) ([]jobs.Submission, error) {
+	s.read(ctx, "lost creates")
+	return s.Store.LostCreates(ctx, since, after, limit)
+}
+
 func (s storePort) Unexplained(ctx context.Context, batch string) (costs, reasons int, err error) {
 	s.read(ctx, "unexplained of %s", batch)
 	return s.Store.Unexplained(ctx, batch)

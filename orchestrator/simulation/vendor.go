@@ -10,6 +10,9 @@ import (
 	"shotline/client"
 )
 
+// hiddenFor is for how long a listing may lag behind at the most.
+const hiddenFor = 20 * time.Minute
+
 // vendor is ScreenshotCenter: what it was asked and what it made of it. Its
 // books know nothing of ours.
 type vendor struct {
@@ -31,6 +34,7 @@ type shot struct {
 	url     string
 	at      time.Time // ordered, and charged
 	visible time.Time // listings and searches show it
+	hidden  bool      // for longer than the settle time: it may be paid for again
 	ends    time.Time // zero: never
 	failed  bool
 	cost    float64
@@ -111,6 +115,29 @@ func (v *vendor) order(r client.CreateRequest) *shot {
 	v.mu.Unlock()
 	v.w.courier.plan(s)
 	return s
+}
+
+// lose hides what nobody was told of, perhaps for longer than it is looked for.
+func (v *vendor) lose(s *shot) {
+	if v.w.calm || s.tag == "" || !v.w.dice.chance(v.w.profile.hidden) {
+		return
+	}
+	until := time.Now().Add(v.w.dice.span(settle, hiddenFor))
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	s.hidden, s.visible = true, until
+}
+
+// shown is when the last of the screenshots is shown.
+func (v *vendor) shown() (last time.Time) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, s := range v.shots {
+		if s.visible.After(last) {
+			last = s.visible
+		}
+	}
+	return last
 }
 
 // find pages through what listings show, newest first. A page may be shorter

@@ -73,6 +73,9 @@ func (v vendorPort) Create(ctx context.Context, r client.CreateRequest) (client.
 	made := v.w.vendor.order(r)
 	v.w.trace.add("  %s is screenshot %s", tag, made.id)
 	v.w.books.charged(made, tag)
+	if (fate == slow || fate == cutEffect) && made.tag == tag {
+		v.w.vendor.lose(made)
+	}
 	if fate == slow {
 		<-ctx.Done()
 	}

@@ -73,6 +73,7 @@ type profile struct {
 	callbacks      float64 // of the batches and single jobs: they name a URL
 	unheard        float64 // of calls: the target does not take them, or says nothing
 	mute           string  // a host that takes nothing
+	hidden         float64 // of lost creates: no listing shows them for long
 }
 
 func newProfile(d *dice) profile {
@@ -108,6 +109,9 @@ func newProfile(d *dice) profile {
 		p.callbacks = 0.8
 		p.unheard = often(0.5)
 		p.mute = oneOf(d, append([]string{"", "", "", ""}, hosts...))
+	}
+	if d.chance(0.3) { // in the others nothing is paid twice
+		p.hidden = 0.5
 	}
 	return p
 }
