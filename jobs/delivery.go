@@ -2,6 +2,9 @@ package jobs
 
 import "time"
 
+// DefaultMaxHeld is how many deliveries a store holds unless it is told otherwise.
+const DefaultMaxHeld = 10_000
+
 // Delivery is one webhook POST whose signature held.
 type Delivery struct {
 	Seq          int64 // place in the inbox, given by the store

@@ -124,27 +124,6 @@ type Ledger interface {
 	CountCalls(ctx context.Context, batch string, n int) error
 }
 
-// Inbox is what the vendor told us.
-type Inbox interface {
-	// AppendDelivery keeps one delivery and returns its place once it is on
-	// disk. Concurrent calls share commits. The context bounds only the wait:
-	// a delivery whose caller gave up may still be kept.
-	AppendDelivery(ctx context.Context, d Delivery) (seq int64, err error)
-	// ApplyInbox takes up to limit deliveries in order and applies them, and
-	// advances the cursor in the same transaction, so that no delivery is
-	// applied twice, whoever else does the same. A delivery of an unknown
-	// screenshot is held while an open intent (or doubt) is older than its
-	// arrival, and otherwise foreign; held ones that can belong to nobody any
-	// more become foreign, a portion at a time. A delivery that makes the
-	// transaction fail is found by halving. Where wrong counters of its batch are
-	// the cause they are set right, and it is applied; else it is put aside with
-	// the error.
-	ApplyInbox(ctx context.Context, at time.Time, limit int) (Applied, error)
-	// Deliveries reads the inbox after a place, oldest first, with what became
-	// of each; a delivery beyond the cursor is not applied yet.
-	Deliveries(ctx context.Context, after int64, limit int) (page []KeptDelivery, cursor int64, err error)
-}
-
 // Closures is the one guarded way to a final state. A close has effect when
 //
 //   - the job is pending or submitting, in the attempt that the result is for;
@@ -371,6 +350,9 @@ type Reader interface {
 	// was pruned the oldest is the one behind the newest. Both are 0 in a log that
 	// never held any.
 	EventRange(ctx context.Context) (oldest, newest int64, err error)
+	// Held returns the screenshots of held deliveries that came before, each once,
+	// those held the longest first, and how many deliveries are held in all.
+	Held(ctx context.Context, before time.Time, limit int) (screenshots []string, all int, err error)
 	// Delivery returns one delivery of the inbox; ErrNotFound when it is not
 	// there, or not any more.
 	Delivery(ctx context.Context, seq int64) (KeptDelivery, error)

@@ -105,11 +105,11 @@ func (o *Orchestrator) list(ctx context.Context, options client.ListOptions, bat
 }
 
 // pages reads pages until an empty one, or until take wants no more. Calls are
-// counted for the batch.
+// counted for the batch; an empty one is none.
 func (o *Orchestrator) pages(ctx context.Context, batch, what string, page func(offset int) ([]client.Screenshot, error), take func([]client.Screenshot) (bool, error)) error {
 	calls := 0
 	defer func() {
-		if calls == 0 {
+		if calls == 0 || batch == "" {
 			return
 		}
 		if err := o.store.CountCalls(context.WithoutCancel(ctx), batch, calls); err != nil {

@@ -64,6 +64,7 @@ type Config struct {
 	Batches        []string
 	KeepForeign    time.Duration // deliveries that moved no job; 7 days
 	MaxForeign     int           // how many of each kind of those; 100,000
+	MaxHeld        int           // held deliveries, the bound of the store; half of it has the vendor asked; jobs.DefaultMaxHeld
 	KeepDeliveries time.Duration // applied ones; 30 days
 	KeepEvents     time.Duration // of finished batches; 30 days
 	AuditWindow    time.Duration // for how long after its end a batch is audited for double charges; DefaultAuditWindow; negative: never
@@ -114,6 +115,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.MaxForeign == 0 {
 		c.MaxForeign = defaultMaxForeign
 	}
+	if c.MaxHeld == 0 {
+		c.MaxHeld = jobs.DefaultMaxHeld
+	}
 	switch {
 	case c.Worker.ID == "":
 		return c, errors.New("orchestrator: Worker.ID is empty")
@@ -121,7 +125,7 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("orchestrator: request timeout %s is over %s, the lease would not outlast it", c.RequestTimeout, MaxRequestTimeout)
 	case c.JobTimeout < 0 || c.DeadlineGrace < 0 || c.RequestTimeout < 0 || c.Settle < 0 || c.SweepEvery < 0:
 		return c, errors.New("orchestrator: a duration is negative")
-	case c.KeepForeign < 0 || c.KeepDeliveries < 0 || c.KeepEvents < 0 || c.MaxForeign < 0:
+	case c.KeepForeign < 0 || c.KeepDeliveries < 0 || c.KeepEvents < 0 || c.MaxForeign < 0 || c.MaxHeld < 0:
 		return c, errors.New("orchestrator: a bound of retention is negative")
 	case c.Concurrency < 0 || c.MostCreates < 0 || c.Rate < 0:
 		return c, errors.New("orchestrator: concurrency or rate is negative")

@@ -53,11 +53,6 @@ func newRigAt(t *testing.T, path string, change ...func(*Config)) *rig {
 // another is a second process on the same file, vendor, queue and clock.
 func (r *rig) another(worker string, change ...func(*Config)) *Orchestrator {
 	r.t.Helper()
-	store, err := sqlite.Open(r.t.Context(), r.path)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	r.t.Cleanup(func() { store.Close() })
 	cfg := Config{
 		Worker: jobs.Worker{ID: worker, Role: "test"}, Apps: []jobs.App{{ID: "7"}},
 		JobTimeout: time.Minute, DeadlineGrace: time.Minute, Settle: 10 * time.Second,
@@ -65,6 +60,15 @@ func (r *rig) another(worker string, change ...func(*Config)) *Orchestrator {
 	for _, f := range change {
 		f(&cfg)
 	}
+	var options []sqlite.Option
+	if cfg.MaxHeld > 0 {
+		options = append(options, sqlite.WithMaxHeld(cfg.MaxHeld))
+	}
+	store, err := sqlite.Open(r.t.Context(), r.path, options...)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { store.Close() })
 	o, err := New(cfg, Parts{Store: store, Vendor: r.vendor, Queue: r.queue, Clock: r.clock, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		r.t.Fatal(err)

@@ -175,13 +175,6 @@ func (o *Orchestrator) enqueueOverdue(ctx context.Context) error {
 	return o.queue.EnqueueDeadlines(ctx, now.Truncate(deadlineBucket), generation)
 }
 
-// settleHeld lets the store decide about held deliveries also when nothing new
-// comes in.
-func (o *Orchestrator) settleHeld(ctx context.Context) error {
-	_, err := o.CloseOnce(ctx)
-	return err
-}
-
 func (o *Orchestrator) removeStaleImports(ctx context.Context) error {
 	stale, err := o.store.StaleImports(ctx, o.clock.Now().Add(-staleImport))
 	if err != nil {

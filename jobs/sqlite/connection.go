@@ -40,7 +40,7 @@ func newConnection(conn *sql.Conn, s *Store) *connection {
 
 func (c *connection) use(conn *sql.Conn) {
 	c.conn = conn
-	c.tx = &tx{conn: conn, stmts: make(map[string]*sql.Stmt)}
+	c.tx = &tx{conn: conn, stmts: make(map[string]*sql.Stmt), maxHeld: c.store.maxHeld}
 }
 
 // ready is asked before each transaction: may anything be written, is the

@@ -32,7 +32,9 @@ func (t *tx) releaseHeld(at time.Time) (int, error) {
 	}
 	n, err := t.exec(tellReleased, oldest, releaseChunk, at.UnixMilli())
 	if err == nil && n > 0 {
-		n, err = t.exec(releaseUpTo, oldest, releaseChunk)
+		if n, err = t.exec(releaseUpTo, oldest, releaseChunk); err == nil {
+			err = t.heldLess()
+		}
 	}
 	if err != nil {
 		return 0, fmt.Errorf("release held deliveries: %w", err)

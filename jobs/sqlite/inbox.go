@@ -198,6 +198,9 @@ func (t *tx) judge(at time.Time, applied *jobs.Applied) error {
 		}
 		return nil
 	}, judgeUnknown, oldest)
+	if err == nil && applied.Held > 0 {
+		err = t.heldMore()
+	}
 	if err == nil && applied.Foreign > 0 {
 		_, err = t.exec(tellForeign, at.UnixMilli())
 	}

@@ -302,7 +302,10 @@ func (o *observer) releaseFor(screenshotID string) error {
 	}
 	o.results = true
 	_, err = o.exec(`UPDATE inbox SET disposition = '' WHERE disposition = 'held' AND screenshot_id = ?`, screenshotID)
-	return err
+	if err != nil {
+		return err
+	}
+	return o.heldLess()
 }
 
 // addCost counts a screenshot's cost once.

@@ -92,6 +92,8 @@ type Store struct {
 	importPause time.Duration // between the short transactions of an import, and of retention
 	moveFrom    int64         // frames in the log from which it is moved
 
+	maxHeld int // deliveries
+
 	commitHook func(committed bool) error // may be nil
 
 	// failApply, set by tests only, makes applying a range of the inbox fail.
@@ -114,6 +116,7 @@ type settings struct {
 	cache      int
 	log        *slog.Logger
 	moveFrom   int64
+	maxHeld    int
 }
 
 // Option changes how a store is opened.
@@ -142,6 +145,9 @@ func WithCache(kib int) Option { return func(s *settings) { s.cache = kib } }
 // be moved into the database, reports of damage, and what became of both.
 func WithLogger(log *slog.Logger) Option { return func(s *settings) { s.log = log } }
 
+// WithMaxHeld bounds the held deliveries, see jobs.Inbox; jobs.DefaultMaxHeld.
+func WithMaxHeld(n int) Option { return func(s *settings) { s.maxHeld = max(n, 1) } }
+
 // WithCheck has the pages of a file of up to 32 MiB read and checked before it
 // is used. Of a larger one, which would keep a start waiting, damage shows when
 // the damaged page is needed.
@@ -157,7 +163,8 @@ func WithCheck() Option { return func(s *settings) { s.check = true } }
 // write fails with jobs.ErrCorrupt until the file is replaced and opened anew.
 // While it checks a report of damage, writes fail with jobs.ErrUnavailable.
 func Open(ctx context.Context, path string, opts ...Option) (*Store, error) {
-	set := settings{busy: DefaultBusyTimeout, readers: DefaultReaders, cache: DefaultCache, log: slog.New(slog.DiscardHandler), moveFrom: moveFrom}
+	set := settings{busy: DefaultBusyTimeout, readers: DefaultReaders, cache: DefaultCache, log: slog.New(slog.DiscardHandler),
+		moveFrom: moveFrom, maxHeld: jobs.DefaultMaxHeld}
 	for _, opt := range opts {
 		opt(&set)
 	}
@@ -204,7 +211,8 @@ func openAgain(ctx context.Context, path string, set settings) (*Store, error) {
 }
 
 func open(ctx context.Context, path string, set settings) (_ *Store, err error) {
-	s := &Store{path: path, log: set.log, busy: set.busy, importPause: 5 * time.Millisecond, moveFrom: set.moveFrom, commitHook: set.commitHook}
+	s := &Store{path: path, log: set.log, busy: set.busy, importPause: 5 * time.Millisecond, moveFrom: set.moveFrom,
+		maxHeld: set.maxHeld, commitHook: set.commitHook}
 	s.examiner = newExaminer()
 	s.damage = &damage{path: path, log: set.log, check: s.examine}
 	defer func() {

@@ -49,7 +49,7 @@ type file struct{ path string }
 
 func (f file) Open(t *testing.T) jobs.Store {
 	t.Helper()
-	s, err := Open(t.Context(), f.path)
+	s, err := Open(t.Context(), f.path, WithMaxHeld(storetest.MaxHeld))
 	if err != nil {
 		t.Fatal(err)
 	}

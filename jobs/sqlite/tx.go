@@ -20,6 +20,8 @@ type tx struct {
 	conn  *sql.Conn
 	stmts map[string]*sql.Stmt
 	past  *direct // nil until it is used
+
+	maxHeld int // deliveries
 }
 
 func (t *tx) prepare(query string) (*sql.Stmt, error) {

@@ -256,7 +256,11 @@ func (w *writer) runAll(group []*operation, errs []error) error {
 			for last < len(group) && group[last].delivery != nil {
 				last++
 			}
-			if err := w.tx.append(group[i:last]); err != nil {
+			admitted, err := w.tx.admit(group[i:last], errs[i:last])
+			if err == nil {
+				err = w.tx.append(admitted)
+			}
+			if err != nil {
 				return err
 			}
 			i = last - 1

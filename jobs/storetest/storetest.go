@@ -25,6 +25,9 @@ import (
 	"shotline/jobs"
 )
 
+// MaxHeld is the bound of held deliveries with which a harness opens its stores.
+const MaxHeld = 6000
+
 // Harness is one piece of storage. The first Open makes a store on it, each
 // further one opens the same storage as a second process would. The suite
 // closes what it opened.
@@ -51,6 +54,7 @@ var groups = []struct {
 	{"observe", observeTests},
 	{"audit", auditTests},
 	{"inbox", inboxTests},
+	{"held", heldTests},
 	{"close", closeTests},
 	{"transitions", transitionTests()},
 	{"deadlines", deadlineTests},

@@ -162,6 +162,8 @@ func (b *books) auditDeliveries() {
 			b.w.fail("P2", "webhook %d was answered 200 and is not there", p.n)
 		case p.shot != nil && p.shot.tag != "" && !p.shot.hidden && b.ours(p.shot) && disposition != "":
 			b.w.fail("P2", "webhook %d of our screenshot %s is %q", p.n, p.shot.id, disposition)
+		case p.shot != nil && len(p.shot.owners()) == 0 && disposition == "":
+			b.w.fail("P1", "webhook %d of the stranger's screenshot %s moved something", p.n, p.shot.id)
 		case p.shot == nil && disposition == "":
 			b.w.fail("P1", "webhook %d of %s moved something", p.n, p.event)
 		}

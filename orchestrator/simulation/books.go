@@ -318,6 +318,33 @@ func (b *books) refused(tag string) {
 	b.refusals[tag] = true
 }
 
+// room is what was held when a webhook was sent: so many, up to a place.
+type room struct{ held, upTo int64 }
+
+func (b *books) room() (r room) {
+	b.each(func(scan func(...any)) { scan(&r.held, &r.upTo) }, `SELECT count(*), coalesce(max(seq), 0) FROM inbox WHERE disposition = 'held'`)
+	return r
+}
+
+// overfull reports whether a webhook was kept although all the time before as many
+// deliveries were held as may be, and its screenshot was not known. What is held
+// only leaves: a place is not held again.
+func (b *books) overfull(p *post) bool {
+	return p.shot != nil && p.room.held >= mostHeld && !b.ours(p.shot) &&
+		b.number(`SELECT count(*) FROM inbox WHERE disposition = 'held' AND seq <= ?`, p.room.upTo) >= mostHeld
+}
+
+// disowned is called when held deliveries are about to be let go: those of a
+// create of ours must not be among them.
+func (b *books) disowned(screenshots []string) {
+	for _, id := range screenshots {
+		s := b.w.vendor.byID(id)
+		if s != nil && len(s.owners()) > 0 && b.number(`SELECT count(*) FROM inbox WHERE disposition = 'held' AND screenshot_id = ?`, id) > 0 {
+			b.w.fail("P2", "a held delivery of screenshot %s of %v is disowned", id, s.owners())
+		}
+	}
+}
+
 // answered is called when a webhook was answered: at that moment it is kept,
 // or it is not.
 func (b *books) answered(p *post, status int) {
@@ -327,6 +354,8 @@ func (b *books) answered(p *post, status int) {
 		b.w.fail("P4", "webhook %d with a bad signature was answered %d", p.n, status)
 	case p.mark != signed && kept > 0:
 		b.w.fail("P4", "webhook %d with a bad signature was kept", p.n)
+	case status == 200 && p.mark == signed && b.overfull(p):
+		b.w.fail("P9", "webhook %d of %s was kept although %d were held", p.n, p.shot.id, p.room.held)
 	case status == 200 && kept == 0:
 		b.w.fail("P2", "webhook %d was answered 200 and is not kept", p.n)
 	case p.mark == signed && status != 200 && status != 503 && status != 0:

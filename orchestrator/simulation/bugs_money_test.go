@@ -28,4 +28,22 @@ var bugsOfMoney = []bug{
 		from: `return []string{pickWaiting, pickRetried}`,
 		to:   `return []string{pickRetried}`,
 	},
+	{
+		name: "held deliveries are not bounded", promise: "P9", file: "jobs/sqlite/writer.go",
+		from: `admitted, err := w.tx.admit(group[i:last], errs[i:last])`,
+		to:   `admitted, err := group[i:last], error(nil)`,
+	},
+	{
+		name: "what is held is disowned without asking", promise: "P2", file: "orchestrator/held.go",
+		from: `disowned, err := o.store.Disown(ctx, asked.told, o.clock.Now())`,
+		to:   `disowned, err := o.store.Disown(ctx, oldest, o.clock.Now())`,
+	},
+	{
+		name: "held deliveries of a lost create are disowned, not adopted", promise: "P2", file: "orchestrator/held.go",
+		from: `		return h.o.record(ctx, b, found)
+`,
+		to: `		_ = b
+		return nil
+`,
+	},
 }

@@ -95,6 +95,7 @@ func (c *clerk) cancel(batch string) {
 	id := c.someJob(batch)
 	batch = id.Batch
 	whole := c.w.dice.chance(0.2)
+	atOnce := c.w.dice.chance(0.4) // it is wanted after all
 	c.regrets = append(c.regrets, regret{id, whole})
 	c.command("cancel", batch, func(ctx context.Context, p *process, _ string) (err error) {
 		c.w.books.asked(c.w.books.canceled, id, whole)
@@ -103,8 +104,22 @@ func (c *clerk) cancel(batch string) {
 		} else {
 			_, err = orchestrator.Cancel(ctx, p.port, []jobs.ID{id}, orchestrator.SystemClock{})
 		}
-		return err
+		if err != nil || !atOnce {
+			return err
+		}
+		return c.again(ctx, p, id, whole, []jobs.State{jobs.Canceled})
 	})
+}
+
+// again retries a job, or its whole batch.
+func (c *clerk) again(ctx context.Context, p *process, id jobs.ID, whole bool, states []jobs.State) (err error) {
+	c.w.books.asked(c.w.books.retried, id, whole)
+	if whole {
+		_, err = orchestrator.RetryBatch(ctx, p.port, p.Orchestrator, id.Batch, states, orchestrator.SystemClock{})
+	} else {
+		_, err = orchestrator.RetryJob(ctx, p.port, p.Orchestrator, id, states, orchestrator.SystemClock{})
+	}
+	return err
 }
 
 // retry sends a batch, or one job of it, again.
@@ -119,14 +134,8 @@ func (c *clerk) retry(batch string) {
 		last := oneOf(c.w.dice, c.regrets)
 		id, whole, batch, states = last.id, last.whole, last.id.Batch, []jobs.State{jobs.Canceled}
 	}
-	c.command("retry", batch, func(ctx context.Context, p *process, _ string) (err error) {
-		c.w.books.asked(c.w.books.retried, id, whole)
-		if whole {
-			_, err = orchestrator.RetryBatch(ctx, p.port, p.Orchestrator, batch, states, orchestrator.SystemClock{})
-		} else {
-			_, err = orchestrator.RetryJob(ctx, p.port, p.Orchestrator, id, states, orchestrator.SystemClock{})
-		}
-		return err
+	c.command("retry", batch, func(ctx context.Context, p *process, _ string) error {
+		return c.again(ctx, p, id, whole, states)
 	})
 }
 

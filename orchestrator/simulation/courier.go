@@ -43,6 +43,7 @@ type post struct {
 	busy   bool
 	status []int
 	kept   time.Time // when it was answered 2xx first; zero before
+	room   room      // for what is held, when it was sent last
 }
 
 // courier delivers webhooks, often enough not as one would wish.
@@ -141,6 +142,18 @@ func (c *courier) stray() {
 	c.add(&post{event: event, body: c.encode(body[event].(map[string]any))}, time.Now())
 }
 
+// stranger has another program on the account make a screenshot, which the vendor
+// tells us of; some it has forgotten by then.
+func (c *courier) stranger() {
+	d := c.w.dice
+	s := c.w.vendor.stray(d.chance(0.8))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for range 1 + d.upTo(2) {
+		c.add(c.result(s, !s.failed, signed), time.Now())
+	}
+}
+
 // encode gives each post bytes of its own, so that each can be found again.
 func (c *courier) encode(body map[string]any) []byte {
 	body["n"] = len(c.posts) + 1
@@ -186,6 +199,7 @@ func (c *courier) deliver(p *post, to *process) {
 	p.busy = true
 	p.tried++
 	c.mu.Unlock()
+	p.room = c.w.books.room()
 	if to == nil {
 		c.answered(p, 0)
 		return

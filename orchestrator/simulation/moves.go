@@ -43,6 +43,7 @@ func (w *world) move() {
 		{1, working, func() { p := oneOf(w.dice, serving); p.once("recount", p.RecountOnce) }},
 		{3, true, w.clerk.act},
 		{1, true, w.courier.stray},
+		{5, w.profile.crowd && w.vendor.strays < mostStrays, w.courier.stranger},
 		{10, true, func() { w.pass(w.dice.span(5*time.Millisecond, 400*time.Millisecond)) }},
 		{2, len(waiting) == 0, func() { w.pass(w.dice.span(time.Second, 8*time.Second)) }},
 	}

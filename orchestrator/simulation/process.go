@@ -70,7 +70,7 @@ func (w *world) launch(kind string) *process {
 	p := &process{w: w, name: fmt.Sprintf("%s%d", kind, w.launched), busy: map[string]bool{}, lastPoll: time.Now()}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	var err error
-	if p.store, err = sqlite.Open(p.ctx, w.path, sqlite.WithReaders(1), sqlite.WithCommitHook(p.commit)); err != nil {
+	if p.store, err = sqlite.Open(p.ctx, w.path, sqlite.WithReaders(1), sqlite.WithMaxHeld(mostHeld), sqlite.WithCommitHook(p.commit)); err != nil {
 		w.fail("P2", "the file cannot be opened: %v", err)
 		return nil
 	}
@@ -79,7 +79,7 @@ func (w *world) launch(kind string) *process {
 	p.Orchestrator, err = orchestrator.New(orchestrator.Config{
 		Worker: jobs.Worker{ID: p.name, Role: kind}, Apps: []jobs.App{{ID: "7"}},
 		JobTimeout: jobTimeout, DeadlineGrace: deadlineGrace, RequestTimeout: requestTimeout, Settle: settle,
-		SweepEvery: sweepEvery, Concurrency: w.profile.concurrency,
+		SweepEvery: sweepEvery, Concurrency: w.profile.concurrency, MaxHeld: mostHeld,
 	}, orchestrator.Parts{
 		Store: p.port, Vendor: vendorPort{w}, Queue: queuePort{w}, Clock: orchestrator.SystemClock{}, Logger: log,
 	})

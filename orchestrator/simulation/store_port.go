@@ -109,6 +109,12 @@ func (s storePort) ApplyInbox(ctx context.Context, at time.Time, limit int) (job
 	return s.Store.ApplyInbox(ctx, at, limit)
 }
 
+func (s storePort) Disown(ctx context.Context, screenshots []string, at time.Time) (int, error) {
+	defer s.write(ctx, "disown %d", len(screenshots))()
+	s.w.books.disowned(screenshots)
+	return s.Store.Disown(ctx, screenshots, at)
+}
+
 func (s storePort) CloseJobs(ctx context.Context, closings []jobs.Closing, at time.Time) (jobs.Effects, error) {
 	defer s.write(ctx, "close %s", closings[0].Job)()
 	return s.Store.CloseJobs(ctx, closings, at)

@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -9,6 +10,9 @@ import (
 
 	"shotline/client"
 )
+
+// mostStrays bounds what others order.
+const mostStrays = 30
 
 // hiddenFor is for how long a listing may lag behind at the most.
 const hiddenFor = 20 * time.Minute
@@ -23,6 +27,7 @@ type vendor struct {
 	away  bool    // no call gets through
 	// stranger numbers what others order on the same account.
 	stranger int
+	strays   int // screenshots of others
 }
 
 // shot is one screenshot, charged when it was made.
@@ -114,6 +119,19 @@ func (v *vendor) order(r client.CreateRequest) *shot {
 	v.shots = append(v.shots, s)
 	v.mu.Unlock()
 	v.w.courier.plan(s)
+	return s
+}
+
+// stray is a screenshot that is not ours, and has ended.
+func (v *vendor) stray(known bool) *shot {
+	now := time.Now()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.strays++
+	s := &shot{id: fmt.Sprint("x", v.strays), tags: []string{"blog"}, url: "https://blog.test/", at: now, visible: now, ends: now, failed: v.w.dice.chance(0.25)}
+	if known {
+		v.shots = append(v.shots, s)
+	}
 	return s
 }
 

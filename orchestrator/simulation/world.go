@@ -19,6 +19,8 @@ const (
 	// longestWait is how long a process may stand between two instructions: a
 	// process that sleeps for longer than its lease is not promised anything.
 	longestWait = time.Second
+	// mostHeld is how many deliveries a store holds.
+	mostHeld = 6
 	// settlesIn is promise P8, from the end of the storm.
 	settlesIn = jobTimeout + deadlineGrace + settle + time.Minute
 )
@@ -74,6 +76,7 @@ type profile struct {
 	unheard        float64 // of calls: the target does not take them, or says nothing
 	mute           string  // a host that takes nothing
 	hidden         float64 // of lost creates: no listing shows them for long
+	crowd          bool    // other programs on the account make screenshots, too
 }
 
 func newProfile(d *dice) profile {
@@ -113,6 +116,7 @@ func newProfile(d *dice) profile {
 	if d.chance(0.3) { // in the others nothing is paid twice
 		p.hidden = 0.5
 	}
+	p.crowd = d.chance(0.6) && p.sinks == 0 // a sink that takes nothing would take too long
 	return p
 }
 

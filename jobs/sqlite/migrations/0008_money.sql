@@ -8,3 +8,6 @@ UPDATE submissions SET lost_at = coalesce(intent_at, (SELECT created_at FROM job
   WHERE extra = 0 AND (sends > 1 OR sends = 1 AND intent_at IS NULL);
 
 CREATE INDEX submissions_lost ON submissions (job_seq) WHERE lost_at IS NOT NULL;
+
+-- Whether as many deliveries are held as may be.
+INSERT INTO cursors (name, place) VALUES ('held full', 0);
