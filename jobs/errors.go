@@ -27,6 +27,25 @@ var (
 	ErrCorrupt = errors.New("damaged or not a shotline database")
 )
 
+// ErrNoRoom: the disk is so full that what is left is kept for webhooks and for
+// the work that was taken on before; nothing new is taken in.
+var ErrNoRoom = errors.New("not enough free space on the disk")
+
+// RowLimitError says that there are more rows than a batch may have.
+type RowLimitError struct {
+	Row   int // the first that is too many, counted from 1
+	Line  int // of the input; 0 when it has none
+	Limit int
+}
+
+func (e *RowLimitError) Error() string {
+	at := ""
+	if e.Line > 0 {
+		at = fmt.Sprintf(" (line %d)", e.Line)
+	}
+	return fmt.Sprintf("row %d%s: a batch has at most %d rows; split the input, or raise --max-rows", e.Row, at, e.Limit)
+}
+
 // ErrUnasked: the vendor gave no answer about jobs that timed out or were
 // canceled with a screenshot, which were therefore not retried.
 var ErrUnasked = errors.New("the vendor could not be asked")

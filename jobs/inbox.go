@@ -53,3 +53,10 @@ type Inbox interface {
 	// of each; a delivery beyond the cursor is not applied yet.
 	Deliveries(ctx context.Context, after int64, limit int) (page []KeptDelivery, cursor int64, err error)
 }
+
+// KeptDelivery is a delivery as the inbox has it.
+type KeptDelivery struct {
+	Delivery
+	Disposition Disposition
+	AsideError  string
+}

@@ -367,13 +367,6 @@ type Reader interface {
 	DataVersion(ctx context.Context) (int64, error)
 }
 
-// KeptDelivery is a delivery as the inbox has it.
-type KeptDelivery struct {
-	Delivery
-	Disposition Disposition
-	AsideError  string
-}
-
 // Row is one row of a batch for its results.
 type Row struct {
 	Job

@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"shotline/jobs"
@@ -13,7 +14,12 @@ import (
 
 // ImportBatch makes a batch of all requests and opens it, see Import.
 func (o *Orchestrator) ImportBatch(ctx context.Context, spec jobs.BatchSpec, next func() (jobs.Request, error)) (jobs.Batch, error) {
-	return Import(ctx, o.store, spec, nextRequest(next), o.clock, nil)
+	b, err := Import(ctx, o.store, spec, nextRequest(next), o.clock, nil)
+	var unremoved *UnremovedError
+	if errors.As(err, &unremoved) {
+		o.left.add(unremoved.Batch)
+	}
+	return b, err
 }
 
 // nextRequest are Requests from a function.

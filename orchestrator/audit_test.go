@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"encoding/json"
+	"sync"
 	"testing"
 	"time"
 
@@ -140,6 +141,21 @@ func TestAWorkerFindsWhatWasChargedTwice(t *testing.T) {
 	if owed := r.queue.take(); len(owed) == 0 {
 		t.Error("no new summary is owed")
 	}
+}
+
+// openIntents commits the intents of many leases, which share commits.
+func (r *rig) openIntents(leases []jobs.Lease, now time.Time) {
+	r.t.Helper()
+	var crowd sync.WaitGroup
+	for i, l := range leases {
+		crowd.Go(func() {
+			var err error
+			if leases[i], err = r.store.OpenIntent(r.ctx(), l, now, now.Add(longestLease)); err != nil {
+				r.t.Error(err)
+			}
+		})
+	}
+	crowd.Wait()
 }
 
 // TestManyLostCreatesAreAuditedInBulk also where there are more than one page.

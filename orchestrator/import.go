@@ -16,6 +16,7 @@ import (
 // its transactions are short, and it lets the lock go for a moment in between.
 const (
 	importChunk = 1500
+	importBytes = 4 << 20 // of rows that wait in memory: one may have a megabyte
 	importPause = 2 * time.Millisecond
 )
 
@@ -26,13 +27,28 @@ const importBeat = leftImport / 3
 // ErrInput: the rows could not be read to their end.
 var ErrInput = errors.New("bad input")
 
+// UnremovedError says that an import failed, and that its rows could not be removed
+// either: they are when the import is stale.
+type UnremovedError struct {
+	Batch string
+	Err   error // why they could not be removed
+}
+
+func (e *UnremovedError) Error() string {
+	return fmt.Sprintf("remove the unfinished import: %v (batch %s; serve or reconcile removes it later)", e.Err, e.Batch)
+}
+
+// Unwrap returns Err.
+func (e *UnremovedError) Unwrap() error { return e.Err }
+
 // Requests is where rows come from. Next returns io.EOF after the last.
 type Requests interface {
 	Next() (jobs.Request, error)
 }
 
 // Import makes a batch of all requests and opens it. On any error, the end of
-// ctx included, nothing of the batch stays. It takes the place of an import by
+// ctx included, nothing of the batch stays, or the error says so by an
+// *UnremovedError. It takes the place of an import by
 // the same request, going by the key, whose process is gone. Progress, when not
 // nil, is told the number of rows kept so far.
 func Import(ctx context.Context, store jobs.Imports, spec jobs.BatchSpec, requests Requests, clock Clock, progress func(rows int)) (jobs.Batch, error) {
@@ -59,7 +75,7 @@ func importAlive(ctx context.Context, store jobs.Imports, spec jobs.BatchSpec, r
 		// Also when ctx has ended: what is half done must not stay.
 		removeErr := store.RemoveImport(context.WithoutCancel(ctx), spec.ID)
 		if removeErr != nil && !errors.Is(removeErr, jobs.ErrNotFound) {
-			err = errors.Join(err, fmt.Errorf("remove the unfinished import: %w", removeErr))
+			err = errors.Join(err, &UnremovedError{spec.ID, removeErr})
 		}
 		return jobs.Batch{}, fmt.Errorf("import: %w", err)
 	}
@@ -101,7 +117,7 @@ func keepTouching(ctx context.Context, store jobs.Imports, batch string, clock C
 }
 
 func importRows(ctx context.Context, store jobs.Imports, batch string, requests Requests, clock Clock, progress func(rows int)) (jobs.Batch, error) {
-	rows, released := 0, time.Time{} // when the lock was
+	rows, bytes, released := 0, 0, time.Time{} // when the lock was
 	chunk := make([]jobs.Request, 0, importChunk)
 	flush := func() error {
 		if len(chunk) == 0 {
@@ -118,7 +134,8 @@ func importRows(ctx context.Context, store jobs.Imports, batch string, requests 
 		}
 		released = clock.Now()
 		rows += len(chunk)
-		chunk = chunk[:0]
+		clear(chunk) // what they refer to is let go
+		chunk, bytes = chunk[:0], 0
 		if progress != nil {
 			progress(rows)
 		}
@@ -129,11 +146,15 @@ func importRows(ctx context.Context, store jobs.Imports, batch string, requests 
 		if errors.Is(err, io.EOF) {
 			break
 		}
+		if errors.Is(err, jobs.ErrNoRoom) {
+			return jobs.Batch{}, err
+		}
 		if err != nil {
 			return jobs.Batch{}, fmt.Errorf("%w: %w", ErrInput, err)
 		}
 		chunk = append(chunk, request)
-		if len(chunk) == importChunk {
+		bytes += request.Size()
+		if len(chunk) == importChunk || bytes >= importBytes {
 			if err := flush(); err != nil {
 				return jobs.Batch{}, err
 			}

@@ -190,6 +190,7 @@ type shared struct {
 	throttle *throttle
 	buckets  buckets
 	turns    turns
+	left     left
 	unqueued atomic.Bool // the last task could not be enqueued
 
 	strangers    atomic.Int64 // deliveries that moved no job since the last PruneOnce

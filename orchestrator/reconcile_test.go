@@ -168,21 +168,6 @@ func TestReconcilePutsEverythingRight(t *testing.T) {
 	}
 }
 
-// openIntents commits the intents of many leases, which share commits.
-func (r *rig) openIntents(leases []jobs.Lease, now time.Time) {
-	r.t.Helper()
-	var crowd sync.WaitGroup
-	for i, l := range leases {
-		crowd.Go(func() {
-			var err error
-			if leases[i], err = r.store.OpenIntent(r.ctx(), l, now, now.Add(longestLease)); err != nil {
-				r.t.Error(err)
-			}
-		})
-	}
-	crowd.Wait()
-}
-
 // TestReconcileLooksUpAllDoubtsOnce also where there are more than one portion,
 // and the look-ups take longer than until the next is due.
 func TestReconcileLooksUpAllDoubtsOnce(t *testing.T) {

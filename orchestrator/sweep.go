@@ -63,12 +63,14 @@ func (o *Orchestrator) watchLoop(ctx context.Context) {
 // the others from their turn.
 func (o *Orchestrator) SweepOnce(ctx context.Context) error {
 	now := o.clock.Now()
+	left := o.removeLeftImports(ctx) // of this process alone: whoever else sweeps does not know of them
 	mine, err := o.store.ClaimTick(ctx, o.sweepTick(), now, now.Add(o.cfg.SweepEvery/2))
 	if err != nil || !mine {
-		return err
+		return errors.Join(left, err)
 	}
 	_, leases := o.expireLeases(ctx)
 	return errors.Join(
+		left,
 		leases,
 		o.resolveDoubts(ctx),
 		o.WatchOnce(ctx),
@@ -181,14 +183,9 @@ func (o *Orchestrator) removeStaleImports(ctx context.Context) error {
 		return err
 	}
 	for _, batch := range stale {
-		err := o.store.RemoveImport(ctx, batch)
-		if errors.Is(err, jobs.ErrState) || errors.Is(err, jobs.ErrNotFound) {
-			continue // it went on, or another removes it
-		}
-		if err != nil {
+		if err := o.removeImport(ctx, batch); err != nil {
 			return err
 		}
-		o.log.Warn("removed an import that was left half-way", "batch", batch)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -112,4 +113,42 @@ func TestAnAnswerThatCannotBeKeptBecomesADoubt(t *testing.T) {
 			})
 		})
 	}
+}
+
+// fillingRows fill the disk after some rows.
+type fillingRows struct {
+	rows int
+	fill func()
+}
+
+func (f *fillingRows) next() (jobs.Request, error) {
+	if f.rows++; f.rows == 4000 {
+		f.fill()
+	}
+	return jobs.Request{Line: f.rows, URL: fmt.Sprintf("https://a.test/%d", f.rows)}, nil
+}
+
+// TestAnImportThatFillsTheDiskIsRemovedOnceThereIsRoom, and not only when it has
+// got stale.
+func TestAnImportThatFillsTheDiskIsRemovedOnceThereIsRoom(t *testing.T) {
+	storetest.WithDisk(t, 16<<20, func(t *testing.T, d *storetest.Disk) {
+		r := newRigAt(t, d.Path("rig.db"))
+		rows := &fillingRows{fill: d.Fill}
+		_, err := r.ImportBatch(r.ctx(), jobs.BatchSpec{ID: rigBatch}, rows.next)
+		var unremoved *UnremovedError
+		if !errors.Is(err, jobs.ErrUnavailable) || !errors.As(err, &unremoved) || unremoved.Batch != rigBatch {
+			t.Fatalf("import returned %v", err)
+		}
+		if b := r.batch(); b.State != jobs.BatchImporting || b.Counts.Rows == 0 {
+			t.Fatalf("the batch is %s with %d rows", b.State, b.Counts.Rows)
+		}
+		_ = r.SweepOnce(r.ctx())
+		r.batch()
+		d.Free()
+		r.clock.advance(r.cfg.SweepEvery)
+		r.sweep()
+		if _, err := r.store.Batch(r.ctx(), rigBatch); !errors.Is(err, jobs.ErrNotFound) {
+			t.Errorf("half a batch stayed: %v", err)
+		}
+	})
 }

@@ -26,6 +26,11 @@ import (
 // process to count as ready, or a twentieth of it where that is less.
 const leastFree = 64 << 20
 
+// keptFree is how much of it new work leaves free, or a tenth of it where that is
+// less: for webhooks, and for the work that was taken on before. It is more than
+// leastFree, so that an import does not make this process unready.
+const keptFree = 128 << 20
+
 // apiServer is what listens at --api-listen.
 type apiServer struct {
 	listener  net.Listener
@@ -77,6 +82,7 @@ func (a *apiServer) open(w work, o *orchestrator.Orchestrator) error {
 	handler, err := api.New(api.Config{
 		Readiness: a.readiness, Metrics: a.metrics, Store: w.Store, Work: o, Outputs: w.outputs, Now: clock.Now, NewID: engine.NewID,
 		CheckURL: w.checkURL, ImageDir: w.api.imageDir, ImageMode: w.api.imageMode, SpoolDir: filepath.Dir(w.Database), MaxBatch: w.api.maxBatch,
+		MaxRows: w.api.maxRows, Room: func() error { return roomForWork(context.Background(), w.Store, w.Database) },
 		Access: w.api.access, Version: version, Logger: w.Logger,
 	})
 	if err != nil {
@@ -161,6 +167,31 @@ func enoughFree(db string) error {
 	}
 	if least := min(leastFree, total/20); free < least {
 		return fmt.Errorf("%d bytes are free beside %s, want at least %d", free, db, least)
+	}
+	return nil
+}
+
+// roomForWork is a jobs.ErrNoRoom when the database's file system has no room for
+// new work. The file may grow by as much as its log holds. Pages of it that hold
+// nothing any more, such as those of an import that failed, make room for as much.
+func roomForWork(ctx context.Context, store jobs.Store, db string) error {
+	free, total, err := freeSpace(db)
+	if err != nil {
+		return nil // whatever it is, writing will tell
+	}
+	room, kept := free, min(keptFree, total/10)
+	if store, ok := store.(*sqlite.Store); ok {
+		spare, err := store.Spare(ctx)
+		if err != nil {
+			return err
+		}
+		if grows := store.Stats().WALBytes - spare; grows > 0 || free > kept/2 { // else there is none even for the log
+			room -= grows
+		}
+	}
+	if room < kept {
+		return fmt.Errorf("%w: %d bytes are free beside %s, and %d are kept for webhooks and running work: free some space, then try again",
+			jobs.ErrNoRoom, free, db, kept)
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ const defaultRate = 50
 
 // apiFlags are those of commands that serve the API.
 func apiFlags() []cli.Flag {
-	return []cli.Flag{apiListenFlag, apiTokenFlag, apiHostFlag, apiRateFlag, apiMaxBatchFlag, imageDirFlag, imageModeFlag}
+	return []cli.Flag{apiListenFlag, apiTokenFlag, apiHostFlag, apiRateFlag, apiMaxBatchFlag, maxRowsFlag, imageDirFlag, imageModeFlag}
 }
 
 // apiSettings are where the API is and who may use it.
@@ -25,6 +25,7 @@ type apiSettings struct {
 	access api.Access
 	// maxBatch bounds the body of a batch, in bytes.
 	maxBatch int64
+	maxRows  int    // of a batch
 	imageDir string // where pictures are kept; empty: nowhere
 	// imageMode is that of those files.
 	imageMode fs.FileMode
@@ -46,6 +47,9 @@ func apiSettingsFrom(c *cli.Context) (apiSettings, error) {
 	set.maxBatch, set.imageDir = int64(mib)<<20, c.String(imageDirFlag.Name)
 	var err error
 	if set.imageMode, err = imageMode(c); err != nil {
+		return set, err
+	}
+	if set.maxRows, err = maxRows(c); err != nil {
 		return set, err
 	}
 	names := map[string]bool{}

@@ -17,12 +17,25 @@ import (
 )
 
 var (
-	paramFlag = &cli.StringSliceFlag{Name: "param", Usage: "vendor parameter for all rows: `NAME=VALUE` (repeatable)"}
-	tagFlag   = &cli.StringSliceFlag{Name: "tag", Usage: "`TAG` for all rows (repeatable)"}
+	paramFlag   = &cli.StringSliceFlag{Name: "param", Usage: "vendor parameter for all rows: `NAME=VALUE` (repeatable)"}
+	maxRowsFlag = &cli.IntFlag{Name: "max-rows", EnvVars: []string{"SHOTLINE_MAX_ROWS"}, Value: defaultMaxRows, Usage: "`NUMBER` of rows that a batch may have; an input with more is refused whole"}
+	tagFlag     = &cli.StringSliceFlag{Name: "tag", Usage: "`TAG` for all rows (repeatable)"}
 )
 
+// defaultMaxRows is --max-rows: five times what the largest known lists have.
+const defaultMaxRows = 1_000_000
+
 // inputFlags are those of commands that take rows in.
-func inputFlags() []cli.Flag { return []cli.Flag{paramFlag, tagFlag} }
+func inputFlags() []cli.Flag { return []cli.Flag{paramFlag, tagFlag, maxRowsFlag} }
+
+// maxRows reads --max-rows.
+func maxRows(c *cli.Context) (int, error) {
+	n := c.Int(maxRowsFlag.Name)
+	if n <= 0 {
+		return 0, badUsage("--%s %d: want a number above zero", maxRowsFlag.Name, n)
+	}
+	return n, nil
+}
 
 // input is rows that are ready to be imported.
 type input struct {
@@ -42,6 +55,9 @@ func (in *input) Close() error {
 // as much of the input as shows whether it can be one.
 func openInput(c *cli.Context) (*input, error) {
 	spec := jobs.BatchSpec{ID: engine.NewID()}
+	if _, err := maxRows(c); err != nil {
+		return nil, err
+	}
 	var err error
 	if spec.Params, err = batchParams(c); err != nil {
 		return nil, err
@@ -155,7 +171,12 @@ func importInput(c *cli.Context, store jobs.Store, in *input) (jobs.Batch, error
 	// collections empty. The heap would grow to three times as much.
 	runtime.GC()
 	runtime.GC()
-	b, err := orchestrator.Import(c.Context, store, in.spec, in.rows, clock, p.rows)
+	most, err := maxRows(c)
+	if err != nil {
+		return jobs.Batch{}, err
+	}
+	limits := orchestrator.Limits{Rows: most, Room: func() error { return roomForWork(c.Context, store, c.String(dbFlag.Name)) }}
+	b, err := orchestrator.Import(c.Context, store, in.spec, limits.Guard(in.rows), clock, p.rows)
 	if c.Context.Err() != nil && err != nil {
 		return b, &exitError{exitFailed, errors.New("interrupted: nothing was submitted")}
 	}

@@ -74,6 +74,9 @@ func (k kind) value(name, cell string) (any, error) {
 		if !strings.HasPrefix(trimmed, "[") && !strings.HasPrefix(trimmed, "{") {
 			return cell, nil
 		}
+		if err := CheckJSON([]byte(trimmed)); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
 		var v any
 		if err := json.Unmarshal([]byte(trimmed), &v); err != nil {
 			if k == open {

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"math/bits"
 	"os"
 )
@@ -53,6 +54,13 @@ func (s *Store) Stats() Stats {
 		stats.Commits += n
 	}
 	return stats
+}
+
+// Spare is how many bytes of the file hold nothing any more, and are used before
+// it grows.
+func (s *Store) Spare(ctx context.Context) (bytes int64, err error) {
+	err = s.readDB.QueryRowContext(ctx, `SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size`).Scan(&bytes)
+	return bytes, wrapError(err, "ask for spare pages")
 }
 
 func sizeOf(path string) int64 {

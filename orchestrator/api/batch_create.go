@@ -38,7 +38,7 @@ type createdBatch struct {
 
 func (s *server) registerCreateBatch() {
 	create := operation(http.MethodPost, "/v1/batches", "createBatch", "batches", "Ask for many pictures",
-		http.StatusBadRequest, http.StatusRequestTimeout, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+		http.StatusBadRequest, http.StatusRequestTimeout, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusInsufficientStorage)
 	create.DefaultStatus = http.StatusAccepted
 	create.Description = "All of the batch comes into being, or nothing. With an Idempotency-Key, the same bytes sent again get the same batch, with 200, or 409 while it is still coming in (try again: should its server have died, the second takes its place after 15 seconds); another request with the key is refused with 409."
 	s.alsoAnswers(&create, http.StatusOK, "The same request made this batch before", acceptedFormType)
@@ -64,7 +64,7 @@ func (s *server) createBatch(ctx context.Context, in *createBatch) (*createdBatc
 	}
 	defer leave()
 	unhurried(ctx)
-	body, err := newSpool(s.SpoolDir, s.MaxBatch)
+	body, err := newSpool(s.SpoolDir, s.MaxBatch, s.Room)
 	if err != nil {
 		return nil, s.unread(ctx, &spoolError{err})
 	}
@@ -120,12 +120,19 @@ func (s *server) receiveCSV(ctx context.Context, params RowOptions, body io.Read
 	if _, err := io.Copy(up, body); err != nil {
 		return s.unread(ctx, err)
 	}
-	return openCSV(up)
+	return s.openCSV(up)
 }
 
-// openCSV makes the rows of what was spooled.
-func openCSV(up *upload) error {
+// openCSV makes the rows of what was spooled. Where there may be too many, which
+// lines tell, they are counted before any is imported.
+func (s *server) openCSV(up *upload) error {
 	rows, err := csvfile.Open(up.reader(), csvfile.Options{})
+	if err == nil && s.MaxRows > 0 && up.lines >= s.MaxRows {
+		if err := countRows(rows, s.MaxRows); err != nil {
+			return err
+		}
+		rows, err = csvfile.Open(up.reader(), csvfile.Options{})
+	}
 	if err != nil {
 		return invalid("body", err)
 	}
@@ -133,9 +140,39 @@ func openCSV(up *upload) error {
 	return nil
 }
 
+// whileRoom looks at the disk while rows are imported.
+func (s *server) whileRoom(next func() (jobs.Request, error)) func() (jobs.Request, error) {
+	left := 0
+	return func() (jobs.Request, error) {
+		if left <= 0 {
+			if err := s.Room(); err != nil {
+				return jobs.Request{}, err
+			}
+			left = lookEvery
+		}
+		request, err := next()
+		left -= request.Size()
+		return request, err
+	}
+}
+
+// countRows fails when there are more rows than may be. What is wrong with them
+// the import tells.
+func countRows(rows *csvfile.Reader, most int) error {
+	for n := 1; ; n++ {
+		request, err := rows.Next()
+		if err != nil {
+			return nil
+		}
+		if n > most {
+			return tooManyRows(&jobs.RowLimitError{Row: n, Line: request.Line, Limit: most})
+		}
+	}
+}
+
 func (s *server) importBatch(ctx context.Context, up upload) (*createdBatch, error) {
 	status := http.StatusAccepted
-	b, err := s.Work.ImportBatch(ctx, up.spec, up.rows)
+	b, err := s.Work.ImportBatch(ctx, up.spec, s.whileRoom(up.rows))
 	var taken *jobs.KeyTakenError
 	switch {
 	case errors.As(err, &taken) && taken.Same:

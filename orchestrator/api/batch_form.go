@@ -66,7 +66,7 @@ func (s *server) receiveForm(ctx context.Context, body io.Reader, boundary strin
 	if err := options.note(up.spool); err != nil {
 		return s.failed(ctx, "hash the options", err)
 	}
-	return openCSV(up)
+	return s.openCSV(up)
 }
 
 // fieldError is a form's field that is wrong.

@@ -8,6 +8,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"reflect"
+	"slices"
+	"strings"
 
 	"shotline/jobs"
 	"shotline/jobs/csvfile"
@@ -20,11 +23,15 @@ func (s *server) receiveJSON(ctx context.Context, body io.Reader, up *upload) er
 		return s.unread(ctx, err)
 	}
 	first := newRowReader(up.reader())
+	first.most = s.MaxRows
 	options, rows, err := first.whole()
+	var tooMany *jobs.RowLimitError
 	var disk *fs.PathError
 	switch {
 	case errors.As(err, &disk):
 		return s.unread(ctx, &spoolError{err})
+	case errors.As(err, &tooMany):
+		return tooManyRows(tooMany)
 	case err != nil:
 		return first.problem(err, up.reader())
 	}
@@ -44,9 +51,12 @@ func (s *server) receiveJSON(ctx context.Context, body io.Reader, up *upload) er
 type rowReader struct {
 	source *rowSource
 	tokens *json.Decoder
-	field  string // where reading is, such as body.jobs[17]
-	place  int64  // of what was decoded out of its order; 0: where the tokens are
-	row    int    // rows read
+	text   *bytes.Reader // of one row
+	strict *json.Decoder // of text, row after row: one each would cost more than the row
+	field  string        // where reading is, such as body.jobs[17]
+	place  int64         // of what was decoded out of its order; 0: where the tokens are
+	row    int           // rows read
+	most   int           // that may be there; 0: any number
 	inRows bool
 
 	checkURL func(string) error // of rows' callback URLs, for next
@@ -73,9 +83,10 @@ func (s *rowSource) Read(p []byte) (int, error) {
 
 func newRowReader(r io.Reader) *rowReader {
 	source := &rowSource{Reader: r}
-	tokens := json.NewDecoder(source)
-	tokens.DisallowUnknownFields()
-	return &rowReader{source: source, tokens: tokens, field: "body"}
+	rows := &rowReader{source: source, tokens: json.NewDecoder(source), text: bytes.NewReader(nil), field: "body"}
+	rows.strict = json.NewDecoder(rows.text)
+	rows.strict.DisallowUnknownFields()
+	return rows
 }
 
 // shapeError is JSON of another shape than was asked for.
@@ -93,6 +104,10 @@ func (r *rowReader) whole() (options BatchOptions, rows int, err error) {
 		name, err := r.name()
 		if err != nil {
 			return options, 0, err
+		}
+		// Before its value is read, which would lie in memory.
+		if !slices.Contains(batchMembers, name) {
+			return options, 0, &shapeError{fmt.Sprintf("unknown field %q", shortened(name))}
 		}
 		if _, twice := given[name]; twice {
 			return options, 0, &shapeError{"is there twice"}
@@ -113,6 +128,18 @@ func (r *rowReader) whole() (options BatchOptions, rows int, err error) {
 	delete(given, "jobs")
 	return r.options(given)
 }
+
+// batchMembers are the names of a BatchRequest's members.
+var batchMembers = func() (names []string) {
+	for _, of := range []reflect.Type{reflect.TypeFor[BatchOptions](), reflect.TypeFor[BatchRequest]()} {
+		for i := range of.NumField() {
+			if name, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ","); name != "" {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}()
 
 // member is a value of the outer object and where it ends.
 type member struct {
@@ -155,9 +182,18 @@ func (r *rowReader) rows() error {
 func (r *rowReader) one() (row RowRequest, err error) {
 	r.field = fmt.Sprintf("body.jobs[%d]", r.row)
 	r.source.begin = r.tokens.InputOffset()
-	r.row++
-	err = r.tokens.Decode(&row)
-	return row, err
+	if r.row++; r.most > 0 && r.row > r.most {
+		return row, &jobs.RowLimitError{Row: r.row, Limit: r.most}
+	}
+	var text json.RawMessage
+	if err := r.tokens.Decode(&text); err != nil {
+		return row, err
+	}
+	if err := csvfile.CheckJSON(text); err != nil {
+		return row, err
+	}
+	r.text.Reset(text)
+	return row, r.strict.Decode(&row)
 }
 
 // next returns the requests of a body that whole has read before, io.EOF after
@@ -218,6 +254,9 @@ func (r *rowReader) member() (m member, err error) {
 	r.source.begin = r.tokens.InputOffset()
 	err = r.tokens.Decode(&m.value)
 	m.end = r.tokens.InputOffset()
+	if err == nil {
+		err = csvfile.CheckJSON(m.value)
+	}
 	return m, err
 }
 

@@ -40,7 +40,7 @@ type jobAnswer struct {
 
 func (s *server) jobRoutes() {
 	create := operation(http.MethodPost, "/v1/jobs", "createJob", "jobs", "Ask for a picture",
-		http.StatusBadRequest, http.StatusRequestTimeout, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+		http.StatusBadRequest, http.StatusRequestTimeout, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusInsufficientStorage)
 	create.DefaultStatus = http.StatusAccepted
 	create.BodyReadTimeout = s.step
 	create.Description = "A job by itself is a batch of one row. With an Idempotency-Key, a repeated request gets the same job, with 200; another request with the key is refused with 409."
@@ -83,6 +83,9 @@ func (s *server) createJob(ctx context.Context, in *createJob) (*createdJob, err
 		if spec.Key.Hash, err = in.Body.hash(); err != nil {
 			return nil, s.failed(ctx, "hash the request", err)
 		}
+	}
+	if err := s.Room(); err != nil {
+		return nil, s.failed(ctx, "create a job", err)
 	}
 	status := http.StatusAccepted
 	j, err := s.Store.AddJob(ctx, spec, request, s.Now())

@@ -59,6 +59,87 @@ func (counting) ImportBatch(_ context.Context, spec jobs.BatchSpec, next func() 
 	}
 }
 
+// heapGrowth is by how much what is alive on the heap grew while do ran.
+func heapGrowth(do func()) int64 {
+	runtime.GC()
+	runtime.GC() // of what the first one let go
+	var before runtime.MemStats
+	runtime.ReadMemStats(&before)
+	var most uint64
+	done, watched := make(chan struct{}), make(chan struct{})
+	look := func() {
+		var now runtime.MemStats
+		runtime.GC() // what is alive, and not what is garbage
+		runtime.ReadMemStats(&now)
+		most = max(most, now.HeapAlloc)
+	}
+	go func() {
+		defer close(watched)
+		for {
+			select {
+			case <-done:
+				return
+			case <-time.After(50 * time.Millisecond):
+				look()
+			}
+		}
+	}()
+	do()
+	close(done)
+	<-watched
+	return int64(most) - int64(before.HeapAlloc)
+}
+
+// TestUnknownMembersAreNotKeptInMemory: they are refused by their names, and so is
+// a name, a row or an option that is too much by itself.
+func TestUnknownMembersAreNotKeptInMemory(t *testing.T) {
+	const n = 96
+	large := strings.Repeat("x", 1<<20-100)
+	quoted := `"` + large + `"`
+	for name, test := range map[string]struct {
+		body   *rows
+		status int
+		tells  string
+	}{
+		"unknown members": {&rows{begin: `{`, end: `"jobs":[{"url":"a.test"}]}`, n: n, row: func(i int) string {
+			return fmt.Sprintf("\n\"u%d\":%s,", i, quoted)
+		}}, 422, `line 2: body.u0: unknown field`},
+		"unknown members after the rows": {&rows{begin: `{"jobs":[{"url":"a.test"}]`, end: `}`, n: n, row: func(i int) string {
+			return fmt.Sprintf(",\n\"u%d\":[%s]", i, quoted)
+		}}, 422, `line 2: body.u0: unknown field`},
+		"names in another case": {&rows{begin: `{"jobs":[{"url":"a.test"}]`, end: `}`, n: n, row: func(i int) string {
+			return fmt.Sprintf(",\n\"PARAMS\":{\"a%d\":%s}", i, quoted)
+		}}, 422, `body.PARAMS: unknown field`},
+		"one huge name": {&rows{begin: `{"`, end: `":1,"jobs":[{"url":"a.test"}]}`, n: n, row: func(int) string { return large }}, 422, "longer than"},
+		"one huge text": {&rows{begin: `{"source":"`, end: `","jobs":[{"url":"a.test"}]}`, n: n, row: func(int) string { return large }}, 422, "longer than"},
+		"a dense row": {&rows{begin: `{"jobs":[{"url":"a.test","params":{"a":[`, end: `{}]}}]}`, n: 300_000, row: func(int) string { return "{}," }},
+			422, "body.jobs[0]: JSON of more than 10000 values"},
+		"a dense option": {&rows{begin: `{"params":{"a":[`, end: `{}]},"jobs":[{"url":"a.test"}]}`, n: 300_000, row: func(int) string { return "{}," }},
+			422, "body.params: JSON of more than 10000 values"},
+		"a deep row": {&rows{begin: `{"jobs":[{"url":"a.test","params":{"a":`, end: `1` + strings.Repeat("]", 9000) + `}}]}`, n: 9000, row: func(int) string { return "[" }},
+			422, "body.jobs[0]: JSON nested deeper than 100 levels"},
+		"many keys": {&rows{begin: `{"jobs":[{"url":"a.test","metadata":{`, end: `"z":""}}]}`, n: 80_000, row: func(i int) string { return fmt.Sprintf(`"%x":"",`, i) }},
+			422, "body.jobs[0]: JSON of more than 10000 values"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, nil)
+			grown := heapGrowth(func() {
+				got := r.ask("POST", "/v1/batches", test.body, "Content-Type", "application/json").want(test.status)
+				if detail, _ := got["detail"].(string); !strings.Contains(detail, test.tells) {
+					t.Errorf("told %q, want %q", detail, test.tells)
+				}
+			})
+			t.Logf("a body of %d KiB, the heap grew by %d KiB", test.body.sent.Load()>>10, grown>>10)
+			if grown > 32<<20 {
+				t.Errorf("the heap grew by %d MiB", grown>>20)
+			}
+			if list, err := r.store.Batches(t.Context(), "", 10); err != nil || len(list) > 0 {
+				t.Errorf("batches %v, %v", list, err)
+			}
+		})
+	}
+}
+
 // TestAHugeBatchIsNotKeptInMemory sends half a million rows, and looks at the
 // heap while they come in.
 func TestAHugeBatchIsNotKeptInMemory(t *testing.T) {
@@ -71,32 +152,11 @@ func TestAHugeBatchIsNotKeptInMemory(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, func(c *Config) { c.Work = counting{c.Work} })
-			runtime.GC()
-			var before runtime.MemStats
-			runtime.ReadMemStats(&before)
-			var most uint64
-			done, watched := make(chan struct{}), make(chan struct{})
-			go func() {
-				defer close(watched)
-				var now runtime.MemStats
-				for {
-					select {
-					case <-done:
-						return
-					case <-time.After(200 * time.Millisecond):
-						runtime.GC() // what is alive, and not what is garbage
-						runtime.ReadMemStats(&now)
-						most = max(most, now.HeapAlloc)
-					}
-				}
-			}()
-			got := r.ask("POST", "/v1/batches", body, "Content-Type", name).want(202)
-			close(done)
-			<-watched
+			var got map[string]any
+			grown := heapGrowth(func() { got = r.ask("POST", "/v1/batches", body, "Content-Type", name).want(202) })
 			if got["rows"] != float64(n) {
 				t.Errorf("%v", got)
 			}
-			grown := int64(most) - int64(before.HeapAlloc)
 			t.Logf("a body of %d MiB, the heap grew by %d KiB", body.sent.Load()>>20, grown>>10)
 			if grown > 12<<20 {
 				t.Errorf("the heap grew by %d MiB", grown>>20)

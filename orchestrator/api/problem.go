@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -22,6 +23,9 @@ const problemType = "application/problem+json"
 
 // retrySoon is the Retry-After of what will mend itself, in seconds.
 const retrySoon = 5
+
+// retryRoom is that of a disk on which somebody has to free some space.
+const retryRoom = 60
 
 // writeProblem answers outside of any operation.
 func writeProblem(w http.ResponseWriter, status int, detail string) {
@@ -53,6 +57,8 @@ func (s *server) failed(ctx context.Context, what string, err error, about ...an
 	switch {
 	case errors.Is(err, jobs.ErrNotFound):
 		return problem(http.StatusNotFound, what+": not found")
+	case errors.Is(err, jobs.ErrNoRoom):
+		return s.noRoom(what, err)
 	case errors.Is(err, jobs.ErrUnavailable):
 		s.Logger.With("for", what).Warn("asked over HTTP", about...)
 		return retryLater(problem(http.StatusServiceUnavailable, "nothing can be kept at the moment, try again"), retrySoon)
@@ -61,6 +67,21 @@ func (s *server) failed(ctx context.Context, what string, err error, about ...an
 	}
 	s.Logger.With("for", what).Error("asked over HTTP", about...)
 	return problem(http.StatusInternalServerError, "something is wrong here, and was logged")
+}
+
+// noRoom answers what would need space that is kept for webhooks.
+func (s *server) noRoom(what string, err error) error {
+	s.Logger.Warn("asked over HTTP", "for", what, "error", err)
+	return retryLater(problem(http.StatusInsufficientStorage, "the disk of the server is nearly full, and nothing new is taken in: free some space there, then try again"), retryRoom)
+}
+
+// tooManyRows answers a batch beyond the limit of rows.
+func tooManyRows(err *jobs.RowLimitError) error {
+	location := "body"
+	if err.Line == 0 {
+		location = fmt.Sprintf("body.jobs[%d]", err.Row-1)
+	}
+	return problem(http.StatusRequestEntityTooLarge, err.Error(), &huma.ErrorDetail{Location: location, Message: err.Error()})
 }
 
 // discreet is for huma.Config.Transformers: it keeps the values at fault, which

@@ -66,6 +66,8 @@ type Config struct {
 	ImageMode fs.FileMode
 	SpoolDir  string       // where bodies of batches lie on their way, beside the database say
 	MaxBatch  int64        // bytes of such a body; 0: DefaultMaxBatch
+	MaxRows   int          // of a batch; 0: any number
+	Room      func() error // a jobs.ErrNoRoom when the disk has no room for new work; nil: it always has
 	Access    Access       // the zero value: anybody on this machine may do anything
 	Version   string       // of the program, for the contract
 	Logger    *slog.Logger // nil means none
@@ -126,6 +128,9 @@ func newServer(cfg Config) (*server, error) {
 	if cfg.MaxBatch <= 0 {
 		cfg.MaxBatch = DefaultMaxBatch
 	}
+	if cfg.Room == nil {
+		cfg.Room = func() error { return nil }
+	}
 	shared := len(cfg.Access.Tokens) > 1
 	s := &server{Config: cfg, mux: http.NewServeMux(),
 		uploads: newPlaces("batches coming in", uploads, shared, cfg.Metrics.uploads),
@@ -134,6 +139,11 @@ func newServer(cfg Config) (*server, error) {
 	var err error
 	if s.images, err = openImages(cfg.ImageDir, cfg.ImageMode, cfg.Logger); err != nil {
 		return nil, fmt.Errorf("folder of images: %w", err)
+	}
+	if cfg.SpoolDir != "" {
+		if err := tidySpool(cfg.SpoolDir); err != nil {
+			cfg.Logger.Warn("new API", "error", err)
+		}
 	}
 	s.api = humago.New(s.mux, contract(cfg.Version))
 	s.api.UseMiddleware(s.checkParameters)

@@ -1,15 +1,21 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
+	"syscall"
+
+	"shotline/jobs"
 )
 
 // A body of any size must be known to its end before a batch is made of it, and
@@ -23,19 +29,46 @@ type spool struct {
 	file *os.File
 	sum  hash.Hash // of what was written, and of what note was told
 	left int64     // bytes that may still come
+
+	lines int          // line feeds that came
+	room  func() error // what is wrong with the space on the disk
+	look  int64        // bytes until it is asked again
 }
+
+// lookEvery is after how many bytes of a body the disk is looked at again.
+const lookEvery = 1 << 20
+
+const spoolName = ".shotline-body-*"
 
 // newSpool makes a file in a folder and unlinks it at once: it goes with the
 // process.
-func newSpool(folder string, most int64) (*spool, error) {
-	file, err := os.CreateTemp(folder, ".shotline-body-*")
+func newSpool(folder string, most int64, room func() error) (*spool, error) {
+	if err := room(); err != nil {
+		return nil, err
+	}
+	file, err := os.CreateTemp(folder, spoolName)
 	if err != nil {
 		return nil, fmt.Errorf("spool a body: %w", err)
 	}
-	if err := os.Remove(file.Name()); err != nil {
+	if err := os.Remove(file.Name()); err != nil && !errors.Is(err, fs.ErrNotExist) { // another process tidies
 		return nil, errors.Join(fmt.Errorf("spool a body: %w", err), file.Close())
 	}
-	return &spool{file: file, sum: sha256.New(), left: most}, nil
+	return &spool{file: file, sum: sha256.New(), left: most, room: room, look: lookEvery}, nil
+}
+
+// tidySpool removes what a process left that died between the two steps of
+// newSpool.
+func tidySpool(folder string) error {
+	names, err := filepath.Glob(filepath.Join(folder, spoolName))
+	if err != nil {
+		return fmt.Errorf("tidy the spool: %w", err)
+	}
+	for _, name := range names {
+		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("tidy the spool: %w", err)
+		}
+	}
+	return nil
 }
 
 // Write implements io.Writer; errTooLarge beyond the limit.
@@ -43,7 +76,14 @@ func (s *spool) Write(p []byte) (int, error) {
 	if int64(len(p)) > s.left {
 		return 0, errTooLarge
 	}
+	if s.look -= int64(len(p)); s.look < 0 {
+		if err := s.room(); err != nil {
+			return 0, &spoolError{err}
+		}
+		s.look = lookEvery
+	}
 	s.left -= int64(len(p))
+	s.lines += bytes.Count(p, []byte{'\n'})
 	s.sum.Write(p)
 	n, err := s.file.Write(p)
 	if err != nil {
@@ -79,6 +119,8 @@ func (s *server) unread(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, errTooLarge):
 		return problem(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d MiB", s.MaxBatch>>20))
+	case errors.Is(err, jobs.ErrNoRoom), errors.Is(err, syscall.ENOSPC):
+		return s.noRoom("create a batch", err)
 	case errors.As(err, &disk):
 		s.Logger.Error("asked over HTTP", "for", "create a batch", "error", err)
 		return retryLater(problem(http.StatusServiceUnavailable, "the body cannot be kept at the moment, try again"), retrySoon)

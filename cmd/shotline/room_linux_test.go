@@ -1,0 +1,63 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"shotline/jobs/sqlite"
+	"shotline/jobs/storetest"
+)
+
+// TestAnImportLeavesRoomOnTheDisk: one that is larger than the disk is removed
+// whole, says what to do, and what comes after it works.
+func TestAnImportLeavesRoomOnTheDisk(t *testing.T) {
+	const size = 96 << 20
+	storetest.WithDisk(t, size, func(t *testing.T, d *storetest.Disk) {
+		db := d.Path("shotline.db")
+		large, small := filepath.Join(t.TempDir(), "large.csv"), filepath.Join(t.TempDir(), "small.csv")
+		var rows bytes.Buffer
+		rows.WriteString("url,note\n")
+		note := strings.Repeat("x", 8<<10)
+		for i := range 16_000 {
+			fmt.Fprintf(&rows, "https://a.test/%d,%s\n", i, note)
+		}
+		for file, text := range map[string][]byte{large: rows.Bytes(), small: []byte("https://a.test/\n")} {
+			if err := os.WriteFile(file, text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		submit := func(file string) (code int, told string) {
+			var errs bytes.Buffer
+			code = run(t.Context(), []string{"shotline", "submit", file, "--db", db}, streams{in: strings.NewReader(""), out: new(bytes.Buffer), err: &errs})
+			return code, errs.String()
+		}
+		for range 2 {
+			code, told := submit(large)
+			if code != exitFailed || !strings.Contains(told, "not enough free space on the disk") || !strings.Contains(told, "free some space") || !strings.Contains(told, db) {
+				t.Errorf("it ended with %d and told %q", code, told)
+			}
+			free, _, err := freeSpace(db)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if free < size/20 {
+				t.Errorf("%d bytes are free, webhooks need more", free)
+			}
+		}
+		store, err := sqlite.Open(t.Context(), db)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer store.Close()
+		if list, err := store.Batches(t.Context(), "", 10); err != nil || len(list) != 0 {
+			t.Errorf("batches %v (%v) are left", list, err)
+		}
+		if code, told := submit(small); code != exitWell {
+			t.Errorf("a small import ended with %d: %s", code, told)
+		}
+	})
+}
