@@ -19,7 +19,7 @@ var auditTests = []test{
 		wantSame(b, "double charged", batch.Counts.DoubleCharged, 1)
 		b.wantCredits("the batch", batch.Counts.Cost, 5)
 		b.wantCredits("the job", b.job(id).Cost, 5)
-		work, err := b.ClaimWork(b.ctx(), b.now, b.now.Add(time.Minute))
+		work, err := b.ClaimWork(b.ctx(), b.now, b.now.Add(time.Minute), workLimit)
 		b.must(err, "claim work")
 		wantSame(b, "work owed", len(work), 1)
 		wantSame(b, "work owed", work[0].Kind, jobs.WorkSummarize)
@@ -185,7 +185,7 @@ func summedUp(b *book) jobs.ID {
 	b.resend(b.claimDoubts(b.now, 10), b.now, 1)
 	id := b.pending("b1", 1)[0]
 	b.observe(jobs.ByPoll, priced(id, 1, jobs.OutcomeDone, 2))
-	_, err := b.ClaimWork(b.ctx(), b.now, b.now.Add(time.Hour))
+	_, err := b.ClaimWork(b.ctx(), b.now, b.now.Add(time.Hour), workLimit)
 	b.must(err, "claim work")
 	b.saved("b1", 1, "one", true)
 	b.later(time.Minute)
