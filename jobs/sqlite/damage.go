@@ -47,6 +47,7 @@ type damage struct {
 	suspected *suspectedError // nil unless a report is being checked
 	cleared   time.Time       // when a report was found to be no damage, without its statement
 	depth     int             // of the last check
+	settled   chan struct{}   // closed when the check that runs has ended
 
 	reports atomic.Int64
 }
@@ -121,10 +122,15 @@ func (d *damage) notice(err error) error {
 	if time.Since(d.cleared) < relapse {
 		s.depth = min(d.depth+1, deepest)
 	}
-	d.suspected = &suspectedError{d.path, err}
+	d.suspected, d.settled = &suspectedError{d.path, err}, make(chan struct{})
 	d.log.Warn("SQLite reported damage: writes and webhooks are refused until the database has been checked", "database", d.path, "error", err)
 	go d.check(s)
 	return d.suspected
+}
+
+// noticeRead is notice for readers, which have time for the verdict.
+func (d *damage) noticeRead(ctx context.Context, err error) error {
+	return d.verdict(ctx, d.notice(err))
 }
 
 // clear ends a suspicion: the check found the file in order.
@@ -132,6 +138,7 @@ func (d *damage) clear(s suspicion, rerun bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.suspected = nil
+	close(d.settled)
 	if !rerun {
 		d.cleared, d.depth = time.Now(), s.depth
 	}
@@ -143,6 +150,34 @@ func (d *damage) confirm(err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.found, d.suspected = &damageError{d.path, err}, nil
+	close(d.settled)
+}
+
+// verdictWait bounds how long verdict waits.
+const verdictWait = time.Second
+
+// verdict waits for a check that err speaks of, but not for long, so that whoever
+// does but one thing hears of damage. It returns err unless that was found.
+func (d *damage) verdict(ctx context.Context, err error) error {
+	if !errors.As(err, new(*suspectedError)) {
+		return err
+	}
+	d.mu.Lock()
+	settled := d.settled
+	d.mu.Unlock()
+	timer := time.NewTimer(verdictWait)
+	defer timer.Stop()
+	select {
+	case <-settled:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.found != nil {
+		return d.found
+	}
+	return err
 }
 
 // refusal is nil as long as nothing is known or suspected to be wrong.
@@ -166,10 +201,11 @@ type pool struct {
 
 // QueryRowContext is that of sql.DB.
 func (p *pool) QueryRowContext(ctx context.Context, query string, args ...any) scanner {
-	return noticingRow{p.DB.QueryRowContext(ctx, query, args...), p.damage, query, args}
+	return noticingRow{ctx, p.DB.QueryRowContext(ctx, query, args...), p.damage, query, args}
 }
 
 type noticingRow struct {
+	ctx    context.Context // of the one query
 	row    *sql.Row
 	damage *damage
 	query  string
@@ -177,5 +213,5 @@ type noticingRow struct {
 }
 
 func (r noticingRow) Scan(dest ...any) error {
-	return r.damage.notice(ofStatement(r.row.Scan(dest...), r.query, r.args))
+	return r.damage.noticeRead(r.ctx, ofStatement(r.row.Scan(dest...), r.query, r.args))
 }

@@ -48,7 +48,7 @@ func (s *Store) look(ctx context.Context, do func(view) error) error {
 		return err
 	}
 	defer tx.Rollback() //nolint:errcheck // it only ends the view
-	return s.damage.notice(do(view{ctx, tx}))
+	return s.damage.noticeRead(ctx, do(view{ctx, tx}))
 }
 
 // Tally implements jobs.Reader.

@@ -54,7 +54,7 @@ const doneSpans = ` FROM jobs WHERE seq BETWEEN ? AND ? AND state = 'done' AND s
 // Timings implements jobs.Reader. Percentiles are the nearest rank; the sort
 // may spill to disk, so that memory does not grow with the batch.
 func (s *Store) Timings(ctx context.Context, batch string) (timings jobs.Timings, err error) {
-	defer func() { err = wrapError(s.damage.notice(err), "measure batch %s", batch) }()
+	defer func() { err = wrapError(s.damage.noticeRead(ctx, err), "measure batch %s", batch) }()
 	seq, err := s.batchPlace(ctx, batch)
 	if err != nil {
 		return timings, err

@@ -108,7 +108,7 @@ func eachRow(rows *sql.Rows, err error, visit func(scanner) error) error {
 // read calls visit for every row of a query on the read-only connections.
 func (s *Store) read(ctx context.Context, visit func(scanner) error, query string, args ...any) error {
 	rows, err := s.readDB.QueryContext(ctx, query, args...)
-	return s.damage.notice(ofStatement(eachRow(rows, err, visit), query, args))
+	return s.damage.noticeRead(ctx, ofStatement(eachRow(rows, err, visit), query, args))
 }
 
 // batchSeq finds a batch's place; jobs.ErrNotFound without one.

@@ -289,7 +289,7 @@ func (w *writer) runAll(group []*operation, errs []error) error {
 
 // write runs one operation; it may share its transaction with others.
 func (s *Store) write(ctx context.Context, run func(*tx) error) error {
-	return s.writer.do(ctx, newOperation(run))
+	return s.damage.verdict(ctx, s.writer.do(ctx, newOperation(run)))
 }
 
 // writeAlone runs one operation in a transaction of its own: for steps that
@@ -297,5 +297,5 @@ func (s *Store) write(ctx context.Context, run func(*tx) error) error {
 func (s *Store) writeAlone(ctx context.Context, run func(*tx) error) error {
 	op := newOperation(run)
 	op.alone = true
-	return s.writer.do(ctx, op)
+	return s.damage.verdict(ctx, s.writer.do(ctx, op))
 }
