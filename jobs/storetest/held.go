@@ -55,6 +55,19 @@ var heldTests = []test{
 		b.applyAll()
 		wantSame(b, "held", b.held(), 1)
 	}},
+	{"a create that is settled makes room", func(b *book) {
+		b.quiet = true
+		b.open("b1", pages(1)...)
+		ours := b.doubted("b1", 1)[0].Job.ID
+		b.flood(MaxHeld)
+		b.applyAll()
+		_, err := b.AppendDelivery(b.ctx(), b.told("one too many", jobs.OutcomeDone))
+		b.wantErr(err, jobs.ErrUnavailable, "append beyond the bound")
+		b.observe(jobs.ByPoll, seen(ours, jobs.OutcomeProcessing))
+		b.applyAll()
+		wantSame(b, "held", b.held(), 0)
+		b.deliver("one more", jobs.OutcomeDone)
+	}},
 	{"what was appended before the bound is held beyond it", func(b *book) {
 		b.quiet = true
 		b.open("b1", pages(1)...)
