@@ -214,12 +214,18 @@ func (r *retrier) count(ctx context.Context, page []jobs.Retry, retried []jobs.I
 // Ask implements Asker. It goes by a listing or one by one, whichever takes
 // fewer calls. That the vendor does not know a screenshot is an answer.
 func (o *Orchestrator) Ask(ctx context.Context, b jobs.Batch, ended []jobs.Job) (asked Asked, err error) {
-	m, processing := newMatcher(ended), map[string]bool{}
+	m, processing, unkept := newMatcher(ended), map[string]bool{}, map[jobs.ID]bool{}
 	unknown, err := o.ask(ctx, b, m, ended, true, func(found []jobs.Observation) error {
 		for _, told := range found {
 			processing[told.ScreenshotID] = told.Outcome == jobs.OutcomeProcessing
 		}
-		return o.record(ctx, b, found)
+		err := o.record(ctx, b, found)
+		if err != nil { // what is not kept is no answer
+			for _, told := range found {
+				unkept[told.Job] = true
+			}
+		}
+		return err
 	})
 	for _, j := range unknown {
 		delete(m.missing, j.ID)
@@ -227,7 +233,7 @@ func (o *Orchestrator) Ask(ctx context.Context, b jobs.Batch, ended []jobs.Job) 
 	now := o.clock.Now()
 	for _, j := range ended {
 		switch {
-		case m.missing[j.ID]:
+		case m.missing[j.ID] || unkept[j.ID]:
 			asked.Unasked = append(asked.Unasked, j)
 		case j.State == jobs.Canceled && processing[j.ScreenshotID] && now.Before(o.graceEnd(b, j)):
 			asked.Waiting = append(asked.Waiting, j)

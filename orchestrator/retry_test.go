@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -288,6 +289,47 @@ func TestACanceledJobWithoutAScreenshotIsRetriedWithoutAVendor(t *testing.T) {
 	got, err := RetryBatch(r.ctx(), r.store, nil, rigBatch, []jobs.State{jobs.Canceled}, r.clock)
 	if want := (jobs.RetryCounts{Queued: 2}); got != want || err != nil {
 		t.Errorf("retried %+v, %v; want %+v", got, err, want)
+	}
+}
+
+// unobserving is a store that cannot keep what the vendor says.
+type unobserving struct{ jobs.Store }
+
+func (unobserving) Observe(context.Context, []jobs.Observation, jobs.Provenance, time.Time, time.Time) (jobs.Effects, error) {
+	return jobs.Effects{}, jobs.ErrUnavailable
+}
+
+// TestAnAnswerThatIsNotKeptIsNone: the vendor said that the pictures are there, and
+// the disk was full. They must not be paid for again.
+func TestAnAnswerThatIsNotKeptIsNone(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		make     func(*testing.T, int) *rig
+		n        int
+		unlisted bool
+	}{
+		"timed out, asked singly": {timedOut, 2, true},
+		"timed out, listed":       {timedOut, 20, false},
+		"canceled, asked singly":  {canceled, 2, true},
+		"canceled, listed":        {canceled, 20, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := test.make(t, test.n)
+			r.vendor.unlisted = test.unlisted
+			r.vendor.end(client.StatusFinished)
+			store := r.store
+			r.store = unobserving{store}
+			got, err := RetryBatch(r.ctx(), store, r, rigBatch, []jobs.State{jobs.TimedOut, jobs.Canceled}, r.clock)
+			if want := (jobs.RetryCounts{Unasked: test.n}); got != want || !errors.Is(err, jobs.ErrUnasked) || !errors.Is(err, jobs.ErrUnavailable) {
+				t.Errorf("retried %+v, %v; want %+v", got, err, want)
+			}
+			r.store = store
+			got, err = RetryBatch(r.ctx(), store, r, rigBatch, []jobs.State{jobs.TimedOut, jobs.Canceled}, r.clock)
+			if want := (jobs.RetryCounts{Done: test.n}); got != want || err != nil {
+				t.Errorf("retried again %+v, %v; want %+v", got, err, want)
+			}
+		})
 	}
 }
 

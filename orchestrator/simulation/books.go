@@ -216,6 +216,9 @@ func (b *books) borneOut(j jobEntry) bool {
 	if j.state != jobs.Done && j.attempt > 1 {
 		return true
 	}
+	if j.late && j.attempt > 1 && s != nil && b.told(s, true, string(jobs.ByWebhook)) {
+		return true // another attempt's picture, whose own result may be false, too
+	}
 	return s != nil && s.ended(time.Now()) && s.failed == (j.state != jobs.Done)
 }
 
