@@ -25,6 +25,15 @@ func (l latencies) at(part float64) float64 {
 	return l[min(last, int(part*float64(len(l))))].Seconds() * 1000
 }
 
+// mean is in milliseconds.
+func (l latencies) mean() float64 {
+	var sum time.Duration
+	for _, took := range l {
+		sum += took
+	}
+	return sum.Seconds() * 1000 / float64(len(l))
+}
+
 // figures are four of them, the median and the 99th percentile with targets.
 func (l latencies) figures(whose string, p50, p99 *target) []figure {
 	from := fmt.Sprintf("%d times", len(l))
