@@ -4,15 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"shotline/client"
 	"shotline/jobs"
 )
 
 const (
-	// heldAge is how old a held delivery is before the vendor is asked about it:
-	// older than any create whose answer may still come.
-	heldAge   = 2 * longestLease
 	heldChunk = 1000
 	// heldPages and heldSingly bound the calls of one sweep. After heldInVain pages
 	// without any that is wanted, those behind are not worth a call.
@@ -20,6 +18,10 @@ const (
 	heldInVain = 3
 	heldSingly = 20
 )
+
+// heldAge is how old a held delivery is before the vendor is asked about it: older
+// than any create whose answer may still come, since that comes within its lease.
+func (c Config) heldAge() time.Duration { return c.leaseTime() + c.RequestTimeout }
 
 // settleHeld lets the store decide about held deliveries also when nothing new
 // comes in. Where many are held it asks the vendor about the oldest: see
@@ -33,7 +35,7 @@ func (o *Orchestrator) settleHeld(ctx context.Context) error {
 	if err != nil || all < max(o.cfg.MaxHeld/2, 1) {
 		return err
 	}
-	oldest, _, err := o.store.Held(ctx, now.Add(-heldAge), heldChunk)
+	oldest, _, err := o.store.Held(ctx, now.Add(-o.cfg.heldAge()), heldChunk)
 	if err != nil || len(oldest) == 0 {
 		return err
 	}

@@ -67,7 +67,7 @@ func TestTheVendorIsAskedWhoseManyHeldDeliveriesAre(t *testing.T) {
 	r := openDoubt(t)
 	r.must(r.tellOf("1001"))
 	r.makeStrangers(3)
-	r.clock.advance(heldAge + time.Second)
+	r.clock.advance(r.cfg.heldAge() + time.Second)
 	before := r.vendor.calls
 	r.sweep()
 	r.wantHeld(4)
@@ -106,7 +106,7 @@ func TestHeldDeliveriesAreBoundedWhileTheVendorIsAway(t *testing.T) {
 	if j := r.job(2); j.State != jobs.Done {
 		t.Errorf("the job whose screenshot is known is %s", j.State)
 	}
-	r.clock.advance(heldAge + time.Second)
+	r.clock.advance(r.cfg.heldAge() + time.Second)
 	if err := r.SweepOnce(r.ctx()); err == nil {
 		t.Error("nobody is told that the vendor is away")
 	}
@@ -136,7 +136,7 @@ func TestManyHeldDeliveriesAreAskedAboutInBulk(t *testing.T) {
 	for i := range 30 {
 		r.must(r.tellOf(fmt.Sprint("unknown", i)))
 	}
-	r.clock.advance(heldAge + time.Second)
+	r.clock.advance(r.cfg.heldAge() + time.Second)
 	before := r.vendor.calls
 	r.sweep()
 	r.wantHeld(30 - heldSingly)

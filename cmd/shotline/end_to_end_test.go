@@ -343,7 +343,7 @@ func TestForgedWebhooksAreRefused(t *testing.T) {
 		return response.StatusCode
 	}
 	sign := func(body []byte) string { return signature.Sign(testSecret, body) }
-	noID, noJSON, huge := []byte(`{"event":"screenshot.completed"}`), []byte("{"), bytes.Repeat([]byte(" "), 2<<20)
+	noID, noJSON, huge := []byte(`{"event":"screenshot.completed"}`), []byte("{"), bytes.Repeat([]byte(" "), 256<<10+1)
 	for name, test := range map[string]struct {
 		code    int
 		body    []byte
@@ -358,7 +358,7 @@ func TestForgedWebhooksAreRefused(t *testing.T) {
 		"doubled":           {401, good, []string{"X-Signature", sign(good), "X-Signature", sign(good)}},
 		"not JSON":          {400, noJSON, []string{"X-Signature", sign(noJSON)}},
 		"no id":             {400, noID, []string{"X-Signature", sign(noID)}},
-		"2 MiB":             {413, huge, []string{"X-Signature", sign(huge)}},
+		"over 256 KiB":      {413, huge, []string{"X-Signature", sign(huge)}},
 	} {
 		if got := post(test.body, test.headers...); got != test.code {
 			t.Errorf("%s: answered %d, want %d", name, got, test.code)

@@ -28,8 +28,11 @@ const defaultMaxRows = 1_000_000
 // inputFlags are those of commands that take rows in.
 func inputFlags() []cli.Flag { return []cli.Flag{paramFlag, tagFlag, maxRowsFlag} }
 
-// maxRows reads --max-rows.
+// maxRows reads --max-rows, or takes its default if the command has no such flag.
 func maxRows(c *cli.Context) (int, error) {
+	if findFlag(c.Command.Flags, maxRowsFlag.Name) == nil {
+		return defaultMaxRows, nil
+	}
 	n := c.Int(maxRowsFlag.Name)
 	if n <= 0 {
 		return 0, badUsage("--%s %d: want a number above zero", maxRowsFlag.Name, n)

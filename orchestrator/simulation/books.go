@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -209,6 +210,17 @@ func (b *books) compare(before, after jobEntry) {
 	}
 }
 
+// misjudged are the jobs that failed although their screenshot did not, in order.
+func (b *books) misjudged() (found []jobs.ID) {
+	for _, seq := range slices.Sorted(maps.Keys(b.jobs)) {
+		j := b.jobs[seq]
+		if s := b.w.vendor.byID(j.screenshot); j.state == jobs.Failed && s != nil && !s.failed {
+			found = append(found, jobs.ID{Batch: j.batch, Row: j.row()})
+		}
+	}
+	return found
+}
+
 // borneOut reports whether a job was corrected to what its screenshot is. What it
 // lost may have been the picture of an older attempt.
 func (b *books) borneOut(j jobEntry) bool {
@@ -251,8 +263,10 @@ func (b *books) sent(_ context.Context, tag string) {
 // was still working on it in its time when the job was retried.
 func (b *books) paidBefore(batch string, row, attempt int, tag string) {
 	var screenshot string
+	var timeout sql.NullInt64
 	var canceled, retried int64
-	b.each(func(scan func(...any)) { scan(&screenshot, &canceled, &retried) }, `SELECT s.screenshot_id,
+	b.each(func(scan func(...any)) { scan(&screenshot, &timeout, &canceled, &retried) }, `SELECT s.screenshot_id,
+		(SELECT coalesce(nullif(j.timeout_ms, 0), nullif(b.job_timeout_ms, 0)) FROM jobs j WHERE j.seq = s.job_seq),
 		(SELECT e.at FROM events e WHERE e.job_seq = s.job_seq AND e.type = 'job.canceled' AND e.attempt = s.attempt AND e.seq < r.seq ORDER BY e.seq DESC LIMIT 1),
 		r.at FROM batches b CROSS JOIN submissions s ON s.job_seq = b.seq << 32 | ? AND s.attempt = ? AND s.extra = 0 AND s.screenshot_id IS NOT NULL
 		CROSS JOIN events r ON r.job_seq = s.job_seq AND r.type = 'job.retried' AND r.attempt = s.attempt + 1
@@ -262,11 +276,16 @@ func (b *books) paidBefore(batch string, row, attempt int, tag string) {
 	if s == nil || s.hidden {
 		return
 	}
-	asked := time.UnixMilli(retried)
+	patience := jobTimeout
+	if timeout.Valid {
+		patience = time.Duration(timeout.Int64) * time.Millisecond
+	}
+	// An adopted screenshot counts from its intent, a request before it was made.
+	asked, end := time.UnixMilli(retried), s.at.Add(patience+deadlineGrace-requestTimeout)
 	switch {
 	case s.ended(time.UnixMilli(canceled)) && !s.failed:
 		b.w.fail("P3", "create of %s was sent although screenshot %s, which was canceled, is done", tag, s.id)
-	case !s.ended(asked) && asked.Before(s.at.Add(jobTimeout+deadlineGrace-time.Minute)):
+	case !s.ended(asked) && asked.Before(end):
 		b.w.fail("P3", "create of %s was sent although screenshot %s, which was canceled, is on its way", tag, s.id)
 	}
 }

@@ -15,8 +15,8 @@ var bugsOfMoney = []bug{
 	},
 	{
 		name: "a canceled job is retried without asking", promise: "P3", file: "orchestrator/retry.go",
-		from: `(j.State == jobs.TimedOut || j.State == jobs.Canceled)`,
-		to:   `(j.State == jobs.TimedOut)`,
+		from: `j.State == jobs.TimedOut || j.State == jobs.Canceled || mayBeFalse(j)`,
+		to:   `j.State == jobs.TimedOut || mayBeFalse(j)`,
 	},
 	{
 		name: "a retry forgets what a canceled job has paid for", promise: "P3", file: "jobs/sqlite/retry.go",

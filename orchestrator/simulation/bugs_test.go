@@ -59,12 +59,10 @@ var bugsOfJobs = []bug{
 		name: "a search by URL adopts whatever it finds", promise: "P1", file: "orchestrator/doubt.go",
 		from: `		tags, err := o.adopt(ctx, b, shots)
 		found = found || tags[d.Tag()]
-		left--
-`,
+		for _, shot`,
 		to: `		err := o.record(ctx, b, []jobs.Observation{observe(d.Job, d.Attempt, shots[0])})
 		found = true
-		left--
-`,
+		for _, shot`,
 	},
 	{
 		name: "the intent is not on disk before its create is sent", promise: "P3", file: "orchestrator/submit.go",
@@ -100,11 +98,11 @@ var bugsOfJobs = []bug{
 	},
 	{
 		name: "the signature is computed and not compared", promise: "P4", file: "receiver/receiver.go",
-		from: `		if err := mark.Verify(b.data); err != nil {
+		from: `		if err := b.verify(mark); err != nil {
 			return WrongSignature, err
 		}
 `,
-		to: `		_ = mark.Verify(b.data)
+		to: `		_ = b.verify(mark)
 `,
 	},
 	{

@@ -67,7 +67,9 @@ func (c *clerk) act() {
 			_, err := p.port.ReplayCallbacks(ctx, jobs.CallbackFilter{}, p.now())
 			return err
 		})
-	case n < 74:
+	case n < 84:
+		c.retryMisjudged()
+	case n < 94:
 		older := d.span(0, jobTimeout)
 		c.command("reconcile", batch, func(ctx context.Context, p *process, _ string) error {
 			_, err := p.Reconcile(ctx, orchestrator.ReconcileOptions{Older: older})
@@ -124,8 +126,18 @@ func (c *clerk) again(ctx context.Context, p *process, id jobs.ID, whole bool, s
 
 // retry sends a batch, or one job of it, again.
 func (c *clerk) retry(batch string) {
-	id := jobs.ID{Batch: batch, Row: int64(1 + c.w.dice.upTo(mostRows))}
-	whole := c.w.dice.chance(0.5)
+	c.retryOf(jobs.ID{Batch: batch, Row: int64(1 + c.w.dice.upTo(mostRows))}, c.w.dice.chance(0.5))
+}
+
+// retryMisjudged sends a job again that failed by a lie, before the truth comes.
+func (c *clerk) retryMisjudged() {
+	if lied := c.w.books.misjudged(); len(lied) > 0 {
+		c.retryOf(oneOf(c.w.dice, lied), false)
+	}
+}
+
+func (c *clerk) retryOf(id jobs.ID, whole bool) {
+	batch := id.Batch
 	states := []jobs.State{jobs.Failed, jobs.TimedOut}
 	if c.w.dice.chance(0.5) {
 		states = append(states, jobs.Canceled)

@@ -55,7 +55,7 @@
 //	  2  P1      the first of two contradictory results stands for ever
 //	  1  P1      the later of two contradictory results is believed
 //	  7  P1, P8  the vendor is not asked about contradictory results
-//	 12  P1      the vendor is asked about contradictory results of the newest attempt alone
+//	 20  P1      the vendor is asked about contradictory results of the newest attempt alone
 //	 12  P5      a correction raises no revision
 //	  2  P6      corrections are not counted
 //	 10  P1      a correction leaves the result of its submission
