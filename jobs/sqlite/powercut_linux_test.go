@@ -259,8 +259,8 @@ func TestCloseWithoutASync(t *testing.T) {
 		for range 8 {
 			r.append(r.store, 20) // a part of which is moved, and not synced
 		}
+		r.failSyncs(true, false) // before all of it can be moved
 		r.release()
-		r.failSyncs(true, false)
 		must(t, r.store.Close())
 		if sizeOf(r.store.path+walSuffix) == 0 {
 			t.Error("the log is gone")
