@@ -19,16 +19,18 @@ const (
 // and the send.
 func (w *world) stall() {
 	w.wake(false)
-	if len(w.processes) == 0 || !w.dice.chance(w.profile.stalls) {
+	chance := w.profile.stalls
+	// Most is at stake where a lease is used, or handed back, which is rare.
+	returns, leases := w.waitingAt(": store: requeue "), w.waitingAt(": kept: intent of ", ": store: intent of ")
+	if len(returns) > 0 {
+		leases, chance = returns, min(20*chance, 1)
+	}
+	if len(w.processes) == 0 || !w.dice.chance(chance) {
 		return
 	}
 	p := oneOf(w.dice, w.processes)
-	// The intent is where most is at stake.
-	intents := slices.DeleteFunc(w.stops.waiting(), func(s *stop) bool {
-		return !strings.Contains(s.name, ": kept: intent of ") && !strings.Contains(s.name, ": store: intent of ")
-	})
-	if len(intents) > 0 && w.dice.chance(0.7) {
-		p = oneOf(w.dice, intents).process
+	if len(leases) > 0 && w.dice.chance(0.7) {
+		p = oneOf(w.dice, leases).process
 	}
 	sends := func(s *stop) bool { return s.process == p && strings.Contains(s.name, ": send create of") }
 	if p.isDead() || !p.stalled.IsZero() || slices.ContainsFunc(w.stops.all(), sends) {
@@ -37,6 +39,13 @@ func (w *world) stall() {
 	span := oneOf(w.dice, []time.Duration{w.dice.span(shortestStall, mediumStall), w.dice.span(mediumStall, longestStall)})
 	p.stalled = time.Now().Add(span)
 	w.trace.add("%s stalls for %s", p.name, span)
+}
+
+// waitingAt are the stops whose name has one of these parts.
+func (w *world) waitingAt(parts ...string) []*stop {
+	return slices.DeleteFunc(w.stops.waiting(), func(s *stop) bool {
+		return !slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(s.name, part) })
+	})
 }
 
 // wake lets processes go on whose stall is over, or all of them.
