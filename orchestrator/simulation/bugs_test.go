@@ -47,7 +47,7 @@ var bugsOfJobs = []bug{
 		to:   `UPDATE submissions SET doubt_since = intent_at, check_at = ?3`,
 	},
 	{
-		name: "a look-up that failed counts as one that found nothing", promise: "P3", file: "orchestrator/doubt.go",
+		name: "a look-up that failed counts as one that found nothing", promise: "P2, P3", file: "orchestrator/doubt.go",
 		from: `		case err != nil: // this one waits; the others do not wait for it
 			failures = append(failures, err)
 		case !found:
@@ -279,7 +279,7 @@ const loadTakenOver`,
 `,
 	},
 	{
-		name: "an import is visible before it is complete", promise: "P1", file: "jobs/sqlite/imports.go",
+		name: "an import is visible before it is complete", promise: "P1, P8", file: "jobs/sqlite/imports.go",
 		from: `	if err := s.markDuplicates(ctx, batch); err != nil {
 		return err
 	}

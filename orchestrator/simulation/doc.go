@@ -15,15 +15,15 @@
 // the world moves them.
 //
 //	  1  P2      a webhook is answered before its commit
-//	  1  P3      a create without an answer is sent again at once
-//	 33  P3      the settle time is not waited for
-//	114  P3      the settle time counts from the intent
-//	112  P3      a look-up that failed counts as one that found nothing
+//	  2  P3      a create without an answer is sent again at once
+//	  2  P3      the settle time is not waited for
+//	 69  P3      the settle time counts from the intent
+//	  5  P2, P3  a look-up that failed counts as one that found nothing
 //	  1  P1      a search by URL adopts whatever it finds
 //	  1  P3      the intent is not on disk before its create is sent
-//	  1  P3      an ended lease is queued again although its intent is open
-//	 11  P3      the lease of another is handed back
-//	 11  P3, P8  a lost lease is not noticed
+//	 11  P3      an ended lease is queued again although its intent is open
+//	 40  P3      the lease of another is handed back
+//	 40  P3, P8  a lost lease is not noticed
 //	  2  P8      a refused create leaves its intent open
 //	  1  P4      the signature is computed and not compared
 //	  1  P1, P2  a result overwrites the end of its job
@@ -33,45 +33,53 @@
 //	  1  P6      an adopted job stays counted where it was
 //	  1  P6      a cost is added each time it is told
 //	  1  P1      a closure leaves no event
-//	  2  P2      an unknown screenshot is foreign at once
-//	  1  P2      adoption forgets what was held
+//	  4  P2      an unknown screenshot is foreign at once
+//	  8  P2      adoption forgets what was held
 //	  9  P2      a deadline overtakes the inbox
-//	 26  P1, P2  the cursor moves in a transaction of its own
+//	 24  P1, P2  the cursor moves in a transaction of its own
 //	  1  P1      the grace after a deadline is not given
-//	 30  P1      a row's own timeout is not heeded
-//	  6  P1      a row that is to be told counts as equal to one that is not
+//	 24  P1      a row's own timeout is not heeded
+//	  8  P1      a row that is to be told counts as equal to one that is not
 //	  4  P5      a late result raises no revision
-//	 15  P5      a summary counts as told before it is stored
+//	  6  P5      a summary counts as told before it is stored
 //	  1  P6      a batch finishes while a job is pending
-//	  3  P8      owed work keeps its generation
-//	 30  P8      a lost deadline is not enqueued again
-//	  1  P1, P8  a half import is never removed
-//	 30  P1      an import is told to be done although it was not opened
-//	 42  P1      an import is visible before it is complete
-//	 15  P1      an older attempt's failure fails the newer one
-//	  3  P1      a retried job keeps its old screenshot
-//	 70  P2, P3  a job is canceled while its create is under way
-//	  3  P6      a retry leaves its batch finished
-//	  2  P1      the first of two contradictory results stands for ever
-//	  1  P1      the later of two contradictory results is believed
-//	  7  P1, P8  the vendor is not asked about contradictory results
-//	 20  P1      the vendor is asked about contradictory results of the newest attempt alone
-//	 12  P5      a correction raises no revision
-//	  2  P6      corrections are not counted
-//	 10  P1      a correction leaves the result of its submission
-//	  2  P1      a correction is told as an ordinary end
-//	 38  P5      a reader's cursor moves before its callbacks are kept
-//	  1  P5      a callback counts as delivered before it is sent
-//	 58  P5      an error pauses a batch without an event
+//	  1  P8      owed work keeps its generation
+//	 94  P8      a lost deadline is not enqueued again
+//	  5  P1, P8  a half import is never removed
+//	 63  P1      an import is told to be done although it was not opened
+//	  2  P1, P8  an import is visible before it is complete
+//	146  P1      an older attempt's failure fails the newer one
+//	 10  P1      a retried job keeps its old screenshot
+//	  5  P2, P3  a job is canceled while its create is under way
+//	  1  P6      a retry leaves its batch finished
+//	 20  P1      the first of two contradictory results stands for ever
+//	  2  P1      the later of two contradictory results is believed
+//	 10  P1, P8  the vendor is not asked about contradictory results
+//	 14  P1      the vendor is asked about contradictory results of the newest attempt alone
+//	 20  P5      a correction raises no revision
+//	  9  P6      corrections are not counted
+//	  9  P1      a correction leaves the result of its submission
+//	  9  P1      a correction is told as an ordinary end
+//	 19  P3, P6  a batch that was summed up is not audited
+//	  3  P6      a charge after the summary raises no revision
+//	  1  P3      a canceled job is retried without asking
+//	 15  P3      a retry forgets what a canceled job has paid for
+//	  1  P3      a retry does not wait for a screenshot that is on its way
+//	  4  P9      held deliveries are not bounded
+//	 73  P2      what is held is disowned without asking
+//	 44  P2      held deliveries of a lost create are disowned, not adopted
+//	 28  P5      a reader's cursor moves before its callbacks are kept
+//	  5  P5      a callback counts as delivered before it is sent
+//	 17  P5      an error pauses a batch without an event
 //	  1  P5      each attempt draws an id of its own
 //	  1  P5      the signature is not that of what is sent
-//	  1  P5      a callback of a worker that died is not claimed again
-//	  1  P5      a callback that is claimed again keeps its generation
-//	  5  P5      the URL of a batch is called for its jobs, too
-//	  6  P5      the URL of a row is called only for a batch without one
-//	 20  P5      a callback shows what its job became later
-//	  1  P5      a target that wants no more is called again
-//	  1  P5      what a target asks for is not waited for
+//	  9  P5      a callback of a worker that died is not claimed again
+//	 18  P5      a callback that is claimed again keeps its generation
+//	  1  P5      the URL of a batch is called for its jobs, too
+//	  8  P5      the URL of a row is called only for a batch without one
+//	  9  P5      a callback shows what its job became later
+//	  9  P5      a target that wants no more is called again
+//	 15  P5      what a target asks for is not waited for
 //	  1  P5      the first failure is the last
 //	  8  P5      a sink of failures hears of every end of a batch
 //
