@@ -8,10 +8,11 @@ type Conflict struct {
 	Job          ID
 	Attempt      int // whose screenshot it is
 	ScreenshotID string
-	Recorded     Outcome   // the result that stands
-	Says         Outcome   // the vendor's last answer: none before the first, processing or unknown while it cannot tell
-	Since        time.Time // when the contradiction was noticed
-	Checks       int       // how often it was claimed before
+	Recorded     Outcome       // the result that stands
+	Says         Outcome       // the vendor's last answer: none before the first, processing or unknown while it cannot tell
+	Since        time.Time     // when the contradiction was noticed
+	Checks       int           // how often it was claimed before
+	Timeout      time.Duration // the job's own; 0: its batch's
 }
 
 // ConflictRecheck is what a check of a conflict brought when the vendor gave no

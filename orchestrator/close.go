@@ -18,6 +18,10 @@ const (
 	// below some 10,000 a second it is hardly noticed.
 	closeRest    = 100 * time.Microsecond // for each delivery of the last portion
 	closeRestMax = 50 * time.Millisecond
+
+	// correctedLogged is how many corrections of one transaction are logged one
+	// by one.
+	correctedLogged = 10
 )
 
 // Keep appends a delivery to the inbox and returns when it is on disk; the
@@ -77,11 +81,18 @@ func (o *Orchestrator) took(e jobs.Effects) {
 			o.log.Debug("job closed", "job", c.Job.String(), "attempt", c.Attempt, "state", c.State, "by", c.By, "late", c.Late)
 		}
 	}
+	corrected := 0
 	for _, c := range e.Closed {
-		if c.Corrected {
+		if !c.Corrected {
+			continue
+		}
+		if corrected++; corrected <= correctedLogged {
 			o.log.Warn("job corrected: the vendor says that its first result was false",
 				"job", c.Job.String(), "attempt", c.Attempt, "state", c.State, "by", c.By)
 		}
+	}
+	if corrected > correctedLogged {
+		o.log.Warn("more jobs corrected", "count", corrected-correctedLogged)
 	}
 	for _, batch := range e.Finished {
 		o.log.Info("batch finished", "batch", batch)

@@ -32,6 +32,11 @@ func (o *Orchestrator) checkConflicts(ctx context.Context, batch string) error {
 	for _, c := range claimed {
 		byBatch[c.Job.Batch] = append(byBatch[c.Job.Batch], c)
 	}
+	for batch := range byBatch {
+		if done, free := o.turns.take(conflictsOf(batch)); free {
+			defer done()
+		}
+	}
 	checks := conflictChecks{}
 	asked := eachBatch(ctx, "check conflicts", byBatch, func(batch string, conflicts []jobs.Conflict) error {
 		return o.askConflicts(ctx, batch, conflicts, checks)
@@ -48,6 +53,9 @@ func (o *Orchestrator) checkConflicts(ctx context.Context, batch string) error {
 	return errors.Join(asked, o.store.RecheckConflicts(ctx, rechecks))
 }
 
+// conflictsOf is the turn of asking about a batch's conflicts.
+func conflictsOf(batch string) string { return "conflicts of " + batch }
+
 // conflictChecks is what the vendor said, by job: a check is about one
 // screenshot of a job at a time.
 type conflictChecks map[jobs.ID]conflictAnswer
@@ -63,12 +71,11 @@ func (o *Orchestrator) askConflicts(ctx context.Context, batch string, conflicts
 	if err != nil {
 		return err
 	}
-	patience := o.jobTimeout(b, jobs.Job{}) + o.cfg.DeadlineGrace
 	wanted := make([]jobs.Job, len(conflicts))
-	shots := make(map[jobs.ID]string, len(conflicts))
+	asked := make(map[jobs.ID]jobs.Conflict, len(conflicts))
 	for i, c := range conflicts {
 		wanted[i] = jobs.Job{ID: c.Job, Attempt: c.Attempt, ScreenshotID: c.ScreenshotID}
-		shots[c.Job] = c.ScreenshotID
+		asked[c.Job] = c
 	}
 	record := o.recorder(ctx, b)
 	unknown, err := o.ask(ctx, b, newMatcher(wanted), wanted, true, func(found []jobs.Observation) error {
@@ -76,14 +83,14 @@ func (o *Orchestrator) askConflicts(ctx context.Context, batch string, conflicts
 			return err
 		}
 		for _, told := range found {
-			if shots[told.Job] == told.ScreenshotID {
-				checks[told.Job] = conflictAnswer{told.Outcome, patience}
+			if c, ok := asked[told.Job]; ok && c.ScreenshotID == told.ScreenshotID {
+				checks[told.Job] = conflictAnswer{told.Outcome, o.jobTimeout(b, jobs.Job{Timeout: c.Timeout}) + o.cfg.DeadlineGrace}
 			}
 		}
 		return nil
 	})
 	for _, j := range unknown {
-		checks[j.ID] = conflictAnswer{jobs.OutcomeUnknown, patience}
+		checks[j.ID] = conflictAnswer{says: jobs.OutcomeUnknown}
 	}
 	return err
 }

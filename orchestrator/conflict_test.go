@@ -158,8 +158,10 @@ func TestManyConflictsAreCheckedInBulk(t *testing.T) {
 	if n := r.vendor.calls - before; n > 3 {
 		t.Errorf("%d calls for 120 conflicts", n)
 	}
-	if n := strings.Count(logged.String(), "job corrected"); n != 120 {
-		t.Errorf("told of %d corrections, want 120", n)
+	// The listing has pages of 100, each recorded in a transaction of its own.
+	if n := strings.Count(logged.String(), "job corrected"); n != 2*correctedLogged ||
+		!strings.Contains(logged.String(), "count=90") || !strings.Contains(logged.String(), "count=10") {
+		t.Errorf("%d corrections are logged one by one, want %d, and the number of the others:\n%s", n, 2*correctedLogged, logged)
 	}
 	if n := r.job(7).Conflicts; n != 1 {
 		t.Errorf("asking made %d conflicts of one", n)
@@ -184,6 +186,48 @@ func TestASummaryAsksAboutConflictsFirst(t *testing.T) {
 	if s.Done != 3 || s.Corrected != 3 || s.Revision != 2 {
 		t.Errorf("summary %d tells of %d done and %d corrected", s.Revision, s.Done, s.Corrected)
 	}
+}
+
+// The summary also waits for an answer about conflicts that the sweep has asked for.
+func TestASummaryWaitsForTheAnswerAboutConflicts(t *testing.T) {
+	t.Parallel()
+	r, _ := contradicted(t, 3, jobs.OutcomeFailed, jobs.OutcomeDone)
+	r.vendor.end(client.StatusFinished)
+	answered, free := r.turns.take(conflictsOf(rigBatch))
+	if _, err := r.store.ClaimConflicts(r.ctx(), rigBatch, r.clock.Now(), r.clock.Now().Add(time.Second), 10); err != nil || !free {
+		t.Fatal(err, free)
+	}
+	r.must(r.SummarizeBatch(r.ctx(), rigBatch))
+	if b := r.batch(); b.Summarized != 0 {
+		t.Error("the batch was summarized before the vendor had answered")
+	}
+	answered()
+	r.clock.advance(time.Second)
+	r.must(r.SummarizeBatch(r.ctx(), rigBatch))
+	if b := r.batch(); b.Summarized != 2 {
+		t.Errorf("after the answer the batch has the summary of revision %d, want 2", b.Summarized)
+	}
+}
+
+// How long the vendor may go on processing goes by the row's own timeout.
+func TestAConflictHeedsTheTimeoutOfItsRow(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	rows := requests{{Line: 1, URL: "https://slow.shotline.test/", Timeout: 5 * time.Hour}}
+	_, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: rigBatch}, &rows, r.clock, nil)
+	r.must(err)
+	r.submitAll()
+	r.webhooks(jobs.OutcomeFailed)
+	r.webhooks(jobs.OutcomeDone)
+	r.vendor.end(client.StatusProcessing)
+	for range 60 { // an hour
+		r.must(r.SweepOnce(r.ctx()))
+		r.clock.advance(time.Minute)
+	}
+	r.vendor.end(client.StatusFinished)
+	r.clock.advance(conflictMost)
+	r.sweep()
+	r.expect(map[jobs.State]int64{jobs.Done: 1})
 }
 
 // A false result that nothing contradicted is corrected when the vendor is asked

@@ -34,6 +34,9 @@ type Queue interface {
 	EnqueueSummaries(ctx context.Context, batches []string, generation int64) error
 	EnqueueDeadlines(ctx context.Context, bucket time.Time, generation int64) error
 	EnqueueSummary(ctx context.Context, batch string, revision int, generation int64) error
+	// Lag returns how long the oldest task that waits for a worker has waited; 0 if
+	// none waits.
+	Lag(ctx context.Context) (time.Duration, error)
 }
 
 // Clock tells and passes time.
@@ -191,7 +194,8 @@ type shared struct {
 	buckets  buckets
 	turns    turns
 	left     left
-	unqueued atomic.Bool // the last task could not be enqueued
+	unqueued atomic.Bool  // the last task could not be enqueued
+	lag      atomic.Int64 // of the queue at the last sweep, a time.Duration
 
 	strangers    atomic.Int64 // deliveries that moved no job since the last PruneOnce
 	nudgeCloser  chan struct{}

@@ -20,6 +20,10 @@ const countPages = 20
 // listAgain is when a listing that lagged behind is asked again.
 const listAgain = 2 * time.Second
 
+// conflictWait is when a batch is looked at again about whose conflicts the vendor
+// is being asked.
+const conflictWait = 500 * time.Millisecond
+
 // errLags: the vendor's listing does not show all screenshots yet.
 var errLags = errors.New("the listing lags behind")
 
@@ -73,6 +77,10 @@ func (o *Orchestrator) summarize(ctx context.Context, batch string) error {
 	// Whoever waits for the summary leaves with it: what is corrected by now is in it.
 	if err := o.checkConflicts(ctx, batch); err != nil {
 		o.logError(ctx, "check conflicts before a summary", err) // the sweep goes on asking
+	}
+	if o.turns.busy(conflictsOf(batch)) && now.Before(b.FinishedAt.Add(explainFor)) {
+		_, err := o.store.WakeBatch(ctx, batch, now.Add(conflictWait)) // the sweep asks about it just now
+		return err
 	}
 	s, err := summary.Compute(ctx, o.store, batch, now)
 	if err != nil {

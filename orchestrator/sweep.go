@@ -12,8 +12,10 @@ import (
 
 const (
 	// claimAgain is how long enqueued work may show no progress before it is
-	// enqueued anew under the next generation.
+	// enqueued anew under the next generation. If tasks wait for a worker, that
+	// takes longer, up to claimMost: a batch would only get more of the same.
 	claimAgain = 10 * time.Second
+	claimMost  = time.Minute
 	// mostUnderWay is how many tasks of a kind and priority are in the queue at a
 	// time. As soon as some are done, others follow. So the queue stays small
 	// however many batches owe something; what it does not hold waits in the store.
@@ -62,6 +64,7 @@ func (o *Orchestrator) watchLoop(ctx context.Context) {
 // a time: the tick is claimed in the store. A step that fails does not keep
 // the others from their turn.
 func (o *Orchestrator) SweepOnce(ctx context.Context) error {
+	o.measureLag(ctx)
 	now := o.clock.Now()
 	left := o.removeLeftImports(ctx) // of this process alone: whoever else sweeps does not know of them
 	mine, err := o.store.ClaimTick(ctx, o.sweepTick(), now, now.Add(o.cfg.SweepEvery/2))
@@ -112,7 +115,17 @@ func (o *Orchestrator) claimTime() time.Duration {
 	if o.unqueued.Load() {
 		return min(o.cfg.SweepEvery, claimAgain)
 	}
-	return claimAgain
+	return min(claimAgain+2*time.Duration(o.lag.Load()), claimMost)
+}
+
+// measureLag is for claimTime. A queue that does not answer has no lag: what
+// enqueues next reports that it is away.
+func (o *Orchestrator) measureLag(ctx context.Context) {
+	lag, err := o.queue.Lag(ctx)
+	if err != nil {
+		lag = 0
+	}
+	o.lag.Store(int64(lag))
 }
 
 // WatchOnce turns what batches owe into tasks. A task that cannot be

@@ -26,6 +26,29 @@ func TestLostTasksAreEnqueuedUnderANewGeneration(t *testing.T) {
 	}
 }
 
+func TestTasksThatWaitAreNotEnqueuedAgainAndAgain(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ lag, want time.Duration }{
+		{0, claimAgain}, {8 * time.Second, claimAgain + 16*time.Second}, {time.Hour, claimMost},
+	} {
+		r := newRig(t)
+		r.load(1)
+		r.queue.lag = test.lag
+		r.sweep()
+		r.queue.take()
+		r.clock.advance(test.want - time.Millisecond)
+		r.sweep()
+		if got := r.queue.take(); len(got) != 0 {
+			t.Errorf("lag %s: enqueued %q again before %s", test.lag, got, test.want)
+		}
+		r.clock.advance(r.cfg.SweepEvery)
+		r.sweep()
+		if got := r.queue.take(); len(got) != 1 {
+			t.Errorf("lag %s: enqueued %q after %s, want the submission", test.lag, got, test.want)
+		}
+	}
+}
+
 func TestWorkIsOwedWhileTheQueueIsAway(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -9,6 +9,13 @@ type turns struct {
 	taken map[string]bool
 }
 
+// busy reports whether somebody is busy with key.
+func (t *turns) busy(key string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.taken[key]
+}
+
 // take reports whether nobody is busy with key. If so, the caller is until it
 // calls done.
 func (t *turns) take(key string) (done func(), free bool) {

@@ -216,6 +216,7 @@ type fakeQueue struct {
 	away bool
 	ids  []string
 	at   time.Time // when the last submission is to begin
+	lag  time.Duration
 }
 
 func (q *fakeQueue) add(format string, args ...any) error {
@@ -251,6 +252,12 @@ func (q *fakeQueue) EnqueueDeadlines(_ context.Context, bucket time.Time, genera
 
 func (q *fakeQueue) EnqueueSummary(_ context.Context, batch string, revision int, generation int64) error {
 	return q.add("summary %s %d %d", batch, revision, generation)
+}
+
+func (q *fakeQueue) Lag(context.Context) (time.Duration, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.lag, nil
 }
 
 func (q *fakeQueue) take() []string {

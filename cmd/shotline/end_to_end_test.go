@@ -326,16 +326,20 @@ func TestForgedWebhooksAreRefused(t *testing.T) {
 	const commaSecret = "x,half of a secret"
 	s := newStage(t, "--webhook-secret", commaSecret)
 	good := []byte(`{"event":"screenshot.completed","screenshot_id":"1","status":"done"}`)
+	// A client that still sends its body when a 413 arrives may see a reset
+	// connection instead. It therefore waits for permission to send.
+	client := &http.Client{Transport: &http.Transport{ExpectContinueTimeout: time.Minute, DisableKeepAlives: true}}
 	post := func(body []byte, headers ...string) int {
 		t.Helper()
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+s.hooks+WebhookPath, bytes.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}
+		request.Header.Set("Expect", "100-continue")
 		for i := 0; i < len(headers); i += 2 {
 			request.Header.Add(headers[i], headers[i+1])
 		}
-		response, err := http.DefaultClient.Do(request)
+		response, err := client.Do(request)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -73,3 +73,6 @@ func (noQueue) EnqueueDeadlines(context.Context, time.Time, int64) error { retur
 
 // EnqueueSummary implements orchestrator.Queue.
 func (noQueue) EnqueueSummary(context.Context, string, int, int64) error { return nil }
+
+// Lag implements orchestrator.Queue.
+func (noQueue) Lag(context.Context) (time.Duration, error) { return 0, nil }

@@ -57,7 +57,7 @@ func (t *tx) openConflicts(at time.Time, effects *jobs.Effects) error {
 // dueConflicts goes by the index contradictions_due. Of one job it has the one
 // of the newest attempt: the vendor is asked about a job once at a time.
 const dueConflicts = `SELECT c.job_seq, c.attempt, coalesce(s.screenshot_id, ''), coalesce(s.outcome, ''), c.vendor_says, c.opened_at, c.checks,
-	(SELECT id FROM batches b WHERE b.seq = c.job_seq >> 32)
+	(SELECT id FROM batches b WHERE b.seq = c.job_seq >> 32), (SELECT timeout_ms FROM jobs j WHERE j.seq = c.job_seq)
 	FROM contradictions c CROSS JOIN submissions s ON s.job_seq = c.job_seq AND s.attempt = c.attempt AND s.extra = 0
 	WHERE c.check_at <= ?1 AND +c.job_seq BETWEEN ?2 AND ?3
 	AND NOT EXISTS (SELECT 1 FROM contradictions n WHERE n.job_seq = c.job_seq AND n.attempt > c.attempt AND n.check_at <= ?1)
@@ -84,14 +84,14 @@ func (s *Store) ClaimConflicts(ctx context.Context, batch string, at, again time
 	err = s.write(ctx, func(t *tx) error {
 		var places []int64
 		err := t.each(func(row scanner) error {
-			var seq int64
+			var seq, timeout int64
 			var since sql.NullInt64
 			var c jobs.Conflict
-			if err := row.Scan(&seq, &c.Attempt, &c.ScreenshotID, &c.Recorded, &c.Says, &since, &c.Checks, &c.Job.Batch); err != nil {
+			if err := row.Scan(&seq, &c.Attempt, &c.ScreenshotID, &c.Recorded, &c.Says, &since, &c.Checks, &c.Job.Batch, &timeout); err != nil {
 				return err
 			}
 			_, c.Job.Row = splitSeq(seq)
-			c.Since = fromMillis(since)
+			c.Since, c.Timeout = fromMillis(since), time.Duration(timeout)*time.Millisecond
 			places, claimed = append(places, seq), append(claimed, c)
 			return nil
 		}, dueConflicts, at.UnixMilli(), first, last, limit)

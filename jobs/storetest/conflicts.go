@@ -27,6 +27,17 @@ var conflictTests = []test{
 		want.Checks = 1
 		b.wantConflicts(b.claimConflicts(b.now), want)
 	}},
+	{"a conflict has the timeout of its row", func(b *book) {
+		rows := pages(1)
+		rows[0].Timeout = 90 * time.Second
+		b.open("b1", rows...)
+		id := b.pending("b1", 1)[0]
+		b.webhook(id, jobs.OutcomeFailed)
+		b.webhook(id, jobs.OutcomeDone)
+		b.wantConflicts(b.claimConflicts(b.now), jobs.Conflict{
+			Job: id, Attempt: 1, ScreenshotID: shot(id), Recorded: jobs.OutcomeFailed, Since: b.now, Timeout: 90 * time.Second,
+		})
+	}},
 	{"both results in one step are a conflict", func(b *book) {
 		b.open("b1", pages(1)...)
 		id := b.pending("b1", 1)[0]

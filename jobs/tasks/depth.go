@@ -50,6 +50,16 @@ func (q *Queue) Depths(ctx context.Context) ([]Depth, error) {
 	return depths, nil
 }
 
+// Lag returns how long the oldest task of batches that waits for a worker has
+// waited, as [Queue.Depths] measures it.
+func (q *Queue) Lag(ctx context.Context) (time.Duration, error) {
+	depths, err := q.Depths(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return depths[0].Oldest, nil
+}
+
 // read measures the queue that has this name in Redis.
 func (d *Depth) read(ctx context.Context, from redis.Scripter, name string) error {
 	prefix := queueKey(name, "")

@@ -67,6 +67,7 @@ func (idle) EnqueueSubmits(context.Context, []string, int64) error         { ret
 func (idle) EnqueueSummaries(context.Context, []string, int64) error       { return nil }
 func (idle) EnqueueDeadlines(context.Context, time.Time, int64) error      { return nil }
 func (idle) EnqueueSummary(context.Context, string, int, int64) error      { return nil }
+func (idle) Lag(context.Context) (time.Duration, error)                    { return 0, nil }
 
 // Sleep makes the clock of these tests one for the orchestrator.
 func (c *clock) Sleep(ctx context.Context, _ time.Duration) error { return ctx.Err() }

@@ -78,6 +78,9 @@ func (p queuePort) EnqueueSummary(ctx context.Context, batch string, revision in
 	return p.enqueue(ctx, &task{id: fmt.Sprintf("summary:%s:%d:%d", batch, revision, generation), kind: "summary", batch: batch})
 }
 
+// Lag implements orchestrator.Queue.
+func (p queuePort) Lag(context.Context) (time.Duration, error) { return 0, nil }
+
 // EnqueueCallback implements callback.Queue.
 func (p queuePort) EnqueueCallback(ctx context.Context, seq, generation int64, lane string) error {
 	t := &task{id: fmt.Sprintf("callback:%d:%d", seq, generation), kind: "callback", callback: seq, generation: generation, lane: lane}
