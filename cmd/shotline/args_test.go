@@ -69,3 +69,22 @@ func FuzzAppID(f *testing.F) {
 		}
 	})
 }
+
+// Command lines may be run at the same time: the library's own flags and commands
+// are shared by all of them.
+func TestCommandLinesAtTheSameTime(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{
+		{"--help"}, {"help"}, {"--version"}, {"status", "--help"}, {"help", "status"}, {"callbacks", "list", "--help"},
+		{"list", "--no-such-flag"}, {"no-such-command"},
+	} {
+		for range 3 {
+			t.Run(strings.Join(args, " "), func(t *testing.T) {
+				t.Parallel()
+				if _, printed, told := invoke(t, args...); printed+told == "" {
+					t.Error("nothing is printed")
+				}
+			})
+		}
+	}
+}

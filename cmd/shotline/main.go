@@ -9,6 +9,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -59,6 +60,25 @@ func run(ctx context.Context, args []string, std streams) int {
 	return exitCode(err)
 }
 
+// libraryHelp is the command that the library adds to all others.
+var libraryHelp *cli.Command
+
+func init() {
+	cli.HelpFlag = libraryFlag{cli.HelpFlag.(*cli.BoolFlag)}
+	cli.VersionFlag = libraryFlag{cli.VersionFlag.(*cli.BoolFlag)}
+	app := cli.NewApp()
+	app.Setup()
+	libraryHelp = app.Command("help")
+}
+
+// helpCommand returns the library's help. The library writes into it, and several
+// command lines may be run at the same time, so each command has its own.
+func helpCommand() *cli.Command {
+	help := copied(libraryHelp)
+	help.HideHelpCommand = true // it would be given the shared one
+	return help
+}
+
 func newApp(std streams) *cli.App {
 	app := &cli.App{
 		Name:     "shotline",
@@ -82,15 +102,21 @@ func newApp(std streams) *cli.App {
 			}
 			return cli.ShowAppHelp(c)
 		},
+		Flags: []cli.Flag{cli.HelpFlag}, // added by the library only with its own help command
 		Commands: []*cli.Command{
 			serveCommand(), runCommand(), submitCommand(),
 			statusCommand(), waitCommand(), listCommand(),
 			retryCommand(), cancelCommand(), pauseCommand(), resumeCommand(), reconcileCommand(),
 			summaryCommand(), resultsCommand(), callbacksCommand(), backupCommand(), tokenCommand(),
-			sandboxCommand(), demoCommand(),
+			sandboxCommand(), demoCommand(), helpCommand(),
 		},
 	}
 	for _, command := range app.Commands {
+		if command.Name == libraryHelp.Name {
+			continue
+		}
+		command.Subcommands = []*cli.Command{helpCommand()}
+		command.CustomHelpTemplate = cli.CommandHelpTemplate // not that of a command with subcommands
 		command.OnUsageError = usageError
 		command.Before = fillFlags
 		command.Flags = ownFlags(command.Flags)
@@ -102,8 +128,8 @@ func newApp(std streams) *cli.App {
 // may be run at the same time.
 func ownFlags(flags []cli.Flag) []cli.Flag {
 	own := make([]cli.Flag, len(flags))
-	for i, flag := range flags {
-		switch f := flag.(type) {
+	for i, given := range flags {
+		switch f := given.(type) {
 		case *cli.StringFlag:
 			own[i] = copied(f)
 		case *cli.StringSliceFlag:
@@ -117,11 +143,18 @@ func ownFlags(flags []cli.Flag) []cli.Flag {
 		case *cli.DurationFlag:
 			own[i] = durationFlag{copied(f)}
 		default:
-			panic(fmt.Sprintf("flag %v is of a kind that is not copied", flag.Names()))
+			panic(fmt.Sprintf("flag %v is of a kind that is not copied", given.Names()))
 		}
 	}
 	return own
 }
+
+// libraryFlag is a flag that the library adds to each command. All of them share
+// it, so each parse writes into a copy.
+type libraryFlag struct{ *cli.BoolFlag }
+
+// Apply implements cli.Flag.
+func (f libraryFlag) Apply(set *flag.FlagSet) error { return copied(f.BoolFlag).Apply(set) }
 
 func copied[T any](v *T) *T {
 	c := *v
