@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 120, "how many seeds are played")
+	seeds = flag.Int("seeds", 80, "how many seeds are played")
 	first = flag.Uint64("first", 1, "the first of them")
 	lines = flag.Bool("lines", false, "print every line of the trace")
 	until = flag.Bool("stop", false, "begin no seed after one that breaks a promise")
