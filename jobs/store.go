@@ -245,7 +245,8 @@ type Upkeep interface {
 	// those of higher priority first: a batch's own, or that of the most urgent
 	// queued row where rows have their own. Of each kind of work and priority no
 	// more than limit batches are under way at a time, that is, owe something and
-	// have a wake time after at; those that have waited the longest come first.
+	// have a wake time after at. Batches that were never claimed since they owe
+	// something come first, then those whose wake time came first.
 	// Batches whose rows have priorities are counted apart.
 	// Each claimed batch gets the next generation and the wake time again, so
 	// that it is claimed anew only when nothing happened till then. If batches are
