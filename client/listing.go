@@ -20,8 +20,33 @@ func (e *RowError) Error() string {
 	return fmt.Sprintf("row %d of %d in the answer: %s", e.Row, e.Rows, e.Reason)
 }
 
-// Mentions reports whether the row contains text, for example a tag.
-func (e *RowError) Mentions(text string) bool { return bytes.Contains(e.Raw, []byte(text)) }
+// Mentions reports whether the row contains a tag: its text, and not as a part of a
+// longer tag.
+func (e *RowError) Mentions(tag string) bool {
+	inTag := func(b byte) bool {
+		return b == '-' || b == '_' || '0' <= b && b <= '9' || 'a' <= b|0x20 && b|0x20 <= 'z'
+	}
+	for raw := e.Raw; ; {
+		at := bytes.Index(raw, []byte(tag))
+		if at < 0 {
+			return false
+		}
+		end := at + len(tag)
+		if (at == 0 || !inTag(raw[at-1])) && (end == len(raw) || !inTag(raw[end])) {
+			return true
+		}
+		raw = raw[at+1:]
+	}
+}
+
+// ID returns the screenshot's id, or "" if that has an unknown form, too.
+func (e *RowError) ID() string {
+	var row map[string]json.RawMessage
+	if json.Unmarshal(e.Raw, &row) != nil {
+		return ""
+	}
+	return idText(row["id"])
+}
 
 // decodeRows reads a listing, which is an array or, by one of the SDKs' READMEs,
 // an object with the array under name. A row that cannot be read keeps its

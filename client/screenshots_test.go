@@ -236,6 +236,18 @@ func TestOddRowsOfAListing(t *testing.T) {
 	}
 }
 
+func TestARowMentionsWholeTags(t *testing.T) {
+	t.Parallel()
+	for raw, want := range map[string]bool{
+		`{"tag":["shotline-b1-1-1"]}`: true, `{"tag":"x,shotline-b1-1-1"}`: true, `shotline-b1-1-1`: true,
+		`{"tag":["shotline-b1-1-10"]}`: false, `{"tag":["my-shotline-b1-1-1"]}`: false, `{"tag":["shotline-b1-1-10","shotline-b1-1-1"]}`: true,
+	} {
+		if e := (&RowError{Raw: []byte(raw)}); e.Mentions("shotline-b1-1-1") != want {
+			t.Errorf("%s mentions shotline-b1-1-1: %t, want %t", raw, !want, want)
+		}
+	}
+}
+
 func TestReadsRefuseBadArguments(t *testing.T) {
 	c := newClient(t, "http://api.invalid") // never reached
 	_, noID := c.Info(t.Context(), "")

@@ -128,6 +128,8 @@ type Ledger interface {
 //
 //   - the job is pending or submitting, in the attempt that the result is for;
 //   - the job is timed_out in that attempt: done or failed, recorded as late;
+//   - the job failed in that attempt because the vendor refused its create, and an
+//     earlier create of the attempt had an effect after all: done, recorded as late;
 //   - the job is canceled and to be retried: see Retry;
 //   - the result is done, for an older attempt, and the newest one ended
 //     failed or timed_out (or ends so later): done, recorded as late; of

@@ -121,8 +121,8 @@ func (o *Orchestrator) findByTag(ctx context.Context, b jobs.Batch, doubts []job
 // findSurely lists by the submission's own tag, since a vendor may match only
 // the first one, and then searches by URL. A search that the vendor refuses
 // for good, such as that for an odd URL, leaves the decision to the listing. A
-// row that cannot be read but mentions the tag may be the screenshot: then it is
-// an error that none was found.
+// row that cannot be read but mentions the tag may be the screenshot. If its id can
+// be read, that is adopted. Else it is an error that none was found.
 func (o *Orchestrator) findSurely(ctx context.Context, b jobs.Batch, d jobs.Submission) (found bool, err error) {
 	var odd *client.RowError
 	look := func(shots []client.Screenshot) error {
@@ -149,10 +149,14 @@ func (o *Orchestrator) findSurely(ctx context.Context, b jobs.Batch, d jobs.Subm
 	if refusedForGood(err) {
 		err = nil
 	}
-	if err == nil && !found && odd != nil {
-		err = fmt.Errorf("the screenshot of %s may be in a row that cannot be read: %w", d.Tag(), odd)
+	if err != nil || found || odd == nil {
+		return found, err
 	}
-	return found, err
+	if id := odd.ID(); id != "" {
+		found := jobs.Observation{Job: d.Job, Attempt: d.Attempt, ScreenshotID: id, Outcome: jobs.OutcomeProcessing}
+		return true, o.record(ctx, b, []jobs.Observation{found})
+	}
+	return false, fmt.Errorf("the screenshot of %s may be in a row that cannot be read: %w", d.Tag(), odd)
 }
 
 // refusedForGood reports an answer to a search that asking again will not change.

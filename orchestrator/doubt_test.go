@@ -104,6 +104,23 @@ func TestDoubtWaitsForARowThatCannotBeRead(t *testing.T) {
 	}
 }
 
+// If only the id of such a row can be read, that is enough.
+func TestDoubtEndsByTheIDOfARowThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.load(1)
+	r.vendor.odd = func(client.Screenshot) string { return "the screenshot's tag is neither a text nor a list of texts" }
+	r.vendor.oddID = true
+	r.vendor.script(doubtWithEffect)
+	r.submitAll()
+	r.clock.advance(time.Minute)
+	r.must(r.resolveDoubts(r.ctx()))
+	r.expect(map[jobs.State]int64{jobs.Pending: 1})
+	if j := r.job(1); j.ScreenshotID != "1001" || r.vendor.sent() != 1 {
+		t.Errorf("screenshot %q, %d creates", j.ScreenshotID, r.vendor.sent())
+	}
+}
+
 // Odd rows of other screenshots cost nothing: the others are read, the paging
 // goes on behind a page that has no other rows, and a create without effect is
 // sent anew.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"shotline/client"
@@ -76,17 +77,32 @@ func (h *heldAsked) ask(ctx context.Context, oldest []string) error {
 		}
 		return inVain < heldInVain && len(h.missing) > 0 && left > 0, err
 	})
-	singly := 0
-	for _, id := range oldest {
-		if err != nil || singly == heldSingly {
-			break
+	if err != nil {
+		return err
+	}
+	return h.singly(ctx, slices.DeleteFunc(oldest, func(id string) bool { return !h.missing[id] }))
+}
+
+// singly asks for a few screenshots, one by one. An error about one of them does not
+// keep the others from being asked for: the next sweep begins behind as many as
+// failed.
+func (h *heldAsked) singly(ctx context.Context, oldest []string) error {
+	if len(oldest) == 0 {
+		return nil
+	}
+	skip := int(h.o.heldSkip.Load()) % len(oldest)
+	var failures []error
+	for i := range min(len(oldest), heldSingly) {
+		err := h.one(ctx, oldest[(skip+i)%len(oldest)])
+		if stopsAll(ctx, err) {
+			return errors.Join(append(failures, err)...)
 		}
-		if h.missing[id] {
-			singly++
-			err = h.one(ctx, id)
+		if err != nil {
+			failures = append(failures, err)
 		}
 	}
-	return err
+	h.o.heldSkip.Store(int64(skip + len(failures)))
+	return errors.Join(failures...)
 }
 
 // one asks for one screenshot. One that the vendor does not know any more cannot

@@ -3,6 +3,7 @@ package orchestrator
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,9 +17,9 @@ const rigHeld = 10
 // job has a lost create, 1001, that no listing shows. It was queued to be sent
 // anew and its batch is paused, so that the doubt stays open. The second job is
 // pending with 1002.
-func openDoubt(t *testing.T) *rig {
+func openDoubt(t *testing.T, change ...func(*Config)) *rig {
 	t.Helper()
-	r := newRig(t, one, func(c *Config) { c.MaxHeld = rigHeld })
+	r := newRig(t, append([]func(*Config){one, func(c *Config) { c.MaxHeld = rigHeld }}, change...)...)
 	r.load(2)
 	r.vendor.script(doubtWithEffect)
 	r.vendor.lagging, r.vendor.unfound = "1001", true
@@ -153,5 +154,40 @@ func TestManyHeldDeliveriesAreAskedAboutInBulk(t *testing.T) {
 	}
 	if foreign != 500+heldSingly {
 		t.Errorf("%d are foreign, want %d", foreign, 500+heldSingly)
+	}
+}
+
+// A screenshot at which the vendor stumbles does not keep others from being asked
+// about, nor do more of them than one sweep asks about.
+func TestHeldScreenshotsThatCannotBeLookedUpDoNotBlockOthers(t *testing.T) {
+	t.Parallel()
+	for name, bad := range map[string]int{"one": 1, "more than a sweep asks about": heldSingly + 3} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := openDoubt(t, func(c *Config) { c.MaxHeld = 2 * (bad + 5) })
+			r.vendor.onInfo = func(id string) error {
+				if strings.HasPrefix(id, "bad") {
+					return &client.APIError{Op: "get screenshot", Status: 500}
+				}
+				return nil
+			}
+			for i := range bad {
+				r.must(r.tellOf(fmt.Sprint("bad", i)))
+			}
+			for i := range 5 {
+				r.must(r.tellOf(fmt.Sprint("gone", i))) // the vendor does not know them
+			}
+			r.clock.advance(r.cfg.heldAge() + time.Second)
+			reported := false
+			for range 3 {
+				err := r.SweepOnce(r.ctx())
+				reported = reported || err != nil
+				r.clock.advance(r.cfg.SweepEvery)
+			}
+			r.wantHeld(bad)
+			if !reported {
+				t.Error("no sweep reports the look-ups that failed")
+			}
+		})
 	}
 }

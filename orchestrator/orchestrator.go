@@ -196,6 +196,7 @@ type shared struct {
 	left     left
 	unqueued atomic.Bool  // the last task could not be enqueued
 	lag      atomic.Int64 // of the queue at the last sweep, a time.Duration
+	heldSkip atomic.Int64 // behind how many held screenshots the next single look-ups begin
 
 	strangers    atomic.Int64 // deliveries that moved no job since the last PruneOnce
 	nudgeCloser  chan struct{}

@@ -75,7 +75,7 @@ func RetryBatch(ctx context.Context, store Retries, asker Asker, batch string, s
 		}
 		for _, j := range page {
 			chunk = append(chunk, jobs.Job{ID: j.ID, State: j.State, Attempt: j.Attempt, ScreenshotID: j.ScreenshotID,
-				SubmittedAt: j.SubmittedAt, Timeout: j.Timeout, Conflicts: j.Conflicts, VendorSays: j.VendorSays})
+				SubmittedAt: j.SubmittedAt, Timeout: j.Timeout, ClosedBy: j.ClosedBy, Conflicts: j.Conflicts, VendorSays: j.VendorSays})
 		}
 		if len(page) < retryPage || len(chunk) >= retryChunk {
 			if err := r.retry(ctx, chunk); err != nil {
@@ -158,9 +158,12 @@ func idsOf(of []jobs.Job) map[jobs.ID]bool {
 	return ids
 }
 
-// mayBeFalse reports whether the vendor has still to say that a failed job failed.
+// mayBeFalse reports whether a failed job may have a picture: if the vendor has not
+// settled its contradictory results, or if a create of the job was refused after an
+// earlier one had an effect.
 func mayBeFalse(j jobs.Job) bool {
-	return j.State == jobs.Failed && j.Conflicts > 0 && (j.VendorSays == jobs.OutcomeNone || j.VendorSays == jobs.OutcomeProcessing)
+	unsettled := j.Conflicts > 0 && (j.VendorSays == jobs.OutcomeNone || j.VendorSays == jobs.OutcomeProcessing)
+	return j.State == jobs.Failed && (unsettled || j.ClosedBy == jobs.BySubmit)
 }
 
 // ask tells which jobs must not be sent again: for want of an answer, or since

@@ -361,3 +361,71 @@ func TestAJobThatWaitsAgainEndsInTime(t *testing.T) {
 	r.must(r.CheckDeadlines(r.ctx()))
 	r.expect(map[jobs.State]int64{jobs.TimedOut: 1})
 }
+
+// A canceled job waits again for the screenshot of a create that was found after
+// the cancel, and not for ever.
+func TestARetryWaitsWithADeadline(t *testing.T) {
+	t.Parallel()
+	r := openDoubt(t)
+	_, err := r.store.Cancel(r.ctx(), []jobs.ID{r.job(1).ID, r.job(2).ID}, r.clock.Now())
+	r.must(err)
+	r.vendor.lagging, r.vendor.unfound = "", false
+	r.reconcile()
+	counts, err := RetryBatch(r.ctx(), r.store, r.Orchestrator, rigBatch, []jobs.State{jobs.Canceled}, r.clock)
+	r.must(err)
+	if j := r.job(1); counts.Waiting != 2 || j.Deadline.IsZero() {
+		t.Fatalf("retried %+v; the job is %s with deadline %v", counts, j.State, j.Deadline)
+	}
+	for range 3 {
+		r.clock.advance(time.Minute)
+		r.must(r.CheckDeadlines(r.ctx()))
+	}
+	r.expect(map[jobs.State]int64{jobs.TimedOut: 2})
+}
+
+// refusedAfterALostCreate is a rig with a job that failed since its create was
+// refused. An earlier create of the same attempt, 1001, was paid for: the vendor
+// showed it only later.
+func refusedAfterALostCreate(t *testing.T) *rig {
+	t.Helper()
+	r := newRig(t, one)
+	r.load(1)
+	r.vendor.script(doubtWithEffect, refused(422, "X"), refused(422, "X"))
+	r.vendor.lagging, r.vendor.unfound = "1001", true
+	for range 4 {
+		r.submitAll()
+		r.clock.advance(r.cfg.Settle + time.Second)
+		r.must(r.resolveDoubts(r.ctx()))
+	}
+	r.expect(map[jobs.State]int64{jobs.Failed: 1})
+	r.must(r.SummarizeBatch(r.ctx(), rigBatch))
+	r.vendor.lagging, r.vendor.unfound = "", false
+	r.clock.advance(time.Hour)
+	return r
+}
+
+func TestAPaidPictureClosesAJobWhoseNextCreateWasRefused(t *testing.T) {
+	t.Parallel()
+	for name, early := range map[string]bool{"found done": true, "done when it is retried": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := refusedAfterALostCreate(t)
+			if early {
+				r.vendor.end(client.StatusFinished)
+			}
+			r.reconcile()
+			r.vendor.end(client.StatusFinished)
+			sent := r.vendor.sent()
+			_, err := RetryBatch(r.ctx(), r.store, r.Orchestrator, rigBatch, []jobs.State{jobs.Failed}, r.clock)
+			r.must(err)
+			r.submitAll()
+			if n := r.vendor.sent() - sent; n > 0 {
+				t.Errorf("%d more creates although screenshot 1001 is done", n)
+			}
+			r.expect(map[jobs.State]int64{jobs.Done: 1})
+			if j := r.job(1); j.ScreenshotID != "1001" || !j.Late || j.Error != "" {
+				t.Errorf("the job has screenshot %q, late %t, error %q", j.ScreenshotID, j.Late, j.Error)
+			}
+		})
+	}
+}

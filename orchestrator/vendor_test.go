@@ -27,6 +27,7 @@ type fakeVendor struct {
 	lagging  string                          // id of a screenshot that lists do not show
 	unfound  bool                            // searches show nothing
 	odd      func(client.Screenshot) string  // why listings cannot read a row; empty: they can
+	oddID    bool                            // the id of such a row can be read
 	untagged bool                            // lists by tag match the first tag alone
 	costless bool                            // creates do not tell the cost
 	cached   bool                            // creates are answered with the first screenshot
@@ -177,7 +178,11 @@ func (v *fakeVendor) row(shot client.Screenshot) client.Screenshot {
 	if reason == "" {
 		return shot
 	}
-	raw, err := json.Marshal(map[string]any{"url": shot.URL, "tag": shot.Tags})
+	row := map[string]any{"url": shot.URL, "tag": shot.Tags}
+	if v.oddID {
+		row["id"] = shot.ID
+	}
+	raw, err := json.Marshal(row)
 	if err != nil {
 		panic(err)
 	}

@@ -72,6 +72,7 @@ const pickClosing = `INSERT OR IGNORE INTO closing
 	FROM outcomes o CROSS JOIN jobs j ON j.seq = o.job_seq
 	WHERE o.recorded IS NULL AND o.extra = 0 AND (
 		(j.state IN ('pending', 'submitting', 'timed_out') AND o.attempt = j.attempt)
+		OR (j.state = 'failed' AND j.closed_by = 'submit' AND o.attempt = j.attempt AND o.outcome = 'done')
 		OR (j.state IN ('failed', 'timed_out') AND o.attempt < j.attempt AND o.outcome = 'done'))
 	ORDER BY o.ord`
 

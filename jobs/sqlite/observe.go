@@ -216,6 +216,10 @@ const adoptScreenshot = `INSERT INTO submissions (job_seq, attempt, extra, scree
 // sent; ?3 when nothing tells.
 const intentOf = `SELECT coalesce(intent_at, lost_at, ?3) FROM submissions WHERE job_seq = +?1 AND attempt = +?2 AND extra = 0`
 
+// newDeadline is that of a job whose screenshot is known now: ?3 is the call's, ?5
+// when it was made.
+const newDeadline = `CASE timeout_ms WHEN 0 THEN ?3 ELSE ?5 + timeout_ms END`
+
 // adopt gives a submission its screenshot. A job that was queued to be sent
 // anew is pending now as well: it is paid for.
 func (o *observer) adopt(sight *sighting) error {
@@ -230,12 +234,11 @@ func (o *observer) adopt(sight *sighting) error {
 				return err
 			}
 		}
-		query, args := `UPDATE jobs SET screenshot_id = ?, submitted_at = ? WHERE seq = ? AND screenshot_id = ''`,
-			[]any{sight.ScreenshotID, submitted, sight.seq}
+		query := `UPDATE jobs SET screenshot_id = ?1, submitted_at = ?2, deadline = ` + newDeadline + ` WHERE seq = ?4 AND screenshot_id = ''`
+		args := []any{sight.ScreenshotID, submitted, millis(o.deadline), sight.seq, o.at.UnixMilli()}
 		if sight.state == jobs.Queued || sight.state == jobs.Submitting {
 			query = `UPDATE jobs SET state = 'pending', screenshot_id = ?1, submitted_at = ?2,
-				deadline = CASE timeout_ms WHEN 0 THEN ?3 ELSE ?5 + timeout_ms END, lease_owner = NULL, lease_until = NULL WHERE seq = ?4`
-			args = []any{sight.ScreenshotID, submitted, millis(o.deadline), sight.seq, o.at.UnixMilli()}
+				deadline = ` + newDeadline + `, lease_owner = NULL, lease_until = NULL WHERE seq = ?4`
 			if err := o.moveCount(sight.seq>>32, sight.state, jobs.Pending, 1); err != nil {
 				return err
 			}

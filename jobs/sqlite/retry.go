@@ -34,7 +34,8 @@ const pickWaiting = `INSERT OR IGNORE INTO closing
 	AND EXISTS (SELECT 1 FROM submissions s WHERE s.job_seq = jobs.seq AND s.attempt = jobs.attempt AND s.extra = 0
 		AND s.screenshot_id = jobs.screenshot_id AND s.outcome IS NULL)`
 
-const waitAgain = `UPDATE jobs SET state = 'pending', closed_by = '', closed_at = NULL, late = 0, corrected = 0, error = '',
+// waitAgain keeps the deadline. A job that has none is looked up at once.
+const waitAgain = `UPDATE jobs SET state = 'pending', deadline = coalesce(deadline, ?), closed_by = '', closed_at = NULL, late = 0, corrected = 0, error = '',
 	cancel_asked_at = NULL
 	FROM closing c WHERE jobs.seq = +c.job_seq AND jobs.state = c.from_state AND c.to_state = 'pending'`
 
@@ -83,16 +84,16 @@ func (t *tx) retry(retries []jobs.Retry, at time.Time, effects *jobs.Effects) er
 	if err != nil || picked == 0 {
 		return err
 	}
-	var changed int64
-	for _, change := range []string{waitAgain, retryJobs} {
-		n, err := t.exec(change)
-		if err != nil {
-			return fmt.Errorf("queue jobs again: %w", err)
-		}
-		changed += n
+	waiting, err := t.exec(waitAgain, at.UnixMilli())
+	if err != nil {
+		return fmt.Errorf("wait for jobs again: %w", err)
 	}
-	if changed != picked {
-		return fmt.Errorf("queue jobs again: %d of %d rows changed", changed, picked)
+	queued, err := t.exec(retryJobs)
+	if err != nil {
+		return fmt.Errorf("queue jobs again: %w", err)
+	}
+	if waiting+queued != picked {
+		return fmt.Errorf("queue jobs again: %d of %d rows changed", waiting+queued, picked)
 	}
 	if _, err := t.exec(logRetries, at.UnixMilli()); err != nil {
 		return fmt.Errorf("log retries: %w", err)

@@ -38,6 +38,9 @@ func (b *book) audit() []jobs.Row {
 			if r.State == jobs.Queued && (r.ScreenshotID != "" || r.Late || r.ImageURL != "" || r.Error != "" || !r.SubmittedAt.IsZero() || !r.Deadline.IsZero()) {
 				b.t.Fatalf("job %s is queued with what an attempt has left: %+v", r.ID, r.Job)
 			}
+			if r.State == jobs.Pending && r.Deadline.IsZero() {
+				b.t.Fatalf("job %s is pending without a deadline", r.ID)
+			}
 			if !r.CancelAskedAt.IsZero() && r.State.Open() && r.State != jobs.Submitting {
 				b.t.Fatalf("job %s is %s although it was to be canceled", r.ID, r.State)
 			}

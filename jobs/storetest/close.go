@@ -33,7 +33,7 @@ late-done    =         !           =         !failed*^   =         =        =   
 late-failed  !         =           !done*^   =           =         =        =      =     =
 canceled     =         =           =         =           =         =        =      =     =
 never-sent   =         =           =         =           =         =        =      =     =
-refused      =         =           ~         ~           =         =        =      =     =
+refused      =         =           done*     ~           =         =        =      =     =
 duplicate    =         =           =         =           =         =        =      =     =
 rejected     =         =           =         =           =         =        =      =     =
 `

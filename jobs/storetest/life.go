@@ -212,7 +212,8 @@ func (m *lives) settle(found []finding) {
 func (l *life) mayClose(attempt int, outcome jobs.Outcome) bool {
 	switch {
 	case attempt == l.attempt:
-		return l.state == jobs.Pending || l.state == jobs.Submitting || l.state == jobs.TimedOut
+		return l.state == jobs.Pending || l.state == jobs.Submitting || l.state == jobs.TimedOut ||
+			l.state == jobs.Failed && l.closedBy == jobs.BySubmit && outcome == jobs.OutcomeDone
 	case attempt < l.attempt && outcome == jobs.OutcomeDone:
 		return l.state == jobs.Failed || l.state == jobs.TimedOut
 	}

@@ -391,6 +391,9 @@ func (w *liver) compare(t *rapid.T) {
 	for _, l := range w.lives.rows {
 		j, err := w.Job(w.ctx(), l.id)
 		w.must(err, "job")
+		if j.State == jobs.Pending && j.Deadline.IsZero() {
+			t.Fatalf("job %s is pending without a deadline", j.ID)
+		}
 		ended := !l.state.Open()
 		first, says := l.words()
 		want := seenLife{l.state, l.attempt, l.shot, l.closedBy, l.late, l.corrected, l.asked, ended, l.doubles, l.conflicts, first, says, l.cost}

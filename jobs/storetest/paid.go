@@ -67,6 +67,30 @@ var paidTests = []test{
 		b.wantClosed(b.webhook(id, jobs.OutcomeDone), jobs.Closed{Job: id, Attempt: 1, State: jobs.Done, By: jobs.ByWebhook})
 		wantSame(b, "revision", b.batch("b1").Revision, 2)
 	}},
+	{"a canceled job whose screenshot was found later waits with a deadline", func(b *book) {
+		b.open("b1", pages(1)...)
+		id := b.doubted("b1", 1)[0].Job.ID
+		b.later(time.Minute)
+		b.resend(b.claimDoubts(b.now, 10), b.now, 1)
+		b.cancel(id)
+		b.observe(jobs.ByPoll, seen(id, jobs.OutcomeProcessing))
+		deadline := b.now.Add(jobTimeout)
+		b.later(time.Second)
+		b.retry(jobs.Retry{Job: id, Attempt: 1, From: jobs.Retriable, Waits: true})
+		b.wantTime("deadline", b.wantState(id, jobs.Pending).Deadline, deadline)
+	}},
+	{"the picture of a lost create closes a job whose next create was refused", func(b *book) {
+		b.open("b1", pages(1)...)
+		id := b.doubted("b1", 1)[0].Job.ID
+		b.later(time.Minute)
+		b.resend(b.claimDoubts(b.now, 10), b.now, 1)
+		b.sent("b1", 1)
+		b.shut(refuse(id))
+		b.observe(jobs.ByPoll, seen(id, jobs.OutcomeProcessing))
+		b.wantState(id, jobs.Failed)
+		b.wantClosed(b.webhook(id, jobs.OutcomeDone), jobs.Closed{Job: id, Attempt: 1, State: jobs.Done, By: jobs.ByWebhook, Late: true})
+		wantSame(b, "error", b.wantState(id, jobs.Done).Error, "")
+	}},
 	{"a retry waits for no screenshot that has failed", func(b *book) {
 		b.open("b1", pages(3)...)
 		ids := b.pending("b1", 2)

@@ -33,7 +33,7 @@ doubt        ?done    ?failed    =          =            =          =           
 pending      done     failed     =          =            =          =            =          =            timed_out =      canceled
 done         =        !failed^   =          =            =          =            =          =            =         =      =
 failed       !done^   =          done<      =            =          =            =          =            =         =      =
-refused      =        =          done<      =            =          =            =          =            =         =      =
+refused      ?done*   =          done<      =            =          =            ?done*      =            =         =      =
 timed-out    done*    failed*    done<      =            =          =            =          =            =         =      =
 late-done    =        !failed*^  =          =            =          =            =          =            =         =      =
 late-failed  !done*^  =          done<      =            =          =            =          =            =         =      =

@@ -108,7 +108,7 @@ func (w *walker) compare() {
 			delete(told, r.ID)
 			continue
 		}
-		late := after.Late && (before.State == jobs.TimedOut || before.State == jobs.Failed && older || before.State == jobs.Canceled && w.retries)
+		late := after.Late && (before.State == jobs.TimedOut || before.State == jobs.Failed && (older || before.ClosedBy == jobs.BySubmit) || before.State == jobs.Canceled && w.retries)
 		if before.State != "" && !before.State.Open() && !late && !corrected {
 			w.t.Fatalf("job %s went from %s to %s", r.ID, before.State, after.State)
 		}

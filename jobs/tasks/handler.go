@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -96,7 +97,14 @@ func (d *dispatcher) submit(ctx context.Context, what about) error {
 	errs := make([]error, len(what.More))
 	var others sync.WaitGroup
 	for i, batch := range what.More {
-		others.Go(func() { errs[i] = d.handler.SubmitBatch(ctx, batch) })
+		others.Go(func() {
+			defer func() {
+				if reason := recover(); reason != nil { // asynq recovers in the task's own goroutine alone
+					errs[i] = fmt.Errorf("submit batch %s: panic: %v\n%s", batch, reason, debug.Stack())
+				}
+			}()
+			errs[i] = d.handler.SubmitBatch(ctx, batch)
+		})
 	}
 	err := d.handler.SubmitBatch(ctx, what.Batch)
 	others.Wait()

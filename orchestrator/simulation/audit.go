@@ -107,7 +107,11 @@ func (b *books) closers(j jobEntry) []string {
 
 // auditPaid: no picture that was paid for, and told of, is left out.
 func (b *books) auditPaid(j jobEntry) {
-	for attempt := 1; attempt < j.attempt; attempt++ {
+	last := j.attempt - 1
+	if j.by == string(jobs.BySubmit) {
+		last = j.attempt // an earlier create of the same attempt may have had an effect
+	}
+	for attempt := 1; attempt <= last; attempt++ {
 		for _, s := range b.w.vendor.of(j.tag(attempt)) {
 			if b.told(s, true, string(jobs.ByWebhook)) && b.ours(s) && !s.failed && !s.hidden {
 				b.w.fail("P1", "job %s is %s although screenshot %s of its attempt %d is done", j.name(), j.state, s.id, attempt)
@@ -169,10 +173,13 @@ func (b *books) auditDeliveries() {
 		}
 	}
 	for _, j := range b.jobs {
+		if s := b.w.vendor.byID(j.screenshot); s == nil || !slices.Contains(s.owners(), j.tag(j.attempt)) {
+			continue // of an older attempt, or of none
+		}
 		early := b.number(`SELECT count(*) FROM inbox i WHERE i.screenshot_id = ? AND i.disposition = '' AND i.outcome IN ('done', 'failed')
 			AND i.received_at < (SELECT min(e.at) FROM events e WHERE e.job_seq = ? AND e.attempt = ? AND e.type = 'job.timed_out')`,
 			j.screenshot, j.seq, j.attempt)
-		if j.screenshot != "" && early > 0 && b.w.profile.cached == 0 {
+		if early > 0 && b.w.profile.cached == 0 {
 			b.w.fail("P2", "job %s timed out after %d webhooks of its screenshot had been acknowledged", j.name(), early)
 		}
 	}

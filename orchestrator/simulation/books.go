@@ -201,7 +201,7 @@ func (b *books) compare(before, after jobEntry) {
 		fail("changed after its end")
 	case before.state == after.state:
 	case before.state == jobs.TimedOut && !before.late && after.late && (after.state == jobs.Done || after.state == jobs.Failed):
-	case before.state == jobs.Failed && before.attempt > 1 && lateDone:
+	case before.state == jobs.Failed && (before.attempt > 1 || before.by == string(jobs.BySubmit)) && lateDone:
 	case before.state == jobs.Canceled && b.wasAsked(b.retried, after) && (lateDone ||
 		after.state == jobs.Pending && after.screenshot != "" && after.screenshot == before.screenshot):
 	case before.state == jobs.Canceled && before.attempt == 0 && after.state == jobs.Queued && b.wasAsked(b.retried, after):
@@ -265,7 +265,8 @@ func (b *books) paidBefore(batch string, row, attempt int, tag string) {
 	var screenshot string
 	var timeout sql.NullInt64
 	var canceled, retried int64
-	b.each(func(scan func(...any)) { scan(&screenshot, &timeout, &canceled, &retried) }, `SELECT s.screenshot_id,
+	var intent sql.NullInt64
+	b.each(func(scan func(...any)) { scan(&screenshot, &intent, &timeout, &canceled, &retried) }, `SELECT s.screenshot_id, coalesce(s.intent_at, s.lost_at),
 		(SELECT coalesce(nullif(j.timeout_ms, 0), nullif(b.job_timeout_ms, 0)) FROM jobs j WHERE j.seq = s.job_seq),
 		(SELECT e.at FROM events e WHERE e.job_seq = s.job_seq AND e.type = 'job.canceled' AND e.attempt = s.attempt AND e.seq < r.seq ORDER BY e.seq DESC LIMIT 1),
 		r.at FROM batches b CROSS JOIN submissions s ON s.job_seq = b.seq << 32 | ? AND s.attempt = ? AND s.extra = 0 AND s.screenshot_id IS NOT NULL
@@ -280,8 +281,12 @@ func (b *books) paidBefore(batch string, row, attempt int, tag string) {
 	if timeout.Valid {
 		patience = time.Duration(timeout.Int64) * time.Millisecond
 	}
-	// An adopted screenshot counts from its intent, a request before it was made.
-	asked, end := time.UnixMilli(retried), s.at.Add(patience+deadlineGrace-requestTimeout)
+	// An adopted screenshot counts from its intent, which may take its time to commit.
+	from := s.at
+	if at := time.UnixMilli(intent.Int64); intent.Valid && at.Before(from) {
+		from = at
+	}
+	asked, end := time.UnixMilli(retried), from.Add(patience+deadlineGrace)
 	switch {
 	case s.ended(time.UnixMilli(canceled)) && !s.failed:
 		b.w.fail("P3", "create of %s was sent although screenshot %s, which was canceled, is done", tag, s.id)
