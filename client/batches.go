@@ -94,7 +94,7 @@ func (c *Client) DownloadBatch(ctx context.Context, id string) (*Download, error
 	if err != nil {
 		return nil, err
 	}
-	return c.download(ctx, call{op: "download batch", path: "batch/download", query: q})
+	return c.download(ctx, call{op: "download batch", path: "batch/download", query: q, content: archive})
 }
 
 func (c *Client) batch(ctx context.Context, k call) (Batch, error) {

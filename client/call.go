@@ -17,14 +17,16 @@ const (
 
 // call is one request: op names it in errors, once marks those that cost money
 // and must not be put on the wire twice, output those for what a screenshot
-// brings, which may not be ready yet. With a form it is a POST, otherwise a GET.
+// brings, which may not be ready yet, content is what a download must be. With a
+// form it is a POST, otherwise a GET.
 type call struct {
-	op     string
-	path   string
-	query  url.Values
-	form   *form
-	once   bool
-	output bool
+	op      string
+	path    string
+	query   url.Values
+	form    *form
+	once    bool
+	output  bool
+	content content
 }
 
 // form is the body of a POST.

@@ -2,21 +2,19 @@ package client
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 )
 
-// Download is a streamed answer. The caller must close Body; a read fails when
-// no byte comes within the Client's timeout.
+// Download is a streamed answer whose first bytes have come. The caller must
+// close Body; a read fails when no byte comes within the Client's timeout.
 type Download struct {
 	Body        io.ReadCloser
-	ContentType string
+	ContentType string // the answer's, or else what the first bytes tell
 	Length      int64  // bytes, -1 when unknown
 	ETag        string // may be empty
 }
@@ -43,26 +41,27 @@ func (c *Client) download(ctx context.Context, k call) (*Download, error) {
 		}
 		return nil, failure
 	}
-	if resp.StatusCode != http.StatusOK || isJSON(resp) {
+	if resp.StatusCode != http.StatusOK {
 		defer release()
 		defer resp.Body.Close()
 		return nil, c.refusal(k, resp)
 	}
 	patience.Stop() // from here on it runs only while a read waits
-	return &Download{
-		Body: &streamBody{
-			ctx: ctx, client: c, op: k.op, body: resp.Body, patience: patience, release: release,
-		},
-		ContentType: resp.Header.Get("Content-Type"),
-		Length:      resp.ContentLength,
-		ETag:        resp.Header.Get("ETag"),
-	}, nil
-}
-
-// isJSON tells a file from the envelope of a refusal that came with a 200.
-func isJSON(resp *http.Response) bool {
-	kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	return (err == nil || errors.Is(err, mime.ErrInvalidMediaParameter)) && kind == "application/json"
+	body := &streamBody{
+		ctx: ctx, client: c, op: k.op, body: resp.Body, patience: patience, release: release,
+	}
+	head, err := readHead(body)
+	if err != nil {
+		body.Close()
+		return nil, err
+	}
+	body.head = head
+	kind, fits := k.content.of(resp.Header.Get("Content-Type"), head)
+	if !fits {
+		defer body.Close()
+		return nil, c.unfit(k, resp, body)
+	}
+	return &Download{Body: body, ContentType: kind, Length: resp.ContentLength, ETag: resp.Header.Get("ETag")}, nil
 }
 
 const maxRedirects = 5
@@ -95,12 +94,18 @@ type streamBody struct {
 	ctx      context.Context
 	client   *Client
 	op       string
+	head     []byte // has been read of body, and is read first
 	body     io.ReadCloser
 	patience *time.Timer
 	release  func()
 }
 
 func (s *streamBody) Read(p []byte) (int, error) {
+	if len(s.head) > 0 {
+		n := copy(p, s.head)
+		s.head = s.head[n:]
+		return n, nil
+	}
 	s.patience.Reset(s.client.timeout)
 	n, err := s.body.Read(p)
 	s.patience.Stop()

@@ -56,6 +56,7 @@ func TestThumbnail(t *testing.T) {
 
 func TestThumbnailOfUnknownLength(t *testing.T) {
 	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "image/png")
 		io.WriteString(w, "a")
 		w.(http.Flusher).Flush()
 		io.WriteString(w, "b")
@@ -81,7 +82,7 @@ func TestThumbnailErrors(t *testing.T) {
 // A download may take longer than the timeout, but no read may.
 func TestThumbnailStalls(t *testing.T) {
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		io.WriteString(w, "start")
+		io.WriteString(w, pngStart)
 		w.(http.Flusher).Flush()
 		<-r.Context().Done()
 	}, WithTimeout(50*time.Millisecond))
@@ -91,14 +92,14 @@ func TestThumbnailStalls(t *testing.T) {
 	}
 	defer d.Body.Close()
 	body, err := io.ReadAll(d.Body)
-	if string(body) != "start" || !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, new(*CallError)) {
+	if string(body) != pngStart || !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, new(*CallError)) {
 		t.Errorf("%q, %v", body, err)
 	}
 }
 
 func TestThumbnailIsCutOrCancelled(t *testing.T) {
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		io.WriteString(w, "start")
+		io.WriteString(w, pngStart)
 		w.(http.Flusher).Flush()
 		if r.FormValue("id") == "cut" {
 			panic(http.ErrAbortHandler)
@@ -113,7 +114,7 @@ func TestThumbnailIsCutOrCancelled(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer d.Body.Close()
-		if _, err := io.ReadFull(d.Body, make([]byte, 5)); err != nil {
+		if _, err := io.ReadFull(d.Body, make([]byte, len(pngStart))); err != nil {
 			t.Fatal(err)
 		}
 		if id == "cancelled" {
@@ -187,7 +188,7 @@ func TestRedirectsStayWithTheBaseURL(t *testing.T) {
 			http.Redirect(w, r, target, http.StatusFound)
 			return
 		}
-		io.WriteString(w, "image")
+		io.WriteString(w, pngStart)
 	})
 	home := c.base.Host
 	_, port, _ := strings.Cut(home, ":")

@@ -11,7 +11,7 @@ import (
 //
 // Vendor: endpoint reference, GET /screenshot/html.
 func (c *Client) HTML(ctx context.Context, id string) (*Download, error) {
-	return c.output(ctx, "get html", "screenshot/html", id)
+	return c.output(ctx, "get html", "screenshot/html", id, page)
 }
 
 // PDF starts the download of the page as a document, when the create asked for
@@ -19,7 +19,7 @@ func (c *Client) HTML(ctx context.Context, id string) (*Download, error) {
 //
 // Vendor: endpoint reference, GET /screenshot/pdf.
 func (c *Client) PDF(ctx context.Context, id string) (*Download, error) {
-	return c.output(ctx, "get pdf", "screenshot/pdf", id)
+	return c.output(ctx, "get pdf", "screenshot/pdf", id, document)
 }
 
 // Video starts the download of the recording, when the create asked for it
@@ -27,15 +27,15 @@ func (c *Client) PDF(ctx context.Context, id string) (*Download, error) {
 //
 // Vendor: endpoint reference, GET /screenshot/video.
 func (c *Client) Video(ctx context.Context, id string) (*Download, error) {
-	return c.output(ctx, "get video", "screenshot/video", id)
+	return c.output(ctx, "get video", "screenshot/video", id, video)
 }
 
-func (c *Client) output(ctx context.Context, op, path, id string) (*Download, error) {
+func (c *Client) output(ctx context.Context, op, path, id string, want content) (*Download, error) {
 	q, err := idQuery(id)
 	if err != nil {
 		return nil, err
 	}
-	return c.download(ctx, call{op: op, path: path, query: q, output: true})
+	return c.download(ctx, call{op: op, path: path, query: q, output: true, content: want})
 }
 
 // Scope is a part of a screenshot that can be deleted.

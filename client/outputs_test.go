@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 )
 
@@ -13,6 +14,9 @@ func TestOutputs(t *testing.T) {
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		asked <- r.Method + " " + r.RequestURI
 		w.Header().Set("Content-Type", "application/octet-stream")
+		if r.URL.Path == "/api/v1/screenshot/pdf" {
+			io.WriteString(w, "%PDF-")
+		}
 		io.WriteString(w, "bytes of "+r.URL.Path)
 	})
 	for path, download := range map[string]func(context.Context, string) (*Download, error){
@@ -27,7 +31,7 @@ func TestOutputs(t *testing.T) {
 		}
 		body, err := io.ReadAll(d.Body)
 		d.Body.Close()
-		if got := <-asked; got != "GET "+path+"?id=a+b" || string(body) != "bytes of "+path || err != nil {
+		if got := <-asked; got != "GET "+path+"?id=a+b" || !strings.HasSuffix(string(body), "bytes of "+path) || err != nil {
 			t.Errorf("asked %s, read %q, %v", got, body, err)
 		}
 		if _, err := download(t.Context(), ""); !errors.As(err, new(*ParamError)) {

@@ -32,8 +32,9 @@ type ThumbnailOptions struct {
 // It fails with a NotReadyError, which is ErrNotFound as well, for a screenshot
 // that is not ready, an unknown id, a missing shot or an image that was deleted:
 // the vendor does not tell these apart. It fails with an APIError for another
-// refusal; with a CallError or NotSentError when no answer came; with a
-// ParamError for a negative option.
+// refusal; with a CallError or NotSentError when no answer came; with a CallError
+// when a 200 brought something else, such as the page of a captive portal, or
+// nothing; with a ParamError for a negative option.
 //
 // Vendor: endpoint reference, GET /screenshot/thumbnail.
 func (c *Client) Thumbnail(ctx context.Context, id string, o ThumbnailOptions) (*Download, error) {
@@ -44,7 +45,7 @@ func (c *Client) Thumbnail(ctx context.Context, id string, o ThumbnailOptions) (
 	if err := o.addTo(q); err != nil {
 		return nil, err
 	}
-	return c.download(ctx, call{op: "get thumbnail", path: "screenshot/thumbnail", query: q, output: true})
+	return c.download(ctx, call{op: "get thumbnail", path: "screenshot/thumbnail", query: q, output: true, content: picture})
 }
 
 func (o ThumbnailOptions) addTo(q url.Values) error {

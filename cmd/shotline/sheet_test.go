@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -50,5 +51,24 @@ func TestPicturesThatAreNotReadyYet(t *testing.T) {
 				t.Errorf("the vendor was asked %d times, want %d", asked.Load(), test.asked)
 			}
 		})
+	}
+}
+
+// A page that comes in the place of a picture is no picture.
+func TestPagesAreNoPictures(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = io.WriteString(w, "<!DOCTYPE html><title>Sign in</title>")
+	}))
+	defer server.Close()
+	vendor, err := client.New(client.WithAPIKey("k"), client.WithBaseURL(server.URL))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer vendor.CloseIdleConnections()
+	picture, err := readPicture(t.Context(), vendor, "1")
+	if len(picture) > 0 || err == nil || !strings.Contains(err.Error(), "Sign in") {
+		t.Errorf("got %q, %v", picture, err)
 	}
 }

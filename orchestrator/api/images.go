@@ -48,7 +48,8 @@ func (k *images) path(j jobs.Job, kind output, tag string) string {
 	return filepath.Join(k.folder, j.ID.Batch, j.ID.String()+"-"+kind.name+"-"+tag)
 }
 
-// open returns what is kept, nil when nothing is.
+// open returns what is kept, nil when nothing is. A file that is empty or another
+// thing than its kind is removed: earlier versions kept whatever came.
 func (k *images) open(j jobs.Job, kind output, tag string) *client.Download {
 	if k == nil {
 		return nil
@@ -67,9 +68,28 @@ func (k *images) open(j jobs.Job, kind output, tag string) *client.Download {
 			file.Close()
 			return nil
 		}
+		if !holds(file, mediaType, kind) {
+			file.Close()
+			k.log.Warn("a kept output is not what it should be and is fetched again", "job", j.ID.String(), "kind", kind.name, "error", os.Remove(file.Name()))
+			continue
+		}
 		return &client.Download{Body: file, ContentType: mediaType, Length: info.Size()}
 	}
 	return nil
+}
+
+// holds reports whether a file is of the kind. It is read from its beginning then.
+func holds(file *os.File, mediaType string, kind output) bool {
+	var head [512]byte
+	n, err := io.ReadFull(file, head[:])
+	if err != nil && err != io.ErrUnexpectedEOF {
+		return false
+	}
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return false
+	}
+	_, ok := kind.is(mediaType, head[:n])
+	return ok
 }
 
 // keep returns the download, which is on disk once it was read to its end.
@@ -112,7 +132,7 @@ func (k *keeping) Read(p []byte) (int, error) {
 		_, k.err = k.file.Write(p[:n])
 	}
 	k.got += int64(n)
-	k.whole = k.whole || err == io.EOF && (k.want < 0 || k.got == k.want)
+	k.whole = k.whole || err == io.EOF && k.got > 0 && (k.want < 0 || k.got == k.want)
 	return n, err
 }
 

@@ -32,6 +32,7 @@ type output struct {
 	name  string
 	types []string // that it may have; with any other it is given as mere bytes
 	fetch func(ctx context.Context, from Outputs, id string) (*client.Download, error)
+	is    func(contentType string, head []byte) (string, bool)
 	shown bool   // in a browser; else saved
 	param string // by which a create asks for it; empty: it always does
 }
@@ -40,12 +41,12 @@ var outputs = []output{
 	{"image", []string{"image/png", "image/jpeg", "image/webp", "image/gif", "image/avif"},
 		func(ctx context.Context, from Outputs, id string) (*client.Download, error) {
 			return from.Thumbnail(ctx, id, client.ThumbnailOptions{})
-		}, true, ""},
+		}, client.PictureType, true, ""},
 	// A stranger's page must not run as one of ours.
 	{"html", []string{"text/html"}, func(ctx context.Context, from Outputs, id string) (*client.Download, error) {
 		return from.HTML(ctx, id)
-	}, false, "html"},
-	{"pdf", []string{"application/pdf"}, func(ctx context.Context, from Outputs, id string) (*client.Download, error) { return from.PDF(ctx, id) }, false, "pdf"},
+	}, client.PageType, false, "html"},
+	{"pdf", []string{"application/pdf"}, func(ctx context.Context, from Outputs, id string) (*client.Download, error) { return from.PDF(ctx, id) }, client.DocumentType, false, "pdf"},
 }
 
 // notReadyRetry is in how many seconds an output that is not ready may be asked

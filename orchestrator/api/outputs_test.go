@@ -243,3 +243,56 @@ func TestHalfAPictureDoesNotLookWhole(t *testing.T) {
 		response.Body.Close()
 	}
 }
+
+// What an earlier version kept is given out only if it can be the output.
+func TestKeptFilesThatAreNoOutputsAreFetchedAgain(t *testing.T) {
+	for name, test := range map[string]struct{ kind, extension, body string }{
+		"empty picture":     {"image", ".png", ""},
+		"portal":            {"image", ".bin", "<!DOCTYPE html><title>Sign in</title>"},
+		"portal as picture": {"image", ".png", "<!DOCTYPE html><title>Sign in</title>"},
+		"problem":           {"image", ".bin", `{"title":"no"}`},
+		"no document":       {"pdf", ".pdf", "<!DOCTYPE html><title>Sign in</title>"},
+		"empty page":        {"html", ".html", ""},
+		"refusal":           {"html", ".html", `{"success":false}`},
+	} {
+		vendor, folder := newOutputs(), t.TempDir()
+		r := newRig(t, func(c *Config) { c.Outputs, c.ImageDir = vendor, folder })
+		r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)
+		r.close("b1-1", jobs.Done, "s1")
+		path := "/v1/jobs/b1-1/" + test.kind
+		tag := strings.Trim(r.ask("GET", path, nil).header.Get("ETag"), `"`)
+		kept, err := filepath.Glob(filepath.Join(folder, "b1", "*"))
+		if err != nil || len(kept) != 1 {
+			t.Fatalf("%s: kept %v, %v", name, kept, err)
+		}
+		if err := os.Remove(kept[0]); err != nil {
+			t.Fatal(err)
+		}
+		wrong := filepath.Join(folder, "b1", "b1-1-"+test.kind+"-"+tag+test.extension)
+		if err := os.WriteFile(wrong, []byte(test.body), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if a := r.ask("GET", path, nil); a.status != 200 || string(a.body) != vendor.body || vendor.asked.Load() != 2 {
+			t.Errorf("%s: %d %q after %d calls", name, a.status, a.body, vendor.asked.Load())
+		}
+		if files, err := filepath.Glob(filepath.Join(folder, "b1", "*")); err != nil || len(files) != 1 || files[0] != kept[0] {
+			t.Errorf("%s: kept %v, %v, want %s", name, files, err, kept)
+		}
+	}
+}
+
+func TestNothingIsNotKept(t *testing.T) {
+	folder := t.TempDir()
+	kept, err := openImages(folder, 0, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := jobs.Job{ID: jobs.ID{Batch: "b1", Row: 1}, ScreenshotID: "s1", Attempt: 1}
+	d := kept.keep(j, outputs[0], "tag", &client.Download{Body: io.NopCloser(strings.NewReader("")), ContentType: "image/png", Length: -1})
+	if _, err := io.Copy(io.Discard, d.Body); err != nil || d.Body.Close() != nil {
+		t.Fatal(err)
+	}
+	if files, err := os.ReadDir(filepath.Join(folder, "b1")); err != nil || len(files) > 0 {
+		t.Errorf("%v is left, %v", files, err)
+	}
+}
