@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/http"
 	"slices"
@@ -62,8 +63,9 @@ type slice struct {
 	refused atomic.Int64   // creates that the vendor refused for good
 }
 
-// refusalsLogged is how many refusals of a slice are logged with the vendor's
-// request ids. Jobs keep the reason without them, so that equal ones group.
+// refusalsLogged is how many refusals of a slice are logged as warnings; further
+// ones are for debugging. Only the log has the vendor's request ids: jobs keep the
+// reason without them, so that equal ones group.
 const refusalsLogged = 10
 
 // submitSlice leases and submits for one time slice. The next jobs are leased
@@ -253,9 +255,11 @@ func (o *Orchestrator) create(ctx context.Context, s *slice, lease jobs.Lease) e
 			o.log.Warn("create refused after an earlier one was in doubt", "job", id.String(), "error", err)
 			return o.doubt(ctx, lease)
 		}
-		if s.refused.Add(1) <= refusalsLogged {
-			o.log.Warn("create refused", "job", id.String(), "error", err)
+		level := slog.LevelWarn
+		if s.refused.Add(1) > refusalsLogged {
+			level = slog.LevelDebug
 		}
+		o.log.Log(ctx, level, "create refused", "job", id.String(), "error", err)
 		return o.closeRefused(ctx, lease, refused.Reason())
 	default:
 		// A request that could not even be built, such as a forbidden parameter.

@@ -1,9 +1,11 @@
 package orchestrator
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -175,6 +177,30 @@ func TestRefusalsGroupWhateverTheirRequestIDs(t *testing.T) {
 	r.must(err)
 	if len(reasons) != 1 || reasons[0].Count != 2 || !strings.Contains(reasons[0].Error, "INVALID_PARAMS: no") {
 		t.Errorf("reasons %+v, want one of both jobs", reasons)
+	}
+}
+
+// Support asks for the request id of any refusal, also after a long batch.
+func TestEveryRefusalIsLoggedWithItsRequestID(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, one)
+	var logged bytes.Buffer
+	r.log = slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	const n = refusalsLogged + 2
+	r.load(n)
+	for i := range n {
+		r.vendor.script(func(client.Screenshot) error {
+			return errors.Join(errNoEffect, &client.APIError{Op: "create screenshot", Status: 422, RequestID: fmt.Sprintf("req_%d_", i)})
+		})
+	}
+	r.submitAll()
+	for i := range n {
+		if !strings.Contains(logged.String(), fmt.Sprintf("(request req_%d_)", i)) {
+			t.Errorf("refusal %d is not in the log:\n%s", i, &logged)
+		}
+	}
+	if got := strings.Count(logged.String(), "level=WARN msg=\"create refused\""); got != refusalsLogged {
+		t.Errorf("%d warnings, want %d", got, refusalsLogged)
 	}
 }
 
