@@ -78,7 +78,9 @@ func TestThumbnailOptions(t *testing.T) {
 		{[]string{"zoom", "50"}, "png", 80, 60},
 		{[]string{"zoom", "150", "scale", "0.5"}, "png", 120, 90},
 		{[]string{"zoom", "50", "left", "60"}, "png", 50, 60},
-		{[]string{"zoom", "50", "width", "40"}, "png", 40, 30},
+		{[]string{"zoom", "100", "scale", "1", "width", "40"}, "png", 40, 30},
+		{[]string{"zoom", "100", "scale", "1", "width", "100", "height", "100", "ratio", "fit"}, "png", 100, 75},
+		{[]string{"zoom", "100", "scale", "1.0", "width", "160"}, "png", 160, 120},
 		{[]string{"zoom", "100", "ratio", "fit", "scale", "1", "format", "webmp", "quality", "80"}, "webp", 160, 120},
 	} {
 		t.Run(strings.Join(c.query, " "), func(t *testing.T) {
@@ -92,7 +94,8 @@ func TestThumbnailOptions(t *testing.T) {
 		})
 	}
 	for field, query := range map[string][]string{
-		"ratio": {"ratio", "stretch"}, "zoom": {"zoom", "0"}, "zoom ": {"zoom", "1.5"}, " zoom": {"zoom", "401"}, "scale": {"scale", "0.5", "width", "100"}, "shot": {"shot", "0"},
+		"ratio": {"ratio", "stretch"}, "zoom": {"zoom", "0"}, "zoom ": {"zoom", "1.5"}, " zoom": {"zoom", "401"}, "scale": {"scale", "0.5", "width", "100"}, "scale ": {"scale", "0.5", "height", "100"},
+		" zoom ": {"zoom", "50", "width", "100"}, "zoom  ": {"zoom", "101", "height", "100", "scale", "1"}, "shot": {"shot", "0"},
 		"right": {"right", "500", "left", "500"}, "top": {"top", "5000"}, "quality": {"quality", "0"},
 		"width": {"width", "4000", "left", "159"}, "height": {"height", "16383"},
 	} {

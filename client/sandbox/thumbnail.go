@@ -16,7 +16,7 @@ import (
 // form asked for: as rendered when none is. It is cut first and then brought to
 // its size: scaled by a factor and a percentage, or to a width and a height,
 // which it fits into (ratio=fit, the default) or fills (what sticks out is cut
-// off).
+// off). A factor of 1 and a percentage of 100 may stand beside a width or a height.
 func (s *Server) thumbnail(r *http.Request, q url.Values) (any, error) {
 	p := &params{query: q}
 	form := raster.Form{
@@ -35,13 +35,21 @@ func (s *Server) thumbnail(r *http.Request, q url.Values) (any, error) {
 	format := p.format("")
 	number := p.integer("shot", 1, math.MaxInt32, 1)
 	zoom := p.integer("zoom", 1, maxZoom, 100)
-	if form.Scale != 0 && form.Width+form.Height != 0 {
-		p.refuse("scale", "cannot stand beside width or height")
+	if form.Width+form.Height != 0 {
+		if form.Scale != 0 && form.Scale != 1 {
+			p.refuse("scale", "must be 1 beside width or height")
+		}
+		if zoom != 100 {
+			p.refuse("zoom", "must be 100 beside width or height")
+		}
 	}
 	if err := p.err(); err != nil {
 		return nil, err
 	}
-	if zoom != 100 && form.Width+form.Height == 0 {
+	if form.Scale == 1 {
+		form.Scale = 0 // it changes nothing
+	}
+	if zoom != 100 {
 		form.Scale = orElse(form.Scale, 1) * float64(zoom) / 100
 	}
 	shot, err := s.finished(q)
