@@ -37,7 +37,7 @@ func (s *Server) batchNotice(b *batch) notice {
 	o := s.batchObject(b)
 	body := batchNoticeBody{
 		Event: "batch.finished", BatchID: strconv.FormatInt(o.ID, 10), Status: "done",
-		Count: o.Count, Processed: o.Processed, Failed: o.Failed, ZipURL: *o.ZipURL, CreatedAt: exactStamp(b.createdAt),
+		Count: o.Count, Processed: o.Processed, Failed: o.Failed, ZipURL: *o.ZipURL, CreatedAt: webhookStamp(b.createdAt),
 	}
 	if s.cfg.Dialect == DialectB {
 		body.Status = statusFinished

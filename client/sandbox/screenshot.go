@@ -239,8 +239,10 @@ func stamp(t time.Time) string {
 	return t.UTC().Format("2006-01-02T15:04:05.000Z")
 }
 
-// exactStamp writes a time for the ledger, with all that the clock gave, and for
-// webhooks, whose documents show no milliseconds.
+// webhookStamp writes a time for webhooks, whose documents show whole seconds.
+func webhookStamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// exactStamp writes a time for the ledger, with all that the clock gave.
 func exactStamp(t time.Time) string {
 	if t.IsZero() {
 		return ""

@@ -63,7 +63,7 @@ func (s *Server) noticeOf(shot *screenshot, r Rendering, failure string) notice 
 		ScreenshotID: strconv.FormatInt(shot.id, 10),
 		URL:          shot.render.URL,
 		Status:       "done",
-		CreatedAt:    exactStamp(shot.createdAt),
+		CreatedAt:    webhookStamp(shot.createdAt),
 	}
 	if s.cfg.Dialect == DialectB {
 		body.Event, body.Status = "screenshot.finished", statusFinished

@@ -232,3 +232,17 @@ func TestPathTemplate(t *testing.T) {
 		t.Errorf("storage_url is %q, then %q, want none, then %q", s.StorageURL, got, want)
 	}
 }
+
+// Webhooks tell whole seconds, as the documents show them, whatever the clock says.
+func TestWebhookTimesAreInTheDocumentedForm(t *testing.T) {
+	address, hooks := receiver(t, always(http.StatusOK))
+	v := start(t, sandbox.Config{WebhookURL: address, Now: func() time.Time { return clock.Add(987654321 * time.Nanosecond) }})
+	v.batch("https://a.test/", "country", "us", "apps", "12")
+	for range 2 { // of the screenshot and of the batch
+		contains(t, next(t, hooks).body, `"created_at":"2026-03-04T05:06:07Z"`)
+	}
+	contains(t, v.get("screenshot/list", nil).body, `"created_at":"2026-03-04T05:06:07.987Z"`)
+	if made := v.srv.Ledger().Creates[0].CreatedAt; made != "2026-03-04T05:06:07.987654321Z" {
+		t.Errorf("the ledger has %s", made)
+	}
+}
