@@ -11,6 +11,7 @@ import (
 var (
 	errTooLarge = errors.New("too large")
 	errBusy     = errors.New("too many bodies under way")
+	errSlow     = errors.New("body came too slowly, send it again")
 )
 
 // body holds what a request has sent so far, in chunks of memory that are booked

@@ -18,6 +18,7 @@
 //	401  no signature, or none that holds
 //	404  at another path, see Receiver.Misdirected
 //	405  not POST
+//	408  the body came too slowly; it may be sent again
 //	413  larger than the cap, by default 256 KiB; documented payloads are
 //	     below 4 KiB
 //	415  compressed: the signature is over the bytes, and unpacking what

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -149,6 +150,8 @@ func (r *Receiver) receive(req *http.Request) (Result, error) {
 		return TooLarge, fmt.Errorf("body is larger than %d bytes", r.cfg.MaxBody)
 	case errors.Is(err, errBusy):
 		return Busy, fmt.Errorf("bodies under way leave too little of %d bytes", r.cfg.MaxInFlight)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return Aborted, errSlow
 	case err != nil:
 		return Aborted, errors.New("body was cut off")
 	}

@@ -224,6 +224,30 @@ func TestTooLargeIsNotReadOn(t *testing.T) {
 	}
 }
 
+// A body that is late is answered so that its sender repeats it.
+func TestBodyTooSlow(t *testing.T) {
+	inbox := &memory{}
+	server := httptest.NewUnstartedServer(newReceiver(t, receiver.Config{Inbox: inbox}))
+	server.Config.ReadHeaderTimeout, server.Config.ReadTimeout = 10*time.Second, 50*time.Millisecond
+	server.Start()
+	defer server.Close()
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nX-Signature: %s\r\nContent-Length: 100000\r\n\r\nabc", anySignature)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if resp.StatusCode != http.StatusRequestTimeout || !resp.Close || !strings.Contains(string(answer), "send it again") || err != nil {
+		t.Errorf("answered %d %s, %v, closing %v; want 408 and a closed connection", resp.StatusCode, answer, err, resp.Close)
+	}
+}
+
 func TestBodyCutOff(t *testing.T) {
 	inbox := &memory{}
 	r := newReceiver(t, receiver.Config{Inbox: inbox})

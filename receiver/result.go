@@ -35,7 +35,7 @@ var statuses = map[Result]int{
 	WrongMethod:    http.StatusMethodNotAllowed,
 	WrongEncoding:  http.StatusUnsupportedMediaType,
 	TooLarge:       http.StatusRequestEntityTooLarge,
-	Aborted:        http.StatusBadRequest,
+	Aborted:        http.StatusBadRequest, // 408 to those who may still listen, see status
 	WrongSignature: http.StatusUnauthorized,
 	Malformed:      http.StatusBadRequest,
 	NotKept:        http.StatusServiceUnavailable,
@@ -73,8 +73,16 @@ func (r Result) answer(w http.ResponseWriter, err error) {
 		text = err.Error()
 	}
 	body, _ := json.Marshal(map[string]string{"error": text}) // cannot fail
-	w.WriteHeader(statuses[r])
+	w.WriteHeader(r.status(err))
 	_, _ = w.Write(append(body, '\n'))
+}
+
+// status is the HTTP status for a result. Whoever was too slow is asked to repeat.
+func (r Result) status(err error) int {
+	if errors.Is(err, errSlow) {
+		return http.StatusRequestTimeout
+	}
+	return statuses[r]
 }
 
 // leavesBody reports whether the request may not have been read to its end.
