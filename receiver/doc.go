@@ -30,7 +30,7 @@
 // the body is read, and without one that holds no byte of JSON. All bodies
 // under way share one budget of memory, Config.MaxInFlight, of which each takes
 // only as much as it has sent, and up to a chunk more. Whoever is refused before
-// the end of the body is answered at once and the connection closed. Slow senders
-// and the number of connections are the server's business (package listener, or
-// http.Server.ReadTimeout).
+// the end of the body is answered at once and the connection closed. What such a
+// sender still sends, slow senders and the number of connections are the server's
+// business (package listener, or http.Server.ReadTimeout).
 package receiver

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 
 	"shotline/receiver/signature"
 )
@@ -73,8 +74,10 @@ func (r Result) answer(w http.ResponseWriter, err error) {
 		text = err.Error()
 	}
 	body, _ := json.Marshal(map[string]string{"error": text}) // cannot fail
+	body = append(body, '\n')
+	h.Set("Content-Length", strconv.Itoa(len(body))) // the answer is whole before the rest of the body is read
 	w.WriteHeader(r.status(err))
-	_, _ = w.Write(append(body, '\n'))
+	_, _ = w.Write(body)
 }
 
 // status is the HTTP status for a result. Whoever was too slow is asked to repeat.

@@ -17,6 +17,9 @@
 //
 // [Listener.Guard] joins it with the server. With [Config.BodyStep] it also cuts
 // off slow bodies: each step must bring [Config.BodyLeast] bytes or the end.
+// After an answer with "Connection: close" it reads on for a second, and up to
+// 512 KiB of the body, so that a sender that is refused early can read why.
+// Meanwhile the connection makes room like one that waits to be closed.
 //
 // An error of accept, such as too many open files, does not end the server. It
 // frees a connection that waits for its peer, is logged at a bounded rate and

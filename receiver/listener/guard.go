@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -34,38 +35,50 @@ func (l *Listener) Guard(server *http.Server) {
 func (l *Listener) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, ok := r.Context().Value(connKey{}).(*conn)
+		body := r.Body
 		switch {
 		case !ok:
 			next.ServeHTTP(w, r)
 		case c.excess: // fixed before the first request
 			l.refused()
 			refuse(w)
-			c.ends(w)
+			c.ends(w, body)
 		case l.cfg.BodyStep > 0 && r.Body != nil && r.Body != http.NoBody:
 			r.Body = c.begins(r.Body)
 			defer c.complete(false)
 			next.ServeHTTP(w, r)
-			c.ends(w)
+			c.ends(w, body)
 		default:
 			next.ServeHTTP(w, r)
-			c.ends(w)
+			c.ends(w, body)
 		}
 	})
 }
 
-// lingerTime bounds how long http.Server reads on after the last answer.
-const lingerTime = time.Second
+const (
+	// lingerTime bounds how long a connection is read on after the last answer.
+	lingerTime = time.Second
+	// lingerBytes bounds how much of a body is: twice what a webhook may have.
+	lingerBytes = 512 << 10
+)
 
-// ends bounds what is left of a connection after its last answer: http.Server
-// reads on for as long as it may, and waits so that the peer can read the answer.
-func (c *conn) ends(w http.ResponseWriter) {
+// ends bounds what is left of a connection after its last answer. The rest of the
+// body is read, since a peer that still sends when its connection is closed may
+// lose the answer. http.Server does so for some bodies only.
+func (c *conn) ends(w http.ResponseWriter, body io.Reader) {
 	if w.Header().Get("Connection") != "close" {
 		return
 	}
 	c.complete(false)
 	_ = c.Conn.SetReadDeadline(time.Now().Add(lingerTime))
 	c.waits(&c.listener.waiting)
+	if body == nil || body == http.NoBody || http.NewResponseController(w).Flush() != nil {
+		return
+	}
+	_, _ = io.CopyN(io.Discard, body, lingerBytes)
 }
+
+const unavailable = `{"title":"Service Unavailable","status":503,"detail":"too many connections are being answered, try again later"}` + "\n"
 
 // refuse answers without having read the body.
 func refuse(w http.ResponseWriter) {
@@ -73,6 +86,7 @@ func refuse(w http.ResponseWriter) {
 	h.Set("Connection", "close")
 	h.Set("Retry-After", "2")
 	h.Set("Content-Type", "application/problem+json")
+	h.Set("Content-Length", strconv.Itoa(len(unavailable)))
 	w.WriteHeader(http.StatusServiceUnavailable)
-	_, _ = io.WriteString(w, `{"title":"Service Unavailable","status":503,"detail":"too many connections are being answered, try again later"}`+"\n")
+	_, _ = io.WriteString(w, unavailable)
 }
