@@ -112,6 +112,17 @@ func readParamColumn(cell string) (column, error) {
 	return column{role: param, name: name, kind: open}, nil
 }
 
+// SecretColumns tells of each column of a table whether it is for one of
+// SecretParams.
+func SecretColumns(header []string) []bool {
+	secret := make([]bool, len(header))
+	for i, cell := range header {
+		c, err := readColumn(cell)
+		secret[i] = err == nil && c.role == param && slices.Contains(SecretParams, c.name)
+	}
+	return secret
+}
+
 func fold(cell string) string { return strings.ToLower(strings.TrimSpace(cell)) }
 
 // list names columns for an error, not too many of them.

@@ -147,7 +147,7 @@ func (k kind) typed(name string, value any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return nil, fmt.Errorf("%s: want one value, not %s", name, excerpt(string(shown)))
+	return nil, fmt.Errorf("%s: want one value, not %s", name, told(name, excerpt(string(shown))))
 }
 
 // CheckTags drops empty and repeated tags, and leaves out those that are wrong;

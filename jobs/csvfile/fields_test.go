@@ -65,3 +65,22 @@ func TestFieldsThatCannotBecomeAJob(t *testing.T) {
 		}
 	}
 }
+
+func TestNoMessageRepeatsASecret(t *testing.T) {
+	for _, name := range SecretParams {
+		for _, value := range []any{`{"hunter2"`, map[string]any{"hunter2": 1.0}, []any{"hunter2"}} {
+			request, _ := Fields{URL: "a.test", Params: map[string]any{name: value}}.Request()
+			if strings.Contains(request.Reject, "hunter2") {
+				t.Errorf("%s: %s", name, request.Reject)
+			}
+		}
+	}
+}
+
+func TestSecretColumns(t *testing.T) {
+	header := []string{"url", " COOKIE ", "param:Header", "Param.post_data", "cookies", "", "key", "width", "param:X"}
+	want := []bool{false, true, true, true, false, false, false, false, false}
+	if diff := cmp.Diff(want, SecretColumns(header)); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -40,6 +41,18 @@ var documented = map[string]kind{
 	"pdf_format": plain, "pdf_margin": plain, "pdf_margin_top": plain, "pdf_margin_bottom": plain,
 	"pdf_margin_left": plain, "pdf_margin_right": plain,
 	"video_format": plain, "video_quality": plain, "video_speed": number, "video_duration": number,
+}
+
+// SecretParams are create parameters whose values log in to pages. No message
+// repeats them.
+var SecretParams = []string{"cookie", "header", "post_data"}
+
+// told is how a message names a wrong value of a parameter, shown in part.
+func told(name, shown string) string {
+	if slices.Contains(SecretParams, name) {
+		return "the value"
+	}
+	return shown
 }
 
 // reserved are parameters that a row must not set, and why.
@@ -82,7 +95,7 @@ func (k kind) value(name, cell string) (any, error) {
 			if k == open {
 				return cell, nil
 			}
-			return nil, fmt.Errorf("%s: %q is not valid JSON", name, excerpt(cell))
+			return nil, fmt.Errorf("%s: %s is not valid JSON", name, told(name, strconv.Quote(excerpt(cell))))
 		}
 		return v, nil
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -144,13 +145,14 @@ func (r *Reader) fromTable(request *jobs.Request, cells []string) {
 		cells = append(cells, "")
 	}
 	request.Cells = cells
-	for i, cell := range cells {
-		if strings.TrimSpace(cell) == "" {
+	moved := false // maybe: part of a secret that was not quoted lies in another column
+	if slices.ContainsFunc(cells[len(r.columns):], func(cell string) bool { return strings.TrimSpace(cell) != "" }) {
+		reject(request, fmt.Errorf("%d cells, but the header has %d", len(cells), len(r.columns)))
+		moved = slices.Contains(SecretColumns(r.header), true)
+	}
+	for i, cell := range cells[:len(r.columns)] {
+		if strings.TrimSpace(cell) == "" || moved && r.columns[i].role != address {
 			continue
-		}
-		if i >= len(r.columns) {
-			reject(request, fmt.Errorf("%d cells, but the header has %d", len(cells), len(r.columns)))
-			break
 		}
 		switch c := r.columns[i]; c.role {
 		case address:

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"shotline/jobs"
+	"shotline/jobs/csvfile"
 	"shotline/jobs/summary"
 )
 
@@ -40,9 +41,6 @@ func withoutAny(text string) string {
 	}
 	return text
 }
-
-// secretParams are create parameters whose values log in to pages.
-var secretParams = []string{"cookie", "header", "post_data"}
 
 // shielded is a value of JSON without credentials.
 func shielded(value any) any {
@@ -88,7 +86,7 @@ func shieldJob(j jobs.Job) jobs.Job {
 	}
 	if j.Params != nil {
 		params, _ := shielded(map[string]any(j.Params)).(map[string]any)
-		for _, name := range secretParams {
+		for _, name := range csvfile.SecretParams {
 			if _, given := params[name]; given {
 				params[name] = hidden
 			}
@@ -96,6 +94,18 @@ func shieldJob(j jobs.Job) jobs.Job {
 		j.Params = params
 	}
 	return j
+}
+
+// shieldCells hides the cells of secret columns. In a row with more cells than
+// columns, a value that was not quoted may have moved the cells behind it.
+func shieldCells(cells []string, secret []bool) {
+	first := slices.Index(secret, true)
+	for i, cell := range cells {
+		moved := first >= 0 && i >= first && len(cells) > len(secret)
+		if cell != "" && (moved || i < len(secret) && secret[i]) {
+			cells[i] = hidden
+		}
+	}
 }
 
 func shieldBatch(b jobs.Batch) jobs.Batch {
@@ -181,11 +191,18 @@ func (s shield) Search(ctx context.Context, f jobs.JobSearch) ([]jobs.Job, jobs.
 
 // Rows implements Store.
 func (s shield) Rows(ctx context.Context, batch string, after int64, limit int) ([]jobs.Row, error) {
+	b, err := s.Store.Batch(ctx, batch)
+	if err != nil {
+		return nil, err
+	}
 	rows, err := s.Store.Rows(ctx, batch, after, limit)
+	secret := csvfile.SecretColumns(b.Columns)
 	for i := range rows {
 		rows[i].Job = shieldJob(rows[i].Job)
+		shieldCells(rows[i].Cells, secret)
 		if rows[i].Original != nil {
 			original := shieldJob(*rows[i].Original)
+			shieldCells(original.Cells, secret)
 			rows[i].Original = &original
 		}
 	}

@@ -100,6 +100,41 @@ func TestReadOnlyTokensSeeNoCredentials(t *testing.T) {
 	}
 }
 
+// TestReadOnlyTokensSeeNoSecretCells: columns that become parameters which log in
+// are hidden, however the header names them.
+func TestReadOnlyTokensSeeNoSecretCells(t *testing.T) {
+	const secret = "hunter2"
+	var reads, writes string
+	r := newRig(t, func(c *Config) { reads, writes = tokens(t, c) })
+	r.token = writes
+	batch := r.ask("POST", "/v1/batches", "url, Cookie,param:Header,POST_DATA,ref\n"+
+		"a.test/1,sid=hunter2,\"{\"\"A\"\":\"\"hunter2\"\"}\",p=hunter2,shown-1\n"+
+		"a.test/1,sid=hunter2,\"{\"\"A\"\":\"\"hunter2\"\"}\",p=hunter2,shown-2\n"+
+		"a.test/2,\"{\"\"hunter2\",,,shown-3\n"+ // no JSON
+		",sid=hunter2,,p=hunter2,shown-4\n"+ // no URL
+		"a.test/3,sid=1,x,y,z=hunter2,shown-5\n"+ // not quoted
+		"a.test/4,,,,shown-6\n", "Content-Type", "text/csv").want(202)["batch_id"].(string)
+	for path, shown := range map[string]string{
+		"/results": "shown-1 shown-2 shown-3 shown-4 a.test/3 shown-6 *** ,,,", "/results?format=ndjson": "shown-1 a.test/2",
+		"/summary": "not valid JSON", "/summary?format=csv": "not valid JSON", "/summary?format=html": "not valid JSON",
+	} {
+		r.token = reads
+		a := r.ask("GET", "/v1/batches/"+batch+path, nil)
+		if a.status != 200 || strings.Contains(string(a.body), secret) {
+			t.Errorf("%s: a token that only reads sees %d %s", path, a.status, a.body)
+		}
+		for text := range strings.FieldsSeq(shown) {
+			if !strings.Contains(string(a.body), text) {
+				t.Errorf("%s: does not show %s: %s", path, text, a.body)
+			}
+		}
+	}
+	r.token = writes
+	if a := r.ask("GET", "/v1/batches/"+batch+"/results", nil); strings.Count(string(a.body), secret) < 8 {
+		t.Errorf("the other token sees %s", a.body)
+	}
+}
+
 // told reads what a stream tells until nothing more comes.
 func (r *rig) told(path, token string) string {
 	r.t.Helper()
