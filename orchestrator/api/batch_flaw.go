@@ -19,15 +19,12 @@ func (r *rowReader) problem(err error, again io.Reader) error {
 	if r.place > 0 {
 		offset = r.place
 	}
-	var wrong *json.UnmarshalTypeError
 	var syntax *json.SyntaxError
 	location, text := r.field, strings.TrimPrefix(err.Error(), "json: ")
+	if place, wrong := flawOf(err); wrong != "" {
+		location, text = location+place, wrong
+	}
 	switch {
-	case errors.As(err, &wrong):
-		if wrong.Field != "" && r.place == 0 {
-			location += "." + wrong.Field
-		}
-		text = fmt.Sprintf("want %s, not %s", plainType(wrong), wrong.Value)
 	case errors.As(err, &syntax):
 		status, offset = http.StatusBadRequest, syntax.Offset
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
@@ -39,24 +36,6 @@ func (r *rowReader) problem(err error, again io.Reader) error {
 	}
 	message := fmt.Sprintf("line %d: %s: %s", line, location, text)
 	return problem(status, message, &huma.ErrorDetail{Location: location, Message: message})
-}
-
-// plainType names a type as JSON does.
-func plainType(wrong *json.UnmarshalTypeError) string {
-	switch kind := wrong.Type.Kind().String(); kind {
-	case "string":
-		return "a string"
-	case "map", "struct":
-		return "an object"
-	case "slice":
-		return "an array"
-	case "int", "int64", "float64":
-		return "a number"
-	case "interface":
-		return "a text, a number, true, false or null"
-	default:
-		return kind
-	}
 }
 
 // countLines returns the line of an offset, from 1.

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -51,8 +50,6 @@ func (s *server) receiveJSON(ctx context.Context, body io.Reader, up *upload) er
 type rowReader struct {
 	source *rowSource
 	tokens *json.Decoder
-	text   *bytes.Reader // of one row
-	strict *json.Decoder // of text, row after row: one each would cost more than the row
 	field  string        // where reading is, such as body.jobs[17]
 	place  int64         // of what was decoded out of its order; 0: where the tokens are
 	row    int           // rows read
@@ -83,10 +80,7 @@ func (s *rowSource) Read(p []byte) (int, error) {
 
 func newRowReader(r io.Reader) *rowReader {
 	source := &rowSource{Reader: r}
-	rows := &rowReader{source: source, tokens: json.NewDecoder(source), text: bytes.NewReader(nil), field: "body"}
-	rows.strict = json.NewDecoder(rows.text)
-	rows.strict.DisallowUnknownFields()
-	return rows
+	return &rowReader{source: source, tokens: json.NewDecoder(source), field: "body"}
 }
 
 // shapeError is JSON of another shape than was asked for.
@@ -150,14 +144,8 @@ type member struct {
 // options decodes the members that are no rows.
 func (r *rowReader) options(given map[string]member) (options BatchOptions, rows int, err error) {
 	for name, value := range given {
-		r.field, r.place = "body."+name, value.end
-		single, err := json.Marshal(map[string]json.RawMessage{name: value.value})
-		if err == nil {
-			strict := json.NewDecoder(bytes.NewReader(single))
-			strict.DisallowUnknownFields()
-			err = strict.Decode(&options)
-		}
-		if err != nil {
+		r.field, r.place = "body", value.end
+		if err := exactly(fmt.Appendf(nil, `{%q:%s}`, name, value.value), &options); err != nil {
 			return options, 0, err
 		}
 	}
@@ -192,8 +180,7 @@ func (r *rowReader) one() (row RowRequest, err error) {
 	if err := csvfile.CheckJSON(text); err != nil {
 		return row, err
 	}
-	r.text.Reset(text)
-	return row, r.strict.Decode(&row)
+	return row, exactly(text, &row)
 }
 
 // next returns the requests of a body that whole has read before, io.EOF after

@@ -108,7 +108,7 @@ func TestBatchesThatAreRefusedLeaveNothing(t *testing.T) {
 		"jobs are missing":    {"", `{}`, "application/json", 422, "body.jobs", "there are none"},
 		"jobs twice":          {"", `{"jobs":[{"url":"a.test"}],"jobs":[]}`, "application/json", 422, "body.jobs", "twice"},
 		"a job is no object":  {"", "{\"jobs\":[{\"url\":\"a.test\"},\n\n7]}", "application/json", 422, "body.jobs[1]", "line 3"},
-		"unknown job field":   {"", `{"jobs":[{"url":"a.test","wait":1}]}`, "application/json", 422, "body.jobs[0]", "wait"},
+		"unknown job field":   {"", `{"jobs":[{"url":"a.test","wait":1}]}`, "application/json", 422, "body.jobs[0].wait", "wait"},
 		"wrong type in a job": {"", "{\"jobs\":[{\"url\":\"a.test\"},\n{\"url\":7}]}", "application/json", 422, "body.jobs[1].url", "want a string, not number"},
 		"unknown option":      {"", `{"jobs":[{"url":"a.test"}],"wait":1}`, "application/json", 422, "body.wait", "body.wait: unknown field"},
 		"option's type":       {"", "{\"timeout\":5,\n\n\"jobs\":[{\"url\":\"a.test\"}]}", "application/json", 422, "body.timeout", "line 1"},

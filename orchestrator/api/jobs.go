@@ -15,6 +15,16 @@ import (
 type createJob struct {
 	Key  string `header:"Idempotency-Key" doc:"Of two requests with the same key the second changes nothing and gets the first one's job"`
 	Body JobRequest
+
+	RawBody []byte
+}
+
+// Resolve checks what the decoded body does not tell any more.
+func (in *createJob) Resolve(huma.Context) []error {
+	if err := checkExact(in.RawBody); err != nil {
+		return []error{err}
+	}
+	return nil
 }
 
 type createdJob struct {
