@@ -94,6 +94,8 @@ func (s *server) receive(ctx context.Context, in *createBatch, up *upload) error
 	up.note("batch " + kind)
 	body := newPatient(ctx, in.request.Body)
 	switch {
+	case kind == "text/csv" && !isUTF8(params):
+		return problem(http.StatusUnsupportedMediaType, "want text/csv in UTF-8")
 	case kind == "text/csv":
 		return s.receiveCSV(ctx, in.RowOptions, body, up)
 	case kind != "application/json" && kind != "multipart/form-data":

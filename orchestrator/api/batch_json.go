@@ -50,10 +50,10 @@ func (s *server) receiveJSON(ctx context.Context, body io.Reader, up *upload) er
 type rowReader struct {
 	source *rowSource
 	tokens *json.Decoder
-	field  string        // where reading is, such as body.jobs[17]
-	place  int64         // of what was decoded out of its order; 0: where the tokens are
-	row    int           // rows read
-	most   int           // that may be there; 0: any number
+	field  string // where reading is, such as body.jobs[17]
+	place  int64  // of what was decoded out of its order; 0: where the tokens are
+	row    int    // rows read
+	most   int    // that may be there; 0: any number
 	inRows bool
 
 	checkURL func(string) error // of rows' callback URLs, for next

@@ -294,11 +294,17 @@ func TestAnswersAreCountedByRoute(t *testing.T) {
 	}
 }
 
-// TestJSONInAnyCase: the name of JSON has no case, and its parameters say nothing.
+// TestJSONInAnyCase: the name of JSON has no case, and no charset but UTF-8.
 func TestJSONInAnyCase(t *testing.T) {
 	r := newRig(t, nil)
 	for _, kind := range []string{"application/JSON", "Application/Json; Charset=UTF-8", " application/json ;charset", "application/json;charset=\"utf-8\""} {
 		r.ask("POST", "/v1/jobs", `{"url":"a.test"}`, "Content-Type", kind).want(202)
 		r.ask("POST", "/v1/batches", `{"jobs":[{"url":"a.test"}]}`, "Content-Type", kind).want(202)
 	}
+	for _, kind := range []string{"application/json; charset=latin1", "Application/JSON;Charset=\"UTF-16\""} {
+		r.ask("POST", "/v1/jobs", `{"url":"a.test"}`, "Content-Type", kind).problem(415, "", "UTF-8")
+		r.ask("POST", "/v1/batches", `{"jobs":[{"url":"a.test"}]}`, "Content-Type", kind).problem(415, "", "UTF-8")
+	}
+	r.ask("POST", "/v1/batches", "a.test", "Content-Type", "text/csv; charset=utf-8").want(202)
+	r.ask("POST", "/v1/batches", "a.test", "Content-Type", "text/csv; charset=latin1").problem(415, "", "UTF-8")
 }

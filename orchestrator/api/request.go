@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -94,17 +95,28 @@ func (r JobRequest) hash() (sum [sha256.Size]byte, err error) {
 }
 
 // plainJSON lets JSON be named in any case, and with parameters, which it has none
-// of.
+// of. A charset is taken if it is the one that JSON has.
 func plainJSON(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for i, given := range r.Header["Content-Type"] {
-			kind, _, err := mime.ParseMediaType(given)
-			if (err == nil || errors.Is(err, mime.ErrInvalidMediaParameter)) && kind == "application/json" {
-				r.Header["Content-Type"][i] = kind
+			kind, params, err := mime.ParseMediaType(given)
+			if (err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter)) || kind != "application/json" {
+				continue
 			}
+			if r.ContentLength != 0 && !isUTF8(params) {
+				writeProblem(w, http.StatusUnsupportedMediaType, "want application/json in UTF-8")
+				return
+			}
+			r.Header["Content-Type"][i] = kind
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// isUTF8 reports whether a content type's parameters name no other charset.
+func isUTF8(params map[string]string) bool {
+	charset := strings.ToLower(params["charset"])
+	return charset == "" || charset == "utf-8" || charset == "utf8"
 }
 
 // checkKey says what is wrong with an Idempotency-Key.
