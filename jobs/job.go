@@ -73,7 +73,8 @@ type JobSearch struct {
 	JobFilter
 	Text  string // in the URL, whatever the case of ASCII letters
 	Error string // in the error, likewise
-	Tag   string // of the row, or of its batch; not part of one
+	// Tags are all there, of the row or of its batch: whole ones, not parts. An empty one is none.
+	Tags []string
 	// Since and Until are when the row came in: from Since on, before Until.
 	Since, Until time.Time
 	// Metadata are values by name, each a text or a number, true, false or null as

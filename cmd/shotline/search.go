@@ -12,7 +12,7 @@ import (
 var (
 	sinceFlag     = &cli.StringFlag{Name: "since", Usage: "only jobs that came in at this `TIME` or later: RFC 3339, a date (UTC), or how long ago, such as 2h"}
 	untilFlag     = &cli.StringFlag{Name: "until", Usage: "only jobs that came in before this `TIME`"}
-	withTagFlag   = &cli.StringFlag{Name: "tag", Usage: "only jobs with this `TAG`, of their own or of their batch"}
+	withTagFlag   = &cli.StringSliceFlag{Name: "tag", Usage: "only jobs with this `TAG`, of their own or of their batch (repeatable: with all of them; a comma belongs to the tag)"}
 	withErrorFlag = &cli.StringFlag{Name: "error", Usage: "only jobs with this `TEXT` in the error, whatever the case"}
 	metadataFlag  = &cli.StringSliceFlag{Name: "metadata", Usage: "only jobs whose metadata have this `NAME=VALUE` (repeatable)"}
 )
@@ -24,7 +24,7 @@ func searchFlags() []cli.Flag {
 
 // jobSearch reads them.
 func jobSearch(c *cli.Context, now time.Time) (f jobs.JobSearch, err error) {
-	f.Tag, f.Error = c.String(withTagFlag.Name), c.String(withErrorFlag.Name)
+	f.Tags, f.Error = c.StringSlice(withTagFlag.Name), c.String(withErrorFlag.Name)
 	if f.Since, err = moment(sinceFlag.Name, c.String(sinceFlag.Name), now); err != nil {
 		return f, err
 	}

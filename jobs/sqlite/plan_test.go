@@ -166,7 +166,7 @@ func TestPagesOfJobsGoByIndexes(t *testing.T) {
 		"a batch":         {jobs.JobSearch{JobFilter: jobs.JobFilter{Batch: "b1", After: jobs.ID{Batch: "b1", Row: 7}}}, []string{"INTEGER PRIMARY KEY (rowid>? AND rowid<?)"}},
 		"a text":          {jobs.JobSearch{Text: "x"}, []string{"INTEGER PRIMARY KEY (rowid>? AND rowid<?)"}},
 		"an error":        {jobs.JobSearch{Error: "x"}, []string{"INTEGER PRIMARY KEY (rowid>? AND rowid<?)"}},
-		"a tag":           {jobs.JobSearch{Tag: "x"}, []string{"INTEGER PRIMARY KEY (rowid>? AND rowid<?)", "SEARCH batches USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"}},
+		"tags":            {jobs.JobSearch{Tags: []string{"x", "y"}}, []string{"INTEGER PRIMARY KEY (rowid>? AND rowid<?)", "SEARCH batches USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"}},
 		"a field":         {jobs.JobSearch{Metadata: map[string]string{"a": "1"}}, []string{"INTEGER PRIMARY KEY (rowid>? AND rowid<?)"}},
 		"a time":          {jobs.JobSearch{Since: noon, Until: noon}, []string{"INTEGER PRIMARY KEY (rowid>? AND rowid<?)"}},
 		"done":            {jobs.JobSearch{JobFilter: jobs.JobFilter{States: []jobs.State{jobs.Done}}}, []string{"INTEGER PRIMARY KEY (rowid>? AND rowid<?)"}},

@@ -141,8 +141,11 @@ func (q *search) asked(f jobs.JobSearch) (string, error) {
 		}
 		where.WriteString(" AND error <> '' AND instr(lower(error), lower(" + arg(f.Error) + ")) > 0")
 	}
-	if f.Tag != "" {
-		text, err := canonicalJSON(f.Tag, 1)
+	for _, tag := range f.Tags {
+		if tag == "" {
+			continue
+		}
+		text, err := canonicalJSON(tag, 1)
 		if err != nil {
 			return "", fmt.Errorf("%w: tag: %w", jobs.ErrInvalid, err)
 		}

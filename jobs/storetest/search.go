@@ -158,11 +158,20 @@ var searchTests = []test{
 			"x,spring": {row("b1", 4)}, `x"spring`: {row("b1", 5)}, `"spring"`: {row("b1", 6)}, `a,","b`: {row("b1", 7)}, "ü": {row("b1", 7)},
 			"b": nil, "Spring": nil, "sprin": nil, "%": nil, "[": nil, `","`: nil,
 		} {
-			if got := b.searchAll(jobs.JobSearch{Tag: tag}); !slices.Equal(got, want) {
+			if got := b.searchAll(jobs.JobSearch{Tags: []string{tag}}); !slices.Equal(got, want) {
 				b.t.Errorf("tag %q: %v, want %v", tag, got, want)
 			}
-			if got := b.searchAll(jobs.JobSearch{Tag: tag, Scan: 3, JobFilter: jobs.JobFilter{Limit: 1}}); !slices.Equal(got, want) {
+			if got := b.searchAll(jobs.JobSearch{Tags: []string{tag}, Scan: 3, JobFilter: jobs.JobFilter{Limit: 1}}); !slices.Equal(got, want) {
 				b.t.Errorf("tag %q, page by page: %v, want %v", tag, got, want)
+			}
+		}
+		b.openAs(jobs.BatchSpec{ID: "b3", Tags: []string{"all"}}, jobs.Request{URL: "https://example.com/", Tags: []string{"own", "spring"}})
+		for tags, want := range map[[2]string][]jobs.ID{
+			{"spring", "a"}: {row("b1", 2)}, {"spring", "spring"}: {row("b1", 1), row("b1", 2), row("b2", 1), row("b2", 2), row("b3", 1)},
+			{"all", "spring"}: {row("b2", 1), row("b2", 2), row("b3", 1)}, {"own", "all"}: {row("b3", 1)}, {"a", "springs"}: nil, {"a", ""}: {row("b1", 2)},
+		} {
+			if got := b.searchAll(jobs.JobSearch{Tags: tags[:], Scan: 3}); !slices.Equal(got, want) {
+				b.t.Errorf("tags %q: %v, want %v", tags, got, want)
 			}
 		}
 	}},

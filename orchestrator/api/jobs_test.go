@@ -195,6 +195,8 @@ func TestPagesOfASearch(t *testing.T) {
 	for search, want := range map[string]string{
 		"tag=spring":                        "b8-1",
 		"tag=a,b":                           "b8-1",
+		"tag=spring&tag=a,b":                "b8-1",
+		"tag=spring&tag=a":                  "",
 		"tag=spr":                           "",
 		"metadata.order=17":                 "b8-1",
 		"metadata%5Border%5D=17&tag=spring": "b8-1",

@@ -20,7 +20,7 @@ type listJobs struct {
 	State  []string `query:"state" enum:"queued,submitting,pending,done,failed,timed_out,canceled,duplicate,rejected" doc:"In one of these states"`
 	Text   string   `query:"q" maxLength:"200" doc:"With this text in the URL, whatever the case"`
 	Error  string   `query:"error" maxLength:"200" doc:"With this text in the error, whatever the case"`
-	Tag    string   `query:"tag" maxLength:"200" doc:"With this tag, of its own or of its batch"`
+	Tag    []string `query:"tag,explode" maxItems:"20" doc:"With this tag, of its own or of its batch; with all of them if there are several"`
 	Since  string   `query:"since" example:"2026-03-01T06:00:00Z" doc:"That came in then or later: a time (RFC 3339), or a date, which begins in UTC"`
 	Until  string   `query:"until" example:"2026-03-02" doc:"That came in before then"`
 	Order  string   `query:"order" enum:"newest,oldest" default:"newest"`
@@ -59,7 +59,7 @@ type JobPage struct {
 
 func (s *server) listJobs(ctx context.Context, in *listJobs) (*struct{ Body JobPage }, error) {
 	search := jobs.JobSearch{
-		JobFilter: jobs.JobFilter{Batch: in.Batch, Limit: in.Limit}, Text: in.Text, Error: in.Error, Tag: in.Tag, Metadata: in.Metadata,
+		JobFilter: jobs.JobFilter{Batch: in.Batch, Limit: in.Limit}, Text: in.Text, Error: in.Error, Tags: in.Tag, Metadata: in.Metadata,
 		Newest: in.Order == "newest",
 	}
 	var err error
@@ -69,6 +69,7 @@ func (s *server) listJobs(ctx context.Context, in *listJobs) (*struct{ Body JobP
 	if search.Until, err = day("until", in.Until); err != nil {
 		return nil, err
 	}
+	in.Tag = slices.Compact(slices.Sorted(slices.Values(in.Tag)))
 	in.State = slices.Compact(slices.Sorted(slices.Values(in.State))) // a cursor is for the same states in any order
 	for _, state := range in.State {
 		search.States = append(search.States, jobs.State(state))

@@ -178,7 +178,7 @@ func (s shield) Job(ctx context.Context, id jobs.ID) (jobs.Job, error) {
 // Search implements Store. What is not seen is not found either.
 func (s shield) Search(ctx context.Context, f jobs.JobSearch) ([]jobs.Job, jobs.ID, error) {
 	f.Shielded = true
-	asked := append(slices.Collect(maps.Values(f.Metadata)), f.Tag)
+	asked := slices.AppendSeq(slices.Clone(f.Tags), maps.Values(f.Metadata))
 	if slices.ContainsFunc(asked, func(value string) bool { return without(value) != value }) {
 		return nil, jobs.ID{}, nil
 	}
