@@ -188,6 +188,9 @@ func listJobs(c *cli.Context, store jobs.Store, batch string, most int) error {
 		if filter.After, err = jobs.ParseID(after); err != nil {
 			return badUsage("--after: %w", err)
 		}
+		if filter.After.Batch != batch {
+			return badUsage("--after %s: want a job of batch %s, this one is of batch %s", after, batch, filter.After.Batch)
+		}
 	}
 	if _, err := store.Batch(c.Context, batch); err != nil {
 		return err
