@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -22,6 +23,9 @@ import (
 //   - An object takes NAME.MEMBER=VALUE and NAME[MEMBER]=VALUE, each member once.
 //   - Anything else takes one value.
 //   - A header with one value may be repeated only with the same value.
+//
+// So is a body of a request to an operation that takes none: what it asks for would
+// be ignored.
 
 const (
 	styleDeepObject = "deepObject"
@@ -118,12 +122,32 @@ func (s *server) checkParameters(ctx huma.Context, next func(huma.Context)) {
 	}
 	if op.RequestBody != nil {
 		flaws = append(flaws, checkHeader("Content-Type", request.Header.Values("Content-Type"))...)
+	} else if hasBody(request) {
+		flaws = append(flaws, &huma.ErrorDetail{Location: "body", Message: "this route takes no body: leave it out" + elsewhere(op)})
 	}
 	if len(flaws) > 0 {
 		_ = huma.WriteErr(s.api, ctx, http.StatusUnprocessableEntity, "validation failed", flaws...) // whoever left does not need it
 		return
 	}
 	next(checked)
+}
+
+// hasBody reports whether anything is in a body. One whose length is not told may be
+// empty.
+func hasBody(request *http.Request) bool {
+	if request.ContentLength >= 0 {
+		return request.ContentLength > 0
+	}
+	_, err := io.ReadFull(request.Body, make([]byte, 1))
+	return !errors.Is(err, io.EOF)
+}
+
+// elsewhere says where a route takes what may have been meant by a body.
+func elsewhere(op *huma.Operation) string {
+	if slices.ContainsFunc(op.Parameters, func(p *huma.Param) bool { return p.In == "query" }) {
+		return ", what it takes goes into the query"
+	}
+	return ""
 }
 
 // checkHeader says what is wrong with a header that has one value. Proxies may

@@ -221,3 +221,30 @@ func TestHeadersWithOneValueAreNotGivenTwo(t *testing.T) {
 		}
 	}
 }
+
+// TestRoutesWithoutABodyTakeNone asks all of the contract.
+func TestRoutesWithoutABodyTakeNone(t *testing.T) {
+	r := newRig(t, nil)
+	id := r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)["id"].(string)
+	names := strings.NewReplacer("{id}", id, "{seq}", "1")
+	tried := 0
+	for path, item := range r.book.doc.Paths {
+		for _, op := range []*huma.Operation{item.Get, item.Post} {
+			if op == nil || op.RequestBody != nil || !strings.HasPrefix(path, "/v1/") {
+				continue
+			}
+			tried++
+			for _, body := range []any{`{"batch":"b1"}`, "x", io.MultiReader(strings.NewReader("{}"))} {
+				r.ask(op.Method, names.Replace(path), body).problem(422, "body", "takes no body")
+			}
+		}
+	}
+	if tried < 15 {
+		t.Errorf("only %d operations were asked", tried)
+	}
+	if got := r.job(id); got.State != jobs.Queued {
+		t.Errorf("the job is %s", got.State)
+	}
+	r.ask("POST", "/v1/callbacks/replay", `{"state":"dead"}`).problem(422, "body", "into the query")
+	r.ask("POST", "/v1/jobs/"+id+"/cancel", io.MultiReader()).want(200) // chunked, and empty
+}
