@@ -484,18 +484,3 @@ func TestBatchWithoutCredits(t *testing.T) {
 		}
 	}
 }
-
-// Faults of webhooks strike batch.finished as well, but it has no opposite.
-func TestBatchWebhookFaults(t *testing.T) {
-	address, hooks := receiver(t, always(200))
-	wrong := faults(t, "webhook-duplicate=1,times=3", "webhook-contradict=1")
-	v := start(t, sandbox.Config{WebhookURL: address, Faults: wrong})
-	v.batch("not an address", "country", "us", "apps", "12")
-	v.settle()
-	if len(hooks) != 3 {
-		t.Errorf("%d webhooks came, want 3", len(hooks))
-	}
-	for range len(hooks) {
-		contains(t, (<-hooks).body, "batch.finished")
-	}
-}
