@@ -153,8 +153,8 @@ func (o *Orchestrator) findSurely(ctx context.Context, b jobs.Batch, d jobs.Subm
 		return found, err
 	}
 	if id := odd.ID(); id != "" {
-		found := jobs.Observation{Job: d.Job, Attempt: d.Attempt, ScreenshotID: id, Outcome: jobs.OutcomeProcessing}
-		return true, o.record(ctx, b, []jobs.Observation{found})
+		seen := jobs.Observation{Job: d.Job, Attempt: d.Attempt, ScreenshotID: id, Outcome: jobs.OutcomeProcessing}
+		return true, o.record(ctx, b, []jobs.Observation{seen})
 	}
 	return false, fmt.Errorf("the screenshot of %s may be in a row that cannot be read: %w", d.Tag(), odd)
 }

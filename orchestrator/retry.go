@@ -50,8 +50,9 @@ type retrier struct {
 }
 
 // RetryBatch queues the jobs of a batch that have ended in one of the states
-// again. About those that timed out, those that failed by a contradicted result, and
-// those that were canceled when they had a screenshot, the vendor is asked before: a
+// again. About those that timed out, those that failed by a contradicted result or
+// have a screenshot although their create was refused, and those that were canceled
+// when they had a screenshot, the vendor is asked before: a
 // picture that turns out done closes its job, as late or as a correction; what
 // failed, is still processing or unknown is sent again. A canceled job whose
 // screenshot is still processing in its time waits for it again instead. A
