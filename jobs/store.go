@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// Store is the only memory. Every method is one durable, atomic step unless it
-// says otherwise: when it returns nil, what it did survives a crash. Several
-// processes may use one store at the same time; guarded updates, not locks
-// held between calls, decide who wins. All methods are safe for concurrent
-// use. Times come from the caller, so that a simulated clock can drive
+// Store keeps all state. Every method is one durable, atomic step unless its
+// comment says otherwise: when it returns nil, its effect survives a crash.
+// Several processes can use one store at the same time. Guarded updates decide
+// which of them wins, not locks held between calls. All methods are safe for
+// concurrent use. The caller passes the time, so that a simulated clock can drive
 // everything.
 //
-// A store that cannot write at the moment returns an error that is
-// ErrUnavailable; nothing has happened then.
+// If the store cannot write at the moment, it returns an error that is
+// ErrUnavailable, and nothing has changed.
 type Store interface {
 	Imports
 	Ledger
@@ -25,387 +25,412 @@ type Store interface {
 	Close() error
 }
 
-// Imports is how rows become jobs.
+// Imports turns rows into jobs.
 type Imports interface {
-	// CreateBatch makes an empty batch that is importing. A *KeyTakenError when
-	// its Key is taken, else ErrExists when the id is; ErrInvalid when the id has
-	// not the form of one or the priority is out of its bounds.
+	// CreateBatch creates an empty batch in the state importing. It returns a
+	// *KeyTakenError if the Key is taken, ErrExists if the id is taken, and
+	// ErrInvalid if the id is malformed or the priority is out of range.
 	CreateBatch(ctx context.Context, spec BatchSpec, at time.Time) error
-	// AddJob makes an open batch of this one request, a Single one, whole or not
-	// at all, with errors as CreateBatch has them; ErrInvalid for a request to
-	// reject. Options of the request win over those of spec and become the batch's.
-	// Concurrent calls share commits.
+	// AddJob creates an open Single batch that holds this one request. It stores
+	// both or neither. The errors are those of CreateBatch, and ErrInvalid if the
+	// request has Reject set. Options of the request override those of spec and
+	// become the batch's. Concurrent calls share commits.
 	AddJob(ctx context.Context, spec BatchSpec, r Request, at time.Time) (Job, error)
-	// AppendRequests adds rows to a batch that is importing (else ErrState),
-	// numbered on from its last row. A request with Reject set becomes a
-	// rejected row, any other a queued one. All rows of one call or none.
+	// AppendRequests adds rows to a batch that is importing, numbered from its last
+	// row on. It returns ErrState if the batch is in another state. A request with
+	// Reject set becomes a rejected row, any other a queued one. A call stores all
+	// of its rows or none.
 	AppendRequests(ctx context.Context, batch string, requests []Request, at time.Time) error
-	// OpenBatch ends the import: rows equal to an earlier one (same URL,
-	// parameters, tags and, if they have one, URL to call) become duplicates, in several short transactions,
-	// and then, in one, the batch opens; with no job to do it is finished at
-	// once. ErrState unless importing.
+	// OpenBatch ends the import. First it marks duplicates, in several short
+	// transactions: a row is a duplicate if an earlier row has the same URL,
+	// parameters and tags, and the same callback URL if it has one. Then it opens
+	// the batch in one transaction. A batch without a queued job is finished at
+	// once. It returns ErrState if the batch is not importing.
 	OpenBatch(ctx context.Context, batch string, at time.Time) (Batch, error)
-	// RemoveImport removes a batch that is still importing and all its rows, in
-	// several short transactions; called again after a crash it goes on. The first
-	// of them frees the batch's Key.
+	// RemoveImport removes a batch that is still importing, with all its rows, in
+	// several short transactions. If a crash interrupts it, the next call
+	// continues. The first transaction frees the batch's Key.
 	RemoveImport(ctx context.Context, batch string) error
-	// StaleImports lists batches that are importing and were not appended to, not
-	// even nothing, since before.
+	// StaleImports lists batches that are importing and had no call of
+	// AppendRequests since before. A call without rows counts.
 	StaleImports(ctx context.Context, before time.Time) ([]string, error)
 }
 
-// Ledger is the record of what may have cost money.
+// Ledger records every create that might have cost money.
 type Ledger interface {
-	// Lease moves up to n queued jobs of an open batch to submitting, those of
-	// higher priority first and equals in row order, owned by owner until until. None when the batch is not open. A
-	// job's first lease begins its attempt 1; one that was retried keeps its own.
-	// It also puts the batch's wake time off by a third of the lease, see
-	// ClaimWork.
-	Lease(ctx context.Context, batch, owner string, n int, at, until time.Time) ([]Lease, error)
+	// Lease moves up to n queued jobs of an open batch to submitting and leases
+	// them to owner until expiry. Jobs of higher priority come first, and jobs of
+	// equal priority in row order. If the batch is not open, it returns no leases.
+	// The first lease of a job begins attempt 1; a retried job keeps the attempt
+	// that the retry gave it. Lease also postpones the batch's wake time by a third
+	// of the lease; see ClaimWork.
+	Lease(ctx context.Context, batch, owner string, n int, at, expiry time.Time) ([]Lease, error)
 	// OpenIntent commits that the create of this lease is about to be sent, and
-	// extends the lease to until. It counts one vendor call for the batch.
-	// ErrLeaseLost unless the job is still submitting, in this attempt, owned
-	// by lease.Owner, with time left at at and without an open intent, and its
-	// batch is open: once a pause is acknowledged nothing more is sent but what
-	// was about to be. The lease it returns has Sends: 1 unless an earlier create
-	// of the submission was in doubt, and may still turn out to have taken effect.
-	OpenIntent(ctx context.Context, lease Lease, at, until time.Time) (Lease, error)
-	// Requeue hands leased jobs back, queued in the same attempt: nothing was
-	// sent, or the vendor surely took no effect. Open intents are withdrawn, and
-	// their vendor calls are counted no more unless they were Sent. Leases that
-	// are not held any more are passed over. What somebody asked to cancel
-	// meanwhile is canceled.
+	// extends the lease to expiry. It counts one vendor call for the batch. It
+	// returns ErrLeaseLost unless all of this holds: the job is still submitting,
+	// in this attempt, leased to lease.Owner, and the lease has not expired at at;
+	// the submission has no open intent; the batch is open. So, once a pause is
+	// acknowledged, nothing more is sent except creates whose intent is already
+	// open. In the lease that it returns, Sends is 1 unless an earlier create of
+	// the submission was in doubt and might still prove to have taken effect.
+	OpenIntent(ctx context.Context, lease Lease, at, expiry time.Time) (Lease, error)
+	// Requeue returns leased jobs to the queue in the same attempt. The caller
+	// knows that nothing was sent or that the create had no effect. Open intents
+	// are withdrawn. Their vendor calls are subtracted again unless the lease has
+	// Sent set. Leases that are no longer held are skipped. A job is canceled
+	// instead if somebody asked to cancel it in the meantime.
 	Requeue(ctx context.Context, leases []Lease, at time.Time) (Effects, error)
-	// Doubt ends the leases of jobs whose create may have taken effect without
-	// an answer. They stay submitting, in doubt since at.
+	// Doubt ends the leases of jobs whose create might have taken effect although
+	// no response arrived. The jobs stay submitting and are in doubt since at.
 	Doubt(ctx context.Context, leases []Lease, at time.Time) error
-	// ExpireLeases takes back jobs whose lease ended by at: queued again when
-	// no intent was open, in doubt since at when one was. At most limit jobs.
+	// ExpireLeases takes back at most limit jobs whose lease expired by at. A job
+	// without an open intent is queued again. A job with an open intent is in doubt
+	// since at.
 	ExpireLeases(ctx context.Context, at time.Time, limit int) (requeued, doubted int, err error)
 	// ClaimDoubts returns up to limit submissions in doubt whose next look-up is
-	// due by at, oldest doubt first, and sets their next look-up to again, so
-	// that two processes do not ask the vendor the same. A submission that is
-	// put in doubt is due at once.
+	// due by at, the oldest doubt first. It sets their next look-up to again, so
+	// that two processes do not query the vendor for the same submission. A new
+	// doubt is due at once.
 	ClaimDoubts(ctx context.Context, at, again time.Time, limit int) ([]Submission, error)
-	// RecheckDoubts ends claims before their time: it sets the next look-up of
-	// the submissions that are still in doubt, since the same time, to next.
+	// RecheckDoubts ends claims early. It sets the next look-up to next for those
+	// submissions that are still in doubt since the same time.
 	RecheckDoubts(ctx context.Context, submissions []Submission, next time.Time) error
-	// Resend queues the jobs of submissions that are in doubt since before
-	// settledBefore and still have no screenshot, in the same attempt; what
-	// was adopted in the meantime is passed over. What somebody asked to cancel
-	// meanwhile is canceled.
+	// Resend queues the jobs of submissions that have been in doubt since before
+	// settledBefore and still have no screenshot. The attempt stays the same.
+	// Submissions that were adopted in the meantime are skipped. A job is canceled
+	// instead if somebody asked to cancel it in the meantime.
 	Resend(ctx context.Context, submissions []Submission, settledBefore, at time.Time) (Effects, error)
-	// Observe records what the vendor said. For each observation that names a
-	// submission of ours, in this order:
+	// Observe records results that the vendor reported. It skips observations that
+	// name no submission of ours. For each of the others, in this order:
 	//
-	//   - a submission without a screenshot id gets this one: a submitting job, or
-	//     one queued to be sent anew, becomes pending with this deadline, or, with a
-	//     Timeout of its own, one so long after at, and
-	//     deliveries held for the id are applied, in the same transaction, as
-	//     closed by webhook. It was submitted at at if by is create, else at the
-	//     time of its intent: of the newest one that is open or was lost;
-	//   - a submission that has another screenshot id was charged twice: the
-	//     screenshot is kept as an extra one, once, and counted on job and batch;
-	//   - cost, error and image URL are filled in where they are not known yet;
-	//     costs of all screenshots of a job add up, on the job and on the batch;
-	//   - a double charge or a cost that the newest summary does not have gives
-	//     the batch its next revision, one for all of the call;
-	//   - done and failed go through the guarded close with provenance by; with
-	//     provenance poll they settle conflicts, see Closures;
-	//   - a job that somebody asked to cancel while its create was under way, and
-	//     that has its screenshot id now, is canceled, unless the observation or
-	//     the inbox, which is applied first, brings its result.
+	//   - If the submission has no screenshot id, it gets this one. Its job, which
+	//     is submitting or queued to be sent again, becomes pending. The job's
+	//     deadline is deadline, or its own Timeout after at if it has one.
+	//     Deliveries held for the id are applied in the same transaction, as closed
+	//     by webhook. The time of submission is at if by is create; otherwise it is
+	//     the time of the newest intent that is open or was lost.
+	//   - If the submission has another screenshot id, it was charged twice. The
+	//     screenshot is kept as an extra one, and counted once on the job and on
+	//     the batch.
+	//   - Cost, error and image URL are stored if they are not known yet. The costs
+	//     of all screenshots of a job add up, on the job and on the batch.
+	//   - If the newest summary lacks a double charge or a cost, the batch gets its
+	//     next revision, one per call.
+	//   - The outcomes done and failed go through the guarded close with provenance
+	//     by. With provenance poll they also settle conflicts; see Closures.
+	//   - If somebody asked to cancel the job while its create was under way, and
+	//     its screenshot id is now known, the job is canceled, unless the
+	//     observation or the inbox brings its result.
 	//
-	// Observations that name no submission are passed over. With provenance poll
-	// the inbox is applied first, in the same transaction: a webhook that was
-	// acknowledged is the first word.
+	// With provenance poll the inbox is applied first, in the same transaction,
+	// because a webhook that was acknowledged takes precedence.
 	Observe(ctx context.Context, observations []Observation, by Provenance, at, deadline time.Time) (Effects, error)
 	// CountCalls adds n vendor calls to the batch's total.
 	CountCalls(ctx context.Context, batch string, n int) error
 }
 
-// Closures is the one guarded way to a final state. A close has effect when
+// Closures is the only way to a final state. A result closes a job in these
+// cases:
 //
-//   - the job is pending or submitting, in the attempt that the result is for;
-//   - the job is timed_out in that attempt: done or failed, recorded as late;
-//   - the job failed in that attempt because the vendor refused its create, and an
-//     earlier create of the attempt had an effect after all: done, recorded as late;
-//   - the job is canceled and to be retried: see Retry;
-//   - the result is done, for an older attempt, and the newest one ended
-//     failed or timed_out (or ends so later): done, recorded as late; of
-//     several older pictures that were told of before, the newest;
-//   - the vendor has settled a conflict against the recorded result, see below:
-//     a correction.
+//   - The job is pending or submitting, in the attempt that produced the result.
+//   - The job timed out in that attempt. It becomes done or failed, recorded as
+//     late.
+//   - The job failed in that attempt because the vendor refused its create, but
+//     an earlier create of the attempt took effect after all. The job becomes
+//     done, recorded as late.
+//   - The job is canceled and is being retried; see Retry.
+//   - The result is done and belongs to an older attempt, and the newest attempt
+//     ended failed or timed_out, or ends so later. The job becomes done, recorded
+//     as late. If several older attempts produced an image before that, the
+//     newest one counts.
+//   - The vendor settled a conflict against the recorded result; see below. This
+//     is a correction.
 //
-// The result of a double charge's screenshot is recorded and moves nothing: the
-// wanted one decides.
+// The result of a double charge's screenshot is recorded but closes nothing: the
+// wanted screenshot decides.
 //
-// A closing job gets one event; a late one is told by job.late alone, a
-// correction by job.corrected alone. A done job has no error; a canceled one is
-// reopened by nothing but a retry.
+// Each closure writes one event. A late closure writes only job.late, a
+// correction only job.corrected. A done job has no error. Only a retry reopens a
+// canceled job. Counters, events and the end of the batch are written in the same
+// transaction.
 //
-// Any other result for a job that has ended is a repeat, or, when it
-// contradicts the recorded result of the same screenshot, a conflict that is
-// counted. The first result stands, and the vendor is to be asked about the
-// screenshot, see ClaimConflicts, unless it is a double charge. In the same
-// transaction counters, events and the end of the batch are written.
+// Any other result for a job that has ended is a repeat, or a conflict if it
+// contradicts the recorded result of the same screenshot. Conflicts are counted.
+// The first result stands, and the vendor has to be queried about the screenshot
+// (see ClaimConflicts), unless it is a double charge.
 //
-// A final result that Observe brings with provenance poll is the vendor's word.
-// It settles the open conflict of its screenshot, and is not counted as one
-// more; where it contradicts a recorded result that nothing contradicted before,
-// it is a conflict, and settles it. Of several words in one call the last counts.
-// When the word confirms the recorded result, the job stays as it is. Otherwise
-// the word becomes the screenshot's result, and the job is corrected in the same
-// transaction, with provenance poll unless something else is said:
+// A final result that Observe brings with provenance poll is the vendor's
+// verdict. It settles the open conflict of its screenshot and is not counted as
+// another conflict. If it contradicts a recorded result that had no conflict, it
+// counts as a conflict and settles it. If one call brings several verdicts, the
+// last one counts. If the verdict confirms the recorded result, the job does not
+// change. Otherwise the verdict becomes the screenshot's result and corrects the
+// job in the same transaction, with provenance poll unless stated otherwise:
 //
-//   - failed or timed_out: it becomes done with this picture, as late when the
-//     picture is an older attempt's or the job's end was late;
-//   - done with this picture: it becomes done, as late, with the newest picture
-//     that another attempt brought, with the provenance of that result; else
-//     failed. Where the picture was an older attempt's, the job ends as its
-//     newest attempt did, with the provenance of that: failed, or timed_out if
-//     that has no result yet;
-//   - anything else (open, canceled, done with another picture) stays, and the
-//     result counts where an older attempt's does.
+//   - A job that is failed or timed_out becomes done with this image. It is late
+//     if the image belongs to an older attempt or if the job's end was late.
+//   - A job that is done with this image becomes done, late, with the newest
+//     image of another attempt and with that result's provenance. If there is no
+//     such image, it becomes failed. If the refuted image belonged to an older
+//     attempt, the job ends as its newest attempt did, with that provenance:
+//     failed, or timed_out if that attempt has no result yet.
+//   - A job in any other state (open, canceled, done with another image) does not
+//     change. The result still counts as the result of an older attempt would.
 //
-// A correction of a finished batch is a revision. It leaves the job Corrected
-// until a retry. A conflict is settled once: results that contradict the
-// vendor's word later are only counted, so that a job cannot go back and forth
-// for ever. A retry does not end a conflict.
+// A correction of a finished batch makes a new revision. The job stays Corrected
+// until a retry. A conflict is settled once. Results that contradict the verdict
+// later are only counted, so that a job cannot change back and forth forever. A
+// retry does not end a conflict.
 type Closures interface {
-	// CloseJobs closes without a result from the vendor. First, in the same
-	// transaction, it applies everything that the inbox holds: a webhook that
-	// was acknowledged never loses to a clock.
+	// CloseJobs closes jobs without a result from the vendor. It first applies the
+	// whole inbox in the same transaction, so that a deadline never overrides a
+	// webhook that was acknowledged.
 	CloseJobs(ctx context.Context, closings []Closing, at time.Time) (Effects, error)
-	// Cancel ends jobs because somebody asked for it, with provenance cancel,
-	// after it has applied the inbox in the same transaction. Queued and pending
-	// jobs, and submitting ones for which nothing was sent, are canceled at once.
-	// A job with an open intent, or in doubt, is marked (Canceling counts it): the
-	// transaction that settles its create cancels it, unless that brings a result.
-	// Jobs that have ended and rows that are no jobs are passed over. ErrState,
-	// and nothing done, when the batch of one of them is importing.
+	// Cancel ends jobs on request, with provenance cancel. It first applies the
+	// inbox in the same transaction. Queued and pending jobs are canceled at once,
+	// and so are submitting jobs for which nothing was sent. A job with an open
+	// intent or in doubt is only marked (Canceling counts it): the transaction that
+	// settles its create cancels it, unless that brings a result. Jobs that have
+	// ended and rows that are not jobs are skipped. If the batch of any of the jobs
+	// is importing, it changes nothing and returns ErrState.
 	Cancel(ctx context.Context, ids []ID, at time.Time) (Effects, error)
-	// Retry queues ended jobs again, each as its next attempt, after it has
-	// applied the inbox in the same transaction. The job loses what its last
-	// attempt had: screenshot, image, error, times, closure and whether it was
-	// late or corrected; costs, double charges and conflicts stay, and so do the submissions of
-	// older attempts. A finished batch is open again, with its work owed at once;
-	// when it finishes it has its next revision. Each job gets the event
-	// job.retried. Guards that do not hold pass a job over; ErrInvalid for a From
-	// that is not Retriable.
+	// Retry queues ended jobs again, each as its next attempt. It first applies the
+	// inbox in the same transaction. The job loses the values of its last attempt:
+	// screenshot, image, error, times, closure, and the late and corrected marks.
+	// Costs, double charges, conflicts and the submissions of older attempts stay.
+	// A finished batch opens again with its work due at once, and gets its next
+	// revision when it finishes. Each job gets the event job.retried. A job is
+	// skipped if its guards do not hold. ErrInvalid is returned if a From is not
+	// Retriable.
 	//
-	// What a canceled job has paid for is not paid again. If a screenshot of any
-	// of its attempts is known to be done, the job is done, recorded as late, of
-	// several with the newest. If its screenshot has no result yet and the retry
-	// Waits, it is pending again in the same attempt, until the deadline it had.
+	// A canceled job does not pay twice. If a screenshot of any of its attempts is
+	// known to be done, the job becomes done, recorded as late; of several
+	// screenshots the newest counts. If its screenshot has no result yet and the
+	// retry Waits, the job is pending again in the same attempt, with the deadline
+	// that it had.
 	Retry(ctx context.Context, retries []Retry, at time.Time) (Effects, error)
-	// ClaimConflicts returns up to limit conflicts about which the vendor is to be
-	// asked by at, those that are due longest first, and sets their next check to
-	// again. Of one job it returns one at a time. An empty batch means all. A new
-	// conflict is due at once. The answer goes to Observe.
+	// ClaimConflicts returns up to limit conflicts whose check is due by at, the
+	// longest due first, and sets their next check to again. It returns at most one
+	// conflict per job at a time. An empty batch means all batches. A new conflict
+	// is due at once. The caller queries the vendor and passes the response to
+	// Observe.
 	ClaimConflicts(ctx context.Context, batch string, at, again time.Time, limit int) ([]Conflict, error)
-	// RecheckConflicts records that the vendor gave no result, and sets the next
-	// check of conflicts that are still open. One without a next check is not
-	// asked about any more: the first result stands, until the vendor's word comes
-	// after all or a further contradiction opens the conflict again. ErrInvalid
-	// for a Says that is a result.
+	// RecheckConflicts records that the vendor had no result and sets the next
+	// check of conflicts that are still open. A conflict without a next check is
+	// not checked again: the first result stands until a verdict arrives after all
+	// or a further contradiction opens the conflict again. It returns ErrInvalid if
+	// a Says is a result.
 	RecheckConflicts(ctx context.Context, rechecks []ConflictRecheck) error
-	// ExtendDeadlines gives pending jobs time until until. Jobs that closed
-	// meanwhile are passed over.
-	ExtendDeadlines(ctx context.Context, ids []ID, until time.Time) error
-	// Pause stops submission of an open batch. A non-empty reason says that an
-	// error did it; unless the batch was paused by an error before, the same
-	// transaction records the event batch.paused. Pausing a paused batch changes
-	// the reason. ErrState when it is importing or finished.
+	// ExtendDeadlines sets the deadline of pending jobs. Jobs that closed in the
+	// meantime are skipped.
+	ExtendDeadlines(ctx context.Context, ids []ID, deadline time.Time) error
+	// Pause stops the submission of an open batch. A non-empty reason says that an
+	// error caused the pause. In that case the same transaction records the event
+	// batch.paused, unless an error had already paused the batch. Pausing a paused
+	// batch replaces the reason. It returns ErrState if the batch is importing or
+	// finished.
 	Pause(ctx context.Context, batch, reason string, at time.Time) error
-	// Resume opens a paused batch; ErrState otherwise, nil when it is open.
+	// Resume opens a paused batch. It returns nil if the batch is open, and
+	// ErrState if it is in any other state.
 	Resume(ctx context.Context, batch string, at time.Time) error
 }
 
-// WorkKind is a kind of owed work.
+// WorkKind is a kind of work that a batch can need.
 type WorkKind string
 
-// The kinds of work that a batch can owe.
+// The kinds of work.
 const (
 	WorkSubmit    WorkKind = "submit"
 	WorkSummarize WorkKind = "summarize"
 )
 
-// Work is something owed for a batch, claimed under a generation of its own.
+// Work is due work of a batch, claimed under its own generation.
 type Work struct {
 	Kind       WorkKind
 	Batch      string
-	Single     bool // the batch is that of one job that came by itself
-	Revision   int  // of a summary
+	Single     bool // see BatchSpec
+	Revision   int  // of the summary to make
 	Generation int64
 }
 
-// Upkeep is what keeps everything going.
+// Upkeep keeps the work of all processes moving.
 type Upkeep interface {
-	// ClaimWork returns what batches owe (open with queued jobs, finished with
-	// an older summary than their revision) and whose wake time has come by at,
-	// those of higher priority first: a batch's own, or that of the most urgent
-	// queued row where rows have their own. Of each kind of work and priority no
-	// more than limit batches are under way at a time, that is, owe something and
-	// have a wake time after at. Batches that were never claimed since they owe
-	// something come first, then those whose wake time came first.
-	// Batches whose rows have priorities are counted apart.
-	// Each claimed batch gets the next generation and the wake time again, so
-	// that it is claimed anew only when nothing happened till then. If batches are
-	// named, no other batch is claimed or changed, and limit does not matter.
+	// ClaimWork returns work that is due: submission of open batches with queued
+	// jobs, and summaries of finished batches whose newest summary is older than
+	// their revision. Work is due if its wake time has come by at. The wake time is
+	// the batch's own, or that of its most urgent queued row if its rows have
+	// priorities. Higher priority comes first. Then come batches that were never
+	// claimed since the work became due, and then those with the earliest wake
+	// time.
+	//
+	// For each kind of work and priority at most limit batches are under way at a
+	// time. A batch is under way if it needs work and its wake time is after at.
+	// Batches whose rows have priorities are counted separately.
+	//
+	// Each claimed batch gets its next generation and the wake time again, so that
+	// it is claimed again only if nothing happens before then. If batches are
+	// named, no other batch is claimed or changed, and limit is ignored.
 	ClaimWork(ctx context.Context, at, again time.Time, limit int, batches ...string) ([]Work, error)
-	// WakeBatch sets the time from which a batch is claimed again and returns
+	// WakeBatch sets the time from which a batch can be claimed again and returns
 	// its next generation.
 	WakeBatch(ctx context.Context, batch string, wake time.Time) (generation int64, err error)
-	// Identity is an id that no other store has, the same for all who open this one.
-	// A copy of the storage is another store.
+	// Identity returns the id of this store. It is the same for all processes that
+	// open the store, and no other store has it. A copy of the storage is another
+	// store.
 	Identity(ctx context.Context) (id string, err error)
-	// SaveSummary stores the summary of a revision unless one as new is there, or
-	// the double charges or the cost of the batch are not those of counts any
-	// more: the summary was made from older figures, and is owed anew;
-	// told is whether this call stored it.
-	SaveSummary(ctx context.Context, batch string, revision int, counts Counts, data []byte, at time.Time) (told bool, err error)
-	// ClaimTick is true for one caller when the named tick is due by at; it is
-	// then due again at next. A tick that is due after next was claimed by a
-	// clock that was ahead: it is due as well.
+	// SaveSummary stores the summary of a revision. It does nothing if a summary of
+	// this or a newer revision is stored. It also does nothing if the double
+	// charges or the cost of the batch differ from counts: the summary was made
+	// from older figures and must be made again. It reports whether this call
+	// stored the summary.
+	SaveSummary(ctx context.Context, batch string, revision int, counts Counts, data []byte, at time.Time) (stored bool, err error)
+	// ClaimTick returns true to one caller if the named tick is due by at. The tick
+	// is then due again at next. A tick that is due after next was claimed by a
+	// clock that was ahead, and counts as due.
 	ClaimTick(ctx context.Context, name string, at, next time.Time) (bool, error)
-	// Recount compares the counters of a batch with a count over its rows, in
-	// one snapshot and without keeping any writer waiting. Only when they
-	// disagree, which is a bug or somebody's meddling, it counts again in a
-	// write and sets the counters right. The ends of the batch follow: one that
-	// had finished but holds open jobs opens again; one without an open job
-	// finishes; one whose stored summary told wrong counters is revised.
+	// Recount compares the counters of a batch with a count over its rows, in one
+	// snapshot and without blocking writers. If they differ, because of a bug or of
+	// outside interference, it counts again in a write transaction and corrects the
+	// counters. The state of the batch follows: a finished batch with open jobs
+	// opens again, a batch without open jobs finishes, and a batch whose stored
+	// summary has wrong counters gets its next revision.
 	Recount(ctx context.Context, batch string, at time.Time) (Repair, error)
-	// Prune removes what r lets go, in short transactions with pauses between
-	// them; when it is interrupted, what is done stays done. It spares what is
-	// held or not applied yet, and the newest delivery, which keeps places
-	// unique. A delivery that comes again after its first copy was pruned is
-	// still a repeat, since submissions remember their results.
+	// Prune removes the records that r allows to be removed, in short transactions
+	// with pauses between them. If it is interrupted, the finished transactions
+	// stand. It keeps deliveries that are held or not applied yet, and the newest
+	// delivery, which keeps places unique. A delivery that is repeated after its
+	// first copy was pruned still counts as a repeat, because submissions remember
+	// their results.
 	Prune(ctx context.Context, r Retention) (Pruned, error)
-	// Announce records that a worker is alive at w.SeenAt, Withdraw that it ended.
+	// Announce records that a worker was alive at w.SeenAt. Withdraw records that
+	// it ended.
 	Announce(ctx context.Context, w Worker) error
 	Withdraw(ctx context.Context, id string) error
 }
 
-// Reader is what can be asked. Reads see committed state and never wait for a
-// writer.
+// Reader reads committed state. A read never waits for a writer.
 type Reader interface {
-	// Batch returns a batch with its counters, ErrNotFound without one.
+	// Batch returns a batch with its counters. It returns ErrNotFound if there is
+	// none.
 	Batch(ctx context.Context, id string) (Batch, error)
-	// Batches lists batches, newest first, created before the named one (all
-	// when empty).
+	// Batches lists batches, newest first. If before is not empty, it lists only
+	// batches that were created before that one.
 	Batches(ctx context.Context, before string, limit int) ([]Batch, error)
 	// CountBatches counts all batches without reading them.
 	CountBatches(ctx context.Context) (int64, error)
-	// Job returns one job, ErrNotFound without one.
+	// Job returns one job. It returns ErrNotFound if there is none.
 	Job(ctx context.Context, id ID) (Job, error)
 	// Jobs returns a page of jobs.
 	Jobs(ctx context.Context, f JobFilter) ([]Job, error)
-	// Search returns a page of jobs, and after which job the next one begins:
-	// zero when there are no more. A page may hold fewer jobs than there are when
-	// they are large, or when it had to look at too many rows for them, and then
-	// even none. ErrNotFound when the batch of the filter, or of After, is not
-	// there.
+	// Search returns a page of jobs and the job after which the next page begins.
+	// The zero id means that there are no more jobs. A page can hold fewer jobs
+	// than match, or none, if jobs are large or if finding them took too many rows.
+	// It returns ErrNotFound if the batch of the filter or of After does not exist.
 	Search(ctx context.Context, f JobSearch) (page []Job, next ID, err error)
-	// Rows returns a page of a batch's rows after a row, in their order, with
-	// the row that a duplicate repeats.
+	// Rows returns a page of a batch's rows after the given row, in row order. A
+	// duplicate comes with the row that it repeats.
 	Rows(ctx context.Context, batch string, after int64, limit int) ([]Row, error)
-	// Overdue returns pending jobs whose deadline passed by at, earliest first; if
-	// batches are named, only theirs.
+	// Overdue returns pending jobs whose deadline passed by at, the earliest first.
+	// If batches are named, it returns only their jobs.
 	Overdue(ctx context.Context, at time.Time, limit int, batches ...string) ([]Job, error)
-	// NextDeadline is the earliest deadline of a pending job; zero without one.
+	// NextDeadline returns the earliest deadline of a pending job. It returns the
+	// zero time if no job is pending.
 	NextDeadline(ctx context.Context) (time.Time, error)
-	// PendingBatches lists batches with pending jobs, with how many have been
-	// pending since before.
+	// PendingBatches lists batches with pending jobs, each with the number of jobs
+	// that have been pending since before.
 	PendingBatches(ctx context.Context, before time.Time) (map[string]int, error)
-	// Pending returns pending jobs of a batch that were submitted by before,
-	// in row order, after a row.
+	// Pending returns pending jobs of a batch that were submitted by before, in row
+	// order, after the given row.
 	Pending(ctx context.Context, batch string, before time.Time, after int64, limit int) ([]Job, error)
-	// Outstanding tells what has not ended.
+	// Outstanding counts everything that has not ended.
 	Outstanding(ctx context.Context) (Outstanding, error)
-	// Unexplained counts ended jobs of a batch that have a screenshot but no
-	// known cost, and failed ones without a reason. Submissions that were sent
-	// anew, or whose create was lost, count as without a cost until that of each
-	// send is known, and so do those of older attempts.
+	// Unexplained counts the ended jobs of a batch whose screenshot has no known
+	// cost, and the failed ones without a reason. If a submission was sent again or
+	// its create was lost, its job has no known cost until the cost of each create
+	// is known. The same holds for submissions of older attempts.
 	Unexplained(ctx context.Context, batch string) (costs, reasons int, err error)
-	// LostCreates returns submissions of batches that finished at since or later
-	// for which more creates were sent than screenshots are known, since creates
-	// of theirs were lost: the vendor may still show a screenshot that it charged
-	// for. They come in the order of their jobs and attempts, after a submission.
+	// LostCreates returns submissions with fewer known screenshots than creates
+	// sent, because creates were lost. The vendor might still list a screenshot
+	// that it charged for. Only batches that finished at since or later are
+	// searched. Submissions come in the order of their jobs and attempts, after the
+	// given one.
 	LostCreates(ctx context.Context, since time.Time, after Submission, limit int) ([]Submission, error)
-	// Summary returns the newest stored summary; revision 0 without one.
+	// Summary returns the newest stored summary. The revision is 0 if there is
+	// none.
 	Summary(ctx context.Context, batch string) (revision int, data []byte, err error)
-	// Timings are the spans between submission and closure of done jobs.
+	// Timings returns statistics of the time from submission to closure of done
+	// jobs.
 	Timings(ctx context.Context, batch string) (Timings, error)
-	// Reasons groups failed, timed out, canceled and rejected rows by their
-	// error, most frequent first.
+	// Reasons groups failed, timed out, canceled and rejected rows by their error,
+	// the most frequent first.
 	Reasons(ctx context.Context, batch string, limit int) ([]Reason, error)
-	// Tally counts a batch's rows anew, from the rows and submissions
-	// themselves. It equals the batch's counters (APICalls excepted).
+	// Tally counts a batch from its rows and submissions. The result equals the
+	// batch's counters, except APICalls.
 	Tally(ctx context.Context, batch string) (Counts, error)
-	// Events returns a page of the log, and the place up to which it has looked:
-	// the next page's After. At the end of the log that is its newest place. A
-	// page may hold fewer events than there are, or none, when it had to look at
-	// too many others. ErrNotFound when the batch of the filter is not there.
+	// Events returns a page of the event log and the place up to which it has
+	// searched, which is After for the next page. At the end of the log that is the
+	// newest place. A page can hold fewer events than match, or none, if too many
+	// others were searched. It returns ErrNotFound if the batch of the filter does
+	// not exist.
 	Events(ctx context.Context, f EventFilter) (page []Event, upTo int64, err error)
-	// EventRange is the oldest and the newest place in the log; what was before
-	// the oldest has been pruned, and so may some behind it be. When everything
-	// was pruned the oldest is the one behind the newest. Both are 0 in a log that
-	// never held any.
+	// EventRange returns the oldest and the newest place in the log. Events before
+	// the oldest were pruned; some after it might have been pruned too. If all were
+	// pruned, oldest is newest+1. Both are 0 if the log never held an event.
 	EventRange(ctx context.Context) (oldest, newest int64, err error)
-	// Held returns the screenshots of held deliveries that came before, each once,
-	// those held the longest first, and how many deliveries are held in all.
+	// Held returns the screenshots of held deliveries that arrived before before,
+	// each once, the longest held first. all is the number of held deliveries of
+	// any age.
 	Held(ctx context.Context, before time.Time, limit int) (screenshots []string, all int, err error)
-	// Delivery returns one delivery of the inbox; ErrNotFound when it is not
-	// there, or not any more.
+	// Delivery returns one delivery of the inbox. It returns ErrNotFound if there
+	// is none or it was pruned.
 	Delivery(ctx context.Context, seq int64) (KeptDelivery, error)
 	// Workers lists workers that were alive at since or later.
 	Workers(ctx context.Context, since time.Time) ([]Worker, error)
-	// Totals sums up all batches. What it costs grows with the number of
-	// batches, of doubts, of held deliveries and of callbacks that are owed or
-	// dead, and not with that of jobs.
+	// Totals sums over all batches. Its cost grows with the number of batches,
+	// doubts, held deliveries and undelivered or dead callbacks, but not with the
+	// number of jobs.
 	Totals(ctx context.Context) (Totals, error)
 	// DataVersion changes whenever anything was committed, by any process.
 	// Nearly free to ask.
 	DataVersion(ctx context.Context) (int64, error)
 }
 
-// Row is one row of a batch for its results.
+// Row is a row of a batch as the results show it.
 type Row struct {
 	Job
 	Original *Job // the row that a duplicate repeats
 }
 
-// Totals are figures of the whole store.
+// Totals are counts over the whole store.
 type Totals struct {
 	Batches map[BatchState]int64
-	Stopped int64  // paused batches that an error paused
-	Counts  Counts // of all batches together
-	Doubts  int64  // submissions in doubt now
-	Held    int64  // deliveries held now
-	Inbox   int64  // the newest delivery's place; 0 without one
-	Cursor  int64  // the place up to which deliveries are applied
+	Stopped int64  // batches that an error paused
+	Counts  Counts // sum over all batches
+	Doubts  int64  // submissions in doubt
+	Held    int64  // deliveries held
+	Inbox   int64  // place of the newest delivery; 0 if there is none
+	Cursor  int64  // place up to which deliveries are applied
 
-	Unapplied time.Time // when the oldest delivery behind the cursor came; zero without one
+	Unapplied time.Time // arrival of the oldest delivery after Cursor; zero if there is none
 
 	CallbacksOwed int64
 	CallbacksDead int64
-	CallbackDue   time.Time // of the owed callback that is due the longest; zero without one
-	EventsUntold  int64     // how far the slowest reader of the log is behind
+	CallbackDue   time.Time // of the undelivered callback that has been due the longest; zero if there is none
+	EventsUntold  int64     // events that the slowest reader of the log has not read yet
 }
 
-// Timings are spans from submission to closure.
+// Timings are statistics of the time from submission to closure.
 type Timings struct {
 	Count               int64
 	Min, Mean, P50, P95 time.Duration
 	Max                 time.Duration
 }
 
-// Reason is a group of rows that ended the same way.
+// Reason is a group of rows that ended in the same way.
 type Reason struct {
 	State State
 	Error string
 	Count int64
 	First ID  // the first such row
-	Line  int // its line in the input; 0 when it has none
+	Line  int // its line in the input; 0 if it has none
 }
