@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// CallbackState is where a callback stands.
+// CallbackState is the state of a callback.
 type CallbackState string
 
-// The states of a callback. A dead one is not tried any more unless somebody
+// The states of a callback. A dead callback is tried again only if somebody
 // replays it.
 const (
 	CallbackOwed      CallbackState = "owed"
@@ -16,35 +16,35 @@ const (
 	CallbackDead      CallbackState = "dead"
 )
 
-// CallbackStates are all of them.
+// CallbackStates lists every state.
 var CallbackStates = []CallbackState{CallbackOwed, CallbackDelivered, CallbackDead}
 
-// Target is where callbacks go: a sink of the configuration by its name, or a
-// URL that came with a batch. Exactly one is set. The address of a sink may be
-// a secret: it is not kept.
+// Target is the recipient of callbacks: a sink of the configuration by its name,
+// or a URL that came with a batch. Exactly one is set. The address of a sink can
+// be a secret and is not stored.
 type Target struct {
 	Sink string
 	URL  string
 }
 
-// Callback is one event that is owed to one target.
+// Callback is one event to send to one target.
 type Callback struct {
-	Seq        int64 // its place, given by the store
+	Seq        int64 // its place, assigned by the store
 	EventID    string
 	Type       EventType
 	Event      int64 // the event's place in the log
 	Batch      string
-	Job        ID // zero for an event that is not about a job
+	Job        ID // zero if the event is not about a job
 	Target     Target
-	Lane       string // callbacks of one lane share its concurrency: the sink, or the URL's scheme and host
+	Lane       string // the sink, or the URL's scheme and host; callbacks of one lane share a concurrency limit
 	State      CallbackState
-	Body       []byte // what is sent, the same bytes each time; nil once delivered
-	Generation int64  // grows with every claim
-	Attempts   int    // begun, since it became owed or was replayed
-	Status     int    // of the last attempt's answer; 0 when there was none
+	Body       []byte // the request body, the same at each attempt; nil once delivered
+	Generation int64  // grows with each claim
+	Attempts   int    // begun since the callback was created or replayed
+	Status     int    // of the last response; 0 if there was none
 	Error      string // why the last attempt failed
 	CreatedAt  time.Time
-	FirstAt    time.Time // the first attempt since it became owed or was replayed
+	FirstAt    time.Time // the first attempt since the callback was created or replayed
 	DueAt      time.Time // the next attempt; zero unless owed
 	SettledAt  time.Time // when it was delivered or given up
 }
@@ -52,8 +52,8 @@ type Callback struct {
 // MarshalJSON writes the callback's Form.
 func (c Callback) MarshalJSON() ([]byte, error) { return json.Marshal(c.Form()) }
 
-// CallbackEnd is how an attempt ended: State Delivered or Dead, or Owed, to be
-// tried again at DueAt.
+// CallbackEnd is the result of an attempt. State is Delivered or Dead, or Owed if
+// the callback is to be tried again at DueAt.
 type CallbackEnd struct {
 	State  CallbackState
 	DueAt  time.Time
@@ -66,7 +66,7 @@ type CallbackFilter struct {
 	States []CallbackState
 	Sink   string
 	Batch  string
-	Seqs   []int64 // these only, at most 1000
-	Before int64   // exclusive; pages come newest first. 0: from the newest
+	Seqs   []int64 // only these, at most 1000
+	Before int64   // exclusive; pages come newest first; 0: begin with the newest
 	Limit  int     // at most 1000; 0 means 100
 }

@@ -2,42 +2,42 @@ package jobs
 
 import "time"
 
-// DefaultMaxHeld is how many deliveries a store holds unless it is told otherwise.
+// DefaultMaxHeld is the default limit of deliveries that a store holds.
 const DefaultMaxHeld = 10_000
 
-// Delivery is one webhook POST whose signature held.
+// Delivery is one webhook POST with a valid signature.
 type Delivery struct {
-	Seq          int64 // place in the inbox, given by the store
+	Seq          int64 // place in the inbox, assigned by the store
 	ReceivedAt   time.Time
-	Event        string // as the vendor named it
-	ScreenshotID string // empty for events that are not about one screenshot
+	Event        string // the vendor's name for it
+	ScreenshotID string // empty if the event is not about one screenshot
 	Outcome      Outcome
 	ImageURL     string
 	Error        string
-	Body         []byte // raw bytes as signed
+	Body         []byte // raw signed bytes
 }
 
-// Disposition is what became of a delivery that did not move a job at once.
+// Disposition says how a delivery was handled if it did not change a job at once.
 type Disposition string
 
-// The dispositions. Applied deliveries, repeats included, have the empty one.
+// The dispositions. Applied deliveries and repeats have the empty one.
 const (
 	DispositionApplied Disposition = ""
-	DispositionHeld    Disposition = "held"    // may belong to a submission that lacks its id
-	DispositionForeign Disposition = "foreign" // no submission of ours can own it
-	DispositionNoted   Disposition = "noted"   // an event that closes nothing
+	DispositionHeld    Disposition = "held"    // might belong to a submission that lacks its id
+	DispositionForeign Disposition = "foreign" // cannot belong to a submission of ours
+	DispositionNoted   Disposition = "noted"   // reports nothing that closes a job
 	DispositionAside   Disposition = "aside"   // made its transaction fail; kept with the error
 )
 
-// Applied is what one step of the closer did.
+// Applied is the result of one step of the closer.
 type Applied struct {
 	Effects
-	Read    int // deliveries taken from the inbox
+	Read    int // deliveries read from the inbox
 	Held    int // newly held
-	Foreign int // found to be foreign, newly or after being held
+	Foreign int // found to be foreign, at once or after being held
 	Noted   int // events that close nothing
-	Aside   int // put aside because they made the transaction fail
+	Aside   int // set aside because they made the transaction fail
 	More    bool
 
-	Repaired []string // batches whose counters were wrong, so that a result could not be applied
+	Repaired []string // batches with wrong counters that had prevented a result from being applied
 }

@@ -5,36 +5,38 @@ import (
 	"fmt"
 )
 
-// Errors that a store returns, wrapped with operation and key; test with
-// errors.Is.
+// Errors that a store returns, wrapped with the operation and the key. Test for
+// them with errors.Is.
 var (
-	// ErrNotFound: no such batch or job.
+	// ErrNotFound means that there is no such batch or job.
 	ErrNotFound = errors.New("not found")
-	// ErrExists: a batch with this id is there already.
+	// ErrExists means that a batch with this id exists already.
 	ErrExists = errors.New("exists already")
-	// ErrInvalid: the argument cannot be what it claims to be.
+	// ErrInvalid means that an argument is malformed or out of range.
 	ErrInvalid = errors.New("invalid")
-	// ErrState: the batch or job is not in a state that allows this.
+	// ErrState means that the state of the batch or job does not allow the
+	// operation.
 	ErrState = errors.New("state does not allow this")
-	// ErrLeaseLost: the lease ended, or somebody else took it over.
+	// ErrLeaseLost means that the lease expired or that another owner took it over.
 	ErrLeaseLost = errors.New("lease lost")
-	// ErrUnavailable: the store cannot keep anything now (disk full, locked,
-	// read-only); trying again later may help.
+	// ErrUnavailable means that the store cannot write now (disk full, locked,
+	// read-only). A later attempt might succeed.
 	ErrUnavailable = errors.New("store unavailable")
-	// ErrNewer: the store was written by a newer version.
+	// ErrNewer means that a newer version wrote the store.
 	ErrNewer = errors.New("written by a newer version")
-	// ErrCorrupt: the store's file is damaged or is not ours.
+	// ErrCorrupt means that the store's file is damaged or belongs to another
+	// program.
 	ErrCorrupt = errors.New("damaged or not a shotline database")
 )
 
-// ErrNoRoom: the disk is so full that what is left is kept for webhooks and for
-// the work that was taken on before; nothing new is taken in.
+// ErrNoRoom means that the disk is nearly full. The remaining space is reserved
+// for webhooks and for work that was accepted before, so new work is refused.
 var ErrNoRoom = errors.New("not enough free space on the disk")
 
-// RowLimitError says that there are more rows than a batch may have.
+// RowLimitError reports that the input has more rows than a batch can have.
 type RowLimitError struct {
-	Row   int // the first that is too many, counted from 1
-	Line  int // of the input; 0 when it has none
+	Row   int // first row beyond the limit, counted from 1
+	Line  int // line in the input; 0 if it has none
 	Limit int
 }
 
@@ -46,14 +48,14 @@ func (e *RowLimitError) Error() string {
 	return fmt.Sprintf("row %d%s: a batch has at most %d rows; split the input, or raise --max-rows", e.Row, at, e.Limit)
 }
 
-// ErrUnasked: the vendor gave no answer about jobs that timed out or were
-// canceled with a screenshot, which were therefore not retried.
+// ErrUnasked means that jobs were not retried because the vendor gave no answer
+// about them: they timed out, or they were canceled and have a screenshot.
 var ErrUnasked = errors.New("the vendor could not be asked")
 
-// KeyTakenError says that the batch's Key has made a batch before.
+// KeyTakenError reports that a batch with the same Key exists.
 type KeyTakenError struct {
 	Batch string
-	Same  bool // by the same request
+	Same  bool // true if the same request created it
 }
 
 func (e *KeyTakenError) Error() string {

@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// TagPrefix begins every tag that Shotline puts on a screenshot. User tags
-// must not begin with it: a lost create is found again by these tags alone.
+// TagPrefix begins every tag that Shotline puts on a screenshot. User tags must
+// not begin with it, because a lost create is found only by these tags.
 const TagPrefix = "shotline-"
 
-// ID names a job: its batch and its row in it, counted from 1. Written
-// BATCH-ROW, for example b7k2m9q4x1-17.
+// ID identifies a job by its batch and its row in it, counted from 1. It is
+// written BATCH-ROW, for example b7k2m9q4x1-17.
 type ID struct {
 	Batch string
 	Row   int64
@@ -20,13 +20,13 @@ type ID struct {
 // String returns the written form.
 func (id ID) String() string { return id.Batch + "-" + strconv.FormatInt(id.Row, 10) }
 
-// IsZero reports whether id names nothing.
+// IsZero reports whether id is the zero ID.
 func (id ID) IsZero() bool { return id == ID{} }
 
 // MarshalText writes the id as text, for JSON and logs.
 func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
 
-// UnmarshalText reads what MarshalText wrote.
+// UnmarshalText parses the text that MarshalText writes.
 func (id *ID) UnmarshalText(text []byte) error {
 	parsed, err := ParseID(string(text))
 	if err == nil {
@@ -35,7 +35,7 @@ func (id *ID) UnmarshalText(text []byte) error {
 	return err
 }
 
-// ParseID reads a job id in its written form.
+// ParseID parses a job id.
 func ParseID(s string) (ID, error) {
 	batch, row, found := strings.Cut(s, "-")
 	n, err := parseCount(row)
@@ -45,7 +45,8 @@ func ParseID(s string) (ID, error) {
 	return ID{Batch: batch, Row: n}, nil
 }
 
-// ValidBatchID reports whether s has the form of a batch id: 1 to 20 of [a-z0-9].
+// ValidBatchID reports whether s is a well-formed batch id: 1 to 20 characters of
+// [a-z0-9].
 func ValidBatchID(s string) bool {
 	if s == "" || len(s) > 20 {
 		return false
@@ -58,17 +59,17 @@ func ValidBatchID(s string) bool {
 	return true
 }
 
-// BatchTag is the tag that all screenshots of a batch carry.
+// BatchTag returns the tag of all screenshots of a batch.
 func BatchTag(batch string) string { return TagPrefix + batch }
 
-// SubmissionTag is the tag of one attempt of one job, and of no other
-// screenshot in the account.
+// SubmissionTag returns the tag of one attempt of one job. No other screenshot in
+// the account has it.
 func SubmissionTag(id ID, attempt int) string {
 	return BatchTag(id.Batch) + "-" + strconv.FormatInt(id.Row, 10) + "-" + strconv.Itoa(attempt)
 }
 
-// ParseSubmissionTag finds the job and attempt that a tag names. Other tags,
-// the batch's included, are not ok.
+// ParseSubmissionTag parses the tag of a submission into its job and attempt. For
+// other tags, including a batch's, ok is false.
 func ParseSubmissionTag(tag string) (id ID, attempt int, ok bool) {
 	rest, found := strings.CutPrefix(tag, TagPrefix)
 	if !found {
@@ -89,7 +90,7 @@ func ParseSubmissionTag(tag string) (id ID, attempt int, ok bool) {
 	return ID{Batch: parts[0], Row: row}, int(n), true
 }
 
-// parseCount reads a positive decimal in its one canonical form, so that two
+// parseCount parses a positive decimal in its canonical form, so that two
 // different texts never name the same thing.
 func parseCount(s string) (int64, error) {
 	n, err := strconv.ParseInt(s, 10, 64)

@@ -6,8 +6,8 @@ import (
 	"reflect"
 )
 
-// Metadata are the caller's own fields by name, given back as they came. Values are
-// the scalars of JSON: string, bool, json.Number, which keeps every digit, and nil.
+// Metadata are the caller's own fields by name, returned unchanged. Values are
+// JSON scalars: string, bool, nil, and json.Number, which keeps every digit.
 type Metadata map[string]any
 
 // UnmarshalJSON refuses values that are not scalars with a
@@ -35,7 +35,7 @@ func (m *Metadata) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// TextMetadata are fields that are all texts, as those of a CSV.
+// TextMetadata makes metadata from texts, such as the cells of a CSV row.
 func TextMetadata(fields map[string]string) Metadata {
 	if fields == nil {
 		return nil

@@ -1,32 +1,33 @@
 package jobs
 
-// Retriable lists the final states that a retry can leave: those without the
-// picture that was asked for.
+// Retriable lists the final states that a retry can leave: those without an
+// image.
 var Retriable = []State{Failed, TimedOut, Canceled}
 
-// Retry asks to queue an ended job again, as its next attempt. It has effect
-// only while the job is in one of From, all of them Retriable, and in exactly
-// that attempt: of two that saw the same end, one wins.
+// Retry queues an ended job again as its next attempt. It takes effect only if
+// the job is in one of From, all of them Retriable, and in exactly this attempt.
+// If two callers saw the same end, only one of them wins.
 type Retry struct {
 	Job     ID
 	Attempt int
 	From    []State
-	// Waits: the vendor is still working on the screenshot of this canceled job.
+	// Waits means that the vendor is still working on the screenshot of this
+	// canceled job.
 	Waits bool
 }
 
-// RetryCounts says what became of the jobs that were to be retried.
+// RetryCounts counts jobs by the result of a retry.
 type RetryCounts struct {
-	Queued  int // again, as their next attempt
-	Done    int // after all: their picture was found, or came meanwhile
-	Left    int // alone: by now in no state that is retried
-	Unasked int // with a screenshot about which the vendor gave no answer
-	Waiting int // again for their screenshot, on which the vendor is still working; counted in none of the others
+	Queued  int // queued as their next attempt
+	Done    int // done after all: their image was found or arrived in the meantime
+	Left    int // skipped: no longer in a state that can be retried
+	Unasked int // skipped: they have a screenshot, and the vendor gave no answer about it
+	Waiting int // wait again for their screenshot, which the vendor is still working on; counted nowhere else
 }
 
-// CancelCounts says what became of the jobs that were to be canceled.
+// CancelCounts counts jobs by the result of a cancellation.
 type CancelCounts struct {
-	Canceled  int // at once
-	Canceling int // as soon as their create is settled
-	Ended     int // otherwise, before
+	Canceled  int // canceled at once
+	Canceling int // will be canceled when their create is settled
+	Ended     int // had ended before
 }

@@ -2,7 +2,7 @@ package jobs
 
 import "encoding/json"
 
-// Size is about how many bytes of memory the request takes.
+// Size returns roughly how many bytes of memory the request takes.
 func (r Request) Size() int {
 	size := len(r.URL) + len(r.Reject) + sizeOf(map[string]any(r.Params))
 	for _, texts := range [][]string{r.Tags, r.Cells} {
@@ -16,7 +16,8 @@ func (r Request) Size() int {
 	return size
 }
 
-// sizeOf is that of a value that encoding/json makes: small ones count, too.
+// sizeOf returns the size of a value that encoding/json decodes. Small values
+// count too.
 func sizeOf(value any) int {
 	const word = 16
 	size := word

@@ -1,7 +1,7 @@
 package jobs
 
-// State is where a job stands. A final state changes only by the one recorded
-// late result, by a correction, or by an explicit retry.
+// State is the state of a job. A final state changes only by one recorded late
+// result, by a correction, or by an explicit retry.
 type State string
 
 // The states of a job. Duplicate and Rejected are rows that never became work.
@@ -30,35 +30,36 @@ func (s State) Valid() bool {
 	return false
 }
 
-// Open reports whether work is still owed for a job in this state.
+// Open reports whether a job in this state has not ended.
 func (s State) Open() bool { return s == Queued || s == Submitting || s == Pending }
 
-// Provenance says by which way a job was closed.
+// Provenance is the way by which a job was closed.
 type Provenance string
 
 // The ways to a final state.
 const (
 	ByWebhook  Provenance = "webhook"  // a signed delivery
-	ByPoll     Provenance = "poll"     // the vendor said so when asked
-	ByCreate   Provenance = "create"   // the create's answer was finished already
-	ByDeadline Provenance = "deadline" // time was up and the vendor had no result
+	ByPoll     Provenance = "poll"     // the vendor's response to a query
+	ByCreate   Provenance = "create"   // the create's response was already final
+	ByDeadline Provenance = "deadline" // the deadline passed and the vendor had no result
 	BySubmit   Provenance = "submit"   // the vendor refused the create
-	ByCancel   Provenance = "cancel"   // somebody asked for it
+	ByCancel   Provenance = "cancel"   // a request to cancel
 )
 
 // Provenances lists every provenance in the order in which reports show them.
 var Provenances = []Provenance{ByWebhook, ByPoll, ByCreate, ByDeadline, BySubmit, ByCancel}
 
-// Outcome is what is known of one screenshot at the vendor.
+// Outcome is the known result of one screenshot at the vendor.
 type Outcome string
 
-// The outcomes of a screenshot. The empty outcome is that of a delivery which
-// tells of something else than a screenshot's end.
+// The outcomes of a screenshot. A delivery that does not report the end of a
+// screenshot has the empty outcome.
 const (
 	OutcomeNone       Outcome = ""
 	OutcomeProcessing Outcome = "processing"
 	OutcomeDone       Outcome = "done"
 	OutcomeFailed     Outcome = "failed"
-	// OutcomeUnknown: the vendor was asked and does not know the screenshot.
+	// OutcomeUnknown means that the vendor was queried and does not know the
+	// screenshot.
 	OutcomeUnknown Outcome = "unknown"
 )

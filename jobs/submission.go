@@ -2,32 +2,32 @@ package jobs
 
 import "time"
 
-// Submission is one attempt of one job: at most one wanted, paid create.
+// Submission is one attempt of one job. It needs one paid create.
 type Submission struct {
 	Job          ID
 	Attempt      int
 	ScreenshotID string    // empty until known
 	IntentAt     time.Time // when the newest intent was committed; zero before the first
-	Sends        int       // intents committed; above 1 only after a settled doubt
-	DoubtSince   time.Time // zero when not in doubt
+	Sends        int       // intents committed; above 1 only if an earlier create was in doubt
+	DoubtSince   time.Time // zero if not in doubt
 }
 
-// Tag is the tag by which the vendor can be asked for this submission.
+// Tag returns the tag by which the vendor finds this submission.
 func (s Submission) Tag() string { return SubmissionTag(s.Job, s.Attempt) }
 
-// Lease is a submitter's right to work on one job. Holding it costs nothing;
-// money is at stake only after an intent.
+// Lease is a submitter's right to work on one job. A lease costs nothing. Only an
+// intent can cost money.
 type Lease struct {
 	Job     Job
 	Attempt int
 	Owner   string
 	Until   time.Time
-	Sends   int  // intents of the submission, this one included; set by OpenIntent
-	Sent    bool // the create of the open intent went out to the vendor
+	Sends   int  // intents of the submission, including this one; set by OpenIntent
+	Sent    bool // the create of the open intent was sent to the vendor
 }
 
-// Observation is what the vendor said of one screenshot, by whatever way we
-// heard it: a create's answer, a listing, a single look-up.
+// Observation is a report of the vendor about one screenshot: the response to a
+// create, an item of a listing, or the response to a look-up.
 type Observation struct {
 	Job          ID // with Attempt, from the submission's tag
 	Attempt      int
@@ -38,10 +38,9 @@ type Observation struct {
 	Cost         *float64
 }
 
-// Closing asks to move a job into a final state without a word from the
-// vendor about a result: timed_out by deadline, failed by submit, canceled.
-// It has effect only while the job is in one of From and, when Attempt is not
-// 0, in that attempt.
+// Closing moves a job into a final state without a result from the vendor:
+// timed_out by deadline, failed by submit, or canceled. It takes effect only if
+// the job is in one of From and, if Attempt is not 0, in that attempt.
 type Closing struct {
 	Job     ID
 	Attempt int
@@ -51,26 +50,26 @@ type Closing struct {
 	Error   string
 }
 
-// Closed tells of one job that reached a final state in a transaction.
+// Closed describes one job that reached a final state in a transaction.
 type Closed struct {
 	Job       ID
 	Attempt   int
 	State     State
 	By        Provenance
 	Late      bool
-	Corrected bool // by a correction: the job had ended
+	Corrected bool // the closure is a correction: the job had ended before
 }
 
-// Effects is what a transaction brought about, for logs, metrics and waiters.
+// Effects are the changes that a transaction made, for logs, metrics and waiters.
 type Effects struct {
 	Closed        []Closed // in the order of closing
 	Finished      []string // batches whose last open job closed
-	Revised       []string // finished batches that a late result or a correction changed
-	Retried       []ID     // jobs that were queued again as their next attempt, in order
+	Revised       []string // finished batches changed by a late result or a correction
+	Retried       []ID     // jobs queued again as their next attempt, in order
 	Reopened      []string // finished batches that a retry opened again
-	Requeued      int      // jobs that went back into the queue in the same attempt
-	Canceling     int      // jobs that are canceled as soon as their create is settled
-	Adopted       int      // submissions that got their screenshot id
-	DoubleCharged []ID     // jobs, once for each screenshot found beyond the wanted one
+	Requeued      int      // jobs queued again in the same attempt
+	Canceling     int      // jobs that will be canceled when their create is settled
+	Adopted       int      // submissions whose screenshot id became known
+	DoubleCharged []ID     // jobs, once for each screenshot in addition to the wanted one
 	Conflicts     int      // results that contradicted a recorded one
 }

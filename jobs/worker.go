@@ -6,28 +6,28 @@ import (
 	"time"
 )
 
-// Worker is a process that does the work on this store.
+// Worker is a process that works on this store.
 type Worker struct {
 	ID       string
-	Role     string // serve, run, or "run BATCH…" if it works on these batches only
+	Role     string // serve, run, or "run BATCH…" if it works only on these batches
 	PID      int
-	Receives bool // listens for webhooks
+	Receives bool // whether it listens for webhooks
 	SeenAt   time.Time
 }
 
 // WorksOn reports whether the worker works on a batch. The empty name stands for
-// any work that is no batch's.
+// work that belongs to no batch.
 func (w Worker) WorksOn(batch string) bool {
 	_, only, limited := strings.Cut(w.Role, " ")
 	return !limited || batch != "" && slices.Contains(strings.Fields(only), batch)
 }
 
-// RoleOf is the role of a worker that works on these batches only; on all, if none
-// is named.
+// RoleOf returns the role of a worker that works only on these batches, or on all
+// if none is named.
 func RoleOf(command string, batches []string) string {
 	return strings.Join(append([]string{command}, batches...), " ")
 }
 
-// WorkerAlive is how long after its last sign of life a worker counts as alive.
-// It gives several within that time.
+// WorkerAlive is how long a worker counts as alive after it was last seen. A
+// worker announces itself several times in this period.
 const WorkerAlive = 15 * time.Second
