@@ -53,7 +53,7 @@ type Config struct {
 	Apps           []jobs.App    // webhook apps for batches that name none
 	JobTimeout     time.Duration // from a create's answer to the deadline; 10m
 	DeadlineGrace  time.Duration // how long past it while the vendor still works; 10m
-	RequestTimeout time.Duration // bound of one vendor call; DefaultRequestTimeout; at most MaxRequestTimeout
+	RequestTimeout time.Duration // time limit of one vendor call; DefaultRequestTimeout; at most MaxRequestTimeout
 	Settle         time.Duration // how long a doubtful create is searched for before it is sent anew; 10s
 	Concurrency    int           // parallel creates; 0: adaptive, up to MostCreates
 	MostCreates    int           // 64

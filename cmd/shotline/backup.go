@@ -14,10 +14,10 @@ import (
 func backupCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "backup",
-		Usage:     "copy the database into a file, checked, while everything goes on",
+		Usage:     "write a checked copy of the database to a file, while other commands run",
 		ArgsUsage: "FILE",
 		Flags: storeFlags(
-			&cli.BoolFlag{Name: "force", Usage: "replace FILE if it is there"},
+			&cli.BoolFlag{Name: "force", Usage: "replace FILE if it exists"},
 			jsonFlag,
 		),
 		Action: func(c *cli.Context) error {

@@ -16,9 +16,9 @@ import (
 
 var (
 	settledFlag = &cli.StringSliceFlag{Name: "state", Usage: "only callbacks in this `STATE`: owed, delivered or dead (repeatable, or comma-separated)"}
-	ofSinkFlag  = &cli.StringFlag{Name: "sink", Usage: "only those of the sink of this `NAME`"}
-	beforeFlag  = &cli.IntFlag{Name: "before", Usage: "go on before this `SEQ`"}
-	deadFlag    = &cli.BoolFlag{Name: "dead", Usage: "replay: all that were given up"}
+	ofSinkFlag  = &cli.StringFlag{Name: "sink", Usage: "only callbacks of the sink with this `NAME`"}
+	beforeFlag  = &cli.IntFlag{Name: "before", Usage: "continue before this `SEQ`"}
+	deadFlag    = &cli.BoolFlag{Name: "dead", Usage: "replay all dead callbacks"}
 )
 
 // maxReplaySeqs is how many callbacks one command may name.
@@ -27,7 +27,7 @@ const maxReplaySeqs = 1000
 func callbacksCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "callbacks",
-		Usage: "list callbacks, newest first; replay those that were given up; or make a secret to sign them with",
+		Usage: "list callbacks, replay dead ones, or generate a signing secret",
 		Description: "callbacks [BATCH]                     lists them\n" +
 			"callbacks replay SEQ…|--dead [BATCH]  owes them anew; a running serve delivers them\n" +
 			"callbacks secret                      prints a new secret for --callback-secret",

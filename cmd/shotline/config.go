@@ -18,38 +18,38 @@ import (
 // environment or in the file of --config, in that order of precedence.
 var (
 	configFlag = &cli.StringFlag{Name: "config", EnvVars: []string{"SHOTLINE_CONFIG"}, Usage: "read defaults of flags from a YAML `FILE` (flag names as keys)"}
-	dbFlag     = &cli.StringFlag{Name: "db", EnvVars: []string{"SHOTLINE_DB"}, Value: "shotline.db", Usage: "the SQLite `FILE` that remembers everything"}
-	jsonFlag   = &cli.BoolFlag{Name: "json", Usage: "print JSON, one object a line"}
+	dbFlag     = &cli.StringFlag{Name: "db", EnvVars: []string{"SHOTLINE_DB"}, Value: "shotline.db", Usage: "the SQLite `FILE` that holds all data"}
+	jsonFlag   = &cli.BoolFlag{Name: "json", Usage: "print JSON, one object per line"}
 	logFlag    = &cli.StringFlag{Name: "log-level", EnvVars: []string{"SHOTLINE_LOG_LEVEL"}, Usage: "debug, info, warn or error"}
 
 	apiKeyFlag  = &cli.StringFlag{Name: "api-key", EnvVars: []string{"SCREENSHOTCENTER_API_KEY"}, Usage: "ScreenshotCenter API `KEY`"}
 	baseURLFlag = &cli.StringFlag{Name: "base-url", EnvVars: []string{"SCREENSHOTCENTER_BASE_URL"}, Value: client.DefaultBaseURL, Usage: "`URL` of the API, or of a sandbox"}
 	appIDFlag   = &cli.StringSliceFlag{Name: "app-id", Usage: "webhook app to notify: `ID` or ID=path-template (repeatable)" + inEnvironment("app-id")}
 
-	secretFlag      = &cli.StringSliceFlag{Name: "webhook-secret", Usage: "`SECRET` that webhooks are signed with (repeatable: new and old during a rotation; better in the environment, where ps does not show it)" + inEnvironment("webhook-secret")}
-	headerFlag      = &cli.StringSliceFlag{Name: "signature-header", Usage: "`HEADER` that may carry the signature, besides the documented ones (repeatable)" + inEnvironment("signature-header")}
-	insecureFlag    = &cli.BoolFlag{Name: "insecure-no-secret", Usage: "take webhooks without checking any signature; anybody can then close jobs"}
+	secretFlag      = &cli.StringSliceFlag{Name: "webhook-secret", Usage: "`SECRET` that signs webhooks (repeatable: give the new and the old one during a rotation; prefer the environment, because ps shows flags)" + inEnvironment("webhook-secret")}
+	headerFlag      = &cli.StringSliceFlag{Name: "signature-header", Usage: "additional `HEADER` that can hold the signature (repeatable)" + inEnvironment("signature-header")}
+	insecureFlag    = &cli.BoolFlag{Name: "insecure-no-secret", Usage: "accept webhooks without a signature; anybody can then close jobs"}
 	listenFlag      = &cli.StringFlag{Name: "listen", EnvVars: []string{"SHOTLINE_LISTEN"}, Value: "127.0.0.1:8080", Usage: "`ADDRESS` for webhooks and /healthz (with PORT set and no flag: all interfaces, that port)"}
 	apiListenFlag   = &cli.StringFlag{Name: "api-listen", EnvVars: []string{"SHOTLINE_API_LISTEN"}, Value: "127.0.0.1:8081", Usage: "`ADDRESS` of the HTTP API, with /readyz and /metrics; empty: none"}
-	apiTokenFlag    = &cli.StringSliceFlag{Name: "api-token", Usage: "who may use the API: `NAME:ro|rw:sha256:HEX`, from `shotline token` (repeatable; needed unless the address is a loopback one)" + inEnvironment("api-token")}
-	apiHostFlag     = &cli.StringSliceFlag{Name: "api-host", Usage: "`NAME` by which the API may be asked for, such as that of a reverse proxy (repeatable; needs tokens)" + inEnvironment("api-host")}
-	apiRateFlag     = &cli.StringFlag{Name: "api-rate", EnvVars: []string{"SHOTLINE_API_RATE"}, DefaultText: "none on loopback, else 50/s", Usage: "requests of one token: `N/s` or N/m"}
-	apiMaxBatchFlag = &cli.IntFlag{Name: "api-max-batch", EnvVars: []string{"SHOTLINE_API_MAX_BATCH"}, Value: api.DefaultMaxBatch >> 20, Usage: "largest body of a batch that the API takes, in `MIB`"}
-	imageDirFlag    = &cli.StringFlag{Name: "image-dir", EnvVars: []string{"SHOTLINE_IMAGE_DIR"}, Usage: "keep pictures in this `DIR` once the API has fetched them; empty: ask the vendor each time"}
-	imageModeFlag   = &cli.StringFlag{Name: "image-mode", EnvVars: []string{"SHOTLINE_IMAGE_MODE"}, Value: "0600", Usage: "permissions of kept pictures: `MODE` such as 0640; those who may read them may enter their folders"}
+	apiTokenFlag    = &cli.StringSliceFlag{Name: "api-token", Usage: "token that the API accepts: `NAME:ro|rw:sha256:HEX`, from shotline token (repeatable; required unless --api-listen is a loopback address)" + inEnvironment("api-token")}
+	apiHostFlag     = &cli.StringSliceFlag{Name: "api-host", Usage: "host `NAME` that the API accepts, such as that of a reverse proxy (repeatable; needs tokens)" + inEnvironment("api-host")}
+	apiRateFlag     = &cli.StringFlag{Name: "api-rate", EnvVars: []string{"SHOTLINE_API_RATE"}, DefaultText: "none on loopback, else 50/s", Usage: "rate limit of each token: `N/s` or N/m"}
+	apiMaxBatchFlag = &cli.IntFlag{Name: "api-max-batch", EnvVars: []string{"SHOTLINE_API_MAX_BATCH"}, Value: api.DefaultMaxBatch >> 20, Usage: "largest request body of a batch, in `MIB`"}
+	imageDirFlag    = &cli.StringFlag{Name: "image-dir", EnvVars: []string{"SHOTLINE_IMAGE_DIR"}, Usage: "cache images in this `DIR` after the API has downloaded them; empty: download them each time"}
+	imageModeFlag   = &cli.StringFlag{Name: "image-mode", EnvVars: []string{"SHOTLINE_IMAGE_MODE"}, Value: "0600", Usage: "permissions of cached images: `MODE` such as 0640; users who can read them can also enter their folders"}
 	redisFlag       = &cli.StringFlag{Name: "redis-url", EnvVars: []string{"SHOTLINE_REDIS_URL"}, Usage: "`URL` of the Redis for tasks (redis, rediss, redis-socket, redis-sentinel); empty: an embedded queue"}
 
-	jobTimeoutFlag     = &cli.DurationFlag{Name: "job-timeout", EnvVars: []string{"SHOTLINE_JOB_TIMEOUT"}, Value: 10 * time.Minute, Usage: "how long a screenshot may take before the vendor is asked about it"}
-	deadlineGraceFlag  = &cli.DurationFlag{Name: "deadline-grace", EnvVars: []string{"SHOTLINE_DEADLINE_GRACE"}, Value: 10 * time.Minute, Usage: "how much longer, while the vendor is still working on it"}
-	requestTimeoutFlag = &cli.DurationFlag{Name: "request-timeout", EnvVars: []string{"SHOTLINE_REQUEST_TIMEOUT"}, Value: orchestrator.DefaultRequestTimeout, Usage: "bound of one vendor call"}
-	auditWindowFlag    = &cli.DurationFlag{Name: "audit-window", EnvVars: []string{"SHOTLINE_AUDIT_WINDOW"}, Value: orchestrator.DefaultAuditWindow, Usage: "how long after its end a batch is looked at for screenshots that were charged twice; 0s: never"}
-	settleFlag         = &cli.DurationFlag{Name: "settle", EnvVars: []string{"SHOTLINE_SETTLE"}, Value: 10 * time.Second, Usage: "how long a create without an answer is searched for before it is sent anew"}
-	concurrencyFlag    = &cli.IntFlag{Name: "concurrency", EnvVars: []string{"SHOTLINE_CONCURRENCY"}, DefaultText: "adaptive", Usage: "creates under way at once"}
+	jobTimeoutFlag     = &cli.DurationFlag{Name: "job-timeout", EnvVars: []string{"SHOTLINE_JOB_TIMEOUT"}, Value: 10 * time.Minute, Usage: "how long to wait for a webhook before querying the vendor"}
+	deadlineGraceFlag  = &cli.DurationFlag{Name: "deadline-grace", EnvVars: []string{"SHOTLINE_DEADLINE_GRACE"}, Value: 10 * time.Minute, Usage: "how much longer to wait while the vendor is still working"}
+	requestTimeoutFlag = &cli.DurationFlag{Name: "request-timeout", EnvVars: []string{"SHOTLINE_REQUEST_TIMEOUT"}, Value: orchestrator.DefaultRequestTimeout, Usage: "time limit of one vendor call"}
+	auditWindowFlag    = &cli.DurationFlag{Name: "audit-window", EnvVars: []string{"SHOTLINE_AUDIT_WINDOW"}, Value: orchestrator.DefaultAuditWindow, Usage: "how long after its end a batch is checked for double charges; 0s: never"}
+	settleFlag         = &cli.DurationFlag{Name: "settle", EnvVars: []string{"SHOTLINE_SETTLE"}, Value: 10 * time.Second, Usage: "how long to look up a create whose response was lost before resending it"}
+	concurrencyFlag    = &cli.IntFlag{Name: "concurrency", EnvVars: []string{"SHOTLINE_CONCURRENCY"}, DefaultText: "adaptive", Usage: "creates in progress at a time"}
 	rateFlag           = &cli.Float64Flag{Name: "rate", EnvVars: []string{"SHOTLINE_RATE"}, DefaultText: "no limit", Usage: "creates per second"}
 
-	keepForeignFlag    = &cli.DurationFlag{Name: "keep-foreign", EnvVars: []string{"SHOTLINE_KEEP_FOREIGN"}, Value: orchestrator.DefaultKeepForeign, Usage: "how long webhooks that moved no job are kept (and at most 100000 of each kind)"}
-	keepDeliveriesFlag = &cli.DurationFlag{Name: "keep-deliveries", EnvVars: []string{"SHOTLINE_KEEP_DELIVERIES"}, Value: orchestrator.DefaultKeepDeliveries, Usage: "how long applied webhooks are kept"}
-	keepEventsFlag     = &cli.DurationFlag{Name: "keep-events", EnvVars: []string{"SHOTLINE_KEEP_EVENTS"}, Value: orchestrator.DefaultKeepEvents, Usage: "how long events of finished batches, and older revisions of summaries, are kept"}
+	keepForeignFlag    = &cli.DurationFlag{Name: "keep-foreign", EnvVars: []string{"SHOTLINE_KEEP_FOREIGN"}, Value: orchestrator.DefaultKeepForeign, Usage: "how long to keep webhooks that changed no job (at most 100000 of each kind)"}
+	keepDeliveriesFlag = &cli.DurationFlag{Name: "keep-deliveries", EnvVars: []string{"SHOTLINE_KEEP_DELIVERIES"}, Value: orchestrator.DefaultKeepDeliveries, Usage: "how long to keep applied webhooks"}
+	keepEventsFlag     = &cli.DurationFlag{Name: "keep-events", EnvVars: []string{"SHOTLINE_KEEP_EVENTS"}, Value: orchestrator.DefaultKeepEvents, Usage: "how long to keep events of finished batches and older revisions of summaries"}
 )
 
 // listVariables are the variables behind flags that may be repeated. In a

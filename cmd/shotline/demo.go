@@ -29,7 +29,7 @@ const demoExpects = "expect"
 func demoCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "demo",
-		Usage:     "see everything at work in one process: sandbox, webhooks, queue, summary, pictures",
+		Usage:     "show everything at work in one process: sandbox, webhooks, queue, summary, images",
 		ArgsUsage: "[FILE|-]",
 		Flags:     []cli.Flag{rendererFlag, chromeFlag, tabsFlag, pageTimeFlag, logFlag, configFlag},
 		Action:    demo,

@@ -18,7 +18,7 @@ import (
 
 var (
 	paramFlag   = &cli.StringSliceFlag{Name: "param", Usage: "vendor parameter for all rows: `NAME=VALUE` (repeatable)"}
-	maxRowsFlag = &cli.IntFlag{Name: "max-rows", EnvVars: []string{"SHOTLINE_MAX_ROWS"}, Value: defaultMaxRows, Usage: "`NUMBER` of rows that a batch may have; an input with more is refused whole"}
+	maxRowsFlag = &cli.IntFlag{Name: "max-rows", EnvVars: []string{"SHOTLINE_MAX_ROWS"}, Value: defaultMaxRows, Usage: "most rows in a batch: `NUMBER`; an input with more rows is refused as a whole"}
 	tagFlag     = &cli.StringSliceFlag{Name: "tag", Usage: "`TAG` for all rows (repeatable)"}
 )
 

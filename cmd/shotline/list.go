@@ -19,9 +19,9 @@ import (
 
 var (
 	stateFlag = &cli.StringSliceFlag{Name: "state", Usage: "only jobs in this `STATE` (repeatable, or comma-separated)"}
-	limitFlag = &cli.IntFlag{Name: "limit", Value: 100, Usage: "at most this many"}
-	allFlag   = &cli.BoolFlag{Name: "all", Usage: "all of them, without a limit"}
-	afterFlag = &cli.StringFlag{Name: "after", Usage: "go on after this `ID`"}
+	limitFlag = &cli.IntFlag{Name: "limit", Value: 100, Usage: "print at most `N`"}
+	allFlag   = &cli.BoolFlag{Name: "all", Usage: "print all, without a limit"}
+	afterFlag = &cli.StringFlag{Name: "after", Usage: "continue after this `ID`"}
 )
 
 const listPage = 500

@@ -82,7 +82,7 @@ func helpCommand() *cli.Command {
 func newApp(std streams) *cli.App {
 	app := &cli.App{
 		Name:     "shotline",
-		Usage:    "end-to-end async screenshots with ScreenshotCenter",
+		Usage:    "asynchronous screenshots with ScreenshotCenter, from a list of URLs to the results",
 		Version:  version,
 		Metadata: map[string]any{hangupsKey: std.hangups},
 		// A comma in a secret, a parameter or a template is a part of it.

@@ -13,7 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-var outFlag = &cli.StringFlag{Name: "out", Usage: "write to a `FILE` instead of standard output, which - is, too"}
+var outFlag = &cli.StringFlag{Name: "out", Usage: "write to `FILE` instead of standard output (- is standard output)"}
 
 // toStdout reports whether a name of an output means standard output. A file that
 // has this name is ./-.

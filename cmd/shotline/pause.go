@@ -9,13 +9,13 @@ import (
 )
 
 func pauseCommand() *cli.Command {
-	return batchCommand("pause", "submit no more jobs of a batch until it is resumed", func(c *cli.Context, store jobs.Store, batch string) error {
+	return batchCommand("pause", "stop submitting the jobs of a batch", func(c *cli.Context, store jobs.Store, batch string) error {
 		return store.Pause(c.Context, batch, "", clock.Now())
 	})
 }
 
 func resumeCommand() *cli.Command {
-	return batchCommand("resume", "go on submitting the jobs of a paused batch", func(c *cli.Context, store jobs.Store, batch string) error {
+	return batchCommand("resume", "continue to submit the jobs of a paused batch", func(c *cli.Context, store jobs.Store, batch string) error {
 		return store.Resume(c.Context, batch, clock.Now())
 	})
 }

@@ -15,12 +15,12 @@ import (
 	"shotline/orchestrator"
 )
 
-var olderFlag = &cli.DurationFlag{Name: "older", Value: time.Minute, Usage: "ask about jobs that have been pending for this `DURATION`"}
+var olderFlag = &cli.DurationFlag{Name: "older", Value: time.Minute, Usage: "query jobs that have been pending for this `DURATION`"}
 
 func reconcileCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "reconcile",
-		Usage:     "put right whatever is owed, once: for cron, and after trouble",
+		Usage:     "repair and finish pending work in one pass: for cron, and after failures",
 		ArgsUsage: "[BATCH…]",
 		Flags: storeFlags(olderFlag, apiKeyFlag, baseURLFlag, jobTimeoutFlag, deadlineGraceFlag, requestTimeoutFlag, settleFlag,
 			auditWindowFlag, logFlag, jsonFlag),

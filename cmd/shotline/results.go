@@ -12,7 +12,7 @@ import (
 func resultsCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "results",
-		Usage:     "every row of a batch with what became of it, in the input's order, as CSV",
+		Usage:     "print every row of a batch with its result, in input order, as CSV",
 		ArgsUsage: "BATCH",
 		Flags:     storeFlags(outFlag, jsonFlag),
 		Action: func(c *cli.Context) error {

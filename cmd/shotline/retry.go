@@ -20,7 +20,7 @@ var endedFlag = &cli.StringSliceFlag{Name: "state", Usage: "only jobs that ended
 func retryCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "retry",
-		Usage:     "queue jobs again that ended without a picture; a running serve does the work",
+		Usage:     "queue jobs again that ended without an image; a running serve does the work",
 		ArgsUsage: "BATCH|JOB",
 		Flags:     storeFlags(endedFlag, apiKeyFlag, baseURLFlag, jobTimeoutFlag, requestTimeoutFlag, logFlag, jsonFlag),
 		Action: func(c *cli.Context) error {

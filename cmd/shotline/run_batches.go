@@ -11,7 +11,7 @@ import (
 	"shotline/jobs/summary"
 )
 
-var batchFlag = &cli.StringSliceFlag{Name: "batch", Usage: "also work on the batch with this `ID`, which an earlier run or submit left, or on all (repeatable; needs no FILE)"}
+var batchFlag = &cli.StringSliceFlag{Name: "batch", Usage: "also work on the batch with this `ID` from an earlier run or submit, or on all (repeatable; FILE is optional then)"}
 
 const allBatches = "all"
 

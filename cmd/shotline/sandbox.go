@@ -19,11 +19,11 @@ import (
 )
 
 var (
-	rendererFlag = &cli.StringFlag{Name: "renderer", Value: "auto", Usage: "chrome, plain (labelled placeholders), or auto: chrome where there is one"}
-	chromeFlag   = &cli.StringSliceFlag{Name: "chrome-flag", Usage: "hand a `FLAG` such as --lang=de to the browser (repeatable)"}
-	tabsFlag     = &cli.IntFlag{Name: "tabs", DefaultText: "two for each CPU", Usage: "pages rendered at once"}
-	memoryFlag   = &cli.IntFlag{Name: "page-memory", Value: chrome.DefaultPageMemory >> 20, Usage: "`MIB` that one page may take before its screenshot fails; the browser may take one page more than there are tabs"}
-	pageTimeFlag = &cli.DurationFlag{Name: "page-timeout", Value: 20 * time.Second, Usage: "how long a page may take before its screenshot fails, beside the pauses that it asks for"}
+	rendererFlag = &cli.StringFlag{Name: "renderer", Value: "auto", Usage: "chrome, plain (labelled placeholders), or auto: chrome if it is installed"}
+	chromeFlag   = &cli.StringSliceFlag{Name: "chrome-flag", Usage: "pass a `FLAG` such as --lang=de to the browser (repeatable)"}
+	tabsFlag     = &cli.IntFlag{Name: "tabs", DefaultText: "two for each CPU", Usage: "pages rendered at a time"}
+	memoryFlag   = &cli.IntFlag{Name: "page-memory", Value: chrome.DefaultPageMemory >> 20, Usage: "memory limit of one page in `MIB`; a larger page fails. The browser itself gets one page more than it has tabs"}
+	pageTimeFlag = &cli.DurationFlag{Name: "page-timeout", Value: 20 * time.Second, Usage: "time limit of one page, not counting the delays that its request asks for"}
 )
 
 // leastPageMemory is what an empty page takes, in MiB, with some to spare.
@@ -36,19 +36,19 @@ const renderGrace = 5 * time.Second
 func sandboxCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "sandbox",
-		Usage:       "serve a local ScreenshotCenter-compatible API that renders with a real browser",
+		Usage:       "run a local ScreenshotCenter-compatible API that renders with a real browser",
 		Description: faultsHelp(),
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "listen", Value: "127.0.0.1:8070", Usage: "`ADDRESS` of the API"},
-			&cli.BoolFlag{Name: "allow-remote", Usage: "listen on other addresses than loopback: whoever has the key can then make this machine open any page"},
-			&cli.StringFlag{Name: "public-url", Usage: "`URL` by which callers reach the sandbox, when it is not http://LISTEN"},
+			&cli.BoolFlag{Name: "allow-remote", Usage: "allow --listen on other addresses than loopback; anybody with the key can then make this machine open any page"},
+			&cli.StringFlag{Name: "public-url", Usage: "`URL` by which callers reach the sandbox, if it is not http://LISTEN"},
 			&cli.StringFlag{Name: "api-key", Value: sandbox.DefaultAPIKey, Usage: "`KEY` that callers must send"},
 			&cli.StringFlag{Name: "webhook-url", Value: "http://127.0.0.1:8080" + WebhookPath, Usage: "`URL` that webhooks are sent to"},
-			&cli.StringFlag{Name: "webhook-secret", EnvVars: []string{"WEBHOOK_SECRET"}, Usage: "`SECRET` that signs them; empty: unsigned"},
+			&cli.StringFlag{Name: "webhook-secret", EnvVars: []string{"WEBHOOK_SECRET"}, Usage: "`SECRET` that signs webhooks; empty: unsigned"},
 			&cli.StringFlag{Name: "dialect", Value: string(sandbox.DialectA), Usage: "wording of the webhooks: A (guide) or B (product page)"},
-			&cli.StringSliceFlag{Name: "app-id", Usage: "send webhooks only for this app `ID` (repeatable); any, when not given"},
+			&cli.StringSliceFlag{Name: "app-id", Usage: "send webhooks only for this app `ID` (repeatable); default: any app"},
 			faultFlag, seedFlag, balanceFlag,
-			&cli.IntFlag{Name: "list-limit", Value: 100, Usage: "`ROWS` of the largest page of a listing"},
+			&cli.IntFlag{Name: "list-limit", Value: 100, Usage: "largest page of a listing, in `ROWS`"},
 			listFormFlag, bareFlag, anyCountryFlag, sleepUnitFlag, intervalFlag,
 			rendererFlag, chromeFlag, tabsFlag, pageTimeFlag, memoryFlag, privateFlag, logFlag, configFlag,
 		},

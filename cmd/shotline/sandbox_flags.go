@@ -14,15 +14,15 @@ import (
 )
 
 var (
-	faultFlag      = &cli.StringSliceFlag{Name: "fault", Usage: "let something go wrong: `NAME=P[,k=v…]` with a probability from 0 to 1 (repeatable; names above)"}
-	seedFlag       = &cli.IntFlag{Name: "seed", Usage: "`N` that decides which faults happen: the same seed and requests repeat a run"}
-	balanceFlag    = &cli.Float64Flag{Name: "balance", Value: 1_000_000, DefaultText: "1000000", Usage: "credits at the start, more than 0; creates that cost more than is left are refused"}
-	listFormFlag   = &cli.StringFlag{Name: "list-form", Value: string(sandbox.ListArray), Usage: `how list and search are answered: array, or object for {"screenshots":[…]}`}
-	bareFlag       = &cli.BoolFlag{Name: "bare-answers", Usage: "answer without the envelope, and leave success out of errors 400 and 429"}
-	anyCountryFlag = &cli.BoolFlag{Name: "any-country", Usage: "accept any country; an unknown one is refused with 422 otherwise"}
-	sleepUnitFlag  = &cli.DurationFlag{Name: "sleep-unit", Value: time.Second, Usage: "what the value of a step sleep counts: the vendor names no unit"}
-	intervalFlag   = &cli.DurationFlag{Name: "interval-unit", Value: time.Millisecond, Usage: "what shot_interval counts: one of the vendor's documents says 1ms, another 1s"}
-	privateFlag    = &cli.StringSliceFlag{Name: "allow-private", Usage: "let pages be opened in this private network, loopback for example as 127.0.0.0/8: `CIDR` (repeatable)" + inEnvironment("allow-private")}
+	faultFlag      = &cli.StringSliceFlag{Name: "fault", Usage: "inject a fault: `NAME=P[,k=v…]` with a probability from 0 to 1 (repeatable; names above)"}
+	seedFlag       = &cli.IntFlag{Name: "seed", Usage: "seed `N` of the faults: the same seed and requests repeat a run"}
+	balanceFlag    = &cli.Float64Flag{Name: "balance", Value: 1_000_000, DefaultText: "1000000", Usage: "credits at the start, more than 0; a create that costs more than the balance is refused"}
+	listFormFlag   = &cli.StringFlag{Name: "list-form", Value: string(sandbox.ListArray), Usage: `response form of list and search: array, or object for {"screenshots":[…]}`}
+	bareFlag       = &cli.BoolFlag{Name: "bare-answers", Usage: "respond without the envelope, and omit success in errors 400 and 429"}
+	anyCountryFlag = &cli.BoolFlag{Name: "any-country", Usage: "accept any country instead of refusing an unknown one with 422"}
+	sleepUnitFlag  = &cli.DurationFlag{Name: "sleep-unit", Value: time.Second, Usage: "unit of the value of a sleep step; the vendor documents none"}
+	intervalFlag   = &cli.DurationFlag{Name: "interval-unit", Value: time.Millisecond, Usage: "unit of shot_interval; one of the vendor's documents says 1ms, another 1s"}
+	privateFlag    = &cli.StringSliceFlag{Name: "allow-private", Usage: "allow pages in this private network: `CIDR`, for example 127.0.0.0/8 for loopback (repeatable)" + inEnvironment("allow-private")}
 )
 
 // faultsHelp describes every fault, for the command's help.

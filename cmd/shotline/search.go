@@ -12,8 +12,8 @@ import (
 var (
 	sinceFlag     = &cli.StringFlag{Name: "since", Usage: "only jobs that came in at this `TIME` or later: RFC 3339, a date (UTC), or how long ago, such as 2h"}
 	untilFlag     = &cli.StringFlag{Name: "until", Usage: "only jobs that came in before this `TIME`"}
-	withTagFlag   = &cli.StringSliceFlag{Name: "tag", Usage: "only jobs with this `TAG`, of their own or of their batch (repeatable: with all of them; a comma belongs to the tag)"}
-	withErrorFlag = &cli.StringFlag{Name: "error", Usage: "only jobs with this `TEXT` in the error, whatever the case"}
+	withTagFlag   = &cli.StringSliceFlag{Name: "tag", Usage: "only jobs that have this `TAG`, or whose batch has it (repeatable: all must match; a comma is part of the tag)"}
+	withErrorFlag = &cli.StringFlag{Name: "error", Usage: "only jobs with this `TEXT` in the error, in upper or lower case"}
 	metadataFlag  = &cli.StringSliceFlag{Name: "metadata", Usage: "only jobs whose metadata have this `NAME=VALUE` (repeatable)"}
 )
 

@@ -20,7 +20,7 @@ import (
 func statusCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "status",
-		Usage:     "show where a batch or a job stands",
+		Usage:     "show the state of a batch or a job",
 		ArgsUsage: "BATCH|JOB",
 		Flags:     storeFlags(jsonFlag),
 		Action: func(c *cli.Context) error {

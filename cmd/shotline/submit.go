@@ -24,7 +24,7 @@ var (
 func submitCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "submit",
-		Usage:     "put a list of URLs into the database; a running serve does the work",
+		Usage:     "store a list of URLs in the database; a running serve does the work",
 		ArgsUsage: "FILE|-|URL…",
 		Flags:     storeFlags(append(inputFlags(), appIDFlag, waitFlag, timeoutFlag, jsonFlag)...),
 		Action:    submit,

@@ -15,12 +15,12 @@ import (
 func summaryCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "summary",
-		Usage:     "what became of a batch, as text, JSON, CSV or an HTML contact sheet",
+		Usage:     "print the summary of a batch as text, JSON, CSV or an HTML contact sheet",
 		ArgsUsage: "BATCH",
 		Flags: storeFlags(
 			&cli.StringFlag{Name: "format", Value: "text", Usage: "text, json, csv or html"}, jsonFlag,
 			outFlag,
-			&cli.BoolFlag{Name: "pictures", Usage: "with html and --out: fetch the pictures into a folder beside the file (needs --api-key)"},
+			&cli.BoolFlag{Name: "pictures", Usage: "with html and --out: download the images into a folder beside the file (needs --api-key)"},
 			imageModeFlag, apiKeyFlag, baseURLFlag,
 		),
 		Action: func(c *cli.Context) error {

@@ -12,10 +12,10 @@ import (
 func tokenCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "token",
-		Usage:     "make a token for the HTTP API: prints it, once, and the value of --api-token that lets it in",
+		Usage:     "generate a token for the HTTP API and the value of --api-token that accepts it",
 		ArgsUsage: "NAME",
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "read-only", Usage: "a token that may ask, and change nothing"}, jsonFlag, configFlag,
+			&cli.BoolFlag{Name: "read-only", Usage: "allow only requests that change nothing"}, jsonFlag, configFlag,
 		},
 		Action: func(c *cli.Context) error {
 			name, err := oneArgument(c, "a name")

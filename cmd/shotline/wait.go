@@ -12,7 +12,7 @@ import (
 func waitCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "wait",
-		Usage:     "wait until a batch or a job has ended; the exit code tells how",
+		Usage:     "wait until a batch or a job has ended; the exit code gives the result",
 		ArgsUsage: "BATCH|JOB",
 		Flags:     storeFlags(timeoutFlag, jsonFlag),
 		Action: func(c *cli.Context) error {

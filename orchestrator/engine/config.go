@@ -61,11 +61,11 @@ type Config struct {
 	// delivers none.
 	Callbacks *callback.Config
 
-	JobTimeout     time.Duration // how long a screenshot may take before the vendor is asked about it; 10m
-	DeadlineGrace  time.Duration // how much longer, while the vendor is still working on it; 10m
-	RequestTimeout time.Duration // bound of one vendor call, at most orchestrator.MaxRequestTimeout; 15s
-	Settle         time.Duration // how long a create without an answer is searched for before it is sent anew; 10s
-	Concurrency    int           // creates under way at once; 0: adaptive
+	JobTimeout     time.Duration // how long to wait for a webhook before querying the vendor; 10m
+	DeadlineGrace  time.Duration // how much longer to wait while the vendor is still working; 10m
+	RequestTimeout time.Duration // time limit of one vendor call, at most orchestrator.MaxRequestTimeout; 15s
+	Settle         time.Duration // how long to look up a create whose response was lost before resending it; 10s
+	Concurrency    int           // creates in progress at a time; 0: adaptive
 	Rate           float64       // creates per second; 0: no limit
 
 	// What this engine may take of the process's file descriptors and memory.
