@@ -166,7 +166,7 @@ func enoughFree(db string) error {
 		return fmt.Errorf("ask for free space: %w", err)
 	}
 	if least := min(leastFree, total/20); free < least {
-		return fmt.Errorf("%d bytes are free beside %s, want at least %d", free, db, least)
+		return fmt.Errorf("%d bytes are free next to %s, at least %d are needed", free, db, least)
 	}
 	return nil
 }
@@ -190,7 +190,7 @@ func roomForWork(ctx context.Context, store jobs.Store, db string) error {
 		}
 	}
 	if room < kept {
-		return fmt.Errorf("%w: %d bytes are free beside %s, and %d are kept for webhooks and running work: free some space, then try again",
+		return fmt.Errorf("%w: %d bytes are free next to %s, and %d are reserved for webhooks and running work: free some space, then try again",
 			jobs.ErrNoRoom, free, db, kept)
 	}
 	return nil

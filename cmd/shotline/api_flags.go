@@ -72,7 +72,7 @@ func apiSettingsFrom(c *cli.Context) (apiSettings, error) {
 		set.access.Hosts = append(set.access.Hosts, name)
 	}
 	if len(set.access.Tokens) == 0 && (!set.access.Loopback || len(set.access.Hosts) > 0) {
-		return set, badUsage("--%s %s can be reached by others and needs a token: make one with `shotline token NAME`, or listen on 127.0.0.1 without --%s",
+		return set, badUsage("--%s %s is reachable from other machines and needs a token: generate one with `shotline token NAME`, or listen on 127.0.0.1 without --%s",
 			apiListenFlag.Name, set.listen, apiHostFlag.Name)
 	}
 	set.access.Rate, err = apiRate(c.String(apiRateFlag.Name), set.access.Loopback)

@@ -26,7 +26,7 @@ func backupCommand() *cli.Command {
 				return err
 			}
 			if file == "-" {
-				return badUsage("backup -: a backup is a file and cannot go to standard output; ./- is a file of this name")
+				return badUsage("backup -: a backup cannot go to standard output; for a file with this name write ./-")
 			}
 			return withStore(c, func(store jobs.Store) error { return backup(c, store, file) })
 		},
@@ -36,11 +36,11 @@ func backupCommand() *cli.Command {
 func backup(c *cli.Context, store jobs.Store, file string) error {
 	source, able := store.(jobs.Backuper)
 	if !able {
-		return errors.New("this store cannot be copied into a file")
+		return errors.New("this store does not support backup")
 	}
 	made, err := source.Backup(c.Context, file, c.Bool("force"))
 	if errors.Is(err, fs.ErrExist) {
-		return badUsage("%s is there already: choose another name, or replace it with --force", file)
+		return badUsage("%s exists: choose another name, or replace it with --force", file)
 	}
 	if err != nil {
 		return err

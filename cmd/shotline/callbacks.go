@@ -29,7 +29,7 @@ func callbacksCommand() *cli.Command {
 		Name:  "callbacks",
 		Usage: "list callbacks, replay dead ones, or generate a signing secret",
 		Description: "callbacks [BATCH]                     lists them\n" +
-			"callbacks replay SEQ…|--dead [BATCH]  owes them anew; a running serve delivers them\n" +
+			"callbacks replay SEQ…|--dead [BATCH]  sends them again; needs a running serve\n" +
 			"callbacks secret                      prints a new secret for --callback-secret",
 		ArgsUsage: "[BATCH] | replay SEQ…|--dead [BATCH] | secret",
 		Flags:     storeFlags(settledFlag, ofSinkFlag, limitFlag, allFlag, beforeFlag, deadFlag, jsonFlag),
@@ -63,7 +63,7 @@ func callbacksCommand() *cli.Command {
 
 func callbackFilter(c *cli.Context) (filter jobs.CallbackFilter, err error) {
 	if c.Bool(deadFlag.Name) {
-		return filter, badUsage("--dead is for replay; --state dead lists those that were given up")
+		return filter, badUsage("--dead is for replay; use --state dead to list dead callbacks")
 	}
 	if before := c.Int(beforeFlag.Name); c.IsSet(beforeFlag.Name) && before <= 0 {
 		return filter, badUsage("--before must be above zero")
@@ -123,21 +123,21 @@ func replayFilter(c *cli.Context) (filter jobs.CallbackFilter, err error) {
 	words := c.Args().Tail()
 	filter = jobs.CallbackFilter{States: []jobs.CallbackState{jobs.CallbackOwed, jobs.CallbackDead}, Sink: c.String(ofSinkFlag.Name)}
 	if c.IsSet(settledFlag.Name) || c.IsSet(beforeFlag.Name) || c.IsSet(limitFlag.Name) {
-		return filter, badUsage("callbacks replay takes places or --dead, not --state, --before or --limit")
+		return filter, badUsage("callbacks replay takes SEQs or --dead, not --state, --before or --limit")
 	}
 	if c.Bool(deadFlag.Name) {
 		filter.States = filter.States[1:]
 		if len(words) > 1 {
-			return filter, badUsage("callbacks replay --dead takes a batch id at most, got %d arguments", len(words))
+			return filter, badUsage("callbacks replay --dead takes at most a batch id, got %d arguments", len(words))
 		}
 		filter.Batch = strings.Join(words, "")
 		return filter, nil
 	}
 	if len(words) == 0 {
-		return filter, badUsage("callbacks replay: the SEQ of callbacks is missing; --dead replays all that were given up")
+		return filter, badUsage("callbacks replay: no SEQ given; --dead replays all dead callbacks")
 	}
 	if len(words) > maxReplaySeqs {
-		return filter, badUsage("callbacks replay: %d places, want at most %d", len(words), maxReplaySeqs)
+		return filter, badUsage("callbacks replay: %d SEQs, want at most %d", len(words), maxReplaySeqs)
 	}
 	for _, word := range words {
 		seq, err := strconv.ParseInt(word, 10, 64)
@@ -172,7 +172,7 @@ func replay(c *cli.Context, store jobs.Store, filter jobs.CallbackFilter) error 
 	}
 	idle, err := nobodyWorks(c, store, "")
 	if idle {
-		fmt.Fprintln(c.App.ErrWriter, "nobody is working on this database: they are delivered once `shotline serve` runs with the same --db")
+		fmt.Fprintln(c.App.ErrWriter, "no serve is running on this database: start `shotline serve` with the same --db to deliver them")
 	}
 	return err
 }
@@ -195,7 +195,7 @@ func checkReplay(c *cli.Context, store jobs.Store, seqs []int64) error {
 		case "":
 			return badUsage("callbacks replay: there is no callback %d", seq)
 		case jobs.CallbackDelivered:
-			return badUsage("callbacks replay: callback %d was delivered, and its body is gone", seq)
+			return badUsage("callbacks replay: callback %d was delivered and its body was removed", seq)
 		}
 	}
 	return nil

@@ -56,10 +56,10 @@ func cancel(c *cli.Context, store jobs.Store, arg string) error {
 	} else {
 		text := fmt.Sprintf("%d canceled", done.Canceled)
 		if done.Canceling > 0 {
-			text += fmt.Sprintf(", %d as soon as it is known what became of their creates", done.Canceling)
+			text += fmt.Sprintf(", %d will be canceled when the result of their create is known", done.Canceling)
 		}
 		if done.Ended > 0 {
-			text += fmt.Sprintf(", %d had ended", done.Ended)
+			text += fmt.Sprintf(", %d had ended before", done.Ended)
 		}
 		_, err = fmt.Fprintf(c.App.Writer, "%s: %s\n", subjectOf(arg, isJob), text)
 	}
@@ -72,8 +72,8 @@ func cancel(c *cli.Context, store jobs.Store, arg string) error {
 	}
 	idle, err := nobodyWorks(c, store, batch)
 	if idle {
-		fmt.Fprintln(c.App.ErrWriter, "nobody is working on this database: the creates under way are looked up, and their jobs canceled, "+
-			"once `shotline serve` runs with the same --db")
+		fmt.Fprintln(c.App.ErrWriter, "no serve is running on this database: the creates in progress are looked up and their jobs canceled "+
+			"when `shotline serve` runs with the same --db")
 	}
 	return err
 }

@@ -54,7 +54,7 @@ func fillFlag(c *cli.Context, s setting) error {
 			return nil
 		}
 		if len(s.name) > 40 || strings.Trim(s.name, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
-			return errors.New("a key that is not a flag's name")
+			return errors.New("key is not the name of a flag")
 		}
 		return fmt.Errorf("%q is not a flag", s.name)
 	}
@@ -99,10 +99,10 @@ func readSettings(data []byte) ([]setting, error) {
 		for _, pair := range mapping.Values {
 			s := setting{line: pair.Key.GetToken().Position.Line}
 			if s.name, ok = scalarText(pair.Key); !ok {
-				return nil, fmt.Errorf("line %d: a key that is no name", s.line)
+				return nil, fmt.Errorf("line %d: key is not a name", s.line)
 			}
 			if s.values, ok = scalarTexts(pair.Value); !ok {
-				return nil, fmt.Errorf("line %d: want a text, a number, true or false, or a list of them", s.line)
+				return nil, fmt.Errorf("line %d: want a text, a number, true or false, or a list of these", s.line)
 			}
 			settings = append(settings, s)
 		}

@@ -43,7 +43,7 @@ func TestConfigFile(t *testing.T) {
 		"set already":            {"listen: 127.0.0.1:2", "", nil, ""},
 		"no flag":                {"api-keys: hunter2", "", nil, `line 1: "api-keys" is not a flag`},
 		"a name that is a value": {"? [hunter2]\n: x", "", nil, "[2:1]"},
-		"a name that is none":    {"hunter2 x: 1", "", nil, "line 1: a key that is not a flag's name"},
+		"a name that is none":    {"hunter2 x: 1", "", nil, "line 1: key is not the name of a flag"},
 		"a mapping":              {"\napi-key: {hunter2: x}", "", nil, "line 2: want a text"},
 		"a list for one":         {"api-key: [hunter2, b]", "", nil, "line 1: api-key takes one value, not 2"},
 		"two documents":          {"api-key: a\n---\napi-key: hunter2", "", nil, "more than one YAML document"},

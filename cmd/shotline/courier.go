@@ -64,9 +64,9 @@ func (w work) checkURL(url string) error { return hinted(w.Callbacks.CheckURL(ur
 func hinted(err error) error {
 	switch {
 	case errors.Is(err, outward.ErrPrivate):
-		return fmt.Errorf("%w; --allow-private opens its network", err)
+		return fmt.Errorf("%w; to allow its network use --allow-private", err)
 	case errors.Is(err, callback.ErrUnsigned):
-		return fmt.Errorf("%w; --callback-secret gives one", err)
+		return fmt.Errorf("%w; set one with --callback-secret", err)
 	}
 	return err
 }

@@ -15,8 +15,8 @@ func TestRefusedCallbackURLsNameTheFlag(t *testing.T) {
 		secrets   []string
 		url, want string
 	}{
-		{nil, "https://example.com/", "; --callback-secret gives one"},
-		{secrets, "http://10.0.0.1/", "; --allow-private opens its network"},
+		{nil, "https://example.com/", "; set one with --callback-secret"},
+		{secrets, "http://10.0.0.1/", "; to allow its network use --allow-private"},
 		{secrets, "ftp://example.com/", "https:// or http://"},
 	} {
 		w := work{Config: engine.Config{Callbacks: &callback.Config{Guard: outward.NewGuard(nil), Secrets: test.secrets}}}

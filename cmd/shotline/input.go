@@ -80,7 +80,7 @@ func openInput(c *cli.Context) (*input, error) {
 	args := c.Args().Slice()
 	switch {
 	case len(args) == 0 && findFlag(c.Command.Flags, batchFlag.Name) != nil:
-		return nil, badUsage("%s: give a CSV file, - for standard input, or URLs, or with --%s a batch to go on with", c.Command.Name, batchFlag.Name)
+		return nil, badUsage("%s: give a CSV file, - for standard input, or URLs; or continue a batch with --%s", c.Command.Name, batchFlag.Name)
 	case len(args) == 0:
 		return nil, badUsage("%s: give a CSV file, - for standard input, or URLs", c.Command.Name)
 	case isURL(args[0]):

@@ -41,7 +41,7 @@ func listCommand() *cli.Command {
 				if c.NArg() == 0 {
 					for _, flag := range append(searchFlags(), stateFlag) {
 						if name := flag.Names()[0]; c.IsSet(name) {
-							return badUsage("--%s is for the jobs of one batch: name it", name)
+							return badUsage("--%s needs a batch: give its id", name)
 						}
 					}
 					return listBatches(c, store, most)
@@ -143,7 +143,7 @@ func (l list[T]) tell(w io.Writer, last T, shown int) error {
 		}
 		count = fmt.Sprintf("%s of %s %s", summary.Grouped(int64(shown)), summary.Grouped(total), l.what)
 	}
-	_, err := fmt.Fprintf(w, "%s: %s goes on, --all lists all\n", count, l.next(last))
+	_, err := fmt.Fprintf(w, "%s: %s continues, --all lists all\n", count, l.next(last))
 	return err
 }
 
@@ -189,7 +189,7 @@ func listJobs(c *cli.Context, store jobs.Store, batch string, most int) error {
 			return badUsage("--after: %w", err)
 		}
 		if filter.After.Batch != batch {
-			return badUsage("--after %s: want a job of batch %s, this one is of batch %s", after, batch, filter.After.Batch)
+			return badUsage("--after %s: want a job of batch %s, this one belongs to batch %s", after, batch, filter.After.Batch)
 		}
 	}
 	if _, err := store.Batch(c.Context, batch); err != nil {

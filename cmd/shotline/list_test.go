@@ -50,17 +50,17 @@ func TestListsSayWhatTheyLeaveOut(t *testing.T) {
 		lines int
 		tells string
 	}{
-		{"list", 101, "100 of 105 batches: --after b4 goes on, --all lists all\n"},
+		{"list", 101, "100 of 105 batches: --after b4 continues, --all lists all\n"},
 		{"list --after b4", 6, ""},
 		{"list --all", 106, ""},
 		{"list --limit 105", 106, ""},
-		{"list --json", 100, "100 of 105 batches: --after b4 goes on, --all lists all\n"},
-		{"list large", 101, "100 of 1,200 jobs: --after large-100 goes on, --all lists all\n"},
+		{"list --json", 100, "100 of 105 batches: --after b4 continues, --all lists all\n"},
+		{"list large", 101, "100 of 1,200 jobs: --after large-100 continues, --all lists all\n"},
 		{"list large --all", 1201, ""},
-		{"list large --limit 700 --json", 700, "700 of 1,200 jobs: --after large-700 goes on, --all lists all\n"},
-		{"list large --state rejected", 101, "100 of 600 matching jobs: --after large-200 goes on, --all lists all\n"},
+		{"list large --limit 700 --json", 700, "700 of 1,200 jobs: --after large-700 continues, --all lists all\n"},
+		{"list large --state rejected", 101, "100 of 600 matching jobs: --after large-200 continues, --all lists all\n"},
 		{"list large --state rejected,queued --after large-1100", 101, ""},
-		{"list large --state rejected,queued --after large-1099", 101, "100 of 1,200 matching jobs: --after large-1199 goes on, --all lists all\n"},
+		{"list large --state rejected,queued --after large-1099", 101, "100 of 1,200 matching jobs: --after large-1199 continues, --all lists all\n"},
 	} {
 		code, printed, told := invoke(t, append(strings.Fields(test.args), "--db", db)...)
 		if lines := strings.Count(printed, "\n"); code != exitWell || lines != test.lines || told != test.tells {

@@ -143,7 +143,7 @@ func ownFlags(flags []cli.Flag) []cli.Flag {
 		case *cli.DurationFlag:
 			own[i] = durationFlag{copied(f)}
 		default:
-			panic(fmt.Sprintf("flag %v is of a kind that is not copied", given.Names()))
+			panic(fmt.Sprintf("flag %v has a type that cannot be copied", given.Names()))
 		}
 	}
 	return own

@@ -38,7 +38,7 @@ func (p *progress) batch(b jobs.Batch) {
 	ended := b.Counts.Rows - b.Counts.Open()
 	text := fmt.Sprintf("%d done", b.Counts.Of(jobs.Done))
 	if flawed := b.Counts.Flawed(); flawed > 0 {
-		text += fmt.Sprintf(", %d without a picture", flawed)
+		text += fmt.Sprintf(", %d without an image", flawed)
 	}
 	p.show(ended, b.Counts.Rows, text)
 }

@@ -14,7 +14,7 @@ func TestProgressTellsFailedFromCanceled(t *testing.T) {
 	p := newProgress(&out)
 	p.began, p.lineAt = p.began.Add(-time.Minute), p.began.Add(-time.Second)
 	p.batch(jobs.Batch{Counts: jobs.Counts{Rows: 5, ByState: map[jobs.State]int64{jobs.Queued: 1, jobs.Done: 1, jobs.Canceled: 3}}})
-	if got, want := out.String(), "4 of 5 rows ended: 1 done, 3 without a picture\n"; got != want {
+	if got, want := out.String(), "4 of 5 rows ended: 1 done, 3 without an image\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

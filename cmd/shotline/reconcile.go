@@ -89,7 +89,7 @@ func printReconciled(c *cli.Context, report orchestrator.Reconciled, failure err
 func reconciledText(r orchestrator.Reconciled, took time.Duration) string {
 	var s strings.Builder
 	if !r.Did() {
-		s.WriteString("nothing to put right\n")
+		s.WriteString("nothing to repair\n")
 	} else {
 		fmt.Fprintf(&s, "reconciled in %s, with %s\n", took.Round(time.Millisecond), plural(r.Calls, "vendor call"))
 	}
@@ -112,7 +112,7 @@ func reconciledText(r orchestrator.Reconciled, took time.Duration) string {
 		line("corrected", "%s whose first result was false", plural(r.Corrected, "job"))
 	}
 	if r.Double > 0 {
-		line("paid twice", "%s beyond those that were wanted", plural(r.Double, "screenshot"))
+		line("paid twice", "%s more than needed", plural(r.Double, "screenshot"))
 	}
 	if r.Deliveries > 0 {
 		line("inbox", "%s applied", plural(r.Deliveries, "delivery"))
@@ -121,19 +121,19 @@ func reconciledText(r orchestrator.Reconciled, took time.Duration) string {
 		line("leases", "%d ended: %d queued again, %d in doubt", r.Requeued+r.Doubted, r.Requeued, r.Doubted)
 	}
 	if r.Adopted+r.Resent > 0 {
-		line("doubts", "%d found, %d without effect and queued again", r.Adopted, r.Resent)
+		line("doubts", "%d found, %d had no effect and were queued again", r.Adopted, r.Resent)
 	}
 	if r.Summaries > 0 {
 		line("summaries", "%d computed", r.Summaries)
 	}
 	for _, batch := range r.Removed {
-		line("removed", "the import %s, left half-way", batch)
+		line("removed", "the unfinished import %s", batch)
 	}
 	for _, repaired := range r.Repaired {
 		line("recounted", "batch %s: %s", repaired.Batch, strings.Join(repaired.Wrong, "; "))
 	}
 	for _, batch := range r.Busy {
-		line("left out", "batch %s: another process is just asking about it", batch)
+		line("left out", "batch %s: another process is checking it", batch)
 	}
 	var left []string
 	for _, of := range []struct {
@@ -141,7 +141,7 @@ func reconciledText(r orchestrator.Reconciled, took time.Duration) string {
 		what string
 	}{
 		{r.Pending, "pending"}, {r.InDoubt, "in doubt"}, {r.Queued, "queued for a worker"}, {r.Paused, "queued in paused batches"},
-		{int64(r.Owed), "summaries owed"},
+		{int64(r.Owed), "summaries due"},
 	} {
 		if of.n > 0 {
 			left = append(left, fmt.Sprintf("%d %s", of.n, of.what))

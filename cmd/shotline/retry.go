@@ -101,7 +101,7 @@ func retryJob(c *cli.Context, store jobs.Store, asker orchestrator.Asker, id job
 	}
 	switch {
 	case j.State == jobs.Duplicate:
-		return done, badUsage("retry job %s: it shows the outcome of %s", id, jobs.ID{Batch: id.Batch, Row: j.DuplicateOf})
+		return done, badUsage("retry job %s: it is a duplicate of %s; retry that one", id, jobs.ID{Batch: id.Batch, Row: j.DuplicateOf})
 	case !slices.Contains(states, j.State):
 		return done, badUsage("retry job %s: it is %s", id, j.State)
 	}
@@ -124,8 +124,8 @@ func printRetried(c *cli.Context, about subject, done jobs.RetryCounts, others m
 	for _, other := range []struct {
 		n    int
 		what string
-	}{{done.Waiting, "waiting for the screenshot they had"}, {done.Done, "found done"},
-		{done.Left, "retried or canceled by others meanwhile"}, {done.Unasked, "not asked about"}} {
+	}{{done.Waiting, "waiting for their earlier screenshot"}, {done.Done, "found done"},
+		{done.Left, "retried or canceled by others in the meantime"}, {done.Unasked, "not checked with the vendor"}} {
 		if other.n > 0 {
 			text += fmt.Sprintf(", %d %s", other.n, other.what)
 		}
@@ -152,7 +152,7 @@ func leftAlone(others map[jobs.State]int64) string {
 	if len(parts) == 0 {
 		return ""
 	}
-	return "left alone: " + strings.Join(parts, ", ") + "\n"
+	return "skipped: " + strings.Join(parts, ", ") + "\n"
 }
 
 // vendorAsker can ask the vendor about jobs that may have a picture; it is nil

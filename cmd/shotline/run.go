@@ -97,7 +97,7 @@ func (w *work) chooseWay(ctx context.Context, pollOnly bool) error {
 	case able:
 		return nil
 	default:
-		w.Logger.Info("no --app-id and --webhook-secret: results are polled for")
+		w.Logger.Info("no --app-id and --webhook-secret: polling for results")
 	}
 	w.WebhookSecrets, w.InsecureNoSecret = nil, false
 	return nil
@@ -117,7 +117,7 @@ func runBatches(c *cli.Context, w work, in *input, others []string) ([]jobs.Batc
 	}
 	defer r.stop()
 	defer context.AfterFunc(c.Context, func() {
-		fmt.Fprintln(c.App.ErrWriter, "stopping: creates under way are finished first; once more ends at once")
+		fmt.Fprintln(c.App.ErrWriter, "stopping: finishing creates in progress; interrupt again to stop at once")
 	})()
 	awaited := others
 	if in != nil {
@@ -146,10 +146,10 @@ func runToEnd(ctx context.Context, c *cli.Context, w work, r *running, id string
 	b, err := awaitBatch(ctx, w.Store, id, p)
 	p.end()
 	if errors.Is(err, orchestrator.ErrPaused) {
-		return b, fmt.Errorf("%w; its jobs stay queued: mend the cause, then `shotline resume %s` and `%s`", err, id, goOn(c, id))
+		return b, fmt.Errorf("%w; its jobs stay queued: fix the cause, then run `shotline resume %s` and `%s`", err, id, goOn(c, id))
 	}
 	if ended := (*exitError)(nil); errors.As(err, &ended) && goOn(c, id) != "" {
-		return b, &exitError{ended.code, fmt.Errorf("%w; `%s` goes on with it", ended.err, goOn(c, id))}
+		return b, &exitError{ended.code, fmt.Errorf("%w; to continue, run `%s`", ended.err, goOn(c, id))}
 	}
 	if err != nil {
 		return b, err

@@ -44,10 +44,10 @@ func chooseBatches(c *cli.Context, store jobs.Store) (chosen chosenBatches, err 
 		case b.State == jobs.BatchImporting:
 			return chosen, badUsage("--batch %s: it is importing", id)
 		case b.State == jobs.BatchPaused && chosen.all:
-			fmt.Fprintf(c.App.ErrWriter, "batch %s is paused: `shotline resume %s` lets it go on\n", id, id)
+			fmt.Fprintf(c.App.ErrWriter, "batch %s is paused: to continue, run `shotline resume %s`\n", id, id)
 			continue
 		case b.State == jobs.BatchPaused:
-			return chosen, badUsage("--batch %s: it is paused; `shotline resume %s` lets it go on", id, id)
+			return chosen, badUsage("--batch %s: it is paused; to continue, run `shotline resume %s`", id, id)
 		}
 		if !slices.Contains(chosen.awaited, id) {
 			chosen.awaited = append(chosen.awaited, id)
@@ -94,13 +94,13 @@ func (chosen chosenBatches) tellOthers(c *cli.Context, store jobs.Store) error {
 	case 0:
 		return nil
 	case 1:
-		fmt.Fprintf(c.App.ErrWriter, "batch %s waits (%s): `%s` goes on\n", waiting[0], countedRows(rows), goOn(c, waiting[0]))
+		fmt.Fprintf(c.App.ErrWriter, "batch %s is waiting (%s): to continue, run `%s`\n", waiting[0], countedRows(rows), goOn(c, waiting[0]))
 	default:
 		more := ""
 		if len(out.Unfinished) > mostOthers {
 			more = "at least "
 		}
-		fmt.Fprintf(c.App.ErrWriter, "%s%d other batches wait (%s): `%s` goes on\n", more, len(waiting), countedRows(rows), goOn(c, allBatches))
+		fmt.Fprintf(c.App.ErrWriter, "%s%d other batches are waiting (%s): to continue, run `%s`\n", more, len(waiting), countedRows(rows), goOn(c, allBatches))
 	}
 	return nil
 }

@@ -61,10 +61,10 @@ func TestRunPaysForItsOwnBatchOnly(t *testing.T) {
 				return id
 			}
 			first := left("first")
-			run(2, "batch "+first+" waits (3 rows): `shotline run --batch "+first+" --db "+db+"` goes on\n", urls(2, "own")...)
+			run(2, "batch "+first+" is waiting (3 rows): to continue, run `shotline run --batch "+first+" --db "+db+"`\n", urls(2, "own")...)
 			second := left("second")
-			run(1, "2 other batches wait (6 rows): `shotline run --batch all --db "+db+"` goes on\n", urls(1, "own")...)
-			run(5, "batch "+second+" waits (3 rows)", append(urls(2, "too"), "--batch", first)...)
+			run(1, "2 other batches are waiting (6 rows): to continue, run `shotline run --batch all --db "+db+"`\n", urls(1, "own")...)
+			run(5, "batch "+second+" is waiting (3 rows)", append(urls(2, "too"), "--batch", first)...)
 			left("third")
 			if told := run(7, "", append(urls(1, "all"), "--batch", "all")...); strings.Contains(told, "wait") {
 				t.Errorf("told %q although no batch waits", told)

@@ -102,7 +102,7 @@ func serveSandbox(c *cli.Context) error {
 		return err
 	}
 	if host, _, _ := net.SplitHostPort(c.String("listen")); c.String("public-url") == "" && (host == "" || net.ParseIP(host).IsUnspecified()) {
-		log.Warn("links in webhooks and batches lead nowhere: --public-url can say where this machine is reached", "links", s.url)
+		log.Warn("callers cannot follow links in webhooks and batches: set --public-url to the address of this machine", "links", s.url)
 	}
 	log.Info("sandbox", "api", s.url+"/api/v1", "webhooks", c.String("webhook-url"), "renderer", cfg.Renderer.Name())
 	select {
@@ -139,7 +139,7 @@ func newRenderer(c *cli.Context, log *slog.Logger) (sandbox.Renderer, error) {
 	}
 	path, found := chrome.Find()
 	if !found && kind == "auto" {
-		log.Warn("no Chrome or Chromium found: pictures are placeholders (CHROME_PATH can name a browser)")
+		log.Warn("no Chrome or Chromium found: images are placeholders (CHROME_PATH can name a browser)")
 		return plain, nil
 	}
 	browser, err := chrome.New(chrome.Config{
@@ -147,7 +147,7 @@ func newRenderer(c *cli.Context, log *slog.Logger) (sandbox.Renderer, error) {
 		Logger: log, Pages: pages.Handler(), Fail: pages.Fail, AllowPrivate: private, PageMemory: int64(pageMemory) << 20,
 	})
 	if err != nil && kind == "auto" {
-		log.Warn("the browser does not start: pictures are placeholders", "browser", path, "error", err)
+		log.Warn("the browser does not start: images are placeholders", "browser", path, "error", err)
 		return plain, nil
 	}
 	return browser, err

@@ -57,7 +57,7 @@ func balance(c *cli.Context) (float64, error) {
 	credits := c.Float64(balanceFlag.Name)
 	// Written so that NaN is refused.
 	if !(credits > 0 && credits <= math.MaxInt64) {
-		return 0, badUsage("--balance %g: want a number of more than 0", credits)
+		return 0, badUsage("--balance %g: want a number above zero", credits)
 	}
 	return credits, nil
 }
@@ -95,14 +95,14 @@ func checkReach(c *cli.Context) error {
 		return badUsage("--listen %q: want HOST:PORT, such as 127.0.0.1:8080", c.String("listen"))
 	}
 	if !c.Bool("allow-remote") && !isLoopback(c.String("listen")) {
-		return badUsage("--listen %s is not a loopback address: add --allow-remote if that is meant", c.String("listen"))
+		return badUsage("--listen %s is not a loopback address: if you want this, add --allow-remote", c.String("listen"))
 	}
 	switch c.String("api-key") {
 	case "":
 		return badUsage("--api-key is empty")
 	case sandbox.DefaultAPIKey:
 		if c.Bool("allow-remote") {
-			return badUsage("--allow-remote wants an --api-key of your own: everybody knows the default")
+			return badUsage("--allow-remote needs your own --api-key: the default is public")
 		}
 	}
 	if u, err := url.Parse(c.String("public-url")); c.IsSet("public-url") && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {

@@ -38,7 +38,7 @@ func serve(c *cli.Context, log *slog.Logger) error {
 		return err
 	}
 	if !w.TakesWebhooks() {
-		return badUsage("no webhook secret: set --webhook-secret or WEBHOOK_SECRET (or --insecure-no-secret, and then anybody can close jobs)")
+		return badUsage("no webhook secret: set --webhook-secret or WEBHOOK_SECRET (with --insecure-no-secret anybody can close jobs)")
 	}
 	if w.api, err = apiSettingsFrom(c); err != nil {
 		return err
@@ -55,7 +55,7 @@ func serve(c *cli.Context, log *slog.Logger) error {
 	defer w.Store.Close()
 
 	if len(w.Apps) == 0 {
-		log.Warn("no --app-id: the vendor sends no webhooks for batches that name none, so results are polled for")
+		log.Warn("no --app-id: the vendor sends no webhooks for batches without an app, so their results are polled")
 	}
 	r, err := w.start(ctx)
 	if err != nil {
@@ -64,10 +64,10 @@ func serve(c *cli.Context, log *slog.Logger) error {
 	log.Info("serving", "webhooks", "http://"+r.address.String()+WebhookPath, "database", w.Database,
 		"api", r.apiURL(), "queue", r.Queue().Describe(), "vendor", w.BaseURL, "version", version)
 	if len(w.Callbacks.Sinks) > 0 && len(w.Callbacks.Secrets) == 0 {
-		log.Warn("no --callback-secret: sinks get unsigned callbacks, and callback URLs are refused")
+		log.Warn("no --callback-secret: callbacks to sinks are unsigned, and callback URLs are refused")
 	}
 	if len(w.WebhookSecrets) == 0 {
-		log.Warn("webhooks are not verified: anybody who reaches the address can close jobs")
+		log.Warn("webhooks are not verified: anybody who can reach the address can close jobs")
 	}
 	err = waitForEnd(ctx, r)
 	log.Info("stopping")

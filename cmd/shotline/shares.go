@@ -96,11 +96,11 @@ func sharesOf(descriptors int, memory int64, redis bool) shares {
 func (w *work) allot(s shares) {
 	w.VendorConnections, w.CallbackSlots, w.WebhookMemory = s.vendor, s.callbacks, s.bodies
 	if n := descriptors(); n < fewDescriptors {
-		w.Logger.Warn("few file descriptors: less is done at once; raise the limit (ulimit -n, LimitNOFILE)", "descriptors", n,
+		w.Logger.Warn("few file descriptors, so concurrency is reduced: raise the limit (ulimit -n, LimitNOFILE)", "descriptors", n,
 			"vendor_connections", s.vendor, "webhook_connections", s.webhooks)
 	}
 	if most := w.Orchestrator().Concurrency; most < w.Concurrency {
-		w.Logger.Warn("--concurrency is above what the file descriptors allow", "asked", w.Concurrency, "creates", most)
+		w.Logger.Warn("--concurrency is higher than the file descriptors allow", "asked", w.Concurrency, "creates", most)
 	}
 }
 

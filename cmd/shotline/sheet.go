@@ -46,7 +46,7 @@ func writeSheetFile(ctx context.Context, path string, mode fs.FileMode, store jo
 			return "", ctx.Err()
 		}
 		if err != nil {
-			fmt.Fprintf(warnings, "no picture of %s: %s\n", j.ID, printable(err.Error()))
+			fmt.Fprintf(warnings, "no image of %s: %s\n", j.ID, printable(err.Error()))
 			return "", nil
 		}
 		err = writeFile(filepath.Join(folder, name), mode, func(w io.Writer) error {
@@ -88,7 +88,7 @@ func readPicture(ctx context.Context, vendor *client.Client, screenshot string) 
 	defer download.Body.Close()
 	picture, err := io.ReadAll(io.LimitReader(download.Body, pictureLimit+1))
 	if err == nil && len(picture) > pictureLimit {
-		err = fmt.Errorf("picture is larger than %d MiB", pictureLimit>>20)
+		err = fmt.Errorf("image is larger than %d MiB", pictureLimit>>20)
 	}
 	return picture, err
 }

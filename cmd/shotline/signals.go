@@ -67,6 +67,6 @@ func surviveHangups(c *cli.Context, log *slog.Logger) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.instead = func() {
-		log.Warn("SIGHUP received: settings are read only at the start, going on; SIGTERM stops the process")
+		log.Warn("SIGHUP received and ignored: settings are read only at the start; SIGTERM stops the process")
 	}
 }

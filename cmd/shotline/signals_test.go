@@ -117,9 +117,9 @@ type signaled struct {
 }
 
 func (s *signaled) Write(p []byte) (int, error) {
-	before := strings.Contains(s.told.String(), "nobody is working")
+	before := strings.Contains(s.told.String(), "no serve is running")
 	s.told.Write(p)
-	if !before && strings.Contains(s.told.String(), "nobody is working") {
+	if !before && strings.Contains(s.told.String(), "no serve is running") {
 		close(s.waits)
 	}
 	return len(p), nil

@@ -132,7 +132,7 @@ func printJob(w io.Writer, j jobs.Job, asJSON bool) error {
 		line("attempt", strconv.Itoa(j.Attempt))
 	}
 	if j.State.Open() && !j.CancelAskedAt.IsZero() {
-		line("canceling", "since "+at(j.CancelAskedAt)+", once it is known what became of its create")
+		line("canceling", "since "+at(j.CancelAskedAt)+", when the result of its create is known")
 	}
 	line("error", j.Error)
 	line("screenshot", j.ScreenshotID)
@@ -167,11 +167,11 @@ func vendorsWord(j jobs.Job) string {
 	const stands = "; the first result stands"
 	switch j.VendorSays {
 	case jobs.OutcomeNone:
-		return "nothing yet" + stands + " until it is asked"
+		return "no response yet" + stands + " until it is queried"
 	case jobs.OutcomeProcessing:
 		return "still processing" + stands
 	case jobs.OutcomeUnknown:
-		return "it does not know the screenshot" + stands
+		return "the screenshot is unknown" + stands
 	case j.FirstResult:
 		return string(j.VendorSays) + stands
 	}

@@ -14,9 +14,9 @@ func TestStatusShowsBothWords(t *testing.T) {
 		job  jobs.Job
 		want []string
 	}{
-		"not asked yet":    {jobs.Job{State: jobs.Failed, FirstResult: failed}, []string{"first result failed", "vendor says  nothing yet; the first result stands until it is asked"}},
+		"not asked yet":    {jobs.Job{State: jobs.Failed, FirstResult: failed}, []string{"first result failed", "vendor says  no response yet; the first result stands until it is queried"}},
 		"still processing": {jobs.Job{State: jobs.Failed, FirstResult: failed, VendorSays: jobs.OutcomeProcessing}, []string{"vendor says  still processing; the first result stands"}},
-		"unknown":          {jobs.Job{State: jobs.Done, FirstResult: done, VendorSays: jobs.OutcomeUnknown}, []string{"vendor says  it does not know the screenshot; the first result stands"}},
+		"unknown":          {jobs.Job{State: jobs.Done, FirstResult: done, VendorSays: jobs.OutcomeUnknown}, []string{"vendor says  the screenshot is unknown; the first result stands"}},
 		"confirmed":        {jobs.Job{State: jobs.Done, FirstResult: done, VendorSays: done}, []string{"first result done", "vendor says  done; the first result stands"}},
 		"corrected":        {jobs.Job{State: jobs.Done, FirstResult: failed, VendorSays: done, Corrected: true}, []string{"first result failed", "vendor says  done; the job was corrected"}},
 		"canceled":         {jobs.Job{State: jobs.Canceled, FirstResult: failed, VendorSays: done}, []string{"first result failed", "vendor says  done\n"}},

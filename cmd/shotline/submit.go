@@ -134,9 +134,9 @@ func tellIdle(c *cli.Context, store jobs.Store, id string) error {
 	idle, err := nobodyWorks(c, store, id)
 	switch {
 	case b.State == jobs.BatchPaused:
-		fmt.Fprintf(c.App.ErrWriter, "the batch is paused: `shotline resume %s` lets it go on\n", id)
+		fmt.Fprintf(c.App.ErrWriter, "the batch is paused: to continue, run `shotline resume %s`\n", id)
 	case b.State != jobs.BatchFinished && idle:
-		fmt.Fprintln(c.App.ErrWriter, "nobody is working on this database yet: start `shotline serve` with the same --db")
+		fmt.Fprintln(c.App.ErrWriter, "no serve is running on this database yet: start `shotline serve` with the same --db")
 	}
 	return err
 }
@@ -177,7 +177,7 @@ func awaitBatch(ctx context.Context, store jobs.Store, id string, p *progress) (
 	case err == nil:
 		return b, nil
 	case context.Cause(ctx) == context.DeadlineExceeded:
-		return b, &exitError{exitGaveUp, fmt.Errorf("gave up after %s: %d of %d rows of batch %s have not ended",
+		return b, &exitError{exitGaveUp, fmt.Errorf("stopped waiting after %s: %d of %d rows of batch %s have not ended",
 			roughly(time.Since(began)), b.Counts.Open(), b.Counts.Rows, id)}
 	case ctx.Err() != nil:
 		return b, &exitError{exitGaveUp, fmt.Errorf("interrupted: %d of %d rows of batch %s have not ended", b.Counts.Open(), b.Counts.Rows, id)}

@@ -44,7 +44,7 @@ func summarize(c *cli.Context, store jobs.Store, batch string) error {
 	}
 	if c.Bool("pictures") {
 		if format != "html" || toStdout(out) {
-			return badUsage("--pictures goes with --format html and --out FILE: the pictures lie beside the file")
+			return badUsage("--pictures needs --format html and --out FILE: the images are stored next to the file")
 		}
 		key, err := apiKey(c)
 		if err != nil {

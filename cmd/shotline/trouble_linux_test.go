@@ -72,7 +72,7 @@ func TestDiskTroubleFromEndToEnd(t *testing.T) {
 		}
 
 		trouble("full disk")
-		if _, body := s.ask(api, "/readyz"); !strings.Contains(body, `"disk":{"ok":false,"error":"0 bytes are free beside `) {
+		if _, body := s.ask(api, "/readyz"); !strings.Contains(body, `"disk":{"ok":false,"error":"0 bytes are free next to `) {
 			t.Errorf("readyz says %s", body)
 		}
 		if n := len(s.vendor.Ledger().Creates); n != 0 {

@@ -40,7 +40,7 @@ func waitJob(c *cli.Context, store jobs.Store, id jobs.ID) error {
 	switch {
 	case err == nil:
 	case ctx.Err() != nil:
-		return &exitError{exitGaveUp, fmt.Errorf("gave up waiting: job %s is %s", id, j.State)}
+		return &exitError{exitGaveUp, fmt.Errorf("stopped waiting: job %s is %s", id, j.State)}
 	default:
 		return err
 	}
