@@ -72,7 +72,7 @@ func TestListsSayWhatTheyLeaveOut(t *testing.T) {
 			}
 		}
 	}
-	if code, _, told := invoke(t, "list", "large", "--after", "b4-1", "--db", db); code != exitUsage || !strings.Contains(told, "this one is of batch b4") {
+	if code, _, told := invoke(t, "list", "large", "--after", "b4-1", "--db", db); code != exitUsage || !strings.Contains(told, "this one belongs to batch b4") {
 		t.Errorf("--after a job of another batch ended with %d and told %q", code, told)
 	}
 	if code, _, told := invoke(t, "list", "--all", "--limit", "3", "--db", db); code != exitUsage || !strings.Contains(told, "exclude each other") {
