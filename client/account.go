@@ -6,15 +6,16 @@ import (
 	"errors"
 )
 
-// Account is what the vendor tells about the owner of the key.
+// Account describes the owner of the API key.
 type Account struct {
 	Balance float64                    `json:"balance"`        // credits
-	Plan    string                     `json:"plan,omitempty"` // not always told
-	Extra   map[string]json.RawMessage `json:"-"`              // everything else
+	Plan    string                     `json:"plan,omitempty"` // empty if the vendor does not send it
+	Extra   map[string]json.RawMessage `json:"-"`              // fields without a counterpart above
 }
 
-// Account returns the balance of the key's account. It costs nothing, so it is
-// also the way to find out whether a key is valid: ErrUnauthorized says no.
+// Account returns the account that the key belongs to. The call is free, so it
+// can also be used to check a key: if the key is not valid, the error is
+// ErrUnauthorized.
 //
 // Vendor: endpoint reference, GET /account/info.
 func (c *Client) Account(ctx context.Context) (Account, error) {
@@ -43,7 +44,7 @@ func decodeAccount(payload json.RawMessage) (Account, error) {
 	}
 	account := Account{Balance: *balance}
 	delete(object, "balance")
-	accountFields.take(&account, object)
+	accountFields.decode(&account, object)
 	if len(object) > 0 {
 		account.Extra = object
 	}

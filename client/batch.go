@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// BatchStatus is how far a vendor batch has come. The vendor may add others.
+// BatchStatus is the progress of a vendor batch. The vendor might add values.
 type BatchStatus string
 
-// The statuses that the vendor's documents and SDKs show. A batch that failed
-// as a whole is "error" in some of them and "failed" in others; rows that
-// failed leave a batch finished.
+// The statuses in the vendor's documents and SDKs. If a batch fails as a whole,
+// some of them call it "error" and others "failed". Failed rows do not make a
+// batch fail: it still ends as finished.
 const (
 	BatchPending    BatchStatus = "pending"
 	BatchProcessing BatchStatus = "processing"
@@ -20,36 +20,37 @@ const (
 	BatchFailed     BatchStatus = "failed"
 )
 
-// Ended tells whether a batch with that status is over, well or not.
+// Ended reports whether a batch with that status has ended, successfully or not.
 func (s BatchStatus) Ended() bool {
 	return s == BatchFinished || s == BatchError || s == BatchFailed
 }
 
-// Batch is the vendor's batch object: a list of pages that the vendor itself
-// works through. Fields that the vendor did not send are zero.
+// Batch is the vendor's batch object: a list of pages that the vendor processes
+// on its own. A field is zero if the vendor did not send it.
 type Batch struct {
-	ID        string      `json:"id"` // text; empty only if Odd is set
+	ID        string      `json:"id"` // a number or a string, as text; empty only if Odd is set
 	Status    BatchStatus `json:"status"`
-	Error     string      `json:"error,omitempty"` // why it failed as a whole
+	Error     string      `json:"error,omitempty"` // why the batch failed as a whole
 	Started   time.Time   `json:"started,omitzero"`
 	Finished  time.Time   `json:"finished,omitzero"`
 	Count     int         `json:"count"`             // rows
-	Processed int         `json:"processed"`         // rows that have ended, failed ones included
+	Processed int         `json:"processed"`         // ended rows, including failed ones
 	Failed    int         `json:"failed"`            // rows that failed
-	ZipURL    string      `json:"zip_url,omitempty"` // where the pictures are, once it has ended
-	// Rows are the batch's screenshots, if the vendor listed them.
+	ZipURL    string      `json:"zip_url,omitempty"` // archive of the images; empty until the batch has ended
+	// Rows are the screenshots of the batch. It is nil if the vendor did not list
+	// them.
 	Rows []BatchRow `json:"screenshots,omitempty"`
-	// Extra holds what has no field here, and any field above whose value came
-	// in a form that its type cannot hold.
+	// Extra holds fields that have no counterpart above, and fields whose value
+	// does not fit the type above.
 	Extra map[string]json.RawMessage `json:"-"`
-	// Odd is set in a listing if this batch could not be read. Then all other
-	// fields are zero, ID included.
+	// Odd is set only in listings, if the batch could not be read. All other fields
+	// are then zero, including ID.
 	Odd *RowError `json:"-"`
 }
 
-// UnmarshalJSON reads the vendor's object. The id may be called batch_id, as
-// the help page has it; without one it fails. About the rest it is lenient: an
-// unexpected form goes to Extra.
+// UnmarshalJSON reads the vendor's object. The id can be named "id" or, as on the
+// help page, "batch_id"; it is an error if both are missing. Other fields with an
+// unexpected value go to Extra.
 func (b *Batch) UnmarshalJSON(data []byte) error {
 	var object map[string]json.RawMessage
 	if err := json.Unmarshal(data, &object); err != nil || object == nil {
@@ -69,7 +70,7 @@ func (b *Batch) UnmarshalJSON(data []byte) error {
 		batch.Rows = rows
 		delete(object, "screenshots")
 	}
-	batchFields.take(&batch, object)
+	batchFields.decode(&batch, object)
 	if len(object) > 0 {
 		batch.Extra = object
 	}

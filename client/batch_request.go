@@ -12,27 +12,26 @@ import (
 	"strings"
 )
 
-// BatchRequest asks for one screenshot of each of many pages.
+// BatchRequest requests one screenshot for each of many pages.
 type BatchRequest struct {
-	// URLs are the pages, at least one; space around them is removed. The
-	// largest number that the vendor accepts is not documented; the request is
-	// built in memory.
+	// URLs are the pages. At least one is required. Surrounding space is removed.
+	// The vendor does not document a maximum; the request is built in memory.
 	URLs []string
 	// Country is where the pages are opened from, such as "us". Required.
 	Country string
-	// Params are further vendor parameters for every page, Tags mark and Apps
-	// hear of every screenshot: see CreateRequest. "url", "urls", "file",
-	// "country", "key" and "apps" are refused in Params.
+	// Params are further vendor parameters for every page. Tags mark every
+	// screenshot, and Apps are notified about every screenshot: see CreateRequest.
+	// Params must not contain "url", "urls", "file", "country", "key" or "apps".
 	Params map[string]any
 	Tags   []string
 	Apps   []App
-	// JSON sends the request as the vendor's help page shows it, as one JSON
-	// object. Otherwise it is the SDKs' multipart form with a file, one URL a
-	// line.
+	// JSON selects the encoding. If it is true, the request is one JSON object, as
+	// on the vendor's help page. Otherwise it is a multipart form with a file of
+	// one URL per line, as in the SDKs.
 	JSON bool
 }
 
-// form encodes the request. Everything that is wrong with it is a ParamError.
+// form encodes the request. It returns a ParamError if a field is invalid.
 func (r BatchRequest) form() (*form, error) {
 	if len(r.URLs) == 0 {
 		return nil, &ParamError{Name: "urls", Reason: "is empty"}
@@ -60,7 +59,8 @@ func (r BatchRequest) form() (*form, error) {
 	return r.multipart(options)
 }
 
-// object is the help page's form. Parameters keep their JSON types in it.
+// object encodes the request as on the help page. Parameters keep their JSON
+// types.
 func (r BatchRequest) object(options url.Values) (*form, error) {
 	object := map[string]any{}
 	for name, value := range r.Params {
@@ -85,7 +85,7 @@ func (r BatchRequest) object(options url.Values) (*form, error) {
 	return &form{kind: "application/json", data: []byte(data)}, nil
 }
 
-// multipart is the SDKs' form. Writing to memory cannot fail.
+// multipart encodes the request as in the SDKs. Writing to memory cannot fail.
 func (r BatchRequest) multipart(options url.Values) (*form, error) {
 	var body bytes.Buffer
 	w := multipart.NewWriter(&body)

@@ -5,22 +5,22 @@ import (
 	"errors"
 )
 
-// BatchRow is one page of a vendor batch, as the help page says that
-// /batch/info lists it. Fields that the vendor did not send are zero.
+// BatchRow is one page of a vendor batch as listed by /batch/info, according to
+// the help page. A field is zero if the vendor did not send it.
 type BatchRow struct {
-	ScreenshotID string `json:"screenshot_id,omitempty"` // for Info and Thumbnail; empty while the row has no screenshot
+	ScreenshotID string `json:"screenshot_id,omitempty"` // the id for Info and Thumbnail; empty if the row has no screenshot yet
 	URL          string `json:"url,omitempty"`
 	Status       Status `json:"status,omitempty"`
-	Error        string `json:"error,omitempty"` // why it failed
-	// Extra holds what has no field here, and any field above whose value came
-	// in a form that its type cannot hold.
+	Error        string `json:"error,omitempty"` // why the row failed
+	// Extra holds fields that have no counterpart above, and fields whose value
+	// does not fit the type above.
 	Extra map[string]json.RawMessage `json:"-"`
-	// Odd is set if this row could not be read. Then all other fields are zero.
+	// Odd is set if the row could not be read. All other fields are then zero.
 	Odd *RowError `json:"-"`
 }
 
-// UnmarshalJSON reads the vendor's object, or a bare screenshot id. The id may
-// be called screenshot_id, as the help page has it, or id.
+// UnmarshalJSON reads the vendor's object, or a bare screenshot id. In an object
+// the id can be named "id" or, as on the help page, "screenshot_id".
 func (r *BatchRow) UnmarshalJSON(data []byte) error {
 	if id := idText(data); id != "" {
 		*r = BatchRow{ScreenshotID: id}
@@ -41,7 +41,7 @@ func (r *BatchRow) UnmarshalJSON(data []byte) error {
 			delete(object, name)
 		}
 	}
-	batchRowFields.take(&row, object)
+	batchRowFields.decode(&row, object)
 	if len(object) > 0 {
 		row.Extra = object
 	}
@@ -55,7 +55,8 @@ var batchRowFields = fieldReaders[BatchRow]{
 	"error":  into(func(r *BatchRow) *string { return &r.Error }, readReason),
 }
 
-// decodeBatchRows reads the rows of a batch; none if the vendor sent none.
+// decodeBatchRows reads the rows of a batch. It returns nil if the vendor sent
+// none.
 func decodeBatchRows(raw json.RawMessage) ([]BatchRow, error) {
 	if isNull(raw) {
 		return nil, nil

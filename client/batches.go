@@ -7,13 +7,14 @@ import (
 	"strconv"
 )
 
-// CreateBatch hands the vendor a list of pages, which costs credits for every
-// row. As with Create, the request is put on the wire at most once, and its
-// errors tell whether it may have taken effect: see the package comment. A
-// batch in doubt can be looked for with Batches and, by its tags, with List.
+// CreateBatch sends the vendor a list of pages. Every row costs credits. As with
+// Create, the request is sent at most once, and the error shows whether it might
+// have taken effect: see the package comment. To find a batch that is in doubt,
+// use Batches, or List with its tags.
 //
 // Vendor: the SDKs (POST /batch/create, multipart) and the help page on batches
-// (JSON; its answer calls the id batch_id). Both answers are read.
+// (JSON; the response names the id batch_id). Both forms of response are
+// accepted.
 func (c *Client) CreateBatch(ctx context.Context, r BatchRequest) (Batch, error) {
 	f, err := r.form()
 	if err != nil {
@@ -23,7 +24,7 @@ func (c *Client) CreateBatch(ctx context.Context, r BatchRequest) (Batch, error)
 }
 
 // Batch returns one batch with its progress and, if the vendor lists them, its
-// rows. An unknown id gives ErrNotFound.
+// rows. The error is ErrNotFound if the id is unknown.
 //
 // Vendor: endpoint reference, GET /batch/info.
 func (c *Client) Batch(ctx context.Context, id string) (Batch, error) {
@@ -34,14 +35,14 @@ func (c *Client) Batch(ctx context.Context, id string) (Batch, error) {
 	return c.batch(ctx, call{op: "get batch", path: "batch/info", query: q})
 }
 
-// BatchListOptions choose a page of the batches; zero numbers are not sent.
+// BatchListOptions select a page of batches. Zero values are not sent.
 type BatchListOptions struct {
-	Limit  int // batches; the vendor's largest is not documented
-	Offset int // batches to skip
+	Limit  int // number of batches; the vendor's maximum is not documented
+	Offset int // number of batches to skip
 }
 
-// Batches returns the account's batches. Their order is not documented. A batch
-// that cannot be read keeps its place in the answer: see Batch.Odd.
+// Batches returns the account's batches. Their order is not documented. If a
+// batch cannot be read, its element has Odd set.
 //
 // Vendor: endpoint reference, GET /batch/list.
 func (c *Client) Batches(ctx context.Context, o BatchListOptions) ([]Batch, error) {
@@ -55,15 +56,15 @@ func (c *Client) Batches(ctx context.Context, o BatchListOptions) ([]Batch, erro
 		return nil, c.callError(k.op, err)
 	}
 	for i := range batches {
-		c.hideIn(&batches[i])
+		c.redactBatch(&batches[i])
 	}
 	return batches, nil
 }
 
-// CancelBatch asks the vendor to leave the rest of a batch undone. Rows that
-// were begun may still end, and cost what they cost. Cancelling twice does no
-// further harm. An unknown id gives ErrNotFound; how the vendor answers for a
-// batch that has ended is not documented, an APIError is to be expected.
+// CancelBatch requests that the vendor skip the remaining rows of a batch. Rows
+// in progress might still end and be charged. It is safe to cancel a batch twice.
+// The error is ErrNotFound if the id is unknown. The response for a batch that
+// has ended is not documented; expect an APIError.
 //
 // Vendor: endpoint reference, POST /batch/cancel.
 func (c *Client) CancelBatch(ctx context.Context, id string) error {
@@ -72,7 +73,7 @@ func (c *Client) CancelBatch(ctx context.Context, id string) error {
 	}
 	var value any = id
 	if n, err := strconv.ParseInt(id, 10, 64); err == nil && strconv.FormatInt(n, 10) == id {
-		value = n // as the documents show it
+		value = n // the documents show a number
 	}
 	data, err := plainJSON(map[string]any{"id": value})
 	if err != nil {
@@ -83,10 +84,9 @@ func (c *Client) CancelBatch(ctx context.Context, id string) error {
 	return err
 }
 
-// DownloadBatch starts the download of a batch's pictures as a ZIP archive.
-// An unknown id gives ErrNotFound; how the vendor answers while the batch is at
-// work is not documented, an APIError is to be expected. Everything else is as
-// with Thumbnail.
+// DownloadBatch starts the download of a batch's images as a ZIP archive. The
+// error is ErrNotFound if the id is unknown. The response for a batch in progress
+// is not documented; expect an APIError. Everything else is as in Thumbnail.
 //
 // Vendor: endpoint reference, GET /batch/download.
 func (c *Client) DownloadBatch(ctx context.Context, id string) (*Download, error) {
@@ -104,16 +104,16 @@ func (c *Client) batch(ctx context.Context, k call) (Batch, error) {
 	}
 	var batch Batch
 	if err := json.Unmarshal(payload, &batch); err != nil {
-		return Batch{}, k.unanswered(c.callError(k.op, err))
+		return Batch{}, k.noResponse(c.callError(k.op, err))
 	}
-	c.hideIn(&batch)
+	c.redactBatch(&batch)
 	return batch, nil
 }
 
-// hideIn keeps the key out of what a batch says of itself and of its rows.
-func (c *Client) hideIn(b *Batch) {
-	b.Error = c.hide(b.Error)
+// redactBatch removes the key from the error texts of a batch and its rows.
+func (c *Client) redactBatch(b *Batch) {
+	b.Error = c.redact(b.Error)
 	for i := range b.Rows {
-		b.Rows[i].Error = c.hide(b.Rows[i].Error)
+		b.Rows[i].Error = c.redact(b.Rows[i].Error)
 	}
 }

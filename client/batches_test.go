@@ -34,7 +34,7 @@ func wantBatch() Batch {
 	}
 }
 
-// posted is a POST as a server sees it.
+// posted is a POST as the server received it.
 type posted struct {
 	path, kind string
 	fields     map[string][]string
@@ -73,9 +73,9 @@ func readFile(t *testing.T, header *multipart.FileHeader) string {
 }
 
 func TestCreateBatch(t *testing.T) {
-	asked := make(chan posted, 1)
+	requests := make(chan posted, 1)
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		asked <- readPost(t, r)
+		requests <- readPost(t, r)
 		io.WriteString(w, `{"success":true,"data":{"batch_id":31}}`)
 	})
 	request := BatchRequest{
@@ -87,7 +87,7 @@ func TestCreateBatch(t *testing.T) {
 	if err != nil || batch.ID != "31" {
 		t.Fatalf("%+v, %v", batch, err)
 	}
-	got := <-asked
+	got := <-requests
 	want := posted{
 		path: "POST /api/v1/batch/create", kind: "multipart/form-data", name: "urls.txt",
 		file: "https://example.com\nhttps://example.org/ä?a=1&b=2\n",
@@ -104,7 +104,7 @@ func TestCreateBatch(t *testing.T) {
 	if _, err := c.CreateBatch(t.Context(), request); err != nil {
 		t.Fatal(err)
 	}
-	got = <-asked
+	got = <-requests
 	const object = `{"apps":{"12":"{id}.png","34":""},"country":"us","dark":true,"size":"page","steps":[{"command":"click"}],` +
 		`"tag":["spring"],"urls":["https://example.com","https://example.org/ä?a=1&b=2"],"width":640}`
 	if got.kind != "application/json" || got.object != object {
@@ -120,15 +120,15 @@ func TestCreateBatchRefusesParams(t *testing.T) {
 		return r
 	}
 	for want, r := range map[string]BatchRequest{
-		`"urls": is empty`:         good(func(r *BatchRequest) { r.URLs = nil }),
-		`entry 2 is empty`:         good(func(r *BatchRequest) { r.URLs = append(r.URLs, " ") }),
-		`entry 1 has a line break`: good(func(r *BatchRequest) { r.URLs[0] = "https://a\nhttps://b" }),
-		`"country": is empty`:      good(func(r *BatchRequest) { r.Country = "" }),
-		`"URL": has a field`:       good(func(r *BatchRequest) { r.Params = map[string]any{"URL": "x"} }),
-		`"file": has a field`:      good(func(r *BatchRequest) { r.Params = map[string]any{"file": "x"} }),
-		`"country": has a field`:   good(func(r *BatchRequest) { r.Params = map[string]any{"country": "fr"} }),
-		`"apps": has an empty id`:  good(func(r *BatchRequest) { r.Apps = []App{{}} }),
-		`"f": cannot be encoded`:   good(func(r *BatchRequest) { r.JSON, r.Params = true, map[string]any{"f": func() {}} }),
+		`"urls": is empty`:          good(func(r *BatchRequest) { r.URLs = nil }),
+		`entry 2 is empty`:          good(func(r *BatchRequest) { r.URLs = append(r.URLs, " ") }),
+		`entry 1 has a line break`:  good(func(r *BatchRequest) { r.URLs[0] = "https://a\nhttps://b" }),
+		`"country": is empty`:       good(func(r *BatchRequest) { r.Country = "" }),
+		`"URL": must be set by`:     good(func(r *BatchRequest) { r.Params = map[string]any{"URL": "x"} }),
+		`"file": must be set by`:    good(func(r *BatchRequest) { r.Params = map[string]any{"file": "x"} }),
+		`"country": must be set by`: good(func(r *BatchRequest) { r.Params = map[string]any{"country": "fr"} }),
+		`"apps": has an empty id`:   good(func(r *BatchRequest) { r.Apps = []App{{}} }),
+		`"f": cannot be encoded`:    good(func(r *BatchRequest) { r.JSON, r.Params = true, map[string]any{"f": func() {}} }),
 	} {
 		_, err := c.CreateBatch(t.Context(), r)
 		if !errors.As(err, new(*ParamError)) || !strings.Contains(err.Error(), want) {
@@ -137,8 +137,8 @@ func TestCreateBatchRefusesParams(t *testing.T) {
 	}
 }
 
-// Whatever happens on the wire, the request is not repeated, and only an answer
-// that says so makes it certain that nothing was charged.
+// A batch request is never sent twice. The error is an InDoubtError unless the
+// response proves that nothing was charged.
 func TestCreateBatchIsSentOnce(t *testing.T) {
 	var seen atomic.Int64
 	mode := make(chan string, 1)
@@ -174,27 +174,27 @@ func TestCreateBatchIsSentOnce(t *testing.T) {
 		"422": false, "429": false,
 	} {
 		for range 5 {
-			mode <- "good" // so that the next one meets a connection that was used before
+			mode <- "good" // so that the next request reuses a connection
 			if _, err := c.CreateBatch(t.Context(), request); err != nil {
 				t.Fatal(err)
 			}
 			mode <- name
 			_, err := c.CreateBatch(t.Context(), request)
 			if err == nil || errors.As(err, new(*InDoubtError)) != doubt {
-				t.Errorf("%s: %v, in doubt: want %v", name, err, doubt)
+				t.Errorf("%s: got %v, want in doubt: %v", name, err, doubt)
 			}
 			rounds += 2
 		}
 	}
 	if seen.Load() != rounds {
-		t.Errorf("the server saw %d requests for %d calls", seen.Load(), rounds)
+		t.Errorf("the server received %d requests for %d calls", seen.Load(), rounds)
 	}
 }
 
 func TestReadBatches(t *testing.T) {
-	asked := make(chan string, 1)
+	requests := make(chan string, 1)
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		asked <- r.RequestURI
+		requests <- r.RequestURI
 		if strings.HasSuffix(r.URL.Path, "/list") {
 			io.WriteString(w, "["+fullBatch+`,{"batch_id":"b-2","status":"failed","error":"list unreadable","count":"many"}]`)
 			return
@@ -202,12 +202,12 @@ func TestReadBatches(t *testing.T) {
 		io.WriteString(w, `{"success":true,"data":`+fullBatch+`}`)
 	})
 	batch, err := c.Batch(t.Context(), "31")
-	if got := <-asked; err != nil || got != "/api/v1/batch/info?id=31" || !reflect.DeepEqual(batch, wantBatch()) {
-		t.Errorf("asked %s, got %+v, %v", got, batch, err)
+	if got := <-requests; err != nil || got != "/api/v1/batch/info?id=31" || !reflect.DeepEqual(batch, wantBatch()) {
+		t.Errorf("requested %s, got %+v, %v", got, batch, err)
 	}
 	batches, err := c.Batches(t.Context(), BatchListOptions{Limit: 5, Offset: 10})
-	if got := <-asked; err != nil || got != "/api/v1/batch/list?limit=5&offset=10" || len(batches) != 2 {
-		t.Fatalf("asked %s, got %+v, %v", got, batches, err)
+	if got := <-requests; err != nil || got != "/api/v1/batch/list?limit=5&offset=10" || len(batches) != 2 {
+		t.Fatalf("requested %s, got %+v, %v", got, batches, err)
 	}
 	odd := Batch{ID: "b-2", Status: BatchFailed, Error: "list unreadable", Extra: map[string]json.RawMessage{"count": json.RawMessage(`"many"`)}}
 	if !reflect.DeepEqual(batches[1], odd) || !odd.Status.Ended() || batch.Status.Ended() {
@@ -227,34 +227,34 @@ func TestReadBatches(t *testing.T) {
 	}
 	unread := serve(t, answer(200, `{"id":1,"screenshots":7}`))
 	if got, err := unread.Batch(t.Context(), "1"); err != nil || got.Rows != nil || string(got.Extra["screenshots"]) != "7" {
-		t.Errorf("rows of another form: %+v, %v", got, err)
+		t.Errorf("unreadable rows: got %+v, %v", got, err)
 	}
 }
 
 func TestCancelBatch(t *testing.T) {
-	asked := make(chan posted, 1)
+	requests := make(chan posted, 1)
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		asked <- readPost(t, r)
+		requests <- readPost(t, r)
 		io.WriteString(w, `{"success":true,"data":true}`)
 	})
 	for id, body := range map[string]string{
 		"31": `{"id":31}`, "031": `{"id":"031"}`, "b-<2>": `{"id":"b-<2>"}`, "9223372036854775808": `{"id":"9223372036854775808"}`,
 	} {
 		err := c.CancelBatch(t.Context(), id)
-		if got := <-asked; err != nil || got.path != "POST /api/v1/batch/cancel" || got.kind != "application/json" || got.object != body {
+		if got := <-requests; err != nil || got.path != "POST /api/v1/batch/cancel" || got.kind != "application/json" || got.object != body {
 			t.Errorf("%s: posted %+v, %v", id, got, err)
 		}
 	}
 	if err := c.CancelBatch(t.Context(), ""); !errors.As(err, new(*ParamError)) {
-		t.Errorf("without an id: %v", err)
+		t.Errorf("without an id: got %v, want a ParamError", err)
 	}
 	ended := serve(t, answer(409, `{"success":false,"error":"finished"}`))
 	if err := ended.CancelBatch(t.Context(), "1"); !errors.As(err, new(*APIError)) {
-		t.Errorf("an ended batch: %v", err)
+		t.Errorf("ended batch: got %v, want an APIError", err)
 	}
 }
 
-// What is read has an id, and what was understood is not told twice.
+// A decoded batch has an id, and its id is not repeated in Extra.
 func FuzzDecodeBatch(f *testing.F) {
 	for _, seed := range []string{
 		fullBatch, `{"batch_id":1}`, `{"id":null,"batch_id":"x"}`, `{"id":0}`, `{"id":1,"started":"2026-03-01","finished":1e300}`, `[]`, `{"id":1,"count":-1}`,
@@ -267,10 +267,10 @@ func FuzzDecodeBatch(f *testing.F) {
 			return
 		}
 		if b.ID == "" || len(b.ID) > maxID {
-			t.Errorf("%q gives the id %q", data, b.ID)
+			t.Errorf("%q: got the id %q", data, b.ID)
 		}
 		if _, kept := b.Extra["id"]; kept {
-			t.Errorf("%q tells its id twice", data)
+			t.Errorf("%q: the id is also in Extra", data)
 		}
 	})
 }

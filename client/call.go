@@ -11,40 +11,38 @@ import (
 )
 
 const (
-	maxAnswer      = 8 << 20  // a full page of /screenshot/list fits many times over
-	maxErrorAnswer = 64 << 10 // an error needs a line, not a document
+	maxResponse      = 8 << 20  // many times a full page of /screenshot/list
+	maxErrorResponse = 64 << 10 // an error needs only a few lines
 )
 
-// call is one request: op names it in errors, once marks those that cost money
-// and must not be put on the wire twice, output those for what a screenshot
-// brings, which may not be ready yet, content is what a download must be. With a
-// form it is a POST, otherwise a GET.
+// call describes one API request. It is a POST if it has a form, otherwise a GET.
 type call struct {
-	op      string
+	op      string // operation, for errors
 	path    string
 	query   url.Values
 	form    *form
-	once    bool
-	output  bool
-	content content
+	once    bool    // the call costs money and must not be sent twice
+	output  bool    // the call is for an output, which might not be ready
+	content content // expected content of a download
 }
 
 // form is the body of a POST.
 type form struct {
-	kind string // its media type
+	kind string // media type
 	data []byte
 }
 
-// unanswered is the error of a request that left without a usable answer.
-func (k call) unanswered(err error) error {
+// noResponse returns the error for a request that might have been sent and has no
+// usable response: an InDoubtError if the request costs money, otherwise err.
+func (k call) noResponse(err error) error {
 	if k.once {
 		return &InDoubtError{Err: err}
 	}
 	return err
 }
 
-// fetch sends the request, follows no redirect, and returns the payload of a
-// successful answer, taken out of its envelope.
+// fetch sends the request and returns the payload of a successful response. It
+// does not follow redirects.
 func (c *Client) fetch(ctx context.Context, k call) (json.RawMessage, error) {
 	if ctx.Err() != nil {
 		return nil, &NotSentError{Err: c.callError(k.op, context.Cause(ctx))}
@@ -56,55 +54,57 @@ func (c *Client) fetch(ctx context.Context, k call) (json.RawMessage, error) {
 	resp, err := c.transport.RoundTrip(c.newRequest(sent.trace(ctx), k))
 	if err != nil {
 		failure := c.callError(k.op, timeoutCause(ctx, err))
-		if sent.surelyNotSent() {
+		if sent.provesNotSent() {
 			return nil, &NotSentError{Err: failure}
 		}
-		return nil, k.unanswered(failure)
+		return nil, k.noResponse(failure)
 	}
 	defer resp.Body.Close()
 
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return nil, c.refusal(k, resp)
 	}
-	// Reading one byte beyond the limit tells a full answer from a cut one and
-	// reaches EOF, without which the connection would not be reused.
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	// Read one byte beyond the limit. If the body is shorter, this reaches EOF,
+	// which is required for reusing the connection; if it is not, the body is too
+	// large.
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse+1))
 	if err != nil {
-		return nil, k.unanswered(c.callError(k.op, timeoutCause(ctx, err)))
+		return nil, k.noResponse(c.callError(k.op, timeoutCause(ctx, err)))
 	}
-	if len(body) > maxAnswer {
-		return nil, k.unanswered(c.callError(k.op, fmt.Errorf("the answer is larger than %d bytes", maxAnswer)))
+	if len(body) > maxResponse {
+		return nil, k.noResponse(c.callError(k.op, fmt.Errorf("the response is larger than %d bytes", maxResponse)))
 	}
-	return c.open(k, resp, body)
+	return c.unwrap(k, resp, body)
 }
 
-// open takes the payload out of a 2xx answer. A refusal in it is as definite as
-// a 4xx, unless it names a screenshot or a batch all the same, or does not say
-// that it is one.
-func (c *Client) open(k call, resp *http.Response, body []byte) (json.RawMessage, error) {
-	env, err := openEnvelope(body)
+// unwrap returns the payload of a 2xx response. If the body contains a refusal,
+// the refusal is as definite as a 4xx, with two exceptions: the body also names a
+// screenshot or a batch, or it has no "success" field.
+func (c *Client) unwrap(k call, resp *http.Response, body []byte) (json.RawMessage, error) {
+	env, err := parseEnvelope(body)
 	if err != nil {
-		return nil, k.unanswered(c.callError(k.op, err))
+		return nil, k.noResponse(c.callError(k.op, err))
 	}
 	if !env.refused {
 		return env.payload, nil
 	}
 	refused := c.apiError(k.op, resp, body)
 	if k.once && (env.bare || hasID(env.payload)) {
-		return nil, k.unanswered(refused)
+		return nil, k.noResponse(refused)
 	}
 	return nil, refused
 }
 
-// refusal turns an answer outside 2xx into its error. For a create, only 4xx
-// tells that nothing was done. A redirect was answered by whatever stands in
-// front of the vendor, a 408 often means that a gateway gave up waiting, and a
-// 5xx may have come after the charge: these leave doubt.
+// refusal returns the error for a response outside 2xx. For a create, only a 4xx
+// proves that the vendor did nothing. A redirect comes from a proxy in front of
+// the vendor, a 408 often means that a gateway stopped waiting, and a 5xx might
+// have been sent after the charge. In these cases the create is in doubt.
 func (c *Client) refusal(k call, resp *http.Response) error {
 	var body []byte
-	if resp.StatusCode >= 200 { // the body of a 101 is a raw connection, which no context ends
-		// What could be read of an error is enough: its status is already known.
-		body, _ = io.ReadAll(io.LimitReader(resp.Body, maxErrorAnswer))
+	if resp.StatusCode >= 200 { // the body of a 101 is the raw connection, and a read from it does not end with the context
+		// Ignore the read error: the status is known, and a partial body is enough
+		// for a message.
+		body, _ = io.ReadAll(io.LimitReader(resp.Body, maxErrorResponse))
 	}
 	err := c.apiError(k.op, resp, body)
 	if k.output {
@@ -114,7 +114,7 @@ func (c *Client) refusal(k call, resp *http.Response) error {
 	if definite {
 		return err
 	}
-	return k.unanswered(err)
+	return k.noResponse(err)
 }
 
 func (c *Client) newRequest(ctx context.Context, k call) *http.Request {
@@ -132,7 +132,7 @@ func (c *Client) newRequest(ctx context.Context, k call) *http.Request {
 	}
 	switch {
 	case k.form != nil:
-		// Without GetBody, and being a POST, it is not repeated by net/http.
+		// net/http does not retry a POST without GetBody.
 		req.Method = http.MethodPost
 		req.Header.Set("Content-Type", k.form.kind)
 		req.Body = io.NopCloser(bytes.NewReader(k.form.data))
@@ -143,11 +143,11 @@ func (c *Client) newRequest(ctx context.Context, k call) *http.Request {
 	return req.WithContext(ctx)
 }
 
-// forbidReplay makes net/http put a GET on the wire at most once. The
-// transport silently repeats a GET when a reused connection dies, but only if
-// it can produce the body again; so the request gets a body that cannot be
-// rewound. It is empty, and the identity encoding (RFC 9112 calls it "none")
-// keeps both Content-Length and Transfer-Encoding off the wire.
+// forbidReplay prevents net/http from sending a GET more than once. If a reused
+// connection breaks, the transport silently retries the GET, but only if it can
+// rewind the body. The request therefore gets a body that cannot be rewound. The
+// body is empty, and with the identity encoding (RFC 9112 calls it "none")
+// neither Content-Length nor Transfer-Encoding is sent.
 func forbidReplay(req *http.Request) {
 	req.Body = emptyBody{}
 	req.GetBody = nil
@@ -155,21 +155,22 @@ func forbidReplay(req *http.Request) {
 	req.TransferEncoding = []string{"identity"}
 }
 
-// emptyBody is deliberately not http.NoBody, which counts as repeatable.
+// emptyBody is used instead of http.NoBody, because a request with http.NoBody
+// can be retried.
 type emptyBody struct{}
 
 func (emptyBody) Read([]byte) (int, error) { return 0, io.EOF }
 func (emptyBody) Close() error             { return nil }
 
-// WriteTo spares net/http the buffer of 32 KB by which it would copy nothing.
+// WriteTo avoids the 32 KB buffer that net/http would allocate for the copy.
 func (emptyBody) WriteTo(io.Writer) (int64, error) { return 0, nil }
 
 func (c *Client) timeoutError() error {
-	return fmt.Errorf("no answer within %s: %w", c.timeout, context.DeadlineExceeded)
+	return fmt.Errorf("no response within %s: %w", c.timeout, context.DeadlineExceeded)
 }
 
-// timeoutCause prefers our own account of a context that ended to what the
-// transport made of it.
+// timeoutCause returns the cause of the context if it has ended, because that is
+// clearer than the transport's error. Otherwise it returns err.
 func timeoutCause(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

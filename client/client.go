@@ -24,17 +24,17 @@ const (
 // DialFunc opens a network connection, as net.Dialer.DialContext does.
 type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-// Client calls the API. It is safe for concurrent use; the zero value is not
-// usable, see [New].
+// Client calls the API. It is safe for concurrent use. The zero value is not
+// usable; use [New].
 type Client struct {
-	base      *url.URL
-	key       string
-	spellings *regexp.Regexp // of the key
-	userAgent string
-	timeout   time.Duration
-	now       func() time.Time
-	transport *http.Transport
-	downloads *http.Client
+	base       *url.URL
+	key        string
+	keyPattern *regexp.Regexp // matches the key, escaped or not
+	userAgent  string
+	timeout    time.Duration
+	now        func() time.Time
+	transport  *http.Transport
+	downloads  *http.Client
 }
 
 type settings struct {
@@ -47,38 +47,38 @@ type settings struct {
 	now         func() time.Time
 }
 
-// Option changes a setting of a Client that is being made.
+// Option changes a setting of a new Client.
 type Option func(*settings)
 
-// WithAPIKey sets the API key. There is no default: New fails without one.
+// WithAPIKey sets the API key. It is required.
 func WithAPIKey(key string) Option { return func(s *settings) { s.key = key } }
 
-// WithBaseURL replaces [DefaultBaseURL]; the path is kept and the endpoints are
-// appended to it. Credentials, query and fragment are not allowed in it.
+// WithBaseURL replaces [DefaultBaseURL]. The endpoints are appended to its path.
+// It must not contain credentials, a query or a fragment.
 func WithBaseURL(base string) Option { return func(s *settings) { s.baseURL = base } }
 
-// WithTimeout bounds each request from waiting for a connection to the last
-// byte of its answer (default 15 s). For downloads it bounds the wait for the
-// headers and then each pause between two reads that bring bytes.
+// WithTimeout limits the duration of each request, from waiting for a connection
+// to the last byte of the response (default 15 s). For downloads it limits the
+// wait for the headers, and then each read of the body.
 func WithTimeout(d time.Duration) Option { return func(s *settings) { s.timeout = d } }
 
 // WithUserAgent sets the User-Agent header (default "shotline").
 func WithUserAgent(ua string) Option { return func(s *settings) { s.userAgent = ua } }
 
-// WithMaxConnections sets how many connections are open at a time, busy and
-// idle together (default 256). Calls beyond that wait for one to become free.
+// WithMaxConnections sets the maximum number of open connections, both busy and
+// idle (default 256). Further calls wait until a connection is free.
 func WithMaxConnections(n int) Option { return func(s *settings) { s.connections = n } }
 
-// WithDialContext replaces the way connections are opened, for tests.
+// WithDialContext replaces the dial function. It is meant for tests.
 func WithDialContext(dial DialFunc) Option { return func(s *settings) { s.dial = dial } }
 
-// WithClock replaces time.Now, which is needed only to turn a Retry-After date
-// into a delay.
+// WithClock replaces time.Now, which is used only to convert a date in
+// Retry-After into a delay.
 func WithClock(now func() time.Time) Option { return func(s *settings) { s.now = now } }
 
-// New returns a Client. It fails when the key is missing or cannot stand in a
-// header, and when the base URL or another setting makes no sense. It opens no
-// connection.
+// New returns a Client. It returns an error if the key is missing or is not valid
+// in a header, or if the base URL or another setting is invalid. It does not open
+// a connection.
 func New(opts ...Option) (*Client, error) {
 	s := settings{
 		baseURL:     DefaultBaseURL,
@@ -111,46 +111,47 @@ func New(opts ...Option) (*Client, error) {
 		return nil, fmt.Errorf("new client: %w", err)
 	}
 	c := &Client{
-		base:      base,
-		key:       s.key,
-		spellings: spellings(s.key),
-		userAgent: s.userAgent,
-		timeout:   s.timeout,
-		now:       s.now,
-		transport: newTransport(s.dial, s.connections),
+		base:       base,
+		key:        s.key,
+		keyPattern: keyPattern(s.key),
+		userAgent:  s.userAgent,
+		timeout:    s.timeout,
+		now:        s.now,
+		transport:  newTransport(s.dial, s.connections),
 	}
 	c.downloads = &http.Client{Transport: c.transport, CheckRedirect: c.checkRedirect}
 	return c, nil
 }
 
-// CloseIdleConnections closes connections that no call is using. The Client
-// stays usable.
+// CloseIdleConnections closes connections that are not in use. The Client can
+// still be used.
 func (c *Client) CloseIdleConnections() { c.transport.CloseIdleConnections() }
 
-// String keeps the key out of logs that print a Client.
+// String omits the key, so that logging a Client does not reveal it.
 func (c *Client) String() string { return "ScreenshotCenter client for " + c.base.Host }
 
-// GoString is String, so that %#v does not print the key either.
+// GoString returns String, so that %#v does not reveal the key either.
 func (c *Client) GoString() string { return c.String() }
 
 func newTransport(dial DialFunc, connections int) *http.Transport {
 	return &http.Transport{
 		Proxy:               proxy,
-		DialContext:         counted(dial),
+		DialContext:         countWrites(dial),
 		ForceAttemptHTTP2:   true,
 		TLSHandshakeTimeout: 10 * time.Second,
 		MaxConnsPerHost:     connections,
 		MaxIdleConns:        connections,
 		MaxIdleConnsPerHost: connections,
-		// Servers commonly drop idle connections after 60 s or more; leaving
-		// first makes it rare that a create meets a connection that is dying.
+		// Servers commonly close idle connections after 60 s or more. Closing them
+		// earlier makes it unlikely that a create uses a connection that the server
+		// is about to close.
 		IdleConnTimeout:        30 * time.Second,
 		MaxResponseHeaderBytes: 256 << 10,
 	}
 }
 
-// proxy follows HTTPS_PROXY and its relatives. A proxy's address may hold a
-// password, and net/http would quote a malformed one.
+// proxy returns the proxy from HTTPS_PROXY and related variables. Its error does
+// not quote the address, because the address might contain a password.
 func proxy(req *http.Request) (*url.URL, error) {
 	address, err := http.ProxyFromEnvironment(req)
 	if err != nil {
@@ -159,8 +160,8 @@ func proxy(req *http.Request) (*url.URL, error) {
 	return address, nil
 }
 
-// parseBase keeps the text of a bad address out of its errors, because what is
-// wrong with it may be that a secret was pasted into it.
+// parseBase parses a base URL. Its errors do not quote the text, because the user
+// might have pasted a secret into it.
 func parseBase(text string) (*url.URL, error) {
 	base, err := url.Parse(text)
 	switch {
@@ -180,25 +181,25 @@ func parseBase(text string) (*url.URL, error) {
 		return nil, errors.New("the base URL must not contain a query or a fragment; the key goes into a header")
 	}
 	if base.Path == "" {
-		base.Path = "/" // without it, JoinPath would make a relative path
+		base.Path = "/" // otherwise JoinPath returns a relative path
 	}
 	return base, nil
 }
 
-// badPart says which part of an address is wrong, without quoting it.
+// badPart describes the invalid part of an address without quoting it.
 func badPart(text string) string {
 	if !printable(text, false) {
-		return "it holds a space, a control or a non-ASCII character"
+		return "it contains a space, a control or a non-ASCII character"
 	}
 	scheme, rest, _ := strings.Cut(text, "://")
 	if _, err := url.Parse(scheme + "://host"); err != nil {
-		return "what stands before :// is not a scheme such as https"
+		return "the text before :// is not a scheme such as https"
 	}
 	host, _, _ := strings.Cut(rest, "/")
 	if _, err := url.Parse("https://" + host); err != nil {
 		return "want HOST or HOST:PORT after ://"
 	}
-	return "its path holds a % that begins no escape"
+	return "its path contains a % that is not part of an escape"
 }
 
 func printable(s string, space bool) bool {

@@ -14,11 +14,12 @@ import (
 	"time"
 )
 
-// canary is the key of every client in these tests; it must not turn up in any
-// error. It looks different when it is escaped.
+// canary is the API key of all clients in these tests. It must not appear in any
+// error. It contains characters that change if the key is escaped.
 const canary = "canary+key/3f9a"
 
-// newClient returns a client for the given address that is tidied up.
+// newClient returns a client for the given address. It closes idle connections
+// when the test ends.
 func newClient(t *testing.T, base string, opts ...Option) *Client {
 	t.Helper()
 	c, err := New(append([]Option{WithAPIKey(canary), WithBaseURL(base), WithTimeout(5 * time.Second)}, opts...)...)
@@ -37,7 +38,7 @@ func serve(t *testing.T, handler http.HandlerFunc, opts ...Option) *Client {
 	return newClient(t, srv.URL+"/api/v1", opts...)
 }
 
-// answer is a handler that always says the same.
+// answer returns a handler that always sends the same response.
 func answer(status int, body string, headers ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		for i := 0; i+1 < len(headers); i += 2 {
@@ -69,7 +70,7 @@ func TestNewRefusesBadSettings(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, err := New(tc.opts...)
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
-				t.Fatalf("got %v, want it to mention %q", err, tc.want)
+				t.Fatalf("got %v, want it to contain %q", err, tc.want)
 			}
 			if strings.Contains(err.Error(), canary) {
 				t.Errorf("the error quotes the setting: %v", err)
@@ -101,7 +102,7 @@ func TestRequestHeaders(t *testing.T) {
 		t.Errorf("headers: %v", r.Header)
 	}
 	if want := "/api/v1/screenshot/info?id=a+b%26c"; r.RequestURI != want {
-		t.Errorf("asked for %s, want %s", r.RequestURI, want)
+		t.Errorf("requested %s, want %s", r.RequestURI, want)
 	}
 }
 
@@ -111,8 +112,8 @@ func TestConnectionsAreReused(t *testing.T) {
 		dials.Add(1)
 		return new(net.Dialer).DialContext(ctx, network, address)
 	}
-	// The body is chunked and ends with a line break that the decoder ignores;
-	// unread, either would cost the connection.
+	// The body is chunked and ends with a line break that the decoder ignores. The
+	// connection can be reused only if the client reads both to the end.
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		status := http.StatusOK
 		if r.URL.Query().Get("id") == "missing" {
@@ -128,7 +129,7 @@ func TestConnectionsAreReused(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := c.Info(t.Context(), "missing"); err == nil {
-			t.Fatal("404 without an error")
+			t.Fatal("404: got no error")
 		}
 	}
 	if n := dials.Load(); n != 1 {

@@ -12,30 +12,32 @@ import (
 )
 
 const (
-	// leastHead is how many first bytes of an output are waited for: they tell
-	// every form of a picture that the vendor has.
-	leastHead = 16
-	headRoom  = 512 // http.DetectContentType looks at no more
-	maxShown  = 48  // runes of a wrong answer in an error
+	// minHead is the number of bytes to wait for before the type of an output is
+	// detected. It is enough for all of the vendor's image formats.
+	minHead  = 16
+	maxHead  = 512 // http.DetectContentType uses no more
+	maxShown = 48  // runes of an unexpected body that are quoted in an error
 )
 
-// content is what a download must be: what to call it, and how to see it.
+// content is an expected type of download. The function detect returns the media
+// type for a Content-Type and the first bytes, and whether they are valid for
+// this content.
 type content struct {
-	name string
-	of   func(contentType string, head []byte) (string, bool)
+	name   string
+	detect func(contentType string, head []byte) (string, bool)
 }
 
 var (
-	picture  = content{"a picture", PictureType}
+	image    = content{"an image", PictureType}
 	page     = content{"HTML", PageType}
 	document = content{"a PDF document", DocumentType}
 	video    = content{"a video", fileType}
 	archive  = content{"an archive", fileType}
 )
 
-// PictureType returns the media type of a picture with the Content-Type and the
-// first bytes given; false if it cannot be one. The first bytes tell it where the
-// Content-Type does not.
+// PictureType returns the media type of an image with the given Content-Type and
+// first bytes, and false if they are not those of an image. If the Content-Type
+// is not an image type, the first bytes determine the result.
 func PictureType(contentType string, head []byte) (string, bool) {
 	seen := sniff(head)
 	switch {
@@ -47,23 +49,23 @@ func PictureType(contentType string, head []byte) (string, bool) {
 	return seen, strings.HasPrefix(seen, "image/")
 }
 
-// PageType is PictureType for HTML: any text but JSON.
+// PageType is like PictureType for HTML. It accepts any text except JSON.
 func PageType(contentType string, head []byte) (string, bool) {
 	return contentType, len(head) > 0 && !isJSON(contentType, head) && strings.HasPrefix(sniff(head), "text/")
 }
 
-// DocumentType is PictureType for PDF.
+// DocumentType is like PictureType for PDF.
 func DocumentType(_ string, head []byte) (string, bool) {
 	return "application/pdf", bytes.HasPrefix(head, []byte("%PDF-"))
 }
 
-// fileType takes all that is no text.
+// fileType accepts any content that is not text.
 func fileType(contentType string, head []byte) (string, bool) {
 	return contentType, len(head) > 0 && !isJSON(contentType, head) &&
 		!strings.HasPrefix(mediaType(contentType), "text/") && sniff(head) != "text/html"
 }
 
-// sniff is the media type that the first bytes of a file tell.
+// sniff returns the media type according to the first bytes of a file.
 func sniff(head []byte) string {
 	if len(head) >= 12 && (string(head[4:12]) == "ftypavif" || string(head[4:12]) == "ftypavis") {
 		return "image/avif"
@@ -71,7 +73,8 @@ func sniff(head []byte) string {
 	return mediaType(http.DetectContentType(head))
 }
 
-// mediaType is a Content-Type without its parameters; empty if it has no form.
+// mediaType returns a Content-Type without its parameters, or "" if it is
+// malformed.
 func mediaType(contentType string) string {
 	kind, _, err := mime.ParseMediaType(contentType)
 	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
@@ -80,8 +83,8 @@ func mediaType(contentType string) string {
 	return kind
 }
 
-// isJSON tells a file from the envelope of an answer, which may come with any
-// type.
+// isJSON reports whether a download is JSON, such as an error response. It does
+// not rely on the Content-Type alone, because such a response can have any type.
 func isJSON(contentType string, head []byte) bool {
 	kind := mediaType(contentType)
 	if kind == "application/json" || kind == "text/json" || strings.HasSuffix(kind, "+json") {
@@ -92,34 +95,36 @@ func isJSON(contentType string, head []byte) bool {
 	return ok && (len(inside) == 0 || inside[0] == '"' || inside[0] == '}')
 }
 
-// readHead returns the first bytes of a download, all of them if there are few.
+// readHead returns the first bytes of a download, or all of them if the download
+// is short.
 func readHead(body io.Reader) ([]byte, error) {
-	head := make([]byte, headRoom)
-	n, err := io.ReadAtLeast(body, head, leastHead)
-	if err == io.EOF || err == io.ErrUnexpectedEOF { // its end, and not a connection that broke
+	head := make([]byte, maxHead)
+	n, err := io.ReadAtLeast(body, head, minHead)
+	if err == io.EOF || err == io.ErrUnexpectedEOF { // the body has ended; the connection did not break
 		err = nil
 	}
 	return head[:n], err
 }
 
-// unfit is the error of a 200 that is not what was asked for: the refusal that it
-// holds, or else a CallError that says what it is.
-func (c *Client) unfit(k call, resp *http.Response, body io.Reader) error {
-	data, _ := io.ReadAll(io.LimitReader(body, maxErrorAnswer)) // what could be read is enough
-	if refuses(data) {
+// contentError returns the error for a 200 response with unexpected content. If
+// the body is a refusal, it returns the error for the refusal, otherwise a
+// CallError that quotes the start of the body.
+func (c *Client) contentError(k call, resp *http.Response, body io.Reader) error {
+	data, _ := io.ReadAll(io.LimitReader(body, maxErrorResponse)) // a partial body is enough
+	if isRefusal(data) {
 		resp.Body = io.NopCloser(bytes.NewReader(data))
 		return c.refusal(k, resp)
 	}
 	if len(data) == 0 {
-		return c.callError(k.op, errors.New("the answer is empty"))
+		return c.callError(k.op, errors.New("the response is empty"))
 	}
-	kind := cmp.Or(c.brief(resp.Header.Get("Content-Type")), "of no type")
-	return c.callError(k.op, fmt.Errorf("the answer is not %s but %s: \"%s\"", k.content.name, kind, c.brief(string(data))))
+	kind := cmp.Or(c.excerpt(resp.Header.Get("Content-Type")), "of no type")
+	return c.callError(k.op, fmt.Errorf("the response is not %s but %s: \"%s\"", k.content.name, kind, c.excerpt(string(data))))
 }
 
-// brief is clean for a few words. The cut comes last, so that it leaves no half of
-// the key.
-func (c *Client) brief(s string) string {
+// excerpt is clean with a lower limit. It cuts the text last, so that it cannot
+// leave a part of the key.
+func (c *Client) excerpt(s string) string {
 	s = c.clean(s)
 	if runes := []rune(s); len(runes) > maxShown {
 		s = string(runes[:maxShown]) + textCut
@@ -127,9 +132,9 @@ func (c *Client) brief(s string) string {
 	return s
 }
 
-// refuses reports whether a body is JSON that says why something is not given.
-func refuses(body []byte) bool {
-	env, err := openEnvelope(body)
+// isRefusal reports whether a body is a JSON object that contains an error.
+func isRefusal(body []byte) bool {
+	env, err := parseEnvelope(body)
 	if err != nil || bytes.TrimSpace(body)[0] != '{' {
 		return false
 	}

@@ -1,53 +1,54 @@
 // Package client calls the ScreenshotCenter HTTP API.
 //
-// Make one [Client] per process and share it; it is safe for concurrent use
-// and keeps its connections open for reuse:
+// Create one [Client] per process and share it. It is safe for concurrent use and
+// reuses its connections:
 //
 //	c, err := client.New(client.WithAPIKey(key))
 //	shot, err := c.Create(ctx, client.CreateRequest{URL: "https://example.com"})
 //
 // # Creating costs money
 //
-// The vendor has no idempotency key, so every create that takes effect is
-// charged. [Client.Create] and [Client.CreateBatch] therefore put their request
-// on the wire at most once per call and sort what can happen into four kinds of
-// error:
+// The vendor has no idempotency key and charges every create that takes effect.
+// [Client.Create] and [Client.CreateBatch] therefore send their request at most
+// once per call. If they fail, the type of the error shows what to do:
 //
-//   - [*NotSentError]: no byte of the request left; sending again is safe.
-//   - [*InDoubtError]: the request left, or may have left, and there is no
-//     usable answer; look the screenshot up by its tag before sending again.
-//   - [*RateLimitError]: the vendor asked for a pause and did nothing.
-//   - [*APIError]: the vendor refused; sending the same again is pointless.
-//     [ErrUnauthorized] and [ErrNoCredits] tell what other requests would meet
-//     as well.
+//   - [*NotSentError]: nothing was sent. It is safe to send the request again.
+//   - [*InDoubtError]: the request was sent, or might have been sent, and there
+//     is no usable response. Look the screenshot up by its tag before sending
+//     the request again.
+//   - [*RateLimitError]: the vendor did nothing and requests a pause.
+//   - [*APIError]: the vendor refused the request and would refuse it again. If
+//     the error is [ErrUnauthorized] or [ErrNoCredits], other requests would
+//     fail as well.
 //
-// An [*InDoubtError] may wrap an [*APIError] (a 5xx answer), so test for doubt
-// first. A [*ParamError] means that the request was not even built.
+// An [*InDoubtError] can wrap an [*APIError] (a 5xx response), so check for it
+// first. A [*ParamError] means that the request is invalid and was not sent.
 //
 // # Reading is free to repeat
 //
-// All other methods either change nothing or, like Delete and CancelBatch, do
-// no further harm when they are repeated. They fail with the same types except
-// [*InDoubtError], and with a [*CallError] when an answer did not arrive or could
-// not be read. Calls for a picture or another output fail with a
-// [*NotReadyError] while there is none. [RetryPolicy] decides whether and when
-// such a call is worth repeating; the loop, its clock and its patience belong to
-// the caller.
+// All other methods can be repeated safely: they either change nothing or, like
+// Delete and CancelBatch, have no further effect if they are repeated. Their
+// errors have the same types except [*InDoubtError], or the type [*CallError] if
+// the response did not arrive or could not be read. The methods that download an
+// output fail with a [*NotReadyError] if it does not exist yet. [RetryPolicy]
+// decides whether and when to repeat a call. The caller provides the loop, the
+// clock and the limit.
 //
-// A listing of which one row cannot be read still brings the others: the row
-// keeps its place, and its Odd field says why ([RowError]).
+// If one row of a listing cannot be read, the other rows are still returned. The
+// unreadable row keeps its place, and its Odd field contains the reason
+// ([RowError]).
 //
 // # What is left out
 //
-// The vendor's crawls (/crawl/…), which find the pages of a site by themselves:
-// an orchestrator of screenshots is given its pages. The vendor's own batches
-// are here for programs that want them; each of their rows is a screenshot that
-// this program did not create.
+// The client does not support the vendor's crawls (/crawl/…), which find the
+// pages of a site on their own: this program receives its pages from the user. It
+// supports the vendor's own batches for programs that want them. Each of their
+// rows is a screenshot that this program did not create.
 //
 // # Secrets
 //
-// The key travels in the X-API-KEY header only, and only to the scheme, host and
-// port of the base URL: a redirect to another is an [*APIError]. Errors name the operation,
-// never the address, and every text that comes from outside is stripped of the
-// key before it becomes part of an error.
+// The key is sent only in the X-API-KEY header, and only to the scheme, host and
+// port of the base URL. A redirect to another target is an [*APIError]. Errors
+// contain the operation but not the address, and the key is removed from every
+// text from outside before it becomes part of an error.
 package client

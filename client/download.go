@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// Download is a streamed answer whose first bytes have come. The caller must
-// close Body; a read fails when no byte comes within the Client's timeout.
+// Download is a streamed response whose first bytes have arrived. The caller must
+// close Body. A read fails if no byte arrives within the Client's timeout.
 type Download struct {
 	Body        io.ReadCloser
-	ContentType string // the answer's, or else what the first bytes tell
-	Length      int64  // bytes, -1 when unknown
+	ContentType string // from the response, or else detected from the first bytes
+	Length      int64  // bytes, -1 if unknown
 	ETag        string // may be empty
 }
 
@@ -24,19 +24,19 @@ func (c *Client) download(ctx context.Context, k call) (*Download, error) {
 		return nil, &NotSentError{Err: c.callError(k.op, context.Cause(ctx))}
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	patience := time.AfterFunc(c.timeout, func() { cancel(c.timeoutError()) })
-	release := func() { patience.Stop(); cancel(nil) }
+	stallTimer := time.AfterFunc(c.timeout, func() { cancel(c.timeoutError()) })
+	release := func() { stallTimer.Stop(); cancel(nil) }
 
 	var sent evidence
 	req := c.newRequest(sent.trace(ctx), k)
 	req.Header.Set("Accept", "*/*")
-	// Images are compressed already, and only an unencoded body has a length.
+	// Images are already compressed, and only an unencoded body has a known length.
 	req.Header.Set("Accept-Encoding", "identity")
 	resp, err := c.downloads.Do(req)
 	if err != nil {
 		failure := c.callError(k.op, timeoutCause(ctx, err))
 		release()
-		if sent.surelyNotSent() {
+		if sent.provesNotSent() {
 			return nil, &NotSentError{Err: failure}
 		}
 		return nil, failure
@@ -46,9 +46,9 @@ func (c *Client) download(ctx context.Context, k call) (*Download, error) {
 		defer resp.Body.Close()
 		return nil, c.refusal(k, resp)
 	}
-	patience.Stop() // from here on it runs only while a read waits
+	stallTimer.Stop() // from here on it runs only during a read
 	body := &streamBody{
-		ctx: ctx, client: c, op: k.op, body: resp.Body, patience: patience, release: release,
+		ctx: ctx, client: c, op: k.op, body: resp.Body, stallTimer: stallTimer, release: release,
 	}
 	head, err := readHead(body)
 	if err != nil {
@@ -56,19 +56,20 @@ func (c *Client) download(ctx context.Context, k call) (*Download, error) {
 		return nil, err
 	}
 	body.head = head
-	kind, fits := k.content.of(resp.Header.Get("Content-Type"), head)
+	kind, fits := k.content.detect(resp.Header.Get("Content-Type"), head)
 	if !fits {
 		defer body.Close()
-		return nil, c.unfit(k, resp, body)
+		return nil, c.contentError(k, resp, body)
 	}
 	return &Download{Body: body, ContentType: kind, Length: resp.ContentLength, ETag: resp.Header.Get("ETag")}, nil
 }
 
 const maxRedirects = 5
 
-// checkRedirect keeps a download on the scheme, host and port of the base URL:
-// net/http would carry the key along, since it knows only its own header names
-// as sensitive. Another target is not asked; the redirect becomes an APIError.
+// checkRedirect follows a redirect only to the scheme, host and port of the base
+// URL. Otherwise net/http would forward the key, because it does not know that
+// X-API-KEY is a sensitive header. A redirect to another target becomes an
+// APIError.
 func (c *Client) checkRedirect(req *http.Request, via []*http.Request) error {
 	if len(via) > maxRedirects {
 		return fmt.Errorf("more than %d redirects", maxRedirects)
@@ -76,11 +77,11 @@ func (c *Client) checkRedirect(req *http.Request, via []*http.Request) error {
 	if origin(req.URL) != origin(c.base) {
 		return http.ErrUseLastResponse
 	}
-	req.Header.Del("Referer") // it holds our query
+	req.Header.Del("Referer") // it contains our query
 	return nil
 }
 
-// origin is scheme, host and port of an address, the same for equal ones.
+// origin returns the normalized scheme, host and port of an address.
 func origin(u *url.URL) [3]string {
 	scheme, port := strings.ToLower(u.Scheme), u.Port()
 	if port == "" {
@@ -89,15 +90,15 @@ func origin(u *url.URL) [3]string {
 	return [3]string{scheme, strings.ToLower(strings.TrimSuffix(u.Hostname(), ".")), port}
 }
 
-// streamBody ends a download that has stalled, and cleans the errors of reading.
+// streamBody ends a download that has stalled and cleans read errors.
 type streamBody struct {
-	ctx      context.Context
-	client   *Client
-	op       string
-	head     []byte // has been read of body, and is read first
-	body     io.ReadCloser
-	patience *time.Timer
-	release  func()
+	ctx        context.Context
+	client     *Client
+	op         string
+	head       []byte // bytes already read from body; they are returned first
+	body       io.ReadCloser
+	stallTimer *time.Timer
+	release    func()
 }
 
 func (s *streamBody) Read(p []byte) (int, error) {
@@ -106,9 +107,9 @@ func (s *streamBody) Read(p []byte) (int, error) {
 		s.head = s.head[n:]
 		return n, nil
 	}
-	s.patience.Reset(s.client.timeout)
+	s.stallTimer.Reset(s.client.timeout)
 	n, err := s.body.Read(p)
-	s.patience.Stop()
+	s.stallTimer.Stop()
 	if err != nil && err != io.EOF {
 		err = s.client.callError(s.op, timeoutCause(s.ctx, err))
 	}

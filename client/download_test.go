@@ -15,10 +15,10 @@ import (
 )
 
 func TestThumbnail(t *testing.T) {
-	image := bytes.Repeat([]byte("image bytes "), 1<<20) // larger than any cap on JSON
-	asked := make(chan *http.Request, 1)
+	image := bytes.Repeat([]byte("image bytes "), 1<<20) // larger than any limit on JSON
+	requests := make(chan *http.Request, 1)
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		asked <- r
+		requests <- r
 		w.Header().Set("Content-Type", "image/webp")
 		w.Header().Set("ETag", `"v1"`)
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(image))
@@ -30,17 +30,17 @@ func TestThumbnail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := <-asked
+	r := <-requests
 	const want = "/api/v1/screenshot/thumbnail?bottom=7&filename=front+page.webp&format=webmp&height=2&id=sc_1&left=5&quality=80" +
 		"&ratio=fit&right=6&scale=0.5&shot=3&top=4&width=1&zoom=150"
 	if r.RequestURI != want || r.Header.Get("X-Api-Key") != canary {
-		t.Errorf("asked %s\nwant  %s", r.RequestURI, want)
+		t.Errorf("requested %s\nwant  %s", r.RequestURI, want)
 	}
 	if d.ContentType != "image/webp" || d.ETag != `"v1"` || d.Length != int64(len(image)) {
 		t.Errorf("download %+v", d)
 	}
-	if d.Body.(*streamBody).patience.Stop() {
-		t.Error("the timeout runs while nobody is reading")
+	if d.Body.(*streamBody).stallTimer.Stop() {
+		t.Error("the timer runs although no read is in progress")
 	}
 	sum := sha256.New()
 	if _, err := io.Copy(sum, d.Body); err != nil {
@@ -50,7 +50,7 @@ func TestThumbnail(t *testing.T) {
 		t.Fatal(err)
 	}
 	if full := sha256.Sum256(image); !bytes.Equal(sum.Sum(nil), full[:]) {
-		t.Error("the bytes differ")
+		t.Error("the downloaded bytes differ")
 	}
 }
 
@@ -79,7 +79,7 @@ func TestThumbnailErrors(t *testing.T) {
 	}
 }
 
-// A download may take longer than the timeout, but no read may.
+// The timeout limits each read, not the whole download.
 func TestThumbnailStalls(t *testing.T) {
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, pngStart)
@@ -126,8 +126,8 @@ func TestThumbnailIsCutOrCancelled(t *testing.T) {
 	}
 }
 
-// What is not there yet is an error of its own kind, worth repeating; what was
-// refused for another reason is not.
+// If an output is not ready, the error is a NotReadyError and the call should be
+// repeated. Refusals for other reasons are not NotReadyErrors.
 func TestOutputsThatAreNotReady(t *testing.T) {
 	for name, tc := range map[string]struct {
 		status int
@@ -153,16 +153,16 @@ func TestOutputsThatAreNotReady(t *testing.T) {
 		_, video := c.Video(t.Context(), "1")
 		for call, err := range map[string]error{"thumbnail": thumbnail, "html": html, "pdf": pdf, "video": video} {
 			if errors.Is(err, ErrNotReady) == tc.ready || errors.As(err, new(*NotReadyError)) == tc.ready {
-				t.Errorf("%s: %s: not ready is %t: %v", name, call, !tc.ready, err)
+				t.Errorf("%s: %s: is ErrNotReady: got %t: %v", name, call, !tc.ready, err)
 			}
 			if errors.Is(err, ErrNotFound) != (tc.status == 404) {
-				t.Errorf("%s: %s: not found: %v", name, call, err)
+				t.Errorf("%s: %s: wrong result for ErrNotFound: %v", name, call, err)
 			}
 			if _, again := OutputRetryPolicy(nil).Next(err, 5); !tc.ready && !again {
-				t.Errorf("%s: %s: not repeated", name, call)
+				t.Errorf("%s: %s: it would not be retried", name, call)
 			}
 		}
-		// A screenshot that is not there is not one that is not ready.
+		// Other calls never return a NotReadyError.
 		if _, err := c.Info(t.Context(), "1"); errors.Is(err, ErrNotReady) {
 			t.Errorf("%s: info: %v", name, err)
 		}
@@ -172,18 +172,18 @@ func TestOutputsThatAreNotReady(t *testing.T) {
 	}
 }
 
-// The key goes to the scheme, host and port of the base URL and to nowhere else;
-// a redirect to another is not followed and says where it led.
+// The key is sent only to the scheme, host and port of the base URL. A redirect
+// to another target is not followed, and the error names the target.
 func TestRedirectsStayWithTheBaseURL(t *testing.T) {
-	asked := make(chan string, 10)
+	requests := make(chan string, 10)
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked <- "elsewhere " + r.RequestURI
+		requests <- "elsewhere " + r.RequestURI
 		io.WriteString(w, "image")
 	}))
 	t.Cleanup(elsewhere.Close)
 	var target string
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		asked <- r.Header.Get("X-Api-Key") + " " + r.URL.Path + " " + r.Referer()
+		requests <- r.Header.Get("X-Api-Key") + " " + r.URL.Path + " " + r.Referer()
 		if strings.HasPrefix(r.URL.Path, "/api/") {
 			http.Redirect(w, r, target, http.StatusFound)
 			return
@@ -194,7 +194,7 @@ func TestRedirectsStayWithTheBaseURL(t *testing.T) {
 	_, port, _ := strings.Cut(home, ":")
 	for name, tc := range map[string]struct {
 		target string
-		said   string // empty: it is followed
+		want   string // expected in the error; empty: the redirect is followed
 	}{
 		"path":             {"/moved?x=1", ""},
 		"whole address":    {"http://" + home + "/moved", ""},
@@ -208,30 +208,30 @@ func TestRedirectsStayWithTheBaseURL(t *testing.T) {
 	} {
 		target = tc.target
 		d, err := c.Thumbnail(t.Context(), "1", ThumbnailOptions{})
-		first := <-asked
+		first := <-requests
 		if first != canary+" /api/v1/screenshot/thumbnail " {
-			t.Errorf("%s: asked with %q", name, first)
+			t.Errorf("%s: requested %q", name, first)
 		}
-		if tc.said == "" {
+		if tc.want == "" {
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
 				continue
 			}
 			d.Body.Close()
-			if second := <-asked; second != canary+" /moved " {
-				t.Errorf("%s: redirected, asked with %q", name, second)
+			if second := <-requests; second != canary+" /moved " {
+				t.Errorf("%s: after the redirect: requested %q", name, second)
 			}
 			continue
 		}
 		var api *APIError
-		if !errors.As(err, &api) || api.Status != 302 || !strings.Contains(err.Error(), tc.said) || strings.Contains(err.Error(), "s3cret") {
-			t.Errorf("%s: %v, want one with %q", name, err, tc.said)
+		if !errors.As(err, &api) || api.Status != 302 || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%s: %v, want it to contain %q", name, err, tc.want)
 		}
 		if _, again := OutputRetryPolicy(nil).Next(err, 1); again {
-			t.Errorf("%s: it is repeated", name)
+			t.Errorf("%s: it would be retried", name)
 		}
-		if len(asked) > 0 {
-			t.Errorf("%s: followed to %q", name, <-asked)
+		if len(requests) > 0 {
+			t.Errorf("%s: followed to %q", name, <-requests)
 		}
 	}
 }
@@ -248,13 +248,13 @@ func TestOriginsAreCompared(t *testing.T) {
 		a, errA := url.Parse(equal[0])
 		b, errB := url.Parse(equal[1])
 		if errA != nil || errB != nil || origin(a) != origin(b) {
-			t.Errorf("%v differ", equal)
+			t.Errorf("%v: the origins differ", equal)
 		}
 	}
 	for _, other := range []string{"http://a.test", "https://a.test:8443", "https://b.test", "https://a.test.b"} {
 		a, b := &url.URL{Scheme: "https", Host: "a.test"}, other
 		if u, err := url.Parse(b); err != nil || origin(a) == origin(u) {
-			t.Errorf("%s is taken for %s", b, a)
+			t.Errorf("%s has the same origin as %s", b, a)
 		}
 	}
 }

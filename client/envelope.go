@@ -6,20 +6,20 @@ import (
 	"errors"
 )
 
-// envelope is an answer taken apart. The vendor sends {"success":…,"data":…},
-// and sometimes the data, or the error and its code, bare.
+// envelope is a parsed response. The vendor sends {"success":…,"data":…}, but
+// sometimes only the data, or only the error and its code.
 type envelope struct {
 	payload json.RawMessage
 	refused bool
-	bare    bool // refused without the word "success"
+	bare    bool // refused without a "success" field
 }
 
-var errNotJSON = errors.New("the answer is not valid JSON")
+var errNotJSON = errors.New("the response is not valid JSON")
 
-func openEnvelope(body []byte) (envelope, error) {
+func parseEnvelope(body []byte) (envelope, error) {
 	body = bytes.TrimSpace(body)
 	if len(body) == 0 {
-		return envelope{}, errors.New("the answer is empty")
+		return envelope{}, errors.New("the response is empty")
 	}
 	if body[0] != '{' {
 		if !json.Valid(body) {
@@ -33,12 +33,12 @@ func openEnvelope(body []byte) (envelope, error) {
 		Error   json.RawMessage `json:"error"`
 		Code    json.RawMessage `json:"code"`
 	}
-	if json.Unmarshal(body, &fields) != nil { // an object is read into raw fields, whatever they hold
+	if json.Unmarshal(body, &fields) != nil { // never fails for an object: the fields are raw
 		return envelope{}, errNotJSON
 	}
 	var success *bool
 	if fields.Success != nil && json.Unmarshal(fields.Success, &success) != nil {
-		return envelope{}, errors.New(`"success" in the answer is neither true nor false`)
+		return envelope{}, errors.New(`"success" in the response is neither true nor false`)
 	}
 	if success == nil {
 		bare := !isNull(fields.Error) && text(fields.Code) != "" && fields.Data == nil && !hasID(body)
@@ -50,7 +50,7 @@ func openEnvelope(body []byte) (envelope, error) {
 	return envelope{payload: fields.Data, refused: !*success}, nil
 }
 
-// hasID tells whether a payload names a screenshot or a batch.
+// hasID reports whether a payload contains the id of a screenshot or a batch.
 func hasID(payload json.RawMessage) bool {
 	var object struct {
 		ID      json.RawMessage `json:"id"`

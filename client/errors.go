@@ -9,35 +9,36 @@ import (
 	"time"
 )
 
-// ErrNotFound matches, by errors.Is, an APIError with status 404.
+// ErrNotFound matches, with errors.Is, an APIError with status 404.
 var ErrNotFound = errors.New("not found")
 
-// ErrUnauthorized matches, by errors.Is, an APIError with status 401 or 403 or
+// ErrUnauthorized matches, with errors.Is, an APIError with status 401 or 403 or
 // with the code INVALID_API_KEY.
 var ErrUnauthorized = errors.New("unauthorized")
 
-// ErrNoCredits matches, by errors.Is, an APIError with status 402 or with a code
-// that speaks of credits. The vendor documents no code for credits that have run
-// out.
+// ErrNoCredits matches, with errors.Is, an APIError with status 402 or with a
+// code that contains CREDIT. The vendor does not document a code for missing
+// credits.
 var ErrNoCredits = errors.New("no credits")
 
-// ErrInvalid matches, by errors.Is, an APIError that refuses the request for
-// its parameters: status 400 or 422, or one of the codes VALIDATION_ERROR,
-// INVALID_PARAMS and MISSING_PARAMS. The same request will be refused again.
+// ErrInvalid matches, with errors.Is, an APIError that refuses the request
+// because of its parameters: status 400 or 422, or one of the codes
+// VALIDATION_ERROR, INVALID_PARAMS and MISSING_PARAMS. The same request will be
+// refused again.
 var ErrInvalid = errors.New("invalid request")
 
-// ErrNotReady matches, by errors.Is, a NotReadyError.
+// ErrNotReady matches, with errors.Is, a NotReadyError.
 var ErrNotReady = errors.New("not found or not ready")
 
-// APIError is an answer of the vendor that is not a success. Its texts are the
-// vendor's, shortened, on one line and without the API key.
+// APIError is an unsuccessful response of the vendor. Its texts are the vendor's,
+// shortened to one line, without the API key.
 type APIError struct {
-	Op        string              // what was tried, such as "create screenshot"
-	Status    int                 // HTTP status; 2xx for a refusal inside a 200 answer
-	Code      string              // the vendor's code, such as VALIDATION_ERROR; may be empty
-	Message   string              // the vendor's text, or the start of a non-JSON body
-	Fields    map[string][]string // complaints by parameter; may be nil
-	RequestID string              // the vendor's name for the request, which its support asks for; may be empty
+	Op        string              // operation, such as "create screenshot"
+	Status    int                 // HTTP status; 2xx if a 2xx response contains a refusal
+	Code      string              // the vendor's code, such as VALIDATION_ERROR; might be empty
+	Message   string              // the vendor's text, or the start of a body that is not JSON
+	Fields    map[string][]string // errors by parameter; might be nil
+	RequestID string              // the vendor's id of the request, for its support; might be empty
 }
 
 func (e *APIError) Error() string {
@@ -47,8 +48,8 @@ func (e *APIError) Error() string {
 	return e.Reason() + " (request " + e.RequestID + ")"
 }
 
-// Reason is Error without the request id, so that equal refusals of several
-// requests have equal texts.
+// Reason returns the text of Error without the request id, so that equal refusals
+// of different requests have equal texts.
 func (e *APIError) Reason() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: HTTP %d", e.Op, e.Status)
@@ -69,8 +70,8 @@ func (e *APIError) Reason() string {
 	return b.String()
 }
 
-// Is makes errors.Is work with ErrNotFound, ErrUnauthorized, ErrNoCredits and
-// ErrInvalid.
+// Is reports whether the error matches ErrNotFound, ErrUnauthorized, ErrNoCredits
+// or ErrInvalid.
 func (e *APIError) Is(target error) bool {
 	switch target {
 	case ErrInvalid:
@@ -87,10 +88,10 @@ func (e *APIError) Is(target error) bool {
 	return false
 }
 
-// RateLimitError is a 429, or a 200 that carries its code: the vendor did nothing
-// and asks for a pause.
+// RateLimitError is a response with status 429, or a 2xx response with the code
+// for it. The vendor did nothing and requests a pause.
 type RateLimitError struct {
-	Delay time.Duration // how long to pause; 0 when the vendor did not say
+	Delay time.Duration // how long to pause; 0 if the vendor did not specify it
 	API   *APIError
 }
 
@@ -104,22 +105,23 @@ func (e *RateLimitError) Error() string {
 // Unwrap returns the APIError.
 func (e *RateLimitError) Unwrap() error { return e.API }
 
-// NotReadyError is the vendor's 404 to a call for a screenshot's picture, HTML,
-// PDF or video, or its code NOT_READY. The vendor gives one answer to "not
-// found" and "not ready", so that ErrNotFound matches it, too: a call for what a
-// screenshot that has just finished is known to have is worth repeating for a
-// while. RetryPolicy does so.
+// NotReadyError is a response with status 404, or with the code NOT_READY, to a
+// request for a screenshot's image, HTML, PDF or video. The vendor sends the same
+// response for "not found" and "not ready", so ErrNotFound matches some of these
+// errors as well. If a screenshot has just finished, its outputs might appear
+// shortly and the call should be repeated, as RetryPolicy does.
 type NotReadyError struct{ API *APIError }
 
 func (e *NotReadyError) Error() string { return e.API.Error() }
 
-// Is makes errors.Is work with ErrNotReady.
+// Is reports whether target is ErrNotReady.
 func (e *NotReadyError) Is(target error) bool { return target == ErrNotReady }
 
 // Unwrap returns the APIError.
 func (e *NotReadyError) Unwrap() error { return e.API }
 
-// notReady sorts out the refusals that mean that there is no output yet.
+// notReady returns a NotReadyError if err means that the output does not exist
+// yet. Otherwise it returns err.
 func notReady(err error) error {
 	refused, ok := err.(*APIError)
 	if ok && (refused.Status == http.StatusNotFound || refused.Status < 500 && refused.Code == codeNotReady) {
@@ -128,10 +130,11 @@ func notReady(err error) error {
 	return err
 }
 
-// InDoubtError comes from Create and CreateBatch alone: the request was sent, or
-// possibly sent, and no usable answer tells whether it took effect and was
-// charged. Err is a *CallError or, for an answer that decides nothing (3xx, 408,
-// 5xx, a refusal in a 2xx that names an id), an *APIError or a *RateLimitError.
+// InDoubtError is returned only by Create and CreateBatch. The request was sent,
+// or might have been sent, and there is no usable response, so it is unknown
+// whether it took effect and was charged. Err is a *CallError or, if the response
+// is inconclusive (3xx, 408, 5xx, a refusal in a 2xx that contains an id), an
+// *APIError or a *RateLimitError.
 type InDoubtError struct{ Err error }
 
 func (e *InDoubtError) Error() string {
@@ -141,9 +144,9 @@ func (e *InDoubtError) Error() string {
 // Unwrap returns Err.
 func (e *InDoubtError) Unwrap() error { return e.Err }
 
-// NotSentError means that no byte of the request left and none will: the host
-// was not found, the connection or the TLS handshake failed, or the context was
-// done before a connection was free.
+// NotSentError means that no byte of the request was sent and none will be: the
+// host was not found, the connection or the TLS handshake failed, or the context
+// ended before a connection was free.
 type NotSentError struct{ Err error }
 
 func (e *NotSentError) Error() string { return e.Err.Error() + " (not sent)" }
@@ -151,32 +154,31 @@ func (e *NotSentError) Error() string { return e.Err.Error() + " (not sent)" }
 // Unwrap returns Err.
 func (e *NotSentError) Unwrap() error { return e.Err }
 
-// CallError is a call that brought no usable answer: a broken connection, a
-// timeout, an answer that is too large or makes no sense. errors.Is and
-// errors.As look at the cause, for example for context.DeadlineExceeded; the
-// cause is not reachable by Unwrap, because its text is not cleaned.
+// CallError is a call without a usable response: the connection broke, the call
+// timed out, or the response was too large or invalid. errors.Is and errors.As
+// match the cause, such as context.DeadlineExceeded. The cause is not available
+// through Unwrap, because its text might contain the key.
 type CallError struct {
-	Op    string // what was tried, such as "list screenshots"
+	Op    string // operation, such as "list screenshots"
 	text  string
 	cause error
 }
 
 func (e *CallError) Error() string { return e.Op + ": " + e.text }
 
-// Format prints the text whatever the verb, so that no verb prints the cause.
+// Format prints the text for every verb, so that no verb prints the cause.
 func (e *CallError) Format(s fmt.State, _ rune) { fmt.Fprint(s, e.Error()) }
 
 // Is reports whether the cause is target.
 func (e *CallError) Is(target error) bool { return errors.Is(e.cause, target) }
 
-// As finds target in the cause.
+// As finds the first error in the cause that matches target.
 func (e *CallError) As(target any) bool { return errors.As(e.cause, target) }
 
-// ParamError is a request that was not built because one of its parameters is
-// wrong. Nothing was sent.
+// ParamError means that a parameter is invalid. Nothing was sent.
 type ParamError struct {
-	Name   string // the parameter
-	Reason string // what is wrong with it
+	Name   string // name of the parameter
+	Reason string // why it is invalid
 }
 
 func (e *ParamError) Error() string { return fmt.Sprintf("parameter %q: %s", e.Name, e.Reason) }

@@ -15,14 +15,14 @@ import (
 	"time"
 )
 
-// What each answer means for a create and for a call that is free to repeat.
-func TestAnswersToErrors(t *testing.T) {
+// The errors for each response, for a create and for a call that can be repeated.
+func TestResponsesToErrors(t *testing.T) {
 	const doubt, refused = true, false
 	for name, tc := range map[string]struct {
 		status  int
 		body    string
-		doubt   bool // for a create
-		apiCode int  // status of the APIError in the chain, 0 for none
+		doubt   bool // whether a create is in doubt
+		apiCode int  // status of the wrapped APIError, 0 if there is none
 	}{
 		"400":                   {400, `{"success":false,"error":"bad","code":"MISSING_PARAMS"}`, refused, 400},
 		"401":                   {401, `{"success":false,"error":"no","code":"INVALID_API_KEY"}`, refused, 401},
@@ -49,7 +49,7 @@ func TestAnswersToErrors(t *testing.T) {
 		"null":                  {200, `{"success":true,"data":null}`, doubt, 0},
 		"a list":                {200, `[{"id":1}]`, doubt, 0},
 		"odd tags":              {200, `{"id":1,"tag":{"a":"b"}}`, doubt, 0},
-		"too large":             {200, `{"id":1}` + strings.Repeat(" ", maxAnswer), doubt, 0},
+		"too large":             {200, `{"id":1}` + strings.Repeat(" ", maxResponse), doubt, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := serve(t, answer(tc.status, tc.body))
@@ -62,7 +62,7 @@ func TestAnswersToErrors(t *testing.T) {
 				t.Errorf("create: in doubt %v, want %v: %v", got, tc.doubt, createErr)
 			}
 			if errors.As(infoErr, new(*InDoubtError)) {
-				t.Errorf("info cannot be in doubt: %v", infoErr)
+				t.Errorf("info: got %v, want no InDoubtError", infoErr)
 			}
 			for _, err := range []error{createErr, infoErr} {
 				var api *APIError
@@ -70,7 +70,7 @@ func TestAnswersToErrors(t *testing.T) {
 					t.Errorf("APIError %+v, want status %d", api, tc.apiCode)
 				}
 				if errors.As(err, new(*NotSentError)) {
-					t.Errorf("answered, yet not sent: %v", err)
+					t.Errorf("got %v, want no NotSentError", err)
 				}
 			}
 		})
@@ -151,7 +151,7 @@ func TestAPIErrorContent(t *testing.T) {
 func TestErrorClasses(t *testing.T) {
 	for _, tc := range []struct {
 		api  APIError
-		want error // nil: none of them
+		want error // nil if no class matches
 	}{
 		{APIError{Status: 422, Code: "VALIDATION_ERROR"}, ErrInvalid},
 		{APIError{Status: 422, Code: "INVALID_PARAMS"}, ErrInvalid},
@@ -173,7 +173,7 @@ func TestErrorClasses(t *testing.T) {
 		err := fmt.Errorf("wrapped: %w", &tc.api)
 		for _, class := range []error{ErrNotFound, ErrUnauthorized, ErrNoCredits, ErrInvalid} {
 			if got := errors.Is(err, class); got != (class == tc.want) && !(class == ErrNotFound && tc.api.Status == 404) {
-				t.Errorf("%v: %v is %t", err, class, got)
+				t.Errorf("%v: errors.Is(%v) is %t", err, class, got)
 			}
 		}
 	}
@@ -208,15 +208,16 @@ func TestRateLimitDelay(t *testing.T) {
 				t.Fatalf("got %v, want a delay of %s", err, tc.want)
 			}
 			if api := new(APIError); !errors.As(err, &api) || api.Status != tc.status {
-				t.Errorf("no APIError beneath %v", err)
+				t.Errorf("no APIError in %v", err)
 			}
 		})
 	}
 }
 
-// Servers repeat the key in every place that ends in an error; no error, and no
-// error beneath it, may show it in any way that a program prints errors.
-func TestNoErrorShowsTheKey(t *testing.T) {
+// Servers repeat the key in every part of a response that becomes part of an
+// error. No error and no wrapped error reveals it, however a program prints
+// errors.
+func TestErrorsDoNotRevealTheKey(t *testing.T) {
 	echo := `{"success":false,"error":"key ` + canary + ` is bad","code":"` + canary + `","fields":{"` + canary + `":["` + canary + `"]},"details":{"request_id":"` + canary + `"}}`
 	raw := func(reply string) string {
 		return newWireServer(t, func(conn *net.TCPConn, _ string, _ int) bool {
@@ -273,18 +274,18 @@ func TestNoErrorShowsTheKey(t *testing.T) {
 				if err == nil {
 					t.Fatal("no error")
 				}
-				checkHidden(t, err)
+				checkRedacted(t, err)
 			}
 		})
 	}
 	t.Run("parameters", func(t *testing.T) {
 		c := newClient(t, "http://api.invalid")
 		_, err := c.Create(t.Context(), CreateRequest{URL: "x", Params: map[string]any{"key": canary}})
-		checkHidden(t, err)
+		checkRedacted(t, err)
 	})
 }
 
-func checkHidden(t *testing.T, err error) {
+func checkRedacted(t *testing.T, err error) {
 	t.Helper()
 	for e := err; e != nil; e = errors.Unwrap(e) {
 		var log bytes.Buffer
@@ -292,10 +293,10 @@ func checkHidden(t *testing.T, err error) {
 		slog.New(slog.NewTextHandler(&log, nil)).Info("failed", "err", e)
 		text := fmt.Sprintf("%v\n%+v\n%#v\n%q\n%s", e, e, e, e, log.String())
 		if strings.Contains(text, "canary") {
-			t.Errorf("%T shows the key:\n%s", e, text)
+			t.Errorf("%T reveals the key:\n%s", e, text)
 		}
 		if strings.Contains(text, "://") || strings.Contains(text, "url=") {
-			t.Errorf("%T shows the address:\n%s", e, text)
+			t.Errorf("%T reveals the address:\n%s", e, text)
 		}
 	}
 }
@@ -319,10 +320,10 @@ func FuzzReadRefusal(f *testing.F) {
 			t.Fatalf("got %v", err)
 		}
 		if len([]rune(limited.API.Message)) > maxText+1 || len(limited.API.Fields) > maxFields {
-			t.Errorf("unbounded: %v", err)
+			t.Errorf("text or fields too long: %v", err)
 		}
 		if text := err.Error(); strings.Contains(text, canary) || strings.ContainsAny(text, "\r\n\x00\x1b") {
-			t.Errorf("unclean: %q", text)
+			t.Errorf("text contains the key or a control character: %q", text)
 		}
 	})
 }

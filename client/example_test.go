@@ -15,7 +15,7 @@ import (
 	"shotline/client"
 )
 
-// vendor stands in for ScreenshotCenter.
+// vendor starts a substitute for ScreenshotCenter.
 func vendor(status int, body string) *httptest.Server {
 	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(status)
@@ -48,7 +48,7 @@ func ExampleNew() {
 	// Output: 4711 processing https://example.com/
 }
 
-// Doubt comes first: it may wrap an APIError of a status that decides nothing.
+// Check for an InDoubtError first, because it can wrap an APIError.
 func ExampleClient_Create_errors() {
 	api := vendor(502, "Bad Gateway")
 	defer api.Close()
@@ -100,7 +100,7 @@ func ExampleRetryPolicy() {
 	// Output: 1 <nil>
 }
 
-// The vendor works through a batch by itself; its progress costs nothing to ask.
+// The vendor processes a batch on its own. Querying its progress is free.
 func ExampleClient_CreateBatch() {
 	answers := []string{
 		`{"success":true,"data":{"batch_id":31}}`,
@@ -124,7 +124,7 @@ func ExampleClient_CreateBatch() {
 		Params:  map[string]any{"size": "page"},
 	})
 	for err == nil && !batch.Status.Ended() {
-		time.Sleep(10 * time.Millisecond) // seconds, with the real vendor
+		time.Sleep(10 * time.Millisecond) // use seconds with the real vendor
 		batch, err = c.Batch(ctx, batch.ID)
 	}
 	if err != nil {
@@ -155,7 +155,7 @@ func ExampleClient_Thumbnail() {
 	// Output: an image, 320 px wide image/webp <nil>
 }
 
-// Deleting again what is gone already is no trouble.
+// Deleting a screenshot that does not exist is not an error for most programs.
 func ExampleClient_Delete() {
 	api := vendor(404, `{"success":false,"error":"Screenshot not found"}`)
 	defer api.Close()

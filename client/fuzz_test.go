@@ -20,15 +20,15 @@ import (
 	"unicode/utf8"
 )
 
-// scripted is a vendor that gives one answer to everything.
+// scripted is a vendor that sends one response to all requests.
 type scripted struct {
 	status int
 	header http.Header
 	body   []byte
-	cut    bool // the body ends in an error
+	cut    bool // the body ends with an error
 }
 
-// scheme is one that nobody but a scripted vendor speaks.
+// scheme is the URL scheme of scripted vendors.
 const scheme = "scripted"
 
 func (s *scripted) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -42,7 +42,7 @@ func (s *scripted) RoundTrip(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// newScripted returns a client of the vendor.
+// newScripted returns a client of the given vendor.
 func newScripted(t testing.TB, vendor http.RoundTripper, now time.Time) *Client {
 	t.Helper()
 	c, err := New(WithAPIKey(canary), WithClock(func() time.Time { return now }))
@@ -54,8 +54,8 @@ func newScripted(t testing.TB, vendor http.RoundTripper, now time.Time) *Client 
 	return c
 }
 
-// asks are the calls whose answers are read.
-var asks = map[string]func(ctx context.Context, c *Client) error{
+// calls are the API calls that read a response.
+var calls = map[string]func(ctx context.Context, c *Client) error{
 	"create": func(ctx context.Context, c *Client) error { return create(ctx, c, "a") },
 	"create batch": func(ctx context.Context, c *Client) error {
 		_, err := c.CreateBatch(ctx, BatchRequest{URLs: []string{"https://example.com/"}, Country: "us"})
@@ -82,10 +82,11 @@ var asks = map[string]func(ctx context.Context, c *Client) error{
 	},
 }
 
-// surelyWithout is the rule of P3, told without this package: a create that was
-// answered had surely no effect when it was refused with 4xx, except 408, or
-// when a 2xx says "success":false and names neither a screenshot nor a batch.
-func surelyWithout(status int, body []byte, cut bool) bool {
+// withoutEffect implements promise P3 independently of this package. It reports
+// whether a response proves that a create had no effect: either it is a 4xx other
+// than 408, or it is a 2xx that contains "success":false and no id of a
+// screenshot or a batch.
+func withoutEffect(status int, body []byte, cut bool) bool {
 	switch {
 	case status >= 400 && status <= 499:
 		return status != http.StatusRequestTimeout
@@ -98,16 +99,16 @@ func surelyWithout(status int, body []byte, cut bool) bool {
 	}
 	for name := range object {
 		if strings.EqualFold(name, "success") && name != "success" || strings.EqualFold(name, "data") && name != "data" {
-			return true // encoding/json reads it as the field: nothing to rely on, either way
+			return true // encoding/json matches the field despite its case, so both results are acceptable
 		}
 	}
-	success, told := object["success"].(bool)
+	success, ok := object["success"].(bool)
 	data, _ := object["data"].(map[string]any)
-	return told && !success && !namesOne(data["id"]) && !namesOne(data["batch_id"])
+	return ok && !success && !isID(data["id"]) && !isID(data["batch_id"])
 }
 
-// namesOne reports whether an id surely is one.
-func namesOne(id any) bool {
+// isID reports whether a value is certainly a valid id.
+func isID(id any) bool {
 	switch id := id.(type) {
 	case string:
 		return strings.Trim(id, "0 \t\r\n") != "" && len(id) < 200
@@ -117,24 +118,24 @@ func namesOne(id any) bool {
 	return false
 }
 
-// checkClass asserts that an error is one of the documented types, and what it
-// may say of the effect.
-func checkClass(t *testing.T, name string, err error, surely bool) {
+// checkClass checks that an error has a documented type, and that it is in doubt
+// unless noEffect is set.
+func checkClass(t *testing.T, name string, err error, noEffect bool) {
 	t.Helper()
 	var doubt *InDoubtError
 	inDoubt := errors.As(err, &doubt)
 	if inDoubt && !strings.HasPrefix(name, "create") {
-		t.Fatalf("%s is in doubt: %v", name, err)
+		t.Fatalf("%s: got an InDoubtError: %v", name, err)
 	}
 	if errors.As(err, new(*NotSentError)) || errors.As(err, new(*ParamError)) {
-		t.Fatalf("%s was answered, yet not sent: %v", name, err)
+		t.Fatalf("%s got a response, but the error is that it was not sent: %v", name, err)
 	}
 	known := errors.As(err, new(*CallError)) || errors.As(err, new(*APIError)) || errors.As(err, new(*RateLimitError))
 	if !known {
 		t.Fatalf("%s: %T is not documented: %v", name, err, err)
 	}
-	if strings.HasPrefix(name, "create") && !inDoubt && !surely {
-		t.Fatalf("%s is surely without effect: %v", name, err)
+	if strings.HasPrefix(name, "create") && !inDoubt && !noEffect {
+		t.Fatalf("%s is not in doubt: %v", name, err)
 	}
 	var limited *RateLimitError
 	if errors.As(err, &limited) && (limited.Delay < 0 || limited.Delay > maxDelay) {
@@ -142,16 +143,16 @@ func checkClass(t *testing.T, name string, err error, surely bool) {
 	}
 	text := err.Error()
 	if strings.Contains(text, canary) || strings.Contains(text, url.QueryEscape(canary)) || strings.ContainsAny(text, "\r\n\x00\x1b") {
-		t.Fatalf("%s: the error shows the key, or more than a line: %q", name, text)
+		t.Fatalf("%s: the error contains the key or several lines: %q", name, text)
 	}
 	if _, again := DefaultRetryPolicy(nil).Next(err, 1); again && inDoubt {
-		t.Fatalf("%s is to be repeated in doubt: %v", name, err)
+		t.Fatalf("%s is in doubt, but would be retried: %v", name, err)
 	}
 }
 
-// Whatever the vendor, or what stands in front of it, answers: an error is of a
-// documented type, and the doubt whether a create took effect is never lost.
-func FuzzAnswer(f *testing.F) {
+// For any response, an error has a documented type, and a create that might have
+// taken effect is in doubt.
+func FuzzResponse(f *testing.F) {
 	for _, seed := range []struct {
 		status  int
 		headers string
@@ -190,26 +191,26 @@ func FuzzAnswer(f *testing.F) {
 				vendor.header.Add(name, strings.TrimSpace(value))
 			}
 		}
-		for name, ask := range asks {
+		for name, call := range calls {
 			if redirected := status >= 300 && status <= 399; redirected && name == "thumbnail" {
-				continue // it would be followed
+				continue // the redirect would be followed
 			}
-			err := ask(t.Context(), c)
+			err := call(t.Context(), c)
 			if err != nil {
-				checkClass(t, name, err, surelyWithout(status, body, cut))
+				checkClass(t, name, err, withoutEffect(status, body, cut))
 			}
 			if ok := status >= 200 && status <= 299; err == nil && !ok {
 				t.Fatalf("%s: %d is a success", name, status)
 			}
 			if err == nil && cut {
-				t.Fatalf("%s: a cut answer is a success", name)
+				t.Fatalf("%s: a truncated response is a success", name)
 			}
 		}
 	})
 }
 
-// A delay is what the header says, within bounds: never a way to stop us for
-// ever, never less than was asked for.
+// A delay has the value of the header, and it is limited so that a header cannot
+// stop the client forever.
 func FuzzRetryAfter(f *testing.F) {
 	for _, seed := range []string{"", "0", "7", "1.5", " 3 ", "-1", "1e9", "NaN", "0x10", "Sun, 01 Mar 2026 12:01:30 GMT", "soon"} {
 		f.Add(seed)
@@ -230,13 +231,12 @@ func FuzzRetryAfter(f *testing.F) {
 	})
 }
 
-// The same for bytes on the wire: once a request has been read by the other
-// side, nothing that comes back is taken for "not sent", and what cannot be an
-// answer leaves a create in doubt.
+// For any bytes on the wire, a request that the server has read never counts as
+// not sent, and a create without a valid response is in doubt.
 func FuzzWire(f *testing.F) {
 	for _, seed := range []string{
-		goodAnswer, "", "HTTP/1.1 ", "HTTP/1.1 400 Bad\r\nContent-Length: 2\r\n\r\n{}", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{\"id\":1",
-		"HTTP/1.1 103 Early\r\nLink: x\r\n\r\n" + goodAnswer, "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n{\"id\":1}\r\n0\r\n\r\n",
+		goodResponse, "", "HTTP/1.1 ", "HTTP/1.1 400 Bad\r\nContent-Length: 2\r\n\r\n{}", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{\"id\":1",
+		"HTTP/1.1 103 Early\r\nLink: x\r\n\r\n" + goodResponse, "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n{\"id\":1}\r\n0\r\n\r\n",
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "HTTP/1.0 500 x\r\n\r\n" + canary, "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
 		"HTTP/1.1 404 " + canary + "\r\n\r\n", "HTTP/1.1 408 Timeout\r\nConnection: close\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b",
 	} {
@@ -244,33 +244,33 @@ func FuzzWire(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, reply []byte) {
 		c, err := New(WithAPIKey(canary), WithBaseURL("http://api.example/api/v1"), WithDialContext(func(context.Context, string, string) (net.Conn, error) {
-			ours, theirs := net.Pipe()
+			clientEnd, serverEnd := net.Pipe()
 			go func() {
-				defer theirs.Close()
-				if _, err := http.ReadRequest(bufio.NewReader(theirs)); err == nil {
-					_, _ = theirs.Write(reply) // whether it is read to its end is the client's affair
+				defer serverEnd.Close()
+				if _, err := http.ReadRequest(bufio.NewReader(serverEnd)); err == nil {
+					_, _ = serverEnd.Write(reply) // the client might close the connection early
 				}
 			}()
-			return ours, nil
+			return clientEnd, nil
 		}))
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer c.CloseIdleConnections()
 		err = create(t.Context(), c, "a")
-		resp, body, cut := finalAnswer(reply)
+		resp, body, cut := finalResponse(reply)
 		switch {
 		case err != nil:
-			checkClass(t, "create", err, resp != nil && surelyWithout(resp.StatusCode, body, cut))
+			checkClass(t, "create", err, resp != nil && withoutEffect(resp.StatusCode, body, cut))
 		case resp == nil || resp.StatusCode < 200 || resp.StatusCode > 299 || cut:
-			t.Fatalf("%q is a success", reply)
+			t.Fatalf("%q: no error", reply)
 		}
 	})
 }
 
-// finalAnswer reads what net/http makes of a reply, behind provisional answers;
-// nil when it is none.
-func finalAnswer(reply []byte) (resp *http.Response, body []byte, cut bool) {
+// finalResponse returns the response that net/http reads from reply, skipping
+// informational responses. It returns nil if there is none.
+func finalResponse(reply []byte) (resp *http.Response, body []byte, cut bool) {
 	r := bufio.NewReader(bytes.NewReader(reply))
 	for {
 		resp, err := http.ReadResponse(r, &http.Request{Method: http.MethodGet})
@@ -284,9 +284,9 @@ func finalAnswer(reply []byte) (resp *http.Response, body []byte, cut bool) {
 	}
 }
 
-// What a create is asked with reaches the vendor: whatever the parameters hold,
-// the URL is the one asked for, the key is not among them, lists of texts come
-// out as they went in, and the same request is always the same query.
+// The vendor receives the parameters of a create unchanged: the URL is the
+// requested one, the key is not a parameter, lists of strings keep their
+// elements, and equal requests have equal queries.
 func FuzzQuery(f *testing.F) {
 	f.Add("https://example.com/", "width", `1280`, "spring", "archive/{id}.png")
 	f.Add("https://example.com/?a=b&c", "steps", `[{"command":"wait"}]`, "", "")
@@ -312,11 +312,11 @@ func FuzzQuery(f *testing.F) {
 		}
 		sent, err := url.ParseQuery(q.Encode())
 		if err != nil || sent.Get("url") != address || len(sent["url"]) != 1 {
-			t.Fatalf("asked for %q, sent %q (%v)", address, sent["url"], err)
+			t.Fatalf("requested %q, sent %q (%v)", address, sent["url"], err)
 		}
 		for given := range sent {
 			if strings.EqualFold(given, "key") {
-				t.Fatalf("a key is among the parameters: %q", sent)
+				t.Fatalf("the parameters contain a key: %q", sent)
 			}
 		}
 		if list, ok := v.([]any); ok && name != "tag" && allTexts(list) {
@@ -339,7 +339,7 @@ func allTexts(list []any) bool {
 	return !slices.ContainsFunc(list, func(v any) bool { _, isText := v.(string); return !isText })
 }
 
-// checkApps asserts that both apps are named, with their templates if there is one.
+// checkApps checks that both apps are sent, with the template if it is not empty.
 func checkApps(t *testing.T, sent []string, template string) {
 	t.Helper()
 	if template == "" {
@@ -349,7 +349,7 @@ func checkApps(t *testing.T, sent []string, template string) {
 		return
 	}
 	if !utf8.ValidString(template) {
-		return // as JSON has it
+		return // JSON replaces invalid bytes
 	}
 	var templates map[string]string
 	if len(sent) != 1 || json.Unmarshal([]byte(sent[0]), &templates) != nil || len(templates) != 2 ||

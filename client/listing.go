@@ -7,21 +7,21 @@ import (
 	"fmt"
 )
 
-// RowError says why one row of a listing could not be read: it is not an
-// object, or its id or tags have an unknown form.
+// RowError describes a row of a listing that could not be read: it is not an
+// object, or its id or its tags have an unknown form.
 type RowError struct {
-	Row    int             // position in the answer, from 1
-	Rows   int             // rows in the answer
-	Raw    json.RawMessage // the row as it came
+	Row    int             // position in the response, from 1
+	Rows   int             // number of rows in the response
+	Raw    json.RawMessage // the unparsed row
 	Reason string
 }
 
 func (e *RowError) Error() string {
-	return fmt.Sprintf("row %d of %d in the answer: %s", e.Row, e.Rows, e.Reason)
+	return fmt.Sprintf("row %d of %d in the response: %s", e.Row, e.Rows, e.Reason)
 }
 
-// Mentions reports whether the row contains a tag: its text, and not as a part of a
-// longer tag.
+// Mentions reports whether the row contains the text of a tag, other than as a
+// part of a longer tag.
 func (e *RowError) Mentions(tag string) bool {
 	inTag := func(b byte) bool {
 		return b == '-' || b == '_' || '0' <= b && b <= '9' || 'a' <= b|0x20 && b|0x20 <= 'z'
@@ -39,7 +39,7 @@ func (e *RowError) Mentions(tag string) bool {
 	}
 }
 
-// ID returns the screenshot's id, or "" if that has an unknown form, too.
+// ID returns the screenshot's id, or "" if the id has an unknown form as well.
 func (e *RowError) ID() string {
 	var row map[string]json.RawMessage
 	if json.Unmarshal(e.Raw, &row) != nil {
@@ -48,9 +48,9 @@ func (e *RowError) ID() string {
 	return idText(row["id"])
 }
 
-// decodeRows reads a listing, which is an array or, by one of the SDKs' READMEs,
-// an object with the array under name. A row that cannot be read keeps its
-// place: odd puts the reason there.
+// decodeRows reads a listing. It is an array or, according to one SDK's README,
+// an object with the array under name. If a row cannot be read, its element is
+// zero except for the error stored by odd.
 func decodeRows[T any](payload json.RawMessage, name string, odd func(*T, *RowError)) ([]T, error) {
 	list, err := rowsOf(payload, name)
 	if err != nil {
@@ -67,7 +67,7 @@ func decodeRows[T any](payload json.RawMessage, name string, odd func(*T, *RowEr
 	return rows, nil
 }
 
-// rowsOf takes the rows out of either form of a listing.
+// rowsOf returns the rows from either form of a listing.
 func rowsOf(payload json.RawMessage, name string) ([]json.RawMessage, error) {
 	var list []json.RawMessage
 	if json.Unmarshal(payload, &list) == nil {
@@ -77,5 +77,5 @@ func rowsOf(payload json.RawMessage, name string) ([]json.RawMessage, error) {
 	if json.Unmarshal(payload, &object) == nil && object[name] != nil && json.Unmarshal(object[name], &list) == nil {
 		return list, nil
 	}
-	return nil, errors.New("the answer is not a list of " + name)
+	return nil, errors.New("the response is not a list of " + name)
 }

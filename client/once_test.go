@@ -19,15 +19,16 @@ import (
 	"time"
 )
 
-const goodAnswer = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 8\r\n\r\n" + `{"id":1}`
+const goodResponse = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 8\r\n\r\n" + `{"id":1}`
 
-// wireServer speaks HTTP/1.1 by hand, so that it can misbehave and see every
-// byte. For each request it calls respond with the tag of the request and how
-// many the connection has carried before; respond returns false to close it.
+// wireServer implements HTTP/1.1 by hand, so that it can misbehave and record
+// every byte. For each request it calls respond with the tag of the request and
+// the number of earlier requests on the connection. If respond returns false, the
+// server closes the connection.
 type wireServer struct {
 	address string
 	mu      sync.Mutex
-	seen    map[string]int // requests by tag
+	seen    map[string]int // number of requests by tag
 	heads   []string
 }
 
@@ -45,15 +46,15 @@ func newWireServer(t *testing.T, respond func(conn *net.TCPConn, tag string, bef
 			if err != nil {
 				return
 			}
-			connections.Go(func() { s.talk(conn.(*net.TCPConn), respond) })
+			connections.Go(func() { s.serveConn(conn.(*net.TCPConn), respond) })
 		}
 	})
-	// Runs after the cleanup of the clients, which close their connections.
+	// This runs after the clients' cleanup, which closes their connections.
 	t.Cleanup(func() { listener.Close(); connections.Wait() })
 	return s
 }
 
-func (s *wireServer) talk(conn *net.TCPConn, respond func(*net.TCPConn, string, int) bool) {
+func (s *wireServer) serveConn(conn *net.TCPConn, respond func(*net.TCPConn, string, int) bool) {
 	defer conn.Close()
 	r := bufio.NewReader(conn)
 	for before := 0; ; before++ {
@@ -85,7 +86,7 @@ func tagOf(head string) string {
 	return u.Query().Get("tag")
 }
 
-func (s *wireServer) requests() (bySeen map[string]int, heads []string) {
+func (s *wireServer) requests() (byTag map[string]int, heads []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return maps.Clone(s.seen), slices.Clone(s.heads)
@@ -96,15 +97,15 @@ func create(ctx context.Context, c *Client, tag string) error {
 	return err
 }
 
-// A connection that has carried a good answer dies on the next request: the
-// case in which net/http repeats a GET without a word.
+// A connection that has carried one request successfully breaks during the next
+// one. In this case net/http would silently retry a GET.
 func TestCreateIsNotReplayedWhenAReusedConnectionIsCut(t *testing.T) {
 	for name, cut := range map[string]func(*net.TCPConn){
 		"closed":            func(*net.TCPConn) {},
 		"reset":             func(conn *net.TCPConn) { conn.SetLinger(0) },
 		"within the status": func(conn *net.TCPConn) { io.WriteString(conn, "HTTP/1.1 20") },
-		"within the body":   func(conn *net.TCPConn) { io.WriteString(conn, strings.TrimSuffix(goodAnswer, "}")) },
-		"within a fake id":  func(conn *net.TCPConn) { io.WriteString(conn, strings.TrimSuffix(goodAnswer, ":1}")) },
+		"within the body":   func(conn *net.TCPConn) { io.WriteString(conn, strings.TrimSuffix(goodResponse, "}")) },
+		"within a fake id":  func(conn *net.TCPConn) { io.WriteString(conn, strings.TrimSuffix(goodResponse, ":1}")) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := newWireServer(t, func(conn *net.TCPConn, tag string, _ int) bool {
@@ -112,7 +113,7 @@ func TestCreateIsNotReplayedWhenAReusedConnectionIsCut(t *testing.T) {
 					cut(conn)
 					return false
 				}
-				io.WriteString(conn, goodAnswer)
+				io.WriteString(conn, goodResponse)
 				return true
 			})
 			c := newClient(t, server.address)
@@ -128,11 +129,11 @@ func TestCreateIsNotReplayedWhenAReusedConnectionIsCut(t *testing.T) {
 			}
 			seen, heads := server.requests()
 			if len(heads) != 2*rounds {
-				t.Errorf("the server saw %d requests for %d calls", len(heads), 2*rounds)
+				t.Errorf("the server received %d requests for %d calls", len(heads), 2*rounds)
 			}
 			for tag, n := range seen {
 				if n != 1 {
-					t.Errorf("%s was sent %d times", tag, n)
+					t.Errorf("%s was sent %d times, want once", tag, n)
 				}
 			}
 			for _, head := range heads {
@@ -146,11 +147,12 @@ func TestCreateIsNotReplayedWhenAReusedConnectionIsCut(t *testing.T) {
 	}
 }
 
-// The server hangs up right after each good answer, without announcing it: the
-// next create meets a connection that is gone, going, or replaced.
+// The server closes the connection after each response without announcing it.
+// When the next create starts, the connection might be closed, closing or
+// replaced.
 func TestCreateRacesWithAServerThatClosesIdleConnections(t *testing.T) {
 	server := newWireServer(t, func(conn *net.TCPConn, _ string, _ int) bool {
-		io.WriteString(conn, goodAnswer)
+		io.WriteString(conn, goodResponse)
 		return false
 	})
 	c := newClient(t, server.address)
@@ -165,9 +167,9 @@ func TestCreateRacesWithAServerThatClosesIdleConnections(t *testing.T) {
 		var inDoubt *InDoubtError
 		switch n := seen[tag]; {
 		case err == nil && n != 1, errors.As(err, &notSent) && n != 0, errors.As(err, &inDoubt) && n > 1:
-			t.Errorf("%s: seen %d times, outcome %v", tag, n, err)
+			t.Errorf("%s: received %d times, error %v", tag, n, err)
 		case err != nil && notSent == nil && inDoubt == nil:
-			t.Errorf("%s: neither sent nor unsent nor in doubt: %v", tag, err)
+			t.Errorf("%s: got %v, want success, a NotSentError or an InDoubtError", tag, err)
 		}
 	}
 }
@@ -201,7 +203,7 @@ func TestCreateIsSentOnceOverHTTP2(t *testing.T) {
 		}
 	}
 	if seen.Load() != 40 {
-		t.Errorf("the server saw %d requests for 40 calls", seen.Load())
+		t.Errorf("the server received %d requests for 40 calls", seen.Load())
 	}
 }
 
@@ -229,7 +231,7 @@ func TestCreateFollowsNoRedirect(t *testing.T) {
 	}
 }
 
-func TestCreateGivenUpWhileAnswering(t *testing.T) {
+func TestCreateInterruptedBeforeTheResponse(t *testing.T) {
 	arrived := make(chan struct{}, 1)
 	c := serve(t, func(_ http.ResponseWriter, r *http.Request) {
 		arrived <- struct{}{}
@@ -246,8 +248,8 @@ func TestCreateGivenUpWhileAnswering(t *testing.T) {
 	t.Run("cancelled", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() { <-arrived; cancel() }()
-		patient := newClient(t, c.base.String())
-		err := create(ctx, patient, "x")
+		c := newClient(t, c.base.String())
+		err := create(ctx, c, "x")
 		if inDoubt := new(InDoubtError); !errors.As(err, &inDoubt) || !errors.Is(err, context.Canceled) {
 			t.Fatalf("got %v, want an InDoubtError for a cancelled context", err)
 		}

@@ -5,25 +5,26 @@ import (
 	"net/url"
 )
 
-// HTML starts the download of the page's HTML as the browser had it. It exists
-// when the create asked for it (html) and Screenshot.HasHTML says so; otherwise
-// the error is a NotReadyError. Everything else is as with Thumbnail.
+// HTML starts the download of the page's HTML as the browser had it. It exists if
+// the create requested it (html) and Screenshot.HasHTML is true; otherwise the
+// error is a NotReadyError. Everything else is as in Thumbnail.
 //
 // Vendor: endpoint reference, GET /screenshot/html.
 func (c *Client) HTML(ctx context.Context, id string) (*Download, error) {
 	return c.output(ctx, "get html", "screenshot/html", id, page)
 }
 
-// PDF starts the download of the page as a document, when the create asked for
-// it (pdf) and Screenshot.HasPDF says so. Everything else is as with HTML.
+// PDF starts the download of the page as a PDF document. It exists if the create
+// requested it (pdf) and Screenshot.HasPDF is true. Everything else is as in
+// HTML.
 //
 // Vendor: endpoint reference, GET /screenshot/pdf.
 func (c *Client) PDF(ctx context.Context, id string) (*Download, error) {
 	return c.output(ctx, "get pdf", "screenshot/pdf", id, document)
 }
 
-// Video starts the download of the recording, when the create asked for it
-// (video) and Screenshot.HasVideo says so. Everything else is as with HTML.
+// Video starts the download of the recording. It exists if the create requested
+// it (video) and Screenshot.HasVideo is true. Everything else is as in HTML.
 //
 // Vendor: endpoint reference, GET /screenshot/video.
 func (c *Client) Video(ctx context.Context, id string) (*Download, error) {
@@ -41,7 +42,7 @@ func (c *Client) output(ctx context.Context, op, path, id string, want content) 
 // Scope is a part of a screenshot that can be deleted.
 type Scope string
 
-// The documented scopes. What exactly each removes is not documented.
+// The documented scopes. The vendor does not document exactly what each removes.
 const (
 	ScopeAll      Scope = "all"
 	ScopeImage    Scope = "image"
@@ -49,10 +50,11 @@ const (
 	ScopeURL      Scope = "url"
 )
 
-// Delete removes a screenshot, or a part of it, from the vendor; an empty scope
-// is ScopeAll. Nothing is documented about its credits. An unknown id, which a
-// deleted one is, gives ErrNotFound: after a call without an answer, which fails
-// with a CallError, that is how a second one can end.
+// Delete removes a screenshot, or a part of it, from the vendor. An empty scope
+// means ScopeAll. The vendor does not document whether credits are refunded. The
+// error is ErrNotFound if the id is unknown or the screenshot was deleted before.
+// If the response to a call is lost, the error is a CallError, and a repeated
+// call might therefore fail with ErrNotFound.
 //
 // Vendor: endpoint reference, GET /screenshot/delete.
 func (c *Client) Delete(ctx context.Context, id string, scope Scope) error {
@@ -68,7 +70,7 @@ func (c *Client) Delete(ctx context.Context, id string, scope Scope) error {
 	return err
 }
 
-// idQuery is a query that names a screenshot or a batch.
+// idQuery returns a query with the id of a screenshot or a batch.
 func idQuery(id string) (url.Values, error) {
 	if id == "" {
 		return nil, &ParamError{Name: "id", Reason: "is empty"}

@@ -10,9 +10,9 @@ import (
 )
 
 func TestOutputs(t *testing.T) {
-	asked := make(chan string, 1)
+	requests := make(chan string, 1)
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		asked <- r.Method + " " + r.RequestURI
+		requests <- r.Method + " " + r.RequestURI
 		w.Header().Set("Content-Type", "application/octet-stream")
 		if r.URL.Path == "/api/v1/screenshot/pdf" {
 			io.WriteString(w, "%PDF-")
@@ -31,19 +31,19 @@ func TestOutputs(t *testing.T) {
 		}
 		body, err := io.ReadAll(d.Body)
 		d.Body.Close()
-		if got := <-asked; got != "GET "+path+"?id=a+b" || !strings.HasSuffix(string(body), "bytes of "+path) || err != nil {
-			t.Errorf("asked %s, read %q, %v", got, body, err)
+		if got := <-requests; got != "GET "+path+"?id=a+b" || !strings.HasSuffix(string(body), "bytes of "+path) || err != nil {
+			t.Errorf("requested %s, read %q, %v", got, body, err)
 		}
 		if _, err := download(t.Context(), ""); !errors.As(err, new(*ParamError)) {
-			t.Errorf("%s without an id: %v", path, err)
+			t.Errorf("%s without an id: got %v, want a ParamError", path, err)
 		}
 	}
 }
 
 func TestDelete(t *testing.T) {
-	asked := make(chan string, 1)
+	requests := make(chan string, 1)
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		asked <- r.Method + " " + r.RequestURI
+		requests <- r.Method + " " + r.RequestURI
 		io.WriteString(w, `{"success":true}`)
 	})
 	for scope, data := range map[Scope]string{
@@ -52,20 +52,20 @@ func TestDelete(t *testing.T) {
 		if err := c.Delete(t.Context(), "7", scope); err != nil {
 			t.Errorf("%q: %v", scope, err)
 		}
-		if got, want := <-asked, "GET /api/v1/screenshot/delete?data="+data+"&id=7"; got != want {
-			t.Errorf("asked %s, want %s", got, want)
+		if got, want := <-requests, "GET /api/v1/screenshot/delete?data="+data+"&id=7"; got != want {
+			t.Errorf("requested %s, want %s", got, want)
 		}
 	}
 	if err := c.Delete(t.Context(), "", ScopeAll); !errors.As(err, new(*ParamError)) {
-		t.Errorf("without an id: %v", err)
+		t.Errorf("without an id: got %v, want a ParamError", err)
 	}
 	gone := serve(t, answer(404, `{"success":false,"error":"unknown"}`))
 	if err := gone.Delete(t.Context(), "7", ScopeAll); !errors.Is(err, ErrNotFound) {
-		t.Errorf("deleted before: %v", err)
+		t.Errorf("deleted before: got %v, want ErrNotFound", err)
 	}
 	broken := serve(t, answer(500, ``))
 	err := broken.Delete(t.Context(), "7", ScopeAll)
 	if errors.As(err, new(*InDoubtError)) || !errors.As(err, new(*APIError)) {
-		t.Errorf("500: %v, want an APIError without doubt: it can be repeated", err)
+		t.Errorf("500: got %v, want an APIError that is not in doubt", err)
 	}
 }

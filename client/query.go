@@ -11,32 +11,32 @@ import (
 	"strings"
 )
 
-// App names a connected app that the vendor notifies about a screenshot.
+// App identifies a connected app that the vendor notifies about a screenshot.
 type App struct {
-	ID           string // as shown in the vendor's dashboard
-	PathTemplate string // storage path such as "archive/{domain}/{id}.png"; empty for the app's own
+	ID           string // as in the vendor's dashboard
+	PathTemplate string // storage path such as "archive/{domain}/{id}.png"; if empty, the app's default is used
 }
 
-// CreateRequest asks for one screenshot.
+// CreateRequest requests one screenshot.
 type CreateRequest struct {
-	// URL is the page to photograph. Required.
+	// URL is the page to capture. Required.
 	URL string
-	// Params are further vendor parameters by name, passed through untouched.
-	// Scalars are sent as text, lists of scalars as repeated keys, everything
-	// else as one JSON string; nil is left out. "url", "key" and "apps" are
-	// refused here. "tag" is accepted and goes in front of Tags.
+	// Params are further vendor parameters by name. They are not validated. Scalars
+	// are sent as text, lists of scalars as repeated keys, and other values as one
+	// JSON string. A nil value is not sent. Params must not contain "url", "key" or
+	// "apps". The values of "tag" are placed before Tags.
 	Params map[string]any
 	// Tags mark the screenshot. The first one is the vendor's {tag}. Empty and
-	// repeated tags are left out.
+	// repeated tags are not sent.
 	Tags []string
-	// Apps are notified when the screenshot has ended. If any of them has a
-	// path template, all are sent as one object in which the others have an
-	// empty template.
+	// Apps are notified when the screenshot has ended. If any of them has a path
+	// template, all are sent as one object in which the others have an empty
+	// template.
 	Apps []App
 }
 
-// query encodes the request as the vendor's SDKs do. The result depends on the
-// request alone, not on map order.
+// query encodes the request as the vendor's SDKs do. Equal requests have equal
+// results: map order does not matter.
 func (r CreateRequest) query() (url.Values, error) {
 	if strings.TrimSpace(r.URL) == "" {
 		return nil, &ParamError{Name: "url", Reason: "is empty"}
@@ -49,8 +49,9 @@ func (r CreateRequest) query() (url.Values, error) {
 	return q, nil
 }
 
-// encodeOptions encodes what screenshots and batches have in common; fields are
-// the names of what the request has fields for, beside apps.
+// encodeOptions encodes the options that screenshots and batches share. The
+// request has its own fields for the parameters listed in fields, and for apps;
+// params must not contain them.
 func encodeOptions(params map[string]any, tags []string, apps []App, fields ...string) (url.Values, error) {
 	q := url.Values{}
 	for _, name := range slices.Sorted(maps.Keys(params)) {
@@ -68,7 +69,7 @@ func encodeOptions(params map[string]any, tags []string, apps []App, fields ...s
 			continue
 		}
 		if composite {
-			return nil, &ParamError{Name: name, Reason: "must be one text or a list of texts"}
+			return nil, &ParamError{Name: name, Reason: "must be one string or a list of strings"}
 		}
 		tags = slices.Concat(values, tags)
 	}
@@ -80,7 +81,7 @@ func encodeOptions(params map[string]any, tags []string, apps []App, fields ...s
 	return q, addApps(q, apps)
 }
 
-// checkName refuses parameters that must not be given by name.
+// checkName returns an error if params must not contain a parameter of that name.
 func checkName(name string, fields []string) error {
 	lower := strings.ToLower(name)
 	switch {
@@ -89,7 +90,7 @@ func checkName(name string, fields []string) error {
 	case lower == "key":
 		return &ParamError{Name: name, Reason: "the API key is sent in a header and must not be a parameter"}
 	case lower == "apps" || slices.Contains(fields, lower):
-		return &ParamError{Name: name, Reason: "has a field of its own in the request"}
+		return &ParamError{Name: name, Reason: "must be set by its own field of the request"}
 	}
 	return nil
 }
@@ -125,9 +126,10 @@ func addApps(q url.Values, apps []App) error {
 	return nil
 }
 
-// encodeParam returns the texts under which a value is sent, and whether it is
-// one JSON string rather than scalars. Going through JSON gives structs, typed
-// slices and json.Marshalers the form that the vendor reads.
+// encodeParam returns the texts that are sent for a value, and whether the value
+// is sent as one JSON string. It encodes the value as JSON first, so that
+// structs, typed slices and json.Marshalers have the form that the vendor
+// expects.
 func encodeParam(value any) (values []string, composite bool, err error) {
 	encoded, err := plainJSON(value)
 	if err != nil {
@@ -153,7 +155,8 @@ func encodeParam(value any) (values []string, composite bool, err error) {
 	return values, false, nil
 }
 
-// scalar appends the text of a JSON scalar to list; null appends nothing.
+// scalar appends the text of a JSON scalar to list. It appends nothing for null.
+// It returns false if raw is not a scalar.
 func scalar(raw json.RawMessage, list []string) ([]string, bool) {
 	switch raw[0] {
 	case '{', '[':
@@ -164,7 +167,7 @@ func scalar(raw json.RawMessage, list []string) ([]string, bool) {
 	return append(list, text(raw)), true
 }
 
-// plainJSON encodes without the escapes that only HTML needs.
+// plainJSON encodes a value without HTML escapes.
 func plainJSON(value any) (string, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -175,7 +178,7 @@ func plainJSON(value any) (string, error) {
 	return strings.TrimSuffix(b.String(), "\n"), nil
 }
 
-// setInt adds a number to the query unless it is zero, which means "not set".
+// setInt adds a number to the query unless it is zero.
 func setInt(q url.Values, name string, n int) error {
 	if n < 0 {
 		return &ParamError{Name: name, Reason: "must not be negative"}

@@ -15,7 +15,7 @@ func TestCreateQuery(t *testing.T) {
 	type params = map[string]any
 	for name, tc := range map[string]struct {
 		request CreateRequest
-		want    string // unescaped for reading
+		want    string // unescaped for readability
 	}{
 		"bare": {CreateRequest{URL: "https://a.test/?q=1&r"}, "url=https%3A%2F%2Fa.test%2F%3Fq%3D1%26r"},
 		"scalars": {
@@ -40,7 +40,7 @@ func TestCreateQuery(t *testing.T) {
 		"mixed apps":      {CreateRequest{URL: "u", Apps: []App{{ID: "34"}, {ID: "12", PathTemplate: "p"}}}, "apps=%7B%2212%22%3A%22p%22%2C%2234%22%3A%22%22%7D&url=u"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for range 5 { // map order must not show
+			for range 5 { // detect a dependency on map order
 				q, err := tc.request.query()
 				if err != nil {
 					t.Fatal(err)
@@ -55,7 +55,7 @@ func TestCreateQuery(t *testing.T) {
 
 func TestCreateRefusesParams(t *testing.T) {
 	type params = map[string]any
-	c := newClient(t, "http://api.invalid") // never reached
+	c := newClient(t, "http://api.invalid") // no request is sent
 	for want, request := range map[string]CreateRequest{
 		"url":   {URL: " "},
 		"key":   {URL: "u", Params: params{"key": "k"}},

@@ -17,11 +17,11 @@ import (
 const (
 	codeInvalidKey  = "INVALID_API_KEY"
 	codeRateLimited = "RATE_LIMIT_EXCEEDED"
-	codeCredits     = "CREDIT" // a part of it
+	codeCredits     = "CREDIT" // matched as a part of the code
 	codeNotReady    = "NOT_READY"
 
 	maxText   = 300 // runes of vendor text in an error
-	maxFields = 20  // parameters complained about, and complaints for each
+	maxFields = 20  // parameters in an error, and texts per parameter
 	maxDelay  = 24 * time.Hour
 
 	hiddenKey     = "[key]"
@@ -30,22 +30,24 @@ const (
 	noFieldText   = "not accepted"
 )
 
-// codesInvalid are the codes of a request that is wrong in itself.
+// codesInvalid are the codes for an invalid request.
 var codesInvalid = []string{"VALIDATION_ERROR", "INVALID_PARAMS", "MISSING_PARAMS"}
 
-// refusalBody is an error answer as documented, {"success":false,"error":"…",
-// "code":"…","fields":{…},"retry_after":…,"details":{"request_id":"…"}}, with
-// room for the variations that a gateway or another version may bring: some
-// answers come without "success".
+// refusalBody is an error response. The documented form is
+// {"success":false,"error":"…",
+// "code":"…","fields":{…},"retry_after":…,"details":{"request_id":"…"}}. Some
+// responses lack "success", and a gateway or another version might send other
+// variations.
 type refusalBody struct {
 	message string
 	code    string
 	fields  map[string][]string
 	delay   time.Duration
-	request string // its id
+	request string // request id
 }
 
-// readRefusal never fails: what it cannot read as JSON becomes the message.
+// readRefusal reads an error response. It never fails: if the body is not a JSON
+// object, the message is the whole body.
 func readRefusal(body []byte) refusalBody {
 	var object map[string]json.RawMessage
 	if json.Unmarshal(body, &object) != nil {
@@ -74,10 +76,11 @@ func readRefusal(body []byte) refusalBody {
 	return r
 }
 
-// requestID is the id that the vendor gave the request, in details or beside it.
+// requestID returns the vendor's request id, from "details" or from the object
+// itself.
 func requestID(object map[string]json.RawMessage) string {
 	var details map[string]json.RawMessage
-	_ = json.Unmarshal(object["details"], &details) // details of another form hold no id
+	_ = json.Unmarshal(object["details"], &details) // if details is not an object, it has no id
 	if id := text(details["request_id"]); id != "" {
 		return id
 	}
@@ -103,15 +106,16 @@ func readFields(raw json.RawMessage) map[string][]string {
 	return fields
 }
 
-// apiError reads a refusal; a 429, or the code for it, becomes a RateLimitError.
+// apiError returns the error for a refusal: a RateLimitError for a 429 or the
+// corresponding code, otherwise an APIError.
 func (c *Client) apiError(op string, resp *http.Response, body []byte) error {
 	r := readRefusal(body)
 	api := &APIError{
 		Op: op, Status: resp.StatusCode, Code: c.clean(r.code), Message: c.clean(r.message), RequestID: c.clean(r.request),
 	}
 	if resp.StatusCode >= 300 && resp.StatusCode <= 399 {
-		// Its body is a page for people.
-		api.Message = c.clean("redirected"+whereTo(resp)) + ", which is not followed; check the base URL"
+		// The body of a redirect is a page for humans.
+		api.Message = c.clean("redirected"+redirectTarget(resp)) + ", which is not followed; check the base URL"
 	}
 	if len(r.fields) > 0 {
 		api.Fields = make(map[string][]string, len(r.fields))
@@ -134,9 +138,9 @@ func (c *Client) apiError(op string, resp *http.Response, body []byte) error {
 	return &RateLimitError{Delay: delay, API: api}
 }
 
-// whereTo names the host that a redirect leads to. The rest of its address may
-// repeat our query, or be a signed link.
-func whereTo(resp *http.Response) string {
+// redirectTarget describes the host that a redirect points to. It omits the rest
+// of the address, which might contain our query or be a signed link.
+func redirectTarget(resp *http.Response) string {
 	target, err := resp.Location()
 	if err != nil || target.Hostname() == "" {
 		return ""
@@ -144,7 +148,7 @@ func whereTo(resp *http.Response) string {
 	return fmt.Sprintf(" to %s (%s)", target.Host, target.Scheme)
 }
 
-// retryAfter reads a Retry-After header, in seconds or as a date.
+// retryAfter reads a Retry-After header, which contains seconds or a date.
 func (c *Client) retryAfter(header string) time.Duration {
 	if date, err := http.ParseTime(header); err == nil {
 		return min(max(date.Sub(c.now()), 0), maxDelay)
@@ -163,8 +167,9 @@ func seconds(s string) time.Duration {
 	return time.Duration(n * float64(time.Second))
 }
 
-// callError wraps the cause of a call without an answer. http.Client puts the
-// address, and with it the query, into its errors; only what happened is kept.
+// callError returns an error for a call without a response. http.Client includes
+// the address, and with it the query, in its errors; callError keeps only the
+// cause.
 func (c *Client) callError(op string, cause error) *CallError {
 	var addressed *url.Error
 	if errors.As(cause, &addressed) {
@@ -174,14 +179,14 @@ func (c *Client) callError(op string, cause error) *CallError {
 	return &CallError{Op: op, text: c.clean(text), cause: cause}
 }
 
-// addresses may be signed links, or ours with its query: net/http quotes a
-// Location header that it cannot parse.
+// addresses matches addresses in errors. They might be signed links, or our own
+// address with its query: net/http quotes a Location header that it cannot parse.
 var addresses = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^\s"]*`)
 
-// spellings matches a key as it is, and with any of its characters escaped as in
-// a URL or in JSON: the vendor, or whatever stands in front of it, may quote the
-// request in its own way.
-func spellings(key string) *regexp.Regexp {
+// keyPattern returns an expression that matches a key in which any character
+// might be escaped as in a URL or in JSON. The vendor, or a proxy in front of it,
+// might quote the request in an escaped form.
+func keyPattern(key string) *regexp.Regexp {
 	var pattern strings.Builder
 	for i := range len(key) {
 		fmt.Fprintf(&pattern, `(?:\\?%s|%%(?i:%02x))`, regexp.QuoteMeta(key[i:i+1]), key[i])
@@ -189,13 +194,14 @@ func spellings(key string) *regexp.Regexp {
 	return regexp.MustCompile(pattern.String())
 }
 
-// hide puts a word in place of the key.
-func (c *Client) hide(s string) string { return c.spellings.ReplaceAllLiteralString(s, hiddenKey) }
+// redact replaces the key with a placeholder.
+func (c *Client) redact(s string) string { return c.keyPattern.ReplaceAllLiteralString(s, hiddenKey) }
 
-// clean makes outside text fit for an error: without the key, on one line,
-// short, valid UTF-8. The key goes first, so that no cut can leave half of it.
+// clean prepares text from outside for an error: it removes the key, joins the
+// lines, limits the length and makes it valid UTF-8. It removes the key first, so
+// that cutting the text cannot leave a part of the key.
 func (c *Client) clean(s string) string {
-	s = c.hide(strings.ToValidUTF8(s, "\uFFFD"))
+	s = c.redact(strings.ToValidUTF8(s, "\uFFFD"))
 	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool {
 		return unicode.IsSpace(r) || !unicode.IsPrint(r)
 	}), " ")

@@ -7,36 +7,37 @@ import (
 	"time"
 )
 
-// RetryPolicy says whether a call that changes nothing is worth repeating, and
-// when. It neither sleeps nor sends, and the client itself never uses it. It
-// must not decide about a create alone; it always refuses an InDoubtError.
+// RetryPolicy decides whether and when to repeat a call that changes nothing. It
+// neither sleeps nor sends; the client itself does not use it. Do not use it
+// alone to decide about a create. It never repeats after an InDoubtError.
 type RetryPolicy struct {
-	Attempts int            // how many attempts are made in all; below 2 there is no retry
-	Base     time.Duration  // the delay after the first attempt, doubled after each further one
-	Max      time.Duration  // the longest delay of its own; 0 means no limit
-	Rand     func() float64 // jitter from [0,1); nil means none
+	Attempts int            // maximum number of attempts, including the first; there is no retry if it is below 2
+	Base     time.Duration  // delay after the first attempt; it doubles after each further one
+	Max      time.Duration  // maximum delay; 0 means no limit
+	Rand     func() float64 // jitter in [0,1); nil means none
 }
 
-// OutputGrace is how long after its end a screenshot may have no output yet. A
-// NotReadyError that comes later means that there is none.
+// OutputGrace is how long the outputs of a screenshot might be missing after it
+// has ended. A NotReadyError after that means that the output does not exist.
 const OutputGrace = time.Minute
 
-// OutputRetryPolicy is for pictures and other outputs, which the vendor may hand
-// out only a while after it called the screenshot finished: six attempts within
-// some fifteen seconds.
+// OutputRetryPolicy is for images and other outputs, because they might become
+// available some time after the vendor reports the screenshot as finished. It
+// makes six attempts within about 15 seconds.
 func OutputRetryPolicy(rand func() float64) RetryPolicy {
 	return RetryPolicy{Attempts: 6, Base: 500 * time.Millisecond, Max: 10 * time.Second, Rand: rand}
 }
 
-// DefaultRetryPolicy makes four attempts within some four seconds; rand gives
-// the jitter from [0,1), nil means none.
+// DefaultRetryPolicy makes four attempts within about 4 seconds. The function
+// rand returns the jitter in [0,1); if it is nil, there is no jitter.
 func DefaultRetryPolicy(rand func() float64) RetryPolicy {
 	return RetryPolicy{Attempts: 4, Base: 500 * time.Millisecond, Max: 10 * time.Second, Rand: rand}
 }
 
-// Next decides after the given attempt, counted from 1, failed with err. The
-// delay is between half and all of the exponential step; a delay that the
-// vendor asked for is never undercut, even where it exceeds Max.
+// Next returns whether to repeat a call and after which delay, if the given
+// attempt, counted from 1, failed with err. The delay is between half and all of
+// the exponential step. If the vendor requested a longer delay, Next returns that
+// delay, even if it exceeds Max.
 func (p RetryPolicy) Next(err error, attempt int) (delay time.Duration, again bool) {
 	if err == nil || attempt < 1 || attempt >= p.Attempts || !worthRepeating(err) {
 		return 0, false

@@ -35,7 +35,7 @@ func TestRetryPolicyChoosesErrors(t *testing.T) {
 		"foreign":            {errors.New("something else"), false},
 	} {
 		if _, again := p.Next(tc.err, 1); again != tc.again {
-			t.Errorf("%s: again is %v", name, again)
+			t.Errorf("%s: got again=%v", name, again)
 		}
 	}
 }
@@ -54,12 +54,12 @@ func TestRetryPolicyDelays(t *testing.T) {
 		p.Rand = nil
 		full, _ := p.Next(err, i+1)
 		if !again || low != step/2 || middle != step*3/4 || full != step {
-			t.Errorf("attempt %d: %s, %s, %s, %v; want halves, three quarters and all of %s", i+1, low, middle, full, again, step)
+			t.Errorf("attempt %d: %s, %s, %s, %v; want a half, three quarters and all of %s", i+1, low, middle, full, again, step)
 		}
 	}
 	for _, attempt := range []int{-1, 0, 8, 9} {
 		if _, again := p.Next(err, attempt); again {
-			t.Errorf("attempt %d was to be repeated", attempt)
+			t.Errorf("attempt %d would be repeated", attempt)
 		}
 	}
 	limited := &RateLimitError{Delay: time.Minute, API: &APIError{Status: 429}}

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Status is how far a screenshot has come. The vendor may add others.
+// Status is the progress of a screenshot. The vendor might add values.
 type Status string
 
 // The documented statuses.
@@ -16,15 +16,15 @@ const (
 	StatusError      Status = "error"
 )
 
-// Screenshot is the vendor's screenshot object. Fields that the vendor did not
-// send are zero.
+// Screenshot is the vendor's screenshot object. A field is zero if the vendor did
+// not send it.
 type Screenshot struct {
-	ID         string    `json:"id"` // text, whether the vendor sent a number or a string; empty only if Odd is set
+	ID         string    `json:"id"` // a number or a string, as text; empty only if Odd is set
 	Status     Status    `json:"status"`
-	URL        string    `json:"url"` // as the vendor normalised it
+	URL        string    `json:"url"` // as normalized by the vendor
 	FinalURL   string    `json:"final_url,omitempty"`
-	Error      string    `json:"error,omitempty"` // why it failed
-	Cost       *float64  `json:"cost,omitempty"`  // credits; nil when not told
+	Error      string    `json:"error,omitempty"` // why the screenshot failed
+	Cost       *float64  `json:"cost,omitempty"`  // credits; nil if the vendor did not send it
 	Tags       []string  `json:"tag,omitempty"`
 	CreatedAt  time.Time `json:"created_at,omitzero"`
 	FinishedAt time.Time `json:"finished_at,omitzero"`
@@ -34,19 +34,19 @@ type Screenshot struct {
 	Timezone   string    `json:"timezone,omitempty"`
 	Size       string    `json:"size,omitempty"` // "screen" or "page"
 	Shots      int       `json:"shots,omitempty"`
-	HTML       bool      `json:"html,omitempty"` // asked for
+	HTML       bool      `json:"html,omitempty"` // whether the create requested it
 	PDF        bool      `json:"pdf,omitempty"`
 	Video      bool      `json:"video,omitempty"`
-	HasHTML    bool      `json:"has_html,omitempty"` // captured
+	HasHTML    bool      `json:"has_html,omitempty"` // whether it was captured
 	HasPDF     bool      `json:"has_pdf,omitempty"`
 	HasVideo   bool      `json:"has_video,omitempty"`
 	ImageURL   string    `json:"image_url,omitempty"`
 	StorageURL string    `json:"storage_url,omitempty"`
-	// Extra holds what has no field here, and any field above whose value came
-	// in a form that its type cannot hold.
+	// Extra holds fields that have no counterpart above, and fields whose value
+	// does not fit the type above.
 	Extra map[string]json.RawMessage `json:"-"`
-	// Odd is set in a listing if this row could not be read. Then all other
-	// fields are zero, ID included.
+	// Odd is set only in listings, if the row could not be read. All other fields
+	// are then zero, including ID.
 	Odd *RowError `json:"-"`
 }
 
@@ -55,9 +55,10 @@ var (
 	errTags = errors.New("the screenshot's tag is neither a text nor a list of texts")
 )
 
-// UnmarshalJSON reads the vendor's object. It is strict about what decisions
-// about money rest on, the id and the tags, and lenient about the rest: an
-// unexpected form goes to Extra instead of spoiling a whole listing.
+// UnmarshalJSON reads the vendor's object. It is strict about the id and the
+// tags, because decisions about money depend on them. Other fields with an
+// unexpected value go to Extra, so that one of them does not make a whole listing
+// unreadable.
 func (s *Screenshot) UnmarshalJSON(data []byte) error {
 	var object map[string]json.RawMessage
 	if err := json.Unmarshal(data, &object); err != nil || object == nil {
@@ -75,7 +76,7 @@ func (s *Screenshot) UnmarshalJSON(data []byte) error {
 	delete(object, "id")
 	delete(object, "tag")
 
-	screenshotFields.take(&shot, object)
+	screenshotFields.decode(&shot, object)
 	if len(object) > 0 {
 		shot.Extra = object
 	}

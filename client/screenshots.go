@@ -6,9 +6,9 @@ import (
 	"net/url"
 )
 
-// Create asks the vendor for a screenshot, which costs credits. It sends at
-// most one request per call: nothing below it repeats it, and it follows no
-// redirect. See the package comment for what its errors mean.
+// Create requests a screenshot from the vendor, which costs credits. It sends at
+// most one request per call: no layer below repeats it, and it does not follow
+// redirects. The package comment describes its errors.
 //
 // Vendor: endpoint reference and SDKs, GET /screenshot/create.
 func (c *Client) Create(ctx context.Context, r CreateRequest) (Screenshot, error) {
@@ -20,7 +20,7 @@ func (c *Client) Create(ctx context.Context, r CreateRequest) (Screenshot, error
 	return c.screenshot(ctx, k)
 }
 
-// Info returns one screenshot. An unknown id gives ErrNotFound.
+// Info returns one screenshot. The error is ErrNotFound if the id is unknown.
 //
 // Vendor: endpoint reference, GET /screenshot/info.
 func (c *Client) Info(ctx context.Context, id string) (Screenshot, error) {
@@ -31,23 +31,23 @@ func (c *Client) Info(ctx context.Context, id string) (Screenshot, error) {
 	return c.screenshot(ctx, call{op: "get screenshot", path: "screenshot/info", query: q})
 }
 
-// ListOptions narrow a listing; zero values are not sent. The largest Limit
-// that the vendor accepts is not documented.
+// ListOptions filter a listing and select a page of it. Zero values are not sent.
+// The vendor does not document the maximum of Limit.
 type ListOptions struct {
-	Limit   int    // screenshots
-	Offset  int    // screenshots to skip
-	Status  Status // how they stand
-	Country string // where they were opened from, such as "us"
+	Limit   int    // number of screenshots
+	Offset  int    // number of screenshots to skip
+	Status  Status // status of the screenshots
+	Country string // where the pages were opened from, such as "us"
 	Tag     string
 }
 
-// List returns screenshots, newest first. Whether the vendor matches Tag
-// against every tag of a screenshot, and exactly, is not documented: compare
+// List returns screenshots, newest first. The vendor does not document whether it
+// compares Tag exactly and with every tag of a screenshot. Callers should compare
 // the returned Tags.
 //
-// There is one element for each row of the answer, so that the length tells the
-// offset of the next page. A row that cannot be read does not spoil the others:
-// see Screenshot.Odd.
+// The result has one element for each row of the response, so that its length can
+// be used to compute the next offset. If a row cannot be read, its element has
+// Odd set.
 //
 // Vendor: endpoint reference, GET /screenshot/list.
 func (c *Client) List(ctx context.Context, o ListOptions) ([]Screenshot, error) {
@@ -58,16 +58,15 @@ func (c *Client) List(ctx context.Context, o ListOptions) ([]Screenshot, error) 
 	return c.screenshots(ctx, call{op: "list screenshots", path: "screenshot/list", query: q}, o.Limit, o.Offset)
 }
 
-// SearchOptions say what to search for; URL is required, zero numbers are not
-// sent.
+// SearchOptions define a search. URL is required. Zero numbers are not sent.
 type SearchOptions struct {
-	URL    string // a part of the screenshot's URL
-	Limit  int    // screenshots
-	Offset int    // screenshots to skip
+	URL    string // part of the screenshot's URL
+	Limit  int    // number of screenshots
+	Offset int    // number of screenshots to skip
 }
 
 // Search returns screenshots whose URL contains the given text. Their order is
-// not documented. Rows that cannot be read are as with List.
+// not documented. Rows that cannot be read are handled as in List.
 //
 // Vendor: endpoint reference, GET /screenshot/search.
 func (c *Client) Search(ctx context.Context, o SearchOptions) ([]Screenshot, error) {
@@ -85,9 +84,9 @@ func (c *Client) screenshot(ctx context.Context, k call) (Screenshot, error) {
 	}
 	shot, err := decodeScreenshot(payload)
 	if err != nil {
-		return Screenshot{}, k.unanswered(c.callError(k.op, err))
+		return Screenshot{}, k.noResponse(c.callError(k.op, err))
 	}
-	shot.Error = c.hide(shot.Error)
+	shot.Error = c.redact(shot.Error)
 	return shot, nil
 }
 
@@ -101,7 +100,7 @@ func (c *Client) screenshots(ctx context.Context, k call, limit, offset int) ([]
 		return nil, c.callError(k.op, err)
 	}
 	for i := range shots {
-		shots[i].Error = c.hide(shots[i].Error)
+		shots[i].Error = c.redact(shots[i].Error)
 	}
 	return shots, nil
 }

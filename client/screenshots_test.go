@@ -39,9 +39,9 @@ func TestEveryCallReadsBothEnvelopes(t *testing.T) {
 		"with padding": func(s string) string { return "\n {\"data\": " + s + ", \"success\": true} \r\n" },
 	} {
 		t.Run(name, func(t *testing.T) {
-			asked := make(chan string, 5)
+			requests := make(chan string, 5)
 			c := serve(t, func(w http.ResponseWriter, r *http.Request) {
-				asked <- r.RequestURI
+				requests <- r.RequestURI
 				switch r.URL.Path {
 				case "/api/v1/screenshot/list", "/api/v1/screenshot/search":
 					io.WriteString(w, wrap("["+fullScreenshot+"]"))
@@ -60,7 +60,7 @@ func TestEveryCallReadsBothEnvelopes(t *testing.T) {
 				t.Fatal(err)
 			}
 			if len(list) != 1 || len(found) != 1 {
-				t.Fatalf("listed %d, found %d", len(list), len(found))
+				t.Fatalf("List returned %d, Search %d, want 1", len(list), len(found))
 			}
 			for _, shot := range []Screenshot{created, info, list[0], found[0]} {
 				if !reflect.DeepEqual(shot, wantFull()) {
@@ -77,8 +77,8 @@ func TestEveryCallReadsBothEnvelopes(t *testing.T) {
 				"/api/v1/screenshot/search?limit=5&url=example",
 				"/api/v1/account/info",
 			} {
-				if got := <-asked; got != want {
-					t.Errorf("asked %s, want %s", got, want)
+				if got := <-requests; got != want {
+					t.Errorf("requested %s, want %s", got, want)
 				}
 			}
 		})
@@ -121,7 +121,7 @@ func TestDecodeScreenshot(t *testing.T) {
 		`{"id":[1]}`, `{"id":1,"tag":{}}`, `{"id":1,"tag":[["a"]]}`,
 	} {
 		if shot, err := decodeScreenshot(json.RawMessage(bad)); err == nil {
-			t.Errorf("%s was read as %+v", bad, shot)
+			t.Errorf("%s: got %+v, want an error", bad, shot)
 		}
 	}
 }
@@ -140,7 +140,7 @@ func TestDecodeTimes(t *testing.T) {
 	}
 	for _, in := range []string{`"0000-00-00 00:00:00"`, `"soon"`, `"2026-03-01 10:00:05 PST"`, `{}`, `true`, `-1`, `0`, `1e300`, `"NaN"`} {
 		if got, ok := readTime(json.RawMessage(in)); ok || !got.IsZero() {
-			t.Errorf("%s was read as %v", in, got)
+			t.Errorf("%s: got %v, want an error", in, got)
 		}
 	}
 }
@@ -162,7 +162,7 @@ func TestListings(t *testing.T) {
 		"not a list":           {`{"success":true,"data":{"id":1}}`, 0, false},
 		"object of an object":  {`{"screenshots":{"id":1}}`, 0, false},
 		"object without any":   {`{"success":true,"data":{}}`, 0, false},
-		"a word":               {`"none"`, 0, false},
+		"a string":             {`"none"`, 0, false},
 		"screenshots by case":  {`{"Screenshots":[{"id":1}]}`, 0, false},
 		"an error, no success": {`{"error":"bad","code":"INVALID_PARAMS"}`, 0, false},
 	} {
@@ -182,11 +182,12 @@ func TestListings(t *testing.T) {
 	}
 }
 
-// One row that cannot be read costs that row, not the page, and says why.
+// If a row cannot be read, its error contains the reason and the other rows are
+// returned.
 func TestOddRowsOfAListing(t *testing.T) {
 	for name, tc := range map[string]struct {
 		row    string
-		reason string // empty: the row is read
+		reason string // empty if the row can be read
 		id     string
 	}{
 		"no id":           {`{"url":"https://a.test/","tag":["shotline-b1-7-1"]}`, "has no id", ""},
@@ -195,7 +196,7 @@ func TestOddRowsOfAListing(t *testing.T) {
 		"true as id":      {`{"id":true}`, "has no id", ""},
 		"a negative id":   {`{"id":-7}`, "has no id", ""},
 		"a fraction":      {`{"id":7.5}`, "has no id", ""},
-		"an endless id":   {`{"id":"` + strings.Repeat("9", 300) + `"}`, "has no id", ""},
+		"too long an id":  {`{"id":"` + strings.Repeat("9", 300) + `"}`, "has no id", ""},
 		"odd tags":        {`{"id":7,"tag":{"a":"b"}}`, "tag", ""},
 		"null":            {`null`, "not an object", ""},
 		"a number":        {`7`, "not an object", ""},
@@ -220,17 +221,17 @@ func TestOddRowsOfAListing(t *testing.T) {
 			}
 			for i, shot := range shots {
 				if i != 321 && (shot.Odd != nil || shot.ID != fmt.Sprint(1000+i)) {
-					t.Fatalf("row %d is %+v", i+1, shot)
+					t.Fatalf("row %d: got %+v", i+1, shot)
 				}
 			}
 			odd := shots[321].Odd
 			switch {
 			case shots[321].ID != tc.id || (odd == nil) != (tc.reason == ""):
-				t.Errorf("the row is %+v", shots[321])
+				t.Errorf("row 322: got %+v", shots[321])
 			case odd != nil && (odd.Row != 322 || odd.Rows != 500 || !strings.Contains(odd.Error(), tc.reason) || string(odd.Raw) != tc.row):
-				t.Errorf("the row is told as %q: %v", odd.Raw, odd)
+				t.Errorf("raw row %q, error %v", odd.Raw, odd)
 			case odd != nil && odd.Mentions("shotline-b1-7-1") != strings.Contains(tc.row, "shotline-b1-7-1"):
-				t.Error("which tag it mentions is told wrongly")
+				t.Error("Mentions returned a wrong result")
 			}
 		})
 	}
@@ -249,7 +250,7 @@ func TestARowMentionsWholeTags(t *testing.T) {
 }
 
 func TestReadsRefuseBadArguments(t *testing.T) {
-	c := newClient(t, "http://api.invalid") // never reached
+	c := newClient(t, "http://api.invalid") // no request is sent
 	_, noID := c.Info(t.Context(), "")
 	_, negative := c.List(t.Context(), ListOptions{Offset: -1})
 	_, noURL := c.Search(t.Context(), SearchOptions{})
@@ -286,7 +287,7 @@ func FuzzDecodeScreenshot(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		env, err := openEnvelope(body)
+		env, err := parseEnvelope(body)
 		if err != nil {
 			return
 		}
@@ -301,7 +302,7 @@ func FuzzDecodeScreenshot(f *testing.F) {
 		for _, shot := range shots {
 			if shot.Odd != nil {
 				if shot.ID != "" || shot.Odd.Error() == "" {
-					t.Fatalf("an odd row is %+v", shot)
+					t.Fatalf("unreadable row: got %+v", shot)
 				}
 				continue
 			}
@@ -310,18 +311,18 @@ func FuzzDecodeScreenshot(f *testing.F) {
 			}
 			again, err := json.Marshal(shot)
 			if err != nil {
-				continue // a time beyond the year 9999 cannot be written
+				continue // a time beyond the year 9999 cannot be encoded
 			}
 			read, err := decodeScreenshot(again)
 			if err != nil || read.ID != shot.ID || len(read.Tags) != len(shot.Tags) {
-				t.Errorf("%s came back as %+v, %v", again, read, err)
+				t.Errorf("%s: decoded again as %+v, %v", again, read, err)
 			}
 		}
 	})
 }
 
-// TestReasonsDoNotShowTheKey: what the vendor tells of a page may quote the
-// request, also where that is no error of the call.
+// The vendor's error text of a page might quote the request, even if the call
+// itself succeeds.
 func TestReasonsDoNotShowTheKey(t *testing.T) {
 	failed := fmt.Sprintf(`{"id":1,"status":"error","error":"could not open ?key=%s"}`, url.QueryEscape(canary))
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -340,7 +341,7 @@ func TestReasonsDoNotShowTheKey(t *testing.T) {
 	}
 	for _, reason := range []string{shot.Error, shots[0].Error, batch.Error, batches[0].Error} {
 		if reason != "could not open ?key=[key]" {
-			t.Errorf("told %q", reason)
+			t.Errorf("got %q", reason)
 		}
 	}
 }

@@ -7,34 +7,35 @@ import (
 	"strconv"
 )
 
-// ThumbnailOptions choose the form of an image; zero values are not sent. The
-// vendor's endpoint reference names them and gives no limits.
+// ThumbnailOptions select the form of an image. Zero values are not sent. The
+// vendor's endpoint reference lists them without limits.
 type ThumbnailOptions struct {
-	Format   string  // png, jpeg or webp (webmp is its alias); the form that was captured unless given
-	Width    int     // pixels; with Height unset, in proportion
-	Height   int     // pixels; with Width unset, in proportion
-	Shot     int     // which one of several shots, from 1
-	Scale    float64 // factor on both sides: 0.5 is half as wide and high
+	Format   string  // png, jpeg or webp (alias webmp); default: the captured format
+	Width    int     // pixels; if Height is zero, the image keeps its proportions
+	Height   int     // pixels; if Width is zero, the image keeps its proportions
+	Shot     int     // number of the shot if there are several, from 1
+	Scale    float64 // factor for both sides: 0.5 halves width and height
 	Zoom     int     // percent: 100 changes nothing
-	Ratio    string  // with Width and Height: fit keeps the whole image, fill cuts it
+	Ratio    string  // used if both Width and Height are set: fit keeps the whole image, fill crops it
 	Quality  int     // 1 to 100, for jpeg and webp
-	Filename string  // for the answer's Content-Disposition
-	Top      int     // pixels cut off each side, before anything else
+	Filename string  // for the Content-Disposition of the response
+	Top      int     // pixels to crop from each side, before any other change
 	Left     int
 	Right    int
 	Bottom   int
 }
 
-// Thumbnail starts the download of a screenshot's image, whole unless the
-// options say otherwise. The context governs the reading of Body as well.
-// Redirects are followed only on the scheme, host and port of the base URL.
+// Thumbnail starts the download of a screenshot's image. Without options it is
+// the whole image. The context also applies to reads from Body. Redirects are
+// followed only within the scheme, host and port of the base URL.
 //
-// It fails with a NotReadyError, which is ErrNotFound as well, for a screenshot
-// that is not ready, an unknown id, a missing shot or an image that was deleted:
-// the vendor does not tell these apart. It fails with an APIError for another
-// refusal; with a CallError or NotSentError when no answer came; with a CallError
-// when a 200 brought something else, such as the page of a captive portal, or
-// nothing; with a ParamError for a negative option.
+// The error is a NotReadyError, which also matches ErrNotFound, if the screenshot
+// is not ready, the id is unknown, the shot does not exist or the image was
+// deleted: the vendor does not distinguish these cases. It is an APIError if the
+// vendor refused the request for another reason, and a CallError or a
+// NotSentError if there was no response. It is a CallError if a 200 response is
+// empty or has other content, such as the page of a captive portal. It is a
+// ParamError if an option is negative.
 //
 // Vendor: endpoint reference, GET /screenshot/thumbnail.
 func (c *Client) Thumbnail(ctx context.Context, id string, o ThumbnailOptions) (*Download, error) {
@@ -45,7 +46,7 @@ func (c *Client) Thumbnail(ctx context.Context, id string, o ThumbnailOptions) (
 	if err := o.addTo(q); err != nil {
 		return nil, err
 	}
-	return c.download(ctx, call{op: "get thumbnail", path: "screenshot/thumbnail", query: q, output: true, content: picture})
+	return c.download(ctx, call{op: "get thumbnail", path: "screenshot/thumbnail", query: q, output: true, content: image})
 }
 
 func (o ThumbnailOptions) addTo(q url.Values) error {

@@ -10,20 +10,20 @@ import (
 	"unicode/utf8"
 )
 
-// The readers in this file take one JSON value in any of the forms in which the
-// vendor's documents and SDKs show it, and say whether they understood it.
+// The functions in this file read one JSON value in any of the forms in the
+// vendor's documents and SDKs. They report whether they could.
 
-const maxID = 256 // bytes; a longer id is not one
+const maxID = 256 // bytes; longer ids are invalid
 
 func isNull(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
 
-// text returns a string as it is and any other scalar as it is written; lists,
-// objects, null and a missing value give "".
+// text returns a string, or the JSON text of another scalar. It returns "" for
+// lists, objects, null and a missing value.
 func text(raw json.RawMessage) string {
 	if isNull(raw) || raw[0] == '{' || raw[0] == '[' {
 		return ""
 	}
-	// Most hold nothing to decode.
+	// Most strings contain no escapes.
 	if plain := bytes.Trim(raw, `"`); len(plain) == len(raw)-2 && !bytes.ContainsRune(plain, '\\') && utf8.Valid(plain) {
 		return string(plain)
 	}
@@ -34,8 +34,8 @@ func text(raw json.RawMessage) string {
 	return string(raw)
 }
 
-// texts returns a list of scalars, or a single one as a list; nil for anything
-// else, an empty list (or an empty text) not being nil.
+// texts returns a list of scalars, or a single scalar as a list. An empty list or
+// an empty string gives an empty list. Any other value gives nil.
 func texts(raw json.RawMessage) []string {
 	if isNull(raw) || raw[0] == '{' {
 		return nil
@@ -61,7 +61,8 @@ func texts(raw json.RawMessage) []string {
 	return result
 }
 
-// idText reads an id, a positive integer or a string, as text; "" if it is none.
+// idText returns an id, which is a positive integer or a string, as text. It
+// returns "" if raw is not a valid id.
 func idText(raw json.RawMessage) string {
 	id := strings.TrimSpace(text(raw))
 	switch {
@@ -80,7 +81,8 @@ func readText[T ~string](raw json.RawMessage) (T, bool) {
 	return T(text(raw)), true
 }
 
-// readReason reads a screenshot's error; false is how some answers say "none".
+// readReason reads the error of a screenshot. Some responses use false for "no
+// error".
 func readReason(raw json.RawMessage) (string, bool) {
 	if string(raw) == "false" {
 		return "", true
@@ -117,9 +119,9 @@ var timeLayouts = []string{
 	"2006-01-02 15:04:05 UTC", // other abbreviations are ambiguous
 }
 
-// readTime reads a date and time, as UTC where no zone is given, or a unix time
-// in seconds or, from a size that no date in seconds will have for millennia,
-// milliseconds.
+// readTime reads a date and time, or a Unix time. A time without a zone is UTC. A
+// Unix time is in seconds; if it is too large to be a realistic date in seconds,
+// it is in milliseconds.
 func readTime(raw json.RawMessage) (time.Time, bool) {
 	s := text(raw)
 	if s == "" {

@@ -9,11 +9,12 @@ import (
 	"sync"
 )
 
-var errSealed = errors.New("connection given up before the request was written")
+var errSealed = errors.New("connection abandoned before the request was written")
 
-// countedConn counts the bytes whose writing has begun, and can be sealed: what
-// had not begun by then never happens. That turns "nothing was written" from an
-// observation that a slower goroutine could still falsify into a fact.
+// countedConn counts the bytes that were passed to Write. After it has been
+// sealed, no further write can begin. Without sealing, a slower goroutine could
+// still write after the count was read, so the count would not prove that nothing
+// was sent.
 type countedConn struct {
 	net.Conn
 	mu     sync.Mutex
@@ -21,7 +22,7 @@ type countedConn struct {
 	sealed bool
 }
 
-func counted(dial DialFunc) DialFunc {
+func countWrites(dial DialFunc) DialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)
 		if err != nil {
@@ -48,8 +49,8 @@ func (c *countedConn) written() int64 {
 	return c.begun
 }
 
-// sealIfUnwritten forbids further writes if none has begun since the count was
-// mark, and reports whether that was so.
+// sealIfUnwritten seals the connection if no write has begun since the count was
+// mark. It reports whether it did.
 func (c *countedConn) sealIfUnwritten(mark int64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -60,10 +61,11 @@ func (c *countedConn) sealIfUnwritten(mark int64) bool {
 	return true
 }
 
-// evidence records, for one request, whether its bytes may have left. A request
-// that never got a connection was not sent. One that got an HTTP/1 connection
-// was not sent if nothing has been written to it since. HTTP/2 connections are
-// shared, so there the count proves nothing and getting one means "possibly".
+// evidence records whether the bytes of one request might have been sent. If the
+// request never got a connection, it was not sent. If it got an HTTP/1
+// connection, it was not sent if nothing was written to the connection since.
+// HTTP/2 connections are shared, so the count proves nothing: once the request
+// has got such a connection, it might have been sent.
 type evidence struct {
 	mu       sync.Mutex
 	possible bool
@@ -89,8 +91,9 @@ func (e *evidence) gotConn(info httptrace.GotConnInfo) {
 	e.mark = e.conn.written()
 }
 
-// surelyNotSent may be asked once the transport has given the request up.
-func (e *evidence) surelyNotSent() bool {
+// provesNotSent reports whether the request was certainly not sent. Call it only
+// after the transport has returned an error.
+func (e *evidence) provesNotSent() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.possible {
@@ -99,7 +102,7 @@ func (e *evidence) surelyNotSent() bool {
 	return e.conn == nil || e.conn.sealIfUnwritten(e.mark)
 }
 
-// exclusiveConn finds the counter beneath a connection that carries one request
+// exclusiveConn returns the countedConn of a connection that carries one request
 // at a time, or nil.
 func exclusiveConn(conn net.Conn) *countedConn {
 	if t, ok := conn.(*tls.Conn); ok {

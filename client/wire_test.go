@@ -26,7 +26,7 @@ func TestNotSent(t *testing.T) {
 	}))
 	t.Cleanup(plain.Close)
 	untrusted := httptest.NewUnstartedServer(plain.Config.Handler)
-	untrusted.Config.ErrorLog = log.New(io.Discard, "", 0) // it will complain of our refusal
+	untrusted.Config.ErrorLog = log.New(io.Discard, "", 0) // the server logs the rejected handshake
 	untrusted.StartTLS()
 	t.Cleanup(untrusted.Close)
 
@@ -92,7 +92,7 @@ func TestNotSentWhileWaitingForAConnection(t *testing.T) {
 	}
 }
 
-// discardConn is a connection that takes everything.
+// discardConn is a connection that discards all writes.
 type discardConn struct{ net.Conn }
 
 func (discardConn) Write(p []byte) (int, error) { return len(p), nil }
@@ -102,27 +102,27 @@ func TestEvidence(t *testing.T) {
 	got := func(e *evidence, conn net.Conn) { e.gotConn(httptrace.GotConnInfo{Conn: conn}) }
 
 	t.Run("no connection", func(t *testing.T) {
-		if !new(evidence).surelyNotSent() {
-			t.Error("doubt without a connection")
+		if !new(evidence).provesNotSent() {
+			t.Error("in doubt without a connection")
 		}
 	})
 	t.Run("reused and unwritten", func(t *testing.T) {
 		conn, e := fresh(), new(evidence)
 		conn.Write([]byte("earlier request"))
 		got(e, conn)
-		if !e.surelyNotSent() {
-			t.Fatal("doubt although nothing was written")
+		if !e.provesNotSent() {
+			t.Fatal("in doubt although nothing was written")
 		}
 		if _, err := conn.Write([]byte("late")); !errors.Is(err, errSealed) {
-			t.Errorf("a late write was let through: %v", err)
+			t.Errorf("late write: got %v, want errSealed", err)
 		}
 	})
 	t.Run("written", func(t *testing.T) {
 		conn, e := fresh(), new(evidence)
 		got(e, conn)
 		conn.Write([]byte("G"))
-		if e.surelyNotSent() {
-			t.Error("certainty although a byte was written")
+		if e.provesNotSent() {
+			t.Error("reported as not sent although a byte was written")
 		}
 		if _, err := conn.Write([]byte("ET")); err != nil {
 			t.Errorf("the connection was sealed: %v", err)
@@ -133,15 +133,15 @@ func TestEvidence(t *testing.T) {
 		got(e, conn)
 		conn.Write([]byte("G"))
 		got(e, fresh())
-		if e.surelyNotSent() {
-			t.Error("the first connection was forgotten")
+		if e.provesNotSent() {
+			t.Error("reported as not sent although the first connection was used")
 		}
 	})
 	t.Run("unknown connection", func(t *testing.T) {
 		e := new(evidence)
 		got(e, discardConn{})
-		if e.surelyNotSent() {
-			t.Error("certainty about a connection that is not counted")
+		if e.provesNotSent() {
+			t.Error("reported as not sent on a connection that is not counted")
 		}
 	})
 }

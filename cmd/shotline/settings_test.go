@@ -141,7 +141,7 @@ func TestAddressesSayWhatIsWrong(t *testing.T) {
 		{"base-url", "hunter2:8070/api/v1", "has no scheme"},
 		{"base-url", "http://hunter2:port/api", "want HOST or HOST:PORT after ://"},
 		{"base-url", "http://hunter2 x/api", "holds a space"},
-		{"base-url", "http://hunter2/%zz", "a % that begins no escape"},
+		{"base-url", "http://hunter2/%zz", "a % that is not part of an escape"},
 		{"base-url", "hunter2!://x", "is not a scheme such as https"},
 		{"redis-url", "hunter2:6379", "it has no scheme; want redis://"},
 		{"redis-url", "http://hunter2:6379", "its scheme is none of a Redis; want redis://"},
