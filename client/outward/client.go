@@ -9,20 +9,21 @@ import (
 	"time"
 )
 
-// Limits bound one call.
+// Limits are the limits of one call.
 type Limits struct {
-	Time time.Duration // all of it, from the name's look-up to the last byte of the answer; 0: no bound
-	Body int64         // bytes of the answer's body, further ones are ErrTooLarge; 0: no bound
-	Idle int           // connections that are kept open for further calls; 0: 64
+	Time time.Duration // the whole call, from the name lookup to the last byte of the response; 0: no limit
+	Body int64         // bytes of the response body; if it is longer, reading it fails with ErrTooLarge; 0: no limit
+	Idle int           // connections kept open for further calls; 0: 64
 }
 
-// ErrTooLarge is why reading an answer's body failed.
-var ErrTooLarge = errors.New("answer is too large")
+// ErrTooLarge is returned by reads from a response body that is longer than the
+// limit.
+var ErrTooLarge = errors.New("response is too large")
 
-// ErrNotFinal is why an answer with a status below 200 was refused.
-var ErrNotFinal = errors.New("the answer's status is below 200, which ends no request")
+// ErrNotFinal is returned for a response with a status below 200.
+var ErrNotFinal = errors.New("the response status is below 200, which is not final")
 
-// Bounds of the parts of a call, below those of the whole.
+// Limits for the parts of a call, in addition to the limits for the whole call.
 const (
 	dialTime       = 10 * time.Second
 	headerTime     = 30 * time.Second
@@ -32,14 +33,16 @@ const (
 	maxIdlePerHost = 4
 )
 
-// Client makes a client whose connections are all checked. It follows no
-// redirect, but returns the answer that asks for one; it uses no proxy of the
-// environment, keeps no cookies and unpacks nothing. It speaks HTTP/1.1 only. An
-// answer that would switch to another protocol is ErrNotFinal, and its connection
-// is closed. Close the idle connections at the end.
+// Client returns a client that checks every connection. It does not follow
+// redirects but returns the response that contains the redirect. It does not use
+// a proxy from the environment, store cookies or decompress bodies, and it
+// supports only HTTP/1.1. If a response would switch to another protocol, the
+// error is ErrNotFinal and the connection is closed. The caller should close idle
+// connections when it no longer needs the client.
 func (g *Guard) Client(l Limits) *http.Client { return g.client(l, nil) }
 
-// client looks names up with resolver, or as the system does when it is nil.
+// client is like Client but resolves names with resolver. If resolver is nil, it
+// uses the system's.
 func (g *Guard) client(l Limits, resolver *net.Resolver) *http.Client {
 	dialer := &net.Dialer{Timeout: dialTime, Control: g.Control, Resolver: resolver}
 	var protocols http.Protocols
@@ -62,7 +65,8 @@ func (g *Guard) client(l Limits, resolver *net.Resolver) *http.Client {
 	}
 }
 
-// bounded bounds the bodies of answers, and refuses answers that are not final.
+// bounded limits the length of response bodies and rejects responses that are not
+// final.
 type bounded struct {
 	*http.Transport
 	body int64
@@ -70,20 +74,20 @@ type bounded struct {
 
 // RoundTrip implements http.RoundTripper.
 func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
-	answer, err := b.Transport.RoundTrip(r)
+	resp, err := b.Transport.RoundTrip(r)
 	if err != nil {
 		return nil, err
 	}
-	if answer.StatusCode < http.StatusOK {
-		// The body of a 101 is the raw connection: neither the request's context nor
+	if resp.StatusCode < http.StatusOK {
+		// The body of a 101 is the raw connection. Neither the request's context nor
 		// the client's timeout ends a read from it.
-		_ = answer.Body.Close()
+		_ = resp.Body.Close()
 		return nil, ErrNotFinal
 	}
 	if b.body > 0 {
-		answer.Body = &boundedBody{answer.Body, b.body}
+		resp.Body = &boundedBody{resp.Body, b.body}
 	}
-	return answer, nil
+	return resp, nil
 }
 
 type boundedBody struct {

@@ -17,21 +17,21 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// names is a DNS server on loopback that answers each question with the next
-// set of addresses, and for ever with the last one.
-type names struct {
+// dnsServer is a DNS server on loopback. It answers each query with the next set
+// of addresses and repeats the last one.
+type dnsServer struct {
 	conn    net.PacketConn
 	answers atomic.Pointer[[][]string]
-	asked   atomic.Int64
+	queries atomic.Int64
 }
 
-func newNames(t *testing.T, answers ...[]string) *names {
+func newDNSServer(t *testing.T, answers ...[]string) *dnsServer {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &names{conn: conn}
+	n := &dnsServer{conn: conn}
 	n.answers.Store(&answers)
 	ended := make(chan struct{})
 	go func() { defer close(ended); n.serve() }()
@@ -39,7 +39,7 @@ func newNames(t *testing.T, answers ...[]string) *names {
 	return n
 }
 
-func (n *names) serve() {
+func (n *dnsServer) serve() {
 	buffer := make([]byte, 1500)
 	for {
 		size, from, err := n.conn.ReadFrom(buffer)
@@ -56,12 +56,12 @@ func (n *names) serve() {
 	}
 }
 
-func (n *names) answer(asked dnsmessage.Message) ([]byte, error) {
-	q := asked.Questions[0]
-	reply := dnsmessage.Message{Header: dnsmessage.Header{ID: asked.ID, Response: true, Authoritative: true}, Questions: asked.Questions}
+func (n *dnsServer) answer(query dnsmessage.Message) ([]byte, error) {
+	q := query.Questions[0]
+	reply := dnsmessage.Message{Header: dnsmessage.Header{ID: query.ID, Response: true, Authoritative: true}, Questions: query.Questions}
 	if q.Type == dnsmessage.TypeA {
 		answers := *n.answers.Load()
-		turn := min(n.asked.Add(1), int64(len(answers))) - 1
+		turn := min(n.queries.Add(1), int64(len(answers))) - 1
 		for _, address := range answers[turn] {
 			reply.Answers = append(reply.Answers, dnsmessage.Resource{
 				Header: dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class},
@@ -72,15 +72,16 @@ func (n *names) answer(asked dnsmessage.Message) ([]byte, error) {
 	return reply.Pack()
 }
 
-func (n *names) resolver() *net.Resolver {
+func (n *dnsServer) resolver() *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		return d.DialContext(ctx, "udp", n.conn.LocalAddr().String())
 	}}
 }
 
-// everywhere listens on all addresses of this machine and counts connections.
-func everywhere(t *testing.T, handler http.Handler) (port string, connections *atomic.Int64) {
+// listenEverywhere starts a server on all addresses of this machine and counts
+// its connections.
+func listenEverywhere(t *testing.T, handler http.Handler) (port string, connections *atomic.Int64) {
 	t.Helper()
 	listener, err := net.Listen("tcp4", "0.0.0.0:0")
 	if err != nil {
@@ -103,10 +104,10 @@ func everywhere(t *testing.T, handler http.Handler) (port string, connections *a
 
 func ok(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }
 
-// The part of the public address is played by 127.0.0.2, which is allowed.
-func TestANameThatResolvesToAnotherAddressTheSecondTimeIsRefused(t *testing.T) {
-	port, connections := everywhere(t, http.HandlerFunc(ok))
-	dns := newNames(t, []string{"127.0.0.2"}, []string{"127.0.0.2"}, []string{"127.0.0.1"})
+// 127.0.0.2 is allowed and stands for a public address.
+func TestNameThatResolvesToAnotherAddressLaterIsRefused(t *testing.T) {
+	port, connections := listenEverywhere(t, http.HandlerFunc(ok))
+	dns := newDNSServer(t, []string{"127.0.0.2"}, []string{"127.0.0.2"}, []string{"127.0.0.1"})
 	g := NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")})
 	client := g.client(Limits{Time: 10 * time.Second}, dns.resolver())
 	defer client.CloseIdleConnections()
@@ -116,8 +117,8 @@ func TestANameThatResolvesToAnotherAddressTheSecondTimeIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	addresses, err := dns.resolver().LookupNetIP(t.Context(), "ip4", "rebind.example.")
-	if err != nil || len(addresses) != 1 || !g.open(addresses[0]) {
-		t.Fatalf("checked beforehand: %v %v", addresses, err)
+	if err != nil || len(addresses) != 1 || !g.allows(addresses[0]) {
+		t.Fatalf("before the call: got %v, %v, want one allowed address", addresses, err)
 	}
 	answer, err := client.Get(url)
 	if err != nil {
@@ -126,38 +127,38 @@ func TestANameThatResolvesToAnotherAddressTheSecondTimeIsRefused(t *testing.T) {
 	answer.Body.Close()
 	client.CloseIdleConnections()
 	if answer, err := client.Get(url); !errors.Is(err, ErrPrivate) {
-		t.Errorf("the second time: %v %v", answer, err)
+		t.Errorf("second call: got %v, %v, want ErrPrivate", answer, err)
 	}
 	if n := connections.Load(); n != 1 {
 		t.Errorf("%d connections, want 1", n)
 	}
 }
 
-func TestNoneOfSeveralAddressesIsReachedThatMayNotBe(t *testing.T) {
-	port, connections := everywhere(t, http.HandlerFunc(ok))
+func TestPrivateAddressesOfANameAreNotReached(t *testing.T) {
+	port, connections := listenEverywhere(t, http.HandlerFunc(ok))
 	for _, host := range []string{"all-private.example", "0x7f.1", "2130706433", "0177.0.0.1", "127.1", "localhost.example"} {
-		dns := newNames(t, []string{"127.0.0.1", "127.0.0.3", "127.9.9.9"})
+		dns := newDNSServer(t, []string{"127.0.0.1", "127.0.0.3", "127.9.9.9"})
 		client := NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")}).client(Limits{Time: 10 * time.Second}, dns.resolver())
-		var unknown *net.DNSError // Go takes what looks like a number for no name
+		var unknown *net.DNSError // Go does not look up a name that looks like a number
 		if answer, err := client.Get("http://" + host + ":" + port + "/"); !errors.Is(err, ErrPrivate) && !errors.As(err, &unknown) {
 			t.Errorf("%s: %v %v", host, answer, err)
 		}
 		client.CloseIdleConnections()
 	}
 	if n := connections.Load(); n != 0 {
-		t.Errorf("%d connections", n)
+		t.Errorf("%d connections, want 0", n)
 	}
 }
 
-// loopback is a client that may call this machine.
+// loopback returns a client that can call this machine.
 func loopback(t *testing.T, l Limits) *http.Client {
 	client := NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}).Client(l)
 	t.Cleanup(client.CloseIdleConnections)
 	return client
 }
 
-func TestRedirectsGoNowhere(t *testing.T) {
-	target, connections := everywhere(t, http.HandlerFunc(ok))
+func TestRedirectsAreNotFollowed(t *testing.T) {
+	target, connections := listenEverywhere(t, http.HandlerFunc(ok))
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		redirect := httptest.NewServer(http.RedirectHandler("http://127.0.0.1:"+target+"/", status))
 		answer, err := loopback(t, Limits{}).Post(redirect.URL, "application/json", strings.NewReader("{}"))
@@ -166,7 +167,7 @@ func TestRedirectsGoNowhere(t *testing.T) {
 		}
 		answer.Body.Close()
 		if answer.StatusCode != status {
-			t.Errorf("%d became %d", status, answer.StatusCode)
+			t.Errorf("status %d: got %d", status, answer.StatusCode)
 		}
 		redirect.Close()
 	}
@@ -176,23 +177,23 @@ func TestRedirectsGoNowhere(t *testing.T) {
 }
 
 func TestProxiesOfTheEnvironmentAreNotUsed(t *testing.T) {
-	proxy, connections := everywhere(t, http.HandlerFunc(ok))
+	proxy, connections := listenEverywhere(t, http.HandlerFunc(ok))
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"} {
 		t.Setenv(name, "http://127.0.0.1:"+proxy)
 	}
 	transport := loopback(t, Limits{}).Transport.(bounded)
 	if transport.Proxy != nil {
-		t.Error("a proxy is asked for")
+		t.Error("a proxy is configured")
 	}
 	if answer, err := loopback(t, Limits{}).Get("http://192.0.2.1/"); !errors.Is(err, ErrPrivate) {
 		t.Errorf("%v %v", answer, err)
 	}
 	if n := connections.Load(); n != 0 {
-		t.Errorf("%d calls of the proxy", n)
+		t.Errorf("%d connections to the proxy, want 0", n)
 	}
 }
 
-func TestAnswersAreBounded(t *testing.T) {
+func TestResponsesAreLimited(t *testing.T) {
 	for _, tt := range []struct {
 		size int
 		want error
@@ -213,7 +214,7 @@ func TestAnswersAreBounded(t *testing.T) {
 	defer huge.Close()
 	if answer, err := loopback(t, Limits{}).Get(huge.URL); err == nil {
 		answer.Body.Close()
-		t.Error("a header of a megabyte was read")
+		t.Error("a header of a megabyte was accepted")
 	}
 }
 
@@ -236,8 +237,8 @@ func TestReason(t *testing.T) {
 	gone := httptest.NewServer(http.HandlerFunc(ok))
 	gone.Close()
 	for url, want := range map[string]string{
-		server.URL + "/hang": "timed out", server.URL + "/cut": "connection closed before the answer", gone.URL: "connection refused",
-		secure.URL: "the certificate is not accepted", "http://10.0.0.1/hunter2": "not a public address", strings.Replace(server.URL, "http:", "https:", 1): "no usable answer",
+		server.URL + "/hang": "timed out", server.URL + "/cut": "connection closed before the response", gone.URL: "connection refused",
+		secure.URL: "the certificate is not accepted", "http://10.0.0.1/hunter2": "not a public address", strings.Replace(server.URL, "http:", "https:", 1): "no usable response",
 	} {
 		limits := Limits{}
 		if want == "timed out" {

@@ -1,10 +1,10 @@
-// Package outward is the guarded way out: calls to addresses that somebody else
-// has named, such as callback URLs, go through a [Guard] and reach public
-// addresses only, unless a private network was allowed by the operator.
+// Package outward makes guarded calls to addresses from outside, such as callback
+// URLs. Calls go through a [Guard] and can reach only public addresses, and
+// private networks that the operator has allowed.
 //
-// The check is made on the address that is being dialled, after the name was
-// resolved. A name that resolves to something else the second time gains
-// nothing, nor does any way of writing an address.
+// The guard checks the address that is dialed, after the name was resolved. It
+// therefore does not help an attacker if a name resolves to another address the
+// second time, or if an address is written in an unusual form.
 package outward
 
 import (
@@ -16,18 +16,17 @@ import (
 	"code.dny.dev/ssrf"
 )
 
-// ErrPrivate is why an address was refused that is not public and was not
-// allowed.
+// ErrPrivate is returned for an address that is not public and not allowed.
 var ErrPrivate = errors.New("not a public address")
 
-// Guard knows which addresses may be called. Private, loopback, link-local and
-// other special ones (metadata services among them, in all the forms in which
-// IPv6 can carry an IPv4 address) are refused unless they lie in a network that
-// was allowed. It is safe for concurrent use.
+// Guard decides which addresses can be called. It refuses private, loopback,
+// link-local and other special addresses, including metadata services and IPv6
+// addresses that contain such an IPv4 address, unless they are in an allowed
+// network. It is safe for concurrent use.
 type Guard struct{ addresses *ssrf.Guardian }
 
-// NewGuard lets public addresses be called, on every port, and those in the
-// networks allowed.
+// NewGuard returns a Guard that allows public addresses and the given networks,
+// on every port.
 func NewGuard(allowed []netip.Prefix) *Guard {
 	var v4, v6 []netip.Prefix
 	for _, network := range allowed {
@@ -43,8 +42,8 @@ func NewGuard(allowed []netip.Prefix) *Guard {
 	return &Guard{ssrf.New(ssrf.WithAnyPort(), ssrf.WithAllowedV4Prefixes(v4...), ssrf.WithAllowedV6Prefixes(v6...))}
 }
 
-// Control is for net.Dialer: it lets a connection be made, or fails with
-// ErrPrivate.
+// Control is a control function for net.Dialer. It returns an error that wraps
+// ErrPrivate if the address must not be called.
 func (g *Guard) Control(network, address string, raw syscall.RawConn) error {
 	if err := g.addresses.Safe(network, address, raw); err != nil {
 		return fmt.Errorf("%w: %w", ErrPrivate, err)
@@ -52,6 +51,6 @@ func (g *Guard) Control(network, address string, raw syscall.RawConn) error {
 	return nil
 }
 
-// open reports whether an address may be called. An IPv4 address that is written
-// as an IPv6 one is dialled as what it is.
-func (g *Guard) open(addr netip.Addr) bool { return g.addresses.SafeAddr(addr.Unmap()) == nil }
+// allows reports whether an address can be called. An IPv4 address in IPv6 form
+// is treated as the IPv4 address, because that is what is dialed.
+func (g *Guard) allows(addr netip.Addr) bool { return g.addresses.SafeAddr(addr.Unmap()) == nil }

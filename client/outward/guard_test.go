@@ -8,8 +8,7 @@ import (
 	"testing"
 )
 
-// special are addresses that nobody may reach through us, as they are written
-// in a URL.
+// special are addresses that must be refused, as written in a URL.
 var special = []string{
 	// this host, unspecified, broadcast
 	"127.0.0.1", "127.0.0.2", "127.255.255.254", "[::1]", "[0:0:0:0:0:0:0:1]", "0.0.0.0", "0.1.2.3", "[::]", "255.255.255.255",
@@ -30,58 +29,58 @@ var special = []string{
 	"[fec0::1]",
 }
 
-// public are addresses that may be reached.
+// public are addresses that are allowed.
 var public = []string{
 	"8.8.8.8", "1.1.1.1", "93.184.215.14", "9.255.255.255", "11.0.0.0", "172.15.255.255", "172.32.0.0", "192.167.255.255", "192.169.0.0",
 	"100.63.255.255", "100.128.0.0", "126.255.255.255", "128.0.0.1", "169.253.255.255", "169.255.0.0", "198.17.255.255", "198.20.0.0",
 	"223.255.255.255", "[2606:4700:4700::1111]", "[2a00:1450:4001:81b::200e]", "[::ffff:8.8.8.8]",
 }
 
-func TestSpecialAddressesAreRefusedWhenTheyAreGivenAndWhenTheyAreDialled(t *testing.T) {
+func TestSpecialAddressesAreRefused(t *testing.T) {
 	g := NewGuard(nil)
 	client := g.Client(Limits{})
 	defer client.CloseIdleConnections()
 	for _, host := range special {
 		if err := g.CheckURL("https://" + host + ":8443/hook"); !errors.Is(err, ErrPrivate) {
-			t.Errorf("%s was given: %v", host, err)
+			t.Errorf("CheckURL of %s: got %v", host, err)
 		}
 		answer, err := client.Get("http://" + host + ":9/")
 		if err == nil {
 			answer.Body.Close()
 		}
 		if !errors.Is(err, ErrPrivate) {
-			t.Errorf("%s was dialled: %v", host, err)
+			t.Errorf("call of %s: got %v", host, err)
 		}
 		if Reason(err) != "not a public address" {
-			t.Errorf("%s: told as %q", host, Reason(err))
+			t.Errorf("%s: Reason is %q", host, Reason(err))
 		}
 	}
 }
 
-func TestPublicAddressesAreOpen(t *testing.T) {
+func TestPublicAddressesAreAllowed(t *testing.T) {
 	g := NewGuard(nil)
 	for _, host := range public {
 		if err := g.CheckURL("http://" + host + "/"); err != nil {
-			t.Errorf("%s was given: %v", host, err)
+			t.Errorf("CheckURL of %s: got %v", host, err)
 		}
-		dialled, network := netip.MustParseAddr(trimmed(host)).Unmap(), "tcp6"
-		if dialled.Is4() {
+		dialed, network := netip.MustParseAddr(withoutBrackets(host)).Unmap(), "tcp6"
+		if dialed.Is4() {
 			network = "tcp4"
 		}
-		if err := g.Control(network, net.JoinHostPort(dialled.String(), "443"), nil); err != nil {
-			t.Errorf("%s was dialled: %v", host, err)
+		if err := g.Control(network, net.JoinHostPort(dialed.String(), "443"), nil); err != nil {
+			t.Errorf("call of %s: got %v", host, err)
 		}
 	}
 }
 
-func trimmed(host string) string {
+func withoutBrackets(host string) string {
 	if host[0] == '[' {
 		return host[1 : len(host)-1]
 	}
 	return host
 }
 
-func TestAllowedNetworksAreOpenAndNoOthers(t *testing.T) {
+func TestOnlyAllowedNetworksAreOpen(t *testing.T) {
 	g := NewGuard([]netip.Prefix{
 		netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("fd00::/8"), netip.MustParsePrefix("::ffff:192.168.7.0/120"),
 	})
@@ -107,7 +106,7 @@ func TestCheckURL(t *testing.T) {
 		{"https://user@example.com/", "user or password"}, {"https://u:hunter2@example.com/", "user or password"}, {"https://8.8.8.8@127.0.0.1/", "user or password"},
 		{"https://example.com:0/", "port"}, {"https://example.com:65536/", "port"}, {"https://example.com:hunter2/", "not a URL"},
 		{"https://exa mple.com/", "not a URL"}, {" https://example.com/", "not a URL"}, {"https://example.com/\n", "not a URL"}, {"https://[::1", "not a URL"},
-		{"https://example..com/", "no name"}, {"https://.example.com/", "no name"}, {"https://a,b/", "no name"}, {"https://exa%2dmple.com/", "not a URL"}, {"https://a%00b/", "not a URL"},
+		{"https://example..com/", "invalid host name"}, {"https://.example.com/", "invalid host name"}, {"https://a,b/", "invalid host name"}, {"https://exa%2dmple.com/", "not a URL"}, {"https://a%00b/", "not a URL"},
 		{"https://bücher.example/", "xn--"}, {"https://127。0。0。1/", "xn--"}, {"https://①②⑦.0.0.1/", "xn--"},
 		{"http://[fe80::1%25eth0]/", "zone"}, {"http://[2606:4700::1%25lo]/", "zone"}, {"http://[127.0.0.1]/", "not a URL"}, {"http://[v1.a]/", "not a URL"},
 		{"http://localhost/", ErrPrivate.Error()}, {"http://LOCALHOST:80/", ErrPrivate.Error()}, {"http://a.localhost./", ErrPrivate.Error()},
@@ -119,10 +118,10 @@ func TestCheckURL(t *testing.T) {
 	} {
 		err := g.CheckURL(tt.url)
 		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
-			t.Errorf("%.80q: %v, want %q", tt.url, err, tt.want)
+			t.Errorf("%.80q: got %v, want %q", tt.url, err, tt.want)
 		}
 		if err != nil && strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("a password is repeated: %v", err)
+			t.Errorf("the error contains the password: %v", err)
 		}
 	}
 }

@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// hostile is a server on loopback that reads a request's header, writes as it
-// likes, and tells ended when the other side has closed the connection.
+// hostile starts a server on loopback that reads a request header and then calls
+// write. The channel ended is closed when the client has closed the connection.
 func hostile(t *testing.T, write func(to net.Conn) error) (url string, ended <-chan struct{}) {
 	t.Helper()
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
@@ -45,8 +45,8 @@ func hostile(t *testing.T, write func(to net.Conn) error) (url string, ended <-c
 	return "http://" + listener.Addr().String() + "/", closed
 }
 
-// again writes the same until the connection is gone.
-func again(text string, pause time.Duration) func(net.Conn) error {
+// repeat writes the same text until the connection is closed.
+func repeat(text string, pause time.Duration) func(net.Conn) error {
 	return func(to net.Conn) error {
 		ticker := time.NewTicker(max(pause, 1))
 		defer ticker.Stop()
@@ -61,8 +61,8 @@ func again(text string, pause time.Duration) func(net.Conn) error {
 	}
 }
 
-// first writes text before the rest.
-func first(text string, rest func(net.Conn) error) func(net.Conn) error {
+// writeThen writes text and then calls rest.
+func writeThen(text string, rest func(net.Conn) error) func(net.Conn) error {
 	return func(to net.Conn) error {
 		if _, err := io.WriteString(to, text); err != nil || rest == nil {
 			return err
@@ -71,33 +71,33 @@ func first(text string, rest func(net.Conn) error) func(net.Conn) error {
 	}
 }
 
-// Each answer would hold a caller for ever that waits for its end.
-func TestNoAnswerHoldsACall(t *testing.T) {
+// A caller that waits for the end of one of these responses would wait forever.
+func TestHostileResponsesDoNotBlock(t *testing.T) {
 	const begin, chunked = "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 	const upgrade = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 	pause := 10 * time.Millisecond
 	for name, tt := range map[string]struct {
 		write func(net.Conn) error
-		want  error // nil: a timeout, or whatever net/http says of it
+		want  error // nil: a timeout or an error of net/http
 	}{
-		"switch and silence":       {first(upgrade, nil), ErrNotFinal},
-		"switch and bytes":         {first(upgrade, again("x", 0)), ErrNotFinal},
-		"switch without a header":  {first("HTTP/1.1 101 Switching Protocols\r\n\r\n", nil), ErrNotFinal},
-		"status 000":               {first("HTTP/1.1 000 Nothing\r\nContent-Length: 5\r\n\r\n", nil), ErrNotFinal},
-		"silence":                  {first("", nil), nil},
-		"100 without end":          {again("HTTP/1.1 100 Continue\r\n\r\n", 0), nil},
-		"103 without end":          {again("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", 0), nil},
-		"103 now and then":         {again("HTTP/1.1 103 Early Hints\r\n\r\n", pause), nil},
-		"a header without end":     {first(begin, again("X: y\r\n", 0)), nil},
-		"a header line by line":    {first(begin, again("X: y\r\n", pause)), nil},
-		"a line without end":       {first(begin, again("x", 0)), nil},
-		"a body without end":       {first(begin+"\r\n", again(strings.Repeat("x", 4096), 0)), ErrTooLarge},
-		"a body byte by byte":      {first(begin+"Content-Length: 100\r\n\r\n", again("x", pause)), nil},
-		"a body that never comes":  {first(begin+"Content-Length: 100\r\n\r\n", nil), nil},
-		"chunks without end":       {first(chunked, again("1\r\nx\r\n", 0)), nil},
-		"chunks now and then":      {first(chunked, again("1\r\nx\r\n", pause)), nil},
-		"an extension without end": {first(chunked+"1;", again("x", 0)), nil},
-		"trailers without end":     {first(chunked+"0\r\n", again("X: y\r\n", 0)), nil},
+		"switch and silence":       {writeThen(upgrade, nil), ErrNotFinal},
+		"switch and bytes":         {writeThen(upgrade, repeat("x", 0)), ErrNotFinal},
+		"switch without a header":  {writeThen("HTTP/1.1 101 Switching Protocols\r\n\r\n", nil), ErrNotFinal},
+		"status 000":               {writeThen("HTTP/1.1 000 Nothing\r\nContent-Length: 5\r\n\r\n", nil), ErrNotFinal},
+		"silence":                  {writeThen("", nil), nil},
+		"100 without end":          {repeat("HTTP/1.1 100 Continue\r\n\r\n", 0), nil},
+		"103 without end":          {repeat("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", 0), nil},
+		"103 now and then":         {repeat("HTTP/1.1 103 Early Hints\r\n\r\n", pause), nil},
+		"a header without end":     {writeThen(begin, repeat("X: y\r\n", 0)), nil},
+		"a header line by line":    {writeThen(begin, repeat("X: y\r\n", pause)), nil},
+		"a line without end":       {writeThen(begin, repeat("x", 0)), nil},
+		"a body without end":       {writeThen(begin+"\r\n", repeat(strings.Repeat("x", 4096), 0)), ErrTooLarge},
+		"a body byte by byte":      {writeThen(begin+"Content-Length: 100\r\n\r\n", repeat("x", pause)), nil},
+		"a body that never comes":  {writeThen(begin+"Content-Length: 100\r\n\r\n", nil), nil},
+		"chunks without end":       {writeThen(chunked, repeat("1\r\nx\r\n", 0)), nil},
+		"chunks now and then":      {writeThen(chunked, repeat("1\r\nx\r\n", pause)), nil},
+		"an extension without end": {writeThen(chunked+"1;", repeat("x", 0)), nil},
+		"trailers without end":     {writeThen(chunked+"0\r\n", repeat("X: y\r\n", 0)), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -115,10 +115,10 @@ func TestNoAnswerHoldsACall(t *testing.T) {
 			select {
 			case err := <-ended:
 				if err == nil || tt.want != nil && !errors.Is(err, tt.want) {
-					t.Errorf("ended with %v, want %v", err, tt.want)
+					t.Errorf("got %v, want %v", err, tt.want)
 				}
 			case <-time.After(20 * time.Second):
-				t.Fatal("the call goes on")
+				t.Fatal("the call has not ended")
 			}
 			select {
 			case <-closed:
@@ -129,7 +129,7 @@ func TestNoAnswerHoldsACall(t *testing.T) {
 	}
 }
 
-func TestPackedAnswersStayPacked(t *testing.T) {
+func TestCompressedResponsesStayCompressed(t *testing.T) {
 	url, _ := hostile(t, func(to net.Conn) error {
 		if _, err := io.WriteString(to, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n"); err != nil {
 			return err
@@ -145,12 +145,12 @@ func TestPackedAnswersStayPacked(t *testing.T) {
 	}
 	defer answer.Body.Close()
 	if n, err := io.Copy(io.Discard, answer.Body); err != nil || n > 64<<10 {
-		t.Errorf("read %d bytes of %d that were sent packed: %v", n, 16<<20, err)
+		t.Errorf("read %d bytes of a body that decompresses to %d: %v", n, 16<<20, err)
 	}
 }
 
-// HTTP/2 has frames that cost the sender little; nothing here needs it.
-func TestHTTP2IsNotSpoken(t *testing.T) {
+// HTTP/2 has frames that cost the sender little, and nothing here needs it.
+func TestHTTP2IsNotUsed(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(ok))
 	server.EnableHTTP2 = true
 	server.StartTLS()
@@ -163,11 +163,11 @@ func TestHTTP2IsNotSpoken(t *testing.T) {
 	}
 	answer.Body.Close()
 	if answer.ProtoMajor != 1 {
-		t.Errorf("spoke %s", answer.Proto)
+		t.Errorf("got %s", answer.Proto)
 	}
 }
 
-func TestReasonOfASwitch(t *testing.T) {
+func TestReasonOfWrappedErrors(t *testing.T) {
 	if got := Reason(fmt.Errorf("Post: %w", ErrNotFinal)); got != ErrNotFinal.Error() {
 		t.Error(got)
 	}

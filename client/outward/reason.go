@@ -10,8 +10,9 @@ import (
 	"syscall"
 )
 
-// Reason tells why a call failed, in words of our own: those of the standard
-// library hold the URL, which may be a secret, and addresses inside a network.
+// Reason describes why a call failed. It does not use the text of err, because
+// the errors of the standard library contain the URL, which might be a secret,
+// and addresses of the internal network.
 func Reason(err error) string {
 	var dns *net.DNSError
 	var timeout interface{ Timeout() bool }
@@ -39,9 +40,9 @@ func Reason(err error) string {
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return "host unreachable"
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return "connection closed before the answer"
+		return "connection closed before the response"
 	default:
-		return "no usable answer"
+		return "no usable response"
 	}
 }
 

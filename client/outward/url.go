@@ -10,13 +10,13 @@ import (
 	"unicode/utf8"
 )
 
-// MaxURL is the length of the longest URL taken, in bytes.
+// MaxURL is the maximum length of a URL in bytes.
 const MaxURL = 2048
 
-// CheckURL says what is wrong with a URL that is to be called later, nil when
-// nothing is. It looks nothing up: what a name resolves to is checked when it
-// is called. Errors wrap ErrPrivate where that is the reason, and do not repeat
-// the URL, which may hold a secret.
+// CheckURL returns an error if a URL cannot be called later. It does not look up
+// the host: the address is checked when the URL is called. The error wraps
+// ErrPrivate if the host is not allowed. It does not contain the URL, which might
+// be a secret.
 func (g *Guard) CheckURL(raw string) error {
 	switch {
 	case raw == "":
@@ -37,7 +37,7 @@ func (g *Guard) CheckURL(raw string) error {
 	}
 	if port := u.Port(); port != "" {
 		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-			return errors.New("URL with a port that is none")
+			return errors.New("URL with an invalid port")
 		}
 	}
 	return g.checkHost(u)
@@ -49,7 +49,7 @@ func (g *Guard) checkHost(u *url.URL) error {
 		switch {
 		case addr.Zone() != "":
 			return errors.New("URL with an address that has a zone")
-		case !g.open(addr):
+		case !g.allows(addr):
 			return fmt.Errorf("%s is %w", addr, ErrPrivate)
 		}
 		return nil
@@ -59,14 +59,15 @@ func (g *Guard) checkHost(u *url.URL) error {
 	}
 	name := strings.ToLower(strings.TrimSuffix(host, "."))
 	isLocal := name == "localhost" || strings.HasSuffix(name, ".localhost")
-	if isLocal && !g.open(netip.AddrFrom4([4]byte{127, 0, 0, 1})) && !g.open(netip.IPv6Loopback()) {
+	if isLocal && !g.allows(netip.AddrFrom4([4]byte{127, 0, 0, 1})) && !g.allows(netip.IPv6Loopback()) {
 		return fmt.Errorf("localhost is %w", ErrPrivate)
 	}
 	return nil
 }
 
-// checkName takes a host name in the form in which it is looked up. What some
-// resolvers would read as a number, hexadecimal, octal or short, is refused.
+// checkName returns an error if host is not a valid name in ASCII. It also
+// refuses names that some resolvers would parse as a hexadecimal, octal or
+// shortened address.
 func checkName(host string) error {
 	if len(host) > 253 {
 		return errors.New("URL with a host that is too long")
@@ -74,14 +75,14 @@ func checkName(host string) error {
 	last := ""
 	for label := range strings.SplitSeq(strings.TrimSuffix(host, "."), ".") {
 		if label == "" || len(label) > 63 {
-			return errors.New("URL with a host that is no name")
+			return errors.New("URL with an invalid host name")
 		}
 		for _, r := range label {
 			switch {
 			case r >= utf8.RuneSelf:
-				return errors.New("URL with a host in letters beyond ASCII: write it in its xn-- form")
+				return errors.New("URL with a host that contains non-ASCII characters: use its xn-- form")
 			case !strings.ContainsRune(nameLetters, r):
-				return errors.New("URL with a host that is no name")
+				return errors.New("URL with an invalid host name")
 			}
 		}
 		last = label
@@ -94,7 +95,8 @@ func checkName(host string) error {
 
 const nameLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 
-// isNumber is when the WHATWG's rules take a host for an IPv4 address.
+// isNumber reports whether the WHATWG URL standard parses a host with this last
+// label as an IPv4 address.
 func isNumber(label string) bool {
 	if rest, isHex := strings.CutPrefix(strings.ToLower(label), "0x"); isHex {
 		return strings.Trim(rest, "0123456789abcdef") == ""

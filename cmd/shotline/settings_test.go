@@ -140,7 +140,7 @@ func TestAddressesSayWhatIsWrong(t *testing.T) {
 	for _, test := range []struct{ flag, value, tells string }{
 		{"base-url", "hunter2:8070/api/v1", "has no scheme"},
 		{"base-url", "http://hunter2:port/api", "want HOST or HOST:PORT after ://"},
-		{"base-url", "http://hunter2 x/api", "holds a space"},
+		{"base-url", "http://hunter2 x/api", "contains a space"},
 		{"base-url", "http://hunter2/%zz", "a % that is not part of an escape"},
 		{"base-url", "hunter2!://x", "is not a scheme such as https"},
 		{"redis-url", "hunter2:6379", "it has no scheme; want redis://"},

@@ -122,7 +122,7 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 		{"503 for ever", status(503, "Retry-After", "9223372036854775807"), jobs.CallbackOwed, "answered 503", 2 * time.Hour},
 		{"503 in the past", status(503, "Retry-After", "-9"), jobs.CallbackOwed, "answered 503", 5 * time.Second},
 		{"503 and nonsense", status(503, "Retry-After", "soon"), jobs.CallbackOwed, "answered 503", 5 * time.Second},
-		{"a cut", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, jobs.CallbackOwed, "connection closed before the answer", 5 * time.Second},
+		{"a cut", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, jobs.CallbackOwed, "connection closed before the response", 5 * time.Second},
 		{"silence", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, jobs.CallbackOwed, "timed out", 5 * time.Second},
 		{"a body without end", func(w http.ResponseWriter, _ *http.Request) {
 			for _, err := w.Write(make([]byte, 1<<20)); err == nil; _, err = w.Write(make([]byte, 1<<20)) {
@@ -145,7 +145,7 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 			}
 		}, jobs.CallbackOwed, "timed out", 5 * time.Second},
 		{"a switch of protocols", switches, jobs.CallbackOwed, outward.ErrNotFinal.Error(), 5 * time.Second},
-		{"a huge header", status(200, "X", strings.Repeat("x", 1<<20)), jobs.CallbackOwed, "no usable answer", 5 * time.Second},
+		{"a huge header", status(200, "X", strings.Repeat("x", 1<<20)), jobs.CallbackOwed, "no usable response", 5 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
