@@ -50,7 +50,7 @@ func newAPIServer(w work, r *running, most int) (*apiServer, error) {
 	readiness := api.NewReadiness(clock.Now,
 		api.Check{Name: "store", Do: func(ctx context.Context) error { return r.Orchestrator().Announce(ctx) }},
 		api.Check{Name: "queue", Do: func(ctx context.Context) error { return r.Queue().Ping(ctx) }},
-		api.Check{Name: "disk", Do: func(context.Context) error { return enoughFree(w.Database) }},
+		api.Check{Name: "disk", Do: func(context.Context) error { return enoughFree(w.database) }},
 		api.Check{Name: "connections", Do: func(context.Context) error { return r.troubled() }},
 	)
 	results := make([]string, len(receiver.Results))
@@ -58,7 +58,7 @@ func newAPIServer(w work, r *running, most int) (*apiServer, error) {
 		results[i] = string(result)
 	}
 	metrics := api.NewMetrics(version, results, api.Sources{
-		Store: w.Store, Readiness: readiness, Storage: func() api.Storage { return storage(w.Store, w.Database) },
+		Store: w.Store, Readiness: readiness, Storage: func() api.Storage { return storage(w.Store, w.database) },
 		Queues:    func(ctx context.Context) ([]api.Queue, error) { return queues(ctx, r.Queue()) },
 		Listeners: r.connections,
 	})
@@ -81,8 +81,8 @@ func (a *apiServer) observe(c *engine.Config) {
 func (a *apiServer) open(w work, o *orchestrator.Orchestrator) error {
 	handler, err := api.New(api.Config{
 		Readiness: a.readiness, Metrics: a.metrics, Store: w.Store, Work: o, Outputs: w.outputs, Now: clock.Now, NewID: engine.NewID,
-		CheckURL: w.checkURL, ImageDir: w.api.imageDir, ImageMode: w.api.imageMode, SpoolDir: filepath.Dir(w.Database), MaxBatch: w.api.maxBatch,
-		MaxRows: w.api.maxRows, Room: func() error { return roomForWork(context.Background(), w.Store, w.Database) },
+		CheckURL: w.checkURL, ImageDir: w.api.imageDir, ImageMode: w.api.imageMode, SpoolDir: filepath.Dir(w.database), MaxBatch: w.api.maxBatch,
+		MaxRows: w.api.maxRows, Room: func() error { return roomForWork(context.Background(), w.Store, w.database) },
 		Access: w.api.access, Version: version, Logger: w.Logger,
 	})
 	if err != nil {

@@ -39,7 +39,7 @@ var mayImport = map[string][]string{
 	"cmd/bench": {"jobs", "jobs/sqlite", "receiver/signature"},
 	// It joins the rooms for Go programs, as cmd does for the command line; only cmd
 	// imports it.
-	"orchestrator/engine": {"client", "jobs", "jobs/csvfile", "jobs/sqlite", "jobs/tasks", "orchestrator", "orchestrator/callback",
+	"orchestrator/engine": {"client", "jobs", "jobs/csvfile", "jobs/tasks", "orchestrator", "orchestrator/callback",
 		"receiver", "receiver/signature"},
 	// It plays everything but the command line.
 	"orchestrator/simulation": {"client", "jobs", "jobs/sqlite", "orchestrator", "orchestrator/callback", "receiver", "receiver/signature"},

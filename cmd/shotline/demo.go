@@ -85,8 +85,8 @@ func demo(c *cli.Context) error {
 			log.Warn("stop sandbox", "error", err)
 		}
 	}()
-	w := work{listener: listener, Config: engine.Config{
-		Database: database, Store: store, APIKey: key, BaseURL: vendor.url + "/api/v1",
+	w := work{listener: listener, database: database, Config: engine.Config{
+		Store: store, APIKey: key, BaseURL: vendor.url + "/api/v1",
 		Apps: []jobs.App{{ID: "1"}}, WebhookSecrets: []string{secret}, Role: "demo", Logger: log,
 	}}
 	pictures, err := client.New(client.WithAPIKey(key), client.WithBaseURL(w.BaseURL))

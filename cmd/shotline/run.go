@@ -45,7 +45,7 @@ func runFile(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if w.Store, err = openStore(c.Context, w.Database, sqlite.WithCheck(), sqlite.WithCache(ownShares(w.RedisURL != "").cache), sqlite.WithLogger(log)); err != nil {
+	if w.Store, err = openStore(c.Context, w.database, sqlite.WithCheck(), sqlite.WithCache(ownShares(w.RedisURL != "").cache), sqlite.WithLogger(log)); err != nil {
 		return err
 	}
 	defer w.Store.Close()

@@ -49,7 +49,7 @@ func serve(c *cli.Context, log *slog.Logger) error {
 	if w.outputs, err = outputsFrom(c); err != nil {
 		return err
 	}
-	if w.Store, err = openStore(ctx, w.Database, sqlite.WithCheck(), sqlite.WithCache(ownShares(w.RedisURL != "").cache), sqlite.WithLogger(log)); err != nil {
+	if w.Store, err = openStore(ctx, w.database, sqlite.WithCheck(), sqlite.WithCache(ownShares(w.RedisURL != "").cache), sqlite.WithLogger(log)); err != nil {
 		return err
 	}
 	defer w.Store.Close()
@@ -61,7 +61,7 @@ func serve(c *cli.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	log.Info("serving", "webhooks", "http://"+r.address.String()+WebhookPath, "database", w.Database,
+	log.Info("serving", "webhooks", "http://"+r.address.String()+WebhookPath, "database", w.database,
 		"api", r.apiURL(), "queue", r.Queue().Describe(), "vendor", w.BaseURL, "version", version)
 	if len(w.Callbacks.Sinks) > 0 && len(w.Callbacks.Secrets) == 0 {
 		log.Warn("no --callback-secret: callbacks to sinks are unsigned, and callback URLs are refused")

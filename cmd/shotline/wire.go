@@ -27,9 +27,10 @@ var clock orchestrator.SystemClock
 // userAgent is how the vendor and the targets of callbacks know this program.
 func userAgent() string { return "shotline/" + version }
 
-// work is all that one working process is made of: an engine and what listens.
+// work is the configuration of a process that works: its engine and its listeners.
 type work struct {
 	engine.Config
+	database string       // the --db that Store was opened from
 	listen   string       // for webhooks, if the engine takes any
 	listener net.Listener // taken instead of listening at listen; nil without one
 	api      apiSettings
@@ -47,7 +48,7 @@ func workFrom(c *cli.Context, log *slog.Logger) (w work, err error) {
 	if w.Apps, err = apps(c); err != nil {
 		return w, err
 	}
-	w.Database, w.BaseURL, w.RedisURL = c.String(dbFlag.Name), c.String(baseURLFlag.Name), c.String(redisFlag.Name)
+	w.database, w.BaseURL, w.RedisURL = c.String(dbFlag.Name), c.String(baseURLFlag.Name), c.String(redisFlag.Name)
 	w.WebhookSecrets, w.SignatureHeaders = c.StringSlice(secretFlag.Name), c.StringSlice(headerFlag.Name)
 	w.InsecureNoSecret = c.Bool(insecureFlag.Name)
 	w.Concurrency, w.Rate = c.Int(concurrencyFlag.Name), c.Float64(rateFlag.Name)

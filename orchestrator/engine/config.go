@@ -18,9 +18,6 @@ import (
 	"shotline/receiver/signature"
 )
 
-// DefaultDatabase is the file of a Config that names none.
-const DefaultDatabase = "shotline.db"
-
 // defaultConnections is how many connections to the vendor are open at most.
 const defaultConnections = 256
 
@@ -28,11 +25,15 @@ const defaultConnections = 256
 // values mean the defaults named beside them. Space around the key, the addresses
 // and the secrets is ignored: it is the line end of the file that they came from.
 type Config struct {
-	// Database is the path of the SQLite file that remembers everything. It is made
-	// when it is not there, in a folder that is. DefaultDatabase.
-	Database string
-	APIKey   string // of ScreenshotCenter
-	BaseURL  string // of the vendor's API, or of a sandbox; client.DefaultBaseURL
+	// OpenStore opens the store that keeps everything, for example
+	// sqlite.Opener("shots.db"). Open calls it, and Stop closes the store. It is not
+	// used if Store is set.
+	OpenStore jobs.Opener
+	// Store is an open store. Stop does not close it.
+	Store jobs.Store
+
+	APIKey  string // of ScreenshotCenter
+	BaseURL string // of the vendor's API, or of a sandbox; client.DefaultBaseURL
 	// RedisURL is where tasks wait (redis, rediss, redis-socket or redis-sentinel),
 	// so that several processes share the work. Empty: a queue inside the process,
 	// which is right for one modest machine.
@@ -82,9 +83,6 @@ type Config struct {
 	UserAgent string       // of calls to the vendor and of callbacks; "shotline"
 	Logger    *slog.Logger // nil: slog.Default, since trouble in the background shows nowhere else
 
-	// Store is the opened Database of a program that has it already: Stop leaves it
-	// open. Nil: the engine opens it.
-	Store jobs.Store
 	// WrapVendor puts something between the engine and the vendor's client, to count
 	// calls for example. Create must stay at most one request.
 	WrapVendor func(orchestrator.Vendor) orchestrator.Vendor
@@ -182,7 +180,6 @@ func (c Config) checkBounds() error {
 func (c Config) withDefaults() Config {
 	c.APIKey, c.BaseURL, c.RedisURL = strings.TrimSpace(c.APIKey), strings.TrimSpace(c.BaseURL), strings.TrimSpace(c.RedisURL)
 	c.WebhookSecrets = trimmed(c.WebhookSecrets)
-	c.Database = cmp.Or(c.Database, DefaultDatabase)
 	c.BaseURL = cmp.Or(c.BaseURL, client.DefaultBaseURL)
 	c.RequestTimeout = cmp.Or(c.RequestTimeout, orchestrator.DefaultRequestTimeout)
 	c.VendorConnections = cmp.Or(c.VendorConnections, defaultConnections)

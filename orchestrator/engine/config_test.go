@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"shotline/jobs"
+	"shotline/jobs/sqlite"
 	"shotline/orchestrator/callback"
 	"shotline/orchestrator/engine"
 )
@@ -23,6 +24,7 @@ func TestErrorsNameTheFieldAndLeaveNothing(t *testing.T) {
 		field  string
 		change func(*engine.Config)
 	}{
+		{"OpenStore", func(c *engine.Config) { c.OpenStore = nil }},
 		{"APIKey", func(c *engine.Config) { c.APIKey = "" }},
 		{"APIKey", func(c *engine.Config) { c.APIKey = "hunter2 x" }},
 		{"BaseURL", func(c *engine.Config) { c.BaseURL = "ftp://hunter2@example.com" }},
@@ -88,7 +90,7 @@ func TestADatabaseThatCannotBeOpened(t *testing.T) {
 		text: jobs.ErrCorrupt,
 	} {
 		c := r.config()
-		c.Database = path
+		c.OpenStore = sqlite.Opener(path)
 		if _, err := engine.Open(t.Context(), c); !errors.Is(err, want) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%v; want %v that names %s", err, want, path)
 		}
@@ -111,15 +113,12 @@ func TestCreatesHeedTheConnections(t *testing.T) {
 
 // The zero values mean what their comments say.
 func TestDefaults(t *testing.T) {
-	t.Chdir(t.TempDir())
-	e, err := engine.Open(t.Context(), engine.Config{APIKey: testKey})
+	t.Parallel()
+	e, err := engine.Open(t.Context(), engine.Config{OpenStore: sqlite.Opener(filepath.Join(t.TempDir(), "shots.db")), APIKey: testKey})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := e.Stop(); err != nil {
-		t.Error(err)
-	}
-	if _, err := os.Stat(engine.DefaultDatabase); err != nil {
 		t.Error(err)
 	}
 	if got := e.Queue().Describe(); got != "embedded queue" {

@@ -2,7 +2,7 @@
 // vendor's client, the queue, the orchestrator, the receiver of webhooks and the
 // courier of callbacks, and an [Engine] is what comes of it.
 //
-//	e, err := engine.Open(ctx, engine.Config{Database: "shots.db", APIKey: key, …})
+//	e, err := engine.Open(ctx, engine.Config{OpenStore: sqlite.Opener("shots.db"), APIKey: key, …})
 //	mux.Handle("POST /hooks/screenshots", e.Webhooks())
 //	err = e.Start()
 //	job, err := e.Submit(ctx, engine.Request{URL: "https://example.com/"})

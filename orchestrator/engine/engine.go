@@ -10,7 +10,6 @@ import (
 
 	"shotline/client"
 	"shotline/jobs"
-	"shotline/jobs/sqlite"
 	"shotline/jobs/tasks"
 	"shotline/orchestrator"
 	"shotline/orchestrator/callback"
@@ -31,7 +30,7 @@ type Engine struct {
 	client       *client.Client
 	queue        *tasks.Queue
 	orchestrator *orchestrator.Orchestrator
-	courier      *callback.Courier  // nil without callbacks
+	callbacks    *callback.Courier  // nil without callbacks
 	webhooks     *receiver.Receiver // nil if none are taken
 	calls        *gate
 
@@ -51,6 +50,9 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
+	if cfg.Store == nil && cfg.OpenStore == nil {
+		return nil, &FieldError{"OpenStore", errors.New("is missing, and so is Store")}
+	}
 	e := &Engine{cfg: cfg.withDefaults(), calls: newGate()}
 	if err := e.join(ctx); err != nil {
 		return nil, errors.Join(err, e.close())
@@ -61,14 +63,12 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 func (e *Engine) join(ctx context.Context) (err error) {
 	c := e.cfg
 	if err := tasks.CheckURL(c.RedisURL); err != nil {
-		return unusable("RedisURL", err) // before a database is made
+		return unusable("RedisURL", err) // before OpenStore might create a file
 	}
 	if e.store = c.Store; e.store == nil {
-		opened, err := sqlite.Open(ctx, c.Database, sqlite.WithCheck(), sqlite.WithLogger(c.Logger))
-		if err != nil {
+		if e.store, err = c.OpenStore(ctx, jobs.OpenOptions{Purpose: jobs.ForWork, Logger: c.Logger}); err != nil {
 			return err
 		}
-		e.store = opened
 	}
 	options, err := c.queue(ctx, e.store)
 	if err != nil {
@@ -97,25 +97,25 @@ func (e *Engine) join(ctx context.Context) (err error) {
 	if c.Callbacks == nil {
 		return nil
 	}
-	return e.hireCourier(ctx, work.Worker.ID)
+	return e.openCallbacks(ctx, work.Worker.ID)
 }
 
-// hireCourier makes the queue deliver callbacks. No event is missed from then on.
-func (e *Engine) hireCourier(ctx context.Context, worker string) (err error) {
+// openCallbacks makes the queue deliver callbacks. No event is missed from then on.
+func (e *Engine) openCallbacks(ctx context.Context, worker string) (err error) {
 	config := *e.cfg.Callbacks
 	config.Worker, config.Slots = worker, e.cfg.CallbackSlots
 	config.Concurrency = min(cmp.Or(config.Concurrency, callback.DefaultConcurrency), config.Slots)
 	if config.UserAgent == "" {
 		config.UserAgent = e.cfg.UserAgent
 	}
-	e.courier, err = callback.New(config, callback.Parts{
+	e.callbacks, err = callback.New(config, callback.Parts{
 		Store: e.store, Queue: e.queue, Now: clock.Now, Logger: e.cfg.Logger, Observer: e.cfg.CallbackObserver,
 	})
 	if err != nil {
 		return err
 	}
-	e.queue.HandleCallbacks(e.courier)
-	return e.courier.Open(ctx)
+	e.queue.HandleCallbacks(e.callbacks)
+	return e.callbacks.Open(ctx)
 }
 
 // Start lets the engine work until Stop. It never blocks. A second call fails, and
@@ -130,8 +130,8 @@ func (e *Engine) Start() error {
 		return fmt.Errorf("start engine: %w", err)
 	}
 	e.orchestrator.Start()
-	if e.courier != nil {
-		e.courier.Start()
+	if e.callbacks != nil {
+		e.callbacks.Start()
 	}
 	return nil
 }
@@ -142,8 +142,8 @@ func (e *Engine) Start() error {
 func (e *Engine) Drain() {
 	e.calls.shut()
 	e.orchestrator.Drain()
-	if e.courier != nil {
-		e.courier.Drain()
+	if e.callbacks != nil {
+		e.callbacks.Drain()
 	}
 	e.calls.clear()
 }
@@ -172,8 +172,8 @@ func (e *Engine) close() error {
 		defer cancel()
 		errs = append(errs, e.queue.Stop(ctx))
 	}
-	if e.courier != nil {
-		e.courier.Stop()
+	if e.callbacks != nil {
+		e.callbacks.Stop()
 	}
 	if e.orchestrator != nil {
 		e.orchestrator.Stop()

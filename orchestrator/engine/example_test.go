@@ -12,13 +12,14 @@ import (
 
 	"shotline/client/sandbox"
 	"shotline/jobs"
+	"shotline/jobs/sqlite"
 	"shotline/orchestrator/engine"
 )
 
 // screenshot has one picture taken; mux is that of the program's own web server.
 func screenshot(ctx context.Context, mux *http.ServeMux, database, key, secret, vendor string) error {
 	e, err := engine.Open(ctx, engine.Config{
-		Database:       database,
+		OpenStore:      sqlite.Opener(database),
 		APIKey:         key,
 		BaseURL:        vendor, // empty for ScreenshotCenter itself
 		Apps:           []jobs.App{{ID: "12"}},
@@ -58,7 +59,7 @@ func ExampleOpen() {
 	p := newProgram()
 	defer p.close()
 
-	e, err := engine.Open(context.Background(), engine.Config{Database: p.database, APIKey: "key", BaseURL: p.vendor})
+	e, err := engine.Open(context.Background(), engine.Config{OpenStore: sqlite.Opener(p.database), APIKey: "key", BaseURL: p.vendor})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -196,7 +197,7 @@ func newProgram() *program {
 // start is an engine at work.
 func (p *program) start() *engine.Engine {
 	e, err := engine.Open(context.Background(), engine.Config{
-		Database: p.database, APIKey: "key", BaseURL: p.vendor, Apps: []jobs.App{{ID: "12"}}, WebhookSecrets: []string{"s3cret"},
+		OpenStore: sqlite.Opener(p.database), APIKey: "key", BaseURL: p.vendor, Apps: []jobs.App{{ID: "12"}}, WebhookSecrets: []string{"s3cret"},
 	})
 	if err != nil {
 		log.Fatal(err)

@@ -13,6 +13,7 @@ import (
 
 	"shotline/client/sandbox"
 	"shotline/jobs"
+	"shotline/jobs/sqlite"
 	"shotline/orchestrator/engine"
 )
 
@@ -73,7 +74,7 @@ func newRig(t *testing.T, change ...func(*sandbox.Config)) *rig {
 
 func (r *rig) config() engine.Config {
 	return engine.Config{
-		Database: r.db, APIKey: testKey, BaseURL: r.url, Apps: []jobs.App{{ID: "12"}}, WebhookSecrets: []string{testSecret},
+		OpenStore: sqlite.Opener(r.db), APIKey: testKey, BaseURL: r.url, Apps: []jobs.App{{ID: "12"}}, WebhookSecrets: []string{testSecret},
 		Logger: slog.New(slog.DiscardHandler),
 	}
 }
