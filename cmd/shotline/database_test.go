@@ -88,3 +88,33 @@ func TestReconcileTellsDamageOnce(t *testing.T) {
 		t.Errorf("ended with %d, printed %q and told %q", code, printed, told)
 	}
 }
+
+func TestURLOfAnotherDatabaseIsRefused(t *testing.T) {
+	t.Chdir(t.TempDir())
+	const url = "postgres://me:hunter2@db.test/shots"
+	if err := os.WriteFile("in.csv", []byte("url\nhttps://a.test/\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	work := []string{"--api-key", "k", "--webhook-secret", "s", "--db", url}
+	for _, args := range [][]string{
+		{"submit", "https://a.test/", "--db", url},
+		append([]string{"run", "in.csv"}, work...),
+		append([]string{"serve"}, work...),
+		{"status", "b1", "--db", url},
+		{"list", "--db", "SQLite+v2://a"},
+		{"backup", "a.backup", "--db", url},
+		{"reconcile", "--db", url},
+	} {
+		code, printed, message := invoke(t, args...)
+		if code != exitUsage || printed != "" || !strings.Contains(message, "--db ") || !strings.Contains(message, "only a SQLite file is supported") {
+			t.Errorf("%v: exit code %d, output %q, error %q; want %d and an error about --db", args, code, printed, message, exitUsage)
+		}
+		if strings.Contains(message, "hunter2") {
+			t.Errorf("%v: the error contains the password: %s", args, message)
+		}
+	}
+	found, err := filepath.Glob("*")
+	if err != nil || len(found) != 1 {
+		t.Errorf("files after the commands: %v, %v; want only in.csv", found, err)
+	}
+}

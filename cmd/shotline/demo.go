@@ -17,7 +17,6 @@ import (
 	"shotline/client"
 	"shotline/client/sandbox"
 	"shotline/jobs"
-	"shotline/jobs/sqlite"
 	"shotline/orchestrator/api"
 	"shotline/orchestrator/engine"
 	"shotline/testdata"
@@ -56,7 +55,7 @@ func demo(c *cli.Context) error {
 		return err
 	}
 	database := filepath.Join(folder, "shotline.db")
-	store, err := openStore(c.Context, database, sqlite.WithLogger(log))
+	store, err := openStore(c.Context, database, jobs.OpenOptions{Purpose: jobs.ForCommand, Logger: log})
 	if err != nil {
 		return err
 	}

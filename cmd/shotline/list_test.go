@@ -13,7 +13,7 @@ import (
 // TestListsSayWhatTheyLeaveOut: a list never ends at its limit without a word.
 func TestListsSayWhatTheyLeaveOut(t *testing.T) {
 	db := filepath.Join(t.TempDir(), "shotline.db")
-	store, err := openStore(t.Context(), db)
+	store, err := openStore(t.Context(), db, jobs.OpenOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"shotline/jobs"
-	"shotline/jobs/sqlite"
 	"shotline/jobs/summary"
 	"shotline/orchestrator"
 )
@@ -45,7 +44,7 @@ func runFile(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if w.Store, err = openStore(c.Context, w.database, sqlite.WithCheck(), sqlite.WithCache(ownShares(w.RedisURL != "").cache), sqlite.WithLogger(log)); err != nil {
+	if w.Store, err = w.openStore(c.Context); err != nil {
 		return err
 	}
 	defer w.Store.Close()

@@ -7,8 +7,6 @@ import (
 	"net/http"
 
 	"github.com/urfave/cli/v2"
-
-	"shotline/jobs/sqlite"
 )
 
 func serveCommand() *cli.Command {
@@ -49,7 +47,7 @@ func serve(c *cli.Context, log *slog.Logger) error {
 	if w.outputs, err = outputsFrom(c); err != nil {
 		return err
 	}
-	if w.Store, err = openStore(ctx, w.database, sqlite.WithCheck(), sqlite.WithCache(ownShares(w.RedisURL != "").cache), sqlite.WithLogger(log)); err != nil {
+	if w.Store, err = w.openStore(ctx); err != nil {
 		return err
 	}
 	defer w.Store.Close()

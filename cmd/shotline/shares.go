@@ -7,7 +7,6 @@ import (
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 
-	"shotline/jobs/sqlite"
 	"shotline/jobs/tasks"
 	"shotline/receiver"
 	"shotline/receiver/listener"
@@ -25,8 +24,9 @@ const (
 	mostConnections = 8192     // of a listener
 	connectionRoom  = 32 << 10 // bytes that one may take, with the headers of a request
 	leastBodies     = 8 << 20
-	leastCache      = 2 << 10 // KiB
-	perCallback     = 3       // connections: one under way, and two idle
+	leastCache      = 2 << 20
+	mostCache       = 64 << 20
+	perCallback     = 3 // connections: one under way, and two idle
 )
 
 // limitMemory lets Go collect garbage in time for the limit of the control group,
@@ -61,7 +61,7 @@ type shares struct {
 	outputs   int   // and for pictures that the API fetches
 	callbacks int   // delivered at the same time
 	bodies    int64 // bytes of webhooks that come in
-	cache     int   // KiB of pages that the database's writer keeps
+	cache     int64 // bytes that one connection of the store caches
 }
 
 // ownShares are those of this process.
@@ -82,7 +82,7 @@ func sharesOf(descriptors int, memory int64, redis bool) shares {
 		outputs:   between(1, left/16, 64),
 		callbacks: between(1, left/16, tasks.CallbackSlots),
 		bodies:    between(leastBodies, memory/8, receiver.DefaultMaxInFlight),
-		cache:     int(between(leastCache, memory>>10/32, sqlite.DefaultCache)),
+		cache:     between(leastCache, memory/32, mostCache),
 	}
 	each := (left - s.vendor - s.outputs - s.callbacks*perCallback) / 2
 	byMemory := int(min(memory/8/connectionRoom, mostConnections))

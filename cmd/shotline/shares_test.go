@@ -23,7 +23,7 @@ func TestSharesFitIntoTheLimits(t *testing.T) {
 					t.Errorf("%d descriptors: somebody gets too little: %+v", descriptors, s)
 				}
 				// A writer and five readers have caches; small bodies have the last quarter.
-				held := s.bodies + int64(s.webhooks+s.api)*connectionRoom + 6*int64(s.cache)<<10
+				held := s.bodies + int64(s.webhooks+s.api)*connectionRoom + 6*s.cache
 				if held > memory/10*7 {
 					t.Errorf("%d MiB of memory: %+v are %d MiB", memory>>20, s, held>>20)
 				}
@@ -34,7 +34,7 @@ func TestSharesFitIntoTheLimits(t *testing.T) {
 		}
 	}
 	plenty := sharesOf(20000, 16<<30, true)
-	if plenty.webhooks < 4096 || plenty.api < 4096+512 || plenty.vendor != 256 || plenty.callbacks != 32 || plenty.bodies != 64<<20 || plenty.cache != 64<<10 {
+	if plenty.webhooks < 4096 || plenty.api < 4096+512 || plenty.vendor != 256 || plenty.callbacks != 32 || plenty.bodies != 64<<20 || plenty.cache != 64<<20 {
 		t.Errorf("with plenty of everything: %+v", plenty)
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"shotline/jobs"
 )
 
 // catchHangups makes SIGHUP end the processes that the test starts, even if the
@@ -71,7 +73,7 @@ func TestCommandEndsByAHangup(t *testing.T) {
 	if code, _, told := invoke(t, "submit", "--db", db, "https://a.test/"); code != exitWell {
 		t.Fatal(told)
 	}
-	store, err := openStore(t.Context(), db)
+	store, err := openStore(t.Context(), db, jobs.OpenOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

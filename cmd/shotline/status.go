@@ -2,11 +2,8 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -14,7 +11,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"shotline/jobs"
-	"shotline/jobs/sqlite"
 )
 
 func statusCommand() *cli.Command {
@@ -46,23 +42,6 @@ func status(c *cli.Context, store jobs.Store, arg string) error {
 		return err
 	}
 	return printBatch(c.App.Writer, b, c.Bool(jsonFlag.Name))
-}
-
-// withStore opens the database of --db for one command about what is in it. A
-// mistyped name must not leave an empty database behind.
-func withStore(c *cli.Context, do func(jobs.Store) error) error {
-	if _, err := os.Stat(c.String(dbFlag.Name)); errors.Is(err, os.ErrNotExist) {
-		return badUsage("--db %s: there is no such database", c.String(dbFlag.Name))
-	}
-	log, err := newLogger(c, slog.LevelWarn)
-	if err != nil {
-		return err
-	}
-	store, err := openStore(c.Context, c.String(dbFlag.Name), sqlite.WithLogger(log))
-	if err != nil {
-		return err
-	}
-	return errors.Join(do(store), store.Close())
 }
 
 func printBatch(w io.Writer, b jobs.Batch, asJSON bool) error {

@@ -12,7 +12,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"shotline/jobs"
-	"shotline/jobs/sqlite"
 	"shotline/orchestrator"
 )
 
@@ -31,9 +30,6 @@ func submitCommand() *cli.Command {
 	}
 }
 
-// importCache is in KiB: an import looks at none of the pages that it has filled.
-const importCache = 4 << 10
-
 func submit(c *cli.Context) error {
 	in, err := openInput(c)
 	if err != nil {
@@ -44,7 +40,7 @@ func submit(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	store, err := openStore(c.Context, c.String(dbFlag.Name), sqlite.WithCache(importCache), sqlite.WithLogger(log))
+	store, err := openStore(c.Context, c.String(dbFlag.Name), jobs.OpenOptions{Purpose: jobs.ForImport, Logger: log})
 	if err != nil {
 		return err
 	}

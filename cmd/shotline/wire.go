@@ -13,7 +13,6 @@ import (
 
 	"shotline/client"
 	"shotline/jobs"
-	"shotline/jobs/sqlite"
 	"shotline/orchestrator"
 	"shotline/orchestrator/engine"
 	"shotline/receiver/listener"
@@ -117,12 +116,10 @@ func timesFrom(c *cli.Context) (config engine.Config, err error) {
 	return config, nil
 }
 
-func openStore(ctx context.Context, path string, opts ...sqlite.Option) (jobs.Store, error) {
-	store, err := sqlite.Open(ctx, path, opts...)
-	if err != nil {
-		return nil, err // and not a *sqlite.Store that is nil
-	}
-	return store, nil
+// openStore opens the store of a process that works.
+func (w work) openStore(ctx context.Context) (jobs.Store, error) {
+	cache := ownShares(w.RedisURL != "").cache
+	return openStore(ctx, w.database, jobs.OpenOptions{Purpose: jobs.ForWork, CacheBytes: cache, Logger: w.Logger})
 }
 
 // running is work that has been started.

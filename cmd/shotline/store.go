@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"regexp"
+
+	"github.com/urfave/cli/v2"
+
+	"shotline/jobs"
+	"shotline/jobs/sqlite"
+)
+
+// urlScheme matches the beginning of a URL. The rest might hold a password, so errors
+// show the scheme only.
+var urlScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
+
+// openerOf returns what opens the store that --db names. No other function knows
+// which kinds of stores there are.
+func openerOf(database string) (jobs.Opener, error) {
+	if scheme := urlScheme.FindString(database); scheme != "" {
+		return nil, badUsage("--%s %s…: only a SQLite file is supported, and this is a URL: give the path of a file", dbFlag.Name, scheme)
+	}
+	return sqlite.Opener(database), nil
+}
+
+// openStore opens the store that --db names. It makes the file if there is none.
+func openStore(ctx context.Context, database string, o jobs.OpenOptions) (jobs.Store, error) {
+	open, err := openerOf(database)
+	if err != nil {
+		return nil, err
+	}
+	return open(ctx, o)
+}
+
+// withStore opens the store of --db for one command about its content. It fails if
+// there is no file: a mistyped name must not leave an empty database behind.
+func withStore(c *cli.Context, do func(jobs.Store) error) error {
+	database := c.String(dbFlag.Name)
+	open, err := openerOf(database)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(database); errors.Is(err, os.ErrNotExist) {
+		return badUsage("--db %s: there is no such database", database)
+	}
+	log, err := newLogger(c, slog.LevelWarn)
+	if err != nil {
+		return err
+	}
+	store, err := open(c.Context, jobs.OpenOptions{Purpose: jobs.ForCommand, Logger: log})
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(store), store.Close())
+}
