@@ -9,58 +9,53 @@ import (
 	"time"
 )
 
-// Message is an event as other programs are told it.
+// Message is an event as other programs receive it.
 type Message struct {
 	Type      EventType `json:"type"`
 	Timestamp time.Time `json:"timestamp"`
-	Data      any       `json:"data"` // a Job, a Batch, or less where they have moved on
+	Data      any       `json:"data"` // a Job, a Batch, or less if they changed after the event
 }
 
-// Told is what a Message is made from.
-type Told interface {
+// MessageSource is what NewMessage needs of a store.
+type MessageSource interface {
 	Job(ctx context.Context, id ID) (Job, error)
 	Batch(ctx context.Context, id string) (Batch, error)
 	Delivery(ctx context.Context, seq int64) (KeptDelivery, error)
 }
 
-// Tell makes the message of an event: with the job or batch whole as long as it
-// is as the event says, and else, when it was retried in the meantime, say, with
-// what the event itself knows.
-func Tell(ctx context.Context, store Told, e Event) (Message, error) {
+// NewMessage returns the message of an event. Its data is the whole job or batch
+// while that is still as the event reports it. If it changed after the event,
+// because it was retried for example, the data is only what the event itself
+// reports.
+func NewMessage(ctx context.Context, store MessageSource, e Event) (Message, error) {
 	m := Message{Type: e.Type, Timestamp: e.At.UTC()}
 	var err error
 	switch {
-	case e.Type == EventForeign:
-		m.Data, err = tellForeign(ctx, store, e)
+	case e.Type.Info().Subject == SubjectForeign:
+		m.Data, err = foreignData(ctx, store, e)
 	case !e.Job.IsZero():
-		m.Data, err = tellJob(ctx, store, e)
+		m.Data, err = jobData(ctx, store, e)
 	default:
-		m.Data, err = tellBatch(ctx, store, e)
+		m.Data, err = batchData(ctx, store, e)
 	}
 	if err != nil {
-		return Message{}, fmt.Errorf("tell event %d: %w", e.Seq, err)
+		return Message{}, fmt.Errorf("message of event %d: %w", e.Seq, err)
 	}
 	return m, nil
 }
 
-// stateOf is the state that a job's event tells of. A late result or a
-// correction may bring several: their events have it themselves.
-var stateOf = map[EventType]State{
-	EventJobDone: Done, EventJobFailed: Failed, EventJobTimedOut: TimedOut, EventJobCanceled: Canceled, EventJobRetried: Queued,
-}
-
-func tellJob(ctx context.Context, store Told, e Event) (Job, error) {
+func jobData(ctx context.Context, store MessageSource, e Event) (Job, error) {
 	j, err := store.Job(ctx, e.Job)
 	if err != nil {
 		return j, err
 	}
-	if isAsTold(j, e) {
+	if jobMatches(j, e) {
 		return j, nil
 	}
+	info := e.Type.Info()
 	then := Job{
 		ID: j.ID, Line: j.Line, URL: j.URL, Params: j.Params, Tags: j.Tags, Metadata: j.Metadata, CreatedAt: j.CreatedAt,
-		State: toldState(e), Attempt: e.Attempt,
-		Late: e.Type == EventJobLate, Corrected: e.Type == EventJobCorrected,
+		State: reportedState(e), Attempt: e.Attempt, Late: info.Late, Corrected: info.Corrected,
 	}
 	if !then.State.Open() {
 		then.ClosedAt = e.At
@@ -68,60 +63,69 @@ func tellJob(ctx context.Context, store Told, e Event) (Job, error) {
 	return then, nil
 }
 
-// toldState is the state that a job's event tells of. The event of a retry has it
-// if the job waits again for the screenshot that it had.
-func toldState(e Event) State { return cmp.Or(e.State, stateOf[e.Type], Done) }
+// reportedState returns the state that a job's event reports. A late result of an
+// older version, whose event does not carry a state, is reported as done.
+func reportedState(e Event) State { return cmp.Or(e.State, e.Type.Info().State, Done) }
 
-// isAsTold reports whether the job is still as its event says. A late result and
-// a correction may be about an older attempt than the job's.
-func isAsTold(j Job, e Event) bool {
-	switch {
-	case e.Type == EventJobLate:
+// jobMatches reports whether the job is still as its event reports it. The attempt
+// is not compared for a late result or a correction, which can be about an older
+// one.
+func jobMatches(j Job, e Event) bool {
+	switch info := e.Type.Info(); {
+	case info.Late:
 		return j.Late && (e.State == "" || j.State == e.State)
-	case e.Type == EventJobCorrected:
+	case info.Corrected:
 		return j.Corrected && j.State == e.State
 	default:
-		return j.State == toldState(e) && j.Attempt == e.Attempt && !j.Corrected
+		return j.State == reportedState(e) && j.Attempt == e.Attempt && !j.Corrected
 	}
 }
 
-// pastBatch is what is known of a batch's event once the batch has gone on.
+// pastBatch is the data of a batch's event if the batch changed after it.
 type pastBatch struct {
 	BatchID  string     `json:"batch_id"`
 	State    BatchState `json:"state"`
 	Revision int        `json:"revision"`
 }
 
-func tellBatch(ctx context.Context, store Told, e Event) (any, error) {
+func batchData(ctx context.Context, store MessageSource, e Event) (any, error) {
 	b, err := store.Batch(ctx, e.Batch)
 	if err != nil {
 		return nil, err
 	}
-	then, isAsTold := BatchFinished, b.State == BatchFinished && b.Revision == e.Revision
-	if e.Type == EventBatchPaused {
-		then, isAsTold = BatchPaused, b.State == BatchPaused && b.PauseReason != ""
-	}
-	if isAsTold {
+	then := cmp.Or(e.Type.Info().BatchState, BatchFinished)
+	if batchMatches(b, e, then) {
 		return b, nil
 	}
 	return pastBatch{e.Batch, then, e.Revision}, nil
 }
 
-// Foreign is a delivery that no submission of ours can own, as others are told.
+// batchMatches reports whether the batch is still as its event, which reports the
+// state then, describes it. A batch that an error paused has a reason until it is
+// resumed or paused by hand.
+func batchMatches(b Batch, e Event, then BatchState) bool {
+	if then == BatchPaused {
+		return b.State == BatchPaused && b.PauseReason != ""
+	}
+	return b.State == then && b.Revision == e.Revision
+}
+
+// Foreign is a foreign delivery in a message.
 type Foreign struct {
 	ScreenshotID string          `json:"screenshot_id,omitempty"`
-	Event        string          `json:"event,omitempty"` // as the vendor named it
+	Event        string          `json:"event,omitempty"` // the vendor's name for it
 	Outcome      Outcome         `json:"outcome,omitempty"`
 	ImageURL     string          `json:"image_url,omitempty"`
 	Error        string          `json:"error,omitempty"`
 	ReceivedAt   time.Time       `json:"received_at,omitzero"`
-	Payload      json.RawMessage `json:"payload,omitempty"` // the vendor's, untouched
+	Payload      json.RawMessage `json:"payload,omitempty"` // the vendor's, unchanged
 }
 
-func tellForeign(ctx context.Context, store Told, e Event) (Foreign, error) {
+// foreignData returns the zero Foreign if the delivery was pruned.
+func foreignData(ctx context.Context, store MessageSource, e Event) (Foreign, error) {
 	d, err := store.Delivery(ctx, e.Delivery)
 	if errors.Is(err, ErrNotFound) {
-		return Foreign{}, nil // pruned meanwhile
+		return Foreign{}, nil
 	}
 	if err != nil {
 		return Foreign{}, err

@@ -9,30 +9,30 @@ import (
 	"time"
 )
 
-// told is a store of one job, one batch and one delivery.
-type told struct {
+// fakeSource is a store of one job, one batch and one delivery.
+type fakeSource struct {
 	job      Job
 	batch    Batch
 	delivery KeptDelivery
 	err      error
 }
 
-func (s told) Job(context.Context, ID) (Job, error)         { return s.job, s.err }
-func (s told) Batch(context.Context, string) (Batch, error) { return s.batch, s.err }
-func (s told) Delivery(context.Context, int64) (KeptDelivery, error) {
+func (s fakeSource) Job(context.Context, ID) (Job, error)         { return s.job, s.err }
+func (s fakeSource) Batch(context.Context, string) (Batch, error) { return s.batch, s.err }
+func (s fakeSource) Delivery(context.Context, int64) (KeptDelivery, error) {
 	return s.delivery, s.err
 }
 
-var toldAt = time.Date(2031, 5, 6, 14, 8, 9, 0, time.FixedZone("CEST", 7200))
+var eventTime = time.Date(2031, 5, 6, 14, 8, 9, 0, time.FixedZone("CEST", 7200))
 
 // tell makes the message of an event and returns it as others get it.
-func tell(t *testing.T, store told, e Event) (message struct {
+func tell(t *testing.T, store fakeSource, e Event) (message struct {
 	Type, Timestamp string
 	Data            map[string]any
 }) {
 	t.Helper()
-	e.At = toldAt
-	m, err := Tell(t.Context(), store, e)
+	e.At = eventTime
+	m, err := NewMessage(t.Context(), store, e)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,10 +62,10 @@ func TestAJobIsToldAsItsEventSays(t *testing.T) {
 		for _, now := range States {
 			for _, attempt := range []int{1, 2} {
 				for _, late := range []bool{false, true} {
-					store := told{job: Job{
+					store := fakeSource{job: Job{
 						ID: id, URL: "https://example.com/", Metadata: Metadata{"sku": "7"}, Params: Params{"size": "page"}, Tags: []string{"t"},
 						State: now, Attempt: attempt, Late: late, ScreenshotID: "s1", ImageURL: "https://vendor.example/1.png", Cost: &cost,
-						CreatedAt: toldAt.Add(-time.Hour), ClosedAt: toldAt.Add(time.Hour),
+						CreatedAt: eventTime.Add(-time.Hour), ClosedAt: eventTime.Add(time.Hour),
 					}}
 					data := tell(t, store, Event{Type: event, Batch: "b1", Job: id, Attempt: 1}).Data
 					if data["id"] != "b1-3" || data["batch_id"] != "b1" || data["url"] != "https://example.com/" || data["metadata"] == nil || data["created_at"] == nil {
@@ -87,7 +87,7 @@ func TestAJobIsToldAsItsEventSays(t *testing.T) {
 					if !whole && data["attempt"] != 1.0 {
 						t.Errorf("%s of a job in attempt %d is told of attempt %v, want the event's", event, attempt, data["attempt"])
 					}
-					if closed, has := data["closed_at"].(string); !whole && has != !want.Open() || !whole && has && closed != toldAt.Format(time.RFC3339) {
+					if closed, has := data["closed_at"].(string); !whole && has != !want.Open() || !whole && has && closed != eventTime.Format(time.RFC3339) {
 						t.Errorf("%s of a job that is %s: closed at %v", event, now, data["closed_at"])
 					}
 				}
@@ -126,7 +126,7 @@ func TestACorrectionIsToldAsItsEventSays(t *testing.T) {
 		if j.Attempt == 0 {
 			j.Attempt = 1
 		}
-		data := tell(t, told{job: j}, Event{Type: test.event, State: test.of, Batch: "b1", Job: id, Attempt: 1}).Data
+		data := tell(t, fakeSource{job: j}, Event{Type: test.event, State: test.of, Batch: "b1", Job: id, Attempt: 1}).Data
 		want := test.of
 		if want == "" {
 			want = map[EventType]State{EventJobFailed: Failed, EventJobDone: Done, EventJobLate: j.State}[test.event]
@@ -144,7 +144,7 @@ func TestAJobThatWaitsAgainIsToldSo(t *testing.T) {
 	id := ID{Batch: "b1", Row: 3}
 	for _, now := range []State{Pending, Done} {
 		for of, want := range map[State]State{Pending: Pending, "": Queued} {
-			store := told{job: Job{ID: id, State: now, Attempt: 1, ScreenshotID: "s1"}}
+			store := fakeSource{job: Job{ID: id, State: now, Attempt: 1, ScreenshotID: "s1"}}
 			data := tell(t, store, Event{Type: EventJobRetried, State: of, Batch: "b1", Job: id, Attempt: 1}).Data
 			if data["state"] != string(want) || (data["screenshot_id"] == "s1") != (want == now) {
 				t.Errorf("of %q, now %s: told %v", of, now, data)
@@ -166,7 +166,7 @@ func TestABatchIsToldAsItsEventSays(t *testing.T) {
 		"not so far": {BatchFinished, 1, false},
 	} {
 		for _, event := range []EventType{EventBatchFinished, EventBatchRevised} {
-			store := told{batch: Batch{BatchSpec: BatchSpec{ID: "b1"}, State: tt.state, Revision: tt.revision, Counts: Counts{Rows: 7}}}
+			store := fakeSource{batch: Batch{BatchSpec: BatchSpec{ID: "b1"}, State: tt.state, Revision: tt.revision, Counts: Counts{Rows: 7}}}
 			data := tell(t, store, Event{Type: event, Batch: "b1", Revision: 2}).Data
 			if data["batch_id"] != "b1" || data["state"] != "finished" || data["revision"] != 2.0 {
 				t.Errorf("%s, %s: told %v", name, event, data)
@@ -186,7 +186,7 @@ func TestAPauseByAnErrorIsToldWithItsReason(t *testing.T) {
 	}{
 		"as it was": {BatchPaused, "the key was refused"}, "resumed": {BatchOpen, ""}, "paused by hand since": {BatchPaused, ""}, "finished": {BatchFinished, ""},
 	} {
-		store := told{batch: Batch{BatchSpec: BatchSpec{ID: "b1"}, State: tt.state, PauseReason: tt.reason, Revision: 2, Counts: Counts{Rows: 7}}}
+		store := fakeSource{batch: Batch{BatchSpec: BatchSpec{ID: "b1"}, State: tt.state, PauseReason: tt.reason, Revision: 2, Counts: Counts{Rows: 7}}}
 		data := tell(t, store, Event{Type: EventBatchPaused, Batch: "b1", Revision: 2}).Data
 		if data["batch_id"] != "b1" || data["state"] != "paused" || data["revision"] != 2.0 {
 			t.Errorf("%s: told %v", name, data)
@@ -199,9 +199,9 @@ func TestAPauseByAnErrorIsToldWithItsReason(t *testing.T) {
 
 func TestAForeignScreenshotIsToldWithItsPayload(t *testing.T) {
 	t.Parallel()
-	foreign := func(body string) told {
-		return told{delivery: KeptDelivery{Delivery: Delivery{
-			Seq: 9, ReceivedAt: toldAt, Event: "screenshot.completed", ScreenshotID: "77", Outcome: OutcomeDone, ImageURL: "https://vendor.example/77.png",
+	foreign := func(body string) fakeSource {
+		return fakeSource{delivery: KeptDelivery{Delivery: Delivery{
+			Seq: 9, ReceivedAt: eventTime, Event: "screenshot.completed", ScreenshotID: "77", Outcome: OutcomeDone, ImageURL: "https://vendor.example/77.png",
 			Body: []byte(body),
 		}}}
 	}
@@ -215,7 +215,7 @@ func TestAForeignScreenshotIsToldWithItsPayload(t *testing.T) {
 	if data := tell(t, foreign("no JSON"), event).Data; data["payload"] != nil || data["screenshot_id"] != "77" {
 		t.Errorf("a payload that is no JSON: told %v", data)
 	}
-	if data := tell(t, told{err: ErrNotFound}, event).Data; len(data) != 0 {
+	if data := tell(t, fakeSource{err: ErrNotFound}, event).Data; len(data) != 0 {
 		t.Errorf("a delivery that is not kept any more: told %v", data)
 	}
 }
@@ -226,7 +226,7 @@ func TestWhatCannotBeReadIsNotTold(t *testing.T) {
 		{Seq: 41, Type: EventForeign, Delivery: 9}, {Seq: 41, Type: EventJobDone, Batch: "b1", Job: ID{Batch: "b1", Row: 1}},
 		{Seq: 41, Type: EventBatchFinished, Batch: "b1"},
 	} {
-		_, err := Tell(t.Context(), told{err: ErrUnavailable}, e)
+		_, err := NewMessage(t.Context(), fakeSource{err: ErrUnavailable}, e)
 		if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "event 41") {
 			t.Errorf("%s: error %v, want the store's with the event's place", e.Type, err)
 		}

@@ -102,9 +102,6 @@ func TestWebhooksOfTheContractAreWhatIsSent(t *testing.T) {
 				t.Errorf("%s does not say what %s means", kind, status)
 			}
 		}
-		if happened[kind] == "" {
-			t.Errorf("%s is not described", kind)
-		}
 	}
 	if len(doc.Webhooks) != len(jobs.EventTypes) {
 		t.Errorf("%d webhooks, %d types of events", len(doc.Webhooks), len(jobs.EventTypes))
@@ -112,7 +109,7 @@ func TestWebhooksOfTheContractAreWhatIsSent(t *testing.T) {
 
 	sent := func(e jobs.Event) {
 		t.Helper()
-		m, err := jobs.Tell(t.Context(), r.store, e)
+		m, err := jobs.NewMessage(t.Context(), r.store, e)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -138,7 +135,7 @@ func TestWebhooksOfTheContractAreWhatIsSent(t *testing.T) {
 	sent(jobs.Event{Type: jobs.EventForeign, Delivery: place + 1, At: time.Now()}) // pruned
 
 	// The shape of what has gone on is written down twice, here and in package jobs.
-	m, err := jobs.Tell(t.Context(), r.store, jobs.Event{Type: jobs.EventBatchFinished, Batch: "b2", Revision: 1})
+	m, err := jobs.NewMessage(t.Context(), r.store, jobs.Event{Type: jobs.EventBatchFinished, Batch: "b2", Revision: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

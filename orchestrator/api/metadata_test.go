@@ -29,7 +29,7 @@ func TestMetadataKeepsTypesAndDigits(t *testing.T) {
 		t.Errorf("listed %d times: %s", n, list)
 	}
 	has("results", r.ask("GET", "/v1/batches/"+batch+"/results?format=ndjson", nil).body)
-	m, err := jobs.Tell(t.Context(), r.store, jobs.Event{Type: jobs.EventJobDone, Batch: "b1", Job: jobs.ID{Batch: "b1", Row: 1}, Attempt: 1})
+	m, err := jobs.NewMessage(t.Context(), r.store, jobs.Event{Type: jobs.EventJobDone, Batch: "b1", Job: jobs.ID{Batch: "b1", Row: 1}, Attempt: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

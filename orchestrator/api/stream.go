@@ -24,11 +24,23 @@ const (
 )
 
 type followEvents struct {
-	Batch     string   `query:"batch" doc:"Of this batch and its jobs alone"`
-	Job       string   `query:"job" doc:"Of this job alone"`
-	Type      []string `query:"type" enum:"job.done,job.failed,job.timed_out,job.late,job.corrected,job.canceled,job.retried,batch.finished,batch.revised,batch.paused,screenshot.foreign" doc:"Of these types alone"`
-	After     string   `query:"after" doc:"Begin behind the event with this id, as if it were the Last-Event-ID; 0 for the oldest that is kept"`
-	LastEvent string   `header:"Last-Event-ID" doc:"The id that a stream before this one ended with; without it, and without after, only what happens from now on is told"`
+	Batch     string      `query:"batch" doc:"Of this batch and its jobs alone"`
+	Job       string      `query:"job" doc:"Of this job alone"`
+	Type      []eventType `query:"type" doc:"Of these types alone"`
+	After     string      `query:"after" doc:"Begin behind the event with this id, as if it were the Last-Event-ID; 0 for the oldest that is kept"`
+	LastEvent string      `header:"Last-Event-ID" doc:"The id that a stream before this one ended with; without it, and without after, only what happens from now on is told"`
+}
+
+// eventType is a type of event in a query.
+type eventType string
+
+// Schema implements huma.SchemaProvider: the types are those of jobs.EventTable.
+func (eventType) Schema(huma.Registry) *huma.Schema {
+	s := &huma.Schema{Type: huma.TypeString}
+	for _, kind := range jobs.EventTypes {
+		s.Enum = append(s.Enum, string(kind))
+	}
+	return s
 }
 
 // StreamEvent is the data of an event.
@@ -185,7 +197,7 @@ func (s *server) stream(ctx context.Context, to *stream, filter jobs.EventFilter
 
 // tell is an event as streams write it.
 func (s *server) tell(ctx context.Context, e jobs.Event) ([]byte, error) {
-	m, err := jobs.Tell(ctx, s.seen(ctx), e)
+	m, err := jobs.NewMessage(ctx, s.seen(ctx), e)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"reflect"
@@ -12,7 +13,7 @@ import (
 	"shotline/jobs"
 )
 
-// The callbacks that Shotline makes are in the contract under webhooks: one for
+// The contract describes the callbacks that Shotline sends under webhooks: one for
 // each type of event, with its body and its headers.
 
 // JobCallback is the body of a callback about a job.
@@ -54,57 +55,54 @@ type ForeignCallback struct {
 	Data      jobs.Foreign   `json:"data" doc:"What the vendor's webhook said; empty once it is not kept any more"`
 }
 
-// happened says of each type of event what it tells.
-var happened = map[jobs.EventType]string{
-	jobs.EventJobDone:       "A job is done: its picture is there",
-	jobs.EventJobFailed:     "A job failed",
-	jobs.EventJobTimedOut:   "A job timed out: the vendor has no result for it",
-	jobs.EventJobLate:       "A job that had ended got a result after all",
-	jobs.EventJobCorrected:  "A job changed its result: of two contradictory webhooks the vendor confirmed the other one",
-	jobs.EventJobCanceled:   "A job was canceled",
-	jobs.EventJobRetried:    "An ended job is queued again",
-	jobs.EventBatchFinished: "All jobs of a batch have ended",
-	jobs.EventBatchRevised:  "A finished batch got late results",
-	jobs.EventBatchPaused:   "An error paused a batch: pause_reason says which",
-	jobs.EventForeign:       "A webhook came for a screenshot that no job of ours asked for",
-}
-
-// describeWebhooks adds them to the contract.
+// describeWebhooks adds the callbacks to the contract.
 func describeWebhooks(doc *huma.OpenAPI) {
 	doc.Webhooks = map[string]*huma.PathItem{}
-	for _, kind := range jobs.EventTypes {
-		summary := happened[kind]
-		if summary == "" {
-			summary = "The event " + string(kind)
-		}
-		doc.Webhooks[string(kind)] = &huma.PathItem{Post: webhook(doc.Components.Schemas, kind, summary)}
+	for _, info := range jobs.EventTable {
+		doc.Webhooks[string(info.Type)] = &huma.PathItem{Post: webhook(doc.Components.Schemas, info)}
 	}
 }
 
-// calledBy says who is called for an event.
-func calledBy(kind jobs.EventType) (body reflect.Type, asks string) {
-	switch noun, _, _ := strings.Cut(string(kind), "."); noun {
-	case "job":
-		return reflect.TypeFor[JobCallback](), "Sent to the callback_url of the job, or of its row in a batch, and to sinks."
-	case "batch":
-		return reflect.TypeFor[BatchCallback](), "Sent to the callback_url of the batch, and to sinks."
+// callbackBody returns the type of the body of callbacks about a subject.
+func callbackBody(about jobs.Subject) reflect.Type {
+	switch about {
+	case jobs.SubjectJob:
+		return reflect.TypeFor[JobCallback]()
+	case jobs.SubjectBatch:
+		return reflect.TypeFor[BatchCallback]()
+	default:
+		return reflect.TypeFor[ForeignCallback]()
 	}
-	return reflect.TypeFor[ForeignCallback](), "Sent to sinks that name this type."
 }
 
-func webhook(schemas huma.Registry, kind jobs.EventType, summary string) *huma.Operation {
-	body, asks := calledBy(kind)
+// recipients names the recipients of a type of event.
+func recipients(info jobs.EventInfo) string {
+	sinks := "sinks"
+	if info.Sinks == jobs.SinksNamed {
+		sinks = "sinks that name this type"
+	}
+	switch info.Subject {
+	case jobs.SubjectJob:
+		return "Sent to the callback_url of the job, or of its row in a batch, and to " + sinks + "."
+	case jobs.SubjectBatch:
+		return "Sent to the callback_url of the batch, and to " + sinks + "."
+	default:
+		return "Sent to " + sinks + "."
+	}
+}
+
+func webhook(schemas huma.Registry, info jobs.EventInfo) *huma.Operation {
 	text := func(name, doc, example string) *huma.Param {
 		return &huma.Param{Name: name, In: "header", Required: true, Description: doc, Schema: &huma.Schema{Type: huma.TypeString}, Example: example}
 	}
-	words := strings.FieldsFunc(string(kind), func(r rune) bool { return r == '.' || r == '_' })
+	words := strings.FieldsFunc(string(info.Type), func(r rune) bool { return r == '.' || r == '_' })
 	id := "on"
 	for _, word := range words {
 		id += strings.ToUpper(word[:1]) + word[1:]
 	}
 	return &huma.Operation{
-		Method: http.MethodPost, OperationID: id, Tags: []string{"callbacks"}, Summary: summary,
-		Description: asks + " Signed as Standard Webhooks asks (https://www.standardwebhooks.com): verify it with one of its libraries. It comes at least once and maybe out of order, always with the same webhook-id and the same bytes. A sink of the format slack gets a text instead of this body.",
+		Method: http.MethodPost, OperationID: id, Tags: []string{"callbacks"}, Summary: info.Doc,
+		Description: recipients(info) + " Signed as Standard Webhooks asks (https://www.standardwebhooks.com): verify it with one of its libraries. It comes at least once and maybe out of order, always with the same webhook-id and the same bytes. A sink of the format slack gets a text instead of this body.",
 		Parameters: []*huma.Param{
 			text("webhook-id", "The event: the same at every attempt and for every target", "evt_1772344800000_42"),
 			text("webhook-timestamp", "Of this attempt, in seconds since 1970", "1772344800"),
@@ -112,7 +110,7 @@ func webhook(schemas huma.Registry, kind jobs.EventType, summary string) *huma.O
 				"v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4="),
 		},
 		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
-			"application/json": {Schema: schemas.Schema(body, true, ""), Example: callbackExample(kind)},
+			"application/json": {Schema: schemas.Schema(callbackBody(info.Subject), true, ""), Example: callbackExample(info)},
 		}},
 		Responses: map[string]*huma.Response{
 			"2XX":     {Description: "It is taken. Answer within 15 seconds"},
@@ -123,33 +121,27 @@ func webhook(schemas huma.Registry, kind jobs.EventType, summary string) *huma.O
 	}
 }
 
-// callbackExample is a body.
-func callbackExample(kind jobs.EventType) any {
-	at := exampleTime.Add(14_000_000_000)
-	switch noun, rest, _ := strings.Cut(string(kind), "."); noun {
-	case "job":
-		job := exampleJob(jobs.State(rest))
-		switch kind {
-		case jobs.EventJobRetried:
-			job = exampleJob(jobs.Queued)
+// callbackExample returns an example of a body.
+func callbackExample(info jobs.EventInfo) any {
+	at := exampleTime.Add(14 * time.Second)
+	switch info.Subject {
+	case jobs.SubjectJob:
+		job := exampleJob(cmp.Or(info.State, jobs.Done))
+		job.Late, job.Corrected = info.Late, info.Corrected
+		if job.State == jobs.Queued { // again
 			job.Attempt = 2
-		case jobs.EventJobDone, jobs.EventJobFailed, jobs.EventJobTimedOut, jobs.EventJobCanceled:
-		default:
-			job = exampleJob(jobs.Done)
-			job.Late, job.Corrected = kind == jobs.EventJobLate, kind == jobs.EventJobCorrected
 		}
-		return JobCallback{kind, at, job.Form()}
-	case "batch":
-		batch := exampleBatch(jobs.BatchFinished)
-		if kind == jobs.EventBatchRevised {
+		return JobCallback{info.Type, at, job.Form()}
+	case jobs.SubjectBatch:
+		batch := exampleBatch(info.BatchState)
+		if info.Type == jobs.EventBatchRevised {
 			batch.Counts.Late, batch.Revision = 1, 2
 		}
-		if kind == jobs.EventBatchPaused {
-			batch = exampleBatch(jobs.BatchPaused)
+		if batch.State == jobs.BatchPaused {
 			batch.PauseReason = "create screenshot: 401 INVALID_API_KEY"
 		}
-		return BatchCallback{kind, at, CalledBatch{batch.Form()}}
+		return BatchCallback{info.Type, at, CalledBatch{batch.Form()}}
 	}
-	return ForeignCallback{kind, at, jobs.Foreign{ScreenshotID: "1948201", Event: "screenshot.finished", Outcome: jobs.OutcomeDone,
+	return ForeignCallback{info.Type, at, jobs.Foreign{ScreenshotID: "1948201", Event: "screenshot.finished", Outcome: jobs.OutcomeDone,
 		ImageURL: fmt.Sprintf("https://cdn.example.com/%s.png", "1948201"), ReceivedAt: at}}
 }

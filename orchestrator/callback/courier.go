@@ -17,7 +17,7 @@ import (
 // Store is what is needed of the store.
 type Store interface {
 	jobs.Outbox
-	jobs.Told
+	jobs.MessageSource
 	Events(ctx context.Context, f jobs.EventFilter) (page []jobs.Event, upTo int64, err error)
 	Workers(ctx context.Context, since time.Time) ([]jobs.Worker, error)
 	DataVersion(ctx context.Context) (int64, error)

@@ -118,7 +118,7 @@ func (r *reader) tell(ctx context.Context, c *Courier, page []jobs.Event) (owed 
 		if r.sink != nil && !r.sink.mayWant(e.Type) {
 			continue
 		}
-		m, err := jobs.Tell(ctx, c.store, e)
+		m, err := jobs.NewMessage(ctx, c.store, e)
 		if errors.Is(err, jobs.ErrNotFound) {
 			c.log.Warn("an event tells of nothing that is there", append([]any{"event", e.ID(), "type", e.Type}, of(e.Job, e.Batch)...)...)
 			continue

@@ -10,37 +10,37 @@ import (
 	"shotline/jobs"
 )
 
-// Format is what the body of a sink's callbacks looks like.
+// Format is the format of the body of a sink's callbacks.
 type Format string
 
-// The formats of sinks. Slack's is understood by Mattermost, and by Discord below
-// /slack, too.
+// The formats of sinks. Mattermost understands Slack's, and so does Discord at URLs
+// that end in /slack.
 const (
 	FormatPlain Format = "plain" // a jobs.Message
 	FormatSlack Format = "slack" // {"text":"…"}
 )
 
-// The words for sets of events.
+// The words that select several types of events, by the rules of jobs.EventTable.
 const (
-	wordAll      = "all"      // but for those of foreign screenshots
-	wordFailures = "failures" // jobs that failed, timed out or were corrected, batches that finished with such, and those that an error paused
+	wordAll      = "all"
+	wordFailures = "failures"
 )
 
-// Sink is a target of the operator's own, for the events of all batches. Its URL
-// is a secret, which nothing of a Sink tells.
+// Sink is a target of the operator, for the events of all batches. Its URL is a
+// secret: a Sink prints and logs only its name.
 type Sink struct {
 	Name     string
 	Format   Format
 	url      string
-	types    map[jobs.EventType]bool
-	failures bool // batches' events as well, when they tell of flawed rows
+	types    map[jobs.EventType]bool // the sink receives all events of these types
+	failures bool                    // and events of batches by the rule of jobs.SinkRule
 }
 
 const sinkForm = "want NAME[:FORMAT][:EVENTS]=URL"
 
-// ParseSink reads NAME[:FORMAT][:EVENTS]=URL: a format is plain or slack, EVENTS
-// are types of events or the words all and failures, joined by "+". Without them
-// it is plain and all. Errors do not repeat the URL, which is not checked.
+// ParseSink parses NAME[:FORMAT][:EVENTS]=URL. FORMAT is plain, the default, or
+// slack. EVENTS are types of events or the words all, the default, and failures,
+// joined by "+". ParseSink does not check the URL, and its errors do not repeat it.
 func ParseSink(spec string) (Sink, error) {
 	head, url, found := strings.Cut(spec, "=")
 	if !found || strings.Contains(head, "//") {
@@ -65,7 +65,7 @@ func ParseSink(spec string) (Sink, error) {
 		return Sink{}, fmt.Errorf("sink %s: %q is no format: want plain or slack", s.Name, parts[0])
 	}
 	for word := range strings.SplitSeq(events, "+") {
-		if err := s.want(word); err != nil {
+		if err := s.add(word); err != nil {
 			return Sink{}, fmt.Errorf("sink %s: %w", s.Name, err)
 		}
 	}
@@ -88,17 +88,22 @@ func checkName(name string) error {
 	return nil
 }
 
-func (s *Sink) want(word string) error {
+// add adds the events that a word of EVENTS selects.
+func (s *Sink) add(word string) error {
 	switch {
 	case word == wordAll:
-		for _, kind := range jobs.EventTypes {
-			if kind != jobs.EventForeign {
-				s.types[kind] = true
+		for _, info := range jobs.EventTable {
+			if info.Sinks >= jobs.SinksAll {
+				s.types[info.Type] = true
 			}
 		}
 	case word == wordFailures:
-		// Whoever heard of a failure has to hear when it was none.
-		s.types[jobs.EventJobFailed], s.types[jobs.EventJobTimedOut], s.types[jobs.EventJobCorrected], s.failures = true, true, true, true
+		s.failures = true
+		for _, info := range jobs.EventTable {
+			if info.Subject != jobs.SubjectBatch && info.Sinks == jobs.SinksFailures {
+				s.types[info.Type] = true
+			}
+		}
 	case slices.Contains(jobs.EventTypes, jobs.EventType(word)):
 		s.types[jobs.EventType(word)] = true
 	default:
@@ -107,25 +112,26 @@ func (s *Sink) want(word string) error {
 	return nil
 }
 
-// mayWant is whether the event has to be looked at.
+// mayWant reports whether the sink can want an event of the type. If not, the event
+// needs no message.
 func (s *Sink) mayWant(kind jobs.EventType) bool {
-	return s.types[kind] || s.failures && (kind == jobs.EventBatchFinished || kind == jobs.EventBatchRevised || kind == jobs.EventBatchPaused)
+	info := kind.Info()
+	return s.types[kind] || s.failures && info.Subject == jobs.SubjectBatch && info.Sinks >= jobs.SinksFailuresIfFlawed
 }
 
-// wants is whether what the event tells is for this sink. Of a batch that has
-// gone on meanwhile the event of its next end will tell; the end of a job that
-// came by itself was told by its own event. That an error paused a batch is a
-// failure, unless it is that of a job that came by itself: there may be thousands.
+// wants reports whether the sink receives the message. A sink of failures does not
+// receive the event of a batch that changed after it: an event of the batch follows
+// when it ends again.
 func (s *Sink) wants(m jobs.Message) bool {
 	if s.types[m.Type] {
 		return true
 	}
 	b, isBatch := m.Data.(jobs.Batch)
-	return isBatch && s.mayWant(m.Type) && !b.Single && (b.Counts.Flawed() > 0 || m.Type == jobs.EventBatchPaused)
+	return isBatch && s.mayWant(m.Type) && !b.Single && (m.Type.Info().Sinks == jobs.SinksFailures || b.Counts.Flawed() > 0)
 }
 
-// String is the sink's name.
+// String returns the name of the sink.
 func (s Sink) String() string { return s.Name }
 
-// LogValue is the sink's name.
+// LogValue returns the name of the sink.
 func (s Sink) LogValue() slog.Value { return slog.StringValue(s.Name) }

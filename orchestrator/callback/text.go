@@ -9,7 +9,7 @@ import (
 	"shotline/jobs"
 )
 
-// body is what is sent of a message, always the same bytes.
+// body returns the body of a callback. It is the same for the same message.
 func body(format Format, m jobs.Message) ([]byte, error) {
 	if format == FormatSlack {
 		return json.Marshal(map[string]string{"text": text(m)})
@@ -17,30 +17,24 @@ func body(format Format, m jobs.Message) ([]byte, error) {
 	return json.Marshal(m)
 }
 
-// text is a message in a line for people, in Slack's markup.
+// text returns a message as one line for people, in Slack's markup. It is the type
+// of the event if the batch changed after it.
 func text(m jobs.Message) string {
+	words := m.Type.Info().Text
 	switch data := m.Data.(type) {
 	case jobs.Job:
-		return jobText(m.Type, data)
+		return jobText(words, data)
 	case jobs.Batch:
-		return batchText(m.Type, data)
+		return batchText(words, data)
 	case jobs.Foreign:
-		return "A screenshot that is not ours: " + shown(data.ScreenshotID) + " " + shown(string(data.Outcome))
+		return words + ": " + shown(data.ScreenshotID) + " " + shown(string(data.Outcome))
 	default:
 		return string(m.Type)
 	}
 }
 
-var jobWords = map[jobs.EventType]string{
-	jobs.EventJobDone: "Screenshot done", jobs.EventJobFailed: "Screenshot failed", jobs.EventJobTimedOut: "Screenshot timed out",
-	jobs.EventJobLate: "Screenshot came late", jobs.EventJobCorrected: "Screenshot corrected", jobs.EventJobCanceled: "Screenshot canceled", jobs.EventJobRetried: "Screenshot tried again",
-}
-
-func jobText(kind jobs.EventType, j jobs.Job) string {
-	line := jobWords[kind] + ": " + shown(j.URL)
-	if kind == jobs.EventJobCorrected {
-		line = jobWords[kind] + " to " + strings.ReplaceAll(string(j.State), "_", " ") + ": " + shown(j.URL)
-	}
+func jobText(words string, j jobs.Job) string {
+	line := strings.NewReplacer("{state}", stateWords(j.State)).Replace(words) + ": " + shown(j.URL)
 	switch {
 	case j.Error != "":
 		line += " – " + shown(j.Error)
@@ -50,30 +44,28 @@ func jobText(kind jobs.EventType, j jobs.Job) string {
 	return line + " (job " + j.ID.String() + ")"
 }
 
-func batchText(kind jobs.EventType, b jobs.Batch) string {
+func batchText(words string, b jobs.Batch) string {
 	line := "Batch " + b.ID
 	if b.Source != "" {
 		line += " (" + shown(b.Source) + ")"
 	}
-	if kind == jobs.EventBatchPaused {
-		return line + " is paused: " + shown(b.PauseReason)
-	}
-	if kind == jobs.EventBatchRevised {
-		line += " got late or corrected results: "
-	} else {
-		line += " finished: "
-	}
-	line += fmt.Sprintf("%d of %d rows done", b.Counts.Of(jobs.Done), b.Counts.Rows)
+	return line + " " + strings.NewReplacer("{counts}", countsText(b.Counts), "{reason}", shown(b.PauseReason)).Replace(words)
+}
+
+func countsText(c jobs.Counts) string {
+	line := fmt.Sprintf("%d of %d rows done", c.Of(jobs.Done), c.Rows)
 	for _, state := range []jobs.State{jobs.Failed, jobs.TimedOut, jobs.Canceled, jobs.Rejected} {
-		if n := b.Counts.Of(state); n > 0 {
-			line += fmt.Sprintf(", %d %s", n, strings.ReplaceAll(string(state), "_", " "))
+		if n := c.Of(state); n > 0 {
+			line += fmt.Sprintf(", %d %s", n, stateWords(state))
 		}
 	}
 	return line
 }
 
-// shown is a text from outside, at most some hundred bytes of it, in which
-// nothing is markup.
+func stateWords(s jobs.State) string { return strings.ReplaceAll(string(s), "_", " ") }
+
+// shown returns a text from outside with its markup escaped. A text of more than
+// 500 bytes is cut.
 func shown(s string) string {
 	const most = 500
 	if len(s) > most {

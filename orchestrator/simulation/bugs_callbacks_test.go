@@ -66,9 +66,9 @@ var bugsOfCallbacks = []bug{
 	},
 	{
 		name: "a callback shows what its job became later", promise: "P5", file: "jobs/message.go",
-		from: `	if isAsTold(j, e) {
+		from: `	if jobMatches(j, e) {
 `,
-		to: `	if isAsTold(j, e) || e.Type != "" {
+		to: `	if jobMatches(j, e) || e.Type != "" {
 `,
 	},
 	{
@@ -90,9 +90,9 @@ var bugsOfCallbacks = []bug{
 	},
 	{
 		name: "a sink of failures hears of every end of a batch", promise: "P5", file: "orchestrator/callback/sink.go",
-		from: `	return isBatch && s.mayWant(m.Type) && !b.Single && (b.Counts.Flawed() > 0 || m.Type == jobs.EventBatchPaused)
+		from: `	return isBatch && s.mayWant(m.Type) && !b.Single && (m.Type.Info().Sinks == jobs.SinksFailures || b.Counts.Flawed() > 0)
 `,
-		to: `	return isBatch && s.mayWant(m.Type) && b.Counts.Flawed() >= 0
+		to: `	return isBatch && s.mayWant(m.Type)
 `,
 	},
 }
