@@ -390,10 +390,22 @@ type Reader interface {
 	// doubts, held deliveries and undelivered or dead callbacks, but not with the
 	// number of jobs.
 	Totals(ctx context.Context) (Totals, error)
-	// DataVersion changes whenever anything was committed, by any process.
-	// Nearly free to ask.
-	DataVersion(ctx context.Context) (int64, error)
+	// News waits until anything is committed after the version after, by any
+	// process, and returns the new version. It returns at most delay after the
+	// commit. Commits that follow each other within delay share one return, so a
+	// caller that calls News in a loop is woken at most once per delay. If after is
+	// 0, News returns the present version without waiting. If ctx ends first, News
+	// returns after and the context's error.
+	//
+	// A store whose database cannot notify it may look for commits once per delay.
+	// Waiting costs nearly nothing and writes nothing.
+	News(ctx context.Context, after Version, delay time.Duration) (Version, error)
 }
+
+// Version identifies what a store held at a moment: it changes with every commit.
+// It is never 0. Versions can only be compared for equality, and only with those
+// that the same opened store returned.
+type Version int64
 
 // Row is a row of a batch as the results show it.
 type Row struct {

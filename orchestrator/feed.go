@@ -15,7 +15,7 @@ type FeedStore interface {
 	Batch(ctx context.Context, id string) (jobs.Batch, error)
 	Events(ctx context.Context, f jobs.EventFilter) (page []jobs.Event, upTo int64, err error)
 	EventRange(ctx context.Context) (oldest, newest int64, err error)
-	DataVersion(ctx context.Context) (int64, error)
+	News(ctx context.Context, after jobs.Version, delay time.Duration) (jobs.Version, error)
 }
 
 // Feed tells those in this process who wait for something that it may have
@@ -37,8 +37,8 @@ type Feed struct {
 }
 
 const (
-	lookEvery   = 20 * time.Millisecond
-	lookAgain   = time.Second // after an error
+	newsAfter   = 20 * time.Millisecond // how late a commit is read at most
+	lookAgain   = time.Second           // after an error
 	feedPage    = 1000
 	summaryTime = 3 * time.Second
 	mostRecent  = 4096
@@ -124,28 +124,43 @@ func (f *Feed) leave(w *listener) {
 	}
 }
 
-// look reads the log until nobody waits any more.
+// look reads the log at each Wake until nobody waits any more.
 func (f *Feed) look() {
-	ticker := time.NewTicker(lookEvery)
-	defer ticker.Stop()
-	seen := int64(-1)
-	for f.wanted() {
-		version, err := f.store.DataVersion(f.stopping)
-		if err == nil && version != seen {
-			seen = version
-			err = f.read()
-		}
-		again := ticker.C
-		if err != nil {
-			// Whoever waits meets the error when it looks for itself.
-			seen = -1
-			f.wakeAll()
-			again = time.After(lookAgain)
-		}
+	ctx, cancel := context.WithCancel(f.stopping)
+	defer cancel()
+	go f.watch(ctx)
+	var again <-chan time.Time
+	for {
 		select {
-		case <-f.stopping.Done():
+		case <-ctx.Done():
 		case <-f.wake:
 		case <-again:
+		}
+		if !f.wanted() {
+			return
+		}
+		again = nil
+		if err := f.read(); err != nil {
+			f.wakeAll() // each waiter meets the error when it reads for itself
+			again = time.After(lookAgain)
+		}
+	}
+}
+
+// watch calls Wake within newsAfter after this or another process has committed
+// something, until ctx ends.
+func (f *Feed) watch(ctx context.Context) {
+	var seen jobs.Version
+	for ctx.Err() == nil {
+		version, err := f.store.News(ctx, seen, newsAfter)
+		seen = version
+		f.Wake()
+		if err != nil {
+			seen = 0 // look as soon as the store can be read again
+			select {
+			case <-ctx.Done():
+			case <-time.After(lookAgain):
+			}
 		}
 	}
 }

@@ -38,7 +38,18 @@ func (l *slowLog) EventRange(context.Context) (oldest, newest int64, err error) 
 	return 1, l.newest(), nil
 }
 
-func (l *slowLog) DataVersion(context.Context) (int64, error) { return l.newest(), nil }
+func (l *slowLog) News(ctx context.Context, after jobs.Version, delay time.Duration) (jobs.Version, error) {
+	for after > 0 && l.version() == after {
+		select {
+		case <-ctx.Done():
+			return after, ctx.Err()
+		case <-time.After(delay):
+		}
+	}
+	return l.version(), nil
+}
+
+func (l *slowLog) version() jobs.Version { return jobs.Version(l.newest()) + 1 }
 
 func (l *slowLog) Events(_ context.Context, f jobs.EventFilter) (page []jobs.Event, upTo int64, err error) {
 	if upTo = l.newest(); f.After < upTo && l.read != nil {

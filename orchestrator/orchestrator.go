@@ -248,7 +248,7 @@ func New(cfg Config, p Parts) (*Orchestrator, error) {
 // Start begins the loops: closer, sweeper, watcher, poller, upkeep. It never
 // blocks.
 func (o *Orchestrator) Start() {
-	for _, loop := range []func(context.Context){o.closeLoop, o.sweepLoop, o.watchLoop, o.pollLoop, o.upkeepLoop, o.announceLoop} {
+	for _, loop := range []func(context.Context){o.closeLoop, o.sweepLoop, o.newsLoop, o.watchLoop, o.pollLoop, o.upkeepLoop, o.announceLoop} {
 		o.loops.Add(1)
 		go func() {
 			defer o.loops.Done()

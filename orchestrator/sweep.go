@@ -23,8 +23,8 @@ const (
 	// singlesChunk is how many jobs that came one by one share a task, which costs
 	// the queue more than a job of a batch costs all in all.
 	singlesChunk = 25
-	watchEvery   = 50 * time.Millisecond
-	watchAgain   = time.Second // after trouble
+	newsDelay    = 50 * time.Millisecond // between two looks for work that commits cause
+	watchAgain   = time.Second           // after an error
 	sweepTick    = "sweep"
 	leaseChunk   = 1000
 )
@@ -38,26 +38,37 @@ func (o *Orchestrator) sweepLoop(ctx context.Context) {
 	})
 }
 
-// watchLoop sees within milliseconds that this or another process committed
-// something, such as a new batch, and enqueues what it owes.
-func (o *Orchestrator) watchLoop(ctx context.Context) {
-	seen := int64(-1)
-	var again time.Time
-	o.every(ctx, watchEvery, o.nudgeWatcher, func(ctx context.Context) {
-		if o.clock.Now().Before(again) {
-			return
-		}
-		version, err := o.store.DataVersion(ctx)
-		if err == nil && version != seen {
-			if err = o.WatchOnce(ctx); err == nil {
-				seen = version
-			}
-		}
+// newsLoop wakes the watcher within newsDelay after this or another process has
+// committed something, such as a new batch.
+func (o *Orchestrator) newsLoop(ctx context.Context) {
+	var seen jobs.Version
+	for ctx.Err() == nil {
+		version, err := o.store.News(ctx, seen, newsDelay)
 		if err != nil {
-			again = o.clock.Now().Add(watchAgain)
+			o.logError(ctx, "watch for work", err)
+			seen = 0 // look as soon as the store can be read again
+			_ = o.clock.Sleep(ctx, watchAgain)
+			continue
 		}
-		o.logError(ctx, "watch for work", err)
-	})
+		seen = version
+		nudge(o.nudgeWatcher)
+	}
+}
+
+// watchLoop calls WatchOnce at the start and whenever it is woken. After an error
+// it tries again by itself.
+func (o *Orchestrator) watchLoop(ctx context.Context) {
+	for ctx.Err() == nil {
+		if err := o.WatchOnce(ctx); err != nil {
+			o.logError(ctx, "watch for work", err)
+			_ = o.clock.Sleep(ctx, watchAgain)
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-o.nudgeWatcher:
+		}
+	}
 }
 
 // SweepOnce makes one pass over everything that is owed. One worker does it at

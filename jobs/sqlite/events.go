@@ -124,10 +124,3 @@ func (s *Store) EventRange(ctx context.Context) (oldest, newest int64, err error
 	}
 	return oldest, newest, wrapError(err, "read the range of events")
 }
-
-// DataVersion implements jobs.Reader. SQLite counts from the past of the
-// connection that asks, so it is always the same one.
-func (s *Store) DataVersion(ctx context.Context) (version int64, err error) {
-	err = s.version.QueryRowContext(ctx, `PRAGMA data_version`).Scan(&version)
-	return version, wrapError(err, "read data version")
-}

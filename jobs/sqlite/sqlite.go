@@ -30,8 +30,8 @@
 //   - Counts over all rows and retention (recount.go, prune.go) read first, and
 //     take the write lock only for what is wrong or has to go.
 //
-// Several processes may open one file. What one knows of another goes through
-// the file: DataVersion tells that something was committed.
+// Several processes may open one file. They communicate only through it: News
+// (news.go) polls SQLite's counter of commits.
 package sqlite
 
 import (

@@ -57,33 +57,4 @@ var storageTests = []test{
 		wantSame(b, "deliveries", len(other.inbox()), 2)
 		b.wantDisposition("held", jobs.DispositionHeld)
 	}},
-	{"the data version changes with every commit of anybody", func(b *book) {
-		other := *b
-		other.Store = b.second()
-		versions := func() (mine, theirs int64) {
-			mine, err := b.DataVersion(b.ctx())
-			b.must(err, "data version")
-			theirs, err = other.DataVersion(b.ctx())
-			b.must(err, "data version")
-			return mine, theirs
-		}
-		for i, write := range []func(b *book){
-			func(b *book) { b.open("b1", pages(4)...) },
-			func(b *book) { b.open("b2", pages(4)...) },
-			func(b *book) { b.lease("b1", 1) },
-			func(b *book) { b.lease("b1", 1) },
-			func(b *book) { b.deliver("stranger", jobs.OutcomeDone) },
-			func(b *book) { b.deliver("stranger", jobs.OutcomeDone) },
-		} {
-			writer := b
-			if i%2 == 1 {
-				writer = &other
-			}
-			mine, theirs := versions()
-			write(writer)
-			if m, t := versions(); m == mine || t == theirs {
-				b.t.Fatalf("write %d: versions %d and %d before, %d and %d after", i, mine, theirs, m, t)
-			}
-		}
-	}},
 }

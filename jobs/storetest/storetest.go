@@ -16,7 +16,8 @@
 // gets storage of its own. After each change the suite asks the invariants
 // that hold at all times (see check.go): counters equal a count over the rows,
 // every closure and every retry has its one event, a batch is finished exactly
-// when nothing in it is open. The clock is the test's; nothing sleeps.
+// when nothing in it is open. The clock is the test's; nothing sleeps
+// except to show that there is no news.
 package storetest
 
 import (
@@ -75,6 +76,7 @@ var groups = []struct {
 	{"replays", replayTests},
 	{"totals", totalTests},
 	{"workers", workerTests},
+	{"news", newsTests},
 	{"recount", recountTests},
 	{"retention", retentionTests},
 	{"storage", storageTests},

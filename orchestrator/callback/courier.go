@@ -20,7 +20,7 @@ type Store interface {
 	jobs.MessageSource
 	Events(ctx context.Context, f jobs.EventFilter) (page []jobs.Event, upTo int64, err error)
 	Workers(ctx context.Context, since time.Time) ([]jobs.Worker, error)
-	DataVersion(ctx context.Context) (int64, error)
+	News(ctx context.Context, after jobs.Version, delay time.Duration) (jobs.Version, error)
 }
 
 // Queue wakes Deliver. Enqueueing what is enqueued already is no error; an error
@@ -149,21 +149,24 @@ func (c *Courier) Open(ctx context.Context) error {
 }
 
 const (
-	watchEvery  = 50 * time.Millisecond
-	lookEvery   = time.Second // also when nothing was committed: time makes callbacks due
-	watchAgain  = time.Second // after trouble
+	newsDelay   = 50 * time.Millisecond // between two looks that commits cause
+	lookEvery   = time.Second           // also if nothing was committed: time makes callbacks due
+	watchAgain  = time.Second           // after an error
 	forgetEvery = time.Minute
 	quietTime   = 10 * time.Second
 )
 
-// Start begins the loop. It never blocks.
-func (c *Courier) Start() { c.loops.Go(func() { c.watchLoop(c.stopping) }) }
+// Start begins the loops. It never blocks.
+func (c *Courier) Start() {
+	c.loops.Go(func() { c.watchLoop(c.stopping) })
+	c.loops.Go(func() { c.newsLoop(c.stopping) })
+}
 
-// Drain makes the loop claim nothing more. Call it before the queue is stopped:
+// Drain makes the loops claim nothing more. Call it before the queue is stopped:
 // what is claimed for a queue that takes no tasks has to wait.
 func (c *Courier) Drain() { c.stop() }
 
-// Stop drains and waits for the loop. Attempts under way are the queue's, which is
+// Stop drains and waits for the loops. Attempts under way are the queue's, which is
 // to be stopped before. Repeated calls are fine.
 func (c *Courier) Stop() {
 	c.stop()
@@ -171,7 +174,7 @@ func (c *Courier) Stop() {
 	c.client.CloseIdleConnections()
 }
 
-// nudge has the loop look at once.
+// nudge wakes watchLoop. It never blocks.
 func (c *Courier) nudge() {
 	select {
 	case c.nudged <- struct{}{}:
@@ -179,36 +182,53 @@ func (c *Courier) nudge() {
 	}
 }
 
-// watchLoop sees within milliseconds that this or another process committed
-// something, such as an event or the end of an attempt.
-func (c *Courier) watchLoop(ctx context.Context) {
-	ticker := time.NewTicker(watchEvery)
-	defer ticker.Stop()
-	seen := int64(-1)
-	var looked, again, forgot time.Time
-	for {
-		if now := c.now(); !now.Before(again) {
-			version, err := c.store.DataVersion(ctx)
-			if err == nil && (version != seen || now.Sub(looked) >= lookEvery || now.Before(looked)) {
-				if err = c.WatchOnce(ctx); err == nil {
-					seen, looked = version, now
-				}
-			}
-			if err == nil && (now.Sub(forgot) >= forgetEvery || now.Before(forgot)) {
-				err, forgot = c.ForgetOnce(ctx), now
-			}
-			if err != nil {
-				again = now.Add(watchAgain)
-				c.logError(ctx, "watch for callbacks", err)
-			}
+// newsLoop wakes watchLoop within newsDelay after this or another process has
+// committed something, such as an event or the end of an attempt.
+func (c *Courier) newsLoop(ctx context.Context) {
+	var seen jobs.Version
+	for ctx.Err() == nil {
+		version, err := c.store.News(ctx, seen, newsDelay)
+		if err != nil {
+			c.logError(ctx, "watch for callbacks", err)
+			seen = 0 // look as soon as the store can be read again
+			pause(ctx, watchAgain)
+			continue
 		}
+		seen = version
+		c.nudge()
+	}
+}
+
+// watchLoop calls WatchOnce whenever it is woken, and at least every lookEvery.
+func (c *Courier) watchLoop(ctx context.Context) {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	var forgot time.Time
+	for ctx.Err() == nil {
+		now := c.now()
+		err := c.WatchOnce(ctx)
+		if err == nil && (now.Sub(forgot) >= forgetEvery || now.Before(forgot)) {
+			err, forgot = c.ForgetOnce(ctx), now
+		}
+		if err != nil {
+			c.logError(ctx, "watch for callbacks", err)
+			pause(ctx, watchAgain)
+			continue
+		}
+		ticker.Reset(lookEvery)
 		select {
 		case <-ctx.Done():
-			return
 		case <-ticker.C:
 		case <-c.nudged:
-			seen = -1
 		}
+	}
+}
+
+// pause returns after d, or when ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
 	}
 }
 
