@@ -179,7 +179,7 @@ func (o *Orchestrator) record(ctx context.Context, b jobs.Batch, observations []
 func (o *Orchestrator) vendorError(what string, err error) error {
 	var limited *client.RateLimitError
 	if errors.As(err, &limited) {
-		o.throttle.pauseFor(limited.Delay)
+		o.throttle.PauseFor(limited.Delay)
 	}
 	return fmt.Errorf("%s: %w", what, err)
 }

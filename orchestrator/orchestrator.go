@@ -11,6 +11,7 @@ import (
 
 	"shotline/client"
 	"shotline/jobs"
+	"shotline/orchestrator/throttle"
 )
 
 // Vendor is what is needed of ScreenshotCenter; *client.Client satisfies it.
@@ -113,7 +114,7 @@ func (c Config) withDefaults() (Config, error) {
 	set(&c.KeepEvents, DefaultKeepEvents)
 	set(&c.AuditWindow, DefaultAuditWindow)
 	if c.MostCreates == 0 {
-		c.MostCreates = topLimit
+		c.MostCreates = throttle.DefaultMax
 	}
 	if c.MaxForeign == 0 {
 		c.MaxForeign = defaultMaxForeign
@@ -190,7 +191,7 @@ type Orchestrator struct {
 // shared is what an orchestrator and its passes have in common.
 type shared struct {
 	feed     *Feed
-	throttle *throttle
+	throttle *throttle.Throttle
 	buckets  buckets
 	turns    turns
 	left     left
@@ -234,7 +235,7 @@ func New(cfg Config, p Parts) (*Orchestrator, error) {
 		cfg: cfg, store: p.Store, vendor: p.Vendor, queue: p.Queue, clock: p.Clock, log: p.Logger, observer: p.Observer,
 		shared: &shared{
 			feed:         NewFeed(stopping, p.Store),
-			throttle:     newThrottle(cfg.Concurrency, cfg.Rate, p.Clock).upTo(cfg.MostCreates),
+			throttle:     throttle.New(throttle.Config{Fixed: cfg.Concurrency, Max: cfg.MostCreates, Rate: cfg.Rate}, p.Clock),
 			nudgeCloser:  make(chan struct{}, 1),
 			nudgeWatcher: make(chan struct{}, 1),
 			nudgeUpkeep:  make(chan struct{}, 1),

@@ -8,6 +8,7 @@ import (
 
 	"shotline/client"
 	"shotline/jobs"
+	"shotline/orchestrator/throttle"
 )
 
 // ErrNoKey is what a Vendor returns that cannot be asked for want of an API
@@ -111,7 +112,7 @@ func (s *passStore) Recount(ctx context.Context, batch string, at time.Time) (jo
 type passVendor struct {
 	Vendor
 	clock    Clock
-	throttle *throttle
+	throttle *throttle.Throttle
 	report   *Reconciled
 	away     error // why nothing is asked any more
 }
@@ -152,8 +153,8 @@ func (v *passVendor) ask(ctx context.Context, call func() error) error {
 		if !errors.As(err, &limited) || try == limitTries {
 			break
 		}
-		v.throttle.pauseFor(limited.Delay)
-		until, _ := v.throttle.paused()
+		v.throttle.PauseFor(limited.Delay)
+		until, _ := v.throttle.Paused()
 		wait := until.Sub(v.clock.Now())
 		if wait > limitPause {
 			break

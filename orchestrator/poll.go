@@ -74,7 +74,7 @@ func (o *Orchestrator) pollLoop(ctx context.Context) {
 // PollOnce asks the vendor about all jobs that have been pending for at least
 // age, and returns how many it closed.
 func (o *Orchestrator) PollOnce(ctx context.Context, age time.Duration) (closed int, err error) {
-	if _, paused := o.throttle.paused(); paused {
+	if _, paused := o.throttle.Paused(); paused {
 		return 0, nil
 	}
 	before := o.clock.Now().Add(-age)

@@ -15,6 +15,7 @@ import (
 
 	"shotline/client"
 	"shotline/jobs"
+	"shotline/orchestrator/throttle"
 )
 
 // sliceTime is how long one SubmitBatch goes on leasing before it lets other
@@ -89,7 +90,7 @@ func (o *Orchestrator) submitSlice(ctx context.Context, b jobs.Batch) error {
 // the slice if need be: by way of the queue a pause of a second would cost three,
 // and no other batch could use its turn meanwhile.
 func (o *Orchestrator) waitOut(ctx context.Context, s *slice) bool {
-	until, paused := o.throttle.paused()
+	until, paused := o.throttle.Paused()
 	left := until.Sub(o.clock.Now())
 	if !paused || s.halted.Load() || left >= sliceTime {
 		return false
@@ -104,7 +105,7 @@ func (o *Orchestrator) waitOut(ctx context.Context, s *slice) bool {
 // the throttle allows. It returns when the last has been started. More is
 // false when there was nothing to lease or nothing may be sent now.
 func (o *Orchestrator) submitOnce(ctx context.Context, s *slice) (more bool, err error) {
-	if _, paused := o.throttle.paused(); paused {
+	if _, paused := o.throttle.Paused(); paused {
 		return false, nil
 	}
 	now := o.clock.Now()
@@ -113,61 +114,64 @@ func (o *Orchestrator) submitOnce(ctx context.Context, s *slice) (more bool, err
 		return false, err
 	}
 	for i, lease := range leases {
-		late := o.clock.Now().Add(o.cfg.RequestTimeout).After(lease.Until)
-		if late || !o.mayBegin(ctx, s, lease) {
+		var slot *throttle.Slot
+		if late := o.clock.Now().Add(o.cfg.RequestTimeout).After(lease.Until); !late {
+			slot = o.acquireSlot(ctx, s, lease)
+		}
+		if slot == nil {
 			return false, o.handBack(ctx, leases[i:])
 		}
-		s.creates.Go(func() { o.submit(ctx, s, lease) })
+		s.creates.Go(func() { o.submit(ctx, s, lease, slot) })
 	}
 	return len(leases) > 0, nil
 }
 
 // leaseSize is no more than can be sent before the leases end.
 func (o *Orchestrator) leaseSize() int {
-	n := 2 * o.throttle.width()
+	n := 2 * o.throttle.Width()
 	if o.cfg.Rate > 0 {
 		n = min(n, max(1, int(o.cfg.Rate*(o.cfg.leaseTime()-o.cfg.RequestTimeout).Seconds())))
 	}
 	return n
 }
 
-// mayBegin waits for the throttle. False means that the rest must wait.
-func (o *Orchestrator) mayBegin(ctx context.Context, s *slice, lease jobs.Lease) bool {
-	if o.throttle.begin(ctx, priority(s.batch, lease.Job)) != nil {
-		return false
+// acquireSlot waits for a slot of the throttle. It returns nil if this lease and
+// those after it must wait.
+func (o *Orchestrator) acquireSlot(ctx context.Context, s *slice, lease jobs.Lease) *throttle.Slot {
+	slot, err := o.throttle.Acquire(ctx, priority(s.batch, lease.Job))
+	if err != nil {
+		return nil
 	}
 	if o.mustWait(s) {
-		o.throttle.left()
-		return false
+		slot.End(throttle.Unused)
+		return nil
 	}
-	return true
+	return slot
 }
 
 // mustWait reports whether nothing more of a slice may be sent: the process is
 // stopping, the vendor asked for a pause, or the batch was paused.
 func (o *Orchestrator) mustWait(s *slice) bool {
-	_, paused := o.throttle.paused()
+	_, paused := o.throttle.Paused()
 	return paused || s.halted.Load() || o.stopping.Err() != nil
 }
 
-// maySend waits for a slot of the throttle, and tells whether the create of the
-// intent that was just opened may be sent now. It may not on a lease that has become
-// too short: somebody could take the job over while our create is still on its way.
-func (o *Orchestrator) maySend(ctx context.Context, s *slice, lease jobs.Lease) bool {
-	if o.throttle.send(ctx, priority(s.batch, lease.Job)) != nil {
+// maySend waits until the slot is ready, and reports whether the create of the
+// intent that was just opened may be sent now. It must not be sent on a lease that
+// has become too short: another worker could take the job over while the create is
+// under way.
+func (o *Orchestrator) maySend(ctx context.Context, s *slice, lease jobs.Lease, slot *throttle.Slot) bool {
+	if slot.Ready(ctx) != nil {
 		return false
 	}
-	if o.mustWait(s) || o.clock.Now().Add(o.cfg.RequestTimeout).After(lease.Until) {
-		o.throttle.released()
-		return false
-	}
-	return true
+	return !o.mustWait(s) && !o.clock.Now().Add(o.cfg.RequestTimeout).After(lease.Until)
 }
 
-// submit brings one lease through its create. Nothing is cancelled but the wait
-// for a slot: what was begun is finished within the request timeout, or settled
-// by the lease's end. It has begun by the throttle, and gives that back.
-func (o *Orchestrator) submit(stoppable context.Context, s *slice, lease jobs.Lease) {
+// submit opens the intent of one lease and sends its create. It ends the slot. Only
+// the wait for the slot is canceled when stoppable ends: a create that was begun
+// ends within the request timeout, or the end of its lease settles it.
+func (o *Orchestrator) submit(stoppable context.Context, s *slice, lease jobs.Lease, slot *throttle.Slot) {
+	defer slot.End(throttle.Unused) // unless it has ended before
 	ctx := context.WithoutCancel(stoppable)
 
 	now := o.clock.Now()
@@ -175,10 +179,10 @@ func (o *Orchestrator) submit(stoppable context.Context, s *slice, lease jobs.Le
 	if err != nil {
 		lost := errors.Is(err, jobs.ErrLeaseLost)
 		if !lost {
-			s.halted.Store(true) // the store is in trouble, and the others would only meet the same
+			s.halted.Store(true) // the store fails, and the other leases would fail, too
 		}
-		o.throttle.left()
-		// Nothing was sent. Even a lost lease may be ours, of a paused batch.
+		slot.End(throttle.Unused)
+		// Nothing was sent. A lost lease might still be ours, if the batch was paused.
 		back := o.handBack(ctx, []jobs.Lease{lease})
 		if lost {
 			err = back
@@ -187,19 +191,21 @@ func (o *Orchestrator) submit(stoppable context.Context, s *slice, lease jobs.Le
 		return
 	}
 	lease = opened
-	if !o.maySend(stoppable, s, lease) {
+	if !o.maySend(stoppable, s, lease, slot) {
+		slot.End(throttle.Unused)
 		o.logError(ctx, "withdraw intent", o.handBack(ctx, []jobs.Lease{lease}))
 		return
 	}
-	if err := o.create(ctx, s, lease); err != nil {
-		// The intent stays open; when the lease ends the job is in doubt and
-		// will be looked up.
+	if err := o.create(ctx, s, lease, slot); err != nil {
+		// The intent stays open. When the lease ends, the job is in doubt and is
+		// looked up.
 		o.logError(ctx, "record the create's answer", fmt.Errorf("job %s: %w", lease.Job.ID, err))
 	}
 }
 
-// create sends the one paid request and records what came of it.
-func (o *Orchestrator) create(ctx context.Context, s *slice, lease jobs.Lease) error {
+// create sends the one paid request, ends the slot with its result, and then
+// records the result.
+func (o *Orchestrator) create(ctx context.Context, s *slice, lease jobs.Lease, slot *throttle.Slot) error {
 	b := s.batch
 	request, cancel := context.WithTimeout(ctx, o.cfg.RequestTimeout)
 	lease.Sent = true
@@ -217,7 +223,7 @@ func (o *Orchestrator) create(ctx context.Context, s *slice, lease jobs.Lease) e
 	)
 	switch {
 	case err == nil:
-		o.throttle.succeeded(took)
+		slot.End(throttle.Answered(took))
 		now := o.clock.Now()
 		deadline := now.Add(o.jobTimeout(b, lease.Job))
 		observation := observe(id, lease.Attempt, shot)
@@ -228,30 +234,30 @@ func (o *Orchestrator) create(ctx context.Context, s *slice, lease jobs.Lease) e
 		o.took(effects)
 		o.scheduleDeadline(ctx, deadline)
 		return nil
-	case errors.As(err, &doubt): // before what it may wrap
+	case errors.As(err, &doubt): // first, since it can wrap the others
 		o.log.Warn("create in doubt", "job", id.String(), "error", err)
-		o.throttle.stumbled(took)
+		slot.End(throttle.Unanswered(took))
 		return o.doubt(ctx, lease)
 	case errors.As(err, &limited):
-		if until, began := o.throttle.limited(limited.Delay); began {
-			o.log.Warn("the vendor limits our rate, sending pauses", "job", id.String(), "until", until)
+		if pause := slot.End(throttle.Limited(limited.Delay)); pause.Began {
+			o.log.Warn("the vendor limits our rate, sending pauses", "job", id.String(), "until", pause.Until)
 		}
 		return o.handBack(ctx, []jobs.Lease{lease})
 	case errors.As(err, &unsent):
 		lease.Sent = false
-		if until, began := o.throttle.troubled(0); began {
-			o.log.Warn("the vendor is not reached, sending pauses", "job", id.String(), "until", until, "error", err)
+		if pause := slot.End(throttle.Unreached); pause.Began {
+			o.log.Warn("the vendor is not reached, sending pauses", "job", id.String(), "until", pause.Until, "error", err)
 		}
 		return o.handBack(ctx, []jobs.Lease{lease})
 	case concernsAll(err):
-		first := s.halted.CompareAndSwap(false, true) // before the slot is free for the next
-		o.throttle.released()
+		first := s.halted.CompareAndSwap(false, true) // before another create gets the slot
+		slot.End(throttle.Unused)
 		return o.pauseByError(ctx, b.ID, lease, err, first)
 	case errors.As(err, &refused):
-		o.throttle.succeeded(took)
+		slot.End(throttle.Answered(took))
 		if lease.Sends > 1 && lease.Sends < sendsToRefuse {
-			// An earlier create of this submission may have taken effect after
-			// all: before the job fails, the vendor is asked once more.
+			// An earlier create of this submission might have taken effect. It is
+			// looked up once more before the job fails.
 			o.log.Warn("create refused after an earlier one was in doubt", "job", id.String(), "error", err)
 			return o.doubt(ctx, lease)
 		}
@@ -262,8 +268,8 @@ func (o *Orchestrator) create(ctx context.Context, s *slice, lease jobs.Lease) e
 		o.log.Log(ctx, level, "create refused", "job", id.String(), "error", err)
 		return o.closeRefused(ctx, lease, refused.Reason())
 	default:
-		// A request that could not even be built, such as a forbidden parameter.
-		o.throttle.released()
+		// The request could not be built, because of a forbidden parameter, say.
+		slot.End(throttle.Unused)
 		return o.closeRefused(ctx, lease, err.Error())
 	}
 }
@@ -335,7 +341,7 @@ func (o *Orchestrator) enqueueRest(ctx context.Context, batch string) error {
 	}
 	now := o.clock.Now()
 	wake, at := now, time.Time{} // a given time costs asynq up to two seconds
-	if until, paused := o.throttle.paused(); paused {
+	if until, paused := o.throttle.Paused(); paused {
 		// Others, and this process after a restart, may look earlier.
 		wake, at = now.Add(min(until.Sub(now), time.Minute)), until
 	}

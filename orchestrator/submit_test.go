@@ -17,6 +17,7 @@ import (
 
 	"shotline/client"
 	"shotline/jobs"
+	"shotline/orchestrator/throttle"
 )
 
 func TestABatchGoesFromRowsToSummary(t *testing.T) {
@@ -98,8 +99,7 @@ func TestAShortPauseIsWaitedForWithinTheSlice(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, one)
 	r.load(3)
-	r.throttle.credit = 0
-	r.vendor.script(rateLimited(time.Second), rateLimited(2*time.Second))
+	r.vendor.script(rateLimited(2*time.Second), rateLimited(2*time.Second))
 	r.submitAll()
 	r.expect(map[jobs.State]int64{jobs.Pending: 3})
 	if got := r.vendor.sent(); got != 5 {
@@ -116,7 +116,7 @@ func TestAShortPauseIsWaitedForBeyondTheSlice(t *testing.T) {
 	if got := r.vendor.sent(); got != 2 {
 		t.Errorf("%d creates were sent, want 2 within the slice", got)
 	}
-	if _, paused := r.throttle.paused(); paused {
+	if _, paused := r.throttle.Paused(); paused {
 		t.Error("the slice ended within the pause")
 	}
 	if got := r.queue.take(); len(got) == 0 || !r.queue.at.IsZero() {
@@ -212,7 +212,7 @@ func TestUnreachableVendorCostsNothing(t *testing.T) {
 	r.submitAll()
 	r.expect(map[jobs.State]int64{jobs.Queued: 1})
 	for range 4 {
-		r.clock.advance(topPause)
+		r.clock.advance(30 * time.Second) // the longest pause
 		r.submitAll()
 	}
 	r.expect(map[jobs.State]int64{jobs.Pending: 1})
@@ -306,12 +306,12 @@ func TestLeaseSize(t *testing.T) {
 		rate float64
 		want int
 	}{
-		"no rate":        {0, 2 * topLimit},
-		"a high rate":    {1000, 2 * topLimit},
+		"no rate":        {0, 2 * throttle.DefaultMax},
+		"a high rate":    {1000, 2 * throttle.DefaultMax},
 		"one a second":   {1, 15},
 		"one in an hour": {1.0 / 3600, 1},
 	} {
-		r := newRig(t, func(c *Config) { c.Rate, c.Concurrency = test.rate, topLimit })
+		r := newRig(t, func(c *Config) { c.Rate, c.Concurrency = test.rate, throttle.DefaultMax })
 		if got := r.leaseSize(); got != test.want {
 			t.Errorf("%s: leases of %d jobs, want %d", name, got, test.want)
 		}
@@ -378,8 +378,9 @@ func TestNothingIsSentOnALeaseTooShort(t *testing.T) {
 	// Between the commit of the intent and the send, the machine was asleep.
 	slow := &slowIntents{Store: r.store, clock: r.clock}
 	r.Orchestrator.store = slow
-	r.must(r.throttle.begin(r.ctx(), 0))
-	r.submit(r.ctx(), &slice{batch: b}, leases[0])
+	slot, err := r.throttle.Acquire(r.ctx(), 0)
+	r.must(err)
+	r.submit(r.ctx(), &slice{batch: b}, leases[0], slot)
 	if got := r.vendor.sent(); got != 0 {
 		t.Errorf("%d creates on a lease that does not outlast the request", got)
 	}
@@ -447,7 +448,7 @@ func TestAnIntentThatMustWaitIsWithdrawn(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, one)
 			r.load(2)
-			r.throttle.takes = aheadTime
+			r.learnThatCreatesAreQuick()
 			watched := &watchedIntents{Store: r.store, reached: make(chan struct{}), withdrawn: make(chan struct{})}
 			r.Orchestrator.store = watched
 			r.vendor.script(func(client.Screenshot) error {
@@ -469,8 +470,18 @@ func TestAnIntentThatMustWaitIsWithdrawn(t *testing.T) {
 	}
 }
 
-// watchedIntents is a store that tells when the second intent is open, and when a
-// first one was withdrawn.
+// learnThatCreatesAreQuick makes the throttle open the next intent while a create
+// is under way.
+func (r *rig) learnThatCreatesAreQuick() {
+	r.t.Helper()
+	slot, err := r.throttle.Acquire(r.ctx(), 0)
+	r.must(err)
+	r.must(slot.Ready(r.ctx()))
+	slot.End(throttle.Answered(time.Millisecond))
+}
+
+// watchedIntents is a store that reports when the second intent is open, and when
+// an intent was withdrawn for the first time.
 type watchedIntents struct {
 	jobs.Store
 	opened             atomic.Int32

@@ -29,10 +29,10 @@ var bugsOfJobs = []bug{
 	},
 	{
 		name: "a create without an answer is sent again at once", promise: "P3", file: "orchestrator/submit.go",
-		from: `		o.throttle.stumbled(took)
+		from: `		slot.End(throttle.Unanswered(took))
 		return o.doubt(ctx, lease)
 `,
-		to: `		o.throttle.stumbled(took)
+		to: `		slot.End(throttle.Unanswered(took))
 		return o.handBack(ctx, []jobs.Lease{lease})
 `,
 	},
