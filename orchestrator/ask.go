@@ -9,7 +9,7 @@ import (
 )
 
 // The methods here are what other programs ask for over HTTP. They are Import,
-// RetryJob, RetryBatch, Cancel, CancelBatch and those of a Feed with this
+// RetryJob, RetryBatch, Cancel, CancelBatch and those of a feed.Feed with this
 // orchestrator's store, vendor and clock.
 
 // ImportBatch makes a batch of all requests and opens it, see Import.
@@ -48,17 +48,17 @@ func (o *Orchestrator) CancelBatch(ctx context.Context, batch string) (jobs.Canc
 	return CancelBatch(ctx, o.store, batch, o.clock)
 }
 
-// AwaitJob returns when a job has ended, see Feed.AwaitJob.
+// AwaitJob returns when a job has ended, see feed.Feed.AwaitJob.
 func (o *Orchestrator) AwaitJob(ctx context.Context, id jobs.ID) (jobs.Job, error) {
 	return o.feed.AwaitJob(ctx, id)
 }
 
-// AwaitBatch returns when every row of a batch has ended, see Feed.AwaitBatch.
+// AwaitBatch returns when every row of a batch has ended, see feed.Feed.AwaitBatch.
 func (o *Orchestrator) AwaitBatch(ctx context.Context, id string) (jobs.Batch, error) {
 	return o.feed.AwaitBatch(ctx, id)
 }
 
-// Follow tells of events as they happen, see Feed.Follow.
+// Follow tells of events as they happen, see feed.Feed.Follow.
 func (o *Orchestrator) Follow(ctx context.Context, f jobs.EventFilter, beat time.Duration, tell func(page []jobs.Event, upTo int64) error) error {
 	return o.feed.Follow(ctx, f, beat, tell)
 }

@@ -18,8 +18,9 @@
 //	RecountOnce     compares counters with rows                             (upkeep.go)
 //	PruneOnce       removes what has been kept long enough                  (upkeep.go)
 //
-// Import, CancelBatch, RetryBatch and a Feed, which tells those who wait that it
-// has happened, are for people: they need the store and no orchestrator that runs.
+// Import, CancelBatch and RetryBatch are for people: they need the store and no
+// orchestrator that runs. So does package feed, which notifies those who wait for
+// jobs, batches and events.
 //
 // A step may run twice, late or never, in several processes at once: guarded
 // updates in the store decide. The queue only wakes; losing it loses time.

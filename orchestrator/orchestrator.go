@@ -11,6 +11,7 @@ import (
 
 	"shotline/client"
 	"shotline/jobs"
+	"shotline/orchestrator/feed"
 	"shotline/orchestrator/throttle"
 )
 
@@ -190,7 +191,7 @@ type Orchestrator struct {
 
 // shared is what an orchestrator and its passes have in common.
 type shared struct {
-	feed     *Feed
+	feed     *feed.Feed
 	throttle *throttle.Throttle
 	buckets  buckets
 	turns    turns
@@ -234,7 +235,7 @@ func New(cfg Config, p Parts) (*Orchestrator, error) {
 	return &Orchestrator{
 		cfg: cfg, store: p.Store, vendor: p.Vendor, queue: p.Queue, clock: p.Clock, log: p.Logger, observer: p.Observer,
 		shared: &shared{
-			feed:         NewFeed(stopping, p.Store),
+			feed:         feed.New(stopping, p.Store),
 			throttle:     throttle.New(throttle.Config{Fixed: cfg.Concurrency, Max: cfg.MostCreates, Rate: cfg.Rate}, p.Clock),
 			nudgeCloser:  make(chan struct{}, 1),
 			nudgeWatcher: make(chan struct{}, 1),

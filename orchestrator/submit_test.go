@@ -17,6 +17,7 @@ import (
 
 	"shotline/client"
 	"shotline/jobs"
+	"shotline/orchestrator/feed"
 	"shotline/orchestrator/throttle"
 )
 
@@ -139,9 +140,8 @@ func TestRefusalOfAllPausesTheBatch(t *testing.T) {
 		if got := r.vendor.sent(); got != 1 {
 			t.Errorf("%d creates were sent, want 1", got)
 		}
-		_, err := r.feed.Attend(r.ctx(), rigBatch, nil)
-		if err == nil || !strings.Contains(err.Error(), "paused") {
-			t.Errorf("waiting returned %v, want that the batch is paused", err)
+		if _, err := r.feed.WatchBatch(r.ctx(), rigBatch, nil); !errors.Is(err, feed.ErrPaused) {
+			t.Errorf("WatchBatch returned %v, want ErrPaused", err)
 		}
 		r.must(r.store.Resume(r.ctx(), rigBatch, r.clock.Now()))
 		r.submitAll()

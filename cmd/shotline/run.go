@@ -11,7 +11,7 @@ import (
 
 	"shotline/jobs"
 	"shotline/jobs/summary"
-	"shotline/orchestrator"
+	"shotline/orchestrator/feed"
 )
 
 func runCommand() *cli.Command {
@@ -144,7 +144,7 @@ func runToEnd(ctx context.Context, c *cli.Context, w work, r *running, id string
 	p := newProgress(c.App.ErrWriter)
 	b, err := awaitBatch(ctx, w.Store, id, p)
 	p.end()
-	if errors.Is(err, orchestrator.ErrPaused) {
+	if errors.Is(err, feed.ErrPaused) {
 		return b, fmt.Errorf("%w; its jobs stay queued: fix the cause, then run `shotline resume %s` and `%s`", err, id, goOn(c, id))
 	}
 	if ended := (*exitError)(nil); errors.As(err, &ended) && goOn(c, id) != "" {

@@ -12,7 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"shotline/jobs"
-	"shotline/orchestrator"
+	"shotline/orchestrator/feed"
 )
 
 var (
@@ -168,7 +168,7 @@ func roughly(d time.Duration) time.Duration {
 // awaitBatch gives the ways in which waiting can end their exit codes.
 func awaitBatch(ctx context.Context, store jobs.Store, id string, p *progress) (jobs.Batch, error) {
 	began := time.Now()
-	b, err := orchestrator.NewFeed(ctx, store).Attend(ctx, id, p.batch)
+	b, err := feed.New(ctx, store).WatchBatch(ctx, id, p.batch)
 	switch {
 	case err == nil:
 		return b, nil

@@ -6,7 +6,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"shotline/jobs"
-	"shotline/orchestrator"
+	"shotline/orchestrator/feed"
 )
 
 func waitCommand() *cli.Command {
@@ -36,7 +36,7 @@ func waitJob(c *cli.Context, store jobs.Store, id jobs.ID) error {
 		return err
 	}
 	defer cancel()
-	j, err := orchestrator.NewFeed(c.Context, store).AwaitJob(ctx, id)
+	j, err := feed.New(c.Context, store).AwaitJob(ctx, id)
 	switch {
 	case err == nil:
 	case ctx.Err() != nil:

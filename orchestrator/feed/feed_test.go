@@ -1,4 +1,4 @@
-package orchestrator
+package feed
 
 import (
 	"context"
@@ -12,11 +12,11 @@ import (
 	"shotline/jobs"
 )
 
-// slowLog is a log whose pages take their time.
+// slowLog is a log in memory whose pages can take some time.
 type slowLog struct {
-	FeedStore
-	read func() // called for each page of those who are behind
-	scan int64  // places that a page looks through; 0: all
+	Store
+	read func() // if not nil, called before a page that is not at the end of the log
+	scan int64  // the number of places that a page covers; 0 means all
 
 	mu     sync.Mutex
 	events []jobs.Event
@@ -64,14 +64,14 @@ func (l *slowLog) Events(_ context.Context, f jobs.EventFilter) (page []jobs.Eve
 	return page, upTo, nil
 }
 
-// A follower of one type hears a beat, however much of other types happens.
-func TestFollowBeatsWhileSomethingElseHappens(t *testing.T) {
+// A follower of one type of event gets beats while there are events of other types.
+func TestFollowBeatsBetweenOtherEvents(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		log := &slowLog{}
-		f := NewFeed(ctx, log)
+		f := New(ctx, log)
 		go func() {
 			for range 100 {
 				select {
@@ -85,7 +85,7 @@ func TestFollowBeatsWhileSomethingElseHappens(t *testing.T) {
 		began, beats := time.Now(), 0
 		err := f.Follow(ctx, jobs.EventFilter{Types: []jobs.EventType{jobs.EventJobLate}}, 15*time.Second, func(page []jobs.Event, upTo int64) error {
 			if beats++; len(page) > 0 || upTo == 0 {
-				t.Errorf("a beat tells of %v up to %d", page, upTo)
+				t.Errorf("a beat has %v up to %d, want no events", page, upTo)
 			}
 			if beats == 3 {
 				return errEnough
@@ -98,9 +98,9 @@ func TestFollowBeatsWhileSomethingElseHappens(t *testing.T) {
 	})
 }
 
-// Who looks through a long log without finding anything hears beats meanwhile, and
-// ends with the feed.
-func TestFollowBeatsOnItsWayThroughALongLog(t *testing.T) {
+// A follower that reads a long log without a match gets beats meanwhile, and ends
+// with the feed.
+func TestFollowBeatsWhileItReadsALongLog(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		stopping, stop := context.WithCancel(t.Context())
@@ -110,7 +110,7 @@ func TestFollowBeatsOnItsWayThroughALongLog(t *testing.T) {
 			log.append(jobs.EventJobDone)
 		}
 		var places []int64
-		err := NewFeed(stopping, log).Follow(t.Context(), jobs.EventFilter{Types: []jobs.EventType{jobs.EventJobLate}}, 15*time.Second, func(_ []jobs.Event, upTo int64) error {
+		err := New(stopping, log).Follow(t.Context(), jobs.EventFilter{Types: []jobs.EventType{jobs.EventJobLate}}, 15*time.Second, func(_ []jobs.Event, upTo int64) error {
 			if places = append(places, upTo); len(places) == 3 {
 				stop()
 			}
@@ -122,7 +122,7 @@ func TestFollowBeatsOnItsWayThroughALongLog(t *testing.T) {
 	})
 }
 
-func TestFollowersLeaveReadersToOthers(t *testing.T) {
+func TestFollowersLimitTheirReads(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		stopping, stop := context.WithCancel(t.Context())
@@ -130,17 +130,17 @@ func TestFollowersLeaveReadersToOthers(t *testing.T) {
 		reading, goOn := make(chan struct{}, 10), make(chan struct{})
 		log := &slowLog{read: func() { reading <- struct{}{}; <-goOn }}
 		log.append(jobs.EventJobDone)
-		f := NewFeed(stopping, log)
+		f := New(stopping, log)
 		ended := make(chan error, 10)
 		for range cap(ended) {
 			go func() {
-				_, err := follow(f, t.Context(), jobs.EventFilter{}, 1)
+				_, err := follow(t.Context(), f, jobs.EventFilter{}, 1)
 				ended <- err
 			}()
 		}
 		synctest.Wait()
-		if n := len(reading); n != mostReading {
-			t.Errorf("%d followers read the store at once, want %d", n, mostReading)
+		if n := len(reading); n != maxReading {
+			t.Errorf("%d followers read the store at once, want %d", n, maxReading)
 		}
 		close(goOn)
 		for range cap(ended) {
