@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -12,7 +11,6 @@ import (
 
 	"shotline/client"
 	"shotline/jobs"
-	"shotline/jobs/sqlite"
 	"shotline/jobs/tasks"
 	"shotline/orchestrator"
 	"shotline/orchestrator/api"
@@ -21,15 +19,6 @@ import (
 	"shotline/receiver"
 	"shotline/receiver/listener"
 )
-
-// leastFree is how much of the database's file system must be free for this
-// process to count as ready, or a twentieth of it where that is less.
-const leastFree = 64 << 20
-
-// keptFree is how much of it new work leaves free, or a tenth of it where that is
-// less: for webhooks, and for the work that was taken on before. It is more than
-// leastFree, so that an import does not make this process unready.
-const keptFree = 128 << 20
 
 // apiServer is what listens at --api-listen.
 type apiServer struct {
@@ -131,19 +120,21 @@ func (r *running) connections() []api.Connections {
 	return told
 }
 
-// storage asks the store how its writer does, if it has one to tell of.
-func storage(store jobs.Store, db string) api.Storage {
-	told := api.Storage{FreeBytes: -1}
-	if free, _, err := freeSpace(db); err == nil {
-		told.FreeBytes = free
+// statsReporter is a store that has figures of its writer.
+type statsReporter interface {
+	Stats() jobs.StoreStats
+}
+
+// storage returns the figures of a store, if it has any, and the free space beside it.
+func storage(store jobs.Store, database string) api.Storage {
+	storage := api.Storage{FreeBytes: -1}
+	if free, _, err := freeSpace(database); err == nil {
+		storage.FreeBytes = free
 	}
-	if store, ok := store.(interface{ Stats() sqlite.Stats }); ok {
-		s := store.Stats()
-		told.Commits, told.Operations, told.Failures, told.Renewals = s.Groups, s.Operations, s.Failures, s.Renewals
-		told.Checkpoints, told.CheckpointFailures, told.DamageReports = s.Checkpoints, s.CheckpointFailures, s.DamageReports
-		told.Waiting, told.FileBytes, told.WALBytes = s.Waiting, s.FileBytes, s.WALBytes
+	if reporter, ok := store.(statsReporter); ok {
+		storage.StoreStats = reporter.Stats()
 	}
-	return told
+	return storage
 }
 
 // queues asks the queue server how much is in its queues.
@@ -154,46 +145,6 @@ func queues(ctx context.Context, queue *tasks.Queue) ([]api.Queue, error) {
 		told[i] = api.Queue{Name: d.Queue, Tasks: d.Tasks, Oldest: d.Oldest}
 	}
 	return told, err
-}
-
-// enoughFree is an error when the database's file system is nearly full.
-func enoughFree(db string) error {
-	free, total, err := freeSpace(db)
-	if err != nil {
-		if errors.Is(err, errors.ErrUnsupported) {
-			return nil
-		}
-		return fmt.Errorf("ask for free space: %w", err)
-	}
-	if least := min(leastFree, total/20); free < least {
-		return fmt.Errorf("%d bytes are free next to %s, at least %d are needed", free, db, least)
-	}
-	return nil
-}
-
-// roomForWork is a jobs.ErrNoRoom when the database's file system has no room for
-// new work. The file may grow by as much as its log holds. Pages of it that hold
-// nothing any more, such as those of an import that failed, make room for as much.
-func roomForWork(ctx context.Context, store jobs.Store, db string) error {
-	free, total, err := freeSpace(db)
-	if err != nil {
-		return nil // whatever it is, writing will tell
-	}
-	room, kept := free, min(keptFree, total/10)
-	if store, ok := store.(*sqlite.Store); ok {
-		spare, err := store.Spare(ctx)
-		if err != nil {
-			return err
-		}
-		if grows := store.Stats().WALBytes - spare; grows > 0 || free > kept/2 { // else there is none even for the log
-			room -= grows
-		}
-	}
-	if room < kept {
-		return fmt.Errorf("%w: %d bytes are free next to %s, and %d are reserved for webhooks and running work: free some space, then try again",
-			jobs.ErrNoRoom, free, db, kept)
-	}
-	return nil
 }
 
 // metered is a vendor whose calls are counted.

@@ -353,7 +353,7 @@ func TestLongLogIsGivenBack(t *testing.T) {
 	must(t, view.QueryRow(`SELECT count(*) FROM inbox`).Scan(&n))
 	d := delivery("1", jobs.OutcomeDone)
 	d.Body = make([]byte, 4096*20)
-	grow := func(until func(Stats) bool) {
+	grow := func(until func(jobs.StoreStats) bool) {
 		t.Helper()
 		for !until(s.Stats()) {
 			_, err := s.AppendDelivery(t.Context(), d)
@@ -361,7 +361,7 @@ func TestLongLogIsGivenBack(t *testing.T) {
 		}
 	}
 	const frame = frameHeaderSize + 4096
-	grow(func(stats Stats) bool { return stats.WALBytes > 2*shortenFactor*100*frame })
+	grow(func(stats jobs.StoreStats) bool { return stats.WALBytes > 2*shortenFactor*100*frame })
 	must(t, view.Rollback())
-	grow(func(stats Stats) bool { return stats.WALBytes < 100*frame })
+	grow(func(stats jobs.StoreStats) bool { return stats.WALBytes < 100*frame })
 }

@@ -139,10 +139,10 @@ func TestMetrics(t *testing.T) {
 		},
 		Doubts: 5, Held: 6, Inbox: 100, Cursor: 90, Unapplied: time.Now().Add(-time.Hour), CallbacksOwed: 11, CallbacksDead: 12, EventsUntold: 13,
 	}}
-	m, handler := newMetrics(t, store, Storage{
-		Commits: map[int]int64{1: 6, 2: 0, 4: 3, 8: 1}, Operations: 25,
-		Failures: 2, Renewals: 1, Checkpoints: 5, CheckpointFailures: 4, DamageReports: 6, Waiting: 3, FileBytes: 4096, WALBytes: 8192, FreeBytes: 1 << 20,
-	}, []Queue{
+	m, handler := newMetrics(t, store, Storage{FreeBytes: 1 << 20, StoreStats: jobs.StoreStats{
+		Groups: map[int]int64{1: 6, 2: 0, 4: 3, 8: 1}, Operations: 25,
+		Failures: 2, Renewals: 1, Checkpoints: 5, CheckpointFailures: 4, DamageReports: 6, Waiting: 3, FileBytes: 4096, WALBytes: 8192,
+	}}, []Queue{
 		{Name: "tasks", Tasks: map[string]int64{"pending": 2, "active": 1}, Oldest: 1500 * time.Millisecond},
 		{Name: "callbacks", Tasks: map[string]int64{"pending": 0}},
 	})

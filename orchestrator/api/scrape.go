@@ -17,21 +17,10 @@ type Totaler interface {
 	Totals(ctx context.Context) (jobs.Totals, error)
 }
 
-// Storage is how the store's writer and its files are doing. Counters are
-// those of this process.
+// Storage is the state of the store's writer and of its disk.
 type Storage struct {
-	Operations int64         // steps in transactions, many of which can share one
-	Commits    map[int]int64 // transactions by the most steps that those of their kind have
-	Failures   int64         // transactions that the disk or another process's lock made fail
-	Renewals   int64         // connections opened anew after an I/O error
-	Waiting    int           // steps that wait now
-	// Checkpoints are moves of the write-ahead log into the database. Writes are
-	// refused after one of CheckpointFailures, until one succeeds.
-	Checkpoints, CheckpointFailures int64
-	DamageReports                   int64 // errors that may be damage, each of which is checked
-	FileBytes                       int64
-	WALBytes                        int64
-	FreeBytes                       int64 // on the file system; negative when unknown
+	jobs.StoreStats
+	FreeBytes int64 // on the store's file system; negative if unknown
 }
 
 // Queue is how much is in one of the task queues.
@@ -139,11 +128,11 @@ func (s scrape) Collect(to chan<- prometheus.Metric) {
 	}
 }
 
-// commitSizes is the histogram of transactions by their steps.
+// commitSizes returns the histogram of transactions by their number of operations.
 func commitSizes(s Storage) prometheus.Metric {
-	buckets, commits := make(map[float64]uint64, len(s.Commits)), uint64(0)
-	for _, most := range slices.Sorted(maps.Keys(s.Commits)) {
-		commits += uint64(s.Commits[most])
+	buckets, commits := make(map[float64]uint64, len(s.Groups)), uint64(0)
+	for _, most := range slices.Sorted(maps.Keys(s.Groups)) {
+		commits += uint64(s.Groups[most])
 		buckets[float64(most)] = commits
 	}
 	return prometheus.MustNewConstHistogram(commitDesc, commits, float64(s.Operations), buckets)

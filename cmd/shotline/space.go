@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"shotline/jobs"
+)
+
+// leastFree is how many bytes of the database's file system must be free for this
+// process to count as ready. On a small disk it is a twentieth of the disk, if that is
+// less.
+const leastFree = 64 << 20
+
+// keptFree is how many bytes new work leaves free there, or a tenth of the disk if
+// that is less. They are for webhooks and for work that was accepted before. It is
+// more than leastFree, so that an import does not make this process unready.
+const keptFree = 128 << 20
+
+// fileStore is a store whose log is moved into its file later. The file then grows by
+// the size of the log, less its unused bytes.
+type fileStore interface {
+	statsReporter
+	// Spare returns the number of unused bytes in the file.
+	Spare(ctx context.Context) (bytes int64, err error)
+}
+
+// enoughFree returns an error if the database's file system is nearly full.
+func enoughFree(database string) error {
+	free, total, err := freeSpace(database)
+	if err != nil {
+		if errors.Is(err, errors.ErrUnsupported) {
+			return nil
+		}
+		return fmt.Errorf("get free space: %w", err)
+	}
+	if least := min(leastFree, total/20); free < least {
+		return fmt.Errorf("%d bytes are free next to %s, at least %d are needed", free, database, least)
+	}
+	return nil
+}
+
+// roomForWork returns jobs.ErrNoRoom if the database's file system has no room for new
+// work. The file might grow by the size of its log. Its unused pages, for example those
+// of an import that failed, make room for as much.
+func roomForWork(ctx context.Context, store jobs.Store, database string) error {
+	free, total, err := freeSpace(database)
+	if err != nil {
+		return nil // a write reports the cause
+	}
+	room, kept := free, min(keptFree, total/10)
+	if file, ok := store.(fileStore); ok {
+		spare, err := file.Spare(ctx)
+		if err != nil {
+			return err
+		}
+		if growth := file.Stats().WALBytes - spare; growth > 0 || free > kept/2 { // with less there is no room even for the log
+			room -= growth
+		}
+	}
+	if room < kept {
+		return fmt.Errorf("%w: %d bytes are free next to %s, and %d are reserved for webhooks and running work: free some space, then try again",
+			jobs.ErrNoRoom, free, database, kept)
+	}
+	return nil
+}
