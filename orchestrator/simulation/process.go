@@ -74,7 +74,7 @@ func (w *world) launch(kind string) *process {
 		w.fail("P2", "the file cannot be opened: %v", err)
 		return nil
 	}
-	p.port = storePort{p.store, &w.stops, w}
+	p.port = storePort{callbackPort{port{p.store, &w.stops, w}}}
 	log := slog.New(traceLog{t: w.trace, from: p.name})
 	p.Orchestrator, err = orchestrator.New(orchestrator.Config{
 		Worker: jobs.Worker{ID: p.name, Role: kind}, Apps: []jobs.App{{ID: "7"}},
@@ -113,7 +113,7 @@ func (p *process) openCallbacks(log *slog.Logger) {
 	}
 	var err error
 	p.callbacks, err = callback.New(config, callback.Parts{
-		Store: callbackPort{p.store, p.port}, Queue: queuePort{p.w}, Now: p.now, Logger: log,
+		Store: p.port.callbackPort, Queue: queuePort{p.w}, Now: p.now, Logger: log,
 		Transport: &p.w.audience, Random: p.w.dice.float,
 	})
 	if err != nil {

@@ -7,54 +7,66 @@ import (
 	"shotline/jobs"
 )
 
-// callbackPort is the store of a process's callbacks. It stops less often than
-// storePort: only where something is read that others may change before it is
-// used, and where something is written.
+// callbackPort is the port of a process's callbacks. It stops less often than
+// storePort: before the result of a read is used that another process might change,
+// and at each write.
 type callbackPort struct {
-	jobs.Store
-	port storePort
+	port
 }
 
-// Events stops between a page of the log and what is made of it.
+func (s callbackPort) CloseCursor(ctx context.Context, name string) error {
+	defer s.write(ctx, "close cursor %s", name)()
+	return s.Store.CloseCursor(ctx, name)
+}
+
+// Events stops between the read of a page of the log and its use.
 func (s callbackPort) Events(ctx context.Context, f jobs.EventFilter) ([]jobs.Event, int64, error) {
 	page, upTo, err := s.Store.Events(ctx, f)
 	if len(page) > 0 {
-		s.port.stops.at(ctx, "read: %d events to %d", len(page), upTo)
+		s.stops.at(ctx, "read: %d events to %d", len(page), upTo)
 	}
 	return page, upTo, err
 }
 
 func (s callbackPort) Owe(ctx context.Context, cursor string, from, to int64, callbacks []jobs.Callback, at time.Time) (bool, error) {
-	defer s.port.write(ctx, "owe %d to %s", len(callbacks), cursor)()
+	defer s.write(ctx, "owe %d to %s", len(callbacks), cursor)()
 	return s.Store.Owe(ctx, cursor, from, to, callbacks, at)
 }
 
-// ClaimCallbacks stops after it alone, and only when there were any.
+// ClaimCallbacks stops only after a claim of at least one callback.
 func (s callbackPort) ClaimCallbacks(ctx context.Context, at, again time.Time, perLane, limit int) ([]jobs.Callback, error) {
 	claimed, err := s.Store.ClaimCallbacks(ctx, at, again, perLane, limit)
 	if len(claimed) > 0 {
-		s.port.stops.at(ctx, "kept: claim %d callbacks", len(claimed))
+		s.stops.at(ctx, "kept: claim %d callbacks", len(claimed))
 	}
 	return claimed, err
 }
 
-// BeginCallback is followed by the stop before what is sent. The audience has to
-// know what comes after what.
+// BeginCallback stops before the write only: the next stop is before the callback is
+// sent. It also reports the order of the attempts to the audience.
 func (s callbackPort) BeginCallback(ctx context.Context, seq, generation int64, at, until time.Time) (jobs.Callback, error) {
-	s.port.stops.at(ctx, "store: begin callback %d", seq)
+	s.stops.at(ctx, "store: begin callback %d", seq)
 	begun, err := s.Store.BeginCallback(ctx, seq, generation, at, until)
 	if err == nil {
-		s.port.w.audience.begun(activityOf(ctx))
+		s.w.audience.begun(activityOf(ctx))
 	}
 	return begun, err
 }
 
-// SettleCallback also tells the audience: what is recorded binds.
+// SettleCallback also reports the recorded end to the audience, which then holds the
+// process to it.
 func (s callbackPort) SettleCallback(ctx context.Context, c jobs.Callback, end jobs.CallbackEnd, at, wake time.Time) error {
-	s.port.stops.at(ctx, "store: settle callback %d", c.Seq)
+	s.stops.at(ctx, "store: settle callback %d", c.Seq)
 	err := s.Store.SettleCallback(ctx, c, end, at, wake)
 	if err == nil {
-		s.port.w.audience.settled(c, end)
+		s.w.audience.settled(c, end)
 	}
 	return err
+}
+
+// ReplayCallbacks also lets the audience expect repeated calls.
+func (s callbackPort) ReplayCallbacks(ctx context.Context, f jobs.CallbackFilter, at time.Time) (int, error) {
+	defer s.write(ctx, "replay callbacks")()
+	s.w.audience.replayed()
+	return s.Store.ReplayCallbacks(ctx, f, at)
 }

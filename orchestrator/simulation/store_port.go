@@ -7,21 +7,27 @@ import (
 	"shotline/jobs"
 )
 
-// storePort is a process's store with a stop before each step and, where it
-// writes, after it: the process may die at both.
-type storePort struct {
+// port is the store of a process, with the stops at which the process might die.
+type port struct {
 	jobs.Store
 	stops *stops
 	w     *world
 }
 
-// write stops before a step; the function it returns stops after it.
-func (s storePort) write(ctx context.Context, format string, args ...any) func() {
+// storePort is a port that stops before each write, after it, and before each read
+// whose result might be out of date when it is used.
+type storePort struct {
+	callbackPort
+}
+
+// write stops before a write. The function that it returns stops after the write.
+func (s port) write(ctx context.Context, format string, args ...any) func() {
 	s.stops.at(ctx, "store: "+format, args...)
 	return func() { s.stops.at(ctx, "kept: "+format, args...) }
 }
 
-func (s storePort) read(ctx context.Context, format string, args ...any) {
+// read stops before a read.
+func (s port) read(ctx context.Context, format string, args ...any) {
 	s.stops.at(ctx, "read: "+format, args...)
 }
 
@@ -140,7 +146,7 @@ func (s storePort) RecheckConflicts(ctx context.Context, rechecks []jobs.Conflic
 	return s.Store.RecheckConflicts(ctx, rechecks)
 }
 
-// Recount also tells the books: nothing but a bug makes counters disagree.
+// Recount also reports counters that were wrong: only a bug makes them so.
 func (s storePort) Recount(ctx context.Context, batch string, at time.Time) (jobs.Repair, error) {
 	defer s.write(ctx, "recount %s", batch)()
 	repair, err := s.Store.Recount(ctx, batch, at)
@@ -185,16 +191,29 @@ func (s storePort) ClaimTick(ctx context.Context, name string, at, next time.Tim
 	return s.Store.ClaimTick(ctx, name, at, next)
 }
 
+func (s storePort) Prune(ctx context.Context, r jobs.Retention) (jobs.Pruned, error) {
+	defer s.write(ctx, "prune")()
+	return s.Store.Prune(ctx, r)
+}
+
+func (s storePort) Identity(ctx context.Context) (string, error) {
+	defer s.write(ctx, "identity")()
+	return s.Store.Identity(ctx)
+}
+
+func (s storePort) Announce(ctx context.Context, w jobs.Worker) error {
+	defer s.write(ctx, "announce %s", w.ID)()
+	return s.Store.Announce(ctx, w)
+}
+
+func (s storePort) Withdraw(ctx context.Context, id string) error {
+	defer s.write(ctx, "withdraw %s", id)()
+	return s.Store.Withdraw(ctx, id)
+}
+
 func (s storePort) AddJob(ctx context.Context, spec jobs.BatchSpec, r jobs.Request, at time.Time) (jobs.Job, error) {
 	defer s.write(ctx, "add job %s", spec.ID)()
 	return s.Store.AddJob(ctx, spec, r, at)
-}
-
-// ReplayCallbacks also tells the audience, which may be called again.
-func (s storePort) ReplayCallbacks(ctx context.Context, f jobs.CallbackFilter, at time.Time) (int, error) {
-	defer s.write(ctx, "replay callbacks")()
-	s.w.audience.replayed()
-	return s.Store.ReplayCallbacks(ctx, f, at)
 }
 
 func (s storePort) Batch(ctx context.Context, id string) (jobs.Batch, error) {
