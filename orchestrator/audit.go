@@ -16,17 +16,17 @@ const DefaultAuditWindow = 24 * time.Hour
 
 const (
 	auditChunk = 500
-	// auditFirst is how long a worker waits after a batch's end, and at the least
-	// between two audits. The pause grows with the age of the batch: a listing
-	// that lags shows most of what it lacks soon.
+	// auditFirst is how long a worker waits after a batch's end, and the shortest
+	// time between two audits. The pause grows with the age of the batch, since most
+	// of what a lagging listing lacks appears soon.
 	auditFirst = time.Minute
 )
 
-// AuditOnce looks for screenshots of lost creates that the vendor has come to
-// show, and charged for, after their batch was summed up. Of a batch it asks
-// less and less often, and not at all once the audit window is over.
+// AuditOnce looks for screenshots of lost creates that the vendor charged for and
+// shows only after their batch was summarized. It audits a batch less and less
+// often, and no more once the audit window is over.
 func (o *Orchestrator) AuditOnce(ctx context.Context) error {
-	return o.audit(ctx, func(b jobs.Batch) (due bool, err error) {
+	_, err := o.audit(ctx, o.vendor, func(b jobs.Batch) (due bool, err error) {
 		now := o.clock.Now()
 		age := now.Sub(b.FinishedAt)
 		if age < auditFirst {
@@ -34,20 +34,21 @@ func (o *Orchestrator) AuditOnce(ctx context.Context) error {
 		}
 		return o.store.ClaimTick(ctx, "audit "+b.ID, now, now.Add(max(auditFirst, age/2)))
 	})
+	return err
 }
 
-// audit asks the vendor about the lost creates of the batches that are due.
-func (o *Orchestrator) audit(ctx context.Context, due func(jobs.Batch) (bool, error)) error {
+// audit queries the vendor about the lost creates of the batches that are due.
+func (o *Orchestrator) audit(ctx context.Context, q queries, due func(jobs.Batch) (bool, error)) (changed changes, err error) {
 	if o.cfg.AuditWindow < 0 {
-		return nil
+		return changes{}, nil
 	}
 	var failures []error
 	since := o.clock.Now().Add(-o.cfg.AuditWindow)
-	asked := map[string]bool{} // whether the batch was due
+	isDue := map[string]bool{}
 	for after := (jobs.Submission{}); ctx.Err() == nil; {
 		page, err := o.store.LostCreates(ctx, since, after, auditChunk)
 		if err != nil || len(page) == 0 {
-			return errors.Join(append(failures, err)...)
+			return changed, errors.Join(append(failures, err)...)
 		}
 		after = page[len(page)-1]
 		byBatch := map[string][]jobs.Submission{}
@@ -59,15 +60,18 @@ func (o *Orchestrator) audit(ctx context.Context, due func(jobs.Batch) (bool, er
 			if err != nil {
 				return err
 			}
-			if _, known := asked[batch]; !known {
-				if asked[batch], err = due(b); err != nil {
+			if _, known := isDue[batch]; !known {
+				if isDue[batch], err = due(b); err != nil {
 					return err
 				}
 			}
-			if !asked[batch] {
+			if !isDue[batch] {
 				return nil
 			}
-			return o.auditBatch(ctx, b, lost)
+			l := o.lookup(q, b)
+			err = l.audit(ctx, lost)
+			changed = changed.plus(l.changes)
+			return err
 		})
 		if err != nil {
 			failures = append(failures, err)
@@ -76,28 +80,28 @@ func (o *Orchestrator) audit(ctx context.Context, due func(jobs.Batch) (bool, er
 			}
 		}
 	}
-	return errors.Join(failures...)
+	return changed, errors.Join(failures...)
 }
 
-// auditBatch records all screenshots of the submissions. A tag that a listing
-// does not show at all may be one that the vendor does not match, since it is
-// not the screenshot's first: then it searches by URL.
-func (o *Orchestrator) auditBatch(ctx context.Context, b jobs.Batch, lost []jobs.Submission) error {
+// audit records all screenshots of the submissions. If a listing shows no
+// screenshot with a tag, the vendor might not match it, since it is not the first
+// one: then audit searches by URL.
+func (l *lookup) audit(ctx context.Context, lost []jobs.Submission) error {
 	seen := map[string]bool{}
 	take := func(shots []client.Screenshot) (bool, error) {
-		tags, err := o.adopt(ctx, b, shots)
+		tags, err := l.adopt(ctx, shots)
 		maps.Copy(seen, tags)
 		return true, err
 	}
-	tags := []string{jobs.BatchTag(b.ID)}
-	if !listingPays(b.Counts, len(lost)) {
+	tags := []string{jobs.BatchTag(l.batch.ID)}
+	if !listingPays(l.batch.Counts, len(lost)) {
 		tags = tags[:0]
 		for _, s := range lost {
 			tags = append(tags, s.Tag())
 		}
 	}
 	for _, tag := range tags {
-		if err := o.list(ctx, client.ListOptions{Tag: tag}, b.ID, take); err != nil {
+		if err := l.list(ctx, client.ListOptions{Tag: tag}, take); err != nil {
 			return err
 		}
 	}
@@ -106,7 +110,7 @@ func (o *Orchestrator) auditBatch(ctx context.Context, b jobs.Batch, lost []jobs
 		if seen[s.Tag()] {
 			continue
 		}
-		if err := o.findByURL(ctx, b, s, take); err != nil && !refusedForGood(err) {
+		if err := l.findByURL(ctx, s, take); err != nil && !refusedForGood(err) {
 			failures = append(failures, fmt.Errorf("job %s: %w", s.Job, err))
 			if stopsAll(ctx, err) {
 				break

@@ -73,7 +73,7 @@ func (o *Orchestrator) CloseOnce(ctx context.Context) (jobs.Applied, error) {
 	return applied, nil
 }
 
-// took reacts to what a transaction brought about.
+// took reacts to the effects of a transaction.
 func (o *Orchestrator) took(e jobs.Effects) {
 	o.observer.Took(e)
 	if o.log.Enabled(context.Background(), slog.LevelDebug) { // there may be thousands

@@ -16,25 +16,27 @@ const (
 	deadlineExtend = 30 * time.Second
 )
 
-// CheckDeadlines asks the vendor about jobs that are overdue. What has ended is
-// closed; what is still processing, or could not be asked about, is given more
-// time until its grace is over, and then closed as timed out. Within a process
-// a second call leaves the work to the first.
+// CheckDeadlines queries the vendor about overdue jobs. Jobs that have ended are
+// closed. Jobs that are still processing, or about which the vendor could not be
+// queried, get more time until their grace is over, and are then closed as timed
+// out. Within a process a second call leaves the work to the first.
 func (o *Orchestrator) CheckDeadlines(ctx context.Context) error {
-	return o.checkDeadlines(ctx, nil)
+	_, err := o.checkDeadlines(ctx, o.vendor, nil)
+	return err
 }
 
-// checkDeadlines leaves out batches that another process is just asking about.
-func (o *Orchestrator) checkDeadlines(ctx context.Context, busy []string) error {
+// checkDeadlines leaves out busy batches, about which another process is just
+// querying the vendor.
+func (o *Orchestrator) checkDeadlines(ctx context.Context, q queries, busy []string) (changed changes, err error) {
 	done, free := o.turns.take("check deadlines")
 	if !free {
-		return nil
+		return changes{}, nil
 	}
 	defer done()
 	for ctx.Err() == nil && o.stopping.Err() == nil {
 		overdue, err := o.store.Overdue(ctx, o.clock.Now(), deadlineChunk, o.cfg.Batches...)
 		if err != nil {
-			return fmt.Errorf("check deadlines: %w", err)
+			return changed, fmt.Errorf("check deadlines: %w", err)
 		}
 		byBatch := map[string][]jobs.Job{}
 		for _, j := range overdue {
@@ -43,57 +45,57 @@ func (o *Orchestrator) checkDeadlines(ctx context.Context, busy []string) error 
 			}
 		}
 		if len(byBatch) == 0 {
-			return nil
+			break
 		}
 		err = eachBatch(ctx, "check deadlines", byBatch, func(batch string, overdue []jobs.Job) error {
-			return o.settleOverdue(ctx, batch, overdue)
+			part, err := o.settleOverdue(ctx, q, batch, overdue)
+			changed = changed.plus(part)
+			return err
 		})
 		if err != nil {
-			return err
+			return changed, err
 		}
 	}
-	return nil
+	return changed, nil
 }
 
 // settleOverdue leaves no job of overdue both pending and overdue.
-func (o *Orchestrator) settleOverdue(ctx context.Context, batch string, overdue []jobs.Job) error {
+func (o *Orchestrator) settleOverdue(ctx context.Context, q queries, batch string, overdue []jobs.Job) (changes, error) {
 	b, err := o.store.Batch(ctx, batch)
 	if err != nil {
-		return err
+		return changes{}, err
 	}
-	missing, err := o.lookUp(ctx, b, overdue, true)
+	l := o.lookup(q, b)
+	unknown, err := l.lookUp(ctx, overdue, true)
 	if err != nil {
 		if errors.Is(err, ErrNoKey) {
-			return err
+			return l.changes, err
 		}
-		// The grace goes on running: a vendor that stays away must not keep a
-		// job open for ever.
+		// The grace goes on. Otherwise a vendor that stays away would keep a job
+		// open forever.
 		o.log.Warn("overdue jobs could not be looked up", "batch", batch, "error", err)
 	}
-	return o.closeOverdue(ctx, b, overdue, missing)
+	closed, err := o.closeOverdue(ctx, b, overdue, unknown)
+	return l.changes.plus(closed), err
 }
 
-// closeOverdue gives the overdue ones among jobs that the vendor was asked
-// about more time, or, when their grace is over or the vendor does not know
-// them, closes them as timed out. Those that closed meanwhile are passed over.
-func (o *Orchestrator) closeOverdue(ctx context.Context, b jobs.Batch, asked, missing []jobs.Job) error {
-	unknown := map[jobs.ID]bool{}
-	for _, j := range missing {
-		unknown[j.ID] = true
-	}
-
+// closeOverdue gives the overdue ones among the jobs more time or, if their grace is
+// over or the vendor does not know them, closes them as timed out. Jobs that closed
+// meanwhile are skipped.
+func (o *Orchestrator) closeOverdue(ctx context.Context, b jobs.Batch, queried, unknownJobs []jobs.Job) (changes, error) {
+	unknown := idsOf(unknownJobs)
 	now := o.clock.Now()
 	extend := map[time.Time][]jobs.ID{}
 	var closings []jobs.Closing
-	for _, j := range asked {
+	for _, j := range queried {
 		if j.Deadline.After(now) {
 			continue
 		}
 		end := o.graceEnd(b, j)
 		if now.Before(end) && !unknown[j.ID] {
-			// No further than the end of the grace, for a bucket of jobs at once.
-			until := earlier(now.Add(deadlineExtend), end).Truncate(deadlineBucket).Add(deadlineBucket)
-			extend[until] = append(extend[until], j.ID)
+			// Up to the end of the grace, and for a bucket of jobs at once.
+			deadline := earlier(now.Add(deadlineExtend), end).Truncate(deadlineBucket).Add(deadlineBucket)
+			extend[deadline] = append(extend[deadline], j.ID)
 			continue
 		}
 		reason := "no result within " + now.Sub(j.SubmittedAt).Round(time.Second).String()
@@ -105,24 +107,23 @@ func (o *Orchestrator) closeOverdue(ctx context.Context, b jobs.Batch, asked, mi
 			To: jobs.TimedOut, By: jobs.ByDeadline, Error: reason,
 		})
 	}
-	for _, until := range slices.SortedFunc(maps.Keys(extend), time.Time.Compare) {
-		if err := o.store.ExtendDeadlines(ctx, extend[until], until); err != nil {
-			return err
+	for _, deadline := range slices.SortedFunc(maps.Keys(extend), time.Time.Compare) {
+		if err := o.store.ExtendDeadlines(ctx, extend[deadline], deadline); err != nil {
+			return changes{}, err
 		}
-		o.scheduleDeadline(ctx, until)
+		o.scheduleDeadline(ctx, deadline)
 	}
 	if len(closings) == 0 {
-		return nil
+		return changes{}, nil
 	}
 	effects, err := o.store.CloseJobs(ctx, closings, now)
-	if err != nil {
-		return err
+	if err == nil {
+		o.took(effects)
 	}
-	o.took(effects)
-	return nil
+	return changesOf(effects), err
 }
 
-// graceEnd is when a job is given up, even while the vendor is still working on it.
+// graceEnd returns when a job times out even if the vendor is still processing it.
 func (o *Orchestrator) graceEnd(b jobs.Batch, j jobs.Job) time.Time {
 	return j.SubmittedAt.Add(o.jobTimeout(b, j) + o.cfg.DeadlineGrace)
 }
@@ -134,15 +135,14 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// scheduleDeadline has the queue call CheckDeadlines when the bucket that
-// holds a deadline is over. A job needs no task of its own: a bucket has one,
-// however many jobs end in it.
+// scheduleDeadline has the queue call CheckDeadlines when the bucket that holds a
+// deadline is over. All jobs of a bucket share one task.
 func (o *Orchestrator) scheduleDeadline(ctx context.Context, deadline time.Time) {
 	bucket := deadline.Truncate(deadlineBucket).Add(deadlineBucket)
 	if !o.buckets.add(bucket, o.clock.Now()) {
 		return
 	}
 	if err := o.queue.EnqueueDeadlines(ctx, bucket, 0); err != nil {
-		o.log.Warn("enqueue deadlines, the sweeper will see to it", "bucket", bucket, "error", err)
+		o.log.Warn("enqueue deadlines, the sweeper will try again", "bucket", bucket, "error", err)
 	}
 }

@@ -16,29 +16,29 @@ const (
 	doubtChunk = 500
 	doubtEvery = 2 * time.Second
 	// searchPages bounds the search by URL for one submission: an account may
-	// hold any number of pictures of the same page.
+	// hold any number of screenshots of the same page.
 	searchPages = 5
 )
 
-// resolveDoubts looks up submissions whose create may have taken effect
-// without an answer: by their tag, many of one batch in one listing. What is
-// found is adopted. What is not found is looked up again until the settle time
-// is over, then searched for by URL, and only if that whole look-up was begun
-// after the settle time is it queued to be sent anew.
+// resolveDoubts looks up submissions whose create got no answer and might have
+// taken effect: by their tags, many of one batch in one listing. If a screenshot is
+// found, it is adopted. If none is found, the look-up is repeated until the settle
+// time is over. Then the vendor is searched by URL, and only if that whole look-up
+// began after the settle time, the create is queued to be sent again.
 func (o *Orchestrator) resolveDoubts(ctx context.Context) error {
-	_, err := o.resolveDue(ctx, o.clock.Now())
+	_, _, err := o.resolveDue(ctx, o.vendor, o.clock.Now())
 	return err
 }
 
 // resolveDue looks up a portion of the doubts whose look-up was due by now, and
-// returns how many it claimed: 0 when none is left.
-func (o *Orchestrator) resolveDue(ctx context.Context, now time.Time) (claimed int, err error) {
+// returns how many it claimed: 0 if none is left.
+func (o *Orchestrator) resolveDue(ctx context.Context, q queries, now time.Time) (claimed int, changed changes, err error) {
 	doubts, err := o.store.ClaimDoubts(ctx, now, o.clock.Now().Add(o.cfg.RequestTimeout+doubtEvery), doubtChunk)
 	if err != nil {
-		return 0, fmt.Errorf("resolve doubts: %w", err)
+		return 0, changes{}, fmt.Errorf("resolve doubts: %w", err)
 	}
 	defer func() {
-		// Also after a look-up that failed. If this fails, the claim ends by itself.
+		// Also after a failed look-up. If this fails, the claim ends by itself.
 		if err := o.store.RecheckDoubts(context.WithoutCancel(ctx), doubts, o.clock.Now().Add(doubtEvery)); err != nil {
 			o.logError(ctx, "set the next look-up of doubts", err)
 		}
@@ -47,19 +47,23 @@ func (o *Orchestrator) resolveDue(ctx context.Context, now time.Time) (claimed i
 	for _, d := range doubts {
 		byBatch[d.Job.Batch] = append(byBatch[d.Job.Batch], d)
 	}
-	return len(doubts), eachBatch(ctx, "resolve doubts", byBatch, func(batch string, doubts []jobs.Submission) error {
-		return o.resolveBatch(ctx, batch, doubts, now)
+	err = eachBatch(ctx, "resolve doubts", byBatch, func(batch string, doubts []jobs.Submission) error {
+		part, err := o.resolveBatch(ctx, q, batch, doubts, now)
+		changed = changed.plus(part)
+		return err
 	})
+	return len(doubts), changed, err
 }
 
-func (o *Orchestrator) resolveBatch(ctx context.Context, batch string, doubts []jobs.Submission, began time.Time) error {
+func (o *Orchestrator) resolveBatch(ctx context.Context, q queries, batch string, doubts []jobs.Submission, began time.Time) (changes, error) {
 	b, err := o.store.Batch(ctx, batch)
 	if err != nil {
-		return err
+		return changes{}, err
 	}
-	missing, err := o.findByTag(ctx, b, doubts)
+	l := o.lookup(q, b)
+	missing, err := l.findByTag(ctx, doubts)
 	if err != nil {
-		return err
+		return l.changes, err
 	}
 	settledBefore := began.Add(-o.cfg.Settle)
 	var unsettled []jobs.Submission
@@ -68,46 +72,51 @@ func (o *Orchestrator) resolveBatch(ctx context.Context, batch string, doubts []
 		if d.DoubtSince.After(settledBefore) {
 			continue
 		}
-		found, err := o.findSurely(ctx, b, d)
+		found, err := l.findThoroughly(ctx, d)
 		switch {
 		case stopsAll(ctx, err):
-			return errors.Join(append(failures, err)...)
+			return l.changes, errors.Join(append(failures, err)...)
 		case err != nil: // this one waits; the others do not wait for it
 			failures = append(failures, err)
 		case !found:
 			unsettled = append(unsettled, d)
 		}
 	}
-	return errors.Join(append(failures, o.resend(ctx, batch, unsettled, settledBefore))...)
+	resent, err := o.resend(ctx, batch, unsettled, settledBefore)
+	return l.changes.plus(resent), errors.Join(append(failures, err)...)
 }
 
-func (o *Orchestrator) resend(ctx context.Context, batch string, unsettled []jobs.Submission, settledBefore time.Time) error {
+// resend queues the jobs of submissions whose creates had no effect.
+func (o *Orchestrator) resend(ctx context.Context, batch string, unsettled []jobs.Submission, settledBefore time.Time) (changes, error) {
 	if len(unsettled) == 0 {
-		return nil
+		return changes{}, nil
 	}
 	effects, err := o.store.Resend(ctx, unsettled, settledBefore, o.clock.Now())
 	o.took(effects)
+	changed := changesOf(effects)
+	changed.resent = effects.Requeued
 	if err != nil || effects.Requeued == 0 {
-		return err
+		return changed, err
 	}
 	o.observer.Doubts(0, 0, effects.Requeued)
-	o.log.Info("creates without effect are sent anew", "batch", batch, "count", effects.Requeued)
+	o.log.Info("creates without effect are sent again", "batch", batch, "count", effects.Requeued)
 	nudge(o.nudgeWatcher)
-	return nil
+	return changed, nil
 }
 
-// findByTag returns the submissions that no listing showed.
-func (o *Orchestrator) findByTag(ctx context.Context, b jobs.Batch, doubts []jobs.Submission) ([]jobs.Submission, error) {
+// findByTag adopts the screenshots that listings of tags show, and returns the
+// submissions that have none there.
+func (l *lookup) findByTag(ctx context.Context, doubts []jobs.Submission) ([]jobs.Submission, error) {
 	missing := slices.Clone(doubts)
 	listing := func(tag string) error {
-		return o.list(ctx, client.ListOptions{Tag: tag}, b.ID, func(shots []client.Screenshot) (bool, error) {
-			found, err := o.adopt(ctx, b, shots)
+		return l.list(ctx, client.ListOptions{Tag: tag}, func(shots []client.Screenshot) (bool, error) {
+			found, err := l.adopt(ctx, shots)
 			missing = slices.DeleteFunc(missing, func(s jobs.Submission) bool { return found[s.Tag()] })
 			return len(missing) > 0, err
 		})
 	}
-	if listingPays(b.Counts, len(doubts)) {
-		err := listing(jobs.BatchTag(b.ID))
+	if listingPays(l.batch.Counts, len(doubts)) {
+		err := listing(jobs.BatchTag(l.batch.ID))
 		return missing, err
 	}
 	for _, d := range doubts {
@@ -118,15 +127,15 @@ func (o *Orchestrator) findByTag(ctx context.Context, b jobs.Batch, doubts []job
 	return missing, nil
 }
 
-// findSurely lists by the submission's own tag, since a vendor may match only
-// the first one, and then searches by URL. A search that the vendor refuses
-// for good, such as that for an odd URL, leaves the decision to the listing. A
-// row that cannot be read but mentions the tag may be the screenshot. If its id can
-// be read, that is adopted. Else it is an error that none was found.
-func (o *Orchestrator) findSurely(ctx context.Context, b jobs.Batch, d jobs.Submission) (found bool, err error) {
+// findThoroughly lists by the submission's own tag, since a vendor might match only
+// the first one, and then searches by URL. If the vendor refuses the search for
+// good, because of an odd URL, say, the listing decides. A row that cannot be read
+// but mentions the tag might be the screenshot. If its id can be read, it is
+// adopted. Otherwise findThoroughly returns an error unless it finds another one.
+func (l *lookup) findThoroughly(ctx context.Context, d jobs.Submission) (found bool, err error) {
 	var odd *client.RowError
 	look := func(shots []client.Screenshot) error {
-		tags, err := o.adopt(ctx, b, shots)
+		tags, err := l.adopt(ctx, shots)
 		found = found || tags[d.Tag()]
 		for _, shot := range shots {
 			if shot.Odd != nil && shot.Odd.Mentions(d.Tag()) {
@@ -135,14 +144,14 @@ func (o *Orchestrator) findSurely(ctx context.Context, b jobs.Batch, d jobs.Subm
 		}
 		return err
 	}
-	err = o.list(ctx, client.ListOptions{Tag: d.Tag()}, b.ID, func(shots []client.Screenshot) (bool, error) {
+	err = l.list(ctx, client.ListOptions{Tag: d.Tag()}, func(shots []client.Screenshot) (bool, error) {
 		err := look(shots)
 		return !found, err
 	})
 	if err != nil || found {
 		return found, err
 	}
-	err = o.findByURL(ctx, b, d, func(shots []client.Screenshot) (bool, error) {
+	err = l.findByURL(ctx, d, func(shots []client.Screenshot) (bool, error) {
 		err := look(shots)
 		return !found, err
 	})
@@ -154,12 +163,13 @@ func (o *Orchestrator) findSurely(ctx context.Context, b jobs.Batch, d jobs.Subm
 	}
 	if id := odd.ID(); id != "" {
 		seen := jobs.Observation{Job: d.Job, Attempt: d.Attempt, ScreenshotID: id, Outcome: jobs.OutcomeProcessing}
-		return true, o.record(ctx, b, []jobs.Observation{seen})
+		return true, l.record(ctx, []jobs.Observation{seen})
 	}
-	return false, fmt.Errorf("the screenshot of %s may be in a row that cannot be read: %w", d.Tag(), odd)
+	return false, fmt.Errorf("the screenshot of %s might be in a row that cannot be read: %w", d.Tag(), odd)
 }
 
-// refusedForGood reports an answer to a search that asking again will not change.
+// refusedForGood reports whether the vendor refused a search and would refuse it
+// again.
 func refusedForGood(err error) bool {
 	var refused *client.APIError
 	var limited *client.RateLimitError
@@ -167,34 +177,22 @@ func refusedForGood(err error) bool {
 		(errors.Is(err, client.ErrInvalid) || refused.Status == http.StatusRequestURITooLong)
 }
 
-// findByURL is the last look before money is spent again, for vendors whose
-// listing by tag does not show a screenshot. It hands on what it finds until
-// take wants no more.
-func (o *Orchestrator) findByURL(ctx context.Context, b jobs.Batch, d jobs.Submission, take func([]client.Screenshot) (more bool, err error)) error {
-	job, err := o.store.Job(ctx, d.Job)
+// findByURL is the last look-up before money is spent again, for vendors whose
+// listing by tag does not show a screenshot. It passes the screenshots that it finds
+// to take until that wants no more.
+func (l *lookup) findByURL(ctx context.Context, d jobs.Submission, take func([]client.Screenshot) (more bool, err error)) error {
+	job, err := l.store.Job(ctx, d.Job)
 	if err != nil {
 		return err
 	}
 	left := searchPages
 	options := client.SearchOptions{URL: job.URL, Limit: listPage}
-	return o.pages(ctx, b.ID, "search screenshots", func(offset int) ([]client.Screenshot, error) {
+	return l.pages(ctx, "search screenshots", func(offset int) ([]client.Screenshot, error) {
 		options.Offset = offset
-		return o.vendor.Search(ctx, options)
+		return l.vendor.Search(ctx, options)
 	}, func(shots []client.Screenshot) (bool, error) {
 		more, err := take(shots)
 		left--
 		return more && left > 0, err
 	})
-}
-
-// adopt records all screenshots that carry a submission's tag, and returns
-// those tags.
-func (o *Orchestrator) adopt(ctx context.Context, b jobs.Batch, shots []client.Screenshot) (map[string]bool, error) {
-	found := map[string]bool{}
-	for _, shot := range shots {
-		for _, tag := range shot.Tags {
-			found[tag] = true
-		}
-	}
-	return found, o.record(ctx, b, newMatcher(nil).match(shots))
 }

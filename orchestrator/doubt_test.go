@@ -230,7 +230,7 @@ func TestALaggingVendorsDoubleChargeIsRecorded(t *testing.T) {
 	r.must(r.resolveDoubts(r.ctx()))
 	r.submitAll()
 	r.vendor.shots = append(r.vendor.shots, lost)
-	r.must(r.record(r.ctx(), r.batch(), newMatcher(nil).match(r.vendor.shots)))
+	r.must(r.lookup(r.vendor, r.batch()).record(r.ctx(), newMatcher(nil).match(r.vendor.shots)))
 	if got := r.job(1).DoubleCharged; got != 1 {
 		t.Errorf("job has %d double charges, want 1", got)
 	}

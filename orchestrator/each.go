@@ -27,7 +27,7 @@ func eachBatch[T any](ctx context.Context, what string, batches map[string]T, do
 	return errors.Join(failures...)
 }
 
-// stopsAll reports an error after which asking the vendor further is no use
+// stopsAll reports an error after which further queries are no use
 // now: a key that is refused or missing, a rate limit, a vendor that is not
 // reached, our own end.
 func stopsAll(ctx context.Context, err error) bool {
@@ -36,5 +36,5 @@ func stopsAll(ctx context.Context, err error) bool {
 	}
 	var limited *client.RateLimitError
 	var call *client.CallError
-	return ctx.Err() != nil || errors.Is(err, client.ErrUnauthorized) || errors.Is(err, ErrNoKey) || errors.Is(err, errAway) || errors.As(err, &limited) || errors.As(err, &call)
+	return ctx.Err() != nil || errors.Is(err, client.ErrUnauthorized) || errors.Is(err, ErrNoKey) || errors.Is(err, errStopped) || errors.As(err, &limited) || errors.As(err, &call)
 }

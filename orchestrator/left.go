@@ -8,8 +8,9 @@ import (
 	"shotline/jobs"
 )
 
-// left are imports of this process that failed and could not be removed, since
-// the disk was full, say. Nobody goes on with them: they need not get stale first.
+// left holds imports of this process that failed and could not be removed, because
+// the disk was full, say. They do not have to become stale before they are removed,
+// since nobody continues them.
 type left struct {
 	mu      sync.Mutex
 	batches []string
@@ -21,7 +22,7 @@ func (l *left) add(batch string) {
 	l.batches = append(l.batches, batch)
 }
 
-// take returns all of them, and forgets them.
+// take returns all of them and empties the list.
 func (l *left) take() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -30,11 +31,11 @@ func (l *left) take() []string {
 	return batches
 }
 
-// removeLeftImports tries again what a failed import could not do.
+// removeLeftImports removes what failed imports could not remove.
 func (o *Orchestrator) removeLeftImports(ctx context.Context) error {
 	var failures []error
 	for _, batch := range o.left.take() {
-		err := o.removeImport(ctx, batch)
+		_, err := o.removeImport(ctx, batch)
 		if err != nil {
 			o.left.add(batch)
 			failures = append(failures, err)
@@ -43,14 +44,15 @@ func (o *Orchestrator) removeLeftImports(ctx context.Context) error {
 	return errors.Join(failures...)
 }
 
-// removeImport is content when it went on, or another removes it.
-func (o *Orchestrator) removeImport(ctx context.Context, batch string) error {
-	err := o.store.RemoveImport(ctx, batch)
+// removeImport reports whether it removed the import. If the import goes on, or
+// another process removes it, that is not an error.
+func (o *Orchestrator) removeImport(ctx context.Context, batch string) (removed bool, err error) {
+	err = o.store.RemoveImport(ctx, batch)
 	if errors.Is(err, jobs.ErrState) || errors.Is(err, jobs.ErrNotFound) {
-		return nil
+		return false, nil
 	}
 	if err == nil {
 		o.log.Warn("removed an import that was left half-way", "batch", batch)
 	}
-	return err
+	return err == nil, err
 }

@@ -10,50 +10,70 @@ import (
 )
 
 const (
-	// listPage is what we ask for; the vendor's largest page is unknown, so a
-	// shorter one does not mean the end, only an empty one does.
+	// listPage is the page size that we ask for. The vendor's largest page is
+	// unknown, so a shorter page does not mean the end: only an empty one does.
 	listPage = 100
-	// listEnd stops a listing that never gives an empty page.
+	// listEnd stops a listing that never has an empty page.
 	listEnd = 20_000
 )
 
-// lookUp asks the vendor about jobs of one batch and records what it says. It
-// returns the jobs that the vendor says it does not know. An error means that
-// it could not be asked; what was heard before that is recorded all the same.
-func (o *Orchestrator) lookUp(ctx context.Context, b jobs.Batch, wanted []jobs.Job, thorough bool) (missing []jobs.Job, err error) {
-	return o.ask(ctx, b, newMatcher(wanted), wanted, thorough, o.recorder(ctx, b))
+// queries are the calls of a Vendor that cost nothing.
+type queries interface {
+	Info(ctx context.Context, id string) (client.Screenshot, error)
+	List(ctx context.Context, o client.ListOptions) ([]client.Screenshot, error)
+	Search(ctx context.Context, o client.SearchOptions) ([]client.Screenshot, error)
 }
 
-// ask asks the vendor about jobs of one batch, by listing the batch's tag or
-// one by one, whichever takes fewer calls, and hands on what it says. A listing
-// may lag: only a thorough look-up asks singly for each job that it left out.
-// Jobs without any answer are left in the matcher as missing; of those it
-// returns the ones that the vendor says it does not know.
-func (o *Orchestrator) ask(ctx context.Context, b jobs.Batch, m *matcher, wanted []jobs.Job, thorough bool, take func([]jobs.Observation) error) (unknown []jobs.Job, err error) {
+// lookup queries the vendor about jobs of one batch and records the answers. One
+// goroutine uses it.
+type lookup struct {
+	*Orchestrator
+	vendor  queries    // in place of the orchestrator's
+	batch   jobs.Batch // zero: calls are not counted for a batch
+	changes changes    // what the recorded answers changed
+}
+
+func (o *Orchestrator) lookup(q queries, b jobs.Batch) *lookup {
+	return &lookup{Orchestrator: o, vendor: q, batch: b}
+}
+
+// lookUp queries the vendor about jobs and records its answers. It returns the
+// jobs that are unknown to the vendor. An error means that the vendor could not be
+// queried; the answers before it are recorded.
+func (l *lookup) lookUp(ctx context.Context, wanted []jobs.Job, thorough bool) (unknown []jobs.Job, err error) {
+	return l.query(ctx, newMatcher(wanted), wanted, thorough, l.recorder(ctx))
+}
+
+// query queries the vendor about jobs, by listing the batch's tag or one by one,
+// whichever takes fewer calls, and passes the answers to take. A listing might lag:
+// only if thorough is set, the jobs that it left out are queried one by one.
+// Jobs without an answer stay missing in the matcher. Those that the vendor does
+// not know are returned.
+func (l *lookup) query(ctx context.Context, m *matcher, wanted []jobs.Job, thorough bool, take func([]jobs.Observation) error) (unknown []jobs.Job, err error) {
 	singly := true
-	if listingPays(b.Counts, len(wanted)) {
-		err = o.list(ctx, client.ListOptions{Tag: jobs.BatchTag(b.ID)}, b.ID, func(shots []client.Screenshot) (bool, error) {
+	if listingPays(l.batch.Counts, len(wanted)) {
+		err = l.list(ctx, client.ListOptions{Tag: jobs.BatchTag(l.batch.ID)}, func(shots []client.Screenshot) (bool, error) {
 			err := take(m.match(shots))
 			return len(m.missing) > 0, err
 		})
-		// A listing that shows none of ours means a vendor that does not match
-		// the batch's tag when it is not the first.
+		// If a listing shows none of the jobs, the vendor probably does not match
+		// the batch's tag, since it is not the first one.
 		singly = thorough || len(m.missing) == len(wanted)
 	}
 	if err != nil || !singly {
 		return nil, err
 	}
-	return o.askSingly(ctx, b, m, wanted, take)
+	return l.querySingly(ctx, m, wanted, take)
 }
 
-// askSingly asks for each of the jobs that m has not seen yet, and hands on
-// what it hears. It returns those that the vendor does not know.
-func (o *Orchestrator) askSingly(ctx context.Context, b jobs.Batch, m *matcher, wanted []jobs.Job, take func([]jobs.Observation) error) (unknown []jobs.Job, err error) {
+// querySingly queries the vendor about each job that is missing in m, and passes
+// the answers to take. It returns the jobs that are unknown to the vendor.
+func (l *lookup) querySingly(ctx context.Context, m *matcher, wanted []jobs.Job, take func([]jobs.Observation) error) (unknown []jobs.Job, err error) {
 	for _, j := range wanted {
 		if err != nil || !m.missing[j.ID] {
 			continue
 		}
-		shot, known, infoErr := o.info(ctx, b, j)
+		shot, known, infoErr := l.info(ctx, j)
 		var answer *client.APIError
 		var limited *client.RateLimitError
 		switch {
@@ -62,8 +82,8 @@ func (o *Orchestrator) askSingly(ctx context.Context, b jobs.Batch, m *matcher, 
 		case infoErr == nil:
 			unknown = append(unknown, j)
 		case errors.As(infoErr, &answer) && !errors.As(infoErr, &limited) && !errors.Is(infoErr, client.ErrUnauthorized):
-			// The vendor is there and stumbles over this one.
-			o.log.Warn("look up screenshot", "job", j.ID.String(), "error", infoErr)
+			// The vendor answers, and fails for this screenshot only.
+			l.log.Warn("look up screenshot", "job", j.ID.String(), "error", infoErr)
 		default:
 			err = infoErr
 		}
@@ -71,17 +91,17 @@ func (o *Orchestrator) askSingly(ctx context.Context, b jobs.Batch, m *matcher, 
 	return unknown, err
 }
 
-// listingPays compares the pages of a whole listing with single calls.
+// listingPays reports whether a whole listing takes fewer calls than single ones.
 func listingPays(c jobs.Counts, singles int) bool {
 	submitted := c.Accepted() - c.Of(jobs.Queued)
 	return submitted/listPage+1 < int64(singles)
 }
 
-// info asks for one screenshot. That the vendor does not know it is no error.
-func (o *Orchestrator) info(ctx context.Context, b jobs.Batch, j jobs.Job) (shot client.Screenshot, known bool, err error) {
-	shot, err = o.vendor.Info(ctx, j.ScreenshotID)
+// info returns the screenshot of a job. An unknown screenshot is not an error.
+func (l *lookup) info(ctx context.Context, j jobs.Job) (shot client.Screenshot, known bool, err error) {
+	shot, err = l.vendor.Info(ctx, j.ScreenshotID)
 	if !errors.Is(err, ErrNoKey) { // without a key nothing was sent
-		if err := o.store.CountCalls(context.WithoutCancel(ctx), b.ID, 1); err != nil {
+		if err := l.store.CountCalls(context.WithoutCancel(ctx), l.batch.ID, 1); err != nil {
 			return shot, false, err
 		}
 	}
@@ -89,31 +109,31 @@ func (o *Orchestrator) info(ctx context.Context, b jobs.Batch, j jobs.Job) (shot
 	case errors.Is(err, client.ErrNotFound):
 		return shot, false, nil
 	case err != nil:
-		return shot, false, o.vendorError("look up screenshot "+j.ScreenshotID, err)
+		return shot, false, l.vendorError("look up screenshot "+j.ScreenshotID, err)
 	}
 	return shot, true, nil
 }
 
-// list pages through a listing, newest first, until an empty page or until
-// take wants no more.
-func (o *Orchestrator) list(ctx context.Context, options client.ListOptions, batch string, take func([]client.Screenshot) (more bool, err error)) error {
+// list reads the pages of a listing, newest screenshots first, until one is empty
+// or take wants no more.
+func (l *lookup) list(ctx context.Context, options client.ListOptions, take func([]client.Screenshot) (more bool, err error)) error {
 	options.Limit = listPage
-	return o.pages(ctx, batch, "list screenshots", func(offset int) ([]client.Screenshot, error) {
+	return l.pages(ctx, "list screenshots", func(offset int) ([]client.Screenshot, error) {
 		options.Offset = offset
-		return o.vendor.List(ctx, options)
+		return l.vendor.List(ctx, options)
 	}, take)
 }
 
-// pages reads pages until an empty one, or until take wants no more. Calls are
-// counted for the batch; an empty one is none.
-func (o *Orchestrator) pages(ctx context.Context, batch, what string, page func(offset int) ([]client.Screenshot, error), take func([]client.Screenshot) (bool, error)) error {
+// pages reads pages until one is empty or take wants no more. It counts the calls
+// for the batch.
+func (l *lookup) pages(ctx context.Context, what string, page func(offset int) ([]client.Screenshot, error), take func([]client.Screenshot) (bool, error)) error {
 	calls := 0
 	defer func() {
-		if calls == 0 || batch == "" {
+		if calls == 0 || l.batch.ID == "" {
 			return
 		}
-		if err := o.store.CountCalls(context.WithoutCancel(ctx), batch, calls); err != nil {
-			o.logError(ctx, "count vendor calls", fmt.Errorf("batch %s: %w", batch, err))
+		if err := l.store.CountCalls(context.WithoutCancel(ctx), l.batch.ID, calls); err != nil {
+			l.logError(ctx, "count vendor calls", fmt.Errorf("batch %s: %w", l.batch.ID, err))
 		}
 	}()
 	for offset := 0; calls < listEnd; {
@@ -122,12 +142,12 @@ func (o *Orchestrator) pages(ctx context.Context, batch, what string, page func(
 			calls++
 		}
 		if err != nil {
-			return o.vendorError(what, err)
+			return l.vendorError(what, err)
 		}
 		if len(shots) == 0 {
 			return nil
 		}
-		o.warnOdd(batch, what, shots)
+		l.warnOdd(what, shots)
 		offset += len(shots)
 		if more, err := take(shots); err != nil || !more {
 			return err
@@ -136,8 +156,9 @@ func (o *Orchestrator) pages(ctx context.Context, batch, what string, page func(
 	return fmt.Errorf("%s: no end after %d pages", what, calls)
 }
 
-// warnOdd logs how many rows of a page could not be read, and why not the first.
-func (o *Orchestrator) warnOdd(batch, what string, shots []client.Screenshot) {
+// warnOdd logs how many rows of a page could not be read, and the reason of the
+// first.
+func (l *lookup) warnOdd(what string, shots []client.Screenshot) {
 	var first *client.RowError
 	odd := 0
 	for _, shot := range shots {
@@ -149,33 +170,46 @@ func (o *Orchestrator) warnOdd(batch, what string, shots []client.Screenshot) {
 		}
 	}
 	if odd > 0 {
-		o.log.Warn(what+": rows left out that cannot be read", "batch", batch, "rows", odd, "error", first)
+		l.log.Warn(what+": rows left out that cannot be read", "batch", l.batch.ID, "rows", odd, "error", first)
 	}
 }
 
-// recorder is for ask: it records whatever it is handed.
-func (o *Orchestrator) recorder(ctx context.Context, b jobs.Batch) func([]jobs.Observation) error {
-	return func(found []jobs.Observation) error { return o.record(ctx, b, found) }
+// recorder returns record for query.
+func (l *lookup) recorder(ctx context.Context) func([]jobs.Observation) error {
+	return func(found []jobs.Observation) error { return l.record(ctx, found) }
 }
 
-// record stores observations that came from asking about a batch.
-func (o *Orchestrator) record(ctx context.Context, b jobs.Batch, observations []jobs.Observation) error {
+// record stores observations.
+func (l *lookup) record(ctx context.Context, observations []jobs.Observation) error {
 	if len(observations) == 0 {
 		return nil
 	}
-	now := o.clock.Now()
+	now := l.clock.Now()
 	// A job with a timeout of its own gets its own deadline.
-	effects, err := o.store.Observe(ctx, observations, jobs.ByPoll, now, now.Add(o.jobTimeout(b, jobs.Job{})))
+	effects, err := l.store.Observe(ctx, observations, jobs.ByPoll, now, now.Add(l.jobTimeout(l.batch, jobs.Job{})))
+	l.changes = l.changes.plus(changesOf(effects))
 	if err != nil {
 		return err
 	}
-	o.observer.Doubts(0, effects.Adopted, 0)
-	o.took(effects)
+	l.observer.Doubts(0, effects.Adopted, 0)
+	l.took(effects)
 	return nil
 }
 
-// vendorError lets a rate limit on reads slow the creates down as well: the
-// account is one.
+// adopt records all screenshots that carry a submission's tag, and returns their
+// tags.
+func (l *lookup) adopt(ctx context.Context, shots []client.Screenshot) (map[string]bool, error) {
+	found := map[string]bool{}
+	for _, shot := range shots {
+		for _, tag := range shot.Tags {
+			found[tag] = true
+		}
+	}
+	return found, l.record(ctx, newMatcher(nil).match(shots))
+}
+
+// vendorError adds what was queried to an error. After a rate limit it also pauses
+// creates, since both use the same account.
 func (o *Orchestrator) vendorError(what string, err error) error {
 	var limited *client.RateLimitError
 	if errors.As(err, &limited) {

@@ -174,10 +174,7 @@ func (deaf) Took(jobs.Effects)    {}
 func (deaf) Applied(jobs.Applied) {}
 func (deaf) Doubts(int, int, int) {}
 
-// Orchestrator drives jobs to their end. Safe for concurrent use.
-//
-// It is what it works with, and no more, so that a pass can be a copy over
-// other parts; whatever changes is in what they share.
+// Orchestrator brings jobs to their end. Safe for concurrent use.
 type Orchestrator struct {
 	cfg      Config
 	store    jobs.Store
@@ -186,11 +183,6 @@ type Orchestrator struct {
 	clock    Clock
 	log      *slog.Logger
 	observer Observer
-	*shared
-}
-
-// shared is what an orchestrator and its passes have in common.
-type shared struct {
 	feed     *feed.Feed
 	throttle *throttle.Throttle
 	buckets  buckets
@@ -234,16 +226,14 @@ func New(cfg Config, p Parts) (*Orchestrator, error) {
 	stopping, stop := context.WithCancel(context.Background())
 	return &Orchestrator{
 		cfg: cfg, store: p.Store, vendor: p.Vendor, queue: p.Queue, clock: p.Clock, log: p.Logger, observer: p.Observer,
-		shared: &shared{
-			feed:         feed.New(stopping, p.Store),
-			throttle:     throttle.New(throttle.Config{Fixed: cfg.Concurrency, Max: cfg.MostCreates, Rate: cfg.Rate}, p.Clock),
-			nudgeCloser:  make(chan struct{}, 1),
-			nudgeWatcher: make(chan struct{}, 1),
-			nudgeUpkeep:  make(chan struct{}, 1),
-			heard:        map[string]time.Time{},
-			stopping:     stopping,
-			stop:         stop,
-		},
+		feed:         feed.New(stopping, p.Store),
+		throttle:     throttle.New(throttle.Config{Fixed: cfg.Concurrency, Max: cfg.MostCreates, Rate: cfg.Rate}, p.Clock),
+		nudgeCloser:  make(chan struct{}, 1),
+		nudgeWatcher: make(chan struct{}, 1),
+		nudgeUpkeep:  make(chan struct{}, 1),
+		heard:        map[string]time.Time{},
+		stopping:     stopping,
+		stop:         stop,
 	}, nil
 }
 

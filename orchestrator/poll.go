@@ -4,18 +4,16 @@ import (
 	"context"
 	"fmt"
 	"time"
-
-	"shotline/jobs"
 )
 
-// PollMode says whether a process asks the vendor about pending jobs before
-// their deadline.
+// PollMode says whether a process queries the vendor about pending jobs before their
+// deadline.
 type PollMode int
 
 const (
 	// PollNever leaves it to webhooks and deadlines.
 	PollNever PollMode = iota
-	// PollBackup trusts in webhooks, and polls sooner the longer none comes.
+	// PollBackup relies on webhooks, and polls more often the longer none arrives.
 	PollBackup
 	// PollOnly is for accounts without a webhook.
 	PollOnly
@@ -25,11 +23,10 @@ const (
 	quickPoll  = time.Second
 	slowPoll   = 15 * time.Second
 	backupPoll = time.Minute
-	pollChunk  = 1000
 )
 
-// pace is how long to wait between two polls: always the same answer to the
-// same history, so that it can be reasoned about.
+// pace is how long to wait between two polls. It depends on the results of the polls
+// before alone.
 type pace struct {
 	mode PollMode
 	wait time.Duration
@@ -42,9 +39,9 @@ func newPace(mode PollMode) pace {
 	return pace{mode, slowPoll}
 }
 
-// next takes what the last poll closed. With webhooks expected, a poll that
-// closes something shows that they do not arrive, so the next comes sooner;
-// without them, one that closes nothing was too early.
+// next returns the pace after a poll that closed so many jobs. If webhooks are
+// expected, a poll that closes jobs shows that they do not arrive, so the next poll
+// comes sooner. If none are expected, a poll that closes nothing was too early.
 func (p pace) next(closed int) pace {
 	sooner := closed > 0
 	switch {
@@ -71,7 +68,7 @@ func (o *Orchestrator) pollLoop(ctx context.Context) {
 	}
 }
 
-// PollOnce asks the vendor about all jobs that have been pending for at least
+// PollOnce queries the vendor about all jobs that have been pending for at least
 // age, and returns how many it closed.
 func (o *Orchestrator) PollOnce(ctx context.Context, age time.Duration) (closed int, err error) {
 	if _, paused := o.throttle.Paused(); paused {
@@ -86,39 +83,9 @@ func (o *Orchestrator) PollOnce(ctx context.Context, age time.Duration) (closed 
 		if old == 0 || !o.worksOn(batch) {
 			return nil
 		}
-		n, err := o.pollBatch(ctx, batch, before, old)
+		n, err := o.pollPending(ctx, batch, before, old)
 		closed += n
 		return err
 	})
 	return closed, err
-}
-
-// pollBatch leaves the batch to whoever else is just asking about it.
-func (o *Orchestrator) pollBatch(ctx context.Context, batch string, before time.Time, pending int) (closed int, err error) {
-	claim, err := o.claim(ctx, askAbout+batch, askTime)
-	if err != nil || claim == nil {
-		return 0, err
-	}
-	defer claim.release(ctx)
-	b, err := o.store.Batch(ctx, batch)
-	if err != nil {
-		return 0, err
-	}
-	pending = min(pending, int(b.Counts.Of(jobs.Pending))) // after whoever had the claim before
-	if pending > pollChunk {
-		_, err = o.listBatch(ctx, b, claim)
-	} else {
-		var wanted []jobs.Job
-		if wanted, err = o.store.Pending(ctx, batch, before, 0, pollChunk); err == nil {
-			_, err = o.lookUp(ctx, b, wanted, false)
-		}
-	}
-	if err != nil {
-		return 0, err
-	}
-	now, err := o.store.Batch(ctx, batch)
-	if err != nil {
-		return 0, err
-	}
-	return int(now.Counts.ByProvenance[jobs.ByPoll] - b.Counts.ByProvenance[jobs.ByPoll]), nil
 }

@@ -12,39 +12,41 @@ import (
 
 // ReconcileOptions narrow a Reconcile.
 type ReconcileOptions struct {
-	// Batches limits what the vendor is asked about, what is recounted and what
-	// is summed up; none means all. What belongs to no batch is done anyway.
+	// Batches are the ones about which the vendor is queried, and that are recounted
+	// and summarized. None means all. Work that belongs to no batch is done anyway.
 	Batches []string
-	// Older is how long jobs have to have been pending to be asked about.
+	// Older is how long a job must have been pending before the vendor is queried
+	// about it.
 	Older time.Duration
 }
 
-// Reconciled is what one Reconcile did, and what is left. Its JSON form is that
-// of `reconcile --json`.
+// Reconciled is what one Reconcile, or a step of it, did and left. Its JSON form is
+// that of `reconcile --json`.
 type Reconciled struct {
 	Deliveries int                `json:"deliveries"` // taken from the inbox
 	Requeued   int                `json:"requeued"`   // leases that ended before anything was sent
 	Doubted    int                `json:"doubted"`    // leases that ended with a create under way
 	Adopted    int                `json:"adopted"`    // creates without an answer that were found
-	Resent     int                `json:"resent"`     // and those that had no effect: queued again
+	Resent     int                `json:"resent"`     // creates without an effect, queued again
 	Closed     map[jobs.State]int `json:"closed"`     // jobs, by the state they ended in
 	Late       int                `json:"late"`       // results of jobs that had ended
 	Corrected  int                `json:"corrected"`  // jobs whose first result was false
-	Flawed     int                `json:"flawed"`     // of the closed and corrected: without a picture
-	Calls      int                `json:"api_calls"`  // of the vendor
+	Flawed     int                `json:"flawed"`     // closed and corrected jobs without an image
+	Calls      int                `json:"api_calls"`  // to the vendor
 	Summaries  int                `json:"summaries"`  // computed
-	Removed    []string           `json:"removed"`    // imports that were left half-way
+	Removed    []string           `json:"removed"`    // unfinished imports
 	Repaired   []Repaired         `json:"repaired"`   // batches whose counters were wrong
-	Busy       []string           `json:"busy"`       // batches that another process was just asking about
+	Busy       []string           `json:"busy"`       // batches about which another process was querying the vendor
 
-	Double int `json:"double_charged"` // screenshots found that were charged beyond the wanted ones
+	Double int `json:"double_charged"` // screenshots that were charged beyond the wanted ones
 
-	Queued  int64 `json:"queued"`  // left: jobs that wait for a worker,
-	Paused  int64 `json:"paused"`  // and those of paused batches,
-	Pending int64 `json:"pending"` // jobs that wait for their result,
+	// What is left.
+	Queued  int64 `json:"queued"` // jobs of open batches
+	Paused  int64 `json:"paused"` // queued jobs of paused batches
+	Pending int64 `json:"pending"`
 	InDoubt int64 `json:"in_doubt"`
-	Held    int64 `json:"held"`           // deliveries that may belong to a job in doubt
-	Owed    int   `json:"summaries_owed"` // that could not be computed, or another process is at
+	Held    int64 `json:"held"`           // deliveries that might belong to a job in doubt
+	Owed    int   `json:"summaries_owed"` // not computed, or being computed by another process
 }
 
 // Repaired is a batch whose counters were wrong, and what followed.
@@ -69,136 +71,161 @@ func (r *Reconciled) Ended() (n int) {
 	return n
 }
 
-func (r *Reconciled) took(e jobs.Effects) {
-	r.Adopted += e.Adopted
-	r.Double += len(e.DoubleCharged)
-	for _, c := range e.Closed {
-		switch {
-		case c.Corrected:
-			r.Corrected++
-			if c.State != jobs.Done {
-				r.Flawed++
-			}
-			continue
-		case c.Late:
-			r.Late++
-			continue
-		case c.State != jobs.Done:
-			r.Flawed++
-		}
-		r.Closed[c.State]++
+// add adds what a step did, or what it found to be left.
+func (r *Reconciled) add(step Reconciled) {
+	r.Deliveries += step.Deliveries
+	r.Requeued += step.Requeued
+	r.Doubted += step.Doubted
+	r.Adopted += step.Adopted
+	r.Resent += step.Resent
+	for state, n := range step.Closed {
+		r.Closed[state] += n
 	}
+	r.Late += step.Late
+	r.Corrected += step.Corrected
+	r.Flawed += step.Flawed
+	r.Calls += step.Calls
+	r.Summaries += step.Summaries
+	r.Removed = append(r.Removed, step.Removed...)
+	r.Repaired = append(r.Repaired, step.Repaired...)
+	r.Busy = append(r.Busy, step.Busy...)
+	r.Double += step.Double
+	r.Queued += step.Queued
+	r.Paused += step.Paused
+	r.Pending += step.Pending
+	r.InDoubt += step.InDoubt
+	r.Held += step.Held
+	r.Owed += step.Owed
 }
 
-// Reconcile is one thorough pass over everything that is owed. Where SweepOnce
-// takes a portion and has the queue do the rest, it goes on until nothing is
-// left that can be done now: it counts what unfinished batches hold, applies
-// the inbox, takes back ended leases, looks up all doubts that are due, asks
-// the vendor about pending jobs, closes what is overdue, has the vendor
-// decide on contradictory results, looks for double charges of batches that have
-// finished within the audit window, removes imports that were left half-way and
-// computes summaries, before which a batch is counted once more. It submits
+// reconciled returns the changes of a step.
+func (c changes) reconciled() Reconciled {
+	return Reconciled{Closed: c.closed, Late: c.late, Corrected: c.corrected, Flawed: c.flawed, Adopted: c.adopted, Resent: c.resent, Double: c.double}
+}
+
+// Reconcile is one thorough pass over all pending work. SweepOnce takes a portion
+// and has the queue do the rest; Reconcile goes on until nothing is left that can be
+// done now. It recounts unfinished batches, applies the inbox, takes back ended
+// leases, looks up all doubts that are due, queries the vendor about pending jobs,
+// closes overdue ones, checks contradictory results, looks for double charges of
+// batches that finished within the audit window, removes unfinished imports and
+// computes summaries, before which a batch is recounted once more. It submits
 // nothing and waits for nothing but a rate limit.
 //
-// It may run beside workers and beside itself: claims keep two from asking the
-// vendor the same, and guarded updates decide. A step that fails does not keep
-// the others from their turn; the error, with what was done all the same, says
-// that something owed could not be put right.
+// It may run beside workers and beside other passes: claims keep two processes from
+// sending the vendor the same queries, and guarded updates decide. A step that
+// fails does not stop the others. The error, which comes with what was done, says
+// that some work could not be done.
 func (o *Orchestrator) Reconcile(ctx context.Context, options ReconcileOptions) (Reconciled, error) {
-	report := Reconciled{
+	total := Reconciled{
 		Closed:  map[jobs.State]int{jobs.Done: 0, jobs.Failed: 0, jobs.TimedOut: 0, jobs.Canceled: 0},
 		Removed: []string{}, Repaired: []Repaired{}, Busy: []string{},
 	}
 	for _, batch := range options.Batches {
 		if _, err := o.store.Batch(ctx, batch); err != nil {
-			return report, err
+			return total, err
 		}
 	}
-	p, vendor := o.pass(&report)
+	vendor := &reconcileVendor{vendor: o.vendor, clock: o.clock, throttle: o.throttle}
 	var failures []error
-	did := func(err error) {
+	add := func(step Reconciled, err error) {
+		total.add(step)
 		if err != nil {
 			failures = append(failures, err)
 		}
 	}
-	did(p.recountUnfinished(ctx, options))
-	did(p.drainInbox(ctx))
-	did(p.expireAllLeases(ctx))
-	did(p.resolveAllDoubts(ctx))
-	did(p.askAll(ctx, options, &report))
-	// What is overdue although it is not old, or could not be asked about.
-	did(p.checkDeadlines(ctx, report.Busy))
-	did(p.checkConflicts(ctx, ""))
-	did(p.audit(ctx, func(b jobs.Batch) (bool, error) { return options.wants(b.ID), nil }))
-	did(p.removeStaleImports(ctx))
-	did(p.summarizeAll(ctx, options))
-	did(p.leftOver(ctx, &report))
-	return report, joined(ctx, failures, vendor.away)
+	addChanges := func(step changes, err error) { add(step.reconciled(), err) }
+	add(o.recountUnfinished(ctx, options))
+	add(o.drainInbox(ctx))
+	add(o.expireAllLeases(ctx))
+	addChanges(o.resolveAllDoubts(ctx, vendor))
+	add(o.queryAllPending(ctx, vendor, options))
+	// Jobs that are overdue although they are not old, or about which the vendor
+	// could not be queried.
+	addChanges(o.checkDeadlines(ctx, vendor, total.Busy))
+	addChanges(o.checkConflicts(ctx, vendor, ""))
+	addChanges(o.audit(ctx, vendor, func(b jobs.Batch) (bool, error) { return options.wants(b.ID), nil }))
+	removed, err := o.removeStaleImports(ctx)
+	add(Reconciled{Removed: removed}, err)
+	add(o.summarizeAll(ctx, vendor, options))
+	add(o.leftOver(ctx))
+	total.Calls = vendor.calls
+	return total, joined(ctx, failures, vendor.stopped)
 }
 
-// joined tells once that the vendor could not be asked, however many steps met
-// that.
-func joined(ctx context.Context, failures []error, away error) error {
+// joined joins the failures of the steps. It reports only once that the vendor
+// could not be queried.
+func joined(ctx context.Context, failures []error, stopped error) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("interrupted: %w", err)
 	}
 	for _, err := range failures {
 		if errors.Is(err, jobs.ErrCorrupt) {
-			return err // every step meets it, and nothing else matters
+			return err // every step fails with it, and nothing else matters
 		}
 	}
-	if away != nil {
+	if stopped != nil {
 		failures = slices.DeleteFunc(failures, func(err error) bool {
-			return errors.Is(err, errAway) || errors.Is(err, away)
+			return errors.Is(err, errStopped) || errors.Is(err, stopped)
 		})
-		failures = append(failures, fmt.Errorf("ask the vendor: %w", away))
+		failures = append(failures, fmt.Errorf("query the vendor: %w", stopped))
 	}
 	return errors.Join(failures...)
 }
 
-// wants reports whether a batch is among those asked for.
+// wants reports whether the pass includes a batch.
 func (r ReconcileOptions) wants(batch string) bool {
 	return len(r.Batches) == 0 || slices.Contains(r.Batches, batch)
 }
 
-// recountUnfinished goes first: counters that are wrong hide work.
-func (o *Orchestrator) recountUnfinished(ctx context.Context, options ReconcileOptions) error {
+// recountUnfinished is the first step, since wrong counters hide work.
+func (o *Orchestrator) recountUnfinished(ctx context.Context, options ReconcileOptions) (Reconciled, error) {
 	batches := options.Batches
 	if len(batches) == 0 {
 		out, err := o.store.Outstanding(ctx)
 		if err != nil {
-			return err
+			return Reconciled{}, err
 		}
 		batches = out.Unfinished
 	}
-	return o.recountAll(ctx, batches)
+	repaired, err := o.recountAll(ctx, batches)
+	return Reconciled{Repaired: repaired}, err
 }
 
-func (o *Orchestrator) drainInbox(ctx context.Context) error {
+func (o *Orchestrator) drainInbox(ctx context.Context) (Reconciled, error) {
+	deliveries := 0
+	var changed changes
 	for {
 		applied, err := o.CloseOnce(ctx)
+		deliveries += applied.Read
+		changed = changed.plus(changesOf(applied.Effects))
 		if err != nil || !applied.More {
-			return err
+			step := changed.reconciled()
+			step.Deliveries = deliveries
+			return step, err
 		}
 	}
 }
 
-func (o *Orchestrator) expireAllLeases(ctx context.Context) error {
+func (o *Orchestrator) expireAllLeases(ctx context.Context) (step Reconciled, err error) {
 	for {
-		expired, err := o.expireLeases(ctx)
-		if err != nil || expired < leaseChunk {
-			return err
+		requeued, doubted, err := o.expireLeases(ctx)
+		step.Requeued += requeued
+		step.Doubted += doubted
+		if err != nil || requeued+doubted < leaseChunk {
+			return step, err
 		}
 	}
 }
 
-// resolveAllDoubts looks each up once: the next look-up of one that stays in
+// resolveAllDoubts looks up each doubt once: the next look-up of one that stays in
 // doubt is due after the pass began.
-func (o *Orchestrator) resolveAllDoubts(ctx context.Context) error {
+func (o *Orchestrator) resolveAllDoubts(ctx context.Context, q queries) (changed changes, err error) {
 	began := o.clock.Now()
 	var failures []error
 	for ctx.Err() == nil {
-		claimed, err := o.resolveDue(ctx, began)
+		claimed, part, err := o.resolveDue(ctx, q, began)
+		changed = changed.plus(part)
 		if err != nil {
 			failures = append(failures, err)
 		}
@@ -206,45 +233,64 @@ func (o *Orchestrator) resolveAllDoubts(ctx context.Context) error {
 			break
 		}
 	}
-	return errors.Join(failures...)
+	return changed, errors.Join(failures...)
 }
 
-func (o *Orchestrator) askAll(ctx context.Context, options ReconcileOptions, report *Reconciled) error {
+func (o *Orchestrator) queryAllPending(ctx context.Context, q queries, options ReconcileOptions) (Reconciled, error) {
 	before := o.clock.Now().Add(-options.Older)
 	pending, err := o.store.PendingBatches(ctx, before)
 	if err != nil {
-		return err
+		return Reconciled{}, err
 	}
-	return eachBatch(ctx, "ask about jobs", pending, func(batch string, old int) error {
+	var changed changes
+	var busy []string
+	err = eachBatch(ctx, "query pending jobs", pending, func(batch string, old int) error {
 		if old == 0 || !options.wants(batch) {
 			return nil
 		}
-		free, err := o.askPending(ctx, batch, before, old)
+		part, free, err := o.queryPending(ctx, q, batch, before, old)
+		changed = changed.plus(part)
 		if err == nil && !free {
-			report.Busy = append(report.Busy, batch)
+			busy = append(busy, batch)
 		}
 		return err
 	})
+	step := changed.reconciled()
+	step.Busy = busy
+	return step, err
 }
 
-func (o *Orchestrator) summarizeAll(ctx context.Context, options ReconcileOptions) error {
+func (o *Orchestrator) summarizeAll(ctx context.Context, q queries, options ReconcileOptions) (Reconciled, error) {
 	out, err := o.store.Outstanding(ctx)
 	if err != nil {
-		return err
+		return Reconciled{}, err
 	}
+	var changed changes
+	var repaired []Repaired
+	summaries := 0
 	var failures []error
 	for _, batch := range out.Unsummarized {
-		if options.wants(batch) {
-			failures = append(failures, o.SummarizeBatch(ctx, batch))
+		if !options.wants(batch) {
+			continue
 		}
+		s, err := o.summarize(ctx, q, batch)
+		changed = changed.plus(s.changed)
+		repaired = append(repaired, s.repaired...)
+		if s.stored {
+			summaries++
+		}
+		failures = append(failures, err)
 	}
-	return errors.Join(failures...)
+	step := changed.reconciled()
+	step.Repaired, step.Summaries = repaired, summaries
+	return step, errors.Join(failures...)
 }
 
-// leftOver tells what has not ended.
-func (o *Orchestrator) leftOver(ctx context.Context, report *Reconciled) error {
+// leftOver returns what has not ended.
+func (o *Orchestrator) leftOver(ctx context.Context) (Reconciled, error) {
 	out, err := o.store.Outstanding(ctx)
-	report.Queued, report.Paused, report.Pending = out.Queued, out.Paused, out.Pending
-	report.InDoubt, report.Held, report.Owed = out.InDoubt, out.Held, len(out.Unsummarized)
-	return err
+	return Reconciled{
+		Queued: out.Queued, Paused: out.Paused, Pending: out.Pending,
+		InDoubt: out.InDoubt, Held: out.Held, Owed: len(out.Unsummarized),
+	}, err
 }

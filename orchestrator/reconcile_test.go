@@ -46,7 +46,7 @@ func TestReconcileAfterEveryWebhookWasLost(t *testing.T) {
 		n     int
 		later time.Duration
 	}{
-		"pending": {2 * pollChunk, 50 * time.Second},
+		"pending": {2 * pendingChunk, 50 * time.Second},
 		"overdue": {10_000, time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -77,7 +77,7 @@ func TestReconcileAfterEveryWebhookWasLost(t *testing.T) {
 // once, and given more time or up.
 func TestReconcileOfAVendorThatIsSlow(t *testing.T) {
 	t.Parallel()
-	const n = pollChunk + 200
+	const n = pendingChunk + 200
 	for name, test := range map[string]struct {
 		later time.Duration
 		state jobs.State
@@ -108,7 +108,7 @@ func TestReconcileOfAVendorThatIsSlow(t *testing.T) {
 // with a screenshot of somebody else's tags, or it matches the first tag only.
 func TestReconcileAsksSinglyForWhatNoListingShows(t *testing.T) {
 	t.Parallel()
-	const n = pollChunk + 5
+	const n = pendingChunk + 5
 	r := newRig(t)
 	r.pend(n)
 	for i := range r.vendor.shots[:3] {

@@ -215,18 +215,19 @@ func (r *retrier) count(ctx context.Context, page []jobs.Retry, retried []jobs.I
 	return nil
 }
 
-// Ask implements Asker. It goes by a listing or one by one, whichever takes
-// fewer calls. That the vendor does not know a screenshot is an answer.
+// Ask implements Asker. It uses a listing or single calls, whichever takes fewer
+// calls. An unknown screenshot is an answer.
 func (o *Orchestrator) Ask(ctx context.Context, b jobs.Batch, ended []jobs.Job) (asked Asked, err error) {
 	m, processing, unkept := newMatcher(ended), map[string]bool{}, map[jobs.ID]bool{}
-	unknown, err := o.ask(ctx, b, m, ended, true, func(found []jobs.Observation) error {
-		for _, told := range found {
-			processing[told.ScreenshotID] = told.Outcome == jobs.OutcomeProcessing
+	l := o.lookup(o.vendor, b)
+	unknown, err := l.query(ctx, m, ended, true, func(found []jobs.Observation) error {
+		for _, seen := range found {
+			processing[seen.ScreenshotID] = seen.Outcome == jobs.OutcomeProcessing
 		}
-		err := o.record(ctx, b, found)
-		if err != nil { // what is not kept is no answer
-			for _, told := range found {
-				unkept[told.Job] = true
+		err := l.record(ctx, found)
+		if err != nil { // an answer counts only if it is recorded
+			for _, seen := range found {
+				unkept[seen.Job] = true
 			}
 		}
 		return err

@@ -11,35 +11,48 @@ import (
 	"shotline/jobs/summary"
 )
 
-// explainFor is how long after a batch's end its summary waits for a vendor
-// that cannot be asked: what the summary lacks nobody asks for again.
+// explainFor is how long after a batch's end its summary waits for a vendor that
+// cannot be queried. Costs and reasons that a summary lacks are not queried again.
 const explainFor = 2 * time.Minute
 
 const countPages = 20
 
-// listAgain is when a listing that lagged behind is asked again.
+// listAgain is when a listing that lagged behind is repeated.
 const listAgain = 2 * time.Second
 
-// conflictWait is when a batch is looked at again about whose conflicts the vendor
-// is being asked.
+// conflictWait is when a batch is summarized again whose conflicts are being
+// checked.
 const conflictWait = 500 * time.Millisecond
 
 // errLags: the vendor's listing does not show all screenshots yet.
 var errLags = errors.New("the listing lags behind")
 
 // SummarizeBatch computes and stores the summary of a finished batch's newest
-// revision, once. Before that it asks the vendor, in bulk, for the costs and
-// reasons that no webhook tells. A listing that does not show all of it yet is
-// asked again until the settle time is over. Without an answer it fails, to be
-// called again, until explainFor is over, and then does without.
+// revision, once. Before that it queries the vendor, in bulk, for the costs and
+// reasons that no webhook contains. If a listing does not show all of them yet, it
+// is repeated until the settle time is over. If the vendor cannot be queried,
+// SummarizeBatch fails, to be called again, until explainFor is over. After that the
+// summary does without.
 func (o *Orchestrator) SummarizeBatch(ctx context.Context, batch string) error {
-	if err := o.summarize(ctx, batch); err != nil {
-		return fmt.Errorf("summarize batch %s: %w", batch, err)
-	}
-	return nil
+	_, err := o.summarize(ctx, o.vendor, batch)
+	return err
 }
 
-func (o *Orchestrator) summarize(ctx context.Context, batch string) error {
+// summarized is the result of summarizing a batch.
+type summarized struct {
+	stored   bool // the summary was stored
+	changed  changes
+	repaired []Repaired // the batch, if its counters were wrong
+}
+
+func (o *Orchestrator) summarize(ctx context.Context, q queries, batch string) (done summarized, err error) {
+	if err = o.summarizeInto(ctx, q, batch, &done); err != nil {
+		err = fmt.Errorf("summarize batch %s: %w", batch, err)
+	}
+	return done, err
+}
+
+func (o *Orchestrator) summarizeInto(ctx context.Context, q queries, batch string, result *summarized) error {
 	b, err := o.store.Batch(ctx, batch)
 	if err != nil || !owesSummary(b) {
 		return err
@@ -54,14 +67,16 @@ func (o *Orchestrator) summarize(ctx context.Context, batch string) error {
 		return err
 	}
 	defer claim.release(ctx)
-	if err := o.recount(ctx, batch); err != nil {
+	if result.repaired, err = o.recount(ctx, batch); err != nil {
 		return err
 	}
-	// The batch may have opened again, or been summarized by another.
+	// The batch might have opened again, or another process summarized it.
 	if b, err = o.store.Batch(ctx, batch); err != nil || !owesSummary(b) {
 		return err
 	}
-	err = o.explainInTime(ctx, b, claim)
+	l := o.lookup(q, b)
+	err = l.explainInTime(ctx, claim)
+	result.changed = l.changes
 	now := o.clock.Now()
 	switch {
 	case err == nil:
@@ -74,20 +89,23 @@ func (o *Orchestrator) summarize(ctx context.Context, batch string) error {
 		_, err := o.store.WakeBatch(ctx, batch, now.Add(listAgain))
 		return err
 	}
-	// Whoever waits for the summary leaves with it: what is corrected by now is in it.
-	if err := o.checkConflicts(ctx, batch); err != nil {
-		o.logError(ctx, "check conflicts before a summary", err) // the sweep goes on asking
+	// Clients that wait for the summary leave with it, so it includes the
+	// corrections that are possible by now.
+	corrected, err := o.checkConflicts(ctx, q, batch)
+	result.changed = result.changed.plus(corrected)
+	if err != nil {
+		o.logError(ctx, "check conflicts before a summary", err) // the sweep checks them again
 	}
 	if o.turns.busy(conflictsOf(batch)) && now.Before(b.FinishedAt.Add(explainFor)) {
-		_, err := o.store.WakeBatch(ctx, batch, now.Add(conflictWait)) // the sweep asks about it just now
+		_, err := o.store.WakeBatch(ctx, batch, now.Add(conflictWait)) // the sweep is checking them
 		return err
 	}
 	s, err := summary.Compute(ctx, o.store, batch, now)
 	if err != nil {
 		return err
 	}
-	// A retry, a late result or a correction in between: what was read may be half of this
-	// revision and half of the next, which has its own summary.
+	// If a retry, a late result or a correction came in between, the summary might be
+	// half of this revision and half of the next, which has its own summary.
 	if b, err = o.store.Batch(ctx, batch); err != nil || !owesSummary(b) || b.Revision != s.Revision {
 		return err
 	}
@@ -95,11 +113,11 @@ func (o *Orchestrator) summarize(ctx context.Context, batch string) error {
 	if err != nil {
 		return err
 	}
-	told, err := o.store.SaveSummary(ctx, batch, s.Revision, jobs.Counts{DoubleCharged: s.DoubleCharged, Cost: s.Cost}, data, now)
+	result.stored, err = o.store.SaveSummary(ctx, batch, s.Revision, jobs.Counts{DoubleCharged: s.DoubleCharged, Cost: s.Cost}, data, now)
 	if err != nil {
 		return err
 	}
-	if !told {
+	if !result.stored {
 		// Another process stored it, or a charge came in between.
 		_, err := o.store.WakeBatch(ctx, batch, now)
 		return err
@@ -114,36 +132,36 @@ func owesSummary(b jobs.Batch) bool {
 }
 
 // explainInTime leaves half of the task's time to the summary itself.
-func (o *Orchestrator) explainInTime(ctx context.Context, b jobs.Batch, claim *claim) error {
+func (l *lookup) explainInTime(ctx context.Context, claim *claim) error {
 	if end, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/2)
 		defer cancel()
 	}
-	return o.explain(ctx, b, claim)
+	return l.explain(ctx, claim)
 }
 
-// explain fills in costs and reasons: all screenshots of the batch when costs
-// are unknown, only its failures when just reasons are. A vendor may match a
-// screenshot's first tag alone: where the batch's tag shows nothing, as many of
-// the account's newest screenshots are gone through as the batch could fill.
-func (o *Orchestrator) explain(ctx context.Context, b jobs.Batch, claim *claim) error {
-	x := explanation{Orchestrator: o, batch: b, claim: claim}
-	take := func(shots []client.Screenshot) (bool, error) { return x.take(ctx, shots) }
+// explain fills in costs and reasons. It lists all screenshots of the batch if costs
+// are unknown, and only the failed ones if only reasons are. A vendor might match a
+// screenshot's first tag alone. So if the batch's tag shows nothing, explain reads
+// the account's newest screenshots, as many pages as the batch could fill.
+func (l *lookup) explain(ctx context.Context, claim *claim) error {
+	x := explanation{lookup: l, claim: claim}
 	if err := x.count(ctx); err != nil || x.complete() {
 		return err
 	}
-	options := client.ListOptions{Tag: jobs.BatchTag(b.ID)}
+	options := client.ListOptions{Tag: jobs.BatchTag(l.batch.ID)}
 	if x.costs == 0 {
 		options.Status = client.StatusError
 	}
-	if err := o.list(ctx, options, b.ID, take); err != nil {
+	take := func(shots []client.Screenshot) (bool, error) { return x.take(ctx, shots) }
+	if err := l.list(ctx, options, take); err != nil {
 		return err
 	}
 	if x.pages == 0 {
 		options.Tag = ""
-		x.most = int(b.Counts.Accepted())/listPage + 1 + countPages
-		if err := o.list(ctx, options, b.ID, take); err != nil {
+		x.most = int(l.batch.Counts.Accepted())/listPage + 1 + countPages
+		if err := l.list(ctx, options, take); err != nil {
 			return err
 		}
 	}
@@ -158,18 +176,17 @@ func (o *Orchestrator) explain(ctx context.Context, b jobs.Batch, claim *claim) 
 	return nil
 }
 
-// explanation is what is still missing of a batch. To count that takes a scan
-// of the batch, so it is counted again only once the pages have told enough,
-// and ever more rarely, up to countPages pages later.
+// explanation is what is still missing of a batch. To count it takes a scan of the
+// batch. So it is counted again only once the pages have shown enough, and then ever
+// more rarely, up to countPages pages later.
 type explanation struct {
-	*Orchestrator
-	batch          jobs.Batch
+	*lookup
 	claim          *claim
 	costs, reasons int  // missing
 	pages, next    int  // seen, and at which to count again
-	most           int  // pages to be seen at the most; 0: all
+	most           int  // pages to read; 0: all
 	costless       int  // shown without a cost
-	counted        bool // nothing was told since the last count
+	counted        bool // no page was read since the last count
 }
 
 func (x *explanation) complete() bool { return x.costs <= 0 && x.reasons <= 0 }
@@ -185,19 +202,19 @@ func (x *explanation) take(ctx context.Context, shots []client.Screenshot) (more
 	x.claim.renew(ctx)
 	x.counted = false
 	observations := newMatcher(nil).match(shots)
-	if err := x.record(ctx, x.batch, observations); err != nil {
+	if err := x.record(ctx, observations); err != nil {
 		return false, err
 	}
-	for _, told := range observations {
+	for _, seen := range observations {
 		switch {
-		case told.Job.Batch != x.batch.ID: // of an untagged listing
+		case seen.Job.Batch != x.batch.ID: // of a listing without the tag
 			continue
-		case told.Cost != nil:
+		case seen.Cost != nil:
 			x.costs--
 		default:
 			x.costless++
 		}
-		if told.Error != "" {
+		if seen.Error != "" {
 			x.reasons--
 		}
 	}

@@ -82,7 +82,7 @@ func (o *Orchestrator) SweepOnce(ctx context.Context) error {
 	if err != nil || !mine {
 		return errors.Join(left, err)
 	}
-	_, leases := o.expireLeases(ctx)
+	_, _, leases := o.expireLeases(ctx)
 	return errors.Join(
 		left,
 		leases,
@@ -90,10 +90,13 @@ func (o *Orchestrator) SweepOnce(ctx context.Context) error {
 		o.WatchOnce(ctx),
 		o.enqueueOverdue(ctx),
 		o.settleHeld(ctx),
-		o.removeStaleImports(ctx),
-		o.checkConflicts(ctx, ""),
+		onlyError(o.removeStaleImports(ctx)),
+		onlyError(o.checkConflicts(ctx, o.vendor, "")),
 	)
 }
+
+// onlyError drops the result of a step, of which a sweep makes no use.
+func onlyError[T any](_ T, err error) error { return err }
 
 // sweepTick is a name of our own if we work on some batches only: such a sweep
 // does not stand for one of all.
@@ -109,15 +112,14 @@ func (o *Orchestrator) worksOn(batch string) bool {
 	return len(o.cfg.Batches) == 0 || slices.Contains(o.cfg.Batches, batch)
 }
 
-// expireLeases takes back a portion of the leases that have ended, and returns
-// how many.
-func (o *Orchestrator) expireLeases(ctx context.Context) (expired int, err error) {
-	requeued, doubted, err := o.store.ExpireLeases(ctx, o.clock.Now(), leaseChunk)
+// expireLeases takes back a portion of the leases that have ended.
+func (o *Orchestrator) expireLeases(ctx context.Context) (requeued, doubted int, err error) {
+	requeued, doubted, err = o.store.ExpireLeases(ctx, o.clock.Now(), leaseChunk)
 	o.observer.Doubts(doubted, 0, 0)
 	if requeued+doubted > 0 {
 		o.log.Info("leases expired", "requeued", requeued, "in_doubt", doubted)
 	}
-	return requeued + doubted, err
+	return requeued, doubted, err
 }
 
 // claimTime is how long a claim of owed work lasts: while the queue is away
@@ -201,15 +203,20 @@ func (o *Orchestrator) enqueueOverdue(ctx context.Context) error {
 	return o.queue.EnqueueDeadlines(ctx, now.Truncate(deadlineBucket), generation)
 }
 
-func (o *Orchestrator) removeStaleImports(ctx context.Context) error {
+// removeStaleImports returns the imports that it removed.
+func (o *Orchestrator) removeStaleImports(ctx context.Context) (removed []string, err error) {
 	stale, err := o.store.StaleImports(ctx, o.clock.Now().Add(-staleImport))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, batch := range stale {
-		if err := o.removeImport(ctx, batch); err != nil {
-			return err
+		done, err := o.removeImport(ctx, batch)
+		if done {
+			removed = append(removed, batch)
+		}
+		if err != nil {
+			return removed, err
 		}
 	}
-	return nil
+	return removed, nil
 }

@@ -54,26 +54,33 @@ func (o *Orchestrator) RecountOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return o.recountAll(ctx, out.Unfinished)
+	_, err = o.recountAll(ctx, out.Unfinished)
+	return err
 }
 
-func (o *Orchestrator) recountAll(ctx context.Context, batches []string) error {
+// recountAll returns the batches whose counters were wrong.
+func (o *Orchestrator) recountAll(ctx context.Context, batches []string) (repaired []Repaired, err error) {
 	var failures []error
 	for _, batch := range batches {
-		// One that was removed meanwhile is nobody's loss.
-		if err := o.recount(ctx, batch); err != nil && !errors.Is(err, jobs.ErrNotFound) {
+		wrong, err := o.recount(ctx, batch)
+		repaired = append(repaired, wrong...)
+		// A batch that was removed meanwhile is not an error.
+		if err != nil && !errors.Is(err, jobs.ErrNotFound) {
 			failures = append(failures, err)
 		}
 	}
-	return errors.Join(failures...)
+	return repaired, errors.Join(failures...)
 }
 
-// recount has counters that are wrong set right. That is a bug, or somebody's
-// meddling with the database, and is logged as such.
-func (o *Orchestrator) recount(ctx context.Context, batch string) error {
+// recount sets the counters of a batch right and returns the batch if they were
+// wrong. That is a bug, or somebody changed the database, and is logged as such.
+func (o *Orchestrator) recount(ctx context.Context, batch string) (repaired []Repaired, err error) {
 	repair, err := o.store.Recount(ctx, batch, o.clock.Now())
+	if len(repair.Wrong) > 0 {
+		repaired = []Repaired{{Batch: batch, Wrong: repair.Wrong, Reopened: repair.Reopened, Finished: repair.Finished, Revised: repair.Revised}}
+	}
 	if err != nil {
-		return err
+		return repaired, err
 	}
 	if len(repair.Wrong) > 0 {
 		o.log.Error("counters disagreed with the rows and were set right", "batch", batch, "wrong", repair.Wrong,
@@ -82,7 +89,7 @@ func (o *Orchestrator) recount(ctx context.Context, batch string) error {
 	if repair.Reopened || repair.Finished || repair.Revised {
 		nudge(o.nudgeWatcher)
 	}
-	return nil
+	return repaired, nil
 }
 
 // PruneOnce removes what retention lets go: everything once a day, and every

@@ -4,7 +4,7 @@ package simulation
 var bugsOfMoney = []bug{
 	{
 		name: "a batch that was summed up is not audited", promise: "P3, P6", file: "orchestrator/reconcile.go",
-		from: `	did(p.audit(ctx, func(b jobs.Batch) (bool, error) { return options.wants(b.ID), nil }))
+		from: `	addChanges(o.audit(ctx, vendor, func(b jobs.Batch) (bool, error) { return options.wants(b.ID), nil }))
 `,
 		to: ``,
 	},
@@ -35,12 +35,12 @@ var bugsOfMoney = []bug{
 	},
 	{
 		name: "what is held is disowned without asking", promise: "P2", file: "orchestrator/held.go",
-		from: `disowned, err := o.store.Disown(ctx, asked.told, o.clock.Now())`,
+		from: `disowned, err := o.store.Disown(ctx, query.answered, o.clock.Now())`,
 		to:   `disowned, err := o.store.Disown(ctx, oldest, o.clock.Now())`,
 	},
 	{
 		name: "held deliveries of a lost create are disowned, not adopted", promise: "P2", file: "orchestrator/held.go",
-		from: `		return h.o.record(ctx, b, found)
+		from: `		return h.lookup(h.vendor, b).record(ctx, found)
 `,
 		to: `		_ = b
 		return nil

@@ -57,10 +57,10 @@ var bugsOfJobs = []bug{
 	},
 	{
 		name: "a search by URL adopts whatever it finds", promise: "P1", file: "orchestrator/doubt.go",
-		from: `		tags, err := o.adopt(ctx, b, shots)
+		from: `		tags, err := l.adopt(ctx, shots)
 		found = found || tags[d.Tag()]
 		for _, shot`,
-		to: `		err := o.record(ctx, b, []jobs.Observation{observe(d.Job, d.Attempt, shots[0])})
+		to: `		err := l.record(ctx, []jobs.Observation{observe(d.Job, d.Attempt, shots[0])})
 		found = true
 		for _, shot`,
 	},
@@ -266,7 +266,7 @@ const loadTakenOver`,
 	},
 	{
 		name: "a half import is never removed", promise: "P1, P8", file: "orchestrator/sweep.go",
-		from: `		o.removeStaleImports(ctx),
+		from: `		onlyError(o.removeStaleImports(ctx)),
 `,
 		to: ``,
 	},
