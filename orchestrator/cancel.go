@@ -11,15 +11,15 @@ import (
 // cancelPage is how many jobs one short transaction cancels.
 const cancelPage = 500
 
-// Cancels is what canceling needs of the store.
+// Cancels is the part of the store that canceling needs.
 type Cancels interface {
 	Batch(ctx context.Context, id string) (jobs.Batch, error)
 	Jobs(ctx context.Context, f jobs.JobFilter) ([]jobs.Job, error)
 	Cancel(ctx context.Context, ids []jobs.ID, at time.Time) (jobs.Effects, error)
 }
 
-// Cancel cancels the named jobs. It needs no vendor and no orchestrator: any
-// process may cancel. jobs.ErrState while their batch is importing.
+// Cancel cancels jobs. It needs no vendor and no orchestrator: any process may
+// cancel. It returns jobs.ErrState while the batch of one of them is importing.
 func Cancel(ctx context.Context, store Cancels, ids []jobs.ID, clock Clock) (jobs.CancelCounts, error) {
 	effects, err := store.Cancel(ctx, ids, clock.Now())
 	if err != nil {
@@ -35,9 +35,9 @@ func Cancel(ctx context.Context, store Cancels, ids []jobs.ID, clock Clock) (job
 	return c, nil
 }
 
-// CancelBatch cancels all open jobs of a batch, in several short transactions:
-// a batch that was opened gets no new rows, so one pass meets them all. Called
-// again after an interruption it goes on.
+// CancelBatch cancels all open jobs of a batch, in several short transactions. An
+// open batch gets no new rows, so one pass finds all of them. After an interruption
+// a second call continues.
 func CancelBatch(ctx context.Context, store Cancels, batch string, clock Clock) (jobs.CancelCounts, error) {
 	var total jobs.CancelCounts
 	b, err := store.Batch(ctx, batch)
@@ -66,4 +66,14 @@ func CancelBatch(ctx context.Context, store Cancels, batch string, clock Clock) 
 		total.Ended += c.Ended
 		filter.After = page[len(page)-1].ID
 	}
+}
+
+// CancelJob calls the function Cancel with the orchestrator's parts.
+func (o *Orchestrator) CancelJob(ctx context.Context, id jobs.ID) (jobs.CancelCounts, error) {
+	return Cancel(ctx, o.store, []jobs.ID{id}, o.clock)
+}
+
+// CancelBatch calls the function CancelBatch with the orchestrator's parts.
+func (o *Orchestrator) CancelBatch(ctx context.Context, batch string) (jobs.CancelCounts, error) {
+	return CancelBatch(ctx, o.store, batch, o.clock)
 }

@@ -12,23 +12,23 @@ import (
 	"shotline/jobs"
 )
 
-// An import shares SQLite's unfair write lock with webhooks of other processes:
-// its transactions are short, and it lets the lock go for a moment in between.
+// An import shares SQLite's unfair write lock with webhooks of other processes. So
+// its transactions are short, with pauses between them.
 const (
 	importChunk = 1500
-	importBytes = 4 << 20 // of rows that wait in memory: one may have a megabyte
+	importBytes = 4 << 20 // of rows in memory, one of which can have a megabyte
 	importPause = 2 * time.Millisecond
 )
 
-// importBeat is how often an import shows that it is alive, also while it waits
-// for its input: only one whose process is gone is left half-way.
+// importBeat is how often an import shows that it is alive, also while it waits for
+// its input. An import without heartbeats counts as abandoned.
 const importBeat = leftImport / 3
 
-// ErrInput: the rows could not be read to their end.
+// ErrInput is returned if the rows could not be read to their end.
 var ErrInput = errors.New("bad input")
 
-// UnremovedError says that an import failed, and that its rows could not be removed
-// either: they are when the import is stale.
+// UnremovedError says that an import failed and that its rows could not be removed
+// either. They are removed when the import is stale.
 type UnremovedError struct {
 	Batch string
 	Err   error // why they could not be removed
@@ -41,24 +41,33 @@ func (e *UnremovedError) Error() string {
 // Unwrap returns Err.
 func (e *UnremovedError) Unwrap() error { return e.Err }
 
-// Requests is where rows come from. Next returns io.EOF after the last.
+// Imports is the part of the store that an import needs.
+type Imports interface {
+	CreateBatch(ctx context.Context, spec jobs.BatchSpec, at time.Time) error
+	AppendRequests(ctx context.Context, batch string, requests []jobs.Request, at time.Time) error
+	OpenBatch(ctx context.Context, batch string, at time.Time) (jobs.Batch, error)
+	RemoveImport(ctx context.Context, batch string) error
+	StaleImports(ctx context.Context, before time.Time) ([]string, error)
+}
+
+// Requests is the source of rows. Next returns io.EOF after the last one.
 type Requests interface {
 	Next() (jobs.Request, error)
 }
 
-// Import makes a batch of all requests and opens it. On any error, the end of
-// ctx included, nothing of the batch stays, or the error says so by an
-// *UnremovedError. It takes the place of an import by
-// the same request, going by the key, whose process is gone. Progress, when not
-// nil, is told the number of rows kept so far.
-func Import(ctx context.Context, store jobs.Imports, spec jobs.BatchSpec, requests Requests, clock Clock, progress func(rows int)) (jobs.Batch, error) {
+// Import makes a batch of all requests and opens it. After an error, the end of ctx
+// included, nothing of the batch remains, or the error contains an *UnremovedError.
+// Import replaces an import of the same request, that is, with the same key, whose
+// process is gone. If progress is not nil, it is called with the number of rows
+// stored so far.
+func Import(ctx context.Context, store Imports, spec jobs.BatchSpec, requests Requests, clock Clock, progress func(rows int)) (jobs.Batch, error) {
 	ticker := time.NewTicker(importBeat)
 	defer ticker.Stop()
 	return importAlive(ctx, store, spec, requests, clock, progress, ticker.C)
 }
 
-// importAlive shows that it is alive at each beat.
-func importAlive(ctx context.Context, store jobs.Imports, spec jobs.BatchSpec, requests Requests, clock Clock, progress func(rows int), beat <-chan time.Time) (jobs.Batch, error) {
+// importAlive sends a heartbeat at each beat.
+func importAlive(ctx context.Context, store Imports, spec jobs.BatchSpec, requests Requests, clock Clock, progress func(rows int), beat <-chan time.Time) (jobs.Batch, error) {
 	if err := createBatch(ctx, store, spec, clock); err != nil {
 		return jobs.Batch{}, fmt.Errorf("import: %w", err)
 	}
@@ -69,10 +78,10 @@ func importAlive(ctx context.Context, store jobs.Imports, spec jobs.BatchSpec, r
 	toucher.Go(func() { keepTouching(touching, store, spec.ID, clock, beat) })
 	batch, err := importRows(ctx, store, spec.ID, requests, clock, progress)
 	if !errors.Is(err, ErrInput) && (errors.Is(err, jobs.ErrNotFound) || errors.Is(err, jobs.ErrState)) {
-		return jobs.Batch{}, fmt.Errorf("import: %w: it was silent for so long that it was removed", jobs.ErrUnavailable)
+		return jobs.Batch{}, fmt.Errorf("import: %w: it expired without a heartbeat and was removed", jobs.ErrUnavailable)
 	}
 	if err != nil {
-		// Also when ctx has ended: what is half done must not stay.
+		// Also if ctx has ended: a part of a batch must not remain.
 		removeErr := store.RemoveImport(context.WithoutCancel(ctx), spec.ID)
 		if removeErr != nil && !errors.Is(removeErr, jobs.ErrNotFound) {
 			err = errors.Join(err, &UnremovedError{spec.ID, removeErr})
@@ -82,10 +91,11 @@ func importAlive(ctx context.Context, store jobs.Imports, spec jobs.BatchSpec, r
 	return batch, nil
 }
 
-// createBatch removes what the same request left half-way before. An import that
-// is removed although it is alive, since its beats came too late, ends with an
-// error; one under the same id would go on in the other's rows.
-func createBatch(ctx context.Context, store jobs.Imports, spec jobs.BatchSpec, clock Clock) error {
+// createBatch creates the batch, after it has removed an abandoned import of the same
+// request. If that import is still alive and only its heartbeats came too late, it ends
+// with an error. An import with the same id is not removed, since a process that is
+// still alive would append its rows to the new one.
+func createBatch(ctx context.Context, store Imports, spec jobs.BatchSpec, clock Clock) error {
 	err := store.CreateBatch(ctx, spec, clock.Now())
 	var taken *jobs.KeyTakenError
 	if !errors.As(err, &taken) || !taken.Same || taken.Batch == spec.ID {
@@ -97,15 +107,16 @@ func createBatch(ctx context.Context, store jobs.Imports, spec jobs.BatchSpec, c
 	}
 	if slices.Contains(left, taken.Batch) {
 		err := store.RemoveImport(ctx, taken.Batch)
-		if err != nil && !errors.Is(err, jobs.ErrState) && !errors.Is(err, jobs.ErrNotFound) { // it is open, or another removed it
+		if err != nil && !errors.Is(err, jobs.ErrState) && !errors.Is(err, jobs.ErrNotFound) { // it is open, or another process removed it
 			return err
 		}
 	}
-	return store.CreateBatch(ctx, spec, clock.Now()) // in any case: by now the key may be free, or another batch's
+	return store.CreateBatch(ctx, spec, clock.Now()) // in any case: the key might be free by now, or belong to another batch
 }
 
-// keepTouching goes on until ctx ends. What it fails at, the next rows tell of.
-func keepTouching(ctx context.Context, store jobs.Imports, batch string, clock Clock, beat <-chan time.Time) {
+// keepTouching sends heartbeats until ctx ends. Errors are ignored; the next append
+// reports them.
+func keepTouching(ctx context.Context, store Imports, batch string, clock Clock, beat <-chan time.Time) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -116,14 +127,14 @@ func keepTouching(ctx context.Context, store jobs.Imports, batch string, clock C
 	}
 }
 
-func importRows(ctx context.Context, store jobs.Imports, batch string, requests Requests, clock Clock, progress func(rows int)) (jobs.Batch, error) {
-	rows, bytes, released := 0, 0, time.Time{} // when the lock was
+func importRows(ctx context.Context, store Imports, batch string, requests Requests, clock Clock, progress func(rows int)) (jobs.Batch, error) {
+	rows, bytes, released := 0, 0, time.Time{} // released: when the lock was
 	chunk := make([]jobs.Request, 0, importChunk)
 	flush := func() error {
 		if len(chunk) == 0 {
 			return nil
 		}
-		// Reading the rows took a part of the pause. The clock may have been set back.
+		// Reading the rows took a part of the pause. The clock might have been set back.
 		if left := min(importPause, importPause-clock.Now().Sub(released)); left > 0 {
 			if err := clock.Sleep(ctx, left); err != nil {
 				return err
@@ -134,7 +145,7 @@ func importRows(ctx context.Context, store jobs.Imports, batch string, requests 
 		}
 		released = clock.Now()
 		rows += len(chunk)
-		clear(chunk) // what they refer to is let go
+		clear(chunk) // so that the rows can be collected
 		chunk, bytes = chunk[:0], 0
 		if progress != nil {
 			progress(rows)
@@ -165,3 +176,19 @@ func importRows(ctx context.Context, store jobs.Imports, batch string, requests 
 	}
 	return store.OpenBatch(ctx, batch, clock.Now())
 }
+
+// ImportBatch makes a batch of all requests and opens it, see Import. An import that
+// failed and could not be removed is removed by the next sweep.
+func (o *Orchestrator) ImportBatch(ctx context.Context, spec jobs.BatchSpec, next func() (jobs.Request, error)) (jobs.Batch, error) {
+	b, err := Import(ctx, o.store, spec, nextRequest(next), o.clock, nil)
+	var unremoved *UnremovedError
+	if errors.As(err, &unremoved) {
+		o.left.add(unremoved.Batch)
+	}
+	return b, err
+}
+
+// nextRequest is the Requests of a function.
+type nextRequest func() (jobs.Request, error)
+
+func (n nextRequest) Next() (jobs.Request, error) { return n() }

@@ -112,6 +112,17 @@ func RetryJob(ctx context.Context, store Retries, asker Asker, id jobs.ID, state
 	return r.RetryCounts, r.unasked()
 }
 
+// RetryBatch calls the function RetryBatch with the orchestrator's parts.
+func (o *Orchestrator) RetryBatch(ctx context.Context, batch string, states []jobs.State) (jobs.RetryCounts, error) {
+	return RetryBatch(ctx, o.store, o, batch, states, o.clock)
+}
+
+// RetryJob calls the function RetryJob with the orchestrator's parts, for a job in
+// any state that can be retried.
+func (o *Orchestrator) RetryJob(ctx context.Context, id jobs.ID) (jobs.RetryCounts, error) {
+	return RetryJob(ctx, o.store, o, id, jobs.Retriable, o.clock)
+}
+
 func (r *retrier) unasked() error {
 	switch {
 	case r.Unasked == 0:
