@@ -39,7 +39,7 @@ func (r *rig) wantPaidTwice(want int64) {
 		r.t.Errorf("double charged %d on the batch, %d on the job, cost %v and %v; want %d", b.Counts.DoubleCharged, r.job(1).DoubleCharged,
 			*b.Counts.Cost, *r.job(1).Cost, want)
 	}
-	totals, err := r.store.Totals(r.ctx())
+	totals, err := r.all.Totals(r.ctx())
 	r.must(err)
 	if totals.Counts.DoubleCharged != want {
 		r.t.Errorf("the metric says %d, want %d", totals.Counts.DoubleCharged, want)
@@ -66,7 +66,7 @@ func TestReconcileFindsWhatWasChargedTwiceAfterTheSummary(t *testing.T) {
 				t.Errorf("it reports %+v", report)
 			}
 			r.wantPaidTwice(1)
-			revision, data, err := r.store.Summary(r.ctx(), rigBatch)
+			revision, data, err := r.all.Summary(r.ctx(), rigBatch)
 			r.must(err)
 			var told struct {
 				DoubleCharged int     `json:"double_charged"`

@@ -179,7 +179,7 @@ func TestASummaryAsksAboutConflictsFirst(t *testing.T) {
 	if b.Revision != 2 || b.Summarized != 2 {
 		t.Errorf("the batch has revision %d and the summary of %d", b.Revision, b.Summarized)
 	}
-	_, data, err := r.store.Summary(r.ctx(), rigBatch)
+	_, data, err := r.all.Summary(r.ctx(), rigBatch)
 	r.must(err)
 	s, err := summary.Decode(data)
 	r.must(err)

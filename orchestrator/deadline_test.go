@@ -111,7 +111,7 @@ func TestLateResultRevisesTheSummary(t *testing.T) {
 	}
 	r.sweep()
 	r.must(r.SummarizeBatch(r.ctx(), rigBatch))
-	if revision, _, err := r.store.Summary(r.ctx(), rigBatch); err != nil || revision != 2 {
+	if revision, _, err := r.all.Summary(r.ctx(), rigBatch); err != nil || revision != 2 {
 		t.Errorf("summary of revision %d, %v; want 2", revision, err)
 	}
 }

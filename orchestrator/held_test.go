@@ -145,7 +145,7 @@ func TestManyHeldDeliveriesAreAskedAboutInBulk(t *testing.T) {
 		t.Errorf("%d calls for 500 screenshots and %d", n, heldSingly)
 	}
 	foreign := 0
-	page, _, err := r.store.Deliveries(r.ctx(), 0, 1000)
+	page, _, err := r.all.Deliveries(r.ctx(), 0, 1000)
 	r.must(err)
 	for _, d := range page {
 		if d.Disposition == jobs.DispositionForeign {

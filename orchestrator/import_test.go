@@ -58,7 +58,7 @@ func (s *slowRows) Next() (jobs.Request, error) {
 
 // touched tells of appends without a row.
 type touched struct {
-	jobs.Imports
+	Imports
 	done chan error
 }
 
@@ -98,7 +98,7 @@ func keyed(batch string) jobs.BatchSpec {
 }
 
 // importKeyed imports two rows under the key of all.
-func (r *rig) importKeyed(store jobs.Imports, batch string) (jobs.Batch, error) {
+func (r *rig) importKeyed(store Imports, batch string) (jobs.Batch, error) {
 	return Import(r.ctx(), store, keyed(batch), &slowRows{wait: func() {}}, r.clock, nil)
 }
 
@@ -112,7 +112,7 @@ func (r *rig) leaveKeyed(batch string) {
 // wantOnly wants no batch but this, with two rows.
 func (r *rig) wantOnly(batch string) {
 	r.t.Helper()
-	all, err := r.store.Batches(r.ctx(), "", 10)
+	all, err := r.all.Batches(r.ctx(), "", 10)
 	r.must(err)
 	if len(all) != 1 || all[0].ID != batch || all[0].State != jobs.BatchOpen || all[0].Counts.Rows != 2 {
 		r.t.Errorf("there is %+v, want %s with two rows, open", all, batch)
@@ -155,7 +155,7 @@ func TestAKeyOutlivesTheProcessThatImports(t *testing.T) {
 
 // raced has others do something right before a step.
 type raced struct {
-	jobs.Imports
+	Imports
 	beforeList, beforeRemoval func()
 }
 
@@ -264,7 +264,7 @@ func TestWhatTheInputIsMissingIsNotTheImport(t *testing.T) {
 
 // counted keeps nothing, and counts the appends without a row.
 type counted struct {
-	jobs.Imports
+	Imports
 	empty atomic.Int32
 }
 

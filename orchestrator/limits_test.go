@@ -13,7 +13,7 @@ import (
 
 // weighed notes how large the portions of an import are.
 type weighed struct {
-	jobs.Imports
+	Imports
 	most, portions int
 }
 

@@ -159,7 +159,7 @@ type Observer interface {
 
 // Parts are what the orchestrator works with. All but the Observer are required.
 type Parts struct {
-	Store    jobs.Store
+	Store    Store // a jobs.Store
 	Vendor   Vendor
 	Queue    Queue
 	Clock    Clock
@@ -177,7 +177,7 @@ func (deaf) Doubts(int, int, int) {}
 // Orchestrator brings jobs to their end. Safe for concurrent use.
 type Orchestrator struct {
 	cfg      Config
-	store    jobs.Store
+	store    Store
 	vendor   Vendor
 	queue    Queue
 	clock    Clock

@@ -15,7 +15,7 @@ import (
 // of a batch are under way when a job of higher priority arrives.
 func TestAJobAskedForByItselfOvertakesABatch(t *testing.T) {
 	overtakes(t, func(r *rig) {
-		_, err := r.store.AddJob(r.ctx(), jobs.BatchSpec{ID: "urgent", Priority: 1}, jobs.Request{URL: "https://urgent.test/"}, r.clock.Now())
+		_, err := r.all.AddJob(r.ctx(), jobs.BatchSpec{ID: "urgent", Priority: 1}, jobs.Request{URL: "https://urgent.test/"}, r.clock.Now())
 		r.must(err)
 	})
 }

@@ -293,7 +293,7 @@ func TestACanceledJobWithoutAScreenshotIsRetriedWithoutAVendor(t *testing.T) {
 }
 
 // unobserving is a store that cannot keep what the vendor says.
-type unobserving struct{ jobs.Store }
+type unobserving struct{ Store }
 
 func (unobserving) Observe(context.Context, []jobs.Observation, jobs.Provenance, time.Time, time.Time) (jobs.Effects, error) {
 	return jobs.Effects{}, jobs.ErrUnavailable

@@ -13,7 +13,7 @@ import (
 // single makes a job that comes by itself.
 func (r *rig) single(n int) {
 	r.t.Helper()
-	_, err := r.store.AddJob(r.ctx(), jobs.BatchSpec{ID: fmt.Sprintf("s%04d", n)}, jobs.Request{URL: fmt.Sprintf("https://example.com/%d", n)}, r.clock.Now())
+	_, err := r.all.AddJob(r.ctx(), jobs.BatchSpec{ID: fmt.Sprintf("s%04d", n)}, jobs.Request{URL: fmt.Sprintf("https://example.com/%d", n)}, r.clock.Now())
 	r.must(err)
 }
 

@@ -143,7 +143,7 @@ func TestRefusalOfAllPausesTheBatch(t *testing.T) {
 		if _, err := r.feed.WatchBatch(r.ctx(), rigBatch, nil); !errors.Is(err, feed.ErrPaused) {
 			t.Errorf("WatchBatch returned %v, want ErrPaused", err)
 		}
-		r.must(r.store.Resume(r.ctx(), rigBatch, r.clock.Now()))
+		r.must(r.all.Resume(r.ctx(), rigBatch, r.clock.Now()))
 		r.submitAll()
 		r.expect(map[jobs.State]int64{jobs.Pending: 5})
 	}
@@ -389,7 +389,7 @@ func TestNothingIsSentOnALeaseTooShort(t *testing.T) {
 
 // slowIntents is a store whose commits of intents take almost a whole lease.
 type slowIntents struct {
-	jobs.Store
+	Store
 	clock *fakeClock
 }
 
@@ -424,7 +424,7 @@ func TestALeaseIsNoLongerThanItsRequestsNeed(t *testing.T) {
 }
 
 // deadAfterIntent is a store of a process that commits an intent and dies.
-type deadAfterIntent struct{ jobs.Store }
+type deadAfterIntent struct{ Store }
 
 func (s *deadAfterIntent) OpenIntent(ctx context.Context, lease jobs.Lease, at, until time.Time) (jobs.Lease, error) {
 	_, err := s.Store.OpenIntent(ctx, lease, at, until)
@@ -483,7 +483,7 @@ func (r *rig) learnThatCreatesAreQuick() {
 // watchedIntents is a store that reports when the second intent is open, and when
 // an intent was withdrawn for the first time.
 type watchedIntents struct {
-	jobs.Store
+	Store
 	opened             atomic.Int32
 	reached, withdrawn chan struct{}
 	once               sync.Once

@@ -116,7 +116,7 @@ func TestSummaryDoesWithoutAnAnswerThatTakesTooLong(t *testing.T) {
 
 // countedScans counts the scans for what is unexplained.
 type countedScans struct {
-	jobs.Store
+	Store
 	scans int
 }
 
@@ -208,7 +208,7 @@ func TestABatchThatOpensAgainMeanwhileIsNotSummarized(t *testing.T) {
 		return err
 	}
 	r.must(r.SummarizeBatch(r.ctx(), rigBatch))
-	if revision, data, err := r.store.Summary(r.ctx(), rigBatch); err != nil || revision != 0 {
+	if revision, data, err := r.all.Summary(r.ctx(), rigBatch); err != nil || revision != 0 {
 		t.Errorf("summary %d of an open batch: %s, %v", revision, data, err)
 	}
 	r.submitAll()

@@ -17,7 +17,7 @@ import (
 
 // interrupted is a store where something happens right after a lease.
 type interrupted struct {
-	jobs.Store
+	Store
 	leased func()
 }
 

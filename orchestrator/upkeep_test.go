@@ -113,7 +113,7 @@ func (r *rig) inbox() int {
 	r.t.Helper()
 	n := 0
 	for after := int64(0); ; {
-		page, _, err := r.store.Deliveries(r.ctx(), after, 1000)
+		page, _, err := r.all.Deliveries(r.ctx(), after, 1000)
 		r.must(err)
 		if n += len(page); len(page) == 0 {
 			return n
@@ -190,24 +190,24 @@ func TestKeysAndCallbacksGoInTheirTime(t *testing.T) {
 	spec := jobs.BatchSpec{Key: jobs.Key{Scope: "token", Name: "order 7"}}
 	add := func(id string) error {
 		spec.ID = id
-		_, err := r.store.AddJob(r.ctx(), spec, jobs.Request{URL: "https://single.test/"}, r.clock.Now())
+		_, err := r.all.AddJob(r.ctx(), spec, jobs.Request{URL: "https://single.test/"}, r.clock.Now())
 		return err
 	}
 	r.must(add("first"))
-	place, err := r.store.OpenCursor(r.ctx(), "sink:a", r.clock.Now())
+	place, err := r.all.OpenCursor(r.ctx(), "sink:a", r.clock.Now())
 	r.must(err)
 	var owed []jobs.Callback
 	for event := range int64(2) {
 		owed = append(owed, jobs.Callback{Event: event, Target: jobs.Target{Sink: "a"}, Lane: "a"})
 	}
-	_, err = r.store.Owe(r.ctx(), "sink:a", place, place, owed, r.clock.Now())
+	_, err = r.all.Owe(r.ctx(), "sink:a", place, place, owed, r.clock.Now())
 	r.must(err)
-	claimed, err := r.store.ClaimCallbacks(r.ctx(), r.clock.Now(), r.clock.Now().Add(time.Minute), 2, 2)
+	claimed, err := r.all.ClaimCallbacks(r.ctx(), r.clock.Now(), r.clock.Now().Add(time.Minute), 2, 2)
 	r.must(err)
 	for i, end := range []jobs.CallbackState{jobs.CallbackDelivered, jobs.CallbackDead} {
-		c, err := r.store.BeginCallback(r.ctx(), claimed[i].Seq, claimed[i].Generation, r.clock.Now(), r.clock.Now().Add(time.Minute))
+		c, err := r.all.BeginCallback(r.ctx(), claimed[i].Seq, claimed[i].Generation, r.clock.Now(), r.clock.Now().Add(time.Minute))
 		r.must(err)
-		r.must(r.store.SettleCallback(r.ctx(), c, jobs.CallbackEnd{State: end}, r.clock.Now(), time.Time{}))
+		r.must(r.all.SettleCallback(r.ctx(), c, jobs.CallbackEnd{State: end}, r.clock.Now(), time.Time{}))
 	}
 	began := r.clock.Now()
 	for _, kept := range []struct {
@@ -221,7 +221,7 @@ func TestKeysAndCallbacksGoInTheirTime(t *testing.T) {
 		if err := add(fmt.Sprintf("after%d", kept.after/day)); kept.key != errors.As(err, &taken) {
 			t.Errorf("after %s the key is taken: %v, want %t", kept.after, err, kept.key)
 		}
-		left, err := r.store.Callbacks(r.ctx(), jobs.CallbackFilter{})
+		left, err := r.all.Callbacks(r.ctx(), jobs.CallbackFilter{})
 		r.must(err)
 		if len(left) != kept.callbacks {
 			t.Errorf("after %s there are %d callbacks, want %d", kept.after, len(left), kept.callbacks)
