@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// buckets remembers which deadline buckets this process has enqueued, so that
-// ten thousand jobs of one bucket ask the queue once.
+// buckets remembers which deadline buckets this process has enqueued, so that ten
+// thousand jobs of one bucket call the queue once.
 type buckets struct {
 	mu   sync.Mutex
 	seen map[time.Time]bool
 }
 
-// add reports whether the bucket is new, and forgets those that are over.
+// add reports whether the bucket is new. It removes those that are over.
 func (b *buckets) add(bucket, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -6,16 +6,16 @@ import (
 )
 
 const (
-	askAbout = "ask about " // and a batch: the name of a claim
-	// askTime is how long such a claim lasts unless it is renewed: a vendor
-	// call, and some.
+	askAbout = "ask about " // prefix of a batch's id: the name of a claim
+	// askTime is how long such a claim lasts unless it is renewed: a little more
+	// than a call of the vendor.
 	askTime = 20 * time.Second
 )
 
-// claim keeps processes from asking the vendor the same at the same time. It is
-// a tick of the store that its holder pushes on and gives back at the end.
-// Whoever dies with one holds the others up until it is due; whoever is
-// overtaken only asks in vain, since guarded updates decide.
+// claim keeps processes from sending the vendor the same queries at the same
+// time. It is a tick of the store that its holder renews and gives back at the
+// end. If the holder dies, others wait until the tick is due. If a claim is lost,
+// its holder only queries in vain, since guarded updates decide.
 type claim struct {
 	o     *Orchestrator
 	name  string
@@ -23,7 +23,7 @@ type claim struct {
 	until time.Time
 }
 
-// claim returns nil when somebody else has the name.
+// claim returns nil if another process has a claim of this name.
 func (o *Orchestrator) claim(ctx context.Context, name string, lasts time.Duration) (*claim, error) {
 	now := o.clock.Now()
 	c := &claim{o: o, name: name, lasts: lasts, until: now.Add(lasts)}
@@ -34,7 +34,7 @@ func (o *Orchestrator) claim(ctx context.Context, name string, lasts time.Durati
 	return c, nil
 }
 
-// renew is called as often as there is progress; it writes rarely.
+// renew is called at each progress. It seldom writes.
 func (c *claim) renew(ctx context.Context) {
 	now := c.o.clock.Now()
 	if c.until.Sub(now) > c.lasts/2 {
@@ -48,11 +48,11 @@ func (c *claim) renew(ctx context.Context) {
 	}
 }
 
-// release also follows the end of ctx.
+// release works after the end of ctx, too.
 func (c *claim) release(ctx context.Context) {
 	now := c.o.clock.Now()
 	if !now.Before(c.until) {
-		return // it is due, or another's by now
+		return // it is due, or another process has it by now
 	}
 	if _, err := c.o.store.ClaimTick(context.WithoutCancel(ctx), c.name, c.until, now); err != nil {
 		c.o.log.Warn("give a claim back", "name", c.name, "error", err)

@@ -13,9 +13,9 @@ const (
 	closeChunk = 4000
 	closeEvery = 250 * time.Millisecond
 
-	// A portion costs a commit, however small it is, and keeps webhooks from
-	// theirs. Where many come the closer rests, so that its portions get large:
-	// below some 10,000 a second it is hardly noticed.
+	// A portion costs a commit, however small it is, and delays the commits of
+	// webhooks. If many arrive, the closer pauses, so that its portions get large.
+	// Below about 10,000 per second the pause is hardly noticeable.
 	closeRest    = 100 * time.Microsecond // for each delivery of the last portion
 	closeRestMax = 50 * time.Millisecond
 
@@ -24,8 +24,8 @@ const (
 	correctedLogged = 10
 )
 
-// Keep appends a delivery to the inbox and returns when it is on disk; the
-// closer applies it right after. It is what the receiver needs.
+// Keep appends a delivery to the inbox and returns when it is on disk. The closer
+// applies it right after that. The receiver needs it.
 func (o *Orchestrator) Keep(ctx context.Context, d jobs.Delivery) error {
 	if _, err := o.store.AppendDelivery(ctx, d); err != nil {
 		return fmt.Errorf("keep delivery: %w", err)
@@ -34,8 +34,8 @@ func (o *Orchestrator) Keep(ctx context.Context, d jobs.Delivery) error {
 	return nil
 }
 
-// closeLoop applies the inbox whenever something came in, here or through
-// another process.
+// closeLoop applies the inbox whenever a delivery arrived, in this or another
+// process.
 func (o *Orchestrator) closeLoop(ctx context.Context) {
 	o.every(ctx, closeEvery, o.nudgeCloser, func(ctx context.Context) {
 		for ctx.Err() == nil {

@@ -10,9 +10,8 @@ import (
 	"shotline/client"
 )
 
-// eachBatch does something for every batch, in the order of their ids. A batch
-// that fails does not keep the others from their turn, unless the error would
-// meet them all.
+// eachBatch calls do for every batch, in the order of their ids. A batch that
+// fails does not stop the others, unless they would fail with the same error.
 func eachBatch[T any](ctx context.Context, what string, batches map[string]T, do func(batch string, of T) error) error {
 	var failures []error
 	for _, batch := range slices.Sorted(maps.Keys(batches)) {
@@ -27,9 +26,9 @@ func eachBatch[T any](ctx context.Context, what string, batches map[string]T, do
 	return errors.Join(failures...)
 }
 
-// stopsAll reports an error after which further queries are no use
-// now: a key that is refused or missing, a rate limit, a vendor that is not
-// reached, our own end.
+// stopsAll reports whether further queries are useless after an error: the key is
+// refused or missing, the vendor limits our rate or is not reached, or ctx has
+// ended.
 func stopsAll(ctx context.Context, err error) bool {
 	if err == nil {
 		return false

@@ -2,15 +2,15 @@ package orchestrator
 
 import "shotline/jobs"
 
-// Limits bound what an import takes in.
+// Limits bound the rows of an import.
 type Limits struct {
 	Rows int // of a batch; 0: any number
-	// Room returns a jobs.ErrNoRoom when the disk has no room for more; nil: that is
-	// not looked at.
+	// Room returns a jobs.ErrNoRoom if the disk has no room for more. If Room is
+	// nil, the disk is not checked.
 	Room func() error
 }
 
-// roomEvery is after how many bytes of rows the disk is looked at again.
+// roomEvery is after how many bytes of rows the disk is checked again.
 const roomEvery = 1 << 20
 
 // Guard returns the requests up to the limits. Beyond them its Next fails with a
@@ -23,7 +23,7 @@ type guarded struct {
 	Requests
 	limits Limits
 	rows   int
-	left   int // bytes until the disk is looked at
+	left   int // bytes until the disk is checked
 }
 
 // Next implements Requests.

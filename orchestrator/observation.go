@@ -7,7 +7,7 @@ import (
 	"shotline/jobs"
 )
 
-// observe puts what the vendor said of a screenshot into the store's words.
+// observe returns the observation of a screenshot.
 func observe(id jobs.ID, attempt int, shot client.Screenshot) jobs.Observation {
 	return jobs.Observation{
 		Job:          id,
@@ -20,8 +20,8 @@ func observe(id jobs.ID, attempt int, shot client.Screenshot) jobs.Observation {
 	}
 }
 
-// outcomeOf takes a status that we do not know for one that is not final: the
-// deadline will ask again.
+// outcomeOf treats an unknown status as one that is not final: the vendor is
+// queried again at the deadline.
 func outcomeOf(s client.Status) jobs.Outcome {
 	switch s {
 	case client.StatusFinished:
@@ -33,10 +33,10 @@ func outcomeOf(s client.Status) jobs.Outcome {
 	}
 }
 
-// matcher turns screenshots from any listing into observations of our
-// submissions: by their tag, exactly, and, for jobs whose screenshot is known,
-// by its id, since the vendor's cache can answer a create with a screenshot
-// that carries another submission's tags.
+// matcher turns the screenshots of any listing into observations of our
+// submissions: by their tag, exactly, and, for jobs whose screenshot is known, by
+// its id, since the vendor's cache can answer a create with a screenshot that has
+// another submission's tags.
 type matcher struct {
 	wanted  map[string][]jobs.Job // by screenshot id
 	missing map[jobs.ID]bool      // wanted and not seen yet

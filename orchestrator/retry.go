@@ -10,14 +10,15 @@ import (
 )
 
 const (
-	// retryChunk is up to how many jobs the vendor is asked about together: the
-	// more at once, the sooner a listing is cheaper. Little is kept of each.
+	// retryChunk is about how many jobs the vendor is queried at once. The more
+	// there are, the sooner a listing takes fewer calls. Little memory is kept for
+	// each.
 	retryChunk = 10_000
 	// retryPage is how many jobs one short transaction queues again.
 	retryPage = 500
 )
 
-// Retries is what retrying needs of the store.
+// Retries is the part of the store that retrying needs.
 type Retries interface {
 	Batch(ctx context.Context, id string) (jobs.Batch, error)
 	Job(ctx context.Context, id jobs.ID) (jobs.Job, error)
@@ -25,39 +26,40 @@ type Retries interface {
 	Retry(ctx context.Context, retries []jobs.Retry, at time.Time) (jobs.Effects, error)
 }
 
-// Asker asks the vendor about jobs of one batch that have ended and may have a
-// picture after all, and records what it says.
+// Asker queries the vendor about ended jobs of one batch that might have an image
+// after all, and records the answers.
 type Asker interface {
 	Ask(ctx context.Context, b jobs.Batch, ended []jobs.Job) (Asked, error)
 }
 
-// Asked is what came of asking, beside what was recorded.
+// Asked is the result of an Asker, in addition to the recorded answers.
 type Asked struct {
-	Unasked []jobs.Job // there was no answer about these
-	Waiting []jobs.Job // canceled ones whose screenshot the vendor is working on, in its time
+	Unasked []jobs.Job // without an answer
+	Waiting []jobs.Job // canceled ones whose screenshot is still processing, in its time
 }
 
 var _ Asker = (*Orchestrator)(nil)
 
-// retrier is one call's work.
+// retrier is the work of one call.
 type retrier struct {
 	store   Retries
 	asker   Asker
 	clock   Clock
 	batch   jobs.Batch
-	failure error // of the vendor; it is not asked any more then
+	failure error // of the vendor, which is not queried any more after it
 	jobs.RetryCounts
 }
 
-// RetryBatch queues the jobs of a batch that have ended in one of the states
-// again. About those that timed out, those that failed by a contradicted result or
-// have a screenshot although their create was refused, and those that were canceled
-// when they had a screenshot, the vendor is asked before: a
-// picture that turns out done closes its job, as late or as a correction; what
-// failed, is still processing or unknown is sent again. A canceled job whose
-// screenshot is still processing in its time waits for it again instead. A
-// jobs.ErrUnasked comes with what was done all the same. The asker may be nil when
-// there is no access to the vendor; only these jobs need one.
+// RetryBatch queues the jobs of a batch again that ended in one of the states.
+// Before that, it queries the vendor about jobs that might have an image: those
+// that timed out, those that failed by a contradicted result, those that have a
+// screenshot although their create was refused, and those that were canceled when
+// they had a screenshot. If the screenshot turns out done, that closes the job,
+// as a late result or as a correction. If it failed, is still processing or
+// unknown, the job is sent again, except a canceled job whose screenshot is still
+// processing in its time: that job waits for it again. If the vendor cannot be
+// queried, RetryBatch returns a jobs.ErrUnasked together with what was done. The
+// asker may be nil if there is no access to the vendor; only these jobs need one.
 func RetryBatch(ctx context.Context, store Retries, asker Asker, batch string, states []jobs.State, clock Clock) (jobs.RetryCounts, error) {
 	r := retrier{store: store, asker: asker, clock: clock}
 	var err error
@@ -91,8 +93,7 @@ func RetryBatch(ctx context.Context, store Retries, asker Asker, batch string, s
 	}
 }
 
-// RetryJob does for one job what RetryBatch does for many. A job in none of the
-// states is left alone.
+// RetryJob is RetryBatch for one job. A job in none of the states is left alone.
 func RetryJob(ctx context.Context, store Retries, asker Asker, id jobs.ID, states []jobs.State, clock Clock) (jobs.RetryCounts, error) {
 	r := retrier{store: store, asker: asker, clock: clock}
 	j, err := store.Job(ctx, id)
@@ -134,7 +135,8 @@ func (r *retrier) unasked() error {
 	}
 }
 
-// retry asks about the jobs that may have a picture, and queues again what may be.
+// retry queries the vendor about the jobs that might have an image, and queues
+// again those that may be sent again.
 func (r *retrier) retry(ctx context.Context, chunk []jobs.Job) error {
 	asked := r.ask(ctx, chunk)
 	unasked, waiting := idsOf(asked.Unasked), idsOf(asked.Waiting)
@@ -146,7 +148,7 @@ func (r *retrier) retry(ctx context.Context, chunk []jobs.Job) error {
 		}
 		from := []jobs.State{j.State}
 		if j.State == jobs.TimedOut {
-			from = append(from, jobs.Failed) // as the vendor may have said
+			from = append(from, jobs.Failed) // the vendor might have reported that
 		}
 		retries = append(retries, jobs.Retry{Job: j.ID, Attempt: j.Attempt, From: from, Waits: waiting[j.ID]})
 	}
@@ -170,16 +172,16 @@ func idsOf(of []jobs.Job) map[jobs.ID]bool {
 	return ids
 }
 
-// mayBeFalse reports whether a failed job may have a picture: if the vendor has not
-// settled its contradictory results, or if a create of the job was refused after an
+// mayBeFalse reports whether a failed job might have an image: the vendor has not
+// settled its contradictory results, or a create of the job was refused after an
 // earlier one had an effect.
 func mayBeFalse(j jobs.Job) bool {
 	unsettled := j.Conflicts > 0 && (j.VendorSays == jobs.OutcomeNone || j.VendorSays == jobs.OutcomeProcessing)
 	return j.State == jobs.Failed && (unsettled || j.ClosedBy == jobs.BySubmit)
 }
 
-// ask tells which jobs must not be sent again: for want of an answer, or since
-// their screenshot is on its way.
+// ask returns the jobs that must not be sent again, because there is no answer
+// about them or because their screenshot is still processing.
 func (r *retrier) ask(ctx context.Context, chunk []jobs.Job) (asked Asked) {
 	var paid []jobs.Job
 	for _, j := range chunk {
@@ -197,7 +199,7 @@ func (r *retrier) ask(ctx context.Context, chunk []jobs.Job) (asked Asked) {
 	return asked
 }
 
-// count looks at what became of a page, of those too that the guard passed over.
+// count counts the results of a page, including jobs that the guard skipped.
 func (r *retrier) count(ctx context.Context, page []jobs.Retry, retried []jobs.ID) error {
 	again := make(map[jobs.ID]bool, len(retried))
 	for _, id := range retried {

@@ -18,20 +18,20 @@ import (
 	"shotline/orchestrator/throttle"
 )
 
-// sliceTime is how long one SubmitBatch goes on leasing before it lets other
-// batches have their turn.
+// sliceTime is how long one SubmitBatch leases jobs before it lets other batches
+// continue.
 const sliceTime = 5 * time.Second
 
-// sendsToRefuse is from which create of a submission on a refusal fails the
-// job although an earlier create may have taken effect: twice it was looked
-// for and not found.
+// sendsToRefuse is the create of a submission from which on a refusal fails the
+// job although an earlier create might have taken effect: by then it was looked
+// up twice and not found.
 const sendsToRefuse = 3
 
-// SubmitBatch submits queued jobs of a batch until none is left, its time
-// slice is over, the vendor asks for a pause or the process is stopping. What
-// remains is enqueued under the batch's next generation. Several may run for
-// one batch: leases keep them apart; within a process the second one leaves
-// the work to the first. A batch that is not ours to work on is left alone.
+// SubmitBatch submits queued jobs of a batch until none is left, its time slice
+// is over, the vendor asks for a pause or the process stops. The rest is enqueued
+// under the batch's next generation. Several calls may run for one batch, since
+// leases keep them apart; within a process the second one leaves the work to the
+// first. If this worker does not work on the batch, SubmitBatch does nothing.
 func (o *Orchestrator) SubmitBatch(ctx context.Context, batch string) error {
 	if !o.worksOn(batch) {
 		return nil
@@ -56,7 +56,7 @@ func (o *Orchestrator) SubmitBatch(ctx context.Context, batch string) error {
 	return o.enqueueRest(ctx, batch)
 }
 
-// slice is one SubmitBatch's turn at a batch.
+// slice is the work of one SubmitBatch.
 type slice struct {
 	batch   jobs.Batch
 	creates sync.WaitGroup // those under way
@@ -64,13 +64,13 @@ type slice struct {
 	refused atomic.Int64   // creates that the vendor refused for good
 }
 
-// refusalsLogged is how many refusals of a slice are logged as warnings; further
-// ones are for debugging. Only the log has the vendor's request ids: jobs keep the
-// reason without them, so that equal ones group.
+// refusalsLogged is how many refusals of a slice are logged as warnings. Further
+// ones are logged for debugging. Only the log has the vendor's request ids: jobs
+// keep the reason without them, so that equal reasons can be grouped.
 const refusalsLogged = 10
 
-// submitSlice leases and submits for one time slice. The next jobs are leased
-// while the creates of the last are still under way.
+// submitSlice leases and submits for one time slice. It leases the next jobs
+// while the creates of the last ones are under way.
 func (o *Orchestrator) submitSlice(ctx context.Context, b jobs.Batch) error {
 	s := &slice{batch: b}
 	defer s.creates.Wait()
@@ -86,9 +86,9 @@ func (o *Orchestrator) submitSlice(ctx context.Context, b jobs.Batch) error {
 	return nil
 }
 
-// waitOut waits for the end of a short pause of the throttle, beyond the end of
-// the slice if need be: by way of the queue a pause of a second would cost three,
-// and no other batch could use its turn meanwhile.
+// waitOut waits for the end of a short pause of the throttle, even beyond the end
+// of the slice. If it used the queue instead, a pause of one second would take
+// three, and no other batch could use the time.
 func (o *Orchestrator) waitOut(ctx context.Context, s *slice) bool {
 	until, paused := o.throttle.Paused()
 	left := until.Sub(o.clock.Now())
@@ -96,14 +96,14 @@ func (o *Orchestrator) waitOut(ctx context.Context, s *slice) bool {
 		return false
 	}
 	if b, err := o.store.Batch(ctx, s.batch.ID); err != nil || b.Counts.Of(jobs.Queued) == 0 {
-		return false // creates that are under way may come back, and are enqueued then
+		return false // creates under way might be queued again, and are enqueued then
 	}
 	return o.clock.Sleep(ctx, left) == nil
 }
 
 // submitOnce leases one chunk of jobs and sends their creates, each as soon as
-// the throttle allows. It returns when the last has been started. More is
-// false when there was nothing to lease or nothing may be sent now.
+// the throttle allows it. It returns when the last one has been started. More is
+// false if there was nothing to lease or if nothing may be sent now.
 func (o *Orchestrator) submitOnce(ctx context.Context, s *slice) (more bool, err error) {
 	if _, paused := o.throttle.Paused(); paused {
 		return false, nil
@@ -126,7 +126,8 @@ func (o *Orchestrator) submitOnce(ctx context.Context, s *slice) (more bool, err
 	return len(leases) > 0, nil
 }
 
-// leaseSize is no more than can be sent before the leases end.
+// leaseSize returns how many jobs to lease: no more than can be sent before the
+// leases end.
 func (o *Orchestrator) leaseSize() int {
 	n := 2 * o.throttle.Width()
 	if o.cfg.Rate > 0 {
@@ -149,8 +150,8 @@ func (o *Orchestrator) acquireSlot(ctx context.Context, s *slice, lease jobs.Lea
 	return slot
 }
 
-// mustWait reports whether nothing more of a slice may be sent: the process is
-// stopping, the vendor asked for a pause, or the batch was paused.
+// mustWait reports whether no further create of a slice may be sent: the process
+// stops, the vendor asked for a pause, or the batch was paused.
 func (o *Orchestrator) mustWait(s *slice) bool {
 	_, paused := o.throttle.Paused()
 	return paused || s.halted.Load() || o.stopping.Err() != nil
@@ -274,7 +275,8 @@ func (o *Orchestrator) create(ctx context.Context, s *slice, lease jobs.Lease, s
 	}
 }
 
-// doubt leaves it to later look-ups whether the create took effect.
+// doubt puts the submission in doubt: later look-ups find out whether the create
+// took effect.
 func (o *Orchestrator) doubt(ctx context.Context, lease jobs.Lease) error {
 	err := o.store.Doubt(ctx, []jobs.Lease{lease}, o.clock.Now())
 	if err == nil {
@@ -283,8 +285,8 @@ func (o *Orchestrator) doubt(ctx context.Context, lease jobs.Lease) error {
 	return err
 }
 
-// concernsAll reports a refusal that no other job would escape: a wrong key,
-// credits that have run out, a base URL behind which there is no such API.
+// concernsAll reports whether all other jobs would be refused as well: the key is
+// wrong, credits have run out, or there is no such API behind the base URL.
 func concernsAll(err error) bool {
 	var refused *client.APIError
 	return errors.Is(err, client.ErrUnauthorized) || errors.Is(err, client.ErrNoCredits) ||
@@ -293,9 +295,9 @@ func concernsAll(err error) bool {
 
 var statusOfAll = []int{http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone}
 
-// pauseByError stops the batch for a reason that concerns all its jobs, such
-// as a refused key; the job itself goes back into the queue. Of several that are
-// refused at the same time the first one pauses.
+// pauseByError stops the batch for a reason that concerns all its jobs, such as a
+// refused key, and queues the job again. If several creates are refused at the
+// same time, the first one pauses the batch.
 func (o *Orchestrator) pauseByError(ctx context.Context, batch string, lease jobs.Lease, reason error, first bool) error {
 	if err := o.handBack(ctx, []jobs.Lease{lease}); err != nil || !first {
 		return err
@@ -320,15 +322,16 @@ func (o *Orchestrator) closeRefused(ctx context.Context, lease jobs.Lease, reaso
 	return err
 }
 
-// handBack returns leases whose creates surely took no effect to the queue.
+// handBack queues the jobs of leases again whose creates certainly took no
+// effect.
 func (o *Orchestrator) handBack(ctx context.Context, leases []jobs.Lease) error {
 	effects, err := o.store.Requeue(context.WithoutCancel(ctx), leases, o.clock.Now())
 	o.took(effects)
 	return err
 }
 
-// enqueueRest has the queue continue a batch that still has queued jobs: at
-// once, or when the vendor's pause is over.
+// enqueueRest has the queue continue a batch that still has queued jobs, at once
+// or after the vendor's pause.
 func (o *Orchestrator) enqueueRest(ctx context.Context, batch string) error {
 	if o.stopping.Err() != nil {
 		// Another worker, or the next start, finds the batch by its wake time.
@@ -342,7 +345,7 @@ func (o *Orchestrator) enqueueRest(ctx context.Context, batch string) error {
 	now := o.clock.Now()
 	wake, at := now, time.Time{} // a given time costs asynq up to two seconds
 	if until, paused := o.throttle.Paused(); paused {
-		// Others, and this process after a restart, may look earlier.
+		// Other workers, and this process after a restart, may submit earlier.
 		wake, at = now.Add(min(until.Sub(now), time.Minute)), until
 	}
 	generation, err := o.store.WakeBatch(ctx, batch, wake.Add(claimAgain))
@@ -359,8 +362,8 @@ func (o *Orchestrator) enqueueRest(ctx context.Context, batch string) error {
 	return err
 }
 
-// createRequest joins what batch and row ask for. The user's tags come first:
-// the vendor's path templates use the first one.
+// createRequest joins the options of batch and row. The user's tags come first,
+// since the vendor's path templates use the first one.
 func (o *Orchestrator) createRequest(b jobs.Batch, lease jobs.Lease) client.CreateRequest {
 	params := make(map[string]any, len(b.Params)+len(lease.Job.Params))
 	maps.Copy(params, b.Params)
@@ -382,12 +385,13 @@ func (o *Orchestrator) createRequest(b jobs.Batch, lease jobs.Lease) client.Crea
 	return client.CreateRequest{URL: lease.Job.URL, Params: params, Tags: tags, Apps: apps}
 }
 
-// jobTimeout is how long the job may take: its own time wins over its batch's.
+// jobTimeout returns how long the job may take. Its own timeout wins over that of
+// its batch.
 func (o *Orchestrator) jobTimeout(b jobs.Batch, j jobs.Job) time.Duration {
 	return cmp.Or(j.Timeout, b.JobTimeout, o.cfg.JobTimeout)
 }
 
-// priority of the job: its own wins over its batch's.
+// priority returns the priority of the job. Its own wins over that of its batch.
 func priority(b jobs.Batch, j jobs.Job) int {
 	if j.Priority != nil {
 		return *j.Priority

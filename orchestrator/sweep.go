@@ -12,16 +12,17 @@ import (
 
 const (
 	// claimAgain is how long enqueued work may show no progress before it is
-	// enqueued anew under the next generation. If tasks wait for a worker, that
-	// takes longer, up to claimMost: a batch would only get more of the same.
+	// enqueued again, under the next generation. If tasks wait for a worker, it
+	// takes longer, up to claimMost: otherwise a batch would only get more tasks of
+	// the same kind.
 	claimAgain = 10 * time.Second
 	claimMost  = time.Minute
 	// mostUnderWay is how many tasks of a kind and priority are in the queue at a
-	// time. As soon as some are done, others follow. So the queue stays small
-	// however many batches owe something; what it does not hold waits in the store.
+	// time. When some of them are done, others follow. So the queue stays small
+	// however many batches have work; the rest of the work waits in the store.
 	mostUnderWay = 200
-	// singlesChunk is how many jobs that came one by one share a task, which costs
-	// the queue more than a job of a batch costs all in all.
+	// singlesChunk is how many single jobs share a task. A task costs the queue
+	// more than a job of a batch costs altogether.
 	singlesChunk = 25
 	newsDelay    = 50 * time.Millisecond // between two looks for work that commits cause
 	watchAgain   = time.Second           // after an error
@@ -29,8 +30,8 @@ const (
 	leaseChunk   = 1000
 )
 
-// sweepLoop repairs what the loss of a process, of the queue or of an answer
-// has left behind. A plain ticker and no task: it is what repairs the loss of
+// sweepLoop repairs the effects of the loss of a process, of the queue or of a
+// response. It is a plain ticker and not a task, because it repairs the loss of
 // the queue.
 func (o *Orchestrator) sweepLoop(ctx context.Context) {
 	o.every(ctx, o.cfg.SweepEvery, nil, func(ctx context.Context) {
@@ -71,13 +72,12 @@ func (o *Orchestrator) watchLoop(ctx context.Context) {
 	}
 }
 
-// SweepOnce makes one pass over everything that is owed. One worker does it at
-// a time: the tick is claimed in the store. A step that fails does not keep
-// the others from their turn.
+// SweepOnce makes one pass over all pending work. One worker does it at a time:
+// the tick is claimed in the store. A step that fails does not stop the others.
 func (o *Orchestrator) SweepOnce(ctx context.Context) error {
 	o.measureLag(ctx)
 	now := o.clock.Now()
-	left := o.removeLeftImports(ctx) // of this process alone: whoever else sweeps does not know of them
+	left := o.removeLeftImports(ctx) // of this process alone: other workers do not know them
 	mine, err := o.store.ClaimTick(ctx, o.sweepTick(), now, now.Add(o.cfg.SweepEvery/2))
 	if err != nil || !mine {
 		return errors.Join(left, err)
@@ -95,11 +95,12 @@ func (o *Orchestrator) SweepOnce(ctx context.Context) error {
 	)
 }
 
-// onlyError drops the result of a step, of which a sweep makes no use.
+// onlyError drops the result of a step, which a sweep does not use.
 func onlyError[T any](_ T, err error) error { return err }
 
-// sweepTick is a name of our own if we work on some batches only: such a sweep
-// does not stand for one of all.
+// sweepTick returns the name of the tick. A worker that works on some batches
+// only has a name of its own, since its sweep does not replace a sweep of all
+// batches.
 func (o *Orchestrator) sweepTick() string {
 	if len(o.cfg.Batches) > 0 {
 		return sweepTick + " of " + o.cfg.Batches[0]
@@ -107,7 +108,7 @@ func (o *Orchestrator) sweepTick() string {
 	return sweepTick
 }
 
-// worksOn reports whether a batch is ours to work on.
+// worksOn reports whether this worker works on a batch.
 func (o *Orchestrator) worksOn(batch string) bool {
 	return len(o.cfg.Batches) == 0 || slices.Contains(o.cfg.Batches, batch)
 }
@@ -122,8 +123,9 @@ func (o *Orchestrator) expireLeases(ctx context.Context) (requeued, doubted int,
 	return requeued, doubted, err
 }
 
-// claimTime is how long a claim of owed work lasts: while the queue is away
-// only until the next sweep, so that work goes on soon after its return.
+// claimTime returns how long a claim of work lasts. While the queue is
+// unavailable, it lasts only until the next sweep, so that work continues soon
+// after its return.
 func (o *Orchestrator) claimTime() time.Duration {
 	if o.unqueued.Load() {
 		return min(o.cfg.SweepEvery, claimAgain)
@@ -131,8 +133,8 @@ func (o *Orchestrator) claimTime() time.Duration {
 	return min(claimAgain+2*time.Duration(o.lag.Load()), claimMost)
 }
 
-// measureLag is for claimTime. A queue that does not answer has no lag: what
-// enqueues next reports that it is away.
+// measureLag measures the lag for claimTime. A queue that does not answer counts
+// as without a lag: the next enqueueing reports its error.
 func (o *Orchestrator) measureLag(ctx context.Context) {
 	lag, err := o.queue.Lag(ctx)
 	if err != nil {
@@ -141,8 +143,8 @@ func (o *Orchestrator) measureLag(ctx context.Context) {
 	o.lag.Store(int64(lag))
 }
 
-// WatchOnce turns what batches owe into tasks. A task that cannot be
-// enqueued, or is lost, is claimed again after the claim's time.
+// WatchOnce turns the pending work of batches into tasks. If a task cannot be
+// enqueued, or is lost, its work is claimed again after the claim's time.
 func (o *Orchestrator) WatchOnce(ctx context.Context) error {
 	now := o.clock.Now()
 	owed, err := o.store.ClaimWork(ctx, now, now.Add(o.claimTime()), mostUnderWay, o.cfg.Batches...)
@@ -171,8 +173,8 @@ func (o *Orchestrator) WatchOnce(ctx context.Context) error {
 	return nil
 }
 
-// singles counts the jobs at the beginning of owed that came by themselves and
-// need the same. Up to singlesChunk of them share a task.
+// singles counts the single jobs at the beginning of owed that need the same
+// work. Up to singlesChunk of them share a task.
 func singles(owed []jobs.Work) (n int) {
 	for n < min(len(owed), singlesChunk) && owed[n].Single && owed[n].Kind == owed[0].Kind {
 		n++
@@ -188,8 +190,9 @@ func batchesOf(work []jobs.Work) []string {
 	return ids
 }
 
-// enqueueOverdue is for deadlines whose task got lost. The generation grows
-// with the clock, so that a task stuck in the queue blocks only its own period.
+// enqueueOverdue enqueues deadlines whose task was lost. The generation grows
+// with the clock, so that a task that is stuck in the queue blocks only its own
+// period.
 func (o *Orchestrator) enqueueOverdue(ctx context.Context) error {
 	next, err := o.store.NextDeadline(ctx)
 	if err != nil {

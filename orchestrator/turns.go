@@ -2,22 +2,23 @@ package orchestrator
 
 import "sync"
 
-// turns keeps this process from doing the same twice at a time: tasks that
-// come in while one of their kind is busy would only ask the vendor the same.
+// turns keeps this process from doing the same work twice at a time: a task that
+// arrives while another one is doing the same would only send the vendor the same
+// queries.
 type turns struct {
 	mu    sync.Mutex
 	taken map[string]bool
 }
 
-// busy reports whether somebody is busy with key.
+// busy reports whether the turn with this key is taken.
 func (t *turns) busy(key string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.taken[key]
 }
 
-// take reports whether nobody is busy with key. If so, the caller is until it
-// calls done.
+// take takes the turn with this key until done is called. If it is taken, free is
+// false.
 func (t *turns) take(key string) (done func(), free bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
