@@ -6,6 +6,7 @@ import (
 
 	"shotline/jobs"
 	"shotline/jobs/summary"
+	"shotline/orchestrator/feed"
 )
 
 // Store is the part of a jobs.Store that an Orchestrator needs. It consists of what
@@ -21,7 +22,7 @@ type Store interface {
 	SweepStore
 	UpkeepStore
 	WorkerStore
-	FeedStore
+	feed.Store
 	Imports
 	Retries
 	Cancels
@@ -30,8 +31,8 @@ type Store interface {
 // SubmitStore is for submitting jobs.
 type SubmitStore interface {
 	Batch(ctx context.Context, id string) (jobs.Batch, error)
-	Lease(ctx context.Context, batch, owner string, n int, at, until time.Time) ([]jobs.Lease, error)
-	OpenIntent(ctx context.Context, lease jobs.Lease, at, until time.Time) (jobs.Lease, error)
+	Lease(ctx context.Context, batch, owner string, n int, at, expiry time.Time) ([]jobs.Lease, error)
+	OpenIntent(ctx context.Context, lease jobs.Lease, at, expiry time.Time) (jobs.Lease, error)
 	Requeue(ctx context.Context, leases []jobs.Lease, at time.Time) (jobs.Effects, error)
 	Doubt(ctx context.Context, leases []jobs.Lease, at time.Time) error
 	Observe(ctx context.Context, observations []jobs.Observation, by jobs.Provenance, at, deadline time.Time) (jobs.Effects, error)
