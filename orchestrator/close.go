@@ -68,15 +68,16 @@ func (o *Orchestrator) CloseOnce(ctx context.Context) (jobs.Applied, error) {
 	if applied.Aside > 0 {
 		o.log.Error("deliveries put aside, see the inbox", "count", applied.Aside)
 	}
-	o.took(applied.Effects)
-	o.heardStrangers(applied)
+	o.report(applied.Effects)
+	o.countForeign(applied)
 	return applied, nil
 }
 
-// took reacts to the effects of a transaction.
-func (o *Orchestrator) took(e jobs.Effects) {
+// report logs the effects of a transaction, passes them to the observer, and
+// wakes those that wait for them.
+func (o *Orchestrator) report(e jobs.Effects) {
 	o.observer.Took(e)
-	if o.log.Enabled(context.Background(), slog.LevelDebug) { // there may be thousands
+	if o.log.Enabled(context.Background(), slog.LevelDebug) { // there can be thousands
 		for _, c := range e.Closed {
 			o.log.Debug("job closed", "job", c.Job.String(), "attempt", c.Attempt, "state", c.State, "by", c.By, "late", c.Late)
 		}

@@ -118,7 +118,7 @@ func (o *Orchestrator) closeOverdue(ctx context.Context, b jobs.Batch, queried, 
 	}
 	effects, err := o.store.CloseJobs(ctx, closings, now)
 	if err == nil {
-		o.took(effects)
+		o.report(effects)
 	}
 	return changesOf(effects), err
 }

@@ -1,22 +1,22 @@
-// Package orchestrator is what happens next: it takes queued jobs through the
-// vendor to their end and sees to it that nothing owed is forgotten.
+// Package orchestrator brings queued jobs to their end at the vendor, and makes sure
+// that no work is forgotten.
 //
-// Everything it knows is in the store. Store, vendor, queue and clock come in
-// from outside, and so do the ids of batches and workers; each activity is one
-// step that a loop, an asynq task, a simulation or a test calls:
+// Its whole state is in the store. Store, vendor, queue and clock come from outside,
+// and so do the ids of batches and workers. Each activity is one step, which a loop,
+// an asynq task, a simulation or a test calls:
 //
 //	SubmitBatch     leases queued jobs, commits intents, calls the vendor   (submit.go)
 //	resolveDoubts   looks up creates without an answer by their tags        (doubt.go)
 //	CloseOnce       applies the inbox                                       (close.go)
-//	CheckDeadlines  asks about overdue jobs, closes or extends them         (deadline.go)
-//	PollOnce        asks the vendor about pending jobs in bulk              (poll.go)
+//	CheckDeadlines  queries overdue jobs, closes or extends them            (deadline.go)
+//	PollOnce        queries pending jobs in bulk                            (poll.go)
 //	SummarizeBatch  fills in reasons and costs, computes, stores            (summarize.go)
-//	checkConflicts  asks which of two contradictory results is true         (conflict.go)
-//	WatchOnce       enqueues what batches owe                               (sweep.go)
-//	SweepOnce       derives from the store all that is owed                 (sweep.go)
-//	Reconcile       does all that is owed and can be done now               (reconcile.go)
+//	checkConflicts  queries which of two contradictory results is true      (conflict.go)
+//	WatchOnce       enqueues the work of batches                            (sweep.go)
+//	SweepOnce       finds all pending work in the store                     (sweep.go)
+//	Reconcile       does all pending work that can be done now              (reconcile.go)
 //	RecountOnce     compares counters with rows                             (upkeep.go)
-//	PruneOnce       removes what has been kept long enough                  (upkeep.go)
+//	PruneOnce       removes data after its retention                        (upkeep.go)
 //
 // Import, CancelBatch and RetryBatch are for people: they need the store and no
 // orchestrator that runs. So does package feed, which notifies those who wait for

@@ -92,7 +92,7 @@ func (o *Orchestrator) resend(ctx context.Context, batch string, unsettled []job
 		return changes{}, nil
 	}
 	effects, err := o.store.Resend(ctx, unsettled, settledBefore, o.clock.Now())
-	o.took(effects)
+	o.report(effects)
 	changed := changesOf(effects)
 	changed.resent = effects.Requeued
 	if err != nil || effects.Requeued == 0 {

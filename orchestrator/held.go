@@ -48,7 +48,7 @@ func (o *Orchestrator) settleHeld(ctx context.Context) error {
 	// The answers before an error count.
 	disowned, err := o.store.Disown(ctx, query.answered, o.clock.Now())
 	if err == nil && disowned > 0 {
-		o.strangers.Add(int64(disowned))
+		o.foreign.Add(int64(disowned))
 		o.log.Info("held deliveries are of other programs", "count", disowned, "held", all)
 	}
 	if err := errors.Join(queryErr, err); err != nil {

@@ -22,7 +22,7 @@ const (
 
 // importBeat is how often an import shows that it is alive, also while it waits for
 // its input. An import without heartbeats counts as abandoned.
-const importBeat = leftImport / 3
+const importBeat = abandonedImport / 3
 
 // ErrInput is returned if the rows could not be read to their end.
 var ErrInput = errors.New("bad input")
@@ -101,7 +101,7 @@ func createBatch(ctx context.Context, store Imports, spec jobs.BatchSpec, clock 
 	if !errors.As(err, &taken) || !taken.Same || taken.Batch == spec.ID {
 		return err
 	}
-	left, err := store.StaleImports(ctx, clock.Now().Add(-leftImport))
+	left, err := store.StaleImports(ctx, clock.Now().Add(-abandonedImport))
 	if err != nil {
 		return err
 	}
@@ -183,7 +183,7 @@ func (o *Orchestrator) ImportBatch(ctx context.Context, spec jobs.BatchSpec, nex
 	b, err := Import(ctx, o.store, spec, nextRequest(next), o.clock, nil)
 	var unremoved *UnremovedError
 	if errors.As(err, &unremoved) {
-		o.left.add(unremoved.Batch)
+		o.failedImports.add(unremoved.Batch)
 	}
 	return b, err
 }

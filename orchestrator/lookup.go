@@ -192,7 +192,7 @@ func (l *lookup) record(ctx context.Context, observations []jobs.Observation) er
 		return err
 	}
 	l.observer.Doubts(0, effects.Adopted, 0)
-	l.took(effects)
+	l.report(effects)
 	return nil
 }
 

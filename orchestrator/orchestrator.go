@@ -15,9 +15,10 @@ import (
 	"shotline/orchestrator/throttle"
 )
 
-// Vendor is what is needed of ScreenshotCenter; *client.Client satisfies it.
-// Create must send at most one request per call and tell apart what was surely
-// not sent, refused, rate limited and in doubt, by the error types of client.
+// Vendor is the part of ScreenshotCenter that is needed; *client.Client
+// implements it. Create must send at most one request per call. By the error
+// types of package client it must distinguish creates that were certainly not
+// sent, refused, rate limited and in doubt.
 type Vendor interface {
 	Create(ctx context.Context, r client.CreateRequest) (client.Screenshot, error)
 	Info(ctx context.Context, id string) (client.Screenshot, error)
@@ -26,12 +27,12 @@ type Vendor interface {
 }
 
 // Queue wakes the handlers SubmitBatch, CheckDeadlines and SummarizeBatch.
-// Enqueueing what is enqueued already is no error; an error means that the
-// sweeper will try again.
+// Enqueueing a task again that is in the queue is not an error. After an error
+// the sweeper tries again.
 type Queue interface {
 	EnqueueSubmit(ctx context.Context, batch string, generation int64, at time.Time) error
-	// EnqueueSubmits and EnqueueSummaries ask for the same of each of several small
-	// batches. The generation is that of the first one.
+	// EnqueueSubmits and EnqueueSummaries do the same for several small batches.
+	// The generation is that of the first one.
 	EnqueueSubmits(ctx context.Context, batches []string, generation int64) error
 	EnqueueSummaries(ctx context.Context, batches []string, generation int64) error
 	EnqueueDeadlines(ctx context.Context, bucket time.Time, generation int64) error
@@ -41,52 +42,52 @@ type Queue interface {
 	Lag(ctx context.Context) (time.Duration, error)
 }
 
-// Clock tells and passes time.
+// Clock returns the time and waits.
 type Clock interface {
 	Now() time.Time
 	// Sleep returns after d, or earlier with the context's error.
 	Sleep(ctx context.Context, d time.Duration) error
 }
 
-// Config holds the durations and limits of the work. Zero values mean the
-// defaults named beside them.
+// Config holds the durations and limits of the work. A zero value means the
+// default in the comment beside it.
 type Config struct {
-	Worker         jobs.Worker   // how this process shows up; ID also owns its leases
+	Worker         jobs.Worker   // describes this process; ID also owns its leases
 	Apps           []jobs.App    // webhook apps for batches that name none
 	JobTimeout     time.Duration // from a create's answer to the deadline; 10m
-	DeadlineGrace  time.Duration // how long past it while the vendor still works; 10m
+	DeadlineGrace  time.Duration // how much longer while the vendor is processing; 10m
 	RequestTimeout time.Duration // time limit of one vendor call; DefaultRequestTimeout; at most MaxRequestTimeout
-	Settle         time.Duration // how long a doubtful create is searched for before it is sent anew; 10s
+	Settle         time.Duration // how long a create in doubt is looked up before it is sent again; 10s
 	Concurrency    int           // parallel creates; 0: adaptive, up to MostCreates
 	MostCreates    int           // 64
 	Rate           float64       // creates per second; 0: no limit of our own
 	SweepEvery     time.Duration // 2s
 	Poll           PollMode      // whether pending jobs are polled for
 	// Batches are the only ones that are submitted, polled, summarized and have
-	// their deadlines kept; none means all. Work that costs nothing and belongs to
-	// no batch alone, such as applying the inbox or looking up creates without an
-	// answer, is done for all.
+	// their deadlines checked. None means all. Work that costs nothing and belongs
+	// to no single batch, such as applying the inbox or looking up creates without
+	// an answer, is done for all.
 	Batches        []string
 	KeepForeign    time.Duration // deliveries that moved no job; 7 days
 	MaxForeign     int           // how many of each kind of those; 100,000
-	MaxHeld        int           // held deliveries, the bound of the store; half of it has the vendor asked; jobs.DefaultMaxHeld
+	MaxHeld        int           // held deliveries, the bound of the store; from half of it on the vendor is queried; jobs.DefaultMaxHeld
 	KeepDeliveries time.Duration // applied ones; 30 days
 	KeepEvents     time.Duration // of finished batches; 30 days
 	AuditWindow    time.Duration // for how long after its end a batch is audited for double charges; DefaultAuditWindow; negative: never
 }
 
 const (
-	longestLease   = 30 * time.Second
-	staleImport    = 15 * time.Minute // long: a submit may be stopped for a while
-	leftImport     = jobs.WorkerAlive // for who asks for the same again
-	deadlineBucket = 5 * time.Second
-	workerBeat     = jobs.WorkerAlive / 3
-	quietTime      = 10 * time.Second
+	longestLease    = 30 * time.Second
+	staleImport     = 15 * time.Minute // long, since a submit might be stopped for a while
+	abandonedImport = jobs.WorkerAlive // if the same request comes again
+	deadlineBucket  = 5 * time.Second
+	workerBeat      = jobs.WorkerAlive / 3
+	quietTime       = 10 * time.Second
 
 	defaultMaxForeign = 100_000
 )
 
-// Bounds of a vendor call. A lease has to outlast each.
+// Bounds of a vendor call. A lease must last longer than any.
 const (
 	DefaultRequestTimeout = 15 * time.Second
 	MaxRequestTimeout     = longestLease - 5*time.Second
@@ -138,22 +139,23 @@ func (c Config) withDefaults() (Config, error) {
 	return c, nil
 }
 
-// leaseTime is how long leased jobs are ours: long enough to wait for a slot,
-// which takes one request, and to send, which takes another, with time to spare
-// for a slow disk; no longer, since a process that dies holds them up.
+// leaseTime returns how long a lease lasts: long enough to wait for a slot, which
+// takes one request, and to send, which takes another, with a reserve for a slow
+// disk. It is no longer than that, since a process that dies delays its jobs by
+// it.
 func (c Config) leaseTime() time.Duration {
 	return min(2*c.RequestTimeout+10*time.Second, longestLease)
 }
 
-// Observer hears of what happened, for metrics. Its methods are called
+// Observer receives what happens, for metrics. Its methods are called
 // concurrently and must not block.
 type Observer interface {
-	// Took tells what one transaction brought about.
+	// Took reports the effects of one transaction.
 	Took(jobs.Effects)
-	// Applied tells of one portion of the inbox; its effects were told by Took.
+	// Applied reports one portion of the inbox. Took has reported its effects.
 	Applied(jobs.Applied)
-	// Doubts tells how many submissions came to be in doubt, were found at the
-	// vendor, and were sent anew.
+	// Doubts reports how many submissions got in doubt, were found at the vendor,
+	// and were sent again.
 	Doubts(opened, adopted, resent int)
 }
 
@@ -164,54 +166,54 @@ type Parts struct {
 	Queue    Queue
 	Clock    Clock
 	Logger   *slog.Logger
-	Observer Observer // nil: nobody listens
+	Observer Observer // may be nil
 }
 
-// deaf is the Observer of those who have none.
-type deaf struct{}
+// noopObserver is the Observer if none is given.
+type noopObserver struct{}
 
-func (deaf) Took(jobs.Effects)    {}
-func (deaf) Applied(jobs.Applied) {}
-func (deaf) Doubts(int, int, int) {}
+func (noopObserver) Took(jobs.Effects)    {}
+func (noopObserver) Applied(jobs.Applied) {}
+func (noopObserver) Doubts(int, int, int) {}
 
 // Orchestrator brings jobs to their end. Safe for concurrent use.
 type Orchestrator struct {
-	cfg      Config
-	store    Store
-	vendor   Vendor
-	queue    Queue
-	clock    Clock
-	log      *slog.Logger
-	observer Observer
-	feed     *feed.Feed
-	throttle *throttle.Throttle
-	buckets  buckets
-	turns    turns
-	left     left
-	unqueued atomic.Bool  // the last task could not be enqueued
-	lag      atomic.Int64 // of the queue at the last sweep, a time.Duration
-	heldSkip atomic.Int64 // behind how many held screenshots the next single look-ups begin
+	cfg           Config
+	store         Store
+	vendor        Vendor
+	queue         Queue
+	clock         Clock
+	log           *slog.Logger
+	observer      Observer
+	feed          *feed.Feed
+	throttle      *throttle.Throttle
+	buckets       buckets
+	turns         turns
+	failedImports failedImports
+	unqueued      atomic.Bool  // the last task could not be enqueued
+	lag           atomic.Int64 // of the queue at the last sweep, a time.Duration
+	heldSkip      atomic.Int64 // how many held screenshots the next single look-ups skip
 
-	strangers    atomic.Int64 // deliveries that moved no job since the last PruneOnce
+	foreign      atomic.Int64 // deliveries that moved no job since the last PruneOnce
 	nudgeCloser  chan struct{}
 	nudgeWatcher chan struct{}
 	nudgeUpkeep  chan struct{}
 
-	damaged  sync.Once // to log that the store is damaged
-	mu       sync.Mutex
-	heard    map[string]time.Time // when a failing step was last logged
-	stop     context.CancelFunc
-	stopping context.Context // ends when no new work may begin
-	loops    sync.WaitGroup
+	damaged    sync.Once // to log that the store is damaged
+	mu         sync.Mutex
+	lastLogged map[string]time.Time // when a failing step was last logged
+	stop       context.CancelFunc
+	stopping   context.Context // ends when no new work may begin
+	loops      sync.WaitGroup
 }
 
-// New checks the configuration and joins the parts; nothing runs until Start. An
-// error tells what is wrong with the configuration, or that a part is missing. The
-// parts stay the caller's: whoever opened them ends them, after Stop, the queue,
-// whose handlers are the orchestrator's, between Drain and Stop. Several
-// orchestrators, in one process or many, may work on one store, each as a worker
-// with an id of its own. Package engine does all this for programs that need no
-// other parts.
+// New checks the configuration and joins the parts; nothing runs until Start. It
+// returns an error if the configuration is invalid or a part is missing. The
+// caller keeps the parts and closes them: after Stop, except the queue, whose
+// handlers are the orchestrator's and which is closed between Drain and Stop.
+// Several orchestrators, in one process or many, may work on one store, each as a
+// worker with an id of its own. Package engine does all this for programs that
+// need no other parts.
 func New(cfg Config, p Parts) (*Orchestrator, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -221,7 +223,7 @@ func New(cfg Config, p Parts) (*Orchestrator, error) {
 		return nil, errors.New("orchestrator: a part is missing")
 	}
 	if p.Observer == nil {
-		p.Observer = deaf{}
+		p.Observer = noopObserver{}
 	}
 	stopping, stop := context.WithCancel(context.Background())
 	return &Orchestrator{
@@ -231,7 +233,7 @@ func New(cfg Config, p Parts) (*Orchestrator, error) {
 		nudgeCloser:  make(chan struct{}, 1),
 		nudgeWatcher: make(chan struct{}, 1),
 		nudgeUpkeep:  make(chan struct{}, 1),
-		heard:        map[string]time.Time{},
+		lastLogged:   map[string]time.Time{},
 		stopping:     stopping,
 		stop:         stop,
 	}, nil
@@ -250,11 +252,11 @@ func (o *Orchestrator) Start() {
 }
 
 // Drain makes SubmitBatch begin no further create and hand back what it has
-// leased; creates that are under way are finished. All waiting ends. Call it
+// leased. Creates that are under way are finished. All waiting ends. Call it
 // before the task server is stopped, so that handlers end soon.
 func (o *Orchestrator) Drain() { o.stop() }
 
-// Stop drains, ends the loops and waits for them; repeated calls are fine.
+// Stop drains, ends the loops and waits for them. Repeated calls do nothing.
 func (o *Orchestrator) Stop() {
 	o.stop()
 	o.loops.Wait()
@@ -268,8 +270,8 @@ func nudge(c chan struct{}) {
 	}
 }
 
-// every calls step at once and then each time the interval has passed or
-// nudged has been signalled, until ctx ends. The nudge channel may be nil.
+// every calls step at once and then each time the interval has passed or nudged
+// has received, until ctx ends. The channel nudged may be nil.
 func (o *Orchestrator) every(ctx context.Context, interval time.Duration, nudged <-chan struct{}, step func(context.Context)) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
@@ -284,10 +286,10 @@ func (o *Orchestrator) every(ctx context.Context, interval time.Duration, nudged
 	}
 }
 
-// logError is the edge where an error of a background step is logged. What
-// comes from stopping is no error. A loop whose step goes on failing, many
-// times a second perhaps, is heard again only after quietTime; a damaged store,
-// which only people can mend, once.
+// logError logs an error of a background step. An error that comes from stopping
+// is not logged. If a step fails repeatedly, perhaps many times a second, it is
+// logged again only after quietTime. A damaged store, which only people can
+// repair, is logged once.
 func (o *Orchestrator) logError(ctx context.Context, what string, err error) {
 	if err == nil || ctx.Err() != nil {
 		return
@@ -300,9 +302,9 @@ func (o *Orchestrator) logError(ctx context.Context, what string, err error) {
 	}
 	now := o.clock.Now()
 	o.mu.Lock()
-	quiet := now.Before(o.heard[what].Add(quietTime))
+	quiet := now.Before(o.lastLogged[what].Add(quietTime))
 	if !quiet {
-		o.heard[what] = now
+		o.lastLogged[what] = now
 	}
 	o.mu.Unlock()
 	if !quiet {
@@ -310,8 +312,8 @@ func (o *Orchestrator) logError(ctx context.Context, what string, err error) {
 	}
 }
 
-// Announce records that this worker is alive, by a write as durable as any: it
-// shows whether the store can keep anything now.
+// Announce records that this worker is alive. The write is as durable as any
+// other, so it shows whether the store can be written to.
 func (o *Orchestrator) Announce(ctx context.Context) error {
 	w := o.cfg.Worker
 	w.SeenAt = o.clock.Now()
@@ -322,7 +324,7 @@ func (o *Orchestrator) announceLoop(ctx context.Context) {
 	o.every(ctx, workerBeat, nil, func(ctx context.Context) {
 		o.logError(ctx, "announce worker", o.Announce(ctx))
 	})
-	// The loop's context has ended; the farewell has a short time of its own.
+	// The loop's context has ended; the withdrawal has a short time of its own.
 	bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	if err := o.store.Withdraw(bye, o.cfg.Worker.ID); err != nil {

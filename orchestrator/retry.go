@@ -138,8 +138,8 @@ func (r *retrier) unasked() error {
 // retry queries the vendor about the jobs that might have an image, and queues
 // again those that may be sent again.
 func (r *retrier) retry(ctx context.Context, chunk []jobs.Job) error {
-	asked := r.ask(ctx, chunk)
-	unasked, waiting := idsOf(asked.Unasked), idsOf(asked.Waiting)
+	answers := r.ask(ctx, chunk)
+	unasked, waiting := idsOf(answers.Unasked), idsOf(answers.Waiting)
 	r.Unasked += len(unasked)
 	retries := make([]jobs.Retry, 0, len(chunk))
 	for _, j := range chunk {
@@ -205,19 +205,19 @@ func (r *retrier) count(ctx context.Context, page []jobs.Retry, retried []jobs.I
 	for _, id := range retried {
 		again[id] = true
 	}
-	for _, asked := range page {
-		if again[asked.Job] && !asked.Waits {
+	for _, wanted := range page {
+		if again[wanted.Job] && !wanted.Waits {
 			r.Queued++
 			continue
 		}
-		j, err := r.store.Job(ctx, asked.Job)
+		j, err := r.store.Job(ctx, wanted.Job)
 		if err != nil {
 			return err
 		}
 		switch {
-		case again[asked.Job] && j.Attempt == asked.Attempt:
+		case again[wanted.Job] && j.Attempt == wanted.Attempt:
 			r.Waiting++
-		case again[asked.Job]: // its screenshot has failed meanwhile
+		case again[wanted.Job]: // its screenshot has failed meanwhile
 			r.Queued++
 		case j.State == jobs.Done:
 			r.Done++

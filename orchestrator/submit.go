@@ -232,7 +232,7 @@ func (o *Orchestrator) create(ctx context.Context, s *slice, lease jobs.Lease, s
 		if err != nil {
 			return err
 		}
-		o.took(effects)
+		o.report(effects)
 		o.scheduleDeadline(ctx, deadline)
 		return nil
 	case errors.As(err, &doubt): // first, since it can wrap the others
@@ -318,7 +318,7 @@ func (o *Orchestrator) closeRefused(ctx context.Context, lease jobs.Lease, reaso
 		Job: lease.Job.ID, Attempt: lease.Attempt, From: []jobs.State{jobs.Submitting},
 		To: jobs.Failed, By: jobs.BySubmit, Error: reason,
 	}}, o.clock.Now())
-	o.took(effects)
+	o.report(effects)
 	return err
 }
 
@@ -326,7 +326,7 @@ func (o *Orchestrator) closeRefused(ctx context.Context, lease jobs.Lease, reaso
 // effect.
 func (o *Orchestrator) handBack(ctx context.Context, leases []jobs.Lease) error {
 	effects, err := o.store.Requeue(context.WithoutCancel(ctx), leases, o.clock.Now())
-	o.took(effects)
+	o.report(effects)
 	return err
 }
 

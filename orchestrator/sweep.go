@@ -77,7 +77,7 @@ func (o *Orchestrator) watchLoop(ctx context.Context) {
 func (o *Orchestrator) SweepOnce(ctx context.Context) error {
 	o.measureLag(ctx)
 	now := o.clock.Now()
-	left := o.removeLeftImports(ctx) // of this process alone: other workers do not know them
+	left := o.removeFailedImports(ctx) // of this process alone: other workers do not know them
 	mine, err := o.store.ClaimTick(ctx, o.sweepTick(), now, now.Add(o.cfg.SweepEvery/2))
 	if err != nil || !mine {
 		return errors.Join(left, err)

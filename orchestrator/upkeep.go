@@ -18,22 +18,22 @@ const (
 	foreignTick  = "prune foreign"
 	pruneTick    = "prune"
 
-	// How long a repeated request is known as one, and what was called back, or was
-	// given up, can be looked up.
+	// How long a repeated request is recognized, and how long callbacks that were
+	// delivered or are dead can be looked up.
 	keepKeys      = 7 * 24 * time.Hour
 	keepDelivered = 7 * 24 * time.Hour
 	keepDead      = 30 * 24 * time.Hour
 
-	// traceTime is how long workers that are gone and ticks that nobody claims
-	// any more leave a trace.
+	// traceTime is how long workers that are gone, and ticks that nobody claims any
+	// more, are kept.
 	traceTime = 24 * time.Hour
-	// floodSize is how many deliveries that moved no job have the closer ask
-	// for their bound before its hour.
+	// floodSize is how many deliveries that moved no job make the closer request
+	// retention before its hour.
 	floodSize = 20_000
 )
 
-// upkeepLoop does what is due rarely and may take long. It is not the sweeper's
-// work, which must not wait for it.
+// upkeepLoop does work that is seldom due and can take long. It is not a part of
+// the sweeper, which must not wait for it.
 func (o *Orchestrator) upkeepLoop(ctx context.Context) {
 	o.every(ctx, upkeepEvery, o.nudgeUpkeep, func(ctx context.Context) {
 		o.logError(ctx, "recount batches", o.RecountOnce(ctx))
@@ -92,8 +92,9 @@ func (o *Orchestrator) recount(ctx context.Context, batch string) (repaired []Re
 	return repaired, nil
 }
 
-// PruneOnce removes what retention lets go: everything once a day, and every
-// hour, or in a flood, what strangers sent. One process does it at a time.
+// PruneOnce removes data after its retention: everything once a day, and
+// deliveries that moved no job every hour, or sooner if there are very many. One
+// process does it at a time.
 func (o *Orchestrator) PruneOnce(ctx context.Context) error {
 	now := o.clock.Now()
 	keep := jobs.Retention{Foreign: now.Add(-o.cfg.KeepForeign), MaxForeign: o.cfg.MaxForeign}
@@ -106,13 +107,13 @@ func (o *Orchestrator) PruneOnce(ctx context.Context) error {
 		keep.Events = now.Add(-o.cfg.KeepEvents)
 		keep.Keys, keep.Callbacks, keep.Dead = now.Add(-keepKeys), now.Add(-keepDelivered), now.Add(-keepDead)
 		keep.Workers, keep.Ticks = now.Add(-traceTime), now.Add(-traceTime)
-	} else if o.strangers.Load() < floodSize {
+	} else if o.foreign.Load() < floodSize {
 		due, err = o.store.ClaimTick(ctx, foreignTick, now, now.Add(foreignEvery))
 		if err != nil || !due {
 			return err
 		}
 	}
-	o.strangers.Store(0)
+	o.foreign.Store(0)
 	pruned, err := o.store.Prune(ctx, keep)
 	if pruned != (jobs.Pruned{}) {
 		o.log.Info("pruned", "foreign", pruned.Foreign, "deliveries", pruned.Deliveries, "events", pruned.Events,
@@ -124,10 +125,10 @@ func (o *Orchestrator) PruneOnce(ctx context.Context) error {
 	return nil
 }
 
-// heardStrangers counts deliveries that moved no job, and has a flood of them
-// bounded soon.
-func (o *Orchestrator) heardStrangers(applied jobs.Applied) {
-	if n := int64(applied.Foreign + applied.Noted); n > 0 && o.strangers.Add(n) >= floodSize {
+// countForeign counts deliveries that moved no job. If there are very many, it
+// wakes the upkeep loop to remove them.
+func (o *Orchestrator) countForeign(applied jobs.Applied) {
+	if n := int64(applied.Foreign + applied.Noted); n > 0 && o.foreign.Add(n) >= floodSize {
 		nudge(o.nudgeUpkeep)
 	}
 }

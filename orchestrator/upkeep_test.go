@@ -140,7 +140,7 @@ func TestStrangersCannotFillTheInbox(t *testing.T) {
 	if got := r.inbox(); got != 2*most+400 {
 		t.Errorf("%d deliveries are kept before the hour is over, want %d", got, 2*most+400)
 	}
-	r.strangersHeard(floodSize)
+	r.countForeignDeliveries(floodSize)
 	select {
 	case <-r.nudgeUpkeep:
 	default:
@@ -152,8 +152,8 @@ func TestStrangersCannotFillTheInbox(t *testing.T) {
 	}
 }
 
-// strangersHeard stands for a flood that takes too long to bring about.
-func (r *rig) strangersHeard(n int) { r.heardStrangers(jobs.Applied{Foreign: n}) }
+// countForeignDeliveries replaces a flood that would take too long to send.
+func (r *rig) countForeignDeliveries(n int) { r.countForeign(jobs.Applied{Foreign: n}) }
 
 func TestRetentionByAge(t *testing.T) {
 	t.Parallel()

@@ -8,22 +8,22 @@ import (
 	"shotline/jobs"
 )
 
-// left holds imports of this process that failed and could not be removed, because
+// failedImports holds imports of this process that failed and could not be removed, because
 // the disk was full, say. They do not have to become stale before they are removed,
 // since nobody continues them.
-type left struct {
+type failedImports struct {
 	mu      sync.Mutex
 	batches []string
 }
 
-func (l *left) add(batch string) {
+func (l *failedImports) add(batch string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.batches = append(l.batches, batch)
 }
 
 // take returns all of them and empties the list.
-func (l *left) take() []string {
+func (l *failedImports) take() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	batches := l.batches
@@ -31,13 +31,13 @@ func (l *left) take() []string {
 	return batches
 }
 
-// removeLeftImports removes what failed imports could not remove.
-func (o *Orchestrator) removeLeftImports(ctx context.Context) error {
+// removeFailedImports removes what failed imports could not remove.
+func (o *Orchestrator) removeFailedImports(ctx context.Context) error {
 	var failures []error
-	for _, batch := range o.left.take() {
+	for _, batch := range o.failedImports.take() {
 		_, err := o.removeImport(ctx, batch)
 		if err != nil {
-			o.left.add(batch)
+			o.failedImports.add(batch)
 			failures = append(failures, err)
 		}
 	}
