@@ -15,10 +15,11 @@ import (
 	"shotline/receiver/signature"
 )
 
-// nowhere makes benchmarks measure the handler alone.
-type nowhere struct{}
+// discardInbox is an Inbox that stores nothing, so that benchmarks measure only
+// the handler.
+type discardInbox struct{}
 
-func (nowhere) Keep(context.Context, jobs.Delivery) error { return nil }
+func (discardInbox) Keep(context.Context, jobs.Delivery) error { return nil }
 
 type discard struct{ header http.Header }
 
@@ -26,7 +27,7 @@ func (d *discard) Header() http.Header         { return d.header }
 func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
 func (d *discard) WriteHeader(int)             {}
 
-// BenchmarkDecode is for both of the vendor's dialects.
+// BenchmarkDecode measures both of the vendor's dialects.
 func BenchmarkDecode(b *testing.B) {
 	for _, file := range []string{"guide-completed.json", "guide-failed.json", "product-finished.json", "product-failed.json"} {
 		b.Run(strings.TrimSuffix(file, ".json"), func(b *testing.B) {
@@ -60,7 +61,7 @@ func BenchmarkVerifyAndDecode(b *testing.B) {
 }
 
 func BenchmarkServeHTTP(b *testing.B) {
-	r := newReceiver(b, receiver.Config{Inbox: nowhere{}, Now: time.Now})
+	r := newReceiver(b, receiver.Config{Inbox: discardInbox{}, Now: time.Now})
 	body := strings.NewReader(goodBody)
 	req := httptest.NewRequest(http.MethodPost, "/", body)
 	req.Header.Set("X-Signature", signature.Sign(secret, []byte(goodBody)))

@@ -10,40 +10,40 @@ import (
 
 var (
 	errTooLarge = errors.New("too large")
-	errBusy     = errors.New("too many bodies under way")
-	errSlow     = errors.New("body came too slowly, send it again")
+	errBusy     = errors.New("too many bodies in flight")
+	errSlow     = errors.New("body arrived too slowly, send it again")
 )
 
-// body holds what a request has sent so far, in chunks of memory that are booked
-// before they are used, and used again afterwards. A sender that only announces a
-// large body costs one chunk, and a body that grows is not copied. Used by one
-// goroutine.
+// body holds the received part of a request body. Its memory consists of chunks,
+// which are reserved in the budget before use and reused afterwards. A sender
+// that announces a large body without sending it therefore costs one chunk, and a
+// growing body is not copied. A body must be used by one goroutine only.
 type body struct {
-	budget *budget
-	booked int64
-	size   int
-	first  *[chunkSize]byte   // all that most bodies need
-	more   []*[chunkSize]byte // behind the first
+	budget   *budget
+	reserved int64
+	size     int
+	first    *[chunkSize]byte   // enough for most bodies
+	more     []*[chunkSize]byte // chunks after the first
 }
 
-// read takes a body of at most limit bytes from source. The error is
-// errTooLarge or errBusy as soon as that is known, else that of source. The
-// caller has to call release in any case.
+// read reads a body of at most limit bytes from source. It returns errTooLarge or
+// errBusy as soon as it detects the condition. Other errors are those of source.
+// The caller must call release in any case.
 func (b *body) read(source io.Reader, announced, limit int64) error {
 	if announced > limit {
 		return errTooLarge
 	}
-	var room []byte
+	var buffer []byte
 	for {
-		if len(room) == 0 {
+		if len(buffer) == 0 {
 			chunk := b.grow()
 			if chunk == nil {
 				return errBusy
 			}
-			room = chunk[:min(chunkSize, limit-int64(b.size)+1)] // a byte more tells that it is too large
+			buffer = chunk[:min(chunkSize, limit-int64(b.size)+1)] // one more byte shows that the body is too large
 		}
-		n, err := source.Read(room)
-		b.size, room = b.size+n, room[n:]
+		n, err := source.Read(buffer)
+		b.size, buffer = b.size+n, buffer[n:]
 		switch {
 		case int64(b.size) > limit:
 			return errTooLarge
@@ -55,16 +55,16 @@ func (b *body) read(source io.Reader, announced, limit int64) error {
 	}
 }
 
-// grow adds a chunk, and returns it; nil if there is none left.
+// grow adds a chunk and returns it. It returns nil if the budget is used up.
 func (b *body) grow() *[chunkSize]byte {
 	ceiling := b.budget.bulk
 	if b.first == nil {
 		ceiling = b.budget.limit
 	}
-	if !b.budget.take(chunkSize, ceiling) {
+	if !b.budget.reserve(chunkSize, ceiling) {
 		return nil
 	}
-	b.booked += chunkSize
+	b.reserved += chunkSize
 	chunk := chunks.Get().(*[chunkSize]byte)
 	if b.first == nil {
 		b.first = chunk
@@ -74,7 +74,7 @@ func (b *body) grow() *[chunkSize]byte {
 	return chunk
 }
 
-// parts is what has come, chunk by chunk, if that is more than one.
+// parts returns the chunks of a body that has more than one.
 func (b *body) parts() [][]byte {
 	parts := [][]byte{b.first[:]}
 	for i, chunk := range b.more {
@@ -83,7 +83,7 @@ func (b *body) parts() [][]byte {
 	return parts
 }
 
-// verify checks the signature of what has come.
+// verify checks the signature of the body.
 func (b *body) verify(m signature.Mark) error {
 	if len(b.more) > 0 {
 		return m.Verify(b.parts()...)
@@ -91,9 +91,9 @@ func (b *body) verify(m signature.Mark) error {
 	return m.Verify(b.first[:b.size])
 }
 
-// own returns the bytes for somebody who may hold on to them after release. They
-// stay booked until then.
-func (b *body) own() []byte {
+// copyOut returns a copy of the body that remains valid after release. Its memory
+// stays reserved until release.
+func (b *body) copyOut() []byte {
 	defer b.recycle()
 	if len(b.more) > 0 {
 		return bytes.Join(b.parts(), nil)
@@ -101,11 +101,11 @@ func (b *body) own() []byte {
 	return bytes.Clone(b.first[:b.size])
 }
 
-// release gives back what was booked and the chunks.
+// release returns the chunks and the reserved memory.
 func (b *body) release() {
 	b.recycle()
-	b.budget.give(b.booked)
-	b.booked = 0
+	b.budget.release(b.reserved)
+	b.reserved = 0
 }
 
 func (b *body) recycle() {

@@ -5,28 +5,29 @@ import (
 	"sync/atomic"
 )
 
-// chunkSize is room for any documented payload.
+// chunkSize is enough for every documented payload.
 const chunkSize = 4 << 10
 
-// chunks are kept for the next body.
+// chunks are reused for later bodies.
 var chunks = sync.Pool{New: func() any { return new([chunkSize]byte) }}
 
-// budget bounds the memory of all bodies that are under way. It is safe for
-// concurrent use.
+// budget limits the memory of all bodies in flight. It is safe for concurrent
+// use.
 //
-// Its last quarter is for the first chunk of each body, so that a few strangers
-// with large bodies cannot keep out the small ones that the vendor sends.
+// The last quarter is available only for the first chunk of each body. Otherwise
+// a few unknown senders with large bodies could block the small bodies that the
+// vendor sends.
 type budget struct {
 	limit int64 // for first chunks
-	bulk  int64 // for whatever a body needs beyond
+	bulk  int64 // for further chunks
 	used  atomic.Int64
 }
 
 func newBudget(limit int64) *budget { return &budget{limit: limit, bulk: limit - limit/4} }
 
-// take books n bytes and reports true, or books nothing if more than ceiling
-// would be in use then.
-func (b *budget) take(n, ceiling int64) bool {
+// reserve reserves n bytes and reports whether it did. It reserves nothing if
+// more than ceiling bytes would be in use.
+func (b *budget) reserve(n, ceiling int64) bool {
 	for {
 		used := b.used.Load()
 		if n > ceiling-used {
@@ -38,4 +39,4 @@ func (b *budget) take(n, ceiling int64) bool {
 	}
 }
 
-func (b *budget) give(n int64) { b.used.Add(-n) }
+func (b *budget) release(n int64) { b.used.Add(-n) }

@@ -18,8 +18,8 @@ import (
 	"shotline/receiver/signature"
 )
 
-// Who is refused on the headers alone gets the answer at once, however much
-// body is announced and never sent.
+// A request that can be refused because of its headers is answered immediately,
+// even if the announced body is never sent.
 func TestRefusedBeforeTheBody(t *testing.T) {
 	const chunked, short, long = "Transfer-Encoding: chunked\r\n", "Content-Length: 1000\r\n", "Content-Length: 1048576\r\n"
 	tests := []struct {
@@ -37,7 +37,7 @@ func TestRefusedBeforeTheBody(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := httptest.NewServer(newReceiver(t, receiver.Config{Inbox: &memory{}}))
+			server := httptest.NewServer(newReceiver(t, receiver.Config{Inbox: &memoryInbox{}}))
 			defer server.Close()
 			conn, err := net.Dial("tcp", server.Listener.Addr().String())
 			if err != nil {
@@ -53,7 +53,7 @@ func TestRefusedBeforeTheBody(t *testing.T) {
 			}
 			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 			if err != nil {
-				t.Fatalf("no answer while the body is outstanding: %v", err)
+				t.Fatalf("no response before the body was sent: %v", err)
 			}
 			resp.Body.Close()
 			if resp.StatusCode != tt.status || !resp.Close {
@@ -63,9 +63,10 @@ func TestRefusedBeforeTheBody(t *testing.T) {
 	}
 }
 
-// A signature that does not hold is no reason to close: the body is read.
+// An invalid signature does not close the connection, because the body has been
+// read.
 func TestMismatchKeepsTheConnection(t *testing.T) {
-	server := httptest.NewServer(newReceiver(t, receiver.Config{Inbox: &memory{}}))
+	server := httptest.NewServer(newReceiver(t, receiver.Config{Inbox: &memoryInbox{}}))
 	defer server.Close()
 	req, err := http.NewRequest(http.MethodPost, server.URL, strings.NewReader(goodBody))
 	if err != nil {
@@ -82,14 +83,15 @@ func TestMismatchKeepsTheConnection(t *testing.T) {
 	}
 }
 
-// sender is a request that has sent some of its body and holds the rest back.
+// sender is a request that has sent a part of its body and has paused.
 type sender struct {
 	pipe   *io.PipeWriter
 	rest   string
 	status chan int
 }
 
-// stall returns when the receiver has taken sent bytes of text and asks for more.
+// stall starts a request and returns after the receiver has read the first sent
+// bytes of text.
 func stall(r http.Handler, text string, sent int, sign string) *sender {
 	out, in := io.Pipe()
 	s := &sender{pipe: in, rest: text[sent:], status: make(chan int, 1)}
@@ -101,30 +103,30 @@ func stall(r http.Handler, text string, sent int, sign string) *sender {
 		out.CloseWithError(errors.New("answered")) // as the server does
 		s.status <- w.Code
 	}()
-	_, _ = io.WriteString(in, text[:sent]) // fails when it is refused midway, which the status tells
+	_, _ = io.WriteString(in, text[:sent]) // ignore the error: if the request is refused, the status shows it
 	return s
 }
 
-// finish sends the rest, ends the body with err (nil: properly), and returns
-// the answer.
+// finish sends the rest of the body and returns the status of the response. If
+// err is not nil, the body ends with that error.
 func (s *sender) finish(err error) int {
 	_, _ = io.WriteString(s.pipe, s.rest)
-	_ = s.pipe.CloseWithError(err) // always nil
+	_ = s.pipe.CloseWithError(err) // always returns nil
 	return <-s.status
 }
 
 const (
 	testCap    = 8 << 10
-	testBudget = 17 << 10 // four first chunks of 4 KiB, or two bodies of testCap but for the last quarter
+	testBudget = 17 << 10 // four first chunks of 4 KiB; two bodies of testCap would need the last quarter
 )
 
 func TestBudgetExhaustedAndRecovered(t *testing.T) {
-	inbox := &memory{}
+	inbox := &memoryInbox{}
 	r := newReceiver(t, receiver.Config{Inbox: inbox, MaxBody: testCap, MaxInFlight: testBudget})
 	good, broken := signature.Sign(secret, []byte(goodBody)), `{"event":`
 	large := strings.Repeat(" ", testCap+1)
-	// Each round fills the budget, so whatever an earlier one did not give back
-	// would be seen.
+	// Each round uses the whole budget, so it fails if an earlier round did not
+	// release all of it.
 	for round := uint64(1); round <= 3; round++ {
 		stalled := []*sender{
 			stall(r, goodBody, 1, good),
@@ -140,7 +142,7 @@ func TestBudgetExhaustedAndRecovered(t *testing.T) {
 			t.Fatalf("round %d: counted %d as busy", round, got)
 		}
 		if got := stalled[0].finish(nil); got != 200 {
-			t.Errorf("the one that was under way: answered %d", got)
+			t.Errorf("the request in flight: answered %d", got)
 		}
 		if w := post(r, goodBody); w.Code != 200 {
 			t.Fatalf("round %d: answered %d after release", round, w.Code)
@@ -159,17 +161,18 @@ func TestBudgetExhaustedAndRecovered(t *testing.T) {
 		}
 	}
 	if len(inbox.kept) != 6 {
-		t.Errorf("kept %d, want 2 in each round", len(inbox.kept))
+		t.Errorf("stored %d, want 2 in each round", len(inbox.kept))
 	}
 }
 
-// What is being kept still counts, and is given back also when Keep panics.
+// A body uses the budget until Keep returns, and its share is released even if
+// Keep panics.
 func TestBudgetHoldsUntilKept(t *testing.T) {
-	entered, leave := make(chan struct{}, 5), make(chan struct{})
-	inbox := &memory{keep: func(ctx context.Context) error {
+	entered, proceed := make(chan struct{}, 5), make(chan struct{})
+	inbox := &memoryInbox{keep: func(ctx context.Context) error {
 		entered <- struct{}{}
 		select {
-		case <-leave:
+		case <-proceed:
 		case <-ctx.Done():
 		}
 		panic(http.ErrAbortHandler)
@@ -184,9 +187,9 @@ func TestBudgetHoldsUntilKept(t *testing.T) {
 		<-entered
 	}
 	if w := post(r, goodBody); w.Code != 503 || r.Counts()[receiver.Busy] != 1 {
-		t.Errorf("answered %d while four are being kept", w.Code)
+		t.Errorf("answered %d while four deliveries are being stored", w.Code)
 	}
-	close(leave)
+	close(proceed)
 	senders.Wait()
 	inbox.keep = nil
 	if w := post(r, goodBody); w.Code != 200 {
@@ -194,9 +197,10 @@ func TestBudgetHoldsUntilKept(t *testing.T) {
 	}
 }
 
-// Large bodies get no more than three quarters; the rest is for small ones.
-func TestLargeBodiesCannotCrowdOutSmallOnes(t *testing.T) {
-	r := newReceiver(t, receiver.Config{Inbox: &memory{}, MaxBody: testCap, MaxInFlight: testBudget})
+// Large bodies can use only three quarters of the budget. The rest is for small
+// bodies.
+func TestLargeBodiesDoNotBlockSmallOnes(t *testing.T) {
+	r := newReceiver(t, receiver.Config{Inbox: &memoryInbox{}, MaxBody: testCap, MaxInFlight: testBudget})
 	large := goodBody + strings.Repeat(" ", testCap-len(goodBody))
 	sign := signature.Sign(secret, []byte(large))
 	first := stall(r, large, 5<<10, sign)
@@ -214,27 +218,28 @@ func TestLargeBodiesCannotCrowdOutSmallOnes(t *testing.T) {
 	}
 }
 
-// offers is a body that fills whatever room it is offered and notes how much
-// that was beyond what it had sent.
-type offers struct {
+// bufferChecker is a body that fills every read buffer and records the largest
+// excess of a buffer over the expected size.
+type bufferChecker struct {
 	left, sent, excess int
 }
 
-func (o *offers) Read(p []byte) (int, error) {
+func (o *bufferChecker) Read(p []byte) (int, error) {
 	if o.left == 0 {
 		return 0, io.EOF
 	}
 	o.excess = max(o.excess, len(p)-max(16<<10, o.sent/8))
-	n := min(len(p), o.left) // what the bytes are does not matter
+	n := min(len(p), o.left) // the content does not matter
 	o.left, o.sent = o.left-n, o.sent+n
 	return n, nil
 }
 
-// However much is announced, the room follows what has come.
-func TestRoomFollowsWhatComes(t *testing.T) {
-	r := newReceiver(t, receiver.Config{Inbox: &memory{}, MaxBody: 1 << 20})
-	for range 2 { // the second time with used rooms
-		source := &offers{left: 1 << 20}
+// The size of the buffer depends on the bytes received, not on the announced
+// length.
+func TestBufferFollowsTheReceivedBytes(t *testing.T) {
+	r := newReceiver(t, receiver.Config{Inbox: &memoryInbox{}, MaxBody: 1 << 20})
+	for range 2 { // the second time with reused chunks
+		source := &bufferChecker{left: 1 << 20}
 		req := httptest.NewRequest(http.MethodPost, "/", source)
 		req.ContentLength = 1 << 20
 		req.Header.Set("X-Signature", anySignature)
@@ -244,7 +249,7 @@ func TestRoomFollowsWhatComes(t *testing.T) {
 			t.Errorf("answered %d with %d bytes unread, want 401 and 0", w.Code, source.left)
 		}
 		if source.excess > 0 {
-			t.Errorf("offered %d bytes too much room", source.excess)
+			t.Errorf("a buffer was %d bytes too large", source.excess)
 		}
 	}
 }

@@ -6,38 +6,40 @@ import (
 	"time"
 )
 
-// deadlineShare of a timeout is how much earlier than it a wait may end.
+// deadlineShare is the divisor of the timeout that gives the maximum by which a
+// deadline can be early.
 const deadlineShare = 16
 
-// deadlines bounds waits by a timeout. Requests that come within a part of it
-// share one timer: one for each, and its ties to the context of the request, would
-// cost as much as the decoding. It is safe for concurrent use.
+// deadlines creates contexts that end after a timeout. Requests that arrive
+// shortly after each other share one timer. A timer per request that is linked to
+// the request's context would cost as much as decoding. It is safe for concurrent
+// use.
 type deadlines struct {
 	timeout time.Duration
 
-	mu    sync.Mutex
-	ends  context.Context // when the timeout of those who share it is over
-	until time.Time       // when the next one is due
+	mu      sync.Mutex
+	shared  context.Context // shared by recent requests; ends after the timeout
+	renewAt time.Time       // when to create the next shared context
 }
 
-// bound returns a context with the values of another, that ends by the timeout
-// alone.
+// bound returns a context with the given context's values that ends only after
+// the timeout.
 func (d *deadlines) bound(values context.Context) context.Context {
 	now := time.Now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.ends == nil || !now.Before(d.until) {
-		ends, cancel := context.WithTimeout(context.Background(), d.timeout)
-		time.AfterFunc(d.timeout+time.Second, cancel) // it ends by its deadline, long before
-		d.ends, d.until = ends, now.Add(d.timeout/deadlineShare)
+	if d.shared == nil || !now.Before(d.renewAt) {
+		shared, cancel := context.WithTimeout(context.Background(), d.timeout)
+		time.AfterFunc(d.timeout+time.Second, cancel) // releases resources; the context has ended by its deadline before
+		d.shared, d.renewAt = shared, now.Add(d.timeout/deadlineShare)
 	}
-	return ending{d.ends, values}
+	return mergedContext{d.shared, values}
 }
 
-// ending is the end of one context with the values of another.
-type ending struct {
+// mergedContext has the deadline of one context and the values of another.
+type mergedContext struct {
 	context.Context
 	values context.Context
 }
 
-func (e ending) Value(key any) any { return e.values.Value(key) }
+func (c mergedContext) Value(key any) any { return c.values.Value(key) }

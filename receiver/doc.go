@@ -1,36 +1,37 @@
-// Package receiver is how the vendor calls us: the HTTP handler for
-// POST /webhooks/screenshotcenter.
+// Package receiver receives the vendor's webhooks. It contains the HTTP handler
+// for POST /webhooks/screenshotcenter.
 //
-// A webhook takes one way through:
+// The handler processes a webhook in these steps:
 //
-//	look at the headers ─► take the body, capped ─► check the signature
-//	over its raw bytes ─► decode ─► keep ─► 200
+//	check the headers ─► read the body, up to a limit ─► check the
+//	signature over its raw bytes ─► decode ─► store in the inbox ─► 200
 //
-// It is acknowledged when, and only when, the [Inbox] has it on disk. What it
-// means for a job is not decided here: closing happens behind the inbox, so
-// that the vendor gets its answer in milliseconds and a repeated delivery
-// costs nothing but a row.
+// It accepts a webhook if and only if the [Inbox] has written it to disk. It does
+// not decide what the webhook means for a job. Jobs are closed later, from the
+// inbox, so that the vendor receives the response within milliseconds and a
+// repeated delivery costs only one row.
 //
-// Answers are JSON:
+// Responses are JSON:
 //
 //	200  {"status":"accepted"}, also for repeats and for unknown events
-//	400  not one JSON object, no screenshot_id, or cut off on the way
-//	401  no signature, or none that holds
-//	404  at another path, see Receiver.Misdirected
+//	400  not one JSON object, no screenshot_id, or cut off in transit
+//	401  the signature is missing or invalid
+//	404  another path, see Receiver.Misdirected
 //	405  not POST
-//	408  the body came too slowly; it may be sent again
-//	413  larger than the cap, by default 256 KiB; documented payloads are
-//	     below 4 KiB
-//	415  compressed: the signature is over the bytes, and unpacking what
-//	     strangers send is asking for trouble
-//	503  cannot be kept now, or too many bodies are under way; the vendor's
-//	     retry brings it back
+//	408  the body arrived too slowly; the sender should repeat it
+//	413  larger than the limit, by default 256 KiB; documented payloads are
+//	     smaller than 4 KiB
+//	415  compressed: the signature covers the raw bytes, and decompressing
+//	     data from unknown senders would be dangerous
+//	503  cannot be stored now, or too many bodies are in flight; the vendor's
+//	     retry will deliver it again
 //
-// Strangers are kept cheap. Without a well-formed signature header no byte of
-// the body is read, and without one that holds no byte of JSON. All bodies
-// under way share one budget of memory, Config.MaxInFlight, of which each takes
-// only as much as it has sent, and up to a chunk more. Whoever is refused before
-// the end of the body is answered at once and the connection closed. What such a
-// sender still sends, slow senders and the number of connections are the server's
-// business (package listener, or http.Server.ReadTimeout).
+// Unknown senders are cheap. If the signature header is missing or malformed, the
+// handler does not read the body. If the signature is invalid, it does not parse
+// the JSON. All bodies in flight share one memory budget, Config.MaxInFlight. A
+// body uses only as much of it as it has sent, plus at most one chunk. If a
+// request is refused before the end of its body, the handler responds immediately
+// and the connection is closed. The handler does not deal with further data from
+// such a sender, with slow senders or with the number of connections. That is the
+// task of the server (package listener, or http.Server.ReadTimeout).
 package receiver

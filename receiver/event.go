@@ -14,21 +14,22 @@ import (
 	"shotline/jobs"
 )
 
-// HeaderEvent is the header in which the vendor's product page names the
-// event, in canonical form. It is not signed.
+// HeaderEvent is the header that contains the name of the event, according to the
+// vendor's product page. The name is in canonical form. The header is not signed.
 const HeaderEvent = "X-Screenshotcenter-Event"
 
-// Errors of Decode. They never hold content of the body.
+// Errors of Decode. They never contain parts of the body.
 var (
-	// ErrMalformed: the body is not one JSON object with fields of the
+	// ErrMalformed means that the body is not one JSON object with fields of the
 	// documented types.
 	ErrMalformed = errors.New("malformed")
-	// ErrNoID: the body tells of a screenshot but does not name it.
+	// ErrNoID means that the body is about a screenshot but does not contain its
+	// id.
 	ErrNoID = errors.New("screenshot_id missing")
 )
 
-// Limits of what is taken over from a body, in bytes. An id beyond its limit
-// is refused, an image URL left out, other text cut.
+// Limits for values from a body, in bytes. If an id is longer, the body is
+// refused. If an image URL is longer, it is omitted. Other text is truncated.
 const (
 	maxID       = 200
 	maxEvent    = 200
@@ -36,57 +37,57 @@ const (
 	maxImageURL = 8192
 )
 
-// payload is both documented dialects. What may come in several types, or does
-// not matter enough to refuse a delivery over, stays raw.
+// payload has the fields of both documented dialects. A field is raw if it can
+// have several types, or if an unexpected type should not cause a refusal.
 type payload struct {
 	event, status                        string
-	id, imageURL, error, reason, message given
+	id, imageURL, error, reason, message rawValue
 }
 
-// given is a value of any type, as it is written; empty for null and for a member
-// that is not there.
-type given []byte
+// rawValue is the JSON text of a value. It is empty if the value is null or
+// missing.
+type rawValue []byte
 
-// Decode reads a webhook in either of the vendor's dialects. The delivery
-// refers to body, it does not copy it; ReceivedAt is left zero.
+// Decode reads a webhook in either of the vendor's dialects. The delivery refers
+// to body and does not copy it. ReceivedAt is left zero.
 //
-// The outcome is decided by what is signed, in this order:
+// The outcome depends only on signed data:
 //
-//  1. The body's event, if it has one. screenshot.completed and
-//     screenshot.finished are done, screenshot.failed is failed. Any other
-//     event (batch.finished, app.upload.finished, one of next year) closes
-//     nothing, whatever status stands beside it.
-//  2. Without an event, the body's status: done and finished are done, failed
-//     and error are failed.
-//  3. Without either, none: the delivery closes nothing.
+//  1. If the body has an event, the event decides. screenshot.completed and
+//     screenshot.finished mean done, screenshot.failed means failed. Other
+//     events (such as batch.finished, app.upload.finished or future ones) close
+//     nothing, regardless of the status.
+//  2. If the body has no event, its status decides: done and finished mean done,
+//     failed and error mean failed.
+//  3. If the body has neither, the delivery closes nothing.
 //
-// The event header is not signed: whoever has once seen a signed body can send it
-// again with another header. It never decides an outcome, not even for a body
-// without event and status. It does name the event of a body that names none, and
-// if that is one of another kind, such as batch.finished, the body's status closes
-// nothing.
+// The event header is not signed: anyone who has seen a signed body can send it
+// again with another header. The header therefore never decides the outcome, not
+// even for a body without event and status. If the body has no event, however,
+// the header provides the name of the event. If that event is not about a
+// screenshot, such as batch.finished, the body's status closes nothing.
 //
-// A body whose event and status contradict each other closes nothing: it is
-// kept, and the vendor will be asked when the job is overdue. A picture that
-// was paid for is neither invented nor thrown away on such a word.
+// A body with contradictory event and status closes nothing. The delivery is
+// stored, and the vendor is queried when the job is overdue, so that a
+// contradiction neither marks a failed job as done nor discards a paid image.
 //
-// An id is needed unless an event is named that does not begin with
-// "screenshot.". It is a string or a whole number and is kept exactly as
-// written; one that is not UTF-8, or holds the character that stands for such
-// bytes, is refused, since two of them could look the same.
+// An id is required unless the event has a name that does not begin with
+// "screenshot.". The id is a string or a whole number and is kept exactly as
+// written. It is refused if it is not valid UTF-8 or contains the replacement
+// character, because two different ids could otherwise look the same.
 //
-// Names of members are those documented, letter by letter; others are passed
-// over, EVENT among them. A body that has event, status or screenshot_id twice is
-// refused, even with the same value or null; of another repeated member the last
-// one that is not null counts. Null is the same as absent. The error is
+// Member names must match exactly; others, such as EVENT, are ignored. A body
+// that contains event, status or screenshot_id twice is refused, even if the
+// values are equal or null. If another member is repeated, the last value that is
+// not null counts. Null means the same as a missing member. The error is
 // ErrMalformed or ErrNoID.
 func Decode(body []byte, header http.Header) (jobs.Delivery, error) {
-	// Unmarshal takes a bare null for an empty object.
+	// Unmarshal accepts null as an empty object.
 	if trimmed := bytes.TrimLeft(body, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
 		return jobs.Delivery{}, fmt.Errorf("%w: body is not a JSON object", ErrMalformed)
 	}
 	if !json.Valid(body) {
-		return jobs.Delivery{}, describe(body)
+		return jobs.Delivery{}, syntaxError(body)
 	}
 	p, err := read(body)
 	if err != nil {
@@ -104,7 +105,7 @@ func Decode(body []byte, header http.Header) (jobs.Delivery, error) {
 		return jobs.Delivery{}, ErrNoID
 	}
 	d := jobs.Delivery{
-		Event:        bounded(event, maxEvent),
+		Event:        oneLine(event, maxEvent),
 		ScreenshotID: id,
 		Outcome:      outcome(p, event),
 		ImageURL:     imageURL(p.imageURL),
@@ -116,20 +117,20 @@ func Decode(body []byte, header http.Header) (jobs.Delivery, error) {
 	return d, nil
 }
 
-// read finds the documented members of a JSON object.
+// read reads the documented members of a JSON object.
 func read(body []byte) (p payload, err error) {
-	var event, status given
+	var event, status rawValue
 	var seen struct{ event, status, id bool }
 	members := object{text: body}
 	for name, value, more := members.next(); more; name, value, more = members.next() {
-		twice := false
+		repeated := false
 		switch string(unescaped(name)) {
 		case "event":
-			event, twice, seen.event = value, seen.event, true
+			event, repeated, seen.event = value, seen.event, true
 		case "status":
-			status, twice, seen.status = value, seen.status, true
+			status, repeated, seen.status = value, seen.status, true
 		case "screenshot_id":
-			p.id, twice, seen.id = value.orNothing(), seen.id, true
+			p.id, repeated, seen.id = value.orEmpty(), seen.id, true
 		case "image_url":
 			p.imageURL = value.or(p.imageURL)
 		case "error":
@@ -139,51 +140,51 @@ func read(body []byte) (p payload, err error) {
 		case "message":
 			p.message = value.or(p.message)
 		}
-		if twice {
+		if repeated {
 			return p, fmt.Errorf("%w: %s is given twice", ErrMalformed, unescaped(name))
 		}
 	}
-	if p.event, err = word("event", event.orNothing()); err != nil {
+	if p.event, err = stringMember("event", event.orEmpty()); err != nil {
 		return p, err
 	}
-	p.status, err = word("status", status.orNothing())
+	p.status, err = stringMember("status", status.orEmpty())
 	return p, err
 }
 
-// or is g, or another value if g is null.
-func (g given) or(other given) given {
-	if g[0] == 'n' {
+// or returns v, or other if v is null.
+func (v rawValue) or(other rawValue) rawValue {
+	if v[0] == 'n' {
 		return other
 	}
-	return g
+	return v
 }
 
-// orNothing is g, or empty if g is null.
-func (g given) orNothing() given {
-	if len(g) > 0 && g[0] == 'n' {
+// orEmpty returns v, or an empty value if v is null.
+func (v rawValue) orEmpty() rawValue {
+	if len(v) > 0 && v[0] == 'n' {
 		return nil
 	}
-	return g
+	return v
 }
 
-// word is a member that must be a string.
-func word(name string, value given) (string, error) {
+// stringMember returns the value of a member that must be a string.
+func stringMember(name string, value rawValue) (string, error) {
 	if len(value) > 0 && value[0] != '"' {
 		return "", fmt.Errorf("%w: %s is not a string", ErrMalformed, name)
 	}
 	return text(value), nil
 }
 
-// unescaped is a name as it is meant: "st\u0061tus" is status.
+// unescaped decodes the escapes in a name: "st\u0061tus" is status.
 func unescaped(name []byte) []byte {
 	if bytes.IndexByte(name, '\\') < 0 {
 		return name
 	}
-	return []byte(text(slices.Concat(given{'"'}, name, given{'"'})))
+	return []byte(text(slices.Concat(rawValue{'"'}, name, rawValue{'"'})))
 }
 
-// outcome applies the order that Decode documents; named is the event of body
-// or header.
+// outcome applies the rules documented at Decode. The parameter named is the
+// event from the body or the header.
 func outcome(p payload, named string) jobs.Outcome {
 	byEvent, byStatus := eventOutcome(p.event), statusOutcome(p.status)
 	switch {
@@ -197,8 +198,8 @@ func outcome(p payload, named string) jobs.Outcome {
 	return byEvent
 }
 
-// aboutScreenshot reports whether an event tells of one screenshot. One that
-// is not named does: the first documented dialect knows no others.
+// aboutScreenshot reports whether an event is about one screenshot. This includes
+// a missing event, because the first documented dialect has no other events.
 func aboutScreenshot(event string) bool {
 	return event == "" || strings.HasPrefix(event, "screenshot.")
 }
@@ -223,8 +224,8 @@ func statusOutcome(status string) jobs.Outcome {
 	return jobs.OutcomeNone
 }
 
-// screenshotID returns the id as text; empty when there is none.
-func screenshotID(raw given) (string, error) {
+// screenshotID returns the id as text, or "" if it is missing.
+func screenshotID(raw rawValue) (string, error) {
 	if len(raw) == 0 {
 		return "", nil
 	}
@@ -233,7 +234,7 @@ func screenshotID(raw given) (string, error) {
 	case c == '"':
 		id = text(raw)
 	case c >= '0' && c <= '9':
-		// A number is kept by its digits: a float64 would round large ones.
+		// Keep the digits of a number, because a float64 would round large ones.
 		if bytes.ContainsAny(raw, ".eE") {
 			return "", fmt.Errorf("%w: screenshot_id is not a whole number", ErrMalformed)
 		}
@@ -247,31 +248,31 @@ func screenshotID(raw given) (string, error) {
 	case len(id) > maxID:
 		return "", fmt.Errorf("%w: screenshot_id is longer than %d bytes", ErrMalformed, maxID)
 	case strings.ContainsFunc(id, unprintable):
-		return "", fmt.Errorf("%w: screenshot_id holds unprintable characters", ErrMalformed)
+		return "", fmt.Errorf("%w: screenshot_id contains unprintable characters", ErrMalformed)
 	case strings.ContainsRune(id, utf8.RuneError):
 		return "", fmt.Errorf("%w: screenshot_id is not UTF-8", ErrMalformed)
 	}
 	return id, nil
 }
 
-// reason finds why a screenshot failed. No source says where it stands, so the
-// likely places are tried: error, as text or as an object with a message, then
-// reason, then message.
+// reason returns why a screenshot failed. The vendor does not document the field,
+// so reason tries the likely ones: error, as text or as an object with a message,
+// then reason, then message.
 func reason(p payload) string {
 	candidates := []string{text(p.error)}
 	if len(p.error) > 0 && p.error[0] == '{' {
 		candidates = append(candidates, text(messageOf(p.error)))
 	}
 	for _, s := range append(candidates, text(p.reason), text(p.message)) {
-		if s = bounded(s, maxReason); s != "" {
+		if s = oneLine(s, maxReason); s != "" {
 			return s
 		}
 	}
 	return ""
 }
 
-// messageOf is the message of an object.
-func messageOf(raw given) (message given) {
+// messageOf returns the member "message" of an object.
+func messageOf(raw rawValue) (message rawValue) {
 	members := object{text: raw}
 	for name, value, more := members.next(); more; name, value, more = members.next() {
 		if string(unescaped(name)) == "message" {
@@ -281,8 +282,9 @@ func messageOf(raw given) (message given) {
 	return message
 }
 
-// imageURL keeps web addresses alone: people will click on it.
-func imageURL(raw given) string {
+// imageURL returns a URL only if it is an HTTP or HTTPS address, because users
+// will click on it.
+func imageURL(raw rawValue) string {
 	s := text(raw)
 	web := strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://")
 	if !web || len(s) > maxImageURL || strings.ContainsFunc(s, unprintable) {
@@ -291,8 +293,8 @@ func imageURL(raw given) string {
 	return s
 }
 
-// text is the content of a JSON string; empty for anything else.
-func text(raw given) string {
+// text returns the content of a JSON string, or "" for other values.
+func text(raw rawValue) string {
 	if len(raw) < 2 || raw[0] != '"' {
 		return ""
 	}
@@ -306,20 +308,20 @@ func text(raw given) string {
 	return s
 }
 
-// bounded makes outside text fit for one line of a report: at most limit bytes,
-// nothing unprintable, no space around it.
-func bounded(s string, limit int) string {
+// oneLine makes outside text suitable for one line of a report: at most limit
+// bytes, no unprintable characters and no surrounding space.
+func oneLine(s string, limit int) string {
 	s = strings.Map(func(r rune) rune {
 		if unprintable(r) {
 			return ' '
 		}
 		return r
-	}, cut(s, limit))
-	return strings.TrimSpace(cut(s, limit)) // a byte that is no UTF-8 has become three
+	}, truncate(s, limit))
+	return strings.TrimSpace(truncate(s, limit)) // an invalid byte has become the three bytes of the replacement character
 }
 
-// cut shortens s to limit bytes or a few less, between two characters.
-func cut(s string, limit int) string {
+// truncate shortens s to at most limit bytes without splitting a character.
+func truncate(s string, limit int) string {
 	if len(s) <= limit {
 		return s
 	}
@@ -331,11 +333,12 @@ func cut(s string, limit int) string {
 
 func unprintable(r rune) bool { return r != ' ' && !unicode.IsPrint(r) }
 
-// describe says where a body is no JSON, without quoting it as encoding/json does.
-func describe(body []byte) error {
-	var any json.RawMessage
-	if syntax, ok := errors.AsType[*json.SyntaxError](json.Unmarshal(body, &any)); ok {
-		return fmt.Errorf("%w: not JSON at byte %d", ErrMalformed, syntax.Offset)
+// syntaxError returns an error with the position of a JSON syntax error. It does
+// not quote the body, as encoding/json does.
+func syntaxError(body []byte) error {
+	var raw json.RawMessage
+	if err, ok := errors.AsType[*json.SyntaxError](json.Unmarshal(body, &raw)); ok {
+		return fmt.Errorf("%w: not JSON at byte %d", ErrMalformed, err.Offset)
 	}
 	return fmt.Errorf("%w: not JSON", ErrMalformed)
 }

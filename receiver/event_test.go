@@ -49,7 +49,7 @@ func TestDecodeDialects(t *testing.T) {
 				t.Error(diff)
 			}
 			if string(got.Body) != string(body) {
-				t.Error("body is not kept as it came")
+				t.Error("the body was changed")
 			}
 		})
 	}
@@ -76,7 +76,7 @@ func TestDecodeOutcome(t *testing.T) {
 		{"", "processing", "", none, ""},
 		{"", "", "", none, ""},
 
-		// What is not signed closes nothing.
+		// Unsigned data closes nothing.
 		{"", "", "screenshot.finished", none, "screenshot.finished"},
 		{"", "", "screenshot.failed", none, "screenshot.failed"},
 		{"", "finished", "screenshot.finished", done, "screenshot.finished"},
@@ -155,7 +155,7 @@ func TestDecodeID(t *testing.T) {
 		{`"日本"`, "日本", nil},
 		{`"\u65e5"`, "日", nil},
 
-		// Two of these could look the same.
+		// Some of these would otherwise look the same.
 		{`"abc","screenshot_id":null`, "", receiver.ErrMalformed},
 		{`"abc","screenshot_id":"abc"`, "", receiver.ErrMalformed},
 		{`"a` + "\xff" + `"`, "", receiver.ErrMalformed},
@@ -175,9 +175,8 @@ func TestDecodeID(t *testing.T) {
 	}
 }
 
-// Names are those documented, letter by letter: no other member overrides what
-// stands beside it.
-func TestDecodeTakesNamesExactly(t *testing.T) {
+// Member names must match exactly: no similar name overrides a documented one.
+func TestDecodeMatchesNamesExactly(t *testing.T) {
 	const good = `"event":"screenshot.completed","screenshot_id":"mine","status":"done"`
 	for _, other := range []string{
 		`"EVENT":"screenshot.failed"`, `"Event":7`, `"Screenshot_ID":"another"`, `"SCREENSHOT_ID":"another"`,
@@ -189,18 +188,18 @@ func TestDecodeTakesNamesExactly(t *testing.T) {
 		for _, body := range []string{"{" + good + "," + other + "}", " {\n" + other + " ,\t" + good + " } "} {
 			d, err := receiver.Decode([]byte(body), nil)
 			if err != nil || d.ScreenshotID != "mine" || d.Outcome != jobs.OutcomeDone || d.Event != "screenshot.completed" {
-				t.Errorf("%s\nis read as %q %q %q, %v", body, d.ScreenshotID, d.Outcome, d.Event, err)
+				t.Errorf("%s\ngot %q %q %q, %v", body, d.ScreenshotID, d.Outcome, d.Event, err)
 			}
 		}
 	}
-	// An escaped name is that name.
+	// An escaped name is equal to the unescaped one.
 	d, err := receiver.Decode([]byte(`{"\u0065vent":"screenshot.failed","screensho\u0074_id":"mine","err\u006fr":"x"}`), nil)
 	if err != nil || d.ScreenshotID != "mine" || d.Outcome != jobs.OutcomeFailed || d.Error != "x" {
 		t.Errorf("escaped names: %+v, %v", d, err)
 	}
 }
 
-// What decides must be there once.
+// The members that decide the outcome must not be repeated.
 func TestDecodeRefusesRepeatedNames(t *testing.T) {
 	for _, body := range []string{
 		`{"event":"screenshot.completed","screenshot_id":"1","event":"screenshot.failed"}`,
@@ -244,7 +243,7 @@ func TestDecodeReason(t *testing.T) {
 	}
 	d, err := receiver.Decode([]byte(`{"event":"screenshot.completed","screenshot_id":1,"message":"thank you"}`), nil)
 	if err != nil || d.Error != "" {
-		t.Errorf("a picture that is done has the error %q (%v)", d.Error, err)
+		t.Errorf("a completed screenshot has the error %q (%v)", d.Error, err)
 	}
 }
 
@@ -284,8 +283,8 @@ func TestDecodeRefuses(t *testing.T) {
 		{"two objects", `{"event":"a.b"}{}`, receiver.ErrMalformed},
 		{"form", `event=screenshot.completed`, receiver.ErrMalformed},
 		{"byte order mark", "\ufeff" + `{"event":"a.b"}`, receiver.ErrMalformed},
-		{"event is no string", `{"event":7,"screenshot_id":"1"}`, receiver.ErrMalformed},
-		{"status is no string", `{"status":{},"screenshot_id":"1"}`, receiver.ErrMalformed},
+		{"event is not a string", `{"event":7,"screenshot_id":"1"}`, receiver.ErrMalformed},
+		{"status is not a string", `{"status":{},"screenshot_id":"1"}`, receiver.ErrMalformed},
 		{"deep nesting", `{"event":"a.b","x":` + strings.Repeat("[", 20000) + strings.Repeat("]", 20000) + `}`, receiver.ErrMalformed},
 		{"empty object", `{}`, receiver.ErrNoID},
 		{"completed without id", `{"event":"screenshot.completed"}`, receiver.ErrNoID},

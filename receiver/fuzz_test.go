@@ -15,14 +15,15 @@ import (
 	"shotline/receiver"
 )
 
-// counter counts what is read of a body, which may be cut off at its end.
-type counter struct {
+// countingReader counts the bytes read from a body. If cut is set, the body ends
+// with an error.
+type countingReader struct {
 	io.Reader
 	cut  bool
 	read int
 }
 
-func (c *counter) Read(p []byte) (int, error) {
+func (c *countingReader) Read(p []byte) (int, error) {
 	n, err := c.Reader.Read(p)
 	c.read += n
 	if c.cut && errors.Is(err, io.EOF) {
@@ -31,7 +32,7 @@ func (c *counter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// headersOf reads lines of name and value, however wild, as a server would file them.
+// headersOf parses lines of name and value into headers. It accepts any input.
 func headersOf(text string) http.Header {
 	h := http.Header{}
 	for line := range strings.SplitSeq(text, "\n") {
@@ -42,9 +43,9 @@ func headersOf(text string) http.Header {
 	return h
 }
 
-// signedOver is the documented rule, without the package that implements it:
-// one value in at least one of the two headers, the same in both, and it is the
-// HMAC of exactly these bytes.
+// signedOver implements the documented rule independently of package signature:
+// at least one of the two headers is set, each has at most one value, and each
+// value is the HMAC of exactly these bytes.
 func signedOver(h http.Header, body []byte) bool {
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write(body)
@@ -63,10 +64,10 @@ func signedOver(h http.Header, body []byte) bool {
 	return found
 }
 
-// Whatever is sent, the answer is a documented one, and something is kept when,
-// and only when, it is 200, which takes a signature over exactly these bytes.
-// All requests share one small budget: what one does not give back, or takes
-// too much of, shows as a 503.
+// Every request gets a documented response. A delivery is stored if and only if
+// the status is 200, which requires a valid signature over exactly these bytes.
+// All requests share one small budget, so a request that does not release its
+// memory, or uses too much, leads to a 503.
 func FuzzServeHTTP(f *testing.F) {
 	const maxBody = 6 << 10
 	good := "X-Signature: SIGNED"
@@ -90,15 +91,15 @@ func FuzzServeHTTP(f *testing.F) {
 	} {
 		f.Add(seed.method, seed.headers, []byte(seed.body), seed.chunked, seed.cut)
 	}
-	inbox := &memory{}
+	inbox := &memoryInbox{}
 	r := newReceiver(f, receiver.Config{Inbox: inbox, MaxBody: maxBody, MaxInFlight: 12 << 10})
 	f.Fuzz(func(t *testing.T, method, headers string, body []byte, chunked, cut bool) {
-		// A fuzzer does not find an HMAC by itself.
+		// The fuzzer cannot find an HMAC on its own.
 		mac := hmac.New(sha256.New, []byte(secret))
 		mac.Write(body)
 		headers = strings.ReplaceAll(headers, "SIGNED", "sha256="+hex.EncodeToString(mac.Sum(nil)))
 
-		source := &counter{Reader: strings.NewReader(string(body)), cut: cut}
+		source := &countingReader{Reader: strings.NewReader(string(body)), cut: cut}
 		req := httptest.NewRequest(http.MethodPost, "/webhooks/screenshotcenter", source)
 		req.Method, req.Header, req.ContentLength = method, headersOf(headers), int64(len(body))
 		if chunked {
@@ -108,7 +109,7 @@ func FuzzServeHTTP(f *testing.F) {
 		w := httptest.NewRecorder()
 		r.ServeHTTP(w, req)
 
-		holds := signedOver(req.Header, body)
+		valid := signedOver(req.Header, body)
 		fits := len(body) <= maxBody
 		plain := true
 		for _, coding := range req.Header["Content-Encoding"] {
@@ -116,19 +117,19 @@ func FuzzServeHTTP(f *testing.F) {
 		}
 		switch w.Code {
 		case http.StatusOK:
-			if !holds || !fits || !plain || cut || method != http.MethodPost || !json.Valid(body) {
+			if !valid || !fits || !plain || cut || method != http.MethodPost || !json.Valid(body) {
 				t.Fatalf("%q with %q accepted: %q", method, headers, body)
 			}
 			if len(inbox.kept) != 1 || string(inbox.kept[0].Body) != string(body) {
-				t.Fatalf("200, but kept %+v", inbox.kept)
+				t.Fatalf("200, but stored %+v", inbox.kept)
 			}
 		case http.StatusBadRequest:
-			if !holds && !cut {
-				t.Fatalf("%q was looked into without a signature over it", body)
+			if !valid && !cut {
+				t.Fatalf("%q was parsed without a valid signature", body)
 			}
 		case http.StatusUnauthorized:
-			if holds {
-				t.Fatalf("refused a signature that holds: %q", headers)
+			if valid {
+				t.Fatalf("refused a valid signature: %q", headers)
 			}
 		case http.StatusMethodNotAllowed:
 			if method == http.MethodPost {
@@ -136,20 +137,20 @@ func FuzzServeHTTP(f *testing.F) {
 			}
 		case http.StatusRequestEntityTooLarge:
 			if fits {
-				t.Fatalf("%d bytes are too large", len(body))
+				t.Fatalf("refused %d bytes as too large", len(body))
 			}
 		case http.StatusUnsupportedMediaType:
 			if plain {
-				t.Fatalf("a body without an encoding is refused: %q", headers)
+				t.Fatalf("refused a body without an encoding: %q", headers)
 			}
 		default:
 			t.Fatalf("answered %d", w.Code)
 		}
 		if w.Code != http.StatusOK && len(inbox.kept) > 0 {
-			t.Fatalf("answered %d, yet kept %+v", w.Code, inbox.kept)
+			t.Fatalf("answered %d, but stored %+v", w.Code, inbox.kept)
 		}
 		if source.read > maxBody+1 {
-			t.Fatalf("read %d bytes", source.read)
+			t.Fatalf("read %d bytes beyond the limit", source.read)
 		}
 		if !json.Valid(w.Body.Bytes()) || strings.Contains(w.Body.String(), secret) || w.Body.Len() > 500 {
 			t.Fatalf("answered %q", w.Body)

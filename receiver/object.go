@@ -1,41 +1,42 @@
 package receiver
 
-// object reads the members of a JSON object one by one, exactly as they are
-// written. encoding/json takes EVENT, and event with a long s, for event, and of
-// repeated names the last one: then another member than the one that a reader sees
-// could decide. The text must be valid JSON, and an object.
+// object reads the members of a JSON object one by one, exactly as written.
+// encoding/json matches names too loosely: it accepts EVENT, or "status" with a
+// long s, for a field, and uses the last of repeated names. The value that
+// decides could then differ from the one that a human reader would expect. The
+// text must be a valid JSON object.
 type object struct {
 	text []byte
 	at   int
 }
 
-// next returns a member, its name without quotation marks and both as they are
-// written; false after the last one.
-func (o *object) next() (name []byte, value given, more bool) {
+// next returns the name and the value of the next member as written, the name
+// without quotation marks. It returns false after the last member.
+func (o *object) next() (name []byte, value rawValue, more bool) {
 	for {
-		switch o.space(); o.text[o.at] {
+		switch o.skipSpace(); o.text[o.at] {
 		case '{', ',':
 			o.at++
 		case '}':
 			return nil, nil, false
 		default:
 			name = o.value()
-			o.space()
+			o.skipSpace()
 			o.at++ // the colon
-			o.space()
+			o.skipSpace()
 			return name[1 : len(name)-1], o.value(), true
 		}
 	}
 }
 
-func (o *object) space() {
+func (o *object) skipSpace() {
 	for o.text[o.at] <= ' ' {
 		o.at++
 	}
 }
 
-// value returns the value that begins here.
-func (o *object) value() given {
+// value returns the value that begins at the current position.
+func (o *object) value() rawValue {
 	begin, depth := o.at, 0
 	for {
 		switch o.text[o.at] {
@@ -54,22 +55,23 @@ func (o *object) value() given {
 			o.skipScalar()
 		}
 		if depth == 0 {
-			return given(o.text[begin:o.at])
+			return rawValue(o.text[begin:o.at])
 		}
 	}
 }
 
-// skipString goes behind the string that begins here.
+// skipString skips the string that begins at the current position.
 func (o *object) skipString() {
 	for o.at++; o.text[o.at] != '"'; o.at++ {
 		if o.text[o.at] == '\\' {
-			o.at++ // what is escaped is no end
+			o.at++ // an escaped character does not end the string
 		}
 	}
 	o.at++
 }
 
-// skipScalar goes behind the number, true, false or null that begins here.
+// skipScalar skips the number, true, false or null that begins at the current
+// position.
 func (o *object) skipScalar() {
 	for o.text[o.at] > ' ' && o.text[o.at] != ',' && o.text[o.at] != '}' && o.text[o.at] != ']' {
 		o.at++

@@ -9,24 +9,25 @@ import (
 	"shotline/receiver/signature"
 )
 
-// maxPath is how much of a path is logged, in bytes.
+// maxPath is the maximum length of a logged path in bytes.
 const maxPath = 100
 
-// Misdirected is the handler for all paths of a server but the webhooks' own. It
-// answers 404 without reading a body. What looks like a webhook is counted and
-// logged as WrongPath, so that a wrong address in the vendor's webhook app shows.
+// Misdirected handles all paths of a server other than the webhook path. It
+// responds with 404 without reading the body. If the request looks like a
+// webhook, it is counted and logged as WrongPath, so that the operator notices a
+// wrong URL in the vendor's webhook app.
 func (r *Receiver) Misdirected(w http.ResponseWriter, req *http.Request) {
 	if !r.looksLikeWebhook(req) {
 		http.NotFound(w, req)
 		return
 	}
 	began := time.Now()
-	err := fmt.Errorf("a webhook came to %q, where none are taken: correct the URL in the vendor's webhook app", cut(req.URL.Path, maxPath))
+	err := fmt.Errorf("webhook sent to %q instead of the webhook path: correct the URL in the vendor's webhook app", truncate(req.URL.Path, maxPath))
 	r.done(w, req, began, WrongPath, err)
 }
 
-// looksLikeWebhook reports whether a request has a header of a webhook, or speaks
-// of webhooks in its path.
+// looksLikeWebhook reports whether a request is a POST that has a header of a
+// webhook or contains "webhook" in its path.
 func (r *Receiver) looksLikeWebhook(req *http.Request) bool {
 	if req.Method != http.MethodPost {
 		return false

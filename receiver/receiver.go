@@ -14,48 +14,49 @@ import (
 	"shotline/receiver/signature"
 )
 
-// Defaults of Config.
+// Default values of Config.
 const (
-	// DefaultMaxBody is ample: documented payloads are below 4 KiB.
+	// DefaultMaxBody leaves a large margin: documented payloads are smaller than 4
+	// KiB.
 	DefaultMaxBody = 256 << 10
-	// DefaultMaxInFlight is room for 16384 bodies of documented size.
+	// DefaultMaxInFlight is enough for 16384 bodies of documented size.
 	DefaultMaxInFlight = 64 << 20
-	// DefaultTimeout leaves half a second of the two within which the vendor
-	// is promised a 503.
+	// DefaultTimeout leaves a margin of half a second, because the handler must
+	// respond within two seconds if a delivery cannot be stored.
 	DefaultTimeout = 1500 * time.Millisecond
 )
 
-// Inbox keeps deliveries.
+// Inbox stores deliveries.
 type Inbox interface {
-	// Keep returns nil when d is on disk. It returns when ctx ends, at the
-	// latest; d may be kept all the same then. It may hold on to d.Body.
-	// It is called concurrently.
+	// Keep stores a delivery and returns nil once it is on disk. It must return
+	// when ctx ends; the delivery might still be stored after that. Keep may retain
+	// d.Body. It must be safe for concurrent use.
 	Keep(ctx context.Context, d jobs.Delivery) error
 }
 
-// Config is what a Receiver is made of. Inbox is required, and so is Verifier
-// unless Insecure is set.
+// Config is the configuration of a Receiver. Inbox is required. Verifier is
+// required unless Insecure is set.
 type Config struct {
 	Inbox    Inbox
-	Verifier *signature.Verifier // checked whenever there is one
-	Insecure bool                // accept unsigned webhooks if there is no Verifier
-	MaxBody  int64               // largest body in bytes; 0 means DefaultMaxBody
-	// MaxInFlight is how many bytes the bodies of all requests may take
-	// together while they come in and are being kept; 0 means
-	// DefaultMaxInFlight. Beyond it the answer is 503. Each body counts in
-	// chunks of 4 KiB. One that needs more than its first chunk gets it only
-	// while less than three quarters are in use: large bodies cannot crowd out
-	// small ones. What the Inbox holds on to after Keep is not counted.
+	Verifier *signature.Verifier // used whenever it is set
+	Insecure bool                // accept unsigned webhooks if Verifier is nil
+	MaxBody  int64               // maximum size of a body in bytes; 0 means DefaultMaxBody
+	// MaxInFlight is the maximum number of bytes for the bodies of all requests
+	// that are being received or stored; 0 means DefaultMaxInFlight. If it is
+	// exceeded, the status is 503. Each body uses chunks of 4 KiB. A body gets more
+	// than its first chunk only if less than three quarters are in use, so that
+	// large bodies cannot block small ones. Memory that the Inbox retains after
+	// Keep is not counted.
 	MaxInFlight int64
-	Timeout     time.Duration    // longest wait for the inbox; 0 means DefaultTimeout
+	Timeout     time.Duration    // maximum wait for the inbox; 0 means DefaultTimeout
 	Now         func() time.Time // nil means time.Now
-	Logger      *slog.Logger     // nil means none
-	// Observe is called once per request, concurrently, with how long it took
-	// from its headers to its answer; may be nil.
+	Logger      *slog.Logger     // nil means no logging
+	// Observe, if not nil, is called once per request with the time from its
+	// headers to its response. It must be safe for concurrent use.
 	Observe func(result string, took time.Duration)
 }
 
-// Receiver answers webhooks. It is safe for concurrent use.
+// Receiver handles webhooks. It is safe for concurrent use.
 type Receiver struct {
 	cfg       Config
 	budget    *budget
@@ -63,17 +64,18 @@ type Receiver struct {
 	reports   *reports
 }
 
-// New returns the handler for the webhook path. A missing inbox, a missing
-// verifier without Insecure, negative limits and a MaxInFlight whose three
-// quarters do not hold one body of MaxBody are errors.
+// New returns the handler for the webhook path. It returns an error if the inbox
+// is missing, if the verifier is missing and Insecure is not set, if a limit is
+// negative, or if three quarters of MaxInFlight are too small for one body of
+// MaxBody.
 func New(cfg Config) (*Receiver, error) {
 	switch {
 	case cfg.Inbox == nil:
 		return nil, errors.New("new receiver: no inbox")
 	case cfg.Verifier == nil && !cfg.Insecure:
-		return nil, errors.New("new receiver: no webhook secret, so anybody could close jobs")
+		return nil, errors.New("new receiver: no webhook secret: anybody could close jobs")
 	case cfg.MaxBody < 0:
-		return nil, fmt.Errorf("new receiver: body cap %d is negative", cfg.MaxBody)
+		return nil, fmt.Errorf("new receiver: body limit %d is negative", cfg.MaxBody)
 	case cfg.MaxInFlight < 0:
 		return nil, fmt.Errorf("new receiver: limit of bodies in flight %d is negative", cfg.MaxInFlight)
 	case cfg.Timeout < 0:
@@ -86,8 +88,8 @@ func New(cfg Config) (*Receiver, error) {
 		cfg.MaxInFlight = DefaultMaxInFlight
 	}
 	budget := newBudget(cfg.MaxInFlight)
-	if budget.bulk/chunkSize <= cfg.MaxBody/chunkSize { // a byte more tells that a body is too large
-		return nil, fmt.Errorf("new receiver: %d bytes in flight leave no room for a body of %d", cfg.MaxInFlight, cfg.MaxBody)
+	if budget.bulk/chunkSize <= cfg.MaxBody/chunkSize { // one more byte is read to detect a body that is too large
+		return nil, fmt.Errorf("new receiver: %d bytes in flight are too few for a body of %d", cfg.MaxInFlight, cfg.MaxBody)
 	}
 	if cfg.Timeout == 0 {
 		cfg.Timeout = DefaultTimeout
@@ -103,17 +105,17 @@ func New(cfg Config) (*Receiver, error) {
 	}, nil
 }
 
-// Counts returns how many requests have had each result since New.
+// Counts returns the number of requests by result since New.
 func (r *Receiver) Counts() map[Result]uint64 { return r.reports.counts() }
 
-// ServeHTTP answers one webhook.
+// ServeHTTP handles one webhook.
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	began := time.Now() // and not of cfg.Now, which need not be monotonic
+	began := time.Now() // not cfg.Now, which might not be monotonic
 	result, err := r.receive(req)
 	r.done(w, req, began, result, err)
 }
 
-// done counts, logs and answers a request.
+// done counts and logs a request and sends the response.
 func (r *Receiver) done(w http.ResponseWriter, req *http.Request, began time.Time, result Result, err error) {
 	r.reports.count(result)
 	if err != nil {
@@ -125,8 +127,8 @@ func (r *Receiver) done(w http.ResponseWriter, req *http.Request, began time.Tim
 	}
 }
 
-// receive takes a webhook through all its steps; the error tells why the
-// result is not Accepted.
+// receive processes a webhook. If the result is not Accepted, the error contains
+// the reason.
 func (r *Receiver) receive(req *http.Request) (Result, error) {
 	if req.Method != http.MethodPost {
 		return WrongMethod, errors.New("use POST")
@@ -149,7 +151,7 @@ func (r *Receiver) receive(req *http.Request) (Result, error) {
 	case errors.Is(err, errTooLarge):
 		return TooLarge, fmt.Errorf("body is larger than %d bytes", r.cfg.MaxBody)
 	case errors.Is(err, errBusy):
-		return Busy, fmt.Errorf("bodies under way leave too little of %d bytes", r.cfg.MaxInFlight)
+		return Busy, fmt.Errorf("other bodies use too much of %d bytes", r.cfg.MaxInFlight)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return Aborted, errSlow
 	case err != nil:
@@ -160,16 +162,16 @@ func (r *Receiver) receive(req *http.Request) (Result, error) {
 			return WrongSignature, err
 		}
 	}
-	// The inbox may hold on to the bytes, also after it gave up waiting.
-	d, err := Decode(b.own(), req.Header)
+	// Copy the body, because the inbox might retain it, even after a timeout.
+	d, err := Decode(b.copyOut(), req.Header)
 	if err != nil {
 		return Malformed, err
 	}
 	d.ReceivedAt = r.cfg.Now()
-	// Who left is waited for all the same: what comes of it is soon known.
+	// Wait even if the sender disconnected; the result arrives shortly.
 	if err := r.cfg.Inbox.Keep(r.deadlines.bound(req.Context()), d); err != nil {
 		if req.Context().Err() != nil {
-			return Aborted, errors.New("sender left before it was kept")
+			return Aborted, errors.New("sender disconnected before the delivery was stored")
 		}
 		return NotKept, fmt.Errorf("keep delivery: %w", err)
 	}

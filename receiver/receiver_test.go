@@ -31,20 +31,21 @@ const (
 		`"image_url":"https://cdn.example.com/abc123.png","created_at":"2026-01-05T10:00:00Z"}`
 )
 
-// anySignature has the right form and fits no body.
+// anySignature is well-formed but is not the signature of any body in these
+// tests.
 var anySignature = "sha256=" + strings.Repeat("ab", 32)
 
 var noon = time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
 
-// memory is an Inbox whose Keep can be replaced.
-type memory struct {
+// memoryInbox is an Inbox in memory. If keep is set, it replaces Keep.
+type memoryInbox struct {
 	keep func(ctx context.Context) error
 
 	mu   sync.Mutex
 	kept []jobs.Delivery
 }
 
-func (m *memory) Keep(ctx context.Context, d jobs.Delivery) error {
+func (m *memoryInbox) Keep(ctx context.Context, d jobs.Delivery) error {
 	if m.keep != nil {
 		return m.keep(ctx)
 	}
@@ -78,10 +79,10 @@ func newReceiver(t testing.TB, cfg receiver.Config) *receiver.Receiver {
 	return r
 }
 
-// unsized hides a body's length, so that it is sent in chunks.
+// unsized hides the length of a body, so that the body is sent in chunks.
 type unsized struct{ io.Reader }
 
-func TestAnswers(t *testing.T) {
+func TestResponses(t *testing.T) {
 	signed := func(body string) http.Header {
 		return http.Header{"X-Signature": {signature.Sign(secret, []byte(body))}}
 	}
@@ -97,13 +98,13 @@ func TestAnswers(t *testing.T) {
 
 	type test struct {
 		name    string
-		method  string // POST when empty
+		method  string // empty means POST
 		body    string
 		chunked bool
 		header  http.Header
 		status  int
 		result  receiver.Result
-		answer  string // contained in the body
+		answer  string // contained in the response body
 	}
 	tests := []test{
 		{name: "good", body: goodBody, header: signed(goodBody), status: 200, result: "accepted", answer: `{"status":"accepted"}`},
@@ -130,7 +131,7 @@ func TestAnswers(t *testing.T) {
 		{name: "GET", method: "GET", status: 405, result: "method"},
 		{name: "PUT", method: "PUT", body: goodBody, header: signed(goodBody), status: 405, result: "method"},
 		{name: "gzip", body: goodBody, header: with(signed(goodBody), "Content-Encoding", "gzip"), status: 415, result: "encoding"},
-		{name: "gzip behind identity", body: goodBody, header: with(signed(goodBody), "Content-Encoding", "identity", "gzip"), status: 415, result: "encoding"},
+		{name: "gzip after identity", body: goodBody, header: with(signed(goodBody), "Content-Encoding", "identity", "gzip"), status: 415, result: "encoding"},
 	}
 	for i, body := range malformed {
 		tests = append(tests, test{name: fmt.Sprintf("malformed %d", i), body: body, header: signed(body), status: 400, result: "malformed"})
@@ -138,7 +139,7 @@ func TestAnswers(t *testing.T) {
 
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			inbox := &memory{}
+			inbox := &memoryInbox{}
 			var observed []string
 			r := newReceiver(t, receiver.Config{Inbox: inbox, Observe: func(result string, _ time.Duration) { observed = append(observed, result) }})
 			server := httptest.NewServer(r)
@@ -159,13 +160,14 @@ func TestAnswers(t *testing.T) {
 			if tt.header != nil {
 				req.Header = tt.header
 			}
-			// Else a client that still sends when a 413 arrives may see a broken pipe instead.
+			// Otherwise a client that is still sending when a 413 arrives might get a
+			// broken pipe instead.
 			req.Header.Set("Expect", "100-continue")
 			client := &http.Client{Transport: &http.Transport{ExpectContinueTimeout: 10 * time.Second, DisableKeepAlives: true}}
 			resp, err := client.Do(req)
 			if err != nil {
 				if tt.chunked && tt.status == 413 && inbox.kept == nil {
-					return // the server hung up on a sender in full swing
+					return // the server closed the connection while the client was sending
 				}
 				t.Fatal(err)
 			}
@@ -185,7 +187,7 @@ func TestAnswers(t *testing.T) {
 			if (tt.status == 405) != (resp.Header.Get("Allow") == "POST") {
 				t.Errorf("Allow: %q", resp.Header.Get("Allow"))
 			}
-			server.Close() // waits for the handler, so that the results may be read
+			server.Close() // waits for the handler, so that the results can be read
 			if len(observed) != 1 || observed[0] != string(tt.result) || r.Counts()[tt.result] != 1 {
 				t.Errorf("observed %v, counted %v; want one %s", observed, r.Counts(), tt.result)
 			}
@@ -193,17 +195,18 @@ func TestAnswers(t *testing.T) {
 				t.Errorf("kept %d deliveries with status %d", kept, tt.status)
 			}
 			if tt.status == 200 && (string(inbox.kept[0].Body) != tt.body || !inbox.kept[0].ReceivedAt.Equal(noon)) {
-				t.Errorf("kept another body or time: %v", inbox.kept[0].ReceivedAt)
+				t.Errorf("stored another body or time: %v", inbox.kept[0].ReceivedAt)
 			}
 		})
 	}
 }
 
-// A body that is announced as too large is refused before any of it was sent,
-// and the connection is closed instead of read on.
-func TestTooLargeIsNotReadOn(t *testing.T) {
-	// With a small cap: what exceeds a large one net/http does not read on by itself.
-	server := httptest.NewServer(newReceiver(t, receiver.Config{Inbox: &memory{}, MaxBody: 100}))
+// If the announced length is too large, the request is refused before the body is
+// sent, and the connection is closed.
+func TestTooLargeClosesTheConnection(t *testing.T) {
+	// Use a small limit: net/http already refuses to drain a body that exceeds a
+	// large one.
+	server := httptest.NewServer(newReceiver(t, receiver.Config{Inbox: &memoryInbox{}, MaxBody: 100}))
 	defer server.Close()
 	conn, err := net.Dial("tcp", server.Listener.Addr().String())
 	if err != nil {
@@ -224,9 +227,9 @@ func TestTooLargeIsNotReadOn(t *testing.T) {
 	}
 }
 
-// A body that is late is answered so that its sender repeats it.
+// If a body arrives too slowly, the status requests that the sender repeat it.
 func TestBodyTooSlow(t *testing.T) {
-	inbox := &memory{}
+	inbox := &memoryInbox{}
 	server := httptest.NewUnstartedServer(newReceiver(t, receiver.Config{Inbox: inbox}))
 	server.Config.ReadHeaderTimeout, server.Config.ReadTimeout = 10*time.Second, 50*time.Millisecond
 	server.Start()
@@ -249,9 +252,9 @@ func TestBodyTooSlow(t *testing.T) {
 }
 
 func TestBodyCutOff(t *testing.T) {
-	inbox := &memory{}
+	inbox := &memoryInbox{}
 	r := newReceiver(t, receiver.Config{Inbox: inbox})
-	req := httptest.NewRequest(http.MethodPost, "/", io.MultiReader(strings.NewReader(goodBody), cut{}))
+	req := httptest.NewRequest(http.MethodPost, "/", io.MultiReader(strings.NewReader(goodBody), brokenReader{}))
 	req.Header.Set("X-Signature", anySignature)
 	w := httptest.NewRecorder()
 	r.ServeHTTP(w, req)
@@ -260,9 +263,9 @@ func TestBodyCutOff(t *testing.T) {
 	}
 }
 
-type cut struct{}
+type brokenReader struct{}
 
-func (cut) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
 func post(r http.Handler, body string) *httptest.ResponseRecorder {
 	req := httptest.NewRequest(http.MethodPost, "/webhooks/screenshotcenter", strings.NewReader(body))
@@ -273,36 +276,36 @@ func post(r http.Handler, body string) *httptest.ResponseRecorder {
 }
 
 func TestCannotKeep(t *testing.T) {
-	inbox := &memory{keep: func(context.Context) error { return fmt.Errorf("append: %w", jobs.ErrUnavailable) }}
+	inbox := &memoryInbox{keep: func(context.Context) error { return fmt.Errorf("append: %w", jobs.ErrUnavailable) }}
 	w := post(newReceiver(t, receiver.Config{Inbox: inbox}), goodBody)
 	if w.Code != 503 || w.Header().Get("Retry-After") == "" {
 		t.Errorf("answered %d, Retry-After %q", w.Code, w.Header().Get("Retry-After"))
 	}
 	if strings.Contains(w.Body.String(), "append") {
-		t.Errorf("the answer tells of our insides: %s", w.Body)
+		t.Errorf("the response reveals internal errors: %s", w.Body)
 	}
 }
 
 func TestKeepHangs(t *testing.T) {
-	inbox := &memory{keep: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }}
+	inbox := &memoryInbox{keep: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }}
 	begun := time.Now()
-	var heard time.Duration
-	observe := func(_ string, took time.Duration) { heard = took }
+	var observed time.Duration
+	observe := func(_ string, took time.Duration) { observed = took }
 	w := post(newReceiver(t, receiver.Config{Inbox: inbox, Timeout: 30 * time.Millisecond, Observe: observe}), goodBody)
 	took := time.Since(begun)
 	if w.Code != 503 || took < 30*time.Millisecond || took > 2*time.Second {
 		t.Errorf("answered %d after %v", w.Code, took)
 	}
-	if heard < 30*time.Millisecond || heard > took {
-		t.Errorf("told that it took %v of %v", heard, took)
+	if observed < 30*time.Millisecond || observed > took {
+		t.Errorf("observed %v, want between 30ms and %v", observed, took)
 	}
 	if receiver.DefaultTimeout >= 2*time.Second {
-		t.Error("by default a 503 comes too late")
+		t.Error("the default timeout is not below two seconds")
 	}
 }
 
-func TestSenderLeaves(t *testing.T) {
-	inbox := &memory{keep: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }}
+func TestSenderDisconnects(t *testing.T) {
+	inbox := &memoryInbox{keep: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }}
 	r := newReceiver(t, receiver.Config{Inbox: inbox, Timeout: 30 * time.Millisecond})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -310,12 +313,12 @@ func TestSenderLeaves(t *testing.T) {
 	req.Header.Set("X-Signature", signature.Sign(secret, []byte(goodBody)))
 	r.ServeHTTP(httptest.NewRecorder(), req)
 	if c := r.Counts(); c[receiver.Aborted] != 1 || c[receiver.NotKept] != 0 {
-		t.Errorf("counted %v; a sender that left is no trouble with our disk", c)
+		t.Errorf("counted %v, want one aborted and none not kept", c)
 	}
 }
 
 func TestRepeatsAreAccepted(t *testing.T) {
-	inbox := &memory{}
+	inbox := &memoryInbox{}
 	r := newReceiver(t, receiver.Config{Inbox: inbox})
 	for range 3 {
 		if w := post(r, goodBody); w.Code != 200 {
@@ -323,13 +326,13 @@ func TestRepeatsAreAccepted(t *testing.T) {
 		}
 	}
 	if len(inbox.kept) != 3 {
-		t.Errorf("kept %d of 3", len(inbox.kept))
+		t.Errorf("stored %d, want 3", len(inbox.kept))
 	}
 }
 
-// Buffers are used again; what the inbox holds must not change with them.
+// Buffers are reused. Reuse must not change stored deliveries.
 func TestConcurrentDeliveriesKeepTheirBodies(t *testing.T) {
-	inbox := &memory{}
+	inbox := &memoryInbox{}
 	r := newReceiver(t, receiver.Config{Inbox: inbox})
 	const senders, each = 8, 100
 	var wg sync.WaitGroup
@@ -351,7 +354,7 @@ func TestConcurrentDeliveriesKeepTheirBodies(t *testing.T) {
 	for _, d := range inbox.kept {
 		again, err := receiver.Decode(d.Body, nil)
 		if err != nil || again.ScreenshotID != d.ScreenshotID {
-			t.Fatalf("delivery of %s holds another body: %v", d.ScreenshotID, err)
+			t.Fatalf("delivery of %s has another body: %v", d.ScreenshotID, err)
 		}
 		seen[d.ScreenshotID] = true
 	}
@@ -361,14 +364,14 @@ func TestConcurrentDeliveriesKeepTheirBodies(t *testing.T) {
 }
 
 func TestInsecure(t *testing.T) {
-	inbox := &memory{}
+	inbox := &memoryInbox{}
 	r := newReceiver(t, receiver.Config{Inbox: inbox, Insecure: true})
 	w := httptest.NewRecorder()
 	r.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", strings.NewReader(goodBody)))
 	if w.Code != 200 || len(inbox.kept) != 1 {
 		t.Errorf("answered %d, kept %d", w.Code, len(inbox.kept))
 	}
-	// A verifier is used even so.
+	// A verifier is used even if Insecure is set.
 	r = newReceiver(t, receiver.Config{Inbox: inbox, Insecure: true, Verifier: newVerifier(t)})
 	w = httptest.NewRecorder()
 	r.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", strings.NewReader(goodBody)))
@@ -380,12 +383,12 @@ func TestInsecure(t *testing.T) {
 func TestNewRefuses(t *testing.T) {
 	for name, cfg := range map[string]receiver.Config{
 		"no inbox":         {Insecure: true},
-		"no verifier":      {Inbox: &memory{}},
-		"negative cap":     {Inbox: &memory{}, Insecure: true, MaxBody: -1},
-		"negative timeout": {Inbox: &memory{}, Insecure: true, Timeout: -1},
-		"negative budget":  {Inbox: &memory{}, Insecure: true, MaxInFlight: -1},
-		"tiny budget":      {Inbox: &memory{}, Insecure: true, MaxBody: 1, MaxInFlight: 4 << 10},
-		"cap above budget": {Inbox: &memory{}, Insecure: true, MaxBody: 48 << 20},
+		"no verifier":      {Inbox: &memoryInbox{}},
+		"negative cap":     {Inbox: &memoryInbox{}, Insecure: true, MaxBody: -1},
+		"negative timeout": {Inbox: &memoryInbox{}, Insecure: true, Timeout: -1},
+		"negative budget":  {Inbox: &memoryInbox{}, Insecure: true, MaxInFlight: -1},
+		"tiny budget":      {Inbox: &memoryInbox{}, Insecure: true, MaxBody: 1, MaxInFlight: 4 << 10},
+		"cap above budget": {Inbox: &memoryInbox{}, Insecure: true, MaxBody: 48 << 20},
 	} {
 		if _, err := receiver.New(cfg); err == nil {
 			t.Errorf("%s: no error", name)
@@ -393,11 +396,11 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-func TestLogIsBoundedAndDiscreet(t *testing.T) {
+func TestLogIsLimitedAndHasNoSecrets(t *testing.T) {
 	var log bytes.Buffer
 	now := noon
 	r := newReceiver(t, receiver.Config{
-		Inbox:  &memory{keep: func(context.Context) error { return errors.New("disk full") }},
+		Inbox:  &memoryInbox{keep: func(context.Context) error { return errors.New("disk full") }},
 		Logger: slog.New(slog.NewTextHandler(&log, nil)),
 		Now:    func() time.Time { return now },
 	})
@@ -410,23 +413,23 @@ func TestLogIsBoundedAndDiscreet(t *testing.T) {
 		forge()
 	}
 	if lines := strings.Count(log.String(), "\n"); lines != 1 {
-		t.Fatalf("1000 forgeries made %d lines", lines)
+		t.Fatalf("1000 forged requests: %d lines, want 1", lines)
 	}
 	now = now.Add(time.Minute)
 	forge()
 	if !strings.Contains(log.String(), "more_since_last_line=999") {
-		t.Errorf("the silent ones are not told:\n%s", log.String())
+		t.Errorf("the suppressed lines are not counted:\n%s", log.String())
 	}
-	post(r, goodBody) // another reason has a line of its own
+	post(r, goodBody) // another result has its own line
 	if !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), "disk full") {
-		t.Errorf("trouble with the inbox is not told:\n%s", log.String())
+		t.Errorf("the error of the inbox is not logged:\n%s", log.String())
 	}
 	for _, private := range []string{secret, "abab", "abc123", "example.com"} {
 		if strings.Contains(log.String(), private) {
-			t.Errorf("the log tells %q", private)
+			t.Errorf("the log contains %q", private)
 		}
 	}
 	if got := r.Counts()[receiver.WrongSignature]; got != 1001 {
-		t.Errorf("counted %d forgeries", got)
+		t.Errorf("counted %d forged requests, want 1001", got)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"shotline/receiver/signature"
 )
 
-// Result is what became of one request; a label for metrics.
+// Result is the result of one request. It is used as a label of metrics.
 type Result string
 
 // The results.
@@ -18,15 +18,15 @@ const (
 	WrongMethod    Result = "method"
 	WrongEncoding  Result = "encoding"
 	TooLarge       Result = "too_large"
-	Aborted        Result = "aborted" // the sender went away or was too slow
+	Aborted        Result = "aborted" // the sender disconnected or was too slow
 	WrongSignature Result = "signature"
 	Malformed      Result = "malformed"
-	NotKept        Result = "not_kept" // trouble with our disk
+	NotKept        Result = "not_kept" // the inbox failed
 	Busy           Result = "busy"     // Config.MaxInFlight is used up
 	WrongPath      Result = "path"     // see Misdirected
 )
 
-// Results lists every result.
+// Results lists all results.
 var Results = []Result{
 	Accepted, WrongMethod, WrongEncoding, TooLarge, Aborted, WrongSignature, Malformed, NotKept, Busy, WrongPath,
 }
@@ -36,7 +36,7 @@ var statuses = map[Result]int{
 	WrongMethod:    http.StatusMethodNotAllowed,
 	WrongEncoding:  http.StatusUnsupportedMediaType,
 	TooLarge:       http.StatusRequestEntityTooLarge,
-	Aborted:        http.StatusBadRequest, // 408 to those who may still listen, see status
+	Aborted:        http.StatusBadRequest, // 408 if the sender was too slow, see status
 	WrongSignature: http.StatusUnauthorized,
 	Malformed:      http.StatusBadRequest,
 	NotKept:        http.StatusServiceUnavailable,
@@ -45,20 +45,20 @@ var statuses = map[Result]int{
 }
 
 var (
-	jsonType = []string{"application/json"} // shared, so that a good answer needs no allocation
+	jsonType = []string{"application/json"} // shared to avoid an allocation per response
 	accepted = []byte(`{"status":"accepted"}` + "\n")
 )
 
-// answer writes the response. Whatever went wrong inside of us is not told.
+// answer writes the response. It does not reveal internal errors.
 func (r Result) answer(w http.ResponseWriter, err error) {
 	h := w.Header()
 	h["Content-Type"] = jsonType
 	if r == Accepted {
-		_, _ = w.Write(accepted) // a sender that is gone will send it again
+		_, _ = w.Write(accepted) // ignore the error: a disconnected sender will repeat the webhook
 		return
 	}
-	if r.leavesBody(err) {
-		h.Set("Connection", "close") // else net/http would read on before it answers
+	if r.bodyUnread(err) {
+		h.Set("Connection", "close") // otherwise net/http would read the rest of the body before it responds
 	}
 	text := ""
 	switch r {
@@ -66,21 +66,22 @@ func (r Result) answer(w http.ResponseWriter, err error) {
 		h.Set("Allow", http.MethodPost)
 	case NotKept, Busy:
 		h.Set("Retry-After", "2")
-		text = "cannot be kept now, send it again"
+		text = "cannot be stored now, send it again"
 	case WrongPath:
-		text = "webhooks are taken at another path"
+		text = "webhooks are accepted at another path"
 	}
 	if text == "" {
 		text = err.Error()
 	}
 	body, _ := json.Marshal(map[string]string{"error": text}) // cannot fail
 	body = append(body, '\n')
-	h.Set("Content-Length", strconv.Itoa(len(body))) // the answer is whole before the rest of the body is read
+	h.Set("Content-Length", strconv.Itoa(len(body))) // lets the client read the whole response while the rest of the body is unread
 	w.WriteHeader(r.status(err))
 	_, _ = w.Write(body)
 }
 
-// status is the HTTP status for a result. Whoever was too slow is asked to repeat.
+// status returns the HTTP status for a result. It is 408 if the sender was too
+// slow, so that the sender repeats the request.
 func (r Result) status(err error) int {
 	if errors.Is(err, errSlow) {
 		return http.StatusRequestTimeout
@@ -88,13 +89,13 @@ func (r Result) status(err error) int {
 	return statuses[r]
 }
 
-// leavesBody reports whether the request may not have been read to its end.
-func (r Result) leavesBody(err error) bool {
+// bodyUnread reports whether the body might not have been read to its end.
+func (r Result) bodyUnread(err error) bool {
 	switch r {
 	case WrongMethod, WrongEncoding, TooLarge, Aborted, Busy, WrongPath:
 		return true
 	case WrongSignature:
-		return !errors.Is(err, signature.ErrMismatch) // which it takes the whole body to see
+		return !errors.Is(err, signature.ErrMismatch) // a mismatch is detected only after the whole body was read
 	}
 	return false
 }

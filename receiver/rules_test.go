@@ -15,29 +15,30 @@ import (
 	"shotline/receiver"
 )
 
-// ruled is a webhook read by the rules that Decode documents, token by token.
-type ruled struct {
+// ruleResult is the result of the rules documented at Decode, implemented token
+// by token.
+type ruleResult struct {
 	err     error
 	id      string
 	outcome jobs.Outcome
 }
 
-// word is a documented event or status.
-var words = map[string]jobs.Outcome{
+// outcomes are the documented events and statuses.
+var outcomes = map[string]jobs.Outcome{
 	"screenshot.completed": jobs.OutcomeDone, "screenshot.finished": jobs.OutcomeDone, "screenshot.failed": jobs.OutcomeFailed,
 	"done": jobs.OutcomeDone, "finished": jobs.OutcomeDone, "failed": jobs.OutcomeFailed, "error": jobs.OutcomeFailed,
 }
 
-// rule applies them.
-func rule(body []byte, header string) ruled {
+// applyRules applies the documented rules.
+func applyRules(body []byte, header string) ruleResult {
 	fields, ok := topFields(body)
 	if !ok {
-		return ruled{err: receiver.ErrMalformed}
+		return ruleResult{err: receiver.ErrMalformed}
 	}
 	event, ok1 := optionalText(fields["event"])
 	status, ok2 := optionalText(fields["status"])
 	if !ok1 || !ok2 {
-		return ruled{err: receiver.ErrMalformed}
+		return ruleResult{err: receiver.ErrMalformed}
 	}
 	named := event
 	if named == "" {
@@ -45,38 +46,38 @@ func rule(body []byte, header string) ruled {
 	}
 	ofScreenshot := named == "" || strings.HasPrefix(named, "screenshot.")
 
-	var r ruled
+	var r ruleResult
 	switch id := fields["screenshot_id"].(type) {
 	case nil:
 		if ofScreenshot {
-			return ruled{err: receiver.ErrNoID}
+			return ruleResult{err: receiver.ErrNoID}
 		}
 	case string:
 		r.id = id
 		if strings.TrimSpace(id) == "" {
-			return ruled{err: receiver.ErrNoID}
+			return ruleResult{err: receiver.ErrNoID}
 		}
-		if strings.ContainsRune(id, utf8.RuneError) { // stands for bytes that are no UTF-8
-			return ruled{err: receiver.ErrMalformed}
+		if strings.ContainsRune(id, utf8.RuneError) { // the replacement character stands for invalid bytes
+			return ruleResult{err: receiver.ErrMalformed}
 		}
 	case json.Number:
 		r.id = id.String()
-		if strings.Trim(r.id, "0123456789") != "" { // a fraction, an exponent, a sign
-			return ruled{err: receiver.ErrMalformed}
+		if strings.Trim(r.id, "0123456789") != "" { // a fraction, an exponent or a sign
+			return ruleResult{err: receiver.ErrMalformed}
 		}
 	default:
-		return ruled{err: receiver.ErrMalformed}
+		return ruleResult{err: receiver.ErrMalformed}
 	}
 	byEvent, byStatus := jobs.OutcomeNone, jobs.OutcomeNone
 	if strings.Contains(event, ".") {
-		byEvent = words[event]
+		byEvent = outcomes[event]
 	}
 	if !strings.Contains(status, ".") {
-		byStatus = words[status]
+		byStatus = outcomes[status]
 	}
 	switch {
 	case !ofScreenshot:
-	case event != "" && byStatus != jobs.OutcomeNone && byStatus != byEvent: // they contradict each other
+	case event != "" && byStatus != jobs.OutcomeNone && byStatus != byEvent: // contradictory
 	case event != "":
 		r.outcome = byEvent
 	default:
@@ -85,21 +86,21 @@ func rule(body []byte, header string) ruled {
 	return r
 }
 
-// optionalText is a field that is a string, or absent.
+// optionalText returns a field that must be a string or absent.
 func optionalText(v any) (string, bool) {
 	s, isText := v.(string)
 	return s, isText || v == nil
 }
 
-// topFields are the fields of the one object that body is, unless one of them is
-// there twice.
+// topFields returns the fields of a body that must be one object. It returns
+// false if it is not, or if a field is repeated.
 func topFields(body []byte) (map[string]any, bool) {
 	if !json.Valid(body) {
 		return nil, false
 	}
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.UseNumber()
-	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
+	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
 		return nil, false
 	}
 	fields := map[string]any{}
@@ -114,7 +115,7 @@ func topFields(body []byte) (map[string]any, bool) {
 		}
 		switch known := name.(string); known {
 		case "event", "status", "screenshot_id":
-			if _, twice := fields[known]; twice {
+			if _, repeated := fields[known]; repeated {
 				return nil, false
 			}
 			fields[known] = value
@@ -123,7 +124,7 @@ func topFields(body []byte) (map[string]any, bool) {
 	return fields, true
 }
 
-// Decode says what the rules say, and keeps its limits.
+// Decode agrees with the documented rules and respects its limits.
 func FuzzDecode(f *testing.F) {
 	files, err := filepath.Glob(filepath.Join(vectorDir, "*.json"))
 	if err != nil || len(files) == 0 {
@@ -153,31 +154,31 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte, event string) {
 		d, err := receiver.Decode(body, http.Header{receiver.HeaderEvent: {event}})
-		want := rule(body, event)
+		want := applyRules(body, event)
 		if err != nil {
 			if !errors.Is(err, receiver.ErrMalformed) && !errors.Is(err, receiver.ErrNoID) {
 				t.Errorf("undocumented error %v", err)
 			}
-			// What an id may look like beyond its type is for the other tests.
+			// Other tests check the restrictions on ids beyond their type.
 			if want.err == nil && len(want.id) <= 200 && printableASCII(want.id) {
-				t.Errorf("refused with %v, which the rules accept: %q", err, body)
+				t.Errorf("got %v, but the rules accept %q", err, body)
 			}
 			if want.err != nil && !errors.Is(err, want.err) {
-				t.Errorf("refused with %v, the rules say %v: %q", err, want.err, body)
+				t.Errorf("got %v, the rules want %v: %q", err, want.err, body)
 			}
 			return
 		}
 		if want.err != nil || d.Outcome != want.outcome || d.ScreenshotID != want.id {
-			t.Errorf("%q with %q\nis read as %q %q,\nthe rules say %+v", body, event, d.ScreenshotID, d.Outcome, want)
+			t.Errorf("%q with %q\ngot %q %q\nthe rules want %+v", body, event, d.ScreenshotID, d.Outcome, want)
 		}
 		if d.Outcome != jobs.OutcomeNone && d.ScreenshotID == "" {
-			t.Errorf("outcome %q of no screenshot", d.Outcome)
+			t.Errorf("outcome %q without a screenshot id", d.Outcome)
 		}
 		if d.Error != "" && d.Outcome != jobs.OutcomeFailed {
 			t.Errorf("outcome %q with the error %q", d.Outcome, d.Error)
 		}
 		if len(d.ScreenshotID) > 200 || len(d.Event) > 200 || len(d.Error) > 1000 || len(d.ImageURL) > 8192 {
-			t.Errorf("a limit is not kept: %+v", d)
+			t.Errorf("a limit is exceeded: %+v", d)
 		}
 		if !utf8.ValidString(d.ScreenshotID + d.Event + d.Error + d.ImageURL) {
 			t.Errorf("not UTF-8: %+v", d)

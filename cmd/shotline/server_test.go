@@ -60,7 +60,7 @@ func TestWebhooksAtOtherPaths(t *testing.T) {
 	if n := figure(t, figures, `shotline_webhooks_total{result="accepted"}`); int(n) != len(taken) {
 		t.Errorf("%v webhooks are counted as accepted, want %d", n, len(taken))
 	}
-	if n := strings.Count(s.log.String(), "where none are taken"); n != 1 {
+	if n := strings.Count(s.log.String(), "instead of the webhook path"); n != 1 {
 		t.Errorf("%d lines about lost webhooks, want 1 in ten seconds:\n%s", n, s.log)
 	}
 }
