@@ -11,8 +11,8 @@ import (
 	"shotline/receiver/listener"
 )
 
-// BenchmarkRequest is for one request with a small body on a connection that is
-// kept, with the guard and without.
+// BenchmarkRequest measures one request with a small body on a reused connection,
+// with and without the guard.
 func BenchmarkRequest(b *testing.B) {
 	for _, guarded := range []bool{false, true} {
 		name := map[bool]string{false: "bare", true: "guarded"}[guarded]

@@ -9,36 +9,36 @@ import (
 	"time"
 )
 
-// conn is a connection of a Listener. While it waits for its peer it stands in
-// one of the listener's lines.
+// conn is a connection of a Listener. While it waits for its peer, it is in one
+// of the listener's queues.
 type conn struct {
 	net.Conn
 	listener *Listener
 	body     body
-	phase    atomic.Int32 // changed with the lock of the listener held
+	phase    atomic.Int32 // changed only with the listener's lock held
 
-	// These are the listener's, under its lock.
-	in           *line
-	before, next *conn
-	since        time.Time // when it entered its line
-	closed       bool
-	excess       bool // accepted to be answered 503
-	step         step
+	// The following fields are protected by the listener's lock.
+	queue      *queue
+	prev, next *conn
+	since      time.Time // when the connection entered its queue
+	closed     bool
+	excess     bool // accepted only to respond with 503
+	step       step
 }
 
-// The phases of a connection that a read must know of.
+// The phases of a connection that Read distinguishes.
 const (
-	starting  = iota // nothing has been read yet
-	answering        // between the end of a request and the next one: what is read is not waited for
-	bringing         // a body is not complete
+	starting    = iota // nothing has been read yet
+	answering          // between the end of a request and the next one; the connection is not queued for reads
+	readingBody        // a body is incomplete
 )
 
-// line is connections in the order in which they began to wait.
-type line struct{ first, last *conn }
+// queue contains connections in the order in which they began to wait.
+type queue struct{ first, last *conn }
 
-func (q *line) push(c *conn) {
+func (q *queue) push(c *conn) {
 	c.leave()
-	c.in, c.before, c.since = q, q.last, time.Now()
+	c.queue, c.prev, c.since = q, q.last, time.Now()
 	if q.last == nil {
 		q.first = c
 	} else {
@@ -47,34 +47,34 @@ func (q *line) push(c *conn) {
 	q.last = c
 }
 
-// leave takes c out of its line, if it stands in one.
+// leave removes c from its queue, if it is in one.
 func (c *conn) leave() {
-	if c.in == nil {
+	if c.queue == nil {
 		return
 	}
-	if c.before == nil {
-		c.in.first = c.next
+	if c.prev == nil {
+		c.queue.first = c.next
 	} else {
-		c.before.next = c.next
+		c.prev.next = c.next
 	}
 	if c.next == nil {
-		c.in.last = c.before
+		c.queue.last = c.prev
 	} else {
-		c.next.before = c.before
+		c.next.prev = c.prev
 	}
-	c.in, c.before, c.next = nil, nil, nil
+	c.queue, c.prev, c.next = nil, nil, nil
 }
 
-// waits puts c into a line, or with nil takes it out of the one it stands in.
-func (c *conn) waits(in *line) {
+// waitIn moves c to a queue. If q is nil, it removes c from its queue.
+func (c *conn) waitIn(q *queue) {
 	l := c.listener
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if in == nil || c.closed {
+	if q == nil || c.closed {
 		c.leave()
 		return
 	}
-	in.push(c)
+	q.push(c)
 	l.changed.Signal()
 }
 
@@ -96,28 +96,28 @@ func (c *conn) Close() error {
 	return err
 }
 
-// Read implements net.Conn. A body that came together with its headers is never
-// read from here, and so costs nothing.
+// Read implements net.Conn. If a body arrived together with its headers, it is
+// already buffered and not read here, so it has no extra cost.
 func (c *conn) Read(p []byte) (int, error) {
 	switch c.phase.Load() {
 	case starting:
 		c.phase.Store(answering)
-		c.waits(&c.listener.waiting)
-	case bringing:
+		c.waitIn(&c.listener.waiting)
+	case readingBody:
 		if c.await() {
 			n, err := c.Conn.Read(p)
-			c.brought(n, err)
+			c.received(n, err)
 			return n, err
 		}
 	}
 	return c.Conn.Read(p)
 }
 
-// ReadFrom lets files be sent without copying them, as the net.Conn can do it.
+// ReadFrom lets the underlying net.Conn send files without copying them.
 func (c *conn) ReadFrom(r io.Reader) (int64, error) { return io.Copy(c.Conn, r) }
 
-// CloseWrite lets a last answer reach a peer that still sends: http.Server asks
-// for it.
+// CloseWrite closes the write side if the connection supports it. http.Server
+// calls it so that a last response reaches a peer that is still sending.
 func (c *conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
@@ -125,90 +125,93 @@ func (c *conn) CloseWrite() error {
 	return nil
 }
 
-// step is the time in which a body must bring a number of bytes.
+// step is a period in which a minimum number of bytes of a body must arrive.
 type step struct {
-	whole time.Time // when the whole body must be there; zero before the first read
-	until time.Time
-	got   int
+	bodyDeadline time.Time // deadline for the whole body; zero before the first read
+	deadline     time.Time
+	bytes        int
 }
 
-// await begins to wait for more of a body, for the rest of the step; false if the
-// body is complete: what is read then is the next request.
+// await begins to wait for more of a body, until the end of the step. It returns
+// false if the body is complete, because the next read then belongs to the next
+// request.
 func (c *conn) await() bool {
 	l := c.listener
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if c.phase.Load() != bringing {
+	if c.phase.Load() != readingBody {
 		return false
 	}
 	if c.closed {
 		return true
 	}
-	if c.step.whole.IsZero() {
-		c.step.whole = time.Now().Add(l.cfg.BodyTime)
+	if c.step.bodyDeadline.IsZero() {
+		c.step.bodyDeadline = time.Now().Add(l.cfg.BodyTime)
 	}
-	if c.step.until.IsZero() || c.step.got >= l.cfg.BodyLeast {
-		c.step.until, c.step.got = time.Now().Add(l.cfg.BodyStep), 0
-		if c.step.whole.Before(c.step.until) {
-			c.step.until = c.step.whole
+	if c.step.deadline.IsZero() || c.step.bytes >= l.cfg.BodyLeast {
+		c.step.deadline, c.step.bytes = time.Now().Add(l.cfg.BodyStep), 0
+		if c.step.bodyDeadline.Before(c.step.deadline) {
+			c.step.deadline = c.step.bodyDeadline
 		}
-		_ = c.Conn.SetReadDeadline(c.step.until) // the read fails if this does
+		_ = c.Conn.SetReadDeadline(c.step.deadline) // if this fails, the read fails as well
 	}
-	if c.in == nil { // in the line once for each body, however often it brings a byte
+	if c.queue == nil { // enter the queue once per body, not once per read
 		l.waiting.push(c)
 		l.changed.Signal()
 	}
 	return true
 }
 
-// brought notes how much of a body has come.
-func (c *conn) brought(n int, err error) {
+// received records the bytes of a body that have arrived.
+func (c *conn) received(n int, err error) {
 	l := c.listener
 	l.mu.Lock()
-	c.step.got += n
-	slow := c.phase.Load() == bringing && errors.Is(err, os.ErrDeadlineExceeded)
+	c.step.bytes += n
+	slow := c.phase.Load() == readingBody && errors.Is(err, os.ErrDeadlineExceeded)
 	if slow {
 		l.stats.SlowBodies++
 	}
 	l.mu.Unlock()
 	if slow {
-		l.say(slowBody, "remote", c.RemoteAddr().String())
+		l.log(slowBody, "remote", c.RemoteAddr().String())
 	}
 }
 
-// begins notes that a request with a body is being answered.
-func (c *conn) begins(source io.ReadCloser) io.ReadCloser {
+// beginBody wraps the body of a request and starts its deadlines.
+func (c *conn) beginBody(source io.ReadCloser) io.ReadCloser {
 	c.listener.mu.Lock()
 	defer c.listener.mu.Unlock()
-	c.phase.Store(bringing)
+	c.phase.Store(readingBody)
 	c.body = body{source, c}
 	return &c.body
 }
 
-// complete notes that the body has come, or without all of it that it is not
-// waited for any longer: the server may still read on for a while.
+// complete records that a body no longer needs to be waited for. If all is true,
+// it was read to its end. Otherwise the server might continue to read for a
+// while.
 func (c *conn) complete(all bool) {
 	l := c.listener
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if c.phase.Load() != bringing {
+	if c.phase.Load() != readingBody {
 		return
 	}
 	c.phase.Store(answering)
 	switch {
-	case c.step.until.IsZero(): // the server's deadline holds
+	case c.step.deadline.IsZero(): // the server's deadline applies
 	case all:
-		// http.Server has lifted it and reads in the background, but that read may have
-		// set it again. One that passed later would end the request's context.
+		// http.Server has removed the deadline and reads in the background, but that
+		// read might have set the deadline again. If it expired later, it would end
+		// the request's context.
 		_ = c.Conn.SetReadDeadline(time.Time{})
 	default:
-		_ = c.Conn.SetReadDeadline(c.step.whole)
+		_ = c.Conn.SetReadDeadline(c.step.bodyDeadline)
 	}
 	c.step = step{}
 	c.leave()
 }
 
-// body is the body of the request that a connection brings.
+// body is the body of a request on a connection.
 type body struct {
 	io.ReadCloser
 	conn *conn

@@ -9,29 +9,31 @@ import (
 	"time"
 )
 
-// connKey is under what a request's context holds its *conn.
+// connKey is the key of the *conn in a request's context.
 type connKey struct{}
 
-// Guard joins the listener with the server that accepts from it, before it
-// serves. The server's ConnState and ConnContext must not be set.
+// Guard configures the server that accepts connections from the listener. Call it
+// before the server starts. The server's ConnState and ConnContext must not be
+// set.
 func (l *Listener) Guard(server *http.Server) {
 	server.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 		return context.WithValue(ctx, connKey{}, c)
 	}
 	server.ConnState = func(c net.Conn, state http.ConnState) {
-		own, ok := c.(*conn)
+		wrapped, ok := c.(*conn)
 		switch {
 		case !ok:
 		case state == http.StateActive:
-			own.waits(nil)
+			wrapped.waitIn(nil)
 		case state == http.StateIdle:
-			own.waits(&l.idle)
+			wrapped.waitIn(&l.idle)
 		}
 	}
 	server.Handler = l.guarded(server.Handler)
 }
 
-// guarded bounds the bodies of requests, and answers those of excess connections.
+// guarded returns a handler that applies the limits for bodies and responds to
+// requests on excess connections.
 func (l *Listener) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, ok := r.Context().Value(connKey{}).(*conn)
@@ -39,39 +41,41 @@ func (l *Listener) guarded(next http.Handler) http.Handler {
 		switch {
 		case !ok:
 			next.ServeHTTP(w, r)
-		case c.excess: // fixed before the first request
-			l.refused()
+		case c.excess: // not modified after the first request
+			l.countRefused()
 			refuse(w)
-			c.ends(w, body)
+			c.end(w, body)
 		case l.cfg.BodyStep > 0 && r.Body != nil && r.Body != http.NoBody:
-			r.Body = c.begins(r.Body)
+			r.Body = c.beginBody(r.Body)
 			defer c.complete(false)
 			next.ServeHTTP(w, r)
-			c.ends(w, body)
+			c.end(w, body)
 		default:
 			next.ServeHTTP(w, r)
-			c.ends(w, body)
+			c.end(w, body)
 		}
 	})
 }
 
 const (
-	// lingerTime bounds how long a connection is read on after the last answer.
+	// lingerTime is the maximum time to read from a connection after the last
+	// response.
 	lingerTime = time.Second
-	// lingerBytes bounds how much of a body is: twice what a webhook may have.
+	// lingerBytes is the maximum number of body bytes to read after the last
+	// response. It is twice the maximum size of a webhook.
 	lingerBytes = 512 << 10
 )
 
-// ends bounds what is left of a connection after its last answer. The rest of the
-// body is read, since a peer that still sends when its connection is closed may
-// lose the answer. http.Server does so for some bodies only.
-func (c *conn) ends(w http.ResponseWriter, body io.Reader) {
+// end limits the rest of a connection after its last response. It reads the rest
+// of the body, because a peer that is still sending might lose the response if
+// the connection is closed. http.Server does this only for some bodies.
+func (c *conn) end(w http.ResponseWriter, body io.Reader) {
 	if w.Header().Get("Connection") != "close" {
 		return
 	}
 	c.complete(false)
 	_ = c.Conn.SetReadDeadline(time.Now().Add(lingerTime))
-	c.waits(&c.listener.waiting)
+	c.waitIn(&c.listener.waiting)
 	if body == nil || body == http.NoBody || http.NewResponseController(w).Flush() != nil {
 		return
 	}
@@ -80,7 +84,7 @@ func (c *conn) ends(w http.ResponseWriter, body io.Reader) {
 
 const unavailable = `{"title":"Service Unavailable","status":503,"detail":"too many connections are being answered, try again later"}` + "\n"
 
-// refuse answers without having read the body.
+// refuse responds without reading the body.
 func refuse(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Connection", "close")

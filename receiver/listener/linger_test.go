@@ -12,8 +12,8 @@ import (
 	"shotline/receiver/listener"
 )
 
-// Who is refused before the body has come can send the rest of it, and reads the
-// answer instead of an error of the network.
+// If a request is refused before the body has arrived, the sender can send the
+// rest of it and read the response. It does not get a network error.
 func TestRefusalsReachSendersOfLargeBodies(t *testing.T) {
 	const length = 300 << 10
 	rest := strings.Repeat("x", length)
@@ -51,14 +51,14 @@ func TestRefusalsReachSendersOfLargeBodies(t *testing.T) {
 	}
 }
 
-// The rest of a refused body is neither read for long nor without end, and its
-// connection makes room.
-func TestRefusedBodiesAreNotReadOnForEver(t *testing.T) {
+// Reading the rest of a refused body is limited in time and bytes, and its
+// connection can be closed for another.
+func TestReadingOfRefusedBodiesIsLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t, listener.Config{Most: 1, BodyStep: 3 * time.Second}, refusing)
-		refused := func(first string) *peer {
+		refused := func(start string) *peer {
 			p := s.dial()
-			p.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n" + first)
+			p.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n" + start)
 			if got := p.status(); got != http.StatusRequestEntityTooLarge {
 				t.Fatalf("answered %d", got)
 			}
@@ -72,25 +72,25 @@ func TestRefusedBodiesAreNotReadOnForEver(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 		if slow.open() {
-			t.Error("a slow one is read on")
+			t.Error("the slow connection is still open")
 		}
 		large := refused("")
 		n, err := large.Write(make([]byte, 10<<20))
 		if err == nil || n > 1<<20 {
-			t.Errorf("%d bytes of a large one are read, %v", n, err)
+			t.Errorf("sent %d bytes of a large body, %v", n, err)
 		}
 		silent := refused("")
 		began := time.Now()
 		if got := s.dial().get(); got != http.StatusRequestEntityTooLarge {
-			t.Errorf("another one: answered %d", got)
+			t.Errorf("new connection: answered %d", got)
 		}
 		if took := time.Since(began); took > 500*time.Millisecond || silent.open() {
-			t.Errorf("the silent one made room after %s", took)
+			t.Errorf("the silent connection was closed after %s, want at most 500ms", took)
 		}
 	})
 }
 
-// refusing answers without reading the body.
+// refusing responds without reading the body.
 func refusing(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Connection", "close")
 	w.WriteHeader(http.StatusRequestEntityTooLarge)

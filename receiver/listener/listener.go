@@ -11,48 +11,51 @@ import (
 )
 
 const (
-	// troubleTime is for how long Trouble reports what has gone wrong.
+	// troubleTime is how long Trouble returns an error after it occurred.
 	troubleTime = 10 * time.Second
-	// leastWait is how long a connection in the middle of a request must have waited
-	// for its peer to be closed for another. What has come is often not read yet: on
-	// a busy machine it is we who are late.
-	leastWait = 200 * time.Millisecond
-	// fullTime is how long a new connection waits while none can be closed, before
-	// it and the next ones are answered 503.
+	// minWait is how long a connection in the middle of a request must have waited
+	// for its peer before it can be closed for another. On a busy machine the data
+	// has often arrived but has not been read yet. The server is late then, not the
+	// peer.
+	minWait = 200 * time.Millisecond
+	// fullTime is how long a new connection waits if none can be closed. After
+	// that, it and the next ones get a 503.
 	fullTime = 500 * time.Millisecond
-	// lookAgain is how often a new connection looks for one to close.
-	lookAgain = 20 * time.Millisecond
+	// recheckTime is how often a waiting connection checks again for one that can
+	// be closed.
+	recheckTime = 20 * time.Millisecond
 )
 
-// errFull is why a connection is not served.
-var errFull = errors.New("as many connections as may be open are being answered")
+// errFull is the reason for a 503.
+var errFull = errors.New("the maximum number of connections is being answered")
 
-// Config says what a Listener allows.
+// Config is the configuration of a Listener.
 type Config struct {
-	Name   string           // in logs and errors, such as "webhooks"
-	Most   int              // connections at a time; at least 1
-	Logger *slog.Logger     // nil means none
+	Name   string           // for logs and errors, such as "webhooks"
+	Most   int              // maximum number of connections; at least 1
+	Logger *slog.Logger     // nil means no logging
 	Now    func() time.Time // nil means time.Now
 
-	// ReadBuffer bounds what the kernel keeps for each connection, in bytes; 0: as
-	// it likes, which can be megabytes.
+	// ReadBuffer is the size of the kernel's receive buffer per connection in
+	// bytes. If it is 0, the kernel decides, and a buffer can grow to megabytes.
 	ReadBuffer int
 
-	// BodyStep is the time in which a request's body must bring BodyLeast bytes, or
-	// its end, again and again; 0: the server's own timeouts alone bound bodies.
+	// BodyStep is the period in which BodyLeast bytes of a body, or its end, must
+	// arrive, again and again until the body is complete. If it is 0, only the
+	// server's own timeouts apply to bodies.
 	BodyStep  time.Duration
-	BodyLeast int           // 0: DefaultBodyLeast
-	BodyTime  time.Duration // bound of a whole body; 0: DefaultBodyTime
+	BodyLeast int           // 0 means DefaultBodyLeast
+	BodyTime  time.Duration // maximum time for a whole body; 0 means DefaultBodyTime
 }
 
-// Defaults of the Config.
+// Default values of Config.
 const (
 	DefaultBodyLeast = 4 << 10
 	DefaultBodyTime  = 10 * time.Second
 )
 
-// Extra is how many connections beyond most are open at times: those that are
-// answered 503, and the one that is about to take the place of another.
+// Extra returns how many connections beyond most can be open at a time: those
+// that get a 503, and the one that is about to replace another.
 func Extra(most int) int { return most/16 + 2 }
 
 // Listener accepts connections for one http.Server. It is safe for concurrent
@@ -60,33 +63,33 @@ func Extra(most int) int { return most/16 + 2 }
 type Listener struct {
 	net.Listener
 	cfg     Config
-	reports map[event]*report // fixed after New
+	reports map[event]*report // not modified after New
 
-	mu      sync.Mutex
-	changed sync.Cond // of mu: a connection was closed or began to wait for its peer
-	closed  bool
-	open    int
-	excess  int       // among them, those that are answered 503
-	full    time.Time // since when none could be closed at the limit
-	idle    line      // between two requests
-	waiting line      // in the middle of a request, before the first one, or after the last one
-	stats   Stats
-	trouble error // what went wrong last
-	at      time.Time
+	mu        sync.Mutex
+	changed   sync.Cond // uses mu; signaled if a connection was closed or begins to wait for its peer
+	closed    bool
+	open      int
+	excess    int       // number of open connections that get a 503
+	full      time.Time // since when the limit is reached and no connection can be closed
+	idle      queue     // connections between two requests
+	waiting   queue     // connections in the middle of a request, before the first or after the last one
+	stats     Stats
+	trouble   error // most recent error
+	troubleAt time.Time
 }
 
-// Stats are the figures of a Listener since New.
+// Stats are counters of a Listener since New.
 type Stats struct {
 	Name         string
-	Open         int   // now
+	Open         int   // connections open now
 	Most         int   // Config.Most
-	Evicted      int64 // closed to admit another
-	Refused      int64 // answered 503 because none could be closed
-	SlowBodies   int64 // cut off for bringing too little
+	Evicted      int64 // connections closed to accept another
+	Refused      int64 // requests answered with 503 because no connection could be closed
+	SlowBodies   int64 // bodies cut off because they were too slow
 	AcceptErrors int64
 }
 
-// New returns a Listener that accepts from l.
+// New returns a Listener that accepts connections from l.
 func New(l net.Listener, cfg Config) *Listener {
 	cfg.Most = max(cfg.Most, 1)
 	cfg.BodyLeast = cmp.Or(cfg.BodyLeast, DefaultBodyLeast)
@@ -97,12 +100,12 @@ func New(l net.Listener, cfg Config) *Listener {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	own := &Listener{Listener: l, cfg: cfg, reports: newReports()}
-	own.changed.L = &own.mu
-	return own
+	wrapped := &Listener{Listener: l, cfg: cfg, reports: newReports()}
+	wrapped.changed.L = &wrapped.mu
+	return wrapped
 }
 
-// Stats returns the figures.
+// Stats returns the current counters.
 func (l *Listener) Stats() Stats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -112,18 +115,18 @@ func (l *Listener) Stats() Stats {
 }
 
 // Trouble returns why connections were not accepted or not served in the last ten
-// seconds; nil if they all were.
+// seconds. It returns nil if there was no error.
 func (l *Listener) Trouble() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.trouble == nil || l.cfg.Now().Sub(l.at) > troubleTime {
+	if l.trouble == nil || l.cfg.Now().Sub(l.troubleAt) > troubleTime {
 		return nil
 	}
 	return fmt.Errorf("%s: %w", l.cfg.Name, l.trouble)
 }
 
-// Accept implements net.Listener. An error other than net.ErrClosed is temporary
-// for http.Server, which tries again after a pause.
+// Accept implements net.Listener. Errors other than net.ErrClosed are temporary,
+// so http.Server tries again after a pause.
 func (l *Listener) Accept() (net.Conn, error) {
 	for {
 		accepted, err := l.Listener.Accept()
@@ -131,10 +134,10 @@ func (l *Listener) Accept() (net.Conn, error) {
 		case errors.Is(err, net.ErrClosed):
 			return nil, err
 		case err != nil:
-			return nil, l.failed(err)
+			return nil, l.acceptError(err)
 		}
 		if tcp, ok := accepted.(*net.TCPConn); ok && l.cfg.ReadBuffer > 0 {
-			_ = tcp.SetReadBuffer(l.cfg.ReadBuffer) // without it the connection works as well
+			_ = tcp.SetReadBuffer(l.cfg.ReadBuffer) // ignore the error: the connection works with the default size
 		}
 		c := &conn{Conn: accepted, listener: l}
 		if l.admit(c) {
@@ -144,38 +147,39 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// failed notes an error of accept and frees a descriptor for the next attempt.
-func (l *Listener) failed(err error) error {
+// acceptError records an error of Accept and frees a descriptor for the next
+// attempt.
+func (l *Listener) acceptError(err error) error {
 	l.mu.Lock()
 	l.stats.AcceptErrors++
-	l.troubled(fmt.Errorf("accept: %w", err))
-	victim := l.longest()
+	l.setTrouble(fmt.Errorf("accept: %w", err))
+	victim := l.longestWaiting()
 	l.mu.Unlock()
-	l.say(acceptFailed, "error", err)
+	l.log(acceptFailed, "error", err)
 	if victim != nil {
 		_ = victim.Close()
 	}
 	return temporary{err}
 }
 
-// temporary is an error that http.Server does not end at.
+// temporary is an error that does not stop http.Server.
 type temporary struct{ error }
 
 func (t temporary) Unwrap() error { return t.error }
 func (temporary) Timeout() bool   { return false }
 func (temporary) Temporary() bool { return true }
 
-// admit takes a connection in, if need be in the place of another; false if the
-// listener was closed.
+// admit adds a connection. At the limit it closes another one or waits. It
+// returns false if the listener was closed.
 func (l *Listener) admit(c *conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for !l.closed && l.open-l.excess >= l.cfg.Most {
-		if victim := l.longest(); victim != nil {
+		if victim := l.longestWaiting(); victim != nil {
 			l.stats.Evicted++
 			l.mu.Unlock()
-			l.say(evicted, "connections", l.cfg.Most)
-			_ = victim.Close() // takes the lock
+			l.log(evicted, "connections", l.cfg.Most)
+			_ = victim.Close() // acquires the lock
 			l.mu.Lock()
 			continue
 		}
@@ -184,7 +188,7 @@ func (l *Listener) admit(c *conn) bool {
 			l.full = now
 		}
 		if now.Sub(l.full) >= fullTime {
-			l.troubled(errFull)
+			l.setTrouble(errFull)
 			if l.excess < Extra(l.cfg.Most)-1 {
 				c.excess = true
 				l.excess++
@@ -192,9 +196,9 @@ func (l *Listener) admit(c *conn) bool {
 				return true
 			}
 		}
-		again := time.AfterFunc(lookAgain, l.changed.Signal)
+		recheck := time.AfterFunc(recheckTime, l.changed.Signal)
 		l.changed.Wait()
-		again.Stop()
+		recheck.Stop()
 	}
 	if l.closed {
 		return false
@@ -204,13 +208,14 @@ func (l *Listener) admit(c *conn) bool {
 	return true
 }
 
-// longest takes the connection out of its line that has waited longest for its
-// peer; nil if none has for long enough. It is called with the lock held.
-func (l *Listener) longest() *conn {
+// longestWaiting removes the connection that has waited longest for its peer from
+// its queue and returns it. It returns nil if no connection has waited long
+// enough. The lock must be held.
+func (l *Listener) longestWaiting() *conn {
 	c := l.idle.first
 	if c == nil {
 		c = l.waiting.first
-		if c == nil || time.Since(c.since) < leastWait {
+		if c == nil || time.Since(c.since) < minWait {
 			return nil
 		}
 	}
@@ -218,19 +223,19 @@ func (l *Listener) longest() *conn {
 	return c
 }
 
-// refused notes that a request was answered 503.
-func (l *Listener) refused() {
+// countRefused records that a request got a 503.
+func (l *Listener) countRefused() {
 	l.mu.Lock()
 	l.stats.Refused++
-	l.troubled(errFull)
+	l.setTrouble(errFull)
 	l.mu.Unlock()
-	l.say(refused, "connections", l.cfg.Most)
+	l.log(refused, "connections", l.cfg.Most)
 }
 
-// troubled is called with the lock held.
-func (l *Listener) troubled(err error) { l.trouble, l.at = err, l.cfg.Now() }
+// setTrouble records the most recent error. The lock must be held.
+func (l *Listener) setTrouble(err error) { l.trouble, l.troubleAt = err, l.cfg.Now() }
 
-// Close implements net.Listener. Connections that were accepted stay open.
+// Close implements net.Listener. Accepted connections stay open.
 func (l *Listener) Close() error {
 	l.mu.Lock()
 	l.closed = true

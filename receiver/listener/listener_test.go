@@ -26,10 +26,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// pipes is a net.Listener whose connections run through memory, so that time can
-// be that of synctest.
+// pipes is a net.Listener whose connections are in memory, so that tests can use
+// the time of synctest.
 type pipes struct {
-	incoming chan any // a net.Conn or an error
+	incoming chan any // each is a net.Conn or an error
 	closed   chan struct{}
 	once     sync.Once
 }
@@ -51,7 +51,7 @@ func (p *pipes) Accept() (net.Conn, error) {
 func (p *pipes) Close() error   { p.once.Do(func() { close(p.closed) }); return nil }
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
-// server is a guarded web server and its log.
+// server is a guarded web server with its log.
 type server struct {
 	t     *testing.T
 	pipes *pipes
@@ -59,7 +59,8 @@ type server struct {
 	log *bytes.Buffer
 }
 
-// serve must be called in a bubble, which the server ends with.
+// serve starts a server that ends with the test. It must be called in a synctest
+// bubble.
 func serve(t *testing.T, cfg listener.Config, handler http.HandlerFunc) *server {
 	t.Helper()
 	s := &server{t: t, pipes: newPipes(), log: new(bytes.Buffer)}
@@ -74,17 +75,17 @@ func serve(t *testing.T, cfg listener.Config, handler http.HandlerFunc) *server 
 			t.Error(err)
 		}
 		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
-			t.Errorf("the server ended: %v", err)
+			t.Errorf("Serve: %v", err)
 		}
 		synctest.Wait()
 		if open := s.Stats().Open; open != 0 {
-			t.Errorf("%d connections count as open after the end", open)
+			t.Errorf("%d connections are open after the end, want 0", open)
 		}
 	})
 	return s
 }
 
-// peer is the other end of a connection.
+// peer is the client end of a connection.
 type peer struct {
 	t *testing.T
 	net.Conn
@@ -93,10 +94,10 @@ type peer struct {
 
 func (s *server) dial() *peer {
 	s.t.Helper()
-	here, there := net.Pipe()
-	s.pipes.incoming <- there
-	s.t.Cleanup(func() { here.Close() })
-	return &peer{s.t, here, bufio.NewReader(here)}
+	client, server := net.Pipe()
+	s.pipes.incoming <- server
+	s.t.Cleanup(func() { client.Close() })
+	return &peer{s.t, client, bufio.NewReader(client)}
 }
 
 func (p *peer) send(text string) {
@@ -106,7 +107,7 @@ func (p *peer) send(text string) {
 	}
 }
 
-// status reads an answer; 0 if the connection was closed without one.
+// status reads a response. It returns 0 if the connection was closed without one.
 func (p *peer) status() int {
 	response, err := http.ReadResponse(p.answers, nil)
 	if err != nil {
@@ -131,11 +132,11 @@ func (p *peer) open() bool {
 	return errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-func fine(http.ResponseWriter, *http.Request) {}
+func ok(http.ResponseWriter, *http.Request) {}
 
-func TestTheLongestIdleMakesRoom(t *testing.T) {
+func TestLongestIdleConnectionIsReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := serve(t, listener.Config{Most: 3}, fine)
+		s := serve(t, listener.Config{Most: 3}, ok)
 		var peers []*peer
 		for range 3 {
 			p := s.dial()
@@ -145,7 +146,7 @@ func TestTheLongestIdleMakesRoom(t *testing.T) {
 			peers = append(peers, p)
 			time.Sleep(time.Second)
 		}
-		if got := peers[0].get(); got != 200 { // now the second has been idle the longest
+		if got := peers[0].get(); got != 200 { // the second one has now been idle the longest
 			t.Fatalf("answered %d", got)
 		}
 		synctest.Wait()
@@ -161,21 +162,21 @@ func TestTheLongestIdleMakesRoom(t *testing.T) {
 			t.Errorf("%+v", st)
 		}
 		if err := s.Trouble(); err != nil {
-			t.Errorf("all were served, but: %v", err)
+			t.Errorf("Trouble: got %v, want nil", err)
 		}
 	})
 }
 
-// Connections that have sent nothing, half of the headers or half of a body make
-// room, the oldest first, but not before they have had some time.
-func TestWhoWaitsInARequestMakesRoom(t *testing.T) {
+// Connections that have sent nothing, a part of the headers or a part of a body
+// are closed for new ones, the oldest first, but not before a minimum wait.
+func TestWaitingConnectionsAreReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t, listener.Config{Most: 3, BodyStep: 3 * time.Second}, func(_ http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
 		})
 		body := s.dial()
 		body.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
-		synctest.Wait() // or the second might begin to wait first
+		synctest.Wait() // otherwise the second connection might begin to wait first
 		headers := s.dial()
 		headers.send("POST / HT")
 		synctest.Wait()
@@ -186,7 +187,7 @@ func TestWhoWaitsInARequestMakesRoom(t *testing.T) {
 			other := s.dial()
 			other.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n")
 			if took := time.Since(began); i == 0 && took < 200*time.Millisecond {
-				t.Errorf("let in after %s", took)
+				t.Errorf("accepted after %s, want at least 200ms", took)
 			}
 			synctest.Wait()
 			if victim.open() {
@@ -199,15 +200,15 @@ func TestWhoWaitsInARequestMakesRoom(t *testing.T) {
 	})
 }
 
-// A request that is being answered is never cut off. Others are told so at once,
-// after a moment in which nobody made room.
-func TestWhoIsAnsweredIsNotCutOff(t *testing.T) {
+// A request that is being answered is never cut off. If no connection can be
+// closed for a short time, other requests get a 503 immediately.
+func TestAnsweredRequestsAreNotCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		entered, leave := make(chan struct{}), make(chan struct{})
+		entered, proceed := make(chan struct{}), make(chan struct{})
 		s := serve(t, listener.Config{Most: 2}, func(_ http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodPut {
 				entered <- struct{}{}
-				<-leave
+				<-proceed
 			}
 		})
 		busy := []*peer{s.dial(), s.dial()}
@@ -225,12 +226,12 @@ func TestWhoIsAnsweredIsNotCutOff(t *testing.T) {
 			}
 		}
 		if err := s.Trouble(); err == nil || !strings.Contains(err.Error(), "test: ") {
-			t.Errorf("no trouble: %v", err)
+			t.Errorf("Trouble: got %v, want an error", err)
 		}
 		if st := s.Stats(); st.Refused != 3 {
 			t.Errorf("%+v", st)
 		}
-		close(leave)
+		close(proceed)
 		for _, p := range busy {
 			if got := p.status(); got != 200 {
 				t.Errorf("answered %d", got)
@@ -238,21 +239,21 @@ func TestWhoIsAnsweredIsNotCutOff(t *testing.T) {
 		}
 		synctest.Wait()
 		if got := s.dial().get(); got != 200 {
-			t.Errorf("with room again: answered %d", got)
+			t.Errorf("after the others ended: answered %d", got)
 		}
 		time.Sleep(11 * time.Second)
 		if err := s.Trouble(); err != nil {
-			t.Errorf("long after the trouble: %v", err)
+			t.Errorf("Trouble after 11 s: got %v, want nil", err)
 		}
 		if n := strings.Count(s.log.String(), "answered 503"); n != 1 {
-			t.Errorf("%d lines about refusals:\n%s", n, s.log)
+			t.Errorf("%d log lines about refusals, want 1:\n%s", n, s.log)
 		}
 	})
 }
 
 func TestIdleConnectionsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := serve(t, listener.Config{Most: 2}, fine)
+		s := serve(t, listener.Config{Most: 2}, ok)
 		p := s.dial()
 		p.get()
 		time.Sleep(19 * time.Second)
@@ -266,16 +267,16 @@ func TestIdleConnectionsEnd(t *testing.T) {
 	})
 }
 
-// seen is what a handler saw of one.
-type seen struct {
+// bodyResult is the result of reading a body in a handler.
+type bodyResult struct {
 	n   int64
 	err error
 }
 
-// post serves requests whose bodies are read to their end, for which the handler
-// then takes a while.
-func post(t *testing.T, afterwards time.Duration) (*server, chan seen) {
-	bodies := make(chan seen, 1)
+// serveBodies starts a server whose handler reads each body to its end and then
+// sleeps for the given time.
+func serveBodies(t *testing.T, afterwards time.Duration) (*server, chan bodyResult) {
+	bodies := make(chan bodyResult, 1)
 	return serve(t, listener.Config{Most: 4, BodyStep: 3 * time.Second, BodyLeast: 1000, BodyTime: 10 * time.Second},
 		func(w http.ResponseWriter, r *http.Request) {
 			n, err := io.Copy(io.Discard, r.Body)
@@ -284,7 +285,7 @@ func post(t *testing.T, afterwards time.Duration) (*server, chan seen) {
 				w.WriteHeader(http.StatusBadRequest)
 			}
 			time.Sleep(afterwards)
-			bodies <- seen{n, errors.Join(err, r.Context().Err())}
+			bodies <- bodyResult{n, errors.Join(err, r.Context().Err())}
 		}), bodies
 }
 
@@ -293,19 +294,19 @@ func TestSlowBodiesAreCutOff(t *testing.T) {
 		name     string
 		size     int // of each part
 		every    time.Duration
-		cutAfter time.Duration // 0: not
+		cutAfter time.Duration // 0 if the body is not cut off
 	}{
-		{"nothing comes", 0, time.Hour, 3 * time.Second},
-		{"a byte now and then", 1, 100 * time.Millisecond, 3 * time.Second},
+		{"nothing arrives", 0, time.Hour, 3 * time.Second},
+		{"single bytes", 1, 100 * time.Millisecond, 3 * time.Second},
 		{"too little in each step", 300, 1100 * time.Millisecond, 3 * time.Second},
-		{"enough in each step, too little in all", 2000, 2 * time.Second, 10 * time.Second},
+		{"enough in each step, too slow in total", 2000, 2 * time.Second, 10 * time.Second},
 		{"enough", 2000, time.Second, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				const length = 16000
-				s, bodies := post(t, 5*time.Second)
+				s, bodies := serveBodies(t, 5*time.Second)
 				p := s.dial()
 				p.send(fmt.Sprintf("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", length))
 				began := time.Now()
@@ -322,7 +323,7 @@ func TestSlowBodiesAreCutOff(t *testing.T) {
 						t.Errorf("answered %d", got)
 					}
 					if body := <-bodies; body.n != length || body.err != nil {
-						t.Errorf("%d bytes came, %v", body.n, body.err)
+						t.Errorf("read %d bytes, %v", body.n, body.err)
 					}
 					return
 				}
@@ -345,10 +346,10 @@ func TestSlowBodiesAreCutOff(t *testing.T) {
 	}
 }
 
-// What one request needed in time is not taken from the next ones.
+// Each request on a connection has the full time for its body.
 func TestBodiesOfOneConnectionHaveTheirOwnTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, bodies := post(t, 0)
+		s, bodies := serveBodies(t, 0)
 		p := s.dial()
 		for i := range 10 {
 			p.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 8\r\n\r\nhalf")
@@ -368,10 +369,11 @@ func TestBodiesOfOneConnectionHaveTheirOwnTime(t *testing.T) {
 	})
 }
 
-// Accept errors end no server. Each frees a connection that waits for its peer.
+// An error of Accept does not stop the server. Each error closes a connection
+// that waits for its peer.
 func TestAcceptErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := serve(t, listener.Config{Most: 100}, fine)
+		s := serve(t, listener.Config{Most: 100}, ok)
 		p := s.dial()
 		p.get()
 		synctest.Wait()
@@ -388,20 +390,20 @@ func TestAcceptErrors(t *testing.T) {
 			t.Errorf("%+v", st)
 		}
 		if err := s.Trouble(); err == nil || !strings.Contains(err.Error(), "test: accept: ") {
-			t.Errorf("trouble: %v", err)
+			t.Errorf("Trouble: got %v", err)
 		}
 		if n := strings.Count(s.log.String(), "level=WARN"); n != 1 || !strings.Contains(s.log.String(), "too many open files") {
 			t.Errorf("%d warnings:\n%s", n, s.log)
 		}
 		time.Sleep(11 * time.Second)
 		if err := s.Trouble(); err != nil {
-			t.Errorf("long after the last error: %v", err)
+			t.Errorf("Trouble after 11 s: got %v, want nil", err)
 		}
 	})
 }
 
-// Many senders over few connections: each request is answered once, or its
-// connection was closed before the request came.
+// Many senders share few connections. Every request is answered once, or its
+// connection was closed before the request arrived.
 func TestManyConnectionsOverLoopback(t *testing.T) {
 	inner, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -432,12 +434,12 @@ func TestManyConnectionsOverLoopback(t *testing.T) {
 				want := strings.Repeat(fmt.Sprint(i, j), 1+1000*(j%10))
 				response, err := client.Post("http://"+inner.Addr().String(), "text/plain", strings.NewReader(want))
 				if err != nil {
-					continue // closed between two requests
+					continue // the connection was closed between two requests
 				}
 				got, err := io.ReadAll(response.Body)
 				response.Body.Close()
 				if err == nil && response.StatusCode == 200 && string(got) != want {
-					t.Errorf("%d bytes came back of %d", len(got), len(want))
+					t.Errorf("got %d bytes, want %d", len(got), len(want))
 				}
 			}
 		})
@@ -454,6 +456,6 @@ func TestManyConnectionsOverLoopback(t *testing.T) {
 	}
 	<-served
 	if n := l.Stats().Open; n != 0 {
-		t.Errorf("%d connections count as open after the end", n)
+		t.Errorf("%d connections are open after the end, want 0", n)
 	}
 }
