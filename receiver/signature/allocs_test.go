@@ -1,6 +1,6 @@
 //go:build !race
 
-// Under the race detector sync.Pool drops items at random.
+// The race detector makes sync.Pool drop items at random.
 
 package signature_test
 

@@ -7,15 +7,15 @@ import (
 	"sync"
 )
 
-// key is one secret. Verification is on the way of every webhook, so the keyed
-// hash states are kept: setting one up costs more than hashing a small body.
+// key is one secret. Every webhook is verified, so the keyed hash states are
+// reused: creating one costs more than hashing a small body.
 type key struct {
-	states sync.Pool // of *state
+	states sync.Pool // contains *state
 }
 
 type state struct {
 	mac hash.Hash
-	sum [sha256.Size]byte // here and not on the stack, where a call through hash.Hash would not leave it
+	sum [sha256.Size]byte // a field, because a local variable would escape to the heap when passed to hash.Hash
 }
 
 func newKey(secret string) *key {

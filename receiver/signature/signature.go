@@ -1,22 +1,22 @@
-// Package signature tells whether a webhook was signed by somebody who knows
-// the secret.
+// Package signature verifies that the sender of a webhook knows the secret.
 //
 // ScreenshotCenter signs a delivery with HMAC-SHA256 over the raw bytes of the
 // body and sends the result as
 //
 //	sha256=<64 lower-case hexadecimal digits>
 //
-// in a header that is X-Signature in the vendor's guide and
-// X-ScreenshotCenter-Signature on its product page; a workspace may show yet
-// another name. A [Verifier] knows both, and any header it is given on top.
+// The header is X-Signature in the vendor's guide and
+// X-ScreenshotCenter-Signature on its product page; a workspace might use another
+// name. A [Verifier] checks both, and any further headers that are passed to
+// [New].
 //
-// A receiver asks in two steps: [Verifier.Expect] looks at the headers alone,
-// so that unsigned requests are refused before their body is read, and
-// [Mark.Verify] checks the body. [Verifier.Verify] is both in one.
+// A receiver should verify in two steps. [Verifier.Expect] checks only the
+// headers, so that unsigned requests can be refused before their body is read.
+// [Mark.Verify] then checks the body. [Verifier.Verify] combines both steps.
 //
-// Whatever is not exactly one well-formed signature is refused:
+// There must be exactly one well-formed signature. The errors are:
 //
-//	no signature header at all            ErrMissing
+//	no signature header                   ErrMissing
 //	a header without a value              ErrMalformed
 //	the same header twice                 ErrMalformed
 //	two headers with different values     ErrMalformed
@@ -24,12 +24,13 @@
 //	well-formed, made with another secret
 //	or over other bytes                   ErrMismatch
 //
-// Two different signature headers with the same value are one signature told
-// twice, as a workspace that moves from one dialect to the other may do, and
-// pass when it holds.
+// Two different signature headers with the same value count as one signature,
+// because a workspace might send both while it changes from one dialect to the
+// other.
 //
-// Neither time nor an id is signed, so a captured request stays valid for
-// ever. Against replay only idempotent handling helps.
+// The signature does not cover a time or an id, so a captured request stays valid
+// forever. Receivers must handle repeated deliveries idempotently to be safe
+// against replay.
 package signature
 
 import (
@@ -51,8 +52,8 @@ const (
 
 const prefix = "sha256="
 
-// Reasons for a refusal. Errors of Expect and Verify wrap one of them and never
-// hold the signature, the body or a secret.
+// The errors of Expect and Verify wrap one of these. They never contain the
+// signature, the body or a secret.
 var (
 	ErrMissing   = errors.New("signature missing")
 	ErrMalformed = errors.New("signature malformed")
@@ -62,14 +63,14 @@ var (
 // Verifier checks signatures against one or more secrets. It is safe for
 // concurrent use.
 type Verifier struct {
-	headers []string // canonical
+	headers []string // in canonical form
 	keys    []*key
 }
 
-// New returns a Verifier for secrets, any of which may have signed (the new
-// and the old one during a rotation). Signatures are looked for in the two
-// documented headers and in headers. No secret, an empty secret and an
-// impossible header name are errors.
+// New returns a Verifier that accepts signatures made with any of the secrets.
+// Use several secrets during a rotation. The Verifier reads signatures from the
+// two documented headers and from the given ones. New returns an error if there
+// are no secrets, if a secret is empty or if a header name is invalid.
 func New(secrets []string, headers []string) (*Verifier, error) {
 	if len(secrets) == 0 {
 		return nil, errors.New("new signature verifier: no secret")
@@ -93,16 +94,16 @@ func New(secrets []string, headers []string) (*Verifier, error) {
 	return v, nil
 }
 
-// Mark is a well-formed signature whose body is still to come. The zero Mark
-// fits no body. It is safe for concurrent use.
+// Mark is a well-formed signature that has not yet been compared with a body. The
+// zero Mark does not match any body. It is safe for concurrent use.
 type Mark struct {
 	sum  [sha256.Size]byte
 	keys []*key
 }
 
-// Expect returns the signature that h holds, before anything is known of the
-// body. Without exactly one in the right form the error is ErrMissing or
-// ErrMalformed. It does not allocate unless it fails.
+// Expect returns the signature from the headers. The error is ErrMissing or
+// ErrMalformed if there is not exactly one well-formed signature. Expect does not
+// allocate unless it fails.
 func (v *Verifier) Expect(h http.Header) (Mark, error) {
 	value, err := v.find(h)
 	if err != nil {
@@ -115,9 +116,9 @@ func (v *Verifier) Expect(h http.Header) (Mark, error) {
 	return m, nil
 }
 
-// Verify returns nil when the signature was made over body, given in one or more
-// parts, with one of the Verifier's secrets, else ErrMismatch. It does not
-// allocate.
+// Verify returns nil if the signature was made over body with one of the
+// Verifier's secrets, otherwise ErrMismatch. The body consists of one or more
+// parts. Verify does not allocate.
 func (m Mark) Verify(body ...[]byte) error {
 	for _, k := range m.keys {
 		if k.signed(&m.sum, body) {
@@ -127,9 +128,9 @@ func (m Mark) Verify(body ...[]byte) error {
 	return ErrMismatch
 }
 
-// Verify returns nil when h holds exactly one signature and it was made over
-// body with one of the secrets. Otherwise the error is ErrMissing,
-// ErrMalformed or ErrMismatch.
+// Verify returns nil if h contains exactly one signature and it was made over
+// body with one of the secrets. Otherwise the error is ErrMissing, ErrMalformed
+// or ErrMismatch.
 func (v *Verifier) Verify(h http.Header, body []byte) error {
 	m, err := v.Expect(h)
 	if err != nil {
@@ -138,12 +139,12 @@ func (v *Verifier) Verify(h http.Header, body []byte) error {
 	return m.Verify(body)
 }
 
-// Claimed reports whether h has one of the signature headers, whatever is in it.
+// Claimed reports whether h has one of the signature headers, with any value.
 func (v *Verifier) Claimed(h http.Header) bool {
 	return slices.ContainsFunc(v.headers, func(name string) bool { return len(h[name]) > 0 })
 }
 
-// find returns the one signature that the headers hold.
+// find returns the single signature in the headers.
 func (v *Verifier) find(h http.Header) (string, error) {
 	var found, in string
 	for _, name := range v.headers {
@@ -173,8 +174,9 @@ func Sign(secret string, body []byte) string {
 	return prefix + hex.EncodeToString(mac.Sum(nil))
 }
 
-// decode reads the header's value. encoding/hex would take upper-case digits,
-// which the vendor does not send, and would need the text as bytes.
+// decode reads the value of the header. It does not use encoding/hex, which
+// accepts upper-case digits that the vendor does not send, and requires the text
+// as bytes.
 func decode(sum *[sha256.Size]byte, value string) bool {
 	digits, found := strings.CutPrefix(value, prefix)
 	if !found || len(digits) != 2*sha256.Size {
@@ -201,7 +203,7 @@ func nibble(c byte) (byte, bool) {
 	return 0, false
 }
 
-// validHeaderName reports whether name is a token in the sense of RFC 9110.
+// validHeaderName reports whether name is a token as defined in RFC 9110.
 func validHeaderName(name string) bool {
 	for i := range len(name) {
 		c := name[i]

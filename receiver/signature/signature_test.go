@@ -49,7 +49,7 @@ func TestVectorsOfOpenSSL(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := signature.Sign(vec.Secret, body); got != vec.Signature {
-				t.Errorf("Sign = %s, openssl says %s", got, vec.Signature)
+				t.Errorf("Sign = %s, want %s as from openssl", got, vec.Signature)
 			}
 			v := newVerifier(t, []string{vec.Secret}, nil)
 			h := http.Header{}
@@ -87,12 +87,12 @@ func TestVerify(t *testing.T) {
 		{"in an unknown header", [][2]string{{"X-Other", good}}, signature.ErrMissing},
 
 		{"empty", [][2]string{{guide, ""}}, signature.ErrMalformed},
-		{"empty beside a good one", [][2]string{{guide, good}, {product, ""}}, signature.ErrMalformed},
+		{"one good, one empty", [][2]string{{guide, good}, {product, ""}}, signature.ErrMalformed},
 		{"doubled, equal", [][2]string{{guide, good}, {guide, good}}, signature.ErrMalformed},
 		{"doubled, bad first", [][2]string{{guide, foreign}, {guide, good}}, signature.ErrMalformed},
 		{"doubled, good first", [][2]string{{guide, good}, {guide, foreign}}, signature.ErrMalformed},
 		{"two headers that differ", [][2]string{{guide, good}, {product, foreign}}, signature.ErrMalformed},
-		{"two headers that differ and both hold", [][2]string{{guide, good}, {product, rotated}}, signature.ErrMalformed},
+		{"two headers that differ but are both valid", [][2]string{{guide, good}, {product, rotated}}, signature.ErrMalformed},
 		{"two in one line", [][2]string{{guide, good + ", " + good}}, signature.ErrMalformed},
 		{"prefix alone", [][2]string{{guide, "sha256="}}, signature.ErrMalformed},
 		{"no prefix", [][2]string{{guide, strings.TrimPrefix(good, "sha256=")}}, signature.ErrMalformed},
@@ -121,19 +121,19 @@ func TestVerify(t *testing.T) {
 			if !errors.Is(err, tt.want) {
 				t.Fatalf("Verify = %v, want %v", err, tt.want)
 			}
-			early := tt.want // what the headers alone tell
-			if early == signature.ErrMismatch {
-				early = nil
+			wantExpect := tt.want // the expected error of Expect, which cannot detect a mismatch
+			if wantExpect == signature.ErrMismatch {
+				wantExpect = nil
 			}
-			mark, formErr := v.Expect(h)
-			if !errors.Is(formErr, early) {
-				t.Errorf("Expect = %v, want %v", formErr, early)
+			mark, expectErr := v.Expect(h)
+			if !errors.Is(expectErr, wantExpect) {
+				t.Errorf("Expect = %v, want %v", expectErr, wantExpect)
 			}
 			if bodyErr := mark.Verify(body); (bodyErr == nil) != (tt.want == nil) {
 				t.Errorf("Mark.Verify = %v", bodyErr)
 			}
 			if err != nil && (strings.Contains(err.Error(), secret) || strings.Contains(err.Error(), good[7:])) {
-				t.Errorf("the error gives something away: %v", err)
+				t.Errorf("the error contains a secret or the signature: %v", err)
 			}
 		})
 	}
@@ -160,13 +160,13 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-func TestZeroMarkFitsNothing(t *testing.T) {
+func TestZeroMarkMatchesNothing(t *testing.T) {
 	if err := (signature.Mark{}).Verify(nil); !errors.Is(err, signature.ErrMismatch) {
 		t.Errorf("Verify = %v, want ErrMismatch", err)
 	}
 }
 
-// Kept hash states must not leak from one verification into another.
+// Reused hash states must not affect other verifications.
 func TestVerifyConcurrently(t *testing.T) {
 	v := newVerifier(t, []string{"one", "two"}, nil)
 	var wg sync.WaitGroup
@@ -187,7 +187,7 @@ func TestVerifyConcurrently(t *testing.T) {
 	wg.Wait()
 }
 
-// A value passes only when it is the very text that Sign makes.
+// A value is valid only if it is exactly the text that Sign returns.
 func FuzzVerify(f *testing.F) {
 	for _, vec := range readVectors(f) {
 		f.Add(vec.Signature, []byte(vec.Body))
@@ -203,14 +203,13 @@ func FuzzVerify(f *testing.F) {
 			t.Errorf("Verify(%q) = %v", value, err)
 		}
 		if err != nil && !errors.Is(err, signature.ErrMalformed) && !errors.Is(err, signature.ErrMismatch) {
-			t.Errorf("Verify(%q) = %v, which is no documented error", value, err)
+			t.Errorf("Verify(%q) = %v, which is not a documented error", value, err)
 		}
 	})
 }
 
-// However the headers are filled, they pass only as the documents say: each of
-// the three at most once, at least one of them, and every one with the very
-// text that Sign makes.
+// Headers are valid only as documented: each of the three is set at most once, at
+// least one is set, and each value is exactly the text that Sign returns.
 func FuzzHeaders(f *testing.F) {
 	const guide, product, custom = "X-Signature", "X-ScreenshotCenter-Signature", "X-Hook-Sig"
 	f.Add(guide+"\n"+product, "SIGNED\nSIGNED", []byte("{}"))
@@ -222,20 +221,20 @@ func FuzzHeaders(f *testing.F) {
 	v := newVerifier(f, []string{"s"}, []string{custom})
 	f.Fuzz(func(t *testing.T, names, values string, body []byte) {
 		good := signature.Sign("s", body)
-		h, of := http.Header{}, map[string][]string{}
+		h, byName := http.Header{}, map[string][]string{}
 		lines := strings.Split(values, "\n")
 		for i, name := range strings.Split(names, "\n") {
 			value := strings.ReplaceAll(lines[i%len(lines)], "SIGNED", good)
 			h.Add(name, value)
-			of[http.CanonicalHeaderKey(name)] = append(of[http.CanonicalHeaderKey(name)], value)
+			byName[http.CanonicalHeaderKey(name)] = append(byName[http.CanonicalHeaderKey(name)], value)
 		}
 		found, all := 0, true
 		for _, name := range []string{guide, product, custom} {
-			for _, value := range of[http.CanonicalHeaderKey(name)] {
+			for _, value := range byName[http.CanonicalHeaderKey(name)] {
 				found++
 				all = all && value == good
 			}
-			all = all && len(of[http.CanonicalHeaderKey(name)]) < 2
+			all = all && len(byName[http.CanonicalHeaderKey(name)]) < 2
 		}
 		err := v.Verify(h, body)
 		if (err == nil) != (found > 0 && all) {
@@ -245,7 +244,7 @@ func FuzzHeaders(f *testing.F) {
 			t.Errorf("%d signature headers: %v", found, err)
 		}
 		if err != nil && strings.Contains(err.Error(), good[len("sha256="):]) {
-			t.Errorf("the error gives the signature away: %v", err)
+			t.Errorf("the error contains the signature: %v", err)
 		}
 	})
 }
