@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// role is what a column is for.
+// role is the purpose of a column.
 type role int
 
 const (
@@ -20,19 +20,19 @@ const (
 // column is one column of a table.
 type column struct {
 	role role
-	name string // of the parameter or the metadata
-	kind kind   // of a parameter
+	name string // name of the parameter or the metadata
+	kind kind   // kind of the parameter
 }
 
-// urlNames are the names of the column with the URL; the first one that is
-// there counts.
+// urlNames are the names of the URL column. If several exist, the first in this
+// list is used.
 var urlNames = []string{"url", "urls", "link"}
 
-// separators between columns, as spreadsheets write them in one country or
-// another.
+// separators are the column separators that spreadsheets use, depending on the
+// locale.
 var separators = []byte{',', ';', '\t'}
 
-// urlColumn returns where a header has its URLs, -1 when nowhere.
+// urlColumn returns the index of the URL column, or -1 if there is none.
 func urlColumn(header []string) int {
 	for _, name := range urlNames {
 		for i, cell := range header {
@@ -44,7 +44,7 @@ func urlColumn(header []string) int {
 	return -1
 }
 
-// readHeader finds out what each column is for.
+// readHeader determines the role of each column.
 func readHeader(header []string) ([]column, error) {
 	at := urlColumn(header)
 	columns := make([]column, len(header))
@@ -60,7 +60,7 @@ func readHeader(header []string) ([]column, error) {
 		if c.role != ignored {
 			identity := fmt.Sprint(c.role, c.name)
 			if seen[identity] {
-				return nil, fmt.Errorf("column %q is there twice", excerpt(strings.TrimSpace(cell)))
+				return nil, fmt.Errorf("column %q occurs twice", excerpt(strings.TrimSpace(cell)))
 			}
 			seen[identity] = true
 		}
@@ -75,8 +75,8 @@ func readColumn(cell string) (column, error) {
 		return column{role: ignored}, nil
 	}
 	folded := fold(name)
-	if why, found := reserved[folded]; found {
-		return column{}, fmt.Errorf("column %q: %s; rename or remove it", name, why)
+	if reason, found := reserved[folded]; found {
+		return column{}, fmt.Errorf("column %q: %s; rename or remove it", name, reason)
 	}
 	if kind, found := documented[folded]; found {
 		return column{role: param, name: folded, kind: kind}, nil
@@ -90,17 +90,17 @@ func readColumn(cell string) (column, error) {
 	return column{role: metadata, name: name}, nil
 }
 
-// readParamColumn reads a name such as param:NAME. NAME keeps its case, unless
-// it is one that is documented.
+// readParamColumn reads a name such as param:NAME. NAME keeps its case unless it
+// is the name of a documented parameter.
 func readParamColumn(cell string) (column, error) {
 	name := strings.TrimSpace(cell[len("param:"):])
 	folded := fold(name)
-	why, isReserved := reserved[folded]
+	reason, isReserved := reserved[folded]
 	switch {
 	case name == "":
-		return column{}, fmt.Errorf("column %q names no parameter", cell)
+		return column{}, fmt.Errorf("column %q contains no parameter name", cell)
 	case isReserved:
-		return column{}, fmt.Errorf("column %q: %s; remove it", cell, why)
+		return column{}, fmt.Errorf("column %q: %s; remove it", cell, reason)
 	case folded == "url":
 		return column{}, fmt.Errorf("column %q: name it url", cell)
 	case folded == "tag" || folded == "tags":
@@ -109,10 +109,10 @@ func readParamColumn(cell string) (column, error) {
 	if kind, found := documented[folded]; found {
 		return column{role: param, name: folded, kind: kind}, nil
 	}
-	return column{role: param, name: name, kind: open}, nil
+	return column{role: param, name: name, kind: untyped}, nil
 }
 
-// SecretColumns tells of each column of a table whether it is for one of
+// SecretColumns returns, for each column of a table, whether it is for one of
 // SecretParams.
 func SecretColumns(header []string) []bool {
 	secret := make([]bool, len(header))
@@ -125,8 +125,8 @@ func SecretColumns(header []string) []bool {
 
 func fold(cell string) string { return strings.ToLower(strings.TrimSpace(cell)) }
 
-// list names columns for an error, not too many of them.
-func list(header []string) string {
+// listColumns lists columns for an error, up to a limit.
+func listColumns(header []string) string {
 	const most = 20
 	names := make([]string, 0, most)
 	for _, cell := range header[:min(len(header), most)] {
@@ -138,13 +138,13 @@ func list(header []string) string {
 	return strings.Join(names, ", ")
 }
 
-// splitTags reads a cell with tags, each of them once.
-func splitTags(into []string, cell string) []string {
+// splitTags appends the tags in a cell to list, without repeated ones.
+func splitTags(list []string, cell string) []string {
 	for tag := range strings.FieldsFuncSeq(cell, func(r rune) bool { return r == '|' || r == ',' }) {
 		tag = strings.TrimSpace(tag)
-		if tag != "" && !slices.Contains(into, tag) {
-			into = append(into, tag)
+		if tag != "" && !slices.Contains(list, tag) {
+			list = append(list, tag)
 		}
 	}
-	return into
+	return list
 }

@@ -1,29 +1,31 @@
-// Package csvfile turns the rows of a file into requests.
+// Package csvfile converts the rows of a file into requests.
 //
-// Two kinds of file are read, both as UTF-8, a byte order mark or not:
+// It supports two kinds of file. Both must be UTF-8, with or without a byte order
+// mark.
 //
-// A table has a header line with a column url (or urls, or link). Its columns
-// are separated by comma, semicolon or tab, whichever makes the header name
-// that column. The other columns mean:
+// A table has a header line with a column url (or urls, or link). The columns are
+// separated by comma, semicolon or tab. The separator is the first of these for
+// which the header has such a column. The other columns are:
 //
 //	width, format, hide_ads …   a create parameter that the vendor documents
 //	param:NAME, param.NAME      any other create parameter
 //	tag, tags                   tags, several separated by | or comma
-//	everything else             metadata, carried along untouched
+//	everything else             metadata, not interpreted
 //
-// A list has no header: every line is one URL and nothing else, commas in it
-// included. That its first line looks like a URL makes a file a list.
+// A list has no header: every line is exactly one URL, which can contain commas.
+// A file is a list if its first line looks like a URL.
 //
-// Common to both: an empty cell means not given; empty lines and lines that
-// begin with # are skipped; a cell in double quotes may hold separators, line
-// breaks and doubled quotes; a quote inside of a cell that does not begin with
-// one is just a character.
+// In both kinds, an empty cell means that there is no value. Empty lines and
+// lines that begin with # are skipped. A cell in double quotes can contain
+// separators, line breaks and doubled quotes. If a cell does not begin with a
+// quote, quotes inside it are ordinary characters.
 //
-// One bad row does not spoil a file. It becomes a request whose Reject tells
-// why, and reading goes on: after a quote that is never closed, with the next
-// line. What makes a whole file useless (no URL column, a column that must not
-// be there, no row at all) is an error of [Open].
+// A bad row does not make the file unusable. It becomes a request whose Reject
+// contains the reason, and reading continues with the next row. If a quote is
+// never closed, it continues with the next line. If the whole file is unusable
+// (no URL column, a forbidden column, no rows), [Open] returns an error.
 //
-// Memory is bounded by the longest row allowed, whatever the file's size. That
-// bound and the going on are why the records are not read by encoding/csv.
+// Memory is limited by the maximum length of a row, regardless of the size of the
+// file. The package does not use encoding/csv because that cannot limit the
+// length of a row or continue after an error.
 package csvfile

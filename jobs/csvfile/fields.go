@@ -13,8 +13,8 @@ import (
 	"shotline/jobs"
 )
 
-// Fields are a row that comes as fields with types, as in JSON, rather than as
-// cells of a file. Values of Params are what encoding/json makes.
+// Fields is a row with typed fields, such as from JSON, instead of the cells of a
+// file. The values of Params have the types that encoding/json uses.
 type Fields struct {
 	URL      string
 	Params   map[string]any
@@ -22,7 +22,7 @@ type Fields struct {
 	Metadata jobs.Metadata
 }
 
-// FieldError is what is wrong with one of them.
+// FieldError is an error in one of the fields.
 type FieldError struct {
 	Field string // such as url, params.width or tags[0]
 	Err   error
@@ -33,9 +33,10 @@ func (e *FieldError) Error() string { return e.Err.Error() }
 // Unwrap returns Err.
 func (e *FieldError) Unwrap() error { return e.Err }
 
-// Request makes the request that a row of a file with these cells would make. A
-// parameter that is null or an empty text is not given. One that cannot become a
-// job has Reject set; flaws say why, field by field.
+// Request returns the request that a file row with the same values would give. A
+// parameter that is null or an empty string is omitted. If the row cannot become
+// a job, Reject is set to the first reason, and flaws contains the errors of all
+// fields.
 func (f Fields) Request() (request jobs.Request, flaws []*FieldError) {
 	flaw := func(field string, err error) {
 		flaws = append(flaws, &FieldError{field, err})
@@ -74,8 +75,8 @@ func (f Fields) Request() (request jobs.Request, flaws []*FieldError) {
 	return request, flaws
 }
 
-// CheckParams gives create parameters the types that columns of their names
-// would give them, and leaves out those that are wrong.
+// CheckParams converts create parameters to the types that columns of the same
+// names would have. It omits invalid ones and returns their errors.
 func CheckParams(given map[string]any) (params jobs.Params, flaws []*FieldError) {
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		known, value, err := checkParam(name, given[name])
@@ -93,23 +94,24 @@ func CheckParams(given map[string]any) (params jobs.Params, flaws []*FieldError)
 	return params, flaws
 }
 
-// checkParam returns the name and the value to send, nil when none is given.
+// checkParam returns the name and the value to send. The value is nil if the
+// parameter is not set.
 func checkParam(name string, value any) (string, any, error) {
 	folded := fold(name)
-	if why, no := reserved[folded]; no {
-		return "", nil, errors.New(why)
+	if reason, found := reserved[folded]; found {
+		return "", nil, errors.New(reason)
 	}
 	switch {
 	case name == "" || name != strings.TrimSpace(name):
-		return "", nil, errors.New("not a parameter's name")
+		return "", nil, errors.New("not a valid parameter name")
 	case folded == "url" || folded == "tag" || folded == "tags":
-		return "", nil, fmt.Errorf("%s is not given as a parameter", folded)
+		return "", nil, fmt.Errorf("%s cannot be set as a parameter", folded)
 	}
 	k, isKnown := documented[folded]
 	if isKnown {
 		name = folded
 	} else {
-		k = open
+		k = untyped
 	}
 	if text, isText := value.(string); isText {
 		if strings.TrimSpace(text) == "" {
@@ -122,8 +124,9 @@ func checkParam(name string, value any) (string, any, error) {
 	return name, value, err
 }
 
-// typed checks a value that is no text, and gives it the form that value gives
-// to its text, so that equal rows are equal.
+// typed checks a value that is not a string. It converts the value to the type
+// that the method value would return for its text, so that equal rows have equal
+// values.
 func (k kind) typed(name string, value any) (any, error) {
 	if value == nil {
 		return nil, nil
@@ -138,7 +141,7 @@ func (k kind) typed(name string, value any) (any, error) {
 		isScalar = false
 	}
 	switch {
-	case k == open, k == structured && !isScalar:
+	case k == untyped, k == structured && !isScalar:
 		return value, nil
 	case isScalar:
 		return k.value(name, text)
@@ -147,11 +150,11 @@ func (k kind) typed(name string, value any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return nil, fmt.Errorf("%s: want one value, not %s", name, told(name, excerpt(string(shown))))
+	return nil, fmt.Errorf("%s: want one value, not %s", name, redact(name, excerpt(string(shown))))
 }
 
-// CheckTags drops empty and repeated tags, and leaves out those that are wrong;
-// the field of a flaw is its index.
+// CheckTags removes empty, repeated and invalid tags, and returns the errors of
+// the invalid ones. The field of an error is the index of the tag.
 func CheckTags(given []string) (tags []string, flaws []*FieldError) {
 	for i, tag := range given {
 		tag = strings.TrimSpace(tag)
@@ -171,7 +174,7 @@ func CheckTags(given []string) (tags []string, flaws []*FieldError) {
 
 func checkTag(tag string) error {
 	if strings.HasPrefix(tag, jobs.TagPrefix) {
-		return fmt.Errorf("tag %q: tags beginning with %s are ours", excerpt(tag), jobs.TagPrefix)
+		return fmt.Errorf("tag %q: the prefix %s is reserved", excerpt(tag), jobs.TagPrefix)
 	}
 	return nil
 }
@@ -181,12 +184,13 @@ func checkText(text string) error {
 	case !utf8.ValidString(text):
 		return errors.New("not valid UTF-8")
 	case strings.IndexByte(text, 0) >= 0:
-		return errors.New("holds a NUL byte")
+		return errors.New("contains a NUL byte")
 	}
 	return nil
 }
 
-// clean makes text fit to be kept and shown.
+// clean replaces invalid UTF-8 and NUL bytes, so that the text can be stored and
+// displayed.
 func clean(text string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(text, "\ufffd"), "\x00", "\ufffd")
 }

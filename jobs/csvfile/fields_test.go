@@ -9,7 +9,7 @@ import (
 	"shotline/jobs"
 )
 
-func TestFieldsMakeTheRequestOfARow(t *testing.T) {
+func TestFieldsGiveTheRequestOfARow(t *testing.T) {
 	reader, err := Open(strings.NewReader("url,Width,dark,delay,pdf_margin,header,param:x,size,tags,ref\n"+
 		`example.com,800,yes,1.5,10,"{""A"":""b""}",[1],page,a|b,7`+"\n"), Options{})
 	if err != nil {
@@ -38,7 +38,7 @@ func TestFieldsThatCannotBecomeAJob(t *testing.T) {
 	for _, test := range []struct {
 		fields Fields
 		field  string
-		tells  string
+		want   string
 	}{
 		{Fields{}, "url", "no URL"},
 		{Fields{URL: "ftp://a.test/"}, "url", "only http and https"},
@@ -50,23 +50,23 @@ func TestFieldsThatCannotBecomeAJob(t *testing.T) {
 		{Fields{URL: "a.test", Params: map[string]any{"size": []any{"page"}}}, "params.size", "want one value"},
 		{Fields{URL: "a.test", Params: map[string]any{"Key": "s3cret"}}, "params.Key", "API key"},
 		{Fields{URL: "a.test", Params: map[string]any{"apps": "1"}}, "params.apps", "whole batch"},
-		{Fields{URL: "a.test", Params: map[string]any{"tag": "x"}}, "params.tag", "not given as a parameter"},
-		{Fields{URL: "a.test", Params: map[string]any{" ": "x"}}, "params. ", "not a parameter's name"},
-		{Fields{URL: "a.test", Tags: []string{"ok", jobs.TagPrefix + "x"}}, "tags[1]", "ours"},
+		{Fields{URL: "a.test", Params: map[string]any{"tag": "x"}}, "params.tag", "cannot be set as a parameter"},
+		{Fields{URL: "a.test", Params: map[string]any{" ": "x"}}, "params. ", "not a valid parameter name"},
+		{Fields{URL: "a.test", Tags: []string{"ok", jobs.TagPrefix + "x"}}, "tags[1]", "reserved"},
 		{Fields{URL: "a.test", Tags: []string{"\xff"}}, "tags[0]", "UTF-8"},
 		{Fields{URL: "a.test", Metadata: jobs.Metadata{"a": "\x00"}}, "metadata.a", "NUL"},
 	} {
 		got, flaws := test.fields.Request()
-		if len(flaws) != 1 || flaws[0].Field != test.field || !strings.Contains(flaws[0].Error(), test.tells) || got.Reject != flaws[0].Error() {
-			t.Errorf("%+v: %v, rejected for %q; want %s: %s", test.fields, flaws, got.Reject, test.field, test.tells)
+		if len(flaws) != 1 || flaws[0].Field != test.field || !strings.Contains(flaws[0].Error(), test.want) || got.Reject != flaws[0].Error() {
+			t.Errorf("%+v: %v, rejected for %q; want %s: %s", test.fields, flaws, got.Reject, test.field, test.want)
 		}
 		if strings.ContainsAny(got.URL, "\x00") {
-			t.Errorf("%+v keeps a NUL byte in %q", test.fields, got.URL)
+			t.Errorf("%+v the URL %q contains a NUL byte", test.fields, got.URL)
 		}
 	}
 }
 
-func TestNoMessageRepeatsASecret(t *testing.T) {
+func TestErrorsDoNotRepeatSecrets(t *testing.T) {
 	for _, name := range SecretParams {
 		for _, value := range []any{`{"hunter2"`, map[string]any{"hunter2": 1.0}, []any{"hunter2"}} {
 			request, _ := Fields{URL: "a.test", Params: map[string]any{name: value}}.Request()

@@ -36,8 +36,8 @@ func all(t *testing.T, text []byte, opts csvfile.Options) (columns []string, req
 	}
 }
 
-// rowsIn counts the rows of a text without quotes, which are its lines but for
-// empty ones and comments, the header included.
+// rowsIn counts the rows of a text without quotes, including the header. Empty
+// lines and comments are not rows.
 func rowsIn(text []byte) int {
 	rows := 0
 	for line := range bytes.SplitSeq(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), []byte("\n")) {
@@ -48,8 +48,8 @@ func rowsIn(text []byte) int {
 	return rows
 }
 
-// Whatever the bytes, nothing that was in the file is missing, every row is
-// either good or tells why it is not, and lines grow.
+// For any input, no row is missing, every row is either valid or has a reason for
+// its rejection, and line numbers increase.
 func FuzzReader(f *testing.F) {
 	files, err := os.ReadDir(dir)
 	if err != nil {
@@ -67,7 +67,7 @@ func FuzzReader(f *testing.F) {
 			return
 		}
 		if len(requests) == 0 {
-			t.Fatal("opened without a row")
+			t.Fatal("Open returned no error for a file without rows")
 		}
 		lines, last := bytes.Count(text, []byte("\n"))+1, 0
 		for _, request := range requests {
@@ -78,14 +78,14 @@ func FuzzReader(f *testing.F) {
 			if request.Reject == "" {
 				again, err := csvfile.NormalizeURL(request.URL)
 				if err != nil || again != request.URL {
-					t.Fatalf("accepted %q, which is %q again (%v)", request.URL, again, err)
+					t.Fatalf("accepted %q, which is normalized to %q (%v)", request.URL, again, err)
 				}
 			}
 			if !utf8.ValidString(request.Reject + request.URL + strings.Join(request.Cells, "")) {
 				t.Fatalf("line %d is not UTF-8", request.Line)
 			}
 			if columns == nil && request.Cells != nil || columns != nil && request.Cells != nil && len(request.Cells) < len(columns) {
-				t.Fatalf("line %d has the cells %q under %q", request.Line, request.Cells, columns)
+				t.Fatalf("line %d has the cells %q, the header %q", request.Line, request.Cells, columns)
 			}
 			if _, err := json.Marshal(request.Params); err != nil {
 				t.Fatalf("line %d: %v", request.Line, err)
@@ -99,12 +99,13 @@ func FuzzReader(f *testing.F) {
 			want--
 		}
 		if len(requests) != want {
-			t.Fatalf("%d rows of %d in %q", len(requests), want, text)
+			t.Fatalf("got %d rows, want %d: %q", len(requests), want, text)
 		}
 	})
 }
 
-// A table that encoding/csv can read is read the same: rows, lines and cells.
+// If encoding/csv can read a table, the result is the same: rows, lines and
+// cells.
 func FuzzAgreesWithEncodingCSV(f *testing.F) {
 	f.Add("url,a\nhttps://a.b,\"x\ny\"\n\n# no\nhttps://c.d,\"\"\"\"\n")
 	f.Add("a;url\n\";\";https://a.b\n;\nx\n")
@@ -112,15 +113,15 @@ func FuzzAgreesWithEncodingCSV(f *testing.F) {
 	f.Add("url,url2\n\"#\",\"\"\n\"\",\"\"\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		if !utf8.ValidString(text) || strings.ContainsAny(text, "\r\x00\ufeff") {
-			return // each has its own way with these
+			return // these are handled differently
 		}
 		columns, requests, err := all(t, []byte(text), csvfile.Options{})
 		if err != nil || columns == nil {
 			return
 		}
 		for _, comma := range []rune{',', ';', '\t'} {
-			// The separator is the first that makes the header.
-			want, lines, err := standard(text, comma)
+			// The separator is the first that gives the header.
+			want, lines, err := readStandard(text, comma)
 			if len(want) == 0 || !cmp.Equal(want[0], columns) {
 				continue
 			}
@@ -144,9 +145,10 @@ func FuzzAgreesWithEncodingCSV(f *testing.F) {
 	})
 }
 
-// standard reads with encoding/csv, and leaves out the rows that spreadsheets
-// write for empty lines. With an error come the rows before it.
-func standard(text string, comma rune) (rows [][]string, lines []int, err error) {
+// readStandard reads a text with encoding/csv and removes the rows that
+// spreadsheets write for empty lines. If it returns an error, it also returns the
+// rows before the error.
+func readStandard(text string, comma rune) (rows [][]string, lines []int, err error) {
 	r := csv.NewReader(strings.NewReader(text))
 	r.Comma, r.Comment, r.FieldsPerRecord = comma, '#', -1
 	raw := strings.Split(text, "\n")
@@ -166,8 +168,8 @@ func standard(text string, comma rune) (rows [][]string, lines []int, err error)
 	}
 }
 
-// A parameter from a command line can be sent: it is a value that JSON can
-// write, and an error names the parameter's flaw without its whole text.
+// A parameter from a command line can be encoded as JSON. If it is invalid, the
+// error does not contain the whole value.
 func FuzzParseParam(f *testing.F) {
 	for _, seed := range [][2]string{
 		{"width", "1280"}, {"width", "1e400"}, {"hide_ads", "yes"}, {"steps", `[{"a":1}]`}, {"steps", "{"}, {"x", "[1,"}, {"delay", "0x10"},
@@ -185,7 +187,7 @@ func FuzzParseParam(f *testing.F) {
 		}
 		for _, no := range []string{"key", "apps", "url", "tag"} {
 			if strings.EqualFold(name, no) && strings.ToLower(name) == no {
-				t.Fatalf("%q is a parameter", name)
+				t.Fatalf("%q was accepted as a parameter", name)
 			}
 		}
 		data, err := json.Marshal(value)
@@ -197,7 +199,7 @@ func FuzzParseParam(f *testing.F) {
 		}
 		var again any
 		if err := json.Unmarshal(data, &again); err != nil || utf8.ValidString(text) && !cmp.Equal(again, value) {
-			t.Fatalf("%q became %v, and that %v (%v)", text, value, again, err)
+			t.Fatalf("%q became %v, then %v (%v)", text, value, again, err)
 		}
 	})
 }

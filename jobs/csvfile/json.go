@@ -2,15 +2,15 @@ package csvfile
 
 import "fmt"
 
-// Bounds of the JSON of one row. What is small in the file may be large in
-// memory: a megabyte of empty objects takes fifty.
+// Limits for the JSON of one row. JSON that is small in the file can be large in
+// memory: a megabyte of empty objects needs fifty.
 const (
 	maxValues = 10_000
 	maxDepth  = 100
 )
 
-// CheckJSON bounds what a JSON text takes in memory, before it is decoded. It
-// does not look whether it is JSON.
+// CheckJSON returns an error if decoding a JSON text might need too much memory.
+// It does not check whether the text is valid JSON.
 func CheckJSON(text []byte) error {
 	values, depth, quoted := 1, 0, false
 	for i := 0; i < len(text); i++ {

@@ -2,6 +2,7 @@ package csvfile
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -9,20 +10,20 @@ import (
 	"strings"
 )
 
-// kind is how the text of a cell becomes the value of a parameter.
+// kind defines how the text of a cell is converted to the value of a parameter.
 type kind int
 
 const (
-	plain      kind = iota // text, as it stands
+	plain      kind = iota // text, unchanged
 	boolean                // true or false
 	number                 // any number
 	whole                  // 0, 1, 2 …
-	structured             // JSON when it begins like it, else text
-	open                   // like structured, but text when it is no JSON
+	structured             // JSON if it begins like JSON, otherwise text
+	untyped                // like structured, but text if it is not valid JSON
 )
 
-// documented are the create parameters that the vendor's SDKs know, the older
-// names included. Where no source says what a parameter takes, it is plain.
+// documented are the create parameters that the vendor's SDKs support, including
+// older names. If no source documents the values of a parameter, it is plain.
 var documented = map[string]kind{
 	"size": plain, "format": plain, "width": whole, "height": whole,
 	"html": boolean, "pdf": boolean, "video": boolean,
@@ -43,25 +44,43 @@ var documented = map[string]kind{
 	"video_format": plain, "video_quality": plain, "video_speed": number, "video_duration": number,
 }
 
-// SecretParams are create parameters whose values log in to pages. No message
-// repeats them.
+// SecretParams are create parameters whose values might contain credentials for
+// pages. Messages must not contain these values.
 var SecretParams = []string{"cookie", "header", "post_data"}
 
-// told is how a message names a wrong value of a parameter, shown in part.
-func told(name, shown string) string {
+// redact returns how a message refers to an invalid value of a parameter: the
+// text shown, or a placeholder if the parameter is secret.
+func redact(name, shown string) string {
 	if slices.Contains(SecretParams, name) {
 		return "the value"
 	}
 	return shown
 }
 
-// reserved are parameters that a row must not set, and why.
+// reserved are the parameters that a row must not set, with the reason.
 var reserved = map[string]string{
 	"key":  "the API key does not belong in a file",
 	"apps": "the apps to notify are set for the whole batch, by --app-id",
 }
 
-// value makes a cell the value of a parameter.
+// ParseParam converts the text of a parameter to the type that a column of the
+// same name would have. It is for parameters that do not come from a file.
+func ParseParam(name, text string) (any, error) {
+	lower := strings.ToLower(name)
+	if reason, found := reserved[lower]; found {
+		return nil, errors.New(reason)
+	}
+	if lower == "url" || lower == "tag" {
+		return nil, fmt.Errorf("%s cannot be set as a parameter", lower)
+	}
+	k, known := documented[lower]
+	if !known {
+		k = untyped
+	}
+	return k.value(name, text)
+}
+
+// value converts a cell to the value of a parameter.
 func (k kind) value(name, cell string) (any, error) {
 	trimmed := strings.TrimSpace(cell)
 	switch k {
@@ -74,7 +93,7 @@ func (k kind) value(name, cell string) (any, error) {
 		}
 		return nil, fmt.Errorf("%s: %q is not true or false", name, excerpt(cell))
 	case number, whole:
-		// ParseFloat also takes hexadecimal numbers, Inf and NaN.
+		// ParseFloat also accepts hexadecimal numbers, Inf and NaN.
 		f, err := strconv.ParseFloat(trimmed, 64)
 		if err != nil || strings.Trim(trimmed, "+-.0123456789eE") != "" {
 			return nil, fmt.Errorf("%s: %q is not a number", name, excerpt(cell))
@@ -83,7 +102,7 @@ func (k kind) value(name, cell string) (any, error) {
 			return nil, fmt.Errorf("%s: %q is not a whole number", name, excerpt(cell))
 		}
 		return f, nil
-	case structured, open:
+	case structured, untyped:
 		if !strings.HasPrefix(trimmed, "[") && !strings.HasPrefix(trimmed, "{") {
 			return cell, nil
 		}
@@ -92,10 +111,10 @@ func (k kind) value(name, cell string) (any, error) {
 		}
 		var v any
 		if err := json.Unmarshal([]byte(trimmed), &v); err != nil {
-			if k == open {
+			if k == untyped {
 				return cell, nil
 			}
-			return nil, fmt.Errorf("%s: %s is not valid JSON", name, told(name, strconv.Quote(excerpt(cell))))
+			return nil, fmt.Errorf("%s: %s is not valid JSON", name, redact(name, strconv.Quote(excerpt(cell))))
 		}
 		return v, nil
 	}

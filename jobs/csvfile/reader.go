@@ -13,23 +13,23 @@ import (
 	"shotline/jobs"
 )
 
-// DefaultMaxRow is the size of the largest row taken, in bytes.
+// DefaultMaxRow is the default maximum size of a row in bytes.
 const DefaultMaxRow = 1 << 20
 
 // Errors of Open; test with errors.Is.
 var (
-	// ErrEmpty: there is no row in the file.
-	ErrEmpty = errors.New("no URLs in it")
-	// ErrNoURLColumn: the file is neither a table with a URL column nor a list
-	// of URLs. The message names the columns found.
+	// ErrEmpty means that the file has no rows.
+	ErrEmpty = errors.New("no URLs found")
+	// ErrNoURLColumn means that the file is neither a table with a URL column nor a
+	// list of URLs. The message lists the columns.
 	ErrNoURLColumn = errors.New("no url column")
-	// ErrEncoding: the file is not text in UTF-8.
+	// ErrEncoding means that the file is not UTF-8 text.
 	ErrEncoding = errors.New("not a UTF-8 text file")
 )
 
-// Options of Open. The zero value is right for everybody.
+// Options are the options of Open. The zero value is suitable for most callers.
 type Options struct {
-	MaxRow int // bytes of the longest row taken; 0 means DefaultMaxRow
+	MaxRow int // maximum size of a row in bytes; 0 means DefaultMaxRow
 }
 
 // Reader reads requests, one at a time. It is not safe for concurrent use.
@@ -37,18 +37,18 @@ type Reader struct {
 	records *records
 	header  []string // nil for a list
 	columns []column
-	ahead   *record // read by Open, to know that there is a row at all
+	ahead   *record // first row, read by Open to check that there is one
 }
 
-// Open reads the header, if there is one, and makes sure that a row follows.
-// Besides the errors above, it fails for columns that must not be there or are
-// there twice, and when reading from r fails.
+// Open reads the header, if there is one, and checks that at least one row
+// follows. Besides the errors above, it returns an error if a column is forbidden
+// or repeated, or if reading from r fails.
 func Open(r io.Reader, opts Options) (*Reader, error) {
 	if opts.MaxRow <= 0 {
 		opts.MaxRow = DefaultMaxRow
 	}
 	reader := &Reader{records: newRecords(r, opts.MaxRow)}
-	if err := reader.records.skipMark(); err != nil {
+	if err := reader.records.skipBOM(); err != nil {
 		return nil, fmt.Errorf("read csv: %w", err)
 	}
 	if err := reader.begin(); err != nil {
@@ -57,7 +57,7 @@ func Open(r io.Reader, opts Options) (*Reader, error) {
 	return reader, nil
 }
 
-// begin tells table from list and finds the separator.
+// begin detects whether the file is a table or a list, and its separator.
 func (r *Reader) begin() error {
 	first, guess, isTable, err := r.records.first(separators, func(cells []string) bool { return urlColumn(cells) >= 0 })
 	if errors.Is(err, io.EOF) {
@@ -71,12 +71,12 @@ func (r *Reader) begin() error {
 	}
 	if !isTable {
 		if first.flaw != "" || !looksLikeURL(first.cells[0]) {
-			return fmt.Errorf("%w: line %d has %s", ErrNoURLColumn, first.line, list(guess))
+			return fmt.Errorf("%w: line %d has %s", ErrNoURLColumn, first.line, listColumns(guess))
 		}
 		r.ahead = &first
 		return nil
 	}
-	if flaw := badText(first.cells); flaw != "" {
+	if flaw := repairText(first.cells); flaw != "" {
 		return fmt.Errorf("line %d: %s", first.line, flaw)
 	}
 	if r.columns, err = readHeader(first.cells); err != nil {
@@ -94,12 +94,13 @@ func (r *Reader) begin() error {
 	return nil
 }
 
-// Columns returns the header as it stands in the file, nil for a list.
+// Columns returns the header as in the file. It is nil for a list.
 func (r *Reader) Columns() []string { return r.header }
 
-// Next returns the next row's request, io.EOF after the last one. A row that
-// cannot become a job has Reject set, and in URL what stands in its place, if
-// that could be found. Any other error is one of reading, and final.
+// Next returns the request of the next row, or io.EOF after the last one. If a
+// row cannot become a job, Reject is set, and URL contains the text of the URL
+// cell if there is one. Any other error is a read error, after which the Reader
+// cannot continue.
 func (r *Reader) Next() (jobs.Request, error) {
 	var rec record
 	if r.ahead != nil {
@@ -117,7 +118,7 @@ func (r *Reader) Next() (jobs.Request, error) {
 	if rec.flaw != "" {
 		return request, nil
 	}
-	flaw := badText(rec.cells)
+	flaw := repairText(rec.cells)
 	if r.header == nil {
 		r.fromList(&request, rec.cells)
 	} else {
@@ -129,29 +130,29 @@ func (r *Reader) Next() (jobs.Request, error) {
 	return request, nil
 }
 
-// fromList fills a request from the one cell of a list's row.
+// fromList sets the fields of a request from a row of a list, which has one cell.
 func (r *Reader) fromList(request *jobs.Request, cells []string) {
 	request.URL = strings.TrimSpace(cells[0])
 	if len(cells) > 1 || strings.ContainsAny(request.URL, " \t") {
-		request.Reject = "more than a URL; a file with several columns needs a header line with url in it"
+		request.Reject = "not only a URL; a file with several columns needs a header line with a url column"
 		return
 	}
 	setURL(request)
 }
 
-// fromTable fills a request from the cells of a table's row.
+// fromTable sets the fields of a request from a row of a table.
 func (r *Reader) fromTable(request *jobs.Request, cells []string) {
 	for len(cells) < len(r.header) {
 		cells = append(cells, "")
 	}
 	request.Cells = cells
-	moved := false // maybe: part of a secret that was not quoted lies in another column
+	shifted := false // a part of an unquoted secret might be in another column
 	if slices.ContainsFunc(cells[len(r.columns):], func(cell string) bool { return strings.TrimSpace(cell) != "" }) {
 		reject(request, fmt.Errorf("%d cells, but the header has %d", len(cells), len(r.columns)))
-		moved = slices.Contains(SecretColumns(r.header), true)
+		shifted = slices.Contains(SecretColumns(r.header), true)
 	}
 	for i, cell := range cells[:len(r.columns)] {
-		if strings.TrimSpace(cell) == "" || moved && r.columns[i].role != address {
+		if strings.TrimSpace(cell) == "" || shifted && r.columns[i].role != address {
 			continue
 		}
 		switch c := r.columns[i]; c.role {
@@ -184,7 +185,7 @@ func (r *Reader) fromTable(request *jobs.Request, cells []string) {
 	setURL(request)
 }
 
-// setURL normalises a request's URL or rejects the request.
+// setURL normalizes the URL of a request, or rejects the request.
 func setURL(request *jobs.Request) {
 	normal, err := NormalizeURL(request.URL)
 	if err == nil {
@@ -197,22 +198,22 @@ func setURL(request *jobs.Request) {
 	}
 }
 
-// reject notes why a row cannot become a job. The first reason stays.
+// reject sets the reason why a row cannot become a job. The first reason is kept.
 func reject(request *jobs.Request, why error) {
 	if request.Reject == "" {
 		request.Reject = why.Error()
 	}
 }
 
-// badText tells what no cell may hold, and mends it, so that the row can be
-// shown in results.
-func badText(cells []string) (flaw string) {
+// repairText replaces characters that cells must not contain, so that the row can
+// be written to the results, and returns an error text if there were any.
+func repairText(cells []string) (flaw string) {
 	for i, cell := range cells {
 		switch {
 		case !utf8.ValidString(cell):
 			flaw = fmt.Sprintf("cell %d is not valid UTF-8", i+1)
 		case strings.IndexByte(cell, 0) >= 0:
-			flaw = fmt.Sprintf("cell %d holds a NUL byte", i+1)
+			flaw = fmt.Sprintf("cell %d contains a NUL byte", i+1)
 		default:
 			continue
 		}
@@ -221,8 +222,8 @@ func badText(cells []string) (flaw string) {
 	return flaw
 }
 
-// looksLikeURL tells a list's first line from a header. A URL with a mistake
-// in it is still no header.
+// looksLikeURL reports whether the first line of a file is a URL and not a
+// header. A URL with an error is not a header either.
 func looksLikeURL(cell string) bool {
 	scheme, _, found := strings.Cut(cell, "://")
 	if found && scheme != "" && !strings.ContainsFunc(scheme, func(r rune) bool { return !unicode.IsLetter(r) }) {
@@ -232,8 +233,9 @@ func looksLikeURL(cell string) bool {
 	return err == nil
 }
 
-// skipMark skips a UTF-8 byte order mark and refuses what is surely no UTF-8.
-func (r *records) skipMark() error {
+// skipBOM skips a UTF-8 byte order mark. It returns an error if the file is
+// certainly not UTF-8.
+func (r *records) skipBOM() error {
 	for len(r.buf) < 4 && r.fill() {
 	}
 	switch {

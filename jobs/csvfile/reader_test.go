@@ -21,7 +21,7 @@ import (
 
 const dir = "../../testdata/csv"
 
-// readAll reads everything, in pieces of one byte when slowly is set.
+// readAll reads all rows. If slowly is set, the source returns one byte per read.
 func readAll(t testing.TB, text string, slowly bool) (columns []string, all []jobs.Request) {
 	t.Helper()
 	var source io.Reader = strings.NewReader(text)
@@ -69,14 +69,14 @@ func TestFiles(t *testing.T) {
 			{Line: 6, URL: "ftp://two.example/", Metadata: jobs.Metadata{"title": "wrong scheme"},
 				Cells:  []string{"ftp://two.example/", "wrong scheme", "", "", "", "", ""},
 				Reject: `not a URL: "ftp://two.example/": only http and https are supported`},
-			{Line: 7, Reject: "text after a closing quote, or a quote that is not closed"},
+			{Line: 7, Reject: "text after a closing quote, or an unclosed quote"},
 			{Line: 8, URL: "https://four.example/path", Metadata: jobs.Metadata{"title": `bare 27" screen`},
 				Cells: []string{"four.example/path", `bare 27" screen`, "", "", "", "", ""}},
 			{Line: 9, URL: "https://five.example/", Metadata: jobs.Metadata{"title": "width"},
 				Cells: []string{"https://five.example/", "width", "wide", "", "", "", ""}, Reject: `width: "wide" is not a number`},
 			{Line: 10, URL: "https://six.example/", Metadata: jobs.Metadata{"title": "tag of ours"}, Tags: []string{"shotline-x"},
 				Cells:  []string{"https://six.example/", "tag of ours", "", "shotline-x", "", "", ""},
-				Reject: `tag "shotline-x": tags beginning with shotline- are ours`},
+				Reject: `tag "shotline-x": the prefix shotline- is reserved`},
 			{Line: 11, URL: "https://seven.example/", Metadata: jobs.Metadata{"title": "too"},
 				Cells:  []string{"https://seven.example/", "too", "", "", "", "", "", "many"},
 				Reject: "8 cells, but the header has 7"},
@@ -96,14 +96,14 @@ func TestFiles(t *testing.T) {
 		{"list.txt", nil, []jobs.Request{
 			{Line: 1, URL: "https://example.com/@52.5,13.4,15z"},
 			{Line: 4, URL: "https://example.com/"},
-			{Line: 5, URL: "not a url", Reject: "more than a URL; a file with several columns needs a header line with url in it"},
+			{Line: 5, URL: "not a url", Reject: "not only a URL; a file with several columns needs a header line with a url column"},
 			{Line: 6, URL: "https://example.com/a,b"},
 		}},
 		{"bad-bytes.csv", []string{"url", "title"}, []jobs.Request{
 			{Line: 2, URL: "https://example.com/1", Metadata: jobs.Metadata{"title": "caf\ufffd"},
 				Cells: []string{"https://example.com/1", "caf\ufffd"}, Reject: "cell 2 is not valid UTF-8"},
 			{Line: 3, URL: "https://example.com/2", Metadata: jobs.Metadata{"title": "nul\ufffd"},
-				Cells: []string{"https://example.com/2", "nul\ufffd"}, Reject: "cell 2 holds a NUL byte"},
+				Cells: []string{"https://example.com/2", "nul\ufffd"}, Reject: "cell 2 contains a NUL byte"},
 			{Line: 4, URL: "https://example.com/3", Metadata: jobs.Metadata{"title": "fine"}, Cells: []string{"https://example.com/3", "fine"}},
 		}},
 	}
@@ -138,11 +138,11 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-func TestUselessFiles(t *testing.T) {
+func TestUnusableFiles(t *testing.T) {
 	tests := []struct {
 		name, text string
-		want       error  // nil for errors that are told by their text alone
-		tells      string // part of the message
+		want       error  // nil if only the text is checked
+		contains   string // part of the message
 	}{
 		{"empty", readFile(t, "empty.csv"), csvfile.ErrEmpty, "no URLs"},
 		{"header only", readFile(t, "header-only.csv"), csvfile.ErrEmpty, "only a header"},
@@ -164,14 +164,14 @@ func TestUselessFiles(t *testing.T) {
 		{"nameless parameter", "url,param:\nhttps://a.example,1\n", nil, `column "param:"`},
 		{"two URL columns", "url,URL,\nhttps://a.example,b,\n", nil, "twice"},
 		{"parameter twice", "url,width,param:Width\nhttps://a.example,1,2\n", nil, "twice"},
-		{"metadata twice", "url,a,a\nhttps://a.example,1,2\n", nil, `line 1: column "a" is there twice`},
+		{"metadata twice", "url,a,a\nhttps://a.example,1,2\n", nil, `line 1: column "a" occurs twice`},
 		{"header not closed", "\"url,title\nhttps://a.example\n", nil, "line 1"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			r, err := csvfile.Open(strings.NewReader(tt.text), csvfile.Options{})
-			if err == nil || r != nil || tt.want != nil && !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.tells) {
-				t.Errorf("Open = %v, %v; want %v telling %q", r, err, tt.want, tt.tells)
+			if err == nil || r != nil || tt.want != nil && !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.contains) {
+				t.Errorf("Open = %v, %v; want %v containing %q", r, err, tt.want, tt.contains)
 			}
 		})
 	}
@@ -281,7 +281,7 @@ func TestLongRows(t *testing.T) {
 }
 
 func TestReadErrors(t *testing.T) {
-	broken := errors.New("cable pulled")
+	broken := errors.New("broken")
 	_, err := csvfile.Open(iotest.ErrReader(broken), csvfile.Options{})
 	if !errors.Is(err, broken) {
 		t.Errorf("Open = %v", err)
@@ -295,12 +295,12 @@ func TestReadErrors(t *testing.T) {
 	}
 	for range 2 {
 		if request, err := r.Next(); !errors.Is(err, broken) || !strings.Contains(err.Error(), "line 3") {
-			t.Errorf("half a row: %v, %v; want the error of reading", request, err)
+			t.Errorf("partial row: %v, %v; want the read error", request, err)
 		}
 	}
 }
 
-// Memory must not grow with the file.
+// Memory use must not depend on the size of the file.
 func TestStreams(t *testing.T) {
 	row := "https://a.example/," + strings.Repeat("x", 1000) + "\n"
 	rows := 0
@@ -328,13 +328,14 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// What encoding/csv writes is read back the same.
+// Cells written by encoding/csv are read back unchanged.
 func FuzzCells(f *testing.F) {
 	f.Add("plain", `quote " inside`, "two\nlines")
 	f.Add(`"`, ",;\t", "\r\n")
 	f.Add(" # ", "", `""`)
 	f.Fuzz(func(t *testing.T, a, b, c string) {
-		// encoding/csv changes carriage returns, and we mend bad characters.
+		// encoding/csv changes carriage returns, and Reader replaces invalid
+		// characters.
 		if !utf8.ValidString(strings.Join([]string{a, b, c}, " ")) || strings.ContainsAny(a+b+c, "\r\x00") {
 			return
 		}

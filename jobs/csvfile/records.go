@@ -10,39 +10,39 @@ import (
 )
 
 const (
-	maxCells     = 2000 // of one record; a line of commas must not become a million strings
+	maxCells     = 2000 // cells of one record; a line of commas must not become a million strings
 	tooManyCells = "more than 2000 cells"
 
-	// noComma as separator leaves lines whole: it does not occur in UTF-8.
+	// noComma is a separator that leaves lines whole: it does not occur in UTF-8.
 	noComma = 0xff
 )
 
-// record is one row as it stands in the file.
+// record is one row as in the file.
 type record struct {
-	line  int // where it begins, counted from 1
+	line  int // first line of the record, counted from 1
 	cells []string
-	flaw  string // why it could not be read; cells is nil then
+	flaw  string // why it could not be read; cells is then nil
 }
 
 // records splits a stream into records. Its buffer holds at most one record of
-// the largest size and what was read with it.
+// the maximum size and the data that was read with it.
 type records struct {
 	source io.Reader
-	max    int // bytes of a record
+	max    int // maximum size of a record in bytes
 	comma  byte
 	buf    []byte
-	pos    int // of what is not consumed yet
-	line   int // at pos
+	pos    int // start of the unconsumed data
+	line   int // line number at pos
 	ended  bool
-	err    error // of the source, told once everything before it is used up
+	err    error // error of the source, returned after all data before it is consumed
 }
 
 func newRecords(source io.Reader, maxRow int) *records {
 	return &records{source: source, max: maxRow, line: 1, buf: make([]byte, 0, 64<<10)}
 }
 
-// fill reads more, at least doubling what is there to look at, and reports
-// whether anything came.
+// fill reads more data, at least as much as is unconsumed unless the source ends.
+// It reports whether it read anything.
 func (r *records) fill() bool {
 	if r.ended {
 		return false
@@ -73,8 +73,8 @@ func (r *records) fill() bool {
 	return len(r.buf) > have
 }
 
-// next returns the next record that is neither empty nor a comment; io.EOF
-// after the last one.
+// next returns the next record that is neither empty nor a comment. It returns
+// io.EOF after the last one.
 func (r *records) next() (record, error) {
 	end, err := r.begin()
 	if err != nil {
@@ -92,9 +92,10 @@ func (r *records) next() (record, error) {
 	return rec, nil
 }
 
-// first returns the first record, split by whichever of separators gives it a
-// cell that fits. When none does, fits is false, the record is one whole line,
-// and so are all that follow; guess is what it was most likely meant to be.
+// first returns the first record, split by the first of the separators for which
+// fit returns true. If there is none, fits is false, and this and all further
+// records are whole lines; guess is then the header with the separator that gives
+// the most cells.
 func (r *records) first(separators []byte, fit func(cells []string) bool) (rec record, guess []string, fits bool, err error) {
 	end, err := r.begin()
 	if err != nil {
@@ -120,15 +121,15 @@ func (r *records) first(separators []byte, fit func(cells []string) bool) (rec r
 	return rec, guess, fits, nil
 }
 
-// begin skips to the next record and returns the length of its first line, -1
-// when that is too long.
+// begin skips to the next record and returns the length of its first line, or -1
+// if the line is too long.
 func (r *records) begin() (int, error) {
 	for {
 		end, err := r.lineEnd()
 		if end < 0 || err != nil {
 			return end, err
 		}
-		// Separators alone are a spreadsheet's way to write an empty line.
+		// Spreadsheets write an empty line as separators only.
 		text := bytes.Trim(r.buf[r.pos:r.pos+end], " \t\r\n,;")
 		if len(text) > 0 && r.buf[r.pos] != '#' {
 			return end, nil
@@ -137,8 +138,8 @@ func (r *records) begin() (int, error) {
 	}
 }
 
-// peek splits the record whose first line has the given length and returns its
-// cells and its own length.
+// peek splits the record whose first line has the given length. It returns the
+// cells and the length of the record.
 func (r *records) peek(firstLine int) (cells []string, n int, flaw string) {
 	text := bytes.TrimRight(r.buf[r.pos:r.pos+firstLine], "\r\n")
 	if bytes.IndexByte(text, '"') >= 0 {
@@ -153,14 +154,14 @@ func (r *records) peek(firstLine int) (cells []string, n int, flaw string) {
 
 func (r *records) tooLong() string { return fmt.Sprintf("longer than %d bytes", r.max) }
 
-// lineEnd returns the length of the line at pos with its line feed, -1 when it
-// is too long.
+// lineEnd returns the length of the line at pos including its line feed, or -1 if
+// it is too long.
 func (r *records) lineEnd() (int, error) {
 	seen := 0
 	for {
 		unread := r.buf[r.pos:]
 		if i := bytes.IndexByte(unread[seen:], '\n'); i >= 0 {
-			return r.bounded(unread[:seen+i+1]), nil
+			return r.lineLength(unread[:seen+i+1]), nil
 		}
 		seen = len(unread)
 		if seen > r.max+len("\r\n") {
@@ -173,21 +174,21 @@ func (r *records) lineEnd() (int, error) {
 			case seen == 0:
 				return 0, io.EOF
 			}
-			return r.bounded(unread), nil
+			return r.lineLength(unread), nil
 		}
 	}
 }
 
-// bounded returns the length of a line, -1 when it is too long; how it ends
-// does not count.
-func (r *records) bounded(line []byte) int {
+// lineLength returns the length of a line, or -1 if it is too long. Its line
+// ending does not count towards the limit.
+func (r *records) lineLength(line []byte) int {
 	if len(bytes.TrimRight(line, "\r\n")) > r.max {
 		return -1
 	}
 	return len(line)
 }
 
-// skipLine drops the rest of a line of any length.
+// skipLine skips the rest of a line of any length.
 func (r *records) skipLine() {
 	for {
 		if i := bytes.IndexByte(r.buf[r.pos:], '\n'); i >= 0 {
@@ -206,9 +207,9 @@ func (r *records) consume(n int) {
 	r.pos += n
 }
 
-// quoted is peek for a record that holds quotes. One with a flaw ends with its
-// first line: the quote that is to blame stands there, and the lines after it
-// may be good ones.
+// quoted is like peek for a record with quotes. If the record has an error, it
+// ends with its first line, because the wrong quote is there and the lines after
+// it might be valid.
 func (r *records) quoted(firstLine int) (cells []string, n int, flaw string) {
 	for {
 		window, atEnd := r.buf[r.pos:], r.ended
@@ -229,8 +230,9 @@ func (r *records) quoted(firstLine int) (cells []string, n int, flaw string) {
 	}
 }
 
-// parse reads the record at the start of data and returns its cells and
-// length. A length of 0 without a flaw means that data ends too early.
+// parse reads the record at the start of data and returns its cells and its
+// length. If the length is 0 and flaw is empty, the record continues after the
+// end of data.
 func parse(data []byte, comma byte, atEnd bool) (cells []string, n int, flaw string) {
 	for at := 0; ; {
 		var cell []byte
@@ -277,7 +279,7 @@ func parse(data []byte, comma byte, atEnd bool) (cells []string, n int, flaw str
 			}
 			return cells, len(data), ""
 		default:
-			return nil, 0, "text after a closing quote, or a quote that is not closed"
+			return nil, 0, "text after a closing quote, or an unclosed quote"
 		}
 	}
 }

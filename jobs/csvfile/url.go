@@ -11,23 +11,24 @@ import (
 	"unicode/utf8"
 )
 
-// MaxURL is the length of the longest URL taken, in bytes.
+// MaxURL is the maximum length of a URL in bytes.
 const MaxURL = 8192
 
-// NormalizeURL returns s in the one form in which URLs are compared and sent,
-// or an error that says why s is no web address. It is made for cells and for
-// arguments of a command line:
+// NormalizeURL returns s in the form in which URLs are compared and sent, or an
+// error if s is not a web address. It is meant for cells of a file and for
+// command line arguments:
 //
-//   - space around it is dropped, and a bare host such as example.com/path
-//     gets https://;
-//   - scheme and host become lower-case, a default port goes, an empty path
-//     becomes /, characters that must not stand in a URL are percent-encoded;
-//   - query, fragment (single-page applications live by it) and user
-//     information stay. A host in letters beyond ASCII stays as it is: the
-//     vendor's browser knows what to do with it.
+//   - Surrounding space is removed, and a bare host such as example.com/path
+//     gets the prefix https://.
+//   - Scheme and host become lower-case, a default port is removed, an empty
+//     path becomes /, and characters that are invalid in a URL are
+//     percent-encoded.
+//   - Query, fragment (single-page applications depend on it) and user
+//     information are kept. A host with non-ASCII characters is not changed,
+//     because the vendor's browser can handle it.
 //
-// NormalizeURL of its own result changes nothing. Errors do not repeat a
-// password that stands in the URL.
+// Normalizing the result again does not change it. Errors do not contain the
+// password of a URL.
 func NormalizeURL(s string) (string, error) {
 	s = strings.TrimSpace(s)
 	switch {
@@ -38,7 +39,7 @@ func NormalizeURL(s string) (string, error) {
 	case !utf8.ValidString(s):
 		return "", errors.New("URL is not valid UTF-8")
 	case strings.ContainsFunc(s, unicode.IsControl):
-		return "", errors.New("URL holds control characters")
+		return "", errors.New("URL contains control characters")
 	}
 	full, err := withScheme(s)
 	if err != nil {
@@ -63,7 +64,7 @@ func NormalizeURL(s string) (string, error) {
 	return normal, nil
 }
 
-// withScheme puts https:// before what can only be a host.
+// withScheme adds https:// to s if s can only begin with a host.
 func withScheme(s string) (string, error) {
 	if scheme, _, found := strings.Cut(s, "://"); found && !strings.ContainsAny(scheme, "/?#") {
 		return s, nil
@@ -84,15 +85,15 @@ func withScheme(s string) (string, error) {
 	host, port, hasPort := strings.Cut(authority, ":")
 	if hasPort {
 		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-			return "", notURL(s) // mailto:, javascript:, a drive letter
+			return "", notURL(s) // mailto:, javascript: or a drive letter
 		}
 	} else if !strings.Contains(host, ".") && !strings.EqualFold(host, "localhost") {
-		return "", notURL(s) // a word
+		return "", notURL(s) // a single word
 	}
 	return "https://" + s, nil
 }
 
-// normalHost checks u's host and port and returns them as they are to be written.
+// normalHost checks the host and the port of u and returns them in normal form.
 func normalHost(u *url.URL) (string, error) {
 	host, port := strings.ToLower(u.Hostname()), u.Port()
 	if host == "" {
@@ -132,15 +133,16 @@ func checkHost(host string) error {
 			ok := r == '-' || r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' ||
 				r >= utf8.RuneSelf && unicode.IsGraphic(r) && !unicode.IsSpace(r)
 			if !ok {
-				return fmt.Errorf("host must not hold %q", r)
+				return fmt.Errorf("host must not contain %q", r)
 			}
 		}
 	}
 	return nil
 }
 
-// assemble writes the URL. url.URL.String is not used: it would percent-encode
-// a host in letters beyond ASCII, which no resolver knows.
+// assemble returns the text of the URL. It does not use url.URL.String, because
+// that would percent-encode non-ASCII characters in the host, and no resolver
+// accepts such names.
 func assemble(u *url.URL, host string) string {
 	var b strings.Builder
 	b.WriteString(u.Scheme)
@@ -166,8 +168,8 @@ func assemble(u *url.URL, host string) string {
 	return b.String()
 }
 
-// escapeQuery encodes what a browser would encode, and leaves the rest alone:
-// what a query's characters mean is up to the site.
+// escapeQuery encodes the characters that a browser would encode. Other
+// characters are not changed, because only the site knows their meaning.
 func escapeQuery(b *strings.Builder, query string) {
 	for i := range len(query) {
 		switch c := query[i]; {
@@ -181,7 +183,7 @@ func escapeQuery(b *strings.Builder, query string) {
 
 func notURL(s string) error { return fmt.Errorf("not a URL: %q", excerpt(s)) }
 
-// excerpt is enough of a text to find it by, without what may be a password.
+// excerpt shortens a text for an error and removes a possible password.
 func excerpt(s string) string {
 	if i := strings.LastIndexByte(s, '@'); i >= 0 {
 		scheme, _, found := strings.Cut(s[:i], "://")

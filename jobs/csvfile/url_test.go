@@ -58,7 +58,7 @@ func TestNormalizeURL(t *testing.T) {
 		{"https://:80/", "", "no host"},
 		{"https://exa mple.com/", "", "not a URL"},
 		{"https://exa%20mple.com/", "", "not a URL"},
-		{"https://a,b.example/", "", "host must not hold ','"},
+		{"https://a,b.example/", "", "host must not contain ','"},
 		{"https://a..example/", "", "empty part"},
 		{"https://" + strings.Repeat("a.", 130) + "example/", "", "too long"},
 		{"https://example.com:0/", "", "bad port"},
@@ -80,9 +80,9 @@ func TestNormalizeURL(t *testing.T) {
 			case tt.err == "" && (err != nil || got != tt.want):
 				t.Errorf("got %q, %v; want %q", got, err, tt.want)
 			case tt.err != "" && (err == nil || got != "" || !strings.Contains(err.Error(), tt.err)):
-				t.Errorf("got %q, %v; want an error telling %q", got, err, tt.err)
+				t.Errorf("got %q, %v; want an error containing %q", got, err, tt.err)
 			case err != nil && len(err.Error()) > 500:
-				t.Errorf("an error of %d bytes", len(err.Error()))
+				t.Errorf("the error has %d bytes", len(err.Error()))
 			}
 		})
 	}
@@ -93,7 +93,8 @@ func TestNormalizeURL(t *testing.T) {
 	}
 }
 
-// The normal form is a fixed point, and for net/url it is the same resource.
+// Normalizing twice gives the same result, and the normal form is equivalent for
+// net/url.
 func FuzzNormalizeURL(f *testing.F) {
 	for _, s := range []string{
 		"example.com", "https://u:p@EXAMPLE.com:443/ä?b c#d e", "http://[::1]:80", "//x.y", "a.b:80#", "https://ǅ.example/%41",
@@ -108,7 +109,7 @@ func FuzzNormalizeURL(f *testing.F) {
 		}
 		again, err := csvfile.NormalizeURL(normal)
 		if err != nil || again != normal {
-			t.Errorf("%q became %q, and that %q (%v)", s, normal, again, err)
+			t.Errorf("%q became %q, then %q (%v)", s, normal, again, err)
 		}
 		got, err := url.Parse(normal)
 		if err != nil || got.Scheme != "http" && got.Scheme != "https" || got.Host == "" || got.Path == "" || len(normal) > csvfile.MaxURL {
@@ -129,20 +130,20 @@ func FuzzNormalizeURL(f *testing.F) {
 			t.Errorf("%q became %q", s, normal)
 		}
 		if !sameHost(got.Hostname(), want.Hostname()) || portOf(got) != portOf(want) {
-			t.Errorf("%q became %q: another host or port", s, normal)
+			t.Errorf("%q became %q: different host or port", s, normal)
 		}
 		if got.Path != want.Path && (got.Path != "/" || want.Path != "") || got.ForceQuery != want.ForceQuery {
-			t.Errorf("%q became %q: another path", s, normal)
+			t.Errorf("%q became %q: different path", s, normal)
 		}
 		before, err1 := url.QueryUnescape(want.RawQuery)
 		after, err2 := url.QueryUnescape(got.RawQuery)
 		if before != after || (err1 == nil) != (err2 == nil) {
-			t.Errorf("%q became %q: another query", s, normal)
+			t.Errorf("%q became %q: different query", s, normal)
 		}
 	})
 }
 
-// sameHost compares addresses as addresses and names in any letter case.
+// sameHost compares IP addresses by value and names without regard to case.
 func sameHost(a, b string) bool {
 	one, err1 := netip.ParseAddr(a)
 	two, err2 := netip.ParseAddr(b)
