@@ -16,21 +16,21 @@ import (
 // Card is one row on a contact sheet.
 type Card struct {
 	Job jobs.Job
-	// Picture is where the page finds the picture: a slash-separated path
-	// relative to the page, a data:image URI, an http or https address, or
-	// empty when there is none.
+	// Picture is the address of the image on the page: a slash-separated path
+	// relative to the page, a data:image URI, an http or https address, or empty if
+	// there is no image.
 	Picture string
 	// Original is the row that a duplicate repeats.
 	Original *jobs.Job
 }
 
-// cardsPage is how many rows Cards reads at a time.
+// cardsPage is the number of rows that Cards reads at a time.
 const cardsPage = 100
 
-// Cards returns an iterator over the rows of a batch for Sheet.Next. It reads
-// page by page; picture says where a done job's picture is, see Card.Picture,
-// and may be nil. Not for concurrent use.
-func Cards(ctx context.Context, src RowSource, batchID string, picture func(jobs.Job) (string, error)) func() (Card, error) {
+// Cards returns an iterator over the rows of a batch for Sheet.Next. It reads the
+// rows in pages. The function image returns the address of a done job's image,
+// see Card.Picture; it can be nil. The iterator is not safe for concurrent use.
+func Cards(ctx context.Context, src RowSource, batchID string, image func(jobs.Job) (string, error)) func() (Card, error) {
 	var rows []jobs.Row
 	var after int64
 	last := false
@@ -48,28 +48,28 @@ func Cards(ctx context.Context, src RowSource, batchID string, picture func(jobs
 		row := rows[0]
 		rows, after = rows[1:], row.ID.Row
 		card := Card{Job: row.Job, Original: row.Original}
-		if row.State == jobs.Done && picture != nil {
-			where, err := picture(row.Job)
+		if row.State == jobs.Done && image != nil {
+			link, err := image(row.Job)
 			if err != nil {
-				return Card{}, fmt.Errorf("picture of %s: %w", row.ID, err)
+				return Card{}, fmt.Errorf("image of %s: %w", row.ID, err)
 			}
-			card.Picture = where
+			card.Picture = link
 		}
 		return card, nil
 	}
 }
 
-// cardView is what the template needs to know of a card.
+// cardView is the data of a card for the template.
 type cardView struct {
 	Row           int64
-	Place         string // how people find it
-	Link          string // the page that was photographed; empty when it is no web address
-	Host, Rest    string // its address in two parts, the first one stressed
+	Place         string // location of the row for users
+	Link          string // the captured page; empty if it is not a web address
+	Host, Rest    string // the address in two parts, the first one emphasized
 	Address       string
-	Picture       template.URL // empty without one
-	Full          template.URL // where a click on the picture leads
+	Picture       template.URL // empty if there is no image
+	Full          template.URL // target of the link on the image
 	State, Class  string
-	Note          string // stands where the picture would
+	Note          string // shown instead of an image
 	Took          string
 	Late          bool
 	DuplicateOf   int64
@@ -82,11 +82,11 @@ func newCardView(c Card) cardView {
 	v := cardView{Row: j.ID.Row, Place: place(j.ID.Row, j.Line), Address: address(j), State: label(j.State), Class: string(j.State), Late: j.Late}
 	v.Host = v.Address
 	if u, ok := webAddress(j.URL); ok {
-		u.User = nil // a password is nobody's business
+		u.User = nil // do not show a password
 		v.Link, v.Address = u.String(), u.String()
 		v.Host, v.Rest = u.Host, readablePath(u)
 	}
-	v.Picture = pictureURL(c.Picture)
+	v.Picture = imageURL(c.Picture)
 	v.Full = v.Picture
 	if _, ok := webAddress(j.ImageURL); ok {
 		v.Full = template.URL(j.ImageURL) // #nosec G203 -- http or https, escaped as an attribute
@@ -106,7 +106,8 @@ func newCardView(c Card) cardView {
 	return v
 }
 
-// address is what names a row: its URL, or what stood in the input instead.
+// address returns the text that identifies a row: its URL or, without one, the
+// cells of the input.
 func address(j jobs.Job) string {
 	if j.URL != "" {
 		return j.URL
@@ -123,7 +124,7 @@ func address(j jobs.Job) string {
 	return strings.Join(filled, ", ")
 }
 
-// note says why there is no picture.
+// note returns why there is no image.
 func note(j jobs.Job) string {
 	text := Plain(j.Error, noteWidth)
 	switch {
@@ -132,7 +133,7 @@ func note(j jobs.Job) string {
 	case j.State.Open():
 		return "not finished yet"
 	case j.State == jobs.Done:
-		return "picture not at hand"
+		return "image not available"
 	case j.State == jobs.TimedOut:
 		return "no result in time"
 	default:
@@ -140,7 +141,8 @@ func note(j jobs.Job) string {
 	}
 }
 
-// readablePath is what follows the host, in letters rather than in bytes.
+// readablePath returns the part of a URL after the host without percent-encoding
+// in the path.
 func readablePath(u *url.URL) string {
 	rest := u.Path
 	if rest == "/" {
@@ -161,23 +163,23 @@ func webAddress(text string) (*url.URL, bool) {
 	return u, err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
 }
 
-// pictureData are data URIs of pictures that browsers only ever draw. SVG, which
-// can hold scripts, is not among them.
-var pictureData = regexp.MustCompile(`^data:image/(png|jpeg|webp|gif|avif);base64,[A-Za-z0-9+/]+=*$`)
+// imageData matches data URIs of images that browsers only draw. It does not
+// include SVG, which can contain scripts.
+var imageData = regexp.MustCompile(`^data:image/(png|jpeg|webp|gif|avif);base64,[A-Za-z0-9+/]+=*$`)
 
-// pictureURL vets where a picture is. html/template would refuse data URIs, so
-// the result is marked as safe; what is not surely harmless gives none.
-func pictureURL(where string) template.URL {
-	_, web := webAddress(where)
+// imageURL returns the address of an image if it is safe in a page, otherwise "".
+// It marks the result as safe, because html/template would refuse data URIs.
+func imageURL(link string) template.URL {
+	_, web := webAddress(link)
 	switch {
-	case where == "" || strings.ContainsAny(where, "\\\x00"):
+	case link == "" || strings.ContainsAny(link, "\\\x00"):
 		return ""
-	case web, pictureData.MatchString(where):
-		return template.URL(where) // #nosec G203 -- vetted right here
-	case strings.HasPrefix(where, "/") || strings.HasPrefix(where, "data:"):
+	case web, imageData.MatchString(link):
+		return template.URL(link) // #nosec G203 -- checked above
+	case strings.HasPrefix(link, "/") || strings.HasPrefix(link, "data:"):
 		return ""
 	}
-	// As a path, javascript:x is ./javascript:x, a file that is not there.
-	escaped := (&url.URL{Path: path.Clean(where)}).String()
+	// As a path, javascript:x becomes ./javascript:x, a file that does not exist.
+	escaped := (&url.URL{Path: path.Clean(link)}).String()
 	return template.URL(escaped) // #nosec G203 -- a relative path
 }

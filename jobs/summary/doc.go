@@ -1,15 +1,15 @@
-// Package summary tells what became of a batch.
+// Package summary reports the results of a batch.
 //
-// [Compute] reads a batch once and makes a [Summary]: counts, provenance,
-// timings, cost and the reasons of failures. The store keeps it as the bytes
-// of [Summary.Encode]; [Decode] reads them back. Four writers show it:
+// [Compute] reads a batch once and returns a [Summary]: counts, provenance,
+// timings, cost and the reasons of failures. The store keeps the bytes of
+// [Summary.Encode]; [Decode] reads them. Four functions write a summary:
 //
 //	WriteText  aligned lines for a terminal
 //	WriteJSON  one object on one line
 //	WriteCSV   metric,value rows
-//	WriteHTML  the contact sheet: a web page with the pictures
+//	WriteHTML  the contact sheet: a web page with the images
 //
-// Beside it stands [WriteResults], the table of the rows themselves: the input
-// with what became of each row. It reads pages, so its memory does not grow
-// with the batch; neither does that of the contact sheet.
+// [WriteResults] writes the table of the rows: the input with the result of each
+// row. It reads the rows in pages, so its memory use does not depend on the size
+// of the batch. The same is true for the contact sheet.
 package summary

@@ -10,10 +10,10 @@ import (
 	"shotline/jobs"
 )
 
-// label is how a state is called in front of people.
+// label returns the name of a state for users.
 func label(s jobs.State) string { return strings.ReplaceAll(string(s), "_", " ") }
 
-// grouped writes 1234567 as 1,234,567.
+// grouped formats 1234567 as 1,234,567.
 func grouped(n int64) string {
 	text := strconv.FormatInt(n, 10)
 	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
@@ -22,10 +22,10 @@ func grouped(n int64) string {
 	return text
 }
 
-// Grouped writes 1234567 as 1,234,567.
+// Grouped formats 1234567 as 1,234,567.
 func Grouped(n int64) string { return grouped(n) }
 
-// counted writes "1 row", "2 rows".
+// counted formats a number with a noun: "1 row", "2 rows".
 func counted(n int64, noun string) string {
 	if n == 1 {
 		return "1 " + noun
@@ -33,12 +33,12 @@ func counted(n int64, noun string) string {
 	return grouped(n) + " " + noun + "s"
 }
 
-// credits writes a cost without the dust of floating point.
+// credits formats a cost without floating-point noise.
 func credits(cost float64) string {
 	return strconv.FormatFloat(math.Round(cost*1e4)/1e4, 'f', -1, 64)
 }
 
-// rate writes a throughput with as many digits as mean something.
+// rate formats a throughput with its significant digits only.
 func rate(perMinute float64) string {
 	if perMinute < 10 {
 		return strconv.FormatFloat(math.Round(perMinute*10)/10, 'f', -1, 64)
@@ -46,8 +46,8 @@ func rate(perMinute float64) string {
 	return grouped(int64(math.Round(perMinute)))
 }
 
-// span writes seconds in the two units that matter: 0.84 s, 12.3 s, 2 min 14 s,
-// 3 h 05 min, 4 d 6 h.
+// span formats a number of seconds with at most two units: 0.84 s, 12.3 s, 2 min
+// 14 s, 3 h 05 min, 4 d 6 h.
 func span(seconds float64) string {
 	switch {
 	case seconds < 10:
@@ -74,11 +74,11 @@ func units(n, per int64, large, small string) string {
 	return strconv.FormatInt(n/per, 10) + large + rest + small
 }
 
-// moment writes a time for people.
+// moment formats a time for users.
 func moment(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04:05 UTC") }
 
-// place tells people where a row is: by its line in the input, which is what
-// their editor shows, or else by its number.
+// place returns the location of a row for users. It is the line of the input,
+// because editors show line numbers, or the row number if the line is unknown.
 func place(row int64, line int) string {
 	if line > 0 {
 		return "line " + strconv.Itoa(line)
@@ -86,8 +86,9 @@ func place(row int64, line int) string {
 	return "row " + strconv.FormatInt(row, 10)
 }
 
-// Plain makes one printable line of at most width characters from text of
-// unknown origin: a terminal must not obey what a web page had to say.
+// Plain converts text from outside to one printable line of at most width
+// characters. Without it, a web page could send control sequences to the user's
+// terminal.
 func Plain(text string, width int) string {
 	var b strings.Builder
 	gap := false

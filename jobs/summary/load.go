@@ -7,14 +7,14 @@ import (
 	"shotline/jobs"
 )
 
-// Summaries is where summaries are kept; every jobs.Reader is one.
+// Summaries is a store of summaries. Every jobs.Reader implements it.
 type Summaries interface {
 	Source
 	Summary(ctx context.Context, batch string) (revision int, data []byte, err error)
 }
 
-// Load returns the stored summary of a batch's newest revision; of a batch that
-// has none yet, one of how it stands now, at.
+// Load returns the stored summary of a batch's newest revision. If there is none
+// yet, it computes one of the current state, as of at.
 func Load(ctx context.Context, src Summaries, batch string, at time.Time) (Summary, error) {
 	b, err := src.Batch(ctx, batch)
 	if err != nil {

@@ -22,17 +22,17 @@ func WriteJSON(w io.Writer, s Summary) error {
 	return nil
 }
 
-// WriteCSV writes the summary as metric,value rows under the names of the JSON
-// form, flattened: closed_by_webhook, timings_p50, reason_1_count. What is not
-// known has an empty value.
+// WriteCSV writes the summary as metric,value rows. The metrics have the names of
+// the JSON fields, flattened: closed_by_webhook, timings_p50, reason_1_count. The
+// value is empty if it is unknown.
 func WriteCSV(w io.Writer, s Summary) error {
 	out := csv.NewWriter(w)
-	put := func(metric, value string) { _ = out.Write([]string{metric, value}) } // kept for out.Error
+	put := func(metric, value string) { _ = out.Write([]string{metric, value}) } // out.Error returns the error
 	put("metric", "value")
 	put("batch_id", s.BatchID)
 	put("state", string(s.State))
-	put("pause_reason", unarmed(s.PauseReason))
-	put("source", unarmed(s.Source))
+	put("pause_reason", escapeFormula(s.PauseReason))
+	put("source", escapeFormula(s.Source))
 	put("rows", integer(s.Rows))
 	for _, state := range jobs.States {
 		put(string(state), integer(s.Of(state)))
@@ -61,7 +61,7 @@ func WriteCSV(w io.Writer, s Summary) error {
 		name := "reason_" + strconv.Itoa(i+1) + "_"
 		put(name+"state", string(r.State))
 		put(name+"count", integer(r.Count))
-		put(name+"error", unarmed(r.Error))
+		put(name+"error", escapeFormula(r.Error))
 		put(name+"first_job", r.FirstJob.String())
 	}
 	out.Flush()
@@ -73,7 +73,7 @@ func WriteCSV(w io.Writer, s Summary) error {
 
 func integer(n int64) string { return strconv.FormatInt(n, 10) }
 
-// decimal keeps milliseconds of seconds.
+// decimal formats seconds with up to three decimals.
 func decimal(f float64) string {
 	text, _ := strconv.ParseFloat(strconv.FormatFloat(f, 'f', 3, 64), 64)
 	return strconv.FormatFloat(text, 'f', -1, 64)
@@ -93,9 +93,9 @@ func timeCell(t time.Time) string {
 	return t.UTC().Format(time.RFC3339Nano)
 }
 
-// unarmed puts an apostrophe before text from outside that a spreadsheet would
-// take for a formula.
-func unarmed(text string) string {
+// escapeFormula adds an apostrophe before text from outside that a spreadsheet
+// would interpret as a formula.
+func escapeFormula(text string) string {
 	if text == "" {
 		return ""
 	}

@@ -13,18 +13,18 @@ import (
 	"shotline/jobs"
 )
 
-// resultsPage is how many rows are read at a time: short reads let the
-// database tidy up in between.
+// resultsPage is the number of rows to read at a time. Reads are kept short so
+// that the database can do maintenance in between.
 const resultsPage = 1000
 
-// RowSource is what results and contact sheets are read from; every
-// jobs.Reader is one.
+// RowSource is the source of results and contact sheets. Every jobs.Reader
+// implements it.
 type RowSource interface {
 	Batch(ctx context.Context, id string) (jobs.Batch, error)
 	Rows(ctx context.Context, batch string, after int64, limit int) ([]jobs.Row, error)
 }
 
-// outcomeColumns are ours, after the input's.
+// outcomeColumns are the columns that are added after those of the input.
 var outcomeColumns = []string{
 	"state", "error", "image_url", "file", "screenshot_id", "cost", "attempt", "closed_by",
 	"created_at", "submitted_at", "closed_at", "duplicate_of", "line",
@@ -32,34 +32,36 @@ var outcomeColumns = []string{
 
 // Results writes the results of a batch as CSV.
 type Results struct {
-	// File names the downloaded picture of a job; nil leaves the column empty.
+	// File returns the name of a job's downloaded image. If it is nil, the column
+	// is empty.
 	File func(jobs.Job) string
 }
 
-// WriteResults writes the results of a batch without names of files, see
+// WriteResults writes the results of a batch without file names, see
 // Results.Write.
 func WriteResults(ctx context.Context, w io.Writer, src RowSource, batchID string) error {
 	return Results{}.Write(ctx, w, src, batchID)
 }
 
-// Write writes every row of the batch, in order, as CSV with a header: the
-// input's columns and cells as they were, then state, error, image_url, file,
+// Write writes all rows of the batch in order, as CSV with a header: the columns
+// and cells of the input, unchanged, then state, error, image_url, file,
 // screenshot_id, cost, attempt, closed_by, created_at, submitted_at, closed_at,
 // duplicate_of and line (of the input).
 //
-//   - A column of the input keeps its name and place; ours of the same name
-//     (case aside) gets the prefix shotline_.
-//   - There is always a column url: the input's, or one of ours, first when the
-//     input had no header and first of ours otherwise.
-//   - A duplicate shows the outcome of the row it repeats, whose number is in
-//     duplicate_of: 1 is the first row after the header. Its cost is empty,
-//     because it was paid for there: the column adds up to the batch's cost.
-//   - A rejected row has its reason in error.
-//   - A row with more cells than columns has the surplus in its last column,
-//     joined by commas; one with fewer is filled up.
-//   - Cells of the input are left alone. Our own that hold text from outside
-//     (error, image_url, screenshot_id) get an apostrophe in front when a
-//     spreadsheet would take them for a formula.
+//   - The columns of the input keep their names and positions. If an added
+//     column has the same name, ignoring case, it gets the prefix shotline_.
+//   - There is always a column url. If the input has no such column, it is the
+//     first added column. If the input has no header, it is the first column.
+//   - A duplicate has the result of the row that it repeats. The number of that
+//     row is in duplicate_of; 1 is the first row after the header. The cost of a
+//     duplicate is empty, because the other row was charged. The sum of the
+//     column is therefore the cost of the batch.
+//   - The error of a rejected row is the reason for the rejection.
+//   - If a row has more cells than columns, the additional cells are joined with
+//     commas in the last column. If it has fewer, empty cells are added.
+//   - Cells of the input are not changed. Added cells with text from outside
+//     (error, image_url, screenshot_id) get an apostrophe in front if a
+//     spreadsheet would interpret them as a formula.
 func (r Results) Write(ctx context.Context, w io.Writer, src RowSource, batchID string) error {
 	batch, err := src.Batch(ctx, batchID)
 	if err != nil {
@@ -92,8 +94,8 @@ func (r Results) Write(ctx context.Context, w io.Writer, src RowSource, batchID 
 	return nil
 }
 
-// WriteRows writes every row as it is, one JSON object a line: a duplicate names
-// the row that it repeats.
+// WriteRows writes all rows, one JSON object per line. A duplicate has its own
+// fields and the number of the row that it repeats.
 func WriteRows(ctx context.Context, w io.Writer, src RowSource, batchID string) error {
 	out := json.NewEncoder(w)
 	for after := int64(0); ; {
@@ -113,12 +115,12 @@ func WriteRows(ctx context.Context, w io.Writer, src RowSource, batchID string) 
 	}
 }
 
-// table knows the columns of one results file.
+// table describes the columns of a results file.
 type table struct {
 	header    []string
-	input     int  // columns of the input, url included when it had no header
-	urlColumn int  // of the input; -1 when it has none
-	addURL    bool // url is one of ours
+	input     int  // number of input columns; 1 if the input has no header
+	urlColumn int  // index in the input; -1 if there is none
+	addURL    bool // whether url is an added column
 	file      func(jobs.Job) string
 }
 
@@ -143,7 +145,7 @@ func newTable(columns []string, file func(jobs.Job) string) table {
 
 func sameColumn(a, b string) bool { return strings.EqualFold(strings.TrimSpace(a), b) }
 
-// record returns the cells of one row, as many as the header has.
+// record returns the cells of one row, one for each column of the header.
 func (t table) record(row jobs.Row) []string {
 	record := make([]string, 0, len(t.header))
 	record = append(record, t.inputCells(row.Job)...)
@@ -166,7 +168,7 @@ func (t table) record(row jobs.Row) []string {
 		file = t.file(shown)
 	}
 	return append(record,
-		string(shown.State), unarmed(shown.Error), unarmed(shown.ImageURL), file, unarmed(shown.ScreenshotID),
+		string(shown.State), escapeFormula(shown.Error), escapeFormula(shown.ImageURL), file, escapeFormula(shown.ScreenshotID),
 		cost, attempt, string(shown.ClosedBy),
 		timeCell(row.CreatedAt), timeCell(shown.SubmittedAt), timeCell(shown.ClosedAt), duplicateOf, lineCell(row.Line))
 }
@@ -178,7 +180,7 @@ func lineCell(line int) string {
 	return strconv.Itoa(line)
 }
 
-// inputCells returns the row as it was in the input.
+// inputCells returns the cells of a row as in the input.
 func (t table) inputCells(job jobs.Job) []string {
 	cells := make([]string, t.input)
 	if job.Cells == nil {

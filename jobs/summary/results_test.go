@@ -15,14 +15,14 @@ import (
 	"shotline/jobs"
 )
 
-// results writes and reads back.
+// results writes results and parses them.
 func results(t *testing.T, r Results, f *fakeSource) [][]string {
 	t.Helper()
 	var out bytes.Buffer
 	if err := r.Write(t.Context(), &out, f, f.batch.ID); err != nil {
 		t.Fatal(err)
 	}
-	records, err := csv.NewReader(&out).ReadAll() // also asserts equal lengths
+	records, err := csv.NewReader(&out).ReadAll() // also checks that all records have the same length
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,14 +45,14 @@ func TestResultsGolden(t *testing.T) {
 }
 
 func TestResultsHeader(t *testing.T) {
-	ours := outcomeColumns
+	added := outcomeColumns
 	for _, tt := range []struct{ columns, want []string }{
-		{nil, slices.Concat([]string{"url"}, ours)},
-		{[]string{"id", "URL"}, slices.Concat([]string{"id", "URL"}, ours)},
-		{[]string{"website"}, slices.Concat([]string{"website", "url"}, ours)},
+		{nil, slices.Concat([]string{"url"}, added)},
+		{[]string{"id", "URL"}, slices.Concat([]string{"id", "URL"}, added)},
+		{[]string{"website"}, slices.Concat([]string{"website", "url"}, added)},
 		{
 			[]string{"url", "State", "COST", "shotline_state"},
-			slices.Concat([]string{"url", "State", "COST", "shotline_state", "shotline_shotline_state"}, ours[1:5], []string{"shotline_cost"}, ours[6:]),
+			slices.Concat([]string{"url", "State", "COST", "shotline_state", "shotline_shotline_state"}, added[1:5], []string{"shotline_cost"}, added[6:]),
 		},
 	} {
 		f := &fakeSource{batch: jobs.Batch{BatchSpec: jobs.BatchSpec{ID: "b", Columns: tt.columns}}}
@@ -96,7 +96,8 @@ func TestResultsOfManyPages(t *testing.T) {
 	}
 }
 
-// The states, duplicates set apart, and the costs add up to the batch's.
+// The numbers of rows by state, with duplicates counted separately, agree with
+// the counts of the batch.
 func TestResultsAgreeWithCounts(t *testing.T) {
 	f := shopBatch()
 	records := results(t, Results{}, f)
@@ -106,7 +107,7 @@ func TestResultsAgreeWithCounts(t *testing.T) {
 		state := jobs.State(r[column("shotline_state")])
 		if r[column("duplicate_of")] != "" {
 			if r[column("cost")] != "" {
-				t.Errorf("a duplicate costs %s", r[column("cost")])
+				t.Errorf("a duplicate has the cost %s", r[column("cost")])
 			}
 			state = jobs.Duplicate
 		}
@@ -121,24 +122,24 @@ type brokenWriter struct{}
 
 func (brokenWriter) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
-func TestResultsTellErrors(t *testing.T) {
+func TestResultsReturnErrors(t *testing.T) {
 	f := shopBatch()
 	if err := WriteResults(t.Context(), brokenWriter{}, f, f.batch.ID); !errors.Is(err, io.ErrClosedPipe) {
-		t.Errorf("broken writer: %v", err)
+		t.Errorf("broken writer: got %v", err)
 	}
 	if err := WriteResults(t.Context(), io.Discard, f, "other"); !errors.Is(err, jobs.ErrNotFound) {
-		t.Errorf("unknown batch: %v", err)
+		t.Errorf("unknown batch: got %v", err)
 	}
 	f.err = jobs.ErrUnavailable
 	if err := WriteResults(t.Context(), io.Discard, f, f.batch.ID); !errors.Is(err, jobs.ErrUnavailable) {
-		t.Errorf("broken source: %v", err)
+		t.Errorf("broken source: got %v", err)
 	}
 }
 
-func TestFormulasAreDisarmed(t *testing.T) {
+func TestFormulasAreEscaped(t *testing.T) {
 	for in, want := range map[string]string{"": "", "a=b": "a=b", "=1": "'=1", "+1": "'+1", "-1": "'-1", "@x": "'@x", "\tx": "'\tx", "https://a": "https://a"} {
-		if got := unarmed(in); got != want {
-			t.Errorf("%q became %q, want %q", in, got, want)
+		if got := escapeFormula(in); got != want {
+			t.Errorf("%q: got %q, want %q", in, got, want)
 		}
 	}
 }

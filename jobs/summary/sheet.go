@@ -2,7 +2,7 @@ package summary
 
 import (
 	"bufio"
-	_ "embed" // sheet.html
+	_ "embed" // for sheet.html
 	"errors"
 	"fmt"
 	"html/template"
@@ -11,11 +11,11 @@ import (
 	"shotline/jobs"
 )
 
-// sheetLimit is how many cards a sheet has when its maker sets no limit. A
-// browser still scrolls that many pictures smoothly.
+// sheetLimit is the default for Sheet.Limit. Browsers still scroll that many
+// images smoothly.
 const sheetLimit = 500
 
-// noteWidth is how much of a reason is shown, in characters.
+// noteWidth is the maximum length of a displayed reason in characters.
 const noteWidth = 600
 
 //go:embed sheet.html
@@ -23,20 +23,20 @@ var sheetHTML string
 
 var sheetTemplate = template.Must(template.New("sheet").Parse(sheetHTML))
 
-// Sheet is where a contact sheet gets its cards from.
+// Sheet is the source of the cards of a contact sheet.
 type Sheet struct {
-	// Next returns the cards in order and io.EOF after the last one, see Cards.
-	// Nil means a sheet without cards.
+	// Next returns the next card, and io.EOF after the last one, see Cards. If it
+	// is nil, the sheet has no cards.
 	Next func() (Card, error)
-	// Limit is the largest number of cards; 0 means 500. How many rows are not
-	// shown is told at the end.
+	// Limit is the maximum number of cards; 0 means 500. If there are more rows,
+	// the end of the sheet shows how many are missing.
 	Limit int
 }
 
-// WriteHTML writes the contact sheet: one web page, complete in itself but for
-// pictures that cards link to. Cards are written as they come, so memory does
-// not grow with their number. Addresses from outside become links only when
-// they are http or https.
+// WriteHTML writes the contact sheet: one web page that needs no other files
+// except the images that cards link to. Each card is written as soon as it is
+// read, so memory use does not depend on their number. Addresses from outside
+// become links only if they are http or https.
 func WriteHTML(w io.Writer, s Summary, sheet Sheet) error {
 	out := bufio.NewWriter(w)
 	if err := writeSheet(out, s, sheet); err != nil {
@@ -73,20 +73,20 @@ func writeSheet(out io.Writer, s Summary, sheet Sheet) error {
 	return sheetTemplate.ExecuteTemplate(out, "foot", newFoot(s, int64(shown)))
 }
 
-// head is what the page says above the cards.
+// head is the data of the page above the cards.
 type head struct {
 	Title, Batch, State, PauseReason string
 	Facts                            []string
 	Figures                          []figure
-	Ways                             []way
+	Ways                             []provenanceCount
 	Reasons                          []reasonLine
 }
 
 // figure is one number with its name.
 type figure struct{ Name, Value, Class string }
 
-// way is one provenance and how many jobs it closed.
-type way struct{ Name, Count string }
+// provenanceCount is the number of jobs that one provenance closed.
+type provenanceCount struct{ Name, Count string }
 
 type reasonLine struct {
 	Count, State, Class, Text string
@@ -112,7 +112,7 @@ func newHead(s Summary) head {
 	h.Figures = figures(s)
 	for _, p := range jobs.Provenances {
 		if n := s.ClosedBy[p]; n > 0 {
-			h.Ways = append(h.Ways, way{Name: string(p), Count: grouped(n)})
+			h.Ways = append(h.Ways, provenanceCount{Name: string(p), Count: grouped(n)})
 		}
 	}
 	for _, r := range s.Reasons {
@@ -128,8 +128,8 @@ func newHead(s Summary) head {
 	return h
 }
 
-// figures lists what is worth a large number: done and failed always, other
-// states when there are any.
+// figures returns the numbers to emphasize. It always includes done and failed,
+// and other states if they have rows.
 func figures(s Summary) []figure {
 	var list []figure
 	for _, state := range jobs.States {
@@ -142,7 +142,7 @@ func figures(s Summary) []figure {
 			list = append(list, f)
 		}
 	}
-	// Done comes first, whatever is still open.
+	// Move done to the front, even if jobs are still open.
 	for i, f := range list {
 		if f.Name == string(jobs.Done) {
 			copy(list[1:i+1], list[:i])
@@ -153,7 +153,7 @@ func figures(s Summary) []figure {
 		list = append(list, figure{Name: "credits", Value: credits(*s.Cost)})
 	}
 	if s.DurationSeconds > 0 {
-		list = append(list, figure{Name: "in all", Value: span(s.DurationSeconds)})
+		list = append(list, figure{Name: "total time", Value: span(s.DurationSeconds)})
 	}
 	if s.Timings != nil {
 		list = append(list, figure{Name: "median", Value: span(s.Timings.P50)}, figure{Name: "95 % within", Value: span(s.Timings.P95)})
@@ -170,7 +170,7 @@ func figures(s Summary) []figure {
 	return list
 }
 
-// foot is what the page says below the cards.
+// foot is the data of the page below the cards.
 type foot struct{ NotShown, Computed string }
 
 func newFoot(s Summary, shown int64) foot {

@@ -14,7 +14,7 @@ import (
 	"shotline/jobs"
 )
 
-// sheetOf writes a sheet of the given cards.
+// sheetOf writes a sheet with the given cards.
 func sheetOf(t *testing.T, s Summary, limit int, cards ...Card) string {
 	t.Helper()
 	var out bytes.Buffer
@@ -39,7 +39,7 @@ var hostile = []string{
 	`https://a.example/"><script>alert(1)</script>`, `https://a.example/' onload='x`, `file:///etc/passwd`, "https://a.example/\x00",
 }
 
-func TestHostileTextStaysText(t *testing.T) {
+func TestHostileTextIsEscaped(t *testing.T) {
 	for _, text := range hostile {
 		for _, state := range jobs.States {
 			page := sheetOf(t, Summary{Source: text, PauseReason: text, Rows: 1, Reasons: []Reason{{State: state, Error: text}}}, 0,
@@ -65,22 +65,22 @@ func TestHostileTextStaysText(t *testing.T) {
 
 var linkAttribute = regexp.MustCompile(`(?:href|src)="([^"]*)"`)
 
-// harmless is true for web addresses, pictures as data, anchors and paths that
-// a browser resolves below the page.
+// harmless reports whether a link is a web address, an image as data URI, an
+// anchor or a path that a browser resolves below the page.
 func harmless(link string) bool {
 	u, err := url.Parse(link)
 	switch {
 	case err != nil:
 		return false
 	case u.Scheme == "data":
-		return pictureData.MatchString(link)
+		return imageData.MatchString(link)
 	case u.Scheme != "":
 		return u.Scheme == "http" || u.Scheme == "https"
 	}
 	return u.Host == "" && !strings.HasPrefix(link, "/") && !strings.HasPrefix(link, `\`)
 }
 
-func TestPictureURL(t *testing.T) {
+func TestImageURL(t *testing.T) {
 	for in, want := range map[string]string{
 		"":                           "",
 		"pictures/a.png":             "pictures/a.png",
@@ -95,20 +95,20 @@ func TestPictureURL(t *testing.T) {
 		"/abs.png":                   "",
 		"//host/abs.png":             "",
 	} {
-		if got := string(pictureURL(in)); got != want {
-			t.Errorf("%q became %q, want %q", in, got, want)
+		if got := string(imageURL(in)); got != want {
+			t.Errorf("%q: got %q, want %q", in, got, want)
 		}
 	}
 }
 
-func FuzzPictureURL(f *testing.F) {
+func FuzzImageURL(f *testing.F) {
 	for _, text := range hostile {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		got := string(pictureURL(text))
+		got := string(imageURL(text))
 		if got != "" && !harmless(got) {
-			t.Errorf("%q became %q", text, got)
+			t.Errorf("%q: got %q", text, got)
 		}
 	})
 }
@@ -117,13 +117,13 @@ func TestCardsLimit(t *testing.T) {
 	card := func(row int64) Card { return Card{Job: jobs.Job{ID: jobs.ID{Batch: "b", Row: row}, State: jobs.Done}} }
 	page := sheetOf(t, Summary{Rows: 1500}, 2, card(1), card(2), card(3))
 	if n := strings.Count(page, "<figure"); n != 2 {
-		t.Errorf("%d cards", n)
+		t.Errorf("%d cards, want 2", n)
 	}
 	if !strings.Contains(page, "1,498 more rows not shown") {
-		t.Error("what is missing is not told")
+		t.Error("the number of missing rows is not shown")
 	}
 	if page := sheetOf(t, Summary{Rows: 1}, 0, card(1)); strings.Contains(page, "not shown") {
-		t.Error("something is said to be missing")
+		t.Error("the page shows missing rows, want none")
 	}
 }
 
@@ -136,24 +136,24 @@ func TestDuplicateLinksToItsOriginal(t *testing.T) {
 		t.Error("no link to the original")
 	}
 	if strings.Contains(page, "secret") {
-		t.Error("a password is shown")
+		t.Error("the page contains a password")
 	}
 }
 
-func TestSheetIsWrittenAsCardsCome(t *testing.T) {
+func TestSheetIsWrittenCardByCard(t *testing.T) {
 	var out bytes.Buffer
 	n := 0
 	longest := 0
 	next := func() (Card, error) {
 		n++
-		longest = max(longest, n*300-out.Len()) // what is held back stays within a buffer
+		longest = max(longest, n*300-out.Len()) // the unwritten part must fit into a buffer
 		return Card{Job: jobs.Job{ID: jobs.ID{Batch: "b", Row: int64(n)}, URL: fmt.Sprintf("https://a.example/%d", n), State: jobs.Done}}, nil
 	}
 	if err := WriteHTML(&out, Summary{Rows: 5000}, Sheet{Next: next, Limit: 5000}); err != nil {
 		t.Fatal(err)
 	}
 	if longest > 16<<10 {
-		t.Errorf("%d bytes were held back", longest)
+		t.Errorf("%d bytes were buffered", longest)
 	}
 }
 
@@ -161,7 +161,7 @@ func TestCards(t *testing.T) {
 	f := shopBatch()
 	next := Cards(t.Context(), f, f.batch.ID, func(j jobs.Job) (string, error) {
 		if j.State != jobs.Done {
-			t.Errorf("asked for the picture of a %s job", j.State)
+			t.Errorf("the image of a %s job was requested", j.State)
 		}
 		return j.ScreenshotID, nil
 	})
@@ -179,9 +179,9 @@ func TestCards(t *testing.T) {
 	f.err = jobs.ErrUnavailable
 	err := WriteHTML(io.Discard, Summary{BatchID: "b"}, Sheet{Next: Cards(t.Context(), f, f.batch.ID, nil)})
 	if !errors.Is(err, jobs.ErrUnavailable) {
-		t.Errorf("broken source: %v", err)
+		t.Errorf("broken source: got %v", err)
 	}
 	if err := WriteHTML(brokenWriter{}, Summary{}, Sheet{}); !errors.Is(err, io.ErrClosedPipe) {
-		t.Errorf("broken writer: %v", err)
+		t.Errorf("broken writer: got %v", err)
 	}
 }

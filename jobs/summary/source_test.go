@@ -15,9 +15,9 @@ import (
 	"shotline/jobs"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
-// golden compares with a file in testdata, or writes it.
+// golden compares got with a file in testdata. With -update it writes the file.
 func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
 	file := filepath.Join("testdata", name)
@@ -35,18 +35,18 @@ func golden(t *testing.T, name string, got []byte) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s differs (-want +got); go test -update writes it anew:\n%s", name, diff)
+		t.Errorf("%s differs (-want +got); go test -update rewrites it:\n%s", name, diff)
 	}
 }
 
-// fakeSource answers from memory and counts the pages that were read.
+// fakeSource is a source in memory that counts the pages read.
 type fakeSource struct {
 	batch   jobs.Batch
 	timings jobs.Timings
 	reasons []jobs.Reason
 	rows    []jobs.Row
 	pages   int
-	err     error // of Rows
+	err     error // returned by Rows
 }
 
 func (f *fakeSource) Batch(_ context.Context, id string) (jobs.Batch, error) {
@@ -78,7 +78,7 @@ var noon = time.Date(2026, 3, 24, 12, 0, 0, 0, time.UTC)
 
 func cost(f float64) *float64 { return &f }
 
-// shopBatch is a batch in which everything that can happen has happened.
+// shopBatch returns a batch with rows of all kinds.
 func shopBatch() *fakeSource {
 	const id = "b7k2m9q4x1"
 	f := &fakeSource{batch: jobs.Batch{

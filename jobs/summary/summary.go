@@ -9,18 +9,18 @@ import (
 	"shotline/jobs"
 )
 
-// maxReasons is how many groups of failures a summary names.
+// maxReasons is the maximum number of reasons in a summary.
 const maxReasons = 20
 
-// Source is what a summary is computed from; every jobs.Reader is one.
+// Source is the source of a summary. Every jobs.Reader implements it.
 type Source interface {
 	Batch(ctx context.Context, id string) (jobs.Batch, error)
 	Timings(ctx context.Context, batch string) (jobs.Timings, error)
 	Reasons(ctx context.Context, batch string, limit int) ([]jobs.Reason, error)
 }
 
-// Summary is what became of a batch up to ComputedAt. Its JSON has the fields
-// of a jobs.Batch and some more.
+// Summary contains the results of a batch as of ComputedAt. Its JSON has all
+// fields of a jobs.Batch and more.
 type Summary struct {
 	BatchID         string                    `json:"batch_id"`
 	State           jobs.BatchState           `json:"state"`
@@ -36,19 +36,19 @@ type Summary struct {
 	Canceled        int64                     `json:"canceled"`
 	Duplicate       int64                     `json:"duplicate"`
 	Rejected        int64                     `json:"rejected"`
-	ClosedBy        map[jobs.Provenance]int64 `json:"closed_by"` // every provenance, zeros included
+	ClosedBy        map[jobs.Provenance]int64 `json:"closed_by"` // all provenances, including those with zero jobs
 	Late            int64                     `json:"late"`
-	Corrected       int64                     `json:"corrected"` // jobs whose first result was false
+	Corrected       int64                     `json:"corrected"` // jobs whose first result was wrong
 	DoubleCharged   int64                     `json:"double_charged"`
-	Cost            *float64                  `json:"cost,omitempty"` // credits; nil when unknown
+	Cost            *float64                  `json:"cost,omitempty"` // credits; nil if unknown
 	APICalls        int64                     `json:"api_calls"`
 	Revision        int                       `json:"revision"`
 	CreatedAt       time.Time                 `json:"created_at,omitzero"`
 	FinishedAt      time.Time                 `json:"finished_at,omitzero"`
 	ComputedAt      time.Time                 `json:"computed_at,omitzero"`
-	DurationSeconds float64                   `json:"duration_seconds"`  // creation to finish, or to ComputedAt
+	DurationSeconds float64                   `json:"duration_seconds"`  // from creation to finish, or to ComputedAt
 	PerMinute       float64                   `json:"per_minute"`        // jobs ended per minute of that duration
-	Timings         *Timings                  `json:"timings,omitempty"` // nil while no job is done
+	Timings         *Timings                  `json:"timings,omitempty"` // nil if no job is done
 	Reasons         []Reason                  `json:"reasons"`           // at most 20, most frequent first
 }
 
@@ -61,7 +61,8 @@ type Timings struct {
 	Max  float64 `json:"max"`
 }
 
-// Reason is a group of rows that ended the same way without a picture.
+// Reason is a group of rows that ended without an image in the same state and for
+// the same reason.
 type Reason struct {
 	State    jobs.State `json:"state"`
 	Error    string     `json:"error"`
@@ -70,8 +71,7 @@ type Reason struct {
 	Line     int        `json:"line,omitempty"` // of the first job, in the input
 }
 
-// Compute reads what became of a batch. It can be asked for a batch in any
-// state; at is the time of asking.
+// Compute computes the summary of a batch in any state, as of at.
 func Compute(ctx context.Context, src Source, batchID string, at time.Time) (Summary, error) {
 	batch, err := src.Batch(ctx, batchID)
 	if err != nil {
@@ -149,7 +149,7 @@ func (s Summary) Of(state jobs.State) int64 {
 	return 0
 }
 
-// Encode returns the bytes that a store keeps: one JSON object on one line.
+// Encode returns the summary as the store keeps it: one JSON object on one line.
 func (s Summary) Encode() ([]byte, error) {
 	data, err := json.Marshal(s)
 	if err != nil {
@@ -158,7 +158,7 @@ func (s Summary) Encode() ([]byte, error) {
 	return data, nil
 }
 
-// Decode reads what Encode wrote.
+// Decode reads the result of Encode.
 func Decode(data []byte) (Summary, error) {
 	var s Summary
 	if err := json.Unmarshal(data, &s); err != nil {

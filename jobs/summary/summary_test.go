@@ -40,8 +40,8 @@ func TestGolden(t *testing.T) {
 		{"shops.csv", shopBatch(), WriteCSV},
 		{"shops.html", shopBatch(), func(w io.Writer, s Summary) error {
 			src := shopBatch()
-			picture := func(j jobs.Job) (string, error) { return "pictures/" + j.ScreenshotID + ".png", nil }
-			return WriteHTML(w, s, Sheet{Next: Cards(t.Context(), src, src.batch.ID, picture)})
+			image := func(j jobs.Job) (string, error) { return "pictures/" + j.ScreenshotID + ".png", nil }
+			return WriteHTML(w, s, Sheet{Next: Cards(t.Context(), src, src.batch.ID, image)})
 		}},
 		{"paused.txt", running, func(w io.Writer, s Summary) error { return WriteText(w, s) }},
 		{"paused.json", running, WriteJSON},
@@ -56,17 +56,17 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-func TestTextObeysNobody(t *testing.T) {
+func TestTextHasNoControlCharacters(t *testing.T) {
 	var out bytes.Buffer
 	if err := WriteText(&out, compute(t, shopBatch())); err != nil {
 		t.Fatal(err)
 	}
 	if strings.ContainsAny(out.String(), "\x1b\r") {
-		t.Errorf("control characters reach the terminal: %q", out.String())
+		t.Errorf("the text contains control characters: %q", out.String())
 	}
 }
 
-// A summary has every field of the batch, under the same name, with the same value.
+// A summary has every field of the batch, with the same name and value.
 func TestFieldsAgreeWithBatch(t *testing.T) {
 	f := shopBatch()
 	fields := func(v any) map[string]any {
@@ -116,20 +116,22 @@ func TestReasonsAreLimited(t *testing.T) {
 	f := shopBatch()
 	f.reasons = make([]jobs.Reason, 50)
 	if n := len(compute(t, f).Reasons); n != maxReasons {
-		t.Errorf("%d reasons", n)
+		t.Errorf("%d reasons, want %d", n, maxReasons)
 	}
 }
 
-// A list of reasons that was cut says how many rows it leaves out.
-func TestTextTellsOfOtherReasons(t *testing.T) {
+// If the list of reasons is incomplete, the text contains the number of rows with
+// other reasons.
+func TestTextCountsOtherReasons(t *testing.T) {
 	var out bytes.Buffer
 	s := Summary{BatchID: "b1", Rows: 1300, Failed: 1200, TimedOut: 40, Reasons: []Reason{{State: jobs.Failed, Error: "gone", Count: 7}}}
 	if err := WriteText(&out, s); err != nil || !strings.Contains(out.String(), "\n  and 1,233 rows for other reasons: shotline results b1\n") {
-		t.Errorf("wrote %s, %v", out.String(), err)
+		t.Errorf("got %s, %v", out.String(), err)
 	}
 }
 
-// What is read is written in one form, which is read the same; and it can be shown.
+// Encoding a decoded summary gives one form that is stable, and every summary can
+// be written.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"batch_id":"b1","state":"finished","rows":3,"reasons":[{"first_job":"b1-3"}]}`))
 	f.Add([]byte(`{"reasons":[{"first_job":"nonsense"}]}`))
@@ -141,14 +143,14 @@ func FuzzDecode(f *testing.F) {
 		}
 		kept, err := s.Encode()
 		if err != nil {
-			t.Fatalf("%q cannot be kept: %v", data, err)
+			t.Fatalf("%q cannot be encoded: %v", data, err)
 		}
 		again, err := Decode(kept)
 		if err != nil {
 			t.Fatalf("%q became %q: %v", data, kept, err)
 		}
 		if twice, err := again.Encode(); err != nil || !bytes.Equal(twice, kept) || bytes.IndexByte(kept, '\n') >= 0 {
-			t.Fatalf("%q became %q, and that %q (%v)", data, kept, twice, err)
+			t.Fatalf("%q became %q, then %q (%v)", data, kept, twice, err)
 		}
 		for _, write := range []func(io.Writer, Summary) error{
 			func(w io.Writer, s Summary) error { return WriteText(w, s) }, WriteCSV,

@@ -15,17 +15,17 @@ import (
 const (
 	barWidth    = 30
 	lineWidth   = 80
-	reasonWidth = 240 // over several lines
+	reasonWidth = 240 // of a reason, over several lines
 )
 
-// TextOption changes how WriteText writes.
+// TextOption changes the output of WriteText.
 type TextOption func(*textWriter)
 
-// Colored adds ANSI colours, for a terminal that wants them.
+// Colored adds ANSI colors, for terminals that support them.
 func Colored() TextOption { return func(t *textWriter) { t.colored = true } }
 
-// WriteText writes a summary for a terminal of 80 columns or more. Text that
-// came from outside is written without control characters.
+// WriteText writes a summary for a terminal of at least 80 columns. It removes
+// control characters from text from outside.
 func WriteText(w io.Writer, s Summary, options ...TextOption) error {
 	out := bufio.NewWriter(w)
 	t := &textWriter{out: out}
@@ -42,7 +42,7 @@ func WriteText(w io.Writer, s Summary, options ...TextOption) error {
 	return nil
 }
 
-// textWriter writes the parts; its buffer remembers the first error.
+// textWriter writes the parts of a summary. Its buffer keeps the first error.
 type textWriter struct {
 	out     *bufio.Writer
 	colored bool
@@ -90,14 +90,14 @@ func (t *textWriter) states(s Summary) {
 }
 
 func (t *textWriter) facts(s Summary) {
-	var ways []string
+	var provenances []string
 	for _, p := range jobs.Provenances {
 		if n := s.ClosedBy[p]; n > 0 {
-			ways = append(ways, string(p)+" "+grouped(n))
+			provenances = append(provenances, string(p)+" "+grouped(n))
 		}
 	}
-	if len(ways) > 0 {
-		t.fact("closed by", strings.Join(ways, " · "))
+	if len(provenances) > 0 {
+		t.fact("closed by", strings.Join(provenances, " · "))
 	}
 	if d := s.Timings; d != nil {
 		t.fact("time", fmt.Sprintf("half within %s · 95 %% within %s", span(d.P50), span(d.P95)))
@@ -109,13 +109,13 @@ func (t *textWriter) facts(s Summary) {
 	}
 	t.fact("cost", cost+" · "+counted(s.APICalls, "API call"))
 	if s.Late > 0 {
-		t.fact("late", counted(s.Late, "result")+" came after the job had been given up")
+		t.fact("late", counted(s.Late, "result")+" arrived after the job was closed")
 	}
 	if s.Corrected > 0 {
-		t.fact("corrected", counted(s.Corrected, "job")+" after contradictory results, as the vendor says")
+		t.fact("corrected", counted(s.Corrected, "job")+" after contradictory results, confirmed by the vendor")
 	}
 	if s.DoubleCharged > 0 {
-		t.fact("paid twice", counted(s.DoubleCharged, "screenshot")+" beyond those that were wanted")
+		t.fact("paid twice", counted(s.DoubleCharged, "screenshot")+" more than requested")
 	}
 }
 
@@ -125,7 +125,7 @@ func (t *textWriter) reasons(s Summary) {
 	if len(s.Reasons) == 0 {
 		return
 	}
-	t.printf("\n%s\n\n", t.paint("1", "Without a picture"))
+	t.printf("\n%s\n\n", t.paint("1", "Without an image"))
 	countWidth, rowWidth := 0, 0
 	others := s.Failed + s.TimedOut + s.Canceled + s.Rejected
 	for _, r := range s.Reasons {
@@ -153,7 +153,8 @@ func (t *textWriter) reasons(s Summary) {
 	}
 }
 
-// rowOf names the first row of a group; the dots stand for the others.
+// rowOf returns the location of the first row of a group. Dots are added if there
+// are more rows.
 func rowOf(r Reason) string {
 	name := place(r.FirstJob.Row, r.Line)
 	if r.Count > 1 {
@@ -162,8 +163,8 @@ func rowOf(r Reason) string {
 	return name
 }
 
-// wrapped breaks text at spaces into lines of at most width characters, where
-// words allow.
+// wrapped splits text at spaces into lines of at most width characters. A longer
+// word stays whole.
 func wrapped(text string, width int) []string {
 	var lines []string
 	line := ""
@@ -180,7 +181,8 @@ func wrapped(text string, width int) []string {
 	return append(lines, line)
 }
 
-// bar draws a share of barWidth; what is there at all is seen.
+// bar draws a share as a bar of barWidth. A share above zero has at least one
+// block.
 func bar(share float64) string {
 	n := int(math.Round(share * barWidth))
 	if share > 0 {
@@ -189,7 +191,8 @@ func bar(share float64) string {
 	return strings.Repeat("█", n) + strings.Repeat("·", barWidth-n)
 }
 
-// percent never rounds to all or nothing what is not.
+// percent formats a share. It rounds to 0 or 100 only if the share is exactly
+// that.
 func percent(share float64) string {
 	switch {
 	case share > 0 && share < 0.001:
