@@ -144,10 +144,10 @@ func TestAddressesSayWhatIsWrong(t *testing.T) {
 		{"base-url", "http://hunter2/%zz", "a % that is not part of an escape"},
 		{"base-url", "hunter2!://x", "is not a scheme such as https"},
 		{"redis-url", "hunter2:6379", "it has no scheme; want redis://"},
-		{"redis-url", "http://hunter2:6379", "its scheme is none of a Redis; want redis://"},
-		{"redis-url", "redis://:hunter2/x@h", "it cannot be parsed (in a password write %40 for @, and so on); want redis://"},
+		{"redis-url", "http://hunter2:6379", "its scheme is not one for Redis; want redis://"},
+		{"redis-url", "redis://:hunter2/x@h", "it cannot be parsed (special characters in a password must be escaped, such as @ as %40); want redis://"},
 		{"redis-url", "redis://h/hunter2", "its database is not a number; want redis://"},
-		{"redis-url", "redis:// hunter2", "it holds a space or a line end; want redis://"},
+		{"redis-url", "redis:// hunter2", "it contains a space or a line break; want redis://"},
 	} {
 		code, _, told := invoke(t, "run", "https://a.test/", "--db", filepath.Join(t.TempDir(), "a.db"), "--"+test.flag, test.value)
 		if code != exitUsage || !strings.Contains(told, "--"+test.flag+" cannot be used: ") || !strings.Contains(told, test.tells) || strings.Contains(told, "hunter2") {

@@ -16,7 +16,7 @@ type attempt struct {
 	at              time.Time
 }
 
-// deliverer tells a channel, and then does what it is told.
+// deliverer is a Deliverer that sends each call to a channel and then calls do.
 type deliverer struct {
 	attempts chan attempt
 	do       func(ctx context.Context, seq int64) error
@@ -42,7 +42,7 @@ func (d *deliverer) next(t *testing.T) attempt {
 	}
 }
 
-// openWith is open with a Deliverer.
+// openWith is like open with a Deliverer.
 func openWith(t *testing.T, url string, h Handler, d Deliverer) *Queue {
 	t.Helper()
 	q := open(t, url, nil)
@@ -51,7 +51,7 @@ func openWith(t *testing.T, url string, h Handler, d Deliverer) *Queue {
 	return q
 }
 
-// later is an error that asks for another run.
+// later is an error that requests another run.
 type later time.Duration
 
 func (later) Error() string            { return "not now" }
@@ -68,12 +68,12 @@ func TestCallbacksArrive(t *testing.T) {
 	})
 }
 
-func TestACallbackIsTriedAgainWhenItsHandlerAsksForIt(t *testing.T) {
+func TestCallbackIsRepeatedIfItsHandlerRequestsIt(t *testing.T) {
 	servers(t, func(t *testing.T, url string) {
 		d := newDeliverer()
 		tries := 0
 		d.do = func(context.Context, int64) error {
-			if tries++; tries <= maxRetry+2 { // more often than a task that fails
+			if tries++; tries <= maxRetry+2 { // more often than a failing task is retried
 				return later(10 * time.Millisecond)
 			}
 			return nil
@@ -88,7 +88,7 @@ func TestACallbackIsTriedAgainWhenItsHandlerAsksForIt(t *testing.T) {
 	})
 }
 
-func TestACallbackThatFailsIsDropped(t *testing.T) {
+func TestFailingCallbackIsDropped(t *testing.T) {
 	t.Parallel()
 	d := newDeliverer()
 	d.do = func(context.Context, int64) error { return errors.New("locked") }
@@ -98,14 +98,14 @@ func TestACallbackThatFailsIsDropped(t *testing.T) {
 		d.next(t)
 	}
 	inspector := asynq.NewInspectorFromRedisClient(q.current().redis)
-	eventually(t, "the task is gone, archive included", func() bool {
+	eventually(t, "the task is deleted, also from the archive", func() bool {
 		info, err := inspector.GetQueueInfo(q.callbackQueue())
 		must(t, err)
 		return info.Size == 0 && info.Archived == 0
 	})
 }
 
-func TestCallbacksThatHangHoldUpNothingElse(t *testing.T) {
+func TestHangingCallbacksDoNotDelayOtherTasks(t *testing.T) {
 	servers(t, func(t *testing.T, url string) {
 		h, d := newRecorder(), newDeliverer()
 		release := make(chan struct{})
@@ -122,14 +122,14 @@ func TestCallbacksThatHangHoldUpNothingElse(t *testing.T) {
 			t.Errorf("got %+v", c)
 		}
 		if len(d.attempts) > 0 {
-			t.Error("more callbacks at the same time than there are slots")
+			t.Error("more callbacks are running than there are slots")
 		}
 		close(release)
 		d.next(t)
 	})
 }
 
-func TestStopHandsAnUnfinishedCallbackBack(t *testing.T) {
+func TestStopReturnsAnUnfinishedCallback(t *testing.T) {
 	t.Parallel()
 	url := newRedis(t).start().url()
 	d := newDeliverer()
@@ -141,9 +141,9 @@ func TestStopHandsAnUnfinishedCallbackBack(t *testing.T) {
 	defer cancel()
 	must(t, q.Stop(ctx))
 
-	heir := newDeliverer()
-	openWith(t, url, newRecorder(), heir)
-	if a := heir.next(t); a.seq != 5 || a.generation != 2 {
+	second := newDeliverer()
+	openWith(t, url, newRecorder(), second)
+	if a := second.next(t); a.seq != 5 || a.generation != 2 {
 		t.Errorf("got %+v", a)
 	}
 }

@@ -14,21 +14,22 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// answerWithin bounds every wait for the queue server. Whoever enqueues has
-// better things to do than to wait for a clock.
-const answerWithin = time.Second
+// responseTimeout limits every wait for the queue server. Callers that enqueue a
+// task should not be delayed for longer.
+const responseTimeout = time.Second
 
-// errURL never quotes the URL, nor an error that does: it holds a password.
+// errURL does not quote the URL or an error that does, because the URL contains a
+// password.
 var errURL = errors.New("want redis://[user:password@]host[:port][/db], rediss:// for TLS, " +
 	"redis-socket://[:password@]/path[?db=n] or redis-sentinel://[:password@]host[:port][,host…]?master=name")
 
-// connection is how the queue server is reached and spoken of.
+// connection describes how to reach the queue server.
 type connection struct {
-	client      func(*line) redis.UniversalClient // makes a client; it connects lazily
-	description string                            // for people, without a password
+	client      func(*connGroup) redis.UniversalClient // returns a client, which connects on first use
+	description string                                 // for users, without a password
 }
 
-// CheckURL says what is wrong with the URL of a queue server, nil when Open takes it.
+// CheckURL returns an error if Open would not accept the URL of a queue server.
 func CheckURL(raw string) error {
 	if raw == "" {
 		return nil
@@ -37,12 +38,12 @@ func CheckURL(raw string) error {
 	return err
 }
 
-// parseURL reads a Redis URL of any kind that asynq knows.
+// parseURL parses a Redis URL of any type that asynq supports.
 func parseURL(raw string) (connection, error) {
-	raw, sentinels := cutSentinels(strings.TrimSpace(raw))
+	raw, sentinels := splitSentinels(strings.TrimSpace(raw))
 	parsed, err := asynq.ParseRedisURI(raw)
 	if err != nil {
-		return connection{}, fmt.Errorf("%s; %w", flaw(raw), errURL)
+		return connection{}, fmt.Errorf("%s; %w", urlProblem(raw), errURL)
 	}
 	switch opt := parsed.(type) {
 	case asynq.RedisClientOpt:
@@ -54,29 +55,29 @@ func parseURL(raw string) (connection, error) {
 	}
 }
 
-// flaw says what is wrong with a URL that could not be read.
-func flaw(raw string) string {
+// urlProblem describes why a URL could not be parsed.
+func urlProblem(raw string) string {
 	scheme, _, found := strings.Cut(raw, "://")
 	u, err := url.Parse(raw)
 	switch {
 	case !found:
 		return "it has no scheme"
 	case strings.ContainsAny(raw, " \t\r\n"):
-		return "it holds a space or a line end"
+		return "it contains a space or a line break"
 	case !slices.Contains([]string{"redis", "rediss", "redis-socket", "redis-sentinel"}, scheme):
-		return "its scheme is none of a Redis"
+		return "its scheme is not one for Redis"
 	case err != nil:
-		return "it cannot be parsed (in a password write %40 for @, and so on)"
+		return "it cannot be parsed (special characters in a password must be escaped, such as @ as %40)"
 	case u.Scheme == "redis-socket" && u.Path == "":
-		return "it names no socket"
+		return "it contains no socket path"
 	}
 	return "its database is not a number"
 }
 
-// cutSentinels takes the list of hosts out of a sentinel URL: net/url refuses
-// more than one host with a port, and asynq relies on it. Other URLs come back
-// as they are.
-func cutSentinels(raw string) (single string, sentinels []string) {
+// splitSentinels replaces the list of hosts in a sentinel URL with one host and
+// returns the list. asynq parses the URL with net/url, which refuses more than
+// one host with a port. Other URLs are returned unchanged.
+func splitSentinels(raw string) (single string, sentinels []string) {
 	const scheme = "redis-sentinel://"
 	rest, found := strings.CutPrefix(raw, scheme)
 	if !found {
@@ -92,7 +93,7 @@ func cutSentinels(raw string) (single string, sentinels []string) {
 
 func direct(raw string, opt asynq.RedisClientOpt) (connection, error) {
 	if u, err := url.Parse(raw); err == nil && u.User != nil {
-		opt.Username = u.User.Username() // asynq's parser drops it
+		opt.Username = u.User.Username() // asynq's parser drops the user name
 	}
 	if opt.Addr == "" || opt.DB < 0 {
 		return connection{}, errURL
@@ -108,7 +109,7 @@ func direct(raw string, opt asynq.RedisClientOpt) (connection, error) {
 		secured = " with TLS"
 	}
 	return connection{
-		client:      func(l *line) redis.UniversalClient { return newClient(options, l) },
+		client:      func(conns *connGroup) redis.UniversalClient { return newClient(options, conns) },
 		description: fmt.Sprintf("redis at %s db %d%s", opt.Addr, opt.DB, secured),
 	}, nil
 }
@@ -125,12 +126,12 @@ func sentinel(opt asynq.RedisFailoverClientOpt, sentinels []string) (connection,
 		addresses[i] = withPort(address, "26379")
 	}
 	return connection{
-		client: func(l *line) redis.UniversalClient {
-			dialer := &net.Dialer{Timeout: answerWithin, KeepAlive: 30 * time.Second}
+		client: func(conns *connGroup) redis.UniversalClient {
+			dialer := &net.Dialer{Timeout: responseTimeout, KeepAlive: 30 * time.Second}
 			return redis.NewFailoverClient(&redis.FailoverOptions{
 				MasterName: opt.MasterName, SentinelAddrs: addresses, SentinelPassword: opt.SentinelPassword,
-				Dialer:      l.through(dialer.DialContext),
-				DialTimeout: answerWithin, ReadTimeout: answerWithin, WriteTimeout: answerWithin, PoolTimeout: answerWithin,
+				Dialer:      conns.wrap(dialer.DialContext),
+				DialTimeout: responseTimeout, ReadTimeout: responseTimeout, WriteTimeout: responseTimeout, PoolTimeout: responseTimeout,
 				ContextTimeoutEnabled: true, MaxRetries: 1, DialerRetries: 1, DisableIdentity: true,
 			})
 		},
@@ -138,13 +139,14 @@ func sentinel(opt asynq.RedisFailoverClientOpt, sentinels []string) (connection,
 	}, nil
 }
 
-// newClient completes options with the limits that make a lost server show
-// within answerWithin. asynq's own client options leave no room for them.
-func newClient(options redis.Options, l *line) redis.UniversalClient {
-	options.DialTimeout = answerWithin
-	options.ReadTimeout = answerWithin
-	options.WriteTimeout = answerWithin
-	options.PoolTimeout = answerWithin
+// newClient completes the options with timeouts, so that a lost server is
+// detected within responseTimeout. asynq's own client options do not support
+// these timeouts.
+func newClient(options redis.Options, conns *connGroup) redis.UniversalClient {
+	options.DialTimeout = responseTimeout
+	options.ReadTimeout = responseTimeout
+	options.WriteTimeout = responseTimeout
+	options.PoolTimeout = responseTimeout
 	options.ContextTimeoutEnabled = true
 	options.MaxRetries = 1
 	options.DialerRetries = 1
@@ -153,11 +155,11 @@ func newClient(options redis.Options, l *line) redis.UniversalClient {
 	if options.Dialer == nil {
 		options.Dialer = redis.NewDialer(&options)
 	}
-	options.Dialer = l.through(options.Dialer)
+	options.Dialer = conns.wrap(options.Dialer)
 	return redis.NewClient(&options)
 }
 
-// withPort adds the usual port to a host without one.
+// withPort adds the default port to a host without a port.
 func withPort(address, port string) string {
 	if _, _, err := net.SplitHostPort(address); err == nil {
 		return address

@@ -30,7 +30,7 @@ func TestParseURL(t *testing.T) {
 		if c.description != tt.description {
 			t.Errorf("%s: got %q, want %q", tt.url, c.description, tt.description)
 		}
-		client := c.client(newLine())
+		client := c.client(newConnGroup())
 		if r, ok := client.(*redis.Client); ok && strings.Contains(tt.url, "user:") {
 			if o := r.Options(); o.Username != "user" || o.Password != "hunter2" {
 				t.Errorf("%s: credentials %q %q", tt.url, o.Username, o.Password)
@@ -42,26 +42,26 @@ func TestParseURL(t *testing.T) {
 	}
 }
 
-func TestBadURLIsToldWithoutPassword(t *testing.T) {
-	for _, given := range []string{
+func TestURLErrorsDoNotContainThePassword(t *testing.T) {
+	for _, raw := range []string{
 		"localhost:6379", "http://:hunter2@localhost", "redis://:hunter2@", "redis://:hunter2@localhost/zero",
 		"redis://:hunter2@localhost/-1", "redis://:hunter2@local host", "redis://:hunter2@[::1", "redis://x:hunter2%zz@h",
 		"redis-socket://:hunter2@", "redis-socket:///s?db=x", "redis-sentinel://:hunter2@s1:5000",
 		"redis-sentinel://:hunter2@s1,?master=m", "redis-sentinel://:hunter2@?master=m", "hunter2",
 	} {
-		_, err := Open(t.Context(), Options{RedisURL: given, Logger: discard()})
+		_, err := Open(t.Context(), Options{RedisURL: raw, Logger: discard()})
 		if err == nil {
-			t.Errorf("%s: accepted", given)
+			t.Errorf("%s: accepted", raw)
 			continue
 		}
 		if text := err.Error(); !strings.Contains(text, "want redis://") || strings.Contains(text, "hunter2") {
-			t.Errorf("%s: got %q", given, text)
+			t.Errorf("%s: got %q", raw, text)
 		}
 	}
 }
 
-// However a URL is broken, its password is neither in the error nor in what is
-// said of the connection; what is good has a client that closes.
+// For any URL, neither the error nor the description contains the password. If
+// the URL is valid, its client can be closed.
 func FuzzParseURL(f *testing.F) {
 	const password = "hunter2canary"
 	for _, seed := range [][2]string{
@@ -71,24 +71,24 @@ func FuzzParseURL(f *testing.F) {
 		f.Add(seed[0], seed[1])
 	}
 	f.Fuzz(func(t *testing.T, before, after string) {
-		// As a password, which no other part of a URL is.
-		given := before + password + after
-		c, err := parseURL(given)
+		// Place the text where a password would be, and nowhere else.
+		raw := before + password + after
+		c, err := parseURL(raw)
 		if err != nil {
 			if strings.Contains(err.Error(), password) {
-				t.Fatalf("%q is told by %v", given, err)
+				t.Fatalf("%q: the error contains the password: %v", raw, err)
 			}
 			return
 		}
 		if c.client == nil || c.description == "" {
-			t.Fatalf("%q: neither error nor connection", given)
+			t.Fatalf("%q: no error, but an incomplete connection", raw)
 		}
-		if u, err := url.Parse(given); err == nil && u.User != nil && strings.HasSuffix(before, ":") && strings.HasPrefix(after, "@") &&
+		if u, err := url.Parse(raw); err == nil && u.User != nil && strings.HasSuffix(before, ":") && strings.HasPrefix(after, "@") &&
 			!strings.Contains(before+after[1:], "@") && strings.Contains(c.description, password) {
-			t.Fatalf("%q is told by %q", given, c.description)
+			t.Fatalf("%q: the description contains the password: %q", raw, c.description)
 		}
-		if err := c.client(newLine()).Close(); err != nil {
-			t.Fatalf("%q: %v", given, err)
+		if err := c.client(newConnGroup()).Close(); err != nil {
+			t.Fatalf("%q: %v", raw, err)
 		}
 	})
 }
@@ -98,25 +98,25 @@ func FuzzParseTask(f *testing.F) {
 	for _, seed := range []string{`{}`, `{"batch":"b1","revision":3}`, `null`, `[`, ``, `{"batch":7}`, `{"batch":"a","more":["b","c"]}`, `{"batch":"a","batch":"\ud800"}`} {
 		f.Add([]byte(seed))
 	}
-	f.Fuzz(func(t *testing.T, payload []byte) {
-		what, err := parseTask(payload)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		p, err := parseTask(data)
 		if err != nil {
-			if !reflect.DeepEqual(what, about{}) {
-				t.Errorf("%q: both %+v and %v", payload, what, err)
+			if !reflect.DeepEqual(p, payload{}) {
+				t.Errorf("%q: got both %+v and the error %v", data, p, err)
 			}
 			return
 		}
-		task, err := newTask(TypeSubmit, what, "id", time.Time{}, time.Minute, "q")
+		task, err := newTask(TypeSubmit, p, "id", time.Time{}, time.Minute, "q")
 		if err != nil {
-			t.Fatalf("%q: %v", payload, err)
+			t.Fatalf("%q: %v", data, err)
 		}
-		if again, err := parseTask(task.Payload()); err != nil || !sameAbout(again, what) {
-			t.Errorf("%q was read as %+v, and that as %+v (%v)", payload, what, again, err)
+		if again, err := parseTask(task.Payload()); err != nil || !equalPayloads(again, p) {
+			t.Errorf("%q was decoded as %+v, then as %+v (%v)", data, p, again, err)
 		}
 	})
 }
 
-func sameAbout(a, b about) bool {
+func equalPayloads(a, b payload) bool {
 	more := slices.Equal(a.More, b.More)
 	a.More, b.More = nil, nil
 	return more && reflect.DeepEqual(a, b)

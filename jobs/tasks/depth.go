@@ -9,21 +9,22 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Depth is how much is in one of the queues.
+// Depth describes the tasks in one of the queues.
 type Depth struct {
 	Queue  string           // tasks or callbacks
-	Tasks  map[string]int64 // by state: pending, active, scheduled, retry, archived
-	Oldest time.Duration    // for how long the pending task has been waiting that waits the longest; 0 without one
+	Tasks  map[string]int64 // number of tasks by state: pending, active, scheduled, retry, archived
+	Oldest time.Duration    // how long the oldest pending task has been waiting; 0 if there is none
 }
 
-// states are those of tasks, in the order of measure's keys. None is kept when
-// it has been done.
+// states are the states of tasks, in the order of the keys of depthScript. Tasks
+// are not kept after they have been done.
 var states = []string{"pending", "active", "scheduled", "retry", "archived"}
 
-// measure counts the tasks of a queue by state, and finds when its oldest pending
-// one came. asynq's Inspector would count as well, but heeds no context and
-// samples memory with a command that a managed Redis may refuse.
-var measure = redis.NewScript(`
+// depthScript counts the tasks of a queue by state and returns when its oldest
+// pending task was enqueued. It is used instead of asynq's Inspector, which does
+// not support contexts and samples memory with a command that a managed Redis
+// might refuse.
+var depthScript = redis.NewScript(`
 local found = {}
 for i, key in ipairs(KEYS) do
 	found[i] = redis.call(i <= 2 and "LLEN" or "ZCARD", key)
@@ -32,14 +33,14 @@ local oldest = redis.call("LINDEX", KEYS[1], -1)
 found[#KEYS + 1] = oldest and redis.call("HGET", ARGV[1] .. oldest, "pending_since") or ""
 return found`)
 
-// Depths tells how much is in the queues, within a second. The error wraps
+// Depths returns the depths of the queues, within a second. The error wraps
 // [ErrUnavailable].
 func (q *Queue) Depths(ctx context.Context) ([]Depth, error) {
 	s := q.current()
 	if s == nil {
-		return nil, fmt.Errorf("measure %s: %w", q.Describe(), q.away())
+		return nil, fmt.Errorf("measure %s: %w", q.Describe(), q.unavailable())
 	}
-	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	ctx, cancel := context.WithTimeout(ctx, responseTimeout)
 	defer cancel()
 	depths := []Depth{{Queue: "tasks"}, {Queue: "callbacks"}}
 	for i, name := range q.queues() {
@@ -50,8 +51,8 @@ func (q *Queue) Depths(ctx context.Context) ([]Depth, error) {
 	return depths, nil
 }
 
-// Lag returns how long the oldest task of batches that waits for a worker has
-// waited, as [Queue.Depths] measures it.
+// Lag returns how long the oldest pending task other than callbacks has been
+// waiting, as reported by [Queue.Depths].
 func (q *Queue) Lag(ctx context.Context) (time.Duration, error) {
 	depths, err := q.Depths(ctx)
 	if err != nil {
@@ -60,23 +61,23 @@ func (q *Queue) Lag(ctx context.Context) (time.Duration, error) {
 	return depths[0].Oldest, nil
 }
 
-// read measures the queue that has this name in Redis.
+// read measures the queue with the given name in Redis.
 func (d *Depth) read(ctx context.Context, from redis.Scripter, name string) error {
 	prefix := queueKey(name, "")
 	keys := make([]string, len(states))
 	for i, state := range states {
 		keys[i] = prefix + state
 	}
-	found, err := measure.Run(ctx, from, keys, prefix+"t:").Slice()
+	found, err := depthScript.Run(ctx, from, keys, prefix+"t:").Slice()
 	if err != nil {
 		return err
 	}
 	if len(found) != len(states)+1 {
-		return fmt.Errorf("%d figures of queue %s", len(found), name)
+		return fmt.Errorf("got %d values for queue %s", len(found), name)
 	}
 	d.Tasks = make(map[string]int64, len(states))
 	for i, state := range states {
-		d.Tasks[state], _ = found[i].(int64) // as LLEN and ZCARD answer
+		d.Tasks[state], _ = found[i].(int64) // LLEN and ZCARD return integers
 	}
 	since, _ := found[len(states)].(string)
 	if nanos, err := strconv.ParseInt(since, 10, 64); err == nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/hibiken/asynq"
 )
 
-// depths are those of the tasks and of the callbacks.
+// depths returns the depths of the tasks and of the callbacks.
 func depths(t *testing.T, q *Queue) (tasks, callbacks Depth) {
 	t.Helper()
 	found, err := q.Depths(t.Context())
@@ -21,9 +21,9 @@ func depths(t *testing.T, q *Queue) (tasks, callbacks Depth) {
 	return found[0], found[1]
 }
 
-// TestDepthsAreThoseThatAsynqCounts holds our reading of Redis to that of asynq's
-// own inspector.
-func TestDepthsAreThoseThatAsynqCounts(t *testing.T) {
+// TestDepthsAgreeWithAsynq compares the depths with those of asynq's own
+// inspector.
+func TestDepthsAgreeWithAsynq(t *testing.T) {
 	servers(t, func(t *testing.T, url string) {
 		h := newRecorder()
 		hold := make(chan struct{})
@@ -36,7 +36,7 @@ func TestDepthsAreThoseThatAsynqCounts(t *testing.T) {
 		t.Cleanup(func() { close(hold); must(t, q.Stop(context.Background())) })
 		tasks, callbacks := depths(t, q)
 		if tasks.Tasks["pending"] != 0 || tasks.Oldest != 0 || callbacks.Oldest != 0 {
-			t.Errorf("an empty queue: %+v, %+v", tasks, callbacks)
+			t.Errorf("empty queue: got %+v, %+v", tasks, callbacks)
 		}
 
 		must(t, q.EnqueueSubmit(t.Context(), "active", 1, time.Time{}))
@@ -58,7 +58,7 @@ func TestDepthsAreThoseThatAsynqCounts(t *testing.T) {
 
 		tasks, callbacks = depths(t, q)
 		if bound := time.Since(began); tasks.Oldest <= 0 || tasks.Oldest > bound || callbacks.Oldest != 0 {
-			t.Errorf("pending for %v and %v, want above 0 and at most %v, and 0", tasks.Oldest, callbacks.Oldest, bound)
+			t.Errorf("oldest pending tasks: got %v and %v, want more than 0 and at most %v, and 0", tasks.Oldest, callbacks.Oldest, bound)
 		}
 		if tasks.Tasks["active"] != 1 || tasks.Tasks["pending"] != 3 || tasks.Tasks["scheduled"] != 2 {
 			t.Errorf("got %+v", tasks)
@@ -71,29 +71,29 @@ func TestDepthsAreThoseThatAsynqCounts(t *testing.T) {
 				"pending": info.Pending, "active": info.Active, "scheduled": info.Scheduled, "retry": info.Retry, "archived": info.Archived,
 			} {
 				if got.Tasks[state] != int64(want) {
-					t.Errorf("%s: %d are %s, asynq counts %d", name, got.Tasks[state], state, want)
+					t.Errorf("%s: got %d %s tasks, asynq reports %d", name, got.Tasks[state], state, want)
 				}
 			}
 		}
 	})
 }
 
-func TestDepthsOfAQueueThatIsAway(t *testing.T) {
+func TestDepthsDuringAnOutage(t *testing.T) {
 	t.Parallel()
 	r := newRedis(t).start()
 	q := open(t, r.url(), nil)
 	depths(t, q)
-	ask := func(what string) {
+	check := func(name string) {
 		t.Helper()
 		if found, err := q.Depths(t.Context()); !errors.Is(err, ErrUnavailable) {
-			t.Errorf("%s: %+v, %v", what, found, err)
+			t.Errorf("%s: got %+v, %v, want ErrUnavailable", name, found, err)
 		}
 	}
 	r.signal(syscall.SIGSTOP)
-	ask("one that hangs")
+	check("hanging server")
 	r.signal(syscall.SIGCONT)
 	r.kill()
-	ask("one that is not there")
+	check("killed server")
 	must(t, q.Stop(t.Context()))
-	ask("one that was stopped")
+	check("stopped queue")
 }

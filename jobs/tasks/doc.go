@@ -1,10 +1,10 @@
-// Package tasks wakes the work that is owed, by way of asynq.
+// Package tasks triggers pending work through asynq.
 //
-// The store decides what is owed; a task only says "look now". So a task
-// carries little more than a batch's name, and a [Handler] must bear being
-// called twice, late or never: it reads the store again and acts through
-// guarded updates. Losing every task costs time and nothing else, because a
-// sweeper derives them anew from the store.
+// The store decides which work is pending. A task is only a hint to read the
+// store. It therefore contains little more than the name of a batch, and a
+// [Handler] must tolerate calls that are repeated, late or missing: it reads the
+// store again and acts through guarded updates. Losing all tasks costs only time,
+// because a sweeper derives them again from the store.
 //
 //	queue, err := tasks.Open(ctx, tasks.Options{RedisURL: url, Logger: log})
 //	err = queue.Start(handler)                         // never blocks
@@ -13,33 +13,34 @@
 //
 // # Task ids
 //
-// asynq keeps an id taken as long as its task is waiting, running or waiting
-// for a retry, and sometimes longer, after a crash. Ids are therefore made of
-// what the task is about and a generation. Two callers that enqueue the same
-// generation get one task, and a task that got stuck is overtaken by the next
-// generation. A handler enqueues its successor under the next generation,
-// never under its own, which is still taken.
+// In asynq, an id is in use as long as its task is waiting, running or waiting
+// for a retry, and sometimes longer after a crash. Ids therefore consist of the
+// subject of the task and a generation. If two callers enqueue the same
+// generation, there is one task. If a task is stuck, the next generation can run
+// in spite of it. A handler must enqueue its successor with the next generation,
+// because its own is still in use.
 //
 // # Callbacks
 //
-// Deliveries to other programs' URLs may take long and are many. They have a
-// queue and a server of their own ([Queue.HandleCallbacks]), and a handler that
-// decides when its task runs again.
+// Deliveries to other programs' URLs are numerous and can take long. They have
+// their own queue and server ([Queue.HandleCallbacks]), and their handler decides
+// when a task runs again.
 //
 // # Queue servers
 //
-// With a Redis URL any number of processes share the work. Without one a
-// miniredis inside the process serves, reached through memory: nothing listens
-// and nobody else can reach it.
+// With a Redis URL, any number of processes can share the work. Without one, a
+// miniredis inside the process is used. Its connections are in memory, so it does
+// not listen on a port and other processes cannot reach it.
 //
-// # When Redis is away
+// # Redis outages
 //
-// Redis may be absent at the start, die, hang, come back empty, answer too
-// slowly (from about half a second), load, be full, read-only or guarded by
-// another password. A supervisor asks it twice a second whether it takes
-// tasks. While it does not, the asynq server is shut down (it would spin
-// otherwise) and enqueueing fails with [ErrUnavailable]; handlers that are
-// running go on for up to half a minute. Redis is asked again at least every
-// five seconds, and when it is back everything is made anew. The state of the
-// queue never stops a process from starting or from serving webhooks.
+// Redis can be absent at the start, crash, hang, restart without data, respond
+// too slowly (from about half a second), or be loading, full, read-only or
+// protected by another password. A supervisor checks twice a second whether Redis
+// accepts tasks. If it does not, the asynq server is shut down, because it would
+// retry in a busy loop otherwise, and enqueueing fails with [ErrUnavailable].
+// Handlers that are running can continue for up to half a minute. The supervisor
+// checks Redis again at least every five seconds. When Redis is available again,
+// everything is created again. An outage never prevents a process from starting
+// or from receiving webhooks.
 package tasks

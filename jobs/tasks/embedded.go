@@ -11,43 +11,44 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// renewAfter is how many tasks a server may see. miniredis remembers the name
-// of every key it ever held, about 100 bytes for each task.
+// renewAfter is the number of tasks after which the server is replaced. miniredis
+// keeps the name of every key that it has ever stored, about 100 bytes per task.
 const renewAfter = 200_000
 
-// embedded is a miniredis in this process. Connections run through memory, so
-// no port is open and no password is needed.
+// embedded is a miniredis in this process. Its connections are in memory, so
+// there is no open port and no password is needed.
 type embedded struct {
 	stop chan struct{}
 	done chan struct{}
 
 	mu     sync.Mutex
 	server *miniredis.Miniredis
-	left   int // tasks until the server is renewed
+	left   int // number of tasks until the server is replaced
 	closed bool
 }
 
-// startEmbedded starts the server and the clock of its expiries; close ends both.
+// startEmbedded starts the server and the goroutine for its expiries. Both end
+// with close.
 func startEmbedded() *embedded {
 	e := &embedded{server: miniredis.NewMiniRedis(), left: renewAfter, stop: make(chan struct{}), done: make(chan struct{})}
-	go e.age()
+	go e.advanceTime()
 	return e
 }
 
 func (e *embedded) connection() connection {
 	return connection{
 		description: "embedded queue",
-		client: func(l *line) redis.UniversalClient {
+		client: func(conns *connGroup) redis.UniversalClient {
 			return newClient(redis.Options{
 				Addr:   "embedded",
 				Dialer: func(context.Context, string, string) (net.Conn, error) { return e.connect() },
-			}, l)
+			}, conns)
 		},
 	}
 }
 
-// connect opens a connection. A closed miniredis would start anew when dialled,
-// hence the flag.
+// connect opens a connection. It checks the flag because a closed miniredis would
+// start again when dialed.
 func (e *embedded) connect() (net.Conn, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -57,9 +58,9 @@ func (e *embedded) connect() (net.Conn, error) {
 	return e.server.Dial()
 }
 
-// age lets keys expire in real time: in miniredis, made for tests, time stands
-// still unless told otherwise.
-func (e *embedded) age() {
+// advanceTime lets keys expire in real time. miniredis is made for tests, and its
+// time advances only if FastForward is called.
+func (e *embedded) advanceTime() {
 	defer close(e.done)
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
@@ -82,8 +83,8 @@ func (e *embedded) count() {
 	e.left--
 }
 
-// renew puts an empty server in place of one that has seen its share of tasks.
-// Those it holds are lost, as with any Redis that vanishes, and derived anew.
+// renew replaces the server with an empty one if it has reached its number of
+// tasks. Its tasks are lost, as in any Redis outage, and are derived again.
 func (e *embedded) renew() {
 	e.mu.Lock()
 	if e.left > 0 {

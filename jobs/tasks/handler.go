@@ -12,14 +12,14 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Handler does what tasks ask for. Every method may be called twice, late, at
-// the same time in several processes, or never; it reads the store again and
-// decides there. The context ends when the task's time is up, when another
-// process may have taken the task over, and when Stop has waited long enough.
+// Handler does the work of tasks. A method might be called twice, late, at the
+// same time in several processes, or never. It reads the store again and decides
+// from the store's state. The context ends after the task's timeout, if another
+// process might have taken over the task, and if Stop has waited long enough.
 type Handler interface {
 	// SubmitBatch sends queued jobs of a batch.
 	SubmitBatch(ctx context.Context, batch string) error
-	// CheckDeadlines looks after jobs whose deadline has passed.
+	// CheckDeadlines processes jobs whose deadline has passed.
 	CheckDeadlines(ctx context.Context) error
 	// SummarizeBatch computes and stores the summary of the newest revision.
 	SummarizeBatch(ctx context.Context, batch string) error
@@ -32,15 +32,15 @@ type dispatcher struct {
 	failing rate.Sometimes
 }
 
-// newDispatcher tells of the first tasks that fail, and then of one in a while:
-// when the store is in trouble all of them do.
+// newDispatcher returns a dispatcher that logs the first failing tasks and then
+// one every ten seconds, because all tasks fail if the store fails.
 func newDispatcher(q *Queue, h Handler) *dispatcher {
 	return &dispatcher{Queue: q, handler: h, failing: rate.Sometimes{First: 10, Interval: 10 * time.Second}}
 }
 
-// ProcessTask runs one task; it is the handler that asynq sees.
+// ProcessTask runs one task. It implements asynq.Handler.
 func (d *dispatcher) ProcessTask(ctx context.Context, task *asynq.Task) error {
-	if !d.enter() {
+	if !d.beginHandler() {
 		return context.Canceled
 	}
 	defer d.running.Done()
@@ -50,79 +50,81 @@ func (d *dispatcher) ProcessTask(ctx context.Context, task *asynq.Task) error {
 		return nil
 	}
 	if d.handling.Err() != nil {
-		return err // stopping: back to the queue
+		return err // the queue is stopping; the task returns to the queue
 	}
 	id, _ := asynq.GetTaskID(ctx)
 	retried, _ := asynq.GetRetryCount(ctx)
-	if _, asked := retryAsked(err); asked && retried < maxCallbackRetry {
+	if _, requested := requestedRetry(err); requested && retried < maxCallbackRetry {
 		return err
 	}
 	d.failing.Do(func() {
 		log := d.log
-		if what, err := parseTask(task.Payload()); err == nil && what.Batch != "" {
-			log = log.With("batch", what.Batch)
+		if p, err := parseTask(task.Payload()); err == nil && p.Batch != "" {
+			log = log.With("batch", p.Batch)
 		}
 		log.Warn("task failed", "task", id, "try", retried+1, "error", err)
 	})
 	if retried >= maxRetry {
-		// asynq would archive it, and the archive keeps its id taken for months.
+		// asynq would archive the task, and an archived task keeps its id in use for
+		// months.
 		return errors.Join(asynq.RevokeTask, err)
 	}
 	return err
 }
 
 func (d *dispatcher) dispatch(ctx context.Context, task *asynq.Task) error {
-	what, err := parseTask(task.Payload())
+	p, err := parseTask(task.Payload())
 	if err != nil {
 		return errors.Join(asynq.RevokeTask, err)
 	}
 	switch task.Type() {
 	case TypeSubmit:
-		return d.submit(ctx, what)
+		return d.submit(ctx, p)
 	case TypeDeadlines:
 		return d.handler.CheckDeadlines(ctx)
 	case TypeSummary:
-		return d.summarize(ctx, what)
+		return d.summarize(ctx, p)
 	case TypeCallback:
 		if d.callbacks != nil {
-			return d.callbacks.Deliver(ctx, what.Callback, what.Generation, what.Lane)
+			return d.callbacks.Deliver(ctx, p.Callback, p.Generation, p.Lane)
 		}
 	}
-	// From another version; its sweeper will ask again.
+	// The task is from another version, whose sweeper will enqueue it again.
 	return errors.Join(asynq.RevokeTask, fmt.Errorf("unknown task %q", task.Type()))
 }
 
-// submit has all batches of a task submitted at the same time.
-func (d *dispatcher) submit(ctx context.Context, what about) error {
-	errs := make([]error, len(what.More))
+// submit submits all batches of a task at the same time.
+func (d *dispatcher) submit(ctx context.Context, p payload) error {
+	errs := make([]error, len(p.More))
 	var others sync.WaitGroup
-	for i, batch := range what.More {
+	for i, batch := range p.More {
 		others.Go(func() {
 			defer func() {
-				if reason := recover(); reason != nil { // asynq recovers in the task's own goroutine alone
+				if reason := recover(); reason != nil { // asynq recovers only in the task's own goroutine
 					errs[i] = fmt.Errorf("submit batch %s: panic: %v\n%s", batch, reason, debug.Stack())
 				}
 			}()
 			errs[i] = d.handler.SubmitBatch(ctx, batch)
 		})
 	}
-	err := d.handler.SubmitBatch(ctx, what.Batch)
+	err := d.handler.SubmitBatch(ctx, p.Batch)
 	others.Wait()
 	return errors.Join(append(errs, err)...)
 }
 
-// summarize has all batches of a task summarized, one after the other: the vendor
-// may be asked about each.
-func (d *dispatcher) summarize(ctx context.Context, what about) error {
-	err := d.handler.SummarizeBatch(ctx, what.Batch)
-	for _, batch := range what.More {
+// summarize summarizes all batches of a task one after the other, because each
+// might need requests to the vendor.
+func (d *dispatcher) summarize(ctx context.Context, p payload) error {
+	err := d.handler.SummarizeBatch(ctx, p.Batch)
+	for _, batch := range p.More {
 		err = errors.Join(err, d.handler.SummarizeBatch(ctx, batch))
 	}
 	return err
 }
 
-// enter counts a running handler, unless everything has been counted already.
-func (q *Queue) enter() bool {
+// beginHandler counts a running handler. It returns false if the queue no longer
+// accepts any.
+func (q *Queue) beginHandler() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
@@ -132,16 +134,18 @@ func (q *Queue) enter() bool {
 	return true
 }
 
-// isFailure tells asynq which errors use up a retry: not those of a stop.
+// isFailure reports to asynq whether an error uses up a retry. Errors caused by
+// Stop do not.
 func (q *Queue) isFailure(error) bool { return q.handling.Err() == nil }
 
-// retryDelay is what the handler asked for, or doubles from one second. A task
-// that a stop interrupted is ready for the next process at once.
+// retryDelay returns the delay that the handler requested, or one that doubles
+// from one second. If a task was interrupted by Stop, the delay is zero, so that
+// another process can run it.
 func (q *Queue) retryDelay(retried int, err error, _ *asynq.Task) time.Duration {
 	if !q.isFailure(err) {
 		return 0
 	}
-	if delay, asked := retryAsked(err); asked {
+	if delay, requested := requestedRetry(err); requested {
 		return delay
 	}
 	return time.Second << min(retried, 5)

@@ -8,14 +8,15 @@ import (
 	"strings"
 )
 
-// look enters the queues' names in asynq's set of them, KEYS[1], and tells the types
-// of the keys that asynq keeps tasks in. It writes, as the scripts do that asynq takes
-// tasks with: a Redis that is full, read-only, loading or forbids scripts refuses it,
-// though it may answer a PING. ARGV are the queues' names; the keys are made here,
-// since Redis reads no more than ten arguments from somebody without a password. Found
-// are the type of the set, and for each queue those of queueKeys and how many tasks
-// are archived.
-var look = `
+// inspectScript adds the names of the queues to asynq's set of queues, KEYS[1],
+// and returns the types of the keys in which asynq keeps tasks. It writes, like
+// the scripts with which asynq takes tasks. It therefore fails if Redis is full,
+// read-only, loading or forbids scripts, although such a Redis might still
+// respond to PING. ARGV contains the names of the queues. The script builds the
+// other keys itself, because Redis reads no more than ten arguments from a client
+// without a password. The result is the type of the set, followed by the types of
+// queueKeys and the number of archived tasks for each queue.
+var inspectScript = `
 local function kind(key) return redis.call("TYPE", key)["ok"] end
 local found = {kind(KEYS[1])}
 if found[1] == "set" or found[1] == "none" then
@@ -31,11 +32,11 @@ for _, queue in ipairs(ARGV) do
 end
 return found`
 
-// queuesKey is where asynq keeps the names of the queues there are.
+// queuesKey is the key of asynq's set of queue names.
 const queuesKey = "asynq:queues"
 
-// queueKeys are the keys of a queue, and the types that Redis knows them by. The
-// archive is the last one.
+// queueKeys are the keys of a queue with their types in Redis. The archive must
+// be the last one.
 var queueKeys = []struct{ name, kind string }{
 	{"paused", "string"}, {"pending", "list"}, {"active", "list"}, {"lease", "zset"}, {"scheduled", "zset"}, {"retry", "zset"},
 	{"completed", "zset"}, {"archived", "zset"},
@@ -51,38 +52,39 @@ func namesOfKeys() string {
 	return strings.Join(names, " ")
 }
 
-// judge says what keeps tasks from being run although the server is there, and how
-// it is mended; nil when nothing does. found is what the script returned.
-func judge(queues, found []string) error {
+// diagnose returns an error if tasks are not run although the server is
+// available. The error describes the reason and the remedy. The parameter found
+// is the result of inspectScript.
+func diagnose(queues, found []string) error {
 	if want := 1 + len(queues)*(len(queueKeys)+1); len(found) != want {
-		return fmt.Errorf("the queue server told %d things of its keys, want %d", len(found), want)
+		return fmt.Errorf("the queue server returned %d values about its keys, want %d", len(found), want)
 	}
 	var reasons []error
-	wrong := func(key, kind, want string) {
-		reasons = append(reasons, fmt.Errorf("key %q holds a %s, want a %s: something else writes to this Redis; "+
-			"delete the key, or name another database in --redis-url", key, kind, want))
+	addWrongType := func(key, kind, want string) {
+		reasons = append(reasons, fmt.Errorf("key %q has the type %s, want %s: another program writes to this Redis; "+
+			"delete the key, or use another database in --redis-url", key, kind, want))
 	}
 	if kind := found[0]; !slices.Contains([]string{"none", "set"}, kind) {
-		wrong(queuesKey, kind, "set")
+		addWrongType(queuesKey, kind, "set")
 	}
 	for q, queue := range queues {
 		types := found[1+q*(len(queueKeys)+1):]
 		for i, key := range queueKeys {
 			if types[i] != "none" && types[i] != key.kind {
-				wrong(queueKey(queue, key.name), types[i], key.kind)
+				addWrongType(queueKey(queue, key.name), types[i], key.kind)
 			}
 		}
 		if types[0] == "string" {
-			reasons = append(reasons, fmt.Errorf("queue %[1]s is paused, so no task of it is run: "+
+			reasons = append(reasons, fmt.Errorf("queue %[1]s is paused, so its tasks are not run: "+
 				"run \"asynq queue unpause %[1]s\", or delete the key %[2]q", queue, queueKey(queue, "paused")))
 		}
 		if n, err := strconv.Atoi(types[len(queueKeys)]); err != nil || n > 0 {
-			reasons = append(reasons, fmt.Errorf("%d tasks of queue %[2]s are archived, so they are not run and their ids stay taken: "+
-				"run \"asynq task deleteall --queue=%[2]s --state=archived\"; what they were for is enqueued again", n, queue))
+			reasons = append(reasons, fmt.Errorf("%d tasks of queue %[2]s are archived, so they are not run and their ids stay in use: "+
+				"run \"asynq task deleteall --queue=%[2]s --state=archived\"; their work is enqueued again", n, queue))
 		}
 	}
 	return errors.Join(reasons...)
 }
 
-// oneLine is what an error of several lines says.
+// oneLine returns the text of an error with several lines as one line.
 func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }

@@ -10,10 +10,11 @@ import (
 	"github.com/hibiken/asynq"
 )
 
-// wantStuck waits until Ping tells all of these, or finds all well without any.
+// wantStuck waits until the error of Ping contains all parts. Without parts, it
+// waits until Ping returns nil.
 func wantStuck(t *testing.T, q *Queue, parts ...string) {
 	t.Helper()
-	eventually(t, "ping tells "+strings.Join(parts, ", "), func() bool {
+	eventually(t, "the error of Ping contains "+strings.Join(parts, ", "), func() bool {
 		err := q.Ping(t.Context())
 		if len(parts) == 0 {
 			return err == nil
@@ -30,26 +31,26 @@ func wantStuck(t *testing.T, q *Queue, parts ...string) {
 	})
 }
 
-func TestAPausedQueueIsTold(t *testing.T) {
+func TestPausedQueueIsReported(t *testing.T) {
 	servers(t, func(t *testing.T, url string) {
 		h := newRecorder()
 		q := open(t, url, h)
-		comesBack(t, q, h, "before")
+		waitUntilWorking(t, q, h, "before")
 		inspector := asynq.NewInspectorFromRedisClient(q.current().redis)
 		for _, name := range q.queues() {
 			must(t, inspector.PauseQueue(name))
 			wantStuck(t, q, "queue "+name+" is paused", `run "asynq queue unpause `+name+`"`, `delete the key "asynq:{`+name+`}:paused"`)
-			must(t, q.EnqueueSubmit(t.Context(), "taken all the same "+name, 1, time.Time{}))
+			must(t, q.EnqueueSubmit(t.Context(), "enqueued while paused "+name, 1, time.Time{}))
 			must(t, inspector.UnpauseQueue(name))
 			wantStuck(t, q)
-			if c := h.next(t); c.batch != "taken all the same "+name {
+			if c := h.next(t); c.batch != "enqueued while paused "+name {
 				t.Errorf("got %+v", c)
 			}
 		}
 	})
 }
 
-func TestArchivedTasksAreTold(t *testing.T) {
+func TestArchivedTasksAreReported(t *testing.T) {
 	servers(t, func(t *testing.T, url string) {
 		q := open(t, url, nil)
 		must(t, q.EnqueueSubmit(t.Context(), "b", 1, time.Time{}))
@@ -72,9 +73,9 @@ func TestArchivedTasksAreTold(t *testing.T) {
 	})
 }
 
-// A key that something else has written to is named, whichever it is, and the queue
-// works again once it is gone.
-func TestKeysOfAWrongTypeAreTold(t *testing.T) {
+// If something else has written to one of the keys, Ping names the key. The queue
+// works again after the key was deleted.
+func TestKeysOfAWrongTypeAreReported(t *testing.T) {
 	t.Parallel()
 	r := newRedis(t).start()
 	h := newRecorder()
@@ -91,14 +92,14 @@ func TestKeysOfAWrongTypeAreTold(t *testing.T) {
 			kind = "list"
 			r.send("RPUSH", key, "nonsense")
 		} else {
-			r.send("SET", key, "nonsense") // whatever it held
+			r.send("SET", key, "nonsense") // replaces any previous value
 		}
-		wantStuck(t, q, `key "`+key+`" holds a `+kind, "delete the key")
+		wantStuck(t, q, `key "`+key+`" has the type `+kind, "delete the key")
 		r.send("DEL", key)
 	}
 	wantStuck(t, q)
-	comesBack(t, q, h, "after")
+	waitUntilWorking(t, q, h, "after")
 	if n, err := r.admin.SCard(context.Background(), queuesKey).Result(); err != nil || n != 2 {
-		t.Errorf("%d queues are registered: %v", n, err)
+		t.Errorf("%d queues are registered (%v), want 2", n, err)
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// asynqLog hands asynq's messages to slog. Its errors are about Redis, come in
-// floods while Redis is away, and are worth one line in a while.
+// asynqLog forwards asynq's messages to slog. asynq logs many errors during a
+// Redis outage, so only one in ten seconds is forwarded.
 type asynqLog struct {
 	log    *slog.Logger
 	errors *rate.Sometimes
@@ -28,8 +28,8 @@ func (l asynqLog) Warn(args ...any)  { l.log.Debug(fmt.Sprint(args...)) }
 func (l asynqLog) Error(args ...any) { l.errors.Do(func() { l.log.Warn(fmt.Sprint(args...)) }) }
 func (l asynqLog) Fatal(args ...any) { l.log.Error(fmt.Sprint(args...)) }
 
-// silenceRedis turns off go-redis's logger, which writes to stderr, for the
-// whole process, what its callers get as errors anyway.
+// silenceRedis turns off the logger of go-redis for the whole process. It writes
+// to stderr, and callers get the same information as errors.
 var silenceRedis = sync.OnceFunc(func() { redis.SetLogger(noLog{}) })
 
 type noLog struct{}

@@ -15,12 +15,13 @@ import (
 	"github.com/hibiken/asynq"
 )
 
-// enqueueFails asserts that enqueueing fails as it should, and soon.
+// enqueueFails checks that enqueueing fails with ErrUnavailable within the
+// timeout.
 func enqueueFails(t *testing.T, q *Queue) {
 	t.Helper()
 	began := time.Now()
 	err := q.EnqueueSubmit(t.Context(), "lost", began.UnixNano(), time.Time{})
-	if took := time.Since(began); took > 2*answerWithin {
+	if took := time.Since(began); took > 2*responseTimeout {
 		t.Errorf("enqueue took %v", took)
 	}
 	if !errors.Is(err, ErrUnavailable) {
@@ -28,8 +29,9 @@ func enqueueFails(t *testing.T, q *Queue) {
 	}
 }
 
-// comesBack enqueues until it works and waits for the task.
-func comesBack(t *testing.T, q *Queue, h *recorder, batch string) {
+// waitUntilWorking enqueues a task until that succeeds, and waits until the task
+// runs.
+func waitUntilWorking(t *testing.T, q *Queue, h *recorder, batch string) {
 	t.Helper()
 	eventually(t, "enqueueing works again", func() bool {
 		return q.EnqueueSubmit(t.Context(), batch, 1, time.Time{}) == nil
@@ -38,21 +40,21 @@ func comesBack(t *testing.T, q *Queue, h *recorder, batch string) {
 	}
 }
 
-func TestRedisDiesAndComesBackEmpty(t *testing.T) {
+func TestRedisCrashesAndRestartsEmpty(t *testing.T) {
 	t.Parallel()
 	r := newRedis(t).start()
 	h := newRecorder()
 	q := open(t, r.url(), h)
-	comesBack(t, q, h, "before")
+	waitUntilWorking(t, q, h, "before")
 	r.kill()
 	enqueueFails(t, q)
-	eventually(t, "the server is given up", func() bool { return q.current() == nil })
+	eventually(t, "the session is abandoned", func() bool { return q.current() == nil })
 	enqueueFails(t, q)
 	r.start()
-	comesBack(t, q, h, "after")
+	waitUntilWorking(t, q, h, "after")
 }
 
-func TestHandlerOutlivesRedis(t *testing.T) {
+func TestHandlerContinuesDuringAnOutage(t *testing.T) {
 	t.Parallel()
 	r := newRedis(t).start()
 	h := newRecorder()
@@ -65,14 +67,14 @@ func TestHandlerOutlivesRedis(t *testing.T) {
 		return nil
 	}
 	q := open(t, r.url(), h)
-	comesBack(t, q, h, "long")
+	waitUntilWorking(t, q, h, "long")
 	r.kill()
-	eventually(t, "the server is given up", func() bool { return q.current() == nil })
+	eventually(t, "the session is abandoned", func() bool { return q.current() == nil })
 	r.start()
-	comesBack(t, q, h, "beside it")
+	waitUntilWorking(t, q, h, "other")
 	close(release)
 	if err := <-ended; err != nil {
-		t.Errorf("the running handler was disturbed: %v", err)
+		t.Errorf("the context of the running handler ended: %v", err)
 	}
 }
 
@@ -81,13 +83,13 @@ func TestRedisHangs(t *testing.T) {
 	r := newRedis(t).start()
 	h := newRecorder()
 	q := open(t, r.url(), h)
-	comesBack(t, q, h, "before")
+	waitUntilWorking(t, q, h, "before")
 	r.signal(syscall.SIGSTOP)
 	enqueueFails(t, q)
-	eventually(t, "the server is given up", func() bool { return q.current() == nil })
+	eventually(t, "the session is abandoned", func() bool { return q.current() == nil })
 	enqueueFails(t, q)
 	r.signal(syscall.SIGCONT)
-	comesBack(t, q, h, "after")
+	waitUntilWorking(t, q, h, "after")
 }
 
 func TestStopWhileRedisHangs(t *testing.T) {
@@ -95,7 +97,7 @@ func TestStopWhileRedisHangs(t *testing.T) {
 	r := newRedis(t).start()
 	h := newRecorder()
 	q := open(t, r.url(), h)
-	comesBack(t, q, h, "before")
+	waitUntilWorking(t, q, h, "before")
 	r.signal(syscall.SIGSTOP)
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
@@ -106,21 +108,21 @@ func TestStopWhileRedisHangs(t *testing.T) {
 	}
 }
 
-// TestStopInTheMiddleOfAHandlerWhileRedisHangs has a handler end with its
-// context only, before and after its server has been given up.
-func TestStopInTheMiddleOfAHandlerWhileRedisHangs(t *testing.T) {
+// The handler returns only when its context ends, before and after the session
+// was abandoned.
+func TestStopDuringAHandlerWhileRedisHangs(t *testing.T) {
 	t.Parallel()
-	for name, lost := range map[string]bool{"at once": false, "when it is given up": true} {
+	for name, lost := range map[string]bool{"at once": false, "after the session was abandoned": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRedis(t).start()
 			h := newRecorder()
 			h.do = func(ctx context.Context, _ string) error { <-ctx.Done(); return ctx.Err() }
 			q := open(t, r.url(), h)
-			comesBack(t, q, h, "long")
+			waitUntilWorking(t, q, h, "long")
 			r.signal(syscall.SIGSTOP)
 			if lost {
-				eventually(t, "the server is given up", func() bool { return q.current() == nil })
+				eventually(t, "the session is abandoned", func() bool { return q.current() == nil })
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
@@ -138,7 +140,7 @@ func TestRedisIsFlushed(t *testing.T) {
 	r := newRedis(t).start()
 	h := newRecorder()
 	q := open(t, r.url(), h)
-	comesBack(t, q, h, "before")
+	waitUntilWorking(t, q, h, "before")
 	client := r.client()
 	defer client.Close()
 	must(t, client.FlushAll(t.Context()).Err())
@@ -148,7 +150,7 @@ func TestRedisIsFlushed(t *testing.T) {
 		must(t, err)
 		return slices.Contains(names, q.name)
 	})
-	comesBack(t, q, h, "after")
+	waitUntilWorking(t, q, h, "after")
 }
 
 func TestRedisAppearsAfterStart(t *testing.T) {
@@ -161,48 +163,48 @@ func TestRedisAppearsAfterStart(t *testing.T) {
 		t.Errorf("ping: got %v", err)
 	}
 	r.start()
-	comesBack(t, q, h, "first")
+	waitUntilWorking(t, q, h, "first")
 }
 
-// lines is a log that counts.
-type lines struct {
+// logBuffer is a log that is safe for concurrent use.
+type logBuffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
 }
 
-func (l *lines) Write(p []byte) (int, error) {
+func (l *logBuffer) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.buf.Write(p)
 }
 
-func (l *lines) String() string {
+func (l *logBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.buf.String()
 }
 
-func TestOutageIsLoggedBriefly(t *testing.T) {
+func TestOutageIsLoggedInFewLines(t *testing.T) {
 	t.Parallel()
 	r := newRedis(t).start()
-	log := new(lines)
+	log := new(logBuffer)
 	h := newRecorder()
 	q, err := Open(t.Context(), Options{RedisURL: r.url(), Logger: slog.New(slog.NewTextHandler(log, nil))})
 	must(t, err)
 	must(t, q.Start(h))
 	defer q.Stop(context.Background())
-	comesBack(t, q, h, "before")
+	waitUntilWorking(t, q, h, "before")
 	r.kill()
-	eventually(t, "the server is given up", func() bool { return q.current() == nil })
+	eventually(t, "the session is abandoned", func() bool { return q.current() == nil })
 	r.start()
-	comesBack(t, q, h, "after")
+	waitUntilWorking(t, q, h, "after")
 	text := log.String()
 	if n := strings.Count(text, "level=WARN"); n < 1 || n > 5 {
-		t.Errorf("%d warnings for one outage:\n%s", n, text)
+		t.Errorf("%d warnings for one outage, want 1 to 5:\n%s", n, text)
 	}
-	for _, want := range []string{"queue server takes no tasks", "queue is running"} {
+	for _, want := range []string{"queue server does not accept tasks", "queue is running"} {
 		if !strings.Contains(text, want) {
-			t.Errorf("log lacks %q:\n%s", want, text)
+			t.Errorf("the log does not contain %q:\n%s", want, text)
 		}
 	}
 }

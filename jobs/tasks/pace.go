@@ -8,18 +8,18 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// pace makes commands that fail take as long as those that find no task. asynq
-// asks for the next task again at once when Redis answers with an error, such
-// as that it is full, thousands of times a second.
+// pace delays failing commands, so that they take as long as commands that find
+// no task. If Redis returns an error, such as that it is full, asynq requests the
+// next task immediately, thousands of times a second.
 type pace struct {
-	cut <-chan struct{} // ends all waiting
+	cut <-chan struct{} // ends all waits
 }
 
 // ProcessHook implements redis.Hook.
 func (p pace) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		err := next(ctx, cmd)
-		// A script that Redis does not know yet is sent to it right after.
+		// If Redis does not know a script, go-redis sends it immediately afterwards.
 		if err != nil && !errors.Is(err, redis.Nil) && !redis.HasErrorPrefix(err, "NOSCRIPT") {
 			p.wait(ctx)
 		}
@@ -27,8 +27,8 @@ func (p pace) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-// ProcessPipelineHook implements redis.Hook. asynq pipelines only its signs of
-// life, which have a pace of their own.
+// ProcessPipelineHook implements redis.Hook. asynq uses pipelines only for
+// heartbeats, which have their own interval.
 func (pace) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return next
 }

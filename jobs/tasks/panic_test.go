@@ -6,22 +6,22 @@ import (
 	"testing"
 )
 
-// panicky panics when it is to submit batch b.
-type panicky struct{ Handler }
+// panickingHandler panics when it submits batch b.
+type panickingHandler struct{ Handler }
 
-func (panicky) SubmitBatch(_ context.Context, batch string) error {
+func (panickingHandler) SubmitBatch(_ context.Context, batch string) error {
 	if batch == "b" {
 		panic("no such row")
 	}
 	return nil
 }
 
-// A panic in one of the batches of a task fails the task and not the process.
-func TestAPanicFailsTheTask(t *testing.T) {
+// A panic in one of the batches of a task fails the task but not the process.
+func TestPanicFailsTheTask(t *testing.T) {
 	t.Parallel()
-	d := newDispatcher(nil, panicky{})
-	err := d.submit(t.Context(), about{Batch: "a", More: []string{"b", "c"}})
+	d := newDispatcher(nil, panickingHandler{})
+	err := d.submit(t.Context(), payload{Batch: "a", More: []string{"b", "c"}})
 	if err == nil || !strings.Contains(err.Error(), "submit batch b: panic: no such row") {
-		t.Errorf("the task ended with %v", err)
+		t.Errorf("got %v", err)
 	}
 }

@@ -9,19 +9,19 @@ import (
 	"time"
 )
 
-// proxy stands between a queue and its redis-server, counts what comes in, and
-// can refuse it or be slow.
+// proxy forwards connections between a queue and its redis-server and counts
+// requests. It can refuse connections and delay responses.
 type proxy struct {
 	listener net.Listener
 	socket   string
 	dials    atomic.Int64
-	requests atomic.Int64 // or parts of them
-	delay    atomic.Int64 // of every answer
+	requests atomic.Int64 // parts of a request count as well
+	delay    atomic.Int64 // delay of every response
 	running  sync.WaitGroup
 
-	mu    sync.Mutex
-	shut  bool // connections end at once
-	conns map[net.Conn]struct{}
+	mu       sync.Mutex
+	refusing bool // whether connections are refused
+	conns    map[net.Conn]struct{}
 }
 
 func newProxy(t *testing.T, r *redisServer) *proxy {
@@ -40,12 +40,13 @@ func newProxy(t *testing.T, r *redisServer) *proxy {
 
 func (p *proxy) url() string { return "redis://" + p.listener.Addr().String() }
 
-// refuse ends all connections and those to come, or lets them live again.
-func (p *proxy) refuse(shut bool) {
+// refuse closes all connections and refuses new ones, or accepts connections
+// again.
+func (p *proxy) refuse(refusing bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.shut = shut
-	if shut {
+	p.refusing = refusing
+	if refusing {
 		for conn := range p.conns {
 			_ = conn.Close()
 		}
@@ -60,29 +61,29 @@ func (p *proxy) serve() {
 			return
 		}
 		p.dials.Add(1)
-		p.running.Go(func() { p.pass(in) })
+		p.running.Go(func() { p.forward(in) })
 	}
 }
 
-func (p *proxy) pass(in net.Conn) {
+func (p *proxy) forward(in net.Conn) {
 	defer in.Close()
 	out, err := net.Dial("unix", p.socket)
 	if err != nil {
 		return
 	}
 	defer out.Close()
-	if !p.keep(in, out) {
+	if !p.add(in, out) {
 		return
 	}
-	defer p.forget(in, out)
-	var answers sync.WaitGroup
-	answers.Go(func() {
+	defer p.remove(in, out)
+	var responses sync.WaitGroup
+	responses.Go(func() {
 		defer in.Close()
 		p.copy(in, out, func() { time.Sleep(time.Duration(p.delay.Load())) })
 	})
 	p.copy(out, in, func() { p.requests.Add(1) })
 	_ = out.Close()
-	answers.Wait()
+	responses.Wait()
 }
 
 func (p *proxy) copy(to io.Writer, from io.Reader, before func()) {
@@ -101,11 +102,11 @@ func (p *proxy) copy(to io.Writer, from io.Reader, before func()) {
 	}
 }
 
-func (p *proxy) keep(conns ...net.Conn) bool {
+func (p *proxy) add(conns ...net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, conn := range conns {
-		if p.shut {
+		if p.refusing {
 			return false
 		}
 		p.conns[conn] = struct{}{}
@@ -113,7 +114,7 @@ func (p *proxy) keep(conns ...net.Conn) bool {
 	return true
 }
 
-func (p *proxy) forget(conns ...net.Conn) {
+func (p *proxy) remove(conns ...net.Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, conn := range conns {

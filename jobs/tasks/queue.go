@@ -11,51 +11,51 @@ import (
 	"github.com/hibiken/asynq"
 )
 
-// ErrUnavailable says that the queue server cannot be reached now. What was to
-// be enqueued is lost and will be derived anew from the store.
+// ErrUnavailable means that the queue server cannot be reached now. The task was
+// not enqueued and will be derived again from the store.
 var ErrUnavailable = errors.New("queue unavailable")
 
-// Options say which queue server to use and how.
+// Options select the queue server and its settings.
 type Options struct {
-	RedisURL    string       // as asynq.ParseRedisURI reads it; empty: embedded
-	Name        string       // of the queue; empty: "shotline". Databases that share one Redis need names of their own
-	Own         bool         // nobody else uses a queue of this name: Stop removes it
-	Concurrency int          // handlers running at the same time; 0: 8
-	Callbacks   int          // callbacks delivered at the same time; 0: CallbackSlots
-	Logger      *slog.Logger // nil: slog.Default
+	RedisURL    string       // as for asynq.ParseRedisURI; empty means embedded
+	Name        string       // name of the queue; empty means "shotline". Databases that share one Redis must use different names
+	Own         bool         // no other process uses a queue of this name, so Stop removes it
+	Concurrency int          // number of handlers that run at the same time; 0 means 8
+	Callbacks   int          // number of callbacks delivered at the same time; 0 means CallbackSlots
+	Logger      *slog.Logger // nil means slog.Default
 }
 
-// Queue enqueues tasks and, once started, runs them. All methods are safe for
+// Queue enqueues tasks and, after Start, runs them. All methods are safe for
 // concurrent use.
 type Queue struct {
 	connection  connection
-	embedded    *embedded // nil with a Redis
+	embedded    *embedded // nil if Redis is used
 	name        string
 	own         bool
 	concurrency int
-	slots       int // of callbacks
+	slots       int // number of callbacks at the same time
 	log         *slog.Logger
-	callbacks   Deliverer // nil without one
+	callbacks   Deliverer // nil if callbacks are not handled
 
-	handling       context.Context // of all handlers
+	handling       context.Context // context of all handlers
 	cancelHandlers context.CancelFunc
-	running        sync.WaitGroup // handlers
-	abandoned      sync.WaitGroup // sessions that are ending
+	running        sync.WaitGroup // running handlers
+	abandoned      sync.WaitGroup // abandoned sessions that have not ended
 	supervised     chan struct{}  // closed when the supervisor has ended; nil before Start
 	stopSupervisor context.CancelFunc
 	stopOnce       sync.Once
 	stopErr        error
 
 	mu      sync.Mutex
-	session *session // nil while the server is away, and after Stop
-	lost    error    // why the server counts as away; nil while it does not
-	closed  bool     // no handler may begin any more
+	session *session // nil during an outage and after Stop
+	outage  error    // reason of the current outage; nil if there is none
+	closed  bool     // no further handler can begin
 	stopped bool
 }
 
-// Open prepares a queue. It fails for a malformed URL only: a Redis that is
-// not there is logged, and used when it appears. Stop must be called even
-// without Start.
+// Open prepares a queue. It fails only if the URL is malformed. If Redis is not
+// available, Open logs this, and the queue uses Redis when it becomes available.
+// Stop must be called even if Start was not.
 func Open(ctx context.Context, o Options) (*Queue, error) {
 	silenceRedis()
 	q := &Queue{name: o.Name, own: o.Own, concurrency: o.Concurrency, slots: o.Callbacks, log: o.Logger}
@@ -84,25 +84,25 @@ func Open(ctx context.Context, o Options) (*Queue, error) {
 	q.handling, q.cancelHandlers = context.WithCancel(context.Background())
 	q.session = newSession(q.connection)
 	if _, err := q.session.probe(ctx, q.queues()...); err != nil {
-		q.lost = err
-		q.log.Warn("queue server is not there yet: webhooks are kept, and work begins when it answers", "queue", q.Describe(), "error", err)
+		q.outage = err
+		q.log.Warn("queue server is not available yet: webhooks are stored, and tasks start when it is", "queue", q.Describe(), "error", err)
 	}
 	return q, nil
 }
 
-// Describe names the queue server for people: "embedded queue" or
-// "redis at 127.0.0.1:6379 db 0". It never holds a password.
+// Describe returns a description of the queue server for users: "embedded queue"
+// or "redis at 127.0.0.1:6379 db 0". It never contains a password.
 func (q *Queue) Describe() string { return q.connection.description }
 
-// Ping tells whether the queue server takes tasks and they are run, within a second:
-// one that answers but is full, read-only or still loading does not take them, nor
-// does one that answers too slowly. They are not run while somebody has paused the
-// queue, or something else has written to its keys; archived ones never are. The
-// error says why, and how that is mended, and wraps [ErrUnavailable].
+// Ping checks, within a second, whether the queue server accepts tasks and the
+// tasks are run. A server does not accept tasks if it is full, read-only or still
+// loading, or if it responds too slowly. Tasks are not run if the queue is
+// paused, if something else has written to its keys, or if they are archived. The
+// error contains the reason and the remedy, and wraps [ErrUnavailable].
 func (q *Queue) Ping(ctx context.Context) error {
 	s := q.current()
 	if s == nil {
-		return fmt.Errorf("ping %s: %w", q.Describe(), q.away())
+		return fmt.Errorf("ping %s: %w", q.Describe(), q.unavailable())
 	}
 	stuck, err := s.probe(ctx, q.queues()...)
 	switch {
@@ -114,17 +114,17 @@ func (q *Queue) Ping(ctx context.Context) error {
 	return nil
 }
 
-// enqueue hands one task over, within a second or not at all.
-func (q *Queue) enqueue(ctx context.Context, kind string, what about, id string, at time.Time, timeout time.Duration) error {
-	task, err := newTask(kind, what, id, at, timeout, q.queueOf(kind))
+// enqueue enqueues one task within a second, or fails.
+func (q *Queue) enqueue(ctx context.Context, kind string, p payload, id string, at time.Time, timeout time.Duration) error {
+	task, err := newTask(kind, p, id, at, timeout, q.queueOf(kind))
 	if err != nil {
 		return fmt.Errorf("enqueue %s: %w", id, err)
 	}
 	s := q.current()
 	if s == nil {
-		return fmt.Errorf("enqueue %s: %w", id, q.away())
+		return fmt.Errorf("enqueue %s: %w", id, q.unavailable())
 	}
-	limited, cancel := context.WithTimeout(ctx, answerWithin)
+	limited, cancel := context.WithTimeout(ctx, responseTimeout)
 	defer cancel()
 	_, err = s.client.EnqueueContext(limited, task)
 	if q.embedded != nil {
@@ -146,28 +146,29 @@ func (q *Queue) current() *session {
 	return q.session
 }
 
-// use sets the session in use; nil after the last one.
-func (q *Queue) use(s *session) {
+// setSession sets the current session. It is nil after the last one.
+func (q *Queue) setSession(s *session) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.session, q.lost = s, nil
+	q.session, q.outage = s, nil
 }
 
-// lose leaves the queue without a session, and reports whether that is news.
-func (q *Queue) lose(reason error) (news bool) {
+// loseSession removes the current session. It reports whether this is the
+// beginning of an outage.
+func (q *Queue) loseSession(reason error) (first bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	news = q.lost == nil
-	q.session, q.lost = nil, reason
-	return news
+	first = q.outage == nil
+	q.session, q.outage = nil, reason
+	return first
 }
 
-// away is ErrUnavailable, with the reason while there is one.
-func (q *Queue) away() error {
+// unavailable returns ErrUnavailable, with the reason if it is known.
+func (q *Queue) unavailable() error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.lost == nil {
+	if q.outage == nil {
 		return ErrUnavailable
 	}
-	return fmt.Errorf("%w: %w", ErrUnavailable, q.lost)
+	return fmt.Errorf("%w: %w", ErrUnavailable, q.outage)
 }

@@ -16,8 +16,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestMain lets many tests run side by side on any machine: they wait for most
-// of their time. A -parallel on the command line still decides.
+// TestMain runs many tests in parallel on every machine, because they mostly
+// wait. It also checks for leaked goroutines.
 func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", "16"); err != nil {
 		panic(err)
@@ -32,7 +32,7 @@ type call struct {
 	at    time.Time
 }
 
-// recorder is a Handler that tells a channel, and then does what it is told.
+// recorder is a Handler that sends each call to a channel and then calls do.
 type recorder struct {
 	calls chan call
 	do    func(ctx context.Context, batch string) error
@@ -92,7 +92,7 @@ func open(t *testing.T, url string, h Handler) *Queue {
 	return q
 }
 
-// servers are the queue servers that must behave alike.
+// servers runs a test with each type of queue server.
 func servers(t *testing.T, test func(t *testing.T, url string)) {
 	t.Parallel()
 	t.Run("embedded", func(t *testing.T) { t.Parallel(); test(t, "") })
@@ -158,7 +158,7 @@ func TestBatchesThatShareATaskAreSummarizedInTurn(t *testing.T) {
 	})
 }
 
-func TestATaskIsRunAgainWhenOneOfItsBatchesFails(t *testing.T) {
+func TestTaskIsRetriedIfOneOfItsBatchesFails(t *testing.T) {
 	t.Parallel()
 	h := newRecorder()
 	h.do = func(_ context.Context, batch string) error {
@@ -182,25 +182,25 @@ func TestSameGenerationIsOneTask(t *testing.T) {
 		q := open(t, url, h)
 		must(t, q.EnqueueSubmit(t.Context(), "b", 1, time.Time{}))
 		h.next(t)
-		// While it runs its id is taken, and the next generation overtakes it.
+		// The id is in use while the task runs, but the next generation can run.
 		must(t, q.EnqueueSubmit(t.Context(), "b", 1, time.Time{}))
 		must(t, q.EnqueueSubmit(t.Context(), "b", 2, time.Time{}))
 		h.next(t)
 		close(hold)
-		// Tasks come in order: had the repeat been kept, it would come first.
+		// Tasks run in order, so a repeated task would run before this one.
 		must(t, q.EnqueueSubmit(t.Context(), "last", 1, time.Time{}))
 		if c := h.next(t); c.batch != "last" {
-			t.Errorf("a taken id was queued twice: %+v", c)
+			t.Errorf("an id in use was queued again: got %+v", c)
 		}
 	})
 }
 
-func TestIDIsFreeAfterItsTask(t *testing.T) {
+func TestIDCanBeReusedAfterItsTask(t *testing.T) {
 	servers(t, func(t *testing.T, url string) {
 		h := newRecorder()
 		q := open(t, url, h)
 		for range 2 {
-			eventually(t, "the id is taken again", func() bool {
+			eventually(t, "the id can be used again", func() bool {
 				must(t, q.EnqueueSubmit(t.Context(), "b", 1, time.Time{}))
 				select {
 				case <-h.calls:
@@ -220,12 +220,12 @@ func TestScheduledTasksAreNeverEarly(t *testing.T) {
 		bucket := time.Now().Add(1100 * time.Millisecond)
 		must(t, q.EnqueueDeadlines(t.Context(), bucket, 1))
 		if c := h.next(t); c.at.Before(bucket) || c.at.Sub(bucket) > 5*time.Second {
-			t.Errorf("ran %v after its time", c.at.Sub(bucket))
+			t.Errorf("ran %v after the scheduled time", c.at.Sub(bucket))
 		}
 	})
 }
 
-func TestFailedTaskIsTriedAgainAndThenDropped(t *testing.T) {
+func TestFailedTaskIsRetriedAndThenDropped(t *testing.T) {
 	servers(t, func(t *testing.T, url string) {
 		h := newRecorder()
 		h.do = func(context.Context, string) error { return errors.New("locked") }
@@ -235,7 +235,7 @@ func TestFailedTaskIsTriedAgainAndThenDropped(t *testing.T) {
 			h.next(t)
 		}
 		inspector := asynq.NewInspectorFromRedisClient(q.current().redis)
-		eventually(t, "the task is gone, archive included", func() bool {
+		eventually(t, "the task is deleted, also from the archive", func() bool {
 			info, err := inspector.GetQueueInfo(q.name)
 			must(t, err)
 			return info.Size == 0 && info.Archived == 0
@@ -256,7 +256,7 @@ func TestUnknownTaskIsDropped(t *testing.T) {
 		}
 	}
 	inspector := asynq.NewInspectorFromRedisClient(q.current().redis)
-	eventually(t, "both are gone", func() bool {
+	eventually(t, "both are deleted", func() bool {
 		info, err := inspector.GetQueueInfo(q.name)
 		must(t, err)
 		return info.Size == 0
@@ -273,7 +273,7 @@ func TestStopWaitsForHandlers(t *testing.T) {
 		h.do = func(ctx context.Context, _ string) error {
 			<-release
 			if ctx.Err() != nil {
-				t.Error("handler was canceled though there was time")
+				t.Error("the handler was canceled too early")
 			}
 			close(finished)
 			return nil
@@ -283,7 +283,7 @@ func TestStopWaitsForHandlers(t *testing.T) {
 		h.next(t)
 		stopped := make(chan error)
 		go func() { stopped <- q.Stop(context.Background()) }()
-		eventually(t, "nothing is taken any more", func() bool {
+		eventually(t, "enqueueing fails", func() bool {
 			return errors.Is(q.EnqueueSubmit(t.Context(), "b", 2, time.Time{}), ErrUnavailable)
 		})
 		select {
@@ -301,7 +301,7 @@ func TestStopWaitsForHandlers(t *testing.T) {
 	})
 }
 
-func TestStopHandsUnfinishedTasksBack(t *testing.T) {
+func TestStopReturnsUnfinishedTasks(t *testing.T) {
 	t.Parallel()
 	url := newRedis(t).start().url()
 	h := newRecorder()
@@ -313,14 +313,14 @@ func TestStopHandsUnfinishedTasksBack(t *testing.T) {
 	defer cancel()
 	must(t, q.Stop(ctx))
 
-	heir := newRecorder()
-	open(t, url, heir)
-	if c := heir.next(t); c.batch != "b" {
+	second := newRecorder()
+	open(t, url, second)
+	if c := second.next(t); c.batch != "b" {
 		t.Errorf("got %+v", c)
 	}
 }
 
-func TestStopReportsHandlersThatStay(t *testing.T) {
+func TestStopReportsHandlersThatDoNotReturn(t *testing.T) {
 	t.Parallel()
 	h := newRecorder()
 	release := make(chan struct{})
@@ -343,19 +343,19 @@ func TestLifecycle(t *testing.T) {
 	t.Parallel()
 	q := open(t, "", newRecorder())
 	if q.Describe() != "embedded queue" {
-		t.Errorf("described as %q", q.Describe())
+		t.Errorf("Describe: got %q", q.Describe())
 	}
 	must(t, q.Ping(t.Context()))
 	if q.Start(newRecorder()) == nil {
-		t.Error("started twice")
+		t.Error("Start succeeded twice")
 	}
 	must(t, q.Stop(t.Context()))
 	must(t, q.Stop(t.Context()))
 	if q.Start(newRecorder()) == nil {
-		t.Error("started after Stop")
+		t.Error("Start succeeded after Stop")
 	}
 	if err := q.Ping(t.Context()); !errors.Is(err, ErrUnavailable) {
-		t.Errorf("ping after Stop: %v", err)
+		t.Errorf("Ping after Stop: got %v", err)
 	}
 	idle, err := Open(t.Context(), Options{Logger: discard()})
 	must(t, err)

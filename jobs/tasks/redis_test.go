@@ -12,13 +12,13 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// redisServer is a real redis-server of one test, on a unix socket, without
-// anything on disk unless told to save: after a restart it is empty.
+// redisServer is a redis-server for one test on a Unix socket. It is empty after
+// a restart unless the test saves its data.
 type redisServer struct {
 	t       *testing.T
 	program string
 	socket  string
-	process *exec.Cmd // nil while it does not run
+	process *exec.Cmd // nil if it is not running
 	admin   *redis.Client
 }
 
@@ -28,7 +28,7 @@ func newRedis(t *testing.T) *redisServer {
 	if err != nil {
 		t.Skip("needs redis-server: not found in PATH")
 	}
-	dir, err := os.MkdirTemp("", "redis") // t.TempDir is too long for a socket
+	dir, err := os.MkdirTemp("", "redis") // the path of t.TempDir is too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,11 +46,11 @@ func newRedis(t *testing.T) *redisServer {
 
 func (r *redisServer) url() string { return "redis-socket://" + r.socket }
 
-// start runs the server and waits until it answers.
+// start starts the server and waits until it responds.
 func (r *redisServer) start() *redisServer {
 	r.t.Helper()
 	r.launch()
-	eventually(r.t, "redis-server answers", func() bool { return r.admin.Ping(context.Background()).Err() == nil })
+	eventually(r.t, "redis-server responds", func() bool { return r.admin.Ping(context.Background()).Err() == nil })
 	return r
 }
 
@@ -63,7 +63,7 @@ func (r *redisServer) launch(args ...string) {
 	}
 }
 
-// send sends a command beside the queue.
+// send sends a command directly to the server.
 func (r *redisServer) send(args ...any) {
 	r.t.Helper()
 	if err := r.admin.Do(context.Background(), args...).Err(); err != nil {
@@ -88,8 +88,9 @@ func (r *redisServer) signal(s syscall.Signal) {
 	}
 }
 
-// eventually polls for what gives no event.
-func eventually(t *testing.T, what string, holds func() bool) {
+// eventually polls until holds returns true. Use it only for conditions without
+// an event.
+func eventually(t *testing.T, condition string, holds func() bool) {
 	t.Helper()
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
@@ -98,7 +99,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 		select {
 		case <-ticker.C:
 		case <-deadline:
-			t.Fatalf("did not happen: %s", what)
+			t.Fatalf("condition not met: %s", condition)
 		}
 	}
 }

@@ -9,55 +9,55 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// How often asynq looks for work; it polls. These keep the wait for a new task
-// near 0.2 s and that for a due one below 1 s, at about a hundredth of a core
-// while idle.
+// The intervals at which asynq polls for work. A new task waits about 0.2 s, and
+// a due task less than 1 s. While idle, polling costs about 1 % of a core.
 const (
 	taskCheckEvery    = 200 * time.Millisecond
 	delayedCheckEvery = time.Second
 )
 
-// longestHandover is how long a server that is shut down waits for its
-// handlers. It is also the length of asynq's leases: after it another process
-// may take over a task whose server cannot reach Redis.
-const longestHandover = 30 * time.Second
+// shutdownTimeout is how long a server waits for its handlers during shutdown. It
+// equals the length of asynq's leases: after it, another process might take over
+// a task whose server cannot reach Redis.
+const shutdownTimeout = 30 * time.Second
 
-// session is one connection to the queue server, and what lives on it. It is
-// given up when the server is lost, and another one is made.
+// session is a set of connections to the queue server with the client and the
+// servers that use them. When the server is lost, the session is abandoned and a
+// new one is created.
 type session struct {
-	line    *line
+	conns   *connGroup
 	redis   redis.UniversalClient
 	client  *asynq.Client
-	servers []*asynq.Server // none until run; of the supervisor, later of Stop
+	servers []*asynq.Server // empty before run; used by the supervisor, later by Stop
 }
 
 func newSession(c connection) *session {
-	s := &session{line: newLine()}
-	s.redis = c.client(s.line)
-	s.redis.AddHook(pace{s.line.isCut})
+	s := &session{conns: newConnGroup()}
+	s.redis = c.client(s.conns)
+	s.redis.AddHook(pace{s.conns.closed})
 	s.client = asynq.NewClientFromRedisClient(s.redis)
 	return s
 }
 
-// probe asks whether the server can take tasks, and registers the queues: a
-// server that was flushed or came back empty does not know them, and asynq's
-// client registers each only once. stuck is why tasks are not run although they
-// can be enqueued.
+// probe checks whether the server accepts tasks, and registers the queues. A
+// server without data, for example after a flush, does not know the queues, and
+// asynq's client registers each queue only once. The result stuck is the reason
+// why tasks are not run although they can be enqueued.
 func (s *session) probe(ctx context.Context, queues ...string) (stuck, err error) {
-	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	ctx, cancel := context.WithTimeout(ctx, responseTimeout)
 	defer cancel()
 	names := make([]any, len(queues))
 	for i, name := range queues {
 		names[i] = name
 	}
-	found, err := s.redis.Eval(ctx, look, []string{queuesKey}, names...).StringSlice()
+	found, err := s.redis.Eval(ctx, inspectScript, []string{queuesKey}, names...).StringSlice()
 	if err != nil {
 		return nil, err
 	}
-	return judge(queues, found), nil
+	return diagnose(queues, found), nil
 }
 
-// run starts taking tasks: a server for each config, or none.
+// run starts a server for each config. If one fails, it stops the others.
 func (s *session) run(handler asynq.Handler, configs ...asynq.Config) error {
 	for _, config := range configs {
 		server := asynq.NewServerFromRedisClient(s.redis, config)
@@ -72,7 +72,7 @@ func (s *session) run(handler asynq.Handler, configs ...asynq.Config) error {
 
 func (s *session) runs() bool { return len(s.servers) > 0 }
 
-// shutdown ends the servers at the same time and waits for their handlers.
+// shutdown shuts down the servers at the same time and waits for their handlers.
 func (s *session) shutdown() {
 	var ending sync.WaitGroup
 	for _, server := range s.servers {
@@ -82,8 +82,8 @@ func (s *session) shutdown() {
 	s.servers = nil
 }
 
-// remove deletes queues with all that is in them. What fails stays behind and
-// harms nobody: no server asks for it.
+// remove deletes queues with all their tasks. Errors are ignored: a remaining
+// queue does no harm, because no server uses it.
 func (s *session) remove(queues ...string) {
 	inspector := asynq.NewInspectorFromRedisClient(s.redis)
 	for _, name := range queues {
@@ -91,16 +91,16 @@ func (s *session) remove(queues ...string) {
 	}
 }
 
-// end stops taking tasks, waits for handlers and says goodbye to Redis. What
-// closing the client could fail with tells nothing new.
+// end stops taking tasks, waits for handlers and closes the client. The error of
+// closing is ignored, because it adds no information.
 func (s *session) end() {
 	s.shutdown()
 	_ = s.redis.Close()
 }
 
-// abandon ends a session whose server is lost: its connections are cut first,
-// so that nothing waits for an answer. Handlers may finish.
+// abandon ends a session whose server is lost. It closes the connections first,
+// so that nothing waits for a response. Handlers can finish.
 func (s *session) abandon() {
-	s.line.cut()
+	s.conns.closeAll()
 	s.end()
 }

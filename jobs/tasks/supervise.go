@@ -9,25 +9,25 @@ import (
 	"github.com/hibiken/asynq"
 )
 
-// The supervisor's pace. A server is given up after two unanswered probes, so
-// that one slow answer costs nothing.
+// The intervals of the supervisor. A session is abandoned after two failed probes
+// in a row, so that one slow response has no effect.
 const (
-	probeEvery      = 500 * time.Millisecond
-	toleratedMisses = 1
-	firstBackoff    = 250 * time.Millisecond
-	longestBackoff  = 5 * time.Second
+	probeEvery     = 500 * time.Millisecond
+	allowedMisses  = 1
+	firstBackoff   = 250 * time.Millisecond
+	longestBackoff = 5 * time.Second
 )
 
-// stopGrace is what handlers get to return after their context has ended.
+// stopGrace is how long handlers have to return after their context has ended.
 const stopGrace = time.Second
 
-// Start begins to run tasks with h and returns at once, whether or not the
-// queue server is there. A queue is started once.
+// Start begins to run tasks with h. It returns immediately, even if the queue
+// server is not available. A queue can be started only once.
 func (q *Queue) Start(h Handler) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.stopped || q.supervised != nil {
-		return errors.New("start queue: it was started or stopped before")
+		return errors.New("start queue: it has already been started or stopped")
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	q.stopSupervisor = cancel
@@ -37,13 +37,13 @@ func (q *Queue) Start(h Handler) error {
 	return nil
 }
 
-// supervisor keeps a server running for as long as the queue server is there.
+// supervisor keeps asynq servers running while the queue server is available.
 type supervisor struct {
 	*Queue
 	handler asynq.Handler
 	misses  int
 	backoff time.Duration
-	stuck   string // why tasks are not run, as last logged
+	stuck   string // last logged reason why tasks are not run
 }
 
 func (v *supervisor) loop(ctx context.Context) {
@@ -60,8 +60,8 @@ func (v *supervisor) loop(ctx context.Context) {
 	}
 }
 
-// step probes once, starts or gives up what has to be, and returns how long to
-// wait before the next step.
+// step probes once. Depending on the result it starts servers or abandons the
+// session. It returns how long to wait before the next step.
 func (v *supervisor) step(ctx context.Context) time.Duration {
 	s := v.current()
 	fresh := s == nil
@@ -72,22 +72,22 @@ func (v *supervisor) step(ctx context.Context) time.Duration {
 	if err == nil && !s.runs() {
 		err = s.run(v.handler, v.configs()...)
 		if err == nil {
-			v.use(s)
+			v.setSession(s)
 			v.log.Info("queue is running", "queue", v.Describe())
 		}
 	}
 	switch {
-	case ctx.Err() != nil: // Stop takes over what is in use
+	case ctx.Err() != nil: // Stop ends the current session
 		if fresh && err != nil {
 			s.end()
 		}
 	case err == nil:
 		v.misses, v.backoff = 0, firstBackoff
-		v.tell(stuck)
-	case s.runs() && v.misses < toleratedMisses:
+		v.logStuck(stuck)
+	case s.runs() && v.misses < allowedMisses:
 		v.misses++
 	default:
-		v.giveUp(s, err)
+		v.abandonSession(s, err)
 		wait := v.backoff
 		v.backoff = min(2*v.backoff, longestBackoff)
 		return wait
@@ -95,8 +95,9 @@ func (v *supervisor) step(ctx context.Context) time.Duration {
 	return probeEvery
 }
 
-// tell logs that tasks are not run, and that they are again.
-func (v *supervisor) tell(stuck error) {
+// logStuck logs that tasks are not run, or that they are run again. It logs only
+// changes.
+func (v *supervisor) logStuck(stuck error) {
 	reason := ""
 	if stuck != nil {
 		reason = oneLine(stuck)
@@ -106,25 +107,26 @@ func (v *supervisor) tell(stuck error) {
 	}
 	v.stuck = reason
 	if reason == "" {
-		v.log.Info("queue is in order again", "queue", v.Describe())
+		v.log.Info("queue runs tasks again", "queue", v.Describe())
 	} else {
-		v.log.Warn("queue runs no tasks", "queue", v.Describe(), "reason", reason)
+		v.log.Warn("queue does not run tasks", "queue", v.Describe(), "reason", reason)
 	}
 }
 
-// giveUp ends a session beside the supervisor, since its handlers may take a
-// while to finish.
-func (v *supervisor) giveUp(s *session, err error) {
-	if v.lose(err) {
-		v.log.Warn("queue server takes no tasks; trying again until it does", "queue", v.Describe(), "error", err)
+// abandonSession abandons a session in the background, because its handlers might
+// need some time to finish.
+func (v *supervisor) abandonSession(s *session, err error) {
+	if v.loseSession(err) {
+		v.log.Warn("queue server does not accept tasks; retrying", "queue", v.Describe(), "error", err)
 	}
 	v.abandoned.Go(s.abandon)
 }
 
-// queues are the names of asynq's queues.
+// queues returns the names of asynq's queues.
 func (q *Queue) queues() []string { return []string{q.name, q.callbackQueue()} }
 
-// configs are those of the servers, each of which has its own handlers' slots.
+// configs returns the configurations of the servers. Each server has its own
+// slots for handlers.
 func (q *Queue) configs() []asynq.Config {
 	if q.callbacks == nil {
 		return []asynq.Config{q.config()}
@@ -141,16 +143,16 @@ func (q *Queue) config() asynq.Config {
 		DelayedTaskCheckInterval: delayedCheckEvery,
 		RetryDelayFunc:           q.retryDelay,
 		IsFailure:                q.isFailure,
-		ShutdownTimeout:          longestHandover,
+		ShutdownTimeout:          shutdownTimeout,
 		Logger:                   newAsynqLog(q.log),
 		LogLevel:                 asynq.InfoLevel,
 	}
 }
 
-// Stop takes no more tasks and waits for running handlers. When ctx ends
-// first, their contexts are canceled and their tasks go back to the queue. It
-// fails only when handlers have not returned even then. Repeated calls return
-// what the first one did.
+// Stop stops taking tasks and waits for running handlers. If ctx ends first, it
+// cancels their contexts and their tasks return to the queue. It fails only if
+// handlers have still not returned after that. Repeated calls return the result
+// of the first one.
 func (q *Queue) Stop(ctx context.Context) error {
 	q.stopOnce.Do(func() { q.stopErr = q.stop(ctx) })
 	return q.stopErr
@@ -166,7 +168,7 @@ func (q *Queue) stop(ctx context.Context) error {
 		<-supervised
 	}
 	last := q.current()
-	q.use(nil)
+	q.setSession(nil)
 
 	ended := make(chan struct{})
 	go func() {
@@ -192,7 +194,7 @@ func (q *Queue) stop(ctx context.Context) error {
 		q.cancelHandlers()
 		if !within(stopGrace, ended) {
 			if last != nil {
-				last.line.cut()
+				last.conns.closeAll()
 			}
 			if !within(stopGrace, ended) {
 				err = fmt.Errorf("stop queue: handlers did not return: %w", ctx.Err())
@@ -206,7 +208,7 @@ func (q *Queue) stop(ctx context.Context) error {
 	return err
 }
 
-// within waits for done, but no longer than d.
+// within waits for done for at most d and reports whether it was closed.
 func within(d time.Duration, done <-chan struct{}) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

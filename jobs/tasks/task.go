@@ -9,7 +9,7 @@ import (
 	"github.com/hibiken/asynq"
 )
 
-// The names of the tasks.
+// The types of the tasks.
 const (
 	TypeSubmit    = "batch:submit"
 	TypeDeadlines = "jobs:deadline"
@@ -17,8 +17,8 @@ const (
 	TypeCallback  = "callback:deliver"
 )
 
-// Limits of one run. The retries bridge a short trouble, such as a locked
-// database; after them the task is dropped and the sweeper takes over.
+// Limits of one run. Retries are for short problems, such as a locked database.
+// After the last retry the task is dropped, and the sweeper enqueues it again.
 const (
 	maxRetry         = 2
 	submitTimeout    = 5 * time.Minute
@@ -26,62 +26,62 @@ const (
 	summaryTimeout   = 5 * time.Minute
 )
 
-// about is the payload of every task: what it is about.
-type about struct {
+// payload is the payload of every task.
+type payload struct {
 	Batch      string   `json:"batch,omitempty"`
-	More       []string `json:"more,omitempty"` // batches that share the task
+	More       []string `json:"more,omitempty"` // further batches of the task
 	Callback   int64    `json:"callback,omitempty"`
-	Generation int64    `json:"generation,omitempty"` // of the callback
+	Generation int64    `json:"generation,omitempty"` // generation of the callback
 	Lane       string   `json:"lane,omitempty"`
 }
 
-// EnqueueSubmit asks for SubmitBatch, from at on; a zero at means now. When
-// this generation of the batch is queued already, nothing happens and the
-// error is nil.
+// EnqueueSubmit enqueues a call of SubmitBatch at the given time; a zero time
+// means now. If this generation of the batch is already queued, it does nothing
+// and returns nil.
 func (q *Queue) EnqueueSubmit(ctx context.Context, batch string, generation int64, at time.Time) error {
 	id := fmt.Sprintf("submit:%s:%d", batch, generation)
-	return q.enqueue(ctx, TypeSubmit, about{Batch: batch}, id, at, submitTimeout)
+	return q.enqueue(ctx, TypeSubmit, payload{Batch: batch}, id, at, submitTimeout)
 }
 
-// EnqueueSubmits asks for SubmitBatch of several batches at the same time, now. The
-// generation is that of the first one.
+// EnqueueSubmits enqueues one task that calls SubmitBatch for several batches at
+// the same time, now. The generation is that of the first batch.
 func (q *Queue) EnqueueSubmits(ctx context.Context, batches []string, generation int64) error {
 	if len(batches) == 0 {
 		return nil
 	}
 	id := fmt.Sprintf("submit:%s:%d", batches[0], generation)
-	return q.enqueue(ctx, TypeSubmit, about{Batch: batches[0], More: batches[1:]}, id, time.Time{}, submitTimeout)
+	return q.enqueue(ctx, TypeSubmit, payload{Batch: batches[0], More: batches[1:]}, id, time.Time{}, submitTimeout)
 }
 
-// EnqueueDeadlines asks for CheckDeadlines at bucket, a moment that many
-// deadlines share. A bucket and generation that is queued already is left as
-// it is.
+// EnqueueDeadlines enqueues a call of CheckDeadlines at bucket, a time that many
+// deadlines share. It does nothing if this bucket and generation is already
+// queued.
 func (q *Queue) EnqueueDeadlines(ctx context.Context, bucket time.Time, generation int64) error {
 	id := fmt.Sprintf("deadline:%d:%d", bucket.UnixMilli(), generation)
-	return q.enqueue(ctx, TypeDeadlines, about{}, id, bucket, deadlinesTimeout)
+	return q.enqueue(ctx, TypeDeadlines, payload{}, id, bucket, deadlinesTimeout)
 }
 
-// EnqueueSummary asks for SummarizeBatch now. A revision and generation that
-// is queued already is left as it is.
+// EnqueueSummary enqueues a call of SummarizeBatch for now. It does nothing if
+// this revision and generation is already queued.
 func (q *Queue) EnqueueSummary(ctx context.Context, batch string, revision int, generation int64) error {
 	id := fmt.Sprintf("summary:%s:%d:%d", batch, revision, generation)
-	return q.enqueue(ctx, TypeSummary, about{Batch: batch}, id, time.Time{}, summaryTimeout)
+	return q.enqueue(ctx, TypeSummary, payload{Batch: batch}, id, time.Time{}, summaryTimeout)
 }
 
-// EnqueueSummaries asks for SummarizeBatch of several batches, one after the other,
-// now. The generation is that of the first one.
+// EnqueueSummaries enqueues one task that calls SummarizeBatch for several
+// batches, one after the other, now. The generation is that of the first batch.
 func (q *Queue) EnqueueSummaries(ctx context.Context, batches []string, generation int64) error {
 	if len(batches) == 0 {
 		return nil
 	}
 	id := fmt.Sprintf("summaries:%s:%d", batches[0], generation)
-	return q.enqueue(ctx, TypeSummary, about{Batch: batches[0], More: batches[1:]}, id, time.Time{}, summaryTimeout)
+	return q.enqueue(ctx, TypeSummary, payload{Batch: batches[0], More: batches[1:]}, id, time.Time{}, summaryTimeout)
 }
 
-// newTask makes a task as asynq keeps it. No retention and no uniqueness lock:
-// both keep ids taken after their task has ended.
-func newTask(kind string, what about, id string, at time.Time, timeout time.Duration, queue string) (*asynq.Task, error) {
-	payload, err := json.Marshal(what)
+// newTask returns an asynq task. It uses neither retention nor a uniqueness lock,
+// because both keep ids in use after their task has ended.
+func newTask(kind string, p payload, id string, at time.Time, timeout time.Duration, queue string) (*asynq.Task, error) {
+	data, err := json.Marshal(p)
 	if err != nil {
 		return nil, err
 	}
@@ -91,10 +91,11 @@ func newTask(kind string, what about, id string, at time.Time, timeout time.Dura
 	if !at.IsZero() {
 		options = append(options, asynq.ProcessAt(wholeSecond(at)))
 	}
-	return asynq.NewTask(kind, payload, options...), nil
+	return asynq.NewTask(kind, data, options...), nil
 }
 
-// maxRetries is after how many asynq would give a task up.
+// maxRetries returns the number of retries after which asynq would archive a
+// task.
 func maxRetries(kind string) int {
 	if kind == TypeCallback {
 		return maxCallbackRetry
@@ -102,8 +103,8 @@ func maxRetries(kind string) int {
 	return maxRetry
 }
 
-// wholeSecond rounds up. asynq cuts a scheduled time to the second, and a task
-// that runs before its deadline finds nothing to do.
+// wholeSecond rounds up to a second. asynq truncates a scheduled time to the
+// second, and a task that runs before its deadline would find no work.
 func wholeSecond(t time.Time) time.Time {
 	if cut := t.Truncate(time.Second); cut.Before(t) {
 		return cut.Add(time.Second)
@@ -111,11 +112,11 @@ func wholeSecond(t time.Time) time.Time {
 	return t
 }
 
-// parseTask reads what a task is about.
-func parseTask(payload []byte) (about, error) {
-	var what about
-	if err := json.Unmarshal(payload, &what); err != nil {
-		return about{}, fmt.Errorf("payload: %w", err)
+// parseTask decodes the payload of a task.
+func parseTask(data []byte) (payload, error) {
+	var p payload
+	if err := json.Unmarshal(data, &p); err != nil {
+		return payload{}, fmt.Errorf("payload: %w", err)
 	}
-	return what, nil
+	return p, nil
 }

@@ -13,12 +13,12 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// trouble is one thing that may happen to a Redis, and how it ends.
-type trouble struct {
+// fault is a problem of a Redis server, and how it ends.
+type fault struct {
 	name   string
 	begin  func(t *testing.T, r *redisServer, p *proxy)
 	end    func(t *testing.T, r *redisServer, p *proxy)
-	reason string // what Ping must tell meanwhile; empty: it may find all well
+	reason string // text in the error of Ping during the fault; empty if Ping might succeed
 }
 
 func sends(args ...any) func(*testing.T, *redisServer, *proxy) {
@@ -27,7 +27,7 @@ func sends(args ...any) func(*testing.T, *redisServer, *proxy) {
 
 func nothing(*testing.T, *redisServer, *proxy) {}
 
-var troubles = []trouble{
+var faults = []fault{
 	{"killed", func(_ *testing.T, r *redisServer, _ *proxy) { r.kill() },
 		func(_ *testing.T, r *redisServer, _ *proxy) { r.start() }, "EOF"},
 	{"restarted empty", func(_ *testing.T, r *redisServer, _ *proxy) { r.kill(); r.start() }, nothing, ""},
@@ -58,7 +58,7 @@ var troubles = []trouble{
 	}, func(t *testing.T, r *redisServer, _ *proxy) {
 		eventually(t, "it has loaded", func() bool { return r.admin.Ping(t.Context()).Err() == nil })
 	}, "LOADING"},
-	{"holding nonsense", func(_ *testing.T, r *redisServer, _ *proxy) {
+	{"with a key of a wrong type", func(_ *testing.T, r *redisServer, _ *proxy) {
 		_, err := r.admin.TxPipelined(context.Background(), func(pipe redis.Pipeliner) error {
 			pipe.Del(context.Background(), "asynq:{shotline}:pending")
 			pipe.Set(context.Background(), "asynq:{shotline}:pending", "nonsense", 0)
@@ -67,19 +67,20 @@ var troubles = []trouble{
 		if err != nil {
 			r.t.Error(err)
 		}
-	}, sends("DEL", "asynq:{shotline}:pending"), `key "asynq:{shotline}:pending" holds a string, want a list`},
+	}, sends("DEL", "asynq:{shotline}:pending"), `key "asynq:{shotline}:pending" has the type string, want list`},
 }
 
-// TestTroublesArePassedQuietly lets every trouble last for a while, as tasks
-// flow: nothing spins meanwhile, Ping tells, and tasks run again after it.
-func TestTroublesArePassedQuietly(t *testing.T) {
+// Each fault lasts for a while, during which tasks are enqueued. The queue must
+// not use a busy loop, Ping must return the reason, and tasks must run again
+// after the fault.
+func TestFaults(t *testing.T) {
 	t.Parallel()
-	for _, trouble := range troubles {
-		t.Run(trouble.name, func(t *testing.T) {
+	for _, fault := range faults {
+		t.Run(fault.name, func(t *testing.T) {
 			t.Parallel()
 			r := newRedis(t).start()
 			p := newProxy(t, r)
-			log := new(lines)
+			log := new(logBuffer)
 			q, err := Open(t.Context(), Options{RedisURL: p.url(), Logger: slog.New(slog.NewTextHandler(log, nil))})
 			must(t, err)
 			h := newRecorder()
@@ -91,42 +92,43 @@ func TestTroublesArePassedQuietly(t *testing.T) {
 					t.Error(err)
 				}
 			})
-			comesBack(t, q, h, "before")
-			stop := flow(q)
+			waitUntilWorking(t, q, h, "before")
+			stop := enqueueSteadily(q)
 			defer stop()
 
-			trouble.begin(t, r, p)
+			fault.begin(t, r, p)
 			dials, requests := p.dials.Load(), p.requests.Load()
-			if trouble.reason != "" {
-				eventually(t, "Ping tells of "+trouble.reason, func() bool {
+			if fault.reason != "" {
+				eventually(t, "the error of Ping contains "+fault.reason, func() bool {
 					err := q.Ping(t.Context())
-					return err != nil && strings.Contains(err.Error(), trouble.reason)
+					return err != nil && strings.Contains(err.Error(), fault.reason)
 				})
 			}
-			lasting := time.NewTimer(outage)
-			<-lasting.C
+			timer := time.NewTimer(faultTime)
+			<-timer.C
 			dials, requests = p.dials.Load()-dials, p.requests.Load()-requests
-			trouble.end(t, r, p)
+			fault.end(t, r, p)
 
 			stop()
-			comesBack(t, q, h, "after")
+			waitUntilWorking(t, q, h, "after")
 			if n := strings.Count(log.String(), "\n"); n > 8 {
-				t.Errorf("%d log lines:\n%s", n, log)
+				t.Errorf("%d log lines, want at most 8:\n%s", n, log)
 			}
 			if dials > 100 || requests > 400 {
-				t.Errorf("%d dials and %d requests in %v", dials, requests, outage)
+				t.Errorf("%d dials and %d requests in %v, want at most 100 and 400", dials, requests, faultTime)
 			}
 			must(t, q.Ping(t.Context()))
 		})
 	}
 }
 
-// outage is how long a trouble lasts; a queue that spins asks tens of thousands
-// of times in it.
-const outage = 3 * time.Second
+// faultTime is how long a fault lasts. A queue in a busy loop would send tens of
+// thousands of requests in that time.
+const faultTime = 3 * time.Second
 
-// flow enqueues a task ten times a second, until stop; what fails is lost.
-func flow(q *Queue) (stop func()) {
+// enqueueSteadily enqueues a task ten times a second until stop is called. It
+// ignores errors.
+func enqueueSteadily(q *Queue) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var done sync.WaitGroup
 	done.Go(func() {
@@ -144,23 +146,23 @@ func flow(q *Queue) (stop func()) {
 	return func() { cancel(); done.Wait() }
 }
 
-// TestManyOutagesLeaveNothingBehind counts goroutines, so it runs alone.
-func TestManyOutagesLeaveNothingBehind(t *testing.T) {
+// The test counts goroutines, so it does not run in parallel.
+func TestOutagesLeakNoGoroutines(t *testing.T) {
 	q := open(t, newRedis(t).start().url(), nil)
 	v := &supervisor{Queue: q, handler: newDispatcher(q, newRecorder()), backoff: firstBackoff}
-	step := func(what string, holds func() bool) {
+	step := func(condition string, holds func() bool) {
 		t.Helper()
-		eventually(t, what, func() bool { v.step(t.Context()); return holds() })
+		eventually(t, condition, func() bool { v.step(t.Context()); return holds() })
 	}
 	runs := func() bool { s := q.current(); return s != nil && s.runs() }
 	running := func() int { q.abandoned.Wait(); return runtime.NumGoroutine() }
-	step("a server runs", runs)
+	step("a server is running", runs)
 	before := running()
 	for range 20 {
-		q.current().line.cut()
-		step("the server is given up", func() bool { return q.current() == nil })
-		step("a server runs", runs)
+		q.current().conns.closeAll()
+		step("the session is abandoned", func() bool { return q.current() == nil })
+		step("a server is running", runs)
 	}
-	const slack = 15 // connections come and go; a session has more than ten
-	eventually(t, "goroutines have ended", func() bool { return running() <= before+slack })
+	const tolerance = 15 // tolerance for pooled connections; a session has more than ten goroutines
+	eventually(t, "goroutines have ended", func() bool { return running() <= before+tolerance })
 }
