@@ -2,7 +2,8 @@ package sandbox
 
 import "sync"
 
-// activity counts what is still to be done and tells when nothing is.
+// activity counts pending work and lets callers wait until none is left. Its
+// methods are safe for concurrent use.
 type activity struct {
 	mu   sync.Mutex
 	open int
@@ -35,9 +36,9 @@ func (a *activity) done() {
 	}
 }
 
-// quiet returns a channel that is closed once nothing is open; more may have
-// been added by the time the reader looks again.
-func (a *activity) quiet() <-chan struct{} {
+// idle returns a channel that is closed when no work is pending. New work might
+// have been added by the time the caller checks again.
+func (a *activity) idle() <-chan struct{} {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.zero

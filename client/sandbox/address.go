@@ -7,25 +7,26 @@ import (
 	"strings"
 )
 
-// Address is where a sandbox is reached: host and port of its base URL and,
-// where a proxy stands in front of it, the port that it listens on itself. The
-// zero value belongs to no sandbox.
+// Address is where clients reach a sandbox: the host and port of its base URL
+// and, if a proxy stands in front of the sandbox, the port that the sandbox
+// itself listens on. The zero value matches no sandbox.
 type Address struct{ Host, Port, LocalPort string }
 
-// Ports are the ports that requests for this sandbox can go to.
+// Ports returns the ports on which requests can reach this sandbox.
 func (a Address) Ports() []string {
 	ports := slices.DeleteFunc([]string{a.Port, a.LocalPort}, func(port string) bool { return port == "" })
 	return slices.Compact(ports)
 }
 
-// addressOf reads a base URL; one that names no host gives the zero Address.
+// addressOf returns the Address of a base URL. It returns the zero Address if the
+// URL has no host.
 func addressOf(baseURL string) Address {
 	u, err := url.Parse(baseURL)
 	if err != nil || u.Host == "" {
 		return Address{}
 	}
-	// Browsers write both their own way.
-	host, port := plainHost(u.Hostname()), PortOf(u)
+	// Normalize host and port the way browsers do.
+	host, port := normalHost(u.Hostname()), PortOf(u)
 	if name, err := hosts.ToASCII(host); err == nil {
 		host = name
 	}
@@ -35,24 +36,24 @@ func addressOf(baseURL string) Address {
 	return Address{Host: host, Port: port}
 }
 
-// names reports whether host is this sandbox by its name: the host of the base
-// URL, this machine's loopback, or, where the sandbox listens on all of the
-// machine's addresses, any IP address.
-func (a Address) names(host string) bool {
-	host = plainHost(host)
+// matches reports whether host is a name of this sandbox: the host of the base
+// URL, a loopback address or, if the sandbox listens on all addresses of the
+// machine, any IP address.
+func (a Address) matches(host string) bool {
+	host = normalHost(host)
 	if host == "localhost" || host != "" && host == a.Host {
 		return true
 	}
 	ip, err := netip.ParseAddr(host)
-	if err != nil || ip.Is4In6() { // browsers take the latter for a foreign machine, and send no Origin
+	if err != nil || ip.Is4In6() { // browsers treat an IPv4-mapped address as a remote host and send no Origin
 		return false
 	}
 	own, err := netip.ParseAddr(a.Host)
 	return ip.IsLoopback() || err == nil && own.IsUnspecified()
 }
 
-// PortOf is the port a request for u goes to, the scheme's own when u names
-// none.
+// PortOf returns the port that a request for u uses: the port of u, or the
+// default port of its scheme.
 func PortOf(u *url.URL) string {
 	switch {
 	case u.Port() != "":
@@ -64,7 +65,8 @@ func PortOf(u *url.URL) string {
 	}
 }
 
-// plainHost makes equal hosts equal strings.
-func plainHost(host string) string {
+// normalHost returns host in lower case and without a final dot, so that equal
+// hosts are equal strings.
+func normalHost(host string) string {
 	return strings.ToLower(strings.TrimSuffix(host, "."))
 }

@@ -9,23 +9,23 @@ import (
 	"net/url"
 )
 
-// maxAdminBody bounds the body of a PUT /sandbox/faults.
+// maxAdminBody is the maximum size of the body of PUT /sandbox/faults, in bytes.
 const maxAdminBody = 64 << 10
 
 var errRemote = &apiError{status: http.StatusForbidden, code: "REMOTE_CLIENT",
-	text: "Faults are set from this machine only"}
+	text: "Faults can only be changed from this machine"}
 
-// FaultState is what GET /sandbox/faults answers, and PUT and DELETE likewise.
+// FaultState is the response to GET, PUT and DELETE /sandbox/faults.
 type FaultState struct {
 	Seed   int64            `json:"seed"`
-	Faults []Fault          `json:"faults"` // in force, as text
-	Fired  map[string]int64 `json:"fired"`  // since the start, by name
+	Faults []Fault          `json:"faults"` // the active faults, as text
+	Fired  map[string]int64 `json:"fired"`  // number of occurrences since the start, by fault name
 	Known  []FaultInfo      `json:"known"`
 }
 
-// SetFaults replaces the faults in force, at once and as a whole, and counts
-// occurrences anew. Webhooks that are under way keep what was decided for
-// them. An error names the fault that is wrong, and then nothing is changed.
+// SetFaults replaces all active faults and restarts the counting of occurrences.
+// Webhooks that are already scheduled keep the faults chosen for them. If a fault
+// is invalid, SetFaults returns an error that names it and changes nothing.
 func (s *Server) SetFaults(faults []Fault, seed int64) error {
 	set, err := newFaultSet(faults, seed)
 	if err != nil {
@@ -35,16 +35,17 @@ func (s *Server) SetFaults(faults []Fault, seed int64) error {
 	return nil
 }
 
-// manageFaults answers /sandbox/faults: GET shows the faults in force, PUT
-// replaces them by {"seed":7,"faults":["create-cut=0.1"]}, DELETE ends them.
-// It is no part of the vendor's API, so it comes without its envelope.
+// manageFaults handles /sandbox/faults: GET returns the active faults, PUT
+// replaces them with {"seed":7,"faults":["create-cut=0.1"]}, and DELETE removes
+// them. The path is not part of the vendor's API, so successful responses have no
+// envelope.
 func (s *Server) manageFaults(w http.ResponseWriter, r *http.Request) {
 	q, _ := url.ParseQuery(r.URL.RawQuery)
 	switch {
 	case !fromLoopback(r):
 		s.writeError(w, errRemote)
 		return
-	case !s.keyHolds(r, q):
+	case !s.validKey(r, q):
 		s.writeError(w, errKey)
 		return
 	}
@@ -59,14 +60,14 @@ func (s *Server) manageFaults(w http.ResponseWriter, r *http.Request) {
 		err = wrongMethod("GET, PUT, DELETE")
 	}
 	if err != nil {
-		s.writeError(w, refusalOf(err))
+		s.writeError(w, asAPIError(err))
 		return
 	}
 	writeJSON(w, http.StatusOK, s.faultState())
 }
 
-// putFaults replaces the faults by those of the body. Without a seed in it the
-// seed stays.
+// putFaults replaces the faults with those in the body. If the body has no seed,
+// the current seed is kept.
 func (s *Server) putFaults(w http.ResponseWriter, r *http.Request) error {
 	body := struct {
 		Seed   *int64  `json:"seed"`
@@ -76,7 +77,7 @@ func (s *Server) putFaults(w http.ResponseWriter, r *http.Request) error {
 	decoder.DisallowUnknownFields()
 	err := decoder.Decode(&body)
 	if err == nil && decoder.Decode(&struct{}{}) != io.EOF {
-		err = fmt.Errorf("there is more after the object")
+		err = fmt.Errorf("unexpected data after the JSON object")
 	}
 	if err == nil {
 		seed := s.faultState().Seed
@@ -92,16 +93,17 @@ func (s *Server) putFaults(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// faultState is the faults in force.
+// faultState returns the active faults, the counters and the list of known
+// faults.
 func (s *Server) faultState() FaultState {
-	state := FaultState{Seed: s.cfg.Seed, Faults: []Fault{}, Fired: s.books.firedFaults(), Known: FaultList()}
+	state := FaultState{Seed: s.cfg.Seed, Faults: []Fault{}, Fired: s.store.firedFaults(), Known: FaultList()}
 	if set := s.faults.current.Load(); set != nil {
 		state.Seed, state.Faults = set.seed, set.faults
 	}
 	return state
 }
 
-// fromLoopback reports whether the caller runs on this machine.
+// fromLoopback reports whether the client runs on this machine.
 func fromLoopback(r *http.Request) bool {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {

@@ -13,35 +13,35 @@ import (
 	"strconv"
 )
 
-// apiError is an answer with success=false.
+// apiError is a response with success=false.
 type apiError struct {
 	status     int
 	code       string
 	text       string
-	fields     map[string][]string // what is wrong, by parameter; may be nil
-	retryAfter int                 // seconds, 0 when the error does not name a delay
-	delayIn    string              // body, header or both; empty: body, as documented
-	allow      string              // the method that would do; empty unless that is the error
+	fields     map[string][]string // problems by parameter; may be nil
+	retryAfter int                 // seconds; 0 if the error names no delay
+	delayIn    string              // body, header or both; empty means body, as documented
+	allow      string              // value of the Allow header; empty unless the method was wrong
 }
 
-// Error returns the text that the caller of the API sees.
+// Error returns the text that the API's caller sees.
 func (e *apiError) Error() string { return e.text }
 
 // Errors that do not depend on the request.
 var (
-	errKey      = &apiError{status: http.StatusUnauthorized, code: "INVALID_API_KEY", text: "Invalid or missing API key"}
-	errPath     = &apiError{status: http.StatusNotFound, code: "NOT_FOUND", text: "No such endpoint"}
-	errUnknown  = &apiError{status: http.StatusNotFound, code: "NOT_FOUND", text: "Screenshot not found"}
-	errNotReady = &apiError{status: http.StatusNotFound, code: "NOT_FOUND", text: "Screenshot not found or not ready"}
-	errWorking  = &apiError{status: http.StatusConflict, code: "NOT_READY", text: "The screenshot is still processing"}
-	errCredits  = &apiError{status: http.StatusUnprocessableEntity, code: "INSUFFICIENT_CREDITS", text: "Not enough credits"}
-	errFull     = &apiError{status: http.StatusTooManyRequests, code: "RATE_LIMIT_EXCEEDED", text: "Too many screenshots in progress", retryAfter: 1}
-	errClosed   = &apiError{status: http.StatusServiceUnavailable, code: "UNAVAILABLE", text: "The sandbox is shutting down"}
-	errInternal = &apiError{status: http.StatusInternalServerError, code: "INTERNAL_ERROR", text: "Internal error"}
+	errKey        = &apiError{status: http.StatusUnauthorized, code: "INVALID_API_KEY", text: "Invalid or missing API key"}
+	errPath       = &apiError{status: http.StatusNotFound, code: "NOT_FOUND", text: "No such endpoint"}
+	errUnknown    = &apiError{status: http.StatusNotFound, code: "NOT_FOUND", text: "Screenshot not found"}
+	errNotReady   = &apiError{status: http.StatusNotFound, code: "NOT_FOUND", text: "Screenshot not found or not ready"}
+	errProcessing = &apiError{status: http.StatusConflict, code: "NOT_READY", text: "The screenshot is still processing"}
+	errCredits    = &apiError{status: http.StatusUnprocessableEntity, code: "INSUFFICIENT_CREDITS", text: "Not enough credits"}
+	errFull       = &apiError{status: http.StatusTooManyRequests, code: "RATE_LIMIT_EXCEEDED", text: "Too many screenshots in progress", retryAfter: 1}
+	errClosed     = &apiError{status: http.StatusServiceUnavailable, code: "UNAVAILABLE", text: "The sandbox is shutting down"}
+	errInternal   = &apiError{status: http.StatusInternalServerError, code: "INTERNAL_ERROR", text: "Internal error"}
 )
 
-// missing is the answer to a call without a parameter it needs.
-func missing(name string) *apiError {
+// missingParam returns the error for a required parameter that is missing.
+func missingParam(name string) *apiError {
 	return &apiError{
 		status: http.StatusBadRequest,
 		code:   "MISSING_PARAMS",
@@ -56,21 +56,21 @@ type endpoint struct {
 	answer answer
 }
 
-// answer answers one API call: with a rawAnswer, with anything else, which
-// becomes the envelope's data, or with an error.
+// answer handles one API call. It returns a rawAnswer, a value that becomes the
+// data of the envelope, or an error.
 type answer func(r *http.Request, q url.Values) (any, error)
 
-// rawAnswer is sent without envelope.
+// rawAnswer is a response that is sent without the envelope.
 type rawAnswer interface{ write(w http.ResponseWriter) }
 
-// file is what was rendered.
+// file is a rendered output as a response.
 type file struct {
 	kind        string // MIME type
 	data        []byte
 	disposition string // Content-Disposition; may be empty
 }
 
-// wrongMethod is the answer to a call by another method than the endpoint's.
+// wrongMethod returns the error for a call with the wrong HTTP method.
 func wrongMethod(allowed string) *apiError {
 	return &apiError{
 		status: http.StatusMethodNotAllowed,
@@ -80,16 +80,16 @@ func wrongMethod(allowed string) *apiError {
 	}
 }
 
-// api turns an endpoint into a handler: it counts the call under name, checks
-// method and key, and writes the answer. Errors of the server itself are
+// api returns the handler of an endpoint. The handler counts the call under name,
+// checks the method and the key, and writes the response. Internal errors are
 // logged here and nowhere else.
 func (s *Server) api(name string, e endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.books.countCall(name)
-		data, err := s.ask(r, name, e)
+		s.store.countCall(name)
+		data, err := s.call(r, name, e)
 		if err != nil {
-			refusal := refusalOf(err)
-			s.books.countError(refusal.code)
+			refusal := asAPIError(err)
+			s.store.countError(refusal.code)
 			request := s.writeError(w, refusal)
 			if refusal == errInternal {
 				s.cfg.Logger.Error("sandbox call failed", "endpoint", name, "request", request, "error", err)
@@ -107,37 +107,39 @@ func (s *Server) api(name string, e endpoint) http.Handler {
 	})
 }
 
-// refusalOf is an error as the caller sees it: what is not worded for him is
-// an internal error.
-func refusalOf(err error) *apiError {
+// asAPIError returns the apiError that err wraps, or errInternal if there is
+// none.
+func asAPIError(err error) *apiError {
 	if refusal := new(apiError); errors.As(err, &refusal) {
 		return refusal
 	}
 	return errInternal
 }
 
-// ask runs the checks that all endpoints share, then the endpoint.
-func (s *Server) ask(r *http.Request, name string, e endpoint) (any, error) {
+// call runs the checks that all endpoints share and then the endpoint.
+func (s *Server) call(r *http.Request, name string, e endpoint) (any, error) {
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return nil, &apiError{status: http.StatusBadRequest, code: "BAD_REQUEST", text: "The query string is malformed"}
 	}
-	if !s.keyHolds(r, q) {
+	if !s.validKey(r, q) {
 		return nil, errKey
 	}
-	// HEAD is refused as well: a create must not happen without its answer.
+	// HEAD is refused as well. Otherwise a HEAD request could create a screenshot
+	// whose response body is lost.
 	if r.Method != e.method {
 		return nil, wrongMethod(e.method)
 	}
-	if answer, spoilt, err := s.spoilRead(name, e, q); spoilt {
+	if answer, faulty, err := s.applyReadFaults(name, e, q); faulty {
 		return answer, err
 	}
 	return e.answer(r, q)
 }
 
-// keyHolds compares the caller's key in constant time. A header wins over the
-// query, so that a wrong header is not rescued by a right query.
-func (s *Server) keyHolds(r *http.Request, q url.Values) bool {
+// validKey reports whether the request has the right key, in constant time. A key
+// in the header takes precedence over one in the query, so a wrong header fails
+// even if the query has the right key.
+func (s *Server) validKey(r *http.Request, q url.Values) bool {
 	key := r.Header.Get("X-API-KEY")
 	if key == "" {
 		key = q.Get("key")
@@ -145,7 +147,7 @@ func (s *Server) keyHolds(r *http.Request, q url.Values) bool {
 	return subtle.ConstantTimeCompare([]byte(key), []byte(s.cfg.APIKey)) == 1
 }
 
-// writeError answers with an error and returns the id that it gave the request.
+// writeError writes an error response and returns the request id in it.
 func (s *Server) writeError(w http.ResponseWriter, e *apiError) (request string) {
 	request = s.requestID()
 	body := map[string]any{
@@ -170,16 +172,16 @@ func (s *Server) writeError(w http.ResponseWriter, e *apiError) (request string)
 	return request
 }
 
-// requestID is a new name for a request that is refused. No two are equal, also
-// after a restart.
+// requestID returns a new id for a refused request. Ids do not repeat, even after
+// a restart.
 func (s *Server) requestID() string {
 	mac := hmac.New(sha256.New, s.linkKey)
 	fmt.Fprintf(mac, "request %d", s.requests.Add(1))
 	return "req_" + hex.EncodeToString(mac.Sum(nil)[:8])
 }
 
-// writeJSON cannot fail on the values this package gives it; an error while
-// writing means the caller has gone.
+// writeJSON writes value as a JSON response. The values of this package can
+// always be marshaled. A write error means that the client has disconnected.
 func writeJSON(w http.ResponseWriter, status int, value any) {
 	body, err := json.Marshal(value)
 	if err != nil {
@@ -194,7 +196,7 @@ func writeJSON(w http.ResponseWriter, status int, value any) {
 
 func (f file) write(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", f.kind)
-	// What pages left here must not run as if it were ours.
+	// Keep HTML from a rendered page from running in the sandbox's origin.
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Content-Security-Policy", "sandbox")
 	if f.disposition != "" {

@@ -36,7 +36,7 @@ func TestAuthentication(t *testing.T) {
 			for _, path := range []string{"/api/v1/account/info", "/sandbox/ledger"} {
 				a := v.do(http.MethodGet, path, test.header, with("key", test.query))
 				if a.status != test.want {
-					t.Errorf("%s answers %d, want %d", path, a.status, test.want)
+					t.Errorf("%s: status %d, want %d", path, a.status, test.want)
 				}
 				if a.status == 401 {
 					contains(t, a.body, `"success":false`, `"code":"INVALID_API_KEY"`, `"error":"`)
@@ -106,22 +106,22 @@ func TestErrors(t *testing.T) {
 				t.Fatal(err)
 			}
 			if a.status != test.status || body.Code != test.code || body.Success == nil || *body.Success || body.Error == "" {
-				t.Errorf("answer is %d %s, want %d %s", a.status, a.body, test.status, test.code)
+				t.Errorf("got %d %s, want %d %s", a.status, a.body, test.status, test.code)
 			}
 			if id := body.Details.RequestID; !strings.HasPrefix(id, "req_") || requests[id] {
-				t.Errorf("the request's id is %q: %s", id, a.body)
+				t.Errorf("request id %q is invalid or repeated: %s", id, a.body)
 			}
 			requests[body.Details.RequestID] = true
 			if test.field != "" && len(body.Fields[test.field]) == 0 {
-				t.Errorf("fields do not name %s: %s", test.field, a.body)
+				t.Errorf("fields lack %s: %s", test.field, a.body)
 			}
 			if test.status == 405 && a.header.Get("Allow") != "GET" {
-				t.Errorf("Allow is %q", a.header.Get("Allow"))
+				t.Errorf("Allow is %q, want GET", a.header.Get("Allow"))
 			}
 		})
 	}
 	if a := v.do(http.MethodHead, "/api/v1/screenshot/create", sandbox.DefaultAPIKey, with("url", u)); a.status != 405 {
-		t.Errorf("HEAD create answers %d, want 405", a.status)
+		t.Errorf("HEAD create: status %d, want 405", a.status)
 	}
 	if n := len(v.srv.Ledger().Creates); n != 0 {
 		t.Errorf("%d refused creates took effect", n)
@@ -129,8 +129,8 @@ func TestErrors(t *testing.T) {
 }
 
 func TestCreateAndInfo(t *testing.T) {
-	shutter := make(chan struct{})
-	v := start(t, sandbox.Config{Renderer: &camera{shutter: shutter}, Balance: 3})
+	gate := make(chan struct{})
+	v := start(t, sandbox.Config{Renderer: &fakeRenderer{gate: gate}, Balance: 3})
 	a := v.get("screenshot/create", with("url", "HTTPS://Example.COM", "size", "page", "tag", "b", "tag", "a", "tag", "b",
 		"country", "us", "lang", "en", "tz", "UTC", "pdf", "true", "unheard_of", "1"))
 	want := map[string]any{
@@ -146,9 +146,9 @@ func TestCreateAndInfo(t *testing.T) {
 		t.Errorf("info while processing (-want +got):\n%s", diff)
 	}
 	if a := v.get("screenshot/thumbnail", with("id", "1001")); a.status != 404 {
-		t.Errorf("thumbnail while processing answers %d %s, want 404", a.status, a.body)
+		t.Errorf("thumbnail while processing: status %d, body %s, want 404", a.status, a.body)
 	}
-	close(shutter)
+	close(gate)
 	v.settle()
 	want["status"], want["final_url"], want["finished_at"] = "finished", "https://example.com/?landed", "2026-03-04T05:06:07.000Z"
 	if diff := cmp.Diff(want, data[map[string]any](t, v.get("screenshot/info", with("id", "1001")))); diff != "" {
@@ -159,12 +159,12 @@ func TestCreateAndInfo(t *testing.T) {
 		t.Errorf("balance is %v, want 1", balance)
 	}
 	if a := v.get("screenshot/create", with("url", "https://example.com/", "size", "page")); a.status != 422 {
-		t.Errorf("create without credits answers %d, want 422", a.status)
+		t.Errorf("create without credits: status %d, want 422", a.status)
 	} else {
 		contains(t, a.body, `"INSUFFICIENT_CREDITS"`)
 	}
 	if s := v.create("https://example.com/"); s.Cost != 1 || s.ID != 1002 {
-		t.Errorf("affordable create is %+v, want id 1002 at cost 1", s)
+		t.Errorf("create within the balance: got %+v, want id 1002 and cost 1", s)
 	}
 	v.settle()
 }
@@ -175,22 +175,22 @@ func TestFailuresCarryTheReason(t *testing.T) {
 	v.settle()
 	s := data[shot](t, v.get("screenshot/info", with("id", "1001")))
 	if s.Status != "error" || s.Error == nil || *s.Error != "connection refused" {
-		t.Errorf("screenshot is %+v, want the renderer's error", s)
+		t.Errorf("got %+v, want the renderer's error", s)
 	}
 	if a := v.get("screenshot/thumbnail", with("id", "1001")); a.status != 404 {
-		t.Errorf("thumbnail of a failure answers %d, want 404", a.status)
+		t.Errorf("thumbnail of a failed screenshot: status %d, want 404", a.status)
 	}
 }
 
 func TestPageTimeout(t *testing.T) {
-	v := start(t, sandbox.Config{Renderer: &camera{shutter: make(chan struct{})}, PageTimeout: time.Millisecond})
+	v := start(t, sandbox.Config{Renderer: &fakeRenderer{gate: make(chan struct{})}, PageTimeout: time.Millisecond})
 	v.create("https://never.test/")
 	v.create("https://never.test/", "delay", "0.01", "max_wait", "0.02", "shots", "3", "shot_interval", "5", "steps", `[{"command":"wait","value":4}]`)
 	v.settle()
-	for id, limit := range map[string]string{"1001": "1ms", "1002": "45ms"} { // pauses are no fault of the page
+	for id, limit := range map[string]string{"1001": "1ms", "1002": "45ms"} { // the limit includes the pauses that the create requests
 		s := data[shot](t, v.get("screenshot/info", with("id", id)))
 		if s.Error == nil || *s.Error != "page did not finish within "+limit {
-			t.Errorf("screenshot is %+v, want a timeout of %s", s, limit)
+			t.Errorf("got %+v, want a timeout of %s", s, limit)
 		}
 	}
 }
@@ -208,7 +208,7 @@ func TestListAndSearch(t *testing.T) {
 	for _, test := range []struct {
 		endpoint string
 		query    url.Values
-		want     []int // creates, by their number
+		want     []int // indexes of the creates
 	}{
 		{"screenshot/list", nil, []int{24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5}},
 		{"screenshot/list", with("limit", "3"), []int{24, 23, 22}},
@@ -268,7 +268,8 @@ func TestLedger(t *testing.T) {
 	}
 }
 
-// What is kept of a request does not keep the rest of it.
+// The sandbox does not keep whole requests in memory, only the values that it
+// stores.
 func TestLongRequestsAreNotKept(t *testing.T) {
 	v := start(t, sandbox.Config{Faults: faults(t, "webhook-drop=0.5", "read-429=0")})
 	long := strings.Repeat("x", 800<<10)
@@ -293,31 +294,31 @@ func TestLongRequestsAreNotKept(t *testing.T) {
 		send(i)
 	}
 	if after := heap(); after > before+4<<20 {
-		t.Errorf("%d MiB are kept of 50 requests", (after-before)>>20)
+		t.Errorf("the heap grew by %d MiB after 50 requests, want at most 4", (after-before)>>20)
 	}
 }
 
 func TestOldScreenshotsAreForgotten(t *testing.T) {
-	shutter := make(chan struct{})
-	v := start(t, sandbox.Config{Renderer: &camera{shutter: shutter}, MaxScreenshots: 2})
+	gate := make(chan struct{})
+	v := start(t, sandbox.Config{Renderer: &fakeRenderer{gate: gate}, MaxScreenshots: 2})
 	v.create("https://example.com/1", "tag", "x")
 	v.create("https://example.com/2", "tag", "x")
 	if a := v.get("screenshot/create", with("url", "https://example.com/3")); a.status != 429 {
-		t.Errorf("create while all are processing answers %d, want 429", a.status)
+		t.Errorf("create while all are processing: status %d, want 429", a.status)
 	} else {
 		contains(t, a.body, `"RATE_LIMIT_EXCEEDED"`, `"retry_after":1`)
 	}
-	close(shutter)
+	close(gate)
 	v.settle()
 	if s := v.create("https://example.com/3", "tag", "x"); s.ID != 1003 {
-		t.Errorf("third screenshot is %d, want 1003", s.ID)
+		t.Errorf("third screenshot has id %d, want 1003", s.ID)
 	}
 	v.settle()
 	if a := v.get("screenshot/info", with("id", "1001")); a.status != 404 {
-		t.Errorf("forgotten screenshot answers %d, want 404", a.status)
+		t.Errorf("info of a forgotten screenshot: status %d, want 404", a.status)
 	}
 	if got := data[[]shot](t, v.get("screenshot/list", with("tag", "x"))); len(got) != 2 || got[0].ID != 1003 || got[1].ID != 1002 {
-		t.Errorf("list by tag is %+v, want 1003 and 1002", got)
+		t.Errorf("list by tag: got %+v, want 1003 and 1002", got)
 	}
 	if l := v.srv.Ledger(); l.Forgotten != 1 || l.Spent != 3 {
 		t.Errorf("ledger has forgotten %d and spent %g, want 1 and 3", l.Forgotten, l.Spent)
@@ -326,9 +327,9 @@ func TestOldScreenshotsAreForgotten(t *testing.T) {
 
 func TestCloseInterruptsWork(t *testing.T) {
 	address, hooks := receiver(t, always(http.StatusInternalServerError))
-	cam := &camera{shutter: make(chan struct{}, 1)}
+	renderer := &fakeRenderer{gate: make(chan struct{}, 1)}
 	srv, err := sandbox.New(sandbox.Config{
-		WebhookURL: address, Renderer: cam, Workers: 1,
+		WebhookURL: address, Renderer: renderer, Workers: 1,
 		RetryBackoff: func(int) time.Duration { return time.Hour },
 	})
 	if err != nil {
@@ -336,31 +337,31 @@ func TestCloseInterruptsWork(t *testing.T) {
 	}
 	defer srv.Close()
 	v := &vendor{t: t, srv: srv, root: "http://" + serve(t, srv.Handler())}
-	cam.shutter <- struct{}{}
-	v.create("https://example.com/", "apps", "12") // ends up pausing for an hour
-	v.create("https://example.com/", "apps", "12") // ends up rendering for ever
+	renderer.gate <- struct{}{}
+	v.create("https://example.com/", "apps", "12") // its webhook fails and pauses for an hour
+	v.create("https://example.com/", "apps", "12") // its rendering never ends
 	next(t, hooks)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if err := srv.Idle(ctx); err == nil {
-		t.Error("Idle returned nil with work to do")
+		t.Error("Idle returned nil although work is pending")
 	}
 	for range 2 {
 		if err := srv.Close(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if !cam.closed {
-		t.Error("the renderer was not closed")
+	if !renderer.closed {
+		t.Error("Close did not close the renderer")
 	}
 	if err := srv.Idle(context.Background()); err == nil {
-		t.Error("Idle of a closed server returned nil")
+		t.Error("Idle after Close returned nil")
 	}
 	if s := srv.Ledger().Creates[1]; s.Status != "processing" {
-		t.Errorf("interrupted screenshot is %s, want processing", s.Status)
+		t.Errorf("interrupted screenshot has status %s, want processing", s.Status)
 	}
 	if a := v.get("screenshot/create", with("url", "https://example.com/")); a.status != 503 {
-		t.Errorf("create after Close answers %d, want 503", a.status)
+		t.Errorf("create after Close: status %d, want 503", a.status)
 	}
 }
 
@@ -372,10 +373,10 @@ func TestConfigErrorsNameTheField(t *testing.T) {
 		"Balance":    {Balance: -1},
 		"from 0 to":  {Balance: math.Inf(1)},
 		"NaN":        {Balance: math.NaN()},
-		"picture":    {Renderer: &camera{}, Dir: "/dev/null/x"},
+		"output":     {Renderer: &fakeRenderer{}, Dir: "/dev/null/x"},
 	} {
 		if srv, err := sandbox.New(cfg); err == nil || !strings.Contains(err.Error(), field) {
-			t.Errorf("New(%+v) = %v, %v, want an error that names %s", cfg, srv, err, field)
+			t.Errorf("New(%+v) = %v, %v, want an error with %q", cfg, srv, err, field)
 		}
 	}
 }
@@ -384,7 +385,7 @@ func TestHealthz(t *testing.T) {
 	v := start(t, sandbox.Config{})
 	a := v.do(http.MethodGet, "/healthz", "", nil)
 	if a.status != 200 {
-		t.Errorf("healthz answers %d", a.status)
+		t.Errorf("healthz: status %d, want 200", a.status)
 	}
 	contains(t, a.body, `"renderer":"plain"`)
 }

@@ -5,35 +5,36 @@ import (
 	"time"
 )
 
-// batch is a list of pages that the sandbox works through by itself, a few of
-// them at a time. What changes is guarded by the batches' lock, but told by the
-// books'.
+// batch is a list of URLs that the sandbox works through, a few rows at a time.
+// The lock of batches guards the fields that change, except those of
+// webhookSource, which the store's lock guards.
 type batch struct {
-	told
-	order // what all rows share; its address is empty
+	webhookSource
+	order // shared by all rows; its URL is empty
 
 	status     string
 	err        string
 	finishedAt time.Time
 	rows       []batchRow
-	next       int // rows that were begun
-	processed  int // rows that have ended
+	next       int // number of rows that have been started
+	processed  int // number of rows that have ended
 	failed     int
 }
 
-// batchRow is one line of the list.
+// batchRow is one row of a batch.
 type batchRow struct {
 	url  string // as given
-	shot int64  // its screenshot; 0 when there is none, or not yet
-	done bool   // it has ended
-	err  string // why it failed
+	shot int64  // id of its screenshot; 0 if it has none yet
+	done bool   // the row has ended
+	err  string // why the row failed
 }
 
-// batchCancelled is the error of a batch that its owner ended.
+// batchCancelled is the error of a batch that was cancelled.
 const batchCancelled = "Cancelled"
 
-// batches is all batches that are remembered, with bounds on their number and
-// on that of their rows. Its methods are safe for concurrent use.
+// batches holds the batches that the sandbox remembers. The number of batches and
+// the total number of their rows are limited. Its methods are safe for concurrent
+// use.
 type batches struct {
 	maxRows int
 	now     func() time.Time
@@ -47,8 +48,8 @@ type batches struct {
 // maxBatches is how many batches are remembered.
 const maxBatches = 1000
 
-// add enters a new batch and gives it its id. The oldest ones that have ended
-// make room; while none has, it returns errFull.
+// add stores a new batch and assigns its id. If a limit is reached, it removes
+// the oldest batches. It returns errFull if the oldest batch has not ended.
 func (b *batches) add(made *batch) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -67,7 +68,7 @@ func (b *batches) add(made *batch) error {
 	return nil
 }
 
-// find returns the batch of that id, nil when there is none.
+// find returns the batch with the given id, or nil if there is none.
 func (b *batches) find(id int64) *batch {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -79,9 +80,9 @@ func (b *batches) find(id int64) *batch {
 	return nil
 }
 
-// begin returns the next row to be begun, unless enough of the batch's rows are
-// under way.
-func (b *batches) begin(of *batch, atOnce int) (row int, ok bool) {
+// startRow returns the next row to start. It returns false if the batch has
+// ended, if no row is left, or if atOnce rows are in progress.
+func (b *batches) startRow(of *batch, atOnce int) (row int, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if of.status != statusProcessing || of.next == len(of.rows) || of.next-of.processed >= atOnce {
@@ -91,14 +92,14 @@ func (b *batches) begin(of *batch, atOnce int) (row int, ok bool) {
 	return of.next - 1, true
 }
 
-// placed enters which screenshot a row became.
-func (b *batches) placed(of *batch, row int, shot int64) {
+// setShot records the screenshot of a row.
+func (b *batches) setShot(of *batch, row int, shot int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	of.rows[row].shot = shot
 }
 
-// status is how far a row has come, in the words of the API.
+// status returns the API's status of a row.
 func (r batchRow) status() string {
 	switch {
 	case r.err != "":
@@ -111,8 +112,9 @@ func (r batchRow) status() string {
 	return statusPending
 }
 
-// ended enters how a row ended; shot is 0 when it never became a screenshot.
-func (b *batches) ended(of *batch, row int, shot int64, failure string) {
+// endRow records the end of a row. shot is 0 if the row never became a
+// screenshot.
+func (b *batches) endRow(of *batch, row int, shot int64, failure string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	r := &of.rows[row]
@@ -123,8 +125,8 @@ func (b *batches) ended(of *batch, row int, shot int64, failure string) {
 	}
 }
 
-// finish ends a batch all of whose rows have ended. Of all callers only one is
-// told true.
+// finish ends a batch if all its rows have ended. It returns true to exactly one
+// caller.
 func (b *batches) finish(of *batch) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -135,8 +137,8 @@ func (b *batches) finish(of *batch) bool {
 	return true
 }
 
-// cancel ends a batch at once; rows that were begun go on. It returns false
-// when the batch had ended before.
+// cancel ends a batch immediately. Rows that were started continue. It returns
+// false if the batch had already ended.
 func (b *batches) cancel(of *batch) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -15,26 +15,26 @@ import (
 	"unicode/utf8"
 )
 
-// downloadBatch answers GET /batch/download with a ZIP archive of the batch's
-// pictures and a manifest.csv that tells of every row.
+// downloadBatch handles GET /batch/download. The response is a ZIP archive with
+// the images of the batch and a manifest.csv that lists every row.
 func (s *Server) downloadBatch(r *http.Request, q url.Values) (any, error) {
 	b, err := s.lookUpBatch(q.Get("id"))
 	if err != nil {
 		return nil, err
 	}
 	if s.batchObject(b).Status == statusProcessing {
-		return nil, errAtWork
+		return nil, errBatchProcessing
 	}
 	return archive{s, r.Context(), b}, nil
 }
 
-// archivePath is the address of a batch's archive, below the base URL. It needs
-// the key.
+// archivePath returns the path of a batch's archive, below the base URL. A
+// request for it needs the key.
 func archivePath(id int64) string {
 	return "/api/v1/batch/download?id=" + strconv.FormatInt(id, 10)
 }
 
-// archive is a batch's ZIP archive, made while it is sent.
+// archive is the ZIP archive of a batch. It is created while it is sent.
 type archive struct {
 	server *Server
 	ctx    context.Context
@@ -49,11 +49,12 @@ func (a archive) write(w http.ResponseWriter) {
 		if a.ctx.Err() == nil {
 			a.server.cfg.Logger.Error("sandbox archive not sent", "batch", a.batch.id, "error", err)
 		}
-		panic(http.ErrAbortHandler) // a cut download, not a short archive
+		panic(http.ErrAbortHandler) // abort the download, so that the client does not take a truncated archive for a complete one
 	}
 }
 
-// zip writes the pictures first, so that the manifest can tell which there are.
+// zip writes the archive. The images come first, so that the manifest can list
+// the files that exist.
 func (a archive) zip(w io.Writer) error {
 	archive := zip.NewWriter(w)
 	manifest := [][]string{{"row", "url", "screenshot_id", "status", "error", "files"}}
@@ -62,7 +63,7 @@ func (a archive) zip(w io.Writer) error {
 		if err != nil {
 			return err
 		}
-		line := []string{strconv.Itoa(i + 1), noFormula(row.url), "", row.manifestStatus(), noFormula(row.err), strings.Join(files, " ")}
+		line := []string{strconv.Itoa(i + 1), escapeFormula(row.url), "", row.manifestStatus(), escapeFormula(row.err), strings.Join(files, " ")}
 		if row.done && row.shot != 0 {
 			line[2] = strconv.FormatInt(row.shot, 10)
 		}
@@ -78,9 +79,10 @@ func (a archive) zip(w io.Writer) error {
 	return archive.Close()
 }
 
-// pictures adds what is still kept of a row's pictures and returns their names.
+// pictures adds the images of a row that are still stored and returns their
+// names.
 func (a archive) pictures(archive *zip.Writer, i int, row batchRow) ([]string, error) {
-	shot, found := a.server.books.find(row.shot)
+	shot, found := a.server.store.find(row.shot)
 	if !found {
 		return nil, nil
 	}
@@ -93,12 +95,12 @@ func (a archive) pictures(archive *zip.Writer, i int, row batchRow) ([]string, e
 		if err != nil {
 			return nil, err
 		}
-		name := fmt.Sprintf("%05d-%s", i+1, fileSafe(shot.render.URL))
+		name := fmt.Sprintf("%05d-%s", i+1, safeHost(shot.render.URL))
 		if n > 0 {
 			name += "-" + strconv.Itoa(n+1)
 		}
 		name += "." + known.Format
-		// Pictures are compressed already.
+		// Images are already compressed.
 		file, err := archive.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store, Modified: shot.finishedAt})
 		if err != nil {
 			return nil, err
@@ -111,16 +113,18 @@ func (a archive) pictures(archive *zip.Writer, i int, row batchRow) ([]string, e
 	return names, nil
 }
 
-// noFormula puts an apostrophe in front of what a spreadsheet would calculate.
-func noFormula(cell string) string {
+// escapeFormula puts an apostrophe in front of a cell that a spreadsheet would
+// take for a formula.
+func escapeFormula(cell string) string {
 	if first, _ := utf8.DecodeRuneInString(cell); cell != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", first) {
 		return "'" + cell
 	}
 	return cell
 }
 
-// fileSafe is the host of an address, fit for a file's name anywhere.
-func fileSafe(address string) string {
+// safeHost returns the host of a URL in a form that is valid in file names on all
+// systems.
+func safeHost(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
 		return "page"
@@ -133,14 +137,14 @@ func fileSafe(address string) string {
 	}, u.Hostname())
 }
 
-// rowsOf copies the rows of a batch.
+// rowsOf returns a copy of the rows of a batch.
 func (b *batches) rowsOf(of *batch) []batchRow {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(of.rows)
 }
 
-// manifestStatus is a row's word in the manifest.
+// manifestStatus returns the status of a row in the manifest.
 func (r batchRow) manifestStatus() string {
 	if !r.done {
 		return "not done"

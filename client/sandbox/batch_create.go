@@ -14,17 +14,18 @@ import (
 	"strings"
 )
 
-// Limits of the sandbox's own; the vendor documents none.
+// Limits of the sandbox. The vendor documents none.
 const (
 	maxBatchBody = 16 << 20 // bytes
 	maxBatchRows = 10_000
-	maxOption    = 256 << 10 // bytes of one option
-	maxOptions   = 500       // names of options
+	maxOption    = 256 << 10 // bytes in the value of one option
+	maxOptions   = 500       // number of options
 )
 
-// createBatch answers POST /batch/create: the SDKs' multipart form, answered
-// with an id, or the help page's JSON object, answered with a batch_id. Every
-// line of the list is a row, whether it is an address or not.
+// createBatch handles POST /batch/create. The body is either the multipart form
+// of the SDKs, for which the response has an id, or the JSON object of the help
+// page, for which it has a batch_id. Every line of the list becomes a row, even
+// if it is not a valid URL.
 func (s *Server) createBatch(r *http.Request, q url.Values) (any, error) {
 	list, err := readBatch(r)
 	if err != nil {
@@ -37,37 +38,37 @@ func (s *Server) createBatch(r *http.Request, q url.Values) (any, error) {
 	}
 	switch {
 	case list.urls == nil:
-		return nil, missing(list.listName())
+		return nil, missingParam(list.listName())
 	case list.options.Get("country") == "":
-		return nil, missing("country")
+		return nil, missingParam("country")
 	}
 	p := &params{query: list.options}
 	o := s.readOrder(p)
 	switch most := min(maxBatchRows, s.cfg.MaxScreenshots); {
 	case len(list.urls) == 0:
-		p.refuse(list.listName(), "holds no address")
+		p.refuse(list.listName(), "must not be empty")
 	case len(list.urls) > most:
-		p.refuse(list.listName(), fmt.Sprintf("holds more than %d addresses", most))
+		p.refuse(list.listName(), fmt.Sprintf("must not have more than %d URLs", most))
 	}
 	for i, address := range list.urls {
 		if len(address) > maxURLLength {
-			p.refuse(list.listName(), fmt.Sprintf("has a row %d of more than %d bytes", i+1, maxURLLength))
+			p.refuse(list.listName(), fmt.Sprintf("has a URL longer than %d bytes in row %d", maxURLLength, i+1))
 			break
 		}
 	}
 	if list.options.Has("url") {
-		p.refuse("url", "is a row's: the addresses are in "+list.listName())
+		p.refuse("url", "must not be given: the URLs are in "+list.listName())
 	}
 	if err := p.err(); err != nil {
 		return nil, err
 	}
-	return s.placeFaulty(r.Context(), o, func(o order) (receipt, error) { return s.placeBatch(o, list) })
+	return s.placeWithFaults(r.Context(), o, func(o order) (receipt, error) { return s.placeBatch(o, list) })
 }
 
-// placeBatch enters a batch and begins it. It returns the batch as it is shown
-// before any worker saw it.
+// placeBatch stores a batch and starts its first rows. It returns the batch in
+// its state before any row was started.
 func (s *Server) placeBatch(o order, list batchList) (receipt, error) {
-	o.fate = s.placedFate(o)
+	o.plan = s.ensureFaultPlan(o)
 	made := &batch{order: o, status: statusProcessing, rows: make([]batchRow, len(list.urls))}
 	for i, address := range list.urls {
 		made.rows[i].url = address
@@ -83,28 +84,28 @@ func (s *Server) placeBatch(o order, list batchList) (receipt, error) {
 	return shown, nil
 }
 
-// advance begins rows, as many as may be under way, and ends the batch after
-// the last one.
+// advance starts as many rows as may be in progress at once. After the last row
+// has ended, it ends the batch.
 func (s *Server) advance(b *batch) {
 	for {
-		row, ok := s.batches.begin(b, s.cfg.Workers)
+		row, ok := s.batches.startRow(b, s.cfg.Workers)
 		if !ok {
 			break
 		}
 		if err := s.placeRow(b, row); err != nil {
-			s.batches.ended(b, row, 0, err.Error())
+			s.batches.endRow(b, row, 0, err.Error())
 		}
 	}
 	if s.batches.finish(b) {
-		s.tellOfBatch(b)
+		s.notifyBatch(b)
 	}
 }
 
-// placeRow orders the screenshot of a row. The list never changes, so it is read
-// without the lock.
+// placeRow creates the screenshot of a row. URLs of rows never change, so it
+// reads them without the lock.
 func (s *Server) placeRow(b *batch, row int) error {
 	o := b.order
-	o.fate, o.batch, o.row = nil, b, row
+	o.plan, o.batch, o.row = nil, b, row
 	o.createdAt = s.cfg.Now()
 	var err error
 	if o.render.URL, err = normaliseURL(b.rows[row].url); err != nil {
@@ -112,21 +113,21 @@ func (s *Server) placeRow(b *batch, row int) error {
 	}
 	shot, _, err := s.place(o)
 	if err != nil {
-		s.books.turnAway(o, "")
+		s.store.recordRefusal(o, "")
 		return err
 	}
-	s.batches.placed(b, row, shot.id)
+	s.batches.setShot(b, row, shot.id)
 	return nil
 }
 
-// batchList is the body of a batch create.
+// batchList is the parsed body of a batch create.
 type batchList struct {
-	urls    []string // nil when there is no list, cut off soon after maxBatchRows
+	urls    []string // nil if the body has no list; truncated soon after maxBatchRows
 	options url.Values
 	json    bool
 }
 
-// listName is the parameter that holds the list.
+// listName returns the name of the parameter that holds the list.
 func (l batchList) listName() string {
 	if l.json {
 		return "urls"
@@ -134,8 +135,8 @@ func (l batchList) listName() string {
 	return "file"
 }
 
-// readBatch reads the body. What is no multipart form must be JSON, whatever it
-// says it is: one of the SDKs sends JSON as plain text.
+// readBatch reads the body. A body that is not a multipart form must be JSON,
+// even if its content type differs: one of the SDKs sends JSON as plain text.
 func readBatch(r *http.Request) (batchList, error) {
 	body := http.MaxBytesReader(nil, r.Body, maxBatchBody)
 	kind, args, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
@@ -151,12 +152,13 @@ func readBatch(r *http.Request) (batchList, error) {
 	return list, err
 }
 
-// badBody is the answer to a body that cannot be read.
+// badBody returns the error for a body that cannot be read.
 func badBody(text string) *apiError {
 	return &apiError{status: http.StatusBadRequest, code: "BAD_REQUEST", text: text}
 }
 
-// readBatchForm reads options and one file with an address on every line.
+// readBatchForm reads a form with options and one file that has a URL on every
+// line.
 func readBatchForm(body io.Reader, boundary string) (batchList, error) {
 	list := batchList{options: url.Values{}}
 	if boundary == "" {
@@ -177,9 +179,9 @@ func readBatchForm(body io.Reader, boundary string) (batchList, error) {
 		}
 		switch name := part.FormName(); {
 		case name == "file":
-			list.urls = appendLines(orElseEmpty(list.urls), value)
+			list.urls = appendLines(nonNil(list.urls), value)
 		case len(value) > maxOption:
-			return list, tooLong(name)
+			return list, optionTooLong(name)
 		case len(list.options) > maxOptions:
 			return list, badBody("The form has too many options")
 		default:
@@ -188,14 +190,14 @@ func readBatchForm(body io.Reader, boundary string) (batchList, error) {
 	}
 }
 
-// tooLong is the answer to an option that nothing needs.
-func tooLong(name string) error {
+// optionTooLong returns the error for an option that is longer than maxOption.
+func optionTooLong(name string) error {
 	p := &params{}
 	p.refuse(name, fmt.Sprintf("must not be longer than %d bytes", maxOption))
 	return p.err()
 }
 
-// appendLines adds the lines of a file that are not empty.
+// appendLines appends the non-empty lines of a file to found.
 func appendLines(found []string, file []byte) []string {
 	file = bytes.TrimPrefix(file, []byte("\ufeff"))
 	for line := range strings.SplitSeq(strings.ReplaceAll(string(file), "\r", "\n"), "\n") {
@@ -203,14 +205,15 @@ func appendLines(found []string, file []byte) []string {
 			break
 		}
 		if line = strings.TrimSpace(line); line != "" {
-			found = append(found, strings.Clone(line)) // without the rest of the file
+			found = append(found, strings.Clone(line)) // do not keep the whole file in memory
 		}
 	}
 	return found
 }
 
-// orElseEmpty tells an empty list from none.
-func orElseEmpty(list []string) []string {
+// nonNil returns list, or an empty list if it is nil, which means that there is
+// no list.
+func nonNil(list []string) []string {
 	if list == nil {
 		return []string{}
 	}
@@ -235,7 +238,7 @@ func readBatchObject(body io.Reader) (batchList, error) {
 				return list, err
 			}
 		case len(raw) > maxOption:
-			return list, tooLong(name)
+			return list, optionTooLong(name)
 		default:
 			list.options[name] = optionTexts(raw)
 		}
@@ -243,7 +246,8 @@ func readBatchObject(body io.Reader) (batchList, error) {
 	return list, nil
 }
 
-// members reads a JSON object, and no more of it than a batch may have.
+// members reads a JSON object. It stops with an error if the object has more than
+// maxOptions members.
 func members(data []byte) (map[string]json.RawMessage, error) {
 	wrong := badBody("The body is neither a multipart form nor a JSON object")
 	read := json.NewDecoder(bytes.NewReader(data))
@@ -274,13 +278,13 @@ func members(data []byte) (map[string]json.RawMessage, error) {
 	return object, nil
 }
 
-// addresses reads a JSON list of texts; null is none.
+// addresses reads a JSON list of strings. It returns nil for null.
 func addresses(raw json.RawMessage) ([]string, error) {
 	if string(raw) == "null" {
 		return nil, nil
 	}
 	p := &params{}
-	p.refuse("urls", "must be a list of addresses")
+	p.refuse("urls", "must be a list of URLs")
 	list := json.NewDecoder(bytes.NewReader(raw))
 	if first, err := list.Token(); err != nil || first != json.Delim('[') {
 		return nil, p.err()
@@ -296,8 +300,9 @@ func addresses(raw json.RawMessage) ([]string, error) {
 	return found, nil
 }
 
-// optionTexts is a JSON value the way a query would carry it: scalars as text,
-// lists of scalars as repeated values, everything else as one JSON string.
+// optionTexts returns a JSON value in the form that a query would have: scalars
+// as text, lists of scalars as repeated values, and everything else as one JSON
+// string.
 func optionTexts(raw json.RawMessage) []string {
 	var elements []json.RawMessage
 	if json.Unmarshal(raw, &elements) != nil {
@@ -306,7 +311,7 @@ func optionTexts(raw json.RawMessage) []string {
 	var texts []string
 	for _, element := range elements {
 		var value any
-		// Valid already, as a part of what was read.
+		// The element is part of JSON that was already parsed, so this cannot fail.
 		_ = json.Unmarshal(element, &value)
 		switch value := value.(type) {
 		case nil:

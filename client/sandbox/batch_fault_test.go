@@ -12,13 +12,13 @@ import (
 	"shotline/client/sandbox"
 )
 
-// Creating a batch goes wrong like creating a screenshot: with effect or
-// without, and the ledger knows which.
+// Faults of creates also happen to batches, with and without effect, and the
+// ledger records them.
 func TestBatchCreateFaults(t *testing.T) {
 	for _, c := range []struct {
 		fault  string
 		answer string // in the ledger
-		body   string // what the answer holds; empty: the connection was cut
+		body   string // part of the response; empty if the connection is closed without one
 		effect bool
 	}{
 		{"create-cut=1", "cut", "", false},
@@ -39,7 +39,7 @@ func TestBatchCreateFaults(t *testing.T) {
 			} {
 				answer, err := v.postOnce("batch/create", body.kind, body.text)
 				if (err != nil) != (c.body == "") || !strings.Contains(answer, c.body) {
-					t.Errorf("answered %q, %v, want %q", answer, err, c.body)
+					t.Errorf("got %q, %v, want %q", answer, err, c.body)
 				}
 			}
 			v.settle()
@@ -47,7 +47,7 @@ func TestBatchCreateFaults(t *testing.T) {
 			name, _, _ := strings.Cut(c.fault, "=")
 			if !c.effect {
 				if len(l.Batches) != 0 || l.Spent != 0 || len(l.Refused) != 2 || l.Refused[0].Answer != c.answer || !slices.Equal(l.Refused[1].Faults, []string{name}) {
-					t.Errorf("%d batches, %v spent, refused %+v", len(l.Batches), l.Spent, l.Refused)
+					t.Errorf("%d batches, %v spent, refusals %+v, want no effect", len(l.Batches), l.Spent, l.Refused)
 				}
 				return
 			}
@@ -55,21 +55,21 @@ func TestBatchCreateFaults(t *testing.T) {
 				t.Fatalf("%d batches, %d creates, %v spent, want 2, 4, 4", len(l.Batches), len(l.Creates), l.Spent)
 			}
 			if b := l.Batches[0]; b.Answer != c.answer || !slices.Equal(b.Faults, []string{name}) || b.Status != "finished" {
-				t.Errorf("the ledger says %+v", b)
+				t.Errorf("ledger entry is %+v", b)
 			}
 			for _, row := range l.Creates {
 				if len(row.Faults) != 0 {
-					t.Errorf("the fault struck the row %+v", row)
+					t.Errorf("row %+v has faults, want none", row)
 				}
 			}
 			if f := l.Faults[1]; f.Subject != "batch t" || f.Occurrence != 2 {
-				t.Errorf("the fault is told as %+v", f)
+				t.Errorf("fault in the ledger is %+v", f)
 			}
 		})
 	}
 }
 
-// postOnce posts over a connection of its own.
+// postOnce sends a POST over a new connection.
 func (v *vendor) postOnce(endpoint, kind, body string) (string, error) {
 	v.t.Helper()
 	req, err := http.NewRequest(http.MethodPost, v.root+"/api/v1/"+endpoint, strings.NewReader(body))
@@ -88,7 +88,7 @@ func (v *vendor) postOnce(endpoint, kind, body string) (string, error) {
 	return string(answer), err
 }
 
-// The list of batches lags and shifts like that of screenshots.
+// The faults list-lag and list-shift also happen to the list of batches.
 func TestBatchListFaults(t *testing.T) {
 	var now atomic.Pointer[time.Time]
 	now.Store(&clock)
@@ -103,20 +103,20 @@ func TestBatchListFaults(t *testing.T) {
 		return ids
 	}
 	if got := ids(); len(got) != 0 {
-		t.Errorf("%v are listed at once", got)
+		t.Errorf("listed immediately: %v, want none", got)
 	}
 	later := clock.Add(5 * time.Second)
 	now.Store(&later)
 	if got := ids(); len(got) != 5 {
-		t.Errorf("%v are listed at last", got)
+		t.Errorf("listed after the lag: %v, want 5 batches", got)
 	}
-	v.goWrong("list-shift=1,by=1")
+	v.setFaults("list-shift=1,by=1")
 	if got := ids("limit", "2", "offset", "1"); slices.Equal(got, []int64{1004, 1003}) {
-		t.Errorf("%v are listed although the page shifts", got)
+		t.Errorf("got the page %v, want another one", got)
 	}
 }
 
-// Faults of webhooks strike batch.finished as well, but it has no opposite.
+// Faults of webhooks also happen to batch.finished, except webhook-contradict.
 func TestBatchWebhookFaults(t *testing.T) {
 	address, hooks := receiver(t, always(200))
 	wrong := faults(t, "webhook-duplicate=1,times=3", "webhook-contradict=1")
@@ -124,7 +124,7 @@ func TestBatchWebhookFaults(t *testing.T) {
 	v.batch("not an address", "country", "us", "apps", "12")
 	v.settle()
 	if len(hooks) != 3 {
-		t.Errorf("%d webhooks came, want 3", len(hooks))
+		t.Errorf("got %d webhooks, want 3", len(hooks))
 	}
 	for range len(hooks) {
 		contains(t, (<-hooks).body, "batch.finished")

@@ -11,15 +11,15 @@ import (
 )
 
 var (
-	errNoBatch  = &apiError{status: http.StatusNotFound, code: "NOT_FOUND", text: "Batch not found"}
-	errAtWork   = &apiError{status: http.StatusConflict, code: "NOT_READY", text: "The batch is still processing"}
-	errFinished = &apiError{status: http.StatusConflict, code: "ALREADY_FINISHED", text: "The batch has ended"}
+	errNoBatch         = &apiError{status: http.StatusNotFound, code: "NOT_FOUND", text: "Batch not found"}
+	errBatchProcessing = &apiError{status: http.StatusConflict, code: "NOT_READY", text: "The batch is still processing"}
+	errFinished        = &apiError{status: http.StatusConflict, code: "ALREADY_FINISHED", text: "The batch has ended"}
 )
 
-// maxCancelBody bounds the body of a cancel, in bytes.
+// maxCancelBody is the maximum size of the body of a cancel, in bytes.
 const maxCancelBody = 64 << 10
 
-// batchEndpoints are the paths of the vendor's batches.
+// batchEndpoints returns the endpoints of the vendor's batches.
 func (s *Server) batchEndpoints() map[string]endpoint {
 	return map[string]endpoint{
 		"batch/create":   {http.MethodPost, s.createBatch},
@@ -30,42 +30,44 @@ func (s *Server) batchEndpoints() map[string]endpoint {
 	}
 }
 
-// batchObject is a batch as the API shows it. What is not known yet is null.
+// batchObject is a batch in an API response. Values that are not yet known are
+// null.
 type batchObject struct {
 	ID        int64   `json:"id"`
 	Status    string  `json:"status"`
 	Error     *string `json:"error"`
-	Started   int64   `json:"started"`  // unix time in seconds
-	Finished  *int64  `json:"finished"` // likewise
+	Started   int64   `json:"started"`  // Unix time in seconds
+	Finished  *int64  `json:"finished"` // Unix time in seconds
 	Country   string  `json:"country"`
 	Count     int     `json:"count"`
 	Processed int     `json:"processed"`
 	Failed    int     `json:"failed"`
-	ZipURL    *string `json:"zip_url"` // needs the key
+	ZipURL    *string `json:"zip_url"` // a request for it needs the key
 
-	Screenshots []batchRowObject `json:"screenshots,omitempty"` // in /batch/info alone
+	Screenshots []batchRowObject `json:"screenshots,omitempty"` // only in /batch/info
 }
 
-// batchRowObject is a row of a batch as /batch/info lists it. Its id is given
-// twice: as the help page calls it, and as screenshots call theirs.
+// batchRowObject is a row of a batch in /batch/info. It contains the screenshot's
+// id twice: under the name that the help page uses, and under the name that
+// screenshot objects use.
 type batchRowObject struct {
-	ScreenshotID *int64  `json:"screenshot_id"` // null while the row has no screenshot
+	ScreenshotID *int64  `json:"screenshot_id"` // null until the row has a screenshot
 	ID           *int64  `json:"id"`
 	URL          string  `json:"url"`
 	Status       string  `json:"status"`
 	Error        *string `json:"error"`
 }
 
-// batchObject renders a batch for an API answer.
+// batchObject returns a batch as an API response shows it.
 func (s *Server) batchObject(b *batch) batchObject {
 	s.batches.mu.Lock()
 	defer s.batches.mu.Unlock()
 	o := batchObject{
-		ID: b.id, Status: b.status, Error: known(b.err), Started: b.createdAt.Unix(), Finished: unix(b.finishedAt),
+		ID: b.id, Status: b.status, Error: orNull(b.err), Started: b.createdAt.Unix(), Finished: unix(b.finishedAt),
 		Country: b.country, Count: len(b.rows), Processed: b.processed, Failed: b.failed,
 	}
 	if b.status != statusProcessing {
-		o.ZipURL = known(s.base.Load().url + archivePath(b.id))
+		o.ZipURL = orNull(s.base.Load().url + archivePath(b.id))
 	}
 	return o
 }
@@ -75,7 +77,7 @@ func (o batchObject) withStatus(word string) receipt {
 	return o
 }
 
-// batchReceipt is the answer to a batch that came as JSON.
+// batchReceipt is the response to a batch that was created with JSON.
 type batchReceipt struct {
 	BatchID int64  `json:"batch_id"`
 	Status  string `json:"status"`
@@ -95,7 +97,7 @@ func unix(t time.Time) *int64 {
 	return &seconds
 }
 
-// batchInfo answers GET /batch/info.
+// batchInfo handles GET /batch/info.
 func (s *Server) batchInfo(_ *http.Request, q url.Values) (any, error) {
 	b, err := s.lookUpBatch(q.Get("id"))
 	if err != nil {
@@ -106,13 +108,13 @@ func (s *Server) batchInfo(_ *http.Request, q url.Values) (any, error) {
 	return o, nil
 }
 
-// rowObjects renders the rows of a batch: the addresses as they are shown of
-// screenshots, or as given where a row is none.
+// rowObjects returns the rows of a batch as /batch/info shows them. A valid URL
+// is normalized, as it is in screenshot objects; any other URL stays as given.
 func (s *Server) rowObjects(b *batch) []batchRowObject {
 	rows := s.batches.rowsOf(b)
 	shown := make([]batchRowObject, len(rows))
 	for i, row := range rows {
-		shown[i] = batchRowObject{URL: row.url, Status: row.status(), Error: known(row.err)}
+		shown[i] = batchRowObject{URL: row.url, Status: row.status(), Error: orNull(row.err)}
 		if normal, err := normaliseURL(row.url); err == nil {
 			shown[i].URL = normal
 		}
@@ -123,7 +125,7 @@ func (s *Server) rowObjects(b *batch) []batchRowObject {
 	return shown
 }
 
-// listBatches answers GET /batch/list: newest first.
+// listBatches handles GET /batch/list. It lists the newest batches first.
 func (s *Server) listBatches(_ *http.Request, q url.Values) (any, error) {
 	p := &params{query: q}
 	f := p.page(s.cfg.ListLimit)
@@ -137,14 +139,15 @@ func (s *Server) listBatches(_ *http.Request, q url.Values) (any, error) {
 	return shown, nil
 }
 
-// page returns batches, newest first, without those that lag behind.
+// page returns batches, newest first. It leaves out those that the list-lag fault
+// still hides.
 func (b *batches) page(offset, limit int, now time.Time) []*batch {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var found []*batch
 	for _, one := range slices.Backward(b.all) {
 		switch {
-		case one.fate != nil && now.Before(one.fate.listedAt):
+		case one.plan != nil && now.Before(one.plan.listedAt):
 		case offset > 0:
 			offset--
 		case len(found) < limit:
@@ -154,8 +157,8 @@ func (b *batches) page(offset, limit int, now time.Time) []*batch {
 	return found
 }
 
-// cancelBatch answers POST /batch/cancel. The id is in a JSON object, whatever
-// the content type says, or in the query.
+// cancelBatch handles POST /batch/cancel. The id is in a JSON object, regardless
+// of the content type, or in the query.
 func (s *Server) cancelBatch(r *http.Request, q url.Values) (any, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxCancelBody))
 	if err != nil {
@@ -183,7 +186,7 @@ func (s *Server) cancelBatch(r *http.Request, q url.Values) (any, error) {
 	return s.batchObject(b), nil
 }
 
-// lookUpBatch finds the batch of that id.
+// lookUpBatch returns the batch whose id is text.
 func (s *Server) lookUpBatch(text string) (*batch, error) {
 	id, err := readID(text)
 	if err != nil {

@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// batchNoticeBody is the JSON of batch.finished. The vendor names the event and
-// says that it sums the batch up; the fields are this sandbox's.
+// batchNoticeBody is the JSON of batch.finished. The vendor documents the event
+// as a summary of the batch, but not its fields; these are the sandbox's own.
 type batchNoticeBody struct {
 	Event     string `json:"event"`
 	BatchID   string `json:"batch_id"`
@@ -18,31 +18,31 @@ type batchNoticeBody struct {
 	CreatedAt string `json:"created_at"`
 }
 
-// tellOfBatch sends batch.finished to the apps that the batch named.
-func (s *Server) tellOfBatch(b *batch) {
-	due := s.deliveriesFor(&b.told, b.order, func() notice { return s.batchNotice(b) })
-	deliveries := s.mishandle(b.fate, due, nil)
-	s.books.owe(b, deliveries)
-	s.courier.send(deliveries)
+// notifyBatch sends batch.finished to the apps that the batch named.
+func (s *Server) notifyBatch(b *batch) {
+	due := s.deliveriesFor(&b.webhookSource, b.order, func() notice { return s.batchNotice(b) })
+	deliveries := s.applyWebhookFaults(b.plan, due, nil)
+	s.store.addDeliveries(b, deliveries)
+	s.sender.send(deliveries)
 }
 
-// owe enters the deliveries of a batch.
-func (b *books) owe(of *batch, deliveries []*delivery) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	of.owe(deliveries)
+// addDeliveries records the deliveries of a batch.
+func (st *store) addDeliveries(of *batch, deliveries []*delivery) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	of.addDeliveries(deliveries)
 }
 
 func (s *Server) batchNotice(b *batch) notice {
 	o := s.batchObject(b)
 	body := batchNoticeBody{
 		Event: "batch.finished", BatchID: strconv.FormatInt(o.ID, 10), Status: "done",
-		Count: o.Count, Processed: o.Processed, Failed: o.Failed, ZipURL: *o.ZipURL, CreatedAt: webhookStamp(b.createdAt),
+		Count: o.Count, Processed: o.Processed, Failed: o.Failed, ZipURL: *o.ZipURL, CreatedAt: webhookTime(b.createdAt),
 	}
 	if s.cfg.Dialect == DialectB {
 		body.Status = statusFinished
 	}
-	// Strings and numbers: marshalling cannot fail.
+	// Strings and numbers can always be marshaled.
 	raw, _ := json.Marshal(body)
 	return notice{event: body.Event, body: raw}
 }

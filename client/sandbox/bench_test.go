@@ -10,12 +10,12 @@ import (
 	"shotline/client/sandbox"
 )
 
-// BenchmarkCreateWithWebhook measures a create over HTTP up to its delivered
-// webhook, caller and receiver in the same process.
+// BenchmarkCreateWithWebhook measures a create over HTTP until its webhook is
+// delivered. Client and receiver run in the same process.
 func BenchmarkCreateWithWebhook(b *testing.B) { benchmarkCreate(b, sandbox.Config{}) }
 
-// BenchmarkCreateDecidingFaults is the same with every fault set, but none
-// happening: what the decisions cost.
+// BenchmarkCreateDecidingFaults measures the same with all faults at probability
+// 0, which is the cost of deciding about them.
 func BenchmarkCreateDecidingFaults(b *testing.B) {
 	var faults []sandbox.Fault
 	for _, info := range sandbox.FaultList() {
@@ -50,7 +50,7 @@ func benchmarkCreate(b *testing.B, cfg sandbox.Config) {
 			_, _ = io.Copy(io.Discard, res.Body)
 			_ = res.Body.Close()
 			if res.StatusCode != http.StatusOK {
-				b.Errorf("create answers %d", res.StatusCode)
+				b.Errorf("create: status %d, want 200", res.StatusCode)
 				return
 			}
 		}

@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// timeBody gives a request's body, if it has one, its time to arrive, read or
-// not: otherwise whoever sends half a body, even without a key, would hold a
-// connection for ever. At the body's end net/http lifts the deadline by itself,
-// so that the answer may take longer.
-func (s *Server) timeBody(w http.ResponseWriter, r *http.Request) {
+// setBodyDeadline limits the time in which the body of a request must arrive.
+// Without the limit, a client that sends only half a body, even one without a
+// key, could hold a connection forever. At the end of the body net/http removes
+// the deadline, so the response may take longer.
+func (s *Server) setBodyDeadline(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 {
-		// It fails where there is no connection, as in a test.
+		// This fails if there is no connection, as in some tests.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.cfg.BodyTimeout))
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/image/vector"
 )
 
-// weight picks one of the bundled fonts.
+// weight selects one of the bundled fonts.
 type weight int
 
 const (
@@ -24,8 +24,8 @@ const (
 	bold
 )
 
-// parsedFonts reads the fonts that are compiled in, by weight; they are
-// read-only afterwards.
+// parsedFonts parses the embedded fonts once and returns them by weight. The
+// fonts are read-only.
 var parsedFonts = sync.OnceValues(func() ([]*opentype.Font, error) {
 	var fonts []*opentype.Font
 	for _, data := range [][]byte{goregular.TTF, gobold.TTF} {
@@ -38,8 +38,9 @@ var parsedFonts = sync.OnceValues(func() ([]*opentype.Font, error) {
 	return fonts, nil
 })
 
-// canvas draws smooth boxes and text. It remembers its first error, so that
-// a drawing can be written down without interruptions. One goroutine at a time.
+// canvas draws anti-aliased boxes and text. It keeps the first error, so that
+// drawing code need not check each call. It must be used by one goroutine at a
+// time.
 type canvas struct {
 	img   *image.RGBA
 	fonts []*opentype.Font
@@ -57,7 +58,7 @@ func newCanvas(w, h int) (*canvas, error) {
 
 func (c *canvas) close() {
 	for _, face := range c.faces {
-		_ = face.Close() // frees nothing outside Go's memory
+		_ = face.Close() // releases only Go memory
 	}
 }
 
@@ -65,8 +66,8 @@ func (c *canvas) fill(col color.RGBA) {
 	draw.Draw(c.img, c.img.Bounds(), image.NewUniform(col), image.Point{}, draw.Src)
 }
 
-// box draws a filled rectangle whose corners have the given radius, on whole
-// pixels. Only the two ends with their corners need the slow, smooth way.
+// box draws a filled rectangle on whole pixels, with corners of the given radius.
+// Only the two ends that contain the corners need the slow anti-aliased drawing.
 func (c *canvas) box(x, y, w, h, radius float64, col color.RGBA) {
 	area := image.Rect(round(x), round(y), round(x+w), round(y+h))
 	if area.Empty() {
@@ -83,12 +84,13 @@ func (c *canvas) box(x, y, w, h, radius float64, col color.RGBA) {
 	c.roundEnd(end.Add(image.Pt(0, area.Dy()-r)), float32(r), src)
 }
 
-// roundEnd draws one end of a rounded box: corners as high as the area, bent
-// towards its edge at the height tip (0 for its upper edge, else its lower).
+// roundEnd draws one end of a rounded box. The corners are as high as area. tip
+// is the height of the outer edge: 0 for the upper end, the height of area for
+// the lower end.
 func (c *canvas) roundEnd(area image.Rectangle, tip float32, src image.Image) {
 	w, r := float32(area.Dx()), float32(area.Dy())
 	base := r - tip
-	const k = 0.4477 // 1 minus the factor that bends a Bézier curve into a quarter circle
+	const k = 0.4477 // 1 minus the factor with which a Bézier curve approximates a quarter circle
 	pull := tip + (base-tip)*k
 	z := vector.NewRasterizer(area.Dx(), area.Dy())
 	z.MoveTo(0, base)
@@ -96,7 +98,7 @@ func (c *canvas) roundEnd(area image.Rectangle, tip float32, src image.Image) {
 	z.LineTo(w-r, tip)
 	z.CubeTo(w-k*r, tip, w, pull, w, base)
 	z.ClosePath()
-	// By way of a mask, because the rasterizer does not clip to its target.
+	// Draw to a mask, because the rasterizer does not clip to its target.
 	mask := image.NewAlpha(image.Rectangle{Max: area.Size()})
 	z.Draw(mask, mask.Bounds(), image.Opaque, image.Point{})
 	draw.DrawMask(c.img, area, src, image.Point{}, mask, image.Point{}, draw.Over)
@@ -104,8 +106,8 @@ func (c *canvas) roundEnd(area image.Rectangle, tip float32, src image.Image) {
 
 func round(n float64) int { return int(math.Round(n)) }
 
-// text writes one line with its baseline at y, smaller and at last shortened
-// where it would be wider than room.
+// text draws one line with its baseline at y. If the line is wider than room, the
+// text becomes smaller and, if that is not enough, is truncated.
 func (c *canvas) text(x, y, size float64, w weight, col color.RGBA, room float64, line string) {
 	d := font.Drawer{Dst: c.img, Src: image.NewUniform(col), Dot: fixed.Point26_6{X: fixed.Int26_6(x * 64), Y: fixed.Int26_6(y * 64)}}
 	limit := fixed.Int26_6(room * 64)
@@ -120,7 +122,8 @@ func (c *canvas) text(x, y, size float64, w weight, col color.RGBA, room float64
 		size = max(size*0.85, smallest)
 	}
 	if d.MeasureString(line) > limit {
-		// No line shows more runes than this, however long the address is.
+		// A line never shows more than 400 runes, so longer text need not be
+		// measured.
 		runes := []rune(line)
 		runes = runes[:min(len(runes), 400)]
 		for len(runes) > 0 && d.MeasureString(string(runes)+"…") > limit {

@@ -14,106 +14,108 @@ import (
 // DefaultAPIKey is the key accepted when Config.APIKey is empty.
 const DefaultAPIKey = "sandbox-key"
 
-// Config says how the sandbox behaves. The zero value is a working sandbox
-// without webhooks and with the plain renderer.
+// Config configures a sandbox. The zero value is valid: it sends no webhooks and
+// uses the plain renderer.
 type Config struct {
-	// APIKey is what callers must send; empty means DefaultAPIKey.
+	// APIKey is the key that clients must send; empty means DefaultAPIKey.
 	APIKey string
 
-	// WebhookURL receives the webhooks; empty means none are sent.
+	// WebhookURL receives the webhooks. If it is empty, none are sent.
 	WebhookURL string
-	// WebhookSecret signs them; empty sends them unsigned.
+	// WebhookSecret is the key for signing webhooks. If it is empty, they are not
+	// signed.
 	WebhookSecret string
-	// Dialect is how webhooks are worded; empty means DialectA, the form of
-	// the vendor's guide.
+	// Dialect is the format of webhooks; empty means DialectA, the format of the
+	// vendor's guide.
 	Dialect Dialect
-	// AppIDs are the apps that have a webhook; empty means any id does.
+	// AppIDs are the apps that have a webhook. If it is empty, every app has one.
 	AppIDs []string
-	// WebhookTries is how often one webhook is posted before it is given up;
-	// 0 means 8.
+	// WebhookTries is the maximum number of attempts to deliver a webhook; 0 means
+	// 8.
 	WebhookTries int
 	// WebhookWorkers is how many webhooks are posted at once; 0 means 64.
 	WebhookWorkers int
-	// WebhookTimeout limits one post; 0 means 10 s.
+	// WebhookTimeout limits one attempt; 0 means 10 s.
 	WebhookTimeout time.Duration
-	// RetryBackoff is the pause after the given number of failed posts (1, 2, …);
-	// nil doubles from one second: 1 s, 2 s, 4 s, …
+	// RetryBackoff returns the pause after the given number of failed attempts (1,
+	// 2, …). nil means 1 s, 2 s, 4 s, and so on.
 	RetryBackoff func(failed int) time.Duration
 
-	// Renderer draws the pictures; nil means a PlainRenderer. The server owns
-	// it: Server.Close closes it.
+	// Renderer creates the images; nil means a PlainRenderer. The server owns it:
+	// Server.Close closes it.
 	Renderer Renderer
 	// Workers is how many pages are rendered at once; 0 means 4.
 	Workers int
-	// PageTimeout limits one rendering, beside the pauses that its create asks
-	// for; 0 means 20 s. Where the Renderer has a limit of its own, this one
-	// should be longer: the Renderer knows better what was not ready.
+	// PageTimeout limits one rendering, not counting the pauses that its create
+	// requests; 0 means 20 s. If the Renderer has a timeout of its own, this one
+	// should be longer, because the Renderer's error is more precise.
 	PageTimeout time.Duration
 
-	// BaseURL is the address callers reach the sandbox at, without /api/v1,
-	// for example http://127.0.0.1:8070. Other hosts than its own and loopback
-	// are refused in requests. See Server.SetBaseURL.
+	// BaseURL is the URL at which clients reach the sandbox, without /api/v1, for
+	// example http://127.0.0.1:8070. Requests for a host that is neither this one
+	// nor loopback are refused. See Server.SetBaseURL.
 	BaseURL string
 
 	// MaxScreenshots is how many screenshots are remembered; 0 means 200,000.
-	// Beyond it the oldest settled one is forgotten, and while none is settled
-	// creates are answered 429.
+	// Beyond it the oldest screenshot is forgotten. If the oldest one is not
+	// settled, creates are refused with 429.
 	MaxScreenshots int
-	// MaxPictureBytes bounds the pictures on disk; 0 means 2 GiB. Beyond it
-	// the oldest picture is removed.
+	// MaxPictureBytes limits the size of the stored outputs; 0 means 2 GiB. Beyond
+	// it the oldest files are removed.
 	MaxPictureBytes int64
-	// Dir is where pictures are kept; empty means a temporary folder that
-	// Close removes. Only this user can read the files, and a folder that is
-	// made. Pictures of a plain renderer are drawn when asked for and never
+	// Dir is the folder for outputs; empty means a temporary folder that Close
+	// removes. Only the current user can read the files, and the folder if the
+	// sandbox creates it. Images of a PlainRenderer are drawn on request and never
 	// stored.
 	Dir string
 
-	// BodyTimeout limits the time that a request's body takes to arrive; 0 means
-	// one minute.
+	// BodyTimeout limits the time in which the body of a request must arrive; 0
+	// means one minute.
 	BodyTimeout time.Duration
-	// ListLimit is the largest page of a listing, in rows; 0 means 100. The
-	// vendor's is not documented.
+	// ListLimit is the largest page of a listing, in rows; 0 means 100. The vendor
+	// does not document a limit.
 	ListLimit int
 
-	// ListForm is how listings are answered; empty means ListArray. The vendor's
-	// SDKs and one of their READMEs differ.
+	// ListForm is the format of listings; empty means ListArray. The code of the
+	// vendor's SDKs and one of their READMEs differ.
 	ListForm ListForm
-	// BareAnswers leaves out the envelope of answers, and "success" in those of
-	// status 400 and 429, as some of the vendor's answers are.
+	// BareAnswers omits the envelope of successful responses, and "success" in
+	// responses with status 400 and 429. The vendor's documentation shows both
+	// forms.
 	BareAnswers bool
-	// AnyCountry accepts every country; otherwise an unknown one is refused with
-	// 422, as by the vendor.
+	// AnyCountry accepts every country. Otherwise an unknown country is refused
+	// with 422, as the vendor does.
 	AnyCountry bool
-	// SleepUnit is what the value of a step sleep counts; 0 means one second. The
-	// vendor's fixtures show 2 and name no unit.
+	// SleepUnit is the unit of the value of a sleep step; 0 means one second. The
+	// vendor's fixtures show a value of 2 without a unit.
 	SleepUnit time.Duration
-	// IntervalUnit is what shot_interval counts; 0 means one millisecond. One of
-	// the vendor's READMEs says milliseconds, another seconds.
+	// IntervalUnit is the unit of shot_interval; 0 means one millisecond. One of
+	// the vendor's READMEs says milliseconds, another says seconds.
 	IntervalUnit time.Duration
 
-	// Balance is the credits at the start; 0 means 1,000,000.
+	// Balance is the number of credits at the start; 0 means 1,000,000.
 	Balance float64
-	// FirstID is the id of the first screenshot; 0 derives it from Now, so
-	// that a restarted sandbox does not give out an id twice.
+	// FirstID is the id of the first screenshot. 0 means an id derived from Now, so
+	// that a restarted sandbox does not reuse ids.
 	FirstID int64
 
-	// Faults are what goes wrong, by chance; none by default. FaultList names
-	// them, and PUT /sandbox/faults replaces them.
+	// Faults are the active faults; none by default. FaultList lists the known
+	// faults. PUT /sandbox/faults replaces the active ones.
 	Faults []Fault
-	// Seed decides, with the subject, which faults happen: the same seed and
-	// the same requests repeat a run.
+	// Seed determines, together with the subject, which faults happen. The same
+	// seed and the same requests repeat a run.
 	Seed int64
 
-	// Logger gets what an operator should see; nil discards it.
+	// Logger receives messages for the operator; nil discards them.
 	Logger *slog.Logger
 	// Now is the clock for all timestamps; nil means time.Now.
 	Now func() time.Time
-	// Rand feeds the key that makes image addresses unguessable; nil means
+	// Rand is the source of the key that makes image URLs unguessable; nil means
 	// crypto/rand.
 	Rand io.Reader
 }
 
-// withDefaults fills what was left zero and refuses what makes no sense.
+// withDefaults checks the configuration and replaces zero values with defaults.
 func (c Config) withDefaults() (Config, error) {
 	for _, n := range []struct {
 		name  string
@@ -136,13 +138,13 @@ func (c Config) withDefaults() (Config, error) {
 			return c, fmt.Errorf("sandbox: %s must not be negative: %d", n.name, n.value)
 		}
 	}
-	// Written so that NaN is refused.
+	// Negated, so that NaN is refused.
 	if !(c.Balance >= 0 && c.Balance <= math.MaxInt64) {
 		return c, fmt.Errorf("sandbox: Balance must be a number from 0 to 2^63: %g", c.Balance)
 	}
 	if c.WebhookURL != "" {
 		if !isWebAddress(c.WebhookURL) {
-			return c, fmt.Errorf("sandbox: WebhookURL must be an http or https address: %q", c.WebhookURL)
+			return c, fmt.Errorf("sandbox: WebhookURL must be an http or https URL: %q", c.WebhookURL)
 		}
 	}
 	dialect, err := ParseDialect(string(orElse(c.Dialect, DialectA)))
@@ -155,7 +157,7 @@ func (c Config) withDefaults() (Config, error) {
 	}
 
 	if c.BaseURL = strings.TrimRight(c.BaseURL, "/"); c.BaseURL != "" && !isWebAddress(c.BaseURL) {
-		return c, fmt.Errorf("sandbox: BaseURL must be an http or https address: %q", c.BaseURL)
+		return c, fmt.Errorf("sandbox: BaseURL must be an http or https URL: %q", c.BaseURL)
 	}
 
 	if _, err := newFaultSet(c.Faults, c.Seed); err != nil {
@@ -190,8 +192,8 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Rand == nil {
 		c.Rand = rand.Reader
 	}
-	// Ten thousand ids for every second since 1970 stay below 2^53, which
-	// JSON readers keep exact, and outrun any rate this server reaches.
+	// Ten thousand ids for every second since 1970 stay below 2^53, which JSON
+	// readers represent exactly, and are more than this server can use.
 	c.FirstID = orElse(c.FirstID, c.Now().Unix()*10_000)
 	return c, nil
 }
@@ -201,7 +203,7 @@ func isWebAddress(text string) bool {
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != ""
 }
 
-// orElse returns value, or fallback when value is zero.
+// orElse returns value, or fallback if value is zero.
 func orElse[T comparable](value, fallback T) T {
 	var zero T
 	if value == zero {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// countries are the codes of ISO 3166-1, and uk, which many write for gb. Which
-// ones the vendor knows is not documented.
+// countries are the codes of ISO 3166-1, and uk, which is often used for gb. The
+// vendor does not document which codes it accepts.
 var countries = strings.Fields(`
 	ad ae af ag ai al am ao aq ar as at au aw ax az ba bb bd be bf bg bh bi bj bl bm bn bo bq br bs bt bv bw by bz ca cc cd
 	cf cg ch ci ck cl cm cn co cr cu cv cw cx cy cz de dj dk dm do dz ec ee eg eh er es et fi fj fk fm fo fr ga gb gd ge gf
@@ -16,12 +16,12 @@ var countries = strings.Fields(`
 	sj sk sl sm sn so sr ss st sv sx sy sz tc td tf tg th tj tk tl tm tn to tr tt tv tw tz ua ug um us uy uz va vc ve vg vi
 	vn vu wf ws ye yt za zm zw uk`)
 
-// country reads where the page is to be opened from. The vendor refuses one that
-// it does not know.
+// country reads the country in which the page should be opened. The vendor
+// refuses an unknown country.
 func (p *params) country(anyOne bool) string {
 	given := p.word("country", defaultCountry)
 	if !anyOne && !slices.Contains(countries, strings.ToLower(given)) {
-		p.refuse("country", "must be the two letters of a country, such as us")
+		p.refuse("country", "must be a two-letter country code such as us")
 	}
 	return given
 }

@@ -5,12 +5,13 @@ import (
 	"net/url"
 )
 
-// errCrawl answers every call about crawls: a sandbox that follows the links of
-// a site would be a crawler of its own.
+// errCrawl is the response to every call about crawls. The sandbox does not
+// follow the links of a site.
 var errCrawl = &apiError{status: http.StatusNotImplemented, code: "NOT_SUPPORTED",
-	text: "The sandbox does not crawl; create a screenshot or a batch of the addresses instead"}
+	text: "The sandbox does not support crawls; create a screenshot or a batch of URLs instead"}
 
-// crawlEndpoints are there so that a caller learns what is missing.
+// crawlEndpoints returns the crawl endpoints of the vendor. They exist so that a
+// client gets a clear error.
 func crawlEndpoints() map[string]endpoint {
 	refuse := func(*http.Request, url.Values) (any, error) { return nil, errCrawl }
 	return map[string]endpoint{

@@ -14,30 +14,30 @@ import (
 	"shotline/client/sandbox/raster"
 )
 
-// Credits per screenshot. The vendor's prices depend on the plan; these only
-// make the two kinds distinguishable.
+// Credits per screenshot. The vendor's prices depend on the plan; these values
+// only distinguish the two sizes.
 const (
 	costScreen = 1
 	costPage   = 2
 )
 
-// maxFailure is how much of a renderer's reason is kept, in bytes: pages may have
-// a part in it.
+// maxFailure is the maximum length of a stored render error, in bytes. The page
+// might have influenced the text.
 const maxFailure = 1024
 
-// What answers say when a create named none: in them they are never null. The
-// browser keeps a language and a time zone of its own.
+// Values that responses show if the create names none; they are never null. The
+// browser's own language and time zone do not change.
 const (
 	defaultCountry  = "us"
 	defaultLanguage = "en-US"
 	defaultTimezone = "UTC"
 )
 
-// create answers GET /screenshot/create. Parameters it does not know are
-// accepted and listed in the ledger.
+// create handles GET /screenshot/create. Unknown parameters are accepted and
+// listed in the ledger.
 func (s *Server) create(r *http.Request, q url.Values) (any, error) {
 	if q.Get("url") == "" {
-		return nil, missing("url")
+		return nil, missingParam("url")
 	}
 	p := &params{query: q}
 	o := s.readOrder(p)
@@ -45,22 +45,22 @@ func (s *Server) create(r *http.Request, q url.Values) (any, error) {
 	if err := p.err(); err != nil {
 		return nil, err
 	}
-	return s.placeFaulty(r.Context(), o, func(o order) (receipt, error) {
+	return s.placeWithFaults(r.Context(), o, func(o order) (receipt, error) {
 		_, shown, err := s.place(o)
 		return shown, err
 	})
 }
 
-// place charges an order, enters it in the books and hands it to the render
-// workers. It returns the screenshot as it is shown before any worker saw it.
+// place charges an order, stores it and queues it for the render workers. It
+// returns the screenshot in its state before any worker started it.
 func (s *Server) place(o order) (*screenshot, object, error) {
 	if s.ctx.Err() != nil {
 		return nil, object{}, errClosed
 	}
-	o.fate = s.placedFate(o)
-	// The answer is fixed before a worker sees the screenshot, so it always
-	// says processing, however quick the worker is.
-	shot, shown, err := s.books.open(o)
+	o.plan = s.ensureFaultPlan(o)
+	// The response is built before a worker sees the screenshot, so its status is
+	// always processing, even if the worker is fast.
+	shot, shown, err := s.store.open(o)
 	if err != nil {
 		return nil, object{}, err
 	}
@@ -69,11 +69,11 @@ func (s *Server) place(o order) (*screenshot, object, error) {
 	return shot, shown, nil
 }
 
-// readOrder reads all of an order but the address.
+// readOrder reads an order without its URL.
 func (s *Server) readOrder(p *params) order {
 	p.units = units{sleep: s.cfg.SleepUnit, interval: s.cfg.IntervalUnit}
-	ignored := withoutEffect(slices.Collect(maps.Keys(p.query)))
-	p.query = heeded(p.query)
+	ignored := ignoredNames(slices.Collect(maps.Keys(p.query)))
+	p.query = effectiveOptions(p.query)
 	o := order{
 		render: RenderRequest{
 			Frame:  p.frame(),
@@ -96,12 +96,12 @@ func (s *Server) readOrder(p *params) order {
 		o.cost = costPage
 	}
 	if p.query.Get("script") != "" {
-		p.refuse("script", "names a script of the account, and the sandbox keeps none: use script_inline")
+		p.refuse("script", "is not supported, because the sandbox stores no scripts: use script_inline")
 	}
 	return o
 }
 
-// frame reads what of the page the picture shows.
+// frame reads which part of the page the image shows.
 func (p *params) frame() Frame {
 	f := Frame{
 		FullPage:  p.choice("size", "screen", "page") == "page",
@@ -116,7 +116,7 @@ func (p *params) frame() Frame {
 		f.FullPage = p.flag("full_page")
 	}
 	if f.Width*f.Height > raster.MaxPixels {
-		p.refuse("height", fmt.Sprintf("and width make a picture of more than %d px", raster.MaxPixels))
+		p.refuse("height", fmt.Sprintf("and width make an image of more than %d px", raster.MaxPixels))
 	}
 	if len(f.Target) > maxSelector {
 		p.refuse("target", fmt.Sprintf("must not be longer than %d bytes", maxSelector))
@@ -124,8 +124,8 @@ func (p *params) frame() Frame {
 	return f
 }
 
-// format reads the picture format; jpg is another word for jpeg, and webmp one
-// for webp.
+// format reads the image format. jpg is another name for jpeg, and webmp one for
+// webp.
 func (p *params) format(fallback string) string {
 	switch format := p.choice("format", "", "png", "jpeg", "jpg", "webp", "webmp"); format {
 	case "png", "webp":
@@ -138,7 +138,7 @@ func (p *params) format(fallback string) string {
 	return fallback
 }
 
-// renderLoop draws what creates ordered until the server closes.
+// renderLoop renders screenshots until the server closes.
 func (s *Server) renderLoop() {
 	for {
 		select {
@@ -150,8 +150,8 @@ func (s *Server) renderLoop() {
 	}
 }
 
-// renderOne brings one screenshot to its end and hands its webhooks over. A
-// rendering that the closing server interrupts is neither finished nor failed.
+// renderOne renders one screenshot and schedules its webhooks. If the server
+// closes during the rendering, the screenshot stays in the status processing.
 func (s *Server) renderOne(shot *screenshot) {
 	defer s.work.done()
 	limit := s.cfg.PageTimeout + shot.render.Pauses()
@@ -170,18 +170,18 @@ func (s *Server) renderOne(shot *screenshot) {
 		failure = strings.ToValidUTF8(failure[:min(len(failure), maxFailure)], "")
 	}
 	at := s.cfg.Now()
-	due := s.deliveriesFor(&shot.told, shot.order, func() notice { return s.noticeOf(shot, result, failure) })
-	deliveries := s.mishandle(shot.fate, due, func() notice { return s.opposite(shot, result, failure) })
-	s.books.finish(shot, result, failure, at, deliveries)
-	s.courier.send(deliveries)
+	due := s.deliveriesFor(&shot.webhookSource, shot.order, func() notice { return s.noticeOf(shot, result, failure) })
+	deliveries := s.applyWebhookFaults(shot.plan, due, func() notice { return s.opposite(shot, result, failure) })
+	s.store.finish(shot, result, failure, at, deliveries)
+	s.sender.send(deliveries)
 	if shot.batch != nil {
-		s.batches.ended(shot.batch, shot.row, shot.id, failure)
+		s.batches.endRow(shot.batch, shot.row, shot.id, failure)
 		s.advance(shot.batch)
 	}
 }
 
-// draw renders and keeps the outputs. Those of a measurer are only measured:
-// they can be drawn when somebody wants to see them.
+// draw renders a page and stores the outputs. If the renderer is a measurer, draw
+// only measures the images, because they can be drawn on request.
 func (s *Server) draw(ctx context.Context, shot *screenshot) (Rendering, error) {
 	if m, ok := s.cfg.Renderer.(measurer); ok {
 		return m.Measure(ctx, shot.render)
@@ -194,16 +194,16 @@ func (s *Server) draw(ctx context.Context, shot *screenshot) (Rendering, error) 
 	}
 	for name, data := range r.files() {
 		if err := s.outputs.save(shot.id, name, data); err != nil {
-			s.cfg.Logger.Error("sandbox output not kept", "id", shot.id, "error", err)
+			s.cfg.Logger.Error("sandbox output not stored", "id", shot.id, "error", err)
 			return Rendering{}, errors.New("the outputs could not be stored")
 		}
 	}
 	return r, nil
 }
 
-// deliveriesFor makes one webhook per app that the create named and that has
-// a webhook here. word is asked only when there is one.
-func (s *Server) deliveriesFor(of *told, o order, word func() notice) []*delivery {
+// deliveriesFor creates one delivery per app that the create named and that has a
+// webhook. It calls compose only if there is at least one.
+func (s *Server) deliveriesFor(of *webhookSource, o order, compose func() notice) []*delivery {
 	if s.cfg.WebhookURL == "" {
 		return nil
 	}
@@ -214,9 +214,9 @@ func (s *Server) deliveriesFor(of *told, o order, word func() notice) []*deliver
 			continue
 		}
 		if len(deliveries) == 0 {
-			n = word()
+			n = compose()
 		}
-		deliveries = append(deliveries, &delivery{told: of, fate: o.fate, app: a.id, notice: n, state: deliveryWaiting})
+		deliveries = append(deliveries, &delivery{webhookSource: of, plan: o.plan, app: a.id, notice: n, state: deliveryWaiting})
 	}
 	return deliveries
 }

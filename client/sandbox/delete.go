@@ -5,18 +5,18 @@ import (
 	"net/url"
 )
 
-// What /screenshot/delete removes. The vendor names the scopes and does not say
-// what each holds.
+// Scopes of /screenshot/delete. The vendor names them but does not document what
+// each one removes.
 const (
-	deleteAll      = "all"      // the screenshot: it is unknown from then on
-	deleteImage    = "image"    // what was rendered: pictures, HTML and PDF
-	deleteMetadata = "metadata" // final address, title, error, tags, country, region
-	deleteURL      = "url"      // the address
+	deleteAll      = "all"      // the screenshot; later calls do not find it
+	deleteImage    = "image"    // the outputs: images, HTML and PDF
+	deleteMetadata = "metadata" // final URL, title, error, tags, country and region
+	deleteURL      = "url"      // the URL
 )
 
-// delete answers GET /screenshot/delete. Whatever is removed, the ledger keeps
-// what the create cost and whom it told. A screenshot that is being processed
-// cannot be deleted.
+// delete handles GET /screenshot/delete. The ledger always keeps the cost and the
+// deliveries of the create. A screenshot in the status processing cannot be
+// deleted.
 func (s *Server) delete(_ *http.Request, q url.Values) (any, error) {
 	p := &params{query: q}
 	scope := p.choice("data", deleteAll, deleteImage, deleteMetadata, deleteURL)
@@ -28,22 +28,22 @@ func (s *Server) delete(_ *http.Request, q url.Values) (any, error) {
 		return nil, err
 	}
 	if shot.status == statusProcessing {
-		return nil, errWorking
+		return nil, errProcessing
 	}
 	if s.outputs != nil && (scope == deleteAll || scope == deleteImage) {
 		if err := s.outputs.remove(shot.id, shot.result); err != nil {
 			return nil, err
 		}
 	}
-	s.books.erase(shot.id, scope)
+	s.store.erase(shot.id, scope)
 	return map[string]any{"id": shot.id, "deleted": scope}, nil
 }
 
-// erase forgets a part of a screenshot that is not processing any more.
-func (b *books) erase(id int64, scope string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	shot := b.at(id)
+// erase removes a part of a screenshot that is no longer processing.
+func (st *store) erase(id int64, scope string) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	shot := st.at(id)
 	if shot == nil {
 		return
 	}
@@ -53,8 +53,8 @@ func (b *books) erase(id int64, scope string) {
 	case deleteImage:
 		shot.result.pictures, shot.result.hasHTML, shot.result.hasPDF = nil, false, false
 	case deleteMetadata:
-		shot.bare = true
+		shot.metadataDeleted = true
 	case deleteURL:
-		shot.nameless = true
+		shot.urlDeleted = true
 	}
 }

@@ -9,16 +9,16 @@ import (
 	"shotline/client/sandbox/raster"
 )
 
-// The browsers that the known devices carry.
+// User agents of the known devices.
 const (
 	agentPhone   = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1"
 	agentPad     = "Mozilla/5.0 (iPad; CPU OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1"
 	agentAndroid = "Mozilla/5.0 (Linux; Android 14; %s) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Mobile Safari/537.36"
 )
 
-// devices are those that device_name may name, upright. Any case and separators
-// will do, and the maker's name in front. The vendor's own list is not
-// documented.
+// devices are the known values of device_name, in portrait orientation. Names
+// match regardless of case and separators, and the name of the manufacturer may
+// precede them. The vendor does not document its own list.
 var devices = map[string]Device{
 	"iphone se":         phone(375, 667, 2, agentPhone),
 	"iphone 12":         phone(390, 844, 3, agentPhone),
@@ -41,8 +41,8 @@ func phone(width, height int, scale float64, agent string) Device {
 	return Device{ScreenWidth: width, ScreenHeight: height, Scale: scale, Mobile: true, Touch: true, UserAgent: agent}
 }
 
-// device reads all that says what the browser pretends to be. What is given by
-// itself goes before what comes with device_name.
+// device reads the device that the browser emulates. A parameter takes precedence
+// over the value that device_name implies.
 func (p *params) device() Device {
 	d := p.namedDevice()
 	d.ScreenWidth = p.integer("screen_width", 1, maxWidth, orElse(d.ScreenWidth, DefaultScreenWidth))
@@ -72,12 +72,12 @@ func (p *params) namedDevice() Device {
 			return d
 		}
 	}
-	p.refuse("device_name", "is none of the known devices: "+strings.Join(slices.Sorted(maps.Keys(devices)), ", "))
+	p.refuse("device_name", "must be one of "+strings.Join(slices.Sorted(maps.Keys(devices)), ", "))
 	return Device{}
 }
 
-// sameDevice compares the names of two devices: iphone_14, iPhone-14 and
-// Apple iPhone 14 are one.
+// sameDevice reports whether two device names are equal. For example, iphone_14,
+// iPhone-14 and Apple iPhone 14 are equal.
 func sameDevice(given, known string) bool {
 	letters := func(name string) string {
 		return strings.Map(func(r rune) rune {
@@ -94,7 +94,7 @@ func sameDevice(given, known string) bool {
 	return plain == letters(known)
 }
 
-// location reads where the page is told to be.
+// location reads the location that the browser reports to the page.
 func (p *params) location() *Location {
 	at := Location{
 		Latitude:  p.number("geo_latitude", -90, 90, 0),

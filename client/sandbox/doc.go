@@ -1,6 +1,7 @@
-// Package sandbox is a local ScreenshotCenter: the same paths, envelope,
-// errors, credits and signed webhooks, with pictures drawn on this machine.
-// It is the vendor's side of the conversation and knows nothing of ours.
+// Package sandbox is a local server that is compatible with ScreenshotCenter. It
+// has the same paths, envelope, errors, credits and signed webhooks, and creates
+// the images on this machine. It implements only the vendor's side of the API and
+// does not depend on the rest of Shotline.
 //
 //	srv, err := sandbox.New(sandbox.Config{
 //		WebhookURL:    "http://127.0.0.1:8080/webhooks/screenshotcenter",
@@ -11,71 +12,83 @@
 //	srv.SetBaseURL("http://" + listener.Addr().String())
 //	go http.Serve(listener, srv.Handler())
 //
-// # What happens to a create
+// # How a create is processed
 //
-//  1. GET /api/v1/screenshot/create is checked, charged and entered in the
-//     books as `processing`; the answer carries its id and cost.
-//  2. One of Config.Workers render workers asks the Renderer for the picture.
-//     The screenshot becomes `finished`, or `error` with the reason.
-//  3. For every app id the create named in `apps`, one webhook is signed and
-//     posted to Config.WebhookURL, again and again with growing pauses until
-//     it is answered 2xx or Config.WebhookTries is used up.
+//  1. GET /api/v1/screenshot/create is validated, charged and stored with the
+//     status `processing`. The response contains its id and cost.
+//  2. One of Config.Workers render workers calls the Renderer. The screenshot
+//     becomes `finished`, or `error` with the reason.
+//  3. For every app id in `apps`, one webhook is signed and posted to
+//     Config.WebhookURL. It is retried with growing pauses until the receiver
+//     responds with 2xx or Config.WebhookTries is reached.
 //
-// A webhook can overtake the answer to its create, as with the vendor.
+// A webhook can arrive before the response to its create, as with the vendor.
 //
 // # Batches
 //
-// A batch is worked through a few rows at a time, as many as there are render
-// workers. Each row is a screenshot of its own, with its own webhook; the batch
-// ends with batch.finished. A row that is no address, or that can no longer be
-// paid for, fails without becoming a screenshot. A cancel ends the batch at once,
-// as `error` with the reason Cancelled and without batch.finished; rows under way
-// go on. The ZIP archive holds the pictures and a manifest.csv with every row.
-// A batch has at most 10,000 rows in 16 MiB, and 1,000 batches are remembered.
+// A batch processes as many rows at once as there are render workers. Each row
+// becomes a screenshot with its own webhook. When all rows have ended, the batch
+// ends with batch.finished. A row fails without becoming a screenshot if it is
+// not a valid URL or if the credits have run out. A cancel ends the batch
+// immediately with the status `error` and the reason Cancelled. Then no
+// batch.finished is sent, and rows in progress continue. The ZIP archive contains
+// the images and a manifest.csv with every row. A batch can have at most 10,000
+// rows in 16 MiB. The sandbox remembers 1,000 batches.
 //
-// # Beside the vendor's paths
+// # Additional paths
 //
-//   - GET /images/{id}-{token}.png is where a webhook's image_url points. It
-//     needs no key; the token cannot be guessed.
-//   - GET /sandbox/ledger (same key as the API) shows the books: every create
-//     and batch with tags, cost, answer and webhook attempts, and how often each
-//     endpoint was called. It is the independent witness for tests.
-//   - GET, PUT and DELETE /sandbox/faults (same key, from this machine only)
-//     show, set and end the faults that Config.Faults names: FaultList.
-//   - GET /healthz answers 200.
+//   - GET /images/{id}-{token}.png serves the image_url of a webhook. It needs
+//     no key, because the token cannot be guessed.
+//   - GET /sandbox/ledger (same key as the API) returns the ledger: every create
+//     and batch with tags, cost, response and webhook attempts, and the number of
+//     calls per endpoint. Tests use it as an independent record.
+//   - GET, PUT and DELETE /sandbox/faults (same key, only from this machine)
+//     show, replace and remove the active faults. FaultList lists the known ones.
+//   - GET /healthz responds with 200.
 //
 // # Renderers
 //
-// PlainRenderer draws labelled placeholders and needs nothing installed;
-// package chrome renders pages with a real browser. Both satisfy Renderer.
+// PlainRenderer draws labeled placeholders and needs no other program. Package
+// chrome renders pages with a real browser. Both implement Renderer.
 //
-// # Who may call
+// # Access
 //
-// The sandbox opens pages as this machine. What they can reach is the renderer's
-// to say: package chrome refuses addresses that are not public, unless it was
-// told otherwise. Keep the sandbox on loopback, or give it a key of its own.
+// The sandbox opens pages with the network access of this machine. The renderer
+// decides which addresses pages can reach: package chrome refuses addresses that
+// are not public, unless it is configured otherwise. Bind the sandbox to
+// loopback, or set an API key.
 //
-// Web pages cannot call it (guard.go): the Host must be loopback or the base
-// URL's, and no foreign Origin or Sec-Fetch-Site may come along. Otherwise a
-// page that is being rendered could order further screenshots.
+// Web pages cannot call the sandbox (guard.go): the Host must be a loopback
+// address or the host of the base URL, and requests with a foreign Origin or
+// Sec-Fetch-Site are refused. Otherwise a page that is being rendered could
+// create further screenshots.
 //
-// # Where the vendor's behaviour is not documented
+// # Where the vendor's behavior is not documented
 //
-// A create costs 1 credit, with size=page 2, and a screenshot that fails is
-// not refunded. `limit` is 20 unless given and at most Config.ListLimit, anything
-// else is refused. Credits that run out are refused with 422
-// INSUFFICIENT_CREDITS. The status in a failure webhook is `failed` in dialect A
-// and `error` in B; the fields of batch.finished are this sandbox's. A batch
-// created by JSON is answered with its batch_id, one created by a form with the
-// batch itself. `delay` and `max_wait` are seconds, at most 60, and all pauses of
-// a create together at most 180; margins of a PDF are centimetres. The value of a
-// step `sleep` is seconds unless Config.SleepUnit says otherwise, a `click`
-// without a target is made in the middle of the screen, and shot_interval is
-// milliseconds unless Config.IntervalUnit says otherwise. A screenshot without
-// `country`, `language` or `timezone` says "us", "en-US" and "UTC". A country is
-// known if ISO 3166-1 has it. `ratio` is fit unless given; `zoom` multiplies
-// `scale`, and beside `width` or `height` it changes nothing. A screenshot that
-// failed has outputs as little as one that is not ready: 404. What the scopes of /screenshot/delete remove is in
-// delete.go, which options are rendered, recorded, ignored or refused in
-// options.go.
+// The sandbox makes these choices:
+//
+//   - A create costs 1 credit, or 2 with size=page. A failed screenshot is not
+//     refunded. If the credits do not suffice, a create is refused with 422
+//     INSUFFICIENT_CREDITS.
+//   - `limit` defaults to 20 and can be at most Config.ListLimit. Other values
+//     are refused.
+//   - The status in a failure webhook is `failed` in dialect A and `error` in
+//     dialect B. The fields of batch.finished are the sandbox's own.
+//   - The response to a batch created with JSON has a batch_id. The response to a
+//     batch created with a form is the batch object.
+//   - `delay` and `max_wait` are seconds, at most 60. All pauses of a create
+//     together can be at most 180 seconds.
+//   - The value of a `sleep` step is in Config.SleepUnit, by default seconds.
+//     shot_interval is in Config.IntervalUnit, by default milliseconds. A `click`
+//     without a target clicks the center of the screen.
+//   - The margins of a PDF are in centimeters.
+//   - If `country`, `language` or `timezone` is not given, responses contain
+//     "us", "en-US" and "UTC". The known countries are those of ISO 3166-1.
+//   - `ratio` defaults to fit. `zoom` multiplies `scale`; together with `width`
+//     or `height`, only values without effect are accepted.
+//   - A failed screenshot has no outputs: requests for them get 404, as for a
+//     screenshot that is not ready.
+//
+// See delete.go for the scopes of /screenshot/delete, and options.go for the
+// options that are rendered, recorded, ignored or refused.
 package sandbox

@@ -9,44 +9,45 @@ import (
 	"time"
 )
 
-// faultArg is an argument that a fault takes.
+// faultArg is an argument of a fault.
 type faultArg struct {
 	name     string
-	fallback string // its value when not given
+	fallback string // value if the argument is not given
 	kind     argKind
-	words    []string // of an argChoice
+	words    []string // allowed words of an argChoice
 }
 
-// argKind is what the value of an argument looks like.
+// argKind is the type of an argument's value.
 type argKind int
 
 const (
-	argCount   argKind = iota // 2..20, at least 2
-	argCount1                 // 1..5, at least 1
-	argDelay                  // 1s..10s
-	argSeconds                // 1..30
-	argStatus                 // 500..504
-	argChoice                 // one of its words, or any
+	argCount   argKind = iota // at least 2, for example 2..20
+	argCount1                 // at least 1, for example 1..5
+	argDelay                  // for example 1s..10s
+	argSeconds                // for example 1..30
+	argStatus                 // for example 500..504
+	argChoice                 // one of the argument's words, or any
 	argWord                   // a status word
 )
 
-// The words of choices. A range of them is made of their places.
+// Words of the choices. The span of a choice is a range of indexes into its
+// words.
 var (
 	lieOrders = []string{"last", "first"}
 	delayIn   = []string{"body", "header", "both"}
 )
 
-// maxFaultDelay bounds every delay: longer ones only hide a typing error.
+// maxFaultDelay limits every delay. A longer one is most likely a typing error.
 const maxFaultDelay = 24 * time.Hour
 
-// span is a compiled value: a range of whole numbers (nanoseconds in a delay),
-// or a word.
+// span is the parsed value of an argument: a range of integers (nanoseconds for a
+// delay) or a word.
 type span struct {
 	low, high int64
 	word      string
 }
 
-// parse reads the value of an argument.
+// parse parses the value of an argument.
 func (a faultArg) parse(text string) (span, error) {
 	number := func(s string) (int64, error) { return strconv.ParseInt(s, 10, 64) }
 	switch a.kind {
@@ -68,7 +69,7 @@ func (a faultArg) parse(text string) (span, error) {
 	}
 }
 
-// parseSpan reads one number, or two with .. between them.
+// parseSpan parses one number, or two numbers separated by "..".
 func parseSpan(text string, read func(string) (int64, error), least, most int64, want string) (span, error) {
 	first, last, isRange := strings.Cut(text, "..")
 	if !isRange {
@@ -93,7 +94,8 @@ func parseChoice(text string, words []string) (span, error) {
 	return span{low: i, high: i}, nil
 }
 
-// parseWord refuses the documented states, which would be no fault.
+// parseWord parses a status word. It refuses the documented states, because they
+// would not be a fault.
 func parseWord(text string) (span, error) {
 	if slices.Contains([]string{statusProcessing, statusFinished, statusError}, text) {
 		return span{}, fmt.Errorf("want a word other than the documented states")

@@ -10,111 +10,115 @@ import (
 	"time"
 )
 
-// Answers to a create in the ledger that are no HTTP status.
+// Responses to a create in the ledger that are not an HTTP status.
 const (
-	answerCut  = "cut"  // the connection was closed without an answer
-	answerGone = "gone" // the caller had closed it by the time of the answer
+	answerCut  = "cut"  // the connection was closed without a response
+	answerGone = "gone" // the client had disconnected before the response
 )
 
-// fate is what faults do to one create. The books' lock guards what changes.
-type fate struct {
-	chance
-	listedAt time.Time     // when list and search begin to show it
-	posted   chan struct{} // closed at its first webhook; nil when nobody waits for that
+// faultPlan holds the faults of one create. The store's lock guards the fields
+// that change.
+type faultPlan struct {
+	trial
+	listedAt time.Time     // when list and search start to show the screenshot
+	posted   chan struct{} // closed after the first post of a webhook; nil if the create does not wait for it
 
-	answer string   // how the create was answered; empty means with 200
-	fired  []string // faults that happened
+	answer string   // response to the create, as in the ledger; empty means 200
+	fired  []string // names of the faults that happened
 }
 
-// subjectOf names a create for its faults: by URL, or as a batch, and tags.
+// subjectOf returns the subject of a create's faults: its URL, or "batch", and
+// its tags.
 func subjectOf(o order) string {
 	return strings.Join(append([]string{orElse(o.render.URL, "batch")}, o.tags...), " ")
 }
 
-// fateOf is a new occurrence of an order. It is nil when no faults are set.
-func (s *Server) fateOf(o order) *fate {
+// newFaultPlan counts an occurrence of the order and returns its plan. It returns
+// nil if no faults are active.
+func (s *Server) newFaultPlan(o order) *faultPlan {
 	c := s.faults.next(func() string { return subjectOf(o) })
 	if c.set == nil {
 		return nil
 	}
-	return &fate{chance: c}
+	return &faultPlan{trial: c}
 }
 
-// placedFate is the fate of an order that takes effect; one that did not come
-// as a create of its own gets its fate here.
-func (s *Server) placedFate(o order) *fate {
-	f := o.fate
+// ensureFaultPlan returns the plan of an order that takes effect. It makes one if
+// the order has none, which is the case for the rows of a batch.
+func (s *Server) ensureFaultPlan(o order) *faultPlan {
+	f := o.plan
 	if f == nil {
-		f = s.fateOf(o)
+		f = s.newFaultPlan(o)
 	}
-	if s.happens(f, faultListLag) {
+	if s.hitsCreate(f, faultListLag) {
 		f.listedAt = s.cfg.Now().Add(f.delay(faultListLag))
 	}
 	return f
 }
 
-// happens decides about a fault of a create and enters it in the books.
-func (s *Server) happens(f *fate, fault string) bool {
+// hitsCreate reports whether a fault happens to a create. If it does, hitsCreate
+// records it.
+func (s *Server) hitsCreate(f *faultPlan, fault string) bool {
 	if f == nil || !f.hit(fault) {
 		return false
 	}
-	s.books.fire(f.chance, f, fault)
+	s.store.recordFault(f.trial, f, fault)
 	return true
 }
 
-// firstOf returns the first of the faults that happens, or "".
-func (s *Server) firstOf(f *fate, faults ...string) string {
+// firstFault returns the first of the faults that happens, or "" if none does.
+func (s *Server) firstFault(f *faultPlan, faults ...string) string {
 	for _, fault := range faults {
-		if s.happens(f, fault) {
+		if s.hitsCreate(f, fault) {
 			return fault
 		}
 	}
 	return ""
 }
 
-// receipt is the answer to a create that took effect.
+// receipt is the response to a create that took effect.
 type receipt interface {
-	// withStatus is the same answer with another word for the status.
+	// withStatus returns the same response with another status.
 	withStatus(word string) receipt
 }
 
-// placeFaulty places the order of a create, unless a fault refuses it, and
-// answers, unless a fault spoils the answer.
-func (s *Server) placeFaulty(ctx context.Context, o order, place func(order) (receipt, error)) (any, error) {
-	o.fate = s.fateOf(o)
-	if fault := s.firstOf(o.fate, faultCreateCut, faultCreate500, faultCreate429, faultCreditsOut); fault != "" {
-		spoilt, err := o.fate.refusal(fault)
-		s.books.turnAway(o, answerText(spoilt, err))
-		return spoilt, err
+// placeWithFaults calls place unless a fault refuses the create. It returns the
+// response, which a fault might have replaced.
+func (s *Server) placeWithFaults(ctx context.Context, o order, place func(order) (receipt, error)) (any, error) {
+	o.plan = s.newFaultPlan(o)
+	if fault := s.firstFault(o.plan, faultCreateCut, faultCreate500, faultCreate429, faultCreditsOut); fault != "" {
+		answer, err := o.plan.refusal(fault)
+		s.store.recordRefusal(o, answerText(answer, err))
+		return answer, err
 	}
-	fault := s.firstOf(o.fate, faultCreateCutEffect, faultCreate500Effect, faultCreateSlow, faultCreateMalformed, faultCreateStatus)
-	early := s.cfg.WebhookURL != "" && len(o.apps) > 0 && s.happens(o.fate, faultWebhookEarly)
+	fault := s.firstFault(o.plan, faultCreateCutEffect, faultCreate500Effect, faultCreateSlow, faultCreateMalformed, faultCreateStatus)
+	early := s.cfg.WebhookURL != "" && len(o.apps) > 0 && s.hitsCreate(o.plan, faultWebhookEarly)
 	if early {
-		o.fate.posted = make(chan struct{})
+		o.plan.posted = make(chan struct{})
 	}
 	shown, err := place(o)
 	if err != nil {
-		s.books.turnAway(o, answerText(nil, err))
+		s.store.recordRefusal(o, answerText(nil, err))
 		return nil, err
 	}
 	if early {
-		s.linger(ctx, o.fate.delay(faultWebhookEarly), o.fate.posted)
+		s.pause(ctx, o.plan.delay(faultWebhookEarly), o.plan.posted)
 	}
 	if fault == faultCreateSlow {
-		s.linger(ctx, o.fate.delay(faultCreateSlow), nil)
+		s.pause(ctx, o.plan.delay(faultCreateSlow), nil)
 	}
 	if fault == "" {
-		s.books.answered(o.fate, goneText(ctx))
+		s.store.recordAnswer(o.plan, goneText(ctx))
 		return shown, nil
 	}
-	answer, err := o.fate.spoil(fault, shown)
-	s.books.answered(o.fate, orElse(goneText(ctx), answerText(answer, err)))
+	answer, err := o.plan.faultyAnswer(fault, shown)
+	s.store.recordAnswer(o.plan, orElse(goneText(ctx), answerText(answer, err)))
 	return answer, err
 }
 
-// linger waits for the end of a delay, or for anything that makes waiting
-// pointless.
-func (s *Server) linger(ctx context.Context, delay time.Duration, enough <-chan struct{}) {
+// pause waits for delay. It returns early if enough is closed, the client
+// disconnects or the server closes.
+func (s *Server) pause(ctx context.Context, delay time.Duration, enough <-chan struct{}) {
 	timer := time.NewTimer(delay)
 	defer timer.Stop()
 	select {
@@ -125,11 +129,12 @@ func (s *Server) linger(ctx context.Context, delay time.Duration, enough <-chan 
 	}
 }
 
-// refusal is the answer of a fault that keeps a create from taking effect.
-func (c chance) refusal(fault string) (any, error) {
+// refusal returns the response of a fault that prevents a create from taking
+// effect.
+func (c trial) refusal(fault string) (any, error) {
 	switch fault {
 	case faultCreateCut:
-		return spoilt{}, nil
+		return brokenAnswer{}, nil
 	case faultCreditsOut:
 		return nil, errCredits
 	case faultCreate429, faultRead429:
@@ -142,44 +147,46 @@ func (c chance) refusal(fault string) (any, error) {
 	}
 }
 
-// serverError is a 5xx: the API's own, or that of a proxy in front of it.
-func (c chance) serverError(fault string) (any, error) {
+// serverError returns a 5xx response: below 502 an error of the API, otherwise
+// the HTML page of a proxy.
+func (c trial) serverError(fault string) (any, error) {
 	status := int(c.number(fault, "status"))
 	if status < http.StatusBadGateway {
 		return nil, &apiError{status: status, code: "INTERNAL_ERROR", text: "Internal error"}
 	}
 	title := fmt.Sprintf("%d %s", status, http.StatusText(status))
-	return spoilt{
+	return brokenAnswer{
 		status: status, kind: "text/html",
 		body: []byte("<html><head><title>" + title + "</title></head><body><h1>" + title + "</h1></body></html>\n"),
 	}, nil
 }
 
-// spoil is the answer to a create that took effect.
-func (c chance) spoil(fault string, shown receipt) (any, error) {
+// faultyAnswer returns the response of a fault that happens after a create took
+// effect.
+func (c trial) faultyAnswer(fault string, shown receipt) (any, error) {
 	switch fault {
 	case faultCreateCutEffect:
-		return spoilt{}, nil
+		return brokenAnswer{}, nil
 	case faultCreate500Effect:
 		return c.serverError(fault)
 	case faultCreateMalformed:
 		body, err := json.Marshal(map[string]any{"success": true, "data": shown})
-		return spoilt{status: http.StatusOK, kind: "application/json; charset=utf-8", body: body[:len(body)/2]}, err
+		return brokenAnswer{status: http.StatusOK, kind: "application/json; charset=utf-8", body: body[:len(body)/2]}, err
 	case faultCreateStatus:
 		return shown.withStatus(c.word(fault)), nil
 	}
 	return shown, nil
 }
 
-// spoilt is an answer that is not worded by the API. The zero value is none at
-// all: the connection is cut.
-type spoilt struct {
+// brokenAnswer is a response that does not have the form of the API. The zero
+// value closes the connection without a response.
+type brokenAnswer struct {
 	status int
 	kind   string // MIME type
 	body   []byte
 }
 
-func (a spoilt) write(w http.ResponseWriter) {
+func (a brokenAnswer) write(w http.ResponseWriter) {
 	if a.status == 0 {
 		panic(http.ErrAbortHandler)
 	}
@@ -189,12 +196,13 @@ func (a spoilt) write(w http.ResponseWriter) {
 	_, _ = w.Write(a.body)
 }
 
-// answerText is how the ledger words an answer to a create; empty for a 200.
+// answerText returns the ledger's text for the response to a create. It returns
+// "" for a 200.
 func answerText(answer any, err error) string {
 	if err != nil {
-		return strconv.Itoa(refusalOf(err).status)
+		return strconv.Itoa(asAPIError(err).status)
 	}
-	a, ok := answer.(spoilt)
+	a, ok := answer.(brokenAnswer)
 	switch {
 	case !ok || a.status == http.StatusOK:
 		return ""

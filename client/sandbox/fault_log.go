@@ -15,54 +15,56 @@ func (r *recent[T]) add(item T) {
 	r.items = append(r.items, item)
 }
 
-// copy is never nil, so that JSON shows an empty list.
+// copy returns a copy of the entries. It never returns nil, so that JSON has an
+// empty list instead of null.
 func (r *recent[T]) copy() []T { return append([]T{}, r.items...) }
 
-// fire enters a fault that happened, also with the create whose fate it is;
-// f may be nil.
-func (b *books) fire(c chance, f *fate, fault string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.fired[fault]++
-	b.faults.add(LedgerFault{Fault: fault, Subject: c.subject, Occurrence: c.occurrence})
+// recordFault records a fault that happened and adds it to the plan f of the
+// create, unless f is nil.
+func (st *store) recordFault(c trial, f *faultPlan, fault string) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.fired[fault]++
+	st.faults.add(LedgerFault{Fault: fault, Subject: c.subject, Occurrence: c.occurrence})
 	if f != nil {
 		f.fired = append(f.fired, fault)
 	}
 }
 
-// turnAway enters a create that took no effect.
-func (b *books) turnAway(o order, answer string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	entry := LedgerRefusal{At: exactStamp(o.createdAt), URL: o.render.URL, Tags: o.tags, Answer: answer}
+// recordRefusal records a create that took no effect.
+func (st *store) recordRefusal(o order, answer string) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	entry := LedgerRefusal{At: ledgerTime(o.createdAt), URL: o.render.URL, Tags: o.tags, Answer: answer}
 	if o.batch != nil {
 		entry.Batch = o.batch.id
 	}
-	if o.fate != nil {
-		entry.Faults = o.fate.fired // nothing more happens to it
+	if o.plan != nil {
+		entry.Faults = o.plan.fired // no more faults are added, so no copy is needed
 	}
-	b.turnedAway.add(entry)
+	st.refusals.add(entry)
 }
 
-// answered records how a create that took effect was answered; empty is a 200.
-func (b *books) answered(f *fate, answer string) {
+// recordAnswer records the response to a create that took effect. An empty answer
+// means 200.
+func (st *store) recordAnswer(f *faultPlan, answer string) {
 	if f == nil {
 		return
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	st.mu.Lock()
+	defer st.mu.Unlock()
 	f.answer = answer
 }
 
-// lags reports whether list and search do not show a screenshot yet. The
-// caller holds the lock.
-func (b *books) lags(s *screenshot) bool {
-	return s.fate != nil && b.now().Before(s.fate.listedAt)
+// unlisted reports whether the list-lag fault still hides a screenshot from list
+// and search. The caller must hold the lock.
+func (st *store) unlisted(s *screenshot) bool {
+	return s.plan != nil && st.now().Before(s.plan.listedAt)
 }
 
-// firedFaults counts the faults that happened, by name.
-func (b *books) firedFaults() map[string]int64 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return maps.Clone(b.fired)
+// firedFaults returns how often each fault happened, by name.
+func (st *store) firedFaults() map[string]int64 {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return maps.Clone(st.fired)
 }

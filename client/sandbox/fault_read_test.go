@@ -34,13 +34,13 @@ func TestFaultListLag(t *testing.T) {
 	}{{clock, 0}, {almost, 0}, {then, 3}} {
 		now.Store(&step.at)
 		if rows := shown(); rows != step.rows {
-			t.Errorf("%s after the create %d rows are shown, want %d", step.at.Sub(clock), rows, step.rows)
+			t.Errorf("%s after the create: got %d rows, want %d", step.at.Sub(clock), rows, step.rows)
 		}
 		if s := data[shot](t, v.get("screenshot/info", with("id", "1001"))); s.Status != "finished" {
-			t.Errorf("info shows %+v", s)
+			t.Errorf("info is %+v", s)
 		}
 	}
-	v.fired(map[string]int64{"list-lag": 1})
+	v.wantFired(map[string]int64{"list-lag": 1})
 }
 
 func TestFaultListShift(t *testing.T) {
@@ -50,10 +50,10 @@ func TestFaultListShift(t *testing.T) {
 	}
 	v.settle()
 	for _, endpoint := range []string{"screenshot/list", "screenshot/search"} {
-		// Ids go from 1010 down; the page asked for is 1006, 1005, 1004.
+		// Ids descend from 1010; the requested page is 1006, 1005, 1004.
 		ways := map[string]bool{}
 		for i := range 30 {
-			v.goWrong("list-shift=1,by=2")
+			v.setFaults("list-shift=1,by=2")
 			page := data[[]shot](t, v.get(endpoint, with("url", "example", "limit", "3", "offset", "4", "round", strconv.Itoa(i))))
 			switch {
 			case len(page) == 1 && page[0].ID == 1006:
@@ -63,28 +63,28 @@ func TestFaultListShift(t *testing.T) {
 			case len(page) == 3 && page[0].ID == 1008:
 				ways["rows repeated"] = true
 			default:
-				t.Errorf("%s shows %+v", endpoint, page)
+				t.Errorf("%s: unexpected page %+v", endpoint, page)
 			}
 		}
 		if len(ways) != 3 {
-			t.Errorf("%s goes wrong in these ways only: %v", endpoint, ways)
+			t.Errorf("%s shifted pages only in these ways: %v, want 3", endpoint, ways)
 		}
 		for i := range 10 {
 			for name, value := range map[string]string{"limit": "0", "offset": "-1"} {
 				if a := v.get(endpoint, with("url", "example", name, value, "round", strconv.Itoa(i))); a.status != http.StatusUnprocessableEntity {
-					t.Errorf("%s with %s=%s answers %d", endpoint, name, value, a.status)
+					t.Errorf("%s with %s=%s: status %d, want 422", endpoint, name, value, a.status)
 				}
 			}
 		}
 		if a := v.get(endpoint, with("url", "example", "limit", "many")); a.status != http.StatusUnprocessableEntity {
-			t.Errorf("%s with a bad limit answers %d", endpoint, a.status)
+			t.Errorf("%s with an invalid limit: status %d, want 422", endpoint, a.status)
 		}
 	}
 }
 
-// readings are calls of all endpoints that only read, right ones once there is
-// what order makes. (There never is a video.)
-var readings = map[string]url.Values{
+// readCalls are calls of all read-only endpoints that succeed after createAll.
+// The only exception is the video, because no screenshot has one.
+var readCalls = map[string]url.Values{
 	"screenshot/info":      with("id", "1001"),
 	"screenshot/list":      nil,
 	"screenshot/search":    with("url", "example"),
@@ -97,7 +97,7 @@ var readings = map[string]url.Values{
 	"account/info":         nil,
 }
 
-func (v *vendor) order() {
+func (v *vendor) createAll() {
 	v.t.Helper()
 	v.create("https://example.com/", "html", "true", "pdf", "true", "screen_width", "160", "screen_height", "120")
 	v.batch("https://example.com/", "country", "us", "screen_width", "160", "screen_height", "120")
@@ -106,43 +106,43 @@ func (v *vendor) order() {
 
 func TestFaultRead500(t *testing.T) {
 	v := start(t, sandbox.Config{Faults: faults(t, "read-500=1,status=502")})
-	v.order()
-	for endpoint, query := range readings {
+	v.createAll()
+	for endpoint, query := range readCalls {
 		if a := v.get(endpoint, query); a.status != http.StatusBadGateway {
-			t.Errorf("%s answers %d", endpoint, a.status)
+			t.Errorf("%s: status %d", endpoint, a.status)
 		}
 	}
-	v.goWrong()
-	for endpoint, query := range readings {
+	v.setFaults()
+	for endpoint, query := range readCalls {
 		if a := v.get(endpoint, query); a.status != http.StatusOK {
-			t.Errorf("%s answers %d when all is well", endpoint, a.status)
+			t.Errorf("%s without faults: status %d, want 200", endpoint, a.status)
 		}
 	}
-	v.fired(map[string]int64{"read-500": int64(len(readings))})
+	v.wantFired(map[string]int64{"read-500": int64(len(readCalls))})
 }
 
 func TestFaultRead429(t *testing.T) {
 	v := start(t, sandbox.Config{Faults: faults(t, "read-429=1,retry_after=3")})
-	v.order()
-	for endpoint, query := range readings {
+	v.createAll()
+	for endpoint, query := range readCalls {
 		a := v.get(endpoint, query)
 		if a.status != http.StatusTooManyRequests {
-			t.Errorf("%s answers %d", endpoint, a.status)
+			t.Errorf("%s: status %d", endpoint, a.status)
 		}
 		contains(t, a.body, `"retry_after":3`)
 	}
 	if a := v.do(http.MethodGet, "/api/v1/account/info", "wrong", nil); a.status != http.StatusUnauthorized {
-		t.Errorf("a wrong key is answered %d", a.status)
+		t.Errorf("wrong key: status %d, want 401", a.status)
 	}
-	// The key is no part of what is asked for.
+	// The key is not part of the subject.
 	if a, err := once(t.Context(), v.root+"/api/v1/screenshot/info?id=1001&key=sandbox-key"); err != nil || a.status != http.StatusTooManyRequests {
-		t.Errorf("info answers %d, %v", a.status, err)
+		t.Errorf("info: status %d, error %v, want 429", a.status, err)
 	}
-	v.fired(map[string]int64{"read-429": int64(len(readings)) + 1})
+	v.wantFired(map[string]int64{"read-429": int64(len(readCalls)) + 1})
 	for i, f := range v.srv.Ledger().Faults {
 		endpoint, query, _ := strings.Cut(f.Subject, "?")
-		if want, known := readings[endpoint]; f.Occurrence != 1+i/len(readings) || !known || query != want.Encode() {
-			t.Errorf("the ledger tells of %+v", f)
+		if want, known := readCalls[endpoint]; f.Occurrence != 1+i/len(readCalls) || !known || query != want.Encode() {
+			t.Errorf("unexpected fault in the ledger: %+v", f)
 		}
 	}
 }

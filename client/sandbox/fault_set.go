@@ -10,71 +10,71 @@ import (
 	"time"
 )
 
-// maxSubjects bounds how many subjects' occurrences are counted. Beyond it the
-// oldest is forgotten: its next occurrence is its first again.
+// maxSubjects limits for how many subjects occurrences are counted. Beyond it the
+// oldest subject is forgotten, and its next occurrence counts as its first.
 const maxSubjects = 200_000
 
-// maxSubject is how much of a subject is kept, in bytes.
+// maxSubject is how many bytes of a subject are kept.
 const maxSubject = 500
 
-// trap is a fault ready to spring.
-type trap struct {
+// compiledFault is a fault with parsed arguments.
+type compiledFault struct {
 	name        string
 	probability float64
 	spans       map[string]span
 }
 
-// faultSet is the faults in force. What happens to a subject depends on the
-// seed, the fault, the subject and its occurrence alone, so that a run repeats
-// whatever order its goroutines come in.
+// faultSet holds the active faults. The faults of a subject depend only on the
+// seed, the fault, the subject and its occurrence, so a run can be repeated
+// regardless of how its goroutines are scheduled.
 type faultSet struct {
-	seed   int64
-	faults []Fault // as given
-	traps  map[string]trap
+	seed     int64
+	faults   []Fault // as given
+	compiled map[string]compiledFault
 
 	mu       sync.Mutex
-	seen     map[string]int // occurrences by subject
+	seen     map[string]int // number of occurrences by subject
 	subjects []string       // keys of seen, oldest first
 }
 
-// newFaultSet compiles faults; without any it returns nil, which is a valid
-// set in which nothing ever happens.
+// newFaultSet compiles faults. If there are none it returns nil, which is a valid
+// set without faults.
 func newFaultSet(faults []Fault, seed int64) (*faultSet, error) {
 	if len(faults) == 0 {
 		return nil, nil
 	}
 	f := &faultSet{
-		seed:   seed,
-		faults: slices.Clone(faults),
-		traps:  make(map[string]trap, len(faults)),
-		seen:   make(map[string]int),
+		seed:     seed,
+		faults:   slices.Clone(faults),
+		compiled: make(map[string]compiledFault, len(faults)),
+		seen:     make(map[string]int),
 	}
 	for _, fault := range faults {
 		t, err := fault.compile()
 		if err != nil {
 			return nil, err
 		}
-		if _, twice := f.traps[t.name]; twice {
+		if _, twice := f.compiled[t.name]; twice {
 			return nil, fmt.Errorf("fault %s is given twice", t.name)
 		}
-		f.traps[t.name] = t
+		f.compiled[t.name] = t
 	}
 	return f, nil
 }
 
-// chance is one occurrence of a subject: what decides about its faults.
-type chance struct {
+// trial is one occurrence of a subject. It determines which faults happen to it.
+type trial struct {
 	set        *faultSet
 	subject    string
 	occurrence int // from 1
 }
 
 // next counts an occurrence of a subject.
-func (f *faultSet) next(subject string) chance {
+func (f *faultSet) next(subject string) trial {
 	if f == nil {
-		return chance{}
+		return trial{}
 	}
-	if len(subject) > maxSubject { // its beginning, and what tells it from others
+	if len(subject) > maxSubject { // keep the beginning and a hash of all of it
 		h := fnv.New128a()
 		_, _ = h.Write([]byte(subject))
 		subject = fmt.Sprintf("%s… %x", subject[:maxSubject], h.Sum(nil))
@@ -89,64 +89,65 @@ func (f *faultSet) next(subject string) chance {
 		f.subjects = append(f.subjects, subject)
 	}
 	f.seen[subject]++
-	return chance{set: f, subject: subject, occurrence: f.seen[subject]}
+	return trial{set: f, subject: subject, occurrence: f.seen[subject]}
 }
 
-// part is the same occurrence of something that belongs to the subject.
-func (c chance) part(name string) chance {
+// part returns the same occurrence for a named part of the subject.
+func (c trial) part(name string) trial {
 	c.subject += " " + name
 	return c
 }
 
 // hit reports whether a fault happens to this occurrence.
-func (c chance) hit(name string) bool {
+func (c trial) hit(name string) bool {
 	if c.set == nil {
 		return false
 	}
-	t, set := c.set.traps[name]
-	// 53 bits are what a float64 holds exactly; the quotient is below 1.
+	t, set := c.set.compiled[name]
+	// A float64 represents 53 bits exactly. The quotient is less than 1.
 	return set && float64(c.draw(name, "")>>11)/(1<<53) < t.probability
 }
 
-// number picks the value of a fault's argument for this occurrence.
-func (c chance) number(name, arg string) int64 {
-	s := c.set.traps[name].spans[arg]
+// number returns the value of an argument for this occurrence, which is in the
+// range that the fault was given.
+func (c trial) number(name, arg string) int64 {
+	s := c.set.compiled[name].spans[arg]
 	return s.low + int64(c.draw(name, arg)%uint64(s.high-s.low+1))
 }
 
-func (c chance) delay(name string) time.Duration { return time.Duration(c.number(name, "delay")) }
+func (c trial) delay(name string) time.Duration { return time.Duration(c.number(name, "delay")) }
 
-// choice picks one of the words of an argument.
-func (c chance) choice(name, arg string, words []string) string { return words[c.number(name, arg)] }
+// choice returns the word of a choice for this occurrence.
+func (c trial) choice(name, arg string, words []string) string { return words[c.number(name, arg)] }
 
-func (c chance) word(name string) string { return c.set.traps[name].spans["word"].word }
+func (c trial) word(name string) string { return c.set.compiled[name].spans["word"].word }
 
-// draw is a number that looks random and is always the same for the same seed,
+// draw returns a pseudo-random number. It is always the same for the same seed,
 // fault, subject and occurrence.
-func (c chance) draw(name, arg string) uint64 {
+func (c trial) draw(name, arg string) uint64 {
 	h := fnv.New64a()
 	var fixed [16]byte
 	binary.LittleEndian.PutUint64(fixed[:8], uint64(c.set.seed))
 	binary.LittleEndian.PutUint64(fixed[8:], uint64(c.occurrence))
 	_, _ = h.Write(fixed[:])
 	_, _ = h.Write([]byte(name + "\x00" + arg + "\x00" + c.subject))
-	// FNV leaves neighbours close together in the high bits; this spreads them.
+	// The high bits of FNV differ little between similar inputs. This mixes them.
 	x := h.Sum64()
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb
 	return x ^ x>>31
 }
 
-// faultControl is the set in force, which can be replaced at any moment.
+// faultControl holds the active set, which can be replaced at any time.
 type faultControl struct {
 	current atomic.Pointer[faultSet]
 }
 
-// next counts an occurrence of a subject in the set in force.
-func (f *faultControl) next(subject func() string) chance {
+// next counts an occurrence of a subject in the active set.
+func (f *faultControl) next(subject func() string) trial {
 	set := f.current.Load()
 	if set == nil {
-		return chance{}
+		return trial{}
 	}
 	return set.next(subject())
 }

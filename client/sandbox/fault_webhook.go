@@ -5,34 +5,35 @@ import (
 	"time"
 )
 
-// How a delivery is signed, as the ledger words it.
+// How a delivery is signed, in the words of the ledger.
 const (
 	signatureValid = "valid"
 	signatureWrong = "wrong"
 	signatureNone  = "none"
 )
 
-// mishap is what faults do to one delivery. The zero value is nothing.
-type mishap struct {
-	cause     string        // the fault that made this delivery; empty for one that is owed
-	signature string        // signatureWrong or signatureNone; empty: as configured
-	wait      time.Duration // before the first post
-	overtaken int           // posts of others to wait for, patience at the longest
-	patience  time.Duration
-	follows   bool          // another delivery's `then` has it
-	then      []*delivery   // due after the first post of this one
-	posted    chan struct{} // to close at the first post; may be nil
+// deliveryFaults holds the faults of one delivery. The zero value has none.
+type deliveryFaults struct {
+	cause       string        // fault that created this delivery; empty for a regular one
+	signature   string        // signatureWrong or signatureNone; empty means as configured
+	wait        time.Duration // before the first post
+	reorderBy   int           // number of other posts to wait for, at most reorderWait
+	reorderWait time.Duration
+	follows     bool          // another delivery has it in then
+	then        []*delivery   // deliveries to schedule after the first post of this one
+	posted      chan struct{} // closed at the first post; may be nil
 }
 
-// mishandle turns the webhooks that are due into those that faults make of
-// them. lie words the opposite of what happened; nil where there is none.
-func (s *Server) mishandle(f *fate, due []*delivery, lie func() notice) []*delivery {
+// applyWebhookFaults applies faults to regular deliveries and returns the
+// deliveries to send. opposite returns a notice of the opposite result; it is nil
+// if there is none.
+func (s *Server) applyWebhookFaults(f *faultPlan, due []*delivery, opposite func() notice) []*delivery {
 	if f == nil {
 		return due
 	}
 	var all []*delivery
 	for _, d := range due {
-		all = append(all, s.mishandleOne(f.part(d.app), d, lie)...)
+		all = append(all, s.applyDeliveryFaults(f.part(d.app), d, opposite)...)
 	}
 	for _, d := range all {
 		if d.state == deliveryWaiting && !d.follows {
@@ -41,43 +42,45 @@ func (s *Server) mishandle(f *fate, due []*delivery, lie func() notice) []*deliv
 		}
 	}
 	if f.posted != nil {
-		close(f.posted) // nobody will
+		close(f.posted) // no delivery would close it
 	}
 	return all
 }
 
-// mishandleOne is mishandle for one app.
-func (s *Server) mishandleOne(c chance, d *delivery, lie func() notice) []*delivery {
-	if s.strikes(c, d, faultWebhookDrop) {
+// applyDeliveryFaults applies faults to the delivery for one app.
+func (s *Server) applyDeliveryFaults(c trial, d *delivery, opposite func() notice) []*delivery {
+	if s.hitsDelivery(c, d, faultWebhookDrop) {
 		d.state, d.body = deliveryDropped, nil
 		return []*delivery{d}
 	}
 	all := []*delivery{d}
-	if lie != nil && s.strikes(c, d, faultWebhookContradict) {
-		again := d.again(faultWebhookContradict)
-		again.notice = lie()
-		all = c.inTurn(d, again)
+	if opposite != nil && s.hitsDelivery(c, d, faultWebhookContradict) {
+		again := d.duplicate(faultWebhookContradict)
+		again.notice = opposite()
+		all = c.inOrder(d, again)
 	}
-	if s.strikes(c, d, faultWebhookDuplicate) {
+	if s.hitsDelivery(c, d, faultWebhookDuplicate) {
 		all = append(all, c.copies(d)...)
 	}
 	for i, d := range all {
-		s.disturb(c.part("delivery "+strconv.Itoa(i)), d)
+		s.applyPostFaults(c.part("delivery "+strconv.Itoa(i)), d)
 	}
 	return all
 }
 
-// strikes decides about a fault of a delivery and enters it in the books.
-func (s *Server) strikes(c chance, d *delivery, fault string) bool {
+// hitsDelivery reports whether a fault happens to a delivery. If it does,
+// hitsDelivery records it.
+func (s *Server) hitsDelivery(c trial, d *delivery, fault string) bool {
 	if !c.hit(fault) {
 		return false
 	}
-	s.books.fire(c, d.fate, fault)
+	s.store.recordFault(c, d.plan, fault)
 	return true
 }
 
-// inTurn lets a lie follow the truth, or the other way round.
-func (c chance) inTurn(truth, lie *delivery) []*delivery {
+// inOrder orders two contradictory deliveries as the fault requests. The second
+// one waits for the first post of the first.
+func (c trial) inOrder(truth, lie *delivery) []*delivery {
 	first, second := truth, lie
 	if c.choice(faultWebhookContradict, "lie", lieOrders) == "first" {
 		first, second = lie, truth
@@ -87,37 +90,38 @@ func (c chance) inTurn(truth, lie *delivery) []*delivery {
 	return []*delivery{first, second}
 }
 
-// copies are what a duplicated delivery is posted as besides itself.
-func (c chance) copies(d *delivery) []*delivery {
+// copies returns the additional deliveries of a duplicated delivery.
+func (c trial) copies(d *delivery) []*delivery {
 	var all []*delivery
 	for i := range c.number(faultWebhookDuplicate, "times") - 1 {
-		again := d.again(faultWebhookDuplicate)
+		again := d.duplicate(faultWebhookDuplicate)
 		again.wait = c.part("copy " + strconv.FormatInt(i, 10)).delay(faultWebhookDuplicate)
 		all = append(all, again)
 	}
 	return all
 }
 
-// disturb decides about the signature and the time of one delivery.
-func (s *Server) disturb(c chance, d *delivery) {
+// applyPostFaults applies the faults that change the signature or the time of one
+// delivery.
+func (s *Server) applyPostFaults(c trial, d *delivery) {
 	switch {
-	case s.strikes(c, d, faultWebhookUnsigned):
+	case s.hitsDelivery(c, d, faultWebhookUnsigned):
 		d.signature = signatureNone
-	case s.strikes(c, d, faultWebhookBadSignature):
+	case s.hitsDelivery(c, d, faultWebhookBadSignature):
 		d.signature = signatureWrong
 	}
-	if s.strikes(c, d, faultWebhookDelay) {
+	if s.hitsDelivery(c, d, faultWebhookDelay) {
 		d.wait += c.delay(faultWebhookDelay)
 	}
-	if s.strikes(c, d, faultWebhookReorder) {
-		d.overtaken, d.patience = int(c.number(faultWebhookReorder, "by")), c.delay(faultWebhookReorder)
+	if s.hitsDelivery(c, d, faultWebhookReorder) {
+		d.reorderBy, d.reorderWait = int(c.number(faultWebhookReorder, "by")), c.delay(faultWebhookReorder)
 	}
 }
 
-// again is a further delivery of the same, which a fault makes.
-func (d *delivery) again(fault string) *delivery {
+// duplicate returns another delivery of the same notice, caused by a fault.
+func (d *delivery) duplicate(fault string) *delivery {
 	return &delivery{
-		told: d.told, fate: d.fate, app: d.app, notice: d.notice, state: deliveryWaiting,
-		mishap: mishap{cause: fault},
+		webhookSource: d.webhookSource, plan: d.plan, app: d.app, notice: d.notice, state: deliveryWaiting,
+		deliveryFaults: deliveryFaults{cause: fault},
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// The faults by name.
+// Names of the faults.
 const (
 	faultWebhookDuplicate    = "webhook-duplicate"
 	faultWebhookDrop         = "webhook-drop"
@@ -35,55 +35,57 @@ const (
 	faultRead500   = "read-500"
 )
 
-// FaultInfo describes one fault that the sandbox can be given.
+// FaultInfo describes a fault that the sandbox supports.
 type FaultInfo struct {
 	Name string `json:"name"`
-	Args string `json:"args,omitempty"` // with their defaults, as in times=2..20,delay=0s
-	Note string `json:"note"`           // what happens, in one line
+	Args string `json:"args,omitempty"` // with their defaults, for example times=2..20,delay=0s
+	Note string `json:"note"`           // effect of the fault, in one line
 }
 
-// faultKind is a row of the table of faults.
+// faultKind is an entry of the table of faults.
 type faultKind struct {
 	name string
 	args []faultArg
 	note string
 }
 
-// limitArgs are those of a 429: how long to wait, and where that is told.
+// limitArgs are the arguments of a 429: the delay, and where the response states
+// it.
 var limitArgs = []faultArg{
 	{"retry_after", "1", argSeconds, nil},
 	{"in", "body", argChoice, delayIn},
 }
 
-// faultTable is every fault there is. Where several of one group hit the same
-// create, the first in this order wins.
+// faultTable lists all faults. At most one of the create faults without effect
+// happens to a create, and at most one of those with effect: the first that hits,
+// in this order.
 var faultTable = []faultKind{
-	{faultWebhookDuplicate, []faultArg{{"times", "2..20", argCount, nil}, {"delay", "0s", argDelay, nil}}, "posted so many times in all, each copy after a delay of its own"},
+	{faultWebhookDuplicate, []faultArg{{"times", "2..20", argCount, nil}, {"delay", "0s", argDelay, nil}}, "posted this many times in total, each copy after its own delay"},
 	{faultWebhookDrop, nil, "never posted"},
 	{faultWebhookDelay, []faultArg{{"delay", "1s..10s", argDelay, nil}}, "posted later"},
-	{faultWebhookReorder, []faultArg{{"by", "1..5", argCount1, nil}, {"delay", "2s", argDelay, nil}}, "overtaken by so many other posts, waiting for them at most the delay"},
-	{faultWebhookEarly, []faultArg{{"delay", "5s", argDelay, nil}}, "posted before the create is answered, which waits for it at most the delay"},
-	{faultWebhookContradict, []faultArg{{"lie", "last", argChoice, lieOrders}, {"delay", "0s", argDelay, nil}}, "the opposite outcome is posted as well: last, first or any"},
-	{faultWebhookBadSignature, nil, "signed with another secret, all tries of it"},
-	{faultWebhookUnsigned, nil, "without signature, all tries of it"},
+	{faultWebhookReorder, []faultArg{{"by", "1..5", argCount1, nil}, {"delay", "2s", argDelay, nil}}, "posted after this many other posts, or after the delay"},
+	{faultWebhookEarly, []faultArg{{"delay", "5s", argDelay, nil}}, "posted before the response to the create, which waits for it for at most the delay"},
+	{faultWebhookContradict, []faultArg{{"lie", "last", argChoice, lieOrders}, {"delay", "0s", argDelay, nil}}, "the opposite result is posted as well: last, first or any"},
+	{faultWebhookBadSignature, nil, "signed with a wrong secret, in all attempts"},
+	{faultWebhookUnsigned, nil, "not signed, in all attempts"},
 
-	{faultCreateCut, nil, "connection cut, no effect"},
-	{faultCreate500, []faultArg{{"status", "500..504", argStatus, nil}}, "5xx, no effect; from 502 on with a proxy's HTML page"},
-	{faultCreate429, limitArgs, "429, no effect; the delay in its body, a Retry-After header, both or any"},
-	{faultCreditsOut, nil, "refused as if there were no credits left, no effect"},
-	{faultCreateCutEffect, nil, "connection cut after the screenshot was ordered and charged"},
-	{faultCreate500Effect, []faultArg{{"status", "500..504", argStatus, nil}}, "5xx after the screenshot was ordered and charged"},
-	{faultCreateSlow, []faultArg{{"delay", "20s", argDelay, nil}}, "ordered and charged, but answered only after the delay"},
-	{faultCreateMalformed, nil, "ordered and charged, but the JSON of the answer ends in the middle"},
-	{faultCreateStatus, []faultArg{{"word", "queued", argWord, nil}}, "ordered and charged; the answer's status is a word nobody documents"},
+	{faultCreateCut, nil, "connection closed without a response, no effect"},
+	{faultCreate500, []faultArg{{"status", "500..504", argStatus, nil}}, "5xx, no effect; from 502 on the HTML page of a proxy"},
+	{faultCreate429, limitArgs, "429, no effect; the delay is in the body, in a Retry-After header, in both or any"},
+	{faultCreditsOut, nil, "refused as if the credits had run out, no effect"},
+	{faultCreateCutEffect, nil, "connection closed without a response, after the screenshot was created and charged"},
+	{faultCreate500Effect, []faultArg{{"status", "500..504", argStatus, nil}}, "5xx after the screenshot was created and charged"},
+	{faultCreateSlow, []faultArg{{"delay", "20s", argDelay, nil}}, "created and charged, but the response is sent after the delay"},
+	{faultCreateMalformed, nil, "created and charged, but the JSON of the response is truncated"},
+	{faultCreateStatus, []faultArg{{"word", "queued", argWord, nil}}, "created and charged, but the response has an undocumented status"},
 
-	{faultListLag, []faultArg{{"delay", "2s..10s", argDelay, nil}}, "a new screenshot is missing in list and search at first"},
-	{faultListShift, []faultArg{{"by", "1..3", argCount1, nil}}, "a page of list or search is short, or begins so many rows off"},
-	{faultRead429, limitArgs, "429 at an endpoint that only reads, likewise"},
-	{faultRead500, []faultArg{{"status", "500..504", argStatus, nil}}, "5xx at an endpoint that only reads"},
+	{faultListLag, []faultArg{{"delay", "2s..10s", argDelay, nil}}, "a new screenshot is missing from list and search until the delay has passed"},
+	{faultListShift, []faultArg{{"by", "1..3", argCount1, nil}}, "a page of list or search is shorter, or starts this many rows earlier or later"},
+	{faultRead429, limitArgs, "429 from a read-only endpoint; the delay as in create-429"},
+	{faultRead500, []faultArg{{"status", "500..504", argStatus, nil}}, "5xx from a read-only endpoint"},
 }
 
-// FaultList returns every fault that the sandbox knows.
+// FaultList returns all faults that the sandbox supports.
 func FaultList() []FaultInfo {
 	var list []FaultInfo
 	for _, kind := range faultTable {
@@ -96,16 +98,16 @@ func FaultList() []FaultInfo {
 	return list
 }
 
-// Fault makes something go wrong with a probability. As text, also in JSON, it
+// Fault is a fault that happens with a probability. Its text form, also in JSON,
 // is NAME=PROBABILITY[,ARGUMENT=VALUE…], for example
-// webhook-duplicate=0.2,times=2..20; ranges include both ends.
+// webhook-duplicate=0.2,times=2..20. Ranges include both ends.
 type Fault struct {
 	Name        string
-	Probability float64           // 0 never … 1 always
-	Args        map[string]string // those that differ from the defaults
+	Probability float64           // from 0 (never) to 1 (always)
+	Args        map[string]string // only those that differ from the defaults
 }
 
-// ParseFault reads a fault's text. Errors list what would have been right.
+// ParseFault parses the text form of a fault. Its errors list the valid values.
 func ParseFault(text string) (Fault, error) {
 	parts := strings.Split(text, ",")
 	name, number, found := strings.Cut(strings.TrimSpace(parts[0]), "=")
@@ -134,7 +136,7 @@ func ParseFault(text string) (Fault, error) {
 	return f, err
 }
 
-// String is the text that ParseFault reads.
+// String returns the text form that ParseFault parses.
 func (f Fault) String() string {
 	text := f.Name + "=" + strconv.FormatFloat(f.Probability, 'g', -1, 64)
 	for _, arg := range slices.Sorted(maps.Keys(f.Args)) {
@@ -143,34 +145,34 @@ func (f Fault) String() string {
 	return text
 }
 
-// MarshalText is String.
+// MarshalText returns the same text as String.
 func (f Fault) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
 
-// UnmarshalText is ParseFault.
+// UnmarshalText sets f to the result of ParseFault.
 func (f *Fault) UnmarshalText(text []byte) (err error) {
 	*f, err = ParseFault(string(text))
 	return err
 }
 
-// compile checks the fault and fills in the defaults of its arguments.
-func (f Fault) compile() (trap, error) {
+// compile validates the fault and fills in the defaults of its arguments.
+func (f Fault) compile() (compiledFault, error) {
 	i := slices.IndexFunc(faultTable, func(kind faultKind) bool { return kind.name == f.Name })
 	if i < 0 {
 		var known []string
 		for _, kind := range faultTable {
 			known = append(known, kind.name)
 		}
-		return trap{}, fmt.Errorf("fault %q is not known; known are %s", f.Name, strings.Join(known, ", "))
+		return compiledFault{}, fmt.Errorf("fault %q is not known; known are %s", f.Name, strings.Join(known, ", "))
 	}
-	// Written so that NaN is refused.
+	// Negated, so that NaN is refused.
 	if !(f.Probability >= 0 && f.Probability <= 1) {
-		return trap{}, fmt.Errorf("fault %s: the probability must be a number from 0 to 1, not %g", f.Name, f.Probability)
+		return compiledFault{}, fmt.Errorf("fault %s: the probability must be a number from 0 to 1, not %g", f.Name, f.Probability)
 	}
 	kind := faultTable[i]
-	t := trap{name: f.Name, probability: f.Probability, spans: make(map[string]span)}
+	t := compiledFault{name: f.Name, probability: f.Probability, spans: make(map[string]span)}
 	for _, name := range slices.Sorted(maps.Keys(f.Args)) {
 		if !slices.ContainsFunc(kind.args, func(arg faultArg) bool { return arg.name == name }) {
-			return trap{}, fmt.Errorf("fault %s has no argument %q; %s", f.Name, name, kind.wants())
+			return compiledFault{}, fmt.Errorf("fault %s has no argument %q; %s", f.Name, name, kind.argumentList())
 		}
 	}
 	for _, arg := range kind.args {
@@ -180,14 +182,14 @@ func (f Fault) compile() (trap, error) {
 		}
 		var err error
 		if t.spans[arg.name], err = arg.parse(text); err != nil {
-			return trap{}, fmt.Errorf("fault %s: %s=%s: %w", f.Name, arg.name, text, err)
+			return compiledFault{}, fmt.Errorf("fault %s: %s=%s: %w", f.Name, arg.name, text, err)
 		}
 	}
 	return t, nil
 }
 
-// wants says which arguments a fault takes.
-func (k faultKind) wants() string {
+// argumentList returns a text that lists the arguments of a fault.
+func (k faultKind) argumentList() string {
 	var names []string
 	for _, arg := range k.args {
 		names = append(names, arg.name)

@@ -31,7 +31,7 @@ func TestParseFault(t *testing.T) {
 	} {
 		f, err := sandbox.ParseFault(text)
 		if err != nil || f.String() != want {
-			t.Errorf("%q is %q, %v, want %q", text, f, err, want)
+			t.Errorf("ParseFault(%q) = %q, %v, want %q", text, f, err, want)
 		}
 	}
 	for text, want := range map[string]string{
@@ -59,18 +59,18 @@ func TestParseFault(t *testing.T) {
 		"create-status=1,word=no space":       "letters",
 	} {
 		if _, err := sandbox.ParseFault(text); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: error is %v, want %q in it", text, err, want)
+			t.Errorf("ParseFault(%q): error %v, want one with %q", text, err, want)
 		}
 	}
 	if _, err := sandbox.New(sandbox.Config{Faults: []sandbox.Fault{{Name: "create-crash", Probability: 1}}}); err == nil {
-		t.Error("New takes a fault that is not known")
+		t.Error("New accepted an unknown fault")
 	}
 	if _, err := sandbox.New(sandbox.Config{Faults: faults(t, "create-cut=1", "create-cut=0.5")}); err == nil {
-		t.Error("New takes a fault twice")
+		t.Error("New accepted a fault twice")
 	}
 }
 
-// Every fault of the list can be set as the list shows it.
+// Every fault can be set with the arguments that the list shows.
 func TestFaultList(t *testing.T) {
 	for _, info := range sandbox.FaultList() {
 		text := info.Name + "=1"
@@ -86,9 +86,9 @@ func TestFaultList(t *testing.T) {
 	}
 }
 
-// all are all faults with the same probability, and no delay beyond a few
-// milliseconds.
-func all(probability string) []string {
+// allFaults returns all faults with the same probability and with delays of at
+// most a few milliseconds.
+func allFaults(probability string) []string {
 	quick := map[string]string{
 		"webhook-delay":   "delay=1ms..5ms",
 		"webhook-reorder": "delay=5ms",
@@ -107,13 +107,13 @@ func all(probability string) []string {
 }
 
 func TestFaultsWithoutProbabilityNeverHappen(t *testing.T) {
-	v, hooks := hooked(t, http.StatusOK, sandbox.Config{Faults: faults(t, all("0")...)})
+	v, hooks := startWithWebhooks(t, http.StatusOK, sandbox.Config{Faults: faults(t, allFaults("0")...)})
 	for i := range 20 {
 		v.create(fmt.Sprintf("https://example.com/%d", i), "apps", "12")
 	}
 	v.settle()
 	if rows := data[[]shot](t, v.get("screenshot/list", nil)); len(rows) != 20 || len(hooks) != 20 {
-		t.Errorf("%d rows, %d webhooks, want 20", len(rows), len(hooks))
+		t.Errorf("got %d rows and %d webhooks, want 20", len(rows), len(hooks))
 	}
 	l := v.srv.Ledger()
 	if len(l.Fired) != 0 || len(l.Faults) != 0 || len(l.Refused) != 0 {
@@ -121,10 +121,10 @@ func TestFaultsWithoutProbabilityNeverHappen(t *testing.T) {
 	}
 }
 
-// happened runs a hundred creates of fifty different screenshots, in any order
-// and many at once, and tells what the books show of faults.
-func happened(t *testing.T, seed int64) []string {
-	v, _ := hooked(t, http.StatusOK, sandbox.Config{Seed: seed, Faults: faults(t, all("0.2")...)})
+// runWithFaults sends a hundred creates for fifty different URLs, concurrently
+// and in random order. It returns the faults in the ledger.
+func runWithFaults(t *testing.T, seed int64) []string {
+	v, _ := startWithWebhooks(t, http.StatusOK, sandbox.Config{Seed: seed, Faults: faults(t, allFaults("0.2")...)})
 	var wg sync.WaitGroup
 	for _, i := range rand.Perm(100) {
 		wg.Go(func() {
@@ -140,12 +140,12 @@ func happened(t *testing.T, seed int64) []string {
 		spent += c.Cost
 		for _, d := range c.Deliveries {
 			if posts += len(d.Attempts); d.State == "waiting" {
-				t.Errorf("a delivery of %d waits although all is quiet", c.ID)
+				t.Errorf("a delivery of %d is waiting although the sandbox is idle", c.ID)
 			}
 		}
 	}
 	if spent != l.Spent || len(l.Creates)+len(l.Refused) != 100 || posts == 0 {
-		t.Errorf("%d creates and %d refusals of 100, %g credits for %g, %d posts", len(l.Creates), len(l.Refused), l.Spent, spent, posts)
+		t.Errorf("%d creates and %d refusals, want 100; %g credits charged, want %g; %d posts", len(l.Creates), len(l.Refused), l.Spent, spent, posts)
 	}
 	var texts []string
 	for _, f := range l.Faults {
@@ -153,38 +153,38 @@ func happened(t *testing.T, seed int64) []string {
 	}
 	slices.Sort(texts)
 	if len(l.Fired) != len(sandbox.FaultList()) {
-		t.Errorf("only these faults happened: %v", l.Fired)
+		t.Errorf("faults are %v, want all kinds", l.Fired)
 	}
 	return texts
 }
 
 func TestFaultsRepeat(t *testing.T) {
-	first := happened(t, 7)
-	if diff := cmp.Diff(first, happened(t, 7)); diff != "" {
-		t.Errorf("the same seed, but other faults:\n%s", diff)
+	first := runWithFaults(t, 7)
+	if diff := cmp.Diff(first, runWithFaults(t, 7)); diff != "" {
+		t.Errorf("the same seed gave different faults:\n%s", diff)
 	}
-	if slices.Equal(first, happened(t, 8)) {
-		t.Error("another seed, but the same faults")
+	if slices.Equal(first, runWithFaults(t, 8)) {
+		t.Error("another seed gave the same faults")
 	}
 }
 
-// A create that fails is tried again, and that is another draw.
-func TestFaultsOfEachOccurrenceAreTheirOwn(t *testing.T) {
+// Each attempt to create a screenshot is a new occurrence, with its own faults.
+func TestFaultsDependOnTheOccurrence(t *testing.T) {
 	v := start(t, sandbox.Config{Faults: faults(t, "create-500=0.5,status=500")})
 	codes := map[int]int{}
 	for range 100 {
 		codes[v.get("screenshot/create", with("url", "https://example.com/")).status]++
 	}
 	if codes[200]+codes[500] != 100 || codes[200] < 20 || codes[500] < 20 {
-		t.Errorf("answers are %v, want about as many 200 as 500", codes)
+		t.Errorf("statuses are %v, want about as many 200 as 500", codes)
 	}
 }
 
 func TestFaultsAreReplacedWhileTheyHappen(t *testing.T) {
-	v, _ := hooked(t, http.StatusOK, sandbox.Config{})
+	v, _ := startWithWebhooks(t, http.StatusOK, sandbox.Config{})
 	var wg sync.WaitGroup
 	for i := range 50 {
-		wg.Go(func() { v.goWrong(all("0.3")...) })
+		wg.Go(func() { v.setFaults(allFaults("0.3")...) })
 		wg.Go(func() {
 			q := url.Values{"key": {"sandbox-key"}, "url": {fmt.Sprintf("https://example.com/%d", i)}, "apps": {"12"}}
 			_, _ = once(context.Background(), v.root+"/api/v1/screenshot/create?"+q.Encode())
@@ -194,25 +194,25 @@ func TestFaultsAreReplacedWhileTheyHappen(t *testing.T) {
 	v.settle()
 }
 
-// Close must not wait for what faults delay.
+// Close does not wait for delays that faults cause.
 func TestCloseWithFaultsUnderWay(t *testing.T) {
-	v, hooks := hooked(t, http.StatusOK, sandbox.Config{Faults: faults(t, "webhook-delay=1,delay=1h")})
+	v, hooks := startWithWebhooks(t, http.StatusOK, sandbox.Config{Faults: faults(t, "webhook-delay=1,delay=1h")})
 	v.create("https://example.com/", "apps", "12")
-	v.goWrong("webhook-reorder=1,delay=1h")
+	v.setFaults("webhook-reorder=1,delay=1h")
 	v.create("https://example.com/", "apps", "12")
-	v.goWrong("create-slow=1,delay=1h")
+	v.setFaults("create-slow=1,delay=1h")
 	answered := make(chan error, 1)
 	go func() {
 		_, err := once(context.Background(), v.root+faultyCreate)
 		answered <- err
 	}()
-	next(t, hooks) // the slow one has taken effect
+	next(t, hooks) // the slow create took effect
 	if err := v.srv.Close(); err != nil {
 		t.Error(err)
 	}
 	select {
 	case <-answered:
 	case <-time.After(20 * time.Second):
-		t.Error("a slow create outlives the sandbox")
+		t.Error("Close did not end a slow create")
 	}
 }

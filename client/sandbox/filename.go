@@ -7,11 +7,11 @@ import (
 	"unicode/utf8"
 )
 
-// maxFilename is the longest name of a download, in bytes.
+// maxFilename is the maximum length of a file name, in bytes.
 const maxFilename = 200
 
-// disposition is the header that has a browser save an answer under the given
-// name; empty when none is given.
+// disposition returns the Content-Disposition header for saving a response under
+// the given name. It returns "" if no name is given.
 func disposition(given, fallback string) string {
 	if given == "" {
 		return ""
@@ -23,9 +23,9 @@ func disposition(given, fallback string) string {
 	return mime.FormatMediaType("attachment", map[string]string{"filename": name})
 }
 
-// safeFilename makes a file's name out of what a caller asked for: without
-// folders, without characters that file systems or headers give a meaning to,
-// and not hidden. It is empty when nothing is left.
+// safeFilename makes a valid file name from a requested one. It removes folders,
+// leading dots and characters that have a meaning in file systems or headers. It
+// returns "" if nothing remains.
 func safeFilename(given string) string {
 	given = strings.ToValidUTF8(given, "")
 	if i := strings.LastIndexAny(given, `/\`); i >= 0 {

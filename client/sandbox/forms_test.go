@@ -10,7 +10,7 @@ import (
 	"shotline/client/sandbox"
 )
 
-// Listings come in both documented forms, with and without envelope.
+// Listings have both documented forms, with and without the envelope.
 func TestListForms(t *testing.T) {
 	for name, c := range map[string]struct {
 		cfg  sandbox.Config
@@ -24,7 +24,7 @@ func TestListForms(t *testing.T) {
 	} {
 		v := start(t, c.cfg)
 		if a := v.get("screenshot/create", with("url", "https://a.example")); a.status != http.StatusOK || strings.Contains(string(a.body), `"success"`) == c.cfg.BareAnswers {
-			t.Errorf("%s: create: %d %s", name, a.status, a.body)
+			t.Errorf("%s: create: status %d, body %s", name, a.status, a.body)
 		}
 		v.settle()
 		for _, a := range []answer{v.get("screenshot/list", nil), v.get("screenshot/search", with("url", "a.example"))} {
@@ -34,15 +34,15 @@ func TestListForms(t *testing.T) {
 		}
 		empty := v.get("screenshot/list", with("tag", "none"))
 		if !strings.Contains(string(empty.body), "[]") {
-			t.Errorf("%s: nothing is %s", name, empty.body)
+			t.Errorf("%s: empty listing is %s", name, empty.body)
 		}
 	}
 	if _, err := sandbox.New(sandbox.Config{ListForm: "tree"}); err == nil || !strings.Contains(err.Error(), "array or object") {
-		t.Errorf("another form: %v", err)
+		t.Errorf("unknown form: error %v", err)
 	}
 }
 
-// Some of the vendor's errors come without the word success.
+// Some of the vendor's errors have no field success.
 func TestBareErrors(t *testing.T) {
 	for _, bare := range []bool{false, true} {
 		v := start(t, sandbox.Config{BareAnswers: bare, Faults: []sandbox.Fault{{Name: "create-429", Probability: 1}}})
@@ -57,7 +57,7 @@ func TestBareErrors(t *testing.T) {
 			if err := json.Unmarshal(a.body, &body); err != nil || a.status != status {
 				t.Fatalf("%d %s: %v", a.status, a.body, err)
 			}
-			if _, told := body["success"]; told == (bare && (status == 400 || status == 429)) || body["error"] == "" || body["code"] == "" || body["details"] == nil {
+			if _, found := body["success"]; found == (bare && (status == 400 || status == 429)) || body["error"] == "" || body["code"] == "" || body["details"] == nil {
 				t.Errorf("bare %t: %d %s", bare, a.status, a.body)
 			}
 		}
@@ -68,7 +68,7 @@ func TestAnyCountry(t *testing.T) {
 	v := start(t, sandbox.Config{AnyCountry: true})
 	for _, country := range []string{"atlantis", "us", "XX"} {
 		if got := data[map[string]any](t, v.get("screenshot/create", with("url", "https://a.example", "country", country))); got["country"] != country {
-			t.Errorf("%s became %v", country, got["country"])
+			t.Errorf("country %s became %v", country, got["country"])
 		}
 	}
 	strict := start(t, sandbox.Config{})
@@ -79,7 +79,7 @@ func TestAnyCountry(t *testing.T) {
 	}
 }
 
-// The units that the vendor leaves open are the sandbox's to be given.
+// The units of pauses can be configured where the vendor does not document them.
 func TestUnitsOfPauses(t *testing.T) {
 	steps := `[{"command":"sleep","value":2},{"command":"wait","value":2}]`
 	for _, c := range []struct {
@@ -96,10 +96,10 @@ func TestUnitsOfPauses(t *testing.T) {
 		v.settle()
 		got := r.seen[0].Pace
 		if got.Steps[0].Wait != c.sleep || got.Steps[1].Wait != 2*time.Millisecond || got.ShotInterval != c.interval {
-			t.Errorf("the renderer pauses %+v, want %v and %v", got, c.sleep, c.interval)
+			t.Errorf("pace is %+v, want %v and %v", got, c.sleep, c.interval)
 		}
 		if a := v.get("screenshot/create", with("url", "https://a.example", "shots", "2", "shot_interval", "61000")); a.status != http.StatusUnprocessableEntity {
-			t.Errorf("an interval of more than a minute: %d %s", a.status, a.body)
+			t.Errorf("interval of more than a minute: status %d, body %s, want 422", a.status, a.body)
 		}
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// What is accepted can be sent: no header holds a line's end or a name that is
-// none.
+// Accepted headers and cookies can be sent: they have valid names and no line
+// ends.
 func FuzzParseHeaders(f *testing.F) {
 	for _, seed := range []string{"X-A: 1", "X-A: 1\nX-B:2\r\n", "Host: a", ": b", "a b: c", "X: a\rY: b", "X: \x00", "Ü: 1"} {
 		f.Add(seed)
@@ -26,7 +26,7 @@ func FuzzParseHeaders(f *testing.F) {
 
 func checkPairs(t *testing.T, pairs []Pair, err error) {
 	if err != nil && len(pairs) > 0 {
-		t.Errorf("%v and %q", err, pairs)
+		t.Errorf("got error %v and pairs %q", err, pairs)
 	}
 	for _, p := range pairs {
 		if p.Name == "" || strings.ContainsAny(p.Name, " \r\n:=;") || strings.ContainsAny(p.Value, "\r\n\x00") || len(p.Value) > maxLine {
@@ -35,7 +35,7 @@ func checkPairs(t *testing.T, pairs []Pair, err error) {
 	}
 }
 
-// What is accepted stays within the limits.
+// Accepted steps are within the limits.
 func FuzzParseSteps(f *testing.F) {
 	for _, seed := range []string{
 		`[{"command":"click","selector":"#a"},{"command":"wait","value":"200"}]`, `[{"command":"wait","value":1e4}]`,
@@ -57,12 +57,13 @@ func FuzzParseSteps(f *testing.F) {
 			}
 		}
 		if len(steps) > maxSteps || waited > maxPause {
-			t.Errorf("%d steps that wait %v", len(steps), waited)
+			t.Errorf("accepted %d steps that wait %v", len(steps), waited)
 		}
 	})
 }
 
-// Every row is one line of text, and what cannot be read is the caller's fault.
+// Every row is one line of text, and a body that cannot be read gets a 4xx
+// response.
 func FuzzReadBatch(f *testing.F) {
 	for _, seed := range []struct{ kind, body string }{
 		{"multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"urls.txt\"\r\n\r\nhttps://a.test\r\nb\r\n--b\r\nContent-Disposition: form-data; name=\"country\"\r\n\r\nus\r\n--b--\r\n"},
@@ -80,29 +81,29 @@ func FuzzReadBatch(f *testing.F) {
 		r.Header.Set("Content-Type", kind)
 		list, err := readBatch(r)
 		if err != nil {
-			if refusal := refusalOf(err); refusal.status < 400 || refusal.status > 499 {
-				t.Errorf("%v is answered %d", err, refusal.status)
+			if refusal := asAPIError(err); refusal.status < 400 || refusal.status > 499 {
+				t.Errorf("%v has status %d, want 4xx", err, refusal.status)
 			}
 			return
 		}
 		for _, row := range list.urls {
 			if !list.json && (row == "" || strings.TrimSpace(row) != row || strings.ContainsAny(row, "\r\n")) {
-				t.Errorf("row %q", row)
+				t.Errorf("accepted row %q", row)
 			}
 		}
 		for name, values := range list.options {
 			if name == list.listName() {
-				t.Errorf("%s is an option: %q", name, values)
+				t.Errorf("the list %s is also an option: %q", name, values)
 			}
 		}
 	})
 }
 
-// pathVariables are those that the vendor documents.
+// pathVariables matches the variables that the vendor documents.
 var pathVariables = regexp.MustCompile(`\{(id|domain|tag|yyyy|mm|dd|hh|ii|ss)\}`)
 
-// Each documented variable is filled, once; everything else stays as it is, also
-// what a tag brings in.
+// Each documented variable is replaced once. All other text stays unchanged,
+// including variables in a tag.
 func FuzzPathTemplate(f *testing.F) {
 	for _, seed := range [][2]string{
 		{"archive/{domain}/{yyyy}/{mm}/{dd}/{id}.png", "spring"}, {"{tag}{{id}}", "{id}"}, {"{ii}{ss}{hh}{x}{", "}"}, {"", ""}, {"{{tag}}", "id"},
@@ -112,7 +113,7 @@ func FuzzPathTemplate(f *testing.F) {
 	at := time.Date(2031, 5, 6, 7, 8, 9, 0, time.FixedZone("", 2*60*60))
 	values := map[string]string{"{id}": "42", "{domain}": "a.test", "{yyyy}": "2031", "{mm}": "05", "{dd}": "06", "{hh}": "05", "{ii}": "08", "{ss}": "09"}
 	f.Fuzz(func(t *testing.T, template, tag string) {
-		s := &screenshot{told: told{id: 42}, order: order{
+		s := &screenshot{webhookSource: webhookSource{id: 42}, order: order{
 			render: RenderRequest{URL: "https://a.test:8443/x"}, createdAt: at, tags: []string{tag, "other"},
 		}}
 		want := pathVariables.ReplaceAllStringFunc(template, func(variable string) string {
@@ -127,7 +128,7 @@ func FuzzPathTemplate(f *testing.F) {
 	})
 }
 
-// A fault that is read says itself in a way that is read the same.
+// The text form of a parsed fault parses to the same fault.
 func FuzzParseFault(f *testing.F) {
 	for _, kind := range FaultList() {
 		f.Add(kind.Name + "=0.5")
@@ -142,14 +143,14 @@ func FuzzParseFault(f *testing.F) {
 		}
 		again, err := ParseFault(fault.String())
 		if err != nil || fmt.Sprint(again) != fmt.Sprint(fault) || !(fault.Probability >= 0 && fault.Probability <= 1) {
-			t.Fatalf("%q became %v, and that %v (%v)", text, fault, again, err)
+			t.Fatalf("%q became %v, then %v (%v)", text, fault, again, err)
 		}
 		set, err := newFaultSet([]Fault{fault}, 1)
 		if err != nil {
 			t.Fatalf("%q cannot be set: %v", text, err)
 		}
 		if set.next("a").hit(fault.Name) && fault.Probability == 0 {
-			t.Fatalf("%q happens", text)
+			t.Fatalf("%q happened with probability 0", text)
 		}
 	})
 }

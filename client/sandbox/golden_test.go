@@ -23,56 +23,56 @@ import (
 	"shotline/client/sandbox"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
-// goldenDir holds a file for each endpoint: what was asked, in the order of one
-// conversation, and the answers to the byte.
+// goldenDir contains a file for each endpoint, with the requests of one
+// conversation in order and the exact responses.
 const goldenDir = "testdata"
 
-// TestGolden holds one conversation with a sandbox whose clock stands still.
+// TestGolden records one conversation with a sandbox whose clock is fixed.
 func TestGolden(t *testing.T) {
-	book := converse(t)
+	files := recordConversation(t)
 	if *update {
-		for name, text := range book {
+		for name, text := range files {
 			if err := os.WriteFile(filepath.Join(goldenDir, name), []byte(text), 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
 	for _, endpoint := range sandbox.Endpoints() {
-		if book[goldenFile(endpoint)] == "" {
-			t.Errorf("%s was not asked", endpoint)
+		if files[goldenFile(endpoint)] == "" {
+			t.Errorf("%s was not called", endpoint)
 		}
 	}
-	files, err := os.ReadDir(goldenDir)
+	entries, err := os.ReadDir(goldenDir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range files {
-		if book[file.Name()] == "" {
-			t.Errorf("%s is nobody's", file.Name())
+	for _, file := range entries {
+		if files[file.Name()] == "" {
+			t.Errorf("%s is not a golden file of any endpoint", file.Name())
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(book)) {
+	for _, name := range slices.Sorted(maps.Keys(files)) {
 		want, err := os.ReadFile(filepath.Join(goldenDir, name))
 		if err != nil {
 			t.Error(err)
 		}
-		if got := book[name]; got != string(want) {
-			t.Errorf("%s: the answers are\n%s\nwant\n%s", name, got, want)
+		if got := files[name]; got != string(want) {
+			t.Errorf("%s: got\n%s\nwant\n%s", name, got, want)
 		}
 	}
 }
 
 func goldenFile(endpoint string) string { return strings.ReplaceAll(endpoint, "/", "-") + ".txt" }
 
-// converse goes through every endpoint, before and after pages are rendered, and
-// returns the golden files by name.
-func converse(t *testing.T) map[string]string {
-	shutter := make(chan struct{})
+// recordConversation calls every endpoint, before and after pages are rendered.
+// It returns the golden files by name.
+func recordConversation(t *testing.T) map[string]string {
+	gate := make(chan struct{})
 	srv, err := sandbox.New(sandbox.Config{
 		APIKey: "golden-key", BaseURL: "http://127.0.0.1:8070", FirstID: 1001, Balance: 20,
-		Now: fixedClock, Rand: bytes.NewReader(make([]byte, 32)), Renderer: gated{shutter: shutter},
+		Now: fixedClock, Rand: bytes.NewReader(make([]byte, 32)), Renderer: gatedRenderer{gate: gate},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -82,11 +82,11 @@ func converse(t *testing.T) map[string]string {
 			t.Error(err)
 		}
 	})
-	talk := &conversation{t: t, handler: srv.Handler(), book: make(map[string]string)}
+	talk := &conversation{t: t, handler: srv.Handler(), files: make(map[string]string)}
 
 	talk.get("account/info", "")
-	talk.as("").get("account/info", "")
-	talk.as("wrong").get("account/info", "")
+	talk.withKey("").get("account/info", "")
+	talk.withKey("wrong").get("account/info", "")
 	talk.get("screenshot/create", "url=https://EXAMPLE.com&screen_width=160&screen_height=120&country=fr&tag=a&tag=b&apps=1&language=fr-FR&timezone=Europe/Paris")
 	talk.get("screenshot/create", "url=https://example.org/long&screen_width=160&screen_height=120&size=page&format=jpeg&html=true&pdf=true&shots=2&region=bavaria")
 	talk.get("screenshot/create", `url=https://fails.example/&tag=a&apps={"7":"archive/{tag}/{id}.png"}`)
@@ -109,7 +109,7 @@ func converse(t *testing.T) map[string]string {
 	talk.post("batch/cancel", "application/json", `{}`)
 	talk.post("batch/cancel", "application/json", `12`)
 
-	close(shutter)
+	close(gate)
 	if err := srv.Idle(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func converse(t *testing.T) map[string]string {
 	talk.get("screenshot/list", "tag=a")
 	talk.get("screenshot/list", "limit=2&offset=1")
 	talk.get("screenshot/list", "status=error&country=us&limit=1")
-	talk.get("screenshot/list", "tag=nobody's")
+	talk.get("screenshot/list", "tag=unused")
 	talk.get("screenshot/list", "limit=1000&offset=-1&status=lost")
 	talk.get("screenshot/search", "url=example.org")
 	talk.get("screenshot/search", "q=%2Flong")
@@ -157,7 +157,7 @@ func converse(t *testing.T) map[string]string {
 	talk.get("screenshot/delete", "id=1001")
 	talk.get("screenshot/info", "id=1001")
 	talk.silent = true
-	for range 12 { // credits run out
+	for range 12 { // use up the credits
 		talk.get("screenshot/create", "url=https://example.com&screen_width=160&screen_height=120")
 	}
 	talk.silent = false
@@ -168,13 +168,13 @@ func converse(t *testing.T) map[string]string {
 	talk.get("crawl/list", "")
 	talk.post("crawl/cancel", "application/json", `{"id":1}`)
 	talk.get("screenshot/conjure", "")
-	otherForms(t, talk.book)
-	return talk.book
+	otherForms(t, talk.files)
+	return talk.files
 }
 
-// otherForms goes through what a sandbox says in the other forms that the
-// vendor's documents show: listings as objects, answers without envelope.
-func otherForms(t *testing.T, book map[string]string) {
+// otherForms records the other response forms in the vendor's documentation:
+// listings as objects, and responses without the envelope.
+func otherForms(t *testing.T, files map[string]string) {
 	for form, cfg := range map[string]sandbox.Config{
 		"-as-object": {ListForm: sandbox.ListObject}, "-bare": {BareAnswers: true}, "-bare-as-object": {BareAnswers: true, ListForm: sandbox.ListObject},
 	} {
@@ -183,7 +183,7 @@ func otherForms(t *testing.T, book map[string]string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		talk := &conversation{t: t, handler: srv.Handler(), book: book, form: form}
+		talk := &conversation{t: t, handler: srv.Handler(), files: files, form: form}
 		talk.silent = true
 		talk.get("screenshot/create", "url=https://example.com")
 		if err := srv.Idle(t.Context()); err != nil {
@@ -200,15 +200,15 @@ func otherForms(t *testing.T, book map[string]string) {
 	}
 }
 
-// gated renders once its shutter is open.
-type gated struct{ shutter <-chan struct{} }
+// gatedRenderer renders once the channel gate has been closed.
+type gatedRenderer struct{ gate <-chan struct{} }
 
-func (g gated) Name() string { return "gated" }
-func (g gated) Close() error { return nil }
+func (g gatedRenderer) Name() string { return "gated" }
+func (g gatedRenderer) Close() error { return nil }
 
-func (g gated) Render(ctx context.Context, r sandbox.RenderRequest) (sandbox.Rendering, error) {
+func (g gatedRenderer) Render(ctx context.Context, r sandbox.RenderRequest) (sandbox.Rendering, error) {
 	select {
-	case <-g.shutter:
+	case <-g.gate:
 	case <-ctx.Done():
 		return sandbox.Rendering{}, ctx.Err()
 	}
@@ -221,7 +221,8 @@ func (g gated) Render(ctx context.Context, r sandbox.RenderRequest) (sandbox.Ren
 	return plain.Render(ctx, r)
 }
 
-// cutForm is a multipart form cut by "cut"; fields are NAME=VALUE.
+// cutForm returns a multipart form with the boundary "cut". Fields are
+// NAME=VALUE.
 func cutForm(fields ...string) string {
 	var text strings.Builder
 	for _, field := range fields {
@@ -235,17 +236,17 @@ func cutForm(fields ...string) string {
 	return text.String() + "--cut--\r\n"
 }
 
-// conversation writes down what is asked and answered.
+// conversation records requests and responses.
 type conversation struct {
 	t       *testing.T
 	handler http.Handler
-	book    map[string]string
-	key     *string // nil: the right one
-	silent  bool    // nothing is written down
-	form    string  // of the answers, as the golden file's name has it
+	files   map[string]string
+	key     *string // nil means the right key
+	silent  bool    // record nothing
+	form    string  // suffix of the golden file's name for another response form
 }
 
-func (c *conversation) as(key string) *conversation {
+func (c *conversation) withKey(key string) *conversation {
 	other := *c
 	other.key = &key
 	return &other
@@ -254,24 +255,24 @@ func (c *conversation) as(key string) *conversation {
 func (c *conversation) get(endpoint, query string) {
 	c.t.Helper()
 	if query != "" {
-		// Written readably, sent as it must be.
+		// The golden file has the query as written, and the request has it encoded.
 		values, err := url.ParseQuery(query)
 		if err != nil {
 			c.t.Fatal(err)
 		}
-		c.ask(http.MethodGet, endpoint, endpoint+"?"+values.Encode(), "?"+query, "", "")
+		c.do(http.MethodGet, endpoint, endpoint+"?"+values.Encode(), "?"+query, "", "")
 		return
 	}
-	c.ask(http.MethodGet, endpoint, endpoint, "", "", "")
+	c.do(http.MethodGet, endpoint, endpoint, "", "", "")
 }
 
 func (c *conversation) post(endpoint, kind, body string) {
 	c.t.Helper()
 	name, query, _ := strings.Cut(endpoint, "?")
-	c.ask(http.MethodPost, name, endpoint, strings.TrimSuffix("?"+query, "?"), kind, body)
+	c.do(http.MethodPost, name, endpoint, strings.TrimSuffix("?"+query, "?"), kind, body)
 }
 
-func (c *conversation) ask(method, endpoint, target, shown, kind, body string) {
+func (c *conversation) do(method, endpoint, target, shown, kind, body string) {
 	c.t.Helper()
 	req := httptest.NewRequest(method, "http://127.0.0.1:8070/api/v1/"+target, strings.NewReader(body))
 	req.Header.Set("X-API-KEY", "golden-key")
@@ -299,11 +300,11 @@ func (c *conversation) ask(method, endpoint, target, shown, kind, body string) {
 		fmt.Fprintf(&entry, "Content-Disposition: %s\n", saved)
 	}
 	fmt.Fprintf(&entry, "%d %s\n%s\n\n", w.Code, w.Header().Get("Content-Type"), readable(c.t, w.Header().Get("Content-Type"), w.Body.Bytes()))
-	c.book[goldenFile(endpoint+c.form)] += entry.String()
+	c.files[goldenFile(endpoint+c.form)] += entry.String()
 }
 
-// readable is a body as text: of pictures, documents and archives what matters
-// of them.
+// readable returns a body as text. For images, documents and archives it returns
+// a summary.
 func readable(t *testing.T, kind string, body []byte) string {
 	t.Helper()
 	switch {
@@ -323,7 +324,7 @@ func readable(t *testing.T, kind string, body []byte) string {
 	return strings.TrimRight(string(body), "\n")
 }
 
-// size is a picture's format and extent.
+// size returns the format and size of an image.
 func size(t *testing.T, body []byte) string {
 	t.Helper()
 	config, format, err := image.DecodeConfig(bytes.NewReader(body))
@@ -333,7 +334,7 @@ func size(t *testing.T, body []byte) string {
 	return fmt.Sprintf("%s %d×%d", format, config.Width, config.Height)
 }
 
-// listing is an archive's contents, with its manifest in full.
+// listing returns the contents of an archive, including its whole manifest.
 func listing(t *testing.T, body []byte) string {
 	t.Helper()
 	archive, err := zip.NewReader(bytes.NewReader(body), int64(len(body)))

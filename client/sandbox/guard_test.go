@@ -26,7 +26,7 @@ func TestGuard(t *testing.T) {
 	cases := []struct {
 		name, base, host, path string
 		headers                headers
-		code                   string // "" passes
+		code                   string // "" means that the request is accepted
 	}{
 		{"a program", own, "127.0.0.1:8070", create, nil, ""},
 		{"another loopback address", own, "127.8.9.1", create, nil, ""},
@@ -69,23 +69,23 @@ func TestGuard(t *testing.T) {
 			}
 			w := httptest.NewRecorder()
 			srv.Handler().ServeHTTP(w, r)
-			books := srv.Ledger()
+			ledger := srv.Ledger()
 			if c.code == "" {
-				if w.Code != http.StatusOK || len(books.Creates) != 1 {
-					t.Errorf("answer %d %s, %d creates", w.Code, w.Body, len(books.Creates))
+				if w.Code != http.StatusOK || len(ledger.Creates) != 1 {
+					t.Errorf("got %d %s and %d creates, want 200 and 1 create", w.Code, w.Body, len(ledger.Creates))
 				}
 				return
 			}
-			if w.Code != http.StatusForbidden || len(books.Creates) != 0 || books.Spent != 0 || books.Errors[c.code] != 1 {
-				t.Errorf("answer %d, books %+v", w.Code, books)
+			if w.Code != http.StatusForbidden || len(ledger.Creates) != 0 || ledger.Spent != 0 || ledger.Errors[c.code] != 1 {
+				t.Errorf("got status %d, ledger %+v, want 403 without effect", w.Code, ledger)
 			}
 			contains(t, w.Body.Bytes(), `"success":false`, `"code":"`+c.code+`"`)
 		})
 	}
 }
 
-// Reports and dashboards show the pictures on pages of their own.
-func TestImagesAreForEveryPage(t *testing.T) {
+// Reports and dashboards embed the images in their own pages.
+func TestOtherOriginsCanEmbedImages(t *testing.T) {
 	address, hooks := receiver(t, always(http.StatusOK))
 	v := start(t, sandbox.Config{WebhookURL: address})
 	v.create("https://example.com", "apps", "12")
@@ -102,12 +102,13 @@ func TestImagesAreForEveryPage(t *testing.T) {
 		w := httptest.NewRecorder()
 		v.srv.Handler().ServeHTTP(w, r)
 		if w.Code != want {
-			t.Errorf("%s as %s: %d, want %d", body.ImageURL, host, w.Code, want)
+			t.Errorf("%s as %s: status %d, want %d", body.ImageURL, host, w.Code, want)
 		}
 	}
 }
 
-// Half a body holds its connection for a while only, with a key and without.
+// A request with an incomplete body does not hold its connection for long, with
+// or without a valid key.
 func TestSlowBodiesAreCutOff(t *testing.T) {
 	v := start(t, sandbox.Config{BodyTimeout: 50 * time.Millisecond})
 	for _, key := range []string{sandbox.DefaultAPIKey, "wrong"} {
@@ -121,14 +122,14 @@ func TestSlowBodiesAreCutOff(t *testing.T) {
 				t.Fatal(err)
 			}
 			if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
-				t.Errorf("%s with key %s: the connection is still held", request, key)
+				t.Errorf("%s with key %s: the connection is still open", request, key)
 			}
 			_ = conn.Close()
 		}
 	}
 }
 
-// A slow answer may take longer than a body.
+// The response to a request with a body may take longer than BodyTimeout.
 func TestSlowAnswerToABody(t *testing.T) {
 	v := start(t, sandbox.Config{BodyTimeout: 300 * time.Millisecond, Faults: faults(t, "create-slow=1,delay=500ms")})
 	kind, body := form("https://a.test", "country", "us")
@@ -140,24 +141,24 @@ func TestSlowAnswerToABody(t *testing.T) {
 	v.settle()
 	for _, b := range v.srv.Ledger().Batches {
 		if b.Answer != "200" {
-			t.Errorf("the caller had left: %+v", b)
+			t.Errorf("batch is %+v, want answer 200", b)
 		}
 	}
 }
 
-// witness tells what it was asked to render.
-type witness struct {
-	camera
-	asked chan sandbox.RenderRequest
+// requestRecorder sends the requests that it gets to a channel.
+type requestRecorder struct {
+	fakeRenderer
+	requests chan sandbox.RenderRequest
 }
 
-func (w *witness) Render(ctx context.Context, r sandbox.RenderRequest) (sandbox.Rendering, error) {
-	w.asked <- r
-	return w.camera.Render(ctx, r)
+func (w *requestRecorder) Render(ctx context.Context, r sandbox.RenderRequest) (sandbox.Rendering, error) {
+	w.requests <- r
+	return w.fakeRenderer.Render(ctx, r)
 }
 
-func TestRendererLearnsTheSandboxsAddress(t *testing.T) {
-	w := &witness{asked: make(chan sandbox.RenderRequest, 1)}
+func TestRendererGetsTheSandboxsAddress(t *testing.T) {
+	w := &requestRecorder{requests: make(chan sandbox.RenderRequest, 1)}
 	v := start(t, sandbox.Config{Renderer: w})
 	v.srv.SetBaseURL("https://pictures.test")
 	v.create("https://example.com")
@@ -166,7 +167,7 @@ func TestRendererLearnsTheSandboxsAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := sandbox.Address{Host: "pictures.test", Port: "443", LocalPort: root.Port()}
-	if asked := <-w.asked; asked.Own != want || !slices.Equal(asked.Own.Ports(), []string{"443", root.Port()}) {
-		t.Errorf("the renderer is asked to keep away from %+v, want %+v", asked.Own, want)
+	if r := <-w.requests; r.Own != want || !slices.Equal(r.Own.Ports(), []string{"443", root.Port()}) {
+		t.Errorf("Own is %+v, want %+v", r.Own, want)
 	}
 }

@@ -23,12 +23,12 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// clock is the time in tests that bring none of their own.
+// clock is the time in tests that do not set their own.
 var clock = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 
 func fixedClock() time.Time { return clock }
 
-// vendor is a sandbox that listens.
+// vendor is a sandbox that listens on a local port.
 type vendor struct {
 	t    *testing.T
 	srv  *sandbox.Server
@@ -59,14 +59,14 @@ func start(t *testing.T, cfg sandbox.Config) *vendor {
 	return &vendor{t: t, srv: srv, root: listener.URL}
 }
 
-// answer is a whole HTTP answer.
+// answer is a complete HTTP response.
 type answer struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-// do sends one request; key "" sends none.
+// do sends one request. If key is empty, it has no key.
 func (v *vendor) do(method, path, key string, query url.Values) answer {
 	v.t.Helper()
 	req, err := http.NewRequest(method, v.root+path+"?"+query.Encode(), nil)
@@ -98,7 +98,7 @@ func (v *vendor) get(endpoint string, query url.Values) answer {
 	return v.do(http.MethodGet, "/api/v1/"+endpoint, sandbox.DefaultAPIKey, query)
 }
 
-// post sends a body; kind is its content type, as given.
+// post sends a body with the content type kind.
 func (v *vendor) post(endpoint, kind, body string) answer {
 	v.t.Helper()
 	req, err := http.NewRequest(http.MethodPost, v.root+"/api/v1/"+endpoint, strings.NewReader(body))
@@ -112,7 +112,7 @@ func (v *vendor) post(endpoint, kind, body string) answer {
 	return v.send(req)
 }
 
-// shot is the part of a screenshot object that tests look at.
+// shot contains the fields of a screenshot object that the tests check.
 type shot struct {
 	ID         int64
 	Status     string
@@ -123,7 +123,7 @@ type shot struct {
 	StorageURL string `json:"storage_url"`
 }
 
-// data unwraps a successful answer.
+// data returns the data of a successful response.
 func data[T any](t *testing.T, a answer) T {
 	t.Helper()
 	var envelope struct {
@@ -131,13 +131,13 @@ func data[T any](t *testing.T, a answer) T {
 		Data    T
 	}
 	if err := json.Unmarshal(a.body, &envelope); err != nil || a.status != http.StatusOK || !envelope.Success {
-		t.Fatalf("answer is %d %s (%v), want success", a.status, a.body, err)
+		t.Fatalf("got %d %s (%v), want success", a.status, a.body, err)
 	}
 	return envelope.Data
 }
 
-// create orders a screenshot of address with further parameters as key, value
-// pairs.
+// create creates a screenshot of address. pairs are further parameters as key,
+// value pairs.
 func (v *vendor) create(address string, pairs ...string) shot {
 	v.t.Helper()
 	return data[shot](v.t, v.get("screenshot/create", with(append(pairs, "url", address)...)))
@@ -153,12 +153,12 @@ func (v *vendor) settle() {
 	}
 }
 
-// until waits for what no event tells of.
-func (v *vendor) until(is func() bool) {
+// waitFor polls a condition for which there is no event.
+func (v *vendor) waitFor(is func() bool) {
 	v.t.Helper()
 	for end := time.Now().Add(20 * time.Second); !is(); runtime.Gosched() {
 		if time.Now().After(end) {
-			v.t.Fatal("it never happened")
+			v.t.Fatal("condition not met within 20 s")
 		}
 	}
 }
@@ -171,13 +171,13 @@ func with(pairs ...string) url.Values {
 	return q
 }
 
-// hook is one webhook as it arrived.
+// hook is one received webhook.
 type hook struct {
 	header http.Header
 	body   []byte
 }
 
-// receiver takes webhooks and answers the n-th (from 0) with status(n).
+// receiver receives webhooks and responds to the n-th (from 0) with status(n).
 func receiver(t *testing.T, status func(n int) int) (address string, hooks <-chan hook) {
 	t.Helper()
 	arrived := make(chan hook, 1000)
@@ -188,7 +188,7 @@ func receiver(t *testing.T, status func(n int) int) (address string, hooks <-cha
 		n := <-counter
 		counter <- n + 1
 		arrived <- hook{r.Header, body}
-		w.Header().Set("Location", "/elsewhere") // matters to a redirect only
+		w.Header().Set("Location", "/elsewhere") // only used with a redirect status
 		w.WriteHeader(status(n))
 	}))
 	t.Cleanup(server.Close)
@@ -204,25 +204,25 @@ func next(t *testing.T, hooks <-chan hook) hook {
 	case h := <-hooks:
 		return h
 	case <-time.After(20 * time.Second):
-		t.Fatal("no webhook came")
+		t.Fatal("no webhook within 20 s")
 		return hook{}
 	}
 }
 
-// camera is a Renderer whose pictures must be stored, unlike the plain one's.
-// Each Render first waits for shutter, when there is one.
-type camera struct {
-	shutter chan struct{}
-	closed  bool
+// fakeRenderer is a Renderer whose images are stored, unlike those of
+// PlainRenderer. If gate is not nil, each Render first receives from it.
+type fakeRenderer struct {
+	gate   chan struct{}
+	closed bool
 }
 
-func (c *camera) Name() string { return "camera" }
-func (c *camera) Close() error { c.closed = true; return nil }
+func (c *fakeRenderer) Name() string { return "fake" }
+func (c *fakeRenderer) Close() error { c.closed = true; return nil }
 
-func (c *camera) Render(ctx context.Context, r sandbox.RenderRequest) (sandbox.Rendering, error) {
-	if c.shutter != nil {
+func (c *fakeRenderer) Render(ctx context.Context, r sandbox.RenderRequest) (sandbox.Rendering, error) {
+	if c.gate != nil {
 		select {
-		case <-c.shutter:
+		case <-c.gate:
 		case <-ctx.Done():
 			return sandbox.Rendering{}, ctx.Err()
 		}

@@ -10,21 +10,21 @@ import (
 	"shotline/client/sandbox"
 )
 
-// The ledger alone tells how often each tag was charged, which webhooks were
-// posted for it, and which of them were taken.
-func TestLedgerIsAWitness(t *testing.T) {
-	v, _ := hooked(t, http.StatusOK, sandbox.Config{Faults: faults(t, "webhook-duplicate=1,times=3")})
+// The ledger shows how often each tag was charged, which webhooks were posted for
+// it, and which of them were accepted.
+func TestLedgerFilters(t *testing.T) {
+	v, _ := startWithWebhooks(t, http.StatusOK, sandbox.Config{Faults: faults(t, "webhook-duplicate=1,times=3")})
 	v.create("https://example.com/", "tag", "row-1", "apps", "12")
 	v.create("https://example.com/", "tag", "row-1", "apps", "12")
 	v.create("https://example.com/", "tag", "row-2", "tag", "row-3")
 	v.settle()
-	v.goWrong("create-429=1")
+	v.setFaults("create-429=1")
 	v.get("screenshot/create", with("url", "https://example.com/", "tag", "row-2"))
 
 	for _, test := range []struct {
-		name                     string
-		query                    []string
-		creates, refusals, taken int
+		name                        string
+		query                       []string
+		creates, refusals, accepted int
 	}{
 		{"everything", nil, 3, 1, 6},
 		{"a tag", []string{"tag", "row-1"}, 2, 0, 6},
@@ -40,35 +40,35 @@ func TestLedgerIsAWitness(t *testing.T) {
 			if err := json.Unmarshal(a.body, &l); err != nil {
 				t.Fatal(err)
 			}
-			taken := 0
+			accepted := 0
 			for _, c := range l.Creates {
 				for _, d := range c.Deliveries {
 					if last := d.Attempts[len(d.Attempts)-1]; last.Status == http.StatusOK && last.Signature == "valid" {
-						taken++
+						accepted++
 					}
 				}
 			}
-			if len(l.Creates) != test.creates || len(l.Refused) != test.refusals || taken != test.taken {
-				t.Errorf("%d creates, %d refusals, %d webhooks taken, want %+v", len(l.Creates), len(l.Refused), taken, test)
+			if len(l.Creates) != test.creates || len(l.Refused) != test.refusals || accepted != test.accepted {
+				t.Errorf("%d creates, %d refusals, %d webhooks accepted, want %+v", len(l.Creates), len(l.Refused), accepted, test)
 			}
 			if l.Spent != 3 {
-				t.Errorf("spent is %g, want 3 whatever is shown", l.Spent)
+				t.Errorf("spent is %g, want 3 for every filter", l.Spent)
 			}
 		})
 	}
 	a := v.do(http.MethodGet, "/sandbox/ledger", sandbox.DefaultAPIKey, with("id", "first"))
 	if a.status != http.StatusBadRequest && a.status != http.StatusUnprocessableEntity {
-		t.Errorf("a bad id is answered %d", a.status)
+		t.Errorf("invalid id: status %d, want 4xx", a.status)
 	}
 	contains(t, a.body, `"id"`)
 }
 
-// A create that is refused without any fault is in the books as well.
+// The ledger also lists creates that were refused without a fault.
 func TestLedgerShowsRefusals(t *testing.T) {
 	v := start(t, sandbox.Config{Balance: 1})
 	v.create("https://example.com/", "tag", "first")
 	if a := v.get("screenshot/create", with("url", "https://example.com", "tag", "second")); a.status != http.StatusUnprocessableEntity {
-		t.Errorf("create without credits answers %d", a.status)
+		t.Errorf("create without credits: status %d, want 422", a.status)
 	}
 	v.settle()
 	l := v.srv.Ledger()

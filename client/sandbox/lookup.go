@@ -8,12 +8,12 @@ import (
 	"strconv"
 )
 
-// defaultLimit is the size of a page, unless the largest is smaller. The
-// vendor's sizes are not documented; a limit above the largest is refused rather
-// than cut, so that no caller takes a short page for the last one.
+// defaultLimit is the default page size, unless the maximum is smaller. The
+// vendor documents neither. A limit above the maximum is refused instead of
+// reduced, because a client could take a short page for the last one.
 const defaultLimit = 20
 
-// info answers GET /screenshot/info.
+// info handles GET /screenshot/info.
 func (s *Server) info(_ *http.Request, q url.Values) (any, error) {
 	shot, err := s.lookUp(q)
 	if err != nil {
@@ -22,8 +22,8 @@ func (s *Server) info(_ *http.Request, q url.Values) (any, error) {
 	return shot.object(), nil
 }
 
-// list answers GET /screenshot/list: newest first, filtered by status,
-// country and any one tag.
+// list handles GET /screenshot/list. It lists the newest screenshots first and
+// can filter by status, country and one tag.
 func (s *Server) list(_ *http.Request, q url.Values) (any, error) {
 	p := &params{query: q}
 	f := p.page(s.cfg.ListLimit)
@@ -36,13 +36,14 @@ func (s *Server) list(_ *http.Request, q url.Values) (any, error) {
 	return s.listing(f), nil
 }
 
-// search answers GET /screenshot/search: screenshots whose normalised URL
-// contains the given text, newest first. One of the SDKs' READMEs calls it q.
+// search handles GET /screenshot/search. It lists screenshots whose normalized
+// URL contains the given text, newest first. The README of one SDK names the
+// parameter q.
 func (s *Server) search(_ *http.Request, q url.Values) (any, error) {
 	p := &params{query: q}
 	f := p.page(s.cfg.ListLimit)
 	if f.urlPart = orElse(q.Get("url"), q.Get("q")); f.urlPart == "" {
-		return nil, missing("url")
+		return nil, missingParam("url")
 	}
 	if err := p.err(); err != nil {
 		return nil, err
@@ -50,17 +51,18 @@ func (s *Server) search(_ *http.Request, q url.Values) (any, error) {
 	return s.listing(f), nil
 }
 
-// ListForm is how a listing of screenshots is answered.
+// ListForm is the format of a listing of screenshots.
 type ListForm string
 
 const (
-	// ListArray is the form of the SDKs' code: [{…}, {…}].
+	// ListArray is the format in the code of the SDKs: [{…}, {…}].
 	ListArray ListForm = "array"
-	// ListObject is the form of an SDK's README: {"screenshots": [{…}, {…}]}.
+	// ListObject is the format in the README of one SDK: {"screenshots": [{…},
+	// {…}]}.
 	ListObject ListForm = "object"
 )
 
-// ParseListForm reads the name of a form.
+// ParseListForm parses the name of a format.
 func ParseListForm(text string) (ListForm, error) {
 	switch form := ListForm(text); form {
 	case ListArray, ListObject:
@@ -69,23 +71,24 @@ func ParseListForm(text string) (ListForm, error) {
 	return "", fmt.Errorf("sandbox: list form must be array or object, not %q", text)
 }
 
-// listing is what the filter selects, in the form that the sandbox was given.
+// listing returns the screenshots that match the filter, in the configured
+// format.
 func (s *Server) listing(f filter) any {
-	found := s.books.list(f)
+	found := s.store.list(f)
 	if s.cfg.ListForm == ListObject {
 		return map[string]any{"screenshots": found}
 	}
 	return found
 }
 
-// account answers GET /account/info.
+// account handles GET /account/info.
 func (s *Server) account(*http.Request, url.Values) (any, error) {
-	return map[string]any{"balance": s.books.credits(), "plan": "sandbox"}, nil
+	return map[string]any{"balance": s.store.credits(), "plan": "sandbox"}, nil
 }
 
 func (s *Server) noEndpoint(*http.Request, url.Values) (any, error) { return nil, errPath }
 
-// page reads limit, up to the largest, and offset.
+// page reads offset and limit, which can be at most largest.
 func (p *params) page(largest int) filter {
 	return filter{
 		limit:  p.integer("limit", 1, largest, min(defaultLimit, largest)),
@@ -93,23 +96,23 @@ func (p *params) page(largest int) filter {
 	}
 }
 
-// lookUp finds the screenshot that the id parameter names.
+// lookUp returns the screenshot that the id parameter names.
 func (s *Server) lookUp(q url.Values) (screenshot, error) {
 	id, err := readID(q.Get("id"))
 	if err != nil {
 		return screenshot{}, err
 	}
-	shot, found := s.books.find(id)
+	shot, found := s.store.find(id)
 	if !found {
 		return screenshot{}, errUnknown
 	}
 	return shot, nil
 }
 
-// readID reads an id, or says what is wrong with it.
+// readID parses the value of an id parameter.
 func readID(text string) (int64, error) {
 	if text == "" {
-		return 0, missing("id")
+		return 0, missingParam("id")
 	}
 	id, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {

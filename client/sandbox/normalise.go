@@ -12,16 +12,16 @@ import (
 	"golang.org/x/net/idna"
 )
 
-var errAddress = errors.New("must be an absolute http or https address")
+var errAddress = errors.New("must be an absolute http or https URL")
 
-// hosts turns a host into the form in which it is looked up, the way browsers
-// do: small letters, xn-- for what is not ASCII.
+// hosts converts a host to the form in which browsers look it up: lower case, and
+// xn-- labels for non-ASCII names.
 var hosts = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(false))
 
-// normaliseURL brings an address to the form that the browser would show: scheme
-// and host in small letters and ASCII, no default port, no dot segments, a slash
-// for an empty path, nothing but ASCII in path and query. The vendor's answers
-// show the slash; the rest is as far as can be known.
+// normaliseURL converts a URL to the form that a browser shows: scheme and host
+// in lower-case ASCII, no default port, no dot segments, a slash for an empty
+// path, and only ASCII in path and query. The vendor's responses are known to add
+// the slash; the rest is an assumption.
 func normaliseURL(raw string) (string, error) {
 	if len(raw) > maxURLLength {
 		return "", fmt.Errorf("must not be longer than %d bytes", maxURLLength)
@@ -33,7 +33,7 @@ func normaliseURL(raw string) (string, error) {
 	if u.Host, err = normaliseHost(u); err != nil {
 		return "", err
 	}
-	u = u.ResolveReference(u) // without dot segments
+	u = u.ResolveReference(u) // removes dot segments
 	if u.Path == "" {
 		u.Path = "/"
 	}
@@ -41,16 +41,16 @@ func normaliseURL(raw string) (string, error) {
 	return u.String(), nil
 }
 
-// normaliseHost returns host and port.
+// normaliseHost returns the normalized host and port.
 func normaliseHost(u *url.URL) (string, error) {
 	host, port := u.Hostname(), u.Port()
 	if n, err := strconv.ParseUint(port, 10, 16); port != "" && (err != nil || n == 0) {
-		return "", errors.New("has a port that is none")
+		return "", errors.New("has an invalid port")
 	}
 	if net.ParseIP(host) == nil {
 		name, err := hosts.ToASCII(host)
 		if again, errAgain := hosts.ToASCII(name); err != nil || errAgain != nil || again != name {
-			return "", errors.New("has a host that is no name")
+			return "", errors.New("has an invalid host")
 		}
 		host = name
 	}
@@ -63,8 +63,8 @@ func normaliseHost(u *url.URL) (string, error) {
 	return host + ":" + port, nil
 }
 
-// escapeRest escapes what may not stand in a query, and leaves alone what is
-// escaped already.
+// escapeRest escapes the characters that are not valid in a query. Existing
+// escapes stay unchanged.
 func escapeRest(query string) string {
 	var escaped strings.Builder
 	for _, c := range []byte(query) {

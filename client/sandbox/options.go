@@ -6,82 +6,80 @@ import (
 	"strings"
 )
 
-// Treatment is what the sandbox does with a parameter of a create.
+// Treatment is how the sandbox handles a parameter of a create.
 type Treatment string
 
-// The treatments. A name that is not in the table is Ignored as well: accepted,
-// without effect, and listed in the ledger.
+// The treatments. Unknown parameters are treated as Ignored.
 const (
-	Rendered Treatment = "rendered" // it shows in the picture or in another output
-	Recorded Treatment = "recorded" // it shows in answers, filters, webhooks or the ledger
-	Ignored  Treatment = "ignored"  // accepted without effect
-	Refused  Treatment = "refused"  // answered 422, because to ignore it would be wrong
+	Rendered Treatment = "rendered" // affects the image or another output
+	Recorded Treatment = "recorded" // appears in responses, filters, webhooks or the ledger
+	Ignored  Treatment = "ignored"  // accepted without effect, and listed in the ledger
+	Refused  Treatment = "refused"  // refused with 422, because the result would be wrong without it
 )
 
-// Option is a parameter of /screenshot/create, by the names that the vendor's
-// SDKs know.
+// Option is a parameter of /screenshot/create, named as in the vendor's SDKs.
 type Option struct {
 	Name      string
 	Treatment Treatment
-	Note      string // what it means here; units
+	Note      string // meaning and unit
 }
 
-// options is the one table of what a create may ask for.
+// options is the table of all parameters of a create.
 var options = []Option{
 	{"url", Rendered, "http or https; required"},
 	{"size", Rendered, "screen (default) or page"},
 	{"full_page", Rendered, "older name: true is size=page"},
-	{"width", Rendered, "px of the finished picture; the other side follows, both cut"},
-	{"height", Rendered, "px of the finished picture"},
+	{"width", Rendered, "px of the finished image; with one of width and height the other follows, with both the image is cropped"},
+	{"height", Rendered, "px of the finished image"},
 	{"format", Rendered, "png (default), jpeg, jpg, webp or webmp"},
 	{"quality", Rendered, "1 to 100, for jpeg and webp"},
 	{"max_height", Rendered, "CSS px of a full page"},
-	{"target", Rendered, "CSS selector: a picture of that element alone"},
-	{"screen_width", Rendered, "CSS px of the viewport, 1280 unless given"},
-	{"screen_height", Rendered, "CSS px of the viewport, 800 unless given"},
-	{"device_name", Rendered, "a known device, in any case and with any separators; the other device_ and screen_ parameters go before it"},
-	{"device_scale", Rendered, "device px for each CSS px, 0.5 to 4"},
+	{"target", Rendered, "CSS selector: the image shows only that element"},
+	{"screen_width", Rendered, "CSS px of the viewport, default 1280"},
+	{"screen_height", Rendered, "CSS px of the viewport, default 800"},
+	{"device_name", Rendered, "a known device, in any case and with any separators; the other device_ and screen_ parameters take precedence"},
+	{"device_scale", Rendered, "device px per CSS px, 0.5 to 4"},
 	{"device_mobile", Rendered, "mobile viewport rules"},
 	{"device_touch", Rendered, "a touch screen"},
-	{"device_landscape", Rendered, "the longer side lies"},
-	{"user_agent", Rendered, "what requests and scripts read of the browser"},
+	{"device_landscape", Rendered, "landscape orientation"},
+	{"user_agent", Rendered, "user agent in requests and scripts"},
 	{"language", Rendered, "such as fr or fr-FR"},
 	{"lang", Rendered, "older name of language"},
 	{"timezone", Rendered, "IANA name such as Europe/Paris"},
 	{"tz", Rendered, "older name of timezone"},
 	{"dark", Rendered, "prefers-color-scheme: dark"},
-	{"geo_enable", Rendered, "tell the page geo_latitude and geo_longitude"},
+	{"geo_enable", Rendered, "report geo_latitude and geo_longitude to the page"},
 	{"geo_latitude", Rendered, "degrees, -90 to 90"},
 	{"geo_longitude", Rendered, "degrees, -180 to 180"},
-	{"geo_overrides", Ignored, "what its object holds is not documented; use the three above"},
-	{"header", Rendered, "Name: value, repeatable or one a line; to the page's own host only"},
+	{"geo_overrides", Ignored, "its format is not documented; use the three above"},
+	{"header", Rendered, "Name: value, repeatable or one per line; only sent to the host of the page"},
 	{"cookie", Rendered, "a=1; b=2, cookies of the page's host"},
-	{"referer", Rendered, "of the page itself"},
-	{"post_data", Rendered, "the page is asked for by POST with this form"},
-	{"strict_ssl", Rendered, "a bad certificate fails the screenshot"},
+	{"referer", Rendered, "only for the page"},
+	{"post_data", Rendered, "the page is requested by POST with this form"},
+	{"strict_ssl", Rendered, "an invalid certificate fails the screenshot"},
 	{"delay", Rendered, "seconds after the page has loaded, at most 60"},
-	{"max_wait", Rendered, "seconds until a page that goes on loading is drawn as it is, at most 60"},
-	{"hide_popups", Rendered, "hides consent banners, dialogs and overlays as well as it can tell them"},
-	{"script_inline", Rendered, "JavaScript run in the page before the picture"},
+	{"max_wait", Rendered, "seconds after which a page that is still loading is captured as it is, at most 60"},
+	{"hide_popups", Rendered, "tries to hide consent banners, dialogs and overlays"},
+	{"script_inline", Rendered, "JavaScript that runs in the page before the image"},
 	{"steps", Rendered, "JSON list of click, fill, type, wait, sleep, scroll and screenshot"},
-	{"shots", Rendered, "how many pictures, at most 20"},
-	{"shot_interval", Rendered, "milliseconds between two of them, unless the sandbox was given another unit; at most a minute"},
-	{"html", Rendered, "keep the page's HTML"},
-	{"pdf", Rendered, "print the page"},
+	{"shots", Rendered, "number of images, at most 20"},
+	{"shot_interval", Rendered, "milliseconds between two images, unless the sandbox is configured with another unit; at most a minute"},
+	{"html", Rendered, "also store the page's HTML"},
+	{"pdf", Rendered, "also store the page as PDF"},
 	{"pdf_format", Rendered, "A3, A4 (default), A5, Legal, Letter or Tabloid"},
-	{"pdf_landscape", Rendered, "the sheet lies"},
+	{"pdf_landscape", Rendered, "landscape orientation"},
 	{"pdf_background", Rendered, "print backgrounds"},
-	{"pdf_one_page", Rendered, "one sheet as tall as the page"},
-	{"pdf_margin", Rendered, "centimetres on every side"},
-	{"pdf_margin_top", Rendered, "centimetres"},
-	{"pdf_margin_right", Rendered, "centimetres"},
-	{"pdf_margin_bottom", Rendered, "centimetres"},
-	{"pdf_margin_left", Rendered, "centimetres"},
+	{"pdf_one_page", Rendered, "one sheet as high as the page"},
+	{"pdf_margin", Rendered, "centimeters on every side"},
+	{"pdf_margin_top", Rendered, "centimeters"},
+	{"pdf_margin_right", Rendered, "centimeters"},
+	{"pdf_margin_bottom", Rendered, "centimeters"},
+	{"pdf_margin_left", Rendered, "centimeters"},
 	{"tag", Recorded, "repeatable; filters of list, storage path templates"},
 	{"apps", Recorded, "ids of the apps to notify, or a JSON object from id to storage path template"},
-	{"country", Recorded, "two letters, an unknown one is refused; every page is opened from this machine"},
-	{"region", Recorded, "likewise"},
-	{"video", Recorded, "no video is made: has_video stays false"},
+	{"country", Recorded, "two letters; an unknown country is refused; every page is opened from this machine"},
+	{"region", Recorded, "every page is opened from this machine"},
+	{"video", Recorded, "no video is made; has_video stays false"},
 	{"video_format", Ignored, "no video is made"},
 	{"video_quality", Ignored, "no video is made"},
 	{"video_speed", Ignored, "no video is made"},
@@ -90,14 +88,15 @@ var options = []Option{
 	{"hide_ads", Ignored, "there is no list of advertisers"},
 	{"tracker", Ignored, "trackers are not reported"},
 	{"trackers", Ignored, "trackers are not reported"},
-	{"cache", Ignored, "every page is fetched anew"},
-	{"priority", Ignored, "screenshots are made in the order of their creates"},
-	{"script", Refused, "a stored script of the account; use script_inline"},
+	{"cache", Ignored, "every page is fetched again"},
+	{"priority", Ignored, "screenshots are rendered in the order of their creates"},
+	{"script", Refused, "a script stored in the account; use script_inline"},
 }
 
-// heeded copies what is given of options that are not ignored. A part of a query
-// or a body, kept with a screenshot, would keep all of it in memory.
-func heeded(given url.Values) url.Values {
+// effectiveOptions returns the given options that are not ignored. It copies the
+// values: a screenshot that kept a substring of a query or body would keep all of
+// it in memory.
+func effectiveOptions(given url.Values) url.Values {
 	own := make(url.Values)
 	for _, o := range options {
 		for _, value := range given[o.Name] {
@@ -109,13 +108,13 @@ func heeded(given url.Values) url.Values {
 	return own
 }
 
-// Options lists what a create may ask for, in the order of the table.
+// Options returns all parameters of a create, in the order of the table.
 func Options() []Option { return slices.Clone(options) }
 
-// withoutEffect returns which of the names given do nothing here: not all if
-// they are many, and only their beginnings if they are long. The key is not an
-// option: it belongs to every call.
-func withoutEffect(names []string) []string {
+// ignoredNames returns the given names that have no effect. It returns at most
+// maxIgnored names and truncates long ones. The key is not an option, because
+// every call has one.
+func ignoredNames(names []string) []string {
 	var idle []string
 	for _, name := range names {
 		if name == "key" {
@@ -127,5 +126,5 @@ func withoutEffect(names []string) []string {
 		}
 	}
 	slices.Sort(idle)
-	return slices.Clone(idle[:min(len(idle), maxIgnored)]) // without the rest
+	return slices.Clone(idle[:min(len(idle), maxIgnored)]) // release the rest of the array
 }

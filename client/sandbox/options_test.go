@@ -13,7 +13,7 @@ import (
 	"shotline/client/sandbox"
 )
 
-// recorder is a renderer that remembers what it was asked for.
+// recorder is a renderer that records its requests.
 type recorder struct {
 	sandbox.PlainRenderer
 	mu   sync.Mutex
@@ -27,7 +27,7 @@ func (r *recorder) Measure(ctx context.Context, req sandbox.RenderRequest) (sand
 	return r.PlainRenderer.Measure(ctx, req)
 }
 
-// TestOptionsReachTheRenderer asks for one thing after another.
+// TestOptionsReachTheRenderer checks the render request for each option.
 func TestOptionsReachTheRenderer(t *testing.T) {
 	form := "a=1&b=2"
 	fourteen := func(r *sandbox.RenderRequest) {
@@ -118,14 +118,14 @@ func TestOptionsReachTheRenderer(t *testing.T) {
 			}
 			c.want(&want)
 			if len(r.seen) != 1 || !reflect.DeepEqual(r.seen[0], want) {
-				t.Errorf("the renderer was asked for\n%+v, want\n%+v", r.seen, want)
+				t.Errorf("render requests are\n%+v, want\n%+v", r.seen, want)
 			}
 		})
 	}
 }
 
-// TestOptionsRefused gives one wrong value after another: each is named, and
-// nothing is charged.
+// TestOptionsRefused checks that each invalid value is refused under its name,
+// and that nothing is charged.
 func TestOptionsRefused(t *testing.T) {
 	v := start(t, sandbox.Config{})
 	for _, c := range [][2]string{
@@ -172,11 +172,11 @@ func TestOptionsRefused(t *testing.T) {
 		}
 	}
 	if l := v.srv.Ledger(); l.Spent != 0 || len(l.Creates) != 0 {
-		t.Errorf("%v credits were spent on %d creates", l.Spent, len(l.Creates))
+		t.Errorf("%v credits spent on %d creates, want none", l.Spent, len(l.Creates))
 	}
 }
 
-// What has no effect is accepted, and said in the ledger.
+// Options without effect are accepted and listed in the ledger.
 func TestOptionsIgnored(t *testing.T) {
 	v := start(t, sandbox.Config{})
 	query := with("url", "https://a.example", "something_new", "1")
@@ -193,11 +193,12 @@ func TestOptionsIgnored(t *testing.T) {
 	want := []string{"cache", "geo_overrides", "hide_ads", "priority", "something_new", "tracker", "trackers",
 		"video_duration", "video_format", "video_length", "video_quality", "video_speed"}
 	if !reflect.DeepEqual(got, want) {
-		t.Errorf("the ledger lists %v as without effect, want %v", got, want)
+		t.Errorf("ignored options are %v, want %v", got, want)
 	}
 }
 
-// What is recorded comes back in the screenshot, and is not called idle.
+// Recorded options appear in the screenshot object, and the ledger does not list
+// them as ignored.
 func TestOptionsRecorded(t *testing.T) {
 	v := start(t, sandbox.Config{})
 	v.create("https://a.example", "country", "de", "region", "bavaria", "video", "true", "tag", "a", "tag", "b",
@@ -210,7 +211,7 @@ func TestOptionsRecorded(t *testing.T) {
 			t.Errorf("%s is %v, want %v", name, object[name], want)
 		}
 	}
-	if idle := v.srv.Ledger().Creates[0].Ignored; len(idle) > 0 {
-		t.Errorf("the ledger calls %v idle", idle)
+	if ignored := v.srv.Ledger().Creates[0].Ignored; len(ignored) > 0 {
+		t.Errorf("ignored options are %v, want none", ignored)
 	}
 }

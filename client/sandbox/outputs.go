@@ -12,11 +12,11 @@ import (
 	"sync"
 )
 
-// outputs keeps what was rendered on disk, the oldest giving way when there
-// are too many or too large ones.
+// outputs stores rendered outputs on disk. Beyond its limits it removes the
+// oldest files. Its methods are safe for concurrent use.
 type outputs struct {
 	dir       string
-	temporary bool // dir is removed by close
+	temporary bool // close removes dir
 	maxCount  int
 	maxBytes  int64
 
@@ -30,9 +30,9 @@ type outputFile struct {
 	size int64
 }
 
-// openOutputs uses dir, or a temporary folder when dir is empty. A folder it
-// makes is its user's alone, as are the files: they may show what only this
-// machine can see.
+// openOutputs opens dir, or a new temporary folder if dir is empty. Outputs might
+// show pages that only this machine can reach, so only the current user can read
+// the files and a folder that openOutputs creates.
 func openOutputs(dir string, maxCount int, maxBytes int64) (*outputs, error) {
 	p := &outputs{dir: dir, maxCount: maxCount, maxBytes: maxBytes}
 	var err error
@@ -43,12 +43,13 @@ func openOutputs(dir string, maxCount int, maxBytes int64) (*outputs, error) {
 		err = os.MkdirAll(dir, 0o700)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("sandbox: open picture folder: %w", err)
+		return nil, fmt.Errorf("sandbox: open output folder: %w", err)
 	}
 	return p, nil
 }
 
-// files names what a rendering leaves on disk: 1.png, 2.png, …, html and pdf.
+// files returns the outputs of a rendering by file name: 1.png, 2.png, …, html
+// and pdf.
 func (r Rendering) files() map[string][]byte {
 	files := make(map[string][]byte)
 	for i, pic := range r.Shots {
@@ -68,15 +69,14 @@ const (
 	pdfFile  = "pdf"
 )
 
-// shotFile is the name of a picture, counted from 0, among a screenshot's
-// outputs.
+// shotFile returns the file name of an image of a screenshot. i counts from 0.
 func shotFile(i int, format string) string { return strconv.Itoa(i+1) + "." + format }
 
 func (p *outputs) path(id int64, name string) string {
 	return filepath.Join(p.dir, strconv.FormatInt(id, 10)+"-"+name)
 }
 
-// save writes an output and removes the oldest ones beyond the limits.
+// save writes an output and removes the oldest files beyond the limits.
 func (p *outputs) save(id int64, name string, data []byte) error {
 	path := p.path(id, name)
 	if err := os.WriteFile(path, data, 0o600); err != nil {
@@ -120,7 +120,7 @@ func (p *outputs) remove(id int64, r result) error {
 	return nil
 }
 
-// load reads an output. One that gave way to newer ones is an API error.
+// load reads an output. It returns errGone if the output was removed.
 func (p *outputs) load(id int64, name string) ([]byte, error) {
 	data, err := os.ReadFile(p.path(id, name))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -132,7 +132,7 @@ func (p *outputs) load(id int64, name string) ([]byte, error) {
 	return data, nil
 }
 
-var errGone = &apiError{status: http.StatusNotFound, code: "OUTPUT_GONE", text: "It is no longer kept"}
+var errGone = &apiError{status: http.StatusNotFound, code: "OUTPUT_GONE", text: "The output is no longer stored"}
 
 func (p *outputs) close() error {
 	if !p.temporary {

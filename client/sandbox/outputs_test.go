@@ -14,8 +14,8 @@ import (
 	"shotline/client/sandbox"
 )
 
-// full orders everything that can be ordered, and waits for it.
-func full(v *vendor, pairs ...string) string {
+// createFull creates a screenshot with all outputs and waits for it.
+func createFull(v *vendor, pairs ...string) string {
 	v.t.Helper()
 	s := v.create("https://a.example/page", append(pairs, "html", "true", "pdf", "true", "shots", "2", "country", "fr", "tag", "t1")...)
 	v.settle()
@@ -24,7 +24,7 @@ func full(v *vendor, pairs ...string) string {
 
 func TestOutputs(t *testing.T) {
 	v := start(t, sandbox.Config{})
-	id := full(v)
+	id := createFull(v)
 	object := data[map[string]any](t, v.get("screenshot/info", with("id", id)))
 	for name, want := range map[string]any{"html": true, "pdf": true, "video": false, "has_html": true, "has_pdf": true,
 		"has_video": false, "shots": 2.0, "country": "fr", "language": "en-US", "timezone": "UTC", "final_url": "https://a.example/page"} {
@@ -46,16 +46,16 @@ func TestOutputs(t *testing.T) {
 	}
 	plain := v.create("https://b.example")
 	v.settle()
-	for _, what := range []string{"html", "pdf", "video"} {
-		if a := v.get("screenshot/"+what, with("id", strconv.FormatInt(plain.ID, 10))); a.status != http.StatusNotFound {
-			t.Errorf("%s that was not asked for: %d", what, a.status)
+	for _, output := range []string{"html", "pdf", "video"} {
+		if a := v.get("screenshot/"+output, with("id", strconv.FormatInt(plain.ID, 10))); a.status != http.StatusNotFound {
+			t.Errorf("%s that was not requested: status %d, want 404", output, a.status)
 		}
 	}
 }
 
 func TestThumbnailOptions(t *testing.T) {
 	v := start(t, sandbox.Config{})
-	id := full(v, "screen_width", "160", "screen_height", "120")
+	id := createFull(v, "screen_width", "160", "screen_height", "120")
 	for _, c := range []struct {
 		query         []string
 		format        string
@@ -105,15 +105,15 @@ func TestThumbnailOptions(t *testing.T) {
 		}
 	}
 	if a := v.get("screenshot/thumbnail", with("id", id, "shot", "3")); a.status != http.StatusNotFound {
-		t.Errorf("a third picture of two: %d", a.status)
+		t.Errorf("third of two images: status %d, want 404", a.status)
 	}
 }
 
-// filename has a browser save the picture under that name, and under no other
-// place.
+// The parameter filename sets the name under which a browser saves the image. It
+// cannot select another folder.
 func TestThumbnailFilename(t *testing.T) {
 	v := start(t, sandbox.Config{})
-	id := full(v, "screen_width", "160", "screen_height", "120")
+	id := createFull(v, "screen_width", "160", "screen_height", "120")
 	for given, want := range map[string]string{
 		"":                           "",
 		"front page.png":             `attachment; filename="front page.png"`,
@@ -134,19 +134,19 @@ func TestThumbnailFilename(t *testing.T) {
 	} {
 		a := v.get("screenshot/thumbnail", with("id", id, "format", "webp", "filename", given))
 		if got := a.header.Get("Content-Disposition"); a.status != http.StatusOK || got != want || a.header.Get("X-Evil") != "" {
-			t.Errorf("%q: %d with %q, want %q", given, a.status, got, want)
+			t.Errorf("filename %q: status %d, header %q, want %q", given, a.status, got, want)
 		}
 	}
 }
 
 func TestDelete(t *testing.T) {
-	for _, kept := range []bool{false, true} {
+	for _, stored := range []bool{false, true} {
 		cfg := sandbox.Config{}
-		if kept {
-			cfg.Renderer = &camera{}
+		if stored {
+			cfg.Renderer = &fakeRenderer{}
 		}
 		v := start(t, cfg)
-		id := full(v)
+		id := createFull(v)
 		remove := func(scope string) {
 			t.Helper()
 			if a := v.get("screenshot/delete", with("id", id, "data", scope)); a.status != http.StatusOK {
@@ -154,39 +154,39 @@ func TestDelete(t *testing.T) {
 			}
 		}
 		remove("image")
-		for _, what := range []string{"thumbnail", "html", "pdf"} {
-			if a := v.get("screenshot/"+what, with("id", id)); a.status != http.StatusNotFound {
-				t.Errorf("%s without its image: %d %.80s", what, a.status, a.body)
+		for _, output := range []string{"thumbnail", "html", "pdf"} {
+			if a := v.get("screenshot/"+output, with("id", id)); a.status != http.StatusNotFound {
+				t.Errorf("%s of deleted outputs: status %d, body %.80s, want 404", output, a.status, a.body)
 			}
 		}
 		if found := data[[]shot](t, v.get("screenshot/search", with("q", "a.example"))); len(found) != 1 {
-			t.Errorf("search finds %d before the address is deleted", len(found))
+			t.Errorf("search found %d before the URL was deleted, want 1", len(found))
 		}
 		remove("url")
 		remove("metadata")
 		if s := data[shot](t, v.get("screenshot/info", with("id", id))); s.URL != "" || len(s.Tag) != 0 || s.Status != "finished" {
-			t.Errorf("what is left: %+v", s)
+			t.Errorf("after deleting URL and metadata: %+v", s)
 		}
 		for _, query := range [][]string{{"tag", "t1"}, {"country", "fr"}} {
 			if found := data[[]shot](t, v.get("screenshot/list", with(query...))); len(found) != 0 {
-				t.Errorf("%v finds it without its metadata", query)
+				t.Errorf("%v found it by deleted metadata", query)
 			}
 		}
 		if found := data[[]shot](t, v.get("screenshot/search", with("url", "a.example"))); len(found) != 0 {
-			t.Error("it is found by the address that was deleted")
+			t.Error("search found it by its deleted URL")
 		}
 		remove("")
 		if a := v.get("screenshot/info", with("id", id)); a.status != http.StatusNotFound {
-			t.Errorf("info of a deleted screenshot: %d", a.status)
+			t.Errorf("info of a deleted screenshot: status %d, want 404", a.status)
 		}
 		if found := data[[]shot](t, v.get("screenshot/list", nil)); len(found) != 0 {
-			t.Errorf("list shows %d", len(found))
+			t.Errorf("list has %d, want none", len(found))
 		}
 		if l := v.srv.Ledger(); len(l.Creates) != 1 || !l.Creates[0].Deleted || l.Creates[0].Cost == 0 || l.Creates[0].Tags[0] != "t1" {
-			t.Errorf("the ledger has forgotten: %+v", l.Creates)
+			t.Errorf("creates in the ledger are %+v", l.Creates)
 		}
 		if a := v.get("screenshot/delete", with("id", id, "data", "everything")); a.status != http.StatusUnprocessableEntity {
-			t.Errorf("an unknown scope: %d", a.status)
+			t.Errorf("unknown scope: status %d, want 422", a.status)
 		}
 	}
 }

@@ -11,12 +11,12 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	_ "time/tzdata" // time zones are checked where the system knows none
+	_ "time/tzdata" // embedded, because the system might have no time zone database
 
 	"shotline/client/sandbox/raster"
 )
 
-// Limits of the sandbox's own; the vendor documents none.
+// Limits of the sandbox. The vendor documents none.
 const (
 	maxURLLength   = 8192
 	maxTags        = 32
@@ -25,21 +25,21 @@ const (
 	maxAppIDLength = 64
 	maxTemplate    = 1024           // bytes of a storage path template
 	maxWord        = 64             // bytes of country and region
-	maxIgnored     = 50             // names without effect that are remembered
-	maxWidth       = 4000           // px, viewport and picture
-	maxHeight      = raster.MaxSide // px, picture
+	maxIgnored     = 50             // names of ignored parameters that are remembered
+	maxWidth       = 4000           // px, viewport and image
+	maxHeight      = raster.MaxSide // px, image
 )
 
-// params reads typed values from a query and collects everything that is
-// wrong with it, so that one answer names all mistakes.
+// params reads typed values from a query. It collects all errors, so that one
+// response can list them.
 type params struct {
 	query url.Values
-	units units // of an order alone
+	units units // only for orders
 	wrong map[string][]string
 }
 
-// units are what numbers count whose unit the vendor does not state, or states
-// in two ways.
+// units are the units of values for which the vendor documents no unit, or
+// contradictory ones.
 type units struct{ sleep, interval time.Duration }
 
 func (p *params) refuse(name, reason string) {
@@ -49,7 +49,8 @@ func (p *params) refuse(name, reason string) {
 	p.wrong[name] = append(p.wrong[name], reason)
 }
 
-// err is nil when nothing was refused.
+// err returns an error that lists all refused parameters, or nil if there are
+// none.
 func (p *params) err() error {
 	if len(p.wrong) == 0 {
 		return nil
@@ -63,8 +64,8 @@ func (p *params) err() error {
 	}
 }
 
-// integer reads a whole number within lowest and highest, or fallback when
-// the parameter is absent or empty.
+// integer reads an integer from lowest to highest. It returns fallback if the
+// parameter is absent or empty.
 func (p *params) integer(name string, lowest, highest, fallback int) int {
 	text := p.query.Get(name)
 	if text == "" {
@@ -78,7 +79,7 @@ func (p *params) integer(name string, lowest, highest, fallback int) int {
 	return n
 }
 
-// choice reads one of the allowed words; the first is the default.
+// choice reads one of the allowed words. The first one is the default.
 func (p *params) choice(name string, allowed ...string) string {
 	text := p.query.Get(name)
 	if text == "" {
@@ -91,7 +92,7 @@ func (p *params) choice(name string, allowed ...string) string {
 	return text
 }
 
-// choiceFold is choice without regard to upper and lower case.
+// choiceFold is like choice, but ignores case and has a separate default.
 func (p *params) choiceFold(name, fallback string, allowed ...string) string {
 	text := p.query.Get(name)
 	if text == "" {
@@ -104,7 +105,7 @@ func (p *params) choiceFold(name, fallback string, allowed ...string) string {
 	return text
 }
 
-// number reads a number within lowest and highest, or fallback when the
+// number reads a number from lowest to highest. It returns fallback if the
 // parameter is absent or empty.
 func (p *params) number(name string, lowest, highest, fallback float64) float64 {
 	text := p.query.Get(name)
@@ -119,10 +120,10 @@ func (p *params) number(name string, lowest, highest, fallback float64) float64 
 	return n
 }
 
-// flag reads true/false or 1/0.
+// flag reads true/false or 1/0. The default is false.
 func (p *params) flag(name string) bool { return p.flagOr(name, false) }
 
-// flagOr is flag with a default.
+// flagOr is like flag, but with a given default.
 func (p *params) flagOr(name string, fallback bool) bool {
 	text := p.query.Get(name)
 	if text == "" {
@@ -145,8 +146,9 @@ func (p *params) word(name, fallback string) string {
 	return text
 }
 
-// given returns the first of the names that is given, the last if none is.
-func (p *params) given(names ...string) string {
+// firstGiven returns the first of the names that has a value, or the last name if
+// none has.
+func (p *params) firstGiven(names ...string) string {
 	for _, name := range names {
 		if p.query.Get(name) != "" {
 			return name
@@ -155,8 +157,8 @@ func (p *params) given(names ...string) string {
 	return names[len(names)-1]
 }
 
-// either returns the name of a parameter or, when only that is given, its older
-// name.
+// either returns older if only the parameter's older name has a value. Otherwise
+// it returns name.
 func (p *params) either(name, older string) string {
 	if p.query.Get(name) == "" && p.query.Get(older) != "" {
 		return older
@@ -187,7 +189,7 @@ func (p *params) timezone() string {
 	return text
 }
 
-// address reads and normalises the url parameter.
+// address reads and normalizes the url parameter.
 func (p *params) address() string {
 	address, err := normaliseURL(p.query.Get("url"))
 	if err != nil {
@@ -196,7 +198,7 @@ func (p *params) address() string {
 	return address
 }
 
-// tags reads the repeatable tag parameter; empty ones and repeats are dropped.
+// tags reads the repeatable tag parameter. Empty and repeated tags are dropped.
 func (p *params) tags() []string {
 	tags := []string{}
 	if len(p.query["tag"]) > maxTags {
@@ -214,7 +216,7 @@ func (p *params) tags() []string {
 	return tags
 }
 
-// apps reads the apps parameter in both of its forms.
+// apps reads the apps parameter.
 func (p *params) apps() []app {
 	apps, err := parseApps(p.query["apps"])
 	if err != nil {
@@ -223,15 +225,15 @@ func (p *params) apps() []app {
 	return apps
 }
 
-// app is a connected app that a create names.
+// app is an app that a create names.
 type app struct {
 	id       string
-	template string // storage path of this app's copy; empty when none was given
+	template string // storage path template of this app's copy; may be empty
 }
 
-// parseApps reads repeated ids (12, 34) and JSON objects from id to storage
-// path template ({"12":"archive/{id}.png"}), mixed if need be. The order is
-// that of the ids given; ids of one object are sorted.
+// parseApps parses repeated ids (12, 34) and JSON objects from id to storage path
+// template ({"12":"archive/{id}.png"}), or a mixture of both. It returns the apps
+// in the given order. The ids of one object are sorted.
 func parseApps(values []string) ([]app, error) {
 	var apps []app
 	tooMany := fmt.Errorf("must not name more than %d apps", maxApps)
@@ -255,10 +257,10 @@ func parseApps(values []string) ([]app, error) {
 		}
 		for _, id := range slices.Sorted(maps.Keys(found)) {
 			if len(found[id]) > maxTemplate {
-				return nil, fmt.Errorf("holds a path template of more than %d bytes", maxTemplate)
+				return nil, fmt.Errorf("must not have a path template longer than %d bytes", maxTemplate)
 			}
 			if !validAppID(id) {
-				return nil, fmt.Errorf("holds an app id that is not made of up to %d letters, digits, - and _", maxAppIDLength)
+				return nil, fmt.Errorf("must have app ids of up to %d letters, digits, - and _", maxAppIDLength)
 			}
 			if !slices.ContainsFunc(apps, func(a app) bool { return a.id == id }) {
 				apps = append(apps, app{id: id, template: found[id]})

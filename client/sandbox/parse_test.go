@@ -59,7 +59,7 @@ func FuzzNormaliseURL(f *testing.F) {
 			t.Fatalf("%q became %q (%v)", raw, once, err)
 		}
 		if twice, err := normaliseURL(once); len(once) <= maxURLLength && (err != nil || twice != once) {
-			t.Fatalf("%q became %q, and that %q (%v)", raw, once, twice, err)
+			t.Fatalf("%q became %q, then %q (%v)", raw, once, twice, err)
 		}
 	})
 }
@@ -92,12 +92,12 @@ func TestSubjectsOfFaultsAreBounded(t *testing.T) {
 		set.next(strconv.Itoa(i))
 	}
 	if len(set.seen) != maxSubjects || len(set.subjects) != maxSubjects {
-		t.Errorf("%d and %d subjects are counted, want %d", len(set.seen), len(set.subjects), maxSubjects)
+		t.Errorf("got %d and %d subjects, want %d", len(set.seen), len(set.subjects), maxSubjects)
 	}
 	if c := set.next("2"); c.occurrence != 1 {
-		t.Errorf("a forgotten subject occurs for the %d. time", c.occurrence)
+		t.Errorf("occurrence of a forgotten subject is %d, want 1", c.occurrence)
 	}
 	if c := set.next("100"); c.occurrence != 2 {
-		t.Errorf("a remembered subject occurs for the %d. time", c.occurrence)
+		t.Errorf("occurrence of a remembered subject is %d, want 2", c.occurrence)
 	}
 }

@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// Bounds of a margin, in centimetres.
+// Limits of a margin, in centimeters.
 const (
 	maxMargin  = 20
-	minPrinted = 1.27 // what the margins must leave of each side
+	minPrinted = 1.27 // minimum printable length between two margins
 )
 
-// Paper is the size of a sheet in centimetres.
+// Paper is the size of a sheet in centimeters.
 type Paper struct{ Width, Height float64 }
 
-// papers are the formats by name, upright: ISO 216 and ANSI sizes.
+// papers are the known formats in portrait orientation: ISO 216 and ANSI sizes.
 var papers = map[string]Paper{
 	"a3":      {29.7, 42},
 	"a4":      {21, 29.7},
@@ -25,19 +25,19 @@ var papers = map[string]Paper{
 	"tabloid": {11 * 2.54, 17 * 2.54},
 }
 
-// Paper is the sheet that the options ask for, lying if need be. Its errors say
-// which option is wrong.
+// Paper returns the sheet that the options request. Its errors begin with the
+// name of the wrong option.
 func (o PDFOptions) Paper() (Paper, error) {
 	sheet, known := papers[orElse(strings.ToLower(o.Format), "a4")]
 	if !known {
-		return sheet, fmt.Errorf("pdf_format: %q is none of a3, a4, a5, legal, letter, tabloid", o.Format)
+		return sheet, fmt.Errorf("pdf_format: %q is not one of a3, a4, a5, legal, letter, tabloid", o.Format)
 	}
 	if o.Landscape {
 		sheet.Width, sheet.Height = sheet.Height, sheet.Width
 	}
 	m := o.Margin
 	if !(min(m.Top, m.Right, m.Bottom, m.Left) >= 0) {
-		return sheet, errors.New("pdf_margin: a margin cannot be negative")
+		return sheet, errors.New("pdf_margin: a margin must not be negative")
 	}
 	if sheet.Width-m.Left-m.Right < minPrinted || sheet.Height-m.Top-m.Bottom < minPrinted {
 		return sheet, errors.New("pdf_margin: the margins leave no room on the paper")
@@ -45,8 +45,8 @@ func (o PDFOptions) Paper() (Paper, error) {
 	return sheet, nil
 }
 
-// pdf reads the form of the PDF; nil when none is asked for. What is wrong is
-// told in any case.
+// pdf reads the PDF options. It returns nil if no PDF is requested, but reports
+// invalid options even then.
 func (p *params) pdf() *PDFOptions {
 	every := p.number("pdf_margin", 0, maxMargin, 0)
 	o := PDFOptions{
@@ -63,7 +63,7 @@ func (p *params) pdf() *PDFOptions {
 	}
 	if _, err := o.Paper(); err != nil {
 		name, reason, _ := strings.Cut(err.Error(), ": ")
-		p.refuse(p.given("pdf_margin", "pdf_margin_left", "pdf_margin_right", "pdf_margin_top", "pdf_margin_bottom", name), reason)
+		p.refuse(p.firstGiven("pdf_margin", "pdf_margin_left", "pdf_margin_right", "pdf_margin_top", "pdf_margin_bottom", name), reason)
 	}
 	if !p.flag("pdf") {
 		return nil

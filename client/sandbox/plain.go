@@ -12,22 +12,23 @@ import (
 	"shotline/client/sandbox/raster"
 )
 
-// PlainRenderer draws a labelled placeholder instead of the page: a small
-// browser window with host, path and size, in a colour that follows from the
-// host name. It opens no connection and needs nothing installed. Equal
-// requests give equal pictures. The zero value is ready to use.
+// PlainRenderer draws a labeled placeholder instead of the page: a small browser
+// window with host, path and size. Its color depends on the host name. It opens
+// no connections and needs no other program. Equal requests produce equal images.
+// The zero value is ready to use.
 type PlainRenderer struct {
-	// Fail, when set, says which addresses must fail: a non-nil error becomes
-	// the screenshot's error. It is called from several goroutines at once.
+	// Fail simulates failures, unless it is nil: an error that it returns becomes
+	// the screenshot's error. It is called concurrently.
 	Fail func(url string) error
 }
 
-// measurer is a Renderer whose pictures follow from the request alone. The
-// server then keeps no pictures: it measures when a screenshot is created, and
-// draws when somebody looks.
+// measurer is a Renderer whose images depend only on the request. For a measurer
+// the server stores no images: it measures them when a screenshot is created, and
+// draws them on request.
 type measurer interface {
 	Renderer
-	// Measure is Render without the picture's data, and quick.
+	// Measure returns the same as Render without the outputs' data. It must be
+	// fast.
 	Measure(ctx context.Context, r RenderRequest) (Rendering, error)
 }
 
@@ -36,17 +37,17 @@ var _ measurer = (*PlainRenderer)(nil)
 // Name returns "plain".
 func (p *PlainRenderer) Name() string { return "plain" }
 
-// Close has nothing to do.
+// Close does nothing.
 func (p *PlainRenderer) Close() error { return nil }
 
-// Measure says what Render would return, without drawing it.
+// Measure returns the properties of the rendering without drawing it.
 func (p *PlainRenderer) Measure(ctx context.Context, r RenderRequest) (Rendering, error) {
 	if err := ctx.Err(); err != nil {
 		return Rendering{}, err
 	}
 	u, err := url.Parse(r.URL)
 	if err != nil {
-		return Rendering{}, fmt.Errorf("bad address: %w", err)
+		return Rendering{}, fmt.Errorf("invalid URL: %w", err)
 	}
 	if p.Fail != nil {
 		if err := p.Fail(r.URL); err != nil {
@@ -69,8 +70,8 @@ func (p *PlainRenderer) Measure(ctx context.Context, r RenderRequest) (Rendering
 	return measured, nil
 }
 
-// Render draws the placeholder, some tens of milliseconds for a usual size.
-// A full page is two to four screens high.
+// Render draws the placeholder, which takes some tens of milliseconds at common
+// sizes. A full page is two to four screens high.
 func (p *PlainRenderer) Render(ctx context.Context, r RenderRequest) (Rendering, error) {
 	measured, err := p.Measure(ctx, r)
 	if err != nil {
@@ -88,11 +89,11 @@ func (p *PlainRenderer) Render(ctx context.Context, r RenderRequest) (Rendering,
 		return Rendering{}, err
 	}
 	for i := range measured.Shots {
-		measured.Shots[i].Data = data // nothing moves on a placeholder
+		measured.Shots[i].Data = data // all shots of a placeholder are equal
 	}
 	u, err := url.Parse(r.URL)
 	if err != nil {
-		return Rendering{}, fmt.Errorf("bad address: %w", err)
+		return Rendering{}, fmt.Errorf("invalid URL: %w", err)
 	}
 	if r.HTML {
 		measured.HTML = plainHTML(u)
@@ -103,11 +104,10 @@ func (p *PlainRenderer) Render(ctx context.Context, r RenderRequest) (Rendering,
 	return measured, nil
 }
 
-// form is what the finished picture is brought to.
+// form returns the size of the finished image.
 func (f Frame) form() raster.Form { return raster.Form{Width: f.Width, Height: f.Height} }
 
-// pageSize is what the placeholder's page measures before it is scaled, in
-// device px.
+// pageSize returns the size of the placeholder before scaling, in device px.
 func pageSize(r RenderRequest) (int, int) {
 	w, h := orElse(r.ScreenWidth, DefaultScreenWidth), orElse(r.ScreenHeight, DefaultScreenHeight)
 	if r.Landscape && w < h {
@@ -129,7 +129,7 @@ func hash(text string) uint32 {
 	return h.Sum32()
 }
 
-// accents are calm colours that carry white text.
+// accents are muted colors on which white text is readable.
 var accents = []color.RGBA{
 	{0x3b, 0x6e, 0xa8, 0xff}, {0x2f, 0x85, 0x7a, 0xff}, {0x7a, 0x5c, 0xa6, 0xff}, {0xb0, 0x5a, 0x6b, 0xff},
 	{0xb4, 0x72, 0x3a, 0xff}, {0x5b, 0x7f, 0x3f, 0xff}, {0x4a, 0x5f, 0x9e, 0xff}, {0x9a, 0x52, 0x8c, 0xff},
@@ -142,11 +142,11 @@ var (
 	grey  = color.RGBA{0x7d, 0x85, 0x90, 0xff}
 )
 
-// placeholder draws the whole page at its natural size.
+// placeholder draws the whole page at its original size.
 func placeholder(r RenderRequest) (image.Image, error) {
 	u, err := url.Parse(r.URL)
 	if err != nil {
-		return nil, fmt.Errorf("bad address: %w", err)
+		return nil, fmt.Errorf("invalid URL: %w", err)
 	}
 	w, h := pageSize(r)
 	c, err := newCanvas(w, h)
@@ -165,7 +165,7 @@ func placeholder(r RenderRequest) (image.Image, error) {
 	px := func(n float64) float64 { return n * unit }
 	width, height := float64(w), float64(h)
 
-	// The desk and the window on it, with a shadow of growing faintness.
+	// Background, shadow and window.
 	c.fill(mix(accent, paper, 0.72))
 	margin := px(40)
 	for i := 6; i >= 1; i-- {
@@ -174,7 +174,7 @@ func placeholder(r RenderRequest) (image.Image, error) {
 	}
 	c.box(margin, margin, width-2*margin, height-2*margin, px(16), paper)
 
-	// Its bar: three buttons and the address.
+	// Title bar: three buttons and the URL.
 	bar := px(64)
 	c.box(margin, margin, width-2*margin, bar, px(16), tint)
 	c.box(margin, margin+bar/2, width-2*margin, bar/2, 0, tint)
@@ -185,7 +185,7 @@ func placeholder(r RenderRequest) (image.Image, error) {
 	c.box(margin+px(120), margin+px(14), pill, bar-px(28), px(18), white)
 	c.text(margin+px(142), margin+bar/2+px(6), px(18), regular, ink, pill-px(44), u.Host+u.EscapedPath())
 
-	// The head of the page: who, where, how large.
+	// Page header: host, path and size.
 	top, head := margin+bar, px(250)
 	left, inner := margin+px(56), width-2*margin-px(112)
 	c.box(margin, top, width-2*margin, head, 0, accent)
@@ -197,7 +197,8 @@ func placeholder(r RenderRequest) (image.Image, error) {
 	}
 	c.text(left, top+px(208), px(20), regular, fade(white, 0.72), inner, fmt.Sprintf("%d × %d, %s: placeholder drawn without a browser", w, h, extent))
 
-	// Below it, until the window ends: cards and lines of what could be text.
+	// Page content down to the end of the window: cards and lines that resemble
+	// text.
 	end := height - margin - px(30)
 	stroke := func(x, y, w, thick float64, col color.RGBA) {
 		if y+thick <= end {
@@ -221,13 +222,13 @@ func placeholder(r RenderRequest) (image.Image, error) {
 	return c.img, c.err
 }
 
-// mix blends b into a by the given share.
+// mix blends b into a. share is the share of b.
 func mix(a, b color.RGBA, share float64) color.RGBA {
 	blend := func(x, y uint8) uint8 { return uint8(float64(x)*(1-share) + float64(y)*share + 0.5) }
 	return color.RGBA{blend(a.R, b.R), blend(a.G, b.G), blend(a.B, b.B), 0xff}
 }
 
-// fade makes a colour translucent (premultiplied, as image/color wants it).
+// fade returns a translucent color. It is premultiplied, as color.RGBA requires.
 func fade(c color.RGBA, opacity float64) color.RGBA {
 	part := func(x uint8) uint8 { return uint8(float64(x)*opacity + 0.5) }
 	return color.RGBA{part(c.R), part(c.G), part(c.B), part(0xff)}

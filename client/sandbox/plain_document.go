@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// plainHTML is what a PlainRenderer hands out as the page's HTML.
+// plainHTML returns the HTML of a placeholder.
 func plainHTML(u *url.URL) []byte {
 	host, address := html.EscapeString(u.Host), html.EscapeString(u.String())
 	return fmt.Appendf(nil, "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"><title>%s</title></head><body><h1>%s</h1><p>%s</p></body></html>\n",
 		host, host, address)
 }
 
-// plainPDF is a document of one page with the address on it.
+// plainPDF returns a PDF with one page that shows the URL.
 func plainPDF(u *url.URL, o PDFOptions) []byte {
 	sizes := map[string][2]int{"a3": {842, 1191}, "a4": {595, 842}, "a5": {420, 595}, "legal": {612, 1008}, "letter": {612, 792}, "tabloid": {792, 1224}}
 	size := sizes[orElse(o.Format, "a4")]

@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// States of a screenshot, as the API words them.
+// States of a screenshot in the API.
 const (
 	statusProcessing = "processing"
 	statusFinished   = "finished"
 	statusError      = "error"
-	statusPending    = "pending" // of a batch's row that was not begun
+	statusPending    = "pending" // only for a row of a batch that was not started
 )
 
-// order is what a create asked for; it never changes.
+// order holds the options of a create. It never changes.
 type order struct {
 	render    RenderRequest
 	tags      []string
@@ -23,36 +23,36 @@ type order struct {
 	country   string
 	region    string
 	video     bool
-	ignored   []string // parameters without effect
+	ignored   []string // names of parameters without effect
 	cost      float64
 	createdAt time.Time
-	fate      *fate  // what faults do to it; nil when none are set
-	batch     *batch // whose row it is; nil for a create of its own
-	row       int    // in the batch, from 0
+	plan      *faultPlan // nil if no faults are active
+	batch     *batch     // nil unless this is a row of a batch
+	row       int        // index in the batch, from 0
 }
 
-// told is what webhooks tell of: a screenshot or a batch. The books' lock guards
-// all but id.
-type told struct {
+// webhookSource is a screenshot or batch with its webhooks. The store's lock
+// guards all fields except id.
+type webhookSource struct {
 	id         int64
 	deliveries []*delivery
-	undecided  int // deliveries that are neither answered 2xx nor given up
+	pending    int // deliveries that are neither delivered nor given up
 }
 
-// owe enters deliveries. The lock is the caller's.
-func (t *told) owe(deliveries []*delivery) {
+// addDeliveries records deliveries. The caller must hold the lock.
+func (t *webhookSource) addDeliveries(deliveries []*delivery) {
 	t.deliveries = append(t.deliveries, deliveries...)
 	for _, d := range deliveries {
 		if d.state == deliveryWaiting {
-			t.undecided++
+			t.pending++
 		}
 	}
 }
 
-// screenshot is one entry in the books. Everything but id and order is
-// guarded by the books' lock; copies handed out are the reader's own.
+// screenshot is one screenshot in the store. The store's lock guards all fields
+// except id and order. A reader owns the copy that it gets from the store.
 type screenshot struct {
-	told
+	webhookSource
 	order
 
 	status     string
@@ -60,19 +60,19 @@ type screenshot struct {
 	finishedAt time.Time
 	result     result
 
-	deleted  bool // unknown to the API
-	bare     bool // its metadata were deleted
-	nameless bool // its address was deleted
+	deleted         bool // the API no longer finds it
+	metadataDeleted bool // responses omit its metadata
+	urlDeleted      bool // responses omit its URL
 }
 
-// result is what is remembered of a Rendering: all but its data.
+// result is a Rendering without the data of its outputs.
 type result struct {
-	pictures        []Picture // without their data
+	pictures        []Picture // without data
 	hasHTML, hasPDF bool
 	finalURL, title string
 }
 
-// resultOf drops the data of a rendering.
+// resultOf returns r without the data of its outputs.
 func resultOf(r Rendering) result {
 	kept := result{hasHTML: r.HTML != nil, hasPDF: r.PDF != nil, finalURL: r.FinalURL, title: r.Title}
 	for _, pic := range r.Shots {
@@ -82,7 +82,7 @@ func resultOf(r Rendering) result {
 	return kept
 }
 
-// formatOf is the format of the first picture, empty when there is none.
+// formatOf returns the format of the first image, or "" if there is none.
 func formatOf(pictures []Picture) string {
 	if len(pictures) == 0 {
 		return ""
@@ -90,7 +90,8 @@ func formatOf(pictures []Picture) string {
 	return pictures[0].Format
 }
 
-// shots is how many pictures there are or, as long as none are, were asked for.
+// shots returns the number of images, or the requested number if there are none
+// yet.
 func (s *screenshot) shots() int {
 	if n := len(s.result.pictures); n > 0 {
 		return n
@@ -98,7 +99,7 @@ func (s *screenshot) shots() int {
 	return shotsOf(s.render)
 }
 
-// shotsOf is how many pictures a request asks for.
+// shotsOf returns the number of images that a request asks for.
 func shotsOf(r RenderRequest) int {
 	n := orElse(r.Shots, 1)
 	for _, step := range r.Steps {
@@ -109,12 +110,13 @@ func shotsOf(r RenderRequest) int {
 	return n
 }
 
-// settled reports whether nothing more can happen to the screenshot.
+// settled reports whether the screenshot has ended and none of its deliveries is
+// pending.
 func (s *screenshot) settled() bool {
-	return s.status != statusProcessing && s.undecided == 0
+	return s.status != statusProcessing && s.pending == 0
 }
 
-// size is the API's word for the extent of the picture.
+// size returns the API's value for the size option.
 func (s *screenshot) size() string {
 	if s.render.FullPage {
 		return "page"
@@ -122,8 +124,8 @@ func (s *screenshot) size() string {
 	return "screen"
 }
 
-// storageURL is where the first app with a path template would have put the
-// picture. Nothing is stored there; the scheme says so.
+// storageURL returns the URL under which the first app with a path template would
+// store the image. Nothing is stored there, as the scheme indicates.
 func (s *screenshot) storageURL() string {
 	if s.status != statusFinished {
 		return ""
@@ -136,7 +138,7 @@ func (s *screenshot) storageURL() string {
 	return ""
 }
 
-// expand fills the documented variables of a storage path template.
+// expand replaces the documented variables of a storage path template.
 func (s *screenshot) expand(template string) string {
 	domain, tag := "", ""
 	if u, err := url.Parse(s.render.URL); err == nil {
@@ -155,7 +157,8 @@ func (s *screenshot) expand(template string) string {
 	).Replace(template)
 }
 
-// object is the screenshot as the API shows it. What is not known yet is null.
+// object is a screenshot in an API response. Values that are not yet known are
+// null.
 type object struct {
 	ID         int64    `json:"id"`
 	Status     string   `json:"status"`
@@ -182,20 +185,21 @@ type object struct {
 	StorageURL string   `json:"storage_url,omitempty"`
 }
 
-// object renders the screenshot for an API answer. No video is ever captured.
+// object returns the screenshot as an API response shows it. Videos are never
+// captured.
 func (s *screenshot) object() object {
 	o := object{
 		ID:         s.id,
 		Status:     s.status,
 		URL:        s.render.URL,
-		FinalURL:   known(s.result.finalURL),
-		Error:      known(s.err),
+		FinalURL:   orNull(s.result.finalURL),
+		Error:      orNull(s.err),
 		Cost:       s.cost,
 		Tag:        s.tags,
-		CreatedAt:  stamp(s.createdAt),
-		FinishedAt: known(stamp(s.finishedAt)),
+		CreatedAt:  apiTime(s.createdAt),
+		FinishedAt: orNull(apiTime(s.finishedAt)),
 		Country:    s.country,
-		Region:     known(s.region),
+		Region:     orNull(s.region),
 		Language:   orElse(s.render.Language, defaultLanguage),
 		Timezone:   orElse(s.render.Timezone, defaultTimezone),
 		Size:       s.size(),
@@ -208,10 +212,10 @@ func (s *screenshot) object() object {
 		HasPDF:     s.result.hasPDF,
 		StorageURL: s.storageURL(),
 	}
-	if s.bare {
+	if s.metadataDeleted {
 		o.FinalURL, o.Error, o.Region, o.Country, o.Tag, o.StorageURL = nil, nil, nil, "", []string{}, ""
 	}
-	if s.nameless {
+	if s.urlDeleted {
 		o.URL, o.FinalURL, o.StorageURL = "", nil, ""
 	}
 	return o
@@ -222,28 +226,29 @@ func (o object) withStatus(word string) receipt {
 	return o
 }
 
-// known turns the empty string into JSON's null.
-func known(text string) *string {
+// orNull returns a pointer to text, or nil, which is null in JSON, if text is
+// empty.
+func orNull(text string) *string {
 	if text == "" {
 		return nil
 	}
 	return &text
 }
 
-// stamp writes a time for an answer, as RFC 3339 in UTC with milliseconds; the
-// zero time is empty.
-func stamp(t time.Time) string {
+// apiTime formats a time for API responses: RFC 3339 in UTC with milliseconds. It
+// returns "" for the zero time.
+func apiTime(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
 	return t.UTC().Format("2006-01-02T15:04:05.000Z")
 }
 
-// webhookStamp writes a time for webhooks, whose documents show whole seconds.
-func webhookStamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+// webhookTime formats a time for webhooks. The vendor documents whole seconds.
+func webhookTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// exactStamp writes a time for the ledger, with all that the clock gave.
-func exactStamp(t time.Time) string {
+// ledgerTime formats a time for the ledger with the full precision of the clock.
+func ledgerTime(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}

@@ -22,16 +22,16 @@ import (
 // Server is a running sandbox. Its methods are safe for concurrent use.
 type Server struct {
 	cfg      Config
-	books    *books
+	store    *store
 	batches  *batches
-	outputs  *outputs // nil when what was rendered is drawn on demand
-	courier  *courier
+	outputs  *outputs // nil if outputs are drawn on request
+	sender   *webhookSender
 	faults   faultControl
 	base     atomic.Pointer[base]
-	port     atomic.Int64  // where the latest request came in; 0 before the first
-	linkKey  []byte        // makes addresses without a key unguessable
-	requests atomic.Int64  // that were refused
-	drawing  chan struct{} // bounds the pictures held decoded in memory
+	port     atomic.Int64  // local port of the latest request; 0 before the first
+	linkKey  []byte        // key of the MAC in image URLs and of request ids
+	requests atomic.Int64  // number of refused requests
+	drawing  chan struct{} // limits how many decoded images are in memory
 	work     *activity
 	renders  chan *screenshot
 
@@ -41,15 +41,15 @@ type Server struct {
 	close  func() error
 }
 
-// base is the public address of the sandbox's root.
+// base is the public base URL of the sandbox.
 type base struct {
-	url     string // without a slash at the end; may be empty
+	url     string // without a final slash; may be empty
 	address Address
 }
 
-// New starts a sandbox: its render and webhook workers run until Close. It
-// listens on nothing; serve Handler where it should be reached. An error
-// names the Config field that is wrong.
+// New starts a sandbox. Its render and webhook workers run until Close. It does
+// not listen: the caller must serve Handler. If a field of cfg is invalid, the
+// error names it.
 func New(cfg Config) (*Server, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -57,12 +57,13 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg:     cfg,
-		books:   newBooks(cfg.MaxScreenshots, cfg.FirstID, cfg.Balance),
+		store:   newStore(cfg.MaxScreenshots, cfg.FirstID, cfg.Balance),
 		batches: &batches{maxRows: cfg.MaxScreenshots, now: cfg.Now, nextID: cfg.FirstID},
 		linkKey: make([]byte, 32),
 		drawing: make(chan struct{}, cfg.Workers),
 		work:    newActivity(),
-		// As many as can be processing, so that a create never waits here.
+		// Large enough for all screenshots in processing, so that a create never
+		// blocks.
 		renders: make(chan *screenshot, cfg.MaxScreenshots),
 	}
 	if _, err := io.ReadFull(cfg.Rand, s.linkKey); err != nil {
@@ -73,13 +74,13 @@ func New(cfg Config) (*Server, error) {
 			return nil, err
 		}
 	}
-	s.books.now = cfg.Now
+	s.store.now = cfg.Now
 	if err := s.SetFaults(cfg.Faults, cfg.Seed); err != nil {
 		return nil, err
 	}
 	s.SetBaseURL(cfg.BaseURL)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.courier = startCourier(s.ctx, cfg, s.books, s.work)
+	s.sender = startWebhookSender(s.ctx, cfg, s.store, s.work)
 	for range cfg.Workers {
 		s.wg.Go(s.renderLoop)
 	}
@@ -87,16 +88,16 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// SetBaseURL tells the sandbox the public address of its root, for example
-// http://127.0.0.1:8070. image_url of later webhooks starts with it (without
-// one it is only a path), callers may use its host beside the loopback ones,
-// and pages being rendered are kept away from it.
+// SetBaseURL sets the public base URL of the sandbox, for example
+// http://127.0.0.1:8070. The image_url of later webhooks begins with it; if it is
+// empty, image_url is only a path. Clients may use its host in addition to
+// loopback, and pages that are being rendered cannot connect to it.
 func (s *Server) SetBaseURL(address string) {
 	address = strings.TrimRight(address, "/")
 	s.base.Store(&base{url: address, address: addressOf(address)})
 }
 
-// address is where the sandbox is reached, as far as it knows by now.
+// address returns where clients reach the sandbox, as far as it is known.
 func (s *Server) address() Address {
 	a := s.base.Load().address
 	if port := s.port.Load(); port != 0 {
@@ -105,24 +106,24 @@ func (s *Server) address() Address {
 	return a
 }
 
-// noteListener learns from a request where it came in: pages are kept away from
-// there as well, also when the base URL is that of a proxy.
-func (s *Server) noteListener(r *http.Request) {
+// recordListenerPort records the local port of a request. Pages that are being
+// rendered must not connect to it, even if the base URL is that of a proxy.
+func (s *Server) recordListenerPort(r *http.Request) {
 	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
 	if ok && s.port.Load() != int64(local.Port) {
 		s.port.Store(int64(local.Port))
 	}
 }
 
-// Close stops renders and deliveries, waits for their goroutines, closes the
-// renderer and removes temporary pictures. What was still processing stays so.
-// Repeated calls return the first result.
+// Close stops rendering and deliveries, waits for the goroutines, closes the
+// renderer and removes temporary files. Screenshots in processing stay in that
+// status. Later calls return the result of the first.
 func (s *Server) Close() error { return s.close() }
 
 func (s *Server) shutDown() error {
 	s.cancel()
 	s.wg.Wait()
-	s.courier.stop()
+	s.sender.stop()
 	err := s.cfg.Renderer.Close()
 	if s.outputs != nil {
 		err = errors.Join(err, s.outputs.close())
@@ -130,11 +131,11 @@ func (s *Server) shutDown() error {
 	return err
 }
 
-// Idle returns when nothing is being rendered and no webhook is waiting to be
-// delivered, or with an error when ctx ends or the server is closed first.
+// Idle waits until nothing is being rendered and no webhook is pending. It
+// returns an error if ctx ends or the server is closed first.
 func (s *Server) Idle(ctx context.Context) error {
 	select {
-	case <-s.work.quiet():
+	case <-s.work.idle():
 		return nil
 	case <-s.ctx.Done():
 		return errors.New("sandbox: closed")
@@ -143,11 +144,11 @@ func (s *Server) Idle(ctx context.Context) error {
 	}
 }
 
-// Handler serves the API under /api/v1, images, the ledger, the faults and
-// /healthz. It answers 403 to a Host that is neither loopback nor
-// the base URL's (with an unspecified address there, such as 0.0.0.0, any IP
-// address will do), and to web pages of other origins, which may show images
-// only.
+// Handler returns the handler for the API under /api/v1, the images, the ledger,
+// the faults and /healthz. It responds with 403 if the Host is neither loopback
+// nor the host of the base URL; if the base URL has an unspecified address such
+// as 0.0.0.0, any IP address is valid. It also refuses requests from web pages of
+// other origins, which may only embed images.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for name, e := range s.endpoints() {
@@ -163,7 +164,7 @@ func (s *Server) Handler() http.Handler {
 	return s.guard(mux)
 }
 
-// endpoints are the paths of the API, below /api/v1/.
+// endpoints returns the endpoints of the API by path, below /api/v1/.
 func (s *Server) endpoints() map[string]endpoint {
 	all := crawlEndpoints()
 	maps.Copy(all, s.batchEndpoints())
@@ -182,13 +183,14 @@ func (s *Server) endpoints() map[string]endpoint {
 	return all
 }
 
-// Endpoints lists the paths of the API, below /api/v1/, in alphabetical order.
+// Endpoints returns the paths of the API, below /api/v1/, in alphabetical order.
 func Endpoints() []string {
 	return slices.Sorted(maps.Keys(new(Server).endpoints()))
 }
 
-// imagePath is the address of a picture, below the base URL. It holds its own
-// permission, a MAC of folder and id, so that it need not be remembered.
+// imagePath returns the path of a screenshot's first image, below the base URL.
+// The path contains a MAC of the folder and id that authorizes the request, so
+// the server need not store it.
 func (s *Server) imagePath(id int64, format string) string {
 	ext := map[string]string{"png": ".png", "jpeg": ".jpg", "webp": ".webp"}[format]
 	path := "/images/" + strconv.FormatInt(id, 10)
@@ -197,8 +199,8 @@ func (s *Server) imagePath(id int64, format string) string {
 	return path + "-" + hex.EncodeToString(mac.Sum(nil)[:16]) + ext
 }
 
-// linkedID is the id in the name of a picture, 0 when there is none. Whether the
-// address holds is linkHolds' to say.
+// linkedID returns the id in the file name of an image URL, or 0 if there is
+// none. It does not check the MAC; validLink does.
 func linkedID(name string) int64 {
 	number, _, _ := strings.Cut(name, "-")
 	id, err := strconv.ParseInt(number, 10, 64)
@@ -208,16 +210,16 @@ func linkedID(name string) int64 {
 	return id
 }
 
-func linkHolds(r *http.Request, link string) bool {
+func validLink(r *http.Request, link string) bool {
 	return subtle.ConstantTimeCompare([]byte(r.URL.Path), []byte(link)) == 1
 }
 
-// image serves what image_url points to. Whatever is wrong with the address
-// looks the same to the caller: not found.
+// image serves the target of image_url. The response to any invalid URL is the
+// same 404.
 func (s *Server) image(w http.ResponseWriter, r *http.Request) {
 	id := linkedID(r.PathValue("name"))
-	shot, found := s.books.find(id)
-	if !found || len(shot.result.pictures) == 0 || !linkHolds(r, s.imagePath(id, formatOf(shot.result.pictures))) {
+	shot, found := s.store.find(id)
+	if !found || len(shot.result.pictures) == 0 || !validLink(r, s.imagePath(id, formatOf(shot.result.pictures))) {
 		http.NotFound(w, r)
 		return
 	}

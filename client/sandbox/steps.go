@@ -10,18 +10,18 @@ import (
 	"time"
 )
 
-// Limits of what a create may have done in the page; the vendor documents none.
+// Limits for steps and pauses. The vendor documents none.
 const (
 	maxSteps      = 50
-	maxShots      = 20 // pictures, those of steps included
+	maxShots      = 20 // images, including those of steps
 	maxPause      = time.Minute
-	maxPauses     = 3 * time.Minute // all of a create together
+	maxPauses     = 3 * time.Minute // all pauses of a create together
 	maxScript     = 64 << 10        // bytes
 	maxSelector   = 1024            // bytes
 	maxScrollSpan = 1_000_000
 )
 
-// pace reads when the pictures are taken, and what happens before.
+// pace reads when the images are taken, and what is done in the page before.
 func (p *params) pace() Pace {
 	pace := Pace{
 		Delay:        p.seconds("delay"),
@@ -39,7 +39,7 @@ func (p *params) pace() Pace {
 		p.refuse("steps", err.Error())
 	}
 	if pace.Pauses() > maxPauses {
-		p.refuse("shot_interval", fmt.Sprintf("and the other pauses are longer than %v together", maxPauses))
+		p.refuse("shot_interval", fmt.Sprintf("and the other pauses must not exceed %v in total", maxPauses))
 	}
 	taken := pace.Shots
 	for _, step := range pace.Steps {
@@ -48,32 +48,32 @@ func (p *params) pace() Pace {
 		}
 	}
 	if taken > maxShots {
-		p.refuse("shots", fmt.Sprintf("and the screenshots of steps are more than %d pictures", maxShots))
+		p.refuse("shots", fmt.Sprintf("and screenshot steps must not exceed %d images in total", maxShots))
 	}
 	return pace
 }
 
-// seconds reads a pause.
+// seconds reads a pause in seconds.
 func (p *params) seconds(name string) time.Duration {
 	return time.Duration(p.number(name, 0, maxPause.Seconds(), 0) * float64(time.Second))
 }
 
-// interval reads a pause in the unit that the sandbox was given.
+// interval reads a pause in the configured unit.
 func (p *params) interval(name string) time.Duration {
 	unit := orElse(p.units.interval, time.Millisecond)
 	return time.Duration(p.integer(name, 0, int(maxPause/unit), 0)) * unit
 }
 
-// wireStep is a step as the SDKs send it. Numbers may come as text.
+// wireStep is a step as the SDKs send it. Numbers might be sent as strings.
 type wireStep struct {
 	Command  string          `json:"command"`
 	Selector string          `json:"selector"`
-	Element  string          `json:"element"` // another name of selector
+	Element  string          `json:"element"` // other name of selector
 	Value    json.RawMessage `json:"value"`
 }
 
-// parseSteps reads the steps parameter, a JSON list; sleep is the unit of the
-// command of that name.
+// parseSteps parses the JSON list of the steps parameter. sleep is the unit of
+// sleep steps.
 func parseSteps(text string, sleep time.Duration) ([]Step, error) {
 	if strings.TrimSpace(text) == "" {
 		return nil, nil
@@ -83,7 +83,7 @@ func parseSteps(text string, sleep time.Duration) ([]Step, error) {
 		return nil, errors.New(`must be a JSON list such as [{"command":"click","selector":"#more"}]`)
 	}
 	if len(wire) > maxSteps {
-		return nil, fmt.Errorf("must not be more than %d", maxSteps)
+		return nil, fmt.Errorf("must not have more than %d steps", maxSteps)
 	}
 	var steps []Step
 	var waited time.Duration
@@ -93,7 +93,7 @@ func parseSteps(text string, sleep time.Duration) ([]Step, error) {
 			return nil, fmt.Errorf("has step %d, which %w", i+1, err)
 		}
 		if waited += step.Wait; waited > maxPause {
-			return nil, fmt.Errorf("waits longer than %v in all", maxPause)
+			return nil, fmt.Errorf("must not wait longer than %v in total", maxPause)
 		}
 		steps = append(steps, step)
 	}
@@ -107,15 +107,15 @@ func (w wireStep) step(sleep time.Duration) (Step, error) {
 	case err != nil:
 		return s, err
 	case w.Element != "" && w.Element != s.Selector:
-		return s, errors.New("names two targets, by selector and by element")
+		return s, errors.New("has different values for selector and element")
 	case len(s.Selector) > maxSelector:
 		return s, fmt.Errorf("has a selector of more than %d bytes", maxSelector)
 	}
 	switch s.Command {
-	case StepClick: // without a target: in the middle of the screen
+	case StepClick: // without a target, click the center of the screen
 	case StepFill, StepType:
 		if s.Selector == "" {
-			return s, fmt.Errorf("names no selector to %s", w.Command)
+			return s, fmt.Errorf("needs a selector to %s", w.Command)
 		}
 		s.Value = value
 	case StepWait:
@@ -141,24 +141,24 @@ func (w wireStep) step(sleep time.Duration) (Step, error) {
 		s.Y = y
 	case StepScreenshot:
 	default:
-		return s, fmt.Errorf("is none of click, fill, type, wait, sleep, scroll and screenshot: %q", w.Command)
+		return s, fmt.Errorf("has the unknown command %q; known are click, fill, type, wait, sleep, scroll and screenshot", w.Command)
 	}
 	return s, nil
 }
 
-// stepSleep is a pause; it becomes StepWait.
+// stepSleep is a pause. It is converted to StepWait.
 const stepSleep StepCommand = "sleep"
 
-// duration reads a pause of so many units.
+// duration parses a pause in the given unit.
 func duration(text string, unit time.Duration) (time.Duration, error) {
 	n, err := strconv.ParseFloat(text, 64)
 	if !(err == nil && n >= 0 && n <= float64(maxPause/unit)) {
-		return 0, errors.New("no pause, or too long a one")
+		return 0, errors.New("invalid or too long pause")
 	}
 	return time.Duration(n * float64(unit)), nil
 }
 
-// text is the step's value, given as text or as a number.
+// text returns the value of the step, which is a string or a number.
 func (w wireStep) text() (string, error) {
 	raw := bytes.TrimSpace(w.Value)
 	if len(raw) == 0 || string(raw) == "null" {

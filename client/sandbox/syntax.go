@@ -10,15 +10,15 @@ var (
 	token       = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 )
 
-// ValidLanguage reports whether text has the usual form of a language: fr,
-// fr-FR, zh-Hant-TW.
+// ValidLanguage reports whether text looks like a language tag, for example fr,
+// fr-FR or zh-Hant-TW.
 func ValidLanguage(text string) bool { return languageTag.MatchString(text) }
 
-// ValidToken reports whether text is what RFC 9110 allows as a header's name.
+// ValidToken reports whether text is a valid header name according to RFC 9110.
 func ValidToken(text string) bool { return token.MatchString(text) }
 
-// ValidHeaderValue reports whether text has no characters that would end a
-// header or be lost in it.
+// ValidHeaderValue reports whether text has no control characters, which could
+// end a header.
 func ValidHeaderValue(text string) bool {
 	return !strings.ContainsFunc(text, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f })
 }

@@ -12,11 +12,12 @@ import (
 	"shotline/client/sandbox/raster"
 )
 
-// thumbnail answers GET /screenshot/thumbnail with a picture itself, in the
-// form asked for: as rendered when none is. It is cut first and then brought to
-// its size: scaled by a factor and a percentage, or to a width and a height,
-// which it fits into (ratio=fit, the default) or fills (what sticks out is cut
-// off). A factor of 1 and a percentage of 100 may stand beside a width or a height.
+// thumbnail handles GET /screenshot/thumbnail. It returns an image, as rendered
+// unless the parameters change it. The image is first cropped and then resized:
+// either scaled by a factor and a percentage, or resized to a width and a height.
+// With ratio=fit, the default, it fits into that size; with ratio=fill it covers
+// the size and the rest is cut off. Together with a width or height, only a
+// factor of 1 and a percentage of 100 are accepted.
 func (s *Server) thumbnail(r *http.Request, q url.Values) (any, error) {
 	p := &params{query: q}
 	form := raster.Form{
@@ -47,7 +48,7 @@ func (s *Server) thumbnail(r *http.Request, q url.Values) (any, error) {
 		return nil, err
 	}
 	if form.Scale == 1 {
-		form.Scale = 0 // it changes nothing
+		form.Scale = 0 // no effect
 	}
 	if zoom != 100 {
 		form.Scale = orElse(form.Scale, 1) * float64(zoom) / 100
@@ -57,7 +58,7 @@ func (s *Server) thumbnail(r *http.Request, q url.Values) (any, error) {
 		return nil, err
 	}
 	if n := len(shot.result.pictures); number > n {
-		return nil, &apiError{status: http.StatusNotFound, code: "NOT_FOUND", text: fmt.Sprintf("The screenshot has %d pictures", n)}
+		return nil, &apiError{status: http.StatusNotFound, code: "NOT_FOUND", text: fmt.Sprintf("The screenshot has only %d images", n)}
 	}
 	pic, err := s.picture(r.Context(), shot, number-1)
 	if err != nil {
@@ -70,9 +71,9 @@ func (s *Server) thumbnail(r *http.Request, q url.Values) (any, error) {
 	}
 	source := image.Rect(0, 0, pic.Width, pic.Height)
 	if _, _, err := (raster.Form{Crop: form.Crop}).Plan(source); err != nil {
-		p.refuse(p.given("top", "right", "bottom", "left"), err.Error())
+		p.refuse(p.firstGiven("top", "right", "bottom", "left"), err.Error())
 	} else if _, _, err := form.Plan(source); err != nil {
-		p.refuse(p.given("width", "height", "zoom", "scale"), err.Error())
+		p.refuse(p.firstGiven("width", "height", "zoom", "scale"), err.Error())
 	}
 	if err := p.err(); err != nil {
 		return nil, err
@@ -85,20 +86,21 @@ func (s *Server) thumbnail(r *http.Request, q url.Values) (any, error) {
 	return pic.file(saved), err
 }
 
-// maxZoom is the largest zoom in percent.
+// maxZoom is the maximum zoom in percent.
 const maxZoom = 400
 
-// html answers GET /screenshot/html. A browser that opens it runs nothing of it.
+// html handles GET /screenshot/html. The headers prevent a browser from running
+// scripts of the page.
 func (s *Server) html(r *http.Request, q url.Values) (any, error) {
 	return s.document(r, q, "html", htmlFile, "text/html; charset=utf-8", func(res result) bool { return res.hasHTML })
 }
 
-// pdf answers GET /screenshot/pdf.
+// pdf handles GET /screenshot/pdf.
 func (s *Server) pdf(r *http.Request, q url.Values) (any, error) {
 	return s.document(r, q, "pdf", pdfFile, "application/pdf", func(res result) bool { return res.hasPDF })
 }
 
-// video answers GET /screenshot/video: there never is one.
+// video handles GET /screenshot/video. No screenshot has a video.
 func (s *Server) video(r *http.Request, q url.Values) (any, error) {
 	return s.document(r, q, "video", "", "", func(result) bool { return false })
 }
@@ -115,8 +117,8 @@ func (s *Server) document(r *http.Request, q url.Values, what, name, kind string
 	return file{kind: kind, data: data}, err
 }
 
-// finished finds the screenshot that the id parameter names. The vendor has one
-// answer for one that is not known and one that is not ready.
+// finished returns the screenshot that the id parameter names. The vendor has the
+// same error for an unknown screenshot and for one that is not ready.
 func (s *Server) finished(q url.Values) (screenshot, error) {
 	shot, err := s.lookUp(q)
 	switch {
@@ -132,7 +134,7 @@ func (s *Server) finished(q url.Values) (screenshot, error) {
 	return shot, nil
 }
 
-// picture returns a finished screenshot's picture as it was rendered.
+// picture returns an image of a finished screenshot as it was rendered.
 func (s *Server) picture(ctx context.Context, shot screenshot, i int) (Picture, error) {
 	pic := shot.result.pictures[i]
 	var err error
@@ -140,8 +142,8 @@ func (s *Server) picture(ctx context.Context, shot screenshot, i int) (Picture, 
 	return pic, err
 }
 
-// output returns what was rendered, or renders it now where it follows from the
-// request.
+// output returns a stored output. If outputs are not stored, it renders the
+// request again.
 func (s *Server) output(ctx context.Context, shot screenshot, name string) ([]byte, error) {
 	if s.outputs != nil {
 		return s.outputs.load(shot.id, name)
@@ -157,12 +159,12 @@ func (s *Server) output(ctx context.Context, shot screenshot, name string) ([]by
 	return r.files()[name], nil
 }
 
-// file is the picture as an answer, with the Content-Disposition given.
+// file returns the image as a response with the given Content-Disposition.
 func (p Picture) file(disposition string) file {
 	return file{kind: "image/" + p.Format, data: p.Data, disposition: disposition}
 }
 
-// in brings the picture to another form, format and quality.
+// in returns the image in another form, format and quality.
 func (p Picture) in(form raster.Form, format string, quality int) (Picture, error) {
 	img, err := raster.Decode(p.Data, p.Format)
 	if err != nil {
@@ -176,7 +178,8 @@ func (p Picture) in(form raster.Form, format string, quality int) (Picture, erro
 	return Picture{Data: data, Format: format, Width: size.Dx(), Height: size.Dy()}, err
 }
 
-// startDrawing waits for room: a decoded full page takes tens of megabytes.
+// startDrawing waits until another image may be decoded. A decoded full page
+// takes tens of megabytes.
 func (s *Server) startDrawing(ctx context.Context) error {
 	select {
 	case s.drawing <- struct{}{}:

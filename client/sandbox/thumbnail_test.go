@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"image"
-	_ "image/jpeg" // thumbnails may be JPEG
+	_ "image/jpeg" // thumbnails can be JPEG
 	"net/http"
 	"net/url"
 	"os"
@@ -48,10 +48,10 @@ func TestThumbnail(t *testing.T) {
 			a := v.get("screenshot/thumbnail", test.query)
 			got, format, err := image.DecodeConfig(bytes.NewReader(a.body))
 			if err != nil {
-				t.Fatalf("answer %d is no picture: %v", a.status, err)
+				t.Fatalf("status %d, not an image: %v", a.status, err)
 			}
 			if got.Width != test.width || got.Height != test.height || format != test.format {
-				t.Errorf("picture is %d×%d %s, want %d×%d %s", got.Width, got.Height, format, test.width, test.height, test.format)
+				t.Errorf("got %d×%d %s, want %d×%d %s", got.Width, got.Height, format, test.width, test.height, test.format)
 			}
 			if kind := a.header.Get("Content-Type"); kind != "image/"+test.format {
 				t.Errorf("Content-Type is %q", kind)
@@ -60,13 +60,13 @@ func TestThumbnail(t *testing.T) {
 	}
 	for _, field := range []string{"width", "height", "format", "quality"} {
 		if a := v.get("screenshot/thumbnail", with("id", "1001", field, "none")); a.status != 422 {
-			t.Errorf("thumbnail with a bad %s answers %d, want 422", field, a.status)
+			t.Errorf("thumbnail with an invalid %s: status %d, want 422", field, a.status)
 		}
 	}
 }
 
-// TestImageURL follows the webhook's image_url, without a key, to the very
-// picture that the API hands out.
+// TestImageURL checks that image_url of a webhook serves the same image as the
+// API, without a key.
 func TestImageURL(t *testing.T) {
 	for _, test := range []struct {
 		name     string
@@ -75,7 +75,7 @@ func TestImageURL(t *testing.T) {
 		suffix   string
 	}{
 		{"drawn on demand", nil, "jpeg", ".jpg"},
-		{"stored", &camera{}, "png", ".png"},
+		{"stored", &fakeRenderer{}, "png", ".png"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			address, hooks := receiver(t, always(http.StatusOK))
@@ -91,7 +91,7 @@ func TestImageURL(t *testing.T) {
 			a := v.do(http.MethodGet, path, "", nil)
 			thumb := v.get("screenshot/thumbnail", with("id", "1001"))
 			if a.status != 200 || !bytes.Equal(a.body, thumb.body) || !strings.HasSuffix(path, test.suffix) {
-				t.Errorf("%s answers %d with %d bytes, the thumbnail has %d", path, a.status, len(a.body), len(thumb.body))
+				t.Errorf("%s: status %d with %d bytes, want the %d bytes of the thumbnail", path, a.status, len(a.body), len(thumb.body))
 			}
 			forged := strings.Replace(path, "1001-", "1001-0", 1)
 			for _, wrong := range []string{forged, "/images/1001.png", "/images/1002" + path[len("/images/1001"):], "/images/x", path + "x"} {
@@ -104,12 +104,12 @@ func TestImageURL(t *testing.T) {
 }
 
 func TestPicturesOnDiskAreBoundedAndPrivate(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "pictures")
-	v := start(t, sandbox.Config{Renderer: &camera{}, Dir: dir, MaxPictureBytes: 400, Workers: 1})
+	dir := filepath.Join(t.TempDir(), "outputs")
+	v := start(t, sandbox.Config{Renderer: &fakeRenderer{}, Dir: dir, MaxPictureBytes: 400, Workers: 1})
 	for i := range 5 {
 		s := v.create(fmt.Sprintf("https://example.com/%d", i))
 		v.settle()
-		if i < 2 { // deleted ones leave room
+		if i < 2 { // deleted outputs do not count
 			v.get("screenshot/delete", with("id", fmt.Sprint(s.ID)))
 		}
 	}
@@ -132,34 +132,34 @@ func TestPicturesOnDiskAreBoundedAndPrivate(t *testing.T) {
 		t.Errorf("folder is %v (%v), want mode 700", info.Mode(), err)
 	}
 	if len(files) != 2 || total > 400 {
-		t.Errorf("%d pictures of %d bytes are kept, want 2 within 400 bytes", len(files), total)
+		t.Errorf("%d files with %d bytes are stored, want 2 within 400 bytes", len(files), total)
 	}
 	if a := v.get("screenshot/thumbnail", with("id", "1005")); a.status != 200 {
-		t.Errorf("the newest picture answers %d", a.status)
+		t.Errorf("newest image: status %d, want 200", a.status)
 	}
 	a := v.get("screenshot/thumbnail", with("id", "1003"))
 	if a.status != 404 {
-		t.Errorf("the oldest picture answers %d, want 404", a.status)
+		t.Errorf("removed image: status %d, want 404", a.status)
 	}
 	contains(t, a.body, `"OUTPUT_GONE"`)
 }
 
-// The number of files is bounded like that of the screenshots.
+// At most MaxScreenshots files are stored.
 func TestPicturesOnDiskAreBoundedInNumber(t *testing.T) {
 	dir := t.TempDir()
-	v := start(t, sandbox.Config{Renderer: &camera{}, Dir: dir, MaxScreenshots: 3})
+	v := start(t, sandbox.Config{Renderer: &fakeRenderer{}, Dir: dir, MaxScreenshots: 3})
 	for range 10 {
 		v.create("https://example.com")
 		v.settle()
 	}
 	if files, err := os.ReadDir(dir); err != nil || len(files) != 3 {
-		t.Errorf("%d files (%v), want 3", len(files), err)
+		t.Errorf("got %d files (%v), want 3", len(files), err)
 	}
 }
 
-// A crop takes from the side that it names.
+// A crop removes pixels from the side that it names.
 func TestThumbnailCropsTheRightSide(t *testing.T) {
-	v := start(t, sandbox.Config{Renderer: &camera{}})
+	v := start(t, sandbox.Config{Renderer: &fakeRenderer{}})
 	v.create("https://example.com")
 	v.settle()
 	for side, at := range map[string]image.Point{"top": {3, 3}, "left": {2, 4}, "bottom": {3, 4}, "right": {3, 4}} {
@@ -169,7 +169,7 @@ func TestThumbnailCropsTheRightSide(t *testing.T) {
 			t.Fatal(err)
 		}
 		if red, _, _, _ := img.At(at.X, at.Y).RGBA(); red == 0 {
-			t.Errorf("%s=1: the mark at 3, 4 is not at %v", side, at)
+			t.Errorf("%s=1: the marked pixel is not at %v", side, at)
 		}
 	}
 }
@@ -177,7 +177,7 @@ func TestThumbnailCropsTheRightSide(t *testing.T) {
 func TestTemporaryPicturesAreRemoved(t *testing.T) {
 	temp := t.TempDir()
 	t.Setenv("TMPDIR", temp)
-	srv, err := sandbox.New(sandbox.Config{Renderer: &camera{}})
+	srv, err := sandbox.New(sandbox.Config{Renderer: &fakeRenderer{}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,16 +215,16 @@ func TestPlainRenderer(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got.Width != measured.Width || got.Height != measured.Height || pic.Width != got.Width || pic.Height != got.Height || format != r.Format {
-			t.Errorf("%.60s: picture is %d×%d, said %d×%d, measured %d×%d", r.URL, got.Width, got.Height, pic.Width, pic.Height, measured.Width, measured.Height)
+			t.Errorf("%.60s: image is %d×%d, Render returned %d×%d, Measure %d×%d", r.URL, got.Width, got.Height, pic.Width, pic.Height, measured.Width, measured.Height)
 		}
 		again, err := p.Render(ctx, r)
 		if err != nil || !bytes.Equal(again.Shots[0].Data, pic.Data) {
-			t.Errorf("%.60s: drawn twice, the pictures differ (%v)", r.URL, err)
+			t.Errorf("%.60s: two renderings differ (%v)", r.URL, err)
 		}
 	}
 	a, _ := p.Render(ctx, sandbox.RenderRequest{URL: "https://one.test/", Frame: sandbox.Frame{Format: "png"}, Device: sandbox.Device{ScreenWidth: 200, ScreenHeight: 100}})
 	b, _ := p.Render(ctx, sandbox.RenderRequest{URL: "https://two.test/", Frame: sandbox.Frame{Format: "png"}, Device: sandbox.Device{ScreenWidth: 200, ScreenHeight: 100}})
 	if bytes.Equal(a.Shots[0].Data, b.Shots[0].Data) {
-		t.Error("two hosts have the same picture")
+		t.Error("two hosts have equal images")
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Limits of what a create may send along; the vendor documents none.
+// Limits for the request of the page. The vendor documents none.
 const (
 	maxHeaders  = 50
 	maxCookies  = 50
@@ -13,14 +13,14 @@ const (
 	maxLine     = 4096     // bytes of a header, cookie, user agent or referer
 )
 
-// notForHeaders are what only the browser may say, and Cookie, which has a
-// parameter of its own.
+// notForHeaders are the headers that only the browser may set, and Cookie, which
+// has its own parameter.
 var notForHeaders = map[string]bool{
 	"connection": true, "content-length": true, "cookie": true, "expect": true, "host": true, "keep-alive": true,
 	"proxy-authorization": true, "te": true, "trailer": true, "transfer-encoding": true, "upgrade": true,
 }
 
-// visit reads how the page is asked for.
+// visit reads how the page is requested.
 func (p *params) visit() Visit {
 	return Visit{
 		Header:    p.headers(),
@@ -31,7 +31,8 @@ func (p *params) visit() Visit {
 	}
 }
 
-// headers reads the header parameter: repeatable, and one a line.
+// headers reads the header parameter. It can be repeated, and a value can have
+// several lines.
 func (p *params) headers() []Pair {
 	var pairs []Pair
 	for _, value := range p.query["header"] {
@@ -42,7 +43,7 @@ func (p *params) headers() []Pair {
 		pairs = append(pairs, found...)
 	}
 	if len(pairs) > maxHeaders {
-		p.refuse("header", fmt.Sprintf("must not hold more than %d headers", maxHeaders))
+		p.refuse("header", fmt.Sprintf("must not have more than %d headers", maxHeaders))
 	}
 	return pairs
 }
@@ -68,7 +69,8 @@ func parseHeaders(text string) ([]Pair, error) {
 	return pairs, nil
 }
 
-// cookies reads the cookie parameter: repeatable, and several with semicolons.
+// cookies reads the cookie parameter. It can be repeated, and a value can have
+// several cookies separated by semicolons.
 func (p *params) cookies() []Pair {
 	var pairs []Pair
 	for _, value := range p.query["cookie"] {
@@ -79,7 +81,7 @@ func (p *params) cookies() []Pair {
 		pairs = append(pairs, found...)
 	}
 	if len(pairs) > maxCookies {
-		p.refuse("cookie", fmt.Sprintf("must not hold more than %d cookies", maxCookies))
+		p.refuse("cookie", fmt.Sprintf("must not have more than %d cookies", maxCookies))
 	}
 	return pairs
 }
@@ -114,7 +116,7 @@ func (p *params) postData() *string {
 	return &values[0]
 }
 
-// line reads a text that becomes a header.
+// line reads a text that is used as a header value.
 func (p *params) line(name string) string {
 	text := strings.TrimSpace(p.query.Get(name))
 	if len(text) > maxLine || !ValidHeaderValue(text) {

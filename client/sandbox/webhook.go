@@ -11,20 +11,20 @@ import (
 	"strings"
 )
 
-// Dialect is one of the two documented wordings of the vendor's webhooks.
+// Dialect is one of the two documented formats of the vendor's webhooks.
 type Dialect string
 
 const (
-	// DialectA is the wording of the guide and the help page: header
-	// X-Signature, event screenshot.completed, status done.
+	// DialectA is the format of the guide and the help page: header X-Signature,
+	// event screenshot.completed, status done.
 	DialectA Dialect = "A"
-	// DialectB is the wording of the product page: headers
+	// DialectB is the format of the product page: headers
 	// X-ScreenshotCenter-Signature and X-ScreenshotCenter-Event, event
-	// screenshot.finished, status finished, and more fields.
+	// screenshot.finished, status finished, and additional fields.
 	DialectB Dialect = "B"
 )
 
-// ParseDialect reads a or b, in either case.
+// ParseDialect parses A or B, ignoring case.
 func ParseDialect(text string) (Dialect, error) {
 	switch d := Dialect(strings.ToUpper(text)); d {
 	case DialectA, DialectB:
@@ -33,14 +33,15 @@ func ParseDialect(text string) (Dialect, error) {
 	return "", fmt.Errorf("sandbox: webhook dialect must be A or B, not %q", text)
 }
 
-// notice is a webhook ready to be sent; every attempt sends the same bytes.
+// notice is the content of a webhook. Every attempt sends the same bytes.
 type notice struct {
 	event string
 	body  []byte
 }
 
-// noticeBody is the JSON of both dialects; B alone has the fields at the end.
-// The id is text here although the API's is a number: so the vendor shows it.
+// noticeBody is the JSON of both dialects. Only dialect B has the fields at the
+// end. The id is a string although the API's is a number, as in the vendor's
+// documentation.
 type noticeBody struct {
 	Event        string  `json:"event"`
 	ScreenshotID string  `json:"screenshot_id"`
@@ -55,15 +56,15 @@ type noticeBody struct {
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
-// noticeOf words the end of a screenshot in the configured dialect. Dialect
-// A's failure carries no reason: none is documented.
+// noticeOf returns the notice of a screenshot's result in the configured dialect.
+// In dialect A a failure has no reason, because none is documented.
 func (s *Server) noticeOf(shot *screenshot, r Rendering, failure string) notice {
 	body := noticeBody{
 		Event:        "screenshot.completed",
 		ScreenshotID: strconv.FormatInt(shot.id, 10),
 		URL:          shot.render.URL,
 		Status:       "done",
-		CreatedAt:    webhookStamp(shot.createdAt),
+		CreatedAt:    webhookTime(shot.createdAt),
 	}
 	if s.cfg.Dialect == DialectB {
 		body.Event, body.Status = "screenshot.finished", statusFinished
@@ -74,19 +75,19 @@ func (s *Server) noticeOf(shot *screenshot, r Rendering, failure string) notice 
 		body.Error = failure
 	}
 	if failure == "" {
-		body.ImageURL = known(s.base.Load().url + s.imagePath(shot.id, formatOf(r.Shots)))
+		body.ImageURL = orNull(s.base.Load().url + s.imagePath(shot.id, formatOf(r.Shots)))
 	} else {
 		body.Event, body.Status = "screenshot.failed", "failed"
 		if s.cfg.Dialect == DialectB {
 			body.Status = statusError
 		}
 	}
-	// Strings, numbers and a map of strings: marshalling cannot fail.
+	// Strings, numbers and a map of strings can always be marshaled.
 	raw, _ := json.Marshal(body)
 	return notice{event: body.Event, body: raw}
 }
 
-// opposite words a screenshot's end as it was not.
+// opposite returns a notice that reports the opposite of a screenshot's result.
 func (s *Server) opposite(shot *screenshot, r Rendering, failure string) notice {
 	if failure != "" {
 		return s.noticeOf(shot, r, "")
@@ -94,7 +95,7 @@ func (s *Server) opposite(shot *screenshot, r Rendering, failure string) notice 
 	return s.noticeOf(shot, r, "page did not load")
 }
 
-// headers dresses a webhook request the way its dialect does.
+// headers sets the headers of a webhook request.
 func (d Dialect) headers(h http.Header, n notice, secret string) {
 	h.Set("Content-Type", "application/json")
 	h.Set("User-Agent", "ScreenshotCenter-Sandbox/1")
@@ -108,9 +109,9 @@ func (d Dialect) headers(h http.Header, n notice, secret string) {
 	}
 }
 
-// sign is the vendor's signature: HMAC-SHA256 over the raw body, lower-case
-// hex. It is written out here, although a receiver computes the same: were
-// both sides to share the code, a mistake in it would go unseen.
+// sign returns the vendor's signature: HMAC-SHA256 of the raw body in lower-case
+// hex. The code is not shared with the receiver's package. If both used the same
+// code, tests would not find a mistake in it.
 func sign(secret string, body []byte) string {
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write(body)

@@ -19,14 +19,14 @@ import (
 	"shotline/client/sandbox"
 )
 
-// signature computes what a receiver expects, without the package's help.
+// signature computes the expected signature without the package's code.
 func signature(secret string, body []byte) string {
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write(body)
 	return "sha256=" + hex.EncodeToString(mac.Sum(nil))
 }
 
-// broken fails every address that has broken in it.
+// broken fails all URLs that contain "broken".
 func broken(url string) error {
 	if strings.Contains(url, "broken") {
 		return errors.New("connection refused")
@@ -40,7 +40,7 @@ func TestWebhookDialects(t *testing.T) {
 		dialect sandbox.Dialect
 		url     string
 		header  string
-		event   string // of the event header, empty when the dialect has none
+		event   string // value of the event header; empty if the dialect has none
 		want    map[string]any
 	}{
 		{
@@ -84,7 +84,7 @@ func TestWebhookDialects(t *testing.T) {
 			}
 			other := map[string]string{"X-Signature": "X-ScreenshotCenter-Signature", "X-ScreenshotCenter-Signature": "X-Signature"}[test.header]
 			if h.header.Get(other) != "" {
-				t.Errorf("the other dialect's header %s is set as well", other)
+				t.Errorf("header %s of the other dialect is set", other)
 			}
 			var body map[string]any
 			if err := json.Unmarshal(h.body, &body); err != nil {
@@ -108,7 +108,7 @@ func TestWebhookWithoutSecretIsUnsigned(t *testing.T) {
 	v := start(t, sandbox.Config{WebhookURL: address})
 	v.create("https://example.com/", "apps", "12")
 	if h := next(t, hooks); h.header.Get("X-Signature") != "" {
-		t.Errorf("signed without a secret: %q", h.header.Get("X-Signature"))
+		t.Errorf("signature without a secret is %q, want none", h.header.Get("X-Signature"))
 	}
 }
 
@@ -125,17 +125,17 @@ func TestWebhookIsRepeatedUntilAnswered2xx(t *testing.T) {
 	first := next(t, hooks)
 	for range 2 {
 		if again := next(t, hooks); string(again.body) != string(first.body) {
-			t.Errorf("repeated with another body:\n%s\n%s", first.body, again.body)
+			t.Errorf("retried with another body:\n%s\n%s", first.body, again.body)
 		}
 	}
 	v.settle()
 	close(pauses)
-	var asked []int
+	var calls []int
 	for n := range pauses {
-		asked = append(asked, n)
+		calls = append(calls, n)
 	}
-	if !slices.Equal(asked, []int{1, 2}) {
-		t.Errorf("backoff asked for %v, want [1 2]", asked)
+	if !slices.Equal(calls, []int{1, 2}) {
+		t.Errorf("RetryBackoff got %v, want [1 2]", calls)
 	}
 	want := []sandbox.LedgerDelivery{{App: "12", Event: "screenshot.completed", State: "delivered", Attempts: []sandbox.LedgerAttempt{
 		{Number: 1, At: "2026-03-04T05:06:07Z", Signature: "valid", Status: 503},
@@ -153,11 +153,11 @@ func TestWebhookIsGivenUp(t *testing.T) {
 	v.create("https://example.com/", "apps", "12")
 	v.settle()
 	if d := v.srv.Ledger().Creates[0].Deliveries[0]; d.State != "given_up" || len(d.Attempts) != 3 || len(hooks) != 3 {
-		t.Errorf("delivery is %+v after %d posts, want given up after 3", d, len(hooks))
+		t.Errorf("delivery is %+v after %d posts, want given_up after 3", d, len(hooks))
 	}
 }
 
-func TestAReceiverThatSwitchesProtocolsHoldsNoWorker(t *testing.T) {
+func TestSwitchingProtocolsDoesNotBlockAWorker(t *testing.T) {
 	closed := make(chan struct{})
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		conn, buffered, err := http.NewResponseController(w).Hijack()
@@ -167,7 +167,7 @@ func TestAReceiverThatSwitchesProtocolsHoldsNoWorker(t *testing.T) {
 		defer conn.Close()
 		defer close(closed)
 		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
-		_, _ = io.Copy(io.Discard, buffered) // until the sandbox hangs up
+		_, _ = io.Copy(io.Discard, buffered) // until the sandbox closes the connection
 	}))
 	defer receiver.Close()
 	v := start(t, sandbox.Config{WebhookURL: receiver.URL, WebhookTries: 1, WebhookTimeout: 10 * time.Second})
@@ -175,7 +175,7 @@ func TestAReceiverThatSwitchesProtocolsHoldsNoWorker(t *testing.T) {
 	select {
 	case <-closed:
 	case <-time.After(30 * time.Second):
-		t.Fatal("the connection is kept")
+		t.Fatal("the connection is still open")
 	}
 	v.settle()
 	if d := v.srv.Ledger().Creates[0].Deliveries[0]; d.State != "given_up" || d.Attempts[0].Status != 101 {
@@ -217,7 +217,7 @@ func TestWebhookGoesToNamedApps(t *testing.T) {
 				got = append(got, d.App)
 			}
 			if !slices.Equal(got, test.want) || len(hooks) != len(test.want) {
-				t.Errorf("%d webhooks for apps %q, want %q", len(hooks), got, test.want)
+				t.Errorf("got %d webhooks for apps %q, want %q", len(hooks), got, test.want)
 			}
 		})
 	}
@@ -233,7 +233,7 @@ func TestPathTemplate(t *testing.T) {
 	}
 }
 
-// Webhooks tell whole seconds, as the documents show them, whatever the clock says.
+// Webhooks have whole seconds, as documented, even if the clock is more precise.
 func TestWebhookTimesAreInTheDocumentedForm(t *testing.T) {
 	address, hooks := receiver(t, always(http.StatusOK))
 	v := start(t, sandbox.Config{WebhookURL: address, Now: func() time.Time { return clock.Add(987654321 * time.Nanosecond) }})
@@ -242,7 +242,7 @@ func TestWebhookTimesAreInTheDocumentedForm(t *testing.T) {
 		contains(t, next(t, hooks).body, `"created_at":"2026-03-04T05:06:07Z"`)
 	}
 	contains(t, v.get("screenshot/list", nil).body, `"created_at":"2026-03-04T05:06:07.987Z"`)
-	if made := v.srv.Ledger().Creates[0].CreatedAt; made != "2026-03-04T05:06:07.987654321Z" {
-		t.Errorf("the ledger has %s", made)
+	if created := v.srv.Ledger().Creates[0].CreatedAt; created != "2026-03-04T05:06:07.987654321Z" {
+		t.Errorf("created_at in the ledger is %s", created)
 	}
 }

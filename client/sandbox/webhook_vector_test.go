@@ -8,8 +8,7 @@ import (
 	"shotline/client/sandbox"
 )
 
-// What the sandbox sends is compared with a signature that another program
-// computed, over the very bytes:
+// The signature in vectorSign was computed over vectorBody by another program:
 //
 //	printf %s "$vectorBody" | openssl dgst -sha256 -hmac s3cret
 const (
