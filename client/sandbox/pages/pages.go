@@ -1,14 +1,14 @@
-// Package pages holds the sandbox's demo pages: a small set of sites that look
-// and misbehave like real ones, so that a demo needs no internet.
+// Package pages contains the demo pages of the sandbox. They look and fail like
+// real sites, so that a demo needs no internet connection.
 //
-// Each site has a host of its own below shotline.test (a name that RFC 6761
-// keeps out of the public DNS). Handler answers for all of them by the
-// request's Host; Fail names the hosts that answer nothing because their
-// connection fails. The table hosts lists them all.
+// Each site has its own host below shotline.test, a name that RFC 6761 keeps out
+// of the public DNS. Handler serves all sites and selects one by the request's
+// Host. Fail returns the network errors of the hosts whose connection fails. The
+// table hosts lists all of them.
 //
-// The pages are static files under site/, one for each host, with style.css
-// shared by all. They use no script, no font and no picture from elsewhere,
-// follow the reader's colour scheme and read well on a phone.
+// The pages are static files under site/, one per host, and share style.css. They
+// use no scripts, and no fonts or images from other hosts. They follow the
+// reader's color scheme and are readable on a phone.
 package pages
 
 import (
@@ -23,10 +23,10 @@ import (
 	"time"
 )
 
-// Domain is the parent of every demo host.
+// Domain is the parent domain of all demo hosts.
 const Domain = "shotline.test"
 
-// SlowDelay is how long slow.shotline.test takes to answer.
+// SlowDelay is how long slow.shotline.test takes to respond.
 const SlowDelay = 2 * time.Second
 
 //go:embed site
@@ -34,32 +34,32 @@ var site embed.FS
 
 // host is one demo site.
 type host struct {
-	name    string
-	page    string // file under site/; empty when the host never gets that far
-	status  int    // 0: 200
-	conduct conduct
+	name     string
+	page     string // file under site/; empty if the host never sends a page
+	status   int    // 0 means 200
+	behavior behavior
 }
 
-// conduct is how a host treats its visitors.
-type conduct int
+// behavior is how a host responds to requests.
+type behavior int
 
 const (
-	answers conduct = iota
-	answersLate
-	keepsSilent
-	refuses
+	respond behavior = iota
+	respondLate
+	neverRespond
+	refuse
 )
 
 var hosts = []host{
-	{name: "shop.shotline.test", page: "shop.html"},         // a shop window with product cards
-	{name: "journal.shotline.test", page: "journal.html"},   // a long article, several screens tall
-	{name: "metrics.shotline.test", page: "metrics.html"},   // a dashboard with charts
-	{name: "thalassa.shotline.test", page: "thalassa.html"}, // a ferry timetable in Greek
-	{name: "gallery.shotline.test", page: "gallery.html"},   // posters drawn with nothing but CSS
-	{name: "slow.shotline.test", page: "slow.html", conduct: answersLate},
+	{name: "shop.shotline.test", page: "shop.html"},         // shop with product cards
+	{name: "journal.shotline.test", page: "journal.html"},   // long article, several screens high
+	{name: "metrics.shotline.test", page: "metrics.html"},   // dashboard with charts
+	{name: "thalassa.shotline.test", page: "thalassa.html"}, // ferry timetable in Greek
+	{name: "gallery.shotline.test", page: "gallery.html"},   // posters drawn only with CSS
+	{name: "slow.shotline.test", page: "slow.html", behavior: respondLate},
 	{name: "missing.shotline.test", page: "missing.html", status: http.StatusNotFound},
-	{name: "never.shotline.test", conduct: keepsSilent},
-	{name: "broken.shotline.test", conduct: refuses},
+	{name: "never.shotline.test", behavior: neverRespond},
+	{name: "broken.shotline.test", behavior: refuse},
 }
 
 func find(name string) (host, bool) {
@@ -72,10 +72,10 @@ func find(name string) (host, bool) {
 	return host{}, false
 }
 
-// Fail reports how the network fails for an address: connection refused
-// (wrapping syscall.ECONNREFUSED) for broken.shotline.test, a *net.DNSError for
-// a name below Domain that is no demo host, nil for everything else, addresses
-// outside Domain included.
+// Fail returns the network error for a URL. It returns an error that wraps
+// syscall.ECONNREFUSED for broken.shotline.test, and a *net.DNSError for a name
+// below Domain that is not a demo host. For all other URLs, including those
+// outside Domain, it returns nil.
 func Fail(rawURL string) error {
 	u, err := url.Parse(rawURL)
 	if err != nil {
@@ -88,30 +88,30 @@ func Fail(rawURL string) error {
 	switch h, ok := find(name); {
 	case !ok:
 		return &net.DNSError{Err: "no such host", Name: name, IsNotFound: true}
-	case h.conduct == refuses:
+	case h.behavior == refuse:
 		return fmt.Errorf("connect to %s: %w", name, syscall.ECONNREFUSED)
 	default:
 		return nil
 	}
 }
 
-// Handler serves the demo sites by the request's Host. It answers an unknown
-// host or path with a 404 page; where Fail names a failure, it drops the
-// connection without an answer (panics with http.ErrAbortHandler).
+// Handler serves the demo sites. An unknown host or path gets a 404 page. For a
+// host whose connection fails, the handler panics with http.ErrAbortHandler,
+// which closes the connection without a response.
 func Handler() http.Handler { return handler{slow: SlowDelay} }
 
 type handler struct{ slow time.Duration }
 
 func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name := r.Host
-	if bare, _, err := net.SplitHostPort(r.Host); err == nil {
-		name = bare
+	if hostname, _, err := net.SplitHostPort(r.Host); err == nil {
+		name = hostname
 	}
-	asked, known := find(name)
+	found, known := find(name)
 	switch {
-	case asked.conduct == refuses:
+	case found.behavior == refuse:
 		panic(http.ErrAbortHandler)
-	case asked.conduct == keepsSilent:
+	case found.behavior == neverRespond:
 		<-r.Context().Done()
 		panic(http.ErrAbortHandler)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
@@ -119,17 +119,17 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "only GET and HEAD", http.StatusMethodNotAllowed)
 	case r.URL.Path == "/style.css":
 		send(w, r, "style.css", http.StatusOK)
-	case !known || r.URL.Path != "/" || asked.status == http.StatusNotFound:
+	case !known || r.URL.Path != "/" || found.status == http.StatusNotFound:
 		send(w, r, "missing.html", http.StatusNotFound)
 	default:
-		if asked.conduct == answersLate && !wait(r, h.slow) {
+		if found.behavior == respondLate && !wait(r, h.slow) {
 			panic(http.ErrAbortHandler)
 		}
-		send(w, r, asked.page, http.StatusOK)
+		send(w, r, found.page, http.StatusOK)
 	}
 }
 
-// wait reports whether the visitor was still there after d.
+// wait waits for d. It returns false if the client disconnected before.
 func wait(r *http.Request, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -144,7 +144,7 @@ func wait(r *http.Request, d time.Duration) bool {
 func send(w http.ResponseWriter, r *http.Request, file string, status int) {
 	body, err := site.ReadFile("site/" + file)
 	if err != nil {
-		panic(fmt.Errorf("demo page %s: %w", file, err)) // a file that is not embedded: a test sees it
+		panic(fmt.Errorf("demo page %s: %w", file, err)) // the file is not embedded; a test would find this
 	}
 	kind := "text/html; charset=utf-8"
 	if strings.HasSuffix(file, ".css") {
@@ -156,5 +156,5 @@ func send(w http.ResponseWriter, r *http.Request, file string, status int) {
 	if r.Method == http.MethodHead {
 		return
 	}
-	_, _ = bytes.NewReader(body).WriteTo(w) // the visitor may leave at any time
+	_, _ = bytes.NewReader(body).WriteTo(w) // an error means that the client disconnected
 }

@@ -68,7 +68,7 @@ func TestHandler(t *testing.T) {
 	}
 }
 
-// abort calls the handler and reports whether it dropped the connection.
+// abort calls the handler and reports whether it closed the connection.
 func abort(h http.Handler, r *http.Request) (dropped bool, rec *httptest.ResponseRecorder) {
 	rec = httptest.NewRecorder()
 	defer func() {
@@ -80,7 +80,7 @@ func abort(h http.Handler, r *http.Request) (dropped bool, rec *httptest.Respons
 	return false, rec
 }
 
-func TestSlowAnswersAfterItsDelay(t *testing.T) {
+func TestSlowRespondsAfterItsDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
 		res := get(t, Handler(), "GET", "https://slow.shotline.test/")
@@ -88,33 +88,33 @@ func TestSlowAnswersAfterItsDelay(t *testing.T) {
 			t.Errorf("status %d after %v, want 200 after %v", res.StatusCode, took, SlowDelay)
 		}
 		if get(t, Handler(), "GET", "https://slow.shotline.test/style.css"); time.Since(begin) != SlowDelay {
-			t.Error("the style sheet is slow too")
+			t.Error("the style sheet is delayed, too")
 		}
 
 		ctx, cancel := context.WithTimeout(t.Context(), SlowDelay/2)
 		defer cancel()
 		dropped, rec := abort(Handler(), httptest.NewRequestWithContext(ctx, "GET", "https://slow.shotline.test/", nil))
 		if !dropped || rec.Body.Len() > 0 {
-			t.Error("an impatient visitor got an answer")
+			t.Error("a client that disconnected got a response")
 		}
 	})
 }
 
-func TestNeverWaitsForTheVisitorToLeave(t *testing.T) {
+func TestNeverWaitsForTheClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		begin := time.Now()
 		dropped, _ := abort(Handler(), httptest.NewRequestWithContext(ctx, "GET", "https://never.shotline.test/", nil))
 		if took := time.Since(begin); !dropped || took != time.Hour {
-			t.Errorf("dropped %v after %v, want after an hour", dropped, took)
+			t.Errorf("dropped %v after %v, want true after an hour", dropped, took)
 		}
 	})
 }
 
 func TestBrokenDropsTheConnection(t *testing.T) {
 	if dropped, _ := abort(Handler(), httptest.NewRequest("GET", "https://broken.shotline.test/", nil)); !dropped {
-		t.Error("broken.shotline.test answered")
+		t.Error("broken.shotline.test responded, want a dropped connection")
 	}
 }
 
@@ -123,11 +123,11 @@ func TestFail(t *testing.T) {
 		"https://shop.shotline.test/", "http://never.shotline.test/x", "https://example.com/", "https://notshotline.test/", "::",
 	} {
 		if err := Fail(url); err != nil {
-			t.Errorf("%s fails: %v", url, err)
+			t.Errorf("Fail(%q) = %v, want nil", url, err)
 		}
 	}
 	if err := Fail("https://BROKEN.shotline.test:444/x"); !errors.Is(err, syscall.ECONNREFUSED) {
-		t.Errorf("broken host: %v", err)
+		t.Errorf("broken host: got %v, want ECONNREFUSED", err)
 	}
 	for _, url := range []string{"https://nobody.shotline.test/", "https://shotline.test/"} {
 		var dns *net.DNSError
@@ -137,8 +137,8 @@ func TestFail(t *testing.T) {
 	}
 }
 
-// outside finds what a page would load from elsewhere.
-var outside = regexp.MustCompile(`(?i)(src|href|action)\s*=\s*["']?(https?:)?//|url\(|@import|<script|<img|<iframe`)
+// external matches references to resources on other hosts.
+var external = regexp.MustCompile(`(?i)(src|href|action)\s*=\s*["']?(https?:)?//|url\(|@import|<script|<img|<iframe`)
 
 func TestPagesStandAlone(t *testing.T) {
 	for _, h := range hosts {
@@ -154,8 +154,8 @@ func TestPagesStandAlone(t *testing.T) {
 				t.Errorf("%s: no %s", h.name, want)
 			}
 		}
-		if found := outside.FindString(strings.ReplaceAll(text, "url(#", "")); found != "" {
-			t.Errorf("%s: loads something from elsewhere: %s", h.name, found)
+		if found := external.FindString(strings.ReplaceAll(text, "url(#", "")); found != "" {
+			t.Errorf("%s: loads an external resource: %s", h.name, found)
 		}
 	}
 }
