@@ -12,17 +12,17 @@ import (
 	decodewebp "golang.org/x/image/webp"
 )
 
-// Formats are the picture formats this package reads and writes.
+// Formats are the image formats that this package reads and writes.
 var Formats = []string{"png", "jpeg", "webp"}
 
-// DefaultQuality is used for jpeg and webp when no quality is asked for.
+// DefaultQuality is the quality of jpeg and webp images if none is given.
 const DefaultQuality = 85
 
 // Known reports whether format is one of Formats.
 func Known(format string) bool { return slices.Contains(Formats, format) }
 
-// Encode writes a picture. Quality is 1-100, 0 means DefaultQuality; png, which
-// loses nothing, ignores it.
+// Encode encodes an image. Quality is 1 to 100, and 0 means DefaultQuality. It is
+// ignored for png, which is lossless.
 func Encode(img image.Image, format string, quality int) ([]byte, error) {
 	if quality == 0 {
 		quality = DefaultQuality
@@ -37,15 +37,15 @@ func Encode(img image.Image, format string, quality int) ([]byte, error) {
 	case "webp":
 		err = webp.Encode(&out, toRGB(img), webp.Options{Quality: quality, Method: 2})
 	default:
-		return nil, fmt.Errorf("encode picture: unknown format %q", format)
+		return nil, fmt.Errorf("encode image: unknown format %q", format)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("encode picture: %w", err)
+		return nil, fmt.Errorf("encode image: %w", err)
 	}
 	return out.Bytes(), nil
 }
 
-// Decode reads a picture in the named format.
+// Decode decodes an image in the given format.
 func Decode(data []byte, format string) (image.Image, error) {
 	var img image.Image
 	var err error
@@ -61,12 +61,12 @@ func Decode(data []byte, format string) (image.Image, error) {
 		err = fmt.Errorf("unknown format %q", format)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("decode picture: %w", err)
+		return nil, fmt.Errorf("decode image: %w", err)
 	}
 	return img, nil
 }
 
-// Size reads the size of a picture without decoding it.
+// Size returns the size of an image without decoding its pixels.
 func Size(data []byte, format string) (image.Point, error) {
 	var size image.Config
 	var err error
@@ -81,7 +81,7 @@ func Size(data []byte, format string) (image.Point, error) {
 		err = fmt.Errorf("unknown format %q", format)
 	}
 	if err != nil {
-		return image.Point{}, fmt.Errorf("read picture: %w", err)
+		return image.Point{}, fmt.Errorf("read image: %w", err)
 	}
 	return image.Pt(size.Width, size.Height), nil
 }

@@ -1,5 +1,5 @@
-// Package raster brings pictures to the size and format that somebody asked
-// for. It knows nothing of pages, browsers or the API.
+// Package raster converts images to a requested size and format. It does not
+// depend on pages, browsers or the API.
 package raster
 
 import (
@@ -11,47 +11,52 @@ import (
 	"golang.org/x/image/draw"
 )
 
-// MaxSide is the longest side of a picture in px: what Chromium captures in
-// one piece, what a WebP file can hold, and a bound on memory.
+// MaxSide is the maximum length of an image's side in px. Chromium cannot capture
+// more in one piece, WebP files cannot hold more, and it limits the use of
+// memory.
 const MaxSide = 16383
 
-// MaxPixels is the largest area of a picture in px, a bound on memory: decoded,
-// each takes four bytes.
+// MaxPixels is the maximum area of an image in px. It limits the use of memory,
+// because a decoded pixel takes four bytes.
 const MaxPixels = 50_000_000
 
-// maxKernel is the largest area for which the better scaling is used: it takes
-// 32 bytes for each px of the result's width and the source's height.
+// maxKernel is the maximum area for the scaling algorithm with the better
+// quality. The algorithm takes 32 bytes per px of an area that is as wide as the
+// result and as high as the source.
 const maxKernel = 16_000_000
 
-// scaling bounds how many pictures are scaled at once in this process.
+// scaling limits how many images are scaled at once in this process.
 var scaling = make(chan struct{}, max(1, runtime.NumCPU()))
 
-// Form is what a picture is brought to. The zero value leaves it as it is.
+// Form describes the size of a result. The zero value does not change the image.
 type Form struct {
 	Crop Crop
 
-	// Width and Height are the size of the result in px; 0 follows from the
-	// other side, or from the source when both are 0.
+	// Width and Height are the size of the result in px. If one of them is 0, it
+	// follows from the aspect ratio. If both are 0, the size follows from the
+	// source and Scale.
 	Width, Height int
-	// Inside decides what happens when both sides are given and the source has
-	// another shape: true scales it to fit inside, so that one side comes out
-	// shorter; false fills both sides and cuts what sticks out, at the bottom or
-	// evenly at both sides. Nothing is ever distorted.
+	// Inside selects the behavior if both sides are given and the source has
+	// another aspect ratio. If it is true, the image is scaled to fit inside, and
+	// one side of the result is shorter. If it is false, the image fills the size,
+	// and the excess is cut off at the bottom or equally at the left and right. The
+	// image is never distorted.
 	Inside bool
-	// Scale multiplies the size when neither side is given; 0 means 1.
+	// Scale multiplies the size if neither side is given; 0 means 1.
 	Scale float64
 }
 
-// Crop is how many px are cut off each side before anything else happens.
+// Crop is the number of px to cut off from each side. Cropping comes before
+// scaling.
 type Crop struct{ Top, Right, Bottom, Left int }
 
-// Plan returns the size of the result and the part of the source that fills
-// it. It fails when the crop leaves nothing, a side would exceed MaxSide or the
-// area MaxPixels.
+// Plan returns the size of the result and the part of the source that it shows.
+// It returns an error if the crop leaves nothing, or if the result would exceed
+// MaxSide or MaxPixels.
 func (f Form) Plan(src image.Rectangle) (size image.Point, part image.Rectangle, err error) {
 	part = image.Rect(src.Min.X+f.Crop.Left, src.Min.Y+f.Crop.Top, src.Max.X-f.Crop.Right, src.Max.Y-f.Crop.Bottom)
 	if f.Crop.Left+f.Crop.Right >= src.Dx() || f.Crop.Top+f.Crop.Bottom >= src.Dy() {
-		return size, part, fmt.Errorf("the crop leaves nothing of a picture of %d by %d px", src.Dx(), src.Dy())
+		return size, part, fmt.Errorf("the crop leaves nothing of an image of %d by %d px", src.Dx(), src.Dy())
 	}
 	w, h := float64(part.Dx()), float64(part.Dy())
 	width, height := float64(f.Width), float64(f.Height)
@@ -71,13 +76,13 @@ func (f Form) Plan(src image.Rectangle) (size image.Point, part image.Rectangle,
 		size = pixels(w*scale, h*scale)
 	default:
 		size = image.Pt(f.Width, f.Height)
-		part = fill(part, size)
+		part = cover(part, size)
 	}
 	if size.X > MaxSide || size.Y > MaxSide {
-		return size, part, fmt.Errorf("the picture would be %d by %d px, a side may have %d", size.X, size.Y, MaxSide)
+		return size, part, fmt.Errorf("the image would be %d by %d px, but a side must not exceed %d", size.X, size.Y, MaxSide)
 	}
 	if size.X*size.Y > MaxPixels {
-		return size, part, fmt.Errorf("the picture would be %d by %d px, more than %d in all", size.X, size.Y, MaxPixels)
+		return size, part, fmt.Errorf("the image would be %d by %d px, which is more than %d px in total", size.X, size.Y, MaxPixels)
 	}
 	return size, part, nil
 }
@@ -87,9 +92,9 @@ func pixels(w, h float64) image.Point {
 	return image.Pt(side(w), side(h))
 }
 
-// fill is the part of src that has the shape of size: the upper end of a
-// taller source, the middle of a wider one.
-func fill(src image.Rectangle, size image.Point) image.Rectangle {
+// cover returns the part of src that has the aspect ratio of size: the top of a
+// higher source, or the center of a wider one.
+func cover(src image.Rectangle, size image.Point) image.Rectangle {
 	w, h := float64(size.X), float64(size.Y)
 	sw, sh := float64(src.Dx()), float64(src.Dy())
 	if sw*h > sh*w {
@@ -102,8 +107,7 @@ func fill(src image.Rectangle, size image.Point) image.Rectangle {
 	return src
 }
 
-// Apply brings src to the form; a picture that has it already is returned as
-// it is.
+// Apply converts src to the form. If nothing changes, it returns src itself.
 func (f Form) Apply(src image.Image) (image.Image, error) {
 	size, part, err := f.Plan(src.Bounds())
 	if err != nil {

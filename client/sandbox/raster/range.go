@@ -5,14 +5,15 @@ import (
 	"image/draw"
 )
 
-// WebP keeps its colours in video range (luma 16 to 235, chroma 16 to 240), Go's
-// YCbCr pictures are in full range. Neither Go's reader nor our writer converts,
-// so that colours would fade on the way in and glare on the way out.
-var fullLuma, fullChroma = widen(16, 0, 219), widen(128, 128, 224)
+// WebP stores colors in video range (luma 16 to 235, chroma 16 to 240), but Go's
+// YCbCr images are in full range. Neither the decoder nor the encoder converts.
+// Without a conversion, colors would lose contrast when decoded and gain contrast
+// when encoded.
+var fullLuma, fullChroma = rangeTable(16, 0, 219), rangeTable(128, 128, 224)
 
-// widen maps span steps, of which offset is the one that becomes zero, to the
-// 255 of the full range.
-func widen(offset, zero, span int) [256]uint8 {
+// rangeTable returns a table that maps a range of span steps to the 255 steps of
+// the full range. offset is the value that maps to zero.
+func rangeTable(offset, zero, span int) [256]uint8 {
 	var table [256]uint8
 	for v := range table {
 		wide := (v - offset) * 255
@@ -25,18 +26,18 @@ func widen(offset, zero, span int) [256]uint8 {
 	return table
 }
 
-// toFullRange converts a picture that was read from WebP, in place.
+// toFullRange converts an image that was decoded from WebP, in place.
 func toFullRange(img image.Image) image.Image {
 	switch img := img.(type) {
 	case *image.YCbCr:
-		spread(img)
+		convertPlanes(img)
 	case *image.NYCbCrA:
-		spread(&img.YCbCr)
+		convertPlanes(&img.YCbCr)
 	}
 	return img
 }
 
-func spread(img *image.YCbCr) {
+func convertPlanes(img *image.YCbCr) {
 	for i, v := range img.Y {
 		img.Y[i] = fullLuma[v]
 	}
@@ -45,7 +46,8 @@ func spread(img *image.YCbCr) {
 	}
 }
 
-// toRGB keeps the writer from taking over full-range planes as they are.
+// toRGB converts YCbCr images to RGB. Otherwise the encoder would use full-range
+// planes as if they were in video range.
 func toRGB(img image.Image) image.Image {
 	switch img.(type) {
 	case *image.YCbCr, *image.NYCbCrA:

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// However a picture wanders from format to format, its colours stay.
-func TestColoursSurviveEveryFormat(t *testing.T) {
+// Colors stay the same if an image is converted between all formats.
+func TestColorsSurviveEveryFormat(t *testing.T) {
 	for _, want := range []color.RGBA{{0xd0, 0x20, 0x10, 0xff}, {0x10, 0x30, 0xc0, 0xff}, {0xff, 0xff, 0xff, 0xff}, {0, 0, 0, 0xff}} {
 		var img image.Image = image.NewRGBA(image.Rect(0, 0, 32, 32))
 		draw.Draw(img.(draw.Image), img.Bounds(), image.NewUniform(want), image.Point{}, draw.Src)
@@ -21,9 +21,9 @@ func TestColoursSurviveEveryFormat(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := color.RGBAModel.Convert(img.At(16, 16)).(color.RGBA)
-			off := func(a, b uint8) bool { return max(a, b)-min(a, b) > 6 }
-			if off(got.R, want.R) || off(got.G, want.G) || off(got.B, want.B) {
-				t.Errorf("%v is %v after %s", want, got, format)
+			differs := func(a, b uint8) bool { return max(a, b)-min(a, b) > 6 }
+			if differs(got.R, want.R) || differs(got.G, want.G) || differs(got.B, want.B) {
+				t.Errorf("%v became %v after %s", want, got, format)
 			}
 		}
 	}

@@ -25,7 +25,7 @@ func TestPlan(t *testing.T) {
 		{"a taller source loses its bottom", tall, Form{Width: 100, Height: 100}, image.Pt(100, 100), image.Rect(0, 0, 600, 600)},
 		{"inside", wide, Form{Width: 100, Height: 100, Inside: true}, image.Pt(100, 50), wide},
 		{"scale", wide, Form{Scale: 0.5}, image.Pt(600, 300), wide},
-		{"never nothing", image.Rect(0, 0, 2000, 1), Form{Width: 10}, image.Pt(10, 1), image.Rect(0, 0, 2000, 1)},
+		{"at least one px", image.Rect(0, 0, 2000, 1), Form{Width: 10}, image.Pt(10, 1), image.Rect(0, 0, 2000, 1)},
 		{"crop", wide, Form{Crop: Crop{Top: 100, Right: 200, Left: 400}}, image.Pt(600, 500), image.Rect(400, 100, 1000, 600)},
 		{"crop, then scale", wide, Form{Crop: Crop{Bottom: 300}, Width: 600}, image.Pt(600, 150), image.Rect(0, 0, 1200, 300)},
 	} {
@@ -37,18 +37,18 @@ func TestPlan(t *testing.T) {
 		})
 	}
 	for name, form := range map[string]Form{
-		"larger than a picture may be": {Width: MaxSide},
-		"more px than may be":          {Width: 8000, Height: 8000},
-		"nothing left across":          {Crop: Crop{Left: 300, Right: 300}},
-		"nothing left down":            {Crop: Crop{Top: 1200}},
+		"side too long":  {Width: MaxSide},
+		"area too large": {Width: 8000, Height: 8000},
+		"no width left":  {Crop: Crop{Left: 300, Right: 300}},
+		"no height left": {Crop: Crop{Top: 1200}},
 	} {
 		if size, _, err := form.Plan(tall); err == nil {
-			t.Errorf("%s gives %v, want an error", name, size)
+			t.Errorf("%s: got size %v, want an error", name, size)
 		}
 	}
 }
 
-// quarters is a picture whose corners have four colours.
+// quarters returns an image with a different color in each quarter.
 func quarters(w, h int) *image.RGBA {
 	img := image.NewRGBA(image.Rect(0, 0, w, h))
 	for i, c := range []color.RGBA{{0xff, 0, 0, 0xff}, {0, 0xff, 0, 0xff}, {0, 0, 0xff, 0xff}, {0xff, 0xff, 0xff, 0xff}} {
@@ -71,7 +71,7 @@ func TestApplyShowsThePlannedPart(t *testing.T) {
 		}
 		for _, p := range []image.Point{got.Bounds().Min, got.Bounds().Max.Sub(image.Pt(1, 1))} {
 			if got.At(p.X, p.Y) != red {
-				t.Errorf("%s: pixel %v is %v, want red alone", name, p, got.At(p.X, p.Y))
+				t.Errorf("%s: pixel %v is %v, want only red", name, p, got.At(p.X, p.Y))
 			}
 		}
 	}
@@ -103,14 +103,14 @@ func TestEveryFormatComesBack(t *testing.T) {
 		}
 	}
 	if _, err := Encode(src, "gif", 0); err == nil {
-		t.Error("an unknown format was written")
+		t.Error("Encode accepted an unknown format")
 	}
 	for _, format := range append([]string{"gif"}, Formats...) {
-		if _, err := Decode([]byte("no picture"), format); err == nil {
-			t.Errorf("%s: nonsense was read", format)
+		if _, err := Decode([]byte("not an image"), format); err == nil {
+			t.Errorf("%s: Decode accepted invalid data", format)
 		}
-		if _, err := Size([]byte("no picture"), format); err == nil {
-			t.Errorf("%s: nonsense was measured", format)
+		if _, err := Size([]byte("not an image"), format); err == nil {
+			t.Errorf("%s: Size accepted invalid data", format)
 		}
 	}
 }
