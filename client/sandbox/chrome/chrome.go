@@ -185,7 +185,7 @@ func (r *Renderer) Render(ctx context.Context, req sandbox.RenderRequest) (sandb
 	}
 	// Workers, prefetches and certificates fetch past the page's own requests, but
 	// all go by way of the proxy.
-	t.browser.way.Shut(req.Own.Host, req.Own.Ports()...)
+	t.browser.way.Block(req.Own.Host, req.Own.Ports()...)
 	rendering, err := t.render(ctx, req)
 	r.putTab(t, req, err)
 	return rendering, err

@@ -76,11 +76,11 @@ func (r *run) unreached(ctx context.Context, text string) error {
 	if err != nil {
 		return loadReason(text)
 	}
-	why := r.tab.browser.way.Why(net.JoinHostPort(u.Hostname(), sandbox.PortOf(u)))
+	why := r.tab.browser.way.LastError(net.JoinHostPort(u.Hostname(), sandbox.PortOf(u)))
 	switch {
 	case errors.Is(why, egress.ErrPrivate):
 		return faultf("%s is not on a public address; pages on private ones are opened only with --allow-private", u.Hostname())
-	case errors.Is(why, egress.ErrShut):
+	case errors.Is(why, egress.ErrBlocked):
 		return loadReason(errorCode(network.ErrorReasonBlockedByClient))
 	case why != nil:
 		return loadReason(errorCode(failureReason(why)))

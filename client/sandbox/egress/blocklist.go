@@ -8,26 +8,25 @@ import (
 	"sync"
 )
 
-// ErrShut is why an address was refused that was shut.
-var ErrShut = errors.New("the address is shut")
+// ErrBlocked is the error for an address that was blocked with Block.
+var ErrBlocked = errors.New("the address is blocked")
 
-// shut is what must not be reached though its network is open.
-type shut struct {
+// blocklist contains addresses that are blocked even if their network is allowed.
+type blocklist struct {
 	mu    sync.RWMutex
-	hosts map[string]bool // host:port as asked for
-	ports map[string]bool // of this machine
+	hosts map[string]bool // host:port as requested
+	ports map[string]bool // ports of this machine
 }
 
-// Shut refuses connections to the host at these ports, and to this machine at
-// these ports, by whatever name or address. It holds from now on until the proxy
-// is closed.
-func (p *Proxy) Shut(host string, ports ...string) {
+// Block refuses connections to host at these ports, and to this machine at these
+// ports under any name or address. The block cannot be removed.
+func (p *Proxy) Block(host string, ports ...string) {
 	for _, port := range ports {
-		p.shut.add(plain(host), port)
+		p.blocklist.add(normalHost(host), port)
 	}
 }
 
-func (s *shut) add(host, port string) {
+func (s *blocklist) add(host, port string) {
 	address := net.JoinHostPort(host, port)
 	s.mu.RLock()
 	known := s.hosts[address] && s.ports[port]
@@ -43,16 +42,15 @@ func (s *shut) add(host, port string) {
 	s.hosts[address], s.ports[port] = true, true
 }
 
-// byName reports whether an address is shut as it was asked for.
-func (s *shut) byName(host, port string) bool {
+// byName reports whether a requested host and port are blocked.
+func (s *blocklist) byName(host, port string) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.hosts[net.JoinHostPort(host, port)]
 }
 
-// byAddress reports whether the address that is dialled is this machine's, at a
-// port that is shut.
-func (s *shut) byAddress(address string) bool {
+// byAddress reports whether address is a blocked port of this machine.
+func (s *blocklist) byAddress(address string) bool {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return false
@@ -61,20 +59,20 @@ func (s *shut) byAddress(address string) bool {
 	s.mu.RLock()
 	listed := s.ports[port]
 	s.mu.RUnlock()
-	return listed && isOurs(to.Addr().Unmap())
+	return listed && isLocal(to.Addr().Unmap())
 }
 
-// isOurs reports whether connections to ip end on this machine. What cannot be
-// found out counts as ours.
-func isOurs(ip netip.Addr) bool {
+// isLocal reports whether connections to ip end on this machine. If this cannot
+// be determined, it returns true.
+func isLocal(ip netip.Addr) bool {
 	if ip.IsLoopback() || ip.IsUnspecified() {
 		return true
 	}
-	ours, err := net.InterfaceAddrs()
+	local, err := net.InterfaceAddrs()
 	if err != nil {
 		return true
 	}
-	for _, address := range ours {
+	for _, address := range local {
 		if prefix, err := netip.ParsePrefix(address.String()); err == nil && prefix.Addr().Unmap() == ip.WithZone("") {
 			return true
 		}
@@ -82,5 +80,6 @@ func isOurs(ip netip.Addr) bool {
 	return false
 }
 
-// plain makes equal hosts equal strings.
-func plain(host string) string { return strings.ToLower(strings.TrimSuffix(host, ".")) }
+// normalHost returns host in lower case and without a final dot, so that equal
+// hosts are equal strings.
+func normalHost(host string) string { return strings.ToLower(strings.TrimSuffix(host, ".")) }

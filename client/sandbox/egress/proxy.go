@@ -1,11 +1,13 @@
-// Package egress is a browser's way out into the network: a SOCKS5 proxy on
-// loopback that resolves and dials by itself, and only what it may.
+// Package egress is the network access of the browser: a SOCKS5 proxy on loopback
+// that resolves names, checks addresses and connects by itself.
 //
-// Public addresses are open on every port; of others a guard of package outward
-// lets those be dialled that lie in a network that was allowed.
+// Connections to public addresses are allowed on every port. Other addresses are
+// only allowed in the networks that are given to Listen; package outward checks
+// this.
 //
-// The proxy asks for no password, because browsers cannot give one. Whoever is
-// on this machine can use it, and reaches by it what they reach anyway.
+// The proxy requires no password, because browsers cannot send one to a SOCKS5
+// proxy. Every local user can use the proxy, but reaches nothing through it that
+// is not also reachable directly.
 package egress
 
 import (
@@ -25,22 +27,21 @@ import (
 const (
 	handshakeTime = 10 * time.Second
 	dialTime      = 15 * time.Second
-	lingerTime    = 10 * time.Second // for a server whose browser has closed its side
-	maxOpen       = 1024             // connections at once; further ones wait
+	lingerTime    = 10 * time.Second // for a server after the browser has closed its side
+	maxOpen       = 1024             // open connections; further ones wait
 )
 
-// ErrPrivate is why an address was refused that is not public and was not
-// allowed.
+// ErrPrivate is the error for an address that is neither public nor allowed.
 var ErrPrivate = outward.ErrPrivate
 
 // Proxy is a running proxy. Its methods are safe for concurrent use.
 type Proxy struct {
-	listener net.Listener
-	dialer   net.Dialer
-	closed   string // domain whose hosts do not exist here
-	linger   time.Duration
-	shut     shut
-	reasons  reasons
+	listener  net.Listener
+	dialer    net.Dialer
+	excluded  string // domain that does not exist for this proxy
+	linger    time.Duration
+	blocklist blocklist
+	failures  failures
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -48,10 +49,10 @@ type Proxy struct {
 	wg     sync.WaitGroup
 }
 
-// Listen starts a proxy on a free loopback port. Addresses in the networks
-// allowed may be dialled though they are not public. Hosts of the domain
-// closed, and below it, do not exist for this proxy; empty: none.
-func Listen(allowed []netip.Prefix, closed string) (*Proxy, error) {
+// Listen starts a proxy on a free loopback port. It allows connections to
+// addresses in the networks allowed even if they are not public. Names in the
+// domain excluded do not exist for this proxy, unless excluded is empty.
+func Listen(allowed []netip.Prefix, excluded string) (*Proxy, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listen for the browser: %w", err)
@@ -59,13 +60,13 @@ func Listen(allowed []netip.Prefix, closed string) (*Proxy, error) {
 	guard := outward.NewGuard(allowed)
 	p := &Proxy{
 		listener: listener,
-		closed:   closed,
+		excluded: excluded,
 		linger:   lingerTime,
 		slots:    make(chan struct{}, maxOpen),
 	}
 	p.dialer = net.Dialer{Timeout: dialTime, Control: func(network, address string, raw syscall.RawConn) error {
-		if p.shut.byAddress(address) {
-			return ErrShut
+		if p.blocklist.byAddress(address) {
+			return ErrBlocked
 		}
 		return guard.Control(network, address, raw)
 	}}
@@ -74,15 +75,16 @@ func Listen(allowed []netip.Prefix, closed string) (*Proxy, error) {
 	return p, nil
 }
 
-// Addr is the proxy's host and port.
+// Addr returns the proxy's host and port.
 func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 
-// Why returns what last went wrong when host:port was dialled, nil when nothing
-// did or it is long forgotten: the browser itself learns only that the proxy
-// has failed. It wraps ErrPrivate, ErrShut, a *net.DNSError or a syscall.Errno.
-func (p *Proxy) Why(address string) error { return p.reasons.get(address) }
+// LastError returns the error of the latest attempt to connect to host:port. It
+// returns nil if that attempt succeeded, or if the error is no longer stored. The
+// browser itself learns only that the proxy failed. The error wraps ErrPrivate,
+// ErrBlocked, a *net.DNSError or a syscall.Errno.
+func (p *Proxy) LastError(address string) error { return p.failures.get(address) }
 
-// Close ends all connections and waits for them.
+// Close closes all connections and waits until they have ended.
 func (p *Proxy) Close() error {
 	p.cancel()
 	err := p.listener.Close()
@@ -99,7 +101,7 @@ func (p *Proxy) accept() {
 		}
 		conn, err := p.listener.Accept()
 		if err != nil {
-			return // closed
+			return // the listener is closed
 		}
 		p.wg.Go(func() {
 			defer func() { <-p.slots }()
@@ -108,27 +110,27 @@ func (p *Proxy) accept() {
 	}
 }
 
-// serve carries one connection to its end.
-func (p *Proxy) serve(inside *net.TCPConn) {
-	defer inside.Close()
-	release := context.AfterFunc(p.ctx, func() { _ = inside.Close() })
+// serve handles one connection.
+func (p *Proxy) serve(client *net.TCPConn) {
+	defer client.Close()
+	release := context.AfterFunc(p.ctx, func() { _ = client.Close() })
 	defer release()
 
-	address, err := readRequest(inside)
+	address, err := readRequest(client)
 	if err != nil {
 		return
 	}
-	outside, err := p.dial(address)
-	p.reasons.set(address, err)
+	server, err := p.dial(address)
+	p.failures.set(address, err)
 	if err != nil {
-		_ = writeReply(inside, unreachable)
+		_ = writeReply(client, unreachable)
 		return
 	}
-	defer outside.Close()
-	stop := context.AfterFunc(p.ctx, func() { _ = outside.Close() })
+	defer server.Close()
+	stop := context.AfterFunc(p.ctx, func() { _ = server.Close() })
 	defer stop()
-	if writeReply(inside, succeeded) == nil {
-		p.carry(inside, outside)
+	if writeReply(client, succeeded) == nil {
+		p.relay(client, server)
 	}
 }
 
@@ -137,11 +139,11 @@ func (p *Proxy) dial(address string) (*net.TCPConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	host = plain(host)
-	if p.shut.byName(host, port) {
-		return nil, fmt.Errorf("%s: %w", address, ErrShut)
+	host = normalHost(host)
+	if p.blocklist.byName(host, port) {
+		return nil, fmt.Errorf("%s: %w", address, ErrBlocked)
 	}
-	if p.closed != "" && (host == p.closed || strings.HasSuffix(host, "."+p.closed)) {
+	if p.excluded != "" && (host == p.excluded || strings.HasSuffix(host, "."+p.excluded)) {
 		return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
 	}
 	conn, err := p.dialer.DialContext(p.ctx, "tcp", address)
@@ -154,20 +156,21 @@ func (p *Proxy) dial(address string) (*net.TCPConn, error) {
 	return conn.(*net.TCPConn), nil
 }
 
-// carry copies in both directions until both have ended. A server that goes on
-// after the browser has closed its side is not waited for: its slot would be
-// lost to others.
-func (p *Proxy) carry(inside, outside *net.TCPConn) {
+// relay copies data in both directions until both have ended. After the browser
+// has closed its side, relay waits only a limited time for the server, because
+// the connection occupies a slot.
+func (p *Proxy) relay(client, server *net.TCPConn) {
 	var back sync.WaitGroup
-	back.Go(func() { pour(inside, outside) })
-	pour(outside, inside)
-	_ = outside.SetReadDeadline(time.Now().Add(p.linger))
+	back.Go(func() { copyOneWay(client, server) })
+	copyOneWay(server, client)
+	_ = server.SetReadDeadline(time.Now().Add(p.linger))
 	back.Wait()
 }
 
-// pour copies one direction. An end is handed on as an end, a broken connection
-// as a reset, so that each side sees what happened to the other.
-func pour(to, from *net.TCPConn) {
+// copyOneWay copies data in one direction. It passes on the end of the stream as
+// such, and a broken connection as a reset, so that each side sees what happened
+// to the other.
+func copyOneWay(to, from *net.TCPConn) {
 	if _, err := to.ReadFrom(from); err != nil {
 		for _, conn := range []*net.TCPConn{to, from} {
 			_ = conn.SetLinger(0)

@@ -22,9 +22,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 
-func listen(t *testing.T, allowed []netip.Prefix, closed string) *Proxy {
+func listen(t *testing.T, allowed []netip.Prefix, excluded string) *Proxy {
 	t.Helper()
-	p, err := Listen(allowed, closed)
+	p, err := Listen(allowed, excluded)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func listen(t *testing.T, allowed []netip.Prefix, closed string) *Proxy {
 	return p
 }
 
-// through is an HTTP client that goes by the proxy.
+// through returns an HTTP client that uses the proxy.
 func through(t *testing.T, p *Proxy) *http.Client {
 	transport := &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "socks5h", Host: p.Addr()})}
 	t.Cleanup(transport.CloseIdleConnections)
@@ -58,13 +58,12 @@ func TestAllowedNetworkIsReached(t *testing.T) {
 		}
 		got, err := io.ReadAll(res.Body)
 		if err != nil || res.Body.Close() != nil || string(got) != body {
-			t.Errorf("%s: %d bytes came back (%v), want %d", host, len(got), err, len(body))
+			t.Errorf("%s: got %d bytes (%v), want %d", host, len(got), err, len(body))
 		}
 	}
 }
 
-// Every form of an address that is not public is refused, before a packet goes
-// out.
+// Every form of a non-public address is refused before a packet is sent.
 func TestPrivateAddressesAreRefused(t *testing.T) {
 	p := listen(t, nil, "")
 	client := through(t, p)
@@ -78,22 +77,22 @@ func TestPrivateAddressesAreRefused(t *testing.T) {
 		address := net.JoinHostPort(host, "80")
 		if res, err := client.Get("http://" + address + "/"); err == nil {
 			_ = res.Body.Close()
-			t.Errorf("%s was reached", address)
+			t.Errorf("%s: connected, want a refusal", address)
 		}
 		if ip, err := netip.ParseAddr(host); err == nil {
 			address = netip.AddrPortFrom(ip.Unmap(), 80).String()
 		}
-		if why := p.Why(address); !errors.Is(why, ErrPrivate) {
-			t.Errorf("%s: %v, want %v", address, why, ErrPrivate)
+		if err := p.LastError(address); !errors.Is(err, ErrPrivate) {
+			t.Errorf("%s: %v, want %v", address, err, ErrPrivate)
 		}
 	}
 }
 
-// What is allowed is allowed alone.
+// Only the given network is allowed.
 func TestOnlyTheAllowedNetworkIsOpen(t *testing.T) {
 	p := listen(t, []netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")}, "")
-	if _, err := through(t, p).Get("http://127.0.0.1:80/"); err == nil || !errors.Is(p.Why("127.0.0.1:80"), ErrPrivate) {
-		t.Errorf("127.0.0.1: %v, %v", err, p.Why("127.0.0.1:80"))
+	if _, err := through(t, p).Get("http://127.0.0.1:80/"); err == nil || !errors.Is(p.LastError("127.0.0.1:80"), ErrPrivate) {
+		t.Errorf("127.0.0.1: %v, %v", err, p.LastError("127.0.0.1:80"))
 	}
 	server, err := net.Listen("tcp", "127.0.0.2:0")
 	if err != nil {
@@ -107,30 +106,30 @@ func TestOnlyTheAllowedNetworkIsOpen(t *testing.T) {
 	_ = conn.Close()
 }
 
-// What is shut is shut by every name and address that leads there.
-func TestShut(t *testing.T) {
+// A blocked host cannot be reached by any of its names and addresses.
+func TestBlock(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(server.Close)
 	_, port, _ := net.SplitHostPort(server.Listener.Addr().String())
 	everything := []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
 	p := listen(t, everything, "")
-	p.Shut("Pictures.test.", port, "443")
+	p.Block("Pictures.test.", port, "443")
 	hosts := []string{"127.0.0.1", "127.9.9.9", "localhost", "0.0.0.0", "::", "::1", "::ffff:127.0.0.1", "pictures.test", "PICTURES.TEST."}
-	ours, err := net.InterfaceAddrs()
+	local, err := net.InterfaceAddrs()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, address := range ours {
+	for _, address := range local {
 		hosts = append(hosts, netip.MustParsePrefix(address.String()).Addr().String())
 	}
 	for _, host := range hosts {
 		for _, port := range []string{port, "443"} {
-			if conn, err := p.dial(net.JoinHostPort(host, port)); !errors.Is(err, ErrShut) {
-				t.Errorf("%s at %s: %v, %v, want %v", host, port, conn, err, ErrShut)
+			if conn, err := p.dial(net.JoinHostPort(host, port)); !errors.Is(err, ErrBlocked) {
+				t.Errorf("%s at %s: %v, %v, want %v", host, port, conn, err, ErrBlocked)
 			}
 		}
 	}
-	// Its neighbours stay open.
+	// Other ports stay reachable.
 	other := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(other.Close)
 	conn, err := p.dial(other.Listener.Addr().String())
@@ -140,7 +139,7 @@ func TestShut(t *testing.T) {
 	_ = conn.Close()
 }
 
-func TestWhy(t *testing.T) {
+func TestLastError(t *testing.T) {
 	p := listen(t, loopback, "closed.test")
 	client := through(t, p)
 	gone, err := net.Listen("tcp", "127.0.0.1:0")
@@ -149,13 +148,13 @@ func TestWhy(t *testing.T) {
 	}
 	closed := gone.Addr().String()
 	_ = gone.Close()
-	if _, err := client.Get("http://" + closed + "/"); err == nil || !errors.Is(p.Why(closed), syscall.ECONNREFUSED) {
-		t.Errorf("a closed port: %v", p.Why(closed))
+	if _, err := client.Get("http://" + closed + "/"); err == nil || !errors.Is(p.LastError(closed), syscall.ECONNREFUSED) {
+		t.Errorf("closed port: %v", p.LastError(closed))
 	}
 	for _, host := range []string{"closed.test:80", "a.closed.test:80", "A.Closed.Test.:80"} {
 		var dns *net.DNSError
-		if _, err := client.Get("http://" + host + "/"); err == nil || !errors.As(p.Why(host), &dns) || !dns.IsNotFound {
-			t.Errorf("%s: %v", host, p.Why(host))
+		if _, err := client.Get("http://" + host + "/"); err == nil || !errors.As(p.LastError(host), &dns) || !dns.IsNotFound {
+			t.Errorf("%s: %v", host, p.LastError(host))
 		}
 	}
 	again := httptest.NewUnstartedServer(http.NotFoundHandler())
@@ -170,30 +169,31 @@ func TestWhy(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = res.Body.Close()
-	if why := p.Why(closed); why != nil {
-		t.Errorf("an address that has come back: %v", why)
+	if err := p.LastError(closed); err != nil {
+		t.Errorf("an address that is reachable again: %v", err)
 	}
 }
 
-func TestReasonsAreBounded(t *testing.T) {
-	var r reasons
-	for i := range 3 * maxReasons {
+func TestFailuresAreBounded(t *testing.T) {
+	var r failures
+	for i := range 3 * maxFailures {
 		r.set(string(rune('a'+i%26))+strings.Repeat("x", i), io.EOF)
 	}
-	if len(r.last) > maxReasons {
-		t.Errorf("%d reasons kept, want at most %d", len(r.last), maxReasons)
+	if len(r.last) > maxFailures {
+		t.Errorf("%d failures stored, want at most %d", len(r.last), maxFailures)
 	}
 }
 
-// A connection that breaks on one side breaks on the other, one that ends, ends.
-func TestEndsAreHandedOn(t *testing.T) {
+// If one side resets the connection, the other side gets a reset. If one side
+// closes it, the other side gets EOF.
+func TestEndsArePassedOn(t *testing.T) {
 	server, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer server.Close()
 	p := listen(t, loopback, "")
-	for _, breaks := range []bool{false, true} {
+	for _, reset := range []bool{false, true} {
 		inside := open(t, p, server.Addr().String())
 		outside, err := server.Accept()
 		if err != nil {
@@ -205,26 +205,27 @@ func TestEndsAreHandedOn(t *testing.T) {
 		if _, err := io.ReadFull(outside, make([]byte, 3)); err != nil {
 			t.Fatal(err)
 		}
-		if breaks {
+		if reset {
 			_ = outside.(*net.TCPConn).SetLinger(0)
 		}
 		_ = outside.Close()
-		if _, err := inside.Read(make([]byte, 1)); breaks != errors.Is(err, syscall.ECONNRESET) || !breaks && err != io.EOF {
-			t.Errorf("broken %v: the other side reads %v", breaks, err)
+		if _, err := inside.Read(make([]byte, 1)); reset != errors.Is(err, syscall.ECONNRESET) || !reset && err != io.EOF {
+			t.Errorf("reset %v: the other side got %v", reset, err)
 		}
 		_ = inside.Close()
 	}
 }
 
-// A server that stays silent and keeps its side open holds no slot.
-func TestSilentServerIsLeft(t *testing.T) {
+// A server that sends nothing and keeps its side open does not occupy a slot for
+// long.
+func TestSilentServerFreesItsSlot(t *testing.T) {
 	browser, inside := pair(t)
 	server, outside := pair(t)
 	p := &Proxy{linger: time.Millisecond}
-	carried := make(chan struct{})
+	relayed := make(chan struct{})
 	go func() {
-		defer close(carried)
-		p.carry(inside, outside)
+		defer close(relayed)
+		p.relay(inside, outside)
 	}()
 	if _, err := browser.Write([]byte("ask")); err != nil {
 		t.Fatal(err)
@@ -233,16 +234,16 @@ func TestSilentServerIsLeft(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, err := io.ReadAll(server); string(got) != "ask" || err != nil && !errors.Is(err, syscall.ECONNRESET) {
-		t.Errorf("the server reads %q, %v", got, err)
+		t.Errorf("server got %q, %v", got, err)
 	}
 	select {
-	case <-carried:
+	case <-relayed:
 	case <-time.After(20 * time.Second):
-		t.Error("the connection is still carried")
+		t.Error("the connection is still open")
 	}
 }
 
-// pair is the two ends of a connection.
+// pair returns the two ends of a TCP connection.
 func pair(t *testing.T) (one, other *net.TCPConn) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -250,7 +251,7 @@ func pair(t *testing.T) (one, other *net.TCPConn) {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	dialled, err := net.Dial("tcp", listener.Addr().String())
+	dialed, err := net.Dial("tcp", listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,13 +260,13 @@ func pair(t *testing.T) (one, other *net.TCPConn) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = dialled.Close()
+		_ = dialed.Close()
 		_ = accepted.Close()
 	})
-	return dialled.(*net.TCPConn), accepted.(*net.TCPConn)
+	return dialed.(*net.TCPConn), accepted.(*net.TCPConn)
 }
 
-// open is a raw connection by way of the proxy.
+// open returns a raw connection through the proxy.
 func open(t *testing.T, p *Proxy, address string) net.Conn {
 	t.Helper()
 	var dialer net.Dialer
@@ -297,10 +298,10 @@ func FuzzReadAddress(f *testing.F) {
 			return
 		}
 		if _, _, err := net.SplitHostPort(address); err != nil {
-			// A name may hold anything; what is no host fails when it is dialled.
+			// A name can contain anything. If it is not a valid host, dialing it fails.
 			p := &Proxy{}
 			if _, err := p.dial(address); err == nil {
-				t.Errorf("%q was dialled", address)
+				t.Errorf("%q: connected, want an error", address)
 			}
 		}
 	})

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// What of SOCKS version 5 (RFC 1928) a browser needs: CONNECT without a login.
+// The part of SOCKS version 5 (RFC 1928) that a browser needs: CONNECT without
+// authentication.
 const (
 	version   = 5
 	noLogin   = 0
@@ -21,7 +22,7 @@ const (
 	noMethods = 0xff
 )
 
-// reply is how a request ended.
+// reply is the result of a request.
 type reply byte
 
 const (
@@ -31,7 +32,8 @@ const (
 
 var errProtocol = errors.New("not a SOCKS5 connect request")
 
-// readRequest greets the client and reads which host:port it wants.
+// readRequest negotiates the authentication method and reads the requested
+// host:port.
 func readRequest(conn net.Conn) (string, error) {
 	if err := conn.SetDeadline(time.Now().Add(handshakeTime)); err != nil {
 		return "", err
@@ -92,14 +94,14 @@ func readAddress(r io.Reader) (string, error) {
 	}
 	host := string(rest[:length])
 	if head[3] != kindName {
-		ip, _ := netip.AddrFromSlice(rest[:length]) // of a right length
+		ip, _ := netip.AddrFromSlice(rest[:length]) // the length is valid, so this cannot fail
 		host = ip.String()
 	}
 	return net.JoinHostPort(host, strconv.Itoa(int(binary.BigEndian.Uint16(rest[length:])))), nil
 }
 
-// writeReply answers a request. The address that SOCKS puts into an answer is
-// left zero: no browser reads it.
+// writeReply sends the reply to a request. The address in the reply is zero,
+// because browsers do not use it.
 func writeReply(w io.Writer, r reply) error {
 	_, err := w.Write([]byte{version, byte(r), 0, kindIPv4, 0, 0, 0, 0, 0, 0})
 	return err
