@@ -89,7 +89,7 @@ func TestBatch(t *testing.T) {
 	}
 	var events []string
 	for range 3 {
-		var told struct {
+		var body struct {
 			Event, Status string
 			BatchID       string `json:"batch_id"`
 			Failed        int
@@ -98,10 +98,10 @@ func TestBatch(t *testing.T) {
 		if h.header.Get("X-Signature") != signature("s", h.body) {
 			t.Errorf("%s has no valid signature", h.body)
 		}
-		if err := json.Unmarshal(h.body, &told); err != nil {
+		if err := json.Unmarshal(h.body, &body); err != nil {
 			t.Fatal(err)
 		}
-		events = append(events, fmt.Sprint(told.Event, " ", told.Status, " ", told.BatchID, told.Failed))
+		events = append(events, fmt.Sprint(body.Event, " ", body.Status, " ", body.BatchID, body.Failed))
 	}
 	slices.Sort(events)
 	if diff := cmp.Diff([]string{"batch.finished done 10012", "screenshot.completed done 0", "screenshot.failed failed 0"}, events); diff != "" {

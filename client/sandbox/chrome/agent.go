@@ -7,11 +7,12 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 )
 
-// chromeVersion finds the version in the user agent of Chrome and its kin.
+// chromeVersion finds the version in the user agent of Chrome and related
+// browsers.
 var chromeVersion = regexp.MustCompile(`Chrom(?:e|ium)/((\d+)[\d.]*)`)
 
-// systems are the operating systems that a user agent may name. Android comes
-// before Linux, which its user agents name too.
+// systems are the operating systems in user agents. Android must come before
+// Linux, because user agents of Android contain both names.
 var systems = []struct{ word, name, version, platform string }{
 	{"iPhone", "iOS", "", "iPhone"},
 	{"iPad", "iOS", "", "iPad"},
@@ -22,8 +23,8 @@ var systems = []struct{ word, name, version, platform string }{
 	{"Linux", "Linux", "", "Linux x86_64"},
 }
 
-// agentPlatform is what navigator.platform says in a browser with this user
-// agent; empty leaves the browser's own.
+// agentPlatform returns the value of navigator.platform for a user agent. If it
+// is empty, the browser keeps its own value.
 func agentPlatform(agent string) string {
 	for _, s := range systems {
 		if strings.Contains(agent, s.word) {
@@ -33,9 +34,9 @@ func agentPlatform(agent string) string {
 	return ""
 }
 
-// agentMetadata are the client hints that fit the user agent, so that the two
-// do not contradict each other. Only Chrome and its kin send them: nil makes
-// the browser send none with a user agent that was asked for.
+// agentMetadata returns client hints that are consistent with the user agent.
+// Only Chrome and related browsers send client hints. For other user agents
+// agentMetadata returns nil, and the browser sends none.
 func agentMetadata(agent string, mobile bool) *emulation.UserAgentMetadata {
 	version := chromeVersion.FindStringSubmatch(agent)
 	if version == nil {
@@ -63,8 +64,9 @@ func agentMetadata(agent string, mobile bool) *emulation.UserAgentMetadata {
 	return hints
 }
 
-// brands lists a browser with its engine and the meaningless third brand that
-// keeps servers from relying on the list's form.
+// brands returns the brand list of a browser: its engine, its name, and the
+// meaningless third brand that prevents servers from relying on the list's
+// format.
 func brands(name, version, other string) []*emulation.UserAgentBrandVersion {
 	return []*emulation.UserAgentBrandVersion{
 		{Brand: "Chromium", Version: version},

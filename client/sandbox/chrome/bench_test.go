@@ -15,12 +15,12 @@ import (
 	"shotline/client/sandbox/pages"
 )
 
-// BenchmarkRender measures screenshots a second beside a plain chromedp loop:
-// as many tabs as the renderer has, each opened once and kept, in which
-// Navigate and CaptureScreenshot take turns, without guards, without a page's
-// isolation from the one before it. Both open the same demo pages at the same
-// size, the loop from an HTTP server on loopback. Rounds take turns; ratio is
-// the renderer's rate divided by the loop's.
+// BenchmarkRender compares screenshots per second with a plain chromedp loop. The
+// loop has as many tabs as the renderer, each opened once, and alternates
+// Navigate and CaptureScreenshot, without protection and without isolation
+// between pages. Both open the same demo pages at the same size, the loop from an
+// HTTP server on loopback. Their rounds alternate. The metric ratio is the
+// renderer's rate divided by that of the loop.
 func BenchmarkRender(b *testing.B) {
 	for _, tabs := range []int{2, 4} {
 		b.Run(fmt.Sprintf("tabs=%d", tabs), func(b *testing.B) {
@@ -28,7 +28,7 @@ func BenchmarkRender(b *testing.B) {
 			if !ok {
 				b.Skip("needs chromium")
 			}
-			var demo, local []string // the same pages for either side
+			var demo, local []string // the same pages for both
 			for _, host := range []string{"shop.shotline.test", "journal.shotline.test", "gallery.shotline.test", "metrics.shotline.test"} {
 				server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					r.Host = host
@@ -44,22 +44,22 @@ func BenchmarkRender(b *testing.B) {
 			defer r.Close()
 			plain := plainLoop(b, path, tabs)
 
-			const round = 24 // pictures
-			ours := func() time.Duration {
+			const round = 24 // images
+			renderRound := func() time.Duration {
 				return timed(b, tabs, round, func(_, i int) error {
 					_, err := r.Render(b.Context(), sandbox.RenderRequest{URL: demo[i%len(demo)]})
 					return err
 				})
 			}
-			theirs := func() time.Duration {
+			plainRound := func() time.Duration {
 				return timed(b, tabs, round, func(tab, i int) error { return plain(tab, local[i%len(local)]) })
 			}
-			ours()
-			theirs()
+			renderRound()
+			plainRound()
 			var rendered, looped time.Duration
 			for b.Loop() {
-				rendered += ours()
-				looped += theirs()
+				rendered += renderRound()
+				looped += plainRound()
 			}
 			b.ReportMetric(float64(round*b.N)/rendered.Seconds(), "shots/s")
 			b.ReportMetric(float64(round*b.N)/looped.Seconds(), "plain/s")
@@ -69,7 +69,7 @@ func BenchmarkRender(b *testing.B) {
 	}
 }
 
-// timed shares n pieces of work out among the tabs.
+// timed distributes n calls of do among the tabs and returns the time they take.
 func timed(b *testing.B, tabs, n int, do func(tab, i int) error) time.Duration {
 	b.Helper()
 	next := make(chan int, n)
@@ -92,7 +92,8 @@ func timed(b *testing.B, tabs, n int, do func(tab, i int) error) time.Duration {
 	return time.Since(began)
 }
 
-// plainLoop starts a browser with tabs, and returns what takes one picture.
+// plainLoop starts a browser with tabs. It returns a function that captures one
+// page.
 func plainLoop(b *testing.B, path string, tabs int) func(tab int, url string) error {
 	b.Helper()
 	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.DisableGPU)

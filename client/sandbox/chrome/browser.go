@@ -18,29 +18,29 @@ import (
 	"shotline/client/sandbox/egress"
 )
 
-// startTimeout bounds a browser's start: a cold one on a busy machine takes
-// several seconds.
+// startTimeout limits the start of a browser. A cold start on a busy machine
+// takes several seconds.
 const startTimeout = 30 * time.Second
 
 // maxScratchPath leaves room for "/org.chromium.Chromium.XXXXXX/SingletonSocket"
-// in the 104 bytes that a socket's path may have on macOS (108 on Linux).
+// in the path of a socket, which is limited to 104 bytes on macOS (108 on Linux).
 const maxScratchPath = 104 - 46
 
-// browser is one running browser process. The protocol runs over a pipe, so
-// nothing listens on a port, and the profile is a temporary directory that
-// is removed when the process has ended.
+// browser is one running browser process. The protocol uses a pipe, so that the
+// browser listens on no port. The profile is a temporary directory that is
+// removed when the process has ended.
 type browser struct {
-	ctx     context.Context    // chromedp's context of the process; its tabs are children
-	kill    context.CancelFunc // ends the process, does not wait
-	stop    func()             // ends the process and its children, waits, removes the profile
-	lost    <-chan struct{}    // closed when the connection to the process is gone
-	way     *egress.Proxy      // all that the process can reach
+	ctx     context.Context    // chromedp's context of the process and parent of its tabs
+	kill    context.CancelFunc // kills the process without waiting
+	stop    func()             // kills the process and its children, waits, and removes the profile
+	lost    <-chan struct{}    // closed when the connection to the process is lost
+	proxy   *egress.Proxy      // the only network access of the process
 	pid     int
 	version string
 
-	tabs    atomic.Int64              // open
-	ended   atomic.Pointer[time.Time] // when the watch last ended a process
-	starved atomic.Bool               // it was killed for its memory
+	tabs        atomic.Int64              // number of open tabs
+	lastKill    atomic.Pointer[time.Time] // when watch last killed a process; nil if never
+	outOfMemory atomic.Bool               // watch killed the browser because of its memory
 }
 
 func startBrowser(cfg *Config) (_ *browser, err error) {
@@ -48,22 +48,22 @@ func startBrowser(cfg *Config) (_ *browser, err error) {
 	if cfg.Pages != nil {
 		closed = cfg.PagesDomain
 	}
-	way, err := egress.Listen(cfg.AllowPrivate, closed)
+	proxy, err := egress.Listen(cfg.AllowPrivate, closed)
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, way.Close())
+			err = errors.Join(err, proxy.Close())
 		}
 	}()
-	opts, err := allocatorOptions(cfg, way.Addr())
+	opts, err := allocatorOptions(cfg, proxy.Addr())
 	if err != nil {
 		return nil, err
 	}
-	// Chromium keeps more in the temporary directory than its profile, and
-	// leaves it behind when killed: a directory with a socket, whose path must
-	// not grow too long.
+	// Chromium uses the temporary directory not only for its profile, and leaves
+	// files there if it is killed. One of them is a socket, whose path must not be
+	// too long.
 	scratch, err := os.MkdirTemp("", "sl-")
 	if err != nil {
 		return nil, fmt.Errorf("scratch directory: %w", err)
@@ -84,14 +84,14 @@ func startBrowser(cfg *Config) (_ *browser, err error) {
 		freeBrowser()
 		freeAllocator()
 		if err := os.RemoveAll(scratch); err != nil {
-			cfg.Logger.Warn("browser's scratch directory stays", "error", err)
+			cfg.Logger.Warn("browser scratch directory not removed", "error", err)
 		}
 	}
 
 	late := time.AfterFunc(startTimeout, kill)
 	version, err := chromedp.CallBrowser(ctx, cdpbrowser.GetVersion, cdp.Empty{})
 	if !late.Stop() && err != nil {
-		err = fmt.Errorf("no answer within %v", startTimeout)
+		err = fmt.Errorf("no response within %v", startTimeout)
 	}
 	if err != nil {
 		stopProcess()
@@ -101,8 +101,8 @@ func startBrowser(cfg *Config) (_ *browser, err error) {
 	stop := func() {
 		stopProcess()
 		watching.Wait()
-		if err := way.Close(); err != nil {
-			cfg.Logger.Warn("browser's proxy was not closed", "error", err)
+		if err := proxy.Close(); err != nil {
+			cfg.Logger.Warn("browser proxy not closed", "error", err)
 		}
 	}
 	process := chromedp.FromContext(ctx).Browser
@@ -111,13 +111,13 @@ func startBrowser(cfg *Config) (_ *browser, err error) {
 		lost:    process.LostConnection,
 		pid:     process.Process().Pid,
 		version: version.Product,
-		way:     way,
+		proxy:   proxy,
 	}
 	watching.Go(func() { b.watch(base, memoryOf(cfg), cfg.Logger) })
 	return b, nil
 }
 
-// dead reports whether the process is gone or no longer talks to us.
+// dead reports whether the process has ended or the connection to it is lost.
 func (b *browser) dead() bool {
 	select {
 	case <-b.lost:
@@ -127,9 +127,8 @@ func (b *browser) dead() bool {
 	}
 }
 
-// allocatorOptions turns the configuration into the browser's command line.
-// Everything that the browser wants from the network goes by way of the proxy,
-// which also looks up all names.
+// allocatorOptions returns the browser's command line. The browser uses the proxy
+// for all network access, including name resolution.
 func allocatorOptions(cfg *Config, proxy string) ([]chromedp.ExecAllocatorOption, error) {
 	opts := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(cfg.Path),
@@ -140,11 +139,11 @@ func allocatorOptions(cfg *Config, proxy string) ([]chromedp.ExecAllocatorOption
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-domain-reliability", true),
-		chromedp.Flag("disable-popup-blocking", false), // a page gets its one tab
+		chromedp.Flag("disable-popup-blocking", false), // block popups, so that a page stays in its tab
 		chromedp.Flag("no-pings", true),
 		chromedp.Flag("js-flags", memoryOf(cfg).scriptHeap()),
 		chromedp.Flag("proxy-server", "socks5://"+proxy),
-		chromedp.Flag("proxy-bypass-list", "<-loopback>"), // not even loopback is direct
+		chromedp.Flag("proxy-bypass-list", "<-loopback>"), // use the proxy even for loopback
 		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
 		// Newer browsers know the second name, older ones the first.
 		chromedp.Flag("force-webrtc-ip-handling-policy", "disable_non_proxied_udp"),
@@ -160,22 +159,23 @@ func allocatorOptions(cfg *Config, proxy string) ([]chromedp.ExecAllocatorOption
 	return opts, nil
 }
 
-// guarding are the browser's flags by which pages could reach what they may not.
-var guarding = []string{
+// networkFlags are the browser flags that could give pages access to other
+// addresses.
+var networkFlags = []string{
 	"host-resolver-rules", "host-rules", "no-proxy-server", "proxy-auto-detect", "proxy-bypass-list", "proxy-pac-url",
 	"proxy-server", "force-webrtc-ip-handling-policy", "webrtc-ip-handling-policy",
 }
 
-// parseFlag splits "--name" or "--name=value" into chromedp's form, where a
-// bare flag is true.
+// parseFlag splits "--name" or "--name=value" for chromedp, where the value of a
+// flag without one is true.
 func parseFlag(flag string) (name string, value any, err error) {
 	body, ok := strings.CutPrefix(flag, "--")
 	name, text, hasValue := strings.Cut(body, "=")
 	switch {
 	case !ok || name == "" || strings.ContainsAny(name, " \t"):
 		return "", nil, fmt.Errorf("browser flag %q: must look like --flag or --flag=value", flag)
-	case slices.Contains(guarding, name):
-		return "", nil, fmt.Errorf("browser flag %q: what the browser may reach is not up to flags", flag)
+	case slices.Contains(networkFlags, name):
+		return "", nil, fmt.Errorf("browser flag %q: flags cannot change the network access of the browser", flag)
 	case strings.HasPrefix(name, "remote-debugging-"):
 		return "", nil, fmt.Errorf("browser flag %q: the browser is driven through a pipe, not a port", flag)
 	case hasValue:

@@ -24,8 +24,8 @@ func (r *Renderer) pid() int {
 	return r.current.pid
 }
 
-// processes returns the processes whose command line mentions all the words,
-// by way of /proc.
+// processes returns the processes in /proc whose command line contains all the
+// words.
 func processes(t *testing.T, words ...string) []int {
 	t.Helper()
 	if runtime.GOOS != "linux" {
@@ -56,8 +56,8 @@ next:
 	return pids
 }
 
-// ownTempDir makes the programs of this test keep their temporary files in a
-// directory of its own. Its path is short: t.TempDir is too long for sockets.
+// ownTempDir gives the programs of this test their own temporary directory. The
+// path of t.TempDir is too long for sockets.
 func ownTempDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "t")
@@ -73,8 +73,8 @@ func ownTempDir(t *testing.T) string {
 	return dir
 }
 
-// TestBrowserLife leads one Renderer through all that can happen to its
-// browser: each step begins where the one before it ended.
+// TestBrowserLife tests crashes, kills and Close with one Renderer. Each step
+// continues with the state after the previous one.
 func TestBrowserLife(t *testing.T) {
 	dir := ownTempDir(t)
 	r := start(t, Config{Tabs: 1, AllowPrivate: loopback})
@@ -95,18 +95,18 @@ func TestBrowserLife(t *testing.T) {
 				return
 			}
 			for _, tab := range processes(t, "--user-data-dir="+dir, "--type=renderer") {
-				_ = syscall.Kill(tab, syscall.SIGKILL) // an idle one may have ended by itself
+				_ = syscall.Kill(tab, syscall.SIGKILL) // an idle process might have ended already
 			}
 			<-req.Context().Done()
 		})
 		if err := render(crashing); !errors.Is(err, errTabCrashed) {
-			t.Errorf("crashing page: %v", err)
+			t.Errorf("crashing page: error %v, want errTabCrashed", err)
 		}
 		if err := render(page); err != nil {
 			t.Errorf("next page: %v", err)
 		}
 		if r.pid() != pid {
-			t.Error("the browser was restarted for a crashed tab")
+			t.Error("the browser was restarted after a tab crashed")
 		}
 	})
 
@@ -120,36 +120,36 @@ func TestBrowserLife(t *testing.T) {
 			}
 			<-req.Context().Done()
 		})
-		if err := render(url); err == nil || !strings.Contains(err.Error(), "browser died") {
-			t.Errorf("render in a dying browser: %v", err)
+		if err := render(url); err == nil || !strings.Contains(err.Error(), "browser exited") {
+			t.Errorf("render while the browser is killed: error %v", err)
 		}
-		// Usually it takes some 50 ms; no timeout may be waited for.
+		// This usually takes about 50 ms. It must not depend on a timeout.
 		if took := time.Since(<-killed); took > openTimeout/3 {
-			t.Errorf("its death was noticed after %v", took)
+			t.Errorf("the exit was noticed only after %v", took)
 		}
 	})
 
-	t.Run("a kill between two renders", func(t *testing.T) {
-		pid := r.pid() // dead or, without the step before, alive
+	t.Run("a killed browser is replaced", func(t *testing.T) {
+		pid := r.pid() // dead, or alive if only this subtest runs
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 		if err := render(page); err != nil {
 			t.Fatalf("render in a new browser: %v", err)
 		}
 		second := r.pid()
 		if second == pid {
-			t.Error("no new browser was started")
+			t.Error("the browser was not restarted")
 		}
 		if err := syscall.Kill(second, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
-		if err := render(page); err != nil { // its death is hardly noticed yet
+		if err := render(page); err != nil { // the exit might not have been noticed yet
 			t.Fatalf("render right after the kill: %v", err)
 		}
 	})
 
 	t.Run("close ends a running render and leaves nothing", func(t *testing.T) {
 		if runtime.GOOS == "linux" && len(processes(t, dir)) == 0 {
-			t.Fatal("the browser's processes are not found, so the test proves nothing")
+			t.Fatal("no browser processes found, so the test cannot check that they end")
 		}
 		pid := r.pid()
 		arrived := make(chan struct{}, 1)
@@ -166,16 +166,16 @@ func TestBrowserLife(t *testing.T) {
 		select {
 		case err := <-failed:
 			if err == nil {
-				t.Error("the render claims success")
+				t.Error("the render succeeded after Close")
 			}
 		case <-time.After(openTimeout):
-			t.Error("the render goes on")
+			t.Error("the render did not end after Close")
 		}
 		if err := r.Close(); err != nil {
 			t.Errorf("second Close: %v", err)
 		}
 		if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
-			t.Errorf("browser process %d: %v", pid, err)
+			t.Errorf("browser process %d still exists: %v", pid, err)
 		}
 		if left := processes(t, dir); len(left) > 0 {
 			t.Errorf("processes left: %v", left)
@@ -188,7 +188,7 @@ func TestBrowserLife(t *testing.T) {
 			t.Errorf("left in the temporary directory: %s", e.Name())
 		}
 		if err := render(page); !errors.Is(err, errClosed) {
-			t.Errorf("render after Close: %v", err)
+			t.Errorf("render after Close: error %v, want errClosed", err)
 		}
 	})
 }
@@ -204,7 +204,7 @@ func TestNewRefuses(t *testing.T) {
 		want string
 	}{
 		{"no such program", Config{Path: "/nowhere/chromium"}, "start browser /nowhere/chromium"},
-		{"program that ends at once", Config{Path: path}, "cannot open display"},
+		{"program that exits immediately", Config{Path: path}, "cannot open display"},
 		{"flag without dashes", Config{Path: path, Flags: []string{"lang=el"}}, `"lang=el": must look like`},
 		{"flag without a name", Config{Path: path, Flags: []string{"--=x"}}, "must look like"},
 		{"debugging port", Config{Path: path, Flags: []string{"--remote-debugging-port=9222"}}, "pipe"},
@@ -247,7 +247,7 @@ func TestProcessGetsFlagsAndNoSecrets(t *testing.T) {
 	}
 	for _, variable := range environ {
 		if strings.Contains(variable, secret) {
-			t.Errorf("the browser knows %s", variable)
+			t.Errorf("the environment of the browser contains %s", variable)
 		}
 	}
 	warned := strings.Contains(sharedLog, "level=WARN") && strings.Count(sharedLog, "--no-sandbox") == 1
@@ -263,6 +263,6 @@ func TestEnvironment(t *testing.T) {
 	})
 	want := []string{"PATH=/bin", "HOME=/h", "LANG=el", "LC_ALL=C", "XDG_RUNTIME_DIR=/r", "FONTCONFIG_FILE=f", "DISPLAY=:0"}
 	if !slices.Equal(got, want) {
-		t.Errorf("the browser gets %q, want %q", got, want)
+		t.Errorf("environment is %q, want %q", got, want)
 	}
 }

@@ -13,26 +13,26 @@ import (
 	"shotline/client/sandbox/raster"
 )
 
-// shots takes the pictures that the request asks for besides its steps, with
-// the pause between them.
-func (r *run) shots(ctx context.Context) error {
+// captureAll takes the images that the request asks for in addition to those of
+// steps, with pauses between them.
+func (r *run) captureAll(ctx context.Context) error {
 	for i := range r.req.Shots {
 		if i > 0 {
 			if err := pause(ctx, r.req.ShotInterval); err != nil {
 				return err
 			}
 		}
-		if err := r.shoot(ctx); err != nil {
+		if err := r.capture(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// shoot takes one picture, as PNG whenever it has to be scaled afterwards. Its
-// pixels are the device's.
-func (r *run) shoot(ctx context.Context) error {
-	// A PNG that is compressed less takes the browser half the time.
+// capture takes one image in device px. It uses PNG if the image has to be scaled
+// afterwards.
+func (r *run) capture(ctx context.Context) error {
+	// With less compression the browser needs half the time.
 	fast := true
 	params := page.CaptureScreenshotParams{Format: page.CaptureScreenshotFormatPng, OptimizeForSpeed: &fast}
 	switch {
@@ -54,9 +54,9 @@ func (r *run) shoot(ctx context.Context) error {
 	}
 	res, err := cdp.Call(ctx, r.target, page.CaptureScreenshot, params)
 	if err != nil {
-		return fmt.Errorf("take the picture: %w", err)
+		return fmt.Errorf("capture the page: %w", err)
 	}
-	pic, err := finish(res.Data, r.req.Frame)
+	pic, err := convert(res.Data, r.req.Frame)
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,8 @@ func (r *run) shoot(ctx context.Context) error {
 	return nil
 }
 
-// clip is the part of the page that the picture shows; nil is the viewport.
+// clip returns the part of the page that the image shows. It returns nil for the
+// viewport.
 func (r *run) clip(ctx context.Context) (*page.Viewport, error) {
 	switch {
 	case r.req.Target != "":
@@ -76,13 +77,13 @@ func (r *run) clip(ctx context.Context) (*page.Viewport, error) {
 	}
 }
 
-// clipTarget is the element's border box, whole px, as far as it lies on the
-// page.
+// clipTarget returns the border box of the target element in whole px, without
+// parts outside the page.
 func (r *run) clipTarget(ctx context.Context) (*page.Viewport, error) {
 	box, err := r.find(ctx, r.req.Target, "center", true, elementWait)
-	var told fault
-	if errors.As(err, &told) {
-		return nil, faultf("target: %s", told)
+	var userErr userError
+	if errors.As(err, &userErr) {
+		return nil, userErrorf("target: %s", userErr)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("target: %w", err)
@@ -95,10 +96,10 @@ func (r *run) clipTarget(ctx context.Context) (*page.Viewport, error) {
 	}), nil
 }
 
-// clipPage is the page from its top, as wide as the screen, at least as tall
-// as the screen and at most MaxHeight.
+// clipPage returns the page from its top. It is as wide as the screen, at least
+// as high as the screen, and at most MaxHeight high.
 func (r *run) clipPage(ctx context.Context) (*page.Viewport, error) {
-	if err := r.hasten(ctx); err != nil {
+	if err := r.loadLazyImages(ctx); err != nil {
 		return nil, err
 	}
 	layout, err := cdp.Call(ctx, r.target, page.GetLayoutMetrics, cdp.Empty{})
@@ -115,9 +116,8 @@ func (r *run) clipPage(ctx context.Context) (*page.Viewport, error) {
 	return r.bounded(&page.Viewport{Width: float64(r.req.ScreenWidth), Height: height, Scale: 1}), nil
 }
 
-// bounded cuts a part of the page to what a picture can hold: no side is
-// longer than raster.MaxSide device px, or shorter than one, and the area is no
-// larger than raster.MaxPixels.
+// bounded reduces a part of the page to the limits of an image: sides from 1 to
+// raster.MaxSide device px, and an area of at most raster.MaxPixels.
 func (r *run) bounded(clip *page.Viewport) *page.Viewport {
 	longest := math.Floor(raster.MaxSide / r.req.Scale)
 	clip.Width = max(1, min(clip.Width, longest))
@@ -126,11 +126,10 @@ func (r *run) bounded(clip *page.Viewport) *page.Viewport {
 	return clip
 }
 
-// hastenScript loads at once the pictures that the page would load when they
-// come into view, and waits for them, two seconds at most. Pictures that a
-// page's own script loads when somebody scrolls stay away: to scroll through
-// every page for their sake would cost each of them time.
-const hastenScript = `() => {
+// lazyImagesScript loads the images with loading="lazy" and waits for them for at
+// most two seconds. Images that the page's scripts load on scrolling are not
+// loaded, because scrolling through every page would take too long.
+const lazyImagesScript = `() => {
 	const late = [...document.querySelectorAll('img[loading="lazy"]')].filter(img => !img.complete);
 	const loaded = late.map(img => {
 		img.loading = "eager";
@@ -139,8 +138,8 @@ const hastenScript = `() => {
 	return Promise.race([Promise.all(loaded), new Promise(done => loaded.length ? setTimeout(done, 2000) : done())]).then(() => {});
 }`
 
-func (r *run) hasten(ctx context.Context) error {
-	_, err := call[chromedp.Void](ctx, r.target, hastenScript)
+func (r *run) loadLazyImages(ctx context.Context) error {
+	_, err := call[chromedp.Void](ctx, r.target, lazyImagesScript)
 	if exceptionText(err) != "" {
 		return nil
 	}

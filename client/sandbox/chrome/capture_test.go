@@ -12,7 +12,7 @@ import (
 	"shotline/client/sandbox/raster"
 )
 
-// striped is a page of three bands, 300 px each: red, blue and green.
+// striped is a page with three bands of 300 px: red, blue and green.
 const striped = `<!doctype html><style>body{margin:0}div{height:300px}</style>
 	<div style="background:#d02010"></div><div style="background:#1030c0"></div>
 	<div style="background:#10a030"></div>`
@@ -20,16 +20,15 @@ const striped = `<!doctype html><style>body{margin:0}div{height:300px}</style>
 func TestOptionSize(t *testing.T) {
 	t.Parallel()
 	url := serveHTML(t, striped)
-	screen := only(t, draw(t, sandbox.RenderRequest{URL: url}), 300, 200)
-	wantColour(t, screen, 150, 197, red)
-	page := only(t, draw(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{FullPage: true}}), 300, 900)
-	wantColour(t, page, 150, 2, red)
-	wantColour(t, page, 150, 450, blue)
-	wantColour(t, page, 150, 897, green)
+	screen := singleImage(t, mustRender(t, sandbox.RenderRequest{URL: url}), 300, 200)
+	wantColor(t, screen, 150, 197, red)
+	page := singleImage(t, mustRender(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{FullPage: true}}), 300, 900)
+	wantColor(t, page, 150, 2, red)
+	wantColor(t, page, 150, 450, blue)
+	wantColor(t, page, 150, 897, green)
 }
 
-// Pictures that the page loads only when they come into view are on a full
-// page, too.
+// A full page includes images with loading="lazy".
 func TestOptionSizeLoadsLazyPictures(t *testing.T) {
 	t.Parallel()
 	url := serveFunc(t, func(w http.ResponseWriter, r *http.Request) {
@@ -39,18 +38,18 @@ func TestOptionSizeLoadsLazyPictures(t *testing.T) {
 				<img loading="lazy" width="300" height="100" src="/late.svg">`)
 			return
 		}
-		select { // a server that takes its time
+		select { // a slow server
 		case <-time.After(300 * time.Millisecond):
 		case <-r.Context().Done():
 		}
 		w.Header().Set("Content-Type", "image/svg+xml")
 		fmt.Fprint(w, `<svg xmlns="http://www.w3.org/2000/svg" width="300" height="100"><rect width="300" height="100" fill="#1030c0"/></svg>`)
 	})
-	img := only(t, draw(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{FullPage: true}}), 300, 9100)
-	wantColour(t, img, 150, 9050, blue)
+	img := singleImage(t, mustRender(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{FullPage: true}}), 300, 9100)
+	wantColor(t, img, 150, 9050, blue)
 }
 
-// No picture has more px than can be held, and no side has none.
+// No image exceeds the limits, and no side is empty.
 func TestCaptureIsBounded(t *testing.T) {
 	for _, c := range []struct {
 		width, height, scale float64
@@ -66,36 +65,36 @@ func TestCaptureIsBounded(t *testing.T) {
 		r := &run{req: sandbox.RenderRequest{Device: sandbox.Device{Scale: c.scale}}}
 		clip := r.bounded(&page.Viewport{Width: c.width, Height: c.height})
 		if clip.Width != c.wantWidth || clip.Height != c.wantHigh {
-			t.Errorf("%v by %v at %v becomes %v by %v, want %v by %v", c.width, c.height, c.scale, clip.Width, clip.Height, c.wantWidth, c.wantHigh)
+			t.Errorf("%v by %v at scale %v became %v by %v, want %v by %v", c.width, c.height, c.scale, clip.Width, clip.Height, c.wantWidth, c.wantHigh)
 		}
 	}
 }
 
-// No picture is taller than its formats can hold.
+// The height of an image is limited by the image formats.
 func TestOptionSizeOfAnEndlessPage(t *testing.T) {
 	t.Parallel()
 	url := serveHTML(t, `<!doctype html><style>body{margin:0;height:90000px;background:#10a030}</style>`)
-	img := only(t, draw(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{FullPage: true}}), 300, raster.MaxSide)
-	wantColour(t, img, 2, raster.MaxSide-2, green)
+	img := singleImage(t, mustRender(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{FullPage: true}}), 300, raster.MaxSide)
+	wantColor(t, img, 2, raster.MaxSide-2, green)
 }
 
 func TestOptionMaxHeight(t *testing.T) {
 	t.Parallel()
 	url := serveHTML(t, striped)
-	cut := only(t, draw(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{FullPage: true, MaxHeight: 400}}), 300, 400)
-	wantColour(t, cut, 150, 397, blue)
-	only(t, draw(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{FullPage: true, MaxHeight: 5000}}), 300, 900)
-	only(t, draw(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{MaxHeight: 100}}), 300, 200)
+	cut := singleImage(t, mustRender(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{FullPage: true, MaxHeight: 400}}), 300, 400)
+	wantColor(t, cut, 150, 397, blue)
+	singleImage(t, mustRender(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{FullPage: true, MaxHeight: 5000}}), 300, 900)
+	singleImage(t, mustRender(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{MaxHeight: 100}}), 300, 200)
 }
 
 func TestOptionTarget(t *testing.T) {
 	t.Parallel()
 	url := serveHTML(t, striped+`<p id="far" style="margin:40px 0 0 25px;width:120px;height:70px;background:#d02010"></p>
 		<p id="none" style="display:none">nothing to see</p>`)
-	img := only(t, draw(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{Target: "#far"}}), 120, 70)
-	wantColour(t, img, 2, 2, red)
-	wantColour(t, img, 117, 67, red)
-	refused(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{Target: "p["}}, "target", "not a valid CSS selector")
+	img := singleImage(t, mustRender(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{Target: "#far"}}), 120, 70)
+	wantColor(t, img, 2, 2, red)
+	wantColor(t, img, 117, 67, red)
+	wantError(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{Target: "p["}}, "target", "not a valid CSS selector")
 }
 
 func TestOptionTargetMissing(t *testing.T) {
@@ -103,11 +102,11 @@ func TestOptionTargetMissing(t *testing.T) {
 	url := serveHTML(t, `<!doctype html><p id="none" style="display:none">nothing to see</p>`)
 	t.Run("hidden", func(t *testing.T) {
 		t.Parallel()
-		refused(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{Target: "#none"}}, "target", "not visible")
+		wantError(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{Target: "#none"}}, "target", "not visible")
 	})
 	t.Run("missing", func(t *testing.T) {
 		t.Parallel()
-		refused(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{Target: "#nowhere"}}, "target", "no element matches")
+		wantError(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{Target: "#nowhere"}}, "target", "no element matches")
 	})
 }
 
@@ -118,40 +117,40 @@ func TestOptionFormat(t *testing.T) {
 		t.Run(format, func(t *testing.T) {
 			t.Parallel()
 			for _, width := range []int{0, 150} {
-				r := draw(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{Format: format, Width: width}})
+				r := mustRender(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{Format: format, Width: width}})
 				pic := r.Shots[0]
 				img, err := raster.Decode(pic.Data, format)
 				if err != nil {
 					t.Fatal(err)
 				}
 				if pic.Format != format || img.Bounds().Dx() != pic.Width {
-					t.Errorf("a %s of %d px that says it is %s of %d px", format, img.Bounds().Dx(), pic.Format, pic.Width)
+					t.Errorf("decoded %s of %d px, but the result says %s of %d px", format, img.Bounds().Dx(), pic.Format, pic.Width)
 				}
-				wantColour(t, img, 20, 20, red)
+				wantColor(t, img, 20, 20, red)
 			}
 		})
 	}
-	refused(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{Format: "gif"}}, "format", "gif")
+	wantError(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{Format: "gif"}}, "format", "gif")
 }
 
-// noisy is a page whose picture is hard to compress.
-const noisy = `<!doctype html><style>body{margin:0}</style><canvas width="300" height="200"></canvas><script>
+// incompressible is a page whose image compresses badly.
+const incompressible = `<!doctype html><style>body{margin:0}</style><canvas width="300" height="200"></canvas><script>
 	const at = document.querySelector("canvas").getContext("2d");
 	for (let i = 0; i < 60000; i++) { at.fillStyle = "hsl(" + i * 137 % 360 + " 80% 50%)"; at.fillRect(i % 300, i / 300 | 0, 1, 1) }
 </script>`
 
 func TestOptionQuality(t *testing.T) {
 	t.Parallel()
-	url := serveHTML(t, noisy)
+	url := serveHTML(t, incompressible)
 	for _, format := range []string{"jpeg", "webp"} {
 		t.Run(format, func(t *testing.T) {
 			t.Parallel()
 			for _, width := range []int{0, 250} {
 				bytes := func(quality int) int {
-					return len(draw(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{Format: format, Quality: quality, Width: width}}).Shots[0].Data)
+					return len(mustRender(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{Format: format, Quality: quality, Width: width}}).Shots[0].Data)
 				}
 				if poor, fine := bytes(10), bytes(95); poor*2 > fine {
-					t.Errorf("width %d: quality 10 takes %d bytes, quality 95 %d", width, poor, fine)
+					t.Errorf("width %d: %d bytes at quality 10, %d at 95, want less than half", width, poor, fine)
 				}
 			}
 		})
@@ -166,15 +165,15 @@ func TestOptionWidthHeight(t *testing.T) {
 		frame         sandbox.Frame
 		width, height int
 	}{
-		{"width alone", sandbox.Frame{Width: 150}, 150, 100},
-		{"height alone", sandbox.Frame{Height: 50}, 75, 50},
-		{"both cut", sandbox.Frame{Width: 100, Height: 100}, 100, 100},
+		{"only width", sandbox.Frame{Width: 150}, 150, 100},
+		{"only height", sandbox.Frame{Height: 50}, 75, 50},
+		{"both, cropped", sandbox.Frame{Width: 100, Height: 100}, 100, 100},
 		{"of a full page", sandbox.Frame{FullPage: true, Width: 100}, 100, 300},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			img := only(t, draw(t, sandbox.RenderRequest{URL: url, Frame: c.frame}), c.width, c.height)
-			wantColour(t, img, c.width/2, 2, red)
+			img := singleImage(t, mustRender(t, sandbox.RenderRequest{URL: url, Frame: c.frame}), c.width, c.height)
+			wantColor(t, img, c.width/2, 2, red)
 		})
 	}
 }

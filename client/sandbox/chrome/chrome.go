@@ -1,9 +1,9 @@
 // Package chrome renders pages with a real headless Chromium.
 //
-// A Renderer owns one browser process. Every Render has a tab to itself, in a
-// browser context of its own. Afterwards the tab is closed, unless the page can
-// have left nothing in it (traces.go): pages share no cookies, cache or storage.
-// How many renders run at once is bounded (Config.Tabs); further ones wait.
+// A Renderer owns one browser process. Every Render has its own tab in its own
+// browser context. Afterwards the tab is closed, unless the page cannot have left
+// any state in it (traces.go), so pages share no cookies, cache or storage. The
+// number of concurrent renders is limited (Config.Tabs); further ones wait.
 //
 //	path, ok := chrome.Find()
 //	if !ok {
@@ -14,32 +14,34 @@
 //	defer r.Close()
 //	rendering, err := r.Render(ctx, sandbox.RenderRequest{URL: "https://shop.shotline.test/"})
 //
-// Where things are: browser.go starts and ends the process, tab.go opens a tab,
-// pool.go hands tabs out, page.go leads one render through its tab: emulate.go
-// and agent.go make the browser another device, visit.go asks for the page,
-// moves.go, settle.go and steps.go with element.go do what was asked for in it,
-// capture.go, document.go and pdf.go bring home what it looks like, all of them
-// with questions to the page that script.go asks out of its reach. intercept.go
-// stops or answers requests inside the browser, those for the demo hosts by way
-// of demo.go; reason.go turns the browser's error codes into sentences, find.go
-// looks for a browser on this machine, environment.go says what of our
-// environment it may see.
+// # Files
 //
-// # What a page can reach
+// browser.go starts and stops the process, tab.go opens a tab, and pool.go
+// manages the tabs. page.go runs one render in its tab: emulate.go and agent.go
+// emulate the device, visit.go requests the page, and navigation.go, prepare.go,
+// steps.go and element.go perform the requested actions in it. capture.go,
+// document.go and pdf.go produce the outputs. They run their scripts with
+// script.go, out of the page's reach. intercept.go blocks or answers requests
+// inside the browser, with demo.go for the demo hosts. reason.go translates the
+// browser's error codes, find.go finds a browser on this machine, and
+// environment.go selects the environment variables for it.
 //
-// Public addresses, and the private networks that Config.AllowPrivate names, so
-// that a service under development can be photographed. The browser has one way
-// out, the proxy of package egress, which looks up names and dials by itself and
-// checks each address that it dials; local files and WebRTC's datagrams have
-// none. The sandbox that asks (sandbox.RenderRequest.Own) is shut for it, and
-// from then on for every page, though its network is allowed. As root Chromium
-// refuses to start with its process sandbox, so it runs without; New logs a
-// warning then.
+// # Network access of pages
 //
-// A page that crashes takes down its own tab and fails its own render. When
-// the browser process dies, the renders in flight fail and the next one starts
-// a new process. So does a page that takes more memory than Config.PageMemory
-// (memory.go).
+// Pages can reach public addresses and the private networks in
+// Config.AllowPrivate, so that a service under development can be captured. All
+// connections of the browser go through the proxy of package egress, which
+// resolves names, checks each address and connects by itself. Pages have no
+// access to local files, and WebRTC cannot send datagrams. The sandbox that
+// requests a render (sandbox.RenderRequest.Own) is blocked from then on, for all
+// pages and even if its network is allowed. As root, Chromium refuses to start
+// with its process sandbox, so it runs without one, and New logs a warning.
+//
+// # Failures
+//
+// If a page crashes, only its own tab and render fail. If the browser process
+// dies, the current renders fail and the next render starts a new process. A page
+// that uses more memory than Config.PageMemory is killed (memory.go).
 package chrome
 
 import (
@@ -63,49 +65,51 @@ const (
 	DefaultPagesDomain = "shotline.test"
 )
 
-// maxTabs bounds the default pool: a tab costs about 100 MB while it renders.
+// maxTabs limits the default number of tabs. A tab takes about 100 MB while it
+// renders.
 const maxTabs = 8
 
-// Config says which browser to run and how. Only the zero Path is completed
-// by a search; every other zero field has the default named beside it.
+// Config configures the browser. If Path is empty, New searches for a browser;
+// the other zero values mean the defaults below.
 type Config struct {
-	Path        string        // the browser's program; empty: Find
-	Flags       []string      // handed to the browser, each "--flag" or "--flag=value"
-	Tabs        int           // renders at once; 0: two for each CPU, at most 8
-	PageTimeout time.Duration // for one page, from opening to picture, beside the pauses asked for; 0: DefaultPageTimeout
-	Logger      *slog.Logger  // nil: silent
+	Path        string        // executable of the browser; empty means Find
+	Flags       []string      // additional flags of the browser, each "--flag" or "--flag=value"
+	Tabs        int           // number of concurrent renders; 0 means two per CPU, at most 8
+	PageTimeout time.Duration // limit for one page, from opening it to its outputs, not counting requested pauses; 0 means DefaultPageTimeout
+	Logger      *slog.Logger  // nil discards messages
 
-	// PageMemory is how many bytes each process of a page may take; 0:
-	// DefaultPageMemory. A page that takes more is ended. All of the browser may
-	// take one page more than there are Tabs. Only Linux lets us see it; elsewhere
-	// it bounds the heap of scripts alone.
+	// PageMemory limits the memory of each process of a page, in bytes; 0 means
+	// DefaultPageMemory. A page that exceeds it is killed. The whole browser may
+	// use the memory of Tabs+1 pages. On systems other than Linux memory cannot be
+	// measured, and the value only limits the heap of scripts.
 	PageMemory int64
 
-	// AllowPrivate are the private networks whose addresses pages may be opened
-	// at and may load from; none when empty. Demo hosts need no permission.
+	// AllowPrivate are the private networks that pages may use, for the page itself
+	// and for its resources. If it is empty, there are none. Demo hosts are always
+	// allowed.
 	AllowPrivate []netip.Prefix
 
-	// Pages answers the requests for PagesDomain and the hosts below it, over
-	// http and https, in place of the network. It may be called from several
-	// goroutines; the request's context ends when the tab closes. A handler
-	// that panics with http.ErrAbortHandler closes the connection. Nil: those
-	// hosts are not special.
+	// Pages responds to requests for PagesDomain and its subdomains, over http and
+	// https, instead of the network. It must be safe for concurrent use. The
+	// request's context ends when the tab closes. A handler that panics with
+	// http.ErrAbortHandler closes the connection. If Pages is nil, those hosts are
+	// not special.
 	Pages       http.Handler
-	PagesDomain string // empty: DefaultPagesDomain
+	PagesDomain string // empty means DefaultPagesDomain
 
-	// Fail is asked before Pages and may name a network failure instead:
-	// syscall.ECONNREFUSED, syscall.ECONNRESET or a *net.DNSError (wrapped or
-	// not) reach the page as what they are, anything else as a plain failure.
+	// Fail is called before Pages and can return a network error instead.
+	// syscall.ECONNREFUSED, syscall.ECONNRESET and a *net.DNSError (wrapped or not)
+	// are passed on as such; the page sees all other errors as a general failure.
 	Fail func(url string) error
 }
 
-// Renderer is a sandbox.Renderer over one headless browser.
+// Renderer is a sandbox.Renderer that uses one headless browser.
 type Renderer struct {
 	cfg       Config
-	slots     chan struct{} // one token for each render under way
+	slots     chan struct{} // holds one token per running render
 	pool      pool
-	returning sync.WaitGroup // tabs on their way back to the pool
-	rest      *time.Timer    // closes tabs that nobody has used for a while
+	returning sync.WaitGroup // goroutines that return tabs to the pool
+	idleTimer *time.Timer    // closes tabs that were idle for a while
 
 	mu      sync.Mutex
 	current *browser // nil before the first start and after Close
@@ -116,8 +120,8 @@ var _ sandbox.Renderer = (*Renderer)(nil)
 
 var errClosed = errors.New("the browser is closed")
 
-// New starts the browser and waits until it answers, so that a browser that
-// cannot run here is known at once. The caller must Close the Renderer.
+// New starts the browser and waits until it responds, so that the caller learns
+// immediately if it cannot run here. The caller must Close the Renderer.
 func New(cfg Config) (*Renderer, error) {
 	if cfg.Path == "" {
 		path, ok := Find()
@@ -143,7 +147,7 @@ func New(cfg Config) (*Renderer, error) {
 	}
 	r := newRenderer(cfg)
 	if _, err := r.browser(); err != nil {
-		r.rest.Stop()
+		r.idleTimer.Stop()
 		return nil, err
 	}
 	if os.Getuid() == 0 {
@@ -154,19 +158,19 @@ func New(cfg Config) (*Renderer, error) {
 
 func newRenderer(cfg Config) *Renderer {
 	r := &Renderer{cfg: cfg, slots: make(chan struct{}, cfg.Tabs), pool: newPool(cfg.Tabs)}
-	r.rest = time.AfterFunc(idleTime, r.closeIdle)
+	r.idleTimer = time.AfterFunc(idleTime, r.closeIdle)
 	return r
 }
 
-// Name is "chrome".
+// Name returns "chrome".
 func (r *Renderer) Name() string { return "chrome" }
 
-// Render opens req.URL in a clean tab and takes its picture. When both Width and
-// Height are given the page fills them, cut from the top and the middle rather
-// than distorted. A full page is at most raster.MaxSide px tall.
+// Render opens req.URL in a clean tab and captures it. If both Width and Height
+// are given, the image fills that size. It is never distorted, but cropped at the
+// bottom or at both sides. A full page is at most raster.MaxSide px high.
 //
-// An error page of the server (404, 500 …) is a page like any other; an error
-// means that there was no page at all, and says why.
+// An error page of the server (such as 404 or 500) is rendered like any other
+// page. An error means that there was no page, and states the reason.
 func (r *Renderer) Render(ctx context.Context, req sandbox.RenderRequest) (sandbox.Rendering, error) {
 	req, err := complete(req)
 	if err != nil {
@@ -183,15 +187,15 @@ func (r *Renderer) Render(ctx context.Context, req sandbox.RenderRequest) (sandb
 	if err != nil {
 		return sandbox.Rendering{}, err
 	}
-	// Workers, prefetches and certificates fetch past the page's own requests, but
-	// all go by way of the proxy.
-	t.browser.way.Block(req.Own.Host, req.Own.Ports()...)
+	// Workers, prefetches and certificate checks send requests that are not those
+	// of the page, but all of them use the proxy.
+	t.browser.proxy.Block(req.Own.Host, req.Own.Ports()...)
 	rendering, err := t.render(ctx, req)
 	r.putTab(t, req, err)
 	return rendering, err
 }
 
-// browser returns the running browser and starts one when there is none.
+// browser returns the running browser. It starts one if there is none.
 func (r *Renderer) browser() (*browser, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -202,7 +206,7 @@ func (r *Renderer) browser() (*browser, error) {
 		if !r.current.dead() {
 			return r.current, nil
 		}
-		r.cfg.Logger.Warn("browser died, starting another", "pid", r.current.pid)
+		r.cfg.Logger.Warn("browser exited, starting a new one", "pid", r.current.pid)
 		r.current.stop()
 		r.current = nil
 	}
@@ -215,8 +219,8 @@ func (r *Renderer) browser() (*browser, error) {
 	return b, nil
 }
 
-// Close kills the browser with its children, waits for them, and removes its
-// temporary profile. A render that still runs fails. Closing twice is fine.
+// Close kills the browser and its child processes, waits for them, and removes
+// the temporary profile. Running renders fail. Later calls do nothing.
 func (r *Renderer) Close() error {
 	r.mu.Lock()
 	closing := !r.closed
@@ -227,13 +231,13 @@ func (r *Renderer) Close() error {
 	}
 	r.mu.Unlock()
 	if closing {
-		for range cap(r.slots) { // every render has left when all slots are ours
+		for range cap(r.slots) { // once all slots are taken, no render is running
 			r.slots <- struct{}{}
 		}
 		for range cap(r.slots) {
 			<-r.slots
 		}
-		r.rest.Stop()
+		r.idleTimer.Stop()
 		r.closeTabs()
 	}
 	return nil

@@ -27,14 +27,14 @@ import (
 	"shotline/client/sandbox/pages"
 )
 
-// The tests share one probe and, where they do it no harm, one browser.
+// The tests share one probe and, if they do not damage it, one browser.
 var (
 	findOnce    = sync.OnceValues(Find)
 	sharedFlags = []string{"--user-agent=shotline-test", "--disable-remote-fonts"}
-	// The tests' own servers are on loopback.
+	// the servers of the tests are on loopback
 	loopback      = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 	sharedBrowser *Renderer // nil until shared is called
-	sharedLog     string    // what it said at start
+	sharedLog     string    // log output of its start
 	sharedOnce    = sync.OnceValues(func() (*Renderer, error) {
 		var log bytes.Buffer
 		var err error
@@ -47,14 +47,15 @@ var (
 	})
 )
 
-// secret stands for what the program knows and no browser may.
+// secret is a value that the browser must not get.
 const secret = "not-for-browsers"
 
 func TestMain(m *testing.M) {
 	if err := os.Setenv("WEBHOOK_SECRET", secret); err != nil {
 		panic(err)
 	}
-	// More at once make pages too slow for the bounds on two slow cores.
+	// With more parallel tests, pages exceed the time limits on machines with two
+	// slow cores.
 	flag.Parse()
 	if err := flag.Set("test.parallel", "2"); err != nil {
 		panic(err)
@@ -77,7 +78,7 @@ func TestMain(m *testing.M) {
 func needChromium(t *testing.T) {
 	t.Helper()
 	if _, ok := findOnce(); !ok {
-		t.Skip("needs chromium: none that runs found on PATH, in the usual places or by CHROME_PATH")
+		t.Skip("needs chromium: no working one on PATH, in the usual places or in CHROME_PATH")
 	}
 }
 
@@ -91,26 +92,28 @@ func shared(t *testing.T) *Renderer {
 	return r
 }
 
-// sharing is a Renderer of its own over the shared browser.
-func sharing(t *testing.T, change func(*Config)) *Renderer {
+// withConfig returns a Renderer with a changed configuration that uses the shared
+// browser.
+func withConfig(t *testing.T, change func(*Config)) *Renderer {
 	t.Helper()
-	return over(t, shared(t), change)
+	return rendererOn(t, shared(t), change)
 }
 
-// over is a Renderer of its own over another's browser.
-func over(t *testing.T, whole *Renderer, change func(*Config)) *Renderer {
-	cfg := whole.cfg
+// rendererOn returns a Renderer with a changed configuration that uses the
+// browser of another one.
+func rendererOn(t *testing.T, other *Renderer, change func(*Config)) *Renderer {
+	cfg := other.cfg
 	change(&cfg)
 	r := newRenderer(cfg)
-	r.current = whole.current
+	r.current = other.current
 	t.Cleanup(func() {
-		r.rest.Stop()
+		r.idleTimer.Stop()
 		r.closeTabs()
 	})
 	return r
 }
 
-// start runs a browser of the test's own.
+// start starts a browser for one test.
 func start(t *testing.T, cfg Config) *Renderer {
 	t.Helper()
 	needChromium(t)
@@ -145,23 +148,23 @@ func decode(t *testing.T, p sandbox.Picture) image.Image {
 	t.Helper()
 	img, format, err := image.Decode(bytes.NewReader(p.Data))
 	if err != nil {
-		t.Fatalf("decode the picture: %v", err)
+		t.Fatalf("decode the image: %v", err)
 	}
 	if format != p.Format {
-		t.Errorf("picture is %s, said to be %s", format, p.Format)
+		t.Errorf("image is %s, but the result says %s", format, p.Format)
 	}
 	if b := img.Bounds(); b.Dx() != p.Width || b.Dy() != p.Height {
-		t.Errorf("picture is %v, said to be %dx%d", b, p.Width, p.Height)
+		t.Errorf("image is %v, but the result says %dx%d", b, p.Width, p.Height)
 	}
 	return img
 }
 
-// near reports whether two colours differ by no more than JPEG would.
+// near reports whether two colors differ by no more than the error of JPEG.
 func near(a, b color.Color) bool {
 	ar, ag, ab, _ := a.RGBA()
 	br, bg, bb, _ := b.RGBA()
-	off := func(x, y uint32) bool { return max(x, y)-min(x, y) > 12<<8 }
-	return !off(ar, br) && !off(ag, bg) && !off(ab, bb)
+	differs := func(x, y uint32) bool { return max(x, y)-min(x, y) > 12<<8 }
+	return !differs(ar, br) && !differs(ag, bg) && !differs(ab, bb)
 }
 
 var (
@@ -171,7 +174,7 @@ var (
 
 func TestRenderSizes(t *testing.T) {
 	t.Parallel()
-	url := serveHTML(t, `<!doctype html><title>Two colours</title><style>body{margin:0}div{height:300px}</style>
+	url := serveHTML(t, `<!doctype html><title>Two colors</title><style>body{margin:0}div{height:300px}</style>
 		<div style="background:#d02010"></div><div style="background:#1030c0"></div>`)
 	cases := []struct {
 		name   string
@@ -196,7 +199,7 @@ func TestRenderSizes(t *testing.T) {
 			pic := rendering.Shots[0]
 			img := decode(t, pic)
 			if pic.Width != c.w || pic.Height != c.h {
-				t.Errorf("picture is %dx%d, want %dx%d", pic.Width, pic.Height, c.w, c.h)
+				t.Errorf("image is %dx%d, want %dx%d", pic.Width, pic.Height, c.w, c.h)
 			}
 			if want := orPNG(c.req.Format); pic.Format != want {
 				t.Errorf("format %q, want %q", pic.Format, want)
@@ -207,18 +210,18 @@ func TestRenderSizes(t *testing.T) {
 			if got := img.At(c.w/2, c.h-2); !near(got, c.bottom) {
 				t.Errorf("bottom is %v, want %v", got, c.bottom)
 			}
-			if rendering.Title != "Two colours" || rendering.FinalURL != url {
-				t.Errorf("title %q, final address %q", rendering.Title, rendering.FinalURL)
+			if rendering.Title != "Two colors" || rendering.FinalURL != url {
+				t.Errorf("title %q, final URL %q", rendering.Title, rendering.FinalURL)
 			}
 		})
 	}
 }
 
-func orPNG(asked string) string {
-	if asked == "" {
+func orPNG(format string) string {
+	if format == "" {
 		return "png"
 	}
-	return asked
+	return format
 }
 
 func TestRenderDemoPageAfterARedirect(t *testing.T) {
@@ -233,13 +236,13 @@ func TestRenderDemoPageAfterARedirect(t *testing.T) {
 		t.Fatal(err)
 	}
 	if rendering.FinalURL != "https://shop.shotline.test/?from=here" || !strings.Contains(rendering.Title, "stoneware") {
-		t.Errorf("final address %q, title %q", rendering.FinalURL, rendering.Title)
+		t.Errorf("final URL %q, title %q", rendering.FinalURL, rendering.Title)
 	}
 	pic := rendering.Shots[0]
 	if pic.Width != sandbox.DefaultScreenWidth || pic.Height != sandbox.DefaultScreenHeight {
-		t.Errorf("picture is %dx%d, want the default screen", pic.Width, pic.Height)
+		t.Errorf("image is %dx%d, want the default screen size", pic.Width, pic.Height)
 	}
-	// The paper colour comes from the shared style sheet, a request of its own.
+	// The background color comes from the style sheet, which is a separate request.
 	if got, want := decode(t, pic).At(3, 3), (color.RGBA{0xfb, 0xfa, 0xf7, 0xff}); !near(got, want) {
 		t.Errorf("page background is %v, want %v", got, want)
 	}
@@ -264,11 +267,11 @@ func TestRenderReasons(t *testing.T) {
 		{"demo host that refuses", "https://broken.shotline.test/", "refused the connection (net::ERR_CONNECTION_REFUSED)"},
 		{"demo host that is not there", "https://nobody.shotline.test/", "does not exist (net::ERR_NAME_NOT_RESOLVED)"},
 		{"closed port", gone.URL, "refused the connection (net::ERR_CONNECTION_REFUSED)"},
-		{"download", download, "no page to show"},
+		{"download", download, "returned no page"},
 		{"redirect to a local file", toFile, "net::ERR_UNSAFE_REDIRECT"},
 		{"local file", "file:///etc/passwd", "only http and https can be rendered, not file"},
 		{"browser page", "chrome://version", "not chrome"},
-		{"no scheme", "shop.shotline.test", "not an absolute address"},
+		{"no scheme", "shop.shotline.test", "not an absolute URL"},
 		{"no host", "https:///path", "no host"},
 	}
 	for _, c := range cases {
@@ -282,7 +285,7 @@ func TestRenderReasons(t *testing.T) {
 	}
 }
 
-func TestPageCannotLeaveTheWeb(t *testing.T) {
+func TestPageCannotOpenLocalFiles(t *testing.T) {
 	t.Parallel()
 	url := serveHTML(t, `<!doctype html><title>still here</title><style>body{margin:0;background:#d02010}</style>
 		<iframe src="file:///etc/passwd" style="border:0"></iframe>
@@ -292,14 +295,14 @@ func TestPageCannotLeaveTheWeb(t *testing.T) {
 		t.Fatal(err)
 	}
 	if rendering.FinalURL != url || rendering.Title != "still here" {
-		t.Errorf("page ended at %q, title %q", rendering.FinalURL, rendering.Title)
+		t.Errorf("final URL %q, title %q", rendering.FinalURL, rendering.Title)
 	}
 	if got := decode(t, rendering.Shots[0]).At(298, 298); !near(got, red) {
-		t.Errorf("page is %v, want red", got)
+		t.Errorf("pixel is %v, want red", got)
 	}
 }
 
-// A page must not order screenshots of the sandbox that renders it.
+// A page must not be able to create screenshots in the sandbox that renders it.
 func TestPageCannotReachItsSandbox(t *testing.T) {
 	t.Parallel()
 	var reached, others atomic.Int32
@@ -307,12 +310,12 @@ func TestPageCannotReachItsSandbox(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	neighbour := serveFunc(t, func(http.ResponseWriter, *http.Request) { others.Add(1) })
+	neighbor := serveFunc(t, func(http.ResponseWriter, *http.Request) { others.Add(1) })
 	page := serveHTML(t, fmt.Sprintf(`<!doctype html><title>tries</title>
 		<img src="http://%[1]s/api/v1/screenshot/create?key=k"><img src="http://localhost:%[2]s/"><img src="http://0.0.0.0:%[2]s/">
 		<iframe src="http://%[1]s/"></iframe><link rel="stylesheet" href="http://%[1]s/a.css">
 		<script>fetch("http://%[1]s/", {method: "POST", mode: "no-cors"}).catch(() => {})</script>
-		<img src="%[3]s?about=http://%[1]s/">`, vendor.Host, vendor.Port(), neighbour))
+		<img src="%[3]s?about=http://%[1]s/">`, vendor.Host, vendor.Port(), neighbor))
 	req := sandbox.RenderRequest{URL: page, Own: sandbox.Address{Host: vendor.Hostname(), Port: vendor.Port()}}
 	if _, err := shared(t).Render(t.Context(), req); err != nil {
 		t.Error(err)
@@ -331,11 +334,11 @@ func TestPageCannotReachItsSandbox(t *testing.T) {
 		t.Errorf("%d requests reached the sandbox", reached.Load())
 	}
 	if others.Load() != 1 {
-		t.Errorf("%d requests reached another server, want 1", others.Load())
+		t.Errorf("%d requests reached the other server, want 1", others.Load())
 	}
 }
 
-func TestPoolIsBoundedAndTabsShareNothing(t *testing.T) {
+func TestPoolLimitAndTabIsolation(t *testing.T) {
 	t.Parallel()
 	var inside, peak, cookies atomic.Int32
 	meet := make(chan struct{})
@@ -352,14 +355,14 @@ func TestPoolIsBoundedAndTabsShareNothing(t *testing.T) {
 		defer inside.Add(-1)
 		for old := peak.Load(); n > old && !peak.CompareAndSwap(old, n); old = peak.Load() {
 		}
-		select { // two at a time, or nobody gets through
+		select { // each request waits for a second one
 		case meet <- struct{}{}:
 		case <-meet:
 		case <-r.Context().Done():
 		}
 		fmt.Fprint(w, "<p>hello")
 	})
-	r := sharing(t, func(c *Config) { c.Tabs = 2 })
+	r := withConfig(t, func(c *Config) { c.Tabs = 2 })
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
@@ -373,7 +376,7 @@ func TestPoolIsBoundedAndTabsShareNothing(t *testing.T) {
 		t.Errorf("%d pages open at once, want 2", peak.Load())
 	}
 	if cookies.Load() != 0 {
-		t.Error("a cookie went from one render to the next")
+		t.Error("a render sent a cookie of another one")
 	}
 
 	r.slots <- struct{}{}
@@ -381,7 +384,7 @@ func TestPoolIsBoundedAndTabsShareNothing(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := r.Render(ctx, sandbox.RenderRequest{URL: url}); err == nil || !strings.Contains(err.Error(), "wait for a free tab") {
-		t.Errorf("render without a free tab: %v", err)
+		t.Errorf("render without a free tab: error %v", err)
 	}
 	<-r.slots
 	<-r.slots
@@ -416,7 +419,7 @@ func TestTimeouts(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			r := sharing(t, func(cfg *Config) { cfg.PageTimeout = c.timeout })
+			r := withConfig(t, func(cfg *Config) { cfg.PageTimeout = c.timeout })
 			if _, err := r.Render(c.ctx, sandbox.RenderRequest{URL: c.url, Pace: c.pace}); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want one with %q", err, c.want)
 			}

@@ -14,16 +14,16 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// isDemo reports whether Pages answers for the address. The pattern may also
-// catch an address that only mentions the domain.
+// isDemo reports whether Pages handles the URL. The request pattern of the
+// browser might also match URLs that only mention the domain.
 func (t *tab) isDemo(u *url.URL) bool {
 	host := strings.ToLower(u.Hostname())
 	return t.cfg.Pages != nil && (u.Scheme == "http" || u.Scheme == "https") &&
 		(host == t.cfg.PagesDomain || strings.HasSuffix(host, "."+t.cfg.PagesDomain))
 }
 
-// serveDemo answers a request from the handler as if it came from the network.
-// What next changes of the request, the handler gets to see.
+// serveDemo responds to a request with the handler's response, as if it came from
+// the network. The handler gets the request with the changes in next.
 func (t *tab) serveDemo(ctx context.Context, ev fetch.EventRequestPaused, u *url.URL, next fetch.ContinueRequestParams) {
 	if t.cfg.Fail != nil {
 		if err := t.cfg.Fail(ev.Request.URL); err != nil {
@@ -53,7 +53,7 @@ func (t *tab) serveDemo(ctx context.Context, ev fetch.EventRequestPaused, u *url
 	_, _ = chromedp.Call(ctx, fetch.FulfillRequest, answer)
 }
 
-// demoRequest is the paused request as a server would read it.
+// demoRequest returns the paused request as a server would receive it.
 func demoRequest(ctx context.Context, ev fetch.EventRequestPaused, u *url.URL, next fetch.ContinueRequestParams) (*http.Request, error) {
 	method, body := ev.Request.Method, next.PostData
 	if next.Method != "" {
@@ -76,8 +76,8 @@ func demoRequest(ctx context.Context, ev fetch.EventRequestPaused, u *url.URL, n
 	return req, nil
 }
 
-// serve calls the handler and returns its panic as an error, as net/http would
-// end only that connection.
+// serve calls the handler. If the handler panics, serve returns the panic as an
+// error, because net/http would also end only the connection.
 func serve(h http.Handler, w http.ResponseWriter, r *http.Request) (err error) {
 	defer func() {
 		switch p := recover().(type) {
@@ -92,7 +92,7 @@ func serve(h http.Handler, w http.ResponseWriter, r *http.Request) (err error) {
 	return nil
 }
 
-// recorder keeps a handler's answer.
+// recorder records a handler's response.
 type recorder struct {
 	header http.Header
 	status int

@@ -9,8 +9,9 @@ import (
 	"testing"
 )
 
-// The script that installs what the tests need looks for a browser where Find
-// does, and a package that cannot be had does not keep the others away.
+// The script that installs the dependencies of the tests looks for a browser in
+// the same places as Find. A package that cannot be installed does not prevent
+// the installation of the others.
 func TestDeps(t *testing.T) {
 	source, err := os.ReadFile("../../../.ci/deps")
 	if err != nil {
@@ -31,8 +32,8 @@ func TestDeps(t *testing.T) {
 		text = strings.ReplaceAll(text, written, "/nowhere")
 	}
 
-	// apt-get notes what it is asked for; only some packages are to be had, and
-	// chromium-browser brings a program that runs.
+	// This apt-get logs its arguments. Some packages are not available, and
+	// chromium-browser installs a working program.
 	const apt = `echo "$*" >>"$0.log"
 case "$*" in
 *redis-server|*chromium) exit 100 ;;
@@ -40,11 +41,11 @@ case "$*" in
 esac`
 	const cache = `case $2 in chromium) echo "  Candidate: (none)" ;; *) echo "  Candidate: 1" ;; esac`
 	cases := []struct {
-		name  string
-		tools map[string]string // programs on PATH beside apt-get and apt-cache
-		env   []string
-		calls string // of apt-get install, the packages
-		says  string
+		name   string
+		tools  map[string]string // programs on PATH in addition to apt-get and apt-cache
+		env    []string
+		calls  string // packages of the calls of apt-get install
+		output string
 	}{
 		{"as root", map[string]string{"id": "echo 0"}, nil,
 			"redis-server gcc libc6-dev curl jq nodejs python3 strace fonts-dejavu-core chromium-browser", "could not install redis-server"},
@@ -78,14 +79,14 @@ esac`
 			}
 			script := exec.CommandContext(t.Context(), "/bin/sh", "-c", text)
 			script.Env = append(c.env, "PATH="+bin, "HOME=/nowhere")
-			said, err := script.CombinedOutput()
+			output, err := script.CombinedOutput()
 			if err != nil {
-				t.Errorf("it fails: %v", err)
+				t.Errorf("script failed: %v", err)
 			}
-			if !strings.Contains(string(said), c.says) || c.says == "" && len(said) > 0 {
-				t.Errorf("it says %q, want %q", said, c.says)
+			if !strings.Contains(string(output), c.output) || c.output == "" && len(output) > 0 {
+				t.Errorf("output is %q, want %q", output, c.output)
 			}
-			log, _ := os.ReadFile(filepath.Join(bin, "apt-get.log")) // missing when never called
+			log, _ := os.ReadFile(filepath.Join(bin, "apt-get.log")) // missing if it was never called
 			var packages []string
 			for line := range strings.Lines(string(log)) {
 				words := strings.Fields(line)
@@ -94,7 +95,7 @@ esac`
 				}
 			}
 			if got := strings.Join(packages, " "); got != c.calls {
-				t.Errorf("it installs %q, want %q", got, c.calls)
+				t.Errorf("installed %q, want %q", got, c.calls)
 			}
 		})
 	}

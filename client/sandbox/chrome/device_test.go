@@ -9,11 +9,11 @@ import (
 
 func TestOptionScreen(t *testing.T) {
 	t.Parallel()
-	r := draw(t, sandbox.RenderRequest{URL: tells(t, `[innerWidth, innerHeight, screen.width, screen.height, devicePixelRatio, matchMedia("screen").matches]`),
+	r := mustRender(t, sandbox.RenderRequest{URL: serveValue(t, `[innerWidth, innerHeight, screen.width, screen.height, devicePixelRatio, matchMedia("screen").matches]`),
 		Device: sandbox.Device{ScreenWidth: 640, ScreenHeight: 480}})
-	only(t, r, 640, 480)
+	singleImage(t, r, 640, 480)
 	if r.Title != "[640,480,640,480,1,true]" {
-		t.Errorf("the page sees %s", r.Title)
+		t.Errorf("the page got %s", r.Title)
 	}
 }
 
@@ -22,17 +22,17 @@ func TestOptionDeviceScale(t *testing.T) {
 	url := serveHTML(t, `<!doctype html><style>body{margin:0}#a{height:150px;background:#d02010}#b{width:101px;height:150px;background:#1030c0}</style>
 		<div id="a"></div><div id="b"></div><script>document.title = devicePixelRatio</script>`)
 	twice := sandbox.Device{ScreenWidth: 300, ScreenHeight: 200, Scale: 2}
-	r := draw(t, sandbox.RenderRequest{URL: url, Device: twice})
-	if img := only(t, r, 600, 400); r.Title != "2" {
+	r := mustRender(t, sandbox.RenderRequest{URL: url, Device: twice})
+	if img := singleImage(t, r, 600, 400); r.Title != "2" {
 		t.Errorf("devicePixelRatio %s", r.Title)
 	} else {
-		wantColour(t, img, 2, 297, red)
-		wantColour(t, img, 2, 303, blue)
+		wantColor(t, img, 2, 297, red)
+		wantColor(t, img, 2, 303, blue)
 	}
-	img := only(t, draw(t, sandbox.RenderRequest{URL: url, Device: twice, Frame: sandbox.Frame{FullPage: true}}), 600, 600)
-	wantColour(t, img, 2, 597, blue)
-	only(t, draw(t, sandbox.RenderRequest{URL: url, Device: twice, Frame: sandbox.Frame{Target: "#b"}}), 202, 300)
-	only(t, draw(t, sandbox.RenderRequest{URL: url, Device: twice, Frame: sandbox.Frame{Width: 150}}), 150, 100)
+	img := singleImage(t, mustRender(t, sandbox.RenderRequest{URL: url, Device: twice, Frame: sandbox.Frame{FullPage: true}}), 600, 600)
+	wantColor(t, img, 2, 597, blue)
+	singleImage(t, mustRender(t, sandbox.RenderRequest{URL: url, Device: twice, Frame: sandbox.Frame{Target: "#b"}}), 202, 300)
+	singleImage(t, mustRender(t, sandbox.RenderRequest{URL: url, Device: twice, Frame: sandbox.Frame{Width: 150}}), 150, 100)
 }
 
 func TestOptionDeviceMobile(t *testing.T) {
@@ -43,24 +43,24 @@ func TestOptionDeviceMobile(t *testing.T) {
 		want       string
 	}{
 		{"phone page on a phone", `<meta name="viewport" content="width=device-width">`, true, "390"},
-		{"desk page on a phone", "", true, "980"},
-		{"desk page on a desk", "", false, "390"},
+		{"desktop page on a phone", "", true, "980"},
+		{"desktop page on a desktop", "", false, "390"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			url := serveHTML(t, "<!doctype html>"+c.head+`<style>body{margin:0;background:#d02010;height:3000px}</style>
 				<script>document.title = document.documentElement.clientWidth</script>`)
 			device := sandbox.Device{ScreenWidth: 390, ScreenHeight: 600, Mobile: c.mobile}
-			r := draw(t, sandbox.RenderRequest{URL: url, Device: device})
-			wantColour(t, only(t, r, 390, 600), 387, 597, red)
+			r := mustRender(t, sandbox.RenderRequest{URL: url, Device: device})
+			wantColor(t, singleImage(t, r, 390, 600), 387, 597, red)
 			if r.Title != c.want {
 				t.Errorf("the page is %s px wide, want %s", r.Title, c.want)
 			}
-			full := draw(t, sandbox.RenderRequest{URL: url, Device: device, Frame: sandbox.Frame{FullPage: true}})
+			full := mustRender(t, sandbox.RenderRequest{URL: url, Device: device, Frame: sandbox.Frame{FullPage: true}})
 			if pic := full.Shots[0]; pic.Width != 390 {
-				t.Errorf("full page is %d px wide", pic.Width)
+				t.Errorf("full page is %d px wide, want 390", pic.Width)
 			} else {
-				wantColour(t, decode(t, pic), 387, pic.Height-3, red)
+				wantColor(t, decode(t, pic), 387, pic.Height-3, red)
 			}
 		})
 	}
@@ -70,10 +70,10 @@ func TestOptionDeviceTouch(t *testing.T) {
 	t.Parallel()
 	const value = `[navigator.maxTouchPoints > 0, "ontouchstart" in window, matchMedia("(pointer: coarse)").matches]`
 	for _, touch := range []bool{true, false} {
-		r := draw(t, sandbox.RenderRequest{URL: tells(t, value), Device: sandbox.Device{Touch: touch}})
-		for i, sees := range told[[]bool](t, r) {
-			if sees != touch {
-				t.Errorf("touch %v: the page sees %s (%d)", touch, r.Title, i)
+		r := mustRender(t, sandbox.RenderRequest{URL: serveValue(t, value), Device: sandbox.Device{Touch: touch}})
+		for i, got := range titleValue[[]bool](t, r) {
+			if got != touch {
+				t.Errorf("touch %v: the page got %s (%d)", touch, r.Title, i)
 			}
 		}
 	}
@@ -81,10 +81,10 @@ func TestOptionDeviceTouch(t *testing.T) {
 
 func TestOptionDeviceLandscape(t *testing.T) {
 	t.Parallel()
-	url := tells(t, `screen.orientation.type`)
+	url := serveValue(t, `screen.orientation.type`)
 	for _, c := range []struct {
 		width, height int
-		lies          bool
+		landscape     bool
 		w, h          int
 		want          string
 	}{
@@ -92,10 +92,10 @@ func TestOptionDeviceLandscape(t *testing.T) {
 		{300, 200, true, 300, 200, `"landscape-primary"`},
 		{200, 300, false, 200, 300, `"portrait-primary"`},
 	} {
-		r := draw(t, sandbox.RenderRequest{URL: url, Device: sandbox.Device{ScreenWidth: c.width, ScreenHeight: c.height, Landscape: c.lies, Mobile: true}})
-		only(t, r, c.w, c.h)
+		r := mustRender(t, sandbox.RenderRequest{URL: url, Device: sandbox.Device{ScreenWidth: c.width, ScreenHeight: c.height, Landscape: c.landscape, Mobile: true}})
+		singleImage(t, r, c.w, c.h)
 		if r.Title != c.want {
-			t.Errorf("orientation %s, want %s", r.Title, c.want)
+			t.Errorf("orientation is %s, want %s", r.Title, c.want)
 		}
 	}
 }
@@ -111,22 +111,22 @@ func TestOptionUserAgent(t *testing.T) {
 		{apple, "iPhone", "false", "", "false"},
 		{"monitor/1.0", "", "false", "", "false"},
 	} {
-		url, requests := visited(t, page)
-		r := draw(t, sandbox.RenderRequest{URL: url, Device: sandbox.Device{UserAgent: c.agent}})
-		asked := <-requests
-		if got := asked.UserAgent(); got != c.agent {
-			t.Errorf("the server sees %q", got)
+		url, requests := serveRecorded(t, page)
+		r := mustRender(t, sandbox.RenderRequest{URL: url, Device: sandbox.Device{UserAgent: c.agent}})
+		request := <-requests
+		if got := request.UserAgent(); got != c.agent {
+			t.Errorf("the server got the user agent %q", got)
 		}
-		if hint := asked.Header.Get("Sec-Ch-Ua-Platform"); strings.Trim(hint, `"`) != c.system {
+		if hint := request.Header.Get("Sec-Ch-Ua-Platform"); strings.Trim(hint, `"`) != c.system {
 			t.Errorf("%s: platform hint %s", c.agent, hint)
 		}
-		got := told[[]string](t, r)
+		got := titleValue[[]string](t, r)
 		if c.platform == "" {
 			c.platform = got[1] // the browser's own
 		}
 		for i, want := range []string{c.agent, c.platform, c.mobile, c.system, c.brand} {
 			if got[i] != want {
-				t.Errorf("%s: the page sees %q (%d), want %q", c.agent, got[i], i, want)
+				t.Errorf("%s: the page got %q (%d), want %q", c.agent, got[i], i, want)
 			}
 		}
 	}
@@ -134,31 +134,31 @@ func TestOptionUserAgent(t *testing.T) {
 
 func TestOptionLanguage(t *testing.T) {
 	t.Parallel()
-	url, requests := visited(t, `<!doctype html><script>document.title = JSON.stringify([navigator.language, navigator.languages.join(), (1234.5).toLocaleString()])</script>`)
-	r := draw(t, sandbox.RenderRequest{URL: url, Device: sandbox.Device{Language: "de-DE"}})
+	url, requests := serveRecorded(t, `<!doctype html><script>document.title = JSON.stringify([navigator.language, navigator.languages.join(), (1234.5).toLocaleString()])</script>`)
+	r := mustRender(t, sandbox.RenderRequest{URL: url, Device: sandbox.Device{Language: "de-DE"}})
 	if got := (<-requests).Header.Get("Accept-Language"); got != "de-DE,de;q=0.9" {
 		t.Errorf("Accept-Language %q", got)
 	}
 	if r.Title != `["de-DE","de-DE,de","1.234,5"]` {
-		t.Errorf("the page sees %s", r.Title)
+		t.Errorf("the page got %s", r.Title)
 	}
 }
 
 func TestOptionTimezone(t *testing.T) {
 	t.Parallel()
-	url := tells(t, `[Intl.DateTimeFormat().resolvedOptions().timeZone, new Date(0).getHours()]`)
-	r := draw(t, sandbox.RenderRequest{URL: url, Device: sandbox.Device{Timezone: "Asia/Tokyo"}})
+	url := serveValue(t, `[Intl.DateTimeFormat().resolvedOptions().timeZone, new Date(0).getHours()]`)
+	r := mustRender(t, sandbox.RenderRequest{URL: url, Device: sandbox.Device{Timezone: "Asia/Tokyo"}})
 	if r.Title != `["Asia/Tokyo",9]` {
-		t.Errorf("the page sees %s", r.Title)
+		t.Errorf("the page got %s", r.Title)
 	}
-	refused(t, sandbox.RenderRequest{URL: url, Device: sandbox.Device{Timezone: "Mars/Olympus"}}, "timezone", `"Mars/Olympus"`)
+	wantError(t, sandbox.RenderRequest{URL: url, Device: sandbox.Device{Timezone: "Mars/Olympus"}}, "timezone", `"Mars/Olympus"`)
 }
 
 func TestOptionDark(t *testing.T) {
 	t.Parallel()
 	url := serveHTML(t, `<!doctype html><style>body{background:#d02010}@media (prefers-color-scheme: dark){body{background:#1030c0}}</style>`)
-	wantColour(t, only(t, draw(t, sandbox.RenderRequest{URL: url, Device: sandbox.Device{Dark: true}}), 300, 200), 5, 5, blue)
-	wantColour(t, only(t, draw(t, sandbox.RenderRequest{URL: url}), 300, 200), 5, 5, red)
+	wantColor(t, singleImage(t, mustRender(t, sandbox.RenderRequest{URL: url, Device: sandbox.Device{Dark: true}}), 300, 200), 5, 5, blue)
+	wantColor(t, singleImage(t, mustRender(t, sandbox.RenderRequest{URL: url}), 300, 200), 5, 5, red)
 }
 
 func TestOptionLocation(t *testing.T) {
@@ -167,11 +167,11 @@ func TestOptionLocation(t *testing.T) {
 		const seen = navigator.geolocation.getCurrentPosition(at => document.title = JSON.stringify([at.coords.latitude, at.coords.longitude]), e => document.title = "code " + e.code)
 		</script>`)
 	const seen = `await new Promise(done => { const look = () => document.title ? done() : requestAnimationFrame(look); look() })`
-	r := draw(t, sandbox.RenderRequest{URL: url, Device: sandbox.Device{Location: &sandbox.Location{Latitude: -33.5, Longitude: 151.25}}, Pace: sandbox.Pace{Script: seen}})
+	r := mustRender(t, sandbox.RenderRequest{URL: url, Device: sandbox.Device{Location: &sandbox.Location{Latitude: -33.5, Longitude: 151.25}}, Pace: sandbox.Pace{Script: seen}})
 	if r.Title != "[-33.5,151.25]" {
-		t.Errorf("the page sees %s", r.Title)
+		t.Errorf("the page got %s", r.Title)
 	}
-	if r = draw(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{Script: seen}}); r.Title != "code 1" {
-		t.Errorf("a page without permission sees %s", r.Title)
+	if r = mustRender(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{Script: seen}}); r.Title != "code 1" {
+		t.Errorf("a page without permission got %s, want code 1", r.Title)
 	}
 }

@@ -5,32 +5,32 @@ import (
 	"fmt"
 )
 
-// What a page may hand back besides pictures.
+// Limits of a page's texts.
 const (
 	maxHTML    = 16 << 20 // bytes
 	maxTitle   = 1024     // UTF-16 units
-	maxAddress = 8192     // likewise
+	maxAddress = 8192     // UTF-16 units
 )
 
-// ending is the page's address, empty when it is too long to be kept, and the
+// locationScript returns the page's URL, or "" if it is too long, and the
 // beginning of its title.
-const ending = `(address, title) => [
+const locationScript = `(address, title) => [
 	location.href.length > address ? "" : location.href, document.title.slice(0, title),
 ]`
 
-// describe notes where the page ended up and what it is called.
+// describe reads the final URL and the title of the page.
 func (r *run) describe(ctx context.Context) error {
-	told, err := call[[2]string](ctx, r.target, ending, maxAddress, maxTitle)
+	location, err := call[[2]string](ctx, r.target, locationScript, maxAddress, maxTitle)
 	if err != nil {
-		return fmt.Errorf("read the page's address and title: %w", err)
+		return fmt.Errorf("read URL and title of the page: %w", err)
 	}
-	r.out.FinalURL, r.out.Title = told[0], told[1]
+	r.out.FinalURL, r.out.Title = location[0], location[1]
 	return nil
 }
 
-// source writes the page as it is now, its document type first; null when it
-// is longer than limit.
-const source = `limit => {
+// htmlScript returns the current HTML of the page, beginning with the document
+// type. It returns null if the HTML is longer than limit.
+const htmlScript = `limit => {
 	const type = document.doctype ? new XMLSerializer().serializeToString(document.doctype) + "\n" : "";
 	const text = type + (document.documentElement?.outerHTML ?? "");
 	return text.length > limit ? null : text;
@@ -41,12 +41,12 @@ func (r *run) html(ctx context.Context) error {
 	if !r.req.HTML {
 		return nil
 	}
-	text, err := call[*string](ctx, r.target, source, maxHTML)
+	text, err := call[*string](ctx, r.target, htmlScript, maxHTML)
 	if err != nil {
 		return fmt.Errorf("read the HTML: %w", err)
 	}
 	if text == nil || len(*text) > maxHTML {
-		return faultf("html: the page's HTML is larger than %d MiB", maxHTML>>20)
+		return userErrorf("html: the page's HTML is larger than %d MiB", maxHTML>>20)
 	}
 	r.out.HTML = []byte(*text)
 	return nil

@@ -13,27 +13,27 @@ import (
 	"shotline/client/sandbox/pages"
 )
 
-// TestPrivateAddresses opens pages with a browser to which no private network
-// was allowed: none of their requests arrives, by whatever way they try.
+// TestPrivateAddresses opens pages in a browser that may not access private
+// networks. No request to them arrives, by any method.
 func TestPrivateAddresses(t *testing.T) {
 	t.Parallel()
 	var reached atomic.Int32
-	inside := serveFunc(t, func(w http.ResponseWriter, r *http.Request) {
+	private := serveFunc(t, func(w http.ResponseWriter, r *http.Request) {
 		reached.Add(1)
 		fmt.Fprint(w, "secret")
 	})
-	_, port, err := net.SplitHostPort(strings.Trim(strings.TrimPrefix(inside, "http://"), "/"))
+	_, port, err := net.SplitHostPort(strings.Trim(strings.TrimPrefix(private, "http://"), "/"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	// WebRTC sends datagrams, which no such proxy carries.
+	// WebRTC sends datagrams, which a proxy for TCP does not carry.
 	datagrams, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	heard := make(chan struct{})
+	closed := make(chan struct{})
 	go func() {
-		defer close(heard)
+		defer close(closed)
 		if n, _, err := datagrams.ReadFrom(make([]byte, 2048)); err == nil {
 			t.Errorf("a datagram of %d bytes arrived", n)
 		}
@@ -43,7 +43,7 @@ func TestPrivateAddresses(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// The page comes from a demo host, the only ones that need no network.
+	// The page is on a demo host, because only these need no network.
 	demo := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/away" {
 			http.Redirect(w, r, "http://127.0.0.1:"+port, http.StatusFound)
@@ -75,30 +75,31 @@ func TestPrivateAddresses(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !strings.HasPrefix(rendering.Title, "fetch-failed ice-") || !strings.HasSuffix(rendering.Title, " socket-failed") {
-		t.Errorf("the page says %q", rendering.Title)
+		t.Errorf("title is %q", rendering.Title)
 	}
-	for _, url := range []string{inside, "http://localhost:" + port, "http://[::1]:" + port, "http://169.254.169.254/latest/meta-data/", "https://page.shotline.test/away"} {
+	for _, url := range []string{private, "http://localhost:" + port, "http://[::1]:" + port, "http://169.254.169.254/latest/meta-data/", "https://page.shotline.test/away"} {
 		_, err := r.Render(t.Context(), sandbox.RenderRequest{URL: url})
 		if err == nil || !strings.Contains(err.Error(), "--allow-private") {
 			t.Errorf("%s: %v", url, err)
 		}
 	}
 	if n := reached.Load(); n > 0 {
-		t.Errorf("%d requests arrived", n)
+		t.Errorf("%d requests reached the private server", n)
 	}
 	if err := datagrams.Close(); err != nil {
 		t.Error(err)
 	}
-	<-heard
+	<-closed
 }
 
-// A name that is not in the DNS fails as such though the proxy looked it up.
+// A name that is not in the DNS gets the right error, although the proxy resolves
+// it.
 func TestUnknownNameBehindTheProxy(t *testing.T) {
 	t.Parallel()
-	refused(t, sandbox.RenderRequest{URL: "http://nobody.invalid/"}, "does not exist", "net::ERR_NAME_NOT_RESOLVED")
+	wantError(t, sandbox.RenderRequest{URL: "http://nobody.invalid/"}, "does not exist", "net::ERR_NAME_NOT_RESOLVED")
 }
 
-func TestFlagsCannotOpenTheWay(t *testing.T) {
+func TestFlagsCannotChangeNetworkAccess(t *testing.T) {
 	t.Parallel()
 	needChromium(t)
 	for _, flag := range []string{"--no-proxy-server", "--proxy-server=direct://", "--proxy-bypass-list=*", "--host-resolver-rules=MAP * 127.0.0.1"} {
@@ -106,7 +107,7 @@ func TestFlagsCannotOpenTheWay(t *testing.T) {
 		if err == nil {
 			_ = r.Close()
 		}
-		if err == nil || !strings.Contains(err.Error(), "not up to flags") {
+		if err == nil || !strings.Contains(err.Error(), "flags cannot change") {
 			t.Errorf("%s: %v", flag, err)
 		}
 	}

@@ -9,27 +9,27 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// How long and how often an element is looked for before it counts as missing.
+// How long and how often to look for an element.
 const (
 	elementWait  = 5 * time.Second
 	elementPause = 50 * time.Millisecond
 )
 
-// element is what the page says of the first element that a selector names.
+// element is the state of the first element that matches a selector.
 type element struct {
-	State string `json:"state"` // there, hidden (nothing of it is drawn), none or invalid
+	State string `json:"state"` // there, hidden (not drawn), none or invalid
 
-	// The border box in CSS px from the page's upper left corner, and how far
-	// the page is scrolled.
+	// The border box in CSS px, relative to the top left corner of the page, and
+	// the scroll position of the page.
 	Left, Top, Width, Height float64
 	ScrollX, ScrollY         float64
 
-	Covered bool // another element lies over its middle
+	Covered bool // another element covers its center
 }
 
-// lookUp scrolls the element to where block says ("center", "start"; empty:
-// nowhere) and measures it.
-const lookUp = `(selector, block) => {
+// measureScript measures the element. It first scrolls the element to the
+// position block ("center" or "start"), unless block is empty.
+const measureScript = `(selector, block) => {
 	let found;
 	try { found = document.querySelector(selector) } catch { return {state: "invalid"} }
 	if (!found) return {state: "none"};
@@ -45,9 +45,9 @@ const lookUp = `(selector, block) => {
 	};
 }`
 
-// find waits until the selector names an element, one that is drawn if it has
-// to be, and scrolls to it. It looks for no longer than limit, and through
-// changes of the page; 0 means until the page timeout.
+// find waits until an element matches the selector and scrolls to it. If drawn is
+// true, the element must be visible. find waits at most limit, or until the page
+// timeout if limit is 0. It continues if the page changes.
 func (r *run) find(ctx context.Context, selector, block string, drawn bool, limit time.Duration) (element, error) {
 	looking, stop := ctx, context.CancelFunc(func() {})
 	if limit > 0 {
@@ -56,7 +56,7 @@ func (r *run) find(ctx context.Context, selector, block string, drawn bool, limi
 	defer stop()
 	seen := element{State: "none"}
 	for {
-		now, err := call[element](looking, r.target, lookUp, selector, block)
+		now, err := call[element](looking, r.target, measureScript, selector, block)
 		switch {
 		case err == nil:
 			seen = now
@@ -65,7 +65,7 @@ func (r *run) find(ctx context.Context, selector, block string, drawn bool, limi
 		}
 		switch {
 		case seen.State == "invalid":
-			return element{}, faultf("%q is not a valid CSS selector", selector)
+			return element{}, userErrorf("%q is not a valid CSS selector", selector)
 		case err == nil && (seen.State == "there" || seen.State == "hidden" && !drawn):
 			return seen, nil
 		}
@@ -73,23 +73,23 @@ func (r *run) find(ctx context.Context, selector, block string, drawn bool, limi
 			continue
 		}
 		if seen.State == "hidden" {
-			return element{}, faultf("the element %q is not visible", selector)
+			return element{}, userErrorf("the element %q is not visible", selector)
 		}
-		return element{}, faultf("no element matches %q", selector)
+		return element{}, userErrorf("no element matches %q", selector)
 	}
 }
 
-// click presses the element in its middle, by finger or by mouse; without a
-// selector it presses the middle of the screen. An element that another one
-// covers is clicked by script instead: the press would go to the cover, usually
-// a banner.
+// click clicks or taps the center of the element, or the center of the screen if
+// the selector is empty. If another element covers it, usually a banner, click
+// calls the element's click method instead, because the other element would
+// receive the click.
 func (r *run) click(ctx context.Context, selector string) error {
 	if selector == "" {
 		middle, err := call[struct{ X, Y float64 }](ctx, r.target, `() => ({X: innerWidth / 2, Y: innerHeight / 2})`)
 		if err != nil {
 			return err
 		}
-		return r.press(ctx, middle.X, middle.Y)
+		return r.clickAt(ctx, middle.X, middle.Y)
 	}
 	at, err := r.find(ctx, selector, "center", true, elementWait)
 	if err != nil {
@@ -100,13 +100,13 @@ func (r *run) click(ctx context.Context, selector string) error {
 		if err != nil && !gone(err) {
 			return err
 		}
-		return r.arrive(ctx)
+		return r.waitForNavigation(ctx)
 	}
-	return r.press(ctx, at.Left+at.Width/2-at.ScrollX, at.Top+at.Height/2-at.ScrollY)
+	return r.clickAt(ctx, at.Left+at.Width/2-at.ScrollX, at.Top+at.Height/2-at.ScrollY)
 }
 
-// press clicks at a place of the screen.
-func (r *run) press(ctx context.Context, x, y float64) error {
+// clickAt clicks or taps a position on the screen.
+func (r *run) clickAt(ctx context.Context, x, y float64) error {
 	action := chromedp.MouseClickXY(x, y)
 	if r.req.Touch {
 		action = chromedp.TapXY(x, y)
@@ -114,24 +114,23 @@ func (r *run) press(ctx context.Context, x, y float64) error {
 	if _, err := action(ctx, r.target); err != nil && !gone(err) {
 		return err
 	}
-	return r.arrive(ctx)
+	return r.waitForNavigation(ctx)
 }
 
-// enter writes into a field as if somebody had typed: past the setters that
-// frameworks put on fields, and with the events that they wait for. A choice
-// list takes the value or the text of an option, a box to tick takes true or
-// false.
-const enter = `(selector, value) => {
+// fillScript fills a field like a user. It bypasses the setters that frameworks
+// define on fields, and dispatches the events that they expect. A select element
+// accepts the value or the text of an option, a checkbox accepts true or false.
+const fillScript = `(selector, value) => {
 	const field = document.querySelector(selector);
-	if (!field) return "left the page";
+	if (!field) return "is no longer on the page";
 	field.focus();
 	if (field.type === "checkbox" || field.type === "radio") {
 		if (field.checked !== (value === "true")) field.click();
 		return "";
 	}
 	const kind = [HTMLInputElement, HTMLTextAreaElement, HTMLSelectElement].find(k => field instanceof k);
-	if (!kind && !field.isContentEditable) return "takes no text";
-	if (kind === HTMLInputElement && field.type === "file") return "takes files, not text";
+	if (!kind && !field.isContentEditable) return "does not accept text";
+	if (kind === HTMLInputElement && field.type === "file") return "accepts files, not text";
 	if (kind === HTMLSelectElement) {
 		const option = [...field.options].find(o => o.value === value || o.text.trim() === value);
 		if (!option) return "has no option " + JSON.stringify(value);
@@ -148,46 +147,45 @@ func (r *run) fill(ctx context.Context, selector, value string) error {
 	if _, err := r.find(ctx, selector, "center", false, elementWait); err != nil {
 		return err
 	}
-	trouble, err := call[string](ctx, r.target, enter, selector, value)
+	problem, err := call[string](ctx, r.target, fillScript, selector, value)
 	if err != nil && !gone(err) {
 		return err
 	}
-	if trouble != "" {
-		return faultf("the element %q %s", selector, trouble)
+	if problem != "" {
+		return userErrorf("the element %q %s", selector, problem)
 	}
-	return r.arrive(ctx)
+	return r.waitForNavigation(ctx)
 }
 
-// focus gives the keyboard to an element that takes text.
-const focus = `selector => {
+// focusScript focuses an element that accepts text.
+const focusScript = `selector => {
 	const field = document.querySelector(selector);
-	if (!field) return "left the page";
+	if (!field) return "is no longer on the page";
 	const text = field instanceof HTMLTextAreaElement ||
 		field instanceof HTMLInputElement && !["button", "checkbox", "color", "file", "image", "radio", "range", "reset", "submit"].includes(field.type);
-	if (!text && !field.isContentEditable) return "takes no text";
+	if (!text && !field.isContentEditable) return "does not accept text";
 	field.focus();
-	return document.activeElement === field ? "" : "does not take the keyboard";
+	return document.activeElement === field ? "" : "cannot be focused";
 }`
 
-// typeText presses the keys of a text, one after another, behind what the
-// element holds.
+// typeText types a text key by key after the content of the element.
 func (r *run) typeText(ctx context.Context, selector, text string) error {
 	if _, err := r.find(ctx, selector, "center", true, elementWait); err != nil {
 		return err
 	}
-	trouble, err := call[string](ctx, r.target, focus, selector)
+	problem, err := call[string](ctx, r.target, focusScript, selector)
 	if err != nil && !gone(err) {
 		return err
 	}
-	if trouble != "" {
-		return faultf("the element %q %s", selector, trouble)
+	if problem != "" {
+		return userErrorf("the element %q %s", selector, problem)
 	}
-	behind := input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeRawKeyDown, Commands: []string{"moveToEndOfDocument"}}
-	if _, err := cdp.Call(ctx, r.target, input.DispatchKeyEvent, behind); err != nil && !gone(err) {
+	toEnd := input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeRawKeyDown, Commands: []string{"moveToEndOfDocument"}}
+	if _, err := cdp.Call(ctx, r.target, input.DispatchKeyEvent, toEnd); err != nil && !gone(err) {
 		return err
 	}
 	if _, err := chromedp.KeyEvent(text)(ctx, r.target); err != nil && !gone(err) {
 		return err
 	}
-	return r.arrive(ctx)
+	return r.waitForNavigation(ctx)
 }

@@ -14,24 +14,23 @@ import (
 	"shotline/client/sandbox"
 )
 
-// touchPoints is how many fingers a phone's screen tells apart.
+// touchPoints is the number of touch points of an emulated touch screen.
 const touchPoints = 5
 
-// pretence is all that a tab has been told to pretend.
-type pretence struct {
+// emulatedDevice is the device that a tab emulates.
+type emulatedDevice struct {
 	sandbox.Device
 	strictSSL bool
 }
 
-// emulate makes the browser pretend to be the device. Every setting is sent,
-// also the one that was not asked for, unless the tab pretends just that
-// already.
+// emulate makes the browser emulate the device of the request. It sends all
+// settings, including the defaults, unless the tab already emulates this device.
 func (r *run) emulate(ctx context.Context) error {
-	wanted := pretence{r.req.Device, r.req.StrictSSL}
-	if r.tab.pretends == wanted {
+	wanted := emulatedDevice{r.req.Device, r.req.StrictSSL}
+	if r.tab.emulated == wanted {
 		return nil
 	}
-	r.tab.pretends = wanted
+	r.tab.emulated = wanted
 	for _, setting := range []struct {
 		name string
 		set  func(context.Context) error
@@ -41,7 +40,7 @@ func (r *run) emulate(ctx context.Context) error {
 		{"user_agent", r.emulateAgent},
 		{"language", r.emulateLocale},
 		{"timezone", r.emulateTimezone},
-		{"colour scheme", func(ctx context.Context) error { return r.emulateMedia(ctx, "screen") }},
+		{"color scheme", func(ctx context.Context) error { return r.emulateMedia(ctx, "screen") }},
 		{"location", r.emulateLocation},
 		{"strict_ssl", r.emulateTrust},
 	} {
@@ -58,7 +57,7 @@ func (r *run) emulateScreen(ctx context.Context) error {
 	if d.ScreenWidth > d.ScreenHeight {
 		orientation.Type = emulation.ScreenOrientationTypeLandscapePrimary
 		if d.Mobile {
-			orientation.Angle = 90 // a phone lies; a desk screen stands that way
+			orientation.Angle = 90 // phones are rotated for landscape, but desktop screens are not
 		}
 	}
 	return send(ctx, r.target, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
@@ -76,8 +75,8 @@ func (r *run) emulateTouch(ctx context.Context) error {
 	return send(ctx, r.target, emulation.SetTouchEmulationEnabled, touch)
 }
 
-// emulateAgent sets what requests and scripts read of the browser. An empty
-// user agent leaves the browser's own.
+// emulateAgent sets the user agent for requests and scripts. If it is empty, the
+// browser uses its own.
 func (r *run) emulateAgent(ctx context.Context) error {
 	return send(ctx, r.target, emulation.SetUserAgentOverride, emulation.SetUserAgentOverrideParams{
 		UserAgent:         r.req.UserAgent,
@@ -87,8 +86,8 @@ func (r *run) emulateAgent(ctx context.Context) error {
 	})
 }
 
-// acceptLanguage lists a language and, after a regional one, the language
-// itself: "fr-FR,fr". The browser adds the weights.
+// acceptLanguage returns the languages for Accept-Language. A regional language
+// is followed by its base language: "fr-FR,fr". The browser adds the weights.
 func acceptLanguage(language string) string {
 	if base, _, regional := strings.Cut(language, "-"); regional {
 		return language + "," + base
@@ -96,7 +95,7 @@ func acceptLanguage(language string) string {
 	return language
 }
 
-// emulateLocale sets how dates and numbers are written.
+// emulateLocale sets the format of dates and numbers.
 func (r *run) emulateLocale(ctx context.Context) error {
 	return send(ctx, r.target, emulation.SetLocaleOverride, emulation.SetLocaleOverrideParams{
 		Locale: strings.ReplaceAll(r.req.Language, "-", "_"),
@@ -106,12 +105,13 @@ func (r *run) emulateLocale(ctx context.Context) error {
 func (r *run) emulateTimezone(ctx context.Context) error {
 	err := send(ctx, r.target, emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: r.req.Timezone})
 	if err != nil && ctx.Err() == nil && strings.Contains(err.Error(), "Invalid timezone") {
-		return faultf("timezone: the browser knows no %q", r.req.Timezone)
+		return userErrorf("timezone: the browser does not know %q", r.req.Timezone)
 	}
 	return err
 }
 
-// emulateMedia sets the medium, "screen" for pictures, and the colour scheme.
+// emulateMedia sets the media type, which is "screen" for images, and the color
+// scheme.
 func (r *run) emulateMedia(ctx context.Context, medium string) error {
 	scheme := "light"
 	if r.req.Dark {
@@ -123,8 +123,8 @@ func (r *run) emulateMedia(ctx context.Context, medium string) error {
 	})
 }
 
-// emulateLocation answers a page that asks where it is. Without a location the
-// page is refused, as nobody is there to permit it.
+// emulateLocation sets the location that the browser reports to the page. Without
+// a location the permission is denied, because no user could grant it.
 func (r *run) emulateLocation(ctx context.Context) error {
 	setting, place := cdpbrowser.PermissionSettingDenied, emulation.SetGeolocationOverrideParams{}
 	if at := r.req.Location; at != nil {
@@ -141,13 +141,14 @@ func (r *run) emulateLocation(ctx context.Context) error {
 	return err
 }
 
-// position is a place as precise as a phone would know it.
+// position returns a location with the accuracy of a phone.
 func position(at sandbox.Location) emulation.SetGeolocationOverrideParams {
-	accuracy := 10.0 // metres
+	accuracy := 10.0 // meters
 	return emulation.SetGeolocationOverrideParams{Latitude: &at.Latitude, Longitude: &at.Longitude, Accuracy: &accuracy}
 }
 
-// emulateTrust lets bad certificates pass unless they are to fail.
+// emulateTrust makes the browser accept invalid certificates, unless StrictSSL is
+// set.
 func (r *run) emulateTrust(ctx context.Context) error {
 	_, err := cdp.Call(ctx, r.target, security.SetIgnoreCertificateErrors,
 		security.SetIgnoreCertificateErrorsParams{Ignore: !r.req.StrictSSL})

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// passed are the variables that a browser is given: where things are, the
-// user's language, and how to reach the network. It runs what strangers wrote,
-// so everything else, the secrets of this program first of all, stays outside.
-var passed = []string{
+// allowedVariables are the environment variables that the browser gets: paths,
+// the user's language, and network settings. The browser runs untrusted code, so
+// it gets no others, in particular no secrets of this program.
+var allowedVariables = []string{
 	"PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TZ",
 	"LANG", "LANGUAGE", "LC_*", "XDG_*", "FONTCONFIG*",
 	"DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY",
@@ -17,11 +17,12 @@ var passed = []string{
 	"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
 }
 
-// environment is what of environ ("NAME=value") the browser gets to see.
+// environment returns the variables of environ ("NAME=value") that the browser
+// gets.
 func environment(environ []string) []string {
 	return slices.DeleteFunc(slices.Clone(environ), func(variable string) bool {
 		name, _, _ := strings.Cut(variable, "=")
-		return !slices.ContainsFunc(passed, func(allowed string) bool {
+		return !slices.ContainsFunc(allowedVariables, func(allowed string) bool {
 			start, open := strings.CutSuffix(allowed, "*")
 			return name == allowed || open && strings.HasPrefix(name, start)
 		})

@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// programs are the names a Chromium goes by on PATH, the freest first.
+// programs are the names of Chromium and Chrome on PATH, in order of preference.
 var programs = []string{
 	"chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome",
 	"headless-shell", "chrome-headless-shell",
 }
 
-// usualPlaces are where installers put a browser without putting it on PATH.
-// A leading ~ stands for the home directory.
+// usualPlaces are paths where installers put a browser without adding it to PATH.
+// A leading ~ is the home directory.
 var usualPlaces = []string{
 	"/usr/bin/chromium",
 	"/usr/bin/chromium-browser",
@@ -33,21 +33,21 @@ var usualPlaces = []string{
 	"~/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 }
 
-// probeTimeout bounds one candidate's answer to --version. A browser needs a
-// fraction of a second; on a cold disk or behind snap it can be several.
+// probeTimeout limits the time of a program's response to --version. A browser
+// takes a fraction of a second, but several seconds from a cold disk or a snap
+// package.
 const probeTimeout = 10 * time.Second
 
-// Find looks for a Chromium or Chrome that runs: the file named by CHROME_PATH,
-// else the first on PATH, else in the usual places on Linux and macOS, that
-// answers --version. A stub that only tells how to install a browser is passed
-// over; a found browser costs one such call. A CHROME_PATH that names no
-// browser is an answer, not a hint: Find then reports false rather than
-// picking one that was not asked for.
+// Find returns the path of a Chromium or Chrome that works. If CHROME_PATH is
+// set, it checks only that file. Otherwise it searches PATH and then the usual
+// places on Linux and macOS. It calls each candidate with --version and skips
+// stubs that only explain how to install a browser. If CHROME_PATH is not a
+// browser, Find returns false instead of another browser.
 func Find() (path string, ok bool) {
 	return finder{getenv: os.Getenv, lookPath: exec.LookPath, runs: runs}.find()
 }
 
-// finder holds what Find asks of the machine.
+// finder contains the functions with which Find accesses the system.
 type finder struct {
 	getenv   func(string) string
 	lookPath func(string) (string, error)
@@ -76,14 +76,14 @@ func (f finder) find() (string, bool) {
 	return "", false
 }
 
-// runs reports whether the program at path says that it is a Chromium or a
+// runs reports whether the program at path identifies itself as Chromium or
 // Chrome.
 func runs(path string) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
 	defer cancel()
 	probe := exec.CommandContext(ctx, path, "--version")
 	probe.Env = environment(os.Environ())
-	probe.WaitDelay = time.Second // should a child of a stub keep the pipe open
+	probe.WaitDelay = time.Second // a child of a stub might keep the pipe open
 	version, err := probe.Output()
 	return err == nil && bytes.Contains(version, []byte("Chrom"))
 }

@@ -12,21 +12,21 @@ func TestFind(t *testing.T) {
 		name      string
 		env       map[string]string
 		installed []string
-		stubs     []string // installed, but no browsers
+		stubs     []string // installed programs that are not browsers
 		want      string
 	}{
 		{"nothing", nil, nil, nil, ""},
 		{"on PATH", nil, []string{"google-chrome"}, nil, "google-chrome"},
 		{"chromium before chrome", nil, []string{"google-chrome", "chromium"}, nil, "chromium"},
-		{"a usual place", nil, []string{"/snap/bin/chromium"}, nil, "/snap/bin/chromium"},
-		{"PATH before a usual place", nil, []string{"/snap/bin/chromium", "chrome"}, nil, "chrome"},
-		{"at home", map[string]string{"HOME": "/home/me"},
+		{"in a usual place", nil, []string{"/snap/bin/chromium"}, nil, "/snap/bin/chromium"},
+		{"PATH before usual places", nil, []string{"/snap/bin/chromium", "chrome"}, nil, "chrome"},
+		{"in the home directory", map[string]string{"HOME": "/home/me"},
 			[]string{"/home/me/Applications/Chromium.app/Contents/MacOS/Chromium"}, nil,
 			"/home/me/Applications/Chromium.app/Contents/MacOS/Chromium"},
 		{"named", map[string]string{"CHROME_PATH": "/opt/mine"}, []string{"/opt/mine", "chromium"}, nil, "/opt/mine"},
-		{"named but not there", map[string]string{"CHROME_PATH": "/opt/mine"}, []string{"chromium"}, nil, ""},
-		{"a stub is passed over", nil, []string{"chromium-browser", "/snap/bin/chromium"}, []string{"chromium-browser"}, "/snap/bin/chromium"},
-		{"nothing but stubs", nil, []string{"chromium", "google-chrome"}, []string{"chromium", "google-chrome"}, ""},
+		{"named but missing", map[string]string{"CHROME_PATH": "/opt/mine"}, []string{"chromium"}, nil, ""},
+		{"a stub is skipped", nil, []string{"chromium-browser", "/snap/bin/chromium"}, []string{"chromium-browser"}, "/snap/bin/chromium"},
+		{"only stubs", nil, []string{"chromium", "google-chrome"}, []string{"chromium", "google-chrome"}, ""},
 		{"a named stub", map[string]string{"CHROME_PATH": "/opt/mine"}, []string{"/opt/mine", "chromium"}, []string{"/opt/mine"}, ""},
 	}
 	for _, c := range cases {
@@ -50,7 +50,7 @@ func TestFind(t *testing.T) {
 				t.Errorf("found %q, want %q", got, c.want)
 			}
 			if most := len(c.stubs) + 1; probes > most {
-				t.Errorf("%d programs were started, want at most %d", probes, most)
+				t.Errorf("started %d programs, want at most %d", probes, most)
 			}
 		})
 	}
@@ -69,7 +69,7 @@ func TestRuns(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := runs(path); got != want {
-			t.Errorf("%q runs: %v, want %v", script, got, want)
+			t.Errorf("runs(%q) = %v, want %v", script, got, want)
 		}
 	}
 }

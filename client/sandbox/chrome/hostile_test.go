@@ -29,25 +29,25 @@ import (
 	"shotline/client/sandbox"
 )
 
-// hostile are pages that harm whoever opens them, or try. Each render must end
-// with a picture or, where ends is set, with that reason.
+// hostile contains pages that try to harm the browser. Each render must produce
+// an image or, if wantErr is set, fail with that error.
 var hostile = []struct {
-	name  string
-	body  string // of the page, when serve is nil
-	serve func(w http.ResponseWriter, r *http.Request)
-	ends  string
+	name    string
+	body    string // body of the page if serve is nil
+	serve   func(w http.ResponseWriter, r *http.Request)
+	wantErr string
 }{
 	{name: "redirects without end", serve: func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, fmt.Sprintf("/%d", time.Now().UnixNano()), http.StatusFound)
-	}, ends: "redirects without end"},
-	{name: "navigates without end", body: `<script>location = "/?" + Math.random()</script>`, ends: "within"},
+	}, wantErr: "redirects endlessly"},
+	{name: "navigates without end", body: `<script>location = "/?" + Math.random()</script>`, wantErr: "within"},
 	{name: "dialogs", body: `<script>for (let i = 0; i < 50; i++) { alert(i); confirm(i); prompt(i) }</script>`},
 	{name: "asks before it lets go", body: `<script>onbeforeunload = e => { e.preventDefault(); return "stay" }</script>`},
 	{name: "print", body: `<script>print()</script>`},
 	{name: "windows", body: `<script>for (let i = 0; i < 100; i++) open("/?" + i); document.title = "opened"</script>`},
 	{name: "windows that open windows", body: `<script>open(location); open(location)</script>`},
 	{name: "downloads", body: `<a id="a" download href="/file">a</a><script>for (let i = 0; i < 20; i++) document.getElementById("a").click()</script>`},
-	{name: "never ends its script", body: `<script>for (;;);</script>`, ends: "within"},
+	{name: "never ends its script", body: `<script>for (;;);</script>`, wantErr: "within"},
 	{name: "never ends its answer", serve: func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		for r.Context().Err() == nil {
@@ -60,12 +60,12 @@ var hostile = []struct {
 			case <-time.After(20 * time.Millisecond):
 			}
 		}
-	}, ends: "within"},
+	}, wantErr: "within"},
 	{name: "asks for a password", serve: func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("WWW-Authenticate", `Basic realm="mine"`)
 		w.WriteHeader(http.StatusUnauthorized)
 		fmt.Fprint(w, "<p>who are you?")
-	}, ends: "user name and password"},
+	}, wantErr: "user name and password"},
 	{name: "wants camera, place and messages", body: `<script>
 		navigator.mediaDevices?.getUserMedia({video: true, audio: true}).catch(() => {});
 		navigator.geolocation.getCurrentPosition(() => {});
@@ -82,14 +82,14 @@ var hostile = []struct {
 	{name: "the browser's own pages", body: `<script>location = "chrome://settings"; open("chrome://version"); open("devtools://devtools/bundled/inspector.html")</script>`},
 }
 
-// TestHostilePages opens them one after another with one tab, and a good page
-// after each: nothing of them stays.
+// TestHostilePages opens the pages one after another in one tab, and a good page
+// after each. The hostile pages must not affect the good one.
 func TestHostilePages(t *testing.T) {
 	t.Parallel()
 	good := serveHTML(t, `<!doctype html><title>good</title><style>body{background:#1030c0}</style>`)
-	dir := ownHome(t)
+	dir := downloadDir(t)
 	r := start(t, Config{Tabs: 1, AllowPrivate: loopback})
-	impatient := over(t, r, func(c *Config) { c.PageTimeout = time.Second })
+	shortTimeout := rendererOn(t, r, func(c *Config) { c.PageTimeout = time.Second })
 	for _, h := range hostile {
 		t.Run(h.name, func(t *testing.T) {
 			serve := h.serve
@@ -107,25 +107,25 @@ func TestHostilePages(t *testing.T) {
 			defer server.Close()
 			defer server.CloseClientConnections()
 			renderer := r
-			if h.ends == "within" {
-				renderer = impatient
+			if h.wantErr == "within" {
+				renderer = shortTimeout
 			}
 			rendering, err := renderer.Render(t.Context(), sandbox.RenderRequest{URL: server.URL, Frame: sandbox.Frame{FullPage: true},
 				Device: sandbox.Device{ScreenWidth: 300, ScreenHeight: 200}})
 			switch {
-			case h.ends == "" && err != nil:
+			case h.wantErr == "" && err != nil:
 				t.Error(err)
-			case h.ends == "" && (len(rendering.Shots) != 1 || strings.Contains(rendering.Title, "root:")):
-				t.Errorf("%d pictures, title %q", len(rendering.Shots), rendering.Title)
-			case h.ends != "" && (err == nil || !strings.Contains(err.Error(), h.ends)):
-				t.Errorf("error %v, want one with %q", err, h.ends)
+			case h.wantErr == "" && (len(rendering.Shots) != 1 || strings.Contains(rendering.Title, "root:")):
+				t.Errorf("got %d images, title %q", len(rendering.Shots), rendering.Title)
+			case h.wantErr != "" && (err == nil || !strings.Contains(err.Error(), h.wantErr)):
+				t.Errorf("error %v, want one with %q", err, h.wantErr)
 			}
 			rendering, err = r.Render(t.Context(), sandbox.RenderRequest{URL: good, Device: small})
 			if err != nil || rendering.Title != "good" {
-				t.Fatalf("the page after it: title %q, %v", rendering.Title, err)
+				t.Fatalf("next page: title %q, error %v", rendering.Title, err)
 			}
-			wantColour(t, decode(t, rendering.Shots[0]), 150, 100, blue)
-			impatient.returning.Wait()
+			wantColor(t, decode(t, rendering.Shots[0]), 150, 100, blue)
+			shortTimeout.returning.Wait()
 			if n := openPages(t, r); n > cap(r.pool) {
 				t.Errorf("%d pages are still open", n)
 			}
@@ -142,8 +142,8 @@ func TestHostilePages(t *testing.T) {
 	}
 }
 
-// ownHome is where a browser would put downloads.
-func ownHome(t *testing.T) string {
+// downloadDir returns the directory in which a browser would save downloads.
+func downloadDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.UserHomeDir()
 	if err != nil {
@@ -152,7 +152,7 @@ func ownHome(t *testing.T) string {
 	return dir
 }
 
-// openPages counts the browser's pages.
+// openPages counts the open pages of the browser.
 func openPages(t *testing.T, r *Renderer) int {
 	t.Helper()
 	r.returning.Wait()
@@ -169,7 +169,8 @@ func openPages(t *testing.T, r *Renderer) int {
 	return pages
 }
 
-// A page of a hundred megabytes costs the render, not the machine.
+// A page of a hundred megabytes fails its render, but does not exhaust the
+// machine.
 func TestHugePage(t *testing.T) {
 	t.Parallel()
 	var sent atomic.Int64
@@ -184,34 +185,34 @@ func TestHugePage(t *testing.T) {
 			}
 		}
 	})
-	r := sharing(t, func(c *Config) { c.Tabs = 1; c.PageTimeout = 8 * time.Second })
+	r := withConfig(t, func(c *Config) { c.Tabs = 1; c.PageTimeout = 8 * time.Second })
 	rendering, err := r.Render(t.Context(), sandbox.RenderRequest{URL: server, HTML: true, Device: small})
 	if err == nil {
-		t.Errorf("HTML of %d bytes", len(rendering.HTML))
+		t.Errorf("got HTML of %d bytes, want an error", len(rendering.HTML))
 	} else if !strings.Contains(err.Error(), "larger than 16 MiB") && !strings.Contains(err.Error(), "within") {
 		t.Error(err)
 	}
 	if sent.Load() < 1<<20 {
-		t.Errorf("only %d bytes were sent, so the test proves nothing", sent.Load())
+		t.Errorf("only %d bytes were sent, too few for the test", sent.Load())
 	}
 	if _, err := r.Render(t.Context(), sandbox.RenderRequest{URL: serveHTML(t, "<p>small"), Device: small}); err != nil {
-		t.Error("the page after it:", err)
+		t.Error("next page:", err)
 	}
 }
 
-// What a page writes to its console stays in the browser.
-func TestPageConsoleStaysAway(t *testing.T) {
+// The browser does not send the console messages of a page.
+func TestPageConsoleIsNotForwarded(t *testing.T) {
 	t.Parallel()
-	r := sharing(t, func(c *Config) { c.Tabs = 1 })
+	r := withConfig(t, func(c *Config) { c.Tabs = 1 })
 	tab, err := r.takeTab(t.Context(), sandbox.RenderRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var said atomic.Int32
+	var events atomic.Int32
 	if err := chromedp.Listen(tab.ctx, func(ev any) {
 		switch ev.(type) {
 		case *runtime.EventConsoleAPICalled, *runtime.EventExceptionThrown, *cdplog.EventEntryAdded:
-			said.Add(1)
+			events.Add(1)
 		}
 	}); err != nil {
 		t.Fatal(err)
@@ -222,14 +223,14 @@ func TestPageConsoleStaysAway(t *testing.T) {
 	}
 	rendering, err := tab.render(t.Context(), req)
 	r.putTab(tab, req, err)
-	if err != nil || rendering.Title != "ran" || said.Load() != 0 {
-		t.Errorf("title %q, %v, %d events of the console", rendering.Title, err, said.Load())
+	if err != nil || rendering.Title != "ran" || events.Load() != 0 {
+		t.Errorf("title %q, error %v, %d console events, want none", rendering.Title, err, events.Load())
 	}
 }
 
-// What a page says of itself is bounded, whatever it has made of the functions
-// that say it.
-func TestPageCannotSayTooMuch(t *testing.T) {
+// The length of a page's texts is limited, even if the page replaces the
+// functions that return them.
+func TestPageTextsAreBounded(t *testing.T) {
 	t.Parallel()
 	page := serveHTML(t, `<!doctype html><title>mine</title><p>written</p><script>
 		const long = "A".repeat(20 << 20)
@@ -245,9 +246,9 @@ func TestPageCannotSayTooMuch(t *testing.T) {
 		t.Fatal(err)
 	}
 	if r.Title != "mine" || r.FinalURL != "" || !strings.Contains(string(r.HTML), "<p>written</p>") {
-		t.Errorf("title %.50q, address %.50q, HTML %.100q", r.Title, r.FinalURL, r.HTML)
+		t.Errorf("title %.50q, URL %.50q, HTML %.100q", r.Title, r.FinalURL, r.HTML)
 	}
-	// Nor does a failed step or the waiting for pictures.
+	// The same applies to failed steps and to the wait for lazy images.
 	page = serveHTML(t, `<!doctype html><title>mine</title><select id="s"><option>a</select><img loading="lazy" src="/x"><script>
 		const long = "A".repeat(20 << 20)
 		const toss = () => { throw new Error(long) }
@@ -257,15 +258,15 @@ func TestPageCannotSayTooMuch(t *testing.T) {
 	fill := sandbox.Step{Command: sandbox.StepFill, Selector: "#s", Value: "z"}
 	_, err = shared(t).Render(t.Context(), sandbox.RenderRequest{URL: page, Device: small, Pace: sandbox.Pace{Steps: []sandbox.Step{fill}}})
 	if err == nil || err.Error() != `step 1 (fill): the element "#s" has no option "z"` {
-		t.Errorf("the step failed with %.200v", err)
+		t.Errorf("step failed with %.200v", err)
 	}
 	if _, err := shared(t).Render(t.Context(), sandbox.RenderRequest{URL: page, Device: small, Frame: sandbox.Frame{FullPage: true}}); err != nil {
-		t.Errorf("the full page: %.200v", err)
+		t.Errorf("full page: %.200v", err)
 	}
 }
 
-// The sandbox's own API is out of reach by every way that a page has.
-func TestPageTriesItsSandbox(t *testing.T) {
+// A page cannot reach the sandbox's API by any method.
+func TestPageCannotReachItsSandboxIndirectly(t *testing.T) {
 	t.Parallel()
 	reached := make(chan string, 1000)
 	vendor, err := url.Parse(serveFunc(t, func(_ http.ResponseWriter, r *http.Request) { reached <- r.URL.Path }))
@@ -294,7 +295,7 @@ func TestPageTriesItsSandbox(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			page := serveHTML(t, "<!doctype html>"+fmt.Sprintf(body+"<!-- %[1]s %[2]s -->", vendor.JoinPath(name), vendor.Port()))
-			// Where such a page leads does not matter.
+			// The result of the render does not matter.
 			_, _ = shared(t).Render(t.Context(), sandbox.RenderRequest{URL: page, Own: own, Device: small, Pace: sandbox.Pace{Delay: 200 * time.Millisecond}})
 		})
 	}
@@ -313,11 +314,11 @@ func TestPageTriesItsSandbox(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	// The browser fetches the certificates that a certificate names.
+	// The browser requests the issuer certificates that a certificate refers to.
 	t.Run("certificate", func(t *testing.T) {
 		t.Parallel()
 		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "page") }))
-		server.TLS = &tls.Config{Certificates: []tls.Certificate{issuedElsewhere(t, vendor.JoinPath("certificate").String())}}
+		server.TLS = &tls.Config{Certificates: []tls.Certificate{certificateWithIssuerURL(t, vendor.JoinPath("certificate").String())}}
 		server.Config.ErrorLog = log.New(io.Discard, "", 0)
 		server.StartTLS()
 		t.Cleanup(server.Close)
@@ -327,14 +328,14 @@ func TestPageTriesItsSandbox(t *testing.T) {
 	})
 	t.Cleanup(func() {
 		for len(reached) > 0 {
-			t.Errorf("the sandbox was reached: %s", <-reached)
+			t.Errorf("a request reached the sandbox: %s", <-reached)
 		}
 	})
 }
 
-// issuedElsewhere is a certificate for this machine whose issuer's own is to be
-// had at the given address.
-func issuedElsewhere(t *testing.T, issuer string) tls.Certificate {
+// certificateWithIssuerURL returns a certificate for loopback that names the URL
+// of its issuer's certificate.
+func certificateWithIssuerURL(t *testing.T, issuer string) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -9,9 +9,10 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// patterns are the requests that the browser hands to us in every tab: those
-// that may be for the demo hosts, and local files. A visit that changes requests
-// adds all others; without one they go to the network directly.
+// patterns returns the requests that are intercepted in every tab: those that
+// might be for demo hosts, and those for local files. A visit that changes
+// requests intercepts all others as well; otherwise they go to the network
+// directly.
 func (t *tab) patterns() []*fetch.RequestPattern {
 	patterns := []*fetch.RequestPattern{{URLPattern: "file:*"}}
 	if t.cfg.Pages != nil {
@@ -20,12 +21,12 @@ func (t *tab) patterns() []*fetch.RequestPattern {
 	return patterns
 }
 
-// answer decides about one paused request. Its errors mean that the request
-// or the tab is gone, so there is nobody left to tell.
-func (t *tab) answer(ctx context.Context, ev fetch.EventRequestPaused) {
+// handleRequest handles one intercepted request. It ignores errors, because they
+// mean that the request or the tab no longer exists.
+func (t *tab) handleRequest(ctx context.Context, ev fetch.EventRequestPaused) {
 	next := fetch.ContinueRequestParams{RequestID: ev.RequestID}
 	if v := t.visit.Load(); v != nil {
-		next = v.amend(ev)
+		next = v.rewrite(ev)
 	}
 	u, err := url.Parse(ev.Request.URL)
 	switch {

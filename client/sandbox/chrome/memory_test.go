@@ -31,13 +31,14 @@ func TestExcess(t *testing.T) {
 			got = append(got, p.pid)
 		}
 		if len(got) != len(c.want) || len(got) > 0 && got[0] != c.want[0] {
-			t.Errorf("%s: %v are ended, want %v", name, got, c.want)
+			t.Errorf("%s: got processes %v, want %v", name, got, c.want)
 		}
 	}
 }
 
-// hungry are pages that take memory without end, each of its own kind.
-var hungry = map[string]string{
+// growingPages contains pages that allocate more and more memory, each in another
+// way.
+var growingPages = map[string]string{
 	"buffers":                 `<script>const all = []; setInterval(() => all.push(new Uint8Array(16 << 20).fill(1)), 5)</script>`,
 	"buffers without a pause": `<script>const all = []; for (;;) all.push(new Uint8Array(16 << 20).fill(1))</script>`,
 	"objects":                 `<script>const all = []; setInterval(() => { for (let i = 0; i < 2e5; i++) all.push({i, text: "x" + i}) }, 1)</script>`,
@@ -47,23 +48,23 @@ var hungry = map[string]string{
 	"a worker":                `<script>new Worker(URL.createObjectURL(new Blob(["const all = []; for (;;) all.push(new Uint8Array(16 << 20).fill(1))"])))</script>`,
 }
 
-// A page that takes memory without end costs its own screenshot and no more
-// than it may, while other pages are drawn.
-func TestHungryPages(t *testing.T) {
+// A page that allocates more and more memory fails its own render at the limit.
+// Other pages are rendered in the meantime.
+func TestMemoryLimit(t *testing.T) {
 	t.Parallel()
 	const page = 320 << 20
 	r := start(t, Config{Tabs: 2, AllowPrivate: loopback, PageMemory: page, PageTimeout: 40 * time.Second})
 	good := serveHTML(t, `<!doctype html><title>good</title><style>body{background:#1030c0}</style>`)
 	peak := watchPeak(t, r)
-	for name, body := range hungry {
+	for name, body := range growingPages {
 		t.Run(name, func(t *testing.T) {
-			url := serveHTML(t, "<!doctype html><title>hungry</title>"+body)
-			var beside sync.WaitGroup
+			url := serveHTML(t, "<!doctype html><title>growing</title>"+body)
+			var others sync.WaitGroup
 			ended := make(chan struct{})
-			beside.Go(func() {
+			others.Go(func() {
 				for drawn := 0; ; drawn++ {
 					if rendering, err := r.Render(t.Context(), sandbox.RenderRequest{URL: good, Device: small}); err != nil || rendering.Title != "good" {
-						t.Errorf("a page beside it: title %q, %v", rendering.Title, err)
+						t.Errorf("other page: title %q, error %v", rendering.Title, err)
 						return
 					}
 					select {
@@ -75,23 +76,23 @@ func TestHungryPages(t *testing.T) {
 			})
 			_, err := r.Render(t.Context(), sandbox.RenderRequest{URL: url, Device: small, Pace: sandbox.Pace{Delay: 40 * time.Second}})
 			close(ended)
-			beside.Wait()
-			if err == nil || !strings.Contains(err.Error(), "too much memory: a page may take 320 MiB") {
-				t.Errorf("it ended with %v", err)
+			others.Wait()
+			if err == nil || !strings.Contains(err.Error(), "too much memory: the limit is 320 MiB") {
+				t.Errorf("render failed with %v", err)
 			}
 		})
 	}
-	// The next page is drawn by the same browser, which never took more than all
-	// pages may, and what one page took between two looks.
+	// The browser is still the same, and never used more than the limit of all
+	// pages plus the memory that one page can allocate between two measurements.
 	if used := peak(); used > 3*page+512<<20 {
-		t.Errorf("the browser took %d MiB", used>>20)
+		t.Errorf("the browser used %d MiB", used>>20)
 	} else {
-		t.Logf("the browser took at most %d MiB", used>>20)
+		t.Logf("the browser used at most %d MiB", used>>20)
 	}
 }
 
-// watchPeak has the most that the browser takes until the returned function is
-// called.
+// watchPeak measures the memory of the browser until the returned function is
+// called, which returns the maximum.
 func watchPeak(t *testing.T, r *Renderer) (peak func() int64) {
 	t.Helper()
 	var most atomic.Int64
@@ -99,11 +100,11 @@ func watchPeak(t *testing.T, r *Renderer) (peak func() int64) {
 	pid := r.current.pid
 	go func() {
 		defer close(stopped)
-		beat := time.NewTicker(20 * time.Millisecond)
-		defer beat.Stop()
+		ticker := time.NewTicker(20 * time.Millisecond)
+		defer ticker.Stop()
 		for {
 			select {
-			case <-beat.C:
+			case <-ticker.C:
 			case <-stop:
 				return
 			}

@@ -18,28 +18,29 @@ var (
 	small = sandbox.Device{ScreenWidth: 300, ScreenHeight: 200}
 )
 
-// draw renders a request that must succeed, in a small window unless it says
-// otherwise.
-func draw(t *testing.T, req sandbox.RenderRequest) sandbox.Rendering {
+// mustRender renders a request that must succeed. The screen is small unless the
+// request has a size.
+func mustRender(t *testing.T, req sandbox.RenderRequest) sandbox.Rendering {
 	t.Helper()
-	rendering, err := shared(t).Render(t.Context(), inSmall(req))
+	rendering, err := shared(t).Render(t.Context(), withSmallScreen(req))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return rendering
 }
 
-func inSmall(req sandbox.RenderRequest) sandbox.RenderRequest {
+func withSmallScreen(req sandbox.RenderRequest) sandbox.RenderRequest {
 	if req.ScreenWidth == 0 && req.ScreenHeight == 0 {
 		req.ScreenWidth, req.ScreenHeight = small.ScreenWidth, small.ScreenHeight
 	}
 	return req
 }
 
-// refused renders a request that must fail with a reason that has the words.
-func refused(t *testing.T, req sandbox.RenderRequest, words ...string) {
+// wantError renders a request that must fail with an error that contains the
+// words.
+func wantError(t *testing.T, req sandbox.RenderRequest, words ...string) {
 	t.Helper()
-	_, err := shared(t).Render(t.Context(), inSmall(req))
+	_, err := shared(t).Render(t.Context(), withSmallScreen(req))
 	if err == nil {
 		t.Fatalf("no error, want one with %q", words)
 	}
@@ -49,39 +50,39 @@ func refused(t *testing.T, req sandbox.RenderRequest, words ...string) {
 		}
 	}
 	if strings.Contains(err.Error(), "\n") {
-		t.Errorf("reason of several lines: %q", err)
+		t.Errorf("error has several lines: %q", err)
 	}
 }
 
-// only is the one picture of a rendering, decoded, of the size given.
-func only(t *testing.T, r sandbox.Rendering, width, height int) image.Image {
+// singleImage decodes the only image of a rendering and checks its size.
+func singleImage(t *testing.T, r sandbox.Rendering, width, height int) image.Image {
 	t.Helper()
 	if len(r.Shots) != 1 {
-		t.Fatalf("%d pictures, want one", len(r.Shots))
+		t.Fatalf("got %d images, want one", len(r.Shots))
 	}
 	pic := r.Shots[0]
 	if pic.Width != width || pic.Height != height {
-		t.Errorf("picture is %dx%d, want %dx%d", pic.Width, pic.Height, width, height)
+		t.Errorf("image is %dx%d, want %dx%d", pic.Width, pic.Height, width, height)
 	}
 	return decode(t, pic)
 }
 
-func wantColour(t *testing.T, img image.Image, x, y int, want color.Color) {
+func wantColor(t *testing.T, img image.Image, x, y int, want color.Color) {
 	t.Helper()
 	if got := img.At(x, y); !near(got, want) {
 		t.Errorf("pixel %d,%d is %v, want %v", x, y, got, want)
 	}
 }
 
-// tells is a page whose title is the JSON of a JavaScript value.
-func tells(t *testing.T, value string) string {
+// serveValue serves a page whose title is the JSON of a JavaScript value.
+func serveValue(t *testing.T, value string) string {
 	t.Helper()
 	return serveHTML(t, `<!doctype html><meta name="viewport" content="width=device-width"><title>?</title>
 		<script>document.title = JSON.stringify(`+value+`)</script>`)
 }
 
-// told reads a title that is JSON.
-func told[T any](t *testing.T, r sandbox.Rendering) T {
+// titleValue parses a title as JSON.
+func titleValue[T any](t *testing.T, r sandbox.Rendering) T {
 	t.Helper()
 	var value T
 	if err := json.Unmarshal([]byte(r.Title), &value); err != nil {
@@ -90,8 +91,8 @@ func told[T any](t *testing.T, r sandbox.Rendering) T {
 	return value
 }
 
-// visited is a server that hands on what it was asked, and its address.
-func visited(t *testing.T, body string) (string, <-chan *http.Request) {
+// serveRecorded serves a page and sends the requests to a channel.
+func serveRecorded(t *testing.T, body string) (string, <-chan *http.Request) {
 	t.Helper()
 	requests := make(chan *http.Request, 16)
 	address := serveFunc(t, func(w http.ResponseWriter, r *http.Request) {
@@ -109,5 +110,5 @@ func visited(t *testing.T, body string) (string, <-chan *http.Request) {
 	return address, requests
 }
 
-// discard swallows what a server says of visitors that distrust it.
+// discard drops the server's messages about clients that reject its certificate.
 var discard = log.New(io.Discard, "", 0)

@@ -9,19 +9,19 @@ import (
 	"shotline/client/sandbox"
 )
 
-// turning is a page that is red at first, and blue once its load is some time
-// past.
-const turning = `<!doctype html><style>body{margin:0;height:100vh;background:#d02010}</style>
+// changingPage is a page that is red at first and becomes blue some time after
+// its load event.
+const changingPage = `<!doctype html><style>body{margin:0;height:100vh;background:#d02010}</style>
 	<script>onload = () => setTimeout(() => { document.body.style.background = "#1030c0" }, 150)</script>`
 
 func TestOptionDelay(t *testing.T) {
 	t.Parallel()
-	url := serveHTML(t, turning)
-	img := only(t, draw(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{Delay: 600 * time.Millisecond}}), 300, 200)
-	wantColour(t, img, 150, 100, blue)
+	url := serveHTML(t, changingPage)
+	img := singleImage(t, mustRender(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{Delay: 600 * time.Millisecond}}), 300, 200)
+	wantColor(t, img, 150, 100, blue)
 }
 
-// A page that never finishes loading is drawn as far as it came.
+// A page that does not finish loading is captured as it is.
 func TestOptionMaxWait(t *testing.T) {
 	t.Parallel()
 	done := make(chan struct{})
@@ -37,12 +37,12 @@ func TestOptionMaxWait(t *testing.T) {
 		w.Header().Set("Content-Type", "text/html")
 		_, _ = w.Write([]byte(`<!doctype html><title>half</title><style>body{margin:0;height:100vh;background:#10a030}</style><img src="/never">`))
 	})
-	r := draw(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{MaxWait: 500 * time.Millisecond}})
-	wantColour(t, only(t, r, 300, 200), 150, 100, green)
+	r := mustRender(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{MaxWait: 500 * time.Millisecond}})
+	wantColor(t, singleImage(t, r, 300, 200), 150, 100, green)
 	if r.Title != "half" {
-		t.Errorf("title %q", r.Title)
+		t.Errorf("title is %q", r.Title)
 	}
-	refused(t, sandbox.RenderRequest{URL: url + "never", Pace: sandbox.Pace{MaxWait: 300 * time.Millisecond}}, "max_wait", "did not answer")
+	wantError(t, sandbox.RenderRequest{URL: url + "never", Pace: sandbox.Pace{MaxWait: 300 * time.Millisecond}}, "max_wait", "did not answer")
 }
 
 func TestOptionHidePopups(t *testing.T) {
@@ -54,29 +54,29 @@ func TestOptionHidePopups(t *testing.T) {
 		<header>the page's own</header>
 		<div class="layer">Subscribe!</div>
 		<div class="bar" id="cookie-bar">We use cookies <button>Agree</button></div>`)
-	covered := only(t, draw(t, sandbox.RenderRequest{URL: url}), 300, 200)
-	wantColour(t, covered, 250, 100, red)
-	free := only(t, draw(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{HidePopups: true}}), 300, 200)
-	wantColour(t, free, 250, 100, green)
-	wantColour(t, free, 250, 190, green)
-	wantColour(t, free, 250, 10, blue)
+	covered := singleImage(t, mustRender(t, sandbox.RenderRequest{URL: url}), 300, 200)
+	wantColor(t, covered, 250, 100, red)
+	free := singleImage(t, mustRender(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{HidePopups: true}}), 300, 200)
+	wantColor(t, free, 250, 100, green)
+	wantColor(t, free, 250, 190, green)
+	wantColor(t, free, 250, 10, blue)
 }
 
 func TestOptionScriptInline(t *testing.T) {
 	t.Parallel()
 	url := serveHTML(t, striped)
-	r := draw(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{
+	r := mustRender(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{
 		Script: `document.title = "changed"; document.querySelector("div").style.background = "#10a030"`,
 	}})
-	wantColour(t, only(t, r, 300, 200), 150, 100, green)
+	wantColor(t, singleImage(t, r, 300, 200), 150, 100, green)
 	if r.Title != "changed" {
-		t.Errorf("title %q", r.Title)
+		t.Errorf("title is %q", r.Title)
 	}
-	refused(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{Script: `throw new Error("on purpose")`}}, "script", "on purpose")
-	refused(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{Script: `this is no script`}}, "script", "SyntaxError")
+	wantError(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{Script: `throw new Error("on purpose")`}}, "script", "on purpose")
+	wantError(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{Script: `this is no script`}}, "script", "SyntaxError")
 }
 
-// steppable is a page that every command of steps can do something to.
+// steppable is a page on which every step command has an effect.
 const steppable = `<!doctype html><style>body{margin:0;height:2000px;background:#d02010}#end{position:absolute;top:1500px}</style>
 	<input id="name"><button id="go">go</button><p id="end">end</p>
 	<script>
@@ -92,7 +92,7 @@ const steppable = `<!doctype html><style>body{margin:0;height:2000px;background:
 
 func TestOptionSteps(t *testing.T) {
 	t.Parallel()
-	r := draw(t, sandbox.RenderRequest{URL: serveHTML(t, steppable), HTML: true, Pace: sandbox.Pace{Steps: []sandbox.Step{
+	r := mustRender(t, sandbox.RenderRequest{URL: serveHTML(t, steppable), HTML: true, Pace: sandbox.Pace{Steps: []sandbox.Step{
 		{Command: sandbox.StepScreenshot},
 		{Command: sandbox.StepFill, Selector: "#name", Value: `Ada "L" <b>`},
 		{Command: sandbox.StepClick, Selector: "#go"},
@@ -102,26 +102,26 @@ func TestOptionSteps(t *testing.T) {
 		{Command: sandbox.StepScroll, Selector: "#end"},
 	}}})
 	if r.Title != `Ada "L" <b>` {
-		t.Errorf("the page read %q", r.Title)
+		t.Errorf("title is %q", r.Title)
 	}
 	if len(r.Shots) != 2 {
-		t.Fatalf("%d pictures, want that of the step and the last one", len(r.Shots))
+		t.Fatalf("got %d images, want one of the step and the final one", len(r.Shots))
 	}
-	wantColour(t, decode(t, r.Shots[0]), 250, 150, red)
-	wantColour(t, decode(t, r.Shots[1]), 250, 150, green)
+	wantColor(t, decode(t, r.Shots[0]), 250, 150, red)
+	wantColor(t, decode(t, r.Shots[1]), 250, 150, green)
 }
 
-// A click goes to the element although something lies over it, and is made by
-// finger where there is a touch screen.
+// A click reaches the element even if another element covers it. It is a tap if
+// the screen is a touch screen.
 func TestOptionStepsClick(t *testing.T) {
 	t.Parallel()
 	url := serveHTML(t, `<!doctype html><title>?</title><style>div{position:fixed;inset:0}</style>
 		<button id="free">a</button><button id="under">b</button>
 		<script>
-			const tell = text => { if (document.title === "?") document.title = text }
-			free.onpointerdown = e => tell(e.pointerType)
-			under.onclick = () => tell("under")
-			if (location.search) document.body.insertAdjacentHTML("beforeend", "<div onclick='tell(\"cover\")'></div>")
+			const report = text => { if (document.title === "?") document.title = text }
+			free.onpointerdown = e => report(e.pointerType)
+			under.onclick = () => report("under")
+			if (location.search) document.body.insertAdjacentHTML("beforeend", "<div onclick='report(\"cover\")'></div>")
 		</script>`)
 	for _, c := range []struct {
 		query, selector string
@@ -132,29 +132,29 @@ func TestOptionStepsClick(t *testing.T) {
 		{"", "#free", true, "touch"},
 		{"?covered", "#under", false, "under"},
 	} {
-		r := draw(t, sandbox.RenderRequest{URL: url + c.query, Device: sandbox.Device{Touch: c.touch},
+		r := mustRender(t, sandbox.RenderRequest{URL: url + c.query, Device: sandbox.Device{Touch: c.touch},
 			Pace: sandbox.Pace{Steps: []sandbox.Step{{Command: sandbox.StepClick, Selector: c.selector}}}})
 		if r.Title != c.want {
-			t.Errorf("%s%s with touch %v: %q, want %q", c.query, c.selector, c.touch, r.Title, c.want)
+			t.Errorf("%s%s with touch %v: got %q, want %q", c.query, c.selector, c.touch, r.Title, c.want)
 		}
 	}
 }
 
-// A click without a target goes to the middle of the screen.
+// A click without a target is in the center of the screen.
 func TestOptionStepsClickWithoutTarget(t *testing.T) {
 	t.Parallel()
 	url := serveHTML(t, `<!doctype html><title>?</title><style>html,body{height:100%;margin:0}</style>
 		<script>onclick = e => document.title = e.clientX / innerWidth + " " + e.clientY / innerHeight + " " + e.isTrusted</script>`)
 	for _, touch := range []bool{false, true} {
-		r := draw(t, sandbox.RenderRequest{URL: url, Device: sandbox.Device{Touch: touch},
+		r := mustRender(t, sandbox.RenderRequest{URL: url, Device: sandbox.Device{Touch: touch},
 			Pace: sandbox.Pace{Steps: []sandbox.Step{{Command: sandbox.StepClick}, {Command: sandbox.StepWait, Wait: 50 * time.Millisecond}}}})
 		if r.Title != "0.5 0.5 true" {
-			t.Errorf("with touch %v: %q", touch, r.Title)
+			t.Errorf("with touch %v: got %q", touch, r.Title)
 		}
 	}
 }
 
-// Typing presses keys, one after another, behind what is there.
+// StepType presses keys one after another and appends to the content.
 func TestOptionStepsType(t *testing.T) {
 	t.Parallel()
 	url := serveHTML(t, `<!doctype html><input id="name" value="Dr. "><input id="mail" type="email" value="ada"><textarea id="text">a
@@ -164,24 +164,24 @@ b</textarea><p id="free" contenteditable>c <b>d</b></p><script>
 		oninput = () => document.title = [name1.value, mail.value, text.value, free.textContent, keys.length].join("|")
 		const name1 = document.getElementById("name")
 	</script>`)
-	r := draw(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{Steps: []sandbox.Step{
+	r := mustRender(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{Steps: []sandbox.Step{
 		{Command: sandbox.StepType, Selector: "#name", Value: `Ä"L`},
 		{Command: sandbox.StepType, Selector: "#mail", Value: "@x"},
 		{Command: sandbox.StepType, Selector: "#text", Value: "c"},
 		{Command: sandbox.StepType, Selector: "#free", Value: "e"},
 	}}})
 	if want := "Dr. Ä\"L|ada@x|a b" + "c|c de|7"; r.Title != want {
-		t.Errorf("the page has %q, want %q", r.Title, want)
+		t.Errorf("fields are %q, want %q", r.Title, want)
 	}
 }
 
 func TestOptionStepsScroll(t *testing.T) {
 	t.Parallel()
 	url := serveHTML(t, striped)
-	by := only(t, draw(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{Steps: []sandbox.Step{{Command: sandbox.StepScroll, Y: 350}}}}), 300, 200)
-	wantColour(t, by, 100, 100, blue)
-	to := only(t, draw(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{Steps: []sandbox.Step{{Command: sandbox.StepScroll, Selector: "div:last-child"}}}}), 300, 200)
-	wantColour(t, to, 100, 100, green)
+	by := singleImage(t, mustRender(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{Steps: []sandbox.Step{{Command: sandbox.StepScroll, Y: 350}}}}), 300, 200)
+	wantColor(t, by, 100, 100, blue)
+	to := singleImage(t, mustRender(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{Steps: []sandbox.Step{{Command: sandbox.StepScroll, Selector: "div:last-child"}}}}), 300, 200)
+	wantColor(t, to, 100, 100, green)
 }
 
 func TestOptionStepsFail(t *testing.T) {
@@ -194,17 +194,17 @@ func TestOptionStepsFail(t *testing.T) {
 	}{
 		{"no such element", sandbox.Step{Command: sandbox.StepWait, Selector: "#nowhere", Wait: 100 * time.Millisecond}, []string{"step 1 (wait)", "no element matches"}},
 		{"bad selector", sandbox.Step{Command: sandbox.StepClick, Selector: "#["}, []string{"step 1 (click)", "not a valid CSS selector"}},
-		{"no field to type in", sandbox.Step{Command: sandbox.StepType, Selector: "#end", Value: "x"}, []string{"step 1 (type)", "takes no text"}},
-		{"no field", sandbox.Step{Command: sandbox.StepFill, Selector: "#end", Value: "x"}, []string{"step 1 (fill)", "takes no text"}},
+		{"no field to type in", sandbox.Step{Command: sandbox.StepType, Selector: "#end", Value: "x"}, []string{"step 1 (type)", "does not accept text"}},
+		{"no field", sandbox.Step{Command: sandbox.StepFill, Selector: "#end", Value: "x"}, []string{"step 1 (fill)", "does not accept text"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			refused(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{Steps: []sandbox.Step{c.step}}}, c.words...)
+			wantError(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{Steps: []sandbox.Step{c.step}}}, c.words...)
 		})
 	}
 }
 
-// A click that leads to another page: the picture shows that one.
+// If a click leads to another page, the image shows that page.
 func TestOptionStepsLeadAway(t *testing.T) {
 	t.Parallel()
 	url := serveFunc(t, func(w http.ResponseWriter, r *http.Request) {
@@ -215,24 +215,24 @@ func TestOptionStepsLeadAway(t *testing.T) {
 		}
 		_, _ = w.Write([]byte(page))
 	})
-	r := draw(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{Steps: []sandbox.Step{{Command: sandbox.StepClick, Selector: "a"}}}})
-	wantColour(t, only(t, r, 300, 200), 250, 150, blue)
+	r := mustRender(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{Steps: []sandbox.Step{{Command: sandbox.StepClick, Selector: "a"}}}})
+	wantColor(t, singleImage(t, r, 300, 200), 250, 150, blue)
 	if r.Title != "next" || r.FinalURL != url+"next" {
-		t.Errorf("title %q at %s", r.Title, r.FinalURL)
+		t.Errorf("title %q, URL %s", r.Title, r.FinalURL)
 	}
 }
 
-// Several pictures of one page show it at different moments.
+// The images of one page show it at different times.
 func TestOptionShots(t *testing.T) {
 	t.Parallel()
 	url := serveHTML(t, `<!doctype html><style>body{margin:0;height:100vh;background:#d02010}</style><script>
 		onload = () => setTimeout(() => { document.body.style.background = "#1030c0" }, 500)</script>`)
-	r := draw(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{Shots: 3, ShotInterval: 700 * time.Millisecond}})
+	r := mustRender(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{Shots: 3, ShotInterval: 700 * time.Millisecond}})
 	if len(r.Shots) != 3 {
-		t.Fatalf("%d pictures, want 3", len(r.Shots))
+		t.Fatalf("got %d images, want 3", len(r.Shots))
 	}
-	wantColour(t, decode(t, r.Shots[2]), 150, 100, blue)
+	wantColor(t, decode(t, r.Shots[2]), 150, 100, blue)
 	if string(r.Shots[0].Data) == string(r.Shots[2].Data) {
-		t.Error("the first picture shows what the last one does")
+		t.Error("the first and the last image are equal")
 	}
 }

@@ -11,29 +11,29 @@ import (
 	"shotline/client/sandbox"
 )
 
-// run is one render under way in a tab. Everything it does happens in one
-// goroutine, except that visit and moves hear of the page's events.
+// run is one render in a tab. It uses one goroutine, except that visit and
+// navigation receive events of the page in others.
 type run struct {
-	tab    *tab
-	req    sandbox.RenderRequest
-	target *chromedp.Target
-	visit  *visit
-	moves  moves
-	limit  time.Duration // for all of it
-	stage  string        // what is not done yet, for the reason of a timeout
-	out    sandbox.Rendering
+	tab        *tab
+	req        sandbox.RenderRequest
+	target     *chromedp.Target
+	visit      *visit
+	navigation navigation
+	limit      time.Duration // for the whole render
+	stage      string        // what is not yet done, for the text of a timeout
+	out        sandbox.Rendering
 }
 
-// fault is a failure already in words for the person who asked.
-type fault string
+// userError is an error whose text can be shown to the user as it is.
+type userError string
 
-func (f fault) Error() string { return string(f) }
+func (e userError) Error() string { return string(e) }
 
-// faultf formats a fault.
-func faultf(format string, args ...any) error { return fault(fmt.Sprintf(format, args...)) }
+// userErrorf formats a userError.
+func userErrorf(format string, args ...any) error { return userError(fmt.Sprintf(format, args...)) }
 
-// render loads the page, does in it what was asked for and takes its pictures,
-// all within the page timeout and the pauses that were asked for.
+// render loads the page, performs the requested actions and produces the outputs.
+// Its time is limited to the page timeout plus the requested pauses.
 func (t *tab) render(ctx context.Context, req sandbox.RenderRequest) (sandbox.Rendering, error) {
 	stoppable, cancel := context.WithCancelCause(t.ctx)
 	defer cancel(nil)
@@ -50,7 +50,7 @@ func (t *tab) render(ctx context.Context, req sandbox.RenderRequest) (sandbox.Re
 		err := r.perform(ctx)
 		var failed *chromedp.LoadError
 		if errors.As(err, &failed) {
-			return r.unreached(ctx, failed.ErrorText)
+			return r.explainLoadError(ctx, failed.ErrorText)
 		}
 		return err
 	}))
@@ -60,8 +60,8 @@ func (t *tab) render(ctx context.Context, req sandbox.RenderRequest) (sandbox.Re
 	return r.out, nil
 }
 
-// perform is the order of things. What changes the page comes before the
-// pictures, the PDF comes last because printing lays the page out anew.
+// perform runs all stages of the render. Stages that change the page come before
+// the images. The PDF is last, because printing changes the layout of the page.
 func (r *run) perform(ctx context.Context) error {
 	for _, part := range []struct {
 		stage string
@@ -73,8 +73,8 @@ func (r *run) perform(ctx context.Context) error {
 		{"popups were not hidden", r.hidePopups},
 		{"script did not end", r.script},
 		{"steps did not end", r.steps},
-		{"picture was not ready", r.shots},
-		{"page's address and title were not read", r.describe},
+		{"image was not ready", r.captureAll},
+		{"URL and title of the page were not read", r.describe},
 		{"HTML was not read", r.html},
 		{"PDF was not ready", r.pdf},
 	} {
@@ -86,16 +86,17 @@ func (r *run) perform(ctx context.Context) error {
 	return nil
 }
 
-// newsTime is how long the news of a crash may come after what the crash broke.
-const newsTime = 500 * time.Millisecond
+// crashEventWait is how long the event of a crash might arrive after the error
+// that the crash caused.
+const crashEventWait = 500 * time.Millisecond
 
-// explain turns what stopped a render into a reason for the person who asked.
+// explain returns the error for the user if a render failed with err.
 func (r *run) explain(limited context.Context, err error) error {
-	var told fault
-	if errors.As(err, &told) {
-		return told
+	var userErr userError
+	if errors.As(err, &userErr) {
+		return userErr
 	}
-	_ = pause(limited, newsTime) // none when limited has ended
+	_ = pause(limited, crashEventWait) // returns immediately if limited has ended
 	cause := context.Cause(limited)
 	switch {
 	case errors.Is(cause, errPageTimeout):
@@ -103,11 +104,11 @@ func (r *run) explain(limited context.Context, err error) error {
 	case errors.Is(cause, errTabCrashed):
 		return errTabCrashed
 	case errors.Is(cause, errTabMemory):
-		return fmt.Errorf("%w: a page may take %d MiB", errTabMemory, r.tab.cfg.PageMemory>>20)
-	case r.tab.browser.starved.Load():
-		return errors.New("the browser took too much memory while it rendered the page")
+		return fmt.Errorf("%w: the limit is %d MiB", errTabMemory, r.tab.cfg.PageMemory>>20)
+	case r.tab.browser.outOfMemory.Load():
+		return errors.New("the browser used too much memory while it rendered the page")
 	case r.tab.browser.dead():
-		return errors.New("the browser died while it rendered the page")
+		return errors.New("the browser exited while it rendered the page")
 	case cause != nil:
 		return fmt.Errorf("render stopped: %w", cause)
 	default:
@@ -115,7 +116,7 @@ func (r *run) explain(limited context.Context, err error) error {
 	}
 }
 
-// pause waits for d, or less when ctx ends.
+// pause waits for d. It returns early with an error if ctx ends.
 func pause(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return ctx.Err()

@@ -16,24 +16,24 @@ import (
 	"shotline/client/sandbox"
 )
 
-// Bounds and units of a PDF.
+// Limits and units of a PDF.
 const (
 	maxPDF     = 64 << 20 // bytes
-	pdfChunk   = 1 << 20  // bytes read at a time
-	maxPaper   = 200.0    // inches, the longest side that PDF readers show
+	pdfChunk   = 1 << 20  // bytes per read
+	maxPaper   = 200.0    // inches; PDF readers show no longer sides
 	cssPerInch = 96.0     // CSS px
 	cmPerInch  = 2.54
 	minContent = 0.5 // inches
-	minPrint   = 0.1 // of a print
+	minPrint   = 0.1 // minimum scale of a print
 )
 
-// sheet is the paper of a PDF and its margins, in inches.
+// sheet is the paper size of a PDF and its margins, in inches.
 type sheet struct {
 	width, height            float64
 	top, right, bottom, left float64
 }
 
-// newSheet works out the sheet, or says which option is wrong.
+// newSheet returns the sheet for the options. Its error names the wrong option.
 func newSheet(o sandbox.PDFOptions) (sheet, error) {
 	paper, err := o.Paper()
 	m := o.Margin
@@ -43,7 +43,7 @@ func newSheet(o sandbox.PDFOptions) (sheet, error) {
 	}, err
 }
 
-// pdf prints the page, in its style for print.
+// pdf prints the page with its styles for print.
 func (r *run) pdf(ctx context.Context) error {
 	if r.req.PDF == nil {
 		return nil
@@ -53,7 +53,7 @@ func (r *run) pdf(ctx context.Context) error {
 		return err
 	}
 	if err := r.emulateMedia(ctx, "print"); err != nil {
-		return fmt.Errorf("style for print: %w", err)
+		return fmt.Errorf("switch to print styles: %w", err)
 	}
 	scale := 1.0
 	if r.req.PDF.OnePage {
@@ -74,18 +74,19 @@ func (r *run) pdf(ctx context.Context) error {
 	return err
 }
 
-// noBreaks keeps the page's own page breaks from a document on one page.
-const noBreaks = `() => {
+// noBreaksScript disables the page breaks of the page's styles for a document
+// with one page.
+const noBreaksScript = `() => {
 	const style = new CSSStyleSheet()
 	style.replaceSync("*, ::before, ::after { break-before: auto !important; break-after: auto !important; break-inside: auto !important; }")
 	document.adoptedStyleSheets = [...document.adoptedStyleSheets, style]
 }`
 
-// onePage returns how tall a sheet must be, in inches, to hold the whole page.
-// A page taller than PDF readers show is printed smaller.
+// onePage returns the height in inches of a sheet that holds the whole page. If
+// the page is higher than PDF readers can show, it is scaled down.
 func (r *run) onePage(ctx context.Context, s sheet) (height, scale float64, err error) {
-	if _, err := call[chromedp.Void](ctx, r.target, noBreaks); err != nil {
-		return 0, 0, fmt.Errorf("take away page breaks: %w", err)
+	if _, err := call[chromedp.Void](ctx, r.target, noBreaksScript); err != nil {
+		return 0, 0, fmt.Errorf("remove page breaks: %w", err)
 	}
 	content, err := r.printedHeight(ctx, s, 1)
 	if err != nil {
@@ -93,10 +94,10 @@ func (r *run) onePage(ctx context.Context, s sheet) (height, scale float64, err 
 	}
 	scale, most := 1.0, maxPaper-s.top-s.bottom
 	if content > most {
-		// The smaller print has wider lines, so what fits now fits then.
+		// The scaled print has wider lines, so content that fits now also fits then.
 		scale = most / content
 		if scale < minPrint {
-			return 0, 0, faultf("pdf_one_page: the page is too tall for one sheet")
+			return 0, 0, userErrorf("pdf_one_page: the page is too tall for one sheet")
 		}
 		if content, err = r.printedHeight(ctx, s, scale); err != nil {
 			return 0, 0, err
@@ -105,8 +106,9 @@ func (r *run) onePage(ctx context.Context, s sheet) (height, scale float64, err 
 	return min(maxPaper, content*scale+s.top+s.bottom), scale, nil
 }
 
-// printedHeight lays the page out as wide as the sheet at that scale and
-// measures it, in inches before scaling. The picture has been taken by then.
+// printedHeight sets the layout width to that of the sheet at the given scale,
+// and returns the height in inches before scaling. The images must have been
+// taken before.
 func (r *run) printedHeight(ctx context.Context, s sheet, scale float64) (float64, error) {
 	width := math.Floor((s.width - s.left - s.right) * cssPerInch / scale)
 	err := send(ctx, r.target, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
@@ -117,13 +119,13 @@ func (r *run) printedHeight(ctx context.Context, s sheet, scale float64) (float6
 	}
 	layout, err := cdp.Call(ctx, r.target, page.GetLayoutMetrics, cdp.Empty{})
 	if err != nil || layout.CSSContentSize == nil {
-		return 0, errors.Join(errors.New("measure the print"), err)
+		return 0, errors.Join(errors.New("measure the printed page"), err)
 	}
 	return max(minContent, (math.Ceil(layout.CSSContentSize.Height)+1)/cssPerInch), nil
 }
 
-// read takes the PDF from the browser piece by piece. The browser forgets the
-// stream together with the tab.
+// read reads the PDF from the browser in chunks. The browser discards the stream
+// together with the tab.
 func (r *run) read(ctx context.Context, stream cdpio.StreamHandle) ([]byte, error) {
 	var all bytes.Buffer
 	for {
@@ -132,7 +134,7 @@ func (r *run) read(ctx context.Context, stream cdpio.StreamHandle) ([]byte, erro
 			return nil, fmt.Errorf("read the PDF: %w", err)
 		}
 		if all.Len()+len(part.Data) > maxPDF {
-			return nil, faultf("pdf: the PDF is larger than %d MiB", maxPDF>>20)
+			return nil, userErrorf("pdf: the PDF is larger than %d MiB", maxPDF>>20)
 		}
 		all.Write(part.Data)
 		if part.EOF {

@@ -13,18 +13,18 @@ import (
 	"shotline/client/sandbox"
 )
 
-// sheetSize is the first page's size in points.
+// sheetSize matches the size of the first page in points.
 var sheetSize = regexp.MustCompile(`/MediaBox\s*\[\s*0 0 ([\d.]+) ([\d.]+)\s*\]`)
 
-// pdfPages counts the pages, and measures the first, in points.
+// pdfPages returns the number of pages and the size of the first one in points.
 func pdfPages(t *testing.T, pdf []byte) (count int, width, height float64) {
 	t.Helper()
 	if !bytes.HasPrefix(pdf, []byte("%PDF-")) || !bytes.Contains(pdf[max(0, len(pdf)-64):], []byte("%%EOF")) {
-		t.Fatalf("no PDF: %.60q", pdf)
+		t.Fatalf("not a PDF: %.60q", pdf)
 	}
 	size := sheetSize.FindSubmatch(pdf)
 	if size == nil {
-		t.Fatal("no size of a page in the PDF")
+		t.Fatal("the PDF has no page size")
 	}
 	width, _ = strconv.ParseFloat(string(size[1]), 64)
 	height, _ = strconv.ParseFloat(string(size[2]), 64)
@@ -37,8 +37,8 @@ var (
 	clip   = regexp.MustCompile(`([\d.]+) ([\d.]+) ([\d.]+) ([\d.]+) re\s+W`)
 )
 
-// drawing is what the first page is drawn with.
-func drawing(t *testing.T, pdf []byte) string {
+// contentStream returns the drawing commands of the first page.
+func contentStream(t *testing.T, pdf []byte) string {
 	t.Helper()
 	for _, match := range stream.FindAllSubmatch(pdf, -1) {
 		r, err := zlib.NewReader(bytes.NewReader(match[1]))
@@ -50,19 +50,19 @@ func drawing(t *testing.T, pdf []byte) string {
 			return string(text)
 		}
 	}
-	t.Fatal("nothing is drawn in the PDF")
+	t.Fatal("the PDF has no content stream")
 	return ""
 }
 
-// marginsOf measures the blank border of the first page, in centimetres.
+// marginsOf returns the margins of the first page in centimeters.
 func marginsOf(t *testing.T, pdf []byte) sandbox.Margin {
 	t.Helper()
 	_, width, height := pdfPages(t, pdf)
-	text := drawing(t, pdf)
+	text := contentStream(t, pdf)
 	unit := matrix.FindStringSubmatch(text)
 	area := clip.FindStringSubmatch(text)
 	if unit == nil || area == nil {
-		t.Fatalf("no area in %.200s", text)
+		t.Fatalf("no clip area in %.200s", text)
 	}
 	scale, _ := strconv.ParseFloat(unit[1], 64)
 	var side [4]float64
@@ -74,28 +74,28 @@ func marginsOf(t *testing.T, pdf []byte) sandbox.Margin {
 	return sandbox.Margin{Left: cm(side[0]), Top: cm(side[1]), Right: cm(width - side[0] - side[2]), Bottom: cm(height - side[1] - side[3])}
 }
 
-// printed draws the page as a PDF.
-func printed(t *testing.T, body string, o sandbox.PDFOptions) []byte {
+// renderPDF renders a page as a PDF.
+func renderPDF(t *testing.T, body string, o sandbox.PDFOptions) []byte {
 	t.Helper()
-	return draw(t, sandbox.RenderRequest{URL: serveHTML(t, body), PDF: &o}).PDF
+	return mustRender(t, sandbox.RenderRequest{URL: serveHTML(t, body), PDF: &o}).PDF
 }
 
-// tall is a page of five A4 sheets or so, without a background.
+// tall is a page as high as about five A4 sheets, without a background.
 const tall = `<!doctype html><style>body{margin:0}p{height:500px;margin:0}</style>` +
 	`<p>1</p><p>2</p><p>3</p><p>4</p><p>5</p><p>6</p><p>7</p><p>8</p><p>9</p><p>10</p>`
 
-func near1(a, b float64) bool { return math.Abs(a-b) <= 1 }
+func nearPoint(a, b float64) bool { return math.Abs(a-b) <= 1 }
 
 func TestOptionPDF(t *testing.T) {
 	t.Parallel()
-	r := draw(t, sandbox.RenderRequest{URL: serveHTML(t, tall), PDF: &sandbox.PDFOptions{}})
-	only(t, r, 300, 200)
+	r := mustRender(t, sandbox.RenderRequest{URL: serveHTML(t, tall), PDF: &sandbox.PDFOptions{}})
+	singleImage(t, r, 300, 200)
 	count, width, height := pdfPages(t, r.PDF)
-	if count != 5 || !near1(width, 595) || !near1(height, 842) {
-		t.Errorf("%d pages of %v by %v points, want 5 upright A4 ones", count, width, height)
+	if count != 5 || !nearPoint(width, 595) || !nearPoint(height, 842) {
+		t.Errorf("got %d pages of %v by %v points, want 5 of A4 portrait", count, width, height)
 	}
-	if without := draw(t, sandbox.RenderRequest{URL: serveHTML(t, tall)}); without.PDF != nil {
-		t.Error("a PDF that nobody asked for")
+	if without := mustRender(t, sandbox.RenderRequest{URL: serveHTML(t, tall)}); without.PDF != nil {
+		t.Error("got a PDF that was not requested")
 	}
 }
 
@@ -104,18 +104,18 @@ func TestOptionPDFFormat(t *testing.T) {
 	for format, want := range map[string][2]float64{"A5": {420, 595}, "letter": {612, 792}, "tabloid": {792, 1224}, "A3": {842, 1191}, "legal": {612, 1008}} {
 		t.Run(format, func(t *testing.T) {
 			t.Parallel()
-			if _, w, h := pdfPages(t, printed(t, tall, sandbox.PDFOptions{Format: format})); !near1(w, want[0]) || !near1(h, want[1]) {
-				t.Errorf("%v by %v points, want %v", w, h, want)
+			if _, w, h := pdfPages(t, renderPDF(t, tall, sandbox.PDFOptions{Format: format})); !nearPoint(w, want[0]) || !nearPoint(h, want[1]) {
+				t.Errorf("got %v by %v points, want %v", w, h, want)
 			}
 		})
 	}
-	refused(t, sandbox.RenderRequest{URL: "http://127.0.0.1/", PDF: &sandbox.PDFOptions{Format: "A99"}}, "pdf_format")
+	wantError(t, sandbox.RenderRequest{URL: "http://127.0.0.1/", PDF: &sandbox.PDFOptions{Format: "A99"}}, "pdf_format")
 }
 
 func TestOptionPDFLandscape(t *testing.T) {
 	t.Parallel()
-	if _, w, h := pdfPages(t, printed(t, tall, sandbox.PDFOptions{Landscape: true})); !near1(w, 842) || !near1(h, 595) {
-		t.Errorf("%v by %v points, want A4 lying", w, h)
+	if _, w, h := pdfPages(t, renderPDF(t, tall, sandbox.PDFOptions{Landscape: true})); !nearPoint(w, 842) || !nearPoint(h, 595) {
+		t.Errorf("got %v by %v points, want A4 landscape", w, h)
 	}
 }
 
@@ -123,57 +123,57 @@ func TestOptionPDFOnePage(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		body      string
-		low, high float64 // of the height, in points
+		low, high float64 // limits of the height in points
 	}{
-		"as it is":    {tall, 5000 * 0.75, 5000*0.75 + 10},
+		"as is":       {tall, 5000 * 0.75, 5000*0.75 + 10},
 		"with breaks": {strings.Replace(tall, "margin:0}</style>", "margin:0;page-break-after:always}</style>", 1), 5000 * 0.75, 5000*0.75 + 10},
 		"very tall":   {`<!doctype html><body style="margin:0"><div style="height:30000px;background:#10a030">`, 14300, 14400},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			count, w, h := pdfPages(t, printed(t, c.body, sandbox.PDFOptions{OnePage: true}))
-			if count != 1 || !near1(w, 595) || h < c.low || h > c.high {
-				t.Errorf("%d pages of %v by %v points, want one as tall as the page", count, w, h)
+			count, w, h := pdfPages(t, renderPDF(t, c.body, sandbox.PDFOptions{OnePage: true}))
+			if count != 1 || !nearPoint(w, 595) || h < c.low || h > c.high {
+				t.Errorf("got %d pages of %v by %v points, want one as high as the content", count, w, h)
 			}
 		})
 	}
 	endless := `<!doctype html><div style="height:300000px">`
-	refused(t, sandbox.RenderRequest{URL: serveHTML(t, endless), PDF: &sandbox.PDFOptions{OnePage: true}}, "pdf_one_page", "too tall")
+	wantError(t, sandbox.RenderRequest{URL: serveHTML(t, endless), PDF: &sandbox.PDFOptions{OnePage: true}}, "pdf_one_page", "too tall")
 }
 
 func TestOptionPDFMargin(t *testing.T) {
 	t.Parallel()
 	want := sandbox.Margin{Top: 1, Right: 2, Bottom: 3, Left: 4}
-	got := marginsOf(t, printed(t, tall, sandbox.PDFOptions{Margin: want}))
+	got := marginsOf(t, renderPDF(t, tall, sandbox.PDFOptions{Margin: want}))
 	for side, pair := range map[string][2]float64{
 		"top": {got.Top, want.Top}, "right": {got.Right, want.Right}, "bottom": {got.Bottom, want.Bottom}, "left": {got.Left, want.Left},
 	} {
 		if math.Abs(pair[0]-pair[1]) > 0.12 {
-			t.Errorf("%s margin of %.2f cm, want %v", side, pair[0], pair[1])
+			t.Errorf("%s margin is %.2f cm, want %v", side, pair[0], pair[1])
 		}
 	}
-	refused(t, sandbox.RenderRequest{URL: "http://127.0.0.1/", PDF: &sandbox.PDFOptions{Margin: sandbox.Margin{Left: 15, Right: 15}}}, "pdf_margin", "no room")
-	refused(t, sandbox.RenderRequest{URL: "http://127.0.0.1/", PDF: &sandbox.PDFOptions{Margin: sandbox.Margin{Left: -1}}}, "pdf_margin", "negative")
+	wantError(t, sandbox.RenderRequest{URL: "http://127.0.0.1/", PDF: &sandbox.PDFOptions{Margin: sandbox.Margin{Left: 15, Right: 15}}}, "pdf_margin", "no room")
+	wantError(t, sandbox.RenderRequest{URL: "http://127.0.0.1/", PDF: &sandbox.PDFOptions{Margin: sandbox.Margin{Left: -1}}}, "pdf_margin", "negative")
 }
 
-// A page is printed in its style for print.
+// A PDF uses the page's styles for print.
 func TestOptionPDFIsPrint(t *testing.T) {
 	t.Parallel()
-	text := drawing(t, printed(t, `<!doctype html><style>div{height:96px;background:#d02010}@media print{div{background:#1030c0}}</style><div></div>`,
+	text := contentStream(t, renderPDF(t, `<!doctype html><style>div{height:96px;background:#d02010}@media print{div{background:#1030c0}}</style><div></div>`,
 		sandbox.PDFOptions{Background: true}))
 	if !strings.Contains(text, ".0627 .1882 .7529 rg") {
-		t.Errorf("the print is not blue: %s", text)
+		t.Errorf("the PDF has no blue rectangle: %s", text)
 	}
 }
 
-// A background is on paper only when it is asked for.
+// A PDF contains backgrounds only if they are requested.
 func TestOptionPDFBackground(t *testing.T) {
 	t.Parallel()
 	body := `<!doctype html><style>body{margin:0}div{height:2000px;background:url("data:image/svg+xml,` +
 		`%3Csvg xmlns='http://www.w3.org/2000/svg' width='9' height='9'%3E%3Crect width='4' height='4' fill='%231030c0'/%3E%3C/svg%3E")}</style><div></div>`
-	bare, full := printed(t, body, sandbox.PDFOptions{}), printed(t, body, sandbox.PDFOptions{Background: true})
+	bare, full := renderPDF(t, body, sandbox.PDFOptions{}), renderPDF(t, body, sandbox.PDFOptions{Background: true})
 	if len(full) < len(bare)+200 {
-		t.Errorf("%d bytes without backgrounds, %d with", len(bare), len(full))
+		t.Errorf("%d bytes without and %d with backgrounds, want at least 200 more", len(bare), len(full))
 	}
 }
 
@@ -181,14 +181,14 @@ func TestOptionHTML(t *testing.T) {
 	t.Parallel()
 	url := serveHTML(t, `<!doctype html><title>t</title><p>written by the server</p>
 		<script>document.body.insertAdjacentHTML("beforeend", "<p>and by a script</p>")</script>`)
-	r := draw(t, sandbox.RenderRequest{URL: url, HTML: true, Pace: sandbox.Pace{Script: `document.querySelector("p").id = "touched"`}})
+	r := mustRender(t, sandbox.RenderRequest{URL: url, HTML: true, Pace: sandbox.Pace{Script: `document.querySelector("p").id = "touched"`}})
 	text := string(r.HTML)
 	for _, want := range []string{"<!DOCTYPE html>", `<p id="touched">written by the server</p>`, "<p>and by a script</p>"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the HTML lacks %s:\n%s", want, text)
 		}
 	}
-	if without := draw(t, sandbox.RenderRequest{URL: url}); without.HTML != nil {
-		t.Error("HTML that nobody asked for")
+	if without := mustRender(t, sandbox.RenderRequest{URL: url}); without.HTML != nil {
+		t.Error("got HTML that was not requested")
 	}
 }

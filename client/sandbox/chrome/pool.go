@@ -9,36 +9,36 @@ import (
 )
 
 const (
-	// maxUses is how many pages one tab shows before it is closed: its process
-	// grows a little with each.
+	// maxUses is how many pages a tab shows before it is closed. Its process grows
+	// a little with each page.
 	maxUses = 100
-	// spare is how many more tabs there are than renders at once, so that one
-	// can be closed while the next page is drawn in another.
-	spare = 1
-	// idleTime is how long tabs wait for work. Their pages may move, and even a
-	// still one takes memory.
+	// spareTabs is how many tabs exist in addition to one per render. While one tab
+	// is closing, the next page can be rendered in another.
+	spareTabs = 1
+	// idleTime is how long tabs stay open without work. Their pages might be
+	// animated, and even a static page takes memory.
 	idleTime = 10 * time.Second
 )
 
-// pool holds a place for each tab that may exist: an idle tab, or nil where one
+// pool holds one entry per tab that may exist: an idle tab, or nil if a new tab
 // may be opened.
 type pool chan *tab
 
 func newPool(renders int) pool {
-	p := make(pool, renders+spare)
+	p := make(pool, renders+spareTabs)
 	for range cap(p) {
 		p <- nil
 	}
 	return p
 }
 
-// takeTab returns a tab for a request, a clean one that was used before or a
-// new one in a browser context of its own. Give it back with putTab.
+// takeTab returns a tab for a request: a clean tab that was used before, or a new
+// one in its own browser context. The caller must return it with putTab.
 func (r *Renderer) takeTab(ctx context.Context, req sandbox.RenderRequest) (*tab, error) {
 	select {
 	case t := <-r.pool:
 		if t != nil {
-			if t.suits(req) && t.renew(ctx) == nil {
+			if t.canServe(req) && t.prepare(ctx) == nil {
 				return t, nil
 			}
 			t.close()
@@ -54,17 +54,17 @@ func (r *Renderer) takeTab(ctx context.Context, req sandbox.RenderRequest) (*tab
 	return t, nil
 }
 
-// putTab takes a tab back after a render. Only one that is known to be as good
-// as new is kept; finding out and closing go on after the return.
+// putTab returns a tab after a render. The tab is kept only if it is as good as
+// new. The check and the closing continue after putTab returns.
 func (r *Renderer) putTab(t *tab, req sandbox.RenderRequest, failed error) {
 	t.uses++
-	r.rest.Reset(idleTime)
+	r.idleTimer.Reset(idleTime)
 	r.returning.Go(func() {
-		keep := failed == nil && t.uses < maxUses && plain(req)
+		keep := failed == nil && t.uses < maxUses && leavesNoTraces(req)
 		if keep {
-			t.traces.rest(t.ctx)
+			t.traces.awaitRequests(t.ctx)
 		}
-		if !keep || t.check(t.ctx) != nil {
+		if !keep || t.checkClean(t.ctx) != nil {
 			t.close()
 			t = nil
 		}
@@ -72,8 +72,9 @@ func (r *Renderer) putTab(t *tab, req sandbox.RenderRequest, failed error) {
 	})
 }
 
-// openTab opens a tab, once more in a new browser when the old one turns out
-// to be dead: nothing was asked of the page yet, so nothing happens twice.
+// openTab opens a tab. If the browser turns out to be dead, it starts a new one
+// and tries once more. Nothing has been requested from the page at this point, so
+// nothing happens twice.
 func (r *Renderer) openTab(req sandbox.RenderRequest) (*tab, error) {
 	for first := true; ; first = false {
 		b, err := r.browser()
@@ -91,7 +92,7 @@ func (r *Renderer) openTab(req sandbox.RenderRequest) (*tab, error) {
 	}
 }
 
-// closeIdle closes the tabs that wait for work.
+// closeIdle closes the idle tabs.
 func (r *Renderer) closeIdle() {
 	for range cap(r.pool) {
 		select {
@@ -101,12 +102,12 @@ func (r *Renderer) closeIdle() {
 			}
 			r.pool <- nil
 		default:
-			return // the others are in use
+			return // the other tabs are in use
 		}
 	}
 }
 
-// closeTabs waits until no tab is in use and closes them all.
+// closeTabs waits until no tab is in use and closes all of them.
 func (r *Renderer) closeTabs() {
 	r.returning.Wait()
 	for range cap(r.pool) {

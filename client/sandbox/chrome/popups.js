@@ -1,11 +1,11 @@
-// Hides what lies over a page: consent banners, dialogs and full-screen
-// overlays, and lets the page scroll again. Best effort: it judges by names,
-// roles and looks, and leaves alone what may be the page itself. Nothing is
-// clicked, so nobody consents to anything.
+// Hides consent banners, dialogs and full-screen overlays, and lets the page
+// scroll again. This is best effort: it decides by names, roles and styles, and
+// keeps elements that might be the page itself. It clicks nothing, so it consents
+// to nothing.
 (() => {
 	"use strict";
 
-	// The boxes of widespread consent managers, by the names that they use.
+	// Elements of common consent managers.
 	const known = [
 		"#onetrust-consent-sdk", "#onetrust-banner-sdk",
 		"#CybotCookiebotDialog", "#CybotCookiebotDialogBodyUnderlay",
@@ -23,11 +23,11 @@
 		"#ez-cookie-dialog-wrapper", ".termly-styles-root", "#termly-code-snippet-support",
 	];
 	const dialogs = "dialog[open], [role=dialog], [role=alertdialog], [aria-modal=true]";
-	const furniture = "header, nav, [role=banner], [role=navigation]"; // what a page keeps in place by itself
+	const furniture = "header, nav, [role=banner], [role=navigation]"; // fixed elements that belong to the page
 	const names = /cookie|consent|gdpr|ccpa|newsletter|subscribe-?(modal|popup)|popup|pop-up|paywall/i;
 	const words = /cookie|consent|privacy|gdpr|datenschutz|einwillig|confidentialit|privacidad|consentimiento|riservatezza|toestemming|samtyck|απόρρητο|クッキー/i;
-	const overlayIndex = 10; // z-index from which on a full-screen layer counts as an overlay
-	const coverage = 0.7; // part of the viewport that makes a layer full-screen
+	const overlayIndex = 10; // minimum z-index of a full-screen overlay
+	const coverage = 0.7; // minimum share of the viewport that a full-screen layer covers
 
 	const body = document.body;
 	if (!body) return;
@@ -39,7 +39,7 @@
 		element.style.setProperty("display", "none", "important");
 		hidden++;
 	};
-	// What holds most of the page's text is the page, whatever it looks like.
+	// An element with most of the text is the page itself, regardless of its style.
 	const isPage = element => element === body || element === document.documentElement ||
 		element.tagName === "MAIN" || element.textContent.length > allText / 2 && allText > 2000;
 	const pinned = style => style.position === "fixed" || style.position === "sticky";
@@ -61,7 +61,7 @@
 		while (layer && layer !== body && !/fixed|absolute|sticky/.test(getComputedStyle(layer).position)) layer = layer.parentElement;
 		const modal = element.matches("dialog:modal");
 		if (modal || layer && layer !== body && !isPage(layer)) hide(modal ? element : layer);
-		// Only a closed dialog gives the rest of the page back its life.
+		// The rest of the page stays inert until the dialog is closed.
 		if (modal) element.close();
 	}
 

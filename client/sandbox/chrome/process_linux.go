@@ -9,15 +9,16 @@ import (
 	"syscall"
 )
 
-// ownProcessGroup keeps the terminal's Ctrl-C from the browser, so that a
-// program that shuts down in order can still finish its renders, and has the
-// kernel kill the browser should this program die without closing it.
+// ownProcessGroup starts the browser in its own process group, so that Ctrl-C in
+// the terminal does not reach it and a program that shuts down in order can
+// finish its renders. If this program dies without closing the browser, the
+// kernel kills the browser.
 func ownProcessGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
-// processTree is the browser and all that it started, with what each takes.
-// Processes that end meanwhile are left out.
+// processTree returns the browser process and all its descendants, with their use
+// of memory. Processes that end in the meantime are left out.
 func processTree(browser int) []process {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -37,15 +38,15 @@ func processTree(browser int) []process {
 	for next := []int{browser}; len(next) > 0; {
 		pid := next[0]
 		next = append(next[1:], children[pid]...)
-		if used, ok := usedBy(pid); ok {
+		if used, ok := memoryUsed(pid); ok {
 			all = append(all, process{pid: pid, kind: kindOf(pid), used: used})
 		}
 	}
 	return all
 }
 
-// parentOf reads the parent of a process. In its line the program's name comes
-// first, in brackets, and may hold anything.
+// parentOf returns the parent of a process. In the line of /proc the name of the
+// program comes first, in parentheses, and can contain any character.
 func parentOf(pid int) (parent int, ok bool) {
 	line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
@@ -59,9 +60,9 @@ func parentOf(pid int) (parent int, ok bool) {
 	return parent, err == nil
 }
 
-// usedBy is what a process has in memory or in swap, without the files that it
-// shares with others.
-func usedBy(pid int) (used int64, ok bool) {
+// memoryUsed returns the memory and swap that a process uses, without files that
+// it shares with others.
+func memoryUsed(pid int) (used int64, ok bool) {
 	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 	if err != nil {
 		return 0, false
@@ -81,7 +82,7 @@ func usedBy(pid int) (used int64, ok bool) {
 	return used, ok
 }
 
-// kindOf reads which of Chromium's processes one is, from its command line.
+// kindOf returns the type of a Chromium process, from its command line.
 func kindOf(pid int) string {
 	line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
 	if err != nil {
@@ -95,5 +96,5 @@ func kindOf(pid int) string {
 	return ""
 }
 
-// endProcess kills a process. One that is gone already is as good.
+// endProcess kills a process. An error means that it has already ended.
 func endProcess(pid int) { _ = syscall.Kill(pid, syscall.SIGKILL) }

@@ -4,11 +4,12 @@ package chrome
 
 import "os/exec"
 
-// ownProcessGroup does nothing here: the browser shares the program's group
-// and sees its Ctrl-C.
+// ownProcessGroup does nothing on this system: the browser is in the process
+// group of this program and receives its Ctrl-C.
 func ownProcessGroup(*exec.Cmd) {}
 
-// processTree knows none here: what bounds a page is V8's heap alone.
+// processTree returns nil on this system. Only the heap limit of V8 applies to
+// pages.
 func processTree(int) []process { return nil }
 
 func endProcess(int) {}

@@ -11,25 +11,25 @@ import (
 	"shotline/client/sandbox/raster"
 )
 
-// Bounds of a request.
+// Limits of a request.
 const (
-	maxScreen = 8192 // CSS px of a viewport's side
-	maxScale  = 8    // device px for each CSS px
+	maxScreen = 8192 // CSS px of a side of the viewport
+	maxScale  = 8    // device px per CSS px
 	minScale  = 0.1
 	maxShots  = 100
 )
 
-// complete checks a request and fills its zero fields. Its errors name the
-// vendor's parameter.
+// complete checks a request and sets defaults. Its errors name the vendor's
+// parameter.
 func complete(req sandbox.RenderRequest) (sandbox.RenderRequest, error) {
 	if err := checkURL(req.URL); err != nil {
 		return req, err
 	}
-	preset(&req.ScreenWidth, sandbox.DefaultScreenWidth)
-	preset(&req.ScreenHeight, sandbox.DefaultScreenHeight)
-	preset(&req.Scale, 1)
-	preset(&req.Format, "png")
-	preset(&req.Shots, 1)
+	setDefault(&req.ScreenWidth, sandbox.DefaultScreenWidth)
+	setDefault(&req.ScreenHeight, sandbox.DefaultScreenHeight)
+	setDefault(&req.Scale, 1)
+	setDefault(&req.Format, "png")
+	setDefault(&req.Shots, 1)
 	if req.Landscape && req.ScreenWidth < req.ScreenHeight {
 		req.ScreenWidth, req.ScreenHeight = req.ScreenHeight, req.ScreenWidth
 	}
@@ -39,7 +39,7 @@ func complete(req sandbox.RenderRequest) (sandbox.RenderRequest, error) {
 		}
 	}
 	if !raster.Known(req.Format) {
-		return req, fmt.Errorf("format: %q is none of %s", req.Format, strings.Join(raster.Formats, ", "))
+		return req, fmt.Errorf("format: %q is not one of %s", req.Format, strings.Join(raster.Formats, ", "))
 	}
 	if req.PDF != nil {
 		if _, err := req.PDF.Paper(); err != nil {
@@ -49,8 +49,8 @@ func complete(req sandbox.RenderRequest) (sandbox.RenderRequest, error) {
 	return req, nil
 }
 
-// preset gives a field that was not asked for its default.
-func preset[T comparable](field *T, value T) {
+// setDefault sets a field to value if it is zero.
+func setDefault[T comparable](field *T, value T) {
 	var none T
 	if *field == none {
 		*field = value
@@ -61,7 +61,7 @@ func checkURL(address string) error {
 	u, err := url.Parse(address)
 	switch {
 	case err != nil || u.Scheme == "":
-		return errors.New("url: not an absolute address")
+		return errors.New("url: not an absolute URL")
 	case u.Scheme != "http" && u.Scheme != "https":
 		return fmt.Errorf("url: only http and https can be rendered, not %s", u.Scheme)
 	case u.Host == "":
@@ -96,7 +96,7 @@ func checkDevice(req sandbox.RenderRequest) error {
 	case !(d.Scale >= minScale && d.Scale <= maxScale):
 		return fmt.Errorf("device_scale: %v is not between %v and %v", d.Scale, minScale, maxScale)
 	case float64(max(d.ScreenWidth, d.ScreenHeight))*d.Scale > raster.MaxSide:
-		return fmt.Errorf("device_scale: a screen of %d by %d at scale %v is larger than a picture can be (%d px)",
+		return fmt.Errorf("device_scale: a screen of %d by %d at scale %v exceeds the longest side of an image (%d px)",
 			d.ScreenWidth, d.ScreenHeight, d.Scale, raster.MaxSide)
 	case float64(d.ScreenWidth)*float64(d.ScreenHeight)*d.Scale*d.Scale > raster.MaxPixels:
 		return fmt.Errorf("device_scale: a screen of %d by %d at scale %v has more than %d px", d.ScreenWidth, d.ScreenHeight, d.Scale, raster.MaxPixels)
@@ -112,8 +112,8 @@ func checkDevice(req sandbox.RenderRequest) error {
 	return nil
 }
 
-// connection are the headers that the browser alone decides about.
-var connection = map[string]bool{
+// browserHeaders are the headers that only the browser may set.
+var browserHeaders = map[string]bool{
 	"connection": true, "content-length": true, "expect": true, "host": true, "keep-alive": true,
 	"te": true, "trailer": true, "transfer-encoding": true, "upgrade": true,
 }
@@ -122,8 +122,8 @@ func checkVisit(req sandbox.RenderRequest) error {
 	for _, pair := range req.Header {
 		switch {
 		case !sandbox.ValidToken(pair.Name):
-			return fmt.Errorf("header: %q is not a header's name", pair.Name)
-		case connection[strings.ToLower(pair.Name)]:
+			return fmt.Errorf("header: %q is not a valid header name", pair.Name)
+		case browserHeaders[strings.ToLower(pair.Name)]:
 			return fmt.Errorf("header: %s cannot be set", pair.Name)
 		case !sandbox.ValidHeaderValue(pair.Value):
 			return fmt.Errorf("header: the value of %s has control characters", pair.Name)
@@ -138,7 +138,7 @@ func checkSteps(req sandbox.RenderRequest) error {
 		case sandbox.StepClick, sandbox.StepWait, sandbox.StepScroll, sandbox.StepScreenshot:
 		case sandbox.StepFill, sandbox.StepType:
 			if step.Selector == "" {
-				return fmt.Errorf("steps: step %d (%s) names no selector", i+1, step.Command)
+				return fmt.Errorf("steps: step %d (%s) needs a selector", i+1, step.Command)
 			}
 		default:
 			return fmt.Errorf("steps: step %d has the unknown command %q", i+1, step.Command)

@@ -13,13 +13,14 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// maxExceptionText bounds what a page's own words may add to a reason.
+// maxExceptionText limits how much of an exception's text appears in an error, in
+// runes.
 const maxExceptionText = 200
 
-// call runs a JavaScript function with the arguments, waits when it returns a
-// promise, and reads its result. The function sees the page's document as it is,
-// and nothing that the page's scripts have put in place of String, Promise and
-// the like: it runs in a world of its own.
+// call runs a JavaScript function with arguments and returns its result. If the
+// result is a promise, call waits for it. The function runs in an isolated world:
+// it sees the page's document, but not the page's replacements of String, Promise
+// and other built-in objects.
 func call[T any](ctx context.Context, target *chromedp.Target, function string, args ...any) (T, error) {
 	list := make([]string, len(args))
 	for i, arg := range args {
@@ -30,29 +31,29 @@ func call[T any](ctx context.Context, target *chromedp.Target, function string, 
 		}
 		list[i] = string(text)
 	}
-	return aside[T](ctx, target, "("+function+")("+strings.Join(list, ", ")+")")
+	return evaluateIsolated[T](ctx, target, "("+function+")("+strings.Join(list, ", ")+")")
 }
 
-// aside evaluates an expression in the world of call.
-func aside[T any](ctx context.Context, target *chromedp.Target, expression string) (T, error) {
-	top := cdp.FrameID(target.TargetID) // a page and its top frame share their id
+// evaluateIsolated evaluates an expression in an isolated world.
+func evaluateIsolated[T any](ctx context.Context, target *chromedp.Target, expression string) (T, error) {
+	top := cdp.FrameID(target.TargetID) // a page and its top frame have the same id
 	world, err := cdp.Call(ctx, target, page.CreateIsolatedWorld, page.CreateIsolatedWorldParams{FrameID: top})
 	if err != nil {
 		var none T
-		return none, fmt.Errorf("make a world aside: %w", err)
+		return none, fmt.Errorf("create an isolated world: %w", err)
 	}
 	in := func(p *runtime.EvaluateParams) { p.ContextID = world.ExecutionContextID }
 	return chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise, in)(ctx, target)
 }
 
-// send gives the browser a command that answers nothing.
+// send sends a command that has no result.
 func send[P any](ctx context.Context, target *chromedp.Target, cmd cdp.Command[P, cdp.Empty], params P) error {
 	_, err := cdp.Call(ctx, target, cmd, params)
 	return err
 }
 
-// exceptionText is what a script threw: the first line, bounded. It is empty
-// when err is no exception.
+// exceptionText returns the first line of an exception's text, truncated to
+// maxExceptionText. It returns "" if err is not an exception.
 func exceptionText(err error) string {
 	var thrown *chromedp.ExceptionError
 	if !errors.As(err, &thrown) || thrown.ExceptionDetails == nil {

@@ -10,16 +10,16 @@ import (
 	"shotline/client/sandbox"
 )
 
-// steps runs the steps in order. The first that fails ends the render, with a
-// reason that names it by number, command and selector.
+// steps runs the steps in order. If a step fails, the error contains its number
+// and command.
 func (r *run) steps(ctx context.Context) error {
 	for i, step := range r.req.Steps {
 		name := fmt.Sprintf("step %d (%s)", i+1, step.Command)
 		r.stage = name + " did not end"
 		err := r.step(ctx, step)
-		var told fault
-		if errors.As(err, &told) {
-			return faultf("%s: %s", name, told)
+		var userErr userError
+		if errors.As(err, &userErr) {
+			return userErrorf("%s: %s", name, userErr)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
@@ -41,14 +41,15 @@ func (r *run) step(ctx context.Context, step sandbox.Step) error {
 	case sandbox.StepScroll:
 		return r.scroll(ctx, step)
 	case sandbox.StepScreenshot:
-		return r.shoot(ctx)
+		return r.capture(ctx)
 	default:
-		return faultf("unknown command")
+		return userErrorf("unknown command")
 	}
 }
 
-// wait is a pause or, with a selector, lasts until the element is there: at
-// most as long as the pause, or as the page may take when none is named.
+// wait pauses. If the step has a selector, wait returns as soon as an element
+// matches it, and fails after the pause, or at the page timeout if there is no
+// pause.
 func (r *run) wait(ctx context.Context, step sandbox.Step) error {
 	if step.Selector == "" {
 		return pause(ctx, step.Wait)

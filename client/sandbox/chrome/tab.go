@@ -20,17 +20,17 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// openTimeout bounds the opening of an empty tab. A browser that needs longer
-// hangs, and is killed so that the next one can work.
+// openTimeout limits the opening of an empty tab. A browser that takes longer
+// hangs and is killed, so that a new one can start.
 const openTimeout = 15 * time.Second
 
 var (
 	errPageTimeout = errors.New("page timeout")
-	errTabCrashed  = errors.New("the page crashed its tab")
+	errTabCrashed  = errors.New("the page crashed")
 )
 
-// tab shows one page after another, in a browser context of its own. One render
-// at a time may use it.
+// tab shows one page after another in its own browser context. It must be used by
+// one render at a time.
 type tab struct {
 	cfg     *Config
 	browser *browser
@@ -39,17 +39,17 @@ type tab struct {
 	free    func()         // closes the tab in the browser
 	work    sync.WaitGroup // event loops and demo requests
 
-	visit    atomic.Pointer[visit] // of the render under way; nil between two
+	visit    atomic.Pointer[visit] // of the current render; nil if there is none
 	traces   traces
-	pretends pretence
-	strict   bool // bad certificates fail
-	uses     int  // renders so far
+	emulated emulatedDevice
+	strict   bool // invalid certificates fail
+	uses     int  // number of renders so far
 
 }
 
-// openTab opens an empty tab and puts its guards in place: downloads denied,
-// dialogs dismissed, crashes noticed, demo hosts answered and local files
-// refused.
+// openTab opens an empty tab and configures it: it denies downloads, dismisses
+// dialogs, watches for crashes, answers requests for demo hosts and refuses local
+// files.
 func openTab(b *browser, cfg *Config) (*tab, error) {
 	hung := time.AfterFunc(openTimeout, b.kill)
 	defer hung.Stop()
@@ -72,30 +72,31 @@ func (t *tab) guard(ctx context.Context, to *chromedp.Target) error {
 		}
 	})
 	onEvent(t, page.JavascriptDialogOpening, func(page.EventJavascriptDialogOpening) {
-		// It fails only when the dialog or the tab is gone, which is as good.
+		// An error means that the dialog or the tab no longer exists.
 		_, _ = chromedp.Call(ctx, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: false})
 	})
 	onEvent(t, fetch.RequestPaused, func(ev fetch.EventRequestPaused) {
-		t.work.Go(func() { t.answer(ctx, ev) })
+		t.work.Go(func() { t.handleRequest(ctx, ev) })
 	})
-	if err := chromedp.Listen(ctx, t.traces.note); err != nil {
+	if err := chromedp.Listen(ctx, t.traces.handleEvent); err != nil {
 		return fmt.Errorf("watch the tab: %w", err)
 	}
-	// What was fetched for one page is no business of the next.
+	// A page must not see cached resources of an earlier one.
 	if err := send(ctx, to, network.SetCacheDisabled, network.SetCacheDisabledParams{CacheDisabled: true}); err != nil {
 		return fmt.Errorf("disable the cache: %w", err)
 	}
 	if err := send(ctx, to, performance.Enable, performance.EnableParams{}); err != nil {
 		return fmt.Errorf("watch for scripts: %w", err)
 	}
-	// Whatever a page writes to its console would come here, however long it is.
+	// Otherwise every console message of a page would be sent here, regardless of
+	// its length.
 	if err := send(ctx, to, runtime.Disable, cdp.Empty{}); err != nil {
 		return fmt.Errorf("turn the console off: %w", err)
 	}
 	if err := send(ctx, to, cdplog.Disable, cdp.Empty{}); err != nil {
 		return fmt.Errorf("turn the log off: %w", err)
 	}
-	// A page that is drawn ahead would run scripts that nobody counts.
+	// A prerendered page would run scripts that the metrics do not count.
 	if err := send(ctx, to, page.SetPrerenderingAllowed, page.SetPrerenderingAllowedParams{IsAllowed: false}); err != nil {
 		return fmt.Errorf("forbid prerendering: %w", err)
 	}
@@ -112,21 +113,21 @@ func (t *tab) guard(ctx context.Context, to *chromedp.Target) error {
 	return nil
 }
 
-// onEvent calls fn for every such event of the tab, one after another, until
+// onEvent calls fn for every event of this type in the tab, sequentially, until
 // the tab closes.
 func onEvent[E any](t *tab, event cdp.Event[E], fn func(E)) {
 	events := chromedp.Events(t.ctx, event)
 	t.work.Go(func() {
 		for ev, err := range events {
 			if err != nil {
-				return // the tab closes, or the event is from a newer protocol
+				return // the tab is closing, or a newer protocol has another event format
 			}
 			fn(ev)
 		}
 	})
 }
 
-// close ends the tab and waits for everything it started.
+// close closes the tab and waits for the goroutines that it started.
 func (t *tab) close() {
 	t.cancel(context.Canceled)
 	t.free()

@@ -17,58 +17,58 @@ import (
 	"shotline/client/sandbox"
 )
 
-// traces is what a page does that another page, in the same tab after it, could
-// notice. A page that runs no script has few ways, and each is watched: so the
-// tab of a still page can serve again, and a new tab costs more time than most
-// pages. Safe for concurrent use.
+// traces records actions of a page that a later page in the same tab could
+// notice. A page without scripts has few such ways, and each is watched. The tab
+// of such a page can be reused, which saves time: opening a tab takes longer than
+// rendering most pages. Its methods are safe for concurrent use.
 type traces struct {
 	mu      sync.Mutex
-	pending map[network.RequestID]bool // requests on their way, which may outlive the page
-	rested  chan struct{}              // closed when none is pending; nil when nobody waits for that
-	left    string                     // what the page left; empty: nothing
+	pending map[network.RequestID]bool // unfinished requests, which might outlive the page
+	done    chan struct{}              // closed when no request is pending; nil if nothing waits for that
+	left    string                     // description of a trace; empty if there is none
 }
 
-func (tr *traces) note(ev any) {
+func (tr *traces) handleEvent(ev any) {
 	switch ev := ev.(type) {
 	case *page.EventFrameAttached:
-		tr.leave("a frame")
+		tr.record("a frame")
 	case *page.EventWindowOpen:
-		tr.leave("a window")
+		tr.record("a window")
 	case *page.EventJavascriptDialogOpening:
-		tr.leave("a dialog")
+		tr.record("a dialog")
 	case *network.EventWebSocketCreated:
-		tr.leave("a socket")
+		tr.record("a socket")
 	case *network.EventRequestWillBeSent:
-		tr.await(ev.RequestID, true)
+		tr.track(ev.RequestID, true)
 		if ev.RedirectResponse != nil {
-			tr.read(ev.RedirectResponse.Headers)
+			tr.readHeaders(ev.RedirectResponse.Headers)
 		}
 	case *network.EventResponseReceived:
 		if ev.Response != nil {
-			tr.read(ev.Response.Headers)
+			tr.readHeaders(ev.Response.Headers)
 		}
 	case *network.EventResponseReceivedExtraInfo:
-		tr.read(ev.Headers) // the only ones with cookies
+		tr.readHeaders(ev.Headers) // only this event contains cookies
 	case *network.EventLoadingFinished:
-		tr.await(ev.RequestID, false)
+		tr.track(ev.RequestID, false)
 	case *network.EventLoadingFailed:
-		tr.await(ev.RequestID, false)
+		tr.track(ev.RequestID, false)
 	}
 }
 
-func (tr *traces) leave(what string) {
+func (tr *traces) record(trace string) {
 	tr.mu.Lock()
-	tr.left = what
+	tr.left = trace
 	tr.mu.Unlock()
 }
 
-func (tr *traces) await(id network.RequestID, begins bool) {
+func (tr *traces) track(id network.RequestID, begins bool) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	if !begins {
-		if delete(tr.pending, id); len(tr.pending) == 0 && tr.rested != nil {
-			close(tr.rested)
-			tr.rested = nil
+		if delete(tr.pending, id); len(tr.pending) == 0 && tr.done != nil {
+			close(tr.done)
+			tr.done = nil
 		}
 		return
 	}
@@ -78,78 +78,79 @@ func (tr *traces) await(id network.RequestID, begins bool) {
 	tr.pending[id] = true
 }
 
-// restTime is how long a page's last requests may take after its picture: the
-// browser tells of their end, and asks for an icon, when it finds the time.
-const restTime = 250 * time.Millisecond
+// requestWait is how long to wait for the last requests of a page after its
+// outputs. The browser reports their end, and requests an icon, with a delay.
+const requestWait = 250 * time.Millisecond
 
-// rest waits for the requests on their way.
-func (tr *traces) rest(ctx context.Context) {
+// awaitRequests waits for pending requests, for at most requestWait.
+func (tr *traces) awaitRequests(ctx context.Context) {
 	tr.mu.Lock()
 	if len(tr.pending) == 0 {
 		tr.mu.Unlock()
 		return
 	}
-	if tr.rested == nil {
-		tr.rested = make(chan struct{})
+	if tr.done == nil {
+		tr.done = make(chan struct{})
 	}
-	rested := tr.rested
+	done := tr.done
 	tr.mu.Unlock()
-	limited, stop := context.WithTimeout(ctx, restTime)
+	limited, stop := context.WithTimeout(ctx, requestWait)
 	defer stop()
 	select {
-	case <-rested:
+	case <-done:
 	case <-limited.Done():
 	}
 }
 
-// lasting are the headers that a browser obeys beyond the page that they came
-// with.
-var lasting = map[string]bool{
+// lastingHeaders are the response headers whose effect can outlast the page.
+var lastingHeaders = map[string]bool{
 	"accept-ch": true, "alt-svc": true, "nel": true, "report-to": true, "reporting-endpoints": true,
 	"set-cookie": true, "strict-transport-security": true, "www-authenticate": true,
 }
 
-func (tr *traces) read(headers network.Headers) {
+func (tr *traces) readHeaders(headers network.Headers) {
 	for name := range headers {
-		if lasting[strings.ToLower(name)] {
-			tr.leave("what the header " + name + " says")
+		if lastingHeaders[strings.ToLower(name)] {
+			tr.record("the effect of the header " + name)
 		}
 	}
 }
 
-// found says what there is so far.
-func (tr *traces) found() error {
+// err returns an error if there are traces.
+func (tr *traces) err() error {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	switch {
 	case tr.left != "":
 		return errors.New("the page left " + tr.left)
 	case len(tr.pending) > 0:
-		return errors.New("the page left requests on their way")
+		return errors.New("requests of the page are still pending")
 	}
 	return nil
 }
 
-// plain reports whether a request, and not its page, leaves nothing in the tab
-// but what emulate sets anew.
-func plain(req sandbox.RenderRequest) bool {
+// leavesNoTraces reports whether the options of a request leave no state in the
+// tab, except settings that emulate resets. It does not consider the page itself.
+func leavesNoTraces(req sandbox.RenderRequest) bool {
 	return !newVisit(req).changes() && len(req.Cookies) == 0 && req.Location == nil &&
 		req.Script == "" && len(req.Steps) == 0 && !req.HidePopups && req.PDF == nil
 }
 
-// suits reports whether a used tab may open the request's page. Connections
-// that a tolerant render made would serve a strict one, too.
-func (t *tab) suits(req sandbox.RenderRequest) bool {
+// canServe reports whether a used tab can serve a request. A tab is not reused
+// with another value of StrictSSL, because the browser could reuse connections
+// that were made without certificate checks.
+func (t *tab) canServe(req sandbox.RenderRequest) bool {
 	return t.ctx.Err() == nil && !t.browser.dead() && t.strict == req.StrictSSL
 }
 
-// check returns an error unless the pages so far can have left nothing.
-func (t *tab) check(ctx context.Context) error {
+// checkClean returns an error unless the previous pages cannot have left any
+// traces.
+func (t *tab) checkClean(ctx context.Context) error {
 	limited, stop := t.limited(ctx)
 	defer stop()
 	metrics, err := chromedp.Call(limited, performance.GetMetrics, cdp.Empty{})
 	if err != nil {
-		return fmt.Errorf("ask whether scripts ran: %w", err)
+		return fmt.Errorf("read the script metrics: %w", err)
 	}
 	for _, metric := range metrics.Metrics {
 		if metric.Name != "ScriptDuration" {
@@ -158,15 +159,15 @@ func (t *tab) check(ctx context.Context) error {
 		if metric.Value != 0 {
 			return errors.New("the page ran scripts")
 		}
-		return t.traces.found()
+		return t.traces.err()
 	}
-	return errors.New("the browser does not say whether scripts ran")
+	return errors.New("the browser did not report whether scripts ran")
 }
 
-// renew makes a tab from the pool ready for its next page, unless it has died
-// or its page has gone on doing things.
-func (t *tab) renew(ctx context.Context) error {
-	if err := t.check(ctx); err != nil {
+// prepare prepares a tab from the pool for its next page. It returns an error if
+// the tab is dead or its page has been active in the meantime.
+func (t *tab) prepare(ctx context.Context) error {
+	if err := t.checkClean(ctx); err != nil {
 		return err
 	}
 	limited, stop := t.limited(ctx)
@@ -175,8 +176,8 @@ func (t *tab) renew(ctx context.Context) error {
 	return err
 }
 
-// limited is the tab's context, which also ends with ctx, and soon: a browser
-// that does not answer here would hold a slot.
+// limited returns the tab's context with a timeout, which also ends with ctx.
+// Without the timeout, a browser that does not respond would hold a slot.
 func (t *tab) limited(ctx context.Context) (context.Context, context.CancelFunc) {
 	limited, stop := context.WithTimeout(t.ctx, openTimeout)
 	detach := context.AfterFunc(ctx, stop)

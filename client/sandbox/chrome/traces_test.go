@@ -10,9 +10,9 @@ import (
 	"shotline/client/sandbox"
 )
 
-// marks is a page that leaves a mark wherever a page can, and says in its title
-// which marks of an earlier page it finds.
-// Its load ends when it has done so.
+// marks is a page that stores a mark in every storage that it can access. Its
+// title lists the marks of earlier pages that it found. Its load event comes
+// after that.
 const marks = `<!doctype html><title>?</title><img src="/hold"><script>
 (async () => {
 	const found = [];
@@ -38,7 +38,7 @@ const marks = `<!doctype html><title>?</title><img src="/hold"><script>
 })();
 </script>`
 
-// Whatever a page does, the next one in its tab finds nothing of it.
+// A page cannot see anything that an earlier page in its tab did.
 func TestPagesShareNothing(t *testing.T) {
 	t.Parallel()
 	var seen, conditional atomic.Int32
@@ -73,29 +73,29 @@ func TestPagesShareNothing(t *testing.T) {
 		w.Header().Set("Content-Type", "text/html")
 		fmt.Fprint(w, marks)
 	})
-	r := sharing(t, func(c *Config) { c.Tabs = 1 })
+	r := withConfig(t, func(c *Config) { c.Tabs = 1 })
 	for i, query := range []string{"", "", "", "?worker", "?worker", ""} {
 		rendering, err := r.Render(t.Context(), sandbox.RenderRequest{URL: url + query})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if rendering.Title != "nothing" {
-			t.Errorf("page %d finds %s", i+1, rendering.Title)
+			t.Errorf("page %d found %s", i+1, rendering.Title)
 		}
 	}
 	if seen.Load() > 0 || conditional.Load() > 0 {
-		t.Errorf("%d requests with a cookie, %d with a cached copy in mind", seen.Load(), conditional.Load())
+		t.Errorf("%d requests with a cookie, %d conditional requests, want none", seen.Load(), conditional.Load())
 	}
 }
 
-// What one render asked for is not there in the next.
+// The settings of one render do not affect the next one.
 func TestRendersShareNoSettings(t *testing.T) {
 	t.Parallel()
-	url := tells(t, `[innerWidth, devicePixelRatio, matchMedia("(prefers-color-scheme: dark)").matches, navigator.maxTouchPoints, navigator.language, Intl.DateTimeFormat().resolvedOptions().timeZone, navigator.userAgent]`)
-	r := sharing(t, func(c *Config) { c.Tabs = 1 })
+	url := serveValue(t, `[innerWidth, devicePixelRatio, matchMedia("(prefers-color-scheme: dark)").matches, navigator.maxTouchPoints, navigator.language, Intl.DateTimeFormat().resolvedOptions().timeZone, navigator.userAgent]`)
+	r := withConfig(t, func(c *Config) { c.Tabs = 1 })
 	render := func(req sandbox.RenderRequest) string {
 		req.URL = url
-		rendering, err := r.Render(t.Context(), inSmall(req))
+		rendering, err := r.Render(t.Context(), withSmallScreen(req))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -113,12 +113,12 @@ func TestRendersShareNoSettings(t *testing.T) {
 	}
 	for range 3 {
 		if again := render(sandbox.RenderRequest{}); again != usual {
-			t.Errorf("the page sees %s, saw %s at first", again, usual)
+			t.Errorf("the page got %s, want %s as before", again, usual)
 		}
 	}
 }
 
-// Only pages that can leave nothing hand their tab on.
+// A tab is reused only after pages that cannot leave traces.
 func TestTabsAreReused(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -126,12 +126,12 @@ func TestTabsAreReused(t *testing.T) {
 		header     map[string]string
 		reused     bool
 	}{
-		{"still", "<p>text", nil, true},
+		{"static", "<p>text", nil, true},
 		{"styled", "<style>p{animation: a 1s infinite} @keyframes a {to {opacity: 0}}</style><p>text", nil, true},
 		{"script", "<script>document.title = 1</script>", nil, false},
 		{"handler", "<body onload='document.title = 1'>", nil, false},
 		{"module", "<script type=module>document.title = 1</script>", nil, false},
-		{"script in a drawing", `<svg width="9" height="9"><script>document.title = 1</script></svg>`, nil, false},
+		{"script in an SVG", `<svg width="9" height="9"><script>document.title = 1</script></svg>`, nil, false},
 		{"cookie", "<p>text", map[string]string{"Set-Cookie": "a=b"}, false},
 		{"frame", `<iframe srcdoc="<p>inside"></iframe>`, nil, false},
 		{"dialog", "<script>alert(1)</script>", nil, false},
@@ -153,19 +153,19 @@ func TestTabsAreReused(t *testing.T) {
 				w.Header().Set("Content-Type", "text/html")
 				fmt.Fprint(w, c.body)
 			})
-			r := sharing(t, func(c *Config) { c.Tabs = 1 })
+			r := withConfig(t, func(c *Config) { c.Tabs = 1 })
 			if _, err := r.Render(t.Context(), sandbox.RenderRequest{URL: url}); err != nil {
 				t.Fatal(err)
 			}
-			if kept := r.idle() != nil; kept != c.reused {
-				t.Errorf("the tab was kept: %v, want %v", kept, c.reused)
+			if reused := r.idleTab() != nil; reused != c.reused {
+				t.Errorf("tab reused: %v, want %v", reused, c.reused)
 			}
 		})
 	}
 }
 
-// idle is a tab that waits for work, nil when there is none.
-func (r *Renderer) idle() *tab {
+// idleTab returns an idle tab, or nil if there is none.
+func (r *Renderer) idleTab() *tab {
 	r.returning.Wait()
 	var found *tab
 	for range cap(r.pool) {
@@ -178,41 +178,41 @@ func (r *Renderer) idle() *tab {
 	return found
 }
 
-// A used tab serves only what would have opened it the same way, and not for
-// ever.
-func TestTabsSuitTheirLike(t *testing.T) {
+// A used tab serves only requests with the same TLS settings, and only a limited
+// number of them.
+func TestTabReuseConditions(t *testing.T) {
 	t.Parallel()
-	r := sharing(t, func(c *Config) { c.Tabs = 1 })
+	r := withConfig(t, func(c *Config) { c.Tabs = 1 })
 	req := sandbox.RenderRequest{URL: serveHTML(t, "<p>still")}
 	if _, err := r.Render(t.Context(), req); err != nil {
 		t.Fatal(err)
 	}
-	used := r.idle()
-	if used == nil || !used.suits(req) {
-		t.Fatalf("the tab %v does not suit its own request", used)
+	used := r.idleTab()
+	if used == nil || !used.canServe(req) {
+		t.Fatalf("tab %v cannot serve its own request again", used)
 	}
 	for name, change := range map[string]func(*sandbox.RenderRequest){
 		"strict TLS": func(r *sandbox.RenderRequest) { r.StrictSSL = true },
 	} {
 		other := req
-		if change(&other); used.suits(other) {
-			t.Errorf("%s: a tab is used again", name)
+		if change(&other); used.canServe(other) {
+			t.Errorf("%s: the tab can serve the request, want a new one", name)
 		}
 	}
 	used.uses = maxUses - 1
-	for range cap(r.pool) { // each place has its turn
+	for range cap(r.pool) { // each entry of the pool is used once
 		if _, err := r.Render(t.Context(), req); err != nil {
 			t.Fatal(err)
 		}
 		r.returning.Wait()
 	}
 	if used.uses != maxUses || used.ctx.Err() == nil {
-		t.Errorf("a tab is kept after %d uses", used.uses)
+		t.Errorf("the tab is not closed after %d uses", used.uses)
 	}
 }
 
-// A page that goes on in an idle tab is noticed before the next one comes.
-func TestPageGoesOnInAnIdleTab(t *testing.T) {
+// If a page is active in an idle tab, the tab is not reused.
+func TestPageActiveInAnIdleTab(t *testing.T) {
 	t.Parallel()
 	moved := make(chan struct{}, 1)
 	url := serveFunc(t, func(w http.ResponseWriter, r *http.Request) {
@@ -224,13 +224,13 @@ func TestPageGoesOnInAnIdleTab(t *testing.T) {
 		}
 		fmt.Fprint(w, `<title>still</title><meta http-equiv="refresh" content="1;url=/next">`)
 	})
-	r := sharing(t, func(c *Config) { c.Tabs = 1 })
+	r := withConfig(t, func(c *Config) { c.Tabs = 1 })
 	if _, err := r.Render(t.Context(), sandbox.RenderRequest{URL: url}); err != nil {
 		t.Fatal(err)
 	}
 	r.returning.Wait()
 	<-moved
-	rendering, err := r.Render(t.Context(), sandbox.RenderRequest{URL: tells(t, "sessionStorage.length")})
+	rendering, err := r.Render(t.Context(), sandbox.RenderRequest{URL: serveValue(t, "sessionStorage.length")})
 	if err != nil || rendering.Title != "0" {
 		t.Errorf("title %q, %v", rendering.Title, err)
 	}

@@ -18,38 +18,39 @@ import (
 	"shotline/client/sandbox"
 )
 
-// visit is how one page is asked for. The browser has no way to send headers to
-// one host only, or to open a page by POST, so the requests are changed while
-// they are paused. Safe for concurrent use.
+// visit describes how to request one page. The browser can neither send headers
+// to one host only nor open a page by POST, so the requests are changed while
+// they are intercepted. Its methods are safe for concurrent use.
 type visit struct {
 	header []sandbox.Pair
 	post   *string
 
 	mu   sync.Mutex
-	home *url.URL // the page's first address as the browser spells it; nil before
+	home *url.URL // first URL of the page as normalized by the browser; nil before the first request
 }
 
 func newVisit(req sandbox.RenderRequest) *visit {
 	return &visit{header: req.Header, post: req.PostData}
 }
 
-// changes reports whether any request has to be changed.
+// changes reports whether requests must be changed.
 func (v *visit) changes() bool { return len(v.header) > 0 || v.post != nil }
 
-// amend returns how the paused request goes on: with the headers of the visit
-// when it goes to the page's own host, as POST when it is the page itself. The
-// request's own headers, without the cookies, are kept.
+// rewrite returns the changes to an intercepted request. A request to the page's
+// host gets the headers of the visit, and the request for the page itself becomes
+// a POST if there is a form. Other headers of the request are kept, except
+// cookies.
 //
-// A redirect is a request of its own: the headers follow it only to the same
-// host, and the form is not sent a second time by us (the browser repeats it
-// where the redirect's status says so).
-func (v *visit) amend(ev fetch.EventRequestPaused) fetch.ContinueRequestParams {
+// A redirect is a separate request. The headers follow it only to the same host.
+// The form is not sent again here; the browser repeats it if the status of the
+// redirect says so.
+func (v *visit) rewrite(ev fetch.EventRequestPaused) fetch.ContinueRequestParams {
 	next := fetch.ContinueRequestParams{RequestID: ev.RequestID}
 	to, err := url.Parse(ev.Request.URL)
 	if err != nil || !v.changes() {
 		return next
 	}
-	first, own := v.place(to)
+	first, own := v.classify(to)
 	if !own {
 		return next
 	}
@@ -70,9 +71,9 @@ func (v *visit) amend(ev fetch.EventRequestPaused) fetch.ContinueRequestParams {
 	return next
 }
 
-// place reports whether a request is the first one, the page itself, and
-// whether it goes to the page's own host.
-func (v *visit) place(to *url.URL) (first, own bool) {
+// classify reports whether a request is the first one, which is for the page
+// itself, and whether it goes to the page's host.
+func (v *visit) classify(to *url.URL) (first, own bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.home == nil {
@@ -82,10 +83,10 @@ func (v *visit) place(to *url.URL) (first, own bool) {
 	return false, sameHost(v.home, to)
 }
 
-// sameHost reports whether what is meant for the page's host may go to the
-// address: the same scheme, name and port, or the same name after the change
-// from http to https on their usual ports. Never the other way, which would
-// send a secret in the clear.
+// sameHost reports whether headers for the page's host may be sent to a URL.
+// Scheme, name and port must be equal, except for a change from http to https on
+// the default ports. A change to http is not allowed, because it would send
+// secrets unencrypted.
 func sameHost(home, to *url.URL) bool {
 	if !strings.EqualFold(home.Hostname(), to.Hostname()) {
 		return false
@@ -95,8 +96,8 @@ func sameHost(home, to *url.URL) bool {
 	return same || upgraded
 }
 
-// open asks for the page with its cookies, headers, referer and form, and
-// waits for it to load.
+// open requests the page with its cookies, headers, referer and form, and waits
+// until it has loaded.
 func (r *run) open(ctx context.Context) error {
 	if r.visit.changes() {
 		every := append(r.tab.patterns(), &fetch.RequestPattern{URLPattern: "http*://*"})
@@ -107,21 +108,21 @@ func (r *run) open(ctx context.Context) error {
 	if err := r.setCookies(ctx); err != nil {
 		return err
 	}
-	if err := r.moves.watch(ctx); err != nil {
+	if err := r.navigation.watch(ctx); err != nil {
 		return fmt.Errorf("watch the page: %w", err)
 	}
 	return r.load(ctx)
 }
 
-// setCookies gives the browser the page's cookies. Its browser context is new,
-// so there are no others.
+// setCookies sets the page's cookies. The browser context is clean, so it has no
+// others.
 func (r *run) setCookies(ctx context.Context) error {
 	for _, pair := range r.req.Cookies {
 		err := send(ctx, r.target, network.SetCookies, network.SetCookiesParams{
 			Cookies: []*network.CookieParam{{Name: pair.Name, Value: pair.Value, URL: r.req.URL}},
 		})
 		if err != nil && ctx.Err() == nil {
-			return faultf("cookie: the browser does not accept %q for this address", pair.Name)
+			return userErrorf("cookie: the browser does not accept %q for this URL", pair.Name)
 		}
 		if err != nil {
 			return err
@@ -130,28 +131,28 @@ func (r *run) setCookies(ctx context.Context) error {
 	return nil
 }
 
-// errMaxWait is why the waiting for a page ended early.
+// errMaxWait is the cause if the wait for a page ended because of MaxWait.
 var errMaxWait = errors.New("max_wait")
 
-// load opens the page and waits for its load event, or until MaxWait is over:
-// then loading stops, and what is there is the page. A server that has sent
-// nothing by then leaves nothing to show, so that fails.
+// load opens the page and waits for its load event. After MaxWait it stops
+// loading and continues with the page as it is. If the server has not responded
+// by then, load fails, because there is nothing to show.
 func (r *run) load(ctx context.Context) error {
-	patient, impatient := ctx, context.CancelFunc(func() {})
+	loading, stop := ctx, context.CancelFunc(func() {})
 	if r.req.MaxWait > 0 {
-		patient, impatient = context.WithTimeoutCause(ctx, r.req.MaxWait, errMaxWait)
+		loading, stop = context.WithTimeoutCause(ctx, r.req.MaxWait, errMaxWait)
 	}
-	defer impatient()
+	defer stop()
 
 	answered := false
-	_, err := chromedp.RunResponse(patient, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+	_, err := chromedp.RunResponse(loading, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
 		res, err := cdp.Call(ctx, target, page.Navigate, page.NavigateParams{
 			URL: r.req.URL, Referrer: r.req.Referer, ReferrerPolicy: page.ReferrerPolicyUnsafeURL,
 		})
 		if err != nil {
 			return err
 		}
-		r.moves.follow(res.FrameID)
+		r.navigation.setFrame(res.FrameID)
 		if res.ErrorText != "" {
 			return &chromedp.LoadError{ErrorText: res.ErrorText}
 		}
@@ -159,11 +160,11 @@ func (r *run) load(ctx context.Context) error {
 		r.stage = "page did not finish loading"
 		return nil
 	}))
-	if err == nil || ctx.Err() != nil || !errors.Is(context.Cause(patient), errMaxWait) {
+	if err == nil || ctx.Err() != nil || !errors.Is(context.Cause(loading), errMaxWait) {
 		return err
 	}
 	if !answered {
-		return faultf("page did not answer within the max_wait of %v", r.req.MaxWait)
+		return userErrorf("page did not answer within the max_wait of %v", r.req.MaxWait)
 	}
 	return send(ctx, r.target, page.StopLoading, cdp.Empty{})
 }

@@ -14,7 +14,7 @@ import (
 
 func TestOptionHeader(t *testing.T) {
 	t.Parallel()
-	foreign, others := visited(t, "")
+	foreign, others := serveRecorded(t, "")
 	own := make(chan *http.Request, 8)
 	address := serveFunc(t, func(w http.ResponseWriter, r *http.Request) {
 		own <- r
@@ -24,7 +24,7 @@ func TestOptionHeader(t *testing.T) {
 			http.Redirect(w, r, foreign+"redirected", http.StatusFound)
 		}
 	})
-	draw(t, sandbox.RenderRequest{URL: address, Visit: sandbox.Visit{
+	mustRender(t, sandbox.RenderRequest{URL: address, Visit: sandbox.Visit{
 		Header:  []sandbox.Pair{{Name: "Authorization", Value: "Bearer a"}, {Name: "x-two", Value: "2"}, {Name: "Accept-Language", Value: "el"}},
 		Cookies: []sandbox.Pair{{Name: "session", Value: "s1"}},
 	}})
@@ -34,13 +34,13 @@ func TestOptionHeader(t *testing.T) {
 			t.Errorf("%s: headers %v", path, r.Header)
 		}
 		if c, err := r.Cookie("session"); err != nil || c.Value != "s1" {
-			t.Errorf("%s: cookies %v beside headers", path, r.Cookies())
+			t.Errorf("%s: cookies are %v", path, r.Cookies())
 		}
 		if got := r.Header.Values("Accept-Language"); len(got) != 1 || got[0] != "el" {
 			t.Errorf("Accept-Language %q", got)
 		}
 		if r.UserAgent() != "shotline-test" || r.Header.Get("Accept") == "" {
-			t.Errorf("%s: the browser's own headers are gone: %v", path, r.Header)
+			t.Errorf("%s: headers of the browser are missing: %v", path, r.Header)
 		}
 	}
 	for range 3 {
@@ -53,7 +53,7 @@ func TestOptionHeader(t *testing.T) {
 func TestOptionHeaderOnDemoHosts(t *testing.T) {
 	t.Parallel()
 	seen := make(chan *http.Request, 8)
-	r := sharing(t, func(c *Config) {
+	r := withConfig(t, func(c *Config) {
 		c.Pages = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if err := r.ParseForm(); err != nil {
 				t.Error(err)
@@ -71,10 +71,10 @@ func TestOptionHeaderOnDemoHosts(t *testing.T) {
 	}
 	got := <-seen
 	if got.Header.Get("X-One") != "1" || got.Method != http.MethodPost || got.PostForm.Encode() != form {
-		t.Errorf("the demo host got %s %v, form %v", got.Method, got.Header, got.PostForm)
+		t.Errorf("demo host got %s %v, form %v", got.Method, got.Header, got.PostForm)
 	}
 	if c, err := got.Cookie("session"); err != nil || c.Value != "s1" {
-		t.Errorf("the demo host got cookies %v", got.Cookies())
+		t.Errorf("demo host got cookies %v", got.Cookies())
 	}
 }
 
@@ -100,47 +100,47 @@ func TestSameHost(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := sameHost(home, to); got != c.want {
-			t.Errorf("what is for %s goes to %s: %v", c.home, c.to, got)
+			t.Errorf("sameHost(%s, %s) = %v", c.home, c.to, got)
 		}
 	}
 }
 
 func TestOptionCookie(t *testing.T) {
 	t.Parallel()
-	address, requests := visited(t, `<!doctype html><script>document.title = document.cookie</script>`)
-	r := draw(t, sandbox.RenderRequest{URL: address, Visit: sandbox.Visit{Cookies: []sandbox.Pair{{Name: "a", Value: "1"}, {Name: "b", Value: "x=y"}}}})
+	address, requests := serveRecorded(t, `<!doctype html><script>document.title = document.cookie</script>`)
+	r := mustRender(t, sandbox.RenderRequest{URL: address, Visit: sandbox.Visit{Cookies: []sandbox.Pair{{Name: "a", Value: "1"}, {Name: "b", Value: "x=y"}}}})
 	if got := (<-requests).Header.Get("Cookie"); got != "a=1; b=x=y" || r.Title != got {
-		t.Errorf("the server gets cookies %q, the page %q", got, r.Title)
+		t.Errorf("server got cookies %q, page got %q", got, r.Title)
 	}
-	refused(t, sandbox.RenderRequest{URL: address, Visit: sandbox.Visit{Cookies: []sandbox.Pair{{Name: "a", Value: "1;\n2"}}}}, `cookie: `, `"a"`)
+	wantError(t, sandbox.RenderRequest{URL: address, Visit: sandbox.Visit{Cookies: []sandbox.Pair{{Name: "a", Value: "1;\n2"}}}}, `cookie: `, `"a"`)
 }
 
 func TestOptionReferer(t *testing.T) {
 	t.Parallel()
 	const from = "https://search.example/results?q=tea"
-	address, requests := visited(t, `<!doctype html><script>document.title = document.referrer</script>`)
-	r := draw(t, sandbox.RenderRequest{URL: address, Visit: sandbox.Visit{Referer: from}})
+	address, requests := serveRecorded(t, `<!doctype html><script>document.title = document.referrer</script>`)
+	r := mustRender(t, sandbox.RenderRequest{URL: address, Visit: sandbox.Visit{Referer: from}})
 	if got := (<-requests).Referer(); got != from || r.Title != from {
-		t.Errorf("the server sees referer %q, the page %q", got, r.Title)
+		t.Errorf("server got referer %q, page got %q", got, r.Title)
 	}
 }
 
 func TestOptionPostData(t *testing.T) {
 	t.Parallel()
-	address, requests := visited(t, `<!doctype html><title>answer</title><img src="picture.png">`)
+	address, requests := serveRecorded(t, `<!doctype html><title>answer</title><img src="picture.png">`)
 	form := "name=Ωmega&n=1"
-	r := draw(t, sandbox.RenderRequest{URL: address, Visit: sandbox.Visit{PostData: &form}})
+	r := mustRender(t, sandbox.RenderRequest{URL: address, Visit: sandbox.Visit{PostData: &form}})
 	got := <-requests
 	if got.Method != http.MethodPost || got.PostForm.Get("name") != "Ωmega" || got.PostForm.Get("n") != "1" || r.Title != "answer" {
-		t.Errorf("the server gets %s, form %v, type %q", got.Method, got.PostForm, got.Header.Get("Content-Type"))
+		t.Errorf("server got %s, form %v, type %q", got.Method, got.PostForm, got.Header.Get("Content-Type"))
 	}
 	if got = <-requests; got.Method != http.MethodGet {
-		t.Errorf("%s is asked for by %s", got.URL, got.Method)
+		t.Errorf("%s was requested by %s, want GET", got.URL, got.Method)
 	}
 	empty := ""
-	draw(t, sandbox.RenderRequest{URL: address, Visit: sandbox.Visit{PostData: &empty}})
+	mustRender(t, sandbox.RenderRequest{URL: address, Visit: sandbox.Visit{PostData: &empty}})
 	if got = <-requests; got.Method != http.MethodPost || got.ContentLength > 0 {
-		t.Errorf("an empty form comes as %s with %d bytes", got.Method, got.ContentLength)
+		t.Errorf("empty form was sent by %s with %d bytes", got.Method, got.ContentLength)
 	}
 }
 
@@ -152,10 +152,10 @@ func TestOptionStrictSSL(t *testing.T) {
 	server.Config.ErrorLog = discard
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	if r := draw(t, sandbox.RenderRequest{URL: server.URL}); r.Title != "private" {
-		t.Errorf("title %q", r.Title)
+	if r := mustRender(t, sandbox.RenderRequest{URL: server.URL}); r.Title != "private" {
+		t.Errorf("title is %q", r.Title)
 	}
-	refused(t, sandbox.RenderRequest{URL: server.URL, Visit: sandbox.Visit{StrictSSL: true}}, "certificate is not from a trusted authority")
+	wantError(t, sandbox.RenderRequest{URL: server.URL, Visit: sandbox.Visit{StrictSSL: true}}, "certificate is not from a trusted authority")
 }
 
 func TestRequestIsChecked(t *testing.T) {
@@ -181,8 +181,8 @@ func TestRequestIsChecked(t *testing.T) {
 		{device(sandbox.Device{UserAgent: "a\r\nb"}), "user_agent: "},
 		{device(sandbox.Device{Location: &sandbox.Location{Latitude: 91}}), "geo_latitude: 91"},
 		{device(sandbox.Device{Location: &sandbox.Location{Longitude: -181}}), "geo_longitude: -181"},
-		{steps(sandbox.Step{Command: sandbox.StepScroll}, sandbox.Step{Command: sandbox.StepFill}), "steps: step 2 (fill) names no selector"},
-		{steps(sandbox.Step{Command: sandbox.StepType, Value: "x"}), "steps: step 1 (type) names no selector"},
+		{steps(sandbox.Step{Command: sandbox.StepScroll}, sandbox.Step{Command: sandbox.StepFill}), "steps: step 2 (fill) needs a selector"},
+		{steps(sandbox.Step{Command: sandbox.StepType, Value: "x"}), "steps: step 1 (type) needs a selector"},
 		{steps(sandbox.Step{Command: "dance"}), `steps: step 1 has the unknown command "dance"`},
 		{sandbox.RenderRequest{Pace: sandbox.Pace{Shots: 101}}, "shots: 101"},
 		{sandbox.RenderRequest{Frame: sandbox.Frame{MaxHeight: -1}}, "max_height: -1"},

@@ -41,7 +41,7 @@ func TestLoadReason(t *testing.T) {
 		"":                           "the page could not be loaded",
 	} {
 		if got := loadReason(text).Error(); got != want {
-			t.Errorf("%q gives %q, want %q", text, got, want)
+			t.Errorf("loadReason(%q) = %q, want %q", text, got, want)
 		}
 	}
 }
@@ -57,7 +57,7 @@ func TestFailureReason(t *testing.T) {
 		{errors.New("other"), network.ErrorReasonFailed},
 	} {
 		if got := failureReason(c.err); got != c.want {
-			t.Errorf("%v gives %s, want %s", c.err, got, c.want)
+			t.Errorf("failureReason(%v) = %s, want %s", c.err, got, c.want)
 		}
 	}
 }
@@ -67,7 +67,7 @@ func TestServeTurnsAPanicIntoAnError(t *testing.T) {
 		rec := &recorder{header: http.Header{}}
 		err := serve(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(value) }), rec, nil)
 		if err == nil || !strings.Contains(err.Error(), fmt.Sprint(value)) {
-			t.Errorf("panic %v gives %v", value, err)
+			t.Errorf("panic %v became %v", value, err)
 		}
 	}
 }

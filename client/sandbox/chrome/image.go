@@ -5,11 +5,11 @@ import (
 	"shotline/client/sandbox/raster"
 )
 
-// scaled reports whether the picture has another size than the capture.
+// scaled reports whether the image has another size than the capture.
 func scaled(f sandbox.Frame) bool { return f.Width > 0 || f.Height > 0 }
 
-// finish brings a capture to the size and format asked for.
-func finish(capture []byte, f sandbox.Frame) (sandbox.Picture, error) {
+// convert converts a capture to the requested size and format.
+func convert(capture []byte, f sandbox.Frame) (sandbox.Picture, error) {
 	if !scaled(f) {
 		size, err := raster.Size(capture, f.Format)
 		return sandbox.Picture{Data: capture, Format: f.Format, Width: size.X, Height: size.Y}, err
