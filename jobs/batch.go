@@ -1,7 +1,6 @@
 package jobs
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -112,6 +111,3 @@ func (c Counts) Except(states []State) map[State]int64 {
 	}
 	return others
 }
-
-// MarshalJSON writes the batch's Form.
-func (b Batch) MarshalJSON() ([]byte, error) { return json.Marshal(b.Form()) }

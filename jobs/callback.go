@@ -1,9 +1,6 @@
 package jobs
 
-import (
-	"encoding/json"
-	"time"
-)
+import "time"
 
 // CallbackState is the state of a callback.
 type CallbackState string
@@ -48,9 +45,6 @@ type Callback struct {
 	DueAt      time.Time // the next attempt; zero unless owed
 	SettledAt  time.Time // when it was delivered or given up
 }
-
-// MarshalJSON writes the callback's Form.
-func (c Callback) MarshalJSON() ([]byte, error) { return json.Marshal(c.Form()) }
 
 // CallbackEnd is the result of an attempt. State is Delivered or Dead, or Owed if
 // the callback is to be tried again at DueAt.

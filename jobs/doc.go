@@ -37,7 +37,8 @@
 // does not pay again: it becomes done, late, if its image is known, and pending
 // again if the vendor is still working on it.
 //
-// This package knows nothing of SQL, HTTP or queues and imports only the standard
-// library. Package sqlite implements the contract. Package storetest is the suite
-// that every store must pass.
+// This package knows nothing of SQL, HTTP, JSON forms or queues and imports only
+// the standard library. Package jobjson writes its types in JSON. Package sqlite
+// implements the contract. Package storetest is the suite that every store must
+// pass.
 package jobs

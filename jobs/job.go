@@ -1,9 +1,6 @@
 package jobs
 
-import (
-	"encoding/json"
-	"time"
-)
+import "time"
 
 // Params are vendor parameters by name, passed through unchanged. Values have the
 // types that encoding/json decodes to: string, bool, float64, []any,
@@ -57,9 +54,6 @@ type Job struct {
 	Timeout       time.Duration // overrides the batch's; 0: the batch's
 	Priority      *int          // overrides the batch's; nil: the batch's
 }
-
-// MarshalJSON writes the job's Form.
-func (j Job) MarshalJSON() ([]byte, error) { return json.Marshal(j.Form()) }
 
 // JobFilter selects a page of jobs. The zero filter selects all.
 type JobFilter struct {

@@ -3,17 +3,24 @@ package jobs
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 )
 
-// Message is an event as other programs receive it.
+// Message is an event with the data that other programs receive.
 type Message struct {
-	Type      EventType `json:"type"`
-	Timestamp time.Time `json:"timestamp"`
-	Data      any       `json:"data"` // a Job, a Batch, or less if they changed after the event
+	Type      EventType
+	Timestamp time.Time
+	// Data is a Job, a Batch, a PastBatch, or the Delivery of a foreign screenshot.
+	Data any
+}
+
+// PastBatch is what is known of a batch's event if the batch changed after it.
+type PastBatch struct {
+	ID       string
+	State    BatchState
+	Revision int
 }
 
 // MessageSource is what NewMessage needs of a store.
@@ -81,13 +88,6 @@ func jobMatches(j Job, e Event) bool {
 	}
 }
 
-// pastBatch is the data of a batch's event if the batch changed after it.
-type pastBatch struct {
-	BatchID  string     `json:"batch_id"`
-	State    BatchState `json:"state"`
-	Revision int        `json:"revision"`
-}
-
 func batchData(ctx context.Context, store MessageSource, e Event) (any, error) {
 	b, err := store.Batch(ctx, e.Batch)
 	if err != nil {
@@ -97,7 +97,7 @@ func batchData(ctx context.Context, store MessageSource, e Event) (any, error) {
 	if batchMatches(b, e, then) {
 		return b, nil
 	}
-	return pastBatch{e.Batch, then, e.Revision}, nil
+	return PastBatch{ID: e.Batch, State: then, Revision: e.Revision}, nil
 }
 
 // batchMatches reports whether the batch is still as its event, which reports the
@@ -110,29 +110,11 @@ func batchMatches(b Batch, e Event, then BatchState) bool {
 	return b.State == then && b.Revision == e.Revision
 }
 
-// Foreign is a foreign delivery in a message.
-type Foreign struct {
-	ScreenshotID string          `json:"screenshot_id,omitempty"`
-	Event        string          `json:"event,omitempty"` // the vendor's name for it
-	Outcome      Outcome         `json:"outcome,omitempty"`
-	ImageURL     string          `json:"image_url,omitempty"`
-	Error        string          `json:"error,omitempty"`
-	ReceivedAt   time.Time       `json:"received_at,omitzero"`
-	Payload      json.RawMessage `json:"payload,omitempty"` // the vendor's, unchanged
-}
-
-// foreignData returns the zero Foreign if the delivery was pruned.
-func foreignData(ctx context.Context, store MessageSource, e Event) (Foreign, error) {
-	d, err := store.Delivery(ctx, e.Delivery)
+// foreignData returns the zero Delivery if the delivery was pruned.
+func foreignData(ctx context.Context, store MessageSource, e Event) (Delivery, error) {
+	kept, err := store.Delivery(ctx, e.Delivery)
 	if errors.Is(err, ErrNotFound) {
-		return Foreign{}, nil
+		return Delivery{}, nil
 	}
-	if err != nil {
-		return Foreign{}, err
-	}
-	f := Foreign{d.ScreenshotID, d.Event, d.Outcome, d.ImageURL, d.Error, d.ReceivedAt.UTC(), nil}
-	if json.Valid(d.Body) {
-		f.Payload = d.Body
-	}
-	return f, nil
+	return kept.Delivery, err
 }

@@ -1,4 +1,4 @@
-package jobs
+package jobs_test
 
 import (
 	"context"
@@ -7,36 +7,39 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"shotline/jobs"
+	"shotline/jobs/jobjson"
 )
 
 // fakeSource is a store of one job, one batch and one delivery.
 type fakeSource struct {
-	job      Job
-	batch    Batch
-	delivery KeptDelivery
+	job      jobs.Job
+	batch    jobs.Batch
+	delivery jobs.KeptDelivery
 	err      error
 }
 
-func (s fakeSource) Job(context.Context, ID) (Job, error)         { return s.job, s.err }
-func (s fakeSource) Batch(context.Context, string) (Batch, error) { return s.batch, s.err }
-func (s fakeSource) Delivery(context.Context, int64) (KeptDelivery, error) {
+func (s fakeSource) Job(context.Context, jobs.ID) (jobs.Job, error)    { return s.job, s.err }
+func (s fakeSource) Batch(context.Context, string) (jobs.Batch, error) { return s.batch, s.err }
+func (s fakeSource) Delivery(context.Context, int64) (jobs.KeptDelivery, error) {
 	return s.delivery, s.err
 }
 
 var eventTime = time.Date(2031, 5, 6, 14, 8, 9, 0, time.FixedZone("CEST", 7200))
 
 // tell makes the message of an event and returns it as others get it.
-func tell(t *testing.T, store fakeSource, e Event) (message struct {
+func tell(t *testing.T, store fakeSource, e jobs.Event) (message struct {
 	Type, Timestamp string
 	Data            map[string]any
 }) {
 	t.Helper()
 	e.At = eventTime
-	m, err := NewMessage(t.Context(), store, e)
+	m, err := jobs.NewMessage(t.Context(), store, e)
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := json.Marshal(m)
+	text, err := json.Marshal(jobjson.FromMessage(m))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,25 +58,25 @@ func tell(t *testing.T, store fakeSource, e Event) (message struct {
 func TestAJobIsToldAsItsEventSays(t *testing.T) {
 	t.Parallel()
 	cost := 2.5
-	id := ID{Batch: "b1", Row: 3}
-	for event, state := range map[EventType]State{
-		EventJobDone: Done, EventJobFailed: Failed, EventJobTimedOut: TimedOut, EventJobCanceled: Canceled, EventJobRetried: Queued, EventJobLate: Done,
+	id := jobs.ID{Batch: "b1", Row: 3}
+	for event, state := range map[jobs.EventType]jobs.State{
+		jobs.EventJobDone: jobs.Done, jobs.EventJobFailed: jobs.Failed, jobs.EventJobTimedOut: jobs.TimedOut, jobs.EventJobCanceled: jobs.Canceled, jobs.EventJobRetried: jobs.Queued, jobs.EventJobLate: jobs.Done,
 	} {
-		for _, now := range States {
+		for _, now := range jobs.States {
 			for _, attempt := range []int{1, 2} {
 				for _, late := range []bool{false, true} {
-					store := fakeSource{job: Job{
-						ID: id, URL: "https://example.com/", Metadata: Metadata{"sku": "7"}, Params: Params{"size": "page"}, Tags: []string{"t"},
+					store := fakeSource{job: jobs.Job{
+						ID: id, URL: "https://example.com/", Metadata: jobs.Metadata{"sku": "7"}, Params: jobs.Params{"size": "page"}, Tags: []string{"t"},
 						State: now, Attempt: attempt, Late: late, ScreenshotID: "s1", ImageURL: "https://vendor.example/1.png", Cost: &cost,
 						CreatedAt: eventTime.Add(-time.Hour), ClosedAt: eventTime.Add(time.Hour),
 					}}
-					data := tell(t, store, Event{Type: event, Batch: "b1", Job: id, Attempt: 1}).Data
+					data := tell(t, store, jobs.Event{Type: event, Batch: "b1", Job: id, Attempt: 1}).Data
 					if data["id"] != "b1-3" || data["batch_id"] != "b1" || data["url"] != "https://example.com/" || data["metadata"] == nil || data["created_at"] == nil {
 						t.Errorf("%s of a job that is %s: what it is about is missing: %v", event, now, data)
 					}
 					whole := now == state && attempt == 1
 					want := state
-					if event == EventJobLate {
+					if event == jobs.EventJobLate {
 						if whole = late; late {
 							want = now
 						}
@@ -101,35 +104,35 @@ func TestAJobIsToldAsItsEventSays(t *testing.T) {
 // what is known now.
 func TestACorrectionIsToldAsItsEventSays(t *testing.T) {
 	t.Parallel()
-	id := ID{Batch: "b1", Row: 3}
+	id := jobs.ID{Batch: "b1", Row: 3}
 	for name, test := range map[string]struct {
-		event     EventType
-		of        State // the event's
-		job       Job
+		event     jobs.EventType
+		of        jobs.State // the event's
+		job       jobs.Job
 		whole     bool
 		corrected bool
 	}{
-		"corrected to done":                   {EventJobCorrected, Done, Job{State: Done, Corrected: true}, true, true},
-		"corrected to failed":                 {EventJobCorrected, Failed, Job{State: Failed, Corrected: true}, true, true},
-		"corrected with an older picture":     {EventJobCorrected, Done, Job{State: Done, Corrected: true, Late: true, Attempt: 2}, true, true},
-		"corrected to failed, then retried":   {EventJobCorrected, Failed, Job{State: Queued, Attempt: 2}, false, true},
-		"corrected twice":                     {EventJobCorrected, Done, Job{State: TimedOut, Corrected: true, Attempt: 2}, false, true},
-		"late failed":                         {EventJobLate, Failed, Job{State: Failed, Late: true}, true, false},
-		"late failed, then corrected":         {EventJobLate, Failed, Job{State: Done, Late: true, Corrected: true}, false, false},
-		"failed, then corrected":              {EventJobFailed, "", Job{State: Done, Corrected: true}, false, false},
-		"done, then corrected":                {EventJobDone, "", Job{State: Failed, Corrected: true}, false, false},
-		"done, then with an older picture":    {EventJobDone, "", Job{State: Done, Corrected: true, Late: true}, false, false},
-		"late, as an earlier version told it": {EventJobLate, "", Job{State: Failed, Late: true}, true, false},
+		"corrected to done":                   {jobs.EventJobCorrected, jobs.Done, jobs.Job{State: jobs.Done, Corrected: true}, true, true},
+		"corrected to failed":                 {jobs.EventJobCorrected, jobs.Failed, jobs.Job{State: jobs.Failed, Corrected: true}, true, true},
+		"corrected with an older picture":     {jobs.EventJobCorrected, jobs.Done, jobs.Job{State: jobs.Done, Corrected: true, Late: true, Attempt: 2}, true, true},
+		"corrected to failed, then retried":   {jobs.EventJobCorrected, jobs.Failed, jobs.Job{State: jobs.Queued, Attempt: 2}, false, true},
+		"corrected twice":                     {jobs.EventJobCorrected, jobs.Done, jobs.Job{State: jobs.TimedOut, Corrected: true, Attempt: 2}, false, true},
+		"late failed":                         {jobs.EventJobLate, jobs.Failed, jobs.Job{State: jobs.Failed, Late: true}, true, false},
+		"late failed, then corrected":         {jobs.EventJobLate, jobs.Failed, jobs.Job{State: jobs.Done, Late: true, Corrected: true}, false, false},
+		"failed, then corrected":              {jobs.EventJobFailed, "", jobs.Job{State: jobs.Done, Corrected: true}, false, false},
+		"done, then corrected":                {jobs.EventJobDone, "", jobs.Job{State: jobs.Failed, Corrected: true}, false, false},
+		"done, then with an older picture":    {jobs.EventJobDone, "", jobs.Job{State: jobs.Done, Corrected: true, Late: true}, false, false},
+		"late, as an earlier version told it": {jobs.EventJobLate, "", jobs.Job{State: jobs.Failed, Late: true}, true, false},
 	} {
 		j := test.job
 		j.ID, j.ScreenshotID = id, "s1"
 		if j.Attempt == 0 {
 			j.Attempt = 1
 		}
-		data := tell(t, fakeSource{job: j}, Event{Type: test.event, State: test.of, Batch: "b1", Job: id, Attempt: 1}).Data
+		data := tell(t, fakeSource{job: j}, jobs.Event{Type: test.event, State: test.of, Batch: "b1", Job: id, Attempt: 1}).Data
 		want := test.of
 		if want == "" {
-			want = map[EventType]State{EventJobFailed: Failed, EventJobDone: Done, EventJobLate: j.State}[test.event]
+			want = map[jobs.EventType]jobs.State{jobs.EventJobFailed: jobs.Failed, jobs.EventJobDone: jobs.Done, jobs.EventJobLate: j.State}[test.event]
 		}
 		if whole := data["screenshot_id"] != nil; whole != test.whole || data["state"] != string(want) || (data["corrected"] == true) != test.corrected {
 			t.Errorf("%s: told %v; want whole: %t, state %s, corrected: %t", name, data, test.whole, want, test.corrected)
@@ -141,11 +144,11 @@ func TestACorrectionIsToldAsItsEventSays(t *testing.T) {
 // in. One that is pending after it was queued is told as queued.
 func TestAJobThatWaitsAgainIsToldSo(t *testing.T) {
 	t.Parallel()
-	id := ID{Batch: "b1", Row: 3}
-	for _, now := range []State{Pending, Done} {
-		for of, want := range map[State]State{Pending: Pending, "": Queued} {
-			store := fakeSource{job: Job{ID: id, State: now, Attempt: 1, ScreenshotID: "s1"}}
-			data := tell(t, store, Event{Type: EventJobRetried, State: of, Batch: "b1", Job: id, Attempt: 1}).Data
+	id := jobs.ID{Batch: "b1", Row: 3}
+	for _, now := range []jobs.State{jobs.Pending, jobs.Done} {
+		for of, want := range map[jobs.State]jobs.State{jobs.Pending: jobs.Pending, "": jobs.Queued} {
+			store := fakeSource{job: jobs.Job{ID: id, State: now, Attempt: 1, ScreenshotID: "s1"}}
+			data := tell(t, store, jobs.Event{Type: jobs.EventJobRetried, State: of, Batch: "b1", Job: id, Attempt: 1}).Data
 			if data["state"] != string(want) || (data["screenshot_id"] == "s1") != (want == now) {
 				t.Errorf("of %q, now %s: told %v", of, now, data)
 			}
@@ -156,18 +159,18 @@ func TestAJobThatWaitsAgainIsToldSo(t *testing.T) {
 func TestABatchIsToldAsItsEventSays(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		state    BatchState
+		state    jobs.BatchState
 		revision int
 		whole    bool
 	}{
-		"as it was":  {BatchFinished, 2, true},
-		"opened":     {BatchOpen, 2, false},
-		"revised":    {BatchFinished, 3, false},
-		"not so far": {BatchFinished, 1, false},
+		"as it was":  {jobs.BatchFinished, 2, true},
+		"opened":     {jobs.BatchOpen, 2, false},
+		"revised":    {jobs.BatchFinished, 3, false},
+		"not so far": {jobs.BatchFinished, 1, false},
 	} {
-		for _, event := range []EventType{EventBatchFinished, EventBatchRevised} {
-			store := fakeSource{batch: Batch{BatchSpec: BatchSpec{ID: "b1"}, State: tt.state, Revision: tt.revision, Counts: Counts{Rows: 7}}}
-			data := tell(t, store, Event{Type: event, Batch: "b1", Revision: 2}).Data
+		for _, event := range []jobs.EventType{jobs.EventBatchFinished, jobs.EventBatchRevised} {
+			store := fakeSource{batch: jobs.Batch{BatchSpec: jobs.BatchSpec{ID: "b1"}, State: tt.state, Revision: tt.revision, Counts: jobs.Counts{Rows: 7}}}
+			data := tell(t, store, jobs.Event{Type: event, Batch: "b1", Revision: 2}).Data
 			if data["batch_id"] != "b1" || data["state"] != "finished" || data["revision"] != 2.0 {
 				t.Errorf("%s, %s: told %v", name, event, data)
 			}
@@ -181,13 +184,13 @@ func TestABatchIsToldAsItsEventSays(t *testing.T) {
 func TestAPauseByAnErrorIsToldWithItsReason(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		state  BatchState
+		state  jobs.BatchState
 		reason string
 	}{
-		"as it was": {BatchPaused, "the key was refused"}, "resumed": {BatchOpen, ""}, "paused by hand since": {BatchPaused, ""}, "finished": {BatchFinished, ""},
+		"as it was": {jobs.BatchPaused, "the key was refused"}, "resumed": {jobs.BatchOpen, ""}, "paused by hand since": {jobs.BatchPaused, ""}, "finished": {jobs.BatchFinished, ""},
 	} {
-		store := fakeSource{batch: Batch{BatchSpec: BatchSpec{ID: "b1"}, State: tt.state, PauseReason: tt.reason, Revision: 2, Counts: Counts{Rows: 7}}}
-		data := tell(t, store, Event{Type: EventBatchPaused, Batch: "b1", Revision: 2}).Data
+		store := fakeSource{batch: jobs.Batch{BatchSpec: jobs.BatchSpec{ID: "b1"}, State: tt.state, PauseReason: tt.reason, Revision: 2, Counts: jobs.Counts{Rows: 7}}}
+		data := tell(t, store, jobs.Event{Type: jobs.EventBatchPaused, Batch: "b1", Revision: 2}).Data
 		if data["batch_id"] != "b1" || data["state"] != "paused" || data["revision"] != 2.0 {
 			t.Errorf("%s: told %v", name, data)
 		}
@@ -200,12 +203,12 @@ func TestAPauseByAnErrorIsToldWithItsReason(t *testing.T) {
 func TestAForeignScreenshotIsToldWithItsPayload(t *testing.T) {
 	t.Parallel()
 	foreign := func(body string) fakeSource {
-		return fakeSource{delivery: KeptDelivery{Delivery: Delivery{
-			Seq: 9, ReceivedAt: eventTime, Event: "screenshot.completed", ScreenshotID: "77", Outcome: OutcomeDone, ImageURL: "https://vendor.example/77.png",
+		return fakeSource{delivery: jobs.KeptDelivery{Delivery: jobs.Delivery{
+			Seq: 9, ReceivedAt: eventTime, Event: "screenshot.completed", ScreenshotID: "77", Outcome: jobs.OutcomeDone, ImageURL: "https://vendor.example/77.png",
 			Body: []byte(body),
 		}}}
 	}
-	event := Event{Type: EventForeign, Delivery: 9}
+	event := jobs.Event{Type: jobs.EventForeign, Delivery: 9}
 	data := tell(t, foreign(`{"event":"x","n":1}`), event).Data
 	payload, _ := data["payload"].(map[string]any)
 	if data["screenshot_id"] != "77" || data["event"] != "screenshot.completed" || data["outcome"] != "done" || payload["n"] != 1.0 ||
@@ -215,19 +218,19 @@ func TestAForeignScreenshotIsToldWithItsPayload(t *testing.T) {
 	if data := tell(t, foreign("no JSON"), event).Data; data["payload"] != nil || data["screenshot_id"] != "77" {
 		t.Errorf("a payload that is no JSON: told %v", data)
 	}
-	if data := tell(t, fakeSource{err: ErrNotFound}, event).Data; len(data) != 0 {
+	if data := tell(t, fakeSource{err: jobs.ErrNotFound}, event).Data; len(data) != 0 {
 		t.Errorf("a delivery that is not kept any more: told %v", data)
 	}
 }
 
 func TestWhatCannotBeReadIsNotTold(t *testing.T) {
 	t.Parallel()
-	for _, e := range []Event{
-		{Seq: 41, Type: EventForeign, Delivery: 9}, {Seq: 41, Type: EventJobDone, Batch: "b1", Job: ID{Batch: "b1", Row: 1}},
-		{Seq: 41, Type: EventBatchFinished, Batch: "b1"},
+	for _, e := range []jobs.Event{
+		{Seq: 41, Type: jobs.EventForeign, Delivery: 9}, {Seq: 41, Type: jobs.EventJobDone, Batch: "b1", Job: jobs.ID{Batch: "b1", Row: 1}},
+		{Seq: 41, Type: jobs.EventBatchFinished, Batch: "b1"},
 	} {
-		_, err := NewMessage(t.Context(), fakeSource{err: ErrUnavailable}, e)
-		if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "event 41") {
+		_, err := jobs.NewMessage(t.Context(), fakeSource{err: jobs.ErrUnavailable}, e)
+		if !errors.Is(err, jobs.ErrUnavailable) || !strings.Contains(err.Error(), "event 41") {
 			t.Errorf("%s: error %v, want the store's with the event's place", e.Type, err)
 		}
 	}
@@ -235,7 +238,7 @@ func TestWhatCannotBeReadIsNotTold(t *testing.T) {
 
 func TestAnEventHasOneNameForEver(t *testing.T) {
 	t.Parallel()
-	e := Event{Seq: 12, At: time.UnixMilli(1_700_000_000_123)}
+	e := jobs.Event{Seq: 12, At: time.UnixMilli(1_700_000_000_123)}
 	if got := e.ID(); got != "evt_1700000000123_12" {
 		t.Errorf("event is called %s", got)
 	}

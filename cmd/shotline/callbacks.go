@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"shotline/jobs"
+	"shotline/jobs/jobjson"
 	"shotline/orchestrator/callback"
 )
 
@@ -94,6 +95,7 @@ func listCallbacks(c *cli.Context, store jobs.Store, filter jobs.CallbackFilter,
 		what:   "callbacks",
 		header: "SEQ\tSTATE\tEVENT\tOF\tTO\tATTEMPTS\tNEXT OR LAST\tERROR",
 		line:   callbackLine,
+		json:   func(c jobs.Callback) any { return jobjson.FromCallback(c) },
 		page: func(limit int) ([]jobs.Callback, bool, error) {
 			filter.Limit = limit
 			page, err := store.Callbacks(c.Context, filter)

@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"shotline/jobs"
+	"shotline/jobs/jobjson"
 	"shotline/jobs/summary"
 )
 
@@ -75,6 +76,7 @@ type list[T any] struct {
 	what   string         // in the plural
 	header string         // columns, separated by tabs
 	line   func(T) string // one thing in them
+	json   func(T) any    // one thing as --json writes it
 	// page returns the next things, at most limit, and whether there may be more.
 	page  func(limit int) (things []T, more bool, err error)
 	total func() (int64, error) // nil if it cannot be told
@@ -96,7 +98,7 @@ func (l list[T]) print(c *cli.Context, most int) error {
 		}
 		for _, thing := range page {
 			if asJSON {
-				err = out.Encode(thing)
+				err = out.Encode(l.json(thing))
 			} else {
 				_, err = fmt.Fprintln(table, l.line(thing))
 			}
@@ -156,6 +158,7 @@ func listBatches(c *cli.Context, store jobs.Store, most int) error {
 			return fmt.Sprintf("%s\t%s\t%d\t%d\t%d\t%d\t%s\t%s", b.ID, b.State, b.Counts.Rows, b.Counts.Open(),
 				b.Counts.Of(jobs.Done), b.Counts.Flawed(), b.CreatedAt.Format(time.DateTime), printable(b.Source))
 		},
+		json: func(b jobs.Batch) any { return jobjson.FromBatch(b) },
 		page: func(limit int) ([]jobs.Batch, bool, error) {
 			page, err := store.Batches(c.Context, after, limit)
 			if errors.Is(err, jobs.ErrNotFound) {
@@ -201,6 +204,7 @@ func listJobs(c *cli.Context, store jobs.Store, batch string, most int) error {
 		line: func(j jobs.Job) string {
 			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", j.ID, j.State, printable(j.ScreenshotID), j.ClosedBy, printable(j.URL), printable(j.Error))
 		},
+		json: func(j jobs.Job) any { return jobjson.FromJob(j) },
 		page: func(limit int) ([]jobs.Job, bool, error) {
 			filter.Limit = limit
 			page, next, err := store.Search(c.Context, filter)

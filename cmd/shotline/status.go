@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"shotline/jobs"
+	"shotline/jobs/jobjson"
 )
 
 func statusCommand() *cli.Command {
@@ -46,7 +47,7 @@ func status(c *cli.Context, store jobs.Store, arg string) error {
 
 func printBatch(w io.Writer, b jobs.Batch, asJSON bool) error {
 	if asJSON {
-		return json.NewEncoder(w).Encode(b)
+		return json.NewEncoder(w).Encode(jobjson.FromBatch(b))
 	}
 	var s strings.Builder
 	fmt.Fprintf(&s, "batch %s  %s", b.ID, b.State)
@@ -91,7 +92,7 @@ func printBatch(w io.Writer, b jobs.Batch, asJSON bool) error {
 
 func printJob(w io.Writer, j jobs.Job, asJSON bool) error {
 	if asJSON {
-		return json.NewEncoder(w).Encode(j)
+		return json.NewEncoder(w).Encode(jobjson.FromJob(j))
 	}
 	var s strings.Builder
 	line := func(name, value string) {

@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"shotline/jobs"
+	"shotline/jobs/jobjson"
 	"shotline/orchestrator/feed"
 )
 
@@ -91,7 +92,7 @@ func tellRejected(c *cli.Context, store jobs.Store, b jobs.Batch) error {
 // printAccepted tells what became of the rows of an input.
 func printAccepted(w io.Writer, b jobs.Batch, asJSON bool) error {
 	if asJSON {
-		return json.NewEncoder(w).Encode(b.AcceptedForm())
+		return json.NewEncoder(w).Encode(jobjson.AcceptedFrom(b))
 	}
 	_, err := fmt.Fprintf(w, "batch %s: %d rows, %d accepted, %d duplicates, %d rejected\n",
 		b.ID, b.Counts.Rows, b.Counts.Accepted(), b.Counts.Of(jobs.Duplicate), b.Counts.Of(jobs.Rejected))

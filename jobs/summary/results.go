@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"shotline/jobs"
+	"shotline/jobs/jobjson"
 )
 
 // resultsPage is the number of rows to read at a time. Reads are kept short so
@@ -104,7 +105,7 @@ func WriteRows(ctx context.Context, w io.Writer, src RowSource, batchID string) 
 			return fmt.Errorf("rows of %s after row %d: %w", batchID, after, err)
 		}
 		for _, row := range rows {
-			if err := out.Encode(row.Job); err != nil {
+			if err := out.Encode(jobjson.FromJob(row.Job)); err != nil {
 				return fmt.Errorf("rows of %s: %w", batchID, err)
 			}
 		}

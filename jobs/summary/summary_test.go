@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"shotline/jobs"
+	"shotline/jobs/jobjson"
 )
 
 func compute(t *testing.T, f *fakeSource) Summary {
@@ -81,7 +82,7 @@ func TestFieldsAgreeWithBatch(t *testing.T) {
 		return m
 	}
 	got := fields(compute(t, f))
-	for name, want := range fields(f.batch) {
+	for name, want := range fields(jobjson.FromBatch(f.batch)) {
 		if diff := cmp.Diff(want, got[name]); diff != "" {
 			t.Errorf("%s (-batch +summary):\n%s", name, diff)
 		}

@@ -13,6 +13,7 @@ import (
 
 	"shotline/jobs"
 	"shotline/jobs/csvfile"
+	"shotline/jobs/jobjson"
 )
 
 // uploads is how many bodies of batches may be on their way at once.
@@ -33,7 +34,7 @@ func (in *createBatch) Resolve(ctx huma.Context) []error {
 type createdBatch struct {
 	Status   int
 	Location string `header:"Location" doc:"Of the batch"`
-	Body     jobs.AcceptedForm
+	Body     jobjson.Accepted
 }
 
 func (s *server) registerCreateBatch() {
@@ -41,7 +42,7 @@ func (s *server) registerCreateBatch() {
 		http.StatusBadRequest, http.StatusRequestTimeout, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusInsufficientStorage)
 	create.DefaultStatus = http.StatusAccepted
 	create.Description = "All of the batch comes into being, or nothing. With an Idempotency-Key, the same bytes sent again get the same batch, with 200, or 409 while it is still coming in (try again: should its server have died, the second takes its place after 15 seconds); another request with the key is refused with 409."
-	s.alsoAnswers(&create, http.StatusOK, "The same request made this batch before", acceptedFormType)
+	s.alsoAnswers(&create, http.StatusOK, "The same request made this batch before", acceptedType)
 	huma.Register(s.api, create, s.createBatch)
 	// Described only now: registering with a body would read it into memory.
 	s.api.OpenAPI().Paths["/v1/batches"].Post.RequestBody = batchBody(s.api.OpenAPI().Components.Schemas)
@@ -189,5 +190,5 @@ func (s *server) importBatch(ctx context.Context, up upload) (*createdBatch, err
 	if err != nil {
 		return nil, s.failed(ctx, "create a batch", err)
 	}
-	return &createdBatch{status, "/v1/batches/" + b.ID, b.AcceptedForm()}, nil
+	return &createdBatch{status, "/v1/batches/" + b.ID, jobjson.AcceptedFrom(b)}, nil
 }

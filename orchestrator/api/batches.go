@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"shotline/jobs"
+	"shotline/jobs/jobjson"
 )
 
 // OneBatch names a batch in a path.
@@ -21,7 +22,7 @@ type getBatch struct {
 	WaitQuery
 }
 
-type batchAnswer struct{ Body jobs.BatchForm }
+type batchAnswer struct{ Body jobjson.Batch }
 
 type listBatches struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
@@ -30,8 +31,8 @@ type listBatches struct {
 
 // BatchPage is a page of batches.
 type BatchPage struct {
-	Batches []jobs.BatchForm `json:"batches" nullable:"false"`
-	Next    string           `json:"next,omitempty" doc:"The cursor of the next page; absent on the last one"`
+	Batches []jobjson.Batch `json:"batches" nullable:"false"`
+	Next    string          `json:"next,omitempty" doc:"The cursor of the next page; absent on the last one"`
 }
 
 type retryBatch struct {
@@ -94,9 +95,9 @@ func (s *server) listBatches(ctx context.Context, in *listBatches) (*struct{ Bod
 	if err != nil {
 		return nil, s.failed(ctx, "list batches", err)
 	}
-	page := BatchPage{Batches: make([]jobs.BatchForm, len(found))}
+	page := BatchPage{Batches: make([]jobjson.Batch, len(found))}
 	for i, b := range found {
-		page.Batches[i] = b.Form()
+		page.Batches[i] = jobjson.FromBatch(b)
 	}
 	if len(found) == in.Limit {
 		page.Next = newCursor(found[len(found)-1].ID, about)
@@ -119,7 +120,7 @@ func (s *server) getBatch(ctx context.Context, in *getBatch) (*batchAnswer, erro
 	if onlyReads(ctx) {
 		b = shieldBatch(b)
 	}
-	return &batchAnswer{b.Form()}, nil
+	return &batchAnswer{jobjson.FromBatch(b)}, nil
 }
 
 func (s *server) retryBatch(ctx context.Context, in *retryBatch) (*struct{ Body BatchRetried }, error) {
@@ -175,7 +176,7 @@ func (s *server) moved(ctx context.Context, id string, err error) (*batchAnswer,
 	case err != nil:
 		return nil, problem(http.StatusConflict, fmt.Sprintf("batch %s is %s", id, b.State))
 	}
-	return &batchAnswer{b.Form()}, nil
+	return &batchAnswer{jobjson.FromBatch(b)}, nil
 }
 
 // batch reads the batch that a path or a search names.

@@ -11,12 +11,13 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"shotline/jobs"
+	"shotline/jobs/jobjson"
 )
 
 // CallbackPage is a page of callbacks.
 type CallbackPage struct {
-	Callbacks []jobs.CallbackForm `json:"callbacks" nullable:"false"`
-	Next      string              `json:"next,omitempty" doc:"The cursor of the next page; absent on the last one"`
+	Callbacks []jobjson.Callback `json:"callbacks" nullable:"false"`
+	Next      string             `json:"next,omitempty" doc:"The cursor of the next page; absent on the last one"`
 }
 
 type listCallbacks struct {
@@ -76,9 +77,9 @@ func (s *server) listCallbacks(ctx context.Context, in *listCallbacks) (*struct{
 	if err != nil {
 		return nil, s.failed(ctx, "list callbacks", err)
 	}
-	page := CallbackPage{Callbacks: make([]jobs.CallbackForm, len(found))}
+	page := CallbackPage{Callbacks: make([]jobjson.Callback, len(found))}
 	for i, c := range found {
-		page.Callbacks[i] = callbackForm(c)
+		page.Callbacks[i] = callbackJSON(c)
 		if onlyReads(ctx) {
 			page.Callbacks[i] = shieldCallback(page.Callbacks[i])
 		}
@@ -89,8 +90,8 @@ func (s *server) listCallbacks(ctx context.Context, in *listCallbacks) (*struct{
 	return &struct{ Body CallbackPage }{page}, nil
 }
 
-func callbackForm(c jobs.Callback) jobs.CallbackForm {
-	form := c.Form()
+func callbackJSON(c jobs.Callback) jobjson.Callback {
+	form := jobjson.FromCallback(c)
 	form.URL = withoutQuery(form.URL)
 	return form
 }

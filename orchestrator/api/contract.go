@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"shotline/jobs"
+	"shotline/jobs/jobjson"
 	"shotline/jobs/summary"
 )
 
@@ -100,13 +101,13 @@ func roughly(v any) any {
 	return v
 }
 
-// schemaName names a schema as its type, without the word for what all are.
+// schemaName returns the name of the schema of a type.
 func schemaName(t reflect.Type, hint string) string {
 	name := huma.DefaultSchemaNamer(t, hint)
 	if name == "ErrorModel" {
 		return "Problem"
 	}
-	return strings.TrimSuffix(name, "Form")
+	return name
 }
 
 // everyError may come from any operation behind the token.
@@ -142,10 +143,10 @@ func content(status int, description string, types ...string) map[string]*huma.R
 
 // The types of answers that are described by hand.
 var (
-	jobFormType      = reflect.TypeFor[jobs.JobForm]()
+	jobType          = reflect.TypeFor[jobjson.Job]()
 	reportType       = reflect.TypeFor[Report]()
 	summaryType      = reflect.TypeFor[summary.Summary]()
-	acceptedFormType = reflect.TypeFor[jobs.AcceptedForm]()
+	acceptedType     = reflect.TypeFor[jobjson.Accepted]()
 	streamEventType  = reflect.TypeFor[StreamEvent]()
 	gapType          = reflect.TypeFor[Gap]()
 	batchRequestType = reflect.TypeFor[BatchRequest]()

@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"shotline/jobs"
+	"shotline/jobs/jobjson"
 	"shotline/jobs/summary"
 )
 
@@ -86,21 +87,21 @@ func requestExamples() map[string]any {
 
 // answerExamples are answers by operation and status.
 func answerExamples() map[string]map[int]any {
-	form := func(state jobs.State) jobs.JobForm { return exampleJob(state).Form() }
+	form := func(state jobs.State) jobjson.Job { return jobjson.FromJob(exampleJob(state)) }
 	again := exampleJob(jobs.Queued)
 	again.Attempt = 2
 	canceling := exampleJob(jobs.Queued)
 	canceling.State, canceling.Attempt, canceling.CancelAskedAt = jobs.Submitting, 1, exampleTime.Add(time.Second)
 	finished, running := exampleBatch(jobs.BatchFinished), exampleBatch(jobs.BatchOpen)
 	paused := exampleBatch(jobs.BatchPaused)
-	accepted := running.AcceptedForm()
+	accepted := jobjson.AcceptedFrom(running)
 	job := jobs.ID{Batch: exampleBatchID, Row: 1}
 	owed := jobs.Callback{
 		Seq: 42, EventID: "evt_1772344800000_42", Type: jobs.EventJobDone, Batch: exampleBatchID, Job: job,
 		Target: jobs.Target{URL: "https://shop.example.com/hooks/shots"}, State: jobs.CallbackDead, Attempts: 17, Status: 500, Error: "answered 500",
 		CreatedAt: exampleTime, FirstAt: exampleTime, SettledAt: exampleTime.Add(24 * time.Hour),
 	}
-	b := finished.Form()
+	b := jobjson.FromBatch(finished)
 	told := summary.Summary{
 		BatchID: b.BatchID, State: b.State, Source: b.Source, Rows: b.Rows, Done: b.Done, Failed: b.Failed, ClosedBy: b.ClosedBy, Cost: b.Cost,
 		APICalls: b.APICalls, Revision: b.Revision, CreatedAt: b.CreatedAt, FinishedAt: b.FinishedAt, ComputedAt: b.FinishedAt,
@@ -110,19 +111,19 @@ func answerExamples() map[string]map[int]any {
 	ok := Finding{OK: true}
 	return map[string]map[int]any{
 		"createJob":       {http.StatusAccepted: form(jobs.Queued), http.StatusOK: form(jobs.Done)},
-		"listJobs":        {http.StatusOK: JobPage{[]jobs.JobForm{form(jobs.Done)}, "R1c0MUxNcG0gYjctMQ"}},
+		"listJobs":        {http.StatusOK: JobPage{[]jobjson.Job{form(jobs.Done)}, "R1c0MUxNcG0gYjctMQ"}},
 		"getJob":          {http.StatusOK: form(jobs.Done)},
-		"retryJob":        {http.StatusAccepted: again.Form(), http.StatusOK: form(jobs.Done)},
-		"cancelJob":       {http.StatusOK: form(jobs.Canceled), http.StatusAccepted: canceling.Form()},
+		"retryJob":        {http.StatusAccepted: jobjson.FromJob(again), http.StatusOK: form(jobs.Done)},
+		"cancelJob":       {http.StatusOK: form(jobs.Canceled), http.StatusAccepted: jobjson.FromJob(canceling)},
 		"createBatch":     {http.StatusAccepted: accepted, http.StatusOK: accepted},
-		"listBatches":     {http.StatusOK: BatchPage{Batches: []jobs.BatchForm{finished.Form()}}},
-		"getBatch":        {http.StatusOK: finished.Form()},
+		"listBatches":     {http.StatusOK: BatchPage{Batches: []jobjson.Batch{jobjson.FromBatch(finished)}}},
+		"getBatch":        {http.StatusOK: jobjson.FromBatch(finished)},
 		"retryBatch":      {http.StatusOK: BatchRetried{BatchID: exampleBatchID, Queued: 1}},
 		"cancelBatch":     {http.StatusOK: BatchCanceled{BatchID: exampleBatchID, Canceled: 2, Canceling: 1}},
-		"pauseBatch":      {http.StatusOK: paused.Form()},
-		"resumeBatch":     {http.StatusOK: running.Form()},
+		"pauseBatch":      {http.StatusOK: jobjson.FromBatch(paused)},
+		"resumeBatch":     {http.StatusOK: jobjson.FromBatch(running)},
 		"getSummary":      {http.StatusOK: told},
-		"listCallbacks":   {http.StatusOK: CallbackPage{Callbacks: []jobs.CallbackForm{owed.Form()}}},
+		"listCallbacks":   {http.StatusOK: CallbackPage{Callbacks: []jobjson.Callback{jobjson.FromCallback(owed)}}},
 		"replayCallbacks": {http.StatusAccepted: Replayed{3}},
 		"replayCallback":  {http.StatusAccepted: Replayed{1}},
 		"getHealth":       {http.StatusOK: health{"ok"}},
@@ -145,7 +146,7 @@ func describeExamples(doc *huma.OpenAPI) {
 		}
 	}
 	if stream := doc.Paths["/v1/events"]; stream != nil {
-		frame, err := frame(42, string(jobs.EventJobDone), StreamEvent{"evt_1772344814000_42", jobs.EventJobDone, exampleTime.Add(14 * time.Second), exampleJob(jobs.Done).Form()})
+		frame, err := frame(42, string(jobs.EventJobDone), StreamEvent{"evt_1772344814000_42", jobs.EventJobDone, exampleTime.Add(14 * time.Second), jobjson.FromJob(exampleJob(jobs.Done))})
 		if err == nil {
 			stream.Get.Responses["200"].Content["text/event-stream"].Example = string(frame)
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"shotline/jobs"
+	"shotline/jobs/jobjson"
 )
 
 type createJob struct {
@@ -30,7 +31,7 @@ func (in *createJob) Resolve(huma.Context) []error {
 type createdJob struct {
 	Status   int
 	Location string `header:"Location" doc:"Of the job"`
-	Body     jobs.JobForm
+	Body     jobjson.Job
 }
 
 // OneJob names a job in a path.
@@ -45,7 +46,7 @@ type getJob struct {
 
 type jobAnswer struct {
 	Status int
-	Body   jobs.JobForm
+	Body   jobjson.Job
 }
 
 func (s *server) jobRoutes() {
@@ -54,7 +55,7 @@ func (s *server) jobRoutes() {
 	create.DefaultStatus = http.StatusAccepted
 	create.BodyReadTimeout = s.step
 	create.Description = "A job by itself is a batch of one row. With an Idempotency-Key, a repeated request gets the same job, with 200; another request with the key is refused with 409."
-	s.alsoAnswers(&create, http.StatusOK, "The same request made this job before", jobFormType)
+	s.alsoAnswers(&create, http.StatusOK, "The same request made this job before", jobType)
 	huma.Register(s.api, create, s.createJob)
 
 	list := operation(http.MethodGet, "/v1/jobs", "listJobs", "jobs", "Search jobs", http.StatusNotFound)
@@ -67,12 +68,12 @@ func (s *server) jobRoutes() {
 		http.StatusNotFound, http.StatusConflict, http.StatusBadGateway)
 	retry.DefaultStatus = http.StatusAccepted
 	retry.Description = "Of a job that timed out, or was canceled with a screenshot, the vendor is asked before: when its picture is there after all, the job is done, and the answer is 200. A canceled job whose screenshot is still processing waits for it again."
-	s.alsoAnswers(&retry, http.StatusOK, "Done after all", jobFormType)
+	s.alsoAnswers(&retry, http.StatusOK, "Done after all", jobType)
 	huma.Register(s.api, retry, s.retryJob)
 
 	cancel := operation(http.MethodPost, "/v1/jobs/{id}/cancel", "cancelJob", "jobs", "Cancel a job", http.StatusNotFound, http.StatusConflict)
 	cancel.Description = "A job whose create is under way is canceled once that is settled: the answer is 202. Canceling twice is fine."
-	s.alsoAnswers(&cancel, http.StatusAccepted, "Canceled as soon as its create is settled", jobFormType)
+	s.alsoAnswers(&cancel, http.StatusAccepted, "Canceled as soon as its create is settled", jobType)
 	huma.Register(s.api, cancel, s.cancelJob)
 }
 
@@ -110,7 +111,7 @@ func (s *server) createJob(ctx context.Context, in *createJob) (*createdJob, err
 	if err != nil {
 		return nil, s.failed(ctx, "create a job", err)
 	}
-	return &createdJob{status, jobPath(j.ID), jobForm(j)}, nil
+	return &createdJob{status, jobPath(j.ID), jobJSON(j)}, nil
 }
 
 func (s *server) getJob(ctx context.Context, in *getJob) (*jobAnswer, error) {
@@ -128,7 +129,7 @@ func (s *server) getJob(ctx context.Context, in *getJob) (*jobAnswer, error) {
 	if onlyReads(ctx) {
 		j = shieldJob(j)
 	}
-	return &jobAnswer{http.StatusOK, jobForm(j)}, nil
+	return &jobAnswer{http.StatusOK, jobJSON(j)}, nil
 }
 
 func (s *server) retryJob(ctx context.Context, in *OneJob) (*jobAnswer, error) {
@@ -154,9 +155,9 @@ func (s *server) retryJob(ctx context.Context, in *OneJob) (*jobAnswer, error) {
 	}
 	switch {
 	case done.Queued+done.Waiting > 0:
-		return &jobAnswer{http.StatusAccepted, jobForm(j)}, nil
+		return &jobAnswer{http.StatusAccepted, jobJSON(j)}, nil
 	case done.Done > 0:
-		return &jobAnswer{http.StatusOK, jobForm(j)}, nil
+		return &jobAnswer{http.StatusOK, jobJSON(j)}, nil
 	}
 	return nil, problem(http.StatusConflict, fmt.Sprintf("job %s is %s by now", j.ID, j.State))
 }
@@ -178,9 +179,9 @@ func (s *server) cancelJob(ctx context.Context, in *OneJob) (*jobAnswer, error) 
 	}
 	switch {
 	case done.Canceling > 0:
-		return &jobAnswer{http.StatusAccepted, jobForm(j)}, nil
+		return &jobAnswer{http.StatusAccepted, jobJSON(j)}, nil
 	case j.State == jobs.Canceled:
-		return &jobAnswer{http.StatusOK, jobForm(j)}, nil
+		return &jobAnswer{http.StatusOK, jobJSON(j)}, nil
 	}
 	return nil, problem(http.StatusConflict, fmt.Sprintf("job %s is %s", j.ID, j.State))
 }
@@ -203,10 +204,10 @@ func (s *server) job(ctx context.Context, id string) (jobs.Job, error) {
 
 func jobPath(id jobs.ID) string { return "/v1/jobs/" + id.String() }
 
-// jobForm is the job with an address of ours for a picture that the vendor
+// jobJSON is the job with an address of ours for a picture that the vendor
 // named none of.
-func jobForm(j jobs.Job) jobs.JobForm {
-	form := j.Form()
+func jobJSON(j jobs.Job) jobjson.Job {
+	form := jobjson.FromJob(j)
 	form.ImageURL = imageURL(j)
 	return form
 }

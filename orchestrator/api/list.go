@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"shotline/jobs"
+	"shotline/jobs/jobjson"
 )
 
 type listJobs struct {
@@ -53,8 +54,8 @@ func day(name, text string) (t time.Time, err error) {
 
 // JobPage is a page of jobs.
 type JobPage struct {
-	Jobs []jobs.JobForm `json:"jobs" nullable:"false"`
-	Next string         `json:"next,omitempty" doc:"The cursor of the next page; absent on the last one"`
+	Jobs []jobjson.Job `json:"jobs" nullable:"false"`
+	Next string        `json:"next,omitempty" doc:"The cursor of the next page; absent on the last one"`
 }
 
 func (s *server) listJobs(ctx context.Context, in *listJobs) (*struct{ Body JobPage }, error) {
@@ -96,9 +97,9 @@ func (s *server) listJobs(ctx context.Context, in *listJobs) (*struct{ Body JobP
 	if err != nil {
 		return nil, s.failed(ctx, "search jobs", err)
 	}
-	page := JobPage{Jobs: make([]jobs.JobForm, len(found))}
+	page := JobPage{Jobs: make([]jobjson.Job, len(found))}
 	for i, j := range found {
-		page.Jobs[i] = jobForm(j)
+		page.Jobs[i] = jobJSON(j)
 	}
 	if !next.IsZero() {
 		page.Next = newCursor(next.String(), about)

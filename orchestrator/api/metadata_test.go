@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"shotline/jobs"
+	"shotline/jobs/jobjson"
 )
 
 // Metadata is given back byte by byte, wherever a job is told of.
@@ -33,7 +34,7 @@ func TestMetadataKeepsTypesAndDigits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	told, err := json.Marshal(m)
+	told, err := json.Marshal(jobjson.FromMessage(m))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"shotline/jobs"
 	"shotline/jobs/csvfile"
+	"shotline/jobs/jobjson"
 	"shotline/jobs/summary"
 )
 
@@ -133,7 +134,7 @@ func shieldSummary(s summary.Summary) summary.Summary {
 }
 
 // shieldCallback leaves the origin of the address.
-func shieldCallback(form jobs.CallbackForm) jobs.CallbackForm {
+func shieldCallback(form jobjson.Callback) jobjson.Callback {
 	if u, err := url.Parse(form.URL); err == nil && form.URL != "" {
 		form.URL = (&url.URL{Scheme: u.Scheme, Host: u.Host}).String()
 	} else {

@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"shotline/jobs"
+	"shotline/jobs/jobjson"
 )
 
 const (
@@ -201,10 +202,11 @@ func (s *server) tell(ctx context.Context, e jobs.Event) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if j, is := m.Data.(jobs.Job); is {
-		m.Data = jobForm(j)
+	form := jobjson.FromMessage(m)
+	if j, isJob := m.Data.(jobs.Job); isJob {
+		form.Data = jobJSON(j)
 	}
-	return frame(e.Seq, string(e.Type), StreamEvent{e.ID(), m.Type, m.Timestamp, m.Data})
+	return frame(e.Seq, string(e.Type), StreamEvent{e.ID(), form.Type, form.Timestamp, form.Data})
 }
 
 // frame is a server-sent event with JSON, which has no line breaks, as its data.

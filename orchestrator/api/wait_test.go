@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"shotline/jobs"
+	"shotline/jobs/jobjson"
 )
 
 // reached ends what should have ended long before.
@@ -109,7 +110,7 @@ func TestAWaitOutlastsTheWriteTimeoutAndEndsWithItsReader(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	var got jobs.JobForm
+	var got jobjson.Job
 	if err := json.NewDecoder(response.Body).Decode(&got); err != nil || got.State != jobs.Queued {
 		t.Errorf("after the web server's time: %v, %v", got.State, err)
 	}

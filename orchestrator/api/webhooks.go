@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"shotline/jobs"
+	"shotline/jobs/jobjson"
 )
 
 // The contract describes the callbacks that Shotline sends under webhooks: one for
@@ -20,7 +21,7 @@ import (
 type JobCallback struct {
 	Type      jobs.EventType `json:"type" doc:"What happened"`
 	Timestamp time.Time      `json:"timestamp" doc:"When it happened"`
-	Data      jobs.JobForm   `json:"data" doc:"The job. Once it has gone on, because it was retried say, only what the event itself knows"`
+	Data      jobjson.Job    `json:"data" doc:"The job. Once it has gone on, because it was retried say, only what the event itself knows"`
 }
 
 // BatchCallback is the body of a callback about a batch.
@@ -30,29 +31,21 @@ type BatchCallback struct {
 	Data      CalledBatch    `json:"data"`
 }
 
-// CalledBatch is a batch in a callback about it.
-type CalledBatch struct{ jobs.BatchForm }
+// CalledBatch is the batch in a callback about it: a jobjson.Batch or a
+// jobjson.PastBatch.
+type CalledBatch struct{ jobjson.Batch }
 
-// Schema implements huma.SchemaProvider: a batch that has gone on is told of by
-// three fields alone.
+// Schema implements huma.SchemaProvider.
 func (CalledBatch) Schema(r huma.Registry) *huma.Schema {
-	return &huma.Schema{AnyOf: []*huma.Schema{r.Schema(reflect.TypeFor[jobs.BatchForm](), true, ""), r.Schema(reflect.TypeFor[PastBatch](), true, "")}}
+	return &huma.Schema{AnyOf: []*huma.Schema{r.Schema(reflect.TypeFor[jobjson.Batch](), true, ""), r.Schema(reflect.TypeFor[jobjson.PastBatch](), true, "")}}
 }
 
-// PastBatch is what is told of a batch that has gone on since: its next event tells
-// of it as a whole.
-type PastBatch struct {
-	BatchID  string          `json:"batch_id" example:"b7k2m9q4x1"`
-	State    jobs.BatchState `json:"state" enum:"finished,paused"`
-	Revision int             `json:"revision" doc:"That the event is about"`
-}
-
-// ForeignCallback is the body of a callback about a screenshot that no job of ours
-// asked for.
+// ForeignCallback is the body of a callback about a screenshot that belongs to other
+// programs.
 type ForeignCallback struct {
-	Type      jobs.EventType `json:"type" doc:"What happened"`
-	Timestamp time.Time      `json:"timestamp" doc:"When it happened"`
-	Data      jobs.Foreign   `json:"data" doc:"What the vendor's webhook said; empty once it is not kept any more"`
+	Type      jobs.EventType  `json:"type" doc:"What happened"`
+	Timestamp time.Time       `json:"timestamp" doc:"When it happened"`
+	Data      jobjson.Foreign `json:"data" doc:"What the vendor's webhook said; empty once it is not kept any more"`
 }
 
 // describeWebhooks adds the callbacks to the contract.
@@ -131,7 +124,7 @@ func callbackExample(info jobs.EventInfo) any {
 		if job.State == jobs.Queued { // again
 			job.Attempt = 2
 		}
-		return JobCallback{info.Type, at, job.Form()}
+		return JobCallback{info.Type, at, jobjson.FromJob(job)}
 	case jobs.SubjectBatch:
 		batch := exampleBatch(info.BatchState)
 		if info.Type == jobs.EventBatchRevised {
@@ -140,8 +133,8 @@ func callbackExample(info jobs.EventInfo) any {
 		if batch.State == jobs.BatchPaused {
 			batch.PauseReason = "create screenshot: 401 INVALID_API_KEY"
 		}
-		return BatchCallback{info.Type, at, CalledBatch{batch.Form()}}
+		return BatchCallback{info.Type, at, CalledBatch{jobjson.FromBatch(batch)}}
 	}
-	return ForeignCallback{info.Type, at, jobs.Foreign{ScreenshotID: "1948201", Event: "screenshot.finished", Outcome: jobs.OutcomeDone,
+	return ForeignCallback{info.Type, at, jobjson.Foreign{ScreenshotID: "1948201", Event: "screenshot.finished", Outcome: jobs.OutcomeDone,
 		ImageURL: fmt.Sprintf("https://cdn.example.com/%s.png", "1948201"), ReceivedAt: at}}
 }

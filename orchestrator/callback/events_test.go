@@ -31,7 +31,7 @@ func TestEveryEventHasRecipientsAndAText(t *testing.T) {
 		case jobs.SubjectBatch:
 			data, flawed = ended(3, 0), ended(2, 1)
 		case jobs.SubjectForeign:
-			data = jobs.Foreign{ScreenshotID: "77", Outcome: jobs.OutcomeDone}
+			data = jobs.Delivery{ScreenshotID: "77", Outcome: jobs.OutcomeDone}
 			flawed = data
 		default:
 			t.Fatalf("%s: no message is made of a %s", info.Type, info.Subject)

@@ -16,7 +16,7 @@ type Format string
 // The formats of sinks. Mattermost understands Slack's, and so does Discord at URLs
 // that end in /slack.
 const (
-	FormatPlain Format = "plain" // a jobs.Message
+	FormatPlain Format = "plain" // a jobjson.Message
 	FormatSlack Format = "slack" // {"text":"…"}
 )
 

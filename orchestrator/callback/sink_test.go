@@ -209,7 +209,7 @@ func TestSlackText(t *testing.T) {
 	if got := shown(strings.Repeat("ä", 400)); len(got) > 510 || !strings.HasSuffix(got, "ä…") {
 		t.Errorf("shown as %q", got)
 	}
-	for kind, data := range map[jobs.EventType]any{jobs.EventForeign: jobs.Foreign{ScreenshotID: "x", Outcome: jobs.OutcomeDone}, jobs.EventBatchFinished: struct{}{}} {
+	for kind, data := range map[jobs.EventType]any{jobs.EventForeign: jobs.Delivery{ScreenshotID: "x", Outcome: jobs.OutcomeDone}, jobs.EventBatchFinished: struct{}{}} {
 		if text(jobs.Message{Type: kind, Data: data}) == "" {
 			t.Errorf("%s has no text", kind)
 		}

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"shotline/jobs"
+	"shotline/jobs/jobjson"
 )
 
 // body returns the body of a callback. It is the same for the same message.
@@ -14,7 +15,7 @@ func body(format Format, m jobs.Message) ([]byte, error) {
 	if format == FormatSlack {
 		return json.Marshal(map[string]string{"text": text(m)})
 	}
-	return json.Marshal(m)
+	return json.Marshal(jobjson.FromMessage(m))
 }
 
 // text returns a message as one line for people, in Slack's markup. It is the type
@@ -26,7 +27,7 @@ func text(m jobs.Message) string {
 		return jobText(words, data)
 	case jobs.Batch:
 		return batchText(words, data)
-	case jobs.Foreign:
+	case jobs.Delivery:
 		return words + ": " + shown(data.ScreenshotID) + " " + shown(string(data.Outcome))
 	default:
 		return string(m.Type)

@@ -1,4 +1,4 @@
-package jobs_test
+package jobjson_test
 
 import (
 	"encoding/json"
@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"shotline/jobs"
+	"shotline/jobs/jobjson"
 )
 
 // Whatever a row and the vendor brought, a job and its batch are one object on
@@ -25,7 +26,7 @@ func FuzzJSON(f *testing.F) {
 			ID: jobs.ID{Batch: batch, Row: row}, URL: url, State: jobs.State(state), Error: reason, Tags: []string{tag},
 			Metadata: jobs.Metadata{name: value}, Params: jobs.Params{name: []any{value, cost}}, Cost: &cost, CreatedAt: when,
 		}
-		object := oneLine(t, j)
+		object := oneLine(t, jobjson.FromJob(j))
 		if !utf8.ValidString(strings.Join([]string{url, batch, state, reason, tag, name, value}, " ")) {
 			return
 		}
@@ -51,7 +52,7 @@ func FuzzJSON(f *testing.F) {
 
 		b := jobs.Batch{BatchSpec: jobs.BatchSpec{ID: batch, Source: value}, State: jobs.BatchPaused, PauseReason: reason, CreatedAt: when,
 			Counts: jobs.Counts{Rows: row, Cost: &cost, ByState: map[jobs.State]int64{jobs.Failed: row}}}
-		object = oneLine(t, b)
+		object = oneLine(t, jobjson.FromBatch(b))
 		by, _ := object["closed_by"].(map[string]any)
 		if object["batch_id"] != batch || object["rows"] != float64(row) || object["failed"] != float64(row) || object["done"] != 0.0 ||
 			object["cost"] != cost || len(by) != len(jobs.Provenances) {

@@ -1,4 +1,4 @@
-package jobs_test
+package jobjson_test
 
 import (
 	"encoding/json"
@@ -6,9 +6,10 @@ import (
 	"time"
 
 	"shotline/jobs"
+	"shotline/jobs/jobjson"
 )
 
-func TestJobJSON(t *testing.T) {
+func TestJob(t *testing.T) {
 	created := time.Date(2031, 5, 6, 7, 8, 9, 0, time.UTC)
 	zero, half := 0.0, 0.5
 	for name, c := range map[string]struct {
@@ -42,7 +43,7 @@ func TestJobJSON(t *testing.T) {
 			`{"id":"b1-9","batch_id":"b1","url":"","state":"duplicate","attempt":0,"late":false,"duplicate_of":"b1-2"}`,
 		},
 	} {
-		got, err := json.Marshal(c.job)
+		got, err := json.Marshal(jobjson.FromJob(c.job))
 		if err != nil || string(got) != c.want {
 			t.Errorf("%s:\n got %s, %v\nwant %s", name, got, err, c.want)
 		}

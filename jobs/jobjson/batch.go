@@ -1,0 +1,95 @@
+package jobjson
+
+import (
+	"time"
+
+	"shotline/jobs"
+)
+
+// Batch is a batch with its counts. All counts are there, also those that are zero.
+type Batch struct {
+	BatchID       string                    `json:"batch_id" example:"b7k2m9q4x1"`
+	State         jobs.BatchState           `json:"state" enum:"importing,open,paused,finished"`
+	PauseReason   string                    `json:"pause_reason,omitempty" doc:"The error that paused it"`
+	Source        string                    `json:"source,omitempty"`
+	Rows          int64                     `json:"rows"`
+	Queued        int64                     `json:"queued"`
+	Submitting    int64                     `json:"submitting"`
+	Pending       int64                     `json:"pending"`
+	Done          int64                     `json:"done"`
+	Failed        int64                     `json:"failed"`
+	TimedOut      int64                     `json:"timed_out"`
+	Canceled      int64                     `json:"canceled"`
+	Duplicate     int64                     `json:"duplicate"`
+	Rejected      int64                     `json:"rejected"`
+	ClosedBy      map[jobs.Provenance]int64 `json:"closed_by" doc:"Jobs by the way to their end"`
+	Late          int64                     `json:"late"`
+	Corrected     int64                     `json:"corrected" doc:"Jobs whose first result was false, as the vendor says"`
+	DoubleCharged int64                     `json:"double_charged"`
+	Cost          *float64                  `json:"cost,omitempty" doc:"Credits, absent while the vendor told none"`
+	APICalls      int64                     `json:"api_calls"`
+	Revision      int                       `json:"revision" doc:"Grows whenever the batch finishes, and with late results and corrections"`
+	CreatedAt     time.Time                 `json:"created_at,omitzero"`
+	FinishedAt    time.Time                 `json:"finished_at,omitzero"`
+}
+
+// FromBatch returns the JSON form of a batch.
+func FromBatch(b jobs.Batch) Batch {
+	c := b.Counts
+	closedBy := make(map[jobs.Provenance]int64, len(jobs.Provenances))
+	for _, p := range jobs.Provenances {
+		closedBy[p] = c.ByProvenance[p]
+	}
+	return Batch{
+		BatchID:       b.ID,
+		State:         b.State,
+		PauseReason:   b.PauseReason,
+		Source:        b.Source,
+		Rows:          c.Rows,
+		Queued:        c.Of(jobs.Queued),
+		Submitting:    c.Of(jobs.Submitting),
+		Pending:       c.Of(jobs.Pending),
+		Done:          c.Of(jobs.Done),
+		Failed:        c.Of(jobs.Failed),
+		TimedOut:      c.Of(jobs.TimedOut),
+		Canceled:      c.Of(jobs.Canceled),
+		Duplicate:     c.Of(jobs.Duplicate),
+		Rejected:      c.Of(jobs.Rejected),
+		ClosedBy:      closedBy,
+		Late:          c.Late,
+		Corrected:     c.Corrected,
+		DoubleCharged: c.DoubleCharged,
+		Cost:          c.Cost,
+		APICalls:      c.APICalls,
+		Revision:      b.Revision,
+		CreatedAt:     b.CreatedAt,
+		FinishedAt:    b.FinishedAt,
+	}
+}
+
+// PastBatch is a batch in the message of an event after which it changed.
+type PastBatch struct {
+	BatchID  string          `json:"batch_id" example:"b7k2m9q4x1"`
+	State    jobs.BatchState `json:"state" enum:"finished,paused"`
+	Revision int             `json:"revision" doc:"That the event is about"`
+}
+
+// Accepted counts what became of the rows of an input.
+type Accepted struct {
+	BatchID    string `json:"batch_id" example:"b7k2m9q4x1"`
+	Rows       int64  `json:"rows"`
+	Accepted   int64  `json:"accepted" doc:"Rows that became jobs"`
+	Duplicates int64  `json:"duplicates" doc:"Rows equal to an earlier one, which show its outcome"`
+	Rejected   int64  `json:"rejected" doc:"Rows that cannot become jobs"`
+}
+
+// AcceptedFrom returns what became of the rows of a batch when it was opened.
+func AcceptedFrom(b jobs.Batch) Accepted {
+	return Accepted{
+		BatchID:    b.ID,
+		Rows:       b.Counts.Rows,
+		Accepted:   b.Counts.Accepted(),
+		Duplicates: b.Counts.Of(jobs.Duplicate),
+		Rejected:   b.Counts.Of(jobs.Rejected),
+	}
+}
