@@ -62,6 +62,8 @@ func activityOf(ctx context.Context) *activity {
 	return a
 }
 
+func inActivity(ctx context.Context) bool { return ctx.Value(activityKey{}) != nil }
+
 // at parks the caller until the scheduler lets it go on. It does not return
 // when the process has died.
 func (s *stops) at(ctx context.Context, format string, args ...any) {

@@ -14,6 +14,15 @@ type callbackPort struct {
 	port
 }
 
+// OpenCursor stops only inside an activity. The first call comes from launch, before
+// the process works, and can run at no other time.
+func (s callbackPort) OpenCursor(ctx context.Context, name string, at time.Time) (int64, error) {
+	if inActivity(ctx) {
+		defer s.write(ctx, "open cursor %s", name)()
+	}
+	return s.Store.OpenCursor(ctx, name, at)
+}
+
 func (s callbackPort) CloseCursor(ctx context.Context, name string) error {
 	defer s.write(ctx, "close cursor %s", name)()
 	return s.Store.CloseCursor(ctx, name)

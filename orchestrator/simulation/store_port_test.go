@@ -13,9 +13,7 @@ import (
 
 // reads are the methods of jobs.Store, besides those of jobs.Reader, that change
 // nothing. A new method of the contract is taken for a write until it is listed.
-// OpenCursor writes only at the first call for a name, which comes from launch: the
-// process does not work yet, and there is no activity that could stop.
-var reads = []string{"Callbacks", "Close", "Cursors", "Deliveries", "OpenCursor", "Owed", "StaleImports"}
+var reads = []string{"Callbacks", "Close", "Cursors", "Deliveries", "Owed", "StaleImports"}
 
 // oneCallback is a store that can do nothing but claim a callback, which
 // callbackPort's stop needs. Any other call panics.
