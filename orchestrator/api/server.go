@@ -15,12 +15,18 @@ import (
 
 	"shotline/client"
 	"shotline/jobs"
+	"shotline/jobs/summary"
 )
 
-// Store is what is read of the store, and the small steps that are written to
-// it; every jobs.Store is one.
+// Store has the methods of a jobs.Store that the API uses.
 type Store interface {
-	jobs.Reader
+	summary.Summaries
+	summary.RowSource
+	Batches(ctx context.Context, before string, limit int) ([]jobs.Batch, error)
+	Job(ctx context.Context, id jobs.ID) (jobs.Job, error)
+	Search(ctx context.Context, f jobs.JobSearch) (page []jobs.Job, next jobs.ID, err error)
+	Delivery(ctx context.Context, seq int64) (jobs.KeptDelivery, error)
+	EventRange(ctx context.Context) (oldest, newest int64, err error)
 	AddJob(ctx context.Context, spec jobs.BatchSpec, r jobs.Request, at time.Time) (jobs.Job, error)
 	Pause(ctx context.Context, batch, reason string, at time.Time) error
 	Resume(ctx context.Context, batch string, at time.Time) error

@@ -14,9 +14,16 @@ import (
 	"shotline/jobs"
 )
 
-// Store is what is needed of the store.
+// Store has the methods of a jobs.Store that a Courier uses.
 type Store interface {
-	jobs.Outbox
+	OpenCursor(ctx context.Context, name string, at time.Time) (place int64, err error)
+	CloseCursor(ctx context.Context, name string) error
+	Cursors(ctx context.Context) ([]string, error)
+	Owe(ctx context.Context, cursor string, from, to int64, callbacks []jobs.Callback, at time.Time) (moved bool, err error)
+	Owed(ctx context.Context, lane string, most int) (int, error)
+	ClaimCallbacks(ctx context.Context, at, again time.Time, perLane, limit int) ([]jobs.Callback, error)
+	BeginCallback(ctx context.Context, seq, generation int64, at, expiry time.Time) (jobs.Callback, error)
+	SettleCallback(ctx context.Context, c jobs.Callback, end jobs.CallbackEnd, at, wake time.Time) error
 	jobs.MessageSource
 	Events(ctx context.Context, f jobs.EventFilter) (page []jobs.Event, upTo int64, err error)
 	Workers(ctx context.Context, since time.Time) ([]jobs.Worker, error)

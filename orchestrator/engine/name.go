@@ -17,11 +17,16 @@ func NewID() string { return gonanoid.MustGenerate("0123456789abcdefghijklmnopqr
 // queueIDLength is long enough that no two databases of a Redis are alike.
 const queueIDLength = 12
 
+// identified is a store with an id of its own.
+type identified interface {
+	Identity(ctx context.Context) (id string, err error)
+}
+
 // queue says where tasks wait. Databases that share one Redis are kept apart by the
 // id that each keeps. An engine that works on some batches only has a queue of its
 // own: it must not be handed tasks of others. So has one whose store can neither read
 // nor write an id at the moment: others find what is owed in the store.
-func (c Config) queue(ctx context.Context, store jobs.Store) (tasks.Options, error) {
+func (c Config) queue(ctx context.Context, store identified) (tasks.Options, error) {
 	options := tasks.Options{RedisURL: c.RedisURL, Callbacks: c.CallbackSlots, Logger: c.Logger, Own: len(c.Batches) > 0}
 	id, err := store.Identity(ctx)
 	if errors.Is(err, jobs.ErrUnavailable) && ctx.Err() == nil {

@@ -56,10 +56,7 @@ func TestQueuesAreKeptApartByDatabaseAndNotByPath(t *testing.T) {
 }
 
 // stuck is a store that cannot write.
-type stuck struct {
-	jobs.Store
-	err error
-}
+type stuck struct{ err error }
 
 func (s stuck) Identity(context.Context) (string, error) { return "", s.err }
 
