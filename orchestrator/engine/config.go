@@ -18,12 +18,13 @@ import (
 	"shotline/receiver/signature"
 )
 
-// defaultConnections is how many connections to the vendor are open at most.
+// defaultConnections is the default bound of open connections to the vendor.
 const defaultConnections = 256
 
-// Config says what an engine is made of. Only APIKey is required; the other zero
-// values mean the defaults named beside them. Space around the key, the addresses
-// and the secrets is ignored: it is the line end of the file that they came from.
+// Config is the configuration of an engine. APIKey is required, and so is
+// OpenStore or Store. The zero values of the other fields mean the defaults that
+// their comments name. Space around the key, the addresses and the secrets is
+// ignored, because values read from a file often end with a line end.
 type Config struct {
 	// OpenStore opens the store that keeps everything, for example
 	// sqlite.Opener("shots.db"). Open calls it, and Stop closes the store. It is not
@@ -34,32 +35,34 @@ type Config struct {
 
 	APIKey  string // of ScreenshotCenter
 	BaseURL string // of the vendor's API, or of a sandbox; client.DefaultBaseURL
-	// RedisURL is where tasks wait (redis, rediss, redis-socket or redis-sentinel),
-	// so that several processes share the work. Empty: a queue inside the process,
-	// which is right for one modest machine.
+	// RedisURL is the address of the queue (redis, rediss, redis-socket or
+	// redis-sentinel). Several processes that use the same one share the work. If
+	// it is empty, the queue is inside the process, which suits one modest machine.
 	RedisURL string
 
-	// Batches are the only ones to work on. Others, also those that are submitted to
-	// this engine, wait in the database for an engine that works on them. None: all
-	// that are in the database.
+	// Batches are the only batches to work on. All others, including those
+	// submitted to this engine, wait in the store for an engine that works on them.
+	// If it is empty, the engine works on all batches in the store.
 	Batches []string
 
-	// Apps are the vendor's webhook apps to notify, of batches that name none.
-	// Without an app, or without anybody who takes the webhooks, the vendor is asked
-	// for results, in bulk.
+	// Apps are the vendor's webhook apps to notify, for batches that name none. If
+	// there is no app, or no process takes the webhooks, the engine queries the
+	// vendor for results in bulk.
 	Apps []jobs.App
-	// WebhookSecrets are what webhooks may be signed with: one, or the new and the
-	// old one during a rotation. Without any this engine takes no webhooks.
+	// WebhookSecrets are the secrets with which webhooks can be signed: one, or the
+	// new and the old one during a rotation. An engine without secrets takes no
+	// webhooks.
 	WebhookSecrets   []string
-	SignatureHeaders []string // that may carry the signature, besides the documented ones
-	// InsecureNoSecret has webhooks taken unsigned: anybody can then close jobs.
+	SignatureHeaders []string // headers that can carry the signature, besides the documented ones
+	// InsecureNoSecret makes the engine take unsigned webhooks. Anybody can then
+	// close jobs.
 	InsecureNoSecret bool
-	// WebhooksElsewhere: another process on this database takes the webhooks.
+	// WebhooksElsewhere is set if another process on this store takes the webhooks.
 	WebhooksElsewhere bool
 
-	// Callbacks say which of the program's own or of its users' URLs are told what
-	// happens. Its Worker and Slots are the engine's to set. Nil: this engine
-	// delivers none.
+	// Callbacks are the sinks, and the rules for the callback URLs of batches. The
+	// engine sets Worker and Slots. If it is nil, this engine delivers no
+	// callbacks.
 	Callbacks *callback.Config
 
 	JobTimeout     time.Duration // how long to wait for a webhook before querying the vendor; 10m
@@ -69,33 +72,33 @@ type Config struct {
 	Concurrency    int           // creates in progress at a time; 0: adaptive
 	Rate           float64       // creates per second; 0: no limit
 
-	// What this engine may take of the process's file descriptors and memory.
-	VendorConnections int   // to the vendor at once, also a bound of creates under way; 256
-	CallbackSlots     int   // callbacks delivered at once; at most, and by default, tasks.CallbackSlots
-	WebhookMemory     int64 // bytes of webhooks that come in; receiver.DefaultMaxInFlight
+	// The engine's shares of the process's file descriptors and memory.
+	VendorConnections int   // open connections to the vendor, which also bound the creates under way; 256
+	CallbackSlots     int   // callbacks delivered at once, at most tasks.CallbackSlots; tasks.CallbackSlots
+	WebhookMemory     int64 // bytes of webhooks being received; receiver.DefaultMaxInFlight
 
-	KeepForeign    time.Duration // webhooks that moved no job; orchestrator.DefaultKeepForeign
-	KeepDeliveries time.Duration // applied webhooks; orchestrator.DefaultKeepDeliveries
-	KeepEvents     time.Duration // events of finished batches; orchestrator.DefaultKeepEvents
+	KeepForeign    time.Duration // how long to keep webhooks that changed no job; orchestrator.DefaultKeepForeign
+	KeepDeliveries time.Duration // how long to keep applied webhooks; orchestrator.DefaultKeepDeliveries
+	KeepEvents     time.Duration // how long to keep events of finished batches; orchestrator.DefaultKeepEvents
 	AuditWindow    time.Duration // how long after its end a batch is audited for double charges; orchestrator.DefaultAuditWindow; negative: never
 
-	Role      string       // how this process shows up among the workers; "engine"
+	Role      string       // the role of this process in the list of workers; "engine"
 	UserAgent string       // of calls to the vendor and of callbacks; "shotline"
-	Logger    *slog.Logger // nil: slog.Default, since trouble in the background shows nowhere else
+	Logger    *slog.Logger // nil: slog.Default, because trouble in the background shows nowhere else
 
-	// WrapVendor puts something between the engine and the vendor's client, to count
-	// calls for example. Create must stay at most one request.
+	// WrapVendor puts a layer between the engine and the vendor's client, for
+	// example to count calls. Its Create must send at most one request.
 	WrapVendor func(orchestrator.Vendor) orchestrator.Vendor
-	// Who listens to what happens, each called concurrently. They must not block.
+	// The observers are called concurrently and must not block.
 	Observer         orchestrator.Observer
-	WebhookObserver  func(result string, took time.Duration) // one of receiver.Results, and how long the answer took
+	WebhookObserver  func(result string, took time.Duration) // result is one of receiver.Results, took the time until the answer
 	CallbackObserver callback.Observer
 }
 
-// FieldError says what is wrong with a field of a Config.
+// FieldError is an error in a field of a Config.
 type FieldError struct {
 	Field string
-	Err   error // goes on where "Field" left off
+	Err   error // reads on after the name of the field
 }
 
 func (e *FieldError) Error() string { return "engine: " + e.Field + " " + e.Err.Error() }
@@ -103,9 +106,9 @@ func (e *FieldError) Error() string { return "engine: " + e.Field + " " + e.Err.
 // Unwrap returns Err.
 func (e *FieldError) Unwrap() error { return e.Err }
 
-// Check says what is wrong with the configuration, as a *FieldError; nil when
-// nothing is, as far as that can be told without looking for the database and the
-// queue. No error holds a secret.
+// Check returns a *FieldError if the configuration is invalid. It does not open
+// the store or the queue, and does not require a store. No error contains a
+// secret.
 func (c Config) Check() error {
 	c = c.withDefaults()
 	if c.APIKey == "" {
@@ -198,15 +201,15 @@ func trimmed(values []string) []string {
 	return trimmed
 }
 
-// TakesWebhooks reports whether there is anything to verify webhooks with, or
-// nothing is to be verified.
+// TakesWebhooks reports whether the engine takes webhooks: it has secrets to
+// verify them with, or InsecureNoSecret is set.
 func (c Config) TakesWebhooks() bool { return len(c.WebhookSecrets) > 0 || c.InsecureNoSecret }
 
-// mostCreates is how far an adaptive number of creates goes.
+// mostCreates bounds the adaptive number of creates under way.
 const mostCreates = 64
 
-// creates is how many creates may be under way at once: where connections are
-// scarce, a few are left for asking about the others.
+// creates returns the bound of creates under way. If connections are scarce, some
+// are kept for queries about other screenshots.
 func (c Config) creates() int {
 	if c.VendorConnections >= defaultConnections {
 		return math.MaxInt
@@ -214,8 +217,8 @@ func (c Config) creates() int {
 	return max(1, c.VendorConnections-c.VendorConnections/8)
 }
 
-// Orchestrator is what orchestrator.New takes of it, for a program that joins parts
-// of its own. Each call names a new worker.
+// Orchestrator returns the configuration for orchestrator.New, for a program that
+// joins the parts itself. Each call names a new worker.
 func (c Config) Orchestrator() orchestrator.Config {
 	c = c.withDefaults()
 	poll := orchestrator.PollOnly

@@ -68,7 +68,7 @@ func TestErrorsNameTheFieldAndLeaveNothing(t *testing.T) {
 	}
 }
 
-// What surrounds a setting that was read from a file does no harm.
+// A setting that is read from a file often has space around it.
 func TestSpaceAroundSettingsIsIgnored(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -97,7 +97,7 @@ func TestADatabaseThatCannotBeOpened(t *testing.T) {
 	}
 }
 
-// Creates never need more connections than there are.
+// The bound of creates under way is never above that of connections.
 func TestCreatesHeedTheConnections(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ connections, concurrency, fixed, most int }{
@@ -111,7 +111,7 @@ func TestCreatesHeedTheConnections(t *testing.T) {
 	}
 }
 
-// The zero values mean what their comments say.
+// The zero values mean the defaults.
 func TestDefaults(t *testing.T) {
 	t.Parallel()
 	e, err := engine.Open(t.Context(), engine.Config{OpenStore: sqlite.Opener(filepath.Join(t.TempDir(), "shots.db")), APIKey: testKey})

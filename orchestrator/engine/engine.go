@@ -16,9 +16,9 @@ import (
 	"shotline/receiver"
 )
 
-// queueEnd is how long creates under way get to end: with all that has to end
-// after them it is less than the ten seconds after which a service manager would
-// kill the process.
+// queueEnd is how long creates under way have to end. Together with everything
+// that ends after them it is less than ten seconds, after which a service manager
+// would kill the process.
 const queueEnd = 6 * time.Second
 
 var clock orchestrator.SystemClock
@@ -31,27 +31,27 @@ type Engine struct {
 	queue        *tasks.Queue
 	orchestrator *orchestrator.Orchestrator
 	callbacks    *callback.Courier  // nil without callbacks
-	webhooks     *receiver.Receiver // nil if none are taken
+	webhooks     *receiver.Receiver // nil if the engine takes no webhooks
 	calls        *gate
 
-	mu      sync.Mutex // of Start and Stop
+	mu      sync.Mutex // serializes Start and Stop
 	stopped bool
 	stopErr error
 }
 
-// Open checks the configuration, opens the database and joins the parts. What is
-// submitted is kept from then on, and worked on from Start on. Stop must be called
-// even without Start.
+// Open checks the configuration, opens the store and creates the parts. From then
+// on the engine stores what is submitted; it works on it after Start. The caller
+// must call Stop even if it never calls Start.
 //
-// An error is a *FieldError, names the database (and is jobs.ErrUnavailable,
-// jobs.ErrCorrupt or jobs.ErrNewer), or is that of ctx, which bounds the opening
-// only. A Redis that is not there is none: it is used when it appears.
+// An error is a *FieldError, that of OpenStore, or that of ctx, which bounds the
+// opening only. A Redis that cannot be reached is not an error: the engine uses
+// it as soon as it can.
 func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
 	if cfg.Store == nil && cfg.OpenStore == nil {
-		return nil, &FieldError{"OpenStore", errors.New("is missing, and so is Store")}
+		return nil, &FieldError{"OpenStore", errors.New("is required unless Store is set")}
 	}
 	e := &Engine{cfg: cfg.withDefaults(), calls: newGate()}
 	if err := e.join(ctx); err != nil {
@@ -100,7 +100,8 @@ func (e *Engine) join(ctx context.Context) (err error) {
 	return e.openCallbacks(ctx, work.Worker.ID)
 }
 
-// openCallbacks makes the queue deliver callbacks. No event is missed from then on.
+// openCallbacks lets the queue deliver callbacks. It misses no event from then
+// on.
 func (e *Engine) openCallbacks(ctx context.Context, worker string) (err error) {
 	config := *e.cfg.Callbacks
 	config.Worker, config.Slots = worker, e.cfg.CallbackSlots
@@ -118,8 +119,8 @@ func (e *Engine) openCallbacks(ctx context.Context, worker string) (err error) {
 	return e.callbacks.Open(ctx)
 }
 
-// Start lets the engine work until Stop. It never blocks. A second call fails, and
-// one after Drain or Stop is ErrStopped.
+// Start starts the engine, which works until Stop. It never blocks. It returns an
+// error if the engine was started before, and ErrStopped after Drain or Stop.
 func (e *Engine) Start() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -136,9 +137,9 @@ func (e *Engine) Start() error {
 	return nil
 }
 
-// Drain takes nothing new, and ends waits with ErrStopped. Webhooks are still kept,
-// so that a program may end its web server next, and then Stop. Repeated calls are
-// fine.
+// Drain refuses new calls and work, and ends waiting calls with ErrStopped.
+// Webhooks are still stored, so that a program can close its web server next and
+// then call Stop. Drain can be called repeatedly.
 func (e *Engine) Drain() {
 	e.calls.shut()
 	e.orchestrator.Drain()
@@ -148,11 +149,11 @@ func (e *Engine) Drain() {
 	e.calls.clear()
 }
 
-// Stop drains, finishes the creates that are under way or hands them back, and
-// closes what Open opened, within about ten seconds unless the rows of a
-// SubmitBatch block. What is not finished stays in the database for whoever opens
-// it next. A webhook that comes later is answered 503, and the vendor repeats it.
-// Repeated calls return what the first one did.
+// Stop drains the engine, finishes the creates under way or requeues their jobs,
+// and closes what Open opened. It takes about ten seconds at most, unless the
+// rows of a SubmitBatch block. Unfinished work stays in the store for the next
+// engine. A later webhook is answered 503, and the vendor repeats it. Repeated
+// calls return the result of the first.
 func (e *Engine) Stop() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -164,7 +165,7 @@ func (e *Engine) Stop() error {
 	return e.stopErr
 }
 
-// close ends what is there: after Open has failed, that is not everything.
+// close stops and closes the parts that exist. If Open failed, some do not.
 func (e *Engine) close() error {
 	var errs []error
 	if e.queue != nil {
@@ -188,16 +189,18 @@ func (e *Engine) close() error {
 	return errors.Join(errs...)
 }
 
-// Store is where everything is kept: batches, jobs, results and events can be read
-// from it. It is closed by Stop, unless it came with the Config.
+// Store returns the store, from which batches, jobs, results and events can be
+// read. Stop closes it, unless it came from Config.Store.
 func (e *Engine) Store() jobs.Store { return e.store }
 
-// Orchestrator cancels and retries jobs and batches, and has the single steps.
+// Orchestrator returns the part that cancels and retries jobs and batches. It
+// also has the single steps of the work.
 func (e *Engine) Orchestrator() *orchestrator.Orchestrator { return e.orchestrator }
 
-// Client calls the vendor, for pictures and other outputs of screenshots. Creates
-// are the engine's to make: one by this client is no job's.
+// Client returns the client of the vendor, for images and other outputs of
+// screenshots. Do not create screenshots with it: they belong to no job.
 func (e *Engine) Client() *client.Client { return e.client }
 
-// Queue tells what it is and whether it takes tasks.
+// Queue returns the queue, which can describe itself and report whether it takes
+// tasks.
 func (e *Engine) Queue() *tasks.Queue { return e.queue }

@@ -22,42 +22,42 @@ import (
 	"shotline/receiver/signature"
 )
 
-// counted counts creates.
-type counted struct {
+// countingVendor counts the creates.
+type countingVendor struct {
 	orchestrator.Vendor
 	creates *atomic.Int64
 }
 
-func (c counted) Create(ctx context.Context, r client.CreateRequest) (client.Screenshot, error) {
+func (c countingVendor) Create(ctx context.Context, r client.CreateRequest) (client.Screenshot, error) {
 	c.creates.Add(1)
 	return c.Vendor.Create(ctx, r)
 }
 
-// heard remembers what jobs ended by.
-type heard struct {
+// endRecorder records the provenance of each closed job.
+type endRecorder struct {
 	mu     sync.Mutex
 	closed []jobs.Provenance
 }
 
-func (h *heard) Took(e jobs.Effects) {
+func (h *endRecorder) Took(e jobs.Effects) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, closed := range e.Closed {
 		h.closed = append(h.closed, closed.By)
 	}
 }
-func (*heard) Applied(jobs.Applied) {}
-func (*heard) Doubts(int, int, int) {}
+func (*endRecorder) Applied(jobs.Applied) {}
+func (*endRecorder) Doubts(int, int, int) {}
 
 func TestAJobIsBroughtToItsEndByASignedWebhook(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	var creates, accepted atomic.Int64
-	observer := &heard{}
+	observer := &endRecorder{}
 	e := r.start(func(c *engine.Config) {
 		c.Role = "shop"
 		c.Observer = observer
-		c.WrapVendor = func(v orchestrator.Vendor) orchestrator.Vendor { return counted{v, &creates} }
+		c.WrapVendor = func(v orchestrator.Vendor) orchestrator.Vendor { return countingVendor{v, &creates} }
 		c.WebhookObserver = func(result string, _ time.Duration) {
 			if result == "accepted" {
 				accepted.Add(1)
@@ -105,7 +105,7 @@ func TestWithoutWebhooksTheVendorIsAsked(t *testing.T) {
 	}
 }
 
-// webhook is one of a screenshot that nobody ordered.
+// webhook returns a webhook for an unknown screenshot.
 func (r *rig) webhook(secret string) *http.Request {
 	r.t.Helper()
 	body := `{"event":"screenshot.completed","screenshot_id":"1","status":"done"}`
@@ -178,26 +178,25 @@ func TestAStoreThatWasBroughtStaysOpen(t *testing.T) {
 	}
 }
 
-// held keeps creates back until they are released.
-type held struct {
+// blockedVendor blocks creates until they are released.
+type blockedVendor struct {
 	orchestrator.Vendor
 	begun   chan struct{}
 	release chan struct{}
 }
 
-func (h held) Create(ctx context.Context, r client.CreateRequest) (client.Screenshot, error) {
+func (h blockedVendor) Create(ctx context.Context, r client.CreateRequest) (client.Screenshot, error) {
 	h.begun <- struct{}{}
 	<-h.release
 	return h.Vendor.Create(ctx, r)
 }
 
-// Stop comes while a create is under way, a second job is queued, and somebody
-// waits. The create is finished, the rest is left to the next engine, which gets
-// the webhook as well.
+// Stop comes while a create is under way, a second job is queued, and a caller waits.
+// The engine finishes the create. The next engine does the rest and gets the webhook.
 func TestStopInTheMiddleOfWorkAndGoOn(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	vendor := held{begun: make(chan struct{}, 10), release: make(chan struct{})}
+	vendor := blockedVendor{begun: make(chan struct{}, 10), release: make(chan struct{})}
 	e := r.open(func(c *engine.Config) {
 		c.Concurrency = 1
 		c.WrapVendor = func(v orchestrator.Vendor) orchestrator.Vendor { vendor.Vendor = v; return vendor }
@@ -233,7 +232,7 @@ func TestStopInTheMiddleOfWorkAndGoOn(t *testing.T) {
 		r.must(err)
 		states = append(states, job.State)
 	}
-	// The webhook may be here already, but nobody has applied it.
+	// The webhook might have arrived, but is not applied before Start.
 	if states[0] != jobs.Pending || states[1] != jobs.Queued {
 		t.Errorf("after Stop the jobs are %v, want pending and queued", states)
 	}

@@ -7,15 +7,17 @@ import (
 	"sync"
 )
 
-// ErrStopped is why nothing more is taken, and why a wait has ended.
+// ErrStopped is the error of calls after Drain or Stop, and of waits that Drain
+// ended.
 var ErrStopped = errors.New("the engine is stopped")
 
-// gate lets calls in until it is shut.
+// gate admits calls until it is shut. It can end the admitted calls and wait for
+// them.
 type gate struct {
 	mu     sync.Mutex
 	isShut bool
 	inside sync.WaitGroup
-	open   context.Context // of the calls inside
+	open   context.Context // its end cancels the admitted calls
 	cancel context.CancelFunc
 }
 
@@ -25,7 +27,8 @@ func newGate() *gate {
 	return g
 }
 
-// enter counts a call in, unless the gate is shut.
+// enter admits a call and reports whether it did. If it did, the caller must call
+// inside.Done.
 func (g *gate) enter() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -35,17 +38,17 @@ func (g *gate) enter() bool {
 	return !g.isShut
 }
 
-// shut lets nobody in any more.
+// shut makes enter refuse all later calls.
 func (g *gate) shut() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.isShut = true
 }
 
-// clear tells the calls inside to end.
+// clear cancels the context of the admitted calls.
 func (g *gate) clear() { g.cancel() }
 
-// wait returns when nobody is inside.
+// wait waits until all admitted calls have returned.
 func (g *gate) wait() { g.inside.Wait() }
 
 func (g *gate) closed() bool {
@@ -54,7 +57,8 @@ func (g *gate) closed() bool {
 	return g.isShut
 }
 
-// within makes a call, which fails with ErrStopped when the gate is shut.
+// within runs a call that ends with the gate. It returns ErrStopped if the gate
+// is shut.
 func within[T any](ctx context.Context, g *gate, call func(context.Context) (T, error)) (T, error) {
 	if !g.enter() {
 		var none T

@@ -10,11 +10,11 @@ import (
 	"shotline/jobs/tasks"
 )
 
-// NewID makes an id of a batch or a worker: ten of [a-z0-9], which no two
-// databases of an account will share.
+// NewID returns a random id for a batch or a worker: ten of [a-z0-9], so that no
+// two stores of an account share one.
 func NewID() string { return gonanoid.MustGenerate("0123456789abcdefghijklmnopqrstuvwxyz", 10) }
 
-// queueIDLength is long enough that no two databases of a Redis are alike.
+// queueIDLength is long enough that no two stores of a Redis have the same queue.
 const queueIDLength = 12
 
 // identified is a store with an id of its own.
@@ -22,10 +22,11 @@ type identified interface {
 	Identity(ctx context.Context) (id string, err error)
 }
 
-// queue says where tasks wait. Databases that share one Redis are kept apart by the
-// id that each keeps. An engine that works on some batches only has a queue of its
-// own: it must not be handed tasks of others. So has one whose store can neither read
-// nor write an id at the moment: others find what is owed in the store.
+// queue returns the options of the queue. Stores that share one Redis are kept
+// apart by the id that each stores. An engine that works on some batches only has
+// its own queue, because it must not get tasks of others. So has an engine whose
+// store can neither read nor write an id at the moment: other engines find
+// pending work in the store.
 func (c Config) queue(ctx context.Context, store identified) (tasks.Options, error) {
 	options := tasks.Options{RedisURL: c.RedisURL, Callbacks: c.CallbackSlots, Logger: c.Logger, Own: len(c.Batches) > 0}
 	id, err := store.Identity(ctx)

@@ -30,7 +30,7 @@ func nameOf(t *testing.T, path string) string {
 	return name
 }
 
-// On two hosts two databases may have the same path.
+// The path is not enough: databases on two hosts can have the same one.
 func TestQueuesAreKeptApartByDatabaseAndNotByPath(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -55,19 +55,19 @@ func TestQueuesAreKeptApartByDatabaseAndNotByPath(t *testing.T) {
 	}
 }
 
-// stuck is a store that cannot write.
-type stuck struct{ err error }
+// unidentified is a store that cannot read its id.
+type unidentified struct{ err error }
 
-func (s stuck) Identity(context.Context) (string, error) { return "", s.err }
+func (s unidentified) Identity(context.Context) (string, error) { return "", s.err }
 
 func TestAStoreInTroubleGetsAQueueOfItsOwn(t *testing.T) {
 	t.Parallel()
-	one, err := Config{}.queue(t.Context(), stuck{err: jobs.ErrUnavailable})
-	other, otherErr := Config{}.queue(t.Context(), stuck{err: jobs.ErrUnavailable})
+	one, err := Config{}.queue(t.Context(), unidentified{err: jobs.ErrUnavailable})
+	other, otherErr := Config{}.queue(t.Context(), unidentified{err: jobs.ErrUnavailable})
 	if err != nil || otherErr != nil || one.Name == other.Name || !one.Own || !other.Own {
 		t.Errorf("%+v and %+v: %v, %v", one, other, err, otherErr)
 	}
-	if options, err := (Config{}).queue(t.Context(), stuck{err: jobs.ErrCorrupt}); !errors.Is(err, jobs.ErrCorrupt) {
+	if options, err := (Config{}).queue(t.Context(), unidentified{err: jobs.ErrCorrupt}); !errors.Is(err, jobs.ErrCorrupt) {
 		t.Errorf("%+v, %v", options, err)
 	}
 }

@@ -11,23 +11,24 @@ import (
 	"shotline/jobs/csvfile"
 )
 
-// Request asks for one picture.
+// Request is a request for one screenshot.
 type Request struct {
-	URL      string            // the page; without a scheme https is meant
+	URL      string            // the page; https if it has no scheme
 	Params   jobs.Params       // create parameters of the vendor, such as size or width; unknown ones are passed through
-	Tags     []string          // of the screenshot
-	Metadata map[string]string // fields of the program's own, kept with the job
+	Tags     []string          // tags of the screenshot
+	Metadata map[string]string // fields of the program's own, stored with the job
 
-	CallbackURL string        // told when the job ends; needs Config.Callbacks
-	Timeout     time.Duration // how long the screenshot may take; that of the Config when zero
+	CallbackURL string        // called when the job ends; needs Config.Callbacks
+	Timeout     time.Duration // how long the screenshot can take; if it is 0, Config.JobTimeout
 	Priority    int           // -jobs.MaxPriority to jobs.MaxPriority; higher ones are submitted first
-	// Key, of the program's own, makes of repeated calls one job: the same request
-	// gets the first one's, another request a *jobs.KeyTakenError. It is remembered
-	// for a week. Empty: every call makes a job.
+	// Key is an id of the program's own that makes repeated calls return one job.
+	// The same request gets the job of the first call, a different request a
+	// *jobs.KeyTakenError. It is remembered for a week. If it is empty, every call
+	// makes a job.
 	Key string
 }
 
-// Row asks for one picture of a batch; see Request.
+// Row is a request for one screenshot of a batch; see Request.
 type Row struct {
 	URL      string
 	Params   jobs.Params
@@ -35,11 +36,11 @@ type Row struct {
 	Metadata map[string]string
 }
 
-// keyScope sets the keys of Go programs apart from those of the HTTP API's
-// tokens, whose names hold no dot.
+// keyScope separates the keys of Go programs from those of the HTTP API's tokens,
+// whose names contain no dot.
 const keyScope = "engine.Submit"
 
-// spec is the batch of a request by itself.
+// spec returns the batch for a request that comes alone.
 func (c Config) spec(r Request) (spec jobs.BatchSpec, err error) {
 	spec = jobs.BatchSpec{ID: NewID(), JobTimeout: r.Timeout, Priority: r.Priority, CallbackURL: r.CallbackURL}
 	if r.Key != "" {
@@ -52,7 +53,7 @@ func (c Config) spec(r Request) (spec jobs.BatchSpec, err error) {
 	return spec, c.checkSpec(spec)
 }
 
-// checkSpec checks what the store does not.
+// checkSpec checks the fields that the store does not check.
 func (c Config) checkSpec(spec jobs.BatchSpec) error {
 	if spec.JobTimeout < 0 {
 		return invalid("Timeout", fmt.Errorf("%s is negative", spec.JobTimeout))
@@ -69,8 +70,8 @@ func (c Config) checkSpec(spec jobs.BatchSpec) error {
 	return nil
 }
 
-// request is what a row of a file with the same fields would make; flaws are why it
-// cannot become a job.
+// request returns the request that a row of a file with the same fields would
+// make. flaws are the reasons why it cannot become a job.
 func (r Row) request() (request jobs.Request, flaws []*csvfile.FieldError) {
 	params, err := plain(r.Params)
 	request, flaws = csvfile.Fields{URL: r.URL, Params: params, Tags: r.Tags, Metadata: jobs.TextMetadata(r.Metadata)}.Request()
@@ -81,8 +82,8 @@ func (r Row) request() (request jobs.Request, flaws []*csvfile.FieldError) {
 	return request, flaws
 }
 
-// plain gives parameters the types that JSON has: of a program's numbers, 800 is
-// an int.
+// plain gives parameters the types of decoded JSON: a Go program might pass the
+// int 800, which JSON decodes as a float64.
 func plain(params jobs.Params) (jobs.Params, error) {
 	if params == nil {
 		return nil, nil
@@ -95,7 +96,7 @@ func plain(params jobs.Params) (jobs.Params, error) {
 	return same, json.Unmarshal(data, &same)
 }
 
-// invalid is jobs.ErrInvalid that names a field.
+// invalid returns a jobs.ErrInvalid that names a field.
 func invalid(field string, err error) error {
 	return fmt.Errorf("%w: %s: %w", jobs.ErrInvalid, field, err)
 }

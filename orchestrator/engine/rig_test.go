@@ -28,8 +28,8 @@ const (
 	hooksPath  = "/hooks/screenshots"
 )
 
-// rig is a vendor and the web server of a program, which mounts what an engine
-// takes webhooks with.
+// rig is a vendor, and the web server of a program that mounts an engine's webhook
+// handler.
 type rig struct {
 	t      *testing.T
 	vendor *sandbox.Server
@@ -79,8 +79,8 @@ func (r *rig) config() engine.Config {
 	}
 }
 
-// open opens an engine that is stopped when the test ends, at the latest, and
-// mounts it.
+// open opens an engine and mounts its webhook handler. The engine stops at the end of
+// the test at the latest.
 func (r *rig) open(change ...func(*engine.Config)) *engine.Engine {
 	r.t.Helper()
 	cfg := r.config()
@@ -97,7 +97,7 @@ func (r *rig) open(change ...func(*engine.Config)) *engine.Engine {
 	return e
 }
 
-// start opens an engine and lets it work.
+// start opens and starts an engine.
 func (r *rig) start(change ...func(*engine.Config)) *engine.Engine {
 	r.t.Helper()
 	e := r.open(change...)
@@ -112,7 +112,7 @@ func (r *rig) must(err error) {
 	}
 }
 
-// soon bounds what should take a moment.
+// soon returns a context for calls that should take a moment.
 func (r *rig) soon() context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	r.t.Cleanup(cancel)
@@ -126,7 +126,7 @@ func (r *rig) submit(e *engine.Engine, url string) jobs.Job {
 	return job
 }
 
-// await waits for a job's end, which must be a picture.
+// await waits until a job ends, which must be done.
 func (r *rig) await(e *engine.Engine, id jobs.ID) jobs.Job {
 	r.t.Helper()
 	job, err := e.Await(r.soon(), id)

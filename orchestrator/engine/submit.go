@@ -11,9 +11,9 @@ import (
 	"shotline/jobs/csvfile"
 )
 
-// Submit returns a job that is on disk and will be brought to its end. A request
-// that cannot become a job is jobs.ErrInvalid, and the error names the field. The
-// job is queued: see Await.
+// Submit stores a request and returns its job, which is queued; see Await. The
+// engine brings it to its end even after a crash. A request that cannot become a
+// job is jobs.ErrInvalid, and the error names the field.
 func (e *Engine) Submit(ctx context.Context, r Request) (jobs.Job, error) {
 	job, err := within(ctx, e.calls, func(ctx context.Context) (jobs.Job, error) { return e.submit(ctx, r) })
 	if err != nil {
@@ -39,15 +39,16 @@ func (e *Engine) submit(ctx context.Context, r Request) (jobs.Job, error) {
 	return job, err
 }
 
-// SubmitBatch makes a batch of all rows, with what spec says of all of them, once
-// they are all there; rows are asked for as they are kept, so that there may be
-// hundreds of thousands. A row that cannot become a job is kept as rejected, with
-// the reason, and one that is equal to an earlier one as duplicate. On any error,
-// the end of ctx or of the engine included, nothing of the batch stays. Rows that
-// wait for something should end with ctx: Stop waits for the row asked for.
+// SubmitBatch makes a batch of rows with the options of spec. The batch opens
+// when all rows are stored. Rows are read as they are stored, so that there can
+// be hundreds of thousands. A row that cannot become a job is stored as rejected,
+// with the reason, and one that equals an earlier one as duplicate. On any error,
+// including the end of ctx or of the engine, nothing of the batch remains. An
+// iterator that blocks should return when ctx ends, because Stop waits for the
+// current row.
 //
-// An empty spec.ID is made up. One that the program gives makes of repeated calls
-// one batch: the second is jobs.ErrExists. A Single batch is Submit's to make.
+// If spec.ID is empty, SubmitBatch makes an id. If the program sets one, a second
+// call with it returns jobs.ErrExists. For a Single batch use Submit.
 func (e *Engine) SubmitBatch(ctx context.Context, spec jobs.BatchSpec, rows iter.Seq[Row]) (jobs.Batch, error) {
 	batch, err := within(ctx, e.calls, func(ctx context.Context) (jobs.Batch, error) { return e.submitBatch(ctx, spec, rows) })
 	if err != nil {

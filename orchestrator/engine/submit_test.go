@@ -22,7 +22,7 @@ import (
 	"shotline/orchestrator/engine"
 )
 
-// numbered are n rows of a site.
+// numbered returns n rows with different URLs.
 func numbered(n int) iter.Seq[engine.Row] {
 	return func(yield func(engine.Row) bool) {
 		for i := range n {
@@ -139,7 +139,7 @@ func TestABatchKeepsEveryRow(t *testing.T) {
 	}
 }
 
-// What ends a batch on its way: the caller, or the engine.
+// Both the caller and the engine can end a batch while it is imported.
 func TestNothingStaysOfHalfABatch(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(e *engine.Engine, cancel context.CancelFunc){

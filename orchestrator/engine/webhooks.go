@@ -7,12 +7,13 @@ import (
 	"shotline/receiver/signature"
 )
 
-// Webhooks is the handler to mount, on the program's own server, at the path that
-// the vendor's webhook app names. It reads the body, verifies its signature, keeps
-// the webhook on disk, and answers as package receiver says, within two seconds; a
-// server that strangers reach should bound how long a request may take to come in
-// (http.Server.ReadTimeout). It works from Open on: what comes before Start is
-// applied then. An engine without WebhookSecrets answers 404.
+// Webhooks returns the handler of webhooks. The program mounts it on its own
+// server at the path that the vendor's webhook app names. The handler reads the
+// body, verifies its signature, stores the webhook on disk, and answers within
+// two seconds as package receiver documents. A server that strangers can reach
+// should bound the time to read a request (http.Server.ReadTimeout). The handler
+// works after Open: webhooks that arrive before Start are applied then. If the
+// engine takes no webhooks, the handler answers 404.
 func (e *Engine) Webhooks() http.Handler {
 	if e.webhooks == nil {
 		return http.NotFoundHandler()
@@ -20,9 +21,9 @@ func (e *Engine) Webhooks() http.Handler {
 	return e.webhooks
 }
 
-// MisdirectedWebhooks is the handler to mount at all other paths of a server that
-// takes nothing but webhooks. It answers 404; what looks like a webhook is logged,
-// and WebhookObserver hears of it.
+// MisdirectedWebhooks returns a handler for all other paths of a server that
+// takes only webhooks. It answers 404. If a request looks like a webhook, the
+// handler logs it and calls WebhookObserver.
 func (e *Engine) MisdirectedWebhooks() http.Handler {
 	if e.webhooks == nil {
 		return http.NotFoundHandler()
@@ -30,8 +31,7 @@ func (e *Engine) MisdirectedWebhooks() http.Handler {
 	return http.HandlerFunc(e.webhooks.Misdirected)
 }
 
-// newReceiver makes the handler of webhooks; nil without anything to verify them
-// with.
+// newReceiver returns the handler of webhooks, or nil if the engine takes none.
 func (c Config) newReceiver(inbox receiver.Inbox) (*receiver.Receiver, error) {
 	if !c.TakesWebhooks() {
 		return nil, nil
