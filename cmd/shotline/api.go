@@ -20,7 +20,7 @@ import (
 	"shotline/receiver/listener"
 )
 
-// apiServer is what listens at --api-listen.
+// apiServer is the server at --api-listen.
 type apiServer struct {
 	listener  net.Listener
 	guard     *listener.Listener // of it
@@ -29,8 +29,8 @@ type apiServer struct {
 	metrics   *api.Metrics
 }
 
-// newAPIServer takes the address. What it checks is r, which need not be complete
-// yet.
+// newAPIServer listens at the address. Its checks use r, which can still be
+// incomplete.
 func newAPIServer(w work, r *running, most int) (*apiServer, error) {
 	taken, err := listen(apiListenFlag.Name, w.api.listen)
 	if err != nil {
@@ -60,13 +60,13 @@ func newAPIServer(w work, r *running, most int) (*apiServer, error) {
 	return &apiServer{listener: taken, guard: guard, readiness: readiness, metrics: metrics}, nil
 }
 
-// observe has the metrics hear of all that the engine does.
+// observe makes the metrics the observer of the engine.
 func (a *apiServer) observe(c *engine.Config) {
 	c.Observer, c.WebhookObserver, c.CallbackObserver = a.metrics, a.metrics.Webhook, attempts{a.metrics}
 	c.WrapVendor = func(v orchestrator.Vendor) orchestrator.Vendor { return metered{v, a.metrics} }
 }
 
-// open makes the server that asks the orchestrator.
+// open makes the HTTP server, which calls the orchestrator.
 func (a *apiServer) open(w work, o *orchestrator.Orchestrator) error {
 	handler, err := api.New(api.Config{
 		Readiness: a.readiness, Metrics: a.metrics, Store: w.Store, Work: o, Outputs: w.outputs, Now: clock.Now, NewID: engine.NewID,
@@ -82,7 +82,8 @@ func (a *apiServer) open(w work, o *orchestrator.Orchestrator) error {
 	return nil
 }
 
-// close gives the address back without having served; nil is fine.
+// close closes the listener of a server that has not served. It can be called on
+// nil.
 func (a *apiServer) close() error {
 	if a == nil {
 		return nil
@@ -90,7 +91,7 @@ func (a *apiServer) close() error {
 	return a.listener.Close()
 }
 
-// apiURL is where the API is, for the log.
+// apiURL returns the URL of the API for the log.
 func (r *running) apiURL() string {
 	if r.api == nil {
 		return "off"
@@ -98,7 +99,7 @@ func (r *running) apiURL() string {
 	return "http://" + r.api.listener.Addr().String()
 }
 
-// troubled is why a listener did not serve a connection of late; nil if all did.
+// troubled returns why a listener recently did not serve a connection, or nil.
 func (r *running) troubled() error {
 	var errs []error
 	for _, guard := range r.guards {
@@ -107,7 +108,7 @@ func (r *running) troubled() error {
 	return errors.Join(errs...)
 }
 
-// connections are the figures of the listeners.
+// connections returns the figures of the listeners.
 func (r *running) connections() []api.Connections {
 	told := make([]api.Connections, len(r.guards))
 	for i, guard := range r.guards {
@@ -137,7 +138,7 @@ func storage(store jobs.Store, database string) api.Storage {
 	return storage
 }
 
-// queues asks the queue server how much is in its queues.
+// queues returns the depths of the task queues.
 func queues(ctx context.Context, queue *tasks.Queue) ([]api.Queue, error) {
 	depths, err := queue.Depths(ctx)
 	told := make([]api.Queue, len(depths))
@@ -147,7 +148,7 @@ func queues(ctx context.Context, queue *tasks.Queue) ([]api.Queue, error) {
 	return told, err
 }
 
-// metered is a vendor whose calls are counted.
+// metered is a vendor that counts its calls.
 type metered struct {
 	orchestrator.Vendor
 	metrics *api.Metrics
@@ -177,7 +178,7 @@ func (m metered) Search(ctx context.Context, o client.SearchOptions) (shots []cl
 	return shots, err
 }
 
-// countOdd counts the rows of an answer that could not be read.
+// countOdd counts the rows of a listing that could not be read.
 func (m metered) countOdd(operation string, shots []client.Screenshot) {
 	odd := 0
 	for _, shot := range shots {
@@ -192,8 +193,8 @@ func (m metered) count(operation string, began time.Time, err *error) {
 	m.metrics.VendorCall(operation, callCode(*err), time.Since(began))
 }
 
-// callCode is how a call ended, as a label: the status of an answer, or why
-// there was none.
+// callCode returns the metric label of a call's end: the status of the response,
+// or why there was none.
 func callCode(err error) string {
 	var answered *client.APIError
 	var unsent *client.NotSentError

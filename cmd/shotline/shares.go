@@ -91,8 +91,8 @@ func sharesOf(descriptors int, memory int64, redis bool) shares {
 	return s
 }
 
-// allot gives the engine its shares, and says so if that is less than was asked
-// for.
+// allot sets the engine's shares, and logs a warning if they are below what was
+// requested.
 func (w *work) allot(s shares) {
 	w.VendorConnections, w.CallbackSlots, w.WebhookMemory = s.vendor, s.callbacks, s.bodies
 	if n := descriptors(); n < fewDescriptors {

@@ -63,7 +63,7 @@ var fieldFlags = map[string]string{
 	"RequestTimeout": requestTimeoutFlag.Name, "Concurrency": concurrencyFlag.Name, "Rate": rateFlag.Name,
 }
 
-// byFlag names the flag where the engine names a field.
+// byFlag replaces the name of a field of the engine's configuration by its flag.
 func byFlag(err error) error {
 	var wrong *engine.FieldError
 	if !errors.As(err, &wrong) {
@@ -75,7 +75,7 @@ func byFlag(err error) error {
 	return badUsage("%w", err)
 }
 
-// vendorFrom makes a client of the vendor beside the engine's.
+// vendorFrom returns a client of the vendor besides the engine's.
 func vendorFrom(c *cli.Context, key string, more ...client.Option) (*client.Client, error) {
 	share := ownShares(c.String(redisFlag.Name) != "")
 	vendor, err := client.New(append(more, client.WithAPIKey(key), client.WithMaxConnections(share.outputs), client.WithBaseURL(c.String(baseURLFlag.Name)),
@@ -86,7 +86,7 @@ func vendorFrom(c *cli.Context, key string, more ...client.Option) (*client.Clie
 	return vendor, nil
 }
 
-// timesFrom reads the durations; those that the command has no flag for keep
+// timesFrom reads the durations. Those for which the command has no flag keep
 // their defaults.
 func timesFrom(c *cli.Context) (config engine.Config, err error) {
 	config.Role = c.Command.Name
@@ -122,7 +122,7 @@ func (w work) openStore(ctx context.Context) (jobs.Store, error) {
 	return openStore(ctx, w.database, jobs.OpenOptions{Purpose: jobs.ForWork, CacheBytes: cache, Logger: w.Logger})
 }
 
-// running is work that has been started.
+// running is started work.
 type running struct {
 	*engine.Engine
 	server  *http.Server // of webhooks; nil without one
@@ -133,7 +133,7 @@ type running struct {
 	log     *slog.Logger
 }
 
-// start lets the engine work and the servers listen until stop.
+// start starts the engine and the servers, which run until stop.
 func (w work) start(ctx context.Context) (_ *running, err error) {
 	r := &running{log: w.Logger, served: make(chan error, 2)}
 	share := ownShares(w.RedisURL != "")
@@ -183,8 +183,8 @@ func (w work) start(ctx context.Context) (_ *running, err error) {
 	return r, nil
 }
 
-// stop takes nothing new, finishes or hands back what was begun, and returns
-// within ten seconds.
+// stop accepts nothing new, finishes or hands back the work under way, and
+// returns within ten seconds.
 func (r *running) stop() {
 	r.Drain()
 	var ending sync.WaitGroup
