@@ -38,6 +38,10 @@ var mayImport = map[string][]string{
 	"orchestrator/api":      {"jobs", "jobs/csvfile", "jobs/jobjson", "jobs/summary", "client"},
 	"orchestrator/callback": {"jobs", "jobs/jobjson", "client/outward"},
 	"testdata":              {},
+	// Programs that the docs show, for users of the HTTP API.
+	"testdata/programs/callback": {},
+	"testdata/programs/first":    {},
+	"testdata/programs/order":    {},
 	// Databases of a million jobs are written straight into the store.
 	"cmd/bench": {"jobs", "jobs/sqlite", "receiver/signature"},
 	// It joins the rooms for Go programs, as cmd does for the command line; only cmd

@@ -23,8 +23,8 @@ import (
 	"shotline/orchestrator/api"
 )
 
-// front stands before a server: its first requests go through the steps, one
-// after the other, and all others are passed on.
+// front is a proxy before a server. It passes its first requests to the steps, one
+// request to each, and all others to the server.
 type front struct {
 	*httptest.Server
 	pass  http.Handler
@@ -41,10 +41,10 @@ func newFront(t *testing.T, pass http.Handler, steps ...http.HandlerFunc) *front
 	return f
 }
 
-// passTo passes requests on to a server on this machine.
+// passTo returns a proxy to a server on this machine.
 func passTo(address string) http.Handler {
 	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: address})
-	proxy.ErrorLog = log.New(io.Discard, "", 0) // a stream is meant to be cut
+	proxy.ErrorLog = log.New(io.Discard, "", 0) // the tests cut streams
 	return proxy
 }
 
@@ -59,20 +59,21 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	step(w, r)
 }
 
-// asked is what it was asked for, with ID for each job's.
-func (f *front) asked() []string {
+// requests returns the method and path of each request, with ID in place of the
+// job's id.
+func (f *front) requests() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	asked := make([]string, len(f.seen))
+	requests := make([]string, len(f.seen))
 	for i, line := range f.seen {
-		asked[i] = jobInPath.ReplaceAllString(line, "/jobs/ID")
+		requests[i] = jobInPath.ReplaceAllString(line, "/jobs/ID")
 	}
-	return asked
+	return requests
 }
 
 var jobInPath = regexp.MustCompile(`/jobs/[^/?]+`)
 
-// lost is answered, but the answer does not arrive.
+// lost returns a step that serves the request and drops the response.
 func lost(pass http.Handler) http.HandlerFunc {
 	return func(_ http.ResponseWriter, r *http.Request) {
 		pass.ServeHTTP(httptest.NewRecorder(), r)
@@ -84,7 +85,7 @@ func unavailable(w http.ResponseWriter, _ *http.Request) {
 	w.WriteHeader(http.StatusServiceUnavailable)
 }
 
-// early is answered at once, as by a serve that stops.
+// early returns a step that answers at once, like a serve that stops.
 func early(pass http.Handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		r.URL.RawQuery = ""
@@ -92,9 +93,9 @@ func early(pass http.Handler) http.HandlerFunc {
 	}
 }
 
-// TestReadmeOrders runs the README's programs that ask for a picture against a
-// real serve, through everything that they say they get over.
-func TestReadmeOrders(t *testing.T) {
+// TestOrderPrograms runs the order programs in testdata/programs against a real
+// serve, through lost responses, outages and refusals.
+func TestOrderPrograms(t *testing.T) {
 	token, secret, err := api.NewToken("shop", true)
 	if err != nil {
 		t.Fatal(err)
@@ -104,7 +105,7 @@ func TestReadmeOrders(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newStageAt(t, filepath.Join(t.TempDir(), "shotline.db"))
-	// The webhook does not come before every program waits.
+	// Hold the webhook back until every program waits.
 	var toWait sync.WaitGroup
 	hooks := passTo(s.hooks)
 	gate := newFront(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { toWait.Wait(); hooks.ServeHTTP(w, r) }))
@@ -112,7 +113,7 @@ func TestReadmeOrders(t *testing.T) {
 	s.serve("--api-listen", address, "--api-token", token.String())
 	pass := passTo(address)
 
-	told := follow(t, pass, secret)
+	wantFollowed := follow(t, pass, secret)
 	t.Run("all", func(t *testing.T) {
 		for _, name := range []string{"order.sh", "order.go", "order.py", "order.mjs"} {
 			t.Run(name, func(t *testing.T) {
@@ -124,49 +125,49 @@ func TestReadmeOrders(t *testing.T) {
 				f := newFront(t, pass, lost(pass), pass.ServeHTTP, unavailable, early(pass), whole)
 				argv := program(t, name)
 				cmd := programCommand(t, argv, "SHOTLINE_URL="+f.URL, "SHOTLINE_TOKEN="+secret)
-				said, err := cmd.CombinedOutput()
-				if !regexp.MustCompile(`(?m)^done http://127\.0\.0\.1:\d+/\S+\n\z`).Match(said) || err != nil {
-					t.Errorf("it ended with %v and said\n%s", err, said)
+				output, err := cmd.CombinedOutput()
+				if !regexp.MustCompile(`(?m)^done http://127\.0\.0\.1:\d+/\S+\n\z`).Match(output) || err != nil {
+					t.Errorf("error %v and output\n%s", err, output)
 				}
-				savedPicture(t, cmd)
+				wantImage(t, cmd)
 				post, wait := "POST /v1/jobs", "GET /v1/jobs/ID?wait=30s"
 				want := []string{post, post, wait, wait, wait, "GET /v1/jobs/ID/image"}
-				if got := f.asked(); !slices.Equal(got, want) {
-					t.Errorf("it asked for %q, want %q", got, want)
+				if got := f.requests(); !slices.Equal(got, want) {
+					t.Errorf("got requests %q, want %q", got, want)
 				}
 
 				refusing := newFront(t, pass)
 				cmd = programCommand(t, argv, "SHOTLINE_URL="+refusing.URL, "SHOTLINE_TOKEN=wrong")
-				said, err = cmd.CombinedOutput()
-				if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || len(refusing.asked()) != 1 {
-					t.Errorf("refused, it asked for %q, and ended with %v\n%s", refusing.asked(), err, said)
+				output, err = cmd.CombinedOutput()
+				if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || len(refusing.requests()) != 1 {
+					t.Errorf("refused: requests %q, error %v and output\n%s", refusing.requests(), err, output)
 				}
 				if _, err := os.Stat(filepath.Join(cmd.Dir, "shot.png")); !errors.Is(err, fs.ErrNotExist) {
-					t.Errorf("refused, it left a picture: %v", err)
+					t.Errorf("refused: shot.png: %v, want none", err)
 				}
 			})
 		}
 	})
 	if paid := len(s.vendor.Ledger().Creates); paid != 1 {
-		t.Errorf("%d creates were paid for, want 1: the key was the same", paid)
+		t.Errorf("%d paid creates, want 1 for the one key", paid)
 	}
-	told()
+	wantFollowed()
 }
 
-// savedPicture checks what a program has saved.
-func savedPicture(t *testing.T, cmd *exec.Cmd) {
+// wantImage checks the image that a program saved.
+func wantImage(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
-	picture, err := os.ReadFile(filepath.Join(cmd.Dir, "shot.png"))
+	image, err := os.ReadFile(filepath.Join(cmd.Dir, "shot.png"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.HasPrefix(picture, []byte("\x89PNG\r\n")) || !bytes.HasSuffix(picture, []byte("IEND\xaeB`\x82")) {
-		t.Errorf("it saved %d bytes that are no whole picture", len(picture))
+	if !bytes.HasPrefix(image, []byte("\x89PNG\r\n")) || !bytes.HasSuffix(image, []byte("IEND\xaeB`\x82")) {
+		t.Errorf("shot.png is not a whole PNG image: %d bytes", len(image))
 	}
 }
 
-// TestReadmeFirstLines runs the shortest programs that ask for a picture.
-func TestReadmeFirstLines(t *testing.T) {
+// TestFirstPrograms runs the shortest order programs in testdata/programs.
+func TestFirstPrograms(t *testing.T) {
 	address, err := freeAddress()
 	if err != nil {
 		t.Fatal(err)
@@ -179,24 +180,24 @@ func TestReadmeFirstLines(t *testing.T) {
 				t.Parallel() // with the others of this test alone
 				f := newFront(t, passTo(address))
 				cmd := programCommand(t, program(t, name), "SHOTLINE_URL="+f.URL)
-				if said, err := cmd.CombinedOutput(); string(said) != "done\n" || err != nil {
-					t.Errorf("it ended with %v and said\n%s", err, said)
+				if output, err := cmd.CombinedOutput(); string(output) != "done\n" || err != nil {
+					t.Errorf("error %v and output\n%s", err, output)
 				}
-				savedPicture(t, cmd)
-				if got := f.asked(); len(got) != 3 || got[1] != "GET /v1/jobs/ID?wait=1m" {
-					t.Errorf("it asked for %q", got)
+				wantImage(t, cmd)
+				if got := f.requests(); len(got) != 3 || got[1] != "GET /v1/jobs/ID?wait=1m" {
+					t.Errorf("got requests %q, want three, the second one waiting", got)
 				}
 			})
 		}
 	})
 	if paid := len(s.vendor.Ledger().Creates); paid != 4 {
-		t.Errorf("%d creates were paid for, want one for each program", paid)
+		t.Errorf("%d paid creates, want 4, one for each program", paid)
 	}
 }
 
-// follow starts the README's program that follows events, and returns when its
-// stream has begun. What it returns waits until the program tells of a picture.
-func follow(t *testing.T, pass http.Handler, secret string) (told func()) {
+// follow starts follow.sh and returns when its stream has begun. The returned
+// function waits until the program prints the end of a job.
+func follow(t *testing.T, pass http.Handler, secret string) (wantEvent func()) {
 	t.Helper()
 	f := newFront(t, pass)
 	cmd := programCommand(t, program(t, "follow.sh"), "SHOTLINE_URL="+f.URL, "SHOTLINE_TOKEN="+secret)
@@ -209,7 +210,7 @@ func follow(t *testing.T, pass http.Handler, secret string) (told func()) {
 	}
 	t.Cleanup(func() {
 		f.CloseClientConnections()
-		_ = cmd.Wait() // curl does not like how it ended
+		_ = cmd.Wait() // curl reports the cut connection
 	})
 	lines := bufio.NewScanner(out)
 	until := func(want string) {
@@ -219,7 +220,7 @@ func follow(t *testing.T, pass http.Handler, secret string) (told func()) {
 				return
 			}
 		}
-		t.Errorf("it ended before it said %q: %v", want, lines.Err())
+		t.Errorf("follow.sh ended before it printed %q: %v", want, lines.Err())
 	}
 	until(":")
 	return func() {

@@ -18,9 +18,9 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
-// TestReadmeCallbacks lets a real serve call the README's receivers, and then
-// others who are not it.
-func TestReadmeCallbacks(t *testing.T) {
+// TestCallbackPrograms checks that the receivers in testdata/programs accept the
+// callbacks of a real serve and refuse forged ones.
+func TestCallbackPrograms(t *testing.T) {
 	const secret, newer = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 	address, err := freeAddress()
 	if err != nil {
@@ -32,14 +32,14 @@ func TestReadmeCallbacks(t *testing.T) {
 	for _, name := range []string{"callback.go", "callback.py", "callback.mjs"} {
 		t.Run(name, func(t *testing.T) {
 			argv := program(t, name)
-			if said, err := programCommand(t, argv, "SHOTLINE_CALLBACK_SECRET=").CombinedOutput(); err == nil || !strings.Contains(string(said), "want whsec_") {
-				t.Errorf("without a secret it ended with %v and said\n%s", err, said)
+			if output, err := programCommand(t, argv, "SHOTLINE_CALLBACK_SECRET=").CombinedOutput(); err == nil || !strings.Contains(string(output), "want whsec_") {
+				t.Errorf("without a secret: error %v and output\n%s", err, output)
 			}
 			r := startCallee(t, argv, "SHOTLINE_CALLBACK_SECRET="+secret)
 			called := make(chan tapped, 10)
-			between := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, asked *http.Request) {
-				body, _ := io.ReadAll(asked.Body)
-				hook := tapped{asked.Header.Clone(), body}
+			between := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+				body, _ := io.ReadAll(request.Body)
+				hook := tapped{request.Header.Clone(), body}
 				called <- hook
 				w.WriteHeader(r.post(hook))
 			}))
@@ -55,24 +55,25 @@ func TestReadmeCallbacks(t *testing.T) {
 			if err := json.NewDecoder(response.Body).Decode(&job); err != nil {
 				t.Fatal(err)
 			}
-			r.wantSaid("job.done " + job.ID + " http://127.0.0.1:")
+			r.wantOutput("job.done " + job.ID + " http://127.0.0.1:")
 			good := <-called
 
-			for what, hook := range forgeries(t, secret, good) {
+			for name, hook := range forgeries(t, secret, good) {
 				if status := r.post(hook); status != http.StatusUnauthorized {
-					t.Errorf("%s: answered %d, want 401", what, status)
+					t.Errorf("%s: status %d, want 401", name, status)
 				}
 			}
 			r.breakOff(good)
 			if status := r.post(good); status != http.StatusNoContent {
-				t.Errorf("the right one again: answered %d, want 204", status)
+				t.Errorf("the genuine callback again: status %d, want 204", status)
 			}
-			r.wantSaid("job.done " + job.ID + " ")
+			r.wantOutput("job.done " + job.ID + " ")
 		})
 	}
 }
 
-// forgeries are what a receiver must not take, made from what it takes.
+// forgeries returns callbacks that a receiver must refuse, made from one that it
+// accepts.
 func forgeries(t *testing.T, secret string, good tapped) map[string]tapped {
 	t.Helper()
 	const id, at, signature = standardwebhooks.HeaderWebhookID, standardwebhooks.HeaderWebhookTimestamp, standardwebhooks.HeaderWebhookSignature
@@ -99,7 +100,7 @@ func forgeries(t *testing.T, secret string, good tapped) map[string]tapped {
 	}
 	both := good.header.Get(signature)
 	if strings.Count(both, " ") != 1 {
-		t.Fatalf("want two signatures, of two secrets: %q", both)
+		t.Fatalf("got signature header %q, want two signatures", both)
 	}
 	first, second, _ := strings.Cut(both, " ")
 	return map[string]tapped{
@@ -122,15 +123,15 @@ func forgeries(t *testing.T, secret string, good tapped) map[string]tapped {
 	}
 }
 
-// callee is one of the README's receivers that runs.
+// callee is a running receiver of testdata/programs.
 type callee struct {
 	t       *testing.T
 	address string
-	said    chan string // line by line, closed at its end
-	log     lines       // what it said besides
+	output  chan string // lines of standard output, closed at its end
+	log     lines       // standard error
 }
 
-// startCallee returns when it listens.
+// startCallee starts a receiver and returns when it listens.
 func startCallee(t *testing.T, argv []string, env string) *callee {
 	t.Helper()
 	address, err := freeAddress()
@@ -141,7 +142,7 @@ func startCallee(t *testing.T, argv []string, env string) *callee {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &callee{t: t, address: address, said: make(chan string, 10)}
+	r := &callee{t: t, address: address, output: make(chan string, 10)}
 	cmd := programCommand(t, argv, env, "PORT="+port)
 	cmd.Stderr = &r.log
 	out, err := cmd.StdoutPipe()
@@ -152,14 +153,14 @@ func startCallee(t *testing.T, argv []string, env string) *callee {
 		t.Fatal(err)
 	}
 	go func() {
-		defer close(r.said)
-		for said := bufio.NewScanner(out); said.Scan(); {
-			r.said <- said.Text()
+		defer close(r.output)
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			r.output <- lines.Text()
 		}
 	}()
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
-		for range r.said {
+		for range r.output {
 		}
 		_ = cmd.Wait() // it was killed
 	})
@@ -170,26 +171,26 @@ func startCallee(t *testing.T, argv []string, env string) *callee {
 			return r
 		}
 		select {
-		case said := <-r.said:
-			t.Fatalf("it does not listen, and said %q\n%s", said, &r.log)
+		case line := <-r.output:
+			t.Fatalf("the receiver does not listen: it printed %q\n%s", line, &r.log)
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
 }
 
-func (r *callee) wantSaid(beginning string) {
+func (r *callee) wantOutput(beginning string) {
 	r.t.Helper()
 	select {
-	case said := <-r.said:
-		if !strings.HasPrefix(said, beginning) {
-			r.t.Errorf("it said %q, want %q\n%s", said, beginning, &r.log)
+	case line := <-r.output:
+		if !strings.HasPrefix(line, beginning) {
+			r.t.Errorf("output is %q, want %q\n%s", line, beginning, &r.log)
 		}
 	case <-time.After(time.Minute):
-		r.t.Fatalf("it did not say %q\n%s", beginning, &r.log)
+		r.t.Fatalf("no output %q within a minute\n%s", beginning, &r.log)
 	}
 }
 
-// post returns the status of the answer, 502 when there is none.
+// post returns the status of the response, or 502 if there is none.
 func (r *callee) post(hook tapped) int {
 	request, err := http.NewRequest(http.MethodPost, "http://"+r.address+"/hooks/shots", bytes.NewReader(hook.body))
 	if err != nil {
@@ -206,7 +207,7 @@ func (r *callee) post(hook tapped) int {
 	return response.StatusCode
 }
 
-// breakOff hangs up in the middle of the body.
+// breakOff closes the connection in the middle of the body.
 func (r *callee) breakOff(hook tapped) {
 	r.t.Helper()
 	connection, err := net.Dial("tcp", r.address)
