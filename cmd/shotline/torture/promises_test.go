@@ -10,7 +10,7 @@ import (
 	"shotline/client/sandbox"
 )
 
-// promises are those of the README, each with what proves it. That Redis may
+// promises are those of orchestrator/README.md, each with what proves it. That Redis may
 // vanish (P7) is in all of them: it did.
 var promises = []struct {
 	name  string

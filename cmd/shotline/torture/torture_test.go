@@ -1,6 +1,6 @@
 // Package torture holds one test. It runs the real binary, several processes on
 // one database, beside a vendor that goes wrong in every way it knows, kills
-// them and Redis at random moments, and then checks the promises of the README
+// them and Redis at random moments, and then checks the promises P1 to P10
 // from outside: against the vendor's ledger, against what passed the gate of
 // the webhooks, against its own list of rows, and by its own SQL.
 //
