@@ -8,9 +8,9 @@ import (
 	"shotline/jobs"
 )
 
-// failedImports holds imports of this process that failed and could not be removed, because
-// the disk was full, say. They do not have to become stale before they are removed,
-// since nobody continues them.
+// failedImports holds imports of this process that failed and could not be removed,
+// because the disk was full, say. They do not have to become stale before they are
+// removed, since nobody continues them.
 type failedImports struct {
 	mu      sync.Mutex
 	batches []string

@@ -22,9 +22,9 @@ import (
 // continue.
 const sliceTime = 5 * time.Second
 
-// sendsToRefuse is the create of a submission from which on a refusal fails the
-// job although an earlier create might have taken effect: by then it was looked
-// up twice and not found.
+// sendsToRefuse is after how many creates of a submission a refusal fails the job,
+// although an earlier create might have taken effect: by then two look-ups have not
+// found it.
 const sendsToRefuse = 3
 
 // SubmitBatch submits queued jobs of a batch until none is left, its time slice
