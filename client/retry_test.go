@@ -29,7 +29,7 @@ func TestRetryPolicyChoosesErrors(t *testing.T) {
 		"400":                {&APIError{Status: 400}, false},
 		"401":                {&APIError{Status: 401}, false},
 		"404":                {&APIError{Status: 404}, false},
-		"not ready":          {fmt.Errorf("picture: %w", &NotReadyError{API: &APIError{Status: 404}}), true},
+		"not ready":          {fmt.Errorf("image: %w", &NotReadyError{API: &APIError{Status: 404}}), true},
 		"refused with 200":   {&APIError{Status: 200}, false},
 		"parameter":          {&ParamError{Name: "id"}, false},
 		"foreign":            {errors.New("something else"), false},

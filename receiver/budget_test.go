@@ -57,7 +57,7 @@ func TestRefusedBeforeTheBody(t *testing.T) {
 			}
 			resp.Body.Close()
 			if resp.StatusCode != tt.status || !resp.Close {
-				t.Errorf("answered %d, closing %v; want %d and a closed connection", resp.StatusCode, resp.Close, tt.status)
+				t.Errorf("got status %d, closing %v; want %d and a closed connection", resp.StatusCode, resp.Close, tt.status)
 			}
 		})
 	}
@@ -79,7 +79,7 @@ func TestMismatchKeepsTheConnection(t *testing.T) {
 	}
 	resp.Body.Close()
 	if resp.StatusCode != 401 || resp.Close {
-		t.Errorf("answered %d, closing %v; want 401 and an open connection", resp.StatusCode, resp.Close)
+		t.Errorf("got status %d, closing %v; want 401 and an open connection", resp.StatusCode, resp.Close)
 	}
 }
 
@@ -136,28 +136,28 @@ func TestBudgetExhaustedAndRecovered(t *testing.T) {
 		}
 		w := post(r, goodBody)
 		if w.Code != 503 || w.Header().Get("Retry-After") == "" || w.Header().Get("Connection") != "close" {
-			t.Fatalf("round %d: answered %d %v with the budget in use", round, w.Code, w.Header())
+			t.Fatalf("round %d: got status %d %v with the budget in use", round, w.Code, w.Header())
 		}
 		if got := r.Counts()[receiver.Busy]; got != round {
 			t.Fatalf("round %d: counted %d as busy", round, got)
 		}
 		if got := stalled[0].finish(nil); got != 200 {
-			t.Errorf("the request in flight: answered %d", got)
+			t.Errorf("the request in flight: got status %d", got)
 		}
 		if w := post(r, goodBody); w.Code != 200 {
-			t.Fatalf("round %d: answered %d after release", round, w.Code)
+			t.Fatalf("round %d: got status %d after release", round, w.Code)
 		}
 		if got := stalled[1].finish(errors.New("gone")); got != 400 {
-			t.Errorf("cut off: answered %d", got)
+			t.Errorf("cut off: got status %d", got)
 		}
 		if got := stalled[2].finish(nil); got != 400 {
-			t.Errorf("malformed: answered %d", got)
+			t.Errorf("malformed: got status %d", got)
 		}
 		if got := stalled[3].finish(nil); got != 413 {
-			t.Errorf("too large: answered %d", got)
+			t.Errorf("too large: got status %d", got)
 		}
 		if got := stall(r, goodBody, 1, anySignature).finish(nil); got != 401 {
-			t.Errorf("mismatch: answered %d", got)
+			t.Errorf("mismatch: got status %d", got)
 		}
 	}
 	if len(inbox.kept) != 6 {
@@ -187,13 +187,13 @@ func TestBudgetHoldsUntilKept(t *testing.T) {
 		<-entered
 	}
 	if w := post(r, goodBody); w.Code != 503 || r.Counts()[receiver.Busy] != 1 {
-		t.Errorf("answered %d while four deliveries are being stored", w.Code)
+		t.Errorf("got status %d while four deliveries are being stored", w.Code)
 	}
 	close(proceed)
 	senders.Wait()
 	inbox.keep = nil
 	if w := post(r, goodBody); w.Code != 200 {
-		t.Errorf("answered %d after release", w.Code)
+		t.Errorf("got status %d after release", w.Code)
 	}
 }
 
@@ -205,16 +205,16 @@ func TestLargeBodiesDoNotBlockSmallOnes(t *testing.T) {
 	sign := signature.Sign(secret, []byte(large))
 	first := stall(r, large, 5<<10, sign)
 	if got := stall(r, large, 5<<10, sign).finish(nil); got != 503 {
-		t.Errorf("a second large body: answered %d, want 503", got)
+		t.Errorf("a second large body: got status %d, want 503", got)
 	}
 	if w := post(r, goodBody); w.Code != 200 {
-		t.Errorf("a small body: answered %d", w.Code)
+		t.Errorf("a small body: got status %d", w.Code)
 	}
 	if got := first.finish(nil); got != 200 {
-		t.Errorf("the first large body: answered %d", got)
+		t.Errorf("the first large body: got status %d", got)
 	}
 	if got := stall(r, large, 5<<10, sign).finish(nil); got != 200 {
-		t.Errorf("after release: answered %d", got)
+		t.Errorf("after release: got status %d", got)
 	}
 }
 
@@ -246,7 +246,7 @@ func TestBufferFollowsTheReceivedBytes(t *testing.T) {
 		w := httptest.NewRecorder()
 		r.ServeHTTP(w, req)
 		if w.Code != 401 || source.left != 0 {
-			t.Errorf("answered %d with %d bytes unread, want 401 and 0", w.Code, source.left)
+			t.Errorf("got status %d with %d bytes unread, want 401 and 0", w.Code, source.left)
 		}
 		if source.excess > 0 {
 			t.Errorf("a buffer was %d bytes too large", source.excess)

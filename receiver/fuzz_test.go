@@ -144,16 +144,16 @@ func FuzzServeHTTP(f *testing.F) {
 				t.Fatalf("refused a body without an encoding: %q", headers)
 			}
 		default:
-			t.Fatalf("answered %d", w.Code)
+			t.Fatalf("got status %d", w.Code)
 		}
 		if w.Code != http.StatusOK && len(inbox.kept) > 0 {
-			t.Fatalf("answered %d, but stored %+v", w.Code, inbox.kept)
+			t.Fatalf("got status %d, but stored %+v", w.Code, inbox.kept)
 		}
 		if source.read > maxBody+1 {
 			t.Fatalf("read %d bytes beyond the limit", source.read)
 		}
 		if !json.Valid(w.Body.Bytes()) || strings.Contains(w.Body.String(), secret) || w.Body.Len() > 500 {
-			t.Fatalf("answered %q", w.Body)
+			t.Fatalf("got %q", w.Body)
 		}
 	})
 }

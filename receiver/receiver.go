@@ -121,7 +121,7 @@ func (r *Receiver) done(w http.ResponseWriter, req *http.Request, began time.Tim
 	if err != nil {
 		r.reports.log(req.Context(), r.cfg.Now(), result, req.RemoteAddr, err)
 	}
-	result.answer(w, err)
+	result.respond(w, err)
 	if r.cfg.Observe != nil {
 		r.cfg.Observe(string(result), time.Since(began))
 	}

@@ -175,14 +175,14 @@ func TestResponses(t *testing.T) {
 			answer, _ := io.ReadAll(resp.Body)
 
 			if resp.StatusCode != tt.status || resp.Header.Get("Content-Type") != "application/json" {
-				t.Fatalf("answered %d %s %s, want %d", resp.StatusCode, resp.Header.Get("Content-Type"), answer, tt.status)
+				t.Fatalf("got status %d %s %s, want %d", resp.StatusCode, resp.Header.Get("Content-Type"), answer, tt.status)
 			}
 			key := `{"error":"`
 			if tt.status == 200 {
 				key = `{"status":"accepted"}`
 			}
 			if !strings.HasPrefix(string(answer), key) || !strings.Contains(string(answer), tt.answer) {
-				t.Errorf("answered %s, want it to contain %q", answer, tt.answer)
+				t.Errorf("got %s, want it to contain %q", answer, tt.answer)
 			}
 			if (tt.status == 405) != (resp.Header.Get("Allow") == "POST") {
 				t.Errorf("Allow: %q", resp.Header.Get("Allow"))
@@ -192,7 +192,7 @@ func TestResponses(t *testing.T) {
 				t.Errorf("observed %v, counted %v; want one %s", observed, r.Counts(), tt.result)
 			}
 			if kept := len(inbox.kept); kept != 0 != (tt.status == 200) {
-				t.Errorf("kept %d deliveries with status %d", kept, tt.status)
+				t.Errorf("stored %d deliveries with status %d", kept, tt.status)
 			}
 			if tt.status == 200 && (string(inbox.kept[0].Body) != tt.body || !inbox.kept[0].ReceivedAt.Equal(noon)) {
 				t.Errorf("stored another body or time: %v", inbox.kept[0].ReceivedAt)
@@ -223,7 +223,7 @@ func TestTooLargeClosesTheConnection(t *testing.T) {
 	}
 	resp.Body.Close()
 	if resp.StatusCode != 413 || !resp.Close {
-		t.Errorf("answered %d, closing %v; want 413 and a closed connection", resp.StatusCode, resp.Close)
+		t.Errorf("got status %d, closing %v; want 413 and a closed connection", resp.StatusCode, resp.Close)
 	}
 }
 
@@ -247,7 +247,7 @@ func TestBodyTooSlow(t *testing.T) {
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(resp.Body)
 	if resp.StatusCode != http.StatusRequestTimeout || !resp.Close || !strings.Contains(string(answer), "send it again") || err != nil {
-		t.Errorf("answered %d %s, %v, closing %v; want 408 and a closed connection", resp.StatusCode, answer, err, resp.Close)
+		t.Errorf("got status %d %s, %v, closing %v; want 408 and a closed connection", resp.StatusCode, answer, err, resp.Close)
 	}
 }
 
@@ -259,7 +259,7 @@ func TestBodyCutOff(t *testing.T) {
 	w := httptest.NewRecorder()
 	r.ServeHTTP(w, req)
 	if w.Code != 400 || len(inbox.kept) != 0 || r.Counts()[receiver.Aborted] != 1 {
-		t.Errorf("answered %d, kept %d", w.Code, len(inbox.kept))
+		t.Errorf("got status %d, stored %d", w.Code, len(inbox.kept))
 	}
 }
 
@@ -279,7 +279,7 @@ func TestCannotKeep(t *testing.T) {
 	inbox := &memoryInbox{keep: func(context.Context) error { return fmt.Errorf("append: %w", jobs.ErrUnavailable) }}
 	w := post(newReceiver(t, receiver.Config{Inbox: inbox}), goodBody)
 	if w.Code != 503 || w.Header().Get("Retry-After") == "" {
-		t.Errorf("answered %d, Retry-After %q", w.Code, w.Header().Get("Retry-After"))
+		t.Errorf("got status %d, Retry-After %q", w.Code, w.Header().Get("Retry-After"))
 	}
 	if strings.Contains(w.Body.String(), "append") {
 		t.Errorf("the response reveals internal errors: %s", w.Body)
@@ -294,7 +294,7 @@ func TestKeepHangs(t *testing.T) {
 	w := post(newReceiver(t, receiver.Config{Inbox: inbox, Timeout: 30 * time.Millisecond, Observe: observe}), goodBody)
 	took := time.Since(begun)
 	if w.Code != 503 || took < 30*time.Millisecond || took > 2*time.Second {
-		t.Errorf("answered %d after %v", w.Code, took)
+		t.Errorf("got status %d after %v", w.Code, took)
 	}
 	if observed < 30*time.Millisecond || observed > took {
 		t.Errorf("observed %v, want between 30ms and %v", observed, took)
@@ -322,7 +322,7 @@ func TestRepeatsAreAccepted(t *testing.T) {
 	r := newReceiver(t, receiver.Config{Inbox: inbox})
 	for range 3 {
 		if w := post(r, goodBody); w.Code != 200 {
-			t.Fatalf("answered %d", w.Code)
+			t.Fatalf("got status %d", w.Code)
 		}
 	}
 	if len(inbox.kept) != 3 {
@@ -341,10 +341,10 @@ func TestConcurrentDeliveriesKeepTheirBodies(t *testing.T) {
 			for i := range each {
 				body := fmt.Sprintf(`{"event":"screenshot.failed","screenshot_id":"%d-%d","pad":"%s"}`, s, i, strings.Repeat("x", i*100))
 				if w := post(r, body); w.Code != 200 {
-					t.Errorf("answered %d", w.Code)
+					t.Errorf("got status %d", w.Code)
 				}
 				if w := post(r, `{"screenshot_id":`); w.Code != 400 {
-					t.Errorf("malformed answered %d", w.Code)
+					t.Errorf("malformed: got status %d", w.Code)
 				}
 			}
 		})
@@ -369,14 +369,14 @@ func TestInsecure(t *testing.T) {
 	w := httptest.NewRecorder()
 	r.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", strings.NewReader(goodBody)))
 	if w.Code != 200 || len(inbox.kept) != 1 {
-		t.Errorf("answered %d, kept %d", w.Code, len(inbox.kept))
+		t.Errorf("got status %d, stored %d", w.Code, len(inbox.kept))
 	}
 	// A verifier is used even if Insecure is set.
 	r = newReceiver(t, receiver.Config{Inbox: inbox, Insecure: true, Verifier: newVerifier(t)})
 	w = httptest.NewRecorder()
 	r.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", strings.NewReader(goodBody)))
 	if w.Code != 401 {
-		t.Errorf("answered %d with a verifier, want 401", w.Code)
+		t.Errorf("got status %d with a verifier, want 401", w.Code)
 	}
 }
 

@@ -49,8 +49,8 @@ var (
 	accepted = []byte(`{"status":"accepted"}` + "\n")
 )
 
-// answer writes the response. It does not reveal internal errors.
-func (r Result) answer(w http.ResponseWriter, err error) {
+// respond writes the response. It does not reveal internal errors.
+func (r Result) respond(w http.ResponseWriter, err error) {
 	h := w.Header()
 	h["Content-Type"] = jsonType
 	if r == Accepted {

@@ -139,8 +139,8 @@ func (q *Queue) beginHandler() bool {
 func (q *Queue) isFailure(error) bool { return q.handling.Err() == nil }
 
 // retryDelay returns the delay that the handler requested, or one that doubles
-// from one second. If a task was interrupted by Stop, the delay is zero, so that
-// another process can run it.
+// from one second. If Stop interrupted a task, the delay is zero, so that another
+// process can run the task immediately.
 func (q *Queue) retryDelay(retried int, err error, _ *asynq.Task) time.Duration {
 	if !q.isFailure(err) {
 		return 0

@@ -36,7 +36,7 @@ func TestRefusalsReachSendersOfLargeBodies(t *testing.T) {
 						sent <- err
 					}()
 					if got := p.status(); got != http.StatusRequestEntityTooLarge {
-						t.Errorf("answered %d", got)
+						t.Errorf("got status %d", got)
 					}
 					if err := <-sent; err != nil {
 						t.Errorf("send the body: %v", err)
@@ -60,7 +60,7 @@ func TestReadingOfRefusedBodiesIsLimited(t *testing.T) {
 			p := s.dial()
 			p.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n" + start)
 			if got := p.status(); got != http.StatusRequestEntityTooLarge {
-				t.Fatalf("answered %d", got)
+				t.Fatalf("got status %d", got)
 			}
 			return p
 		}
@@ -82,7 +82,7 @@ func TestReadingOfRefusedBodiesIsLimited(t *testing.T) {
 		silent := refused("")
 		began := time.Now()
 		if got := s.dial().get(); got != http.StatusRequestEntityTooLarge {
-			t.Errorf("new connection: answered %d", got)
+			t.Errorf("new connection: got status %d", got)
 		}
 		if took := time.Since(began); took > 500*time.Millisecond || silent.open() {
 			t.Errorf("the silent connection was closed after %s, want at most 500ms", took)

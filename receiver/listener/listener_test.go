@@ -141,17 +141,17 @@ func TestLongestIdleConnectionIsReplaced(t *testing.T) {
 		for range 3 {
 			p := s.dial()
 			if got := p.get(); got != 200 {
-				t.Fatalf("answered %d", got)
+				t.Fatalf("got status %d", got)
 			}
 			peers = append(peers, p)
 			time.Sleep(time.Second)
 		}
 		if got := peers[0].get(); got != 200 { // the second one has now been idle the longest
-			t.Fatalf("answered %d", got)
+			t.Fatalf("got status %d", got)
 		}
 		synctest.Wait()
 		if got := s.dial().get(); got != 200 {
-			t.Errorf("at the limit: answered %d", got)
+			t.Errorf("at the limit: got status %d", got)
 		}
 		for i, want := range []bool{true, false, true} {
 			if got := peers[i].open(); got != want {
@@ -219,7 +219,7 @@ func TestAnsweredRequestsAreNotCutOff(t *testing.T) {
 		for i := range 3 {
 			began := time.Now()
 			if got := s.dial().get(); got != http.StatusServiceUnavailable {
-				t.Errorf("answered %d", got)
+				t.Errorf("got status %d", got)
 			}
 			if took := time.Since(began); took > time.Second || i > 0 && took > 300*time.Millisecond {
 				t.Errorf("refusal %d took %s", i, took)
@@ -234,12 +234,12 @@ func TestAnsweredRequestsAreNotCutOff(t *testing.T) {
 		close(proceed)
 		for _, p := range busy {
 			if got := p.status(); got != 200 {
-				t.Errorf("answered %d", got)
+				t.Errorf("got status %d", got)
 			}
 		}
 		synctest.Wait()
 		if got := s.dial().get(); got != 200 {
-			t.Errorf("after the others ended: answered %d", got)
+			t.Errorf("after the others ended: got status %d", got)
 		}
 		time.Sleep(11 * time.Second)
 		if err := s.Trouble(); err != nil {
@@ -320,7 +320,7 @@ func TestSlowBodiesAreCutOff(t *testing.T) {
 				}()
 				if tt.cutAfter == 0 {
 					if got := p.status(); got != 200 {
-						t.Errorf("answered %d", got)
+						t.Errorf("got status %d", got)
 					}
 					if body := <-bodies; body.n != length || body.err != nil {
 						t.Errorf("read %d bytes, %v", body.n, body.err)
@@ -335,7 +335,7 @@ func TestSlowBodiesAreCutOff(t *testing.T) {
 					t.Errorf("%+v\n%s", st, s.log)
 				}
 				if got := p.status(); got != http.StatusBadRequest {
-					t.Errorf("answered %d", got)
+					t.Errorf("got status %d", got)
 				}
 				time.Sleep(2 * time.Second)
 				if n := s.Stats().Open; n != 0 {
@@ -356,7 +356,7 @@ func TestBodiesOfOneConnectionHaveTheirOwnTime(t *testing.T) {
 			time.Sleep(2 * time.Second)
 			p.send("rest")
 			if got := p.status(); got != 200 {
-				t.Fatalf("request %d: answered %d", i, got)
+				t.Fatalf("request %d: got status %d", i, got)
 			}
 			if body := <-bodies; body.n != 8 || body.err != nil {
 				t.Fatalf("request %d: %d bytes, %v", i, body.n, body.err)
@@ -381,7 +381,7 @@ func TestAcceptErrors(t *testing.T) {
 			s.pipes.incoming <- &net.OpError{Op: "accept", Err: err}
 		}
 		if got := s.dial().get(); got != 200 {
-			t.Errorf("afterwards: answered %d", got)
+			t.Errorf("afterwards: got status %d", got)
 		}
 		if p.open() {
 			t.Error("no connection was closed for a new one")
