@@ -16,7 +16,7 @@ type Download struct {
 	Body        io.ReadCloser
 	ContentType string // from the response, or else detected from the first bytes
 	Length      int64  // bytes, -1 if unknown
-	ETag        string // may be empty
+	ETag        string // can be empty
 }
 
 func (c *Client) download(ctx context.Context, k call) (*Download, error) {

@@ -34,10 +34,11 @@ const (
 var codesInvalid = []string{"VALIDATION_ERROR", "INVALID_PARAMS", "MISSING_PARAMS"}
 
 // refusalBody is an error response. The documented form is
-// {"success":false,"error":"…",
-// "code":"…","fields":{…},"retry_after":…,"details":{"request_id":"…"}}. Some
-// responses lack "success", and a gateway or another version might send other
-// variations.
+//
+//	{"success":false,"error":"…","code":"…","fields":{…},"retry_after":…,"details":{"request_id":"…"}}
+//
+// Some responses lack "success", and a gateway or another version might send
+// other variations.
 type refusalBody struct {
 	message string
 	code    string

@@ -14,8 +14,8 @@ import (
 	"shotline/jobs"
 )
 
-// HeaderEvent is the header that contains the name of the event, according to the
-// vendor's product page. The name is in canonical form. The header is not signed.
+// HeaderEvent is the canonical name of the header that contains the event,
+// according to the vendor's product page. The header is not signed.
 const HeaderEvent = "X-Screenshotcenter-Event"
 
 // Errors of Decode. They never contain parts of the body.
@@ -333,8 +333,8 @@ func truncate(s string, limit int) string {
 
 func unprintable(r rune) bool { return r != ' ' && !unicode.IsPrint(r) }
 
-// syntaxError returns an error with the position of a JSON syntax error. It does
-// not quote the body, as encoding/json does.
+// syntaxError returns an error with the position of a JSON syntax error. Unlike
+// the error of encoding/json, it does not quote the body.
 func syntaxError(body []byte) error {
 	var raw json.RawMessage
 	if err, ok := errors.AsType[*json.SyntaxError](json.Unmarshal(body, &raw)); ok {

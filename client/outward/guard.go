@@ -2,8 +2,8 @@
 // URLs. Calls go through a [Guard] and can reach only public addresses, and
 // private networks that the operator has allowed.
 //
-// The guard checks the address that is dialed, after the name was resolved. It
-// therefore does not help an attacker if a name resolves to another address the
+// The guard checks the address that is dialed, after the name was resolved. An
+// attacker therefore gains nothing if a name resolves to another address the
 // second time, or if an address is written in an unusual form.
 package outward
 

@@ -15,7 +15,7 @@ import (
 // Handler does the work of tasks. A method might be called twice, late, at the
 // same time in several processes, or never. It reads the store again and decides
 // from the store's state. The context ends after the task's timeout, if another
-// process might have taken over the task, and if Stop has waited long enough.
+// process might have taken over the task, or if Stop has waited long enough.
 type Handler interface {
 	// SubmitBatch sends queued jobs of a batch.
 	SubmitBatch(ctx context.Context, batch string) error
