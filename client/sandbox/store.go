@@ -9,7 +9,8 @@ import (
 )
 
 // store holds the state of the sandbox: screenshots, credits and counters. Its
-// methods are safe for concurrent use and never block for long.
+// methods are safe for concurrent use, except those that require the lock. They
+// never block for long.
 type store struct {
 	max int              // maximum number of screenshots
 	now func() time.Time // set before the store is used
