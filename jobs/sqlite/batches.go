@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"time"
 
 	"shotline/jobs"
@@ -156,4 +157,13 @@ func (s *Store) WakeBatch(ctx context.Context, batch string, wake time.Time) (ge
 		return err
 	})
 	return generation, wrapError(err, "wake batch %s", batch)
+}
+
+// moveCount moves n jobs of a batch from one state's counter to another's.
+func (t *tx) moveCount(batchSeq int64, from, to jobs.State, n int64) error {
+	if n == 0 {
+		return nil
+	}
+	_, err := t.exec(fmt.Sprintf(`UPDATE batches SET %[1]s = %[1]s - ?, %[2]s = %[2]s + ? WHERE seq = ?`, from, to), n, n, batchSeq)
+	return err
 }

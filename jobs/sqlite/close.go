@@ -1,8 +1,10 @@
 package sqlite
 
 import (
+	"context"
 	"database/sql/driver"
 	"fmt"
+	"slices"
 	"time"
 
 	"shotline/jobs"
@@ -153,7 +155,8 @@ func (t *tx) pickOnce() (closing int64, err error) {
 	return closing, nil
 }
 
-// finish closes the n jobs in closing and writes all that follows from it.
+// finish closes the n jobs in closing. It also writes their events, counters and
+// the ends of their batches.
 func (t *tx) finish(n int64, at time.Time, effects *jobs.Effects) error {
 	if n == 0 {
 		return nil
@@ -188,4 +191,61 @@ func (t *tx) finish(n int64, at time.Time, effects *jobs.Effects) error {
 			Corrected: row[5].(int64) != 0,
 		})
 	}, `SELECT job_seq, attempt, to_state, closed_by, late, correction FROM closing ORDER BY ord`)
+}
+
+// CloseJobs implements jobs.Closures. The effects include those of the deliveries
+// that it applied first.
+func (s *Store) CloseJobs(ctx context.Context, closings []jobs.Closing, at time.Time) (jobs.Effects, error) {
+	for _, c := range closings {
+		if err := checkClosing(c); err != nil {
+			return jobs.Effects{}, fmt.Errorf("close job %s: %w", c.Job, err)
+		}
+	}
+	effects, err := s.afterInbox(ctx, len(closings), at, func(t *tx, effects *jobs.Effects) error {
+		return t.closeJobs(closings, at, effects)
+	})
+	return effects, wrapError(err, "close %d jobs", len(closings))
+}
+
+func checkClosing(c jobs.Closing) error {
+	switch {
+	case c.To != jobs.Failed && c.To != jobs.TimedOut && c.To != jobs.Canceled:
+		return fmt.Errorf("%w: it cannot be closed as %q without a result", jobs.ErrInvalid, c.To)
+	case !slices.Contains(jobs.Provenances, c.By):
+		return fmt.Errorf("%w: provenance %q", jobs.ErrInvalid, c.By)
+	}
+	for _, from := range c.From {
+		if !from.Open() {
+			return fmt.Errorf("%w: %q is final", jobs.ErrInvalid, from)
+		}
+	}
+	return nil
+}
+
+// pickAsked adds one job to closing if it is in one of the given states and, unless
+// the attempt is 0, in that attempt.
+const pickAsked = `INSERT OR IGNORE INTO closing
+	(job_seq, ord, attempt, from_state, to_state, late, was_late, was_by, screenshot_id, image_url, error, closed_by)
+	SELECT seq, ?, attempt, state, ?, 0, late, closed_by, '', '', ?, ? FROM jobs
+	WHERE seq = ? AND instr(?, state) > 0 AND ? IN (0, attempt)`
+
+// closeJobs closes the jobs that are still as the closings expect them.
+func (t *tx) closeJobs(closings []jobs.Closing, at time.Time, effects *jobs.Effects) error {
+	if err := t.control(`DELETE FROM closing`); err != nil {
+		return err
+	}
+	var picked int64
+	for i, c := range closings {
+		seq, err := t.jobSeq(c.Job)
+		if err != nil {
+			return err
+		}
+		// instr is exact: no name of an open state is part of another.
+		n, err := t.exec(pickAsked, i, string(c.To), c.Error, string(c.By), seq, joinStates(c.From), c.Attempt)
+		if err != nil {
+			return fmt.Errorf("job %s: %w", c.Job, err)
+		}
+		picked += n
+	}
+	return t.finish(picked, at, effects)
 }

@@ -80,22 +80,6 @@ func (t *tx) keyTaken(key jobs.Key) error {
 	return &taken
 }
 
-// CreateBatch implements jobs.Imports.
-func (s *Store) CreateBatch(ctx context.Context, spec jobs.BatchSpec, at time.Time) error {
-	err := checkSpec(spec)
-	if err != nil {
-		return wrapError(err, "create batch")
-	}
-	row, err := batchRow(spec, jobs.BatchImporting, 0, at)
-	if err == nil {
-		err = s.write(ctx, func(t *tx) error {
-			_, err := t.addBatch(row, spec.Key, at)
-			return err
-		})
-	}
-	return wrapError(err, "create batch %s", spec.ID)
-}
-
 // AddJob implements jobs.Imports.
 func (s *Store) AddJob(ctx context.Context, spec jobs.BatchSpec, r jobs.Request, at time.Time) (jobs.Job, error) {
 	if err := s.addJob(ctx, spec, r, at); err != nil {

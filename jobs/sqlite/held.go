@@ -11,9 +11,9 @@ import (
 	"shotline/jobs"
 )
 
-// The bound of held deliveries is looked at where they change, and kept as a flag
-// beside the cursor of the inbox, so that appending reads one row more. ?1 is the
-// bound.
+// Whether no more deliveries can be held is a flag beside the cursor of the inbox.
+// It is updated when held deliveries change, so that an append reads only one more
+// row. ?1 is the limit.
 const (
 	heldIsFull = `UPDATE cursors SET place = 1 WHERE name = 'held full' AND place = 0 AND EXISTS
 		(SELECT 1 FROM inbox WHERE disposition = 'held' AND disposition <> '' LIMIT 1 OFFSET +?1 - 1)`
@@ -23,20 +23,20 @@ const (
 	isKnownShot = `SELECT EXISTS (SELECT 1 FROM submissions WHERE screenshot_id = ?)`
 )
 
-// heldMore is for a transaction in which deliveries came to be held.
+// heldMore updates the flag in a transaction that held deliveries.
 func (t *tx) heldMore() error {
 	_, err := t.exec(heldIsFull, t.maxHeld)
 	return err
 }
 
-// heldLess is for one in which held deliveries were let go.
+// heldLess updates the flag in a transaction that released held deliveries.
 func (t *tx) heldLess() error {
 	_, err := t.exec(heldHasRoom, t.maxHeld)
 	return err
 }
 
-// admit returns the appends that may be kept, and puts an error into errs for the
-// others: those of screenshots that we do not know while no more can be held.
+// admit returns the appends that can be kept. For the others, which are of unknown
+// screenshots while no more deliveries can be held, it sets an error in errs.
 func (t *tx) admit(group []*operation, errs []error) ([]*operation, error) {
 	full, err := t.heldFull()
 	if err != nil || !full {
@@ -80,7 +80,7 @@ func (t *tx) heldFull() (full bool, err error) {
 	return full, err
 }
 
-// heldShots goes by the index inbox_unapplied, oldest first.
+// heldShots uses the index inbox_unapplied, oldest first.
 const heldShots = `SELECT screenshot_id FROM inbox WHERE disposition = 'held' AND disposition <> '' AND received_at < ?
 	GROUP BY screenshot_id ORDER BY min(seq) LIMIT ?`
 
@@ -97,8 +97,8 @@ func (s *Store) Held(ctx context.Context, before time.Time, limit int) (screensh
 }
 
 const (
-	tellDisowned = logForeign + `?2 FROM inbox WHERE disposition = 'held' AND screenshot_id = +?1 ORDER BY seq`
-	disown       = `UPDATE inbox SET disposition = 'foreign' WHERE disposition = 'held' AND screenshot_id = +?1`
+	logDisowned = logForeign + `?2 FROM inbox WHERE disposition = 'held' AND screenshot_id = +?1 ORDER BY seq`
+	disown      = `UPDATE inbox SET disposition = 'foreign' WHERE disposition = 'held' AND screenshot_id = +?1`
 )
 
 // Disown implements jobs.Inbox.
@@ -108,7 +108,7 @@ func (s *Store) Disown(ctx context.Context, screenshots []string, at time.Time) 
 	}
 	err = s.writeAlone(ctx, func(t *tx) error {
 		for _, screenshot := range screenshots {
-			n, err := t.exec(tellDisowned, screenshot, at.UnixMilli())
+			n, err := t.exec(logDisowned, screenshot, at.UnixMilli())
 			if err == nil && n > 0 {
 				_, err = t.exec(disown, screenshot)
 			}
@@ -123,4 +123,34 @@ func (s *Store) Disown(ctx context.Context, screenshots []string, at time.Time) 
 		return 0, wrapError(err, "disown %d screenshots", len(screenshots))
 	}
 	return disowned, nil
+}
+
+// releaseChunk is how many held deliveries one transaction releases. A flood of
+// foreign deliveries might have been held because of one doubt.
+const releaseChunk = 2000
+
+const releasable = ` FROM inbox WHERE disposition = 'held' AND disposition <> '' AND seq <= coalesce(?1, 9223372036854775807) ORDER BY seq LIMIT +?2`
+
+const (
+	logReleased = logForeign + `?3` + releasable
+	releaseUpTo = `UPDATE inbox SET disposition = 'foreign' WHERE seq IN (SELECT seq` + releasable + `)`
+)
+
+// releaseHeld makes held deliveries foreign that no submission can own any more,
+// oldest first and at most releaseChunk of them.
+func (t *tx) releaseHeld(at time.Time) (int, error) {
+	oldest, err := t.oldestIntent()
+	if err != nil {
+		return 0, err
+	}
+	n, err := t.exec(logReleased, oldest, releaseChunk, at.UnixMilli())
+	if err == nil && n > 0 {
+		if n, err = t.exec(releaseUpTo, oldest, releaseChunk); err == nil {
+			err = t.heldLess()
+		}
+	}
+	if err != nil {
+		return 0, fmt.Errorf("release held deliveries: %w", err)
+	}
+	return int(n), nil
 }

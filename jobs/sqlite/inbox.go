@@ -202,7 +202,7 @@ func (t *tx) judge(at time.Time, applied *jobs.Applied) error {
 		err = t.heldMore()
 	}
 	if err == nil && applied.Foreign > 0 {
-		_, err = t.exec(tellForeign, at.UnixMilli())
+		_, err = t.exec(logUnknown, at.UnixMilli())
 	}
 	if err != nil {
 		return err
@@ -220,41 +220,4 @@ func (t *tx) oldestIntent() (oldest sql.NullInt64, err error) {
 		err = fmt.Errorf("find oldest intent: %w", err)
 	}
 	return oldest, err
-}
-
-const selectDeliveries = `SELECT seq, received_at, event, screenshot_id, outcome, image_url, error, body, disposition, aside_error
-	FROM inbox WHERE `
-
-func scanDelivery(row scanner) (d jobs.KeptDelivery, err error) {
-	var received sql.NullInt64
-	err = row.Scan(&d.Seq, &received, &d.Event, &d.ScreenshotID, &d.Outcome, &d.ImageURL, &d.Error, &d.Body,
-		&d.Disposition, &d.AsideError)
-	d.ReceivedAt = fromMillis(received)
-	return d, err
-}
-
-// Delivery implements jobs.Reader.
-func (s *Store) Delivery(ctx context.Context, seq int64) (jobs.KeptDelivery, error) {
-	d, err := scanDelivery(s.readDB.QueryRowContext(ctx, selectDeliveries+`seq = ?`, seq))
-	if errors.Is(err, sql.ErrNoRows) {
-		err = jobs.ErrNotFound
-	}
-	return d, wrapError(err, "read delivery %d", seq)
-}
-
-// Deliveries implements jobs.Inbox.
-func (s *Store) Deliveries(ctx context.Context, after int64, limit int) (page []jobs.KeptDelivery, cursor int64, err error) {
-	err = s.readDB.QueryRowContext(ctx, `SELECT place FROM cursors WHERE name = 'inbox'`).Scan(&cursor)
-	if err != nil {
-		return nil, 0, wrapError(err, "read inbox")
-	}
-	err = s.read(ctx, func(row scanner) error {
-		d, err := scanDelivery(row)
-		page = append(page, d)
-		return err
-	}, selectDeliveries+`seq > ? ORDER BY seq LIMIT ?`, after, pageSize(limit, maxPage))
-	if err != nil {
-		return nil, 0, wrapError(err, "read inbox")
-	}
-	return page, cursor, nil
 }

@@ -99,15 +99,10 @@ func (s *Store) jobsWhere(ctx context.Context, tail string, args ...any) ([]jobs
 	return page, err
 }
 
-// What some reads ask of selectJobs. Overdue jobs come by the index jobs_deadline,
-// pending ones by jobs_pending.
+// Conditions and orders for selectJobs.
 const (
-	oneJob      = `WHERE jobs.seq = ((SELECT seq FROM batches WHERE id = ?) << 32) + ? AND ? BETWEEN 1 AND ?`
-	rowsAfter   = `WHERE jobs.seq > ? AND jobs.seq <= ? ORDER BY jobs.seq LIMIT ?`
-	overdueJobs = `WHERE jobs.state = 'pending' AND deadline <= ? ORDER BY deadline, jobs.seq LIMIT ?`
-	overdueOf   = `WHERE jobs.state = 'pending' AND deadline <= ?
-		AND jobs.seq >> 32 IN (SELECT seq FROM batches WHERE id IN (SELECT value FROM json_each(?))) ORDER BY deadline, jobs.seq LIMIT ?`
-	pendingJobs = `WHERE jobs.state = 'pending' AND jobs.seq > ? AND jobs.seq <= ? AND submitted_at <= ? ORDER BY jobs.seq LIMIT ?`
+	oneJob    = `WHERE jobs.seq = ((SELECT seq FROM batches WHERE id = ?) << 32) + ? AND ? BETWEEN 1 AND ?`
+	rowsAfter = `WHERE jobs.seq > ? AND jobs.seq <= ? ORDER BY jobs.seq LIMIT ?`
 )
 
 // Job implements jobs.Reader.
@@ -177,24 +172,4 @@ func (s *Store) Rows(ctx context.Context, batch string, after int64, limit int) 
 		rows[i].Original = originals[job.DuplicateOf]
 	}
 	return rows, nil
-}
-
-// Overdue implements jobs.Reader.
-func (s *Store) Overdue(ctx context.Context, at time.Time, limit int, batches ...string) (page []jobs.Job, err error) {
-	if len(batches) > 0 {
-		page, err = s.jobsWhere(ctx, overdueOf, at.UnixMilli(), jsonOf(batches), limit)
-	} else {
-		page, err = s.jobsWhere(ctx, overdueJobs, at.UnixMilli(), limit)
-	}
-	return page, wrapError(err, "list overdue jobs")
-}
-
-// Pending implements jobs.Reader.
-func (s *Store) Pending(ctx context.Context, batch string, before time.Time, after int64, limit int) ([]jobs.Job, error) {
-	seq, err := s.batchPlace(ctx, batch)
-	if err != nil {
-		return nil, wrapError(err, "list pending jobs of batch %s", batch)
-	}
-	page, err := s.jobsWhere(ctx, pendingJobs, rowSeq(seq, max(after, 0)), rowSeq(seq, maxRow), before.UnixMilli(), limit)
-	return page, wrapError(err, "list pending jobs of batch %s", batch)
 }

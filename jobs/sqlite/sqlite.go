@@ -13,11 +13,11 @@
 //     results are laid into a temporary table, the guard of the WHERE clause
 //     picks those that may close a job, and counters, events and the ends of
 //     batches follow in the same transaction.
-//   - Deliveries are appended to the inbox (inbox.go) and applied a moment later
-//     under a cursor that moves in the same transaction.
-//   - Who wants to be called is told from the log of events: readers (readers.go)
-//     turn them into callbacks (callbacks.go), each behind a cursor of its own, so
-//     that closing a job writes nothing but its event.
+//   - Deliveries are appended to the inbox (deliveries.go) and applied a moment
+//     later (inbox.go) under a cursor that moves in the same transaction.
+//   - Callbacks are generated from the log of events. Readers (readers.go), each
+//     with a cursor of its own, turn events into callbacks (callbacks.go), so that
+//     closing a job writes only its event.
 //   - Between two transactions the writer moves the log into the database
 //     (checkpoint.go). If that fails, nothing is written until all of the log has
 //     been moved again (logindex.go). SQLite itself never does it, except when

@@ -171,7 +171,7 @@ const loadTakenOver`,
 const loadTakenOver`,
 	},
 	{
-		name: "a deadline overtakes the inbox", promise: "P2", file: "jobs/sqlite/deadlines.go",
+		name: "a deadline overtakes the inbox", promise: "P2", file: "jobs/sqlite/afterinbox.go",
 		from: `			applied, err := s.applyNext(t, at, -1)
 			if err != nil {
 				return err
@@ -219,9 +219,9 @@ const loadTakenOver`,
 		to:   `return cmp.Or(b.JobTimeout, o.cfg.JobTimeout)`,
 	},
 	{
-		name: "a row that is to be told counts as equal to one that is not", promise: "P1", file: "jobs/sqlite/imports.go",
-		from: `if r.CallbackURL != "" { // two`,
-		to:   `if r.CallbackURL == "-" { // two`,
+		name: "a row that is to be told counts as equal to one that is not", promise: "P1", file: "jobs/sqlite/requests.go",
+		from: `if r.CallbackURL != "" { // two callback`,
+		to:   `if r.CallbackURL == "-" { // two callback`,
 	},
 	{
 		name: "a late result raises no revision", promise: "P5", file: "jobs/sqlite/batchend.go",

@@ -2,14 +2,16 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"strings"
 
 	"shotline/jobs"
 )
 
-// appendRows is how many deliveries one statement appends when enough wait.
+// appendRows is how many deliveries one statement appends if enough of them wait.
 const appendRows = 16
 
 const (
@@ -23,8 +25,7 @@ var (
 	appendDeliveries = appendColumns + strings.Repeat(appendValues+", ", appendRows-1) + appendValues
 )
 
-// AppendDelivery implements jobs.Inbox. What becomes of the delivery is the
-// closer's to say.
+// AppendDelivery implements jobs.Inbox. ApplyInbox applies the delivery later.
 func (s *Store) AppendDelivery(ctx context.Context, d jobs.Delivery) (int64, error) {
 	switch d.Outcome {
 	case jobs.OutcomeDone, jobs.OutcomeFailed, jobs.OutcomeNone, jobs.OutcomeProcessing:
@@ -39,7 +40,7 @@ func (s *Store) AppendDelivery(ctx context.Context, d jobs.Delivery) (int64, err
 	return op.place, nil
 }
 
-// append appends the deliveries of operations, in their order.
+// append appends the deliveries of operations in their order.
 func (t *tx) append(ops []*operation) error {
 	return t.direct(func(conn *direct) error {
 		for len(ops) > 0 {
@@ -56,8 +57,8 @@ func (t *tx) append(ops []*operation) error {
 	})
 }
 
-// append appends as many deliveries as the statement has rows for. Places follow
-// upon another within a transaction.
+// append appends as many deliveries as the statement has rows. Their places are
+// consecutive, because they are in one transaction.
 func (d *direct) append(query string, ops []*operation) error {
 	stmt, err := d.prepare(query)
 	if err != nil {
@@ -76,7 +77,7 @@ func (d *direct) append(query string, ops []*operation) error {
 			args = append(args, driver.NamedValue{Ordinal: len(args) + 1, Value: value})
 		}
 	}
-	defer clear(args) // what they refer to is let go
+	defer clear(args) // release the bodies
 	result, err := stmt.(driver.StmtExecContext).ExecContext(context.Background(), args)
 	if err != nil {
 		return err
@@ -86,4 +87,41 @@ func (d *direct) append(query string, ops []*operation) error {
 		op.place = last - int64(len(ops)-1-i)
 	}
 	return err
+}
+
+const selectDeliveries = `SELECT seq, received_at, event, screenshot_id, outcome, image_url, error, body, disposition, aside_error
+	FROM inbox WHERE `
+
+func scanDelivery(row scanner) (d jobs.KeptDelivery, err error) {
+	var received sql.NullInt64
+	err = row.Scan(&d.Seq, &received, &d.Event, &d.ScreenshotID, &d.Outcome, &d.ImageURL, &d.Error, &d.Body,
+		&d.Disposition, &d.AsideError)
+	d.ReceivedAt = fromMillis(received)
+	return d, err
+}
+
+// Delivery implements jobs.Reader.
+func (s *Store) Delivery(ctx context.Context, seq int64) (jobs.KeptDelivery, error) {
+	d, err := scanDelivery(s.readDB.QueryRowContext(ctx, selectDeliveries+`seq = ?`, seq))
+	if errors.Is(err, sql.ErrNoRows) {
+		err = jobs.ErrNotFound
+	}
+	return d, wrapError(err, "read delivery %d", seq)
+}
+
+// Deliveries implements jobs.Inbox.
+func (s *Store) Deliveries(ctx context.Context, after int64, limit int) (page []jobs.KeptDelivery, cursor int64, err error) {
+	err = s.readDB.QueryRowContext(ctx, `SELECT place FROM cursors WHERE name = 'inbox'`).Scan(&cursor)
+	if err != nil {
+		return nil, 0, wrapError(err, "read inbox")
+	}
+	err = s.read(ctx, func(row scanner) error {
+		d, err := scanDelivery(row)
+		page = append(page, d)
+		return err
+	}, selectDeliveries+`seq > ? ORDER BY seq LIMIT ?`, after, pageSize(limit, maxPage))
+	if err != nil {
+		return nil, 0, wrapError(err, "read inbox")
+	}
+	return page, cursor, nil
 }
