@@ -28,34 +28,34 @@ func (s fakeSource) Delivery(context.Context, int64) (jobs.KeptDelivery, error) 
 
 var eventTime = time.Date(2031, 5, 6, 14, 8, 9, 0, time.FixedZone("CEST", 7200))
 
-// tell makes the message of an event and returns it as others get it.
-func tell(t *testing.T, store fakeSource, e jobs.Event) (message struct {
+// message returns the message of an event as recipients parse it.
+func message(t *testing.T, store fakeSource, e jobs.Event) (m struct {
 	Type, Timestamp string
 	Data            map[string]any
 }) {
 	t.Helper()
 	e.At = eventTime
-	m, err := jobs.NewMessage(t.Context(), store, e)
+	made, err := jobs.NewMessage(t.Context(), store, e)
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := json.Marshal(jobjson.FromMessage(m))
+	text, err := json.Marshal(jobjson.FromMessage(made))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := json.Unmarshal(text, &message); err != nil {
+	if err := json.Unmarshal(text, &m); err != nil {
 		t.Fatal(err)
 	}
-	if message.Type != string(e.Type) || message.Timestamp != "2031-05-06T12:08:09Z" {
-		t.Errorf("%s at %s, want %s at the event's time in UTC", message.Type, message.Timestamp, e.Type)
+	if m.Type != string(e.Type) || m.Timestamp != "2031-05-06T12:08:09Z" {
+		t.Errorf("%s at %s, want %s at the event's time in UTC", m.Type, m.Timestamp, e.Type)
 	}
-	return message
+	return m
 }
 
-// TestAJobIsToldAsItsEventSays goes through every type of event and every state
-// of the job by then: the job is told whole while it is as the event says, and
-// never in a state that it had not at the time.
-func TestAJobIsToldAsItsEventSays(t *testing.T) {
+// TestJobMessages checks the message of each type of event for each later state of
+// the job: it has the whole job while the job is as the event reports it, and always
+// the state of the event.
+func TestJobMessages(t *testing.T) {
 	t.Parallel()
 	cost := 2.5
 	id := jobs.ID{Batch: "b1", Row: 3}
@@ -70,9 +70,9 @@ func TestAJobIsToldAsItsEventSays(t *testing.T) {
 						State: now, Attempt: attempt, Late: late, ScreenshotID: "s1", ImageURL: "https://vendor.example/1.png", Cost: &cost,
 						CreatedAt: eventTime.Add(-time.Hour), ClosedAt: eventTime.Add(time.Hour),
 					}}
-					data := tell(t, store, jobs.Event{Type: event, Batch: "b1", Job: id, Attempt: 1}).Data
+					data := message(t, store, jobs.Event{Type: event, Batch: "b1", Job: id, Attempt: 1}).Data
 					if data["id"] != "b1-3" || data["batch_id"] != "b1" || data["url"] != "https://example.com/" || data["metadata"] == nil || data["created_at"] == nil {
-						t.Errorf("%s of a job that is %s: what it is about is missing: %v", event, now, data)
+						t.Errorf("%s of a job that is %s: fields are missing: %v", event, now, data)
 					}
 					whole := now == state && attempt == 1
 					want := state
@@ -82,13 +82,13 @@ func TestAJobIsToldAsItsEventSays(t *testing.T) {
 						}
 					}
 					if data["state"] != string(want) {
-						t.Errorf("%s of a job that is %s in attempt %d: told as %v, want %s", event, now, attempt, data["state"], want)
+						t.Errorf("%s of a job that is %s in attempt %d: reported as %v, want %s", event, now, attempt, data["state"], want)
 					}
 					if (data["screenshot_id"] != nil) != whole || (data["cost"] != nil) != whole {
-						t.Errorf("%s of a job that is %s in attempt %d, late %t: told whole: %t, want %t", event, now, attempt, late, !whole, whole)
+						t.Errorf("%s of a job that is %s in attempt %d, late %t: whole: %t, want %t", event, now, attempt, late, !whole, whole)
 					}
 					if !whole && data["attempt"] != 1.0 {
-						t.Errorf("%s of a job in attempt %d is told of attempt %v, want the event's", event, attempt, data["attempt"])
+						t.Errorf("%s of a job in attempt %d reports attempt %v, want that of the event", event, attempt, data["attempt"])
 					}
 					if closed, has := data["closed_at"].(string); !whole && has != !want.Open() || !whole && has && closed != eventTime.Format(time.RFC3339) {
 						t.Errorf("%s of a job that is %s: closed at %v", event, now, data["closed_at"])
@@ -99,10 +99,10 @@ func TestAJobIsToldAsItsEventSays(t *testing.T) {
 	}
 }
 
-// A correction, and a late result, may bring either state: their events have it.
-// One that told of a state which a correction has changed since is told without
-// what is known now.
-func TestACorrectionIsToldAsItsEventSays(t *testing.T) {
+// TestCorrectionMessages checks that a correction or a late result is reported with
+// the state of its event, and an older event of a corrected job without the job's
+// present fields.
+func TestCorrectionMessages(t *testing.T) {
 	t.Parallel()
 	id := jobs.ID{Batch: "b1", Row: 3}
 	for name, test := range map[string]struct {
@@ -112,51 +112,51 @@ func TestACorrectionIsToldAsItsEventSays(t *testing.T) {
 		whole     bool
 		corrected bool
 	}{
-		"corrected to done":                   {jobs.EventJobCorrected, jobs.Done, jobs.Job{State: jobs.Done, Corrected: true}, true, true},
-		"corrected to failed":                 {jobs.EventJobCorrected, jobs.Failed, jobs.Job{State: jobs.Failed, Corrected: true}, true, true},
-		"corrected with an older picture":     {jobs.EventJobCorrected, jobs.Done, jobs.Job{State: jobs.Done, Corrected: true, Late: true, Attempt: 2}, true, true},
-		"corrected to failed, then retried":   {jobs.EventJobCorrected, jobs.Failed, jobs.Job{State: jobs.Queued, Attempt: 2}, false, true},
-		"corrected twice":                     {jobs.EventJobCorrected, jobs.Done, jobs.Job{State: jobs.TimedOut, Corrected: true, Attempt: 2}, false, true},
-		"late failed":                         {jobs.EventJobLate, jobs.Failed, jobs.Job{State: jobs.Failed, Late: true}, true, false},
-		"late failed, then corrected":         {jobs.EventJobLate, jobs.Failed, jobs.Job{State: jobs.Done, Late: true, Corrected: true}, false, false},
-		"failed, then corrected":              {jobs.EventJobFailed, "", jobs.Job{State: jobs.Done, Corrected: true}, false, false},
-		"done, then corrected":                {jobs.EventJobDone, "", jobs.Job{State: jobs.Failed, Corrected: true}, false, false},
-		"done, then with an older picture":    {jobs.EventJobDone, "", jobs.Job{State: jobs.Done, Corrected: true, Late: true}, false, false},
-		"late, as an earlier version told it": {jobs.EventJobLate, "", jobs.Job{State: jobs.Failed, Late: true}, true, false},
+		"corrected to done":                 {jobs.EventJobCorrected, jobs.Done, jobs.Job{State: jobs.Done, Corrected: true}, true, true},
+		"corrected to failed":               {jobs.EventJobCorrected, jobs.Failed, jobs.Job{State: jobs.Failed, Corrected: true}, true, true},
+		"corrected with an older picture":   {jobs.EventJobCorrected, jobs.Done, jobs.Job{State: jobs.Done, Corrected: true, Late: true, Attempt: 2}, true, true},
+		"corrected to failed, then retried": {jobs.EventJobCorrected, jobs.Failed, jobs.Job{State: jobs.Queued, Attempt: 2}, false, true},
+		"corrected twice":                   {jobs.EventJobCorrected, jobs.Done, jobs.Job{State: jobs.TimedOut, Corrected: true, Attempt: 2}, false, true},
+		"late failed":                       {jobs.EventJobLate, jobs.Failed, jobs.Job{State: jobs.Failed, Late: true}, true, false},
+		"late failed, then corrected":       {jobs.EventJobLate, jobs.Failed, jobs.Job{State: jobs.Done, Late: true, Corrected: true}, false, false},
+		"failed, then corrected":            {jobs.EventJobFailed, "", jobs.Job{State: jobs.Done, Corrected: true}, false, false},
+		"done, then corrected":              {jobs.EventJobDone, "", jobs.Job{State: jobs.Failed, Corrected: true}, false, false},
+		"done, then with an older picture":  {jobs.EventJobDone, "", jobs.Job{State: jobs.Done, Corrected: true, Late: true}, false, false},
+		"late, from an earlier version":     {jobs.EventJobLate, "", jobs.Job{State: jobs.Failed, Late: true}, true, false},
 	} {
 		j := test.job
 		j.ID, j.ScreenshotID = id, "s1"
 		if j.Attempt == 0 {
 			j.Attempt = 1
 		}
-		data := tell(t, fakeSource{job: j}, jobs.Event{Type: test.event, State: test.of, Batch: "b1", Job: id, Attempt: 1}).Data
+		data := message(t, fakeSource{job: j}, jobs.Event{Type: test.event, State: test.of, Batch: "b1", Job: id, Attempt: 1}).Data
 		want := test.of
 		if want == "" {
 			want = map[jobs.EventType]jobs.State{jobs.EventJobFailed: jobs.Failed, jobs.EventJobDone: jobs.Done, jobs.EventJobLate: j.State}[test.event]
 		}
 		if whole := data["screenshot_id"] != nil; whole != test.whole || data["state"] != string(want) || (data["corrected"] == true) != test.corrected {
-			t.Errorf("%s: told %v; want whole: %t, state %s, corrected: %t", name, data, test.whole, want, test.corrected)
+			t.Errorf("%s: got %v; want whole: %t, state %s, corrected: %t", name, data, test.whole, want, test.corrected)
 		}
 	}
 }
 
-// TestAJobThatWaitsAgainIsToldSo: it was retried in the attempt that it was canceled
-// in. One that is pending after it was queued is told as queued.
-func TestAJobThatWaitsAgainIsToldSo(t *testing.T) {
+// TestMessagesOfAJobThatWaitsAgain checks that the retry of a job that waits again for
+// its screenshot is reported as pending, and any other retry as queued.
+func TestMessagesOfAJobThatWaitsAgain(t *testing.T) {
 	t.Parallel()
 	id := jobs.ID{Batch: "b1", Row: 3}
 	for _, now := range []jobs.State{jobs.Pending, jobs.Done} {
 		for of, want := range map[jobs.State]jobs.State{jobs.Pending: jobs.Pending, "": jobs.Queued} {
 			store := fakeSource{job: jobs.Job{ID: id, State: now, Attempt: 1, ScreenshotID: "s1"}}
-			data := tell(t, store, jobs.Event{Type: jobs.EventJobRetried, State: of, Batch: "b1", Job: id, Attempt: 1}).Data
+			data := message(t, store, jobs.Event{Type: jobs.EventJobRetried, State: of, Batch: "b1", Job: id, Attempt: 1}).Data
 			if data["state"] != string(want) || (data["screenshot_id"] == "s1") != (want == now) {
-				t.Errorf("of %q, now %s: told %v", of, now, data)
+				t.Errorf("of %q, now %s: got %v", of, now, data)
 			}
 		}
 	}
 }
 
-func TestABatchIsToldAsItsEventSays(t *testing.T) {
+func TestBatchMessages(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		state    jobs.BatchState
@@ -170,18 +170,18 @@ func TestABatchIsToldAsItsEventSays(t *testing.T) {
 	} {
 		for _, event := range []jobs.EventType{jobs.EventBatchFinished, jobs.EventBatchRevised} {
 			store := fakeSource{batch: jobs.Batch{BatchSpec: jobs.BatchSpec{ID: "b1"}, State: tt.state, Revision: tt.revision, Counts: jobs.Counts{Rows: 7}}}
-			data := tell(t, store, jobs.Event{Type: event, Batch: "b1", Revision: 2}).Data
+			data := message(t, store, jobs.Event{Type: event, Batch: "b1", Revision: 2}).Data
 			if data["batch_id"] != "b1" || data["state"] != "finished" || data["revision"] != 2.0 {
-				t.Errorf("%s, %s: told %v", name, event, data)
+				t.Errorf("%s, %s: got %v", name, event, data)
 			}
 			if (data["rows"] == 7.0) != tt.whole {
-				t.Errorf("%s, %s: told whole: %t, want %t", name, event, !tt.whole, tt.whole)
+				t.Errorf("%s, %s: whole: %t, want %t", name, event, !tt.whole, tt.whole)
 			}
 		}
 	}
 }
 
-func TestAPauseByAnErrorIsToldWithItsReason(t *testing.T) {
+func TestPauseMessages(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		state  jobs.BatchState
@@ -190,17 +190,17 @@ func TestAPauseByAnErrorIsToldWithItsReason(t *testing.T) {
 		"as it was": {jobs.BatchPaused, "the key was refused"}, "resumed": {jobs.BatchOpen, ""}, "paused by hand since": {jobs.BatchPaused, ""}, "finished": {jobs.BatchFinished, ""},
 	} {
 		store := fakeSource{batch: jobs.Batch{BatchSpec: jobs.BatchSpec{ID: "b1"}, State: tt.state, PauseReason: tt.reason, Revision: 2, Counts: jobs.Counts{Rows: 7}}}
-		data := tell(t, store, jobs.Event{Type: jobs.EventBatchPaused, Batch: "b1", Revision: 2}).Data
+		data := message(t, store, jobs.Event{Type: jobs.EventBatchPaused, Batch: "b1", Revision: 2}).Data
 		if data["batch_id"] != "b1" || data["state"] != "paused" || data["revision"] != 2.0 {
-			t.Errorf("%s: told %v", name, data)
+			t.Errorf("%s: got %v", name, data)
 		}
 		if reason, _ := data["pause_reason"].(string); reason != tt.reason || (data["rows"] == 7.0) != (tt.reason != "") {
-			t.Errorf("%s: told %v, want the batch with its reason only while it is paused by it", name, data)
+			t.Errorf("%s: got %v, want the batch with its reason only while it is paused by it", name, data)
 		}
 	}
 }
 
-func TestAForeignScreenshotIsToldWithItsPayload(t *testing.T) {
+func TestForeignMessages(t *testing.T) {
 	t.Parallel()
 	foreign := func(body string) fakeSource {
 		return fakeSource{delivery: jobs.KeptDelivery{Delivery: jobs.Delivery{
@@ -209,21 +209,21 @@ func TestAForeignScreenshotIsToldWithItsPayload(t *testing.T) {
 		}}}
 	}
 	event := jobs.Event{Type: jobs.EventForeign, Delivery: 9}
-	data := tell(t, foreign(`{"event":"x","n":1}`), event).Data
+	data := message(t, foreign(`{"event":"x","n":1}`), event).Data
 	payload, _ := data["payload"].(map[string]any)
 	if data["screenshot_id"] != "77" || data["event"] != "screenshot.completed" || data["outcome"] != "done" || payload["n"] != 1.0 ||
 		data["received_at"] != "2031-05-06T12:08:09Z" {
-		t.Errorf("told %v", data)
+		t.Errorf("got %v", data)
 	}
-	if data := tell(t, foreign("no JSON"), event).Data; data["payload"] != nil || data["screenshot_id"] != "77" {
-		t.Errorf("a payload that is no JSON: told %v", data)
+	if data := message(t, foreign("no JSON"), event).Data; data["payload"] != nil || data["screenshot_id"] != "77" {
+		t.Errorf("payload that is not JSON: got %v", data)
 	}
-	if data := tell(t, fakeSource{err: jobs.ErrNotFound}, event).Data; len(data) != 0 {
-		t.Errorf("a delivery that is not kept any more: told %v", data)
+	if data := message(t, fakeSource{err: jobs.ErrNotFound}, event).Data; len(data) != 0 {
+		t.Errorf("pruned delivery: got %v", data)
 	}
 }
 
-func TestWhatCannotBeReadIsNotTold(t *testing.T) {
+func TestMessagesNeedTheStore(t *testing.T) {
 	t.Parallel()
 	for _, e := range []jobs.Event{
 		{Seq: 41, Type: jobs.EventForeign, Delivery: 9}, {Seq: 41, Type: jobs.EventJobDone, Batch: "b1", Job: jobs.ID{Batch: "b1", Row: 1}},
@@ -236,10 +236,10 @@ func TestWhatCannotBeReadIsNotTold(t *testing.T) {
 	}
 }
 
-func TestAnEventHasOneNameForEver(t *testing.T) {
+func TestEventID(t *testing.T) {
 	t.Parallel()
 	e := jobs.Event{Seq: 12, At: time.UnixMilli(1_700_000_000_123)}
 	if got := e.ID(); got != "evt_1700000000123_12" {
-		t.Errorf("event is called %s", got)
+		t.Errorf("got %s", got)
 	}
 }

@@ -93,9 +93,9 @@ type server struct {
 	uploads *places // bodies of batches that are on their way
 	waits   *places
 	streams *places
-	told    told
+	frames  frameCache
 
-	toldShielded told // to tokens that only read
+	shieldedFrames frameCache // for tokens that only read
 }
 
 // DefaultMaxBatch is the size of the largest body of a batch, in bytes.

@@ -52,8 +52,8 @@ type StreamEvent struct {
 	Data      any            `json:"data" doc:"The job or the batch, or less where they have moved on"`
 }
 
-// Gap is the data of an event of the type gap: events that were asked for are not
-// kept any more, or never were.
+// Gap is the data of an event of the type gap: requested events were pruned, or
+// never existed.
 type Gap struct {
 	After int64 `json:"after" doc:"The id that was asked for"`
 	Next  int64 `json:"next" doc:"The id behind which the stream goes on"`
@@ -104,7 +104,7 @@ func (s *server) followEvents(ctx context.Context, in *followEvents) (*streamAns
 	}}, nil
 }
 
-// eventFilter reads what a stream is to tell of.
+// eventFilter returns the filter that a request asks for.
 func (s *server) eventFilter(ctx context.Context, in *followEvents) (f jobs.EventFilter, err error) {
 	for _, kind := range in.Type {
 		f.Types = append(f.Types, jobs.EventType(kind))
@@ -125,7 +125,7 @@ func (s *server) eventFilter(ctx context.Context, in *followEvents) (f jobs.Even
 	return f, nil
 }
 
-// begin finds the place where a stream begins, and what is missing before it.
+// begin sets the place where a stream begins, and returns the gap before it.
 func (s *server) begin(ctx context.Context, in *followEvents, f *jobs.EventFilter) (*Gap, error) {
 	oldest, newest, err := s.Store.EventRange(ctx)
 	if err != nil {
@@ -157,11 +157,11 @@ func (s *server) begin(ctx context.Context, in *followEvents, f *jobs.EventFilte
 
 // stream writes events until ctx ends or the reader is gone.
 func (s *server) stream(ctx context.Context, to *stream, filter jobs.EventFilter, gap *Gap) error {
-	frames := &s.told
+	frames := &s.frames
 	if onlyReads(ctx) {
-		frames = &s.toldShielded
+		frames = &s.shieldedFrames
 	}
-	told := filter.After
+	place := filter.After
 	if gap != nil {
 		frame, err := frame(gap.Next, "gap", gap)
 		if err != nil {
@@ -169,26 +169,26 @@ func (s *server) stream(ctx context.Context, to *stream, filter jobs.EventFilter
 		}
 		to.event(frame)
 	}
-	// The answer begins now, and not with the first event: one that breaks off
-	// before has a place to go on from.
-	to.place(told)
+	// The response begins now, not with the first event, so that a stream that breaks
+	// off before it has a place to continue from.
+	to.place(place)
 	to.comment()
 	if err := to.flush(); err != nil {
 		return err
 	}
 	return s.Work.Follow(ctx, filter, s.beat, func(page []jobs.Event, upTo int64) error {
 		for _, e := range page {
-			frame, err := frames.get(e.Seq, func() ([]byte, error) { return s.tell(context.WithoutCancel(ctx), e) })
+			frame, err := frames.get(e.Seq, func() ([]byte, error) { return s.eventFrame(context.WithoutCancel(ctx), e) })
 			if err != nil {
 				return err
 			}
 			to.event(frame)
-			told = e.Seq
+			place = e.Seq
 		}
 		if len(page) == 0 {
-			if upTo > told {
+			if upTo > place {
 				to.place(upTo)
-				told = upTo
+				place = upTo
 			}
 			to.comment()
 		}
@@ -196,8 +196,8 @@ func (s *server) stream(ctx context.Context, to *stream, filter jobs.EventFilter
 	})
 }
 
-// tell is an event as streams write it.
-func (s *server) tell(ctx context.Context, e jobs.Event) ([]byte, error) {
+// eventFrame returns an event as streams write it.
+func (s *server) eventFrame(ctx context.Context, e jobs.Event) ([]byte, error) {
 	m, err := jobs.NewMessage(ctx, s.seen(ctx), e)
 	if err != nil {
 		return nil, err
@@ -234,11 +234,11 @@ func newStream(ctx context.Context, w interface{ Write([]byte) (int, error) }) *
 	return &stream{Writer: bufio.NewWriterSize(newSteady(ctx, w), 16<<10), through: through}
 }
 
-// event writes a frame; what goes wrong is told by flush.
+// event writes a frame. flush returns the error.
 func (s *stream) event(frame []byte) { _, _ = s.Write(frame) }
 
-// place is where a stream that breaks off now will go on, though there was no
-// event for it.
+// place sets the place from which a stream that breaks off now continues, without an
+// event.
 func (s *stream) place(id int64) { fmt.Fprintf(s, "id: %d\n", id) }
 
 // comment keeps the connection alive.

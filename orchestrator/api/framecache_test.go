@@ -2,9 +2,9 @@ package api
 
 import "testing"
 
-func TestLongTalesAreNotKept(t *testing.T) {
-	var kept told
-	for _, size := range []int{longestTale, longestTale + 1} {
+func TestLongFramesAreNotKept(t *testing.T) {
+	var kept frameCache
+	for _, size := range []int{maxCachedFrame, maxCachedFrame + 1} {
 		made := 0
 		for range 3 {
 			data, err := kept.get(int64(size), func() ([]byte, error) { made++; return make([]byte, size), nil })
@@ -12,7 +12,7 @@ func TestLongTalesAreNotKept(t *testing.T) {
 				t.Fatalf("%d bytes, %v", len(data), err)
 			}
 		}
-		if isKept := made == 1; isKept != (size <= longestTale) {
+		if isKept := made == 1; isKept != (size <= maxCachedFrame) {
 			t.Errorf("an event of %d bytes was made %d times", size, made)
 		}
 	}
