@@ -10,9 +10,9 @@ type Backup struct {
 	Jobs    int64  `json:"jobs"` // rows of all batches, in any state
 }
 
-// Backuper is implemented by a store that can copy itself into a file while other
+// BackupStore is implemented by a store that can copy itself into a file while other
 // processes write.
-type Backuper interface {
+type BackupStore interface {
 	// Backup writes a checked copy to path and returns when it is on disk. The file
 	// is complete or absent. An existing file is replaced only if force is true;
 	// otherwise the error is fs.ErrExist.

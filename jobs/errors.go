@@ -48,9 +48,9 @@ func (e *RowLimitError) Error() string {
 	return fmt.Sprintf("row %d%s: a batch has at most %d rows; split the input, or raise --max-rows", e.Row, at, e.Limit)
 }
 
-// ErrUnasked means that jobs were not retried because the vendor gave no answer
+// ErrUnchecked means that jobs were not retried because the vendor gave no answer
 // about them: they timed out, or they were canceled and have a screenshot.
-var ErrUnasked = errors.New("the vendor could not be asked")
+var ErrUnchecked = errors.New("the vendor could not be asked")
 
 // KeyTakenError reports that a batch with the same Key exists.
 type KeyTakenError struct {

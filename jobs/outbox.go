@@ -17,11 +17,11 @@ type Outbox interface {
 	CloseCursor(ctx context.Context, name string) error
 	// Cursors returns the names of all readers.
 	Cursors(ctx context.Context) ([]string, error)
-	// Owe adds callbacks that are due at once and moves the reader's cursor from
+	// AddCallbacks adds callbacks that are due at once and moves the reader's cursor from
 	// one place to another in the same transaction. If the cursor is not at from,
 	// another process was faster: moved is false and nothing has changed. There is
 	// one callback per event and target, even if it is added several times.
-	Owe(ctx context.Context, cursor string, from, to int64, callbacks []Callback, at time.Time) (moved bool, err error)
+	AddCallbacks(ctx context.Context, cursor string, from, to int64, callbacks []Callback, at time.Time) (moved bool, err error)
 	// ClaimCallbacks returns owed callbacks whose wake time has come by at, the
 	// earliest first. Of each lane it claims only as many that at most perLane are
 	// under way. A callback is under way if it was claimed or begun, is not settled
@@ -30,8 +30,8 @@ type Outbox interface {
 	// the number of lanes that have owed callbacks, not with the number of
 	// callbacks.
 	ClaimCallbacks(ctx context.Context, at, again time.Time, perLane, limit int) ([]Callback, error)
-	// Owed counts the owed callbacks of a lane and stops at most.
-	Owed(ctx context.Context, lane string, most int) (int, error)
+	// CountOwed counts the owed callbacks of a lane and stops at most.
+	CountOwed(ctx context.Context, lane string, most int) (int, error)
 	// BeginCallback counts an attempt and reserves the callback until expiry. It
 	// returns ErrLeaseLost unless the callback is owed, due by at and in this
 	// generation, and no other attempt is under way.

@@ -20,8 +20,8 @@ type Retry struct {
 type RetryCounts struct {
 	Queued  int // queued as their next attempt
 	Done    int // done after all: their image was found or arrived in the meantime
-	Left    int // skipped: no longer in a state that can be retried
-	Unasked int // skipped: they have a screenshot, and the vendor gave no answer about it
+	Skipped    int // skipped: no longer in a state that can be retried
+	Unchecked int // skipped: they have a screenshot, and the vendor gave no answer about it
 	Waiting int // wait again for their screenshot, which the vendor is still working on; counted nowhere else
 }
 

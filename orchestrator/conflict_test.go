@@ -276,7 +276,7 @@ func TestARetryAsksAboutAContradictedFailure(t *testing.T) {
 		"done":    {func(v *fakeVendor) { v.end(client.StatusFinished) }, jobs.RetryCounts{Done: 1}, jobs.Done},
 		"failed":  {func(v *fakeVendor) { v.end(client.StatusError) }, jobs.RetryCounts{Queued: 1}, jobs.Queued},
 		"unknown": {func(v *fakeVendor) { v.shots = nil }, jobs.RetryCounts{Queued: 1}, jobs.Queued},
-		"away":    {func(v *fakeVendor) { v.down = &client.CallError{Op: "away"} }, jobs.RetryCounts{Unasked: 1}, jobs.Failed},
+		"away":    {func(v *fakeVendor) { v.down = &client.CallError{Op: "away"} }, jobs.RetryCounts{Unchecked: 1}, jobs.Failed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -290,7 +290,7 @@ func TestARetryAsksAboutAContradictedFailure(t *testing.T) {
 				} else {
 					counts, err = r.RetryJob(r.ctx(), jobs.ID{Batch: rigBatch, Row: 1})
 				}
-				if counts != test.want || (err != nil) != (test.want.Unasked > 0) || err != nil && !errors.Is(err, jobs.ErrUnasked) {
+				if counts != test.want || (err != nil) != (test.want.Unchecked > 0) || err != nil && !errors.Is(err, jobs.ErrUnchecked) {
 					t.Errorf("whole batch: %t: retried %+v, %v; want %+v", whole, counts, err, test.want)
 				}
 				r.expect(map[jobs.State]int64{test.state: 1})

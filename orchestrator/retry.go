@@ -104,7 +104,7 @@ func RetryJob(ctx context.Context, store Retries, asker Asker, id jobs.ID, state
 		return r.RetryCounts, fmt.Errorf("retry job %s: %w", id, err)
 	}
 	if !slices.Contains(states, j.State) {
-		r.Left++
+		r.Skipped++
 		return r.RetryCounts, nil
 	}
 	if err := r.retry(ctx, []jobs.Job{j}); err != nil {
@@ -126,12 +126,12 @@ func (o *Orchestrator) RetryJob(ctx context.Context, id jobs.ID) (jobs.RetryCoun
 
 func (r *retrier) unasked() error {
 	switch {
-	case r.Unasked == 0:
+	case r.Unchecked == 0:
 		return nil
 	case r.failure == nil:
-		return fmt.Errorf("%w about %d jobs that may have a picture; they were not retried", jobs.ErrUnasked, r.Unasked)
+		return fmt.Errorf("%w about %d jobs that may have a picture; they were not retried", jobs.ErrUnchecked, r.Unchecked)
 	default:
-		return fmt.Errorf("%w about %d jobs that may have a picture; they were not retried: %w", jobs.ErrUnasked, r.Unasked, r.failure)
+		return fmt.Errorf("%w about %d jobs that may have a picture; they were not retried: %w", jobs.ErrUnchecked, r.Unchecked, r.failure)
 	}
 }
 
@@ -140,7 +140,7 @@ func (r *retrier) unasked() error {
 func (r *retrier) retry(ctx context.Context, chunk []jobs.Job) error {
 	answers := r.ask(ctx, chunk)
 	unasked, waiting := idsOf(answers.Unasked), idsOf(answers.Waiting)
-	r.Unasked += len(unasked)
+	r.Unchecked += len(unasked)
 	retries := make([]jobs.Retry, 0, len(chunk))
 	for _, j := range chunk {
 		if unasked[j.ID] {
@@ -222,7 +222,7 @@ func (r *retrier) count(ctx context.Context, page []jobs.Retry, retried []jobs.I
 		case j.State == jobs.Done:
 			r.Done++
 		default:
-			r.Left++
+			r.Skipped++
 		}
 	}
 	return nil

@@ -85,7 +85,7 @@ func TestTheVendorIsAskedBeforeARetry(t *testing.T) {
 		"unknown":          {func(v *fakeVendor) { v.shots = nil }, jobs.RetryCounts{Queued: 3}, nil, map[jobs.State]int64{jobs.Queued: 3}},
 		"not to be asked": {
 			func(v *fakeVendor) { v.down = &client.CallError{Op: "away"} },
-			jobs.RetryCounts{Unasked: 3}, jobs.ErrUnasked,
+			jobs.RetryCounts{Unchecked: 3}, jobs.ErrUnchecked,
 			map[jobs.State]int64{jobs.TimedOut: 3},
 		},
 		"stumbling over one": {
@@ -98,7 +98,7 @@ func TestTheVendorIsAskedBeforeARetry(t *testing.T) {
 					return nil
 				}
 			},
-			jobs.RetryCounts{Queued: 2, Unasked: 1}, jobs.ErrUnasked,
+			jobs.RetryCounts{Queued: 2, Unchecked: 1}, jobs.ErrUnchecked,
 			map[jobs.State]int64{jobs.Queued: 2, jobs.TimedOut: 1},
 		},
 	} {
@@ -161,7 +161,7 @@ func TestFailedJobsAreRetriedWithoutAVendor(t *testing.T) {
 	r.clock.advance(3 * time.Minute)
 	r.must(r.CheckDeadlines(r.ctx()))
 	calls := r.vendor.calls
-	r.retry(nil, jobs.RetryCounts{Queued: 1, Unasked: 1}, jobs.ErrUnasked)
+	r.retry(nil, jobs.RetryCounts{Queued: 1, Unchecked: 1}, jobs.ErrUnchecked)
 	r.expect(map[jobs.State]int64{jobs.Queued: 1, jobs.Done: 1, jobs.TimedOut: 1})
 	if r.vendor.calls != calls {
 		t.Error("the vendor was asked")
@@ -196,9 +196,9 @@ func TestRetryOfOneJob(t *testing.T) {
 		states []jobs.State
 		want   jobs.RetryCounts
 	}{
-		{one, []jobs.State{jobs.Failed}, jobs.RetryCounts{Left: 1}},
+		{one, []jobs.State{jobs.Failed}, jobs.RetryCounts{Skipped: 1}},
 		{one, byDefault, jobs.RetryCounts{Done: 1}},
-		{one, byDefault, jobs.RetryCounts{Left: 1}},
+		{one, byDefault, jobs.RetryCounts{Skipped: 1}},
 		{two, byDefault, jobs.RetryCounts{Queued: 1}},
 	} {
 		if got, err := RetryJob(r.ctx(), r.store, r, step.id, step.states, r.clock); err != nil || got != step.want {
@@ -259,7 +259,7 @@ func TestTheVendorIsAskedBeforeACanceledJobIsRetried(t *testing.T) {
 		},
 		"not to be asked": {
 			func(v *fakeVendor) { v.down = &client.CallError{Op: "away"} }, time.Second,
-			jobs.RetryCounts{Unasked: 3}, jobs.ErrUnasked, map[jobs.State]int64{jobs.Canceled: 3}, 3,
+			jobs.RetryCounts{Unchecked: 3}, jobs.ErrUnchecked, map[jobs.State]int64{jobs.Canceled: 3}, 3,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -321,7 +321,7 @@ func TestAnAnswerThatIsNotKeptIsNone(t *testing.T) {
 			store := r.store
 			r.store = unobserving{store}
 			got, err := RetryBatch(r.ctx(), store, r, rigBatch, []jobs.State{jobs.TimedOut, jobs.Canceled}, r.clock)
-			if want := (jobs.RetryCounts{Unasked: test.n}); got != want || !errors.Is(err, jobs.ErrUnasked) || !errors.Is(err, jobs.ErrUnavailable) {
+			if want := (jobs.RetryCounts{Unchecked: test.n}); got != want || !errors.Is(err, jobs.ErrUnchecked) || !errors.Is(err, jobs.ErrUnavailable) {
 				t.Errorf("retried %+v, %v; want %+v", got, err, want)
 			}
 			r.store = store

@@ -115,7 +115,7 @@ func (o *Orchestrator) submitOnce(ctx context.Context, s *slice) (more bool, err
 	}
 	for i, lease := range leases {
 		var slot *throttle.Slot
-		if late := o.clock.Now().Add(o.cfg.RequestTimeout).After(lease.Until); !late {
+		if late := o.clock.Now().Add(o.cfg.RequestTimeout).After(lease.Expiry); !late {
 			slot = o.acquireSlot(ctx, s, lease)
 		}
 		if slot == nil {
@@ -165,7 +165,7 @@ func (o *Orchestrator) maySend(ctx context.Context, s *slice, lease jobs.Lease, 
 	if slot.Ready(ctx) != nil {
 		return false
 	}
-	return !o.mustWait(s) && !o.clock.Now().Add(o.cfg.RequestTimeout).After(lease.Until)
+	return !o.mustWait(s) && !o.clock.Now().Add(o.cfg.RequestTimeout).After(lease.Expiry)
 }
 
 // submit opens the intent of one lease and sends its create. It ends the slot. Only

@@ -200,7 +200,7 @@ func TestKeysAndCallbacksGoInTheirTime(t *testing.T) {
 	for event := range int64(2) {
 		owed = append(owed, jobs.Callback{Event: event, Target: jobs.Target{Sink: "a"}, Lane: "a"})
 	}
-	_, err = r.all.Owe(r.ctx(), "sink:a", place, place, owed, r.clock.Now())
+	_, err = r.all.AddCallbacks(r.ctx(), "sink:a", place, place, owed, r.clock.Now())
 	r.must(err)
 	claimed, err := r.all.ClaimCallbacks(r.ctx(), r.clock.Now(), r.clock.Now().Add(time.Minute), 2, 2)
 	r.must(err)

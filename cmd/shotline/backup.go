@@ -34,7 +34,7 @@ func backupCommand() *cli.Command {
 }
 
 func backup(c *cli.Context, store jobs.Store, file string) error {
-	source, able := store.(jobs.Backuper)
+	source, able := store.(jobs.BackupStore)
 	if !able {
 		return errors.New("this store does not support backup")
 	}

@@ -76,7 +76,7 @@ func retry(c *cli.Context, store jobs.Store, arg string, states []jobs.State) er
 	if errors.Is(err, jobs.ErrState) {
 		return badUsage("retry %s: it is importing", subjectOf(arg, isJob))
 	}
-	unasked := errors.Is(err, jobs.ErrUnasked)
+	unasked := errors.Is(err, jobs.ErrUnchecked)
 	if err != nil && !unasked {
 		return err
 	}
@@ -118,14 +118,14 @@ func printRetried(c *cli.Context, about subject, done jobs.RetryCounts, others m
 			Unasked   int                  `json:"unasked"`
 			Waiting   int                  `json:"waiting"`
 			LeftAlone map[jobs.State]int64 `json:"left_alone,omitempty"`
-		}{about, done.Queued, done.Done, done.Left, done.Unasked, done.Waiting, others})
+		}{about, done.Queued, done.Done, done.Skipped, done.Unchecked, done.Waiting, others})
 	}
 	text := fmt.Sprintf("%d queued again", done.Queued)
 	for _, other := range []struct {
 		n    int
 		what string
 	}{{done.Waiting, "waiting for their earlier screenshot"}, {done.Done, "found done"},
-		{done.Left, "retried or canceled by others in the meantime"}, {done.Unasked, "not checked with the vendor"}} {
+		{done.Skipped, "retried or canceled by others in the meantime"}, {done.Unchecked, "not checked with the vendor"}} {
 		if other.n > 0 {
 			text += fmt.Sprintf(", %d %s", other.n, other.what)
 		}

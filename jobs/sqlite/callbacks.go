@@ -89,8 +89,8 @@ func (s *Store) ClaimCallbacks(ctx context.Context, at, again time.Time, perLane
 
 const countOwed = `SELECT count(*) FROM (SELECT 1 FROM callbacks WHERE state = 'owed' AND lane = ? LIMIT ?)`
 
-// Owed implements jobs.Outbox.
-func (s *Store) Owed(ctx context.Context, lane string, most int) (owed int, err error) {
+// CountOwed implements jobs.Outbox.
+func (s *Store) CountOwed(ctx context.Context, lane string, most int) (owed int, err error) {
 	err = s.readDB.QueryRowContext(ctx, countOwed, lane, max(most, 0)).Scan(&owed)
 	return owed, wrapError(err, "count callbacks of lane %s", lane)
 }

@@ -21,7 +21,7 @@ func owe(t testing.TB, s *Store, sink string, n int) {
 			Body: []byte(webhookBody),
 		}
 	}
-	moved, err := s.Owe(t.Context(), sink, place, place, list, noon)
+	moved, err := s.AddCallbacks(t.Context(), sink, place, place, list, noon)
 	must(t, err)
 	if !moved {
 		t.Fatal("the cursor was somewhere else")

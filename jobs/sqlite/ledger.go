@@ -44,7 +44,7 @@ func (s *Store) Lease(ctx context.Context, batch, owner string, n int, at, until
 			if err := r.scan(row, batch); err != nil {
 				return err
 			}
-			leases = append(leases, jobs.Lease{Job: r.job, Attempt: r.job.Attempt, Owner: owner, Until: until})
+			leases = append(leases, jobs.Lease{Job: r.job, Attempt: r.job.Attempt, Owner: owner, Expiry: until})
 			return nil
 		}, query, owner, until.UnixMilli(), rowSeq(seq, 1), rowSeq(seq, maxRow), max(n, 0))
 		if err != nil {
@@ -97,7 +97,7 @@ func (s *Store) OpenIntent(ctx context.Context, lease jobs.Lease, at, until time
 	if err != nil {
 		return jobs.Lease{}, wrapError(err, "open intent of job %s", lease.Job.ID)
 	}
-	lease.Until = until
+	lease.Expiry = until
 	return lease, nil
 }
 
@@ -122,7 +122,7 @@ func (s *Store) Requeue(ctx context.Context, leases []jobs.Lease, at time.Time) 
 			if err != nil {
 				return err
 			}
-			n, err := t.exec(queueAgain, seq, lease.Attempt, lease.Owner, lease.Until.UnixMilli())
+			n, err := t.exec(queueAgain, seq, lease.Attempt, lease.Owner, lease.Expiry.UnixMilli())
 			if err != nil {
 				return err
 			}
@@ -164,7 +164,7 @@ func (s *Store) Doubt(ctx context.Context, leases []jobs.Lease, at time.Time) er
 			if err != nil {
 				return err
 			}
-			if _, err := t.doubt(seq, lease.Attempt, lease.Owner, lease.Until.UnixMilli(), at); err != nil {
+			if _, err := t.doubt(seq, lease.Attempt, lease.Owner, lease.Expiry.UnixMilli(), at); err != nil {
 				return err
 			}
 		}

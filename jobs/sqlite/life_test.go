@@ -55,7 +55,7 @@ func rarer(t *testing.T, s *Store, batch string) {
 	done(s.Requeue(ctx, leases[:1], noon))
 	for i := 1; i < 5; i++ {
 		done(s.OpenIntent(ctx, leases[i], noon, soon))
-		leases[i].Until = soon
+		leases[i].Expiry = soon
 	}
 	must(t, s.Doubt(ctx, leases[1:3], noon))
 	expired := soon.Add(time.Second)
@@ -152,7 +152,7 @@ func ask(t *testing.T, s *Store, batch string) {
 	done(s.Delivery(ctx, 1))
 	done(s.OpenCursor(ctx, "target", noon))
 	done(s.Cursors(ctx))
-	done(s.Owed(ctx, "target", 10))
+	done(s.CountOwed(ctx, "target", 10))
 	for _, f := range []jobs.CallbackFilter{{}, {Batch: batch}, {Sink: "target"}, {States: []jobs.CallbackState{jobs.CallbackDead}}, {Seqs: []int64{1, 2}}} {
 		done(s.Callbacks(ctx, f))
 	}

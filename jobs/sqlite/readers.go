@@ -48,8 +48,8 @@ func (s *Store) Cursors(ctx context.Context) (names []string, err error) {
 const insertCallback = `INSERT INTO callbacks (event_id, type, event, batch_seq, job_seq, sink, url, lane, state, created_at, due_at, wake_at, body)
 	VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'owed', ?9, ?9, ?9, ?10) ON CONFLICT (event, sink, url) DO NOTHING`
 
-// Owe implements jobs.Outbox.
-func (s *Store) Owe(ctx context.Context, cursor string, from, to int64, callbacks []jobs.Callback, at time.Time) (moved bool, err error) {
+// AddCallbacks implements jobs.Outbox.
+func (s *Store) AddCallbacks(ctx context.Context, cursor string, from, to int64, callbacks []jobs.Callback, at time.Time) (moved bool, err error) {
 	for _, c := range callbacks {
 		if (c.Target.Sink == "") == (c.Target.URL == "") {
 			return false, fmt.Errorf("owe callbacks to %s: %w: event %d has not one target", cursor, jobs.ErrInvalid, c.Event)

@@ -105,7 +105,7 @@ type Store struct {
 
 var (
 	_ jobs.Store    = (*Store)(nil)
-	_ jobs.Backuper = (*Store)(nil)
+	_ jobs.BackupStore = (*Store)(nil)
 )
 
 type settings struct {

@@ -68,7 +68,7 @@ func (s *Store) Totals(ctx context.Context) (jobs.Totals, error) {
 	c.Cost = fromMicros(micros)
 	var oldest, due sql.NullInt64
 	err = s.readDB.QueryRowContext(ctx, countUnsettled).Scan(&totals.Doubts, &totals.Held, &totals.Inbox, &totals.Cursor, &oldest,
-		&totals.CallbacksOwed, &totals.CallbacksDead, &due, &totals.EventsUntold)
+		&totals.CallbacksOwed, &totals.CallbacksDead, &due, &totals.EventLag)
 	totals.Unapplied, totals.CallbackDue = fromMillis(oldest), fromMillis(due)
 	return totals, wrapError(err, "count what is unsettled")
 }

@@ -74,7 +74,7 @@ var callbackTests = []test{
 	}},
 	{"what a lane is owed is counted, up to a bound", func(b *book) {
 		owed := func(lane string, most int) int {
-			n, err := b.Owed(b.ctx(), lane, most)
+			n, err := b.CountOwed(b.ctx(), lane, most)
 			b.must(err, "count owed")
 			return n
 		}

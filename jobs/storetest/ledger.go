@@ -17,7 +17,7 @@ var ledgerTests = []test{
 			wantSame(b, "job's state", l.Job.State, jobs.Submitting)
 			wantSame(b, "URL", l.Job.URL, pages(5)[i].URL)
 			wantSame(b, "owner", l.Owner, "w1")
-			b.wantTime("until", l.Until, until)
+			b.wantTime("until", l.Expiry, until)
 		}
 		wantSame(b, "attempt kept", b.wantState(row("b1", 3), jobs.Submitting).Attempt, 1)
 		b.noLease("b1", b.now)
@@ -43,7 +43,7 @@ var ledgerTests = []test{
 		wantSame(b, "owner", extended.Owner, l.Owner)
 		wantSame(b, "attempt", extended.Attempt, 1)
 		wantSame(b, "job", extended.Job.ID, l.Job.ID)
-		b.wantTime("until", extended.Until, until)
+		b.wantTime("until", extended.Expiry, until)
 		wantSame(b, "sends", extended.Sends, 1)
 		wantSame(b, "calls", b.batch("b1").Counts.APICalls, 1)
 		b.wantState(l.Job.ID, jobs.Submitting)
@@ -69,7 +69,7 @@ var ledgerTests = []test{
 		attempt := leases[0]
 		attempt.Attempt = 2
 		refused(attempt, b.now, "another attempt")
-		refused(leases[0], leases[0].Until, "no time left")
+		refused(leases[0], leases[0].Expiry, "no time left")
 		b.must(b.Pause(b.ctx(), "b1", "", b.now), "pause")
 		refused(leases[0], b.now, "a paused batch")
 		b.must(b.Resume(b.ctx(), "b1", b.now), "resume")

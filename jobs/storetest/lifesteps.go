@@ -50,7 +50,7 @@ func (m *lives) intend(lease jobs.Lease, at, until time.Time) (sends int) {
 // open, unless an earlier one of the submission was lost.
 func (m *lives) requeue(lease jobs.Lease) {
 	l := m.of(lease.Job.ID)
-	if !l.holds(lease) || !l.until.Equal(lease.Until) {
+	if !l.holds(lease) || !l.until.Equal(lease.Expiry) {
 		return
 	}
 	if l.underWay() {
@@ -76,7 +76,7 @@ func (m *lives) queueAgain(l *life) {
 }
 
 func (m *lives) doubt(lease jobs.Lease, at time.Time) {
-	if l := m.of(lease.Job.ID); l.holds(lease) && l.until.Equal(lease.Until) && l.underWay() {
+	if l := m.of(lease.Job.ID); l.holds(lease) && l.until.Equal(lease.Expiry) && l.underWay() {
 		l.owner, l.until = "", time.Time{}
 		l.sub(l.attempt).doubt = at
 	}

@@ -57,7 +57,7 @@ func RunLives(t *testing.T, newHarness func(t *testing.T) Harness) {
 type held struct{ jobs.Lease }
 
 func (h held) GoString() string {
-	return fmt.Sprintf("%s in attempt %d, %s until %s", h.Job.ID, h.Attempt, h.Owner, h.Until.Format("15:04:05.000"))
+	return fmt.Sprintf("%s in attempt %d, %s until %s", h.Job.ID, h.Attempt, h.Owner, h.Expiry.Format("15:04:05.000"))
 }
 
 // liver walks a store and the model side by side.

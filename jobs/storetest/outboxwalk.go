@@ -28,7 +28,7 @@ func (w *walker) telling() {
 		}
 	}
 	want := from == w.openCursor(walkReader)
-	moved, err := w.Owe(w.ctx(), walkReader, from, to, owed, w.now)
+	moved, err := w.AddCallbacks(w.ctx(), walkReader, from, to, owed, w.now)
 	w.must(err, "owe")
 	wantSame(w.book, "cursor moved", moved, want)
 }
@@ -120,5 +120,5 @@ func (w *walker) drainOutbox() {
 	w.settleAll(jobs.CallbackEnd{State: jobs.CallbackDelivered})
 	totals := w.totals()
 	wantSame(w.book, "owed or dead in the end", totals.CallbacksOwed+totals.CallbacksDead, 0)
-	wantSame(w.book, "events untold in the end", totals.EventsUntold, 0)
+	wantSame(w.book, "events untold in the end", totals.EventLag, 0)
 }

@@ -62,7 +62,7 @@ var readerTests = []test{
 		b.openCursor("other")
 		b.owe("r", 0, 5, callback(3, "a"))
 		for from, cursor := range map[int64]string{0: "r", 4: "r", 6: "r", 5: "other", 7: "nothere"} {
-			moved, err := b.Owe(b.ctx(), cursor, from, 9, []jobs.Callback{callback(8, "a")}, b.now)
+			moved, err := b.AddCallbacks(b.ctx(), cursor, from, 9, []jobs.Callback{callback(8, "a")}, b.now)
 			b.must(err, "owe")
 			wantSame(b, fmt.Sprintf("%s moved from %d", cursor, from), moved, false)
 		}
@@ -89,10 +89,10 @@ var readerTests = []test{
 		both.Target.URL = "https://user.example/"
 		unknown.Batch = "nothere"
 		for want, c := range map[error]jobs.Callback{jobs.ErrInvalid: nobody, jobs.ErrNotFound: unknown} {
-			_, err := b.Owe(b.ctx(), "r", 0, 5, []jobs.Callback{callback(1, "a"), c}, b.now)
+			_, err := b.AddCallbacks(b.ctx(), "r", 0, 5, []jobs.Callback{callback(1, "a"), c}, b.now)
 			b.wantErr(err, want, "owe")
 		}
-		_, err := b.Owe(b.ctx(), "r", 0, 5, []jobs.Callback{both}, b.now)
+		_, err := b.AddCallbacks(b.ctx(), "r", 0, 5, []jobs.Callback{both}, b.now)
 		b.wantErr(err, jobs.ErrInvalid, "owe to two targets")
 		wantSame(b, "place", b.openCursor("r"), 0)
 		wantSame(b, "callbacks", len(b.callbacks(jobs.CallbackFilter{})), 0)
@@ -144,7 +144,7 @@ var readerTests = []test{
 					for _, e := range page {
 						owed = append(owed, callback(e.Seq, "a"))
 					}
-					moved, err := stores[i].Owe(b.ctx(), "r", from, to, owed, b.now)
+					moved, err := stores[i].AddCallbacks(b.ctx(), "r", from, to, owed, b.now)
 					if err != nil {
 						return err
 					}
@@ -200,7 +200,7 @@ func (b *book) wantCursors(want ...string) {
 // owe moves a cursor, which must be where the caller says.
 func (b *book) owe(cursor string, from, to int64, callbacks ...jobs.Callback) {
 	b.t.Helper()
-	moved, err := b.Owe(b.ctx(), cursor, from, to, callbacks, b.now)
+	moved, err := b.AddCallbacks(b.ctx(), cursor, from, to, callbacks, b.now)
 	b.must(err, "owe %d callbacks", len(callbacks))
 	wantSame(b, "cursor moved", moved, true)
 	b.check()
@@ -210,7 +210,7 @@ func (b *book) wantUntold(want int64) {
 	b.t.Helper()
 	totals, err := b.Totals(b.ctx())
 	b.must(err, "totals")
-	wantSame(b, "events that are not told", totals.EventsUntold, want)
+	wantSame(b, "events that are not told", totals.EventLag, want)
 }
 
 func (b *book) bulkDeliver(id jobs.ID) {

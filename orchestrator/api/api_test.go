@@ -137,7 +137,7 @@ func TestMetrics(t *testing.T) {
 			ByState: map[jobs.State]int64{jobs.Done: 7}, ByProvenance: map[jobs.Provenance]int64{jobs.ByWebhook: 7},
 			Late: 3, DoubleCharged: 4, Cost: &cost, APICalls: 9,
 		},
-		Doubts: 5, Held: 6, Inbox: 100, Cursor: 90, Unapplied: time.Now().Add(-time.Hour), CallbacksOwed: 11, CallbacksDead: 12, EventsUntold: 13,
+		Doubts: 5, Held: 6, Inbox: 100, Cursor: 90, Unapplied: time.Now().Add(-time.Hour), CallbacksOwed: 11, CallbacksDead: 12, EventLag: 13,
 	}}
 	m, handler := newMetrics(t, store, Storage{FreeBytes: 1 << 20, StoreStats: jobs.StoreStats{
 		Groups: map[int]int64{1: 6, 2: 0, 4: 3, 8: 1}, Operations: 25,

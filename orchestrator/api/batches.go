@@ -134,14 +134,14 @@ func (s *server) retryBatch(ctx context.Context, in *retryBatch) (*struct{ Body 
 	}
 	unhurried(ctx)
 	done, err := s.Work.RetryBatch(ctx, in.ID, states)
-	if errors.Is(err, jobs.ErrUnasked) {
+	if errors.Is(err, jobs.ErrUnchecked) {
 		s.Logger.Warn("retry asked for over HTTP", "batch", in.ID, "error", err)
 		err = nil // done tells how many
 	}
 	if err != nil {
 		return nil, s.failed(ctx, "retry batch "+in.ID, err, "batch", in.ID)
 	}
-	return &struct{ Body BatchRetried }{BatchRetried{in.ID, done.Queued, done.Done, done.Left, done.Unasked, done.Waiting, b.Counts.Except(states)}}, nil
+	return &struct{ Body BatchRetried }{BatchRetried{in.ID, done.Queued, done.Done, done.Skipped, done.Unchecked, done.Waiting, b.Counts.Except(states)}}, nil
 }
 
 func (s *server) cancelBatch(ctx context.Context, in *OneBatch) (*struct{ Body BatchCanceled }, error) {

@@ -145,7 +145,7 @@ func (s *server) retryJob(ctx context.Context, in *OneJob) (*jobAnswer, error) {
 	unhurried(ctx) // the vendor may be slow
 	done, err := s.Work.RetryJob(ctx, j.ID)
 	switch {
-	case errors.Is(err, jobs.ErrUnasked):
+	case errors.Is(err, jobs.ErrUnchecked):
 		return nil, problem(http.StatusBadGateway, fmt.Sprintf("the vendor could not be asked what became of job %s, and it was not retried", j.ID))
 	case err != nil:
 		return nil, s.failed(ctx, "retry job "+in.ID, err, "job", in.ID)

@@ -249,7 +249,7 @@ func (r *rig) dead(id, sink string) int64 {
 	r.events++
 	place, err := r.store.OpenCursor(ctx, "test", now)
 	if err == nil {
-		_, err = r.store.Owe(ctx, "test", place, place, []jobs.Callback{{
+		_, err = r.store.AddCallbacks(ctx, "test", place, place, []jobs.Callback{{
 			EventID: fmt.Sprintf("evt_%d", r.events), Type: jobs.EventJobDone, Event: r.events, Batch: job.ID.Batch, Job: job.ID, Target: target, Lane: "lane", Body: []byte("{}"),
 		}}, now)
 	}

@@ -178,7 +178,7 @@ func totalSamples(t jobs.Totals, gauge, counter sample) {
 	gauge(owedDesc, float64(t.CallbacksOwed))
 	gauge(deadDesc, float64(t.CallbacksDead))
 	gauge(overdueDesc, since(t.CallbackDue))
-	gauge(untoldDesc, float64(t.EventsUntold))
+	gauge(untoldDesc, float64(t.EventLag))
 }
 
 // since is how many seconds ago a time was; 0 for one to come, and for none.

@@ -56,7 +56,7 @@ func TestReadOnlyTokensSeeNoCredentials(t *testing.T) {
 	batch := r.guarded(secret)
 	place, err := r.store.OpenCursor(t.Context(), "test", r.clock.Now())
 	if err == nil {
-		_, err = r.store.Owe(t.Context(), "test", place, place, []jobs.Callback{{EventID: "evt_1", Type: jobs.EventBatchFinished, Event: 1, Batch: batch,
+		_, err = r.store.AddCallbacks(t.Context(), "test", place, place, []jobs.Callback{{EventID: "evt_1", Type: jobs.EventBatchFinished, Event: 1, Batch: batch,
 			Target: jobs.Target{URL: "https://u:" + secret + "@user.test/" + secret + "?token=" + secret}, Lane: "lane", Body: []byte("{}")}}, r.clock.Now())
 	}
 	if err != nil {

@@ -19,8 +19,8 @@ type Store interface {
 	OpenCursor(ctx context.Context, name string, at time.Time) (place int64, err error)
 	CloseCursor(ctx context.Context, name string) error
 	Cursors(ctx context.Context) ([]string, error)
-	Owe(ctx context.Context, cursor string, from, to int64, callbacks []jobs.Callback, at time.Time) (moved bool, err error)
-	Owed(ctx context.Context, lane string, most int) (int, error)
+	AddCallbacks(ctx context.Context, cursor string, from, to int64, callbacks []jobs.Callback, at time.Time) (moved bool, err error)
+	CountOwed(ctx context.Context, lane string, most int) (int, error)
 	ClaimCallbacks(ctx context.Context, at, again time.Time, perLane, limit int) ([]jobs.Callback, error)
 	BeginCallback(ctx context.Context, seq, generation int64, at, expiry time.Time) (jobs.Callback, error)
 	SettleCallback(ctx context.Context, c jobs.Callback, end jobs.CallbackEnd, at, wake time.Time) error

@@ -83,7 +83,7 @@ func (r *reader) readOnce(ctx context.Context, c *Courier) (more bool, err error
 			return false, err
 		}
 	}
-	moved, err := c.store.Owe(ctx, r.cursor, r.place, upTo, owed, now)
+	moved, err := c.store.AddCallbacks(ctx, r.cursor, r.place, upTo, owed, now)
 	if err != nil {
 		return false, fmt.Errorf("reader %s: %w", r.cursor, err)
 	}
@@ -99,7 +99,7 @@ func (r *reader) readOnce(ctx context.Context, c *Courier) (more bool, err error
 // isFull is when the sink is owed as much as it may be. What else is for it stays
 // in the log.
 func (r *reader) isFull(ctx context.Context, c *Courier) (bool, error) {
-	owed, err := c.store.Owed(ctx, r.cursor, c.maxOwed)
+	owed, err := c.store.CountOwed(ctx, r.cursor, c.maxOwed)
 	if err != nil {
 		return false, fmt.Errorf("reader %s: %w", r.cursor, err)
 	}

@@ -37,9 +37,9 @@ func (s callbackPort) Events(ctx context.Context, f jobs.EventFilter) ([]jobs.Ev
 	return page, upTo, err
 }
 
-func (s callbackPort) Owe(ctx context.Context, cursor string, from, to int64, callbacks []jobs.Callback, at time.Time) (bool, error) {
+func (s callbackPort) AddCallbacks(ctx context.Context, cursor string, from, to int64, callbacks []jobs.Callback, at time.Time) (bool, error) {
 	defer s.write(ctx, "owe %d to %s", len(callbacks), cursor)()
-	return s.Store.Owe(ctx, cursor, from, to, callbacks, at)
+	return s.Store.AddCallbacks(ctx, cursor, from, to, callbacks, at)
 }
 
 // ClaimCallbacks stops only after a claim of at least one callback.
