@@ -50,10 +50,10 @@ const maxBatches = 1000
 
 // add stores a new batch and assigns its id. If a limit is reached, it removes
 // the oldest batches. It returns errFull if the oldest batch has not ended.
-func (b *batches) add(made *batch) error {
+func (b *batches) add(created *batch) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for len(b.all) > 0 && (len(b.all) >= maxBatches || b.rows+len(made.rows) > b.maxRows) {
+	for len(b.all) > 0 && (len(b.all) >= maxBatches || b.rows+len(created.rows) > b.maxRows) {
 		if b.all[0].status == statusProcessing {
 			return errFull
 		}
@@ -61,10 +61,10 @@ func (b *batches) add(made *batch) error {
 		b.all[0] = nil
 		b.all = b.all[1:]
 	}
-	made.id = b.nextID
+	created.id = b.nextID
 	b.nextID++
-	b.rows += len(made.rows)
-	b.all = append(b.all, made)
+	b.rows += len(created.rows)
+	b.all = append(b.all, created)
 	return nil
 }
 
@@ -82,21 +82,21 @@ func (b *batches) find(id int64) *batch {
 
 // startRow returns the next row to start. It returns false if the batch has
 // ended, if no row is left, or if atOnce rows are in progress.
-func (b *batches) startRow(of *batch, atOnce int) (row int, ok bool) {
+func (b *batches) startRow(target *batch, atOnce int) (row int, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if of.status != statusProcessing || of.next == len(of.rows) || of.next-of.processed >= atOnce {
+	if target.status != statusProcessing || target.next == len(target.rows) || target.next-target.processed >= atOnce {
 		return 0, false
 	}
-	of.next++
-	return of.next - 1, true
+	target.next++
+	return target.next - 1, true
 }
 
 // setShot records the screenshot of a row.
-func (b *batches) setShot(of *batch, row int, shot int64) {
+func (b *batches) setShot(target *batch, row int, shot int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	of.rows[row].shot = shot
+	target.rows[row].shot = shot
 }
 
 // status returns the API's status of a row.
@@ -114,37 +114,37 @@ func (r batchRow) status() string {
 
 // endRow records the end of a row. shot is 0 if the row never became a
 // screenshot.
-func (b *batches) endRow(of *batch, row int, shot int64, failure string) {
+func (b *batches) endRow(target *batch, row int, shot int64, failure string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	r := &of.rows[row]
+	r := &target.rows[row]
 	r.done, r.shot, r.err = true, shot, failure
-	of.processed++
+	target.processed++
 	if failure != "" {
-		of.failed++
+		target.failed++
 	}
 }
 
 // finish ends a batch if all its rows have ended. It returns true to exactly one
 // caller.
-func (b *batches) finish(of *batch) bool {
+func (b *batches) finish(target *batch) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if of.status != statusProcessing || of.processed < len(of.rows) {
+	if target.status != statusProcessing || target.processed < len(target.rows) {
 		return false
 	}
-	of.status, of.finishedAt = statusFinished, b.now()
+	target.status, target.finishedAt = statusFinished, b.now()
 	return true
 }
 
 // cancel ends a batch immediately. Rows that were started continue. It returns
 // false if the batch had already ended.
-func (b *batches) cancel(of *batch) bool {
+func (b *batches) cancel(target *batch) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if of.status != statusProcessing {
+	if target.status != statusProcessing {
 		return false
 	}
-	of.status, of.err, of.finishedAt = statusError, batchCancelled, b.now()
+	target.status, target.err, target.finishedAt = statusError, batchCancelled, b.now()
 	return true
 }

@@ -138,10 +138,10 @@ func safeHost(address string) string {
 }
 
 // rowsOf returns a copy of the rows of a batch.
-func (b *batches) rowsOf(of *batch) []batchRow {
+func (b *batches) rowsOf(target *batch) []batchRow {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return slices.Clone(of.rows)
+	return slices.Clone(target.rows)
 }
 
 // manifestStatus returns the status of a row in the manifest.

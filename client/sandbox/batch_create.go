@@ -69,15 +69,15 @@ func (s *Server) createBatch(r *http.Request, q url.Values) (any, error) {
 // its state before any row was started.
 func (s *Server) placeBatch(o order, list batchList) (receipt, error) {
 	o.plan = s.ensureFaultPlan(o)
-	made := &batch{order: o, status: statusProcessing, rows: make([]batchRow, len(list.urls))}
+	created := &batch{order: o, status: statusProcessing, rows: make([]batchRow, len(list.urls))}
 	for i, address := range list.urls {
-		made.rows[i].url = address
+		created.rows[i].url = address
 	}
-	if err := s.batches.add(made); err != nil {
+	if err := s.batches.add(created); err != nil {
 		return nil, err
 	}
-	shown := s.batchObject(made)
-	s.advance(made)
+	shown := s.batchObject(created)
+	s.advance(created)
 	if list.json {
 		return batchReceipt{BatchID: shown.ID, Status: shown.Status, Count: shown.Count}, nil
 	}

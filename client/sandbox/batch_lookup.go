@@ -72,8 +72,8 @@ func (s *Server) batchObject(b *batch) batchObject {
 	return o
 }
 
-func (o batchObject) withStatus(word string) receipt {
-	o.Status = word
+func (o batchObject) withStatus(status string) receipt {
+	o.Status = status
 	return o
 }
 
@@ -84,8 +84,8 @@ type batchReceipt struct {
 	Count   int    `json:"count"`
 }
 
-func (b batchReceipt) withStatus(word string) receipt {
-	b.Status = word
+func (b batchReceipt) withStatus(status string) receipt {
+	b.Status = status
 	return b
 }
 

@@ -27,10 +27,10 @@ func (s *Server) notifyBatch(b *batch) {
 }
 
 // addDeliveries records the deliveries of a batch.
-func (st *store) addDeliveries(of *batch, deliveries []*delivery) {
+func (st *store) addDeliveries(target *batch, deliveries []*delivery) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	of.addDeliveries(deliveries)
+	target.addDeliveries(deliveries)
 }
 
 func (s *Server) batchNotice(b *batch) notice {

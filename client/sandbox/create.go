@@ -203,7 +203,7 @@ func (s *Server) draw(ctx context.Context, shot *screenshot) (Rendering, error) 
 
 // deliveriesFor creates one delivery per app that the create named and that has a
 // webhook. It calls compose only if there is at least one.
-func (s *Server) deliveriesFor(of *webhookSource, o order, compose func() notice) []*delivery {
+func (s *Server) deliveriesFor(source *webhookSource, o order, compose func() notice) []*delivery {
 	if s.cfg.WebhookURL == "" {
 		return nil
 	}
@@ -216,7 +216,7 @@ func (s *Server) deliveriesFor(of *webhookSource, o order, compose func() notice
 		if len(deliveries) == 0 {
 			n = compose()
 		}
-		deliveries = append(deliveries, &delivery{webhookSource: of, plan: o.plan, app: a.id, notice: n, state: deliveryWaiting})
+		deliveries = append(deliveries, &delivery{webhookSource: source, plan: o.plan, app: a.id, notice: n, state: deliveryWaiting})
 	}
 	return deliveries
 }

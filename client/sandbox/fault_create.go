@@ -79,7 +79,7 @@ func (s *Server) firstFault(f *faultPlan, faults ...string) string {
 // receipt is the response to a create that took effect.
 type receipt interface {
 	// withStatus returns the same response with another status.
-	withStatus(word string) receipt
+	withStatus(status string) receipt
 }
 
 // placeWithFaults calls place unless a fault refuses the create. It returns the

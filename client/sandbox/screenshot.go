@@ -221,8 +221,8 @@ func (s *screenshot) object() object {
 	return o
 }
 
-func (o object) withStatus(word string) receipt {
-	o.Status = word
+func (o object) withStatus(status string) receipt {
+	o.Status = status
 	return o
 }
 
