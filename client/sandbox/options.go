@@ -115,16 +115,16 @@ func Options() []Option { return slices.Clone(options) }
 // maxIgnored names and truncates long ones. The key is not an option, because
 // every call has one.
 func ignoredNames(names []string) []string {
-	var idle []string
+	var ignored []string
 	for _, name := range names {
 		if name == "key" {
 			continue
 		}
 		i := slices.IndexFunc(options, func(o Option) bool { return o.Name == name })
 		if i < 0 || options[i].Treatment == Ignored {
-			idle = append(idle, strings.Clone(name[:min(len(name), maxWord)]))
+			ignored = append(ignored, strings.Clone(name[:min(len(name), maxWord)]))
 		}
 	}
-	slices.Sort(idle)
-	return slices.Clone(idle[:min(len(idle), maxIgnored)]) // release the rest of the array
+	slices.Sort(ignored)
+	return slices.Clone(ignored[:min(len(ignored), maxIgnored)]) // release the rest of the array
 }
