@@ -22,6 +22,9 @@ type killable struct {
 
 func (s *stage) killable(flags ...string) *killable {
 	s.t.Helper()
+	if testing.Short() {
+		s.t.Skip("kills whole processes")
+	}
 	program, err := exec.LookPath("shotline")
 	if err != nil {
 		s.t.Fatal(err)

@@ -116,6 +116,9 @@ var redisTroubles = map[string]struct{ begin, end func(*redisServer) }{
 // one flag --help for all of them. So of the tests that run side by side this is
 // the only one that has any.
 func TestRedisMayVanishInTheMiddleOfABatch(t *testing.T) {
+	if testing.Short() {
+		t.Skip("stops a redis-server for seconds")
+	}
 	t.Parallel()
 	const rows, rate, outage = 70, 10, 6 * time.Second
 	var urls strings.Builder

@@ -9,14 +9,11 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"shotline/client/sandbox"
-	"shotline/client/sandbox/chrome"
 )
 
 // A page on loopback opens only where --allow-private names the network.
 func TestAllowPrivate(t *testing.T) {
-	if _, found := chrome.Find(); !found {
-		t.Skip("no Chromium or Chrome on this machine")
-	}
+	findBrowser(t)
 	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		_, _ = w.Write([]byte("<title>next door</title>"))

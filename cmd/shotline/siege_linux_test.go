@@ -29,6 +29,9 @@ var sieging = flag.Int("siege", 1000, "how many connections strangers open at a 
 // TestSiege starts the program as users have it, so without the race detector, with
 // little memory or few file descriptors, and has strangers take what they can.
 func TestSiege(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the program and opens thousands of connections to it")
+	}
 	program := filepath.Join(t.TempDir(), "shotline")
 	if out, err := exec.Command("go", "build", "-o", program, "shotline/cmd/shotline").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)

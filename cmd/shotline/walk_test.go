@@ -59,15 +59,25 @@ func TestUsages(t *testing.T) {
 
 // newBrowser renders the demo pages.
 func newBrowser(t *testing.T) sandbox.Renderer {
-	path, found := chrome.Find()
-	if !found {
-		t.Skip("no Chromium or Chrome on this machine")
-	}
-	browser, err := chrome.New(chrome.Config{Path: path, Tabs: 2, Pages: pages.Handler(), Fail: pages.Fail})
+	browser, err := chrome.New(chrome.Config{Path: findBrowser(t), Tabs: 2, Pages: pages.Handler(), Fail: pages.Fail})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return browser
+}
+
+// findBrowser returns the path of a browser. It skips the test if there is none,
+// and in short runs.
+func findBrowser(t *testing.T) string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starts a browser")
+	}
+	path, found := chrome.Find()
+	if !found {
+		t.Skip("no Chromium or Chrome on this machine")
+	}
+	return path
 }
 
 // runScript has a program run a script of testdata/sdk against a sandbox, and
@@ -97,8 +107,13 @@ func runScript(t *testing.T, program, script string, cfg sandbox.Config) sandbox
 	return s.Ledger()
 }
 
-// findProgram returns the first of the names that is a program here.
+// findProgram returns the path of the first of the names that is installed. It
+// skips the test if none is, and in short runs: programs in other languages, and
+// what they request, take seconds each.
 func findProgram(t *testing.T, names []string) string {
+	if testing.Short() {
+		t.Skip("runs programs in other languages")
+	}
 	for _, name := range names {
 		if path, err := exec.LookPath(name); err == nil {
 			return path

@@ -3,6 +3,7 @@ package storetest
 import (
 	"math/rand/v2"
 	"slices"
+	"testing"
 	"time"
 
 	"shotline/jobs"
@@ -14,7 +15,13 @@ var walkTests = []test{
 	{"seed 3", func(b *book) { walk(b, 3) }},
 }
 
-const walkSteps = 500
+// walkSteps returns how many steps a walk takes.
+func walkSteps() int {
+	if testing.Short() {
+		return 100
+	}
+	return 500
+}
 
 // sending is a create that took effect: one attempt of a job.
 type sending struct {
@@ -57,7 +64,7 @@ func walk(b *book, seed uint64) {
 	w.openCursor(walkReader)
 	w.importing()
 	w.opening()
-	for range walkSteps {
+	for range walkSteps() {
 		w.later(time.Duration(w.IntN(4000)) * time.Millisecond)
 		w.Store = w.stores[w.IntN(2)]
 		w.said, w.retries = jobs.Effects{}, false

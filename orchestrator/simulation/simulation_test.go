@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 80, "how many seeds are played")
+	seeds = flag.Int("seeds", 80, "how many seeds are played; at most 8 with -short")
 	first = flag.Uint64("first", 1, "the first of them")
 	lines = flag.Bool("lines", false, "print every line of the trace")
 	until = flag.Bool("stop", false, "begin no seed after one that breaks a promise")
@@ -35,7 +35,11 @@ func play(t *testing.T, seed uint64) (outcome Outcome) {
 
 // TestSeeds plays them in their order, as many at a time as there are cores.
 func TestSeeds(t *testing.T) {
-	last := *first + uint64(*seeds)
+	n := *seeds
+	if testing.Short() {
+		n = min(n, 8)
+	}
+	last := *first + uint64(n)
 	var all total
 	var next, failed atomic.Uint64
 	next.Store(*first)
@@ -109,7 +113,11 @@ func playSeed(t *testing.T, seed uint64, all *total) {
 // TestSameSeedSameTrace holds the simulation to its word: a seed is one
 // interleaving, whatever else the machine does.
 func TestSameSeedSameTrace(t *testing.T) {
-	for seed := range uint64(12) {
+	n := uint64(12)
+	if testing.Short() {
+		n = 2
+	}
+	for seed := range n {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			one, other := play(t, seed), play(t, seed)

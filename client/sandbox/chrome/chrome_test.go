@@ -77,6 +77,9 @@ func TestMain(m *testing.M) {
 
 func needChromium(t *testing.T) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("starts a browser")
+	}
 	if _, ok := findOnce(); !ok {
 		t.Skip("needs chromium: no working one on PATH, in the usual places or in CHROME_PATH")
 	}

@@ -32,6 +32,9 @@ const (
 )
 
 func TestTorture(t *testing.T) {
+	if testing.Short() {
+		t.Skip("kills whole processes for a minute")
+	}
 	t.Parallel() // it waits more than it works
 	seed := *seedFlag
 	if seed == 0 {
