@@ -43,9 +43,9 @@ type Batch struct {
 	// Extra holds fields that have no counterpart above, and fields whose value
 	// does not fit the type above.
 	Extra map[string]json.RawMessage `json:"-"`
-	// Odd is set only in listings, if the batch could not be read. All other fields
+	// ReadError is set only in listings, if the batch could not be read. All other fields
 	// are then zero, including ID.
-	Odd *RowError `json:"-"`
+	ReadError *RowError `json:"-"`
 }
 
 // UnmarshalJSON reads the vendor's object. The id can be named "id" or, as on the
@@ -90,5 +90,5 @@ var batchFields = fieldReaders[Batch]{
 }
 
 func decodeBatches(payload json.RawMessage) ([]Batch, error) {
-	return decodeRows(payload, "batches", func(b *Batch, err *RowError) { b.Odd = err })
+	return decodeRows(payload, "batches", func(b *Batch, err *RowError) { b.ReadError = err })
 }

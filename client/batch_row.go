@@ -15,8 +15,8 @@ type BatchRow struct {
 	// Extra holds fields that have no counterpart above, and fields whose value
 	// does not fit the type above.
 	Extra map[string]json.RawMessage `json:"-"`
-	// Odd is set if the row could not be read. All other fields are then zero.
-	Odd *RowError `json:"-"`
+	// ReadError is set if the row could not be read. All other fields are then zero.
+	ReadError *RowError `json:"-"`
 }
 
 // UnmarshalJSON reads the vendor's object, or a bare screenshot id. In an object
@@ -61,5 +61,5 @@ func decodeBatchRows(raw json.RawMessage) ([]BatchRow, error) {
 	if isNull(raw) {
 		return nil, nil
 	}
-	return decodeRows(raw, "screenshots", func(r *BatchRow, err *RowError) { r.Odd = err })
+	return decodeRows(raw, "screenshots", func(r *BatchRow, err *RowError) { r.ReadError = err })
 }

@@ -28,7 +28,7 @@ func wantBatch() Batch {
 			{ScreenshotID: "sc_902", URL: "https://b.test/", Status: StatusError, Error: "no answer", Extra: map[string]json.RawMessage{"size": json.RawMessage(`"page"`)}},
 			{URL: "https://c.test/", Status: StatusProcessing},
 			{ScreenshotID: "904"},
-			{Odd: &RowError{Row: 5, Rows: 5, Raw: json.RawMessage(`null`), Reason: "the row is not an object"}},
+			{ReadError: &RowError{Row: 5, Rows: 5, Raw: json.RawMessage(`null`), Reason: "the row is not an object"}},
 		},
 		Extra: map[string]json.RawMessage{"owner": json.RawMessage(`"me"`)},
 	}
@@ -221,7 +221,7 @@ func TestReadBatches(t *testing.T) {
 	}
 	for _, body := range []string{`[{"id":1},{},7]`, `{"batches":[{"id":1},{},7]}`} {
 		got, err := serve(t, answer(200, body)).Batches(t.Context(), BatchListOptions{})
-		if err != nil || len(got) != 3 || got[0].ID != "1" || got[0].Odd != nil || got[1].Odd == nil || got[2].Odd == nil {
+		if err != nil || len(got) != 3 || got[0].ID != "1" || got[0].ReadError != nil || got[1].ReadError == nil || got[2].ReadError == nil {
 			t.Errorf("%s: got %+v, %v", body, got, err)
 		}
 	}

@@ -28,17 +28,17 @@ type content struct {
 }
 
 var (
-	image    = content{"an image", PictureType}
+	image    = content{"an image", ImageType}
 	page     = content{"HTML", PageType}
 	document = content{"a PDF document", DocumentType}
 	video    = content{"a video", fileType}
 	archive  = content{"an archive", fileType}
 )
 
-// PictureType returns the media type of an image with the given Content-Type and
+// ImageType returns the media type of an image with the given Content-Type and
 // first bytes, and false if they are not those of an image. If the Content-Type
 // is not an image type, the first bytes determine the result.
-func PictureType(contentType string, head []byte) (string, bool) {
+func ImageType(contentType string, head []byte) (string, bool) {
 	seen := sniff(head)
 	switch {
 	case len(head) == 0 || isJSON(contentType, head) || seen == "text/html":

@@ -45,9 +45,9 @@ type Screenshot struct {
 	// Extra holds fields that have no counterpart above, and fields whose value
 	// does not fit the type above.
 	Extra map[string]json.RawMessage `json:"-"`
-	// Odd is set only in listings, if the row could not be read. All other fields
+	// ReadError is set only in listings, if the row could not be read. All other fields
 	// are then zero, including ID.
-	Odd *RowError `json:"-"`
+	ReadError *RowError `json:"-"`
 }
 
 var (
@@ -115,5 +115,5 @@ func decodeScreenshot(payload json.RawMessage) (Screenshot, error) {
 }
 
 func decodeScreenshots(payload json.RawMessage) ([]Screenshot, error) {
-	return decodeRows(payload, "screenshots", func(s *Screenshot, err *RowError) { s.Odd = err })
+	return decodeRows(payload, "screenshots", func(s *Screenshot, err *RowError) { s.ReadError = err })
 }

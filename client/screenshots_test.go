@@ -220,11 +220,11 @@ func TestOddRowsOfAListing(t *testing.T) {
 				t.Fatalf("%d rows, %v", len(shots), err)
 			}
 			for i, shot := range shots {
-				if i != 321 && (shot.Odd != nil || shot.ID != fmt.Sprint(1000+i)) {
+				if i != 321 && (shot.ReadError != nil || shot.ID != fmt.Sprint(1000+i)) {
 					t.Fatalf("row %d: got %+v", i+1, shot)
 				}
 			}
-			odd := shots[321].Odd
+			odd := shots[321].ReadError
 			switch {
 			case shots[321].ID != tc.id || (odd == nil) != (tc.reason == ""):
 				t.Errorf("row 322: got %+v", shots[321])
@@ -300,8 +300,8 @@ func FuzzDecodeScreenshot(f *testing.F) {
 			shots = []Screenshot{shot}
 		}
 		for _, shot := range shots {
-			if shot.Odd != nil {
-				if shot.ID != "" || shot.Odd.Error() == "" {
+			if shot.ReadError != nil {
+				if shot.ID != "" || shot.ReadError.Error() == "" {
 					t.Fatalf("unreadable row: got %+v", shot)
 				}
 				continue

@@ -18,11 +18,11 @@ type Retry struct {
 
 // RetryCounts counts jobs by the result of a retry.
 type RetryCounts struct {
-	Queued  int // queued as their next attempt
-	Done    int // done after all: their image was found or arrived in the meantime
-	Skipped    int // skipped: no longer in a state that can be retried
+	Queued    int // queued as their next attempt
+	Done      int // done after all: their image was found or arrived in the meantime
+	Skipped   int // skipped: no longer in a state that can be retried
 	Unchecked int // skipped: they have a screenshot, and the vendor gave no answer about it
-	Waiting int // wait again for their screenshot, which the vendor is still working on; counted nowhere else
+	Waiting   int // wait again for their screenshot, which the vendor is still working on; counted nowhere else
 }
 
 // CancelCounts counts jobs by the result of a cancellation.

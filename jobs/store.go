@@ -428,7 +428,7 @@ type Totals struct {
 	CallbacksOwed int64
 	CallbacksDead int64
 	CallbackDue   time.Time // of the undelivered callback that has been due the longest; zero if there is none
-	EventLag  int64     // events that the slowest reader of the log has not read yet
+	EventLag      int64     // events that the slowest reader of the log has not read yet
 }
 
 // Timings are statistics of the time from submission to closure.

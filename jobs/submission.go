@@ -21,7 +21,7 @@ type Lease struct {
 	Job     Job
 	Attempt int
 	Owner   string
-	Expiry   time.Time
+	Expiry  time.Time
 	Sends   int  // intents of the submission, including this one; set by OpenIntent
 	Sent    bool // the create of the open intent was sent to the vendor
 }

@@ -56,13 +56,13 @@ func TestReconcileFindsWhatWasChargedTwiceAfterTheSummary(t *testing.T) {
 			t.Parallel()
 			r := paidTwice(t)
 			r.clock.advance(time.Hour)
-			if report := r.reconcile(); report.Double != 0 || report.Did() {
+			if report := r.reconcile(); report.DoubleCharged != 0 || report.Did() {
 				t.Errorf("before the vendor shows it, it reports %+v", report)
 			}
 			r.wantPaidTwice(0)
 			show(r.vendor)
 			report := r.reconcile()
-			if report.Double != 1 || report.Summaries != 1 || !report.Did() {
+			if report.DoubleCharged != 1 || report.Summaries != 1 || !report.Did() {
 				t.Errorf("it reports %+v", report)
 			}
 			r.wantPaidTwice(1)
@@ -190,8 +190,8 @@ func TestManyLostCreatesAreAuditedInBulk(t *testing.T) {
 	r.must(err)
 	r.clock.advance(r.cfg.Settle + time.Minute)
 	report := r.reconcile()
-	if report.Double != n || r.batch().Counts.DoubleCharged != n {
-		t.Errorf("found %d, the batch says %d, want %d", report.Double, r.batch().Counts.DoubleCharged, n)
+	if report.DoubleCharged != n || r.batch().Counts.DoubleCharged != n {
+		t.Errorf("found %d, the batch says %d, want %d", report.DoubleCharged, r.batch().Counts.DoubleCharged, n)
 	}
 	if report.Calls > 3*(2*n/listPage+2)+20 {
 		t.Errorf("%d calls for %d screenshots", report.Calls, 2*n)

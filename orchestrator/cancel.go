@@ -11,8 +11,8 @@ import (
 // cancelPage is how many jobs one short transaction cancels.
 const cancelPage = 500
 
-// Cancels is the part of the store that canceling needs.
-type Cancels interface {
+// CancelStore is the part of the store that canceling needs.
+type CancelStore interface {
 	Batch(ctx context.Context, id string) (jobs.Batch, error)
 	Jobs(ctx context.Context, f jobs.JobFilter) ([]jobs.Job, error)
 	Cancel(ctx context.Context, ids []jobs.ID, at time.Time) (jobs.Effects, error)
@@ -20,7 +20,7 @@ type Cancels interface {
 
 // Cancel cancels jobs. It needs no vendor and no orchestrator: any process may
 // cancel. It returns jobs.ErrState while the batch of one of them is importing.
-func Cancel(ctx context.Context, store Cancels, ids []jobs.ID, clock Clock) (jobs.CancelCounts, error) {
+func Cancel(ctx context.Context, store CancelStore, ids []jobs.ID, clock Clock) (jobs.CancelCounts, error) {
 	effects, err := store.Cancel(ctx, ids, clock.Now())
 	if err != nil {
 		return jobs.CancelCounts{}, err
@@ -38,7 +38,7 @@ func Cancel(ctx context.Context, store Cancels, ids []jobs.ID, clock Clock) (job
 // CancelBatch cancels all open jobs of a batch, in several short transactions. An
 // open batch gets no new rows, so one pass finds all of them. After an interruption
 // a second call continues.
-func CancelBatch(ctx context.Context, store Cancels, batch string, clock Clock) (jobs.CancelCounts, error) {
+func CancelBatch(ctx context.Context, store CancelStore, batch string, clock Clock) (jobs.CancelCounts, error) {
 	var total jobs.CancelCounts
 	b, err := store.Batch(ctx, batch)
 	if err == nil && b.State == jobs.BatchImporting {

@@ -105,7 +105,7 @@ func TestCancelAfterAWebhookThatIsKept(t *testing.T) {
 	r := newRig(t)
 	r.load(2)
 	r.submitAll()
-	r.must(r.Keep(r.ctx(), jobs.Delivery{ReceivedAt: r.clock.Now(), ScreenshotID: r.vendor.shots[0].ID, Outcome: jobs.OutcomeDone, Body: []byte("{}")}))
+	r.must(r.StoreDelivery(r.ctx(), jobs.Delivery{ReceivedAt: r.clock.Now(), ScreenshotID: r.vendor.shots[0].ID, Outcome: jobs.OutcomeDone, Body: []byte("{}")}))
 	r.cancel(jobs.CancelCounts{Canceled: 1, Ended: 1})
 	r.expect(map[jobs.State]int64{jobs.Done: 1, jobs.Canceled: 1})
 }

@@ -24,9 +24,9 @@ const (
 	correctedLogged = 10
 )
 
-// Keep appends a delivery to the inbox and returns when it is on disk. The closer
+// StoreDelivery appends a delivery to the inbox and returns when it is on disk. The closer
 // applies it right after that. The receiver needs it.
-func (o *Orchestrator) Keep(ctx context.Context, d jobs.Delivery) error {
+func (o *Orchestrator) StoreDelivery(ctx context.Context, d jobs.Delivery) error {
 	if _, err := o.store.AppendDelivery(ctx, d); err != nil {
 		return fmt.Errorf("keep delivery: %w", err)
 	}

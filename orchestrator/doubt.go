@@ -138,8 +138,8 @@ func (l *lookup) findThoroughly(ctx context.Context, d jobs.Submission) (found b
 		tags, err := l.adopt(ctx, shots)
 		found = found || tags[d.Tag()]
 		for _, shot := range shots {
-			if shot.Odd != nil && shot.Odd.Mentions(d.Tag()) {
-				odd = shot.Odd
+			if shot.ReadError != nil && shot.ReadError.Mentions(d.Tag()) {
+				odd = shot.ReadError
 			}
 		}
 		return err

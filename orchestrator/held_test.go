@@ -49,7 +49,7 @@ func (r *rig) makeStrangers(n int) (kept int) {
 }
 
 func (r *rig) tellOf(screenshot string) error {
-	err := r.Keep(r.ctx(), jobs.Delivery{ReceivedAt: r.clock.Now(), Event: "screenshot", ScreenshotID: screenshot, Outcome: jobs.OutcomeDone, Body: []byte("{}")})
+	err := r.StoreDelivery(r.ctx(), jobs.Delivery{ReceivedAt: r.clock.Now(), Event: "screenshot", ScreenshotID: screenshot, Outcome: jobs.OutcomeDone, Body: []byte("{}")})
 	if err == nil {
 		_, err = r.CloseOnce(r.ctx())
 	}

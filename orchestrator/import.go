@@ -41,8 +41,8 @@ func (e *UnremovedError) Error() string {
 // Unwrap returns Err.
 func (e *UnremovedError) Unwrap() error { return e.Err }
 
-// Imports is the part of the store that an import needs.
-type Imports interface {
+// ImportStore is the part of the store that an import needs.
+type ImportStore interface {
 	CreateBatch(ctx context.Context, spec jobs.BatchSpec, at time.Time) error
 	AppendRequests(ctx context.Context, batch string, requests []jobs.Request, at time.Time) error
 	OpenBatch(ctx context.Context, batch string, at time.Time) (jobs.Batch, error)
@@ -60,14 +60,14 @@ type Requests interface {
 // Import replaces an import of the same request, that is, with the same key, whose
 // process is gone. If progress is not nil, it is called with the number of rows
 // stored so far.
-func Import(ctx context.Context, store Imports, spec jobs.BatchSpec, requests Requests, clock Clock, progress func(rows int)) (jobs.Batch, error) {
+func Import(ctx context.Context, store ImportStore, spec jobs.BatchSpec, requests Requests, clock Clock, progress func(rows int)) (jobs.Batch, error) {
 	ticker := time.NewTicker(importBeat)
 	defer ticker.Stop()
 	return importAlive(ctx, store, spec, requests, clock, progress, ticker.C)
 }
 
 // importAlive sends a heartbeat at each beat.
-func importAlive(ctx context.Context, store Imports, spec jobs.BatchSpec, requests Requests, clock Clock, progress func(rows int), beat <-chan time.Time) (jobs.Batch, error) {
+func importAlive(ctx context.Context, store ImportStore, spec jobs.BatchSpec, requests Requests, clock Clock, progress func(rows int), beat <-chan time.Time) (jobs.Batch, error) {
 	if err := createBatch(ctx, store, spec, clock); err != nil {
 		return jobs.Batch{}, fmt.Errorf("import: %w", err)
 	}
@@ -95,7 +95,7 @@ func importAlive(ctx context.Context, store Imports, spec jobs.BatchSpec, reques
 // request. If that import is still alive and only its heartbeats came too late, it ends
 // with an error. An import with the same id is not removed, since a process that is
 // still alive would append its rows to the new one.
-func createBatch(ctx context.Context, store Imports, spec jobs.BatchSpec, clock Clock) error {
+func createBatch(ctx context.Context, store ImportStore, spec jobs.BatchSpec, clock Clock) error {
 	err := store.CreateBatch(ctx, spec, clock.Now())
 	var taken *jobs.KeyTakenError
 	if !errors.As(err, &taken) || !taken.Same || taken.Batch == spec.ID {
@@ -116,7 +116,7 @@ func createBatch(ctx context.Context, store Imports, spec jobs.BatchSpec, clock 
 
 // keepTouching sends heartbeats until ctx ends. Errors are ignored; the next append
 // reports them.
-func keepTouching(ctx context.Context, store Imports, batch string, clock Clock, beat <-chan time.Time) {
+func keepTouching(ctx context.Context, store ImportStore, batch string, clock Clock, beat <-chan time.Time) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -127,7 +127,7 @@ func keepTouching(ctx context.Context, store Imports, batch string, clock Clock,
 	}
 }
 
-func importRows(ctx context.Context, store Imports, batch string, requests Requests, clock Clock, progress func(rows int)) (jobs.Batch, error) {
+func importRows(ctx context.Context, store ImportStore, batch string, requests Requests, clock Clock, progress func(rows int)) (jobs.Batch, error) {
 	rows, bytes, released := 0, 0, time.Time{} // released: when the lock was
 	chunk := make([]jobs.Request, 0, importChunk)
 	flush := func() error {

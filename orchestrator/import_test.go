@@ -58,12 +58,12 @@ func (s *slowRows) Next() (jobs.Request, error) {
 
 // touched tells of appends without a row.
 type touched struct {
-	Imports
+	ImportStore
 	done chan error
 }
 
 func (s *touched) AppendRequests(ctx context.Context, batch string, rows []jobs.Request, at time.Time) error {
-	err := s.Imports.AppendRequests(ctx, batch, rows, at)
+	err := s.ImportStore.AppendRequests(ctx, batch, rows, at)
 	if len(rows) == 0 {
 		s.done <- err
 	}
@@ -98,7 +98,7 @@ func keyed(batch string) jobs.BatchSpec {
 }
 
 // importKeyed imports two rows under the key of all.
-func (r *rig) importKeyed(store Imports, batch string) (jobs.Batch, error) {
+func (r *rig) importKeyed(store ImportStore, batch string) (jobs.Batch, error) {
 	return Import(r.ctx(), store, keyed(batch), &slowRows{wait: func() {}}, r.clock, nil)
 }
 
@@ -155,18 +155,18 @@ func TestAKeyOutlivesTheProcessThatImports(t *testing.T) {
 
 // raced has others do something right before a step.
 type raced struct {
-	Imports
+	ImportStore
 	beforeList, beforeRemoval func()
 }
 
 func (s *raced) StaleImports(ctx context.Context, before time.Time) ([]string, error) {
 	s.beforeList()
-	return s.Imports.StaleImports(ctx, before)
+	return s.ImportStore.StaleImports(ctx, before)
 }
 
 func (s *raced) RemoveImport(ctx context.Context, batch string) error {
 	s.beforeRemoval()
-	return s.Imports.RemoveImport(ctx, batch)
+	return s.ImportStore.RemoveImport(ctx, batch)
 }
 
 func TestOfManyWhoAskAgainOneTakesThePlace(t *testing.T) {
@@ -264,7 +264,7 @@ func TestWhatTheInputIsMissingIsNotTheImport(t *testing.T) {
 
 // counted keeps nothing, and counts the appends without a row.
 type counted struct {
-	Imports
+	ImportStore
 	empty atomic.Int32
 }
 

@@ -13,7 +13,7 @@ import (
 
 // weighed notes how large the portions of an import are.
 type weighed struct {
-	Imports
+	ImportStore
 	most, portions int
 }
 
@@ -53,7 +53,7 @@ func TestLargeRowsDoNotPileUp(t *testing.T) {
 			for range 40 {
 				rows = append(rows, request)
 			}
-			store := &weighed{Imports: r.store}
+			store := &weighed{ImportStore: r.store}
 			if _, err := Import(r.ctx(), store, jobs.BatchSpec{ID: rigBatch}, &rows, r.clock, nil); err != nil {
 				t.Fatal(err)
 			}

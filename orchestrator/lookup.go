@@ -162,11 +162,11 @@ func (l *lookup) warnOdd(what string, shots []client.Screenshot) {
 	var first *client.RowError
 	odd := 0
 	for _, shot := range shots {
-		if shot.Odd == nil {
+		if shot.ReadError == nil {
 			continue
 		}
 		if odd++; first == nil {
-			first = shot.Odd
+			first = shot.ReadError
 		}
 	}
 	if odd > 0 {

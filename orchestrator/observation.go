@@ -54,7 +54,7 @@ func newMatcher(wanted []jobs.Job) *matcher {
 func (m *matcher) match(shots []client.Screenshot) []jobs.Observation {
 	var found []jobs.Observation
 	for _, shot := range shots {
-		if shot.Odd != nil { // a row that could not be read
+		if shot.ReadError != nil { // a row that could not be read
 			continue
 		}
 		for _, j := range m.wanted[shot.ID] {

@@ -59,7 +59,7 @@ type Config struct {
 	RequestTimeout time.Duration // time limit of one vendor call; DefaultRequestTimeout; at most MaxRequestTimeout
 	Settle         time.Duration // how long a create in doubt is looked up before it is sent again; 10s
 	Concurrency    int           // parallel creates; 0: adaptive, up to MostCreates
-	MostCreates    int           // 64
+	MaxCreates     int           // 64
 	Rate           float64       // creates per second; 0: no limit of our own
 	SweepEvery     time.Duration // 2s
 	Poll           PollMode      // whether pending jobs are polled for
@@ -115,8 +115,8 @@ func (c Config) withDefaults() (Config, error) {
 	set(&c.KeepDeliveries, DefaultKeepDeliveries)
 	set(&c.KeepEvents, DefaultKeepEvents)
 	set(&c.AuditWindow, DefaultAuditWindow)
-	if c.MostCreates == 0 {
-		c.MostCreates = throttle.DefaultMax
+	if c.MaxCreates == 0 {
+		c.MaxCreates = throttle.DefaultMax
 	}
 	if c.MaxForeign == 0 {
 		c.MaxForeign = defaultMaxForeign
@@ -133,7 +133,7 @@ func (c Config) withDefaults() (Config, error) {
 		return c, errors.New("orchestrator: a duration is negative")
 	case c.KeepForeign < 0 || c.KeepDeliveries < 0 || c.KeepEvents < 0 || c.MaxForeign < 0 || c.MaxHeld < 0:
 		return c, errors.New("orchestrator: a bound of retention is negative")
-	case c.Concurrency < 0 || c.MostCreates < 0 || c.Rate < 0:
+	case c.Concurrency < 0 || c.MaxCreates < 0 || c.Rate < 0:
 		return c, errors.New("orchestrator: concurrency or rate is negative")
 	}
 	return c, nil
@@ -229,7 +229,7 @@ func New(cfg Config, p Parts) (*Orchestrator, error) {
 	return &Orchestrator{
 		cfg: cfg, store: p.Store, vendor: p.Vendor, queue: p.Queue, clock: p.Clock, log: p.Logger, observer: p.Observer,
 		feed:         feed.New(stopping, p.Store),
-		throttle:     throttle.New(throttle.Config{Fixed: cfg.Concurrency, Max: cfg.MostCreates, Rate: cfg.Rate}, p.Clock),
+		throttle:     throttle.New(throttle.Config{Fixed: cfg.Concurrency, Max: cfg.MaxCreates, Rate: cfg.Rate}, p.Clock),
 		nudgeCloser:  make(chan struct{}, 1),
 		nudgeWatcher: make(chan struct{}, 1),
 		nudgeUpkeep:  make(chan struct{}, 1),

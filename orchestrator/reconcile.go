@@ -38,7 +38,7 @@ type Reconciled struct {
 	Repaired   []Repaired         `json:"repaired"`   // batches whose counters were wrong
 	Busy       []string           `json:"busy"`       // batches about which another process was querying the vendor
 
-	Double int `json:"double_charged"` // screenshots that were charged beyond the wanted ones
+	DoubleCharged int `json:"double_charged"` // screenshots that were charged beyond the wanted ones
 
 	// What is left.
 	Queued  int64 `json:"queued"` // jobs of open batches
@@ -60,7 +60,7 @@ type Repaired struct {
 
 // Did reports whether anything was put right.
 func (r *Reconciled) Did() bool {
-	return r.Deliveries+r.Requeued+r.Doubted+r.Adopted+r.Resent+r.Ended()+r.Late+r.Corrected+r.Double+r.Summaries+len(r.Removed)+len(r.Repaired) > 0
+	return r.Deliveries+r.Requeued+r.Doubted+r.Adopted+r.Resent+r.Ended()+r.Late+r.Corrected+r.DoubleCharged+r.Summaries+len(r.Removed)+len(r.Repaired) > 0
 }
 
 // Ended is how many jobs were closed.
@@ -89,7 +89,7 @@ func (r *Reconciled) add(step Reconciled) {
 	r.Removed = append(r.Removed, step.Removed...)
 	r.Repaired = append(r.Repaired, step.Repaired...)
 	r.Busy = append(r.Busy, step.Busy...)
-	r.Double += step.Double
+	r.DoubleCharged += step.DoubleCharged
 	r.Queued += step.Queued
 	r.Paused += step.Paused
 	r.Pending += step.Pending
@@ -100,7 +100,7 @@ func (r *Reconciled) add(step Reconciled) {
 
 // reconciled returns the changes of a step.
 func (c changes) reconciled() Reconciled {
-	return Reconciled{Closed: c.closed, Late: c.late, Corrected: c.corrected, Flawed: c.flawed, Adopted: c.adopted, Resent: c.resent, Double: c.double}
+	return Reconciled{Closed: c.closed, Late: c.late, Corrected: c.corrected, Flawed: c.flawed, Adopted: c.adopted, Resent: c.resent, DoubleCharged: c.double}
 }
 
 // Reconcile is one thorough pass over all pending work. SweepOnce takes a portion

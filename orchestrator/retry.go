@@ -18,17 +18,17 @@ const (
 	retryPage = 500
 )
 
-// Retries is the part of the store that retrying needs.
-type Retries interface {
+// RetryStore is the part of the store that retrying needs.
+type RetryStore interface {
 	Batch(ctx context.Context, id string) (jobs.Batch, error)
 	Job(ctx context.Context, id jobs.ID) (jobs.Job, error)
 	Jobs(ctx context.Context, f jobs.JobFilter) ([]jobs.Job, error)
 	Retry(ctx context.Context, retries []jobs.Retry, at time.Time) (jobs.Effects, error)
 }
 
-// Asker queries the vendor about ended jobs of one batch that might have an image
+// Checker queries the vendor about ended jobs of one batch that might have an image
 // after all, and records the answers.
-type Asker interface {
+type Checker interface {
 	Ask(ctx context.Context, b jobs.Batch, ended []jobs.Job) (Asked, error)
 }
 
@@ -38,12 +38,12 @@ type Asked struct {
 	Waiting []jobs.Job // canceled ones whose screenshot is still processing, in its time
 }
 
-var _ Asker = (*Orchestrator)(nil)
+var _ Checker = (*Orchestrator)(nil)
 
 // retrier is the work of one call.
 type retrier struct {
-	store   Retries
-	asker   Asker
+	store   RetryStore
+	asker   Checker
 	clock   Clock
 	batch   jobs.Batch
 	failure error // of the vendor, which is not queried any more after it
@@ -60,7 +60,7 @@ type retrier struct {
 // processing in its time: that job waits for it again. If the vendor cannot be
 // queried, RetryBatch returns a jobs.ErrUnasked together with what was done. The
 // asker may be nil if there is no access to the vendor; only these jobs need one.
-func RetryBatch(ctx context.Context, store Retries, asker Asker, batch string, states []jobs.State, clock Clock) (jobs.RetryCounts, error) {
+func RetryBatch(ctx context.Context, store RetryStore, asker Checker, batch string, states []jobs.State, clock Clock) (jobs.RetryCounts, error) {
 	r := retrier{store: store, asker: asker, clock: clock}
 	var err error
 	if r.batch, err = store.Batch(ctx, batch); err == nil && r.batch.State == jobs.BatchImporting {
@@ -94,7 +94,7 @@ func RetryBatch(ctx context.Context, store Retries, asker Asker, batch string, s
 }
 
 // RetryJob is RetryBatch for one job. A job in none of the states is left alone.
-func RetryJob(ctx context.Context, store Retries, asker Asker, id jobs.ID, states []jobs.State, clock Clock) (jobs.RetryCounts, error) {
+func RetryJob(ctx context.Context, store RetryStore, asker Checker, id jobs.ID, states []jobs.State, clock Clock) (jobs.RetryCounts, error) {
 	r := retrier{store: store, asker: asker, clock: clock}
 	j, err := store.Job(ctx, id)
 	if err == nil {

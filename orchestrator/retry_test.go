@@ -37,7 +37,7 @@ func canceled(t *testing.T, n int) *rig {
 	return r
 }
 
-func (r *rig) retry(asker Asker, want jobs.RetryCounts, wantErr error) {
+func (r *rig) retry(asker Checker, want jobs.RetryCounts, wantErr error) {
 	r.t.Helper()
 	got, err := RetryBatch(r.ctx(), r.store, asker, rigBatch, byDefault, r.clock)
 	if got != want || !errors.Is(err, wantErr) {

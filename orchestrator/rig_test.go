@@ -141,7 +141,7 @@ func (r *rig) job(row int64) jobs.Job {
 // webhook delivers the result of a screenshot and lets the closer apply it.
 func (r *rig) webhook(screenshot string, outcome jobs.Outcome) {
 	r.t.Helper()
-	r.must(r.Keep(r.ctx(), jobs.Delivery{ReceivedAt: r.clock.Now(), Event: "screenshot", ScreenshotID: screenshot, Outcome: outcome, Body: []byte("{}")}))
+	r.must(r.StoreDelivery(r.ctx(), jobs.Delivery{ReceivedAt: r.clock.Now(), Event: "screenshot", ScreenshotID: screenshot, Outcome: outcome, Body: []byte("{}")}))
 	_, err := r.CloseOnce(r.ctx())
 	r.must(err)
 }
@@ -168,7 +168,7 @@ func (r *rig) keep(deliveries []jobs.Delivery) {
 	var keeping sync.WaitGroup
 	for _, d := range deliveries {
 		keeping.Go(func() {
-			if err := r.Keep(r.ctx(), d); err != nil {
+			if err := r.StoreDelivery(r.ctx(), d); err != nil {
 				r.t.Error(err)
 			}
 		})

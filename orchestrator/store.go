@@ -23,9 +23,9 @@ type Store interface {
 	UpkeepStore
 	WorkerStore
 	feed.Store
-	Imports
-	Retries
-	Cancels
+	ImportStore
+	RetryStore
+	CancelStore
 }
 
 // SubmitStore is for submitting jobs.

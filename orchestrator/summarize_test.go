@@ -151,7 +151,7 @@ func TestExplainingTakesFewCallsAndScans(t *testing.T) {
 				if i < test.failed {
 					outcome, failed = jobs.OutcomeFailed, append(failed, shot.ID)
 				}
-				r.must(r.Keep(r.ctx(), jobs.Delivery{ReceivedAt: r.clock.Now(), ScreenshotID: shot.ID, Outcome: outcome}))
+				r.must(r.StoreDelivery(r.ctx(), jobs.Delivery{ReceivedAt: r.clock.Now(), ScreenshotID: shot.ID, Outcome: outcome}))
 			}
 			_, err := r.CloseOnce(r.ctx())
 			r.must(err)

@@ -186,7 +186,7 @@ func (v *fakeVendor) row(shot client.Screenshot) client.Screenshot {
 	if err != nil {
 		panic(err)
 	}
-	return client.Screenshot{Odd: &client.RowError{Row: 1, Rows: 1, Raw: raw, Reason: reason}}
+	return client.Screenshot{ReadError: &client.RowError{Row: 1, Rows: 1, Raw: raw, Reason: reason}}
 }
 
 // end gives all screenshots, or those named, their result.

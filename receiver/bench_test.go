@@ -19,7 +19,7 @@ import (
 // the handler.
 type discardInbox struct{}
 
-func (discardInbox) Keep(context.Context, jobs.Delivery) error { return nil }
+func (discardInbox) StoreDelivery(context.Context, jobs.Delivery) error { return nil }
 
 type discard struct{ header http.Header }
 

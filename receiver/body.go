@@ -84,7 +84,7 @@ func (b *body) parts() [][]byte {
 }
 
 // verify checks the signature of the body.
-func (b *body) verify(m signature.Mark) error {
+func (b *body) verify(m signature.Signature) error {
 	if len(b.more) > 0 {
 		return m.Verify(b.parts()...)
 	}

@@ -28,10 +28,10 @@ const (
 
 // Inbox stores deliveries.
 type Inbox interface {
-	// Keep stores a delivery and returns nil once it is on disk. It must return
-	// when ctx ends; the delivery might still be stored after that. Keep may retain
+	// StoreDelivery stores a delivery and returns nil once it is on disk. It must return
+	// when ctx ends; the delivery might still be stored after that. Store may retain
 	// d.Body. It must be safe for concurrent use.
-	Keep(ctx context.Context, d jobs.Delivery) error
+	StoreDelivery(ctx context.Context, d jobs.Delivery) error
 }
 
 // Config is the configuration of a Receiver. Inbox is required. Verifier is
@@ -138,7 +138,7 @@ func (r *Receiver) receive(req *http.Request) (Result, error) {
 			return WrongEncoding, errors.New("send the body without a content encoding")
 		}
 	}
-	var mark signature.Mark
+	var mark signature.Signature
 	if r.cfg.Verifier != nil {
 		var err error
 		if mark, err = r.cfg.Verifier.Expect(req.Header); err != nil {
@@ -169,11 +169,11 @@ func (r *Receiver) receive(req *http.Request) (Result, error) {
 	}
 	d.ReceivedAt = r.cfg.Now()
 	// Wait even if the sender disconnected; the result arrives shortly.
-	if err := r.cfg.Inbox.Keep(r.deadlines.bound(req.Context()), d); err != nil {
+	if err := r.cfg.Inbox.StoreDelivery(r.deadlines.bound(req.Context()), d); err != nil {
 		if req.Context().Err() != nil {
 			return Aborted, errors.New("sender disconnected before the delivery was stored")
 		}
-		return NotKept, fmt.Errorf("keep delivery: %w", err)
+		return NotStored, fmt.Errorf("keep delivery: %w", err)
 	}
 	return Accepted, nil
 }

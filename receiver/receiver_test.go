@@ -45,7 +45,7 @@ type memoryInbox struct {
 	kept []jobs.Delivery
 }
 
-func (m *memoryInbox) Keep(ctx context.Context, d jobs.Delivery) error {
+func (m *memoryInbox) StoreDelivery(ctx context.Context, d jobs.Delivery) error {
 	if m.keep != nil {
 		return m.keep(ctx)
 	}
@@ -312,7 +312,7 @@ func TestSenderDisconnects(t *testing.T) {
 	req := httptest.NewRequestWithContext(ctx, http.MethodPost, "/", strings.NewReader(goodBody))
 	req.Header.Set("X-Signature", signature.Sign(secret, []byte(goodBody)))
 	r.ServeHTTP(httptest.NewRecorder(), req)
-	if c := r.Counts(); c[receiver.Aborted] != 1 || c[receiver.NotKept] != 0 {
+	if c := r.Counts(); c[receiver.Aborted] != 1 || c[receiver.NotStored] != 0 {
 		t.Errorf("counted %v, want one aborted and none not kept", c)
 	}
 }

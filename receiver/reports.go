@@ -51,7 +51,7 @@ func (r *reports) log(ctx context.Context, now time.Time, result Result, remote 
 		return
 	}
 	level := slog.LevelWarn
-	if result == NotKept {
+	if result == NotStored {
 		level = slog.LevelError
 	}
 	r.logger.LogAttrs(ctx, level, "webhook not accepted",

@@ -21,14 +21,14 @@ const (
 	Aborted        Result = "aborted" // the sender disconnected or was too slow
 	WrongSignature Result = "signature"
 	Malformed      Result = "malformed"
-	NotKept        Result = "not_kept" // the inbox failed
+	NotStored      Result = "not_kept" // the inbox failed
 	Busy           Result = "busy"     // Config.MaxInFlight is used up
 	WrongPath      Result = "path"     // see Misdirected
 )
 
 // Results lists all results.
 var Results = []Result{
-	Accepted, WrongMethod, WrongEncoding, TooLarge, Aborted, WrongSignature, Malformed, NotKept, Busy, WrongPath,
+	Accepted, WrongMethod, WrongEncoding, TooLarge, Aborted, WrongSignature, Malformed, NotStored, Busy, WrongPath,
 }
 
 var statuses = map[Result]int{
@@ -39,7 +39,7 @@ var statuses = map[Result]int{
 	Aborted:        http.StatusBadRequest, // 408 if the sender was too slow, see status
 	WrongSignature: http.StatusUnauthorized,
 	Malformed:      http.StatusBadRequest,
-	NotKept:        http.StatusServiceUnavailable,
+	NotStored:      http.StatusServiceUnavailable,
 	Busy:           http.StatusServiceUnavailable,
 	WrongPath:      http.StatusNotFound,
 }
@@ -64,7 +64,7 @@ func (r Result) respond(w http.ResponseWriter, err error) {
 	switch r {
 	case WrongMethod:
 		h.Set("Allow", http.MethodPost)
-	case NotKept, Busy:
+	case NotStored, Busy:
 		h.Set("Retry-After", "2")
 		text = "cannot be stored now, send it again"
 	case WrongPath:

@@ -100,7 +100,7 @@ func (s *Server) api(name string, e endpoint) http.Handler {
 			raw.write(w)
 			return
 		}
-		if !s.cfg.BareAnswers {
+		if !s.cfg.NoEnvelope {
 			data = map[string]any{"success": true, "data": data}
 		}
 		writeJSON(w, http.StatusOK, data)
@@ -153,7 +153,7 @@ func (s *Server) writeError(w http.ResponseWriter, e *apiError) (request string)
 	body := map[string]any{
 		"success": false, "error": e.text, "code": e.code, "details": map[string]string{"request_id": request},
 	}
-	if s.cfg.BareAnswers && (e.status == http.StatusBadRequest || e.status == http.StatusTooManyRequests) {
+	if s.cfg.NoEnvelope && (e.status == http.StatusBadRequest || e.status == http.StatusTooManyRequests) {
 		delete(body, "success")
 	}
 	if len(e.fields) > 0 {

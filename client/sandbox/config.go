@@ -60,9 +60,9 @@ type Config struct {
 	// Beyond it the oldest screenshot is forgotten. If the oldest one is not
 	// settled, creates are refused with 429.
 	MaxScreenshots int
-	// MaxPictureBytes limits the size of the stored outputs; 0 means 2 GiB. Beyond
+	// MaxOutputBytes limits the size of the stored outputs; 0 means 2 GiB. Beyond
 	// it the oldest files are removed.
-	MaxPictureBytes int64
+	MaxOutputBytes int64
 	// Dir is the folder for outputs; empty means a temporary folder that Close
 	// removes. Only the current user can read the files, and the folder if the
 	// sandbox creates it. Images of a PlainRenderer are drawn on request and never
@@ -79,10 +79,10 @@ type Config struct {
 	// ListForm is the format of listings; empty means ListArray. The code of the
 	// vendor's SDKs and one of their READMEs differ.
 	ListForm ListForm
-	// BareAnswers omits the envelope of successful responses, and "success" in
+	// NoEnvelope omits the envelope of successful responses, and "success" in
 	// responses with status 400 and 429. The vendor's documentation shows both
 	// forms.
-	BareAnswers bool
+	NoEnvelope bool
 	// AnyCountry accepts every country. Otherwise an unknown country is refused
 	// with 422, as the vendor does.
 	AnyCountry bool
@@ -131,7 +131,7 @@ func (c Config) withDefaults() (Config, error) {
 		{"SleepUnit", int64(c.SleepUnit)},
 		{"IntervalUnit", int64(c.IntervalUnit)},
 		{"MaxScreenshots", int64(c.MaxScreenshots)},
-		{"MaxPictureBytes", c.MaxPictureBytes},
+		{"MaxPictureBytes", c.MaxOutputBytes},
 		{"FirstID", c.FirstID},
 	} {
 		if n.value < 0 {
@@ -171,7 +171,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.Workers = orElse(c.Workers, 4)
 	c.PageTimeout = orElse(c.PageTimeout, 20*time.Second)
 	c.MaxScreenshots = orElse(c.MaxScreenshots, 200_000)
-	c.MaxPictureBytes = orElse(c.MaxPictureBytes, 2<<30)
+	c.MaxOutputBytes = orElse(c.MaxOutputBytes, 2<<30)
 	c.BodyTimeout = orElse(c.BodyTimeout, time.Minute)
 	c.ListLimit = orElse(c.ListLimit, 100)
 	c.SleepUnit = orElse(c.SleepUnit, time.Second)

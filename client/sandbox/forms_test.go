@@ -18,12 +18,12 @@ func TestListForms(t *testing.T) {
 	}{
 		"array":        {sandbox.Config{}, `{"data":[{"id":1001,`},
 		"object":       {sandbox.Config{ListForm: sandbox.ListObject}, `{"data":{"screenshots":[{"id":1001,`},
-		"bare array":   {sandbox.Config{BareAnswers: true}, `[{"id":1001,`},
-		"bare object":  {sandbox.Config{BareAnswers: true, ListForm: sandbox.ListObject}, `{"screenshots":[{"id":1001,`},
+		"bare array":   {sandbox.Config{NoEnvelope: true}, `[{"id":1001,`},
+		"bare object":  {sandbox.Config{NoEnvelope: true, ListForm: sandbox.ListObject}, `{"screenshots":[{"id":1001,`},
 		"array, named": {sandbox.Config{ListForm: sandbox.ListArray}, `{"data":[{"id":1001,`},
 	} {
 		v := start(t, c.cfg)
-		if a := v.get("screenshot/create", with("url", "https://a.example")); a.status != http.StatusOK || strings.Contains(string(a.body), `"success"`) == c.cfg.BareAnswers {
+		if a := v.get("screenshot/create", with("url", "https://a.example")); a.status != http.StatusOK || strings.Contains(string(a.body), `"success"`) == c.cfg.NoEnvelope {
 			t.Errorf("%s: create: status %d, body %s", name, a.status, a.body)
 		}
 		v.settle()
@@ -45,7 +45,7 @@ func TestListForms(t *testing.T) {
 // Some of the vendor's errors have no field success.
 func TestBareErrors(t *testing.T) {
 	for _, bare := range []bool{false, true} {
-		v := start(t, sandbox.Config{BareAnswers: bare, Faults: []sandbox.Fault{{Name: "create-429", Probability: 1}}})
+		v := start(t, sandbox.Config{NoEnvelope: bare, Faults: []sandbox.Fault{{Name: "create-429", Probability: 1}}})
 		for status, a := range map[int]answer{
 			400: v.get("screenshot/create", nil),
 			401: v.do(http.MethodGet, "/api/v1/account/info", "wrong", nil),

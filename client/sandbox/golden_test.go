@@ -176,7 +176,7 @@ func recordConversation(t *testing.T) map[string]string {
 // listings as objects, and responses without the envelope.
 func otherForms(t *testing.T, files map[string]string) {
 	for form, cfg := range map[string]sandbox.Config{
-		"-as-object": {ListForm: sandbox.ListObject}, "-bare": {BareAnswers: true}, "-bare-as-object": {BareAnswers: true, ListForm: sandbox.ListObject},
+		"-as-object": {ListForm: sandbox.ListObject}, "-bare": {NoEnvelope: true}, "-bare-as-object": {NoEnvelope: true, ListForm: sandbox.ListObject},
 	} {
 		cfg.APIKey, cfg.BaseURL, cfg.FirstID, cfg.Now, cfg.Rand = "golden-key", "http://127.0.0.1:8070", 1001, fixedClock, bytes.NewReader(make([]byte, 32))
 		srv, err := sandbox.New(cfg)

@@ -233,8 +233,8 @@ func (c *fakeRenderer) Render(ctx context.Context, r sandbox.RenderRequest) (san
 	if err := png.Encode(&buf, img); err != nil {
 		return sandbox.Rendering{}, err
 	}
-	pic := sandbox.Picture{Data: buf.Bytes(), Format: "png", Width: 80, Height: 40}
-	return sandbox.Rendering{Shots: []sandbox.Picture{pic}, FinalURL: r.URL + "?landed", Title: "Camera"}, nil
+	pic := sandbox.Image{Data: buf.Bytes(), Format: "png", Width: 80, Height: 40}
+	return sandbox.Rendering{Shots: []sandbox.Image{pic}, FinalURL: r.URL + "?landed", Title: "Camera"}, nil
 }
 
 func contains(t *testing.T, body []byte, parts ...string) {

@@ -75,7 +75,7 @@ func TestOptionsReachTheRenderer(t *testing.T) {
 		{[]string{"post_data", form}, func(r *sandbox.RenderRequest) { r.PostData = &form }},
 		{[]string{"delay", "1.5", "max_wait", "20"}, func(r *sandbox.RenderRequest) { r.Delay, r.MaxWait = 1500*time.Millisecond, 20*time.Second }},
 		{[]string{"hide_popups", "true", "script_inline", "x()"}, func(r *sandbox.RenderRequest) { r.HidePopups, r.Script = true, "x()" }},
-		{[]string{"shots", "3", "shot_interval", "250"}, func(r *sandbox.RenderRequest) { r.Shots, r.ShotInterval = 3, 250*time.Millisecond }},
+		{[]string{"shots", "3", "shot_interval", "250"}, func(r *sandbox.RenderRequest) { r.Images, r.ShotInterval = 3, 250*time.Millisecond }},
 		{[]string{"steps", `[{"command":"fill","selector":"#a","value":"x"},{"command":"click","selector":"#b"},{"command":"wait","value":"200"},` +
 			`{"command":"wait","value":50},{"command":"wait","selector":"#c"},{"command":"scroll","value":"300"},{"command":"scroll","selector":"#d"},{"command":"screenshot"}]`},
 			func(r *sandbox.RenderRequest) {
@@ -114,7 +114,7 @@ func TestOptionsReachTheRenderer(t *testing.T) {
 				URL:    "https://a.example/",
 				Frame:  sandbox.Frame{Format: "png"},
 				Device: sandbox.Device{ScreenWidth: sandbox.DefaultScreenWidth, ScreenHeight: sandbox.DefaultScreenHeight},
-				Pace:   sandbox.Pace{Shots: 1},
+				Pace:   sandbox.Pace{Images: 1},
 			}
 			c.want(&want)
 			if len(r.seen) != 1 || !reflect.DeepEqual(r.seen[0], want) {

@@ -59,8 +59,8 @@ func (p *PlainRenderer) Measure(ctx context.Context, r RenderRequest) (Rendering
 	if err != nil {
 		return Rendering{}, err
 	}
-	pic := Picture{Format: orElse(r.Format, "png"), Width: size.X, Height: size.Y}
-	measured := Rendering{Shots: slices.Repeat([]Picture{pic}, shotsOf(r)), FinalURL: r.URL, Title: u.Host}
+	pic := Image{Format: orElse(r.Format, "png"), Width: size.X, Height: size.Y}
+	measured := Rendering{Shots: slices.Repeat([]Image{pic}, shotsOf(r)), FinalURL: r.URL, Title: u.Host}
 	if r.HTML {
 		measured.HTML = []byte{}
 	}

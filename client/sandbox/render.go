@@ -110,14 +110,14 @@ type Pace struct {
 	Script     string // JavaScript that runs in the page before the image
 	Steps      []Step // run in order before the image
 
-	Shots        int           // number of images; 0 means 1
+	Images       int           // number of images; 0 means 1
 	ShotInterval time.Duration // pause between two images
 }
 
 // Pauses returns the longest time that the renderer waits because the request
 // says so. Limits for slow pages do not include it.
 func (p Pace) Pauses() time.Duration {
-	total := p.Delay + p.MaxWait + time.Duration(max(p.Shots-1, 0))*p.ShotInterval
+	total := p.Delay + p.MaxWait + time.Duration(max(p.Images-1, 0))*p.ShotInterval
 	for _, step := range p.Steps {
 		total += step.Wait
 	}
@@ -162,15 +162,15 @@ type Margin struct{ Top, Right, Bottom, Left float64 }
 type Rendering struct {
 	// Shots are the images in the order in which they were taken, at least one.
 	// Images of screenshot steps come before those of RenderRequest.Shots.
-	Shots    []Picture
+	Shots    []Image
 	HTML     []byte // nil unless requested
 	PDF      []byte // nil unless requested
 	FinalURL string // URL after redirects
 	Title    string // title of the page; may be empty
 }
 
-// Picture is one encoded image.
-type Picture struct {
+// Image is one encoded image.
+type Image struct {
 	Data          []byte
 	Format        string // "png", "jpeg" or "webp"
 	Width, Height int    // px

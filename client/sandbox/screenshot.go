@@ -67,7 +67,7 @@ type screenshot struct {
 
 // result is a Rendering without the data of its outputs.
 type result struct {
-	pictures        []Picture // without data
+	pictures        []Image // without data
 	hasHTML, hasPDF bool
 	finalURL, title string
 }
@@ -83,7 +83,7 @@ func resultOf(r Rendering) result {
 }
 
 // formatOf returns the format of the first image, or "" if there is none.
-func formatOf(pictures []Picture) string {
+func formatOf(pictures []Image) string {
 	if len(pictures) == 0 {
 		return ""
 	}
@@ -101,7 +101,7 @@ func (s *screenshot) shots() int {
 
 // shotsOf returns the number of images that a request asks for.
 func shotsOf(r RenderRequest) int {
-	n := orElse(r.Shots, 1)
+	n := orElse(r.Images, 1)
 	for _, step := range r.Steps {
 		if step.Command == StepScreenshot {
 			n++

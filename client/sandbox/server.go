@@ -70,7 +70,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("sandbox: read random bytes: %w", err)
 	}
 	if _, ok := cfg.Renderer.(measurer); !ok {
-		if s.outputs, err = openOutputs(cfg.Dir, cfg.MaxScreenshots, cfg.MaxPictureBytes); err != nil {
+		if s.outputs, err = openOutputs(cfg.Dir, cfg.MaxScreenshots, cfg.MaxOutputBytes); err != nil {
 			return nil, err
 		}
 	}

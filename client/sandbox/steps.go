@@ -28,7 +28,7 @@ func (p *params) pace() Pace {
 		MaxWait:      p.seconds("max_wait"),
 		HidePopups:   p.flag("hide_popups"),
 		Script:       p.query.Get("script_inline"),
-		Shots:        p.integer("shots", 1, maxShots, 1),
+		Images:       p.integer("shots", 1, maxShots, 1),
 		ShotInterval: p.interval("shot_interval"),
 	}
 	if len(pace.Script) > maxScript {
@@ -41,7 +41,7 @@ func (p *params) pace() Pace {
 	if pace.Pauses() > maxPauses {
 		p.refuse("shot_interval", fmt.Sprintf("and the other pauses must not exceed %v in total", maxPauses))
 	}
-	taken := pace.Shots
+	taken := pace.Images
 	for _, step := range pace.Steps {
 		if step.Command == StepScreenshot {
 			taken++

@@ -135,7 +135,7 @@ func (s *Server) finished(q url.Values) (screenshot, error) {
 }
 
 // picture returns an image of a finished screenshot as it was rendered.
-func (s *Server) picture(ctx context.Context, shot screenshot, i int) (Picture, error) {
+func (s *Server) picture(ctx context.Context, shot screenshot, i int) (Image, error) {
 	pic := shot.result.pictures[i]
 	var err error
 	pic.Data, err = s.output(ctx, shot, shotFile(i, pic.Format))
@@ -160,22 +160,22 @@ func (s *Server) output(ctx context.Context, shot screenshot, name string) ([]by
 }
 
 // file returns the image as a response with the given Content-Disposition.
-func (p Picture) file(disposition string) file {
+func (p Image) file(disposition string) file {
 	return file{kind: "image/" + p.Format, data: p.Data, disposition: disposition}
 }
 
 // in returns the image in another form, format and quality.
-func (p Picture) in(form raster.Form, format string, quality int) (Picture, error) {
+func (p Image) in(form raster.Form, format string, quality int) (Image, error) {
 	img, err := raster.Decode(p.Data, p.Format)
 	if err != nil {
-		return Picture{}, err
+		return Image{}, err
 	}
 	if img, err = form.Apply(img); err != nil {
-		return Picture{}, err
+		return Image{}, err
 	}
 	data, err := raster.Encode(img, format, quality)
 	size := img.Bounds()
-	return Picture{Data: data, Format: format, Width: size.Dx(), Height: size.Dy()}, err
+	return Image{Data: data, Format: format, Width: size.Dx(), Height: size.Dy()}, err
 }
 
 // startDrawing waits until another image may be decoded. A decoded full page

@@ -105,7 +105,7 @@ func TestImageURL(t *testing.T) {
 
 func TestPicturesOnDiskAreBoundedAndPrivate(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "outputs")
-	v := start(t, sandbox.Config{Renderer: &fakeRenderer{}, Dir: dir, MaxPictureBytes: 400, Workers: 1})
+	v := start(t, sandbox.Config{Renderer: &fakeRenderer{}, Dir: dir, MaxOutputBytes: 400, Workers: 1})
 	for i := range 5 {
 		s := v.create(fmt.Sprintf("https://example.com/%d", i))
 		v.settle()

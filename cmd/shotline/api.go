@@ -56,7 +56,7 @@ func newAPIServer(w work, r *running, most int) (*apiServer, error) {
 		outcomes[i] = string(outcome)
 	}
 	metrics.CallbackTargets(w.Callbacks.Kinds(), outcomes)
-	guard := listener.New(taken, listener.Config{Name: "api", Most: most, Logger: w.Logger})
+	guard := listener.New(taken, listener.Config{Name: "api", MaxConnections: most, Logger: w.Logger})
 	return &apiServer{listener: taken, guard: guard, readiness: readiness, metrics: metrics}, nil
 }
 
@@ -103,7 +103,7 @@ func (r *running) apiURL() string {
 func (r *running) troubled() error {
 	var errs []error
 	for _, guard := range r.guards {
-		errs = append(errs, guard.Trouble())
+		errs = append(errs, guard.RecentError())
 	}
 	return errors.Join(errs...)
 }
@@ -114,7 +114,7 @@ func (r *running) connections() []api.Connections {
 	for i, guard := range r.guards {
 		s := guard.Stats()
 		told[i] = api.Connections{
-			Listener: s.Name, Open: s.Open, Most: s.Most,
+			Listener: s.Name, Open: s.Open, Most: s.MaxConnections,
 			Evicted: s.Evicted, Refused: s.Refused, SlowBodies: s.SlowBodies, AcceptErrors: s.AcceptErrors,
 		}
 	}
@@ -182,7 +182,7 @@ func (m metered) Search(ctx context.Context, o client.SearchOptions) (shots []cl
 func (m metered) countOdd(operation string, shots []client.Screenshot) {
 	odd := 0
 	for _, shot := range shots {
-		if shot.Odd != nil {
+		if shot.ReadError != nil {
 			odd++
 		}
 	}

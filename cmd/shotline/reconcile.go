@@ -111,8 +111,8 @@ func reconciledText(r orchestrator.Reconciled, took time.Duration) string {
 	if r.Corrected > 0 {
 		line("corrected", "%s whose first result was false", plural(r.Corrected, "job"))
 	}
-	if r.Double > 0 {
-		line("paid twice", "%s more than needed", plural(r.Double, "screenshot"))
+	if r.DoubleCharged > 0 {
+		line("paid twice", "%s more than needed", plural(r.DoubleCharged, "screenshot"))
 	}
 	if r.Deliveries > 0 {
 		line("inbox", "%s applied", plural(r.Deliveries, "delivery"))

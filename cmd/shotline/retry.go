@@ -91,7 +91,7 @@ func retry(c *cli.Context, store jobs.Store, arg string, states []jobs.State) er
 }
 
 // retryJob refuses a job that cannot be retried, or not by these states.
-func retryJob(c *cli.Context, store jobs.Store, asker orchestrator.Asker, id jobs.ID, states []jobs.State) (done jobs.RetryCounts, err error) {
+func retryJob(c *cli.Context, store jobs.Store, asker orchestrator.Checker, id jobs.ID, states []jobs.State) (done jobs.RetryCounts, err error) {
 	j, err := store.Job(c.Context, id)
 	if err != nil {
 		return done, err
@@ -157,7 +157,7 @@ func leftAlone(others map[jobs.State]int64) string {
 
 // vendorAsker can ask the vendor about jobs that may have a picture; it is nil
 // without an API key, since the other jobs need none.
-func vendorAsker(c *cli.Context, store jobs.Store) (orchestrator.Asker, error) {
+func vendorAsker(c *cli.Context, store jobs.Store) (orchestrator.Checker, error) {
 	key := strings.TrimSpace(c.String(apiKeyFlag.Name))
 	if key == "" {
 		return nil, nil

@@ -189,7 +189,7 @@ func startSandbox(cfg sandbox.Config, address string, log *slog.Logger) (*runnin
 			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		},
 	}
-	guarded := listener.New(taken, listener.Config{Name: "sandbox", Most: between(2, descriptors()/2, mostConnections), Logger: log})
+	guarded := listener.New(taken, listener.Config{Name: "sandbox", MaxConnections: between(2, descriptors()/2, mostConnections), Logger: log})
 	guarded.Guard(s.http)
 	go func() { s.served <- s.http.Serve(guarded) }()
 	return s, nil

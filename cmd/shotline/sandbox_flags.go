@@ -67,7 +67,7 @@ func answerForms(c *cli.Context, cfg *sandbox.Config) (err error) {
 	if cfg.ListForm, err = sandbox.ParseListForm(c.String(listFormFlag.Name)); err != nil {
 		return badUsage("--list-form %q: want array or object", c.String(listFormFlag.Name))
 	}
-	cfg.BareAnswers, cfg.AnyCountry = c.Bool(bareFlag.Name), c.Bool(anyCountryFlag.Name)
+	cfg.NoEnvelope, cfg.AnyCountry = c.Bool(bareFlag.Name), c.Bool(anyCountryFlag.Name)
 	for flag, unit := range map[*cli.DurationFlag]*time.Duration{sleepUnitFlag: &cfg.SleepUnit, intervalFlag: &cfg.IntervalUnit} {
 		if *unit = c.Duration(flag.Name); *unit < time.Millisecond || *unit > time.Minute {
 			return badUsage("--%s %v: want 1ms to 1m", flag.Name, *unit)

@@ -70,7 +70,7 @@ const (
 // webhooks.
 func guardWebhooks(l net.Listener, server *http.Server, most int, log *slog.Logger) *listener.Listener {
 	guarded := listener.New(l, listener.Config{
-		Name: "webhooks", Most: most, Logger: log, ReadBuffer: webhookBuffer, BodyStep: webhookStep, BodyTime: server.ReadTimeout,
+		Name: "webhooks", MaxConnections: most, Logger: log, ReadBuffer: webhookBuffer, BodyStep: webhookStep, BodyTime: server.ReadTimeout,
 	})
 	guarded.Guard(server)
 	return guarded

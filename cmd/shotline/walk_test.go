@@ -46,7 +46,7 @@ func TestUsages(t *testing.T) {
 	t.Parallel()
 	for name, cfg := range map[string]sandbox.Config{
 		"arrays":        {},
-		"bare, objects": {BareAnswers: true, ListForm: sandbox.ListObject},
+		"bare, objects": {NoEnvelope: true, ListForm: sandbox.ListObject},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

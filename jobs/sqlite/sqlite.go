@@ -104,7 +104,7 @@ type Store struct {
 }
 
 var (
-	_ jobs.Store    = (*Store)(nil)
+	_ jobs.Store       = (*Store)(nil)
 	_ jobs.BackupStore = (*Store)(nil)
 )
 

@@ -16,10 +16,10 @@ import (
 // Card is one row on a contact sheet.
 type Card struct {
 	Job jobs.Job
-	// Picture is the address of the image on the page: a slash-separated path
+	// Image is the address of the image on the page: a slash-separated path
 	// relative to the page, a data:image URI, an http or https address, or empty if
 	// there is no image.
-	Picture string
+	Image string
 	// Original is the row that a duplicate repeats.
 	Original *jobs.Job
 }
@@ -53,7 +53,7 @@ func Cards(ctx context.Context, src RowSource, batchID string, image func(jobs.J
 			if err != nil {
 				return Card{}, fmt.Errorf("image of %s: %w", row.ID, err)
 			}
-			card.Picture = link
+			card.Image = link
 		}
 		return card, nil
 	}
@@ -86,7 +86,7 @@ func newCardView(c Card) cardView {
 		v.Link, v.Address = u.String(), u.String()
 		v.Host, v.Rest = u.Host, readablePath(u)
 	}
-	v.Picture = imageURL(c.Picture)
+	v.Picture = imageURL(c.Image)
 	v.Full = v.Picture
 	if _, ok := webAddress(j.ImageURL); ok {
 		v.Full = template.URL(j.ImageURL) // #nosec G203 -- http or https, escaped as an attribute
@@ -126,7 +126,7 @@ func address(j jobs.Job) string {
 
 // note returns why there is no image.
 func note(j jobs.Job) string {
-	text := Plain(j.Error, noteWidth)
+	text := PlainLine(j.Error, noteWidth)
 	switch {
 	case text != "":
 		return text

@@ -86,10 +86,10 @@ func place(row int64, line int) string {
 	return "row " + strconv.FormatInt(row, 10)
 }
 
-// Plain converts text from outside to one printable line of at most width
+// PlainLine converts text from outside to one printable line of at most width
 // characters. Without it, a web page could send control sequences to the user's
 // terminal.
-func Plain(text string, width int) string {
+func PlainLine(text string, width int) string {
 	var b strings.Builder
 	gap := false
 	for _, r := range text {

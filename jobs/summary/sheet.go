@@ -116,7 +116,7 @@ func newHead(s Summary) head {
 		}
 	}
 	for _, r := range s.Reasons {
-		text := Plain(r.Error, noteWidth)
+		text := PlainLine(r.Error, noteWidth)
 		if text == "" {
 			text = "no reason given"
 		}

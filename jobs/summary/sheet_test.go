@@ -45,7 +45,7 @@ func TestHostileTextIsEscaped(t *testing.T) {
 			page := sheetOf(t, Summary{Source: text, PauseReason: text, Rows: 1, Reasons: []Reason{{State: state, Error: text}}}, 0,
 				Card{
 					Job:      jobs.Job{ID: jobs.ID{Batch: "b", Row: 1}, URL: text, ImageURL: text, Error: text, State: state, DuplicateOf: 1},
-					Picture:  text,
+					Image:    text,
 					Original: &jobs.Job{State: jobs.State(text)},
 				})
 			page = strings.Join(strings.Fields(page), " ")

@@ -171,7 +171,7 @@ func TestFigures(t *testing.T) {
 		{span(3599.7), "1 h 00 min"}, {span(11100), "3 h 05 min"}, {span(86400 * 4.25), "4 d 6 h"},
 		{credits(0.1 + 0.2), "0.3"}, {credits(12), "12"}, {rate(2.345), "2.3"}, {rate(12345.6), "12,346"},
 		{percent(0), "0.0 %"}, {percent(0.00001), "<0.1 %"}, {percent(0.99999), ">99.9 %"}, {percent(1), "100.0 %"},
-		{Plain(" a\t\nb\x00c ", 10), "a b c"}, {Plain("abcdef", 4), "abc…"}, {Plain("日本語", 3), "日本語"},
+		{PlainLine(" a\t\nb\x00c ", 10), "a b c"}, {PlainLine("abcdef", 4), "abc…"}, {PlainLine("日本語", 3), "日本語"},
 		{bar(0), strings.Repeat("·", barWidth)}, {bar(0.0001), "█" + strings.Repeat("·", barWidth-1)}, {bar(1), strings.Repeat("█", barWidth)},
 	} {
 		if tt.got != tt.want {

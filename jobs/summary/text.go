@@ -57,11 +57,11 @@ func (t *textWriter) heading(s Summary) {
 	}
 	t.printf("\n")
 	if s.PauseReason != "" {
-		t.printf("Paused: %s\n", Plain(s.PauseReason, lineWidth-len("Paused: ")))
+		t.printf("Paused: %s\n", PlainLine(s.PauseReason, lineWidth-len("Paused: ")))
 	}
 	facts := []string{counted(s.Rows, "row")}
 	if s.Source != "" {
-		facts[0] += " from " + Plain(s.Source, 40)
+		facts[0] += " from " + PlainLine(s.Source, 40)
 	}
 	if s.DurationSeconds > 0 {
 		facts = append(facts, span(s.DurationSeconds))
@@ -135,7 +135,7 @@ func (t *textWriter) reasons(s Summary) {
 	}
 	indent := 2 + countWidth + 2 + len("timed out") + 2 + rowWidth + 2
 	for _, r := range s.Reasons {
-		text := Plain(r.Error, reasonWidth)
+		text := PlainLine(r.Error, reasonWidth)
 		if text == "" {
 			text = "no reason given"
 		}

@@ -19,7 +19,7 @@ var ErrUnavailable = errors.New("queue unavailable")
 type Options struct {
 	RedisURL    string       // as for asynq.ParseRedisURI; empty means embedded
 	Name        string       // name of the queue; empty means "shotline". Databases that share one Redis must use different names
-	Own         bool         // no other process uses a queue of this name, so Stop removes it
+	Exclusive   bool         // no other process uses a queue of this name, so Stop removes it
 	Concurrency int          // number of handlers that run at the same time; 0 means 8
 	Callbacks   int          // number of callbacks delivered at the same time; 0 means CallbackSlots
 	Logger      *slog.Logger // nil means slog.Default
@@ -58,7 +58,7 @@ type Queue struct {
 // Stop must be called even if Start was not.
 func Open(ctx context.Context, o Options) (*Queue, error) {
 	silenceRedis()
-	q := &Queue{name: o.Name, own: o.Own, concurrency: o.Concurrency, slots: o.Callbacks, log: o.Logger}
+	q := &Queue{name: o.Name, own: o.Exclusive, concurrency: o.Concurrency, slots: o.Callbacks, log: o.Logger}
 	if q.name == "" {
 		q.name = "shotline"
 	}

@@ -103,7 +103,7 @@ func TestAWriteThatHangsIsNotReady(t *testing.T) {
 	}
 }
 
-func newMetrics(t *testing.T, store Totaler, storage Storage, queues []Queue) (*Metrics, http.Handler) {
+func newMetrics(t *testing.T, store TotalsReader, storage Storage, queues []Queue) (*Metrics, http.Handler) {
 	t.Helper()
 	readiness := NewReadiness(newClock().Now, Check{"queue", func(context.Context) error { return errors.New("gone") }})
 	m := NewMetrics("v1", []string{"accepted", "not_kept"}, Sources{

@@ -37,7 +37,7 @@ type Metrics struct {
 
 // Sources are what is asked for at each scrape. All are required.
 type Sources struct {
-	Store     Totaler
+	Store     TotalsReader
 	Storage   func() Storage
 	Queues    func(ctx context.Context) ([]Queue, error)
 	Listeners func() []Connections

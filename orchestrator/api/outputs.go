@@ -41,7 +41,7 @@ var outputs = []output{
 	{"image", []string{"image/png", "image/jpeg", "image/webp", "image/gif", "image/avif"},
 		func(ctx context.Context, from Outputs, id string) (*client.Download, error) {
 			return from.Thumbnail(ctx, id, client.ThumbnailOptions{})
-		}, client.PictureType, true, ""},
+		}, client.ImageType, true, ""},
 	// A stranger's page must not run as one of ours.
 	{"html", []string{"text/html"}, func(ctx context.Context, from Outputs, id string) (*client.Download, error) {
 		return from.HTML(ctx, id)

@@ -11,9 +11,9 @@ import (
 	"shotline/jobs"
 )
 
-// Totaler is what is needed of the store. An answer must come fast however
+// TotalsReader is what is needed of the store. An answer must come fast however
 // many jobs there are.
-type Totaler interface {
+type TotalsReader interface {
 	Totals(ctx context.Context) (jobs.Totals, error)
 }
 

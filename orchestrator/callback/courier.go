@@ -70,8 +70,8 @@ type Parts struct {
 	Random    func() float64    // in [0,1), spreads the attempts; nil: the system's
 }
 
-// Courier brings callbacks to their targets. Safe for concurrent use.
-type Courier struct {
+// Deliverer brings callbacks to their targets. Safe for concurrent use.
+type Deliverer struct {
 	cfg      Config
 	store    Store
 	queue    Queue
@@ -97,12 +97,12 @@ type Courier struct {
 	heard    map[string]time.Time // when a failing step was last logged
 }
 
-type deaf struct{}
+type noopObserver struct{}
 
-func (deaf) Attempted(string, Outcome, time.Duration) {}
+func (noopObserver) Attempted(string, Outcome, time.Duration) {}
 
 // New checks the configuration; nothing runs until Start.
-func New(cfg Config, p Parts) (*Courier, error) {
+func New(cfg Config, p Parts) (*Deliverer, error) {
 	if p.Store == nil || p.Queue == nil || p.Now == nil || p.Logger == nil {
 		return nil, errors.New("callbacks: a part is missing")
 	}
@@ -115,7 +115,7 @@ func New(cfg Config, p Parts) (*Courier, error) {
 		return nil, err
 	}
 	if p.Observer == nil {
-		p.Observer = deaf{}
+		p.Observer = noopObserver{}
 	}
 	if p.Random == nil {
 		p.Random = rand.Float64
@@ -125,7 +125,7 @@ func New(cfg Config, p Parts) (*Courier, error) {
 		client.Transport = p.Transport
 	}
 	stopping, stop := context.WithCancel(context.Background())
-	c := &Courier{
+	c := &Deliverer{
 		cfg: cfg, store: p.Store, queue: p.Queue, now: p.Now, log: p.Logger, observer: p.Observer,
 		sinks: map[string]Sink{}, signer: signer, client: client,
 		lanes: newLanes(cfg.Concurrency, cfg.Slots), random: p.Random, maxOwed: maxOwed, claimFor: claimTime,
@@ -141,7 +141,7 @@ func New(cfg Config, p Parts) (*Courier, error) {
 
 // Open opens the readers' cursors: no event from now on is missed. While the store
 // takes nothing, not even an event, that is left to the loop.
-func (c *Courier) Open(ctx context.Context) error {
+func (c *Deliverer) Open(ctx context.Context) error {
 	for _, r := range c.readers {
 		err := r.open(ctx, c)
 		if errors.Is(err, jobs.ErrUnavailable) {
@@ -164,25 +164,25 @@ const (
 )
 
 // Start begins the loops. It never blocks.
-func (c *Courier) Start() {
+func (c *Deliverer) Start() {
 	c.loops.Go(func() { c.watchLoop(c.stopping) })
 	c.loops.Go(func() { c.newsLoop(c.stopping) })
 }
 
 // Drain makes the loops claim nothing more. Call it before the queue is stopped:
 // what is claimed for a queue that takes no tasks has to wait.
-func (c *Courier) Drain() { c.stop() }
+func (c *Deliverer) Drain() { c.stop() }
 
 // Stop drains and waits for the loops. Attempts under way are the queue's, which is
 // to be stopped before. Repeated calls are fine.
-func (c *Courier) Stop() {
+func (c *Deliverer) Stop() {
 	c.stop()
 	c.loops.Wait()
 	c.client.CloseIdleConnections()
 }
 
 // nudge wakes watchLoop. It never blocks.
-func (c *Courier) nudge() {
+func (c *Deliverer) nudge() {
 	select {
 	case c.nudged <- struct{}{}:
 	default:
@@ -191,7 +191,7 @@ func (c *Courier) nudge() {
 
 // newsLoop wakes watchLoop within newsDelay after this or another process has
 // committed something, such as an event or the end of an attempt.
-func (c *Courier) newsLoop(ctx context.Context) {
+func (c *Deliverer) newsLoop(ctx context.Context) {
 	var seen jobs.Version
 	for ctx.Err() == nil {
 		version, err := c.store.News(ctx, seen, newsDelay)
@@ -207,7 +207,7 @@ func (c *Courier) newsLoop(ctx context.Context) {
 }
 
 // watchLoop calls WatchOnce whenever it is woken, and at least every lookEvery.
-func (c *Courier) watchLoop(ctx context.Context) {
+func (c *Deliverer) watchLoop(ctx context.Context) {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	var forgot time.Time
@@ -240,7 +240,7 @@ func pause(ctx context.Context, d time.Duration) {
 }
 
 // WatchOnce reads the log as far as it goes and enqueues what is due.
-func (c *Courier) WatchOnce(ctx context.Context) error {
+func (c *Deliverer) WatchOnce(ctx context.Context) error {
 	var errs []error
 	for _, r := range c.readers {
 		for more := true; more && ctx.Err() == nil; {
@@ -259,7 +259,7 @@ func (c *Courier) WatchOnce(ctx context.Context) error {
 
 // logError is the edge where an error of the loop is logged, and not again for a
 // while.
-func (c *Courier) logError(ctx context.Context, what string, err error) {
+func (c *Deliverer) logError(ctx context.Context, what string, err error) {
 	if ctx.Err() != nil {
 		return
 	}

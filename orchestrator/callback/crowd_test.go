@@ -26,7 +26,7 @@ func (idle) SummarizeBatch(context.Context, string) error { return nil }
 
 // process is a courier that works by itself, by the real clock, as in serve.
 type process struct {
-	courier *Courier
+	courier *Deliverer
 	queue   *taskqueue.Queue
 }
 

@@ -52,7 +52,7 @@ func (l later) RetryIn() time.Duration { return time.Duration(l) + time.Second }
 
 // claimOnce enqueues callbacks that are due. A task that cannot be enqueued, or
 // is lost, is claimed again after the claim's time.
-func (c *Courier) claimOnce(ctx context.Context) error {
+func (c *Deliverer) claimOnce(ctx context.Context) error {
 	now, again := c.now(), c.claimFor
 	if c.unqueued.Load() {
 		again = unqueuedTime
@@ -74,7 +74,7 @@ func (c *Courier) claimOnce(ctx context.Context) error {
 // Deliver makes one attempt at a callback, if this generation of it is still
 // owed. One that ctx cuts short is put back, to be delivered again at once. While
 // callbacks wait in line, it makes the attempts of those whose turn it is.
-func (c *Courier) Deliver(ctx context.Context, seq, generation int64, lane string) error {
+func (c *Deliverer) Deliver(ctx context.Context, seq, generation int64, lane string) error {
 	own := turn{seq, generation, lane}
 	place, entry := c.lanes.enter(own)
 	if entry == busy {
@@ -90,7 +90,7 @@ func (c *Courier) Deliver(ctx context.Context, seq, generation int64, lane strin
 
 // take makes the attempt of a place, and returns that of the next callback in
 // line, if there is time for it.
-func (c *Courier) take(ctx context.Context, at *place, own turn, until time.Time) (next *place, err error) {
+func (c *Deliverer) take(ctx context.Context, at *place, own turn, until time.Time) (next *place, err error) {
 	defer at.leave()
 	began := c.now()
 	owed, err := c.store.BeginCallback(ctx, at.turn.seq, at.turn.generation, began, began.Add(beginTime))
@@ -140,7 +140,7 @@ func (c *Courier) take(ctx context.Context, at *place, own turn, until time.Time
 
 // next is the place of the next callback in line, nil when there is none or no
 // time for its attempt.
-func (c *Courier) next(ctx context.Context, until time.Time) *place {
+func (c *Deliverer) next(ctx context.Context, until time.Time) *place {
 	if ctx.Err() != nil || !c.now().Before(until) {
 		return nil
 	}
@@ -149,7 +149,7 @@ func (c *Courier) next(ctx context.Context, until time.Time) *place {
 
 // wake enqueues callbacks that need not wait any more. One that cannot be enqueued
 // is claimed again by the store.
-func (c *Courier) wake(ctx context.Context, woken []turn) {
+func (c *Deliverer) wake(ctx context.Context, woken []turn) {
 	for _, t := range woken {
 		if c.queue.EnqueueCallback(ctx, t.seq, t.generation, t.lane) != nil {
 			return
@@ -158,7 +158,7 @@ func (c *Courier) wake(ctx context.Context, woken []turn) {
 }
 
 // tell logs and counts how an attempt ended.
-func (c *Courier) tell(owed jobs.Callback, end jobs.CallbackEnd, outcome Outcome, took time.Duration) {
+func (c *Deliverer) tell(owed jobs.Callback, end jobs.CallbackEnd, outcome Outcome, took time.Duration) {
 	kind := kindURL
 	if owed.Target.Sink != "" {
 		kind = owed.Target.Sink
@@ -189,7 +189,7 @@ func of(job jobs.ID, batch string) (about []any) {
 
 // attempt sends the callback and decides what its end is; no outcome when ctx
 // has ended.
-func (c *Courier) attempt(ctx context.Context, owed jobs.Callback) (jobs.CallbackEnd, Outcome) {
+func (c *Deliverer) attempt(ctx context.Context, owed jobs.Callback) (jobs.CallbackEnd, Outcome) {
 	status, wait, err := c.post(ctx, owed)
 	switch {
 	case err == nil:
@@ -210,7 +210,7 @@ func (c *Courier) attempt(ctx context.Context, owed jobs.Callback) (jobs.Callbac
 // post sends the callback. The error is nil when it was taken, and has no word
 // of the target's address or answer; wait is how long the target asks to be left
 // alone; status is 0 without an answer.
-func (c *Courier) post(ctx context.Context, owed jobs.Callback) (status int, wait time.Duration, err error) {
+func (c *Deliverer) post(ctx context.Context, owed jobs.Callback) (status int, wait time.Duration, err error) {
 	url, err := c.address(owed.Target)
 	if err != nil {
 		return 0, 0, err
@@ -247,7 +247,7 @@ func (c *Courier) post(ctx context.Context, owed jobs.Callback) (status int, wai
 }
 
 // address is where a callback goes.
-func (c *Courier) address(to jobs.Target) (string, error) {
+func (c *Deliverer) address(to jobs.Target) (string, error) {
 	if to.Sink != "" {
 		sink, known := c.sinks[to.Sink]
 		if !known {

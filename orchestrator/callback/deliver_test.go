@@ -282,7 +282,7 @@ func TestAKillBetweenTheAnswerAndItsRecordMeansTwice(t *testing.T) {
 	if err := killed.Deliver(t.Context(), queued.seq, queued.generation, queued.lane); !errors.Is(err, jobs.ErrUnavailable) {
 		t.Fatalf("ended with %v", err)
 	}
-	r.Courier = r.another("w2", openStore(t, r.path))
+	r.Deliverer = r.another("w2", openStore(t, r.path))
 	r.must(r.Deliver(t.Context(), queued.seq, queued.generation, queued.lane))
 	if r.work(); len(to.got()) != 1 {
 		t.Error("made again while it may be under way")
@@ -382,7 +382,7 @@ func TestCheckURL(t *testing.T) {
 func TestAPrivateAddressIsNotCalled(t *testing.T) {
 	r := newRig(t)
 	inside := newTarget(t, nil)
-	r.Courier = r.another("w1", r.store, func(c *Config) { c.Guard = nil })
+	r.Deliverer = r.another("w1", r.store, func(c *Config) { c.Guard = nil })
 	r.cancel(r.job(inside.URL), r.job("http://[::ffff:169.254.169.254]/latest/"))
 	r.work()
 	for _, c := range r.callbacks() {

@@ -37,7 +37,7 @@ type reader struct {
 	full   bool // the sink is owed too much
 }
 
-func (r *reader) open(ctx context.Context, c *Courier) error {
+func (r *reader) open(ctx context.Context, c *Deliverer) error {
 	place, err := c.store.OpenCursor(ctx, r.cursor, c.now())
 	if err != nil {
 		return fmt.Errorf("open reader %s: %w", r.cursor, err)
@@ -47,7 +47,7 @@ func (r *reader) open(ctx context.Context, c *Courier) error {
 }
 
 // readOnce reads one page. There is more when it may not have been the last.
-func (r *reader) readOnce(ctx context.Context, c *Courier) (more bool, err error) {
+func (r *reader) readOnce(ctx context.Context, c *Deliverer) (more bool, err error) {
 	if !r.isOpen {
 		if err := r.open(ctx, c); err != nil {
 			return false, err
@@ -98,7 +98,7 @@ func (r *reader) readOnce(ctx context.Context, c *Courier) (more bool, err error
 
 // isFull is when the sink is owed as much as it may be. What else is for it stays
 // in the log.
-func (r *reader) isFull(ctx context.Context, c *Courier) (bool, error) {
+func (r *reader) isFull(ctx context.Context, c *Deliverer) (bool, error) {
 	owed, err := c.store.CountOwed(ctx, r.cursor, c.maxOwed)
 	if err != nil {
 		return false, fmt.Errorf("reader %s: %w", r.cursor, err)
@@ -112,7 +112,7 @@ func (r *reader) isFull(ctx context.Context, c *Courier) (bool, error) {
 }
 
 // tell makes the callbacks of a page; when it holds too much for one, up to told.
-func (r *reader) tell(ctx context.Context, c *Courier, page []jobs.Event) (owed []jobs.Callback, told int64, err error) {
+func (r *reader) tell(ctx context.Context, c *Deliverer, page []jobs.Event) (owed []jobs.Callback, told int64, err error) {
 	size := 0
 	for _, e := range page {
 		if r.sink != nil && !r.sink.mayWant(e.Type) {
@@ -167,7 +167,7 @@ func laneOf(raw string) string {
 // ForgetOnce closes the cursors of sinks that are not configured any more, which
 // would keep the log from being pruned. While another worker is alive, which may
 // have other sinks, they stay.
-func (c *Courier) ForgetOnce(ctx context.Context) error {
+func (c *Deliverer) ForgetOnce(ctx context.Context) error {
 	cursors, err := c.store.Cursors(ctx)
 	if err != nil {
 		return fmt.Errorf("forget sinks: %w", err)

@@ -99,7 +99,7 @@ func TestNothingIsLostBetweenTwoProcesses(t *testing.T) {
 	r.must(r.WatchOnce(t.Context())) // only looks
 	r.cancel(r.job(to.URL))
 	// It dies here; its heir begins at the cursor.
-	r.Courier = r.another("w2", openStore(t, r.path))
+	r.Deliverer = r.another("w2", openStore(t, r.path))
 	r.cancel(r.job(to.URL))
 	r.work()
 	if n := len(to.got()); n != 2 {
@@ -119,7 +119,7 @@ func TestPagesWithLargeBodiesAreCut(t *testing.T) {
 	}
 	page, _, err := r.store.Events(t.Context(), jobs.EventFilter{Calls: true})
 	r.must(err)
-	owed, told, err := r.readers[0].tell(t.Context(), r.Courier, page)
+	owed, told, err := r.readers[0].tell(t.Context(), r.Deliverer, page)
 	r.must(err)
 	if len(owed) != 4 || told != page[3].Seq {
 		t.Errorf("%d of %d in a page, up to %d", len(owed), n, told)

@@ -113,7 +113,7 @@ func (j *journal) String() string {
 // rig is a courier over a real store. Nothing runs by itself: tests call the
 // steps.
 type rig struct {
-	*Courier
+	*Deliverer
 	t     *testing.T
 	path  string
 	store *sqlite.Store
@@ -138,7 +138,7 @@ func newRig(t *testing.T, change ...func(*Config)) *rig {
 	r := &rig{t: t, path: filepath.Join(t.TempDir(), "rig.db"), clock: newClock(), tasks: &tasks{},
 		heard: &attempted{told: map[string]int{}}, log: &journal{}, claimFor: time.Second}
 	r.store = openStore(t, r.path)
-	r.Courier = r.another("w1", r.store, change...)
+	r.Deliverer = r.another("w1", r.store, change...)
 	return r
 }
 
@@ -153,7 +153,7 @@ func openStore(t *testing.T, path string) *sqlite.Store {
 }
 
 // another is the courier of another process, or of the same one after a restart.
-func (r *rig) another(worker string, store Store, change ...func(*Config)) *Courier {
+func (r *rig) another(worker string, store Store, change ...func(*Config)) *Deliverer {
 	r.t.Helper()
 	cfg := Config{Worker: worker, Guard: loopback(), Secrets: []string{secretA}}
 	for _, f := range change {

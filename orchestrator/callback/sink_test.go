@@ -281,7 +281,7 @@ func TestASinkThatIsNotConfiguredAnyMore(t *testing.T) {
 	r.cancel(r.job(""))
 	r.must(r.WatchOnce(t.Context()))
 	r.tasks.take()
-	r.Courier = r.another("w1", r.store)
+	r.Deliverer = r.another("w1", r.store)
 	r.must(r.ForgetOnce(t.Context()))
 	if cursors, err := r.store.Cursors(t.Context()); err != nil || !slices.Equal(cursors, []string{kindURL}) {
 		t.Errorf("cursors %v %v", cursors, err)

@@ -229,7 +229,7 @@ func (c Config) Orchestrator() orchestrator.Config {
 	return orchestrator.Config{
 		Worker: jobs.Worker{ID: NewID(), Role: jobs.RoleOf(c.Role, c.Batches), PID: os.Getpid(), Receives: c.TakesWebhooks()},
 		Apps:   c.Apps, Batches: c.Batches, JobTimeout: c.JobTimeout, DeadlineGrace: c.DeadlineGrace, RequestTimeout: c.RequestTimeout, Settle: c.Settle,
-		Concurrency: min(c.Concurrency, creates), MostCreates: min(creates, mostCreates), Rate: c.Rate, Poll: poll,
+		Concurrency: min(c.Concurrency, creates), MaxCreates: min(creates, mostCreates), Rate: c.Rate, Poll: poll,
 		KeepForeign: c.KeepForeign, KeepDeliveries: c.KeepDeliveries, KeepEvents: c.KeepEvents, AuditWindow: c.AuditWindow,
 	}
 }

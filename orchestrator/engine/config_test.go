@@ -104,9 +104,9 @@ func TestCreatesHeedTheConnections(t *testing.T) {
 		{0, 0, 0, 64}, {0, 500, 500, 64}, {256, 500, 500, 64}, {80, 500, 70, 64}, {8, 0, 0, 7}, {8, 20, 7, 7}, {8, 3, 3, 7}, {1, 9, 1, 1},
 	} {
 		c := engine.Config{VendorConnections: test.connections, Concurrency: test.concurrency}.Orchestrator()
-		if c.Concurrency != test.fixed || c.MostCreates != test.most {
+		if c.Concurrency != test.fixed || c.MaxCreates != test.most {
 			t.Errorf("%d connections, concurrency %d: %d and at most %d creates, want %d and %d",
-				test.connections, test.concurrency, c.Concurrency, c.MostCreates, test.fixed, test.most)
+				test.connections, test.concurrency, c.Concurrency, c.MaxCreates, test.fixed, test.most)
 		}
 	}
 }

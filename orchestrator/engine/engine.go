@@ -30,8 +30,8 @@ type Engine struct {
 	client       *client.Client
 	queue        *tasks.Queue
 	orchestrator *orchestrator.Orchestrator
-	callbacks    *callback.Courier  // nil without callbacks
-	webhooks     *receiver.Receiver // nil if the engine takes no webhooks
+	callbacks    *callback.Deliverer // nil without callbacks
+	webhooks     *receiver.Receiver  // nil if the engine takes no webhooks
 	calls        *gate
 
 	mu      sync.Mutex // serializes Start and Stop

@@ -28,16 +28,16 @@ type identified interface {
 // store can neither read nor write an id at the moment: other engines find
 // pending work in the store.
 func (c Config) queue(ctx context.Context, store identified) (tasks.Options, error) {
-	options := tasks.Options{RedisURL: c.RedisURL, Callbacks: c.CallbackSlots, Logger: c.Logger, Own: len(c.Batches) > 0}
+	options := tasks.Options{RedisURL: c.RedisURL, Callbacks: c.CallbackSlots, Logger: c.Logger, Exclusive: len(c.Batches) > 0}
 	id, err := store.Identity(ctx)
 	if errors.Is(err, jobs.ErrUnavailable) && ctx.Err() == nil {
-		id, err, options.Own = NewID(), nil, true
+		id, err, options.Exclusive = NewID(), nil, true
 	}
 	if err != nil {
 		return options, err
 	}
 	options.Name = "shotline-" + id[:min(len(id), queueIDLength)]
-	if options.Own {
+	if options.Exclusive {
 		options.Name += "-" + NewID()
 	}
 	return options, nil

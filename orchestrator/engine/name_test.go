@@ -20,7 +20,7 @@ func nameOf(t *testing.T, path string) string {
 	}
 	defer store.Close()
 	options, err := Config{}.queue(t.Context(), store)
-	if err != nil || options.Own {
+	if err != nil || options.Exclusive {
 		t.Fatal(options, err)
 	}
 	name := options.Name
@@ -64,7 +64,7 @@ func TestAStoreInTroubleGetsAQueueOfItsOwn(t *testing.T) {
 	t.Parallel()
 	one, err := Config{}.queue(t.Context(), unidentified{err: jobs.ErrUnavailable})
 	other, otherErr := Config{}.queue(t.Context(), unidentified{err: jobs.ErrUnavailable})
-	if err != nil || otherErr != nil || one.Name == other.Name || !one.Own || !other.Own {
+	if err != nil || otherErr != nil || one.Name == other.Name || !one.Exclusive || !other.Exclusive {
 		t.Errorf("%+v and %+v: %v, %v", one, other, err, otherErr)
 	}
 	if options, err := (Config{}).queue(t.Context(), unidentified{err: jobs.ErrCorrupt}); !errors.Is(err, jobs.ErrCorrupt) {

@@ -49,7 +49,7 @@ type process struct {
 	*orchestrator.Orchestrator
 	port      storePort
 	hook      http.Handler
-	callbacks *callback.Courier // nil unless it serves
+	callbacks *callback.Deliverer // nil unless it serves
 	ctx       context.Context
 	cancel    context.CancelFunc
 

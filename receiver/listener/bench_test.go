@@ -26,7 +26,7 @@ func BenchmarkRequest(b *testing.B) {
 			})}
 			accepting := inner
 			if guarded {
-				l := listener.New(inner, listener.Config{Most: 100, BodyStep: 3 * time.Second})
+				l := listener.New(inner, listener.Config{MaxConnections: 100, BodyStep: 3 * time.Second})
 				l.Guard(web)
 				accepting = l
 			}

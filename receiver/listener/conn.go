@@ -148,7 +148,7 @@ func (c *conn) await() bool {
 	if c.step.bodyDeadline.IsZero() {
 		c.step.bodyDeadline = time.Now().Add(l.cfg.BodyTime)
 	}
-	if c.step.deadline.IsZero() || c.step.bytes >= l.cfg.BodyLeast {
+	if c.step.deadline.IsZero() || c.step.bytes >= l.cfg.MinBodyBytes {
 		c.step.deadline, c.step.bytes = time.Now().Add(l.cfg.BodyStep), 0
 		if c.step.bodyDeadline.Before(c.step.deadline) {
 			c.step.deadline = c.step.bodyDeadline

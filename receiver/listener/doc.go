@@ -25,5 +25,5 @@
 //
 // An error of Accept, such as too many open files, does not stop the server. The
 // listener closes a connection that waits for its peer, logs the error at a
-// limited rate and counts it. [Listener.Trouble] returns it for a while.
+// limited rate and counts it. [Listener.RecentError] returns it for a while.
 package listener

@@ -27,7 +27,7 @@ func TestRefusalsReachSendersOfLargeBodies(t *testing.T) {
 		for _, step := range []time.Duration{0, 3 * time.Second} {
 			t.Run(fmt.Sprint(name, " ", step), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := serve(t, listener.Config{Most: 10, BodyStep: step}, refusing)
+					s := serve(t, listener.Config{MaxConnections: 10, BodyStep: step}, refusing)
 					p := s.dial()
 					p.send("POST / HTTP/1.1\r\nHost: x\r\n" + tt.header + "\r\n")
 					sent := make(chan error, 1)
@@ -55,7 +55,7 @@ func TestRefusalsReachSendersOfLargeBodies(t *testing.T) {
 // connection can be closed for another.
 func TestReadingOfRefusedBodiesIsLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := serve(t, listener.Config{Most: 1, BodyStep: 3 * time.Second}, refusing)
+		s := serve(t, listener.Config{MaxConnections: 1, BodyStep: 3 * time.Second}, refusing)
 		refused := func(start string) *peer {
 			p := s.dial()
 			p.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n" + start)

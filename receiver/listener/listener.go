@@ -31,10 +31,10 @@ var errFull = errors.New("the maximum number of connections is being answered")
 
 // Config is the configuration of a Listener.
 type Config struct {
-	Name   string           // for logs and errors, such as "webhooks"
-	Most   int              // maximum number of connections; at least 1
-	Logger *slog.Logger     // nil means no logging
-	Now    func() time.Time // nil means time.Now
+	Name           string           // for logs and errors, such as "webhooks"
+	MaxConnections int              // maximum number of connections; at least 1
+	Logger         *slog.Logger     // nil means no logging
+	Now            func() time.Time // nil means time.Now
 
 	// ReadBuffer is the size of the kernel's receive buffer per connection in
 	// bytes. If it is 0, the kernel decides, and a buffer can grow to megabytes.
@@ -43,9 +43,9 @@ type Config struct {
 	// BodyStep is the period in which BodyLeast bytes of a body, or its end, must
 	// arrive, again and again until the body is complete. If it is 0, only the
 	// server's own timeouts apply to bodies.
-	BodyStep  time.Duration
-	BodyLeast int           // 0 means DefaultBodyLeast
-	BodyTime  time.Duration // maximum time for a whole body; 0 means DefaultBodyTime
+	BodyStep     time.Duration
+	MinBodyBytes int           // 0 means DefaultBodyLeast
+	BodyTime     time.Duration // maximum time for a whole body; 0 means DefaultBodyTime
 }
 
 // Default values of Config.
@@ -80,19 +80,19 @@ type Listener struct {
 
 // Stats are counters of a Listener since New.
 type Stats struct {
-	Name         string
-	Open         int   // connections open now
-	Most         int   // Config.Most
-	Evicted      int64 // connections closed to accept another
-	Refused      int64 // requests answered with 503 because no connection could be closed
-	SlowBodies   int64 // bodies cut off because they were too slow
-	AcceptErrors int64
+	Name           string
+	Open           int   // connections open now
+	MaxConnections int   // Config.Most
+	Evicted        int64 // connections closed to accept another
+	Refused        int64 // requests answered with 503 because no connection could be closed
+	SlowBodies     int64 // bodies cut off because they were too slow
+	AcceptErrors   int64
 }
 
 // New returns a Listener that accepts connections from l.
 func New(l net.Listener, cfg Config) *Listener {
-	cfg.Most = max(cfg.Most, 1)
-	cfg.BodyLeast = cmp.Or(cfg.BodyLeast, DefaultBodyLeast)
+	cfg.MaxConnections = max(cfg.MaxConnections, 1)
+	cfg.MinBodyBytes = cmp.Or(cfg.MinBodyBytes, DefaultBodyLeast)
 	cfg.BodyTime = cmp.Or(cfg.BodyTime, DefaultBodyTime)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -110,13 +110,13 @@ func (l *Listener) Stats() Stats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.stats
-	s.Name, s.Open, s.Most = l.cfg.Name, l.open, l.cfg.Most
+	s.Name, s.Open, s.MaxConnections = l.cfg.Name, l.open, l.cfg.MaxConnections
 	return s
 }
 
-// Trouble returns why connections were not accepted or not served in the last ten
+// RecentError returns why connections were not accepted or not served in the last ten
 // seconds. It returns nil if there was no error.
-func (l *Listener) Trouble() error {
+func (l *Listener) RecentError() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.trouble == nil || l.cfg.Now().Sub(l.troubleAt) > troubleTime {
@@ -174,11 +174,11 @@ func (temporary) Temporary() bool { return true }
 func (l *Listener) admit(c *conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for !l.closed && l.open-l.excess >= l.cfg.Most {
+	for !l.closed && l.open-l.excess >= l.cfg.MaxConnections {
 		if victim := l.longestWaiting(); victim != nil {
 			l.stats.Evicted++
 			l.mu.Unlock()
-			l.log(evicted, "connections", l.cfg.Most)
+			l.log(evicted, "connections", l.cfg.MaxConnections)
 			_ = victim.Close() // acquires the lock
 			l.mu.Lock()
 			continue
@@ -189,7 +189,7 @@ func (l *Listener) admit(c *conn) bool {
 		}
 		if now.Sub(l.full) >= fullTime {
 			l.setTrouble(errFull)
-			if l.excess < Extra(l.cfg.Most)-1 {
+			if l.excess < Extra(l.cfg.MaxConnections)-1 {
 				c.excess = true
 				l.excess++
 				l.open++
@@ -229,7 +229,7 @@ func (l *Listener) countRefused() {
 	l.stats.Refused++
 	l.setTrouble(errFull)
 	l.mu.Unlock()
-	l.log(refused, "connections", l.cfg.Most)
+	l.log(refused, "connections", l.cfg.MaxConnections)
 }
 
 // setTrouble records the most recent error. The lock must be held.

@@ -136,7 +136,7 @@ func ok(http.ResponseWriter, *http.Request) {}
 
 func TestLongestIdleConnectionIsReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := serve(t, listener.Config{Most: 3}, ok)
+		s := serve(t, listener.Config{MaxConnections: 3}, ok)
 		var peers []*peer
 		for range 3 {
 			p := s.dial()
@@ -161,7 +161,7 @@ func TestLongestIdleConnectionIsReplaced(t *testing.T) {
 		if st := s.Stats(); st.Open != 3 || st.Evicted != 1 || st.Refused != 0 {
 			t.Errorf("%+v", st)
 		}
-		if err := s.Trouble(); err != nil {
+		if err := s.RecentError(); err != nil {
 			t.Errorf("Trouble: got %v, want nil", err)
 		}
 	})
@@ -171,7 +171,7 @@ func TestLongestIdleConnectionIsReplaced(t *testing.T) {
 // are closed for new ones, the oldest first, but not before a minimum wait.
 func TestWaitingConnectionsAreReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := serve(t, listener.Config{Most: 3, BodyStep: 3 * time.Second}, func(_ http.ResponseWriter, r *http.Request) {
+		s := serve(t, listener.Config{MaxConnections: 3, BodyStep: 3 * time.Second}, func(_ http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
 		})
 		body := s.dial()
@@ -205,7 +205,7 @@ func TestWaitingConnectionsAreReplaced(t *testing.T) {
 func TestAnsweredRequestsAreNotCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		entered, proceed := make(chan struct{}), make(chan struct{})
-		s := serve(t, listener.Config{Most: 2}, func(_ http.ResponseWriter, r *http.Request) {
+		s := serve(t, listener.Config{MaxConnections: 2}, func(_ http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodPut {
 				entered <- struct{}{}
 				<-proceed
@@ -225,7 +225,7 @@ func TestAnsweredRequestsAreNotCutOff(t *testing.T) {
 				t.Errorf("refusal %d took %s", i, took)
 			}
 		}
-		if err := s.Trouble(); err == nil || !strings.Contains(err.Error(), "test: ") {
+		if err := s.RecentError(); err == nil || !strings.Contains(err.Error(), "test: ") {
 			t.Errorf("Trouble: got %v, want an error", err)
 		}
 		if st := s.Stats(); st.Refused != 3 {
@@ -242,7 +242,7 @@ func TestAnsweredRequestsAreNotCutOff(t *testing.T) {
 			t.Errorf("after the others ended: got status %d", got)
 		}
 		time.Sleep(11 * time.Second)
-		if err := s.Trouble(); err != nil {
+		if err := s.RecentError(); err != nil {
 			t.Errorf("Trouble after 11 s: got %v, want nil", err)
 		}
 		if n := strings.Count(s.log.String(), "answered 503"); n != 1 {
@@ -253,7 +253,7 @@ func TestAnsweredRequestsAreNotCutOff(t *testing.T) {
 
 func TestIdleConnectionsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := serve(t, listener.Config{Most: 2}, ok)
+		s := serve(t, listener.Config{MaxConnections: 2}, ok)
 		p := s.dial()
 		p.get()
 		time.Sleep(19 * time.Second)
@@ -277,7 +277,7 @@ type bodyResult struct {
 // sleeps for the given time.
 func serveBodies(t *testing.T, afterwards time.Duration) (*server, chan bodyResult) {
 	bodies := make(chan bodyResult, 1)
-	return serve(t, listener.Config{Most: 4, BodyStep: 3 * time.Second, BodyLeast: 1000, BodyTime: 10 * time.Second},
+	return serve(t, listener.Config{MaxConnections: 4, BodyStep: 3 * time.Second, MinBodyBytes: 1000, BodyTime: 10 * time.Second},
 		func(w http.ResponseWriter, r *http.Request) {
 			n, err := io.Copy(io.Discard, r.Body)
 			if err != nil {
@@ -373,7 +373,7 @@ func TestBodiesOfOneConnectionHaveTheirOwnTime(t *testing.T) {
 // that waits for its peer.
 func TestAcceptErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := serve(t, listener.Config{Most: 100}, ok)
+		s := serve(t, listener.Config{MaxConnections: 100}, ok)
 		p := s.dial()
 		p.get()
 		synctest.Wait()
@@ -389,14 +389,14 @@ func TestAcceptErrors(t *testing.T) {
 		if st := s.Stats(); st.AcceptErrors != 4 {
 			t.Errorf("%+v", st)
 		}
-		if err := s.Trouble(); err == nil || !strings.Contains(err.Error(), "test: accept: ") {
+		if err := s.RecentError(); err == nil || !strings.Contains(err.Error(), "test: accept: ") {
 			t.Errorf("Trouble: got %v", err)
 		}
 		if n := strings.Count(s.log.String(), "level=WARN"); n != 1 || !strings.Contains(s.log.String(), "too many open files") {
 			t.Errorf("%d warnings:\n%s", n, s.log)
 		}
 		time.Sleep(11 * time.Second)
-		if err := s.Trouble(); err != nil {
+		if err := s.RecentError(); err != nil {
 			t.Errorf("Trouble after 11 s: got %v, want nil", err)
 		}
 	})
@@ -410,7 +410,7 @@ func TestManyConnectionsOverLoopback(t *testing.T) {
 		t.Fatal(err)
 	}
 	var answered atomic.Int64
-	l := listener.New(inner, listener.Config{Most: 8, BodyStep: time.Second, ReadBuffer: 64 << 10})
+	l := listener.New(inner, listener.Config{MaxConnections: 8, BodyStep: time.Second, ReadBuffer: 64 << 10})
 	web := &http.Server{ReadTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -448,7 +448,7 @@ func TestManyConnectionsOverLoopback(t *testing.T) {
 	if n := answered.Load(); n < 32*30/2 {
 		t.Errorf("%d of %d requests were answered", n, 32*30)
 	}
-	if st := l.Stats(); st.Open > st.Most+listener.Extra(st.Most) {
+	if st := l.Stats(); st.Open > st.MaxConnections+listener.Extra(st.MaxConnections) {
 		t.Errorf("%+v", st)
 	}
 	if err := web.Shutdown(context.Background()); err != nil {

@@ -12,7 +12,7 @@
 //
 // A receiver should verify in two steps. [Verifier.Expect] checks only the
 // headers, so that unsigned requests can be refused before their body is read.
-// [Mark.Verify] then checks the body. [Verifier.Verify] combines both steps.
+// [Signature.Verify] then checks the body. [Verifier.Verify] combines both steps.
 //
 // There must be exactly one well-formed signature. The errors are:
 //
@@ -94,9 +94,9 @@ func New(secrets []string, headers []string) (*Verifier, error) {
 	return v, nil
 }
 
-// Mark is a well-formed signature that has not yet been compared with a body. The
-// zero Mark does not match any body. It is safe for concurrent use.
-type Mark struct {
+// Signature is a well-formed signature that has not yet been compared with a body. The
+// zero Signature does not match any body. It is safe for concurrent use.
+type Signature struct {
 	sum  [sha256.Size]byte
 	keys []*key
 }
@@ -104,14 +104,14 @@ type Mark struct {
 // Expect returns the signature from the headers. The error is ErrMissing or
 // ErrMalformed if there is not exactly one well-formed signature. Expect does not
 // allocate unless it fails.
-func (v *Verifier) Expect(h http.Header) (Mark, error) {
+func (v *Verifier) Expect(h http.Header) (Signature, error) {
 	value, err := v.find(h)
 	if err != nil {
-		return Mark{}, err
+		return Signature{}, err
 	}
-	m := Mark{keys: v.keys}
+	m := Signature{keys: v.keys}
 	if !decode(&m.sum, value) {
-		return Mark{}, fmt.Errorf("%w: want sha256= and %d lower-case hexadecimal digits", ErrMalformed, 2*sha256.Size)
+		return Signature{}, fmt.Errorf("%w: want sha256= and %d lower-case hexadecimal digits", ErrMalformed, 2*sha256.Size)
 	}
 	return m, nil
 }
@@ -119,7 +119,7 @@ func (v *Verifier) Expect(h http.Header) (Mark, error) {
 // Verify returns nil if the signature was made over body with one of the
 // Verifier's secrets, otherwise ErrMismatch. The body consists of one or more
 // parts. Verify does not allocate.
-func (m Mark) Verify(body ...[]byte) error {
+func (m Signature) Verify(body ...[]byte) error {
 	for _, k := range m.keys {
 		if k.signed(&m.sum, body) {
 			return nil

@@ -161,7 +161,7 @@ func TestNewRefuses(t *testing.T) {
 }
 
 func TestZeroMarkMatchesNothing(t *testing.T) {
-	if err := (signature.Mark{}).Verify(nil); !errors.Is(err, signature.ErrMismatch) {
+	if err := (signature.Signature{}).Verify(nil); !errors.Is(err, signature.ErrMismatch) {
 		t.Errorf("Verify = %v, want ErrMismatch", err)
 	}
 }

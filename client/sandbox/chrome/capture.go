@@ -16,7 +16,7 @@ import (
 // captureAll takes the images that the request asks for in addition to those of
 // steps, with pauses between them.
 func (r *run) captureAll(ctx context.Context) error {
-	for i := range r.req.Shots {
+	for i := range r.req.Images {
 		if i > 0 {
 			if err := pause(ctx, r.req.ShotInterval); err != nil {
 				return err

@@ -147,7 +147,7 @@ func serveFunc(t *testing.T, h http.HandlerFunc) string {
 	return s.URL + "/"
 }
 
-func decode(t *testing.T, p sandbox.Picture) image.Image {
+func decode(t *testing.T, p sandbox.Image) image.Image {
 	t.Helper()
 	img, format, err := image.Decode(bytes.NewReader(p.Data))
 	if err != nil {

@@ -227,7 +227,7 @@ func TestOptionShots(t *testing.T) {
 	t.Parallel()
 	url := serveHTML(t, `<!doctype html><style>body{margin:0;height:100vh;background:#d02010}</style><script>
 		onload = () => setTimeout(() => { document.body.style.background = "#1030c0" }, 500)</script>`)
-	r := mustRender(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{Shots: 3, ShotInterval: 700 * time.Millisecond}})
+	r := mustRender(t, sandbox.RenderRequest{URL: url, Pace: sandbox.Pace{Images: 3, ShotInterval: 700 * time.Millisecond}})
 	if len(r.Shots) != 3 {
 		t.Fatalf("got %d images, want 3", len(r.Shots))
 	}

@@ -29,7 +29,7 @@ func complete(req sandbox.RenderRequest) (sandbox.RenderRequest, error) {
 	setDefault(&req.ScreenHeight, sandbox.DefaultScreenHeight)
 	setDefault(&req.Scale, 1)
 	setDefault(&req.Format, "png")
-	setDefault(&req.Shots, 1)
+	setDefault(&req.Images, 1)
 	if req.Landscape && req.ScreenWidth < req.ScreenHeight {
 		req.ScreenWidth, req.ScreenHeight = req.ScreenHeight, req.ScreenWidth
 	}
@@ -81,7 +81,7 @@ func checkNumbers(req sandbox.RenderRequest) error {
 		{"screen_height", req.ScreenHeight, maxScreen, 1},
 		{"quality", req.Quality, 100, 0},
 		{"max_height", req.MaxHeight, math.MaxInt32, 0},
-		{"shots", req.Shots, maxShots, 1},
+		{"shots", req.Images, maxShots, 1},
 	} {
 		if number.value < number.min || number.value > number.max {
 			return fmt.Errorf("%s: %d is not between %d and %d", number.name, number.value, number.min, number.max)

@@ -184,7 +184,7 @@ func TestRequestIsChecked(t *testing.T) {
 		{steps(sandbox.Step{Command: sandbox.StepScroll}, sandbox.Step{Command: sandbox.StepFill}), "steps: step 2 (fill) needs a selector"},
 		{steps(sandbox.Step{Command: sandbox.StepType, Value: "x"}), "steps: step 1 (type) needs a selector"},
 		{steps(sandbox.Step{Command: "dance"}), `steps: step 1 has the unknown command "dance"`},
-		{sandbox.RenderRequest{Pace: sandbox.Pace{Shots: 101}}, "shots: 101"},
+		{sandbox.RenderRequest{Pace: sandbox.Pace{Images: 101}}, "shots: 101"},
 		{sandbox.RenderRequest{Frame: sandbox.Frame{MaxHeight: -1}}, "max_height: -1"},
 		{pdf(sandbox.PDFOptions{Format: "a9"}), `pdf_format: "a9"`},
 		{pdf(sandbox.PDFOptions{Margin: sandbox.Margin{Top: -1}}), "pdf_margin: "},
