@@ -76,7 +76,7 @@ func (o *Orchestrator) CloseOnce(ctx context.Context) (jobs.Applied, error) {
 // report logs the effects of a transaction, passes them to the observer, and
 // wakes those that wait for them.
 func (o *Orchestrator) report(e jobs.Effects) {
-	o.observer.Took(e)
+	o.observer.Changed(e)
 	if o.log.Enabled(context.Background(), slog.LevelDebug) { // there can be thousands
 		for _, c := range e.Closed {
 			o.log.Debug("job closed", "job", c.Job.String(), "attempt", c.Attempt, "state", c.State, "by", c.By, "late", c.Late)

@@ -150,8 +150,8 @@ func (c Config) leaseTime() time.Duration {
 // Observer receives what happens, for metrics. Its methods are called
 // concurrently and must not block.
 type Observer interface {
-	// Took reports the effects of one transaction.
-	Took(jobs.Effects)
+	// Changed reports the effects of one transaction.
+	Changed(jobs.Effects)
 	// Applied reports one portion of the inbox. Took has reported its effects.
 	Applied(jobs.Applied)
 	// Doubts reports how many submissions got in doubt, were found at the vendor,
@@ -172,7 +172,7 @@ type Parts struct {
 // noopObserver is the Observer if none is given.
 type noopObserver struct{}
 
-func (noopObserver) Took(jobs.Effects)    {}
+func (noopObserver) Changed(jobs.Effects) {}
 func (noopObserver) Applied(jobs.Applied) {}
 func (noopObserver) Doubts(int, int, int) {}
 

@@ -58,7 +58,7 @@ type retrier struct {
 // as a late result or as a correction. If it failed, is still processing or
 // unknown, the job is sent again, except a canceled job whose screenshot is still
 // processing in its time: that job waits for it again. If the vendor cannot be
-// queried, RetryBatch returns a jobs.ErrUnasked together with what was done. The
+// queried, RetryBatch returns a jobs.ErrUnchecked together with what was done. The
 // asker may be nil if there is no access to the vendor; only these jobs need one.
 func RetryBatch(ctx context.Context, store RetryStore, asker Checker, batch string, states []jobs.State, clock Clock) (jobs.RetryCounts, error) {
 	r := retrier{store: store, asker: asker, clock: clock}

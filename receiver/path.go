@@ -12,11 +12,11 @@ import (
 // maxPath is the maximum length of a logged path in bytes.
 const maxPath = 100
 
-// Misdirected handles all paths of a server other than the webhook path. It
+// HandleWrongPath handles all paths of a server other than the webhook path. It
 // responds with 404 without reading the body. If the request looks like a
 // webhook, it is counted and logged as WrongPath, so that the operator notices a
 // wrong URL in the vendor's webhook app.
-func (r *Receiver) Misdirected(w http.ResponseWriter, req *http.Request) {
+func (r *Receiver) HandleWrongPath(w http.ResponseWriter, req *http.Request) {
 	if !r.looksLikeWebhook(req) {
 		http.NotFound(w, req)
 		return
@@ -34,7 +34,7 @@ func (r *Receiver) looksLikeWebhook(req *http.Request) bool {
 	}
 	signed := len(req.Header[signature.HeaderGuide]) > 0 || len(req.Header[signature.HeaderProduct]) > 0
 	if r.cfg.Verifier != nil {
-		signed = r.cfg.Verifier.Claimed(req.Header)
+		signed = r.cfg.Verifier.HasHeader(req.Header)
 	}
 	return signed || len(req.Header[HeaderEvent]) > 0 || strings.Contains(strings.ToLower(req.URL.Path), "webhook")
 }

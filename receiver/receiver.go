@@ -141,7 +141,7 @@ func (r *Receiver) receive(req *http.Request) (Result, error) {
 	var mark signature.Signature
 	if r.cfg.Verifier != nil {
 		var err error
-		if mark, err = r.cfg.Verifier.Expect(req.Header); err != nil {
+		if mark, err = r.cfg.Verifier.ParseHeader(req.Header); err != nil {
 			return WrongSignature, err
 		}
 	}

@@ -87,7 +87,7 @@ func (w *work) chooseWay(ctx context.Context, pollOnly bool) error {
 		return err
 	}
 	received := slices.ContainsFunc(workers, func(other jobs.Worker) bool { return other.Receives })
-	able := len(w.Apps) > 0 && w.TakesWebhooks()
+	able := len(w.Apps) > 0 && w.ReceivesWebhooks()
 	switch {
 	case pollOnly:
 		w.Apps = nil // nobody would hear the webhooks

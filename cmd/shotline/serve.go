@@ -35,7 +35,7 @@ func serve(c *cli.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	if !w.TakesWebhooks() {
+	if !w.ReceivesWebhooks() {
 		return badUsage("no webhook secret: set --webhook-secret or WEBHOOK_SECRET (with --insecure-no-secret anybody can close jobs)")
 	}
 	if w.api, err = apiSettingsFrom(c); err != nil {

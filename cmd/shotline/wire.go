@@ -144,7 +144,7 @@ func (w work) start(ctx context.Context) (_ *running, err error) {
 			err = errors.Join(err, closeListener(hooks), r.api.close())
 		}
 	}()
-	if w.TakesWebhooks() && hooks == nil {
+	if w.ReceivesWebhooks() && hooks == nil {
 		if hooks, err = listen(listenFlag.Name, w.listen); err != nil {
 			return nil, err
 		}
@@ -168,7 +168,7 @@ func (w work) start(ctx context.Context) (_ *running, err error) {
 		return nil, errors.Join(err, r.Stop())
 	}
 	var guarded *listener.Listener
-	if w.TakesWebhooks() {
+	if w.ReceivesWebhooks() {
 		r.server, r.address = newWebhookServer(r.Webhooks(), r.MisdirectedWebhooks(), w.Logger), hooks.Addr()
 		guarded = guardWebhooks(hooks, r.server, share.webhooks, w.Logger)
 		r.guards = append(r.guards, guarded)

@@ -149,7 +149,7 @@ func TestMetrics(t *testing.T) {
 	m.Webhook("accepted", 3*time.Millisecond)
 	m.Webhook("not_kept", 1500*time.Millisecond)
 	m.Webhook("not_kept", 1500*time.Millisecond)
-	m.Took(jobs.Effects{Conflicts: 2, Closed: []jobs.Closed{
+	m.Changed(jobs.Effects{Conflicts: 2, Closed: []jobs.Closed{
 		{State: jobs.Done, By: jobs.ByWebhook}, {State: jobs.Done, By: jobs.ByWebhook}, {State: jobs.Done, By: jobs.ByWebhook, Late: true},
 		{State: jobs.Failed, By: jobs.ByPoll, Corrected: true},
 	}})

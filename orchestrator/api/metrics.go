@@ -114,8 +114,8 @@ func (m *Metrics) Webhook(result string, took time.Duration) {
 	m.answering.WithLabelValues(result).Observe(took.Seconds())
 }
 
-// Took counts what a transaction of the store brought about.
-func (m *Metrics) Took(e jobs.Effects) {
+// Changed counts what a transaction of the store brought about.
+func (m *Metrics) Changed(e jobs.Effects) {
 	type end struct {
 		state jobs.State
 		by    jobs.Provenance

@@ -201,9 +201,9 @@ func trimmed(values []string) []string {
 	return trimmed
 }
 
-// TakesWebhooks reports whether the engine takes webhooks: it has secrets to
+// ReceivesWebhooks reports whether the engine takes webhooks: it has secrets to
 // verify them with, or InsecureNoSecret is set.
-func (c Config) TakesWebhooks() bool { return len(c.WebhookSecrets) > 0 || c.InsecureNoSecret }
+func (c Config) ReceivesWebhooks() bool { return len(c.WebhookSecrets) > 0 || c.InsecureNoSecret }
 
 // mostCreates bounds the adaptive number of creates under way.
 const mostCreates = 64
@@ -222,12 +222,12 @@ func (c Config) creates() int {
 func (c Config) Orchestrator() orchestrator.Config {
 	c = c.withDefaults()
 	poll := orchestrator.PollOnly
-	if len(c.Apps) > 0 && (c.TakesWebhooks() || c.WebhooksElsewhere) {
+	if len(c.Apps) > 0 && (c.ReceivesWebhooks() || c.WebhooksElsewhere) {
 		poll = orchestrator.PollBackup
 	}
 	creates := c.creates()
 	return orchestrator.Config{
-		Worker: jobs.Worker{ID: NewID(), Role: jobs.RoleOf(c.Role, c.Batches), PID: os.Getpid(), Receives: c.TakesWebhooks()},
+		Worker: jobs.Worker{ID: NewID(), Role: jobs.RoleOf(c.Role, c.Batches), PID: os.Getpid(), Receives: c.ReceivesWebhooks()},
 		Apps:   c.Apps, Batches: c.Batches, JobTimeout: c.JobTimeout, DeadlineGrace: c.DeadlineGrace, RequestTimeout: c.RequestTimeout, Settle: c.Settle,
 		Concurrency: min(c.Concurrency, creates), MaxCreates: min(creates, mostCreates), Rate: c.Rate, Poll: poll,
 		KeepForeign: c.KeepForeign, KeepDeliveries: c.KeepDeliveries, KeepEvents: c.KeepEvents, AuditWindow: c.AuditWindow,

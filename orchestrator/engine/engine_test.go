@@ -39,7 +39,7 @@ type endRecorder struct {
 	closed []jobs.Provenance
 }
 
-func (h *endRecorder) Took(e jobs.Effects) {
+func (h *endRecorder) Changed(e jobs.Effects) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, closed := range e.Closed {

@@ -28,12 +28,12 @@ func (e *Engine) MisdirectedWebhooks() http.Handler {
 	if e.webhooks == nil {
 		return http.NotFoundHandler()
 	}
-	return http.HandlerFunc(e.webhooks.Misdirected)
+	return http.HandlerFunc(e.webhooks.HandleWrongPath)
 }
 
 // newReceiver returns the handler of webhooks, or nil if the engine takes none.
 func (c Config) newReceiver(inbox receiver.Inbox) (*receiver.Receiver, error) {
-	if !c.TakesWebhooks() {
+	if !c.ReceivesWebhooks() {
 		return nil, nil
 	}
 	var verifier *signature.Verifier

@@ -10,7 +10,7 @@
 // name. A [Verifier] checks both, and any further headers that are passed to
 // [New].
 //
-// A receiver should verify in two steps. [Verifier.Expect] checks only the
+// A receiver should verify in two steps. [Verifier.ParseHeader] checks only the
 // headers, so that unsigned requests can be refused before their body is read.
 // [Signature.Verify] then checks the body. [Verifier.Verify] combines both steps.
 //
@@ -101,10 +101,10 @@ type Signature struct {
 	keys []*key
 }
 
-// Expect returns the signature from the headers. The error is ErrMissing or
-// ErrMalformed if there is not exactly one well-formed signature. Expect does not
+// ParseHeader returns the signature from the headers. The error is ErrMissing or
+// ErrMalformed if there is not exactly one well-formed signature. ParseHeader does not
 // allocate unless it fails.
-func (v *Verifier) Expect(h http.Header) (Signature, error) {
+func (v *Verifier) ParseHeader(h http.Header) (Signature, error) {
 	value, err := v.find(h)
 	if err != nil {
 		return Signature{}, err
@@ -132,15 +132,15 @@ func (m Signature) Verify(body ...[]byte) error {
 // body with one of the secrets. Otherwise the error is ErrMissing, ErrMalformed
 // or ErrMismatch.
 func (v *Verifier) Verify(h http.Header, body []byte) error {
-	m, err := v.Expect(h)
+	m, err := v.ParseHeader(h)
 	if err != nil {
 		return err
 	}
 	return m.Verify(body)
 }
 
-// Claimed reports whether h has one of the signature headers, with any value.
-func (v *Verifier) Claimed(h http.Header) bool {
+// HasHeader reports whether h has one of the signature headers, with any value.
+func (v *Verifier) HasHeader(h http.Header) bool {
 	return slices.ContainsFunc(v.headers, func(name string) bool { return len(h[name]) > 0 })
 }
 

@@ -125,7 +125,7 @@ func TestVerify(t *testing.T) {
 			if wantExpect == signature.ErrMismatch {
 				wantExpect = nil
 			}
-			mark, expectErr := v.Expect(h)
+			mark, expectErr := v.ParseHeader(h)
 			if !errors.Is(expectErr, wantExpect) {
 				t.Errorf("Expect = %v, want %v", expectErr, wantExpect)
 			}
