@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -170,10 +169,6 @@ func batchParams(c *cli.Context) (jobs.Params, error) {
 func importInput(c *cli.Context, store jobs.Store, in *input) (jobs.Batch, error) {
 	p := newProgress(c.App.ErrWriter)
 	defer p.end()
-	// The making of a new database leaves buffers of some MB in a pool, which two
-	// collections empty. The heap would grow to three times as much.
-	runtime.GC()
-	runtime.GC()
 	most, err := maxRows(c)
 	if err != nil {
 		return jobs.Batch{}, err
