@@ -14,8 +14,9 @@ import (
 	"shotline/client"
 )
 
-// fakeVendor keeps screenshots in memory and misbehaves on demand. What it
-// answered is beside the point; what took effect is in shots.
+// fakeVendor keeps screenshots in memory and misbehaves on demand. shots holds
+// what took effect, whatever was answered. It is not the sandbox: tests script the
+// Go error of each single call, on a clock of their own and without HTTP.
 type fakeVendor struct {
 	mu       sync.Mutex
 	shots    []client.Screenshot // oldest first

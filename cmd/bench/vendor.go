@@ -33,7 +33,9 @@ type manner struct {
 	hook    string        // where the webhook of each goes once its create is answered
 }
 
-// vendor plays ScreenshotCenter as far as it is called here. It renders nothing.
+// vendor is a fake ScreenshotCenter that answers only what the measurements call,
+// and renders nothing. It is not the sandbox, whose validation, ledger and delivery
+// rules cost more CPU than the program that is measured on the same cores.
 type vendor struct {
 	*httptest.Server
 	courier *courier

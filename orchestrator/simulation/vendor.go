@@ -17,8 +17,10 @@ const mostStrays = 30
 // hiddenFor is for how long a listing may lag behind at the most.
 const hiddenFor = 20 * time.Minute
 
-// vendor is ScreenshotCenter: what it was asked and what it made of it. Its
-// books know nothing of ours.
+// vendor is a fake ScreenshotCenter: the calls it got and the screenshots it made.
+// It shares no records with the program. It is not the sandbox: a goroutine that
+// waits for a network connection keeps the simulated clock from advancing, and with
+// the network's own timing a seed would not give the same trace again.
 type vendor struct {
 	w *world
 
