@@ -168,6 +168,9 @@ func wantImage(t *testing.T, cmd *exec.Cmd) {
 
 // TestFirstPrograms runs the shortest order programs in testdata/programs.
 func TestFirstPrograms(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs programs in other languages")
+	}
 	address, err := freeAddress()
 	if err != nil {
 		t.Fatal(err)

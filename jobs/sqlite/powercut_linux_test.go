@@ -128,20 +128,16 @@ func (r *powerRig) find(db *sql.DB, when string) {
 	must(r.t, db.Close())
 }
 
-// powerSeeds returns n, or 1 in short runs.
-func powerSeeds(n uint64) uint64 {
-	if testing.Short() {
-		return 1
-	}
-	return n
-}
-
 // TestPowerCutAfterAFailedSync: a part of the log is in the database without a
 // sync, since a reader holds up the rest; then the sync of the rest fails.
 func TestPowerCutAfterAFailedSync(t *testing.T) {
 	t.Parallel()
+	seeds := uint64(10)
+	if testing.Short() {
+		seeds = 1
+	}
 	storetest.WithPageCache(t, func(t *testing.T, c *storetest.PageCache) {
-		for seed := range powerSeeds(10) {
+		for seed := range seeds {
 			drawn := rand.New(rand.NewPCG(seed, 1))
 			r := newPowerRig(t, c, fmt.Sprintf("%d.db", seed))
 			for range 2 {
@@ -178,9 +174,12 @@ func TestPowerCutAfterAFailedSync(t *testing.T) {
 // TestPowerCuts draws what happens: appends by two stores, readers that hold up
 // the log, syncs that fail, closing and opening, and power cuts.
 func TestPowerCuts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("cuts the power tens of times")
+	}
 	t.Parallel()
 	storetest.WithPageCache(t, func(t *testing.T, c *storetest.PageCache) {
-		for seed := range powerSeeds(20) {
+		for seed := range uint64(20) {
 			drawn := rand.New(rand.NewPCG(seed, 2))
 			r := newPowerRig(t, c, fmt.Sprintf("%d.db", seed))
 			r.other = openAt(t, c.Path(r.name), soonMoved)

@@ -17,6 +17,7 @@ import (
 // networks. No request to them arrives, by any method.
 func TestPrivateAddresses(t *testing.T) {
 	t.Parallel()
+	needChromium(t)
 	var reached atomic.Int32
 	private := serveFunc(t, func(w http.ResponseWriter, r *http.Request) {
 		reached.Add(1)
