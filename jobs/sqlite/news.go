@@ -10,8 +10,8 @@ import (
 // newsEvery is the shortest interval at which News looks for commits.
 const newsEvery = time.Millisecond
 
-// News implements jobs.Reader. SQLite does not notify a process of another one's
-// commits, so News looks for them once per delay.
+// News implements jobs.Reader. SQLite does not notify a process of the commits of
+// other processes, so News polls once per delay.
 func (s *Store) News(ctx context.Context, after jobs.Version, delay time.Duration) (jobs.Version, error) {
 	if after == 0 {
 		return s.dataVersion(ctx)
@@ -36,12 +36,12 @@ func (s *Store) News(ctx context.Context, after jobs.Version, delay time.Duratio
 	}
 }
 
-// dataVersion returns SQLite's counter of commits as a version. The counter has a
-// meaning only within one connection, so this is always the same one.
+// dataVersion returns SQLite's counter of commits as a version. The counter is
+// meaningful only within one connection, so dataVersion always uses the same one.
 func (s *Store) dataVersion(ctx context.Context) (jobs.Version, error) {
 	var count int64
 	if err := s.version.QueryRowContext(ctx, `PRAGMA data_version`).Scan(&count); err != nil {
 		return 0, wrapError(err, "read data version")
 	}
-	return jobs.Version(count) + 1, nil // 0 is no version
+	return jobs.Version(count) + 1, nil // 0 is not a valid version
 }

@@ -7,11 +7,11 @@ import (
 	"sync"
 )
 
-// opened are the files that stores of this process have open. It belongs to the
-// process because POSIX locks do: whoever closes a descriptor of a file, even one
-// of their own, ends all locks that the process has on it, those of SQLite
-// included, and another process would then take the log away beneath it. So nobody
-// looks into a file beside SQLite while a store has it.
+// opened lists the files that stores of this process have open. It is global
+// because POSIX locks belong to the process: when any descriptor of a file is
+// closed, the process loses all its locks on that file, including SQLite's.
+// Another process could then remove the log while it is in use. So while a store
+// has a file open, nothing but SQLite may open and close it.
 var opened openFiles
 
 type openFiles struct {
@@ -19,15 +19,17 @@ type openFiles struct {
 	files []*openFile
 }
 
-// openFile is one file, whatever its names, and how many stores have it.
+// openFile is one file, under any of its names, with the number of stores that
+// have it open.
 type openFile struct {
 	info   fs.FileInfo
 	stores int
-	held   map[string]*os.File // by path
+	held   map[string]*os.File // descriptors by path
 }
 
-// enter counts a store of the file at path, until leave. Look may open and close
-// the file; it is called unless a store has it already.
+// enter registers a store of the file at path until leave is called. If no store
+// has the file open yet, enter first calls look, which can safely open and close
+// the file.
 func (o *openFiles) enter(path string, look func() error) (f *openFile, leave func(), err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -47,15 +49,16 @@ func (o *openFiles) enter(path string, look func() error) (f *openFile, leave fu
 	return f, sync.OnceFunc(func() { o.leave(f) }), nil
 }
 
-// shared reports whether more stores than one have the file.
+// shared reports whether more than one store has the file open.
 func (f *openFile) shared() bool {
 	opened.mu.Lock()
 	defer opened.mu.Unlock()
 	return f.stores > 1
 }
 
-// hold opens one of the files at once, or finds it open. It is closed when no
-// store has the database any more, and not before, because of the locks.
+// hold returns a descriptor of one of the database's files and opens it on the
+// first call. Because of the locks it stays open until no store has the database
+// open any more.
 func (f *openFile) hold(path string) (*os.File, error) {
 	opened.mu.Lock()
 	defer opened.mu.Unlock()
@@ -70,11 +73,11 @@ func (f *openFile) hold(path string) (*os.File, error) {
 	return file, nil
 }
 
-// find returns nil when no store has the file.
+// find returns nil if no store has the file open.
 func (o *openFiles) find(path string) *openFile {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil // look says why
+		return nil // look reports the reason
 	}
 	for _, f := range o.files {
 		if os.SameFile(f.info, info) {
@@ -89,7 +92,7 @@ func (o *openFiles) leave(f *openFile) {
 	defer o.mu.Unlock()
 	if f.stores--; f.stores == 0 {
 		for _, file := range f.held {
-			file.Close() // nothing was written that must last
+			file.Close() // nothing was written to it that must be durable
 		}
 		o.files = slices.DeleteFunc(o.files, func(other *openFile) bool { return other == f })
 	}

@@ -6,18 +6,18 @@ import (
 	"shotline/jobs"
 )
 
-// importCache is in KiB. It is small because an import does not read the pages again
-// that it has filled.
+// importCache is in KiB. It is small because an import does not read again the
+// pages that it has filled.
 const importCache = 4 << 10
 
-// Opener returns a function that opens the store at path, see Open. opts come after
-// the options that follow from the caller's jobs.OpenOptions: if the store is for
-// work, WithCheck.
+// Opener returns a function that opens the store at path with Open. If the store
+// is opened for work, the function adds WithCheck. opts are applied after the
+// options that follow from jobs.OpenOptions.
 func Opener(path string, opts ...Option) jobs.Opener {
 	return func(ctx context.Context, o jobs.OpenOptions) (jobs.Store, error) {
 		store, err := Open(ctx, path, append(optionsOf(o), opts...)...)
 		if err != nil {
-			return nil, err // a nil *Store would make an interface that is not nil
+			return nil, err // returning the nil *Store would make a non-nil interface
 		}
 		return store, nil
 	}

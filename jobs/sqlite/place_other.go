@@ -2,5 +2,6 @@
 
 package sqlite
 
-// fileNumber cannot be told here: a copy keeps the identity of its original.
+// fileNumber returns nothing: the number of a file is not known here, so a copy
+// keeps the identity of its original.
 func fileNumber(string) (string, error) { return "", nil }

@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// fileNumber is the number of a file in its file system, and that of the file
-// system. The first alone would not do: the first files of two new file systems get
-// the same numbers.
+// fileNumber returns the number of a file in its file system together with the id
+// of the file system. The number of the file alone is not enough, because the
+// first files of two new file systems get the same numbers.
 func fileNumber(path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -17,21 +17,26 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// applicationID marks our files ("SHOT"); the first migration writes it.
+// applicationID marks the files of this program ("SHOT"). The first migration
+// writes it.
 const applicationID = 1397247828
 
-// migrateTries bounds how often a migration is tried again after another
-// process migrated the same file at the same moment.
+// migrateTries limits how often a migration is repeated after another process
+// migrated the same file at the same time.
 const migrateTries = 20
 
-// errForeign is an intact database, so that nobody is told to replace it.
-var errForeign = fmt.Errorf("%w: it is another program's SQLite database, name another file", jobs.ErrCorrupt)
+// errForeign is returned for an intact database of another program. Its text does
+// not advise the user to replace the file.
+var errForeign = fmt.Errorf("%w: it is another program's SQLite database; use another file", jobs.ErrCorrupt)
 
-// prepareSchema refuses files that are not ours before it changes anything,
-// then sets WAL and migrates. Two processes may do this to a fresh file at the
-// same time: each migration is one immediate transaction, so the second one
-// fails on what it finds there, or does once more what makes no difference, looks
-// again, and sees nothing left to do. It gives up when for the time of busy nobody got any further.
+// prepareSchema sets WAL mode and migrates the schema. If the file belongs to
+// another program, it returns an error before it changes anything.
+//
+// Two processes might do this to a new file at the same time. Each migration is
+// one immediate transaction. The second process either fails because of the
+// changes that it finds, or repeats changes without an effect. It then reads the
+// version again and finds nothing left to do. prepareSchema returns the error if
+// no process has made progress for the duration busy.
 func prepareSchema(ctx context.Context, db *sql.DB, busy time.Duration) error {
 	folder, err := fs.Sub(migrations, "migrations")
 	if err != nil {
@@ -72,7 +77,8 @@ func migrate(ctx context.Context, db *sql.DB, provider *goose.Provider, target i
 	if version > target {
 		return version, fmt.Errorf("%w: its schema is version %d, this program knows %d", jobs.ErrNewer, version, target)
 	}
-	// Before any table: on a database that is WAL already this is a no-op.
+	// This comes before any table is created. On a database in WAL mode it has no
+	// effect.
 	if _, err := db.ExecContext(ctx, "PRAGMA journal_mode = WAL"); err != nil {
 		return version, fmt.Errorf("set journal_mode: %w", err)
 	}
@@ -85,11 +91,12 @@ func migrate(ctx context.Context, db *sql.DB, provider *goose.Provider, target i
 	return version, nil
 }
 
-// schemaVersion is 0 for an empty file and for one that another process is
-// just making, and an error for a database that is not ours.
+// schemaVersion returns 0 for an empty file and for a file that another process
+// is creating. It returns an error for a database of another program.
 func schemaVersion(ctx context.Context, db *sql.DB) (int64, error) {
 	var id, tables, versionTables int64
-	// In one statement: another process may be making the file ours.
+	// One statement reads everything, because another process might be creating the
+	// schema.
 	err := db.QueryRowContext(ctx, `
 		SELECT (SELECT application_id FROM pragma_application_id), count(*), count(*) FILTER (WHERE name = ?) FROM sqlite_schema
 		WHERE type = 'table' AND name NOT LIKE 'sqlite\_%' ESCAPE '\'`, goose.DefaultTablename).Scan(&id, &tables, &versionTables)
@@ -110,7 +117,7 @@ func schemaVersion(ctx context.Context, db *sql.DB) (int64, error) {
 	return version, nil
 }
 
-// pause waits for d or the end of ctx.
+// pause waits for the duration d or until ctx ends.
 func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -1,37 +1,38 @@
-// Package sqlite keeps the contract of jobs.Store in one SQLite file. All SQL
-// of Shotline is in this package; nothing of it shows outside.
+// Package sqlite implements jobs.Store in one SQLite file. All SQL of Shotline is
+// in this package. None of it is visible to other packages.
 //
-// How it works, for a newcomer:
+// An overview for newcomers:
 //
-//   - One connection writes. A goroutine (writer.go) takes whatever waits and
-//     runs it in one BEGIN IMMEDIATE … COMMIT; callers get their answer after
-//     the COMMIT, which is durable (WAL, synchronous=FULL). An operation that
-//     fails for a reason of its own is undone alone, by its savepoint.
-//   - A pool of read-only connections answers jobs.Reader. WAL lets them read
-//     beside the writer.
-//   - Every final state goes through settle and finish in close.go, set-based:
-//     results are laid into a temporary table, the guard of the WHERE clause
-//     picks those that may close a job, and counters, events and the ends of
+//   - One connection writes. A goroutine (writer.go) takes the waiting operations
+//     and runs them in one BEGIN IMMEDIATE … COMMIT. Callers get their results
+//     after the COMMIT, which is durable (WAL, synchronous=FULL). If an operation
+//     fails for its own reason, its savepoint undoes only this operation.
+//   - A pool of read-only connections serves jobs.Reader. With WAL they can read
+//     while the writer writes.
+//   - Every final state is set by settle and finish in close.go, for many jobs at
+//     a time. Results are inserted into a temporary table. The guard in the WHERE
+//     clause picks those that can close a job. Counters, events and the ends of
 //     batches follow in the same transaction.
-//   - Deliveries are appended to the inbox (deliveries.go) and applied a moment
-//     later (inbox.go) under a cursor that moves in the same transaction.
-//   - Callbacks are generated from the log of events. Readers (readers.go), each
-//     with a cursor of its own, turn events into callbacks (callbacks.go), so that
-//     closing a job writes only its event.
-//   - Between two transactions the writer moves the log into the database
-//     (checkpoint.go). If that fails, nothing is written until all of the log has
-//     been moved again (logindex.go). SQLite itself never does it, except when
-//     the last connection closes.
-//   - Before each transaction the file is looked at (connection.go, files.go):
-//     after an I/O error the writer's connection is opened anew. A file that was
-//     moved gets no more writes, nor does one that is known to be damaged
-//     (damage.go, inspect.go). If SQLite reports damage that is checked first
+//   - Deliveries are appended to the inbox (deliveries.go) and applied shortly
+//     afterwards (inbox.go). The cursor of the inbox moves in the transaction
+//     that applies them.
+//   - Callbacks are generated from the event log. Readers (readers.go), each with
+//     its own cursor, turn events into callbacks (callbacks.go), so that closing
+//     a job writes only its event.
+//   - Between transactions the writer moves the log into the database
+//     (checkpoint.go). If that fails, nothing is written until the whole log has
+//     been moved again (logindex.go). SQLite itself moves the log only when the
+//     last connection closes.
+//   - Before each transaction the file is checked (connection.go, files.go).
+//     After an I/O error the writer's connection is replaced. If the file was
+//     moved or is known to be damaged (damage.go, inspect.go), nothing more is
+//     written to it. If SQLite reports damage, the report is verified first
 //     (examine.go).
-//   - Counts over all rows and retention (recount.go, prune.go) read first, and
-//     take the write lock only for what is wrong or has to go.
+//   - Counts over all rows and retention (recount.go, prune.go) read first. They
+//     take the write lock only if counters are wrong or rows have to be removed.
 //
-// Several processes may open one file. They communicate only through it: News
-// (news.go) polls SQLite's counter of commits.
+// Several processes can open one file. They communicate only through the file:
+// News (news.go) polls SQLite's counter of commits.
 package sqlite
 
 import (
@@ -55,15 +56,15 @@ const (
 	DefaultCache       = 64 << 10
 )
 
-// readerCache is how many KiB of pages a reader keeps at most.
+// readerCache limits the page cache of a reader, in KiB.
 const readerCache = 16 << 10
 
-// writerBusyTimeout is short: SQLite would wait for another process's lock in
-// longer and longer sleeps, and miss the moments in which an import lets it go.
-// The writer asks again at every end of a short one.
+// writerBusyTimeout is short. SQLite waits for another process's lock with longer
+// and longer sleeps, and would miss the moments in which an import releases it.
+// The writer tries again after each short timeout.
 const writerBusyTimeout = time.Millisecond
 
-// writerPragmas are those that the DSN cannot set.
+// writerPragmas are the pragmas that the DSN cannot set.
 var writerPragmas = []string{
 	"PRAGMA temp_store = MEMORY",
 	fmt.Sprintf("PRAGMA busy_timeout = %d", writerBusyTimeout.Milliseconds()),
@@ -75,28 +76,28 @@ type Store struct {
 	writeDB *sql.DB
 	writer  *writer
 	readDB  *pool
-	version *sql.Conn // PRAGMA data_version compares with this connection's past
+	version *sql.Conn // PRAGMA data_version is relative to this connection
 
-	file      *openFile // what this process has open of the database; nil when it did not get that far
-	leave     func()    // ends that
-	damage    *damage   // what is known to be wrong with the file itself
+	file      *openFile // the database as this process has it open; nil if opening failed earlier
+	leave     func()    // releases file
+	damage    *damage   // known damage of the file
 	examiner  *examiner
-	files     files    // those that were opened
+	files     files    // the files that were opened
 	index     *os.File // the index of the log, in shared memory
-	abandoned bool     // a crash left the log
-	unused    bool     // the file was not in WAL mode when it was opened: it is a backup
+	abandoned bool     // whether a crash left the log
+	unused    bool     // whether the file was not in WAL mode when it was opened, so that it is a backup
 
 	log *slog.Logger
 
 	busy        time.Duration // how long a write waits for another process's lock
-	importPause time.Duration // between the short transactions of an import, and of retention
-	moveFrom    int64         // frames in the log from which it is moved
+	importPause time.Duration // between the short transactions of an import or of Prune
+	moveFrom    int64         // number of frames in the log from which it is moved
 
-	maxHeld int // deliveries
+	maxHeld int // most held deliveries
 
-	commitHook func(committed bool) error // may be nil
+	commitHook func(committed bool) error // can be nil
 
-	// failApply, set by tests only, makes applying a range of the inbox fail.
+	// failApply makes applying a range of the inbox fail. Only tests set it.
 	failApply func(first, last int64) error
 
 	closeOnce sync.Once
@@ -119,49 +120,53 @@ type settings struct {
 	maxHeld    int
 }
 
-// Option changes how a store is opened.
+// Option changes how Open opens a store.
 type Option func(*settings)
 
-// WithBusyTimeout sets how long a write waits for another process's lock
-// before it fails with jobs.ErrUnavailable. A caller's context ends its own
-// wait earlier.
+// WithBusyTimeout sets how long a write waits for another process's lock before
+// it fails with jobs.ErrUnavailable. If the caller's context ends earlier, its
+// own wait ends then.
 func WithBusyTimeout(d time.Duration) Option { return func(s *settings) { s.busy = d } }
 
-// WithReaders sets how many reads run at the same time.
+// WithReaders sets how many reads can run at the same time.
 func WithReaders(n int) Option { return func(s *settings) { s.readers = max(n, 1) } }
 
-// WithCommitHook has hook called around every COMMIT, in the goroutine that
-// writes: before it, when an error rolls the transaction back and goes to all
-// who share it, and after it. It is for simulating crashes and failing disks.
+// WithCommitHook sets a function that the writing goroutine calls before and
+// after every COMMIT. If the call before it returns an error, the transaction is
+// rolled back and all operations that share it get the error. The hook is for
+// simulating crashes and failing disks.
 func WithCommitHook(hook func(committed bool) error) Option {
 	return func(s *settings) { s.commitHook = hook }
 }
 
-// WithCache sets how many KiB of pages the writer keeps at hand, and each reader
-// no more than that: what does nothing but add rows needs few.
+// WithCache sets how many KiB of pages the writer caches. A reader caches at most
+// as many. A process that only adds rows needs few.
 func WithCache(kib int) Option { return func(s *settings) { s.cache = kib } }
 
-// WithLogger has the store log what no caller is told of: that the log could not
-// be moved into the database, reports of damage, and what became of both.
+// WithLogger sets the logger for problems that are not reported to any caller:
+// the log could not be moved into the database, or damage was reported. The later
+// outcome of both is logged as well.
 func WithLogger(log *slog.Logger) Option { return func(s *settings) { s.log = log } }
 
-// WithMaxHeld bounds the held deliveries, see jobs.Inbox; jobs.DefaultMaxHeld.
+// WithMaxHeld limits the number of held deliveries; see jobs.Inbox. The default
+// is jobs.DefaultMaxHeld.
 func WithMaxHeld(n int) Option { return func(s *settings) { s.maxHeld = max(n, 1) } }
 
-// WithCheck has the pages of a file of up to 32 MiB read and checked before it
-// is used. Of a larger one, which would keep a start waiting, damage shows when
-// the damaged page is needed.
+// WithCheck makes Open read and check all pages of a file of up to 32 MiB. A
+// larger file would delay the start too long. Damage in it is found when the
+// damaged page is needed.
 func WithCheck() Option { return func(s *settings) { s.check = true } }
 
-// Open opens the store at path, creating the file or bringing its schema up to
-// date where needed. Errors name the path and are jobs.ErrUnavailable (no such
-// folder, no permission, locked, disk full), jobs.ErrCorrupt (damaged, or some
-// other program's database) or jobs.ErrNewer. The context bounds the opening
-// only.
+// Open opens the store at path. It creates the file or updates its schema if
+// necessary. Errors contain the path. They are jobs.ErrUnavailable (no such
+// folder, no permission, locked, disk full), jobs.ErrCorrupt (damaged, or the
+// database of another program) or jobs.ErrNewer. The context limits only the
+// opening.
 //
-// A store that finds its file damaged later writes nothing any more: every
-// write fails with jobs.ErrCorrupt until the file is replaced and opened anew.
-// While it checks a report of damage, writes fail with jobs.ErrUnavailable.
+// If the store finds out later that its file is damaged, it stops writing: every
+// write fails with jobs.ErrCorrupt until the file is replaced and opened again.
+// While the store verifies a report of damage, writes fail with
+// jobs.ErrUnavailable.
 func Open(ctx context.Context, path string, opts ...Option) (*Store, error) {
 	set := settings{busy: DefaultBusyTimeout, readers: DefaultReaders, cache: DefaultCache, log: slog.New(slog.DiscardHandler),
 		moveFrom: moveFrom, maxHeld: jobs.DefaultMaxHeld}
@@ -179,12 +184,13 @@ func Open(ctx context.Context, path string, opts ...Option) (*Store, error) {
 	}
 }
 
-// openTries is how often a file must fail to open before it is taken for damaged
-// or unreadable: the disk may have failed to read for a moment.
+// openTries is how often opening a file must fail before the file counts as
+// damaged or unreadable. A single failure might be a temporary read error of the
+// disk.
 const openTries = 3
 
-// openAgain opens the store, again if something could not be read or looked
-// damaged. It returns a report of damage only if all of the file can be read.
+// openAgain opens the store. It tries again if something could not be read or
+// seemed to be damaged. It reports damage only if the whole file can be read.
 func openAgain(ctx context.Context, path string, set settings) (*Store, error) {
 	for try := 1; ; try++ {
 		s, err := open(ctx, path, set)
@@ -236,7 +242,8 @@ func open(ctx context.Context, path string, set settings) (_ *Store, err error) 
 	if err != nil {
 		return nil, err
 	}
-	// database/sql lets one goroutine at a time use a connection: it needs no mutex.
+	// SQLite needs no mutex: database/sql lets only one goroutine at a time use a
+	// connection.
 	busy := fmt.Sprintf("_busy_timeout=%d", set.busy.Milliseconds())
 	s.writeDB = openDB(path, "mode=rwc", busy, "_synchronous=FULL", "_foreign_keys=on",
 		"_txlock=immediate", fmt.Sprintf("_cache_size=-%d", set.cache), "_mutex=no")
@@ -244,7 +251,7 @@ func open(ctx context.Context, path string, set settings) (_ *Store, err error) 
 	if err := prepareSchema(ctx, s.writeDB, set.busy); err != nil {
 		return nil, err
 	}
-	s.writeDB.SetMaxIdleConns(-1) // one that the writer gives back may be in no good state
+	s.writeDB.SetMaxIdleConns(-1) // a connection that the writer returns might be in a bad state
 	conn, err := s.connectWriter(ctx)
 	if err != nil {
 		return nil, err
@@ -263,7 +270,7 @@ func open(ctx context.Context, path string, set settings) (_ *Store, err error) 
 	readDB := openDB(path, "mode=ro", busy, "_query_only=on",
 		fmt.Sprintf("_cache_size=-%d", min(set.cache, readerCache)), "_stmt_cache_size=64", "_mutex=no")
 	s.readDB = &pool{readDB, s.damage}
-	s.readDB.SetMaxOpenConns(set.readers + 1) // one is kept for data_version
+	s.readDB.SetMaxOpenConns(set.readers + 1) // one is reserved for data_version
 	s.readDB.SetMaxIdleConns(set.readers + 1)
 	s.version, err = s.readDB.Conn(ctx)
 	if err != nil {
@@ -277,8 +284,8 @@ func open(ctx context.Context, path string, set settings) (_ *Store, err error) 
 	return s, nil
 }
 
-// connectWriter opens a connection with all that durability depends on set and
-// asserted.
+// connectWriter opens a connection with all settings that durability depends on,
+// and verifies them.
 func (s *Store) connectWriter(ctx context.Context) (*sql.Conn, error) {
 	conn, err := s.writeDB.Conn(ctx)
 	if err != nil {
@@ -290,8 +297,8 @@ func (s *Store) connectWriter(ctx context.Context) (*sql.Conn, error) {
 	return conn, nil
 }
 
-// checkFile gives the plain reasons why a path cannot be opened, which SQLite
-// would all call "unable to open database file".
+// checkFile returns the specific reason if a path cannot be opened. SQLite would
+// only report "unable to open database file".
 func checkFile(path string) error {
 	info, err := os.Stat(path)
 	switch {
@@ -315,7 +322,7 @@ func checkFile(path string) error {
 	return f.Close()
 }
 
-// prepareWriter sets and asserts what durability depends on.
+// prepareWriter sets and verifies the settings that durability depends on.
 func prepareWriter(ctx context.Context, conn *sql.Conn) error {
 	for _, pragma := range writerPragmas {
 		if _, err := conn.ExecContext(ctx, pragma); err != nil {
@@ -338,16 +345,17 @@ func prepareWriter(ctx context.Context, conn *sql.Conn) error {
 	return err
 }
 
-// Close ends the writer after what waits in it, and closes all connections.
-// Calls after Close fail, writes with jobs.ErrUnavailable.
+// Close stops the writer after all waiting operations, and closes all
+// connections. Calls after Close fail; writes return jobs.ErrUnavailable.
 func (s *Store) Close() error {
 	s.closeOnce.Do(func() { s.closeErr = s.closeHandles() })
 	return s.closeErr
 }
 
-// closeHandles closes readers first: the connection that closes last moves the
-// log, which a read-only one could not. If the log could not be moved they close
-// last, so that it is kept until the database is opened again.
+// closeHandles closes the readers first. SQLite moves the log when the last
+// connection closes, and a read-only connection could not do that. If the log
+// could not be moved, the readers close last, so that the log is kept until the
+// database is opened again.
 func (s *Store) closeHandles() error {
 	s.examiner.stop()
 	var unmoved error
@@ -356,8 +364,8 @@ func (s *Store) closeHandles() error {
 		unmoved = s.writer.moveRest()
 	}
 	var errs []error
-	if unmoved != nil { // no error of the caller's, whose work is done and on disk
-		s.log.Warn("could not move the write-ahead log into the database: it stays beside it and is moved when the database is opened again",
+	if unmoved != nil { // not an error for the caller, because all committed work is on disk
+		s.log.Warn("write-ahead log not moved into the database; it is kept and moved when the database is opened again",
 			"database", s.path, "error", unmoved)
 		errs = append(errs, s.closeWriter(), s.closeReaders())
 	} else {

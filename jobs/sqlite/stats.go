@@ -8,11 +8,11 @@ import (
 	"shotline/jobs"
 )
 
-// groupClasses is how many powers of two there are from one to groupLimit.
+// groupClasses is the number of powers of two from 1 to groupLimit.
 const groupClasses = 10
 
-// groupClass returns the class of a transaction of n operations: 0 for up to one, 1
-// for two, 2 for up to four, and so on to the limit.
+// groupClass returns the class of a transaction of n operations: 0 for at most
+// one operation, 1 for two, 2 for three or four, and so on.
 func groupClass(n int) int { return bits.Len(uint(max(n, 1) - 1)) }
 
 // Stats returns the writer's counters and the sizes of the files.

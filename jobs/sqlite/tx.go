@@ -9,19 +9,20 @@ import (
 	"shotline/jobs"
 )
 
-// tx is what an operation sees of the writer's transaction: its connection
-// with every statement prepared once. It belongs to the writer's goroutine.
+// tx gives an operation access to the writer's transaction: the connection, on
+// which every statement is prepared once. It belongs to the writer's goroutine.
 //
-// SQLite compiles a statement anew at each use when the value of a parameter may
-// matter to its plan: right of an = in a query that takes planning, or in a LIMIT.
-// That costs more than most statements do. A unary + before the parameter keeps it
-// out of the planner's sight, and the plan the one that tests assert.
+// SQLite compiles a statement again at each use if the value of a parameter might
+// affect its plan: to the right of an = in a query that needs planning, or in a
+// LIMIT. That costs more than running most statements. A unary + before the
+// parameter hides its value from the planner, so that the plan remains the one
+// that the tests check.
 type tx struct {
 	conn  *sql.Conn
 	stmts map[string]*sql.Stmt
 	past  *direct // nil until it is used
 
-	maxHeld int // deliveries
+	maxHeld int // most held deliveries
 }
 
 func (t *tx) prepare(query string) (*sql.Stmt, error) {
@@ -50,7 +51,7 @@ func (t *tx) result(query string, args ...any) (sql.Result, error) {
 	return stmt.ExecContext(context.Background(), args...)
 }
 
-// exec returns how many rows the statement changed.
+// exec returns the number of rows that the statement changed.
 func (t *tx) exec(query string, args ...any) (int64, error) {
 	result, err := t.result(query, args...)
 	if err != nil {
@@ -69,7 +70,7 @@ func (t *tx) each(visit func(scanner) error, query string, args ...any) error {
 	return eachRow(rows, err, visit)
 }
 
-// get scans the one row of a query; sql.ErrNoRows without one.
+// get scans the only row of a query. It returns sql.ErrNoRows if there is none.
 func (t *tx) get(dest []any, query string, args ...any) error {
 	stmt, err := t.prepare(query)
 	if err != nil {
@@ -111,7 +112,8 @@ func (s *Store) read(ctx context.Context, visit func(scanner) error, query strin
 	return s.damage.noticeRead(ctx, ofStatement(eachRow(rows, err, visit), query, args))
 }
 
-// batchSeq finds a batch's place; jobs.ErrNotFound without one.
+// batchSeq returns the place and the state of a batch, or jobs.ErrNotFound if
+// there is no such batch.
 func (t *tx) batchSeq(id string) (seq int64, state jobs.BatchState, err error) {
 	err = t.get([]any{&seq, &state}, `SELECT seq, state FROM batches WHERE id = ?`, id)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -120,7 +122,8 @@ func (t *tx) batchSeq(id string) (seq int64, state jobs.BatchState, err error) {
 	return seq, state, err
 }
 
-// workSeq is jobSeq, and whether the job's batch is importing.
+// workSeq returns the place of a job, as jobSeq does, and whether its batch is
+// importing.
 func (t *tx) workSeq(id jobs.ID) (seq int64, importing bool, err error) {
 	batch, state, err := t.batchSeq(id.Batch)
 	if errors.Is(err, jobs.ErrNotFound) || err == nil && (id.Row < 1 || id.Row > maxRow) {
@@ -129,8 +132,8 @@ func (t *tx) workSeq(id jobs.ID) (seq int64, importing bool, err error) {
 	return rowSeq(batch, id.Row), state == jobs.BatchImporting, err
 }
 
-// jobSeq is the place of a job, whether or not the row is there: 0 when its
-// batch is not.
+// jobSeq returns the place of a job, even if the row does not exist. It returns 0
+// if the batch does not exist.
 func (t *tx) jobSeq(id jobs.ID) (int64, error) {
 	seq, _, err := t.workSeq(id)
 	return seq, err

@@ -9,23 +9,24 @@ import (
 	"time"
 )
 
-// maxRow is the highest row of a batch: see the jobs table for the layout.
+// maxRow is the highest row of a batch. See the table jobs for the layout of a
+// place.
 const maxRow = math.MaxUint32
 
-// maxSeq is behind every place.
+// maxSeq is higher than every place.
 const maxSeq = math.MaxInt64
 
 func rowSeq(batchSeq, row int64) int64 { return batchSeq<<32 | row }
 
 func splitSeq(seq int64) (batchSeq, row int64) { return seq >> 32, seq & maxRow }
 
-// jsonOf is ids as json_each reads them. Ids have a form that JSON holds as it is.
+// jsonOf encodes ids for json_each. Ids contain no characters that JSON escapes.
 func jsonOf(ids []string) string {
-	text, _ := json.Marshal(ids) // strings can always be written
+	text, _ := json.Marshal(ids) // encoding strings cannot fail
 	return string(text)
 }
 
-// millis is how times are kept; the zero time is NULL.
+// millis returns a time as it is stored. The zero time is stored as NULL.
 func millis(t time.Time) any {
 	if t.IsZero() {
 		return nil
@@ -40,7 +41,7 @@ func fromMillis(ms sql.NullInt64) time.Time {
 	return time.UnixMilli(ms.Int64).UTC()
 }
 
-// micros is how costs are kept; not known is NULL.
+// micros returns a cost as it is stored. An unknown cost is stored as NULL.
 func micros(credits *float64) any {
 	if credits == nil {
 		return nil
@@ -56,8 +57,8 @@ func fromMicros(n sql.NullInt64) *float64 {
 	return &credits
 }
 
-// canonicalJSON writes maps in key order and without HTML escapes, so that
-// equal values are equal texts. An empty collection is NULL.
+// canonicalJSON encodes maps in key order and without HTML escapes, so that equal
+// values have equal texts. It returns NULL for an empty collection.
 func canonicalJSON(value any, length int) (any, error) {
 	if length == 0 {
 		return nil, nil

@@ -13,29 +13,30 @@ import (
 	"shotline/jobs"
 )
 
-// groupLimit caps the operations of one transaction, so that the first to come
-// does not wait long for the last.
+// groupLimit limits the number of operations in one transaction, so that the
+// first operation does not wait long for the last.
 const groupLimit = 512
 
 var errClosed = errors.New("database is closed")
 
-// The life of an operation. It is begun only when its transaction has the
-// write lock; until then its caller may give up, and then it never happens.
+// The states of an operation. It begins only when its transaction has the write
+// lock. Before that, its caller can abandon it, and then it never runs.
 const (
 	opWaiting int32 = iota
 	opBegun
 	opAbandoned
 )
 
-// operation is one step that a caller waits for.
+// operation is one step whose caller waits for its result.
 type operation struct {
 	run   func(*tx) error
-	alone bool // gets a transaction of its own
+	alone bool // needs its own transaction
 	state atomic.Int32
 	done  chan error // buffered, so that the writer never waits for a caller
 
-	// A delivery is appended instead of anything run, without a savepoint: when
-	// that fails, its group fails. The place is set before done is.
+	// If delivery is set, it is appended to the inbox and run is not called. It has
+	// no savepoint: if appending fails, the whole group fails. place is set before
+	// a value is sent to done.
 	delivery *jobs.Delivery
 	place    int64
 }
@@ -44,82 +45,84 @@ func newOperation(run func(*tx) error) *operation {
 	return &operation{run: run, done: make(chan error, 1)}
 }
 
-// writer owns the one connection that writes. Nothing of a caller's context
-// reaches the connection: a canceled statement would roll back what others
-// share with it.
+// writer owns the only connection that writes. The connection never sees the
+// context of a caller, because a canceled statement would roll back the
+// operations that share its transaction.
 type writer struct {
-	ops  chan *operation
-	quit chan struct{} // closed by stop
-	dead chan struct{} // closed when the goroutine has ended
-	once sync.Once
+	ops   chan *operation
+	quit  chan struct{} // closed by stop
+	ended chan struct{} // closed when the goroutine has ended
+	once  sync.Once
 	*connection
 
 	operations, failures atomic.Int64
-	groups               [groupClasses]atomic.Int64 // transactions by the class of their size
+	groups               [groupClasses]atomic.Int64 // number of transactions by groupClass
 }
 
 func startWriter(conn *sql.Conn, s *Store) *writer {
 	w := &writer{
 		ops:        make(chan *operation, 2*groupLimit),
 		quit:       make(chan struct{}),
-		dead:       make(chan struct{}),
+		ended:      make(chan struct{}),
 		connection: newConnection(conn, s),
 	}
 	go w.loop()
 	return w
 }
 
-// stop lets the writer finish what waits. Its connection is still to be closed.
+// stop waits until the writer has run all waiting operations. It does not close
+// the connection.
 func (w *writer) stop() {
 	w.once.Do(func() { close(w.quit) })
-	<-w.dead
+	<-w.ended
 }
 
-// do hands op in and waits for its commit. An operation that has begun is
-// waited for whatever the context says, so that the answer is the truth; only
-// an append's caller leaves at once, since the contract lets it.
+// do submits op and waits for its commit. If op has begun, do waits for the
+// result even if ctx ends, so that it never returns an error for a step that
+// takes effect. An append is the exception: do returns as soon as ctx ends, as
+// the contract allows.
 func (w *writer) do(ctx context.Context, op *operation) error {
 	if err := ctx.Err(); err != nil {
-		return gaveUp(err)
+		return waitError(err)
 	}
 	select {
 	case w.ops <- op:
 	case <-w.quit:
 		return errClosed
 	case <-ctx.Done():
-		return gaveUp(ctx.Err())
+		return waitError(ctx.Err())
 	}
 	select {
 	case err := <-op.done:
 		return err
-	case <-w.dead:
-		return op.answerOr(errClosed)
+	case <-w.ended:
+		return op.resultOr(errClosed)
 	case <-ctx.Done():
 	}
 	if op.delivery != nil || op.state.CompareAndSwap(opWaiting, opAbandoned) {
-		return op.answerOr(gaveUp(ctx.Err()))
+		return op.resultOr(waitError(ctx.Err()))
 	}
 	select {
 	case err := <-op.done:
 		return err
-	case <-w.dead:
-		return op.answerOr(errClosed)
+	case <-w.ended:
+		return op.resultOr(errClosed)
 	}
 }
 
-// answerOr prefers an answer that is there already.
-func (op *operation) answerOr(err error) error {
+// resultOr returns the result of the operation if it has arrived, otherwise err.
+func (op *operation) resultOr(err error) error {
 	select {
-	case answer := <-op.done:
-		return answer
+	case result := <-op.done:
+		return result
 	default:
 		return err
 	}
 }
 
-// gaveUp turns the end of a wait into the contract's word. A caller that was
-// canceled did not find the store unavailable.
-func gaveUp(err error) error {
+// waitError converts the error of a context to an error of the contract. If the
+// caller canceled the context, that does not mean that the store is unavailable.
+func waitError(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("%w: not written in time: %w", jobs.ErrUnavailable, err)
 	}
@@ -127,26 +130,27 @@ func gaveUp(err error) error {
 }
 
 func (w *writer) loop() {
-	defer close(w.dead)
+	defer close(w.ended)
 	group := make([]*operation, 0, groupLimit)
 	for {
 		op := w.next()
 		if op == nil {
 			return
 		}
-		var loner *operation
+		var alone *operation
 		group = append(group[:0], op)
 		if !op.alone {
-			group, loner = w.gather(group)
+			group, alone = w.gather(group)
 		}
 		w.commit(group)
-		if loner != nil {
-			w.commit([]*operation{loner})
+		if alone != nil {
+			w.commit([]*operation{alone})
 		}
 	}
 }
 
-// next waits for an operation; nil after stop, once nothing waits any more.
+// next waits for an operation. After stop it returns nil when no operation is
+// waiting.
 func (w *writer) next() *operation {
 	select {
 	case op := <-w.ops:
@@ -161,19 +165,20 @@ func (w *writer) next() *operation {
 	}
 }
 
-// gatherPasses bounds how often others are let run before a group begins: on a
-// busy machine each time takes a while.
+// gatherPasses limits how often gather yields to other goroutines before a group
+// begins. On a busy machine each time takes a while.
 const gatherPasses = 4
 
-// gather adds what waits to a group, and what comes while others who can run are
-// let run: they may be on their way here. It ends at an operation that wants to
-// be alone, which comes right after the group.
-func (w *writer) gather(group []*operation) (_ []*operation, loner *operation) {
+// gather adds the waiting operations to a group. It yields to other runnable
+// goroutines, since they might be about to submit an operation, and adds these
+// operations too. It stops at an operation that needs its own transaction, which
+// runs right after the group.
+func (w *writer) gather(group []*operation) (_ []*operation, alone *operation) {
 	for pass, grown := 0, true; grown && pass < gatherPasses; pass++ {
 		runtime.Gosched()
 		grown = false
 		for len(w.ops) > 0 && len(group) < groupLimit {
-			op := <-w.ops // nobody else takes from it
+			op := <-w.ops // does not block: only this goroutine receives from ops
 			if op.alone {
 				return group, op
 			}
@@ -183,9 +188,9 @@ func (w *writer) gather(group []*operation) (_ []*operation, loner *operation) {
 	return group, nil
 }
 
-// commit runs a group in one transaction and answers everybody. When the
-// transaction fails nothing of it has happened, and every operation gets the
-// error: none is tried again behind its caller's back.
+// commit runs a group in one transaction and sends the results to all callers. If
+// the transaction fails, nothing has changed and every operation gets the error.
+// commit does not repeat an operation, because its caller would not know.
 func (w *writer) commit(group []*operation) {
 	err := w.ready()
 	if err == nil {
@@ -204,10 +209,10 @@ func (w *writer) commit(group []*operation) {
 	errs := make([]error, len(begun))
 	err = w.runAll(begun, errs)
 	if err == nil {
-		err = w.seal()
+		err = w.commitTx()
 	}
 	if err != nil {
-		// SQLite may have rolled back by itself; then there is nothing to do.
+		// If SQLite has rolled back already, this fails without an effect.
 		_ = w.tx.control("ROLLBACK")
 		if broken(err) {
 			w.failures.Add(1)
@@ -229,8 +234,8 @@ func (w *writer) commit(group []*operation) {
 	w.moveLog()
 }
 
-// seal makes a transaction last.
-func (w *writer) seal() error {
+// commitTx commits the transaction.
+func (w *writer) commitTx() error {
 	hook := w.store.commitHook
 	if hook == nil {
 		return w.tx.control("COMMIT")
@@ -245,9 +250,9 @@ func (w *writer) seal() error {
 	return err
 }
 
-// runAll runs a group's operations. An error that belongs to one of them alone
-// is put into errs, and that one undone by its savepoint; an error returned
-// fails the transaction.
+// runAll runs the operations of a group. If an error concerns only one operation,
+// runAll stores it in errs and undoes this operation with its savepoint. An error
+// that runAll returns fails the whole transaction.
 func (w *writer) runAll(group []*operation, errs []error) error {
 	for i := 0; i < len(group); i++ {
 		op := group[i]
@@ -287,13 +292,13 @@ func (w *writer) runAll(group []*operation, errs []error) error {
 	return nil
 }
 
-// write runs one operation; it may share its transaction with others.
+// write runs one operation, which can share its transaction with others.
 func (s *Store) write(ctx context.Context, run func(*tx) error) error {
 	return s.damage.verdict(ctx, s.writer.do(ctx, newOperation(run)))
 }
 
-// writeAlone runs one operation in a transaction of its own: for steps that
-// touch many rows, and those whose failure says something about the data.
+// writeAlone runs one operation in its own transaction. It is for steps that
+// change many rows, and for steps whose failure depends on the data.
 func (s *Store) writeAlone(ctx context.Context, run func(*tx) error) error {
 	op := newOperation(run)
 	op.alone = true
