@@ -6,8 +6,9 @@ import (
 	"shotline/jobs"
 )
 
-// withJobs makes a query of the batches that have a job in an open state: it goes
-// from batch to batch by the index of that state. ?1 is maxRow.
+// withJobs returns a query for the batches that have a job in the given open
+// state. The query uses the index of that state to go from batch to batch. ?1 is
+// maxRow.
 func withJobs(state jobs.State) string {
 	first := `SELECT min(seq) >> 32 FROM jobs WHERE state = '` + string(state) + `'`
 	return `WITH RECURSIVE found (batch_seq) AS (` + first + ` UNION ALL
@@ -15,16 +16,16 @@ func withJobs(state jobs.State) string {
 		SELECT batch_seq FROM found WHERE batch_seq IS NOT NULL`
 }
 
-// finishedWithOpenJobs are batches that say that they have finished and hold an
-// open job all the same. Only indexes of open jobs are read.
+// finishedWithOpenJobs selects batches that are marked as finished although they
+// have an open job. It reads only indexes of open jobs.
 var finishedWithOpenJobs = `SELECT id FROM batches WHERE state = 'finished' AND seq IN (
 	SELECT batch_seq FROM (` + withJobs(jobs.Queued) + `) UNION SELECT batch_seq FROM (` + withJobs(jobs.Pending) + `)
 	UNION SELECT jobs.seq >> 32 FROM jobs WHERE lease_until IS NOT NULL
 	UNION SELECT job_seq >> 32 FROM submissions WHERE doubt_since IS NOT NULL) ORDER BY seq`
 
-// unfinished goes by the index batches_unfinished, unsummarized by
-// batches_owing: it has that index's condition, and no order that would make
-// the planner prefer all batches in their own.
+// unfinished uses the index batches_unfinished. unsummarized uses batches_owing:
+// it repeats the condition of that index, and the + in its order keeps the
+// planner from scanning all batches in primary key order.
 const (
 	unfinished   = `SELECT id, state, queued, submitting, pending FROM batches WHERE state IN ('open', 'paused') ORDER BY seq`
 	unsummarized = `SELECT id FROM batches WHERE ((state = 'open' AND queued > 0) OR (state = 'finished' AND summarized < revision))
@@ -62,10 +63,10 @@ func (s *Store) Outstanding(ctx context.Context) (out jobs.Outstanding, err erro
 			(SELECT count(*) FROM submissions WHERE doubt_since IS NOT NULL),
 			(SELECT count(*) FROM inbox WHERE disposition = 'held' AND disposition <> '')`)
 	})
-	return out, wrapError(err, "list what is outstanding")
+	return out, wrapError(err, "list outstanding work")
 }
 
-// into collects a column of ids.
+// into returns a visit function that appends a column of ids.
 func into(ids *[]string) func(scanner) error {
 	return func(row scanner) error {
 		var id string

@@ -11,13 +11,13 @@ import (
 	"shotline/jobs"
 )
 
-// asker is where rows are read: the writer's transaction, or a reader's view.
-type asker interface {
+// querier runs queries, in the writer's transaction or in a reader's view.
+type querier interface {
 	each(visit func(scanner) error, query string, args ...any) error
 	get(dest []any, query string, args ...any) error
 }
 
-// view is one snapshot of the database.
+// view is a snapshot of the database.
 type view struct {
 	ctx context.Context
 	tx  *sql.Tx
@@ -32,7 +32,8 @@ func (v view) get(dest []any, query string, args ...any) error {
 	return ofStatement(v.tx.QueryRowContext(v.ctx, query, args...).Scan(dest...), query, args)
 }
 
-// batchPlace finds a batch's place; jobs.ErrNotFound without one.
+// batchPlace returns the place of a batch, or jobs.ErrNotFound if there is no
+// such batch.
 func (v view) batchPlace(id string) (seq int64, err error) {
 	err = v.get([]any{&seq}, `SELECT seq FROM batches WHERE id = ?`, id)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -41,13 +42,13 @@ func (v view) batchPlace(id string) (seq int64, err error) {
 	return seq, err
 }
 
-// look runs reads that belong together on one snapshot.
+// look runs several reads on the same snapshot.
 func (s *Store) look(ctx context.Context, do func(view) error) error {
 	tx, err := s.readDB.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback() //nolint:errcheck // it only ends the view
+	defer tx.Rollback() // it only ends the view
 	return s.damage.noticeRead(ctx, do(view{ctx, tx}))
 }
 
@@ -63,7 +64,7 @@ func (s *Store) Tally(ctx context.Context, batch string) (counts jobs.Counts, er
 	return counts, wrapError(err, "tally batch %s", batch)
 }
 
-func tally(from asker, batchSeq int64) (counts jobs.Counts, err error) {
+func tally(from querier, batchSeq int64) (counts jobs.Counts, err error) {
 	counts.ByState = make(map[jobs.State]int64, len(jobs.States))
 	for _, state := range jobs.States {
 		counts.ByState[state] = 0
@@ -102,14 +103,14 @@ func tally(from asker, batchSeq int64) (counts jobs.Counts, err error) {
 	return counts, err
 }
 
-// comparison is a batch beside a count over its rows.
+// comparison is a batch with a count over its rows.
 type comparison struct {
 	seq     int64
 	batch   jobs.Batch
 	counted jobs.Counts
 }
 
-func compare(from asker, id string) (c comparison, err error) {
+func compare(from querier, id string) (c comparison, err error) {
 	found := false
 	err = from.each(func(row scanner) error {
 		found = true
@@ -125,25 +126,25 @@ func compare(from asker, id string) (c comparison, err error) {
 	return c, err
 }
 
-// wrong words every difference.
+// wrong describes every difference in words.
 func (c comparison) wrong() (found []string) {
-	differ := func(name string, said, counted any) {
-		if said != counted {
-			found = append(found, fmt.Sprintf("%s is %v, the rows say %v", name, said, counted))
+	differ := func(name string, stored, counted any) {
+		if stored != counted {
+			found = append(found, fmt.Sprintf("%s is %v, the rows say %v", name, stored, counted))
 		}
 	}
-	said, counted := c.batch.Counts, c.counted
-	differ("rows", said.Rows, counted.Rows)
+	stored, counted := c.batch.Counts, c.counted
+	differ("rows", stored.Rows, counted.Rows)
 	for _, state := range jobs.States {
-		differ(string(state), said.Of(state), counted.Of(state))
+		differ(string(state), stored.Of(state), counted.Of(state))
 	}
 	for _, by := range jobs.Provenances {
-		differ("closed by "+string(by), said.ByProvenance[by], counted.ByProvenance[by])
+		differ("closed by "+string(by), stored.ByProvenance[by], counted.ByProvenance[by])
 	}
-	differ("late", said.Late, counted.Late)
-	differ("corrected", said.Corrected, counted.Corrected)
-	differ("double charged", said.DoubleCharged, counted.DoubleCharged)
-	differ("cost", inCredits(said.Cost), inCredits(counted.Cost))
+	differ("late", stored.Late, counted.Late)
+	differ("corrected", stored.Corrected, counted.Corrected)
+	differ("double charged", stored.DoubleCharged, counted.DoubleCharged)
+	differ("cost", inCredits(stored.Cost), inCredits(counted.Cost))
 	switch {
 	case c.endsEarly():
 		found = append(found, fmt.Sprintf("it has finished, with %d open jobs", counted.Open()))
@@ -160,18 +161,19 @@ func inCredits(cost *float64) string {
 	return fmt.Sprint(*cost)
 }
 
-// endsEarly: the batch has finished and holds open jobs.
+// endsEarly reports whether the batch has finished although it has open jobs.
 func (c comparison) endsEarly() bool {
 	return c.batch.State == jobs.BatchFinished && c.counted.Open() > 0
 }
 
-// neverEnds: no job is left whose end would finish the batch.
+// neverEnds reports whether the batch is open or paused without an open job. No
+// job would finish such a batch when it closes.
 func (c comparison) neverEnds() bool {
 	return (c.batch.State == jobs.BatchOpen || c.batch.State == jobs.BatchPaused) && c.counted.Open() == 0
 }
 
-// Recount implements jobs.Upkeep. Only a batch that is wrong is counted under
-// the write lock.
+// Recount implements jobs.Upkeep. It counts under the write lock only if the
+// counters of the batch are wrong.
 func (s *Store) Recount(ctx context.Context, batch string, at time.Time) (repair jobs.Repair, err error) {
 	var c comparison
 	err = s.look(ctx, func(v view) error {
@@ -207,13 +209,13 @@ func setCountersQuery() string {
 	return "UPDATE batches SET " + strings.Join(columns, " = ?, ") + " = ? WHERE seq = ?"
 }
 
-// reopenBatch makes the batch's work owed at once.
+// reopenBatch opens a batch again and makes its work due at once.
 const reopenBatch = `UPDATE batches SET state = 'open', finished_at = NULL, wake_at = 0 WHERE seq = ?`
 
 const reviseBatch = `UPDATE batches SET revision = revision + 1, wake_at = 0 WHERE seq = ? RETURNING seq, id, revision`
 
-// repair sets the counters right and brings the batch to the state that they
-// ask for.
+// repair corrects the counters and moves the batch to the state that follows from
+// them.
 func (t *tx) repair(c comparison, at time.Time) (repair jobs.Repair, err error) {
 	repair.Wrong = c.wrong()
 	if len(repair.Wrong) == 0 {

@@ -13,23 +13,24 @@ import (
 	"shotline/jobs"
 )
 
-// searchScan is how many rows a page of a search looks at unless it is told.
+// searchScan is the default for the most rows to examine for one page of a
+// search.
 const searchScan = 100_000
 
-// searchBytes is how large the rows of a page of a search get, but for its last
-// one: a row may have a megabyte.
+// searchBytes limits the size of a page of a search. The last row can exceed it,
+// because a row can have a megabyte.
 const searchBytes = 8 << 20
 
-// errPageFull ends a page that is large enough.
+// errPageFull ends a query when the page has reached searchBytes.
 var errPageFull = errors.New("page is full")
 
-// search is a jobs.JobSearch on the way to SQL: a range of places, both
-// inclusive, and what is asked of the rows in it.
+// search is a jobs.JobSearch that is being converted to SQL: an inclusive range
+// of places and the conditions on the rows in it.
 type search struct {
 	first, last int64  // ?1 and ?2
 	order       string // of the places
 	where       string
-	looks       bool // at rows that may not be asked for
+	examines    bool // whether it examines rows that might not match
 	args        []any
 }
 
@@ -103,24 +104,25 @@ func (v view) search(f jobs.JobSearch) (q search, err error) {
 		}
 	}
 	indexes, found := firstInStates(f.States, q.order)
-	asked, err := q.asked(f)
+	conditions, err := q.conditions(f)
 	if err != nil {
 		return q, err
 	}
 	switch {
-	case asked != "":
-		q.where, q.looks = between+inStates(f.States)+asked, true
+	case conditions != "":
+		q.where, q.examines = between+inStates(f.States)+conditions, true
 	case found:
 		q.where = indexes
 	default:
-		q.where, q.looks = between+inStates(f.States), len(f.States) > 0
+		q.where, q.examines = between+inStates(f.States), len(f.States) > 0
 	}
 	return q, nil
 }
 
-// asked are the conditions that a row must be looked at for, empty when there are
-// none. Their arguments are q's, from ?4 on.
-func (q *search) asked(f jobs.JobSearch) (string, error) {
+// conditions returns the conditions that can be checked only by examining a row. It
+// returns an empty text if there are none. It appends their arguments to q.args,
+// which are numbered from ?4 on.
+func (q *search) conditions(f jobs.JobSearch) (string, error) {
 	var where strings.Builder
 	arg := func(value any) string {
 		q.args = append(q.args, value)
@@ -132,7 +134,7 @@ func (q *search) asked(f jobs.JobSearch) (string, error) {
 	if !f.Until.IsZero() {
 		where.WriteString(" AND created_at < " + arg(ceilMillis(f.Until)))
 	}
-	if f.Text != "" { // lower is for ASCII alone, on both sides
+	if f.Text != "" { // SQL's lower changes only ASCII letters, here on both sides
 		where.WriteString(" AND instr(lower(" + searchedURL(f.Shielded) + "), lower(" + arg(f.Text) + ")) > 0")
 	}
 	if f.Error != "" {
@@ -149,7 +151,8 @@ func (q *search) asked(f jobs.JobSearch) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("%w: tag: %w", jobs.ErrInvalid, err)
 		}
-		// A quote within a tag is escaped: one behind a bracket or a comma begins a tag.
+		// A quote inside a tag is escaped, so a quote after a bracket or a comma
+		// begins a tag.
 		first, later := arg("["+text.(string)), arg(","+text.(string))
 		has := "(instr(tags, " + first + ") = 1 OR instr(tags, " + later + ") > 0)"
 		where.WriteString(" AND (" + has + " OR jobs.seq >> 32 IN (SELECT seq FROM batches WHERE seq BETWEEN ?1 >> 32 AND ?2 >> 32 AND " + has + "))")
@@ -164,9 +167,9 @@ func (q *search) asked(f jobs.JobSearch) (string, error) {
 	return where.String(), nil
 }
 
-// hasField is a condition on metadata. The texts to look for are as canonicalJSON
-// writes them, so that most rows need not be parsed; a row that holds one is, since
-// a name may look like JSON.
+// hasField returns a condition on the metadata. It first looks for texts as
+// canonicalJSON writes them, so that most rows need not be parsed. A row that
+// contains such a text is parsed, because a name might look like JSON.
 func hasField(name, value string, arg func(any) string) (string, error) {
 	key, err := canonicalJSON(name, 1)
 	if err != nil {
@@ -177,45 +180,47 @@ func hasField(name, value string, arg func(any) string) (string, error) {
 		return "", err
 	}
 	field, quoted := key.(string)+":", text.(string)
-	looks := "instr(metadata, " + arg(field+quoted) + ") > 0"
+	contains := "instr(metadata, " + arg(field+quoted) + ") > 0"
 	if json.Valid([]byte(value)) && !strings.ContainsAny(value[:1], "\"[{ \t\r\n") {
-		looks += " OR instr(metadata, " + arg(field+value+",") + ") > 0 OR instr(metadata, " + arg(field+value+"}") + ") > 0"
+		contains += " OR instr(metadata, " + arg(field+value+",") + ") > 0 OR instr(metadata, " + arg(field+value+"}") + ") > 0"
 	}
-	return " AND (" + looks + ") AND EXISTS (SELECT 1 FROM json_each(metadata) WHERE key = " + arg(name) +
+	return " AND (" + contains + ") AND EXISTS (SELECT 1 FROM json_each(metadata) WHERE key = " + arg(name) +
 		" AND (type <> 'text' OR value = " + arg(value) + "))", nil
 }
 
-// ceilMillis is the first time that is kept which is not before t.
+// ceilMillis returns t in milliseconds, rounded up.
 func ceilMillis(t time.Time) int64 {
 	return t.Add(time.Millisecond - time.Nanosecond).UnixMilli()
 }
 
-// indexed are the states whose jobs lie in an index of their own, in order.
+// indexed are the states whose jobs have an index in order of their places.
 var indexed = []jobs.State{jobs.Queued, jobs.Pending, jobs.Failed, jobs.TimedOut, jobs.Canceled, jobs.Rejected}
 
-// between is a range of places.
+// between restricts jobs to a range of places.
 const between = `jobs.seq BETWEEN ?1 AND ?2`
 
-// firstInStates is a condition on the first ?3 jobs in the states, from place ?1
-// to ?2, by their indexes; not found when one has none, or no state is asked for.
+// firstInStates returns a condition that selects the first ?3 jobs in the states,
+// from place ?1 to ?2, with the indexes of the states. found is false if a state
+// has no index, or if states is empty.
 func firstInStates(states []jobs.State, order string) (condition string, found bool) {
 	var picks []string
 	for _, state := range slices.Compact(slices.Sorted(slices.Values(states))) {
 		if !slices.Contains(indexed, state) {
 			return "", false
 		}
-		// Written out, so that the partial index can be used.
+		// The state is a literal, so that the planner can use the partial index.
 		picks = append(picks, `SELECT seq FROM (SELECT seq FROM jobs WHERE state = '`+string(state)+`' AND `+between+
 			` ORDER BY seq `+order+` LIMIT ?3)`)
 	}
 	return `jobs.seq IN (` + strings.Join(picks, ` UNION ALL `) + `)`, len(picks) > 0
 }
 
-// inStates is a condition on jobs that are looked at one by one; none without states.
+// inStates returns a condition on jobs that are examined one by one. It is empty
+// if states is empty.
 func inStates(states []jobs.State) string {
 	var names []string
 	for _, state := range states {
-		if state.Valid() { // no job is in another
+		if state.Valid() { // no job is in an invalid state
 			names = append(names, `'`+string(state)+`'`)
 		}
 	}
@@ -225,19 +230,21 @@ func inStates(states []jobs.State) string {
 	return ` AND jobs.state IN (` + strings.Join(names, `, `) + `)`
 }
 
-// errScanEnds stops at the batch in which a page has looked at enough rows.
+// errScanEnds ends the query at the batch in which a page has examined enough
+// rows.
 var errScanEnds = errors.New("scan ends here")
 
-// bound narrows the range to what one page may look at. It returns the place
-// where that ends, 0 when the rows end before. The rows of a batch lie side by
-// side, so that their number tells the place.
+// bound narrows the range to the rows that one page can examine. It returns the
+// place at which the range then ends, or 0 if it contains all remaining rows. The
+// rows of a batch have consecutive places, so the place follows from their
+// number.
 func (v view) bound(q *search, f jobs.JobSearch) (stopped int64, err error) {
-	if !q.looks {
-		return 0, nil // the page's own limit is enough
+	if !q.examines {
+		return 0, nil // the limit of the page is enough
 	}
-	left := int64(f.Scan)
-	if left <= 0 {
-		left = searchScan
+	remaining := int64(f.Scan)
+	if remaining <= 0 {
+		remaining = searchScan
 	}
 	err = v.each(func(row scanner) error {
 		var seq, rows int64
@@ -248,24 +255,24 @@ func (v view) bound(q *search, f jobs.JobSearch) (stopped int64, err error) {
 		switch n := last - first + 1; {
 		case n <= 0:
 			return nil
-		case left == 0: // there are more rows behind the last one that is looked at
+		case remaining == 0: // there are rows after the last one to examine
 			return errScanEnds
-		case n > left && f.Newest:
-			stopped = last - left + 1
+		case n > remaining && f.Newest:
+			stopped = last - remaining + 1
 			return errScanEnds
-		case n > left:
-			stopped = first + left - 1
+		case n > remaining:
+			stopped = first + remaining - 1
 			return errScanEnds
 		case f.Newest:
 			stopped = first
 		default:
 			stopped = last
 		}
-		left -= last - first + 1
+		remaining -= last - first + 1
 		return nil
 	}, `SELECT seq, rows FROM batches WHERE seq BETWEEN ? AND ? ORDER BY seq `+q.order, q.first>>32, q.last>>32)
 	if !errors.Is(err, errScanEnds) {
-		return 0, err // nil: the rows end before
+		return 0, err // if err is nil, the range contains all remaining rows
 	}
 	if f.Newest {
 		q.first = stopped
@@ -275,7 +282,7 @@ func (v view) bound(q *search, f jobs.JobSearch) (stopped int64, err error) {
 	return stopped, nil
 }
 
-// jobID names the job at a place.
+// jobID returns the id of the job at a place.
 func (v view) jobID(seq int64) (id jobs.ID, err error) {
 	batch, row := splitSeq(seq)
 	err = v.get([]any{&id.Batch}, `SELECT id FROM batches WHERE seq = ?`, batch)

@@ -11,7 +11,7 @@ import (
 )
 
 // SaveSummary implements jobs.Upkeep.
-func (s *Store) SaveSummary(ctx context.Context, batch string, revision int, counts jobs.Counts, data []byte, at time.Time) (told bool, err error) {
+func (s *Store) SaveSummary(ctx context.Context, batch string, revision int, counts jobs.Counts, data []byte, at time.Time) (stored bool, err error) {
 	if data == nil {
 		data = []byte{}
 	}
@@ -25,7 +25,7 @@ func (s *Store) SaveSummary(ctx context.Context, batch string, revision int, cou
 		if err != nil || n == 0 {
 			return err
 		}
-		told = true
+		stored = true
 		_, err = t.exec(`INSERT INTO summaries (batch_seq, revision, at, data) VALUES (?, ?, ?, ?)`,
 			seq, revision, at.UnixMilli(), data)
 		return err
@@ -33,7 +33,7 @@ func (s *Store) SaveSummary(ctx context.Context, batch string, revision int, cou
 	if err != nil {
 		return false, wrapError(err, "save summary %d of batch %s", revision, batch)
 	}
-	return told, nil
+	return stored, nil
 }
 
 // Summary implements jobs.Reader.
@@ -51,8 +51,8 @@ func (s *Store) Summary(ctx context.Context, batch string) (revision int, data [
 
 const doneSpans = ` FROM jobs WHERE seq BETWEEN ? AND ? AND state = 'done' AND submitted_at IS NOT NULL`
 
-// Timings implements jobs.Reader. Percentiles are the nearest rank; the sort
-// may spill to disk, so that memory does not grow with the batch.
+// Timings implements jobs.Reader. Percentiles use the nearest rank. SQLite can
+// sort on disk, so that memory does not grow with the batch.
 func (s *Store) Timings(ctx context.Context, batch string) (timings jobs.Timings, err error) {
 	defer func() { err = wrapError(s.damage.noticeRead(ctx, err), "measure batch %s", batch) }()
 	seq, err := s.batchPlace(ctx, batch)
@@ -63,7 +63,7 @@ func (s *Store) Timings(ctx context.Context, batch string) (timings jobs.Timings
 	if err != nil {
 		return timings, err
 	}
-	defer view.Rollback() //nolint:errcheck // it only ends the view
+	defer view.Rollback() // it only ends the view
 	low, high := rowSeq(seq, 1), rowSeq(seq, maxRow)
 	var least, mean, most sql.NullFloat64
 	err = view.QueryRowContext(ctx, `SELECT count(*), min(closed_at - submitted_at), avg(closed_at - submitted_at),
@@ -90,8 +90,8 @@ func (s *Store) Timings(ctx context.Context, batch string) (timings jobs.Timings
 
 func span(ms float64) time.Duration { return time.Duration(ms * float64(time.Millisecond)) }
 
-// groupReasons has the condition of the index jobs_flawed, word by word; line is
-// that of the row with the min.
+// groupReasons repeats the condition of the index jobs_flawed exactly, so that
+// SQLite uses it. line belongs to the row with the lowest seq.
 const groupReasons = `SELECT state, error, count(*) AS n, min(seq), line FROM jobs WHERE seq BETWEEN ? AND ?
 	AND (state = 'failed' OR state = 'timed_out' OR state = 'canceled' OR state = 'rejected')
 	GROUP BY state, error ORDER BY n DESC, min(seq) LIMIT ?`
@@ -126,9 +126,10 @@ func (s *Store) Unexplained(ctx context.Context, batch string) (costs, reasons i
 			rowSeq(seq, 1), rowSeq(seq, maxRow)).Scan(&costs, &reasons)
 	}
 	if err == nil {
-		// What was sent anew may have been charged twice, and a lost create after
-		// all: a listing tells, and what it cost. Nor does the cost of one attempt
-		// tell that of the others.
+		// Some costs are hidden. A create that was sent again might have been charged
+		// twice, and a lost create might have been charged after all. Listing the
+		// vendor's screenshots shows both, with their costs. The cost of one attempt
+		// does not include the cost of the others either.
 		var hidden int
 		err = s.readDB.QueryRowContext(ctx, `SELECT count(*) FROM submissions s WHERE job_seq BETWEEN ? AND ? AND extra = 0 AND (
 			(sends > 1 OR sends = 1 AND intent_at IS NULL) AND

@@ -23,7 +23,7 @@ const countUnsettled = `SELECT (SELECT count(*) FROM submissions WHERE doubt_sin
 	(SELECT min(due_at) FROM callbacks WHERE state = 'owed'),
 	(SELECT max(0, coalesce((` + newestEvent + `) - (SELECT min(place) FROM readers), 0)))`
 
-// Totals implements jobs.Reader. The two queries may see different commits.
+// Totals implements jobs.Reader. The two queries might see different commits.
 func (s *Store) Totals(ctx context.Context) (jobs.Totals, error) {
 	totals := jobs.Totals{Batches: map[jobs.BatchState]int64{}}
 	c := &totals.Counts
@@ -70,5 +70,5 @@ func (s *Store) Totals(ctx context.Context) (jobs.Totals, error) {
 	err = s.readDB.QueryRowContext(ctx, countUnsettled).Scan(&totals.Doubts, &totals.Held, &totals.Inbox, &totals.Cursor, &oldest,
 		&totals.CallbacksOwed, &totals.CallbacksDead, &due, &totals.EventLag)
 	totals.Unapplied, totals.CallbackDue = fromMillis(oldest), fromMillis(due)
-	return totals, wrapError(err, "count what is unsettled")
+	return totals, wrapError(err, "count unsettled work")
 }

@@ -230,16 +230,16 @@ const loadTakenOver`,
 	},
 	{
 		name: "a summary counts as told before it is stored", promise: "P5", file: "jobs/sqlite/summaries.go",
-		from: `		told = true
+		from: `		stored = true
 		_, err = t.exec(` + "`" + `INSERT INTO summaries (batch_seq, revision, at, data) VALUES (?, ?, ?, ?)` + "`" + `,
 			seq, revision, at.UnixMilli(), data)
 		return err
 	})
 `,
-		to: `		told = true
+		to: `		stored = true
 		return nil
 	})
-	if err == nil && told {
+	if err == nil && stored {
 		err = s.write(ctx, func(t *tx) error {
 			_, err = t.exec(` + "`" + `INSERT INTO summaries (batch_seq, revision, at, data) VALUES ((SELECT seq FROM batches WHERE id = ?), ?, ?, ?)` + "`" + `,
 				batch, revision, at.UnixMilli(), data)
