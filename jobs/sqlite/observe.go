@@ -11,8 +11,9 @@ import (
 	"shotline/jobs"
 )
 
-// Observe implements jobs.Ledger. What is told of a screenshot that the
-// vendor's cache gave to several submissions closes the jobs of all of them.
+// Observe implements jobs.Ledger. The vendor's cache can give one screenshot to
+// several submissions. The result of such a screenshot closes the jobs of all of
+// them.
 func (s *Store) Observe(ctx context.Context, observations []jobs.Observation, by jobs.Provenance, at, deadline time.Time) (jobs.Effects, error) {
 	if len(observations) == 0 {
 		return jobs.Effects{}, nil
@@ -29,8 +30,8 @@ func (s *Store) Observe(ctx context.Context, observations []jobs.Observation, by
 	return effects, wrapError(err, "observe %d screenshots", len(observations))
 }
 
-// observeNow takes a step on n screenshots that need not wait for what the inbox
-// holds: creates are answered one by one, and many at a time.
+// observeNow runs a step on n screenshots without applying the inbox first.
+// Creates use it because they are answered one by one, and many at the same time.
 func (s *Store) observeNow(ctx context.Context, n int, at time.Time, step func(t *tx, effects *jobs.Effects) error) (jobs.Effects, error) {
 	write := s.write
 	if n > groupLimit {
@@ -40,7 +41,7 @@ func (s *Store) observeNow(ctx context.Context, n int, at time.Time, step func(t
 	for range closeTries {
 		var effects jobs.Effects
 		err := write(ctx, func(t *tx) error { return step(t, &effects) })
-		if culprit := (*applyError)(nil); errors.As(err, &culprit) {
+		if failed := (*applyError)(nil); errors.As(err, &failed) {
 			if err := s.drainInbox(ctx, at, &before); err != nil {
 				return before, fmt.Errorf("apply inbox first: %w", err)
 			}
@@ -54,26 +55,26 @@ func (s *Store) observeNow(ctx context.Context, n int, at time.Time, step func(t
 	return before, fmt.Errorf("%w: deliveries keep making the transaction fail", jobs.ErrUnavailable)
 }
 
-// observer carries what all observations of one call share.
+// observer holds the state that all observations of one call share.
 type observer struct {
 	*tx
 	store        *Store
 	by           jobs.Provenance
 	at, deadline time.Time
 	effects      *jobs.Effects
-	results      bool    // something was put into outcomes
+	results      bool    // whether outcomes has rows
 	charged      []int64 // batches whose double charges or costs have changed
-	asked        []int64 // jobs that somebody asked to cancel, and that are pending now
+	toCancel     []int64 // jobs that became pending and that somebody had asked to cancel
 }
 
-// sighting is an observation with the job and the submission it is for.
+// sighting is an observation with its job and its submission.
 type sighting struct {
 	jobs.Observation
-	seq     int64
-	attempt int // the job's
-	state   jobs.State
-	asked   bool // somebody asked to cancel the job
-	extra   int
+	seq       int64
+	attempt   int // the job's attempt
+	state     jobs.State
+	canceling bool // whether somebody asked to cancel the job
+	extra     int
 }
 
 func (o *observer) observe(observations []jobs.Observation) error {
@@ -107,7 +108,8 @@ func (o *observer) observe(observations []jobs.Observation) error {
 	if err := o.revise(); err != nil {
 		return fmt.Errorf("revise batches: %w", err)
 	}
-	// After the closures: a job that is done has lost its error by now.
+	// This comes after the closures, because they clear the error of a job that is
+	// done.
 	for _, sight := range seen {
 		if err := o.fill(sight); err != nil {
 			return fmt.Errorf("job %s: %w", sight.Job, err)
@@ -116,10 +118,10 @@ func (o *observer) observe(observations []jobs.Observation) error {
 	return nil
 }
 
-// cancel ends the jobs that were only waiting for their screenshot's id to be
-// canceled. A result that the inbox holds for one of them goes first.
+// cancel ends the jobs whose cancellation waited for their screenshot id. If the
+// inbox holds a result for one of them, the result takes precedence.
 func (o *observer) cancel() error {
-	if len(o.asked) == 0 {
+	if len(o.toCancel) == 0 {
 		return nil
 	}
 	applied, err := o.store.applyNext(o.tx, o.at, -1)
@@ -127,11 +129,12 @@ func (o *observer) cancel() error {
 		return err
 	}
 	*o.effects = addEffects(*o.effects, applied.Effects)
-	return o.cancelAsked(o.asked, o.at, o.effects)
+	return o.cancelAsked(o.toCancel, o.at, o.effects)
 }
 
-// reviseCharged is for batches whose newest summary lacks what was charged. It
-// comes after the late results of the same step, which revise as well.
+// reviseCharged gives a batch its next revision if its newest summary lacks a
+// charge. It must run after the late results of the same step, which revise as
+// well.
 const reviseCharged = `UPDATE batches SET revision = revision + 1, wake_at = 0
 	WHERE seq = ? AND state = 'finished' AND summarized >= revision RETURNING seq, id, revision`
 
@@ -146,14 +149,15 @@ func (o *observer) revise() error {
 	return nil
 }
 
-// charge notes that what a job's batch was charged has changed.
+// charge records that the charges of a job's batch have changed.
 func (o *observer) charge(seq int64) {
 	if batch := seq >> 32; !slices.Contains(o.charged, batch) {
 		o.charged = append(o.charged, batch)
 	}
 }
 
-// find looks up the job; an observation is ours when the job has begun the attempt.
+// find looks up the job. An observation is ours if the job exists and has begun
+// the attempt.
 func (o *observer) find(observation jobs.Observation) (sight sighting, ours bool, err error) {
 	sight.Observation = observation
 	if observation.ScreenshotID == "" || observation.Attempt < 1 {
@@ -163,7 +167,7 @@ func (o *observer) find(observation jobs.Observation) (sight sighting, ours bool
 	if err != nil || sight.seq == 0 {
 		return sight, false, err
 	}
-	err = o.get([]any{&sight.attempt, &sight.state, &sight.asked}, `SELECT attempt, state, cancel_asked_at IS NOT NULL FROM jobs WHERE seq = ?`, sight.seq)
+	err = o.get([]any{&sight.attempt, &sight.state, &sight.canceling}, `SELECT attempt, state, cancel_asked_at IS NOT NULL FROM jobs WHERE seq = ?`, sight.seq)
 	if errors.Is(err, sql.ErrNoRows) {
 		return sight, false, nil
 	}
@@ -172,7 +176,7 @@ func (o *observer) find(observation jobs.Observation) (sight sighting, ours bool
 
 const knownScreenshots = `SELECT extra, screenshot_id FROM submissions WHERE job_seq = +? AND attempt = +? ORDER BY extra`
 
-// record keeps the screenshot, its cost and its result.
+// record stores the screenshot, its cost and its result.
 func (o *observer) record(sight *sighting) error {
 	wanted, count, known := sql.NullString{}, 0, false
 	err := o.each(func(row scanner) error {
@@ -212,16 +216,17 @@ func (o *observer) record(sight *sighting) error {
 const adoptScreenshot = `INSERT INTO submissions (job_seq, attempt, extra, screenshot_id) VALUES (?1, ?2, 0, ?3)
 	ON CONFLICT DO UPDATE SET screenshot_id = ?3, open_after = NULL, doubt_since = NULL, check_at = NULL`
 
-// intentOf is when a create of a submission that was found without an answer was
-// sent; ?3 when nothing tells.
+// intentOf selects when the create of a submission was sent if its response was
+// lost: the time of the newest intent that is open or was lost. It is ?3 if
+// neither is recorded.
 const intentOf = `SELECT coalesce(intent_at, lost_at, ?3) FROM submissions WHERE job_seq = +?1 AND attempt = +?2 AND extra = 0`
 
-// newDeadline is that of a job whose screenshot is known now: ?3 is the call's, ?5
-// when it was made.
+// newDeadline is the deadline of a job whose screenshot has become known. ?3 is
+// the deadline of the call, ?5 the time of the call.
 const newDeadline = `CASE timeout_ms WHEN 0 THEN ?3 ELSE ?5 + timeout_ms END`
 
-// adopt gives a submission its screenshot. A job that was queued to be sent
-// anew is pending now as well: it is paid for.
+// adopt gives a submission its screenshot. A job that was queued to be sent again
+// becomes pending as well, because its screenshot is already paid for.
 func (o *observer) adopt(sight *sighting) error {
 	if _, err := o.exec(adoptScreenshot, sight.seq, sight.Attempt, sight.ScreenshotID); err != nil {
 		return err
@@ -243,8 +248,8 @@ func (o *observer) adopt(sight *sighting) error {
 				return err
 			}
 			sight.state = jobs.Pending
-			if sight.asked {
-				o.asked = append(o.asked, sight.seq)
+			if sight.canceling {
+				o.toCancel = append(o.toCancel, sight.seq)
 			}
 		}
 		if _, err := o.exec(query, args...); err != nil {
@@ -264,9 +269,9 @@ const loadTakenOver = `INSERT INTO outcomes (job_seq, attempt, extra, screenshot
 	FROM submissions s JOIN jobs j ON j.seq = s.job_seq
 	WHERE s.screenshot_id = +?3 AND s.outcome IS NOT NULL AND (s.job_seq <> ?1 OR s.attempt <> ?2) LIMIT 1`
 
-// takeOver copies the result that another submission, of this job or another,
-// got for the same screenshot, of the vendor's cache: its webhook does not come
-// again.
+// takeOver copies a result that another submission, of this job or of another
+// one, received for the same screenshot from the vendor's cache. Without it the
+// job would wait for a webhook that is not sent again.
 func (o *observer) takeOver(sight *sighting) error {
 	n, err := o.exec(loadTakenOver, sight.seq, sight.Attempt, sight.ScreenshotID)
 	o.results = o.results || n > 0
@@ -291,7 +296,7 @@ func (o *observer) doubleCharge(sight *sighting) error {
 }
 
 // loadHeld turns the deliveries held for a screenshot into results, as if they
-// came now.
+// arrived now.
 const loadHeld = `INSERT INTO outcomes
 	(delivery, job_seq, attempt, extra, recorded, screenshot_id, outcome, image_url, error, closed_by)
 	SELECT i.seq, s.job_seq, s.attempt, s.extra, s.outcome, i.screenshot_id, i.outcome, i.image_url, i.error, 'webhook'
@@ -311,7 +316,7 @@ func (o *observer) releaseFor(screenshotID string) error {
 	return o.heldLess()
 }
 
-// addCost counts a screenshot's cost once.
+// addCost adds the cost of a screenshot unless it was added before.
 func (o *observer) addCost(sight *sighting) error {
 	cost := micros(sight.Cost)
 	n, err := o.exec(`UPDATE submissions SET cost_micros = ? WHERE job_seq = ? AND attempt = ? AND extra = ? AND cost_micros IS NULL`,
@@ -336,8 +341,8 @@ func (o *observer) addResult(sight *sighting) error {
 	return err
 }
 
-// fillJob completes a job from what is told of its own screenshot: the reason
-// of one that failed, the image of one that is done or may become so.
+// fillJob fills in the missing details of a job's own screenshot: the error if
+// the job failed, the image if the job is done or might still become done.
 const fillJob = `UPDATE jobs SET
 	error     = CASE WHEN error     = '' AND state <> 'done' AND state <> 'canceled' THEN ?1 ELSE error END,
 	image_url = CASE WHEN image_url = '' AND state <> 'failed' AND state <> 'timed_out' AND state <> 'canceled' THEN ?2 ELSE image_url END

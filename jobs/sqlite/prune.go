@@ -8,25 +8,26 @@ import (
 	"shotline/jobs"
 )
 
-// One transaction of retention goes through at most so many rows, and removes
-// at most about so many bytes of bodies: some 20 ms of the write lock.
+// One transaction of Prune examines at most pruneChunk rows and removes about
+// pruneBytes of bodies at most. It holds the write lock for about 20 ms.
 const (
 	pruneChunk = 1000
 	pruneBytes = 4 << 20
 )
 
-// pruning removes old rows of one table along their places. page tells, of rows
-// after the place ?1, how old they are: place, whether rows from here on may
-// have to go, whether this one has to, and how large it is. remove removes
-// those of the places after ?1 up to ?2. Both get the same arguments from ?3 on.
+// pruning removes old rows of one table in the order of their places. The query
+// page selects, for rows after the place ?1: the place, whether the row is old,
+// so that later rows might be old as well, whether the row is to be removed, and
+// its size. The statement remove removes the rows after ?1 up to ?2 that are to
+// be removed. Both get the same arguments from ?3 on.
 type pruning struct {
 	page, remove string
 	args         []any
 }
 
-// Strangers' deliveries are found by the index inbox_unapplied, those that were
-// applied by their place: with few exceptions the oldest come first. Bodies are
-// measured and not read.
+// Unapplied deliveries, such as foreign ones, are found by the index
+// inbox_unapplied, applied ones by their place: with few exceptions, older
+// deliveries have lower places. Bodies are measured but not read.
 const (
 	pageUnapplied = `SELECT seq, 1, 1, length(body) FROM inbox WHERE disposition = ?3 AND disposition <> '' AND seq > ?1
 		AND (seq <= ?4 OR received_at < ?5) ORDER BY seq LIMIT ?2`
@@ -52,8 +53,9 @@ const (
 	settledLongAgo  = `((state = 'delivered' AND settled_at < ?3) OR (state = 'dead' AND settled_at < ?4))`
 )
 
-// The events of foreign deliveries, along the places of these: oldest first they
-// go, so that what is before the oldest one is gone.
+// Events of foreign deliveries are removed in the order of the deliveries. These
+// are removed oldest first, so a delivery before the oldest remaining one no
+// longer exists.
 const (
 	pageForeignEvents = `SELECT delivery, 1, 1, 0 FROM events WHERE delivery > ?1 AND delivery < ` + oldestForeign + `
 		AND seq <= (` + slowestReader + `) ORDER BY delivery LIMIT ?2`
@@ -62,7 +64,8 @@ const (
 	oldestForeign = `coalesce((SELECT min(seq) FROM inbox WHERE disposition = 'foreign' AND disposition <> ''), 9223372036854775807)`
 )
 
-// newestToGo is the place of the newest delivery of a kind beyond the bound.
+// newestToGo selects the place of the newest delivery of a kind that exceeds the
+// maximum number.
 const newestToGo = `SELECT coalesce((SELECT seq FROM inbox WHERE disposition = ? AND disposition <> ''
 	ORDER BY seq DESC LIMIT 1 OFFSET ?), 0)`
 
@@ -71,7 +74,7 @@ const (
 	pruneTicks   = `DELETE FROM ticks WHERE due_at < ?`
 )
 
-// Prune implements jobs.Upkeep. Freed pages are used again; the file does not
+// Prune implements jobs.Upkeep. SQLite reuses the freed pages; the file does not
 // shrink.
 func (s *Store) Prune(ctx context.Context, r jobs.Retention) (pruned jobs.Pruned, err error) {
 	defer func() { err = wrapError(err, "prune") }()
@@ -82,10 +85,10 @@ func (s *Store) Prune(ctx context.Context, r jobs.Retention) (pruned jobs.Pruned
 			return pruned, fmt.Errorf("%s deliveries: %w", kind, err)
 		}
 	}
-	for _, many := range []struct {
+	for _, paged := range []struct {
 		noun    string
 		removed *int64
-		asked   bool
+		enabled bool
 		pruning
 	}{
 		{"events of foreign deliveries", &pruned.Events, r.MaxForeign > 0 || !r.Foreign.IsZero(), pruning{pageForeignEvents, removeForeignEvents, nil}},
@@ -96,16 +99,16 @@ func (s *Store) Prune(ctx context.Context, r jobs.Retention) (pruned jobs.Pruned
 			pruning{pageCallbacks, removeCallbacks, []any{before(r.Callbacks), before(r.Dead)}}},
 		{"summaries", &pruned.Summaries, !r.Events.IsZero(), pruning{pageSummaries, removeSummaries, []any{r.Events.UnixMilli()}}},
 	} {
-		if !many.asked {
+		if !paged.enabled {
 			continue
 		}
-		n, err := s.prune(ctx, many.pruning)
-		*many.removed += n
+		n, err := s.prune(ctx, paged.pruning)
+		*paged.removed += n
 		if err != nil {
-			return pruned, fmt.Errorf("%s: %w", many.noun, err)
+			return pruned, fmt.Errorf("%s: %w", paged.noun, err)
 		}
 	}
-	for _, few := range []struct {
+	for _, small := range []struct {
 		removed *int64
 		query   string
 		before  time.Time
@@ -113,11 +116,11 @@ func (s *Store) Prune(ctx context.Context, r jobs.Retention) (pruned jobs.Pruned
 		{&pruned.Workers, pruneWorkers, r.Workers},
 		{&pruned.Ticks, pruneTicks, r.Ticks},
 	} {
-		if few.before.IsZero() {
+		if small.before.IsZero() {
 			continue
 		}
 		err := s.writeAlone(ctx, func(t *tx) (err error) {
-			*few.removed, err = t.exec(few.query, few.before.UnixMilli())
+			*small.removed, err = t.exec(small.query, small.before.UnixMilli())
 			return err
 		})
 		if err != nil {
@@ -140,8 +143,8 @@ func (s *Store) pruneUnapplied(ctx context.Context, kind jobs.Disposition, r job
 	return s.prune(ctx, pruning{pageUnapplied, removeUnapplied, []any{string(kind), beyond, before(r.Foreign)}})
 }
 
-// before is a time of retention as rows are compared with; nothing is older than
-// the zero time.
+// before returns a time of the retention in the form that rows are compared with.
+// No row is older than the zero time.
 func before(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -149,15 +152,15 @@ func before(t time.Time) int64 {
 	return t.UnixMilli()
 }
 
-// prune goes from page to page. A reader looks first: the lock is taken only
-// for what has to go.
+// prune removes rows page by page. It looks at each page with a reader first, and
+// takes the write lock only if the page has rows to remove.
 func (s *Store) prune(ctx context.Context, p pruning) (removed int64, err error) {
 	for after := int64(0); ; {
-		last, doomed, old, err := s.prunePage(ctx, p, after)
+		last, removable, old, err := s.prunePage(ctx, p, after)
 		if err != nil || !old {
 			return removed, err
 		}
-		if doomed {
+		if removable {
 			err := s.writeAlone(ctx, func(t *tx) error {
 				n, err := t.exec(p.remove, append([]any{after, last}, p.args...)...)
 				removed += n
@@ -174,25 +177,26 @@ func (s *Store) prune(ctx context.Context, p pruning) (removed int64, err error)
 	}
 }
 
-// prunePage finds where a page ends, whether anything in it has to go, and
-// whether any of it is old, so that the next page may be as well.
-func (s *Store) prunePage(ctx context.Context, p pruning, after int64) (last int64, doomed, old bool, err error) {
+// prunePage returns the last place of a page, whether the page has rows to
+// remove, and whether it has old rows. If it has none, later pages have none
+// either.
+func (s *Store) prunePage(ctx context.Context, p pruning, after int64) (last int64, removable, old bool, err error) {
 	var bytes int64
 	err = s.read(ctx, func(row scanner) error {
 		var place, size int64
-		var isOld, goes bool
-		if err := row.Scan(&place, &isOld, &goes, &size); err != nil {
+		var isOld, remove bool
+		if err := row.Scan(&place, &isOld, &remove, &size); err != nil {
 			return err
 		}
 		if bytes >= pruneBytes {
 			return nil
 		}
 		last, old = place, old || isOld
-		if goes {
-			doomed = true
+		if remove {
+			removable = true
 			bytes += size
 		}
 		return nil
 	}, p.page, append([]any{after, pruneChunk}, p.args...)...)
-	return last, doomed, old, err
+	return last, removable, old, err
 }

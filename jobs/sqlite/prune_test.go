@@ -21,10 +21,10 @@ func TestPruningTakesLargeBodiesAFewAtATime(t *testing.T) {
 	_, err := s.ApplyInbox(t.Context(), time.UnixMilli(2000), n)
 	must(t, err)
 	noted := pruning{pageUnapplied, removeUnapplied, []any{string(jobs.DispositionNoted), 0, 2000}}
-	last, doomed, old, err := s.prunePage(t.Context(), noted, 0)
+	last, removable, old, err := s.prunePage(t.Context(), noted, 0)
 	must(t, err)
-	if last != 2 || !doomed || !old {
-		t.Errorf("the first page ends at %d, has to go: %t, is old: %t; want two deliveries that do", last, doomed, old)
+	if last != 2 || !removable || !old {
+		t.Errorf("the first page ends at %d, has to go: %t, is old: %t; want two deliveries that do", last, removable, old)
 	}
 	removed, err := s.prune(t.Context(), noted)
 	must(t, err)

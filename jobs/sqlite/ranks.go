@@ -6,16 +6,18 @@ import (
 	"shotline/jobs"
 )
 
-// Rows of a batch may have priorities of their own. In most batches none has, and
-// leases go by the rows alone. In a ranked one every row has a priority once the
-// batch is open, so that the index jobs_ranked knows the order of all of them.
+// Rows of a batch can have their own priorities. Most batches have no such row,
+// and their jobs are leased in row order. A batch that has one is ranked. Once a
+// ranked batch is open, every row has a priority, so that the index jobs_ranked
+// gives the order of all rows.
 
-// rankRows gives a portion of the rows without a priority that of their batch.
+// rankRows gives a range of the rows without a priority the priority of their
+// batch.
 const rankRows = `UPDATE jobs SET priority = (SELECT priority FROM batches WHERE seq = ?1 >> 32)
 	WHERE seq BETWEEN ?1 AND ?2 AND state = 'queued' AND priority IS NULL`
 
-// rankRows ends the import of a ranked batch, in chunks; called again after a crash
-// it goes on.
+// rankRows completes the priorities of a ranked batch at the end of its import,
+// in chunks. If it is called again after a crash, it continues.
 func (s *Store) rankRows(ctx context.Context, batch string) error {
 	var ranked bool
 	err := s.readDB.QueryRowContext(ctx, `SELECT ranked FROM batches WHERE id = ?`, batch).Scan(&ranked)
@@ -42,11 +44,11 @@ func (s *Store) rankRows(ctx context.Context, batch string) error {
 	return nil
 }
 
-// mostUrgent is the highest priority among the queued rows of a batch.
+// mostUrgent selects the highest priority of the queued rows of a batch.
 const mostUrgent = `CASE ranked WHEN 0 THEN priority ELSE coalesce((SELECT j.priority FROM jobs j
 	WHERE j.state = 'queued' AND j.priority IS NOT NULL AND j.batch_seq = batches.seq ORDER BY j.priority DESC, j.seq LIMIT 1), priority) END`
 
-// byRank compares jobs of a batch by the order of their leases.
+// byRank compares jobs of a batch in the order in which they are leased.
 func byRank(a, b jobs.Job) int {
 	if a.Priority != nil && b.Priority != nil && *a.Priority != *b.Priority {
 		return *b.Priority - *a.Priority

@@ -10,7 +10,8 @@ import (
 	"shotline/jobs"
 )
 
-// slowestReader is how far everybody has got who turns events into callbacks.
+// slowestReader selects the lowest place of all cursors, up to which all events
+// were turned into callbacks. It is the highest integer if there are no cursors.
 const slowestReader = `SELECT coalesce(min(place), 9223372036854775807) FROM readers`
 
 // OpenCursor implements jobs.Outbox.
@@ -52,7 +53,7 @@ const insertCallback = `INSERT INTO callbacks (event_id, type, event, batch_seq,
 func (s *Store) AddCallbacks(ctx context.Context, cursor string, from, to int64, callbacks []jobs.Callback, at time.Time) (moved bool, err error) {
 	for _, c := range callbacks {
 		if (c.Target.Sink == "") == (c.Target.URL == "") {
-			return false, fmt.Errorf("owe callbacks to %s: %w: event %d has not one target", cursor, jobs.ErrInvalid, c.Event)
+			return false, fmt.Errorf("add callbacks of cursor %s: %w: event %d needs either a sink or a URL", cursor, jobs.ErrInvalid, c.Event)
 		}
 	}
 	write := s.write
@@ -66,19 +67,19 @@ func (s *Store) AddCallbacks(ctx context.Context, cursor string, from, to int64,
 			return err
 		}
 		for _, c := range callbacks {
-			if err := t.owe(c, at); err != nil {
+			if err := t.addCallback(c, at); err != nil {
 				return fmt.Errorf("event %d: %w", c.Event, err)
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		return false, wrapError(err, "owe callbacks to %s", cursor)
+		return false, wrapError(err, "add callbacks of cursor %s", cursor)
 	}
 	return moved, nil
 }
 
-func (t *tx) owe(c jobs.Callback, at time.Time) error {
+func (t *tx) addCallback(c jobs.Callback, at time.Time) error {
 	var batch int64
 	var job any
 	if c.Batch != "" {

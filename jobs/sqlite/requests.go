@@ -11,8 +11,8 @@ import (
 	"shotline/jobs"
 )
 
-// The columns of a row. Most rows have no options of their own, and values that are
-// not bound cost nothing.
+// The columns of a row. Most rows have no options, and values that are not bound
+// cost nothing.
 const (
 	plainColumns  = `seq, state, created_at, error, line, url, request_key, params, tags, metadata, cells`
 	optionColumns = `, callback_url, timeout_ms, priority`
@@ -40,18 +40,18 @@ func inserts(columns string, values int) (queries [insertTogether + 1]string) {
 	return queries
 }
 
-// encodedRows are the rows of some requests and the statement that inserts them, or
-// the reason why one of them cannot be a row.
+// encodedRows are the rows of some requests with the statement that inserts them,
+// or the reason why one of the requests cannot become a row.
 type encodedRows struct {
 	line   int // of the first request
 	rows   int
 	query  string
-	values []any // of all rows
+	values []any // the values of all rows
 	err    error
 }
 
-// encode encodes requests in a goroutine, while the writer inserts the rows before
-// them. The caller must read the channel to its end.
+// encode encodes requests in a goroutine while the writer inserts earlier rows.
+// The caller must read the channel to its end.
 func encode(requests []jobs.Request, at time.Time) <-chan encodedRows {
 	portions := make(chan encodedRows, encodedAhead)
 	go func() {
@@ -103,9 +103,9 @@ func requestRow(r jobs.Request, at time.Time) ([]any, error) {
 	state, key := jobs.Rejected, any(nil)
 	if r.Reject == "" {
 		state = jobs.Queued
-		// A JSON list separates the parts whatever they contain.
+		// A JSON list separates the parts even if they contain separators.
 		same := []any{r.URL, params, tags}
-		if r.CallbackURL != "" { // two callback URLs need two jobs
+		if r.CallbackURL != "" { // different callback URLs need different jobs
 			same = append(same, r.CallbackURL)
 		}
 		text, err := json.Marshal(same)

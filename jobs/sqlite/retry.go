@@ -10,15 +10,16 @@ import (
 	"shotline/jobs"
 )
 
-// pickRetried lays the jobs into closing, which knows how to move counters from
-// one state to another: here from a final one to queued, and without a closure.
+// pickRetried inserts the jobs into closing, so that the statements that move
+// counters from one state to another can be used. Here they move from a final
+// state to queued, without a closure.
 const pickRetried = `INSERT OR IGNORE INTO closing
 	(job_seq, ord, attempt, from_state, to_state, late, was_late, was_by, screenshot_id, image_url, error, closed_by, was_corrected)
 	SELECT seq, ?, attempt + 1, state, 'queued', 0, late, closed_by, '', '', '', '', corrected FROM jobs
 	WHERE seq = ? AND attempt = ? AND instr(?, state) > 0`
 
-// pickPaid is for canceled jobs that have a picture which was paid for, of
-// several the newest.
+// pickPaid picks canceled jobs that have an image that was paid for. If there are
+// several images, it picks the newest.
 const pickPaid = `INSERT OR IGNORE INTO closing
 	(job_seq, ord, attempt, from_state, to_state, late, was_late, was_by, screenshot_id, image_url, error, closed_by, was_corrected)
 	SELECT j.seq, ?, s.attempt, j.state, 'done', 1, j.late, j.closed_by, s.screenshot_id, s.image_url, '', s.outcome_by, j.corrected
@@ -26,7 +27,7 @@ const pickPaid = `INSERT OR IGNORE INTO closing
 	WHERE j.seq = ? AND j.attempt = ? AND instr(?, j.state) > 0 AND j.state = 'canceled'
 	ORDER BY s.attempt DESC LIMIT 1`
 
-// pickWaiting is for canceled jobs whose screenshot the vendor is working on.
+// pickWaiting picks canceled jobs whose screenshot has no result yet.
 const pickWaiting = `INSERT OR IGNORE INTO closing
 	(job_seq, ord, attempt, from_state, to_state, late, was_late, was_by, screenshot_id, image_url, error, closed_by, was_corrected)
 	SELECT seq, ?, attempt, state, 'pending', 0, late, closed_by, '', '', '', '', corrected FROM jobs
@@ -34,7 +35,8 @@ const pickWaiting = `INSERT OR IGNORE INTO closing
 	AND EXISTS (SELECT 1 FROM submissions s WHERE s.job_seq = jobs.seq AND s.attempt = jobs.attempt AND s.extra = 0
 		AND s.screenshot_id = jobs.screenshot_id AND s.outcome IS NULL)`
 
-// waitAgain keeps the deadline. A job that has none is looked up at once.
+// waitAgain keeps the deadline. A job without a deadline gets the current time, so
+// that it is looked up at once.
 const waitAgain = `UPDATE jobs SET state = 'pending', deadline = coalesce(deadline, ?), closed_by = '', closed_at = NULL, late = 0, corrected = 0, error = '',
 	cancel_asked_at = NULL
 	FROM closing c WHERE jobs.seq = +c.job_seq AND jobs.state = c.from_state AND c.to_state = 'pending'`
@@ -57,7 +59,7 @@ func (s *Store) Retry(ctx context.Context, retries []jobs.Retry, at time.Time) (
 	for _, r := range retries {
 		for _, from := range r.From {
 			if !slices.Contains(jobs.Retriable, from) {
-				return jobs.Effects{}, fmt.Errorf("retry job %s: %w: %q is not retried", r.Job, jobs.ErrInvalid, from)
+				return jobs.Effects{}, fmt.Errorf("retry job %s: %w: a job that is %q cannot be retried", r.Job, jobs.ErrInvalid, from)
 			}
 		}
 	}
@@ -116,8 +118,8 @@ func (t *tx) retry(retries []jobs.Retry, at time.Time, effects *jobs.Effects) er
 	return nil
 }
 
-// pickEach lays into closing what the retries ask for: of each the first of its
-// queries that finds its job.
+// pickEach fills closing from the retries. For each retry it runs the queries in
+// order until one of them picks the job.
 func (t *tx) pickEach(retries []jobs.Retry, queries func(jobs.Retry) []string, found func(jobs.ID)) (picked int64, err error) {
 	if err := t.control(`DELETE FROM closing`); err != nil {
 		return 0, err
@@ -128,7 +130,7 @@ func (t *tx) pickEach(retries []jobs.Retry, queries func(jobs.Retry) []string, f
 			return 0, err
 		}
 		for _, query := range queries(r) {
-			// No final state's name is part of another's.
+			// instr is exact because no name of a final state is part of another one.
 			n, err := t.exec(query, i, seq, r.Attempt, joinStates(r.From))
 			if err != nil {
 				return 0, fmt.Errorf("job %s: %w", r.Job, err)

@@ -8,14 +8,16 @@ import (
 	"shotline/jobs"
 )
 
-// owing is the condition of the index batches_owing, word by word.
+// owing repeats the condition of the index batches_owing exactly, so that SQLite
+// uses it.
 const owing = `((state = 'open' AND queued > 0) OR (state = 'finished' AND summarized < revision))`
 
-// owedWork goes by the index batches_owing from one level to the next, and finds
-// those of which more may be claimed: ?1 is now, ?2 how many of each may be under
-// way. Batches whose rows have priorities of their own are apart, so that an urgent
-// row does not wait behind its batch's equals.
-const owedWork = `WITH RECURSIVE levels (state, ranked, priority) AS (
+// dueLevels selects the levels from which more work can be claimed, and how much.
+// It uses the index batches_owing to go from one level to the next. ?1 is the
+// current time, ?2 the most work of each level that can be under way. Ranked
+// batches have levels of their own, so that an urgent row does not wait behind
+// other batches of its batch's priority.
+const dueLevels = `WITH RECURSIVE levels (state, ranked, priority) AS (
 		SELECT * FROM (SELECT state, ranked, priority FROM batches WHERE ` + owing + ` ORDER BY state, ranked, priority LIMIT 1)
 		UNION ALL SELECT n.state, n.ranked, n.priority FROM levels CROSS JOIN batches n ON n.seq = (SELECT seq FROM batches
 			WHERE ` + owing + ` AND (state, ranked, priority) > (levels.state, levels.ranked, levels.priority)
@@ -32,33 +34,34 @@ const claimWork = `UPDATE batches SET generation = generation + 1, wake_at = ? W
 		WHERE ` + owing + ` AND state = ? AND ranked = ? AND priority = ? AND wake_at <= ? ORDER BY wake_at LIMIT ?)
 	RETURNING id, state, single, revision, generation, ` + mostUrgent
 
-// Of named batches, which are few, all that owe something are claimed.
+// If the caller names batches, which are few, all their due work is claimed.
 const (
-	ofBatches    = `id IN (SELECT value FROM json_each(?)) AND wake_at <= ? AND ` + owing
-	workOfIsOwed = `SELECT EXISTS (SELECT 1 FROM batches WHERE ` + ofBatches + `)`
-	claimWorkOf  = `UPDATE batches SET generation = generation + 1, wake_at = ? WHERE ` + ofBatches + `
+	ofBatches   = `id IN (SELECT value FROM json_each(?)) AND wake_at <= ? AND ` + owing
+	hasWorkOf   = `SELECT EXISTS (SELECT 1 FROM batches WHERE ` + ofBatches + `)`
+	claimWorkOf = `UPDATE batches SET generation = generation + 1, wake_at = ? WHERE ` + ofBatches + `
 	RETURNING id, state, single, revision, generation, ` + mostUrgent
 )
 
-// level are batches that owe the same kind of work and have the same priority.
+// level is a group of batches that need the same kind of work and have the same
+// priority.
 type level struct {
 	state            jobs.BatchState
 	ranked, priority int
-	room             int // how many more may be claimed
+	room             int // how much more work can be claimed
 }
 
-// urgent is work with the priority by which it is ordered.
-type urgent struct {
+// prioritizedWork is work with the priority by which it is ordered.
+type prioritizedWork struct {
 	jobs.Work
 	priority int
 }
 
-// ClaimWork implements jobs.Upkeep. Most calls find nothing, so a reader looks
-// before the writer is asked.
+// ClaimWork implements jobs.Upkeep. Most calls find no work, so a reader checks
+// first whether there is any, without the write lock.
 func (s *Store) ClaimWork(ctx context.Context, at, again time.Time, limit int, batches ...string) ([]jobs.Work, error) {
 	claim := s.claimWork
 	if len(batches) > 0 {
-		claim = func(ctx context.Context, at, again time.Time, _ int) ([]urgent, error) {
+		claim = func(ctx context.Context, at, again time.Time, _ int) ([]prioritizedWork, error) {
 			return s.claimWorkOf(ctx, at, again, batches)
 		}
 	}
@@ -66,7 +69,7 @@ func (s *Store) ClaimWork(ctx context.Context, at, again time.Time, limit int, b
 	if err != nil {
 		return nil, wrapError(err, "claim work")
 	}
-	slices.SortStableFunc(claimed, func(a, b urgent) int { return b.priority - a.priority })
+	slices.SortStableFunc(claimed, func(a, b prioritizedWork) int { return b.priority - a.priority })
 	var work []jobs.Work
 	for _, c := range claimed {
 		work = append(work, c.Work)
@@ -74,7 +77,7 @@ func (s *Store) ClaimWork(ctx context.Context, at, again time.Time, limit int, b
 	return work, nil
 }
 
-func (s *Store) claimWork(ctx context.Context, at, again time.Time, limit int) (claimed []urgent, err error) {
+func (s *Store) claimWork(ctx context.Context, at, again time.Time, limit int) (claimed []prioritizedWork, err error) {
 	var levels []level
 	read := func(row scanner) error {
 		var l level
@@ -83,15 +86,15 @@ func (s *Store) claimWork(ctx context.Context, at, again time.Time, limit int) (
 		return err
 	}
 	bounds := []any{at.UnixMilli(), max(limit, 0)}
-	err = s.look(ctx, func(v view) error { return v.each(read, owedWork, bounds...) })
+	err = s.look(ctx, func(v view) error { return v.each(read, dueLevels, bounds...) })
 	if err != nil || len(levels) == 0 {
 		return nil, err
 	}
 	err = s.write(ctx, func(t *tx) error {
 		levels = nil
-		err := t.each(read, owedWork, bounds...)
+		err := t.each(read, dueLevels, bounds...)
 		for _, l := range levels {
-			if err == nil { // those that have waited the longest
+			if err == nil { // the batches that have waited the longest
 				err = t.each(workInto(&claimed), claimWork, again.UnixMilli(), string(l.state), l.ranked, l.priority, at.UnixMilli(), l.room)
 			}
 		}
@@ -100,24 +103,24 @@ func (s *Store) claimWork(ctx context.Context, at, again time.Time, limit int) (
 	return claimed, err
 }
 
-func (s *Store) claimWorkOf(ctx context.Context, at, again time.Time, batches []string) (claimed []urgent, err error) {
-	asked := []any{jsonOf(batches), at.UnixMilli()}
-	var owed bool
-	err = s.readDB.QueryRowContext(ctx, workOfIsOwed, asked...).Scan(&owed)
-	if err != nil || !owed {
+func (s *Store) claimWorkOf(ctx context.Context, at, again time.Time, batches []string) (claimed []prioritizedWork, err error) {
+	args := []any{jsonOf(batches), at.UnixMilli()}
+	var due bool
+	err = s.readDB.QueryRowContext(ctx, hasWorkOf, args...).Scan(&due)
+	if err != nil || !due {
 		return nil, err
 	}
 	err = s.write(ctx, func(t *tx) error {
-		return t.each(workInto(&claimed), claimWorkOf, append([]any{again.UnixMilli()}, asked...)...)
+		return t.each(workInto(&claimed), claimWorkOf, append([]any{again.UnixMilli()}, args...)...)
 	})
 	return claimed, err
 }
 
-// workInto collects work that was claimed.
-func workInto(claimed *[]urgent) func(scanner) error {
+// workInto returns a visit function that appends claimed work.
+func workInto(claimed *[]prioritizedWork) func(scanner) error {
 	return func(row scanner) error {
 		var state jobs.BatchState
-		w := urgent{Work: jobs.Work{Kind: jobs.WorkSubmit}}
+		w := prioritizedWork{Work: jobs.Work{Kind: jobs.WorkSubmit}}
 		if err := row.Scan(&w.Batch, &state, &w.Single, &w.Revision, &w.Generation, &w.priority); err != nil {
 			return err
 		}

@@ -11,7 +11,7 @@ var bugsOfCallbacks = []bug{
 		to: `		return err
 	})
 	if err != nil || !moved {
-		return moved, wrapError(err, "owe callbacks to %s", cursor)
+		return moved, wrapError(err, "add callbacks of cursor %s", cursor)
 	}
 	err = write(ctx, func(t *tx) error {
 		for _, c := range callbacks {

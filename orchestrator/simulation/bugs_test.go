@@ -220,8 +220,8 @@ const loadTakenOver`,
 	},
 	{
 		name: "a row that is to be told counts as equal to one that is not", promise: "P1", file: "jobs/sqlite/requests.go",
-		from: `if r.CallbackURL != "" { // two callback`,
-		to:   `if r.CallbackURL == "-" { // two callback`,
+		from: `if r.CallbackURL != "" { // different callback`,
+		to:   `if r.CallbackURL == "-" { // different callback`,
 	},
 	{
 		name: "a late result raises no revision", promise: "P5", file: "jobs/sqlite/batchend.go",
