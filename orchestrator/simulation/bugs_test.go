@@ -79,7 +79,7 @@ var bugsOfJobs = []bug{
 	},
 	{
 		name: "the lease of another is handed back", promise: "P3", file: "jobs/sqlite/ledger.go",
-		from: `n, err := t.exec(queueAgain, seq, lease.Attempt, lease.Owner, lease.Until.UnixMilli())`,
+		from: `n, err := t.exec(queueAgain, seq, lease.Attempt, lease.Owner, lease.Expiry.UnixMilli())`,
 		to: `n, err := t.exec(` + "`UPDATE jobs SET state = 'queued', lease_owner = NULL, lease_until = NULL WHERE seq = ? AND state = 'submitting' AND attempt = ?`" + `,
 				seq, lease.Attempt)`,
 	},
