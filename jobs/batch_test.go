@@ -11,7 +11,7 @@ func TestCounts(t *testing.T) {
 	for i, s := range jobs.States {
 		c.ByState[s] = 1 << i
 	}
-	for what, pair := range map[string][2]int64{
+	for name, pair := range map[string][2]int64{
 		"open":     {c.Open(), 1 + 2 + 4},
 		"accepted": {c.Accepted(), 511 - 128 - 256},
 		"flawed":   {c.Flawed(), 16 + 32 + 64 + 256},
@@ -19,7 +19,7 @@ func TestCounts(t *testing.T) {
 		"zero":     {jobs.Counts{}.Of(jobs.Done), 0},
 	} {
 		if pair[0] != pair[1] {
-			t.Errorf("%s: %d, want %d", what, pair[0], pair[1])
+			t.Errorf("%s: %d, want %d", name, pair[0], pair[1])
 		}
 	}
 }

@@ -32,7 +32,7 @@ func TestMetadataIsGivenBackAsItCame(t *testing.T) {
 	}
 	for _, text := range []string{`[]`, `"a"`, `1`} {
 		if err := json.Unmarshal([]byte(text), new(jobs.Metadata)); err == nil {
-			t.Errorf("%s is taken", text)
+			t.Errorf("%s is accepted", text)
 		}
 	}
 }

@@ -20,7 +20,7 @@ func TestStates(t *testing.T) {
 	}
 	for _, s := range []jobs.State{"", "DONE", "timed out", "importing"} {
 		if s.Valid() || s.Open() {
-			t.Errorf("%q passes for a state", s)
+			t.Errorf("%q is a valid state", s)
 		}
 	}
 }
