@@ -17,8 +17,8 @@ import (
 	"shotline/jobs"
 )
 
-// names are the files of a folder.
-func names(t *testing.T, folder string) string {
+// fileNames returns the names of the files in a folder.
+func fileNames(t *testing.T, folder string) string {
 	t.Helper()
 	entries, err := os.ReadDir(folder)
 	must(t, err)
@@ -29,15 +29,16 @@ func names(t *testing.T, folder string) string {
 	return strings.Join(found, " ")
 }
 
-// sound asserts that the counters of all batches equal a count over the rows.
-func sound(t *testing.T, s *Store) (rows int64) {
+// checkCounters checks that the counters of all batches equal a count over the
+// rows. It returns the number of rows.
+func checkCounters(t *testing.T, s *Store) (rows int64) {
 	t.Helper()
 	batches, err := s.Batches(t.Context(), "", 1000)
 	must(t, err)
 	for _, b := range batches {
 		tally, err := s.Tally(t.Context(), b.ID)
 		must(t, err)
-		b.Counts.APICalls = tally.APICalls // the rows do not know
+		b.Counts.APICalls = tally.APICalls // the rows do not contain it
 		if diff := cmp.Diff(b.Counts, tally); diff != "" {
 			t.Errorf("batch %s (-counters +rows):\n%s", b.ID, diff)
 		}
@@ -46,8 +47,9 @@ func sound(t *testing.T, s *Store) (rows int64) {
 	return rows
 }
 
-// TestBackupWhileAllGoesOn copies under load and opens the copy as a database.
-func TestBackupWhileAllGoesOn(t *testing.T) {
+// TestBackupUnderLoad makes backups while other goroutines write, and opens each
+// backup as a database.
+func TestBackupUnderLoad(t *testing.T) {
 	t.Parallel()
 	s := openAt(t, filepath.Join(t.TempDir(), "a.db"))
 	const n = 2000
@@ -78,29 +80,29 @@ func TestBackupWhileAllGoesOn(t *testing.T) {
 		made, err := s.Backup(t.Context(), path, false)
 		must(t, err)
 		if made.Path != path || made.Bytes != sizeOf(path) || made.Batches < 1 {
-			t.Errorf("made %+v", made)
+			t.Errorf("got %+v", made)
 		}
 		copied := openAt(t, path, WithCheck())
-		if rows := sound(t, copied); rows != made.Jobs || rows < n {
-			t.Errorf("%d rows in the copy, told of %d", rows, made.Jobs)
+		if rows := checkCounters(t, copied); rows != made.Jobs || rows < n {
+			t.Errorf("the copy has %d rows, Backup returned %d", rows, made.Jobs)
 		}
 		must(t, copied.Close())
 	}
 	cancel()
 	load.Wait()
-	if got := names(t, folder); got != "copy0.db copy1.db copy2.db" {
-		t.Errorf("left %s", got)
+	if got := fileNames(t, folder); got != "copy0.db copy1.db copy2.db" {
+		t.Errorf("files left: %s", got)
 	}
-	sound(t, s)
+	checkCounters(t, s)
 }
 
-func TestBackupTakesNoNameThatSQLiteUses(t *testing.T) {
+func TestBackupRejectsNamesThatSQLiteUses(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	path := filepath.Join(folder, "a.db")
 	s := openAt(t, path)
 	fill(t, s, "b1", 3)
-	before := names(t, folder)
+	before := fileNames(t, folder)
 	for _, suffix := range []string{"-journal", "-wal", "-shm"} {
 		for _, force := range []bool{false, true} {
 			if _, err := s.Backup(t.Context(), path+suffix, force); !errors.Is(err, jobs.ErrInvalid) {
@@ -108,8 +110,8 @@ func TestBackupTakesNoNameThatSQLiteUses(t *testing.T) {
 			}
 		}
 	}
-	if got := names(t, folder); got != before {
-		t.Errorf("left %s, before there was %s", got, before)
+	if got := fileNames(t, folder); got != before {
+		t.Errorf("the folder has %s, want %s", got, before)
 	}
 	other := filepath.Join(t.TempDir(), "a.db-journal")
 	if _, err := s.Backup(t.Context(), other, false); err != nil {
@@ -117,41 +119,42 @@ func TestBackupTakesNoNameThatSQLiteUses(t *testing.T) {
 	}
 }
 
-func TestBackupReplacesNothingUnasked(t *testing.T) {
+func TestBackupReplacesOnlyWithForce(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	path := filepath.Join(folder, "a.db")
 	s := openAt(t, path)
 	fill(t, s, "b1", 3)
 	there := filepath.Join(folder, "there.db")
-	must(t, os.WriteFile(there, []byte("precious"), 0o600))
+	must(t, os.WriteFile(there, []byte("content"), 0o600))
 	if _, err := s.Backup(t.Context(), there, false); !errors.Is(err, fs.ErrExist) {
-		t.Errorf("over a file: %v", err)
+		t.Errorf("existing file without force: %v", err)
 	}
-	if data, _ := os.ReadFile(there); string(data) != "precious" {
-		t.Errorf("the file holds %q", data)
+	if data, _ := os.ReadFile(there); string(data) != "content" {
+		t.Errorf("the file was changed to %q", data)
 	}
 	alias := filepath.Join(folder, "alias.db")
 	must(t, os.Symlink(path, alias))
 	for _, own := range []string{path, path + walSuffix, alias, folder} {
 		if _, err := s.Backup(t.Context(), own, true); !errors.Is(err, jobs.ErrInvalid) {
-			t.Errorf("over %s: %v", own, err)
+			t.Errorf("over %s of the database itself: %v", own, err)
 		}
 	}
 	if _, err := s.Backup(t.Context(), there, true); err != nil {
-		t.Errorf("by force: %v", err)
+		t.Errorf("with force: %v", err)
 	}
-	if rows := sound(t, openAt(t, there)); rows != 3 {
-		t.Errorf("%d rows", rows)
+	if rows := checkCounters(t, openAt(t, there)); rows != 3 {
+		t.Errorf("got %d rows", rows)
 	}
 	if _, err := s.Backup(t.Context(), filepath.Join(folder, "none", "a.db"), false); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("into no folder: %v", err)
+		t.Errorf("into a missing folder: %v", err)
 	}
 }
 
-// TestLookingAtABackupInTurns: the first to close cannot give it its form back
-// while another one has it open, and must not harm that one.
-func TestLookingAtABackupInTurns(t *testing.T) {
+// TestBackupOpenedTwice checks that two stores can have a backup open. The store
+// that closes first cannot restore the original journal mode of the file, and
+// must not disturb the other store.
+func TestBackupOpenedTwice(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	s := openAt(t, filepath.Join(folder, "a.db"))
@@ -163,12 +166,12 @@ func TestLookingAtABackupInTurns(t *testing.T) {
 	must(t, first.Close())
 	fill(t, second, "b2", 4)
 	must(t, second.Close())
-	if rows := sound(t, openAt(t, backup, WithCheck())); rows != 7 {
-		t.Errorf("%d rows", rows)
+	if rows := checkCounters(t, openAt(t, backup, WithCheck())); rows != 7 {
+		t.Errorf("got %d rows", rows)
 	}
 }
 
-func TestPublishTakesNoNameThatIsTaken(t *testing.T) {
+func TestPublishReplacesNothing(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	partial, taken := filepath.Join(folder, "x.partial"), filepath.Join(folder, "x")
@@ -178,11 +181,11 @@ func TestPublishTakesNoNameThatIsTaken(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	if data, _ := os.ReadFile(taken); string(data) != "old" {
-		t.Errorf("holds %q", data)
+		t.Errorf("the file was changed to %q", data)
 	}
 }
 
-// TestInterruptedBackupLeavesNothing: the context ends amid the copy.
+// TestInterruptedBackupLeavesNothing cancels the context during the copy.
 func TestInterruptedBackupLeavesNothing(t *testing.T) {
 	t.Parallel()
 	s := openAt(t, filepath.Join(t.TempDir(), "a.db"))
@@ -199,10 +202,10 @@ func TestInterruptedBackupLeavesNothing(t *testing.T) {
 		_, err := s.Backup(ctx, filepath.Join(folder, "copy.db"), false)
 		done <- err
 	}()
-	for names(t, folder) == "" {
+	for fileNames(t, folder) == "" {
 		select {
 		case err := <-done:
-			t.Fatalf("over before it had begun: %v", err)
+			t.Fatalf("the backup ended before it created a file: %v", err)
 		default:
 			must(t, pause(t.Context(), 100*time.Microsecond))
 		}
@@ -211,15 +214,15 @@ func TestInterruptedBackupLeavesNothing(t *testing.T) {
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	if got := names(t, folder); got != "" {
-		t.Errorf("left %s", got)
+	if got := fileNames(t, folder); got != "" {
+		t.Errorf("files left: %s", got)
 	}
 	if _, err := s.Backup(t.Context(), filepath.Join(folder, "copy.db"), false); err != nil {
-		t.Errorf("afterwards: %v", err)
+		t.Errorf("next backup: %v", err)
 	}
 }
 
-func TestBackupOfADamagedDatabaseIsNotKept(t *testing.T) {
+func TestBackupOfADamagedDatabaseFails(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a.db")
 	first := openAt(t, path)
@@ -231,14 +234,15 @@ func TestBackupOfADamagedDatabaseIsNotKept(t *testing.T) {
 	if !errors.Is(err, jobs.ErrCorrupt) || !strings.Contains(err.Error(), path) {
 		t.Errorf("got %v", err)
 	}
-	if got := names(t, folder); got != "" {
-		t.Errorf("left %s", got)
+	if got := fileNames(t, folder); got != "" {
+		t.Errorf("files left: %s", got)
 	}
 }
 
-// TestRestoreBesideAnOldLog: the log of the database that a backup replaces
-// would be moved into the backup.
-func TestRestoreBesideAnOldLog(t *testing.T) {
+// TestRestoreNextToOldLog puts a backup in the place of a database whose log
+// still exists. Opening must fail, because SQLite would move the log into the
+// backup.
+func TestRestoreNextToOldLog(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	s := openAt(t, filepath.Join(folder, "running.db"))
@@ -246,12 +250,12 @@ func TestRestoreBesideAnOldLog(t *testing.T) {
 	backup := filepath.Join(folder, "backup.db")
 	_, err := s.Backup(t.Context(), backup, false)
 	must(t, err)
-	looked := openAt(t, backup) // somebody looks at it first
-	sound(t, looked)
-	must(t, looked.Close())
+	inspected := openAt(t, backup) // a user might open the backup before restoring it
+	checkCounters(t, inspected)
+	must(t, inspected.Close())
 	fill(t, s, "b2", 300)
 	path := filepath.Join(folder, "a.db")
-	crashed(t, s, path)
+	copyLikeCrash(t, s, path)
 	data, err := os.ReadFile(backup)
 	must(t, err)
 	must(t, os.WriteFile(path, data, 0o600))
@@ -266,12 +270,12 @@ func TestRestoreBesideAnOldLog(t *testing.T) {
 	must(t, os.Remove(path+walSuffix))
 	must(t, os.Remove(path+shmSuffix))
 	restored := openAt(t, path)
-	if rows := sound(t, restored); rows != 10 {
-		t.Errorf("%d rows, want those of the backup", rows)
+	if rows := checkCounters(t, restored); rows != 10 {
+		t.Errorf("got %d rows, want the 10 of the backup", rows)
 	}
-	fill(t, restored, "b3", 5) // it is a database like any other
+	fill(t, restored, "b3", 5) // the restored database can be written
 	must(t, restored.Close())
-	if rows := sound(t, openAt(t, path)); rows != 15 {
-		t.Errorf("%d rows after more work", rows)
+	if rows := checkCounters(t, openAt(t, path)); rows != 15 {
+		t.Errorf("got %d rows after another batch, want 15", rows)
 	}
 }

@@ -25,7 +25,7 @@ func delivery(screenshotID string, outcome jobs.Outcome) jobs.Delivery {
 	}
 }
 
-// requests makes n different rows, numbered on from a first.
+// requests returns n different rows, numbered from first on.
 func requests(first, n int) []jobs.Request {
 	list := make([]jobs.Request, n)
 	for i := range list {
@@ -49,8 +49,8 @@ func fill(t testing.TB, s *Store, batch string, n int) {
 	must(t, err)
 }
 
-// submit takes every queued row of a batch to pending. Screenshots are named
-// by batch and row.
+// submit makes every queued row of a batch pending. The id of a screenshot
+// consists of batch and row.
 func submit(t testing.TB, s *Store, batch string, n int) {
 	t.Helper()
 	ctx := t.Context()
@@ -66,7 +66,7 @@ func submit(t testing.TB, s *Store, batch string, n int) {
 	must(t, err)
 }
 
-// mallocs is how many times anything was allocated so far, by everybody.
+// mallocs returns the number of allocations of the whole process so far.
 func mallocs() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
@@ -80,8 +80,8 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// BenchmarkAppendDelivery shows what group commit makes of many webhooks at a
-// time: deliveries/s and how many share a commit.
+// BenchmarkAppendDelivery measures group commit with many concurrent webhooks:
+// deliveries per second, and deliveries per commit.
 func BenchmarkAppendDelivery(b *testing.B) {
 	for _, callers := range []int{1, 64, 256} {
 		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
@@ -139,7 +139,7 @@ func BenchmarkApplyInbox(b *testing.B) {
 	b.ReportMetric(float64(allocated)/float64(group*b.N), "allocs/job")
 }
 
-// BenchmarkImport brings in 500 rows at a time.
+// BenchmarkImport appends 500 rows at a time.
 func BenchmarkImport(b *testing.B) {
 	s := openAt(b, filepath.Join(b.TempDir(), "bench.db"))
 	must(b, s.CreateBatch(b.Context(), jobs.BatchSpec{ID: "b"}, noon))
@@ -152,7 +152,7 @@ func BenchmarkImport(b *testing.B) {
 	b.ReportMetric(float64(500*b.N)/b.Elapsed().Seconds(), "rows/s")
 }
 
-// BenchmarkAddJob is many callers that ask for one job each, every one by a key.
+// BenchmarkAddJob has many callers that add one job each, with a key.
 func BenchmarkAddJob(b *testing.B) {
 	s := openAt(b, filepath.Join(b.TempDir(), "bench.db"))
 	request := requests(0, 1)[0]
@@ -172,8 +172,8 @@ func BenchmarkAddJob(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "jobs/s")
 }
 
-// BenchmarkApplySingles closes 1000 jobs that came by themselves in one
-// transaction: as many batches end.
+// BenchmarkApplySingles closes 1000 single jobs in one transaction, which
+// finishes as many batches.
 func BenchmarkApplySingles(b *testing.B) {
 	const group = 1000
 	s := openAt(b, filepath.Join(b.TempDir(), "bench.db"))
@@ -206,16 +206,16 @@ func BenchmarkApplySingles(b *testing.B) {
 	b.ReportMetric(float64(group*b.N)/b.Elapsed().Seconds(), "closures/s")
 }
 
-// BenchmarkClaimCallbacks claims for a target that answers, beside one that is
-// dead and is owed ever more.
+// BenchmarkClaimCallbacks claims callbacks of a target that responds while
+// another target does not respond and has many undelivered callbacks.
 func BenchmarkClaimCallbacks(b *testing.B) {
-	for _, owed := range []int{100, 20_000} {
-		b.Run(fmt.Sprintf("dead=%d", owed), func(b *testing.B) {
+	for _, undelivered := range []int{100, 20_000} {
+		b.Run(fmt.Sprintf("undelivered=%d", undelivered), func(b *testing.B) {
 			s := openAt(b, filepath.Join(b.TempDir(), "bench.db"))
-			owe(b, s, "dead", owed)
+			addCallbacks(b, s, "failing", undelivered)
 			_, err := s.ClaimCallbacks(b.Context(), noon, noon.Add(time.Hour), 4, 100)
 			must(b, err)
-			owe(b, s, "alive", b.N)
+			addCallbacks(b, s, "working", b.N)
 			b.ResetTimer()
 			for range b.N {
 				claimed, err := s.ClaimCallbacks(b.Context(), noon, noon.Add(time.Hour), 4, 100)
@@ -230,8 +230,8 @@ func BenchmarkClaimCallbacks(b *testing.B) {
 	}
 }
 
-// BenchmarkObserve is what comes of creates: by themselves, as the submitter has
-// them, and many in one call.
+// BenchmarkObserve records the results of creates, one per call as the submitter
+// does, and many per call.
 func BenchmarkObserve(b *testing.B) {
 	for _, group := range []int{1, 1000} {
 		b.Run(fmt.Sprintf("group=%d", group), func(b *testing.B) {
@@ -261,14 +261,14 @@ func BenchmarkObserve(b *testing.B) {
 				done += effects.Adopted
 			}
 			if done != group*b.N {
-				b.Fatalf("%d of %d jobs got their screenshot", done, group*b.N)
+				b.Fatalf("%d of %d jobs have a screenshot", done, group*b.N)
 			}
 			b.ReportMetric(float64(done)/b.Elapsed().Seconds(), "jobs/s")
 		})
 	}
 }
 
-// BenchmarkFirstPage is a page of 100 jobs of a batch of 100,000.
+// BenchmarkFirstPage reads a page of 100 jobs from a batch of 100,000.
 func BenchmarkFirstPage(b *testing.B) {
 	s := openAt(b, filepath.Join(b.TempDir(), "bench.db"))
 	fill(b, s, "b", 100_000)
@@ -279,15 +279,15 @@ func BenchmarkFirstPage(b *testing.B) {
 				page, _, err := s.Search(b.Context(), jobs.JobSearch{JobFilter: jobs.JobFilter{Batch: "b", States: states}, Newest: true})
 				must(b, err)
 				if len(page) != 100 {
-					b.Fatalf("a page of %d jobs", len(page))
+					b.Fatalf("got a page of %d jobs", len(page))
 				}
 			}
 		})
 	}
 }
 
-// BenchmarkSearch looks for a page's URL that is not there, in as many rows as a
-// page looks at.
+// BenchmarkSearch searches a URL that does not exist, in as many rows as one page
+// examines.
 func BenchmarkSearch(b *testing.B) {
 	s := openAt(b, filepath.Join(b.TempDir(), "bench.db"))
 	fill(b, s, "b", searchScan+100)

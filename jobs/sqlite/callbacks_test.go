@@ -9,8 +9,8 @@ import (
 	"shotline/jobs"
 )
 
-// owe adds n callbacks to a sink.
-func owe(t testing.TB, s *Store, sink string, n int) {
+// addCallbacks adds n callbacks to a sink.
+func addCallbacks(t testing.TB, s *Store, sink string, n int) {
 	t.Helper()
 	place, err := s.OpenCursor(t.Context(), sink, noon)
 	must(t, err)
@@ -24,16 +24,16 @@ func owe(t testing.TB, s *Store, sink string, n int) {
 	moved, err := s.AddCallbacks(t.Context(), sink, place, place, list, noon)
 	must(t, err)
 	if !moved {
-		t.Fatal("the cursor was somewhere else")
+		t.Fatal("the cursor did not move")
 	}
 }
 
-// TestDeliveredCallbacksKeepNoBody: the dead can be sent again, the delivered
-// take no space.
+// TestDeliveredCallbacksKeepNoBody checks that only delivered callbacks lose
+// their body. Dead ones keep it, since they can be replayed.
 func TestDeliveredCallbacksKeepNoBody(t *testing.T) {
 	t.Parallel()
 	s := openAt(t, filepath.Join(t.TempDir(), "a.db"))
-	owe(t, s, "a", 3)
+	addCallbacks(t, s, "a", 3)
 	claimed, err := s.ClaimCallbacks(t.Context(), noon, noon.Add(time.Minute), 9, 9)
 	must(t, err)
 	for i, state := range jobs.CallbackStates {
@@ -46,15 +46,15 @@ func TestDeliveredCallbacksKeepNoBody(t *testing.T) {
 		var kept bool
 		err := row.Scan(&state, &kept)
 		if kept != (state != jobs.CallbackDelivered) {
-			t.Errorf("a callback that is %s keeps its body: %t", state, kept)
+			t.Errorf("state %s: body kept: %t", state, kept)
 		}
 		return err
 	}, `SELECT state, body IS NOT NULL FROM callbacks`))
 }
 
-// TestAFilterOfTheLogLooksAtSoMany: whoever waits for a rare event reads no
-// million others at a time.
-func TestAFilterOfTheLogLooksAtSoMany(t *testing.T) {
+// TestEventScanIsLimited checks that a call of Events examines a limited number
+// of events, even if none of them matches the filter.
+func TestEventScanIsLimited(t *testing.T) {
 	t.Parallel()
 	s := openAt(t, filepath.Join(t.TempDir(), "a.db"))
 	fill(t, s, "b1", 1)
@@ -67,7 +67,7 @@ func TestAFilterOfTheLogLooksAtSoMany(t *testing.T) {
 		page, upTo, err := s.Events(t.Context(), jobs.EventFilter{After: after, Batch: "b1"})
 		must(t, err)
 		if len(page) != 0 || upTo != want {
-			t.Errorf("after %d: %d events, looked up to %d, want %d", after, len(page), upTo, want)
+			t.Errorf("after %d: got %d events up to %d, want none up to %d", after, len(page), upTo, want)
 		}
 	}
 }

@@ -6,13 +6,14 @@ import (
 	"testing"
 )
 
-// TestWritesBuildNoTable is for what writes one row, and many times a second. A
-// list of three or more behind IN would be a table, built at each use.
+// TestWritesBuildNoTable covers statements that write one row and run many times
+// a second. SQLite would build a table for an IN list of three or more values, at
+// each use.
 func TestWritesBuildNoTable(t *testing.T) {
 	s := openAt(t, filepath.Join(t.TempDir(), "checks.db"))
 	fill(t, s, "b", 4)
-	owe(t, s, "target", 1)
-	life(t, s, "b")
+	addCallbacks(t, s, "target", 1)
+	runJobs(t, s, "b")
 	var used []string
 	must(t, s.write(t.Context(), func(tx *tx) error {
 		for query := range tx.stmts {
@@ -20,7 +21,7 @@ func TestWritesBuildNoTable(t *testing.T) {
 		}
 		return nil
 	}))
-	tried := 0
+	checked := 0
 	for _, query := range append(used, insertBatch) {
 		onlyValues := strings.Contains(query, "VALUES")
 		byPlace := strings.HasPrefix(query, "UPDATE jobs") && strings.Contains(query, "WHERE seq = ?") ||
@@ -28,25 +29,25 @@ func TestWritesBuildNoTable(t *testing.T) {
 		if !onlyValues && !byPlace || strings.Contains(query, "RETURNING") {
 			continue
 		}
-		tried++
+		checked++
 		for _, op := range program(t, s, query) {
 			if op == "OpenEphemeral" {
 				t.Errorf("builds a table: %s", query)
 			}
 		}
 	}
-	if tried < 12 {
-		t.Errorf("only %d statements were tried", tried)
+	if checked < 12 {
+		t.Errorf("only %d statements were checked", checked)
 	}
 }
 
-// TestStatesAreChecked: what is no state is kept nowhere.
+// TestStatesAreChecked checks that the schema rejects values that are not states.
 func TestStatesAreChecked(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "checks.db")
 	s := openAt(t, path)
 	fill(t, s, "b", 4)
-	owe(t, s, "target", 1)
-	life(t, s, "b")
+	addCallbacks(t, s, "target", 1)
+	runJobs(t, s, "b")
 	must(t, s.Close())
 	db := raw(t, path)
 	execute(t, db, `INSERT INTO contradictions (job_seq, attempt, first_outcome, opened_at) SELECT seq, 1, 'done', 0 FROM jobs`)
@@ -56,11 +57,11 @@ func TestStatesAreChecked(t *testing.T) {
 	} {
 		for _, column := range columns {
 			if _, err := db.Exec("UPDATE " + table + " SET " + column + " = 'nonsense'"); err == nil || !strings.Contains(err.Error(), "CHECK constraint failed") {
-				t.Errorf("%s of %s may be anything: %v", column, table, err)
+				t.Errorf("%s of %s accepts any value: %v", column, table, err)
 			}
 		}
 	}
 	if _, err := db.Exec("UPDATE callbacks SET claim = 3"); err == nil {
-		t.Error("claim of callbacks may be anything")
+		t.Error("claim of callbacks accepts any value")
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"shotline/jobs"
 )
 
-// secondAttempt gives the first row of a batch a pending attempt 2 beside its
-// older attempt 1, as a retry does.
+// secondAttempt gives the first row of a batch a pending attempt 2 in addition to
+// its older attempt 1, as a retry does.
 func secondAttempt(t *testing.T, s *Store) {
 	t.Helper()
 	must(t, s.write(t.Context(), func(tx *tx) error {
@@ -28,8 +28,9 @@ func secondAttempt(t *testing.T, s *Store) {
 	}))
 }
 
-// TestOlderAttempt: a result of an older attempt never fails a newer one, but a
-// picture that was paid for closes the job when the newest brings none.
+// TestOlderAttempt checks results of an older attempt. A failure never fails the
+// newer attempt. An image closes the job if the newest attempt brings none, since
+// it was paid for.
 func TestOlderAttempt(t *testing.T) {
 	t.Parallel()
 	job := jobs.ID{Batch: "b1", Row: 1}
@@ -43,7 +44,7 @@ func TestOlderAttempt(t *testing.T) {
 	timeOut := func(t *testing.T, s *Store) {
 		t.Helper()
 		_, err := s.CloseJobs(t.Context(), []jobs.Closing{{
-			Job: job, From: []jobs.State{jobs.Pending}, To: jobs.TimedOut, By: jobs.ByDeadline, Error: "time is up",
+			Job: job, From: []jobs.State{jobs.Pending}, To: jobs.TimedOut, By: jobs.ByDeadline, Error: "timed out",
 		}}, noon.Add(time.Hour))
 		must(t, err)
 	}
@@ -69,23 +70,23 @@ func TestOlderAttempt(t *testing.T) {
 		steps []func(*testing.T, *Store)
 		want  end
 	}{
-		{"failed says nothing of the newer", []func(*testing.T, *Store){deliver("first", jobs.OutcomeFailed), apply},
+		{"failed does not affect the newer attempt", []func(*testing.T, *Store){deliver("first", jobs.OutcomeFailed), apply},
 			end{State: jobs.Pending, Screenshot: "second"}},
-		{"done waits for the newer", []func(*testing.T, *Store){deliver("first", jobs.OutcomeDone), apply},
+		{"done waits for the newer attempt", []func(*testing.T, *Store){deliver("first", jobs.OutcomeDone), apply},
 			end{State: jobs.Pending, Screenshot: "second"}},
-		{"done, then the newer is done", []func(*testing.T, *Store){
+		{"done, then the newer attempt is done", []func(*testing.T, *Store){
 			deliver("first", jobs.OutcomeDone), apply, deliver("second", jobs.OutcomeDone), apply},
 			end{jobs.Done, "second", jobs.ByWebhook, false, []jobs.EventType{jobs.EventJobDone, jobs.EventBatchFinished}}},
-		{"done, then the newer fails", []func(*testing.T, *Store){
+		{"done, then the newer attempt fails", []func(*testing.T, *Store){
 			deliver("first", jobs.OutcomeDone), apply, deliver("second", jobs.OutcomeFailed), apply}, late},
-		{"both in one group", []func(*testing.T, *Store){
+		{"both in one transaction", []func(*testing.T, *Store){
 			deliver("second", jobs.OutcomeFailed), deliver("first", jobs.OutcomeDone), apply}, late},
-		{"done, then time is up", []func(*testing.T, *Store){deliver("first", jobs.OutcomeDone), apply, timeOut}, late},
-		{"done still in the inbox when time is up", []func(*testing.T, *Store){deliver("first", jobs.OutcomeDone), timeOut}, late},
-		{"the newer failed, then done", []func(*testing.T, *Store){
+		{"done, then a timeout", []func(*testing.T, *Store){deliver("first", jobs.OutcomeDone), apply, timeOut}, late},
+		{"done still in the inbox at the timeout", []func(*testing.T, *Store){deliver("first", jobs.OutcomeDone), timeOut}, late},
+		{"the newer attempt failed, then done", []func(*testing.T, *Store){
 			deliver("second", jobs.OutcomeFailed), apply, deliver("first", jobs.OutcomeDone), apply},
 			revised(jobs.EventJobFailed)},
-		{"time was up, then done", []func(*testing.T, *Store){timeOut, deliver("first", jobs.OutcomeDone), apply},
+		{"timeout, then done", []func(*testing.T, *Store){timeOut, deliver("first", jobs.OutcomeDone), apply},
 			revised(jobs.EventJobTimedOut)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -94,7 +95,7 @@ func TestOlderAttempt(t *testing.T) {
 			fill(t, s, "b1", 1)
 			submit(t, s, "b1", 1)
 			secondAttempt(t, s)
-			for range 2 { // everything again changes nothing
+			for range 2 { // repeating the steps must not change anything
 				for _, step := range tt.steps {
 					step(t, s)
 				}
@@ -102,27 +103,28 @@ func TestOlderAttempt(t *testing.T) {
 				must(t, err)
 				log, _, err := s.Events(t.Context(), jobs.EventFilter{})
 				must(t, err)
-				had := end{State: got.State, Screenshot: got.ScreenshotID, By: got.ClosedBy, Late: got.Late}
+				actual := end{State: got.State, Screenshot: got.ScreenshotID, By: got.ClosedBy, Late: got.Late}
 				for _, e := range log {
-					had.Events = append(had.Events, e.Type)
+					actual.Events = append(actual.Events, e.Type)
 				}
-				if diff := cmp.Diff(tt.want, had); diff != "" {
+				if diff := cmp.Diff(tt.want, actual); diff != "" {
 					t.Fatalf("(-want +got)\n%s", diff)
 				}
 			}
 			counted, err := s.Batch(t.Context(), "b1")
 			must(t, err)
-			told, err := s.Tally(t.Context(), "b1")
+			tally, err := s.Tally(t.Context(), "b1")
 			must(t, err)
-			if diff := cmp.Diff(told, counted.Counts); diff != "" {
+			if diff := cmp.Diff(tally, counted.Counts); diff != "" {
 				t.Errorf("counters differ from the rows (-rows +counters)\n%s", diff)
 			}
 		})
 	}
 }
 
-// TestSelectTellsTheTruth is what people type into the sqlite3 shell.
-func TestSelectTellsTheTruth(t *testing.T) {
+// TestStatesInPlainSQL runs a query as a user might type it into the sqlite3
+// shell.
+func TestStatesInPlainSQL(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a.db")
 	s := openAt(t, path)

@@ -13,9 +13,9 @@ import (
 	"shotline/jobs"
 )
 
-// crashed copies a database with all that belongs to it while it is in use, as
-// a crash would leave it.
-func crashed(t *testing.T, s *Store, path string) {
+// copyLikeCrash copies a database that is in use, with its log and shared memory.
+// The copy is in the state that a crash would leave.
+func copyLikeCrash(t *testing.T, s *Store, path string) {
 	t.Helper()
 	for _, suffix := range []string{"", walSuffix, shmSuffix} {
 		data, err := os.ReadFile(s.path + suffix)
@@ -38,7 +38,7 @@ func overwrite(t *testing.T, path string, at int64, data string) {
 	must(t, errors.Join(err, f.Close()))
 }
 
-// rootPage finds the first page of a table or an index.
+// rootPage returns the offset of the first page of a table or an index.
 func rootPage(t *testing.T, path, name string) (at int64) {
 	t.Helper()
 	db := raw(t, path)
@@ -47,7 +47,7 @@ func rootPage(t *testing.T, path, name string) (at int64) {
 	return at
 }
 
-// pageCount asks a copy, so that the log stays as it is.
+// pageCount reads the page count from a copy, so that the log does not change.
 func pageCount(t *testing.T, path string) (pages uint32) {
 	t.Helper()
 	copied := filepath.Join(t.TempDir(), "copy.db")
@@ -63,20 +63,20 @@ func pageCount(t *testing.T, path string) (pages uint32) {
 func TestDamagedFilesAreRefused(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		spoil func(t *testing.T, path string)
-		tells string // empty: it opens, with all that was in it
+		damage  func(t *testing.T, path string)
+		message string // part of the error; if empty, the file opens and all rows are there
 	}{
 		"untouched":            {func(*testing.T, string) {}, ""},
 		"garbage header":       {func(t *testing.T, path string) { overwrite(t, path, 0, "garbage garbage garbage") }, "not a database"},
 		"odd page size":        {func(t *testing.T, path string) { overwrite(t, path, 16, "\x10\x01") }, "page size of 4097"},
 		"shorter than its log": {func(t *testing.T, path string) { must(t, os.Truncate(path, 0)) }, "it is empty, although"},
 		"short, all in its log": {func(t *testing.T, path string) {
-			// As a crash amid a checkpoint leaves it: the first page is there, and
-			// tells of pages that are not.
+			// A crash during a checkpoint leaves the file like this: the first page is
+			// written and contains the new page count, but other pages are missing.
 			pages := pageCount(t, path)
 			overwrite(t, path, 28, string(binary.BigEndian.AppendUint32(nil, pages)))
 			if info, err := os.Stat(path); err != nil || info.Size() >= int64(pages)*4096 {
-				t.Fatalf("the file has all its pages: %v", err)
+				t.Fatalf("the file is not shorter than its page count: %v", err)
 			}
 		}, ""},
 		"cut short": {func(t *testing.T, path string) {
@@ -114,15 +114,15 @@ func TestDamagedFilesAreRefused(t *testing.T) {
 			s := openAt(t, filepath.Join(folder, "running.db"))
 			fill(t, s, "b1", 300)
 			path := filepath.Join(folder, "a.db")
-			crashed(t, s, path)
-			test.spoil(t, path)
+			copyLikeCrash(t, s, path)
+			test.damage(t, path)
 			before, err := os.ReadFile(path)
 			must(t, err)
 			opened, err := Open(t.Context(), path, WithCheck())
-			if test.tells == "" {
+			if test.message == "" {
 				must(t, err)
 				if b, err := opened.Tally(t.Context(), "b1"); err != nil || b.Rows != 300 {
-					t.Errorf("%d rows, %v", b.Rows, err)
+					t.Errorf("got %d rows, %v", b.Rows, err)
 				}
 				must(t, opened.Close())
 				return
@@ -133,9 +133,9 @@ func TestDamagedFilesAreRefused(t *testing.T) {
 			if !errors.Is(err, jobs.ErrCorrupt) {
 				t.Fatalf("got %v", err)
 			}
-			for _, part := range []string{path, test.tells, "shotline backup"} {
+			for _, part := range []string{path, test.message, "shotline backup"} {
 				if !strings.Contains(err.Error(), part) {
-					t.Errorf("%q lacks %q", err, part)
+					t.Errorf("error %q does not contain %q", err, part)
 				}
 			}
 			if after, _ := os.ReadFile(path); string(after) != string(before) {
@@ -160,7 +160,8 @@ func emptyLog(t *testing.T, path string) {
 	}
 }
 
-// untilChecked repeats what came upon damage until that has been checked.
+// untilChecked repeats do until the store has verified the damage that do ran
+// into.
 func untilChecked(t *testing.T, do func() error) error {
 	t.Helper()
 	for {
@@ -172,8 +173,9 @@ func untilChecked(t *testing.T, do func() error) error {
 	}
 }
 
-// TestDamageFoundLaterStopsAllWrites: whoever finds it, a reader or the writer.
-func TestDamageFoundLaterStopsAllWrites(t *testing.T) {
+// TestDamageFoundLaterStopsWrites checks that writes stop after a reader has
+// found damage in a database that is open.
+func TestDamageFoundLaterStopsWrites(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a.db")
 	first := openAt(t, path)
@@ -182,9 +184,9 @@ func TestDamageFoundLaterStopsAllWrites(t *testing.T) {
 	at := rootPage(t, path, "jobs")
 	overwrite(t, path, at, strings.Repeat("\xff", 4096))
 
-	s := openAt(t, path) // without a check, as for a large file
+	s := openAt(t, path) // without WithCheck, as a large file is opened
 	if _, err := s.Batch(t.Context(), "b1"); err != nil {
-		t.Fatalf("a page in good order: %v", err)
+		t.Fatalf("read an intact page: %v", err)
 	}
 	_, err := s.AppendDelivery(t.Context(), delivery("1", jobs.OutcomeDone))
 	must(t, err)
@@ -192,8 +194,8 @@ func TestDamageFoundLaterStopsAllWrites(t *testing.T) {
 	if !errors.Is(err, jobs.ErrCorrupt) || !strings.Contains(err.Error(), path) {
 		t.Fatalf("read a damaged page: %v", err)
 	}
-	for what, write := range map[string]func() error{
-		"intake": func() error {
+	for name, write := range map[string]func() error{
+		"append": func() error {
 			_, err := s.AppendDelivery(t.Context(), delivery("1", jobs.OutcomeDone))
 			return err
 		},
@@ -203,12 +205,12 @@ func TestDamageFoundLaterStopsAllWrites(t *testing.T) {
 		},
 	} {
 		if err := write(); !errors.Is(err, jobs.ErrCorrupt) || !strings.Contains(err.Error(), "shotline backup") {
-			t.Errorf("%s: %v", what, err)
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
 
-func TestFilesThatAreTakenAwayStopAllWrites(t *testing.T) {
+func TestMovedFilesStopWrites(t *testing.T) {
 	t.Parallel()
 	for _, suffix := range []string{"", walSuffix} {
 		t.Run("file"+suffix, func(t *testing.T) {
@@ -216,21 +218,21 @@ func TestFilesThatAreTakenAwayStopAllWrites(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "a.db")
 			s := openAt(t, path)
 			fill(t, s, "b1", 1)
-			keep := func() error {
+			appendOne := func() error {
 				_, err := s.AppendDelivery(t.Context(), delivery("1", jobs.OutcomeDone))
 				return err
 			}
-			must(t, keep())
+			must(t, appendOne())
 			must(t, os.Rename(path+suffix, path+suffix+".away"))
-			if err := keep(); !errors.Is(err, jobs.ErrUnavailable) || !strings.Contains(err.Error(), path+suffix+" was moved or removed") {
+			if err := appendOne(); !errors.Is(err, jobs.ErrUnavailable) || !strings.Contains(err.Error(), path+suffix+" was moved or removed") {
 				t.Errorf("moved away: %v", err)
 			}
 			must(t, os.WriteFile(path+suffix, nil, 0o600))
-			if err := keep(); !errors.Is(err, jobs.ErrUnavailable) || !strings.Contains(err.Error(), "was replaced") {
+			if err := appendOne(); !errors.Is(err, jobs.ErrUnavailable) || !strings.Contains(err.Error(), "was replaced") {
 				t.Errorf("replaced: %v", err)
 			}
 			must(t, os.Rename(path+suffix+".away", path+suffix))
-			must(t, keep())
+			must(t, appendOne())
 			if _, err := os.Stat(path + suffix + ".away"); !errors.Is(err, fs.ErrNotExist) {
 				t.Error(err)
 			}

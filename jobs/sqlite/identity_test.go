@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// identityOf opens a file and closes it.
+// identityOf opens a file, reads its identity and closes it.
 func identityOf(t *testing.T, path string) string {
 	t.Helper()
 	s, err := Open(t.Context(), path)
@@ -18,7 +18,7 @@ func identityOf(t *testing.T, path string) string {
 	return id
 }
 
-func TestACopyOfADatabaseIsAnother(t *testing.T) {
+func TestCopyHasNewIdentity(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	path := filepath.Join(folder, "a.db")
@@ -36,23 +36,24 @@ func TestACopyOfADatabaseIsAnother(t *testing.T) {
 	seen := map[string]string{id: "the database"}
 	for _, name := range []string{"backup.db", "copy.db"} {
 		other := identityOf(t, filepath.Join(folder, name))
-		if of := seen[other]; of != "" {
-			t.Errorf("%s has the id of %s", name, of)
+		if owner := seen[other]; owner != "" {
+			t.Errorf("%s has the id of %s", name, owner)
 		}
 		if again := identityOf(t, filepath.Join(folder, name)); again != other {
-			t.Errorf("%s was %s and is %s", name, other, again)
+			t.Errorf("%s: identity changed from %s to %s", name, other, again)
 		}
 		seen[other] = name
 	}
 	moved := filepath.Join(folder, "moved.db")
 	must(t, os.Rename(path, moved))
 	if again := identityOf(t, moved); again != id {
-		t.Errorf("moved within its file system it is another: %s, %s", id, again)
+		t.Errorf("identity after a move within the file system: got %s, want %s", again, id)
 	}
 }
 
-// A backup has no identity, wherever it is put: in the original's place, too.
-func TestARestoredBackupIsAnotherDatabase(t *testing.T) {
+// TestRestoredBackupHasNewIdentity checks that a backup gets a new identity even
+// if it replaces the content of the original file.
+func TestRestoredBackupHasNewIdentity(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	path, backup := filepath.Join(folder, "a.db"), filepath.Join(folder, "backup.db")
@@ -64,19 +65,19 @@ func TestARestoredBackupIsAnotherDatabase(t *testing.T) {
 	must(t, s.Close())
 	data, err := os.ReadFile(backup)
 	must(t, err)
-	must(t, os.WriteFile(path, data, 0o600)) // the same file has new content
+	must(t, os.WriteFile(path, data, 0o600)) // the same file with new content
 	if restored := identityOf(t, path); restored == id {
-		t.Error("it has the id of the original")
+		t.Error("the restored database has the id of the original")
 	}
 }
 
-func TestAnIdentityNeedsNoWriteWhereThereIsOne(t *testing.T) {
+func TestExistingIdentityNeedsNoWrite(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a.db")
 	id := identityOf(t, path)
 	s := openAt(t, path)
-	must(t, s.writeDB.Close()) // whoever asks the writer fails
+	must(t, s.writeDB.Close()) // any use of the writer fails now
 	if again, err := s.Identity(context.WithoutCancel(t.Context())); err != nil || again != id {
-		t.Errorf("%s, %v, want %s", again, err, id)
+		t.Errorf("got %s, %v, want %s", again, err, id)
 	}
 }

@@ -9,9 +9,10 @@ import (
 	"shotline/jobs"
 )
 
-// TestOpenedAlthoughItsCallerGaveUp: an import that is told to have failed
-// must not leave an open batch.
-func TestOpenedAlthoughItsCallerGaveUp(t *testing.T) {
+// TestCancellationDuringOpenBatch cancels the context in the transaction that
+// opens the batch. If OpenBatch returned an error although the batch is open, the
+// caller would treat the import as failed.
+func TestCancellationDuringOpenBatch(t *testing.T) {
 	t.Parallel()
 	s := openAt(t, filepath.Join(t.TempDir(), "a.db"))
 	must(t, s.CreateBatch(t.Context(), jobs.BatchSpec{ID: "b1"}, noon))
@@ -25,7 +26,7 @@ func TestOpenedAlthoughItsCallerGaveUp(t *testing.T) {
 	}()
 	waitFor(t, s, 1)
 	canceled := make(chan error, 1)
-	go func() { // in the transaction of the opening
+	go func() { // runs in the transaction that opens the batch
 		canceled <- s.write(t.Context(), func(*tx) error { cancel(); return nil })
 	}()
 	waitFor(t, s, 2)
@@ -35,28 +36,28 @@ func TestOpenedAlthoughItsCallerGaveUp(t *testing.T) {
 	b, readErr := s.Batch(t.Context(), "b1")
 	must(t, readErr)
 	if err != nil || b.State != jobs.BatchOpen {
-		t.Errorf("opening returned %v, the batch is %s", err, b.State)
+		t.Errorf("OpenBatch returned %v, the batch is %s", err, b.State)
 	}
 }
 
-// TestHalfRemovedImportIsNotOpened: an import that looked stale goes on while
-// its rows are being removed.
+// TestHalfRemovedImportIsNotOpened continues an import while its rows are being
+// removed because it seemed stale.
 func TestHalfRemovedImportIsNotOpened(t *testing.T) {
 	t.Parallel()
 	s := openAt(t, filepath.Join(t.TempDir(), "a.db"))
 	must(t, s.CreateBatch(t.Context(), jobs.BatchSpec{ID: "b1"}, noon))
 	must(t, s.AppendRequests(t.Context(), "b1", requests(1, importChunk+1), noon))
 	must(t, s.writeAlone(t.Context(), func(tx *tx) error {
-		if gone, err := tx.removeRows("b1"); gone || err != nil {
-			t.Errorf("removed all at once: %t, %v", gone, err)
+		if all, err := tx.removeRows("b1"); all || err != nil {
+			t.Errorf("first step: all rows removed: %t, %v", all, err)
 		}
 		return nil
 	}))
 	if _, err := s.OpenBatch(t.Context(), "b1", noon); !errors.Is(err, jobs.ErrState) {
-		t.Errorf("opened what is being removed: %v", err)
+		t.Errorf("open during the removal: %v", err)
 	}
 	if err := s.AppendRequests(t.Context(), "b1", requests(1, 1), noon); !errors.Is(err, jobs.ErrState) {
-		t.Errorf("appended to what is being removed: %v", err)
+		t.Errorf("append during the removal: %v", err)
 	}
 	must(t, s.RemoveImport(t.Context(), "b1"))
 	if _, err := s.Batch(t.Context(), "b1"); !errors.Is(err, jobs.ErrNotFound) {
@@ -64,8 +65,10 @@ func TestHalfRemovedImportIsNotOpened(t *testing.T) {
 	}
 }
 
-// TestAnImportThatWasRemovedMarksNoStrangersRows: its place is the next batch's.
-func TestAnImportThatWasRemovedMarksNoStrangersRows(t *testing.T) {
+// TestRemovedImportDoesNotMarkOtherRows removes an import while it marks
+// duplicates. The next batch gets its place, and rows of that batch must not be
+// marked.
+func TestRemovedImportDoesNotMarkOtherRows(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a.db")
 	const rows = 2*importChunk + 2
@@ -84,17 +87,17 @@ func TestAnImportThatWasRemovedMarksNoStrangersRows(t *testing.T) {
 		same[i].URL = same[0].URL
 	}
 	must(t, s.AppendRequests(t.Context(), "slow", same, noon))
-	afterCommit = func() { // that of the first chunk of duplicates
+	afterCommit = func() { // after the first chunk of duplicates
 		must(t, other.RemoveImport(t.Context(), "slow"))
-		fill(t, other, "stranger", rows)
+		fill(t, other, "next", rows)
 	}
 	if _, err := s.OpenBatch(t.Context(), "slow", noon); !errors.Is(err, jobs.ErrNotFound) {
-		t.Errorf("opened what was removed: %v", err)
+		t.Errorf("open after the removal: %v", err)
 	}
 	if afterCommit != nil {
-		t.Fatal("nothing was marked")
+		t.Fatal("no duplicates were marked")
 	}
-	b, err := other.Batch(t.Context(), "stranger")
+	b, err := other.Batch(t.Context(), "next")
 	must(t, err)
 	if b.Counts.Of(jobs.Duplicate) != 0 || b.Counts.Of(jobs.Queued) != rows {
 		t.Errorf("the next batch has %d duplicates and %d queued rows, want 0 and %d", b.Counts.Of(jobs.Duplicate), b.Counts.Of(jobs.Queued), rows)

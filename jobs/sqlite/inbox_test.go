@@ -12,7 +12,7 @@ import (
 	"shotline/jobs"
 )
 
-// poison makes applying fail wherever one of the places is in the range.
+// poison makes applying fail if one of the places is in the range.
 func poison(s *Store, places ...int64) {
 	s.failApply = func(first, last int64) error {
 		for _, place := range places {
@@ -24,7 +24,7 @@ func poison(s *Store, places ...int64) {
 	}
 }
 
-// deliverAll appends a done for each row of a batch.
+// deliverAll appends a delivery with the outcome done for each row of a batch.
 func deliverAll(t *testing.T, s *Store, batch string, n int) {
 	t.Helper()
 	for row := range n {
@@ -40,7 +40,7 @@ func asideSeqs(t *testing.T, s *Store) (seqs []int64) {
 	for _, d := range page {
 		if d.Disposition == jobs.DispositionAside {
 			if want := fmt.Sprintf("delivery %d is poison", d.Seq); d.AsideError != want {
-				t.Errorf("aside for %q, want %q", d.AsideError, want)
+				t.Errorf("error of a delivery put aside: got %q, want %q", d.AsideError, want)
 			}
 			seqs = append(seqs, d.Seq)
 		}
@@ -73,14 +73,14 @@ func TestPoisonIsPutAside(t *testing.T) {
 				t.Errorf("read %d, aside %d, closed %d, more %t", applied.Read, applied.Aside, len(applied.Closed), applied.More)
 			}
 			if got := asideSeqs(t, s); fmt.Sprint(got) != fmt.Sprint(tt.places) {
-				t.Errorf("aside are %v, want %v", got, tt.places)
+				t.Errorf("put aside: got %v, want %v", got, tt.places)
 			}
 		})
 	}
 }
 
-// TestOnePoisonIsPutAsideOnce: of two processes that found the same culprit,
-// the slower one must not put aside what comes after it.
+// TestOnePoisonIsPutAsideOnce lets two processes find the same poisoned delivery.
+// The slower one must not put aside the delivery after it.
 func TestOnePoisonIsPutAsideOnce(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a.db")
@@ -94,18 +94,18 @@ func TestOnePoisonIsPutAsideOnce(t *testing.T) {
 		_, err := slow.applyNext(tx, noon, 1)
 		return err
 	})
-	var culprit *applyError
-	if !errors.As(err, &culprit) {
+	var failed *applyError
+	if !errors.As(err, &failed) {
 		t.Fatalf("got %v", err)
 	}
 	_, err = quick.ApplyInbox(t.Context(), noon, 1)
 	must(t, err)
-	_, err = slow.putAside(t.Context(), culprit)
+	_, err = slow.putAside(t.Context(), failed)
 	must(t, err)
 	_, err = slow.ApplyInbox(t.Context(), noon, 100)
 	must(t, err)
 	if got := asideSeqs(t, slow); fmt.Sprint(got) != "[1]" {
-		t.Errorf("aside are %v, want the culprit", got)
+		t.Errorf("put aside: got %v, want [1]", got)
 	}
 }
 
@@ -128,8 +128,8 @@ func TestPoisonDoesNotStopACloser(t *testing.T) {
 func TestNothingIsPutAsideForADiskFault(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]error{
-		"unavailable":                      fmt.Errorf("%w: disk full", jobs.ErrUnavailable),
-		"reported damage, and is in order": sqlite3.Error{Code: sqlite3.ErrCorrupt},
+		"unavailable":            fmt.Errorf("%w: disk full", jobs.ErrUnavailable),
+		"false report of damage": sqlite3.Error{Code: sqlite3.ErrCorrupt},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -148,7 +148,7 @@ func TestNothingIsPutAsideForADiskFault(t *testing.T) {
 				return err
 			}))
 			if len(applied.Closed) != 4 {
-				t.Errorf("closed %d afterwards", len(applied.Closed))
+				t.Errorf("closed %d jobs after the fault, want 4", len(applied.Closed))
 			}
 		})
 	}
@@ -164,11 +164,11 @@ func TestNewestDeliveryCannotBeDeleted(t *testing.T) {
 	}
 	db := raw(t, path)
 	if _, err := db.Exec(`DELETE FROM inbox`); err == nil {
-		t.Error("the newest delivery was deleted: its place would be given again")
+		t.Error("the newest delivery was deleted, so its place could be reused")
 	}
 	execute(t, db, `DELETE FROM inbox WHERE seq < 3`)
 	seq, err := s.AppendDelivery(t.Context(), delivery("1", jobs.OutcomeDone))
 	if err != nil || seq != 4 {
-		t.Errorf("place %d, %v", seq, err)
+		t.Errorf("got place %d, %v, want 4", seq, err)
 	}
 }

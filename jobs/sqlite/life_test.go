@@ -7,9 +7,9 @@ import (
 	"shotline/jobs"
 )
 
-// life takes three queued jobs of a batch to their ends: by webhook, by the create's
-// answer and by asking. A callback is delivered as well.
-func life(t *testing.T, s *Store, batch string) {
+// runJobs closes three queued jobs of a batch: by webhook, by the create's
+// response and by poll. It also delivers a callback.
+func runJobs(t *testing.T, s *Store, batch string) {
 	t.Helper()
 	ctx := t.Context()
 	leases, err := s.Lease(ctx, batch, "owner", 3, noon, noon.Add(time.Minute))
@@ -35,7 +35,7 @@ func life(t *testing.T, s *Store, batch string) {
 	applied, err := s.ApplyInbox(ctx, noon, 100)
 	must(t, err)
 	if len(applied.Closed) != 1 {
-		t.Fatalf("closed %d jobs by webhook", len(applied.Closed))
+		t.Fatalf("closed %d jobs by webhook, want 1", len(applied.Closed))
 	}
 	claimed, err := s.ClaimCallbacks(ctx, noon, noon.Add(time.Hour), 4, 1)
 	must(t, err)
@@ -44,9 +44,9 @@ func life(t *testing.T, s *Store, batch string) {
 	must(t, s.SettleCallback(ctx, begun, jobs.CallbackEnd{State: jobs.CallbackDelivered}, noon, noon))
 }
 
-// rarer are the steps that a life does not always take. At least seven jobs of
-// the batch are queued.
-func rarer(t *testing.T, s *Store, batch string) {
+// runRareSteps calls the methods that most jobs do not need. At least seven jobs
+// of the batch must be queued.
+func runRareSteps(t *testing.T, s *Store, batch string) {
 	t.Helper()
 	ctx, soon := t.Context(), noon.Add(time.Minute)
 	done := func(_ any, err error) { t.Helper(); must(t, err) }
@@ -64,22 +64,22 @@ func rarer(t *testing.T, s *Store, batch string) {
 	doubts, err := s.ClaimDoubts(ctx, expired, expired, 100)
 	must(t, err)
 	if len(doubts) != 4 {
-		t.Fatalf("%d submissions are in doubt", len(doubts))
+		t.Fatalf("%d submissions are in doubt, want 4", len(doubts))
 	}
 	must(t, s.RecheckDoubts(ctx, doubts, expired))
 	done(s.Resend(ctx, doubts[:1], expired.Add(time.Hour), expired))
-	for i, id := range []string{"x1", "x1", "x2"} { // the second is of the vendor's cache, the third a double charge
+	for i, id := range []string{"x1", "x1", "x2"} { // the second comes from the vendor's cache, the third is a double charge
 		sub := doubts[min(i+1, 2)]
 		done(s.Observe(ctx, []jobs.Observation{{Job: sub.Job, Attempt: sub.Attempt, ScreenshotID: id, Outcome: jobs.OutcomeProcessing}}, jobs.ByPoll, noon, soon))
 	}
-	done(s.AppendDelivery(ctx, delivery("stranger", jobs.OutcomeDone)))
+	done(s.AppendDelivery(ctx, delivery("foreign", jobs.OutcomeDone)))
 	done(s.AppendDelivery(ctx, delivery("x1", jobs.OutcomeFailed)))
 	done(s.AppendDelivery(ctx, delivery("x1", jobs.OutcomeDone)))
 	done(s.ApplyInbox(ctx, expired, 100))
 	conflicts, err := s.ClaimConflicts(ctx, "", expired, expired, 100)
 	must(t, err)
 	if len(conflicts) == 0 {
-		t.Fatal("there is no conflict")
+		t.Fatal("no conflicts")
 	}
 	must(t, s.RecheckConflicts(ctx, []jobs.ConflictRecheck{{Job: conflicts[0].Job, Attempt: conflicts[0].Attempt, Says: jobs.OutcomeUnknown}}))
 	done(s.Observe(ctx, []jobs.Observation{{Job: conflicts[0].Job, Attempt: conflicts[0].Attempt, ScreenshotID: conflicts[0].ScreenshotID, Outcome: jobs.OutcomeDone}}, jobs.ByPoll, expired, expired))
@@ -92,9 +92,9 @@ func rarer(t *testing.T, s *Store, batch string) {
 	must(t, s.CountCalls(ctx, batch, 1))
 	done(s.ClaimWork(ctx, expired, expired, 10))
 	done(s.WakeBatch(ctx, batch, expired))
-	told, err := s.Batch(ctx, batch)
+	b, err := s.Batch(ctx, batch)
 	must(t, err)
-	done(s.SaveSummary(ctx, batch, 1, told.Counts, []byte("{}"), expired))
+	done(s.SaveSummary(ctx, batch, 1, b.Counts, []byte("{}"), expired))
 	done(s.ClaimTick(ctx, "sweep", expired, expired))
 	done(s.Recount(ctx, batch, expired))
 	must(t, s.Announce(ctx, jobs.Worker{ID: "w", SeenAt: expired}))
@@ -107,8 +107,8 @@ func rarer(t *testing.T, s *Store, batch string) {
 	}))
 }
 
-// ask asks everything that a store can be asked.
-func ask(t *testing.T, s *Store, batch string) {
+// callReaders calls every method that only reads.
+func callReaders(t *testing.T, s *Store, batch string) {
 	t.Helper()
 	ctx, id := t.Context(), jobs.ID{Batch: batch, Row: 1}
 	done := func(_ any, err error) { t.Helper(); must(t, err) }

@@ -60,7 +60,7 @@ func TestOpenRefuses(t *testing.T) {
 	at := func(name string) string { return filepath.Join(folder, name) }
 	must(t, os.WriteFile(at("text.db"), []byte(strings.Repeat("not a database\n", 400)), 0o600))
 	execute(t, raw(t, at("foreign.db")), `CREATE TABLE things (id INTEGER)`)
-	execute(t, raw(t, at("stranger.db")), `PRAGMA application_id = 42`, `CREATE TABLE goose_db_version (version_id INTEGER)`)
+	execute(t, raw(t, at("other.db")), `PRAGMA application_id = 42`, `CREATE TABLE goose_db_version (version_id INTEGER)`)
 	must(t, openAt(t, at("newer.db")).Close())
 	execute(t, raw(t, at("newer.db")), `INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)`)
 	must(t, os.Mkdir(at("folder.db"), 0o700))
@@ -72,7 +72,7 @@ func TestOpenRefuses(t *testing.T) {
 	}{
 		{"text.db", jobs.ErrCorrupt, "not a database"},
 		{"foreign.db", jobs.ErrCorrupt, "another program's"},
-		{"stranger.db", jobs.ErrCorrupt, "another program's"},
+		{"other.db", jobs.ErrCorrupt, "another program's"},
 		{"newer.db", jobs.ErrNewer, "version 999"},
 		{"folder.db", jobs.ErrUnavailable, "directory"},
 		{"missing/a.db", jobs.ErrUnavailable, "no such file"},
@@ -87,7 +87,7 @@ func TestOpenRefuses(t *testing.T) {
 				t.Errorf("got %v, want %v with %q and the path", err, tt.want, tt.text)
 			}
 			if advised := strings.Contains(err.Error(), "shotline backup"); advised != (tt.path == "text.db") {
-				t.Errorf("the advice does not fit: %v", err)
+				t.Errorf("advice to restore a backup: %t: %v", advised, err)
 			}
 			if after, _ := os.ReadFile(at(tt.path)); string(after) != string(before) {
 				t.Error("the refused file was changed")
@@ -96,17 +96,17 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-func TestPathWithStrangeCharacters(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "what? 100% #1 ü.db")
+func TestPathWithSpecialCharacters(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a? 100% #1 ü.db")
 	openAt(t, path)
 	if _, err := os.Stat(path); err != nil {
 		t.Error(err)
 	}
 }
 
-// TestErrorsSayWhatToDo covers what a test cannot bring about on every
-// machine: a full disk, and a read-only file where the tests run as root.
-func TestErrorsSayWhatToDo(t *testing.T) {
+// TestErrorsOfSQLite covers errors that a test cannot cause on every machine: a
+// full disk, and a read-only file if the tests run as root.
+func TestErrorsOfSQLite(t *testing.T) {
 	for code, want := range map[sqlite3.ErrNo]error{
 		sqlite3.ErrFull: jobs.ErrUnavailable, sqlite3.ErrReadonly: jobs.ErrUnavailable, sqlite3.ErrIoErr: jobs.ErrUnavailable,
 		sqlite3.ErrBusy: jobs.ErrUnavailable, sqlite3.ErrCantOpen: jobs.ErrUnavailable,
@@ -118,14 +118,14 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		}
 	}
 	if constraint := error(sqlite3.Error{Code: sqlite3.ErrConstraint}); broken(constraint) || !ofData(constraint) {
-		t.Error("a constraint must be one operation's own failure")
+		t.Error("a failed constraint must fail only its operation, because of its data")
 	}
 	if program := error(sqlite3.Error{Code: sqlite3.ErrError}); ofData(program) {
-		t.Error("a mistake in a statement must not be put on the data")
+		t.Error("an error in a statement must not count as caused by the data")
 	}
 }
 
-// TestReadOnlyDatabase makes the writer's connection refuse writes, as a
+// TestReadOnlyDatabase makes the writer's connection reject writes, as a
 // read-only file would.
 func TestReadOnlyDatabase(t *testing.T) {
 	s := openAt(t, filepath.Join(t.TempDir(), "a.db"))
@@ -137,8 +137,8 @@ func TestReadOnlyDatabase(t *testing.T) {
 	}
 }
 
-func TestManyOpenOneFreshFile(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "fresh.db")
+func TestConcurrentOpensOfANewFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "new.db")
 	var wg sync.WaitGroup
 	for i := range 6 {
 		wg.Go(func() {
@@ -177,9 +177,9 @@ func TestOpenLockedDatabase(t *testing.T) {
 	}
 }
 
-// TestOlderSchemaIsBroughtUpToDate opens a file of the first version, with a
-// batch in it, and goes on where it stood.
-func TestOlderSchemaIsBroughtUpToDate(t *testing.T) {
+// TestOlderSchemaIsMigrated opens a file of the first version that has a batch,
+// and continues to work on the batch.
+func TestOlderSchemaIsMigrated(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "old.db")
 	old := raw(t, path)
 	folder, err := fs.Sub(migrations, "migrations")
@@ -210,11 +210,12 @@ func TestOlderSchemaIsBroughtUpToDate(t *testing.T) {
 	}
 }
 
-// Nobody who opens the file in this process makes another process take it for one
-// that nobody has, and remove its log.
-func TestASecondStoreKeepsTheLocksOfTheFirst(t *testing.T) {
+// TestSecondStoreKeepsLocks opens the same file twice in one process. That must
+// not release the locks of the first store: another process would assume that the
+// file is not in use, and remove its log.
+func TestSecondStoreKeepsLocks(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.db")
-	must(t, openAt(t, path).Close()) // the log of a file that is there begins empty
+	must(t, openAt(t, path).Close()) // if the file exists already, its log begins empty
 	first := openAt(t, path)
 	openAt(t, path)
 	child := exec.CommandContext(t.Context(), os.Args[0])

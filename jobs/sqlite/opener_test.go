@@ -8,12 +8,12 @@ import (
 	"shotline/jobs"
 )
 
-func TestOpenerFollowsThePurpose(t *testing.T) {
+func TestOpenerAppliesOptions(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.db")
 	for _, test := range []struct {
 		options jobs.OpenOptions
 		more    []Option
-		cache   string // of the writer, as PRAGMA cache_size has it
+		cache   string // PRAGMA cache_size of the writer
 		check   bool
 	}{
 		{jobs.OpenOptions{}, nil, "-65536", false},
@@ -36,7 +36,7 @@ func TestOpenerFollowsThePurpose(t *testing.T) {
 			option(&set)
 		}
 		if set.check != test.check {
-			t.Errorf("%+v: checked on opening: %t, want %t", test.options, set.check, test.check)
+			t.Errorf("%+v: check is %t, want %t", test.options, set.check, test.check)
 		}
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestAFileNumberNamesItsFileSystem(t *testing.T) {
+func TestFileNumberIncludesFileSystem(t *testing.T) {
 	t.Parallel()
 	var systems []string
 	for _, path := range []string{t.TempDir(), "/proc/version"} {
@@ -13,11 +13,11 @@ func TestAFileNumberNamesItsFileSystem(t *testing.T) {
 		must(t, err)
 		_, system, found := strings.Cut(number, " of ")
 		if !found {
-			t.Fatalf("%s has the number %q", path, number)
+			t.Fatalf("the number of %s has no file system: %q", path, number)
 		}
 		systems = append(systems, system)
 	}
 	if systems[0] == systems[1] {
-		t.Errorf("files of two file systems have the number of one: %s", systems[0])
+		t.Errorf("two file systems have the same id: %s", systems[0])
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"shotline/jobs"
 )
 
-// plan returns how SQLite means to run a query, one step a line.
+// plan returns the query plan of SQLite, one step per line.
 func plan(t *testing.T, s *Store, query string) string {
 	t.Helper()
 	var steps []string
@@ -23,7 +23,7 @@ func plan(t *testing.T, s *Store, query string) string {
 	return strings.Join(steps, "\n")
 }
 
-// program returns the operations that a query consists of.
+// program returns the operations of a compiled query.
 func program(t *testing.T, s *Store, query string) (ops []string) {
 	t.Helper()
 	explained(t, s, "EXPLAIN "+query, func(row scanner) error {
@@ -39,7 +39,7 @@ func program(t *testing.T, s *Store, query string) (ops []string) {
 func explained(t *testing.T, s *Store, query string, visit func(scanner) error) {
 	t.Helper()
 	must(t, s.write(t.Context(), func(tx *tx) error {
-		var args []any // a NULL for each parameter
+		var args []any // NULL for each parameter
 		err := tx.conn.Raw(func(conn any) error {
 			stmt, err := conn.(driver.Conn).Prepare(query)
 			if err != nil {
@@ -55,8 +55,8 @@ func explained(t *testing.T, s *Store, query string, visit func(scanner) error) 
 	}))
 }
 
-// TestHotQueriesUseTheirIndex asserts the plans of what runs all the time: no
-// scan of a table that grows.
+// TestHotQueriesUseTheirIndex checks that queries that run all the time do not
+// scan a growing table.
 func TestHotQueriesUseTheirIndex(t *testing.T) {
 	s := openAt(t, filepath.Join(t.TempDir(), "plan.db"))
 	fill(t, s, "b1", 50)
@@ -81,7 +81,7 @@ func TestHotQueriesUseTheirIndex(t *testing.T) {
 		"lost creates":    {lostCreates, "submissions_lost"},
 		"queue again":     {queueAgain, "INTEGER PRIMARY KEY"},
 		"withdraw":        {withdrawIntent, "PRIMARY KEY"},
-		"work is owed":    {dueLevels, "batches_owing"},
+		"due levels":      {dueLevels, "batches_owing"},
 		"claim work":      {claimWork, "batches_owing"},
 		"work of":         {hasWorkOf, "id=?"},
 		"claim work of":   {claimWorkOf, "id=?"},
@@ -98,7 +98,7 @@ func TestHotQueriesUseTheirIndex(t *testing.T) {
 		"inbox lag":       {oldestUnapplied, "INTEGER PRIMARY KEY"},
 		"inbox waits":     {inboxWaits, "inbox_unapplied"},
 		"released":        {releaseUpTo, "inbox_unapplied"},
-		"prune strangers": {pageUnapplied, "inbox_unapplied"},
+		"prune foreign":   {pageUnapplied, "inbox_unapplied"},
 		"prune kind":      {removeUnapplied, "inbox_unapplied"},
 		"bound":           {newestToGo, "inbox_unapplied"},
 		"prune applied":   {pageApplied, "INTEGER PRIMARY KEY"},
@@ -131,8 +131,8 @@ func TestHotQueriesUseTheirIndex(t *testing.T) {
 		"wake":            {wakeRetried, "INTEGER PRIMARY KEY"},
 		"reopen":          {reopenBatches, "INTEGER PRIMARY KEY"},
 		"open conflicts":  {insertConflicts, ""},
-		"words":           {pickWords, "PRIMARY KEY"},
-		"settle words":    {settleConflicts, "PRIMARY KEY"},
+		"verdicts":        {pickWords, "PRIMARY KEY"},
+		"settle verdicts": {settleConflicts, "PRIMARY KEY"},
 		"turn results":    {turnResults, "PRIMARY KEY"},
 		"corrections":     {pickCorrections, "INTEGER PRIMARY KEY"},
 		"end as newest":   {endAsNewest, "INTEGER PRIMARY KEY"},
@@ -147,15 +147,16 @@ func TestHotQueriesUseTheirIndex(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got := plan(t, s, hot.query)
 			if !strings.Contains(got, hot.index) {
-				t.Errorf("no use of %s:\n%s", hot.index, got)
+				t.Errorf("%s is not used:\n%s", hot.index, got)
 			}
 			wantNoScan(t, got, "jobs", "submissions", "inbox", "j", "s", "i")
 		})
 	}
 }
 
-// TestPagesOfJobsGoByIndexes is for lists, in both directions.
-func TestPagesOfJobsGoByIndexes(t *testing.T) {
+// TestJobPagesUseIndexes checks the queries of lists and searches in both
+// directions.
+func TestJobPagesUseIndexes(t *testing.T) {
 	s := openAt(t, filepath.Join(t.TempDir(), "plan.db"))
 	fill(t, s, "b1", 50)
 	for name, list := range map[string]struct {
@@ -188,35 +189,35 @@ func TestPagesOfJobsGoByIndexes(t *testing.T) {
 				got := plan(t, s, q.query())
 				for _, index := range list.index {
 					if !strings.Contains(got, index) {
-						t.Errorf("newest first: %t: no use of %s:\n%s", newest, index, got)
+						t.Errorf("newest first: %t: %s is not used:\n%s", newest, index, got)
 					}
 				}
 				wantNoScan(t, got, "jobs", "batches")
 				if strings.Contains(got, "ORDER BY") {
-					t.Errorf("newest first: %t: sorts what lies in order:\n%s", newest, got)
+					t.Errorf("newest first: %t: sorts rows that are in order:\n%s", newest, got)
 				}
 			}
 		})
 	}
 }
 
-// wantNoScan asserts that a plan goes through all of none of the tables.
+// wantNoScan checks that a plan does not scan any of the tables.
 func wantNoScan(t *testing.T, plan string, tables ...string) {
 	t.Helper()
 	for line := range strings.Lines(plan) {
 		for _, table := range tables {
 			if line = strings.TrimSpace(line); line == "SCAN "+table {
-				t.Errorf("scans all of %s:\n%s", table, plan)
+				t.Errorf("scans the table %s:\n%s", table, plan)
 			}
 		}
 	}
 }
 
-// TestWhatIsOwedIsFoundByItsIndex is for what grows with the years: batches that
-// have finished, events that were told, callbacks that were delivered.
-func TestWhatIsOwedIsFoundByItsIndex(t *testing.T) {
+// TestHistoryIsNotScanned checks queries on tables that grow over the years:
+// finished batches, old events and delivered callbacks.
+func TestHistoryIsNotScanned(t *testing.T) {
 	s := openAt(t, filepath.Join(t.TempDir(), "plan.db"))
-	for name, owed := range map[string]struct{ query, index string }{
+	for name, q := range map[string]struct{ query, index string }{
 		"one batch":           {oneBatch, "sqlite_autoindex_batches_1 (id=?)"},
 		"batches":             {pageOfBatches, "INTEGER PRIMARY KEY (rowid<?)"},
 		"stale imports":       {staleImports, "batches_importing"},
@@ -227,7 +228,7 @@ func TestWhatIsOwedIsFoundByItsIndex(t *testing.T) {
 		"events":              {selectEvents + ` ORDER BY e.seq LIMIT ?`, "INTEGER PRIMARY KEY (rowid>? AND rowid<?)"},
 		"calls":               {selectEvents + ` AND ` + toCall + ` <> '' ORDER BY e.seq LIMIT ?`, "SEARCH e USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"},
 		"events of a batch":   {selectEvents + ` AND e.batch_seq = ? ORDER BY e.seq LIMIT ?`, "SEARCH e USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"},
-		"owe":                 {insertCallback, ""},
+		"add callback":        {insertCallback, ""},
 		"end of scan":         {endOfScan, "INTEGER PRIMARY KEY"},
 		"newest event":        {newestEvent, "sqlite_sequence"},
 		"log unknown":         {logUnknown, "INTEGER PRIMARY KEY"},
@@ -253,13 +254,13 @@ func TestWhatIsOwedIsFoundByItsIndex(t *testing.T) {
 		"callbacks of batch":  {`SELECT seq FROM callbacks WHERE seq < ? AND batch_seq = ? ORDER BY seq DESC LIMIT ?`, "callbacks_batch"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := plan(t, s, owed.query)
-			if !strings.Contains(got, owed.index) {
-				t.Errorf("no use of %s:\n%s", owed.index, got)
+			got := plan(t, s, q.query)
+			if !strings.Contains(got, q.index) {
+				t.Errorf("%s is not used:\n%s", q.index, got)
 			}
 			wantNoScan(t, got, "batches", "b", "jobs", "events", "e", "inbox", "callbacks", "d", "u")
 			if strings.Contains(got, "LAST TERM OF ORDER BY") {
-				t.Errorf("sorts what its index has in order:\n%s", got)
+				t.Errorf("sorts rows that the index has in order:\n%s", got)
 			}
 		})
 	}

@@ -18,19 +18,19 @@ import (
 	"shotline/jobs/storetest"
 )
 
-// checkpointLook tells of the log and moves nothing.
-const checkpointLook = "PRAGMA main.wal_checkpoint(NOOP)"
+// checkpointStatus reports the state of the log and moves nothing.
+const checkpointStatus = "PRAGMA main.wal_checkpoint(NOOP)"
 
-// soonMoved has the log moved after a hundred frames already.
-func soonMoved(s *settings) { s.moveFrom = 100 }
+// moveEarly makes the writer move the log after only a hundred frames.
+func moveEarly(s *settings) { s.moveFrom = 100 }
 
-// powerRig is a store on a disk that loses what was not synced.
+// powerRig is a store on a disk that loses unsynced data in a power cut.
 type powerRig struct {
 	t     *testing.T
 	cache *storetest.PageCache
 	name  string // of the database
 	store *Store
-	other *Store // of the same database; nil without one
+	other *Store // another store of the same database; can be nil
 	held  []*sql.Conn
 
 	next, cuts int
@@ -39,12 +39,12 @@ type powerRig struct {
 
 func newPowerRig(t *testing.T, c *storetest.PageCache, name string) *powerRig {
 	r := &powerRig{t: t, cache: c, name: name, kept: map[string]bool{}}
-	r.store = openAt(t, c.Path(name), soonMoved)
+	r.store = openAt(t, c.Path(name), moveEarly)
 	return r
 }
 
-// append appends a delivery of about so many pages, and reports whether it was
-// kept.
+// append appends a delivery of about the given number of pages and reports
+// whether it was kept.
 func (r *powerRig) append(s *Store, pages int) bool {
 	r.t.Helper()
 	d := delivery(fmt.Sprint(r.next), jobs.OutcomeDone)
@@ -60,8 +60,8 @@ func (r *powerRig) append(s *Store, pages int) bool {
 	return err == nil
 }
 
-// hold begins a reading transaction, which keeps the log from being moved
-// any further than it is now.
+// hold begins a read transaction. While it lasts, frames that are added later
+// cannot be moved out of the log.
 func (r *powerRig) hold() {
 	r.t.Helper()
 	if len(r.held) == DefaultReaders-1 {
@@ -85,51 +85,52 @@ func (r *powerRig) release() {
 	r.held = nil
 }
 
-// failSyncs makes syncs of the database or of its log fail, or succeed, when the
-// stores rest: in Linux another process would see the failure, too.
+// failSyncs makes syncs of the database or of its log fail or succeed. It first
+// waits until the stores are idle, because on Linux a failed sync would also be
+// reported to other processes.
 func (r *powerRig) failSyncs(db, log bool) {
 	for _, s := range []*Store{r.store, r.other} {
 		if s != nil {
-			_ = s.write(r.t.Context(), func(*tx) error { return nil }) // comes behind a move of the log
+			_ = s.write(r.t.Context(), func(*tx) error { return nil }) // runs after a move of the log
 		}
 	}
 	r.cache.FailSyncs(r.name, db)
 	r.cache.FailSyncs(r.name+walSuffix, log)
 }
 
-// check cuts the power, and sees that all that was kept is there.
+// check cuts the power and verifies that all kept deliveries are on the disk.
 func (r *powerRig) check() {
 	r.t.Helper()
 	r.cuts++
 	path := filepath.Join(r.t.TempDir(), fmt.Sprintf("after-%d.db", r.cuts))
 	r.cache.PowerCut(r.name, path)
-	r.find(raw(r.t, path), fmt.Sprintf("after power cut %d", r.cuts))
+	r.verify(raw(r.t, path), fmt.Sprintf("after power cut %d", r.cuts))
 }
 
-func (r *powerRig) find(db *sql.DB, when string) {
+func (r *powerRig) verify(db *sql.DB, when string) {
 	r.t.Helper()
 	var verdict string
 	if err := db.QueryRow(`PRAGMA integrity_check(1)`).Scan(&verdict); err != nil || verdict != "ok" {
 		r.t.Fatalf("%s: %s %v", when, verdict, err)
 	}
-	there := map[string]bool{}
+	found := map[string]bool{}
 	rows, err := db.Query(`SELECT screenshot_id FROM inbox`)
 	must(r.t, eachRow(rows, err, func(row scanner) error {
 		var id string
 		err := row.Scan(&id)
-		there[id] = true
+		found[id] = true
 		return err
 	}))
 	for id := range r.kept {
-		if !there[id] {
-			r.t.Fatalf("%s: delivery %s was kept and is not there", when, id)
+		if !found[id] {
+			r.t.Fatalf("%s: delivery %s was kept but is missing", when, id)
 		}
 	}
 	must(r.t, db.Close())
 }
 
-// TestPowerCutAfterAFailedSync: a part of the log is in the database without a
-// sync, since a reader holds up the rest; then the sync of the rest fails.
+// TestPowerCutAfterAFailedSync moves a part of the log into the database without
+// a sync, because a reader blocks the rest. Then the sync of the rest fails.
 func TestPowerCutAfterAFailedSync(t *testing.T) {
 	t.Parallel()
 	seeds := uint64(10)
@@ -138,15 +139,15 @@ func TestPowerCutAfterAFailedSync(t *testing.T) {
 	}
 	storetest.WithPageCache(t, func(t *testing.T, c *storetest.PageCache) {
 		for seed := range seeds {
-			drawn := rand.New(rand.NewPCG(seed, 1))
+			random := rand.New(rand.NewPCG(seed, 1))
 			r := newPowerRig(t, c, fmt.Sprintf("%d.db", seed))
 			for range 2 {
-				for range 10 + drawn.IntN(10) {
-					r.append(r.store, 1+drawn.IntN(5))
+				for range 10 + random.IntN(10) {
+					r.append(r.store, 1+random.IntN(5))
 				}
 				r.hold()
-				for range 15 + drawn.IntN(10) {
-					r.append(r.store, 3+drawn.IntN(4))
+				for range 15 + random.IntN(10) {
+					r.append(r.store, 3+random.IntN(4))
 				}
 				r.check()
 				r.release()
@@ -156,12 +157,12 @@ func TestPowerCutAfterAFailedSync(t *testing.T) {
 					r.append(r.store, 12)
 				}
 				if r.append(r.store, 1) {
-					t.Error("a delivery was kept while the database cannot be synced")
+					t.Error("a delivery was kept although the database cannot be synced")
 				}
 				r.check()
 				r.failSyncs(false, false)
 				for kept := 0; kept < 20; {
-					if r.append(r.store, 1+drawn.IntN(8)) {
+					if r.append(r.store, 1+random.IntN(8)) {
 						kept++
 					}
 				}
@@ -171,8 +172,8 @@ func TestPowerCutAfterAFailedSync(t *testing.T) {
 	})
 }
 
-// TestPowerCuts draws what happens: appends by two stores, readers that hold up
-// the log, syncs that fail, closing and opening, and power cuts.
+// TestPowerCuts runs random steps: appends by two stores, readers that block the
+// log, failing syncs, closing, opening and power cuts.
 func TestPowerCuts(t *testing.T) {
 	if testing.Short() {
 		t.Skip("cuts the power tens of times")
@@ -180,32 +181,32 @@ func TestPowerCuts(t *testing.T) {
 	t.Parallel()
 	storetest.WithPageCache(t, func(t *testing.T, c *storetest.PageCache) {
 		for seed := range uint64(20) {
-			drawn := rand.New(rand.NewPCG(seed, 2))
+			random := rand.New(rand.NewPCG(seed, 2))
 			r := newPowerRig(t, c, fmt.Sprintf("%d.db", seed))
-			r.other = openAt(t, c.Path(r.name), soonMoved)
+			r.other = openAt(t, c.Path(r.name), moveEarly)
 			for range 150 {
-				switch n := drawn.IntN(30); {
+				switch n := random.IntN(30); {
 				case n < 15:
-					r.append(r.store, 1+drawn.IntN(20))
+					r.append(r.store, 1+random.IntN(20))
 				case n < 19:
-					r.append(r.other, 1+drawn.IntN(20))
+					r.append(r.other, 1+random.IntN(20))
 				case n < 21:
 					r.hold()
 				case n < 23:
 					r.release()
 				case n < 25:
-					r.failSyncs(drawn.IntN(2) == 0, drawn.IntN(3) == 0)
+					r.failSyncs(random.IntN(2) == 0, random.IntN(3) == 0)
 				case n < 27:
 					r.failSyncs(false, false)
 				case n < 28:
 					r.release()
 					must(t, r.store.Close())
-					if drawn.IntN(2) == 0 {
+					if random.IntN(2) == 0 {
 						must(t, r.other.Close())
 						r.failSyncs(false, false)
-						r.other = openAt(t, c.Path(r.name), soonMoved)
+						r.other = openAt(t, c.Path(r.name), moveEarly)
 					}
-					r.store = openAt(t, c.Path(r.name), soonMoved)
+					r.store = openAt(t, c.Path(r.name), moveEarly)
 				default:
 					r.check()
 				}
@@ -222,15 +223,15 @@ func TestPowerCuts(t *testing.T) {
 	})
 }
 
-// TestFailedSyncIsToldOf: by the log, the counters and the errors; and that it is
-// over as well.
-func TestFailedSyncIsToldOf(t *testing.T) {
+// TestFailedSyncIsReported checks that the log, the counters and the errors
+// report a failed sync, and that its end is logged as well.
+func TestFailedSyncIsReported(t *testing.T) {
 	t.Parallel()
 	storetest.WithPageCache(t, func(t *testing.T, c *storetest.PageCache) {
 		var log bytes.Buffer
 		r := newPowerRig(t, c, "a.db")
 		must(t, r.store.Close())
-		r.store = openAt(t, c.Path("a.db"), soonMoved, WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+		r.store = openAt(t, c.Path("a.db"), moveEarly, WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 		r.failSyncs(true, false)
 		for r.append(r.store, 20) {
 		}
@@ -250,35 +251,36 @@ func TestFailedSyncIsToldOf(t *testing.T) {
 		must(t, r.store.Close())
 		for _, part := range []string{"level=ERROR msg=\"could not move", "level=INFO msg=\"moved"} {
 			if strings.Count(log.String(), part) != 1 {
-				t.Errorf("the log does not say %s once:\n%s", part, &log)
+				t.Errorf("want one log line with %s:\n%s", part, &log)
 			}
 		}
 	})
 }
 
-// TestCloseWithoutASync: the log stays, and is moved when the database is opened.
-func TestCloseWithoutASync(t *testing.T) {
+// TestCloseAfterFailedSync checks that the write-ahead log is kept, and is moved
+// when the database is opened again.
+func TestCloseAfterFailedSync(t *testing.T) {
 	t.Parallel()
 	storetest.WithPageCache(t, func(t *testing.T, c *storetest.PageCache) {
 		r := newPowerRig(t, c, "a.db")
 		r.append(r.store, 20)
 		r.hold()
 		for range 8 {
-			r.append(r.store, 20) // a part of which is moved, and not synced
+			r.append(r.store, 20) // a part is moved but not synced
 		}
 		r.failSyncs(true, false) // before all of it can be moved
 		r.release()
 		must(t, r.store.Close())
 		if sizeOf(r.store.path+walSuffix) == 0 {
-			t.Error("the log is gone")
+			t.Error("the write-ahead log was removed")
 		}
 		r.check()
 		if _, err := Open(t.Context(), r.store.path); !errors.Is(err, jobs.ErrUnavailable) || !strings.Contains(err.Error(), "write-ahead log") {
-			t.Errorf("open while it cannot be synced: %v", err)
+			t.Errorf("open while syncs fail: %v", err)
 		}
 		r.check()
 		r.failSyncs(false, false)
-		r.store = openAt(t, r.store.path, soonMoved)
+		r.store = openAt(t, r.store.path, moveEarly)
 		r.check()
 		r.append(r.store, 1)
 		must(t, r.store.Close())
@@ -286,8 +288,9 @@ func TestCloseWithoutASync(t *testing.T) {
 	})
 }
 
-// TestCrashAfterAFailedCommit: the frames of a commit whose sync failed are in the
-// log as the process that dies then leaves it, and not on the disk.
+// TestCrashAfterAFailedCommit ends a process after the sync of a commit has
+// failed. The frames of the commit remain in the log that the process leaves, but
+// are not on the disk.
 func TestCrashAfterAFailedCommit(t *testing.T) {
 	t.Parallel()
 	storetest.WithPageCache(t, func(t *testing.T, c *storetest.PageCache) {
@@ -307,8 +310,8 @@ func TestCrashAfterAFailedCommit(t *testing.T) {
 	})
 }
 
-// TestForgetMoved: all of the log is to be moved again, in the eyes of others as
-// well, and frames of a commit that failed do not come back.
+// TestForgetMoved checks that the whole log is marked as not yet moved, also for
+// other connections, and that frames of a failed commit do not come back.
 func TestForgetMoved(t *testing.T) {
 	t.Parallel()
 	storetest.WithPageCache(t, func(t *testing.T, c *storetest.PageCache) {
@@ -324,10 +327,10 @@ func TestForgetMoved(t *testing.T) {
 			t.Fatal("a delivery was kept without a sync")
 		}
 		r.failSyncs(false, false)
-		r.store.writer.stop() // its connection is the test's now
+		r.store.writer.stop() // the test uses its connection from here on
 		conn := r.store.writer.connection
 		must(t, conn.renew())
-		before, err := conn.checkpoint(checkpointLook)
+		before, err := conn.checkpoint(checkpointStatus)
 		must(t, err)
 		if before.moved == 0 || before.moved == before.frames {
 			t.Fatalf("before: %+v", before)
@@ -337,9 +340,9 @@ func TestForgetMoved(t *testing.T) {
 			page, _, err := other.Deliveries(t.Context(), 0, 100)
 			must(t, err)
 			if len(page) != len(r.kept) {
-				t.Errorf("%d deliveries, %d were kept", len(page), len(r.kept))
+				t.Errorf("found %d deliveries, want %d", len(page), len(r.kept))
 			}
-			after, err := conn.checkpoint(checkpointLook)
+			after, err := conn.checkpoint(checkpointStatus)
 			must(t, err)
 			if after.frames != before.frames || after.moved != 0 {
 				t.Errorf("before: %+v, after: %+v", before, after)
@@ -350,10 +353,11 @@ func TestForgetMoved(t *testing.T) {
 	})
 }
 
-// TestLongLogIsGivenBack: what grew while a reader was in the way does not stay.
-func TestLongLogIsGivenBack(t *testing.T) {
+// TestLongLogIsShortened checks that the log becomes shorter again after a reader
+// has made it grow.
+func TestLongLogIsShortened(t *testing.T) {
 	t.Parallel()
-	s := openAt(t, filepath.Join(t.TempDir(), "a.db"), soonMoved)
+	s := openAt(t, filepath.Join(t.TempDir(), "a.db"), moveEarly)
 	view, err := s.readDB.BeginTx(t.Context(), &sql.TxOptions{ReadOnly: true})
 	must(t, err)
 	var n int

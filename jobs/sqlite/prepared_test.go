@@ -8,9 +8,9 @@ import (
 	"github.com/mattn/go-sqlite3"
 )
 
-// TestStatementsOfAJobsLifeArePreparedOnce has SQLite tell whenever it compiles a
-// statement, see tx.
-func TestStatementsOfAJobsLifeArePreparedOnce(t *testing.T) {
+// TestStatementsArePreparedOnce counts how often SQLite compiles a statement; see
+// tx.
+func TestStatementsArePreparedOnce(t *testing.T) {
 	s := openAt(t, filepath.Join(t.TempDir(), "prepared.db"))
 	ctx := t.Context()
 	compiled := map[string]int{}
@@ -23,14 +23,14 @@ func TestStatementsOfAJobsLifeArePreparedOnce(t *testing.T) {
 			return nil
 		})
 	}))
-	const lives = 3 // in the first all statements are prepared
-	fill(t, s, "b", 3*lives+1)
-	owe(t, s, "target", 2*lives)
-	for nth := range lives {
+	const runs = 3 // the first run prepares all statements
+	fill(t, s, "b", 3*runs+1)
+	addCallbacks(t, s, "target", 2*runs)
+	for nth := range runs {
 		clear(compiled)
-		life(t, s, "b")
+		runJobs(t, s, "b")
 		if nth > 0 && len(compiled) > 0 {
-			t.Errorf("life %d: statements were compiled again: %v", nth+1, compiled)
+			t.Errorf("run %d compiled statements again: %v", nth+1, compiled)
 		}
 	}
 }

@@ -8,9 +8,9 @@ import (
 	"shotline/jobs"
 )
 
-// TestPruningTakesLargeBodiesAFewAtATime: what one transaction removes is
-// bounded in bytes, so that no webhook waits for it.
-func TestPruningTakesLargeBodiesAFewAtATime(t *testing.T) {
+// TestPruneLimitsBytes checks that one transaction removes a limited number of
+// bytes, so that webhooks do not have to wait long.
+func TestPruneLimitsBytes(t *testing.T) {
 	t.Parallel()
 	s := openAt(t, filepath.Join(t.TempDir(), "a.db"))
 	const n, size = 5, pruneBytes / 2
@@ -24,11 +24,11 @@ func TestPruningTakesLargeBodiesAFewAtATime(t *testing.T) {
 	last, removable, old, err := s.prunePage(t.Context(), noted, 0)
 	must(t, err)
 	if last != 2 || !removable || !old {
-		t.Errorf("the first page ends at %d, has to go: %t, is old: %t; want two deliveries that do", last, removable, old)
+		t.Errorf("first page: last %d, removable %t, old %t, want 2, true, true", last, removable, old)
 	}
 	removed, err := s.prune(t.Context(), noted)
 	must(t, err)
 	if removed != n-1 {
-		t.Errorf("%d deliveries were removed, want all but the newest of %d", removed, n)
+		t.Errorf("removed %d deliveries, want all %d except the newest", removed, n)
 	}
 }

@@ -13,7 +13,8 @@ import (
 	"shotline/jobs/storetest"
 )
 
-// readRig is a database on a disk whose reads can fail.
+// readRig creates a database on a disk whose reads can fail, and returns its
+// path.
 func readRig(t *testing.T, c *storetest.PageCache, name string, large bool) (path string) {
 	path = c.Path(name)
 	s := openAt(t, path)
@@ -30,9 +31,9 @@ func readRig(t *testing.T, c *storetest.PageCache, name string, large bool) (pat
 	return path
 }
 
-// TestOneFailedReadIsNoDamage has one read after another fail, by readers and by
-// the writer, of files that a check reads whole and of larger ones: all of it is
-// unavailable for a moment, and then goes on.
+// TestOneFailedReadIsNoDamage makes each read fail once, by readers and by the
+// writer, in files that a check reads completely and in larger ones. The store
+// must be unavailable only for a moment and then continue.
 func TestOneFailedReadIsNoDamage(t *testing.T) {
 	t.Parallel()
 	storetest.WithPageCache(t, func(t *testing.T, c *storetest.PageCache) {
@@ -41,9 +42,9 @@ func TestOneFailedReadIsNoDamage(t *testing.T) {
 				path := readRig(t, c, name+".db", large)
 				reports := int64(0)
 				for after := 0; ; after++ {
-					s := openAt(t, path) // with nothing in its caches
+					s := openAt(t, path) // with empty caches
 					failed := c.FailOneRead(name+".db", after)
-					for what, do := range map[string]func() error{
+					for name, do := range map[string]func() error{
 						"tally": func() error { _, err := s.Tally(t.Context(), "b1"); return err },
 						"lease": func() error {
 							_, err := s.Lease(t.Context(), "b1", "w", 1, noon, noon.Add(time.Minute))
@@ -55,7 +56,7 @@ func TestOneFailedReadIsNoDamage(t *testing.T) {
 						},
 					} {
 						if err := untilChecked(t, do); err != nil {
-							t.Errorf("%s, when read %d failed: %v", what, after, err)
+							t.Errorf("%s with failing read %d: %v", name, after, err)
 						}
 					}
 					reports += s.Stats().DamageReports
@@ -65,14 +66,14 @@ func TestOneFailedReadIsNoDamage(t *testing.T) {
 					}
 				}
 				if reports == 0 {
-					t.Error("no failed read was taken for damage by SQLite")
+					t.Error("SQLite reported damage after none of the failed reads")
 				}
 			})
 		}
 	})
 }
 
-// TestOneFailedReadAtTheStart: a store opens in spite of it.
+// TestOneFailedReadAtTheStart checks that a store opens although one read fails.
 func TestOneFailedReadAtTheStart(t *testing.T) {
 	t.Parallel()
 	storetest.WithPageCache(t, func(t *testing.T, c *storetest.PageCache) {
@@ -81,26 +82,26 @@ func TestOneFailedReadAtTheStart(t *testing.T) {
 			failed := c.FailOneRead("a.db", after)
 			s, err := Open(t.Context(), path, WithCheck())
 			if err != nil {
-				t.Fatalf("when read %d failed: %v", after, err)
+				t.Fatalf("open with failing read %d: %v", after, err)
 			}
-			over := !failed()
+			last := !failed()
 			must(t, s.Close())
-			if over {
+			if last {
 				return
 			}
 		}
 	})
 }
 
-// TestUnreadableFile: while nothing can be read nothing is said of damage, and
-// when it can be again all goes on.
+// TestUnreadableFile checks that errors do not report damage while reads fail,
+// and that the store continues when they succeed again.
 func TestUnreadableFile(t *testing.T) {
 	t.Parallel()
 	storetest.WithPageCache(t, func(t *testing.T, c *storetest.PageCache) {
 		path := readRig(t, c, "a.db", false)
 		var log bytes.Buffer
 		s := openAt(t, path, WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
-		_, err := s.Batch(t.Context(), "b1") // a connection that has read the schema
+		_, err := s.Batch(t.Context(), "b1") // makes a connection read the schema
 		must(t, err)
 		c.FailReads("a.db", true)
 		if _, err := s.Tally(t.Context(), "b1"); !errors.Is(err, jobs.ErrUnavailable) || errors.Is(err, jobs.ErrCorrupt) {
@@ -122,14 +123,14 @@ func TestUnreadableFile(t *testing.T) {
 		must(t, s.Close())
 		for _, part := range []string{"SQLite reported damage", "the database is in order"} {
 			if strings.Count(log.String(), part) != 1 {
-				t.Errorf("the log does not say %q once:\n%s", part, &log)
+				t.Errorf("want one log line with %q:\n%s", part, &log)
 			}
 		}
 	})
 }
 
-// TestDamageNeedsAReadableFile: what looks damaged is not called so while a part
-// of the file cannot be read.
+// TestDamageNeedsAReadableFile checks that damage is not reported if a part of
+// the file cannot be read.
 func TestDamageNeedsAReadableFile(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir() + "/a.db"
@@ -140,19 +141,19 @@ func TestDamageNeedsAReadableFile(t *testing.T) {
 	s = openAt(t, path)
 	unreadable, err := os.Open(path)
 	must(t, errors.Join(err, unreadable.Close()))
-	s.file.held[path] = unreadable // nobody else has it yet
+	s.file.held[path] = unreadable // no other code holds the path yet
 	report := suspicion{}
 	if _, err := s.examineOnce(t.Context(), report); !errors.Is(err, jobs.ErrUnavailable) || reportsDamage(err) {
-		t.Errorf("while it cannot be read: %v", err)
+		t.Errorf("unreadable file: %v", err)
 	}
 	delete(s.file.held, path)
 	if _, err := s.examineOnce(t.Context(), report); !errors.Is(err, jobs.ErrCorrupt) {
-		t.Errorf("when it can: %v", err)
+		t.Errorf("readable file: %v", err)
 	}
 }
 
-// TestDamageOfALargeFile: what only the writer comes upon is found by the check
-// after the second report.
+// TestDamageOfALargeFile damages a page that only the writer reads. The check
+// after the second report finds the damage.
 func TestDamageOfALargeFile(t *testing.T) {
 	t.Parallel()
 	storetest.WithPageCache(t, func(t *testing.T, c *storetest.PageCache) {
@@ -167,7 +168,7 @@ func TestDamageOfALargeFile(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 		if reports := s.Stats().DamageReports; reports != 2 {
-			t.Errorf("%d reports were checked", reports)
+			t.Errorf("%d reports were checked, want 2", reports)
 		}
 	})
 }

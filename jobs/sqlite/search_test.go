@@ -7,7 +7,8 @@ import (
 	"shotline/jobs"
 )
 
-// A state that is asked for many times must not make the statement too long.
+// TestSearchForAStateManyTimes checks that the statement does not become too long
+// if the filter names a state many times.
 func TestSearchForAStateManyTimes(t *testing.T) {
 	t.Parallel()
 	s := openAt(t, filepath.Join(t.TempDir(), "search.db"))
@@ -18,10 +19,10 @@ func TestSearchForAStateManyTimes(t *testing.T) {
 	}
 	page, _, err := s.Search(t.Context(), jobs.JobSearch{JobFilter: jobs.JobFilter{Batch: "b", States: states}})
 	if err != nil || len(page) != 3 {
-		t.Errorf("found %d of 3: %v", len(page), err)
+		t.Errorf("Search returned %d jobs, %v, want 3", len(page), err)
 	}
 	list, err := s.Jobs(t.Context(), jobs.JobFilter{Batch: "b", States: states})
 	if err != nil || len(list) != 3 {
-		t.Errorf("listed %d of 3: %v", len(list), err)
+		t.Errorf("Jobs returned %d jobs, %v, want 3", len(list), err)
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"shotline/jobs/storetest"
 )
 
-// TestMain lets many tests run side by side on any machine: they wait for the
-// disk more than they work. A -parallel on the command line still decides.
+// TestMain runs many tests at the same time on any machine, because they mostly
+// wait for the disk. A -parallel flag on the command line takes precedence.
 func TestMain(m *testing.M) {
 	if appends := os.Getenv(appendsVariable); appends != "" {
 		if err := appendOneByOne(appends); err != nil {
@@ -44,7 +44,8 @@ func openAt(t testing.TB, path string, opts ...Option) *Store {
 	return s
 }
 
-// file is a database for the contract's suite, which closes what it opens.
+// file is a database for the suite of the contract, which closes the stores that
+// it opens.
 type file struct{ path string }
 
 func (f file) Open(t *testing.T) jobs.Store {
@@ -56,7 +57,7 @@ func (f file) Open(t *testing.T) jobs.Store {
 	return s
 }
 
-// Meddle changes a counter as a person with the sqlite3 program might.
+// Meddle changes a counter, as a user might with the sqlite3 program.
 func (f file) Meddle(t *testing.T, batch string, state jobs.State, by int64) {
 	t.Helper()
 	_, err := raw(t, f.path).Exec(fmt.Sprintf(`UPDATE batches SET %[1]s = %[1]s + ? WHERE id = ?`, state), by, batch)

@@ -14,16 +14,18 @@ import (
 	"shotline/jobs"
 )
 
-// Set for a process that appends: how many deliveries, to which file, and which
-// file it makes before the last, so that the disk fails. The process ends
-// without closing when an append fails.
+// Variables of a child process that appends deliveries: the number of deliveries,
+// the file of the database, and a file that it creates before the last append to
+// make the disk fail. If an append fails, the process exits without closing the
+// store.
 const (
 	appendsVariable = "SHOTLINE_TEST_APPENDS"
 	fileVariable    = "SHOTLINE_TEST_FILE"
 	faultVariable   = "SHOTLINE_TEST_FAULT"
 )
 
-// appendOneByOne is that process: each append waits for the one before.
+// appendOneByOne is the main function of that process. Each append waits for the
+// previous one.
 func appendOneByOne(appends string) error {
 	n, err := strconv.Atoi(appends)
 	if err != nil {
@@ -47,8 +49,8 @@ func appendOneByOne(appends string) error {
 	return s.Close()
 }
 
-// TestAppendsAreSynced counts what the kernel is asked for: each delivery that
-// AppendDelivery answers for has had its own wait for the disk.
+// TestAppendsAreSynced counts system calls. Each delivery for which
+// AppendDelivery returned must have had its own sync.
 func TestAppendsAreSynced(t *testing.T) {
 	t.Parallel()
 	strace, err := exec.LookPath("strace")
@@ -70,6 +72,6 @@ func TestAppendsAreSynced(t *testing.T) {
 	const appends = 40
 	others := syncs(0)
 	if got := syncs(appends) - others; got < appends {
-		t.Errorf("%d appends, one by one, were synced %d times", appends, got)
+		t.Errorf("%d sequential appends caused %d syncs", appends, got)
 	}
 }

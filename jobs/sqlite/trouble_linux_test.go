@@ -12,8 +12,9 @@ import (
 	"shotline/jobs/storetest"
 )
 
-// appendMany appends n deliveries at once and returns the places of those that
-// were kept, and how many were not. Those must be jobs.ErrUnavailable.
+// appendMany appends n deliveries at the same time. It returns the places of
+// those that were kept and the number of those that were not. The latter must
+// fail with jobs.ErrUnavailable.
 func appendMany(t *testing.T, s *Store, n int) (kept []int64, refused int) {
 	t.Helper()
 	var mu sync.Mutex
@@ -37,7 +38,7 @@ func appendMany(t *testing.T, s *Store, n int) (kept []int64, refused int) {
 	return kept, refused
 }
 
-// untilKept appends until the store takes one in again.
+// untilKept appends deliveries until the store keeps one.
 func untilKept(t *testing.T, s *Store) int64 {
 	t.Helper()
 	for {
@@ -52,16 +53,18 @@ func untilKept(t *testing.T, s *Store) int64 {
 	}
 }
 
-// troubles are ways in which a disk stops taking writes, and takes them again.
-var troubles = map[string]struct{ begin, end func(d *storetest.Disk) }{
+// diskFaults are ways in which a disk stops accepting writes and then accepts them
+// again.
+var diskFaults = map[string]struct{ begin, end func(d *storetest.Disk) }{
 	"full":      {func(d *storetest.Disk) { d.Fill() }, func(d *storetest.Disk) { d.Free() }},
 	"I/O error": {func(d *storetest.Disk) { d.Cap(1) }, func(d *storetest.Disk) { d.Cap(0) }},
 }
 
-// TestDiskTrouble: while it lasts nothing is said to be kept and no intent
-// opens; when it is over everything goes on, with what was kept before.
+// TestDiskTrouble checks that no delivery is kept and no intent opens while the
+// disk cannot be written. Afterwards everything must work again, and earlier
+// deliveries must be there.
 func TestDiskTrouble(t *testing.T) {
-	for name, trouble := range troubles {
+	for name, fault := range diskFaults {
 		t.Run(strings.ReplaceAll(name, "/", " "), func(t *testing.T) {
 			storetest.WithDisk(t, 8<<20, func(t *testing.T, d *storetest.Disk) {
 				path := d.Path("a.db")
@@ -74,28 +77,28 @@ func TestDiskTrouble(t *testing.T) {
 					seqs, refused := appendMany(t, s, 20)
 					kept = append(kept, seqs...)
 					if refused > 0 {
-						t.Fatalf("%d refused before", refused)
+						t.Fatalf("%d appends were refused before the fault", refused)
 					}
-					trouble.begin(d)
+					fault.begin(d)
 					for range 20 {
 						if seqs, _ := appendMany(t, s, 5); len(seqs) > 0 {
-							t.Fatalf("kept %v while nothing can be written", seqs)
+							t.Fatalf("kept %v during the fault", seqs)
 						}
 					}
 					if _, err := s.OpenIntent(t.Context(), leases[0], noon, noon.Add(time.Minute)); !errors.Is(err, jobs.ErrUnavailable) {
-						t.Fatalf("an intent opened: %v", err)
+						t.Fatalf("open intent during the fault: %v", err)
 					}
 					if _, err := s.Job(t.Context(), leases[0].Job.ID); err != nil {
-						t.Errorf("reading: %v", err)
+						t.Errorf("read during the fault: %v", err)
 					}
-					trouble.end(d)
+					fault.end(d)
 					kept = append(kept, untilKept(t, s))
 				}
 				for pragma, want := range map[string]string{"synchronous": "2", "journal_mode": "wal", "foreign_keys": "1"} {
 					var got string
 					must(t, s.write(t.Context(), func(tx *tx) error { return tx.get([]any{&got}, "PRAGMA "+pragma) }))
 					if got != want {
-						t.Errorf("%s is %s afterwards, want %s", pragma, got, want)
+						t.Errorf("%s is %s after the fault, want %s", pragma, got, want)
 					}
 				}
 				_, err = s.OpenIntent(t.Context(), leases[0], noon, noon.Add(time.Minute))
@@ -107,13 +110,13 @@ func TestDiskTrouble(t *testing.T) {
 
 				page, _, err := openAt(t, path, WithCheck()).Deliveries(t.Context(), 0, 1000)
 				must(t, err)
-				there := map[int64]bool{}
+				found := map[int64]bool{}
 				for _, d := range page {
-					there[d.Seq] = true
+					found[d.Seq] = true
 				}
 				for _, seq := range kept {
-					if !there[seq] {
-						t.Errorf("delivery %d was kept and is not there", seq)
+					if !found[seq] {
+						t.Errorf("delivery %d was kept but is missing", seq)
 					}
 				}
 			})
@@ -121,8 +124,8 @@ func TestDiskTrouble(t *testing.T) {
 	}
 }
 
-// TestFullDiskWhileTheLogIsMoved fills the disk when the log cannot be moved
-// into the database any more, nor the shared memory grow.
+// TestFullDiskWhileTheLogIsMoved fills the disk so far that the log cannot be
+// moved into the database and the shared memory cannot grow.
 func TestFullDiskWhileTheLogIsMoved(t *testing.T) {
 	storetest.WithDisk(t, 64<<20, func(t *testing.T, d *storetest.Disk) {
 		path := d.Path("a.db")
@@ -130,7 +133,7 @@ func TestFullDiskWhileTheLogIsMoved(t *testing.T) {
 		big := delivery("1", jobs.OutcomeDone)
 		big.Body = make([]byte, 200_000)
 		kept := map[int64]bool{}
-		for d.Fill(); ; { // one step of space at a time, until some log has been moved
+		for d.Fill(); ; { // frees space in small steps until a part of the log has been moved
 			seq, err := s.AppendDelivery(t.Context(), big)
 			if err == nil {
 				kept[seq] = true
@@ -162,7 +165,7 @@ func TestFullDiskWhileTheLogIsMoved(t *testing.T) {
 			}
 		}
 		if len(kept) > 0 {
-			t.Errorf("lost %v", kept)
+			t.Errorf("deliveries are missing: %v", kept)
 		}
 	})
 }
@@ -183,7 +186,7 @@ func TestOpenOnAReadOnlyDisk(t *testing.T) {
 		}
 		d.ReadOnly(false)
 		if b, err := openAt(t, path).Batch(t.Context(), "b1"); err != nil || b.Counts.Rows != 1 {
-			t.Errorf("afterwards: %+v, %v", b.Counts, err)
+			t.Errorf("after the fault: %+v, %v", b.Counts, err)
 		}
 	})
 }
@@ -196,16 +199,17 @@ func TestOpenOnAFullDisk(t *testing.T) {
 		must(t, s.Close())
 		d.Fill()
 		if _, err := Open(t.Context(), path); !errors.Is(err, jobs.ErrUnavailable) || !strings.Contains(err.Error(), path) {
-			t.Errorf("with a full disk: %v", err)
+			t.Errorf("open on a full disk: %v", err)
 		}
 		d.Free()
 		if b, err := openAt(t, path).Batch(t.Context(), "b1"); err != nil || b.Counts.Rows != 1 {
-			t.Errorf("afterwards: %+v, %v", b.Counts, err)
+			t.Errorf("after the fault: %+v, %v", b.Counts, err)
 		}
 	})
 }
 
-// TestBackupOntoAFullDisk fails, leaves nothing and harms nobody.
+// TestBackupOntoAFullDisk checks that a backup fails, leaves no file and does not
+// affect the store.
 func TestBackupOntoAFullDisk(t *testing.T) {
 	storetest.WithDisk(t, 8<<20, func(t *testing.T, d *storetest.Disk) {
 		s := openAt(t, d.Path("a.db"))
@@ -223,7 +227,7 @@ func TestBackupOntoAFullDisk(t *testing.T) {
 		must(t, err)
 		for _, entry := range entries {
 			if !strings.HasPrefix(entry.Name(), "a.db") {
-				t.Errorf("left %s", entry.Name())
+				t.Errorf("file left: %s", entry.Name())
 			}
 		}
 		untilKept(t, s)

@@ -12,7 +12,7 @@ import (
 	"shotline/jobs"
 )
 
-// migrateTo makes a file as a version of this program left it.
+// migrateTo creates a file with the schema of an earlier version.
 func migrateTo(t *testing.T, path string, version int64) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("sqlite3", "file:"+path)
@@ -27,26 +27,27 @@ func migrateTo(t *testing.T, path string, version int64) *sql.DB {
 	return db
 }
 
-// Versions that kept the vendor's word beside the first result left contradicted
-// jobs as they were: the vendor is asked again where the two differ.
-func TestConflictsOfEarlierVersionsAreAskedAbout(t *testing.T) {
+// TestConflictsOfEarlierVersions migrates jobs with contradictory results.
+// Earlier versions recorded the vendor's verdict but did not change the job. If
+// the verdict differs from the result of the job, the conflict must be due again.
+func TestConflictsOfEarlierVersions(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "old.db")
 	db := migrateTo(t, path, 6)
 	execute(t, db, `INSERT INTO batches (seq, id, state, touched_at, created_at, rows, done, failed, by_webhook, revision, summarized, finished_at)
 		VALUES (1, 'b1', 'finished', 0, 0, 5, 2, 3, 5, 1, 1, 9)`)
 	for _, j := range []struct {
-		row               int
-		state, says, when string
-		conflicts         int
+		row                     int
+		state, verdict, checkAt string
+		conflicts               int
 	}{
-		{1, "failed", "done", "NULL", 1},   // settled, and the false one stands
-		{2, "failed", "failed", "NULL", 1}, // settled, and the true one stands
-		{3, "done", "", "77", 1},           // not asked yet
-		{4, "failed", "", "NULL", 1},       // nobody could tell
+		{1, "failed", "done", "NULL", 1},   // settled, but the job has the wrong result
+		{2, "failed", "failed", "NULL", 1}, // settled, and the job has the right result
+		{3, "done", "", "77", 1},           // not checked yet
+		{4, "failed", "", "NULL", 1},       // checked without a verdict
 		{5, "done", "", "NULL", 0},
 	} {
 		_, err := db.Exec(`INSERT INTO jobs (seq, state, attempt, created_at, submitted_at, closed_at, screenshot_id, closed_by, conflicts, url, vendor_says, conflict_check_at)
-			VALUES ((1 << 32) + ?1, ?2, 1, 0, 0, 5, 's' || ?1, 'webhook', ?3, 'https://example.com/', ?4, `+j.when+`)`, j.row, j.state, j.conflicts, j.says)
+			VALUES ((1 << 32) + ?1, ?2, 1, 0, 0, 5, 's' || ?1, 'webhook', ?3, 'https://example.com/', ?4, `+j.checkAt+`)`, j.row, j.state, j.conflicts, j.verdict)
 		must(t, err)
 		_, err = db.Exec(`INSERT INTO submissions (job_seq, attempt, screenshot_id, intent_at, sends, outcome, outcome_by)
 			VALUES ((1 << 32) + ?1, 1, 's' || ?1, 0, 1, ?2, 'webhook')`, j.row, j.state)
@@ -69,7 +70,7 @@ func TestConflictsOfEarlierVersionsAreAskedAbout(t *testing.T) {
 	effects, err := s.Observe(t.Context(), []jobs.Observation{{Job: id, Attempt: 1, ScreenshotID: "s1", Outcome: jobs.OutcomeDone}}, jobs.ByPoll, noon, noon)
 	must(t, err)
 	if len(effects.Closed) != 1 || !effects.Closed[0].Corrected || len(effects.Revised) != 1 {
-		t.Errorf("effects of the vendor's word: %+v", effects)
+		t.Errorf("effects of the verdict: %+v", effects)
 	}
 	for row, want := range map[int64][2]jobs.Outcome{
 		1: {jobs.OutcomeFailed, jobs.OutcomeDone}, 2: {jobs.OutcomeFailed, jobs.OutcomeFailed}, 3: {jobs.OutcomeDone, ""}, 4: {}, 5: {},
@@ -77,12 +78,12 @@ func TestConflictsOfEarlierVersionsAreAskedAbout(t *testing.T) {
 		j, err := s.Job(t.Context(), jobs.ID{Batch: "b1", Row: row})
 		must(t, err)
 		if got := [2]jobs.Outcome{j.FirstResult, j.VendorSays}; got != want {
-			t.Errorf("row %d: recorded first and said by the vendor: %q, want %q", row, got, want)
+			t.Errorf("row %d: first result and verdict: %q, want %q", row, got, want)
 		}
 	}
 	repair, err := s.Recount(t.Context(), "b1", noon)
 	must(t, err)
 	if len(repair.Wrong) > 0 {
-		t.Errorf("a recount finds %v", repair.Wrong)
+		t.Errorf("wrong counters: %v", repair.Wrong)
 	}
 }

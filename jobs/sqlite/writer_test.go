@@ -39,12 +39,12 @@ func block(t *testing.T, s *Store) (release func()) {
 	return release
 }
 
-// waitFor waits until n operations stand in line.
+// waitFor waits until n operations are waiting for the writer.
 func waitFor(t *testing.T, s *Store, n int) {
 	t.Helper()
 	for s.Stats().Waiting < n {
 		if t.Context().Err() != nil {
-			t.Fatal("nobody came")
+			t.Fatal("context ended while waiting for operations")
 		}
 		must(t, pause(t.Context(), time.Millisecond))
 	}
@@ -73,11 +73,11 @@ func TestAppendsShareCommits(t *testing.T) {
 	release()
 	wg.Wait()
 	if len(seqs) != callers {
-		t.Errorf("%d places for %d deliveries", len(seqs), callers)
+		t.Errorf("%d deliveries got %d places", callers, len(seqs))
 	}
 	after := s.Stats()
-	if commits := after.Commits - before.Commits; commits != 2 { // the blocker and all appends
-		t.Errorf("%d commits", commits)
+	if commits := after.Commits - before.Commits; commits != 2 { // that of the blocker and that of all appends
+		t.Errorf("%d commits, want 2", commits)
 	}
 	for size, n := range after.Groups {
 		want := int64(0)
@@ -90,7 +90,7 @@ func TestAppendsShareCommits(t *testing.T) {
 	}
 }
 
-func TestGroupsAreClassedByPowersOfTwo(t *testing.T) {
+func TestGroupClass(t *testing.T) {
 	for size, want := range map[int]int{0: 0, 1: 0, 2: 1, 3: 2, 4: 2, 5: 3, 256: 8, 257: 9, groupLimit: groupClasses - 1} {
 		if got := groupClass(size); got != want {
 			t.Errorf("%d operations are in class %d, want %d", size, got, want)
@@ -98,8 +98,8 @@ func TestGroupsAreClassedByPowersOfTwo(t *testing.T) {
 	}
 }
 
-// TestRefusedCreatesShareCommits: each closes its job by itself, many at a
-// time, with a delivery waiting to be applied first.
+// TestRefusedCreatesShareCommits closes many jobs at the same time, one per call,
+// while a delivery has to be applied first.
 func TestRefusedCreatesShareCommits(t *testing.T) {
 	s := openAt(t, filepath.Join(t.TempDir(), "a.db"))
 	const n = 100
@@ -127,10 +127,10 @@ func TestRefusedCreatesShareCommits(t *testing.T) {
 	release()
 	wg.Wait()
 	if commits := s.Stats().Commits - before; commits != 2 {
-		t.Errorf("%d commits, want the blocker's and one shared", commits)
+		t.Errorf("%d commits, want 2: the blocker and one shared", commits)
 	}
 	if got := closed.Load(); got != n+1 {
-		t.Errorf("closed %d, want %d and one by its delivery", got, n)
+		t.Errorf("closed %d jobs, want %d", got, n+1)
 	}
 }
 
@@ -141,7 +141,7 @@ func TestFullDiskFailsTheStepAlone(t *testing.T) {
 		var now int
 		must(t, s.write(t.Context(), func(x *tx) error { return x.get([]any{&now}, fmt.Sprintf(`PRAGMA max_page_count = %d`, pages)) }))
 	}
-	limit(1) // as many as there are
+	limit(1) // the current number of pages
 	big := delivery("1", jobs.OutcomeDone)
 	big.Body = make([]byte, 100_000)
 	if _, err := s.AppendDelivery(t.Context(), big); !errors.Is(err, jobs.ErrUnavailable) {
@@ -149,7 +149,7 @@ func TestFullDiskFailsTheStepAlone(t *testing.T) {
 	}
 	limit(1_000_000)
 	if seq, err := s.AppendDelivery(t.Context(), big); err != nil || seq != 1 {
-		t.Errorf("with room again: place %d, %v", seq, err)
+		t.Errorf("after space is free: got place %d, %v, want 1", seq, err)
 	}
 }
 
@@ -181,7 +181,7 @@ func TestFailedOperationIsUndoneAlone(t *testing.T) {
 	release()
 	wg.Wait()
 	if commits := s.Stats().Commits - before; commits != 2 {
-		t.Errorf("%d commits, want the blocker's and one shared", commits)
+		t.Errorf("%d commits, want 2: the blocker and one shared", commits)
 	}
 	list, err := s.Batches(t.Context(), "", 10)
 	must(t, err)
@@ -193,7 +193,7 @@ func TestFailedOperationIsUndoneAlone(t *testing.T) {
 	}
 }
 
-func TestBrokenTransactionFailsEverybody(t *testing.T) {
+func TestBrokenTransactionFailsAllOperations(t *testing.T) {
 	s := openAt(t, filepath.Join(t.TempDir(), "a.db"))
 	release := block(t, s)
 	var wg sync.WaitGroup
@@ -216,7 +216,7 @@ func TestBrokenTransactionFailsEverybody(t *testing.T) {
 	}
 }
 
-func TestCallerThatGaveUpLeavesNothing(t *testing.T) {
+func TestCanceledOperationDoesNotRun(t *testing.T) {
 	s := openAt(t, filepath.Join(t.TempDir(), "a.db"))
 	release := block(t, s)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -228,40 +228,40 @@ func TestCallerThatGaveUpLeavesNothing(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	release()
-	must(t, s.CreateBatch(t.Context(), jobs.BatchSpec{ID: "b1"}, noon)) // ErrExists if it had happened
+	must(t, s.CreateBatch(t.Context(), jobs.BatchSpec{ID: "b1"}, noon)) // would return ErrExists if the canceled call had run
 }
 
-// TestLockedByAnotherProcess: what waits for a lock answers when its caller's
-// time is up, or when the busy timeout is.
+// TestLockedByAnotherProcess checks that an operation that waits for a lock fails
+// when its context ends or when the busy timeout has passed.
 func TestLockedByAnotherProcess(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.db")
-	patient := openAt(t, path, WithBusyTimeout(time.Minute))
-	brief := openAt(t, path, WithBusyTimeout(50*time.Millisecond))
+	longWait := openAt(t, path, WithBusyTimeout(time.Minute))
+	shortWait := openAt(t, path, WithBusyTimeout(50*time.Millisecond))
 	other := raw(t, path)
 	execute(t, other, `BEGIN IMMEDIATE`)
 
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := patient.AppendDelivery(ctx, delivery("1", jobs.OutcomeDone)); !errors.Is(err, jobs.ErrUnavailable) {
+	if _, err := longWait.AppendDelivery(ctx, delivery("1", jobs.OutcomeDone)); !errors.Is(err, jobs.ErrUnavailable) {
 		t.Errorf("with a deadline: %v", err)
 	}
-	if _, err := brief.AppendDelivery(t.Context(), delivery("1", jobs.OutcomeDone)); !errors.Is(err, jobs.ErrUnavailable) {
-		t.Errorf("with a brief busy timeout: %v", err)
+	if _, err := shortWait.AppendDelivery(t.Context(), delivery("1", jobs.OutcomeDone)); !errors.Is(err, jobs.ErrUnavailable) {
+		t.Errorf("with a short busy timeout: %v", err)
 	}
 	if took := time.Since(began); took > 30*time.Second {
 		t.Errorf("took %s", took)
 	}
-	if _, err := patient.Batches(t.Context(), "", 1); err != nil {
+	if _, err := longWait.Batches(t.Context(), "", 1); err != nil {
 		t.Errorf("a reader waited for the lock: %v", err)
 	}
 	execute(t, other, `ROLLBACK`)
-	if _, err := brief.AppendDelivery(t.Context(), delivery("1", jobs.OutcomeDone)); err != nil {
-		t.Errorf("after the lock: %v", err)
+	if _, err := shortWait.AppendDelivery(t.Context(), delivery("1", jobs.OutcomeDone)); err != nil {
+		t.Errorf("after the lock was released: %v", err)
 	}
 }
 
-func TestCloseFinishesWhatWaits(t *testing.T) {
+func TestCloseFinishesWaitingOperations(t *testing.T) {
 	s := openAt(t, filepath.Join(t.TempDir(), "a.db"))
 	release := block(t, s)
 	done := make(chan error, 1)
@@ -276,7 +276,7 @@ func TestCloseFinishesWhatWaits(t *testing.T) {
 		t.Errorf("after Close: %v", err)
 	}
 	if _, err := s.Batch(t.Context(), "b1"); err == nil {
-		t.Error("read after Close")
+		t.Error("a read succeeded after Close")
 	}
 	must(t, s.Close())
 }
