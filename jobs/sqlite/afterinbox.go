@@ -9,30 +9,33 @@ import (
 	"shotline/jobs"
 )
 
-// closeChunk is how many deliveries one transaction applies before a step that must
-// come after the inbox. Few are left for the transaction of the step itself.
+// closeChunk is the number of deliveries that one transaction applies ahead of a
+// step of afterInbox. The transaction of the step itself then has few deliveries
+// left to apply.
 const closeChunk = 4000
 
-// shareLimit is the highest number of jobs, and of deliveries to apply before them,
-// with which such a step shares a transaction with others. Refused creates come one
-// by one, and many at a time.
+// shareLimit is the largest number of jobs, and of deliveries to apply before
+// them, for which a step of afterInbox shares a transaction with other
+// operations. Sharing helps with refused creates: each is closed by its own call,
+// and many calls arrive at the same time.
 const shareLimit = 64
 
-// closeTries limits how often such a step is repeated after a delivery made its
-// transaction fail. Each time that delivery is put aside.
+// closeTries limits how often a step is repeated because a delivery made its
+// transaction fail. That delivery is set aside before the step is repeated.
 const closeTries = 100
 
 // afterInbox runs a step on n jobs that must not overtake the deliveries in the
-// inbox: its transaction applies them first. The effects are those of both.
+// inbox. The transaction of the step applies them first. The returned effects are
+// those of the deliveries and of the step.
 func (s *Store) afterInbox(ctx context.Context, n int, at time.Time, step func(t *tx, effects *jobs.Effects) error) (jobs.Effects, error) {
 	var effects jobs.Effects
-	few, err := s.isLittle(ctx, n)
+	small, err := s.isSmall(ctx, n)
 	if err != nil {
 		return effects, fmt.Errorf("read inbox: %w", err)
 	}
 	for try := range closeTries {
 		write := s.write
-		if !few || try > 0 {
+		if !small || try > 0 {
 			write = s.writeAlone
 			if err := s.drainInbox(ctx, at, &effects); err != nil {
 				return effects, fmt.Errorf("apply inbox first: %w", err)
@@ -47,7 +50,7 @@ func (s *Store) afterInbox(ctx context.Context, n int, at time.Time, step func(t
 			stepped = applied.Effects
 			return step(t, &stepped)
 		})
-		if culprit := (*applyError)(nil); errors.As(err, &culprit) {
+		if cause := (*applyError)(nil); errors.As(err, &cause) {
 			continue
 		}
 		if err != nil {
@@ -58,8 +61,9 @@ func (s *Store) afterInbox(ctx context.Context, n int, at time.Time, step func(t
 	return effects, fmt.Errorf("%w: deliveries keep making the transaction fail", jobs.ErrUnavailable)
 }
 
-// isLittle reports whether a step on n jobs is little work, the inbox included.
-func (s *Store) isLittle(ctx context.Context, n int) (bool, error) {
+// isSmall reports whether a step on n jobs is little work, including the
+// deliveries that have to be applied first.
+func (s *Store) isSmall(ctx context.Context, n int) (bool, error) {
 	if n > shareLimit {
 		return false, nil
 	}
@@ -69,7 +73,7 @@ func (s *Store) isLittle(ctx context.Context, n int) (bool, error) {
 	return waiting <= shareLimit, err
 }
 
-// drainInbox applies the deliveries that wait, closeChunk at a time.
+// drainInbox applies all deliveries in the inbox, closeChunk in each transaction.
 func (s *Store) drainInbox(ctx context.Context, at time.Time, effects *jobs.Effects) error {
 	for {
 		var waiting bool

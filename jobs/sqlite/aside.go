@@ -7,22 +7,23 @@ import (
 	"shotline/jobs"
 )
 
-// applyError is an error that some delivery of a range brought about.
+// applyError is an error that one of the deliveries in a range caused.
 type applyError struct {
 	err  error
-	last int64 // of the range
+	last int64 // place of the last delivery in the range
 }
 
 func (e *applyError) Error() string { return "apply deliveries: " + e.err.Error() }
 func (e *applyError) Unwrap() error { return e.err }
 
-// batchesOf are those with a job that a delivery is for.
+// batchesOf selects the batches that have a submission with the screenshot of a
+// delivery.
 const batchesOf = `SELECT DISTINCT b.id FROM inbox i CROSS JOIN submissions s ON s.screenshot_id = i.screenshot_id
 	JOIN batches b ON b.seq = s.job_seq >> 32 WHERE i.seq = ?`
 
-// repairFor recounts the batches that a delivery is for: counters that are too
-// low let no job leave their state, which is no fault of the delivery. It
-// returns those that it set right.
+// repairFor recounts the batches that a delivery belongs to. If the counter of a
+// state is too low, no job can leave that state, although the delivery is correct.
+// It returns the batches whose counters it corrected.
 func (s *Store) repairFor(ctx context.Context, delivery int64, at time.Time) (repaired []string, err error) {
 	var batches []string
 	err = s.read(ctx, func(row scanner) error {
@@ -46,16 +47,17 @@ func (s *Store) repairFor(ctx context.Context, delivery int64, at time.Time) (re
 	return repaired, nil
 }
 
-// putAside takes the delivery behind the cursor out of the way, with what it
-// did. Another process may have done so already; then nothing is left to do.
-func (s *Store) putAside(ctx context.Context, culprit *applyError) (jobs.Applied, error) {
+// putAside sets the next delivery after the cursor aside, together with the error
+// that it caused. If another process has already done so, putAside changes
+// nothing.
+func (s *Store) putAside(ctx context.Context, cause *applyError) (jobs.Applied, error) {
 	var applied jobs.Applied
 	err := s.writeAlone(ctx, func(t *tx) error {
 		next, err := t.nextRange(1)
-		if err != nil || next.count == 0 || next.last != culprit.last {
+		if err != nil || next.count == 0 || next.last != cause.last {
 			return err
 		}
-		_, err = t.exec(`UPDATE inbox SET disposition = 'aside', aside_error = ? WHERE seq = ?`, culprit.err.Error(), next.last)
+		_, err = t.exec(`UPDATE inbox SET disposition = 'aside', aside_error = ? WHERE seq = ?`, cause.err.Error(), next.last)
 		if err != nil {
 			return err
 		}

@@ -15,23 +15,24 @@ import (
 	"shotline/jobs"
 )
 
-// backupStep is how many pages are copied at a time. The context is asked in
-// between; writers are not in the way of a reader, nor it in theirs.
+// backupStep is the number of pages that are copied at a time. The context is
+// checked after each step. The copy and the writers do not block each other.
 const backupStep = 2048
 
-// backupPragmas are for a file that nobody sees before it is complete.
+// backupPragmas make writing the copy faster. They are safe because the copy is
+// synced before it gets its name.
 var backupPragmas = []string{"PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF"}
 
-// Backup writes a copy of the whole store as it is at this moment to path,
-// while others go on writing, and checks it: every page, every index, every
-// reference. The file appears under its name when it is complete and on disk;
-// a crash before leaves at most a file whose name ends in ".partial" beside it.
-// Unless force is set, a file that is there already is left as it is and the
-// error is fs.ErrExist. A copy that is not in good order is jobs.ErrCorrupt,
-// and not kept.
+// Backup writes a copy of the whole store, as it is at this moment, to path.
+// Others can write to the store meanwhile. Backup checks every page, every index
+// and every reference of the copy. The file appears under its name once it is
+// complete and on disk. If a crash happens before that, at most a file whose name
+// ends in ".partial" is left beside it. If path exists already and force is not
+// set, Backup leaves it unchanged and returns fs.ErrExist. If the copy is
+// damaged, Backup removes it and returns jobs.ErrCorrupt.
 //
-// It goes through one read transaction: the write-ahead log grows by what is
-// written meanwhile.
+// The copy is made in one read transaction. Until it ends, the write-ahead log
+// grows with every commit.
 func (s *Store) Backup(ctx context.Context, path string, force bool) (jobs.Backup, error) {
 	made, err := s.backup(ctx, path, force)
 	if err != nil {
@@ -41,7 +42,7 @@ func (s *Store) Backup(ctx context.Context, path string, force bool) (jobs.Backu
 }
 
 func (s *Store) backup(ctx context.Context, path string, force bool) (made jobs.Backup, err error) {
-	if err := s.mayBecomeBackup(path, force); err != nil {
+	if err := s.checkTarget(path, force); err != nil {
 		return made, err
 	}
 	partial, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.partial")
@@ -51,7 +52,7 @@ func (s *Store) backup(ctx context.Context, path string, force bool) (made jobs.
 	name := partial.Name()
 	defer func() {
 		if err != nil {
-			_ = os.Remove(name) // what is left of a copy that failed
+			_ = os.Remove(name) // discard the incomplete copy
 		}
 	}()
 	if err := partial.Close(); err != nil {
@@ -70,10 +71,11 @@ func (s *Store) backup(ctx context.Context, path string, force bool) (made jobs.
 	return made, syncFolder(filepath.Dir(path))
 }
 
-// mayBecomeBackup refuses a path that is taken, first of all by ourselves.
-func (s *Store) mayBecomeBackup(path string, force bool) error {
-	if s.isBeside(path) {
-		return fmt.Errorf("%w: SQLite would take it for a part of the database", jobs.ErrInvalid)
+// checkTarget returns an error if no backup may be written to path: it is a file
+// of the database, it is not a regular file, or it exists and force is not set.
+func (s *Store) checkTarget(path string, force bool) error {
+	if s.isReserved(path) {
+		return fmt.Errorf("%w: SQLite would treat it as a part of the database", jobs.ErrInvalid)
 	}
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -96,9 +98,9 @@ func (s *Store) mayBecomeBackup(path string, force bool) error {
 	return nil
 }
 
-// isBeside reports a name that SQLite gives to files of the database. One that
-// it finds there without needing it, it removes.
-func (s *Store) isBeside(path string) bool {
+// isReserved reports whether SQLite uses this path for a file beside the
+// database. SQLite removes such a file if it does not need it.
+func (s *Store) isReserved(path string) bool {
 	for _, suffix := range []string{"-journal", walSuffix, shmSuffix} {
 		if filepath.Base(path) != filepath.Base(s.path)+suffix {
 			continue
@@ -110,7 +112,8 @@ func (s *Store) isBeside(path string) bool {
 	return false
 }
 
-// copyTo fills an empty file and checks what it holds then.
+// copyTo copies the store into the empty file at path, checks the copy and counts
+// its batches and rows.
 func (s *Store) copyTo(ctx context.Context, path string, made *jobs.Backup) (err error) {
 	db := openDB(path, "mode=rw", "_foreign_keys=on", "_cache_size=-16384")
 	db.SetMaxOpenConns(1)
@@ -128,12 +131,12 @@ func (s *Store) copyTo(ctx context.Context, path string, made *jobs.Backup) (err
 	if err := s.copyPages(ctx, to); err != nil {
 		return err
 	}
-	// A copy that is not in WAL mode is told from a database that a log beside
-	// it may belong to, see inspect. Opening it sets WAL again.
+	// If a file is not in WAL mode, a log beside it cannot belong to it; inspect
+	// relies on this. Opening the copy as a store sets WAL mode again.
 	if _, err := to.ExecContext(ctx, "PRAGMA journal_mode = DELETE"); err != nil {
 		return fmt.Errorf("leave WAL: %w", err)
 	}
-	// It is another store than this one, also while both are in use.
+	// The copy is another store than this one, even if both are in use.
 	if _, err := to.ExecContext(ctx, `DELETE FROM identity`); err != nil {
 		return fmt.Errorf("remove the identity: %w", err)
 	}
@@ -142,13 +145,14 @@ func (s *Store) copyTo(ctx context.Context, path string, made *jobs.Backup) (err
 	}
 	err = to.QueryRowContext(ctx, `SELECT count(*), coalesce(sum(rows), 0) FROM batches`).Scan(&made.Batches, &made.Jobs)
 	if err != nil {
-		return fmt.Errorf("count what was copied: %w", err)
+		return fmt.Errorf("count the copied rows: %w", err)
 	}
 	return nil
 }
 
-// copyPages copies one snapshot. Its reader holds the snapshot between the
-// steps; without that every commit of others would begin the copy anew.
+// copyPages copies one snapshot. The reading connection holds the snapshot
+// between the steps. Otherwise each commit of another connection would restart
+// the copy.
 func (s *Store) copyPages(ctx context.Context, to *sql.Conn) (err error) {
 	from, err := s.readDB.Conn(ctx)
 	if err != nil {
@@ -182,7 +186,7 @@ func copySteps(ctx context.Context, source, target *sqlite3.SQLiteConn) error {
 		done, err := b.Step(backupStep)
 		switch {
 		case err != nil:
-			_ = b.Finish() // repeats it
+			_ = b.Finish() // returns the same error
 			return err
 		case done:
 			return b.Finish()
@@ -193,14 +197,14 @@ func copySteps(ctx context.Context, source, target *sqlite3.SQLiteConn) error {
 	}
 }
 
-// checkCopy reads all of a copy.
+// checkCopy checks all pages, indexes and references of a copy.
 func checkCopy(ctx context.Context, conn *sql.Conn) error {
 	var verdict string
 	if err := conn.QueryRowContext(ctx, `PRAGMA integrity_check(1)`).Scan(&verdict); err != nil {
 		return fmt.Errorf("check the copy: %w", err)
 	}
 	if verdict != "ok" {
-		return fmt.Errorf("%w: the copy is not in good order: %s", jobs.ErrCorrupt, verdict)
+		return fmt.Errorf("%w: the copy is damaged: %s", jobs.ErrCorrupt, verdict)
 	}
 	rows, err := conn.QueryContext(ctx, `PRAGMA foreign_key_check`)
 	err = eachRow(rows, err, func(row scanner) error {
@@ -210,7 +214,7 @@ func checkCopy(ctx context.Context, conn *sql.Conn) error {
 		if err := row.Scan(&table, &id, &parent, &key); err != nil {
 			return err
 		}
-		return fmt.Errorf("%w: row %d of %s refers to nothing in %s", jobs.ErrCorrupt, id.Int64, table, parent)
+		return fmt.Errorf("%w: row %d of %s refers to a missing row of %s", jobs.ErrCorrupt, id.Int64, table, parent)
 	})
 	if err != nil {
 		return fmt.Errorf("check the copy: %w", err)
@@ -218,7 +222,7 @@ func checkCopy(ctx context.Context, conn *sql.Conn) error {
 	return nil
 }
 
-// syncFile puts a file on disk and returns its size.
+// syncFile flushes a file to disk and returns its size.
 func syncFile(path string) (size int64, err error) {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
@@ -231,7 +235,8 @@ func syncFile(path string) (size int64, err error) {
 	return size, errors.Join(err, f.Close())
 }
 
-// syncFolder puts a folder's names on disk. Not every system can.
+// syncFolder flushes the names in a folder to disk. Some systems cannot do this,
+// so an error of Sync is ignored.
 func syncFolder(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -241,9 +246,9 @@ func syncFolder(path string) error {
 	return f.Close()
 }
 
-// publish gives a complete file its name. Without force it never takes the
-// name from a file that came meanwhile; a file system without hard links leaves
-// a moment for that.
+// publish gives a complete file its name. Without force it does not replace a
+// file that appeared under this name in the meantime. If the file system has no
+// hard links, a file that appears between the check and the rename is replaced.
 func publish(partial, path string, force bool) error {
 	if force {
 		return os.Rename(partial, path)

@@ -7,7 +7,7 @@ import (
 	"shotline/jobs"
 )
 
-// countClosings brings the counters of batches in line with closing.
+// countClosings adds the changes in closing to the counters of their batches.
 var countClosings = countClosingsQuery()
 
 func countClosingsQuery() string {
@@ -18,7 +18,7 @@ func countClosingsQuery() string {
 	}
 	for _, state := range jobs.States {
 		if state == jobs.Duplicate || state == jobs.Rejected {
-			continue // no job comes from there, and none goes there by a close
+			continue // no job leaves or reaches this state by a close
 		}
 		add(string(state), "sum(to_state = '"+string(state)+"') - sum(from_state = '"+string(state)+"')")
 	}
@@ -26,20 +26,23 @@ func countClosingsQuery() string {
 		add("by_"+string(by), "sum(closed_by = '"+string(by)+"') - sum(was_by = '"+string(by)+"')")
 	}
 	add("late", "sum(late) - sum(was_late)")
-	// A retry, which queues the job, ends its being corrected.
+	// A retry queues the job, which then no longer counts as corrected.
 	add("corrected", "sum(to_state <> 'queued' AND (correction OR was_corrected)) - sum(was_corrected)")
 	return "UPDATE batches SET " + strings.Join(sets, ", ") +
 		" FROM (SELECT job_seq >> 32 AS batch_seq, " + strings.Join(sums, ", ") +
 		" FROM closing GROUP BY 1) d WHERE batches.seq = d.batch_seq"
 }
 
-// reviseBatches goes before finishing: it is for batches that had ended.
-// Several late results and corrections of one transaction are one revision.
+// reviseBatches raises the revision of finished batches that have a late result
+// or a correction in closing. It must run before finishBatches, because batches
+// that finish in this transaction are not revised. Several late results and
+// corrections in one transaction make one revision.
 const reviseBatches = `UPDATE batches SET revision = revision + 1, wake_at = 0
 	WHERE state = 'finished' AND seq IN (SELECT DISTINCT job_seq >> 32 FROM closing WHERE late OR correction)
 	RETURNING seq, id, revision`
 
-// finishBatches ends batches without an open job; a summary is owed at once.
+// finishBatches finishes batches without an open job. Their summary is due at
+// once.
 const finishBatches = `UPDATE batches SET state = 'finished', pause_reason = '', finished_at = ?1, revision = revision + 1, wake_at = 0
 	WHERE state IN ('open', 'paused') AND queued = 0 AND submitting = 0 AND pending = 0 AND seq `
 
@@ -49,8 +52,8 @@ type batchEnd struct {
 	revision int
 }
 
-// endBatches finishes and revises the batches of closing. It returns the ids
-// of all of them by their places.
+// endBatches revises and finishes the batches of the jobs in closing. It returns
+// the ids of all these batches by place.
 func (t *tx) endBatches(at time.Time, effects *jobs.Effects) (map[int64]string, error) {
 	ids := make(map[int64]string)
 	err := t.each(func(row scanner) error {
@@ -77,12 +80,13 @@ func (t *tx) endBatches(at time.Time, effects *jobs.Effects) (map[int64]string, 
 	return ids, nil
 }
 
-// finishBatch ends one batch if it has no open job.
+// finishBatch finishes one batch if it has no open job.
 func (t *tx) finishBatch(seq int64, at time.Time) (finished []string, err error) {
 	return t.markBatches(jobs.EventBatchFinished, at, finishBatches+`= ?2 RETURNING seq, id, revision`, at.UnixMilli(), seq)
 }
 
-// markBatches runs an update of batches and logs an event for each.
+// markBatches runs an update of batches and logs an event for each updated batch.
+// It returns their ids.
 func (t *tx) markBatches(event jobs.EventType, at time.Time, query string, args ...any) (ids []string, err error) {
 	var ends []batchEnd
 	err = t.each(func(row scanner) error {

@@ -19,15 +19,15 @@ func scanBatch(row scanner) (seq int64, b jobs.Batch, err error) {
 	var timeout int64
 	var created, finished, cost sql.NullInt64
 	states := make([]int64, len(jobs.States))
-	ways := make([]int64, len(jobs.Provenances))
+	byProvenance := make([]int64, len(jobs.Provenances))
 	c := &b.Counts
 	dest := []any{&seq, &b.ID, &b.State, &b.PauseReason, &b.Source, &columns, &params, &tags, &apps, &timeout,
 		&b.Priority, &b.Single, &b.CallbackURL, &b.Revision, &b.Summarized, &b.Generation, &created, &finished, &c.Rows}
 	for i := range states { // jobs.States and jobs.Provenances have the order of the columns
 		dest = append(dest, &states[i])
 	}
-	for i := range ways {
-		dest = append(dest, &ways[i])
+	for i := range byProvenance {
+		dest = append(dest, &byProvenance[i])
 	}
 	if err := row.Scan(append(dest, &c.Late, &c.Corrected, &c.DoubleCharged, &cost, &c.APICalls)...); err != nil {
 		return 0, b, err
@@ -36,9 +36,9 @@ func scanBatch(row scanner) (seq int64, b jobs.Batch, err error) {
 	for i, state := range jobs.States {
 		c.ByState[state] = states[i]
 	}
-	c.ByProvenance = make(map[jobs.Provenance]int64, len(ways))
-	for i, way := range jobs.Provenances {
-		c.ByProvenance[way] = ways[i]
+	c.ByProvenance = make(map[jobs.Provenance]int64, len(byProvenance))
+	for i, by := range jobs.Provenances {
+		c.ByProvenance[by] = byProvenance[i]
 	}
 	c.Cost = fromMicros(cost)
 	b.JobTimeout = time.Duration(timeout) * time.Millisecond
@@ -61,7 +61,7 @@ func (s *Store) Batch(ctx context.Context, id string) (jobs.Batch, error) {
 	return b, wrapError(err, "read batch %s", id)
 }
 
-// countBatches goes through the smallest index.
+// countBatches is answered from the smallest index.
 const countBatches = `SELECT count(*) FROM batches`
 
 // CountBatches implements jobs.Reader.
@@ -89,7 +89,8 @@ func (s *Store) Batches(ctx context.Context, before string, limit int) ([]jobs.B
 	return page, wrapError(err, "list batches")
 }
 
-// batchPlace finds a batch's place for a reader; jobs.ErrNotFound without one.
+// batchPlace returns the place of a batch, read on a read-only connection. It
+// returns jobs.ErrNotFound if there is no such batch.
 func (s *Store) batchPlace(ctx context.Context, id string) (seq int64, err error) {
 	err = s.readDB.QueryRowContext(ctx, `SELECT seq FROM batches WHERE id = ?`, id).Scan(&seq)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -98,7 +99,8 @@ func (s *Store) batchPlace(ctx context.Context, id string) (seq int64, err error
 	return seq, err
 }
 
-// logPause is for a batch that an error is about to pause.
+// logPause logs that an error pauses a batch. It logs nothing if an error has
+// already paused it.
 const logPause = `INSERT INTO events (at, type, batch_seq, revision) SELECT ?1, 'batch.paused', seq, revision
 	FROM batches WHERE id = ?2 AND state IN ('open', 'paused') AND pause_reason = ''`
 
@@ -116,7 +118,8 @@ func (s *Store) Pause(ctx context.Context, batch, reason string, at time.Time) e
 	return wrapError(err, "pause batch %s", batch)
 }
 
-// Resume implements jobs.Closures. The batch's work is owed at once.
+// Resume implements jobs.Closures. The work of a batch that was paused is due at
+// once.
 func (s *Store) Resume(ctx context.Context, batch string, at time.Time) error {
 	err := s.write(ctx, func(t *tx) error {
 		return t.changeBatch(batch, `UPDATE batches SET state = 'open', pause_reason = '',
@@ -126,7 +129,8 @@ func (s *Store) Resume(ctx context.Context, batch string, at time.Time) error {
 	return wrapError(err, "resume batch %s", batch)
 }
 
-// changeBatch runs a guarded update of one batch and says why it had no effect.
+// changeBatch runs a guarded update of one batch. If the update has no effect, it
+// returns jobs.ErrNotFound or jobs.ErrState.
 func (t *tx) changeBatch(id, query string, args ...any) error {
 	n, err := t.exec(query, args...)
 	if err != nil || n > 0 {
@@ -159,7 +163,8 @@ func (s *Store) WakeBatch(ctx context.Context, batch string, wake time.Time) (ge
 	return generation, wrapError(err, "wake batch %s", batch)
 }
 
-// moveCount moves n jobs of a batch from one state's counter to another's.
+// moveCount subtracts n jobs from the counter of one state and adds them to that
+// of another.
 func (t *tx) moveCount(batchSeq int64, from, to jobs.State, n int64) error {
 	if n == 0 {
 		return nil

@@ -12,11 +12,11 @@ import (
 	"shotline/jobs"
 )
 
-// callbackColumns are those that scanCallback reads, in its order.
+// callbackColumns are the columns that scanCallback reads, in its order.
 const callbackColumns = `seq, event_id, type, event, coalesce((SELECT id FROM batches WHERE batches.seq = batch_seq), ''), job_seq,
 	sink, url, lane, state, generation, attempts, status, error, created_at, first_at, due_at, settled_at`
 
-// scanCallback reads a callback, and whatever columns come after it.
+// scanCallback scans a callback and, into more, the columns after it.
 func scanCallback(row scanner, more ...any) (c jobs.Callback, err error) {
 	var job, created, first, due, settled sql.NullInt64
 	err = row.Scan(append([]any{&c.Seq, &c.EventID, &c.Type, &c.Event, &c.Batch, &job, &c.Target.Sink, &c.Target.URL, &c.Lane,
@@ -29,9 +29,10 @@ func scanCallback(row scanner, more ...any) (c jobs.Callback, err error) {
 	return c, err
 }
 
-// dueCallbacks goes from lane to lane by the index callbacks_owed, and takes of
-// each the first that may be claimed, as many as are not under way already.
-// ?1 is now, ?2 how many of a lane, ?3 how many in all.
+// dueCallbacks selects the callbacks to claim. It goes from lane to lane by the
+// index callbacks_owed and takes the earliest due callbacks of each, but only as
+// many as can be under way in addition to those that are. ?1 is the time, ?2 the
+// limit per lane and ?3 the limit for all lanes.
 const dueCallbacks = `WITH RECURSIVE lanes (lane) AS (
 		SELECT min(lane) FROM callbacks WHERE state = 'owed'
 		UNION ALL SELECT (SELECT min(lane) FROM callbacks WHERE state = 'owed' AND lane > lanes.lane) FROM lanes WHERE lane IS NOT NULL),
@@ -45,11 +46,13 @@ const dueCallbacks = `WITH RECURSIVE lanes (lane) AS (
 const claimCallback = `UPDATE callbacks SET claim = 1, generation = generation + 1, wake_at = max(?, due_at) WHERE seq = ?
 	RETURNING ` + callbackColumns
 
-// callbacksDue is whether there are any. Mostly none is owed, which is quick to see.
+// callbacksDue is true if there is a callback to claim. Usually no callback is
+// owed, and that is found quickly.
 const callbacksDue = `SELECT CASE WHEN EXISTS (SELECT 1 FROM callbacks WHERE state = 'owed')
 	THEN EXISTS (` + dueCallbacks + `) ELSE 0 END`
 
-// ClaimCallbacks implements jobs.Outbox. A reader looks before the writer is asked.
+// ClaimCallbacks implements jobs.Outbox. It takes the write lock only if a read
+// finds a callback to claim.
 func (s *Store) ClaimCallbacks(ctx context.Context, at, again time.Time, perLane, limit int) ([]jobs.Callback, error) {
 	bounds := []any{at.UnixMilli(), max(perLane, 0), max(limit, 0)}
 	var due bool
@@ -95,13 +98,14 @@ func (s *Store) CountOwed(ctx context.Context, lane string, most int) (owed int,
 	return owed, wrapError(err, "count callbacks of lane %s", lane)
 }
 
-// beginCallback begins an attempt unless one of the same generation is under way.
+// beginCallback begins an attempt if the callback is due in this generation and
+// no other attempt is under way.
 const beginCallback = `UPDATE callbacks SET claim = 2, attempts = attempts + 1, first_at = coalesce(first_at, ?1), wake_at = max(?2, due_at)
 	WHERE seq = ?3 AND generation = ?4 AND state = 'owed' AND due_at <= ?1 AND (claim < 2 OR wake_at <= ?1)
 	RETURNING ` + callbackColumns + `, body`
 
 // BeginCallback implements jobs.Outbox.
-func (s *Store) BeginCallback(ctx context.Context, seq, generation int64, at, until time.Time) (jobs.Callback, error) {
+func (s *Store) BeginCallback(ctx context.Context, seq, generation int64, at, expiry time.Time) (jobs.Callback, error) {
 	var begun jobs.Callback
 	err := s.write(ctx, func(t *tx) error {
 		found := false
@@ -110,7 +114,7 @@ func (s *Store) BeginCallback(ctx context.Context, seq, generation int64, at, un
 			begun, err = scanCallback(row, &body)
 			begun.Body, found = body, true
 			return err
-		}, beginCallback, at.UnixMilli(), until.UnixMilli(), seq, generation)
+		}, beginCallback, at.UnixMilli(), expiry.UnixMilli(), seq, generation)
 		if err == nil && !found {
 			err = jobs.ErrLeaseLost
 		}
@@ -122,7 +126,8 @@ func (s *Store) BeginCallback(ctx context.Context, seq, generation int64, at, un
 	return begun, nil
 }
 
-// settleCallback: within a generation the attempt tells one apart from the next.
+// settleCallback compares the attempts too, because a generation can have
+// several.
 const settleCallback = `UPDATE callbacks SET state = ?1, claim = 0, status = ?2, error = ?3, due_at = ?4, wake_at = ?5, settled_at = ?6,
 	body = CASE ?1 WHEN 'delivered' THEN NULL ELSE body END
 	WHERE seq = ?7 AND generation = ?8 AND attempts = ?9 AND state = 'owed' AND claim = 2`
@@ -148,11 +153,11 @@ func (s *Store) SettleCallback(ctx context.Context, c jobs.Callback, end jobs.Ca
 	return wrapError(err, "settle callback %d", c.Seq)
 }
 
-// maxCallbackSeqs is how many places a filter may name.
+// maxCallbackSeqs is the largest number of places in a filter.
 const maxCallbackSeqs = 1000
 
-// callbacksWhere is what a filter asks, but for its page. The states are written
-// out, so that the partial indexes can be used.
+// callbacksWhere returns the conditions of a filter, without its page. It writes
+// the states as literals, so that SQLite can use the partial indexes.
 func (v view) callbacksWhere(f jobs.CallbackFilter) (where string, args []any, err error) {
 	var conditions []string
 	add := func(condition string, values ...any) {
@@ -177,7 +182,7 @@ func (v view) callbacksWhere(f jobs.CallbackFilter) (where string, args []any, e
 			return "", nil, err
 		}
 		if err != nil {
-			seq = -1 // a filter that nothing meets
+			seq = -1 // matches no callback
 		}
 		add("batch_seq = ?", seq)
 	}
@@ -219,16 +224,17 @@ func (s *Store) Callbacks(ctx context.Context, f jobs.CallbackFilter) ([]jobs.Ca
 	return page, wrapError(err, "list callbacks")
 }
 
-// replayChunk is how many callbacks one transaction makes owed again.
+// replayChunk is the number of callbacks that one transaction replays.
 const replayChunk = 1000
 
-// replayCallback is for one that is dead, or waits for its next attempt.
+// replayCallback replays a callback if it is dead or waits for its next attempt.
 const replayCallback = `UPDATE callbacks SET due_at = ?1, wake_at = ?1, settled_at = NULL, claim = 0, state = 'owed',
 	attempts = CASE state WHEN 'dead' THEN 0 ELSE attempts END, first_at = CASE state WHEN 'dead' THEN NULL ELSE first_at END
 	WHERE seq = ?2 AND (state = 'dead' OR state = 'owed' AND claim = 0 AND wake_at > ?1)`
 
-// ReplayCallbacks implements jobs.Outbox. A reader looks which there are; a short
-// transaction each changes some of them, those that still can be.
+// ReplayCallbacks implements jobs.Outbox. It finds the callbacks by reads, a
+// chunk at a time. A short transaction then replays those of the chunk that can
+// still be replayed.
 func (s *Store) ReplayCallbacks(ctx context.Context, f jobs.CallbackFilter, at time.Time) (replayed int, err error) {
 	defer func() { err = wrapError(err, "replay callbacks") }()
 	if len(f.States) == 0 {

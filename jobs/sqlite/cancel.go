@@ -11,8 +11,8 @@ import (
 // canceledReason is the error of a job that was canceled.
 const canceledReason = "canceled on request"
 
-// createUnderWay is whether the create of a job's attempt may have been sent
-// and is not settled: its intent is open, or in doubt.
+// createUnderWay is true if the create of a job's attempt might have been sent
+// and is not settled: its intent is open or in doubt.
 const createUnderWay = `EXISTS (SELECT 1 FROM submissions s WHERE s.job_seq = jobs.seq AND s.attempt = jobs.attempt
 	AND s.extra = 0 AND s.intent_at IS NOT NULL AND s.screenshot_id IS NULL)`
 
@@ -21,12 +21,13 @@ const pickCanceled = `INSERT OR IGNORE INTO closing
 	SELECT seq, ?1, attempt, state, 'canceled', 0, late, closed_by, '', '', ?2, 'cancel' FROM jobs
 	WHERE seq = ?3 AND `
 
-// pickNow is for jobs whose attempt costs nothing, or is paid and known.
-const pickNow = pickCanceled + `(state IN ('queued', 'pending') OR state = 'submitting' AND NOT ` + createUnderWay + `)`
+// pickCancelable picks a job that can be canceled at once, because nothing was
+// sent for its attempt or its screenshot is known.
+const pickCancelable = pickCanceled + `(state IN ('queued', 'pending') OR state = 'submitting' AND NOT ` + createUnderWay + `)`
 
-// pickAskedBefore is for jobs that Cancel had to leave, once they are queued
-// again or have their screenshot.
-const pickAskedBefore = pickCanceled + `state IN ('queued', 'pending') AND cancel_asked_at IS NOT NULL`
+// pickAskedToCancel picks a job that Cancel could only mark, if it is now queued
+// again or has its screenshot.
+const pickAskedToCancel = pickCanceled + `state IN ('queued', 'pending') AND cancel_asked_at IS NOT NULL`
 
 const askToCancel = `UPDATE jobs SET cancel_asked_at = coalesce(cancel_asked_at, ?1)
 	WHERE seq = ?2 AND state = 'submitting' AND ` + createUnderWay
@@ -52,7 +53,7 @@ func (t *tx) cancel(ids []jobs.ID, at time.Time, effects *jobs.Effects) error {
 		if importing {
 			return fmt.Errorf("job %s: %w: its batch is importing", id, jobs.ErrState)
 		}
-		now, err := t.exec(pickNow, i, canceledReason, seq)
+		now, err := t.exec(pickCancelable, i, canceledReason, seq)
 		if err != nil {
 			return fmt.Errorf("job %s: %w", id, err)
 		}
@@ -66,8 +67,8 @@ func (t *tx) cancel(ids []jobs.ID, at time.Time, effects *jobs.Effects) error {
 	return t.finish(picked, at, effects)
 }
 
-// cancelAsked cancels those of the jobs whose create is settled, without a
-// result, and that somebody asked to cancel before that.
+// cancelAsked cancels those of the jobs that somebody asked to cancel while their
+// create was under way. The create must be settled by now, without a result.
 func (t *tx) cancelAsked(seqs []int64, at time.Time, effects *jobs.Effects) error {
 	if len(seqs) == 0 {
 		return nil
@@ -77,7 +78,7 @@ func (t *tx) cancelAsked(seqs []int64, at time.Time, effects *jobs.Effects) erro
 	}
 	var picked int64
 	for i, seq := range seqs {
-		n, err := t.exec(pickAskedBefore, i, canceledReason, seq)
+		n, err := t.exec(pickAskedToCancel, i, canceledReason, seq)
 		if err != nil {
 			return err
 		}

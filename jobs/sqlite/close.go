@@ -222,9 +222,9 @@ func checkClosing(c jobs.Closing) error {
 	return nil
 }
 
-// pickAsked adds one job to closing if it is in one of the given states and, unless
+// pickRequested adds one job to closing if it is in one of the given states and, unless
 // the attempt is 0, in that attempt.
-const pickAsked = `INSERT OR IGNORE INTO closing
+const pickRequested = `INSERT OR IGNORE INTO closing
 	(job_seq, ord, attempt, from_state, to_state, late, was_late, was_by, screenshot_id, image_url, error, closed_by)
 	SELECT seq, ?, attempt, state, ?, 0, late, closed_by, '', '', ?, ? FROM jobs
 	WHERE seq = ? AND instr(?, state) > 0 AND ? IN (0, attempt)`
@@ -241,7 +241,7 @@ func (t *tx) closeJobs(closings []jobs.Closing, at time.Time, effects *jobs.Effe
 			return err
 		}
 		// instr is exact: no name of an open state is part of another.
-		n, err := t.exec(pickAsked, i, string(c.To), c.Error, string(c.By), seq, joinStates(c.From), c.Attempt)
+		n, err := t.exec(pickRequested, i, string(c.To), c.Error, string(c.By), seq, joinStates(c.From), c.Attempt)
 		if err != nil {
 			return fmt.Errorf("job %s: %w", c.Job, err)
 		}

@@ -29,25 +29,25 @@ func (s *Store) ApplyInbox(ctx context.Context, at time.Time, limit int) (jobs.A
 }
 
 // applyInbox applies up to limit deliveries; when that fails through one of
-// them, first one half and then the other, down to the culprit.
+// them, first one half and then the other, down to the cause.
 func (s *Store) applyInbox(ctx context.Context, at time.Time, limit int) (jobs.Applied, error) {
 	var applied jobs.Applied
 	err := s.writeAlone(ctx, func(t *tx) (err error) {
 		applied, err = s.applyNext(t, at, limit)
 		return err
 	})
-	var culprit *applyError
-	if !errors.As(err, &culprit) {
+	var cause *applyError
+	if !errors.As(err, &cause) {
 		return applied, err
 	}
 	read := applied.Read // how many there were to apply
 	if read <= 1 {
-		repaired, err := s.repairFor(ctx, culprit.last, at)
+		repaired, err := s.repairFor(ctx, cause.last, at)
 		if err != nil {
 			return jobs.Applied{Repaired: repaired}, err
 		}
 		if len(repaired) == 0 {
-			return s.putAside(ctx, culprit)
+			return s.putAside(ctx, cause)
 		}
 		again, err := s.applyInbox(ctx, at, 1)
 		again.Repaired = append(repaired, again.Repaired...)
