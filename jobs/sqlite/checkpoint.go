@@ -11,79 +11,82 @@ import (
 	"shotline/jobs"
 )
 
-// The log is moved into the database by the writer, between two transactions,
-// and the result is looked at. SQLite's own checkpoints ignore a sync that
-// failed. After one the kernel may have dropped what was to be written, and a
-// later sync does not bring it back: only the log has it.
+// The writer itself moves the log into the database (a checkpoint), between two
+// transactions, and checks the result. SQLite's automatic checkpoints ignore a
+// failed sync. After a failed sync the kernel might have dropped the data that it
+// should have written. A later sync does not write that data, so only the log
+// still has it.
 const (
-	moveFrom = 4000 // frames in the log, some 16 MB: few commits wait for a move
+	moveFrom = 4000 // frames in the log, about 16 MB; so few commits wait for a move
 
-	// A log that readers keep from beginning anew, and that has become so much
-	// longer than moveFrom, is shortened: the writer waits for them a little.
+	// If readers keep the log from restarting and it becomes this many times longer
+	// than moveFrom, it is shortened. The writer then waits a short time for the
+	// readers.
 	shortenFactor = 4
 	shortenWait   = 20 * time.Millisecond
 )
 
-// Pauses between tries to move the log after one has failed. Each try writes all
-// of the log again.
+// Pauses before the log is moved again after a failure. Each attempt writes the
+// whole log.
 const (
 	moveAgainAfter  = 50 * time.Millisecond
 	moveAgainAtMost = 2 * time.Second
 )
 
-// Ways to checkpoint. A passive one moves what no reader is in the way of.
+// Modes of a checkpoint. A passive one does not wait for readers and moves only
+// the frames that they do not need.
 const (
 	checkpointPassive = "PRAGMA main.wal_checkpoint(PASSIVE)"
 	checkpointShorten = "PRAGMA main.wal_checkpoint(TRUNCATE)"
 )
 
-// mover decides when the log is moved. It belongs to the writer's goroutine.
+// mover decides when the log is moved. Only the writer's goroutine uses it.
 type mover struct {
-	from   int64 // moveFrom, but in tests
-	frames int64 // in the log when it was looked at last
-	next   int64 // frames from which it is moved
+	from   int64 // moveFrom, except in tests
+	frames int64 // in the log at the last check
+	next   int64 // the log is moved when it has this many frames
 
-	failed    error         // why the last move failed; nil if it did not
-	forgotten bool          // after that: SQLite takes nothing of the log for moved any more
-	pause     time.Duration // until the next try
-	againAt   time.Time
+	failed      error         // why the last move failed; nil if it did not
+	invalidated bool          // after a failure: SQLite no longer treats any frame as moved
+	pause       time.Duration // before the next attempt
+	retryAt     time.Time
 }
 
-// logState is what a checkpoint says.
+// logState is the result of a checkpoint.
 type logState struct {
-	busy          bool  // others were in the way of all or a part
-	frames, moved int64 // in the log, and of them in the database
+	busy          bool  // other connections blocked all or a part of it
+	frames, moved int64 // in the log, and how many of them are in the database
 }
 
-// checkpoint runs one of the ways.
-func (c *connection) checkpoint(way string) (state logState, err error) {
+// checkpoint runs a checkpoint in the given mode.
+func (c *connection) checkpoint(mode string) (state logState, err error) {
 	read := false
 	err = c.tx.eachRow(func(row []driver.Value) {
 		busy, _ := row[0].(int64)
 		state.busy = busy != 0
 		state.frames, _ = row[1].(int64)
 		state.moved, read = row[2].(int64)
-	}, way)
+	}, mode)
 	if err == nil && !read {
-		err = fmt.Errorf("%s told nothing", way)
+		err = fmt.Errorf("%s returned no row", mode)
 	}
 	return state, err
 }
 
-// moveLog moves the log into the database if it has become long enough.
+// moveLog moves the log into the database if it is long enough.
 func (c *connection) moveLog() {
 	frames, err := c.store.logFrames()
 	if err != nil {
 		c.moveFailed(err)
 		return
 	}
-	if frames < c.frames { // it began anew
+	if frames < c.frames { // the log has restarted
 		c.next = c.from
 	}
 	if c.frames = frames; frames < c.next {
 		return
 	}
-	// Until the next try, if readers are in the way of a part.
+	// If readers block a part of the log, the next attempt is made at this length.
 	c.next = frames + c.from/8
 	if frames < shortenFactor*c.from {
 		_, err = c.checkpoint(checkpointPassive)
@@ -98,8 +101,8 @@ func (c *connection) moveLog() {
 	c.moves.Add(1)
 }
 
-// shorten moves all of the log and makes it begin anew, with a file of no
-// length. It waits for readers of older pages, but not for long.
+// shorten moves the whole log, restarts it and truncates its file. It waits up to
+// shortenWait for readers of older pages.
 func (c *connection) shorten() error {
 	if err := c.waitForLocks(shortenWait); err != nil {
 		return err
@@ -108,17 +111,18 @@ func (c *connection) shorten() error {
 	return errors.Join(err, c.waitForLocks(writerBusyTimeout))
 }
 
-// waitForLocks sets how long SQLite waits for the locks of others. The pragma
-// does its work when it is compiled, so no prepared statement is of use.
+// waitForLocks sets how long SQLite waits for locks of other connections. SQLite
+// runs this pragma when it compiles it, so a prepared statement would have no
+// effect.
 func (c *connection) waitForLocks(d time.Duration) error {
 	_, err := c.conn.ExecContext(context.Background(), fmt.Sprintf("PRAGMA busy_timeout = %d", d.Milliseconds()))
 	return err
 }
 
-// moveFailed stops all writes until the log has been moved. What was
-// acknowledged is safe in the log. All of it is to be moved: the database may lack
-// pages that SQLite takes for moved, since those of which only a part of the log
-// was moved were not synced.
+// moveFailed stops all writes until the log has been moved. Acknowledged writes
+// are safe in the log. The whole log has to be moved again: if an earlier move
+// covered only a part of the log, its pages were not synced, so the database
+// might lack pages that SQLite treats as moved.
 func (c *connection) moveFailed(err error) {
 	c.moveFailures.Add(1)
 	if c.failed == nil {
@@ -130,27 +134,28 @@ func (c *connection) moveFailed(err error) {
 	}
 	c.failed = fmt.Errorf("%w: could not move the write-ahead log into the database, will try again: %w",
 		jobs.ErrUnavailable, c.store.damage.notice(err))
-	c.forgotten = c.forgetMoved() == nil // or the next try says why not
-	c.againAt = time.Now().Add(c.pause)
+	c.invalidated = c.invalidateIndex() == nil // if this fails, the next attempt reports why
+	c.retryAt = time.Now().Add(c.pause)
 }
 
-// moved is nil if no move has failed, or if the log could be moved now.
+// moved returns nil if the last move succeeded. If it failed and the pause is
+// over, moved moves the log and returns nil if that succeeds.
 func (c *connection) moved() error {
 	if c.failed == nil {
 		return nil
 	}
-	if time.Now().Before(c.againAt) {
+	if time.Now().Before(c.retryAt) {
 		return c.failed
 	}
 	var state logState
 	var err error
-	if !c.forgotten {
-		err = c.forgetMoved()
+	if !c.invalidated {
+		err = c.invalidateIndex()
 	}
 	if err == nil {
 		state, err = c.checkpoint(checkpointPassive)
 	}
-	if err == nil && state.frames < 0 { // another process was in the way, and nothing happened
+	if err == nil && state.frames < 0 { // another process was moving the log, so this call did nothing
 		err = fmt.Errorf("%w: another process is moving it", jobs.ErrUnavailable)
 	}
 	if err != nil {
@@ -159,13 +164,14 @@ func (c *connection) moved() error {
 	}
 	c.moves.Add(1)
 	c.mover = mover{from: c.from, frames: state.frames, next: max(c.from, state.frames+c.from/8)}
-	c.store.log.Info("moved the write-ahead log into the database: writes and webhooks are taken again", "database", c.store.path)
+	c.store.log.Info("moved the write-ahead log into the database: writes and webhooks are accepted again", "database", c.store.path)
 	return nil
 }
 
-// moveRest moves the log at the end, when nothing waits any more. SQLite would
-// do it when the last connection closes, and not tell how it went. Others who
-// have the database open move it themselves.
+// moveRest moves the log when the store closes and no operation waits any more.
+// SQLite would do this when the last connection closes, but would not report a
+// failure. If another store has the database open, the log is left to that store,
+// unless an earlier move failed here.
 func (c *connection) moveRest() error {
 	if c.conn == nil || c.suspect != nil || c.usable() != nil {
 		return nil
@@ -173,7 +179,7 @@ func (c *connection) moveRest() error {
 	if c.failed == nil && c.store.shared() {
 		return nil
 	}
-	c.againAt = time.Time{}
+	c.retryAt = time.Time{}
 	err := c.moved()
 	if err == nil {
 		_, err = c.checkpoint(checkpointPassive)
@@ -181,11 +187,11 @@ func (c *connection) moveRest() error {
 	if err == nil {
 		return nil
 	}
-	return errors.Join(err, c.forgetMoved())
+	return errors.Join(err, c.invalidateIndex())
 }
 
-// shared reports whether another store has the database open, here or in another
-// process.
+// shared reports whether another store has the database open, in this process or
+// in another one.
 func (s *Store) shared() bool {
 	if s.file.shared() {
 		return true
@@ -194,9 +200,9 @@ func (s *Store) shared() bool {
 	return used && err == nil
 }
 
-// moveAbandoned moves all of the log that a crash left, and makes it begin anew.
-// Its end may be of a commit whose sync failed: it looks valid and may not be on
-// the disk, and what is appended behind it would be lost with it.
+// moveAbandoned moves the whole log that a crash left, and restarts it. The last
+// commit in this log might be one whose sync failed: it looks valid, but it might
+// not be on disk. If it got lost, everything appended after it would be lost too.
 func (s *Store) moveAbandoned(ctx context.Context, conn *sql.Conn) error {
 	if !s.abandoned {
 		return nil
@@ -204,10 +210,10 @@ func (s *Store) moveAbandoned(ctx context.Context, conn *sql.Conn) error {
 	for deadline := time.Now().Add(s.busy); ; {
 		var state logState
 		if err := conn.QueryRowContext(ctx, checkpointShorten).Scan(&state.busy, &state.frames, &state.moved); err != nil {
-			return fmt.Errorf("move the write-ahead log of a crash into the database: %w", err)
+			return fmt.Errorf("move the write-ahead log that a crash left into the database: %w", err)
 		}
 		if !state.busy || time.Now().After(deadline) {
-			return nil // or others came since, and use it already
+			return nil // if it is still busy, other processes have opened the database and use the log already
 		}
 		if err := pause(ctx, time.Millisecond); err != nil {
 			return err

@@ -13,19 +13,19 @@ import (
 	"shotline/jobs"
 )
 
-// renewEvery is how often a connection is opened anew while trouble lasts. In
-// between, writes fail at once with what the last try said.
+// renewEvery is how often the connection is reopened while an error persists. In
+// between, writes fail at once with the error of the last attempt.
 const renewEvery = 50 * time.Millisecond
 
-// connection is the writer's, with what keeps it in good order. It belongs to
-// the writer's goroutine, but for the counter.
+// connection is the writer's connection and the state of its repair. Only the
+// writer's goroutine uses it, except for the counters.
 type connection struct {
 	store *Store
-	conn  *sql.Conn // nil when the last renewal failed
+	conn  *sql.Conn // nil if the last renewal failed
 	tx    *tx
 
-	suspect error     // why the connection may be in a bad state; nil when it is not
-	renewAt time.Time // no renewal before
+	suspect error     // why the connection might be in a bad state; nil if it is not
+	renewAt time.Time // no renewal before this time
 
 	mover
 
@@ -43,8 +43,9 @@ func (c *connection) use(conn *sql.Conn) {
 	c.tx = &tx{conn: conn, stmts: make(map[string]*sql.Stmt), maxHeld: c.store.maxHeld}
 }
 
-// ready is asked before each transaction: may anything be written, is the
-// connection one that can, and is the database file in order behind the log?
+// ready is called before each transaction. It returns nil if the database can be
+// written. If the connection is suspect, it is renewed first. If the log could
+// not be moved before, it is moved first.
 func (c *connection) ready() error {
 	if err := c.usable(); err != nil {
 		return err
@@ -60,8 +61,8 @@ func (c *connection) ready() error {
 	return c.moved()
 }
 
-// usable is nil while the files are those that were opened, and not known or
-// suspected to be damaged.
+// usable returns nil if the files are still those that were opened, and if they
+// are neither known nor suspected to be damaged.
 func (c *connection) usable() error {
 	if err := c.store.damage.refusal(); err != nil {
 		return err
@@ -69,7 +70,8 @@ func (c *connection) usable() error {
 	return c.store.files.unchanged()
 }
 
-// begin takes the write lock, which another process may hold for a while.
+// begin takes the write lock. If another process holds it, begin tries again
+// until the busy timeout ends.
 func (c *connection) begin() error {
 	for deadline := time.Now().Add(c.store.busy); ; {
 		err := c.tx.control("BEGIN IMMEDIATE")
@@ -79,23 +81,25 @@ func (c *connection) begin() error {
 	}
 }
 
-// trouble looks at an error of a transaction that has been rolled back, as far
-// as it could be. After an I/O error SQLite promises little about a
-// connection; one that is still inside a transaction is of no use either.
+// trouble checks an error of a transaction that was rolled back, or that could
+// not be. It marks the connection as suspect after an I/O error, because SQLite
+// guarantees little about a connection after that, and if the connection is still
+// in a transaction.
 func (c *connection) trouble(err error) error {
 	if err == nil {
 		return nil
 	}
 	err = c.store.damage.notice(err)
-	if shaken(err) || c.stuck() {
+	if breaksConnection(err) || c.inTransaction() {
 		c.suspect = fmt.Errorf("%w: %w", jobs.ErrUnavailable, err)
 		c.renewAt = time.Now().Add(renewEvery)
 	}
 	return err
 }
 
-// shaken reports errors after which a connection is not trusted any more.
-func shaken(err error) bool {
+// breaksConnection reports whether a connection cannot be trusted any more after
+// err.
+func breaksConnection(err error) bool {
 	var failure sqlite3.Error
 	if !errors.As(err, &failure) {
 		return false
@@ -107,23 +111,24 @@ func shaken(err error) bool {
 	return false
 }
 
-// stuck reports a connection that could not leave its transaction.
-func (c *connection) stuck() bool {
-	stuck := false
+// inTransaction reports whether the connection is still in a transaction. It also
+// returns true if this cannot be determined.
+func (c *connection) inTransaction() bool {
+	inside := false
 	err := c.conn.Raw(func(driver any) error {
-		stuck = !driver.(*sqlite3.SQLiteConn).AutoCommit()
+		inside = !driver.(*sqlite3.SQLiteConn).AutoCommit()
 		return nil
 	})
-	return stuck || err != nil
+	return inside || err != nil
 }
 
-// renew closes the connection and opens another one, as at the beginning.
+// renew closes the connection and opens another one in the same way.
 func (c *connection) renew() error {
-	// What closing has to say was said before.
+	// An error of closing was reported before.
 	_ = c.close()
 	conn, err := c.store.connectWriter(context.Background())
 	if err != nil {
-		c.suspect = fmt.Errorf("%w: open the database anew: %w", jobs.ErrUnavailable, c.store.damage.notice(err))
+		c.suspect = fmt.Errorf("%w: reopen the database: %w", jobs.ErrUnavailable, c.store.damage.notice(err))
 		c.renewAt = time.Now().Add(renewEvery)
 		return c.suspect
 	}

@@ -9,16 +9,18 @@ import (
 	"github.com/mattn/go-sqlite3"
 )
 
-// connector opens connections that leave the log alone. SQLite would move it
-// into the database after some commit and ignore a failure; see checkpoint.go.
+// connector opens connections without automatic checkpoints. SQLite would move
+// the log into the database after some of the commits and ignore a failure; see
+// checkpoint.go.
 type connector struct{ dsn string }
 
-// openDB returns the database at path. Nothing is opened yet.
+// openDB returns a handle of the database at path. It does not open a connection.
 func openDB(path string, params ...string) *sql.DB {
 	return sql.OpenDB(connector{dsn(path, params...)})
 }
 
-// Driver is that of sql.Open's "sqlite3".
+// Driver implements driver.Connector. It returns the driver that sql.Open names
+// "sqlite3".
 func (connector) Driver() driver.Driver { return &sqlite3.SQLiteDriver{} }
 
 // Connect implements driver.Connector.
@@ -30,8 +32,8 @@ func (c connector) Connect(context.Context) (driver.Conn, error) {
 	return d.Open(c.dsn)
 }
 
-// dsn writes a SQLite URI, so that no character of the path is taken for a
-// parameter.
+// dsn returns the SQLite URI of a path. It escapes the path, so that no part of
+// it is treated as a parameter.
 func dsn(path string, params ...string) string {
 	escaped := strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
 	return "file:" + escaped + "?" + strings.Join(params, "&")

@@ -15,76 +15,79 @@ import (
 	"shotline/jobs"
 )
 
-// damageError tells whoever looks after the machine what is wrong with the
-// file, and what helps. It is jobs.ErrCorrupt.
+// damageError reports that the file is damaged, and says how to replace it with a
+// backup. It is jobs.ErrCorrupt.
 type damageError struct {
-	path string
-	what error
+	path  string
+	cause error
 }
 
 func (e *damageError) Error() string {
-	if errors.Is(e.what, errForeign) {
-		return fmt.Sprintf("database %s cannot be used: %v", e.path, e.what)
+	if errors.Is(e.cause, errForeign) {
+		return fmt.Sprintf("database %s cannot be used: %v", e.path, e.cause)
 	}
-	return fmt.Sprintf("database %[1]s cannot be used: %[2]v; stop all that uses it, move %[1]s, %[1]s-wal and %[1]s-shm away "+
-		"and put a backup made by `shotline backup` in its place", e.path, e.what)
+	return fmt.Sprintf("database %[1]s cannot be used: %[2]v; stop every process that uses it, move %[1]s, %[1]s-wal and %[1]s-shm away "+
+		"and put a backup made by `shotline backup` in its place", e.path, e.cause)
 }
 
-func (e *damageError) Unwrap() []error { return []error{jobs.ErrCorrupt, e.what} }
+func (e *damageError) Unwrap() []error { return []error{jobs.ErrCorrupt, e.cause} }
 
-// damage is what is known of damage to the file. SQLite reports damage also when
-// the disk could not read a part of the file for a moment. So a report, whoever
-// came upon it, ends all writes only until the file has been checked; see
-// examine.go. If the check finds damage nothing is written any more: the inbox
-// would take in what is lost with the file, and money would be spent on its word.
+// damage records whether the file is damaged. SQLite also reports damage if the
+// disk could not read a part of the file for a moment. Therefore a report, by any
+// connection, stops writes only until the file has been checked; see examine.go.
+// If the check finds damage, nothing is written any more. Otherwise the inbox
+// would accept deliveries that are lost with the file, and wrong data could cause
+// paid creates.
 type damage struct {
 	path  string
 	log   *slog.Logger
-	check func(suspicion) // in a goroutine of its own, until settled
+	check func(damageReport) // runs in its own goroutine until it calls clear or confirm, or the store closes
 
 	mu        sync.Mutex
 	found     *damageError    // nil unless a check found damage
 	suspected *suspectedError // nil unless a report is being checked
-	cleared   time.Time       // when a report was found to be no damage, without its statement
-	depth     int             // of the last check
-	settled   chan struct{}   // closed when the check that runs has ended
+	cleared   time.Time       // when a check last found no damage without running the statement again
+	depth     int             // of that check
+	settled   chan struct{}   // closed when the running check ends
 
 	reports atomic.Int64
 }
 
-// suspectedError says that a report is being checked. It is jobs.ErrUnavailable.
+// suspectedError reports that the file is being checked for damage. It is
+// jobs.ErrUnavailable.
 type suspectedError struct {
-	path string
-	what error
+	path  string
+	cause error
 }
 
 func (e *suspectedError) Error() string {
-	return fmt.Sprintf("%v: SQLite reported damage in database %s, which is being checked: %v", jobs.ErrUnavailable, e.path, e.what)
+	return fmt.Sprintf("%v: SQLite reported damage in database %s, which is being checked: %v", jobs.ErrUnavailable, e.path, e.cause)
 }
 
-// Unwrap leaves out that what was reported may be jobs.ErrCorrupt.
+// Unwrap leaves out jobs.ErrCorrupt, which the cause might be.
 func (e *suspectedError) Unwrap() []error {
 	var failure sqlite3.Error
-	if errors.As(e.what, &failure) {
+	if errors.As(e.cause, &failure) {
 		return []error{jobs.ErrUnavailable, failure}
 	}
 	return []error{jobs.ErrUnavailable}
 }
 
-// suspicion is a report that is to be checked.
-type suspicion struct {
-	statement *statementError // that reported it, if it is known
+// damageReport is a report of damage that has to be checked.
+type damageReport struct {
+	statement *statementError // the statement that failed; nil if it is unknown
 	depth     int             // of the check
 }
 
-// A report that follows on another within relapse, which was checked without
-// running its statement again, is checked deeper: up to deepest.
+// If a check found no damage without running the statement again, and another
+// report follows within deepenWithin, the next check is one level deeper, up to
+// maxDepth.
 const (
-	relapse = 10 * time.Minute
-	deepest = 2
+	deepenWithin = 10 * time.Minute
+	maxDepth     = 2
 )
 
-// statementError is an error with the statement that it is of.
+// statementError is an error together with the statement that failed.
 type statementError struct {
 	query string
 	args  []any
@@ -94,7 +97,7 @@ type statementError struct {
 func (e *statementError) Error() string { return e.err.Error() }
 func (e *statementError) Unwrap() error { return e.err }
 
-// ofStatement keeps the statement with a report of damage.
+// ofStatement adds the statement to err if err reports damage.
 func ofStatement(err error, query string, args []any) error {
 	if err == nil || !reportsDamage(err) {
 		return err
@@ -102,8 +105,9 @@ func ofStatement(err error, query string, args []any) error {
 	return &statementError{query, args, err}
 }
 
-// notice returns err. If it reports damage that is checked, and the error is
-// jobs.ErrUnavailable, or jobs.ErrCorrupt if a check has found damage.
+// notice returns err. If err reports damage, notice starts a check unless one is
+// running, and returns an error that is jobs.ErrUnavailable, or jobs.ErrCorrupt
+// if a check has found damage.
 func (d *damage) notice(err error) error {
 	if err == nil || !reportsDamage(err) || errors.As(err, new(*suspectedError)) {
 		return err
@@ -117,35 +121,35 @@ func (d *damage) notice(err error) error {
 		return d.suspected
 	}
 	d.reports.Add(1)
-	s := suspicion{}
-	errors.As(err, &s.statement)
-	if time.Since(d.cleared) < relapse {
-		s.depth = min(d.depth+1, deepest)
+	report := damageReport{}
+	errors.As(err, &report.statement)
+	if time.Since(d.cleared) < deepenWithin {
+		report.depth = min(d.depth+1, maxDepth)
 	}
 	d.suspected, d.settled = &suspectedError{d.path, err}, make(chan struct{})
 	d.log.Warn("SQLite reported damage: writes and webhooks are refused until the database has been checked", "database", d.path, "error", err)
-	go d.check(s)
+	go d.check(report)
 	return d.suspected
 }
 
-// noticeRead is notice for readers, which have time for the verdict.
+// noticeRead is notice for readers, which can wait for the result of the check.
 func (d *damage) noticeRead(ctx context.Context, err error) error {
 	return d.verdict(ctx, d.notice(err))
 }
 
-// clear ends a suspicion: the check found the file in order.
-func (d *damage) clear(s suspicion, rerun bool) {
+// clear ends a check that found no damage.
+func (d *damage) clear(report damageReport, rerun bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.suspected = nil
 	close(d.settled)
 	if !rerun {
-		d.cleared, d.depth = time.Now(), s.depth
+		d.cleared, d.depth = time.Now(), report.depth
 	}
-	d.log.Info("the database is in order: writes and webhooks are taken again", "database", d.path)
+	d.log.Info("the database is in order: writes and webhooks are accepted again", "database", d.path)
 }
 
-// confirm records the damage that a check found.
+// confirm ends a check that found damage.
 func (d *damage) confirm(err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -153,11 +157,12 @@ func (d *damage) confirm(err error) {
 	close(d.settled)
 }
 
-// verdictWait bounds how long verdict waits.
+// verdictWait is the longest time that verdict waits.
 const verdictWait = time.Second
 
-// verdict waits for a check that err speaks of, but not for long, so that whoever
-// does but one thing hears of damage. It returns err unless that was found.
+// verdict waits a short time for the check if err is a damageReport of damage. So
+// even a caller that makes only one call gets to know of the damage. It returns
+// err unless the check found damage.
 func (d *damage) verdict(ctx context.Context, err error) error {
 	if !errors.As(err, new(*suspectedError)) {
 		return err
@@ -180,7 +185,7 @@ func (d *damage) verdict(ctx context.Context, err error) error {
 	return err
 }
 
-// refusal is nil as long as nothing is known or suspected to be wrong.
+// refusal returns nil if the file is neither known nor suspected to be damaged.
 func (d *damage) refusal() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -193,19 +198,19 @@ func (d *damage) refusal() error {
 	return nil
 }
 
-// pool is the read-only connections. It notices damage.
+// pool holds the read-only connections. It passes reports of damage on to damage.
 type pool struct {
 	*sql.DB
 	damage *damage
 }
 
-// QueryRowContext is that of sql.DB.
+// QueryRowContext queries one row, like that of sql.DB.
 func (p *pool) QueryRowContext(ctx context.Context, query string, args ...any) scanner {
 	return noticingRow{ctx, p.DB.QueryRowContext(ctx, query, args...), p.damage, query, args}
 }
 
 type noticingRow struct {
-	ctx    context.Context // of the one query
+	ctx    context.Context // of this query
 	row    *sql.Row
 	damage *damage
 	query  string

@@ -11,9 +11,10 @@ import (
 	"shotline/jobs"
 )
 
-// explain adds the contract's word to an error of the database. SQLite reports
-// damage also when a part of the file could not be read for a moment, so that is
-// jobs.ErrUnavailable until a check has found damage; see damage.go.
+// explain wraps an error of the database in the matching error of the contract.
+// SQLite also reports damage if a part of the file could not be read for a
+// moment. Such an error is jobs.ErrUnavailable until a check has found damage;
+// see damage.go.
 func explain(err error) error {
 	if err == nil || errors.Is(err, jobs.ErrUnavailable) || errors.Is(err, jobs.ErrCorrupt) {
 		return err
@@ -33,8 +34,8 @@ func explain(err error) error {
 	return err
 }
 
-// reportsDamage reports whether err says that the file is damaged, be it so or
-// not.
+// reportsDamage reports whether err says that the file is damaged. The file might
+// be intact nevertheless.
 func reportsDamage(err error) bool {
 	if errors.Is(err, jobs.ErrCorrupt) {
 		return true
@@ -43,22 +44,22 @@ func reportsDamage(err error) bool {
 	return errors.As(err, &failure) && (failure.Code == sqlite3.ErrCorrupt || failure.Code == sqlite3.ErrNotADB)
 }
 
-// readFailed reports whether err says that something could not be read or
-// written.
+// readFailed reports whether err is a failure to read or write.
 func readFailed(err error) bool {
 	var failure sqlite3.Error
 	return errors.As(err, &failure) && failure.Code == sqlite3.ErrIoErr || errors.Is(err, syscall.EIO)
 }
 
-// broken reports whether err is of the database as a whole and not of one
-// operation, so that everything in its transaction has to fail with it.
+// broken reports whether err concerns the whole database and not only one
+// operation. If so, all operations in its transaction have to fail.
 func broken(err error) bool {
 	err = explain(err)
 	return errors.Is(err, jobs.ErrUnavailable) || errors.Is(err, jobs.ErrCorrupt)
 }
 
-// ofData reports whether err can be the making of particular rows. What is
-// wrong with the program or the schema is not, and must not cost a delivery.
+// ofData reports whether particular rows might have caused err. An error of the
+// program or the schema does not count, because a delivery should not be set
+// aside for it.
 func ofData(err error) bool {
 	var failure sqlite3.Error
 	if !errors.As(err, &failure) {
@@ -71,7 +72,7 @@ func ofData(err error) bool {
 	return false
 }
 
-// wrapError names the operation and its key.
+// wrapError adds the operation and its key to err.
 func wrapError(err error, format string, args ...any) error {
 	if err == nil {
 		return nil

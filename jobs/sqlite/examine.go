@@ -12,23 +12,24 @@ import (
 	"shotline/jobs"
 )
 
-// checkLimit is the largest file that is checked page by page at opening, and at
-// each report of damage: some 0.2 s of reading.
+// checkLimit is the size of the largest file that is checked page by page, at
+// opening and at each report of damage. Reading it takes about 0.2 s.
 const checkLimit = 32 << 20
 
-// Pauses between checks while the file cannot be read.
+// Pauses between checks if the file cannot be read.
 const (
 	checkAgainAfter  = 50 * time.Millisecond
 	checkAgainAtMost = 5 * time.Second
 )
 
-// The checks of larger files. The first reports are checked by the statement that
-// failed, and by going on; if they come again, all of the file is.
-var deepChecks = [deepest + 1]string{"", `PRAGMA quick_check(1)`, `PRAGMA integrity_check(1)`}
+// deepChecks are the checks of larger files, by depth. At depth 0 only the
+// statement that failed is run again. If reports repeat, the whole file is
+// checked.
+var deepChecks = [maxDepth + 1]string{"", `PRAGMA quick_check(1)`, `PRAGMA integrity_check(1)`}
 
 // examiner checks reports of damage, one at a time.
 type examiner struct {
-	ctx    context.Context // ends when the store closes
+	ctx    context.Context // canceled when the store closes
 	cancel context.CancelFunc
 	done   chan struct{} // holds a token while a check runs
 }
@@ -38,15 +39,15 @@ func newExaminer() *examiner {
 	return &examiner{ctx, cancel, make(chan struct{}, 1)}
 }
 
-// stop ends a check, and waits for it.
+// stop ends a running check and waits for it.
 func (e *examiner) stop() {
 	e.cancel()
 	e.done <- struct{}{}
 }
 
-// examine checks a report until it is known what it was. While the disk cannot
-// read what is asked for, nothing is known.
-func (s *Store) examine(what suspicion) {
+// examine checks a report until there is a result. There is none as long as the
+// disk cannot read the data.
+func (s *Store) examine(report damageReport) {
 	select {
 	case s.examiner.done <- struct{}{}:
 	case <-s.examiner.ctx.Done():
@@ -55,12 +56,12 @@ func (s *Store) examine(what suspicion) {
 	defer func() { <-s.examiner.done }()
 	ctx := s.examiner.ctx
 	for wait := checkAgainAfter; ; wait = min(2*wait, checkAgainAtMost) {
-		rerun, err := s.examineOnce(ctx, what)
+		rerun, err := s.examineOnce(ctx, report)
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err == nil:
-			s.damage.clear(what, rerun)
+			s.damage.clear(report, rerun)
 			return
 		case reportsDamage(err):
 			s.damage.confirm(err)
@@ -75,22 +76,23 @@ func (s *Store) examine(what suspicion) {
 	}
 }
 
-// examineOnce is nil if a check over a connection of its own finds no damage. It
-// is damage what is found twice, while all of the file can be read.
-func (s *Store) examineOnce(ctx context.Context, what suspicion) (rerun bool, err error) {
-	rerun, err = s.tryFile(ctx, what)
+// examineOnce checks a report on a separate connection. It returns nil if there
+// is no damage. It returns an error that reports damage only if two checks found
+// damage and the whole file could be read in between. See checkFile about rerun.
+func (s *Store) examineOnce(ctx context.Context, report damageReport) (rerun bool, err error) {
+	rerun, err = s.checkFile(ctx, report)
 	if err == nil || !reportsDamage(err) {
 		return rerun, err
 	}
 	if err := s.file.readThrough(ctx, s.path); err != nil {
 		return false, err
 	}
-	return s.tryFile(ctx, what)
+	return s.checkFile(ctx, report)
 }
 
-// tryFile reads what the report was about. It reports whether that was the
-// statement itself.
-func (s *Store) tryFile(ctx context.Context, what suspicion) (rerun bool, err error) {
+// checkFile checks the data that the report is about. It reports whether it could
+// run the statement itself again.
+func (s *Store) checkFile(ctx context.Context, report damageReport) (rerun bool, err error) {
 	db := openDB(s.path, "mode=ro", fmt.Sprintf("_busy_timeout=%d", s.busy.Milliseconds()), "_query_only=on", "_mutex=no")
 	db.SetMaxOpenConns(1)
 	defer func() { err = errors.Join(err, db.Close()) }()
@@ -98,26 +100,26 @@ func (s *Store) tryFile(ctx context.Context, what suspicion) (rerun bool, err er
 	if err := db.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema`).Scan(&entries); err != nil {
 		return false, fmt.Errorf("read schema: %w", err)
 	}
-	if what.statement != nil {
-		rows, err := db.QueryContext(ctx, what.statement.query, what.statement.args...)
+	if report.statement != nil {
+		rows, err := db.QueryContext(ctx, report.statement.query, report.statement.args...)
 		err = eachRow(rows, err, func(scanner) error { return nil })
 		if reportsDamage(err) || readFailed(err) {
 			return true, err
 		}
-		rerun = err == nil // or it needs what the connection of its own lacks
+		rerun = err == nil // any other error means that this connection cannot run it
 	}
-	check := deepChecks[what.depth]
+	check := deepChecks[report.depth]
 	if sizeOf(s.path) <= checkLimit {
-		check = deepChecks[max(what.depth, 1)]
+		check = deepChecks[max(report.depth, 1)]
 	}
 	if check == "" {
 		return rerun, nil
 	}
-	return rerun, passes(db.QueryRowContext(ctx, check))
+	return rerun, checkResult(db.QueryRowContext(ctx, check))
 }
 
-// passes reads the verdict of a check.
-func passes(row *sql.Row) error {
+// checkResult reads the result of a check.
+func checkResult(row *sql.Row) error {
 	var verdict string
 	if err := row.Scan(&verdict); err != nil {
 		return fmt.Errorf("check: %w", err)
@@ -128,15 +130,16 @@ func passes(row *sql.Row) error {
 	return nil
 }
 
-// quickCheck reads a small file's pages and what holds them together.
+// quickCheck checks the pages of a small file and the structures that connect
+// them.
 func (s *Store) quickCheck(ctx context.Context) error {
 	if sizeOf(s.path) > checkLimit {
 		return nil
 	}
-	return passes(s.readDB.DB.QueryRowContext(ctx, deepChecks[1]))
+	return checkResult(s.readDB.DB.QueryRowContext(ctx, deepChecks[1]))
 }
 
-// readThrough is nil if all of the database and of its log can be read.
+// readThrough returns nil if the whole database and its whole log can be read.
 func (f *openFile) readThrough(ctx context.Context, path string) error {
 	for _, name := range []string{path, path + walSuffix} {
 		file, err := f.hold(name)

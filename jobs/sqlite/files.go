@@ -10,14 +10,14 @@ import (
 	"shotline/jobs"
 )
 
-// The files beside a database, while it is in use and after a crash.
+// Suffixes of the files beside a database that is in use or was left by a crash.
 const (
 	walSuffix = "-wal"
 	shmSuffix = "-shm"
 )
 
-// files are those that were opened. SQLite goes on writing into them when
-// somebody moves or removes them, and all of that would be lost.
+// files are the files that were opened. If somebody moves or removes them, SQLite
+// continues to write to them, and those writes would be lost.
 type files struct {
 	path    string
 	db, wal fs.FileInfo
@@ -32,7 +32,7 @@ func filesAt(path string) (files, error) {
 	return files{path, db, wal}, err
 }
 
-// unchanged is nil while the names still lead to the files.
+// unchanged returns nil if the opened files still have their names.
 func (f files) unchanged() error {
 	return errors.Join(sameFile(f.path, f.db), sameFile(f.path+walSuffix, f.wal))
 }
@@ -41,7 +41,7 @@ func sameFile(path string, opened fs.FileInfo) error {
 	now, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%w: %s was moved or removed while in use; restart once it is in its place", jobs.ErrUnavailable, path)
+		return fmt.Errorf("%w: %s was moved or removed while in use; restart after moving it back", jobs.ErrUnavailable, path)
 	case err != nil:
 		return fmt.Errorf("%w: %w", jobs.ErrUnavailable, err)
 	case !os.SameFile(now, opened):
@@ -50,9 +50,9 @@ func sameFile(path string, opened fs.FileInfo) error {
 	return nil
 }
 
-// leaveWAL gives a backup that was only looked at the form back by which
-// inspect refuses another database's log beside it. While another process has
-// the file open this cannot be done, and need not: nothing is lost.
+// leaveWAL restores the rollback form of a backup that was only read. If it has
+// this form, inspect can refuse another database's log beside it. If another
+// process has the file open, leaveWAL has no effect. No data is lost then.
 func (s *Store) leaveWAL() {
 	ctx := context.Background()
 	conn, err := s.writeDB.Conn(ctx)

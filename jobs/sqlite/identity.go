@@ -10,14 +10,14 @@ import (
 
 const (
 	loadIdentity = `SELECT id FROM identity WHERE place = ?`
-	// A copy of the file lies in another place, and becomes a store of its own.
+	// A copy of the file has another place and gets a new id.
 	saveIdentity = `INSERT INTO identity (one, id, place) VALUES (1, ?1, ?2)
 		ON CONFLICT (one) DO UPDATE SET id = excluded.id, place = excluded.place WHERE place <> excluded.place`
 )
 
-// Identity implements jobs.Upkeep. What tells a copy from the file that it was made
-// of is the file's number in its file system. A file that is moved within that keeps
-// its number, and backups hold no identity.
+// Identity implements jobs.Upkeep. A copy is distinguished from its original by
+// the number of the file in its file system. A file keeps this number if it is
+// moved within the file system. Backups hold no identity.
 func (s *Store) Identity(ctx context.Context) (id string, err error) {
 	place, err := fileNumber(s.path)
 	if err != nil {

@@ -18,22 +18,22 @@ import (
 const (
 	headerSize   = 100
 	headerMagic  = "SQLite format 3\x00"
-	rollbackForm = 1 // a database that was never in WAL mode; our backups are
+	rollbackForm = 1 // not in WAL mode, like our backups
 
 	walHeaderSize   = 32
 	frameHeaderSize = 24
 
 	shmVersion  = 3007000
-	shmMaxFrame = 16 // frames in the log
-	shmBackfill = 96 // frames of them that are in the database
+	shmMaxFrame = 16 // offset of the number of frames in the log
+	shmBackfill = 96 // offset of the number of those that are in the database
 )
 
-// inspectTries is how often a file must look wrong: another process may be
-// just moving its log into it.
+// inspectTries is how often a file must look damaged. Once is not enough, because
+// another process might be moving its log into it.
 const inspectTries = 3
 
-// inspect looks for damage that SQLite would repair by forgetting, or notice
-// only later. It reads little and changes nothing.
+// inspect looks for damage that SQLite would repair by dropping data, or would
+// notice only later. It reads little and changes nothing.
 func inspect(ctx context.Context, path string) error {
 	for try := 1; ; try++ {
 		err := inspectOnce(path)
@@ -84,12 +84,12 @@ func inspectOnce(path string) error {
 		}
 	}
 	if log == 0 {
-		return logIsMissing(path)
+		return checkMissingLog(path)
 	}
 	return nil
 }
 
-// inRollbackForm reports whether a file is as our backups are.
+// inRollbackForm reports whether a file is in the form of our backups.
 func inRollbackForm(path string) (bool, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -98,21 +98,21 @@ func inRollbackForm(path string) (bool, error) {
 	defer f.Close()
 	head := make([]byte, headerSize)
 	if _, err := io.ReadFull(f, head); err != nil {
-		return false, nil // an empty file, or SQLite will say more
+		return false, nil // the file is empty, or SQLite will report the error
 	}
 	return head[18] == rollbackForm, nil
 }
 
-// header is what the first bytes of a database say.
+// header holds the values that inspect needs from the header of a database.
 type header struct {
 	pageSize int64
 	form     byte
-	pages    int64 // 0 when not told
+	pages    int64 // 0 if unknown
 }
 
 func parseHeader(head []byte) (header, error) {
 	if !bytes.HasPrefix(head, []byte(headerMagic)) {
-		return header{}, fmt.Errorf("%w: file is not a database: it does not begin like one of SQLite", jobs.ErrCorrupt)
+		return header{}, fmt.Errorf("%w: file is not a database: it has no SQLite header", jobs.ErrCorrupt)
 	}
 	h := header{pageSize: int64(binary.BigEndian.Uint16(head[16:])), form: head[18]}
 	if h.pageSize == 1 {
@@ -127,8 +127,9 @@ func parseHeader(head []byte) (header, error) {
 	return h, nil
 }
 
-// pagesInLog counts the pages behind from, up to to, that the log has: a
-// crash while the log is moved into the database leaves the file short.
+// pagesInLog counts the pages after from, up to to, that are in the log. If a
+// crash interrupts a move of the log, the file can be too short, but the log has
+// the missing pages.
 func pagesInLog(path string, pageSize, from, to int64) (int64, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -141,12 +142,12 @@ func pagesInLog(path string, pageSize, from, to int64) (int64, error) {
 	held := map[int64]bool{}
 	var head [walHeaderSize]byte
 	if _, err := f.ReadAt(head[:], 0); err != nil {
-		return 0, nil // too short for anything
+		return 0, nil // too short to hold a page
 	}
 	var frame [frameHeaderSize]byte
 	for at := int64(walHeaderSize); ; at += frameHeaderSize + pageSize {
 		_, err := f.ReadAt(frame[:], at)
-		if err != nil || !bytes.Equal(frame[8:16], head[16:24]) { // the end, or left from an earlier round
+		if err != nil || !bytes.Equal(frame[8:16], head[16:24]) { // the end, or frames from before the log restarted
 			return int64(len(held)), nil
 		}
 		if page := int64(binary.BigEndian.Uint32(frame[:])); page > from && page <= to {
@@ -155,12 +156,12 @@ func pagesInLog(path string, pageSize, from, to int64) (int64, error) {
 	}
 }
 
-// logIsMissing tells by the shared memory that a crash left behind whether the
-// log that is not there held commits.
-func logIsMissing(path string) error {
+// checkMissingLog returns an error if the missing log held commits that are not
+// in the database. It reads this from the shared memory that a crash left.
+func checkMissingLog(path string) error {
 	f, err := os.Open(path + shmSuffix)
 	if err != nil {
-		return nil // nothing is left of a crash, or SQLite will say more
+		return nil // there was no crash, or SQLite will report the error
 	}
 	defer f.Close()
 	index := make([]byte, shmBackfill+4)
@@ -172,7 +173,7 @@ func logIsMissing(path string) error {
 		return nil
 	}
 	if frames, moved := order.Uint32(index[shmMaxFrame:]), order.Uint32(index[shmBackfill:]); frames > moved {
-		return fmt.Errorf("%w: %s%s is missing, which held the last of what was written", jobs.ErrCorrupt, path, walSuffix)
+		return fmt.Errorf("%w: %s%s is missing, although it held the latest commits", jobs.ErrCorrupt, path, walSuffix)
 	}
 	return nil
 }

@@ -4,9 +4,9 @@ package sqlite
 
 import "os"
 
-// inUse cannot be told here.
+// inUse returns false, because this system offers no way to find out.
 func inUse(*os.File) (bool, error) { return false, nil }
 
-// abandoned takes every log for one that a crash left: then it is moved once more
-// than it need be.
+// abandoned treats every log as left by a crash. If it was not, it is moved once
+// more than necessary.
 func abandoned(path string) (bool, error) { return sizeOf(path+walSuffix) > walHeaderSize, nil }

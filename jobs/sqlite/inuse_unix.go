@@ -10,11 +10,12 @@ import (
 	"syscall"
 )
 
-// shmInUse is the byte of the shared memory that everybody locks who has it open.
+// shmInUse is the byte of the shared memory that each process locks while it has
+// the database open.
 const shmInUse = 128
 
-// inUse reports whether another process has the database open whose shared
-// memory is file.
+// inUse reports whether another process has a database open. The file is the
+// shared memory of the database.
 func inUse(file *os.File) (bool, error) {
 	lock := syscall.Flock_t{Type: syscall.F_WRLCK, Whence: io.SeekStart, Start: shmInUse, Len: 1}
 	if err := syscall.FcntlFlock(file.Fd(), syscall.F_GETLK, &lock); err != nil {
@@ -23,8 +24,8 @@ func inUse(file *os.File) (bool, error) {
 	return lock.Type != syscall.F_UNLCK, nil
 }
 
-// abandoned reports whether a log is there that nobody uses: a crash left it.
-// No store of this process may have the database open.
+// abandoned reports whether there is a log that nobody uses, because a crash left
+// it. It must not be called while a store of this process has the database open.
 func abandoned(path string) (bool, error) {
 	if sizeOf(path+walSuffix) <= walHeaderSize {
 		return false, nil

@@ -8,33 +8,33 @@ import (
 	"os"
 )
 
-// The header of the index of the log, at the beginning of the shared memory:
-// two copies, and then how much of the log is in the database. See
-// https://sqlite.org/walformat.html.
+// The header of the log's index, at the beginning of the shared memory. It
+// consists of two copies, followed by the number of frames that are in the
+// database. See https://sqlite.org/walformat.html.
 const (
 	indexCopySize   = 48
 	indexHeaderSize = 2 * indexCopySize
-	indexInit       = 12 // 1 once the header is filled
+	indexInit       = 12 // offset of a byte that is 1 once the header is filled
 	indexPageSize   = 14
 )
 
-// forgetMoved makes SQLite take no page of the log for moved, in all processes
-// that have the database open: it invalidates the header of the index, and
-// whoever needs the index next builds it anew from the log, as after a crash.
-// Nothing may follow the last commit in the log then: frames of a commit whose
-// sync failed look valid, but are perhaps not on the disk.
-func (c *connection) forgetMoved() (err error) {
+// invalidateIndex invalidates the header of the log's index, for all processes
+// that have the database open. The next one that needs the index rebuilds it from
+// the log, as after a crash, and then treats no frame as moved. Before that,
+// invalidateIndex ends the log after its last commit. Frames of a commit whose
+// sync failed look valid, but they might not be on disk.
+func (c *connection) invalidateIndex() (err error) {
 	index := c.store.index
-	if err := c.begin(); err != nil { // nobody appends to the log, or begins it anew
+	if err := c.begin(); err != nil { // nobody can append to the log or restart it now
 		return err
 	}
-	defer func() { err = errors.Join(err, c.tx.control("COMMIT")) }() // of nothing
+	defer func() { err = errors.Join(err, c.tx.control("COMMIT")) }() // nothing was written
 	var header [indexHeaderSize]byte
 	if _, err := index.ReadAt(header[:], 0); err != nil {
 		return fmt.Errorf("read the index of the log: %w", err)
 	}
 	if !validIndex(header[:]) {
-		return nil // it is going to be built anew
+		return nil // it will be rebuilt anyway
 	}
 	order := binary.NativeEndian
 	frames, pageSize := int64(order.Uint32(header[shmMaxFrame:])), int64(order.Uint16(header[indexPageSize:]))
@@ -42,7 +42,7 @@ func (c *connection) forgetMoved() (err error) {
 		pageSize = 65536
 	}
 	if err := endLog(c.store.path+walSuffix, walHeaderSize+frames*(frameHeaderSize+pageSize)); err != nil {
-		return fmt.Errorf("end the log behind its last commit: %w", err)
+		return fmt.Errorf("end the log after its last commit: %w", err)
 	}
 	if _, err := index.WriteAt(make([]byte, indexHeaderSize), 0); err != nil {
 		return fmt.Errorf("invalidate the index of the log: %w", err)
@@ -50,8 +50,8 @@ func (c *connection) forgetMoved() (err error) {
 	return nil
 }
 
-// logFrames is how many frames the log has. It may be wrong for a moment, while
-// another process writes it.
+// logFrames returns the number of frames in the log. The number might be wrong
+// for a moment if another process is writing it.
 func (s *Store) logFrames() (int64, error) {
 	var frames [4]byte
 	if _, err := s.index.ReadAt(frames[:], shmMaxFrame); err != nil {
@@ -66,7 +66,7 @@ func validIndex(header []byte) bool {
 		bytes.Equal(header[:indexCopySize], header[indexCopySize:indexHeaderSize])
 }
 
-// endLog makes the frame at that place invalid, and with it all that follow.
+// endLog invalidates the frame at an offset, and with it all that follow.
 func endLog(path string, at int64) error {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {

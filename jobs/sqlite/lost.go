@@ -8,8 +8,8 @@ import (
 	"shotline/jobs"
 )
 
-// lostCreates goes by the index submissions_lost. ?1 and ?2 are the submission
-// after which the page begins.
+// lostCreates uses the index submissions_lost. ?1 and ?2 are the submission after
+// which the page begins.
 const lostCreates = `SELECT s.job_seq, s.attempt, s.screenshot_id, s.intent_at, s.sends, b.id
 	FROM submissions s CROSS JOIN batches b ON b.seq = s.job_seq >> 32
 	WHERE s.lost_at IS NOT NULL AND s.job_seq >= ?1 AND (s.job_seq > ?1 OR s.attempt > ?2)

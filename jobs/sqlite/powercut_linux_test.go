@@ -335,7 +335,7 @@ func TestForgetMoved(t *testing.T) {
 		if before.moved == 0 || before.moved == before.frames {
 			t.Fatalf("before: %+v", before)
 		}
-		must(t, conn.forgetMoved())
+		must(t, conn.invalidateIndex())
 		for range 2 { // the second time there is nothing to forget
 			page, _, err := other.Deliveries(t.Context(), 0, 100)
 			must(t, err)
@@ -347,7 +347,7 @@ func TestForgetMoved(t *testing.T) {
 			if after.frames != before.frames || after.moved != 0 {
 				t.Errorf("before: %+v, after: %+v", before, after)
 			}
-			must(t, conn.forgetMoved())
+			must(t, conn.invalidateIndex())
 		}
 		r.release()
 	})

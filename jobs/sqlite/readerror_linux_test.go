@@ -142,7 +142,7 @@ func TestDamageNeedsAReadableFile(t *testing.T) {
 	unreadable, err := os.Open(path)
 	must(t, errors.Join(err, unreadable.Close()))
 	s.file.held[path] = unreadable // no other code holds the path yet
-	report := suspicion{}
+	report := damageReport{}
 	if _, err := s.examineOnce(t.Context(), report); !errors.Is(err, jobs.ErrUnavailable) || reportsDamage(err) {
 		t.Errorf("unreadable file: %v", err)
 	}
