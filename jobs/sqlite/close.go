@@ -10,10 +10,11 @@ import (
 	"shotline/jobs"
 )
 
-// scratchTables are the writer's own, in memory. outcomes holds results in
-// their order, each joined to a submission that has the screenshot (recorded is
-// that submission's result so far); closing holds what closes, one row per job;
-// words holds results with which the vendor settles conflicts.
+// scratchTables are temporary tables of the writer, in memory. The table outcomes
+// holds results in their order, each joined to the submission that has its
+// screenshot; recorded is the result of that submission so far. The table closing
+// holds the jobs to close, one row each. The table verdicts holds results with
+// which the vendor settles conflicts.
 const scratchTables = `
 CREATE TEMP TABLE outcomes (
   ord           INTEGER PRIMARY KEY,
@@ -37,36 +38,37 @@ CREATE TEMP TABLE closing (
   late          INTEGER NOT NULL,
   was_late      INTEGER NOT NULL,
   was_by        TEXT    NOT NULL,
-  screenshot_id TEXT    NOT NULL, -- '' leaves the job's
+  screenshot_id TEXT    NOT NULL, -- '' keeps the job's
   image_url     TEXT    NOT NULL,
   error         TEXT    NOT NULL,
   closed_by     TEXT    NOT NULL,
   correction    INTEGER NOT NULL DEFAULT 0, -- the job had ended, and the vendor settled a conflict
-  was_corrected INTEGER NOT NULL DEFAULT 0  -- of a job that is open it is 0
-);` + scratchWords
+  was_corrected INTEGER NOT NULL DEFAULT 0  -- 0 if the job is open
+);` + verdictTable
 
-// The unary + in the statements below keeps the planner from going through all
-// of a big table and looking into the small one for each row.
+// The unary + in the statements below keeps the planner from scanning a large
+// table and searching the small one for each of its rows.
 
-// A submission has one result, its first. Where a group brings several for one
-// submission, the later ones meet the first as the recorded one.
+// A submission has one result, the first. If a transaction brings several for one
+// submission, compareWithFirst makes the first of them the recorded result for
+// the later ones.
 const compareWithFirst = `UPDATE outcomes SET recorded = f.outcome FROM
 	(SELECT job_seq, attempt, extra, outcome, min(ord) AS ord FROM outcomes WHERE recorded IS NULL
 	 GROUP BY job_seq, attempt, extra HAVING count(*) > 1) f
 	WHERE outcomes.job_seq = f.job_seq AND outcomes.attempt = f.attempt AND outcomes.extra = f.extra
 	AND outcomes.recorded IS NULL AND outcomes.ord > f.ord`
 
-// recordOutcomes remembers every first result, whether or not it closes its
-// job: the picture of an older attempt may be wanted later.
+// recordOutcomes stores every first result, even if it does not close its job.
+// The image of an older attempt might be needed later.
 const recordOutcomes = `UPDATE submissions SET outcome = o.outcome, outcome_by = o.closed_by,
 	image_url = CASE WHEN o.image_url <> '' THEN o.image_url ELSE submissions.image_url END
 	FROM outcomes o WHERE o.recorded IS NULL
 	AND submissions.job_seq = o.job_seq AND submissions.attempt = o.attempt AND submissions.extra = o.extra`
 
-// pickClosing is the guard, see jobs.Closures: of the results in their order
-// the first that may close its job. The screenshot of a double charge moves
-// nothing: the wanted one decides, so that a job never changes its screenshot
-// within an attempt.
+// pickClosing is the guard of closures; see jobs.Closures. For each job it picks
+// the first result that can close it. A result of a double charge's screenshot
+// closes nothing: the wanted screenshot decides, so that a job never changes its
+// screenshot within an attempt.
 const pickClosing = `INSERT OR IGNORE INTO closing
 	(job_seq, ord, attempt, from_state, to_state, late, was_late, was_by, screenshot_id, image_url, error, closed_by, was_corrected)
 	SELECT o.job_seq, o.ord, o.attempt, j.state, o.outcome, j.state NOT IN ('pending', 'submitting'), j.late, j.closed_by,
@@ -78,19 +80,20 @@ const pickClosing = `INSERT OR IGNORE INTO closing
 		OR (j.state IN ('failed', 'timed_out') AND o.attempt < j.attempt AND o.outcome = 'done'))
 	ORDER BY o.ord`
 
-// preferPaid turns an end without a picture into a late done where an older
-// attempt brought one before: the picture that was paid for closes the job, of
-// several the newest.
+// preferPaid replaces an end without an image by done, late, if an older attempt
+// produced an image before. That image was paid for. If there are several, the
+// newest counts.
 const preferPaid = `UPDATE closing SET to_state = 'done', late = 1, attempt = s.attempt, screenshot_id = s.screenshot_id,
 	image_url = s.image_url, error = '', closed_by = s.outcome_by
 	FROM submissions s WHERE closing.to_state IN ('failed', 'timed_out') AND s.job_seq = +closing.job_seq
 	AND s.extra = 0 AND s.outcome = 'done' AND s.attempt = (SELECT max(attempt) FROM submissions n
 		WHERE n.job_seq = s.job_seq AND n.extra = 0 AND n.outcome = 'done')`
 
-// A caller takes its time before it waits for the writer, so a close may carry
-// an earlier one than the create's answer before it. A job that ends with the
-// screenshot of an older attempt shows nothing of the newest one's. One whose
-// picture is taken back by a correction shows no image.
+// closeJobs closes the jobs in closing. The caller takes the time before it waits
+// for the writer, so the time of a close can be earlier than that of the create's
+// response, although the close comes later; closed_at is then raised to
+// submitted_at. If a job ends with the screenshot of an older attempt, the image of
+// the newest attempt is removed. It is also removed if a correction refutes it.
 const closeJobs = `UPDATE jobs SET state = c.to_state, closed_by = c.closed_by, late = c.late,
 	corrected = c.correction OR c.was_corrected, closed_at = max(?1, coalesce(submitted_at, 0)),
 	screenshot_id = CASE WHEN c.screenshot_id <> '' THEN c.screenshot_id ELSE jobs.screenshot_id END,
@@ -98,8 +101,8 @@ const closeJobs = `UPDATE jobs SET state = c.to_state, closed_by = c.closed_by, 
 	error = c.error, lease_owner = NULL, lease_until = NULL
 	FROM closing c WHERE jobs.seq = +c.job_seq AND jobs.state = c.from_state`
 
-// endSubmissions: what ends while a create may still be under way owns nothing
-// more, and is not looked up any more.
+// endSubmissions settles submissions whose job ends while a create might still be
+// under way. No deliveries are held for them, and they are no longer looked up.
 const endSubmissions = `UPDATE submissions SET open_after = NULL, doubt_since = NULL, check_at = NULL
 	FROM closing c WHERE c.from_state IN ('submitting', 'queued') AND submissions.job_seq = +c.job_seq
 	AND submissions.open_after IS NOT NULL`
@@ -109,8 +112,8 @@ const logClosings = `INSERT INTO events (at, type, batch_seq, job_seq, attempt, 
 		job_seq >> 32, job_seq, attempt, CASE WHEN correction OR late THEN to_state ELSE '' END
 	FROM closing ORDER BY ord`
 
-// settle brings what is in outcomes to its end. Deliveries and observations
-// go this way; closings without a result enter at finish.
+// settle processes the results in outcomes. Deliveries and observations are
+// processed in this way. Closings without a result go to finish directly.
 func (t *tx) settle(at time.Time, effects *jobs.Effects) error {
 	n, err := t.pick()
 	if err != nil {
@@ -125,9 +128,9 @@ func (t *tx) settle(at time.Time, effects *jobs.Effects) error {
 	return t.finish(n, at, effects)
 }
 
-// pick lays into closing what closes, and counts it. Where each first result
-// closes a job of its own, as nearly always, no submission can have several, and
-// there is no need to compare.
+// pick fills closing with the jobs to close and returns their number. If each
+// first result closes another job, which is nearly always the case, no submission
+// can have several results, and they need not be compared.
 func (t *tx) pick() (closing int64, err error) {
 	if closing, err = t.pickOnce(); err != nil {
 		return 0, err
@@ -155,8 +158,8 @@ func (t *tx) pickOnce() (closing int64, err error) {
 	return closing, nil
 }
 
-// finish closes the n jobs in closing. It also writes their events, counters and
-// the ends of their batches.
+// finish closes the n jobs in closing. It also logs their events, updates the
+// counters, and finishes or revises their batches.
 func (t *tx) finish(n int64, at time.Time, effects *jobs.Effects) error {
 	if n == 0 {
 		return nil
@@ -194,7 +197,7 @@ func (t *tx) finish(n int64, at time.Time, effects *jobs.Effects) error {
 }
 
 // CloseJobs implements jobs.Closures. The effects include those of the deliveries
-// that it applied first.
+// that were applied first.
 func (s *Store) CloseJobs(ctx context.Context, closings []jobs.Closing, at time.Time) (jobs.Effects, error) {
 	for _, c := range closings {
 		if err := checkClosing(c); err != nil {
@@ -222,14 +225,15 @@ func checkClosing(c jobs.Closing) error {
 	return nil
 }
 
-// pickRequested adds one job to closing if it is in one of the given states and, unless
-// the attempt is 0, in that attempt.
+// pickRequested adds a job to closing if it is in one of the given states and,
+// unless the attempt is 0, in that attempt.
 const pickRequested = `INSERT OR IGNORE INTO closing
 	(job_seq, ord, attempt, from_state, to_state, late, was_late, was_by, screenshot_id, image_url, error, closed_by)
 	SELECT seq, ?, attempt, state, ?, 0, late, closed_by, '', '', ?, ? FROM jobs
 	WHERE seq = ? AND instr(?, state) > 0 AND ? IN (0, attempt)`
 
-// closeJobs closes the jobs that are still as the closings expect them.
+// closeJobs closes the jobs that still have the state and attempt that their
+// closings require.
 func (t *tx) closeJobs(closings []jobs.Closing, at time.Time, effects *jobs.Effects) error {
 	if err := t.control(`DELETE FROM closing`); err != nil {
 		return err
@@ -240,7 +244,7 @@ func (t *tx) closeJobs(closings []jobs.Closing, at time.Time, effects *jobs.Effe
 		if err != nil {
 			return err
 		}
-		// instr is exact: no name of an open state is part of another.
+		// instr matches exactly, because no name of an open state contains another
 		n, err := t.exec(pickRequested, i, string(c.To), c.Error, string(c.By), seq, joinStates(c.From), c.Attempt)
 		if err != nil {
 			return fmt.Errorf("job %s: %w", c.Job, err)

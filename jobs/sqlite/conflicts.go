@@ -9,34 +9,34 @@ import (
 	"shotline/jobs"
 )
 
-// isUnsettled is whether a contradiction c still waits for the vendor's word.
-// It may wait without being checked, if the vendor could not tell.
+// isUnsettled is true if the vendor has not settled a contradiction c. If the
+// vendor had no answer, such a contradiction might have no further check.
 const isUnsettled = `(c.check_at IS NOT NULL OR c.vendor_says NOT IN ('done', 'failed'))`
 
-// isAnswer is whether a result o is the vendor's answer to an open conflict,
-// and no further contradiction.
-const isAnswer = `(o.closed_by = 'poll' AND o.extra = 0 AND EXISTS (SELECT 1 FROM contradictions c
+// isVerdict is true if a result o is the vendor's verdict on an open conflict,
+// and so not a further contradiction.
+const isVerdict = `(o.closed_by = 'poll' AND o.extra = 0 AND EXISTS (SELECT 1 FROM contradictions c
 	WHERE c.job_seq = o.job_seq AND c.attempt = o.attempt AND ` + isUnsettled + `))`
 
 const countConflicts = `UPDATE jobs SET conflicts = conflicts + n.n FROM
-	(SELECT o.job_seq, count(*) AS n FROM outcomes o WHERE o.outcome <> o.recorded AND NOT ` + isAnswer + ` GROUP BY o.job_seq) n
+	(SELECT o.job_seq, count(*) AS n FROM outcomes o WHERE o.outcome <> o.recorded AND NOT ` + isVerdict + ` GROUP BY o.job_seq) n
 	WHERE jobs.seq = n.job_seq`
 
-// insertConflicts has the vendor asked about screenshots whose results contradict
-// each other. One that the vendor has settled stays settled.
+// insertConflicts opens conflicts for screenshots with contradictory results, so
+// that the vendor is queried about them. If the vendor has settled a conflict, it
+// stays settled.
 const insertConflicts = `INSERT INTO contradictions (job_seq, attempt, first_outcome, image_url, error, opened_at, check_at)
 	SELECT job_seq, attempt, recorded, max(image_url), max(CASE outcome WHEN 'failed' THEN error ELSE '' END), ?1, ?1
 	FROM outcomes WHERE outcome <> recorded AND extra = 0 GROUP BY job_seq, attempt
 	ON CONFLICT DO UPDATE SET opened_at = ?1, check_at = ?1, checks = 0
 	WHERE check_at IS NULL AND vendor_says NOT IN ('done', 'failed')`
 
-// openConflicts counts the contradictions among outcomes and opens their
-// conflicts.
+// openConflicts counts the contradictions in outcomes and opens their conflicts.
 func (t *tx) openConflicts(at time.Time, effects *jobs.Effects) error {
-	var differ, answers int
+	var differ, verdicts int
 	err := t.get([]any{&differ}, `SELECT count(*) FROM outcomes WHERE outcome <> recorded`)
 	if err == nil && differ > 0 {
-		err = t.get([]any{&answers}, `SELECT count(*) FROM outcomes o WHERE o.outcome <> o.recorded AND `+isAnswer)
+		err = t.get([]any{&verdicts}, `SELECT count(*) FROM outcomes o WHERE o.outcome <> o.recorded AND `+isVerdict)
 	}
 	if err != nil {
 		return fmt.Errorf("count conflicts: %w", err)
@@ -50,12 +50,13 @@ func (t *tx) openConflicts(at time.Time, effects *jobs.Effects) error {
 	if _, err := t.exec(insertConflicts, at.UnixMilli()); err != nil {
 		return fmt.Errorf("open conflicts: %w", err)
 	}
-	effects.Conflicts += differ - answers
+	effects.Conflicts += differ - verdicts
 	return nil
 }
 
-// dueConflicts goes by the index contradictions_due. Of one job it has the one
-// of the newest attempt: the vendor is asked about a job once at a time.
+// dueConflicts uses the index contradictions_due. If several conflicts of a job
+// are due, it selects the one of the newest attempt, because only one check of a
+// job should be under way at a time.
 const dueConflicts = `SELECT c.job_seq, c.attempt, coalesce(s.screenshot_id, ''), coalesce(s.outcome, ''), c.vendor_says, c.opened_at, c.checks,
 	(SELECT id FROM batches b WHERE b.seq = c.job_seq >> 32), (SELECT timeout_ms FROM jobs j WHERE j.seq = c.job_seq)
 	FROM contradictions c CROSS JOIN submissions s ON s.job_seq = c.job_seq AND s.attempt = c.attempt AND s.extra = 0
@@ -65,7 +66,8 @@ const dueConflicts = `SELECT c.job_seq, c.attempt, coalesce(s.screenshot_id, '')
 
 const conflictsAreDue = `SELECT EXISTS (SELECT 1 FROM contradictions WHERE check_at <= ? AND +job_seq BETWEEN ? AND ?)`
 
-// ClaimConflicts implements jobs.Closures. A reader looks before the writer is asked.
+// ClaimConflicts implements jobs.Closures. It takes the write lock only if a read
+// finds a conflict that is due.
 func (s *Store) ClaimConflicts(ctx context.Context, batch string, at, again time.Time, limit int) ([]jobs.Conflict, error) {
 	first, last := int64(0), int64(maxSeq)
 	if batch != "" {
@@ -113,7 +115,8 @@ func (s *Store) ClaimConflicts(ctx context.Context, batch string, at, again time
 	return claimed, nil
 }
 
-// recheckConflict leaves an earlier final word of the vendor.
+// recheckConflict sets the next check and stores the vendor's response. If the
+// vendor reported a result before, that response stays.
 const recheckConflict = `UPDATE contradictions SET check_at = ?1,
 	vendor_says = CASE WHEN ?2 = '' OR vendor_says = 'done' OR vendor_says = 'failed' THEN vendor_says ELSE ?2 END
 	WHERE job_seq = ?3 AND attempt = ?4 AND check_at IS NOT NULL`
@@ -122,7 +125,7 @@ const recheckConflict = `UPDATE contradictions SET check_at = ?1,
 func (s *Store) RecheckConflicts(ctx context.Context, rechecks []jobs.ConflictRecheck) error {
 	for _, r := range rechecks {
 		if r.Says != jobs.OutcomeNone && r.Says != jobs.OutcomeProcessing && r.Says != jobs.OutcomeUnknown {
-			return fmt.Errorf("check the conflict of job %s again: %w: %q is a result", r.Job, jobs.ErrInvalid, r.Says)
+			return fmt.Errorf("recheck the conflict of job %s: %w: %q is a result", r.Job, jobs.ErrInvalid, r.Says)
 		}
 	}
 	if len(rechecks) == 0 {
@@ -140,5 +143,5 @@ func (s *Store) RecheckConflicts(ctx context.Context, rechecks []jobs.ConflictRe
 		}
 		return nil
 	})
-	return wrapError(err, "check %d conflicts again", len(rechecks))
+	return wrapError(err, "recheck %d conflicts", len(rechecks))
 }

@@ -14,7 +14,8 @@ const insertBatch = `INSERT INTO batches (id, state, source, columns, params, ta
 	callback_url, rows, queued, created_at, touched_at)
 	VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13, ?13) ON CONFLICT (id) DO NOTHING`
 
-// checkSpec is what a batch can be refused for before anything is written.
+// checkSpec returns jobs.ErrInvalid if the id or the priority of a spec is
+// invalid.
 func checkSpec(spec jobs.BatchSpec) error {
 	switch {
 	case !jobs.ValidBatchID(spec.ID):
@@ -25,7 +26,8 @@ func checkSpec(spec jobs.BatchSpec) error {
 	return nil
 }
 
-// batchRow encodes a spec for insertBatch, with so many queued jobs.
+// batchRow returns the arguments of insertBatch for a spec and a number of queued
+// jobs.
 func batchRow(spec jobs.BatchSpec, state jobs.BatchState, queued int, at time.Time) ([]any, error) {
 	columns, err1 := canonicalJSON(spec.Columns, len(spec.Columns))
 	params, err2 := canonicalJSON(spec.Params, len(spec.Params))
@@ -40,7 +42,7 @@ func batchRow(spec jobs.BatchSpec, state jobs.BatchState, queued int, at time.Ti
 		spec.Priority, spec.Single, spec.CallbackURL, queued, at.UnixMilli()}, nil
 }
 
-// addBatch inserts a batch, with its key.
+// addBatch inserts a batch and records its key.
 func (t *tx) addBatch(row []any, key jobs.Key, at time.Time) (seq int64, err error) {
 	if err := t.keyTaken(key); err != nil {
 		return 0, err
@@ -61,7 +63,7 @@ func (t *tx) addBatch(row []any, key jobs.Key, at time.Time) (seq int64, err err
 	return seq, err
 }
 
-// keyTaken is a *jobs.KeyTakenError when the key has made a batch.
+// keyTaken returns a *jobs.KeyTakenError if a batch was created with the key.
 func (t *tx) keyTaken(key jobs.Key) error {
 	if key == (jobs.Key{}) {
 		return nil
@@ -85,7 +87,7 @@ func (s *Store) AddJob(ctx context.Context, spec jobs.BatchSpec, r jobs.Request,
 	if err := s.addJob(ctx, spec, r, at); err != nil {
 		return jobs.Job{}, wrapError(err, "add job %s", spec.ID)
 	}
-	return s.Job(context.WithoutCancel(ctx), jobs.ID{Batch: spec.ID, Row: 1}) // it is there now, whoever gave up
+	return s.Job(context.WithoutCancel(ctx), jobs.ID{Batch: spec.ID, Row: 1}) // the job exists, even if ctx ended
 }
 
 func (s *Store) addJob(ctx context.Context, spec jobs.BatchSpec, r jobs.Request, at time.Time) error {
@@ -116,7 +118,7 @@ func (s *Store) addJob(ctx context.Context, spec jobs.BatchSpec, r jobs.Request,
 	})
 }
 
-// withOptions makes a request's own options those of the batch that is made for it.
+// withOptions moves the options of a request to the batch that is created for it.
 func withOptions(spec jobs.BatchSpec, r jobs.Request) (jobs.BatchSpec, jobs.Request) {
 	if r.CallbackURL != "" {
 		spec.CallbackURL = r.CallbackURL

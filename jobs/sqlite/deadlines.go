@@ -10,14 +10,14 @@ import (
 )
 
 // ExtendDeadlines implements jobs.Closures.
-func (s *Store) ExtendDeadlines(ctx context.Context, ids []jobs.ID, until time.Time) error {
+func (s *Store) ExtendDeadlines(ctx context.Context, ids []jobs.ID, deadline time.Time) error {
 	err := s.write(ctx, func(t *tx) error {
 		for _, id := range ids {
 			seq, err := t.jobSeq(id)
 			if err != nil {
 				return err
 			}
-			if _, err := t.exec(`UPDATE jobs SET deadline = ? WHERE seq = ? AND state = 'pending'`, until.UnixMilli(), seq); err != nil {
+			if _, err := t.exec(`UPDATE jobs SET deadline = ? WHERE seq = ? AND state = 'pending'`, deadline.UnixMilli(), seq); err != nil {
 				return fmt.Errorf("job %s: %w", id, err)
 			}
 		}

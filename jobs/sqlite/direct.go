@@ -8,16 +8,16 @@ import (
 	"io"
 )
 
-// direct is the writer's connection past database/sql, whose care for each
-// statement and each row costs as much as they do: for those that come by the
-// thousand. It belongs to the writer's goroutine.
+// direct is the writer's connection without database/sql, for statements and rows
+// that come by the thousand. For these, the overhead of database/sql is as large
+// as the work itself. Only the writer's goroutine uses it.
 type direct struct {
 	conn  driver.Conn
 	stmts map[string]driver.Stmt
 	args  [appendRows * appendArgs]driver.NamedValue
 }
 
-// direct lends the connection to use, which must not keep it.
+// direct calls use with the connection. The function must not keep it.
 func (t *tx) direct(use func(*direct) error) error {
 	return t.conn.Raw(func(conn any) error {
 		if t.past == nil {
@@ -47,8 +47,8 @@ func (d *direct) close() error {
 	return errors.Join(errs...)
 }
 
-// eachRow calls visit with the values of every row of a query without arguments:
-// int64 and string, as SQLite has them.
+// eachRow calls visit with the values of every row of a query without arguments.
+// SQLite returns them as int64 and string.
 func (t *tx) eachRow(visit func([]driver.Value), query string) error {
 	return t.direct(func(d *direct) (err error) {
 		stmt, err := d.prepare(query)

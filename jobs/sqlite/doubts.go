@@ -8,12 +8,12 @@ import (
 	"shotline/jobs"
 )
 
-// heldLease is a lease as the jobs table has it.
-type heldLease struct {
+// leaseRow is a lease as the jobs table holds it.
+type leaseRow struct {
 	seq     int64
 	attempt int
 	owner   string
-	until   int64
+	expiry  int64
 }
 
 // expiredLeases uses the index jobs_leased: only leased jobs have a lease_until.
@@ -21,9 +21,10 @@ const expiredLeases = `SELECT seq, attempt, lease_owner, lease_until FROM jobs W
 
 const leasesExpired = `SELECT EXISTS (SELECT 1 FROM jobs WHERE lease_until <= ?)`
 
-// ExpireLeases implements jobs.Ledger. A reader looks before the writer is
-// asked. A job that somebody asked to cancel has an open intent: it goes into
-// doubt, and what settles that cancels it.
+// ExpireLeases implements jobs.Ledger. It takes the write lock only if a read
+// finds an expired lease. If somebody asked to cancel a job, it has an open
+// intent. So it is in doubt afterwards, and the transaction that settles the
+// doubt cancels it.
 func (s *Store) ExpireLeases(ctx context.Context, at time.Time, limit int) (requeued, doubted int, err error) {
 	var expired bool
 	err = s.readDB.QueryRowContext(ctx, leasesExpired, at.UnixMilli()).Scan(&expired)
@@ -31,10 +32,10 @@ func (s *Store) ExpireLeases(ctx context.Context, at time.Time, limit int) (requ
 		return 0, 0, wrapError(err, "expire leases")
 	}
 	err = s.write(ctx, func(t *tx) error {
-		var leases []heldLease
+		var leases []leaseRow
 		err := t.each(func(row scanner) error {
-			var l heldLease
-			err := row.Scan(&l.seq, &l.attempt, &l.owner, &l.until)
+			var l leaseRow
+			err := row.Scan(&l.seq, &l.attempt, &l.owner, &l.expiry)
 			leases = append(leases, l)
 			return err
 		}, expiredLeases, at.UnixMilli(), limit)
@@ -42,7 +43,7 @@ func (s *Store) ExpireLeases(ctx context.Context, at time.Time, limit int) (requ
 			return err
 		}
 		for _, l := range leases {
-			inDoubt, err := t.doubt(l.seq, l.attempt, l.owner, l.until, at)
+			inDoubt, err := t.doubt(l.seq, l.attempt, l.owner, l.expiry, at)
 			if err != nil {
 				return err
 			}
@@ -50,7 +51,7 @@ func (s *Store) ExpireLeases(ctx context.Context, at time.Time, limit int) (requ
 				doubted++
 				continue
 			}
-			if _, err := t.exec(queueAgain, l.seq, l.attempt, l.owner, l.until); err != nil {
+			if _, err := t.exec(queueAgain, l.seq, l.attempt, l.owner, l.expiry); err != nil {
 				return err
 			}
 			if err := t.requeued(l.seq, at); err != nil {
@@ -66,8 +67,8 @@ func (s *Store) ExpireLeases(ctx context.Context, at time.Time, limit int) (requ
 	return requeued, doubted, nil
 }
 
-// requeued counts a job that nobody handles any more, and makes its batch's
-// work owed at once: whoever leased it is gone.
+// requeued counts a job that is queued again and makes the work of its batch due
+// at once, because no submitter works on the job any more.
 func (t *tx) requeued(seq int64, at time.Time) error {
 	if err := t.moveCount(seq>>32, jobs.Submitting, jobs.Queued, 1); err != nil {
 		return err
@@ -82,7 +83,8 @@ const dueDoubts = `SELECT s.job_seq, s.attempt, s.intent_at, s.sends, s.doubt_si
 
 const doubtsAreDue = `SELECT EXISTS (SELECT 1 FROM submissions WHERE doubt_since IS NOT NULL AND check_at <= ?)`
 
-// ClaimDoubts implements jobs.Ledger. A reader looks before the writer is asked.
+// ClaimDoubts implements jobs.Ledger. It takes the write lock only if a read
+// finds a doubt that is due.
 func (s *Store) ClaimDoubts(ctx context.Context, at, again time.Time, limit int) ([]jobs.Submission, error) {
 	var due bool
 	err := s.readDB.QueryRowContext(ctx, doubtsAreDue, at.UnixMilli()).Scan(&due)
@@ -145,8 +147,9 @@ func (s *Store) RecheckDoubts(ctx context.Context, submissions []jobs.Submission
 	return wrapError(err, "recheck %d doubts", len(submissions))
 }
 
-// settleDoubt ends a doubt without a screenshot. open_after stays: the lost
-// create may still show up, and what is delivered for it has to be held.
+// settleDoubt ends a doubt without a screenshot. It keeps open_after: the
+// screenshot of the lost create might still appear, so its deliveries have to be
+// held.
 const settleDoubt = `UPDATE submissions SET lost_at = intent_at, intent_at = NULL, doubt_since = NULL, check_at = NULL
 	WHERE job_seq = ? AND attempt = ? AND extra = 0 AND screenshot_id IS NULL AND doubt_since < ?`
 

@@ -9,21 +9,23 @@ import (
 	"shotline/jobs"
 )
 
-// eventScan is how many rows of the log one page of a filter looks at: some
-// milliseconds.
+// eventScan is the number of log rows that one page of a filter searches. This
+// takes some milliseconds.
 const eventScan = 5000
 
-// toCall is the URL that wants to be called for an event, or ”. A batch of a
-// single job is called for the job's events, any other for its own; a row that has a
-// URL is called for its job's. Most batches have no such row, and jobs are not read.
-const toCall = `CASE
+// eventCallbackURL is the URL to call for an event, or an empty string. If a
+// batch consists of a single job, its URL is called for the job's events,
+// otherwise for the batch's own. The URL of a row is called for the events of its
+// job. Most batches have no row with a URL, and then jobs is not read.
+const eventCallbackURL = `CASE
 	WHEN b.callback_url <> '' AND b.single = (e.job_seq IS NOT NULL) THEN b.callback_url
 	WHEN b.row_callbacks AND e.job_seq IS NOT NULL THEN (SELECT callback_url FROM jobs WHERE jobs.seq = e.job_seq)
 	ELSE '' END`
 
-// selectEvents has what scanEvent reads. Batches come by their primary key.
+// selectEvents selects the columns that scanEvent reads. It finds batches by
+// their primary key.
 const selectEvents = `SELECT e.seq, e.at, e.type, coalesce(b.id, ''), e.job_seq, e.attempt, e.state, e.revision, coalesce(e.delivery, 0),
-	` + toCall + `
+	` + eventCallbackURL + `
 	FROM events e LEFT JOIN batches b ON b.seq = e.batch_seq WHERE e.seq > ? AND e.seq <= ?`
 
 func scanEvent(row scanner) (e jobs.Event, err error) {
@@ -37,10 +39,12 @@ func scanEvent(row scanner) (e jobs.Event, err error) {
 	return e, err
 }
 
-// newestEvent is the newest place that the log ever had.
+// newestEvent is the place of the newest event that was ever logged, even if it
+// was pruned.
 const newestEvent = `SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0)`
 
-// endOfScan is where a page has to stop looking; no row when the log ends before.
+// endOfScan is the place at which a page stops searching. It returns no row if
+// the log ends before that.
 const endOfScan = `SELECT seq FROM events WHERE seq > ? ORDER BY seq LIMIT 1 OFFSET ?`
 
 // Events implements jobs.Reader.
@@ -79,7 +83,7 @@ func (s *Store) Events(ctx context.Context, f jobs.EventFilter) (page []jobs.Eve
 	return page, upTo, nil
 }
 
-// eventsWhere is what a filter asks beyond a range of places.
+// eventsWhere returns the conditions of a filter, without the range of places.
 func (v view) eventsWhere(f jobs.EventFilter) (where string, args []any, err error) {
 	var conditions strings.Builder
 	if f.Batch != "" {
@@ -105,7 +109,7 @@ func (v view) eventsWhere(f jobs.EventFilter) (where string, args []any, err err
 		}
 	}
 	if f.Calls {
-		conditions.WriteString(" AND " + toCall + " <> ''")
+		conditions.WriteString(" AND " + eventCallbackURL + " <> ''")
 	}
 	return conditions.String(), args, nil
 }

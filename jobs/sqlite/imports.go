@@ -68,7 +68,7 @@ func (s *Store) AppendRequests(ctx context.Context, batch string, requests []job
 				portion.values[i*len(portion.values)/portion.rows] = place
 			}
 			if _, err := t.exec(portion.query, portion.values...); err != nil {
-				return fmt.Errorf("line %d, or one of the %d behind it: %w", portion.line, portion.rows-1, err)
+				return fmt.Errorf("line %d, or one of the %d rows after it: %w", portion.line, portion.rows-1, err)
 			}
 		}
 		_, err = t.exec(`UPDATE batches SET rows = rows + ?, queued = queued + ?, rejected = rejected + ?, touched_at = ?,

@@ -10,26 +10,28 @@ import (
 	"shotline/jobs"
 )
 
-// inboxWaits is whether there is anything to apply, or to release. The
-// condition disposition <> ” is that of the index inbox_unapplied, here and below.
-const inboxWaits = `SELECT EXISTS (SELECT 1 FROM inbox WHERE seq > (SELECT place FROM cursors WHERE name = 'inbox'))
+// inboxHasWork is true if there is a delivery to apply or to release. Here and
+// below, the condition that the disposition is not empty allows SQLite to use the
+// index inbox_unapplied.
+const inboxHasWork = `SELECT EXISTS (SELECT 1 FROM inbox WHERE seq > (SELECT place FROM cursors WHERE name = 'inbox'))
 	OR EXISTS (SELECT 1 FROM inbox WHERE disposition = 'held' AND disposition <> ''
 		AND seq <= coalesce((SELECT min(open_after) FROM submissions WHERE open_after IS NOT NULL), 9223372036854775807))`
 
-// ApplyInbox implements jobs.Inbox. One call is one transaction unless a
-// delivery makes it fail. A reader looks before the writer is asked.
+// ApplyInbox implements jobs.Inbox. It takes the write lock only if a read finds
+// work. One call is one transaction unless a delivery makes it fail.
 func (s *Store) ApplyInbox(ctx context.Context, at time.Time, limit int) (jobs.Applied, error) {
-	var waits bool
-	err := s.readDB.QueryRowContext(ctx, inboxWaits).Scan(&waits)
-	if err != nil || !waits {
+	var found bool
+	err := s.readDB.QueryRowContext(ctx, inboxHasWork).Scan(&found)
+	if err != nil || !found {
 		return jobs.Applied{}, wrapError(err, "apply inbox")
 	}
 	applied, err := s.applyInbox(ctx, at, max(limit, 1))
 	return applied, wrapError(err, "apply inbox")
 }
 
-// applyInbox applies up to limit deliveries; when that fails through one of
-// them, first one half and then the other, down to the cause.
+// applyInbox applies up to limit deliveries. If one of them makes the transaction
+// fail, it applies the first half and then the second one, and so on, until the
+// failing delivery is found.
 func (s *Store) applyInbox(ctx context.Context, at time.Time, limit int) (jobs.Applied, error) {
 	var applied jobs.Applied
 	err := s.writeAlone(ctx, func(t *tx) (err error) {
@@ -40,7 +42,7 @@ func (s *Store) applyInbox(ctx context.Context, at time.Time, limit int) (jobs.A
 	if !errors.As(err, &cause) {
 		return applied, err
 	}
-	read := applied.Read // how many there were to apply
+	read := applied.Read // number of deliveries in the failed range
 	if read <= 1 {
 		repaired, err := s.repairFor(ctx, cause.last, at)
 		if err != nil {
@@ -90,7 +92,7 @@ func addEffects(a, b jobs.Effects) jobs.Effects {
 	}
 }
 
-// inboxRange is what lies right behind the cursor.
+// inboxRange is a range of deliveries right after the cursor.
 type inboxRange struct {
 	cursor, last int64
 	count        int
@@ -116,8 +118,8 @@ func (t *tx) moveCursor(place int64) error {
 	return err
 }
 
-// applyNext applies the next deliveries in the caller's transaction. An error
-// of their making is an *applyError; Read is set then too.
+// applyNext applies the next deliveries in the caller's transaction. If a
+// delivery causes an error, applyNext returns an *applyError and still sets Read.
 func (s *Store) applyNext(t *tx, at time.Time, limit int) (jobs.Applied, error) {
 	next, err := t.nextRange(limit)
 	if err != nil {
@@ -145,15 +147,16 @@ func (s *Store) applyNext(t *tx, at time.Time, limit int) (jobs.Applied, error) 
 	return applied, err
 }
 
-// loadDeliveries joins what can close something to its submission.
+// loadDeliveries copies deliveries to outcomes and joins final results to their
+// submissions.
 const loadDeliveries = `INSERT INTO outcomes
 	(delivery, job_seq, attempt, extra, recorded, screenshot_id, outcome, image_url, error, closed_by)
 	SELECT i.seq, s.job_seq, s.attempt, s.extra, s.outcome, i.screenshot_id, i.outcome, i.image_url, i.error, 'webhook'
 	FROM inbox i LEFT JOIN submissions s ON s.screenshot_id = i.screenshot_id AND i.outcome IN ('done', 'failed')
 	WHERE i.seq > ? AND i.seq <= ? AND i.disposition = '' ORDER BY i.seq`
 
-// judgeUnknown decides on deliveries that found no submission.
-const judgeUnknown = `UPDATE inbox SET disposition = CASE
+// classifyUnknown sets the disposition of deliveries without a submission.
+const classifyUnknown = `UPDATE inbox SET disposition = CASE
 	WHEN screenshot_id = '' OR outcome NOT IN ('done', 'failed') THEN 'noted'
 	WHEN seq > ?1 THEN 'held' ELSE 'foreign' END
 	WHERE seq IN (SELECT delivery FROM outcomes WHERE job_seq IS NULL) RETURNING disposition`
@@ -165,20 +168,21 @@ func (t *tx) applyRange(r inboxRange, at time.Time, applied *jobs.Applied) error
 	if _, err := t.exec(loadDeliveries, r.cursor, r.last); err != nil {
 		return fmt.Errorf("load deliveries: %w", err)
 	}
-	var strange bool
-	if err := t.get([]any{&strange}, `SELECT EXISTS (SELECT 1 FROM outcomes WHERE job_seq IS NULL)`); err != nil {
+	var unknown bool
+	if err := t.get([]any{&unknown}, `SELECT EXISTS (SELECT 1 FROM outcomes WHERE job_seq IS NULL)`); err != nil {
 		return fmt.Errorf("look for unknown screenshots: %w", err)
 	}
-	if strange {
-		if err := t.judge(at, applied); err != nil {
-			return fmt.Errorf("judge unknown screenshots: %w", err)
+	if unknown {
+		if err := t.classify(at, applied); err != nil {
+			return fmt.Errorf("classify deliveries: %w", err)
 		}
 	}
 	return t.settle(at, &applied.Effects)
 }
 
-// judge takes out of outcomes what belongs to no submission that has its id.
-func (t *tx) judge(at time.Time, applied *jobs.Applied) error {
+// classify sets the disposition of deliveries without a submission and removes
+// them from outcomes.
+func (t *tx) classify(at time.Time, applied *jobs.Applied) error {
 	oldest, err := t.oldestIntent()
 	if err != nil {
 		return err
@@ -197,7 +201,7 @@ func (t *tx) judge(at time.Time, applied *jobs.Applied) error {
 			applied.Foreign++
 		}
 		return nil
-	}, judgeUnknown, oldest)
+	}, classifyUnknown, oldest)
 	if err == nil && applied.Held > 0 {
 		err = t.heldMore()
 	}
@@ -212,8 +216,9 @@ func (t *tx) judge(at time.Time, applied *jobs.Applied) error {
 
 const firstIntent = `SELECT min(open_after) FROM submissions WHERE open_after IS NOT NULL`
 
-// oldestIntent is the place in the inbox after which deliveries may be of a
-// screenshot whose id we do not know; NULL when there is none.
+// oldestIntent returns the place in the inbox after which a delivery might belong
+// to a submission whose screenshot id is not known yet. It is NULL if there is no
+// such submission.
 func (t *tx) oldestIntent() (oldest sql.NullInt64, err error) {
 	err = t.get([]any{&oldest}, firstIntent)
 	if err != nil {

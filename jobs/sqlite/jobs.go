@@ -14,17 +14,18 @@ const jobColumns = `jobs.seq, line, url, params, tags, metadata, cells, jobs.sta
 	closed_by, cost_micros, late, double_charged, conflicts, corrected, ` + firstResult + `, ` + vendorSays + `,
 	duplicate_of, created_at, submitted_at, closed_at, deadline, cancel_asked_at, timeout_ms, priority`
 
-// The words of a job's newest conflict; few jobs have one.
+// The first result and the vendor's response of a job's newest conflict. Few jobs
+// have a conflict.
 const (
 	newestConflict = ` FROM contradictions c WHERE c.job_seq = jobs.seq ORDER BY c.attempt DESC LIMIT 1`
 	firstResult    = `CASE WHEN conflicts = 0 THEN '' ELSE coalesce((SELECT c.first_outcome` + newestConflict + `), '') END`
 	vendorSays     = `CASE WHEN conflicts = 0 THEN '' ELSE coalesce((SELECT c.vendor_says` + newestConflict + `), '') END`
 )
 
-// jobRow scans one job with its place, and whatever columns come after it.
+// jobRow scans a job with its place and, into more, the columns after it.
 type jobRow struct {
 	seq  int64
-	size int // bytes of what may be large
+	size int // bytes of the columns that can be large
 	job  jobs.Job
 }
 
@@ -69,11 +70,12 @@ func pageSize(limit, most int) int {
 	return min(limit, most)
 }
 
-// selectJobs has what scanAny reads. Batches are few and come by their primary
-// key: a scalar subquery keeps the planner from starting with them.
+// selectJobs selects the columns that scanAny reads. It gets the batch by its
+// primary key in a scalar subquery, because with a join the planner would start
+// with the batches.
 const selectJobs = `SELECT ` + jobColumns + `, (SELECT id FROM batches WHERE batches.seq = jobs.seq >> 32) FROM jobs `
 
-// scanAny scans a job of any batch, as selectJobs has it.
+// scanAny scans a row of selectJobs, which can be of any batch.
 func (r *jobRow) scanAny(row scanner) error {
 	var batch string
 	err := r.scan(row, "", &batch)
@@ -81,14 +83,15 @@ func (r *jobRow) scanAny(row scanner) error {
 	return err
 }
 
-// scanJob reads a job of any batch.
+// scanJob scans a row of selectJobs and returns only the job.
 func scanJob(row scanner) (jobs.Job, error) {
 	var r jobRow
 	err := r.scanAny(row)
 	return r.job, err
 }
 
-// jobsWhere reads jobs of any batch by a condition on jobs and an order.
+// jobsWhere reads jobs of any batch. The tail is a condition and an order for
+// selectJobs.
 func (s *Store) jobsWhere(ctx context.Context, tail string, args ...any) ([]jobs.Job, error) {
 	var page []jobs.Job
 	err := s.read(ctx, func(row scanner) error {
@@ -123,7 +126,7 @@ func (s *Store) Jobs(ctx context.Context, f jobs.JobFilter) ([]jobs.Job, error) 
 	if f.Batch != "" {
 		seq, err := s.batchPlace(ctx, f.Batch)
 		if errors.Is(err, jobs.ErrNotFound) {
-			return nil, nil // a filter that nothing meets
+			return nil, nil // matches no job
 		}
 		if err != nil {
 			return nil, wrapError(err, "list jobs of batch %s", f.Batch)

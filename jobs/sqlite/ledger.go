@@ -9,21 +9,22 @@ import (
 	"shotline/jobs"
 )
 
-// leaseJobs takes the first queued rows; the index jobs_queued has them in order.
-// Of a ranked batch leaseRanked takes the most urgent ones, by jobs_ranked.
+// leaseJobs leases the first queued rows, which the index jobs_queued holds in
+// order. leaseRanked leases the most urgent rows of a ranked batch, by the index
+// jobs_ranked.
 const (
-	leaseJobs = leaseThose + `(SELECT seq FROM jobs WHERE state = 'queued' AND seq BETWEEN ?3 AND ?4 ORDER BY seq LIMIT +?5)
+	leaseJobs = leaseWhere + `(SELECT seq FROM jobs WHERE state = 'queued' AND seq BETWEEN ?3 AND ?4 ORDER BY seq LIMIT +?5)
 	RETURNING ` + jobColumns
-	leaseRanked = leaseThose + `(SELECT seq FROM jobs WHERE state = 'queued' AND priority IS NOT NULL AND batch_seq = ?3 >> 32
+	leaseRanked = leaseWhere + `(SELECT seq FROM jobs WHERE state = 'queued' AND priority IS NOT NULL AND batch_seq = ?3 >> 32
 		ORDER BY priority DESC, seq LIMIT +?5) AND seq <= ?4
 	RETURNING ` + jobColumns
-	leaseThose = `UPDATE jobs SET state = 'submitting', attempt = max(attempt, 1), lease_owner = ?1, lease_until = ?2 WHERE seq IN `
+	leaseWhere = `UPDATE jobs SET state = 'submitting', attempt = max(attempt, 1), lease_owner = ?1, lease_until = ?2 WHERE seq IN `
 )
 
 // Lease implements jobs.Ledger.
-func (s *Store) Lease(ctx context.Context, batch, owner string, n int, at, until time.Time) ([]jobs.Lease, error) {
-	if !until.After(at) {
-		return nil, fmt.Errorf("lease jobs of batch %s: %w: the lease ends before it begins", batch, jobs.ErrInvalid)
+func (s *Store) Lease(ctx context.Context, batch, owner string, n int, at, expiry time.Time) ([]jobs.Lease, error) {
+	if !expiry.After(at) {
+		return nil, fmt.Errorf("lease jobs of batch %s: %w: the lease expires before it begins", batch, jobs.ErrInvalid)
 	}
 	var leases []jobs.Lease
 	err := s.write(ctx, func(t *tx) error {
@@ -44,23 +45,24 @@ func (s *Store) Lease(ctx context.Context, batch, owner string, n int, at, until
 			if err := r.scan(row, batch); err != nil {
 				return err
 			}
-			leases = append(leases, jobs.Lease{Job: r.job, Attempt: r.job.Attempt, Owner: owner, Expiry: until})
+			leases = append(leases, jobs.Lease{Job: r.job, Attempt: r.job.Attempt, Owner: owner, Expiry: expiry})
 			return nil
-		}, query, owner, until.UnixMilli(), rowSeq(seq, 1), rowSeq(seq, maxRow), max(n, 0))
+		}, query, owner, expiry.UnixMilli(), rowSeq(seq, 1), rowSeq(seq, maxRow), max(n, 0))
 		if err != nil {
 			return err
 		}
 		if err := t.moveCount(seq, jobs.Queued, jobs.Submitting, int64(len(leases))); err != nil {
 			return err
 		}
-		// Not the lease's end: a submitter that dies takes only what it leased.
-		_, err = t.exec(`UPDATE batches SET wake_at = ? WHERE seq = ?`, at.Add(until.Sub(at)/3).UnixMilli(), seq)
+		// This is before the leases expire. If the submitter dies, only the jobs that
+		// it leased have to wait for that.
+		_, err = t.exec(`UPDATE batches SET wake_at = ? WHERE seq = ?`, at.Add(expiry.Sub(at)/3).UnixMilli(), seq)
 		return err
 	})
 	if err != nil {
 		return nil, wrapError(err, "lease jobs of batch %s", batch)
 	}
-	// RETURNING promises no order.
+	// RETURNING guarantees no order
 	slices.SortFunc(leases, func(a, b jobs.Lease) int { return byRank(a.Job, b.Job) })
 	return leases, nil
 }
@@ -75,13 +77,13 @@ const recordIntent = `INSERT INTO submissions (job_seq, attempt, extra, intent_a
 	RETURNING sends`
 
 // OpenIntent implements jobs.Ledger.
-func (s *Store) OpenIntent(ctx context.Context, lease jobs.Lease, at, until time.Time) (jobs.Lease, error) {
+func (s *Store) OpenIntent(ctx context.Context, lease jobs.Lease, at, expiry time.Time) (jobs.Lease, error) {
 	err := s.write(ctx, func(t *tx) error {
 		seq, err := t.jobSeq(lease.Job.ID)
 		if err != nil {
 			return err
 		}
-		n, err := t.exec(extendLease, until.UnixMilli(), seq, lease.Attempt, lease.Owner, at.UnixMilli())
+		n, err := t.exec(extendLease, expiry.UnixMilli(), seq, lease.Attempt, lease.Owner, at.UnixMilli())
 		if err != nil {
 			return err
 		}
@@ -97,17 +99,18 @@ func (s *Store) OpenIntent(ctx context.Context, lease jobs.Lease, at, until time
 	if err != nil {
 		return jobs.Lease{}, wrapError(err, "open intent of job %s", lease.Job.ID)
 	}
-	lease.Expiry = until
+	lease.Expiry = expiry
 	return lease, nil
 }
 
-// queueAgain takes a job out of submission. Its last parameter is the owner of
-// its lease, NULL for a job in doubt.
+// queueAgain queues a submitting job again. The last two parameters are the owner
+// and the expiry of its lease. They are NULL if the job is in doubt.
 const queueAgain = `UPDATE jobs SET state = 'queued', lease_owner = NULL, lease_until = NULL
 	WHERE seq = ? AND state = 'submitting' AND attempt = ? AND lease_owner IS ? AND lease_until IS ?`
 
-// withdrawIntent takes back an intent whose create surely had no effect. An
-// earlier create of the same submission, lost in doubt, may still show up.
+// withdrawIntent withdraws an intent whose create certainly had no effect. If an
+// earlier create of the submission was lost, its screenshot might still appear,
+// so open_after stays.
 const withdrawIntent = `UPDATE submissions SET intent_at = NULL, sends = sends - 1,
 	open_after = CASE WHEN sends > 1 THEN open_after END
 	WHERE job_seq = ? AND attempt = ? AND extra = 0 AND intent_at IS NOT NULL AND screenshot_id IS NULL`
@@ -155,8 +158,8 @@ func (s *Store) Requeue(ctx context.Context, leases []jobs.Lease, at time.Time) 
 	return effects, nil
 }
 
-// Doubt implements jobs.Ledger. A lease without an open intent leaves nothing
-// to doubt: it is passed over, and ends by its time.
+// Doubt implements jobs.Ledger. A lease without an open intent is skipped,
+// because there is nothing to doubt. It expires later.
 func (s *Store) Doubt(ctx context.Context, leases []jobs.Lease, at time.Time) error {
 	err := s.write(ctx, func(t *tx) error {
 		for _, lease := range leases {
@@ -173,12 +176,12 @@ func (s *Store) Doubt(ctx context.Context, leases []jobs.Lease, at time.Time) er
 	return wrapError(err, "doubt %d leases", len(leases))
 }
 
-// doubt ends a lease with an open intent; it reports whether there was one.
-func (t *tx) doubt(seq int64, attempt int, owner string, until int64, at time.Time) (bool, error) {
+// doubt ends a lease if it has an open intent, and reports whether it had one.
+func (t *tx) doubt(seq int64, attempt int, owner string, expiry int64, at time.Time) (bool, error) {
 	n, err := t.exec(`UPDATE jobs SET lease_owner = NULL, lease_until = NULL
 		WHERE seq = ?1 AND state = 'submitting' AND attempt = ?2 AND lease_owner = ?3 AND lease_until = ?4
 		AND EXISTS (SELECT 1 FROM submissions WHERE job_seq = ?1 AND attempt = ?2 AND extra = 0
-			AND intent_at IS NOT NULL AND screenshot_id IS NULL)`, seq, attempt, owner, until)
+			AND intent_at IS NOT NULL AND screenshot_id IS NULL)`, seq, attempt, owner, expiry)
 	if err != nil || n == 0 {
 		return false, err
 	}

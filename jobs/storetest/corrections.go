@@ -229,7 +229,7 @@ var correctionTests = []test{
 			j := b.job(id)
 			wantSame(b, "screenshot", j.ScreenshotID, shotOf(id, 2))
 			wantSame(b, "image", j.ImageURL, "")
-			wantSame(b, "error", j.Error, "the picture of attempt 1 turned out to have failed: "+vendorError)
+			wantSame(b, "error", j.Error, "the vendor confirmed that the screenshot of attempt 1 failed: "+vendorError)
 		}
 		// The newest attempt may still have its result.
 		b.wantClosed(b.result(ids[1], 2, jobs.OutcomeDone),

@@ -3,10 +3,10 @@ package simulation
 var bugsOfCorrections = []bug{
 	{
 		name: "the first of two contradictory results stands for ever", promise: "P1", file: "jobs/sqlite/corrections.go",
-		from: `	WHERE w.flips AND (
-		(w.outcome = 'done' AND`,
-		to: `	WHERE w.flips < 0 AND (
-		(w.outcome = 'done' AND`,
+		from: `	WHERE v.refutes AND (
+		(v.outcome = 'done' AND`,
+		to: `	WHERE v.refutes < 0 AND (
+		(v.outcome = 'done' AND`,
 	},
 	{
 		name: "the later of two contradictory results is believed", promise: "P1", file: "jobs/sqlite/inbox.go",
@@ -46,7 +46,7 @@ var bugsOfCorrections = []bug{
 	},
 	{
 		name: "a correction leaves the result of its submission", promise: "P1", file: "jobs/sqlite/corrections.go",
-		from: `[]string{settleConflicts, turnResults}`,
+		from: `[]string{settleConflicts, applyVerdicts}`,
 		to:   `[]string{settleConflicts}`,
 	},
 	{

@@ -74,7 +74,7 @@ var bugsOfJobs = []bug{
 	},
 	{
 		name: "an ended lease is queued again although its intent is open", promise: "P3", file: "jobs/sqlite/doubts.go",
-		from: `inDoubt, err := t.doubt(l.seq, l.attempt, l.owner, l.until, at)`,
+		from: `inDoubt, err := t.doubt(l.seq, l.attempt, l.owner, l.expiry, at)`,
 		to:   `inDoubt, err := false, error(nil)`,
 	},
 	{
