@@ -6,7 +6,8 @@ import (
 	"shotline/jobs"
 )
 
-// Batch is a batch with its counts. All counts are there, also those that are zero.
+// Batch is a batch with its counts. All counts are present, even if they are
+// zero.
 type Batch struct {
 	BatchID       string                    `json:"batch_id" example:"b7k2m9q4x1"`
 	State         jobs.BatchState           `json:"state" enum:"importing,open,paused,finished"`
@@ -22,13 +23,13 @@ type Batch struct {
 	Canceled      int64                     `json:"canceled"`
 	Duplicate     int64                     `json:"duplicate"`
 	Rejected      int64                     `json:"rejected"`
-	ClosedBy      map[jobs.Provenance]int64 `json:"closed_by" doc:"Jobs by the way to their end"`
+	ClosedBy      map[jobs.Provenance]int64 `json:"closed_by" doc:"Closed jobs by provenance"`
 	Late          int64                     `json:"late"`
-	Corrected     int64                     `json:"corrected" doc:"Jobs whose first result was false, as the vendor says"`
+	Corrected     int64                     `json:"corrected" doc:"Jobs whose first result the vendor refuted"`
 	DoubleCharged int64                     `json:"double_charged"`
-	Cost          *float64                  `json:"cost,omitempty" doc:"Credits, absent while the vendor told none"`
+	Cost          *float64                  `json:"cost,omitempty" doc:"Credits; absent if the vendor has reported no cost yet"`
 	APICalls      int64                     `json:"api_calls"`
-	Revision      int                       `json:"revision" doc:"Grows whenever the batch finishes, and with late results and corrections"`
+	Revision      int                       `json:"revision" doc:"Increases each time the batch finishes, and with late results and corrections"`
 	CreatedAt     time.Time                 `json:"created_at,omitzero"`
 	FinishedAt    time.Time                 `json:"finished_at,omitzero"`
 }
@@ -67,23 +68,24 @@ func FromBatch(b jobs.Batch) Batch {
 	}
 }
 
-// PastBatch is a batch in the message of an event after which it changed.
+// PastBatch is a batch in the message of an event, if the batch has changed since
+// the event.
 type PastBatch struct {
 	BatchID  string          `json:"batch_id" example:"b7k2m9q4x1"`
 	State    jobs.BatchState `json:"state" enum:"finished,paused"`
-	Revision int             `json:"revision" doc:"That the event is about"`
+	Revision int             `json:"revision" doc:"Revision that the event is about"`
 }
 
-// Accepted counts what became of the rows of an input.
+// Accepted counts the rows of an input by their result.
 type Accepted struct {
 	BatchID    string `json:"batch_id" example:"b7k2m9q4x1"`
 	Rows       int64  `json:"rows"`
 	Accepted   int64  `json:"accepted" doc:"Rows that became jobs"`
-	Duplicates int64  `json:"duplicates" doc:"Rows equal to an earlier one, which show its outcome"`
+	Duplicates int64  `json:"duplicates" doc:"Rows equal to an earlier row, whose outcome they show"`
 	Rejected   int64  `json:"rejected" doc:"Rows that cannot become jobs"`
 }
 
-// AcceptedFrom returns what became of the rows of a batch when it was opened.
+// AcceptedFrom returns the counts of a batch that was just opened.
 func AcceptedFrom(b jobs.Batch) Accepted {
 	return Accepted{
 		BatchID:    b.ID,

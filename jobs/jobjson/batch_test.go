@@ -16,7 +16,7 @@ func TestBatch(t *testing.T) {
 		batch jobs.Batch
 		want  string
 	}{
-		"every count is there, also of nothing": {
+		"every count is present, even if it is zero": {
 			jobs.Batch{BatchSpec: jobs.BatchSpec{ID: "b1"}, State: jobs.BatchImporting, CreatedAt: created},
 			`{"batch_id":"b1","state":"importing","rows":0,"queued":0,"submitting":0,"pending":0,"done":0,"failed":0,"timed_out":0,"canceled":0,` +
 				`"duplicate":0,"rejected":0,"closed_by":{"cancel":0,"create":0,"deadline":0,"poll":0,"submit":0,"webhook":0},"late":0,"corrected":0,` +

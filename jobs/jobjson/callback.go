@@ -6,8 +6,8 @@ import (
 	"shotline/jobs"
 )
 
-// Callback is a callback without its body and without the fields that only its
-// delivery needs.
+// Callback is a callback without its body and without the fields that are only
+// needed to deliver it.
 type Callback struct {
 	Seq       int64              `json:"seq"`
 	EventID   string             `json:"event_id" doc:"The webhook-id"`
@@ -15,14 +15,14 @@ type Callback struct {
 	BatchID   string             `json:"batch_id,omitempty"`
 	JobID     *jobs.ID           `json:"job_id,omitempty"`
 	Sink      string             `json:"sink,omitempty" doc:"The sink's name"`
-	URL       string             `json:"url,omitempty" doc:"That came with the batch or job; over HTTP without its query"`
+	URL       string             `json:"url,omitempty" doc:"URL from the batch or job; over HTTP without its query"`
 	State     jobs.CallbackState `json:"state" enum:"owed,delivered,dead"`
-	Attempts  int                `json:"attempts" doc:"Since it became owed or was replayed"`
-	Status    int                `json:"status,omitempty" doc:"HTTP status of the last answer"`
+	Attempts  int                `json:"attempts" doc:"Attempts since it became owed or was replayed"`
+	Status    int                `json:"status,omitempty" doc:"HTTP status of the last response"`
 	Error     string             `json:"error,omitempty" doc:"Why the last attempt failed"`
 	CreatedAt time.Time          `json:"created_at,omitzero"`
-	FirstAt   time.Time          `json:"first_at,omitzero" doc:"The first attempt"`
-	DueAt     time.Time          `json:"due_at,omitzero" doc:"The next attempt"`
+	FirstAt   time.Time          `json:"first_at,omitzero" doc:"Time of the first attempt"`
+	DueAt     time.Time          `json:"due_at,omitzero" doc:"Time of the next attempt"`
 	SettledAt time.Time          `json:"settled_at,omitzero" doc:"When it was delivered or given up"`
 }
 

@@ -16,7 +16,7 @@ func TestJob(t *testing.T) {
 		job  jobs.Job
 		want string
 	}{
-		"what is not known is absent": {
+		"unknown values are absent": {
 			jobs.Job{ID: jobs.ID{Batch: "b1", Row: 3}, URL: "https://example.com/", State: jobs.Queued, CreatedAt: created},
 			`{"id":"b1-3","batch_id":"b1","url":"https://example.com/","state":"queued","attempt":0,"late":false,"created_at":"2031-05-06T07:08:09Z"}`,
 		},
@@ -34,11 +34,11 @@ func TestJob(t *testing.T) {
 				`"submitted_at":"2031-05-06T07:08:10Z","closed_at":"2031-05-06T07:08:10.5Z",` +
 				`"cancel_asked_at":"2031-05-06T07:08:09Z"}`,
 		},
-		"a cost of nothing is known": {
+		"a cost of zero is known": {
 			jobs.Job{ID: jobs.ID{Batch: "b1", Row: 1}, State: jobs.Failed, Attempt: 1, Cost: &zero},
 			`{"id":"b1-1","batch_id":"b1","url":"","state":"failed","attempt":1,"cost":0,"late":false}`,
 		},
-		"a duplicate names its row": {
+		"a duplicate names the row that it repeats": {
 			jobs.Job{ID: jobs.ID{Batch: "b1", Row: 9}, State: jobs.Duplicate, DuplicateOf: 2},
 			`{"id":"b1-9","batch_id":"b1","url":"","state":"duplicate","attempt":0,"late":false,"duplicate_of":"b1-2"}`,
 		},

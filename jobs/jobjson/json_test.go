@@ -11,15 +11,16 @@ import (
 	"shotline/jobs/jobjson"
 )
 
-// Whatever a row and the vendor brought, a job and its batch are one object on
-// one line, hold what they were given, and leave out what is not known.
+// FuzzJSON checks that a job and its batch are each encoded as one object on one
+// line, for any text of a row or of the vendor. Known values are present
+// unchanged, and unknown ones are absent.
 func FuzzJSON(f *testing.F) {
 	f.Add("https://example.com/", "b7k2m9q4x1", "done", "", "spring", "a", "b", int64(17), 1.25, int64(1920000000))
 	f.Add("https://a.b/?q=<&>", "b", "failed", "page did not\nanswer\u2028", "", "", "", int64(1), 0.0, int64(0))
 	f.Add("\xff", "b", "timed_out", "\x00", "\x7f", "\"", "\\", int64(4294967295), -1e300, int64(-62135596800))
 	f.Fuzz(func(t *testing.T, url, batch, state, reason, tag, name, value string, row int64, cost float64, at int64) {
 		if cost != cost || cost > 1e300 || cost < -1e300 || at < -62135596800 || at > 253402300799 {
-			return // no cost, and no time, that is ever stored
+			return // such costs and times are never stored
 		}
 		when := time.Unix(at, 0).UTC()
 		j := jobs.Job{
@@ -36,17 +37,17 @@ func FuzzJSON(f *testing.F) {
 			object["cost"] != cost || metadata[name] != value || len(tags) != 1 || tags[0] != tag {
 			t.Fatalf("%+v became %v", j, object)
 		}
-		if got, told := object["error"]; told != (reason != "") || told && got != reason {
-			t.Fatalf("the error %q became %v", reason, got)
+		if got, present := object["error"]; present != (reason != "") || present && got != reason {
+			t.Fatalf("error %q became %v", reason, got)
 		}
 		for _, unknown := range []string{"image_url", "screenshot_id", "closed_by", "submitted_at", "closed_at", "duplicate_of"} {
-			if _, told := object[unknown]; told {
-				t.Fatalf("%s is told, and not known: %v", unknown, object)
+			if _, present := object[unknown]; present {
+				t.Fatalf("%s is unknown but present: %v", unknown, object)
 			}
 		}
-		if text, told := object["created_at"].(string); told == when.IsZero() {
-			t.Fatalf("created at %v, told %v", when, told)
-		} else if read, err := time.Parse(time.RFC3339, text); told && (err != nil || !read.Equal(when)) {
+		if text, present := object["created_at"].(string); present == when.IsZero() {
+			t.Fatalf("created at %v, but present is %v", when, present)
+		} else if read, err := time.Parse(time.RFC3339, text); present && (err != nil || !read.Equal(when)) {
 			t.Fatalf("created at %v became %q", when, text)
 		}
 

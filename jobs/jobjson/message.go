@@ -7,7 +7,7 @@ import (
 	"shotline/jobs"
 )
 
-// Message is an event as callbacks and the event stream send it.
+// Message is an event in the form that callbacks and the event stream send.
 type Message struct {
 	Type      jobs.EventType `json:"type"`
 	Timestamp time.Time      `json:"timestamp"`
@@ -34,12 +34,12 @@ func FromMessage(m jobs.Message) Message {
 // pruned.
 type Foreign struct {
 	ScreenshotID string          `json:"screenshot_id,omitempty"`
-	Event        string          `json:"event,omitempty"` // the vendor's name for it
+	Event        string          `json:"event,omitempty"` // the vendor's name for the event
 	Outcome      jobs.Outcome    `json:"outcome,omitempty"`
 	ImageURL     string          `json:"image_url,omitempty"`
 	Error        string          `json:"error,omitempty"`
 	ReceivedAt   time.Time       `json:"received_at,omitzero"`
-	Payload      json.RawMessage `json:"payload,omitempty"` // the vendor's, unchanged; absent if it is not JSON
+	Payload      json.RawMessage `json:"payload,omitempty"` // the vendor's body, unchanged; absent if it is not JSON
 }
 
 // FromForeign returns the JSON form of a foreign delivery.
