@@ -136,7 +136,7 @@ func (s *Store) copyTo(ctx context.Context, path string, made *jobs.Backup) (err
 	if _, err := to.ExecContext(ctx, "PRAGMA journal_mode = DELETE"); err != nil {
 		return fmt.Errorf("leave WAL: %w", err)
 	}
-	// The copy is another store than this one, even if both are in use.
+	// The copy is another store and must not keep the identity of this one.
 	if _, err := to.ExecContext(ctx, `DELETE FROM identity`); err != nil {
 		return fmt.Errorf("remove the identity: %w", err)
 	}

@@ -30,9 +30,9 @@ func scanCallback(row scanner, more ...any) (c jobs.Callback, err error) {
 }
 
 // dueCallbacks selects the callbacks to claim. It goes from lane to lane by the
-// index callbacks_owed and takes the earliest due callbacks of each, but only as
-// many as can be under way in addition to those that are. ?1 is the time, ?2 the
-// limit per lane and ?3 the limit for all lanes.
+// index callbacks_owed and takes the earliest due callbacks of each, so that at
+// most ?2 of the lane are under way. ?1 is the time, ?3 the limit for all lanes
+// together.
 const dueCallbacks = `WITH RECURSIVE lanes (lane) AS (
 		SELECT min(lane) FROM callbacks WHERE state = 'owed'
 		UNION ALL SELECT (SELECT min(lane) FROM callbacks WHERE state = 'owed' AND lane > lanes.lane) FROM lanes WHERE lane IS NOT NULL),
@@ -47,7 +47,7 @@ const claimCallback = `UPDATE callbacks SET claim = 1, generation = generation +
 	RETURNING ` + callbackColumns
 
 // callbacksDue is true if there is a callback to claim. Usually no callback is
-// owed, and that is found quickly.
+// owed, and the outer condition finds that without visiting the lanes.
 const callbacksDue = `SELECT CASE WHEN EXISTS (SELECT 1 FROM callbacks WHERE state = 'owed')
 	THEN EXISTS (` + dueCallbacks + `) ELSE 0 END`
 
@@ -126,8 +126,8 @@ func (s *Store) BeginCallback(ctx context.Context, seq, generation int64, at, ex
 	return begun, nil
 }
 
-// settleCallback compares the attempts too, because a generation can have
-// several.
+// settleCallback also compares the number of attempts, because one generation can
+// have several attempts.
 const settleCallback = `UPDATE callbacks SET state = ?1, claim = 0, status = ?2, error = ?3, due_at = ?4, wake_at = ?5, settled_at = ?6,
 	body = CASE ?1 WHEN 'delivered' THEN NULL ELSE body END
 	WHERE seq = ?7 AND generation = ?8 AND attempts = ?9 AND state = 'owed' AND claim = 2`

@@ -53,16 +53,16 @@ func (t *tx) cancel(ids []jobs.ID, at time.Time, effects *jobs.Effects) error {
 		if importing {
 			return fmt.Errorf("job %s: %w: its batch is importing", id, jobs.ErrState)
 		}
-		now, err := t.exec(pickCancelable, i, canceledReason, seq)
+		n, err := t.exec(pickCancelable, i, canceledReason, seq)
 		if err != nil {
 			return fmt.Errorf("job %s: %w", id, err)
 		}
-		asked, err := t.exec(askToCancel, at.UnixMilli(), seq)
+		marked, err := t.exec(askToCancel, at.UnixMilli(), seq)
 		if err != nil {
 			return fmt.Errorf("job %s: %w", id, err)
 		}
-		picked += now
-		effects.Canceling += int(asked)
+		picked += n
+		effects.Canceling += int(marked)
 	}
 	return t.finish(picked, at, effects)
 }

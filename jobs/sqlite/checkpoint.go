@@ -17,7 +17,7 @@ import (
 // should have written. A later sync does not write that data, so only the log
 // still has it.
 const (
-	moveFrom = 4000 // frames in the log, about 16 MB; so few commits wait for a move
+	moveFrom = 4000 // frames in the log, about 16 MB; large, so that few commits wait for a move
 
 	// If readers keep the log from restarting and it becomes this many times longer
 	// than moveFrom, it is shortened. The writer then waits a short time for the

@@ -46,7 +46,7 @@ CREATE TEMP TABLE closing (
   was_corrected INTEGER NOT NULL DEFAULT 0  -- 0 if the job is open
 );` + verdictTable
 
-// The unary + in the statements below keeps the planner from scanning a large
+// The unary + in the statements below prevents the planner from scanning a large
 // table and searching the small one for each of its rows.
 
 // A submission has one result, the first. If a transaction brings several for one

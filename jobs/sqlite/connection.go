@@ -81,10 +81,11 @@ func (c *connection) begin() error {
 	}
 }
 
-// trouble checks an error of a transaction that was rolled back, or that could
-// not be. It marks the connection as suspect after an I/O error, because SQLite
-// guarantees little about a connection after that, and if the connection is still
-// in a transaction.
+// trouble handles an error of a transaction after it was rolled back, if that was
+// possible. It marks the connection as suspect if err is an I/O error, because
+// SQLite guarantees little about a connection after one, and if the connection is
+// still in the transaction. It returns err, or the error that notice returns for
+// it.
 func (c *connection) trouble(err error) error {
 	if err == nil {
 		return nil

@@ -160,9 +160,9 @@ func (d *damage) confirm(err error) {
 // verdictWait is the longest time that verdict waits.
 const verdictWait = time.Second
 
-// verdict waits a short time for the check if err is a damageReport of damage. So
-// even a caller that makes only one call gets to know of the damage. It returns
-// err unless the check found damage.
+// verdict waits a short time for the check if err is a suspicion of damage. So
+// even a caller that makes only one call learns of the damage. It returns err
+// unless the check found damage.
 func (d *damage) verdict(ctx context.Context, err error) error {
 	if !errors.As(err, new(*suspectedError)) {
 		return err

@@ -11,7 +11,8 @@ import (
 	"shotline/jobs"
 )
 
-// appendRows is how many deliveries one statement appends if enough of them wait.
+// appendRows is the number of deliveries that one statement appends if enough of
+// them wait.
 const appendRows = 16
 
 const (

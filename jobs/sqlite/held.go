@@ -125,8 +125,8 @@ func (s *Store) Disown(ctx context.Context, screenshots []string, at time.Time) 
 	return disowned, nil
 }
 
-// releaseChunk is how many held deliveries one transaction releases. A flood of
-// foreign deliveries might have been held because of one doubt.
+// releaseChunk is the number of held deliveries that one transaction releases.
+// Many foreign deliveries might have been held because of one doubt.
 const releaseChunk = 2000
 
 const releasable = ` FROM inbox WHERE disposition = 'held' AND disposition <> '' AND seq <= coalesce(?1, 9223372036854775807) ORDER BY seq LIMIT +?2`

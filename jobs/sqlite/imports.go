@@ -10,8 +10,8 @@ import (
 	"shotline/jobs"
 )
 
-// importChunk is how many rows one short transaction of an import changes. It holds
-// the write lock for about 20 ms.
+// importChunk is the number of rows that one short transaction of an import
+// changes. It holds the write lock for about 20 ms.
 const importChunk = 2000
 
 // beingRemoved is the touched_at of an import whose rows are being removed. It

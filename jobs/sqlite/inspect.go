@@ -59,7 +59,7 @@ func inspectOnce(path string) error {
 	log := sizeOf(path + walSuffix)
 	if info.Size() == 0 {
 		if log > walHeaderSize {
-			return fmt.Errorf("%w: it is empty, although %s%s holds data of it", jobs.ErrCorrupt, path, walSuffix)
+			return fmt.Errorf("%w: it is empty, although %s%s holds its data", jobs.ErrCorrupt, path, walSuffix)
 		}
 		return nil
 	}
@@ -119,7 +119,7 @@ func parseHeader(head []byte) (header, error) {
 		h.pageSize = 65536
 	}
 	if h.pageSize < 512 || h.pageSize&(h.pageSize-1) != 0 {
-		return header{}, fmt.Errorf("%w: its header names a page size of %d bytes", jobs.ErrCorrupt, h.pageSize)
+		return header{}, fmt.Errorf("%w: its header has the invalid page size of %d bytes", jobs.ErrCorrupt, h.pageSize)
 	}
 	if changes, countedAt := head[24:28], head[92:96]; bytes.Equal(changes, countedAt) {
 		h.pages = int64(binary.BigEndian.Uint32(head[28:]))

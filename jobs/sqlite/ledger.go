@@ -54,8 +54,8 @@ func (s *Store) Lease(ctx context.Context, batch, owner string, n int, at, expir
 		if err := t.moveCount(seq, jobs.Queued, jobs.Submitting, int64(len(leases))); err != nil {
 			return err
 		}
-		// This is before the leases expire. If the submitter dies, only the jobs that
-		// it leased have to wait for that.
+		// Wake the batch before these leases expire. If the submitter dies, only the
+		// jobs that it leased have to wait for the expiry.
 		_, err = t.exec(`UPDATE batches SET wake_at = ? WHERE seq = ?`, at.Add(expiry.Sub(at)/3).UnixMilli(), seq)
 		return err
 	})
