@@ -13,51 +13,53 @@ import (
 	"time"
 )
 
-// load is who waits, and how fast what they wait for happens.
-type load struct {
+// awaitLoad is the number of waiting clients, and the rate of the webhooks that
+// end their waits.
+type awaitLoad struct {
 	waits, streams, rate int
 }
 
-// awaiting is one measurement: jobs that are pending, those who wait for them,
-// and when each of them heard.
+// awaiting is one measurement: pending jobs, the clients that wait for them, and
+// the time at which each client was notified.
 type awaiting struct {
-	load
+	awaitLoad
 	serve  *serve
 	vendor *vendor
 	client *http.Client
 	batch  string
 
-	answered []time.Time   // when the webhook of a row was
-	waited   []time.Time   // when the request that waits for the row was
-	told     [][]time.Time // when each stream told of it
+	answered []time.Time   // by row: when its webhook was answered
+	returned []time.Time   // by row: when the request that waits for it returned
+	notified [][]time.Time // by stream and row: when the event arrived
 }
 
-// measureAwait is many waits at a high rate.
+// measureAwait measures many waiting requests at a high rate of webhooks.
 func measureAwait(ctx context.Context, b *bench) ([]figure, error) {
-	a, err := newAwaiting(ctx, b, load{waits: 1000, rate: 1000})
+	a, err := newAwaiting(ctx, b, awaitLoad{waits: 1000, rate: 1000})
 	if err != nil {
 		return nil, err
 	}
-	return since(a.answered, a.waited).figures("1,000 waits, 1,000 webhooks/s", atMost(3), atMost(20)), nil
+	return since(a.answered, a.returned).figures("1,000 waits, 1,000 webhooks/s", atMost(3), atMost(20)), nil
 }
 
-// measureWaiters is twice as many waits beside streams that are told everything.
+// measureWaiters measures twice as many waiting requests, beside streams that
+// receive every event.
 func measureWaiters(ctx context.Context, b *bench) ([]figure, error) {
-	a, err := newAwaiting(ctx, b, load{waits: 2000, streams: 200, rate: 200})
+	a, err := newAwaiting(ctx, b, awaitLoad{waits: 2000, streams: 200, rate: 200})
 	if err != nil {
 		return nil, err
 	}
-	var answered, told []time.Time
-	for _, stream := range a.told {
-		answered, told = append(answered, a.answered...), append(told, stream...)
+	var answered, notified []time.Time
+	for _, stream := range a.notified {
+		answered, notified = append(answered, a.answered...), append(notified, stream...)
 	}
-	return append(since(a.answered, a.waited).figures("2,000 waits, 200 webhooks/s", nil, nil),
-		since(answered, told).figures("200 streams, 40,000 events/s", nil, nil)...), nil
+	return append(since(a.answered, a.returned).figures("2,000 waits, 200 webhooks/s", nil, nil),
+		since(answered, notified).figures("200 streams, 40,000 events/s", nil, nil)...), nil
 }
 
-// newAwaiting has jobs pending, requests and streams waiting for them, and then
-// their webhooks come; it returns when everybody has heard.
-func newAwaiting(ctx context.Context, b *bench, l load) (_ *awaiting, err error) {
+// newAwaiting submits jobs, connects the waiting requests and streams, and then
+// sends the webhooks. It returns when every client has been notified.
+func newAwaiting(ctx context.Context, b *bench, l awaitLoad) (_ *awaiting, err error) {
 	vendor := newVendor()
 	defer vendor.Close()
 	serve, err := b.startServe(ctx, b.database("await"), "--base-url", vendor.URL)
@@ -66,11 +68,11 @@ func newAwaiting(ctx context.Context, b *bench, l load) (_ *awaiting, err error)
 	}
 	defer func() { err = errors.Join(err, serve.stop()) }()
 	a := &awaiting{
-		load: l, serve: serve, vendor: vendor, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}},
-		answered: make([]time.Time, l.waits), waited: make([]time.Time, l.waits), told: make([][]time.Time, l.streams),
+		awaitLoad: l, serve: serve, vendor: vendor, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}},
+		answered: make([]time.Time, l.waits), returned: make([]time.Time, l.waits), notified: make([][]time.Time, l.streams),
 	}
-	for i := range a.told {
-		a.told[i] = make([]time.Time, l.waits)
+	for i := range a.notified {
+		a.notified[i] = make([]time.Time, l.waits)
 	}
 	if err := a.submit(ctx); err != nil {
 		return nil, err
@@ -78,7 +80,7 @@ func newAwaiting(ctx context.Context, b *bench, l load) (_ *awaiting, err error)
 	return a, a.listen(ctx)
 }
 
-// submit returns when the vendor has all jobs.
+// submit creates the jobs, and returns when all of them are pending.
 func (a *awaiting) submit(ctx context.Context) error {
 	type job struct {
 		URL string `json:"url"`
@@ -96,14 +98,14 @@ func (a *awaiting) submit(ctx context.Context) error {
 		return err
 	}
 	a.batch = accepted.ID
-	return a.serve.until(ctx, "all jobs are pending", func() (bool, error) {
+	return a.serve.waitFor(ctx, "all jobs are pending", func() (bool, error) {
 		b, err := a.serve.batch(a.batch)
 		return b.Pending == a.waits, err
 	})
 }
 
-// listen has everybody wait, sends the webhooks, and returns when everybody has
-// heard.
+// listen connects all clients, sends the webhooks, and returns when every client
+// has been notified.
 func (a *awaiting) listen(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -124,7 +126,7 @@ func (a *awaiting) listen(ctx context.Context) error {
 	for i := range a.waits {
 		waiting.Go(func() { report(a.wait(ctx, i)) })
 	}
-	report(a.everybodyWaits(ctx))
+	report(a.awaitClients(ctx))
 	report(a.sendWebhooks(ctx))
 	waiting.Wait()
 	select {
@@ -135,8 +137,8 @@ func (a *awaiting) listen(ctx context.Context) error {
 	}
 }
 
-func (a *awaiting) everybodyWaits(ctx context.Context) error {
-	return a.serve.until(ctx, "everybody waits", func() (bool, error) {
+func (a *awaiting) awaitClients(ctx context.Context) error {
+	return a.serve.waitFor(ctx, "all clients wait", func() (bool, error) {
 		waits, err := a.serve.metric("shotline_api_waits")
 		if err != nil {
 			return false, err
@@ -162,7 +164,7 @@ func (a *awaiting) get(ctx context.Context, path string) (*http.Response, error)
 	return response, nil
 }
 
-// wait is one request that waits.
+// wait sends one request that waits, and records when it returns.
 func (a *awaiting) wait(ctx context.Context, i int) error {
 	response, err := a.get(ctx, fmt.Sprintf("/v1/jobs/%s-%d?wait=1m", a.batch, i+1))
 	if err != nil {
@@ -173,39 +175,39 @@ func (a *awaiting) wait(ctx context.Context, i int) error {
 	if err != nil {
 		return err
 	}
-	a.waited[i] = time.Now()
+	a.returned[i] = time.Now()
 	if !bytes.Contains(text, []byte(`"state":"done"`)) {
-		return fmt.Errorf("a wait ended with %s", text)
+		return fmt.Errorf("a wait returned %s", text)
 	}
 	return nil
 }
 
-// follow reads one stream until it has told of all jobs.
+// follow reads one stream until it has reported all jobs.
 func (a *awaiting) follow(ctx context.Context, i int) error {
 	response, err := a.get(ctx, "/v1/events?type=job.done")
 	if err != nil {
 		return err
 	}
 	defer response.Body.Close()
-	named := []byte(`"id":"` + a.batch + `-`)
+	prefix := []byte(`"id":"` + a.batch + `-`)
 	lines := bufio.NewScanner(response.Body)
-	for heard := 0; heard < a.waits && lines.Scan(); {
-		_, after, found := bytes.Cut(lines.Bytes(), named)
+	for count := 0; count < a.waits && lines.Scan(); {
+		_, after, found := bytes.Cut(lines.Bytes(), prefix)
 		if !found {
 			continue
 		}
 		digits, _, _ := bytes.Cut(after, []byte(`"`))
 		row, err := strconv.Atoi(string(digits))
 		if err != nil {
-			return fmt.Errorf("a stream told %s", lines.Bytes())
+			return fmt.Errorf("read event of a stream: %w: %s", err, lines.Bytes())
 		}
-		a.told[i][row-1] = time.Now()
-		heard++
+		a.notified[i][row-1] = time.Now()
+		count++
 	}
 	return lines.Err()
 }
 
-// sendWebhooks sends those of all jobs, one after the other at the rate.
+// sendWebhooks sends the webhooks of all rows, in order and at the rate.
 func (a *awaiting) sendWebhooks(ctx context.Context) error {
 	rows := make(chan int)
 	failures := make(chan error, a.waits)
@@ -234,7 +236,7 @@ func (a *awaiting) sendWebhooks(ctx context.Context) error {
 }
 
 func (a *awaiting) sendWebhook(ctx context.Context, row int) (err error) {
-	told := webhook{a.serve.hook, a.vendor.shot(row + 1), fmt.Sprintf("https://bench.test/%d", row+1)}
-	a.answered[row], err = told.post(ctx, a.client)
+	finished := webhook{a.serve.hook, a.vendor.shot(row + 1), fmt.Sprintf("https://bench.test/%d", row+1)}
+	a.answered[row], err = finished.post(ctx, a.client)
 	return err
 }

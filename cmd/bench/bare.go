@@ -16,13 +16,13 @@ import (
 	"strings"
 )
 
-// bareCommand makes this binary the bare receiver: an argument that only the
-// bench itself gives.
+// bareCommand is the argument that makes this binary the bare receiver. Only the
+// bench itself passes it.
 const bareCommand = "bare-receiver"
 
-// serveBare is what webhook intake is compared with: a handler on net/http that
-// reads, verifies and decodes, and forgets. It tells its address and ends when
-// its input does.
+// serveBare runs the receiver that webhook intake is compared with: a net/http
+// handler that reads, verifies and decodes a webhook, and then discards it.
+// serveBare prints its address, and returns when its input ends.
 func serveBare(in io.Reader, out io.Writer) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -50,14 +50,14 @@ func ignore(err, expected error) error {
 func bareWebhook(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		http.Error(w, "cut off", http.StatusBadRequest)
+		http.Error(w, "incomplete body", http.StatusBadRequest)
 		return
 	}
-	told, err := hex.DecodeString(strings.TrimPrefix(r.Header.Get("X-ScreenshotCenter-Signature"), "sha256="))
+	sent, err := hex.DecodeString(strings.TrimPrefix(r.Header.Get("X-ScreenshotCenter-Signature"), "sha256="))
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write(body)
-	if err != nil || !hmac.Equal(told, mac.Sum(nil)) {
-		http.Error(w, "signature", http.StatusUnauthorized)
+	if err != nil || !hmac.Equal(sent, mac.Sum(nil)) {
+		http.Error(w, "invalid signature", http.StatusUnauthorized)
 		return
 	}
 	var event struct {
@@ -68,14 +68,14 @@ func bareWebhook(w http.ResponseWriter, r *http.Request) {
 		Error        string `json:"error"`
 	}
 	if err := json.Unmarshal(body, &event); err != nil || event.ScreenshotID == "" {
-		http.Error(w, "malformed", http.StatusBadRequest)
+		http.Error(w, "malformed body", http.StatusBadRequest)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = io.WriteString(w, `{"status":"accepted"}`+"\n")
 }
 
-// bare is the bare receiver in a process of its own, as serve is in one.
+// bare is the bare receiver in a process of its own, like serve.
 type bare struct {
 	address string
 	process *exec.Cmd
@@ -101,7 +101,7 @@ func startBare() (*bare, error) {
 	}
 	lines := bufio.NewScanner(out)
 	if !lines.Scan() {
-		return nil, errors.Join(errors.New("the bare receiver told no address"), b.stop())
+		return nil, errors.Join(errors.New("the bare receiver printed no address"), b.stop())
 	}
 	b.address = lines.Text()
 	return b, nil

@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// batch is what becomes of the rows of one.
+// batch is the state of a batch, as the API and the commands print it.
 type batch struct {
 	ID       string `json:"batch_id"`
 	State    string `json:"state"`
@@ -17,7 +17,7 @@ type batch struct {
 	TimedOut int    `json:"timed_out"`
 }
 
-// batch asks how far one is.
+// batch queries the state of a batch.
 func (s *serve) batch(id string) (b batch, err error) {
 	text, err := s.get("/v1/batches/" + id)
 	if err == nil {
@@ -26,7 +26,7 @@ func (s *serve) batch(id string) (b batch, err error) {
 	return b, err
 }
 
-// submitRows makes a batch of a CSV with so many rows.
+// submitRows creates a batch from a CSV with the given number of rows.
 func (s *serve) submitRows(rows int) (b batch, err error) {
 	var table bytes.Buffer
 	table.WriteString("url,sku\n")
@@ -37,7 +37,7 @@ func (s *serve) submitRows(rows int) (b batch, err error) {
 		return b, err
 	}
 	if b.Rows != rows {
-		return b, fmt.Errorf("a batch of %d rows has %d", rows, b.Rows)
+		return b, fmt.Errorf("the batch has %d rows, want %d", b.Rows, rows)
 	}
 	return b, nil
 }

@@ -9,19 +9,19 @@ import (
 	"time"
 )
 
-// ran is a command that did what it should.
-type ran struct {
+// commandRun is the result of a command that succeeded.
+type commandRun struct {
 	took time.Duration // from start to exit
-	out  []byte        // what it printed
-	peak float64       // the most memory that it had, in MB; 0 where the system does not tell
+	out  []byte        // standard output
+	peak float64       // most memory used, in MB; 0 if the system does not report it
 }
 
-// command runs a program to its end.
-func command(ctx context.Context, program string, args ...string) (ran, error) {
-	var r ran
-	var out, said bytes.Buffer
+// command runs a program and waits for it to exit.
+func command(ctx context.Context, program string, args ...string) (commandRun, error) {
+	var r commandRun
+	var out, stderr bytes.Buffer
 	c := exec.CommandContext(ctx, program, args...)
-	c.Stdout, c.Stderr = &out, &said
+	c.Stdout, c.Stderr = &out, &stderr
 	began := time.Now()
 	if err := c.Start(); err != nil {
 		return r, err
@@ -34,12 +34,12 @@ func command(ctx context.Context, program string, args ...string) (ran, error) {
 	<-watched
 	r.out = out.Bytes()
 	if err != nil {
-		err = fmt.Errorf("%s %q: %w\n%s", program, args, err, said.Bytes())
+		err = fmt.Errorf("%s %q: %w\n%s", program, args, err, stderr.Bytes())
 	}
 	return r, err
 }
 
-// watchPeak looks again and again how much memory a process has had at most.
+// watchPeak polls the peak memory of a process until ended is closed.
 func watchPeak(pid int, ended <-chan struct{}) (peak float64) {
 	for {
 		if now, err := peakMemory(pid); err == nil {
@@ -53,8 +53,8 @@ func watchPeak(pid int, ended <-chan struct{}) (peak float64) {
 	}
 }
 
-// sorted are the times that runs took.
-func sorted(runs []ran) latencies {
+// sorted returns the durations of runs, sorted.
+func sorted(runs []commandRun) latencies {
 	took := make(latencies, len(runs))
 	for i, r := range runs {
 		took[i] = r.took
@@ -63,8 +63,8 @@ func sorted(runs []ran) latencies {
 	return took
 }
 
-// peak is the median of what runs had at most.
-func peak(runs []ran) float64 {
+// peak returns the median of the peak memory of runs.
+func peak(runs []commandRun) float64 {
 	peaks := make([]float64, len(runs))
 	for i, r := range runs {
 		peaks[i] = r.peak

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// TestMain is also the program that the test below runs.
+// TestMain is also the program that TestPeakExcludesParent runs.
 func TestMain(m *testing.M) {
 	mb, err := strconv.Atoi(os.Getenv("BENCH_TEST_MB"))
 	if err != nil {
@@ -17,14 +17,14 @@ func TestMain(m *testing.M) {
 	for i := 0; i < len(held); i += 512 {
 		held[i] = 1
 	}
-	time.Sleep(100 * time.Millisecond) // long enough to be looked at
+	time.Sleep(100 * time.Millisecond) // long enough to be polled
 }
 
-func TestPeakIsTheChildsAlone(t *testing.T) {
+func TestPeakExcludesParent(t *testing.T) {
 	if _, err := os.Stat("/proc/self/status"); err != nil {
 		t.Skip("peaks are read from /proc")
 	}
-	held := make([]byte, 200<<20) // by the parent
+	held := make([]byte, 200<<20) // held by the parent
 	for i := 0; i < len(held); i += 512 {
 		held[i] = 1
 	}
@@ -42,12 +42,12 @@ func TestPeakIsTheChildsAlone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// The race detector takes several times as much, in both.
+		// With the race detector, parent and child use several times as much memory.
 		if r.peak < float64(mb) || r.peak > parent/2 {
-			t.Errorf("a child of %d MB had %.0f MB, its parent %.0f MB", mb, r.peak, parent)
+			t.Errorf("peak of a child that uses %d MB: got %.0f MB, the parent has %.0f MB", mb, r.peak, parent)
 		}
 	}
 	if held[0] != 1 {
-		t.Error("the parent's memory is gone")
+		t.Error("the parent's memory was released")
 	}
 }

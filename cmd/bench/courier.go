@@ -13,22 +13,23 @@ import (
 )
 
 const (
-	couriers = 64
-	backlog  = 100_000 // webhooks that wait, so that no create waits for them
+	courierConnections = 64
+	backlogSize        = 100_000 // webhooks that can be queued, enough that no create blocks on a full queue
 )
 
-// courier sends webhooks, a few at a time, over connections that are kept.
+// courier sends the vendor's webhooks over a fixed number of kept-alive
+// connections. It sends each webhook once, and does not repeat a failed one.
 type courier struct {
 	client  *http.Client
 	backlog chan webhook
 	working sync.WaitGroup
 
-	mu     sync.Mutex
-	taken  int
-	failed error // the first that was not: none is sent twice
+	mu       sync.Mutex
+	accepted int
+	failed   error // error of the first webhook that was not accepted
 }
 
-// webhook tells of a screenshot that is finished.
+// webhook reports a finished screenshot.
 type webhook struct {
 	hook string
 	shot int
@@ -36,40 +37,41 @@ type webhook struct {
 }
 
 func newCourier() *courier {
-	c := &courier{client: keptClient(couriers), backlog: make(chan webhook, backlog)}
-	for range couriers {
+	c := &courier{client: keptClient(courierConnections), backlog: make(chan webhook, backlogSize)}
+	for range courierConnections {
 		c.working.Go(func() {
 			for w := range c.backlog {
 				_, err := w.post(context.Background(), c.client)
-				c.note(err)
+				c.record(err)
 			}
 		})
 	}
 	return c
 }
 
-// keptClient keeps so many connections.
+// keptClient returns a client that keeps up to that many connections alive.
 func keptClient(connections int) *http.Client {
-	return &http.Client{Transport: &http.Transport{MaxIdleConns: connections, MaxIdleConnsPerHost: connections}, Timeout: soon}
+	return &http.Client{Transport: &http.Transport{MaxIdleConns: connections, MaxIdleConnsPerHost: connections}, Timeout: shortTimeout}
 }
 
 func (c *courier) send(w webhook) { c.backlog <- w }
 
-func (c *courier) note(err error) {
+func (c *courier) record(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err == nil {
-		c.taken++
+		c.accepted++
 	} else if c.failed == nil {
 		c.failed = err
 	}
 }
 
-// tally is how many webhooks were taken, and what became of the first that was not.
-func (c *courier) tally() (taken int, failed error) {
+// counts returns how many webhooks were accepted, and the error of the first one
+// that was not.
+func (c *courier) counts() (accepted int, failed error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.taken, c.failed
+	return c.accepted, c.failed
 }
 
 func (c *courier) close() {
@@ -78,7 +80,7 @@ func (c *courier) close() {
 	c.client.CloseIdleConnections()
 }
 
-// post sends one, and returns when it was answered.
+// post sends the webhook, and returns the time at which its answer arrived.
 func (w webhook) post(ctx context.Context, client *http.Client) (answered time.Time, err error) {
 	body := fmt.Sprintf(`{"event":"screenshot.completed","screenshot_id":"%d","url":"%s","status":"done","image_url":"https://cdn.test/%d.png"}`,
 		w.shot, w.url, w.shot)

@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// bareCreates is what submission is compared with: the same creates over so many
-// connections by a client that remembers nothing. It returns how many the vendor
-// answers in a second.
+// bareCreates measures what submission is compared with: a client that sends the
+// same creates over that many connections and records nothing. It returns how
+// many creates the vendor answers per second.
 func bareCreates(ctx context.Context, v *vendor, creates, connections int) (perSecond float64, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -37,8 +37,8 @@ func bareCreates(ctx context.Context, v *vendor, creates, connections int) (perS
 	if err := context.Cause(ctx); err != nil {
 		return 0, err
 	}
-	if made := len(v.tally().shots) - before; made != creates {
-		return 0, fmt.Errorf("%d creates made %d screenshots", creates, made)
+	if screenshots := len(v.tally().shots) - before; screenshots != creates {
+		return 0, fmt.Errorf("%d creates made %d screenshots", creates, screenshots)
 	}
 	return float64(creates) / took.Seconds(), nil
 }
@@ -65,7 +65,7 @@ func bareCreate(ctx context.Context, client *http.Client, v *vendor, row int64) 
 		return err
 	}
 	if response.StatusCode != http.StatusOK || answer.Data.ID == 0 {
-		return fmt.Errorf("a create was answered %s", response.Status)
+		return fmt.Errorf("create: response is %s", response.Status)
 	}
 	return nil
 }

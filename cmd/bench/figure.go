@@ -12,16 +12,16 @@ import (
 
 // figure is one row of the table.
 type figure struct {
-	Of     string  `json:"of"` // its measure
+	Of     string  `json:"of"` // name of the measure
 	What   string  `json:"what"`
 	Value  float64 `json:"value"`
 	Unit   string  `json:"unit"`
-	Target *target `json:"target,omitempty"` // nil where there is none
+	Target *target `json:"target,omitempty"` // nil if there is no target
 	Met    *bool   `json:"met,omitempty"`
-	From   string  `json:"from,omitempty"` // what the value was made of
+	From   string  `json:"from,omitempty"` // how the value was computed
 }
 
-// target is how large a value should be at least, or at most.
+// target is the smallest or the largest value that is good enough.
 type target struct {
 	Least *float64 `json:"at_least,omitempty"`
 	Most  *float64 `json:"at_most,omitempty"`
@@ -44,7 +44,8 @@ func (t *target) String() string {
 	return "≤ " + number(*t.Most)
 }
 
-// number has three digits that count, and no more than a whole one needs.
+// number formats value with three significant digits, or as a whole number if it
+// is larger than that.
 func number(value float64) string {
 	switch {
 	case value >= 100:
@@ -55,12 +56,12 @@ func number(value float64) string {
 	return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.3f", value), "0"), ".")
 }
 
-// machine is what the figures were taken on.
+// machine describes the machine on which the figures were measured.
 type machine struct {
 	CPUs int    `json:"cpus"`
 	CPU  string `json:"cpu"`
 	OS   string `json:"os"`
-	Go   string `json:"go"` // that built this command
+	Go   string `json:"go"` // Go version that built this command
 }
 
 func thisMachine() machine {
@@ -79,15 +80,15 @@ func thisMachine() machine {
 	return m
 }
 
-// report is all that a run found.
+// report contains the figures of a run.
 type report struct {
 	Machine machine  `json:"machine"`
 	Figures []figure `json:"figures"`
 }
 
-// save writes JSON.
+// save writes the report as JSON.
 func (r *report) save(file string) error {
-	r.judge()
+	r.setMet()
 	data, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err
@@ -95,8 +96,8 @@ func (r *report) save(file string) error {
 	return os.WriteFile(file, append(data, '\n'), 0o644)
 }
 
-// judge fills in which targets are met.
-func (r *report) judge() {
+// setMet records for each figure whether it meets its target.
+func (r *report) setMet() {
 	for i, f := range r.Figures {
 		if f.Target != nil {
 			met := f.Target.met(f.Value)
@@ -105,9 +106,9 @@ func (r *report) judge() {
 	}
 }
 
-// print writes a table in Markdown.
+// print writes the report as a table in Markdown.
 func (r *report) print(w io.Writer) error {
-	r.judge()
+	r.setMet()
 	out := bufio.NewWriter(w)
 	fmt.Fprintf(out, "%s, %d CPUs, %s, %s\n\n| measure | figure | value | target | met | from |\n| --- | --- | --- | --- | --- | --- |\n",
 		r.Machine.CPU, r.Machine.CPUs, r.Machine.OS, r.Machine.Go)

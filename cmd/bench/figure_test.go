@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestReportTellsWhichTargetsAreMissed(t *testing.T) {
+func TestReportShowsMissedTargets(t *testing.T) {
 	r := report{Figures: []figure{
 		{Of: "a", What: "fast", Value: 0.5, Unit: "× bare", Target: atLeast(0.5)},
 		{Of: "a", What: "slow", Value: 0.4994, Unit: "× bare", Target: atLeast(0.5), From: "1 against 2"},

@@ -19,25 +19,26 @@ const (
 	importTurns = 3
 )
 
-// measureImport is a large file into queued jobs, against the sqlite3 command
-// that puts its rows into a bare table; and whether memory grows with the file.
+// measureImport measures how long a large file takes to become queued jobs,
+// compared with the sqlite3 command that imports its rows into a bare table. It
+// also measures whether memory grows with the file.
 func measureImport(ctx context.Context, b *bench) ([]figure, error) {
 	if _, err := exec.LookPath("sqlite3"); err != nil {
-		return nil, fmt.Errorf("the sqlite3 command is what an import is compared with, install it: %w", err)
+		return nil, fmt.Errorf("find sqlite3, with which an import is compared: %w: install it", err)
 	}
 	many, few := filepath.Join(b.folder, "many.csv"), filepath.Join(b.folder, "few.csv")
 	if err := errors.Join(writeCSV(many, importRows), writeCSV(few, importFew)); err != nil {
 		return nil, err
 	}
-	var bare, large, small []ran
+	var bare, large, small []commandRun
 	for range importTurns {
 		for _, turn := range []struct {
-			runs *[]ran
-			run  func() (ran, error)
+			runs *[]commandRun
+			run  func() (commandRun, error)
 		}{
-			{&bare, func() (ran, error) { return b.importBare(ctx, many, importRows) }},
-			{&large, func() (ran, error) { return b.importJobs(ctx, many, importRows) }},
-			{&small, func() (ran, error) { return b.importJobs(ctx, few, importFew) }},
+			{&bare, func() (commandRun, error) { return b.importBare(ctx, many, importRows) }},
+			{&large, func() (commandRun, error) { return b.importJobs(ctx, many, importRows) }},
+			{&small, func() (commandRun, error) { return b.importJobs(ctx, few, importFew) }},
 		} {
 			r, err := turn.run()
 			if err != nil {
@@ -46,10 +47,10 @@ func measureImport(ctx context.Context, b *bench) ([]figure, error) {
 			*turn.runs = append(*turn.runs, r)
 		}
 	}
-	const what, alone = "1,000,000 rows into queued jobs", "sqlite3 .import"
+	const what, bareName = "1,000,000 rows into queued jobs", "sqlite3 .import"
 	jobs, rows := sorted(large).at(0.5)/1000, sorted(bare).at(0.5)/1000
 	figures := []figure{
-		{What: what, Value: jobs / rows, Unit: "× " + alone, Target: atMost(8),
+		{What: what, Value: jobs / rows, Unit: "× " + bareName, Target: atMost(8),
 			From: fmt.Sprintf("%.1f s against %.1f s, medians of %d", jobs, rows, importTurns)},
 		{What: what, Value: importRows / jobs / 1000, Unit: "k rows/s"},
 	}
@@ -61,7 +62,7 @@ func measureImport(ctx context.Context, b *bench) ([]figure, error) {
 		From: fmt.Sprintf("%.0f MB against %.0f MB, medians of %d", most, least, importTurns)}), nil
 }
 
-// writeCSV makes a file of a plain kind, with some 100 bytes a row.
+// writeCSV writes a CSV file with about 100 bytes per row.
 func writeCSV(file string, rows int) (err error) {
 	f, err := os.Create(file)
 	if err != nil {
@@ -76,26 +77,26 @@ func writeCSV(file string, rows int) (err error) {
 	return out.Flush()
 }
 
-// importJobs submits a file into a database of its own, beside which no serve runs.
-func (b *bench) importJobs(ctx context.Context, file string, rows int) (ran, error) {
+// importJobs submits a file into a database of its own, while no serve runs.
+func (b *bench) importJobs(ctx context.Context, file string, rows int) (commandRun, error) {
 	database := b.database("import")
 	defer removeDatabase(database)
 	r, err := command(ctx, b.program, "submit", "--db", database, "--json", file)
 	if err != nil {
 		return r, err
 	}
-	var told struct{ Rows, Accepted int }
-	if err := json.Unmarshal(r.out, &told); err != nil {
+	var printed struct{ Rows, Accepted int }
+	if err := json.Unmarshal(r.out, &printed); err != nil {
 		return r, fmt.Errorf("submit printed %q: %w", r.out, err)
 	}
-	if told.Rows != rows || told.Accepted != rows {
-		return r, fmt.Errorf("of %d rows submit read %d and accepted %d", rows, told.Rows, told.Accepted)
+	if printed.Rows != rows || printed.Accepted != rows {
+		return r, fmt.Errorf("submit read %d rows and accepted %d, want %d", printed.Rows, printed.Accepted, rows)
 	}
 	return r, nil
 }
 
-// importBare has the sqlite3 command do it.
-func (b *bench) importBare(ctx context.Context, file string, rows int) (ran, error) {
+// importBare imports a file into a bare table with the sqlite3 command.
+func (b *bench) importBare(ctx context.Context, file string, rows int) (commandRun, error) {
 	database := b.database("bare")
 	defer removeDatabase(database)
 	r, err := command(ctx, "sqlite3", database, fmt.Sprintf(".import --csv %q rows", file))
@@ -107,12 +108,13 @@ func (b *bench) importBare(ctx context.Context, file string, rows int) (ran, err
 		return r, err
 	}
 	if n, err := strconv.Atoi(strings.TrimSpace(string(counted.out))); err != nil || n != rows {
-		return r, fmt.Errorf("of %d rows sqlite3 kept %q", rows, counted.out)
+		return r, fmt.Errorf("sqlite3 imported %q rows, want %d", counted.out, rows)
 	}
 	return r, nil
 }
 
-// removeDatabase makes room for the next; what stays goes with the folder.
+// removeDatabase frees space for the next database. It ignores errors, because
+// the folder is removed at the end.
 func removeDatabase(database string) {
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		_ = os.Remove(database + suffix)

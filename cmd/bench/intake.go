@@ -7,23 +7,24 @@ import (
 	"time"
 )
 
-// intake is one round of webhooks into a serve.
+// intake is the result of one run of webhooks into a serve.
 type intake struct {
-	*hammered
+	*loadResult
 	drained time.Duration // from the first request until every job was closed
-	lag     float64       // seconds, the most that the oldest delivery had to wait for the closer
-	commits int           // by serve, of which groups is the mean number of operations
+	lag     float64       // seconds; the longest time that the oldest delivery waited for the closer
+	commits int           // by serve; groups is the mean number of operations in one
 	groups  float64
 	cpu     float64 // seconds of CPU that serve used
-	memory  float64 // MB, the most that it had
+	memory  float64 // peak memory of serve, in MB
 }
 
-// perSecond counts a webhook only when the closer is through with it.
+// perSecond counts a webhook only when the closer has applied it.
 func (i *intake) perSecond() float64 { return float64(len(i.latencies)) / i.drained.Seconds() }
 
-// takeIn sends webhooks to a serve on a database, and waits until jobs are closed:
-// as many as were told of for the first time.
-func (b *bench) takeIn(ctx context.Context, database string, h *hammer, meanwhile func() error) (_ *intake, err error) {
+// takeIn sends webhooks to a serve on a database, and waits until it has closed
+// as many jobs as webhooks were accepted as the first one of their row. If
+// background is not nil, it runs at the same time and its end ends the load.
+func (b *bench) takeIn(ctx context.Context, database string, g *loadGenerator, background func() error) (_ *intake, err error) {
 	vendor := newVendor()
 	defer vendor.Close()
 	s, err := b.startServe(ctx, database, "--base-url", vendor.URL)
@@ -44,32 +45,32 @@ func (b *bench) takeIn(ctx context.Context, database string, h *hammer, meanwhil
 	if err != nil {
 		return nil, err
 	}
-	h.address = hook.Host
+	g.address = hook.Host
 	i := &intake{}
-	looked := make(chan error, 1)
-	looking, enough := context.WithCancel(ctx)
-	defer enough()
-	go func() { looked <- i.watchLag(looking, s) }()
+	watched := make(chan error, 1)
+	watchCtx, stopWatching := context.WithCancel(ctx)
+	defer stopWatching()
+	go func() { watched <- i.watchLag(watchCtx, s) }()
 	began := time.Now()
-	ended := make(chan error, 1)
+	backgroundErr := make(chan error, 1)
 	go func() {
-		if meanwhile == nil {
-			ended <- nil
+		if background == nil {
+			backgroundErr <- nil
 			return
 		}
-		ended <- meanwhile()
-		h.stop.Store(true)
+		backgroundErr <- background()
+		g.stop.Store(true)
 	}()
-	if i.hammered, err = h.run(ctx); err != nil {
+	if i.loadResult, err = g.run(ctx); err != nil {
 		return nil, err
 	}
-	err = s.until(ctx, "all jobs are closed", func() (bool, error) {
+	err = s.waitFor(ctx, "all jobs are closed", func() (bool, error) {
 		left, err := s.pending()
 		return before-left == i.fresh, err
 	})
 	i.drained = time.Since(began)
-	enough()
-	if err := errors.Join(err, <-looked, <-ended); err != nil {
+	stopWatching()
+	if err := errors.Join(err, <-watched, <-backgroundErr); err != nil {
 		return nil, err
 	}
 	operations, err := s.metric("shotline_store_commit_operations_sum")
@@ -92,7 +93,7 @@ func (b *bench) takeIn(ctx context.Context, database string, h *hammer, meanwhil
 	return i, nil
 }
 
-// watchLag keeps the longest lag of the closer until ctx ends.
+// watchLag records the longest lag of the closer until ctx ends.
 func (i *intake) watchLag(ctx context.Context, s *serve) error {
 	for {
 		select {
@@ -108,7 +109,7 @@ func (i *intake) watchLag(ctx context.Context, s *serve) error {
 	}
 }
 
-// pending is how many jobs of the seeded batch are.
+// pending returns the number of pending jobs of the seeded batch.
 func (s *serve) pending() (int, error) {
 	b, err := s.batch(seeded)
 	return b.Pending, err

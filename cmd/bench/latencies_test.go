@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-func TestPartsOfLatencies(t *testing.T) {
+func TestQuantiles(t *testing.T) {
 	var took latencies
 	for i := range 100 {
 		took = append(took, time.Duration(i+1)*time.Millisecond)

@@ -1,8 +1,8 @@
-// Command bench measures Shotline from outside: it runs the binary, plays the
+// Command bench measures Shotline from outside: it runs the binary, simulates the
 // vendor and the users, and prints a table.
 //
-// Everything happens on one machine, so what is measured includes the work of
-// those who are played. Wherever there is something to compare with, both sides
+// Everything runs on one machine, so the figures include the work of the
+// simulated vendor and users. If there is something to compare with, both sides
 // take turns in one run, and the figure is their ratio.
 package main
 
@@ -20,12 +20,12 @@ import (
 	"time"
 )
 
-// measures are what can be measured, in their order. Those that are asked for by
-// name alone are no part of a whole run.
+// measures lists all measures in the order in which they run. A run without
+// arguments leaves out those that are explicit.
 var measures = []struct {
-	name  string
-	alone bool
-	run   func(context.Context, *bench) ([]figure, error)
+	name     string
+	explicit bool
+	run      func(context.Context, *bench) ([]figure, error)
 }{
 	{"intake", false, measureIntake},
 	{"repeats", false, measureRepeats},
@@ -46,7 +46,7 @@ var measures = []struct {
 type bench struct {
 	program string    // the binary that is measured
 	folder  string    // for databases and inputs, removed at the end
-	log     io.Writer // what is going on
+	log     io.Writer // progress messages
 }
 
 func main() {
@@ -79,18 +79,18 @@ func run(ctx context.Context, args []string) (err error) {
 	}
 	for _, name := range flags.Args() {
 		if !slices.Contains(names(), name) {
-			return fmt.Errorf("there is no measure %q: want %s", name, strings.Join(names(), ", "))
+			return fmt.Errorf("unknown measure %q: want %s", name, strings.Join(names(), ", "))
 		}
 	}
 	if b.folder, err = os.MkdirTemp("", "shotline-bench-"); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(b.folder)) }()
-	debug.SetGCPercent(400) // those who are played shall not be what is measured
+	debug.SetGCPercent(400) // so that the simulated vendor and users use little CPU
 
 	r := report{Machine: thisMachine()}
 	for _, m := range measures {
-		if flags.NArg() == 0 && m.alone || flags.NArg() > 0 && !slices.Contains(flags.Args(), m.name) {
+		if flags.NArg() == 0 && m.explicit || flags.NArg() > 0 && !slices.Contains(flags.Args(), m.name) {
 			continue
 		}
 		began := time.Now()
@@ -102,7 +102,7 @@ func run(ctx context.Context, args []string) (err error) {
 			figures[i].Of = m.name
 		}
 		r.Figures = append(r.Figures, figures...)
-		b.say("%s took %.0f s", m.name, time.Since(began).Seconds())
+		b.logf("%s took %.0f s", m.name, time.Since(began).Seconds())
 	}
 	if *file != "" {
 		if err := r.save(*file); err != nil {
@@ -120,7 +120,7 @@ func names() []string {
 	return list
 }
 
-// say tells what is going on.
-func (b *bench) say(format string, args ...any) {
+// logf prints a progress message.
+func (b *bench) logf(format string, args ...any) {
 	fmt.Fprintf(b.log, "bench: "+format+"\n", args...)
 }

@@ -12,20 +12,21 @@ import (
 const (
 	floodRows   = 700_000
 	floodTime   = time.Minute
-	repeated    = 0.3 // of all requests
+	repeated    = 0.3 // part of all requests
 	besideRows  = 500_000
 	besideConns = 64
 )
 
-// measureRepeats has a part of all webhooks repeat others.
+// measureRepeats compares webhooks of which a part are repeats with webhooks
+// without repeats.
 func measureRepeats(ctx context.Context, b *bench) ([]figure, error) {
 	var once, repeats rounds
 	for range intakeRounds {
 		for _, r := range []struct {
 			*rounds
-			again float64
+			repeatPart float64
 		}{{&once, 0}, {&repeats, repeated}} {
-			i, err := b.takeInSeeded(ctx, intakeRows, intakeRows, &hammer{connections: 64, again: r.again})
+			i, err := b.takeInSeeded(ctx, intakeRows, intakeRows, &loadGenerator{connections: 64, repeatPart: r.repeatPart})
 			if err != nil {
 				return nil, err
 			}
@@ -36,10 +37,10 @@ func measureRepeats(ctx context.Context, b *bench) ([]figure, error) {
 		From: fmt.Sprintf("%.0f/s against %.0f/s", repeats.rate(), once.rate())}}, nil
 }
 
-// measureFlood is a minute of as many webhooks as can be taken, 30 % of them
-// repeats.
+// measureFlood sends as many webhooks as serve can take for a minute, 30 % of
+// them repeats.
 func measureFlood(ctx context.Context, b *bench) ([]figure, error) {
-	i, err := b.takeInSeeded(ctx, floodRows, floodRows, &hammer{connections: 64, again: repeated, onward: true, most: floodTime})
+	i, err := b.takeInSeeded(ctx, floodRows, floodRows, &loadGenerator{connections: 64, repeatPart: repeated, repeatAfterLast: true, limit: floodTime})
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +52,8 @@ func measureFlood(ctx context.Context, b *bench) ([]figure, error) {
 	}, nil
 }
 
-// measureBeside has another process import into the same file while webhooks come.
+// measureBeside sends webhooks while another process imports rows into the same
+// database file.
 func measureBeside(ctx context.Context, b *bench) ([]figure, error) {
 	file := filepath.Join(b.folder, "beside.csv")
 	if err := writeCSV(file, besideRows); err != nil {
@@ -62,15 +64,15 @@ func measureBeside(ctx context.Context, b *bench) ([]figure, error) {
 		return nil, err
 	}
 	var took time.Duration
-	i, err := b.takeIn(ctx, database, &hammer{connections: besideConns, first: 1, last: floodRows, onward: true, most: 3 * time.Minute}, func() error {
+	i, err := b.takeIn(ctx, database, &loadGenerator{connections: besideConns, first: 1, last: floodRows, repeatAfterLast: true, limit: 3 * time.Minute}, func() error {
 		began := time.Now()
-		said, err := exec.CommandContext(ctx, b.program, "submit", "--db", database, "--json", file).CombinedOutput()
+		output, err := exec.CommandContext(ctx, b.program, "submit", "--db", database, "--json", file).CombinedOutput()
 		took = time.Since(began)
 		switch {
 		case err != nil:
-			return fmt.Errorf("import beside webhooks: %w\n%s", err, said)
-		case !strings.Contains(string(said), fmt.Sprintf(`"accepted":%d`, besideRows)):
-			return fmt.Errorf("import beside webhooks said %s", said)
+			return fmt.Errorf("import beside webhooks: %w\n%s", err, output)
+		case !strings.Contains(string(output), fmt.Sprintf(`"accepted":%d`, besideRows)):
+			return fmt.Errorf("import beside webhooks: want %d accepted rows, got %s", besideRows, output)
 		}
 		return nil
 	})
@@ -89,17 +91,17 @@ func measureLevel(ctx context.Context, b *bench) ([]figure, error) {
 	const small, large, pending = 10_000, 1_000_000, 100_000
 	var few, many rounds
 	for range intakeRounds {
-		// A small one is done with soon: several of them are one round.
+		// A run over a small database is short, so one round has several of them.
 		var sent, took float64
 		for range 4 {
-			i, err := b.takeInSeeded(ctx, small, small, &hammer{connections: 64})
+			i, err := b.takeInSeeded(ctx, small, small, &loadGenerator{connections: 64})
 			if err != nil {
 				return nil, err
 			}
 			sent, took = sent+float64(len(i.latencies)), took+i.drained.Seconds()
 		}
 		few.rates = append(few.rates, sent/took)
-		i, err := b.takeInSeeded(ctx, large, pending, &hammer{connections: 64})
+		i, err := b.takeInSeeded(ctx, large, pending, &loadGenerator{connections: 64})
 		if err != nil {
 			return nil, err
 		}

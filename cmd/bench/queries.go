@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// question is one that an API is asked, and how its answer is looked at.
-type question struct {
+// query is a GET request of the API, with a check of its response.
+type query struct {
 	what, path string
 	check      func(text []byte) error
 }
@@ -24,7 +24,8 @@ type page struct {
 	Next string
 }
 
-// measureQueries asks a serve with a large database what people and programs ask.
+// measureQueries sends the queries of typical users and programs to a serve with
+// a large database.
 func measureQueries(ctx context.Context, b *bench) (_ []figure, err error) {
 	database, err := b.seed(ctx, "queries", manyJobs, manyPending)
 	if err != nil {
@@ -44,9 +45,9 @@ func measureQueries(ctx context.Context, b *bench) (_ []figure, err error) {
 		return nil, err
 	}
 	figures := []figure{walk}
-	for _, q := range []question{
+	for _, q := range []query{
 		{"status of a batch", "/v1/batches/" + seeded, checkBatch},
-		{"list of batches", "/v1/batches", func(text []byte) error { return has(text, `"batch_id":"`+seeded+`"`) }},
+		{"list of batches", "/v1/batches", func(text []byte) error { return wantText(text, `"batch_id":"`+seeded+`"`) }},
 		{"first page of jobs", "/v1/jobs", wantJobs("", manyJobs)},
 		{"last page of jobs", lastPage, wantJobs("", 100)},
 		{"first page of a batch", "/v1/jobs?order=oldest&batch=" + seeded, wantJobs("", 1)},
@@ -55,37 +56,37 @@ func measureQueries(ctx context.Context, b *bench) (_ []figure, err error) {
 		{"failed jobs, newest first", "/v1/jobs?state=failed", wantJobs("failed", manyJobs-manyPending)},
 		{"failed jobs, oldest first", "/v1/jobs?state=failed&order=oldest", wantJobs("failed", seedFailures)},
 		{"metrics, counts by state", "/metrics", func(text []byte) error {
-			return has(text, fmt.Sprintf("shotline_jobs{state=\"pending\"} %d\n", manyPending))
+			return wantText(text, fmt.Sprintf("shotline_jobs{state=\"pending\"} %d\n", manyPending))
 		}},
 	} {
-		asked, err := serve.ask(q, 20)
+		took, err := serve.measure(q, 20)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", q.what, err)
 		}
-		from := fmt.Sprintf("of %d", len(asked))
+		from := fmt.Sprintf("of %d", len(took))
 		figures = append(figures,
-			figure{What: q.what + ", median", Value: asked.at(0.5), Unit: "ms", Target: atMost(20), From: from},
-			figure{What: q.what + ", longest", Value: asked.at(1), Unit: "ms", Target: atMost(20), From: from})
+			figure{What: q.what + ", median", Value: took.at(0.5), Unit: "ms", Target: atMost(20), From: from},
+			figure{What: q.what + ", longest", Value: took.at(1), Unit: "ms", Target: atMost(20), From: from})
 	}
 	searches, err := serve.measureSearches()
 	return append(figures, searches...), err
 }
 
-// measureSearches asks for pages of searches that look at every row they pass. A
-// page that finds nothing looks at as many rows as a page may.
+// measureSearches queries pages of searches that read every row on their way. If
+// a search matches nothing, it reads as many rows as one page is allowed to.
 func (s *serve) measureSearches() (figures []figure, err error) {
-	for _, q := range []question{
+	for _, q := range []query{
 		{"by text in the URL, nothing found", "/v1/jobs?q=nowhere", wantMore},
 		{"since a day", "/v1/jobs?since=2001-01-01", wantJobs("", manyJobs)},
 		{"until a day, nothing found", "/v1/jobs?until=2001-01-01", wantMore},
 		{"by tag, nothing found", "/v1/jobs?tag=nosuchtag", wantMore},
-		{"by metadata, one found", "/v1/jobs?metadata.sku=" + skuOf(manyJobs-50_000), func(text []byte) error { return has(text, fmt.Sprintf(`"id":"%s-%d"`, seeded, manyJobs-50_000)) }},
+		{"by metadata, one found", "/v1/jobs?metadata.sku=" + skuOf(manyJobs-50_000), func(text []byte) error { return wantText(text, fmt.Sprintf(`"id":"%s-%d"`, seeded, manyJobs-50_000)) }},
 		{"by metadata, nothing found", "/v1/jobs?metadata.sku=17", wantMore},
 		{"by error", "/v1/jobs?error=did+not+load&order=oldest", wantJobs("failed", seedFailures)},
 		{"by error, nothing found", "/v1/jobs?error=nosucherror", wantMore},
 		{"by all of them, nothing found", "/v1/jobs?q=shop&since=2001-01-01&until=2100-01-01&tag=t&error=x&metadata.sku=17", wantMore},
 	} {
-		took, err := s.ask(q, 10)
+		took, err := s.measure(q, 10)
 		if err != nil {
 			return nil, fmt.Errorf("search %s: %w", q.what, err)
 		}
@@ -94,10 +95,10 @@ func (s *serve) measureSearches() (figures []figure, err error) {
 	return figures, nil
 }
 
-// searchTime is how many milliseconds a page of a search may take.
+// searchTime is how long a page of a search may take, in milliseconds.
 const searchTime = 100
 
-// wantMore is an empty page with a next one.
+// wantMore checks that a page is empty and that there is a next page.
 func wantMore(text []byte) error {
 	var p page
 	if err := json.Unmarshal(text, &p); err != nil {
@@ -109,8 +110,9 @@ func wantMore(text []byte) error {
 	return nil
 }
 
-// ask is how long answers took, to their last byte.
-func (s *serve) ask(q question, times int) (took latencies, err error) {
+// measure sends a query several times, and returns how long each response took,
+// up to its last byte.
+func (s *serve) measure(q query, times int) (took latencies, err error) {
 	for range times {
 		began := time.Now()
 		text, err := s.get(q.path)
@@ -126,8 +128,8 @@ func (s *serve) ask(q question, times int) (took latencies, err error) {
 	return took, nil
 }
 
-// walkJobs goes through all jobs, newest first, in the largest pages and at the
-// end in ordinary ones. It returns the path of the last page.
+// walkJobs lists all jobs, newest first, in the largest pages, and the last ones
+// in pages of the default size. It returns the path of the last page.
 func (s *serve) walkJobs() (f figure, last string, err error) {
 	seen, pages, began := 0, 0, time.Now()
 	for cursor := ""; last == ""; pages++ {
@@ -146,7 +148,7 @@ func (s *serve) walkJobs() (f figure, last string, err error) {
 		}
 		for i, job := range p.Jobs {
 			if want := fmt.Sprintf("%s-%d", seeded, manyJobs-seen-i); job.ID != want {
-				return f, "", fmt.Errorf("GET %s: job %s comes where %s should", path, job.ID, want)
+				return f, "", fmt.Errorf("GET %s: got job %s, want %s", path, job.ID, want)
 			}
 		}
 		seen += len(p.Jobs)
@@ -155,15 +157,15 @@ func (s *serve) walkJobs() (f figure, last string, err error) {
 		}
 	}
 	if seen != manyJobs {
-		return f, "", fmt.Errorf("%d of %d jobs were listed", seen, manyJobs)
+		return f, "", fmt.Errorf("listed %d jobs, want %d", seen, manyJobs)
 	}
 	seconds := time.Since(began).Seconds()
 	return figure{What: "all 1,000,000 jobs, page by page", Value: float64(seen) / seconds / 1000, Unit: "k jobs/s",
 		From: fmt.Sprintf("%d pages in %.1f s", pages, seconds)}, last, nil
 }
 
-// wantJobs is a page of 100 jobs, in one state unless it is empty, that begins
-// with a row.
+// wantJobs returns a check that a page has 100 jobs and begins with the given
+// row. If state is not empty, all jobs must be in that state.
 func wantJobs(state string, row int) func([]byte) error {
 	return func(text []byte) error {
 		var p page
@@ -171,7 +173,7 @@ func wantJobs(state string, row int) func([]byte) error {
 			return err
 		}
 		if len(p.Jobs) != 100 || p.Jobs[0].ID != fmt.Sprintf("%s-%d", seeded, row) {
-			return fmt.Errorf("want 100 jobs from %d on, got %d: %.200s", row, len(p.Jobs), text)
+			return fmt.Errorf("want 100 jobs from row %d on, got %d: %.200s", row, len(p.Jobs), text)
 		}
 		for _, job := range p.Jobs {
 			if state != "" && job.State != state {
@@ -182,9 +184,9 @@ func wantJobs(state string, row int) func([]byte) error {
 	}
 }
 
-func has(text []byte, part string) error {
+func wantText(text []byte, part string) error {
 	if !bytes.Contains(text, []byte(part)) {
-		return fmt.Errorf("there is no %s in %.200s", strings.TrimSpace(part), text)
+		return fmt.Errorf("want %s in the response, got %.200s", strings.TrimSpace(part), text)
 	}
 	return nil
 }

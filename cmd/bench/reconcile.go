@@ -13,8 +13,8 @@ import (
 
 const reconciledRows = 10_000
 
-// measureReconcile is jobs whose pictures are all there and whose webhooks were
-// all lost, while no serve runs.
+// measureReconcile measures a reconcile of jobs label screenshots are all
+// finished and label webhooks were all lost, while no serve runs.
 func measureReconcile(ctx context.Context, b *bench) ([]figure, error) {
 	vendor := newVendor()
 	defer vendor.Close()
@@ -25,14 +25,14 @@ func measureReconcile(ctx context.Context, b *bench) ([]figure, error) {
 	}
 	vendor.finishAll()
 	calls := vendor.tally().calls
-	var did struct {
+	var pass struct {
 		Closed struct {
 			Done int `json:"done"`
 		} `json:"closed"`
 		Pending int `json:"pending"`
 	}
 	began := time.Now()
-	if err := b.command(ctx, &did, "reconcile", "--db", database, "--api-key", "bench", "--base-url", vendor.URL, "--older", "0s", "--json"); err != nil {
+	if err := b.command(ctx, &pass, "reconcile", "--db", database, "--api-key", "bench", "--base-url", vendor.URL, "--older", "0s", "--json"); err != nil {
 		return nil, err
 	}
 	took := time.Since(began)
@@ -41,22 +41,22 @@ func measureReconcile(ctx context.Context, b *bench) ([]figure, error) {
 	if err := b.command(ctx, &after, "status", batch.ID, "--db", database, "--json"); err != nil {
 		return nil, err
 	}
-	if did.Closed.Done != reconciledRows || did.Pending != 0 || after.Done != reconciledRows || after.State != "finished" {
-		return nil, fmt.Errorf("of %d rows %d were closed and %d left; the batch is %s with %d done", reconciledRows, did.Closed.Done, did.Pending, after.State, after.Done)
+	if pass.Closed.Done != reconciledRows || pass.Pending != 0 || after.Done != reconciledRows || after.State != "finished" {
+		return nil, fmt.Errorf("%d rows: %d were closed and %d are pending; the batch is %s with %d done", reconciledRows, pass.Closed.Done, pass.Pending, after.State, after.Done)
 	}
 	if paid := len(vendor.tally().shots); paid != reconciledRows {
-		return nil, fmt.Errorf("%d screenshots were paid for", paid)
+		return nil, fmt.Errorf("%d screenshots were paid for, want %d", paid, reconciledRows)
 	}
-	whose := fmt.Sprintf("%d jobs without webhooks: ", reconciledRows)
+	label := fmt.Sprintf("%d jobs without webhooks: ", reconciledRows)
 	return []figure{
-		{What: whose + "vendor calls", Value: float64(calls), Target: atMost(150), From: fmt.Sprintf("%d rows a page", largestPage)},
-		{What: whose + "closed", Value: reconciledRows / took.Seconds(), Unit: "jobs/s", Target: atLeast(2000),
+		{What: label + "vendor calls", Value: float64(calls), Target: atMost(150), From: fmt.Sprintf("%d rows a page", largestPage)},
+		{What: label + "closed", Value: reconciledRows / took.Seconds(), Unit: "jobs/s", Target: atLeast(2000),
 			From: fmt.Sprintf("%.2f s of the command", took.Seconds())},
 	}, nil
 }
 
-// leavePending submits so many rows to a vendor that calls nobody back, and
-// returns when serve has ended.
+// leavePending submits rows to a vendor that sends no webhooks. It returns when
+// all rows are pending and serve has ended.
 func (b *bench) leavePending(ctx context.Context, v *vendor, database string, rows int) (left batch, err error) {
 	serve, err := b.startServe(ctx, database, "--base-url", v.URL, "--concurrency", strconv.Itoa(submitWidth))
 	if err != nil {
@@ -67,21 +67,22 @@ func (b *bench) leavePending(ctx context.Context, v *vendor, database string, ro
 	if err != nil {
 		return batch{}, err
 	}
-	err = serve.until(ctx, "all rows are pending", func() (bool, error) {
+	err = serve.waitFor(ctx, "all rows are pending", func() (bool, error) {
 		left, err = serve.batch(submitted.ID)
 		return left.Pending == rows, err
 	})
 	return left, err
 }
 
-// command runs one that prints JSON and ends well.
+// command runs a command of the binary that prints JSON, and decodes it. Any
+// output to standard error is an error.
 func (b *bench) command(ctx context.Context, printed any, args ...string) error {
 	run := exec.CommandContext(ctx, b.program, args...)
-	var complaint bytes.Buffer
-	run.Stderr = &complaint
+	var stderr bytes.Buffer
+	run.Stderr = &stderr
 	out, err := run.Output()
-	if complaint.Len() > 0 {
-		err = errors.Join(err, errors.New(complaint.String()))
+	if stderr.Len() > 0 {
+		err = errors.Join(err, errors.New(stderr.String()))
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w\n%s", args[0], err, out)

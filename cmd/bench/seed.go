@@ -14,20 +14,21 @@ import (
 )
 
 const (
-	seeded       = "seeded" // the batch of a seeded database
-	seedChunk    = 10_000   // rows of one transaction
-	seedFailures = 50       // of so many rows that ended, one failed
+	seeded       = "seeded" // id of the batch in a seeded database
+	seedChunk    = 10_000   // rows in one transaction
+	seedFailures = 50       // of this many ended rows, one failed
 )
 
-// shotOf is the screenshot id of a row of a seeded database, counted from 1.
+// shotOf returns the screenshot id of a row of a seeded database, counted from 1.
 func shotOf(row int) string { return strconv.Itoa(10_000_000 + row) }
 
-// skuOf is a column of a row.
+// skuOf returns the value of the column sku of a row.
 func skuOf(row int) string { return fmt.Sprintf("SKU-%08d", row) }
 
-// seed makes a database with one batch of so many rows, the last of which are
-// pending and the others have ended. It goes past serve, straight into the store,
-// once for each size; who asks again gets a copy of what was made then.
+// seed makes a database that has one batch with the given number of rows. The
+// last rows are pending, the others have ended. It writes to the store directly,
+// because that is faster than serve, and only once for each size: later calls
+// copy the file.
 func (b *bench) seed(ctx context.Context, name string, rows, pending int) (database string, err error) {
 	original := b.database(fmt.Sprintf("seed-%d-%d", rows, pending))
 	if _, err := os.Stat(original); errors.Is(err, os.ErrNotExist) {
@@ -35,7 +36,7 @@ func (b *bench) seed(ctx context.Context, name string, rows, pending int) (datab
 		if err := makeSeed(ctx, original, rows, pending); err != nil {
 			return "", fmt.Errorf("seed %d rows: %w", rows, err)
 		}
-		b.say("seeded %d rows, %d of them pending, in %.0f s", rows, pending, time.Since(began).Seconds())
+		b.logf("seeded %d rows, %d of them pending, in %.0f s", rows, pending, time.Since(began).Seconds())
 	} else if err != nil {
 		return "", err
 	}
@@ -43,7 +44,8 @@ func (b *bench) seed(ctx context.Context, name string, rows, pending int) (datab
 	return database, copyDatabase(database, original)
 }
 
-// makeSeed leaves no file when it fails: half of a seed is none.
+// makeSeed removes the file if it fails, so that no later call copies an
+// incomplete one.
 func makeSeed(ctx context.Context, database string, rows, pending int) (err error) {
 	store, err := sqlite.Open(ctx, database)
 	if err != nil {
@@ -69,12 +71,12 @@ func makeSeed(ctx context.Context, database string, rows, pending int) (err erro
 	}
 	count := batch.Counts
 	if ended := count.Of(jobs.Done) + count.Of(jobs.Failed); int(count.Of(jobs.Pending)) != pending || int(ended) != rows-pending {
-		return fmt.Errorf("%d are pending and %d ended", count.Of(jobs.Pending), ended)
+		return fmt.Errorf("%d rows are pending and %d ended, want %d and %d", count.Of(jobs.Pending), ended, pending, rows-pending)
 	}
 	return nil
 }
 
-// seedRows makes the batch.
+// seedRows creates the batch and its rows.
 func seedRows(ctx context.Context, store jobs.Store, rows int, at time.Time) error {
 	if err := store.CreateBatch(ctx, jobs.BatchSpec{ID: seeded, Source: "seed.csv", Columns: []string{"url", "sku"}}, at); err != nil {
 		return err
@@ -95,9 +97,9 @@ func seedRows(ctx context.Context, store jobs.Store, rows int, at time.Time) err
 	return err
 }
 
-// seedEnds submits the next rows. The vendor's answer brings the end of those up
-// to the last that ends; the others are pending, with time enough left that no
-// serve asks for them.
+// seedEnds submits the next rows. Rows up to lastToEnd end with the response of
+// the create. The others are pending, with a deadline so late that no serve
+// queries the vendor about them.
 func seedEnds(ctx context.Context, store jobs.Store, lastToEnd int, now time.Time) error {
 	leases, err := store.Lease(ctx, seeded, "seed", seedChunk, now, now.Add(30*time.Second))
 	if err != nil {
@@ -121,10 +123,11 @@ func seedEnds(ctx context.Context, store jobs.Store, lastToEnd int, now time.Tim
 	return err
 }
 
-// copyDatabase copies one that nobody has open: its one file is all of it.
+// copyDatabase copies a database that no process has open. Then the file is
+// complete without a WAL.
 func copyDatabase(to, from string) (err error) {
 	if info, err := os.Stat(from + "-wal"); err == nil && info.Size() > 0 {
-		return fmt.Errorf("%s was not closed: there is a WAL beside it", from)
+		return fmt.Errorf("copy %s: it was not closed: there is a WAL beside it", from)
 	}
 	in, err := os.Open(from)
 	if err != nil {

@@ -27,7 +27,7 @@ func TestSeedsAreCopiesOfOne(t *testing.T) {
 				t.Errorf("%s, row %d: %s, screenshot %s, %v, want %s, screenshot %s", name, row, job.State, job.ScreenshotID, err, want, shotOf(int(row)))
 			}
 		}
-		// What happens to one copy is not in the next.
+		// A change to one copy must not appear in the next.
 		if _, err := store.Cancel(ctx, []jobs.ID{{Batch: seeded, Row: 120}}, time.Now()); err != nil {
 			t.Fatal(err)
 		}

@@ -18,20 +18,20 @@ import (
 )
 
 const (
-	secret = "bench-secret" // of webhooks
-	soon   = 30 * time.Second
+	secret       = "bench-secret" // that webhooks are signed with
+	shortTimeout = 30 * time.Second
 )
 
-// serve is a process of the binary with a database of its own.
+// serve is a serve process with a database of its own.
 type serve struct {
-	hook, api string // where webhooks go, and where the API is
+	hook, api string // URLs of the webhook receiver and of the API
 	database  string
 	process   *exec.Cmd
 	ended     chan struct{}
-	said      *bytes.Buffer // read it when it has ended
+	output    *bytes.Buffer // written until the process has ended; do not read it before
 }
 
-// startServe returns when the process is ready.
+// startServe starts a process, and returns when it is ready.
 func (b *bench) startServe(ctx context.Context, database string, more ...string) (*serve, error) {
 	hooks, err := freeAddress()
 	if err != nil {
@@ -41,18 +41,18 @@ func (b *bench) startServe(ctx context.Context, database string, more ...string)
 	if err != nil {
 		return nil, err
 	}
-	s := &serve{hook: "http://" + hooks + "/webhooks/screenshotcenter", api: "http://" + api, database: database, said: new(bytes.Buffer), ended: make(chan struct{})}
+	s := &serve{hook: "http://" + hooks + "/webhooks/screenshotcenter", api: "http://" + api, database: database, output: new(bytes.Buffer), ended: make(chan struct{})}
 	s.process = exec.Command(b.program, append([]string{"serve", "--db", database, "--listen", hooks, "--api-listen", api,
 		"--app-id", "1", "--webhook-secret", secret, "--api-key", "bench", "--log-level", "warn"}, more...)...)
-	s.process.Stdout, s.process.Stderr = s.said, s.said
+	s.process.Stdout, s.process.Stderr = s.output, s.output
 	if err := s.process.Start(); err != nil {
-		return nil, fmt.Errorf("start %s (make build makes it): %w", b.program, err)
+		return nil, fmt.Errorf("start %s: %w: build it with make build", b.program, err)
 	}
 	go func() { _ = s.process.Wait(); close(s.ended) }()
-	err = s.until(ctx, "serve is ready", func() (bool, error) {
+	err = s.waitFor(ctx, "serve is ready", func() (bool, error) {
 		response, err := http.Get(s.api + "/readyz")
 		if err != nil {
-			return false, nil // not yet
+			return false, nil // not listening yet
 		}
 		return response.StatusCode == http.StatusOK, response.Body.Close()
 	})
@@ -62,46 +62,46 @@ func (b *bench) startServe(ctx context.Context, database string, more ...string)
 	return s, nil
 }
 
-// stop ends the process, and returns what it has complained of.
+// stop ends the process. Any output of the process is an error.
 func (s *serve) stop() error {
 	_ = s.process.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-s.ended:
-	case <-time.After(soon):
+	case <-time.After(shortTimeout):
 		_ = s.process.Process.Kill()
 		<-s.ended
 	}
-	if s.said.Len() > 0 {
-		return fmt.Errorf("serve said:\n%s", s.said)
+	if s.output.Len() > 0 {
+		return fmt.Errorf("serve printed:\n%s", s.output)
 	}
 	return nil
 }
 
-// until asks again and again, for a while.
-func (s *serve) until(ctx context.Context, what string, so func() (bool, error)) error {
-	return s.within(ctx, soon, what, so)
+// waitFor polls a condition until it is true, for at most shortTimeout.
+func (s *serve) waitFor(ctx context.Context, what string, condition func() (bool, error)) error {
+	return s.waitWithin(ctx, shortTimeout, what, condition)
 }
 
-// within is until with a limit of its own.
-func (s *serve) within(ctx context.Context, limit time.Duration, what string, so func() (bool, error)) error {
+// waitWithin is waitFor with another time limit.
+func (s *serve) waitWithin(ctx context.Context, limit time.Duration, what string, condition func() (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	for {
-		done, err := so()
+		done, err := condition()
 		if done || err != nil {
 			return err
 		}
 		select {
 		case <-time.After(20 * time.Millisecond):
 		case <-s.ended:
-			return fmt.Errorf("serve ended before: %s", what)
+			return fmt.Errorf("wait until %s: serve ended", what)
 		case <-ctx.Done():
-			return fmt.Errorf("not reached: %s", what)
+			return fmt.Errorf("wait until %s: %w", what, ctx.Err())
 		}
 	}
 }
 
-// get reads what the API has at a path.
+// get returns the body of a GET request to the API.
 func (s *serve) get(path string) ([]byte, error) {
 	response, err := http.Get(s.api + path)
 	if err != nil {
@@ -115,7 +115,7 @@ func (s *serve) get(path string) ([]byte, error) {
 	return text, err
 }
 
-// metric is the value of one that has no labels.
+// metric returns the value of a metric that has no labels.
 func (s *serve) metric(name string) (float64, error) {
 	text, err := s.get("/metrics")
 	if err != nil {
@@ -128,7 +128,7 @@ func (s *serve) metric(name string) (float64, error) {
 	return strconv.ParseFloat(string(found[1]), 64)
 }
 
-// post sends JSON to the API and reads its answer.
+// post sends JSON to the API, and decodes the response.
 func (s *serve) post(path string, body, answer any) error {
 	data, err := json.Marshal(body)
 	if err != nil {
@@ -137,9 +137,9 @@ func (s *serve) post(path string, body, answer any) error {
 	return s.send(path, "application/json", data, answer)
 }
 
-// send sends what is of that kind to the API and reads its answer.
-func (s *serve) send(path, kind string, data []byte, answer any) error {
-	response, err := http.Post(s.api+path, kind, bytes.NewReader(data))
+// send sends data of a content type to the API, and decodes the response.
+func (s *serve) send(path, contentType string, data []byte, answer any) error {
+	response, err := http.Post(s.api+path, contentType, bytes.NewReader(data))
 	if err != nil {
 		return err
 	}
@@ -151,7 +151,7 @@ func (s *serve) send(path, kind string, data []byte, answer any) error {
 	return json.NewDecoder(response.Body).Decode(answer)
 }
 
-// freeAddress finds a loopback port that nobody uses now.
+// freeAddress finds a loopback port that is free now.
 func freeAddress() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -160,5 +160,5 @@ func freeAddress() (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
-// database is where a database of that name belongs.
+// database returns the path of the database with that name.
 func (b *bench) database(name string) string { return filepath.Join(b.folder, name+".db") }

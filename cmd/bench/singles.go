@@ -22,14 +22,15 @@ import (
 const (
 	singleJobs    = 50_000
 	singleClients = 64
-	fewBatches    = 100 // with as many jobs in all
+	fewBatches    = 100 // with as many jobs in total
 	idleTime      = 20 * time.Second
-	singleTime    = 10 * time.Minute // for all of them
+	singleTime    = 10 * time.Minute // limit for all jobs
 )
 
-// measureSingles is many jobs that come one by one, with a Redis and with the
-// embedded queue. Afterwards those that came one by one are compared with as many
-// in a few batches, by what somebody notices who has to do with none of them.
+// measureSingles measures many jobs that are created one by one, with Redis and
+// with the embedded queue. It then compares them with as many jobs in a few
+// batches: what does serve use when it is idle, and how long do other commands
+// and jobs take?
 func measureSingles(ctx context.Context, b *bench) (_ []figure, err error) {
 	vendor := newVendor()
 	defer vendor.Close()
@@ -38,48 +39,48 @@ func measureSingles(ctx context.Context, b *bench) (_ []figure, err error) {
 		return nil, err
 	}
 	defer stop()
-	shared, err := b.singles(ctx, vendor, "singles-redis", "--redis-url", redis)
+	redisServe, err := b.singles(ctx, vendor, "singles-redis", "--redis-url", redis)
 	if err != nil {
 		return nil, err
 	}
-	if err := shared.stop(); err != nil {
+	if err := redisServe.stop(); err != nil {
 		return nil, err
 	}
-	own, err := b.singles(ctx, vendor, "singles-embedded")
+	embeddedServe, err := b.singles(ctx, vendor, "singles-embedded")
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, own.stop()) }()
+	defer func() { err = errors.Join(err, embeddedServe.stop()) }()
 	few, err := b.batches(ctx, vendor)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, few.stop()) }()
-	beside, err := b.beside(ctx, vendor, own.serve, few.serve)
-	whose := fmt.Sprintf("%d jobs one by one, embedded queue: ", singleJobs)
+	beside, err := b.beside(ctx, vendor, embeddedServe.serve, few.serve)
+	label := fmt.Sprintf("%d jobs one by one, embedded queue: ", singleJobs)
 	return append([]figure{
-		{What: whose + "until all are done", Value: own.took.Seconds() / shared.took.Seconds(), Unit: "× Redis", Target: atMost(1.5),
-			From: fmt.Sprintf("%.1f s against %.1f s", own.took.Seconds(), shared.took.Seconds())},
-		{What: whose + "peak memory", Value: own.memory / shared.memory, Unit: "× Redis", Target: atMost(1.5),
-			From: fmt.Sprintf("%.0f MB against %.0f MB", own.memory, shared.memory)},
+		{What: label + "until all are done", Value: embeddedServe.took.Seconds() / redisServe.took.Seconds(), Unit: "× Redis", Target: atMost(1.5),
+			From: fmt.Sprintf("%.1f s against %.1f s", embeddedServe.took.Seconds(), redisServe.took.Seconds())},
+		{What: label + "peak memory", Value: embeddedServe.memory / redisServe.memory, Unit: "× Redis", Target: atMost(1.5),
+			From: fmt.Sprintf("%.0f MB against %.0f MB", embeddedServe.memory, redisServe.memory)},
 	}, beside...), err
 }
 
-// crowd is a serve that has taken many jobs.
-type crowd struct {
+// loadedServe is a serve that has done many jobs.
+type loadedServe struct {
 	*serve
-	took   time.Duration // until all were done
-	memory float64       // the peak in MB
+	took   time.Duration // until all jobs were done
+	memory float64       // peak memory in MB
 }
 
-// singles has a serve of its own take all jobs one by one.
-func (b *bench) singles(ctx context.Context, v *vendor, name string, flags ...string) (*crowd, error) {
-	return b.crowd(ctx, v, name, flags, func(s *serve) error { return s.postJobs(ctx, singleJobs) })
+// singles starts a serve and creates all jobs one by one.
+func (b *bench) singles(ctx context.Context, v *vendor, name string, flags ...string) (*loadedServe, error) {
+	return b.startLoaded(ctx, v, name, flags, func(s *serve) error { return s.postJobs(ctx, singleJobs) })
 }
 
-// batches has one take as many in batches.
-func (b *bench) batches(ctx context.Context, v *vendor) (*crowd, error) {
-	return b.crowd(ctx, v, "singles-batches", nil, func(s *serve) error {
+// batches starts a serve and creates as many jobs in batches.
+func (b *bench) batches(ctx context.Context, v *vendor) (*loadedServe, error) {
+	return b.startLoaded(ctx, v, "singles-batches", nil, func(s *serve) error {
 		for range fewBatches {
 			if _, err := s.submitRows(singleJobs / fewBatches); err != nil {
 				return err
@@ -89,8 +90,10 @@ func (b *bench) batches(ctx context.Context, v *vendor) (*crowd, error) {
 	})
 }
 
-func (b *bench) crowd(ctx context.Context, v *vendor, name string, flags []string, fill func(*serve) error) (_ *crowd, err error) {
-	c := &crowd{}
+// startLoaded starts a serve and creates jobs with fill. It returns when all jobs are
+// done and all batches have their summaries.
+func (b *bench) startLoaded(ctx context.Context, v *vendor, name string, flags []string, fill func(*serve) error) (_ *loadedServe, err error) {
+	c := &loadedServe{}
 	c.serve, err = b.startServe(ctx, b.database(name), append([]string{"--base-url", v.URL}, flags...)...)
 	if err != nil {
 		return nil, err
@@ -105,9 +108,9 @@ func (b *bench) crowd(ctx context.Context, v *vendor, name string, flags []strin
 	if err := fill(c.serve); err != nil {
 		return nil, err
 	}
-	err = c.within(ctx, singleTime, "all jobs are done", func() (bool, error) {
+	err = c.waitWithin(ctx, singleTime, "all jobs are done", func() (bool, error) {
 		if v.created() < singleJobs {
-			return false, nil // questions would take some of what is measured
+			return false, nil // requests would use some of the CPU that is measured
 		}
 		text, err := c.get("/metrics")
 		return bytes.Contains(text, fmt.Appendf(nil, "shotline_jobs{state=\"done\"} %d\n", singleJobs)), err
@@ -119,25 +122,25 @@ func (b *bench) crowd(ctx context.Context, v *vendor, name string, flags []strin
 	if c.memory, err = peakMemory(c.process.Process.Pid); err != nil {
 		return nil, err
 	}
-	return c, c.summarized(ctx)
+	return c, c.awaitSummaries(ctx)
 }
 
-// summarized waits until no batch owes a summary any more.
-func (c *crowd) summarized(ctx context.Context) (err error) {
+// awaitSummaries waits until every batch has its summary.
+func (c *loadedServe) awaitSummaries(ctx context.Context) (err error) {
 	store, err := sqlite.Open(ctx, c.database)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	return c.within(ctx, singleTime, "all batches are summarized", func() (bool, error) {
+	return c.waitWithin(ctx, singleTime, "all batches are summarized", func() (bool, error) {
 		out, err := store.Outstanding(ctx)
 		return len(out.Unfinished)+len(out.Unsummarized) == 0, err
 	})
 }
 
-// beside compares what it costs to do something else.
+// beside compares two serves while they are idle, and while they do other work.
 func (b *bench) beside(ctx context.Context, v *vendor, many, few *serve) ([]figure, error) {
-	const times, lists = 105, 15 // a queue that is asked five times a second needs many
+	const times, lists = 105, 15 // many, because the queue is polled only five times a second
 	idle := make(map[*serve]float64)
 	for _, s := range []*serve{many, few} {
 		used, err := processorSoFar(s.process.Process.Pid)
@@ -146,7 +149,7 @@ func (b *bench) beside(ctx context.Context, v *vendor, many, few *serve) ([]figu
 		}
 		idle[s] = -used.Seconds()
 	}
-	select { // both at the same time, so that neither has the quieter machine
+	select { // both at the same time, so that other load on the machine affects both
 	case <-time.After(idleTime):
 	case <-ctx.Done():
 		return nil, ctx.Err()
@@ -168,49 +171,49 @@ func (b *bench) beside(ctx context.Context, v *vendor, many, few *serve) ([]figu
 				}
 				took["shotline list"][s] = append(took["shotline list"][s], list.took)
 			}
-			another, err := s.another(ctx, v, singleJobs+int64(i)+1)
+			delay, err := s.submitOne(ctx, v, singleJobs+int64(i)+1)
 			if err != nil {
 				return nil, err
 			}
-			took["one more job, until the vendor has it"][s] = append(took["one more job, until the vendor has it"][s], another)
+			took["one more job, until the vendor has it"][s] = append(took["one more job, until the vendor has it"][s], delay)
 		}
 	}
 	unit := fmt.Sprintf("× %d batches", fewBatches)
 	figures := []figure{{What: "beside them: idle, sweeps included", Value: idle[many] / idle[few], Unit: unit, Target: atMost(1.2),
 		From: fmt.Sprintf("%.1f %% of a core against %.1f %%, over %.0f s", idle[many], idle[few], idleTime.Seconds())}}
 	for _, what := range slices.Sorted(maps.Keys(took)) {
-		at, against := took[what][many].mean(), took[what][few].mean()
-		figures = append(figures, figure{What: "beside them: " + what, Value: at / against, Unit: unit, Target: atMost(1.2),
-			From: fmt.Sprintf("means %.0f ms and %.0f ms of %d", at, against, len(took[what][few]))})
+		manyMean, fewMean := took[what][many].mean(), took[what][few].mean()
+		figures = append(figures, figure{What: "beside them: " + what, Value: manyMean / fewMean, Unit: unit, Target: atMost(1.2),
+			From: fmt.Sprintf("means %.0f ms and %.0f ms of %d", manyMean, fewMean, len(took[what][few]))})
 	}
 	return figures, nil
 }
 
-// another is how long it takes until one more job is with the vendor.
-func (s *serve) another(ctx context.Context, v *vendor, n int64) (time.Duration, error) {
+// submitOne returns how long it takes until the vendor has one more job.
+func (s *serve) submitOne(ctx context.Context, v *vendor, n int64) (time.Duration, error) {
 	before, began := v.created(), time.Now()
 	if err := s.postJob(http.DefaultClient, n); err != nil {
 		return 0, err
 	}
 	for v.created() == before {
-		if time.Since(began) > soon || ctx.Err() != nil {
-			return 0, errors.New("one more job did not get to the vendor")
+		if time.Since(began) > shortTimeout || ctx.Err() != nil {
+			return 0, errors.New("one more job did not reach the vendor")
 		}
 		time.Sleep(time.Millisecond)
 	}
 	return time.Since(began), nil
 }
 
-// created is how many creates there were.
+// created returns the number of creates.
 func (v *vendor) created() int {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.books.creates
 }
 
-// postJobs posts so many jobs over as many connections as there are clients.
+// postJobs creates n jobs over singleClients connections.
 func (s *serve) postJobs(ctx context.Context, n int64) error {
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: singleClients}, Timeout: soon}
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: singleClients}, Timeout: shortTimeout}
 	defer client.CloseIdleConnections()
 	var next atomic.Int64
 	failed := make(chan error, singleClients)
@@ -230,7 +233,8 @@ func (s *serve) postJobs(ctx context.Context, n int64) error {
 	return errors.Join(<-failed, ctx.Err())
 }
 
-// startRedis starts one that listens on a socket alone and keeps nothing.
+// startRedis starts a Redis that listens on a Unix socket only and persists
+// nothing.
 func startRedis(ctx context.Context, folder string) (url string, stop func(), err error) {
 	socket := filepath.Join(folder, "redis.sock")
 	server := exec.CommandContext(ctx, "redis-server", "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no", "--dir", folder)

@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// The database of those who measure what size costs.
+// The database for measures that depend on its size.
 const (
 	manyJobs    = 1_000_000
 	manyPending = 100_000
 )
 
-// measureStart is how soon serve is ready, and how long a command takes, with a
-// large database.
+// measureStart measures how soon serve is ready and how long a command takes,
+// with a large database.
 func measureStart(ctx context.Context, b *bench) ([]figure, error) {
 	database, err := b.seed(ctx, "start", manyJobs, manyPending)
 	if err != nil {
@@ -54,7 +54,7 @@ func measureStart(ctx context.Context, b *bench) ([]figure, error) {
 			return nil
 		}},
 	} {
-		var runs []ran
+		var runs []commandRun
 		for range 10 {
 			r, err := command(ctx, b.program, append([]string{"status", "--db", database, seeded}, status.args...)...)
 			if err = errors.Join(err, status.check(r.out)); err != nil {
@@ -68,14 +68,14 @@ func measureStart(ctx context.Context, b *bench) ([]figure, error) {
 	return figures, nil
 }
 
-// checkBatch: what is told of a batch is about the seeded one.
+// checkBatch checks that text describes the seeded batch.
 func checkBatch(text []byte) error {
-	var told struct {
+	var got struct {
 		ID            string `json:"batch_id"`
 		Rows, Pending int
 	}
-	if err := json.Unmarshal(text, &told); err != nil || told.ID != seeded || told.Rows != manyJobs || told.Pending != manyPending {
-		return fmt.Errorf("told of the batch: %.200s", text)
+	if err := json.Unmarshal(text, &got); err != nil || got.ID != seeded || got.Rows != manyJobs || got.Pending != manyPending {
+		return fmt.Errorf("want the seeded batch, got %.200s", text)
 	}
 	return nil
 }

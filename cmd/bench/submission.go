@@ -13,28 +13,29 @@ const (
 	submitRows  = 20_000
 	submitWidth = 64 // creates at once
 	submitTakes = 20 * time.Millisecond
-	bareRows    = submitRows / 4 // before, and as many after
+	bareRows    = submitRows / 4 // before the measurement, and as many after it
 
 	limitedRows = 8000
-	allowedRate = 500 // creates a second
+	allowedRate = 500 // creates per second
 	refusedPart = 0.05
 
-	patience = 40 * time.Second // with one batch
+	batchTimeout = 40 * time.Second // for one batch
 )
 
-// submission is a batch that went all the way.
+// submission is the result of a batch that was submitted.
 type submission struct {
 	batch
 	books     // of the vendor
 	took      time.Duration
-	processor time.Duration // over the life of the process
-	memory    float64       // its peak in MB
+	processor time.Duration // CPU time over the life of the process
+	memory    float64       // peak in MB
 }
 
 func (s *submission) perSecond() float64 { return float64(s.Done) / s.took.Seconds() }
 
-// measureSubmission is a large batch beside a vendor that takes its time, and
-// another beside one that limits the rate and now and then refuses for no reason.
+// measureSubmission measures a large batch with a vendor that takes some time for
+// a create, and another with a vendor that limits the rate and refuses some
+// creates at random.
 func measureSubmission(ctx context.Context, b *bench) ([]figure, error) {
 	vendor := newVendor()
 	defer vendor.Close()
@@ -67,15 +68,15 @@ func measureUnlimited(ctx context.Context, b *bench, vendor *vendor) ([]figure, 
 	}
 	for _, s := range []*submission{fixed, adaptive} {
 		if s.Done != s.Rows {
-			return nil, fmt.Errorf("of %d rows %d were done after %s", s.Rows, s.Done, s.took)
+			return nil, fmt.Errorf("%d of %d rows were done after %s", s.Done, s.Rows, s.took)
 		}
 	}
-	limit := submitTakes.Seconds() / submitWidth // for a row
+	limit := submitTakes.Seconds() / submitWidth // per row
 	bare := (1/before + 1/after) / 2
 	each := fixed.took.Seconds() / submitRows
-	whose := fmt.Sprintf("%d jobs, creates of %d ms, %d at once", submitRows, submitTakes.Milliseconds(), submitWidth)
+	label := fmt.Sprintf("%d jobs, creates of %d ms, %d at once", submitRows, submitTakes.Milliseconds(), submitWidth)
 	return []figure{
-		{What: whose + ": until all are done", Value: each / limit, Unit: "× limit", Target: atMost(1.3),
+		{What: label + ": until all are done", Value: each / limit, Unit: "× limit", Target: atMost(1.3),
 			From: fmt.Sprintf("%.2f s against %.2f s", each*submitRows, limit*submitRows)},
 		{What: "the same, a bare client", Value: bare / limit, Unit: "× limit",
 			From: fmt.Sprintf("%.0f and %.0f creates/s against %.0f", before, after, 1/limit)},
@@ -94,17 +95,17 @@ func measureLimited(ctx context.Context, b *bench, vendor *vendor) ([]figure, er
 	if err != nil {
 		return nil, err
 	}
-	whose := fmt.Sprintf("%d creates/s allowed (--rate), %.0f %% refused at random: ", allowedRate, refusedPart*100)
+	label := fmt.Sprintf("%d creates/s allowed (--rate), %.0f %% refused at random: ", allowedRate, refusedPart*100)
 	return []figure{
-		{What: whose + "rows that failed", Value: float64(s.Failed + s.TimedOut), Target: atMost(0),
+		{What: label + "rows that failed", Value: float64(s.Failed + s.TimedOut), Target: atMost(0),
 			From: fmt.Sprintf("%d rows, %d creates, %d of them answered 429", s.Rows, s.creates, s.limited)},
-		{What: whose + "jobs done", Value: s.perSecond() / allowedRate, Unit: "× allowed", Target: atLeast(0.9),
+		{What: label + "jobs done", Value: s.perSecond() / allowedRate, Unit: "× allowed", Target: atLeast(0.9),
 			From: fmt.Sprintf("%d in %.1f s", s.Done, s.took.Seconds())},
 	}, nil
 }
 
-// submit has a serve of its own bring so many rows to their end, or as many as
-// it can within our patience.
+// submit starts a serve and submits rows. It returns when they have ended, or
+// when batchTimeout is over.
 func (b *bench) submit(ctx context.Context, v *vendor, how manner, rows int, flags ...string) (_ *submission, err error) {
 	serve, err := b.startServe(ctx, b.database("submission-"+rand.Text()), append([]string{"--base-url", v.URL}, flags...)...)
 	if err != nil {
@@ -116,33 +117,33 @@ func (b *bench) submit(ctx context.Context, v *vendor, how manner, rows int, fla
 		}
 	}()
 	how.hook = serve.hook
-	before, _ := v.courier.tally()
+	before, _ := v.courier.counts()
 	v.behave(how)
 	s := &submission{}
 	if s.batch, err = serve.submitRows(rows); err != nil {
 		return nil, err
 	}
 	began := time.Now()
-	var asked time.Time
-	err = serve.within(ctx, patience+soon, "all rows have ended", func() (bool, error) {
-		taken, err := v.courier.tally()
-		if err != nil || taken-before < rows && time.Since(asked) < time.Second {
-			return false, err // questions would take some of what is measured
+	var polled time.Time
+	err = serve.waitWithin(ctx, batchTimeout+shortTimeout, "all rows have ended", func() (bool, error) {
+		accepted, err := v.courier.counts()
+		if err != nil || accepted-before < rows && time.Since(polled) < time.Second {
+			return false, err // requests would use some of the CPU that is measured
 		}
-		asked = time.Now()
+		polled = time.Now()
 		s.batch, err = serve.batch(s.ID)
-		return s.State == "finished" || time.Since(began) > patience, err
+		return s.State == "finished" || time.Since(began) > batchTimeout, err
 	})
 	if err != nil {
 		return nil, err
 	}
 	s.books = v.tally()
-	if s.began.Before(began) { // a create may come before the answer that the batch is open
+	if s.began.Before(began) { // a create can arrive before the response to the batch
 		began = s.began
 	}
 	s.took = time.Since(began)
 	if len(s.shots) < s.Done || s.State == "finished" && len(s.shots) != s.Done {
-		return nil, fmt.Errorf("%d screenshots were paid for, and of %d rows %d are done", len(s.shots), rows, s.Done)
+		return nil, fmt.Errorf("%d screenshots were paid for, but %d of %d rows are done", len(s.shots), s.Done, rows)
 	}
 	if s.memory, err = peakMemory(serve.process.Process.Pid); err != nil {
 		return nil, err

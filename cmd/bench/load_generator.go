@@ -22,54 +22,55 @@ import (
 	"time"
 )
 
-// hammer sends webhooks as fast as they are answered, over connections that are
-// kept. It does as little as it can beside: it shares the machine with those that
-// it measures.
-type hammer struct {
-	address     string // of the receiver
-	connections int
-	first, last int           // rows whose webhooks are sent, each once
-	again       float64       // this part of all requests repeats an earlier one
-	onward      bool          // after the last row repeat until time is up
-	most        time.Duration // stop then; 0 means after the last row
+// loadGenerator sends webhooks over kept-alive connections, the next one on each
+// as soon as the previous one is answered. It shares the machine with the process
+// that it measures, so it builds requests and parses responses by hand to use
+// little CPU.
+type loadGenerator struct {
+	address         string // host and port of the receiver
+	connections     int
+	first, last     int           // rows whose webhooks are sent, each once
+	repeatPart      float64       // part of all requests that repeat an earlier webhook
+	repeatAfterLast bool          // whether to continue with repeats after the last row, until the time is up
+	limit           time.Duration // limit of the run; if 0, it ends after the last row
 
-	next atomic.Int64 // row
+	next atomic.Int64 // next row to send
 	stop atomic.Bool
 }
 
-// hammered is what came of it.
-type hammered struct {
+// loadResult is the result of a run of a loadGenerator.
+type loadResult struct {
 	latencies
-	fresh   int           // requests that told of a row for the first time
-	took    time.Duration // until the last answer
-	refused int           // answers that were not 200
+	fresh   int           // accepted requests that were the first one for their row
+	took    time.Duration // until the last response
+	refused int           // responses with another status than 200
 }
 
-// perSecond is how many requests were answered.
-func (h *hammered) perSecond() float64 { return float64(len(h.latencies)) / h.took.Seconds() }
+// perSecond returns the number of requests that were answered per second.
+func (r *loadResult) perSecond() float64 { return float64(len(r.latencies)) / r.took.Seconds() }
 
 // run returns when all webhooks are answered.
-func (h *hammer) run(ctx context.Context) (*hammered, error) {
-	h.next.Store(int64(h.first))
-	results := make([]hammered, h.connections)
-	errs := make([]error, h.connections)
-	end := context.AfterFunc(ctx, func() { h.stop.Store(true) })
+func (g *loadGenerator) run(ctx context.Context) (*loadResult, error) {
+	g.next.Store(int64(g.first))
+	results := make([]loadResult, g.connections)
+	errs := make([]error, g.connections)
+	end := context.AfterFunc(ctx, func() { g.stop.Store(true) })
 	defer end()
 	began := time.Now()
-	if h.most > 0 {
-		defer time.AfterFunc(h.most, func() { h.stop.Store(true) }).Stop()
+	if g.limit > 0 {
+		defer time.AfterFunc(g.limit, func() { g.stop.Store(true) }).Stop()
 	}
-	var hammering sync.WaitGroup
-	for i := range h.connections {
-		hammering.Go(func() {
-			errs[i] = h.connection(uint64(i), &results[i])
+	var sending sync.WaitGroup
+	for i := range g.connections {
+		sending.Go(func() {
+			errs[i] = g.connection(uint64(i), &results[i])
 			if errs[i] != nil {
-				h.stop.Store(true)
+				g.stop.Store(true)
 			}
 		})
 	}
-	hammering.Wait()
-	all := &hammered{took: time.Since(began)}
+	sending.Wait()
+	all := &loadResult{took: time.Since(began)}
 	for _, r := range results {
 		all.latencies = append(all.latencies, r.latencies...)
 		all.fresh += r.fresh
@@ -80,39 +81,39 @@ func (h *hammer) run(ctx context.Context) (*hammered, error) {
 		return nil, err
 	}
 	if len(all.latencies) == 0 {
-		return nil, errors.New("nothing was sent")
+		return nil, errors.New("no webhook was answered")
 	}
 	return all, nil
 }
 
-// connection is one sender.
-func (h *hammer) connection(seed uint64, result *hammered) error {
-	conn, err := net.Dial("tcp", h.address)
+// connection sends webhooks over one connection, and adds its figures to result.
+func (g *loadGenerator) connection(seed uint64, result *loadResult) error {
+	conn, err := net.Dial("tcp", g.address)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	answers := bufio.NewReader(conn)
-	draw := rand.New(rand.NewPCG(1, seed))
-	requests := newRequest(h.address)
-	for !h.stop.Load() {
-		row := int(h.next.Load()) - 1 // the newest that somebody sent
-		fresh := h.again == 0 || row < h.first || draw.Float64() >= h.again
+	responses := bufio.NewReader(conn)
+	random := rand.New(rand.NewPCG(1, seed))
+	requests := newRequest(g.address)
+	for !g.stop.Load() {
+		row := int(g.next.Load()) - 1 // the newest row that any connection has sent
+		fresh := g.repeatPart == 0 || row < g.first || random.Float64() >= g.repeatPart
 		if fresh {
-			row = int(h.next.Add(1)) - 1
+			row = int(g.next.Add(1)) - 1
 		}
-		if row > h.last {
+		if row > g.last {
 			fresh = false
-			if !h.onward {
+			if !g.repeatAfterLast {
 				return nil
 			}
-			row = h.last - draw.IntN(h.last-h.first+1)
+			row = g.last - random.IntN(g.last-g.first+1)
 		}
 		began := time.Now()
 		if _, err := conn.Write(requests.of(row)); err != nil {
 			return err
 		}
-		status, err := readAnswer(answers)
+		status, err := readResponse(responses)
 		if err != nil {
 			return err
 		}
@@ -127,7 +128,7 @@ func (h *hammer) connection(seed uint64, result *hammered) error {
 	return nil
 }
 
-// request makes the bytes of requests, one at a time.
+// request builds the bytes of one request at a time, in reused buffers.
 type request struct {
 	head string
 	mac  hash.Hash
@@ -144,7 +145,8 @@ func newRequest(host string) *request {
 	}
 }
 
-// of is the request that tells of a row. Its bytes are good until the next one.
+// of returns the request with the webhook of a row. Its bytes are valid until the
+// next call.
 func (w *request) of(row int) []byte {
 	shot := shotOf(row)
 	w.body = append(w.body[:0], `{"event":"screenshot.completed","screenshot_id":"`...)
@@ -166,14 +168,14 @@ func (w *request) of(row int) []byte {
 	return w.text
 }
 
-// readAnswer reads one response that has a length.
-func readAnswer(r *bufio.Reader) (status int, err error) {
+// readResponse reads one response that has a Content-Length.
+func readResponse(r *bufio.Reader) (status int, err error) {
 	line, err := r.ReadSlice('\n')
 	if err != nil {
 		return 0, err
 	}
 	if len(line) < 12 {
-		return 0, fmt.Errorf("an answer begins %q", line)
+		return 0, fmt.Errorf("malformed response: first line is %q", line)
 	}
 	if status, err = strconv.Atoi(string(line[9:12])); err != nil {
 		return 0, err
@@ -195,7 +197,7 @@ func readAnswer(r *bufio.Reader) (status int, err error) {
 		}
 	}
 	if length < 0 {
-		return 0, errors.New("an answer has no length")
+		return 0, errors.New("malformed response: no Content-Length")
 	}
 	_, err = io.CopyN(io.Discard, r, int64(length))
 	return status, err
