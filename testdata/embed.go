@@ -1,8 +1,8 @@
-// Package testdata holds what tests read, and the rows of the demo, which the
-// binary carries with it.
+// Package testdata contains the files that tests read. It embeds the rows of the
+// demo into the binary.
 package testdata
 
-import _ "embed" // the demo's rows
+import _ "embed" // for DemoCSV
 
 // DemoCSV is csv/demo.csv.
 //
