@@ -256,13 +256,23 @@ func TestSettingsTable(t *testing.T) {
 	}
 }
 
-// TestEventTable checks the table of events in the README of callbacks.
+// TestEventTable checks the table of events in the README of callbacks: every type,
+// and whether sinks of all events receive it.
 func TestEventTable(t *testing.T) {
-	var types []string
-	for _, event := range jobs.EventTypes {
-		types = append(types, string(event))
+	inAll := map[string]string{}
+	for _, info := range jobs.EventTable {
+		inAll[string(info.Type)] = "yes"
+		if info.Sinks == jobs.SinksNamed {
+			inAll[string(info.Type)] = "no"
+		}
 	}
-	wantNames(t, docTable(t, "orchestrator/callback/README.md", "## Events", "type"), types)
+	rows := docTable(t, "orchestrator/callback/README.md", "## Events", "type")
+	wantNames(t, rows, slices.Collect(maps.Keys(inAll)))
+	for _, row := range rows {
+		if got, want := row.cells[2], inAll[row.names[0]]; got != want {
+			t.Errorf("%s: in all is %s, want %s", row.names[0], got, want)
+		}
+	}
 }
 
 // TestEngineProgram checks that the program in the engine's README is part of the
