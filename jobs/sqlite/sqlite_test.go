@@ -1,10 +1,12 @@
 package sqlite
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -48,6 +50,35 @@ func openAt(t testing.TB, path string, opts ...Option) *Store {
 // it opens.
 type file struct{ path string }
 
+// newDatabase returns the bytes of a database without rows. A test that begins
+// with a copy of it does not run all migrations again. Other tests run them.
+var newDatabase = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "contract")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "new.db")
+	s, err := Open(context.Background(), path)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Close(); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
+
+// newFile returns a file that holds a database without rows.
+func newFile(t *testing.T, name string) file {
+	t.Helper()
+	empty, err := newDatabase()
+	must(t, err)
+	path := filepath.Join(t.TempDir(), name)
+	must(t, os.WriteFile(path, empty, 0o600))
+	return file{path}
+}
+
 func (f file) Open(t *testing.T) jobs.Store {
 	t.Helper()
 	s, err := Open(t.Context(), f.path, WithMaxHeld(storetest.MaxHeld))
@@ -67,13 +98,13 @@ func (f file) Meddle(t *testing.T, batch string, state jobs.State, by int64) {
 func TestContract(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) storetest.Harness {
-		return file{filepath.Join(t.TempDir(), "contract.db")}
+		return newFile(t, "contract.db")
 	})
 }
 
 func TestLives(t *testing.T) {
 	t.Parallel()
 	storetest.RunLives(t, func(t *testing.T) storetest.Harness {
-		return file{filepath.Join(t.TempDir(), "lives.db")}
+		return newFile(t, "lives.db")
 	})
 }
