@@ -9,20 +9,19 @@ import (
 	"shotline/client/outward"
 )
 
-// Config says what is told to whom. Zero values mean the defaults named beside
-// them.
+// Config has the settings of a Deliverer. A zero value selects the default.
 type Config struct {
 	Worker      string         // id of this process's worker
-	Guard       *outward.Guard // what may be called; nil: public addresses
+	Guard       *outward.Guard // allowed addresses; default: public ones
 	Sinks       []Sink
-	Secrets     []string      // to sign with, all of them; without any no callback URL is called
-	Retry       time.Duration // from the first attempt until a callback is dead; DefaultRetry
-	Concurrency int           // attempts of a lane at a time; DefaultConcurrency
-	Slots       int           // attempts of all lanes that the queue makes at a time; 32
-	UserAgent   string        // "shotline"
+	Secrets     []string      // all of them sign; without any, callback URLs are not called
+	Retry       time.Duration // from the first attempt until a callback is dead; default: DefaultRetry
+	Concurrency int           // attempts of a lane at a time; default: DefaultConcurrency
+	Slots       int           // attempts that the queue makes at a time; default: 32
+	UserAgent   string        // default: shotline
 }
 
-// Defaults of the Config.
+// Defaults of a Config.
 const (
 	DefaultRetry       = 24 * time.Hour
 	DefaultConcurrency = 4
@@ -38,12 +37,12 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Check says what is wrong with the configuration, nil when nothing is. Errors
-// hold neither secrets nor the URLs of sinks.
+// Check reports the first error in the configuration. Errors contain neither
+// secrets nor the URLs of sinks.
 func (c Config) Check() error {
 	c = c.withDefaults()
 	if c.Retry < 0 || c.Concurrency < 0 || c.Slots < 0 {
-		return errors.New("callbacks: a bound is negative")
+		return errors.New("callbacks: retry, concurrency and slots must not be negative")
 	}
 	if _, err := newSigner(c.Secrets); err != nil {
 		return fmt.Errorf("callbacks: %w", err)
@@ -61,7 +60,7 @@ func (c Config) Check() error {
 	return nil
 }
 
-// Kinds are those that an Observer can hear of.
+// Kinds returns all kinds that an Observer can receive.
 func (c Config) Kinds() []string {
 	kinds := []string{kindURL}
 	for _, sink := range c.Sinks {
@@ -70,12 +69,13 @@ func (c Config) Kinds() []string {
 	return kinds
 }
 
-// ErrUnsigned is why no callback URL is taken: there is no secret to sign with.
+// ErrUnsigned is the reason to refuse callback URLs if there is no secret to sign
+// with.
 var ErrUnsigned = errors.New("callback URLs are not taken here: there is no secret to sign callbacks with")
 
-// CheckURL says what is wrong with a callback URL that somebody submits, nil
-// when it will be called. It looks nothing up. Errors are ErrUnsigned, wrap
-// outward.ErrPrivate, or tell what is no URL of the web.
+// CheckURL returns an error if a callback URL would not be called. It makes no
+// DNS look-up. The error is ErrUnsigned, wraps outward.ErrPrivate, or describes
+// the invalid URL.
 func (c Config) CheckURL(url string) error {
 	if len(c.Secrets) == 0 {
 		return ErrUnsigned

@@ -14,183 +14,187 @@ import (
 )
 
 const (
-	// attemptTime bounds one attempt, answer included.
+	// attemptTime bounds one attempt, including the response.
 	attemptTime = 15 * time.Second
-	// beginTime is for how long an attempt keeps others off.
+	// beginTime is how long an attempt has the callback to itself. If the process
+	// dies, the callback is attempted again after that.
 	beginTime = attemptTime + 10*time.Second
-	// drainTime is how long an answer's body is read, which lets the connection be
-	// used again, and maxAnswer how much of it.
+	// drainTime and maxBody bound how long and how much of a response's body is
+	// read. It is read so that the connection can be used again.
 	drainTime = time.Second
-	maxAnswer = 64 << 10
+	maxBody   = 64 << 10
 
-	// claimTime is how long a claimed callback may wait for its task; while the
-	// queue is away, unqueuedTime.
-	claimTime    = 10 * time.Second
-	unqueuedTime = 2 * time.Second
-	claimLimit   = 500
+	// claimTime is how long a claimed callback may wait for its task before it is
+	// claimed again. If the last task could not be enqueued, it is queueDownTime.
+	claimTime     = 10 * time.Second
+	queueDownTime = 2 * time.Second
+	claimLimit    = 500
 
-	// taskRetry is up to what interval a task stays for the next attempt. Those
-	// further off are left to the store.
+	// taskRetry is the longest interval for which the task itself waits for the
+	// next attempt. If the interval is longer, the store claims the callback again.
 	taskRetry = 10 * time.Minute
-	// wakeGrace is how much later the store looks after what a task should do.
+	// wakeGrace is how much later than the task the store claims a callback, in
+	// case the task is lost.
 	wakeGrace = 30 * time.Second
-	// turnsTime is for how long a task begins further attempts, within the minute
-	// that the queue gives it.
-	turnsTime = 30 * time.Second
-	// busyTime is after what a task looks again for a place in its lane.
+	// moreTime is how long a task begins attempts of further callbacks. The queue
+	// gives a task one minute.
+	moreTime = 30 * time.Second
+	// busyTime is when a task whose lane is busy runs again.
 	busyTime = 2 * time.Second
 )
 
-// later has a task run again. asynq cuts its times to the second, and an attempt
-// that comes before its time is none.
-type later time.Duration
+// retryError makes the queue run a task again. asynq cuts times to the second,
+// and an attempt before its time does nothing, so RetryIn adds a second.
+type retryError time.Duration
 
-func (later) Error() string { return "to be tried again" }
+func (retryError) Error() string { return "callback will be retried" }
 
-// RetryIn is what package tasks asks for.
-func (l later) RetryIn() time.Duration { return time.Duration(l) + time.Second }
+// RetryIn returns when the task runs again. Package tasks calls it.
+func (e retryError) RetryIn() time.Duration { return time.Duration(e) + time.Second }
 
-// claimOnce enqueues callbacks that are due. A task that cannot be enqueued, or
-// is lost, is claimed again after the claim's time.
-func (c *Deliverer) claimOnce(ctx context.Context) error {
-	now, again := c.now(), c.claimFor
-	if c.unqueued.Load() {
-		again = unqueuedTime
+// claimOnce enqueues the callbacks that are due. If a task cannot be enqueued, or
+// is lost, its callback is claimed again after the claim's time.
+func (d *Deliverer) claimOnce(ctx context.Context) error {
+	now, again := d.now(), d.claimFor
+	if d.queueFailed.Load() {
+		again = queueDownTime
 	}
-	due, err := c.store.ClaimCallbacks(ctx, now, now.Add(again), c.cfg.Concurrency, claimLimit)
+	due, err := d.store.ClaimCallbacks(ctx, now, now.Add(again), d.cfg.Concurrency, claimLimit)
 	if err != nil {
 		return err
 	}
-	for _, owed := range due {
-		err := c.queue.EnqueueCallback(ctx, owed.Seq, owed.Generation, owed.Lane)
-		c.unqueued.Store(err != nil)
+	for _, cb := range due {
+		err := d.queue.EnqueueCallback(ctx, cb.Seq, cb.Generation, cb.Lane)
+		d.queueFailed.Store(err != nil)
 		if err != nil {
-			return fmt.Errorf("enqueue callback %d: %w", owed.Seq, err)
+			return fmt.Errorf("enqueue callback %d: %w", cb.Seq, err)
 		}
 	}
 	return nil
 }
 
 // Deliver makes one attempt at a callback, if this generation of it is still
-// owed. One that ctx cuts short is put back, to be delivered again at once. While
-// callbacks wait in line, it makes the attempts of those whose turn it is.
-func (c *Deliverer) Deliver(ctx context.Context, seq, generation int64, lane string) error {
-	own := turn{seq, generation, lane}
-	place, entry := c.lanes.enter(own)
-	if entry == busy {
-		return later(busyTime)
+// undelivered. If ctx ends the attempt, the callback is due again at once. As
+// long as callbacks wait in the queue of the lanes, Deliver goes on with their
+// attempts.
+func (d *Deliverer) Deliver(ctx context.Context, seq, generation int64, lane string) error {
+	own := task{seq, generation, lane}
+	s, result := d.lanes.acquire(own)
+	if result == busy {
+		return retryError(busyTime)
 	}
-	until := c.now().Add(turnsTime)
+	stopAt := d.now().Add(moreTime)
 	var err error
-	for place != nil && err == nil {
-		place, err = c.take(ctx, place, own, until)
+	for s != nil && err == nil {
+		s, err = d.run(ctx, s, own, stopAt)
 	}
-	return err // one that waits is claimed again by the store
+	return err // if the callback waits, the store claims it again
 }
 
-// take makes the attempt of a place, and returns that of the next callback in
-// line, if there is time for it.
-func (c *Deliverer) take(ctx context.Context, at *place, own turn, until time.Time) (next *place, err error) {
-	defer at.leave()
-	began := c.now()
-	owed, err := c.store.BeginCallback(ctx, at.turn.seq, at.turn.generation, began, began.Add(beginTime))
+// run makes the attempt of a slot. It returns the slot of the next waiting
+// callback, if there is time for it.
+func (d *Deliverer) run(ctx context.Context, s *slot, own task, stopAt time.Time) (next *slot, err error) {
+	defer s.release()
+	began := d.now()
+	cb, err := d.store.BeginCallback(ctx, s.task.seq, s.task.generation, began, began.Add(beginTime))
 	if errors.Is(err, jobs.ErrLeaseLost) {
-		at.leave()
-		return c.next(ctx, until), nil
+		s.release()
+		return d.nextSlot(ctx, stopAt), nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	end, outcome := c.attempt(ctx, owed)
-	now := c.now()
+	end, outcome := d.attempt(ctx, cb)
+	now := d.now()
 	if outcome == "" {
 		end = jobs.CallbackEnd{State: jobs.CallbackOwed, DueAt: now}
-		return nil, errors.Join(context.Cause(ctx), c.store.SettleCallback(context.WithoutCancel(ctx), owed, end, now, now))
+		return nil, errors.Join(context.Cause(ctx), d.store.SettleCallback(context.WithoutCancel(ctx), cb, end, now, now))
 	}
 	took := now.Sub(began)
-	isCrowded, woken := at.ended(end.State != jobs.CallbackDelivered, took)
-	at.leave()
-	next = c.next(ctx, until)
-	// The task itself comes back, unless that is far off, many do, or it has to do
-	// with another callback.
-	byTask := at.turn == own && next == nil && end.State == jobs.CallbackOwed && end.DueAt.Sub(now) <= taskRetry && !isCrowded
-	wake := end.DueAt
+	isLongFailing, ready := s.record(end.State != jobs.CallbackDelivered, took)
+	s.release()
+	next = d.nextSlot(ctx, stopAt)
+	// The task itself makes the next attempt. The store does so instead if the
+	// attempt is far off, if the lane has been failing for long, or if the task
+	// goes on with another callback.
+	byTask := s.task == own && next == nil && end.State == jobs.CallbackOwed && end.DueAt.Sub(now) <= taskRetry && !isLongFailing
+	wakeAt := end.DueAt
 	if byTask {
-		wake = wake.Add(wakeGrace)
+		wakeAt = wakeAt.Add(wakeGrace)
 	}
-	// What the target has taken is recorded also when this process is to stop.
-	err = c.store.SettleCallback(context.WithoutCancel(ctx), owed, end, now, wake)
+	// Record the result even if the process stops: the target has the callback.
+	err = d.store.SettleCallback(context.WithoutCancel(ctx), cb, end, now, wakeAt)
 	if errors.Is(err, jobs.ErrLeaseLost) {
 		return next, nil
 	}
 	if err != nil {
 		if next != nil {
-			next.leave()
+			next.release()
 		}
 		return nil, err
 	}
-	c.tell(owed, end, outcome, took)
-	c.wake(ctx, woken)
-	c.nudge()
+	d.report(cb, end, outcome, took)
+	d.enqueueReady(ctx, ready)
+	d.wake()
 	if byTask {
-		return nil, later(end.DueAt.Sub(now))
+		return nil, retryError(end.DueAt.Sub(now))
 	}
 	return next, nil
 }
 
-// next is the place of the next callback in line, nil when there is none or no
-// time for its attempt.
-func (c *Deliverer) next(ctx context.Context, until time.Time) *place {
-	if ctx.Err() != nil || !c.now().Before(until) {
+// nextSlot returns the slot of the next waiting callback. It returns nil if there
+// is none, or no time for its attempt.
+func (d *Deliverer) nextSlot(ctx context.Context, stopAt time.Time) *slot {
+	if ctx.Err() != nil || !d.now().Before(stopAt) {
 		return nil
 	}
-	return c.lanes.next()
+	return d.lanes.next()
 }
 
-// wake enqueues callbacks that need not wait any more. One that cannot be enqueued
-// is claimed again by the store.
-func (c *Deliverer) wake(ctx context.Context, woken []turn) {
-	for _, t := range woken {
-		if c.queue.EnqueueCallback(ctx, t.seq, t.generation, t.lane) != nil {
+// enqueueReady enqueues callbacks that no longer need a shared slot. If one
+// cannot be enqueued, the store claims it again.
+func (d *Deliverer) enqueueReady(ctx context.Context, ready []task) {
+	for _, t := range ready {
+		if d.queue.EnqueueCallback(ctx, t.seq, t.generation, t.lane) != nil {
 			return
 		}
 	}
 }
 
-// tell logs and counts how an attempt ended.
-func (c *Deliverer) tell(owed jobs.Callback, end jobs.CallbackEnd, outcome Outcome, took time.Duration) {
+// report logs and counts the result of an attempt.
+func (d *Deliverer) report(cb jobs.Callback, end jobs.CallbackEnd, outcome Outcome, took time.Duration) {
 	kind := kindURL
-	if owed.Target.Sink != "" {
-		kind = owed.Target.Sink
+	if cb.Target.Sink != "" {
+		kind = cb.Target.Sink
 	}
-	c.observer.Attempted(kind, outcome, took)
-	log, text := c.log.Debug, "callback attempted"
+	d.observer.Attempted(kind, outcome, took)
+	log, text := d.log.Debug, "callback attempted"
 	if end.State == jobs.CallbackDead {
-		log, text = c.log.Warn, "callback given up"
+		log, text = d.log.Warn, "callback given up"
 	}
-	about := []any{"callback", owed.Seq, "event", owed.EventID, "type", owed.Type, "to", kind, "outcome", outcome, "attempt", owed.Attempts}
-	about = append(about, of(owed.Job, owed.Batch)...)
+	attrs := []any{"callback", cb.Seq, "event", cb.EventID, "type", cb.Type, "to", kind, "outcome", outcome, "attempt", cb.Attempts}
+	attrs = append(attrs, logIDs(cb.Job, cb.Batch)...)
 	if end.Error != "" {
-		about = append(about, "error", end.Error)
+		attrs = append(attrs, "error", end.Error)
 	}
-	log(text, about...)
+	log(text, attrs...)
 }
 
-// of names the job and the batch in a log line, as far as there are any.
-func of(job jobs.ID, batch string) (about []any) {
+// logIDs returns the log attributes for the job and the batch, if there are any.
+func logIDs(job jobs.ID, batch string) (attrs []any) {
 	if !job.IsZero() {
-		about = append(about, "job", job.String())
+		attrs = append(attrs, "job", job.String())
 	}
 	if batch != "" {
-		about = append(about, "batch", batch)
+		attrs = append(attrs, "batch", batch)
 	}
-	return about
+	return attrs
 }
 
-// attempt sends the callback and decides what its end is; no outcome when ctx
-// has ended.
-func (c *Deliverer) attempt(ctx context.Context, owed jobs.Callback) (jobs.CallbackEnd, Outcome) {
-	status, wait, err := c.post(ctx, owed)
+// attempt sends the callback and decides its next state. It returns an empty
+// outcome if ctx ended before a response arrived.
+func (d *Deliverer) attempt(ctx context.Context, cb jobs.Callback) (jobs.CallbackEnd, Outcome) {
+	status, wait, err := d.post(ctx, cb)
 	switch {
 	case err == nil:
 		return jobs.CallbackEnd{State: jobs.CallbackDelivered, Status: status}, Delivered
@@ -199,64 +203,64 @@ func (c *Deliverer) attempt(ctx context.Context, owed jobs.Callback) (jobs.Callb
 	case status == http.StatusGone:
 		return jobs.CallbackEnd{State: jobs.CallbackDead, Status: status, Error: err.Error()}, Gone
 	}
-	now := c.now()
-	due := now.Add(max(interval(owed.Attempts, c.random()), wait))
-	if due.After(owed.FirstAt.Add(c.cfg.Retry)) {
+	now := d.now()
+	due := now.Add(max(interval(cb.Attempts, d.random()), wait))
+	if due.After(cb.FirstAt.Add(d.cfg.Retry)) {
 		return jobs.CallbackEnd{State: jobs.CallbackDead, Status: status, Error: err.Error()}, Dead
 	}
 	return jobs.CallbackEnd{State: jobs.CallbackOwed, DueAt: due, Status: status, Error: err.Error()}, Retried
 }
 
-// post sends the callback. The error is nil when it was taken, and has no word
-// of the target's address or answer; wait is how long the target asks to be left
-// alone; status is 0 without an answer.
-func (c *Deliverer) post(ctx context.Context, owed jobs.Callback) (status int, wait time.Duration, err error) {
-	url, err := c.address(owed.Target)
+// post sends the callback. The error is nil if the target accepted it. It
+// contains neither the target's address nor its response. The result wait is the
+// target's Retry-After, and status is 0 if no response arrived.
+func (d *Deliverer) post(ctx context.Context, cb jobs.Callback) (status int, wait time.Duration, err error) {
+	url, err := d.targetURL(cb.Target)
 	if err != nil {
 		return 0, 0, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(owed.Body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(cb.Body))
 	if err != nil {
 		return 0, 0, errors.New("not a URL")
 	}
 	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("User-Agent", c.cfg.UserAgent)
-	now := c.now()
-	if err := c.signer.sign(request.Header, owed.EventID, now, owed.Body); err != nil {
-		return 0, 0, errors.New("it cannot be signed")
+	request.Header.Set("User-Agent", d.cfg.UserAgent)
+	now := d.now()
+	if err := d.signer.sign(request.Header, cb.EventID, now, cb.Body); err != nil {
+		return 0, 0, errors.New("cannot be signed")
 	}
-	answer, err := c.client.Do(request)
+	response, err := d.client.Do(request)
 	if err != nil {
 		return 0, 0, errors.New(outward.Reason(err))
 	}
-	defer answer.Body.Close()
+	defer response.Body.Close()
 	drained := time.AfterFunc(drainTime, cancel)
 	defer drained.Stop()
-	_, _ = io.Copy(io.Discard, answer.Body)
-	status = answer.StatusCode
+	_, _ = io.Copy(io.Discard, response.Body)
+	status = response.StatusCode
 	switch {
 	case status >= 200 && status <= 299:
 		return status, 0, nil
 	case status >= 300 && status <= 399:
 		return status, 0, fmt.Errorf("answered %d: redirects are not followed", status)
 	default:
-		return status, retryAfter(answer, now), fmt.Errorf("answered %d", status)
+		return status, retryAfter(response, now), fmt.Errorf("answered %d", status)
 	}
 }
 
-// address is where a callback goes.
-func (c *Deliverer) address(to jobs.Target) (string, error) {
+// targetURL returns the URL to send a callback to.
+func (d *Deliverer) targetURL(to jobs.Target) (string, error) {
 	if to.Sink != "" {
-		sink, known := c.sinks[to.Sink]
+		sink, known := d.sinks[to.Sink]
 		if !known {
 			return "", fmt.Errorf("sink %s is not configured", to.Sink)
 		}
 		return sink.url, nil
 	}
-	if len(c.signer) == 0 {
-		return "", errors.New("there is no secret to sign it with")
+	if len(d.signer) == 0 {
+		return "", errors.New("no secret to sign it with")
 	}
 	return to.URL, nil
 }

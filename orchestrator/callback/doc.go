@@ -1,26 +1,29 @@
-// Package callback tells other programs what happened: each event of the log is
-// POSTed to the callback URL of its job or batch, and to the sinks of the
-// configuration that want it.
+// Package callback POSTs events to other programs: to the callback URL of the job
+// or batch, and to the sinks of the configuration that want the event.
 //
-//	courier, err := callback.New(config, parts)
-//	queue.HandleCallbacks(courier)
-//	err = courier.Open(ctx)  // from now on no event is missed
-//	courier.Start()
+//	deliverer, err := callback.New(config, parts)
+//	queue.HandleCallbacks(deliverer)
+//	err = deliverer.Open(ctx) // from now on no event is missed
+//	deliverer.Start()
 //
-// Readers, one for all callback URLs and one for each sink, turn events into
-// callbacks that are owed, behind a cursor in the store; nothing is added to the
-// transactions that close jobs. A callback keeps its id and its body through all
-// attempts. What is owed and when is decided in the store; a task only says "try
-// it now", and losing all tasks costs ten seconds.
+// Readers turn events of the log into callbacks. There is one reader for all
+// callback URLs and one for each sink, each with a cursor in the store. So the
+// transactions that close jobs have no additional work. A callback keeps its id
+// and its body through all attempts. The store decides which callbacks are due; a
+// task only requests an attempt. If all tasks are lost, callbacks are ten seconds
+// late.
 //
-// A callback is delivered when its target answers 2xx, dead when it answers 410
-// or has not taken it for as long as Config.Retry says, and tried again
-// otherwise, at growing intervals. Each lane (a sink, or the host of a URL) has few
-// attempts at a time. A lane whose target has taken nothing yet, or fails, has one.
-// Such lanes, and slow ones, share half of all slots and wait in line for them. In
-// the line the registered domains of the hosts take turns: a proven target always
-// finds the other half, and a new one waits for one attempt of each domain at most.
+// A callback is delivered if its target answers 2xx. It is dead if the target
+// answers 410, or if it was not accepted within Config.Retry. Otherwise it is
+// retried, at growing intervals.
 //
-// Callbacks are signed as Standard Webhooks asks. The addresses of sinks are
-// secrets of the configuration: they are not kept, logged or told.
+// A lane is a sink, or the scheme and host of a URL. Each lane makes few attempts
+// at a time, and only one as long as its target has accepted nothing or keeps
+// failing. Such lanes, and slow ones, share half of all slots and wait for them
+// in a queue. In that queue the registered domains of the hosts take turns. So a
+// target that has accepted a callback always finds the other half of the slots,
+// and a new target waits for at most one attempt of each domain.
+//
+// Callbacks are signed as Standard Webhooks specifies. The URLs of sinks are
+// secrets: they are not stored, logged or returned in errors.
 package callback

@@ -7,8 +7,8 @@ import (
 	"shotline/jobs"
 )
 
-// TestEveryEventHasRecipientsAndAText goes through all types of events: each is
-// received by the sinks that its rule names, and has a text for people.
+// TestEveryEventHasRecipientsAndAText checks every type of event: the sinks that
+// its rule names receive it, and it has a text for people.
 func TestEveryEventHasRecipientsAndAText(t *testing.T) {
 	parse := func(events string) Sink {
 		s, err := ParseSink("a:" + events + "=https://hooks.example/")
@@ -23,7 +23,7 @@ func TestEveryEventHasRecipientsAndAText(t *testing.T) {
 			Counts: jobs.Counts{Rows: 3, ByState: map[jobs.State]int64{jobs.Done: done, jobs.Failed: failed}}}
 	}
 	for _, info := range jobs.EventTable {
-		var data, flawed any // if rows of a batch are flawed, another message
+		var data, flawed any // flawed is the message if rows of the batch are flawed
 		switch info.Subject {
 		case jobs.SubjectJob:
 			data = jobs.Job{ID: jobs.ID{Batch: "b1", Row: 2}, URL: "https://example.com/", State: jobs.TimedOut}
@@ -34,7 +34,7 @@ func TestEveryEventHasRecipientsAndAText(t *testing.T) {
 			data = jobs.Delivery{ScreenshotID: "77", Outcome: jobs.OutcomeDone}
 			flawed = data
 		default:
-			t.Fatalf("%s: no message is made of a %s", info.Type, info.Subject)
+			t.Fatalf("%s: no message for subject %s", info.Type, info.Subject)
 		}
 		m, mFlawed := jobs.Message{Type: info.Type, Data: data}, jobs.Message{Type: info.Type, Data: flawed}
 		for name, c := range map[string]struct {
@@ -51,7 +51,7 @@ func TestEveryEventHasRecipientsAndAText(t *testing.T) {
 			}
 			want := info.Sinks >= from
 			if got := c.sink.wants(c.m); got != want || got && !c.sink.mayWant(info.Type) {
-				t.Errorf("%s: a sink of %s wants it: %t, it may: %t; want %t", info.Type, name, got, c.sink.mayWant(info.Type), want)
+				t.Errorf("%s: sink of %s: wants %t, mayWant %t; want %t", info.Type, name, got, c.sink.mayWant(info.Type), want)
 			}
 		}
 		if line := text(m); strings.ContainsAny(line, "{}") || line == string(info.Type) || strings.HasPrefix(line, ":") {

@@ -9,27 +9,28 @@ import (
 	"golang.org/x/net/publicsuffix"
 )
 
-// group are the lanes whose targets one owner can make as many of as he likes:
-// the hosts below one registered domain, or all public addresses.
+// group holds the lanes of targets that one owner can create in any number: the
+// hosts below one registered domain, or all public addresses.
 type group struct {
-	name     string
-	lanes    map[string]*lane
-	underWay int
-	shared   int  // of underWay, those in shared slots
-	isAiling bool // the last attempt failed or was slow
+	name        string
+	lanes       map[string]*lane
+	underWay    int
+	shared      int  // attempts under way in shared slots
+	isUnhealthy bool // the last attempt failed or was slow
 
-	waiting []*lane // one after the other, each once
+	waiting []*lane // lanes with waiting callbacks, in order, without repeats
 }
 
 func largestFirst(a, b *group) int {
 	return cmp.Or(cmp.Compare(len(b.lanes), len(a.lanes)), strings.Compare(a.name, b.name))
 }
 
-// publicAddresses is the group of targets that are named by a public address.
+// publicAddresses is the group of targets whose URLs contain a public IP address.
 const publicAddresses = "addresses"
 
-// groupOf is the group of a lane. Sinks, single words and private addresses, all
-// of which the operator has allowed, are each a group of their own.
+// groupOf returns the name of the lane's group. Sinks, host names without a dot, and
+// private addresses each form a group of their own, since the operator has allowed
+// them.
 func groupOf(lane string) string {
 	u, err := url.Parse(lane)
 	if err != nil || strings.HasPrefix(lane, sinkPrefix) {

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// everyHost carries callbacks of all host names to one target.
+// everyHost sends callbacks for all host names to one target.
 func everyHost(t *testing.T, to *target) func(*Parts) {
 	transport := &http.Transport{
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
@@ -23,19 +23,19 @@ func everyHost(t *testing.T, to *target) func(*Parts) {
 	return func(p *Parts) { p.Transport = transport }
 }
 
-// 300 hosts below one domain never answer: their first attempts alone would fill
+// 300 hosts below one domain never respond. Their first attempts alone would fill
 // all slots for more than two minutes.
-func TestNewHostsThatHangHoldUpNobodyElse(t *testing.T) {
+func TestHangingHostsDoNotDelayOthers(t *testing.T) {
 	t.Parallel()
-	r := newCrowd(t)
+	r := newLiveRig(t)
 	r.claimFor = claimTime
 	const hosts, each = 300, 40
-	release, honest := make(chan struct{}), make(chan string, 10*each)
+	release, calls := make(chan struct{}), make(chan string, 10*each)
 	hanging := make(chan struct{}, 10*hosts)
 	to := newTarget(t, nil)
-	to.answers(func(w http.ResponseWriter, r *http.Request) {
+	to.setAnswer(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.Contains(r.Host, "attack") {
-			honest <- r.Host
+			calls <- r.Host
 			return
 		}
 		hanging <- struct{}{}
@@ -46,19 +46,19 @@ func TestNewHostsThatHangHoldUpNobodyElse(t *testing.T) {
 	})
 	defer close(release)
 	r.processWith("w1", "", everyHost(t, to))
-	arrives := func(host string) {
+	wantCall := func(host string) {
 		t.Helper()
 		select {
-		case got := <-honest:
+		case got := <-calls:
 			if host != "" && got != host {
-				t.Fatalf("%s was called, want %s", got, host)
+				t.Fatalf("got a call for %s, want %s", got, host)
 			}
 		case <-time.After(30 * time.Second):
-			t.Fatalf("no callback arrived; want one at %s", host)
+			t.Fatalf("got no call, want one for %s", host)
 		}
 	}
 	r.cancel(r.job("http://known.example/"))
-	arrives("known.example")
+	wantCall("known.example")
 	for n := range hosts {
 		r.cancel(r.job(fmt.Sprintf("http://h%d.attack.example/", n)), r.job(fmt.Sprintf("http://h%d.attack.test/", n%3)))
 	}
@@ -69,7 +69,7 @@ func TestNewHostsThatHangHoldUpNobodyElse(t *testing.T) {
 		r.cancel(r.job("http://known.example/"))
 	}
 	for range each {
-		arrives("known.example")
+		wantCall("known.example")
 	}
 	for n := range 5 {
 		host := fmt.Sprintf("new%d.example", n)
@@ -77,13 +77,14 @@ func TestNewHostsThatHangHoldUpNobodyElse(t *testing.T) {
 			r.cancel(r.job("http://" + host + "/"))
 		}
 		for range 4 {
-			arrives(host)
+			wantCall(host)
 		}
 	}
 }
 
-// switches answers 101 and keeps the connection until the other side hangs up.
-func switches(w http.ResponseWriter, _ *http.Request) {
+// switchProtocols answers 101 and keeps the connection until the client closes
+// it.
+func switchProtocols(w http.ResponseWriter, _ *http.Request) {
 	conn, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return

@@ -8,222 +8,226 @@ import (
 )
 
 const (
-	// slowAnswer is from where on an attempt counts as slow.
-	slowAnswer = 3 * time.Second
-	// crowded is after how many failures in a row a lane's retries are left to the
-	// store, since tasks for all of them would fill the queue.
-	crowded = 100
-	// maxLanes bounds what is remembered of lanes without an attempt under way.
+	// An attempt is slow if it takes slowAttempt or longer.
+	slowAttempt = 3 * time.Second
+	// longFailing is the number of consecutive failures after which the retries of a
+	// lane are left to the store. Tasks for all of them would fill the queue.
+	longFailing = 100
+	// maxLanes bounds the number of remembered lanes without an attempt under way.
 	maxLanes = 10_000
-	// maxWaiting bounds how many callbacks wait in line. Those that find no room
-	// are claimed again by the store.
+	// maxWaiting bounds the number of waiting callbacks. If a callback finds no
+	// room, the store claims it again.
 	maxWaiting = 2_500
 )
 
-// lanes hold targets apart. A lane is proven once an attempt has succeeded; a
-// proven lane has a few attempts at a time. Lanes that are untried, fail or are
-// slow share half of all slots, so that they leave the other half to proven ones.
-// For the shared slots callbacks wait in line, group by group, so that each group
-// gets its turn however many lanes another one has.
+// lanes limits the attempts of each target, so that no target delays another. A lane
+// is proven once an attempt has succeeded. A proven lane may make a few attempts at
+// a time. Lanes that are unproven, failing or slow share half of all slots, which
+// leaves the other half to healthy ones. Callbacks wait for the shared slots in a
+// queue that is fair to groups: a group gets its turn however many lanes another one
+// has.
 type lanes struct {
-	each     int // attempts of a lane at a time
-	shared   int // attempts at a time of all lanes that are not proven, fail or are slow
-	ofShared int // of these, those of one group
-	ofGroup  int // attempts of a group at a time
+	perLane        int // maximum of attempts of a lane at a time
+	perGroup       int // maximum of attempts of a group at a time
+	shared         int // number of shared slots
+	sharedPerGroup int // maximum of shared slots that one group uses
 
-	mu        sync.Mutex
-	lanes     map[string]*lane
-	groups    map[string]*group
-	sharedNow int // attempts under way that count against shared
-	line      line
+	mu             sync.Mutex
+	lanes          map[string]*lane
+	groups         map[string]*group
+	sharedUnderWay int // attempts under way in shared slots
+	queue          fairQueue
 }
 
+// lane is a sink, or the scheme and host of a callback URL.
 type lane struct {
 	name     string
 	group    *group
-	isProven bool // an attempt succeeded
+	isProven bool // an attempt has succeeded
 	underWay int
-	failures int // in a row
+	failures int // consecutive ones
 	slow     bool
-	waiting  []turn
+	waiting  []task
 }
 
-// turn is a callback that wants an attempt.
-type turn struct {
+// task identifies a callback for which an attempt is requested.
+type task struct {
 	seq, generation int64
 	lane            string
 }
 
-func newLanes(each, slots int) *lanes {
+func newLanes(perLane, slots int) *lanes {
 	shared := max(slots/2, 1)
 	return &lanes{
-		each: each, shared: shared, ofShared: max(shared/2, 1), ofGroup: max(slots/2, 1),
+		perLane: perLane, perGroup: max(slots/2, 1), shared: shared, sharedPerGroup: max(shared/2, 1),
 		lanes: map[string]*lane{}, groups: map[string]*group{},
 	}
 }
 
-// entry is what a lane says to an attempt.
-type entry int
+// admission is the answer to a request for a slot.
+type admission int
 
 const (
-	entered entry = iota
-	busy          // soon
-	waits         // in line; or the store asks again later
+	admitted admission = iota
+	busy               // try again soon
+	queued             // the callback waits in the queue, or the store claims it again
 )
 
-// isSingle is when a lane has no more than one attempt at a time.
-func (l *lane) isSingle(each int) bool { return !l.isProven || l.failures >= each }
+// isSingle reports whether the lane is limited to one attempt at a time.
+func (l *lane) isSingle(perLane int) bool { return !l.isProven || l.failures >= perLane }
 
-// shares is when the lane's attempts count against the shared slots.
-func (l *lane) shares(each int) bool { return l.isSingle(each) || l.slow }
+// isShared reports whether the lane's attempts use shared slots.
+func (l *lane) isShared(perLane int) bool { return l.isSingle(perLane) || l.slow }
 
-// hasRoom is whether an attempt may begin, as far as the lane is concerned.
-func (l *lane) hasRoom(each int) bool {
-	if l.isSingle(each) {
+// hasRoom reports whether the lane's own limit allows another attempt.
+func (l *lane) hasRoom(perLane int) bool {
+	if l.isSingle(perLane) {
 		return l.underWay == 0
 	}
-	return l.underWay < each
+	return l.underWay < perLane
 }
 
-// enter begins an attempt. It may be that of another callback, which has waited
-// for longer: see the place's turn. When it has entered, the place must be left.
-func (l *lanes) enter(t turn) (*place, entry) {
+// acquire returns a slot for an attempt, which the caller must release. The slot
+// might be for another callback that has waited longer: see its task.
+func (l *lanes) acquire(t task) (*slot, admission) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	in := l.lane(t.lane)
-	if in.shares(l.each) {
-		l.wait(in, t)
-		if p := l.pop(); p != nil {
-			return p, entered
+	ln := l.lane(t.lane)
+	if ln.isShared(l.perLane) {
+		l.enqueue(ln, t)
+		if s := l.acquireQueued(); s != nil {
+			return s, admitted
 		}
-		return nil, waits
+		return nil, queued
 	}
-	if !in.hasRoom(l.each) || in.group.underWay >= l.ofGroup {
+	if !ln.hasRoom(l.perLane) || ln.group.underWay >= l.perGroup {
 		return nil, busy
 	}
-	return l.admit(in, t), entered
+	return l.newSlot(ln, t), admitted
 }
 
-// next begins the attempt of the callback whose turn it is in the line, nil when
-// there is none or no place for it.
-func (l *lanes) next() *place {
+// next returns a slot for the first waiting callback that may be attempted. It
+// returns nil if there is none, or no slot for it.
+func (l *lanes) next() *slot {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.pop()
+	return l.acquireQueued()
 }
 
-// lane is the one of that name. The operator's sinks need not be proven.
+// lane returns the lane with the name, and creates it if needed. Sinks count as
+// proven, since the operator configures them.
 func (l *lanes) lane(name string) *lane {
-	if in := l.lanes[name]; in != nil {
-		return in
+	if ln := l.lanes[name]; ln != nil {
+		return ln
 	}
-	l.forget()
-	of := groupOf(name)
-	if l.groups[of] == nil {
-		l.groups[of] = &group{name: of, lanes: map[string]*lane{}}
+	l.evict()
+	groupName := groupOf(name)
+	if l.groups[groupName] == nil {
+		l.groups[groupName] = &group{name: groupName, lanes: map[string]*lane{}}
 	}
-	in := &lane{name: name, group: l.groups[of], isProven: strings.HasPrefix(name, sinkPrefix)}
-	l.lanes[name], in.group.lanes[name] = in, in
-	return in
+	ln := &lane{name: name, group: l.groups[groupName], isProven: strings.HasPrefix(name, sinkPrefix)}
+	l.lanes[name], ln.group.lanes[name] = ln, ln
+	return ln
 }
 
-func (l *lanes) admit(in *lane, t turn) *place {
-	p := &place{of: l, in: in, turn: t, isShared: in.shares(l.each)}
-	in.underWay++
-	in.group.underWay++
-	if p.isShared {
-		in.group.shared++
-		l.sharedNow++
+func (l *lanes) newSlot(ln *lane, t task) *slot {
+	s := &slot{task: t, lanes: l, lane: ln, isShared: ln.isShared(l.perLane)}
+	ln.underWay++
+	ln.group.underWay++
+	if s.isShared {
+		ln.group.shared++
+		l.sharedUnderWay++
 	}
-	return p
+	return s
 }
 
-// wait puts a callback in line, unless it is there already. When the line is too
-// long, one of the group that has most in it makes room.
-func (l *lanes) wait(in *lane, t turn) {
-	if i := slices.IndexFunc(in.waiting, func(w turn) bool { return w.seq == t.seq }); i >= 0 {
-		in.waiting[i] = t // of the newest generation
+// enqueue adds a callback to the queue. If it is already there, enqueue only updates
+// its generation. If the queue is full, the largest group makes room.
+func (l *lanes) enqueue(ln *lane, t task) {
+	if i := slices.IndexFunc(ln.waiting, func(w task) bool { return w.seq == t.seq }); i >= 0 {
+		ln.waiting[i] = t
 		return
 	}
-	if len(in.waiting) < l.each && (l.line.waiting < maxWaiting || l.line.shorten(in.group)) {
-		l.line.add(in, t)
+	if len(ln.waiting) < l.perLane && (l.queue.size < maxWaiting || l.queue.makeRoom(ln.group)) {
+		l.queue.add(ln, t)
 	}
 }
 
-// pop takes the callback whose turn it is out of the line.
-func (l *lanes) pop() *place {
-	if l.sharedNow >= l.shared {
+// acquireQueued returns a slot for the next callback of the queue, or nil.
+func (l *lanes) acquireQueued() *slot {
+	if l.sharedUnderWay >= l.shared {
 		return nil
 	}
-	in := l.line.first(func(in *lane) bool {
-		return in.group.shared < l.ofShared && in.hasRoom(l.each)
+	ln := l.queue.first(func(ln *lane) bool {
+		return ln.group.shared < l.sharedPerGroup && ln.hasRoom(l.perLane)
 	})
-	if in == nil {
+	if ln == nil {
 		return nil
 	}
-	return l.admit(in, l.line.take(in))
+	return l.newSlot(ln, l.queue.take(ln))
 }
 
-// place is that of one attempt in its lane. It belongs to the attempt.
-type place struct {
-	turn     turn
-	of       *lanes
-	in       *lane
-	isShared bool
-	isLeft   bool
+// slot is the permission to make one attempt. It is not safe for concurrent use.
+type slot struct {
+	task       task
+	lanes      *lanes
+	lane       *lane
+	isShared   bool
+	isReleased bool
 }
 
-// ended tells the lane how the attempt ended. A lane is crowded when it has been
-// failing for long. When it has become a proven one, those of its callbacks that
-// wait need not do so any more: they are to be woken.
-func (p *place) ended(failed bool, took time.Duration) (isCrowded bool, woken []turn) {
-	p.of.mu.Lock()
-	defer p.of.mu.Unlock()
-	p.in.slow = took >= slowAnswer
-	p.in.group.isAiling = failed || p.in.slow
+// record updates the lane with the result of the attempt. It reports whether the lane
+// has been failing for long. If the lane no longer uses shared slots, record returns
+// the callbacks that waited for one: the caller must enqueue them as tasks again.
+func (s *slot) record(failed bool, took time.Duration) (isLongFailing bool, ready []task) {
+	s.lanes.mu.Lock()
+	defer s.lanes.mu.Unlock()
+	s.lane.slow = took >= slowAttempt
+	s.lane.group.isUnhealthy = failed || s.lane.slow
 	if failed {
-		p.in.failures++
+		s.lane.failures++
 	} else {
-		p.in.failures, p.in.isProven = 0, true
+		s.lane.failures, s.lane.isProven = 0, true
 	}
-	if !p.in.shares(p.of.each) {
-		woken = p.of.line.empty(p.in)
+	if !s.lane.isShared(s.lanes.perLane) {
+		ready = s.lanes.queue.takeAll(s.lane)
 	}
-	return p.in.failures > crowded, woken
+	return s.lane.failures > longFailing, ready
 }
 
-// leave gives the place to others; once is enough.
-func (p *place) leave() {
-	p.of.mu.Lock()
-	defer p.of.mu.Unlock()
-	if p.isLeft {
+// release frees the slot. Repeated calls have no effect.
+func (s *slot) release() {
+	s.lanes.mu.Lock()
+	defer s.lanes.mu.Unlock()
+	if s.isReleased {
 		return
 	}
-	p.isLeft = true
-	p.in.underWay--
-	p.in.group.underWay--
-	if p.isShared {
-		p.in.group.shared--
-		p.of.sharedNow--
+	s.isReleased = true
+	s.lane.underWay--
+	s.lane.group.underWay--
+	if s.isShared {
+		s.lane.group.shared--
+		s.lanes.sharedUnderWay--
 	}
-	if p.in.isIdle() && !p.in.isProven && p.in.failures == 0 && !p.in.slow {
-		p.of.remove(p.in)
+	if s.lane.isIdle() && !s.lane.isProven && s.lane.failures == 0 && !s.lane.slow {
+		s.lanes.remove(s.lane)
 	}
 }
 
-// isIdle is when nobody needs the lane now.
+// isIdle reports whether the lane has neither attempts under way nor waiting
+// callbacks.
 func (l *lane) isIdle() bool { return l.underWay == 0 && len(l.waiting) == 0 }
 
-func (l *lanes) remove(in *lane) {
-	delete(l.lanes, in.name)
-	if delete(in.group.lanes, in.name); len(in.group.lanes) == 0 {
-		delete(l.groups, in.group.name)
+func (l *lanes) remove(ln *lane) {
+	delete(l.lanes, ln.name)
+	if delete(ln.group.lanes, ln.name); len(ln.group.lanes) == 0 {
+		delete(l.groups, ln.group.name)
 	}
 }
 
-// forget makes room when there have been very many targets. Lanes of the largest
-// groups go first: new names below one domain push out nobody else.
-func (l *lanes) forget() {
+// evict removes idle lanes if there are too many lanes. It begins with the largest
+// groups, so that new names below one domain do not displace other targets.
+func (l *lanes) evict() {
 	if len(l.lanes) < maxLanes {
 		return
 	}
@@ -233,9 +237,9 @@ func (l *lanes) forget() {
 	}
 	slices.SortFunc(groups, largestFirst)
 	for _, g := range groups {
-		for _, in := range g.lanes {
-			if in.isIdle() {
-				l.remove(in)
+		for _, ln := range g.lanes {
+			if ln.isIdle() {
+				l.remove(ln)
 			}
 		}
 		if len(l.lanes) <= maxLanes*9/10 {

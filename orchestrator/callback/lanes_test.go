@@ -6,172 +6,175 @@ import (
 	"time"
 )
 
-// crowd are lanes and the callbacks that were asked for in a test.
-type crowd struct {
+// laneTest numbers the callbacks for which a test requests slots.
+type laneTest struct {
 	*lanes
-	t     *testing.T
-	asked int64
+	t   *testing.T
+	seq int64
 }
 
-func newLanesOf(t *testing.T, each, slots int) *crowd {
-	return &crowd{lanes: newLanes(each, slots), t: t}
+func newLaneTest(t *testing.T, each, slots int) *laneTest {
+	return &laneTest{lanes: newLanes(each, slots), t: t}
 }
 
-// ask asks for an attempt of a new callback.
-func (c *crowd) ask(name string) (*place, entry) {
-	c.asked++
-	return c.enter(turn{c.asked, 1, name})
+// request requests a slot for a new callback.
+func (lt *laneTest) request(name string) (*slot, admission) {
+	lt.seq++
+	return lt.acquire(task{lt.seq, 1, name})
 }
 
-// must asks, and fails when the answer is not the wanted one.
-func (c *crowd) must(name string, want entry) *place {
-	c.t.Helper()
-	p, got := c.ask(name)
-	if got != want || p != nil && p.turn.lane != name {
-		c.t.Fatalf("lane %s said %d, want %d: %+v", name, got, want, p)
+// must requests a slot, and fails the test if the admission is not the wanted
+// one.
+func (lt *laneTest) must(name string, want admission) *slot {
+	lt.t.Helper()
+	s, got := lt.request(name)
+	if got != want || s != nil && s.task.lane != name {
+		lt.t.Fatalf("lane %s: got admission %d, want %d; slot %+v", name, got, want, s)
 	}
-	return p
+	return s
 }
 
-// end ends attempts.
-func (c *crowd) end(failed bool, took time.Duration, places ...*place) (isCrowded bool, woken []turn) {
-	for _, p := range places {
-		var woke []turn
-		isCrowded, woke = p.ended(failed, took)
-		woken = append(woken, woke...)
-		p.leave()
+// end records the result of attempts and releases their slots.
+func (lt *laneTest) end(failed bool, took time.Duration, slots ...*slot) (isLongFailing bool, ready []task) {
+	for _, s := range slots {
+		var waiting []task
+		isLongFailing, waiting = s.record(failed, took)
+		ready = append(ready, waiting...)
+		s.release()
 	}
-	return isCrowded, woken
+	return isLongFailing, ready
 }
 
-// prove lets the first attempts of lanes succeed.
-func (c *crowd) prove(names ...string) {
-	c.t.Helper()
+// prove makes a successful attempt in each lane.
+func (lt *laneTest) prove(names ...string) {
+	lt.t.Helper()
 	for _, name := range names {
-		c.end(false, 0, c.must(name, entered))
+		lt.end(false, 0, lt.must(name, admitted))
 	}
 }
 
-func TestALaneHasAFewPlaces(t *testing.T) {
-	c := newLanesOf(t, 2, 8)
-	c.prove("a", "b")
-	first := c.must("a", entered)
-	c.must("a", entered)
-	c.must("a", busy)
-	c.must("b", entered)
-	first.leave()
-	first.leave() // once is enough
-	c.must("a", entered)
-	c.must("a", busy)
+func TestLaneHasAFewSlots(t *testing.T) {
+	lt := newLaneTest(t, 2, 8)
+	lt.prove("a", "b")
+	first := lt.must("a", admitted)
+	lt.must("a", admitted)
+	lt.must("a", busy)
+	lt.must("b", admitted)
+	first.release()
+	first.release() // has no effect
+	lt.must("a", admitted)
+	lt.must("a", busy)
 }
 
-// fail lets attempts of a lane fail.
-func (c *crowd) fail(name string, n int) (isCrowded bool) {
-	c.t.Helper()
+// fail makes n failed attempts in a lane.
+func (lt *laneTest) fail(name string, n int) (isLongFailing bool) {
+	lt.t.Helper()
 	for range n {
-		isCrowded, _ = c.end(true, 0, c.must(name, entered))
+		isLongFailing, _ = lt.end(true, 0, lt.must(name, admitted))
 	}
-	return isCrowded
+	return isLongFailing
 }
 
-func TestALaneThatFailsHasOnePlaceUntilItSucceeds(t *testing.T) {
-	c := newLanesOf(t, 2, 8)
-	c.prove("a")
-	c.fail("a", 2)
-	p := c.must("a", entered)
-	c.must("a", waits)
-	p.leave() // without an attempt
-	p, _ = c.ask("a")
-	if p == nil || p.turn.seq != c.asked-1 {
-		t.Fatalf("%+v was let in, want the one that waited", p)
+func TestFailingLaneHasOneSlot(t *testing.T) {
+	lt := newLaneTest(t, 2, 8)
+	lt.prove("a")
+	lt.fail("a", 2)
+	s := lt.must("a", admitted)
+	lt.must("a", queued)
+	s.release() // without an attempt
+	s, _ = lt.request("a")
+	if s == nil || s.task.seq != lt.seq-1 {
+		t.Fatalf("got slot %+v, want one for the waiting callback", s)
 	}
-	_, woken := c.end(false, 0, p)
-	if len(woken) != 1 || woken[0].seq != c.asked {
-		t.Fatalf("woken %v, want the last one", woken)
+	_, ready := lt.end(false, 0, s)
+	if len(ready) != 1 || ready[0].seq != lt.seq {
+		t.Fatalf("got ready %v, want the last callback", ready)
 	}
-	c.must("a", entered)
-	c.must("a", entered)
-	c.must("a", busy)
+	lt.must("a", admitted)
+	lt.must("a", admitted)
+	lt.must("a", busy)
 }
 
-func TestAnUntriedLaneHasOnePlaceUntilItSucceeds(t *testing.T) {
-	c := newLanesOf(t, 2, 8)
-	p := c.must("a", entered)
+func TestUnprovenLaneHasOneSlot(t *testing.T) {
+	lt := newLaneTest(t, 2, 8)
+	s := lt.must("a", admitted)
 	for range 3 {
-		c.must("a", waits)
+		lt.must("a", queued)
 	}
-	if again := c.next(); again != nil {
-		t.Fatalf("%+v was let in beside it", again)
+	if again := lt.next(); again != nil {
+		t.Fatalf("got a second slot %+v", again)
 	}
-	_, woken := c.end(false, 0, p)
-	if len(woken) != 2 || woken[0] != (turn{2, 1, "a"}) || woken[1] != (turn{3, 1, "a"}) {
-		t.Fatalf("woken %v, want two, as many as a lane may have", woken)
+	_, ready := lt.end(false, 0, s)
+	if len(ready) != 2 || ready[0] != (task{2, 1, "a"}) || ready[1] != (task{3, 1, "a"}) {
+		t.Fatalf("got ready %v, want perLane callbacks", ready)
 	}
-	c.must("a", entered)
-	c.must("a", entered)
-	c.must(sinkPrefix+"a", entered) // is the operator's
-	c.must(sinkPrefix+"a", entered)
-	c.must(sinkPrefix+"a", busy)
+	lt.must("a", admitted)
+	lt.must("a", admitted)
+	lt.must(sinkPrefix+"a", admitted) // sinks count as proven
+	lt.must(sinkPrefix+"a", admitted)
+	lt.must(sinkPrefix+"a", busy)
 }
 
-func TestLanesThatFailOrAreSlowOrUntriedLeaveHalfOfTheSlots(t *testing.T) {
-	c := newLanesOf(t, 2, 8)
-	c.prove("slow", "healthy")
-	c.end(false, slowAnswer, c.must("slow", entered))
+func TestUnhealthyLanesShareHalfOfTheSlots(t *testing.T) {
+	lt := newLaneTest(t, 2, 8)
+	lt.prove("slow", "healthy")
+	lt.end(false, slowAttempt, lt.must("slow", admitted))
 	for n := range 2 {
-		c.fail(fmt.Sprint("dead", n), 2)
-		c.must(fmt.Sprint("dead", n), entered)
+		lt.fail(fmt.Sprint("dead", n), 2)
+		lt.must(fmt.Sprint("dead", n), admitted)
 	}
-	c.must("untried", entered)
-	c.must("slow", entered)
-	c.must("slow", waits)
-	c.must("untried, too", waits)
-	c.must("healthy", entered)
-	c.must("healthy", entered)
+	lt.must("untried", admitted)
+	lt.must("slow", admitted)
+	lt.must("slow", queued)
+	lt.must("another untried", queued)
+	lt.must("healthy", admitted)
+	lt.must("healthy", admitted)
 }
 
-// hang asks for attempts of n lanes below a domain, and returns those that began.
-func (c *crowd) hang(domain string, n int) (underWay []*place) {
+// hang requests slots for n lanes below a domain, and returns those it got.
+func (lt *laneTest) hang(domain string, n int) (underWay []*slot) {
 	for i := range n {
-		if p, _ := c.ask(fmt.Sprintf("https://h%d.%s", i, domain)); p != nil {
-			underWay = append(underWay, p)
+		if s, _ := lt.request(fmt.Sprintf("https://h%d.%s", i, domain)); s != nil {
+			underWay = append(underWay, s)
 		}
 	}
 	return underWay
 }
 
-// round lets the attempts under way time out and returns those that follow.
-func (c *crowd) round(underWay []*place) (following []*place) {
-	c.end(true, attemptTime, underWay...)
-	for p := c.next(); p != nil; p = c.next() {
-		following = append(following, p)
+// round makes the attempts under way time out, and returns the slots of those
+// that follow.
+func (lt *laneTest) round(underWay []*slot) (following []*slot) {
+	lt.end(true, attemptTime, underWay...)
+	for s := lt.next(); s != nil; s = lt.next() {
+		following = append(following, s)
 	}
 	return following
 }
 
-func TestNewHostsBelowOneDomainTakeAQuarterOfTheSlots(t *testing.T) {
-	c := newLanesOf(t, 4, 32)
-	c.prove("https://known.example", "https://other.example")
-	underWay := c.hang("attack.example", 5000)
+func TestHostsOfOneDomainShareAQuarterOfTheSlots(t *testing.T) {
+	lt := newLaneTest(t, 4, 32)
+	lt.prove("https://known.example", "https://other.example")
+	underWay := lt.hang("attack.example", 5000)
 	for round := range 3 {
 		if len(underWay) != 8 {
-			t.Errorf("round %d: %d attempts of hanging hosts under way, want 8", round, len(underWay))
+			t.Errorf("round %d: got %d attempts of hanging hosts, want 8", round, len(underWay))
 		}
 		for _, name := range []string{"https://known.example", "https://other.example"} {
-			c.end(false, 0, c.must(name, entered), c.must(name, entered), c.must(name, entered), c.must(name, entered))
+			lt.end(false, 0, lt.must(name, admitted), lt.must(name, admitted), lt.must(name, admitted), lt.must(name, admitted))
 		}
-		c.prove(fmt.Sprintf("https://www.new%d.example", round))
-		underWay = c.round(underWay)
+		lt.prove(fmt.Sprintf("https://www.new%d.example", round))
+		underWay = lt.round(underWay)
 	}
 }
 
-// waitsFor is after how many rounds of attempts a lane gets its turn.
-func (c *crowd) waitsFor(name string, underWay []*place, meanwhile func(round int)) (rounds int) {
-	c.must(name, waits)
+// waitsFor returns the number of rounds of attempts after which a lane gets a
+// slot.
+func (lt *laneTest) waitsFor(name string, underWay []*slot, meanwhile func(round int)) (rounds int) {
+	lt.must(name, queued)
 	for rounds = 1; rounds < 100; rounds++ {
-		underWay = c.round(underWay)
-		for _, p := range underWay {
-			if p.turn.lane == name {
+		underWay = lt.round(underWay)
+		for _, s := range underWay {
+			if s.task.lane == name {
 				return rounds
 			}
 		}
@@ -180,123 +183,123 @@ func (c *crowd) waitsFor(name string, underWay []*place, meanwhile func(round in
 	return rounds
 }
 
-func TestANewHostWaitsForOneAttemptOfEachDomainBeforeIt(t *testing.T) {
-	c := newLanesOf(t, 4, 32)
-	var underWay []*place
+func TestNewHostWaitsForOneAttemptOfEachDomain(t *testing.T) {
+	lt := newLaneTest(t, 4, 32)
+	var underWay []*slot
 	for n := range 64 {
-		underWay = append(underWay, c.hang(fmt.Sprintf("attack%d.example", n), 20)...)
+		underWay = append(underWay, lt.hang(fmt.Sprintf("attack%d.example", n), 20)...)
 	}
 	later := 1000
-	rounds := c.waitsFor("https://new.example", underWay, func(int) {
+	rounds := lt.waitsFor("https://new.example", underWay, func(int) {
 		for range 64 {
-			c.hang(fmt.Sprintf("attack%d.example", later), 20)
+			lt.hang(fmt.Sprintf("attack%d.example", later), 20)
 			later++
 		}
 	})
-	// Of 64 domains 8 have an attempt under way, and those of the others follow, 16
-	// at a time, half of them of domains that are known to hang.
+	// Of the 64 domains, 8 have an attempt under way. The attempts of the others
+	// follow, 16 at a time, half of them of unhealthy domains.
 	if rounds > 1+64/8 {
-		t.Errorf("waited for %d rounds", rounds)
+		t.Errorf("got a slot after %d rounds", rounds)
 	}
 }
 
-func TestANewHostDoesNotWaitForDomainsThatAreKnownToHang(t *testing.T) {
-	c := newLanesOf(t, 4, 32)
-	var underWay []*place
+func TestNewHostDoesNotWaitForUnhealthyDomains(t *testing.T) {
+	lt := newLaneTest(t, 4, 32)
+	var underWay []*slot
 	for n := range 64 {
-		underWay = append(underWay, c.hang(fmt.Sprintf("attack%d.example", n), 20)...)
+		underWay = append(underWay, lt.hang(fmt.Sprintf("attack%d.example", n), 20)...)
 	}
 	for range 20 {
-		underWay = c.round(underWay)
+		underWay = lt.round(underWay)
 	}
-	if rounds := c.waitsFor("https://new.example", underWay, func(int) {}); rounds != 1 {
-		t.Errorf("waited for %d rounds", rounds)
-	}
-}
-
-func TestANewHostBelowADomainOfHangingOnesGetsItsTurn(t *testing.T) {
-	c := newLanesOf(t, 4, 32)
-	underWay := c.hang("shared.example", 46)
-	if rounds := c.waitsFor("https://honest.shared.example", underWay, func(int) {}); rounds > 46/8+1 {
-		t.Errorf("waited for %d rounds", rounds)
+	if rounds := lt.waitsFor("https://new.example", underWay, func(int) {}); rounds != 1 {
+		t.Errorf("got a slot after %d rounds", rounds)
 	}
 }
 
-func TestADomainTakesHalfOfTheSlotsAtMost(t *testing.T) {
-	c := newLanesOf(t, 4, 32)
+func TestNewHostOfAnUnhealthyDomainGetsASlot(t *testing.T) {
+	lt := newLaneTest(t, 4, 32)
+	underWay := lt.hang("shared.example", 46)
+	if rounds := lt.waitsFor("https://honest.shared.example", underWay, func(int) {}); rounds > 46/8+1 {
+		t.Errorf("got a slot after %d rounds", rounds)
+	}
+}
+
+func TestDomainUsesAtMostHalfOfTheSlots(t *testing.T) {
+	lt := newLaneTest(t, 4, 32)
 	for n := range 5 {
-		c.prove(fmt.Sprintf("https://h%d.attack.example", n))
+		lt.prove(fmt.Sprintf("https://h%d.attack.example", n))
 	}
 	for n := range 4 {
 		for range 4 {
-			c.must(fmt.Sprintf("https://h%d.attack.example", n), entered)
+			lt.must(fmt.Sprintf("https://h%d.attack.example", n), admitted)
 		}
 	}
-	c.must("https://h4.attack.example", busy)
-	c.must("https://new.example", entered)
+	lt.must("https://h4.attack.example", busy)
+	lt.must("https://new.example", admitted)
 }
 
-func TestACallbackWaitsOnceByItsNewestGeneration(t *testing.T) {
-	c := newLanesOf(t, 2, 2)
-	p := c.must("a", entered)
+func TestWaitingCallbackHasItsNewestGeneration(t *testing.T) {
+	lt := newLaneTest(t, 2, 2)
+	s := lt.must("a", admitted)
 	for generation := range int64(3) {
-		c.enter(turn{77, generation, "b"})
+		lt.acquire(task{77, generation, "b"})
 	}
-	c.end(true, 0, p)
-	p = c.next()
-	if p == nil || p.turn != (turn{77, 2, "b"}) {
-		t.Fatalf("%+v was let in", p)
+	lt.end(true, 0, s)
+	s = lt.next()
+	if s == nil || s.task != (task{77, 2, "b"}) {
+		t.Fatalf("got slot %+v, want one for generation 2", s)
 	}
-	p.leave()
-	if p = c.next(); p != nil {
-		t.Errorf("%+v was let in as well", p)
-	}
-}
-
-func TestALaneIsCrowdedAfterManyFailures(t *testing.T) {
-	c := newLanesOf(t, 2, 8)
-	if c.fail("a", crowded) {
-		t.Error("too early")
-	}
-	if !c.fail("a", 1) {
-		t.Error("not at all")
+	s.release()
+	if s = lt.next(); s != nil {
+		t.Errorf("got another slot %+v", s)
 	}
 }
 
-func TestNewHostsPushNoProvenOneOut(t *testing.T) {
-	c := newLanesOf(t, 2, 8)
-	c.prove("https://fine.example")
+func TestLaneIsLongFailingAfterManyFailures(t *testing.T) {
+	lt := newLaneTest(t, 2, 8)
+	if lt.fail("a", longFailing) {
+		t.Error("long failing too early")
+	}
+	if !lt.fail("a", 1) {
+		t.Error("not long failing")
+	}
+}
+
+func TestNewHostsDoNotEvictProvenOnes(t *testing.T) {
+	lt := newLaneTest(t, 2, 8)
+	lt.prove("https://fine.example")
 	for range 3 {
-		c.must("left without an attempt", entered).leave()
+		lt.must("left without an attempt", admitted).release()
 	}
-	if len(c.lanes.lanes) != 1 {
-		t.Errorf("%d are remembered", len(c.lanes.lanes))
+	if len(lt.lanes.lanes) != 1 {
+		t.Errorf("got %d lanes", len(lt.lanes.lanes))
 	}
-	stays := c.must("under way", entered)
+	stays := lt.must("under way", admitted)
 	for n := range maxLanes + 10 {
 		name := fmt.Sprintf("https://h%d.attack.example", n)
 		if n%2 == 0 {
-			c.fail(name, 1)
+			lt.fail(name, 1)
 		} else {
-			c.prove(name)
+			lt.prove(name)
 		}
 	}
-	if len(c.lanes.lanes) > maxLanes || c.lanes.lanes["under way"] == nil || !c.lanes.lanes["https://fine.example"].isProven {
-		t.Errorf("%d are remembered", len(c.lanes.lanes))
+	if len(lt.lanes.lanes) > maxLanes || lt.lanes.lanes["under way"] == nil || !lt.lanes.lanes["https://fine.example"].isProven {
+		t.Errorf("got %d lanes", len(lt.lanes.lanes))
 	}
-	stays.leave()
-	if c.sharedNow != 0 || c.line.waiting != 0 || len(c.line.groups) != 0 {
-		t.Errorf("%d under way, %d wait", c.sharedNow, c.line.waiting)
+	stays.release()
+	if lt.sharedUnderWay != 0 || lt.queue.size != 0 || len(lt.queue.groups) != 0 {
+		t.Errorf("got %d under way and %d waiting, want none", lt.sharedUnderWay, lt.queue.size)
 	}
 }
 
-func TestTheLineIsBounded(t *testing.T) {
-	c := newLanesOf(t, 4, 32)
-	c.hang("attack.example", 2*maxWaiting)
-	if c.line.waiting != maxWaiting {
-		t.Errorf("%d wait", c.line.waiting)
+func TestQueueIsBounded(t *testing.T) {
+	lt := newLaneTest(t, 4, 32)
+	lt.hang("attack.example", 2*maxWaiting)
+	if lt.queue.size != maxWaiting {
+		t.Errorf("got %d waiting callbacks", lt.queue.size)
 	}
-	c.must("https://www.new.example", entered)
+	lt.must("https://www.new.example", admitted)
 }
 
 func TestGroups(t *testing.T) {
@@ -308,7 +311,7 @@ func TestGroups(t *testing.T) {
 		"http://hooks:8080": "http://hooks:8080", "http://localhost": "http://localhost", "sink:ops.example": "sink:ops.example", kindURL: kindURL,
 	} {
 		if got := groupOf(lane); got != want {
-			t.Errorf("%s is of %q, want %q", lane, got, want)
+			t.Errorf("groupOf(%s) = %q, want %q", lane, got, want)
 		}
 	}
 }

@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// clock stands still until a test moves it.
+// clock shows a fixed time until a test advances it.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -43,13 +43,7 @@ func (c *clock) pass(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// task is what was enqueued.
-type task struct {
-	seq, generation int64
-	lane            string
-}
-
-// tasks is a queue that keeps what it is given, or refuses it.
+// tasks is a queue that stores its tasks, or returns err if it is set.
 type tasks struct {
 	mu     sync.Mutex
 	queued []task
@@ -74,61 +68,61 @@ func (q *tasks) take() []task {
 	return taken
 }
 
-// attempted hears of attempts.
-type attempted struct {
-	mu   sync.Mutex
-	told map[string]int
+// attempts is an Observer that counts attempts by kind and outcome.
+type attempts struct {
+	mu     sync.Mutex
+	counts map[string]int
 }
 
-func (a *attempted) Attempted(kind string, outcome Outcome, _ time.Duration) {
+func (a *attempts) Attempted(kind string, outcome Outcome, _ time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.told[kind+" "+string(outcome)]++
+	a.counts[kind+" "+string(outcome)]++
 }
 
-func (a *attempted) count(of string) int {
+func (a *attempts) count(key string) int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.told[of]
+	return a.counts[key]
 }
 
-// journal is a log that can be read while it is written.
-type journal struct {
+// logBuffer is a log that can be read while it is written.
+type logBuffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 }
 
-func (j *journal) Write(p []byte) (int, error) {
+func (j *logBuffer) Write(p []byte) (int, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.text.Write(p)
 }
 
-func (j *journal) String() string {
+func (j *logBuffer) String() string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.text.String()
 }
 
-// rig is a courier over a real store. Nothing runs by itself: tests call the
-// steps.
+// rig is a deliverer with a real store. Its loops do not run: tests call the
+// single steps.
 type rig struct {
 	*Deliverer
-	t     *testing.T
-	path  string
-	store *sqlite.Store
-	clock *clock
-	tasks *tasks
-	heard *attempted
-	log   *journal
-	made  int // jobs
+	t        *testing.T
+	path     string
+	store    *sqlite.Store
+	clock    *clock
+	tasks    *tasks
+	attempts *attempts
+	log      *logBuffer
+	jobs     int // number of jobs
 
-	claimFor time.Duration // of processes
+	claimFor time.Duration // claimFor of processes
 }
 
 const secretA, secretB = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 
-// loopback lets tests call this machine.
+// loopback allows calls to this machine.
 func loopback() *outward.Guard {
 	return outward.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")})
 }
@@ -136,9 +130,9 @@ func loopback() *outward.Guard {
 func newRig(t *testing.T, change ...func(*Config)) *rig {
 	t.Helper()
 	r := &rig{t: t, path: filepath.Join(t.TempDir(), "rig.db"), clock: newClock(), tasks: &tasks{},
-		heard: &attempted{told: map[string]int{}}, log: &journal{}, claimFor: time.Second}
+		attempts: &attempts{counts: map[string]int{}}, log: &logBuffer{}, claimFor: time.Second}
 	r.store = openStore(t, r.path)
-	r.Deliverer = r.another("w1", r.store, change...)
+	r.Deliverer = r.newDeliverer("w1", r.store, change...)
 	return r
 }
 
@@ -152,23 +146,24 @@ func openStore(t *testing.T, path string) *sqlite.Store {
 	return store
 }
 
-// another is the courier of another process, or of the same one after a restart.
-func (r *rig) another(worker string, store Store, change ...func(*Config)) *Deliverer {
+// newDeliverer returns a deliverer on the rig's queue, as in another process or
+// after a restart.
+func (r *rig) newDeliverer(worker string, store Store, change ...func(*Config)) *Deliverer {
 	r.t.Helper()
 	cfg := Config{Worker: worker, Guard: loopback(), Secrets: []string{secretA}}
 	for _, f := range change {
 		f(&cfg)
 	}
-	c, err := New(cfg, Parts{
-		Store: store, Queue: r.tasks, Now: r.clock.Now, Observer: r.heard, Random: func() float64 { return 0.5 },
+	d, err := New(cfg, Parts{
+		Store: store, Queue: r.tasks, Now: r.clock.Now, Observer: r.attempts, Random: func() float64 { return 0.5 },
 		Logger: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	r.t.Cleanup(c.Stop)
-	r.must(c.Open(r.t.Context()))
-	return c
+	r.t.Cleanup(d.Stop)
+	r.must(d.Open(r.t.Context()))
+	return d
 }
 
 func (r *rig) must(err error) {
@@ -178,17 +173,17 @@ func (r *rig) must(err error) {
 	}
 }
 
-// job makes a job that came by itself, to be called at url.
+// job adds a single job with a callback URL.
 func (r *rig) job(url string) jobs.ID {
 	r.t.Helper()
-	r.made++
-	j, err := r.store.AddJob(r.t.Context(), jobs.BatchSpec{ID: fmt.Sprintf("j%d", r.made), CallbackURL: url},
-		jobs.Request{URL: fmt.Sprintf("https://example.com/%d", r.made)}, r.clock.Now())
+	r.jobs++
+	j, err := r.store.AddJob(r.t.Context(), jobs.BatchSpec{ID: fmt.Sprintf("j%d", r.jobs), CallbackURL: url},
+		jobs.Request{URL: fmt.Sprintf("https://example.com/%d", r.jobs)}, r.clock.Now())
 	r.must(err)
 	return j.ID
 }
 
-// batch makes an open batch of n jobs.
+// batch adds an open batch of n jobs.
 func (r *rig) batch(id, url string, n int) {
 	r.t.Helper()
 	ctx := r.t.Context()
@@ -202,14 +197,14 @@ func (r *rig) batch(id, url string, n int) {
 	r.must(err)
 }
 
-// cancel ends jobs.
+// cancel cancels jobs, which creates an event for each.
 func (r *rig) cancel(ids ...jobs.ID) {
 	r.t.Helper()
 	_, err := r.store.Cancel(r.t.Context(), ids, r.clock.Now())
 	r.must(err)
 }
 
-// end brings all queued jobs of a batch to an outcome.
+// end closes all queued jobs of a batch with the outcome.
 func (r *rig) end(batch string, outcome jobs.Outcome) {
 	r.t.Helper()
 	ctx, now := r.t.Context(), r.clock.Now()
@@ -229,8 +224,8 @@ func (r *rig) end(batch string, outcome jobs.Outcome) {
 	}
 }
 
-// work makes one step of the loop and runs the tasks that it enqueued. It returns
-// what these returned.
+// work runs one step of the loop and the tasks that it enqueued. It returns their
+// errors.
 func (r *rig) work() (ended []error) {
 	r.t.Helper()
 	r.must(r.WatchOnce(r.t.Context()))
@@ -240,7 +235,7 @@ func (r *rig) work() (ended []error) {
 	return ended
 }
 
-// callbacks are all of them, oldest first.
+// callbacks returns all callbacks, oldest first.
 func (r *rig) callbacks() (all []jobs.Callback) {
 	r.t.Helper()
 	page, err := r.store.Callbacks(r.t.Context(), jobs.CallbackFilter{Limit: 1000})
@@ -251,7 +246,7 @@ func (r *rig) callbacks() (all []jobs.Callback) {
 	return all
 }
 
-// only is the one callback there is.
+// only returns the only callback.
 func (r *rig) only() jobs.Callback {
 	r.t.Helper()
 	all := r.callbacks()
@@ -261,7 +256,7 @@ func (r *rig) only() jobs.Callback {
 	return all[0]
 }
 
-// receipt is a callback as its receiver sees it.
+// receipt is a callback that a target received.
 type receipt struct {
 	header http.Header
 	body   []byte
@@ -270,13 +265,13 @@ type receipt struct {
 
 func (r receipt) id() string { return r.header.Get("webhook-id") }
 
-// target is a receiver on loopback that answers as it is told.
+// target is a server on loopback whose response tests can change.
 type target struct {
 	*httptest.Server
 	mu       sync.Mutex
 	receipts []receipt
 	answer   http.HandlerFunc
-	arrived  chan receipt // filled as long as there is room
+	arrived  chan receipt // receipts beyond its capacity are dropped
 }
 
 func newTarget(t *testing.T, answer http.HandlerFunc) *target {
@@ -310,7 +305,7 @@ func (to *target) got() []receipt {
 	return append([]receipt(nil), to.receipts...)
 }
 
-func (to *target) answers(with http.HandlerFunc) {
+func (to *target) setAnswer(with http.HandlerFunc) {
 	to.mu.Lock()
 	defer to.mu.Unlock()
 	to.answer = with

@@ -6,14 +6,15 @@ import (
 	"time"
 )
 
-// The intervals between attempts: they triple from the first to the longest.
+// The intervals between attempts triple from the first to the longest.
 const (
 	firstInterval   = 5 * time.Second
 	longestInterval = 2 * time.Hour
-	jitter          = 0.2 // of an interval, to either side
+	jitter          = 0.2 // part of an interval, in both directions
 )
 
-// interval is how long to wait after so many attempts; random is between 0 and 1.
+// interval returns how long to wait after this number of attempts. Random is in
+// [0,1].
 func interval(attempts int, random float64) time.Duration {
 	wait := firstInterval
 	for n := 1; n < attempts && wait < longestInterval; n++ {
@@ -23,13 +24,13 @@ func interval(attempts int, random float64) time.Duration {
 	return time.Duration(float64(wait) * (1 - jitter + 2*jitter*random))
 }
 
-// retryAfter is how long a target asks to be left alone, 0 when it does not. It
-// is heard up to the longest interval.
-func retryAfter(answer *http.Response, now time.Time) time.Duration {
-	if answer.StatusCode != http.StatusTooManyRequests && answer.StatusCode != http.StatusServiceUnavailable {
+// retryAfter returns the Retry-After of a 429 or 503, at most longestInterval. It
+// returns 0 if there is none.
+func retryAfter(response *http.Response, now time.Time) time.Duration {
+	if response.StatusCode != http.StatusTooManyRequests && response.StatusCode != http.StatusServiceUnavailable {
 		return 0
 	}
-	value := answer.Header.Get("Retry-After")
+	value := response.Header.Get("Retry-After")
 	if seconds, err := strconv.ParseInt(value, 10, 64); err == nil {
 		return time.Duration(min(max(seconds, 0), int64(longestInterval/time.Second))) * time.Second
 	}

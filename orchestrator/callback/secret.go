@@ -15,22 +15,22 @@ import (
 
 const (
 	secretPrefix = "whsec_"
-	// What Standard Webhooks asks of a secret, in bytes.
-	shortestSecret, longestSecret = 24, 64
-	newSecret                     = 32
+	// Lengths in bytes. Standard Webhooks specifies the limits.
+	minSecret, maxSecret = 24, 64
+	newSecretLen         = 32
 )
 
-// NewSecret makes a secret for signing callbacks: whsec_ and base64.
+// NewSecret returns a new secret for signing callbacks: whsec_ and base64.
 func NewSecret() string {
-	key := make([]byte, newSecret)
+	key := make([]byte, newSecretLen)
 	_, _ = rand.Read(key) // never fails
 	return secretPrefix + base64.StdEncoding.EncodeToString(key)
 }
 
-// signer signs with all secrets, so that they can be changed one after the other.
+// signer signs with all secrets, so that they can be rotated one after the other.
 type signer []*standardwebhooks.Webhook
 
-// newSigner reads secrets; errors do not repeat them.
+// newSigner parses secrets. Errors do not contain them.
 func newSigner(secrets []string) (signer, error) {
 	var s signer
 	for _, secret := range secrets {
@@ -40,10 +40,10 @@ func newSigner(secrets []string) (signer, error) {
 		}
 		key, err := base64.StdEncoding.DecodeString(encoded)
 		if err != nil {
-			return nil, fmt.Errorf("a secret that is not base64 behind its %s", secretPrefix)
+			return nil, fmt.Errorf("a secret that is not base64 after %s", secretPrefix)
 		}
-		if len(key) < shortestSecret || len(key) > longestSecret {
-			return nil, fmt.Errorf("a secret of %d bytes: want %d to %d", len(key), shortestSecret, longestSecret)
+		if len(key) < minSecret || len(key) > maxSecret {
+			return nil, fmt.Errorf("a secret of %d bytes: want %d to %d", len(key), minSecret, maxSecret)
 		}
 		w, err := standardwebhooks.NewWebhookRaw(key)
 		if err != nil {
@@ -54,8 +54,8 @@ func newSigner(secrets []string) (signer, error) {
 	return s, nil
 }
 
-// sign sets the headers. The id is the same at every attempt, the time is that of
-// the attempt.
+// sign sets the headers of Standard Webhooks. The id is the same at every
+// attempt, while at is the time of this attempt.
 func (s signer) sign(header http.Header, id string, at time.Time, body []byte) error {
 	header.Set(standardwebhooks.HeaderWebhookID, id)
 	header.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(at.Unix(), 10))

@@ -36,7 +36,7 @@ type Sink struct {
 	failures bool                    // and events of batches by the rule of jobs.SinkRule
 }
 
-const sinkForm = "want NAME[:FORMAT][:EVENTS]=URL"
+const sinkSyntax = "want NAME[:FORMAT][:EVENTS]=URL"
 
 // ParseSink parses NAME[:FORMAT][:EVENTS]=URL. FORMAT is plain, the default, or
 // slack. EVENTS are types of events or the words all, the default, and failures,
@@ -44,7 +44,7 @@ const sinkForm = "want NAME[:FORMAT][:EVENTS]=URL"
 func ParseSink(spec string) (Sink, error) {
 	head, url, found := strings.Cut(spec, "=")
 	if !found || strings.Contains(head, "//") {
-		return Sink{}, errors.New(sinkForm)
+		return Sink{}, errors.New(sinkSyntax)
 	}
 	s := Sink{Format: FormatPlain, url: strings.TrimSpace(url), types: map[jobs.EventType]bool{}}
 	parts := strings.Split(strings.TrimSpace(head), ":")
@@ -62,7 +62,7 @@ func ParseSink(spec string) (Sink, error) {
 	case 1:
 		events = parts[0]
 	default:
-		return Sink{}, fmt.Errorf("sink %s: %q is no format: want plain or slack", s.Name, parts[0])
+		return Sink{}, fmt.Errorf("sink %s: %q is not a format: want plain or slack", s.Name, parts[0])
 	}
 	for word := range strings.SplitSeq(events, "+") {
 		if err := s.add(word); err != nil {
@@ -79,9 +79,9 @@ func checkName(name string) error {
 	const letters = "abcdefghijklmnopqrstuvwxyz0123456789-_"
 	switch {
 	case name == "":
-		return fmt.Errorf("the name is missing: %s", sinkForm)
+		return fmt.Errorf("the name is missing: %s", sinkSyntax)
 	case len(name) > 40 || strings.Trim(name, letters) != "":
-		return fmt.Errorf("a name has at most 40 of a-z, 0-9, - and _: %s", sinkForm)
+		return fmt.Errorf("a name has at most 40 of a-z, 0-9, - and _: %s", sinkSyntax)
 	case name == kindURL:
 		return fmt.Errorf("the name %s is taken", kindURL)
 	}
@@ -107,7 +107,7 @@ func (s *Sink) add(word string) error {
 	case slices.Contains(jobs.EventTypes, jobs.EventType(word)):
 		s.types[jobs.EventType(word)] = true
 	default:
-		return fmt.Errorf("%.40q is no event: want all, failures or some of %v joined by +", word, jobs.EventTypes)
+		return fmt.Errorf("%.40q is not an event: want all, failures or some of %v joined by +", word, jobs.EventTypes)
 	}
 	return nil
 }

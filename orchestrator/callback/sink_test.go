@@ -32,11 +32,11 @@ func TestParseSink(t *testing.T) {
 		{"Ops=https://hooks.example/hunter2", "", 0, "at most 40"},
 		{strings.Repeat("a", 41) + "=https://hooks.example/hunter2", "", 0, "at most 40"},
 		{"callback_url=https://hooks.example/hunter2", "", 0, "taken"},
-		{"a:xml:all=https://hooks.example/hunter2", "", 0, `"xml" is no format`},
-		{"a:xml=https://hooks.example/hunter2", "", 0, `"xml" is no event`},
-		{"a:slack:job.gone=https://hooks.example/hunter2", "", 0, `"job.gone" is no event`},
-		{"a:slack:=https://hooks.example/hunter2", "", 0, `"" is no event`},
-		{"a:slack:all:x=https://hooks.example/hunter2", "", 0, "is no format"},
+		{"a:xml:all=https://hooks.example/hunter2", "", 0, `"xml" is not a format`},
+		{"a:xml=https://hooks.example/hunter2", "", 0, `"xml" is not an event`},
+		{"a:slack:job.gone=https://hooks.example/hunter2", "", 0, `"job.gone" is not an event`},
+		{"a:slack:=https://hooks.example/hunter2", "", 0, `"" is not an event`},
+		{"a:slack:all:x=https://hooks.example/hunter2", "", 0, "is not a format"},
 		{"a=", "", 0, "URL is missing"},
 	} {
 		s, err := ParseSink(tt.spec)
@@ -73,7 +73,7 @@ func types(t *testing.T, receipts []receipt) (got []jobs.EventType) {
 	return got
 }
 
-func TestSinksGetWhatTheyWant(t *testing.T) {
+func TestSinksReceiveTheirEvents(t *testing.T) {
 	all, failures, done, foreign := newTarget(t, nil), newTarget(t, nil), newTarget(t, nil), newTarget(t, nil)
 	r := newRig(t, sink(t, "all", all.URL), sink(t, "failures:failures", failures.URL), sink(t, "done:job.done", done.URL),
 		sink(t, "foreign:screenshot.foreign", foreign.URL), func(c *Config) { c.Concurrency = 100 })
@@ -99,48 +99,49 @@ func TestSinksGetWhatTheyWant(t *testing.T) {
 		{"done", done, []jobs.EventType{d, d}}, {"foreign", foreign, []jobs.EventType{jobs.EventForeign}},
 	} {
 		if got := types(t, tt.to.got()); !slices.Equal(got, tt.want) {
-			t.Errorf("%s got %v, want %v", tt.name, got, tt.want)
+			t.Errorf("sink %s: got %v, want %v", tt.name, got, tt.want)
 		}
 	}
 	if got := foreign.got(); len(got) == 1 && !strings.Contains(string(got[0].body), `"payload":{"screenshot_id":"strange"}`) {
-		t.Errorf("foreign: %s", got[0].body)
+		t.Errorf("sink of foreign screenshots: got %s", got[0].body)
 	}
 }
 
-// An error that pauses a batch is a failure; a pause by hand tells nobody anything.
-func TestPausesByErrorsAreTold(t *testing.T) {
+// An error that pauses a batch is a failure. A manual pause causes no callback.
+func TestPausesByErrorsAreSent(t *testing.T) {
 	all, failures, own := newTarget(t, nil), newTarget(t, nil), newTarget(t, nil)
 	r := newRig(t, sink(t, "all", all.URL), sink(t, "failures:slack:failures", failures.URL))
 	r.batch("b1", own.URL, 2)
 	r.must(r.store.Pause(t.Context(), "b1", "", r.clock.Now()))
 	r.work()
 	if n := len(all.got()) + len(failures.got()) + len(own.got()); n != 0 {
-		t.Errorf("%d callbacks about a pause by hand", n)
+		t.Errorf("got %d callbacks for a manual pause, want none", n)
 	}
 	r.must(r.store.Pause(t.Context(), "b1", "401 <INVALID_API_KEY>", r.clock.Now()))
 	single := r.job("")
 	r.must(r.store.Pause(t.Context(), single.Batch, "401", r.clock.Now()))
 	r.work()
 	if got := types(t, all.got()); !slices.Equal(got, []jobs.EventType{jobs.EventBatchPaused, jobs.EventBatchPaused}) {
-		t.Errorf("a sink of all got %v", got)
+		t.Errorf("sink of all: got %v", got)
 	}
 	if got := own.got(); len(got) != 1 || !strings.Contains(string(got[0].body), `"pause_reason":"401 \u003cINVALID_API_KEY\u003e"`) {
-		t.Errorf("the batch's own URL got %d callbacks: %+v", len(got), got)
+		t.Errorf("URL of the batch: got %d callbacks: %+v", len(got), got)
 	}
 	if got := failures.got(); len(got) != 1 || !strings.Contains(string(got[0].body), `Batch b1 (a \u0026lt;b\u0026gt;.csv) is paused: 401 \u0026lt;INVALID_API_KEY`) {
-		t.Errorf("a sink of failures got %d callbacks: %+v", len(got), got)
+		t.Errorf("sink of failures: got %d callbacks: %+v", len(got), got)
 	}
 	r.batch("b2", "", 1)
 	r.must(r.store.Pause(t.Context(), "b2", "no credits", r.clock.Now()))
 	r.must(r.store.Resume(t.Context(), "b2", r.clock.Now()))
 	r.work()
 	if n := len(failures.got()); n != 1 {
-		t.Errorf("a sink of failures got %d callbacks; want none about a batch that goes on", n)
+		t.Errorf("sink of failures: got %d callbacks, want none for a resumed batch", n)
 	}
 }
 
-// Whoever was told of a failure is told that it was none, and the other way round.
-func TestCorrectionsAreTold(t *testing.T) {
+// Recipients of a failure also receive its correction to done, and the other way
+// round.
+func TestCorrectionsAreSent(t *testing.T) {
 	all, failures := newTarget(t, nil), newTarget(t, nil)
 	r := newRig(t, sink(t, "all", all.URL), sink(t, "failures:slack:failures", failures.URL), func(c *Config) { c.Concurrency = 100 })
 	own := newTarget(t, nil)
@@ -161,10 +162,10 @@ func TestCorrectionsAreTold(t *testing.T) {
 	}
 	const d, f, c, b, v = jobs.EventJobDone, jobs.EventJobFailed, jobs.EventJobCorrected, jobs.EventBatchFinished, jobs.EventBatchRevised
 	if got := types(t, all.got()); !slices.Equal(got, []jobs.EventType{f, b, d, b, c, v, c, v}) {
-		t.Errorf("a sink of all got %v", got)
+		t.Errorf("sink of all: got %v", got)
 	}
 	if got := types(t, own.got()); !slices.Equal(got, []jobs.EventType{f, d, c, c}) {
-		t.Errorf("the jobs' own URL got %v", got)
+		t.Errorf("URL of the jobs: got %v", got)
 	}
 	var lines []string
 	for _, got := range failures.got() {
@@ -173,10 +174,10 @@ func TestCorrectionsAreTold(t *testing.T) {
 		lines = append(lines, strings.Fields(m["text"])[1:4]...)
 	}
 	if got := strings.Join(lines, " "); !strings.HasPrefix(got, "failed: ") || strings.Count(got, "corrected to ") != 2 || !strings.Contains(got, "corrected to done:") || !strings.Contains(got, "corrected to failed:") {
-		t.Errorf("a sink of failures got %s", got)
+		t.Errorf("sink of failures: got %s", got)
 	}
 	if n := len(failures.got()); n != 3 {
-		t.Errorf("a sink of failures got %d callbacks, want 3", n)
+		t.Errorf("sink of failures: got %d callbacks, want 3", n)
 	}
 }
 
@@ -193,7 +194,7 @@ func TestSlackText(t *testing.T) {
 		var m map[string]string
 		r.must(json.Unmarshal(got.body, &m))
 		if len(m) != 1 {
-			t.Errorf("body %s", got.body)
+			t.Errorf("got body %s, want only a text", got.body)
 		}
 		lines = append(lines, m["text"])
 	}
@@ -206,8 +207,8 @@ func TestSlackText(t *testing.T) {
 	if !slices.Equal(lines, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(lines, "\n"), strings.Join(want, "\n"))
 	}
-	if got := shown(strings.Repeat("ä", 400)); len(got) > 510 || !strings.HasSuffix(got, "ä…") {
-		t.Errorf("shown as %q", got)
+	if got := escape(strings.Repeat("ä", 400)); len(got) > 510 || !strings.HasSuffix(got, "ä…") {
+		t.Errorf("got %q", got)
 	}
 	for kind, data := range map[jobs.EventType]any{jobs.EventForeign: jobs.Delivery{ScreenshotID: "x", Outcome: jobs.OutcomeDone}, jobs.EventBatchFinished: struct{}{}} {
 		if text(jobs.Message{Type: kind, Data: data}) == "" {
@@ -216,7 +217,7 @@ func TestSlackText(t *testing.T) {
 	}
 }
 
-func TestTheURLOfASinkIsToldNowhere(t *testing.T) {
+func TestURLOfASinkIsSecret(t *testing.T) {
 	const canary = "hunter2canary"
 	to := newTarget(t, status(500))
 	r := newRig(t, sink(t, "ops", to.URL+"/"+canary+"?token="+canary))
@@ -227,27 +228,27 @@ func TestTheURLOfASinkIsToldNowhere(t *testing.T) {
 	r.work()
 	unreachable := r.callbacks()[0].Error
 	if unreachable != "connection refused" {
-		t.Errorf("error %q", unreachable)
+		t.Errorf("got error %q", unreachable)
 	}
 	s, err := ParseSink("ops=" + to.URL + canary)
 	r.must(err)
 	slog.New(slog.NewTextHandler(r.log, nil)).Info("a sink", "sink", s, "printed", fmt.Sprintf("%v %+v", s, s))
 	_, err = New(Config{Sinks: []Sink{{Name: "x", url: "http://10.0.0.1/" + canary}}}, Parts{Store: r.store, Queue: r.tasks, Now: r.clock.Now, Logger: r.logger()})
 	if err == nil || strings.Contains(err.Error(), canary) {
-		t.Errorf("%v", err)
+		t.Errorf("got error %v", err)
 	}
 	if strings.Contains(r.log.String(), canary) {
-		t.Error("it is in the log")
+		t.Error("URL is in the log")
 	}
 	for _, file := range []string{r.path, r.path + "-wal"} {
 		data, err := os.ReadFile(file)
 		r.must(err)
 		if strings.Contains(string(data), canary) {
-			t.Errorf("it is in %s", file)
+			t.Errorf("URL is in %s", file)
 		}
 	}
 	if !strings.Contains(to.got()[0].path, canary) {
-		t.Error("it was not called by it")
+		t.Error("target was not called by the URL")
 	}
 }
 
@@ -267,43 +268,43 @@ func TestNewRefuses(t *testing.T) {
 		}
 	}
 	if _, err := New(Config{}, Parts{}); err == nil {
-		t.Error("without parts")
+		t.Error("New accepts empty Parts")
 	}
-	own := []string{NewSecret(), NewSecret()}
-	if _, err := newSigner(own); err != nil || own[0] == own[1] {
-		t.Errorf("own secrets: %v", err)
+	secrets := []string{NewSecret(), NewSecret()}
+	if _, err := newSigner(secrets); err != nil || secrets[0] == secrets[1] {
+		t.Errorf("new secrets: %v", err)
 	}
 }
 
-func TestASinkThatIsNotConfiguredAnyMore(t *testing.T) {
+func TestRemovedSink(t *testing.T) {
 	to := newTarget(t, nil)
 	r := newRig(t, sink(t, "old", to.URL))
 	r.cancel(r.job(""))
 	r.must(r.WatchOnce(t.Context()))
 	r.tasks.take()
-	r.Deliverer = r.another("w1", r.store)
+	r.Deliverer = r.newDeliverer("w1", r.store)
 	r.must(r.ForgetOnce(t.Context()))
 	if cursors, err := r.store.Cursors(t.Context()); err != nil || !slices.Equal(cursors, []string{kindURL}) {
-		t.Errorf("cursors %v %v", cursors, err)
+		t.Errorf("got cursors %v, error %v", cursors, err)
 	}
 	r.clock.pass(claimTime)
 	r.work()
 	if c := r.callbacks()[0]; c.State != jobs.CallbackOwed || c.Error != "sink old is not configured" {
-		t.Errorf("%+v", c)
+		t.Errorf("got callback %+v", c)
 	}
 	r.clock.pass(25 * time.Hour)
 	r.work()
 	if c := r.callbacks()[0]; c.State != jobs.CallbackDead {
-		t.Errorf("%+v", c)
+		t.Errorf("got callback %+v", c)
 	}
 	if len(to.got()) > 0 {
-		t.Error("it was called")
+		t.Error("removed sink was called")
 	}
 }
 
-func TestSinksOfOthersAreNotForgotten(t *testing.T) {
+func TestSinksOfOtherWorkersAreKept(t *testing.T) {
 	r := newRig(t, sink(t, "mine", "https://example.com/"))
-	other := r.another("w2", r.store)
+	other := r.newDeliverer("w2", r.store)
 	r.must(r.store.Announce(t.Context(), jobs.Worker{ID: "w1", Role: "serve", SeenAt: r.clock.Now()}))
 	r.must(r.store.Announce(t.Context(), jobs.Worker{ID: "w2", Role: "serve", SeenAt: r.clock.Now()}))
 	has := func() bool {
@@ -313,11 +314,11 @@ func TestSinksOfOthersAreNotForgotten(t *testing.T) {
 	}
 	r.must(other.ForgetOnce(t.Context()))
 	if !has() {
-		t.Error("forgotten beside its process")
+		t.Error("cursor was closed while its worker is alive")
 	}
 	r.clock.pass(jobs.WorkerAlive + time.Second)
 	r.must(other.ForgetOnce(t.Context()))
 	if has() {
-		t.Error("kept after its process")
+		t.Error("cursor was kept after its worker was gone")
 	}
 }

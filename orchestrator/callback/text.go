@@ -28,19 +28,19 @@ func text(m jobs.Message) string {
 	case jobs.Batch:
 		return batchText(words, data)
 	case jobs.Delivery:
-		return words + ": " + shown(data.ScreenshotID) + " " + shown(string(data.Outcome))
+		return words + ": " + escape(data.ScreenshotID) + " " + escape(string(data.Outcome))
 	default:
 		return string(m.Type)
 	}
 }
 
 func jobText(words string, j jobs.Job) string {
-	line := strings.NewReplacer("{state}", stateWords(j.State)).Replace(words) + ": " + shown(j.URL)
+	line := strings.NewReplacer("{state}", stateWords(j.State)).Replace(words) + ": " + escape(j.URL)
 	switch {
 	case j.Error != "":
-		line += " – " + shown(j.Error)
+		line += " – " + escape(j.Error)
 	case j.ImageURL != "":
-		line += " → " + shown(j.ImageURL)
+		line += " → " + escape(j.ImageURL)
 	}
 	return line + " (job " + j.ID.String() + ")"
 }
@@ -48,9 +48,9 @@ func jobText(words string, j jobs.Job) string {
 func batchText(words string, b jobs.Batch) string {
 	line := "Batch " + b.ID
 	if b.Source != "" {
-		line += " (" + shown(b.Source) + ")"
+		line += " (" + escape(b.Source) + ")"
 	}
-	return line + " " + strings.NewReplacer("{counts}", countsText(b.Counts), "{reason}", shown(b.PauseReason)).Replace(words)
+	return line + " " + strings.NewReplacer("{counts}", countsText(b.Counts), "{reason}", escape(b.PauseReason)).Replace(words)
 }
 
 func countsText(c jobs.Counts) string {
@@ -65,12 +65,12 @@ func countsText(c jobs.Counts) string {
 
 func stateWords(s jobs.State) string { return strings.ReplaceAll(string(s), "_", " ") }
 
-// shown returns a text from outside with its markup escaped. A text of more than
+// escape returns a text from outside with its markup escaped. A text of more than
 // 500 bytes is cut.
-func shown(s string) string {
-	const most = 500
-	if len(s) > most {
-		cut := most
+func escape(s string) string {
+	const maxBytes = 500
+	if len(s) > maxBytes {
+		cut := maxBytes
 		for !utf8.RuneStart(s[cut]) {
 			cut--
 		}

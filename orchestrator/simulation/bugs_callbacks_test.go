@@ -19,14 +19,14 @@ var bugsOfCallbacks = []bug{
 	},
 	{
 		name: "a callback counts as delivered before it is sent", promise: "P5", file: "orchestrator/callback/deliver.go",
-		from: `	end, outcome := c.attempt(ctx, owed)
-	now := c.now()
+		from: `	end, outcome := d.attempt(ctx, cb)
+	now := d.now()
 `,
-		to: `	now := c.now()
-	if err := c.store.SettleCallback(ctx, owed, jobs.CallbackEnd{State: jobs.CallbackDelivered, Status: 200}, now, now); err != nil {
+		to: `	now := d.now()
+	if err := d.store.SettleCallback(ctx, cb, jobs.CallbackEnd{State: jobs.CallbackDelivered, Status: 200}, now, now); err != nil {
 		return nil, err
 	}
-	end, outcome := c.attempt(ctx, owed)
+	end, outcome := d.attempt(ctx, cb)
 `,
 	},
 	{
@@ -36,13 +36,13 @@ var bugsOfCallbacks = []bug{
 	},
 	{
 		name: "each attempt draws an id of its own", promise: "P5", file: "orchestrator/callback/deliver.go",
-		from: `c.signer.sign(request.Header, owed.EventID, now, owed.Body)`,
-		to:   `c.signer.sign(request.Header, fmt.Sprint(owed.EventID, "_", owed.Attempts), now, owed.Body)`,
+		from: `d.signer.sign(request.Header, cb.EventID, now, cb.Body)`,
+		to:   `d.signer.sign(request.Header, fmt.Sprint(cb.EventID, "_", cb.Attempts), now, cb.Body)`,
 	},
 	{
 		name: "the signature is not that of what is sent", promise: "P5", file: "orchestrator/callback/deliver.go",
-		from: `now, owed.Body); err != nil {`,
-		to:   `now, bytes.TrimRight(owed.Body, "}")); err != nil {`,
+		from: `now, cb.Body); err != nil {`,
+		to:   `now, bytes.TrimRight(cb.Body, "}")); err != nil {`,
 	},
 	{
 		name: "a callback of a worker that died is not claimed again", promise: "P5", file: "jobs/sqlite/callbacks.go",
@@ -80,13 +80,13 @@ var bugsOfCallbacks = []bug{
 	},
 	{
 		name: "what a target asks for is not waited for", promise: "P5", file: "orchestrator/callback/deliver.go",
-		from: `now.Add(max(interval(owed.Attempts, c.random()), wait))`,
-		to:   `now.Add(max(interval(owed.Attempts, c.random()), min(wait, 0)))`,
+		from: `now.Add(max(interval(cb.Attempts, d.random()), wait))`,
+		to:   `now.Add(max(interval(cb.Attempts, d.random()), min(wait, 0)))`,
 	},
 	{
 		name: "the first failure is the last", promise: "P5", file: "orchestrator/callback/deliver.go",
-		from: `if due.After(owed.FirstAt.Add(c.cfg.Retry)) {`,
-		to:   `if due.After(owed.FirstAt) {`,
+		from: `if due.After(cb.FirstAt.Add(d.cfg.Retry)) {`,
+		to:   `if due.After(cb.FirstAt) {`,
 	},
 	{
 		name: "a sink of failures hears of every end of a batch", promise: "P5", file: "orchestrator/callback/sink.go",

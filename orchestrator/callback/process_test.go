@@ -17,17 +17,18 @@ import (
 	taskqueue "shotline/jobs/tasks"
 )
 
-// idle is the Handler of a process that only delivers callbacks.
+// idle is the Handler of a process that only sends callbacks.
 type idle struct{}
 
 func (idle) SubmitBatch(context.Context, string) error    { return nil }
 func (idle) CheckDeadlines(context.Context) error         { return nil }
 func (idle) SummarizeBatch(context.Context, string) error { return nil }
 
-// process is a courier that works by itself, by the real clock, as in serve.
+// process runs a deliverer with its loops, a queue and the real clock, as serve
+// does.
 type process struct {
-	courier *Deliverer
-	queue   *taskqueue.Queue
+	deliverer *Deliverer
+	queue     *taskqueue.Queue
 }
 
 func (r *rig) process(worker, redisURL string, change ...func(*Config)) *process {
@@ -35,7 +36,7 @@ func (r *rig) process(worker, redisURL string, change ...func(*Config)) *process
 	return r.processWith(worker, redisURL, func(*Parts) {}, change...)
 }
 
-// processWith is process with other parts.
+// processWith is like process, with changed parts.
 func (r *rig) processWith(worker, redisURL string, parts func(*Parts), change ...func(*Config)) *process {
 	r.t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
@@ -45,42 +46,42 @@ func (r *rig) processWith(worker, redisURL string, parts func(*Parts), change ..
 	for _, f := range change {
 		f(&cfg)
 	}
-	with := Parts{Store: openStore(r.t, r.path), Queue: queue, Now: wallClock, Logger: log, Observer: r.heard}
+	with := Parts{Store: openStore(r.t, r.path), Queue: queue, Now: wallClock, Logger: log, Observer: r.attempts}
 	parts(&with)
-	c, err := New(cfg, with)
+	d, err := New(cfg, with)
 	r.must(err)
-	c.claimFor = r.claimFor
-	r.must(c.Open(r.t.Context()))
-	queue.HandleCallbacks(c)
+	d.claimFor = r.claimFor
+	r.must(d.Open(r.t.Context()))
+	queue.HandleCallbacks(d)
 	r.must(queue.Start(idle{}))
-	c.Start()
-	p := &process{c, queue}
+	d.Start()
+	p := &process{d, queue}
 	r.t.Cleanup(func() { p.stop(r.t, 5*time.Second) })
 	return p
 }
 
 func wallClock() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
-// stop ends it as serve does, with some time for what is under way.
+// stop stops the process as serve does, and gives attempts under way the grace.
 func (p *process) stop(t *testing.T, grace time.Duration) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
-	p.courier.Drain()
+	p.deliverer.Drain()
 	if err := p.queue.Stop(ctx); err != nil {
 		t.Error(err)
 	}
-	p.courier.Stop()
+	p.deliverer.Stop()
 }
 
-// newCrowd is a rig by the real clock.
-func newCrowd(t *testing.T) *rig {
+// newLiveRig returns a rig whose clock shows the present.
+func newLiveRig(t *testing.T) *rig {
 	r := newRig(t)
 	r.clock.now = wallClock()
 	return r
 }
 
-// redisServer is a real one, on a unix socket.
+// redisServer starts a real Redis on a unix socket.
 func redisServer(t *testing.T) *redis.Client {
 	t.Helper()
 	program, err := exec.LookPath("redis-server")
@@ -107,8 +108,8 @@ func redisServer(t *testing.T) *redis.Client {
 	return client
 }
 
-// eventually polls for what gives no event.
-func eventually(t *testing.T, what string, holds func() bool) {
+// eventually polls a condition for which there is no event.
+func eventually(t *testing.T, condition string, holds func() bool) {
 	t.Helper()
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
@@ -117,12 +118,12 @@ func eventually(t *testing.T, what string, holds func() bool) {
 		select {
 		case <-ticker.C:
 		case <-deadline:
-			t.Fatalf("did not happen: %s", what)
+			t.Fatalf("timed out: %s", condition)
 		}
 	}
 }
 
-// distinct counts callbacks by their ids.
+// distinct counts the receipts of each id.
 func distinct(receipts []receipt) (ids map[string]int) {
 	ids = map[string]int{}
 	for _, r := range receipts {
@@ -131,11 +132,11 @@ func distinct(receipts []receipt) (ids map[string]int) {
 	return ids
 }
 
-// The slow targets answer when the healthy one has got everything, and not before.
-func TestHealthyTargetsWaitForNoOthers(t *testing.T) {
+// The slow targets respond only after the healthy one has received everything.
+func TestHealthyTargetsDoNotWaitForOthers(t *testing.T) {
 	t.Parallel()
-	r := newCrowd(t)
-	const each, slowTargets = 40, 6 // with fewer places than there are slots
+	r := newLiveRig(t)
+	const each, slowTargets = 40, 6 // the lanes of slow targets allow fewer attempts than there are slots
 	release := make(chan struct{})
 	healthy := newTarget(t, nil)
 	dead := newTarget(t, nil)
@@ -163,20 +164,20 @@ func TestHealthyTargetsWaitForNoOthers(t *testing.T) {
 		healthy.next(t)
 	}
 	if n := len(distinct(healthy.got())); n != each {
-		t.Errorf("%d of %d arrived", n, each)
+		t.Errorf("got %d callbacks, want %d", n, each)
 	}
 	close(release)
 	for _, to := range slow {
-		eventually(t, "slow targets get theirs", func() bool { return len(distinct(to.got())) == each })
+		eventually(t, "slow targets receive their callbacks", func() bool { return len(distinct(to.got())) == each })
 	}
-	if n := r.heard.count("callback_url delivered"); n < each {
-		t.Errorf("heard of %d", n)
+	if n := r.attempts.count("callback_url delivered"); n < each {
+		t.Errorf("observer got %d deliveries", n)
 	}
 }
 
-func TestTwoProcessesDeliverOneOutbox(t *testing.T) {
+func TestTwoProcessesDeliverEachCallbackOnce(t *testing.T) {
 	t.Parallel()
-	r := newCrowd(t)
+	r := newLiveRig(t)
 	const n = 100
 	to, ops := newTarget(t, nil), newTarget(t, nil)
 	with := sink(t, "ops:job.canceled", ops.URL)
@@ -191,19 +192,19 @@ func TestTwoProcessesDeliverOneOutbox(t *testing.T) {
 	}
 	for _, target := range []*target{to, ops} {
 		if ids := distinct(target.got()); len(ids) != n || len(target.got()) != n {
-			t.Errorf("%d calls of %d callbacks, want %d", len(target.got()), len(ids), n)
+			t.Errorf("got %d calls for %d callbacks, want %d", len(target.got()), len(ids), n)
 		}
 	}
-	eventually(t, "all are delivered", func() bool {
-		owed, err := r.store.Callbacks(t.Context(), jobs.CallbackFilter{States: []jobs.CallbackState{jobs.CallbackOwed}})
+	eventually(t, "all callbacks are delivered", func() bool {
+		undelivered, err := r.store.Callbacks(t.Context(), jobs.CallbackFilter{States: []jobs.CallbackState{jobs.CallbackOwed}})
 		r.must(err)
-		return len(owed) == 0
+		return len(undelivered) == 0
 	})
 }
 
-func TestAFlushedRedisLosesNothing(t *testing.T) {
+func TestFlushedRedisLosesNoCallback(t *testing.T) {
 	t.Parallel()
-	r := newCrowd(t)
+	r := newLiveRig(t)
 	server := redisServer(t)
 	const n = 60
 	to := newTarget(t, nil)
@@ -214,32 +215,32 @@ func TestAFlushedRedisLosesNothing(t *testing.T) {
 			r.must(server.FlushAll(t.Context()).Err())
 		}
 	}
-	eventually(t, "all arrive", func() bool { return len(distinct(to.got())) == n })
+	eventually(t, "all callbacks arrive", func() bool { return len(distinct(to.got())) == n })
 }
 
-func TestAFailedCallbackIsTriedAgainByItself(t *testing.T) {
+func TestFailedCallbackIsRetried(t *testing.T) {
 	t.Parallel()
-	r := newCrowd(t)
+	r := newLiveRig(t)
 	to := newTarget(t, status(503))
 	r.process("w1", "")
 	r.cancel(r.job(to.URL))
 	first := to.next(t)
-	to.answers(status(200))
+	to.setAnswer(status(200))
 	second := to.next(t)
 	if first.id() != second.id() || string(first.body) != string(second.body) {
-		t.Errorf("%s became %s", first.id(), second.id())
+		t.Errorf("got id %s, then %s, or another body", first.id(), second.id())
 	}
-	eventually(t, "it is delivered", func() bool { return r.only().State == jobs.CallbackDelivered })
+	eventually(t, "callback is delivered", func() bool { return r.only().State == jobs.CallbackDelivered })
 	if c := r.only(); c.Attempts != 2 || c.Generation != 1 {
-		t.Errorf("%+v, want the task itself to have come back", c)
+		t.Errorf("got %+v, want a second attempt of the same task", c)
 	}
 }
 
-// The process is stopped while a target has not answered yet. Its heir takes the
-// same callback up.
-func TestACallbackUnderWayAtAStopIsDeliveredAgain(t *testing.T) {
+// The process stops before the target responds. Another process repeats the
+// callback.
+func TestCallbackUnderWayAtStopIsRepeated(t *testing.T) {
 	t.Parallel()
-	r := newCrowd(t)
+	r := newLiveRig(t)
 	server := redisServer(t)
 	to := newTarget(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	p := r.process("w1", "redis-socket://"+server.Options().Addr)
@@ -247,13 +248,13 @@ func TestACallbackUnderWayAtAStopIsDeliveredAgain(t *testing.T) {
 	first := to.next(t)
 	p.stop(t, 50*time.Millisecond)
 	if c := r.only(); c.State != jobs.CallbackOwed || c.Attempts != 1 || c.Error != "" || c.Generation != 1 {
-		t.Errorf("put back as %+v, and claimed by nobody", c)
+		t.Errorf("got %+v, want it due at once", c)
 	}
-	to.answers(status(200))
+	to.setAnswer(status(200))
 	r.process("w2", "redis-socket://"+server.Options().Addr)
 	second := to.next(t)
 	if first.id() != second.id() || string(first.body) != string(second.body) {
-		t.Errorf("%s became %s", first.id(), second.id())
+		t.Errorf("got id %s, then %s, or another body", first.id(), second.id())
 	}
-	eventually(t, "it is delivered", func() bool { return r.only().State == jobs.CallbackDelivered })
+	eventually(t, "callback is delivered", func() bool { return r.only().State == jobs.CallbackDelivered })
 }
