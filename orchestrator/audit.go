@@ -17,8 +17,8 @@ const DefaultAuditWindow = 24 * time.Hour
 const (
 	auditChunk = 500
 	// auditFirst is how long a worker waits after a batch's end, and the shortest
-	// time between two audits. The pause grows with the age of the batch, since most
-	// of what a lagging listing lacks appears soon.
+	// time between two audits. The pause grows with the age of the batch, since
+	// most screenshots that a lagging listing omits appear soon.
 	auditFirst = time.Minute
 )
 

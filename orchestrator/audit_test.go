@@ -10,9 +10,10 @@ import (
 	"shotline/jobs"
 )
 
-// paidTwice is a rig whose batch of one was summed up although its job was
-// charged twice: no listing and no search has shown the first screenshot yet.
-func paidTwice(t *testing.T, change ...func(*Config)) *rig {
+// doubleCharged returns a rig whose batch of one job was summarized although the
+// job was charged twice: no listing and no search has shown the first screenshot
+// yet.
+func doubleCharged(t *testing.T, change ...func(*Config)) *rig {
 	t.Helper()
 	r := newRig(t, change...)
 	r.load(1)
@@ -32,21 +33,21 @@ func paidTwice(t *testing.T, change ...func(*Config)) *rig {
 	return r
 }
 
-func (r *rig) wantPaidTwice(want int64) {
+func (r *rig) wantDoubleCharges(want int64) {
 	r.t.Helper()
 	b := r.batch()
 	if b.Counts.DoubleCharged != want || int64(r.job(1).DoubleCharged) != want || *b.Counts.Cost != float64(1+want) || *r.job(1).Cost != float64(1+want) {
 		r.t.Errorf("double charged %d on the batch, %d on the job, cost %v and %v; want %d", b.Counts.DoubleCharged, r.job(1).DoubleCharged,
 			*b.Counts.Cost, *r.job(1).Cost, want)
 	}
-	totals, err := r.all.Totals(r.ctx())
+	totals, err := r.full.Totals(r.ctx())
 	r.must(err)
 	if totals.Counts.DoubleCharged != want {
-		r.t.Errorf("the metric says %d, want %d", totals.Counts.DoubleCharged, want)
+		r.t.Errorf("got %d in the totals, want %d", totals.Counts.DoubleCharged, want)
 	}
 }
 
-func TestReconcileFindsWhatWasChargedTwiceAfterTheSummary(t *testing.T) {
+func TestReconcileFindsDoubleChargesAfterTheSummary(t *testing.T) {
 	t.Parallel()
 	for name, show := range map[string]func(*fakeVendor){
 		"a listing shows it": func(v *fakeVendor) { v.lagging = "" },
@@ -54,36 +55,36 @@ func TestReconcileFindsWhatWasChargedTwiceAfterTheSummary(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := paidTwice(t)
+			r := doubleCharged(t)
 			r.clock.advance(time.Hour)
 			if report := r.reconcile(); report.DoubleCharged != 0 || report.Did() {
-				t.Errorf("before the vendor shows it, it reports %+v", report)
+				t.Errorf("got %+v before the vendor shows the screenshot", report)
 			}
-			r.wantPaidTwice(0)
+			r.wantDoubleCharges(0)
 			show(r.vendor)
 			report := r.reconcile()
 			if report.DoubleCharged != 1 || report.Summaries != 1 || !report.Did() {
-				t.Errorf("it reports %+v", report)
+				t.Errorf("got report %+v", report)
 			}
-			r.wantPaidTwice(1)
-			revision, data, err := r.all.Summary(r.ctx(), rigBatch)
+			r.wantDoubleCharges(1)
+			revision, data, err := r.full.Summary(r.ctx(), rigBatch)
 			r.must(err)
-			var told struct {
+			var decoded struct {
 				DoubleCharged int     `json:"double_charged"`
 				Cost          float64 `json:"cost"`
 			}
-			r.must(json.Unmarshal(data, &told))
-			if revision != 2 || told.DoubleCharged != 1 || told.Cost != 2 {
-				t.Errorf("summary %d tells %+v", revision, told)
+			r.must(json.Unmarshal(data, &decoded))
+			if revision != 2 || decoded.DoubleCharged != 1 || decoded.Cost != 2 {
+				t.Errorf("got summary %d: %+v", revision, decoded)
 			}
 			if again := r.reconcile(); again.Did() || again.Calls != 0 {
-				t.Errorf("once both screenshots are known, it reports %+v", again)
+				t.Errorf("got %+v although both screenshots are known", again)
 			}
 		})
 	}
 }
 
-func TestReconcileAuditsNoLongerThanItsWindow(t *testing.T) {
+func TestReconcileAuditsWithinTheWindow(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		window, later time.Duration
@@ -98,74 +99,75 @@ func TestReconcileAuditsNoLongerThanItsWindow(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := paidTwice(t, func(c *Config) { c.AuditWindow = test.window })
+			r := doubleCharged(t, func(c *Config) { c.AuditWindow = test.window })
 			r.loadAs("b2", 0)
 			r.vendor.lagging = ""
 			r.clock.advance(test.later)
 			_, err := r.Reconcile(r.ctx(), ReconcileOptions{Older: time.Minute, Batches: test.batches})
 			r.must(err)
-			r.wantPaidTwice(test.want)
+			r.wantDoubleCharges(test.want)
 		})
 	}
 }
 
-// TestAWorkerAuditsLessAndLessOften: what a create without effect left behind is
-// asked about a few times, and not each minute of the window.
-func TestAWorkerAuditsLessAndLessOften(t *testing.T) {
+// A create without effect is looked up a few times, and not each minute of the
+// window.
+func TestWorkerAuditsLessAndLessOften(t *testing.T) {
 	t.Parallel()
-	r := paidTwice(t)
-	before, asked := r.vendor.calls, []time.Duration{}
+	r := doubleCharged(t)
+	before, audits := r.vendor.calls, []time.Duration{}
 	finished := r.batch().FinishedAt
 	for r.clock.Now().Before(finished.Add(25 * time.Hour)) {
 		calls := r.vendor.calls
 		r.must(r.AuditOnce(r.ctx()))
 		if r.vendor.calls > calls {
-			asked = append(asked, r.clock.Now().Sub(finished))
+			audits = append(audits, r.clock.Now().Sub(finished))
 		}
 		r.clock.advance(upkeepEvery)
 	}
-	if n := len(asked); n < 10 || n > 25 || asked[0] > 3*time.Minute || asked[n-1] < 12*time.Hour {
-		t.Errorf("asked %v after the end, with %d calls", asked, r.vendor.calls-before)
+	if n := len(audits); n < 10 || n > 25 || audits[0] > 3*time.Minute || audits[n-1] < 12*time.Hour {
+		t.Errorf("got audits %v after the end, with %d calls", audits, r.vendor.calls-before)
 	}
-	r.wantPaidTwice(0)
+	r.wantDoubleCharges(0)
 }
 
-func TestAWorkerFindsWhatWasChargedTwice(t *testing.T) {
+func TestWorkerFindsDoubleCharges(t *testing.T) {
 	t.Parallel()
-	r := paidTwice(t)
+	r := doubleCharged(t)
 	r.vendor.lagging = ""
 	r.clock.advance(auditFirst)
 	r.must(r.AuditOnce(r.ctx()))
-	r.wantPaidTwice(1)
+	r.wantDoubleCharges(1)
 	r.sweep()
-	if owed := r.queue.take(); len(owed) == 0 {
-		t.Error("no new summary is owed")
+	if tasks := r.queue.take(); len(tasks) == 0 {
+		t.Error("no summary was enqueued")
 	}
 }
 
-// openIntents commits the intents of many leases, which share commits.
+// openIntents opens the intents of many leases at the same time, so that they
+// share commits.
 func (r *rig) openIntents(leases []jobs.Lease, now time.Time) {
 	r.t.Helper()
-	var crowd sync.WaitGroup
+	var group sync.WaitGroup
 	for i, l := range leases {
-		crowd.Go(func() {
+		group.Go(func() {
 			var err error
 			if leases[i], err = r.store.OpenIntent(r.ctx(), l, now, now.Add(longestLease)); err != nil {
 				r.t.Error(err)
 			}
 		})
 	}
-	crowd.Wait()
+	group.Wait()
 }
 
-// TestManyLostCreatesAreAuditedInBulk also where there are more than one page.
+// The lost creates take more than one page of a listing.
 func TestManyLostCreatesAreAuditedInBulk(t *testing.T) {
 	t.Parallel()
 	const n = auditChunk + 20
 	r := newRig(t)
 	r.load(n)
 	now := r.clock.Now()
-	for range 2 { // the first creates are lost
+	for range 2 { // lose the first creates
 		leases, err := r.store.Lease(r.ctx(), rigBatch, "gone", n, now, now.Add(longestLease))
 		r.must(err)
 		r.openIntents(leases, now)
@@ -191,7 +193,7 @@ func TestManyLostCreatesAreAuditedInBulk(t *testing.T) {
 	r.clock.advance(r.cfg.Settle + time.Minute)
 	report := r.reconcile()
 	if report.DoubleCharged != n || r.batch().Counts.DoubleCharged != n {
-		t.Errorf("found %d, the batch says %d, want %d", report.DoubleCharged, r.batch().Counts.DoubleCharged, n)
+		t.Errorf("got %d in the report and %d in the batch, want %d", report.DoubleCharged, r.batch().Counts.DoubleCharged, n)
 	}
 	if report.Calls > 3*(2*n/listPage+2)+20 {
 		t.Errorf("%d calls for %d screenshots", report.Calls, 2*n)

@@ -31,8 +31,8 @@ func TestCancelBatch(t *testing.T) {
 	}
 }
 
-// TestCancelWhileSubmitting cancels at the moment when one create has reached
-// the vendor: it is settled in each of its ways.
+// TestCancelWhileSubmitting cancels while one create is at the vendor, and tries
+// all ways in which the create can end.
 func TestCancelWhileSubmitting(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -64,7 +64,7 @@ func TestCancelWhileSubmitting(t *testing.T) {
 				r.cancel(jobs.CancelCounts{Canceled: 2, Canceling: 1})
 			}
 			r.submitAll()
-			for range 3 { // a doubt settles
+			for range 3 { // until the doubt is settled
 				r.clock.advance(10 * time.Second)
 				r.sweep()
 			}
@@ -72,7 +72,7 @@ func TestCancelWhileSubmitting(t *testing.T) {
 			select {
 			case <-r.nudgeWatcher:
 			default:
-				t.Error("nobody was told that the batch has finished")
+				t.Error("the watcher was not woken")
 			}
 			if n := r.vendor.sent(); n != 1 {
 				t.Errorf("%d creates, want 1", n)
@@ -88,19 +88,19 @@ func TestCancelWhileSubmitting(t *testing.T) {
 	}
 }
 
-func TestCancelSparesWhatIsImporting(t *testing.T) {
+func TestCancelRefusesAnImport(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.must(r.store.CreateBatch(r.ctx(), jobs.BatchSpec{ID: rigBatch}, r.clock.Now()))
 	if _, err := CancelBatch(r.ctx(), r.store, rigBatch, r.clock); !errors.Is(err, jobs.ErrState) {
-		t.Errorf("canceled a batch that is importing: %v", err)
+		t.Errorf("canceling an import: got error %v, want ErrState", err)
 	}
 	if _, err := CancelBatch(r.ctx(), r.store, "nosuch", r.clock); !errors.Is(err, jobs.ErrNotFound) {
-		t.Errorf("canceled a batch that is not there: %v", err)
+		t.Errorf("canceling an unknown batch: got error %v, want ErrNotFound", err)
 	}
 }
 
-func TestCancelAfterAWebhookThatIsKept(t *testing.T) {
+func TestCancelAppliesTheInboxFirst(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.load(2)

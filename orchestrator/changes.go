@@ -6,7 +6,7 @@ import (
 	"shotline/jobs"
 )
 
-// changes counts what transactions changed. The zero value stands for nothing.
+// changes counts the effects of transactions. The zero value means no effects.
 type changes struct {
 	closed    map[jobs.State]int // jobs, by the state they ended in
 	late      int                // results of jobs that had ended

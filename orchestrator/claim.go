@@ -6,10 +6,10 @@ import (
 )
 
 const (
-	askAbout = "ask about " // prefix of a batch's id: the name of a claim
-	// askTime is how long such a claim lasts unless it is renewed: a little more
-	// than a call of the vendor.
-	askTime = 20 * time.Second
+	queryClaim = "ask about " // prefix of a batch's id: the name of a claim
+	// queryClaimTime is how long such a claim lasts unless it is renewed: a little
+	// more than a call of the vendor.
+	queryClaimTime = 20 * time.Second
 )
 
 // claim keeps processes from sending the vendor the same queries at the same
@@ -17,18 +17,18 @@ const (
 // end. If the holder dies, others wait until the tick is due. If a claim is lost,
 // its holder only queries in vain, since guarded updates decide.
 type claim struct {
-	o     *Orchestrator
-	name  string
-	lasts time.Duration
-	until time.Time
+	o      *Orchestrator
+	name   string
+	lasts  time.Duration
+	expiry time.Time
 }
 
 // claim returns nil if another process has a claim of this name.
 func (o *Orchestrator) claim(ctx context.Context, name string, lasts time.Duration) (*claim, error) {
 	now := o.clock.Now()
-	c := &claim{o: o, name: name, lasts: lasts, until: now.Add(lasts)}
-	mine, err := o.store.ClaimTick(ctx, name, now, c.until)
-	if err != nil || !mine {
+	c := &claim{o: o, name: name, lasts: lasts, expiry: now.Add(lasts)}
+	claimed, err := o.store.ClaimTick(ctx, name, now, c.expiry)
+	if err != nil || !claimed {
 		return nil, err
 	}
 	return c, nil
@@ -37,24 +37,24 @@ func (o *Orchestrator) claim(ctx context.Context, name string, lasts time.Durati
 // renew is called at each progress. It seldom writes.
 func (c *claim) renew(ctx context.Context) {
 	now := c.o.clock.Now()
-	if c.until.Sub(now) > c.lasts/2 {
+	if c.expiry.Sub(now) > c.lasts/2 {
 		return
 	}
-	until := now.Add(c.lasts)
-	if mine, err := c.o.store.ClaimTick(ctx, c.name, c.until, until); err != nil {
+	expiry := now.Add(c.lasts)
+	if claimed, err := c.o.store.ClaimTick(ctx, c.name, c.expiry, expiry); err != nil {
 		c.o.log.Warn("renew claim", "name", c.name, "error", err)
-	} else if mine {
-		c.until = until
+	} else if claimed {
+		c.expiry = expiry
 	}
 }
 
 // release works after the end of ctx, too.
 func (c *claim) release(ctx context.Context) {
 	now := c.o.clock.Now()
-	if !now.Before(c.until) {
+	if !now.Before(c.expiry) {
 		return // it is due, or another process has it by now
 	}
-	if _, err := c.o.store.ClaimTick(context.WithoutCancel(ctx), c.name, c.until, now); err != nil {
-		c.o.log.Warn("give a claim back", "name", c.name, "error", err)
+	if _, err := c.o.store.ClaimTick(context.WithoutCancel(ctx), c.name, c.expiry, now); err != nil {
+		c.o.log.Warn("release claim", "name", c.name, "error", err)
 	}
 }

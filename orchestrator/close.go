@@ -105,7 +105,7 @@ func (o *Orchestrator) report(e jobs.Effects) {
 		o.log.Warn("a screenshot was charged beyond the wanted one", "job", id.String())
 	}
 	if e.Conflicts > 0 {
-		o.log.Warn("contradictory results: the first one stands until the vendor is asked", "count", e.Conflicts)
+		o.log.Warn("contradictory results: the first one stands until the vendor is queried", "count", e.Conflicts)
 	}
 	if len(e.Closed) > 0 {
 		o.feed.Wake()

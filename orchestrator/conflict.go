@@ -120,7 +120,7 @@ func (o *Orchestrator) recheck(c jobs.Conflict, answers conflictAnswers) (r jobs
 		}
 	}
 	if r.Next.IsZero() {
-		o.log.Warn("contradictory results, and the vendor cannot tell: the first one stands",
+		o.log.Warn("contradictory results, and the vendor has no result: the first one stands",
 			"job", c.Job.String(), "screenshot", c.ScreenshotID, "recorded", c.Recorded, "vendor_says", answer.says)
 	}
 	return r, true

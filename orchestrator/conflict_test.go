@@ -13,8 +13,8 @@ import (
 	"shotline/jobs/summary"
 )
 
-// contradicted is a rig with n jobs of which webhooks say first one thing and
-// then the other, and what is logged.
+// contradicted returns a rig with n jobs, each with two contradictory results,
+// and its log.
 func contradicted(t *testing.T, n int, first, second jobs.Outcome) (*rig, *bytes.Buffer) {
 	t.Helper()
 	r := newRig(t)
@@ -27,7 +27,7 @@ func contradicted(t *testing.T, n int, first, second jobs.Outcome) (*rig, *bytes
 	return r, &logged
 }
 
-func TestAContradictedJobEndsAsTheVendorSays(t *testing.T) {
+func TestContradictedJobEndsAsTheVendorReports(t *testing.T) {
 	t.Parallel()
 	done, failed := jobs.OutcomeDone, jobs.OutcomeFailed
 	for name, test := range map[string]struct {
@@ -37,14 +37,14 @@ func TestAContradictedJobEndsAsTheVendorSays(t *testing.T) {
 		says          jobs.Outcome
 		logged        string
 	}{
-		"failed, and it is done":         {failed, done, func(v *fakeVendor) { v.end(client.StatusFinished) }, jobs.Done, done, "job corrected"},
-		"done, and it failed":            {done, failed, func(v *fakeVendor) { v.end(client.StatusError) }, jobs.Failed, failed, "job corrected"},
-		"failed, and it did":             {failed, done, func(v *fakeVendor) { v.end(client.StatusError) }, jobs.Failed, failed, ""},
-		"done, and it is":                {done, failed, func(v *fakeVendor) { v.end(client.StatusFinished) }, jobs.Done, done, ""},
-		"done, in a listing without it":  {failed, done, func(v *fakeVendor) { v.unlisted = true; v.end(client.StatusFinished) }, jobs.Done, done, "job corrected"},
-		"failed, and nobody knows it":    {failed, done, func(v *fakeVendor) { v.shots = nil }, jobs.Failed, jobs.OutcomeUnknown, "cannot tell"},
-		"done, and nobody knows it":      {done, failed, func(v *fakeVendor) { v.shots = nil }, jobs.Done, jobs.OutcomeUnknown, "cannot tell"},
-		"failed, and it costs something": {failed, done, func(v *fakeVendor) { v.end(client.StatusFinished) }, jobs.Done, done, "job corrected"},
+		"failed, and it is done":        {failed, done, func(v *fakeVendor) { v.end(client.StatusFinished) }, jobs.Done, done, "job corrected"},
+		"done, and it failed":           {done, failed, func(v *fakeVendor) { v.end(client.StatusError) }, jobs.Failed, failed, "job corrected"},
+		"failed, and it did":            {failed, done, func(v *fakeVendor) { v.end(client.StatusError) }, jobs.Failed, failed, ""},
+		"done, and it is":               {done, failed, func(v *fakeVendor) { v.end(client.StatusFinished) }, jobs.Done, done, ""},
+		"done, in a listing without it": {failed, done, func(v *fakeVendor) { v.unlisted = true; v.end(client.StatusFinished) }, jobs.Done, done, "job corrected"},
+		"failed, and it is unknown":     {failed, done, func(v *fakeVendor) { v.shots = nil }, jobs.Failed, jobs.OutcomeUnknown, "the vendor has no result"},
+		"done, and it is unknown":       {done, failed, func(v *fakeVendor) { v.shots = nil }, jobs.Done, jobs.OutcomeUnknown, "the vendor has no result"},
+		"failed, and it has a cost":     {failed, done, func(v *fakeVendor) { v.end(client.StatusFinished) }, jobs.Done, done, "job corrected"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -57,51 +57,51 @@ func TestAContradictedJobEndsAsTheVendorSays(t *testing.T) {
 				r.sweep()
 			}
 			if r.vendor.calls != calls {
-				t.Errorf("asked %d times more", r.vendor.calls-calls)
+				t.Errorf("got %d more calls", r.vendor.calls-calls)
 			}
 			r.expect(map[jobs.State]int64{test.want: 2})
 			j := r.job(1)
 			if j.FirstResult != test.first || j.VendorSays != test.says || j.Conflicts != 1 || j.Corrected != (string(test.want) != string(test.first)) {
-				t.Errorf("first %q, the vendor says %q, %d conflicts, corrected: %t", j.FirstResult, j.VendorSays, j.Conflicts, j.Corrected)
+				t.Errorf("got first result %q, vendor's result %q, %d conflicts, corrected %t", j.FirstResult, j.VendorSays, j.Conflicts, j.Corrected)
 			}
 			want := 2
 			if test.logged == "" {
 				test.logged, want = "job corrected", 0
 			}
 			if n := strings.Count(logged.String(), test.logged); n != want {
-				t.Errorf("%q is logged %d times, want %d:\n%s", test.logged, n, want, logged)
+				t.Errorf("got %q %d times in the log, want %d:\n%s", test.logged, n, want, logged)
 			}
 		})
 	}
 }
 
-// A vendor that cannot be asked, or is still processing, is asked again, ever more
-// rarely, and then tells.
-func TestAConflictWaitsForTheVendor(t *testing.T) {
+// If the vendor cannot be queried, or is still processing, the conflict is
+// checked again, less and less often, until there is a result.
+func TestConflictWaitsForTheVendor(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		away func(*fakeVendor)
-		told bool // that nobody answers
+		down  func(*fakeVendor)
+		fails bool // whether the sweep returns an error
 	}{
-		"away":             {func(v *fakeVendor) { v.down = &client.CallError{Op: "away"} }, true},
-		"stumbling":        {func(v *fakeVendor) { v.down = &client.APIError{Op: "get screenshot", Status: 500} }, false},
+		"unavailable":      {func(v *fakeVendor) { v.down = &client.CallError{Op: "unavailable"} }, true},
+		"server error":     {func(v *fakeVendor) { v.down = &client.APIError{Op: "get screenshot", Status: 500} }, false},
 		"still processing": {func(v *fakeVendor) { v.end(client.StatusProcessing) }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r, _ := contradicted(t, 1, jobs.OutcomeFailed, jobs.OutcomeDone)
-			test.away(r.vendor)
-			asks := 0
-			for range 45 { // a minute and a half, and no end of its patience
+			test.down(r.vendor)
+			queries := 0
+			for range 45 { // 90 seconds, less than a job may be pending
 				before := r.vendor.calls
-				if err := r.SweepOnce(r.ctx()); r.vendor.calls > before && (err != nil) != test.told {
-					t.Errorf("the sweep ended with %v", err)
+				if err := r.SweepOnce(r.ctx()); r.vendor.calls > before && (err != nil) != test.fails {
+					t.Errorf("SweepOnce returned %v", err)
 				}
-				asks += r.vendor.calls - before
+				queries += r.vendor.calls - before
 				r.clock.advance(2 * time.Second)
 			}
-			if asks < 4 || asks > 6 {
-				t.Errorf("asked %d times in a minute and a half", asks)
+			if queries < 4 || queries > 6 {
+				t.Errorf("got %d calls in 90 seconds", queries)
 			}
 			r.expect(map[jobs.State]int64{jobs.Failed: 1})
 			r.vendor.down = nil
@@ -113,11 +113,11 @@ func TestAConflictWaitsForTheVendor(t *testing.T) {
 	}
 }
 
-// A vendor that processes for ever cannot tell.
-func TestAConflictEndsWithoutTheVendorsWord(t *testing.T) {
+// If the vendor never stops processing, the conflict has no result.
+func TestConflictEndsWithoutAResult(t *testing.T) {
 	t.Parallel()
 	r, logged := contradicted(t, 1, jobs.OutcomeFailed, jobs.OutcomeDone)
-	r.vendor.down = &client.CallError{Op: "away"}
+	r.vendor.down = &client.CallError{Op: "unavailable"}
 	for range 10 {
 		_ = r.SweepOnce(r.ctx())
 		r.clock.advance(time.Minute)
@@ -126,8 +126,8 @@ func TestAConflictEndsWithoutTheVendorsWord(t *testing.T) {
 	r.vendor.end(client.StatusProcessing)
 	r.clock.advance(conflictMost)
 	r.sweep()
-	if strings.Contains(logged.String(), "cannot tell") {
-		t.Error("a vendor that was away was given up at its first answer")
+	if strings.Contains(logged.String(), "the vendor has no result") {
+		t.Error("conflict was given up at the first answer after an outage")
 	}
 	r.clock.advance(conflictMost)
 	r.sweep()
@@ -136,15 +136,15 @@ func TestAConflictEndsWithoutTheVendorsWord(t *testing.T) {
 		r.clock.advance(time.Hour)
 		r.sweep()
 	}
-	if r.vendor.calls != calls || !strings.Contains(logged.String(), "cannot tell") {
-		t.Errorf("asked %d times more; logged:\n%s", r.vendor.calls-calls, logged)
+	if r.vendor.calls != calls || !strings.Contains(logged.String(), "the vendor has no result") {
+		t.Errorf("got %d more calls; log:\n%s", r.vendor.calls-calls, logged)
 	}
 	if j := r.job(1); j.State != jobs.Failed || j.VendorSays != jobs.OutcomeProcessing {
-		t.Errorf("the job is %s, the vendor says %q", j.State, j.VendorSays)
+		t.Errorf("got state %s and vendor's result %q", j.State, j.VendorSays)
 	}
-	// Its word may come after all.
+	// A later result still counts.
 	r.vendor.end(client.StatusFinished)
-	_, err := r.Ask(r.ctx(), r.batch(), []jobs.Job{r.job(1)})
+	_, err := r.Check(r.ctx(), r.batch(), []jobs.Job{r.job(1)})
 	r.must(err)
 	r.expect(map[jobs.State]int64{jobs.Done: 1})
 }
@@ -158,38 +158,38 @@ func TestManyConflictsAreCheckedInBulk(t *testing.T) {
 	if n := r.vendor.calls - before; n > 3 {
 		t.Errorf("%d calls for 120 conflicts", n)
 	}
-	// The listing has pages of 100, each recorded in a transaction of its own.
+	// The listing has pages of 100. Each is recorded in its own transaction.
 	if n := strings.Count(logged.String(), "job corrected"); n != 2*correctedLogged ||
 		!strings.Contains(logged.String(), "count=90") || !strings.Contains(logged.String(), "count=10") {
-		t.Errorf("%d corrections are logged one by one, want %d, and the number of the others:\n%s", n, 2*correctedLogged, logged)
+		t.Errorf("got %d corrections in the log, want %d, and the number of the others:\n%s", n, 2*correctedLogged, logged)
 	}
 	if n := r.job(7).Conflicts; n != 1 {
-		t.Errorf("asking made %d conflicts of one", n)
+		t.Errorf("got %d conflicts after the check, want 1", n)
 	}
 }
 
-// The summary of a batch tells what the vendor says, even if nothing swept since
-// the contradiction.
-func TestASummaryAsksAboutConflictsFirst(t *testing.T) {
+// The summary of a batch has the vendor's results, even if no sweep ran after the
+// contradiction.
+func TestSummaryChecksConflictsFirst(t *testing.T) {
 	t.Parallel()
 	r, _ := contradicted(t, 3, jobs.OutcomeFailed, jobs.OutcomeDone)
 	r.vendor.end(client.StatusFinished)
 	r.must(r.SummarizeBatch(r.ctx(), rigBatch))
 	b := r.batch()
 	if b.Revision != 2 || b.Summarized != 2 {
-		t.Errorf("the batch has revision %d and the summary of %d", b.Revision, b.Summarized)
+		t.Errorf("got revision %d and the summary of revision %d", b.Revision, b.Summarized)
 	}
-	_, data, err := r.all.Summary(r.ctx(), rigBatch)
+	_, data, err := r.full.Summary(r.ctx(), rigBatch)
 	r.must(err)
 	s, err := summary.Decode(data)
 	r.must(err)
 	if s.Done != 3 || s.Corrected != 3 || s.Revision != 2 {
-		t.Errorf("summary %d tells of %d done and %d corrected", s.Revision, s.Done, s.Corrected)
+		t.Errorf("got summary %d with %d done and %d corrected", s.Revision, s.Done, s.Corrected)
 	}
 }
 
-// The summary also waits for an answer about conflicts that the sweep has asked for.
-func TestASummaryWaitsForTheAnswerAboutConflicts(t *testing.T) {
+// The summary also waits for a check of conflicts by the sweep.
+func TestSummaryWaitsForConflictChecks(t *testing.T) {
 	t.Parallel()
 	r, _ := contradicted(t, 3, jobs.OutcomeFailed, jobs.OutcomeDone)
 	r.vendor.end(client.StatusFinished)
@@ -199,7 +199,7 @@ func TestASummaryWaitsForTheAnswerAboutConflicts(t *testing.T) {
 	}
 	r.must(r.SummarizeBatch(r.ctx(), rigBatch))
 	if b := r.batch(); b.Summarized != 0 {
-		t.Error("the batch was summarized before the vendor had answered")
+		t.Error("batch was summarized before the vendor answered")
 	}
 	answered()
 	r.clock.advance(time.Second)
@@ -209,8 +209,8 @@ func TestASummaryWaitsForTheAnswerAboutConflicts(t *testing.T) {
 	}
 }
 
-// How long the vendor may go on processing goes by the row's own timeout.
-func TestAConflictHeedsTheTimeoutOfItsRow(t *testing.T) {
+// The row's own timeout decides how long the vendor may be processing.
+func TestConflictUsesTheTimeoutOfItsRow(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	rows := requests{{Line: 1, URL: "https://slow.shotline.test/", Timeout: 5 * time.Hour}}
@@ -230,9 +230,8 @@ func TestAConflictHeedsTheTimeoutOfItsRow(t *testing.T) {
 	r.expect(map[jobs.State]int64{jobs.Done: 1})
 }
 
-// A false result that nothing contradicted is corrected when the vendor is asked
-// for costs.
-func TestAListingCorrectsAFalseWebhook(t *testing.T) {
+// If a false result was not contradicted, a query for costs corrects it.
+func TestListingCorrectsAFalseWebhook(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.vendor.costless = true
@@ -247,15 +246,15 @@ func TestAListingCorrectsAFalseWebhook(t *testing.T) {
 	}
 }
 
-// A process that dies after it has asked leaves the conflict to the next.
-func TestAConflictOutlivesWhoAsked(t *testing.T) {
+// If a process crashes during a check, another one checks the conflict.
+func TestConflictIsCheckedAgainAfterACrash(t *testing.T) {
 	t.Parallel()
 	r, _ := contradicted(t, 1, jobs.OutcomeFailed, jobs.OutcomeDone)
 	r.vendor.end(client.StatusFinished)
 	if _, err := r.store.ClaimConflicts(r.ctx(), "", r.clock.Now(), r.clock.Now().Add(time.Minute), 10); err != nil {
 		t.Fatal(err)
 	}
-	other := r.another("worker2")
+	other := r.newWorker("worker2")
 	r.clock.advance(30 * time.Second)
 	r.must(other.SweepOnce(r.ctx()))
 	r.expect(map[jobs.State]int64{jobs.Failed: 1})
@@ -264,19 +263,19 @@ func TestAConflictOutlivesWhoAsked(t *testing.T) {
 	r.expect(map[jobs.State]int64{jobs.Done: 1})
 }
 
-// A failure that the vendor has not confirmed is not paid for again before it is
-// asked.
-func TestARetryAsksAboutAContradictedFailure(t *testing.T) {
+// If the vendor has not confirmed a failure, it is queried before the job is paid
+// for again.
+func TestRetryChecksContradictedFailures(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		vendor func(*fakeVendor)
 		want   jobs.RetryCounts
 		state  jobs.State
 	}{
-		"done":    {func(v *fakeVendor) { v.end(client.StatusFinished) }, jobs.RetryCounts{Done: 1}, jobs.Done},
-		"failed":  {func(v *fakeVendor) { v.end(client.StatusError) }, jobs.RetryCounts{Queued: 1}, jobs.Queued},
-		"unknown": {func(v *fakeVendor) { v.shots = nil }, jobs.RetryCounts{Queued: 1}, jobs.Queued},
-		"away":    {func(v *fakeVendor) { v.down = &client.CallError{Op: "away"} }, jobs.RetryCounts{Unchecked: 1}, jobs.Failed},
+		"done":        {func(v *fakeVendor) { v.end(client.StatusFinished) }, jobs.RetryCounts{Done: 1}, jobs.Done},
+		"failed":      {func(v *fakeVendor) { v.end(client.StatusError) }, jobs.RetryCounts{Queued: 1}, jobs.Queued},
+		"unknown":     {func(v *fakeVendor) { v.shots = nil }, jobs.RetryCounts{Queued: 1}, jobs.Queued},
+		"unavailable": {func(v *fakeVendor) { v.down = &client.CallError{Op: "unavailable"} }, jobs.RetryCounts{Unchecked: 1}, jobs.Failed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -299,9 +298,9 @@ func TestARetryAsksAboutAContradictedFailure(t *testing.T) {
 	}
 }
 
-// The picture of an attempt that was retried before the vendor was asked is kept
-// for a newer attempt that brings none.
-func TestTheVendorsWordAboutAnOlderAttempt(t *testing.T) {
+// The first attempt has an image, but was retried before the vendor was queried.
+// If the second attempt fails, the job gets that image.
+func TestCorrectionOfAnOlderAttempt(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.load(1)

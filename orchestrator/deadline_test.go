@@ -24,10 +24,10 @@ func TestOverdueJobs(t *testing.T) {
 		"still processing, grace soon over":  {func(*fakeVendor) {}, timeout + grace - 5*time.Second, jobs.Pending, "", ""},
 		"still processing, grace over":       {func(*fakeVendor) {}, timeout + grace, jobs.TimedOut, jobs.ByDeadline, "no result within 2m"},
 		"finished, webhook lost":             {func(v *fakeVendor) { v.end(client.StatusFinished) }, timeout, jobs.Done, jobs.ByPoll, ""},
-		"failed, webhook lost":               {func(v *fakeVendor) { v.end(client.StatusError) }, timeout, jobs.Failed, jobs.ByPoll, "the page did not answer"},
-		"vendor does not know it":            {func(v *fakeVendor) { v.shots = nil }, timeout, jobs.TimedOut, jobs.ByDeadline, "does not know"},
-		"vendor away, within the grace":      {func(v *fakeVendor) { v.down = errors.New("away") }, timeout, jobs.Pending, "", ""},
-		"vendor away, grace over":            {func(v *fakeVendor) { v.down = errors.New("away") }, timeout + grace, jobs.TimedOut, jobs.ByDeadline, "no result"},
+		"failed, webhook lost":               {func(v *fakeVendor) { v.end(client.StatusError) }, timeout, jobs.Failed, jobs.ByPoll, "the page did not respond"},
+		"unknown to the vendor":              {func(v *fakeVendor) { v.shots = nil }, timeout, jobs.TimedOut, jobs.ByDeadline, "does not know"},
+		"vendor down, within the grace":      {func(v *fakeVendor) { v.down = errors.New("unavailable") }, timeout, jobs.Pending, "", ""},
+		"vendor down, grace over":            {func(v *fakeVendor) { v.down = errors.New("unavailable") }, timeout + grace, jobs.TimedOut, jobs.ByDeadline, "no result"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -48,13 +48,13 @@ func TestOverdueJobs(t *testing.T) {
 			}
 			if end := j.SubmittedAt.Add(timeout + grace + deadlineBucket); test.state == jobs.Pending &&
 				(!j.Deadline.After(r.clock.Now()) || j.Deadline.After(end)) {
-				t.Errorf("at %s the deadline is %s, want it later, and by %s", r.clock.Now(), j.Deadline, end)
+				t.Errorf("at %s: got deadline %s, want a later one, at most %s", r.clock.Now(), j.Deadline, end)
 			}
 		})
 	}
 }
 
-func TestAScreenshotThatCannotBeLookedUpTimesOutNoOther(t *testing.T) {
+func TestFailedLookUpDoesNotTimeOutOtherJobs(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.load(5)
@@ -81,7 +81,7 @@ func TestAcknowledgedWebhookNeverLosesToTheDeadline(t *testing.T) {
 	r.load(1)
 	r.submitAll()
 	r.clock.advance(3 * time.Minute)
-	// Kept, and not applied yet.
+	// The delivery is in the inbox, but not applied.
 	_, err := r.store.AppendDelivery(r.ctx(), jobs.Delivery{
 		ReceivedAt: r.clock.Now(), ScreenshotID: r.vendor.shots[0].ID, Outcome: jobs.OutcomeDone, Body: []byte("{}"),
 	})
@@ -111,7 +111,7 @@ func TestLateResultRevisesTheSummary(t *testing.T) {
 	}
 	r.sweep()
 	r.must(r.SummarizeBatch(r.ctx(), rigBatch))
-	if revision, _, err := r.all.Summary(r.ctx(), rigBatch); err != nil || revision != 2 {
+	if revision, _, err := r.full.Summary(r.ctx(), rigBatch); err != nil || revision != 2 {
 		t.Errorf("summary of revision %d, %v; want 2", revision, err)
 	}
 }

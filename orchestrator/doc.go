@@ -19,7 +19,7 @@
 //	PruneOnce       removes data after its retention                        (upkeep.go)
 //
 // Import, CancelBatch and RetryBatch are for people: they need the store and no
-// orchestrator that runs. So does package feed, which notifies those who wait for
+// running orchestrator. So does package feed, which notifies callers that wait for
 // jobs, batches and events.
 //
 // A step may run twice, late or never, in several processes at once: guarded

@@ -28,7 +28,7 @@ func TestDoubtWithEffectIsAdoptedAndPaidOnce(t *testing.T) {
 	}
 }
 
-func TestDoubtWithoutEffectIsSentAnewAfterTheSettleTime(t *testing.T) {
+func TestDoubtWithoutEffectIsResentAfterTheSettleTime(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.load(1)
@@ -69,8 +69,8 @@ func TestDoubtIsSearchedByURLWhenListsDoNotShowIt(t *testing.T) {
 	}
 }
 
-// A row that cannot be read may be the screenshot that is looked for, if it
-// mentions the tag: then nothing is sent anew, that is paid for.
+// A row that cannot be read but mentions the tag might be the screenshot. Then
+// the create is not sent again, since it might have been paid.
 func TestDoubtWaitsForARowThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*fakeVendor){
@@ -89,12 +89,12 @@ func TestDoubtWaitsForARowThatCannotBeRead(t *testing.T) {
 				r.clock.advance(time.Minute)
 				var odd *client.RowError
 				if err := r.resolveDoubts(r.ctx()); !errors.As(err, &odd) {
-					t.Fatalf("a row that was not read was taken for none: %v", err)
+					t.Fatalf("got error %v, want a RowError", err)
 				}
 				r.submitAll()
 			}
 			if got := r.vendor.sent(); got != 1 {
-				t.Fatalf("%d creates while the row is not read, want 1", got)
+				t.Fatalf("got %d creates while the row cannot be read, want 1", got)
 			}
 			r.vendor.odd = nil
 			r.clock.advance(time.Minute)
@@ -104,7 +104,7 @@ func TestDoubtWaitsForARowThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// If only the id of such a row can be read, that is enough.
+// If the id of such a row can be read, that is enough.
 func TestDoubtEndsByTheIDOfARowThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -121,17 +121,17 @@ func TestDoubtEndsByTheIDOfARowThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// Odd rows of other screenshots cost nothing: the others are read, the paging
-// goes on behind a page that has no other rows, and a create without effect is
-// sent anew.
-func TestOddRowsOfOthersDoNotMatter(t *testing.T) {
+// Odd rows of other screenshots do not matter. The other rows are read, paging
+// continues after a page that has only odd rows, and a create without effect is
+// sent again.
+func TestDoubtIgnoresOddRowsOfOthers(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.load(2)
 	r.vendor.unlisted = true
 	r.vendor.script(doubtWithEffect, doubtWithoutEffect)
 	r.submitAll()
-	for i := range listPage { // newer ones, of the same URLs
+	for i := range listPage { // newer screenshots of the same URLs
 		for row := range int64(2) {
 			r.vendor.shots = append(r.vendor.shots, client.Screenshot{ID: "f" + strconv.Itoa(i), URL: r.job(row + 1).URL, Tags: []string{"foreign"}})
 		}
@@ -151,7 +151,7 @@ func TestOddRowsOfOthersDoNotMatter(t *testing.T) {
 	}
 }
 
-func TestDoubtWaitsForAVendorThatCannotBeAsked(t *testing.T) {
+func TestDoubtWaitsForAnUnavailableVendor(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.load(1)
@@ -161,12 +161,12 @@ func TestDoubtWaitsForAVendorThatCannotBeAsked(t *testing.T) {
 	for range 5 {
 		r.clock.advance(time.Minute)
 		if err := r.resolveDoubts(r.ctx()); err == nil {
-			t.Fatal("a look-up that failed was taken for an answer")
+			t.Fatal("resolveDoubts ignored a failed look-up")
 		}
 		r.submitAll()
 	}
 	if got := r.vendor.sent(); got != 1 {
-		t.Fatalf("%d creates while nothing is known, want 1", got)
+		t.Fatalf("got %d creates while the vendor is down, want 1", got)
 	}
 	r.vendor.down = nil
 	r.clock.advance(time.Minute)
@@ -194,7 +194,7 @@ func TestManyDoubtsTakeOneListing(t *testing.T) {
 	}
 }
 
-func TestACrashAfterTheIntentIsADoubt(t *testing.T) {
+func TestCrashAfterTheIntentIsADoubt(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.load(1)
@@ -204,9 +204,9 @@ func TestACrashAfterTheIntentIsADoubt(t *testing.T) {
 	r.must(err)
 	lease, err := r.store.OpenIntent(r.ctx(), leases[0], now, now.Add(longestLease))
 	r.must(err)
-	// The create took effect, and the process that sent it is no more.
+	// The create takes effect, and the process that sent it crashes.
 	if _, err := r.vendor.Create(r.ctx(), r.createRequest(r.batch(), lease)); err == nil {
-		t.Fatal("the create was to be answered with a doubt")
+		t.Fatal("Create returned no error, want a doubt")
 	}
 	r.sweep()
 	r.expect(map[jobs.State]int64{jobs.Submitting: 1})
@@ -218,7 +218,7 @@ func TestACrashAfterTheIntentIsADoubt(t *testing.T) {
 	}
 }
 
-func TestALaggingVendorsDoubleChargeIsRecorded(t *testing.T) {
+func TestDoubtRecordsADoubleCharge(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.load(1)
@@ -239,14 +239,14 @@ func TestALaggingVendorsDoubleChargeIsRecorded(t *testing.T) {
 	}
 }
 
-func TestADoubtThatCannotBeSearchedForHoldsUpNoOther(t *testing.T) {
+func TestDoubtWithAFailingSearchDoesNotDelayOthers(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		status int
-		left   int64 // in doubt
+		left   int64 // jobs that stay in doubt
 	}{
 		"refused for good": {422, 0},
-		"vendor stumbles":  {500, 1},
+		"server error":     {500, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -278,7 +278,7 @@ func TestADoubtThatCannotBeSearchedForHoldsUpNoOther(t *testing.T) {
 	}
 }
 
-func TestDoubtsAreListedByTheirOwnTagsBeforeTheyAreSentAnew(t *testing.T) {
+func TestDoubtsAreListedByTheirOwnTagsBeforeResending(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.load(3)
@@ -294,7 +294,7 @@ func TestDoubtsAreListedByTheirOwnTagsBeforeTheyAreSentAnew(t *testing.T) {
 	}
 }
 
-func TestARateLimitWithinADoubtIsADoubt(t *testing.T) {
+func TestRateLimitWithinADoubtIsADoubt(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.load(1)
@@ -305,9 +305,9 @@ func TestARateLimitWithinADoubtIsADoubt(t *testing.T) {
 	r.expect(map[jobs.State]int64{jobs.Submitting: 1})
 }
 
-// TestRefusalOfACreateSentAnew: the vendor's list lags, so a create that took
-// effect is sent anew, and that is refused.
-func TestRefusalOfACreateSentAnew(t *testing.T) {
+// The vendor's listing lags, so a create that took effect is sent again. The
+// vendor refuses the second one.
+func TestRefusalOfAResentDoubt(t *testing.T) {
 	t.Parallel()
 	again := func(r *rig) {
 		r.clock.advance(11 * time.Second)
@@ -350,16 +350,16 @@ func TestRefusalOfACreateSentAnew(t *testing.T) {
 	})
 }
 
-func TestTwoProcessesDoNotAskAboutOneDoubt(t *testing.T) {
+func TestTwoProcessesLookUpADoubtOnce(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	other := r.another("worker2")
+	other := r.newWorker("worker2")
 	r.load(1)
 	r.vendor.script(doubtWithoutEffect)
 	r.submitAll()
 	listings := 0
 	r.vendor.onList = func(ctx context.Context) error {
-		if listings++; listings == 1 { // the answer takes longer than from one look-up to the next
+		if listings++; listings == 1 { // the first response takes longer than the time between two look-ups
 			r.clock.advance(doubtEvery + time.Second)
 			return other.resolveDoubts(ctx)
 		}

@@ -12,12 +12,12 @@ import (
 
 // eachBatch calls do for every batch, in the order of their ids. A batch that
 // fails does not stop the others, unless they would fail with the same error.
-func eachBatch[T any](ctx context.Context, what string, batches map[string]T, do func(batch string, of T) error) error {
+func eachBatch[T any](ctx context.Context, step string, batches map[string]T, do func(batch string, of T) error) error {
 	var failures []error
 	for _, batch := range slices.Sorted(maps.Keys(batches)) {
 		err := do(batch, batches[batch])
 		if err != nil {
-			failures = append(failures, fmt.Errorf("%s of batch %s: %w", what, batch, err))
+			failures = append(failures, fmt.Errorf("%s of batch %s: %w", step, batch, err))
 		}
 		if stopsAll(ctx, err) {
 			break

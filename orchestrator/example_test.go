@@ -18,7 +18,7 @@ import (
 )
 
 // Each part is an interface: here a SQLite file, a queue inside the process and a
-// sandbox. Nobody receives webhooks, so the vendor is asked for results.
+// sandbox. No webhooks are received, so the vendor is polled for results.
 func ExampleNew() {
 	vendor, err := sandbox.New(sandbox.Config{APIKey: "key"})
 	if err != nil {

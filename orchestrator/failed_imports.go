@@ -31,7 +31,7 @@ func (l *failedImports) take() []string {
 	return batches
 }
 
-// removeFailedImports removes what failed imports could not remove.
+// removeFailedImports removes the batches that failed imports left.
 func (o *Orchestrator) removeFailedImports(ctx context.Context) error {
 	var failures []error
 	for _, batch := range o.failedImports.take() {

@@ -13,9 +13,9 @@ import (
 
 const rigHeld = 10
 
-// openDoubt is a rig whose store holds at most rigHeld deliveries, and whose first
-// job has a lost create, 1001, that no listing shows. It was queued to be sent
-// anew and its batch is paused, so that the doubt stays open. The second job is
+// openDoubt returns a rig whose store holds at most rigHeld deliveries. The first
+// job has a lost create, 1001, that no listing shows. It is queued to be sent
+// again, but its batch is paused, so the doubt stays open. The second job is
 // pending with 1002.
 func openDoubt(t *testing.T, change ...func(*Config)) *rig {
 	t.Helper()
@@ -31,14 +31,14 @@ func openDoubt(t *testing.T, change ...func(*Config)) *rig {
 	return r
 }
 
-// makeStrangers has the account make n screenshots that are not ours, and their
-// webhooks come. It returns how many were kept.
-func (r *rig) makeStrangers(n int) (kept int) {
+// addForeign adds n screenshots of other programs to the account and delivers
+// their webhooks. It returns how many deliveries were stored.
+func (r *rig) addForeign(n int) (kept int) {
 	r.t.Helper()
 	for range n {
 		id := fmt.Sprint(5001 + len(r.vendor.shots))
 		r.vendor.shots = append(r.vendor.shots, client.Screenshot{ID: id, Status: client.StatusFinished, Tags: []string{"blog"}})
-		err := r.tellOf(id)
+		err := r.deliver(id)
 		if err == nil {
 			kept++
 		} else if !errors.Is(err, jobs.ErrUnavailable) {
@@ -48,7 +48,7 @@ func (r *rig) makeStrangers(n int) (kept int) {
 	return kept
 }
 
-func (r *rig) tellOf(screenshot string) error {
+func (r *rig) deliver(screenshot string) error {
 	err := r.StoreDelivery(r.ctx(), jobs.Delivery{ReceivedAt: r.clock.Now(), Event: "screenshot", ScreenshotID: screenshot, Outcome: jobs.OutcomeDone, Body: []byte("{}")})
 	if err == nil {
 		_, err = r.CloseOnce(r.ctx())
@@ -59,57 +59,56 @@ func (r *rig) tellOf(screenshot string) error {
 func (r *rig) wantHeld(want int) {
 	r.t.Helper()
 	if _, all, err := r.store.Held(r.ctx(), r.clock.Now(), 0); err != nil || all != want {
-		r.t.Errorf("%d deliveries are held (%v), want %d", all, err, want)
+		r.t.Errorf("got %d held deliveries and error %v, want %d", all, err, want)
 	}
 }
 
-func TestTheVendorIsAskedWhoseManyHeldDeliveriesAre(t *testing.T) {
+func TestManyHeldDeliveriesAreLookedUp(t *testing.T) {
 	t.Parallel()
 	r := openDoubt(t)
-	r.must(r.tellOf("1001"))
-	r.makeStrangers(3)
+	r.must(r.deliver("1001"))
+	r.addForeign(3)
 	r.clock.advance(r.cfg.heldAge() + time.Second)
 	before := r.vendor.calls
 	r.sweep()
 	r.wantHeld(4)
 	if r.vendor.calls != before {
-		t.Errorf("%d calls for few held deliveries", r.vendor.calls-before)
+		t.Errorf("got %d calls although few deliveries are held", r.vendor.calls-before)
 	}
 
-	r.makeStrangers(4)
+	r.addForeign(4)
 	r.clock.advance(r.cfg.SweepEvery)
 	r.sweep()
-	r.wantHeld(4) // those that are young
+	r.wantHeld(4) // the young deliveries
 	if n := r.vendor.calls - before; n > 3 {
 		t.Errorf("%d calls for four screenshots", n)
 	}
 	j := r.job(1)
 	if j.State != jobs.Done || j.ClosedBy != jobs.ByWebhook || j.ScreenshotID != "1001" {
-		t.Errorf("the job of the lost create is %s by %q with %q", j.State, j.ClosedBy, j.ScreenshotID)
+		t.Errorf("job of the lost create: got %s by %q with screenshot %q", j.State, j.ClosedBy, j.ScreenshotID)
 	}
 	if n := r.vendor.sent(); n != 2 {
 		t.Errorf("%d creates, want 2", n)
 	}
 }
 
-// TestHeldDeliveriesAreBoundedWhileTheVendorIsAway: what is ours is taken as far as
-// it is known, nothing that was acknowledged is lost, and what was refused comes
-// again.
-func TestHeldDeliveriesAreBoundedWhileTheVendorIsAway(t *testing.T) {
+// While the vendor is down, deliveries for known screenshots are applied, stored
+// deliveries stay, and the refused ones can be repeated.
+func TestHeldDeliveriesAreBoundedWhileTheVendorIsDown(t *testing.T) {
 	t.Parallel()
 	r := openDoubt(t)
-	r.must(r.tellOf("1001"))
-	r.vendor.down = &client.CallError{Op: "away"}
-	if kept := r.makeStrangers(3 * rigHeld); kept != rigHeld-1 {
-		t.Errorf("%d strangers' deliveries were kept, want %d", kept, rigHeld-1)
+	r.must(r.deliver("1001"))
+	r.vendor.down = &client.CallError{Op: "unavailable"}
+	if kept := r.addForeign(3 * rigHeld); kept != rigHeld-1 {
+		t.Errorf("got %d foreign deliveries stored, want %d", kept, rigHeld-1)
 	}
-	r.must(r.tellOf("1002"))
+	r.must(r.deliver("1002"))
 	if j := r.job(2); j.State != jobs.Done {
-		t.Errorf("the job whose screenshot is known is %s", j.State)
+		t.Errorf("job with a known screenshot is %s, want done", j.State)
 	}
 	r.clock.advance(r.cfg.heldAge() + time.Second)
 	if err := r.SweepOnce(r.ctx()); err == nil {
-		t.Error("nobody is told that the vendor is away")
+		t.Error("SweepOnce returned no error although the vendor is down")
 	}
 	r.wantHeld(rigHeld)
 
@@ -118,24 +117,24 @@ func TestHeldDeliveriesAreBoundedWhileTheVendorIsAway(t *testing.T) {
 	r.sweep()
 	r.wantHeld(0)
 	if j := r.job(1); j.State != jobs.Done || j.ClosedBy != jobs.ByWebhook {
-		t.Errorf("the job of the lost create is %s by %q", j.State, j.ClosedBy)
+		t.Errorf("job of the lost create: got %s by %q", j.State, j.ClosedBy)
 	}
-	if err := r.tellOf("5010"); err != nil {
-		t.Errorf("a delivery that comes again is refused: %v", err)
+	if err := r.deliver("5010"); err != nil {
+		t.Errorf("a repeated delivery is refused: %v", err)
 	}
 }
 
-// TestManyHeldDeliveriesAreAskedAboutInBulk, those that the vendor does not know
-// singly, a few in each sweep.
-func TestManyHeldDeliveriesAreAskedAboutInBulk(t *testing.T) {
+// Screenshots that are unknown to the vendor are queried one by one, a few in
+// each sweep.
+func TestHeldDeliveriesAreLookedUpInBulk(t *testing.T) {
 	t.Parallel()
 	r := openDoubt(t)
 	r.cfg.MaxHeld = 1000
-	other := r.another("worker2", func(c *Config) { c.MaxHeld = 1000 })
+	other := r.newWorker("worker2", func(c *Config) { c.MaxHeld = 1000 })
 	r.Orchestrator = other
-	r.makeStrangers(500)
+	r.addForeign(500)
 	for i := range 30 {
-		r.must(r.tellOf(fmt.Sprint("unknown", i)))
+		r.must(r.deliver(fmt.Sprint("unknown", i)))
 	}
 	r.clock.advance(r.cfg.heldAge() + time.Second)
 	before := r.vendor.calls
@@ -145,7 +144,7 @@ func TestManyHeldDeliveriesAreAskedAboutInBulk(t *testing.T) {
 		t.Errorf("%d calls for 500 screenshots and %d", n, heldSingly)
 	}
 	foreign := 0
-	page, _, err := r.all.Deliveries(r.ctx(), 0, 1000)
+	page, _, err := r.full.Deliveries(r.ctx(), 0, 1000)
 	r.must(err)
 	for _, d := range page {
 		if d.Disposition == jobs.DispositionForeign {
@@ -153,15 +152,15 @@ func TestManyHeldDeliveriesAreAskedAboutInBulk(t *testing.T) {
 		}
 	}
 	if foreign != 500+heldSingly {
-		t.Errorf("%d are foreign, want %d", foreign, 500+heldSingly)
+		t.Errorf("got %d foreign deliveries, want %d", foreign, 500+heldSingly)
 	}
 }
 
-// A screenshot at which the vendor stumbles does not keep others from being asked
-// about, nor do more of them than one sweep asks about.
-func TestHeldScreenshotsThatCannotBeLookedUpDoNotBlockOthers(t *testing.T) {
+// Screenshots for which the vendor returns an error do not delay the look-up of
+// others, even if there are more of them than one sweep looks up.
+func TestFailedLookUpsOfHeldDeliveriesDoNotBlockOthers(t *testing.T) {
 	t.Parallel()
-	for name, bad := range map[string]int{"one": 1, "more than a sweep asks about": heldSingly + 3} {
+	for name, bad := range map[string]int{"one": 1, "more than a sweep looks up": heldSingly + 3} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := openDoubt(t, func(c *Config) { c.MaxHeld = 2 * (bad + 5) })
@@ -172,10 +171,10 @@ func TestHeldScreenshotsThatCannotBeLookedUpDoNotBlockOthers(t *testing.T) {
 				return nil
 			}
 			for i := range bad {
-				r.must(r.tellOf(fmt.Sprint("bad", i)))
+				r.must(r.deliver(fmt.Sprint("bad", i)))
 			}
 			for i := range 5 {
-				r.must(r.tellOf(fmt.Sprint("gone", i))) // the vendor does not know them
+				r.must(r.deliver(fmt.Sprint("gone", i))) // unknown to the vendor
 			}
 			r.clock.advance(r.cfg.heldAge() + time.Second)
 			reported := false
@@ -186,7 +185,7 @@ func TestHeldScreenshotsThatCannotBeLookedUpDoNotBlockOthers(t *testing.T) {
 			}
 			r.wantHeld(bad)
 			if !reported {
-				t.Error("no sweep reports the look-ups that failed")
+				t.Error("no sweep reported the failed look-ups")
 			}
 		})
 	}

@@ -14,7 +14,7 @@ import (
 	"shotline/jobs"
 )
 
-// brokenRows is an input that tears after some rows.
+// brokenRows is an input that fails after some rows.
 type brokenRows struct{ rows int }
 
 func (b *brokenRows) Next() (jobs.Request, error) {
@@ -33,11 +33,11 @@ func TestFailedImportLeavesNothing(t *testing.T) {
 		t.Fatalf("import returned %v, want the reader's error", err)
 	}
 	if _, err := r.store.Batch(r.ctx(), rigBatch); err == nil {
-		t.Error("half a batch stayed")
+		t.Error("a part of the batch remains")
 	}
 }
 
-// slowRows is an input whose second row takes a while.
+// slowRows is an input of two rows. It calls wait before the second one.
 type slowRows struct {
 	rows int
 	wait func()
@@ -56,13 +56,13 @@ func (s *slowRows) Next() (jobs.Request, error) {
 	}
 }
 
-// touched tells of appends without a row.
-type touched struct {
+// heartbeatStore sends the results of appends without a row to done.
+type heartbeatStore struct {
 	ImportStore
 	done chan error
 }
 
-func (s *touched) AppendRequests(ctx context.Context, batch string, rows []jobs.Request, at time.Time) error {
+func (s *heartbeatStore) AppendRequests(ctx context.Context, batch string, rows []jobs.Request, at time.Time) error {
 	err := s.ImportStore.AppendRequests(ctx, batch, rows, at)
 	if len(rows) == 0 {
 		s.done <- err
@@ -70,10 +70,10 @@ func (s *touched) AppendRequests(ctx context.Context, batch string, rows []jobs.
 	return err
 }
 
-func TestAnImportThatWaitsForItsInputIsNotLeftHalfWay(t *testing.T) {
+func TestWaitingImportDoesNotBecomeStale(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	beat, store := make(chan time.Time), &touched{r.store, make(chan error)}
+	beat, store := make(chan time.Time), &heartbeatStore{r.store, make(chan error)}
 	rows := &slowRows{wait: func() {
 		for range 3 {
 			r.clock.advance(staleImport - time.Second)
@@ -92,95 +92,98 @@ func TestAnImportThatWaitsForItsInputIsNotLeftHalfWay(t *testing.T) {
 	}
 }
 
-// keyed is one request for a batch, which makes it as batch.
+// keyed returns a request for a batch. All its requests have the same key and
+// hash.
 func keyed(batch string) jobs.BatchSpec {
 	return jobs.BatchSpec{ID: batch, Key: jobs.Key{Scope: "us", Name: "once", Hash: [32]byte{1}}}
 }
 
-// importKeyed imports two rows under the key of all.
+// importKeyed imports two rows with the key of keyed.
 func (r *rig) importKeyed(store ImportStore, batch string) (jobs.Batch, error) {
 	return Import(r.ctx(), store, keyed(batch), &slowRows{wait: func() {}}, r.clock, nil)
 }
 
-// leaveKeyed is an import under the key of all whose process was killed.
-func (r *rig) leaveKeyed(batch string) {
+// abandonKeyed begins an import with the key of keyed, as a process that is
+// killed.
+func (r *rig) abandonKeyed(batch string) {
 	r.t.Helper()
 	r.must(r.store.CreateBatch(r.ctx(), keyed(batch), r.clock.Now()))
 	r.must(r.store.AppendRequests(r.ctx(), batch, []jobs.Request{{Line: 1, URL: "https://a.test/1"}}, r.clock.Now()))
 }
 
-// wantOnly wants no batch but this, with two rows.
-func (r *rig) wantOnly(batch string) {
+// wantOnlyBatch checks that the only batch is this one, with two rows.
+func (r *rig) wantOnlyBatch(batch string) {
 	r.t.Helper()
-	all, err := r.all.Batches(r.ctx(), "", 10)
+	all, err := r.full.Batches(r.ctx(), "", 10)
 	r.must(err)
 	if len(all) != 1 || all[0].ID != batch || all[0].State != jobs.BatchOpen || all[0].Counts.Rows != 2 {
-		r.t.Errorf("there is %+v, want %s with two rows, open", all, batch)
+		r.t.Errorf("got batches %+v, want only %s, open with two rows", all, batch)
 	}
 }
 
-// wantTaken wants the key to have made a batch.
-func (r *rig) wantTaken(err error, batch string) {
+// wantKeyTaken checks that the error says that the key belongs to the batch.
+func (r *rig) wantKeyTaken(err error, batch string) {
 	r.t.Helper()
 	var taken *jobs.KeyTakenError
 	if !errors.As(err, &taken) || taken.Batch != batch {
-		r.t.Errorf("error %v, want that the key is that of %s", err, batch)
+		r.t.Errorf("got error %v, want a KeyTakenError of %s", err, batch)
 	}
 }
 
-func TestAKeyOutlivesTheProcessThatImports(t *testing.T) {
+func TestKeyOutlivesAnAbandonedImport(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.leaveKeyed("killed")
+	r.abandonKeyed("killed")
 	r.clock.advance(14 * time.Second)
 	_, err := r.importKeyed(r.store, "second")
-	r.wantTaken(err, "killed") // it may be alive
+	r.wantKeyTaken(err, "killed") // it might be alive
 	r.clock.advance(2 * time.Second)
 
 	foreign := keyed("foreign")
 	foreign.Key.Hash = [32]byte{2}
 	_, err = Import(r.ctx(), r.store, foreign, &slowRows{wait: func() {}}, r.clock, nil)
-	r.wantTaken(err, "killed")
-	_, err = r.importKeyed(r.store, "killed") // which, if alive, could not tell it from its own
-	r.wantTaken(err, "killed")
+	r.wantKeyTaken(err, "killed")
+	_, err = r.importKeyed(r.store, "killed") // the same id: if the first process is alive, it would append to this batch
+	r.wantKeyTaken(err, "killed")
 
 	_, err = r.importKeyed(r.store, "third")
 	r.must(err)
-	r.wantOnly("third")
+	r.wantOnlyBatch("third")
 	r.clock.advance(time.Hour)
 	_, err = r.importKeyed(r.store, "fourth")
-	r.wantTaken(err, "third")
-	r.wantOnly("third")
+	r.wantKeyTaken(err, "third")
+	r.wantOnlyBatch("third")
 }
 
-// raced has others do something right before a step.
-type raced struct {
+// racingStore calls functions right before a step, as another process that is
+// faster.
+type racingStore struct {
 	ImportStore
 	beforeList, beforeRemoval func()
 }
 
-func (s *raced) StaleImports(ctx context.Context, before time.Time) ([]string, error) {
+func (s *racingStore) StaleImports(ctx context.Context, before time.Time) ([]string, error) {
 	s.beforeList()
 	return s.ImportStore.StaleImports(ctx, before)
 }
 
-func (s *raced) RemoveImport(ctx context.Context, batch string) error {
+func (s *racingStore) RemoveImport(ctx context.Context, batch string) error {
 	s.beforeRemoval()
 	return s.ImportStore.RemoveImport(ctx, batch)
 }
 
-func TestOfManyWhoAskAgainOneTakesThePlace(t *testing.T) {
+func TestOneOfSeveralRequestsReplacesAnAbandonedImport(t *testing.T) {
 	t.Parallel()
-	for name, hook := range map[string]func(*raced, func()){
-		"another before it looks":   func(s *raced, do func()) { s.beforeList = do },
-		"another before it removes": func(s *raced, do func()) { s.beforeRemoval = do },
-		"itself":                    func(*raced, func()) {},
+	for name, hook := range map[string]func(*racingStore, func()){
+		"other before the list":    func(s *racingStore, do func()) { s.beforeList = do },
+		"other before the removal": func(s *racingStore, do func()) { s.beforeRemoval = do },
+		"no other":                 func(*racingStore, func()) {},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
-			r.leaveKeyed("killed")
+			r.abandonKeyed("killed")
 			r.clock.advance(16 * time.Second)
-			store := &raced{r.store, func() {}, func() {}}
+			store := &racingStore{r.store, func() {}, func() {}}
 			want := "late"
 			hook(store, func() {
 				_, err := r.importKeyed(r.store, "first")
@@ -189,32 +192,32 @@ func TestOfManyWhoAskAgainOneTakesThePlace(t *testing.T) {
 			})
 			_, err := r.importKeyed(store, "late")
 			if want == "first" {
-				r.wantTaken(err, want)
+				r.wantKeyTaken(err, want)
 			} else {
 				r.must(err)
 			}
-			r.wantOnly(want)
+			r.wantOnlyBatch(want)
 		})
 	}
 }
 
-func TestAKeyThatIsFreedMeanwhileIsTaken(t *testing.T) {
+func TestFreedKeyIsUsed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.leaveKeyed("fails")
-	store := &raced{r.store, func() { r.must(r.store.RemoveImport(r.ctx(), "fails")) }, func() {}}
-	_, err := r.importKeyed(store, "heir")
+	r.abandonKeyed("fails")
+	store := &racingStore{r.store, func() { r.must(r.store.RemoveImport(r.ctx(), "fails")) }, func() {}}
+	_, err := r.importKeyed(store, "successor")
 	r.must(err)
-	r.wantOnly("heir")
+	r.wantOnlyBatch("successor")
 }
 
-func TestAnImportThatWasTakenForDeadLeavesNothing(t *testing.T) {
+func TestReplacedImportLeavesNothing(t *testing.T) {
 	t.Parallel()
 	for _, fails := range []bool{false, true} {
 		r := newRig(t)
 		rows := &slowRows{wait: func() {
 			r.clock.advance(16 * time.Second)
-			_, err := r.importKeyed(r.store, "heir")
+			_, err := r.importKeyed(r.store, "successor")
 			r.must(err)
 		}}
 		var source Requests = rows
@@ -223,13 +226,13 @@ func TestAnImportThatWasTakenForDeadLeavesNothing(t *testing.T) {
 		}
 		_, err := Import(r.ctx(), r.store, keyed("slow"), source, r.clock, nil)
 		if errors.Is(err, jobs.ErrUnavailable) == fails || errors.Is(err, ErrInput) != fails || errors.Is(err, jobs.ErrNotFound) {
-			t.Errorf("fails %t: error %v", fails, err)
+			t.Errorf("failing input %t: got error %v", fails, err)
 		}
-		r.wantOnly("heir")
+		r.wantOnlyBatch("successor")
 	}
 }
 
-// tornRows end with an error.
+// tornRows ends with an error.
 type tornRows struct{ Requests }
 
 func (t *tornRows) Next() (jobs.Request, error) {
@@ -240,53 +243,53 @@ func (t *tornRows) Next() (jobs.Request, error) {
 	return request, err
 }
 
-// missingRows are in a place where there is nothing.
+// missingRows fails with the error of a missing file.
 type missingRows struct{ rows int }
 
 func (m *missingRows) Next() (jobs.Request, error) {
 	if m.rows--; m.rows < 0 {
-		return jobs.Request{}, fmt.Errorf("look there: %w", jobs.ErrNotFound)
+		return jobs.Request{}, fmt.Errorf("open file: %w", jobs.ErrNotFound)
 	}
 	return jobs.Request{Line: 1, URL: "https://a.test/1"}, nil
 }
 
-func TestWhatTheInputIsMissingIsNotTheImport(t *testing.T) {
+func TestNotFoundErrorOfTheInput(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	_, err := Import(r.ctx(), r.store, keyed("b"), &missingRows{importChunk + 1}, r.clock, nil)
 	if !errors.Is(err, ErrInput) || errors.Is(err, jobs.ErrUnavailable) {
-		t.Errorf("error %v, want the input's", err)
+		t.Errorf("got error %v, want that of the input", err)
 	}
 	if _, err := r.store.Batch(r.ctx(), "b"); !errors.Is(err, jobs.ErrNotFound) {
-		t.Errorf("what stayed: error %v", err)
+		t.Errorf("got error %v, want ErrNotFound", err)
 	}
 }
 
-// counted keeps nothing, and counts the appends without a row.
-type counted struct {
+// heartbeatCounter stores nothing, and counts the appends without a row.
+type heartbeatCounter struct {
 	ImportStore
 	empty atomic.Int32
 }
 
-func (*counted) CreateBatch(context.Context, jobs.BatchSpec, time.Time) error { return nil }
-func (*counted) OpenBatch(context.Context, string, time.Time) (jobs.Batch, error) {
+func (*heartbeatCounter) CreateBatch(context.Context, jobs.BatchSpec, time.Time) error { return nil }
+func (*heartbeatCounter) OpenBatch(context.Context, string, time.Time) (jobs.Batch, error) {
 	return jobs.Batch{}, nil
 }
-func (s *counted) AppendRequests(_ context.Context, _ string, rows []jobs.Request, _ time.Time) error {
+func (s *heartbeatCounter) AppendRequests(_ context.Context, _ string, rows []jobs.Request, _ time.Time) error {
 	if len(rows) == 0 {
 		s.empty.Add(1)
 	}
 	return nil
 }
 
-func TestAnImportShowsInTimeThatItIsAlive(t *testing.T) {
+func TestImportSendsHeartbeats(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store := &counted{}
+		store := &heartbeatCounter{}
 		rows := &slowRows{wait: func() {
 			time.Sleep(14 * time.Second)
-			if store.empty.Load() < 2 { // one may come late
-				t.Errorf("it showed %d times that it is alive", store.empty.Load())
+			if store.empty.Load() < 2 { // one might be late
+				t.Errorf("got %d heartbeats, want 2", store.empty.Load())
 			}
 		}}
 		_, err := Import(t.Context(), store, jobs.BatchSpec{ID: "b"}, rows, SystemClock{}, nil)

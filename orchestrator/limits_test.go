@@ -11,13 +11,13 @@ import (
 	"shotline/jobs"
 )
 
-// weighed notes how large the portions of an import are.
-type weighed struct {
+// portionStore records the number and the largest size of an import's portions.
+type portionStore struct {
 	ImportStore
 	most, portions int
 }
 
-func (w *weighed) AppendRequests(_ context.Context, _ string, rows []jobs.Request, _ time.Time) error {
+func (w *portionStore) AppendRequests(_ context.Context, _ string, rows []jobs.Request, _ time.Time) error {
 	size := 0
 	for _, r := range rows {
 		size += r.Size()
@@ -27,13 +27,13 @@ func (w *weighed) AppendRequests(_ context.Context, _ string, rows []jobs.Reques
 	return nil
 }
 
-func (w *weighed) OpenBatch(context.Context, string, time.Time) (jobs.Batch, error) {
+func (w *portionStore) OpenBatch(context.Context, string, time.Time) (jobs.Batch, error) {
 	return jobs.Batch{}, nil
 }
 
-// TestLargeRowsDoNotPileUp: an import of rows of a megabyte keeps few of them in
-// memory at a time, whatever they are made of.
-func TestLargeRowsDoNotPileUp(t *testing.T) {
+// An import of rows of a megabyte keeps few of them in memory at a time, whatever
+// they contain.
+func TestImportBoundsItsMemory(t *testing.T) {
 	t.Parallel()
 	const large = 1 << 20
 	many := map[string]any{}
@@ -53,18 +53,18 @@ func TestLargeRowsDoNotPileUp(t *testing.T) {
 			for range 40 {
 				rows = append(rows, request)
 			}
-			store := &weighed{ImportStore: r.store}
+			store := &portionStore{ImportStore: r.store}
 			if _, err := Import(r.ctx(), store, jobs.BatchSpec{ID: rigBatch}, &rows, r.clock, nil); err != nil {
 				t.Fatal(err)
 			}
 			if store.most > importBytes+2*large || store.portions < 5 {
-				t.Errorf("%d portions, the largest of %d bytes", store.portions, store.most)
+				t.Errorf("got %d portions, the largest of %d bytes", store.portions, store.most)
 			}
 		})
 	}
 }
 
-func TestABatchHasAtMostSoManyRows(t *testing.T) {
+func TestRowLimit(t *testing.T) {
 	t.Parallel()
 	for n, wantErr := range map[int]bool{2999: false, 3000: false, 3001: true, 9000: true} {
 		r := newRig(t)
@@ -81,17 +81,17 @@ func TestABatchHasAtMostSoManyRows(t *testing.T) {
 			t.Errorf("%d rows: %v", n, err)
 		}
 		if _, err := r.store.Batch(r.ctx(), rigBatch); errors.Is(err, jobs.ErrNotFound) != wantErr {
-			t.Errorf("%d rows: the batch: %v", n, err)
+			t.Errorf("%d rows: got batch error %v", n, err)
 		}
 	}
 }
 
-func TestAnImportStopsWhenTheDiskHasNoRoom(t *testing.T) {
+func TestImportStopsWhenTheDiskHasNoRoom(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	looks := 0
+	checks := 0
 	room := func() error {
-		if looks++; looks > 3 {
+		if checks++; checks > 3 {
 			return fmt.Errorf("%w: 5 bytes are free", jobs.ErrNoRoom)
 		}
 		return nil
@@ -105,9 +105,9 @@ func TestAnImportStopsWhenTheDiskHasNoRoom(t *testing.T) {
 		t.Errorf("import returned %v", err)
 	}
 	if len(rows) == 0 || len(rows) > 4000 {
-		t.Errorf("%d rows were left when it stopped", len(rows))
+		t.Errorf("import left %d rows unread", len(rows))
 	}
 	if _, err := r.store.Batch(r.ctx(), rigBatch); !errors.Is(err, jobs.ErrNotFound) {
-		t.Errorf("half a batch stayed: %v", err)
+		t.Errorf("a part of the batch remains: %v", err)
 	}
 }

@@ -30,7 +30,7 @@ type lookup struct {
 	*Orchestrator
 	vendor  queries    // in place of the orchestrator's
 	batch   jobs.Batch // zero: calls are not counted for a batch
-	changes changes    // what the recorded answers changed
+	changes changes    // effects of the recorded answers
 }
 
 func (o *Orchestrator) lookup(q queries, b jobs.Batch) *lookup {
@@ -126,7 +126,7 @@ func (l *lookup) list(ctx context.Context, options client.ListOptions, take func
 
 // pages reads pages until one is empty or take wants no more. It counts the calls
 // for the batch.
-func (l *lookup) pages(ctx context.Context, what string, page func(offset int) ([]client.Screenshot, error), take func([]client.Screenshot) (bool, error)) error {
+func (l *lookup) pages(ctx context.Context, op string, page func(offset int) ([]client.Screenshot, error), take func([]client.Screenshot) (bool, error)) error {
 	calls := 0
 	defer func() {
 		if calls == 0 || l.batch.ID == "" {
@@ -142,23 +142,23 @@ func (l *lookup) pages(ctx context.Context, what string, page func(offset int) (
 			calls++
 		}
 		if err != nil {
-			return l.vendorError(what, err)
+			return l.vendorError(op, err)
 		}
 		if len(shots) == 0 {
 			return nil
 		}
-		l.warnOdd(what, shots)
+		l.warnOdd(op, shots)
 		offset += len(shots)
 		if more, err := take(shots); err != nil || !more {
 			return err
 		}
 	}
-	return fmt.Errorf("%s: no end after %d pages", what, calls)
+	return fmt.Errorf("%s: no end after %d pages", op, calls)
 }
 
 // warnOdd logs how many rows of a page could not be read, and the reason of the
 // first.
-func (l *lookup) warnOdd(what string, shots []client.Screenshot) {
+func (l *lookup) warnOdd(op string, shots []client.Screenshot) {
 	var first *client.RowError
 	odd := 0
 	for _, shot := range shots {
@@ -170,7 +170,7 @@ func (l *lookup) warnOdd(what string, shots []client.Screenshot) {
 		}
 	}
 	if odd > 0 {
-		l.log.Warn(what+": rows left out that cannot be read", "batch", l.batch.ID, "rows", odd, "error", first)
+		l.log.Warn(op+": rows left out that cannot be read", "batch", l.batch.ID, "rows", odd, "error", first)
 	}
 }
 
@@ -210,10 +210,10 @@ func (l *lookup) adopt(ctx context.Context, shots []client.Screenshot) (map[stri
 
 // vendorError adds what was queried to an error. After a rate limit it also pauses
 // creates, since both use the same account.
-func (o *Orchestrator) vendorError(what string, err error) error {
+func (o *Orchestrator) vendorError(op string, err error) error {
 	var limited *client.RateLimitError
 	if errors.As(err, &limited) {
 		o.throttle.PauseFor(limited.Delay)
 	}
-	return fmt.Errorf("%s: %w", what, err)
+	return fmt.Errorf("%s: %w", op, err)
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // A row's timeout and priority win over those of its batch.
-func TestRowsHaveTimeoutsAndPrioritiesOfTheirOwn(t *testing.T) {
+func TestTimeoutAndPriorityOfARow(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, one)
 	rows := requests{
@@ -29,14 +29,14 @@ func TestRowsHaveTimeoutsAndPrioritiesOfTheirOwn(t *testing.T) {
 	began := r.job(2).SubmittedAt
 	for row, want := range map[int64]time.Duration{1: 2 * time.Minute, 2: 10 * time.Second, 3: time.Hour} {
 		if j := r.job(row); j.Deadline.Sub(j.SubmittedAt) != want {
-			t.Errorf("row %d has %s, want %s", row, j.Deadline.Sub(j.SubmittedAt), want)
+			t.Errorf("row %d: got timeout %s, want %s", row, j.Deadline.Sub(j.SubmittedAt), want)
 		}
 	}
-	// The grace counts from the row's own timeout.
+	// The grace begins after the row's own timeout.
 	r.clock.advance(began.Add(10*time.Second + r.cfg.DeadlineGrace + time.Second).Sub(r.clock.Now()))
 	r.must(r.CheckDeadlines(r.ctx()))
 	r.expect(map[jobs.State]int64{jobs.TimedOut: 1, jobs.Pending: 2})
 	if state := r.job(2).State; state != jobs.TimedOut {
-		t.Errorf("the row of ten seconds is %s", state)
+		t.Errorf("row 2 is %s, want timed out", state)
 	}
 }

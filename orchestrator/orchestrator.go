@@ -82,7 +82,7 @@ const (
 	abandonedImport = jobs.WorkerAlive // if the same request comes again
 	deadlineBucket  = 5 * time.Second
 	workerBeat      = jobs.WorkerAlive / 3
-	quietTime       = 10 * time.Second
+	logPause        = 10 * time.Second
 
 	defaultMaxForeign = 100_000
 )
@@ -130,11 +130,11 @@ func (c Config) withDefaults() (Config, error) {
 	case c.RequestTimeout > MaxRequestTimeout:
 		return c, fmt.Errorf("orchestrator: request timeout %s is over %s, the lease would not outlast it", c.RequestTimeout, MaxRequestTimeout)
 	case c.JobTimeout < 0 || c.DeadlineGrace < 0 || c.RequestTimeout < 0 || c.Settle < 0 || c.SweepEvery < 0:
-		return c, errors.New("orchestrator: a duration is negative")
+		return c, errors.New("orchestrator: durations must not be negative")
 	case c.KeepForeign < 0 || c.KeepDeliveries < 0 || c.KeepEvents < 0 || c.MaxForeign < 0 || c.MaxHeld < 0:
-		return c, errors.New("orchestrator: a bound of retention is negative")
+		return c, errors.New("orchestrator: limits of retention must not be negative")
 	case c.Concurrency < 0 || c.MaxCreates < 0 || c.Rate < 0:
-		return c, errors.New("orchestrator: concurrency or rate is negative")
+		return c, errors.New("orchestrator: concurrency and rate must not be negative")
 	}
 	return c, nil
 }
@@ -147,19 +147,20 @@ func (c Config) leaseTime() time.Duration {
 	return min(2*c.RequestTimeout+10*time.Second, longestLease)
 }
 
-// Observer receives what happens, for metrics. Its methods are called
+// Observer receives the effects of the work, for metrics. Its methods are called
 // concurrently and must not block.
 type Observer interface {
 	// Changed reports the effects of one transaction.
 	Changed(jobs.Effects)
-	// Applied reports one portion of the inbox. Took has reported its effects.
+	// Applied reports one portion of the inbox. Changed has reported its effects.
 	Applied(jobs.Applied)
 	// Doubts reports how many submissions got in doubt, were found at the vendor,
 	// and were sent again.
 	Doubts(opened, adopted, resent int)
 }
 
-// Parts are what the orchestrator works with. All but the Observer are required.
+// Parts are the dependencies of an Orchestrator. All but the Observer are
+// required.
 type Parts struct {
 	Store    Store // a jobs.Store
 	Vendor   Vendor
@@ -176,7 +177,7 @@ func (noopObserver) Changed(jobs.Effects) {}
 func (noopObserver) Applied(jobs.Applied) {}
 func (noopObserver) Doubts(int, int, int) {}
 
-// Orchestrator brings jobs to their end. Safe for concurrent use.
+// Orchestrator brings jobs to their end. It is safe for concurrent use.
 type Orchestrator struct {
 	cfg           Config
 	store         Store
@@ -251,8 +252,8 @@ func (o *Orchestrator) Start() {
 	}
 }
 
-// Drain makes SubmitBatch begin no further create and hand back what it has
-// leased. Creates that are under way are finished. All waiting ends. Call it
+// Drain stops submission: SubmitBatch starts no further create and hands back its
+// leases. Creates that are under way are finished. All waiting ends. Call it
 // before the task server is stopped, so that handlers end soon.
 func (o *Orchestrator) Drain() { o.stop() }
 
@@ -288,27 +289,27 @@ func (o *Orchestrator) every(ctx context.Context, interval time.Duration, nudged
 
 // logError logs an error of a background step. An error that comes from stopping
 // is not logged. If a step fails repeatedly, perhaps many times a second, it is
-// logged again only after quietTime. A damaged store, which only people can
+// logged again only after logPause. A damaged store, which only people can
 // repair, is logged once.
-func (o *Orchestrator) logError(ctx context.Context, what string, err error) {
+func (o *Orchestrator) logError(ctx context.Context, message string, err error) {
 	if err == nil || ctx.Err() != nil {
 		return
 	}
 	if errors.Is(err, jobs.ErrCorrupt) {
 		o.damaged.Do(func() {
-			o.log.Error("nothing is submitted and no webhook taken any more", "found by", what, "error", err)
+			o.log.Error("database damaged: submission and webhook intake stopped", "found by", message, "error", err)
 		})
 		return
 	}
 	now := o.clock.Now()
 	o.mu.Lock()
-	quiet := now.Before(o.lastLogged[what].Add(quietTime))
-	if !quiet {
-		o.lastLogged[what] = now
+	isLogged := now.Before(o.lastLogged[message].Add(logPause))
+	if !isLogged {
+		o.lastLogged[message] = now
 	}
 	o.mu.Unlock()
-	if !quiet {
-		o.log.Error(what, "error", err)
+	if !isLogged {
+		o.log.Error(message, "error", err)
 	}
 }
 

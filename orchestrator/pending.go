@@ -16,7 +16,7 @@ const pendingChunk = 1000
 // with the batch and how many of them are left. It reports false if another process
 // has the claim.
 func (o *Orchestrator) claimPending(ctx context.Context, batch string, pending int, query func(b jobs.Batch, claim *claim, pending int) error) (free bool, err error) {
-	claim, err := o.claim(ctx, askAbout+batch, askTime)
+	claim, err := o.claim(ctx, queryClaim+batch, queryClaimTime)
 	if err != nil || claim == nil {
 		return false, err
 	}
@@ -75,7 +75,8 @@ func (o *Orchestrator) queryPending(ctx context.Context, q queries, batch string
 	return changed, free, err
 }
 
-// queryPortions returns what it closed because it was overdue.
+// queryPortions queries the vendor in portions. It returns the effects of closing
+// overdue jobs.
 func (o *Orchestrator) queryPortions(ctx context.Context, l *lookup, claim *claim, before time.Time, pending int) (closed changes, err error) {
 	var listed *listedRows
 	if pending > pendingChunk && listingPays(l.batch.Counts, pending) {

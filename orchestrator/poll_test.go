@@ -26,7 +26,7 @@ func TestPollingClosesInBulk(t *testing.T) {
 	r.expect(map[jobs.State]int64{jobs.Done: 250})
 }
 
-func TestPollingAFewTakesSingleCalls(t *testing.T) {
+func TestPollingFewJobsUsesSingleCalls(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.load(250)
@@ -55,7 +55,7 @@ func TestPollingAVendorThatMatchesOnlyTheFirstTag(t *testing.T) {
 	}
 }
 
-func TestYoungJobsAreNotPolledFor(t *testing.T) {
+func TestYoungJobsAreNotPolled(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.load(3)
@@ -64,7 +64,7 @@ func TestYoungJobsAreNotPolledFor(t *testing.T) {
 	_, err := r.PollOnce(r.ctx(), 10*time.Second)
 	r.must(err)
 	if r.vendor.calls != before {
-		t.Error("jobs that were just submitted were asked about")
+		t.Error("young jobs were polled")
 	}
 }
 

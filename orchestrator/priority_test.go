@@ -11,18 +11,17 @@ import (
 	"shotline/jobs"
 )
 
-// TestAJobAskedForByItselfOvertakesABatch sends one create at a time. The creates
-// of a batch are under way when a job of higher priority arrives.
-func TestAJobAskedForByItselfOvertakesABatch(t *testing.T) {
+// One create is sent at a time. While those of a batch are under way, a job of
+// higher priority arrives.
+func TestSingleJobOvertakesABatch(t *testing.T) {
 	overtakes(t, func(r *rig) {
-		_, err := r.all.AddJob(r.ctx(), jobs.BatchSpec{ID: "urgent", Priority: 1}, jobs.Request{URL: "https://urgent.test/"}, r.clock.Now())
+		_, err := r.full.AddJob(r.ctx(), jobs.BatchSpec{ID: "urgent", Priority: 1}, jobs.Request{URL: "https://urgent.test/"}, r.clock.Now())
 		r.must(err)
 	})
 }
 
-// TestAnUrgentRowOvertakesAnotherBatch checks that the priority of a row wins over
-// that of its batch.
-func TestAnUrgentRowOvertakesAnotherBatch(t *testing.T) {
+// The priority of a row wins over that of its batch.
+func TestUrgentRowOvertakesAnotherBatch(t *testing.T) {
 	overtakes(t, func(r *rig) {
 		rows := requests{{Line: 1, URL: "https://urgent.test/", Priority: new(1)}}
 		_, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: "urgent", Priority: -1}, &rows, r.clock, nil)

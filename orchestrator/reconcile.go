@@ -20,8 +20,8 @@ type ReconcileOptions struct {
 	Older time.Duration
 }
 
-// Reconciled is what one Reconcile, or a step of it, did and left. Its JSON form is
-// that of `reconcile --json`.
+// Reconciled is the result of one Reconcile, or of a step of it, and the work
+// that is left. Its JSON form is that of `reconcile --json`.
 type Reconciled struct {
 	Deliveries int                `json:"deliveries"` // taken from the inbox
 	Requeued   int                `json:"requeued"`   // leases that ended before anything was sent
@@ -49,7 +49,7 @@ type Reconciled struct {
 	Owed    int   `json:"summaries_owed"` // not computed, or being computed by another process
 }
 
-// Repaired is a batch whose counters were wrong, and what followed.
+// Repaired is a batch whose counters were wrong, with the effects of the repair.
 type Repaired struct {
 	Batch    string   `json:"batch_id"`
 	Wrong    []string `json:"wrong"`
@@ -58,12 +58,12 @@ type Repaired struct {
 	Revised  bool     `json:"revised"`
 }
 
-// Did reports whether anything was put right.
+// Did reports whether the pass changed anything.
 func (r *Reconciled) Did() bool {
 	return r.Deliveries+r.Requeued+r.Doubted+r.Adopted+r.Resent+r.Ended()+r.Late+r.Corrected+r.DoubleCharged+r.Summaries+len(r.Removed)+len(r.Repaired) > 0
 }
 
-// Ended is how many jobs were closed.
+// Ended returns the number of closed jobs.
 func (r *Reconciled) Ended() (n int) {
 	for _, closed := range r.Closed {
 		n += closed
@@ -71,7 +71,7 @@ func (r *Reconciled) Ended() (n int) {
 	return n
 }
 
-// add adds what a step did, or what it found to be left.
+// add adds the result of a step.
 func (r *Reconciled) add(step Reconciled) {
 	r.Deliveries += step.Deliveries
 	r.Requeued += step.Requeued
@@ -104,18 +104,18 @@ func (c changes) reconciled() Reconciled {
 }
 
 // Reconcile is one thorough pass over all pending work. SweepOnce takes a portion
-// and has the queue do the rest; Reconcile goes on until nothing is left that can be
-// done now. It recounts unfinished batches, applies the inbox, takes back ended
-// leases, looks up all doubts that are due, queries the vendor about pending jobs,
-// closes overdue ones, checks contradictory results, looks for double charges of
-// batches that finished within the audit window, removes unfinished imports and
-// computes summaries, before which a batch is recounted once more. It submits
-// nothing and waits for nothing but a rate limit.
+// and lets the queue do the rest; Reconcile continues until nothing is left that
+// can be done now. It recounts unfinished batches, applies the inbox, takes back
+// ended leases, looks up all doubts that are due, queries the vendor about
+// pending jobs, closes overdue ones, checks contradictory results, looks for
+// double charges of batches that finished within the audit window, removes
+// unfinished imports and computes summaries, before which a batch is recounted
+// once more. It submits nothing and waits for nothing but a rate limit.
 //
-// It may run beside workers and beside other passes: claims keep two processes from
-// sending the vendor the same queries, and guarded updates decide. A step that
-// fails does not stop the others. The error, which comes with what was done, says
-// that some work could not be done.
+// It may run beside workers and beside other passes: claims keep two processes
+// from sending the vendor the same queries, and guarded updates decide. A step
+// that fails does not stop the others. If some work could not be done, Reconcile
+// returns an error together with the result.
 func (o *Orchestrator) Reconcile(ctx context.Context, options ReconcileOptions) (Reconciled, error) {
 	total := Reconciled{
 		Closed:  map[jobs.State]int{jobs.Done: 0, jobs.Failed: 0, jobs.TimedOut: 0, jobs.Canceled: 0},
@@ -286,7 +286,7 @@ func (o *Orchestrator) summarizeAll(ctx context.Context, q queries, options Reco
 	return step, errors.Join(failures...)
 }
 
-// leftOver returns what has not ended.
+// leftOver returns the work that is left.
 func (o *Orchestrator) leftOver(ctx context.Context) (Reconciled, error) {
 	out, err := o.store.Outstanding(ctx)
 	return Reconciled{

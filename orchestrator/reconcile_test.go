@@ -13,9 +13,9 @@ import (
 	"shotline/jobs"
 )
 
-// pend brings n jobs of b1 to pending in two transactions, with screenshots
-// 1001 and up.
-func (r *rig) pend(n int) {
+// addPending adds n pending jobs to b1 in two transactions, with screenshots from
+// 1001 on.
+func (r *rig) addPending(n int) {
 	r.t.Helper()
 	r.load(n)
 	now := r.clock.Now()
@@ -52,7 +52,7 @@ func TestReconcileAfterEveryWebhookWasLost(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r, n := newRig(t), test.n
-			r.pend(n)
+			r.addPending(n)
 			r.vendor.end(client.StatusFinished)
 			r.vendor.end(client.StatusError, "1001", "1002", "1003")
 			r.clock.advance(test.later)
@@ -60,22 +60,22 @@ func TestReconcileAfterEveryWebhookWasLost(t *testing.T) {
 			r.must(err)
 			r.expect(map[jobs.State]int64{jobs.Done: int64(n - 3), jobs.Failed: 3})
 			if report.Closed[jobs.Done] != n-3 || report.Flawed != 3 || report.Summaries != 1 || !report.Did() {
-				t.Errorf("it reports %+v", report)
+				t.Errorf("got report %+v", report)
 			}
 			if r.vendor.calls > n/listPage+1 || report.Calls != r.vendor.calls {
 				t.Errorf("%d calls, reported %d, for %d rows at %d a page", r.vendor.calls, report.Calls, n, listPage)
 			}
 			again := r.reconcile()
 			if again.Did() || again.Calls > 0 {
-				t.Errorf("the second pass reports %+v", again)
+				t.Errorf("second pass: got %+v", again)
 			}
 		})
 	}
 }
 
-// TestReconcileOfAVendorThatIsSlow: what is still being rendered is asked about
-// once, and given more time or up.
-func TestReconcileOfAVendorThatIsSlow(t *testing.T) {
+// Screenshots that are still processing are queried once. Their jobs get more
+// time, or time out.
+func TestReconcileWithASlowVendor(t *testing.T) {
 	t.Parallel()
 	const n = pendingChunk + 200
 	for name, test := range map[string]struct {
@@ -84,12 +84,12 @@ func TestReconcileOfAVendorThatIsSlow(t *testing.T) {
 	}{
 		"not yet overdue": {30 * time.Second, jobs.Pending},
 		"overdue":         {90 * time.Second, jobs.Pending},
-		"beyond its time": {2 * time.Minute, jobs.TimedOut},
+		"after its grace": {2 * time.Minute, jobs.TimedOut},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
-			r.pend(n)
+			r.addPending(n)
 			r.clock.advance(test.later)
 			report, err := r.Reconcile(r.ctx(), ReconcileOptions{})
 			r.must(err)
@@ -98,23 +98,23 @@ func TestReconcileOfAVendorThatIsSlow(t *testing.T) {
 				t.Errorf("%d calls, want one listing of %d", report.Calls, n/listPage+1)
 			}
 			if j := r.job(7); test.state == jobs.Pending && !j.Deadline.After(r.clock.Now()) {
-				t.Errorf("deadline %s was not extended, it is %s", j.Deadline, r.clock.Now())
+				t.Errorf("got deadline %s at %s, want a later one", j.Deadline, r.clock.Now())
 			}
 		})
 	}
 }
 
-// TestReconcileAsksSinglyForWhatNoListingShows: the vendor's cache answered
-// with a screenshot of somebody else's tags, or it matches the first tag only.
-func TestReconcileAsksSinglyForWhatNoListingShows(t *testing.T) {
+// A listing does not show a screenshot if the vendor's cache answered with one
+// that has other tags, or if the vendor matches only the first tag.
+func TestReconcileQueriesUnlistedScreenshotsSingly(t *testing.T) {
 	t.Parallel()
 	const n = pendingChunk + 5
 	r := newRig(t)
-	r.pend(n)
+	r.addPending(n)
 	for i := range r.vendor.shots[:3] {
 		r.vendor.shots[i].Tags = []string{"another"}
 	}
-	r.vendor.shots = append(r.vendor.shots[:3], r.vendor.shots[4:]...) // the vendor forgot the fourth
+	r.vendor.shots = append(r.vendor.shots[:3], r.vendor.shots[4:]...) // the fourth is unknown to the vendor
 	r.vendor.end(client.StatusFinished)
 	r.clock.advance(time.Minute)
 	report := r.reconcile()
@@ -123,14 +123,14 @@ func TestReconcileAsksSinglyForWhatNoListingShows(t *testing.T) {
 		t.Errorf("%d calls", report.Calls)
 	}
 	if j := r.job(4); !strings.Contains(j.Error, "does not know") {
-		t.Errorf("the forgotten job ended with %q", j.Error)
+		t.Errorf("unknown job: got error %q", j.Error)
 	}
 }
 
-func TestReconcilePutsEverythingRight(t *testing.T) {
+func TestReconcileRepairsEverything(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.pend(3)
+	r.addPending(3)
 	r.vendor.end(client.StatusFinished, "1001")
 	r.loadAs("b2", 4)
 	now := r.clock.Now()
@@ -154,7 +154,7 @@ func TestReconcilePutsEverythingRight(t *testing.T) {
 	report := r.reconcile()
 	got := fmt.Sprint(report.Deliveries, report.Requeued, report.Doubted, report.Adopted, report.Resent, report.Closed, report.Flawed,
 		report.Summaries, report.Removed, report.Queued, report.InDoubt, report.Pending, report.Held)
-	// The third job of b1 is beyond its time; the second doubt is not settled yet.
+	// The third job of b1 is past its grace. The second doubt is not settled yet.
 	want := fmt.Sprint(2, 1, 2, 1, 0, map[jobs.State]int{jobs.Done: 1, jobs.Failed: 1, jobs.TimedOut: 1, jobs.Canceled: 0}, 2,
 		2, []string{"half"}, 2, 1, 1, 1)
 	if got != want {
@@ -164,12 +164,12 @@ func TestReconcilePutsEverythingRight(t *testing.T) {
 
 	r.clock.advance(r.cfg.Settle + time.Second)
 	if report = r.reconcile(); report.Resent != 1 || report.InDoubt != 0 || r.vendor.sent() != 0 {
-		t.Errorf("after the settle time it reports %+v, %d creates", report, r.vendor.sent())
+		t.Errorf("after the settle time: got %+v and %d creates", report, r.vendor.sent())
 	}
 }
 
-// TestReconcileLooksUpAllDoubtsOnce also where there are more than one portion,
-// and the look-ups take longer than until the next is due.
+// There is more than one portion of doubts, and the look-ups take longer than the
+// time to the next one.
 func TestReconcileLooksUpAllDoubtsOnce(t *testing.T) {
 	t.Parallel()
 	const n = doubtChunk + 20
@@ -186,19 +186,19 @@ func TestReconcileLooksUpAllDoubtsOnce(t *testing.T) {
 	}
 }
 
-func TestReconcileAndTheVendor(t *testing.T) {
+func TestReconcileWithAFailingVendor(t *testing.T) {
 	t.Parallel()
 	unreached := &client.NotSentError{Err: &client.CallError{Op: "connection refused"}}
 	for name, test := range map[string]struct {
 		down  error
-		tells string
-		words int // how often it tells
+		error string
+		count int // how often the error contains it
 		calls int
 	}{
-		"not reached":   {unreached, "connection refused", 1, 1},
-		"key refused":   {&client.APIError{Op: "list screenshots", Status: 401, Code: "INVALID_API_KEY"}, "INVALID_API_KEY", 1, 1},
-		"no key at all": {ErrNoKey, "no API key", 1, 0},
-		"stumbles":      {&client.APIError{Op: "list screenshots", Status: 500}, "HTTP 500", 2, 2},
+		"unreachable":  {unreached, "connection refused", 1, 1},
+		"key refused":  {&client.APIError{Op: "list screenshots", Status: 401, Code: "INVALID_API_KEY"}, "INVALID_API_KEY", 1, 1},
+		"no key":       {ErrNoKey, "no API key", 1, 0},
+		"server error": {&client.APIError{Op: "list screenshots", Status: 500}, "HTTP 500", 2, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -210,8 +210,8 @@ func TestReconcileAndTheVendor(t *testing.T) {
 			r.vendor.down = test.down
 			r.clock.advance(50 * time.Second)
 			report, err := r.Reconcile(r.ctx(), ReconcileOptions{})
-			if err == nil || strings.Count(err.Error(), test.tells) != test.words {
-				t.Errorf("it returned %v, want %d times %q", err, test.words, test.tells)
+			if err == nil || strings.Count(err.Error(), test.error) != test.count {
+				t.Errorf("got error %v, want %d times %q", err, test.count, test.error)
 			}
 			if report.Calls != test.calls {
 				t.Errorf("%d calls, want %d", report.Calls, test.calls)
@@ -221,7 +221,7 @@ func TestReconcileAndTheVendor(t *testing.T) {
 	}
 }
 
-func TestReconcileGivesNothingUpForWantOfAKey(t *testing.T) {
+func TestReconcileWithoutAKeyTimesNothingOut(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.load(2)
@@ -229,27 +229,27 @@ func TestReconcileGivesNothingUpForWantOfAKey(t *testing.T) {
 	r.vendor.down = ErrNoKey
 	r.clock.advance(time.Hour)
 	if _, err := r.Reconcile(r.ctx(), ReconcileOptions{Older: time.Minute}); !errors.Is(err, ErrNoKey) {
-		t.Errorf("it returned %v", err)
+		t.Errorf("got error %v", err)
 	}
 	r.expect(map[jobs.State]int64{jobs.Pending: 2})
 	r.vendor.down = &client.NotSentError{Err: &client.CallError{Op: "connection refused"}}
 	report, err := r.Reconcile(r.ctx(), ReconcileOptions{Older: time.Minute})
 	if err == nil || report.Calls != 1 {
-		t.Errorf("a vendor that is away was asked %d times, and it returned %v", report.Calls, err)
+		t.Errorf("got %d calls to an unavailable vendor and error %v, want 1 and an error", report.Calls, err)
 	}
 	r.expect(map[jobs.State]int64{jobs.TimedOut: 2})
 }
 
-func TestReconcilePausesForARateLimit(t *testing.T) {
+func TestReconcileWaitsForARateLimit(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		times int
 		delay time.Duration
-		well  bool
+		isOK  bool
 	}{
 		"once":         {1, 7 * time.Second, true},
 		"a few times":  {limitTries - 1, 0, true},
-		"without end":  {1000, 0, false},
+		"always":       {1000, 0, false},
 		"for too long": {1000, time.Hour, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -268,28 +268,28 @@ func TestReconcilePausesForARateLimit(t *testing.T) {
 			}
 			began := r.clock.Now()
 			_, err := r.Reconcile(r.ctx(), ReconcileOptions{})
-			if (err == nil) != test.well {
-				t.Errorf("it returned %v", err)
+			if (err == nil) != test.isOK {
+				t.Errorf("got error %v", err)
 			}
 			if limited > limitTries {
-				t.Errorf("asked %d times", limited)
+				t.Errorf("got %d calls", limited)
 			}
-			if passed := r.clock.Now().Sub(began); test.well && passed < max(test.delay, time.Duration(test.times)*time.Second) {
-				t.Errorf("it paused for %s only", passed)
+			if passed := r.clock.Now().Sub(began); test.isOK && passed < max(test.delay, time.Duration(test.times)*time.Second) {
+				t.Errorf("got a pause of %s", passed)
 			}
 		})
 	}
 }
 
-// TestTwoReconcilesAskOnce: the second comes while the first one is at it.
-func TestTwoReconcilesAskOnce(t *testing.T) {
+// The second pass runs while the first one queries the vendor.
+func TestSecondReconcileSendsNoQueries(t *testing.T) {
 	t.Parallel()
 	const n = 250
 	r := newRig(t)
-	r.pend(n)
+	r.addPending(n)
 	r.vendor.end(client.StatusFinished)
-	r.clock.advance(time.Hour) // overdue as well
-	other := r.another("worker2")
+	r.clock.advance(time.Hour) // the jobs are overdue as well
+	other := r.newWorker("worker2")
 	var second Reconciled
 	began := false
 	r.vendor.onList = func(ctx context.Context) (err error) {
@@ -303,36 +303,36 @@ func TestTwoReconcilesAskOnce(t *testing.T) {
 	}
 	first := r.reconcile()
 	if len(second.Busy) != 1 || second.Calls != 0 || second.Did() {
-		t.Errorf("the second one reports %+v", second)
+		t.Errorf("second pass: got %+v", second)
 	}
 	if first.Closed[jobs.Done] != n || first.Calls != 3 {
-		t.Errorf("the first one reports %+v", first)
+		t.Errorf("first pass: got %+v", first)
 	}
 	if third, err := other.Reconcile(r.ctx(), ReconcileOptions{}); err != nil || third.Did() || len(third.Busy) > 0 {
-		t.Errorf("a third one reports %+v, %v", third, err)
+		t.Errorf("third pass: got %+v, %v", third, err)
 	}
 }
 
-// TestTwoReconcilesAtOnce end every job once, whoever gets to it.
-func TestTwoReconcilesAtOnce(t *testing.T) {
+// Concurrent passes close every job once.
+func TestConcurrentReconciles(t *testing.T) {
 	t.Parallel()
 	const n = 1500
 	r := newRig(t)
-	r.pend(n)
+	r.addPending(n)
 	r.vendor.end(client.StatusFinished)
 	r.clock.advance(time.Hour)
 	reports := make([]Reconciled, 4)
-	var crowd sync.WaitGroup
+	var group sync.WaitGroup
 	for i := range reports {
-		o := r.another(fmt.Sprint("worker", i))
-		crowd.Go(func() {
+		o := r.newWorker(fmt.Sprint("worker", i))
+		group.Go(func() {
 			var err error
 			if reports[i], err = o.Reconcile(r.ctx(), ReconcileOptions{Older: time.Minute}); err != nil {
 				t.Error(err)
 			}
 		})
 	}
-	crowd.Wait()
+	group.Wait()
 	ended, summaries := 0, 0
 	for _, report := range reports {
 		ended += report.Ended()
@@ -340,30 +340,30 @@ func TestTwoReconcilesAtOnce(t *testing.T) {
 	}
 	r.expect(map[jobs.State]int64{jobs.Done: n})
 	if ended != n || summaries > 1 {
-		t.Errorf("they report %d jobs and %d summaries, want %d and at most one", ended, summaries, n)
+		t.Errorf("got %d ended jobs and %d summaries, want %d and at most one", ended, summaries, n)
 	}
 	if calls := r.vendor.calls; calls > n/listPage+1 {
 		t.Errorf("%d calls, want those of one listing", calls)
 	}
 }
 
-// TestADeadPassHoldsAnotherUpForAMoment only.
-func TestADeadPassHoldsAnotherUpForAMoment(t *testing.T) {
+// A crashed pass delays the next one until its claim ends.
+func TestReconcileAfterACrashedPass(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.load(1)
 	r.submitAll()
 	r.vendor.end(client.StatusFinished)
 	r.clock.advance(time.Minute)
-	if _, err := r.another("gone").claim(r.ctx(), askAbout+rigBatch, askTime); err != nil {
+	if _, err := r.newWorker("gone").claim(r.ctx(), queryClaim+rigBatch, queryClaimTime); err != nil {
 		t.Fatal(err)
 	}
 	if report := r.reconcile(); report.Ended() != 0 || len(report.Busy) != 1 {
-		t.Errorf("it reports %+v", report)
+		t.Errorf("got report %+v", report)
 	}
-	r.clock.advance(askTime)
+	r.clock.advance(queryClaimTime)
 	if report := r.reconcile(); report.Ended() != 1 {
-		t.Errorf("after the claim's end it reports %+v", report)
+		t.Errorf("after the end of the claim: got %+v", report)
 	}
 }
 
@@ -379,9 +379,9 @@ func TestReconcileOfNamedBatches(t *testing.T) {
 	report, err := r.Reconcile(r.ctx(), ReconcileOptions{Batches: []string{"b2"}})
 	r.must(err)
 	if report.Ended() != 1 || report.Summaries != 1 || report.Pending != 1 {
-		t.Errorf("it reports %+v", report)
+		t.Errorf("got report %+v", report)
 	}
-	if _, err := r.Reconcile(r.ctx(), ReconcileOptions{Batches: []string{"nothere"}}); !errors.Is(err, jobs.ErrNotFound) {
-		t.Errorf("of a batch that is not there: %v", err)
+	if _, err := r.Reconcile(r.ctx(), ReconcileOptions{Batches: []string{"nosuch"}}); !errors.Is(err, jobs.ErrNotFound) {
+		t.Errorf("unknown batch: got error %v", err)
 	}
 }

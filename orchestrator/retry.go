@@ -29,24 +29,24 @@ type RetryStore interface {
 // Checker queries the vendor about ended jobs of one batch that might have an image
 // after all, and records the answers.
 type Checker interface {
-	Ask(ctx context.Context, b jobs.Batch, ended []jobs.Job) (Asked, error)
+	Check(ctx context.Context, b jobs.Batch, ended []jobs.Job) (Checked, error)
 }
 
-// Asked is the result of an Asker, in addition to the recorded answers.
-type Asked struct {
-	Unasked []jobs.Job // without an answer
-	Waiting []jobs.Job // canceled ones whose screenshot is still processing, in its time
+// Checked is the result of a Checker, in addition to the recorded answers.
+type Checked struct {
+	Unchecked []jobs.Job // not checked, because there is no answer
+	Waiting   []jobs.Job // canceled ones whose screenshot is still processing, before the end of its grace
 }
 
 var _ Checker = (*Orchestrator)(nil)
 
-// retrier is the work of one call.
+// retrier holds the state of one retry.
 type retrier struct {
 	store   RetryStore
-	asker   Checker
+	checker Checker
 	clock   Clock
 	batch   jobs.Batch
-	failure error // of the vendor, which is not queried any more after it
+	failure error // the vendor's error, after which it is not queried again
 	jobs.RetryCounts
 }
 
@@ -58,10 +58,11 @@ type retrier struct {
 // as a late result or as a correction. If it failed, is still processing or
 // unknown, the job is sent again, except a canceled job whose screenshot is still
 // processing in its time: that job waits for it again. If the vendor cannot be
-// queried, RetryBatch returns a jobs.ErrUnchecked together with what was done. The
-// asker may be nil if there is no access to the vendor; only these jobs need one.
-func RetryBatch(ctx context.Context, store RetryStore, asker Checker, batch string, states []jobs.State, clock Clock) (jobs.RetryCounts, error) {
-	r := retrier{store: store, asker: asker, clock: clock}
+// queried, RetryBatch returns a jobs.ErrUnchecked together with the counts. The
+// checker may be nil if there is no access to the vendor; only the jobs that
+// might have an image need it.
+func RetryBatch(ctx context.Context, store RetryStore, checker Checker, batch string, states []jobs.State, clock Clock) (jobs.RetryCounts, error) {
+	r := retrier{store: store, checker: checker, clock: clock}
 	var err error
 	if r.batch, err = store.Batch(ctx, batch); err == nil && r.batch.State == jobs.BatchImporting {
 		err = fmt.Errorf("%w: it is importing", jobs.ErrState)
@@ -87,15 +88,15 @@ func RetryBatch(ctx context.Context, store RetryStore, asker Checker, batch stri
 			chunk = chunk[:0]
 		}
 		if len(page) < retryPage {
-			return r.RetryCounts, r.unasked()
+			return r.RetryCounts, r.uncheckedError()
 		}
 		filter.After = page[len(page)-1].ID
 	}
 }
 
 // RetryJob is RetryBatch for one job. A job in none of the states is left alone.
-func RetryJob(ctx context.Context, store RetryStore, asker Checker, id jobs.ID, states []jobs.State, clock Clock) (jobs.RetryCounts, error) {
-	r := retrier{store: store, asker: asker, clock: clock}
+func RetryJob(ctx context.Context, store RetryStore, checker Checker, id jobs.ID, states []jobs.State, clock Clock) (jobs.RetryCounts, error) {
+	r := retrier{store: store, checker: checker, clock: clock}
 	j, err := store.Job(ctx, id)
 	if err == nil {
 		r.batch, err = store.Batch(ctx, id.Batch)
@@ -110,7 +111,7 @@ func RetryJob(ctx context.Context, store RetryStore, asker Checker, id jobs.ID, 
 	if err := r.retry(ctx, []jobs.Job{j}); err != nil {
 		return r.RetryCounts, err
 	}
-	return r.RetryCounts, r.unasked()
+	return r.RetryCounts, r.uncheckedError()
 }
 
 // RetryBatch calls the function RetryBatch with the orchestrator's parts.
@@ -124,26 +125,26 @@ func (o *Orchestrator) RetryJob(ctx context.Context, id jobs.ID) (jobs.RetryCoun
 	return RetryJob(ctx, o.store, o, id, jobs.Retriable, o.clock)
 }
 
-func (r *retrier) unasked() error {
+func (r *retrier) uncheckedError() error {
 	switch {
 	case r.Unchecked == 0:
 		return nil
 	case r.failure == nil:
-		return fmt.Errorf("%w about %d jobs that may have a picture; they were not retried", jobs.ErrUnchecked, r.Unchecked)
+		return fmt.Errorf("%w about %d jobs that might have an image; they were not retried", jobs.ErrUnchecked, r.Unchecked)
 	default:
-		return fmt.Errorf("%w about %d jobs that may have a picture; they were not retried: %w", jobs.ErrUnchecked, r.Unchecked, r.failure)
+		return fmt.Errorf("%w about %d jobs that might have an image; they were not retried: %w", jobs.ErrUnchecked, r.Unchecked, r.failure)
 	}
 }
 
 // retry queries the vendor about the jobs that might have an image, and queues
 // again those that may be sent again.
 func (r *retrier) retry(ctx context.Context, chunk []jobs.Job) error {
-	answers := r.ask(ctx, chunk)
-	unasked, waiting := idsOf(answers.Unasked), idsOf(answers.Waiting)
-	r.Unchecked += len(unasked)
+	answers := r.check(ctx, chunk)
+	unchecked, waiting := idsOf(answers.Unchecked), idsOf(answers.Waiting)
+	r.Unchecked += len(unchecked)
 	retries := make([]jobs.Retry, 0, len(chunk))
 	for _, j := range chunk {
-		if unasked[j.ID] {
+		if unchecked[j.ID] {
 			continue
 		}
 		from := []jobs.State{j.State}
@@ -180,9 +181,8 @@ func mayBeFalse(j jobs.Job) bool {
 	return j.State == jobs.Failed && (unsettled || j.ClosedBy == jobs.BySubmit)
 }
 
-// ask returns the jobs that must not be sent again, because there is no answer
-// about them or because their screenshot is still processing.
-func (r *retrier) ask(ctx context.Context, chunk []jobs.Job) (asked Asked) {
+// check queries the vendor about the jobs of the chunk that might have an image.
+func (r *retrier) check(ctx context.Context, chunk []jobs.Job) (checked Checked) {
 	var paid []jobs.Job
 	for _, j := range chunk {
 		if (j.State == jobs.TimedOut || j.State == jobs.Canceled || mayBeFalse(j)) && j.ScreenshotID != "" {
@@ -190,13 +190,13 @@ func (r *retrier) ask(ctx context.Context, chunk []jobs.Job) (asked Asked) {
 		}
 	}
 	if len(paid) == 0 {
-		return Asked{}
+		return Checked{}
 	}
-	if r.asker == nil || r.failure != nil {
-		return Asked{Unasked: paid}
+	if r.checker == nil || r.failure != nil {
+		return Checked{Unchecked: paid}
 	}
-	asked, r.failure = r.asker.Ask(ctx, r.batch, paid)
-	return asked
+	checked, r.failure = r.checker.Check(ctx, r.batch, paid)
+	return checked
 }
 
 // count counts the results of a page, including jobs that the guard skipped.
@@ -228,10 +228,10 @@ func (r *retrier) count(ctx context.Context, page []jobs.Retry, retried []jobs.I
 	return nil
 }
 
-// Ask implements Asker. It uses a listing or single calls, whichever takes fewer
-// calls. An unknown screenshot is an answer.
-func (o *Orchestrator) Ask(ctx context.Context, b jobs.Batch, ended []jobs.Job) (asked Asked, err error) {
-	m, processing, unkept := newMatcher(ended), map[string]bool{}, map[jobs.ID]bool{}
+// Check implements Checker. It uses a listing or single calls, whichever takes
+// fewer calls. An unknown screenshot is an answer.
+func (o *Orchestrator) Check(ctx context.Context, b jobs.Batch, ended []jobs.Job) (checked Checked, err error) {
+	m, processing, unrecorded := newMatcher(ended), map[string]bool{}, map[jobs.ID]bool{}
 	l := o.lookup(o.vendor, b)
 	unknown, err := l.query(ctx, m, ended, true, func(found []jobs.Observation) error {
 		for _, seen := range found {
@@ -240,7 +240,7 @@ func (o *Orchestrator) Ask(ctx context.Context, b jobs.Batch, ended []jobs.Job) 
 		err := l.record(ctx, found)
 		if err != nil { // an answer counts only if it is recorded
 			for _, seen := range found {
-				unkept[seen.Job] = true
+				unrecorded[seen.Job] = true
 			}
 		}
 		return err
@@ -251,11 +251,11 @@ func (o *Orchestrator) Ask(ctx context.Context, b jobs.Batch, ended []jobs.Job) 
 	now := o.clock.Now()
 	for _, j := range ended {
 		switch {
-		case m.missing[j.ID] || unkept[j.ID]:
-			asked.Unasked = append(asked.Unasked, j)
+		case m.missing[j.ID] || unrecorded[j.ID]:
+			checked.Unchecked = append(checked.Unchecked, j)
 		case j.State == jobs.Canceled && processing[j.ScreenshotID] && now.Before(o.graceEnd(b, j)):
-			asked.Waiting = append(asked.Waiting, j)
+			checked.Waiting = append(checked.Waiting, j)
 		}
 	}
-	return asked, err
+	return checked, err
 }

@@ -10,8 +10,8 @@ import (
 	"shotline/jobs"
 )
 
-// timedOut is a rig whose batch of n has timed out, each with a screenshot that
-// the vendor is still working on.
+// timedOut returns a rig whose n jobs have timed out, each with a screenshot that
+// is still processing.
 func timedOut(t *testing.T, n int) *rig {
 	r := newRig(t, one)
 	r.load(n)
@@ -24,8 +24,8 @@ func timedOut(t *testing.T, n int) *rig {
 
 var byDefault = []jobs.State{jobs.Failed, jobs.TimedOut}
 
-// canceled is a rig whose batch of n was canceled, each job with a screenshot
-// that the vendor is still working on.
+// canceled returns a rig whose n jobs were canceled, each with a screenshot that
+// is still processing.
 func canceled(t *testing.T, n int) *rig {
 	r := newRig(t, one)
 	r.load(n)
@@ -37,27 +37,27 @@ func canceled(t *testing.T, n int) *rig {
 	return r
 }
 
-func (r *rig) retry(asker Checker, want jobs.RetryCounts, wantErr error) {
+func (r *rig) retry(checker Checker, want jobs.RetryCounts, wantErr error) {
 	r.t.Helper()
-	got, err := RetryBatch(r.ctx(), r.store, asker, rigBatch, byDefault, r.clock)
+	got, err := RetryBatch(r.ctx(), r.store, checker, rigBatch, byDefault, r.clock)
 	if got != want || !errors.Is(err, wantErr) {
 		r.t.Fatalf("retried %+v, %v; want %+v, %v", got, err, want, wantErr)
 	}
 }
 
-func TestRetrySparesWhatIsImporting(t *testing.T) {
+func TestRetryRefusesAnImport(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.must(r.store.CreateBatch(r.ctx(), jobs.BatchSpec{ID: rigBatch}, r.clock.Now()))
 	_, err := RetryBatch(r.ctx(), r.store, nil, rigBatch, jobs.Retriable, r.clock)
 	if !errors.Is(err, jobs.ErrState) {
-		t.Errorf("retried a batch that is importing: %v", err)
+		t.Errorf("retrying an import: got error %v, want ErrState", err)
 	}
 }
 
-func TestTheVendorIsAskedBeforeARetry(t *testing.T) {
+func TestRetryQueriesTheVendorFirst(t *testing.T) {
 	t.Parallel()
-	stumble := func(id string) error {
+	serverError := func(id string) error {
 		return &client.APIError{Op: "get screenshot", Status: 500}
 	}
 	for name, test := range map[string]struct {
@@ -71,7 +71,7 @@ func TestTheVendorIsAskedBeforeARetry(t *testing.T) {
 			jobs.RetryCounts{Queued: 1, Done: 2}, nil,
 			map[jobs.State]int64{jobs.Done: 2, jobs.Queued: 1},
 		},
-		"done, and no listing shows it": {
+		"done, not listed": {
 			func(v *fakeVendor) { v.unlisted = true; v.end(client.StatusFinished, "1002") },
 			jobs.RetryCounts{Queued: 2, Done: 1}, nil,
 			map[jobs.State]int64{jobs.Done: 1, jobs.Queued: 2},
@@ -83,17 +83,17 @@ func TestTheVendorIsAskedBeforeARetry(t *testing.T) {
 		},
 		"still processing": {func(*fakeVendor) {}, jobs.RetryCounts{Queued: 3}, nil, map[jobs.State]int64{jobs.Queued: 3}},
 		"unknown":          {func(v *fakeVendor) { v.shots = nil }, jobs.RetryCounts{Queued: 3}, nil, map[jobs.State]int64{jobs.Queued: 3}},
-		"not to be asked": {
-			func(v *fakeVendor) { v.down = &client.CallError{Op: "away"} },
+		"unavailable": {
+			func(v *fakeVendor) { v.down = &client.CallError{Op: "unavailable"} },
 			jobs.RetryCounts{Unchecked: 3}, jobs.ErrUnchecked,
 			map[jobs.State]int64{jobs.TimedOut: 3},
 		},
-		"stumbling over one": {
+		"server error for one": {
 			func(v *fakeVendor) {
 				v.unlisted = true
 				v.onInfo = func(id string) error {
 					if id == "1002" {
-						return stumble(id)
+						return serverError(id)
 					}
 					return nil
 				}
@@ -110,15 +110,14 @@ func TestTheVendorIsAskedBeforeARetry(t *testing.T) {
 			r.expect(test.states)
 			for row := int64(1); row <= 3; row++ {
 				if j := r.job(row); j.State == jobs.Done && (!j.Late || j.ClosedBy != jobs.ByPoll || j.Attempt != 1) {
-					t.Errorf("row %d found done: late %v, by %s, attempt %d", row, j.Late, j.ClosedBy, j.Attempt)
+					t.Errorf("row %d: got late %v, by %s, attempt %d", row, j.Late, j.ClosedBy, j.Attempt)
 				}
 			}
 		})
 	}
 }
 
-// TestRetryIsOnePaidCreate goes on to the end: one more create for each job,
-// under the tag of the second attempt.
+// A retried job takes one more create, with the tag of the second attempt.
 func TestRetryIsOnePaidCreate(t *testing.T) {
 	t.Parallel()
 	r := timedOut(t, 2)
@@ -127,15 +126,15 @@ func TestRetryIsOnePaidCreate(t *testing.T) {
 	r.retry(r, jobs.RetryCounts{Queued: 2}, nil)
 	r.retry(r, jobs.RetryCounts{}, nil)
 	r.sweep()
-	if owed := r.queue.take(); len(owed) != 1 {
-		t.Errorf("enqueued %q, want the submission", owed)
+	if tasks := r.queue.take(); len(tasks) != 1 {
+		t.Errorf("enqueued %q, want the submission", tasks)
 	}
 	r.submitAll()
 	if n := r.vendor.sent(); n != 4 {
 		t.Fatalf("%d creates, want 4", n)
 	}
 	if tags := r.vendor.creates[2].Tags; tags[0] != jobs.SubmissionTag(jobs.ID{Batch: rigBatch, Row: 1}, 2) {
-		t.Errorf("the second create has the tags %q", tags)
+		t.Errorf("got tags %q of the second create", tags)
 	}
 	r.webhook("1003", jobs.OutcomeDone)
 	r.webhook("1004", jobs.OutcomeFailed)
@@ -143,15 +142,15 @@ func TestRetryIsOnePaidCreate(t *testing.T) {
 	if b := r.batch(); b.State != jobs.BatchFinished || b.Counts.Cost == nil || *b.Counts.Cost != 4 {
 		t.Errorf("the batch is %s and cost %v, want finished and 4", b.State, b.Counts.Cost)
 	}
-	// The first attempt's picture was there, and nobody knew.
+	// The first attempt of row 2 turns out to have an image.
 	r.vendor.end(client.StatusFinished, "1002")
 	r.webhook("1002", jobs.OutcomeDone)
 	if j := r.job(2); j.State != jobs.Failed {
-		t.Errorf("row 2 is %s: a screenshot that the vendor called failed is not done", j.State)
+		t.Errorf("row 2 is %s, want failed", j.State)
 	}
 }
 
-func TestFailedJobsAreRetriedWithoutAVendor(t *testing.T) {
+func TestRetryOfFailedJobsNeedsNoVendor(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, one)
 	r.load(3)
@@ -164,11 +163,11 @@ func TestFailedJobsAreRetriedWithoutAVendor(t *testing.T) {
 	r.retry(nil, jobs.RetryCounts{Queued: 1, Unchecked: 1}, jobs.ErrUnchecked)
 	r.expect(map[jobs.State]int64{jobs.Queued: 1, jobs.Done: 1, jobs.TimedOut: 1})
 	if r.vendor.calls != calls {
-		t.Error("the vendor was asked")
+		t.Error("the vendor was called")
 	}
 }
 
-func TestManyTimedOutJobsAreAskedAboutInBulk(t *testing.T) {
+func TestRetryQueriesTimedOutJobsInBulk(t *testing.T) {
 	t.Parallel()
 	r := timedOut(t, 150)
 	before := r.vendor.calls
@@ -178,7 +177,7 @@ func TestManyTimedOutJobsAreAskedAboutInBulk(t *testing.T) {
 	}
 }
 
-func TestAListingThatLagsHidesNoPicture(t *testing.T) {
+func TestRetryFindsAnImageThatIsNotListed(t *testing.T) {
 	t.Parallel()
 	r := timedOut(t, 20)
 	r.vendor.end(client.StatusFinished, "1007")
@@ -206,13 +205,13 @@ func TestRetryOfOneJob(t *testing.T) {
 		}
 	}
 	if _, err := RetryJob(r.ctx(), r.store, r, jobs.ID{Batch: rigBatch, Row: 9}, byDefault, r.clock); !errors.Is(err, jobs.ErrNotFound) {
-		t.Errorf("retried a job that is not there: %v", err)
+		t.Errorf("retrying an unknown job: got error %v, want ErrNotFound", err)
 	}
 }
 
-// TestAWebhookBetweenAskingAndRetrying: the vendor was still processing when it
-// was asked, and has told us since.
-func TestAWebhookBetweenAskingAndRetrying(t *testing.T) {
+// The screenshot was still processing at the query. Its webhook arrives before
+// the retry.
+func TestRetryAfterAWebhookDuringTheCheck(t *testing.T) {
 	t.Parallel()
 	r := timedOut(t, 1)
 	r.vendor.onInfo = func(id string) error {
@@ -222,12 +221,12 @@ func TestAWebhookBetweenAskingAndRetrying(t *testing.T) {
 	r.vendor.unlisted = true
 	r.retry(r, jobs.RetryCounts{Done: 1}, nil)
 	if j := r.job(1); j.State != jobs.Done || !j.Late || j.ClosedBy != jobs.ByWebhook {
-		t.Errorf("the job is %s, late %v, by %s", j.State, j.Late, j.ClosedBy)
+		t.Errorf("got job %s, late %v, by %s", j.State, j.Late, j.ClosedBy)
 	}
 }
 
-// TestTheVendorIsAskedBeforeACanceledJobIsRetried: it has paid for a screenshot.
-func TestTheVendorIsAskedBeforeACanceledJobIsRetried(t *testing.T) {
+// A canceled job might have a screenshot that is already paid.
+func TestRetryQueriesCanceledJobsFirst(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		vendor  func(*fakeVendor)
@@ -235,7 +234,7 @@ func TestTheVendorIsAskedBeforeACanceledJobIsRetried(t *testing.T) {
 		want    jobs.RetryCounts
 		err     error
 		states  map[jobs.State]int64
-		creates int // once all is submitted
+		creates int // creates after all jobs are submitted
 	}{
 		"done after all": {
 			func(v *fakeVendor) { v.end(client.StatusFinished) }, time.Hour,
@@ -257,8 +256,8 @@ func TestTheVendorIsAskedBeforeACanceledJobIsRetried(t *testing.T) {
 			func(v *fakeVendor) { v.shots = nil }, time.Second,
 			jobs.RetryCounts{Queued: 3}, nil, map[jobs.State]int64{jobs.Queued: 3}, 6,
 		},
-		"not to be asked": {
-			func(v *fakeVendor) { v.down = &client.CallError{Op: "away"} }, time.Second,
+		"unavailable": {
+			func(v *fakeVendor) { v.down = &client.CallError{Op: "unavailable"} }, time.Second,
 			jobs.RetryCounts{Unchecked: 3}, jobs.ErrUnchecked, map[jobs.State]int64{jobs.Canceled: 3}, 3,
 		},
 	} {
@@ -280,7 +279,7 @@ func TestTheVendorIsAskedBeforeACanceledJobIsRetried(t *testing.T) {
 	}
 }
 
-func TestACanceledJobWithoutAScreenshotIsRetriedWithoutAVendor(t *testing.T) {
+func TestRetryOfUnsentCanceledJobsNeedsNoVendor(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.load(2)
@@ -292,25 +291,25 @@ func TestACanceledJobWithoutAScreenshotIsRetriedWithoutAVendor(t *testing.T) {
 	}
 }
 
-// unobserving is a store that cannot keep what the vendor says.
-type unobserving struct{ Store }
+// failingObserve is a store that cannot record the vendor's answers.
+type failingObserve struct{ Store }
 
-func (unobserving) Observe(context.Context, []jobs.Observation, jobs.Provenance, time.Time, time.Time) (jobs.Effects, error) {
+func (failingObserve) Observe(context.Context, []jobs.Observation, jobs.Provenance, time.Time, time.Time) (jobs.Effects, error) {
 	return jobs.Effects{}, jobs.ErrUnavailable
 }
 
-// TestAnAnswerThatIsNotKeptIsNone: the vendor said that the pictures are there, and
-// the disk was full. They must not be paid for again.
-func TestAnAnswerThatIsNotKeptIsNone(t *testing.T) {
+// The vendor reports the images as done, but the disk is full. The jobs must not
+// be paid for again.
+func TestRetryNeedsRecordedAnswers(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		make     func(*testing.T, int) *rig
 		n        int
 		unlisted bool
 	}{
-		"timed out, asked singly": {timedOut, 2, true},
+		"timed out, single calls": {timedOut, 2, true},
 		"timed out, listed":       {timedOut, 20, false},
-		"canceled, asked singly":  {canceled, 2, true},
+		"canceled, single calls":  {canceled, 2, true},
 		"canceled, listed":        {canceled, 20, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -319,7 +318,7 @@ func TestAnAnswerThatIsNotKeptIsNone(t *testing.T) {
 			r.vendor.unlisted = test.unlisted
 			r.vendor.end(client.StatusFinished)
 			store := r.store
-			r.store = unobserving{store}
+			r.store = failingObserve{store}
 			got, err := RetryBatch(r.ctx(), store, r, rigBatch, []jobs.State{jobs.TimedOut, jobs.Canceled}, r.clock)
 			if want := (jobs.RetryCounts{Unchecked: test.n}); got != want || !errors.Is(err, jobs.ErrUnchecked) || !errors.Is(err, jobs.ErrUnavailable) {
 				t.Errorf("retried %+v, %v; want %+v", got, err, want)
@@ -333,9 +332,8 @@ func TestAnAnswerThatIsNotKeptIsNone(t *testing.T) {
 	}
 }
 
-// TestAResultAfterTheCancelIsNotPaidAgain: the webhook came, was recorded with its
-// cost and moved nothing.
-func TestAResultAfterTheCancelIsNotPaidAgain(t *testing.T) {
+// The webhook is recorded with its cost, but does not change the canceled job.
+func TestRetryUsesAResultThatCameAfterTheCancel(t *testing.T) {
 	t.Parallel()
 	r := canceled(t, 1)
 	r.vendor.end(client.StatusFinished)
@@ -346,12 +344,12 @@ func TestAResultAfterTheCancelIsNotPaidAgain(t *testing.T) {
 		t.Errorf("retried %+v, %v; want %+v", got, err, want)
 	}
 	if j := r.job(1); j.State != jobs.Done || !j.Late || j.ClosedBy != jobs.ByWebhook {
-		t.Errorf("the job is %s, late %v, by %s", j.State, j.Late, j.ClosedBy)
+		t.Errorf("got job %s, late %v, by %s", j.State, j.Late, j.ClosedBy)
 	}
 }
 
-// TestAJobThatWaitsAgainEndsInTime: the pending job keeps the deadline it had.
-func TestAJobThatWaitsAgainEndsInTime(t *testing.T) {
+// The job is pending again, with the same deadline.
+func TestRetriedCanceledJobKeepsItsDeadline(t *testing.T) {
 	t.Parallel()
 	r := canceled(t, 1)
 	_, err := r.RetryJob(r.ctx(), jobs.ID{Batch: rigBatch, Row: 1})
@@ -363,8 +361,8 @@ func TestAJobThatWaitsAgainEndsInTime(t *testing.T) {
 }
 
 // A canceled job waits again for the screenshot of a create that was found after
-// the cancel, and not for ever.
-func TestARetryWaitsWithADeadline(t *testing.T) {
+// the cancel. It gets a deadline.
+func TestRetryWaitsWithADeadline(t *testing.T) {
 	t.Parallel()
 	r := openDoubt(t)
 	_, err := r.store.Cancel(r.ctx(), []jobs.ID{r.job(1).ID, r.job(2).ID}, r.clock.Now())
@@ -383,9 +381,9 @@ func TestARetryWaitsWithADeadline(t *testing.T) {
 	r.expect(map[jobs.State]int64{jobs.TimedOut: 2})
 }
 
-// refusedAfterALostCreate is a rig with a job that failed since its create was
-// refused. An earlier create of the same attempt, 1001, was paid for: the vendor
-// showed it only later.
+// refusedAfterALostCreate returns a rig with a job that failed because its create
+// was refused. An earlier create of the same attempt, 1001, was paid, but the
+// vendor shows it only now.
 func refusedAfterALostCreate(t *testing.T) *rig {
 	t.Helper()
 	r := newRig(t, one)
@@ -404,9 +402,9 @@ func refusedAfterALostCreate(t *testing.T) *rig {
 	return r
 }
 
-func TestAPaidPictureClosesAJobWhoseNextCreateWasRefused(t *testing.T) {
+func TestRetryUsesThePaidImageOfARefusedJob(t *testing.T) {
 	t.Parallel()
-	for name, early := range map[string]bool{"found done": true, "done when it is retried": false} {
+	for name, early := range map[string]bool{"done at the look-up": true, "done at the retry": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := refusedAfterALostCreate(t)

@@ -18,8 +18,8 @@ import (
 	"shotline/jobs/sqlite"
 )
 
-// TestMain lets many tests run side by side on any machine: they wait for the
-// disk more than they work. A -parallel on the command line still decides.
+// TestMain lets many tests run in parallel on any machine, because they mostly
+// wait for the disk. A -parallel on the command line still decides.
 func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic(err)
@@ -27,12 +27,12 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// rig is an orchestrator over a real store, with a vendor, a queue and a clock
-// that do as they are told. Nothing runs by itself: tests call the steps.
+// rig is an orchestrator with a real store, and a scripted vendor, queue and
+// clock. Its loops do not run: tests call the single steps.
 type rig struct {
 	*Orchestrator
 	t      *testing.T
-	all    jobs.Store // all of the store, of which the orchestrator needs a part
+	full   jobs.Store // the store with all methods
 	vendor *fakeVendor
 	queue  *fakeQueue
 	clock  *fakeClock
@@ -47,13 +47,14 @@ func newRig(t *testing.T, change ...func(*Config)) *rig {
 func newRigAt(t *testing.T, path string, change ...func(*Config)) *rig {
 	t.Helper()
 	r := &rig{t: t, vendor: &fakeVendor{}, queue: &fakeQueue{}, clock: newFakeClock(), path: path}
-	r.Orchestrator = r.another("worker1", change...)
-	r.all = r.store.(jobs.Store)
+	r.Orchestrator = r.newWorker("worker1", change...)
+	r.full = r.store.(jobs.Store)
 	return r
 }
 
-// another is a second process on the same file, vendor, queue and clock.
-func (r *rig) another(worker string, change ...func(*Config)) *Orchestrator {
+// newWorker returns the orchestrator of another process with the same file,
+// vendor, queue and clock.
+func (r *rig) newWorker(worker string, change ...func(*Config)) *Orchestrator {
 	r.t.Helper()
 	cfg := Config{
 		Worker: jobs.Worker{ID: worker, Role: "test"}, Apps: []jobs.App{{ID: "7"}},
@@ -98,7 +99,7 @@ func (r *rig) load(n int) {
 	r.loadAs(rigBatch, n)
 }
 
-// loadAs imports n rows of a batch's own site.
+// loadAs imports n rows as a batch. Each batch has URLs of its own host.
 func (r *rig) loadAs(batch string, n int) {
 	r.t.Helper()
 	rows := requests{}
@@ -138,7 +139,7 @@ func (r *rig) job(row int64) jobs.Job {
 	return j
 }
 
-// webhook delivers the result of a screenshot and lets the closer apply it.
+// webhook delivers the result of a screenshot and applies it.
 func (r *rig) webhook(screenshot string, outcome jobs.Outcome) {
 	r.t.Helper()
 	r.must(r.StoreDelivery(r.ctx(), jobs.Delivery{ReceivedAt: r.clock.Now(), Event: "screenshot", ScreenshotID: screenshot, Outcome: outcome, Body: []byte("{}")}))
@@ -146,8 +147,8 @@ func (r *rig) webhook(screenshot string, outcome jobs.Outcome) {
 	r.must(err)
 }
 
-// webhooks delivers the same result of screenshots, of all unless some are
-// named, at once.
+// webhooks delivers the same result for several screenshots at the same time, and
+// applies it. It delivers it for all screenshots if none is named.
 func (r *rig) webhooks(outcome jobs.Outcome, shots ...client.Screenshot) {
 	r.t.Helper()
 	if len(shots) == 0 {
@@ -157,38 +158,38 @@ func (r *rig) webhooks(outcome jobs.Outcome, shots ...client.Screenshot) {
 	for i, shot := range shots {
 		deliveries[i] = jobs.Delivery{ReceivedAt: r.clock.Now(), Event: "screenshot", ScreenshotID: shot.ID, Outcome: outcome, Body: []byte("{}")}
 	}
-	r.keep(deliveries)
+	r.storeAll(deliveries)
 	_, err := r.CloseOnce(r.ctx())
 	r.must(err)
 }
 
-// keep has deliveries come at the same time, so that they share commits.
-func (r *rig) keep(deliveries []jobs.Delivery) {
+// storeAll stores deliveries at the same time, so that they share commits.
+func (r *rig) storeAll(deliveries []jobs.Delivery) {
 	r.t.Helper()
-	var keeping sync.WaitGroup
+	var group sync.WaitGroup
 	for _, d := range deliveries {
-		keeping.Go(func() {
+		group.Go(func() {
 			if err := r.StoreDelivery(r.ctx(), d); err != nil {
 				r.t.Error(err)
 			}
 		})
 	}
-	keeping.Wait()
+	group.Wait()
 }
 
-// expect compares the states of all rows of b1, and the counters with a count
-// over the rows.
+// expect checks the states of all rows of b1, and that the counters agree with
+// the rows.
 func (r *rig) expect(want map[jobs.State]int64) {
 	r.t.Helper()
 	b := r.batch()
-	tally, err := r.all.Tally(r.ctx(), rigBatch)
+	tally, err := r.full.Tally(r.ctx(), rigBatch)
 	r.must(err)
 	for _, state := range jobs.States {
 		if got := b.Counts.Of(state); got != want[state] {
-			r.t.Errorf("%d jobs are %s, want %d", got, state, want[state])
+			r.t.Errorf("got %d jobs %s, want %d", got, state, want[state])
 		}
 		if got := tally.Of(state); got != b.Counts.Of(state) {
-			r.t.Errorf("counter says %d %s, the rows %d", b.Counts.Of(state), state, got)
+			r.t.Errorf("got counter %d for %s, and %d rows", b.Counts.Of(state), state, got)
 		}
 	}
 }

@@ -10,14 +10,14 @@ import (
 	"shotline/jobs"
 )
 
-// single makes a job that comes by itself.
+// single adds a single job.
 func (r *rig) single(n int) {
 	r.t.Helper()
-	_, err := r.all.AddJob(r.ctx(), jobs.BatchSpec{ID: fmt.Sprintf("s%04d", n)}, jobs.Request{URL: fmt.Sprintf("https://example.com/%d", n)}, r.clock.Now())
+	_, err := r.full.AddJob(r.ctx(), jobs.BatchSpec{ID: fmt.Sprintf("s%04d", n)}, jobs.Request{URL: fmt.Sprintf("https://example.com/%d", n)}, r.clock.Now())
 	r.must(err)
 }
 
-func TestHoweverManyJobsComeTheQueueHoldsAFewTasks(t *testing.T) {
+func TestManySingleJobsNeedFewTasks(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	const n = 3*mostUnderWay + 7
@@ -27,7 +27,7 @@ func TestHoweverManyJobsComeTheQueueHoldsAFewTasks(t *testing.T) {
 	submitted := 0
 	for round := 0; submitted < n; round++ {
 		r.must(r.WatchOnce(r.ctx()))
-		r.must(r.WatchOnce(r.ctx())) // finds nothing further
+		r.must(r.WatchOnce(r.ctx())) // enqueues nothing more
 		tasks := slices.DeleteFunc(r.queue.take(), func(task string) bool { return !strings.HasPrefix(task, "submit ") })
 		if len(tasks) == 0 || len(tasks) > mostUnderWay/singlesChunk {
 			t.Fatalf("round %d: %d tasks, want from 1 to %d: %q", round, len(tasks), mostUnderWay/singlesChunk, tasks)
@@ -41,18 +41,18 @@ func TestHoweverManyJobsComeTheQueueHoldsAFewTasks(t *testing.T) {
 		}
 	}
 	if submitted != n {
-		t.Errorf("%d were submitted, want %d", submitted, n)
+		t.Errorf("got %d submitted jobs, want %d", submitted, n)
 	}
 	r.clock.advance(time.Hour)
 	r.sweep()
 	for _, task := range r.queue.take() {
 		if strings.HasPrefix(task, "submit") {
-			t.Errorf("%s, although all were", task)
+			t.Errorf("got task %q although all jobs were submitted", task)
 		}
 	}
 }
 
-func TestABatchSharesNoTaskWithJobsThatCameByThemselves(t *testing.T) {
+func TestBatchSharesNoTaskWithSingleJobs(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.single(1)

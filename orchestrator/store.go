@@ -9,8 +9,8 @@ import (
 	"shotline/orchestrator/feed"
 )
 
-// Store is the part of a jobs.Store that an Orchestrator needs. It consists of what
-// each kind of work needs; package jobs documents the methods.
+// Store is the part of a jobs.Store that an Orchestrator needs. It has one
+// interface for each kind of work. Package jobs documents the methods.
 type Store interface {
 	SubmitStore
 	DoubtStore

@@ -18,7 +18,7 @@ import (
 	"shotline/orchestrator/throttle"
 )
 
-func TestABatchGoesFromRowsToSummary(t *testing.T) {
+func TestBatchFromRowsToSummary(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.load(3)
@@ -45,7 +45,7 @@ func TestABatchGoesFromRowsToSummary(t *testing.T) {
 	}
 	failed, err := r.store.Jobs(r.ctx(), jobs.JobFilter{Batch: rigBatch, States: []jobs.State{jobs.Failed}})
 	r.must(err)
-	if len(failed) != 1 || failed[0].Error != "the page did not answer" {
+	if len(failed) != 1 || failed[0].Error != "the page did not respond" {
 		t.Errorf("failed jobs %+v, want one with the vendor's reason", failed)
 	}
 }
@@ -71,7 +71,7 @@ func TestCreateNamesAppsTagsAndParams(t *testing.T) {
 	}
 }
 
-func TestRateLimitedJobsWaitAndNoneFails(t *testing.T) {
+func TestRateLimitedJobsWait(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, one)
 	r.load(3)
@@ -93,7 +93,7 @@ func TestRateLimitedJobsWaitAndNoneFails(t *testing.T) {
 	}
 }
 
-func TestAShortPauseIsWaitedForWithinTheSlice(t *testing.T) {
+func TestShortPauseWithinTheSlice(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, one)
 	r.load(3)
@@ -105,7 +105,7 @@ func TestAShortPauseIsWaitedForWithinTheSlice(t *testing.T) {
 	}
 }
 
-func TestAShortPauseIsWaitedForBeyondTheSlice(t *testing.T) {
+func TestShortPauseBeyondTheSlice(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, one)
 	r.load(3)
@@ -115,7 +115,7 @@ func TestAShortPauseIsWaitedForBeyondTheSlice(t *testing.T) {
 		t.Errorf("%d creates were sent, want 2 within the slice", got)
 	}
 	if _, paused := r.throttle.Paused(); paused {
-		t.Error("the slice ended within the pause")
+		t.Error("slice ended during the pause")
 	}
 	if got := r.queue.take(); len(got) == 0 || !r.queue.at.IsZero() {
 		t.Errorf("enqueued %q, the submission for %s; want it at once", got, r.queue.at)
@@ -140,7 +140,7 @@ func TestRefusalOfAllPausesTheBatch(t *testing.T) {
 		if _, err := r.feed.WatchBatch(r.ctx(), rigBatch, nil); !errors.Is(err, feed.ErrPaused) {
 			t.Errorf("WatchBatch returned %v, want ErrPaused", err)
 		}
-		r.must(r.all.Resume(r.ctx(), rigBatch, r.clock.Now()))
+		r.must(r.full.Resume(r.ctx(), rigBatch, r.clock.Now()))
 		r.submitAll()
 		r.expect(map[jobs.State]int64{jobs.Pending: 5})
 	}
@@ -158,9 +158,9 @@ func TestRefusedCreateFailsItsJobAlone(t *testing.T) {
 	}
 }
 
-// The vendor names each request; a job's reason must not, so that equal reasons
-// are one group of the summary.
-func TestRefusalsGroupWhateverTheirRequestIDs(t *testing.T) {
+// The vendor gives each request an id. The reason of a job must not contain it,
+// so that equal reasons form one group in the summary.
+func TestReasonsOmitRequestIDs(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, one)
 	r.load(2)
@@ -177,7 +177,7 @@ func TestRefusalsGroupWhateverTheirRequestIDs(t *testing.T) {
 	}
 }
 
-// Support asks for the request id of any refusal, also after a long batch.
+// The vendor's support needs the request id of a refusal, also from a long batch.
 func TestEveryRefusalIsLoggedWithItsRequestID(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, one)
@@ -201,11 +201,11 @@ func TestEveryRefusalIsLoggedWithItsRequestID(t *testing.T) {
 	}
 }
 
-func TestUnreachableVendorCostsNothing(t *testing.T) {
+func TestUnreachableVendor(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, one)
 	r.load(1)
-	r.vendor.script(notSent, notSent, notSent, notSent) // pauses of more than a slice
+	r.vendor.script(notSent, notSent, notSent, notSent) // the pause becomes longer than a slice
 	r.submitAll()
 	r.expect(map[jobs.State]int64{jobs.Queued: 1})
 	for range 4 {
@@ -250,8 +250,8 @@ func TestWebhookBeforeTheCreateAnswer(t *testing.T) {
 	}
 }
 
-// TestCachedScreenshotAfterItsWebhook: the vendor's cache answers the second
-// create with the screenshot of the first, whose only webhook was before.
+// The vendor's cache answers the second create with the screenshot of the first,
+// whose only webhook has already arrived.
 func TestCachedScreenshotAfterItsWebhook(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, one)
@@ -266,7 +266,7 @@ func TestCachedScreenshotAfterItsWebhook(t *testing.T) {
 	r.expect(map[jobs.State]int64{jobs.Done: 2})
 }
 
-func TestNothingIsSentOnceABatchIsPaused(t *testing.T) {
+func TestPauseStopsSubmission(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, one)
 	r.load(4)
@@ -282,7 +282,7 @@ func TestNothingIsSentOnceABatchIsPaused(t *testing.T) {
 	r.expect(map[jobs.State]int64{jobs.Pending: 1, jobs.Queued: 3})
 }
 
-func TestWhatATimeSliceLeavesGoesOnAtOnce(t *testing.T) {
+func TestRestOfATimeSliceIsEnqueuedAtOnce(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, one)
 	r.load(10)
@@ -296,7 +296,7 @@ func TestWhatATimeSliceLeavesGoesOnAtOnce(t *testing.T) {
 	}
 }
 
-// TestLeaseSize: what expires before it can be sent wastes the rate.
+// A lease that ends before its create can be sent wastes the rate.
 func TestLeaseSize(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -315,7 +315,7 @@ func TestLeaseSize(t *testing.T) {
 	}
 }
 
-func TestTheSameWebhooksAgainChangeNothing(t *testing.T) {
+func TestRepeatedWebhooksChangeNothing(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.load(20)
@@ -343,7 +343,7 @@ func TestTheSameWebhooksAgainChangeNothing(t *testing.T) {
 	}
 }
 
-func TestStoppingHandsBackWhatWasNotSent(t *testing.T) {
+func TestDrainHandsBackLeases(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, one)
 	r.load(10)
@@ -352,10 +352,10 @@ func TestStoppingHandsBackWhatWasNotSent(t *testing.T) {
 	r.expect(map[jobs.State]int64{jobs.Pending: 1, jobs.Queued: 9})
 	r.vendor.onCreate = nil
 	r.queue.take()
-	next := r.another("worker2")
+	next := r.newWorker("worker2")
 	r.must(next.WatchOnce(r.ctx()))
 	if got := r.queue.take(); len(got) != 1 || !strings.HasPrefix(got[0], "submit b1") {
-		t.Errorf("after the stop %q is owed, want the batch's submission at once", got)
+		t.Errorf("after the stop: enqueued %q, want the batch's submission", got)
 	}
 	r.must(next.SubmitBatch(r.ctx(), rigBatch))
 	r.expect(map[jobs.State]int64{jobs.Pending: 10})

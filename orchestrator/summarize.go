@@ -176,9 +176,9 @@ func (l *lookup) explain(ctx context.Context, claim *claim) error {
 	return nil
 }
 
-// explanation is what is still missing of a batch. To count it takes a scan of the
-// batch. So it is counted again only once the pages have shown enough, and then ever
-// more rarely, up to countPages pages later.
+// explanation counts the costs and reasons that a batch lacks. Counting takes a
+// scan of the batch. So it is repeated only when the pages have shown enough, and
+// then less and less often, up to countPages pages later.
 type explanation struct {
 	*lookup
 	claim          *claim

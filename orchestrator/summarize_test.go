@@ -11,16 +11,16 @@ import (
 	"shotline/jobs"
 )
 
-func TestSummaryAndTheVendor(t *testing.T) {
+func TestSummaryWithoutTheVendor(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		comesBack bool
-		after     time.Duration // the second try
-		told      bool
+		after     time.Duration // time between the two attempts
+		isStored  bool
 	}{
-		"is waited for":      {false, explainFor - time.Second, false},
-		"comes back in time": {true, explainFor - time.Second, true},
-		"stays away":         {false, explainFor, true},
+		"is down for a while": {false, explainFor - time.Second, false},
+		"comes back in time":  {true, explainFor - time.Second, true},
+		"stays down":          {false, explainFor, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -32,7 +32,7 @@ func TestSummaryAndTheVendor(t *testing.T) {
 			r.webhooks(jobs.OutcomeDone)
 			r.vendor.down = errors.New("no route")
 			if err := r.SummarizeBatch(r.ctx(), rigBatch); err == nil {
-				t.Error("nobody was told that the vendor is away")
+				t.Error("SummarizeBatch returned no error although the vendor is down")
 			}
 			if test.comesBack {
 				r.vendor.down = nil
@@ -42,28 +42,28 @@ func TestSummaryAndTheVendor(t *testing.T) {
 			if got := r.queue.take(); !strings.HasPrefix(got[len(got)-1], "summary") {
 				t.Errorf("enqueued %q, want the summary again", got)
 			}
-			if err := r.SummarizeBatch(r.ctx(), rigBatch); (err == nil) != test.told {
-				t.Errorf("summary returned %v, want one: %t", err, test.told)
+			if err := r.SummarizeBatch(r.ctx(), rigBatch); (err == nil) != test.isStored {
+				t.Errorf("SummarizeBatch returned %v, want success %t", err, test.isStored)
 			}
 			b := r.batch()
-			if (b.Summarized == 1) != test.told || (b.Counts.Cost != nil) != test.comesBack {
+			if (b.Summarized == 1) != test.isStored || (b.Counts.Cost != nil) != test.comesBack {
 				t.Errorf("summarized %d, cost %v", b.Summarized, b.Counts.Cost)
 			}
 		})
 	}
 }
 
-func TestSummaryWaitsForAListingThatLags(t *testing.T) {
+func TestSummaryWaitsForALaggingListing(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		catchesUp bool
-		after     time.Duration // the second try
-		told      int
+		after     time.Duration // time between the two attempts
+		revision  int
 		cost      float64
 	}{
-		"behind still":      {false, listAgain, 0, 1},
-		"catches up":        {true, listAgain, 1, 2},
-		"behind the settle": {false, 10 * time.Second, 1, 1},
+		"still lags":                 {false, listAgain, 0, 1},
+		"catches up":                 {true, listAgain, 1, 2},
+		"lags after the settle time": {false, 10 * time.Second, 1, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -76,7 +76,7 @@ func TestSummaryWaitsForAListingThatLags(t *testing.T) {
 			r.vendor.lagging = r.vendor.shots[0].ID
 			r.must(r.SummarizeBatch(r.ctx(), rigBatch))
 			if b := r.batch(); b.Summarized != 0 {
-				t.Error("the batch was summed up although the listing lags")
+				t.Error("batch was summarized although the listing lags")
 			}
 			if test.catchesUp {
 				r.vendor.lagging = ""
@@ -88,14 +88,14 @@ func TestSummaryWaitsForAListingThatLags(t *testing.T) {
 				t.Errorf("enqueued %q, want the summary again", got)
 			}
 			r.must(r.SummarizeBatch(r.ctx(), rigBatch))
-			if b := r.batch(); b.Summarized != test.told || b.Counts.Cost == nil || *b.Counts.Cost != test.cost {
-				t.Errorf("summarized %d, counts %+v; want %d and %g credits", b.Summarized, b.Counts, test.told, test.cost)
+			if b := r.batch(); b.Summarized != test.revision || b.Counts.Cost == nil || *b.Counts.Cost != test.cost {
+				t.Errorf("summarized %d, counts %+v; want %d and %g credits", b.Summarized, b.Counts, test.revision, test.cost)
 			}
 		})
 	}
 }
 
-func TestSummaryDoesWithoutAnAnswerThatTakesTooLong(t *testing.T) {
+func TestSummaryWithAHangingVendor(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.load(2)
@@ -114,7 +114,7 @@ func TestSummaryDoesWithoutAnAnswerThatTakesTooLong(t *testing.T) {
 	}
 }
 
-// countedScans counts the scans for what is unexplained.
+// countedScans counts the calls of Unexplained.
 type countedScans struct {
 	Store
 	scans int
@@ -179,7 +179,7 @@ func TestSummaryFindsADoubleCharge(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.load(1)
-	r.vendor.unlisted, r.vendor.unfound = true, true // lagging behind the settle time
+	r.vendor.unlisted, r.vendor.unfound = true, true // beyond the settle time
 	r.vendor.script(doubtWithEffect)
 	r.submitAll()
 	r.clock.advance(11 * time.Second)
@@ -193,7 +193,7 @@ func TestSummaryFindsADoubleCharge(t *testing.T) {
 	}
 }
 
-func TestABatchThatOpensAgainMeanwhileIsNotSummarized(t *testing.T) {
+func TestReopenedBatchIsNotSummarized(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.load(2)
@@ -208,8 +208,8 @@ func TestABatchThatOpensAgainMeanwhileIsNotSummarized(t *testing.T) {
 		return err
 	}
 	r.must(r.SummarizeBatch(r.ctx(), rigBatch))
-	if revision, data, err := r.all.Summary(r.ctx(), rigBatch); err != nil || revision != 0 {
-		t.Errorf("summary %d of an open batch: %s, %v", revision, data, err)
+	if revision, data, err := r.full.Summary(r.ctx(), rigBatch); err != nil || revision != 0 {
+		t.Errorf("got summary %d of an open batch: %s, %v", revision, data, err)
 	}
 	r.submitAll()
 	r.vendor.end(client.StatusFinished, r.vendor.shots[2].ID)
@@ -220,10 +220,10 @@ func TestABatchThatOpensAgainMeanwhileIsNotSummarized(t *testing.T) {
 	}
 }
 
-func TestALongListingForASummaryIsAskedForByOneProcess(t *testing.T) {
+func TestOneProcessListsForASummary(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	other := r.another("worker2")
+	other := r.newWorker("worker2")
 	r.load(listPage * 3)
 	r.vendor.costless = true
 	r.submitAll()
@@ -237,6 +237,6 @@ func TestALongListingForASummaryIsAskedForByOneProcess(t *testing.T) {
 	}
 	r.must(r.SummarizeBatch(r.ctx(), rigBatch))
 	if b := r.batch(); lists != 3 || b.Summarized != 1 {
-		t.Errorf("%d pages were asked for, want 3; summarized %d", lists, b.Summarized)
+		t.Errorf("got %d pages, want 3; summarized %d", lists, b.Summarized)
 	}
 }

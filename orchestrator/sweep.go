@@ -78,8 +78,8 @@ func (o *Orchestrator) SweepOnce(ctx context.Context) error {
 	o.measureLag(ctx)
 	now := o.clock.Now()
 	left := o.removeFailedImports(ctx) // of this process alone: other workers do not know them
-	mine, err := o.store.ClaimTick(ctx, o.sweepTick(), now, now.Add(o.cfg.SweepEvery/2))
-	if err != nil || !mine {
+	claimed, err := o.store.ClaimTick(ctx, o.sweepTick(), now, now.Add(o.cfg.SweepEvery/2))
+	if err != nil || !claimed {
 		return errors.Join(left, err)
 	}
 	_, _, leases := o.expireLeases(ctx)
@@ -147,18 +147,18 @@ func (o *Orchestrator) measureLag(ctx context.Context) {
 // enqueued, or is lost, its work is claimed again after the claim's time.
 func (o *Orchestrator) WatchOnce(ctx context.Context) error {
 	now := o.clock.Now()
-	owed, err := o.store.ClaimWork(ctx, now, now.Add(o.claimTime()), mostUnderWay, o.cfg.Batches...)
+	work, err := o.store.ClaimWork(ctx, now, now.Add(o.claimTime()), mostUnderWay, o.cfg.Batches...)
 	if err != nil {
-		return fmt.Errorf("enqueue what is owed: %w", err)
+		return fmt.Errorf("enqueue pending work: %w", err)
 	}
-	for len(owed) > 0 {
-		w := owed[0]
-		n := singles(owed)
+	for len(work) > 0 {
+		w := work[0]
+		n := singles(work)
 		switch {
 		case n > 1 && w.Kind == jobs.WorkSubmit:
-			err = o.queue.EnqueueSubmits(ctx, batchesOf(owed[:n]), w.Generation)
+			err = o.queue.EnqueueSubmits(ctx, batchesOf(work[:n]), w.Generation)
 		case n > 1:
-			err = o.queue.EnqueueSummaries(ctx, batchesOf(owed[:n]), w.Generation)
+			err = o.queue.EnqueueSummaries(ctx, batchesOf(work[:n]), w.Generation)
 		case w.Kind == jobs.WorkSubmit:
 			err = o.queue.EnqueueSubmit(ctx, w.Batch, w.Generation, time.Time{})
 		case w.Kind == jobs.WorkSummarize:
@@ -168,15 +168,15 @@ func (o *Orchestrator) WatchOnce(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("enqueue %s of batch %s: %w", w.Kind, w.Batch, err)
 		}
-		owed = owed[max(n, 1):]
+		work = work[max(n, 1):]
 	}
 	return nil
 }
 
-// singles counts the single jobs at the beginning of owed that need the same
+// singles counts the single jobs at the beginning of work that need the same
 // work. Up to singlesChunk of them share a task.
-func singles(owed []jobs.Work) (n int) {
-	for n < min(len(owed), singlesChunk) && owed[n].Single && owed[n].Kind == owed[0].Kind {
+func singles(work []jobs.Work) (n int) {
+	for n < min(len(work), singlesChunk) && work[n].Single && work[n].Kind == work[0].Kind {
 		n++
 	}
 	return n

@@ -14,7 +14,7 @@ func TestLostTasksAreEnqueuedUnderANewGeneration(t *testing.T) {
 	r := newRig(t)
 	r.load(1)
 	r.sweep()
-	first := r.queue.take() // and lost
+	first := r.queue.take() // lost tasks
 	r.sweep()
 	if again := r.queue.take(); len(again) != 0 {
 		t.Errorf("enqueued %q again at once", again)
@@ -22,11 +22,11 @@ func TestLostTasksAreEnqueuedUnderANewGeneration(t *testing.T) {
 	r.clock.advance(claimAgain)
 	r.sweep()
 	if second := r.queue.take(); len(second) != 1 || slices.Equal(first, second) {
-		t.Errorf("first %q, after the loss %q; want the next generation", first, second)
+		t.Errorf("got %q, then %q after the loss; want the next generation", first, second)
 	}
 }
 
-func TestTasksThatWaitAreNotEnqueuedAgainAndAgain(t *testing.T) {
+func TestWaitingTasksAreNotEnqueuedAgain(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ lag, want time.Duration }{
 		{0, claimAgain}, {8 * time.Second, claimAgain + 16*time.Second}, {time.Hour, claimMost},
@@ -49,15 +49,15 @@ func TestTasksThatWaitAreNotEnqueuedAgainAndAgain(t *testing.T) {
 	}
 }
 
-func TestWorkIsOwedWhileTheQueueIsAway(t *testing.T) {
+func TestWorkIsEnqueuedAfterTheQueueFailed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.load(1)
-	r.queue.away = true
+	r.queue.down = true
 	if err := r.SweepOnce(r.ctx()); err == nil {
-		t.Error("nobody was told that the queue is away")
+		t.Error("SweepOnce returned no error although the queue is down")
 	}
-	r.queue.away = false
+	r.queue.down = false
 	r.clock.advance(claimAgain)
 	r.sweep()
 	if got := r.queue.take(); len(got) != 1 {
@@ -65,44 +65,44 @@ func TestWorkIsOwedWhileTheQueueIsAway(t *testing.T) {
 	}
 }
 
-func TestWorkGoesOnSoonAfterTheQueueIsBack(t *testing.T) {
+func TestWorkContinuesSoonAfterTheQueueIsBack(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.load(1)
-	r.queue.away = true
+	r.queue.down = true
 	for range 2 {
 		if err := r.SweepOnce(r.ctx()); err == nil {
-			t.Error("nobody was told that the queue is away")
+			t.Error("SweepOnce returned no error although the queue is down")
 		}
 		r.clock.advance(claimAgain)
 	}
-	_ = r.SweepOnce(r.ctx()) // fails like those before
-	r.queue.away = false
+	_ = r.SweepOnce(r.ctx()) // fails like the sweeps before
+	r.queue.down = false
 	r.clock.advance(r.cfg.SweepEvery)
 	r.sweep()
 	if got := r.queue.take(); len(got) != 1 {
-		t.Errorf("a sweep after the queue came back %q was enqueued, want the submission", got)
+		t.Errorf("after the queue came back: enqueued %q, want the submission", got)
 	}
 	r.clock.advance(r.cfg.SweepEvery)
 	r.sweep()
 	if got := r.queue.take(); len(got) != 1 {
-		t.Errorf("enqueued %q, want the submission once more, claimed for as short a time", got)
+		t.Errorf("enqueued %q, want the submission again, since its claim was short", got)
 	}
 	r.clock.advance(r.cfg.SweepEvery)
 	r.sweep()
 	if got := r.queue.take(); len(got) != 0 {
-		t.Errorf("enqueued %q although it is claimed", got)
+		t.Errorf("enqueued %q although the work is claimed", got)
 	}
 }
 
-func TestRestOfABatchGoesOnSoonAfterTheQueueIsBack(t *testing.T) {
+func TestRestOfABatchContinuesSoonAfterTheQueueIsBack(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, one)
 	r.load(3)
 	r.vendor.script(rateLimited(2 * sliceTime))
-	r.queue.away = true
+	r.queue.down = true
 	r.submitAll() // the vendor's pause begins, and the rest cannot be enqueued
-	r.queue.away = false
+	r.queue.down = false
 	r.clock.advance(2*sliceTime + r.cfg.SweepEvery)
 	r.sweep()
 	if got := r.queue.take(); len(got) != 1 || !strings.HasPrefix(got[0], "submit") {
@@ -114,7 +114,7 @@ func TestOneSweepAmongWorkers(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.load(1)
-	other := r.another("worker2")
+	other := r.newWorker("worker2")
 	r.sweep()
 	r.must(other.SweepOnce(r.ctx()))
 	if got := r.queue.take(); len(got) != 1 {
@@ -127,7 +127,7 @@ func TestOverdueDeadlinesWithoutATaskAreEnqueued(t *testing.T) {
 	r := newRig(t)
 	r.load(1)
 	r.submitAll()
-	r.queue.take() // the deadline's task is lost
+	r.queue.take() // lose the deadline's task
 	r.clock.advance(2 * time.Minute)
 	r.sweep()
 	if got := r.queue.take(); !slices.ContainsFunc(got, func(id string) bool { return strings.HasPrefix(id, "deadlines") }) {
@@ -158,26 +158,26 @@ func TestStaleImportsAreRemoved(t *testing.T) {
 	r.must(r.store.AppendRequests(r.ctx(), "half", []jobs.Request{{Line: 1, URL: "https://a.test/"}}, r.clock.Now()))
 	r.sweep()
 	if _, err := r.store.Batch(r.ctx(), "half"); err != nil {
-		t.Fatalf("a fresh import is gone: %v", err)
+		t.Fatalf("a new import was removed: %v", err)
 	}
 	r.clock.advance(staleImport + time.Minute)
 	r.sweep()
 	if _, err := r.store.Batch(r.ctx(), "half"); err == nil {
-		t.Error("an import left half-way is still there")
+		t.Error("the stale import was not removed")
 	}
 }
 
-// TestALongPauseDoesNotOutliveTheProcess: what the vendor asked of a process
-// that is no more is looked into by the next.
-func TestALongPauseDoesNotOutliveTheProcess(t *testing.T) {
+// A pause that the vendor requested ends with the process. The next process tries
+// earlier.
+func TestLongPauseEndsWithItsProcess(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, one)
 	r.load(3)
 	r.vendor.script(rateLimited(24 * time.Hour))
 	r.submitAll()
-	r.queue.take() // the queue is gone as well
+	r.queue.take() // lose the queue as well
 	r.clock.advance(time.Minute + claimAgain)
-	r.must(r.another("worker2").SweepOnce(r.ctx()))
+	r.must(r.newWorker("worker2").SweepOnce(r.ctx()))
 	if got := r.queue.take(); len(got) != 1 || !strings.HasPrefix(got[0], "submit") {
 		t.Errorf("enqueued %q, want the submission", got)
 	}

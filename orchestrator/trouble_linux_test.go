@@ -15,20 +15,20 @@ import (
 	"shotline/jobs/storetest"
 )
 
-// interrupted is a store where something happens right after a lease.
-type interrupted struct {
+// hookedStore is a store that calls afterLease after each Lease.
+type hookedStore struct {
 	Store
-	leased func()
+	afterLease func()
 }
 
-func (s interrupted) Lease(ctx context.Context, batch, owner string, n int, at, until time.Time) ([]jobs.Lease, error) {
-	leases, err := s.Store.Lease(ctx, batch, owner, n, at, until)
-	s.leased()
+func (s hookedStore) Lease(ctx context.Context, batch, owner string, n int, at, expiry time.Time) ([]jobs.Lease, error) {
+	leases, err := s.Store.Lease(ctx, batch, owner, n, at, expiry)
+	s.afterLease()
 	return leases, err
 }
 
-// TestNoCreateIsSentWhileTheDiskIsFull: neither of jobs that were leased before
-// nor of others. With space again everything is sent, once.
+// While the disk is full, no create is sent, neither for jobs that were leased
+// before nor for others. When there is space again, each is sent once.
 func TestNoCreateIsSentWhileTheDiskIsFull(t *testing.T) {
 	for name, leased := range map[string]bool{"before the lease": false, "after the lease": true} {
 		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
@@ -39,7 +39,7 @@ func TestNoCreateIsSentWhileTheDiskIsFull(t *testing.T) {
 				r.load(40)
 				store := r.store
 				if leased {
-					r.store = interrupted{store, d.Fill}
+					r.store = hookedStore{store, d.Fill}
 				} else {
 					d.Fill()
 				}
@@ -51,7 +51,7 @@ func TestNoCreateIsSentWhileTheDiskIsFull(t *testing.T) {
 					_ = r.SweepOnce(r.ctx())
 				}
 				if n := r.vendor.sent(); n != 0 {
-					t.Fatalf("%d creates while no intent can be kept", n)
+					t.Fatalf("got %d creates although no intent can be stored", n)
 				}
 				if lines := strings.Count(log.String(), "\n"); lines > 2 {
 					t.Errorf("%d lines in the log:\n%s", lines, &log)
@@ -62,19 +62,18 @@ func TestNoCreateIsSentWhileTheDiskIsFull(t *testing.T) {
 				r.submitAll()
 				r.expect(map[jobs.State]int64{jobs.Pending: 40})
 				if n := r.vendor.sent(); n != 40 {
-					t.Errorf("%d creates for 40 jobs", n)
+					t.Errorf("got %d creates, want 40", n)
 				}
 			})
 		})
 	}
 }
 
-// TestAnAnswerThatCannotBeKeptBecomesADoubt: the create was paid, and the disk
-// was full when its answer came.
-func TestAnAnswerThatCannotBeKeptBecomesADoubt(t *testing.T) {
+// The create is paid, but the disk is full when its answer arrives.
+func TestUnstoredAnswerBecomesADoubt(t *testing.T) {
 	for name, answer := range map[string]func(client.Screenshot) error{
-		"an id":         func(client.Screenshot) error { return nil },
-		"none":          doubtWithEffect,
+		"success":       func(client.Screenshot) error { return nil },
+		"no answer":     doubtWithEffect,
 		"a rate limit":  rateLimited(time.Second),
 		"a refusal":     refused(422, "URL"),
 		"a refused key": refused(401, "INVALID_API_KEY"),
@@ -88,18 +87,18 @@ func TestAnAnswerThatCannotBeKeptBecomesADoubt(t *testing.T) {
 				_ = r.SubmitBatch(r.ctx(), rigBatch)
 				r.vendor.onCreate = nil
 				r.clock.advance(longestLease + time.Second)
-				for range 3 { // the lease is over, and nothing of that can be kept either
+				for range 3 { // the lease has ended, but that cannot be stored either
 					_ = r.SweepOnce(r.ctx())
 					_ = r.SubmitBatch(r.ctx(), rigBatch)
 					r.clock.advance(doubtEvery)
 				}
 				if n := r.vendor.sent(); n != 1 {
-					t.Fatalf("%d creates, want the one", n)
+					t.Fatalf("got %d creates, want 1", n)
 				}
 				paid := len(r.vendor.shots)
 
 				d.Free()
-				r.sweep() // the open intent is a doubt, and looked up
+				r.sweep() // the open intent is in doubt, and looked up
 				if paid == 1 {
 					r.expect(map[jobs.State]int64{jobs.Pending: 1})
 				}
@@ -108,14 +107,14 @@ func TestAnAnswerThatCannotBeKeptBecomesADoubt(t *testing.T) {
 				r.submitAll()
 				r.expect(map[jobs.State]int64{jobs.Pending: 1})
 				if n := len(r.vendor.shots); n != 1 {
-					t.Errorf("%d screenshots were paid for", n)
+					t.Errorf("got %d paid screenshots, want 1", n)
 				}
 			})
 		})
 	}
 }
 
-// fillingRows fill the disk after some rows.
+// fillingRows is an input that fills the disk after some rows.
 type fillingRows struct {
 	rows int
 	fill func()
@@ -128,9 +127,8 @@ func (f *fillingRows) next() (jobs.Request, error) {
 	return jobs.Request{Line: f.rows, URL: fmt.Sprintf("https://a.test/%d", f.rows)}, nil
 }
 
-// TestAnImportThatFillsTheDiskIsRemovedOnceThereIsRoom, and not only when it has
-// got stale.
-func TestAnImportThatFillsTheDiskIsRemovedOnceThereIsRoom(t *testing.T) {
+// The import is removed as soon as the disk has space, before it becomes stale.
+func TestImportThatFillsTheDiskIsRemoved(t *testing.T) {
 	storetest.WithDisk(t, 16<<20, func(t *testing.T, d *storetest.Disk) {
 		r := newRigAt(t, d.Path("rig.db"))
 		rows := &fillingRows{fill: d.Fill}
@@ -148,7 +146,7 @@ func TestAnImportThatFillsTheDiskIsRemovedOnceThereIsRoom(t *testing.T) {
 		r.clock.advance(r.cfg.SweepEvery)
 		r.sweep()
 		if _, err := r.store.Batch(r.ctx(), rigBatch); !errors.Is(err, jobs.ErrNotFound) {
-			t.Errorf("half a batch stayed: %v", err)
+			t.Errorf("a part of the batch remains: %v", err)
 		}
 	})
 }

@@ -9,9 +9,9 @@ import (
 	"shotline/jobs"
 )
 
-// TestATaskLeavesTheWorkToOneThatIsBusy: the sweeper asks again for what takes
-// long, and the second task must not ask the vendor the same.
-func TestATaskLeavesTheWorkToOneThatIsBusy(t *testing.T) {
+// The sweeper enqueues work again if it takes long. The second task must not send
+// the vendor the same queries.
+func TestSecondTaskLeavesTheWorkToTheFirst(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		prepare func(*rig)
@@ -32,9 +32,9 @@ func TestATaskLeavesTheWorkToOneThatIsBusy(t *testing.T) {
 			r := newRig(t)
 			r.load(1)
 			test.prepare(r)
-			asked, answer := make(chan struct{}, 10), make(chan struct{})
+			called, answer := make(chan struct{}, 10), make(chan struct{})
 			wait := func() error {
-				asked <- struct{}{}
+				called <- struct{}{}
 				<-answer
 				return nil
 			}
@@ -43,14 +43,14 @@ func TestATaskLeavesTheWorkToOneThatIsBusy(t *testing.T) {
 			r.vendor.onList = func(context.Context) error { return wait() }
 			first := make(chan error)
 			go func() { first <- test.task(r) }()
-			<-asked
+			<-called
 			second := make(chan error)
 			go func() { second <- test.task(r) }()
 			select {
 			case err := <-second:
 				r.must(err)
-			case <-asked:
-				t.Error("the vendor was asked twice at a time")
+			case <-called:
+				t.Error("both tasks called the vendor")
 				close(answer)
 				<-second
 				<-first
@@ -58,7 +58,7 @@ func TestATaskLeavesTheWorkToOneThatIsBusy(t *testing.T) {
 			}
 			close(answer)
 			r.must(<-first)
-			r.must(test.task(r)) // the turn is over
+			r.must(test.task(r)) // the turn is free again
 		})
 	}
 }

@@ -46,8 +46,8 @@ func (o *Orchestrator) upkeepLoop(ctx context.Context) {
 // in one process every ten minutes.
 func (o *Orchestrator) RecountOnce(ctx context.Context) error {
 	now := o.clock.Now()
-	mine, err := o.store.ClaimTick(ctx, recountTick, now, now.Add(recountEvery))
-	if err != nil || !mine {
+	claimed, err := o.store.ClaimTick(ctx, recountTick, now, now.Add(recountEvery))
+	if err != nil || !claimed {
 		return err
 	}
 	out, err := o.store.Outstanding(ctx)

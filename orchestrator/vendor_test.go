@@ -14,35 +14,37 @@ import (
 	"shotline/client"
 )
 
-// fakeVendor keeps screenshots in memory and misbehaves on demand. shots holds
-// what took effect, whatever was answered. It is not the sandbox: tests script the
-// Go error of each single call, on a clock of their own and without HTTP.
+// fakeVendor keeps screenshots in memory and fails as scripted. A create without
+// effect adds nothing to shots, whatever its answer is. It is not the sandbox: tests
+// script the Go error of each single call, on a clock of their own and without HTTP.
 type fakeVendor struct {
 	mu       sync.Mutex
 	shots    []client.Screenshot // oldest first
 	creates  []client.CreateRequest
-	calls    int                             // of any kind
-	answers  []func(client.Screenshot) error // scripted, one per create; then success
+	calls    int                             // of all kinds
+	answers  []func(client.Screenshot) error // one per create; after them, creates succeed
 	status   client.Status                   // of new screenshots
-	unlisted bool                            // lists show nothing
-	lagging  string                          // id of a screenshot that lists do not show
+	unlisted bool                            // listings show nothing
+	lagging  string                          // id of a screenshot that listings do not show
 	unfound  bool                            // searches show nothing
-	odd      func(client.Screenshot) string  // why listings cannot read a row; empty: they can
+	odd      func(client.Screenshot) string  // returns why listings cannot read a row, or an empty text
 	oddID    bool                            // the id of such a row can be read
-	untagged bool                            // lists by tag match the first tag alone
-	costless bool                            // creates do not tell the cost
+	untagged bool                            // listings by tag match only the first tag
+	costless bool                            // answers to creates contain no cost
 	cached   bool                            // creates are answered with the first screenshot
-	down     error                           // every call but create fails
+	down     error                           // error of every call except create
 
-	// Called before the answer, which is their error when they return one.
+	// These are called before the answer. If they return an error, that is the
+	// answer.
 	onCreate func(client.Screenshot)
 	onInfo   func(id string) error
 	onList   func(context.Context) error
 	onSearch func(url string) error
 }
 
-// Ways in which a create can end badly. Each gets the screenshot that it would
-// have made; errNoEffect tells which of them made none.
+// The functions below are answers of failing creates. They receive the screenshot
+// that the create would make. If their error contains errNoEffect, it is not
+// made.
 var errNoEffect = errors.New("no effect")
 
 func rateLimited(delay time.Duration) func(client.Screenshot) error {
@@ -170,7 +172,7 @@ func (v *fakeVendor) page(offset, limit int, wanted func(*client.Screenshot) boo
 	return found, nil
 }
 
-// row is a screenshot as a listing shows it.
+// row returns a screenshot as a listing shows it.
 func (v *fakeVendor) row(shot client.Screenshot) client.Screenshot {
 	if v.odd == nil {
 		return shot
@@ -190,7 +192,8 @@ func (v *fakeVendor) row(shot client.Screenshot) client.Screenshot {
 	return client.Screenshot{ReadError: &client.RowError{Row: 1, Rows: 1, Raw: raw, Reason: reason}}
 }
 
-// end gives all screenshots, or those named, their result.
+// end sets the status of the screenshots with these ids, or of all if there are
+// none.
 func (v *fakeVendor) end(status client.Status, ids ...string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -198,7 +201,7 @@ func (v *fakeVendor) end(status client.Status, ids ...string) {
 		if len(ids) == 0 || slices.Contains(ids, v.shots[i].ID) {
 			v.shots[i].Status = status
 			if status == client.StatusError {
-				v.shots[i].Error = "the page did not answer"
+				v.shots[i].Error = "the page did not respond"
 			}
 		}
 	}
@@ -216,20 +219,20 @@ func (v *fakeVendor) sent() int {
 	return len(v.creates)
 }
 
-// fakeQueue remembers what was enqueued, or loses it.
+// fakeQueue records the enqueued tasks. It fails while down is set.
 type fakeQueue struct {
 	mu   sync.Mutex
-	away bool
+	down bool
 	ids  []string
-	at   time.Time // when the last submission is to begin
+	at   time.Time // start of the last submission
 	lag  time.Duration
 }
 
 func (q *fakeQueue) add(format string, args ...any) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.away {
-		return errors.New("queue is away")
+	if q.down {
+		return errors.New("queue is unavailable")
 	}
 	if id := fmt.Sprintf(format, args...); !slices.Contains(q.ids, id) {
 		q.ids = append(q.ids, id)
@@ -274,7 +277,7 @@ func (q *fakeQueue) take() []string {
 	return ids
 }
 
-// fakeClock stands still until a test advances it. Sleep advances it, too.
+// fakeClock shows a fixed time until a test advances it. Sleep advances it, too.
 type fakeClock struct {
 	mu  sync.Mutex
 	now time.Time

@@ -175,9 +175,9 @@ func TestDamageWhileServing(t *testing.T) {
 		t.Errorf("%d creates on the word of a damaged database", n)
 	}
 	s.until("it is logged", func() bool {
-		return strings.Contains(s.log.String(), "nothing is submitted and no webhook taken any more")
+		return strings.Contains(s.log.String(), "database damaged: submission and webhook intake stopped")
 	})
-	if n := strings.Count(s.log.String(), "nothing is submitted and no webhook taken any more"); n != 1 {
+	if n := strings.Count(s.log.String(), "database damaged: submission and webhook intake stopped"); n != 1 {
 		t.Errorf("logged %d times:\n%s", n, s.log)
 	}
 }
