@@ -15,7 +15,7 @@ import (
 	"shotline/orchestrator/engine"
 )
 
-func TestErrorsNameTheFieldAndLeaveNothing(t *testing.T) {
+func TestInvalidConfigs(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	sink, err := callback.ParseSink("crm=http://127.0.0.1/hunter2")
@@ -60,10 +60,10 @@ func TestErrorsNameTheFieldAndLeaveNothing(t *testing.T) {
 			continue
 		}
 		if strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("%s: the error tells a secret: %v", test.field, err)
+			t.Errorf("%s: error contains a secret: %v", test.field, err)
 		}
 		if _, err := os.Stat(r.db); err == nil {
-			t.Fatalf("%s: a database was made", test.field)
+			t.Fatalf("%s: the database was created", test.field)
 		}
 	}
 }
@@ -80,7 +80,7 @@ func TestSpaceAroundSettingsIsIgnored(t *testing.T) {
 	}
 }
 
-func TestADatabaseThatCannotBeOpened(t *testing.T) {
+func TestUnusableDatabase(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	text := filepath.Join(t.TempDir(), "notes.txt")
@@ -97,8 +97,8 @@ func TestADatabaseThatCannotBeOpened(t *testing.T) {
 	}
 }
 
-// The bound of creates under way is never above that of connections.
-func TestCreatesHeedTheConnections(t *testing.T) {
+// There are never more creates under way than connections.
+func TestCreatesStayBelowTheConnections(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ connections, concurrency, fixed, most int }{
 		{0, 0, 0, 64}, {0, 500, 500, 64}, {256, 500, 500, 64}, {80, 500, 70, 64}, {8, 0, 0, 7}, {8, 20, 7, 7}, {8, 3, 3, 7}, {1, 9, 1, 1},
@@ -111,7 +111,7 @@ func TestCreatesHeedTheConnections(t *testing.T) {
 	}
 }
 
-// The zero values mean the defaults.
+// Zero values select the defaults.
 func TestDefaults(t *testing.T) {
 	t.Parallel()
 	e, err := engine.Open(t.Context(), engine.Config{OpenStore: sqlite.Opener(filepath.Join(t.TempDir(), "shots.db")), APIKey: testKey})

@@ -49,7 +49,7 @@ func (h *endRecorder) Changed(e jobs.Effects) {
 func (*endRecorder) Applied(jobs.Applied) {}
 func (*endRecorder) Doubts(int, int, int) {}
 
-func TestAJobIsBroughtToItsEndByASignedWebhook(t *testing.T) {
+func TestSignedWebhookClosesAJob(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	var creates, accepted atomic.Int64
@@ -70,14 +70,14 @@ func TestAJobIsBroughtToItsEndByASignedWebhook(t *testing.T) {
 	}
 	job = r.await(e, job.ID)
 	if job.ClosedBy != jobs.ByWebhook || job.ImageURL == "" {
-		t.Errorf("closed by %s with picture %q, want by webhook with one", job.ClosedBy, job.ImageURL)
+		t.Errorf("closed by %s with image %q, want by webhook with an image", job.ClosedBy, job.ImageURL)
 	}
-	picture, err := e.Client().Thumbnail(t.Context(), job.ScreenshotID, client.ThumbnailOptions{})
+	image, err := e.Client().Thumbnail(t.Context(), job.ScreenshotID, client.ThumbnailOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if picture.ContentType != "image/png" || picture.Body.Close() != nil {
-		t.Errorf("the picture is %s", picture.ContentType)
+	if image.ContentType != "image/png" || image.Body.Close() != nil {
+		t.Errorf("got content type %s, want image/png", image.ContentType)
 	}
 	workers, err := e.Store().Workers(t.Context(), job.CreatedAt.Add(-jobs.WorkerAlive))
 	r.must(err)
@@ -93,7 +93,7 @@ func TestAJobIsBroughtToItsEndByASignedWebhook(t *testing.T) {
 	}
 }
 
-func TestWithoutWebhooksTheVendorIsAsked(t *testing.T) {
+func TestVendorIsPolledWithoutWebhooks(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	e := r.start(func(c *engine.Config) { c.Apps, c.WebhookSecrets = nil, nil })
@@ -164,7 +164,7 @@ func TestLifeCycle(t *testing.T) {
 	}
 }
 
-func TestAStoreThatWasBroughtStaysOpen(t *testing.T) {
+func TestStoreOfTheCallerStaysOpen(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	store, err := sqlite.Open(t.Context(), r.db)
@@ -191,9 +191,10 @@ func (h blockedVendor) Create(ctx context.Context, r client.CreateRequest) (clie
 	return h.Vendor.Create(ctx, r)
 }
 
-// Stop comes while a create is under way, a second job is queued, and a caller waits.
-// The engine finishes the create. The next engine does the rest and gets the webhook.
-func TestStopInTheMiddleOfWorkAndGoOn(t *testing.T) {
+// Stop is called while a create is under way, a second job is queued, and a
+// caller waits. The engine finishes the create. The next engine submits the
+// second job and receives the webhooks.
+func TestNextEngineContinuesAfterStop(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	vendor := blockedVendor{begun: make(chan struct{}, 10), release: make(chan struct{})}

@@ -16,7 +16,7 @@ import (
 	"shotline/orchestrator/engine"
 )
 
-// screenshot has one picture taken; mux is that of the program's own web server.
+// screenshot captures one page. Mux is that of the program's own web server.
 func screenshot(ctx context.Context, mux *http.ServeMux, database, key, secret, vendor string) error {
 	e, err := engine.Open(ctx, engine.Config{
 		OpenStore:      sqlite.Opener(database),
@@ -44,7 +44,7 @@ func screenshot(ctx context.Context, mux *http.ServeMux, database, key, secret, 
 	return nil
 }
 
-// A program with a web server of its own takes one picture. The vendor is a sandbox.
+// A program with its own web server captures one page. The vendor is a sandbox.
 func Example() {
 	p := newProgram()
 	defer p.close()
@@ -54,7 +54,7 @@ func Example() {
 	// Output: https://example.com/ is done by webhook
 }
 
-// Without apps and secrets there is no webhook to take: the vendor is asked.
+// Without apps and secrets there are no webhooks: the vendor is polled.
 func ExampleOpen() {
 	p := newProgram()
 	defer p.close()
@@ -81,7 +81,7 @@ func ExampleOpen() {
 	// engine: Concurrency -1 is negative
 }
 
-// A key makes repeated calls harmless: there is one job, paid for once.
+// A key makes repeated calls harmless: there is one job, and it is paid once.
 func ExampleEngine_Submit() {
 	p := newProgram()
 	defer p.close()
@@ -123,7 +123,8 @@ func ExampleEngine_Await() {
 	// Output: done at attempt 1
 }
 
-// Rows that cannot become jobs are kept, with the reason, and the rest goes on.
+// Rows that cannot become jobs are stored with the reason. The other rows are
+// submitted.
 func ExampleEngine_SubmitBatch() {
 	p := newProgram()
 	defer p.close()
@@ -142,7 +143,7 @@ func ExampleEngine_SubmitBatch() {
 	// Output: finished 2 done 1 rejected
 }
 
-// The handler stands beside the program's own, at a path of its choice.
+// The program mounts the handler at a path of its choice.
 func ExampleEngine_Webhooks() {
 	p := newProgram()
 	defer p.close()
@@ -163,8 +164,8 @@ func ExampleEngine_Webhooks() {
 	// Output: 401 Unauthorized
 }
 
-// program is what the examples run in: a folder, a web server, and a vendor that
-// sends its webhooks there.
+// program is the environment of the examples: a folder, a web server, and a
+// vendor that sends its webhooks to it.
 type program struct {
 	mux              *http.ServeMux
 	database, vendor string
@@ -194,7 +195,7 @@ func newProgram() *program {
 	return p
 }
 
-// start is an engine at work.
+// start opens and starts an engine.
 func (p *program) start() *engine.Engine {
 	e, err := engine.Open(context.Background(), engine.Config{
 		OpenStore: sqlite.Opener(p.database), APIKey: "key", BaseURL: p.vendor, Apps: []jobs.App{{ID: "12"}}, WebhookSecrets: []string{"s3cret"},

@@ -30,8 +30,8 @@ func nameOf(t *testing.T, path string) string {
 	return name
 }
 
-// The path is not enough: databases on two hosts can have the same one.
-func TestQueuesAreKeptApartByDatabaseAndNotByPath(t *testing.T) {
+// The path is not enough: databases on two hosts can have the same path.
+func TestQueueNameDependsOnTheDatabaseNotThePath(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	path := filepath.Join(folder, "shotline.db")
@@ -48,10 +48,10 @@ func TestQueuesAreKeptApartByDatabaseAndNotByPath(t *testing.T) {
 		t.Fatal(err)
 	}
 	if name := nameOf(t, path); name == first {
-		t.Error("another database in the same place has the same queue")
+		t.Error("another database with the same path has the same queue")
 	}
 	if name := nameOf(t, moved); name != first {
-		t.Errorf("moved, it has %s, want %s", name, first)
+		t.Errorf("after the move: got %s, want %s", name, first)
 	}
 }
 
@@ -60,7 +60,7 @@ type unidentified struct{ err error }
 
 func (s unidentified) Identity(context.Context) (string, error) { return "", s.err }
 
-func TestAStoreInTroubleGetsAQueueOfItsOwn(t *testing.T) {
+func TestStoreWithoutAnIDGetsItsOwnQueue(t *testing.T) {
 	t.Parallel()
 	one, err := Config{}.queue(t.Context(), unidentified{err: jobs.ErrUnavailable})
 	other, otherErr := Config{}.queue(t.Context(), unidentified{err: jobs.ErrUnavailable})

@@ -18,7 +18,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	slog.SetDefault(slog.New(slog.DiscardHandler)) // of examples, which bring none
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // examples set no logger
 	goleak.VerifyTestMain(m)
 }
 

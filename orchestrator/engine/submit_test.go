@@ -70,11 +70,11 @@ func TestBadRequestsNameTheField(t *testing.T) {
 		}
 	}
 	if kept, err := e.Store().Batches(t.Context(), "", 10); err != nil || len(kept) != 0 {
-		t.Errorf("%d batches stayed, %v; want none", len(kept), err)
+		t.Errorf("got %d batches and error %v, want none", len(kept), err)
 	}
 }
 
-func TestARequestBecomesItsJob(t *testing.T) {
+func TestRequestBecomesAJob(t *testing.T) {
 	t.Parallel()
 	e := newRig(t).open()
 	job, err := e.Submit(t.Context(), engine.Request{
@@ -94,7 +94,7 @@ func TestARequestBecomesItsJob(t *testing.T) {
 	}
 }
 
-func TestAKeyMakesOneJob(t *testing.T) {
+func TestKeyMakesOneJob(t *testing.T) {
 	t.Parallel()
 	e := newRig(t).open()
 	request := engine.Request{URL: "https://example.com/", Key: "order-17"}
@@ -112,7 +112,7 @@ func TestAKeyMakesOneJob(t *testing.T) {
 	}
 }
 
-func TestABatchKeepsEveryRow(t *testing.T) {
+func TestBatchStoresEveryRow(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	e := r.start()
@@ -139,8 +139,8 @@ func TestABatchKeepsEveryRow(t *testing.T) {
 	}
 }
 
-// Both the caller and the engine can end a batch while it is imported.
-func TestNothingStaysOfHalfABatch(t *testing.T) {
+// Both the caller and the engine can stop the import of a batch.
+func TestStoppedImportLeavesNothing(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(e *engine.Engine, cancel context.CancelFunc){
 		"canceled": func(_ *engine.Engine, cancel context.CancelFunc) { cancel() },
@@ -173,13 +173,13 @@ func TestNothingStaysOfHalfABatch(t *testing.T) {
 			}
 			r.must(e.Stop())
 			if b, err := r.open().Store().Batch(t.Context(), "half"); !errors.Is(err, jobs.ErrNotFound) {
-				t.Errorf("%d rows stayed, %v; want ErrNotFound", b.Counts.Rows, err)
+				t.Errorf("got %d rows and error %v, want ErrNotFound", b.Counts.Rows, err)
 			}
 		})
 	}
 }
 
-func TestACallbackTellsOfTheEnd(t *testing.T) {
+func TestCallbackOfAJob(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	called := make(chan *http.Request, 10)
@@ -208,6 +208,6 @@ func TestACallbackTellsOfTheEnd(t *testing.T) {
 			t.Errorf("signature %q by %q, want one by shop/1", request.Header.Get("webhook-signature"), request.UserAgent())
 		}
 	case <-r.soon().Done():
-		t.Error("nobody called")
+		t.Error("got no callback")
 	}
 }

@@ -13,7 +13,7 @@ func TestAwaitReturnsWhenTheJobAndTheBatchHaveEnded(t *testing.T) {
 	r := newRig(t)
 	r.load("b1", 2)
 	r.submit("b1")
-	elsewhere := New(r.ctx(), r.open()) // of another process, which nobody wakes
+	elsewhere := New(r.ctx(), r.open()) // as in another process, which nothing wakes
 	var first, second jobs.Job
 	var b jobs.Batch
 	jobEnds := r.waits(r.Feed, func(ctx context.Context) (err error) { first, err = r.AwaitJob(ctx, row(1)); return err })
@@ -58,7 +58,7 @@ func TestAwaitOfAnUnknownJobOrBatch(t *testing.T) {
 	}
 }
 
-func TestAwaitThatIsInterruptedReturnsTheJobAsItIsThen(t *testing.T) {
+func TestInterruptedAwaitReturnsTheJob(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.load("b1", 1)
@@ -68,7 +68,7 @@ func TestAwaitThatIsInterruptedReturnsTheJobAsItIsThen(t *testing.T) {
 		canceled, err = r.AwaitJob(ctx, row(1))
 		return err
 	})
-	r.submit("b1") // there is no event of it
+	r.submit("b1") // no event reports this state
 	cancel()
 	if err := finish(); !errors.Is(err, context.Canceled) || canceled.State != jobs.Pending {
 		t.Errorf("after the end of its context AwaitJob returned a job that is %s, %v", canceled.State, err)

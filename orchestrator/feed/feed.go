@@ -6,7 +6,7 @@
 //	WatchBatch            also reports progress and waits for the summary  (watch.go)
 //	Follow                sends each event as it is committed              (follow.go)
 //
-// While nobody waits, a feed reads nothing.
+// A feed without subscribers reads nothing.
 package feed
 
 import (
@@ -140,7 +140,7 @@ func (f *Feed) read() error {
 	}
 }
 
-// readUpTo returns the place in the log up to which it has been read.
+// readUpTo returns the position up to which the log has been read.
 func (f *Feed) readUpTo() int64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()

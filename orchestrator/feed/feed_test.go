@@ -16,7 +16,7 @@ import (
 type slowLog struct {
 	Store
 	read func() // if not nil, called before a page that is not at the end of the log
-	scan int64  // the number of places that a page covers; 0 means all
+	scan int64  // the number of positions that a page covers; 0 means all
 
 	mu     sync.Mutex
 	events []jobs.Event
@@ -109,15 +109,15 @@ func TestFollowBeatsWhileItReadsALongLog(t *testing.T) {
 		for range 1000 {
 			log.append(jobs.EventJobDone)
 		}
-		var places []int64
+		var positions []int64
 		err := New(stopping, log).Follow(t.Context(), jobs.EventFilter{Types: []jobs.EventType{jobs.EventJobLate}}, 15*time.Second, func(_ []jobs.Event, upTo int64) error {
-			if places = append(places, upTo); len(places) == 3 {
+			if positions = append(positions, upTo); len(positions) == 3 {
 				stop()
 			}
 			return nil
 		})
-		if !errors.Is(err, context.Canceled) || len(places) < 3 || places[2] >= 500 || places[0] >= places[1] {
-			t.Errorf("beats at %v, then %v", places, err)
+		if !errors.Is(err, context.Canceled) || len(positions) < 3 || positions[2] >= 500 || positions[0] >= positions[1] {
+			t.Errorf("beats at %v, then %v", positions, err)
 		}
 	})
 }

@@ -13,8 +13,8 @@ const followPage = 200
 
 // Follow calls send with the events that filter selects, in their order and each
 // once, until ctx ends, send returns an error, or the feed stops. It returns that
-// error. Each call of send also gets the place up to which the log has been read:
-// a later Follow whose filter.After is that place continues where this one ended.
+// error. Each call of send also gets the position up to which the log has been read:
+// a later Follow whose filter.After is that position continues where this one ended.
 // If there are no events for the time of beat, Follow calls send without events.
 // Events that are pruned before they are read are left out; see EventRange of the
 // store. filter.Limit is ignored.

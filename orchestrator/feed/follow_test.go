@@ -17,7 +17,7 @@ func follow(ctx context.Context, f *Feed, filter jobs.EventFilter, n int) (event
 	err = f.Follow(ctx, filter, time.Hour, func(page []jobs.Event, upTo int64) error {
 		events = append(events, page...)
 		if len(page) > 0 && upTo < page[len(page)-1].Seq {
-			return errors.New("the page has events beyond the place up to which the log was read")
+			return errors.New("the page has events after the position up to which the log was read")
 		}
 		if len(events) >= n {
 			return errEnough
@@ -37,7 +37,7 @@ func TestFollowSendsEachEventOnce(t *testing.T) {
 	r.load("b2", 2)
 	r.submit("b1")
 	r.submit("b2")
-	r.end(jobs.OutcomeDone, row(1)) // before anybody follows
+	r.end(jobs.OutcomeDone, row(1)) // before the followers start
 
 	var all, ofBatch, ofJob []jobs.Event
 	ends := []func() error{
@@ -73,8 +73,8 @@ func TestFollowSendsEachEventOnce(t *testing.T) {
 	}
 }
 
-// Events that are no longer in memory come from the store. The change from one to
-// the other loses and repeats nothing.
+// Events that are no longer in memory come from the store. No event is lost or
+// repeated when the follower switches to memory.
 func TestFollowGoesFromTheStoreToMemory(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -126,7 +126,7 @@ func TestFollowBeatsWhenNothingHappens(t *testing.T) {
 	}
 }
 
-func TestFeedStopsReadingWhenNobodyWaits(t *testing.T) {
+func TestIdleFeedReadsNothing(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.load("b1", 1)

@@ -9,7 +9,7 @@ import (
 // recent holds the newest events that a feed has read, so that followers of the
 // log do not each read the store.
 type recent struct {
-	from   int64 // it holds all events after this place
+	from   int64 // it holds all events after this position
 	upTo   int64 // and up to this one
 	events []jobs.Event
 	most   int // the number of events that are kept; add lets it grow to twice as many

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// waitLimit ends a wait that should have ended long before.
+// waitLimit bounds the waits of tests.
 const waitLimit = 20 * time.Second
 
 // rig is a feed over a real store. Tests write to the store as an orchestrator

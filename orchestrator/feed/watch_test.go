@@ -73,7 +73,7 @@ func TestWatchBatchReturnsWhenAnErrorPausesTheBatch(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.load("b1", 1)
-	r.must(r.store.Pause(r.ctx(), "b1", "", r.now)) // by a person: the wait continues
+	r.must(r.store.Pause(r.ctx(), "b1", "", r.now)) // a manual pause: the wait continues
 	finish := r.waits(r.Feed, func(ctx context.Context) error {
 		_, err := r.WatchBatch(ctx, "b1", nil)
 		return err
