@@ -64,7 +64,7 @@ type conflictAnswers map[jobs.ID]conflictAnswer
 
 type conflictAnswer struct {
 	says          jobs.Outcome
-	maxProcessing time.Duration // how long the vendor may go on processing
+	maxProcessing time.Duration // how long a screenshot may be processing
 }
 
 // queryConflicts queries the vendor about the conflicts of one batch and records

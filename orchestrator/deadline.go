@@ -71,8 +71,8 @@ func (o *Orchestrator) settleOverdue(ctx context.Context, q queries, batch strin
 		if errors.Is(err, ErrNoKey) {
 			return l.changes, err
 		}
-		// The grace goes on. Otherwise a vendor that stays away would keep a job
-		// open forever.
+		// The grace still ends. Otherwise a vendor that stays unreachable would keep
+		// a job open forever.
 		o.log.Warn("overdue jobs could not be looked up", "batch", batch, "error", err)
 	}
 	closed, err := o.closeOverdue(ctx, b, overdue, unknown)

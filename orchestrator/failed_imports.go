@@ -8,9 +8,9 @@ import (
 	"shotline/jobs"
 )
 
-// failedImports holds imports of this process that failed and could not be removed,
-// because the disk was full, say. They do not have to become stale before they are
-// removed, since nobody continues them.
+// failedImports holds the failed imports of this process that could not be
+// removed, because the disk was full, say. They can be removed before they become
+// stale, since no process continues them.
 type failedImports struct {
 	mu      sync.Mutex
 	batches []string
@@ -44,8 +44,8 @@ func (o *Orchestrator) removeFailedImports(ctx context.Context) error {
 	return errors.Join(failures...)
 }
 
-// removeImport reports whether it removed the import. If the import goes on, or
-// another process removes it, that is not an error.
+// removeImport reports whether it removed the import. If the import is still
+// alive, or another process removes it, that is not an error.
 func (o *Orchestrator) removeImport(ctx context.Context, batch string) (removed bool, err error) {
 	err = o.store.RemoveImport(ctx, batch)
 	if errors.Is(err, jobs.ErrState) || errors.Is(err, jobs.ErrNotFound) {

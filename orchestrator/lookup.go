@@ -185,7 +185,7 @@ func (l *lookup) record(ctx context.Context, observations []jobs.Observation) er
 		return nil
 	}
 	now := l.clock.Now()
-	// A job with a timeout of its own gets its own deadline.
+	// A job that has its own timeout gets its own deadline.
 	effects, err := l.store.Observe(ctx, observations, jobs.ByPoll, now, now.Add(l.jobTimeout(l.batch, jobs.Job{})))
 	l.changes = l.changes.plus(changesOf(effects))
 	if err != nil {

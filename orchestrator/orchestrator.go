@@ -208,13 +208,13 @@ type Orchestrator struct {
 	loops      sync.WaitGroup
 }
 
-// New checks the configuration and joins the parts; nothing runs until Start. It
+// New checks the configuration and joins the parts. Nothing runs before Start. It
 // returns an error if the configuration is invalid or a part is missing. The
-// caller keeps the parts and closes them: after Stop, except the queue, whose
-// handlers are the orchestrator's and which is closed between Drain and Stop.
-// Several orchestrators, in one process or many, may work on one store, each as a
-// worker with an id of its own. Package engine does all this for programs that
-// need no other parts.
+// caller keeps the parts and closes them after Stop. Only the queue, whose
+// handlers are the orchestrator's, is closed between Drain and Stop. Several
+// orchestrators, in one process or many, may work on one store if each is a
+// worker with its own id. Package engine does all this for programs that need no
+// other parts.
 func New(cfg Config, p Parts) (*Orchestrator, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -325,7 +325,7 @@ func (o *Orchestrator) announceLoop(ctx context.Context) {
 	o.every(ctx, workerBeat, nil, func(ctx context.Context) {
 		o.logError(ctx, "announce worker", o.Announce(ctx))
 	})
-	// The loop's context has ended; the withdrawal has a short time of its own.
+	// The context of the loop has ended, so the withdrawal gets its own, short one.
 	bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	if err := o.store.Withdraw(bye, o.cfg.Worker.ID); err != nil {

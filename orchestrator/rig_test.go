@@ -99,7 +99,7 @@ func (r *rig) load(n int) {
 	r.loadAs(rigBatch, n)
 }
 
-// loadAs imports n rows as a batch. Each batch has URLs of its own host.
+// loadAs imports n rows as a batch. Each batch has another host in its URLs.
 func (r *rig) loadAs(batch string, n int) {
 	r.t.Helper()
 	rows := requests{}

@@ -61,7 +61,7 @@ type slice struct {
 	batch   jobs.Batch
 	creates sync.WaitGroup // those under way
 	halted  atomic.Bool    // an error concerns all jobs of the batch
-	refused atomic.Int64   // creates that the vendor refused for good
+	refused atomic.Int64   // creates that the vendor refused
 }
 
 // refusalsLogged is how many refusals of a slice are logged as warnings. Further
@@ -312,7 +312,7 @@ func (o *Orchestrator) pauseByError(ctx context.Context, batch string, lease job
 	return err
 }
 
-// closeRefused ends a job whose create the vendor refused for good.
+// closeRefused ends a job whose create the vendor refused.
 func (o *Orchestrator) closeRefused(ctx context.Context, lease jobs.Lease, reason string) error {
 	effects, err := o.store.CloseJobs(ctx, []jobs.Closing{{
 		Job: lease.Job.ID, Attempt: lease.Attempt, From: []jobs.State{jobs.Submitting},

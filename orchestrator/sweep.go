@@ -98,8 +98,8 @@ func (o *Orchestrator) SweepOnce(ctx context.Context) error {
 // onlyError drops the result of a step, which a sweep does not use.
 func onlyError[T any](_ T, err error) error { return err }
 
-// sweepTick returns the name of the tick. A worker that works on some batches
-// only has a name of its own, since its sweep does not replace a sweep of all
+// sweepTick returns the name of the tick. A worker that works only on some
+// batches has its own tick, since its sweep does not replace a sweep of all
 // batches.
 func (o *Orchestrator) sweepTick() string {
 	if len(o.cfg.Batches) > 0 {

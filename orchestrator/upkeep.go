@@ -24,8 +24,8 @@ const (
 	keepDelivered = 7 * 24 * time.Hour
 	keepDead      = 30 * 24 * time.Hour
 
-	// traceTime is how long workers that are gone, and ticks that nobody claims any
-	// more, are kept.
+	// traceTime is how long workers that are gone, and ticks that are no longer
+	// claimed, are kept.
 	traceTime = 24 * time.Hour
 	// floodSize is how many deliveries that moved no job make the closer request
 	// retention before its hour.

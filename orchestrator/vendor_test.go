@@ -14,9 +14,10 @@ import (
 	"shotline/client"
 )
 
-// fakeVendor keeps screenshots in memory and fails as scripted. A create without
-// effect adds nothing to shots, whatever its answer is. It is not the sandbox: tests
-// script the Go error of each single call, on a clock of their own and without HTTP.
+// fakeVendor keeps screenshots in memory and fails as scripted. The field shots
+// has the screenshots of all creates that took effect, also of those whose answer
+// was an error. It is not the sandbox: tests script the Go error of each single
+// call, on a clock of their own and without HTTP.
 type fakeVendor struct {
 	mu       sync.Mutex
 	shots    []client.Screenshot // oldest first

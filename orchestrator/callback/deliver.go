@@ -33,8 +33,8 @@ const (
 	// taskRetry is the longest interval for which the task itself waits for the
 	// next attempt. If the interval is longer, the store claims the callback again.
 	taskRetry = 10 * time.Minute
-	// wakeGrace is how much later than the task the store claims a callback, in
-	// case the task is lost.
+	// wakeGrace is how much later than the task the store claims a callback, since
+	// the task might be lost.
 	wakeGrace = 30 * time.Second
 	// moreTime is how long a task begins attempts of further callbacks. The queue
 	// gives a task one minute.
@@ -74,9 +74,9 @@ func (d *Deliverer) claimOnce(ctx context.Context) error {
 }
 
 // Deliver makes one attempt at a callback, if this generation of it is still
-// undelivered. If ctx ends the attempt, the callback is due again at once. As
-// long as callbacks wait in the queue of the lanes, Deliver goes on with their
-// attempts.
+// undelivered. If ctx ends the attempt, the callback is due again at once. If
+// callbacks wait in the queue of the lanes, Deliver then makes their attempts,
+// too.
 func (d *Deliverer) Deliver(ctx context.Context, seq, generation int64, lane string) error {
 	own := task{seq, generation, lane}
 	s, result := d.lanes.acquire(own)
@@ -116,7 +116,7 @@ func (d *Deliverer) run(ctx context.Context, s *slot, own task, stopAt time.Time
 	next = d.nextSlot(ctx, stopAt)
 	// The task itself makes the next attempt. The store does so instead if the
 	// attempt is far off, if the lane has been failing for long, or if the task
-	// goes on with another callback.
+	// attempts another callback next.
 	byTask := s.task == own && next == nil && end.State == jobs.CallbackOwed && end.DueAt.Sub(now) <= taskRetry && !isLongFailing
 	wakeAt := end.DueAt
 	if byTask {

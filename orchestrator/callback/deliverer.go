@@ -176,7 +176,7 @@ func (d *Deliverer) Start() {
 func (d *Deliverer) Drain() { d.stop() }
 
 // Stop calls Drain and waits for the loops. Attempts under way belong to the
-// queue, so stop the queue first. Repeated calls have no effect.
+// queue, so the queue should be stopped first. Repeated calls have no effect.
 func (d *Deliverer) Stop() {
 	d.stop()
 	d.loops.Wait()

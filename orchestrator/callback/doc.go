@@ -15,7 +15,8 @@
 //
 // A callback is delivered if its target answers 2xx. It is dead if the target
 // answers 410, or if it was not accepted within Config.Retry. Otherwise it is
-// retried, at growing intervals.
+// retried, at growing intervals. It might arrive twice, because the process might
+// crash before it has stored the result.
 //
 // A lane is a sink, or the scheme and host of a URL. Each lane makes few attempts
 // at a time, and only one as long as its target has accepted nothing or keeps

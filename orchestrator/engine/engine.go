@@ -40,8 +40,8 @@ type Engine struct {
 }
 
 // Open checks the configuration, opens the store and creates the parts. From then
-// on the engine stores what is submitted; it works on it after Start. The caller
-// must call Stop even if it never calls Start.
+// on the engine stores submitted requests; it works on them after Start. The
+// caller must call Stop even if it never calls Start.
 //
 // An error is a *FieldError, that of OpenStore, or that of ctx, which bounds the
 // opening only. A Redis that cannot be reached is not an error: the engine uses
@@ -150,10 +150,10 @@ func (e *Engine) Drain() {
 }
 
 // Stop drains the engine, finishes the creates under way or requeues their jobs,
-// and closes what Open opened. It takes about ten seconds at most, unless the
-// rows of a SubmitBatch block. Unfinished work stays in the store for the next
-// engine. A later webhook is answered 503, and the vendor repeats it. Repeated
-// calls return the result of the first.
+// and closes everything that Open opened. It takes at most about ten seconds,
+// unless the rows of a SubmitBatch block. Unfinished work stays in the store for
+// the next engine. A later webhook is answered 503, and the vendor repeats it.
+// Repeated calls return the result of the first.
 func (e *Engine) Stop() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()

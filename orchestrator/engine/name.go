@@ -17,7 +17,7 @@ func NewID() string { return gonanoid.MustGenerate("0123456789abcdefghijklmnopqr
 // queueIDLength is long enough that no two stores of a Redis have the same queue.
 const queueIDLength = 12
 
-// identified is a store with an id of its own.
+// identified is a store that has an id.
 type identified interface {
 	Identity(ctx context.Context) (id string, err error)
 }

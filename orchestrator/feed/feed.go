@@ -17,7 +17,7 @@ import (
 	"shotline/jobs"
 )
 
-// Store is what a Feed reads.
+// Store has the methods of a jobs.Store that a Feed uses.
 type Store interface {
 	Job(ctx context.Context, id jobs.ID) (jobs.Job, error)
 	Batch(ctx context.Context, id string) (jobs.Batch, error)
@@ -147,7 +147,7 @@ func (f *Feed) readUpTo() int64 {
 	return f.recent.upTo
 }
 
-// publish keeps a page of the log and wakes those who wait for one of its events.
+// publish keeps a page of the log and wakes the subscribers of its events.
 func (f *Feed) publish(page []jobs.Event, upTo int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -7,14 +7,14 @@ import (
 	"shotline/jobs"
 )
 
-// subscriber is woken at least once after anything happened on its topic. It has
-// to read the store to see what happened.
+// subscriber is woken at least once after an event of its topic. It should then
+// read the store, which has the new state.
 type subscriber struct {
 	topic topic
 	woken chan struct{}
 }
 
-// topic is what a subscriber waits for.
+// topic selects the events that wake a subscriber.
 type topic struct {
 	kind kind
 	id   jobs.ID // of a job; its row is 0 for a batch
