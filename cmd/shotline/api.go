@@ -20,17 +20,17 @@ import (
 	"shotline/receiver/listener"
 )
 
-// apiServer is the server at --api-listen.
+// apiServer is the HTTP server that listens on --api-listen.
 type apiServer struct {
 	listener  net.Listener
-	guard     *listener.Listener // of it
-	server    *http.Server       // nil until opened
+	guard     *listener.Listener // wraps listener
+	server    *http.Server       // nil until open is called
 	readiness *api.Readiness
 	metrics   *api.Metrics
 }
 
-// newAPIServer listens at the address. Its checks use r, which can still be
-// incomplete.
+// newAPIServer listens on the address of the API. The engine of r may be set
+// later: the checks use it only when they run.
 func newAPIServer(w work, r *running, most int) (*apiServer, error) {
 	taken, err := listen(apiListenFlag.Name, w.api.listen)
 	if err != nil {
@@ -60,13 +60,13 @@ func newAPIServer(w work, r *running, most int) (*apiServer, error) {
 	return &apiServer{listener: taken, guard: guard, readiness: readiness, metrics: metrics}, nil
 }
 
-// observe makes the metrics the observer of the engine.
+// observe makes the metrics observe the engine and its calls of the vendor.
 func (a *apiServer) observe(c *engine.Config) {
 	c.Observer, c.WebhookObserver, c.CallbackObserver = a.metrics, a.metrics.Webhook, attempts{a.metrics}
 	c.WrapVendor = func(v orchestrator.Vendor) orchestrator.Vendor { return metered{v, a.metrics} }
 }
 
-// open makes the HTTP server, which calls the orchestrator.
+// open creates the HTTP server, which calls the orchestrator.
 func (a *apiServer) open(w work, o *orchestrator.Orchestrator) error {
 	handler, err := api.New(api.Config{
 		Readiness: a.readiness, Metrics: a.metrics, Store: w.Store, Work: o, Outputs: w.outputs, Now: clock.Now, NewID: engine.NewID,
@@ -82,8 +82,8 @@ func (a *apiServer) open(w work, o *orchestrator.Orchestrator) error {
 	return nil
 }
 
-// close closes the listener of a server that has not served. It can be called on
-// nil.
+// close closes the listener if the server has not been started. It accepts a nil
+// receiver.
 func (a *apiServer) close() error {
 	if a == nil {
 		return nil
@@ -91,7 +91,7 @@ func (a *apiServer) close() error {
 	return a.listener.Close()
 }
 
-// apiURL returns the URL of the API for the log.
+// apiURL returns the URL of the API for the log, or "off" if there is no API.
 func (r *running) apiURL() string {
 	if r.api == nil {
 		return "off"
@@ -99,7 +99,7 @@ func (r *running) apiURL() string {
 	return "http://" + r.api.listener.Addr().String()
 }
 
-// troubled returns why a listener recently did not serve a connection, or nil.
+// troubled returns the recent errors of all listeners, or nil if there are none.
 func (r *running) troubled() error {
 	var errs []error
 	for _, guard := range r.guards {
@@ -108,7 +108,7 @@ func (r *running) troubled() error {
 	return errors.Join(errs...)
 }
 
-// connections returns the figures of the listeners.
+// connections returns the statistics of all listeners.
 func (r *running) connections() []api.Connections {
 	told := make([]api.Connections, len(r.guards))
 	for i, guard := range r.guards {
@@ -121,12 +121,13 @@ func (r *running) connections() []api.Connections {
 	return told
 }
 
-// statsReporter is a store that has figures of its writer.
+// statsReporter is a store that has statistics.
 type statsReporter interface {
 	Stats() jobs.StoreStats
 }
 
-// storage returns the figures of a store, if it has any, and the free space beside it.
+// storage returns the statistics of the store, if it has any, and the free space
+// of its file system.
 func storage(store jobs.Store, database string) api.Storage {
 	storage := api.Storage{FreeBytes: -1}
 	if free, _, err := freeSpace(database); err == nil {
@@ -138,7 +139,7 @@ func storage(store jobs.Store, database string) api.Storage {
 	return storage
 }
 
-// queues returns the depths of the task queues.
+// queues returns the length of each task queue.
 func queues(ctx context.Context, queue *tasks.Queue) ([]api.Queue, error) {
 	depths, err := queue.Depths(ctx)
 	told := make([]api.Queue, len(depths))
@@ -148,7 +149,7 @@ func queues(ctx context.Context, queue *tasks.Queue) ([]api.Queue, error) {
 	return told, err
 }
 
-// metered is a vendor that counts its calls.
+// metered wraps a vendor and counts its calls.
 type metered struct {
 	orchestrator.Vendor
 	metrics *api.Metrics
@@ -178,7 +179,7 @@ func (m metered) Search(ctx context.Context, o client.SearchOptions) (shots []cl
 	return shots, err
 }
 
-// countOdd counts the rows of a listing that could not be read.
+// countOdd counts the rows of a listing that could not be decoded.
 func (m metered) countOdd(operation string, shots []client.Screenshot) {
 	odd := 0
 	for _, shot := range shots {
@@ -193,8 +194,8 @@ func (m metered) count(operation string, began time.Time, err *error) {
 	m.metrics.VendorCall(operation, callCode(*err), time.Since(began))
 }
 
-// callCode returns the metric label of a call's end: the status of the response,
-// or why there was none.
+// callCode returns the metric label for the result of a call: the status of the
+// response, or the reason if there was no response.
 func callCode(err error) string {
 	var answered *client.APIError
 	var unsent *client.NotSentError

@@ -11,23 +11,24 @@ import (
 	"shotline/orchestrator/api"
 )
 
-// defaultRate is --api-rate off loopback, in requests a second.
+// defaultRate is the default of --api-rate, in requests per second, if the API is
+// not on a loopback address.
 const defaultRate = 50
 
-// apiFlags are those of commands that serve the API.
+// apiFlags returns the flags of commands that serve the API.
 func apiFlags() []cli.Flag {
 	return []cli.Flag{apiListenFlag, apiTokenFlag, apiHostFlag, apiRateFlag, apiMaxBatchFlag, maxRowsFlag, imageDirFlag, imageModeFlag}
 }
 
-// apiSettings are where the API is and who may use it.
+// apiSettings is the configuration of the API: its address, access and limits.
 type apiSettings struct {
-	listen string // empty: there is none
+	listen string // empty if there is no API
 	access api.Access
-	// maxBatch bounds the body of a batch, in bytes.
+	// maxBatch is the size limit of the request body of a batch, in bytes.
 	maxBatch int64
-	maxRows  int    // of a batch
-	imageDir string // where pictures are kept; empty: nowhere
-	// imageMode is that of those files.
+	maxRows  int    // per batch
+	imageDir string // cache for images; empty if images are not cached
+	// imageMode is the mode of cached images.
 	imageMode fs.FileMode
 }
 
@@ -79,7 +80,7 @@ func apiSettingsFrom(c *cli.Context) (apiSettings, error) {
 	return set, err
 }
 
-// imageMode reads --image-mode.
+// imageMode parses --image-mode.
 func imageMode(c *cli.Context) (fs.FileMode, error) {
 	text := c.String(imageModeFlag.Name)
 	mode, err := strconv.ParseUint(strings.TrimPrefix(text, "0o"), 8, 32)
@@ -89,7 +90,8 @@ func imageMode(c *cli.Context) (fs.FileMode, error) {
 	return fs.FileMode(mode), nil
 }
 
-// apiRate reads N/s or N/m.
+// apiRate parses N/s or N/m. It returns 0 for no limit, which is the default on
+// loopback addresses.
 func apiRate(text string, loopback bool) (perSecond float64, err error) {
 	if text == "" {
 		if loopback {

@@ -6,15 +6,15 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// reorder moves flags in front of a command's arguments, since the parser
-// stops at the first argument, and behind the command's name: all of these
-// mean the same:
+// reorder moves flags in front of a command's arguments, because the parser stops
+// at the first argument. It also moves flags that precede the command's name
+// behind it. So these mean the same:
 //
 //	shotline status --json B
 //	shotline status B --json
 //	shotline --json status B
 //
-// What follows a "--" stays as it is.
+// Arguments after a "--" keep their order.
 func reorder(app *cli.App, args []string) ([]string, error) {
 	if len(args) < 2 {
 		return args, nil
@@ -59,8 +59,8 @@ func command(app *cli.App, words []string) *cli.Command {
 	return app.Command(words[0])
 }
 
-// takesValue looks a flag up in its command, or, while the command's name has
-// not come yet, in all of them.
+// takesValue reports whether the named flag takes a value. It looks the flag up
+// in the command, or in all commands if the name of the command is not known yet.
 func takesValue(app *cli.App, in *cli.Command, name string) bool {
 	commands := app.Commands
 	if in != nil {

@@ -53,7 +53,7 @@ func backup(c *cli.Context, store jobs.Store, file string) error {
 	return err
 }
 
-// size is a number of bytes for people.
+// size formats a number of bytes in KiB, MiB or GiB.
 func size(bytes int64) string {
 	switch {
 	case bytes >= 10<<30:

@@ -22,7 +22,7 @@ var (
 	deadFlag    = &cli.BoolFlag{Name: "dead", Usage: "replay all dead callbacks"}
 )
 
-// maxReplaySeqs is how many callbacks one command may name.
+// maxReplaySeqs is how many callbacks one replay command can name.
 const maxReplaySeqs = 1000
 
 func callbacksCommand() *cli.Command {
@@ -120,7 +120,8 @@ func callbackLine(owed jobs.Callback) string {
 		at.Format(time.DateTime), printable(owed.Error))
 }
 
-// replayFilter selects by places, or all that are dead.
+// replayFilter parses the arguments of replay: sequence numbers of callbacks, or
+// --dead for all dead ones.
 func replayFilter(c *cli.Context) (filter jobs.CallbackFilter, err error) {
 	words := c.Args().Tail()
 	filter = jobs.CallbackFilter{States: []jobs.CallbackState{jobs.CallbackOwed, jobs.CallbackDead}, Sink: c.String(ofSinkFlag.Name)}
@@ -179,7 +180,8 @@ func replay(c *cli.Context, store jobs.Store, filter jobs.CallbackFilter) error 
 	return err
 }
 
-// checkReplay refuses places where there is nothing to replay.
+// checkReplay returns an error if a sequence number has no callback, or if its
+// callback was delivered.
 func checkReplay(c *cli.Context, store jobs.Store, seqs []int64) error {
 	if len(seqs) == 0 {
 		return nil

@@ -78,7 +78,8 @@ func cancel(c *cli.Context, store jobs.Store, arg string) error {
 	return err
 }
 
-// cancelJob refuses what cannot be canceled any more; canceling twice is fine.
+// cancelJob cancels one job. It returns an error if the job has already ended in
+// another way. It is not an error to cancel a job twice.
 func cancelJob(c *cli.Context, store jobs.Store, id jobs.ID) (done jobs.CancelCounts, err error) {
 	j, err := store.Job(c.Context, id)
 	if err != nil {
@@ -90,7 +91,8 @@ func cancelJob(c *cli.Context, store jobs.Store, id jobs.ID) (done jobs.CancelCo
 	return orchestrator.Cancel(c.Context, store, []jobs.ID{id}, clock)
 }
 
-// subject is what a command was about, as in JSON and as in text.
+// subject is the batch or job that a command applies to. It is embedded in the
+// JSON output.
 type subject struct {
 	BatchID string `json:"batch_id,omitempty"`
 	JobID   string `json:"job_id,omitempty"`

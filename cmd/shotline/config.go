@@ -14,8 +14,8 @@ import (
 	"shotline/orchestrator/api"
 )
 
-// The flags that commands share. Each is given on the command line, in the
-// environment or in the file of --config, in that order of precedence.
+// Flags that several commands share. The value of a flag comes from the command
+// line, the environment, or the file of --config, in this order of precedence.
 var (
 	configFlag = &cli.StringFlag{Name: "config", EnvVars: []string{"SHOTLINE_CONFIG"}, Usage: "read defaults of flags from a YAML `FILE` (flag names as keys)"}
 	dbFlag     = &cli.StringFlag{Name: "db", EnvVars: []string{"SHOTLINE_DB"}, Value: "shotline.db", Usage: "the SQLite `FILE` that holds all data"}
@@ -52,8 +52,8 @@ var (
 	keepEventsFlag     = &cli.DurationFlag{Name: "keep-events", EnvVars: []string{"SHOTLINE_KEEP_EVENTS"}, Value: orchestrator.DefaultKeepEvents, Usage: "how long to keep events of finished batches and older revisions of summaries"}
 )
 
-// listVariables are the variables behind flags that may be repeated. In a
-// variable commas separate the values; in a flag a comma is a comma.
+// listVariables are the environment variables of repeatable flags. In a variable,
+// commas separate the values. In a flag, a comma is part of the value.
 var listVariables = map[string]string{
 	"api-host":         "SHOTLINE_API_HOST",
 	"api-token":        "SHOTLINE_API_TOKEN",
@@ -71,7 +71,8 @@ func storeFlags(more ...cli.Flag) []cli.Flag {
 	return slices.Concat([]cli.Flag{dbFlag}, more, []cli.Flag{configFlag})
 }
 
-// workFlags are those of commands that call the vendor and receive webhooks.
+// workFlags returns the flags of commands that call the vendor and receive
+// webhooks.
 func workFlags() []cli.Flag {
 	return []cli.Flag{
 		apiKeyFlag, baseURLFlag, appIDFlag, secretFlag, headerFlag, insecureFlag, listenFlag, redisFlag,
@@ -79,7 +80,7 @@ func workFlags() []cli.Flag {
 	}
 }
 
-// apps reads --app-id: ID or ID=path-template.
+// apps parses --app-id: ID or ID=path-template.
 func apps(c *cli.Context) ([]jobs.App, error) {
 	var found []jobs.App
 	for _, value := range c.StringSlice(appIDFlag.Name) {
@@ -92,7 +93,7 @@ func apps(c *cli.Context) ([]jobs.App, error) {
 	return found, nil
 }
 
-// apiKey is required by everything that calls the vendor.
+// apiKey returns the vendor's API key. It returns an error if there is none.
 func apiKey(c *cli.Context) (string, error) {
 	key := strings.TrimSpace(c.String(apiKeyFlag.Name))
 	if key == "" {
@@ -101,8 +102,8 @@ func apiKey(c *cli.Context) (string, error) {
 	return key, nil
 }
 
-// listenAddress honours PORT, which hosting platforms set, when nothing more
-// exact is given.
+// listenAddress returns the address for webhooks. If --listen is not set, it uses
+// the port in PORT, which hosting platforms set.
 func listenAddress(c *cli.Context) string {
 	if port := strings.TrimSpace(os.Getenv("PORT")); port != "" && !c.IsSet(listenFlag.Name) {
 		return ":" + port
@@ -110,7 +111,7 @@ func listenAddress(c *cli.Context) string {
 	return c.String(listenFlag.Name)
 }
 
-// oneArgument is for commands about exactly one thing.
+// oneArgument returns the argument of a command that takes exactly one.
 func oneArgument(c *cli.Context, what string) (string, error) {
 	switch {
 	case c.NArg() == 0, c.NArg() == 1 && c.Args().First() == "":

@@ -14,17 +14,17 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// setting is a key of a configuration file with its values, as they are written.
+// setting is a key of a configuration file. Its values are unparsed.
 type setting struct {
 	name   string
 	line   int
-	values []string // none when the key has no value
+	values []string // empty if the key has no value
 }
 
-// loadConfigFile fills flags that neither the command line nor the environment
-// has set from the file of --config. A key that is no flag of any command is an
-// error; one of another command, or without a value, is passed over. Errors
-// never quote a value: it may be a secret.
+// loadConfigFile sets flags from the file of --config if neither the command line
+// nor the environment has set them. A key that is not a flag of any command is an
+// error. Keys that belong to another command, or have no value, are skipped.
+// Errors never quote a value, because it might be a secret.
 func loadConfigFile(c *cli.Context) error {
 	path := c.String(configFlag.Name)
 	if path == "" {
@@ -46,7 +46,7 @@ func loadConfigFile(c *cli.Context) error {
 	return nil
 }
 
-// fillFlag sets the flag of a setting unless it is set already.
+// fillFlag sets the flag that a setting names, unless the flag is already set.
 func fillFlag(c *cli.Context, s setting) error {
 	flag := findSetting(c.Command.Flags, s.name)
 	if flag == nil {
@@ -76,13 +76,13 @@ func fillFlag(c *cli.Context, s setting) error {
 	return nil
 }
 
-// readSettings reads YAML: one mapping from names to scalars or lists of them.
-// A scalar is taken as it is written, so that a key of nothing but digits does
-// not become a number on its way.
+// readSettings parses YAML: one mapping from names to scalars or lists of
+// scalars. It keeps the text of each scalar, so that a secret that consists of
+// digits is not changed by a conversion to a number.
 func readSettings(data []byte) ([]setting, error) {
 	file, err := parser.ParseBytes(bytes.TrimPrefix(data, []byte("\ufeff")), 0)
 	if err != nil {
-		return nil, errors.New(yaml.FormatError(err, false, false)) // without the lines of the file
+		return nil, errors.New(yaml.FormatError(err, false, false)) // without an excerpt of the file
 	}
 	var settings []setting
 	for i, doc := range file.Docs {

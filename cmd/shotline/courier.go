@@ -22,8 +22,8 @@ var (
 	allowPrivateFlag        = &cli.StringSliceFlag{Name: "allow-private", Usage: "allow callbacks to this private network: `CIDR`, for example 127.0.0.0/8 for loopback (repeatable)" + inEnvironment("allow-private")}
 )
 
-// callbacksFrom reads the flags of callbacks. Errors hold neither secrets nor the
-// URLs of sinks.
+// callbacksFrom parses the flags for callbacks. Its errors contain neither
+// secrets nor URLs of sinks.
 func callbacksFrom(c *cli.Context) (*callback.Config, error) {
 	private, err := privateNetworks(c)
 	if err != nil {
@@ -57,10 +57,11 @@ func callbacksFrom(c *cli.Context) (*callback.Config, error) {
 	return config, nil
 }
 
-// checkURL says what is wrong with a callback URL, and which flag would mend it.
+// checkURL returns an error if the URL cannot be used for callbacks. The error
+// names the flag that would allow it, if there is one.
 func (w work) checkURL(url string) error { return hinted(w.Callbacks.CheckURL(url)) }
 
-// hinted names the flag that would mend a refusal, if there is one.
+// hinted adds the flag that would avoid the error, if there is one.
 func hinted(err error) error {
 	switch {
 	case errors.Is(err, outward.ErrPrivate):
@@ -71,7 +72,7 @@ func hinted(err error) error {
 	return err
 }
 
-// attempts counts attempts at callbacks.
+// attempts is the observer that counts attempts to deliver callbacks.
 type attempts struct{ metrics *api.Metrics }
 
 // Attempted implements callback.Observer.

@@ -22,7 +22,8 @@ import (
 	"shotline/testdata"
 )
 
-// demoExpects is the column of the demo's file that says how a row must end.
+// demoExpects is the column of the demo's file that holds the expected final
+// state of a row.
 const demoExpects = "expect"
 
 func demoCommand() *cli.Command {
@@ -35,8 +36,8 @@ func demoCommand() *cli.Command {
 	}
 }
 
-// demo runs a batch against a sandbox of its own, over loopback, in a
-// temporary folder that stays for looking at.
+// demo runs a batch against its own sandbox over loopback. It keeps the temporary
+// folder, so that the user can look at the results.
 func demo(c *cli.Context) error {
 	log, err := newLogger(c, slog.LevelWarn)
 	if err != nil {
@@ -110,7 +111,8 @@ func demo(c *cli.Context) error {
 	return demoVerdict(c.Context, c.App.Writer, store, b)
 }
 
-// demoInput is the file that is named, standard input for "-", or the rows that come with the binary.
+// demoInput opens the named file, standard input for "-", or the rows that are
+// built in.
 func demoInput(stdin io.Reader, args []string) (*input, error) {
 	spec := jobs.BatchSpec{ID: engine.NewID()}
 	switch {
@@ -127,7 +129,8 @@ func printDemoStart(w io.Writer, file, vendor, hooks, renderer, folder string) {
 		file, vendor, renderer, hooks, WebhookPath, folder)
 }
 
-// demoVerdict compares each row with what the file says must become of it.
+// demoVerdict compares the state of each row with the state that the file
+// expects.
 func demoVerdict(ctx context.Context, w io.Writer, store jobs.Store, b jobs.Batch) error {
 	var wrong []error
 	checked := 0

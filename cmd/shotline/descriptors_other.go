@@ -4,6 +4,6 @@ package main
 
 import "math"
 
-// descriptors is how many files and connections this process may have open: as
-// many as it likes.
+// descriptors returns how many files and connections this process can have open.
+// No limit is known on this system.
 func descriptors() int { return math.MaxInt32 }

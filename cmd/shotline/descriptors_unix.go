@@ -7,11 +7,11 @@ import (
 	"syscall"
 )
 
-// descriptors is how many files and connections this process may have open.
+// descriptors returns how many files and connections this process can have open.
 func descriptors() int {
 	var limit syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {
 		return fewDescriptors
 	}
-	return int(min(uint64(limit.Cur), math.MaxInt32)) // signed on some systems
+	return int(min(uint64(limit.Cur), math.MaxInt32)) // Cur is signed on some systems
 }

@@ -8,19 +8,19 @@ import (
 	"shotline/jobs"
 )
 
-// The exit codes that scripts rely on.
+// Exit codes. Scripts rely on them.
 const (
-	exitWell   = 0 // all well
-	exitFailed = 1 // it could not run: network, database, vendor key
+	exitWell   = 0 // success
+	exitFailed = 1 // could not run: network, database, vendor key
 	exitUsage  = 2 // bad usage or input
 	exitFlawed = 3 // finished, but rows failed, timed out, were canceled or rejected
 	exitGaveUp = 4 // gave up waiting
 )
 
-// exitError carries the code that an error ends the process with.
+// exitError is an error with an exit code.
 type exitError struct {
 	code int
-	err  error // nil when everything was said already
+	err  error // nil if there is nothing to print
 }
 
 func (e *exitError) Error() string {
@@ -32,12 +32,12 @@ func (e *exitError) Error() string {
 
 func (e *exitError) Unwrap() error { return e.err }
 
-// badUsage is an error of whoever called: wrong flags, arguments or input.
+// badUsage returns an error for wrong flags, arguments or input.
 func badUsage(format string, args ...any) error {
 	return &exitError{exitUsage, fmt.Errorf(format, args...)}
 }
 
-// exitCode is the one table from error to exit code.
+// exitCode returns the exit code for an error. It is the only such table.
 func exitCode(err error) int {
 	var exit *exitError
 	switch {
@@ -54,7 +54,8 @@ func exitCode(err error) int {
 	}
 }
 
-// verdict is how a finished batch ends a command that waited for it.
+// verdict returns the error for the exit code of a command that waited for the
+// batch, or nil if all its rows are done.
 func verdict(b jobs.Batch) error {
 	if b.Counts.Flawed() > 0 {
 		return &exitError{code: exitFlawed}

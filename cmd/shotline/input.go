@@ -21,13 +21,14 @@ var (
 	tagFlag     = &cli.StringSliceFlag{Name: "tag", Usage: "`TAG` for all rows (repeatable)"}
 )
 
-// defaultMaxRows is --max-rows: five times what the largest known lists have.
+// defaultMaxRows is the default of --max-rows, five times the size of the largest
+// known lists.
 const defaultMaxRows = 1_000_000
 
-// inputFlags are those of commands that take rows in.
+// inputFlags returns the flags of commands that import rows.
 func inputFlags() []cli.Flag { return []cli.Flag{paramFlag, tagFlag, maxRowsFlag} }
 
-// maxRows reads --max-rows, or takes its default if the command has no such flag.
+// maxRows returns --max-rows, or its default if the command has no such flag.
 func maxRows(c *cli.Context) (int, error) {
 	if findFlag(c.Command.Flags, maxRowsFlag.Name) == nil {
 		return defaultMaxRows, nil
@@ -39,7 +40,7 @@ func maxRows(c *cli.Context) (int, error) {
 	return n, nil
 }
 
-// input is rows that are ready to be imported.
+// input is a source of rows for a new batch.
 type input struct {
 	spec jobs.BatchSpec
 	rows orchestrator.Requests
@@ -53,8 +54,9 @@ func (in *input) Close() error {
 	return in.file.Close()
 }
 
-// openInput reads FILE, "-" (standard input) or URLs from the arguments, and
-// as much of the input as shows whether it can be one.
+// openInput opens a file, standard input ("-"), or a list of URLs from the
+// arguments. It reads the beginning of the input and returns an error if that
+// cannot be a list of URLs.
 func openInput(c *cli.Context) (*input, error) {
 	spec := jobs.BatchSpec{ID: engine.NewID()}
 	if _, err := maxRows(c); err != nil {
@@ -122,7 +124,7 @@ func isURL(s string) bool {
 	return strings.HasPrefix(lower, "http://") || strings.HasPrefix(lower, "https://")
 }
 
-// urlList is URLs given as arguments, each a row.
+// urlList yields a row for each URL of the command line.
 type urlList struct {
 	urls []string
 	next int
@@ -143,8 +145,8 @@ func (l *urlList) Next() (jobs.Request, error) {
 	return request, nil
 }
 
-// batchParams reads --param NAME=VALUE with the types that a CSV column of
-// that name would have.
+// batchParams parses --param NAME=VALUE. A value gets the same type as in a CSV
+// column with that name.
 func batchParams(c *cli.Context) (jobs.Params, error) {
 	params := jobs.Params{}
 	for _, given := range c.StringSlice(paramFlag.Name) {
@@ -164,8 +166,8 @@ func batchParams(c *cli.Context) (jobs.Params, error) {
 	return params, nil
 }
 
-// importInput makes a batch of the input. An input that cannot be read to its
-// end leaves nothing behind.
+// importInput imports the input as a batch. If the input cannot be read to its
+// end, no batch remains.
 func importInput(c *cli.Context, store jobs.Store, in *input) (jobs.Batch, error) {
 	p := newProgress(c.App.ErrWriter)
 	defer p.end()

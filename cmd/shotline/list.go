@@ -57,7 +57,7 @@ func listCommand() *cli.Command {
 	}
 }
 
-// mostListed reads --limit and --all.
+// mostListed returns the limit from --limit and --all.
 func mostListed(c *cli.Context) (int, error) {
 	most := c.Int(limitFlag.Name)
 	switch {
@@ -71,19 +71,21 @@ func mostListed(c *cli.Context) (int, error) {
 	return most, nil
 }
 
-// list is what is listed: things of one kind, a page at a time.
+// list describes how to print items of one kind, a page at a time.
 type list[T any] struct {
-	what   string         // in the plural
-	header string         // columns, separated by tabs
-	line   func(T) string // one thing in them
-	json   func(T) any    // one thing as --json writes it
-	// page returns the next things, at most limit, and whether there may be more.
+	what   string         // plural noun for the items
+	header string         // column names, separated by tabs
+	line   func(T) string // formats an item, with tabs between columns
+	json   func(T) any    // converts an item for --json
+	// page returns the next items, at most limit, and reports whether there might
+	// be more.
 	page  func(limit int) (things []T, more bool, err error)
-	total func() (int64, error) // nil if it cannot be told
-	next  func(last T) string   // the flag that goes on behind a thing
+	total func() (int64, error) // nil if the total is not known
+	next  func(last T) string   // returns the flag that continues after an item
 }
 
-// print writes up to most things, and says on standard error if there are more.
+// print writes up to most items. If there are more, it prints a note on standard
+// error.
 func (l list[T]) print(c *cli.Context, most int) error {
 	out, table := json.NewEncoder(c.App.Writer), tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
 	asJSON := c.Bool(jsonFlag.Name)
@@ -107,7 +109,7 @@ func (l list[T]) print(c *cli.Context, most int) error {
 			}
 			last = thing
 		}
-		// The widths of columns hold for a page, so that memory does not grow.
+		// Column widths are computed per page, so that memory use does not grow.
 		if err := table.Flush(); err != nil {
 			return err
 		}
@@ -121,7 +123,7 @@ func (l list[T]) print(c *cli.Context, most int) error {
 	}
 }
 
-// tellMore says how many were not listed, and how to see them.
+// tellMore prints a note if there are items that were not listed.
 func (l list[T]) tellMore(w io.Writer, last T, shown int) error {
 	for {
 		page, more, err := l.page(1)
@@ -232,7 +234,8 @@ func listJobs(c *cli.Context, store jobs.Store, batch string, most int) error {
 	return jobList.print(c, most)
 }
 
-// listed is what a repeatable flag was given, once or separated by commas.
+// listed returns the values of a repeatable flag. Values can also be separated by
+// commas.
 func listed(c *cli.Context, name string) (values []string) {
 	for _, given := range c.StringSlice(name) {
 		for value := range strings.SplitSeq(given, ",") {

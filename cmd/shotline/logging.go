@@ -6,8 +6,8 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// newLogger writes text to a terminal and JSON to everything else. Level is
-// used unless --log-level says otherwise.
+// newLogger returns a logger that writes text to a terminal, and JSON otherwise.
+// The level applies unless --log-level is set.
 func newLogger(c *cli.Context, level slog.Level) (*slog.Logger, error) {
 	if name := c.String(logFlag.Name); name != "" {
 		if err := level.UnmarshalText([]byte(name)); err != nil {

@@ -1,10 +1,10 @@
-// Command shotline takes lists of URLs, has ScreenshotCenter photograph them
-// and makes sure that every row ends exactly once.
+// Command shotline takes lists of URLs, has ScreenshotCenter capture them, and
+// makes sure that every row ends exactly once.
 //
-// One file holds one command; config.go the flags they share, wire.go what those
-// that work until they are stopped are made of, an engine and its servers, once.go
-// the joining of the parts for those that ask the vendor and end. Data goes to
-// stdout, progress and logs to stderr.
+// Each command has its own file. config.go defines the flags that commands share.
+// wire.go builds the engine and the servers of commands that run until they are
+// stopped. once.go builds the orchestrator of commands that do one step and exit.
+// Data goes to standard output, progress and logs go to standard error.
 package main
 
 import (
@@ -18,15 +18,14 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// version is set by the build.
+// version is set at build time.
 var version = "dev"
 
-// gcPercent lets the heap grow to three times what is in use before it is
-// collected.
+// gcPercent lets the heap grow to three times the live data before a collection.
 const gcPercent = 200
 
 func main() {
-	// The heap is small beside what SQLite keeps in memory.
+	// The Go heap is small compared to the memory of SQLite.
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
@@ -37,14 +36,14 @@ func main() {
 	os.Exit(code)
 }
 
-// streams are where a command reads and writes.
+// streams are the standard streams of a command.
 type streams struct {
 	in       io.Reader
 	out, err io.Writer
-	hangups  *hangups // nil without signals
+	hangups  *hangups // nil if signals are not handled
 }
 
-// run executes one command line and returns its exit code.
+// run executes a command line and returns the exit code.
 func run(ctx context.Context, args []string, std streams) int {
 	std.err = newScreen(std.err)
 	app := newApp(std)
@@ -60,7 +59,8 @@ func run(ctx context.Context, args []string, std streams) int {
 	return exitCode(err)
 }
 
-// libraryHelp is the command that the library adds to all others.
+// libraryHelp is the help command of the library. The library adds it to every
+// command.
 var libraryHelp *cli.Command
 
 func init() {
@@ -71,11 +71,11 @@ func init() {
 	libraryHelp = app.Command("help")
 }
 
-// helpCommand returns the library's help. The library writes into it, and several
-// command lines may be run at the same time, so each command has its own.
+// helpCommand returns a copy of the library's help command. The library writes to
+// the command, and several command lines can run at the same time.
 func helpCommand() *cli.Command {
 	help := copied(libraryHelp)
-	help.HideHelpCommand = true // it would be given the shared one
+	help.HideHelpCommand = true // otherwise the library would add the shared one
 	return help
 }
 
@@ -85,12 +85,12 @@ func newApp(std streams) *cli.App {
 		Usage:    "asynchronous screenshots with ScreenshotCenter, from a list of URLs to the results",
 		Version:  version,
 		Metadata: map[string]any{hangupsKey: std.hangups},
-		// A comma in a secret, a parameter or a template is a part of it.
+		// Secrets, parameters and templates can contain commas.
 		DisableSliceFlagSeparator: true,
 		Reader:                    std.in,
 		Writer:                    std.out,
 		ErrWriter:                 std.err,
-		// Errors are printed and turned into exit codes in one place, above.
+		// run prints errors and returns exit codes.
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   usageError,
 		CommandNotFound: func(c *cli.Context, name string) {
@@ -102,7 +102,7 @@ func newApp(std streams) *cli.App {
 			}
 			return cli.ShowAppHelp(c)
 		},
-		Flags: []cli.Flag{cli.HelpFlag}, // added by the library only with its own help command
+		Flags: []cli.Flag{cli.HelpFlag}, // the library adds it only with its own help command
 		Commands: []*cli.Command{
 			serveCommand(), runCommand(), submitCommand(),
 			statusCommand(), waitCommand(), listCommand(),
@@ -116,7 +116,7 @@ func newApp(std streams) *cli.App {
 			continue
 		}
 		command.Subcommands = []*cli.Command{helpCommand()}
-		command.CustomHelpTemplate = cli.CommandHelpTemplate // not that of a command with subcommands
+		command.CustomHelpTemplate = cli.CommandHelpTemplate // instead of the template for commands with subcommands
 		command.OnUsageError = usageError
 		command.Before = fillFlags
 		command.Flags = ownFlags(command.Flags)
@@ -124,8 +124,8 @@ func newApp(std streams) *cli.App {
 	return app
 }
 
-// ownFlags copies flags: parsing writes into them, and several command lines
-// may be run at the same time.
+// ownFlags copies flags, because parsing writes to them and several command lines
+// can run at the same time.
 func ownFlags(flags []cli.Flag) []cli.Flag {
 	own := make([]cli.Flag, len(flags))
 	for i, given := range flags {
@@ -149,8 +149,8 @@ func ownFlags(flags []cli.Flag) []cli.Flag {
 	return own
 }
 
-// libraryFlag is a flag that the library adds to each command. All of them share
-// it, so each parse writes into a copy.
+// libraryFlag is a flag that the library adds to every command. All commands
+// share it, so each parse writes to a copy.
 type libraryFlag struct{ *cli.BoolFlag }
 
 // Apply implements cli.Flag.

@@ -12,8 +12,9 @@ import (
 	"shotline/orchestrator"
 )
 
-// onceFrom makes an orchestrator for commands that call single steps and end: its
-// loops are never started. Without a key it has nobody to ask.
+// onceFrom returns an orchestrator for commands that call single steps and exit.
+// Its loops are never started. Without a key, every vendor call fails with
+// orchestrator.ErrNoKey.
 func onceFrom(c *cli.Context, store jobs.Store, key string, log *slog.Logger) (*orchestrator.Orchestrator, error) {
 	config, err := timesFrom(c)
 	if err != nil {
@@ -32,7 +33,8 @@ func onceFrom(c *cli.Context, store jobs.Store, key string, log *slog.Logger) (*
 	return o, nil
 }
 
-// keyless is the vendor of those without an API key, who may have nothing to ask.
+// keyless is the vendor of a command that has no API key. The command might not
+// need to call the vendor.
 type keyless struct{}
 
 // Create implements orchestrator.Vendor.
@@ -55,8 +57,8 @@ func (keyless) Search(context.Context, client.SearchOptions) ([]client.Screensho
 	return nil, orchestrator.ErrNoKey
 }
 
-// noQueue is the queue of a process without one. Workers on the same database
-// see what is owed there.
+// noQueue is the queue of a process that has none. Workers on the same database
+// find the pending work there.
 type noQueue struct{}
 
 // EnqueueSubmit implements orchestrator.Queue.

@@ -15,11 +15,12 @@ import (
 
 var outFlag = &cli.StringFlag{Name: "out", Usage: "write to `FILE` instead of standard output (- is standard output)"}
 
-// toStdout reports whether a name of an output means standard output. A file that
-// has this name is ./-.
+// toStdout reports whether the name of an output means standard output. A file
+// with the name "-" is given as "./-".
 func toStdout(name string) bool { return name == "" || name == "-" }
 
-// writeOut writes to the file of --out, or to standard output.
+// writeOut writes to the file of --out, or to standard output if --out is not
+// set.
 func writeOut(c *cli.Context, write func(io.Writer) error) error {
 	if out := c.String(outFlag.Name); !toStdout(out) {
 		return writeFile(out, 0, write)
@@ -27,8 +28,8 @@ func writeOut(c *cli.Context, write func(io.Writer) error) error {
 	return write(c.App.Writer)
 }
 
-// writeFile writes a file whole or not at all: readers of path see the old
-// content until the new one is complete. A mode of 0 leaves it to the umask.
+// writeFile writes a file completely or not at all: readers of path see the old
+// content until the new one is complete. If mode is 0, the umask decides.
 func writeFile(path string, mode fs.FileMode, write func(io.Writer) error) error {
 	name := filepath.Join(filepath.Dir(path), filepath.Base(path)+"."+rand.Text())
 	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, cmp.Or(mode, 0o666))
@@ -36,7 +37,7 @@ func writeFile(path string, mode fs.FileMode, write func(io.Writer) error) error
 		return fmt.Errorf("--out: %w", err)
 	}
 	if mode != 0 {
-		err = file.Chmod(mode) // whatever the umask
+		err = file.Chmod(mode) // independent of the umask
 	}
 	if err = errors.Join(err, write(file), file.Close()); err == nil {
 		err = os.Rename(name, path)

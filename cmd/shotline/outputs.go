@@ -6,7 +6,7 @@ import (
 	"shotline/client"
 )
 
-// outputsFrom makes the client that fetches pictures for the API. It follows
+// outputsFrom returns the client that downloads images for the API. It follows
 // redirects only on the host of --base-url.
 func outputsFrom(c *cli.Context) (*client.Client, error) {
 	key, err := apiKey(c)

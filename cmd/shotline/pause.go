@@ -20,7 +20,8 @@ func resumeCommand() *cli.Command {
 	})
 }
 
-// batchCommand does something to one batch and shows what came of it.
+// batchCommand returns a command that changes one batch and prints its new
+// status.
 func batchCommand(name, usage string, do func(c *cli.Context, store jobs.Store, batch string) error) *cli.Command {
 	return &cli.Command{
 		Name:      name,

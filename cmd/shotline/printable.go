@@ -8,15 +8,14 @@ import (
 	"shotline/jobs/summary"
 )
 
-// printable makes text of unknown origin fit for a terminal: one line, without
-// control characters.
+// printable returns text of unknown origin as one line without control
+// characters, so that it is safe to print on a terminal.
 func printable(text string) string { return summary.PlainLine(text, math.MaxInt) }
 
-// message makes one line of an error's text. Errors that were joined stand on
-// lines of their own there.
+// message returns the text of an error as one line. Joined errors have several.
 func message(text string) string { return printable(strings.ReplaceAll(text, "\n", "; ")) }
 
-// plural writes a number of things.
+// plural formats a number with a noun, in singular or plural.
 func plural(n int, what string) string {
 	switch {
 	case n == 1:

@@ -16,16 +16,16 @@ const (
 	drawEvery = 50 * time.Millisecond
 )
 
-// progress tells on stderr how far something is, once it has taken longer than
-// a second: a bar on a terminal, a plain line now and then elsewhere.
+// progress shows the progress of an operation on standard error if it takes
+// longer than a second: a bar on a terminal, otherwise a line every few seconds.
 type progress struct {
 	w      io.Writer
 	began  time.Time
 	lineAt time.Time
 	drawn  time.Time
 	bar    *progressbar.ProgressBar
-	last   string // line that was printed last
-	latest string // line that would be printed now
+	last   string // the line that was printed last
+	latest string // the current line
 }
 
 func newProgress(w io.Writer) *progress {
@@ -33,7 +33,7 @@ func newProgress(w io.Writer) *progress {
 	return &progress{w: w, began: now, lineAt: now.Add(barAfter)}
 }
 
-// batch shows how many rows of a batch have ended.
+// batch shows how many rows of the batch have ended.
 func (p *progress) batch(b jobs.Batch) {
 	ended := b.Counts.Rows - b.Counts.Open()
 	text := fmt.Sprintf("%d done", b.Counts.Of(jobs.Done))
@@ -43,7 +43,7 @@ func (p *progress) batch(b jobs.Batch) {
 	p.show(ended, b.Counts.Rows, text)
 }
 
-// rows shows how many rows of an input of unknown length were read.
+// rows shows how many rows have been read from an input of unknown length.
 func (p *progress) rows(n int) { p.show(int64(n), -1, "rows read") }
 
 func (p *progress) show(n, total int64, text string) {
@@ -62,7 +62,7 @@ func (p *progress) show(n, total int64, text string) {
 				progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish(),
 				progressbar.OptionSetTheme(progressbar.Theme{Saucer: "█", SaucerPadding: "░", BarStart: "", BarEnd: ""}))
 		}
-		// The bar only draws; that it cannot is nothing to stop for.
+		// Errors are ignored: the bar is only for display.
 		out.draw(func() {
 			p.bar.Describe(text)
 			_ = p.bar.Set64(n)
@@ -81,7 +81,7 @@ func (p *progress) show(n, total int64, text string) {
 	fmt.Fprintln(p.w, line)
 }
 
-// end takes the bar away, or says where the lines ended.
+// end removes the bar, or prints the last line if it has not been printed.
 func (p *progress) end() {
 	if out, ok := p.w.(*screen); ok && p.bar != nil {
 		out.draw(func() { _ = p.bar.Clear() }, nil)

@@ -13,16 +13,16 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// quantity is the value of a flag that is a number or a duration. The command
-// line, the environment and the file of --config all set it here, so that a
-// wrong one gets the same answer from everywhere.
+// quantity is the value of a flag that holds a number or a duration. The command
+// line, the environment and the file of --config all call Set, so that a wrong
+// value gives the same error everywhere.
 type quantity struct {
-	text  string // as the accessors of cli.Context parse it
+	text  string // in a form that the accessors of cli.Context can parse
 	check func(text string) error
 }
 
-// Set implements flag.Value. Its errors do not quote the text: in a file of
-// --config it may be a secret in the wrong place.
+// Set implements flag.Value. Its errors do not quote the text, because a secret
+// might be in the wrong place in the file of --config.
 func (q *quantity) Set(text string) error {
 	text = strings.TrimSpace(text)
 	if err := q.check(text); err != nil {
@@ -35,8 +35,8 @@ func (q *quantity) Set(text string) error {
 // String implements flag.Value.
 func (q *quantity) String() string { return q.text }
 
-// durationFlag, intFlag and floatFlag are the library's flags with a quantity
-// as their value.
+// durationFlag, intFlag and floatFlag are the flags of the library with a
+// quantity as their value.
 type (
 	durationFlag struct{ *cli.DurationFlag }
 	intFlag      struct{ *cli.IntFlag }
@@ -59,7 +59,8 @@ func (f floatFlag) Apply(set *flag.FlagSet) error {
 	return apply(set, f, &quantity{strconv.FormatFloat(f.Value, 'g', -1, 64), check}, &f.HasBeenSet)
 }
 
-// apply adds the flag to the set, with the value of its variable if there is one.
+// apply adds the flag to the set. If its environment variable is set, that
+// becomes the value.
 func apply(set *flag.FlagSet, f cli.DocGenerationFlag, q *quantity, given *bool) error {
 	for _, variable := range f.GetEnvVars() {
 		text := strings.TrimSpace(os.Getenv(variable))
@@ -99,7 +100,7 @@ func checkInt(text string) error {
 	return nil
 }
 
-// numbers says what flags with a fraction count.
+// numbers describes the values of flags that take a fraction.
 var numbers = map[string]string{
 	rateFlag.Name:    "number of creates per second, such as 5 or 0.5",
 	balanceFlag.Name: "number of credits, such as 1000",
@@ -116,10 +117,11 @@ func checkFloat(text, want string) error {
 	return nil
 }
 
-// refusedValue is how package flag says that a value was refused.
+// refusedValue matches the errors of package flag about invalid values.
 var refusedValue = regexp.MustCompile(`(?s)^invalid (boolean )?value (".*") for (?:flag )?-(\S+): (.*)$`)
 
-// usageError says it as the other errors about flags do.
+// usageError rewrites an error of package flag in the style of the other errors
+// about flags.
 func usageError(_ *cli.Context, err error, _ bool) error {
 	told := refusedValue.FindStringSubmatch(err.Error())
 	switch {

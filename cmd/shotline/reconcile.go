@@ -37,8 +37,8 @@ func reconcileCommand() *cli.Command {
 	}
 }
 
-// reconcile exits with 3 when rows that it ended have no picture, and with 1
-// when something owed could not be put right.
+// reconcile exits with 3 if rows that it ended have no image, and with 1 if
+// pending work could not be repaired.
 func reconcile(c *cli.Context, store jobs.Store, log *slog.Logger) error {
 	o, err := onceFrom(c, store, strings.TrimSpace(c.String(apiKeyFlag.Name)), log)
 	if err != nil {
@@ -47,7 +47,7 @@ func reconcile(c *cli.Context, store jobs.Store, log *slog.Logger) error {
 	began := clock.Now()
 	report, err := o.Reconcile(c.Context, orchestrator.ReconcileOptions{Batches: c.Args().Slice(), Older: c.Duration(olderFlag.Name)})
 	if errors.Is(err, jobs.ErrNotFound) {
-		return err // a batch that is not there: nothing was begun
+		return err // there is no such batch, and nothing was done
 	}
 	if printErr := printReconciled(c, report, err, clock.Now().Sub(began)); printErr != nil {
 		return printErr
@@ -65,8 +65,8 @@ func reconcile(c *cli.Context, store jobs.Store, log *slog.Logger) error {
 	}
 }
 
-// printReconciled says nothing to a file or a mail when nothing was done: cron
-// sends a mail for every word.
+// printReconciled prints nothing if nothing was done and the output is not a
+// terminal, because cron mails all output.
 func printReconciled(c *cli.Context, report orchestrator.Reconciled, failure error, took time.Duration) error {
 	w := c.App.Writer
 	if c.Bool(jsonFlag.Name) {

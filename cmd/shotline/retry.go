@@ -37,7 +37,7 @@ func retryCommand() *cli.Command {
 	}
 }
 
-// endedStates reads --state; none when it is not given.
+// endedStates parses --state. It returns nil if the flag is not set.
 func endedStates(c *cli.Context) (states []jobs.State, err error) {
 	for _, name := range listed(c, endedFlag.Name) {
 		state := jobs.State(name)
@@ -55,7 +55,7 @@ func retry(c *cli.Context, store jobs.Store, arg string, states []jobs.State) er
 		return err
 	}
 	var done jobs.RetryCounts
-	var others map[jobs.State]int64 // rows of the batch that no state asks for
+	var others map[jobs.State]int64 // rows of the batch in other states
 	id, err := jobs.ParseID(arg)
 	isJob := err == nil
 	batch := arg
@@ -90,7 +90,8 @@ func retry(c *cli.Context, store jobs.Store, arg string, states []jobs.State) er
 	return errors.Join(err, printErr)
 }
 
-// retryJob refuses a job that cannot be retried, or not by these states.
+// retryJob retries one job. It returns an error if the state of the job is not
+// one of the given states, or cannot be retried.
 func retryJob(c *cli.Context, store jobs.Store, asker orchestrator.Checker, id jobs.ID, states []jobs.State) (done jobs.RetryCounts, err error) {
 	j, err := store.Job(c.Context, id)
 	if err != nil {
@@ -134,8 +135,8 @@ func printRetried(c *cli.Context, about subject, done jobs.RetryCounts, others m
 	return err
 }
 
-// leftAlone says which rows of a batch were not retried, and how those can be that
-// may be.
+// leftAlone lists the rows of a batch that were not retried, with the flag that
+// would retry them if there is one.
 func leftAlone(others map[jobs.State]int64) string {
 	var parts []string
 	for _, state := range jobs.States {
@@ -155,8 +156,9 @@ func leftAlone(others map[jobs.State]int64) string {
 	return "skipped: " + strings.Join(parts, ", ") + "\n"
 }
 
-// vendorAsker can ask the vendor about jobs that may have a picture; it is nil
-// without an API key, since the other jobs need none.
+// vendorAsker returns a checker that queries the vendor about jobs that might
+// already have a screenshot. Without an API key it returns nil, because other
+// jobs do not need one.
 func vendorAsker(c *cli.Context, store jobs.Store) (orchestrator.Checker, error) {
 	key := strings.TrimSpace(c.String(apiKeyFlag.Name))
 	if key == "" {
@@ -168,7 +170,7 @@ func vendorAsker(c *cli.Context, store jobs.Store) (orchestrator.Checker, error)
 	}
 	asker, err := onceFrom(c, store, key, log)
 	if err != nil {
-		return nil, err // and not an *Orchestrator that is nil
+		return nil, err // a nil interface, not a nil *Orchestrator
 	}
 	return asker, nil
 }

@@ -33,7 +33,7 @@ func runFile(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	var in *input // none if there are only batches to go on with
+	var in *input // nil if the command only continues batches
 	if c.Args().Present() || len(c.StringSlice(batchFlag.Name)) == 0 {
 		if in, err = openInput(c); err != nil {
 			return err
@@ -79,8 +79,8 @@ func runFile(c *cli.Context) error {
 	return nil
 }
 
-// chooseWay decides how results come in: by a live serve that receives for
-// this database, by webhooks of our own, or by asking.
+// chooseWay decides how results arrive: through a running serve that receives
+// webhooks for this database, through webhooks to this process, or by polling.
 func (w *work) chooseWay(ctx context.Context, pollOnly bool) error {
 	workers, err := w.Store.Workers(ctx, clock.Now().Add(-jobs.WorkerAlive))
 	if err != nil {
@@ -90,7 +90,7 @@ func (w *work) chooseWay(ctx context.Context, pollOnly bool) error {
 	able := len(w.Apps) > 0 && w.ReceivesWebhooks()
 	switch {
 	case pollOnly:
-		w.Apps = nil // nobody would hear the webhooks
+		w.Apps = nil // no process would receive the webhooks
 	case received:
 		w.WebhooksElsewhere = true
 	case able:
@@ -103,7 +103,7 @@ func (w *work) chooseWay(ctx context.Context, pollOnly bool) error {
 }
 
 // runBatches works in this process until the batch of the input, if there is one,
-// and the others have ended and are summarized.
+// and the other batches have ended and have summaries.
 func runBatches(c *cli.Context, w work, in *input, others []string) ([]jobs.Batch, error) {
 	ctx, cancel, err := waitingTime(c)
 	if err != nil {
@@ -139,7 +139,7 @@ func runBatches(c *cli.Context, w work, in *input, others []string) ([]jobs.Batc
 	return ended, nil
 }
 
-// runToEnd waits for the end of one batch.
+// runToEnd waits until a batch has ended and has a summary.
 func runToEnd(ctx context.Context, c *cli.Context, w work, r *running, id string) (jobs.Batch, error) {
 	p := newProgress(c.App.ErrWriter)
 	b, err := awaitBatch(ctx, w.Store, id, p)
@@ -153,15 +153,15 @@ func runToEnd(ctx context.Context, c *cli.Context, w work, r *running, id string
 	if err != nil {
 		return b, err
 	}
-	// Waiting gave the task its time; a vendor that cannot be asked for costs and
-	// reasons now is no reason to fail a batch that has ended.
+	// The summary task has had time to run while we waited. If the vendor cannot be
+	// queried for costs and reasons now, the batch has still ended.
 	if err := r.Orchestrator().SummarizeBatch(ctx, b.ID); err != nil {
 		w.Logger.Warn("the summary lacks costs or reasons", "batch", b.ID, "error", err)
 	}
 	return w.Store.Batch(ctx, b.ID)
 }
 
-// printSummary prints the summary of a batch as text, or as JSON when asked.
+// printSummary prints the summary of a batch as text, or as JSON with --json.
 func printSummary(c *cli.Context, store jobs.Store, batch string) error {
 	s, err := summary.Load(c.Context, store, batch, clock.Now())
 	if err != nil {

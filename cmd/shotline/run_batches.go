@@ -15,14 +15,14 @@ var batchFlag = &cli.StringSliceFlag{Name: "batch", Usage: "also work on the bat
 
 const allBatches = "all"
 
-// chosenBatches are those of --batch.
+// chosenBatches are the batches that --batch selects.
 type chosenBatches struct {
-	all     bool     // work on whatever is in the database
-	only    []string // else on these
-	awaited []string // until these have ended
+	all     bool     // work on all batches of the database
+	only    []string // if not all: the batches to work on
+	awaited []string // the batches to wait for
 }
 
-// chooseBatches reads --batch.
+// chooseBatches parses --batch.
 func chooseBatches(c *cli.Context, store jobs.Store) (chosen chosenBatches, err error) {
 	given := listed(c, batchFlag.Name)
 	if chosen.all = slices.Contains(given, allBatches); chosen.all {
@@ -59,11 +59,12 @@ func chooseBatches(c *cli.Context, store jobs.Store) (chosen chosenBatches, err 
 	return chosen, nil
 }
 
-// mostOthers bounds how many batches tellOthers looks at.
+// mostOthers is how many unfinished batches tellOthers examines.
 const mostOthers = 1000
 
-// tellOthers says in one line which batches nobody works on, since this run does
-// not, and how they go on. Paused ones wait for somebody's decision.
+// tellOthers prints a line about open batches that neither this run nor another
+// process works on, and how to continue them. It skips paused batches, because a
+// user has to resume them.
 func (chosen chosenBatches) tellOthers(c *cli.Context, store jobs.Store) error {
 	if chosen.all {
 		return nil
@@ -112,10 +113,10 @@ func countedRows(n int64) string {
 	return summary.Grouped(n) + " rows"
 }
 
-// goOn is the command that goes on with a batch; a serve does, too.
+// goOn returns the command that continues a batch. A serve continues it, too.
 func goOn(c *cli.Context, batch string) string {
 	if findFlag(c.Command.Flags, batchFlag.Name) == nil {
-		return "" // of the demo, whose sandbox is gone
+		return "" // demo: its sandbox is gone
 	}
 	command := []string{"shotline", "run", "--batch", batch}
 	if c.IsSet(dbFlag.Name) {

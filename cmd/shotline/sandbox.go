@@ -26,11 +26,13 @@ var (
 	pageTimeFlag = &cli.DurationFlag{Name: "page-timeout", Value: 20 * time.Second, Usage: "time limit of one page, not counting the delays that its request asks for"}
 )
 
-// leastPageMemory is what an empty page takes, in MiB, with some to spare.
+// leastPageMemory is the smallest --page-memory, in MiB: the memory of an empty
+// page with some reserve.
 const leastPageMemory = 128
 
-// renderGrace is how much longer the sandbox waits than its browser, whose
-// reason tells what was not ready.
+// renderGrace is how much longer the sandbox waits than its browser, so that the
+// browser's error arrives first. It names the part of the page that was not
+// ready.
 const renderGrace = 5 * time.Second
 
 func sandboxCommand() *cli.Command {
@@ -113,7 +115,7 @@ func serveSandbox(c *cli.Context) error {
 	return errors.Join(err, s.stop())
 }
 
-// newRenderer finds the renderer that --renderer asks for.
+// newRenderer returns the renderer that --renderer selects.
 func newRenderer(c *cli.Context, log *slog.Logger) (sandbox.Renderer, error) {
 	if n := c.Int(tabsFlag.Name); n < 0 {
 		return nil, badUsage("--tabs %d: want a number of pages", n)
@@ -160,7 +162,7 @@ func tabs(c *cli.Context) int {
 	return 2 * runtime.NumCPU()
 }
 
-// runningSandbox is a sandbox with a listener.
+// runningSandbox is a sandbox that serves HTTP.
 type runningSandbox struct {
 	*sandbox.Server
 	url    string

@@ -25,7 +25,7 @@ var (
 	privateFlag    = &cli.StringSliceFlag{Name: "allow-private", Usage: "allow pages in this private network: `CIDR`, for example 127.0.0.0/8 for loopback (repeatable)" + inEnvironment("allow-private")}
 )
 
-// faultsHelp describes every fault, for the command's help.
+// faultsHelp describes all faults for the help text.
 func faultsHelp() string {
 	var help strings.Builder
 	help.WriteString("Faults for --fault, with the defaults of their arguments; ranges such as 2..20 include both ends:\n")
@@ -39,7 +39,7 @@ func faultsHelp() string {
 	return help.String()
 }
 
-// faults reads --fault.
+// faults parses --fault.
 func faults(c *cli.Context) ([]sandbox.Fault, error) {
 	var list []sandbox.Fault
 	for _, text := range c.StringSlice(faultFlag.Name) {
@@ -52,17 +52,17 @@ func faults(c *cli.Context) ([]sandbox.Fault, error) {
 	return list, nil
 }
 
-// balance reads --balance.
+// balance returns --balance.
 func balance(c *cli.Context) (float64, error) {
 	credits := c.Float64(balanceFlag.Name)
-	// Written so that NaN is refused.
+	// This form of the condition refuses NaN.
 	if !(credits > 0 && credits <= math.MaxInt64) {
 		return 0, badUsage("--balance %g: want a number above zero", credits)
 	}
 	return credits, nil
 }
 
-// answerForms reads how the sandbox answers, and what it counts pauses in.
+// answerForms sets the form of responses and the units of pauses.
 func answerForms(c *cli.Context, cfg *sandbox.Config) (err error) {
 	if cfg.ListForm, err = sandbox.ParseListForm(c.String(listFormFlag.Name)); err != nil {
 		return badUsage("--list-form %q: want array or object", c.String(listFormFlag.Name))
@@ -76,7 +76,7 @@ func answerForms(c *cli.Context, cfg *sandbox.Config) (err error) {
 	return nil
 }
 
-// privateNetworks reads --allow-private.
+// privateNetworks parses --allow-private.
 func privateNetworks(c *cli.Context) ([]netip.Prefix, error) {
 	var networks []netip.Prefix
 	for _, text := range c.StringSlice(privateFlag.Name) {
@@ -89,7 +89,8 @@ func privateNetworks(c *cli.Context) ([]netip.Prefix, error) {
 	return networks, nil
 }
 
-// checkReach holds together what says who can reach the sandbox.
+// checkReach checks the addresses of the sandbox. If other machines can reach it,
+// it must have its own API key.
 func checkReach(c *cli.Context) error {
 	if _, _, err := net.SplitHostPort(c.String("listen")); err != nil {
 		return badUsage("--listen %q: want HOST:PORT, such as 127.0.0.1:8080", c.String("listen"))

@@ -8,15 +8,14 @@ import (
 	"golang.org/x/term"
 )
 
-// screen is standard error while a progress bar may stand on it: whatever is
-// written takes the bar away first, and the bar draws itself anew later. Safe
-// for concurrent use.
+// screen is standard error while it might show a progress bar. A write removes
+// the bar first; the next draw shows it again. It is safe for concurrent use.
 type screen struct {
 	w        io.Writer
 	terminal bool
 
 	mu    sync.Mutex
-	clear func() // takes the bar away; nil while there is none
+	clear func() // removes the bar; nil if there is none
 }
 
 func newScreen(w io.Writer) *screen { return &screen{w: w, terminal: isTerminal(w)} }
@@ -30,7 +29,8 @@ func (s *screen) Write(p []byte) (int, error) {
 	return s.w.Write(p)
 }
 
-// draw runs what draws the bar, apart from all writing; clear takes it away.
+// draw calls bar to draw the bar while no write is in progress. The next write
+// calls clear to remove it.
 func (s *screen) draw(bar func(), clear func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -38,7 +38,7 @@ func (s *screen) draw(bar func(), clear func()) {
 	s.clear = clear
 }
 
-// isTerminal reports whether a person sees what is written.
+// isTerminal reports whether w is a terminal.
 func isTerminal(w io.Writer) bool {
 	switch out := w.(type) {
 	case *screen:
@@ -50,7 +50,7 @@ func isTerminal(w io.Writer) bool {
 	}
 }
 
-// isTerminalInput reports whether a person can type what is read.
+// isTerminalInput reports whether r is a terminal.
 func isTerminalInput(r io.Reader) bool {
 	in, is := r.(*os.File)
 	return is && term.IsTerminal(int(in.Fd()))

@@ -17,12 +17,12 @@ var (
 	metadataFlag  = &cli.StringSliceFlag{Name: "metadata", Usage: "only jobs whose metadata have this `NAME=VALUE` (repeatable)"}
 )
 
-// searchFlags are those of a search for jobs, the states aside.
+// searchFlags returns the flags of a search for jobs, without the states.
 func searchFlags() []cli.Flag {
 	return []cli.Flag{sinceFlag, untilFlag, withTagFlag, withErrorFlag, metadataFlag}
 }
 
-// jobSearch reads them.
+// jobSearch parses the search flags.
 func jobSearch(c *cli.Context, now time.Time) (f jobs.JobSearch, err error) {
 	f.Tags, f.Error = c.StringSlice(withTagFlag.Name), c.String(withErrorFlag.Name)
 	if f.Since, err = moment(sinceFlag.Name, c.String(sinceFlag.Name), now); err != nil {
@@ -44,7 +44,7 @@ func jobSearch(c *cli.Context, now time.Time) (f jobs.JobSearch, err error) {
 	return f, nil
 }
 
-// moment reads a time; it is zero when none is given.
+// moment parses a time. It returns the zero time if the text is empty.
 func moment(flag, text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil

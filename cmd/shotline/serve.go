@@ -74,8 +74,8 @@ func serve(c *cli.Context, log *slog.Logger) error {
 	return err
 }
 
-// waitForEnd returns when the process is asked to stop, or with the error that
-// ended a web server.
+// waitForEnd waits until the context is canceled, or until a web server fails and
+// returns its error.
 func waitForEnd(ctx context.Context, r *running) error {
 	select {
 	case <-ctx.Done():

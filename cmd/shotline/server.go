@@ -14,11 +14,11 @@ import (
 	"shotline/receiver/listener"
 )
 
-// serverEnd is how long a web server gets to end: a stranger's slow request gets
-// no more.
+// serverEnd is how long a web server waits for requests in progress when it
+// stops. Slower requests are cut off.
 const serverEnd = 2 * time.Second
 
-// idleTime is how long a connection may stay open between two requests.
+// idleTime is how long a connection can stay open between two requests.
 const idleTime = 20 * time.Second
 
 func newServer(handler http.Handler, log *slog.Logger) *http.Server {
@@ -33,8 +33,9 @@ func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 	}
 }
 
-// newWebhookServer serves webhooks and /healthz, and nothing else: this is the
-// address that the internet sees. Everything else is misdirected.
+// newWebhookServer serves webhooks and /healthz, and nothing else, because its
+// address is reachable from the internet. POST requests to other paths go to
+// misdirected.
 func newWebhookServer(webhooks, misdirected http.Handler, log *slog.Logger) *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
@@ -45,7 +46,7 @@ func newWebhookServer(webhooks, misdirected http.Handler, log *slog.Logger) *htt
 		switch {
 		case r.URL.Path == WebhookPath || singleSlashes(r.URL.Path) == WebhookPath:
 			webhooks.ServeHTTP(w, r)
-		case r.Method == http.MethodPost: // the mux would redirect some, and a webhook is not sent again elsewhere
+		case r.Method == http.MethodPost: // the mux would redirect some paths, and the vendor does not follow redirects
 			misdirected.ServeHTTP(w, r)
 		default:
 			mux.ServeHTTP(w, r)
@@ -53,21 +54,21 @@ func newWebhookServer(webhooks, misdirected http.Handler, log *slog.Logger) *htt
 	}), log)
 }
 
-// singleSlashes is a path without slashes that mean nothing: doubled ones, and one
-// at the end.
+// singleSlashes removes repeated slashes and a slash at the end of a path.
 func singleSlashes(path string) string {
 	return "/" + strings.Join(strings.FieldsFunc(path, func(r rune) bool { return r == '/' }), "/")
 }
 
-// Webhooks are small, and come from near a data center: a body brings 4 KiB, or its
-// end, in each of these steps, and the kernel keeps no more of one than this.
+// Webhooks are small and come from data centers with fast connections. In each
+// step, a body must bring 4 KiB or end. The kernel buffers at most webhookBuffer
+// bytes of it.
 const (
 	webhookStep   = 3 * time.Second
 	webhookBuffer = 64 << 10
 )
 
-// guardWebhooks bounds what strangers take of the process through a server of
-// webhooks.
+// guardWebhooks limits the resources that strangers can use through the webhook
+// server.
 func guardWebhooks(l net.Listener, server *http.Server, most int, log *slog.Logger) *listener.Listener {
 	guarded := listener.New(l, listener.Config{
 		Name: "webhooks", MaxConnections: most, Logger: log, ReadBuffer: webhookBuffer, BodyStep: webhookStep, BodyTime: server.ReadTimeout,
@@ -86,7 +87,7 @@ func endServer(server *http.Server, log *slog.Logger) {
 	}
 }
 
-// listen names the flag when an address cannot be had.
+// listen listens on a TCP address. Its errors name the flag.
 func listen(flag, address string) (net.Listener, error) {
 	_, port, err := net.SplitHostPort(address)
 	if err == nil {

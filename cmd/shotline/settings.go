@@ -8,15 +8,16 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// fileSettings are flags whose values are names of files. Spaces may belong to
-// such a name; line ends do not.
+// fileSettings are flags whose values are file names. A file name can begin or
+// end with spaces, but not with line ends.
 var fileSettings = []string{"db", "config", "image-dir", "out"}
 
-// dataSettings are flags whose values are looked for as they are.
+// dataSettings are flags whose values are compared with stored data and must not
+// be trimmed.
 var dataSettings = []string{"tag", "error"}
 
-// trimmed drops what surrounds a value by accident: the line end of a mounted
-// secret, or the carriage return of a file that was written on Windows.
+// trimmed removes white space around a value, such as the line end of a mounted
+// secret or the carriage return of a file from Windows.
 func trimmed(name, value string) string {
 	if slices.Contains(dataSettings, name) {
 		return value
@@ -27,8 +28,8 @@ func trimmed(name, value string) string {
 	return strings.TrimSpace(value)
 }
 
-// trimSettings trims the values that came from the command line or the
-// environment. Rows, parameters and tags are data and stay as they are.
+// trimSettings trims the values from the command line and the environment. Rows,
+// parameters and tags are data and are not changed.
 func trimSettings(c *cli.Context) error {
 	for _, flag := range c.Command.Flags {
 		var err error
@@ -47,7 +48,7 @@ func trimSettings(c *cli.Context) error {
 	return nil
 }
 
-// trimList trims the values of a repeatable setting.
+// trimList trims the values of a repeatable flag.
 func trimList(c *cli.Context, name string) error {
 	given := c.StringSlice(name)
 	if _, setting := listVariables[name]; !setting || len(given) == 0 {
@@ -60,11 +61,11 @@ func trimList(c *cli.Context, name string) error {
 	if slices.Equal(values, given) {
 		return nil
 	}
-	return c.Set(name, cli.NewStringSlice(values...).Serialize()) // which replaces the values
+	return c.Set(name, cli.NewStringSlice(values...).Serialize()) // replaces the values
 }
 
-// fillFlags sets the flags that the command line has not: from the environment,
-// as far as the parser has not done that, then from the file of --config.
+// fillFlags sets the flags that the command line has not set: first from
+// variables that the parser does not read, then from the file of --config.
 func fillFlags(c *cli.Context) error {
 	if err := trimSettings(c); err != nil {
 		return err
@@ -86,9 +87,9 @@ func fillFlags(c *cli.Context) error {
 	return loadConfigFile(c)
 }
 
-// findSetting finds a flag that the environment and the file of --config may set.
-// Of a name in listVariables that is a repeatable one: --sink of callbacks only
-// picks a sink.
+// findSetting returns a flag that the environment and the file of --config can
+// set. For a name in listVariables, the flag must be repeatable: the --sink flag
+// of callbacks only selects a sink.
 func findSetting(flags []cli.Flag, name string) cli.Flag {
 	flag := findFlag(flags, name)
 	if _, isList := listVariables[name]; isList && !isRepeatable(flag) {

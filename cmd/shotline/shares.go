@@ -12,36 +12,37 @@ import (
 	"shotline/receiver/listener"
 )
 
-// goShare is how much of the memory that the process may use is for Go, in
-// percent. The rest is for SQLite, which Go does not know of.
+// goShare is the share of the process's memory that Go can use, in percent. The
+// rest is for SQLite, whose memory Go does not count.
 const goShare = 70
 
-// fewDescriptors is below what everything has room.
+// fewDescriptors is a limit of file descriptors below which a warning is logged,
+// because concurrency is reduced.
 const fewDescriptors = 256
 
-// Bounds of the shares, where descriptors and memory are plenty.
+// Bounds of the shares.
 const (
-	mostConnections = 8192     // of a listener
-	connectionRoom  = 32 << 10 // bytes that one may take, with the headers of a request
+	mostConnections = 8192     // per listener
+	connectionRoom  = 32 << 10 // bytes per connection, with request headers
 	leastBodies     = 8 << 20
 	leastCache      = 2 << 20
 	mostCache       = 64 << 20
-	perCallback     = 3 // connections: one under way, and two idle
+	perCallback     = 3 // connections: one in use and two idle
 )
 
-// limitMemory lets Go collect garbage in time for the limit of the control group,
-// unless GOMEMLIMIT gives one.
+// limitMemory sets the memory limit of Go from the limit of the control group,
+// unless GOMEMLIMIT is set.
 func limitMemory() {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
-	if limit, err := memlimit.FromCgroup(); err == nil { // none, or no control groups
+	if limit, err := memlimit.FromCgroup(); err == nil { // fails if there is no limit or no control group
 		debug.SetMemoryLimit(int64(min(limit, math.MaxInt64) / 100 * goShare))
 	}
 }
 
-// usableMemory is how many bytes the process may use: by the limit that is in
-// force, or what the machine has.
+// usableMemory returns how many bytes the process can use: up to the memory
+// limit, or all memory of the machine if there is none.
 func usableMemory() int64 {
 	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 {
 		return limit / goShare * 100
@@ -52,25 +53,25 @@ func usableMemory() int64 {
 	return math.MaxInt64
 }
 
-// shares is what each part of a process may take of its file descriptors and its
-// memory, so that no part, and no stranger, takes what another needs.
+// shares divides the file descriptors and the memory of a process between its
+// parts, so that neither a part nor a stranger can exhaust them.
 type shares struct {
-	webhooks  int   // connections of their listener
-	api       int   // and of that of the API
+	webhooks  int   // connections of the webhook listener
+	api       int   // connections of the API listener
 	vendor    int   // connections to the vendor
-	outputs   int   // and for pictures that the API fetches
-	callbacks int   // delivered at the same time
-	bodies    int64 // bytes of webhooks that come in
-	cache     int64 // bytes that one connection of the store caches
+	outputs   int   // connections to download images for the API
+	callbacks int   // deliveries at the same time
+	bodies    int64 // bytes of incoming webhooks
+	cache     int64 // bytes of cache per connection of the store
 }
 
-// ownShares are those of this process.
+// ownShares returns the shares of this process.
 func ownShares(redis bool) shares { return sharesOf(descriptors(), usableMemory(), redis) }
 
-// sharesOf divides file descriptors and bytes of memory. A quarter of the
-// descriptors is for the vendor, an eighth for callbacks and pictures, and the rest
-// for the two listeners, after those of the database, the queue and the process
-// itself.
+// sharesOf divides file descriptors and bytes of memory. It reserves descriptors
+// for the database, the queue and the process itself. Of the rest, a quarter is
+// for the vendor, a quarter for callbacks and images, and the remainder for the
+// two listeners.
 func sharesOf(descriptors int, memory int64, redis bool) shares {
 	own := min(96, 30+descriptors/32)
 	if redis {
@@ -91,8 +92,8 @@ func sharesOf(descriptors int, memory int64, redis bool) shares {
 	return s
 }
 
-// allot sets the engine's shares, and logs a warning if they are below what was
-// requested.
+// allot sets the shares of the engine. It logs a warning if they reduce the
+// requested concurrency.
 func (w *work) allot(s shares) {
 	w.VendorConnections, w.CallbackSlots, w.WebhookMemory = s.vendor, s.callbacks, s.bodies
 	if n := descriptors(); n < fewDescriptors {

@@ -19,17 +19,17 @@ import (
 	"shotline/orchestrator/api"
 )
 
-// sheetWidth is the width of pictures on a contact sheet: twice that of a
-// card, for sharp screens.
+// sheetWidth is the width of images on a contact sheet, in pixels. It is twice
+// the width of a card, for screens with high resolution.
 const sheetWidth = 720
 
-// pictureLimit bounds one picture, in bytes.
+// pictureLimit is the size limit of an image, in bytes.
 const pictureLimit = 64 << 20
 
-// writeSheetFile writes a contact sheet whose pictures lie in a folder beside
-// it, NAME_pictures, fetched from the vendor. A picture that cannot be had is
-// missing on the sheet, and told on it and on warnings. Sheet and pictures have
-// the mode.
+// writeSheetFile writes a contact sheet. It downloads the images from the vendor
+// into a folder next to the file, NAME_pictures. If an image cannot be
+// downloaded, the sheet has a note in its place, and a message goes to warnings.
+// All files get the mode.
 func writeSheetFile(ctx context.Context, path string, mode fs.FileMode, store jobs.Store, vendor *client.Client, batch string, warnings io.Writer) error {
 	s, err := summary.Load(ctx, store, batch, clock.Now())
 	if err != nil {
@@ -60,9 +60,9 @@ func writeSheetFile(ctx context.Context, path string, mode fs.FileMode, store jo
 	})
 }
 
-// fetchPicture has the patience of the client's retry policy: the pictures of
-// a large batch may well meet the rate limit, and one of a job that has just
-// ended may not be ready.
+// fetchPicture downloads the image of a job. It retries like the client's output
+// policy: a large batch is likely to reach the rate limit, and the image of a job
+// that has just ended might not be ready.
 func fetchPicture(ctx context.Context, vendor *client.Client, j jobs.Job) ([]byte, error) {
 	policy := client.OutputRetryPolicy(rand.Float64)
 	for attempt := 1; ; attempt++ {

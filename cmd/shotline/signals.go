@@ -11,11 +11,11 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// endBySignal returns a context that ends with SIGINT, SIGTERM or SIGHUP, and what
-// was registered for it. After a SIGINT or SIGTERM the default comes back, so that
-// a second one ends the process at once. A SIGHUP never does: a terminal that
-// closes sends several. If SIGHUP is ignored already, as nohup has it, it stays
-// ignored.
+// endBySignal returns a context that is canceled on SIGINT, SIGTERM or SIGHUP,
+// and a function that restores the default handling. After the first SIGINT or
+// SIGTERM the default handling is restored, so that a second one ends the process
+// immediately. This is not so for SIGHUP, because a terminal that closes sends
+// several. If SIGHUP is already ignored, as under nohup, it stays ignored.
 func endBySignal() (context.Context, *hangups, func()) {
 	asked, restore := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(asked, restore)
@@ -27,19 +27,19 @@ func endBySignal() (context.Context, *hangups, func()) {
 	heard := make(chan os.Signal, 1)
 	signal.Notify(heard, syscall.SIGHUP)
 	go func() {
-		for range heard { // for as long as the process runs
+		for range heard { // until the process exits
 			h.happened()
 		}
 	}()
 	return ctx, h, restore
 }
 
-// hangups says what a SIGHUP does.
+// hangups holds the reaction to SIGHUP.
 type hangups struct {
 	end context.CancelFunc
 
 	mu      sync.Mutex
-	instead func() // nil: end
+	instead func() // if nil, call end
 }
 
 func (h *hangups) happened() {
@@ -53,12 +53,12 @@ func (h *hangups) happened() {
 	instead()
 }
 
-// hangupsKey is where the application's metadata holds the hangups.
+// hangupsKey is the key of the hangups in the application's metadata.
 const hangupsKey = "hangups"
 
-// surviveHangups lets a command without a terminal go on after a SIGHUP, which
-// only asks daemons to read their settings again. In a terminal it still means
-// that the terminal is gone.
+// surviveHangups makes a command without a terminal ignore SIGHUP, which asks
+// daemons to reload their settings. In a terminal, SIGHUP still ends the command,
+// because it means that the terminal was closed.
 func surviveHangups(c *cli.Context, log *slog.Logger) {
 	h, heard := c.App.Metadata[hangupsKey].(*hangups)
 	if !heard || h == nil || isTerminal(c.App.ErrWriter) || isTerminalInput(c.App.Reader) {

@@ -4,5 +4,5 @@ package main
 
 import "errors"
 
-// freeSpace cannot be told here.
+// freeSpace is not supported on this system.
 func freeSpace(string) (free, total int64, err error) { return 0, 0, errors.ErrUnsupported }

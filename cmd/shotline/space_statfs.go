@@ -4,8 +4,8 @@ package main
 
 import "syscall"
 
-// freeSpace is how many bytes of a path's file system this process may still
-// use, and how many there are.
+// freeSpace returns how many bytes of the path's file system this process can
+// still use, and how many the file system has.
 func freeSpace(path string) (free, total int64, err error) {
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(path, &s); err != nil {

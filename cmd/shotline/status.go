@@ -141,8 +141,8 @@ func printJob(w io.Writer, j jobs.Job, asJSON bool) error {
 	return err
 }
 
-// vendorsWord is what the vendor said of a contradicted screenshot, and what
-// follows from it.
+// vendorsWord describes the vendor's response about a screenshot with
+// contradictory results, and its effect on the job.
 func vendorsWord(j jobs.Job) string {
 	const stands = "; the first result stands"
 	switch j.VendorSays {

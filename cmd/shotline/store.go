@@ -17,8 +17,8 @@ import (
 // show the scheme only.
 var urlScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
 
-// openerOf returns what opens the store that --db names. No other function knows
-// which kinds of stores there are.
+// openerOf returns the opener for the store that --db names. No other function
+// knows the kinds of stores.
 func openerOf(database string) (jobs.Opener, error) {
 	if scheme := urlScheme.FindString(database); scheme != "" {
 		return nil, badUsage("--%s %s…: only a SQLite file is supported, and this is a URL: give the path of a file", dbFlag.Name, scheme)
@@ -26,7 +26,8 @@ func openerOf(database string) (jobs.Opener, error) {
 	return sqlite.Opener(database), nil
 }
 
-// openStore opens the store that --db names. It makes the file if there is none.
+// openStore opens the store that --db names. It creates the file if it does not
+// exist.
 func openStore(ctx context.Context, database string, o jobs.OpenOptions) (jobs.Store, error) {
 	open, err := openerOf(database)
 	if err != nil {
@@ -35,8 +36,8 @@ func openStore(ctx context.Context, database string, o jobs.OpenOptions) (jobs.S
 	return open(ctx, o)
 }
 
-// withStore opens the store of --db for one command about its content. It fails if
-// there is no file: a mistyped name must not leave an empty database behind.
+// withStore opens the store of --db and calls do. It fails if the file does not
+// exist: a mistyped name must not leave an empty database behind.
 func withStore(c *cli.Context, do func(jobs.Store) error) error {
 	database := c.String(dbFlag.Name)
 	open, err := openerOf(database)

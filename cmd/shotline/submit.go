@@ -61,16 +61,16 @@ func submit(c *cli.Context) error {
 	case c.Bool(waitFlag.Name):
 		return waitForBatch(c, store, b.ID)
 	case b.State == jobs.BatchFinished:
-		return verdict(b) // no row of it could become a job
+		return verdict(b) // no row of the batch could become a job
 	default:
 		return nil
 	}
 }
 
-// rejectedShown is how many rejected rows a person is told of at once.
+// rejectedShown is how many rejected rows are printed after an import.
 const rejectedShown = 5
 
-// tellRejected names the first rows that could not become jobs.
+// tellRejected prints the first rows that could not become jobs.
 func tellRejected(c *cli.Context, store jobs.Store, b jobs.Batch) error {
 	n := b.Counts.Of(jobs.Rejected)
 	if n == 0 {
@@ -89,7 +89,7 @@ func tellRejected(c *cli.Context, store jobs.Store, b jobs.Batch) error {
 	return nil
 }
 
-// printAccepted tells what became of the rows of an input.
+// printAccepted prints how many rows of an input were accepted.
 func printAccepted(w io.Writer, b jobs.Batch, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(w).Encode(jobjson.AcceptedFrom(b))
@@ -99,8 +99,8 @@ func printAccepted(w io.Writer, b jobs.Batch, asJSON bool) error {
 	return err
 }
 
-// waitForBatch shows progress until the batch has ended, and prints how. It
-// says so when nothing will happen by itself.
+// waitForBatch shows progress until the batch has ended, then prints its state.
+// It prints a note if no process works on the batch.
 func waitForBatch(c *cli.Context, store jobs.Store, id string) error {
 	ctx, cancel, err := waitingTime(c)
 	if err != nil {
@@ -122,7 +122,8 @@ func waitForBatch(c *cli.Context, store jobs.Store, id string) error {
 	return verdict(b)
 }
 
-// tellIdle says why an open batch will not go on by itself, if it will not.
+// tellIdle prints a note if an open batch makes no progress because it is paused
+// or no process works on it.
 func tellIdle(c *cli.Context, store jobs.Store, id string) error {
 	b, err := store.Batch(c.Context, id)
 	if err != nil {
@@ -138,14 +139,16 @@ func tellIdle(c *cli.Context, store jobs.Store, id string) error {
 	return err
 }
 
-// nobodyWorks reports whether no process works on a batch; on the empty one, whether
-// none does what is not of a batch.
+// nobodyWorks reports whether no process works on the batch. If batch is empty,
+// it reports whether no process does the work that does not belong to a batch,
+// such as callbacks.
 func nobodyWorks(c *cli.Context, store jobs.Store, batch string) (bool, error) {
 	workers, err := store.Workers(c.Context, clock.Now().Add(-jobs.WorkerAlive))
 	return err == nil && !slices.ContainsFunc(workers, func(w jobs.Worker) bool { return w.WorksOn(batch) }), err
 }
 
-// waitingTime bounds waiting by --timeout; 0s means to look once.
+// waitingTime returns a context that ends after --timeout. If --timeout is 0s,
+// the caller checks once and does not wait.
 func waitingTime(c *cli.Context) (context.Context, context.CancelFunc, error) {
 	limit := c.Duration(timeoutFlag.Name)
 	switch {
@@ -158,7 +161,7 @@ func waitingTime(c *cli.Context) (context.Context, context.CancelFunc, error) {
 	return ctx, cancel, nil
 }
 
-// roughly is how long something took, for people.
+// roughly rounds a duration for messages.
 func roughly(d time.Duration) time.Duration {
 	if d < 10*time.Second {
 		return d.Round(10 * time.Millisecond)
@@ -166,7 +169,8 @@ func roughly(d time.Duration) time.Duration {
 	return d.Round(time.Second)
 }
 
-// awaitBatch gives the ways in which waiting can end their exit codes.
+// awaitBatch waits for the end of a batch. If the wait ends early, the error has
+// the exit code for it.
 func awaitBatch(ctx context.Context, store jobs.Store, id string, p *progress) (jobs.Batch, error) {
 	began := time.Now()
 	b, err := feed.New(ctx, store).WatchBatch(ctx, id, p.batch)

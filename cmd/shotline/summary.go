@@ -67,7 +67,7 @@ func summarize(c *cli.Context, store jobs.Store, batch string) error {
 	return writeOut(c, func(w io.Writer) error { return write(c.Context, w, s, store) })
 }
 
-// summaryWriters are the formats by name.
+// summaryWriters maps the name of a format to its writer.
 var summaryWriters = map[string]func(context.Context, io.Writer, summary.Summary, jobs.Reader) error{
 	"text": func(_ context.Context, w io.Writer, s summary.Summary, _ jobs.Reader) error {
 		return writeSummaryText(w, s)

@@ -18,25 +18,26 @@ import (
 	"shotline/receiver/listener"
 )
 
-// WebhookPath is where the vendor's webhook app must be pointed at.
+// WebhookPath is the path that the vendor's webhook app must be configured with.
 const WebhookPath = "/webhooks/screenshotcenter"
 
 var clock orchestrator.SystemClock
 
-// userAgent is how the vendor and the targets of callbacks know this program.
+// userAgent identifies this program to the vendor and to callback targets.
 func userAgent() string { return "shotline/" + version }
 
-// work is the configuration of a process that works: its engine and its listeners.
+// work is the configuration of a process that works on jobs: its engine and its
+// listeners.
 type work struct {
 	engine.Config
-	database string       // the --db that Store was opened from
-	listen   string       // for webhooks, if the engine takes any
-	listener net.Listener // taken instead of listening at listen; nil without one
+	database string       // the --db of Store
+	listen   string       // address for webhooks, if the engine receives any
+	listener net.Listener // replaces listen if not nil
 	api      apiSettings
-	outputs  *client.Client // fetches pictures for the API
+	outputs  *client.Client // downloads images for the API
 }
 
-// workFrom reads the work flags. The caller opens the database.
+// workFrom parses the work flags. The caller opens the database.
 func workFrom(c *cli.Context, log *slog.Logger) (w work, err error) {
 	if w.Config, err = timesFrom(c); err != nil {
 		return w, err
@@ -56,14 +57,15 @@ func workFrom(c *cli.Context, log *slog.Logger) (w work, err error) {
 	return w, byFlag(w.Check())
 }
 
-// fieldFlags are the flags that fields of the engine's configuration come from.
+// fieldFlags maps fields of the engine's configuration to their flags.
 var fieldFlags = map[string]string{
 	"APIKey": apiKeyFlag.Name, "BaseURL": baseURLFlag.Name, "RedisURL": redisFlag.Name,
 	"WebhookSecrets": secretFlag.Name, "SignatureHeaders": headerFlag.Name,
 	"RequestTimeout": requestTimeoutFlag.Name, "Concurrency": concurrencyFlag.Name, "Rate": rateFlag.Name,
 }
 
-// byFlag replaces the name of a field of the engine's configuration by its flag.
+// byFlag replaces the name of a configuration field in an error with the name of
+// its flag.
 func byFlag(err error) error {
 	var wrong *engine.FieldError
 	if !errors.As(err, &wrong) {
@@ -75,7 +77,7 @@ func byFlag(err error) error {
 	return badUsage("%w", err)
 }
 
-// vendorFrom returns a client of the vendor besides the engine's.
+// vendorFrom returns a client of the vendor. The engine has its own.
 func vendorFrom(c *cli.Context, key string, more ...client.Option) (*client.Client, error) {
 	share := ownShares(c.String(redisFlag.Name) != "")
 	vendor, err := client.New(append(more, client.WithAPIKey(key), client.WithMaxConnections(share.outputs), client.WithBaseURL(c.String(baseURLFlag.Name)),
@@ -86,8 +88,8 @@ func vendorFrom(c *cli.Context, key string, more ...client.Option) (*client.Clie
 	return vendor, nil
 }
 
-// timesFrom reads the durations. Those for which the command has no flag keep
-// their defaults.
+// timesFrom parses the durations. A duration keeps its default if the command has
+// no flag for it.
 func timesFrom(c *cli.Context) (config engine.Config, err error) {
 	config.Role = c.Command.Name
 	for _, of := range []struct {
@@ -110,30 +112,30 @@ func timesFrom(c *cli.Context) (config engine.Config, err error) {
 		case config.AuditWindow < 0:
 			return config, badUsage("--%s %s is negative", auditWindowFlag.Name, config.AuditWindow)
 		case config.AuditWindow == 0:
-			config.AuditWindow = -1 // never
+			config.AuditWindow = -1 // disables the audit
 		}
 	}
 	return config, nil
 }
 
-// openStore opens the store of a process that works.
+// openStore opens the store of a process that works on jobs.
 func (w work) openStore(ctx context.Context) (jobs.Store, error) {
 	cache := ownShares(w.RedisURL != "").cache
 	return openStore(ctx, w.database, jobs.OpenOptions{Purpose: jobs.ForWork, CacheBytes: cache, Logger: w.Logger})
 }
 
-// running is started work.
+// running is a started engine with its servers.
 type running struct {
 	*engine.Engine
-	server  *http.Server // of webhooks; nil without one
-	address net.Addr     // nil without a server
-	api     *apiServer   // nil without one
+	server  *http.Server // for webhooks; nil if there is none
+	address net.Addr     // of server; nil if there is none
+	api     *apiServer   // nil if there is none
 	guards  []*listener.Listener
-	served  chan error // what Serve returned, once for each server
+	served  chan error // receives the result of Serve from each server
 	log     *slog.Logger
 }
 
-// start starts the engine and the servers, which run until stop.
+// start starts the engine and the servers. They run until stop.
 func (w work) start(ctx context.Context) (_ *running, err error) {
 	r := &running{log: w.Logger, served: make(chan error, 2)}
 	share := ownShares(w.RedisURL != "")
@@ -183,7 +185,7 @@ func (w work) start(ctx context.Context) (_ *running, err error) {
 	return r, nil
 }
 
-// stop accepts nothing new, finishes or hands back the work under way, and
+// stop stops accepting work, finishes or hands back the work in progress, and
 // returns within ten seconds.
 func (r *running) stop() {
 	r.Drain()
