@@ -31,8 +31,8 @@ type apiServer struct {
 
 // newAPIServer listens on the address of the API. The engine of r may be set
 // later: the checks use it only when they run.
-func newAPIServer(w work, r *running, most int) (*apiServer, error) {
-	taken, err := listen(apiListenFlag.Name, w.api.listen)
+func newAPIServer(w work, r *running, maxConns int) (*apiServer, error) {
+	ln, err := listen(apiListenFlag.Name, w.api.listen)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +40,7 @@ func newAPIServer(w work, r *running, most int) (*apiServer, error) {
 		api.Check{Name: "store", Do: func(ctx context.Context) error { return r.Orchestrator().Announce(ctx) }},
 		api.Check{Name: "queue", Do: func(ctx context.Context) error { return r.Queue().Ping(ctx) }},
 		api.Check{Name: "disk", Do: func(context.Context) error { return enoughFree(w.database) }},
-		api.Check{Name: "connections", Do: func(context.Context) error { return r.troubled() }},
+		api.Check{Name: "connections", Do: func(context.Context) error { return r.listenerErrors() }},
 	)
 	results := make([]string, len(receiver.Results))
 	for i, result := range receiver.Results {
@@ -56,14 +56,14 @@ func newAPIServer(w work, r *running, most int) (*apiServer, error) {
 		outcomes[i] = string(outcome)
 	}
 	metrics.CallbackTargets(w.Callbacks.Kinds(), outcomes)
-	guard := listener.New(taken, listener.Config{Name: "api", MaxConnections: most, Logger: w.Logger})
-	return &apiServer{listener: taken, guard: guard, readiness: readiness, metrics: metrics}, nil
+	guard := listener.New(ln, listener.Config{Name: "api", MaxConnections: maxConns, Logger: w.Logger})
+	return &apiServer{listener: ln, guard: guard, readiness: readiness, metrics: metrics}, nil
 }
 
 // observe makes the metrics observe the engine and its calls of the vendor.
 func (a *apiServer) observe(c *engine.Config) {
 	c.Observer, c.WebhookObserver, c.CallbackObserver = a.metrics, a.metrics.Webhook, attempts{a.metrics}
-	c.WrapVendor = func(v orchestrator.Vendor) orchestrator.Vendor { return metered{v, a.metrics} }
+	c.WrapVendor = func(v orchestrator.Vendor) orchestrator.Vendor { return countingVendor{v, a.metrics} }
 }
 
 // open creates the HTTP server, which calls the orchestrator.
@@ -99,8 +99,8 @@ func (r *running) apiURL() string {
 	return "http://" + r.api.listener.Addr().String()
 }
 
-// troubled returns the recent errors of all listeners, or nil if there are none.
-func (r *running) troubled() error {
+// listenerErrors returns the recent errors of all listeners, or nil if there are none.
+func (r *running) listenerErrors() error {
 	var errs []error
 	for _, guard := range r.guards {
 		errs = append(errs, guard.RecentError())
@@ -110,15 +110,15 @@ func (r *running) troubled() error {
 
 // connections returns the statistics of all listeners.
 func (r *running) connections() []api.Connections {
-	told := make([]api.Connections, len(r.guards))
+	figures := make([]api.Connections, len(r.guards))
 	for i, guard := range r.guards {
 		s := guard.Stats()
-		told[i] = api.Connections{
+		figures[i] = api.Connections{
 			Listener: s.Name, Open: s.Open, Most: s.MaxConnections,
 			Evicted: s.Evicted, Refused: s.Refused, SlowBodies: s.SlowBodies, AcceptErrors: s.AcceptErrors,
 		}
 	}
-	return told
+	return figures
 }
 
 // statsReporter is a store that has statistics.
@@ -142,55 +142,55 @@ func storage(store jobs.Store, database string) api.Storage {
 // queues returns the length of each task queue.
 func queues(ctx context.Context, queue *tasks.Queue) ([]api.Queue, error) {
 	depths, err := queue.Depths(ctx)
-	told := make([]api.Queue, len(depths))
+	lengths := make([]api.Queue, len(depths))
 	for i, d := range depths {
-		told[i] = api.Queue{Name: d.Queue, Tasks: d.Tasks, Oldest: d.Oldest}
+		lengths[i] = api.Queue{Name: d.Queue, Tasks: d.Tasks, Oldest: d.Oldest}
 	}
-	return told, err
+	return lengths, err
 }
 
-// metered wraps a vendor and counts its calls.
-type metered struct {
+// countingVendor wraps a vendor and counts its calls.
+type countingVendor struct {
 	orchestrator.Vendor
 	metrics *api.Metrics
 }
 
-func (m metered) Create(ctx context.Context, r client.CreateRequest) (shot client.Screenshot, err error) {
+func (m countingVendor) Create(ctx context.Context, r client.CreateRequest) (shot client.Screenshot, err error) {
 	defer m.count("create", time.Now(), &err)
 	return m.Vendor.Create(ctx, r)
 }
 
-func (m metered) Info(ctx context.Context, id string) (shot client.Screenshot, err error) {
+func (m countingVendor) Info(ctx context.Context, id string) (shot client.Screenshot, err error) {
 	defer m.count("info", time.Now(), &err)
 	return m.Vendor.Info(ctx, id)
 }
 
-func (m metered) List(ctx context.Context, o client.ListOptions) (shots []client.Screenshot, err error) {
+func (m countingVendor) List(ctx context.Context, o client.ListOptions) (shots []client.Screenshot, err error) {
 	defer m.count("list", time.Now(), &err)
 	shots, err = m.Vendor.List(ctx, o)
-	m.countOdd("list", shots)
+	m.countUnreadable("list", shots)
 	return shots, err
 }
 
-func (m metered) Search(ctx context.Context, o client.SearchOptions) (shots []client.Screenshot, err error) {
+func (m countingVendor) Search(ctx context.Context, o client.SearchOptions) (shots []client.Screenshot, err error) {
 	defer m.count("search", time.Now(), &err)
 	shots, err = m.Vendor.Search(ctx, o)
-	m.countOdd("search", shots)
+	m.countUnreadable("search", shots)
 	return shots, err
 }
 
-// countOdd counts the rows of a listing that could not be decoded.
-func (m metered) countOdd(operation string, shots []client.Screenshot) {
-	odd := 0
+// countUnreadable counts the rows of a listing that could not be decoded.
+func (m countingVendor) countUnreadable(operation string, shots []client.Screenshot) {
+	unreadable := 0
 	for _, shot := range shots {
 		if shot.ReadError != nil {
-			odd++
+			unreadable++
 		}
 	}
-	m.metrics.VendorOddRows(operation, odd)
+	m.metrics.VendorOddRows(operation, unreadable)
 }
 
-func (m metered) count(operation string, began time.Time, err *error) {
+func (m countingVendor) count(operation string, began time.Time, err *error) {
 	m.metrics.VendorCall(operation, callCode(*err), time.Since(began))
 }
 

@@ -37,7 +37,7 @@ func TestAJobOverHTTPIsCalledBack(t *testing.T) {
 		Flag   string `json:"api_token"`
 	}
 	var printed bytes.Buffer
-	if code := run(t.Context(), []string{"shotline", "token", "shop", "--json"}, streams{in: strings.NewReader(""), out: &printed, err: t.Output()}); code != exitWell {
+	if code := run(t.Context(), []string{"shotline", "token", "shop", "--json"}, streams{in: strings.NewReader(""), out: &printed, err: t.Output()}); code != exitOK {
 		t.Fatalf("token ended with %d", code)
 	}
 	if err := json.Unmarshal(printed.Bytes(), &token); err != nil {

@@ -57,7 +57,7 @@ func TestAPictureIsAskedForAndFetchedOverHTTP(t *testing.T) {
 		}
 	}
 	decode(ask("POST", "/v1/jobs", `{"url":"https://shop.shotline.test/"}`, 202), &job)
-	s.do(exitWell, "wait", job.ID, "--timeout", "1m")
+	s.do(exitOK, "wait", job.ID, "--timeout", "1m")
 	decode(ask("GET", "/v1/jobs/"+job.ID, "", 200), &job)
 	if job.State != "done" {
 		t.Fatalf("%+v", job)
@@ -69,8 +69,8 @@ func TestAPictureIsAskedForAndFetchedOverHTTP(t *testing.T) {
 	}
 
 	decode(ask("POST", "/v1/batches", `{"jobs":[{"url":"https://journal.shotline.test/"},{"url":"https://gallery.shotline.test/"}]}`, 202), &batch)
-	s.do(exitWell, "wait", batch.BatchID, "--timeout", "1m")
-	printed := s.do(exitWell, "results", batch.BatchID)
+	s.do(exitOK, "wait", batch.BatchID, "--timeout", "1m")
+	printed := s.do(exitOK, "results", batch.BatchID)
 	if results := ask("GET", "/v1/batches/"+batch.BatchID+"/results", "", 200); string(results) != printed {
 		t.Errorf("the command line tells\n%s, and the API\n%s", printed, results)
 	}

@@ -57,7 +57,7 @@ func TestTokensAreMadeOnce(t *testing.T) {
 		Flag  string `json:"api_token"`
 	}
 	code, printed, told := invoke(t, "token", "--json", "ci", "--read-only")
-	if err := json.Unmarshal([]byte(printed), &made); code != exitWell || err != nil {
+	if err := json.Unmarshal([]byte(printed), &made); code != exitOK || err != nil {
 		t.Fatal(code, printed, told, err)
 	}
 	token, err := api.ParseToken(made.Flag)
@@ -65,7 +65,7 @@ func TestTokensAreMadeOnce(t *testing.T) {
 		t.Errorf("%+v: %v", made, err)
 	}
 	code, printed, _ = invoke(t, "token", "ci")
-	if code != exitWell || !strings.Contains(printed, "ci:rw:sha256:") || strings.Contains(printed, made.Token) {
+	if code != exitOK || !strings.Contains(printed, "ci:rw:sha256:") || strings.Contains(printed, made.Token) {
 		t.Errorf("ended with %d and printed %q", code, printed)
 	}
 	for _, args := range [][]string{{"token"}, {"token", "CI"}, {"token", "a", "b"}} {

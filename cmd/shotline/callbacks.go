@@ -16,10 +16,10 @@ import (
 )
 
 var (
-	settledFlag = &cli.StringSliceFlag{Name: "state", Usage: "only callbacks in this `STATE`: owed, delivered or dead (repeatable, or comma-separated)"}
-	ofSinkFlag  = &cli.StringFlag{Name: "sink", Usage: "only callbacks of the sink with this `NAME`"}
-	beforeFlag  = &cli.IntFlag{Name: "before", Usage: "continue before this `SEQ`"}
-	deadFlag    = &cli.BoolFlag{Name: "dead", Usage: "replay all dead callbacks"}
+	callbackStateFlag = &cli.StringSliceFlag{Name: "state", Usage: "only callbacks in this `STATE`: owed, delivered or dead (repeatable, or comma-separated)"}
+	callbackSinkFlag  = &cli.StringFlag{Name: "sink", Usage: "only callbacks of the sink with this `NAME`"}
+	beforeFlag        = &cli.IntFlag{Name: "before", Usage: "continue before this `SEQ`"}
+	deadFlag          = &cli.BoolFlag{Name: "dead", Usage: "replay all dead callbacks"}
 )
 
 // maxReplaySeqs is how many callbacks one replay command can name.
@@ -33,7 +33,7 @@ func callbacksCommand() *cli.Command {
 			"callbacks replay SEQ…|--dead [BATCH]  sends them again; needs a running serve\n" +
 			"callbacks secret                      prints a new secret for --callback-secret",
 		ArgsUsage: "[BATCH] | replay SEQ…|--dead [BATCH] | secret",
-		Flags:     storeFlags(settledFlag, ofSinkFlag, limitFlag, allFlag, beforeFlag, deadFlag, jsonFlag),
+		Flags:     storeFlags(callbackStateFlag, callbackSinkFlag, limitFlag, allFlag, beforeFlag, deadFlag, jsonFlag),
 		Action: func(c *cli.Context) error {
 			switch word := c.Args().First(); {
 			case word == "secret":
@@ -53,7 +53,7 @@ func callbacksCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			most, err := mostListed(c)
+			most, err := listLimit(c)
 			if err != nil {
 				return err
 			}
@@ -69,7 +69,7 @@ func callbackFilter(c *cli.Context) (filter jobs.CallbackFilter, err error) {
 	if before := c.Int(beforeFlag.Name); c.IsSet(beforeFlag.Name) && before <= 0 {
 		return filter, badUsage("--before must be above zero")
 	}
-	for _, name := range listed(c, settledFlag.Name) {
+	for _, name := range listed(c, callbackStateFlag.Name) {
 		state := jobs.CallbackState(name)
 		if !slices.Contains(jobs.CallbackStates, state) {
 			return filter, badUsage("--state %q: want one of %v", name, jobs.CallbackStates)
@@ -81,7 +81,7 @@ func callbackFilter(c *cli.Context) (filter jobs.CallbackFilter, err error) {
 			return filter, err
 		}
 	}
-	filter.Sink, filter.Before = c.String(ofSinkFlag.Name), int64(c.Int(beforeFlag.Name))
+	filter.Sink, filter.Before = c.String(callbackSinkFlag.Name), int64(c.Int(beforeFlag.Name))
 	return filter, nil
 }
 
@@ -92,7 +92,7 @@ func listCallbacks(c *cli.Context, store jobs.Store, filter jobs.CallbackFilter,
 		}
 	}
 	return list[jobs.Callback]{
-		what:   "callbacks",
+		noun:   "callbacks",
 		header: "SEQ\tSTATE\tEVENT\tOF\tTO\tATTEMPTS\tNEXT OR LAST\tERROR",
 		line:   callbackLine,
 		json:   func(c jobs.Callback) any { return jobjson.FromCallback(c) },
@@ -108,24 +108,24 @@ func listCallbacks(c *cli.Context, store jobs.Store, filter jobs.CallbackFilter,
 	}.print(c, most)
 }
 
-func callbackLine(owed jobs.Callback) string {
-	about, at := owed.Batch, owed.DueAt
-	if !owed.Job.IsZero() {
-		about = owed.Job.String()
+func callbackLine(cb jobs.Callback) string {
+	about, at := cb.Batch, cb.DueAt
+	if !cb.Job.IsZero() {
+		about = cb.Job.String()
 	}
-	if owed.State != jobs.CallbackOwed {
-		at = owed.SettledAt
+	if cb.State != jobs.CallbackOwed {
+		at = cb.SettledAt
 	}
-	return fmt.Sprintf("%d\t%s\t%s\t%s\t%s\t%d\t%s\t%s", owed.Seq, owed.State, owed.Type, about, printable(owed.Lane), owed.Attempts,
-		at.Format(time.DateTime), printable(owed.Error))
+	return fmt.Sprintf("%d\t%s\t%s\t%s\t%s\t%d\t%s\t%s", cb.Seq, cb.State, cb.Type, about, printable(cb.Lane), cb.Attempts,
+		at.Format(time.DateTime), printable(cb.Error))
 }
 
 // replayFilter parses the arguments of replay: sequence numbers of callbacks, or
 // --dead for all dead ones.
 func replayFilter(c *cli.Context) (filter jobs.CallbackFilter, err error) {
 	words := c.Args().Tail()
-	filter = jobs.CallbackFilter{States: []jobs.CallbackState{jobs.CallbackOwed, jobs.CallbackDead}, Sink: c.String(ofSinkFlag.Name)}
-	if c.IsSet(settledFlag.Name) || c.IsSet(beforeFlag.Name) || c.IsSet(limitFlag.Name) {
+	filter = jobs.CallbackFilter{States: []jobs.CallbackState{jobs.CallbackOwed, jobs.CallbackDead}, Sink: c.String(callbackSinkFlag.Name)}
+	if c.IsSet(callbackStateFlag.Name) || c.IsSet(beforeFlag.Name) || c.IsSet(limitFlag.Name) {
 		return filter, badUsage("callbacks replay takes SEQs or --dead, not --state, --before or --limit")
 	}
 	if c.Bool(deadFlag.Name) {
@@ -168,12 +168,12 @@ func replay(c *cli.Context, store jobs.Store, filter jobs.CallbackFilter) error 
 	if c.Bool(jsonFlag.Name) {
 		err = json.NewEncoder(c.App.Writer).Encode(map[string]int{"replayed": replayed})
 	} else {
-		_, err = fmt.Fprintf(c.App.Writer, "%s owed again\n", plural(replayed, "callback"))
+		_, err = fmt.Fprintf(c.App.Writer, "%s queued for delivery\n", plural(replayed, "callback"))
 	}
 	if err != nil || replayed == 0 {
 		return err
 	}
-	idle, err := nobodyWorks(c, store, "")
+	idle, err := hasNoWorker(c, store, "")
 	if idle {
 		fmt.Fprintln(c.App.ErrWriter, "no serve is running on this database: start `shotline serve` with the same --db to deliver them")
 	}
@@ -191,8 +191,8 @@ func checkReplay(c *cli.Context, store jobs.Store, seqs []int64) error {
 		return err
 	}
 	state := map[int64]jobs.CallbackState{}
-	for _, owed := range found {
-		state[owed.Seq] = owed.State
+	for _, cb := range found {
+		state[cb.Seq] = cb.State
 	}
 	for _, seq := range seqs {
 		switch state[seq] {

@@ -77,12 +77,12 @@ func TestSinksAreToldBySignedCallbacks(t *testing.T) {
 			t.Errorf("people were told %s", body)
 		}
 	}
-	for s.do(exitWell, "callbacks", "--state", "owed", "--json") != "" {
+	for s.do(exitOK, "callbacks", "--state", "owed", "--json") != "" {
 		if clock.Sleep(t.Context(), 10*time.Millisecond) != nil {
 			t.Fatal("still owed")
 		}
 	}
-	if n := strings.Count(s.do(exitWell, "callbacks", batch, "--json"), `"state":"delivered"`); n != 3 {
+	if n := strings.Count(s.do(exitOK, "callbacks", batch, "--json"), `"state":"delivered"`); n != 3 {
 		t.Errorf("%d callbacks are listed as delivered", n)
 	}
 	if strings.Contains(s.log.String(), canary) || strings.Contains(s.log.String(), secret) {

@@ -70,7 +70,7 @@ func cancel(c *cli.Context, store jobs.Store, arg string) error {
 	if isJob {
 		batch = id.Batch
 	}
-	idle, err := nobodyWorks(c, store, batch)
+	idle, err := hasNoWorker(c, store, batch)
 	if idle {
 		fmt.Fprintln(c.App.ErrWriter, "no serve is running on this database: the creates in progress are looked up and their jobs canceled "+
 			"when `shotline serve` runs with the same --db")

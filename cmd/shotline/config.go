@@ -112,13 +112,13 @@ func listenAddress(c *cli.Context) string {
 }
 
 // oneArgument returns the argument of a command that takes exactly one.
-func oneArgument(c *cli.Context, what string) (string, error) {
+func oneArgument(c *cli.Context, noun string) (string, error) {
 	switch {
 	case c.NArg() == 0, c.NArg() == 1 && c.Args().First() == "":
-		return "", badUsage("%s: %s is missing", c.Command.Name, what)
+		return "", badUsage("%s: %s is missing", c.Command.Name, noun)
 	case c.NArg() == 1:
 		return c.Args().First(), nil
 	default:
-		return "", badUsage("%s takes %s, got %d arguments", c.Command.Name, what, c.NArg())
+		return "", badUsage("%s takes %s, got %d arguments", c.Command.Name, noun, c.NArg())
 	}
 }

@@ -29,7 +29,7 @@ func TestDatabasesThatCannotBeUsed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "a.db")
-			if code, _, told := invoke(t, "submit", "https://a.test/", "--db", path); code != exitWell {
+			if code, _, told := invoke(t, "submit", "https://a.test/", "--db", path); code != exitOK {
 				t.Fatal(told)
 			}
 			db, err := sql.Open("sqlite3", "file:"+path)
@@ -54,7 +54,7 @@ func TestDatabasesThatCannotBeUsed(t *testing.T) {
 // TestReconcileTellsDamageOnce: every step of the pass meets it.
 func TestReconcileTellsDamageOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.db")
-	if code, _, told := invoke(t, "submit", "https://a.test/", "--db", path); code != exitWell {
+	if code, _, told := invoke(t, "submit", "https://a.test/", "--db", path); code != exitOK {
 		t.Fatal(told)
 	}
 	db, err := sql.Open("sqlite3", "file:"+path)

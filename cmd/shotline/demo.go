@@ -89,7 +89,7 @@ func demo(c *cli.Context) error {
 		Store: store, APIKey: key, BaseURL: vendor.url + "/api/v1",
 		Apps: []jobs.App{{ID: "1"}}, WebhookSecrets: []string{secret}, Role: "demo", Logger: log,
 	}}
-	pictures, err := client.New(client.WithAPIKey(key), client.WithBaseURL(w.BaseURL))
+	images, err := client.New(client.WithAPIKey(key), client.WithBaseURL(w.BaseURL))
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func demo(c *cli.Context) error {
 		return err
 	}
 	sheet := filepath.Join(folder, "contact-sheet.html")
-	if err := writeSheetFile(c.Context, sheet, api.DefaultImageMode, store, pictures, b.ID, c.App.ErrWriter); err != nil {
+	if err := writeSheetFile(c.Context, sheet, api.DefaultImageMode, store, images, b.ID, c.App.ErrWriter); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.App.Writer, "\ncontact sheet  %s\ndatabase       %s\n", sheet, database)

@@ -11,7 +11,7 @@ import (
 func descriptors() int {
 	var limit syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {
-		return fewDescriptors
+		return minDescriptors
 	}
 	return int(min(uint64(limit.Cur), math.MaxInt32)) // Cur is signed on some systems
 }

@@ -192,7 +192,7 @@ func TestCommandTables(t *testing.T) {
 		codes = append(codes, row.cells[0])
 	}
 	var want []string
-	for _, code := range []int{exitWell, exitFailed, exitUsage, exitFlawed, exitGaveUp} {
+	for _, code := range []int{exitOK, exitFailed, exitUsage, exitFlawed, exitGaveUp} {
 		want = append(want, strconv.Itoa(code))
 	}
 	if !slices.Equal(codes, want) {

@@ -147,7 +147,7 @@ func (s *stage) serve(flags ...string) {
 	go func() { ended <- run(ctx, args, streams{in: strings.NewReader(""), out: s.log, err: s.log}) }()
 	s.t.Cleanup(func() {
 		stop()
-		if code := <-ended; code != exitWell {
+		if code := <-ended; code != exitOK {
 			s.t.Errorf("serve ended with %d:\n%s", code, s.log)
 		}
 	})
@@ -198,7 +198,7 @@ func (s *stage) submit(code int, rows string) string {
 func (s *stage) figures(batch string) (status, results, table map[string]int) {
 	s.t.Helper()
 	var raw map[string]any
-	if err := json.Unmarshal([]byte(s.do(exitWell, "status", batch, "--json")), &raw); err != nil {
+	if err := json.Unmarshal([]byte(s.do(exitOK, "status", batch, "--json")), &raw); err != nil {
 		s.t.Fatal(err)
 	}
 	status = map[string]int{}
@@ -208,7 +208,7 @@ func (s *stage) figures(batch string) (status, results, table map[string]int) {
 		}
 	}
 
-	records, err := csv.NewReader(strings.NewReader(s.do(exitWell, "results", batch))).ReadAll()
+	records, err := csv.NewReader(strings.NewReader(s.do(exitOK, "results", batch))).ReadAll()
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -260,14 +260,14 @@ func TestThousandRowsCloseByWebhookForOneCallEach(t *testing.T) {
 	for i := range 1000 {
 		fmt.Fprintf(&rows, "https://shop.shotline.test/item/%d,screen\n", i)
 	}
-	batch := s.submit(exitWell, rows.String())
+	batch := s.submit(exitOK, rows.String())
 
 	var b struct {
 		Done     int            `json:"done"`
 		ClosedBy map[string]int `json:"closed_by"`
 		APICalls int64          `json:"api_calls"`
 	}
-	if err := json.Unmarshal([]byte(s.do(exitWell, "status", batch, "--json")), &b); err != nil {
+	if err := json.Unmarshal([]byte(s.do(exitOK, "status", batch, "--json")), &b); err != nil {
 		t.Fatal(err)
 	}
 	if b.Done != 1000 || b.ClosedBy["webhook"] < 990 {
@@ -300,7 +300,7 @@ func TestReportsAgreeAndRepeatedWebhooksChangeNothing(t *testing.T) {
 		}
 	}
 	check()
-	before := s.do(exitWell, "results", batch) + s.do(exitWell, "status", batch, "--json")
+	before := s.do(exitOK, "results", batch) + s.do(exitOK, "status", batch, "--json")
 
 	s.taps.mu.Lock()
 	seen := s.taps.seen
@@ -316,8 +316,8 @@ func TestReportsAgreeAndRepeatedWebhooksChangeNothing(t *testing.T) {
 		}
 	}
 	// The next batch closes behind the repeats, in the order of the inbox.
-	s.submit(exitWell, "https://gallery.shotline.test/\n")
-	if after := s.do(exitWell, "results", batch) + s.do(exitWell, "status", batch, "--json"); after != before {
+	s.submit(exitOK, "https://gallery.shotline.test/\n")
+	if after := s.do(exitOK, "results", batch) + s.do(exitOK, "status", batch, "--json"); after != before {
 		t.Errorf("before\n%s\nafter\n%s", before, after)
 	}
 }
@@ -378,7 +378,7 @@ func TestServeOverARealRedis(t *testing.T) {
 	for i := range 100 {
 		fmt.Fprintf(&rows, "https://journal.shotline.test/%d\n", i)
 	}
-	batch := s.submit(exitWell, rows.String())
+	batch := s.submit(exitOK, rows.String())
 	status, _, table := s.figures(batch)
 	if status["done"] != 100 || table["done"] != 100 {
 		t.Errorf("status %v, table %v; want 100 done", status, table)

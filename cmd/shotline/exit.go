@@ -10,7 +10,7 @@ import (
 
 // Exit codes. Scripts rely on them.
 const (
-	exitWell   = 0 // success
+	exitOK     = 0 // success
 	exitFailed = 1 // could not run: network, database, vendor key
 	exitUsage  = 2 // bad usage or input
 	exitFlawed = 3 // finished, but rows failed, timed out, were canceled or rejected
@@ -42,7 +42,7 @@ func exitCode(err error) int {
 	var exit *exitError
 	switch {
 	case err == nil:
-		return exitWell
+		return exitOK
 	case errors.As(err, &exit):
 		return exit.code
 	case errors.Is(err, jobs.ErrNotFound), errors.Is(err, jobs.ErrInvalid), errors.Is(err, jobs.ErrState):

@@ -34,7 +34,7 @@ func listCommand() *cli.Command {
 		ArgsUsage: "[BATCH]",
 		Flags:     storeFlags(slices.Concat([]cli.Flag{stateFlag}, searchFlags(), []cli.Flag{limitFlag, allFlag, afterFlag, jsonFlag})...),
 		Action: func(c *cli.Context) error {
-			most, err := mostListed(c)
+			most, err := listLimit(c)
 			if err != nil {
 				return err
 			}
@@ -57,8 +57,8 @@ func listCommand() *cli.Command {
 	}
 }
 
-// mostListed returns the limit from --limit and --all.
-func mostListed(c *cli.Context) (int, error) {
+// listLimit returns the limit from --limit and --all.
+func listLimit(c *cli.Context) (int, error) {
 	most := c.Int(limitFlag.Name)
 	switch {
 	case most <= 0:
@@ -73,7 +73,7 @@ func mostListed(c *cli.Context) (int, error) {
 
 // list describes how to print items of one kind, a page at a time.
 type list[T any] struct {
-	what   string         // plural noun for the items
+	noun   string         // plural noun for the items
 	header string         // column names, separated by tabs
 	line   func(T) string // formats an item, with tabs between columns
 	json   func(T) any    // converts an item for --json
@@ -118,13 +118,13 @@ func (l list[T]) print(c *cli.Context, most int) error {
 		case !more:
 			return nil
 		case shown == most:
-			return l.tellMore(c.App.ErrWriter, last, shown)
+			return l.printIfMore(c.App.ErrWriter, last, shown)
 		}
 	}
 }
 
-// tellMore prints a note if there are items that were not listed.
-func (l list[T]) tellMore(w io.Writer, last T, shown int) error {
+// printIfMore prints a note if there are items that were not listed.
+func (l list[T]) printIfMore(w io.Writer, last T, shown int) error {
 	for {
 		page, more, err := l.page(1)
 		switch {
@@ -133,19 +133,19 @@ func (l list[T]) tellMore(w io.Writer, last T, shown int) error {
 		case len(page) == 0 && !more:
 			return nil
 		case len(page) > 0:
-			return l.tell(w, last, shown)
+			return l.printMore(w, last, shown)
 		}
 	}
 }
 
-func (l list[T]) tell(w io.Writer, last T, shown int) error {
-	count := fmt.Sprintf("the first %s %s, there are more", summary.Grouped(int64(shown)), l.what)
+func (l list[T]) printMore(w io.Writer, last T, shown int) error {
+	count := fmt.Sprintf("the first %s %s, there are more", summary.Grouped(int64(shown)), l.noun)
 	if l.total != nil {
 		total, err := l.total()
 		if err != nil {
 			return err
 		}
-		count = fmt.Sprintf("%s of %s %s", summary.Grouped(int64(shown)), summary.Grouped(total), l.what)
+		count = fmt.Sprintf("%s of %s %s", summary.Grouped(int64(shown)), summary.Grouped(total), l.noun)
 	}
 	_, err := fmt.Fprintf(w, "%s: %s continues, --all lists all\n", count, l.next(last))
 	return err
@@ -154,7 +154,7 @@ func (l list[T]) tell(w io.Writer, last T, shown int) error {
 func listBatches(c *cli.Context, store jobs.Store, most int) error {
 	after := c.String(afterFlag.Name)
 	return list[jobs.Batch]{
-		what:   "batches",
+		noun:   "batches",
 		header: "BATCH\tSTATE\tROWS\tOPEN\tDONE\tFLAWED\tCREATED\tSOURCE",
 		line: func(b jobs.Batch) string {
 			return fmt.Sprintf("%s\t%s\t%d\t%d\t%d\t%d\t%s\t%s", b.ID, b.State, b.Counts.Rows, b.Counts.Open(),
@@ -201,7 +201,7 @@ func listJobs(c *cli.Context, store jobs.Store, batch string, most int) error {
 		return err
 	}
 	jobList := list[jobs.Job]{
-		what:   "jobs",
+		noun:   "jobs",
 		header: "JOB\tSTATE\tSCREENSHOT\tCLOSED BY\tURL\tERROR",
 		line: func(j jobs.Job) string {
 			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", j.ID, j.State, printable(j.ScreenshotID), j.ClosedBy, printable(j.URL), printable(j.Error))
@@ -226,10 +226,10 @@ func listJobs(c *cli.Context, store jobs.Store, batch string, most int) error {
 		next: func(last jobs.Job) string { return "--after " + last.ID.String() },
 	}
 	if len(filter.States) > 0 {
-		jobList.what = "matching jobs"
+		jobList.noun = "matching jobs"
 	}
 	if slices.ContainsFunc(searchFlags(), func(f cli.Flag) bool { return c.IsSet(f.Names()[0]) }) {
-		jobList.what, jobList.total = "matching jobs", nil
+		jobList.noun, jobList.total = "matching jobs", nil
 	}
 	return jobList.print(c, most)
 }

@@ -63,7 +63,7 @@ func TestListsSayWhatTheyLeaveOut(t *testing.T) {
 		{"list large --state rejected,queued --after large-1099", 101, "100 of 1,200 matching jobs: --after large-1199 continues, --all lists all\n"},
 	} {
 		code, printed, told := invoke(t, append(strings.Fields(test.args), "--db", db)...)
-		if lines := strings.Count(printed, "\n"); code != exitWell || lines != test.lines || told != test.tells {
+		if lines := strings.Count(printed, "\n"); code != exitOK || lines != test.lines || told != test.tells {
 			t.Errorf("%s: ended with %d, %d lines, and told %q; want %d and %q", test.args, code, lines, told, test.lines, test.tells)
 		}
 		for line := range strings.Lines(told) {
@@ -84,13 +84,13 @@ func TestListsSayWhatTheyLeaveOut(t *testing.T) {
 func TestOutIsStandardOutput(t *testing.T) {
 	folder := t.TempDir()
 	t.Chdir(folder)
-	if code, _, told := invoke(t, "submit", "https://a.test/"); code != exitWell {
+	if code, _, told := invoke(t, "submit", "https://a.test/"); code != exitOK {
 		t.Fatal(told)
 	}
 	_, printed, _ := invoke(t, "list", "--json")
 	_, rest, _ := strings.Cut(printed, `"batch_id":"`)
 	batch, _, _ := strings.Cut(rest, `"`)
-	if code, _, told := invoke(t, "cancel", batch); code != exitWell { // reports of an open batch change with time
+	if code, _, told := invoke(t, "cancel", batch); code != exitOK { // reports of an open batch change with time
 		t.Fatal(told)
 	}
 	tried := 0
@@ -100,13 +100,13 @@ func TestOutIsStandardOutput(t *testing.T) {
 		}
 		tried++
 		code, direct, told := invoke(t, command.Name, batch)
-		if code != exitWell || direct == "" {
+		if code != exitOK || direct == "" {
 			t.Fatalf("%s ended with %d and told %q", command.Name, code, told)
 		}
-		if code, printed, told := invoke(t, command.Name, batch, "--out", "-"); code != exitWell || printed != direct {
+		if code, printed, told := invoke(t, command.Name, batch, "--out", "-"); code != exitOK || printed != direct {
 			t.Errorf("%s --out - ended with %d, printed %q and told %q; want %q", command.Name, code, printed, told, direct)
 		}
-		if code, printed, told := invoke(t, command.Name, batch, "--out", "./-"); code != exitWell || printed != "" {
+		if code, printed, told := invoke(t, command.Name, batch, "--out", "./-"); code != exitOK || printed != "" {
 			t.Errorf("%s --out ./- ended with %d, printed %q and told %q", command.Name, code, printed, told)
 		}
 		if text, err := os.ReadFile("-"); err != nil || string(text) != direct {

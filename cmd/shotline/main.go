@@ -30,7 +30,7 @@ func main() {
 		debug.SetGCPercent(gcPercent)
 	}
 	limitMemory()
-	ctx, hangups, stop := endBySignal()
+	ctx, hangups, stop := signalContext()
 	code := run(ctx, os.Args, streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, hangups: hangups})
 	stop()
 	os.Exit(code)
@@ -74,7 +74,7 @@ func init() {
 // helpCommand returns a copy of the library's help command. The library writes to
 // the command, and several command lines can run at the same time.
 func helpCommand() *cli.Command {
-	help := copied(libraryHelp)
+	help := shallowCopy(libraryHelp)
 	help.HideHelpCommand = true // otherwise the library would add the shared one
 	return help
 }
@@ -119,29 +119,29 @@ func newApp(std streams) *cli.App {
 		command.CustomHelpTemplate = cli.CommandHelpTemplate // instead of the template for commands with subcommands
 		command.OnUsageError = usageError
 		command.Before = fillFlags
-		command.Flags = ownFlags(command.Flags)
+		command.Flags = copyFlags(command.Flags)
 	}
 	return app
 }
 
-// ownFlags copies flags, because parsing writes to them and several command lines
+// copyFlags copies flags, because parsing writes to them and several command lines
 // can run at the same time.
-func ownFlags(flags []cli.Flag) []cli.Flag {
+func copyFlags(flags []cli.Flag) []cli.Flag {
 	own := make([]cli.Flag, len(flags))
 	for i, given := range flags {
 		switch f := given.(type) {
 		case *cli.StringFlag:
-			own[i] = copied(f)
+			own[i] = shallowCopy(f)
 		case *cli.StringSliceFlag:
-			own[i] = copied(f)
+			own[i] = shallowCopy(f)
 		case *cli.BoolFlag:
-			own[i] = copied(f)
+			own[i] = shallowCopy(f)
 		case *cli.IntFlag:
-			own[i] = intFlag{copied(f)}
+			own[i] = intFlag{shallowCopy(f)}
 		case *cli.Float64Flag:
-			own[i] = floatFlag{copied(f)}
+			own[i] = floatFlag{shallowCopy(f)}
 		case *cli.DurationFlag:
-			own[i] = durationFlag{copied(f)}
+			own[i] = durationFlag{shallowCopy(f)}
 		default:
 			panic(fmt.Sprintf("flag %v has a type that cannot be copied", given.Names()))
 		}
@@ -154,9 +154,9 @@ func ownFlags(flags []cli.Flag) []cli.Flag {
 type libraryFlag struct{ *cli.BoolFlag }
 
 // Apply implements cli.Flag.
-func (f libraryFlag) Apply(set *flag.FlagSet) error { return copied(f.BoolFlag).Apply(set) }
+func (f libraryFlag) Apply(set *flag.FlagSet) error { return shallowCopy(f.BoolFlag).Apply(set) }
 
-func copied[T any](v *T) *T {
+func shallowCopy[T any](v *T) *T {
 	c := *v
 	return &c
 }

@@ -12,11 +12,11 @@ import (
 	"shotline/orchestrator"
 )
 
-// onceFrom returns an orchestrator for commands that call single steps and exit.
+// stepperFrom returns an orchestrator for commands that call single steps and exit.
 // Its loops are never started. Without a key, every vendor call fails with
 // orchestrator.ErrNoKey.
-func onceFrom(c *cli.Context, store jobs.Store, key string, log *slog.Logger) (*orchestrator.Orchestrator, error) {
-	config, err := timesFrom(c)
+func stepperFrom(c *cli.Context, store jobs.Store, key string, log *slog.Logger) (*orchestrator.Orchestrator, error) {
+	config, err := durationsFrom(c)
 	if err != nil {
 		return nil, err
 	}

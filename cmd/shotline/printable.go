@@ -16,14 +16,14 @@ func printable(text string) string { return summary.PlainLine(text, math.MaxInt)
 func message(text string) string { return printable(strings.ReplaceAll(text, "\n", "; ")) }
 
 // plural formats a number with a noun, in singular or plural.
-func plural(n int, what string) string {
+func plural(n int, noun string) string {
 	switch {
 	case n == 1:
-		return "1 " + what
-	case strings.HasSuffix(what, "y"):
-		what = strings.TrimSuffix(what, "y") + "ie"
-	case strings.HasSuffix(what, "ch"):
-		what += "e"
+		return "1 " + noun
+	case strings.HasSuffix(noun, "y"):
+		noun = strings.TrimSuffix(noun, "y") + "ie"
+	case strings.HasSuffix(noun, "ch"):
+		noun += "e"
 	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return fmt.Sprintf("%d %ss", n, noun)
 }

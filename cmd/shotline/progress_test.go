@@ -30,7 +30,7 @@ func TestRoughly(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0: "0s", 100 * time.Millisecond: "100ms", 2345 * time.Millisecond: "2.35s", 90*time.Second + 400*time.Millisecond: "1m30s",
 	} {
-		if got := roughly(d).String(); got != want {
+		if got := roundForDisplay(d).String(); got != want {
 			t.Errorf("%s is %s, want %s", d, got, want)
 		}
 	}

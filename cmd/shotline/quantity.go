@@ -55,7 +55,7 @@ func (f intFlag) Apply(set *flag.FlagSet) error {
 
 // Apply implements cli.Flag.
 func (f floatFlag) Apply(set *flag.FlagSet) error {
-	check := func(text string) error { return checkFloat(text, numbers[f.Name]) }
+	check := func(text string) error { return checkFloat(text, floatFlagValues[f.Name]) }
 	return apply(set, f, &quantity{strconv.FormatFloat(f.Value, 'g', -1, 64), check}, &f.HasBeenSet)
 }
 
@@ -100,8 +100,8 @@ func checkInt(text string) error {
 	return nil
 }
 
-// numbers describes the values of flags that take a fraction.
-var numbers = map[string]string{
+// floatFlagValues describes the values of flags that take a fraction.
+var floatFlagValues = map[string]string{
 	rateFlag.Name:    "number of creates per second, such as 5 or 0.5",
 	balanceFlag.Name: "number of credits, such as 1000",
 }
@@ -117,18 +117,18 @@ func checkFloat(text, want string) error {
 	return nil
 }
 
-// refusedValue matches the errors of package flag about invalid values.
-var refusedValue = regexp.MustCompile(`(?s)^invalid (boolean )?value (".*") for (?:flag )?-(\S+): (.*)$`)
+// invalidValue matches the errors of package flag about invalid values.
+var invalidValue = regexp.MustCompile(`(?s)^invalid (boolean )?value (".*") for (?:flag )?-(\S+): (.*)$`)
 
 // usageError rewrites an error of package flag in the style of the other errors
 // about flags.
 func usageError(_ *cli.Context, err error, _ bool) error {
-	told := refusedValue.FindStringSubmatch(err.Error())
+	match := invalidValue.FindStringSubmatch(err.Error())
 	switch {
-	case told == nil:
+	case match == nil:
 		return badUsage("%w", err)
-	case told[1] != "":
-		return badUsage("--%s=%s: want true or false", told[3], strings.Trim(told[2], `"`))
+	case match[1] != "":
+		return badUsage("--%s=%s: want true or false", match[3], strings.Trim(match[2], `"`))
 	}
-	return badUsage("--%s %s: %s", told[3], told[2], told[4])
+	return badUsage("--%s %s: %s", match[3], match[2], match[4])
 }

@@ -40,7 +40,7 @@ func reconcileCommand() *cli.Command {
 // reconcile exits with 3 if rows that it ended have no image, and with 1 if
 // pending work could not be repaired.
 func reconcile(c *cli.Context, store jobs.Store, log *slog.Logger) error {
-	o, err := onceFrom(c, store, strings.TrimSpace(c.String(apiKeyFlag.Name)), log)
+	o, err := stepperFrom(c, store, strings.TrimSpace(c.String(apiKeyFlag.Name)), log)
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func reconciledText(r orchestrator.Reconciled, took time.Duration) string {
 		line("corrected", "%s whose first result was false", plural(r.Corrected, "job"))
 	}
 	if r.DoubleCharged > 0 {
-		line("paid twice", "%s more than needed", plural(r.DoubleCharged, "screenshot"))
+		line("paid twice", "%s more than requested", plural(r.DoubleCharged, "screenshot"))
 	}
 	if r.Deliveries > 0 {
 		line("inbox", "%s applied", plural(r.Deliveries, "delivery"))

@@ -14,7 +14,7 @@ import (
 	"shotline/orchestrator"
 )
 
-var endedFlag = &cli.StringSliceFlag{Name: "state", Usage: "only jobs that ended in this `STATE`: failed, timed_out or canceled " +
+var retryStateFlag = &cli.StringSliceFlag{Name: "state", Usage: "only jobs that ended in this `STATE`: failed, timed_out or canceled " +
 	"(repeatable, or comma-separated; of a batch, failed and timed_out unless given)"}
 
 func retryCommand() *cli.Command {
@@ -22,7 +22,7 @@ func retryCommand() *cli.Command {
 		Name:      "retry",
 		Usage:     "queue jobs again that ended without an image; a running serve does the work",
 		ArgsUsage: "BATCH|JOB",
-		Flags:     storeFlags(endedFlag, apiKeyFlag, baseURLFlag, jobTimeoutFlag, requestTimeoutFlag, logFlag, jsonFlag),
+		Flags:     storeFlags(retryStateFlag, apiKeyFlag, baseURLFlag, jobTimeoutFlag, requestTimeoutFlag, logFlag, jsonFlag),
 		Action: func(c *cli.Context) error {
 			arg, err := oneArgument(c, "a batch or job id")
 			if err != nil {
@@ -39,7 +39,7 @@ func retryCommand() *cli.Command {
 
 // endedStates parses --state. It returns nil if the flag is not set.
 func endedStates(c *cli.Context) (states []jobs.State, err error) {
-	for _, name := range listed(c, endedFlag.Name) {
+	for _, name := range listed(c, retryStateFlag.Name) {
 		state := jobs.State(name)
 		if !slices.Contains(jobs.Retriable, state) {
 			return nil, badUsage("--state %q: want one of %v", name, jobs.Retriable)
@@ -50,7 +50,7 @@ func endedStates(c *cli.Context) (states []jobs.State, err error) {
 }
 
 func retry(c *cli.Context, store jobs.Store, arg string, states []jobs.State) error {
-	asker, err := vendorAsker(c, store)
+	checker, err := vendorChecker(c, store)
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func retry(c *cli.Context, store jobs.Store, arg string, states []jobs.State) er
 	batch := arg
 	if isJob {
 		batch = id.Batch
-		done, err = retryJob(c, store, asker, id, states)
+		done, err = retryJob(c, store, checker, id, states)
 	} else {
 		if states == nil {
 			states = []jobs.State{jobs.Failed, jobs.TimedOut}
@@ -71,28 +71,28 @@ func retry(c *cli.Context, store jobs.Store, arg string, states []jobs.State) er
 			return readErr
 		}
 		others = b.Counts.Except(states)
-		done, err = orchestrator.RetryBatch(c.Context, store, asker, arg, states, clock)
+		done, err = orchestrator.RetryBatch(c.Context, store, checker, arg, states, clock)
 	}
 	if errors.Is(err, jobs.ErrState) {
 		return badUsage("retry %s: it is importing", subjectOf(arg, isJob))
 	}
-	unasked := errors.Is(err, jobs.ErrUnchecked)
-	if err != nil && !unasked {
+	unchecked := errors.Is(err, jobs.ErrUnchecked)
+	if err != nil && !unchecked {
 		return err
 	}
-	if unasked && asker == nil {
+	if unchecked && checker == nil {
 		err = fmt.Errorf("%w: no API key: set --api-key or SCREENSHOTCENTER_API_KEY", err)
 	}
 	printErr := printRetried(c, subjectOf(arg, isJob), done, others)
 	if printErr == nil && done.Queued > 0 {
-		printErr = tellIdle(c, store, batch)
+		printErr = printIdleNote(c, store, batch)
 	}
 	return errors.Join(err, printErr)
 }
 
 // retryJob retries one job. It returns an error if the state of the job is not
 // one of the given states, or cannot be retried.
-func retryJob(c *cli.Context, store jobs.Store, asker orchestrator.Checker, id jobs.ID, states []jobs.State) (done jobs.RetryCounts, err error) {
+func retryJob(c *cli.Context, store jobs.Store, checker orchestrator.Checker, id jobs.ID, states []jobs.State) (done jobs.RetryCounts, err error) {
 	j, err := store.Job(c.Context, id)
 	if err != nil {
 		return done, err
@@ -106,7 +106,7 @@ func retryJob(c *cli.Context, store jobs.Store, asker orchestrator.Checker, id j
 	case !slices.Contains(states, j.State):
 		return done, badUsage("retry job %s: it is %s", id, j.State)
 	}
-	return orchestrator.RetryJob(c.Context, store, asker, id, states, clock)
+	return orchestrator.RetryJob(c.Context, store, checker, id, states, clock)
 }
 
 func printRetried(c *cli.Context, about subject, done jobs.RetryCounts, others map[jobs.State]int64) error {
@@ -116,7 +116,7 @@ func printRetried(c *cli.Context, about subject, done jobs.RetryCounts, others m
 			Queued    int                  `json:"queued"`
 			Done      int                  `json:"done"`
 			Left      int                  `json:"left"`
-			Unasked   int                  `json:"unasked"`
+			Unchecked int                  `json:"unasked"`
 			Waiting   int                  `json:"waiting"`
 			LeftAlone map[jobs.State]int64 `json:"left_alone,omitempty"`
 		}{about, done.Queued, done.Done, done.Skipped, done.Unchecked, done.Waiting, others})
@@ -131,13 +131,13 @@ func printRetried(c *cli.Context, about subject, done jobs.RetryCounts, others m
 			text += fmt.Sprintf(", %d %s", other.n, other.what)
 		}
 	}
-	_, err := fmt.Fprintf(c.App.Writer, "%s: %s\n%s", about, text, leftAlone(others))
+	_, err := fmt.Fprintf(c.App.Writer, "%s: %s\n%s", about, text, skippedText(others))
 	return err
 }
 
-// leftAlone lists the rows of a batch that were not retried, with the flag that
+// skippedText lists the rows of a batch that were not retried, with the flag that
 // would retry them if there is one.
-func leftAlone(others map[jobs.State]int64) string {
+func skippedText(others map[jobs.State]int64) string {
 	var parts []string
 	for _, state := range jobs.States {
 		n := others[state]
@@ -146,7 +146,7 @@ func leftAlone(others map[jobs.State]int64) string {
 		}
 		part := fmt.Sprintf("%d %s", n, state)
 		if slices.Contains(jobs.Retriable, state) {
-			part += fmt.Sprintf(" (--%s %s)", endedFlag.Name, state)
+			part += fmt.Sprintf(" (--%s %s)", retryStateFlag.Name, state)
 		}
 		parts = append(parts, part)
 	}
@@ -156,10 +156,10 @@ func leftAlone(others map[jobs.State]int64) string {
 	return "skipped: " + strings.Join(parts, ", ") + "\n"
 }
 
-// vendorAsker returns a checker that queries the vendor about jobs that might
+// vendorChecker returns a checker that queries the vendor about jobs that might
 // already have a screenshot. Without an API key it returns nil, because other
 // jobs do not need one.
-func vendorAsker(c *cli.Context, store jobs.Store) (orchestrator.Checker, error) {
+func vendorChecker(c *cli.Context, store jobs.Store) (orchestrator.Checker, error) {
 	key := strings.TrimSpace(c.String(apiKeyFlag.Name))
 	if key == "" {
 		return nil, nil
@@ -168,9 +168,9 @@ func vendorAsker(c *cli.Context, store jobs.Store) (orchestrator.Checker, error)
 	if err != nil {
 		return nil, err
 	}
-	asker, err := onceFrom(c, store, key, log)
+	checker, err := stepperFrom(c, store, key, log)
 	if err != nil {
 		return nil, err // a nil interface, not a nil *Orchestrator
 	}
-	return asker, nil
+	return checker, nil
 }

@@ -56,7 +56,7 @@ func TestAnImportLeavesRoomOnTheDisk(t *testing.T) {
 		if list, err := store.Batches(t.Context(), "", 10); err != nil || len(list) != 0 {
 			t.Errorf("batches %v (%v) are left", list, err)
 		}
-		if code, told := submit(small); code != exitWell {
+		if code, told := submit(small); code != exitOK {
 			t.Errorf("a small import ended with %d: %s", code, told)
 		}
 	})

@@ -48,7 +48,7 @@ func runFile(c *cli.Context) error {
 		return err
 	}
 	defer w.Store.Close()
-	if err := w.chooseWay(c.Context, c.Bool("poll")); err != nil {
+	if err := w.chooseResultSource(c.Context, c.Bool("poll")); err != nil {
 		return err
 	}
 	chosen, err := chooseBatches(c, w.Store)
@@ -58,7 +58,7 @@ func runFile(c *cli.Context) error {
 	if w.Batches = chosen.only; in != nil && !chosen.all {
 		w.Batches = append([]string{in.spec.ID}, chosen.only...)
 	}
-	if err := chosen.tellOthers(c, w.Store); err != nil {
+	if err := chosen.printWaiting(c, w.Store); err != nil {
 		return err
 	}
 	ended, err := runBatches(c, w, in, chosen.awaited)
@@ -79,9 +79,9 @@ func runFile(c *cli.Context) error {
 	return nil
 }
 
-// chooseWay decides how results arrive: through a running serve that receives
+// chooseResultSource decides how results arrive: through a running serve that receives
 // webhooks for this database, through webhooks to this process, or by polling.
-func (w *work) chooseWay(ctx context.Context, pollOnly bool) error {
+func (w *work) chooseResultSource(ctx context.Context, pollOnly bool) error {
 	workers, err := w.Store.Workers(ctx, clock.Now().Add(-jobs.WorkerAlive))
 	if err != nil {
 		return err
@@ -105,7 +105,7 @@ func (w *work) chooseWay(ctx context.Context, pollOnly bool) error {
 // runBatches works in this process until the batch of the input, if there is one,
 // and the other batches have ended and have summaries.
 func runBatches(c *cli.Context, w work, in *input, others []string) ([]jobs.Batch, error) {
-	ctx, cancel, err := waitingTime(c)
+	ctx, cancel, err := withWaitTimeout(c)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +125,7 @@ func runBatches(c *cli.Context, w work, in *input, others []string) ([]jobs.Batc
 			return nil, err
 		}
 		fmt.Fprintf(c.App.ErrWriter, "batch %s: %d rows\n", b.ID, b.Counts.Rows)
-		if err := tellRejected(c, w.Store, b); err != nil {
+		if err := printRejected(c, w.Store, b); err != nil {
 			return nil, err
 		}
 		awaited = append([]string{b.ID}, others...)
@@ -145,10 +145,10 @@ func runToEnd(ctx context.Context, c *cli.Context, w work, r *running, id string
 	b, err := awaitBatch(ctx, w.Store, id, p)
 	p.end()
 	if errors.Is(err, feed.ErrPaused) {
-		return b, fmt.Errorf("%w; its jobs stay queued: fix the cause, then run `shotline resume %s` and `%s`", err, id, goOn(c, id))
+		return b, fmt.Errorf("%w; its jobs stay queued: fix the cause, then run `shotline resume %s` and `%s`", err, id, continueCommand(c, id))
 	}
-	if ended := (*exitError)(nil); errors.As(err, &ended) && goOn(c, id) != "" {
-		return b, &exitError{ended.code, fmt.Errorf("%w; to continue, run `%s`", ended.err, goOn(c, id))}
+	if ended := (*exitError)(nil); errors.As(err, &ended) && continueCommand(c, id) != "" {
+		return b, &exitError{ended.code, fmt.Errorf("%w; to continue, run `%s`", ended.err, continueCommand(c, id))}
 	}
 	if err != nil {
 		return b, err

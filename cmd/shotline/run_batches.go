@@ -59,13 +59,13 @@ func chooseBatches(c *cli.Context, store jobs.Store) (chosen chosenBatches, err 
 	return chosen, nil
 }
 
-// mostOthers is how many unfinished batches tellOthers examines.
-const mostOthers = 1000
+// maxUnfinished is how many unfinished batches printWaiting examines.
+const maxUnfinished = 1000
 
-// tellOthers prints a line about open batches that neither this run nor another
+// printWaiting prints a line about open batches that neither this run nor another
 // process works on, and how to continue them. It skips paused batches, because a
 // user has to resume them.
-func (chosen chosenBatches) tellOthers(c *cli.Context, store jobs.Store) error {
+func (chosen chosenBatches) printWaiting(c *cli.Context, store jobs.Store) error {
 	if chosen.all {
 		return nil
 	}
@@ -79,7 +79,7 @@ func (chosen chosenBatches) tellOthers(c *cli.Context, store jobs.Store) error {
 	}
 	var waiting []string
 	var rows int64
-	for _, id := range out.Unfinished[:min(len(out.Unfinished), mostOthers)] {
+	for _, id := range out.Unfinished[:min(len(out.Unfinished), maxUnfinished)] {
 		if slices.Contains(chosen.only, id) || slices.ContainsFunc(workers, func(w jobs.Worker) bool { return w.WorksOn(id) }) {
 			continue
 		}
@@ -95,13 +95,13 @@ func (chosen chosenBatches) tellOthers(c *cli.Context, store jobs.Store) error {
 	case 0:
 		return nil
 	case 1:
-		fmt.Fprintf(c.App.ErrWriter, "batch %s is waiting (%s): to continue, run `%s`\n", waiting[0], countedRows(rows), goOn(c, waiting[0]))
+		fmt.Fprintf(c.App.ErrWriter, "batch %s is waiting (%s): to continue, run `%s`\n", waiting[0], countedRows(rows), continueCommand(c, waiting[0]))
 	default:
 		more := ""
-		if len(out.Unfinished) > mostOthers {
+		if len(out.Unfinished) > maxUnfinished {
 			more = "at least "
 		}
-		fmt.Fprintf(c.App.ErrWriter, "%s%d other batches are waiting (%s): to continue, run `%s`\n", more, len(waiting), countedRows(rows), goOn(c, allBatches))
+		fmt.Fprintf(c.App.ErrWriter, "%s%d other batches are waiting (%s): to continue, run `%s`\n", more, len(waiting), countedRows(rows), continueCommand(c, allBatches))
 	}
 	return nil
 }
@@ -113,8 +113,8 @@ func countedRows(n int64) string {
 	return summary.Grouped(n) + " rows"
 }
 
-// goOn returns the command that continues a batch. A serve continues it, too.
-func goOn(c *cli.Context, batch string) string {
+// continueCommand returns the command that continues a batch. A serve continues it, too.
+func continueCommand(c *cli.Context, batch string) string {
 	if findFlag(c.Command.Flags, batchFlag.Name) == nil {
 		return "" // demo: its sandbox is gone
 	}

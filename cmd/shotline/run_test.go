@@ -35,7 +35,7 @@ func TestRunPaysForItsOwnBatchOnly(t *testing.T) {
 			do := func(more int, tells string, args ...string) (told string) {
 				t.Helper()
 				code, _, told := invoke(t, append(args, "--db", db)...)
-				if code != exitWell || !strings.Contains(told, tells) {
+				if code != exitOK || !strings.Contains(told, tells) {
 					t.Fatalf("%v ended with %d and told %q, want %q", args, code, told, tells)
 				}
 				paid += more

@@ -26,9 +26,9 @@ var (
 	pageTimeFlag = &cli.DurationFlag{Name: "page-timeout", Value: 20 * time.Second, Usage: "time limit of one page, not counting the delays that its request asks for"}
 )
 
-// leastPageMemory is the smallest --page-memory, in MiB: the memory of an empty
+// minPageMemory is the smallest --page-memory, in MiB: the memory of an empty
 // page with some reserve.
-const leastPageMemory = 128
+const minPageMemory = 128
 
 // renderGrace is how much longer the sandbox waits than its browser, so that the
 // browser's error arrives first. It names the part of the page that was not
@@ -67,7 +67,7 @@ func serveSandbox(c *cli.Context) error {
 		return err
 	}
 	surviveHangups(c, log)
-	if err := checkReach(c); err != nil {
+	if err := checkExposure(c); err != nil {
 		return err
 	}
 	wrong, err := faults(c)
@@ -93,7 +93,7 @@ func serveSandbox(c *cli.Context) error {
 		PageTimeout:   c.Duration(pageTimeFlag.Name) + renderGrace,
 		Logger:        log,
 	}
-	if err := answerForms(c, &cfg); err != nil {
+	if err := responseForms(c, &cfg); err != nil {
 		return err
 	}
 	if cfg.Renderer, err = newRenderer(c, log); err != nil {
@@ -122,8 +122,8 @@ func newRenderer(c *cli.Context, log *slog.Logger) (sandbox.Renderer, error) {
 	}
 	pageMemory := chrome.DefaultPageMemory >> 20
 	if findFlag(c.Command.Flags, memoryFlag.Name) != nil {
-		if pageMemory = c.Int(memoryFlag.Name); pageMemory < leastPageMemory {
-			return nil, badUsage("--page-memory %d: want %d or more, in MiB", pageMemory, leastPageMemory)
+		if pageMemory = c.Int(memoryFlag.Name); pageMemory < minPageMemory {
+			return nil, badUsage("--page-memory %d: want %d or more, in MiB", pageMemory, minPageMemory)
 		}
 	}
 	private, err := privateNetworks(c)
@@ -171,16 +171,16 @@ type runningSandbox struct {
 }
 
 func startSandbox(cfg sandbox.Config, address string, log *slog.Logger) (*runningSandbox, error) {
-	taken, err := listen("listen", address)
+	ln, err := listen("listen", address)
 	if err != nil {
 		return nil, errors.Join(err, cfg.Renderer.Close())
 	}
 	if cfg.BaseURL == "" {
-		cfg.BaseURL = "http://" + taken.Addr().String()
+		cfg.BaseURL = "http://" + ln.Addr().String()
 	}
 	server, err := sandbox.New(cfg)
 	if err != nil {
-		return nil, errors.Join(badUsage("%w", err), taken.Close(), cfg.Renderer.Close())
+		return nil, errors.Join(badUsage("%w", err), ln.Close(), cfg.Renderer.Close())
 	}
 	s := &runningSandbox{
 		Server: server, url: cfg.BaseURL, served: make(chan error, 1),
@@ -191,7 +191,7 @@ func startSandbox(cfg sandbox.Config, address string, log *slog.Logger) (*runnin
 			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		},
 	}
-	guarded := listener.New(taken, listener.Config{Name: "sandbox", MaxConnections: between(2, descriptors()/2, mostConnections), Logger: log})
+	guarded := listener.New(ln, listener.Config{Name: "sandbox", MaxConnections: clamp(2, descriptors()/2, maxConnections), Logger: log})
 	guarded.Guard(s.http)
 	go func() { s.served <- s.http.Serve(guarded) }()
 	return s, nil

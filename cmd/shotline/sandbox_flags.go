@@ -62,8 +62,8 @@ func balance(c *cli.Context) (float64, error) {
 	return credits, nil
 }
 
-// answerForms sets the form of responses and the units of pauses.
-func answerForms(c *cli.Context, cfg *sandbox.Config) (err error) {
+// responseForms sets the form of responses and the units of pauses.
+func responseForms(c *cli.Context, cfg *sandbox.Config) (err error) {
 	if cfg.ListForm, err = sandbox.ParseListForm(c.String(listFormFlag.Name)); err != nil {
 		return badUsage("--list-form %q: want array or object", c.String(listFormFlag.Name))
 	}
@@ -89,9 +89,9 @@ func privateNetworks(c *cli.Context) ([]netip.Prefix, error) {
 	return networks, nil
 }
 
-// checkReach checks the addresses of the sandbox. If other machines can reach it,
+// checkExposure checks the addresses of the sandbox. If other machines can reach it,
 // it must have its own API key.
-func checkReach(c *cli.Context) error {
+func checkExposure(c *cli.Context) error {
 	if _, _, err := net.SplitHostPort(c.String("listen")); err != nil {
 		return badUsage("--listen %q: want HOST:PORT, such as 127.0.0.1:8080", c.String("listen"))
 	}

@@ -29,7 +29,7 @@ func TestAllowPrivate(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			app := &cli.App{
-				Flags: ownFlags([]cli.Flag{rendererFlag, chromeFlag, tabsFlag, pageTimeFlag, privateFlag}),
+				Flags: copyFlags([]cli.Flag{rendererFlag, chromeFlag, tabsFlag, pageTimeFlag, privateFlag}),
 				Action: func(c *cli.Context) error {
 					r, err := newRenderer(c, slog.New(slog.DiscardHandler))
 					if err != nil {

@@ -14,12 +14,12 @@ import (
 	"shotline/receiver/listener"
 )
 
-// serverEnd is how long a web server waits for requests in progress when it
+// shutdownTimeout is how long a web server waits for requests in progress when it
 // stops. Slower requests are cut off.
-const serverEnd = 2 * time.Second
+const shutdownTimeout = 2 * time.Second
 
-// idleTime is how long a connection can stay open between two requests.
-const idleTime = 20 * time.Second
+// idleTimeout is how long a connection can stay open between two requests.
+const idleTimeout = 20 * time.Second
 
 func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
@@ -27,7 +27,7 @@ func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      10 * time.Second,
-		IdleTimeout:       idleTime,
+		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
@@ -69,16 +69,16 @@ const (
 
 // guardWebhooks limits the resources that strangers can use through the webhook
 // server.
-func guardWebhooks(l net.Listener, server *http.Server, most int, log *slog.Logger) *listener.Listener {
+func guardWebhooks(l net.Listener, server *http.Server, maxConns int, log *slog.Logger) *listener.Listener {
 	guarded := listener.New(l, listener.Config{
-		Name: "webhooks", MaxConnections: most, Logger: log, ReadBuffer: webhookBuffer, BodyStep: webhookStep, BodyTime: server.ReadTimeout,
+		Name: "webhooks", MaxConnections: maxConns, Logger: log, ReadBuffer: webhookBuffer, BodyStep: webhookStep, BodyTime: server.ReadTimeout,
 	})
 	guarded.Guard(server)
 	return guarded
 }
 
-func endServer(server *http.Server, log *slog.Logger) {
-	ctx, cancel := context.WithTimeout(context.Background(), serverEnd)
+func shutDown(server *http.Server, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
 	if server.Shutdown(ctx) != nil {
 		if err := server.Close(); err != nil {

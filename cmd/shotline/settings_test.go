@@ -43,7 +43,7 @@ func TestSettingsAreTrimmedAlike(t *testing.T) {
 	check := func(way string, args ...string) {
 		t.Helper()
 		code, _, told := invoke(t, append([]string{"run", "https://shop.shotline.test/", "--poll", "--timeout", "30s"}, args...)...)
-		if code != exitWell {
+		if code != exitOK {
 			t.Errorf("by %s: ended with %d and told %q", way, code, told)
 		}
 	}

@@ -12,22 +12,22 @@ import (
 	"shotline/receiver/listener"
 )
 
-// goShare is the share of the process's memory that Go can use, in percent. The
+// goMemoryPercent is the share of the process's memory that Go can use, in percent. The
 // rest is for SQLite, whose memory Go does not count.
-const goShare = 70
+const goMemoryPercent = 70
 
-// fewDescriptors is a limit of file descriptors below which a warning is logged,
+// minDescriptors is a limit of file descriptors below which a warning is logged,
 // because concurrency is reduced.
-const fewDescriptors = 256
+const minDescriptors = 256
 
 // Bounds of the shares.
 const (
-	mostConnections = 8192     // per listener
-	connectionRoom  = 32 << 10 // bytes per connection, with request headers
-	leastBodies     = 8 << 20
-	leastCache      = 2 << 20
-	mostCache       = 64 << 20
-	perCallback     = 3 // connections: one in use and two idle
+	maxConnections         = 8192     // per listener
+	connectionBytes        = 32 << 10 // bytes per connection, with request headers
+	minBodies              = 8 << 20
+	minCache               = 2 << 20
+	maxCache               = 64 << 20
+	connectionsPerCallback = 3 // connections: one in use and two idle
 )
 
 // limitMemory sets the memory limit of Go from the limit of the control group,
@@ -37,7 +37,7 @@ func limitMemory() {
 		return
 	}
 	if limit, err := memlimit.FromCgroup(); err == nil { // fails if there is no limit or no control group
-		debug.SetMemoryLimit(int64(min(limit, math.MaxInt64) / 100 * goShare))
+		debug.SetMemoryLimit(int64(min(limit, math.MaxInt64) / 100 * goMemoryPercent))
 	}
 }
 
@@ -45,7 +45,7 @@ func limitMemory() {
 // limit, or all memory of the machine if there is none.
 func usableMemory() int64 {
 	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 {
-		return limit / goShare * 100
+		return limit / goMemoryPercent * 100
 	}
 	if all, err := memlimit.FromSystem(); err == nil {
 		return int64(min(all, math.MaxInt64))
@@ -65,8 +65,8 @@ type shares struct {
 	cache     int64 // bytes of cache per connection of the store
 }
 
-// ownShares returns the shares of this process.
-func ownShares(redis bool) shares { return sharesOf(descriptors(), usableMemory(), redis) }
+// processShares returns the shares of this process.
+func processShares(redis bool) shares { return sharesOf(descriptors(), usableMemory(), redis) }
 
 // sharesOf divides file descriptors and bytes of memory. It reserves descriptors
 // for the database, the queue and the process itself. Of the rest, a quarter is
@@ -79,24 +79,24 @@ func sharesOf(descriptors int, memory int64, redis bool) shares {
 	}
 	left := max(descriptors-own, 0)
 	s := shares{
-		vendor:    between(1, left/4, 256),
-		outputs:   between(1, left/16, 64),
-		callbacks: between(1, left/16, tasks.CallbackSlots),
-		bodies:    between(leastBodies, memory/8, receiver.DefaultMaxInFlight),
-		cache:     between(leastCache, memory/32, mostCache),
+		vendor:    clamp(1, left/4, 256),
+		outputs:   clamp(1, left/16, 64),
+		callbacks: clamp(1, left/16, tasks.CallbackSlots),
+		bodies:    clamp(minBodies, memory/8, receiver.DefaultMaxInFlight),
+		cache:     clamp(minCache, memory/32, maxCache),
 	}
-	each := (left - s.vendor - s.outputs - s.callbacks*perCallback) / 2
-	byMemory := int(min(memory/8/connectionRoom, mostConnections))
-	s.webhooks = between(2, min(each-listener.Extra(each), byMemory), mostConnections)
+	each := (left - s.vendor - s.outputs - s.callbacks*connectionsPerCallback) / 2
+	byMemory := int(min(memory/8/connectionBytes, maxConnections))
+	s.webhooks = clamp(2, min(each-listener.Extra(each), byMemory), maxConnections)
 	s.api = s.webhooks
 	return s
 }
 
-// allot sets the shares of the engine. It logs a warning if they reduce the
+// applyShares sets the shares of the engine. It logs a warning if they reduce the
 // requested concurrency.
-func (w *work) allot(s shares) {
+func (w *work) applyShares(s shares) {
 	w.VendorConnections, w.CallbackSlots, w.WebhookMemory = s.vendor, s.callbacks, s.bodies
-	if n := descriptors(); n < fewDescriptors {
+	if n := descriptors(); n < minDescriptors {
 		w.Logger.Warn("few file descriptors, so concurrency is reduced: raise the limit (ulimit -n, LimitNOFILE)", "descriptors", n,
 			"vendor_connections", s.vendor, "webhook_connections", s.webhooks)
 	}
@@ -105,4 +105,4 @@ func (w *work) allot(s shares) {
 	}
 }
 
-func between[T int | int64](least, n, most T) T { return max(least, min(n, most)) }
+func clamp[T int | int64](least, n, most T) T { return max(least, min(n, most)) }

@@ -15,7 +15,7 @@ func TestSharesFitIntoTheLimits(t *testing.T) {
 			for _, memory := range []int64{128 << 20, 256 << 20, 512 << 20, 1 << 30, 64 << 30, math.MaxInt64} {
 				s := sharesOf(descriptors, memory, redis)
 				const own = 24 // of a serve at rest, without connections
-				used := own + s.webhooks + listener.Extra(s.webhooks) + s.api + listener.Extra(s.api) + s.vendor + s.outputs + perCallback*s.callbacks
+				used := own + s.webhooks + listener.Extra(s.webhooks) + s.api + listener.Extra(s.api) + s.vendor + s.outputs + connectionsPerCallback*s.callbacks
 				if used > descriptors {
 					t.Errorf("%d descriptors: %+v are %d", descriptors, s, used)
 				}
@@ -23,7 +23,7 @@ func TestSharesFitIntoTheLimits(t *testing.T) {
 					t.Errorf("%d descriptors: somebody gets too little: %+v", descriptors, s)
 				}
 				// A writer and five readers have caches; small bodies have the last quarter.
-				held := s.bodies + int64(s.webhooks+s.api)*connectionRoom + 6*s.cache
+				held := s.bodies + int64(s.webhooks+s.api)*connectionBytes + 6*s.cache
 				if held > memory/10*7 {
 					t.Errorf("%d MiB of memory: %+v are %d MiB", memory>>20, s, held>>20)
 				}

@@ -23,8 +23,8 @@ import (
 // the width of a card, for screens with high resolution.
 const sheetWidth = 720
 
-// pictureLimit is the size limit of an image, in bytes.
-const pictureLimit = 64 << 20
+// maxImageBytes is the size limit of an image, in bytes.
+const maxImageBytes = 64 << 20
 
 // writeSheetFile writes a contact sheet. It downloads the images from the vendor
 // into a folder next to the file, NAME_pictures. If an image cannot be
@@ -41,7 +41,7 @@ func writeSheetFile(ctx context.Context, path string, mode fs.FileMode, store jo
 	}
 	fetched := func(j jobs.Job) (string, error) {
 		name := strconv.FormatInt(j.ID.Row, 10) + ".png"
-		picture, err := fetchPicture(ctx, vendor, j)
+		image, err := fetchImage(ctx, vendor, j)
 		if ctx.Err() != nil {
 			return "", ctx.Err()
 		}
@@ -50,7 +50,7 @@ func writeSheetFile(ctx context.Context, path string, mode fs.FileMode, store jo
 			return "", nil
 		}
 		err = writeFile(filepath.Join(folder, name), mode, func(w io.Writer) error {
-			_, err := w.Write(picture)
+			_, err := w.Write(image)
 			return err
 		})
 		return filepath.ToSlash(filepath.Join(filepath.Base(folder), name)), err
@@ -60,15 +60,15 @@ func writeSheetFile(ctx context.Context, path string, mode fs.FileMode, store jo
 	})
 }
 
-// fetchPicture downloads the image of a job. It retries like the client's output
+// fetchImage downloads the image of a job. It retries like the client's output
 // policy: a large batch is likely to reach the rate limit, and the image of a job
 // that has just ended might not be ready.
-func fetchPicture(ctx context.Context, vendor *client.Client, j jobs.Job) ([]byte, error) {
+func fetchImage(ctx context.Context, vendor *client.Client, j jobs.Job) ([]byte, error) {
 	policy := client.OutputRetryPolicy(rand.Float64)
 	for attempt := 1; ; attempt++ {
-		picture, err := readPicture(ctx, vendor, j.ScreenshotID)
+		image, err := readImage(ctx, vendor, j.ScreenshotID)
 		if err == nil {
-			return picture, nil
+			return image, nil
 		}
 		if errors.Is(err, client.ErrNotReady) && clock.Now().Sub(j.ClosedAt) > client.OutputGrace {
 			return nil, err
@@ -80,15 +80,15 @@ func fetchPicture(ctx context.Context, vendor *client.Client, j jobs.Job) ([]byt
 	}
 }
 
-func readPicture(ctx context.Context, vendor *client.Client, screenshot string) ([]byte, error) {
+func readImage(ctx context.Context, vendor *client.Client, screenshot string) ([]byte, error) {
 	download, err := vendor.Thumbnail(ctx, screenshot, client.ThumbnailOptions{Format: "png", Width: sheetWidth})
 	if err != nil {
 		return nil, err
 	}
 	defer download.Body.Close()
-	picture, err := io.ReadAll(io.LimitReader(download.Body, pictureLimit+1))
-	if err == nil && len(picture) > pictureLimit {
-		err = fmt.Errorf("image is larger than %d MiB", pictureLimit>>20)
+	image, err := io.ReadAll(io.LimitReader(download.Body, maxImageBytes+1))
+	if err == nil && len(image) > maxImageBytes {
+		err = fmt.Errorf("image is larger than %d MiB", maxImageBytes>>20)
 	}
-	return picture, err
+	return image, err
 }

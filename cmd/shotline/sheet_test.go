@@ -43,7 +43,7 @@ func TestPicturesThatAreNotReadyYet(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer vendor.CloseIdleConnections()
-			picture, err := fetchPicture(t.Context(), vendor, jobs.Job{ScreenshotID: "1", ClosedAt: clock.Now().Add(-test.ended)})
+			picture, err := fetchImage(t.Context(), vendor, jobs.Job{ScreenshotID: "1", ClosedAt: clock.Now().Add(-test.ended)})
 			if string(picture) != test.got || (err == nil) != (test.got != "") || err != nil && !errors.Is(err, client.ErrNotReady) {
 				t.Errorf("got %q, %v", picture, err)
 			}
@@ -67,7 +67,7 @@ func TestPagesAreNoPictures(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer vendor.CloseIdleConnections()
-	picture, err := readPicture(t.Context(), vendor, "1")
+	picture, err := readImage(t.Context(), vendor, "1")
 	if len(picture) > 0 || err == nil || !strings.Contains(err.Error(), "Sign in") {
 		t.Errorf("got %q, %v", picture, err)
 	}

@@ -224,7 +224,7 @@ func testMemoryLimitOfTheUserStands(t *testing.T, program string) {
 	if limit := figure(t, figures, "go_gc_gomemlimit_bytes"); limit != 350<<20 {
 		t.Errorf("the memory limit of Go is %.0f bytes", limit)
 	}
-	if most := figure(t, figures, `shotline_connections_limit{listener="webhooks"}`); most > 500<<20/8/connectionRoom {
+	if most := figure(t, figures, `shotline_connections_limit{listener="webhooks"}`); most > 500<<20/8/connectionBytes {
 		t.Errorf("%v connections with 500 MiB of memory", most)
 	}
 }
@@ -274,7 +274,7 @@ func testFewDescriptorsAreEnough(t *testing.T, program string) {
 		fmt.Fprintf(&rows, "https://shop.shotline.test/item/%d\n", i)
 	}
 	began := time.Now()
-	s.submit(exitWell, rows.String())
+	s.submit(exitOK, rows.String())
 	t.Logf("2,000 rows took %s", time.Since(began))
 
 	_, figures := s.ask(strings.TrimPrefix(serve.api, "http://"), "/metrics")

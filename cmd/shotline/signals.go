@@ -11,23 +11,23 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// endBySignal returns a context that is canceled on SIGINT, SIGTERM or SIGHUP,
+// signalContext returns a context that is canceled on SIGINT, SIGTERM or SIGHUP,
 // and a function that restores the default handling. After the first SIGINT or
 // SIGTERM the default handling is restored, so that a second one ends the process
 // immediately. This is not so for SIGHUP, because a terminal that closes sends
 // several. If SIGHUP is already ignored, as under nohup, it stays ignored.
-func endBySignal() (context.Context, *hangups, func()) {
-	asked, restore := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(asked, restore)
-	ctx, cancel := context.WithCancel(asked)
+func signalContext() (context.Context, *hangups, func()) {
+	terminated, restore := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(terminated, restore)
+	ctx, cancel := context.WithCancel(terminated)
 	h := &hangups{end: cancel}
 	if signal.Ignored(syscall.SIGHUP) {
 		return ctx, h, restore
 	}
-	heard := make(chan os.Signal, 1)
-	signal.Notify(heard, syscall.SIGHUP)
+	received := make(chan os.Signal, 1)
+	signal.Notify(received, syscall.SIGHUP)
 	go func() {
-		for range heard { // until the process exits
+		for range received { // until the process exits
 			h.happened()
 		}
 	}()
@@ -60,8 +60,8 @@ const hangupsKey = "hangups"
 // daemons to reload their settings. In a terminal, SIGHUP still ends the command,
 // because it means that the terminal was closed.
 func surviveHangups(c *cli.Context, log *slog.Logger) {
-	h, heard := c.App.Metadata[hangupsKey].(*hangups)
-	if !heard || h == nil || isTerminal(c.App.ErrWriter) || isTerminalInput(c.App.Reader) {
+	h, ok := c.App.Metadata[hangupsKey].(*hangups)
+	if !ok || h == nil || isTerminal(c.App.ErrWriter) || isTerminalInput(c.App.Reader) {
 		return
 	}
 	h.mu.Lock()

@@ -55,7 +55,7 @@ func TestServeGoesOnAfterAHangup(t *testing.T) {
 		t.Error("serve does not answer after a SIGHUP")
 	}
 	serve.end(syscall.SIGTERM)
-	if code := serve.process.ProcessState.ExitCode(); code != exitWell {
+	if code := serve.process.ProcessState.ExitCode(); code != exitOK {
 		t.Errorf("ended with %d after SIGHUP and SIGTERM", code)
 	}
 }
@@ -70,7 +70,7 @@ func TestCommandEndsByAHangup(t *testing.T) {
 		t.Fatal(err)
 	}
 	db := filepath.Join(t.TempDir(), "shotline.db")
-	if code, _, told := invoke(t, "submit", "--db", db, "https://a.test/"); code != exitWell {
+	if code, _, told := invoke(t, "submit", "--db", db, "https://a.test/"); code != exitOK {
 		t.Fatal(told)
 	}
 	store, err := openStore(t.Context(), db, jobs.OpenOptions{})

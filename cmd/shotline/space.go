@@ -8,15 +8,15 @@ import (
 	"shotline/jobs"
 )
 
-// leastFree is how many bytes of the database's file system must be free for this
+// minFree is how many bytes of the database's file system must be free for this
 // process to count as ready. On a small disk it is a twentieth of the disk, if that is
 // less.
-const leastFree = 64 << 20
+const minFree = 64 << 20
 
-// keptFree is how many bytes new work leaves free there, or a tenth of the disk if
+// reservedFree is how many bytes new work leaves free there, or a tenth of the disk if
 // that is less. They are for webhooks and for work that was accepted before. It is
-// more than leastFree, so that an import does not make this process unready.
-const keptFree = 128 << 20
+// more than minFree, so that an import does not make this process unready.
+const reservedFree = 128 << 20
 
 // fileStore is a store whose log is moved into its file later. The file then grows by
 // the size of the log, less its unused bytes.
@@ -35,7 +35,7 @@ func enoughFree(database string) error {
 		}
 		return fmt.Errorf("get free space: %w", err)
 	}
-	if least := min(leastFree, total/20); free < least {
+	if least := min(minFree, total/20); free < least {
 		return fmt.Errorf("%d bytes are free next to %s, at least %d are needed", free, database, least)
 	}
 	return nil
@@ -49,7 +49,7 @@ func roomForWork(ctx context.Context, store jobs.Store, database string) error {
 	if err != nil {
 		return nil // a write reports the cause
 	}
-	room, kept := free, min(keptFree, total/10)
+	room, kept := free, min(reservedFree, total/10)
 	if file, ok := store.(fileStore); ok {
 		spare, err := file.Spare(ctx)
 		if err != nil {

@@ -129,7 +129,7 @@ func printJob(w io.Writer, j jobs.Job, asJSON bool) error {
 	}
 	line("first result", string(j.FirstResult))
 	if j.FirstResult != "" {
-		line("vendor says", vendorsWord(j))
+		line("vendor says", vendorResult(j))
 	}
 	if j.DuplicateOf > 0 {
 		line("duplicate of", jobs.ID{Batch: j.ID.Batch, Row: j.DuplicateOf}.String())
@@ -141,9 +141,9 @@ func printJob(w io.Writer, j jobs.Job, asJSON bool) error {
 	return err
 }
 
-// vendorsWord describes the vendor's response about a screenshot with
+// vendorResult describes the vendor's response about a screenshot with
 // contradictory results, and its effect on the job.
-func vendorsWord(j jobs.Job) string {
+func vendorResult(j jobs.Job) string {
 	const stands = "; the first result stands"
 	switch j.VendorSays {
 	case jobs.OutcomeNone:

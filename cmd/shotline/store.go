@@ -17,9 +17,9 @@ import (
 // show the scheme only.
 var urlScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
 
-// openerOf returns the opener for the store that --db names. No other function
+// storeOpener returns the opener for the store that --db names. No other function
 // knows the kinds of stores.
-func openerOf(database string) (jobs.Opener, error) {
+func storeOpener(database string) (jobs.Opener, error) {
 	if scheme := urlScheme.FindString(database); scheme != "" {
 		return nil, badUsage("--%s %s…: only a SQLite file is supported, and this is a URL: give the path of a file", dbFlag.Name, scheme)
 	}
@@ -29,7 +29,7 @@ func openerOf(database string) (jobs.Opener, error) {
 // openStore opens the store that --db names. It creates the file if it does not
 // exist.
 func openStore(ctx context.Context, database string, o jobs.OpenOptions) (jobs.Store, error) {
-	open, err := openerOf(database)
+	open, err := storeOpener(database)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +40,7 @@ func openStore(ctx context.Context, database string, o jobs.OpenOptions) (jobs.S
 // exist: a mistyped name must not leave an empty database behind.
 func withStore(c *cli.Context, do func(jobs.Store) error) error {
 	database := c.String(dbFlag.Name)
-	open, err := openerOf(database)
+	open, err := storeOpener(database)
 	if err != nil {
 		return err
 	}

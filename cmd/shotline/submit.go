@@ -54,7 +54,7 @@ func submit(c *cli.Context) error {
 	if err := printAccepted(c.App.Writer, b, c.Bool(jsonFlag.Name)); err != nil {
 		return err
 	}
-	if err := tellRejected(c, store, b); err != nil {
+	if err := printRejected(c, store, b); err != nil {
 		return err
 	}
 	switch {
@@ -67,16 +67,16 @@ func submit(c *cli.Context) error {
 	}
 }
 
-// rejectedShown is how many rejected rows are printed after an import.
-const rejectedShown = 5
+// maxRejectedShown is how many rejected rows are printed after an import.
+const maxRejectedShown = 5
 
-// tellRejected prints the first rows that could not become jobs.
-func tellRejected(c *cli.Context, store jobs.Store, b jobs.Batch) error {
+// printRejected prints the first rows that could not become jobs.
+func printRejected(c *cli.Context, store jobs.Store, b jobs.Batch) error {
 	n := b.Counts.Of(jobs.Rejected)
 	if n == 0 {
 		return nil
 	}
-	rejected, err := store.Jobs(c.Context, jobs.JobFilter{Batch: b.ID, States: []jobs.State{jobs.Rejected}, Limit: rejectedShown})
+	rejected, err := store.Jobs(c.Context, jobs.JobFilter{Batch: b.ID, States: []jobs.State{jobs.Rejected}, Limit: maxRejectedShown})
 	if err != nil {
 		return err
 	}
@@ -102,12 +102,12 @@ func printAccepted(w io.Writer, b jobs.Batch, asJSON bool) error {
 // waitForBatch shows progress until the batch has ended, then prints its state.
 // It prints a note if no process works on the batch.
 func waitForBatch(c *cli.Context, store jobs.Store, id string) error {
-	ctx, cancel, err := waitingTime(c)
+	ctx, cancel, err := withWaitTimeout(c)
 	if err != nil {
 		return err
 	}
 	defer cancel()
-	if err := tellIdle(c, store, id); err != nil {
+	if err := printIdleNote(c, store, id); err != nil {
 		return err
 	}
 	p := newProgress(c.App.ErrWriter)
@@ -122,14 +122,14 @@ func waitForBatch(c *cli.Context, store jobs.Store, id string) error {
 	return verdict(b)
 }
 
-// tellIdle prints a note if an open batch makes no progress because it is paused
+// printIdleNote prints a note if an open batch makes no progress because it is paused
 // or no process works on it.
-func tellIdle(c *cli.Context, store jobs.Store, id string) error {
+func printIdleNote(c *cli.Context, store jobs.Store, id string) error {
 	b, err := store.Batch(c.Context, id)
 	if err != nil {
 		return err
 	}
-	idle, err := nobodyWorks(c, store, id)
+	idle, err := hasNoWorker(c, store, id)
 	switch {
 	case b.State == jobs.BatchPaused:
 		fmt.Fprintf(c.App.ErrWriter, "the batch is paused: to continue, run `shotline resume %s`\n", id)
@@ -139,17 +139,17 @@ func tellIdle(c *cli.Context, store jobs.Store, id string) error {
 	return err
 }
 
-// nobodyWorks reports whether no process works on the batch. If batch is empty,
+// hasNoWorker reports whether no process works on the batch. If batch is empty,
 // it reports whether no process does the work that does not belong to a batch,
 // such as callbacks.
-func nobodyWorks(c *cli.Context, store jobs.Store, batch string) (bool, error) {
+func hasNoWorker(c *cli.Context, store jobs.Store, batch string) (bool, error) {
 	workers, err := store.Workers(c.Context, clock.Now().Add(-jobs.WorkerAlive))
 	return err == nil && !slices.ContainsFunc(workers, func(w jobs.Worker) bool { return w.WorksOn(batch) }), err
 }
 
-// waitingTime returns a context that ends after --timeout. If --timeout is 0s,
+// withWaitTimeout returns a context that ends after --timeout. If --timeout is 0s,
 // the caller checks once and does not wait.
-func waitingTime(c *cli.Context) (context.Context, context.CancelFunc, error) {
+func withWaitTimeout(c *cli.Context) (context.Context, context.CancelFunc, error) {
 	limit := c.Duration(timeoutFlag.Name)
 	switch {
 	case limit < 0:
@@ -161,8 +161,8 @@ func waitingTime(c *cli.Context) (context.Context, context.CancelFunc, error) {
 	return ctx, cancel, nil
 }
 
-// roughly rounds a duration for messages.
-func roughly(d time.Duration) time.Duration {
+// roundForDisplay rounds a duration for messages.
+func roundForDisplay(d time.Duration) time.Duration {
 	if d < 10*time.Second {
 		return d.Round(10 * time.Millisecond)
 	}
@@ -179,7 +179,7 @@ func awaitBatch(ctx context.Context, store jobs.Store, id string, p *progress) (
 		return b, nil
 	case context.Cause(ctx) == context.DeadlineExceeded:
 		return b, &exitError{exitGaveUp, fmt.Errorf("stopped waiting after %s: %d of %d rows of batch %s have not ended",
-			roughly(time.Since(began)), b.Counts.Open(), b.Counts.Rows, id)}
+			roundForDisplay(time.Since(began)), b.Counts.Open(), b.Counts.Rows, id)}
 	case ctx.Err() != nil:
 		return b, &exitError{exitGaveUp, fmt.Errorf("interrupted: %d of %d rows of batch %s have not ended", b.Counts.Open(), b.Counts.Rows, id)}
 	default:

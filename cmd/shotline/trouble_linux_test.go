@@ -29,7 +29,7 @@ func TestDiskTroubleFromEndToEnd(t *testing.T) {
 			"https://journal.shotline.test/\nhttps://gallery.shotline.test/\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		s.do(exitWell, "submit", rows)
+		s.do(exitOK, "submit", rows)
 		list, err := other.Batches(t.Context(), "", 1)
 		if err != nil || len(list) != 1 {
 			t.Fatal(list, err)
@@ -80,7 +80,7 @@ func TestDiskTroubleFromEndToEnd(t *testing.T) {
 		}
 		d.Free()
 		recovered()
-		s.do(exitWell, "wait", batch, "--timeout", "1m")
+		s.do(exitOK, "wait", batch, "--timeout", "1m")
 		d.Cap(1)
 		trouble("I/O error")
 		d.Cap(0)
@@ -130,8 +130,8 @@ func TestDamageWhileServing(t *testing.T) {
 	if err := os.WriteFile(file, []byte(rows.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	batch := strings.Fields(strings.ReplaceAll(s.do(exitWell, "submit", file), ":", " "))[1]
-	s.do(exitWell, "pause", batch)
+	batch := strings.Fields(strings.ReplaceAll(s.do(exitOK, "submit", file), ":", " "))[1]
+	s.do(exitOK, "pause", batch)
 	var at int64
 	db, err := sql.Open("sqlite3", "file:"+s.db)
 	if err != nil {
@@ -161,7 +161,7 @@ func TestDamageWhileServing(t *testing.T) {
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s.do(exitWell, "resume", batch)
+	s.do(exitOK, "resume", batch)
 
 	s.until("not ready", func() bool { status, _ := s.ask(api, "/readyz"); return status == http.StatusServiceUnavailable })
 	s.until("it is found to be damage", func() bool {
@@ -195,8 +195,8 @@ func TestFailedReadAndSyncWhileServing(t *testing.T) {
 		if err := os.WriteFile(file, []byte(rows.String()), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		batch := strings.Fields(strings.ReplaceAll(s.do(exitWell, "submit", file), ":", " "))[1]
-		s.do(exitWell, "pause", batch)
+		batch := strings.Fields(strings.ReplaceAll(s.do(exitOK, "submit", file), ":", " "))[1]
+		s.do(exitOK, "pause", batch)
 		api, err := freeAddress()
 		if err != nil {
 			t.Fatal(err)

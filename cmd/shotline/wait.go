@@ -31,7 +31,7 @@ func waitCommand() *cli.Command {
 }
 
 func waitJob(c *cli.Context, store jobs.Store, id jobs.ID) error {
-	ctx, cancel, err := waitingTime(c)
+	ctx, cancel, err := withWaitTimeout(c)
 	if err != nil {
 		return err
 	}

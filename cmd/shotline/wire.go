@@ -39,7 +39,7 @@ type work struct {
 
 // workFrom parses the work flags. The caller opens the database.
 func workFrom(c *cli.Context, log *slog.Logger) (w work, err error) {
-	if w.Config, err = timesFrom(c); err != nil {
+	if w.Config, err = durationsFrom(c); err != nil {
 		return w, err
 	}
 	if w.APIKey, err = apiKey(c); err != nil {
@@ -54,7 +54,7 @@ func workFrom(c *cli.Context, log *slog.Logger) (w work, err error) {
 	w.Concurrency, w.Rate = c.Int(concurrencyFlag.Name), c.Float64(rateFlag.Name)
 	w.UserAgent, w.Logger = userAgent(), log
 	w.listen = listenAddress(c)
-	return w, byFlag(w.Check())
+	return w, withFlagName(w.Check())
 }
 
 // fieldFlags maps fields of the engine's configuration to their flags.
@@ -64,9 +64,9 @@ var fieldFlags = map[string]string{
 	"RequestTimeout": requestTimeoutFlag.Name, "Concurrency": concurrencyFlag.Name, "Rate": rateFlag.Name,
 }
 
-// byFlag replaces the name of a configuration field in an error with the name of
+// withFlagName replaces the name of a configuration field in an error with the name of
 // its flag.
-func byFlag(err error) error {
+func withFlagName(err error) error {
 	var wrong *engine.FieldError
 	if !errors.As(err, &wrong) {
 		return err
@@ -79,7 +79,7 @@ func byFlag(err error) error {
 
 // vendorFrom returns a client of the vendor. The engine has its own.
 func vendorFrom(c *cli.Context, key string, more ...client.Option) (*client.Client, error) {
-	share := ownShares(c.String(redisFlag.Name) != "")
+	share := processShares(c.String(redisFlag.Name) != "")
 	vendor, err := client.New(append(more, client.WithAPIKey(key), client.WithMaxConnections(share.outputs), client.WithBaseURL(c.String(baseURLFlag.Name)),
 		client.WithTimeout(c.Duration(requestTimeoutFlag.Name)), client.WithUserAgent(userAgent()))...)
 	if err != nil {
@@ -88,9 +88,9 @@ func vendorFrom(c *cli.Context, key string, more ...client.Option) (*client.Clie
 	return vendor, nil
 }
 
-// timesFrom parses the durations. A duration keeps its default if the command has
+// durationsFrom parses the durations. A duration keeps its default if the command has
 // no flag for it.
-func timesFrom(c *cli.Context) (config engine.Config, err error) {
+func durationsFrom(c *cli.Context) (config engine.Config, err error) {
 	config.Role = c.Command.Name
 	for _, of := range []struct {
 		flag *cli.DurationFlag
@@ -120,7 +120,7 @@ func timesFrom(c *cli.Context) (config engine.Config, err error) {
 
 // openStore opens the store of a process that works on jobs.
 func (w work) openStore(ctx context.Context) (jobs.Store, error) {
-	cache := ownShares(w.RedisURL != "").cache
+	cache := processShares(w.RedisURL != "").cache
 	return openStore(ctx, w.database, jobs.OpenOptions{Purpose: jobs.ForWork, CacheBytes: cache, Logger: w.Logger})
 }
 
@@ -138,8 +138,8 @@ type running struct {
 // start starts the engine and the servers. They run until stop.
 func (w work) start(ctx context.Context) (_ *running, err error) {
 	r := &running{log: w.Logger, served: make(chan error, 2)}
-	share := ownShares(w.RedisURL != "")
-	w.allot(share)
+	share := processShares(w.RedisURL != "")
+	w.applyShares(share)
 	hooks := w.listener
 	defer func() {
 		if err != nil {
@@ -158,7 +158,7 @@ func (w work) start(ctx context.Context) (_ *running, err error) {
 		r.api.observe(&w.Config)
 	}
 	if r.Engine, err = engine.Open(ctx, w.Config); err != nil {
-		return nil, byFlag(err)
+		return nil, withFlagName(err)
 	}
 	if r.api != nil {
 		err = r.api.open(w, r.Orchestrator())
@@ -191,10 +191,10 @@ func (r *running) stop() {
 	r.Drain()
 	var ending sync.WaitGroup
 	if r.server != nil {
-		ending.Go(func() { endServer(r.server, r.log) })
+		ending.Go(func() { shutDown(r.server, r.log) })
 	}
 	if r.api != nil {
-		ending.Go(func() { endServer(r.api.server, r.log) })
+		ending.Go(func() { shutDown(r.api.server, r.log) })
 	}
 	ending.Wait()
 	if err := r.Stop(); err != nil {

@@ -50,7 +50,7 @@ func callbacksFrom(c *cli.Context) (*callback.Config, error) {
 	}
 	switch err := config.Check(); {
 	case errors.Is(err, outward.ErrPrivate):
-		return nil, badUsage("--sink: %w", hinted(err))
+		return nil, badUsage("--sink: %w", withFlagHint(err))
 	case err != nil:
 		return nil, badUsage("--sink or --callback-secret: %w", err)
 	}
@@ -59,10 +59,10 @@ func callbacksFrom(c *cli.Context) (*callback.Config, error) {
 
 // checkURL returns an error if the URL cannot be used for callbacks. The error
 // names the flag that would allow it, if there is one.
-func (w work) checkURL(url string) error { return hinted(w.Callbacks.CheckURL(url)) }
+func (w work) checkURL(url string) error { return withFlagHint(w.Callbacks.CheckURL(url)) }
 
-// hinted adds the flag that would avoid the error, if there is one.
-func hinted(err error) error {
+// withFlagHint adds the flag that would avoid the error, if there is one.
+func withFlagHint(err error) error {
 	switch {
 	case errors.Is(err, outward.ErrPrivate):
 		return fmt.Errorf("%w; to allow its network use --allow-private", err)
