@@ -13,9 +13,9 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
-// TestAJobOverHTTPIsCalledBack asks a real serve for a picture by POST, with a
-// token, and hears of its end by a callback that a receiver's own library takes.
-func TestAJobOverHTTPIsCalledBack(t *testing.T) {
+// TestHTTPJobCallback creates a job over HTTP with a token. It verifies the
+// callback about its end with the library that receivers use.
+func TestHTTPJobCallback(t *testing.T) {
 	const callbackSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 	type call struct {
 		header http.Header
@@ -38,7 +38,7 @@ func TestAJobOverHTTPIsCalledBack(t *testing.T) {
 	}
 	var printed bytes.Buffer
 	if code := run(t.Context(), []string{"shotline", "token", "shop", "--json"}, streams{in: strings.NewReader(""), out: &printed, err: t.Output()}); code != exitOK {
-		t.Fatalf("token ended with %d", code)
+		t.Fatalf("exit code of token: %d", code)
 	}
 	if err := json.Unmarshal(printed.Bytes(), &token); err != nil {
 		t.Fatal(err)
@@ -67,11 +67,11 @@ func TestAJobOverHTTPIsCalledBack(t *testing.T) {
 	}
 	body := `{"url":"https://shop.shotline.test/","metadata":{"order":"17"},"callback_url":"` + to.URL + `/hook"}`
 	if status, _ := ask(body, token.Secret+"x"); status != http.StatusUnauthorized {
-		t.Errorf("a wrong token: %d", status)
+		t.Errorf("wrong token: status %d, want 401", status)
 	}
 	status, job := ask(body, token.Secret)
 	if status != http.StatusAccepted {
-		t.Fatalf("%d %v", status, job)
+		t.Fatalf("got status %d and job %v, want 202", status, job)
 	}
 
 	library, err := standardwebhooks.NewWebhook(callbackSecret)
@@ -83,23 +83,23 @@ func TestAJobOverHTTPIsCalledBack(t *testing.T) {
 		if err := library.Verify(c.body, c.header); err != nil {
 			t.Errorf("%s: %v", c.body, err)
 		}
-		var told struct {
+		var event struct {
 			Type string
 			Data map[string]any
 		}
-		if err := json.Unmarshal(c.body, &told); err != nil || told.Type != "job.done" || told.Data["id"] != job["id"] || told.Data["closed_by"] != "webhook" {
-			t.Errorf("told %s of %v", c.body, job)
+		if err := json.Unmarshal(c.body, &event); err != nil || event.Type != "job.done" || event.Data["id"] != job["id"] || event.Data["closed_by"] != "webhook" {
+			t.Errorf("got callback %s, want job.done of %v", c.body, job)
 		}
 	case <-time.After(30 * time.Second):
 		t.Fatal("no callback")
 	}
 	if status, again := ask(body, token.Secret); status != http.StatusOK || again["id"] != job["id"] || again["state"] != "done" {
-		t.Errorf("the same request again: %d %v", status, again)
+		t.Errorf("repeated request: got status %d and job %v", status, again)
 	}
 	if paid := len(s.vendor.Ledger().Creates); paid != 1 {
-		t.Errorf("%d creates were paid for", paid)
+		t.Errorf("got %d paid creates, want 1", paid)
 	}
 	if strings.Contains(s.log.String(), token.Secret) || strings.Contains(s.log.String(), callbackSecret) {
-		t.Error("a secret is in the log")
+		t.Error("the log contains a secret")
 	}
 }

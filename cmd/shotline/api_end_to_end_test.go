@@ -13,9 +13,9 @@ import (
 	"shotline/orchestrator/api"
 )
 
-// TestAPictureIsAskedForAndFetchedOverHTTP is what a backend service does, with
-// a token, from the order to the picture.
-func TestAPictureIsAskedForAndFetchedOverHTTP(t *testing.T) {
+// TestHTTPJobImage creates a job and a batch over HTTP with a token and downloads
+// the image, as a backend service would.
+func TestHTTPJobImage(t *testing.T) {
 	token, secret, err := api.NewToken("shop", true)
 	if err != nil {
 		t.Fatal(err)
@@ -60,9 +60,9 @@ func TestAPictureIsAskedForAndFetchedOverHTTP(t *testing.T) {
 	s.do(exitOK, "wait", job.ID, "--timeout", "1m")
 	decode(ask("GET", "/v1/jobs/"+job.ID, "", 200), &job)
 	if job.State != "done" {
-		t.Fatalf("%+v", job)
+		t.Fatalf("got %+v, want a job that is done", job)
 	}
-	for range 2 { // from the vendor, and from the folder
+	for range 2 { // first from the vendor, then from the cache
 		if _, err := png.Decode(bytes.NewReader(ask("GET", "/v1/jobs/"+job.ID+"/image", "", 200))); err != nil {
 			t.Error(err)
 		}
@@ -72,9 +72,9 @@ func TestAPictureIsAskedForAndFetchedOverHTTP(t *testing.T) {
 	s.do(exitOK, "wait", batch.BatchID, "--timeout", "1m")
 	printed := s.do(exitOK, "results", batch.BatchID)
 	if results := ask("GET", "/v1/batches/"+batch.BatchID+"/results", "", 200); string(results) != printed {
-		t.Errorf("the command line tells\n%s, and the API\n%s", printed, results)
+		t.Errorf("results of the command line:\n%s\nof the API:\n%s", printed, results)
 	}
 	if log := s.log.String(); strings.Contains(log, secret) || strings.Contains(log, testKey) {
-		t.Error("the log holds a secret")
+		t.Error("the log contains a secret")
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"shotline/client"
 )
 
-func TestCallsAreCountedByHowTheyEnded(t *testing.T) {
+func TestCallCode(t *testing.T) {
 	refusal := func(status int) error { return &client.APIError{Op: "create screenshot", Status: status} }
 	for _, test := range []struct {
 		err  error

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// mayImport draws the house: each package with the packages of this module
-// that it may know. Imports point down only.
+// mayImport lists the packages of this module, and for each one the packages that
+// it may import. Imports point down only.
 var mayImport = map[string][]string{
 	"jobs":                  {},
 	"client":                {},
@@ -38,21 +38,21 @@ var mayImport = map[string][]string{
 	"orchestrator/api":      {"jobs", "jobs/csvfile", "jobs/jobjson", "jobs/summary", "client"},
 	"orchestrator/callback": {"jobs", "jobs/jobjson", "client/outward"},
 	"testdata":              {},
-	// Programs that the docs show, for users of the HTTP API.
+	// Programs shown in the docs, for users of the HTTP API.
 	"testdata/programs/callback": {},
 	"testdata/programs/first":    {},
 	"testdata/programs/order":    {},
-	// Databases of a million jobs are written straight into the store.
+	// It writes databases of a million jobs directly with the store.
 	"cmd/bench": {"jobs", "jobs/sqlite", "receiver/signature"},
-	// It joins the rooms for Go programs, as cmd does for the command line; only cmd
-	// imports it.
+	// It joins the packages for Go programs, as cmd does for the command line. Only
+	// cmd imports it.
 	"orchestrator/engine": {"client", "jobs", "jobs/csvfile", "jobs/tasks", "orchestrator", "orchestrator/callback",
 		"receiver", "receiver/signature"},
-	// It plays everything but the command line.
+	// It simulates everything except the command line.
 	"orchestrator/simulation": {"client", "jobs", "jobs/sqlite", "orchestrator", "orchestrator/callback", "receiver", "receiver/signature"},
 }
 
-// standardOnly are the packages that import nothing from outside of Go itself.
+// standardOnly are the packages that import only the standard library.
 var standardOnly = []string{"jobs", "jobs/jobjson", "client", "receiver/signature", "receiver/listener"}
 
 func TestImportsPointDown(t *testing.T) {
@@ -74,11 +74,11 @@ func TestImportsPointDown(t *testing.T) {
 		}
 		name := path.Dir(filepath.ToSlash(relative))
 		if name == "cmd/shotline" {
-			return nil // it joins everything
+			return nil // imports everything
 		}
 		allowed, known := mayImport[name]
 		if !known {
-			t.Errorf("package %s has no place in the drawing", name)
+			t.Errorf("package %s is not in mayImport", name)
 			return nil
 		}
 		seen[name] = true
@@ -94,7 +94,7 @@ func TestImportsPointDown(t *testing.T) {
 			ours, isOurs := strings.CutPrefix(imported, "shotline/")
 			switch {
 			case isOurs && !slices.Contains(allowed, ours):
-				t.Errorf("%s imports %s, which is not below it", relative, ours)
+				t.Errorf("%s must not import %s", relative, ours)
 			case !isOurs && strings.Contains(imported, ".") && slices.Contains(standardOnly, name):
 				t.Errorf("%s imports %s; package %s uses the standard library only", relative, imported, name)
 			}
@@ -106,7 +106,7 @@ func TestImportsPointDown(t *testing.T) {
 	}
 	for name := range mayImport {
 		if !seen[name] {
-			t.Errorf("package %s is drawn and does not exist", name)
+			t.Errorf("package %s is in mayImport but does not exist", name)
 		}
 	}
 }

@@ -6,9 +6,8 @@ import (
 	"testing"
 )
 
-// Reordering loses nothing, invents nothing, keeps the order among flags and
-// among arguments, leaves alone what follows "--", and finds no more to do the
-// second time.
+// FuzzReorder checks that reorder neither loses nor adds arguments, and that a
+// second call changes nothing.
 func FuzzReorder(f *testing.F) {
 	for _, line := range []string{
 		"", "status\nB\n--json", "--json\nstatus\nB", "--db\nx\nstatus\n--\n--json", "submit\n-\n--tag\n--json", "run\n--tag=a\n--\n-x",
@@ -35,12 +34,12 @@ func FuzzReorder(f *testing.F) {
 		}
 		again, err := reorder(app, slices.Clone(ordered))
 		if err != nil || !slices.Equal(again, ordered) {
-			t.Fatalf("%q became %q, and that %q (%v)", args, ordered, again, err)
+			t.Fatalf("%q became %q, then %q (%v)", args, ordered, again, err)
 		}
 	})
 }
 
-// An app is written ID=TEMPLATE, whatever the template holds.
+// FuzzAppID checks that --app-id accepts ID=TEMPLATE with any template.
 func FuzzAppID(f *testing.F) {
 	for _, seed := range []string{"12", "12=archive/{domain}/{id}.png", "=x", "", " 7 ", "a==b", "1={", "1=a,b"} {
 		f.Add(seed)
@@ -70,9 +69,9 @@ func FuzzAppID(f *testing.F) {
 	})
 }
 
-// Command lines may be run at the same time: the library's own flags and commands
-// are shared by all of them.
-func TestCommandLinesAtTheSameTime(t *testing.T) {
+// Several command lines can run at the same time, although they share the
+// library's own flags and commands.
+func TestConcurrentCommandLines(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
 		{"--help"}, {"help"}, {"--version"}, {"status", "--help"}, {"help", "status"}, {"callbacks", "list", "--help"},
@@ -81,8 +80,8 @@ func TestCommandLinesAtTheSameTime(t *testing.T) {
 		for range 3 {
 			t.Run(strings.Join(args, " "), func(t *testing.T) {
 				t.Parallel()
-				if _, printed, told := invoke(t, args...); printed+told == "" {
-					t.Error("nothing is printed")
+				if _, stdout, stderr := invoke(t, args...); stdout+stderr == "" {
+					t.Error("got no output")
 				}
 			})
 		}

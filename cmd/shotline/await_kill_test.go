@@ -19,20 +19,20 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
-// service is a backend service that orders pictures, and hears of their end in
-// three ways.
+// service is a backend service that creates jobs. It receives their results in
+// three ways: by long-polling, from the event stream, and by callbacks.
 type service struct {
-	t       *testing.T
-	api     string
-	mu      sync.Mutex
-	changed chan struct{}
-	ordered map[string]bool   // by id
-	waited  map[string]string // states, by id
-	told    map[string]string // ids of the events in the stream, by the job's
-	called  map[string]map[string]int
+	t        *testing.T
+	api      string
+	mu       sync.Mutex
+	changed  chan struct{}
+	ordered  map[string]bool   // by job id
+	waited   map[string]string // final states by job id
+	streamed map[string]string // ids of events from the stream, by job id
+	called   map[string]map[string]int
 }
 
-// note changes what is known, and wakes those who look at it.
+// note applies a change with the lock held and wakes the callers of until.
 func (s *service) note(change func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -41,25 +41,25 @@ func (s *service) note(change func()) {
 	s.changed = make(chan struct{})
 }
 
-// until returns when it is so.
-func (s *service) until(ctx context.Context, what string, so func() bool) {
+// until waits until cond returns true.
+func (s *service) until(ctx context.Context, desc string, cond func() bool) {
 	s.t.Helper()
 	for {
 		s.mu.Lock()
-		now, changed := so(), s.changed
+		met, changed := cond(), s.changed
 		s.mu.Unlock()
-		if now {
+		if met {
 			return
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			s.t.Fatalf("not in time: %s; %d ordered, %d waited for, %d told, %d called back", what, len(s.ordered), len(s.waited), len(s.told), len(s.called))
+			s.t.Fatalf("timeout: %s; %d created, %d polled, %d in the stream, %d called back", desc, len(s.ordered), len(s.waited), len(s.streamed), len(s.called))
 		}
 	}
 }
 
-// ask is repeated until serve is there and answers with a success.
+// ask repeats a request until serve responds with success.
 func (s *service) ask(ctx context.Context, method, path, body, key string) (job jobView) {
 	for ctx.Err() == nil {
 		request, err := http.NewRequestWithContext(ctx, method, s.api+path, strings.NewReader(body))
@@ -87,7 +87,7 @@ type jobView struct {
 	State string `json:"state"`
 }
 
-// order posts a job, and waits for its end.
+// order creates a job and waits for its end.
 func (s *service) order(ctx context.Context, n int, callbackURL string) {
 	body := fmt.Sprintf(`{"url":"https://shop.shotline.test/%d","callback_url":%q}`, n, callbackURL)
 	job := s.ask(ctx, http.MethodPost, "/v1/jobs", body, fmt.Sprint("order-", n))
@@ -98,7 +98,8 @@ func (s *service) order(ctx context.Context, n int, callbackURL string) {
 	s.note(func() { s.waited[job.ID] = job.State })
 }
 
-// follow hears the stream of events, and goes on where it broke off.
+// follow reads the event stream. If the connection breaks, it continues after the
+// last event.
 func (s *service) follow(ctx context.Context) {
 	last := "0"
 	for ctx.Err() == nil {
@@ -128,10 +129,10 @@ func (s *service) follow(ctx context.Context) {
 					s.t.Errorf("%s: %v", value, err)
 				}
 				s.note(func() {
-					if s.told[event.Data.ID] != "" {
-						s.t.Errorf("job %s was told twice: %s", event.Data.ID, value)
+					if s.streamed[event.Data.ID] != "" {
+						s.t.Errorf("job %s is in the stream twice: %s", event.Data.ID, value)
 					}
-					s.told[event.Data.ID] = event.ID
+					s.streamed[event.Data.ID] = event.ID
 				})
 			case "":
 				last = id
@@ -141,7 +142,7 @@ func (s *service) follow(ctx context.Context) {
 	}
 }
 
-// takes is a receiver of callbacks.
+// takes returns a handler that receives callbacks.
 func (s *service) takes(library *standardwebhooks.Webhook) http.HandlerFunc {
 	return func(_ http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -167,9 +168,10 @@ func (s *service) takes(library *standardwebhooks.Webhook) http.HandlerFunc {
 	}
 }
 
-// TestWhoeverWaitsIsAnsweredAcrossKills orders pictures over HTTP and awaits all
-// of them in all three ways, while serve is killed and started again.
-func TestWhoeverWaitsIsAnsweredAcrossKills(t *testing.T) {
+// TestResultsArriveAcrossKills creates jobs over HTTP while serve is killed and
+// restarted. Every result must arrive by long-polling, in the event stream, and
+// by callback.
+func TestResultsArriveAcrossKills(t *testing.T) {
 	t.Parallel()
 	const orders, callbackSecret = 48, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 	library, err := standardwebhooks.NewWebhook(callbackSecret)
@@ -177,7 +179,7 @@ func TestWhoeverWaitsIsAnsweredAcrossKills(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &service{t: t, changed: make(chan struct{}), ordered: map[string]bool{}, waited: map[string]string{},
-		told: map[string]string{}, called: map[string]map[string]int{}}
+		streamed: map[string]string{}, called: map[string]map[string]int{}}
 	receives := httptest.NewServer(s.takes(library))
 	defer receives.Close()
 	stage := newStageAt(t, filepath.Join(t.TempDir(), "shotline.db"))
@@ -206,26 +208,26 @@ func TestWhoeverWaitsIsAnsweredAcrossKills(t *testing.T) {
 			}
 		}
 	})
-	for i, how := range []os.Signal{syscall.SIGKILL, syscall.SIGKILL, syscall.SIGTERM, syscall.SIGKILL} {
+	for i, sig := range []os.Signal{syscall.SIGKILL, syscall.SIGKILL, syscall.SIGTERM, syscall.SIGKILL} {
 		s.until(ctx, "time for another kill", func() bool { return len(s.ordered) >= (i+1)*orders/5 })
-		serve.end(how)
+		serve.end(sig)
 		serve.start()
 	}
-	s.until(ctx, "all have heard", func() bool {
-		return len(s.waited) == orders && len(s.told) == orders && len(s.called) == orders
+	s.until(ctx, "all results arrive", func() bool {
+		return len(s.waited) == orders && len(s.streamed) == orders && len(s.called) == orders
 	})
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id := range s.ordered {
 		if s.waited[id] != "done" {
-			t.Errorf("job %s: the wait ended with %q", id, s.waited[id])
+			t.Errorf("job %s: polling returned state %q", id, s.waited[id])
 		}
-		if calls := s.called[id]; len(calls) != 1 || calls[s.told[id]] == 0 {
-			t.Errorf("job %s: told as %s, called back as %v", id, s.told[id], calls)
+		if calls := s.called[id]; len(calls) != 1 || calls[s.streamed[id]] == 0 {
+			t.Errorf("job %s: event %s in the stream, callbacks %v", id, s.streamed[id], calls)
 		}
 	}
 	if paid := len(stage.vendor.Ledger().Creates); len(s.ordered) != orders || paid != orders {
-		t.Errorf("%d jobs for %d orders, and %d creates were paid for", len(s.ordered), orders, paid)
+		t.Errorf("got %d jobs for %d orders and %d paid creates", len(s.ordered), orders, paid)
 	}
 }

@@ -13,10 +13,10 @@ import (
 	"shotline/jobs/sqlite"
 )
 
-// TestAKilledBackupLeavesNoFile kills one as soon as it has begun.
-func TestAKilledBackupLeavesNoFile(t *testing.T) {
+// TestKilledBackupLeavesNoFile kills a backup shortly after it has started.
+func TestKilledBackupLeavesNoFile(t *testing.T) {
 	t.Parallel()
-	program, err := exec.LookPath("shotline") // this test's own binary, see TestMain
+	program, err := exec.LookPath("shotline") // the test binary itself, see TestMain
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,12 +56,12 @@ func TestAKilledBackupLeavesNoFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := cmd.Wait(); err == nil {
-		t.Fatal("the backup was done before it could be killed")
+		t.Fatal("the backup ended before it was killed")
 	}
 	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("half a backup is there: %v", err)
+		t.Errorf("a partial backup exists: %v", err)
 	}
-	if told, err := command().CombinedOutput(); err != nil {
-		t.Errorf("the next one ended with %v: %s", err, told)
+	if output, err := command().CombinedOutput(); err != nil {
+		t.Errorf("the next backup: %v: %s", err, output)
 	}
 }

@@ -13,9 +13,9 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
-// TestSinksAreToldBySignedCallbacks follows a batch through serve to two sinks,
-// one of which refuses for a while.
-func TestSinksAreToldBySignedCallbacks(t *testing.T) {
+// TestSinkCallbacks delivers the events of a batch to two sinks. The first
+// delivery is refused and must be retried.
+func TestSinkCallbacks(t *testing.T) {
 	const secret, canary = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "hunter2canary"
 	type call struct {
 		path   string
@@ -39,13 +39,13 @@ func TestSinksAreToldBySignedCallbacks(t *testing.T) {
 		"--sink", "program:batch.finished="+to.URL+"/program/"+canary, "--sink", "people:slack:failures="+to.URL+"/people/"+canary)
 	batch := s.submit(exitFlawed, "url\nhttps://shop.shotline.test/\nhttps://broken.shotline.test/\n")
 
-	got := map[string]int{} // by path and id
+	got := map[string]int{} // number of callbacks by sink
 	bodies := map[string]string{}
 	library, err := standardwebhooks.NewWebhook(secret)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 4 { // batch.finished to both, job.failed to people, and one of these again
+	for range 4 { // batch.finished to both sinks, job.failed to people, and one retry
 		select {
 		case c := <-calls:
 			if err := library.Verify(c.body, c.header); err != nil {
@@ -53,16 +53,16 @@ func TestSinksAreToldBySignedCallbacks(t *testing.T) {
 			}
 			key := c.path + " " + c.header.Get("webhook-id")
 			if before, again := bodies[key]; again && before != string(c.body) {
-				t.Errorf("%s became %s", before, c.body)
+				t.Errorf("body %s changed to %s on retry", before, c.body)
 			}
 			bodies[key] = string(c.body)
 			got[strings.Split(c.path, "/")[1]]++
 		case <-time.After(30 * time.Second):
-			t.Fatalf("no callback; so far %v", got)
+			t.Fatalf("no callback after 30s; got %v", got)
 		}
 	}
 	if len(bodies) != 3 {
-		t.Errorf("told %v", bodies)
+		t.Errorf("got callbacks %v, want 3", bodies)
 	}
 	for key, body := range bodies {
 		if strings.HasPrefix(key, "/program/") {
@@ -71,26 +71,26 @@ func TestSinksAreToldBySignedCallbacks(t *testing.T) {
 				Data map[string]any
 			}
 			if err := json.Unmarshal([]byte(body), &m); err != nil || m.Type != "batch.finished" || m.Data["batch_id"] != batch || m.Data["failed"] != 1.0 {
-				t.Errorf("program was told %s", body)
+				t.Errorf("sink program got %s", body)
 			}
 		} else if !strings.HasPrefix(body, `{"text":"`) {
-			t.Errorf("people were told %s", body)
+			t.Errorf("sink people got %s", body)
 		}
 	}
 	for s.do(exitOK, "callbacks", "--state", "owed", "--json") != "" {
 		if clock.Sleep(t.Context(), 10*time.Millisecond) != nil {
-			t.Fatal("still owed")
+			t.Fatal("callbacks are still undelivered")
 		}
 	}
 	if n := strings.Count(s.do(exitOK, "callbacks", batch, "--json"), `"state":"delivered"`); n != 3 {
-		t.Errorf("%d callbacks are listed as delivered", n)
+		t.Errorf("got %d delivered callbacks, want 3", n)
 	}
 	if strings.Contains(s.log.String(), canary) || strings.Contains(s.log.String(), secret) {
-		t.Error("a secret is in the log")
+		t.Error("the log contains a secret")
 	}
 	for _, file := range []string{s.db, s.db + "-wal"} {
 		if data, err := os.ReadFile(file); err == nil && strings.Contains(string(data), canary) {
-			t.Errorf("a secret is in %s", file)
+			t.Errorf("%s contains a secret", file)
 		}
 	}
 }

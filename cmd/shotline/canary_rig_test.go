@@ -20,67 +20,72 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// aviary runs programs that know secrets, and keeps what they tell.
-type aviary struct {
-	t     *testing.T
-	dir   string
-	heard map[string][]byte // what was told, by where
+// leakRig runs programs that hold secrets and records everything that they
+// output.
+type leakRig struct {
+	t      *testing.T
+	dir    string
+	output map[string][]byte // output by its source
 }
 
-func newAviary(t *testing.T) *aviary {
-	return &aviary{t: t, dir: t.TempDir(), heard: map[string][]byte{}}
+func newLeakRig(t *testing.T) *leakRig {
+	return &leakRig{t: t, dir: t.TempDir(), output: map[string][]byte{}}
 }
 
-func (a *aviary) hear(where string, told []byte) { a.heard[where] = append(a.heard[where], told...) }
+func (a *leakRig) record(source string, data []byte) {
+	a.output[source] = append(a.output[source], data...)
+}
 
-// eventually asks again until it holds.
-func (a *aviary) eventually(what string, holds func() bool) {
+// eventually waits until a condition holds.
+func (a *leakRig) eventually(desc string, holds func() bool) {
 	a.t.Helper()
 	ctx, cancel := context.WithTimeout(a.t.Context(), time.Minute)
 	defer cancel()
 	for !holds() {
 		if clock.Sleep(ctx, 20*time.Millisecond) != nil {
-			a.t.Fatalf("never: %s", what)
+			a.t.Fatalf("timeout: %s", desc)
 		}
 	}
 }
 
-// start runs a shotline in the background; its log is heard when it ends.
-func (a *aviary) start(name string, args ...string) (log func() string, stop func()) {
+// start runs shotline in the background. It records the log when the process
+// ends.
+func (a *leakRig) start(name string, args ...string) (log func() string, stop func()) {
 	a.t.Helper()
-	said := new(lines)
+	output := new(lines)
 	program := exec.Command("shotline", args...)
-	program.Dir, program.Stdout, program.Stderr = a.dir, said, said
+	program.Dir, program.Stdout, program.Stderr = a.dir, output, output
 	if err := program.Start(); err != nil {
 		a.t.Fatal(err)
 	}
 	stop = sync.OnceFunc(func() {
-		_ = program.Process.Signal(syscall.SIGTERM) // it may have ended
+		_ = program.Process.Signal(syscall.SIGTERM) // fails if it has already ended
 		if err := program.Wait(); err != nil {
-			a.t.Errorf("%s: %v\n%s", name, err, said)
+			a.t.Errorf("%s: %v\n%s", name, err, output)
 		}
-		a.hear("log of "+name, []byte(said.String()))
+		a.record("log of "+name, []byte(output.String()))
 	})
 	a.t.Cleanup(stop)
-	return said.String, stop
+	return output.String, stop
 }
 
-// run runs a command line to its end, however that is, and hears what it printed.
-func (a *aviary) run(args ...string) (printed string) {
+// run runs a command to its end and records its output. The exit code does not
+// matter.
+func (a *leakRig) run(args ...string) (printed string) {
 	a.t.Helper()
 	ctx, cancel := context.WithTimeout(a.t.Context(), time.Minute)
 	defer cancel()
-	var said bytes.Buffer
-	run(ctx, append([]string{"shotline"}, args...), streams{in: strings.NewReader(""), out: &said, err: &said})
+	var out bytes.Buffer
+	run(ctx, append([]string{"shotline"}, args...), streams{in: strings.NewReader(""), out: &out, err: &out})
 	if ctx.Err() != nil {
-		a.t.Fatalf("shotline %q did not end:\n%s", args, &said)
+		a.t.Fatalf("shotline %q did not end:\n%s", args, &out)
 	}
-	a.hear("shotline "+args[0], said.Bytes())
-	return said.String()
+	a.record("shotline "+args[0], out.Bytes())
+	return out.String()
 }
 
-// ask sends a request and hears all of the answer.
-func (a *aviary) ask(method, url, body string, header ...string) (status int, answer string) {
+// ask sends a request and records the complete response.
+func (a *leakRig) ask(method, url, body string, header ...string) (status int, answer string) {
 	a.t.Helper()
 	request, err := http.NewRequestWithContext(a.t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
@@ -94,17 +99,17 @@ func (a *aviary) ask(method, url, body string, header ...string) (status int, an
 		a.t.Fatal(err)
 	}
 	defer response.Body.Close()
-	told, err := httputil.DumpResponse(response, true)
+	dump, err := httputil.DumpResponse(response, true)
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	a.hear("answer to "+method+" "+request.URL.Path, told)
-	_, text, _ := bytes.Cut(told, []byte("\r\n\r\n"))
+	a.record("answer to "+method+" "+request.URL.Path, dump)
+	_, text, _ := bytes.Cut(dump, []byte("\r\n\r\n"))
 	return response.StatusCode, string(text)
 }
 
-// files hears the files whose names begin so.
-func (a *aviary) files(pattern string) {
+// files records the content of the files that match the pattern.
+func (a *leakRig) files(pattern string) {
 	a.t.Helper()
 	names, err := filepath.Glob(filepath.Join(a.dir, pattern))
 	if err != nil || len(names) == 0 {
@@ -115,12 +120,12 @@ func (a *aviary) files(pattern string) {
 		if err != nil {
 			a.t.Fatal(err)
 		}
-		a.hear("database "+filepath.Base(name), data)
+		a.record("database "+filepath.Base(name), data)
 	}
 }
 
-// redis hears all that a Redis holds.
-func (a *aviary) redis(client *redis.Client) {
+// redis records all keys and values of a Redis server.
+func (a *leakRig) redis(client *redis.Client) {
 	a.t.Helper()
 	ctx := a.t.Context()
 	if err := client.ConfigSet(ctx, "rdbcompression", "no").Err(); err != nil {
@@ -128,9 +133,9 @@ func (a *aviary) redis(client *redis.Client) {
 	}
 	keys, err := client.Keys(ctx, "*").Result()
 	for _, key := range keys {
-		a.hear("redis", []byte(key+"\n"))
-		if value, err := client.Dump(ctx, key).Result(); err == nil { // it may have gone
-			a.hear("redis", []byte(value))
+		a.record("redis", []byte(key+"\n"))
+		if value, err := client.Dump(ctx, key).Result(); err == nil { // the key might have expired
+			a.record("redis", []byte(value))
 		}
 	}
 	if err != nil {
@@ -138,8 +143,8 @@ func (a *aviary) redis(client *redis.Client) {
 	}
 }
 
-// echo is a vendor that repeats the key in whatever goes wrong: what, the first
-// create of a page says by its address.
+// echo is a vendor whose errors quote the API key. The URL of a page selects the
+// error for its first create.
 type echo struct {
 	sandbox http.Handler
 	key     string
@@ -183,7 +188,7 @@ func (e *echo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "100000")
 		status, body = 200, `{"success":true,"data":{"note":"`+address
 	case "refused":
-	default: // pictures
+	default: // thumbnails
 		w.Header().Set("Location", "http://127.0.0.1:1/?key="+url.QueryEscape(e.key))
 		status, body = 302, address
 	}

@@ -21,7 +21,8 @@ import (
 	"shotline/receiver/signature"
 )
 
-// The secrets that the test plants. Some hold letters that a URL escapes.
+// The secrets that the test uses. Some contain characters that are escaped in
+// URLs.
 var (
 	canaryKey         = canary{name: "vendor's key", text: "vendor/key+canary=4f1c9b"}
 	canaryHook        = canary{name: "webhook secret", text: "webhook-canary-0a7d31"}
@@ -34,15 +35,16 @@ var (
 	canaryTarget      = canary{name: "callback URL's query", text: "target-canary-38e6b5", keptForUse: true}
 )
 
-// control is no secret: it shows that the search would find one.
+// control is not a secret. The test must find it, which shows that the search
+// works.
 const control = "control-canary-11d7c9"
 
-// TestSecretsAreToldNowhere has a serve go through all that tends to let a secret
-// out, and then looks for each in everything that was told or kept.
+// TestSecretsAreToldNowhere runs a serve through situations that tend to leak
+// secrets. Then it searches everything that was output or stored for each secret.
 func TestSecretsAreToldNowhere(t *testing.T) {
-	a := newAviary(t)
+	a := newLeakRig(t)
 	server := newRedisServer(t)
-	a.eventually("Redis asks for its password", func() bool {
+	a.eventually("Redis requires its password", func() bool {
 		return server.admin.ConfigSet(t.Context(), "requirepass", canaryRedis.text).Err() == nil
 	})
 	var addresses [3]string
@@ -55,8 +57,8 @@ func TestSecretsAreToldNowhere(t *testing.T) {
 	hooks, vendor, api := "http://"+addresses[0]+WebhookPath, addresses[1], "http://"+addresses[2]
 	_, stopSandbox := a.start("sandbox", "sandbox", "--listen", vendor, "--renderer", "plain", "--api-key", canaryKey.text,
 		"--webhook-secret", canaryHook.text, "--webhook-url", hooks, "--log-level", "debug")
-	between := httptest.NewServer(newEcho(vendor, canaryKey.text))
-	t.Cleanup(between.Close)
+	proxy := httptest.NewServer(newEcho(vendor, canaryKey.text))
+	t.Cleanup(proxy.Close)
 
 	signed := make(chan string, 100)
 	takes := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { signed <- r.Header.Get("webhook-signature") }))
@@ -78,7 +80,7 @@ func TestSecretsAreToldNowhere(t *testing.T) {
 	rw, ro := a.token("shop"), a.token("watch", "--read-only")
 	for name, value := range map[string]string{
 		"SHOTLINE_DB": filepath.Join(a.dir, "shotline.db"), "SHOTLINE_LISTEN": addresses[0], "SHOTLINE_API_LISTEN": addresses[2],
-		"SCREENSHOTCENTER_API_KEY": canaryKey.text, "SCREENSHOTCENTER_BASE_URL": between.URL + "/api/v1", "SCREENSHOTCENTER_APP_ID": "12",
+		"SCREENSHOTCENTER_API_KEY": canaryKey.text, "SCREENSHOTCENTER_BASE_URL": proxy.URL + "/api/v1", "SCREENSHOTCENTER_APP_ID": "12",
 		"WEBHOOK_SECRET": canaryHook.text + "," + canaryOldHook.text, "SHOTLINE_CALLBACK_SECRET": canaryCallback.text + "," + canaryOldCallback.text,
 		"SHOTLINE_SINK": strings.Join(sinks, ","), "SHOTLINE_API_TOKEN": rw.flag + "," + ro.flag, "SHOTLINE_ALLOW_PRIVATE": "127.0.0.0/8",
 		"SHOTLINE_REDIS_URL": "redis://:" + url.QueryEscape(canaryRedis.text) + "@" + server.address, "SHOTLINE_LOG_LEVEL": "debug",
@@ -86,8 +88,8 @@ func TestSecretsAreToldNowhere(t *testing.T) {
 	} {
 		t.Setenv(name, value)
 	}
-	told, stop := a.start("serve", "serve")
-	a.eventually("serve answers", func() bool {
+	serveLog, stop := a.start("serve", "serve")
+	a.eventually("serve responds", func() bool {
 		response, err := http.Get(api + "/healthz")
 		if err == nil {
 			response.Body.Close()
@@ -104,22 +106,22 @@ func TestSecretsAreToldNowhere(t *testing.T) {
 	refused := a.submit("https://shop.shotline.test/fault/refused\n")
 	a.run("wait", refused, "--timeout", "1m")
 	if !strings.Contains(a.run("status", refused, "--json"), `"paused"`) {
-		t.Error("a refused key did not pause the batch")
+		t.Error("the batch was not paused after the vendor refused the key")
 	}
 	a.sendWebhooks(hooks)
 	a.sendTokens(api, rw.text, ro.text)
 	for sink := range strings.FieldsSeq("refuses untrusted unknown closed callback_url") {
-		a.eventually("a callback is given up: "+sink, func() bool {
-			return strings.Contains(told(), `"callback given up"`) && strings.Contains(told(), `"to":"`+sink+`"`)
+		a.eventually("a callback is dead: "+sink, func() bool {
+			return strings.Contains(serveLog(), `"callback given up"`) && strings.Contains(serveLog(), `"to":"`+sink+`"`)
 		})
 	}
 	if signature := <-signed; strings.Count(signature, "v1,") != 2 {
-		t.Errorf("a callback is signed %q", signature)
+		t.Errorf("got callback signature %q, want two signatures", signature)
 	}
 	a.runAll(batch, refused)
-	look := func() { a.askAll(api, ro.text, job, batch, refused) }
-	look()
-	for _, kind := range []string{"image", "html", "pdf"} { // which the vendor redirects, or has not
+	readAll := func() { a.askAll(api, ro.text, job, batch, refused) }
+	readAll()
+	for _, kind := range []string{"image", "html", "pdf"} { // the vendor redirects some of these and does not have the others
 		a.ask("GET", api+"/v1/jobs/"+job+"/"+kind, "", "Authorization", "Bearer "+ro.text)
 	}
 	a.run("callbacks", "replay", "--dead")
@@ -136,17 +138,17 @@ func TestSecretsAreToldNowhere(t *testing.T) {
 		if i > 0 {
 			server.kill()
 		}
-		a.eventually("the queue is away: "+reason, func() bool {
+		a.eventually("the queue is unavailable: "+reason, func() bool {
 			_, answer := a.ask("GET", api+"/readyz", "", "Authorization", "Bearer "+ro.text)
 			return strings.Contains(answer, reason)
 		})
-		look()
+		readAll()
 	}
 	a.run("backup", filepath.Join(a.dir, "backup.db"))
 	a.files("shotline.db*")
 	stop()
 	stopSandbox()
-	server.start() // to be killed as all are
+	server.start() // the cleanup kills it
 	a.misuse(rw.text)
 	a.files("shotline.db*")
 	a.files("backup.db")
@@ -156,16 +158,17 @@ func TestSecretsAreToldNowhere(t *testing.T) {
 	})
 }
 
-// check looks for the secrets, and for what must be found.
-func (a *aviary) check(secrets []canary) {
+// check searches the recorded output for the secrets, and for texts that must be
+// there.
+func (a *leakRig) check(secrets []canary) {
 	a.t.Helper()
-	for where, told := range a.heard {
+	for source, data := range a.output {
 		for _, secret := range secrets {
-			if secret.keptForUse && strings.HasPrefix(where, "database ") {
+			if secret.keptForUse && strings.HasPrefix(source, "database ") {
 				continue
 			}
-			if secret.in(told) {
-				a.t.Errorf("the %s is in the %s", secret.name, where)
+			if secret.in(data) {
+				a.t.Errorf("the %s is in the %s", secret.name, source)
 			}
 		}
 	}
@@ -174,31 +177,32 @@ func (a *aviary) check(secrets []canary) {
 		"log of serve": `"level":"DEBUG"`, "log of sandbox": "sandbox", "answer to GET /metrics": "shotline_queue_readable 0", "answer to GET /readyz": "WRONGPASS",
 		"answer to GET /openapi.json": "Idempotency-Key", "shotline callbacks": "dead", "shotline status": "[key]",
 	} {
-		if !strings.Contains(string(a.heard[where]), text) {
-			a.t.Errorf("the %s does not hold %q: nothing would be found there", where, text)
+		if !strings.Contains(string(a.output[where]), text) {
+			a.t.Errorf("the %s does not contain %q, so the search would miss secrets", where, text)
 		}
 	}
 }
 
-// planted is a token of the API: as it is sent, and as serve is told.
+// planted is an API token: the secret that clients send, and the value of
+// --api-token.
 type planted struct{ text, flag string }
 
-func (a *aviary) token(args ...string) planted {
+func (a *leakRig) token(args ...string) planted {
 	a.t.Helper()
-	var told struct {
+	var made struct {
 		Token string `json:"token"`
 		Flag  string `json:"api_token"`
 	}
-	err := json.Unmarshal([]byte(a.run(slices.Concat([]string{"token", "--json"}, args)...)), &told)
+	err := json.Unmarshal([]byte(a.run(slices.Concat([]string{"token", "--json"}, args)...)), &made)
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	delete(a.heard, "shotline token") // which is there to tell it
-	return planted{told.Token, told.Flag}
+	delete(a.output, "shotline token") // its output is the token
+	return planted{made.Token, made.Flag}
 }
 
-// order asks for a picture over HTTP and returns the job's id.
-func (a *aviary) order(api, token, target string) string {
+// order creates a job over HTTP and returns its id.
+func (a *leakRig) order(api, token, target string) string {
 	a.t.Helper()
 	var job struct{ ID string }
 	status, answer := a.ask("POST", api+"/v1/jobs", `{"url":"https://journal.shotline.test/","metadata":{"note":"`+control+`"},"callback_url":"`+target+`/hook?token=`+canaryTarget.text+`"}`,
@@ -209,8 +213,8 @@ func (a *aviary) order(api, token, target string) string {
 	return job.ID
 }
 
-// submit submits a file and returns the batch's id.
-func (a *aviary) submit(rows string) string {
+// submit submits a file and returns the id of the batch.
+func (a *leakRig) submit(rows string) string {
 	a.t.Helper()
 	file := filepath.Join(a.t.TempDir(), "rows.csv")
 	if err := os.WriteFile(file, []byte(rows), 0o600); err != nil {
@@ -225,9 +229,9 @@ func (a *aviary) submit(rows string) string {
 	return b.ID
 }
 
-// sendWebhooks sends some that are refused, one of them with the secret in place
-// of a signature, and one that is not.
-func (a *aviary) sendWebhooks(hooks string) {
+// sendWebhooks sends webhooks that are refused, some of them with a secret in
+// place of the signature, and one that is accepted.
+func (a *leakRig) sendWebhooks(hooks string) {
 	a.t.Helper()
 	body := `{"event":"screenshot.completed","screenshot_id":"999","status":"done"}`
 	for _, test := range []struct {
@@ -248,9 +252,9 @@ func (a *aviary) sendWebhooks(hooks string) {
 	}
 }
 
-// sendTokens asks for things with tokens in wrong places, and wrong things with
-// the right one.
-func (a *aviary) sendTokens(api, rw, ro string) {
+// sendTokens sends requests with tokens in wrong places, and invalid requests
+// with the right token.
+func (a *leakRig) sendTokens(api, rw, ro string) {
 	a.t.Helper()
 	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte("shop:"+rw))
 	for _, test := range []struct {
@@ -281,8 +285,8 @@ func (a *aviary) sendTokens(api, rw, ro string) {
 	}
 }
 
-// askAll asks for all there is to read over HTTP.
-func (a *aviary) askAll(api, token, job, batch, refused string) {
+// askAll requests everything that can be read over HTTP.
+func (a *leakRig) askAll(api, token, job, batch, refused string) {
 	a.t.Helper()
 	paths := []string{"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/v1/jobs", "/v1/jobs/nothing-1", "/v1/batches", "/v1/batches/nothing", "/v1/callbacks", "/v1/nothing"}
 	for _, id := range []string{job, batch + "-1", batch + "-2"} {
@@ -298,8 +302,8 @@ func (a *aviary) askAll(api, token, job, batch, refused string) {
 	}
 }
 
-// runAll runs the commands that read.
-func (a *aviary) runAll(batch, refused string) {
+// runAll runs the commands that only read.
+func (a *leakRig) runAll(batch, refused string) {
 	a.t.Helper()
 	for _, args := range [][]string{
 		{"list", "--json"}, {"callbacks"}, {"reconcile", "--older", "1ms"},
@@ -311,8 +315,8 @@ func (a *aviary) runAll(batch, refused string) {
 	}
 }
 
-// misuse gives secrets in ways that are refused.
-func (a *aviary) misuse(token string) {
+// misuse passes secrets in flags and files that serve refuses.
+func (a *leakRig) misuse(token string) {
 	a.t.Helper()
 	config := filepath.Join(a.dir, "bad.yaml")
 	text := fmt.Sprintf("webhook-secret: %s\napi-key: [%s\nsink: {a: %s}\n", canaryHook.text, canaryKey.text, canarySink.text)

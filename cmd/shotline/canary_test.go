@@ -10,15 +10,15 @@ import (
 	"testing"
 )
 
-// canary is a secret that must not be found where people look.
+// canary is a secret that must not appear in any output.
 type canary struct {
 	name string
 	text string
-	// keptForUse says that the database has to hold it, which then is no leak.
+	// keptForUse is set if the database has to store the secret.
 	keptForUse bool
 }
 
-// forms are all ways in which the secret may be written.
+// forms returns all encodings in which the secret could appear.
 func (c canary) forms() [][]byte {
 	raw := []byte(c.text)
 	forms := [][]byte{
@@ -26,8 +26,9 @@ func (c canary) forms() [][]byte {
 		[]byte(hex.EncodeToString(raw)), []byte(strings.ToUpper(hex.EncodeToString(raw))),
 	}
 	for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
-		// In a longer text it can begin at any of three places, and its ends share
-		// letters with what is beside it.
+		// Within a longer text, the secret can start at one of three offsets. Its
+		// first and last characters then also encode neighboring bytes, so they are
+		// left out.
 		for before := range 3 {
 			padded := append(make([]byte, before), raw...)
 			encoded := encoding.EncodeToString(padded)
@@ -42,28 +43,28 @@ func (c canary) forms() [][]byte {
 	return forms
 }
 
-// in reports whether the text holds the secret, in any form.
+// in reports whether the text contains the secret in any form.
 func (c canary) in(text []byte) bool {
 	return slices.ContainsFunc(c.forms(), func(form []byte) bool { return bytes.Contains(text, form) })
 }
 
-func TestCanariesAreSeenInEveryForm(t *testing.T) {
+func TestCanaryForms(t *testing.T) {
 	const text = "vendor/key+canary=4f1c9b"
 	c := canary{name: "key", text: text}
-	for _, told := range []string{
+	for _, text := range []string{
 		text, "GET /?key=" + url.QueryEscape(text) + "&x", "/" + url.PathEscape(text) + "/", hex.EncodeToString([]byte("x" + text)),
 		base64.StdEncoding.EncodeToString([]byte("a:" + text + "z")), base64.StdEncoding.EncodeToString([]byte("ab:" + text)),
 		base64.URLEncoding.EncodeToString([]byte("abc:" + text + "yz")), base64.StdEncoding.EncodeToString([]byte(text)),
 	} {
-		if !c.in([]byte(told)) {
-			t.Errorf("not seen in %s", told)
+		if !c.in([]byte(text)) {
+			t.Errorf("secret not found in %s", text)
 		}
 	}
 	if c.in([]byte("vendor/key+canary")) {
-		t.Error("seen in a part of it")
+		t.Error("found in a part of the secret")
 	}
 	secret := canary{text: "whsec_" + base64.StdEncoding.EncodeToString([]byte(text))}
 	if !secret.in([]byte("signed with "+text)) || !secret.in([]byte(secret.text)) {
-		t.Error("the key of a secret is not seen")
+		t.Error("the key of a secret was not found")
 	}
 }

@@ -11,7 +11,8 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// serving is the context of a serve whose command line has set --listen.
+// serving returns the context of a serve command with --listen on its command
+// line.
 func serving(t testing.TB) (c *cli.Context) {
 	t.Helper()
 	app := newApp(streams{})
@@ -25,13 +26,13 @@ func serving(t testing.TB) (c *cli.Context) {
 
 func TestConfigFile(t *testing.T) {
 	for _, variable := range []string{"SCREENSHOTCENTER_API_KEY", "SHOTLINE_CONFIG"} {
-		t.Setenv(variable, "") // restores it
+		t.Setenv(variable, "") // restores the variable after the test
 		os.Unsetenv(variable)
 	}
 	for name, tc := range map[string]struct {
 		text string
 		key  string
-		list []string // webhook-secret
+		list []string // value of webhook-secret
 		err  string
 	}{
 		"a text":                 {"api-key: abc", "abc", nil, ""},
@@ -41,9 +42,9 @@ func TestConfigFile(t *testing.T) {
 		"nothing":                {"# nothing\n", "", nil, ""},
 		"of another command":     {"fault: x=1\napi-key: abc", "abc", nil, ""},
 		"set already":            {"listen: 127.0.0.1:2", "", nil, ""},
-		"no flag":                {"api-keys: hunter2", "", nil, `line 1: "api-keys" is not a flag`},
+		"not a flag":             {"api-keys: hunter2", "", nil, `line 1: "api-keys" is not a flag`},
 		"a name that is a value": {"? [hunter2]\n: x", "", nil, "[2:1]"},
-		"a name that is none":    {"hunter2 x: 1", "", nil, "line 1: key is not the name of a flag"},
+		"an invalid name":        {"hunter2 x: 1", "", nil, "line 1: key is not the name of a flag"},
 		"a mapping":              {"\napi-key: {hunter2: x}", "", nil, "line 2: want a text"},
 		"a list for one":         {"api-key: [hunter2, b]", "", nil, "line 1: api-key takes one value, not 2"},
 		"two documents":          {"api-key: a\n---\napi-key: hunter2", "", nil, "more than one YAML document"},
@@ -63,7 +64,7 @@ func TestConfigFile(t *testing.T) {
 			err := loadConfigFile(c)
 			if tc.err != "" {
 				if exitCode(err) != exitUsage || !strings.Contains(err.Error(), tc.err) || strings.Contains(err.Error(), "hunter2") {
-					t.Fatalf("got %v, want one that tells %q", err, tc.err)
+					t.Fatalf("got %v, want %q", err, tc.err)
 				}
 				return
 			}
@@ -74,8 +75,9 @@ func TestConfigFile(t *testing.T) {
 	}
 }
 
-// Whatever stands around it, a secret in a file is not told by an error, what
-// the command line has set stays, and each value is in the file.
+// FuzzConfigFile puts a secret into a file with arbitrary surroundings. Errors
+// must not contain the secret, the command line must take precedence, and every
+// value must come from the file.
 func FuzzConfigFile(f *testing.F) {
 	const secret = "hunter2canary"
 	for _, seed := range [][2]string{
@@ -92,15 +94,15 @@ func FuzzConfigFile(f *testing.F) {
 			err = errors.Join(err, fillFlag(c, s))
 			for _, value := range s.values {
 				if !strings.ContainsAny(text, "\\'\"|>\r\n\t ") && !strings.Contains(text, value) {
-					t.Fatalf("%q is not in %q", value, text)
+					t.Fatalf("value %q is not in file %q", value, text)
 				}
 			}
 		}
 		if err != nil && strings.Contains(err.Error(), secret) {
-			t.Fatalf("told by %q", err)
+			t.Fatalf("the error contains the secret: %q", err)
 		}
 		if c.String("listen") != "127.0.0.1:1" {
-			t.Fatalf("listens on %q", c.String("listen"))
+			t.Fatalf("listen address is %q", c.String("listen"))
 		}
 	})
 }

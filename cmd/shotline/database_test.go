@@ -10,27 +10,28 @@ import (
 	"testing"
 )
 
-// invoke runs one command line without a stage.
-func invoke(t *testing.T, args ...string) (code int, printed, told string) {
+// invoke runs a command line. It returns the exit code, standard output and
+// standard error.
+func invoke(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	code = run(t.Context(), append([]string{"shotline"}, args...), streams{in: strings.NewReader(""), out: &out, err: &errs})
 	return code, out.String(), errs.String()
 }
 
-func TestDatabasesThatCannotBeUsed(t *testing.T) {
+func TestUnusableDatabases(t *testing.T) {
 	for name, test := range map[string]struct {
-		spoil []string
-		tells string
+		statements []string
+		wantErr    string
 	}{
-		"locked by another program":  {[]string{"BEGIN EXCLUSIVE"}, "locked"},
-		"written by a newer version": {[]string{"INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)"}, "newer version"},
-		"database of something else": {[]string{"PRAGMA application_id = 42"}, "another program"},
+		"locked by another program":   {[]string{"BEGIN EXCLUSIVE"}, "locked"},
+		"written by a newer version":  {[]string{"INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)"}, "newer version"},
+		"database of another program": {[]string{"PRAGMA application_id = 42"}, "another program"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "a.db")
-			if code, _, told := invoke(t, "submit", "https://a.test/", "--db", path); code != exitOK {
-				t.Fatal(told)
+			if code, _, stderr := invoke(t, "submit", "https://a.test/", "--db", path); code != exitOK {
+				t.Fatal(stderr)
 			}
 			db, err := sql.Open("sqlite3", "file:"+path)
 			if err != nil {
@@ -38,24 +39,25 @@ func TestDatabasesThatCannotBeUsed(t *testing.T) {
 			}
 			defer db.Close()
 			db.SetMaxOpenConns(1)
-			for _, statement := range test.spoil {
+			for _, statement := range test.statements {
 				if _, err := db.Exec(statement); err != nil {
 					t.Fatal(err)
 				}
 			}
-			code, printed, told := invoke(t, "submit", "https://b.test/", "--db", path)
-			if code != exitFailed || !strings.Contains(told, test.tells) || printed != "" {
-				t.Errorf("ended with %d, printed %q and told %q; want %d and %q", code, printed, told, exitFailed, test.tells)
+			code, stdout, stderr := invoke(t, "submit", "https://b.test/", "--db", path)
+			if code != exitFailed || !strings.Contains(stderr, test.wantErr) || stdout != "" {
+				t.Errorf("exit code %d, stdout %q, stderr %q; want %d and %q", code, stdout, stderr, exitFailed, test.wantErr)
 			}
 		})
 	}
 }
 
-// TestReconcileTellsDamageOnce: every step of the pass meets it.
-func TestReconcileTellsDamageOnce(t *testing.T) {
+// TestReconcileReportsDamageOnce checks that the error appears once, although
+// every step of the pass encounters it.
+func TestReconcileReportsDamageOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.db")
-	if code, _, told := invoke(t, "submit", "https://a.test/", "--db", path); code != exitOK {
-		t.Fatal(told)
+	if code, _, stderr := invoke(t, "submit", "https://a.test/", "--db", path); code != exitOK {
+		t.Fatal(stderr)
 	}
 	db, err := sql.Open("sqlite3", "file:"+path)
 	if err != nil {
@@ -83,9 +85,9 @@ func TestReconcileTellsDamageOnce(t *testing.T) {
 	if err := errors.Join(err, f.Close()); err != nil {
 		t.Fatal(err)
 	}
-	code, printed, told := invoke(t, "reconcile", "--db", path)
-	if code != exitFailed || printed != "" || strings.Count(told, "cannot be used") != 1 {
-		t.Errorf("ended with %d, printed %q and told %q", code, printed, told)
+	code, stdout, stderr := invoke(t, "reconcile", "--db", path)
+	if code != exitFailed || stdout != "" || strings.Count(stderr, "cannot be used") != 1 {
+		t.Errorf("exit code %d, stdout %q, stderr %q", code, stdout, stderr)
 	}
 }
 
@@ -105,9 +107,9 @@ func TestURLOfAnotherDatabaseIsRefused(t *testing.T) {
 		{"backup", "a.backup", "--db", url},
 		{"reconcile", "--db", url},
 	} {
-		code, printed, message := invoke(t, args...)
-		if code != exitUsage || printed != "" || !strings.Contains(message, "--db ") || !strings.Contains(message, "only a SQLite file is supported") {
-			t.Errorf("%v: exit code %d, output %q, error %q; want %d and an error about --db", args, code, printed, message, exitUsage)
+		code, stdout, message := invoke(t, args...)
+		if code != exitUsage || stdout != "" || !strings.Contains(message, "--db ") || !strings.Contains(message, "only a SQLite file is supported") {
+			t.Errorf("%v: exit code %d, output %q, error %q; want %d and an error about --db", args, code, stdout, message, exitUsage)
 		}
 		if strings.Contains(message, "hunter2") {
 			t.Errorf("%v: the error contains the password: %s", args, message)

@@ -8,7 +8,7 @@ import (
 	"shotline/jobs"
 )
 
-func TestTheDemosOwnRowsSayHowTheyMustEnd(t *testing.T) {
+func TestDemoRowsHaveExpectedStates(t *testing.T) {
 	in, err := demoInput(nil, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -18,11 +18,11 @@ var (
 	heading = regexp.MustCompile(`(?m)^#+ (.+)$`)
 )
 
-// maxReadme is the number of lines that the README of the project may have.
+// maxReadme is the largest number of lines of the project's README.
 const maxReadme = 250
 
-// TestLinks checks that every relative link in a Markdown file names a file of the
-// repository, and a heading of it.
+// TestLinks checks that every relative link in a Markdown file names a file of
+// the repository, and a heading in that file if it has an anchor.
 func TestLinks(t *testing.T) {
 	files := 0
 	err := filepath.WalkDir("../..", func(file string, entry fs.DirEntry, err error) error {
@@ -67,7 +67,8 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// checkTarget returns an error if there is no such file, or no such heading in it.
+// checkTarget returns an error if the file does not exist, or if it has no
+// heading with the anchor.
 func checkTarget(file, anchor string) error {
 	if anchor == "" {
 		_, err := os.Stat(file)
@@ -85,7 +86,7 @@ func checkTarget(file, anchor string) error {
 	return errors.New("no such heading")
 }
 
-// anchorOf returns the anchor that GitHub gives a heading.
+// anchorOf returns the anchor that GitHub generates for a heading.
 func anchorOf(heading string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

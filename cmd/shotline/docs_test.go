@@ -64,7 +64,7 @@ func docTable(t *testing.T, file, heading, first string) []docRow {
 		if !strings.HasPrefix(line, "|") {
 			break
 		}
-		line = strings.ReplaceAll(line, `\|`, "¦") // part of a text, and not between cells
+		line = strings.ReplaceAll(line, `\|`, "¦") // an escaped bar is part of a cell
 		row := docRow{}
 		for cell := range strings.SplitSeq(strings.Trim(line, "|"), "|") {
 			row.cells = append(row.cells, strings.TrimSpace(cell))
@@ -201,7 +201,8 @@ func TestCommandTables(t *testing.T) {
 }
 
 // TestTroubleshootingMessages checks that the messages in the README's section on
-// troubleshooting are texts of the code. In the table, … stands for what varies.
+// troubleshooting are texts of the code. In the table, … stands for a variable
+// part.
 func TestTroubleshootingMessages(t *testing.T) {
 	var code strings.Builder
 	for _, folder := range []string{"client", "cmd/shotline", "jobs", "orchestrator", "receiver"} {

@@ -26,18 +26,18 @@ const (
 	testSecret = "test-secret"
 )
 
-// stage is a sandbox and a serve over loopback, and a command line to use them
-// with. Everything ends with the test.
+// stage is a sandbox and a serve over loopback, with methods that run commands
+// against them. Everything stops when the test ends.
 type stage struct {
 	t      *testing.T
 	vendor *runningSandbox
-	hooks  string // address of the webhooks
+	hooks  string // address for webhooks
 	db     string
-	taps   *taps
+	proxy  *webhookProxy
 	log    *lines // of serve
 }
 
-// lines is a log that is read while it is written.
+// lines is a log that can be read while it is written.
 type lines struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -55,31 +55,31 @@ func (l *lines) String() string {
 	return l.text.String()
 }
 
-// taps stands between the sandbox and serve and remembers every webhook.
-type taps struct {
+// webhookProxy is a proxy ln the sandbox and serve. It records every webhook.
+type webhookProxy struct {
 	to   string
 	mu   sync.Mutex
-	seen []tapped
+	seen []recordedWebhook
 }
 
-type tapped struct {
+type recordedWebhook struct {
 	header http.Header
 	body   []byte
 }
 
-func (p *taps) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (p *webhookProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var body bytes.Buffer
 	if _, err := body.ReadFrom(r.Body); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
 	p.mu.Lock()
-	p.seen = append(p.seen, tapped{r.Header.Clone(), body.Bytes()})
+	p.seen = append(p.seen, recordedWebhook{r.Header.Clone(), body.Bytes()})
 	p.mu.Unlock()
-	w.WriteHeader(p.pass(r.Context(), tapped{r.Header, body.Bytes()}))
+	w.WriteHeader(p.pass(r.Context(), recordedWebhook{r.Header, body.Bytes()}))
 }
 
-func (p *taps) pass(ctx context.Context, hook tapped) int {
+func (p *webhookProxy) pass(ctx context.Context, hook recordedWebhook) int {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.to, bytes.NewReader(hook.body))
 	if err != nil {
 		return http.StatusInternalServerError
@@ -97,7 +97,7 @@ func (p *taps) pass(ctx context.Context, hook tapped) int {
 	return response.StatusCode
 }
 
-// newStage starts a sandbox with the plain renderer, and a serve.
+// newStage starts a sandbox with the plain renderer and a serve.
 func newStage(t *testing.T, serveFlags ...string) *stage {
 	t.Helper()
 	s := newStageAt(t, filepath.Join(t.TempDir(), "shotline.db"))
@@ -105,25 +105,26 @@ func newStage(t *testing.T, serveFlags ...string) *stage {
 	return s
 }
 
-// newStageAt has its database at a path, and no serve yet.
+// newStageAt starts a sandbox but no serve. The database will be at the given
+// path.
 func newStageAt(t *testing.T, db string) *stage {
 	t.Helper()
 	hooks, err := freeAddress()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &stage{t: t, hooks: hooks, db: db, taps: &taps{to: "http://" + hooks + WebhookPath}, log: new(lines)}
-	between, err := listen(listenFlag.Name, "127.0.0.1:0")
+	s := &stage{t: t, hooks: hooks, db: db, proxy: &webhookProxy{to: "http://" + hooks + WebhookPath}, log: new(lines)}
+	ln, err := listen(listenFlag.Name, "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	relay := &http.Server{Handler: s.taps}
+	relay := &http.Server{Handler: s.proxy}
 	relayed := make(chan struct{})
-	go func() { defer close(relayed); _ = relay.Serve(between) }()
+	go func() { defer close(relayed); _ = relay.Serve(ln) }()
 	t.Cleanup(func() { relay.Close(); <-relayed; http.DefaultClient.CloseIdleConnections() })
 
 	s.vendor, err = startSandbox(sandbox.Config{
-		APIKey: testKey, WebhookURL: "http://" + between.Addr().String(), WebhookSecret: testSecret,
+		APIKey: testKey, WebhookURL: "http://" + ln.Addr().String(), WebhookSecret: testSecret,
 		Renderer: &sandbox.PlainRenderer{Fail: pages.Fail},
 	}, "127.0.0.1:0", slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -137,7 +138,7 @@ func newStageAt(t *testing.T, db string) *stage {
 	return s
 }
 
-// serve runs until the test ends, and must end well.
+// serve starts a serve that runs until the test ends. Its exit code must be 0.
 func (s *stage) serve(flags ...string) {
 	s.t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
@@ -148,7 +149,7 @@ func (s *stage) serve(flags ...string) {
 	s.t.Cleanup(func() {
 		stop()
 		if code := <-ended; code != exitOK {
-			s.t.Errorf("serve ended with %d:\n%s", code, s.log)
+			s.t.Errorf("serve: exit code %d:\n%s", code, s.log)
 		}
 	})
 	for {
@@ -160,24 +161,25 @@ func (s *stage) serve(flags ...string) {
 		select {
 		case code := <-ended:
 			ended <- code
-			s.t.Fatalf("serve ended with %d:\n%s", code, s.log)
+			s.t.Fatalf("serve: exit code %d:\n%s", code, s.log)
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
 }
 
-// do runs one command line and returns what it printed.
+// do runs a command line and returns its output. It fails the test if the exit
+// code is not the given one.
 func (s *stage) do(code int, args ...string) string {
 	s.t.Helper()
 	var out, errs bytes.Buffer
 	args = append([]string{"shotline"}, append(args, "--db", s.db)...)
 	if got := run(s.t.Context(), args, streams{in: strings.NewReader(""), out: &out, err: &errs}); got != code {
-		s.t.Fatalf("%q ended with %d, want %d\n%s%s", args, got, code, &out, &errs)
+		s.t.Fatalf("%q: exit code %d, want %d\n%s%s", args, got, code, &out, &errs)
 	}
 	return out.String()
 }
 
-// submit waits for a CSV's batch and returns its id.
+// submit submits a CSV file, waits for the batch and returns its id.
 func (s *stage) submit(code int, rows string) string {
 	s.t.Helper()
 	file := filepath.Join(s.t.TempDir(), "rows.csv")
@@ -194,7 +196,8 @@ func (s *stage) submit(code int, rows string) string {
 	return b.ID
 }
 
-// figures are the counts by state as three independent ways tell them.
+// figures returns the counts by state from three independent sources: status,
+// results and the table of jobs.
 func (s *stage) figures(batch string) (status, results, table map[string]int) {
 	s.t.Helper()
 	var raw map[string]any
@@ -253,7 +256,7 @@ func column(header []string, name string) int {
 	return -1
 }
 
-func TestThousandRowsCloseByWebhookForOneCallEach(t *testing.T) {
+func TestThousandRowsCloseByWebhook(t *testing.T) {
 	s := newStage(t)
 	var rows strings.Builder
 	rows.WriteString("url,size\n")
@@ -279,11 +282,11 @@ func TestThousandRowsCloseByWebhookForOneCallEach(t *testing.T) {
 		calls += n
 	}
 	if calls > 1030 || b.APICalls != calls || len(ledger.Creates) != 1000 {
-		t.Errorf("the vendor saw %d calls and %d creates, we count %d; want at most 1030, 1000, and the same", calls, len(ledger.Creates), b.APICalls)
+		t.Errorf("got %d vendor calls, %d creates and %d counted calls; want at most 1030, 1000, and the same", calls, len(ledger.Creates), b.APICalls)
 	}
 }
 
-func TestReportsAgreeAndRepeatedWebhooksChangeNothing(t *testing.T) {
+func TestRepeatedWebhooksChangeNothing(t *testing.T) {
 	s := newStage(t)
 	batch := s.submit(exitFlawed, strings.Join([]string{
 		"url,name", "https://shop.shotline.test/,a", "https://broken.shotline.test/,b", "no url at all,c",
@@ -295,27 +298,28 @@ func TestReportsAgreeAndRepeatedWebhooksChangeNothing(t *testing.T) {
 		status, results, table := s.figures(batch)
 		for from, got := range map[string]map[string]int{"status": status, "results": results, "SELECT": table} {
 			if fmt.Sprint(got) != fmt.Sprint(want) {
-				t.Errorf("%s says %v, want %v", from, got, want)
+				t.Errorf("%s: got %v, want %v", from, got, want)
 			}
 		}
 	}
 	check()
 	before := s.do(exitOK, "results", batch) + s.do(exitOK, "status", batch, "--json")
 
-	s.taps.mu.Lock()
-	seen := s.taps.seen
-	s.taps.mu.Unlock()
+	s.proxy.mu.Lock()
+	seen := s.proxy.seen
+	s.proxy.mu.Unlock()
 	if len(seen) != 3 {
-		t.Fatalf("%d webhooks came, want 3", len(seen))
+		t.Fatalf("got %d webhooks, want 3", len(seen))
 	}
 	for range 5 {
 		for _, hook := range seen {
-			if code := s.taps.pass(t.Context(), hook); code != http.StatusOK {
-				t.Errorf("a repeated webhook was answered %d, want 200", code)
+			if code := s.proxy.pass(t.Context(), hook); code != http.StatusOK {
+				t.Errorf("repeated webhook: status %d, want 200", code)
 			}
 		}
 	}
-	// The next batch closes behind the repeats, in the order of the inbox.
+	// The inbox is applied in order. When the next batch has ended, the repeated
+	// webhooks have been applied.
 	s.submit(exitOK, "https://gallery.shotline.test/\n")
 	if after := s.do(exitOK, "results", batch) + s.do(exitOK, "status", batch, "--json"); after != before {
 		t.Errorf("before\n%s\nafter\n%s", before, after)
@@ -326,8 +330,8 @@ func TestForgedWebhooksAreRefused(t *testing.T) {
 	const commaSecret = "x,half of a secret"
 	s := newStage(t, "--webhook-secret", commaSecret)
 	good := []byte(`{"event":"screenshot.completed","screenshot_id":"1","status":"done"}`)
-	// A client that still sends its body when a 413 arrives may see a reset
-	// connection instead. It therefore waits for permission to send.
+	// If a client still sends its body when a 413 arrives, it might see a reset
+	// connection instead. So this client waits for permission to send.
 	client := &http.Client{Transport: &http.Transport{ExpectContinueTimeout: time.Minute, DisableKeepAlives: true}}
 	post := func(body []byte, headers ...string) int {
 		t.Helper()
@@ -359,20 +363,20 @@ func TestForgedWebhooksAreRefused(t *testing.T) {
 		"signed by another": {401, good, []string{"X-Signature", signature.Sign("other", good)}},
 		"secret with comma": {200, good, []string{"X-Signature", signature.Sign(commaSecret, good)}},
 		"part of a secret":  {401, good, []string{"X-Signature", signature.Sign("x", good)}},
-		"doubled":           {401, good, []string{"X-Signature", sign(good), "X-Signature", sign(good)}},
+		"two signatures":    {401, good, []string{"X-Signature", sign(good), "X-Signature", sign(good)}},
 		"not JSON":          {400, noJSON, []string{"X-Signature", sign(noJSON)}},
 		"no id":             {400, noID, []string{"X-Signature", sign(noID)}},
 		"over 256 KiB":      {413, huge, []string{"X-Signature", sign(huge)}},
 	} {
 		if got := post(test.body, test.headers...); got != test.code {
-			t.Errorf("%s: answered %d, want %d", name, got, test.code)
+			t.Errorf("%s: status %d, want %d", name, got, test.code)
 		}
 	}
 }
 
-func TestServeOverARealRedis(t *testing.T) {
+func TestServeWithRedis(t *testing.T) {
 	redis := newRedisServer(t)
-	// serve starts before Redis answers, and goes on when it does.
+	// serve starts before Redis responds, and continues when it does.
 	s := newStage(t, "--redis-url", "redis://"+redis.address)
 	var rows strings.Builder
 	for i := range 100 {

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// killable is a serve in a process of its own, at fixed addresses, that is
-// killed and started again.
+// killable is a serve in its own process, at fixed addresses, that can be killed
+// and restarted.
 type killable struct {
 	t       *testing.T
 	program string
@@ -32,7 +32,8 @@ func (s *stage) killable(flags ...string) *killable {
 	return s.killableBy([]string{program}, flags...)
 }
 
-// killableBy is killable by another program, or by one that starts it.
+// killableBy is like killable, but with another program or with a command that
+// starts it.
 func (s *stage) killableBy(command []string, flags ...string) *killable {
 	s.t.Helper()
 	api, err := freeAddress()
@@ -70,5 +71,5 @@ func (k *killable) start() {
 
 func (k *killable) end(how os.Signal) {
 	_ = k.process.Process.Signal(how)
-	_ = k.process.Wait() // it was killed
+	_ = k.process.Wait() // reports the signal
 }

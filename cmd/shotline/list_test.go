@@ -10,8 +10,9 @@ import (
 	"shotline/jobs"
 )
 
-// TestListsSayWhatTheyLeaveOut: a list never ends at its limit without a word.
-func TestListsSayWhatTheyLeaveOut(t *testing.T) {
+// TestListReportsOmittedItems checks that a list that ends at its limit prints a
+// note.
+func TestListReportsOmittedItems(t *testing.T) {
 	db := filepath.Join(t.TempDir(), "shotline.db")
 	store, err := openStore(t.Context(), db, jobs.OpenOptions{})
 	if err != nil {
@@ -46,9 +47,9 @@ func TestListsSayWhatTheyLeaveOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, test := range []struct {
-		args  string
-		lines int
-		tells string
+		args    string
+		lines   int
+		wantErr string
 	}{
 		{"list", 101, "100 of 105 batches: --after b4 continues, --all lists all\n"},
 		{"list --after b4", 6, ""},
@@ -62,36 +63,36 @@ func TestListsSayWhatTheyLeaveOut(t *testing.T) {
 		{"list large --state rejected,queued --after large-1100", 101, ""},
 		{"list large --state rejected,queued --after large-1099", 101, "100 of 1,200 matching jobs: --after large-1199 continues, --all lists all\n"},
 	} {
-		code, printed, told := invoke(t, append(strings.Fields(test.args), "--db", db)...)
-		if lines := strings.Count(printed, "\n"); code != exitOK || lines != test.lines || told != test.tells {
-			t.Errorf("%s: ended with %d, %d lines, and told %q; want %d and %q", test.args, code, lines, told, test.lines, test.tells)
+		code, stdout, stderr := invoke(t, append(strings.Fields(test.args), "--db", db)...)
+		if lines := strings.Count(stdout, "\n"); code != exitOK || lines != test.lines || stderr != test.wantErr {
+			t.Errorf("%s: exit code %d, %d lines, stderr %q; want %d and %q", test.args, code, lines, stderr, test.lines, test.wantErr)
 		}
-		for line := range strings.Lines(told) {
+		for line := range strings.Lines(stderr) {
 			if len(line) > 81 {
-				t.Errorf("%s: wider than a terminal: %q", test.args, line)
+				t.Errorf("%s: line is longer than 80 characters: %q", test.args, line)
 			}
 		}
 	}
-	if code, _, told := invoke(t, "list", "large", "--after", "b4-1", "--db", db); code != exitUsage || !strings.Contains(told, "this one belongs to batch b4") {
-		t.Errorf("--after a job of another batch ended with %d and told %q", code, told)
+	if code, _, stderr := invoke(t, "list", "large", "--after", "b4-1", "--db", db); code != exitUsage || !strings.Contains(stderr, "this one belongs to batch b4") {
+		t.Errorf("--after a job of another batch: exit code %d, stderr %q", code, stderr)
 	}
-	if code, _, told := invoke(t, "list", "--all", "--limit", "3", "--db", db); code != exitUsage || !strings.Contains(told, "exclude each other") {
-		t.Errorf("--all with --limit ended with %d and told %q", code, told)
+	if code, _, stderr := invoke(t, "list", "--all", "--limit", "3", "--db", db); code != exitUsage || !strings.Contains(stderr, "exclude each other") {
+		t.Errorf("--all with --limit: exit code %d, stderr %q", code, stderr)
 	}
 }
 
-// TestOutIsStandardOutput: in every command that has an --out.
+// TestOutIsStandardOutput checks --out in every command that has it.
 func TestOutIsStandardOutput(t *testing.T) {
 	folder := t.TempDir()
 	t.Chdir(folder)
-	if code, _, told := invoke(t, "submit", "https://a.test/"); code != exitOK {
-		t.Fatal(told)
+	if code, _, stderr := invoke(t, "submit", "https://a.test/"); code != exitOK {
+		t.Fatal(stderr)
 	}
-	_, printed, _ := invoke(t, "list", "--json")
-	_, rest, _ := strings.Cut(printed, `"batch_id":"`)
+	_, stdout, _ := invoke(t, "list", "--json")
+	_, rest, _ := strings.Cut(stdout, `"batch_id":"`)
 	batch, _, _ := strings.Cut(rest, `"`)
-	if code, _, told := invoke(t, "cancel", batch); code != exitOK { // reports of an open batch change with time
-		t.Fatal(told)
+	if code, _, stderr := invoke(t, "cancel", batch); code != exitOK { // reports about an open batch change over time
+		t.Fatal(stderr)
 	}
 	tried := 0
 	for _, command := range newApp(streams{}).Commands {
@@ -99,15 +100,15 @@ func TestOutIsStandardOutput(t *testing.T) {
 			continue
 		}
 		tried++
-		code, direct, told := invoke(t, command.Name, batch)
+		code, direct, stderr := invoke(t, command.Name, batch)
 		if code != exitOK || direct == "" {
-			t.Fatalf("%s ended with %d and told %q", command.Name, code, told)
+			t.Fatalf("%s: exit code %d, stderr %q", command.Name, code, stderr)
 		}
-		if code, printed, told := invoke(t, command.Name, batch, "--out", "-"); code != exitOK || printed != direct {
-			t.Errorf("%s --out - ended with %d, printed %q and told %q; want %q", command.Name, code, printed, told, direct)
+		if code, stdout, stderr := invoke(t, command.Name, batch, "--out", "-"); code != exitOK || stdout != direct {
+			t.Errorf("%s --out -: exit code %d, stdout %q, stderr %q; want %q", command.Name, code, stdout, stderr, direct)
 		}
-		if code, printed, told := invoke(t, command.Name, batch, "--out", "./-"); code != exitOK || printed != "" {
-			t.Errorf("%s --out ./- ended with %d, printed %q and told %q", command.Name, code, printed, told)
+		if code, stdout, stderr := invoke(t, command.Name, batch, "--out", "./-"); code != exitOK || stdout != "" {
+			t.Errorf("%s --out ./-: exit code %d, stdout %q, stderr %q", command.Name, code, stdout, stderr)
 		}
 		if text, err := os.ReadFile("-"); err != nil || string(text) != direct {
 			t.Errorf("%s --out ./- wrote %q, %v; want %q", command.Name, text, err, direct)
@@ -117,11 +118,11 @@ func TestOutIsStandardOutput(t *testing.T) {
 		}
 	}
 	if tried < 2 {
-		t.Errorf("only %d commands have an --out", tried)
+		t.Errorf("%d commands have --out, want at least 2", tried)
 	}
 	for _, args := range [][]string{{"summary", batch, "--format", "html", "--pictures", "--out", "-"}, {"backup", "-"}} {
-		if code, _, told := invoke(t, args...); code != exitUsage {
-			t.Errorf("%v ended with %d and told %q", args, code, told)
+		if code, _, stderr := invoke(t, args...); code != exitUsage {
+			t.Errorf("%v: exit code %d, stderr %q", args, code, stderr)
 		}
 	}
 	if _, err := os.Stat("-"); err == nil {

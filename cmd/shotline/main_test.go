@@ -20,9 +20,9 @@ import (
 	"shotline/client/sandbox"
 )
 
-// TestMain lets many tests run side by side on any machine: their processes
-// wait for each other more than they work. A -parallel on the command line still
-// decides.
+// TestMain runs several tests at the same time even on machines with few CPUs,
+// because their processes mostly wait for each other. A -parallel flag on the
+// command line takes precedence.
 func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", "4"); err != nil {
 		panic(err)
@@ -30,8 +30,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"shotline": main})
 }
 
-// TestCommands runs the scripts of testdata/cli: each reads like a page of the
-// manual, with processes of their own that talk over loopback.
+// TestCommands runs the scripts of testdata/cli. Each reads like a page of the
+// manual. Their processes communicate over loopback.
 func TestCommands(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -52,8 +52,8 @@ func TestCommands(t *testing.T) {
 			}
 			env.Setenv("TESTDATA", root+"/../../testdata")
 			env.Setenv("WEBHOOK_SECRET", "s3cret")
-			env.Setenv("SHOTLINE_API_LISTEN", "") // scripts that want it say where
-			// Under the race detector each process would wait a second at its end.
+			env.Setenv("SHOTLINE_API_LISTEN", "") // scripts that need the API set its address
+			// Otherwise the race detector delays the end of each process by a second.
 			env.Setenv("GORACE", "atexit_sleep_ms=0")
 			return nil
 		},
@@ -67,7 +67,7 @@ func TestCommands(t *testing.T) {
 	})
 }
 
-// freeAddress finds a loopback port that nobody uses now.
+// freeAddress returns a loopback address with a port that is not in use.
 func freeAddress() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -97,7 +97,8 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// batchID sets BATCH to the id of the newest batch in a saved list --json.
+// batchID sets BATCH to the id of the newest batch in the saved output of list
+// --json.
 func batchID(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: batchid file")
@@ -109,8 +110,8 @@ func batchID(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("BATCH", b.ID)
 }
 
-// until runs a command until it prints something that matches:
-// until 'pending +3' shotline status B.
+// until repeats a command until its output matches a pattern: until 'pending +3'
+// shotline status B.
 func until(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: until pattern command [args]")
@@ -123,12 +124,12 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 		if printed := ts.ReadFile("stdout"); pattern.MatchString(printed) {
 			return
 		} else if clock.Sleep(ctx, 10*time.Millisecond) != nil {
-			ts.Fatalf("never matched %q, at last (%v):\n%s", args[0], err, printed)
+			ts.Fatalf("timeout waiting for %q, last output (%v):\n%s", args[0], err, printed)
 		}
 	}
 }
 
-// ended waits until a sandbox has brought a number of screenshots to their end.
+// ended waits until a number of screenshots have ended in a sandbox.
 func ended(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: ended number address")
@@ -159,7 +160,7 @@ func ended(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// answer waits until something accepts connections at an address.
+// answer waits until a process accepts connections at an address.
 func answer(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: answer address")
@@ -173,7 +174,7 @@ func answer(ts *testscript.TestScript, neg bool, args []string) {
 			return
 		}
 		if clock.Sleep(ctx, 10*time.Millisecond) != nil {
-			ts.Fatalf("nobody answers at %s: %v", args[0], err)
+			ts.Fatalf("no process listens on %s: %v", args[0], err)
 		}
 	}
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 )
 
-// TestMetricsOfAServeAreWellFormed lints all that a serve tells Prometheus once
-// everything there is to count has happened.
-func TestMetricsOfAServeAreWellFormed(t *testing.T) {
+// TestMetricsAreWellFormed lints the metrics of a serve after everything that
+// they count has happened.
+func TestMetricsAreWellFormed(t *testing.T) {
 	to := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(to.Close)
 	address, err := freeAddress()
@@ -24,7 +24,7 @@ func TestMetricsOfAServeAreWellFormed(t *testing.T) {
 	s.serve("--api-listen", address, "--allow-private", "127.0.0.0/8", "--sink", "program="+to.URL)
 	s.submit(exitFlawed, "url\nhttps://shop.shotline.test/\nhttps://broken.shotline.test/\n")
 	if status := s.post("1"); status != http.StatusOK {
-		t.Fatalf("a webhook was answered %d", status)
+		t.Fatalf("webhook: status %d, want 200", status)
 	}
 	var body string
 	scrape := func(pattern string) {

@@ -36,16 +36,16 @@ func TestCallbackPrograms(t *testing.T) {
 				t.Errorf("without a secret: error %v and output\n%s", err, output)
 			}
 			r := startCallee(t, argv, "SHOTLINE_CALLBACK_SECRET="+secret)
-			called := make(chan tapped, 10)
-			between := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+			called := make(chan recordedWebhook, 10)
+			proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 				body, _ := io.ReadAll(request.Body)
-				hook := tapped{request.Header.Clone(), body}
+				hook := recordedWebhook{request.Header.Clone(), body}
 				called <- hook
 				w.WriteHeader(r.post(hook))
 			}))
-			t.Cleanup(between.Close)
+			t.Cleanup(proxy.Close)
 
-			order := fmt.Sprintf(`{"url":"https://shop.shotline.test/","callback_url":%q}`, between.URL)
+			order := fmt.Sprintf(`{"url":"https://shop.shotline.test/","callback_url":%q}`, proxy.URL)
 			response, err := http.Post("http://"+address+"/v1/jobs", "application/json", strings.NewReader(order))
 			if err != nil {
 				t.Fatal(err)
@@ -72,20 +72,20 @@ func TestCallbackPrograms(t *testing.T) {
 	}
 }
 
-// forgeries returns callbacks that a receiver must refuse, made from one that it
-// accepts.
-func forgeries(t *testing.T, secret string, good tapped) map[string]tapped {
+// forgeries returns callbacks that a receiver must refuse. They are derived from
+// one that it accepts.
+func forgeries(t *testing.T, secret string, good recordedWebhook) map[string]recordedWebhook {
 	t.Helper()
 	const id, at, signature = standardwebhooks.HeaderWebhookID, standardwebhooks.HeaderWebhookTimestamp, standardwebhooks.HeaderWebhookSignature
-	with := func(name, value string) tapped {
+	with := func(name, value string) recordedWebhook {
 		header := good.header.Clone()
 		header.Set(name, value)
 		if value == "" {
 			header.Del(name)
 		}
-		return tapped{header, good.body}
+		return recordedWebhook{header, good.body}
 	}
-	signed := func(secret string, then time.Time) tapped {
+	signed := func(secret string, then time.Time) recordedWebhook {
 		library, err := standardwebhooks.NewWebhook(secret)
 		if err != nil {
 			t.Fatal(err)
@@ -103,23 +103,23 @@ func forgeries(t *testing.T, secret string, good tapped) map[string]tapped {
 		t.Fatalf("got signature header %q, want two signatures", both)
 	}
 	first, second, _ := strings.Cut(both, " ")
-	return map[string]tapped{
-		"forged":                  {good.header, bytes.Replace(good.body, []byte("done"), []byte("gone"), 1)},
-		"a body cut short":        {good.header, good.body[:len(good.body)-1]},
-		"no body":                 {good.header, nil},
-		"the other secret's":      with(signature, first),
-		"signed by a stranger":    signed("whsec_"+strings.Repeat("A", 32), time.Now()),
-		"of ten minutes ago":      signed(secret, time.Now().Add(-10*time.Minute)),
-		"of ten minutes ahead":    signed(secret, time.Now().Add(10*time.Minute)),
-		"another time":            with(at, strconv.FormatInt(time.Now().Unix()+1, 10)),
-		"no time":                 with(at, ""),
-		"a time that is none":     with(at, "NaN"),
-		"another id":              with(id, "evt_other"),
-		"no id":                   with(id, ""),
-		"no signature":            with(signature, ""),
-		"a signature cut short":   with(signature, second[:len(second)-1]),
-		"of another version":      with(signature, "v2"+strings.TrimPrefix(second, "v1")),
-		"a signature beyond text": with(signature, "v1,\xff\xfe"),
+	return map[string]recordedWebhook{
+		"forged":                   {good.header, bytes.Replace(good.body, []byte("done"), []byte("gone"), 1)},
+		"a body cut short":         {good.header, good.body[:len(good.body)-1]},
+		"no body":                  {good.header, nil},
+		"the other secret's":       with(signature, first),
+		"signed by a stranger":     signed("whsec_"+strings.Repeat("A", 32), time.Now()),
+		"of ten minutes ago":       signed(secret, time.Now().Add(-10*time.Minute)),
+		"of ten minutes ahead":     signed(secret, time.Now().Add(10*time.Minute)),
+		"another time":             with(at, strconv.FormatInt(time.Now().Unix()+1, 10)),
+		"no time":                  with(at, ""),
+		"an invalid time":          with(at, "NaN"),
+		"another id":               with(id, "evt_other"),
+		"no id":                    with(id, ""),
+		"no signature":             with(signature, ""),
+		"a signature cut short":    with(signature, second[:len(second)-1]),
+		"of another version":       with(signature, "v2"+strings.TrimPrefix(second, "v1")),
+		"a signature not in UTF-8": with(signature, "v1,\xff\xfe"),
 	}
 }
 
@@ -127,11 +127,11 @@ func forgeries(t *testing.T, secret string, good tapped) map[string]tapped {
 type callee struct {
 	t       *testing.T
 	address string
-	output  chan string // lines of standard output, closed at its end
+	output  chan string // lines of standard output; closed at the end
 	log     lines       // standard error
 }
 
-// startCallee starts a receiver and returns when it listens.
+// startCallee starts a receiver and waits until it listens.
 func startCallee(t *testing.T, argv []string, env string) *callee {
 	t.Helper()
 	address, err := freeAddress()
@@ -162,7 +162,7 @@ func startCallee(t *testing.T, argv []string, env string) *callee {
 		_ = cmd.Process.Kill()
 		for range r.output {
 		}
-		_ = cmd.Wait() // it was killed
+		_ = cmd.Wait() // reports the kill
 	})
 	for {
 		connection, err := net.Dial("tcp", address)
@@ -191,7 +191,7 @@ func (r *callee) wantOutput(beginning string) {
 }
 
 // post returns the status of the response, or 502 if there is none.
-func (r *callee) post(hook tapped) int {
+func (r *callee) post(hook recordedWebhook) int {
 	request, err := http.NewRequest(http.MethodPost, "http://"+r.address+"/hooks/shots", bytes.NewReader(hook.body))
 	if err != nil {
 		r.t.Error(err)
@@ -208,7 +208,7 @@ func (r *callee) post(hook tapped) int {
 }
 
 // breakOff closes the connection in the middle of the body.
-func (r *callee) breakOff(hook tapped) {
+func (r *callee) breakOff(hook recordedWebhook) {
 	r.t.Helper()
 	connection, err := net.Dial("tcp", r.address)
 	if err != nil {

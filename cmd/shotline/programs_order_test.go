@@ -23,8 +23,8 @@ import (
 	"shotline/orchestrator/api"
 )
 
-// front is a proxy before a server. It passes its first requests to the steps, one
-// request to each, and all others to the server.
+// front is a proxy in front of a server. It passes each of the first requests to
+// one of the steps, and all others to the server.
 type front struct {
 	*httptest.Server
 	pass  http.Handler
@@ -59,8 +59,8 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	step(w, r)
 }
 
-// requests returns the method and path of each request, with ID in place of the
-// job's id.
+// requests returns the method and path of each request. The job's id is replaced
+// with ID.
 func (f *front) requests() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -85,7 +85,8 @@ func unavailable(w http.ResponseWriter, _ *http.Request) {
 	w.WriteHeader(http.StatusServiceUnavailable)
 }
 
-// early returns a step that answers at once, like a serve that stops.
+// early returns a step that responds without waiting, like a serve that is
+// stopping.
 func early(pass http.Handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		r.URL.RawQuery = ""
@@ -105,11 +106,11 @@ func TestOrderPrograms(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newStageAt(t, filepath.Join(t.TempDir(), "shotline.db"))
-	// Hold the webhook back until every program waits.
+	// Hold back the webhook until every program waits.
 	var toWait sync.WaitGroup
 	hooks := passTo(s.hooks)
 	gate := newFront(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { toWait.Wait(); hooks.ServeHTTP(w, r) }))
-	s.taps.to = gate.URL + WebhookPath
+	s.proxy.to = gate.URL + WebhookPath
 	s.serve("--api-listen", address, "--api-token", token.String())
 	pass := passTo(address)
 
@@ -118,7 +119,7 @@ func TestOrderPrograms(t *testing.T) {
 		for _, name := range []string{"order.sh", "order.go", "order.py", "order.mjs"} {
 			t.Run(name, func(t *testing.T) {
 				toWait.Add(1)
-				t.Parallel() // with the others of this test alone
+				t.Parallel() // only with the other programs of this test
 				waits := sync.OnceFunc(toWait.Done)
 				defer waits()
 				whole := func(w http.ResponseWriter, r *http.Request) { waits(); pass.ServeHTTP(w, r) }
@@ -180,7 +181,7 @@ func TestFirstPrograms(t *testing.T) {
 	t.Run("all", func(t *testing.T) {
 		for _, name := range []string{"first.sh", "first.go", "first.py", "first.mjs"} {
 			t.Run(name, func(t *testing.T) {
-				t.Parallel() // with the others of this test alone
+				t.Parallel() // only with the other programs of this test
 				f := newFront(t, passTo(address))
 				cmd := programCommand(t, program(t, name), "SHOTLINE_URL="+f.URL)
 				if output, err := cmd.CombinedOutput(); string(output) != "done\n" || err != nil {
@@ -198,7 +199,7 @@ func TestFirstPrograms(t *testing.T) {
 	}
 }
 
-// follow starts follow.sh and returns when its stream has begun. The returned
+// follow starts follow.sh and waits until its stream has begun. The returned
 // function waits until the program prints the end of a job.
 func follow(t *testing.T, pass http.Handler, secret string) (wantEvent func()) {
 	t.Helper()

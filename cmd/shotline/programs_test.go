@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// program returns the command line of one of the programs in testdata/programs,
-// such as order.py, which is in the folder order. It builds those in Go.
+// program returns the command line of a program in testdata/programs, such as
+// order.py, which is in the folder order. If the program is in Go, it is built.
 func program(t *testing.T, name string) (argv []string) {
 	t.Helper()
 	extension := filepath.Ext(name)
@@ -36,8 +36,8 @@ func program(t *testing.T, name string) (argv []string) {
 	}
 }
 
-// programCommand returns a command that runs in its own folder. The command ends
-// with the test, or after two minutes.
+// programCommand returns a command that runs in its own folder. The command is
+// killed when the test ends, or after two minutes.
 func programCommand(t *testing.T, argv []string, env ...string) *exec.Cmd {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)

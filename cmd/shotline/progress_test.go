@@ -9,7 +9,7 @@ import (
 	"shotline/jobs"
 )
 
-func TestProgressTellsFailedFromCanceled(t *testing.T) {
+func TestProgressLine(t *testing.T) {
 	var out bytes.Buffer
 	p := newProgress(&out)
 	p.began, p.lineAt = p.began.Add(-time.Minute), p.began.Add(-time.Second)
@@ -19,14 +19,14 @@ func TestProgressTellsFailedFromCanceled(t *testing.T) {
 	}
 }
 
-func TestMessageKeepsJoinedErrorsApart(t *testing.T) {
+func TestMessageOfJoinedErrors(t *testing.T) {
 	err := errors.Join(errors.New("the disk is full"), errors.New("the vendor is\x1b[2J away"))
 	if got, want := message(err.Error()), "the disk is full; the vendor is [2J away"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
-func TestRoughly(t *testing.T) {
+func TestRoundForDisplay(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0: "0s", 100 * time.Millisecond: "100ms", 2345 * time.Millisecond: "2.35s", 90*time.Second + 400*time.Millisecond: "1m30s",
 	} {

@@ -16,14 +16,14 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// redisServer is a real redis-server of one test, that keeps nothing on disk.
+// redisServer is a redis-server for one test. It stores nothing on disk.
 type redisServer struct {
 	t       *testing.T
 	program string
 	address string
 	process *exec.Cmd
 	admin   *redis.Client
-	stop    chan struct{} // ends flushing
+	stop    chan struct{} // closed to end flushing
 	stopped chan struct{}
 }
 
@@ -31,7 +31,7 @@ func newRedisServer(t *testing.T) *redisServer {
 	t.Helper()
 	program, err := exec.LookPath("redis-server")
 	if err != nil {
-		t.Skip("needs redis-server: it is not on this machine")
+		t.Skip("redis-server is not installed")
 	}
 	address, err := freeAddress()
 	if err != nil {
@@ -60,7 +60,7 @@ func (r *redisServer) start() {
 
 func (r *redisServer) kill() {
 	r.signal(syscall.SIGKILL)
-	_ = r.process.Wait() // it was killed
+	_ = r.process.Wait() // reports the kill
 }
 
 func (r *redisServer) signal(s syscall.Signal) {
@@ -75,7 +75,7 @@ func (r *redisServer) send(args ...any) {
 	}
 }
 
-// flush empties the server all the time, until keep.
+// flush starts to delete all keys repeatedly, until keep is called.
 func (r *redisServer) flush() {
 	r.stop, r.stopped = make(chan struct{}), make(chan struct{})
 	go func() {
@@ -98,7 +98,7 @@ func (r *redisServer) keep() {
 	<-r.stopped
 }
 
-// redisTroubles are what happens to Redis in the middle of a batch.
+// redisTroubles are failures of Redis in the middle of a batch.
 var redisTroubles = map[string]struct{ begin, end func(*redisServer) }{
 	"killed":  {(*redisServer).kill, (*redisServer).start},
 	"flushed": {(*redisServer).flush, (*redisServer).keep},
@@ -109,12 +109,10 @@ var redisTroubles = map[string]struct{ begin, end func(*redisServer) }{
 	"paused": {func(r *redisServer) { r.signal(syscall.SIGSTOP) }, func(r *redisServer) { r.signal(syscall.SIGCONT) }},
 }
 
-// TestRedisMayVanishInTheMiddleOfABatch has trouble last for longer than one
-// submission task does. The batch ends all the same, and nothing is paid for
-// twice. The troubles happen at the same time, each to a serve of its own;
-// command lines of one process begin one after the other, since the parser has
-// one flag --help for all of them. So of the tests that run side by side this is
-// the only one that has any.
+// TestRedisMayVanishInTheMiddleOfABatch makes Redis fail for longer than a
+// submission task lasts. The batch must still end, and nothing must be paid
+// twice. Each failure has its own serve, and all failures happen at the same
+// time.
 func TestRedisMayVanishInTheMiddleOfABatch(t *testing.T) {
 	if testing.Short() {
 		t.Skip("stops a redis-server for seconds")
@@ -131,7 +129,7 @@ func TestRedisMayVanishInTheMiddleOfABatch(t *testing.T) {
 	}
 	stages, batches := map[string]*stage{}, map[string]string{}
 	var id string
-	var passing sync.WaitGroup
+	var outages sync.WaitGroup
 	for name, trouble := range redisTroubles {
 		r := newRedisServer(t)
 		s := newStage(t, "--redis-url", "redis://"+r.address, "--rate", fmt.Sprint(rate))
@@ -140,8 +138,8 @@ func TestRedisMayVanishInTheMiddleOfABatch(t *testing.T) {
 			t.Fatal(err)
 		}
 		batches[name] = id
-		t.Cleanup(passing.Wait)
-		passing.Go(func() {
+		t.Cleanup(outages.Wait)
+		outages.Go(func() {
 			ticker := time.NewTicker(20 * time.Millisecond)
 			defer ticker.Stop()
 			for len(s.vendor.Ledger().Creates) < rows/10 && t.Context().Err() == nil {
@@ -154,17 +152,17 @@ func TestRedisMayVanishInTheMiddleOfABatch(t *testing.T) {
 			trouble.end(r)
 		})
 	}
-	passing.Wait()
+	outages.Wait()
 	for name, s := range stages {
 		s.do(exitOK, "wait", batches[name], "--timeout", "1m")
 		status, results, table := s.figures(batches[name])
 		for from, got := range map[string]map[string]int{"status": status, "results": results, "SELECT": table} {
 			if len(got) != 1 || got["done"] != rows {
-				t.Errorf("Redis %s: %s says %v, want %d done", name, from, got, rows)
+				t.Errorf("Redis %s: %s: got %v, want %d done", name, from, got, rows)
 			}
 		}
 		if n := len(s.vendor.Ledger().Creates); n != rows {
-			t.Errorf("Redis %s: the vendor was paid for %d screenshots, want %d", name, n, rows)
+			t.Errorf("Redis %s: got %d paid creates, want %d", name, n, rows)
 		}
 	}
 }

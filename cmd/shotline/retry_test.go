@@ -14,8 +14,8 @@ import (
 	"shotline/jobs/sqlite"
 )
 
-// timedOutJob makes a database with one job that has timed out, although the
-// vendor has its picture by now.
+// timedOutJob creates a database with one job that has timed out. The vendor has
+// finished its screenshot in the meantime.
 func timedOutJob(t *testing.T, db, vendor string) jobs.ID {
 	t.Helper()
 	ctx := t.Context()
@@ -54,9 +54,9 @@ func timedOutJob(t *testing.T, db, vendor string) jobs.ID {
 	return id
 }
 
-// TestRetryAsksTheVendor: a job that timed out is sent again only after the
-// vendor was asked, and not if its picture is there.
-func TestRetryAsksTheVendor(t *testing.T) {
+// TestRetryQueriesVendor checks that a job that timed out is sent again only if
+// the vendor was queried and has no image for it.
+func TestRetryQueriesVendor(t *testing.T) {
 	vendor, err := startSandbox(sandbox.Config{APIKey: testKey, Renderer: &sandbox.PlainRenderer{Fail: pages.Fail}}, "127.0.0.1:0", slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -73,11 +73,11 @@ func TestRetryAsksTheVendor(t *testing.T) {
 	id := timedOutJob(t, first, base)
 	timedOutJob(t, second, base)
 
-	want := func(wantCode int, wantPrinted, wantTold string, args ...string) {
+	want := func(wantCode int, wantStdout, wantStderr string, args ...string) {
 		t.Helper()
-		code, printed, told := invoke(t, append(args, "--base-url", base)...)
-		if code != wantCode || strings.TrimSpace(printed) != wantPrinted || !strings.Contains(told, wantTold) {
-			t.Errorf("%v ended with %d, printed %q and told %q; want %d, %q and %q", args, code, printed, told, wantCode, wantPrinted, wantTold)
+		code, stdout, stderr := invoke(t, append(args, "--base-url", base)...)
+		if code != wantCode || strings.TrimSpace(stdout) != wantStdout || !strings.Contains(stderr, wantStderr) {
+			t.Errorf("%v: exit code %d, stdout %q, stderr %q; want %d, %q and %q", args, code, stdout, stderr, wantCode, wantStdout, wantStderr)
 		}
 	}
 	want(exitFailed, "batch b1: 0 queued again, 1 not checked with the vendor", "no API key", "retry", "b1", "--db", first)

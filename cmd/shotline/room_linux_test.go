@@ -12,9 +12,10 @@ import (
 	"shotline/jobs/storetest"
 )
 
-// TestAnImportLeavesRoomOnTheDisk: one that is larger than the disk is removed
-// whole, says what to do, and what comes after it works.
-func TestAnImportLeavesRoomOnTheDisk(t *testing.T) {
+// TestImportLeavesRoomOnDisk imports a file that is larger than the disk. The
+// import must be removed completely, the error must say what to do, and a later
+// import must work.
+func TestImportLeavesRoomOnDisk(t *testing.T) {
 	const size = 96 << 20
 	storetest.WithDisk(t, size, func(t *testing.T, d *storetest.Disk) {
 		db := d.Path("shotline.db")
@@ -30,22 +31,22 @@ func TestAnImportLeavesRoomOnTheDisk(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		submit := func(file string) (code int, told string) {
+		submit := func(file string) (code int, stderr string) {
 			var errs bytes.Buffer
 			code = run(t.Context(), []string{"shotline", "submit", file, "--db", db}, streams{in: strings.NewReader(""), out: new(bytes.Buffer), err: &errs})
 			return code, errs.String()
 		}
 		for range 2 {
-			code, told := submit(large)
-			if code != exitFailed || !strings.Contains(told, "not enough free space on the disk") || !strings.Contains(told, "free some space") || !strings.Contains(told, db) {
-				t.Errorf("it ended with %d and told %q", code, told)
+			code, stderr := submit(large)
+			if code != exitFailed || !strings.Contains(stderr, "not enough free space on the disk") || !strings.Contains(stderr, "free some space") || !strings.Contains(stderr, db) {
+				t.Errorf("large import: exit code %d, stderr %q", code, stderr)
 			}
 			free, _, err := freeSpace(db)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if free < size/20 {
-				t.Errorf("%d bytes are free, webhooks need more", free)
+				t.Errorf("%d bytes are free, too few for webhooks", free)
 			}
 		}
 		store, err := sqlite.Open(t.Context(), db)
@@ -54,10 +55,10 @@ func TestAnImportLeavesRoomOnTheDisk(t *testing.T) {
 		}
 		defer store.Close()
 		if list, err := store.Batches(t.Context(), "", 10); err != nil || len(list) != 0 {
-			t.Errorf("batches %v (%v) are left", list, err)
+			t.Errorf("got batches %v (%v), want none", list, err)
 		}
-		if code, told := submit(small); code != exitOK {
-			t.Errorf("a small import ended with %d: %s", code, told)
+		if code, stderr := submit(small); code != exitOK {
+			t.Errorf("small import: exit code %d, stderr %q", code, stderr)
 		}
 	})
 }

@@ -12,8 +12,8 @@ import (
 	"shotline/client/sandbox/pages"
 )
 
-// TestRunPaysForItsOwnBatchOnly: what an earlier command left in the database
-// costs nothing until somebody asks for it.
+// TestRunPaysForItsOwnBatchOnly checks that run does not work on batches of
+// earlier commands unless --batch selects them.
 func TestRunPaysForItsOwnBatchOnly(t *testing.T) {
 	t.Parallel()
 	redis := newRedisServer(t)
@@ -23,7 +23,7 @@ func TestRunPaysForItsOwnBatchOnly(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if testing.Short() && flags != nil {
-				t.Skip("the embedded queue shows the same")
+				t.Skip("covered by the embedded queue")
 			}
 			vendor, err := startSandbox(sandbox.Config{APIKey: testKey, Renderer: &sandbox.PlainRenderer{Fail: pages.Fail}}, "127.0.0.1:0", slog.New(slog.DiscardHandler))
 			if err != nil {
@@ -32,21 +32,21 @@ func TestRunPaysForItsOwnBatchOnly(t *testing.T) {
 			t.Cleanup(func() { _ = vendor.stop() })
 			db := filepath.Join(t.TempDir(), "shotline.db")
 			paid := 0
-			do := func(more int, tells string, args ...string) (told string) {
+			do := func(more int, wantErr string, args ...string) (stderr string) {
 				t.Helper()
-				code, _, told := invoke(t, append(args, "--db", db)...)
-				if code != exitOK || !strings.Contains(told, tells) {
-					t.Fatalf("%v ended with %d and told %q, want %q", args, code, told, tells)
+				code, _, stderr := invoke(t, append(args, "--db", db)...)
+				if code != exitOK || !strings.Contains(stderr, wantErr) {
+					t.Fatalf("%v: exit code %d, stderr %q, want %q", args, code, stderr, wantErr)
 				}
 				paid += more
 				if got := len(vendor.Ledger().Creates); got != paid {
-					t.Fatalf("after %v %d creates were paid for, want %d", args, got, paid)
+					t.Fatalf("after %v: got %d paid creates, want %d", args, got, paid)
 				}
-				return told
+				return stderr
 			}
-			run := func(more int, tells string, args ...string) string {
+			run := func(more int, wantErr string, args ...string) string {
 				t.Helper()
-				return do(more, tells, append(append([]string{"run", "--poll", "--timeout", "60s",
+				return do(more, wantErr, append(append([]string{"run", "--poll", "--timeout", "60s",
 					"--api-key", testKey, "--base-url", vendor.url + "/api/v1"}, flags...), args...)...)
 			}
 			urls := func(n int, about string) (args []string) {
@@ -55,33 +55,33 @@ func TestRunPaysForItsOwnBatchOnly(t *testing.T) {
 				}
 				return args
 			}
-			left := func(about string) string {
+			submitOnly := func(about string) string {
 				t.Helper()
 				do(0, "", append([]string{"submit"}, urls(3, about)...)...)
-				_, printed, _ := invoke(t, "list", "--json", "--db", db)
-				_, rest, _ := strings.Cut(printed, `"batch_id":"`)
+				_, stdout, _ := invoke(t, "list", "--json", "--db", db)
+				_, rest, _ := strings.Cut(stdout, `"batch_id":"`)
 				id, _, _ := strings.Cut(rest, `"`)
 				return id
 			}
-			first := left("first")
+			first := submitOnly("first")
 			run(2, "batch "+first+" is waiting (3 rows): to continue, run `shotline run --batch "+first+" --db "+db+"`\n", urls(2, "own")...)
-			second := left("second")
+			second := submitOnly("second")
 			run(1, "2 other batches are waiting (6 rows): to continue, run `shotline run --batch all --db "+db+"`\n", urls(1, "own")...)
 			run(5, "batch "+second+" is waiting (3 rows)", append(urls(2, "too"), "--batch", first)...)
-			left("third")
-			if told := run(7, "", append(urls(1, "all"), "--batch", "all")...); strings.Contains(told, "wait") {
-				t.Errorf("told %q although no batch waits", told)
+			submitOnly("third")
+			if stderr := run(7, "", append(urls(1, "all"), "--batch", "all")...); strings.Contains(stderr, "wait") {
+				t.Errorf("no batch waits, but stderr is %q", stderr)
 			}
-			left("fourth")
+			submitOnly("fourth")
 			run(3, "", "--batch", "all")
-			run(0, "", "--batch", second) // it has ended: only its summary is printed
+			run(0, "", "--batch", second) // the batch has ended: only its summary is stdout
 			if flags == nil {
 				return
 			}
-			keys, err := redis.admin.Keys(context.Background(), "asynq:{shotline-????????????-*").Result() // beside the shared one
+			keys, err := redis.admin.Keys(context.Background(), "asynq:{shotline-????????????-*").Result() // without the shared queues
 			for _, key := range keys {
 				if strings.Contains(key, "}:t:") || strings.HasSuffix(key, ":scheduled") || strings.HasSuffix(key, ":pending") {
-					t.Errorf("the queue of a run that has ended is still there: %s", key)
+					t.Errorf("the queue of a finished run still exists: %s", key)
 				}
 			}
 			if err != nil {

@@ -11,7 +11,8 @@ import (
 	"shotline/client/sandbox"
 )
 
-// A page on loopback opens only where --allow-private names the network.
+// TestAllowPrivate checks that the browser opens a page on loopback only if
+// --allow-private contains its network.
 func TestAllowPrivate(t *testing.T) {
 	findBrowser(t)
 	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

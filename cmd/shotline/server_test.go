@@ -9,8 +9,8 @@ import (
 	"shotline/receiver/signature"
 )
 
-// TestWebhooksAtOtherPaths: slashes that mean nothing do no harm, and what is lost
-// at another path is told.
+// TestWebhooksAtOtherPaths checks that additional slashes in the path are
+// ignored, and that webhooks at other paths are counted and logged.
 func TestWebhooksAtOtherPaths(t *testing.T) {
 	api, err := freeAddress()
 	if err != nil {
@@ -37,30 +37,30 @@ func TestWebhooksAtOtherPaths(t *testing.T) {
 		defer response.Body.Close()
 		return response.StatusCode
 	}
-	taken := []string{WebhookPath, WebhookPath + "/", "/" + WebhookPath, "/webhooks//screenshotcenter//", WebhookPath + "?x=1", WebhookPath + "/?x=1"}
-	for _, path := range taken {
+	accepted := []string{WebhookPath, WebhookPath + "/", "/" + WebhookPath, "/webhooks//screenshotcenter//", WebhookPath + "?x=1", WebhookPath + "/?x=1"}
+	for _, path := range accepted {
 		if got := post(path, signature.HeaderGuide); got != http.StatusOK {
-			t.Errorf("%s: answered %d", path, got)
+			t.Errorf("%s: status %d", path, got)
 		}
 	}
 	lost := map[string]string{"/prefix" + WebhookPath: "X-Signature", "/": "X-Screenshotcenter-Signature", "/own": "X-Own",
 		"/webhooks": "", "//prefix/": "X-Signature", WebhookPath + "/more": "", "/event": "X-Screenshotcenter-Event"}
 	for path, header := range lost {
 		if got := post(path, header); got != http.StatusNotFound {
-			t.Errorf("%s: answered %d", path, got)
+			t.Errorf("%s: status %d", path, got)
 		}
 	}
 	if got := post("/elsewhere", ""); got != http.StatusNotFound {
-		t.Errorf("no webhook: answered %d", got)
+		t.Errorf("not a webhook: status %d, want 404", got)
 	}
 	_, figures := s.ask(api, "/metrics")
 	if n := figure(t, figures, `shotline_webhooks_total{result="path"}`); int(n) != len(lost) {
-		t.Errorf("%v webhooks are counted as lost, want %d", n, len(lost))
+		t.Errorf("got %v lost webhooks, want %d", n, len(lost))
 	}
-	if n := figure(t, figures, `shotline_webhooks_total{result="accepted"}`); int(n) != len(taken) {
-		t.Errorf("%v webhooks are counted as accepted, want %d", n, len(taken))
+	if n := figure(t, figures, `shotline_webhooks_total{result="accepted"}`); int(n) != len(accepted) {
+		t.Errorf("got %v accepted webhooks, want %d", n, len(accepted))
 	}
 	if n := strings.Count(s.log.String(), "instead of the webhook path"); n != 1 {
-		t.Errorf("%d lines about lost webhooks, want 1 in ten seconds:\n%s", n, s.log)
+		t.Errorf("got %d log lines about lost webhooks, want 1 in ten seconds:\n%s", n, s.log)
 	}
 }

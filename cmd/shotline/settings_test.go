@@ -13,9 +13,9 @@ import (
 	"shotline/client/sandbox/pages"
 )
 
-// TestSettingsAreTrimmedAlike: what surrounds a value by accident does no harm,
-// wherever the value comes from.
-func TestSettingsAreTrimmedAlike(t *testing.T) {
+// TestSettingsAreTrimmed checks that white space around a value is ignored if it
+// comes from a flag, a file or the environment.
+func TestSettingsAreTrimmed(t *testing.T) {
 	vendor, err := startSandbox(sandbox.Config{APIKey: testKey, Renderer: &sandbox.PlainRenderer{Fail: pages.Fail}}, "127.0.0.1:0", slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -40,11 +40,11 @@ func TestSettingsAreTrimmedAlike(t *testing.T) {
 	if err := os.WriteFile(config, []byte(file), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	check := func(way string, args ...string) {
+	check := func(source string, args ...string) {
 		t.Helper()
-		code, _, told := invoke(t, append([]string{"run", "https://shop.shotline.test/", "--poll", "--timeout", "30s"}, args...)...)
+		code, _, stderr := invoke(t, append([]string{"run", "https://shop.shotline.test/", "--poll", "--timeout", "30s"}, args...)...)
 		if code != exitOK {
-			t.Errorf("by %s: ended with %d and told %q", way, code, told)
+			t.Errorf("%s: exit code %d, stderr %q", source, code, stderr)
 		}
 	}
 	check("flags", append(args, "--db", db)...)
@@ -60,7 +60,7 @@ func TestSettingsAreTrimmedAlike(t *testing.T) {
 
 var escaped = strings.NewReplacer("\n", `\n`, "\r", `\r`, "\t", `\t`)
 
-// findAll returns the variables of settings.
+// findAll returns the environment variables of the settings.
 func findAll(t *testing.T, command string, settings map[string]string) map[string][]string {
 	t.Helper()
 	variables := map[string][]string{}
@@ -80,15 +80,16 @@ func findAll(t *testing.T, command string, settings map[string]string) map[strin
 	return variables
 }
 
-// TestQuantitiesSayWhatIsWanted covers every flag of every command that is a
-// number or a duration, given in any way.
-func TestQuantitiesSayWhatIsWanted(t *testing.T) {
-	want := func(way string, args []string, texts ...string) {
+// TestQuantityErrors sets every flag of every command that takes a number or a
+// duration to a wrong value: on the command line, in a file and in the
+// environment.
+func TestQuantityErrors(t *testing.T) {
+	want := func(source string, args []string, texts ...string) {
 		t.Helper()
-		code, _, told := invoke(t, args...)
+		code, _, stderr := invoke(t, args...)
 		for _, text := range texts {
-			if code != exitUsage || !strings.Contains(told, text) || strings.Contains(told, "parse error") {
-				t.Errorf("by %s, %v ended with %d and told %q; want %d and %q", way, args, code, told, exitUsage, text)
+			if code != exitUsage || !strings.Contains(stderr, text) || strings.Contains(stderr, "parse error") {
+				t.Errorf("%s, %v: exit code %d, stderr %q; want %d and %q", source, args, code, stderr, exitUsage, text)
 			}
 		}
 	}
@@ -128,16 +129,17 @@ func TestQuantitiesSayWhatIsWanted(t *testing.T) {
 		}
 	}
 	if seen < 20 {
-		t.Errorf("only %d flags were tried", seen)
+		t.Errorf("checked %d flags, want at least 20", seen)
 	}
 	want("flag", []string{"serve", "--concurrency", "99999999999999999999"}, "--concurrency \"99999999999999999999\": the number is too large")
 	want("flag", []string{"list", "--json=maybe"}, "--json=maybe: want true or false")
 }
 
-// TestAddressesSayWhatIsWrong: the message names the fault, and never the address.
-func TestAddressesSayWhatIsWrong(t *testing.T) {
+// TestAddressErrors checks that the error describes the fault without the
+// address.
+func TestAddressErrors(t *testing.T) {
 	t.Setenv("SCREENSHOTCENTER_API_KEY", "k")
-	for _, test := range []struct{ flag, value, tells string }{
+	for _, test := range []struct{ flag, value, wantErr string }{
 		{"base-url", "hunter2:8070/api/v1", "has no scheme"},
 		{"base-url", "http://hunter2:port/api", "want HOST or HOST:PORT after ://"},
 		{"base-url", "http://hunter2 x/api", "contains a space"},
@@ -149,9 +151,9 @@ func TestAddressesSayWhatIsWrong(t *testing.T) {
 		{"redis-url", "redis://h/hunter2", "its database is not a number; want redis://"},
 		{"redis-url", "redis:// hunter2", "it contains a space or a line break; want redis://"},
 	} {
-		code, _, told := invoke(t, "run", "https://a.test/", "--db", filepath.Join(t.TempDir(), "a.db"), "--"+test.flag, test.value)
-		if code != exitUsage || !strings.Contains(told, "--"+test.flag+" cannot be used: ") || !strings.Contains(told, test.tells) || strings.Contains(told, "hunter2") {
-			t.Errorf("--%s %s: ended with %d and told %q, want %d and %q", test.flag, test.value, code, told, exitUsage, test.tells)
+		code, _, stderr := invoke(t, "run", "https://a.test/", "--db", filepath.Join(t.TempDir(), "a.db"), "--"+test.flag, test.value)
+		if code != exitUsage || !strings.Contains(stderr, "--"+test.flag+" cannot be used: ") || !strings.Contains(stderr, test.wantErr) || strings.Contains(stderr, "hunter2") {
+			t.Errorf("--%s %s: exit code %d, stderr %q, want %d and %q", test.flag, test.value, code, stderr, exitUsage, test.wantErr)
 		}
 	}
 }

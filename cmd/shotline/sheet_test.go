@@ -14,28 +14,28 @@ import (
 	"shotline/jobs"
 )
 
-// A picture that the vendor has not ready yet is fetched again, but not for a job
-// that ended long ago: its picture is gone.
-func TestPicturesThatAreNotReadyYet(t *testing.T) {
+// TestImagesNotReady checks that an image that is not ready is requested again,
+// but not if the job ended long ago and the vendor has deleted it.
+func TestImagesNotReady(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		ended time.Duration // ago
-		asked int64
+		ended time.Duration // time since the end
+		calls int64
 		got   string
 	}{
-		"just ended":     {0, 2, "picture"},
+		"just ended":     {0, 2, "image"},
 		"ended long ago": {client.OutputGrace + time.Minute, 1, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var asked atomic.Int64
+			var calls atomic.Int64
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				if asked.Add(1) == 1 {
+				if calls.Add(1) == 1 {
 					http.Error(w, `{"success":false,"error":"Screenshot not found or not ready"}`, http.StatusNotFound)
 					return
 				}
 				w.Header().Set("Content-Type", "image/png")
-				_, _ = io.WriteString(w, "picture")
+				_, _ = io.WriteString(w, "image")
 			}))
 			defer server.Close()
 			vendor, err := client.New(client.WithAPIKey("k"), client.WithBaseURL(server.URL))
@@ -43,19 +43,19 @@ func TestPicturesThatAreNotReadyYet(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer vendor.CloseIdleConnections()
-			picture, err := fetchImage(t.Context(), vendor, jobs.Job{ScreenshotID: "1", ClosedAt: clock.Now().Add(-test.ended)})
-			if string(picture) != test.got || (err == nil) != (test.got != "") || err != nil && !errors.Is(err, client.ErrNotReady) {
-				t.Errorf("got %q, %v", picture, err)
+			image, err := fetchImage(t.Context(), vendor, jobs.Job{ScreenshotID: "1", ClosedAt: clock.Now().Add(-test.ended)})
+			if string(image) != test.got || (err == nil) != (test.got != "") || err != nil && !errors.Is(err, client.ErrNotReady) {
+				t.Errorf("got %q, %v", image, err)
 			}
-			if asked.Load() != test.asked {
-				t.Errorf("the vendor was asked %d times, want %d", asked.Load(), test.asked)
+			if calls.Load() != test.calls {
+				t.Errorf("got %d vendor calls, want %d", calls.Load(), test.calls)
 			}
 		})
 	}
 }
 
-// A page that comes in the place of a picture is no picture.
-func TestPagesAreNoPictures(t *testing.T) {
+// TestPageInsteadOfImage checks that an HTML page is refused.
+func TestPageInsteadOfImage(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
@@ -67,8 +67,8 @@ func TestPagesAreNoPictures(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer vendor.CloseIdleConnections()
-	picture, err := readImage(t.Context(), vendor, "1")
-	if len(picture) > 0 || err == nil || !strings.Contains(err.Error(), "Sign in") {
-		t.Errorf("got %q, %v", picture, err)
+	image, err := readImage(t.Context(), vendor, "1")
+	if len(image) > 0 || err == nil || !strings.Contains(err.Error(), "Sign in") {
+		t.Errorf("got %q, %v", image, err)
 	}
 }

@@ -22,12 +22,12 @@ import (
 	"shotline/receiver/signature"
 )
 
-// sieging is how many connections strangers open at a time. The descriptors of
-// the test's own process bound it.
-var sieging = flag.Int("siege", 1000, "how many connections strangers open at a time")
+// siegeConnections is how many connections strangers open at a time. The file descriptors
+// of the test process limit it.
+var siegeConnections = flag.Int("siege", 1000, "how many connections strangers open at a time")
 
-// TestSiege starts the program as users have it, so without the race detector, with
-// little memory or few file descriptors, and has strangers take what they can.
+// TestSiege starts the program without the race detector, with little memory or
+// few file descriptors, while strangers try to exhaust its resources.
 func TestSiege(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the program and opens thousands of connections to it")
@@ -37,17 +37,17 @@ func TestSiege(t *testing.T) {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	for name, test := range map[string]func(*testing.T, string){
-		"slow bodies end nothing":             testSlowBodiesEndNothing,
-		"idle connections lock nobody out":    testIdleConnectionsLockNobodyOut,
-		"64 file descriptors are enough":      testFewDescriptorsAreEnough,
-		"the memory limit of the user stands": testMemoryLimitOfTheUserStands,
+		"slow bodies":              testSlowBodies,
+		"idle connections":         testIdleConnections,
+		"64 file descriptors":      testFewDescriptors,
+		"memory limit of the user": testUserMemoryLimit,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, program) })
 	}
 }
 
-// startLimited starts a program within a limit of memory in bytes and of file
-// descriptors; 0: none.
+// startLimited starts a program with a limit of memory in bytes and a limit of
+// file descriptors. 0 means no limit.
 func (s *stage) startLimited(program string, memory int64, descriptors int) *killable {
 	s.t.Helper()
 	script := `exec "$@"`
@@ -58,12 +58,12 @@ func (s *stage) startLimited(program string, memory int64, descriptors int) *kil
 		if group, err := newMemoryGroup(s.t, memory); err == nil {
 			script = fmt.Sprintf("echo $$ >%s/cgroup.procs; %s", group, script)
 		} else {
-			s.t.Logf("memory is bounded by GOMEMLIMIT and measured: %v", err)
+			s.t.Logf("no control group, using GOMEMLIMIT instead: %v", err)
 			script = fmt.Sprintf("GOMEMLIMIT=%d %s", memory*7/10, script)
 		}
 	}
 	k := s.killableBy([]string{"/bin/sh", "-ec", script, "sh", program})
-	s.until("serve answers", func() bool {
+	s.until("serve responds", func() bool {
 		response, err := http.Get("http://" + s.hooks + "/healthz")
 		if err != nil {
 			return false
@@ -73,8 +73,8 @@ func (s *stage) startLimited(program string, memory int64, descriptors int) *kil
 	return k
 }
 
-// newMemoryGroup makes a control group that may use so much memory, of version 1
-// or 2, and removes it after the test.
+// newMemoryGroup creates a control group, of version 1 or 2, with a memory limit.
+// It is removed after the test.
 func newMemoryGroup(t *testing.T, limit int64) (string, error) {
 	name := "shotline-test-" + strconv.Itoa(os.Getpid()) + "-" + strconv.FormatInt(time.Now().UnixNano(), 36)
 	var errs []error
@@ -85,7 +85,7 @@ func newMemoryGroup(t *testing.T, limit int64) (string, error) {
 		err := os.Mkdir(group, 0o755)
 		if err == nil {
 			t.Cleanup(func() { _ = os.Remove(group) })
-			// A control file is there already, or the controller is not.
+			// The control file exists if the controller is available.
 			var file *os.File
 			if file, err = os.OpenFile(filepath.Join(group, of.file), os.O_WRONLY, 0); err == nil {
 				_, err = file.WriteString(strconv.FormatInt(limit, 10))
@@ -100,7 +100,7 @@ func newMemoryGroup(t *testing.T, limit int64) (string, error) {
 	return "", errors.Join(errs...)
 }
 
-// peak is the most memory that the process has had, in bytes.
+// peak returns the largest amount of memory that the process has used, in bytes.
 func (k *killable) peak() int64 {
 	k.t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", k.process.Process.Pid))
@@ -115,16 +115,16 @@ func (k *killable) peak() int64 {
 	return kib << 10
 }
 
-// siege is what strangers do to the webhooks' address: so many connections at a
-// time, each of which is opened again soon after it has ended.
+// siege is an attack on the webhook address: a number of connections at a time.
+// When one ends, it is opened again a second later.
 type siege struct {
 	opened, ended atomic.Int64
 	over          context.CancelFunc
 	strangers     sync.WaitGroup
 }
 
-// besiege opens connections, and on each does act, which returns when it is to be
-// closed, or is.
+// besiege opens connections and calls act for each. The connection is closed when
+// act returns.
 func (s *stage) besiege(connections int, act func(net.Conn)) *siege {
 	s.t.Helper()
 	ctx, over := context.WithCancel(context.Background())
@@ -154,7 +154,7 @@ func (g *siege) end() {
 	g.strangers.Wait()
 }
 
-// genuine posts a webhook over a connection of its own, as the vendor does.
+// genuine posts a webhook over its own connection, as the vendor does.
 func (s *stage) genuine(id int) error {
 	body := fmt.Appendf(nil, `{"event":"screenshot.completed","screenshot_id":"%d","status":"done"}`, id)
 	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Second)
@@ -171,14 +171,14 @@ func (s *stage) genuine(id int) error {
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("answered %d", response.StatusCode)
+		return fmt.Errorf("status %d", response.StatusCode)
 	}
 	return nil
 }
 
-// testSlowBodiesEndNothing: a thousand connections bring nearly all of
-// the largest body, with a signature in the right form, and no more.
-func testSlowBodiesEndNothing(t *testing.T, program string) {
+// testSlowBodies opens a thousand connections. Each sends a plausible signature
+// and nearly all of the largest body, then nothing more.
+func testSlowBodies(t *testing.T, program string) {
 	const memory = 256 << 20
 	s := newStageAt(t, filepath.Join(t.TempDir(), "shotline.db"))
 	serve := s.startLimited(program, memory, 0)
@@ -187,51 +187,52 @@ func testSlowBodiesEndNothing(t *testing.T, program string) {
 	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nX-Signature: sha256=%s\r\nContent-Length: %d\r\n\r\n",
 		WebhookPath, strings.Repeat("ab", 32), length)
 	most := bytes.Repeat([]byte{'a'}, length-100)
-	g := s.besiege(*sieging, func(conn net.Conn) {
+	g := s.besiege(*siegeConnections, func(conn net.Conn) {
 		_ = conn.SetWriteDeadline(time.Now().Add(5 * time.Second))
 		if _, err := io.WriteString(conn, head); err == nil {
 			_, _ = conn.Write(most)
 		}
-		_, _ = io.Copy(io.Discard, conn) // until it is cut off
+		_, _ = io.Copy(io.Discard, conn) // until the server closes it
 	})
 	sent := 0
-	for g.ended.Load() < 3*int64(*sieging) {
+	for g.ended.Load() < 3*int64(*siegeConnections) {
 		sent++
 		if err := s.genuine(sent); err != nil {
-			t.Fatalf("webhook %d, after %d connections of strangers: %v", sent, g.opened.Load(), err)
+			t.Fatalf("webhook %d, after %d hostile connections: %v", sent, g.opened.Load(), err)
 		}
 	}
 	_, figures := s.ask(strings.TrimPrefix(serve.api, "http://"), "/metrics")
 	if limit := figure(t, figures, "go_gc_gomemlimit_bytes"); limit > memory*3/4 || limit < memory/2 {
-		t.Errorf("the memory limit of Go is %.0f bytes", limit)
+		t.Errorf("got a Go memory limit of %.0f bytes", limit)
 	}
 	if n := figure(t, figures, `shotline_slow_bodies_total{listener="webhooks"}`); n == 0 {
-		t.Error("no slow body was cut off")
+		t.Error("no connection with a slow body was closed")
 	}
 	peak := serve.peak()
-	t.Logf("%d webhooks among %d connections of strangers, at most %d MiB", sent, g.opened.Load(), peak>>20)
+	t.Logf("%d webhooks among %d hostile connections, at most %d MiB", sent, g.opened.Load(), peak>>20)
 	if peak > memory {
-		t.Errorf("%d MiB of memory, want at most %d", peak>>20, memory>>20)
+		t.Errorf("used %d MiB of memory, want at most %d", peak>>20, memory>>20)
 	}
 }
 
-// testMemoryLimitOfTheUserStands: GOMEMLIMIT goes before that of the control group.
-func testMemoryLimitOfTheUserStands(t *testing.T, program string) {
+// testUserMemoryLimit checks that GOMEMLIMIT takes precedence over the limit of
+// the control group.
+func testUserMemoryLimit(t *testing.T, program string) {
 	t.Setenv("GOMEMLIMIT", "350MiB")
 	s := newStageAt(t, filepath.Join(t.TempDir(), "shotline.db"))
 	serve := s.startLimited(program, 0, 0)
 	_, figures := s.ask(strings.TrimPrefix(serve.api, "http://"), "/metrics")
 	if limit := figure(t, figures, "go_gc_gomemlimit_bytes"); limit != 350<<20 {
-		t.Errorf("the memory limit of Go is %.0f bytes", limit)
+		t.Errorf("got a Go memory limit of %.0f bytes", limit)
 	}
 	if most := figure(t, figures, `shotline_connections_limit{listener="webhooks"}`); most > 500<<20/8/connectionBytes {
-		t.Errorf("%v connections with 500 MiB of memory", most)
+		t.Errorf("got a limit of %v connections with 500 MiB of memory", most)
 	}
 }
 
-// testIdleConnectionsLockNobodyOut: strangers hold more connections open than
-// there are file descriptors, each after one request.
-func testIdleConnectionsLockNobodyOut(t *testing.T, program string) {
+// testIdleConnections keeps more connections open than there are file
+// descriptors, each after one request.
+func testIdleConnections(t *testing.T, program string) {
 	const descriptors, connections = 96, 300
 	s := newStageAt(t, filepath.Join(t.TempDir(), "shotline.db"))
 	serve := s.startLimited(program, 0, descriptors)
@@ -243,29 +244,29 @@ func testIdleConnectionsLockNobodyOut(t *testing.T, program string) {
 	for sent < 100 || g.opened.Load() < 2*connections {
 		sent++
 		if err := s.genuine(sent); err != nil {
-			t.Fatalf("webhook %d, after %d connections of strangers: %v", sent, g.opened.Load(), err)
+			t.Fatalf("webhook %d, after %d hostile connections: %v", sent, g.opened.Load(), err)
 		}
 	}
 	api := strings.TrimPrefix(serve.api, "http://")
 	if status, body := s.ask(api, "/readyz"); status != http.StatusOK {
-		t.Errorf("not ready although all are served: %s", body)
+		t.Errorf("not ready: %s", body)
 	}
 	_, figures := s.ask(api, "/metrics")
 	limit, open := figure(t, figures, `shotline_connections_limit{listener="webhooks"}`), figure(t, figures, `shotline_connections{listener="webhooks"}`)
 	if limit < 5 || limit > descriptors/2 || open > limit+5 {
-		t.Errorf("%v connections are open, and %v may be", open, limit)
+		t.Errorf("%v connections are open, limit %v", open, limit)
 	}
 	if n := figure(t, figures, `shotline_accept_errors_total{listener="webhooks"}`); n != 0 {
-		t.Errorf("%v connections could not be accepted", n)
+		t.Errorf("got %v accept errors, want 0", n)
 	}
 	if n := figure(t, figures, `shotline_connections_evicted_total{listener="webhooks"}`); n == 0 {
-		t.Error("no connection made room for another")
+		t.Error("no connection was evicted")
 	}
 }
 
-// testFewDescriptorsAreEnough: with 64 file descriptors everything is done, with
-// fewer connections at once.
-func testFewDescriptorsAreEnough(t *testing.T, program string) {
+// testFewDescriptors checks that a batch ends with 64 file descriptors. Only the
+// concurrency is lower.
+func testFewDescriptors(t *testing.T, program string) {
 	s := newStageAt(t, filepath.Join(t.TempDir(), "shotline.db"))
 	serve := s.startLimited(program, 0, 64)
 	var rows strings.Builder
@@ -280,10 +281,10 @@ func testFewDescriptorsAreEnough(t *testing.T, program string) {
 	_, figures := s.ask(strings.TrimPrefix(serve.api, "http://"), "/metrics")
 	for line := range strings.Lines(figures) {
 		if strings.HasPrefix(line, "shotline_vendor_requests_total{") && !strings.Contains(line, `code="200"`) {
-			t.Errorf("a call of the vendor failed: %s", line)
+			t.Errorf("a vendor call failed: %s", line)
 		}
 	}
 	if n := figure(t, figures, `shotline_accept_errors_total{listener="webhooks"}`); n != 0 {
-		t.Errorf("%v connections could not be accepted", n)
+		t.Errorf("got %v accept errors, want 0", n)
 	}
 }

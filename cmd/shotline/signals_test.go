@@ -15,8 +15,8 @@ import (
 )
 
 // catchHangups makes SIGHUP end the processes that the test starts, even if the
-// tests themselves were started by nohup: a child inherits an ignored signal, but
-// not a caught one.
+// test itself runs under nohup. A child inherits ignored signals, but not caught
+// ones.
 func catchHangups(t *testing.T) {
 	t.Helper()
 	caught := make(chan os.Signal, 1)
@@ -24,7 +24,7 @@ func catchHangups(t *testing.T) {
 	t.Cleanup(func() { signal.Stop(caught) })
 }
 
-// hangUp sends a SIGHUP to a process.
+// hangUp sends SIGHUP to a process.
 func hangUp(t *testing.T, p *exec.Cmd) {
 	t.Helper()
 	if err := p.Process.Signal(syscall.SIGHUP); err != nil {
@@ -32,8 +32,9 @@ func hangUp(t *testing.T, p *exec.Cmd) {
 	}
 }
 
-// TestServeGoesOnAfterAHangup: a SIGHUP is logged, and serve answers as before.
-func TestServeGoesOnAfterAHangup(t *testing.T) {
+// TestServeSurvivesHangup checks that serve logs a SIGHUP and continues to
+// respond.
+func TestServeSurvivesHangup(t *testing.T) {
 	t.Parallel()
 	catchHangups(t)
 	stage := newStageAt(t, filepath.Join(t.TempDir(), "shotline.db"))
@@ -45,24 +46,25 @@ func TestServeGoesOnAfterAHangup(t *testing.T) {
 		}
 		return response.Body.Close() == nil && response.StatusCode == http.StatusOK
 	}
-	stage.until("serve answers", healthy)
+	stage.until("serve responds", healthy)
 	hangUp(t, serve.process)
 	stage.until("the signal is logged", func() bool {
 		log, err := os.ReadFile(serve.log.Name())
 		return err == nil && strings.Contains(string(log), "SIGHUP")
 	})
 	if !healthy() {
-		t.Error("serve does not answer after a SIGHUP")
+		t.Error("serve does not respond after SIGHUP")
 	}
 	serve.end(syscall.SIGTERM)
 	if code := serve.process.ProcessState.ExitCode(); code != exitOK {
-		t.Errorf("ended with %d after SIGHUP and SIGTERM", code)
+		t.Errorf("exit code %d after SIGHUP and SIGTERM", code)
 	}
 }
 
-// TestCommandEndsByAHangup: a command says that it was interrupted, and ends with
-// the code that SIGTERM gives. Started with SIGHUP ignored, it goes on.
-func TestCommandEndsByAHangup(t *testing.T) {
+// TestHangupEndsCommand checks that SIGHUP interrupts a command with the same
+// exit code as SIGTERM. If SIGHUP was ignored at its start, the command
+// continues.
+func TestHangupEndsCommand(t *testing.T) {
 	t.Parallel()
 	catchHangups(t)
 	program, err := exec.LookPath("shotline")
@@ -70,8 +72,8 @@ func TestCommandEndsByAHangup(t *testing.T) {
 		t.Fatal(err)
 	}
 	db := filepath.Join(t.TempDir(), "shotline.db")
-	if code, _, told := invoke(t, "submit", "--db", db, "https://a.test/"); code != exitOK {
-		t.Fatal(told)
+	if code, _, stderr := invoke(t, "submit", "--db", db, "https://a.test/"); code != exitOK {
+		t.Fatal(stderr)
 	}
 	store, err := openStore(t.Context(), db, jobs.OpenOptions{})
 	if err != nil {
@@ -81,7 +83,7 @@ func TestCommandEndsByAHangup(t *testing.T) {
 	if err != nil || store.Close() != nil {
 		t.Fatal(err)
 	}
-	wait := func(command ...string) (code int, told string) {
+	wait := func(command ...string) (code int, stderr string) {
 		log := &signaled{waits: make(chan struct{})}
 		p := exec.CommandContext(t.Context(), command[0], append(command[1:], "wait", "--db", db, batches[0].ID)...)
 		p.Stderr = log
@@ -92,7 +94,7 @@ func TestCommandEndsByAHangup(t *testing.T) {
 		select {
 		case <-log.waits:
 		case <-time.After(20 * time.Second):
-			t.Error("it does not begin to wait")
+			t.Error("the command does not begin to wait")
 		}
 		hangUp(t, p)
 		if strings.Contains(command[0], "nohup") {
@@ -101,27 +103,28 @@ func TestCommandEndsByAHangup(t *testing.T) {
 			}
 		}
 		_ = p.Wait()
-		return p.ProcessState.ExitCode(), log.told.String()
+		return p.ProcessState.ExitCode(), log.stderr.String()
 	}
-	if code, told := wait(program); code != exitGaveUp || !strings.Contains(told, "interrupted: 1 of 1 rows") {
-		t.Errorf("SIGHUP ended it with %d and %q, want %d", code, told, exitGaveUp)
+	if code, stderr := wait(program); code != exitGaveUp || !strings.Contains(stderr, "interrupted: 1 of 1 rows") {
+		t.Errorf("after SIGHUP: exit code %d, stderr %q; want %d", code, stderr, exitGaveUp)
 	}
-	// What nohup does; then only the SIGTERM that follows ends it.
-	if code, told := wait("nohup", program); code != exitGaveUp || !strings.Contains(told, "interrupted: 1 of 1 rows") {
-		t.Errorf("under nohup it ended with %d and %q, want %d", code, told, exitGaveUp)
+	// nohup ignores SIGHUP, so only the SIGTERM that follows ends the command.
+	if code, stderr := wait("nohup", program); code != exitGaveUp || !strings.Contains(stderr, "interrupted: 1 of 1 rows") {
+		t.Errorf("under nohup: exit code %d, stderr %q; want %d", code, stderr, exitGaveUp)
 	}
 }
 
-// signaled closes waits once it was told that the command waits.
+// signaled is a log. It closes waits when it receives the note that precedes the
+// wait.
 type signaled struct {
-	told  strings.Builder
-	waits chan struct{}
+	stderr strings.Builder
+	waits  chan struct{}
 }
 
 func (s *signaled) Write(p []byte) (int, error) {
-	before := strings.Contains(s.told.String(), "no serve is running")
-	s.told.Write(p)
-	if !before && strings.Contains(s.told.String(), "no serve is running") {
+	before := strings.Contains(s.stderr.String(), "no serve is running")
+	s.stderr.Write(p)
+	if !before && strings.Contains(s.stderr.String(), "no serve is running") {
 		close(s.waits)
 	}
 	return len(p), nil

@@ -14,14 +14,14 @@ import (
 	"shotline/receiver/signature"
 )
 
-// post sends a signed webhook about a screenshot of nobody, and gives up after
-// the two seconds within which an answer is promised.
+// post sends a signed webhook about an unknown screenshot. It fails after two
+// seconds, the promised response time.
 func (s *stage) post(screenshot string) (status int) {
 	s.t.Helper()
 	return s.postBody(fmt.Appendf(nil, `{"event":"screenshot.completed","screenshot_id":%q,"status":"done"}`, screenshot))
 }
 
-// postBody sends a signed webhook with that body.
+// postBody sends a signed webhook with the body.
 func (s *stage) postBody(body []byte) (status int) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Second)
@@ -39,7 +39,7 @@ func (s *stage) postBody(body []byte) (status int) {
 	return response.StatusCode
 }
 
-// ask reads a page of the API.
+// ask sends a GET request to the API.
 func (s *stage) ask(address, path string) (status int, body string) {
 	s.t.Helper()
 	response, err := http.Get("http://" + address + path)
@@ -54,19 +54,19 @@ func (s *stage) ask(address, path string) (status int, body string) {
 	return response.StatusCode, string(data)
 }
 
-// until asks again until done says so.
-func (s *stage) until(what string, done func() bool) {
+// until waits until done returns true.
+func (s *stage) until(desc string, done func() bool) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), 30*time.Second)
 	defer cancel()
 	for !done() {
 		if clock.Sleep(ctx, 20*time.Millisecond) != nil {
-			s.t.Fatalf("never: %s\n%s", what, s.log)
+			s.t.Fatalf("timeout: %s\n%s", desc, s.log)
 		}
 	}
 }
 
-// figure is the value of a metric.
+// figure returns the value of a metric.
 func figure(t *testing.T, figures, name string) float64 {
 	t.Helper()
 	_, rest, found := strings.Cut(figures, "\n"+name+" ")

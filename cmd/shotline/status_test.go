@@ -7,14 +7,15 @@ import (
 	"shotline/jobs"
 )
 
-// TestStatusShowsBothWords of a screenshot that was reported twice.
-func TestStatusShowsBothWords(t *testing.T) {
+// TestStatusShowsBothResults checks the status of jobs whose screenshots have
+// contradictory results.
+func TestStatusShowsBothResults(t *testing.T) {
 	done, failed := jobs.OutcomeDone, jobs.OutcomeFailed
 	for name, test := range map[string]struct {
 		job  jobs.Job
 		want []string
 	}{
-		"not asked yet":    {jobs.Job{State: jobs.Failed, FirstResult: failed}, []string{"first result failed", "vendor says  no response yet; the first result stands until it is queried"}},
+		"not queried yet":  {jobs.Job{State: jobs.Failed, FirstResult: failed}, []string{"first result failed", "vendor says  no response yet; the first result stands until it is queried"}},
 		"still processing": {jobs.Job{State: jobs.Failed, FirstResult: failed, VendorSays: jobs.OutcomeProcessing}, []string{"vendor says  still processing; the first result stands"}},
 		"unknown":          {jobs.Job{State: jobs.Done, FirstResult: done, VendorSays: jobs.OutcomeUnknown}, []string{"vendor says  the screenshot is unknown; the first result stands"}},
 		"confirmed":        {jobs.Job{State: jobs.Done, FirstResult: done, VendorSays: done}, []string{"first result done", "vendor says  done; the first result stands"}},
@@ -34,10 +35,10 @@ func TestStatusShowsBothWords(t *testing.T) {
 	}
 	var out strings.Builder
 	if err := printJob(&out, jobs.Job{ID: jobs.ID{Batch: "b1", Row: 1}, State: jobs.Done}, false); err != nil || strings.Contains(out.String(), "vendor says") {
-		t.Errorf("a job without a conflict is shown as %s (%v)", &out, err)
+		t.Errorf("job without a conflict: got %s (%v)", &out, err)
 	}
 	out.Reset()
 	if err := printBatch(&out, jobs.Batch{Counts: jobs.Counts{Corrected: 2}}, false); err != nil || !strings.Contains(out.String(), "corrected    2\n") {
-		t.Errorf("a batch is shown as %s (%v)", &out, err)
+		t.Errorf("batch: got %s (%v)", &out, err)
 	}
 }

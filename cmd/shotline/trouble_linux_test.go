@@ -14,12 +14,13 @@ import (
 	"shotline/jobs/storetest"
 )
 
-// TestDiskTroubleFromEndToEnd: with a full disk webhooks are answered 503 and
-// nothing is paid for; with space again serve goes on by itself.
+// TestDiskTroubleFromEndToEnd checks that webhooks are answered 503 and no
+// creates are sent while the disk is full. When there is space again, serve must
+// continue without a restart.
 func TestDiskTroubleFromEndToEnd(t *testing.T) {
 	storetest.WithDisk(t, 16<<20, func(t *testing.T, d *storetest.Disk) {
 		s := newStageAt(t, d.Path("shotline.db"))
-		other, err := sqlite.Open(t.Context(), s.db) // or serve could not even open it later
+		other, err := sqlite.Open(t.Context(), s.db) // opened before the disk is full, because serve could not open it later
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -44,23 +45,23 @@ func TestDiskTroubleFromEndToEnd(t *testing.T) {
 		s.serve("--api-listen", api)
 		kept := map[string]bool{}
 		posted := 0
-		trouble := func(what string) {
+		wantTrouble := func(desc string) {
 			t.Helper()
 			for range 20 {
 				posted++
 				if status := s.post(fmt.Sprint(posted)); status != http.StatusServiceUnavailable {
-					t.Fatalf("%s: a webhook was answered %d", what, status)
+					t.Fatalf("%s: webhook: status %d, want 503", desc, status)
 				}
 			}
 			s.until("not ready", func() bool { status, _ := s.ask(api, "/readyz"); return status == http.StatusServiceUnavailable })
 			if _, body := s.ask(api, "/readyz"); !strings.Contains(body, `"store":{"ok":false,"error":"`) || !strings.Contains(body, `"queue":{"ok":true}`) {
-				t.Errorf("%s: readyz says %s", what, body)
+				t.Errorf("%s: readyz returned %s", desc, body)
 			}
 			if status, _ := s.ask(api, "/healthz"); status != http.StatusOK {
-				t.Errorf("%s: healthz says %d", what, status)
+				t.Errorf("%s: healthz: status %d", desc, status)
 			}
 		}
-		recovered := func() {
+		wantRecovery := func() {
 			t.Helper()
 			s.until("a webhook is kept", func() bool {
 				posted++
@@ -71,20 +72,20 @@ func TestDiskTroubleFromEndToEnd(t *testing.T) {
 			s.until("ready", func() bool { status, _ := s.ask(api, "/readyz"); return status == http.StatusOK })
 		}
 
-		trouble("full disk")
+		wantTrouble("full disk")
 		if _, body := s.ask(api, "/readyz"); !strings.Contains(body, `"disk":{"ok":false,"error":"0 bytes are free next to `) {
-			t.Errorf("readyz says %s", body)
+			t.Errorf("readyz returned %s", body)
 		}
 		if n := len(s.vendor.Ledger().Creates); n != 0 {
 			t.Errorf("%d creates while the disk is full", n)
 		}
 		d.Free()
-		recovered()
+		wantRecovery()
 		s.do(exitOK, "wait", batch, "--timeout", "1m")
 		d.Cap(1)
-		trouble("I/O error")
+		wantTrouble("I/O error")
 		d.Cap(0)
-		recovered()
+		wantRecovery()
 
 		if n := len(s.vendor.Ledger().Creates); n != 3 {
 			t.Errorf("%d creates for 3 jobs", n)
@@ -102,10 +103,10 @@ func TestDiskTroubleFromEndToEnd(t *testing.T) {
 		}
 		for id, answered := range kept {
 			if answered && !there[id] {
-				t.Errorf("webhook %s was answered 200 and is not there", id)
+				t.Errorf("webhook %s was answered 200 but is not in the inbox", id)
 			}
 		}
-		s.until("all of the inbox is applied", func() bool {
+		s.until("the inbox is applied", func() bool {
 			_, body := s.ask(api, "/metrics")
 			return strings.Contains(body, "\nshotline_inbox_unapplied 0\n")
 		})
@@ -119,7 +120,7 @@ func TestDiskTroubleFromEndToEnd(t *testing.T) {
 	})
 }
 
-// TestDamageWhileServing: a page of the jobs is overwritten beneath serve.
+// TestDamageWhileServing overwrites a page of the table of jobs while serve runs.
 func TestDamageWhileServing(t *testing.T) {
 	s := newStageAt(t, filepath.Join(t.TempDir(), "shotline.db"))
 	var rows strings.Builder
@@ -149,7 +150,7 @@ func TestDamageWhileServing(t *testing.T) {
 	}
 	s.serve("--api-listen", api)
 	if status, body := s.ask(api, "/readyz"); status != http.StatusOK {
-		t.Fatalf("before: %s", body)
+		t.Fatalf("not ready before the damage: %s", body)
 	}
 	f, err := os.OpenFile(s.db, os.O_RDWR, 0)
 	if err != nil {
@@ -164,15 +165,15 @@ func TestDamageWhileServing(t *testing.T) {
 	s.do(exitOK, "resume", batch)
 
 	s.until("not ready", func() bool { status, _ := s.ask(api, "/readyz"); return status == http.StatusServiceUnavailable })
-	s.until("it is found to be damage", func() bool {
+	s.until("the damage is reported", func() bool {
 		_, body := s.ask(api, "/readyz")
 		return strings.Contains(body, s.db) && strings.Contains(body, "shotline backup")
 	})
 	if status := s.post("1"); status != http.StatusServiceUnavailable {
-		t.Errorf("a webhook was answered %d", status)
+		t.Errorf("webhook: status %d, want 503", status)
 	}
 	if n := len(s.vendor.Ledger().Creates); n != 0 {
-		t.Errorf("%d creates on the word of a damaged database", n)
+		t.Errorf("got %d creates with a damaged database, want 0", n)
 	}
 	s.until("it is logged", func() bool {
 		return strings.Contains(s.log.String(), "database damaged: submission and webhook intake stopped")
@@ -182,8 +183,9 @@ func TestDamageWhileServing(t *testing.T) {
 	}
 }
 
-// TestFailedReadAndSyncWhileServing: webhooks are refused as long as it must be,
-// nobody is told of damage, and serve goes on by itself.
+// TestFailedReadAndSyncWhileServing checks that webhooks are refused only as long
+// as necessary, that no damage is reported, and that serve continues without a
+// restart.
 func TestFailedReadAndSyncWhileServing(t *testing.T) {
 	storetest.WithPageCache(t, func(t *testing.T, c *storetest.PageCache) {
 		s := newStageAt(t, c.Path("shotline.db"))
@@ -209,13 +211,13 @@ func TestFailedReadAndSyncWhileServing(t *testing.T) {
 		ready := func() bool { status, _ := s.ask(api, "/readyz"); return status == http.StatusOK }
 		s.until("ready", ready)
 
-		s.until("a failed read is taken for damage by SQLite", func() bool {
+		s.until("SQLite reports damage after a failed read", func() bool {
 			failed := c.FailOneRead("shotline.db", 0)
 			s.ask(api, "/v1/batches/"+batch+"/results")
 			failed()
 			return metric("shotline_store_damage_reports_total")
 		})
-		s.until("a webhook is taken after the failed read", func() bool { return s.post("1") == http.StatusOK })
+		s.until("a webhook is accepted after the failed read", func() bool { return s.post("1") == http.StatusOK })
 		s.until("ready after the failed read", ready)
 
 		c.FailSyncs("shotline.db", true)
@@ -227,17 +229,17 @@ func TestFailedReadAndSyncWhileServing(t *testing.T) {
 				http.StatusServiceUnavailable
 		})
 		if _, body := s.ask(api, "/readyz"); !strings.Contains(body, "could not move the write-ahead log into the database") {
-			t.Errorf("readyz says %s", body)
+			t.Errorf("readyz returned %s", body)
 		}
 		if !metric("shotline_store_checkpoint_failures_total") {
 			t.Error("the failed sync is not counted")
 		}
 		c.FailSyncs("shotline.db", false)
-		s.until("a webhook is taken after the failed sync", func() bool { return s.post("2") == http.StatusOK })
+		s.until("a webhook is accepted after the failed sync", func() bool { return s.post("2") == http.StatusOK })
 		s.until("ready after the failed sync", ready)
 		for _, part := range []string{"writes and webhooks are refused until it can be moved", "writes and webhooks are refused until the database has been checked"} {
 			if strings.Count(s.log.String(), part) != 1 {
-				t.Errorf("the log does not say once that %s:\n%s", part, s.log)
+				t.Errorf("the log does not contain once: %s:\n%s", part, s.log)
 			}
 		}
 		if strings.Contains(s.log.String(), "shotline backup") {

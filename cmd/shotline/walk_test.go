@@ -13,8 +13,8 @@ import (
 	"shotline/client/sandbox/pages"
 )
 
-// TestWalks lets programs in two other languages go through every endpoint of
-// the sandbox, each with what its language brings along.
+// TestWalks runs programs in two other languages that call every endpoint of the
+// sandbox, using only their standard libraries.
 func TestWalks(t *testing.T) {
 	t.Parallel()
 	for _, walk := range []struct {
@@ -33,15 +33,15 @@ func TestWalks(t *testing.T) {
 			calls := runScript(t, program, walk.script, sandbox.Config{Renderer: walk.renderer(t), Workers: 2}).Calls
 			for _, endpoint := range sandbox.Endpoints() {
 				if calls[endpoint] == 0 {
-					t.Errorf("it never called %s", endpoint)
+					t.Errorf("%s was never called", endpoint)
 				}
 			}
 		})
 	}
 }
 
-// TestUsages goes through what single SDKs and pages of the vendor show, in each
-// form that the sandbox can answer in.
+// TestUsages repeats the usage examples of the vendor's SDKs and pages, in each
+// form of responses that the sandbox has.
 func TestUsages(t *testing.T) {
 	t.Parallel()
 	for name, cfg := range map[string]sandbox.Config{
@@ -57,7 +57,7 @@ func TestUsages(t *testing.T) {
 	}
 }
 
-// newBrowser renders the demo pages.
+// newBrowser returns a renderer for the demo pages.
 func newBrowser(t *testing.T) sandbox.Renderer {
 	browser, err := chrome.New(chrome.Config{Path: findBrowser(t), Tabs: 2, Pages: pages.Handler(), Fail: pages.Fail})
 	if err != nil {
@@ -80,8 +80,8 @@ func findBrowser(t *testing.T) string {
 	return path
 }
 
-// runScript has a program run a script of testdata/sdk against a sandbox, and
-// returns the sandbox's books.
+// runScript runs a script of testdata/sdk against a sandbox and returns the
+// sandbox's ledger.
 func runScript(t *testing.T, program, script string, cfg sandbox.Config) sandbox.Ledger {
 	s, err := startSandbox(cfg, "127.0.0.1:0", slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -92,24 +92,24 @@ func runScript(t *testing.T, program, script string, cfg sandbox.Config) sandbox
 			t.Error(err)
 		}
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute) // a busy machine draws slowly under the race detector
+	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute) // rendering is slow on a busy machine with the race detector
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, "../../testdata/sdk/"+script)
 	cmd.Env = append(cmd.Environ(),
 		"SCREENSHOTCENTER_API_KEY="+sandbox.DefaultAPIKey, "SCREENSHOTCENTER_BASE_URL="+s.url+"/api/v1")
-	said, err := cmd.CombinedOutput()
+	output, err := cmd.CombinedOutput()
 	if err != nil {
-		t.Fatalf("%v\n%s", err, said)
+		t.Fatalf("%v\n%s", err, output)
 	}
-	if !bytes.HasPrefix(said, []byte("ok ")) {
-		t.Errorf("it did not say what it did: %q", said)
+	if !bytes.HasPrefix(output, []byte("ok ")) {
+		t.Errorf("got output %q, want it to begin with ok", output)
 	}
 	return s.Ledger()
 }
 
-// findProgram returns the path of the first of the names that is installed. It
-// skips the test if none is, and in short runs: programs in other languages, and
-// what they request, take seconds each.
+// findProgram returns the path of the first installed program. It skips the test
+// if none is installed, and in short runs, because programs in other languages
+// take seconds each.
 func findProgram(t *testing.T, names []string) string {
 	if testing.Short() {
 		t.Skip("runs programs in other languages")
