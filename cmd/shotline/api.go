@@ -99,7 +99,8 @@ func (r *running) apiURL() string {
 	return "http://" + r.api.listener.Addr().String()
 }
 
-// listenerErrors returns the recent errors of all listeners, or nil if there are none.
+// listenerErrors returns the recent errors of all listeners, or nil if there are
+// none.
 func (r *running) listenerErrors() error {
 	var errs []error
 	for _, guard := range r.guards {

@@ -124,8 +124,8 @@ func newApp(std streams) *cli.App {
 	return app
 }
 
-// copyFlags copies flags, because parsing writes to them and several command lines
-// can run at the same time.
+// copyFlags copies flags, because parsing writes to them and several command
+// lines can run at the same time.
 func copyFlags(flags []cli.Flag) []cli.Flag {
 	own := make([]cli.Flag, len(flags))
 	for i, given := range flags {

@@ -79,8 +79,9 @@ func runFile(c *cli.Context) error {
 	return nil
 }
 
-// chooseResultSource decides how results arrive: through a running serve that receives
-// webhooks for this database, through webhooks to this process, or by polling.
+// chooseResultSource decides how results arrive: through a running serve that
+// receives webhooks for this database, through webhooks to this process, or by
+// polling.
 func (w *work) chooseResultSource(ctx context.Context, pollOnly bool) error {
 	workers, err := w.Store.Workers(ctx, clock.Now().Add(-jobs.WorkerAlive))
 	if err != nil {

@@ -113,7 +113,8 @@ func countedRows(n int64) string {
 	return summary.Grouped(n) + " rows"
 }
 
-// continueCommand returns the command that continues a batch. A serve continues it, too.
+// continueCommand returns the command that continues a batch. A serve continues
+// it, too.
 func continueCommand(c *cli.Context, batch string) string {
 	if findFlag(c.Command.Flags, batchFlag.Name) == nil {
 		return "" // demo: its sandbox is gone

@@ -89,8 +89,8 @@ func privateNetworks(c *cli.Context) ([]netip.Prefix, error) {
 	return networks, nil
 }
 
-// checkExposure checks the addresses of the sandbox. If other machines can reach it,
-// it must have its own API key.
+// checkExposure checks the addresses of the sandbox. If other machines can reach
+// it, it must have its own API key.
 func checkExposure(c *cli.Context) error {
 	if _, _, err := net.SplitHostPort(c.String("listen")); err != nil {
 		return badUsage("--listen %q: want HOST:PORT, such as 127.0.0.1:8080", c.String("listen"))

@@ -12,8 +12,8 @@ import (
 	"shotline/receiver/listener"
 )
 
-// goMemoryPercent is the share of the process's memory that Go can use, in percent. The
-// rest is for SQLite, whose memory Go does not count.
+// goMemoryPercent is the share of the process's memory that Go can use, in
+// percent. The rest is for SQLite, whose memory Go does not count.
 const goMemoryPercent = 70
 
 // minDescriptors is a limit of file descriptors below which a warning is logged,

@@ -22,8 +22,8 @@ import (
 	"shotline/receiver/signature"
 )
 
-// siegeConnections is how many connections strangers open at a time. The file descriptors
-// of the test process limit it.
+// siegeConnections is how many connections strangers open at a time. The file
+// descriptors of the test process limit it.
 var siegeConnections = flag.Int("siege", 1000, "how many connections strangers open at a time")
 
 // TestSiege starts the program without the race detector, with little memory or

@@ -9,17 +9,18 @@ import (
 )
 
 // minFree is how many bytes of the database's file system must be free for this
-// process to count as ready. On a small disk it is a twentieth of the disk, if that is
-// less.
+// process to count as ready. On a small disk it is a twentieth of the disk, if
+// that is less.
 const minFree = 64 << 20
 
-// reservedFree is how many bytes new work leaves free there, or a tenth of the disk if
-// that is less. They are for webhooks and for work that was accepted before. It is
-// more than minFree, so that an import does not make this process unready.
+// reservedFree is how many bytes new work leaves free there, or a tenth of the
+// disk if that is less. They are for webhooks and for work that was accepted
+// before. It is more than minFree, so that an import does not make this process
+// unready.
 const reservedFree = 128 << 20
 
-// fileStore is a store whose log is moved into its file later. The file then grows by
-// the size of the log, less its unused bytes.
+// fileStore is a store whose log is moved into its file later. The file then
+// grows by the size of the log, less its unused bytes.
 type fileStore interface {
 	statsReporter
 	// Spare returns the number of unused bytes in the file.
@@ -41,9 +42,9 @@ func enoughFree(database string) error {
 	return nil
 }
 
-// roomForWork returns jobs.ErrNoRoom if the database's file system has no room for new
-// work. The file might grow by the size of its log. Its unused pages, for example those
-// of an import that failed, make room for as much.
+// roomForWork returns jobs.ErrNoRoom if the database's file system has no room
+// for new work. The file might grow by the size of its log. Its unused pages, for
+// example those of an import that failed, make room for as much.
 func roomForWork(ctx context.Context, store jobs.Store, database string) error {
 	free, total, err := freeSpace(database)
 	if err != nil {

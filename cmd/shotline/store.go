@@ -13,8 +13,8 @@ import (
 	"shotline/jobs/sqlite"
 )
 
-// urlScheme matches the beginning of a URL. The rest might hold a password, so errors
-// show the scheme only.
+// urlScheme matches the beginning of a URL. The rest might hold a password, so
+// errors show the scheme only.
 var urlScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
 
 // storeOpener returns the opener for the store that --db names. No other function

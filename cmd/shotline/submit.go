@@ -122,8 +122,8 @@ func waitForBatch(c *cli.Context, store jobs.Store, id string) error {
 	return verdict(b)
 }
 
-// printIdleNote prints a note if an open batch makes no progress because it is paused
-// or no process works on it.
+// printIdleNote prints a note if an open batch makes no progress because it is
+// paused or no process works on it.
 func printIdleNote(c *cli.Context, store jobs.Store, id string) error {
 	b, err := store.Batch(c.Context, id)
 	if err != nil {
@@ -147,8 +147,8 @@ func hasNoWorker(c *cli.Context, store jobs.Store, batch string) (bool, error) {
 	return err == nil && !slices.ContainsFunc(workers, func(w jobs.Worker) bool { return w.WorksOn(batch) }), err
 }
 
-// withWaitTimeout returns a context that ends after --timeout. If --timeout is 0s,
-// the caller checks once and does not wait.
+// withWaitTimeout returns a context that ends after --timeout. If --timeout is
+// 0s, the caller checks once and does not wait.
 func withWaitTimeout(c *cli.Context) (context.Context, context.CancelFunc, error) {
 	limit := c.Duration(timeoutFlag.Name)
 	switch {

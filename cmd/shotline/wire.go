@@ -64,8 +64,8 @@ var fieldFlags = map[string]string{
 	"RequestTimeout": requestTimeoutFlag.Name, "Concurrency": concurrencyFlag.Name, "Rate": rateFlag.Name,
 }
 
-// withFlagName replaces the name of a configuration field in an error with the name of
-// its flag.
+// withFlagName replaces the name of a configuration field in an error with the
+// name of its flag.
 func withFlagName(err error) error {
 	var wrong *engine.FieldError
 	if !errors.As(err, &wrong) {
@@ -88,8 +88,8 @@ func vendorFrom(c *cli.Context, key string, more ...client.Option) (*client.Clie
 	return vendor, nil
 }
 
-// durationsFrom parses the durations. A duration keeps its default if the command has
-// no flag for it.
+// durationsFrom parses the durations. A duration keeps its default if the command
+// has no flag for it.
 func durationsFrom(c *cli.Context) (config engine.Config, err error) {
 	config.Role = c.Command.Name
 	for _, of := range []struct {

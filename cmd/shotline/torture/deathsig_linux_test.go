@@ -5,5 +5,8 @@ import (
 	"syscall"
 )
 
-// dieWithUs has the kernel kill a process when the thread that starts it ends.
-func dieWithUs(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
+// killWithParent makes the kernel kill the process when the thread that starts it
+// ends.
+func killWithParent(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+}

@@ -4,6 +4,6 @@ package torture
 
 import "os/exec"
 
-// dieWithUs has no effect here: when the test's process is killed, what it
-// started goes on.
-func dieWithUs(*exec.Cmd) {}
+// killWithParent does nothing on this system. If the test process is killed, the
+// processes that it started continue.
+func killWithParent(*exec.Cmd) {}

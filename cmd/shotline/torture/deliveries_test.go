@@ -7,10 +7,10 @@ import (
 	"strconv"
 )
 
-// checkKept holds the inbox against the ledger, by screenshot, and against the
-// gate, by body. More rows than answers of 2xx there may be: a serve that was
-// killed had kept what it could not acknowledge any more. More rows than posts
-// there may not be.
+// checkKept compares the inbox with the ledger, by screenshot, and with the
+// proxy's counts, by body. The inbox can have more rows than there were 2xx
+// responses, because a serve might be killed after the commit and before the
+// response. It cannot have more rows than there were posts.
 func checkKept(r *rig, v *view) {
 	for s, creates := range v.creates {
 		for _, c := range creates {
@@ -26,8 +26,8 @@ func checkKept(r *rig, v *view) {
 					}
 				}
 			}
-			if kept := len(v.heard[strconv.FormatInt(c.ID, 10)]); kept < acknowledged || kept > posts {
-				r.violates("P2", s, "of screenshot %d there are %d rows in the inbox, for %d posts and %d answers of 2xx", c.ID, kept, posts, acknowledged)
+			if kept := len(v.deliveries[strconv.FormatInt(c.ID, 10)]); kept < acknowledged || kept > posts {
+				r.violated("P2", s, "screenshot %d has %d rows in the inbox, %d posts and %d responses of 2xx", c.ID, kept, posts, acknowledged)
 			}
 		}
 	}
@@ -37,24 +37,25 @@ func checkKept(r *rig, v *view) {
 		checkDelivery(r, v, d)
 	}
 	for body, n := range kept {
-		if r.gate.posts[body] == nil {
-			r.violates("P2", subject{}, "the inbox has %d rows of what nobody sent: %s", n, body)
+		if r.proxy.posts[body] == nil {
+			r.violated("P2", ref{}, "the inbox has %d rows with a body that was not sent: %s", n, body)
 		}
 	}
-	for body, t := range r.gate.posts {
-		if n := kept[body]; n < t.kept || n > t.kept+t.unsure {
-			r.violates("P2", subject{}, "%d rows in the inbox for %d answers of 2xx and %d posts without an answer: %s", n, t.kept, t.unsure, body)
+	for body, t := range r.proxy.posts {
+		if n := kept[body]; n < t.kept || n > t.kept+t.unknown {
+			r.violated("P2", ref{}, "%d rows in the inbox, %d responses of 2xx and %d posts without a response: %s", n, t.kept, t.unknown, body)
 		}
-		if t.turned > 0 {
-			r.violates("P2", subject{}, "%d good webhooks were turned away: %s", t.turned, body)
+		if t.rejected > 0 {
+			r.violated("P2", ref{}, "%d webhooks with a valid signature were refused: %s", t.rejected, body)
 		}
 	}
 }
 
-// checkDelivery wants every delivery applied. One of a screenshot that was
-// charged beside the wanted one may have been foreign while nobody knew of it.
+// checkDelivery checks that a delivery was applied. It can be foreign if its job
+// was charged more than once, because the screenshot might not have been known
+// yet.
 func checkDelivery(r *rig, v *view, d delivery) {
-	var owner subject
+	var owner ref
 	for s, creates := range v.creates {
 		for _, c := range creates {
 			if strconv.FormatInt(c.ID, 10) == d.screenshot {
@@ -65,12 +66,12 @@ func checkDelivery(r *rig, v *view, d delivery) {
 	j := v.jobs[owner]
 	switch {
 	case j == nil:
-		r.violates("P2", owner, "delivery %d tells of screenshot %s, which is no job's", d.seq, d.screenshot)
+		r.violated("P2", owner, "delivery %d has screenshot %s, which belongs to no job", d.seq, d.screenshot)
 	case d.disposition == "foreign" && len(v.creates[owner]) > 1:
 	case d.disposition != "":
-		r.violates("P2", owner, "delivery %d is %s", d.seq, d.disposition)
+		r.violated("P2", owner, "delivery %d is %s", d.seq, d.disposition)
 	case !slices.Contains(j.shots, d.screenshot):
-		r.violates("P2", owner, "delivery %d counts as applied, and no submission has screenshot %s", d.seq, d.screenshot)
+		r.violated("P2", owner, "delivery %d was applied, but no submission has screenshot %s", d.seq, d.screenshot)
 	}
 }
 
@@ -80,21 +81,21 @@ func checkForgeries(r *rig, v *view) {
 			for _, d := range c.Deliveries {
 				for _, a := range d.Attempts {
 					if a.Signature != "valid" && a.Status != 401 && a.Status != 502 && a.Status != 0 {
-						r.violates("P4", s, "a webhook with signature %q was answered %d", a.Signature, a.Status)
+						r.violated("P4", s, "webhook with signature %q: status %d, want 401", a.Signature, a.Status)
 					}
 				}
 			}
 		}
 	}
-	for body, t := range r.gate.posts {
+	for body, t := range r.proxy.posts {
 		if t.accepted > 0 {
-			r.violates("P4", subject{}, "%d webhooks that are not signed well were not answered 401: %s", t.accepted, body)
+			r.violated("P4", ref{}, "%d webhooks with an invalid signature were not answered 401: %s", t.accepted, body)
 		}
 	}
 }
 
-// checkCounts compares the counters with a count of the rows, the results and
-// what status says.
+// checkCounts compares the counters with the rows, with the results file and with
+// the output of status.
 func checkCounts(r *rig, v *view) {
 	counted, costs, late, corrected := map[string]map[string]int{}, map[string]float64{}, map[string]int64{}, map[string]int64{}
 	for s, j := range v.jobs {
@@ -116,28 +117,28 @@ func checkCounts(r *rig, v *view) {
 				counters[state] = n
 			}
 		}
-		said, reported, err := r.status(id)
+		all, reported, err := r.status(id)
 		if err != nil {
-			r.violates("P6", subject{batch: id}, "%v", err)
+			r.violated("P6", ref{batch: id}, "%v", err)
 			continue
 		}
 		listed, listedCost := r.countResults(id)
-		for what, got := range map[string]map[string]int{"counters": counters, "status --json": reported, "results": listed} {
+		for source, got := range map[string]map[string]int{"counters": counters, "status --json": reported, "results": listed} {
 			if !maps.Equal(got, counted[id]) {
-				r.violates("P6", subject{batch: id}, "%s: %v, the rows: %v", what, got, counted[id])
+				r.violated("P6", ref{batch: id}, "%s: %v, rows: %v", source, got, counted[id])
 			}
 		}
-		cost, _ := said["cost"].(float64)
-		for what, got := range map[string]float64{"counter": float64(b["cost_micros"].(int64)) / 1e6, "status --json": cost, "results": listedCost} {
+		cost, _ := all["cost"].(float64)
+		for source, got := range map[string]float64{"counter": float64(b["cost_micros"].(int64)) / 1e6, "status --json": cost, "results": listedCost} {
 			if fmt.Sprintf("%.6f", got) != fmt.Sprintf("%.6f", costs[id]) {
-				r.violates("P6", subject{batch: id}, "cost by %s: %g, by the rows: %g", what, got, costs[id])
+				r.violated("P6", ref{batch: id}, "cost in %s: %g, in the rows: %g", source, got, costs[id])
 			}
 		}
 		if b["corrected"] != corrected[id] {
-			r.violates("P6", subject{batch: id}, "%d corrected by the counter, %d by the rows", b["corrected"], corrected[id])
+			r.violated("P6", ref{batch: id}, "%d corrected in the counter, %d in the rows", b["corrected"], corrected[id])
 		}
 		if b["late"] != late[id] {
-			r.violates("P6", subject{batch: id}, "%d late by the counter, %d by the rows", b["late"], late[id])
+			r.violated("P6", ref{batch: id}, "%d late in the counter, %d in the rows", b["late"], late[id])
 		}
 	}
 }
@@ -145,13 +146,13 @@ func checkCounts(r *rig, v *view) {
 func (r *rig) countResults(id string) (counts map[string]int, cost float64) {
 	records, err := r.results(id)
 	if err != nil || len(records) == 0 {
-		r.violates("P6", subject{batch: id}, "results: %v", err)
+		r.violated("P6", ref{batch: id}, "results: %v", err)
 		return nil, 0
 	}
-	state, twin, price := slices.Index(records[0], "state"), slices.Index(records[0], "duplicate_of"), slices.Index(records[0], "cost")
+	state, original, price := slices.Index(records[0], "state"), slices.Index(records[0], "duplicate_of"), slices.Index(records[0], "cost")
 	counts = map[string]int{}
 	for _, record := range records[1:] {
-		if record[twin] != "" {
+		if record[original] != "" {
 			counts["duplicate"]++
 			continue
 		}

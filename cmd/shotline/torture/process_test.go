@@ -17,19 +17,19 @@ import (
 	"time"
 )
 
-// process is one program that the test started. It ends with the test, at the
-// latest with the test's process.
+// process is a program that the test started. It is killed when the test ends, or
+// when the test process ends.
 type process struct {
-	name   string
-	log    string // file of its stderr
-	cmd    *exec.Cmd
-	asked  atomic.Bool   // we ended it
-	ended  chan struct{} // closed when it has been waited for
-	result error         // of Wait, once ended is closed
+	name    string
+	log     string // file with its standard error
+	cmd     *exec.Cmd
+	stopped atomic.Bool   // set before the test ends the process
+	ended   chan struct{} // closed after Wait returned
+	result  error         // of Wait; valid after ended is closed
 }
 
-// launcher starts all processes from one thread, which lives as long as the
-// test: Linux takes the end of the thread for the end of the parent.
+// launcher starts all processes from one thread that exists as long as the test.
+// On Linux, the end of the parent thread counts as the end of the parent.
 type launcher chan func()
 
 func newLauncher(t *testing.T) launcher {
@@ -45,13 +45,14 @@ func newLauncher(t *testing.T) launcher {
 }
 
 func (l launcher) start(cmd *exec.Cmd) error {
-	dieWithUs(cmd)
+	killWithParent(cmd)
 	result := make(chan error)
 	l <- func() { result <- cmd.Start() }
 	return <-result
 }
 
-// start runs a program in the background; its stderr goes to a log file.
+// start starts a program in the background. Its standard error goes to a log
+// file.
 func (r *rig) start(name string, stdin io.Reader, stdout io.Writer, program string, args ...string) (*process, error) {
 	p := &process{name: name, log: filepath.Join(r.folder, name+".log"), ended: make(chan struct{})}
 	log, err := os.Create(p.log)
@@ -73,13 +74,14 @@ func (r *rig) start(name string, stdin io.Reader, stdout io.Writer, program stri
 	return p, nil
 }
 
-// kill ends the process as a power failure would, and waits for its end.
+// kill ends the process with SIGKILL, as a power failure would, and waits for its
+// end.
 func (p *process) kill() { p.signal(syscall.SIGKILL) }
 
-// signal asks for the end and waits for it.
+// signal sends a signal that ends the process, and waits for its end.
 func (p *process) signal(s syscall.Signal) {
-	p.asked.Store(true)
-	_ = p.cmd.Process.Signal(s) // it may have ended
+	p.stopped.Store(true)
+	_ = p.cmd.Process.Signal(s) // fails if it has already ended
 	<-p.ended
 }
 
@@ -93,7 +95,7 @@ func (p *process) running() bool {
 	}
 }
 
-// tail is the end of the log.
+// tail returns the last lines of the log.
 func (p *process) tail(lines int) string {
 	data, err := os.ReadFile(p.log)
 	if err != nil {
@@ -103,10 +105,11 @@ func (p *process) tail(lines int) string {
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
 }
 
-// commandTime is ample for every command that is not told to wait.
-const commandTime = 60 * time.Second
+// commandTimeout is the time limit of a command. It is long enough for every
+// command without a wait.
+const commandTimeout = 60 * time.Second
 
-// shotline runs one command to its end.
+// shotline runs a command and waits for its end.
 func (r *rig) shotline(stdin io.Reader, args ...string) (out string, code int, err error) {
 	var stdout bytes.Buffer
 	name := fmt.Sprintf("command-%04d-%s", r.commands.Add(1), args[0])
@@ -114,13 +117,13 @@ func (r *rig) shotline(stdin io.Reader, args ...string) (out string, code int, e
 	if err != nil {
 		return "", 0, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), commandTime)
+	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
 	defer cancel()
 	select {
 	case <-p.ended:
 	case <-ctx.Done():
 		p.kill()
-		return "", 0, fmt.Errorf("shotline %s did not end within %s:\n%s", strings.Join(args, " "), commandTime, p.tail(20))
+		return "", 0, fmt.Errorf("shotline %s did not end within %s:\n%s", strings.Join(args, " "), commandTimeout, p.tail(20))
 	}
 	var exit *exec.ExitError
 	if errors.As(p.result, &exit) {
@@ -129,9 +132,9 @@ func (r *rig) shotline(stdin io.Reader, args ...string) (out string, code int, e
 		return "", 0, p.result
 	}
 	if code != 0 {
-		err = fmt.Errorf("shotline %s ended with %d:\n%s", strings.Join(args, " "), code, p.tail(20))
+		err = fmt.Errorf("shotline %s: exit code %d:\n%s", strings.Join(args, " "), code, p.tail(20))
 	} else {
-		_ = os.Remove(p.log) // thousands of these say nothing
+		_ = os.Remove(p.log) // there are thousands of them, and they are not needed
 	}
 	return stdout.String(), code, err
 }

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// redisServer is a real redis-server on a unix socket, without anything on
-// disk: after a restart it is empty.
+// redisServer is a redis-server on a Unix socket. It stores nothing on disk, so
+// it is empty after a restart.
 type redisServer struct {
 	r      *rig
 	socket string
@@ -32,13 +32,13 @@ func (s *redisServer) start() {
 	p, err := s.r.start("redis", nil, nil, "redis-server", "--port", "0", "--unixsocket", s.socket,
 		"--save", "", "--appendonly", "no", "--dir", s.r.folder)
 	if err != nil {
-		s.r.breaks("%v", err)
+		s.r.fail("%v", err)
 		return
 	}
 	s.process = p
 }
 
-// restart loses everything that Redis holds, and every connection to it.
+// restart deletes all data of Redis and closes all connections.
 func (s *redisServer) restart(after time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -47,25 +47,25 @@ func (s *redisServer) restart(after time.Duration) {
 	s.start()
 }
 
-// flush loses everything that Redis holds, and no connection.
+// flush deletes all data of Redis. The connections stay open.
 func (s *redisServer) flush() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c, err := net.Dial("unix", s.socket)
 	if err != nil {
-		return // it is just starting, and empty
+		return // it is starting, and empty
 	}
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
 	if _, err := io.WriteString(c, "FLUSHALL\r\nQUIT\r\n"); err != nil {
 		return
 	}
-	if said, err := io.ReadAll(c); err != nil || !strings.HasPrefix(string(said), "+OK") {
-		s.r.breaks("FLUSHALL: %q, %v", said, err)
+	if response, err := io.ReadAll(c); err != nil || !strings.HasPrefix(string(response), "+OK") {
+		s.r.fail("FLUSHALL: %q, %v", response, err)
 	}
 }
 
-// pause makes Redis deaf and dumb for a while; connections stay.
+// pause stops Redis for a while. The connections stay open.
 func (s *redisServer) pause(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,8 +74,8 @@ func (s *redisServer) pause(d time.Duration) {
 	_ = s.process.cmd.Process.Signal(syscall.SIGCONT)
 }
 
-// mend starts Redis if it does not run.
-func (s *redisServer) mend() {
+// ensureRunning starts Redis if it is not running.
+func (s *redisServer) ensureRunning() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.process.running() {

@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// shown is how many violations of each promise are told in full.
-const shown = 3
+// maxShown is how many violations of each promise are reported in full.
+const maxShown = 3
 
-// report says how the run went. A failed one is told with everything that was
-// written down about the jobs it failed for, and its folder is kept.
+// report logs the figures of the run. If it failed, report also logs everything
+// about the jobs concerned, and keeps the folder.
 func (r *rig) report() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -26,19 +26,19 @@ func (r *rig) report() {
 		}
 	}
 	rows := 0
-	for _, b := range r.book.batches {
-		if !b.broken {
+	for _, b := range r.inputs.batches {
+		if !b.killed {
 			rows += len(b.rows)
 		}
 	}
-	calls, again := r.ear.count()
+	calls, again := r.target.count()
 	f := r.figures
-	r.t.Logf("seed %d: %d serves killed, %d started; redis killed %d, flushed %d, paused %d times; %d files with %d rows, %d looks\n"+
+	r.t.Logf("seed %d: %d serves killed, %d started; redis killed %d, flushed %d, paused %d times; %d files with %d rows, %d queries\n"+
 		"%d creates took effect, %d did not; webhooks posted %d times; faults %v\n"+
 		"jobs ended as %v\n"+
-		"callbacks came %d times, %d to targets that had taken them\n"+
-		"faults lasted %s, then everything ended within %s; a serve had at most %d files and %d MiB",
-		r.seed, f.kills, f.starts, f.redisKills, f.redisFlushes, f.redisPauses, len(r.book.batches), rows, f.looks,
+		"%d callbacks arrived, %d of them had been accepted before\n"+
+		"faults lasted %s, then all work ended within %s; a serve had at most %d open files and used %d MiB",
+		r.seed, f.kills, f.starts, f.redisKills, f.redisFlushes, f.redisPauses, len(r.inputs.batches), rows, f.queries,
 		len(l.Creates), len(l.Refused), posts, l.Fired,
 		f.ends, calls, again, f.chaos.Round(time.Second/10), f.settling.Round(time.Second/10), f.maxFiles, f.maxMemory>>20)
 	if len(r.violations) == 0 && !r.t.Failed() {
@@ -48,42 +48,42 @@ func (r *rig) report() {
 	if data, err := json.MarshalIndent(l, "", " "); err == nil {
 		_ = os.WriteFile(filepath.Join(r.folder, "ledger.json"), data, 0o600)
 	}
-	told := map[string]int{}
+	reported := map[string]int{}
 	for _, violation := range r.violations {
-		if told[violation.promise]++; told[violation.promise] <= shown {
-			r.t.Errorf("%s is broken for %s: %s%s", violation.promise, violation.subject, violation.text, r.dossier(violation.subject))
+		if reported[violation.promise]++; reported[violation.promise] <= maxShown {
+			r.t.Errorf("%s: violated by %s: %s%s", violation.promise, violation.ref, violation.text, r.details(violation.ref))
 		}
 	}
-	for promise, n := range told {
-		if n > shown {
-			r.t.Errorf("%s is broken %d times more", promise, n-shown)
+	for promise, n := range reported {
+		if n > maxShown {
+			r.t.Errorf("%s: %d more violations", promise, n-maxShown)
 		}
 	}
 	for _, p := range r.processes[max(0, len(r.processes)-3):] {
 		r.t.Logf("the last lines of %s:\n%s", p.name, p.tail(12))
 	}
-	r.t.Logf("everything is in %s\nonce more, with the same plan (what the machine makes of it will differ):\n  make torture KILLS=%d SEED=%d",
+	r.t.Logf("logs and data are in %s\nto repeat the same plan (the timing will differ):\n  make torture KILLS=%d SEED=%d",
 		r.folder, *killsFlag, r.seed)
 }
 
-// dossier is everything that is known about one job.
-func (r *rig) dossier(s subject) string {
+// details returns everything that is known about a job.
+func (r *rig) details(s ref) string {
 	if s.row == 0 {
 		return ""
 	}
 	var text strings.Builder
-	if file := r.book.of(s.batch); file != nil && int(s.row) <= len(file.rows) {
+	if file := r.inputs.of(s.batch); file != nil && int(s.row) <= len(file.rows) {
 		fmt.Fprintf(&text, "\n  row       %+v", file.rows[s.row-1])
 	}
 	shots := map[string]bool{}
 	for _, c := range r.vendor.Ledger().Creates {
-		if subjectOfTag(submissionTag(c.Tags)) == s {
+		if refOfTag(submissionTag(c.Tags)) == s {
 			data, _ := json.Marshal(c)
 			fmt.Fprintf(&text, "\n  ledger    %s", data)
 			shots[strconv.FormatInt(c.ID, 10)] = true
 		}
 	}
-	o := r.observe()
+	db := r.openDatabase()
 	of := `(SELECT j.seq FROM jobs j JOIN batches b ON b.seq = j.batch_seq WHERE b.id = '` + s.batch + `' AND j.row = ` + strconv.FormatInt(s.row, 10) + `)`
 	for _, table := range []struct{ name, columns, where string }{
 		{"jobs", "state, attempt, lease_owner, lease_until, created_at, submitted_at, closed_at, deadline, screenshot_id, error, closed_by, cost, late, double_charged, conflicts, corrected", "seq = " + of},
@@ -91,19 +91,19 @@ func (r *rig) dossier(s subject) string {
 		{"contradictions", "attempt, first_outcome, vendor_says, opened_at, check_at, checks", "job_seq = " + of},
 		{"events", "at, type, attempt, state", "job_seq = " + of},
 	} {
-		o.each("SELECT "+table.columns+" FROM "+table.name+" WHERE "+table.where, func(cells []string) {
+		db.each("SELECT "+table.columns+" FROM "+table.name+" WHERE "+table.where, func(cells []string) {
 			fmt.Fprintf(&text, "\n  %-14s", table.name)
 			for i, column := range strings.Split(table.columns, ", ") {
 				fmt.Fprintf(&text, " %s=%q", column, cells[i])
 			}
 		})
 	}
-	o.each("SELECT seq, received_at, disposition, screenshot_id, outcome FROM inbox", func(cells []string) {
+	db.each("SELECT seq, received_at, disposition, screenshot_id, outcome FROM inbox", func(cells []string) {
 		if shots[cells[3]] {
 			fmt.Fprintf(&text, "\n  inbox     seq %s at %s: %q, %s is %s", cells[0], at(number(cells[1])), cells[2], cells[3], cells[4])
 		}
 	})
-	if err := o.close(); err != nil {
+	if err := db.close(); err != nil {
 		fmt.Fprintf(&text, "\n  %v", err)
 	}
 	return text.String()

@@ -19,30 +19,31 @@ const (
 	hooks  = "/webhooks/screenshotcenter"
 )
 
-// rig is everything that runs, and everything the test writes down about it.
+// rig is everything that runs in the test, and everything the test records about
+// it.
 type rig struct {
 	t        *testing.T
 	seed     int64
-	folder   string // kept when the run fails
+	folder   string // kept if the run fails
 	binary   string
 	db       string
 	env      []string
 	launcher launcher
 	vendor   *vendor
 	redis    *redisServer
-	gate     *gate
-	ear      *ear
-	slots    [2]*slot // where serves run; the first is always filled again
-	book     book
+	proxy    *webhookProxy
+	target   *callbackTarget
+	slots    [2]*slot // the first one is always restarted
+	inputs   inputs
 	commands atomic.Int64
 	sampled  chan struct{}
 	stopping chan struct{}
 	stop     sync.Once
-	made     atomic.Bool // the tables of the database were there once
+	made     atomic.Bool // the tables of the database have been seen
 
-	living    context.Context // as long as there is any use in faults
-	endLiving context.CancelFunc
-	broken    atomic.Bool // the test itself cannot go on
+	faultCtx     context.Context // canceled when faults are no longer useful
+	cancelFaults context.CancelFunc
+	failed       atomic.Bool // the test itself cannot continue
 
 	faultsEnded time.Time
 
@@ -52,22 +53,22 @@ type rig struct {
 	figures    figures
 }
 
-// figures are what a run prints about itself.
+// figures are the statistics of a run.
 type figures struct {
-	kills, starts, redisKills, redisFlushes, redisPauses, looks int
+	kills, starts, redisKills, redisFlushes, redisPauses, queries int
 
 	ends            map[string]int // jobs by state and provenance
 	chaos, settling time.Duration
 	maxFiles        int
-	maxMemory       int64 // bytes
+	maxMemory       int64 // in bytes
 }
 
 func newRig(t *testing.T, seed int64) *rig {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
-		t.Skip("needs redis-server: it is not on this machine")
+		t.Skip("redis-server is not installed")
 	}
-	folder, err := os.MkdirTemp("", "torture") // t.TempDir is removed, and too long for a socket
+	folder, err := os.MkdirTemp("", "torture") // t.TempDir is always removed, and its path is too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,30 +76,30 @@ func newRig(t *testing.T, seed int64) *rig {
 		t: t, seed: seed, folder: folder, db: filepath.Join(folder, "shotline.db"),
 		launcher: newLauncher(t), sampled: make(chan struct{}), stopping: make(chan struct{}),
 	}
-	r.living, r.endLiving = context.WithCancel(t.Context())
-	t.Cleanup(r.endLiving)
+	r.faultCtx, r.cancelFaults = context.WithCancel(t.Context())
+	t.Cleanup(r.cancelFaults)
 	r.build()
-	r.gate = newGate(t)
-	r.vendor = newVendor(t, r.gate.url, seed)
-	r.ear = newEar(t, seed)
+	r.proxy = newWebhookProxy(t)
+	r.vendor = newVendor(t, r.proxy.url, seed)
+	r.target = newCallbackTarget(t, seed)
 	r.redis = newRedis(r)
 	r.env = append(os.Environ(),
 		"SHOTLINE_DB="+r.db, "SCREENSHOTCENTER_API_KEY="+apiKey, "SCREENSHOTCENTER_BASE_URL="+r.vendor.url+"/api/v1",
 		"SCREENSHOTCENTER_APP_ID=12", "WEBHOOK_SECRET="+secret, "SHOTLINE_CONFIG=",
-		"SHOTLINE_CALLBACK_SECRET="+callbackSecret, "SHOTLINE_SINK=ear="+r.ear.url+sinkPath, "SHOTLINE_ALLOW_PRIVATE=127.0.0.0/8",
+		"SHOTLINE_CALLBACK_SECRET="+callbackSecret, "SHOTLINE_SINK=target="+r.target.url+sinkPath, "SHOTLINE_ALLOW_PRIVATE=127.0.0.0/8",
 		"SHOTLINE_JOB_TIMEOUT="+jobTimeout.String(), "SHOTLINE_DEADLINE_GRACE="+deadlineGrace.String(),
 		"SHOTLINE_SETTLE="+settleTime.String(), "SHOTLINE_REQUEST_TIMEOUT="+requestTimeout.String(),
 		"GORACE=atexit_sleep_ms=0")
 	for i := range r.slots {
 		r.slots[i] = &slot{number: i + 1, address: freeAddress(t), api: freeAddress(t)}
-		r.gate.doors = append(r.gate.doors, r.slots[i].address)
+		r.proxy.addresses = append(r.proxy.addresses, r.slots[i].address)
 	}
 	go r.sample()
 	t.Cleanup(r.endSampling)
 	return r
 }
 
-// build makes the binary; with the race detector when the test has it.
+// build builds the binary, with the race detector if the test uses it.
 func (r *rig) build() {
 	r.t.Helper()
 	r.binary = filepath.Join(r.folder, "shotline")
@@ -111,7 +112,7 @@ func (r *rig) build() {
 	}
 }
 
-// freeAddress finds a loopback port that nobody uses now.
+// freeAddress returns a loopback address with a port that is not in use.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -122,20 +123,21 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// count changes the figures.
+// count changes the figures with the lock held.
 func (r *rig) count(change func(*figures)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	change(&r.figures)
 }
 
-// subject is what a violation is about: a job, or a whole batch when row is 0.
-type subject struct {
+// ref identifies what a violation is about: a job, a batch if row is 0, or
+// the whole run if batch is empty.
+type ref struct {
 	batch string
 	row   int64
 }
 
-func (s subject) String() string {
+func (s ref) String() string {
 	switch {
 	case s.batch == "":
 		return "the whole run"
@@ -145,23 +147,23 @@ func (s subject) String() string {
 	return fmt.Sprintf("job %s-%d", s.batch, s.row)
 }
 
-// violation is a promise that was not kept.
+// violation is a broken promise.
 type violation struct {
 	promise string
-	subject subject
+	ref     ref
 	text    string
 }
 
-// breaks notes that the test itself has failed, and ends the run: it may be called
-// by any goroutine.
-func (r *rig) breaks(format string, args ...any) {
-	r.violates("rig", subject{}, format, args...)
-	r.broken.Store(true)
-	r.endLiving()
+// fail records that the test itself has failed and ends the run. It can be
+// called from any goroutine.
+func (r *rig) fail(format string, args ...any) {
+	r.violated("rig", ref{}, format, args...)
+	r.failed.Store(true)
+	r.cancelFaults()
 }
 
-// violates notes a violation; the report at the end tells of it.
-func (r *rig) violates(promise string, s subject, format string, args ...any) {
+// violated records a violation for the report at the end.
+func (r *rig) violated(promise string, s ref, format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.violations = append(r.violations, violation{promise, s, fmt.Sprintf(format, args...)})

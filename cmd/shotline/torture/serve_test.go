@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// slot is a place where a serve can run: its addresses for webhooks and for orders.
+// slot holds the addresses of a serve, for webhooks and for the API, and its
+// process.
 type slot struct {
 	number  int
 	address string
@@ -18,12 +19,12 @@ type slot struct {
 	starts  int
 
 	mu      sync.Mutex
-	process *process // the latest; nil before the first
+	process *process // the latest; nil before the first start
 }
 
 func (s *slot) runs() bool { return s.running() != nil }
 
-// running is the process in the slot; nil when there is none.
+// running returns the process in the slot, or nil if there is none.
 func (s *slot) running() *process {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -33,8 +34,8 @@ func (s *slot) running() *process {
 	return s.process
 }
 
-// startServe fills a slot and does not wait until the serve is ready. With an
-// own queue it does not share Redis with the other slot.
+// startServe starts a serve in a slot and does not wait until it is ready. With
+// its own queue, the serve does not share Redis with the other slot.
 func (r *rig) startServe(s *slot, ownQueue bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -45,7 +46,7 @@ func (r *rig) startServe(s *slot, ownQueue bool) {
 	}
 	p, err := r.start(fmt.Sprintf("serve-%d-%03d", s.number, s.starts), nil, nil, r.binary, args...)
 	if err != nil {
-		r.breaks("%v", err)
+		r.fail("%v", err)
 		return
 	}
 	s.process = p
@@ -55,14 +56,14 @@ func (r *rig) startServe(s *slot, ownQueue bool) {
 	r.mu.Unlock()
 	go func() {
 		<-p.ended
-		if !p.asked.Load() {
-			r.violates("stays up", subject{}, "%s ended by itself: %v\n%s", p.name, p.result, p.tail(30))
-			r.endLiving() // perhaps none ever stays up to be killed
+		if !p.stopped.Load() {
+			r.violated("stays up", ref{}, "%s ended unexpectedly: %v\n%s", p.name, p.result, p.tail(30))
+			r.cancelFaults() // if no serve stays up, none could be killed
 		}
 	}()
 }
 
-// killServe is a power failure for one process.
+// killServe kills a serve, as a power failure would.
 func (r *rig) killServe(s *slot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -73,7 +74,8 @@ func (r *rig) killServe(s *slot) {
 	r.count(func(f *figures) { f.kills++ })
 }
 
-// stopServes ends what still runs the gentle way, which must work as well.
+// stopServes stops the serves with SIGTERM. They must end without an error within
+// ten seconds.
 func (r *rig) stopServes() {
 	for _, s := range r.slots {
 		p := s.running()
@@ -83,23 +85,23 @@ func (r *rig) stopServes() {
 		began := time.Now()
 		p.signal(syscall.SIGTERM)
 		if took := time.Since(began); p.result != nil || took > 10*time.Second {
-			r.violates("stops", subject{}, "%s ended with %v, %s after SIGTERM", p.name, p.result, took)
+			r.violated("stops", ref{}, "%s ended with %v, %s after SIGTERM", p.name, p.result, took)
 		}
 	}
 	for _, p := range r.processes {
 		if data, err := os.ReadFile(p.log); err == nil && strings.Contains(string(data), "DATA RACE") {
-			r.violates("no data race", subject{}, "%s", p.log)
+			r.violated("no data race", ref{}, "%s", p.log)
 		}
 	}
 }
 
-// endSampling returns when the figures of the serves change no more.
+// endSampling ends the measurement of the serves and waits until it has ended.
 func (r *rig) endSampling() {
 	r.stop.Do(func() { close(r.stopping) })
 	<-r.sampled
 }
 
-// sample measures the serves until endSampling.
+// sample measures the serves until endSampling is called.
 func (r *rig) sample() {
 	defer close(r.sampled)
 	ticker := time.NewTicker(200 * time.Millisecond)
@@ -119,8 +121,8 @@ func (r *rig) sample() {
 	}
 }
 
-// usage is how many files the process has open and how many bytes of memory it
-// takes; zeros when it has just ended.
+// usage returns the number of open files and the memory of the process in bytes.
+// Both are 0 if the process has just ended.
 func (p *process) usage() (files int, memory int64) {
 	folder := "/proc/" + strconv.Itoa(p.cmd.Process.Pid)
 	if entries, err := os.ReadDir(folder + "/fd"); err == nil {

@@ -1,11 +1,11 @@
-// Package torture holds one test. It runs the real binary, several processes on
-// one database, beside a vendor that goes wrong in every way it knows, kills
-// them and Redis at random moments, and then checks the promises P1 to P10
-// from outside: against the vendor's ledger, against what passed the gate of
-// the webhooks, against its own list of rows, and by its own SQL.
+// Package torture contains a single test. It runs several processes of the real
+// binary on one database, with a vendor that injects faults. It kills the
+// processes and Redis at random moments. Then it checks the promises P1 to P10
+// from outside: against the vendor's ledger, against the webhooks that passed the
+// proxy, against its own list of rows, and with its own SQL.
 //
-// What is planned follows from the seed; what happens follows from the machine
-// as well. A run that failed need not fail again.
+// The seed determines the plan, but the timing of the machine also affects the
+// run. If a run fails, a repetition with the same seed might pass.
 package torture
 
 import (
@@ -17,12 +17,13 @@ import (
 )
 
 var (
-	killsFlag = flag.Int("torture.kills", 5, "how many times a serve is killed")
-	lagFlag   = flag.Duration("torture.lag", 2*time.Second, "how long listings lag at most; beyond the settle time double charges are right, if they are recorded as soon as a listing shows them")
-	seedFlag  = flag.Int64("torture.seed", 0, "what the plan follows from; 0: the clock")
+	killsFlag = flag.Int("torture.kills", 5, "number of serves to kill")
+	lagFlag   = flag.Duration("torture.lag", 2*time.Second, "longest lag of listings; if it exceeds the settle time, double charges are allowed but must be recorded as soon as a listing shows them")
+	seedFlag  = flag.Int64("torture.seed", 0, "seed of the plan; 0: from the clock")
 )
 
-// The durations that the serves are given, and with them what P8 allows.
+// Durations that the serves are configured with. The time limit of P8 follows
+// from them.
 const (
 	jobTimeout     = 10 * time.Second
 	deadlineGrace  = 5 * time.Second
@@ -35,7 +36,7 @@ func TestTorture(t *testing.T) {
 	if testing.Short() {
 		t.Skip("kills whole processes for a minute")
 	}
-	t.Parallel() // it waits more than it works
+	t.Parallel() // it mostly waits
 	seed := *seedFlag
 	if seed == 0 {
 		seed = time.Now().UnixNano() % 1_000_000_000
@@ -45,19 +46,19 @@ func TestTorture(t *testing.T) {
 
 	r.startServe(r.slots[0], false)
 	began := time.Now()
-	r.live(*killsFlag)
-	if r.broken.Load() {
+	r.runActors(*killsFlag)
+	if r.failed.Load() {
 		return
 	}
-	r.calm()
+	r.stopFaults()
 	r.faultsEnded = time.Now()
-	inTime := r.settle() && r.tell()
+	inTime := r.settle() && r.deliverCallbacks()
 	chaos, settling := r.faultsEnded.Sub(began), time.Since(r.faultsEnded)
 	r.stopServes()
 	r.endSampling()
 	r.figures.chaos, r.figures.settling = chaos, settling
 	if !inTime {
-		return // the rest would say the same a hundred times
+		return // the checks would report the same failure many times
 	}
 	v, err := r.read()
 	if err != nil {
@@ -69,21 +70,20 @@ func TestTorture(t *testing.T) {
 	}
 }
 
-// calm ends the faults: everything that was broken is mended, what was killed
-// is started.
-func (r *rig) calm() {
+// stopFaults ends the faults and starts everything that was killed.
+func (r *rig) stopFaults() {
 	r.t.Helper()
 	if err := r.vendor.SetFaults(nil, 0); err != nil {
 		r.t.Fatal(err)
 	}
-	r.redis.mend()
-	r.ear.settleDown()
+	r.redis.ensureRunning()
+	r.target.acceptAll()
 	if !r.slots[0].runs() {
 		r.startServe(r.slots[0], false)
 	}
 }
 
-// settle waits until nothing is owed any more, within what P8 allows.
+// settle waits until no work is pending. The time limit is that of P8.
 func (r *rig) settle() bool {
 	r.t.Helper()
 	ctx, cancel := context.WithDeadline(r.t.Context(), r.faultsEnded.Add(settleBound))
@@ -91,54 +91,55 @@ func (r *rig) settle() bool {
 	ticker := time.NewTicker(100 * time.Millisecond)
 	defer ticker.Stop()
 	for {
-		owed, err := r.owed()
-		if owed == "" && err == nil && r.vendor.Idle(ctx) == nil {
-			if owed, err = r.owed(); owed == "" && err == nil { // nothing came after the last look
+		pending, err := r.pendingWork()
+		if pending == "" && err == nil && r.vendor.Idle(ctx) == nil {
+			if pending, err = r.pendingWork(); pending == "" && err == nil { // no work has arrived since the last check
 				return true
 			}
 		}
 		if err != nil {
-			r.breaks("%v", err)
+			r.fail("%v", err)
 			return false
 		}
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			r.violates("P8", subject{}, "%s after the faults ended there is still owed: %s", settleBound, owed)
+			r.violated("P8", ref{}, "%s after the faults ended, work is still pending: %s", settleBound, pending)
 			return false
 		}
 	}
 }
 
-// toldBound is how long everybody may take to be told, when the targets answer
-// again: the callbacks that were under way then may wait for two minutes more.
-const toldBound = 4 * time.Minute
+// deliveryBound is how long the delivery of all callbacks can take after the
+// targets have recovered. A callback that was in progress then might wait for two
+// more minutes.
+const deliveryBound = 4 * time.Minute
 
-// tell has what waits for its next attempt tried at once, and waits until everybody
-// has been told.
-func (r *rig) tell() bool {
+// deliverCallbacks makes undelivered callbacks due immediately and waits until
+// all are delivered.
+func (r *rig) deliverCallbacks() bool {
 	r.t.Helper()
 	if status, answer, err := r.post(r.slots[0], "/v1/callbacks/replay?state=owed", "application/json", "", ""); err != nil || status != http.StatusAccepted {
-		r.breaks("replay: %d %s %v", status, answer, err)
+		r.fail("replay: %d %s %v", status, answer, err)
 		return false
 	}
-	ctx, cancel := context.WithTimeout(r.t.Context(), toldBound)
+	ctx, cancel := context.WithTimeout(r.t.Context(), deliveryBound)
 	defer cancel()
 	ticker := time.NewTicker(100 * time.Millisecond)
 	defer ticker.Stop()
 	for {
-		untold, err := r.untold()
+		undelivered, err := r.undelivered()
 		if err != nil {
-			r.breaks("%v", err)
+			r.fail("%v", err)
 			return false
 		}
-		if untold == 0 {
+		if undelivered == 0 {
 			return true
 		}
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			r.violates("P5", subject{}, "%s after the targets answer again %d events and callbacks are still owed", toldBound, untold)
+			r.violated("P5", ref{}, "%s after the targets recovered, %d events and callbacks are still undelivered", deliveryBound, undelivered)
 			return false
 		}
 	}

@@ -15,8 +15,8 @@ import (
 	"shotline/client/sandbox/pages"
 )
 
-// faults are what goes wrong at the vendor; list-lag comes to them. Of the rest
-// only credits-out is missing, which pauses batches until somebody resumes them.
+// faults are the vendor's faults. list-lag is added later. credits-out is missing
+// because it pauses batches until a user resumes them.
 var faults = []string{
 	"create-cut=0.05", "create-cut-effect=0.06", "create-500=0.04", "create-500-effect=0.05",
 	"create-429=0.06,in=any", "create-slow=0.03,delay=1s..4s", "create-malformed=0.04", "create-status=0.04",
@@ -26,18 +26,19 @@ var faults = []string{
 	"webhook-bad-signature=0.06", "webhook-unsigned=0.06",
 }
 
-// vendor is a sandbox in the test's own process. Its books are the witness.
+// vendor is a sandbox in the test process. Its ledger is the reference for the
+// checks.
 type vendor struct {
 	*sandbox.Server
 	url     string
-	created bell // rings at every create, before it is looked at
+	created notifier // occurs before a create is processed
 }
 
-// slowly draws placeholders like the plain renderer, but takes up to a second
-// and a half for it, by the address.
-type slowly struct{ *sandbox.PlainRenderer }
+// slowRenderer renders placeholders like the plain renderer, but takes up to 1.5
+// seconds, depending on the URL.
+type slowRenderer struct{ *sandbox.PlainRenderer }
 
-func (s slowly) Measure(ctx context.Context, r sandbox.RenderRequest) (sandbox.Rendering, error) {
+func (s slowRenderer) Measure(ctx context.Context, r sandbox.RenderRequest) (sandbox.Rendering, error) {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(r.URL))
 	select {
@@ -65,7 +66,7 @@ func newVendor(t *testing.T, webhooks string, seed int64) *vendor {
 	dialect := []sandbox.Dialect{sandbox.DialectA, sandbox.DialectB}[seed%2]
 	v.Server, err = sandbox.New(sandbox.Config{
 		Dialect: dialect, APIKey: apiKey, BaseURL: v.url, WebhookURL: webhooks, WebhookSecret: secret,
-		Renderer: slowly{&sandbox.PlainRenderer{Fail: pages.Fail}}, Workers: 128,
+		Renderer: slowRenderer{&sandbox.PlainRenderer{Fail: pages.Fail}}, Workers: 128,
 		WebhookTries: 9, RetryBackoff: func(failed int) time.Duration { return min(100*time.Millisecond<<failed, 2*time.Second) },
 		Faults: wrong, Seed: seed,
 	})
@@ -75,7 +76,7 @@ func newVendor(t *testing.T, webhooks string, seed int64) *vendor {
 	answers := v.Handler()
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/screenshot/create") {
-			v.created.ring()
+			v.created.notify()
 		}
 		answers.ServeHTTP(w, r)
 	})}
@@ -91,7 +92,7 @@ func newVendor(t *testing.T, webhooks string, seed int64) *vendor {
 	return v
 }
 
-// ledger reads the books the way anybody can: over HTTP.
+// ledger reads the ledger over HTTP, as any client can.
 func (v *vendor) ledger(t *testing.T) sandbox.Ledger {
 	t.Helper()
 	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, v.url+"/sandbox/ledger", nil)
@@ -111,8 +112,8 @@ func (v *vendor) ledger(t *testing.T) sandbox.Ledger {
 	return l
 }
 
-// submissionTag is the tag that names job and attempt. It is found by its form
-// here, not by Shotline's own parser.
+// submissionTag returns the tag that identifies job and attempt. It does not use
+// Shotline's own parser.
 func submissionTag(tags []string) string {
 	i := slices.IndexFunc(tags, func(tag string) bool {
 		return strings.HasPrefix(tag, "shotline-") && strings.Count(tag, "-") == 3
@@ -123,5 +124,5 @@ func submissionTag(tags []string) string {
 	return tags[i]
 }
 
-// has reports whether a create was hit by a fault.
+// has reports whether the fault was injected into a create.
 func has(c sandbox.LedgerCreate, fault string) bool { return slices.Contains(c.Faults, fault) }
