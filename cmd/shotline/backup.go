@@ -48,13 +48,13 @@ func backup(c *cli.Context, store jobs.Store, file string) error {
 	if c.Bool(jsonFlag.Name) {
 		return json.NewEncoder(c.App.Writer).Encode(made)
 	}
-	_, err = fmt.Fprintf(c.App.Writer, "%s: %s, %s with %s, checked\n", printable(made.Path), size(made.Bytes),
+	_, err = fmt.Fprintf(c.App.Writer, "%s: %s, %s with %s, checked\n", printable(made.Path), formatSize(made.Bytes),
 		plural(int(made.Batches), "batch"), plural(int(made.Jobs), "row"))
 	return err
 }
 
-// size formats a number of bytes in KiB, MiB or GiB.
-func size(bytes int64) string {
+// formatSize formats a number of bytes in KiB, MiB or GiB.
+func formatSize(bytes int64) string {
 	switch {
 	case bytes >= 10<<30:
 		return fmt.Sprintf("%d GiB", bytes>>30)

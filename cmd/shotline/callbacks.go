@@ -53,11 +53,11 @@ func callbacksCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			most, err := listLimit(c)
+			maxItems, err := listLimit(c)
 			if err != nil {
 				return err
 			}
-			return withStore(c, func(store jobs.Store) error { return listCallbacks(c, store, filter, most) })
+			return withStore(c, func(store jobs.Store) error { return listCallbacks(c, store, filter, maxItems) })
 		},
 	}
 }
@@ -69,7 +69,7 @@ func callbackFilter(c *cli.Context) (filter jobs.CallbackFilter, err error) {
 	if before := c.Int(beforeFlag.Name); c.IsSet(beforeFlag.Name) && before <= 0 {
 		return filter, badUsage("--before must be above zero")
 	}
-	for _, name := range listed(c, callbackStateFlag.Name) {
+	for _, name := range listValues(c, callbackStateFlag.Name) {
 		state := jobs.CallbackState(name)
 		if !slices.Contains(jobs.CallbackStates, state) {
 			return filter, badUsage("--state %q: want one of %v", name, jobs.CallbackStates)
@@ -85,7 +85,7 @@ func callbackFilter(c *cli.Context) (filter jobs.CallbackFilter, err error) {
 	return filter, nil
 }
 
-func listCallbacks(c *cli.Context, store jobs.Store, filter jobs.CallbackFilter, most int) error {
+func listCallbacks(c *cli.Context, store jobs.Store, filter jobs.CallbackFilter, maxItems int) error {
 	if filter.Batch != "" {
 		if _, err := store.Batch(c.Context, filter.Batch); err != nil {
 			return err
@@ -93,7 +93,7 @@ func listCallbacks(c *cli.Context, store jobs.Store, filter jobs.CallbackFilter,
 	}
 	return list[jobs.Callback]{
 		noun:   "callbacks",
-		header: "SEQ\tSTATE\tEVENT\tOF\tTO\tATTEMPTS\tNEXT OR LAST\tERROR",
+		header: "SEQ\tSTATE\tEVENT\tSUBJECT\tTARGET\tATTEMPTS\tNEXT OR LAST\tERROR",
 		line:   callbackLine,
 		json:   func(c jobs.Callback) any { return jobjson.FromCallback(c) },
 		page: func(limit int) ([]jobs.Callback, bool, error) {
@@ -105,7 +105,7 @@ func listCallbacks(c *cli.Context, store jobs.Store, filter jobs.CallbackFilter,
 			return page, len(page) == limit, err
 		},
 		next: func(last jobs.Callback) string { return fmt.Sprintf("--before %d", last.Seq) },
-	}.print(c, most)
+	}.print(c, maxItems)
 }
 
 func callbackLine(cb jobs.Callback) string {

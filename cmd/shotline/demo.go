@@ -22,9 +22,9 @@ import (
 	"shotline/testdata"
 )
 
-// demoExpects is the column of the demo's file that holds the expected final
+// demoExpectColumn is the column of the demo's file that holds the expected final
 // state of a row.
-const demoExpects = "expect"
+const demoExpectColumn = "expect"
 
 func demoCommand() *cli.Command {
 	return &cli.Command{
@@ -108,7 +108,7 @@ func demo(c *cli.Context) error {
 		return err
 	}
 	fmt.Fprintf(c.App.Writer, "\ncontact sheet  %s\ndatabase       %s\n", sheet, database)
-	return demoVerdict(c.Context, c.App.Writer, store, b)
+	return checkDemo(c.Context, c.App.Writer, store, b)
 }
 
 // demoInput opens the named file, standard input for "-", or the rows that are
@@ -129,9 +129,9 @@ func printDemoStart(w io.Writer, file, vendor, hooks, renderer, folder string) {
 		file, vendor, renderer, hooks, WebhookPath, folder)
 }
 
-// demoVerdict compares the state of each row with the state that the file
+// checkDemo compares the state of each row with the state that the file
 // expects.
-func demoVerdict(ctx context.Context, w io.Writer, store jobs.Store, b jobs.Batch) error {
+func checkDemo(ctx context.Context, w io.Writer, store jobs.Store, b jobs.Batch) error {
 	var wrong []error
 	checked := 0
 	for after := int64(0); ; {
@@ -144,7 +144,7 @@ func demoVerdict(ctx context.Context, w io.Writer, store jobs.Store, b jobs.Batc
 		}
 		for _, row := range rows {
 			after = row.ID.Row
-			expected, given := row.Metadata[demoExpects].(string)
+			expected, given := row.Metadata[demoExpectColumn].(string)
 			if !given || expected == "" {
 				continue
 			}

@@ -23,7 +23,7 @@ func TestDemoRowsHaveExpectedStates(t *testing.T) {
 		if err != nil || row.Reject != "" {
 			t.Fatal(err, row.Reject)
 		}
-		text, _ := row.Metadata[demoExpects].(string)
+		text, _ := row.Metadata[demoExpectColumn].(string)
 		expected[text]++
 	}
 	if expected[string(jobs.Done)] < 5 || expected[string(jobs.Failed)] != 1 || len(expected) != 3 {

@@ -54,9 +54,9 @@ func exitCode(err error) int {
 	}
 }
 
-// verdict returns the error for the exit code of a command that waited for the
-// batch, or nil if all its rows are done.
-func verdict(b jobs.Batch) error {
+// batchResult returns the error for the exit code of a command that waited for
+// the batch, or nil if all its rows are done.
+func batchResult(b jobs.Batch) error {
 	if b.Counts.Flawed() > 0 {
 		return &exitError{code: exitFlawed}
 	}

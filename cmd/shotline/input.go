@@ -17,7 +17,7 @@ import (
 
 var (
 	paramFlag   = &cli.StringSliceFlag{Name: "param", Usage: "vendor parameter for all rows: `NAME=VALUE` (repeatable)"}
-	maxRowsFlag = &cli.IntFlag{Name: "max-rows", EnvVars: []string{"SHOTLINE_MAX_ROWS"}, Value: defaultMaxRows, Usage: "most rows in a batch: `NUMBER`; an input with more rows is refused as a whole"}
+	maxRowsFlag = &cli.IntFlag{Name: "max-rows", EnvVars: []string{"SHOTLINE_MAX_ROWS"}, Value: defaultMaxRows, Usage: "largest `NUMBER` of rows in a batch; an input with more rows is refused as a whole"}
 	tagFlag     = &cli.StringSliceFlag{Name: "tag", Usage: "`TAG` for all rows (repeatable)"}
 )
 
@@ -171,11 +171,11 @@ func batchParams(c *cli.Context) (jobs.Params, error) {
 func importInput(c *cli.Context, store jobs.Store, in *input) (jobs.Batch, error) {
 	p := newProgress(c.App.ErrWriter)
 	defer p.end()
-	most, err := maxRows(c)
+	rowLimit, err := maxRows(c)
 	if err != nil {
 		return jobs.Batch{}, err
 	}
-	limits := orchestrator.Limits{Rows: most, Room: func() error { return roomForWork(c.Context, store, c.String(dbFlag.Name)) }}
+	limits := orchestrator.Limits{Rows: rowLimit, Room: func() error { return roomForWork(c.Context, store, c.String(dbFlag.Name)) }}
 	b, err := orchestrator.Import(c.Context, store, in.spec, limits.Guard(in.rows), clock, p.rows)
 	if c.Context.Err() != nil && err != nil {
 		return b, &exitError{exitFailed, errors.New("interrupted: nothing was submitted")}

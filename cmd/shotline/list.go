@@ -34,7 +34,7 @@ func listCommand() *cli.Command {
 		ArgsUsage: "[BATCH]",
 		Flags:     storeFlags(slices.Concat([]cli.Flag{stateFlag}, searchFlags(), []cli.Flag{limitFlag, allFlag, afterFlag, jsonFlag})...),
 		Action: func(c *cli.Context) error {
-			most, err := listLimit(c)
+			maxItems, err := listLimit(c)
 			if err != nil {
 				return err
 			}
@@ -45,13 +45,13 @@ func listCommand() *cli.Command {
 							return badUsage("--%s needs a batch: give its id", name)
 						}
 					}
-					return listBatches(c, store, most)
+					return listBatches(c, store, maxItems)
 				}
 				batch, err := oneArgument(c, "a batch id")
 				if err != nil {
 					return err
 				}
-				return listJobs(c, store, batch, most)
+				return listJobs(c, store, batch, maxItems)
 			})
 		},
 	}
@@ -59,16 +59,16 @@ func listCommand() *cli.Command {
 
 // listLimit returns the limit from --limit and --all.
 func listLimit(c *cli.Context) (int, error) {
-	most := c.Int(limitFlag.Name)
+	maxItems := c.Int(limitFlag.Name)
 	switch {
-	case most <= 0:
+	case maxItems <= 0:
 		return 0, badUsage("--limit must be above zero")
 	case c.Bool(allFlag.Name) && c.IsSet(limitFlag.Name):
 		return 0, badUsage("--all and --limit exclude each other")
 	case c.Bool(allFlag.Name):
 		return math.MaxInt, nil
 	}
-	return most, nil
+	return maxItems, nil
 }
 
 // list describes how to print items of one kind, a page at a time.
@@ -79,14 +79,14 @@ type list[T any] struct {
 	json   func(T) any    // converts an item for --json
 	// page returns the next items, at most limit, and reports whether there might
 	// be more.
-	page  func(limit int) (things []T, more bool, err error)
+	page  func(limit int) (items []T, more bool, err error)
 	total func() (int64, error) // nil if the total is not known
 	next  func(last T) string   // returns the flag that continues after an item
 }
 
-// print writes up to most items. If there are more, it prints a note on standard
-// error.
-func (l list[T]) print(c *cli.Context, most int) error {
+// print writes up to maxItems items. If there are more, it prints a note on
+// standard error.
+func (l list[T]) print(c *cli.Context, maxItems int) error {
 	out, table := json.NewEncoder(c.App.Writer), tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
 	asJSON := c.Bool(jsonFlag.Name)
 	if !asJSON {
@@ -94,20 +94,20 @@ func (l list[T]) print(c *cli.Context, most int) error {
 	}
 	var last T
 	for shown := 0; ; {
-		page, more, err := l.page(min(most-shown, listPage))
+		page, more, err := l.page(min(maxItems-shown, listPage))
 		if err != nil {
 			return err
 		}
-		for _, thing := range page {
+		for _, item := range page {
 			if asJSON {
-				err = out.Encode(l.json(thing))
+				err = out.Encode(l.json(item))
 			} else {
-				_, err = fmt.Fprintln(table, l.line(thing))
+				_, err = fmt.Fprintln(table, l.line(item))
 			}
 			if err != nil {
 				return err
 			}
-			last = thing
+			last = item
 		}
 		// Column widths are computed per page, so that memory use does not grow.
 		if err := table.Flush(); err != nil {
@@ -117,7 +117,7 @@ func (l list[T]) print(c *cli.Context, most int) error {
 		switch {
 		case !more:
 			return nil
-		case shown == most:
+		case shown == maxItems:
 			return l.printIfMore(c.App.ErrWriter, last, shown)
 		}
 	}
@@ -151,7 +151,7 @@ func (l list[T]) printMore(w io.Writer, last T, shown int) error {
 	return err
 }
 
-func listBatches(c *cli.Context, store jobs.Store, most int) error {
+func listBatches(c *cli.Context, store jobs.Store, maxItems int) error {
 	after := c.String(afterFlag.Name)
 	return list[jobs.Batch]{
 		noun:   "batches",
@@ -173,16 +173,16 @@ func listBatches(c *cli.Context, store jobs.Store, most int) error {
 		},
 		total: func() (int64, error) { return store.CountBatches(c.Context) },
 		next:  func(last jobs.Batch) string { return "--after " + last.ID },
-	}.print(c, most)
+	}.print(c, maxItems)
 }
 
-func listJobs(c *cli.Context, store jobs.Store, batch string, most int) error {
+func listJobs(c *cli.Context, store jobs.Store, batch string, maxItems int) error {
 	filter, err := jobSearch(c, time.Now())
 	if err != nil {
 		return err
 	}
 	filter.Batch = batch
-	for _, name := range listed(c, stateFlag.Name) {
+	for _, name := range listValues(c, stateFlag.Name) {
 		state := jobs.State(name)
 		if !state.Valid() {
 			return badUsage("--state %q: want one of %v", name, jobs.States)
@@ -231,12 +231,12 @@ func listJobs(c *cli.Context, store jobs.Store, batch string, most int) error {
 	if slices.ContainsFunc(searchFlags(), func(f cli.Flag) bool { return c.IsSet(f.Names()[0]) }) {
 		jobList.noun, jobList.total = "matching jobs", nil
 	}
-	return jobList.print(c, most)
+	return jobList.print(c, maxItems)
 }
 
-// listed returns the values of a repeatable flag. Values can also be separated by
-// commas.
-func listed(c *cli.Context, name string) (values []string) {
+// listValues returns the values of a repeatable flag. Values can also be
+// separated by commas.
+func listValues(c *cli.Context, name string) (values []string) {
 	for _, given := range c.StringSlice(name) {
 		for value := range strings.SplitSeq(given, ",") {
 			values = append(values, strings.TrimSpace(value))

@@ -12,10 +12,10 @@ import (
 	"shotline/orchestrator"
 )
 
-// stepperFrom returns an orchestrator for commands that call single steps and
-// exit. Its loops are never started. Without a key, every vendor call fails with
-// orchestrator.ErrNoKey.
-func stepperFrom(c *cli.Context, store jobs.Store, key string, log *slog.Logger) (*orchestrator.Orchestrator, error) {
+// orchestratorFrom returns an orchestrator for commands that call single steps
+// and exit. Its loops are never started. Without a key, every vendor call fails
+// with orchestrator.ErrNoKey.
+func orchestratorFrom(c *cli.Context, store jobs.Store, key string, log *slog.Logger) (*orchestrator.Orchestrator, error) {
 	config, err := durationsFrom(c)
 	if err != nil {
 		return nil, err

@@ -40,7 +40,7 @@ func reconcileCommand() *cli.Command {
 // reconcile exits with 3 if rows that it ended have no image, and with 1 if
 // pending work could not be repaired.
 func reconcile(c *cli.Context, store jobs.Store, log *slog.Logger) error {
-	o, err := stepperFrom(c, store, strings.TrimSpace(c.String(apiKeyFlag.Name)), log)
+	o, err := orchestratorFrom(c, store, strings.TrimSpace(c.String(apiKeyFlag.Name)), log)
 	if err != nil {
 		return err
 	}
@@ -133,22 +133,22 @@ func reconciledText(r orchestrator.Reconciled, took time.Duration) string {
 		line("recounted", "batch %s: %s", repaired.Batch, strings.Join(repaired.Wrong, "; "))
 	}
 	for _, batch := range r.Busy {
-		line("left out", "batch %s: another process is checking it", batch)
+		line("skipped", "batch %s: another process is checking it", batch)
 	}
-	var left []string
-	for _, of := range []struct {
-		n    int64
-		what string
+	var remaining []string
+	for _, work := range []struct {
+		n     int64
+		state string
 	}{
 		{r.Pending, "pending"}, {r.InDoubt, "in doubt"}, {r.Queued, "queued for a worker"}, {r.Paused, "queued in paused batches"},
 		{int64(r.Owed), "summaries due"},
 	} {
-		if of.n > 0 {
-			left = append(left, fmt.Sprintf("%d %s", of.n, of.what))
+		if work.n > 0 {
+			remaining = append(remaining, fmt.Sprintf("%d %s", work.n, work.state))
 		}
 	}
-	if len(left) > 0 {
-		line("left", "%s", strings.Join(left, ", "))
+	if len(remaining) > 0 {
+		line("remaining", "%s", strings.Join(remaining, ", "))
 	}
 	return s.String()
 }

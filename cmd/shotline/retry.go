@@ -39,7 +39,7 @@ func retryCommand() *cli.Command {
 
 // endedStates parses --state. It returns nil if the flag is not set.
 func endedStates(c *cli.Context) (states []jobs.State, err error) {
-	for _, name := range listed(c, retryStateFlag.Name) {
+	for _, name := range listValues(c, retryStateFlag.Name) {
 		state := jobs.State(name)
 		if !slices.Contains(jobs.Retriable, state) {
 			return nil, badUsage("--state %q: want one of %v", name, jobs.Retriable)
@@ -168,7 +168,7 @@ func vendorChecker(c *cli.Context, store jobs.Store) (orchestrator.Checker, erro
 	if err != nil {
 		return nil, err
 	}
-	checker, err := stepperFrom(c, store, key, log)
+	checker, err := orchestratorFrom(c, store, key, log)
 	if err != nil {
 		return nil, err // a nil interface, not a nil *Orchestrator
 	}

@@ -72,7 +72,7 @@ func runFile(c *cli.Context) error {
 		return err
 	}
 	for _, b := range ended {
-		if err := verdict(b); err != nil {
+		if err := batchResult(b); err != nil {
 			return err
 		}
 	}

@@ -24,7 +24,7 @@ type chosenBatches struct {
 
 // chooseBatches parses --batch.
 func chooseBatches(c *cli.Context, store jobs.Store) (chosen chosenBatches, err error) {
-	given := listed(c, batchFlag.Name)
+	given := listValues(c, batchFlag.Name)
 	if chosen.all = slices.Contains(given, allBatches); chosen.all {
 		if len(given) > 1 {
 			return chosen, badUsage("--batch all includes every other --batch")

@@ -25,10 +25,10 @@ func searchFlags() []cli.Flag {
 // jobSearch parses the search flags.
 func jobSearch(c *cli.Context, now time.Time) (f jobs.JobSearch, err error) {
 	f.Tags, f.Error = c.StringSlice(withTagFlag.Name), c.String(withErrorFlag.Name)
-	if f.Since, err = moment(sinceFlag.Name, c.String(sinceFlag.Name), now); err != nil {
+	if f.Since, err = parseTime(sinceFlag.Name, c.String(sinceFlag.Name), now); err != nil {
 		return f, err
 	}
-	if f.Until, err = moment(untilFlag.Name, c.String(untilFlag.Name), now); err != nil {
+	if f.Until, err = parseTime(untilFlag.Name, c.String(untilFlag.Name), now); err != nil {
 		return f, err
 	}
 	for _, given := range c.StringSlice(metadataFlag.Name) {
@@ -44,8 +44,8 @@ func jobSearch(c *cli.Context, now time.Time) (f jobs.JobSearch, err error) {
 	return f, nil
 }
 
-// moment parses a time. It returns the zero time if the text is empty.
-func moment(flag, text string, now time.Time) (time.Time, error) {
+// parseTime parses a time. It returns the zero time if the text is empty.
+func parseTime(flag, text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}

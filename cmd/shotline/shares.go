@@ -100,9 +100,9 @@ func (w *work) applyShares(s shares) {
 		w.Logger.Warn("few file descriptors, so concurrency is reduced: raise the limit (ulimit -n, LimitNOFILE)", "descriptors", n,
 			"vendor_connections", s.vendor, "webhook_connections", s.webhooks)
 	}
-	if most := w.Orchestrator().Concurrency; most < w.Concurrency {
-		w.Logger.Warn("--concurrency is higher than the file descriptors allow", "asked", w.Concurrency, "creates", most)
+	if allowed := w.Orchestrator().Concurrency; allowed < w.Concurrency {
+		w.Logger.Warn("--concurrency is higher than the file descriptors allow", "asked", w.Concurrency, "creates", allowed)
 	}
 }
 
-func clamp[T int | int64](least, n, most T) T { return max(least, min(n, most)) }
+func clamp[T int | int64](low, n, high T) T { return max(low, min(n, high)) }

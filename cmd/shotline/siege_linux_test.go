@@ -186,11 +186,11 @@ func testSlowBodies(t *testing.T, program string) {
 	const length = 256 << 10
 	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nX-Signature: sha256=%s\r\nContent-Length: %d\r\n\r\n",
 		WebhookPath, strings.Repeat("ab", 32), length)
-	most := bytes.Repeat([]byte{'a'}, length-100)
+	body := bytes.Repeat([]byte{'a'}, length-100)
 	g := s.besiege(*siegeConnections, func(conn net.Conn) {
 		_ = conn.SetWriteDeadline(time.Now().Add(5 * time.Second))
 		if _, err := io.WriteString(conn, head); err == nil {
-			_, _ = conn.Write(most)
+			_, _ = conn.Write(body)
 		}
 		_, _ = io.Copy(io.Discard, conn) // until the server closes it
 	})
@@ -225,8 +225,8 @@ func testUserMemoryLimit(t *testing.T, program string) {
 	if limit := figure(t, figures, "go_gc_gomemlimit_bytes"); limit != 350<<20 {
 		t.Errorf("got a Go memory limit of %.0f bytes", limit)
 	}
-	if most := figure(t, figures, `shotline_connections_limit{listener="webhooks"}`); most > 500<<20/8/connectionBytes {
-		t.Errorf("got a limit of %v connections with 500 MiB of memory", most)
+	if limit := figure(t, figures, `shotline_connections_limit{listener="webhooks"}`); limit > 500<<20/8/connectionBytes {
+		t.Errorf("got a limit of %v connections with 500 MiB of memory", limit)
 	}
 }
 

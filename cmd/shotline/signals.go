@@ -12,10 +12,10 @@ import (
 )
 
 // signalContext returns a context that is canceled on SIGINT, SIGTERM or SIGHUP,
-// and a function that restores the default handling. After the first SIGINT or
-// SIGTERM the default handling is restored, so that a second one ends the process
-// immediately. This is not so for SIGHUP, because a terminal that closes sends
-// several. If SIGHUP is already ignored, as under nohup, it stays ignored.
+// the handler of SIGHUP, and a function that restores the default handling. The
+// first SIGINT or SIGTERM also restores it, so that a second one ends the process
+// immediately. SIGHUP does not, because a terminal that closes sends several. If
+// SIGHUP is already ignored, as under nohup, it stays ignored.
 func signalContext() (context.Context, *hangups, func()) {
 	terminated, restore := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(terminated, restore)
@@ -28,13 +28,13 @@ func signalContext() (context.Context, *hangups, func()) {
 	signal.Notify(received, syscall.SIGHUP)
 	go func() {
 		for range received { // until the process exits
-			h.happened()
+			h.handle()
 		}
 	}()
 	return ctx, h, restore
 }
 
-// hangups holds the reaction to SIGHUP.
+// hangups is the handler of SIGHUP.
 type hangups struct {
 	end context.CancelFunc
 
@@ -42,7 +42,7 @@ type hangups struct {
 	instead func() // if nil, call end
 }
 
-func (h *hangups) happened() {
+func (h *hangups) handle() {
 	h.mu.Lock()
 	instead := h.instead
 	h.mu.Unlock()

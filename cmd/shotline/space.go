@@ -36,8 +36,8 @@ func enoughFree(database string) error {
 		}
 		return fmt.Errorf("get free space: %w", err)
 	}
-	if least := min(minFree, total/20); free < least {
-		return fmt.Errorf("%d bytes are free next to %s, at least %d are needed", free, database, least)
+	if required := min(minFree, total/20); free < required {
+		return fmt.Errorf("%d bytes are free next to %s, at least %d are needed", free, database, required)
 	}
 	return nil
 }

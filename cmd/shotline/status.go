@@ -112,7 +112,7 @@ func printJob(w io.Writer, j jobs.Job, asJSON bool) error {
 		line("attempt", strconv.Itoa(j.Attempt))
 	}
 	if j.State.Open() && !j.CancelAskedAt.IsZero() {
-		line("canceling", "since "+at(j.CancelAskedAt)+", when the result of its create is known")
+		line("canceling", "since "+at(j.CancelAskedAt)+", until the result of its create is known")
 	}
 	line("error", j.Error)
 	line("screenshot", j.ScreenshotID)

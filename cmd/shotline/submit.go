@@ -61,7 +61,7 @@ func submit(c *cli.Context) error {
 	case c.Bool(waitFlag.Name):
 		return waitForBatch(c, store, b.ID)
 	case b.State == jobs.BatchFinished:
-		return verdict(b) // no row of the batch could become a job
+		return batchResult(b) // no row of the batch could become a job
 	default:
 		return nil
 	}
@@ -119,7 +119,7 @@ func waitForBatch(c *cli.Context, store jobs.Store, id string) error {
 	if err != nil {
 		return err
 	}
-	return verdict(b)
+	return batchResult(b)
 }
 
 // printIdleNote prints a note if an open batch makes no progress because it is

@@ -15,10 +15,10 @@ import (
 // actor repeats an action while the faults last. The actions of different actors
 // run at the same time. An action that has begun is always finished.
 type actor struct {
-	name  string
-	least time.Duration // shortest pause before each action
-	most  time.Duration
-	act   func(r *rig, random *rand.Rand)
+	name     string
+	minPause time.Duration // shortest pause before each action
+	maxPause time.Duration
+	act      func(r *rig, random *rand.Rand)
 }
 
 // actors are all actors of the test. To test a new command, add a line. If an
@@ -48,7 +48,7 @@ func (r *rig) runActors(kills int) {
 		random := rand.New(rand.NewPCG(uint64(r.seed), h.Sum64()))
 		acting.Go(func() {
 			// Each actor acts at least once soon, however short the run is.
-			for more := pause(r.faultCtx, random, 0, time.Second); more; more = pause(r.faultCtx, random, a.least, a.most) {
+			for more := pause(r.faultCtx, random, 0, time.Second); more; more = pause(r.faultCtx, random, a.minPause, a.maxPause) {
 				a.act(r, random)
 				r.mu.Lock()
 				enough := r.figures.kills >= kills
@@ -63,8 +63,8 @@ func (r *rig) runActors(kills int) {
 }
 
 // pause waits for a random time. It returns false if ctx ends first.
-func pause(ctx context.Context, random *rand.Rand, least, most time.Duration) bool {
-	timer := time.NewTimer(least + time.Duration(random.Int64N(int64(most-least))))
+func pause(ctx context.Context, random *rand.Rand, minPause, maxPause time.Duration) bool {
+	timer := time.NewTimer(minPause + time.Duration(random.Int64N(int64(maxPause-minPause))))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
