@@ -29,7 +29,7 @@ type apiServer struct {
 	metrics   *api.Metrics
 }
 
-// newAPIServer listens on the address of the API. The engine of r may be set
+// newAPIServer listens on the address of the API. The engine of r can be set
 // later: the checks use it only when they run.
 func newAPIServer(w work, r *running, maxConns int) (*apiServer, error) {
 	ln, err := listen(apiListenFlag.Name, w.api.listen)

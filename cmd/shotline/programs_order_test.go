@@ -109,8 +109,8 @@ func TestOrderPrograms(t *testing.T) {
 	// Hold back the webhook until every program waits.
 	var toWait sync.WaitGroup
 	hooks := passTo(s.hooks)
-	gate := newFront(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { toWait.Wait(); hooks.ServeHTTP(w, r) }))
-	s.proxy.to = gate.URL + WebhookPath
+	hookProxy := newFront(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { toWait.Wait(); hooks.ServeHTTP(w, r) }))
+	s.proxy.to = hookProxy.URL + WebhookPath
 	s.serve("--api-listen", address, "--api-token", token.String())
 	pass := passTo(address)
 
