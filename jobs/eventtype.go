@@ -28,7 +28,7 @@ const (
 var EventTable = []EventInfo{
 	{
 		Type: EventJobDone, Subject: SubjectJob, State: Done, Sinks: SinksAll,
-		Doc:  "A job is done: its picture is there",
+		Doc:  "A job is done: its image is available",
 		Text: "Screenshot done",
 	},
 	{
@@ -79,7 +79,7 @@ var EventTable = []EventInfo{
 	},
 	{
 		Type: EventForeign, Subject: SubjectForeign, Sinks: SinksNamed,
-		Doc:  "A webhook came for a screenshot that no job of ours asked for",
+		Doc:  "A webhook arrived for a screenshot that belongs to no job",
 		Text: "A screenshot that is not ours",
 	},
 }

@@ -23,13 +23,13 @@ type Batch struct {
 	Canceled      int64                     `json:"canceled"`
 	Duplicate     int64                     `json:"duplicate"`
 	Rejected      int64                     `json:"rejected"`
-	ClosedBy      map[jobs.Provenance]int64 `json:"closed_by" doc:"Closed jobs by provenance"`
+	ClosedBy      map[jobs.Provenance]int64 `json:"closed_by" doc:"Ended jobs by provenance"`
 	Late          int64                     `json:"late"`
-	Corrected     int64                     `json:"corrected" doc:"Jobs whose first result the vendor refuted"`
+	Corrected     int64                     `json:"corrected" doc:"Jobs whose first result was wrong, as the vendor confirmed"`
 	DoubleCharged int64                     `json:"double_charged"`
-	Cost          *float64                  `json:"cost,omitempty" doc:"Credits; absent if the vendor has reported no cost yet"`
+	Cost          *float64                  `json:"cost,omitempty" doc:"Credits; absent if the vendor has not reported any"`
 	APICalls      int64                     `json:"api_calls"`
-	Revision      int                       `json:"revision" doc:"Increases each time the batch finishes, and with late results and corrections"`
+	Revision      int                       `json:"revision" doc:"Increases when the batch finishes, and with late results and corrections"`
 	CreatedAt     time.Time                 `json:"created_at,omitzero"`
 	FinishedAt    time.Time                 `json:"finished_at,omitzero"`
 }
@@ -73,7 +73,7 @@ func FromBatch(b jobs.Batch) Batch {
 type PastBatch struct {
 	BatchID  string          `json:"batch_id" example:"b7k2m9q4x1"`
 	State    jobs.BatchState `json:"state" enum:"finished,paused"`
-	Revision int             `json:"revision" doc:"Revision that the event is about"`
+	Revision int             `json:"revision" doc:"The revision that the event is about"`
 }
 
 // Accepted counts the rows of an input by their result.
@@ -81,7 +81,7 @@ type Accepted struct {
 	BatchID    string `json:"batch_id" example:"b7k2m9q4x1"`
 	Rows       int64  `json:"rows"`
 	Accepted   int64  `json:"accepted" doc:"Rows that became jobs"`
-	Duplicates int64  `json:"duplicates" doc:"Rows equal to an earlier row, whose outcome they show"`
+	Duplicates int64  `json:"duplicates" doc:"Rows that are equal to an earlier row and show its outcome"`
 	Rejected   int64  `json:"rejected" doc:"Rows that cannot become jobs"`
 }
 

@@ -10,20 +10,20 @@ import (
 // needed to deliver it.
 type Callback struct {
 	Seq       int64              `json:"seq"`
-	EventID   string             `json:"event_id" doc:"The webhook-id"`
+	EventID   string             `json:"event_id" doc:"The webhook-id of the callback"`
 	Type      jobs.EventType     `json:"type" example:"job.done"`
 	BatchID   string             `json:"batch_id,omitempty"`
 	JobID     *jobs.ID           `json:"job_id,omitempty"`
 	Sink      string             `json:"sink,omitempty" doc:"The sink's name"`
-	URL       string             `json:"url,omitempty" doc:"URL from the batch or job; over HTTP without its query"`
+	URL       string             `json:"url,omitempty" doc:"The callback_url of the batch or job; over HTTP without its query"`
 	State     jobs.CallbackState `json:"state" enum:"owed,delivered,dead"`
-	Attempts  int                `json:"attempts" doc:"Attempts since it became owed or was replayed"`
+	Attempts  int                `json:"attempts" doc:"Attempts since the callback was created or replayed"`
 	Status    int                `json:"status,omitempty" doc:"HTTP status of the last response"`
 	Error     string             `json:"error,omitempty" doc:"Why the last attempt failed"`
 	CreatedAt time.Time          `json:"created_at,omitzero"`
 	FirstAt   time.Time          `json:"first_at,omitzero" doc:"Time of the first attempt"`
 	DueAt     time.Time          `json:"due_at,omitzero" doc:"Time of the next attempt"`
-	SettledAt time.Time          `json:"settled_at,omitzero" doc:"When it was delivered or given up"`
+	SettledAt time.Time          `json:"settled_at,omitzero" doc:"When the callback was delivered or became dead"`
 }
 
 // FromCallback returns the JSON form of a callback.

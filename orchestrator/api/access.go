@@ -56,7 +56,7 @@ func (s *server) named(next http.Handler) http.Handler {
 		header.Set("Referrer-Policy", "no-referrer")
 		header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox")
 		if !s.Access.answersTo(r) {
-			writeProblem(w, http.StatusMisdirectedRequest, "the API is not asked for by this name: use one that --api-host names, or on this machine localhost or a loopback address")
+			writeProblem(w, http.StatusMisdirectedRequest, "the API does not answer to this host name: use one that --api-host names, or on this machine localhost or a loopback address")
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -116,11 +116,11 @@ func (s *server) admitted(next http.Handler) http.Handler {
 		}
 		safe := r.Method == http.MethodGet || r.Method == http.MethodHead
 		if !safe && !caller.Write {
-			writeProblem(w, http.StatusForbidden, "this token only reads")
+			writeProblem(w, http.StatusForbidden, "this token is read-only")
 			return
 		}
 		if crossSite.Check(r) != nil {
-			writeProblem(w, http.StatusForbidden, "a web page of another site asks for this")
+			writeProblem(w, http.StatusForbidden, "requests from web pages of other sites are refused")
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, caller)))
@@ -131,7 +131,7 @@ func (s *server) admitted(next http.Handler) http.Handler {
 func (a Access) identify(r *http.Request) (t Token, wrong string) {
 	given := r.Header.Values("Authorization")
 	if len(given) == 0 {
-		return Token{}, "a bearer token is needed: Authorization: Bearer …"
+		return Token{}, "a bearer token is required: Authorization: Bearer …"
 	}
 	scheme, secret, _ := strings.Cut(given[0], " ")
 	if len(given) > 1 || !strings.EqualFold(scheme, "Bearer") {
@@ -139,7 +139,7 @@ func (a Access) identify(r *http.Request) (t Token, wrong string) {
 	}
 	t, ok := find(a.Tokens, strings.TrimSpace(secret))
 	if !ok {
-		return Token{}, "this token is not known"
+		return Token{}, "unknown token"
 	}
 	return t, ""
 }

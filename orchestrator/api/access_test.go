@@ -58,7 +58,7 @@ func TestTokensLetIn(t *testing.T) {
 	r.token = reads
 	r.ask("GET", "/v1/jobs", nil).want(200)
 	r.ask("GET", "/readyz", nil).want(200)
-	post().problem(403, "", "only reads")
+	post().problem(403, "", "read-only")
 	r.token = writes
 	post().want(202)
 	r.ask("GET", "/v1/jobs", nil).want(200)
@@ -90,7 +90,7 @@ func TestKeysAreThoseOfTheToken(t *testing.T) {
 	r.token = b
 	two := r.ask("POST", "/v1/jobs", JobRequest{URL: "b.test"}, "Idempotency-Key", "k").want(202)["id"]
 	if one == two {
-		t.Error("one key of two callers made one job")
+		t.Error("the same key of two tokens created one job")
 	}
 }
 
@@ -104,7 +104,7 @@ func TestFormsOfTokens(t *testing.T) {
 		t.Errorf("%v is read as %v, %v", made, read, err)
 	}
 	if found, ok := find([]Token{read}, secret); !ok || found.Name != "ci-2" {
-		t.Error("the secret does not fit its token")
+		t.Error("the secret does not match its token")
 	}
 	hash := strings.Repeat("ab", 32)
 	for _, wrong := range []string{"", "ci", secret, "ci:rw:" + hash, "ci:rx:sha256:" + hash, "ci:rw:sha256:" + hash[2:], "ci:rw:sha256:" + hash[1:] + "x",
@@ -169,7 +169,7 @@ func TestPagesOfOtherSitesChangeNothing(t *testing.T) {
 	} {
 		t.Log(name)
 		if a := r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}, test.header...); test.status == 403 {
-			a.problem(403, "", "another site")
+			a.problem(403, "", "other sites")
 		} else {
 			a.want(test.status)
 		}
@@ -199,13 +199,13 @@ func TestTheRateIsThatOfEachToken(t *testing.T) {
 func TestUnknownRoutesAndMethods(t *testing.T) {
 	r := newRig(t, nil)
 	for _, path := range []string{"/v1", "/v1/job", "/v1/jobs/b1-1/nothing", "/webhooks/screenshotcenter", "/v1/jobs/"} {
-		r.ask("GET", path, nil).problem(404, "", "nothing at this path")
+		r.ask("GET", path, nil).problem(404, "", "no route at this path")
 	}
 	for path, method := range map[string]string{"/v1/jobs": "DELETE", "/v1/batches": "PUT", "/healthz": "POST", "/v1/jobs/b1-1/retry": "GET"} {
 		a := r.ask(method, path, nil)
-		a.problem(405, "", "this path takes")
+		a.problem(405, "", "this path accepts only")
 		if a.header.Get("Allow") == "" {
-			t.Errorf("%s %s names no method", method, path)
+			t.Errorf("%s %s has no Allow header", method, path)
 		}
 	}
 }

@@ -92,7 +92,7 @@ func TestAskingManyTimesChecksOnce(t *testing.T) {
 	}
 	wg.Wait()
 	if len(asked) != 1 {
-		t.Errorf("checked %d times", len(asked))
+		t.Errorf("got %d checks, want 1", len(asked))
 	}
 }
 
@@ -203,7 +203,7 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 	if !strings.Contains(body, "\nshotline_inbox_lag_seconds 36") {
-		t.Error("the lag is not some 3600 seconds")
+		t.Error("shotline_inbox_lag_seconds is not about 3600")
 	}
 	problems, err := testutil.GatherAndLint(m.registry)
 	if err != nil {
@@ -224,7 +224,7 @@ func TestMetricsOfWhatCannotBeRead(t *testing.T) {
 	}
 	for _, absent := range []string{"shotline_jobs{", "shotline_store_free_bytes", "shotline_cost_credits_total", "shotline_inbox_lag_seconds", "shotline_queue_tasks", "shotline_queue_oldest"} {
 		if strings.Contains(body, absent) {
-			t.Errorf("%s is told although it is not known", absent)
+			t.Errorf("%s is present although it is not known", absent)
 		}
 	}
 }
@@ -244,7 +244,7 @@ func TestRoutes(t *testing.T) {
 		t.Errorf("POST: %d", w.Code)
 	}
 	if _, err := New(Config{}); err == nil {
-		t.Error("an API of nothing")
+		t.Error("New accepted an empty Config")
 	}
 	if _, body := get(t, handler, "/healthz"); body != fmt.Sprintln(`{"status":"ok"}`) {
 		t.Errorf("healthz: %s", body)
@@ -263,10 +263,10 @@ func TestOnlyWhoAsksForThisMachineIsAnswered(t *testing.T) {
 			w := httptest.NewRecorder()
 			handler.ServeHTTP(w, r)
 			if w.Code != want {
-				t.Errorf("%s asked of %q: %d, want %d", path, host, w.Code, want)
+				t.Errorf("%s with the host %q: %d, want %d", path, host, w.Code, want)
 			}
 			if w.Code != http.StatusOK && strings.Contains(w.Body.String(), "shotline_") {
-				t.Errorf("%s tells %q figures", path, host)
+				t.Errorf("%s returns metrics to the host %q", path, host)
 			}
 		}
 	}

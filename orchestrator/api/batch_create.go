@@ -20,7 +20,7 @@ import (
 const uploads = 4
 
 type createBatch struct {
-	Key string `header:"Idempotency-Key" doc:"Of two requests with the same key the second changes nothing and gets the first one's batch"`
+	Key string `header:"Idempotency-Key" doc:"If two requests have the same key, the second one changes nothing and returns the batch of the first"`
 	RowOptions
 	request *http.Request
 }
@@ -33,16 +33,16 @@ func (in *createBatch) Resolve(ctx huma.Context) []error {
 
 type createdBatch struct {
 	Status   int
-	Location string `header:"Location" doc:"Of the batch"`
+	Location string `header:"Location" doc:"Path of the batch"`
 	Body     jobjson.Accepted
 }
 
 func (s *server) registerCreateBatch() {
-	create := operation(http.MethodPost, "/v1/batches", "createBatch", "batches", "Ask for many pictures",
+	create := operation(http.MethodPost, "/v1/batches", "createBatch", "batches", "Create a batch",
 		http.StatusBadRequest, http.StatusRequestTimeout, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusInsufficientStorage)
 	create.DefaultStatus = http.StatusAccepted
-	create.Description = "All of the batch comes into being, or nothing. With an Idempotency-Key, the same bytes sent again get the same batch, with 200, or 409 while it is still coming in (try again: should its server have died, the second takes its place after 15 seconds); another request with the key is refused with 409."
-	s.alsoAnswers(&create, http.StatusOK, "The same request made this batch before", acceptedType)
+	create.Description = "Either the whole batch is created or nothing. With an Idempotency-Key, the same bytes sent again return the same batch, with 200. If the first request is still being received, the second is refused with 409: try again. If the server of the first request was killed, the second takes its place after 15 seconds. Another request with the same key is refused with 409."
+	s.alsoAnswers(&create, http.StatusOK, "An earlier, identical request created this batch", acceptedType)
 	huma.Register(s.api, create, s.createBatch)
 	// Described only now: registering with a body would read it into memory.
 	s.api.OpenAPI().Paths["/v1/batches"].Post.RequestBody = batchBody(s.api.OpenAPI().Components.Schemas)
@@ -102,7 +102,7 @@ func (s *server) receive(ctx context.Context, in *createBatch, up *upload) error
 	case kind != "application/json" && kind != "multipart/form-data":
 		return problem(http.StatusUnsupportedMediaType, "want application/json, text/csv or multipart/form-data")
 	case in.RowOptions.given():
-		return problem(http.StatusUnprocessableEntity, "options in the query are for text/csv: give them in the body")
+		return problem(http.StatusUnprocessableEntity, "options in the query are only for text/csv: put them into the body")
 	case kind == "application/json":
 		return s.receiveJSON(ctx, body, up)
 	}
@@ -182,7 +182,7 @@ func (s *server) importBatch(ctx context.Context, up upload) (*createdBatch, err
 		status = http.StatusOK
 		b, err = s.Store.Batch(ctx, taken.Batch)
 		if err == nil && b.State == jobs.BatchImporting || errors.Is(err, jobs.ErrNotFound) { // gone: it failed just now
-			return nil, retryLater(problem(http.StatusConflict, fmt.Sprintf("the same request is still making batch %s", taken.Batch)), retrySoon)
+			return nil, retryLater(problem(http.StatusConflict, fmt.Sprintf("the same request is still creating batch %s: try again", taken.Batch)), retrySoon)
 		}
 	case taken != nil:
 		return nil, errOtherRequest()

@@ -18,7 +18,7 @@ const (
 // before or after it.
 func (s *server) receiveForm(ctx context.Context, body io.Reader, boundary string, up *upload) error {
 	if boundary == "" {
-		return problem(http.StatusBadRequest, "multipart/form-data without a boundary")
+		return problem(http.StatusBadRequest, "multipart/form-data has no boundary")
 	}
 	form := multipart.NewReader(body, boundary)
 	var params RowOptions
@@ -36,7 +36,7 @@ func (s *server) receiveForm(ctx context.Context, body io.Reader, boundary strin
 		case n == maxFields:
 			return problem(http.StatusUnprocessableEntity, fmt.Sprintf("the form has more than %d fields", maxFields))
 		case name == "file" && hasFile:
-			return invalid("body.file", errors.New("file: one at a time"))
+			return invalid("body.file", errors.New("file: want one file"))
 		case name == "file":
 			fileName, hasFile = part.FileName(), true
 			_, err = io.Copy(up, part)
@@ -51,7 +51,7 @@ func (s *server) receiveForm(ctx context.Context, body io.Reader, boundary strin
 		return s.unread(ctx, err)
 	}
 	if !hasFile {
-		return invalid("body.file", errors.New("file: there is none"))
+		return invalid("body.file", errors.New("file: want a file"))
 	}
 	options, err := params.options("body")
 	if err != nil {
@@ -103,7 +103,7 @@ func (p *RowOptions) field(name string, value io.Reader) error {
 	texts := map[string]*string{"callback_url": &p.CallbackURL, "timeout": &p.Timeout, "priority": &p.Priority, "source": &p.Source}
 	text, ok := texts[name]
 	if !ok {
-		return &fieldError{invalid("body."+name, fmt.Errorf("unexpected field %q: the file goes into \"file\"", shortened(name)))}
+		return &fieldError{invalid("body."+name, fmt.Errorf("unknown field %q: the file goes into \"file\"", shortened(name)))}
 	}
 	if *text != "" {
 		return &fieldError{invalid("body."+name, fmt.Errorf("%s: given more than once: want one value", name))}

@@ -35,7 +35,7 @@ func (s *server) receiveJSON(ctx context.Context, body io.Reader, up *upload) er
 		return first.problem(err, up.reader())
 	}
 	if rows == 0 {
-		return invalid("body.jobs", errors.New("jobs: there are none"))
+		return invalid("body.jobs", errors.New("jobs: want at least one job"))
 	}
 	if up.spec, err = s.batchSpec(options, "body"); err != nil {
 		return err
@@ -104,7 +104,7 @@ func (r *rowReader) whole() (options BatchOptions, rows int, err error) {
 			return options, 0, &shapeError{fmt.Sprintf("unknown field %q", shortened(name))}
 		}
 		if _, twice := given[name]; twice {
-			return options, 0, &shapeError{"is there twice"}
+			return options, 0, &shapeError{"given twice"}
 		}
 		given[name] = member{}
 		if name == "jobs" {
@@ -224,7 +224,7 @@ func (r *rowReader) findRows() error {
 			return err
 		}
 	}
-	return &shapeError{"has no jobs"}
+	return &shapeError{"jobs is missing"}
 }
 
 func (r *rowReader) name() (string, error) {

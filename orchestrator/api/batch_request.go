@@ -26,11 +26,11 @@ type RowRequest struct {
 	URL      string         `json:"url" example:"https://example.com/"`
 	Params   map[string]any `json:"params,omitempty"`
 	Tags     []string       `json:"tags,omitempty"`
-	Metadata jobs.Metadata  `json:"metadata,omitempty" doc:"Fields of yours, given back with the job as they came"`
+	Metadata jobs.Metadata  `json:"metadata,omitempty" doc:"Your own fields, returned unchanged with the job"`
 
-	CallbackURL string `json:"callback_url,omitempty" doc:"Called, signed, when this job ends"`
-	Timeout     string `json:"timeout,omitempty" example:"5m" doc:"How long this screenshot may take, as a Go duration; the batch's when absent"`
-	Priority    *int   `json:"priority,omitempty" minimum:"-100" maximum:"100" doc:"Higher ones are submitted first; the batch's when absent"`
+	CallbackURL string `json:"callback_url,omitempty" doc:"URL that receives the events of this job as signed callbacks"`
+	Timeout     string `json:"timeout,omitempty" example:"5m" doc:"How long this screenshot may take, as a Go duration; default: the timeout of the batch"`
+	Priority    *int   `json:"priority,omitempty" minimum:"-100" maximum:"100" doc:"Jobs with a higher priority are submitted first; default: the priority of the batch"`
 }
 
 // request is the row, rejected if it cannot become a job.
@@ -65,12 +65,12 @@ func (r RowRequest) request(checkURL func(string) error) jobs.Request {
 // BatchOptions are what a batch has besides its jobs.
 type BatchOptions struct {
 	Params      map[string]any `json:"params,omitempty" doc:"Create parameters for all jobs"`
-	Tags        []string       `json:"tags,omitempty" doc:"Tags for all jobs, before their own"`
-	Apps        []jobs.App     `json:"apps,omitempty" doc:"Connected apps to notify; those of the server when absent"`
-	CallbackURL string         `json:"callback_url,omitempty" doc:"Called, signed, when the batch ends"`
-	Timeout     string         `json:"timeout,omitempty" example:"10m" doc:"How long a screenshot may take, as a Go duration"`
-	Priority    int            `json:"priority,omitempty" minimum:"-100" maximum:"100" doc:"Higher ones are submitted first"`
-	Source      string         `json:"source,omitempty" doc:"Where the rows are from, for people"`
+	Tags        []string       `json:"tags,omitempty" doc:"Tags for all jobs, placed before their own"`
+	Apps        []jobs.App     `json:"apps,omitempty" doc:"Connected apps to notify; default: the apps of the server"`
+	CallbackURL string         `json:"callback_url,omitempty" doc:"URL that receives the events of the batch as signed callbacks"`
+	Timeout     string         `json:"timeout,omitempty" example:"10m" doc:"How long each screenshot may take, as a Go duration"`
+	Priority    int            `json:"priority,omitempty" minimum:"-100" maximum:"100" doc:"Jobs with a higher priority are submitted first"`
+	Source      string         `json:"source,omitempty" doc:"Where the rows come from, as a note for people"`
 }
 
 // RowOptions are the options of a CSV, in the query or in a form's fields.
@@ -81,7 +81,7 @@ type RowOptions struct {
 	CallbackURL string   `query:"callback_url"`
 	Timeout     string   `query:"timeout" doc:"A Go duration"`
 	Priority    string   `query:"priority" doc:"-100 to 100"`
-	Source      string   `query:"source" doc:"Where the rows are from, for people; the file's name in a form"`
+	Source      string   `query:"source" doc:"Where the rows come from, as a note for people; default in a form: the name of the file"`
 }
 
 // given reports whether there is any.
@@ -105,7 +105,7 @@ func (p RowOptions) options(at string) (o BatchOptions, err error) {
 	for _, given := range p.App {
 		app := jobs.ParseApp(given)
 		if strings.Contains(app.ID, ",") { // the path template may hold one
-			return o, invalid(at+".app", errors.New("app: want one ID: repeat app for several"))
+			return o, invalid(at+".app", errors.New("app: want one ID; repeat app for several IDs"))
 		}
 		o.Apps = append(o.Apps, app)
 	}
@@ -132,7 +132,7 @@ func (s *server) batchSpec(o BatchOptions, at string) (jobs.BatchSpec, error) {
 	}
 	for i, app := range o.Apps {
 		if strings.TrimSpace(app.ID) == "" {
-			return spec, invalid(fmt.Sprintf("%s.apps[%d].id", at, i), errors.New("apps: an id is missing"))
+			return spec, invalid(fmt.Sprintf("%s.apps[%d].id", at, i), errors.New("apps: id is missing"))
 		}
 	}
 	spec.Apps, spec.Source = o.Apps, shortened(o.Source)
@@ -157,10 +157,10 @@ func batchBody(registry huma.Registry) *huma.RequestBody {
 	}
 	return &huma.RequestBody{
 		Required:    true,
-		Description: "A CSV has a column url, or no header and one URL a line; its options are query parameters. In a form the file comes in the field file, its options in fields of the same names.",
+		Description: "A CSV has a column url, or no header and one URL per line. Its options are query parameters. In a form, the field file contains the CSV, and fields with the names of the query parameters contain its options.",
 		Content: map[string]*huma.MediaType{
 			"application/json": {Schema: registry.Schema(batchRequestType, true, "")},
-			"text/csv":         {Schema: text("With a header line, or one URL a line"), Example: "url,width,ref\nhttps://example.com/,1280,A-17\n"},
+			"text/csv":         {Schema: text("With a header line, or one URL per line"), Example: "url,width,ref\nhttps://example.com/,1280,A-17\n"},
 			"multipart/form-data": {Schema: &huma.Schema{
 				Type: huma.TypeObject, Required: []string{"file"},
 				Properties: map[string]*huma.Schema{
@@ -168,10 +168,10 @@ func batchBody(registry huma.Registry) *huma.RequestBody {
 					"param":        list("NAME=VALUE: a create parameter for all rows"),
 					"tag":          list("A tag for all rows"),
 					"app":          list("ID or ID=path-template of a connected app to notify"),
-					"callback_url": text("Called, signed, when the batch ends"),
+					"callback_url": text("URL that receives the events of the batch as signed callbacks"),
 					"timeout":      text("A Go duration"),
 					"priority":     text("-100 to 100"),
-					"source":       text("Where the rows are from; the file's name when absent"),
+					"source":       text("Where the rows come from, as a note for people; default: the name of the file"),
 				},
 			}},
 		},

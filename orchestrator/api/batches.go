@@ -26,56 +26,56 @@ type batchAnswer struct{ Body jobjson.Batch }
 
 type listBatches struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
-	Cursor string `query:"cursor" doc:"The next of the page before"`
+	Cursor string `query:"cursor" doc:"The next of the previous page"`
 }
 
 // BatchPage is a page of batches.
 type BatchPage struct {
 	Batches []jobjson.Batch `json:"batches" nullable:"false"`
-	Next    string          `json:"next,omitempty" doc:"The cursor of the next page; absent on the last one"`
+	Next    string          `json:"next,omitempty" doc:"The cursor of the next page; absent on the last page"`
 }
 
 type retryBatch struct {
 	OneBatch
-	State []string `query:"state" enum:"failed,timed_out,canceled" default:"failed,timed_out" doc:"Jobs that ended in one of these states"`
+	State []string `query:"state" enum:"failed,timed_out,canceled" default:"failed,timed_out" doc:"Retry the jobs that ended in one of these states"`
 }
 
 // BatchRetried says what became of the jobs that were to be retried.
 type BatchRetried struct {
 	BatchID string `json:"batch_id"`
-	Queued  int    `json:"queued" doc:"Again, as their next attempt"`
-	Done    int    `json:"done" doc:"After all: their picture was found, or came meanwhile"`
-	Left    int    `json:"left" doc:"Alone: by now in no state that is retried"`
-	Unasked int    `json:"unasked" doc:"Not retried, because they may have a picture and the vendor could not be asked about it"`
-	Waiting int    `json:"waiting" doc:"Again for the screenshot they had when they were canceled: the vendor is still working on it"`
+	Queued  int    `json:"queued" doc:"Jobs that are queued again, as their next attempt"`
+	Done    int    `json:"done" doc:"Jobs that are done after all: their image was found, or arrived in the meantime"`
+	Left    int    `json:"left" doc:"Jobs that are no longer in a state that can be retried"`
+	Unasked int    `json:"unasked" doc:"Jobs that were not retried because they might have an image and the vendor could not be queried"`
+	Waiting int    `json:"waiting" doc:"Jobs that wait again for the screenshot that they had when they were canceled, because the vendor is still working on it"`
 
-	LeftAlone map[jobs.State]int64 `json:"left_alone,omitempty" doc:"Rows in states that were not asked for, by their state"`
+	LeftAlone map[jobs.State]int64 `json:"left_alone,omitempty" doc:"Rows in other states than the requested ones, by state"`
 }
 
 // BatchCanceled says what became of the jobs that were to be canceled.
 type BatchCanceled struct {
 	BatchID   string `json:"batch_id"`
-	Canceled  int    `json:"canceled" doc:"At once"`
-	Canceling int    `json:"canceling" doc:"As soon as their create is settled"`
-	Ended     int    `json:"ended" doc:"Otherwise, before"`
+	Canceled  int    `json:"canceled" doc:"Jobs that were canceled at once"`
+	Canceling int    `json:"canceling" doc:"Jobs that will be canceled when their create is settled"`
+	Ended     int    `json:"ended" doc:"Jobs that had ended before"`
 }
 
 func (s *server) batchRoutes() {
 	s.registerCreateBatch()
 	huma.Register(s.api, operation(http.MethodGet, "/v1/batches", "listBatches", "batches", "List batches, newest first"), s.listBatches)
-	huma.Register(s.api, operation(http.MethodGet, "/v1/batches/{id}", "getBatch", "batches", "Where a batch stands", http.StatusNotFound), s.getBatch)
+	huma.Register(s.api, operation(http.MethodGet, "/v1/batches/{id}", "getBatch", "batches", "Get a batch", http.StatusNotFound), s.getBatch)
 
-	retry := operation(http.MethodPost, "/v1/batches/{id}/retry", "retryBatch", "batches", "Queue jobs again that ended without a picture", http.StatusNotFound, http.StatusConflict)
-	retry.Description = "About jobs that timed out the vendor is asked before: those whose picture is there after all are done."
+	retry := operation(http.MethodPost, "/v1/batches/{id}/retry", "retryBatch", "batches", "Queue jobs again that ended without an image", http.StatusNotFound, http.StatusConflict)
+	retry.Description = "Shotline queries the vendor about jobs that timed out first. Jobs whose image exists after all are done."
 	huma.Register(s.api, retry, s.retryBatch)
 
 	cancel := operation(http.MethodPost, "/v1/batches/{id}/cancel", "cancelBatch", "batches", "Cancel all jobs that have not ended", http.StatusNotFound, http.StatusConflict)
 	huma.Register(s.api, cancel, s.cancelBatch)
 
-	pause := operation(http.MethodPost, "/v1/batches/{id}/pause", "pauseBatch", "batches", "Submit no more jobs until it is resumed", http.StatusNotFound, http.StatusConflict)
+	pause := operation(http.MethodPost, "/v1/batches/{id}/pause", "pauseBatch", "batches", "Stop submitting the jobs of a batch", http.StatusNotFound, http.StatusConflict)
 	huma.Register(s.api, pause, s.pauseBatch)
 
-	resume := operation(http.MethodPost, "/v1/batches/{id}/resume", "resumeBatch", "batches", "Go on submitting", http.StatusNotFound, http.StatusConflict)
+	resume := operation(http.MethodPost, "/v1/batches/{id}/resume", "resumeBatch", "batches", "Resume submitting the jobs of a batch", http.StatusNotFound, http.StatusConflict)
 	huma.Register(s.api, resume, s.resumeBatch)
 }
 
@@ -135,7 +135,7 @@ func (s *server) retryBatch(ctx context.Context, in *retryBatch) (*struct{ Body 
 	unhurried(ctx)
 	done, err := s.Work.RetryBatch(ctx, in.ID, states)
 	if errors.Is(err, jobs.ErrUnchecked) {
-		s.Logger.Warn("retry asked for over HTTP", "batch", in.ID, "error", err)
+		s.Logger.Warn("some jobs not retried", "batch", in.ID, "error", err)
 		err = nil // done tells how many
 	}
 	if err != nil {
@@ -167,7 +167,7 @@ func (s *server) resumeBatch(ctx context.Context, in *OneBatch) (*batchAnswer, e
 // moved answers with how a batch stands after a step that failed with err.
 func (s *server) moved(ctx context.Context, id string, err error) (*batchAnswer, error) {
 	if err != nil && !errors.Is(err, jobs.ErrState) && !errors.Is(err, jobs.ErrNotFound) {
-		return nil, s.failed(ctx, "move batch "+id, err, "batch", id)
+		return nil, s.failed(ctx, "change batch "+id, err, "batch", id)
 	}
 	b, readErr := s.batch(ctx, id)
 	switch {
@@ -195,7 +195,7 @@ func (s *server) batch(ctx context.Context, id string) (jobs.Batch, error) {
 func (s *server) importedBatch(ctx context.Context, id string) (jobs.Batch, error) {
 	b, err := s.batch(ctx, id)
 	if err == nil && b.State == jobs.BatchImporting {
-		err = problem(http.StatusConflict, "batch "+id+" is importing")
+		err = problem(http.StatusConflict, "batch "+id+" is still importing")
 	}
 	return b, err
 }

@@ -104,8 +104,8 @@ func TestBatchesThatAreRefusedLeaveNothing(t *testing.T) {
 		"cut JSON":            {"", `{"jobs":[{"url":"a.test"}`, "application/json", 400, "", "ends too early"},
 		"no object":           {"", `[{"url":"a.test"}]`, "application/json", 422, "body", "want an object"},
 		"jobs are no array":   {"", `{"jobs":{"url":"a.test"}}`, "application/json", 422, "body.jobs", "want an array"},
-		"no jobs":             {"", `{"jobs":[]}`, "application/json", 422, "body.jobs", "there are none"},
-		"jobs are missing":    {"", `{}`, "application/json", 422, "body.jobs", "there are none"},
+		"no jobs":             {"", `{"jobs":[]}`, "application/json", 422, "body.jobs", "at least one job"},
+		"jobs are missing":    {"", `{}`, "application/json", 422, "body.jobs", "at least one job"},
 		"jobs twice":          {"", `{"jobs":[{"url":"a.test"}],"jobs":[]}`, "application/json", 422, "body.jobs", "twice"},
 		"a job is no object":  {"", "{\"jobs\":[{\"url\":\"a.test\"},\n\n7]}", "application/json", 422, "body.jobs[1]", "line 3"},
 		"unknown job field":   {"", `{"jobs":[{"url":"a.test","wait":1}]}`, "application/json", 422, "body.jobs[0].wait", "wait"},
@@ -113,7 +113,7 @@ func TestBatchesThatAreRefusedLeaveNothing(t *testing.T) {
 		"unknown option":      {"", `{"jobs":[{"url":"a.test"}],"wait":1}`, "application/json", 422, "body.wait", "body.wait: unknown field"},
 		"option's type":       {"", "{\"timeout\":5,\n\n\"jobs\":[{\"url\":\"a.test\"}]}", "application/json", 422, "body.timeout", "line 1"},
 		"option's value":      {"", `{"params":{"width":"x"},"jobs":[{"url":"a.test"}]}`, "application/json", 422, "body.params.width", "not a number"},
-		"our own tag":         {"", `{"tags":["shotline-x"],"jobs":[{"url":"a.test"}]}`, "application/json", 422, "body.tags[0]", "ours"},
+		"our own tag":         {"", `{"tags":["shotline-x"],"jobs":[{"url":"a.test"}]}`, "application/json", 422, "body.tags[0]", "reserved"},
 		"private callback":    {"", `{"callback_url":"http://192.168.0.1/","jobs":[{"url":"a.test"}]}`, "application/json", 422, "body.callback_url", "public"},
 		"priority":            {"", `{"priority":-101,"jobs":[{"url":"a.test"}]}`, "application/json", 422, "body.priority", "100"},
 		"app without id":      {"", `{"apps":[{"path_template":"x"}],"jobs":[{"url":"a.test"}]}`, "application/json", 422, "body.apps[0].id", "missing"},
@@ -129,12 +129,12 @@ func TestBatchesThatAreRefusedLeaveNothing(t *testing.T) {
 		"too large":           {"", strings.Repeat("https://a.test/\n", 1<<17), "text/csv", 413, "", "larger than 1 MiB"},
 		"no type":             {"", "a.test\n", "", 415, "", "want application/json"},
 		"other type":          {"", "a.test\n", "text/plain", 415, "", "want application/json"},
-		"form without a file": {"", noFile, noFileKind, 422, "body.file", "there is none"},
-		"two files":           {"", twoFiles, twoFilesKind, 422, "body.file", "one at a time"},
+		"form without a file": {"", noFile, noFileKind, 422, "body.file", "want a file"},
+		"two files":           {"", twoFiles, twoFilesKind, 422, "body.file", "want one file"},
 		"form's option":       {"", badOption, badOptionKind, 422, "body.params.width", "not a number"},
 		"unknown form field":  {"", foreign, foreignKind, 422, "body.s3cret", `the file goes into \"file\"`},
 		"no boundary":         {"", noFile, "multipart/form-data", 400, "", "boundary"},
-		"cut form":            {"", noFile[:len(noFile)-20], noFileKind, 400, "", "to its end"},
+		"cut form":            {"", noFile[:len(noFile)-20], noFileKind, 400, "", "completely"},
 	} {
 		t.Log(name)
 		r.ask("POST", "/v1/batches"+test.path, test.body, "Content-Type", test.kind).problem(test.status, test.location, test.tells)
@@ -143,10 +143,10 @@ func TestBatchesThatAreRefusedLeaveNothing(t *testing.T) {
 	r.ask("POST", "/v1/batches", unannounced, "Content-Type", "text/csv").problem(413, "", "larger than 1 MiB")
 	r.ask("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv", "Content-Encoding", "gzip").problem(415, "", "compressed")
 	if found, err := r.store.Batches(t.Context(), "", 10); err != nil || len(found) > 0 {
-		t.Errorf("%d batches were made, %v", len(found), err)
+		t.Errorf("%d batches were created, %v", len(found), err)
 	}
 	if left, err := os.ReadDir(r.config.SpoolDir); err != nil || len(left) > 0 {
-		t.Errorf("%v is left, %v", left, err)
+		t.Errorf("%v are left, %v", left, err)
 	}
 }
 
@@ -164,9 +164,9 @@ func TestTheSameKeyMakesOneBatch(t *testing.T) {
 	if again := post("a.test\n", "text/csv", "?tag=x").want(200); again["batch_id"] != id || again["rows"] != 1.0 {
 		t.Errorf("again: %v", again)
 	}
-	post("b.test\n", "text/csv", "?tag=x").problem(409, "header.Idempotency-Key", "another request")
-	post("a.test\n", "text/csv", "?tag=y").problem(409, "header.Idempotency-Key", "another request")
-	r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}, "Idempotency-Key", "k").problem(409, "header.Idempotency-Key", "another request")
+	post("b.test\n", "text/csv", "?tag=x").problem(409, "header.Idempotency-Key", "different request")
+	post("a.test\n", "text/csv", "?tag=y").problem(409, "header.Idempotency-Key", "different request")
+	r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}, "Idempotency-Key", "k").problem(409, "header.Idempotency-Key", "different request")
 
 	body, kind := form(t, "file@", "a.test\n", "tag", "x")
 	send := func(body, kind string) reply {
@@ -175,7 +175,7 @@ func TestTheSameKeyMakesOneBatch(t *testing.T) {
 	first := send(body, kind).want(202)["batch_id"]
 	body, kind = form(t, "tag", "x", "file@", "a.test\n") // another boundary, and another order
 	if again := send(body, kind).want(200)["batch_id"]; again != first {
-		t.Errorf("the same form made %v and %v", first, again)
+		t.Errorf("the same form created %v and %v", first, again)
 	}
 }
 
@@ -207,16 +207,16 @@ func TestWhileTheFirstIsUnderWayTheSameKeyIsRefused(t *testing.T) {
 	}()
 	<-w.begun
 	a := r.ask("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv", "Idempotency-Key", "k")
-	a.problem(409, "", "still making")
+	a.problem(409, "", "still creating")
 	if a.header.Get("Retry-After") == "" {
-		t.Error("does not tell when to try again")
+		t.Error("no Retry-After")
 	}
-	r.ask("GET", "/v1/batches/b1/results", nil).problem(409, "", "is importing")
-	r.ask("POST", "/v1/batches/b1/cancel", nil).problem(409, "", "is importing")
+	r.ask("GET", "/v1/batches/b1/results", nil).problem(409, "", "is still importing")
+	r.ask("POST", "/v1/batches/b1/cancel", nil).problem(409, "", "is still importing")
 	w.may <- struct{}{}
 	id := (<-first).want(202)["batch_id"]
 	if again := r.ask("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv", "Idempotency-Key", "k").want(200)["batch_id"]; again != id {
-		t.Errorf("%v and %v", id, again)
+		t.Errorf("sent again: batch %v, want %v", again, id)
 	}
 }
 
@@ -293,7 +293,7 @@ func TestTooManyBatchesAtOnce(t *testing.T) {
 		go func() { answers <- r.ask("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv") }()
 		<-w.begun
 	}
-	r.ask("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv").problem(503, "", "there are 4 batches coming in already")
+	r.ask("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv").problem(503, "", "there are already 4 batch uploads")
 	for range uploads {
 		w.may <- struct{}{}
 	}
@@ -331,7 +331,7 @@ func TestBatchesAreMoved(t *testing.T) {
 	}
 	r.ask("POST", "/v1/batches/b1/pause", nil).problem(409, "", "is finished")
 	if got := r.ask("POST", "/v1/batches/b1/retry", nil).want(200); got["queued"] != 0.0 {
-		t.Errorf("what was canceled is not retried unasked: %v", got)
+		t.Errorf("retried without state=canceled: %v, want none queued", got)
 	}
 	if got := r.ask("POST", "/v1/batches/b1/retry?state=canceled", nil).want(200); got["queued"] != 3.0 {
 		t.Errorf("retried: %v", got)

@@ -17,21 +17,21 @@ import (
 // CallbackPage is a page of callbacks.
 type CallbackPage struct {
 	Callbacks []jobjson.Callback `json:"callbacks" nullable:"false"`
-	Next      string             `json:"next,omitempty" doc:"The cursor of the next page; absent on the last one"`
+	Next      string             `json:"next,omitempty" doc:"The cursor of the next page; absent on the last page"`
 }
 
 type listCallbacks struct {
-	State  []string `query:"state" enum:"owed,delivered,dead" doc:"In one of these states"`
+	State  []string `query:"state" enum:"owed,delivered,dead" doc:"Only callbacks in one of these states"`
 	Batch  string   `query:"batch"`
-	Sink   string   `query:"sink" doc:"To the sink of this name"`
+	Sink   string   `query:"sink" doc:"Only callbacks to the sink with this name"`
 	Limit  int      `query:"limit" minimum:"1" maximum:"1000" default:"100"`
-	Cursor string   `query:"cursor" doc:"The next of the page before, with the same search"`
+	Cursor string   `query:"cursor" doc:"The next of the previous page; the other parameters must be the same"`
 }
 
 type replayCallbacks struct {
-	State []string `query:"state" enum:"owed,dead" default:"dead" doc:"In one of these states"`
+	State []string `query:"state" enum:"owed,dead" default:"dead" doc:"Replay callbacks in one of these states"`
 	Batch string   `query:"batch"`
-	Sink  string   `query:"sink" doc:"To the sink of this name"`
+	Sink  string   `query:"sink" doc:"Only callbacks to the sink with this name"`
 }
 
 type oneCallback struct {
@@ -47,12 +47,12 @@ func (s *server) callbackRoutes() {
 	list := operation(http.MethodGet, "/v1/callbacks", "listCallbacks", "callbacks", "List callbacks, newest first")
 	huma.Register(s.api, list, s.listCallbacks)
 
-	all := operation(http.MethodPost, "/v1/callbacks/replay", "replayCallbacks", "callbacks", "Try callbacks again that were given up")
+	all := operation(http.MethodPost, "/v1/callbacks/replay", "replayCallbacks", "callbacks", "Send dead callbacks again")
 	all.DefaultStatus = http.StatusAccepted
-	all.Description = "Dead ones are owed anew; owed ones that wait for their next attempt are due at once."
+	all.Description = "Dead callbacks become owed again. Owed callbacks that wait for their next attempt become due at once."
 	huma.Register(s.api, all, s.replayCallbacks)
 
-	one := operation(http.MethodPost, "/v1/callbacks/{seq}/replay", "replayCallback", "callbacks", "Try one callback again", http.StatusNotFound, http.StatusConflict)
+	one := operation(http.MethodPost, "/v1/callbacks/{seq}/replay", "replayCallback", "callbacks", "Send a callback again", http.StatusNotFound, http.StatusConflict)
 	one.DefaultStatus = http.StatusAccepted
 	huma.Register(s.api, one, s.replayCallback)
 }
@@ -131,7 +131,7 @@ func (s *server) replayCallback(ctx context.Context, in *oneCallback) (*struct{ 
 		return nil, s.failed(ctx, "replay callback", err)
 	}
 	if n == 0 {
-		return nil, problem(http.StatusConflict, fmt.Sprintf("callback %d is %s, or under way", in.Seq, found[0].State))
+		return nil, problem(http.StatusConflict, fmt.Sprintf("callback %d is %s or is being sent now", in.Seq, found[0].State))
 	}
 	return &struct{ Body Replayed }{Replayed{n}}, nil
 }

@@ -20,7 +20,7 @@ func TestCallbacksAreListedAndReplayed(t *testing.T) {
 	list := func(query string) (found []any, next string) {
 		a := r.ask("GET", "/v1/callbacks"+query, nil)
 		if strings.Contains(string(a.body), "s3cret") {
-			t.Errorf("shows the query of a URL: %s", a.body)
+			t.Errorf("the response contains the query of a URL: %s", a.body)
 		}
 		page := a.want(200)
 		next, _ = page["next"].(string)
@@ -52,7 +52,7 @@ func TestCallbacksAreListedAndReplayed(t *testing.T) {
 		t.Errorf("the others: %v", got)
 	}
 	if got, _ := list("?state=owed"); len(got) != 3 {
-		t.Errorf("%d are owed", len(got))
+		t.Errorf("%d callbacks are owed, want 3", len(got))
 	}
 	r.ask("POST", fmt.Sprintf("/v1/callbacks/%d/replay", seqs[2]+1), nil).problem(404, "", "there is no callback")
 	r.ask("POST", "/v1/callbacks/0/replay", nil).problem(422, "path.seq", "1")

@@ -17,10 +17,10 @@ type Connections struct {
 var (
 	openDesc      = describe("connections", "Connections that are open now, by listener.", "listener")
 	mostDesc      = describe("connections_limit", "Connections that may be open, by listener.", "listener")
-	evictedDesc   = describe("connections_evicted_total", "Connections that were closed at the limit to admit another, because they waited longest for their peer.", "listener")
+	evictedDesc   = describe("connections_evicted_total", "Connections that were closed at the limit to admit others, because they had waited longest for their peer.", "listener")
 	refusedDesc   = describe("connections_refused_total", "Requests answered 503 because all connections were being answered.", "listener")
-	slowDesc      = describe("slow_bodies_total", "Bodies cut off because they came too slowly.", "listener")
-	acceptErrDesc = describe("accept_errors_total", "Connections that could not be accepted, for lack of file descriptors for example.", "listener")
+	slowDesc      = describe("slow_bodies_total", "Bodies cut off because they arrived too slowly.", "listener")
+	acceptErrDesc = describe("accept_errors_total", "Connections that could not be accepted, for example because no file descriptors were left.", "listener")
 )
 
 func describeConnections(to chan<- *prometheus.Desc) {

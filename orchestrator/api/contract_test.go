@@ -43,14 +43,14 @@ func (b *book) check(t *testing.T, mux *http.ServeMux, request *http.Request, a 
 	}
 	response := op.Responses[strconv.Itoa(a.status)]
 	if response == nil {
-		t.Fatalf("%s %s: the contract has no answer %d: %s", method, path, a.status, a.body)
+		t.Fatalf("%s %s: the contract has no response %d: %s", method, path, a.status, a.body)
 	}
 	b.mu.Lock()
 	b.asked[method+" "+path+" "+strconv.Itoa(a.status)] = true
 	b.mu.Unlock()
 	if len(response.Content) == 0 {
 		if len(a.body) > 0 {
-			t.Errorf("%s %d: a body where there is none: %s", pattern, a.status, a.body)
+			t.Errorf("%s %d: want no body, got: %s", pattern, a.status, a.body)
 		}
 		return
 	}
@@ -135,7 +135,7 @@ func TestEveryRouteAnswersByTheContract(t *testing.T) {
 			for status, response := range op.Responses {
 				answer := method + " " + path + " " + status
 				if response.Content[problemType] == nil && !r.book.asked[answer] && !slices.Contains(elsewhere, answer) {
-					t.Errorf("%s was never given", answer)
+					t.Errorf("no test received %s", answer)
 				}
 			}
 		}
@@ -165,13 +165,13 @@ func TestTheContractSaysWhatEachRouteNeeds(t *testing.T) {
 			}
 			for _, status := range want {
 				if op.Responses[status] == nil {
-					t.Errorf("%s %s does not tell of %s", op.Method, path, status)
+					t.Errorf("%s %s lists no response %s", op.Method, path, status)
 				}
 			}
 		}
 	}
 	if r.book.doc.OpenAPI != "3.1.0" || r.book.doc.Paths["/v1/batches"].Post.RequestBody.Content["text/csv"] == nil {
-		t.Error("not the contract that was meant")
+		t.Error("the contract is not OpenAPI 3.1 or has no CSV body")
 	}
 }
 
@@ -180,19 +180,19 @@ func TestThePageForPeopleNeedsNothingElse(t *testing.T) {
 	r.ask("GET", "/docs", nil)
 	a := r.ask("GET", "/docs", nil)
 	if kind := a.header.Get("Content-Type"); kind != "text/html; charset=utf-8" {
-		t.Errorf("asked again, it is %q", kind)
+		t.Errorf("content type %q", kind)
 	}
-	if text := "In one of these states. Repeat it or separate values by commas. Of owed"; !strings.Contains(string(a.body), text) {
+	if text := "Only callbacks in one of these states. Several values are repeated or separated by commas. Each is one of owed"; !strings.Contains(string(a.body), text) {
 		t.Errorf("the page lacks %q", text)
 	}
 	for path := range r.book.doc.Paths {
 		if !bytes.Contains(a.body, []byte("<code>"+path+"</code>")) {
-			t.Errorf("%s is not on the page", path)
+			t.Errorf("the page does not contain %s", path)
 		}
 	}
 	for _, foreign := range []string{"<script", "<link", "<img", "<iframe", "src=", "@import", "url(", `href="http`, "action="} {
 		if strings.Contains(string(a.body), foreign) {
-			t.Errorf("the page holds %s", foreign)
+			t.Errorf("the page contains %s", foreign)
 		}
 	}
 	if policy := a.header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") {

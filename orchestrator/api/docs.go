@@ -42,8 +42,8 @@ func (s *server) docsRoutes() {
 		err := docsTemplate.Execute(&out, newManual(s.api.OpenAPI(), template.CSS(docsCSS)))
 		return out.Bytes(), err
 	})
-	s.text("/openapi.json", "getContract", "This contract, as OpenAPI 3.1", "application/json", "", document)
-	s.text("/docs", "getDocs", "This contract, as a page for people", "text/html", docsPolicy, page)
+	s.text("/openapi.json", "getContract", "This contract as OpenAPI 3.1", "application/json", "", document)
+	s.text("/docs", "getDocs", "This contract as a web page", "text/html", docsPolicy, page)
 	s.mux.HandleFunc("GET "+rootPath, toDocs)
 }
 

@@ -63,9 +63,9 @@ func flawOf(err error) (place, wrong string) {
 		return placeOf(shape.JSONPointer), fmt.Sprintf("want %s, not %s", plainType(shape.GoType), plainKind(shape.JSONKind))
 	case errors.As(err, &syntax) && errors.Is(err, jsontext.ErrDuplicateName):
 		parent := placeOf(syntax.JSONPointer.Parent()) // the last one is a name, even if it is a number
-		return parent + "." + syntax.JSONPointer.LastToken(), "is there twice"
+		return parent + "." + syntax.JSONPointer.LastToken(), "given twice"
 	case errors.As(err, &syntax):
-		return placeOf(syntax.JSONPointer), "not valid UTF-8, or an escape of half a character"
+		return placeOf(syntax.JSONPointer), "not valid UTF-8, or an escape of half a surrogate pair"
 	}
 	return "", ""
 }
@@ -95,7 +95,7 @@ func plainType(t reflect.Type) string {
 	case reflect.Int:
 		return "a number"
 	case reflect.Interface:
-		return "a text, a number, true, false or null"
+		return "a string, a number, true, false or null"
 	default:
 		return t.String()
 	}

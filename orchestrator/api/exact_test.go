@@ -38,7 +38,7 @@ func TestNamesAreExact(t *testing.T) {
 		r.ask("POST", "/v1/batches", body).problem(422, wrong, "line 1")
 	}
 	if found, err := r.store.Batches(t.Context(), "", 10); err != nil || len(found) > 0 {
-		t.Errorf("%d batches were made, %v", len(found), err)
+		t.Errorf("%d batches were created, %v", len(found), err)
 	}
 	r.ask("POST", "/v1/batches", `{"jobs":[{"url":"a.test","params":null,"tags":null,"metadata":null,"priority":null,"timeout":null}],"tags":null,"params":null}`).want(202)
 }
@@ -53,9 +53,9 @@ func TestWhatIsWrongWithARow(t *testing.T) {
 		`{"url":"a.test","priority":"1"}`:        `line 1: body.jobs[0].priority: want a number, not string`,
 		`{"url":"a.test","priority":1.5}`:        `line 1: body.jobs[0].priority: want a whole number"`,
 		`{"url":"a.test","params":{"x":1e400}}`:  `line 1: body.jobs[0].params.x: the number is too large`,
-		`{"url":"a.test","metadata":{"a":[]}}`:   `line 1: body.jobs[0].metadata.a: want a text, a number, true, false or null, not array`,
+		`{"url":"a.test","metadata":{"a":[]}}`:   `line 1: body.jobs[0].metadata.a: want a string, a number, true, false or null, not array`,
 		`{"url":"a.test","metadata":[]}`:         `line 1: body.jobs[0].metadata: want an object, not array`,
-		`{"url":"a.test","tags":["a"],"tags":1}`: `line 1: body.jobs[0].tags: is there twice`,
+		`{"url":"a.test","tags":["a"],"tags":1}`: `line 1: body.jobs[0].tags: given twice`,
 		`["a.test"]`:                             `line 1: body.jobs[0]: want an object, not array`,
 	} {
 		r.ask("POST", "/v1/batches", `{"jobs":[`+row+`]}`).problem(422, "", tells)

@@ -54,7 +54,7 @@ func TestEveryOperationHasExamplesThatHold(t *testing.T) {
 			hold("the body of "+op.OperationID, op.RequestBody.Content["application/json"])
 		}
 		for status, response := range op.Responses {
-			hold("the answer "+status+" of "+op.OperationID, response.Content["application/json"])
+			hold("the response "+status+" of "+op.OperationID, response.Content["application/json"])
 		}
 	}
 	for name, item := range r.book.doc.Webhooks {
@@ -62,7 +62,7 @@ func TestEveryOperationHasExamplesThatHold(t *testing.T) {
 		hold("the webhook "+name, item.Post.RequestBody.Content["application/json"])
 	}
 	if seen < 30 {
-		t.Errorf("%d operations", seen)
+		t.Errorf("got %d operations, want at least 30", seen)
 	}
 	problem := r.book.doc.Components.Schemas.Map()["Problem"]
 	r.valid("the problem", problem, problem.Examples[0])
@@ -95,11 +95,11 @@ func TestWebhooksOfTheContractAreWhatIsSent(t *testing.T) {
 			names = append(names, p.In+" "+p.Name)
 		}
 		if got := strings.Join(names, ", "); got != "header webhook-id, header webhook-timestamp, header webhook-signature" {
-			t.Errorf("%s has %s", kind, got)
+			t.Errorf("%s has the parameters %s", kind, got)
 		}
 		for _, status := range []string{"2XX", "410", "default"} {
 			if item.Post.Responses[status] == nil {
-				t.Errorf("%s does not say what %s means", kind, status)
+				t.Errorf("%s has no response %s", kind, status)
 			}
 		}
 	}
@@ -169,7 +169,7 @@ func TestDocsNameTheAddressThatServedThem(t *testing.T) {
 		}
 	}
 	r.ask("POST", "/", nil).problem(405, "", "GET")
-	r.ask("GET", "/nothing", nil).problem(404, "", "nothing at this path")
+	r.ask("GET", "/nothing", nil).problem(404, "", "no route at this path")
 
 	// The root needs no token, as the page that it leads to.
 	closed := newRig(t, func(c *Config) { c.Access.Tokens = []Token{{Name: "shop"}} })

@@ -13,7 +13,7 @@ func TestLongFramesAreNotKept(t *testing.T) {
 			}
 		}
 		if isKept := made == 1; isKept != (size <= maxCachedFrame) {
-			t.Errorf("an event of %d bytes was made %d times", size, made)
+			t.Errorf("a frame of %d bytes was encoded %d times", size, made)
 		}
 	}
 }

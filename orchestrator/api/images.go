@@ -60,7 +60,7 @@ func (k *images) open(j jobs.Job, kind output, tag string) *client.Download {
 			continue
 		}
 		if err != nil {
-			k.log.Warn("read a kept output", "job", j.ID.String(), "error", err)
+			k.log.Warn("reading a kept output failed", "job", j.ID.String(), "error", err)
 			return nil
 		}
 		info, err := file.Stat()
@@ -70,7 +70,7 @@ func (k *images) open(j jobs.Job, kind output, tag string) *client.Download {
 		}
 		if !holds(file, mediaType, kind) {
 			file.Close()
-			k.log.Warn("a kept output is not what it should be and is fetched again", "job", j.ID.String(), "kind", kind.name, "error", os.Remove(file.Name()))
+			k.log.Warn("kept output is damaged and is fetched again", "job", j.ID.String(), "kind", kind.name, "error", os.Remove(file.Name()))
 			continue
 		}
 		return &client.Download{Body: file, ContentType: mediaType, Length: info.Size()}
@@ -105,7 +105,7 @@ func (k *images) keep(j jobs.Job, kind output, tag string, from *client.Download
 		file, err = os.CreateTemp(filepath.Dir(name), ".part-*")
 	}
 	if err != nil {
-		k.log.Warn("keep an output", "job", j.ID.String(), "error", err)
+		k.log.Warn("keeping an output failed", "job", j.ID.String(), "error", err)
 		return from
 	}
 	copied := *from
@@ -145,7 +145,7 @@ func (k *keeping) Close() error {
 		err = errors.Join(err, os.Remove(k.file.Name()))
 	}
 	if err != nil {
-		k.log.Warn("keep an output", "file", k.name, "error", err)
+		k.log.Warn("keeping an output failed", "file", k.name, "error", err)
 	}
 	return k.ReadCloser.Close()
 }

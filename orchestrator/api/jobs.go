@@ -14,7 +14,7 @@ import (
 )
 
 type createJob struct {
-	Key  string `header:"Idempotency-Key" doc:"Of two requests with the same key the second changes nothing and gets the first one's job"`
+	Key  string `header:"Idempotency-Key" doc:"If two requests have the same key, the second one changes nothing and returns the job of the first"`
 	Body JobRequest
 
 	RawBody []byte
@@ -30,7 +30,7 @@ func (in *createJob) Resolve(huma.Context) []error {
 
 type createdJob struct {
 	Status   int
-	Location string `header:"Location" doc:"Of the job"`
+	Location string `header:"Location" doc:"Path of the job"`
 	Body     jobjson.Job
 }
 
@@ -50,30 +50,30 @@ type jobAnswer struct {
 }
 
 func (s *server) jobRoutes() {
-	create := operation(http.MethodPost, "/v1/jobs", "createJob", "jobs", "Ask for a picture",
+	create := operation(http.MethodPost, "/v1/jobs", "createJob", "jobs", "Create a job",
 		http.StatusBadRequest, http.StatusRequestTimeout, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusInsufficientStorage)
 	create.DefaultStatus = http.StatusAccepted
 	create.BodyReadTimeout = s.step
-	create.Description = "A job by itself is a batch of one row. With an Idempotency-Key, a repeated request gets the same job, with 200; another request with the key is refused with 409."
-	s.alsoAnswers(&create, http.StatusOK, "The same request made this job before", jobType)
+	create.Description = "A job that is created alone is a batch of one row. With an Idempotency-Key, the same request again returns the same job, with 200. Another request with the same key is refused with 409."
+	s.alsoAnswers(&create, http.StatusOK, "An earlier, identical request created this job", jobType)
 	huma.Register(s.api, create, s.createJob)
 
 	list := operation(http.MethodGet, "/v1/jobs", "listJobs", "jobs", "Search jobs", http.StatusNotFound)
-	list.Description = "A page may hold fewer jobs than there are, or none, and still name a next one: a search looks at a bounded number of rows at a time, and large ones fill a page."
+	list.Description = "A page might hold fewer jobs than the limit, or none, although there are more: the search examines a bounded number of rows for each page, and large jobs fill a page. Only a page without next is the last one."
 	huma.Register(s.api, list, s.listJobs)
 
-	huma.Register(s.api, operation(http.MethodGet, "/v1/jobs/{id}", "getJob", "jobs", "Where a job stands", http.StatusNotFound), s.getJob)
+	huma.Register(s.api, operation(http.MethodGet, "/v1/jobs/{id}", "getJob", "jobs", "Get a job", http.StatusNotFound), s.getJob)
 
 	retry := operation(http.MethodPost, "/v1/jobs/{id}/retry", "retryJob", "jobs", "Queue an ended job again",
 		http.StatusNotFound, http.StatusConflict, http.StatusBadGateway)
 	retry.DefaultStatus = http.StatusAccepted
-	retry.Description = "Of a job that timed out, or was canceled with a screenshot, the vendor is asked before: when its picture is there after all, the job is done, and the answer is 200. A canceled job whose screenshot is still processing waits for it again."
-	s.alsoAnswers(&retry, http.StatusOK, "Done after all", jobType)
+	retry.Description = "If the job timed out, or was canceled when it had a screenshot, Shotline queries the vendor first. If the image exists after all, the job is done, and the status is 200. If the screenshot of a canceled job is still processing, the job waits for it again."
+	s.alsoAnswers(&retry, http.StatusOK, "The image exists after all, and the job is done", jobType)
 	huma.Register(s.api, retry, s.retryJob)
 
 	cancel := operation(http.MethodPost, "/v1/jobs/{id}/cancel", "cancelJob", "jobs", "Cancel a job", http.StatusNotFound, http.StatusConflict)
-	cancel.Description = "A job whose create is under way is canceled once that is settled: the answer is 202. Canceling twice is fine."
-	s.alsoAnswers(&cancel, http.StatusAccepted, "Canceled as soon as its create is settled", jobType)
+	cancel.Description = "If the create of the job is under way, the job is canceled when the create is settled, and the status is 202. Canceling a job twice is not an error."
+	s.alsoAnswers(&cancel, http.StatusAccepted, "The job will be canceled when its create is settled", jobType)
 	huma.Register(s.api, cancel, s.cancelJob)
 }
 
@@ -138,15 +138,15 @@ func (s *server) retryJob(ctx context.Context, in *OneJob) (*jobAnswer, error) {
 	case err != nil:
 		return nil, err
 	case j.State == jobs.Duplicate:
-		return nil, problem(http.StatusConflict, fmt.Sprintf("job %s shows the outcome of %s", j.ID, jobs.ID{Batch: j.ID.Batch, Row: j.DuplicateOf}))
+		return nil, problem(http.StatusConflict, fmt.Sprintf("job %s is a duplicate and shows the outcome of %s: retry that one", j.ID, jobs.ID{Batch: j.ID.Batch, Row: j.DuplicateOf}))
 	case !slices.Contains(jobs.Retriable, j.State):
-		return nil, problem(http.StatusConflict, fmt.Sprintf("job %s is %s", j.ID, j.State))
+		return nil, problem(http.StatusConflict, fmt.Sprintf("job %s is %s and cannot be retried", j.ID, j.State))
 	}
 	unhurried(ctx) // the vendor may be slow
 	done, err := s.Work.RetryJob(ctx, j.ID)
 	switch {
 	case errors.Is(err, jobs.ErrUnchecked):
-		return nil, problem(http.StatusBadGateway, fmt.Sprintf("the vendor could not be asked what became of job %s, and it was not retried", j.ID))
+		return nil, problem(http.StatusBadGateway, fmt.Sprintf("job %s was not retried because the vendor could not be queried about its screenshot: try again", j.ID))
 	case err != nil:
 		return nil, s.failed(ctx, "retry job "+in.ID, err, "job", in.ID)
 	}
@@ -159,7 +159,7 @@ func (s *server) retryJob(ctx context.Context, in *OneJob) (*jobAnswer, error) {
 	case done.Done > 0:
 		return &jobAnswer{http.StatusOK, jobJSON(j)}, nil
 	}
-	return nil, problem(http.StatusConflict, fmt.Sprintf("job %s is %s by now", j.ID, j.State))
+	return nil, problem(http.StatusConflict, fmt.Sprintf("job %s is %s now and was not retried", j.ID, j.State))
 }
 
 func (s *server) cancelJob(ctx context.Context, in *OneJob) (*jobAnswer, error) {
@@ -169,7 +169,7 @@ func (s *server) cancelJob(ctx context.Context, in *OneJob) (*jobAnswer, error) 
 	}
 	done, err := s.Work.CancelJob(ctx, j.ID)
 	if errors.Is(err, jobs.ErrState) {
-		return nil, problem(http.StatusConflict, fmt.Sprintf("batch %s is importing", j.ID.Batch))
+		return nil, problem(http.StatusConflict, fmt.Sprintf("batch %s is still importing", j.ID.Batch))
 	}
 	if err != nil {
 		return nil, s.failed(ctx, "cancel job "+in.ID, err, "job", in.ID)
@@ -183,14 +183,14 @@ func (s *server) cancelJob(ctx context.Context, in *OneJob) (*jobAnswer, error) 
 	case j.State == jobs.Canceled:
 		return &jobAnswer{http.StatusOK, jobJSON(j)}, nil
 	}
-	return nil, problem(http.StatusConflict, fmt.Sprintf("job %s is %s", j.ID, j.State))
+	return nil, problem(http.StatusConflict, fmt.Sprintf("job %s is %s and cannot be canceled", j.ID, j.State))
 }
 
 // job reads the job that a path names.
 func (s *server) job(ctx context.Context, id string) (jobs.Job, error) {
 	parsed, err := jobs.ParseID(id)
 	if err != nil {
-		return jobs.Job{}, problem(http.StatusNotFound, "there is no such job: an id is BATCH-ROW")
+		return jobs.Job{}, problem(http.StatusNotFound, "there is no such job: an ID is BATCH-ROW")
 	}
 	j, err := s.seen(ctx).Job(ctx, parsed)
 	if errors.Is(err, jobs.ErrNotFound) {

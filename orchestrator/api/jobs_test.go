@@ -53,11 +53,11 @@ func TestJobsThatAreRefused(t *testing.T) {
 		"unsupported scheme":       {`{"url":"ftp://a.test/"}`, 422, "body.url", "only http and https"},
 		"bad parameter":            {`{"url":"a.test","params":{"width":"wide"}}`, 422, "body.params.width", "not a number"},
 		"reserved parameter":       {`{"url":"a.test","params":{"key":"s3cret"}}`, 422, "body.params.key", "API key"},
-		"reserved tag":             {`{"url":"a.test","tags":["x","shotline-1"]}`, 422, "body.tags[1]", "ours"},
+		"reserved tag":             {`{"url":"a.test","tags":["x","shotline-1"]}`, 422, "body.tags[1]", "reserved"},
 		"private callback":         {`{"url":"a.test","callback_url":"http://10.0.0.1/"}`, 422, "body.callback_url", "not a public address"},
 		"callback is no URL":       {`{"url":"a.test","callback_url":"ftp://a.test/s3cret"}`, 422, "body.callback_url", "http"},
 		"timeout in seconds":       {`{"url":"a.test","timeout":"90"}`, 422, "body.timeout", "duration"},
-		"negative timeout":         {`{"url":"a.test","timeout":"-1s"}`, 422, "body.timeout", "above zero"},
+		"negative timeout":         {`{"url":"a.test","timeout":"-1s"}`, 422, "body.timeout", "at least 1ms"},
 		"priority too high":        {`{"url":"a.test","priority":101}`, 422, "body.priority", "100"},
 		"not JSON":                 {`{"url":`, 400, "body", "unexpected end"},
 		"a secret in bad JSON":     {`{"url":"s3cret"`, 400, "body", "unexpected end"},
@@ -70,14 +70,14 @@ func TestJobsThatAreRefused(t *testing.T) {
 		t.Log(name)
 		a.problem(test.status, test.location, test.tells)
 		if strings.Contains(string(a.body), "s3cret") {
-			t.Errorf("%s: repeats a value: %s", name, a.body)
+			t.Errorf("%s: the response repeats a value: %s", name, a.body)
 		}
 	}
 	r.ask("POST", "/v1/jobs", `{"url":"a.test"}`, "Content-Type", "text/plain").problem(415, "", "want application/json")
 	r.ask("POST", "/v1/jobs", `{"url":"a.test"}`, "Idempotency-Key", strings.Repeat("k", 256)).problem(422, "header.Idempotency-Key", "255")
 	r.ask("POST", "/v1/jobs?wat=1", `{"url":"a.test"}`).problem(422, "query.wat", "unknown query parameter")
 	if found, err := r.store.Batches(t.Context(), "", 10); err != nil || len(found) > 0 {
-		t.Errorf("%d batches were made, %v", len(found), err)
+		t.Errorf("%d batches were created, %v", len(found), err)
 	}
 }
 
@@ -104,10 +104,10 @@ func TestTheSameKeyMakesOneJob(t *testing.T) {
 	if again.header.Get("Location") != "/v1/jobs/"+id {
 		t.Errorf("location %q of %s", again.header.Get("Location"), id)
 	}
-	r.ask("POST", "/v1/jobs", `{"url":"b.test"}`, "Idempotency-Key", "k").problem(409, "header.Idempotency-Key", "another request")
+	r.ask("POST", "/v1/jobs", `{"url":"b.test"}`, "Idempotency-Key", "k").problem(409, "header.Idempotency-Key", "different request")
 	r.ask("POST", "/v1/jobs", `{"url":"a.test"}`, "Idempotency-Key", "k2").want(202)
 	if found, err := r.store.Batches(t.Context(), "", 100); err != nil || len(found) != 2 {
-		t.Errorf("%d batches were made, %v", len(found), err)
+		t.Errorf("%d batches were created, %v", len(found), err)
 	}
 }
 
@@ -148,7 +148,7 @@ func TestJobsAreRetriedAndCanceled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.ask("POST", "/v1/jobs/"+late+"/retry", nil).problem(502, "", "vendor could not be asked")
+	r.ask("POST", "/v1/jobs/"+late+"/retry", nil).problem(502, "", "vendor could not be queried")
 
 	for _, path := range []string{"/v1/jobs/zz-1", "/v1/jobs/nonsense", "/v1/jobs/" + strings.TrimSuffix(id, "1") + "2"} {
 		r.ask("GET", path, nil).problem(404, "", "there is no")
@@ -257,17 +257,17 @@ func TestTroubleOfOursIsToldWithoutDetails(t *testing.T) {
 		status int
 		tells  string
 	}{
-		"a bug":     {errors.New("s3cret"), http.StatusInternalServerError, "was logged"},
-		"a panic":   {nil, http.StatusInternalServerError, "was logged"},
+		"a bug":     {errors.New("s3cret"), http.StatusInternalServerError, "see the log"},
+		"a panic":   {nil, http.StatusInternalServerError, "see the log"},
 		"disk full": {fmt.Errorf("s3cret: %w", jobs.ErrUnavailable), http.StatusServiceUnavailable, "try again"},
-		"damaged":   {fmt.Errorf("s3cret: %w", jobs.ErrCorrupt), http.StatusInternalServerError, "was logged"},
+		"damaged":   {fmt.Errorf("s3cret: %w", jobs.ErrCorrupt), http.StatusInternalServerError, "see the log"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, func(c *Config) { c.Store = troubled{c.Store, test.err} })
 			a := r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"})
 			a.problem(test.status, "", test.tells)
 			if strings.Contains(string(a.body), "s3cret") {
-				t.Errorf("tells details: %s", a.body)
+				t.Errorf("the response contains details: %s", a.body)
 			}
 			if (a.header.Get("Retry-After") != "") != (test.status == http.StatusServiceUnavailable) {
 				t.Errorf("Retry-After %q", a.header.Get("Retry-After"))
@@ -292,7 +292,7 @@ func TestAnswersAreCountedByRoute(t *testing.T) {
 		}
 	}
 	if strings.Contains(body, "s3cret") {
-		t.Error("a path became a label")
+		t.Error("a path is a label")
 	}
 }
 

@@ -17,18 +17,18 @@ import (
 )
 
 type listJobs struct {
-	Batch  string   `query:"batch" doc:"Of this batch alone"`
-	State  []string `query:"state" enum:"queued,submitting,pending,done,failed,timed_out,canceled,duplicate,rejected" doc:"In one of these states"`
-	Text   string   `query:"q" maxLength:"200" doc:"With this text in the URL, whatever the case"`
-	Error  string   `query:"error" maxLength:"200" doc:"With this text in the error, whatever the case"`
-	Tag    []string `query:"tag,explode" maxItems:"20" doc:"With this tag, of its own or of its batch; with all of them if there are several"`
-	Since  string   `query:"since" example:"2026-03-01T06:00:00Z" doc:"That came in then or later: a time (RFC 3339), or a date, which begins in UTC"`
-	Until  string   `query:"until" example:"2026-03-02" doc:"That came in before then"`
+	Batch  string   `query:"batch" doc:"Only jobs of this batch"`
+	State  []string `query:"state" enum:"queued,submitting,pending,done,failed,timed_out,canceled,duplicate,rejected" doc:"Only jobs in one of these states"`
+	Text   string   `query:"q" maxLength:"200" doc:"Only jobs with this text in the URL; case is ignored"`
+	Error  string   `query:"error" maxLength:"200" doc:"Only jobs with this text in the error; case is ignored"`
+	Tag    []string `query:"tag,explode" maxItems:"20" doc:"Only jobs with this tag, their own or their batch's; if several tags are given, with all of them"`
+	Since  string   `query:"since" example:"2026-03-01T06:00:00Z" doc:"Only jobs created at this time or later: a time (RFC 3339), or a date, which begins at midnight UTC"`
+	Until  string   `query:"until" example:"2026-03-02" doc:"Only jobs created before this time"`
 	Order  string   `query:"order" enum:"newest,oldest" default:"newest"`
 	Limit  int      `query:"limit" minimum:"1" maximum:"1000" default:"100"`
-	Cursor string   `query:"cursor" doc:"The next of the page before, with the same search"`
+	Cursor string   `query:"cursor" doc:"The next of the previous page; the other parameters must be the same"`
 
-	Metadata map[string]string `query:"metadata,deepObject" doc:"metadata.NAME=VALUE, or metadata[NAME]=VALUE: whose field NAME is this text, or this number, true, false or null as it was written"`
+	Metadata map[string]string `query:"metadata,deepObject" doc:"metadata.NAME=VALUE or metadata[NAME]=VALUE: only jobs whose field NAME is this text, or this number, true, false or null as it was written"`
 }
 
 // Resolve reads the names of fields, which may hold anything.
@@ -55,7 +55,7 @@ func day(name, text string) (t time.Time, err error) {
 // JobPage is a page of jobs.
 type JobPage struct {
 	Jobs []jobjson.Job `json:"jobs" nullable:"false"`
-	Next string        `json:"next,omitempty" doc:"The cursor of the next page; absent on the last one"`
+	Next string        `json:"next,omitempty" doc:"The cursor of the next page; absent on the last page"`
 }
 
 func (s *server) listJobs(ctx context.Context, in *listJobs) (*struct{ Body JobPage }, error) {

@@ -133,7 +133,7 @@ func paramFields(params []*huma.Param) (fields []manualField) {
 		case len(p.Schema.Enum) > 0:
 			text = further(text, "One of "+values(p.Schema.Enum))
 		case p.Schema.Items != nil && len(p.Schema.Items.Enum) > 0:
-			text = further(text, "Of "+values(p.Schema.Items.Enum))
+			text = further(text, "Each is one of "+values(p.Schema.Items.Enum))
 		}
 		if p.Schema.Default != nil {
 			text = further(text, "Default: "+plainValue(p.Schema.Default))

@@ -132,7 +132,7 @@ func TestUnknownMembersAreNotKeptInMemory(t *testing.T) {
 			grown := heapGrowth(func() {
 				got := r.ask("POST", "/v1/batches", test.body, "Content-Type", "application/json").want(test.status)
 				if detail, _ := got["detail"].(string); !strings.Contains(detail, test.tells) {
-					t.Errorf("told %q, want %q", detail, test.tells)
+					t.Errorf("got %q, want %q", detail, test.tells)
 				}
 			})
 			t.Logf("a body of %d KiB, the heap grew by %d KiB", test.body.sent.Load()>>10, grown>>10)

@@ -21,7 +21,7 @@ func TestMetadataKeepsTypesAndDigits(t *testing.T) {
 	}
 	has("created", r.ask("POST", "/v1/jobs", `{"url":"a.test","metadata":`+given+`}`, "Idempotency-Key", "k").body)
 	has("the same again", r.ask("POST", "/v1/jobs", `{"metadata":`+given+`,"url":"a.test"}`, "Idempotency-Key", "k").body)
-	r.ask("POST", "/v1/jobs", `{"metadata":`+strings.Replace(given, "1.10", "1.1", 1)+`,"url":"a.test"}`, "Idempotency-Key", "k").problem(409, "header.Idempotency-Key", "another request")
+	r.ask("POST", "/v1/jobs", `{"metadata":`+strings.Replace(given, "1.10", "1.1", 1)+`,"url":"a.test"}`, "Idempotency-Key", "k").problem(409, "header.Idempotency-Key", "different request")
 	r.close("b1-1", jobs.Done, "s1")
 	batch := r.ask("POST", "/v1/batches", `{"jobs":[{"url":"b.test","metadata":`+given+`}]}`).want(202)["batch_id"].(string)
 	has("a job", r.ask("GET", "/v1/jobs/b1-1", nil).body)
@@ -42,7 +42,7 @@ func TestMetadataKeepsTypesAndDigits(t *testing.T) {
 
 	for _, wrong := range []string{`{"a":[1]}`, `{"a":{"b":1}}`} {
 		r.ask("POST", "/v1/jobs", `{"url":"a.test","metadata":`+wrong+`}`).problem(422, "body.metadata.a", "")
-		r.ask("POST", "/v1/batches", `{"jobs":[{"url":"a.test","metadata":`+wrong+`}]}`).problem(422, "body.jobs[0].metadata.a", "a text, a number, true, false or null")
+		r.ask("POST", "/v1/batches", `{"jobs":[{"url":"a.test","metadata":`+wrong+`}]}`).problem(422, "body.jobs[0].metadata.a", "a string, a number, true, false or null")
 	}
 	r.ask("POST", "/v1/jobs", `{"url":"a.test","params":{"delay":1e400}}`).problem(422, "", "1e400")
 }

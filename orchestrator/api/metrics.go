@@ -55,34 +55,34 @@ func NewMetrics(version string, results []string, from Sources) *Metrics {
 		registry: prometheus.NewRegistry(),
 		webhooks: counters("webhooks_total", "Webhook requests by result.", "result"),
 		answering: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Namespace: ns, Name: "webhook_duration_seconds", Help: "How long it took to answer webhook requests, by result.",
+			Namespace: ns, Name: "webhook_duration_seconds", Help: "Time to answer webhook requests, by result.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2},
 		}, []string{"result"}),
-		closures:   counters("closures_total", "Jobs that reached a final state, by state and by the way to it; late ones had timed out before.", "state", "closed_by", "late"),
-		deliveries: counters("deliveries_total", "Deliveries that the closer read, and those of them that were held, foreign, noted or put aside.", "disposition"),
+		closures:   counters("closures_total", "Closures by state and provenance; late ones replaced a timeout.", "state", "closed_by", "late"),
+		deliveries: counters("deliveries_total", "Deliveries that this process read, and how many of them were held, foreign, noted or put aside.", "disposition"),
 		conflicts:  prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Name: "conflicts_total", Help: "Results that contradicted a recorded one."}),
-		corrected:  counters("corrections_total", "Jobs whose first result was false, as the vendor says, by the state it gave them.", "state"),
-		doubts:     counters("doubts_total", "Creates without an answer: opened, adopted after the vendor was asked, resent.", "event"),
-		requests:   counters("vendor_requests_total", "Calls of the vendor's API by operation and outcome: an HTTP status, not_sent, no_answer or invalid.", "operation", "code"),
-		oddRows:    counters("vendor_odd_rows_total", "Rows of the vendor's listings that could not be read and were left out, by operation.", "operation"),
+		corrected:  counters("corrections_total", "Corrected jobs by new state.", "state"),
+		doubts:     counters("doubts_total", "Creates in doubt: opened, adopted after a look-up, resent.", "event"),
+		requests:   counters("vendor_requests_total", "Calls to the vendor's API by operation and outcome: an HTTP status, not_sent, no_answer or invalid.", "operation", "code"),
+		oddRows:    counters("vendor_odd_rows_total", "Rows of the vendor's listings that could not be read and were skipped, by operation.", "operation"),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Namespace: ns, Name: "vendor_request_duration_seconds", Help: "How long calls of the vendor's API took.",
+			Namespace: ns, Name: "vendor_request_duration_seconds", Help: "Duration of calls to the vendor's API.",
 			Buckets: []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 15},
 		}, []string{"operation"}),
-		callbacks: counters("callbacks_total", "Attempts at callbacks by target (a sink's name, or callback_url) and outcome: delivered, retried, dead, gone.", "target", "outcome"),
+		callbacks: counters("callbacks_total", "Attempts at callbacks by target (a sink's name, or callback_url) and outcome: delivered, retried, dead or gone.", "target", "outcome"),
 		calling: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Namespace: ns, Name: "callback_duration_seconds", Help: "How long attempts at callbacks took.",
+			Namespace: ns, Name: "callback_duration_seconds", Help: "Duration of attempts at callbacks.",
 			Buckets: []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 15},
 		}, []string{"target"}),
 	}
-	m.answers = counters("api_requests_total", "Requests of the API by route (none where there is no such route) and HTTP status.", "route", "code")
+	m.answers = counters("api_requests_total", "API requests by route (none if there is no such route) and HTTP status.", "route", "code")
 	gauge := func(name, help string) prometheus.Gauge {
 		g := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: ns, Name: name, Help: help})
 		m.registry.MustRegister(g)
 		return g
 	}
-	m.uploads = gauge("api_uploads", "Bodies of batches that are on their way now.")
-	m.waits = gauge("api_waits", "Requests of the API that wait now for a job or batch to end.")
+	m.uploads = gauge("api_uploads", "Batch uploads that are being received now.")
+	m.waits = gauge("api_waits", "API requests that wait now for a job or batch to end.")
 	m.streams = gauge("api_streams", "Event streams that are open now.")
 	for _, result := range results {
 		m.webhooks.WithLabelValues(result)
@@ -100,7 +100,7 @@ func NewMetrics(version string, results []string, from Sources) *Metrics {
 		m.deliveries.WithLabelValues(disposition)
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
-		Namespace: ns, Name: "build_info", Help: "The version that runs.", ConstLabels: prometheus.Labels{"version": version},
+		Namespace: ns, Name: "build_info", Help: "The running version.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
 	m.registry.MustRegister(m.webhooks, m.answering, m.closures, m.deliveries, m.conflicts, m.corrected, m.doubts, m.requests, m.duration, m.oddRows, m.callbacks, m.calling, m.answers, build,

@@ -63,7 +63,7 @@ var extensions = map[string]string{
 
 type getOutput struct {
 	ID          string   `path:"id" example:"b7k2m9q4x1-1"`
-	IfNoneMatch []string `header:"If-None-Match" doc:"ETags that you have"`
+	IfNoneMatch []string `header:"If-None-Match" doc:"ETags of the versions that you have"`
 }
 
 // outputAnswer is an output, or 304 without one.
@@ -80,10 +80,10 @@ type outputAnswer struct {
 func (s *server) outputRoutes() {
 	for _, kind := range outputs {
 		get := operation(http.MethodGet, "/v1/jobs/{id}/"+kind.name, "get"+strings.ToUpper(kind.name[:1])+kind.name[1:], "jobs",
-			"The "+kind.name+" of a job that is done", http.StatusNotFound, http.StatusConflict, http.StatusBadGateway)
-		get.Description = "Streamed from the vendor. With the ETag in If-None-Match the vendor is not asked."
-		get.Responses = content(http.StatusOK, "What the vendor has", append([]string{anyBytes}, kind.types...)...)
-		get.Responses["304"] = &huma.Response{Description: "It is what you have"}
+			"Get the "+kind.name+" of a job that is done", http.StatusNotFound, http.StatusConflict, http.StatusBadGateway)
+		get.Description = "The file comes from the vendor, or from the disk of the server if it is kept there. If If-None-Match contains its ETag, the vendor is not queried."
+		get.Responses = content(http.StatusOK, "The file", append([]string{anyBytes}, kind.types...)...)
+		get.Responses["304"] = &huma.Response{Description: "You have the current version"}
 		huma.Register(s.api, get, func(ctx context.Context, in *getOutput) (*outputAnswer, error) { return s.getOutput(ctx, kind, in) })
 	}
 }
@@ -121,7 +121,7 @@ func (s *server) getOutput(ctx context.Context, kind output, in *getOutput) (*ou
 			return
 		}
 		if _, err := io.Copy(newSteady(ctx, out.BodyWriter()), body.Body); err != nil {
-			s.Logger.Warn("an output broke off", "job", j.ID.String(), "kind", kind.name, "error", err)
+			s.Logger.Warn("output interrupted", "job", j.ID.String(), "kind", kind.name, "error", err)
 			panic(http.ErrAbortHandler) // half a picture must not look whole
 		}
 	}
@@ -140,7 +140,7 @@ func (s *server) shown(ctx context.Context, id string) (jobs.Job, error) {
 	case j.State.Open():
 		return j, problem(http.StatusConflict, fmt.Sprintf("job %s is %s", j.ID, j.State))
 	case j.State != jobs.Done || j.ScreenshotID == "":
-		return j, problem(http.StatusNotFound, fmt.Sprintf("job %s is %s, there is no picture", j.ID, j.State))
+		return j, problem(http.StatusNotFound, fmt.Sprintf("job %s is %s and has no image", j.ID, j.State))
 	}
 	return j, nil
 }
@@ -184,14 +184,14 @@ func (s *server) unfetched(ctx context.Context, j jobs.Job, kind output, err err
 	var limited *client.RateLimitError
 	switch {
 	case errors.Is(err, client.ErrNotReady) && s.mayBeDue(ctx, j, kind):
-		return retryLater(problem(http.StatusServiceUnavailable, fmt.Sprintf("the vendor has the %s of job %s not ready, try again", kind.name, j.ID)), notReadyRetry)
+		return retryLater(problem(http.StatusServiceUnavailable, fmt.Sprintf("the vendor does not have the %s of job %s ready yet: try again", kind.name, j.ID)), notReadyRetry)
 	case errors.Is(err, client.ErrNotFound):
 		return problem(http.StatusNotFound, fmt.Sprintf("the vendor has no %s of job %s", kind.name, j.ID))
 	case errors.As(err, &limited):
-		return retryLater(problem(http.StatusServiceUnavailable, "the vendor limits our rate, try again"), max(1, int(math.Ceil(limited.Delay.Seconds()))))
+		return retryLater(problem(http.StatusServiceUnavailable, "the vendor limits the rate of requests: try again"), max(1, int(math.Ceil(limited.Delay.Seconds()))))
 	case ctx.Err() != nil:
-		return problem(http.StatusServiceUnavailable, "interrupted")
+		return problem(http.StatusServiceUnavailable, "the request was interrupted")
 	}
-	s.Logger.Warn("no output from the vendor", "job", j.ID.String(), "kind", kind.name, "error", err)
-	return problem(http.StatusBadGateway, "the vendor did not give it")
+	s.Logger.Warn("fetching an output failed", "job", j.ID.String(), "kind", kind.name, "error", err)
+	return problem(http.StatusBadGateway, "the file could not be fetched from the vendor")
 }

@@ -55,7 +55,7 @@ func TestOutputsOfAJob(t *testing.T) {
 		asked := vendor.asked.Load()
 		again := r.ask("GET", "/v1/jobs/"+test.path, nil, "If-None-Match", `"other", W/`+h.Get("ETag"))
 		if again.status != http.StatusNotModified || len(again.body) > 0 || again.header.Get("ETag") != h.Get("ETag") || vendor.asked.Load() != asked {
-			t.Errorf("%s again: %d, the vendor was asked %d times", test.path, again.status, vendor.asked.Load()-asked)
+			t.Errorf("%s again: %d, %d calls to the vendor", test.path, again.status, vendor.asked.Load()-asked)
 		}
 		if other := r.ask("GET", "/v1/jobs/"+test.path, nil, "If-None-Match", `"other"`); other.status != 200 {
 			t.Errorf("%s with another tag: %d", test.path, other.status)
@@ -93,7 +93,7 @@ func TestOutputsThatTheVendorDoesNotGive(t *testing.T) {
 		}
 		failed := r.ask("POST", "/v1/jobs", JobRequest{URL: "b.test"}).want(202)["id"].(string)
 		r.close(failed, jobs.Failed, "s0")
-		r.ask("GET", "/v1/jobs/"+failed+"/image", nil).problem(404, "", "there is no picture")
+		r.ask("GET", "/v1/jobs/"+failed+"/image", nil).problem(404, "", "has no image")
 	}
 }
 
@@ -205,11 +205,11 @@ func TestHalfAPictureIsNotKept(t *testing.T) {
 			t.Error(err)
 		}
 		if found := kept.open(j, outputs[0], "tag"); found != nil {
-			t.Error("half a picture was kept")
+			t.Error("an incomplete image was kept")
 		}
 	}
 	if files, err := os.ReadDir(filepath.Join(folder, "b1")); err != nil || len(files) > 0 {
-		t.Errorf("%v is left, %v", files, err)
+		t.Errorf("%v are left, %v", files, err)
 	}
 }
 
@@ -238,7 +238,7 @@ func TestHalfAPictureDoesNotLookWhole(t *testing.T) {
 			continue // it broke off before anything was sent
 		}
 		if data, err := io.ReadAll(response.Body); err == nil {
-			t.Errorf("%s: %q ended as if it were whole", kind, data)
+			t.Errorf("%s: the incomplete response %q ended without an error", kind, data)
 		}
 		response.Body.Close()
 	}
@@ -293,6 +293,6 @@ func TestNothingIsNotKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	if files, err := os.ReadDir(filepath.Join(folder, "b1")); err != nil || len(files) > 0 {
-		t.Errorf("%v is left, %v", files, err)
+		t.Errorf("%v are left, %v", files, err)
 	}
 }

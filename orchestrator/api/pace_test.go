@@ -66,18 +66,18 @@ func TestNoDeadlineOutlastsItsStep(t *testing.T) {
 			t.Fatalf("%s: %d %s", name, w.Code, w.Body)
 		}
 		if n := len(w.read); n == 0 || !w.read[n-1].IsZero() || test.body != "" && (n < 2 || w.read[0].IsZero()) {
-			t.Errorf("%s: deadlines of reading %v", name, w.read)
+			t.Errorf("%s: read deadlines %v", name, w.read)
 		}
 		write := w.write
 		if test.body != "" { // which may come slowly
 			if len(write) == 0 || write[0].IsZero() {
-				t.Errorf("%s: deadlines of writing %v", name, w.write)
+				t.Errorf("%s: write deadlines %v", name, w.write)
 				continue
 			}
 			write = write[1:]
 		}
 		if len(write) < test.write || len(write) > 0 && !write[0].IsZero() || len(write) > 1 && write[1].IsZero() {
-			t.Errorf("%s: deadlines of writing %v", name, w.write)
+			t.Errorf("%s: write deadlines %v", name, w.write)
 		}
 	}
 }
@@ -123,6 +123,6 @@ func TestHalfAReportDoesNotLookWhole(t *testing.T) {
 	}
 	defer response.Body.Close()
 	if data, err := io.ReadAll(response.Body); err == nil {
-		t.Errorf("%q ended as if it were whole", data)
+		t.Errorf("the incomplete report %q ended without an error", data)
 	}
 }

@@ -47,9 +47,9 @@ func describeParameters(doc *huma.OpenAPI) {
 			if p.In != "query" || p.Schema == nil || p.Schema.Type != huma.TypeArray {
 				continue
 			}
-			how := "Repeat it or separate values by commas"
+			how := "Several values are repeated or separated by commas"
 			if p.Explode != nil && *p.Explode {
-				how = "Repeat it; a comma belongs to the value"
+				how = "Several values are repeated; a comma is part of the value"
 				p.Extensions = map[string]any{commas: commasLiteral}
 			}
 			p.Style, p.Explode, p.Description = "form", &explode, further(p.Description, how)
@@ -145,7 +145,7 @@ func hasBody(request *http.Request) bool {
 // elsewhere says where a route takes what may have been meant by a body.
 func elsewhere(op *huma.Operation) string {
 	if slices.ContainsFunc(op.Parameters, func(p *huma.Param) bool { return p.In == "query" }) {
-		return ", what it takes goes into the query"
+		return ", and put the options into the query"
 	}
 	return ""
 }
@@ -271,7 +271,7 @@ func nearest(params []*huma.Param, name string) string {
 	case best != "":
 		return ", did you mean " + best + "?"
 	case len(known) == 0:
-		return ": there are none here"
+		return ": this route has none"
 	}
 	return ": want one of " + strings.Join(known, ", ")
 }
@@ -304,7 +304,7 @@ func distance(a, b string) int {
 func reasonOf(err error) string {
 	var escape url.EscapeError
 	if errors.As(err, &escape) {
-		return "want two hexadecimal digits behind each %"
+		return "want two hexadecimal digits after each %"
 	}
 	return "want NAME=VALUE pairs separated by &"
 }

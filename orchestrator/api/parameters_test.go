@@ -35,7 +35,7 @@ func goodValue(t *testing.T, p *huma.Param) string {
 		}
 		return "x"
 	}
-	t.Fatalf("%s is a %s: give this test a sample of it", p.Name, schema.Type)
+	t.Fatalf("%s is a %s: add an example value to goodValue", p.Name, schema.Type)
 	return ""
 }
 
@@ -78,7 +78,7 @@ func TestEveryQueryParameterOfTheContract(t *testing.T) {
 				if op.OperationID == "followEvents" {
 					r.listen(r.url + path + "?" + query).end()
 				} else if a := ask(query); a.status == 422 {
-					t.Errorf("%s: %s is refused: %s", what, query, a.body)
+					t.Errorf("%s: %s was refused: %s", what, query, a.body)
 				}
 			}
 			switch {
@@ -89,7 +89,7 @@ func TestEveryQueryParameterOfTheContract(t *testing.T) {
 				ask(name+".=1").problem(422, "query."+name+".", "unknown query parameter")
 			case p.Schema.Type == huma.TypeArray:
 				if p.Style != "form" || p.Explode == nil || !*p.Explode {
-					t.Errorf("%s: the contract does not say that it is repeated: %q %v", what, p.Style, p.Explode)
+					t.Errorf("%s: the contract does not mark it as repeatable: %q %v", what, p.Style, p.Explode)
 				}
 				accepted(name + "=" + good + "&" + name + "=" + good)
 				if p.Extensions[commas] == commasLiteral {
@@ -115,7 +115,7 @@ func TestEveryQueryParameterOfTheContract(t *testing.T) {
 		}
 	}
 	if seen < 30 {
-		t.Errorf("the contract has %d query parameters", seen)
+		t.Errorf("got %d query parameters, want at least 30", seen)
 	}
 }
 
@@ -172,7 +172,7 @@ func TestUnknownParametersNameTheNearest(t *testing.T) {
 	} {
 		r.ask("GET", "/v1/jobs?"+query, nil).problem(422, "", tells)
 	}
-	r.ask("GET", "/v1/jobs/b1-1/image?size=1", nil).problem(422, "query.size", "there are none here")
+	r.ask("GET", "/v1/jobs/b1-1/image?size=1", nil).problem(422, "query.size", "this route has none")
 }
 
 // twice sends a header in two lines.
@@ -205,7 +205,7 @@ func TestHeadersWithOneValueAreNotGivenTwo(t *testing.T) {
 	r.twice("POST", "/v1/jobs", job, "Content-Type", "application/json", "text/csv").problem(422, "header.Content-Type", "different values")
 	r.twice("GET", "/v1/events", "", "Last-Event-ID", "1", "2").problem(422, "header.Last-Event-ID", "different values")
 	if found, err := r.store.Batches(t.Context(), "", 10); err != nil || len(found) > 0 {
-		t.Fatalf("%d batches were made, %v", len(found), err)
+		t.Fatalf("%d batches were created, %v", len(found), err)
 	}
 	// The same twice is the same once.
 	r.twice("POST", "/v1/jobs", job, "Idempotency-Key", "a", "a").want(202)
@@ -240,7 +240,7 @@ func TestRoutesWithoutABodyTakeNone(t *testing.T) {
 		}
 	}
 	if tried < 15 {
-		t.Errorf("only %d operations were asked", tried)
+		t.Errorf("tried %d operations, want at least 15", tried)
 	}
 	if got := r.job(id); got.State != jobs.Queued {
 		t.Errorf("the job is %s", got.State)

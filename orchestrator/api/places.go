@@ -35,10 +35,10 @@ func (p *places) enter(ctx context.Context) (leave func(), err error) {
 	defer p.mu.Unlock()
 	switch held, free := p.holds[caller], p.most-p.total; {
 	case free == 0:
-		return nil, retryLater(problem(http.StatusServiceUnavailable, fmt.Sprintf("there are %d %s already, try again", p.most, p.what)), retrySoon)
+		return nil, retryLater(problem(http.StatusServiceUnavailable, fmt.Sprintf("there are already %d %s: try again", p.most, p.what)), retrySoon)
 	case p.shared && held >= free:
 		return nil, retryLater(problem(http.StatusTooManyRequests,
-			fmt.Sprintf("this token has its share, %d of %d %s: try again when one has ended", held, p.most, p.what)), retrySoon)
+			fmt.Sprintf("this token has its share, %d of %d %s: try again when one of them has ended", held, p.most, p.what)), retrySoon)
 	}
 	p.holds[caller]++
 	p.total++

@@ -26,7 +26,7 @@ func TestATokenLeavesPlacesToOthers(t *testing.T) {
 	})
 	const most = 8
 	r.api.streams = newPlaces("event streams", most, true, r.config.Metrics.streams)
-	r.api.waits = newPlaces("requests that wait", most, true, r.config.Metrics.waits)
+	r.api.waits = newPlaces("waiting requests", most, true, r.config.Metrics.waits)
 	r.token = modest
 	job := r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)["id"].(string)
 	wait := "/v1/jobs/" + job + "?wait=1m"
@@ -39,7 +39,7 @@ func TestATokenLeavesPlacesToOthers(t *testing.T) {
 	}
 	r.ask("GET", "/v1/events", nil).problem(429, "", "this token has its share, 4 of 8 event streams")
 	full := r.ask("GET", wait, nil)
-	full.problem(429, "", "this token has its share, 4 of 8 requests that wait")
+	full.problem(429, "", "this token has its share, 4 of 8 waiting requests")
 	if full.header.Get("Retry-After") == "" {
 		t.Error("no Retry-After")
 	}
@@ -57,7 +57,7 @@ func TestATokenLeavesPlacesToOthers(t *testing.T) {
 	for range uploads / 2 {
 		upload(greedy, answers)
 	}
-	r.ask("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv", "Authorization", "Bearer "+greedy).problem(429, "", "2 of 4 batches coming in")
+	r.ask("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv", "Authorization", "Bearer "+greedy).problem(429, "", "2 of 4 batch uploads")
 	upload(modest, answers)
 	for range uploads/2 + 1 {
 		w.may <- struct{}{}
@@ -68,7 +68,7 @@ func TestATokenLeavesPlacesToOthers(t *testing.T) {
 
 	// What has ended is free again.
 	open.end()
-	r.until("its place is free", func() bool { return r.api.streams.count() == most/2 })
+	r.until("the slot is free", func() bool { return r.api.streams.count() == most/2 })
 	r.listen(r.url+"/v1/events", "Authorization", "Bearer "+modest)
 	r.close(job, jobs.Done, "s1")
 	for _, end := range ends {

@@ -22,16 +22,16 @@ type health struct {
 
 // probeRoutes are for those who look after the process.
 func (s *server) probeRoutes() {
-	alive := operation(http.MethodGet, "/healthz", "getHealth", "operations", "Whether the process is alive")
+	alive := operation(http.MethodGet, "/healthz", "getHealth", "operations", "Check that the process is alive")
 	alive.SkipValidateParams = true
 	alive.Security, alive.Errors = nil, []int{http.StatusMisdirectedRequest}
 	huma.Register(s.api, alive, func(context.Context, *struct{}) (*struct{ Body health }, error) {
 		return &struct{ Body health }{health{"ok"}}, nil
 	})
 
-	ready := operation(http.MethodGet, "/readyz", "getReadiness", "operations", "Whether it can take in and do work")
+	ready := operation(http.MethodGet, "/readyz", "getReadiness", "operations", "Check that the process can accept and do work")
 	ready.Responses = map[string]*huma.Response{}
-	for status, means := range map[string]string{"200": "It can", "503": "It cannot, and why"} {
+	for status, means := range map[string]string{"200": "Ready", "503": "Not ready, with the failed checks"} {
 		schema := s.api.OpenAPI().Components.Schemas.Schema(reportType, true, "")
 		ready.Responses[status] = &huma.Response{Description: means, Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}}
 	}
@@ -39,7 +39,7 @@ func (s *server) probeRoutes() {
 	ready.SkipValidateParams = true
 	s.pass(ready, s.Readiness)
 
-	metrics := operation(http.MethodGet, "/metrics", "getMetrics", "operations", "Figures for Prometheus")
+	metrics := operation(http.MethodGet, "/metrics", "getMetrics", "operations", "Metrics for Prometheus")
 	metrics.Responses = content(http.StatusOK, "In the text format of Prometheus", "text/plain")
 	metrics.SkipValidateParams = true
 	s.pass(metrics, promhttp.HandlerFor(s.Metrics.registry, promhttp.HandlerOpts{

@@ -60,19 +60,19 @@ func (s *server) failed(ctx context.Context, what string, err error, about ...an
 	case errors.Is(err, jobs.ErrNoRoom):
 		return s.noRoom(what, err)
 	case errors.Is(err, jobs.ErrUnavailable):
-		s.Logger.With("for", what).Warn("asked over HTTP", about...)
-		return retryLater(problem(http.StatusServiceUnavailable, "nothing can be kept at the moment, try again"), retrySoon)
+		s.Logger.With("for", what).Warn("request failed", about...)
+		return retryLater(problem(http.StatusServiceUnavailable, "the database cannot be written at the moment: try again"), retrySoon)
 	case ctx.Err() != nil:
-		return problem(http.StatusServiceUnavailable, "interrupted") // whoever asked is gone
+		return problem(http.StatusServiceUnavailable, "the request was interrupted") // whoever asked is gone
 	}
-	s.Logger.With("for", what).Error("asked over HTTP", about...)
-	return problem(http.StatusInternalServerError, "something is wrong here, and was logged")
+	s.Logger.With("for", what).Error("request failed", about...)
+	return problem(http.StatusInternalServerError, "internal error: see the log of the server")
 }
 
 // noRoom answers what would need space that is kept for webhooks.
 func (s *server) noRoom(what string, err error) error {
-	s.Logger.Warn("asked over HTTP", "for", what, "error", err)
-	return retryLater(problem(http.StatusInsufficientStorage, "the disk of the server is nearly full, and nothing new is taken in: free some space there, then try again"), retryRoom)
+	s.Logger.Warn("request failed", "for", what, "error", err)
+	return retryLater(problem(http.StatusInsufficientStorage, "the disk of the server is nearly full and no new work is accepted: free some space there, then try again"), retryRoom)
 }
 
 // tooManyRows answers a batch beyond the limit of rows.
@@ -131,11 +131,11 @@ func (s *server) recovered(next http.Handler) http.Handler {
 			if cause == http.ErrAbortHandler {
 				panic(cause)
 			}
-			s.Logger.Error("a handler of the API panicked", "method", r.Method, "path", r.URL.Path, "panic", cause, "stack", string(debug.Stack()))
+			s.Logger.Error("API handler panicked", "method", r.Method, "path", r.URL.Path, "panic", cause, "stack", string(debug.Stack()))
 			if told.status != 0 {
 				panic(http.ErrAbortHandler) // half an answer must not look like a whole one
 			}
-			writeProblem(told, http.StatusInternalServerError, "something is wrong here, and was logged")
+			writeProblem(told, http.StatusInternalServerError, "internal error: see the log of the server")
 		}()
 		next.ServeHTTP(told, r)
 	})

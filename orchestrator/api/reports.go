@@ -20,7 +20,7 @@ const sheetPolicy = "default-src 'none'; style-src 'unsafe-inline'; img-src 'sel
 
 type batchSummary struct {
 	OneBatch
-	Format string `query:"format" enum:"json,csv,html" doc:"Instead of what the Accept header says"`
+	Format string `query:"format" enum:"json,csv,html" doc:"Overrides the Accept header"`
 	Accept string `header:"Accept" hidden:"true"`
 }
 
@@ -38,13 +38,13 @@ type report struct {
 }
 
 func (s *server) reportRoutes() {
-	sum := operation(http.MethodGet, "/v1/batches/{id}/summary", "getSummary", "batches", "What became of a batch", http.StatusNotFound, http.StatusConflict)
-	sum.Description = "Of a batch that has not finished: how it stands now. The HTML is the contact sheet."
+	sum := operation(http.MethodGet, "/v1/batches/{id}/summary", "getSummary", "batches", "Get the summary of a batch", http.StatusNotFound, http.StatusConflict)
+	sum.Description = "If the batch has not finished, the summary shows its current state. The HTML is the contact sheet."
 	sum.Responses = content(http.StatusOK, "The summary", "text/csv", "text/html")
 	sum.Responses["200"].Content["application/json"] = &huma.MediaType{Schema: s.api.OpenAPI().Components.Schemas.Schema(summaryType, true, "")}
 	huma.Register(s.api, sum, s.getSummary)
 
-	results := operation(http.MethodGet, "/v1/batches/{id}/results", "getResults", "batches", "Every row with what became of it, in the input's order", http.StatusNotFound, http.StatusConflict)
+	results := operation(http.MethodGet, "/v1/batches/{id}/results", "getResults", "batches", "Get every row with its result, in the order of the input", http.StatusNotFound, http.StatusConflict)
 	results.Responses = content(http.StatusOK, "The rows", "text/csv", "application/x-ndjson")
 	huma.Register(s.api, results, s.getResults)
 }
@@ -55,7 +55,7 @@ func (s *server) getSummary(ctx context.Context, in *batchSummary) (*report, err
 	}
 	told, err := summary.Load(ctx, s.Store, in.ID, s.Now())
 	if err != nil {
-		return nil, s.failed(ctx, "sum up batch "+in.ID, err, "batch", in.ID)
+		return nil, s.failed(ctx, "summarize batch "+in.ID, err, "batch", in.ID)
 	}
 	if onlyReads(ctx) {
 		told = shieldSummary(told)
@@ -114,7 +114,7 @@ func (s *server) report(ctx context.Context, batch, kind, name string, write fun
 		out.SetStatus(http.StatusOK)
 		if err := write(newSteady(ctx, out.BodyWriter())); err != nil {
 			if ctx.Err() == nil && !errors.Is(err, http.ErrHandlerTimeout) {
-				s.Logger.Warn("a report broke off", "batch", batch, "path", out.URL().Path, "error", err)
+				s.Logger.Warn("report interrupted", "batch", batch, "path", out.URL().Path, "error", err)
 			}
 			panic(http.ErrAbortHandler)
 		}

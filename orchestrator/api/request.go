@@ -18,13 +18,13 @@ import (
 
 // JobRequest asks for one picture.
 type JobRequest struct {
-	URL         string         `json:"url" example:"https://example.com/" doc:"The page; without a scheme https is meant"`
+	URL         string         `json:"url" example:"https://example.com/" doc:"The page; if it has no scheme, https is assumed"`
 	Params      map[string]any `json:"params,omitempty" doc:"Create parameters of the vendor, such as size, width or delay; unknown ones are passed through"`
 	Tags        []string       `json:"tags,omitempty" maxItems:"100" doc:"The screenshot's tags"`
-	Metadata    jobs.Metadata  `json:"metadata,omitempty" maxProperties:"200" doc:"Fields of yours, given back with the job as they came: texts, numbers with all their digits, true, false or null"`
-	CallbackURL string         `json:"callback_url,omitempty" doc:"Called, signed, when the job ends"`
-	Timeout     string         `json:"timeout,omitempty" example:"5m" doc:"How long the screenshot may take, as a Go duration; that of the server when absent"`
-	Priority    int            `json:"priority,omitempty" minimum:"-100" maximum:"100" doc:"Higher ones are submitted first"`
+	Metadata    jobs.Metadata  `json:"metadata,omitempty" maxProperties:"200" doc:"Your own fields, returned unchanged with the job: texts, numbers with all their digits, true, false or null"`
+	CallbackURL string         `json:"callback_url,omitempty" doc:"URL that receives the events of the job as signed callbacks"`
+	Timeout     string         `json:"timeout,omitempty" example:"5m" doc:"How long the screenshot may take, as a Go duration; default: the timeout of the server"`
+	Priority    int            `json:"priority,omitempty" minimum:"-100" maximum:"100" doc:"Jobs with a higher priority are submitted first"`
 }
 
 // order is what a request for a job and one for a batch have in common.
@@ -60,7 +60,7 @@ func jobTimeout(text string) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d < time.Millisecond {
-		return 0, errors.New("timeout: want a duration above zero, such as 90s or 10m")
+		return 0, errors.New("timeout: want a duration of at least 1ms, such as 90s or 10m")
 	}
 	return d, nil
 }
@@ -126,7 +126,7 @@ func checkKey(key string) error {
 	}
 	for i := range len(key) {
 		if key[i] < ' ' || key[i] > '~' {
-			return invalid("header.Idempotency-Key", errors.New("the Idempotency-Key holds more than printable ASCII"))
+			return invalid("header.Idempotency-Key", errors.New("the Idempotency-Key may contain only printable ASCII characters"))
 		}
 	}
 	return nil
@@ -134,6 +134,6 @@ func checkKey(key string) error {
 
 // errOtherRequest answers a key that was used for something else.
 func errOtherRequest() error {
-	return problem(http.StatusConflict, "another request was made with this Idempotency-Key",
-		&huma.ErrorDetail{Location: "header.Idempotency-Key", Message: "used for another request"})
+	return problem(http.StatusConflict, "this Idempotency-Key was used for a different request",
+		&huma.ErrorDetail{Location: "header.Idempotency-Key", Message: "used for a different request"})
 }

@@ -44,7 +44,7 @@ type rig struct {
 // absent is a vendor that cannot be asked.
 type absent struct{}
 
-var errAbsent = errors.New("there is no vendor")
+var errAbsent = errors.New("vendor unreachable")
 
 func (absent) Create(context.Context, client.CreateRequest) (client.Screenshot, error) {
 	return client.Screenshot{}, errAbsent
@@ -371,9 +371,9 @@ func (a reply) problem(status int, location, tells string) {
 		a.t.Errorf("%s: status or title is wrong", a.body)
 	}
 	if location != "" && !strings.Contains(string(a.body), `"location":"`+location+`"`) {
-		a.t.Errorf("%s: does not name %s", a.body, location)
+		a.t.Errorf("%s: the response does not contain the location %s", a.body, location)
 	}
 	if !strings.Contains(string(a.body), tells) {
-		a.t.Errorf("%s: does not tell %q", a.body, tells)
+		a.t.Errorf("%s: the response does not contain %q", a.body, tells)
 	}
 }

@@ -39,7 +39,7 @@ func TestABatchHasAtMostSoManyRows(t *testing.T) {
 			}
 			got := a.want(413)
 			if detail, _ := got["detail"].(string); !strings.Contains(detail, test.tells) || !strings.Contains(detail, "--max-rows") {
-				t.Errorf("%s of %d rows: told %q", name, n, detail)
+				t.Errorf("%s of %d rows: got %q", name, n, detail)
 			}
 			if errs := fmt.Sprint(got["errors"]); !strings.Contains(errs, test.location) {
 				t.Errorf("%s of %d rows: errors %s", name, n, errs)
@@ -47,7 +47,7 @@ func TestABatchHasAtMostSoManyRows(t *testing.T) {
 		}
 	}
 	if all, err := r.store.Batches(t.Context(), "", 100); err != nil || len(all) != 4 {
-		t.Errorf("%d batches, %v; want the four that were taken", len(all), err)
+		t.Errorf("%d batches, %v; want the 4 that were accepted", len(all), err)
 	}
 }
 
@@ -74,16 +74,16 @@ func TestNothingIsTakenInWithoutRoom(t *testing.T) {
 		a := r.ask("POST", "/v1/batches", rows.String(), "Content-Type", "text/csv")
 		got := a.want(507)
 		if detail, _ := got["detail"].(string); !strings.Contains(detail, "free some space") || a.header.Get("Retry-After") == "" {
-			t.Errorf("after %d looks: told %q, Retry-After %q", looks, detail, a.header.Get("Retry-After"))
+			t.Errorf("after %d checks: got %q, Retry-After %q", looks, detail, a.header.Get("Retry-After"))
 		}
 		if all, err := r.store.Batches(t.Context(), "", 10); err != nil || len(all) != 0 {
-			t.Errorf("after %d looks: batches %v, %v", looks, all, err)
+			t.Errorf("after %d checks: batches %v, %v", looks, all, err)
 		}
 		if names := spooled(t, r.config.SpoolDir); len(names) > 0 {
-			t.Errorf("after %d looks: %q are left", looks, names)
+			t.Errorf("after %d checks: %q are left", looks, names)
 		}
 		if left >= 0 {
-			t.Fatalf("the disk was looked at %d times only", looks-left)
+			t.Fatalf("the disk was checked only %d times", looks-left)
 		}
 	}
 }

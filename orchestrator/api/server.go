@@ -113,11 +113,11 @@ func New(cfg Config) (http.Handler, error) {
 func newServer(cfg Config) (*server, error) {
 	switch {
 	case cfg.Readiness == nil || cfg.Metrics == nil:
-		return nil, errors.New("readiness or metrics are missing")
+		return nil, errors.New("Readiness or Metrics is missing")
 	case cfg.Store == nil || cfg.Work == nil || cfg.Outputs == nil:
-		return nil, errors.New("store, work or outputs are missing")
+		return nil, errors.New("Store, Work or Outputs is missing")
 	case cfg.Now == nil || cfg.NewID == nil || cfg.CheckURL == nil:
-		return nil, errors.New("a function is missing")
+		return nil, errors.New("Now, NewID or CheckURL is missing")
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -139,16 +139,16 @@ func newServer(cfg Config) (*server, error) {
 	}
 	shared := len(cfg.Access.Tokens) > 1
 	s := &server{Config: cfg, mux: http.NewServeMux(),
-		uploads: newPlaces("batches coming in", uploads, shared, cfg.Metrics.uploads),
-		waits:   newPlaces("requests that wait", mostWaits, shared, cfg.Metrics.waits),
+		uploads: newPlaces("batch uploads", uploads, shared, cfg.Metrics.uploads),
+		waits:   newPlaces("waiting requests", mostWaits, shared, cfg.Metrics.waits),
 		streams: newPlaces("event streams", mostStreams, shared, cfg.Metrics.streams)}
 	var err error
 	if s.images, err = openImages(cfg.ImageDir, cfg.ImageMode, cfg.Logger); err != nil {
-		return nil, fmt.Errorf("folder of images: %w", err)
+		return nil, fmt.Errorf("image folder: %w", err)
 	}
 	if cfg.SpoolDir != "" {
 		if err := tidySpool(cfg.SpoolDir); err != nil {
-			cfg.Logger.Warn("new API", "error", err)
+			cfg.Logger.Warn("leftover bodies not removed", "error", err)
 		}
 	}
 	s.api = humago.New(s.mux, contract(cfg.Version))
@@ -178,11 +178,11 @@ func (s *server) routed() http.Handler {
 		asked := &silent{header: http.Header{}}
 		s.mux.ServeHTTP(asked, r)
 		if asked.status != http.StatusMethodNotAllowed {
-			writeProblem(w, http.StatusNotFound, "there is nothing at this path")
+			writeProblem(w, http.StatusNotFound, "there is no route at this path")
 			return
 		}
 		w.Header().Set("Allow", asked.header.Get("Allow"))
-		writeProblem(w, http.StatusMethodNotAllowed, "this path takes "+asked.header.Get("Allow"))
+		writeProblem(w, http.StatusMethodNotAllowed, "this path accepts only "+asked.header.Get("Allow"))
 	})
 }
 

@@ -26,7 +26,7 @@ func (r *rig) guarded(secret string) (batch string) {
 		},
 	}).want(202)["batch_id"].(string)
 	if got := r.job(batch + "-2").State; got != jobs.Rejected {
-		r.t.Fatalf("the row that should be rejected is %s", got)
+		r.t.Fatalf("the row is %s, want rejected", got)
 	}
 	r.close(batch+"-1", jobs.Done, "s1")
 	lease, now := r.open(batch+"-3"), r.clock.Now()
@@ -78,7 +78,7 @@ func TestReadOnlyTokensSeeNoCredentials(t *testing.T) {
 			continue
 		}
 		if !known {
-			t.Errorf("%s can be read, and is not tried here", path)
+			t.Errorf("%s can be read, but this test does not try it", path)
 		}
 		for _, at := range asked {
 			read := func(token string) string {
@@ -89,10 +89,10 @@ func TestReadOnlyTokensSeeNoCredentials(t *testing.T) {
 				return string(r.ask("GET", at, nil).body)
 			}
 			if seen := read(writes); !strings.Contains(seen, secret) && !strings.Contains(seen, "user.test") {
-				t.Errorf("%s: the secret is not there at all: %s", at, seen)
+				t.Errorf("%s: the secret is missing: %s", at, seen)
 			}
 			if seen := read(reads); strings.Contains(seen, secret) {
-				t.Errorf("%s: a token that only reads sees %s", at, seen)
+				t.Errorf("%s: a read-only token sees %s", at, seen)
 			} else if !strings.Contains(seen, ".test") {
 				t.Errorf("%s: too much is hidden: %s", at, seen)
 			}
@@ -121,7 +121,7 @@ func TestReadOnlyTokensSeeNoSecretCells(t *testing.T) {
 		r.token = reads
 		a := r.ask("GET", "/v1/batches/"+batch+path, nil)
 		if a.status != 200 || strings.Contains(string(a.body), secret) {
-			t.Errorf("%s: a token that only reads sees %d %s", path, a.status, a.body)
+			t.Errorf("%s: a read-only token sees %d %s", path, a.status, a.body)
 		}
 		for text := range strings.FieldsSeq(shown) {
 			if !strings.Contains(string(a.body), text) {
@@ -172,7 +172,7 @@ func TestWhatIsNotSeenIsNotFound(t *testing.T) {
 	}
 	for _, text := range guesses {
 		if found(writes, text) == nothing {
-			t.Errorf("%s is not found with a token that writes", text)
+			t.Errorf("%s is not found with the read-write token", text)
 		}
 		if got := found(reads, text); got != nothing {
 			t.Errorf("%s is found: %s", text, got)

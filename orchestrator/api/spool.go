@@ -61,11 +61,11 @@ func newSpool(folder string, most int64, room func() error) (*spool, error) {
 func tidySpool(folder string) error {
 	names, err := filepath.Glob(filepath.Join(folder, spoolName))
 	if err != nil {
-		return fmt.Errorf("tidy the spool: %w", err)
+		return fmt.Errorf("clean the spool folder: %w", err)
 	}
 	for _, name := range names {
 		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("tidy the spool: %w", err)
+			return fmt.Errorf("clean the spool folder: %w", err)
 		}
 	}
 	return nil
@@ -122,12 +122,12 @@ func (s *server) unread(ctx context.Context, err error) error {
 	case errors.Is(err, jobs.ErrNoRoom), errors.Is(err, syscall.ENOSPC):
 		return s.noRoom("create a batch", err)
 	case errors.As(err, &disk):
-		s.Logger.Error("asked over HTTP", "for", "create a batch", "error", err)
-		return retryLater(problem(http.StatusServiceUnavailable, "the body cannot be kept at the moment, try again"), retrySoon)
+		s.Logger.Error("request failed", "for", "create a batch", "error", err)
+		return retryLater(problem(http.StatusServiceUnavailable, "the body cannot be stored at the moment: try again"), retrySoon)
 	case errors.As(err, &network) && network.Timeout():
-		return problem(http.StatusRequestTimeout, "the body came too slowly")
+		return problem(http.StatusRequestTimeout, "the body arrived too slowly")
 	case ctx.Err() != nil:
-		return problem(http.StatusServiceUnavailable, "interrupted")
+		return problem(http.StatusServiceUnavailable, "the request was interrupted")
 	}
-	return problem(http.StatusBadRequest, "the body could not be read to its end")
+	return problem(http.StatusBadRequest, "the body could not be read completely")
 }

@@ -25,11 +25,11 @@ const (
 )
 
 type followEvents struct {
-	Batch     string      `query:"batch" doc:"Of this batch and its jobs alone"`
-	Job       string      `query:"job" doc:"Of this job alone"`
-	Type      []eventType `query:"type" doc:"Of these types alone"`
-	After     string      `query:"after" doc:"Begin behind the event with this id, as if it were the Last-Event-ID; 0 for the oldest that is kept"`
-	LastEvent string      `header:"Last-Event-ID" doc:"The id that a stream before this one ended with; without it, and without after, only what happens from now on is told"`
+	Batch     string      `query:"batch" doc:"Only events of this batch and its jobs"`
+	Job       string      `query:"job" doc:"Only events of this job"`
+	Type      []eventType `query:"type" doc:"Only events of these types"`
+	After     string      `query:"after" doc:"Begin after the event with this id, like Last-Event-ID; 0 begins with the oldest event that is kept"`
+	LastEvent string      `header:"Last-Event-ID" doc:"The last id of an earlier stream; without it, and without after, the stream contains new events only"`
 }
 
 // eventType is a type of event in a query.
@@ -46,22 +46,22 @@ func (eventType) Schema(huma.Registry) *huma.Schema {
 
 // StreamEvent is the data of an event.
 type StreamEvent struct {
-	ID        string         `json:"id" doc:"The webhook-id of callbacks about it"`
+	ID        string         `json:"id" doc:"The webhook-id of callbacks about this event"`
 	Type      jobs.EventType `json:"type"`
 	Timestamp time.Time      `json:"timestamp"`
-	Data      any            `json:"data" doc:"The job or the batch, or less where they have moved on"`
+	Data      any            `json:"data" doc:"The job or the batch; it has fewer fields if it has changed since"`
 }
 
 // Gap is the data of an event of the type gap: requested events were pruned, or
 // never existed.
 type Gap struct {
-	After int64 `json:"after" doc:"The id that was asked for"`
-	Next  int64 `json:"next" doc:"The id behind which the stream goes on"`
+	After int64 `json:"after" doc:"The requested id"`
+	Next  int64 `json:"next" doc:"The id after which the stream continues"`
 }
 
 func (s *server) eventRoutes() {
-	op := operation(http.MethodGet, "/v1/events", "followEvents", "events", "What happens, as it happens", http.StatusNotFound)
-	op.Description = "Server-sent events from the durable log, each with its place in it as the id. A stream that breaks off goes on with Last-Event-ID, also with another process. When events are missing that it asked for, the first event is one of the type gap. Whoever does not read is cut off."
+	op := operation(http.MethodGet, "/v1/events", "followEvents", "events", "Follow events as they happen", http.StatusNotFound)
+	op.Description = "Server-sent events from the durable log. The id of an event is its position in the log. To continue a stream that broke off, send Last-Event-ID; another process can continue it, too. If requested events are not kept any more, the first event has the type gap. A client that does not read is disconnected."
 	op.Responses = content(http.StatusOK, "The events", "text/event-stream")
 	schemas := s.api.OpenAPI().Components.Schemas
 	op.Responses["200"].Content["text/event-stream"].Extensions = map[string]any{"x-event-data": map[string]any{
@@ -99,7 +99,7 @@ func (s *server) followEvents(ctx context.Context, in *followEvents) (*streamAns
 		}
 		to := newStream(ctx, out.BodyWriter())
 		if err := s.stream(ctx, to, filter, gap); err != nil && ctx.Err() == nil && to.err == nil && !errors.Is(err, context.Canceled) {
-			s.Logger.Error("an event stream broke off", "after", filter.After, "error", err)
+			s.Logger.Error("event stream failed", "after", filter.After, "error", err)
 		}
 	}}, nil
 }
@@ -141,7 +141,7 @@ func (s *server) begin(ctx context.Context, in *followEvents, f *jobs.EventFilte
 	}
 	after, err := strconv.ParseInt(asked, 10, 64)
 	if err != nil || after < 0 {
-		return nil, invalid(at, fmt.Errorf("%s: want the id of an event, or 0 for the oldest that is kept", at))
+		return nil, invalid(at, fmt.Errorf("%s: want the id of an event, or 0 for the oldest event that is kept", at))
 	}
 	switch {
 	case after > newest: // of another database, or of one that was set back

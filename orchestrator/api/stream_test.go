@@ -107,15 +107,15 @@ func TestStreamTellsOfWhatHappens(t *testing.T) {
 	events := all.want("job.failed", "batch.finished", "job.done", "batch.finished")
 	data := events[2].data["data"].(map[string]any)
 	if data["id"] != ids[2] || data["state"] != "done" || data["image_url"] != "/v1/jobs/"+ids[2]+"/image" || events[2].data["type"] != "job.done" {
-		t.Errorf("told %v", events[2].data)
+		t.Errorf("got the event %v", events[2].data)
 	}
 	page, _, err := r.store.Events(t.Context(), jobs.EventFilter{After: 4})
 	if err != nil || len(page) != 2 || events[2].id != strconv.FormatInt(page[0].Seq, 10) || events[2].data["id"] != page[0].ID() {
-		t.Errorf("the log has %v, told was %v, %v", page, events[2], err)
+		t.Errorf("the log has %v, the stream sent %v, %v", page, events[2], err)
 	}
 	job.want("job.done")
 	if e := batch.want("batch.finished")[0]; e.data["data"].(map[string]any)["batch_id"] != r.job(ids[2]).ID.Batch {
-		t.Errorf("told %v", e.data)
+		t.Errorf("got the event %v", e.data)
 	}
 }
 
@@ -156,7 +156,7 @@ func TestAStreamThatBrokeOffBeforeItsFirstEventLosesNothing(t *testing.T) {
 	r.close(ids[1], jobs.Done, "s1")
 	r.listen(r.url+"/v1/events", "Last-Event-ID", first.last).want("job.done", "batch.finished")
 	if first.last != "2" {
-		t.Errorf("it began at %q", first.last)
+		t.Errorf("the stream began at %q, want 2", first.last)
 	}
 }
 
@@ -173,10 +173,10 @@ func TestStreamSaysWhatIsMissing(t *testing.T) {
 	}
 	gap := r.listen(r.url + "/v1/events?after=1")
 	if e := gap.want("gap", "job.done", "batch.finished"); e[0].data["after"] != 1.0 || e[0].data["next"] != 2.0 || e[0].id != "2" || e[1].id != "3" {
-		t.Errorf("told %v", e)
+		t.Errorf("got the events %v", e)
 	}
 	if e := r.listen(r.url + "/v1/events?after=99").want("gap"); e[0].data["after"] != 99.0 || e[0].data["next"] != 4.0 {
-		t.Errorf("told %v", e)
+		t.Errorf("got the events %v", e)
 	}
 	r.listen(r.url+"/v1/events?after=2").want("job.done", "batch.finished")
 }
@@ -198,7 +198,7 @@ func TestSilentStreamsBeat(t *testing.T) {
 		case strings.HasPrefix(line, "id: "):
 			place = strings.TrimPrefix(line, "id: ") // goes on, though nothing is told
 		case line != "":
-			t.Fatalf("told %q", line)
+			t.Fatalf("got the line %q", line)
 		}
 	}
 }
@@ -215,9 +215,9 @@ func TestStreamsThatAreRefused(t *testing.T) {
 	r.ask("GET", "/v1/events?job=nobody", nil).problem(404, "", "no such job")
 	r.api.streams = newPlaces("event streams", 1, false, r.config.Metrics.streams)
 	open := r.listen(r.url + "/v1/events")
-	r.ask("GET", "/v1/events", nil).problem(503, "", "1 event streams already")
+	r.ask("GET", "/v1/events", nil).problem(503, "", "already 1 event streams")
 	open.end()
-	r.until("its place is free", func() bool { return r.api.streams.count() == 0 })
+	r.until("the slot is free", func() bool { return r.api.streams.count() == 0 })
 }
 
 func TestStreamTypesAreThoseOfEvents(t *testing.T) {
@@ -233,7 +233,7 @@ func TestStreamTypesAreThoseOfEvents(t *testing.T) {
 		want[i] = string(kind)
 	}
 	if fmt.Sprint(types) != fmt.Sprint(want) {
-		t.Errorf("a stream may be of %v, events are of %v", types, want)
+		t.Errorf("the contract has the types %v, want %v", types, want)
 	}
 }
 
@@ -242,7 +242,7 @@ func TestStreamEndsWithTheProcess(t *testing.T) {
 	stream := r.listen(r.url + "/v1/events")
 	r.work.Drain()
 	if e, more := stream.next(); more || stream.body.Err() != nil {
-		t.Errorf("told %v, %v", e, stream.body.Err())
+		t.Errorf("got %v, %v, want the end of the stream", e, stream.body.Err())
 	}
 }
 
@@ -267,7 +267,7 @@ func TestReaderThatDoesNotReadIsCutOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.until("the stream is open", func() bool { return r.api.streams.count() == 1 })
-	r.until("it was cut off", func() bool { return r.api.streams.count() == 0 })
+	r.until("the client was disconnected", func() bool { return r.api.streams.count() == 0 })
 }
 
 // flaky is a store that cannot tell of a job once.
@@ -279,7 +279,7 @@ type flaky struct {
 func (f flaky) Job(ctx context.Context, id jobs.ID) (jobs.Job, error) {
 	select {
 	case <-f.fails:
-		return jobs.Job{}, errors.New("the disk is tired")
+		return jobs.Job{}, errors.New("disk error")
 	default:
 		return f.Store.Job(ctx, id)
 	}
@@ -293,7 +293,7 @@ func TestAStreamThatBrokeOffCanBeTakenUpAgain(t *testing.T) {
 	fails <- struct{}{}
 	broken := r.listen(r.url + "/v1/events?after=0")
 	if e, more := broken.next(); more {
-		t.Fatalf("told %v", e)
+		t.Fatalf("got the events %v", e)
 	}
 	r.listen(r.url+"/v1/events?after=0").want("job.done", "batch.finished")
 }

@@ -69,7 +69,7 @@ func (t Token) String() string {
 
 func checkName(name string) error {
 	if name == "" || len(name) > longestName || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
-		return fmt.Errorf("the name of a token is 1 to %d of [a-z0-9-]", longestName)
+		return fmt.Errorf("token name: want 1 to %d characters of [a-z0-9-]", longestName)
 	}
 	return nil
 }

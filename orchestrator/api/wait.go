@@ -16,7 +16,7 @@ const (
 
 // WaitQuery asks for the answer to come once something has ended.
 type WaitQuery struct {
-	Wait string `query:"wait" example:"30s" doc:"Answer when it has ended, or after this time as it is then; a Go duration of at most 1m"`
+	Wait string `query:"wait" example:"30s" doc:"Respond when it has ended, or after this time with its current state; a Go duration of at most 1m"`
 }
 
 // time is zero when the answer is to come at once.

@@ -27,7 +27,7 @@ func (r *rig) waiting(path string) (finish func() reply) {
 		case a := <-answer:
 			return a
 		case <-time.After(reached):
-			r.t.Fatalf("%s is not answered", path)
+			r.t.Fatalf("no response to %s", path)
 			return reply{}
 		}
 	}
@@ -37,7 +37,7 @@ func (r *rig) until(what string, reachedIt func() bool) {
 	r.t.Helper()
 	for end := time.Now().Add(reached); !reachedIt(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			r.t.Fatalf("not reached: %s", what)
+			r.t.Fatalf("timeout: %s", what)
 		}
 	}
 }
@@ -57,7 +57,7 @@ func TestAWaitIsAnsweredWhenItEnds(t *testing.T) {
 	// What has ended does not wait, and neither takes a place.
 	r.ask("GET", "/v1/jobs/"+id+"?wait=1m", nil).want(200)
 	r.ask("GET", "/v1/batches/"+r.job(id).ID.Batch+"?wait=1m", nil).want(200)
-	r.until("all places are free", func() bool { return r.api.waits.count() == 0 })
+	r.until("all slots are free", func() bool { return r.api.waits.count() == 0 })
 }
 
 func TestAWaitIsAnsweredWhenItsTimeIsUp(t *testing.T) {
@@ -71,7 +71,7 @@ func TestAWaitIsAnsweredWhenItsTimeIsUp(t *testing.T) {
 	finish := r.waiting("/v1/jobs/" + id + "?wait=200ms")
 	r.open(id) // of which no event tells
 	if got := finish().want(200); got["state"] != "submitting" {
-		t.Errorf("the job is %v, and was submitting when the time was up", got["state"])
+		t.Errorf("the job is %v, want submitting", got["state"])
 	}
 	if got := r.ask("GET", "/v1/batches/"+r.job(id).ID.Batch+"?wait=5ms", nil).want(200); got["state"] != "open" {
 		t.Errorf("the batch is %v", got["state"])
@@ -89,10 +89,10 @@ func TestWaitsThatAreRefused(t *testing.T) {
 	r.ask("GET", "/v1/jobs/nobody-1?wait=1s", nil).problem(404, "", "no job")
 	r.ask("GET", "/v1/batches/nobody?wait=1s", nil).problem(404, "", "no batch")
 
-	r.api.waits = newPlaces("requests that wait", 1, false, r.config.Metrics.waits)
+	r.api.waits = newPlaces("waiting requests", 1, false, r.config.Metrics.waits)
 	finish := r.waiting("/v1/jobs/" + id + "?wait=1m")
 	full := r.ask("GET", "/v1/jobs/"+id+"?wait=1m", nil)
-	full.problem(503, "", "wait already")
+	full.problem(503, "", "already 1 waiting requests")
 	if full.header.Get("Retry-After") == "" {
 		t.Error("no Retry-After")
 	}
@@ -112,7 +112,7 @@ func TestAWaitOutlastsTheWriteTimeoutAndEndsWithItsReader(t *testing.T) {
 	defer response.Body.Close()
 	var got jobjson.Job
 	if err := json.NewDecoder(response.Body).Decode(&got); err != nil || got.State != jobs.Queued {
-		t.Errorf("after the web server's time: %v, %v", got.State, err)
+		t.Errorf("after the server's write timeout: %v, %v", got.State, err)
 	}
 	ctx, hangUp := context.WithCancel(t.Context())
 	request, err := http.NewRequestWithContext(ctx, "GET", server+"/v1/jobs/"+id+"?wait=1m", nil)
@@ -130,9 +130,9 @@ func TestAWaitOutlastsTheWriteTimeoutAndEndsWithItsReader(t *testing.T) {
 	r.until("the request waits", func() bool { return r.api.waits.count() == 1 })
 	hangUp()
 	if err := <-gone; err == nil {
-		t.Error("answered")
+		t.Error("got a response after the client disconnected")
 	}
-	r.until("its place is free", func() bool { return r.api.waits.count() == 0 })
+	r.until("the slot is free", func() bool { return r.api.waits.count() == 0 })
 }
 
 func TestWaitsAreAnsweredWhenTheProcessStops(t *testing.T) {

@@ -19,15 +19,15 @@ import (
 
 // JobCallback is the body of a callback about a job.
 type JobCallback struct {
-	Type      jobs.EventType `json:"type" doc:"What happened"`
-	Timestamp time.Time      `json:"timestamp" doc:"When it happened"`
-	Data      jobjson.Job    `json:"data" doc:"The job. Once it has gone on, because it was retried say, only what the event itself knows"`
+	Type      jobs.EventType `json:"type" doc:"The type of the event"`
+	Timestamp time.Time      `json:"timestamp" doc:"The time of the event"`
+	Data      jobjson.Job    `json:"data" doc:"The job. If it has changed since, for example because it was retried, it has only the facts that belong to the event"`
 }
 
 // BatchCallback is the body of a callback about a batch.
 type BatchCallback struct {
-	Type      jobs.EventType `json:"type" doc:"What happened"`
-	Timestamp time.Time      `json:"timestamp" doc:"When it happened"`
+	Type      jobs.EventType `json:"type" doc:"The type of the event"`
+	Timestamp time.Time      `json:"timestamp" doc:"The time of the event"`
 	Data      CalledBatch    `json:"data"`
 }
 
@@ -43,9 +43,9 @@ func (CalledBatch) Schema(r huma.Registry) *huma.Schema {
 // ForeignCallback is the body of a callback about a screenshot that belongs to other
 // programs.
 type ForeignCallback struct {
-	Type      jobs.EventType  `json:"type" doc:"What happened"`
-	Timestamp time.Time       `json:"timestamp" doc:"When it happened"`
-	Data      jobjson.Foreign `json:"data" doc:"What the vendor's webhook said; empty once it is not kept any more"`
+	Type      jobs.EventType  `json:"type" doc:"The type of the event"`
+	Timestamp time.Time       `json:"timestamp" doc:"The time of the event"`
+	Data      jobjson.Foreign `json:"data" doc:"The contents of the vendor's webhook; empty if the webhook is no longer kept"`
 }
 
 // describeWebhooks adds the callbacks to the contract.
@@ -95,21 +95,21 @@ func webhook(schemas huma.Registry, info jobs.EventInfo) *huma.Operation {
 	}
 	return &huma.Operation{
 		Method: http.MethodPost, OperationID: id, Tags: []string{"callbacks"}, Summary: info.Doc,
-		Description: recipients(info) + " Signed as Standard Webhooks asks (https://www.standardwebhooks.com): verify it with one of its libraries. It comes at least once and maybe out of order, always with the same webhook-id and the same bytes. A sink of the format slack gets a text instead of this body.",
+		Description: recipients(info) + " Signed according to Standard Webhooks (https://www.standardwebhooks.com): verify the signature with one of its libraries. A callback is sent at least once, always with the same webhook-id and the same bytes, and might arrive out of order. A sink with the format slack receives a text instead of this body.",
 		Parameters: []*huma.Param{
-			text("webhook-id", "The event: the same at every attempt and for every target", "evt_1772344800000_42"),
-			text("webhook-timestamp", "Of this attempt, in seconds since 1970", "1772344800"),
-			text("webhook-signature", "v1, and the base64 of an HMAC-SHA256 with the callback secret over webhook-id.webhook-timestamp.body; one for each secret, with spaces between. Sinks are called without these three while there is no secret",
+			text("webhook-id", "The ID of the event, the same in every attempt and for every target", "evt_1772344800000_42"),
+			text("webhook-timestamp", "The time of this attempt, in seconds since 1970", "1772344800"),
+			text("webhook-signature", "v1, a comma, and the base64 of the HMAC-SHA256 of webhook-id.webhook-timestamp.body with the callback secret. If there are several secrets, there is one signature for each, separated by spaces. If there is no secret, sinks receive none of these three headers",
 				"v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4="),
 		},
 		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 			"application/json": {Schema: schemas.Schema(callbackBody(info.Subject), true, ""), Example: callbackExample(info)},
 		}},
 		Responses: map[string]*huma.Response{
-			"2XX":     {Description: "It is taken. Answer within 15 seconds"},
-			"410":     {Description: "It is not wanted, and not sent again"},
-			"429":     {Description: "Try again later: Retry-After is heard, up to two hours; so is that of 503"},
-			"default": {Description: "It is sent again after 5, 15, 45 seconds and so on, for a day. Redirects are not followed"},
+			"2XX":     {Description: "The callback is delivered. Respond within 15 seconds"},
+			"410":     {Description: "The callback is not wanted. It is not sent again"},
+			"429":     {Description: "Try again later. Retry-After is respected up to two hours, also with 503"},
+			"default": {Description: "The callback is sent again after 5, 15, 45 seconds and so on, for a day. Redirects are not followed"},
 		},
 	}
 }
