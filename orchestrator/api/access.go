@@ -29,7 +29,7 @@ type Access struct {
 const localCaller = "local"
 
 // open are the paths that tell nothing but the program's own text.
-var open = []string{"/", "/healthz", "/docs", "/openapi.json"}
+var openPaths = []string{"/", "/healthz", "/docs", "/openapi.json"}
 
 type callerKey struct{}
 
@@ -40,14 +40,14 @@ func callerOf(ctx context.Context) string {
 }
 
 // onlyReads reports whether whoever asks may change nothing.
-func onlyReads(ctx context.Context) bool {
+func readOnly(ctx context.Context) bool {
 	caller, known := ctx.Value(callerKey{}).(Token)
 	return known && !caller.Write
 }
 
 // named answers who asks for a name that is ours. A web page whose host name was
 // made to point here asks by that name.
-func (s *server) named(next http.Handler) http.Handler {
+func (s *server) checkHost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
 		header.Set("Cache-Control", "no-store")
@@ -92,11 +92,11 @@ func isLocal(name string) bool {
 }
 
 // admitted lets those in who may do what they ask for.
-func (s *server) admitted(next http.Handler) http.Handler {
+func (s *server) authorize(next http.Handler) http.Handler {
 	limits := s.Access.limiters()
 	crossSite := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if slices.Contains(open, r.URL.Path) {
+		if slices.Contains(openPaths, r.URL.Path) {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -137,7 +137,7 @@ func (a Access) identify(r *http.Request) (t Token, wrong string) {
 	if len(given) > 1 || !strings.EqualFold(scheme, "Bearer") {
 		return Token{}, "want one header Authorization: Bearer …"
 	}
-	t, ok := find(a.Tokens, strings.TrimSpace(secret))
+	t, ok := findToken(a.Tokens, strings.TrimSpace(secret))
 	if !ok {
 		return Token{}, "unknown token"
 	}

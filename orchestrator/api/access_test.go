@@ -10,7 +10,7 @@ import (
 )
 
 // tokens are one that reads and one that writes.
-func tokens(t *testing.T, c *Config) (reads, writes string) {
+func addTokens(t *testing.T, c *Config) (reads, writes string) {
 	t.Helper()
 	reader, reads, err := NewToken("reader", false)
 	if err != nil {
@@ -24,10 +24,10 @@ func tokens(t *testing.T, c *Config) (reads, writes string) {
 	return reads, writes
 }
 
-func TestTokensLetIn(t *testing.T) {
+func TestTokensGrantAccess(t *testing.T) {
 	var reads, writes string
-	r := newRig(t, func(c *Config) { reads, writes = tokens(t, c) })
-	post := func() reply { return r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}) }
+	r := newRig(t, func(c *Config) { reads, writes = addTokens(t, c) })
+	post := func() reply { return r.do("POST", "/v1/jobs", JobRequest{URL: "a.test"}) }
 	for name, header := range map[string][]string{
 		"none":         {},
 		"unknown":      {"Authorization", "Bearer shotline_" + strings.Repeat("A", 43)},
@@ -38,7 +38,7 @@ func TestTokensLetIn(t *testing.T) {
 		"cut":          {"Authorization", "Bearer " + writes[:len(writes)-1]},
 	} {
 		for _, path := range []string{"/v1/jobs", "/readyz", "/metrics", "/nowhere"} {
-			a := r.ask("GET", path, nil, header...)
+			a := r.do("GET", path, nil, header...)
 			t.Log(name, path)
 			a.problem(401, "", "")
 			if !strings.HasPrefix(a.header.Get("WWW-Authenticate"), "Bearer") {
@@ -46,36 +46,36 @@ func TestTokensLetIn(t *testing.T) {
 			}
 		}
 	}
-	for _, path := range open {
+	for _, path := range openPaths {
 		want := http.StatusOK
 		if path == "/" { // leads to /docs
 			want = http.StatusFound
 		}
-		if a := r.ask("GET", path, nil); a.status != want {
+		if a := r.do("GET", path, nil); a.status != want {
 			t.Errorf("%s: %d", path, a.status)
 		}
 	}
 	r.token = reads
-	r.ask("GET", "/v1/jobs", nil).want(200)
-	r.ask("GET", "/readyz", nil).want(200)
+	r.do("GET", "/v1/jobs", nil).want(200)
+	r.do("GET", "/readyz", nil).want(200)
 	post().problem(403, "", "read-only")
 	r.token = writes
 	post().want(202)
-	r.ask("GET", "/v1/jobs", nil).want(200)
+	r.do("GET", "/v1/jobs", nil).want(200)
 }
 
-// TestAnswersStayOnTheirOrigin: no page of another origin may embed one, whatever it
+// TestResponsesAreSameOrigin: no page of another origin may embed one, whatever it
 // is.
-func TestAnswersStayOnTheirOrigin(t *testing.T) {
+func TestResponsesAreSameOrigin(t *testing.T) {
 	r := newRig(t, nil)
 	for _, path := range []string{"/v1/jobs", "/healthz", "/docs", "/openapi.json", "/nowhere", "/v1/jobs/nobody-1/image"} {
-		if got := r.ask("GET", path, nil).header.Get("Cross-Origin-Resource-Policy"); got != "same-origin" {
+		if got := r.do("GET", path, nil).header.Get("Cross-Origin-Resource-Policy"); got != "same-origin" {
 			t.Errorf("%s: Cross-Origin-Resource-Policy %q", path, got)
 		}
 	}
 }
 
-func TestKeysAreThoseOfTheToken(t *testing.T) {
+func TestIdempotencyKeysBelongToTheirToken(t *testing.T) {
 	first, a, err := NewToken("first", true)
 	if err != nil {
 		t.Fatal(err)
@@ -86,15 +86,15 @@ func TestKeysAreThoseOfTheToken(t *testing.T) {
 	}
 	r := newRig(t, func(c *Config) { c.Access.Tokens = []Token{first, second} })
 	r.token = a
-	one := r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}, "Idempotency-Key", "k").want(202)["id"]
+	one := r.do("POST", "/v1/jobs", JobRequest{URL: "a.test"}, "Idempotency-Key", "k").want(202)["id"]
 	r.token = b
-	two := r.ask("POST", "/v1/jobs", JobRequest{URL: "b.test"}, "Idempotency-Key", "k").want(202)["id"]
+	two := r.do("POST", "/v1/jobs", JobRequest{URL: "b.test"}, "Idempotency-Key", "k").want(202)["id"]
 	if one == two {
 		t.Error("the same key of two tokens created one job")
 	}
 }
 
-func TestFormsOfTokens(t *testing.T) {
+func TestParseToken(t *testing.T) {
 	made, secret, err := NewToken("ci-2", false)
 	if err != nil {
 		t.Fatal(err)
@@ -103,7 +103,7 @@ func TestFormsOfTokens(t *testing.T) {
 	if err != nil || read != made || read.Write {
 		t.Errorf("%v is read as %v, %v", made, read, err)
 	}
-	if found, ok := find([]Token{read}, secret); !ok || found.Name != "ci-2" {
+	if found, ok := findToken([]Token{read}, secret); !ok || found.Name != "ci-2" {
 		t.Error("the secret does not match its token")
 	}
 	hash := strings.Repeat("ab", 32)
@@ -115,7 +115,7 @@ func TestFormsOfTokens(t *testing.T) {
 	}
 }
 
-func TestWhoAsksByAForeignNameIsNotAnswered(t *testing.T) {
+func TestHostNames(t *testing.T) {
 	for name, test := range map[string]struct {
 		access Access
 		local  string // where the connection came in
@@ -151,11 +151,11 @@ func TestWhoAsksByAForeignNameIsNotAnswered(t *testing.T) {
 	}
 	r := newRig(t, nil)
 	r.host = "rebound.example"
-	r.ask("GET", "/v1/jobs", nil).problem(421, "", "--api-host")
-	r.ask("GET", "/healthz", nil).problem(421, "", "--api-host")
+	r.do("GET", "/v1/jobs", nil).problem(421, "", "--api-host")
+	r.do("GET", "/healthz", nil).problem(421, "", "--api-host")
 }
 
-func TestPagesOfOtherSitesChangeNothing(t *testing.T) {
+func TestCrossSiteRequestsAreRefused(t *testing.T) {
 	r := newRig(t, nil)
 	for name, test := range map[string]struct {
 		header []string
@@ -168,7 +168,7 @@ func TestPagesOfOtherSitesChangeNothing(t *testing.T) {
 		"not a browser": {nil, 202},
 	} {
 		t.Log(name)
-		if a := r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}, test.header...); test.status == 403 {
+		if a := r.do("POST", "/v1/jobs", JobRequest{URL: "a.test"}, test.header...); test.status == 403 {
 			a.problem(403, "", "other sites")
 		} else {
 			a.want(test.status)
@@ -176,33 +176,33 @@ func TestPagesOfOtherSitesChangeNothing(t *testing.T) {
 	}
 }
 
-func TestTheRateIsThatOfEachToken(t *testing.T) {
+func TestRateLimitPerToken(t *testing.T) {
 	var reads, writes string
 	r := newRig(t, func(c *Config) {
-		reads, writes = tokens(t, c)
+		reads, writes = addTokens(t, c)
 		c.Access.Rate = 0.001 // no second request within this test
 	})
 	r.token = reads
-	r.ask("GET", "/v1/jobs", nil).want(200)
-	a := r.ask("GET", "/v1/jobs", nil)
+	r.do("GET", "/v1/jobs", nil).want(200)
+	a := r.do("GET", "/v1/jobs", nil)
 	a.problem(429, "", "--api-rate")
 	if a.header.Get("Retry-After") != "1000" {
 		t.Errorf("Retry-After %q", a.header.Get("Retry-After"))
 	}
 	r.token = writes
-	r.ask("GET", "/v1/jobs", nil).want(200)
+	r.do("GET", "/v1/jobs", nil).want(200)
 	r.token = ""
-	r.ask("GET", "/healthz", nil).want(200)
-	r.ask("GET", "/healthz", nil).want(200)
+	r.do("GET", "/healthz", nil).want(200)
+	r.do("GET", "/healthz", nil).want(200)
 }
 
 func TestUnknownRoutesAndMethods(t *testing.T) {
 	r := newRig(t, nil)
 	for _, path := range []string{"/v1", "/v1/job", "/v1/jobs/b1-1/nothing", "/webhooks/screenshotcenter", "/v1/jobs/"} {
-		r.ask("GET", path, nil).problem(404, "", "no route at this path")
+		r.do("GET", path, nil).problem(404, "", "no route at this path")
 	}
 	for path, method := range map[string]string{"/v1/jobs": "DELETE", "/v1/batches": "PUT", "/healthz": "POST", "/v1/jobs/b1-1/retry": "GET"} {
-		a := r.ask(method, path, nil)
+		a := r.do(method, path, nil)
 		a.problem(405, "", "this path accepts only")
 		if a.header.Get("Allow") == "" {
 			t.Errorf("%s %s has no Allow header", method, path)

@@ -8,7 +8,7 @@ import (
 )
 
 // placeholder stands in the contract for the address that it is read at.
-const placeholder = "http://shotline.invalid"
+const addressPlaceholder = "http://shotline.invalid"
 
 var (
 	plainHost   = regexp.MustCompile(`^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$`)
@@ -32,19 +32,19 @@ func addressOf(r *http.Request) string {
 		host = "localhost"
 	}
 	scheme := "http"
-	if told := r.Header.Get("X-Forwarded-Proto"); r.TLS != nil || told == "https" {
+	if proto := r.Header.Get("X-Forwarded-Proto"); r.TLS != nil || proto == "https" {
 		scheme = "https"
 	}
 	return scheme + "://" + host + prefixOf(r)
 }
 
 // addressed is a text with the address in it.
-func addressed(text []byte, r *http.Request) []byte {
-	return bytes.ReplaceAll(text, []byte(placeholder), []byte(html.EscapeString(addressOf(r))))
+func withAddress(text []byte, r *http.Request) []byte {
+	return bytes.ReplaceAll(text, []byte(addressPlaceholder), []byte(html.EscapeString(addressOf(r))))
 }
 
 // toDocs leads from the root to the page for people.
-func toDocs(w http.ResponseWriter, r *http.Request) {
+func redirectToDocs(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Location", prefixOf(r)+"/docs")
 	w.WriteHeader(http.StatusFound)
 }

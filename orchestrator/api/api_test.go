@@ -58,16 +58,16 @@ func get(t *testing.T, handler http.Handler, path string) (status int, body stri
 	return w.Code, string(data)
 }
 
-func TestReadyzSaysWhatIsWrong(t *testing.T) {
+func TestReadyzReportsFailedChecks(t *testing.T) {
 	now := newClock()
-	var trouble error
+	var checkErr error
 	r := NewReadiness(now.Now, Check{"queue", func(context.Context) error { return nil }},
-		Check{"store", func(context.Context) error { return trouble }})
+		Check{"store", func(context.Context) error { return checkErr }})
 	for i, step := range []struct {
-		trouble error
-		wait    time.Duration
-		status  int
-		body    string
+		checkErr error
+		wait     time.Duration
+		status   int
+		body     string
 	}{
 		{nil, 0, 200, `{"ready":true,"checks":{"queue":{"ok":true},"store":{"ok":true}}}`},
 		{errors.New("disk full"), 500 * time.Millisecond, 200, `{"ready":true,"checks":{"queue":{"ok":true},"store":{"ok":true}}}`},
@@ -75,7 +75,7 @@ func TestReadyzSaysWhatIsWrong(t *testing.T) {
 		{nil, time.Second, 200, `{"ready":true,"checks":{"queue":{"ok":true},"store":{"ok":true}}}`},
 		{errors.New("x"), -time.Hour, 503, `{"ready":false,"checks":{"queue":{"ok":true},"store":{"ok":false,"error":"x"}}}`}, // a clock that was set back
 	} {
-		trouble = step.trouble
+		checkErr = step.checkErr
 		now.advance(step.wait)
 		if status, body := get(t, r, "/readyz"); status != step.status || body != step.body+"\n" {
 			t.Errorf("step %d: %d %s, want %d %s", i, status, body, step.status, step.body)
@@ -83,20 +83,20 @@ func TestReadyzSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestAskingManyTimesChecksOnce(t *testing.T) {
-	asked := make(chan struct{}, 100)
-	r := NewReadiness(newClock().Now, Check{"store", func(context.Context) error { asked <- struct{}{}; return nil }})
+func TestConcurrentReportsShareOneRound(t *testing.T) {
+	calls := make(chan struct{}, 100)
+	r := NewReadiness(newClock().Now, Check{"store", func(context.Context) error { calls <- struct{}{}; return nil }})
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() { r.Report() })
 	}
 	wg.Wait()
-	if len(asked) != 1 {
-		t.Errorf("got %d checks, want 1", len(asked))
+	if len(calls) != 1 {
+		t.Errorf("got %d checks, want 1", len(calls))
 	}
 }
 
-func TestAWriteThatHangsIsNotReady(t *testing.T) {
+func TestHangingCheckIsNotReady(t *testing.T) {
 	r := NewReadiness(newClock().Now, Check{"store", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }})
 	if got := r.Report(); got.Ready || !strings.Contains(got.Checks["store"].Error, "deadline exceeded") {
 		t.Errorf("got %+v", got)
@@ -214,7 +214,7 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-func TestMetricsOfWhatCannotBeRead(t *testing.T) {
+func TestMetricsOfUnreadableSources(t *testing.T) {
 	_, handler := newMetrics(t, &totals{err: errors.New("damaged")}, Storage{FreeBytes: -1}, nil)
 	status, body := get(t, handler, "/metrics")
 	for _, line := range []string{"shotline_store_readable 0", "shotline_queue_readable 0", "shotline_store_commit_operations_count 0"} {
@@ -251,7 +251,7 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-func TestOnlyWhoAsksForThisMachineIsAnswered(t *testing.T) {
+func TestLoopbackHostNames(t *testing.T) {
 	_, handler := newMetrics(t, &totals{}, Storage{}, nil)
 	for host, want := range map[string]int{
 		"127.0.0.1:8081": 200, "localhost:8081": 200, "LOCALHOST": 200, "[::1]:8081": 200, "[::1]": 200, "127.8.9.1": 200, "": 200,

@@ -17,7 +17,7 @@ import (
 )
 
 // uploads is how many bodies of batches may be on their way at once.
-const uploads = 4
+const maxUploads = 4
 
 type createBatch struct {
 	Key string `header:"Idempotency-Key" doc:"If two requests have the same key, the second one changes nothing and returns the batch of the first"`
@@ -42,7 +42,7 @@ func (s *server) registerCreateBatch() {
 		http.StatusBadRequest, http.StatusRequestTimeout, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusInsufficientStorage)
 	create.DefaultStatus = http.StatusAccepted
 	create.Description = "Either the whole batch is created or nothing. With an Idempotency-Key, the same bytes sent again return the same batch, with 200. If the first request is still being received, the second is refused with 409: try again. If the server of the first request was killed, the second takes its place after 15 seconds. Another request with the same key is refused with 409."
-	s.alsoAnswers(&create, http.StatusOK, "An earlier, identical request created this batch", acceptedType)
+	s.addResponse(&create, http.StatusOK, "An earlier, identical request created this batch", acceptedType)
 	huma.Register(s.api, create, s.createBatch)
 	// Described only now: registering with a body would read it into memory.
 	s.api.OpenAPI().Paths["/v1/batches"].Post.RequestBody = batchBody(s.api.OpenAPI().Components.Schemas)
@@ -59,15 +59,15 @@ func (s *server) createBatch(ctx context.Context, in *createBatch) (*createdBatc
 	if err := checkKey(in.Key); err != nil {
 		return nil, err
 	}
-	leave, err := s.uploads.enter(ctx)
+	release, err := s.uploads.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer leave()
-	unhurried(ctx)
+	defer release()
+	liftWriteDeadline(ctx)
 	body, err := newSpool(s.SpoolDir, s.MaxBatch, s.Room)
 	if err != nil {
-		return nil, s.unread(ctx, &spoolError{err})
+		return nil, s.bodyError(ctx, &spoolError{err})
 	}
 	defer body.close()
 	up := upload{spool: body}
@@ -83,7 +83,7 @@ func (s *server) createBatch(ctx context.Context, in *createBatch) (*createdBatc
 // receive spools the body and reads the options, in whichever form it comes.
 func (s *server) receive(ctx context.Context, in *createBatch, up *upload) error {
 	if in.request.ContentLength > s.MaxBatch {
-		return s.unread(ctx, errTooLarge)
+		return s.bodyError(ctx, errTooLarge)
 	}
 	if coding := in.request.Header.Get("Content-Encoding"); coding != "" && coding != "identity" {
 		return problem(http.StatusUnsupportedMediaType, "the body must not be compressed")
@@ -92,8 +92,8 @@ func (s *server) receive(ctx context.Context, in *createBatch, up *upload) error
 	if err != nil {
 		kind = ""
 	}
-	up.note("batch " + kind)
-	body := newPatient(ctx, in.request.Body)
+	up.addToHash("batch " + kind)
+	body := newDeadlineReader(ctx, in.request.Body)
 	switch {
 	case kind == "text/csv" && !isUTF8(params):
 		return problem(http.StatusUnsupportedMediaType, "want text/csv in UTF-8")
@@ -101,7 +101,7 @@ func (s *server) receive(ctx context.Context, in *createBatch, up *upload) error
 		return s.receiveCSV(ctx, in.RowOptions, body, up)
 	case kind != "application/json" && kind != "multipart/form-data":
 		return problem(http.StatusUnsupportedMediaType, "want application/json, text/csv or multipart/form-data")
-	case in.RowOptions.given():
+	case in.RowOptions.isSet():
 		return problem(http.StatusUnprocessableEntity, "options in the query are only for text/csv: put them into the body")
 	case kind == "application/json":
 		return s.receiveJSON(ctx, body, up)
@@ -117,11 +117,11 @@ func (s *server) receiveCSV(ctx context.Context, params RowOptions, body io.Read
 	if up.spec, err = s.batchSpec(options, "query"); err != nil {
 		return err
 	}
-	if err := options.note(up.spool); err != nil {
+	if err := options.addToHash(up.spool); err != nil {
 		return s.failed(ctx, "hash the options", err)
 	}
 	if _, err := io.Copy(up, body); err != nil {
-		return s.unread(ctx, err)
+		return s.bodyError(ctx, err)
 	}
 	return s.openCSV(up)
 }
@@ -144,17 +144,17 @@ func (s *server) openCSV(up *upload) error {
 }
 
 // whileRoom looks at the disk while rows are imported.
-func (s *server) whileRoom(next func() (jobs.Request, error)) func() (jobs.Request, error) {
-	left := 0
+func (s *server) checkingRoom(next func() (jobs.Request, error)) func() (jobs.Request, error) {
+	remaining := 0
 	return func() (jobs.Request, error) {
-		if left <= 0 {
+		if remaining <= 0 {
 			if err := s.Room(); err != nil {
 				return jobs.Request{}, err
 			}
-			left = lookEvery
+			remaining = roomCheckInterval
 		}
 		request, err := next()
-		left -= request.Size()
+		remaining -= request.Size()
 		return request, err
 	}
 }
@@ -175,7 +175,7 @@ func countRows(rows *csvfile.Reader, most int) error {
 
 func (s *server) importBatch(ctx context.Context, up upload) (*createdBatch, error) {
 	status := http.StatusAccepted
-	b, err := s.Work.ImportBatch(ctx, up.spec, s.whileRoom(up.rows))
+	b, err := s.Work.ImportBatch(ctx, up.spec, s.checkingRoom(up.rows))
 	var taken *jobs.KeyTakenError
 	switch {
 	case errors.As(err, &taken) && taken.Same:

@@ -16,13 +16,13 @@ import (
 // is the same body anew.
 func (r *rowReader) problem(err error, again io.Reader) error {
 	status, offset := http.StatusUnprocessableEntity, r.tokens.InputOffset()
-	if r.place > 0 {
-		offset = r.place
+	if r.valueEnd > 0 {
+		offset = r.valueEnd
 	}
 	var syntax *json.SyntaxError
 	location, text := r.field, strings.TrimPrefix(err.Error(), "json: ")
-	if place, wrong := flawOf(err); wrong != "" {
-		location, text = location+place, wrong
+	if suffix, reason := explainJSON(err); reason != "" {
+		location, text = location+suffix, reason
 	}
 	switch {
 	case errors.As(err, &syntax):

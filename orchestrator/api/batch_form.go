@@ -29,7 +29,7 @@ func (s *server) receiveForm(ctx context.Context, body io.Reader, boundary strin
 			break
 		}
 		if err != nil {
-			return s.unread(ctx, err)
+			return s.bodyError(ctx, err)
 		}
 		name := part.FormName()
 		switch {
@@ -44,11 +44,11 @@ func (s *server) receiveForm(ctx context.Context, body io.Reader, boundary strin
 			err = params.field(name, part)
 		}
 		if err != nil {
-			return s.unreadPart(ctx, err)
+			return s.partError(ctx, err)
 		}
 	}
 	if _, err := io.Copy(io.Discard, body); err != nil {
-		return s.unread(ctx, err)
+		return s.bodyError(ctx, err)
 	}
 	if !hasFile {
 		return invalid("body.file", errors.New("file: want a file"))
@@ -63,7 +63,7 @@ func (s *server) receiveForm(ctx context.Context, body io.Reader, boundary strin
 	if up.spec, err = s.batchSpec(options, "body"); err != nil {
 		return err
 	}
-	if err := options.note(up.spool); err != nil {
+	if err := options.addToHash(up.spool); err != nil {
 		return s.failed(ctx, "hash the options", err)
 	}
 	return s.openCSV(up)
@@ -74,12 +74,12 @@ type fieldError struct{ answer error }
 
 func (e *fieldError) Error() string { return e.answer.Error() }
 
-func (s *server) unreadPart(ctx context.Context, err error) error {
+func (s *server) partError(ctx context.Context, err error) error {
 	var wrong *fieldError
 	if errors.As(err, &wrong) {
 		return wrong.answer
 	}
-	return s.unread(ctx, err)
+	return s.bodyError(ctx, err)
 }
 
 // field takes one field that is no file.
@@ -92,7 +92,7 @@ func (p *RowOptions) field(name string, value io.Reader) error {
 		return &fieldError{invalid("body."+name, fmt.Errorf("%s: longer than %d bytes", shortened(name), maxField))}
 	}
 	if name == "tag" { // as in a query
-		p.Tag = append(p.Tag, listed([]string{string(data)})...)
+		p.Tag = append(p.Tag, splitList([]string{string(data)})...)
 		return nil
 	}
 	lists := map[string]*[]string{"param": &p.Param, "app": &p.App}

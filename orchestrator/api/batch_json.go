@@ -19,16 +19,16 @@ import (
 // should be and to find the options, and leaves the rows to be read again.
 func (s *server) receiveJSON(ctx context.Context, body io.Reader, up *upload) error {
 	if _, err := io.Copy(up, body); err != nil {
-		return s.unread(ctx, err)
+		return s.bodyError(ctx, err)
 	}
 	first := newRowReader(up.reader())
-	first.most = s.MaxRows
-	options, rows, err := first.whole()
+	first.maxRows = s.MaxRows
+	options, rows, err := first.readAll()
 	var tooMany *jobs.RowLimitError
 	var disk *fs.PathError
 	switch {
 	case errors.As(err, &disk):
-		return s.unread(ctx, &spoolError{err})
+		return s.bodyError(ctx, &spoolError{err})
 	case errors.As(err, &tooMany):
 		return tooManyRows(tooMany)
 	case err != nil:
@@ -48,13 +48,13 @@ func (s *server) receiveJSON(ctx context.Context, body io.Reader, up *upload) er
 
 // rowReader reads a BatchRequest token by token, one row in memory at a time.
 type rowReader struct {
-	source *rowSource
-	tokens *json.Decoder
-	field  string // where reading is, such as body.jobs[17]
-	place  int64  // of what was decoded out of its order; 0: where the tokens are
-	row    int    // rows read
-	most   int    // that may be there; 0: any number
-	inRows bool
+	source   *rowSource
+	tokens   *json.Decoder
+	field    string // where reading is, such as body.jobs[17]
+	valueEnd int64  // of what was decoded out of its order; 0: where the tokens are
+	row      int    // rows read
+	maxRows  int    // that may be there; 0: any number
+	inRows   bool
 
 	checkURL func(string) error // of rows' callback URLs, for next
 }
@@ -62,7 +62,7 @@ type rowReader struct {
 // rowSource bounds what one row can make the decoder keep.
 type rowSource struct {
 	io.Reader
-	read, begin int64 // bytes read, and at the beginning of the row
+	read, rowStart int64 // bytes read, and at the beginning of the row
 }
 
 const maxRow = csvfile.DefaultMaxRow
@@ -70,7 +70,7 @@ const maxRow = csvfile.DefaultMaxRow
 var errLongRow = fmt.Errorf("longer than %d bytes", maxRow)
 
 func (s *rowSource) Read(p []byte) (int, error) {
-	if s.read-s.begin > maxRow+64<<10 { // the decoder reads ahead
+	if s.read-s.rowStart > maxRow+64<<10 { // the decoder reads ahead
 		return 0, errLongRow
 	}
 	n, err := s.Reader.Read(p[:min(len(p), 32<<10)])
@@ -89,13 +89,13 @@ type shapeError struct{ text string }
 func (e *shapeError) Error() string { return e.text }
 
 // whole reads everything and returns the options and how many rows there are.
-func (r *rowReader) whole() (options BatchOptions, rows int, err error) {
-	if err := r.delim('{', "an object"); err != nil {
+func (r *rowReader) readAll() (options BatchOptions, rows int, err error) {
+	if err := r.readDelim('{', "an object"); err != nil {
 		return options, 0, err
 	}
 	given := map[string]member{}
 	for r.tokens.More() {
-		name, err := r.name()
+		name, err := r.readName()
 		if err != nil {
 			return options, 0, err
 		}
@@ -108,15 +108,15 @@ func (r *rowReader) whole() (options BatchOptions, rows int, err error) {
 		}
 		given[name] = member{}
 		if name == "jobs" {
-			err = r.rows()
+			err = r.readRows()
 		} else {
-			given[name], err = r.member()
+			given[name], err = r.readMember()
 		}
 		if err != nil {
 			return options, 0, err
 		}
 	}
-	if err := r.end(); err != nil {
+	if err := r.readEnd(); err != nil {
 		return options, 0, err
 	}
 	delete(given, "jobs")
@@ -144,34 +144,34 @@ type member struct {
 // options decodes the members that are no rows.
 func (r *rowReader) options(given map[string]member) (options BatchOptions, rows int, err error) {
 	for name, value := range given {
-		r.field, r.place = "body", value.end
-		if err := exactly(fmt.Appendf(nil, `{%q:%s}`, name, value.value), &options); err != nil {
+		r.field, r.valueEnd = "body", value.end
+		if err := decodeExact(fmt.Appendf(nil, `{%q:%s}`, name, value.value), &options); err != nil {
 			return options, 0, err
 		}
 	}
-	r.place = 0
+	r.valueEnd = 0
 	return options, r.row, nil
 }
 
 // rows reads the whole array.
-func (r *rowReader) rows() error {
-	if err := r.delim('[', "an array"); err != nil {
+func (r *rowReader) readRows() error {
+	if err := r.readDelim('[', "an array"); err != nil {
 		return err
 	}
 	for r.tokens.More() {
-		if _, err := r.one(); err != nil {
+		if _, err := r.readRow(); err != nil {
 			return err
 		}
 	}
-	return r.delim(']', "the array's end")
+	return r.readDelim(']', "the array's end")
 }
 
 // one reads the next row of the array.
-func (r *rowReader) one() (row RowRequest, err error) {
+func (r *rowReader) readRow() (row RowRequest, err error) {
 	r.field = fmt.Sprintf("body.jobs[%d]", r.row)
-	r.source.begin = r.tokens.InputOffset()
-	if r.row++; r.most > 0 && r.row > r.most {
-		return row, &jobs.RowLimitError{Row: r.row, Limit: r.most}
+	r.source.rowStart = r.tokens.InputOffset()
+	if r.row++; r.maxRows > 0 && r.row > r.maxRows {
+		return row, &jobs.RowLimitError{Row: r.row, Limit: r.maxRows}
 	}
 	var text json.RawMessage
 	if err := r.tokens.Decode(&text); err != nil {
@@ -180,7 +180,7 @@ func (r *rowReader) one() (row RowRequest, err error) {
 	if err := csvfile.CheckJSON(text); err != nil {
 		return row, err
 	}
-	return row, exactly(text, &row)
+	return row, decodeExact(text, &row)
 }
 
 // next returns the requests of a body that whole has read before, io.EOF after
@@ -192,12 +192,12 @@ func (r *rowReader) next() (jobs.Request, error) {
 		}
 	}
 	if !r.tokens.More() {
-		if err := r.delim(']', "the array's end"); err != nil {
+		if err := r.readDelim(']', "the array's end"); err != nil {
 			return jobs.Request{}, err
 		}
 		return jobs.Request{}, io.EOF
 	}
-	row, err := r.one()
+	row, err := r.readRow()
 	if err != nil {
 		return jobs.Request{}, err
 	}
@@ -208,26 +208,26 @@ func (r *rowReader) next() (jobs.Request, error) {
 
 // findRows reads up to and into the array.
 func (r *rowReader) findRows() error {
-	if err := r.delim('{', "an object"); err != nil {
+	if err := r.readDelim('{', "an object"); err != nil {
 		return err
 	}
 	for r.tokens.More() {
-		name, err := r.name()
+		name, err := r.readName()
 		if err != nil {
 			return err
 		}
 		if name == "jobs" {
 			r.inRows = true
-			return r.delim('[', "an array")
+			return r.readDelim('[', "an array")
 		}
-		if _, err := r.member(); err != nil {
+		if _, err := r.readMember(); err != nil {
 			return err
 		}
 	}
 	return &shapeError{"jobs is missing"}
 }
 
-func (r *rowReader) name() (string, error) {
+func (r *rowReader) readName() (string, error) {
 	token, err := r.tokens.Token()
 	if err != nil {
 		return "", err
@@ -237,8 +237,8 @@ func (r *rowReader) name() (string, error) {
 	return name, nil
 }
 
-func (r *rowReader) member() (m member, err error) {
-	r.source.begin = r.tokens.InputOffset()
+func (r *rowReader) readMember() (m member, err error) {
+	r.source.rowStart = r.tokens.InputOffset()
 	err = r.tokens.Decode(&m.value)
 	m.end = r.tokens.InputOffset()
 	if err == nil {
@@ -247,22 +247,22 @@ func (r *rowReader) member() (m member, err error) {
 	return m, err
 }
 
-func (r *rowReader) delim(want json.Delim, what string) error {
-	r.source.begin = r.tokens.InputOffset()
+func (r *rowReader) readDelim(want json.Delim, name string) error {
+	r.source.rowStart = r.tokens.InputOffset()
 	token, err := r.tokens.Token()
 	if err != nil {
 		return err
 	}
 	if token != want {
-		return &shapeError{"want " + what}
+		return &shapeError{"want " + name}
 	}
 	return nil
 }
 
 // end makes sure that nothing follows.
-func (r *rowReader) end() error {
+func (r *rowReader) readEnd() error {
 	r.field = "body"
-	if err := r.delim('}', "the object's end"); err != nil {
+	if err := r.readDelim('}', "the object's end"); err != nil {
 		return err
 	}
 	if _, err := r.tokens.Token(); !errors.Is(err, io.EOF) {

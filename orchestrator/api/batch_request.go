@@ -85,7 +85,7 @@ type RowOptions struct {
 }
 
 // given reports whether there is any.
-func (p RowOptions) given() bool {
+func (p RowOptions) isSet() bool {
 	return len(p.Param)+len(p.Tag)+len(p.App) > 0 || p.CallbackURL+p.Timeout+p.Priority+p.Source != ""
 }
 
@@ -119,7 +119,7 @@ func (p RowOptions) options(at string) (o BatchOptions, err error) {
 
 // batchSpec checks the options; at is where they stand, such as body.
 func (s *server) batchSpec(o BatchOptions, at string) (jobs.BatchSpec, error) {
-	spec, err := s.spec(order{o.CallbackURL, o.Timeout, o.Priority}, at)
+	spec, err := s.newSpec(commonOptions{o.CallbackURL, o.Timeout, o.Priority}, at)
 	if err != nil {
 		return spec, err
 	}
@@ -143,9 +143,9 @@ func (s *server) batchSpec(o BatchOptions, at string) (jobs.BatchSpec, error) {
 }
 
 // note makes a hash depend on the options.
-func (o BatchOptions) note(s *spool) error {
+func (o BatchOptions) addToHash(s *spool) error {
 	canonical, err := json.Marshal(o)
-	s.note(string(canonical))
+	s.addToHash(string(canonical))
 	return err
 }
 

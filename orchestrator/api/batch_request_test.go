@@ -11,9 +11,9 @@ import (
 )
 
 // The rows of a JSON batch take the options that single jobs take.
-func TestRowsOfABatchTakeOptions(t *testing.T) {
+func TestBatchRowOptions(t *testing.T) {
 	r := newRig(t, nil)
-	batch := r.ask("POST", "/v1/batches", `{"timeout":"10m","priority":2,"callback_url":"http://127.0.0.1:9/batch","jobs":[
+	batch := r.do("POST", "/v1/batches", `{"timeout":"10m","priority":2,"callback_url":"http://127.0.0.1:9/batch","jobs":[
 		{"url":"a.test/1"},
 		{"url":"a.test/2","callback_url":"http://127.0.0.1:9/row","timeout":"90s","priority":-7},
 		{"url":"a.test/3","priority":0},
@@ -59,7 +59,7 @@ func TestRowsOfABatchTakeOptions(t *testing.T) {
 	}
 
 	// The row's URL is called for its job, and the batch's for the batch.
-	r.ask("POST", "/v1/batches/"+batch+"/cancel", nil).want(200)
+	r.do("POST", "/v1/batches/"+batch+"/cancel", nil).want(200)
 	page, _, err := r.store.Events(t.Context(), jobs.EventFilter{Calls: true})
 	if err != nil {
 		t.Fatal(err)
@@ -82,6 +82,6 @@ func TestRowsOfABatchTakeOptions(t *testing.T) {
 		`{"jobs":[{"url":"a.test","timeout":5}]}`:                          "body.jobs[0].timeout",
 		`{"jobs":[{"url":"a.test","callback_url":["http://127.0.0.1/"]}]}`: "body.jobs[0].callback_url",
 	} {
-		r.ask("POST", "/v1/batches", body).problem(422, location, "want ")
+		r.do("POST", "/v1/batches", body).problem(422, location, "want ")
 	}
 }

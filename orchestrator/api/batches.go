@@ -13,12 +13,12 @@ import (
 )
 
 // OneBatch names a batch in a path.
-type OneBatch struct {
+type BatchPath struct {
 	ID string `path:"id" example:"b7k2m9q4x1"`
 }
 
 type getBatch struct {
-	OneBatch
+	BatchPath
 	WaitQuery
 }
 
@@ -36,7 +36,7 @@ type BatchPage struct {
 }
 
 type retryBatch struct {
-	OneBatch
+	BatchPath
 	State []string `query:"state" enum:"failed,timed_out,canceled" default:"failed,timed_out" doc:"Retry the jobs that ended in one of these states"`
 }
 
@@ -80,15 +80,15 @@ func (s *server) batchRoutes() {
 }
 
 func (s *server) listBatches(ctx context.Context, in *listBatches) (*struct{ Body BatchPage }, error) {
-	const about = "batches"
+	const scope = "batches"
 	before := ""
 	if in.Cursor != "" {
 		var err error
-		if before, err = openCursor(in.Cursor, about); err != nil {
+		if before, err = openCursor(in.Cursor, scope); err != nil {
 			return nil, invalid("query.cursor", errCursor)
 		}
 	}
-	found, err := s.seen(ctx).Batches(ctx, before, in.Limit)
+	found, err := s.visibleStore(ctx).Batches(ctx, before, in.Limit)
 	if errors.Is(err, jobs.ErrNotFound) {
 		return nil, invalid("query.cursor", errCursor)
 	}
@@ -100,7 +100,7 @@ func (s *server) listBatches(ctx context.Context, in *listBatches) (*struct{ Bod
 		page.Batches[i] = jobjson.FromBatch(b)
 	}
 	if len(found) == in.Limit {
-		page.Next = newCursor(found[len(found)-1].ID, about)
+		page.Next = newCursor(found[len(found)-1].ID, scope)
 	}
 	return &struct{ Body BatchPage }{page}, nil
 }
@@ -112,12 +112,12 @@ func (s *server) getBatch(ctx context.Context, in *getBatch) (*batchAnswer, erro
 	}
 	b, err := s.batch(ctx, in.ID)
 	if err == nil && wait > 0 && b.State != jobs.BatchFinished {
-		b, err = waited(ctx, s, wait, "batch", in.ID, func(ctx context.Context) (jobs.Batch, error) { return s.Work.AwaitBatch(ctx, b.ID) })
+		b, err = waitFor(ctx, s, wait, "batch", in.ID, func(ctx context.Context) (jobs.Batch, error) { return s.Work.AwaitBatch(ctx, b.ID) })
 	}
 	if err != nil {
 		return nil, err
 	}
-	if onlyReads(ctx) {
+	if readOnly(ctx) {
 		b = shieldBatch(b)
 	}
 	return &batchAnswer{jobjson.FromBatch(b)}, nil
@@ -132,7 +132,7 @@ func (s *server) retryBatch(ctx context.Context, in *retryBatch) (*struct{ Body 
 	for i, state := range in.State {
 		states[i] = jobs.State(state)
 	}
-	unhurried(ctx)
+	liftWriteDeadline(ctx)
 	done, err := s.Work.RetryBatch(ctx, in.ID, states)
 	if errors.Is(err, jobs.ErrUnchecked) {
 		s.Logger.Warn("some jobs not retried", "batch", in.ID, "error", err)
@@ -144,11 +144,11 @@ func (s *server) retryBatch(ctx context.Context, in *retryBatch) (*struct{ Body 
 	return &struct{ Body BatchRetried }{BatchRetried{in.ID, done.Queued, done.Done, done.Skipped, done.Unchecked, done.Waiting, b.Counts.Except(states)}}, nil
 }
 
-func (s *server) cancelBatch(ctx context.Context, in *OneBatch) (*struct{ Body BatchCanceled }, error) {
+func (s *server) cancelBatch(ctx context.Context, in *BatchPath) (*struct{ Body BatchCanceled }, error) {
 	if _, err := s.importedBatch(ctx, in.ID); err != nil {
 		return nil, err
 	}
-	unhurried(ctx)
+	liftWriteDeadline(ctx)
 	done, err := s.Work.CancelBatch(ctx, in.ID)
 	if err != nil {
 		return nil, s.failed(ctx, "cancel batch "+in.ID, err, "batch", in.ID)
@@ -156,16 +156,16 @@ func (s *server) cancelBatch(ctx context.Context, in *OneBatch) (*struct{ Body B
 	return &struct{ Body BatchCanceled }{BatchCanceled{in.ID, done.Canceled, done.Canceling, done.Ended}}, nil
 }
 
-func (s *server) pauseBatch(ctx context.Context, in *OneBatch) (*batchAnswer, error) {
-	return s.moved(ctx, in.ID, s.Store.Pause(ctx, in.ID, "", s.Now()))
+func (s *server) pauseBatch(ctx context.Context, in *BatchPath) (*batchAnswer, error) {
+	return s.changedBatch(ctx, in.ID, s.Store.Pause(ctx, in.ID, "", s.Now()))
 }
 
-func (s *server) resumeBatch(ctx context.Context, in *OneBatch) (*batchAnswer, error) {
-	return s.moved(ctx, in.ID, s.Store.Resume(ctx, in.ID, s.Now()))
+func (s *server) resumeBatch(ctx context.Context, in *BatchPath) (*batchAnswer, error) {
+	return s.changedBatch(ctx, in.ID, s.Store.Resume(ctx, in.ID, s.Now()))
 }
 
 // moved answers with how a batch stands after a step that failed with err.
-func (s *server) moved(ctx context.Context, id string, err error) (*batchAnswer, error) {
+func (s *server) changedBatch(ctx context.Context, id string, err error) (*batchAnswer, error) {
 	if err != nil && !errors.Is(err, jobs.ErrState) && !errors.Is(err, jobs.ErrNotFound) {
 		return nil, s.failed(ctx, "change batch "+id, err, "batch", id)
 	}
@@ -181,7 +181,7 @@ func (s *server) moved(ctx context.Context, id string, err error) (*batchAnswer,
 
 // batch reads the batch that a path or a search names.
 func (s *server) batch(ctx context.Context, id string) (jobs.Batch, error) {
-	b, err := s.seen(ctx).Batch(ctx, id)
+	b, err := s.visibleStore(ctx).Batch(ctx, id)
 	if errors.Is(err, jobs.ErrNotFound) {
 		return b, problem(http.StatusNotFound, "there is no batch "+shortened(id))
 	}

@@ -45,7 +45,7 @@ func form(t *testing.T, fields ...string) (body, kind string) {
 	return out.String(), w.FormDataContentType()
 }
 
-func TestABatchComesInThreeForms(t *testing.T) {
+func TestBatchContentTypes(t *testing.T) {
 	json := `{"params":{"size":"page"},"tags":["t"],"apps":[{"id":"12","path_template":"{id}.png"}],"callback_url":"http://127.0.0.1:9/",
 		"timeout":"1m","priority":3,"source":"autumn","jobs":[
 		{"url":"a.test","params":{"width":800},"tags":["x"],"metadata":{"ref":"1"}},
@@ -61,7 +61,7 @@ func TestABatchComesInThreeForms(t *testing.T) {
 		"form": {"/v1/batches", body, kind},
 	} {
 		r := newRig(t, nil)
-		a := r.ask("POST", test.path, test.body, "Content-Type", test.kind)
+		a := r.do("POST", test.path, test.body, "Content-Type", test.kind)
 		got := a.want(202)
 		want := map[string]any{"batch_id": "b1", "rows": 3.0, "accepted": 1.0, "duplicates": 1.0, "rejected": 1.0}
 		if diff := cmp.Diff(want, got); diff != "" || a.header.Get("Location") != "/v1/batches/b1" {
@@ -82,23 +82,23 @@ func TestABatchComesInThreeForms(t *testing.T) {
 		if first.Params["width"] != 800.0 || first.Metadata["ref"] != "1" || last.State != jobs.Rejected || !strings.Contains(last.Error, "not a URL") || last.Line == 0 {
 			t.Errorf("%s: %+v, %+v", name, first, last)
 		}
-		results := r.ask("GET", "/v1/batches/b1/results", nil)
+		results := r.do("GET", "/v1/batches/b1/results", nil)
 		if rows, err := csv.NewReader(bytes.NewReader(results.body)).ReadAll(); err != nil || len(rows) != 4 {
 			t.Errorf("%s: results %v, %v", name, rows, err)
 		}
 	}
 }
 
-func TestBatchesThatAreRefusedLeaveNothing(t *testing.T) {
+func TestRefusedBatches(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.MaxBatch = 1 << 20 })
 	noFile, noFileKind := form(t, "tag", "x")
 	twoFiles, twoFilesKind := form(t, "file@", "a.test\n", "file@", "b.test\n")
 	badOption, badOptionKind := form(t, "file@", "a.test\n", "param", "width=wide")
 	foreign, foreignKind := form(t, "file@", "a.test\n", "s3cret", "x")
 	for name, test := range map[string]struct {
-		path, body, kind string
-		status           int
-		location, tells  string
+		path, body, kind   string
+		status             int
+		location, wantText string
 	}{
 		"not JSON":            {"", "{\"jobs\":[\n{\"url\":\"a.test\"},\n{\"url\" \"b.test\"}]}", "application/json", 400, "body.jobs[1]", "line 3"},
 		"cut JSON":            {"", `{"jobs":[{"url":"a.test"}`, "application/json", 400, "", "ends too early"},
@@ -137,11 +137,11 @@ func TestBatchesThatAreRefusedLeaveNothing(t *testing.T) {
 		"cut form":            {"", noFile[:len(noFile)-20], noFileKind, 400, "", "completely"},
 	} {
 		t.Log(name)
-		r.ask("POST", "/v1/batches"+test.path, test.body, "Content-Type", test.kind).problem(test.status, test.location, test.tells)
+		r.do("POST", "/v1/batches"+test.path, test.body, "Content-Type", test.kind).problem(test.status, test.location, test.wantText)
 	}
 	unannounced := io.MultiReader(strings.NewReader(strings.Repeat("https://a.test/\n", 1<<17))) // of a length that no header tells
-	r.ask("POST", "/v1/batches", unannounced, "Content-Type", "text/csv").problem(413, "", "larger than 1 MiB")
-	r.ask("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv", "Content-Encoding", "gzip").problem(415, "", "compressed")
+	r.do("POST", "/v1/batches", unannounced, "Content-Type", "text/csv").problem(413, "", "larger than 1 MiB")
+	r.do("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv", "Content-Encoding", "gzip").problem(415, "", "compressed")
 	if found, err := r.store.Batches(t.Context(), "", 10); err != nil || len(found) > 0 {
 		t.Errorf("%d batches were created, %v", len(found), err)
 	}
@@ -150,15 +150,15 @@ func TestBatchesThatAreRefusedLeaveNothing(t *testing.T) {
 	}
 }
 
-func TestALongRowIsNotKeptInMemory(t *testing.T) {
+func TestLongRowIsRefused(t *testing.T) {
 	r := newRig(t, nil)
-	r.ask("POST", "/v1/batches", `{"jobs":[{"url":"`+strings.Repeat("a", 3<<20)+`"}]}`).problem(422, "body.jobs[0]", "longer than")
+	r.do("POST", "/v1/batches", `{"jobs":[{"url":"`+strings.Repeat("a", 3<<20)+`"}]}`).problem(422, "body.jobs[0]", "longer than")
 }
 
-func TestTheSameKeyMakesOneBatch(t *testing.T) {
+func TestBatchIdempotencyKey(t *testing.T) {
 	r := newRig(t, nil)
 	post := func(body, kind, query string) reply {
-		return r.ask("POST", "/v1/batches"+query, body, "Content-Type", kind, "Idempotency-Key", "k")
+		return r.do("POST", "/v1/batches"+query, body, "Content-Type", kind, "Idempotency-Key", "k")
 	}
 	id := post("a.test\n", "text/csv", "?tag=x").want(202)["batch_id"]
 	if again := post("a.test\n", "text/csv", "?tag=x").want(200); again["batch_id"] != id || again["rows"] != 1.0 {
@@ -166,11 +166,11 @@ func TestTheSameKeyMakesOneBatch(t *testing.T) {
 	}
 	post("b.test\n", "text/csv", "?tag=x").problem(409, "header.Idempotency-Key", "different request")
 	post("a.test\n", "text/csv", "?tag=y").problem(409, "header.Idempotency-Key", "different request")
-	r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}, "Idempotency-Key", "k").problem(409, "header.Idempotency-Key", "different request")
+	r.do("POST", "/v1/jobs", JobRequest{URL: "a.test"}, "Idempotency-Key", "k").problem(409, "header.Idempotency-Key", "different request")
 
 	body, kind := form(t, "file@", "a.test\n", "tag", "x")
 	send := func(body, kind string) reply {
-		return r.ask("POST", "/v1/batches", body, "Content-Type", kind, "Idempotency-Key", "form")
+		return r.do("POST", "/v1/batches", body, "Content-Type", kind, "Idempotency-Key", "form")
 	}
 	first := send(body, kind).want(202)["batch_id"]
 	body, kind = form(t, "tag", "x", "file@", "a.test\n") // another boundary, and another order
@@ -180,72 +180,72 @@ func TestTheSameKeyMakesOneBatch(t *testing.T) {
 }
 
 // slowly imports a batch only when it may, and tells when it begins.
-type slowly struct {
+type blockingWork struct {
 	Work
-	begun chan struct{}
-	may   chan struct{}
+	started chan struct{}
+	proceed chan struct{}
 }
 
-func (w slowly) ImportBatch(ctx context.Context, spec jobs.BatchSpec, next func() (jobs.Request, error)) (jobs.Batch, error) {
-	begun := false
+func (w blockingWork) ImportBatch(ctx context.Context, spec jobs.BatchSpec, next func() (jobs.Request, error)) (jobs.Batch, error) {
+	started := false
 	return w.Work.ImportBatch(ctx, spec, func() (jobs.Request, error) {
-		if !begun {
-			begun = true
-			w.begun <- struct{}{}
-			<-w.may
+		if !started {
+			started = true
+			w.started <- struct{}{}
+			<-w.proceed
 		}
 		return next()
 	})
 }
 
-func TestWhileTheFirstIsUnderWayTheSameKeyIsRefused(t *testing.T) {
-	w := slowly{begun: make(chan struct{}), may: make(chan struct{})}
+func TestBatchKeyDuringImport(t *testing.T) {
+	w := blockingWork{started: make(chan struct{}), proceed: make(chan struct{})}
 	r := newRig(t, func(c *Config) { w.Work = c.Work; c.Work = w })
 	first := make(chan reply)
 	go func() {
-		first <- r.ask("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv", "Idempotency-Key", "k")
+		first <- r.do("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv", "Idempotency-Key", "k")
 	}()
-	<-w.begun
-	a := r.ask("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv", "Idempotency-Key", "k")
+	<-w.started
+	a := r.do("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv", "Idempotency-Key", "k")
 	a.problem(409, "", "still creating")
 	if a.header.Get("Retry-After") == "" {
 		t.Error("no Retry-After")
 	}
-	r.ask("GET", "/v1/batches/b1/results", nil).problem(409, "", "is still importing")
-	r.ask("POST", "/v1/batches/b1/cancel", nil).problem(409, "", "is still importing")
-	w.may <- struct{}{}
+	r.do("GET", "/v1/batches/b1/results", nil).problem(409, "", "is still importing")
+	r.do("POST", "/v1/batches/b1/cancel", nil).problem(409, "", "is still importing")
+	w.proceed <- struct{}{}
 	id := (<-first).want(202)["batch_id"]
-	if again := r.ask("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv", "Idempotency-Key", "k").want(200)["batch_id"]; again != id {
+	if again := r.do("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv", "Idempotency-Key", "k").want(200)["batch_id"]; again != id {
 		t.Errorf("sent again: batch %v, want %v", again, id)
 	}
 }
 
-func TestTheSameKeyTakesThePlaceOfWhatIsSilent(t *testing.T) {
-	w := slowly{begun: make(chan struct{}), may: make(chan struct{})}
+func TestBatchKeyOfExpiredImport(t *testing.T) {
+	w := blockingWork{started: make(chan struct{}), proceed: make(chan struct{})}
 	r := newRig(t, func(c *Config) { w.Work = c.Work; c.Work = w })
 	post := func() reply {
-		return r.ask("POST", "/v1/batches", "a.test\nb.test\n", "Content-Type", "text/csv", "Idempotency-Key", "k")
+		return r.do("POST", "/v1/batches", "a.test\nb.test\n", "Content-Type", "text/csv", "Idempotency-Key", "k")
 	}
-	silent, heir := make(chan reply), make(chan reply)
-	go func() { silent <- post() }()
-	<-w.begun
+	first, second := make(chan reply), make(chan reply)
+	go func() { first <- post() }()
+	<-w.started
 	r.clock.advance(16 * time.Second)
-	go func() { heir <- post() }()
-	<-w.begun
-	w.may <- struct{}{} // to either
-	w.may <- struct{}{}
-	(<-silent).problem(503, "", "try again")
-	id := (<-heir).want(202)["batch_id"]
+	go func() { second <- post() }()
+	<-w.started
+	w.proceed <- struct{}{} // to either
+	w.proceed <- struct{}{}
+	(<-first).problem(503, "", "try again")
+	id := (<-second).want(202)["batch_id"]
 	if again := post().want(200); again["batch_id"] != id || again["rows"] != 2.0 {
 		t.Errorf("again: %v, want %v", again, id)
 	}
 }
 
-func TestWhoeverLeavesLeavesNothing(t *testing.T) {
-	w := slowly{begun: make(chan struct{}), may: make(chan struct{})}
+func TestDisconnectedUploadLeavesNothing(t *testing.T) {
+	w := blockingWork{started: make(chan struct{}), proceed: make(chan struct{})}
 	ended := make(chan struct{})
-	r := newRig(t, func(c *Config) { w.Work = c.Work; c.Work = finishing{w, ended} })
-	ctx, leave := context.WithCancel(t.Context())
+	r := newRig(t, func(c *Config) { w.Work = c.Work; c.Work = finishingWork{w, ended} })
+	ctx, disconnect := context.WithCancel(t.Context())
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url+"/v1/batches", strings.NewReader("a.test\nb.test\n"))
 	if err != nil {
 		t.Fatal(err)
@@ -258,10 +258,10 @@ func TestWhoeverLeavesLeavesNothing(t *testing.T) {
 			response.Body.Close()
 		}
 	}()
-	<-w.begun
-	leave()
+	<-w.started
+	disconnect()
 	<-gone
-	w.may <- struct{}{}
+	w.proceed <- struct{}{}
 	<-ended
 	if found, err := r.store.Batches(t.Context(), "", 10); err != nil || len(found) > 0 {
 		t.Errorf("%d batches are left, %v", len(found), err)
@@ -269,14 +269,14 @@ func TestWhoeverLeavesLeavesNothing(t *testing.T) {
 }
 
 // finishing waits, with the end of an import, for the request to be over.
-type finishing struct {
-	slowly
+type finishingWork struct {
+	blockingWork
 	ended chan struct{}
 }
 
-func (w finishing) ImportBatch(ctx context.Context, spec jobs.BatchSpec, next func() (jobs.Request, error)) (jobs.Batch, error) {
+func (w finishingWork) ImportBatch(ctx context.Context, spec jobs.BatchSpec, next func() (jobs.Request, error)) (jobs.Batch, error) {
 	defer close(w.ended)
-	return w.slowly.ImportBatch(ctx, spec, func() (jobs.Request, error) {
+	return w.blockingWork.ImportBatch(ctx, spec, func() (jobs.Request, error) {
 		request, err := next()
 		if errors.Is(err, io.EOF) {
 			<-ctx.Done()
@@ -285,24 +285,24 @@ func (w finishing) ImportBatch(ctx context.Context, spec jobs.BatchSpec, next fu
 	})
 }
 
-func TestTooManyBatchesAtOnce(t *testing.T) {
-	w := slowly{begun: make(chan struct{}), may: make(chan struct{})}
+func TestUploadLimit(t *testing.T) {
+	w := blockingWork{started: make(chan struct{}), proceed: make(chan struct{})}
 	r := newRig(t, func(c *Config) { w.Work = c.Work; c.Work = w })
-	answers := make(chan reply, uploads)
-	for range uploads {
-		go func() { answers <- r.ask("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv") }()
-		<-w.begun
+	answers := make(chan reply, maxUploads)
+	for range maxUploads {
+		go func() { answers <- r.do("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv") }()
+		<-w.started
 	}
-	r.ask("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv").problem(503, "", "there are already 4 batch uploads")
-	for range uploads {
-		w.may <- struct{}{}
+	r.do("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv").problem(503, "", "there are already 4 batch uploads")
+	for range maxUploads {
+		w.proceed <- struct{}{}
 	}
-	for range uploads {
+	for range maxUploads {
 		(<-answers).want(202)
 	}
 }
 
-func TestABodyThatComesTooSlowly(t *testing.T) {
+func TestSlowBody(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.step = 10 * time.Millisecond })
 	for _, path := range []string{"/v1/batches", "/v1/jobs"} {
 		body, rest := io.Pipe()
@@ -311,44 +311,44 @@ func TestABodyThatComesTooSlowly(t *testing.T) {
 			_, err := io.WriteString(rest, "{") // and nothing more
 			sent <- err
 		}()
-		r.ask("POST", path, body).problem(408, "", "")
+		r.do("POST", path, body).problem(408, "", "")
 		rest.Close()
 		<-sent
 	}
 }
 
-func TestBatchesAreMoved(t *testing.T) {
+func TestBatchActions(t *testing.T) {
 	r := newRig(t, nil)
-	r.ask("POST", "/v1/batches", "a.test\nb.test\nc.test\n", "Content-Type", "text/csv").want(202)
-	if got := r.ask("POST", "/v1/batches/b1/pause", nil).want(200); got["state"] != "paused" {
+	r.do("POST", "/v1/batches", "a.test\nb.test\nc.test\n", "Content-Type", "text/csv").want(202)
+	if got := r.do("POST", "/v1/batches/b1/pause", nil).want(200); got["state"] != "paused" {
 		t.Errorf("paused: %v", got)
 	}
-	if got := r.ask("POST", "/v1/batches/b1/resume", nil).want(200); got["state"] != "open" {
+	if got := r.do("POST", "/v1/batches/b1/resume", nil).want(200); got["state"] != "open" {
 		t.Errorf("resumed: %v", got)
 	}
-	if got := r.ask("POST", "/v1/batches/b1/cancel", nil).want(200); got["canceled"] != 3.0 || got["canceling"] != 0.0 {
+	if got := r.do("POST", "/v1/batches/b1/cancel", nil).want(200); got["canceled"] != 3.0 || got["canceling"] != 0.0 {
 		t.Errorf("canceled: %v", got)
 	}
-	r.ask("POST", "/v1/batches/b1/pause", nil).problem(409, "", "is finished")
-	if got := r.ask("POST", "/v1/batches/b1/retry", nil).want(200); got["queued"] != 0.0 {
+	r.do("POST", "/v1/batches/b1/pause", nil).problem(409, "", "is finished")
+	if got := r.do("POST", "/v1/batches/b1/retry", nil).want(200); got["queued"] != 0.0 {
 		t.Errorf("retried without state=canceled: %v, want none queued", got)
 	}
-	if got := r.ask("POST", "/v1/batches/b1/retry?state=canceled", nil).want(200); got["queued"] != 3.0 {
+	if got := r.do("POST", "/v1/batches/b1/retry?state=canceled", nil).want(200); got["queued"] != 3.0 {
 		t.Errorf("retried: %v", got)
 	}
-	r.ask("POST", "/v1/batches/b1/retry?state=done", nil).problem(422, "query.state[0]", "failed")
+	r.do("POST", "/v1/batches/b1/retry?state=done", nil).problem(422, "query.state[0]", "failed")
 	for _, path := range []string{"", "/summary", "/results"} {
-		r.ask("GET", "/v1/batches/zz"+path, nil).problem(404, "", "no batch zz")
+		r.do("GET", "/v1/batches/zz"+path, nil).problem(404, "", "no batch zz")
 	}
-	for _, what := range []string{"pause", "resume", "cancel", "retry"} {
-		r.ask("POST", "/v1/batches/zz/"+what, nil).problem(404, "", "no batch zz")
+	for _, action := range []string{"pause", "resume", "cancel", "retry"} {
+		r.do("POST", "/v1/batches/zz/"+action, nil).problem(404, "", "no batch zz")
 	}
 }
 
-func TestFormatsOfASummary(t *testing.T) {
+func TestSummaryFormats(t *testing.T) {
 	r := newRig(t, nil)
-	r.ask("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv").want(202)
-	r.close("b1-1", jobs.Done, "s1")
+	r.do("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv").want(202)
+	r.closeJob("b1-1", jobs.Done, "s1")
 	for _, test := range []struct{ query, accept, kind, holds string }{
 		{"", "", "application/json", `"batch_id":"b1"`},
 		{"", "text/html,application/xhtml+xml,*/*;q=0.8", "text/html; charset=utf-8", `"../../jobs/b1-1/image"`},
@@ -356,7 +356,7 @@ func TestFormatsOfASummary(t *testing.T) {
 		{"?format=csv", "text/html", "text/csv; charset=utf-8", "metric,value"},
 		{"?format=json", "text/html", "application/json", `"batch_id":"b1"`},
 	} {
-		a := r.ask("GET", "/v1/batches/b1/summary"+test.query, nil, "Accept", test.accept)
+		a := r.do("GET", "/v1/batches/b1/summary"+test.query, nil, "Accept", test.accept)
 		if a.status != 200 || a.header.Get("Content-Type") != test.kind || !strings.Contains(string(a.body), test.holds) {
 			t.Errorf("%+v: %d %s", test, a.status, a.header.Get("Content-Type"))
 		}
@@ -364,5 +364,5 @@ func TestFormatsOfASummary(t *testing.T) {
 			t.Errorf("%+v: policy %q", test, policy)
 		}
 	}
-	r.ask("GET", "/v1/batches/b1/summary?format=text", nil).problem(422, "query.format", "json")
+	r.do("GET", "/v1/batches/b1/summary?format=text", nil).problem(422, "query.format", "json")
 }

@@ -63,9 +63,9 @@ func (s *server) listCallbacks(ctx context.Context, in *listCallbacks) (*struct{
 	for _, state := range in.State {
 		filter.States = append(filter.States, jobs.CallbackState(state))
 	}
-	about := fmt.Sprintf("callbacks %q %q %q", in.State, in.Batch, in.Sink)
+	scope := fmt.Sprintf("callbacks %q %q %q", in.State, in.Batch, in.Sink)
 	if in.Cursor != "" {
-		place, err := openCursor(in.Cursor, about)
+		place, err := openCursor(in.Cursor, scope)
 		if err == nil {
 			filter.Before, err = strconv.ParseInt(place, 10, 64)
 		}
@@ -80,12 +80,12 @@ func (s *server) listCallbacks(ctx context.Context, in *listCallbacks) (*struct{
 	page := CallbackPage{Callbacks: make([]jobjson.Callback, len(found))}
 	for i, c := range found {
 		page.Callbacks[i] = callbackJSON(c)
-		if onlyReads(ctx) {
+		if readOnly(ctx) {
 			page.Callbacks[i] = shieldCallback(page.Callbacks[i])
 		}
 	}
 	if len(found) == in.Limit {
-		page.Next = newCursor(strconv.FormatInt(found[len(found)-1].Seq, 10), about)
+		page.Next = newCursor(strconv.FormatInt(found[len(found)-1].Seq, 10), scope)
 	}
 	return &struct{ Body CallbackPage }{page}, nil
 }

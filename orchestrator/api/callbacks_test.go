@@ -6,19 +6,19 @@ import (
 	"testing"
 )
 
-func TestCallbacksAreListedAndReplayed(t *testing.T) {
+func TestListAndReplayCallbacks(t *testing.T) {
 	r := newRig(t, nil)
 	var seqs []int64
 	for i := range 3 {
-		id := r.ask("POST", "/v1/jobs", JobRequest{URL: fmt.Sprintf("a.test/%d", i)}).want(202)["id"].(string)
+		id := r.do("POST", "/v1/jobs", JobRequest{URL: fmt.Sprintf("a.test/%d", i)}).want(202)["id"].(string)
 		sink := ""
 		if i == 2 {
 			sink = "ops"
 		}
-		seqs = append(seqs, r.dead(id, sink))
+		seqs = append(seqs, r.addDeadCallback(id, sink))
 	}
 	list := func(query string) (found []any, next string) {
-		a := r.ask("GET", "/v1/callbacks"+query, nil)
+		a := r.do("GET", "/v1/callbacks"+query, nil)
 		if strings.Contains(string(a.body), "s3cret") {
 			t.Errorf("the response contains the query of a URL: %s", a.body)
 		}
@@ -39,22 +39,22 @@ func TestCallbacksAreListedAndReplayed(t *testing.T) {
 	if got := second[0].(map[string]any); got["url"] != "https://user.test/hook" || got["status"] != 500.0 || got["error"] == "" {
 		t.Errorf("%v", got)
 	}
-	r.ask("GET", "/v1/callbacks?state=dead&cursor="+next, nil).problem(422, "query.cursor", "same search")
-	r.ask("GET", "/v1/callbacks?state=lost", nil).problem(422, "query.state[0]", "dead")
+	r.do("GET", "/v1/callbacks?state=dead&cursor="+next, nil).problem(422, "query.cursor", "same search")
+	r.do("GET", "/v1/callbacks?state=lost", nil).problem(422, "query.state[0]", "dead")
 
-	if got := r.ask("POST", fmt.Sprintf("/v1/callbacks/%d/replay", seqs[0]), nil).want(202); got["replayed"] != 1.0 {
+	if got := r.do("POST", fmt.Sprintf("/v1/callbacks/%d/replay", seqs[0]), nil).want(202); got["replayed"] != 1.0 {
 		t.Errorf("one: %v", got)
 	}
-	if got := r.ask("POST", "/v1/callbacks/replay?sink=ops", nil).want(202); got["replayed"] != 1.0 {
+	if got := r.do("POST", "/v1/callbacks/replay?sink=ops", nil).want(202); got["replayed"] != 1.0 {
 		t.Errorf("of the sink: %v", got)
 	}
-	if got := r.ask("POST", "/v1/callbacks/replay", nil).want(202); got["replayed"] != 1.0 {
+	if got := r.do("POST", "/v1/callbacks/replay", nil).want(202); got["replayed"] != 1.0 {
 		t.Errorf("the others: %v", got)
 	}
 	if got, _ := list("?state=owed"); len(got) != 3 {
 		t.Errorf("%d callbacks are owed, want 3", len(got))
 	}
-	r.ask("POST", fmt.Sprintf("/v1/callbacks/%d/replay", seqs[2]+1), nil).problem(404, "", "there is no callback")
-	r.ask("POST", "/v1/callbacks/0/replay", nil).problem(422, "path.seq", "1")
-	r.ask("POST", "/v1/callbacks/replay?state=delivered", nil).problem(422, "query.state[0]", "dead")
+	r.do("POST", fmt.Sprintf("/v1/callbacks/%d/replay", seqs[2]+1), nil).problem(404, "", "there is no callback")
+	r.do("POST", "/v1/callbacks/0/replay", nil).problem(422, "path.seq", "1")
+	r.do("POST", "/v1/callbacks/replay?state=delivered", nil).problem(422, "query.state[0]", "dead")
 }

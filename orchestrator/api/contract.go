@@ -19,9 +19,9 @@ import (
 
 // contract is the beginning of the OpenAPI document; registering an operation
 // adds it.
-func contract(version string) huma.Config {
+func newContract(version string) huma.Config {
 	schemas := huma.NewMapRegistry("#/components/schemas/", schemaName)
-	schemas.RegisterTypeAlias(reflect.TypeFor[jobs.Metadata](), reflect.TypeFor[metadata]())
+	schemas.RegisterTypeAlias(reflect.TypeFor[jobs.Metadata](), reflect.TypeFor[metadataSchema]())
 	return huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",
@@ -29,7 +29,7 @@ func contract(version string) huma.Config {
 				Title: "Shotline", Version: version,
 				Description: "Screenshots in bulk, asynchronously: every job ends exactly once. Errors are problem documents (RFC 9457). Times are RFC 3339. Durations are Go durations, such as 90s or 10m.",
 			},
-			Servers: []*huma.Server{{URL: placeholder, Description: "The address at which this document was read"}},
+			Servers: []*huma.Server{{URL: addressPlaceholder, Description: "The address at which this document was read"}},
 			Components: &huma.Components{
 				Schemas: schemas,
 				SecuritySchemes: map[string]*huma.SecurityScheme{"token": {
@@ -48,15 +48,15 @@ func contract(version string) huma.Config {
 		Formats:                      map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat},
 		DefaultFormat:                "application/json",
 		RejectUnknownQueryParameters: true,
-		Transformers:                 []huma.Transformer{discreet},
+		Transformers:                 []huma.Transformer{redactProblem},
 	}
 }
 
 // metadata describes jobs.Metadata, which knows nothing of schemas.
-type metadata map[string]any
+type metadataSchema map[string]any
 
 // Schema implements huma.SchemaProvider.
-func (metadata) Schema(huma.Registry) *huma.Schema {
+func (metadataSchema) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: &huma.Schema{AnyOf: []*huma.Schema{
 		{Type: huma.TypeString, Nullable: true}, {Type: huma.TypeNumber}, {Type: huma.TypeBoolean},
 	}}}
@@ -78,24 +78,24 @@ var jsonFormat = huma.Format{
 		if err := exact.Decode(shape); err != nil {
 			return err
 		}
-		*shape = roughly(*shape)
+		*shape = toFloats(*shape)
 		return nil
 	},
 }
 
 // roughly makes floats of numbers, infinite ones where they are too large.
-func roughly(v any) any {
+func toFloats(v any) any {
 	switch v := v.(type) {
 	case json.Number:
 		f, _ := v.Float64() // infinite when it is out of range
 		return f
 	case []any:
 		for i := range v {
-			v[i] = roughly(v[i])
+			v[i] = toFloats(v[i])
 		}
 	case map[string]any:
 		for name := range v {
-			v[name] = roughly(v[name])
+			v[name] = toFloats(v[name])
 		}
 	}
 	return v
@@ -111,12 +111,12 @@ func schemaName(t reflect.Type, hint string) string {
 }
 
 // everyError may come from any operation behind the token.
-var everyError = []int{http.StatusUnauthorized, http.StatusMisdirectedRequest, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable}
+var commonErrors = []int{http.StatusUnauthorized, http.StatusMisdirectedRequest, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable}
 
 // operation describes a route of the API proper.
 func operation(method, path, id, tag, summary string, errors ...int) huma.Operation {
 	right := "ro"
-	errors = slices.Concat(everyError, errors)
+	errors = slices.Concat(commonErrors, errors)
 	if method != http.MethodGet {
 		right = "rw"
 		errors = append(errors, http.StatusForbidden)
@@ -129,7 +129,7 @@ func operation(method, path, id, tag, summary string, errors ...int) huma.Operat
 }
 
 // content describes an answer that is not JSON.
-func content(status int, description string, types ...string) map[string]*huma.Response {
+func plainResponse(status int, description string, types ...string) map[string]*huma.Response {
 	answer := &huma.Response{Description: description, Content: map[string]*huma.MediaType{}}
 	for _, name := range types {
 		schema := &huma.Schema{Type: huma.TypeString}
@@ -153,7 +153,7 @@ var (
 )
 
 // alsoAnswers describes a second good answer of an operation.
-func (s *server) alsoAnswers(op *huma.Operation, status int, description string, body reflect.Type) {
+func (s *server) addResponse(op *huma.Operation, status int, description string, body reflect.Type) {
 	if op.Responses == nil {
 		op.Responses = map[string]*huma.Response{}
 	}

@@ -18,15 +18,15 @@ import (
 )
 
 // book is the contract as it is given out, with what was asked of it.
-type book struct {
-	doc   *huma.OpenAPI
-	mu    sync.Mutex
-	asked map[string]bool // METHOD PATH STATUS
+type contractLog struct {
+	doc      *huma.OpenAPI
+	mu       sync.Mutex
+	received map[string]bool // METHOD PATH STATUS
 }
 
 // check holds an answer to the contract: the route is in it, and so are the
 // status, the type and, of JSON, the schema.
-func (b *book) check(t *testing.T, mux *http.ServeMux, request *http.Request, a reply) {
+func (b *contractLog) check(t *testing.T, mux *http.ServeMux, request *http.Request, a reply) {
 	t.Helper()
 	_, pattern := mux.Handler(request)
 	if pattern == "" || pattern == "GET "+rootPath || a.status == http.StatusMisdirectedRequest && strings.HasPrefix(pattern, "/") {
@@ -46,7 +46,7 @@ func (b *book) check(t *testing.T, mux *http.ServeMux, request *http.Request, a 
 		t.Fatalf("%s %s: the contract has no response %d: %s", method, path, a.status, a.body)
 	}
 	b.mu.Lock()
-	b.asked[method+" "+path+" "+strconv.Itoa(a.status)] = true
+	b.received[method+" "+path+" "+strconv.Itoa(a.status)] = true
 	b.mu.Unlock()
 	if len(response.Content) == 0 {
 		if len(a.body) > 0 {
@@ -76,65 +76,65 @@ func (b *book) check(t *testing.T, mux *http.ServeMux, request *http.Request, a 
 	}
 }
 
-// TestEveryRouteAnswersByTheContract asks all routes for their good answers;
+// TestResponsesFollowTheContract asks all routes for their good answers;
 // what the other tests are answered is held to the contract as well.
-func TestEveryRouteAnswersByTheContract(t *testing.T) {
+func TestResponsesFollowTheContract(t *testing.T) {
 	outputs := &fakeOutputs{body: "bytes", have: map[string]client.Download{
 		"image s1": {ContentType: "image/png", Length: 5}, "html s1": {ContentType: "text/html; charset=utf-8", Length: -1},
 		"pdf s1": {ContentType: "application/pdf", Length: 5},
 	}}
 	r := newRig(t, func(c *Config) { c.Outputs = outputs })
-	id := r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test", CallbackURL: "http://127.0.0.1:9/"}, "Idempotency-Key", "k").want(202)["id"].(string)
-	r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test", CallbackURL: "http://127.0.0.1:9/"}, "Idempotency-Key", "k").want(200)
+	id := r.do("POST", "/v1/jobs", JobRequest{URL: "a.test", CallbackURL: "http://127.0.0.1:9/"}, "Idempotency-Key", "k").want(202)["id"].(string)
+	r.do("POST", "/v1/jobs", JobRequest{URL: "a.test", CallbackURL: "http://127.0.0.1:9/"}, "Idempotency-Key", "k").want(200)
 	batch := map[string]any{"jobs": []any{map[string]any{"url": "b.test"}, map[string]any{"url": "nope"}}}
-	b := r.ask("POST", "/v1/batches", batch, "Idempotency-Key", "k2").want(202)["batch_id"].(string)
-	r.ask("POST", "/v1/batches", batch, "Idempotency-Key", "k2").want(200)
+	b := r.do("POST", "/v1/batches", batch, "Idempotency-Key", "k2").want(202)["batch_id"].(string)
+	r.do("POST", "/v1/batches", batch, "Idempotency-Key", "k2").want(200)
 	for _, path := range []string{"/v1/jobs?limit=1", "/v1/jobs/" + id, "/v1/batches", "/v1/batches/" + b, "/v1/batches/" + b + "/summary",
 		"/v1/callbacks", "/healthz", "/readyz", "/openapi.json"} {
-		r.ask("GET", path, nil).want(200)
+		r.do("GET", path, nil).want(200)
 	}
 	for _, path := range []string{"/v1/batches/" + b + "/summary?format=csv", "/v1/batches/" + b + "/summary?format=html",
 		"/v1/batches/" + b + "/results", "/v1/batches/" + b + "/results?format=ndjson", "/docs", "/metrics"} {
-		if a := r.ask("GET", path, nil); a.status != http.StatusOK || len(a.body) == 0 {
+		if a := r.do("GET", path, nil); a.status != http.StatusOK || len(a.body) == 0 {
 			t.Errorf("%s: %d %s", path, a.status, a.body)
 		}
 	}
-	r.ask("POST", "/v1/batches/"+b+"/pause", nil).want(200)
-	r.ask("POST", "/v1/batches/"+b+"/resume", nil).want(200)
-	r.ask("POST", "/v1/batches/"+b+"/cancel", nil).want(200)
-	r.ask("POST", "/v1/batches/"+b+"/retry?state=canceled", nil).want(200)
+	r.do("POST", "/v1/batches/"+b+"/pause", nil).want(200)
+	r.do("POST", "/v1/batches/"+b+"/resume", nil).want(200)
+	r.do("POST", "/v1/batches/"+b+"/cancel", nil).want(200)
+	r.do("POST", "/v1/batches/"+b+"/retry?state=canceled", nil).want(200)
 
-	r.close(id, jobs.Failed, "")
-	r.ask("POST", "/v1/jobs/"+id+"/retry", nil).want(202)
-	r.ask("POST", "/v1/jobs/"+id+"/cancel", nil).want(200)
-	r.ask("POST", "/v1/jobs/"+id+"/retry", nil).want(202)
-	r.open(id)
-	r.ask("POST", "/v1/jobs/"+id+"/cancel", nil).want(202)
-	done := r.ask("POST", "/v1/jobs", JobRequest{URL: "c.test"}).want(202)["id"].(string)
-	r.close(done, jobs.Done, "s1")
+	r.closeJob(id, jobs.Failed, "")
+	r.do("POST", "/v1/jobs/"+id+"/retry", nil).want(202)
+	r.do("POST", "/v1/jobs/"+id+"/cancel", nil).want(200)
+	r.do("POST", "/v1/jobs/"+id+"/retry", nil).want(202)
+	r.openIntent(id)
+	r.do("POST", "/v1/jobs/"+id+"/cancel", nil).want(202)
+	done := r.do("POST", "/v1/jobs", JobRequest{URL: "c.test"}).want(202)["id"].(string)
+	r.closeJob(done, jobs.Done, "s1")
 	for _, kind := range outputs.kinds() {
-		if a := r.ask("GET", "/v1/jobs/"+done+"/"+kind, nil); a.status != http.StatusOK || string(a.body) != "bytes" {
+		if a := r.do("GET", "/v1/jobs/"+done+"/"+kind, nil); a.status != http.StatusOK || string(a.body) != "bytes" {
 			t.Errorf("%s: %d %s", kind, a.status, a.body)
 		}
-		if a := r.ask("GET", "/v1/jobs/"+done+"/"+kind, nil, "If-None-Match", "*"); a.status != http.StatusNotModified {
+		if a := r.do("GET", "/v1/jobs/"+done+"/"+kind, nil, "If-None-Match", "*"); a.status != http.StatusNotModified {
 			t.Errorf("%s: %d %s", kind, a.status, a.body)
 		}
 	}
 	r.listen(r.url + "/v1/events?after=0").want("job.canceled")
-	r.ask("POST", "/v1/callbacks/replay", nil).want(202)
-	r.ask("POST", fmt.Sprintf("/v1/callbacks/%d/replay", r.dead(id, "")), nil).want(202)
-	r.ask("GET", "/v1/callbacks?limit=1", nil).want(200)
+	r.do("POST", "/v1/callbacks/replay", nil).want(202)
+	r.do("POST", fmt.Sprintf("/v1/callbacks/%d/replay", r.addDeadCallback(id, "")), nil).want(202)
+	r.do("GET", "/v1/callbacks?limit=1", nil).want(200)
 
 	// Good answers that need more than this test sets up.
 	elsewhere := []string{"POST /v1/jobs/{id}/retry 200", "GET /readyz 503"}
-	for path, item := range r.book.doc.Paths {
+	for path, item := range r.contract.doc.Paths {
 		for method, op := range map[string]*huma.Operation{"GET": item.Get, "POST": item.Post} {
 			if op == nil {
 				continue
 			}
 			for status, response := range op.Responses {
 				answer := method + " " + path + " " + status
-				if response.Content[problemType] == nil && !r.book.asked[answer] && !slices.Contains(elsewhere, answer) {
+				if response.Content[problemType] == nil && !r.contract.received[answer] && !slices.Contains(elsewhere, answer) {
 					t.Errorf("no test received %s", answer)
 				}
 			}
@@ -142,14 +142,14 @@ func TestEveryRouteAnswersByTheContract(t *testing.T) {
 	}
 }
 
-func TestTheContractSaysWhatEachRouteNeeds(t *testing.T) {
+func TestContractListsSecurityAndErrors(t *testing.T) {
 	r := newRig(t, nil)
-	for path, item := range r.book.doc.Paths {
+	for path, item := range r.contract.doc.Paths {
 		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
 			if op == nil {
 				continue
 			}
-			isOpen := slices.Contains(open, path)
+			isOpen := slices.Contains(openPaths, path)
 			if isOpen != (len(op.Security) == 0) {
 				t.Errorf("%s %s: security %v", op.Method, path, op.Security)
 			}
@@ -170,22 +170,22 @@ func TestTheContractSaysWhatEachRouteNeeds(t *testing.T) {
 			}
 		}
 	}
-	if r.book.doc.OpenAPI != "3.1.0" || r.book.doc.Paths["/v1/batches"].Post.RequestBody.Content["text/csv"] == nil {
+	if r.contract.doc.OpenAPI != "3.1.0" || r.contract.doc.Paths["/v1/batches"].Post.RequestBody.Content["text/csv"] == nil {
 		t.Error("the contract is not OpenAPI 3.1 or has no CSV body")
 	}
 }
 
-func TestThePageForPeopleNeedsNothingElse(t *testing.T) {
+func TestDocsPageIsSelfContained(t *testing.T) {
 	r := newRig(t, nil)
-	r.ask("GET", "/docs", nil)
-	a := r.ask("GET", "/docs", nil)
+	r.do("GET", "/docs", nil)
+	a := r.do("GET", "/docs", nil)
 	if kind := a.header.Get("Content-Type"); kind != "text/html; charset=utf-8" {
 		t.Errorf("content type %q", kind)
 	}
 	if text := "Only callbacks in one of these states. Several values are repeated or separated by commas. Each is one of owed"; !strings.Contains(string(a.body), text) {
 		t.Errorf("the page lacks %q", text)
 	}
-	for path := range r.book.doc.Paths {
+	for path := range r.contract.doc.Paths {
 		if !bytes.Contains(a.body, []byte("<code>"+path+"</code>")) {
 			t.Errorf("the page does not contain %s", path)
 		}

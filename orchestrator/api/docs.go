@@ -42,16 +42,16 @@ func (s *server) docsRoutes() {
 		err := docsTemplate.Execute(&out, newManual(s.api.OpenAPI(), template.CSS(docsCSS)))
 		return out.Bytes(), err
 	})
-	s.text("/openapi.json", "getContract", "This contract as OpenAPI 3.1", "application/json", "", document)
-	s.text("/docs", "getDocs", "This contract as a web page", "text/html", docsPolicy, page)
-	s.mux.HandleFunc("GET "+rootPath, toDocs)
+	s.registerText("/openapi.json", "getContract", "This contract as OpenAPI 3.1", "application/json", "", document)
+	s.registerText("/docs", "getDocs", "This contract as a web page", "text/html", docsPolicy, page)
+	s.mux.HandleFunc("GET "+rootPath, redirectToDocs)
 }
 
 // text registers a route that anybody may read.
-func (s *server) text(path, id, summary, kind, policy string, read func() ([]byte, error)) {
+func (s *server) registerText(path, id, summary, kind, policy string, read func() ([]byte, error)) {
 	op := operation(http.MethodGet, path, id, "operations", summary)
 	op.Security, op.Errors, op.SkipValidateParams = nil, []int{http.StatusMisdirectedRequest}, true
-	op.Responses = content(http.StatusOK, summary, kind)
+	op.Responses = plainResponse(http.StatusOK, summary, kind)
 	if kind == "application/json" {
 		op.Responses["200"].Content[kind].Schema = &huma.Schema{Type: huma.TypeObject}
 	} else {
@@ -68,7 +68,7 @@ func (s *server) text(path, id, summary, kind, policy string, read func() ([]byt
 				w.Header().Set("Content-Security-Policy", policy)
 			}
 			w.Header().Set("Content-Type", kind)
-			_, _ = w.Write(addressed(body, r)) // whoever left does not need it
+			_, _ = w.Write(withAddress(body, r)) // whoever left does not need it
 		}}, nil
 	})
 }

@@ -23,7 +23,7 @@ func init() { huma.ValidateStrictCasing = true }
 
 // exactly decodes JSON whose names are those of the members of v, byte for byte and
 // each once, and whose texts are UTF-8. What flawOf tells of its errors is for people.
-func exactly(text []byte, v any) error {
+func decodeExact(text []byte, v any) error {
 	return exactjson.Unmarshal(text, v, exactjson.RejectUnknownMembers(true))
 }
 
@@ -34,53 +34,53 @@ func checkExact(body []byte) error {
 		return nil
 	}
 	if _, err := jsontext.NewDecoder(bytes.NewReader(body)).ReadValue(); err != nil {
-		place, wrong := flawOf(err)
-		return &huma.ErrorDetail{Location: "body" + place, Message: wrong}
+		location, reason := explainJSON(err)
+		return &huma.ErrorDetail{Location: "body" + location, Message: reason}
 	}
 	return nil
 }
 
 // flawOf says where in a JSON text, such as .tags[0], an error of exactly lies, and
 // what is wrong there; nothing of any other error.
-func flawOf(err error) (place, wrong string) {
+func explainJSON(err error) (location, reason string) {
 	var shape *exactjson.SemanticError
 	var kind *json.UnmarshalTypeError // of jobs.Metadata
 	var syntax *jsontext.SyntacticError
 	switch {
 	case errors.As(err, &shape) && errors.As(err, &kind):
-		place = placeOf(shape.JSONPointer)
+		location = jsonLocation(shape.JSONPointer)
 		if kind.Field != "" {
-			place += "." + kind.Field
+			location += "." + kind.Field
 		}
-		return place, fmt.Sprintf("want %s, not %s", plainType(kind.Type), kind.Value)
+		return location, fmt.Sprintf("want %s, not %s", plainType(kind.Type), kind.Value)
 	case errors.As(err, &shape) && errors.Is(err, exactjson.ErrUnknownName):
-		return placeOf(shape.JSONPointer), fmt.Sprintf("unknown field %q", shortened(shape.JSONPointer.LastToken()))
+		return jsonLocation(shape.JSONPointer), fmt.Sprintf("unknown field %q", shortened(shape.JSONPointer.LastToken()))
 	case errors.As(err, &shape) && errors.Is(err, strconv.ErrRange):
-		return placeOf(shape.JSONPointer), "the number is too large"
+		return jsonLocation(shape.JSONPointer), "the number is too large"
 	case errors.As(err, &shape) && shape.JSONKind == '0' && shape.GoType.Kind() == reflect.Int:
-		return placeOf(shape.JSONPointer), "want a whole number"
+		return jsonLocation(shape.JSONPointer), "want a whole number"
 	case errors.As(err, &shape):
-		return placeOf(shape.JSONPointer), fmt.Sprintf("want %s, not %s", plainType(shape.GoType), plainKind(shape.JSONKind))
+		return jsonLocation(shape.JSONPointer), fmt.Sprintf("want %s, not %s", plainType(shape.GoType), plainKind(shape.JSONKind))
 	case errors.As(err, &syntax) && errors.Is(err, jsontext.ErrDuplicateName):
-		parent := placeOf(syntax.JSONPointer.Parent()) // the last one is a name, even if it is a number
+		parent := jsonLocation(syntax.JSONPointer.Parent()) // the last one is a name, even if it is a number
 		return parent + "." + syntax.JSONPointer.LastToken(), "given twice"
 	case errors.As(err, &syntax):
-		return placeOf(syntax.JSONPointer), "not valid UTF-8, or an escape of half a surrogate pair"
+		return jsonLocation(syntax.JSONPointer), "not valid UTF-8, or an escape of half a surrogate pair"
 	}
 	return "", ""
 }
 
 // placeOf writes a pointer as places are written in problems.
-func placeOf(pointer jsontext.Pointer) string {
-	var place strings.Builder
+func jsonLocation(pointer jsontext.Pointer) string {
+	var location strings.Builder
 	for token := range pointer.Tokens() {
 		if _, err := strconv.ParseUint(token, 10, 32); err == nil {
-			place.WriteString("[" + token + "]")
+			location.WriteString("[" + token + "]")
 		} else {
-			place.WriteString("." + token)
+			location.WriteString("." + token)
 		}
 	}
-	return strings.ToValidUTF8(place.String(), string(utf8.RuneError))
+	return strings.ToValidUTF8(location.String(), string(utf8.RuneError))
 }
 
 // plainType names a type as JSON does.

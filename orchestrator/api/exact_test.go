@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestNamesAreExact(t *testing.T) {
+func TestExactNames(t *testing.T) {
 	r := newRig(t, nil)
 	for row, wrong := range map[string]string{
 		`{"url":"a.test","URL":"b.test"}`:                             ".URL",
@@ -20,8 +20,8 @@ func TestNamesAreExact(t *testing.T) {
 		"{\"url\":\"a.test\",\"tags\":[\"x\",\"\xff\"]}":              ".tags[1]",
 		`{"url":"a.test","metadata":{"ref":"\ud83d"}}`:                ".metadata.ref",
 	} {
-		r.ask("POST", "/v1/jobs", row).problem(422, "body"+wrong, "")
-		r.ask("POST", "/v1/batches", `{"jobs":[{"url":"a.test"},`+row+`]}`).problem(422, "body.jobs[1]"+wrong, "")
+		r.do("POST", "/v1/jobs", row).problem(422, "body"+wrong, "")
+		r.do("POST", "/v1/batches", `{"jobs":[{"url":"a.test"},`+row+`]}`).problem(422, "body.jobs[1]"+wrong, "")
 	}
 	for body, wrong := range map[string]string{
 		`{"jobs":[{"url":"a.test"}],"params":{"width":1,"width":2}}`:       "body.params.width",
@@ -35,17 +35,17 @@ func TestNamesAreExact(t *testing.T) {
 		`{"jobs":[{"url":"a.test","params":{"` + "\xff" + `":1}}]}`:        "body.jobs[0].params",
 		`{"jobs":[{"url":"a.test","` + strings.Repeat("x", 900) + `":1}]}`: "",
 	} {
-		r.ask("POST", "/v1/batches", body).problem(422, wrong, "line 1")
+		r.do("POST", "/v1/batches", body).problem(422, wrong, "line 1")
 	}
 	if found, err := r.store.Batches(t.Context(), "", 10); err != nil || len(found) > 0 {
 		t.Errorf("%d batches were created, %v", len(found), err)
 	}
-	r.ask("POST", "/v1/batches", `{"jobs":[{"url":"a.test","params":null,"tags":null,"metadata":null,"priority":null,"timeout":null}],"tags":null,"params":null}`).want(202)
+	r.do("POST", "/v1/batches", `{"jobs":[{"url":"a.test","params":null,"tags":null,"metadata":null,"priority":null,"timeout":null}],"tags":null,"params":null}`).want(202)
 }
 
-func TestWhatIsWrongWithARow(t *testing.T) {
+func TestRowErrors(t *testing.T) {
 	r := newRig(t, nil)
-	for row, tells := range map[string]string{
+	for row, wantText := range map[string]string{
 		`{"url":7}`:                              `line 1: body.jobs[0].url: want a string, not number`,
 		`{"url":{}}`:                             `line 1: body.jobs[0].url: want a string, not object`,
 		`{"url":"a.test","tags":true}`:           `line 1: body.jobs[0].tags: want an array, not true`,
@@ -58,6 +58,6 @@ func TestWhatIsWrongWithARow(t *testing.T) {
 		`{"url":"a.test","tags":["a"],"tags":1}`: `line 1: body.jobs[0].tags: given twice`,
 		`["a.test"]`:                             `line 1: body.jobs[0]: want an object, not array`,
 	} {
-		r.ask("POST", "/v1/batches", `{"jobs":[`+row+`]}`).problem(422, "", tells)
+		r.do("POST", "/v1/batches", `{"jobs":[`+row+`]}`).problem(422, "", wantText)
 	}
 }

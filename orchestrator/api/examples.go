@@ -96,13 +96,13 @@ func answerExamples() map[string]map[int]any {
 	paused := exampleBatch(jobs.BatchPaused)
 	accepted := jobjson.AcceptedFrom(running)
 	job := jobs.ID{Batch: exampleBatchID, Row: 1}
-	owed := jobs.Callback{
+	dead := jobs.Callback{
 		Seq: 42, EventID: "evt_1772344800000_42", Type: jobs.EventJobDone, Batch: exampleBatchID, Job: job,
 		Target: jobs.Target{URL: "https://shop.example.com/hooks/shots"}, State: jobs.CallbackDead, Attempts: 17, Status: 500, Error: "answered 500",
 		CreatedAt: exampleTime, FirstAt: exampleTime, SettledAt: exampleTime.Add(24 * time.Hour),
 	}
 	b := jobjson.FromBatch(finished)
-	told := summary.Summary{
+	sum := summary.Summary{
 		BatchID: b.BatchID, State: b.State, Source: b.Source, Rows: b.Rows, Done: b.Done, Failed: b.Failed, ClosedBy: b.ClosedBy, Cost: b.Cost,
 		APICalls: b.APICalls, Revision: b.Revision, CreatedAt: b.CreatedAt, FinishedAt: b.FinishedAt, ComputedAt: b.FinishedAt,
 		DurationSeconds: 40, PerMinute: 4.5, Timings: &summary.Timings{P50: 12.5, P95: 31, Mean: 18.8, Min: 12.5, Max: 31},
@@ -122,8 +122,8 @@ func answerExamples() map[string]map[int]any {
 		"cancelBatch":     {http.StatusOK: BatchCanceled{BatchID: exampleBatchID, Canceled: 2, Canceling: 1}},
 		"pauseBatch":      {http.StatusOK: jobjson.FromBatch(paused)},
 		"resumeBatch":     {http.StatusOK: jobjson.FromBatch(running)},
-		"getSummary":      {http.StatusOK: told},
-		"listCallbacks":   {http.StatusOK: CallbackPage{Callbacks: []jobjson.Callback{jobjson.FromCallback(owed)}}},
+		"getSummary":      {http.StatusOK: sum},
+		"listCallbacks":   {http.StatusOK: CallbackPage{Callbacks: []jobjson.Callback{jobjson.FromCallback(dead)}}},
 		"replayCallbacks": {http.StatusAccepted: Replayed{3}},
 		"replayCallback":  {http.StatusAccepted: Replayed{1}},
 		"getHealth":       {http.StatusOK: health{"ok"}},
@@ -182,7 +182,7 @@ func exampleOf(op *huma.Operation) (command, answer string) {
 	if op.Method != http.MethodGet {
 		command += " -X " + op.Method
 	}
-	command += " " + placeholder + path
+	command += " " + addressPlaceholder + path
 	if op.RequestBody != nil {
 		if media := op.RequestBody.Content["application/json"]; media != nil && media.Example != nil {
 			command = strings.Replace(command, " -X POST", "", 1)

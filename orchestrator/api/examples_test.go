@@ -13,77 +13,77 @@ import (
 )
 
 // valid holds a value to a schema of the contract.
-func (r *rig) valid(what string, schema *huma.Schema, value any) {
+func (r *rig) checkSchema(name string, schema *huma.Schema, value any) {
 	r.t.Helper()
 	text, err := json.Marshal(value)
 	if err != nil {
-		r.t.Fatalf("%s: %v", what, err)
+		r.t.Fatalf("%s: %v", name, err)
 	}
 	var plain any
 	if err := jsonFormat.Unmarshal(text, &plain); err != nil {
-		r.t.Fatalf("%s: %s: %v", what, text, err)
+		r.t.Fatalf("%s: %s: %v", name, text, err)
 	}
 	result := &huma.ValidateResult{}
-	huma.Validate(r.book.doc.Components.Schemas, schema, huma.NewPathBuffer([]byte("body"), 4), huma.ModeReadFromServer, plain, result)
+	huma.Validate(r.contract.doc.Components.Schemas, schema, huma.NewPathBuffer([]byte("body"), 4), huma.ModeReadFromServer, plain, result)
 	for _, wrong := range result.Errors {
-		r.t.Errorf("%s: %v in %s", what, wrong, text)
+		r.t.Errorf("%s: %v in %s", name, wrong, text)
 	}
 }
 
-// TestEveryOperationHasExamplesThatHold: wherever an operation takes or gives JSON.
-func TestEveryOperationHasExamplesThatHold(t *testing.T) {
+// TestExamplesMatchTheirSchemas: wherever an operation takes or gives JSON.
+func TestExamplesMatchTheirSchemas(t *testing.T) {
 	r := newRig(t, nil)
-	hold := func(what string, media *huma.MediaType) {
+	check := func(name string, media *huma.MediaType) {
 		t.Helper()
 		if media == nil {
 			return
 		}
 		if media.Example == nil {
-			t.Errorf("%s has no example", what)
+			t.Errorf("%s has no example", name)
 			return
 		}
-		r.valid(what, media.Schema, media.Example)
+		r.checkSchema(name, media.Schema, media.Example)
 	}
 	seen := 0
-	for _, op := range operations(r.book.doc) {
+	for _, op := range operations(r.contract.doc) {
 		if op.OperationID == "getContract" {
 			continue // its answer is what the examples are in
 		}
 		seen++
 		if op.RequestBody != nil {
-			hold("the body of "+op.OperationID, op.RequestBody.Content["application/json"])
+			check("the body of "+op.OperationID, op.RequestBody.Content["application/json"])
 		}
 		for status, response := range op.Responses {
-			hold("the response "+status+" of "+op.OperationID, response.Content["application/json"])
+			check("the response "+status+" of "+op.OperationID, response.Content["application/json"])
 		}
 	}
-	for name, item := range r.book.doc.Webhooks {
+	for name, item := range r.contract.doc.Webhooks {
 		seen++
-		hold("the webhook "+name, item.Post.RequestBody.Content["application/json"])
+		check("the webhook "+name, item.Post.RequestBody.Content["application/json"])
 	}
 	if seen < 30 {
 		t.Errorf("got %d operations, want at least 30", seen)
 	}
-	problem := r.book.doc.Components.Schemas.Map()["Problem"]
-	r.valid("the problem", problem, problem.Examples[0])
+	problem := r.contract.doc.Components.Schemas.Map()["Problem"]
+	r.checkSchema("the problem", problem, problem.Examples[0])
 
 	// What is taken as an example can be sent.
 	requests := requestExamples()
 	order := requests["createJob"].(JobRequest)
 	order.CallbackURL = "" // of no public address here
-	r.ask("POST", "/v1/jobs", order).want(202)
+	r.do("POST", "/v1/jobs", order).want(202)
 	batch := requests["createBatch"].(BatchRequest)
 	batch.CallbackURL, batch.Jobs[1].CallbackURL = "", ""
-	if got := r.ask("POST", "/v1/batches", batch).want(202); got["rejected"] != 0.0 {
+	if got := r.do("POST", "/v1/batches", batch).want(202); got["rejected"] != 0.0 {
 		t.Errorf("rows of the example are rejected: %v", got)
 	}
 }
 
-// TestWebhooksOfTheContractAreWhatIsSent makes the message of each kind of event and
+// TestMessagesMatchTheContract makes the message of each kind of event and
 // holds it to the contract.
-func TestWebhooksOfTheContractAreWhatIsSent(t *testing.T) {
+func TestMessagesMatchTheContract(t *testing.T) {
 	r := newRig(t, nil)
-	doc := r.book.doc
+	doc := r.contract.doc
 	for _, kind := range jobs.EventTypes {
 		item := doc.Webhooks[string(kind)]
 		if item == nil || item.Post == nil {
@@ -113,13 +113,13 @@ func TestWebhooksOfTheContractAreWhatIsSent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.valid(string(e.Type), doc.Webhooks[string(e.Type)].Post.RequestBody.Content["application/json"].Schema, jobjson.FromMessage(m))
+		r.checkSchema(string(e.Type), doc.Webhooks[string(e.Type)].Post.RequestBody.Content["application/json"].Schema, jobjson.FromMessage(m))
 	}
-	r.ask("POST", "/v1/jobs", `{"url":"a.test","metadata":{"order":17,"none":null}}`).want(202)
-	r.ask("POST", "/v1/jobs", `{"url":"b.test"}`).want(202)
-	r.close("b1-1", jobs.Done, "s1")
-	r.close("b2-1", jobs.Failed, "s2")
-	r.ask("POST", "/v1/jobs/b2-1/retry", nil).want(202) // its events and its batch's tell of the past
+	r.do("POST", "/v1/jobs", `{"url":"a.test","metadata":{"order":17,"none":null}}`).want(202)
+	r.do("POST", "/v1/jobs", `{"url":"b.test"}`).want(202)
+	r.closeJob("b1-1", jobs.Done, "s1")
+	r.closeJob("b2-1", jobs.Failed, "s2")
+	r.do("POST", "/v1/jobs/b2-1/retry", nil).want(202) // its events and its batch's tell of the past
 	place, err := r.store.AppendDelivery(t.Context(), jobs.Delivery{ReceivedAt: r.clock.Now(), Event: "screenshot.finished", ScreenshotID: "s9", Outcome: jobs.OutcomeDone, Body: []byte(`{"id":9}`)})
 	if err != nil {
 		t.Fatal(err)
@@ -135,7 +135,7 @@ func TestWebhooksOfTheContractAreWhatIsSent(t *testing.T) {
 	sent(jobs.Event{Type: jobs.EventForeign, Delivery: place + 1, At: time.Now()}) // pruned
 }
 
-func TestDocsNameTheAddressThatServedThem(t *testing.T) {
+func TestDocsContainTheirAddress(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.Access.Hosts = []string{"shots.example.com", "evil"} })
 	for name, test := range map[string]struct {
 		host   string
@@ -153,27 +153,27 @@ func TestDocsNameTheAddressThatServedThem(t *testing.T) {
 		"a scheme that is none": {"localhost", []string{"X-Forwarded-Proto", "javascript"}, "http://localhost"},
 	} {
 		r.host = test.host
-		page := string(r.ask("GET", "/docs", nil, test.header...).body)
-		if !strings.Contains(page, " "+test.want+"/v1/jobs") || strings.Contains(page, placeholder) || strings.Contains(page, "<script") {
+		page := string(r.do("GET", "/docs", nil, test.header...).body)
+		if !strings.Contains(page, " "+test.want+"/v1/jobs") || strings.Contains(page, addressPlaceholder) || strings.Contains(page, "<script") {
 			t.Errorf("%s: the page does not name %s", name, test.want)
 		}
 		var doc struct{ Servers []struct{ URL string } }
-		if err := json.Unmarshal(r.ask("GET", "/openapi.json", nil, test.header...).body, &doc); err != nil || len(doc.Servers) != 1 || doc.Servers[0].URL != test.want {
+		if err := json.Unmarshal(r.do("GET", "/openapi.json", nil, test.header...).body, &doc); err != nil || len(doc.Servers) != 1 || doc.Servers[0].URL != test.want {
 			t.Errorf("%s: servers %v, %v, want %s", name, doc.Servers, err, test.want)
 		}
 	}
 	r.host = ""
 	for prefix, want := range map[string]string{"": "/docs", "/shots": "/shots/docs", "//evil": "/docs"} {
-		if a := r.ask("GET", "/", nil, "X-Forwarded-Prefix", prefix); a.status != 302 || a.header.Get("Location") != want {
+		if a := r.do("GET", "/", nil, "X-Forwarded-Prefix", prefix); a.status != 302 || a.header.Get("Location") != want {
 			t.Errorf("GET / below %q: %d to %q, want %s", prefix, a.status, a.header.Get("Location"), want)
 		}
 	}
-	r.ask("POST", "/", nil).problem(405, "", "GET")
-	r.ask("GET", "/nothing", nil).problem(404, "", "no route at this path")
+	r.do("POST", "/", nil).problem(405, "", "GET")
+	r.do("GET", "/nothing", nil).problem(404, "", "no route at this path")
 
 	// The root needs no token, as the page that it leads to.
 	closed := newRig(t, func(c *Config) { c.Access.Tokens = []Token{{Name: "shop"}} })
-	if a := closed.ask("GET", "/", nil); a.status != 302 {
+	if a := closed.do("GET", "/", nil); a.status != 302 {
 		t.Errorf("GET / without a token: %d", a.status)
 	}
 }

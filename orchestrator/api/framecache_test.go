@@ -2,7 +2,7 @@ package api
 
 import "testing"
 
-func TestLongFramesAreNotKept(t *testing.T) {
+func TestLongFramesAreNotCached(t *testing.T) {
 	var kept frameCache
 	for _, size := range []int{maxCachedFrame, maxCachedFrame + 1} {
 		made := 0

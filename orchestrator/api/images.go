@@ -68,7 +68,7 @@ func (k *images) open(j jobs.Job, kind output, tag string) *client.Download {
 			file.Close()
 			return nil
 		}
-		if !holds(file, mediaType, kind) {
+		if !isKind(file, mediaType, kind) {
 			file.Close()
 			k.log.Warn("kept output is damaged and is fetched again", "job", j.ID.String(), "kind", kind.name, "error", os.Remove(file.Name()))
 			continue
@@ -79,7 +79,7 @@ func (k *images) open(j jobs.Job, kind output, tag string) *client.Download {
 }
 
 // holds reports whether a file is of the kind. It is read from its beginning then.
-func holds(file *os.File, mediaType string, kind output) bool {
+func isKind(file *os.File, mediaType string, kind output) bool {
 	var head [512]byte
 	n, err := io.ReadFull(file, head[:])
 	if err != nil && err != io.ErrUnexpectedEOF {
@@ -88,13 +88,13 @@ func holds(file *os.File, mediaType string, kind output) bool {
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return false
 	}
-	_, ok := kind.is(mediaType, head[:n])
+	_, ok := kind.detect(mediaType, head[:n])
 	return ok
 }
 
 // keep returns the download, which is on disk once it was read to its end.
 // Trouble with the disk does not disturb the reading.
-func (k *images) keep(j jobs.Job, kind output, tag string, from *client.Download) *client.Download {
+func (k *images) save(j jobs.Job, kind output, tag string, from *client.Download) *client.Download {
 	if k == nil {
 		return from
 	}
@@ -109,12 +109,12 @@ func (k *images) keep(j jobs.Job, kind output, tag string, from *client.Download
 		return from
 	}
 	copied := *from
-	copied.Body = &keeping{ReadCloser: from.Body, file: file, mode: k.mode, log: k.log.With("job", j.ID.String()), name: name, want: from.Length}
+	copied.Body = &savingReader{ReadCloser: from.Body, file: file, mode: k.mode, log: k.log.With("job", j.ID.String()), name: name, want: from.Length}
 	return &copied
 }
 
 // keeping copies what is read to a file, which gets its name when all is there.
-type keeping struct {
+type savingReader struct {
 	io.ReadCloser
 	log   *slog.Logger
 	file  *os.File
@@ -126,7 +126,7 @@ type keeping struct {
 	err   error // of the disk
 }
 
-func (k *keeping) Read(p []byte) (int, error) {
+func (k *savingReader) Read(p []byte) (int, error) {
 	n, err := k.ReadCloser.Read(p)
 	if n > 0 && k.err == nil {
 		_, k.err = k.file.Write(p[:n])
@@ -136,7 +136,7 @@ func (k *keeping) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (k *keeping) Close() error {
+func (k *savingReader) Close() error {
 	err := errors.Join(k.err, k.file.Chmod(k.mode), k.file.Close())
 	if err == nil && k.whole {
 		err = os.Rename(k.file.Name(), k.name)

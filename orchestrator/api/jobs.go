@@ -35,12 +35,12 @@ type createdJob struct {
 }
 
 // OneJob names a job in a path.
-type OneJob struct {
+type JobPath struct {
 	ID string `path:"id" example:"b7k2m9q4x1-1"`
 }
 
 type getJob struct {
-	OneJob
+	JobPath
 	WaitQuery
 }
 
@@ -55,7 +55,7 @@ func (s *server) jobRoutes() {
 	create.DefaultStatus = http.StatusAccepted
 	create.BodyReadTimeout = s.step
 	create.Description = "A job that is created alone is a batch of one row. With an Idempotency-Key, the same request again returns the same job, with 200. Another request with the same key is refused with 409."
-	s.alsoAnswers(&create, http.StatusOK, "An earlier, identical request created this job", jobType)
+	s.addResponse(&create, http.StatusOK, "An earlier, identical request created this job", jobType)
 	huma.Register(s.api, create, s.createJob)
 
 	list := operation(http.MethodGet, "/v1/jobs", "listJobs", "jobs", "Search jobs", http.StatusNotFound)
@@ -68,12 +68,12 @@ func (s *server) jobRoutes() {
 		http.StatusNotFound, http.StatusConflict, http.StatusBadGateway)
 	retry.DefaultStatus = http.StatusAccepted
 	retry.Description = "If the job timed out, or was canceled when it had a screenshot, Shotline queries the vendor first. If the image exists after all, the job is done, and the status is 200. If the screenshot of a canceled job is still processing, the job waits for it again."
-	s.alsoAnswers(&retry, http.StatusOK, "The image exists after all, and the job is done", jobType)
+	s.addResponse(&retry, http.StatusOK, "The image exists after all, and the job is done", jobType)
 	huma.Register(s.api, retry, s.retryJob)
 
 	cancel := operation(http.MethodPost, "/v1/jobs/{id}/cancel", "cancelJob", "jobs", "Cancel a job", http.StatusNotFound, http.StatusConflict)
 	cancel.Description = "If the create of the job is under way, the job is canceled when the create is settled, and the status is 202. Canceling a job twice is not an error."
-	s.alsoAnswers(&cancel, http.StatusAccepted, "The job will be canceled when its create is settled", jobType)
+	s.addResponse(&cancel, http.StatusAccepted, "The job will be canceled when its create is settled", jobType)
 	huma.Register(s.api, cancel, s.cancelJob)
 }
 
@@ -81,7 +81,7 @@ func (s *server) createJob(ctx context.Context, in *createJob) (*createdJob, err
 	if err := checkKey(in.Key); err != nil {
 		return nil, err
 	}
-	spec, err := s.spec(order{in.Body.CallbackURL, in.Body.Timeout, in.Body.Priority}, "body")
+	spec, err := s.newSpec(commonOptions{in.Body.CallbackURL, in.Body.Timeout, in.Body.Priority}, "body")
 	if err != nil {
 		return nil, err
 	}
@@ -121,18 +121,18 @@ func (s *server) getJob(ctx context.Context, in *getJob) (*jobAnswer, error) {
 	}
 	j, err := s.job(ctx, in.ID)
 	if err == nil && wait > 0 && j.State.Open() {
-		j, err = waited(ctx, s, wait, "job", in.ID, func(ctx context.Context) (jobs.Job, error) { return s.Work.AwaitJob(ctx, j.ID) })
+		j, err = waitFor(ctx, s, wait, "job", in.ID, func(ctx context.Context) (jobs.Job, error) { return s.Work.AwaitJob(ctx, j.ID) })
 	}
 	if err != nil {
 		return nil, err
 	}
-	if onlyReads(ctx) {
+	if readOnly(ctx) {
 		j = shieldJob(j)
 	}
 	return &jobAnswer{http.StatusOK, jobJSON(j)}, nil
 }
 
-func (s *server) retryJob(ctx context.Context, in *OneJob) (*jobAnswer, error) {
+func (s *server) retryJob(ctx context.Context, in *JobPath) (*jobAnswer, error) {
 	j, err := s.job(ctx, in.ID)
 	switch {
 	case err != nil:
@@ -142,7 +142,7 @@ func (s *server) retryJob(ctx context.Context, in *OneJob) (*jobAnswer, error) {
 	case !slices.Contains(jobs.Retriable, j.State):
 		return nil, problem(http.StatusConflict, fmt.Sprintf("job %s is %s and cannot be retried", j.ID, j.State))
 	}
-	unhurried(ctx) // the vendor may be slow
+	liftWriteDeadline(ctx) // the vendor may be slow
 	done, err := s.Work.RetryJob(ctx, j.ID)
 	switch {
 	case errors.Is(err, jobs.ErrUnchecked):
@@ -162,7 +162,7 @@ func (s *server) retryJob(ctx context.Context, in *OneJob) (*jobAnswer, error) {
 	return nil, problem(http.StatusConflict, fmt.Sprintf("job %s is %s now and was not retried", j.ID, j.State))
 }
 
-func (s *server) cancelJob(ctx context.Context, in *OneJob) (*jobAnswer, error) {
+func (s *server) cancelJob(ctx context.Context, in *JobPath) (*jobAnswer, error) {
 	j, err := s.job(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -192,7 +192,7 @@ func (s *server) job(ctx context.Context, id string) (jobs.Job, error) {
 	if err != nil {
 		return jobs.Job{}, problem(http.StatusNotFound, "there is no such job: an ID is BATCH-ROW")
 	}
-	j, err := s.seen(ctx).Job(ctx, parsed)
+	j, err := s.visibleStore(ctx).Job(ctx, parsed)
 	if errors.Is(err, jobs.ErrNotFound) {
 		return j, problem(http.StatusNotFound, "there is no job "+id)
 	}

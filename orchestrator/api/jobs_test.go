@@ -15,9 +15,9 @@ import (
 	"shotline/jobs"
 )
 
-func TestAJobIsWhatARowWouldBe(t *testing.T) {
+func TestCreateJob(t *testing.T) {
 	r := newRig(t, nil)
-	a := r.ask("POST", "/v1/jobs", `{"url":" Example.com","params":{"Width":"800","dark":true,"delay":null},"tags":["a","a"],
+	a := r.do("POST", "/v1/jobs", `{"url":" Example.com","params":{"Width":"800","dark":true,"delay":null},"tags":["a","a"],
 		"metadata":{"ref":"7"},"callback_url":"http://127.0.0.1:9/hook","timeout":"90s","priority":5}`)
 	a.want(202)
 	if got := a.header.Get("Location"); got != "/v1/jobs/b1-1" {
@@ -37,13 +37,13 @@ func TestAJobIsWhatARowWouldBe(t *testing.T) {
 	}
 }
 
-func TestJobsThatAreRefused(t *testing.T) {
+func TestRefusedJobs(t *testing.T) {
 	r := newRig(t, nil)
 	for name, test := range map[string]struct {
 		body     any
 		status   int
 		location string
-		tells    string
+		wantText string
 	}{
 		"unknown field":            {`{"url":"a.test","wait":1}`, 422, "body.wait", "unexpected property"},
 		"wrong type":               {`{"url":7}`, 422, "body.url", "expected string"},
@@ -66,28 +66,28 @@ func TestJobsThatAreRefused(t *testing.T) {
 		"more than one value":      {`{"url":"a.test"} {"url":"b.test"}`, 400, "body", "after top-level value"},
 		"too large":                {`{"url":"a.test","metadata":{"s3cret":"` + strings.Repeat("x", 1<<20) + `"}}`, 413, "", "too large"},
 	} {
-		a := r.ask("POST", "/v1/jobs", test.body)
+		a := r.do("POST", "/v1/jobs", test.body)
 		t.Log(name)
-		a.problem(test.status, test.location, test.tells)
+		a.problem(test.status, test.location, test.wantText)
 		if strings.Contains(string(a.body), "s3cret") {
 			t.Errorf("%s: the response repeats a value: %s", name, a.body)
 		}
 	}
-	r.ask("POST", "/v1/jobs", `{"url":"a.test"}`, "Content-Type", "text/plain").problem(415, "", "want application/json")
-	r.ask("POST", "/v1/jobs", `{"url":"a.test"}`, "Idempotency-Key", strings.Repeat("k", 256)).problem(422, "header.Idempotency-Key", "255")
-	r.ask("POST", "/v1/jobs?wat=1", `{"url":"a.test"}`).problem(422, "query.wat", "unknown query parameter")
+	r.do("POST", "/v1/jobs", `{"url":"a.test"}`, "Content-Type", "text/plain").problem(415, "", "want application/json")
+	r.do("POST", "/v1/jobs", `{"url":"a.test"}`, "Idempotency-Key", strings.Repeat("k", 256)).problem(422, "header.Idempotency-Key", "255")
+	r.do("POST", "/v1/jobs?wat=1", `{"url":"a.test"}`).problem(422, "query.wat", "unknown query parameter")
 	if found, err := r.store.Batches(t.Context(), "", 10); err != nil || len(found) > 0 {
 		t.Errorf("%d batches were created, %v", len(found), err)
 	}
 }
 
-func TestTheSameKeyMakesOneJob(t *testing.T) {
+func TestJobIdempotencyKey(t *testing.T) {
 	r := newRig(t, nil)
 	statuses := make(chan int, 20)
 	var all sync.WaitGroup
 	for range cap(statuses) {
 		all.Go(func() {
-			statuses <- r.ask("POST", "/v1/jobs", `{"url":"a.test","params":{"b":1,"a":2}}`, "Idempotency-Key", "k").status
+			statuses <- r.do("POST", "/v1/jobs", `{"url":"a.test","params":{"b":1,"a":2}}`, "Idempotency-Key", "k").status
 		})
 	}
 	all.Wait()
@@ -99,47 +99,47 @@ func TestTheSameKeyMakesOneJob(t *testing.T) {
 	if made[202] != 1 || made[200] != cap(statuses)-1 {
 		t.Errorf("statuses %v", made)
 	}
-	again := r.ask("POST", "/v1/jobs", `{"params":{"a":2.0,"b":1}, "url":"a.test"}`, "Idempotency-Key", "k") // the same, written otherwise
+	again := r.do("POST", "/v1/jobs", `{"params":{"a":2.0,"b":1}, "url":"a.test"}`, "Idempotency-Key", "k") // the same, written otherwise
 	id := again.want(200)["id"].(string)
 	if again.header.Get("Location") != "/v1/jobs/"+id {
 		t.Errorf("location %q of %s", again.header.Get("Location"), id)
 	}
-	r.ask("POST", "/v1/jobs", `{"url":"b.test"}`, "Idempotency-Key", "k").problem(409, "header.Idempotency-Key", "different request")
-	r.ask("POST", "/v1/jobs", `{"url":"a.test"}`, "Idempotency-Key", "k2").want(202)
+	r.do("POST", "/v1/jobs", `{"url":"b.test"}`, "Idempotency-Key", "k").problem(409, "header.Idempotency-Key", "different request")
+	r.do("POST", "/v1/jobs", `{"url":"a.test"}`, "Idempotency-Key", "k2").want(202)
 	if found, err := r.store.Batches(t.Context(), "", 100); err != nil || len(found) != 2 {
 		t.Errorf("%d batches were created, %v", len(found), err)
 	}
 }
 
-func TestJobsAreRetriedAndCanceled(t *testing.T) {
+func TestRetryAndCancelJobs(t *testing.T) {
 	r := newRig(t, nil)
 	create := func() string {
-		return r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)["id"].(string)
+		return r.do("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)["id"].(string)
 	}
 	id := create()
-	r.ask("POST", "/v1/jobs/"+id+"/retry", nil).problem(409, "", "is queued")
-	r.close(id, jobs.Failed, "")
-	if got := r.ask("POST", "/v1/jobs/"+id+"/retry", nil).want(202); got["state"] != "queued" || got["attempt"] != 2.0 {
+	r.do("POST", "/v1/jobs/"+id+"/retry", nil).problem(409, "", "is queued")
+	r.closeJob(id, jobs.Failed, "")
+	if got := r.do("POST", "/v1/jobs/"+id+"/retry", nil).want(202); got["state"] != "queued" || got["attempt"] != 2.0 {
 		t.Errorf("retried: %v", got)
 	}
-	if got := r.ask("POST", "/v1/jobs/"+id+"/cancel", nil).want(200); got["state"] != "canceled" {
+	if got := r.do("POST", "/v1/jobs/"+id+"/cancel", nil).want(200); got["state"] != "canceled" {
 		t.Errorf("canceled: %v", got)
 	}
-	r.ask("POST", "/v1/jobs/"+id+"/cancel", nil).want(200)
+	r.do("POST", "/v1/jobs/"+id+"/cancel", nil).want(200)
 
 	done := create()
-	r.close(done, jobs.Done, "s1")
-	r.ask("POST", "/v1/jobs/"+done+"/cancel", nil).problem(409, "", "is done")
-	r.ask("POST", "/v1/jobs/"+done+"/retry", nil).problem(409, "", "is done")
+	r.closeJob(done, jobs.Done, "s1")
+	r.do("POST", "/v1/jobs/"+done+"/cancel", nil).problem(409, "", "is done")
+	r.do("POST", "/v1/jobs/"+done+"/retry", nil).problem(409, "", "is done")
 
 	sent := create()
-	r.open(sent)
-	if got := r.ask("POST", "/v1/jobs/"+sent+"/cancel", nil).want(202); got["cancel_asked_at"] == nil {
+	r.openIntent(sent)
+	if got := r.do("POST", "/v1/jobs/"+sent+"/cancel", nil).want(202); got["cancel_asked_at"] == nil {
 		t.Errorf("canceling: %v", got)
 	}
 
 	late := create()
-	lease := r.open(late)
+	lease := r.openIntent(late)
 	now := r.clock.Now()
 	_, err := r.store.Observe(t.Context(), []jobs.Observation{{Job: lease.Job.ID, Attempt: 1, ScreenshotID: "s9", Outcome: jobs.OutcomeProcessing}}, jobs.ByCreate, now, now)
 	if err == nil {
@@ -148,25 +148,25 @@ func TestJobsAreRetriedAndCanceled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.ask("POST", "/v1/jobs/"+late+"/retry", nil).problem(502, "", "vendor could not be queried")
+	r.do("POST", "/v1/jobs/"+late+"/retry", nil).problem(502, "", "vendor could not be queried")
 
 	for _, path := range []string{"/v1/jobs/zz-1", "/v1/jobs/nonsense", "/v1/jobs/" + strings.TrimSuffix(id, "1") + "2"} {
-		r.ask("GET", path, nil).problem(404, "", "there is no")
-		r.ask("POST", path+"/retry", nil).problem(404, "", "there is no")
-		r.ask("POST", path+"/cancel", nil).problem(404, "", "there is no")
+		r.do("GET", path, nil).problem(404, "", "there is no")
+		r.do("POST", path+"/retry", nil).problem(404, "", "there is no")
+		r.do("POST", path+"/cancel", nil).problem(404, "", "there is no")
 	}
 }
 
-func TestPagesOfASearch(t *testing.T) {
+func TestSearchJobs(t *testing.T) {
 	r := newRig(t, nil)
 	for i := range 7 {
-		r.ask("POST", "/v1/jobs", JobRequest{URL: fmt.Sprintf("a.test/%d", i)}).want(202)
+		r.do("POST", "/v1/jobs", JobRequest{URL: fmt.Sprintf("a.test/%d", i)}).want(202)
 	}
-	r.ask("POST", "/v1/jobs/b3-1/cancel", nil).want(200)
+	r.do("POST", "/v1/jobs/b3-1/cancel", nil).want(200)
 	walk := func(search string) (ids []string) {
 		t.Helper()
 		for cursor := ""; ; {
-			page := r.ask("GET", "/v1/jobs?limit=2&"+search+"&cursor="+cursor, nil).want(200)
+			page := r.do("GET", "/v1/jobs?limit=2&"+search+"&cursor="+cursor, nil).want(200)
 			for _, j := range page["jobs"].([]any) {
 				ids = append(ids, j.(map[string]any)["id"].(string))
 			}
@@ -190,8 +190,8 @@ func TestPagesOfASearch(t *testing.T) {
 			t.Errorf("%s: %s, want %s", search, got, want)
 		}
 	}
-	r.ask("POST", "/v1/jobs", `{"url":"late.test","tags":["spring","a,b"],"metadata":{"order":17,"shop.name":"x","a[0]":true}}`).want(202)
-	r.close("b4-1", jobs.Failed, "")
+	r.do("POST", "/v1/jobs", `{"url":"late.test","tags":["spring","a,b"],"metadata":{"order":17,"shop.name":"x","a[0]":true}}`).want(202)
+	r.closeJob("b4-1", jobs.Failed, "")
 	for search, want := range map[string]string{
 		"tag=spring":                        "b8-1",
 		"tag=a,b":                           "b8-1",
@@ -214,48 +214,48 @@ func TestPagesOfASearch(t *testing.T) {
 			t.Errorf("%s: %s, want %s", search, got, want)
 		}
 	}
-	r.ask("GET", "/v1/jobs?since=yesterday", nil).problem(422, "query.since", "such as 2026-03-01T06:00:00Z")
-	r.ask("GET", "/v1/jobs?until=2026-13-01", nil).problem(422, "query.until", "or a date")
+	r.do("GET", "/v1/jobs?since=yesterday", nil).problem(422, "query.since", "such as 2026-03-01T06:00:00Z")
+	r.do("GET", "/v1/jobs?until=2026-13-01", nil).problem(422, "query.until", "or a date")
 
-	next := r.ask("GET", "/v1/jobs?limit=2", nil).want(200)["next"].(string)
-	r.ask("GET", "/v1/jobs?tag=x&cursor="+next, nil).problem(422, "query.cursor", "same search")
-	r.ask("GET", "/v1/jobs?metadata.a=x&cursor="+next, nil).problem(422, "query.cursor", "same search")
+	next := r.do("GET", "/v1/jobs?limit=2", nil).want(200)["next"].(string)
+	r.do("GET", "/v1/jobs?tag=x&cursor="+next, nil).problem(422, "query.cursor", "same search")
+	r.do("GET", "/v1/jobs?metadata.a=x&cursor="+next, nil).problem(422, "query.cursor", "same search")
 	for _, cursor := range []string{"x", "!!", next[:4], newCursor("zz-9", "elsewhere")} {
-		r.ask("GET", "/v1/jobs?cursor="+cursor, nil).problem(422, "query.cursor", "cursor")
+		r.do("GET", "/v1/jobs?cursor="+cursor, nil).problem(422, "query.cursor", "cursor")
 	}
-	r.ask("GET", "/v1/jobs?order=oldest&cursor="+next, nil).problem(422, "query.cursor", "same search")
-	r.ask("GET", "/v1/jobs?batch=zz", nil).problem(404, "", "no batch zz")
-	r.ask("GET", "/v1/jobs?limit=0", nil).problem(422, "query.limit", "1")
-	r.ask("GET", "/v1/jobs?limit=1001", nil).problem(422, "query.limit", "1000")
-	r.ask("GET", "/v1/jobs?state=lost", nil).problem(422, "query.state[0]", "queued")
+	r.do("GET", "/v1/jobs?order=oldest&cursor="+next, nil).problem(422, "query.cursor", "same search")
+	r.do("GET", "/v1/jobs?batch=zz", nil).problem(404, "", "no batch zz")
+	r.do("GET", "/v1/jobs?limit=0", nil).problem(422, "query.limit", "1")
+	r.do("GET", "/v1/jobs?limit=1001", nil).problem(422, "query.limit", "1000")
+	r.do("GET", "/v1/jobs?state=lost", nil).problem(422, "query.state[0]", "queued")
 
-	first := r.ask("GET", "/v1/batches?limit=5", nil).want(200)
-	second := r.ask("GET", "/v1/batches?limit=5&cursor="+first["next"].(string), nil).want(200)
+	first := r.do("GET", "/v1/batches?limit=5", nil).want(200)
+	second := r.do("GET", "/v1/batches?limit=5&cursor="+first["next"].(string), nil).want(200)
 	if len(first["batches"].([]any)) != 5 || len(second["batches"].([]any)) != 3 || second["next"] != nil {
 		t.Errorf("pages of batches: %v, %v", first, second)
 	}
-	r.ask("GET", "/v1/batches?cursor="+next, nil).problem(422, "query.cursor", "cursor")
+	r.do("GET", "/v1/batches?cursor="+next, nil).problem(422, "query.cursor", "cursor")
 }
 
 // troubled is a store that fails.
-type troubled struct {
+type failingStore struct {
 	Store
 	err error
 }
 
-func (s troubled) Job(context.Context, jobs.ID) (jobs.Job, error) { return jobs.Job{}, s.err }
-func (s troubled) AddJob(context.Context, jobs.BatchSpec, jobs.Request, time.Time) (jobs.Job, error) {
+func (s failingStore) Job(context.Context, jobs.ID) (jobs.Job, error) { return jobs.Job{}, s.err }
+func (s failingStore) AddJob(context.Context, jobs.BatchSpec, jobs.Request, time.Time) (jobs.Job, error) {
 	if s.err == nil {
 		panic("s3cret")
 	}
 	return jobs.Job{}, s.err
 }
 
-func TestTroubleOfOursIsToldWithoutDetails(t *testing.T) {
+func TestInternalErrorsHaveNoDetails(t *testing.T) {
 	for name, test := range map[string]struct {
-		err    error
-		status int
-		tells  string
+		err      error
+		status   int
+		wantText string
 	}{
 		"a bug":     {errors.New("s3cret"), http.StatusInternalServerError, "see the log"},
 		"a panic":   {nil, http.StatusInternalServerError, "see the log"},
@@ -263,9 +263,9 @@ func TestTroubleOfOursIsToldWithoutDetails(t *testing.T) {
 		"damaged":   {fmt.Errorf("s3cret: %w", jobs.ErrCorrupt), http.StatusInternalServerError, "see the log"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newRig(t, func(c *Config) { c.Store = troubled{c.Store, test.err} })
-			a := r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"})
-			a.problem(test.status, "", test.tells)
+			r := newRig(t, func(c *Config) { c.Store = failingStore{c.Store, test.err} })
+			a := r.do("POST", "/v1/jobs", JobRequest{URL: "a.test"})
+			a.problem(test.status, "", test.wantText)
 			if strings.Contains(string(a.body), "s3cret") {
 				t.Errorf("the response contains details: %s", a.body)
 			}
@@ -276,13 +276,13 @@ func TestTroubleOfOursIsToldWithoutDetails(t *testing.T) {
 	}
 }
 
-func TestAnswersAreCountedByRoute(t *testing.T) {
+func TestRequestsAreCountedByRoute(t *testing.T) {
 	r := newRig(t, nil)
-	r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)
-	r.ask("GET", "/v1/jobs/b1-1", nil).want(200)
-	r.ask("GET", "/v1/jobs/b1-2", nil).want(404)
-	r.ask("GET", "/v1/s3cret", nil).want(404)
-	body := string(r.ask("GET", "/metrics", nil).body)
+	r.do("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)
+	r.do("GET", "/v1/jobs/b1-1", nil).want(200)
+	r.do("GET", "/v1/jobs/b1-2", nil).want(404)
+	r.do("GET", "/v1/s3cret", nil).want(404)
+	body := string(r.do("GET", "/metrics", nil).body)
 	for _, line := range []string{
 		`shotline_api_requests_total{code="202",route="/v1/jobs"} 1`, `shotline_api_requests_total{code="200",route="/v1/jobs/{id}"} 1`,
 		`shotline_api_requests_total{code="404",route="/v1/jobs/{id}"} 1`, `shotline_api_requests_total{code="404",route="none"} 1`,
@@ -296,17 +296,17 @@ func TestAnswersAreCountedByRoute(t *testing.T) {
 	}
 }
 
-// TestJSONInAnyCase: the name of JSON has no case, and no charset but UTF-8.
-func TestJSONInAnyCase(t *testing.T) {
+// TestJSONContentTypes: the name of JSON has no case, and no charset but UTF-8.
+func TestJSONContentTypes(t *testing.T) {
 	r := newRig(t, nil)
 	for _, kind := range []string{"application/JSON", "Application/Json; Charset=UTF-8", " application/json ;charset", "application/json;charset=\"utf-8\""} {
-		r.ask("POST", "/v1/jobs", `{"url":"a.test"}`, "Content-Type", kind).want(202)
-		r.ask("POST", "/v1/batches", `{"jobs":[{"url":"a.test"}]}`, "Content-Type", kind).want(202)
+		r.do("POST", "/v1/jobs", `{"url":"a.test"}`, "Content-Type", kind).want(202)
+		r.do("POST", "/v1/batches", `{"jobs":[{"url":"a.test"}]}`, "Content-Type", kind).want(202)
 	}
 	for _, kind := range []string{"application/json; charset=latin1", "Application/JSON;Charset=\"UTF-16\""} {
-		r.ask("POST", "/v1/jobs", `{"url":"a.test"}`, "Content-Type", kind).problem(415, "", "UTF-8")
-		r.ask("POST", "/v1/batches", `{"jobs":[{"url":"a.test"}]}`, "Content-Type", kind).problem(415, "", "UTF-8")
+		r.do("POST", "/v1/jobs", `{"url":"a.test"}`, "Content-Type", kind).problem(415, "", "UTF-8")
+		r.do("POST", "/v1/batches", `{"jobs":[{"url":"a.test"}]}`, "Content-Type", kind).problem(415, "", "UTF-8")
 	}
-	r.ask("POST", "/v1/batches", "a.test", "Content-Type", "text/csv; charset=utf-8").want(202)
-	r.ask("POST", "/v1/batches", "a.test", "Content-Type", "text/csv; charset=latin1").problem(415, "", "UTF-8")
+	r.do("POST", "/v1/batches", "a.test", "Content-Type", "text/csv; charset=utf-8").want(202)
+	r.do("POST", "/v1/batches", "a.test", "Content-Type", "text/csv; charset=latin1").problem(415, "", "UTF-8")
 }

@@ -39,7 +39,7 @@ func (in *listJobs) Resolve(ctx huma.Context) []error {
 }
 
 // day reads a time or a date of a query; it is zero when none is given.
-func day(name, text string) (t time.Time, err error) {
+func parseTime(name, text string) (t time.Time, err error) {
 	if text == "" {
 		return t, nil
 	}
@@ -64,10 +64,10 @@ func (s *server) listJobs(ctx context.Context, in *listJobs) (*struct{ Body JobP
 		Newest: in.Order == "newest",
 	}
 	var err error
-	if search.Since, err = day("since", in.Since); err != nil {
+	if search.Since, err = parseTime("since", in.Since); err != nil {
 		return nil, err
 	}
-	if search.Until, err = day("until", in.Until); err != nil {
+	if search.Until, err = parseTime("until", in.Until); err != nil {
 		return nil, err
 	}
 	in.Tag = slices.Compact(slices.Sorted(slices.Values(in.Tag)))
@@ -75,9 +75,9 @@ func (s *server) listJobs(ctx context.Context, in *listJobs) (*struct{ Body JobP
 	for _, state := range in.State {
 		search.States = append(search.States, jobs.State(state))
 	}
-	about := fmt.Sprintf("jobs %q %q %q %s %q %q %q %q %q", in.Batch, in.State, in.Text, in.Order, in.Error, in.Tag, in.Since, in.Until, in.Metadata)
+	scope := fmt.Sprintf("jobs %q %q %q %s %q %q %q %q %q", in.Batch, in.State, in.Text, in.Order, in.Error, in.Tag, in.Since, in.Until, in.Metadata)
 	if in.Cursor != "" {
-		place, err := openCursor(in.Cursor, about)
+		place, err := openCursor(in.Cursor, scope)
 		if err == nil {
 			search.After, err = jobs.ParseID(place)
 		}
@@ -90,7 +90,7 @@ func (s *server) listJobs(ctx context.Context, in *listJobs) (*struct{ Body JobP
 			return nil, err
 		}
 	}
-	found, next, err := s.seen(ctx).Search(ctx, search)
+	found, next, err := s.visibleStore(ctx).Search(ctx, search)
 	if errors.Is(err, jobs.ErrNotFound) {
 		return nil, invalid("query.cursor", errCursor) // its batch is gone
 	}
@@ -102,7 +102,7 @@ func (s *server) listJobs(ctx context.Context, in *listJobs) (*struct{ Body JobP
 		page.Jobs[i] = jobJSON(j)
 	}
 	if !next.IsZero() {
-		page.Next = newCursor(next.String(), about)
+		page.Next = newCursor(next.String(), scope)
 	}
 	return &struct{ Body JobPage }{page}, nil
 }
@@ -113,23 +113,23 @@ var errCursor = errors.New("cursor: want the next of a page of the same search")
 // A cursor is a place and a mark of the search that it is a place of: with
 // another search it would skip rows without saying so.
 
-func newCursor(place, about string) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(mark(about) + " " + place))
+func newCursor(place, scope string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(scopeHash(scope) + " " + place))
 }
 
-func openCursor(cursor, about string) (place string, err error) {
+func openCursor(cursor, scope string) (place string, err error) {
 	text, err := base64.RawURLEncoding.DecodeString(cursor)
 	if err != nil {
 		return "", errCursor
 	}
-	of, place, found := strings.Cut(string(text), " ")
-	if !found || of != mark(about) {
+	hash, place, found := strings.Cut(string(text), " ")
+	if !found || hash != scopeHash(scope) {
 		return "", errCursor
 	}
 	return place, nil
 }
 
-func mark(about string) string {
-	sum := sha256.Sum256([]byte(about))
+func scopeHash(scope string) string {
+	sum := sha256.Sum256([]byte(scope))
 	return base64.RawURLEncoding.EncodeToString(sum[:6])
 }

@@ -58,7 +58,7 @@ type manualSchema struct {
 }
 
 func newManual(doc *huma.OpenAPI, style template.CSS) manual {
-	m := manual{Title: doc.Info.Title, Version: doc.Info.Version, Text: doc.Info.Description, Style: style, Address: placeholder}
+	m := manual{Title: doc.Info.Title, Version: doc.Info.Version, Text: doc.Info.Description, Style: style, Address: addressPlaceholder}
 	for _, tag := range doc.Tags {
 		group := manualGroup{Name: tag.Name, Text: tag.Description}
 		for _, path := range slices.Sorted(maps.Keys(doc.Paths)) {
@@ -131,12 +131,12 @@ func paramFields(params []*huma.Param) (fields []manualField) {
 		text := p.Description
 		switch {
 		case len(p.Schema.Enum) > 0:
-			text = further(text, "One of "+values(p.Schema.Enum))
+			text = appendSentence(text, "One of "+values(p.Schema.Enum))
 		case p.Schema.Items != nil && len(p.Schema.Items.Enum) > 0:
-			text = further(text, "Each is one of "+values(p.Schema.Items.Enum))
+			text = appendSentence(text, "Each is one of "+values(p.Schema.Items.Enum))
 		}
 		if p.Schema.Default != nil {
-			text = further(text, "Default: "+plainValue(p.Schema.Default))
+			text = appendSentence(text, "Default: "+plainValue(p.Schema.Default))
 		}
 		fields = append(fields, manualField{Name: p.Name, In: p.In, Type: kind, Link: link, Text: text, Required: p.Required})
 	}
@@ -149,7 +149,7 @@ func fieldsOf(s *huma.Schema) (fields []manualField) {
 		kind, link := typeOf(property)
 		text := property.Description
 		if len(property.Enum) > 0 {
-			text = further(text, "One of "+values(property.Enum))
+			text = appendSentence(text, "One of "+values(property.Enum))
 		}
 		fields = append(fields, manualField{Name: name, Type: kind, Link: link, Text: text, Required: slices.Contains(s.Required, name)})
 	}
@@ -198,7 +198,7 @@ func typeOf(s *huma.Schema) (kind, link string) {
 }
 
 // further adds a sentence.
-func further(text, sentence string) string {
+func appendSentence(text, sentence string) string {
 	if text != "" && !strings.HasSuffix(text, ".") {
 		text += "."
 	}

@@ -43,9 +43,9 @@ func (r *rows) Read(p []byte) (int, error) {
 }
 
 // counting is work that only reads the rows.
-type counting struct{ Work }
+type countingWork struct{ Work }
 
-func (counting) ImportBatch(_ context.Context, spec jobs.BatchSpec, next func() (jobs.Request, error)) (jobs.Batch, error) {
+func (countingWork) ImportBatch(_ context.Context, spec jobs.BatchSpec, next func() (jobs.Request, error)) (jobs.Batch, error) {
 	b := jobs.Batch{BatchSpec: spec}
 	for {
 		request, err := next()
@@ -68,15 +68,15 @@ func heapGrowth(do func()) int64 {
 	var before runtime.MemStats
 	runtime.ReadMemStats(&before)
 	var most uint64
-	done, watched := make(chan struct{}), make(chan struct{})
-	look := func() {
+	done, measured := make(chan struct{}), make(chan struct{})
+	measure := func() {
 		var now runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&now)
 		most = max(most, now.HeapAlloc)
 	}
 	go func() {
-		defer close(watched)
+		defer close(measured)
 		pause := 20 * time.Millisecond
 		for {
 			select {
@@ -85,27 +85,27 @@ func heapGrowth(do func()) int64 {
 			case <-time.After(pause):
 				// A tenth of the time goes to collections, however slow they are.
 				began := time.Now()
-				look()
+				measure()
 				pause = max(pause, 10*time.Since(began))
 			}
 		}
 	}()
 	do()
 	close(done)
-	<-watched
+	<-measured
 	return int64(most) - int64(before.HeapAlloc)
 }
 
-// TestUnknownMembersAreNotKeptInMemory: they are refused by their names, and so is
+// TestRefusedBatchesUseLittleMemory: they are refused by their names, and so is
 // a name, a row or an option that is too much by itself.
-func TestUnknownMembersAreNotKeptInMemory(t *testing.T) {
+func TestRefusedBatchesUseLittleMemory(t *testing.T) {
 	const n = 96
 	large := strings.Repeat("x", 1<<20-100)
 	quoted := `"` + large + `"`
 	for name, test := range map[string]struct {
-		body   *rows
-		status int
-		tells  string
+		body     *rows
+		status   int
+		wantText string
 	}{
 		"unknown members": {&rows{begin: `{`, end: `"jobs":[{"url":"a.test"}]}`, n: n, row: func(i int) string {
 			return fmt.Sprintf("\n\"u%d\":%s,", i, quoted)
@@ -130,9 +130,9 @@ func TestUnknownMembersAreNotKeptInMemory(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, nil)
 			grown := heapGrowth(func() {
-				got := r.ask("POST", "/v1/batches", test.body, "Content-Type", "application/json").want(test.status)
-				if detail, _ := got["detail"].(string); !strings.Contains(detail, test.tells) {
-					t.Errorf("got %q, want %q", detail, test.tells)
+				got := r.do("POST", "/v1/batches", test.body, "Content-Type", "application/json").want(test.status)
+				if detail, _ := got["detail"].(string); !strings.Contains(detail, test.wantText) {
+					t.Errorf("got %q, want %q", detail, test.wantText)
 				}
 			})
 			t.Logf("a body of %d KiB, the heap grew by %d KiB", test.body.sent.Load()>>10, grown>>10)
@@ -160,9 +160,9 @@ func TestAHugeBatchIsNotKeptInMemory(t *testing.T) {
 		"text/csv": {begin: "url,ref\n", n: n, row: func(i int) string { return fmt.Sprintf("https://a.test/%d,%040d\n", i, i) }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newRig(t, func(c *Config) { c.Work = counting{c.Work} })
+			r := newRig(t, func(c *Config) { c.Work = countingWork{c.Work} })
 			var got map[string]any
-			grown := heapGrowth(func() { got = r.ask("POST", "/v1/batches", body, "Content-Type", name).want(202) })
+			grown := heapGrowth(func() { got = r.do("POST", "/v1/batches", body, "Content-Type", name).want(202) })
 			if got["rows"] != float64(n) {
 				t.Errorf("%v", got)
 			}

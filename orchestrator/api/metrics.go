@@ -17,22 +17,22 @@ import (
 type Metrics struct {
 	registry *prometheus.Registry
 
-	webhooks   *prometheus.CounterVec   // by result
-	answering  *prometheus.HistogramVec // how long those took, by result
-	closures   *prometheus.CounterVec   // by state, provenance, late
-	deliveries *prometheus.CounterVec   // by what became of them
-	conflicts  prometheus.Counter
-	corrected  *prometheus.CounterVec
-	doubts     *prometheus.CounterVec   // by event
-	requests   *prometheus.CounterVec   // to the vendor, by operation and code
-	duration   *prometheus.HistogramVec // of those, by operation
-	oddRows    *prometheus.CounterVec   // rows of listings that could not be read, by operation
-	callbacks  *prometheus.CounterVec   // attempts, by target and outcome
-	calling    *prometheus.HistogramVec // how long those took, by target
-	answers    *prometheus.CounterVec   // of the API, by route and code
-	uploads    prometheus.Gauge         // bodies of batches on their way
-	waits      prometheus.Gauge         // requests that wait
-	streams    prometheus.Gauge         // open event streams
+	webhooks         *prometheus.CounterVec   // by result
+	webhookDuration  *prometheus.HistogramVec // how long those took, by result
+	closures         *prometheus.CounterVec   // by state, provenance, late
+	deliveries       *prometheus.CounterVec   // by what became of them
+	conflicts        prometheus.Counter
+	corrected        *prometheus.CounterVec
+	doubts           *prometheus.CounterVec   // by event
+	vendorRequests   *prometheus.CounterVec   // to the vendor, by operation and code
+	vendorDuration   *prometheus.HistogramVec // of those, by operation
+	oddRows          *prometheus.CounterVec   // rows of listings that could not be read, by operation
+	callbacks        *prometheus.CounterVec   // attempts, by target and outcome
+	callbackDuration *prometheus.HistogramVec // how long those took, by target
+	apiRequests      *prometheus.CounterVec   // of the API, by route and code
+	uploads          prometheus.Gauge         // bodies of batches on their way
+	waits            prometheus.Gauge         // requests that wait
+	streams          prometheus.Gauge         // open event streams
 }
 
 // Sources are what is asked for at each scrape. All are required.
@@ -54,28 +54,28 @@ func NewMetrics(version string, results []string, from Sources) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		webhooks: counters("webhooks_total", "Webhook requests by result.", "result"),
-		answering: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		webhookDuration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: ns, Name: "webhook_duration_seconds", Help: "Time to answer webhook requests, by result.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2},
 		}, []string{"result"}),
-		closures:   counters("closures_total", "Closures by state and provenance; late ones replaced a timeout.", "state", "closed_by", "late"),
-		deliveries: counters("deliveries_total", "Deliveries that this process read, and how many of them were held, foreign, noted or put aside.", "disposition"),
-		conflicts:  prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Name: "conflicts_total", Help: "Results that contradicted a recorded one."}),
-		corrected:  counters("corrections_total", "Corrected jobs by new state.", "state"),
-		doubts:     counters("doubts_total", "Creates in doubt: opened, adopted after a look-up, resent.", "event"),
-		requests:   counters("vendor_requests_total", "Calls to the vendor's API by operation and outcome: an HTTP status, not_sent, no_answer or invalid.", "operation", "code"),
-		oddRows:    counters("vendor_odd_rows_total", "Rows of the vendor's listings that could not be read and were skipped, by operation.", "operation"),
-		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		closures:       counters("closures_total", "Closures by state and provenance; late ones replaced a timeout.", "state", "closed_by", "late"),
+		deliveries:     counters("deliveries_total", "Deliveries that this process read, and how many of them were held, foreign, noted or put aside.", "disposition"),
+		conflicts:      prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Name: "conflicts_total", Help: "Results that contradicted a recorded one."}),
+		corrected:      counters("corrections_total", "Corrected jobs by new state.", "state"),
+		doubts:         counters("doubts_total", "Creates in doubt: opened, adopted after a look-up, resent.", "event"),
+		vendorRequests: counters("vendor_requests_total", "Calls to the vendor's API by operation and outcome: an HTTP status, not_sent, no_answer or invalid.", "operation", "code"),
+		oddRows:        counters("vendor_odd_rows_total", "Rows of the vendor's listings that could not be read and were skipped, by operation.", "operation"),
+		vendorDuration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: ns, Name: "vendor_request_duration_seconds", Help: "Duration of calls to the vendor's API.",
 			Buckets: []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 15},
 		}, []string{"operation"}),
 		callbacks: counters("callbacks_total", "Attempts at callbacks by target (a sink's name, or callback_url) and outcome: delivered, retried, dead or gone.", "target", "outcome"),
-		calling: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		callbackDuration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: ns, Name: "callback_duration_seconds", Help: "Duration of attempts at callbacks.",
 			Buckets: []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 15},
 		}, []string{"target"}),
 	}
-	m.answers = counters("api_requests_total", "API requests by route (none if there is no such route) and HTTP status.", "route", "code")
+	m.apiRequests = counters("api_requests_total", "API requests by route (none if there is no such route) and HTTP status.", "route", "code")
 	gauge := func(name, help string) prometheus.Gauge {
 		g := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: ns, Name: name, Help: help})
 		m.registry.MustRegister(g)
@@ -103,7 +103,7 @@ func NewMetrics(version string, results []string, from Sources) *Metrics {
 		Namespace: ns, Name: "build_info", Help: "The running version.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.webhooks, m.answering, m.closures, m.deliveries, m.conflicts, m.corrected, m.doubts, m.requests, m.duration, m.oddRows, m.callbacks, m.calling, m.answers, build,
+	m.registry.MustRegister(m.webhooks, m.webhookDuration, m.closures, m.deliveries, m.conflicts, m.corrected, m.doubts, m.vendorRequests, m.vendorDuration, m.oddRows, m.callbacks, m.callbackDuration, m.apiRequests, build,
 		scrape{from}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -111,7 +111,7 @@ func NewMetrics(version string, results []string, from Sources) *Metrics {
 // Webhook counts one request to the receiver.
 func (m *Metrics) Webhook(result string, took time.Duration) {
 	m.webhooks.WithLabelValues(result).Inc()
-	m.answering.WithLabelValues(result).Observe(took.Seconds())
+	m.webhookDuration.WithLabelValues(result).Observe(took.Seconds())
 }
 
 // Changed counts what a transaction of the store brought about.
@@ -151,8 +151,8 @@ func (m *Metrics) Doubts(opened, adopted, resent int) {
 
 // VendorCall counts one call of the vendor's API.
 func (m *Metrics) VendorCall(operation, code string, took time.Duration) {
-	m.requests.WithLabelValues(operation, code).Inc()
-	m.duration.WithLabelValues(operation).Observe(took.Seconds())
+	m.vendorRequests.WithLabelValues(operation, code).Inc()
+	m.vendorDuration.WithLabelValues(operation).Observe(took.Seconds())
 }
 
 // VendorOddRows counts rows of a listing that could not be read.
@@ -173,5 +173,5 @@ func (m *Metrics) CallbackTargets(targets, outcomes []string) {
 // Callback counts one attempt at a callback.
 func (m *Metrics) Callback(target, outcome string, took time.Duration) {
 	m.callbacks.WithLabelValues(target, outcome).Inc()
-	m.calling.WithLabelValues(target).Observe(took.Seconds())
+	m.callbackDuration.WithLabelValues(target).Observe(took.Seconds())
 }

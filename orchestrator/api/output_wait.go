@@ -16,7 +16,7 @@ import (
 func (s *server) fetch(ctx context.Context, j jobs.Job, kind output) (*client.Download, error) {
 	for attempt := 1; ; attempt++ {
 		body, err := kind.fetch(ctx, s.Outputs, j.ScreenshotID)
-		if !errors.Is(err, client.ErrNotReady) || !s.mayBeDue(ctx, j, kind) {
+		if !errors.Is(err, client.ErrNotReady) || !s.outputExpected(ctx, j, kind) {
 			return body, err
 		}
 		delay, again := s.outputRetry.Next(err, attempt)
@@ -35,22 +35,22 @@ func (s *server) fetch(ctx context.Context, j jobs.Job, kind output) (*client.Do
 
 // mayBeDue reports whether an output that is not there may yet come: the job has
 // just ended, and asked for it.
-func (s *server) mayBeDue(ctx context.Context, j jobs.Job, kind output) bool {
+func (s *server) outputExpected(ctx context.Context, j jobs.Job, kind output) bool {
 	if s.Now().Sub(j.ClosedAt) > client.OutputGrace {
 		return false
 	}
 	if kind.param == "" {
 		return true
 	}
-	asked, given := j.Params[kind.param]
+	value, given := j.Params[kind.param]
 	if !given {
 		b, err := s.Store.Batch(ctx, j.ID.Batch)
 		if err != nil {
 			return false // the answer is then that of a job without this output
 		}
-		asked = b.Params[kind.param]
+		value = b.Params[kind.param]
 	}
-	switch fmt.Sprint(asked) {
+	switch fmt.Sprint(value) {
 	case "<nil>", "", "0", "false":
 		return false
 	}

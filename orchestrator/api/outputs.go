@@ -29,12 +29,12 @@ type Outputs interface {
 
 // output is a kind of what a screenshot brings.
 type output struct {
-	name  string
-	types []string // that it may have; with any other it is given as mere bytes
-	fetch func(ctx context.Context, from Outputs, id string) (*client.Download, error)
-	is    func(contentType string, head []byte) (string, bool)
-	shown bool   // in a browser; else saved
-	param string // by which a create asks for it; empty: it always does
+	name   string
+	types  []string // that it may have; with any other it is given as mere bytes
+	fetch  func(ctx context.Context, from Outputs, id string) (*client.Download, error)
+	detect func(contentType string, head []byte) (string, bool)
+	inline bool   // in a browser; else saved
+	param  string // by which a create asks for it; empty: it always does
 }
 
 var outputs = []output{
@@ -82,14 +82,14 @@ func (s *server) outputRoutes() {
 		get := operation(http.MethodGet, "/v1/jobs/{id}/"+kind.name, "get"+strings.ToUpper(kind.name[:1])+kind.name[1:], "jobs",
 			"Get the "+kind.name+" of a job that is done", http.StatusNotFound, http.StatusConflict, http.StatusBadGateway)
 		get.Description = "The file comes from the vendor, or from the disk of the server if it is kept there. If If-None-Match contains its ETag, the vendor is not queried."
-		get.Responses = content(http.StatusOK, "The file", append([]string{anyBytes}, kind.types...)...)
+		get.Responses = plainResponse(http.StatusOK, "The file", append([]string{anyBytes}, kind.types...)...)
 		get.Responses["304"] = &huma.Response{Description: "You have the current version"}
 		huma.Register(s.api, get, func(ctx context.Context, in *getOutput) (*outputAnswer, error) { return s.getOutput(ctx, kind, in) })
 	}
 }
 
 func (s *server) getOutput(ctx context.Context, kind output, in *getOutput) (*outputAnswer, error) {
-	j, err := s.shown(ctx, in.ID)
+	j, err := s.outputJob(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -100,14 +100,14 @@ func (s *server) getOutput(ctx context.Context, kind output, in *getOutput) (*ou
 		answer.Body = func(out huma.Context) { out.SetStatus(http.StatusNotModified) }
 		return answer, nil
 	}
-	unhurried(ctx)
+	liftWriteDeadline(ctx)
 	body, err := s.open(ctx, j, kind, tag)
 	if err != nil {
 		return nil, err
 	}
 	answer.Type = body.ContentType
 	disposition := "attachment"
-	if kind.shown {
+	if kind.inline {
 		disposition = "inline"
 	}
 	answer.Name = fmt.Sprintf(`%s; filename="%s%s"`, disposition, j.ID, extensions[body.ContentType])
@@ -120,7 +120,7 @@ func (s *server) getOutput(ctx context.Context, kind output, in *getOutput) (*ou
 		if out.Method() == http.MethodHead {
 			return
 		}
-		if _, err := io.Copy(newSteady(ctx, out.BodyWriter()), body.Body); err != nil {
+		if _, err := io.Copy(newDeadlineWriter(ctx, out.BodyWriter()), body.Body); err != nil {
 			s.Logger.Warn("output interrupted", "job", j.ID.String(), "kind", kind.name, "error", err)
 			panic(http.ErrAbortHandler) // half a picture must not look whole
 		}
@@ -129,7 +129,7 @@ func (s *server) getOutput(ctx context.Context, kind output, in *getOutput) (*ou
 }
 
 // shown is the job whose picture a job shows, which is done.
-func (s *server) shown(ctx context.Context, id string) (jobs.Job, error) {
+func (s *server) outputJob(ctx context.Context, id string) (jobs.Job, error) {
 	j, err := s.job(ctx, id)
 	if err == nil && j.State == jobs.Duplicate {
 		j, err = s.job(ctx, jobs.ID{Batch: j.ID.Batch, Row: j.DuplicateOf}.String())
@@ -169,21 +169,21 @@ func (s *server) open(ctx context.Context, j jobs.Job, kind output, tag string) 
 	}
 	body, err := s.fetch(ctx, j, kind)
 	if err != nil {
-		return nil, s.unfetched(ctx, j, kind, err)
+		return nil, s.outputError(ctx, j, kind, err)
 	}
 	mediaType, _, err := mime.ParseMediaType(body.ContentType)
 	body.ContentType = anyBytes
 	if err == nil && slices.Contains(kind.types, mediaType) {
 		body.ContentType = mediaType
 	}
-	return s.images.keep(j, kind, tag, body), nil
+	return s.images.save(j, kind, tag, body), nil
 }
 
 // unfetched is the answer when the vendor gives nothing.
-func (s *server) unfetched(ctx context.Context, j jobs.Job, kind output, err error) error {
+func (s *server) outputError(ctx context.Context, j jobs.Job, kind output, err error) error {
 	var limited *client.RateLimitError
 	switch {
-	case errors.Is(err, client.ErrNotReady) && s.mayBeDue(ctx, j, kind):
+	case errors.Is(err, client.ErrNotReady) && s.outputExpected(ctx, j, kind):
 		return retryLater(problem(http.StatusServiceUnavailable, fmt.Sprintf("the vendor does not have the %s of job %s ready yet: try again", kind.name, j.ID)), notReadyRetry)
 	case errors.Is(err, client.ErrNotFound):
 		return problem(http.StatusNotFound, fmt.Sprintf("the vendor has no %s of job %s", kind.name, j.ID))

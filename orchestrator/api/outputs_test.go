@@ -26,11 +26,11 @@ func newOutputs() *fakeOutputs {
 func TestOutputsOfAJob(t *testing.T) {
 	vendor := newOutputs()
 	r := newRig(t, func(c *Config) { c.Outputs = vendor })
-	r.ask("POST", "/v1/batches", "a.test\nhttps://a.test/\nb.test\n", "Content-Type", "text/csv").want(202)
-	r.ask("GET", "/v1/jobs/b1-1/image", nil).problem(409, "", "is queued")
-	r.close("b1-1", jobs.Done, "s1")
-	r.close("b1-3", jobs.Done, "s2")
-	if got := r.ask("GET", "/v1/jobs/b1-1", nil).want(200)["image_url"]; got != "/v1/jobs/b1-1/image" {
+	r.do("POST", "/v1/batches", "a.test\nhttps://a.test/\nb.test\n", "Content-Type", "text/csv").want(202)
+	r.do("GET", "/v1/jobs/b1-1/image", nil).problem(409, "", "is queued")
+	r.closeJob("b1-1", jobs.Done, "s1")
+	r.closeJob("b1-3", jobs.Done, "s2")
+	if got := r.do("GET", "/v1/jobs/b1-1", nil).want(200)["image_url"]; got != "/v1/jobs/b1-1/image" {
 		t.Errorf("image_url %v", got)
 	}
 	tags := map[string]bool{}
@@ -40,7 +40,7 @@ func TestOutputsOfAJob(t *testing.T) {
 		{"b1-1/pdf", "application/pdf", `attachment; filename="b1-1.pdf"`},
 		{"b1-3/image", "application/octet-stream", `inline; filename="b1-3.bin"`}, // a picture that can run scripts
 	} {
-		a := r.ask("GET", "/v1/jobs/"+test.path, nil)
+		a := r.do("GET", "/v1/jobs/"+test.path, nil)
 		h := a.header
 		if a.status != 200 || string(a.body) != "bytes" || h.Get("Content-Type") != test.kind || h.Get("Content-Disposition") != test.name {
 			t.Errorf("%s: %d %q %v", test.path, a.status, a.body, h)
@@ -52,26 +52,26 @@ func TestOutputsOfAJob(t *testing.T) {
 			t.Errorf("%s: ETag %s", test.path, h.Get("ETag"))
 		}
 		tags[h.Get("ETag")] = true
-		asked := vendor.asked.Load()
-		again := r.ask("GET", "/v1/jobs/"+test.path, nil, "If-None-Match", `"other", W/`+h.Get("ETag"))
-		if again.status != http.StatusNotModified || len(again.body) > 0 || again.header.Get("ETag") != h.Get("ETag") || vendor.asked.Load() != asked {
-			t.Errorf("%s again: %d, %d calls to the vendor", test.path, again.status, vendor.asked.Load()-asked)
+		before := vendor.calls.Load()
+		again := r.do("GET", "/v1/jobs/"+test.path, nil, "If-None-Match", `"other", W/`+h.Get("ETag"))
+		if again.status != http.StatusNotModified || len(again.body) > 0 || again.header.Get("ETag") != h.Get("ETag") || vendor.calls.Load() != before {
+			t.Errorf("%s again: %d, %d calls to the vendor", test.path, again.status, vendor.calls.Load()-before)
 		}
-		if other := r.ask("GET", "/v1/jobs/"+test.path, nil, "If-None-Match", `"other"`); other.status != 200 {
+		if other := r.do("GET", "/v1/jobs/"+test.path, nil, "If-None-Match", `"other"`); other.status != 200 {
 			t.Errorf("%s with another tag: %d", test.path, other.status)
 		}
 	}
-	if a := r.ask("GET", "/v1/jobs/b1-2/image", nil); a.status != 200 || string(a.body) != "bytes" {
+	if a := r.do("GET", "/v1/jobs/b1-2/image", nil); a.status != 200 || string(a.body) != "bytes" {
 		t.Errorf("of a duplicate: %d %s", a.status, a.body)
 	}
-	if a := r.ask("HEAD", "/v1/jobs/b1-1/image", nil); a.status != 200 || len(a.body) > 0 || a.header.Get("Content-Length") != "5" {
+	if a := r.do("HEAD", "/v1/jobs/b1-1/image", nil); a.status != 200 || len(a.body) > 0 || a.header.Get("Content-Length") != "5" {
 		t.Errorf("HEAD: %d %v", a.status, a.header)
 	}
-	r.ask("GET", "/v1/jobs/b1-3/pdf", nil).problem(404, "", "has no pdf")
-	r.ask("GET", "/v1/jobs/zz-1/image", nil).problem(404, "", "there is no job")
+	r.do("GET", "/v1/jobs/b1-3/pdf", nil).problem(404, "", "has no pdf")
+	r.do("GET", "/v1/jobs/zz-1/image", nil).problem(404, "", "there is no job")
 }
 
-func TestOutputsThatTheVendorDoesNotGive(t *testing.T) {
+func TestOutputsWithVendorErrors(t *testing.T) {
 	for name, test := range map[string]struct {
 		err        error
 		status     int
@@ -83,30 +83,30 @@ func TestOutputsThatTheVendorDoesNotGive(t *testing.T) {
 		"unknown":    {&client.APIError{Status: 404}, 404, ""},
 	} {
 		r := newRig(t, func(c *Config) { c.Outputs = &fakeOutputs{err: test.err} })
-		r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)
-		r.close("b1-1", jobs.Done, "s1")
+		r.do("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)
+		r.closeJob("b1-1", jobs.Done, "s1")
 		t.Log(name)
-		a := r.ask("GET", "/v1/jobs/b1-1/image", nil)
+		a := r.do("GET", "/v1/jobs/b1-1/image", nil)
 		a.problem(test.status, "", "vendor")
 		if a.header.Get("Retry-After") != test.retryAfter || strings.Contains(string(a.body), "s3cret") {
 			t.Errorf("Retry-After %q, %s", a.header.Get("Retry-After"), a.body)
 		}
-		failed := r.ask("POST", "/v1/jobs", JobRequest{URL: "b.test"}).want(202)["id"].(string)
-		r.close(failed, jobs.Failed, "s0")
-		r.ask("GET", "/v1/jobs/"+failed+"/image", nil).problem(404, "", "has no image")
+		failed := r.do("POST", "/v1/jobs", JobRequest{URL: "b.test"}).want(202)["id"].(string)
+		r.closeJob(failed, jobs.Failed, "s0")
+		r.do("GET", "/v1/jobs/"+failed+"/image", nil).problem(404, "", "has no image")
 	}
 }
 
 // The vendor may have a picture ready only a while after it called it finished.
-func TestOutputsThatAreNotReadyYet(t *testing.T) {
+func TestOutputsNotReadyYet(t *testing.T) {
 	quick := client.RetryPolicy{Attempts: 6, Base: time.Millisecond}
 	for name, test := range map[string]struct {
-		path   string
-		params map[string]any
-		late   int64         // calls until it is ready
-		since  time.Duration // the job's end
-		status int
-		asked  int64
+		path     string
+		params   map[string]any
+		notReady int64         // calls until it is ready
+		since    time.Duration // the job's end
+		status   int
+		calls    int64
 	}{
 		"soon":                   {"image", nil, 3, 0, 200, 4},
 		"not in time":            {"image", nil, 100, 0, 503, 6},
@@ -118,14 +118,14 @@ func TestOutputsThatAreNotReadyYet(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			vendor := newOutputs()
-			vendor.late = test.late
+			vendor.notReady = test.notReady
 			r := newRig(t, func(c *Config) { c.Outputs, c.outputRetry = vendor, quick })
-			r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test", Params: test.params}).want(202)
-			r.close("b1-1", jobs.Done, "s1")
+			r.do("POST", "/v1/jobs", JobRequest{URL: "a.test", Params: test.params}).want(202)
+			r.closeJob("b1-1", jobs.Done, "s1")
 			r.clock.advance(test.since)
-			a := r.ask("GET", "/v1/jobs/b1-1/"+test.path, nil)
-			if a.status != test.status || vendor.asked.Load() != test.asked {
-				t.Errorf("%d %s after %d calls, want %d after %d", a.status, a.body, vendor.asked.Load(), test.status, test.asked)
+			a := r.do("GET", "/v1/jobs/b1-1/"+test.path, nil)
+			if a.status != test.status || vendor.calls.Load() != test.calls {
+				t.Errorf("%d %s after %d calls, want %d after %d", a.status, a.body, vendor.calls.Load(), test.status, test.calls)
 			}
 			if after := a.header.Get("Retry-After"); (after != "") != (test.status == 503) {
 				t.Errorf("Retry-After %q", after)
@@ -135,20 +135,20 @@ func TestOutputsThatAreNotReadyYet(t *testing.T) {
 }
 
 // failing is a body that breaks off.
-type failing struct{}
+type failingReader struct{}
 
-func (failing) Read([]byte) (int, error) { return 0, errors.New("connection reset") }
+func (failingReader) Read([]byte) (int, error) { return 0, errors.New("connection reset") }
 
-func TestKeptPicturesAreNotFetchedAgain(t *testing.T) {
+func TestKeptImagesAreNotFetchedAgain(t *testing.T) {
 	vendor, folder := newOutputs(), filepath.Join(t.TempDir(), "images")
 	r := newRig(t, func(c *Config) { c.Outputs, c.ImageDir = vendor, folder })
-	r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)
-	r.close("b1-1", jobs.Done, "s1")
-	first := r.ask("GET", "/v1/jobs/b1-1/image", nil)
+	r.do("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)
+	r.closeJob("b1-1", jobs.Done, "s1")
+	first := r.do("GET", "/v1/jobs/b1-1/image", nil)
 	vendor.err = errors.New("gone")
-	again := r.ask("GET", "/v1/jobs/b1-1/image", nil)
-	if again.status != 200 || string(again.body) != "bytes" || vendor.asked.Load() != 1 {
-		t.Errorf("%d %q after %d calls", again.status, again.body, vendor.asked.Load())
+	again := r.do("GET", "/v1/jobs/b1-1/image", nil)
+	if again.status != 200 || string(again.body) != "bytes" || vendor.calls.Load() != 1 {
+		t.Errorf("%d %q after %d calls", again.status, again.body, vendor.calls.Load())
 	}
 	for _, name := range []string{"ETag", "Content-Type", "Content-Length", "Content-Disposition"} {
 		if first.header.Get(name) != again.header.Get(name) {
@@ -161,7 +161,7 @@ func TestKeptPicturesAreNotFetchedAgain(t *testing.T) {
 	}
 	wantMode(t, files[0], 0o600)
 	wantMode(t, filepath.Dir(files[0]), 0o700)
-	r.ask("GET", "/v1/jobs/b1-1/pdf", nil).problem(502, "", "vendor")
+	r.do("GET", "/v1/jobs/b1-1/pdf", nil).problem(502, "", "vendor")
 }
 
 func wantMode(t *testing.T, path string, want fs.FileMode) {
@@ -175,14 +175,14 @@ func wantMode(t *testing.T, path string, want fs.FileMode) {
 	}
 }
 
-func TestKeptPicturesHaveTheModeThatIsAskedFor(t *testing.T) {
+func TestKeptImagesHaveTheConfiguredMode(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "images")
 	kept, err := openImages(folder, 0o640, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	j := jobs.Job{ID: jobs.ID{Batch: "b1", Row: 1}, ScreenshotID: "s1", Attempt: 1}
-	d := kept.keep(j, outputs[0], "tag", &client.Download{Body: io.NopCloser(strings.NewReader("by")), ContentType: "image/png", Length: 2})
+	d := kept.save(j, outputs[0], "tag", &client.Download{Body: io.NopCloser(strings.NewReader("by")), ContentType: "image/png", Length: 2})
 	if _, err := io.Copy(io.Discard, d.Body); err != nil || d.Body.Close() != nil {
 		t.Fatal(err)
 	}
@@ -191,15 +191,15 @@ func TestKeptPicturesHaveTheModeThatIsAskedFor(t *testing.T) {
 	wantMode(t, folder, 0o750)
 }
 
-func TestHalfAPictureIsNotKept(t *testing.T) {
+func TestIncompleteImageIsNotKept(t *testing.T) {
 	folder := t.TempDir()
 	kept, err := openImages(folder, 0, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	j := jobs.Job{ID: jobs.ID{Batch: "b1", Row: 1}, ScreenshotID: "s1", Attempt: 1}
-	for _, body := range []io.Reader{io.MultiReader(strings.NewReader("by"), failing{}), strings.NewReader("by")} {
-		d := kept.keep(j, outputs[0], "tag", &client.Download{Body: io.NopCloser(body), ContentType: "image/png", Length: 5})
+	for _, body := range []io.Reader{io.MultiReader(strings.NewReader("by"), failingReader{}), strings.NewReader("by")} {
+		d := kept.save(j, outputs[0], "tag", &client.Download{Body: io.NopCloser(body), ContentType: "image/png", Length: 5})
 		_, _ = io.Copy(io.Discard, d.Body)
 		if err := d.Body.Close(); err != nil {
 			t.Error(err)
@@ -213,25 +213,25 @@ func TestHalfAPictureIsNotKept(t *testing.T) {
 	}
 }
 
-func TestADiskThatIsFullDoesNotKeepThePictureBack(t *testing.T) {
+func TestImageThatCannotBeKeptIsServed(t *testing.T) {
 	vendor, folder := newOutputs(), filepath.Join(t.TempDir(), "images")
 	r := newRig(t, func(c *Config) { c.Outputs, c.ImageDir = vendor, folder })
 	if err := os.WriteFile(filepath.Join(folder, "b1"), nil, 0o600); err != nil { // no folder can be made there
 		t.Fatal(err)
 	}
-	r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)
-	r.close("b1-1", jobs.Done, "s1")
-	if a := r.ask("GET", "/v1/jobs/b1-1/image", nil); a.status != 200 || string(a.body) != "bytes" {
+	r.do("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)
+	r.closeJob("b1-1", jobs.Done, "s1")
+	if a := r.do("GET", "/v1/jobs/b1-1/image", nil); a.status != 200 || string(a.body) != "bytes" {
 		t.Errorf("%d %q", a.status, a.body)
 	}
 }
 
-func TestHalfAPictureDoesNotLookWhole(t *testing.T) {
+func TestIncompleteOutputIsAborted(t *testing.T) {
 	vendor := newOutputs()
 	vendor.broken = true
 	r := newRig(t, func(c *Config) { c.Outputs = vendor })
-	r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)
-	r.close("b1-1", jobs.Done, "s1")
+	r.do("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)
+	r.closeJob("b1-1", jobs.Done, "s1")
 	for _, kind := range []string{"image", "html"} { // with and without a length
 		response, err := http.Get(r.url + "/v1/jobs/b1-1/" + kind)
 		if err != nil {
@@ -245,7 +245,7 @@ func TestHalfAPictureDoesNotLookWhole(t *testing.T) {
 }
 
 // What an earlier version kept is given out only if it can be the output.
-func TestKeptFilesThatAreNoOutputsAreFetchedAgain(t *testing.T) {
+func TestInvalidKeptFilesAreFetchedAgain(t *testing.T) {
 	for name, test := range map[string]struct{ kind, extension, body string }{
 		"empty picture":     {"image", ".png", ""},
 		"portal":            {"image", ".bin", "<!DOCTYPE html><title>Sign in</title>"},
@@ -257,10 +257,10 @@ func TestKeptFilesThatAreNoOutputsAreFetchedAgain(t *testing.T) {
 	} {
 		vendor, folder := newOutputs(), t.TempDir()
 		r := newRig(t, func(c *Config) { c.Outputs, c.ImageDir = vendor, folder })
-		r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)
-		r.close("b1-1", jobs.Done, "s1")
+		r.do("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)
+		r.closeJob("b1-1", jobs.Done, "s1")
 		path := "/v1/jobs/b1-1/" + test.kind
-		tag := strings.Trim(r.ask("GET", path, nil).header.Get("ETag"), `"`)
+		tag := strings.Trim(r.do("GET", path, nil).header.Get("ETag"), `"`)
 		kept, err := filepath.Glob(filepath.Join(folder, "b1", "*"))
 		if err != nil || len(kept) != 1 {
 			t.Fatalf("%s: kept %v, %v", name, kept, err)
@@ -272,8 +272,8 @@ func TestKeptFilesThatAreNoOutputsAreFetchedAgain(t *testing.T) {
 		if err := os.WriteFile(wrong, []byte(test.body), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if a := r.ask("GET", path, nil); a.status != 200 || string(a.body) != vendor.body || vendor.asked.Load() != 2 {
-			t.Errorf("%s: %d %q after %d calls", name, a.status, a.body, vendor.asked.Load())
+		if a := r.do("GET", path, nil); a.status != 200 || string(a.body) != vendor.body || vendor.calls.Load() != 2 {
+			t.Errorf("%s: %d %q after %d calls", name, a.status, a.body, vendor.calls.Load())
 		}
 		if files, err := filepath.Glob(filepath.Join(folder, "b1", "*")); err != nil || len(files) != 1 || files[0] != kept[0] {
 			t.Errorf("%s: kept %v, %v, want %s", name, files, err, kept)
@@ -281,14 +281,14 @@ func TestKeptFilesThatAreNoOutputsAreFetchedAgain(t *testing.T) {
 	}
 }
 
-func TestNothingIsNotKept(t *testing.T) {
+func TestEmptyOutputIsNotKept(t *testing.T) {
 	folder := t.TempDir()
 	kept, err := openImages(folder, 0, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	j := jobs.Job{ID: jobs.ID{Batch: "b1", Row: 1}, ScreenshotID: "s1", Attempt: 1}
-	d := kept.keep(j, outputs[0], "tag", &client.Download{Body: io.NopCloser(strings.NewReader("")), ContentType: "image/png", Length: -1})
+	d := kept.save(j, outputs[0], "tag", &client.Download{Body: io.NopCloser(strings.NewReader("")), ContentType: "image/png", Length: -1})
 	if _, err := io.Copy(io.Discard, d.Body); err != nil || d.Body.Close() != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ const (
 	// short body.
 	stepTime = 30 * time.Second
 	// longestBody bounds the whole of a long body's way to us.
-	longestBody = 15 * time.Minute
+	maxBodyTime = 15 * time.Minute
 )
 
 // exchange is what sets the deadlines of a request's connection.
@@ -29,25 +29,25 @@ type exchangeKey struct{}
 
 // paced keeps the exchange at hand, and ends the deadline of reading with the
 // body: one that passed later would end the request's context.
-func (s *server) paced(next http.Handler) http.Handler {
+func (s *server) withDeadlines(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		e := exchange{http.NewResponseController(w), s.step}
 		if r.Body == nil || r.Body == http.NoBody {
 			_ = e.SetReadDeadline(time.Time{}) // some writers of tests have none
 		} else {
-			r.Body = &readOnce{r.Body, e}
+			r.Body = &timedBody{r.Body, e}
 			_ = e.SetWriteDeadline(time.Now().Add(2 * s.step)) // a slow body leaves the answer its time
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, e)))
 	})
 }
 
-type readOnce struct {
+type timedBody struct {
 	io.ReadCloser
 	exchange exchange
 }
 
-func (b *readOnce) Read(p []byte) (int, error) {
+func (b *timedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if errors.Is(err, io.EOF) {
 		_ = b.exchange.SetReadDeadline(time.Time{})
@@ -57,14 +57,14 @@ func (b *readOnce) Read(p []byte) (int, error) {
 
 // unhurried lets an answer come as late as it may. What then writes much must
 // do it through a steady.
-func unhurried(ctx context.Context) {
+func liftWriteDeadline(ctx context.Context) {
 	if e, ok := ctx.Value(exchangeKey{}).(exchange); ok {
 		_ = e.SetWriteDeadline(time.Time{})
 	}
 }
 
 // hurried bounds what is left of an answer that was unhurried.
-func hurried(ctx context.Context) {
+func setWriteDeadline(ctx context.Context) {
 	if e, ok := ctx.Value(exchangeKey{}).(exchange); ok {
 		_ = e.SetWriteDeadline(time.Now().Add(e.step))
 	}
@@ -72,39 +72,39 @@ func hurried(ctx context.Context) {
 
 // steady gives each write of a long answer its own time, so that whoever does
 // not read ends it, and whoever reads slowly does not.
-type steady struct {
+type deadlineWriter struct {
 	io.Writer
 	exchange exchange
 }
 
-func newSteady(ctx context.Context, w io.Writer) io.Writer {
+func newDeadlineWriter(ctx context.Context, w io.Writer) io.Writer {
 	if e, ok := ctx.Value(exchangeKey{}).(exchange); ok {
-		return steady{w, e}
+		return deadlineWriter{w, e}
 	}
 	return w
 }
 
-func (s steady) Write(p []byte) (int, error) {
+func (s deadlineWriter) Write(p []byte) (int, error) {
 	_ = s.exchange.SetWriteDeadline(time.Now().Add(s.exchange.step))
 	return s.Writer.Write(p)
 }
 
 // patient gives each read of a long body its own time.
-type patient struct {
+type deadlineReader struct {
 	io.Reader
 	exchange exchange
 	end      time.Time
 }
 
 // newPatient is a long body with time for each step and for the whole.
-func newPatient(ctx context.Context, body io.Reader) io.Reader {
+func newDeadlineReader(ctx context.Context, body io.Reader) io.Reader {
 	if e, ok := ctx.Value(exchangeKey{}).(exchange); ok {
-		return patient{body, e, time.Now().Add(longestBody)}
+		return deadlineReader{body, e, time.Now().Add(maxBodyTime)}
 	}
 	return body
 }
 
-func (p patient) Read(b []byte) (int, error) {
+func (p deadlineReader) Read(b []byte) (int, error) {
 	next := time.Now().Add(p.exchange.step)
 	if next.After(p.end) {
 		next = p.end

@@ -16,32 +16,32 @@ import (
 )
 
 // deadlines hears which are set.
-type deadlines struct {
+type deadlineRecorder struct {
 	*httptest.ResponseRecorder
 	read, write []time.Time
 }
 
-func (d *deadlines) SetReadDeadline(t time.Time) error {
+func (d *deadlineRecorder) SetReadDeadline(t time.Time) error {
 	d.read = append(d.read, t)
 	return nil
 }
 
-func (d *deadlines) SetWriteDeadline(t time.Time) error {
+func (d *deadlineRecorder) SetWriteDeadline(t time.Time) error {
 	d.write = append(d.write, t)
 	return nil
 }
 
-// TestNoDeadlineOutlastsItsStep: one that passes while the work goes on would
+// TestDeadlines: one that passes while the work goes on would
 // end the request's context, or the answer.
-func TestNoDeadlineOutlastsItsStep(t *testing.T) {
+func TestDeadlines(t *testing.T) {
 	r := newRig(t, nil)
 	handler, err := New(r.config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.ask("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv").want(202)
-	ended := r.ask("POST", "/v1/jobs", JobRequest{URL: "b.test"}).want(202)["id"].(string)
-	r.close(ended, jobs.Failed, "")
+	r.do("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv").want(202)
+	ended := r.do("POST", "/v1/jobs", JobRequest{URL: "b.test"}).want(202)["id"].(string)
+	r.closeJob(ended, jobs.Failed, "")
 	for name, test := range map[string]struct {
 		method, path, kind, body string
 		write                    int // deadlines at least
@@ -53,7 +53,7 @@ func TestNoDeadlineOutlastsItsStep(t *testing.T) {
 		"results": {"GET", "/v1/batches/b1/results", "", "", 2},
 		"wait":    {"GET", "/v1/batches/b1?wait=1ms", "", "", 2},
 	} {
-		w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+		w := &deadlineRecorder{ResponseRecorder: httptest.NewRecorder()}
 		var body io.Reader = http.NoBody
 		if test.body != "" {
 			body = struct{ io.Reader }{strings.NewReader(test.body)} // of an unknown length
@@ -82,9 +82,9 @@ func TestNoDeadlineOutlastsItsStep(t *testing.T) {
 	}
 }
 
-// TestSlowBodyIsAnswered: the web server's own bound of writing, which is shorter,
+// TestSlowBodyGetsAResponse: the web server's own bound of writing, which is shorter,
 // has passed by the time that the body is given up.
-func TestSlowBodyIsAnswered(t *testing.T) {
+func TestSlowBodyGetsAResponse(t *testing.T) {
 	r := newRig(t, nil)
 	cfg := r.config
 	cfg.step = 100 * time.Millisecond
@@ -110,13 +110,13 @@ func TestSlowBodyIsAnswered(t *testing.T) {
 }
 
 // stumbling is a store that panics in the middle of a report.
-type stumbling struct{ Store }
+type panickingStore struct{ Store }
 
-func (stumbling) Rows(context.Context, string, int64, int) ([]jobs.Row, error) { panic("s3cret") }
+func (panickingStore) Rows(context.Context, string, int64, int) ([]jobs.Row, error) { panic("s3cret") }
 
-func TestHalfAReportDoesNotLookWhole(t *testing.T) {
-	r := newRig(t, func(c *Config) { c.Store = stumbling{c.Store} })
-	r.ask("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv").want(202)
+func TestIncompleteReportIsAborted(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.Store = panickingStore{c.Store} })
+	r.do("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv").want(202)
 	response, err := http.Get(r.url + "/v1/batches/b1/results")
 	if err != nil {
 		return // cut before anything was sent

@@ -52,7 +52,7 @@ func describeParameters(doc *huma.OpenAPI) {
 				how = "Several values are repeated; a comma is part of the value"
 				p.Extensions = map[string]any{commas: commasLiteral}
 			}
-			p.Style, p.Explode, p.Description = "form", &explode, further(p.Description, how)
+			p.Style, p.Explode, p.Description = "form", &explode, appendSentence(p.Description, how)
 		}
 	}
 }
@@ -123,7 +123,7 @@ func (s *server) checkParameters(ctx huma.Context, next func(huma.Context)) {
 	if op.RequestBody != nil {
 		flaws = append(flaws, checkHeader("Content-Type", request.Header.Values("Content-Type"))...)
 	} else if hasBody(request) {
-		flaws = append(flaws, &huma.ErrorDetail{Location: "body", Message: "this route takes no body: leave it out" + elsewhere(op)})
+		flaws = append(flaws, &huma.ErrorDetail{Location: "body", Message: "this route takes no body: leave it out" + queryHint(op)})
 	}
 	if len(flaws) > 0 {
 		_ = huma.WriteErr(s.api, ctx, http.StatusUnprocessableEntity, "validation failed", flaws...) // whoever left does not need it
@@ -143,7 +143,7 @@ func hasBody(request *http.Request) bool {
 }
 
 // elsewhere says where a route takes what may have been meant by a body.
-func elsewhere(op *huma.Operation) string {
+func queryHint(op *huma.Operation) string {
 	if slices.ContainsFunc(op.Parameters, func(p *huma.Param) bool { return p.In == "query" }) {
 		return ", and put the options into the query"
 	}
@@ -176,7 +176,7 @@ func checkQuery(params []*huma.Param, raw string) (checked url.Values, flaws []e
 		p, member := findParameter(params, name)
 		switch {
 		case p == nil:
-			flaw(name, "unknown query parameter"+nearest(params, name))
+			flaw(name, "unknown query parameter"+suggestion(params, name))
 		case p.Style == styleDeepObject:
 			name = p.Name + "[" + member + "]"
 			checked[name] = append(checked[name], values...)
@@ -190,7 +190,7 @@ func checkQuery(params []*huma.Param, raw string) (checked url.Values, flaws []e
 		case p.Extensions[commas] == commasLiteral:
 			checked[name] = values
 		default:
-			checked[name] = []string{strings.Join(listed(values), ",")}
+			checked[name] = []string{strings.Join(splitList(values), ",")}
 		}
 	}
 	return checked, flaws
@@ -198,7 +198,7 @@ func checkQuery(params []*huma.Param, raw string) (checked url.Values, flaws []e
 
 // listed are the values of an array, however they are separated. An empty text is
 // none; between commas it is one, and wrong.
-func listed(given []string) (values []string) {
+func splitList(given []string) (values []string) {
 	for _, text := range given {
 		if text == "" {
 			continue
@@ -240,7 +240,7 @@ func findParameter(params []*huma.Param, name string) (p *huma.Param, member str
 func members(query url.Values, object string) map[string]string {
 	found := map[string]string{}
 	for name, values := range query {
-		if member, is := strings.CutPrefix(name, object+"["); is {
+		if member, ok := strings.CutPrefix(name, object+"["); ok {
 			found[strings.TrimSuffix(member, "]")] = values[0]
 		}
 	}
@@ -248,7 +248,7 @@ func members(query url.Values, object string) map[string]string {
 }
 
 // nearest names the parameters that may have been meant.
-func nearest(params []*huma.Param, name string) string {
+func suggestion(params []*huma.Param, name string) string {
 	var known []string
 	for _, p := range params {
 		if p.In != "query" {

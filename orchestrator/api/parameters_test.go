@@ -44,9 +44,9 @@ func goodValue(t *testing.T, p *huma.Param) string {
 // without a word.
 func TestEveryQueryParameterOfTheContract(t *testing.T) {
 	r := newRig(t, nil)
-	r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)
-	seen := 0
-	for _, op := range operations(r.book.doc) {
+	r.do("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)
+	tried := 0
+	for _, op := range operations(r.contract.doc) {
 		id := "b1"
 		if strings.HasPrefix(op.Path, "/v1/jobs/") {
 			id = "b1-1"
@@ -60,36 +60,36 @@ func TestEveryQueryParameterOfTheContract(t *testing.T) {
 				body, kind = "a.test\n", "text/csv"
 			}
 		}
-		ask := func(query string) reply { return r.ask(op.Method, path+"?"+query, body, "Content-Type", kind) }
+		do := func(query string) reply { return r.do(op.Method, path+"?"+query, body, "Content-Type", kind) }
 		if !op.SkipValidateParams {
-			ask("nonsense=1").problem(422, "query.nonsense", "unknown query parameter")
-			ask("a=%zz").problem(422, "query", "hexadecimal")
-			ask("a=1;b=2").problem(422, "query", "NAME=VALUE")
+			do("nonsense=1").problem(422, "query.nonsense", "unknown query parameter")
+			do("a=%zz").problem(422, "query", "hexadecimal")
+			do("a=1;b=2").problem(422, "query", "NAME=VALUE")
 		}
 		for _, p := range op.Parameters {
 			if p.In != "query" {
 				continue
 			}
-			seen++
+			tried++
 			name, good := p.Name, url.QueryEscape(goodValue(t, p))
-			what := op.Method + " " + op.Path + " " + name
+			route := op.Method + " " + op.Path + " " + name
 			accepted := func(query string) {
 				t.Helper()
 				if op.OperationID == "followEvents" {
 					r.listen(r.url + path + "?" + query).end()
-				} else if a := ask(query); a.status == 422 {
-					t.Errorf("%s: %s was refused: %s", what, query, a.body)
+				} else if a := do(query); a.status == 422 {
+					t.Errorf("%s: %s was refused: %s", route, query, a.body)
 				}
 			}
 			switch {
 			case p.Style == styleDeepObject:
 				accepted(name + ".a=" + good + "&" + name + ".b=" + good)
 				accepted(name + "%5Ba%5D=" + good)
-				ask(name+".a=1&"+name+"%5Ba%5D=1").problem(422, "query."+name+".a", "want one value")
-				ask(name+".=1").problem(422, "query."+name+".", "unknown query parameter")
+				do(name+".a=1&"+name+"%5Ba%5D=1").problem(422, "query."+name+".a", "want one value")
+				do(name+".=1").problem(422, "query."+name+".", "unknown query parameter")
 			case p.Schema.Type == huma.TypeArray:
 				if p.Style != "form" || p.Explode == nil || !*p.Explode {
-					t.Errorf("%s: the contract does not mark it as repeatable: %q %v", what, p.Style, p.Explode)
+					t.Errorf("%s: the contract does not mark it as repeatable: %q %v", route, p.Style, p.Explode)
 				}
 				accepted(name + "=" + good + "&" + name + "=" + good)
 				if p.Extensions[commas] == commasLiteral {
@@ -98,85 +98,85 @@ func TestEveryQueryParameterOfTheContract(t *testing.T) {
 				accepted(name + "=" + good + "," + good)
 				accepted(name + "=" + good + ",%20" + good + "&" + name + "=" + good)
 				if len(p.Schema.Items.Enum) > 0 { // the second one is read in either form
-					ask(name+"="+good+"&"+name+"=nonsense").problem(422, "query."+name+"[1]", "one of")
-					ask(name+"="+good+",nonsense").problem(422, "query."+name+"[1]", "one of")
-					ask(name+"="+good+",&"+name+"="+good).problem(422, "query."+name+"[1]", "one of")
+					do(name+"="+good+"&"+name+"=nonsense").problem(422, "query."+name+"[1]", "one of")
+					do(name+"="+good+",nonsense").problem(422, "query."+name+"[1]", "one of")
+					do(name+"="+good+",&"+name+"="+good).problem(422, "query."+name+"[1]", "one of")
 				}
 			default:
 				accepted(name + "=" + good)
-				ask(name+"="+good+"&"+name+"="+good).problem(422, "query."+name, "want one value")
-				ask(name+"="+good+"&"+name+"=").problem(422, "query."+name, "want one value")
-				tells := "did you mean "
+				do(name+"="+good+"&"+name+"="+good).problem(422, "query."+name, "want one value")
+				do(name+"="+good+"&"+name+"=").problem(422, "query."+name, "want one value")
+				wantText := "did you mean "
 				if len(name) == 1 {
-					tells = "want one of "
+					wantText = "want one of "
 				}
-				ask(name+"x="+good).problem(422, "query."+name+"x", tells)
+				do(name+"x="+good).problem(422, "query."+name+"x", wantText)
 			}
 		}
 	}
-	if seen < 30 {
-		t.Errorf("got %d query parameters, want at least 30", seen)
+	if tried < 30 {
+		t.Errorf("got %d query parameters, want at least 30", tried)
 	}
 }
 
 func TestRepeatedAndSeparatedValuesMeanTheSame(t *testing.T) {
 	r := newRig(t, nil)
 	for range 4 {
-		r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)
+		r.do("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)
 	}
-	r.close("b1-1", jobs.Failed, "")
-	r.close("b2-1", jobs.Done, "s2")
-	r.ask("POST", "/v1/jobs/b3-1/cancel", nil).want(200)
+	r.closeJob("b1-1", jobs.Failed, "")
+	r.closeJob("b2-1", jobs.Done, "s2")
+	r.do("POST", "/v1/jobs/b3-1/cancel", nil).want(200)
 
 	for _, query := range []string{"state=failed&state=done", "state=done&state=failed", "state=failed,done", "state=failed%2C+done", "state=&state=done,failed"} {
-		found := r.ask("GET", "/v1/jobs?"+query, nil).want(200)["jobs"].([]any)
+		found := r.do("GET", "/v1/jobs?"+query, nil).want(200)["jobs"].([]any)
 		if len(found) != 2 {
 			t.Errorf("%s: %d jobs, want 2", query, len(found))
 		}
-		page := r.ask("GET", "/v1/jobs?limit=1&"+query, nil).want(200)
-		r.ask("GET", "/v1/jobs?limit=1&state=done,failed&cursor="+page["next"].(string), nil).want(200)
+		page := r.do("GET", "/v1/jobs?limit=1&"+query, nil).want(200)
+		r.do("GET", "/v1/jobs?limit=1&state=done,failed&cursor="+page["next"].(string), nil).want(200)
 	}
 	for _, query := range []string{"type=job.failed&type=job.canceled", "type=job.failed,job.canceled"} {
 		r.listen(r.url+"/v1/events?after=0&"+query).want("job.failed", "job.canceled")
 	}
-	if got := r.ask("POST", "/v1/batches/b1/retry?state=canceled&state=failed", nil).want(200); got["queued"] != 1.0 {
+	if got := r.do("POST", "/v1/batches/b1/retry?state=canceled&state=failed", nil).want(200); got["queued"] != 1.0 {
 		t.Errorf("repeated: %v", got)
 	}
-	if got := r.ask("POST", "/v1/batches/b3/retry?state=failed&state=canceled", nil).want(200); got["queued"] != 1.0 {
+	if got := r.do("POST", "/v1/batches/b3/retry?state=failed&state=canceled", nil).want(200); got["queued"] != 1.0 {
 		t.Errorf("repeated: %v", got)
 	}
 
 	for _, query := range []string{"tag=a&tag=b", "tag=a,b", "tag=a%2C+b"} {
-		batch := r.ask("POST", "/v1/batches?"+query+"&param=script=f(1,2)&app=12=x,y&app=34", "a.test\n", "Content-Type", "text/csv").want(202)["batch_id"].(string)
+		batch := r.do("POST", "/v1/batches?"+query+"&param=script=f(1,2)&app=12=x,y&app=34", "a.test\n", "Content-Type", "text/csv").want(202)["batch_id"].(string)
 		b, err := r.store.Batch(t.Context(), batch)
 		if err != nil || !slices.Equal(b.Tags, []string{"a", "b"}) || b.Params["script"] != "f(1,2)" ||
 			!slices.Equal(b.Apps, []jobs.App{{ID: "12", PathTemplate: "x,y"}, {ID: "34"}}) {
 			t.Errorf("%s: %v %v %v, %v", query, b.Tags, b.Params, b.Apps, err)
 		}
 	}
-	r.ask("POST", "/v1/batches?app=12,34", "a.test\n", "Content-Type", "text/csv").problem(422, "query.app", "repeat app")
+	r.do("POST", "/v1/batches?app=12,34", "a.test\n", "Content-Type", "text/csv").problem(422, "query.app", "repeat app")
 	body, kind := form(t, "tag", "a,b", "timeout", "1m", "timeout", "2m", "file@", "a.test\n")
-	r.ask("POST", "/v1/batches", body, "Content-Type", kind).problem(422, "body.timeout", "more than once")
+	r.do("POST", "/v1/batches", body, "Content-Type", kind).problem(422, "body.timeout", "more than once")
 	body, kind = form(t, "tag", "a,b", "tag", "c", "file@", "a.test\n")
-	batch := r.ask("POST", "/v1/batches", body, "Content-Type", kind).want(202)["batch_id"].(string)
+	batch := r.do("POST", "/v1/batches", body, "Content-Type", kind).want(202)["batch_id"].(string)
 	if b, err := r.store.Batch(t.Context(), batch); err != nil || !slices.Equal(b.Tags, []string{"a", "b", "c"}) {
 		t.Errorf("in a form: %v, %v", b.Tags, err)
 	}
 }
 
-func TestUnknownParametersNameTheNearest(t *testing.T) {
+func TestUnknownParameterSuggestions(t *testing.T) {
 	r := newRig(t, nil)
-	for query, tells := range map[string]string{
+	for query, wantText := range map[string]string{
 		"states=done": "did you mean state?", "State=done": "did you mean state?", "offset=1": "want one of batch, cursor, ",
 		"curser=x": "did you mean cursor?", strings.Repeat("x", 500) + "=1": "want one of",
 	} {
-		r.ask("GET", "/v1/jobs?"+query, nil).problem(422, "", tells)
+		r.do("GET", "/v1/jobs?"+query, nil).problem(422, "", wantText)
 	}
-	r.ask("GET", "/v1/jobs/b1-1/image?size=1", nil).problem(422, "query.size", "this route has none")
+	r.do("GET", "/v1/jobs/b1-1/image?size=1", nil).problem(422, "query.size", "this route has none")
 }
 
 // twice sends a header in two lines.
-func (r *rig) twice(method, path, body, name, one, other string) reply {
+func (r *rig) doWithHeader(method, path, body, name, one, other string) reply {
 	r.t.Helper()
 	request, err := http.NewRequestWithContext(r.t.Context(), method, r.url+path, strings.NewReader(body))
 	if err != nil {
@@ -196,46 +196,46 @@ func (r *rig) twice(method, path, body, name, one, other string) reply {
 	return reply{r.t, response.StatusCode, response.Header, data}
 }
 
-func TestHeadersWithOneValueAreNotGivenTwo(t *testing.T) {
+func TestRepeatedHeaders(t *testing.T) {
 	outputs := &fakeOutputs{body: "bytes", have: map[string]client.Download{"image s1": {ContentType: "image/png", Length: 5}}}
 	r := newRig(t, func(c *Config) { c.Outputs = outputs })
 	const job, batch = `{"url":"a.test"}`, `{"jobs":[{"url":"a.test"}]}`
-	r.twice("POST", "/v1/jobs", job, "Idempotency-Key", "a", "b").problem(422, "header.Idempotency-Key", "different values")
-	r.twice("POST", "/v1/batches", batch, "Idempotency-Key", "a", "b").problem(422, "header.Idempotency-Key", "different values")
-	r.twice("POST", "/v1/jobs", job, "Content-Type", "application/json", "text/csv").problem(422, "header.Content-Type", "different values")
-	r.twice("GET", "/v1/events", "", "Last-Event-ID", "1", "2").problem(422, "header.Last-Event-ID", "different values")
+	r.doWithHeader("POST", "/v1/jobs", job, "Idempotency-Key", "a", "b").problem(422, "header.Idempotency-Key", "different values")
+	r.doWithHeader("POST", "/v1/batches", batch, "Idempotency-Key", "a", "b").problem(422, "header.Idempotency-Key", "different values")
+	r.doWithHeader("POST", "/v1/jobs", job, "Content-Type", "application/json", "text/csv").problem(422, "header.Content-Type", "different values")
+	r.doWithHeader("GET", "/v1/events", "", "Last-Event-ID", "1", "2").problem(422, "header.Last-Event-ID", "different values")
 	if found, err := r.store.Batches(t.Context(), "", 10); err != nil || len(found) > 0 {
 		t.Fatalf("%d batches were created, %v", len(found), err)
 	}
 	// The same twice is the same once.
-	r.twice("POST", "/v1/jobs", job, "Idempotency-Key", "a", "a").want(202)
-	r.ask("POST", "/v1/jobs", job, "Idempotency-Key", "a").want(200)
-	r.twice("POST", "/v1/batches", batch, "Idempotency-Key", "c", "c").want(202)
+	r.doWithHeader("POST", "/v1/jobs", job, "Idempotency-Key", "a", "a").want(202)
+	r.do("POST", "/v1/jobs", job, "Idempotency-Key", "a").want(200)
+	r.doWithHeader("POST", "/v1/batches", batch, "Idempotency-Key", "c", "c").want(202)
 
 	// Several ETags may come in one line or in two.
-	r.close("b1-1", jobs.Done, "s1")
-	tag := r.ask("GET", "/v1/jobs/b1-1/image", nil).header.Get("ETag")
+	r.closeJob("b1-1", jobs.Done, "s1")
+	tag := r.do("GET", "/v1/jobs/b1-1/image", nil).header.Get("ETag")
 	for _, given := range [][2]string{{`"x"`, tag}, {tag, `"x"`}, {`"x", ` + tag, `"y"`}} {
-		if a := r.twice("GET", "/v1/jobs/b1-1/image", "", "If-None-Match", given[0], given[1]); a.status != http.StatusNotModified {
+		if a := r.doWithHeader("GET", "/v1/jobs/b1-1/image", "", "If-None-Match", given[0], given[1]); a.status != http.StatusNotModified {
 			t.Errorf("%q: %d", given, a.status)
 		}
 	}
 }
 
-// TestRoutesWithoutABodyTakeNone asks all of the contract.
-func TestRoutesWithoutABodyTakeNone(t *testing.T) {
+// TestRoutesWithoutABodyRefuseOne asks all of the contract.
+func TestRoutesWithoutABodyRefuseOne(t *testing.T) {
 	r := newRig(t, nil)
-	id := r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)["id"].(string)
+	id := r.do("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)["id"].(string)
 	names := strings.NewReplacer("{id}", id, "{seq}", "1")
 	tried := 0
-	for path, item := range r.book.doc.Paths {
+	for path, item := range r.contract.doc.Paths {
 		for _, op := range []*huma.Operation{item.Get, item.Post} {
 			if op == nil || op.RequestBody != nil || !strings.HasPrefix(path, "/v1/") {
 				continue
 			}
 			tried++
 			for _, body := range []any{`{"batch":"b1"}`, "x", io.MultiReader(strings.NewReader("{}"))} {
-				r.ask(op.Method, names.Replace(path), body).problem(422, "body", "takes no body")
+				r.do(op.Method, names.Replace(path), body).problem(422, "body", "takes no body")
 			}
 		}
 	}
@@ -245,6 +245,6 @@ func TestRoutesWithoutABodyTakeNone(t *testing.T) {
 	if got := r.job(id); got.State != jobs.Queued {
 		t.Errorf("the job is %s", got.State)
 	}
-	r.ask("POST", "/v1/callbacks/replay", `{"state":"dead"}`).problem(422, "body", "into the query")
-	r.ask("POST", "/v1/jobs/"+id+"/cancel", io.MultiReader()).want(200) // chunked, and empty
+	r.do("POST", "/v1/callbacks/replay", `{"state":"dead"}`).problem(422, "body", "into the query")
+	r.do("POST", "/v1/jobs/"+id+"/cancel", io.MultiReader()).want(200) // chunked, and empty
 }

@@ -37,12 +37,12 @@ func (s *server) probeRoutes() {
 	}
 	ready.Errors = []int{http.StatusUnauthorized, http.StatusMisdirectedRequest, http.StatusTooManyRequests}
 	ready.SkipValidateParams = true
-	s.pass(ready, s.Readiness)
+	s.registerHandler(ready, s.Readiness)
 
 	metrics := operation(http.MethodGet, "/metrics", "getMetrics", "operations", "Metrics for Prometheus")
-	metrics.Responses = content(http.StatusOK, "In the text format of Prometheus", "text/plain")
+	metrics.Responses = plainResponse(http.StatusOK, "In the text format of Prometheus", "text/plain")
 	metrics.SkipValidateParams = true
-	s.pass(metrics, promhttp.HandlerFor(s.Metrics.registry, promhttp.HandlerOpts{
+	s.registerHandler(metrics, promhttp.HandlerFor(s.Metrics.registry, promhttp.HandlerOpts{
 		ErrorLog:            slog.NewLogLogger(s.Logger.Handler(), slog.LevelWarn),
 		ErrorHandling:       promhttp.ContinueOnError,
 		MaxRequestsInFlight: 4,
@@ -51,7 +51,7 @@ func (s *server) probeRoutes() {
 }
 
 // pass registers an operation that another handler answers.
-func (s *server) pass(op huma.Operation, to http.Handler) {
+func (s *server) registerHandler(op huma.Operation, to http.Handler) {
 	huma.Register(s.api, op, func(context.Context, *struct{}) (*huma.StreamResponse, error) {
 		return &huma.StreamResponse{Body: func(ctx huma.Context) {
 			r, w := humago.Unwrap(ctx)
@@ -61,7 +61,7 @@ func (s *server) pass(op huma.Operation, to http.Handler) {
 }
 
 // answer writes one JSON object on one line.
-func answer(w http.ResponseWriter, status int, object any) {
+func writeJSON(w http.ResponseWriter, status int, object any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)

@@ -52,26 +52,26 @@ func retryLater(err error, seconds int) error {
 
 // failed is where errors of the store and of work become answers. What is wrong
 // with us is logged, with about, such as the job's id, and told without details.
-func (s *server) failed(ctx context.Context, what string, err error, about ...any) error {
-	about = append(about, "error", err)
+func (s *server) failed(ctx context.Context, op string, err error, attrs ...any) error {
+	attrs = append(attrs, "error", err)
 	switch {
 	case errors.Is(err, jobs.ErrNotFound):
-		return problem(http.StatusNotFound, what+": not found")
+		return problem(http.StatusNotFound, op+": not found")
 	case errors.Is(err, jobs.ErrNoRoom):
-		return s.noRoom(what, err)
+		return s.noRoom(op, err)
 	case errors.Is(err, jobs.ErrUnavailable):
-		s.Logger.With("for", what).Warn("request failed", about...)
+		s.Logger.With("for", op).Warn("request failed", attrs...)
 		return retryLater(problem(http.StatusServiceUnavailable, "the database cannot be written at the moment: try again"), retrySoon)
 	case ctx.Err() != nil:
 		return problem(http.StatusServiceUnavailable, "the request was interrupted") // whoever asked is gone
 	}
-	s.Logger.With("for", what).Error("request failed", about...)
+	s.Logger.With("for", op).Error("request failed", attrs...)
 	return problem(http.StatusInternalServerError, "internal error: see the log of the server")
 }
 
 // noRoom answers what would need space that is kept for webhooks.
-func (s *server) noRoom(what string, err error) error {
-	s.Logger.Warn("request failed", "for", what, "error", err)
+func (s *server) noRoom(op string, err error) error {
+	s.Logger.Warn("request failed", "for", op, "error", err)
 	return retryLater(problem(http.StatusInsufficientStorage, "the disk of the server is nearly full and no new work is accepted: free some space there, then try again"), retryRoom)
 }
 
@@ -86,24 +86,24 @@ func tooManyRows(err *jobs.RowLimitError) error {
 
 // discreet is for huma.Config.Transformers: it keeps the values at fault, which
 // may be secrets, out of problems, and says at once what is wrong.
-func discreet(_ huma.Context, _ string, v any) (any, error) {
-	told, is := v.(*huma.ErrorModel)
-	if !is {
+func redactProblem(_ huma.Context, _ string, v any) (any, error) {
+	doc, ok := v.(*huma.ErrorModel)
+	if !ok {
 		return v, nil
 	}
-	if told.Status == http.StatusUnsupportedMediaType && len(told.Errors) > 0 { // which tell what came, not what is wanted
-		told.Detail, told.Errors = "want application/json", nil
+	if doc.Status == http.StatusUnsupportedMediaType && len(doc.Errors) > 0 { // which tell what came, not what is wanted
+		doc.Detail, doc.Errors = "want application/json", nil
 	}
-	if len(told.Errors) > 0 && told.Detail == "validation failed" {
-		told.Detail = told.Errors[0].Location + ": " + told.Errors[0].Message
+	if len(doc.Errors) > 0 && doc.Detail == "validation failed" {
+		doc.Detail = doc.Errors[0].Location + ": " + doc.Errors[0].Message
 	}
-	told.Detail = shortened(told.Detail)
-	for _, detail := range told.Errors {
+	doc.Detail = shortened(doc.Detail)
+	for _, detail := range doc.Errors {
 		detail.Value = nil
 		detail.Message = shortened(detail.Message)
 		detail.Location = shortened(detail.Location)
 	}
-	return told, nil
+	return doc, nil
 }
 
 func shortened(text string) string {
@@ -119,10 +119,10 @@ func shortened(text string) string {
 }
 
 // recovered answers for a handler that panics.
-func (s *server) recovered(next http.Handler) http.Handler {
+func (s *server) recoverPanics(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		told := &watched{ResponseWriter: w}
-		defer func() { s.count(r, told) }()
+		sw := &statusWriter{ResponseWriter: w}
+		defer func() { s.count(r, sw) }()
 		defer func() {
 			cause := recover()
 			if cause == nil {
@@ -132,38 +132,38 @@ func (s *server) recovered(next http.Handler) http.Handler {
 				panic(cause)
 			}
 			s.Logger.Error("API handler panicked", "method", r.Method, "path", r.URL.Path, "panic", cause, "stack", string(debug.Stack()))
-			if told.status != 0 {
+			if sw.status != 0 {
 				panic(http.ErrAbortHandler) // half an answer must not look like a whole one
 			}
-			writeProblem(told, http.StatusInternalServerError, "internal error: see the log of the server")
+			writeProblem(sw, http.StatusInternalServerError, "internal error: see the log of the server")
 		}()
-		next.ServeHTTP(told, r)
+		next.ServeHTTP(sw, r)
 	})
 }
 
 // count counts an answer by its route: paths of jobs would be without number.
-func (s *server) count(r *http.Request, told *watched) {
+func (s *server) count(r *http.Request, sw *statusWriter) {
 	route := "none"
 	if _, pattern := s.mux.Handler(r); pattern != "" {
 		_, route, _ = strings.Cut(pattern, " ")
 	}
-	s.Metrics.answers.WithLabelValues(route, strconv.Itoa(max(told.status, http.StatusOK))).Inc()
+	s.Metrics.apiRequests.WithLabelValues(route, strconv.Itoa(max(sw.status, http.StatusOK))).Inc()
 }
 
 // watched knows the status of an answer, 0 before it has begun.
-type watched struct {
+type statusWriter struct {
 	http.ResponseWriter
 	status int
 }
 
-func (w *watched) WriteHeader(status int) {
+func (w *statusWriter) WriteHeader(status int) {
 	if w.status == 0 && status >= 200 {
 		w.status = status
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
-func (w *watched) Write(p []byte) (int, error) {
+func (w *statusWriter) Write(p []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
@@ -171,4 +171,4 @@ func (w *watched) Write(p []byte) (int, error) {
 }
 
 // Unwrap is for http.ResponseController.
-func (w *watched) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -41,7 +41,7 @@ func tableWords(t *testing.T, readme, heading, pattern string) []string {
 // the contract, and no others.
 func TestReadmeRoutes(t *testing.T) {
 	var want []string
-	for path, item := range newRig(t, nil).book.doc.Paths {
+	for path, item := range newRig(t, nil).contract.doc.Paths {
 		if item.Get != nil {
 			want = append(want, "GET "+path)
 		}

@@ -9,9 +9,9 @@ import (
 
 const (
 	// checkTime bounds all checks together: a probe should hear in time.
-	checkTime = 1500 * time.Millisecond
+	checkTimeout = 1500 * time.Millisecond
 	// checkAgain is for how long one round of checks serves all who ask.
-	checkAgain = time.Second
+	reportLifetime = time.Second
 )
 
 // Check is one thing that must be in order for work to go on.
@@ -29,9 +29,9 @@ type Readiness struct {
 	checks []Check
 	now    func() time.Time
 
-	mu   sync.Mutex // held during a round, so that all who ask meanwhile share it
-	at   time.Time  // of the last round
-	last Report
+	mu        sync.Mutex // held during a round, so that all who ask meanwhile share it
+	checkedAt time.Time  // of the last round
+	last      Report
 }
 
 // NewReadiness is ready when all checks are in order. Now is the clock.
@@ -57,11 +57,11 @@ type Finding struct {
 func (r *Readiness) Report() Report {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if age := r.now().Sub(r.at); !r.at.IsZero() && age >= 0 && age < checkAgain {
+	if age := r.now().Sub(r.checkedAt); !r.checkedAt.IsZero() && age >= 0 && age < reportLifetime {
 		return r.last
 	}
 	// Of nobody who asks: the others share the result.
-	ctx, cancel := context.WithTimeout(context.Background(), checkTime)
+	ctx, cancel := context.WithTimeout(context.Background(), checkTimeout)
 	defer cancel()
 	errs := make([]error, len(r.checks))
 	var round sync.WaitGroup
@@ -78,7 +78,7 @@ func (r *Readiness) Report() Report {
 		}
 		report.Checks[check.Name] = finding
 	}
-	r.at, r.last = r.now(), report
+	r.checkedAt, r.last = r.now(), report
 	return report
 }
 
@@ -89,5 +89,5 @@ func (r *Readiness) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	if !report.Ready {
 		status = http.StatusServiceUnavailable
 	}
-	answer(w, status, report)
+	writeJSON(w, status, report)
 }

@@ -19,13 +19,13 @@ const sheetPolicy = "default-src 'none'; style-src 'unsafe-inline'; img-src 'sel
 	"sandbox allow-same-origin allow-popups allow-popups-to-escape-sandbox"
 
 type batchSummary struct {
-	OneBatch
+	BatchPath
 	Format string `query:"format" enum:"json,csv,html" doc:"Overrides the Accept header"`
 	Accept string `header:"Accept" hidden:"true"`
 }
 
 type batchResults struct {
-	OneBatch
+	BatchPath
 	Format string `query:"format" enum:"csv,ndjson" default:"csv"`
 }
 
@@ -40,12 +40,12 @@ type report struct {
 func (s *server) reportRoutes() {
 	sum := operation(http.MethodGet, "/v1/batches/{id}/summary", "getSummary", "batches", "Get the summary of a batch", http.StatusNotFound, http.StatusConflict)
 	sum.Description = "If the batch has not finished, the summary shows its current state. The HTML is the contact sheet."
-	sum.Responses = content(http.StatusOK, "The summary", "text/csv", "text/html")
+	sum.Responses = plainResponse(http.StatusOK, "The summary", "text/csv", "text/html")
 	sum.Responses["200"].Content["application/json"] = &huma.MediaType{Schema: s.api.OpenAPI().Components.Schemas.Schema(summaryType, true, "")}
 	huma.Register(s.api, sum, s.getSummary)
 
 	results := operation(http.MethodGet, "/v1/batches/{id}/results", "getResults", "batches", "Get every row with its result, in the order of the input", http.StatusNotFound, http.StatusConflict)
-	results.Responses = content(http.StatusOK, "The rows", "text/csv", "application/x-ndjson")
+	results.Responses = plainResponse(http.StatusOK, "The rows", "text/csv", "application/x-ndjson")
 	huma.Register(s.api, results, s.getResults)
 }
 
@@ -53,29 +53,29 @@ func (s *server) getSummary(ctx context.Context, in *batchSummary) (*report, err
 	if _, err := s.importedBatch(ctx, in.ID); err != nil {
 		return nil, err
 	}
-	told, err := summary.Load(ctx, s.Store, in.ID, s.Now())
+	result, err := summary.Load(ctx, s.Store, in.ID, s.Now())
 	if err != nil {
 		return nil, s.failed(ctx, "summarize batch "+in.ID, err, "batch", in.ID)
 	}
-	if onlyReads(ctx) {
-		told = shieldSummary(told)
+	if readOnly(ctx) {
+		result = shieldSummary(result)
 	}
 	switch summaryFormat(in.Format, in.Accept) {
 	case "csv":
-		return s.report(ctx, in.ID, "text/csv; charset=utf-8", "", func(w io.Writer) error { return summary.WriteCSV(w, told) }), nil
+		return s.report(ctx, in.ID, "text/csv; charset=utf-8", "", func(w io.Writer) error { return summary.WriteCSV(w, result) }), nil
 	case "html":
-		picture := func(j jobs.Job) (string, error) {
+		imageOf := func(j jobs.Job) (string, error) {
 			if j.ImageURL == "" {
 				return "../../jobs/" + j.ID.String() + "/image", nil // relative to this route
 			}
 			return j.ImageURL, nil
 		}
-		sheet := summary.Sheet{Next: summary.Cards(ctx, s.seen(ctx), in.ID, picture)}
-		answer := s.report(ctx, in.ID, "text/html; charset=utf-8", "", func(w io.Writer) error { return summary.WriteHTML(w, told, sheet) })
+		sheet := summary.Sheet{Next: summary.Cards(ctx, s.visibleStore(ctx), in.ID, imageOf)}
+		answer := s.report(ctx, in.ID, "text/html; charset=utf-8", "", func(w io.Writer) error { return summary.WriteHTML(w, result, sheet) })
 		answer.Policy = sheetPolicy
 		return answer, nil
 	}
-	return s.report(ctx, in.ID, "application/json", "", func(w io.Writer) error { return summary.WriteJSON(w, told) }), nil
+	return s.report(ctx, in.ID, "application/json", "", func(w io.Writer) error { return summary.WriteJSON(w, result) }), nil
 }
 
 // summaryFormat goes by the query, and else by what is accepted first.
@@ -102,17 +102,17 @@ func (s *server) getResults(ctx context.Context, in *batchResults) (*report, err
 		return nil, err
 	}
 	if in.Format == "ndjson" {
-		return s.report(ctx, in.ID, "application/x-ndjson", in.ID+".ndjson", func(w io.Writer) error { return summary.WriteRows(ctx, w, s.seen(ctx), in.ID) }), nil
+		return s.report(ctx, in.ID, "application/x-ndjson", in.ID+".ndjson", func(w io.Writer) error { return summary.WriteRows(ctx, w, s.visibleStore(ctx), in.ID) }), nil
 	}
-	return s.report(ctx, in.ID, "text/csv; charset=utf-8", in.ID+".csv", func(w io.Writer) error { return summary.WriteResults(ctx, w, s.seen(ctx), in.ID) }), nil
+	return s.report(ctx, in.ID, "text/csv; charset=utf-8", in.ID+".csv", func(w io.Writer) error { return summary.WriteResults(ctx, w, s.visibleStore(ctx), in.ID) }), nil
 }
 
 // report streams one of a batch. One that breaks off must not look whole: the connection is cut.
 func (s *server) report(ctx context.Context, batch, kind, name string, write func(io.Writer) error) *report {
 	answer := &report{Type: kind, Body: func(out huma.Context) {
-		unhurried(ctx)
+		liftWriteDeadline(ctx)
 		out.SetStatus(http.StatusOK)
-		if err := write(newSteady(ctx, out.BodyWriter())); err != nil {
+		if err := write(newDeadlineWriter(ctx, out.BodyWriter())); err != nil {
 			if ctx.Err() == nil && !errors.Is(err, http.ErrHandlerTimeout) {
 				s.Logger.Warn("report interrupted", "batch", batch, "path", out.URL().Path, "error", err)
 			}

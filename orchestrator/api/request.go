@@ -28,7 +28,7 @@ type JobRequest struct {
 }
 
 // order is what a request for a job and one for a batch have in common.
-type order struct {
+type commonOptions struct {
 	CallbackURL string
 	Timeout     string
 	Priority    int
@@ -36,7 +36,7 @@ type order struct {
 
 // spec is a batch with this order in it; at is where the fields of the order
 // stand, such as body.
-func (s *server) spec(o order, at string) (jobs.BatchSpec, error) {
+func (s *server) newSpec(o commonOptions, at string) (jobs.BatchSpec, error) {
 	spec := jobs.BatchSpec{ID: s.NewID(), CallbackURL: o.CallbackURL, Priority: o.Priority}
 	if o.CallbackURL != "" {
 		if err := s.CheckURL(o.CallbackURL); err != nil {

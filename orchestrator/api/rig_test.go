@@ -27,63 +27,63 @@ import (
 // rig is the API over a real store and a real orchestrator, whose vendor is not
 // there unless a test gives it one.
 type rig struct {
-	t      *testing.T
-	store  jobs.Store
-	clock  *clock
-	config Config
-	url    string
-	token  string // sent with each request unless empty
-	host   string // asked for, unless empty
-	api    *server
-	work   *orchestrator.Orchestrator
-	mux    *http.ServeMux
-	book   *book
-	events int64 // that callbacks were made from
+	t        *testing.T
+	store    jobs.Store
+	clock    *clock
+	config   Config
+	url      string
+	token    string // sent with each request unless empty
+	host     string // asked for, unless empty
+	api      *server
+	work     *orchestrator.Orchestrator
+	mux      *http.ServeMux
+	contract *contractLog
+	events   int64 // that callbacks were made from
 }
 
 // absent is a vendor that cannot be asked.
-type absent struct{}
+type unreachableVendor struct{}
 
-var errAbsent = errors.New("vendor unreachable")
+var errUnreachable = errors.New("vendor unreachable")
 
-func (absent) Create(context.Context, client.CreateRequest) (client.Screenshot, error) {
-	return client.Screenshot{}, errAbsent
+func (unreachableVendor) Create(context.Context, client.CreateRequest) (client.Screenshot, error) {
+	return client.Screenshot{}, errUnreachable
 }
-func (absent) Info(context.Context, string) (client.Screenshot, error) {
-	return client.Screenshot{}, errAbsent
+func (unreachableVendor) Info(context.Context, string) (client.Screenshot, error) {
+	return client.Screenshot{}, errUnreachable
 }
-func (absent) List(context.Context, client.ListOptions) ([]client.Screenshot, error) {
-	return nil, errAbsent
+func (unreachableVendor) List(context.Context, client.ListOptions) ([]client.Screenshot, error) {
+	return nil, errUnreachable
 }
-func (absent) Search(context.Context, client.SearchOptions) ([]client.Screenshot, error) {
-	return nil, errAbsent
+func (unreachableVendor) Search(context.Context, client.SearchOptions) ([]client.Screenshot, error) {
+	return nil, errUnreachable
 }
 
 // idle is a queue that wakes nobody.
-type idle struct{}
+type nopQueue struct{}
 
-func (idle) EnqueueSubmit(context.Context, string, int64, time.Time) error { return nil }
-func (idle) EnqueueSubmits(context.Context, []string, int64) error         { return nil }
-func (idle) EnqueueSummaries(context.Context, []string, int64) error       { return nil }
-func (idle) EnqueueDeadlines(context.Context, time.Time, int64) error      { return nil }
-func (idle) EnqueueSummary(context.Context, string, int, int64) error      { return nil }
-func (idle) Lag(context.Context) (time.Duration, error)                    { return 0, nil }
+func (nopQueue) EnqueueSubmit(context.Context, string, int64, time.Time) error { return nil }
+func (nopQueue) EnqueueSubmits(context.Context, []string, int64) error         { return nil }
+func (nopQueue) EnqueueSummaries(context.Context, []string, int64) error       { return nil }
+func (nopQueue) EnqueueDeadlines(context.Context, time.Time, int64) error      { return nil }
+func (nopQueue) EnqueueSummary(context.Context, string, int, int64) error      { return nil }
+func (nopQueue) Lag(context.Context) (time.Duration, error)                    { return 0, nil }
 
 // Sleep makes the clock of these tests one for the orchestrator.
 func (c *clock) Sleep(ctx context.Context, _ time.Duration) error { return ctx.Err() }
 
 // fakeOutputs is the vendor's side of pictures: kinds to bodies, by screenshot.
 type fakeOutputs struct {
-	asked  atomic.Int64
-	have   map[string]client.Download // by KIND SCREENSHOT; Body is nil
-	body   string
-	broken bool // the body breaks off
-	err    error
-	late   int64 // calls until the vendor has outputs ready
+	calls    atomic.Int64
+	have     map[string]client.Download // by KIND SCREENSHOT; Body is nil
+	body     string
+	broken   bool // the body breaks off
+	err      error
+	notReady int64 // calls until the vendor has outputs ready
 }
 
 func (f *fakeOutputs) get(kind, id string) (*client.Download, error) {
-	if asked := f.asked.Add(1); asked <= f.late {
+	if asked := f.calls.Add(1); asked <= f.notReady {
 		return nil, &client.NotReadyError{API: &client.APIError{Op: "get " + kind, Status: http.StatusNotFound}}
 	}
 	if f.err != nil {
@@ -95,7 +95,7 @@ func (f *fakeOutputs) get(kind, id string) (*client.Download, error) {
 	}
 	d.Body = io.NopCloser(strings.NewReader(f.body))
 	if f.broken {
-		d.Body = io.NopCloser(io.MultiReader(strings.NewReader(f.body[:1]), failing{}))
+		d.Body = io.NopCloser(io.MultiReader(strings.NewReader(f.body[:1]), failingReader{}))
 	}
 	return &d, nil
 }
@@ -143,7 +143,7 @@ func newRig(t *testing.T, change func(*Config)) *rig {
 		t.Fatal(err)
 	}
 	r.api, r.work = api, work
-	r.mux, r.book = api.mux, &book{doc: api.api.OpenAPI(), asked: map[string]bool{}}
+	r.mux, r.contract = api.mux, &contractLog{doc: api.api.OpenAPI(), received: map[string]bool{}}
 	handler := api.handler()
 	server := httptest.NewServer(handler)
 	r.url = server.URL
@@ -161,7 +161,7 @@ func newRig(t *testing.T, change func(*Config)) *rig {
 func (r *rig) newWork() *orchestrator.Orchestrator {
 	r.t.Helper()
 	work, err := orchestrator.New(orchestrator.Config{Worker: jobs.Worker{ID: "worker"}},
-		orchestrator.Parts{Store: r.store, Vendor: absent{}, Queue: idle{}, Clock: r.clock, Logger: slog.New(slog.DiscardHandler)})
+		orchestrator.Parts{Store: r.store, Vendor: unreachableVendor{}, Queue: nopQueue{}, Clock: r.clock, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -203,7 +203,7 @@ func startServer(t *testing.T, handler http.Handler, writeTimeout time.Duration)
 }
 
 // open has the job's create under way.
-func (r *rig) open(id string) jobs.Lease {
+func (r *rig) openIntent(id string) jobs.Lease {
 	r.t.Helper()
 	job := r.job(id)
 	now := r.clock.Now()
@@ -219,9 +219,9 @@ func (r *rig) open(id string) jobs.Lease {
 }
 
 // close brings a queued job to its end.
-func (r *rig) close(id string, state jobs.State, screenshot string) {
+func (r *rig) closeJob(id string, state jobs.State, screenshot string) {
 	r.t.Helper()
-	lease, now := r.open(id), r.clock.Now()
+	lease, now := r.openIntent(id), r.clock.Now()
 	seen := jobs.Observation{Job: lease.Job.ID, Attempt: lease.Attempt, ScreenshotID: screenshot, Outcome: jobs.OutcomeDone}
 	if state != jobs.Done {
 		seen.Outcome, seen.Error = jobs.OutcomeFailed, "no such page"
@@ -239,7 +239,7 @@ func (r *rig) close(id string, state jobs.State, screenshot string) {
 }
 
 // dead adds a callback about a job and gives it up, and returns its place.
-func (r *rig) dead(id, sink string) int64 {
+func (r *rig) addDeadCallback(id, sink string) int64 {
 	r.t.Helper()
 	ctx, job, now := r.t.Context(), r.job(id), r.clock.Now()
 	target := jobs.Target{Sink: sink}
@@ -260,14 +260,14 @@ func (r *rig) dead(id, sink string) int64 {
 	if err != nil || len(claimed) != 1 {
 		r.t.Fatalf("%d callbacks, %v", len(claimed), err)
 	}
-	begun, err := r.store.BeginCallback(ctx, claimed[0].Seq, claimed[0].Generation, now, now.Add(time.Minute))
+	started, err := r.store.BeginCallback(ctx, claimed[0].Seq, claimed[0].Generation, now, now.Add(time.Minute))
 	if err == nil {
-		err = r.store.SettleCallback(ctx, begun, jobs.CallbackEnd{State: jobs.CallbackDead, Status: 500, Error: "HTTP 500"}, now, now)
+		err = r.store.SettleCallback(ctx, started, jobs.CallbackEnd{State: jobs.CallbackDead, Status: 500, Error: "HTTP 500"}, now, now)
 	}
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return begun.Seq
+	return started.Seq
 }
 
 func (r *rig) job(id string) jobs.Job {
@@ -301,7 +301,7 @@ type reply struct {
 
 // ask sends a request; header is names and values in turn. A body that is no
 // text is sent as JSON.
-func (r *rig) ask(method, path string, body any, header ...string) reply {
+func (r *rig) do(method, path string, body any, header ...string) reply {
 	r.t.Helper()
 	var sent io.Reader
 	kind := ""
@@ -342,7 +342,7 @@ func (r *rig) ask(method, path string, body any, header ...string) reply {
 		r.t.Fatal(err)
 	}
 	a := reply{r.t, response.StatusCode, response.Header, data}
-	r.book.check(r.t, r.mux, request, a)
+	r.contract.check(r.t, r.mux, request, a)
 	return a
 }
 
@@ -361,7 +361,7 @@ func (a reply) want(status int) map[string]any {
 
 // problem checks that the answer is a problem document of this status, that it
 // names the place of what is wrong, unless that is empty, and tells of it.
-func (a reply) problem(status int, location, tells string) {
+func (a reply) problem(status int, location, wantText string) {
 	a.t.Helper()
 	fields := a.want(status)
 	if kind := a.header.Get("Content-Type"); kind != problemType {
@@ -373,7 +373,7 @@ func (a reply) problem(status int, location, tells string) {
 	if location != "" && !strings.Contains(string(a.body), `"location":"`+location+`"`) {
 		a.t.Errorf("%s: the response does not contain the location %s", a.body, location)
 	}
-	if !strings.Contains(string(a.body), tells) {
-		a.t.Errorf("%s: the response does not contain %q", a.body, tells)
+	if !strings.Contains(string(a.body), wantText) {
+		a.t.Errorf("%s: the response does not contain %q", a.body, wantText)
 	}
 }

@@ -8,19 +8,19 @@ import (
 	"shotline/jobs/storetest"
 )
 
-// TestABodyThatFillsTheDiskIsLetGo: its space is free again at once.
-func TestABodyThatFillsTheDiskIsLetGo(t *testing.T) {
+// TestBodyThatFillsTheDiskIsRemoved: its space is free again at once.
+func TestBodyThatFillsTheDiskIsRemoved(t *testing.T) {
 	storetest.WithDisk(t, 4<<20, func(t *testing.T, d *storetest.Disk) {
 		r := newRig(t, func(c *Config) { c.SpoolDir = d.Path("") })
 		body := func(n int) *rows {
 			return &rows{begin: "url\n", n: n, row: func(i int) string { return fmt.Sprintf("https://a.test/%d/%s\n", i, strings.Repeat("x", 500)) }}
 		}
 		for range 3 {
-			r.ask("POST", "/v1/batches", body(20_000), "Content-Type", "text/csv").want(507)
+			r.do("POST", "/v1/batches", body(20_000), "Content-Type", "text/csv").want(507)
 		}
-		if names := spooled(t, d.Path("")); len(names) > 0 {
+		if names := spoolFiles(t, d.Path("")); len(names) > 0 {
 			t.Errorf("%q are left", names)
 		}
-		r.ask("POST", "/v1/batches", body(4000), "Content-Type", "text/csv").want(202)
+		r.do("POST", "/v1/batches", body(4000), "Content-Type", "text/csv").want(202)
 	})
 }

@@ -10,7 +10,7 @@ import (
 	"shotline/jobs"
 )
 
-func TestABatchHasAtMostSoManyRows(t *testing.T) {
+func TestRowLimit(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.MaxRows = 3 })
 	list := func(n int) string { return strings.Repeat("a.test\n", n) }
 	table := func(n int) string { return "url,note\n" + strings.Repeat("a.test,\"two\nlines\"\n", n) }
@@ -18,9 +18,9 @@ func TestABatchHasAtMostSoManyRows(t *testing.T) {
 		return `{"jobs":[` + strings.TrimSuffix(strings.Repeat("{\"url\":\"a.test\"},\n", n), ",\n") + `]}`
 	}
 	for name, test := range map[string]struct {
-		kind            string
-		make            func(n int) string
-		location, tells string
+		kind               string
+		make               func(n int) string
+		location, wantText string
 	}{
 		"JSON":  {"application/json", body, "body.jobs[3]", "row 4: a batch has at most 3 rows"},
 		"list":  {"text/csv", list, "body", "row 4 (line 4): a batch has at most 3 rows"},
@@ -32,13 +32,13 @@ func TestABatchHasAtMostSoManyRows(t *testing.T) {
 			if kind == "" {
 				text, kind = form(t, "file@", text)
 			}
-			a := r.ask("POST", "/v1/batches", text, "Content-Type", kind)
+			a := r.do("POST", "/v1/batches", text, "Content-Type", kind)
 			if n == 3 {
 				a.want(202)
 				continue
 			}
 			got := a.want(413)
-			if detail, _ := got["detail"].(string); !strings.Contains(detail, test.tells) || !strings.Contains(detail, "--max-rows") {
+			if detail, _ := got["detail"].(string); !strings.Contains(detail, test.wantText) || !strings.Contains(detail, "--max-rows") {
 				t.Errorf("%s of %d rows: got %q", name, n, detail)
 			}
 			if errs := fmt.Sprint(got["errors"]); !strings.Contains(errs, test.location) {
@@ -51,11 +51,11 @@ func TestABatchHasAtMostSoManyRows(t *testing.T) {
 	}
 }
 
-// TestNothingIsTakenInWithoutRoom: neither a job nor a batch, at any time before it
+// TestNoWorkIsAcceptedWithoutRoom: neither a job nor a batch, at any time before it
 // is in, and nothing is left of it.
-func TestNothingIsTakenInWithoutRoom(t *testing.T) {
-	for looks := range 5 {
-		left := looks
+func TestNoWorkIsAcceptedWithoutRoom(t *testing.T) {
+	for checks := range 5 {
+		left := checks
 		r := newRig(t, func(c *Config) {
 			c.Room = func() error {
 				if left--; left < 0 {
@@ -64,31 +64,31 @@ func TestNothingIsTakenInWithoutRoom(t *testing.T) {
 				return nil
 			}
 		})
-		if looks == 0 {
-			r.ask("POST", "/v1/jobs", `{"url":"a.test"}`).want(507)
+		if checks == 0 {
+			r.do("POST", "/v1/jobs", `{"url":"a.test"}`).want(507)
 		}
 		var rows strings.Builder
 		for i := range 4000 {
 			fmt.Fprintf(&rows, "https://a.test/%d/%s\n", i, strings.Repeat("x", 500))
 		}
-		a := r.ask("POST", "/v1/batches", rows.String(), "Content-Type", "text/csv")
+		a := r.do("POST", "/v1/batches", rows.String(), "Content-Type", "text/csv")
 		got := a.want(507)
 		if detail, _ := got["detail"].(string); !strings.Contains(detail, "free some space") || a.header.Get("Retry-After") == "" {
-			t.Errorf("after %d checks: got %q, Retry-After %q", looks, detail, a.header.Get("Retry-After"))
+			t.Errorf("after %d checks: got %q, Retry-After %q", checks, detail, a.header.Get("Retry-After"))
 		}
 		if all, err := r.store.Batches(t.Context(), "", 10); err != nil || len(all) != 0 {
-			t.Errorf("after %d checks: batches %v, %v", looks, all, err)
+			t.Errorf("after %d checks: batches %v, %v", checks, all, err)
 		}
-		if names := spooled(t, r.config.SpoolDir); len(names) > 0 {
-			t.Errorf("after %d checks: %q are left", looks, names)
+		if names := spoolFiles(t, r.config.SpoolDir); len(names) > 0 {
+			t.Errorf("after %d checks: %q are left", checks, names)
 		}
 		if left >= 0 {
-			t.Fatalf("the disk was checked only %d times", looks-left)
+			t.Fatalf("the disk was checked only %d times", checks-left)
 		}
 	}
 }
 
-func spooled(t *testing.T, folder string) []string {
+func spoolFiles(t *testing.T, folder string) []string {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(folder, ".*"))
 	if err != nil {
@@ -97,7 +97,7 @@ func spooled(t *testing.T, folder string) []string {
 	return names
 }
 
-func TestWhatAKilledProcessSpooledIsRemoved(t *testing.T) {
+func TestLeftoverSpoolFilesAreRemoved(t *testing.T) {
 	folder := t.TempDir()
 	for _, name := range []string{".shotline-body-1", ".shotline-body-22", ".other", "shotline.db"} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte("x"), 0o600); err != nil {

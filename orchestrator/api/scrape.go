@@ -41,49 +41,49 @@ var (
 	readyDesc = describe("ready", "Whether this process can accept and do work, as /readyz reports it.")
 	checkDesc = describe("ready_check", "Whether one readiness check succeeds.", "check")
 
-	readableDesc = describe("store_readable", "Whether the figures from the database could be read.")
-	batchesDesc  = describe("batches", "Batches by state.", "state")
-	stoppedDesc  = describe("batches_paused", "Paused batches by who paused them: error or hand.", "by")
-	jobsDesc     = describe("jobs", "Rows of all batches by state.", "state")
-	closedByDesc = describe("closed_jobs", "Ended jobs by provenance.", "closed_by")
-	lateDesc     = describe("late_results_total", "Results that arrived after their job had timed out.")
-	doubleDesc   = describe("double_charges_total", "Screenshots that were charged beyond the wanted one.")
-	costDesc     = describe("cost_credits_total", "Credits that all batches have cost, as far as the vendor reported.")
-	callsDesc    = describe("batch_api_calls", "Calls to the vendor for all batches, by all processes since the database exists; it falls if a call that was counted is not sent.")
-	inDoubtDesc  = describe("doubts_open", "Submissions in doubt now.")
-	heldDesc     = describe("inbox_held", "Deliveries held now because they might belong to a submission whose ID is not known yet.")
-	inboxDesc    = describe("inbox_deliveries_total", "Deliveries kept since the database exists.")
-	behindDesc   = describe("inbox_unapplied", "Deliveries that are kept but not applied yet.")
-	lagDesc      = describe("inbox_lag_seconds", "Age of the oldest delivery that is not applied yet; 0 if there is none.")
+	readableDesc      = describe("store_readable", "Whether the figures from the database could be read.")
+	batchesDesc       = describe("batches", "Batches by state.", "state")
+	pausedDesc        = describe("batches_paused", "Paused batches by who paused them: error or hand.", "by")
+	jobsDesc          = describe("jobs", "Rows of all batches by state.", "state")
+	closedByDesc      = describe("closed_jobs", "Ended jobs by provenance.", "closed_by")
+	lateDesc          = describe("late_results_total", "Results that arrived after their job had timed out.")
+	doubleChargesDesc = describe("double_charges_total", "Screenshots that were charged beyond the wanted one.")
+	costDesc          = describe("cost_credits_total", "Credits that all batches have cost, as far as the vendor reported.")
+	callsDesc         = describe("batch_api_calls", "Calls to the vendor for all batches, by all processes since the database exists; it falls if a call that was counted is not sent.")
+	inDoubtDesc       = describe("doubts_open", "Submissions in doubt now.")
+	heldDesc          = describe("inbox_held", "Deliveries held now because they might belong to a submission whose ID is not known yet.")
+	inboxDesc         = describe("inbox_deliveries_total", "Deliveries kept since the database exists.")
+	unappliedDesc     = describe("inbox_unapplied", "Deliveries that are kept but not applied yet.")
+	lagDesc           = describe("inbox_lag_seconds", "Age of the oldest delivery that is not applied yet; 0 if there is none.")
 
-	owedDesc    = describe("callbacks_owed", "Undelivered callbacks.")
-	deadDesc    = describe("callbacks_dead", "Dead callbacks, which are kept and can be replayed.")
-	overdueDesc = describe("callbacks_due_seconds", "How long the oldest undelivered callback has been due; 0 if none is due.")
-	untoldDesc  = describe("events_untold", "Events that the slowest reader of the log has not turned into callbacks yet.")
+	owedDesc        = describe("callbacks_owed", "Undelivered callbacks.")
+	deadDesc        = describe("callbacks_dead", "Dead callbacks, which are kept and can be replayed.")
+	callbackDueDesc = describe("callbacks_due_seconds", "How long the oldest undelivered callback has been due; 0 if none is due.")
+	eventLagDesc    = describe("events_untold", "Events that the slowest reader of the log has not turned into callbacks yet.")
 
 	queueReadableDesc = describe("queue_readable", "Whether the task queues could be read.")
 	queueTasksDesc    = describe("queue_tasks", "Tasks by queue and state.", "queue", "state")
 	queueOldestDesc   = describe("queue_oldest_pending_seconds", "How long the oldest pending task of a queue has been waiting; 0 if there is none.", "queue")
 
-	commitDesc   = describe("store_commit_operations", "Operations in each transaction that this process committed: the size of its group commits.")
-	failuresDesc = describe("store_failures_total", "Transactions that failed because of the disk or of another process's lock.")
-	renewalsDesc = describe("store_connection_renewals_total", "Writing connections that were opened again after an I/O error.")
-	movesDesc    = describe("store_checkpoints_total", "Moves of the write-ahead log into the database.")
-	unmovedDesc  = describe("store_checkpoint_failures_total", "Moves of the write-ahead log that failed, for example after a failed sync of the database file; writes are refused until a move succeeds.")
-	damageDesc   = describe("store_damage_reports_total", "Errors that might mean damage of the database; writes are refused until it has been checked.")
-	waitingDesc  = describe("store_operations_waiting", "Operations that wait for the writer now.")
-	fileDesc     = describe("store_file_bytes", "Size of the database file.")
-	walDesc      = describe("store_wal_bytes", "Size of the write-ahead log.")
-	freeDesc     = describe("store_free_bytes", "Free space on the database's file system.")
+	commitDesc             = describe("store_commit_operations", "Operations in each transaction that this process committed: the size of its group commits.")
+	failuresDesc           = describe("store_failures_total", "Transactions that failed because of the disk or of another process's lock.")
+	renewalsDesc           = describe("store_connection_renewals_total", "Writing connections that were opened again after an I/O error.")
+	checkpointsDesc        = describe("store_checkpoints_total", "Moves of the write-ahead log into the database.")
+	checkpointFailuresDesc = describe("store_checkpoint_failures_total", "Moves of the write-ahead log that failed, for example after a failed sync of the database file; writes are refused until a move succeeds.")
+	damageDesc             = describe("store_damage_reports_total", "Errors that might mean damage of the database; writes are refused until it has been checked.")
+	waitingDesc            = describe("store_operations_waiting", "Operations that wait for the writer now.")
+	fileDesc               = describe("store_file_bytes", "Size of the database file.")
+	walDesc                = describe("store_wal_bytes", "Size of the write-ahead log.")
+	freeDesc               = describe("store_free_bytes", "Free space on the database's file system.")
 )
 
 // Describe implements prometheus.Collector. Not every scrape has all of them.
 func (s scrape) Describe(to chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
-		readyDesc, checkDesc, readableDesc, batchesDesc, stoppedDesc, jobsDesc, closedByDesc, lateDesc, doubleDesc, costDesc, callsDesc,
-		inDoubtDesc, heldDesc, inboxDesc, behindDesc, lagDesc, owedDesc, deadDesc, overdueDesc, untoldDesc,
+		readyDesc, checkDesc, readableDesc, batchesDesc, pausedDesc, jobsDesc, closedByDesc, lateDesc, doubleChargesDesc, costDesc, callsDesc,
+		inDoubtDesc, heldDesc, inboxDesc, unappliedDesc, lagDesc, owedDesc, deadDesc, callbackDueDesc, eventLagDesc,
 		queueReadableDesc, queueTasksDesc, queueOldestDesc,
-		commitDesc, failuresDesc, renewalsDesc, movesDesc, unmovedDesc, damageDesc, waitingDesc, fileDesc, walDesc, freeDesc,
+		commitDesc, failuresDesc, renewalsDesc, checkpointsDesc, checkpointFailuresDesc, damageDesc, waitingDesc, fileDesc, walDesc, freeDesc,
 	} {
 		to <- desc
 	}
@@ -102,9 +102,9 @@ func (s scrape) Collect(to chan<- prometheus.Metric) {
 		to <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, value, labels...)
 	}
 	report := s.from.Readiness.Report()
-	gauge(readyDesc, oneIf(report.Ready))
+	gauge(readyDesc, boolValue(report.Ready))
 	for name, finding := range report.Checks {
-		gauge(checkDesc, oneIf(finding.OK), name)
+		gauge(checkDesc, boolValue(finding.OK), name)
 	}
 	storage := s.from.Storage()
 	to <- commitSizes(storage)
@@ -114,7 +114,7 @@ func (s scrape) Collect(to chan<- prometheus.Metric) {
 	defer cancel()
 	connectionSamples(s.from.Listeners(), gauge, counter)
 	queues, err := s.from.Queues(ctx)
-	gauge(queueReadableDesc, oneIf(err == nil))
+	gauge(queueReadableDesc, boolValue(err == nil))
 	for _, q := range queues {
 		for state, n := range q.Tasks {
 			gauge(queueTasksDesc, float64(n), q.Name, state)
@@ -122,7 +122,7 @@ func (s scrape) Collect(to chan<- prometheus.Metric) {
 		gauge(queueOldestDesc, q.Oldest.Seconds(), q.Name)
 	}
 	totals, err := s.from.Store.Totals(ctx)
-	gauge(readableDesc, oneIf(err == nil))
+	gauge(readableDesc, boolValue(err == nil))
 	if err == nil {
 		totalSamples(totals, gauge, counter)
 	}
@@ -141,8 +141,8 @@ func commitSizes(s Storage) prometheus.Metric {
 func storageSamples(s Storage, gauge, counter sample) {
 	counter(failuresDesc, float64(s.Failures))
 	counter(renewalsDesc, float64(s.Renewals))
-	counter(movesDesc, float64(s.Checkpoints))
-	counter(unmovedDesc, float64(s.CheckpointFailures))
+	counter(checkpointsDesc, float64(s.Checkpoints))
+	counter(checkpointFailuresDesc, float64(s.CheckpointFailures))
 	counter(damageDesc, float64(s.DamageReports))
 	gauge(waitingDesc, float64(s.Waiting))
 	gauge(fileDesc, float64(s.FileBytes))
@@ -156,8 +156,8 @@ func totalSamples(t jobs.Totals, gauge, counter sample) {
 	for _, state := range []jobs.BatchState{jobs.BatchImporting, jobs.BatchOpen, jobs.BatchPaused, jobs.BatchFinished} {
 		gauge(batchesDesc, float64(t.Batches[state]), string(state))
 	}
-	gauge(stoppedDesc, float64(t.Stopped), "error")
-	gauge(stoppedDesc, float64(t.Batches[jobs.BatchPaused]-t.Stopped), "hand")
+	gauge(pausedDesc, float64(t.Stopped), "error")
+	gauge(pausedDesc, float64(t.Batches[jobs.BatchPaused]-t.Stopped), "hand")
 	for _, state := range jobs.States {
 		gauge(jobsDesc, float64(t.Counts.Of(state)), string(state))
 	}
@@ -165,7 +165,7 @@ func totalSamples(t jobs.Totals, gauge, counter sample) {
 		gauge(closedByDesc, float64(t.Counts.ByProvenance[way]), string(way))
 	}
 	counter(lateDesc, float64(t.Counts.Late))
-	counter(doubleDesc, float64(t.Counts.DoubleCharged))
+	counter(doubleChargesDesc, float64(t.Counts.DoubleCharged))
 	if t.Counts.Cost != nil {
 		counter(costDesc, *t.Counts.Cost)
 	}
@@ -173,12 +173,12 @@ func totalSamples(t jobs.Totals, gauge, counter sample) {
 	gauge(inDoubtDesc, float64(t.Doubts))
 	gauge(heldDesc, float64(t.Held))
 	counter(inboxDesc, float64(t.Inbox))
-	gauge(behindDesc, float64(max(0, t.Inbox-t.Cursor)))
+	gauge(unappliedDesc, float64(max(0, t.Inbox-t.Cursor)))
 	gauge(lagDesc, since(t.Unapplied))
 	gauge(owedDesc, float64(t.CallbacksOwed))
 	gauge(deadDesc, float64(t.CallbacksDead))
-	gauge(overdueDesc, since(t.CallbackDue))
-	gauge(untoldDesc, float64(t.EventLag))
+	gauge(callbackDueDesc, since(t.CallbackDue))
+	gauge(eventLagDesc, float64(t.EventLag))
 }
 
 // since is how many seconds ago a time was; 0 for one to come, and for none.
@@ -189,7 +189,7 @@ func since(t time.Time) float64 {
 	return max(0, time.Since(t).Seconds())
 }
 
-func oneIf(yes bool) float64 {
+func boolValue(yes bool) float64 {
 	if yes {
 		return 1
 	}

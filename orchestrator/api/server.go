@@ -52,7 +52,7 @@ type Work interface {
 	// Follow tells of events behind f.After as they happen, with the place up to
 	// which the log was looked through, and of none after each beat without any.
 	// It returns when ctx ends, tell fails or the process is to stop.
-	Follow(ctx context.Context, f jobs.EventFilter, beat time.Duration, tell func(page []jobs.Event, upTo int64) error) error
+	Follow(ctx context.Context, f jobs.EventFilter, heartbeat time.Duration, send func(page []jobs.Event, upTo int64) error) error
 }
 
 // Config is what the API is made of. What has no default beside it is required.
@@ -78,8 +78,8 @@ type Config struct {
 	Version   string       // of the program, for the contract
 	Logger    *slog.Logger // nil means none
 
-	step time.Duration // 0: stepTime
-	beat time.Duration // 0: heartbeat
+	step      time.Duration // 0: stepTime
+	heartbeat time.Duration // 0: heartbeat
 
 	outputRetry client.RetryPolicy // zero: client.OutputRetryPolicy
 }
@@ -90,9 +90,9 @@ type server struct {
 	mux     *http.ServeMux
 	api     huma.API
 	images  *images
-	uploads *places // bodies of batches that are on their way
-	waits   *places
-	streams *places
+	uploads *slots // bodies of batches that are on their way
+	waits   *slots
+	streams *slots
 	frames  frameCache
 
 	shieldedFrames frameCache // for tokens that only read
@@ -125,8 +125,8 @@ func newServer(cfg Config) (*server, error) {
 	if cfg.step == 0 {
 		cfg.step = stepTime
 	}
-	if cfg.beat == 0 {
-		cfg.beat = heartbeat
+	if cfg.heartbeat == 0 {
+		cfg.heartbeat = heartbeatInterval
 	}
 	if cfg.outputRetry.Attempts == 0 {
 		cfg.outputRetry = client.OutputRetryPolicy(rand.Float64)
@@ -139,19 +139,19 @@ func newServer(cfg Config) (*server, error) {
 	}
 	shared := len(cfg.Access.Tokens) > 1
 	s := &server{Config: cfg, mux: http.NewServeMux(),
-		uploads: newPlaces("batch uploads", uploads, shared, cfg.Metrics.uploads),
-		waits:   newPlaces("waiting requests", mostWaits, shared, cfg.Metrics.waits),
-		streams: newPlaces("event streams", mostStreams, shared, cfg.Metrics.streams)}
+		uploads: newSlots("batch uploads", maxUploads, shared, cfg.Metrics.uploads),
+		waits:   newSlots("waiting requests", maxWaits, shared, cfg.Metrics.waits),
+		streams: newSlots("event streams", maxStreams, shared, cfg.Metrics.streams)}
 	var err error
 	if s.images, err = openImages(cfg.ImageDir, cfg.ImageMode, cfg.Logger); err != nil {
 		return nil, fmt.Errorf("image folder: %w", err)
 	}
 	if cfg.SpoolDir != "" {
-		if err := tidySpool(cfg.SpoolDir); err != nil {
+		if err := cleanSpool(cfg.SpoolDir); err != nil {
 			cfg.Logger.Warn("leftover bodies not removed", "error", err)
 		}
 	}
-	s.api = humago.New(s.mux, contract(cfg.Version))
+	s.api = humago.New(s.mux, newContract(cfg.Version))
 	s.api.UseMiddleware(s.checkParameters)
 	for _, register := range []func(){
 		s.jobRoutes, s.outputRoutes, s.batchRoutes, s.reportRoutes, s.eventRoutes, s.callbackRoutes, s.probeRoutes, s.docsRoutes,
@@ -165,33 +165,33 @@ func newServer(cfg Config) (*server, error) {
 }
 
 func (s *server) handler() http.Handler {
-	return s.recovered(s.paced(s.named(s.admitted(plainJSON(s.routed())))))
+	return s.recoverPanics(s.withDeadlines(s.checkHost(s.authorize(plainJSON(s.route())))))
 }
 
 // routed answers what no route takes with a problem, as everything else is.
-func (s *server) routed() http.Handler {
+func (s *server) route() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, pattern := s.mux.Handler(r); pattern != "" {
 			s.mux.ServeHTTP(w, r)
 			return
 		}
-		asked := &silent{header: http.Header{}}
-		s.mux.ServeHTTP(asked, r)
-		if asked.status != http.StatusMethodNotAllowed {
+		probe := &responseProbe{header: http.Header{}}
+		s.mux.ServeHTTP(probe, r)
+		if probe.status != http.StatusMethodNotAllowed {
 			writeProblem(w, http.StatusNotFound, "there is no route at this path")
 			return
 		}
-		w.Header().Set("Allow", asked.header.Get("Allow"))
-		writeProblem(w, http.StatusMethodNotAllowed, "this path accepts only "+asked.header.Get("Allow"))
+		w.Header().Set("Allow", probe.header.Get("Allow"))
+		writeProblem(w, http.StatusMethodNotAllowed, "this path accepts only "+probe.header.Get("Allow"))
 	})
 }
 
 // silent hears what the mux would answer.
-type silent struct {
+type responseProbe struct {
 	header http.Header
 	status int
 }
 
-func (s *silent) Header() http.Header         { return s.header }
-func (s *silent) WriteHeader(status int)      { s.status = status }
-func (s *silent) Write(p []byte) (int, error) { return len(p), nil }
+func (s *responseProbe) Header() http.Header         { return s.header }
+func (s *responseProbe) WriteHeader(status int)      { s.status = status }
+func (s *responseProbe) Write(p []byte) (int, error) { return len(p), nil }

@@ -27,7 +27,7 @@ const hidden = "***"
 var credentials = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.\-]*:[/\\]+)[^/\\?#\s"'<>]*@`)
 
 // without returns a text without credentials.
-func without(text string) string {
+func hideCredentials(text string) string {
 	if !strings.Contains(text, "@") {
 		return text
 	}
@@ -36,7 +36,7 @@ func without(text string) string {
 
 // withoutAny is for what could not be parsed, and so may hold credentials in any
 // form: all that stands before an @ is hidden.
-func withoutAny(text string) string {
+func hideBeforeAt(text string) string {
 	if at := strings.LastIndex(text, "@"); at >= 0 {
 		return hidden + text[at:]
 	}
@@ -44,20 +44,20 @@ func withoutAny(text string) string {
 }
 
 // shielded is a value of JSON without credentials.
-func shielded(value any) any {
+func shieldValue(value any) any {
 	switch v := value.(type) {
 	case string:
-		return without(v)
+		return hideCredentials(v)
 	case []any:
 		list := make([]any, len(v))
 		for i := range v {
-			list[i] = shielded(v[i])
+			list[i] = shieldValue(v[i])
 		}
 		return list
 	case map[string]any:
 		fields := make(map[string]any, len(v))
 		for name := range v {
-			fields[without(name)] = shielded(v[name])
+			fields[hideCredentials(name)] = shieldValue(v[name])
 		}
 		return fields
 	}
@@ -65,11 +65,11 @@ func shielded(value any) any {
 }
 
 func shieldJob(j jobs.Job) jobs.Job {
-	hide := without
+	hide := hideCredentials
 	if j.State == jobs.Rejected {
-		hide = withoutAny
+		hide = hideBeforeAt
 	}
-	j.URL, j.Error, j.ImageURL = hide(j.URL), hide(j.Error), without(j.ImageURL)
+	j.URL, j.Error, j.ImageURL = hide(j.URL), hide(j.Error), hideCredentials(j.ImageURL)
 	if j.Cells != nil {
 		j.Cells = slices.Clone(j.Cells)
 		for i, cell := range j.Cells {
@@ -79,14 +79,14 @@ func shieldJob(j jobs.Job) jobs.Job {
 	if j.Tags != nil {
 		j.Tags = slices.Clone(j.Tags)
 		for i, tag := range j.Tags {
-			j.Tags[i] = without(tag)
+			j.Tags[i] = hideCredentials(tag)
 		}
 	}
 	if j.Metadata != nil {
-		j.Metadata, _ = shielded(map[string]any(j.Metadata)).(map[string]any)
+		j.Metadata, _ = shieldValue(map[string]any(j.Metadata)).(map[string]any)
 	}
 	if j.Params != nil {
-		params, _ := shielded(map[string]any(j.Params)).(map[string]any)
+		params, _ := shieldValue(map[string]any(j.Params)).(map[string]any)
 		for _, name := range csvfile.SecretParams {
 			if _, given := params[name]; given {
 				params[name] = hidden
@@ -102,31 +102,31 @@ func shieldJob(j jobs.Job) jobs.Job {
 func shieldCells(cells []string, secret []bool) {
 	first := slices.Index(secret, true)
 	for i, cell := range cells {
-		moved := first >= 0 && i >= first && len(cells) > len(secret)
-		if cell != "" && (moved || i < len(secret) && secret[i]) {
+		shifted := first >= 0 && i >= first && len(cells) > len(secret)
+		if cell != "" && (shifted || i < len(secret) && secret[i]) {
 			cells[i] = hidden
 		}
 	}
 }
 
 func shieldBatch(b jobs.Batch) jobs.Batch {
-	b.Source, b.PauseReason = without(b.Source), without(b.PauseReason)
+	b.Source, b.PauseReason = hideCredentials(b.Source), hideCredentials(b.PauseReason)
 	if b.Columns != nil { // of a list without a header they may be a URL
 		b.Columns = slices.Clone(b.Columns)
 		for i, column := range b.Columns {
-			b.Columns[i] = without(column)
+			b.Columns[i] = hideCredentials(column)
 		}
 	}
 	return b
 }
 
 func shieldSummary(s summary.Summary) summary.Summary {
-	s.Source, s.PauseReason = without(s.Source), without(s.PauseReason)
+	s.Source, s.PauseReason = hideCredentials(s.Source), hideCredentials(s.PauseReason)
 	s.Reasons = slices.Clone(s.Reasons)
 	for i, reason := range s.Reasons {
-		hide := without
+		hide := hideCredentials
 		if reason.State == jobs.Rejected {
-			hide = withoutAny
+			hide = hideBeforeAt
 		}
 		s.Reasons[i].Error = hide(reason.Error)
 	}
@@ -140,29 +140,29 @@ func shieldCallback(form jobjson.Callback) jobjson.Callback {
 	} else {
 		form.URL = ""
 	}
-	form.Error = without(form.Error)
+	form.Error = hideCredentials(form.Error)
 	return form
 }
 
 // shield is a store as tokens that only read see it.
-type shield struct{ Store }
+type shieldedStore struct{ Store }
 
 // seen is the store as whoever asks may see it.
-func (s *server) seen(ctx context.Context) Store {
-	if onlyReads(ctx) {
-		return shield{s.Store}
+func (s *server) visibleStore(ctx context.Context) Store {
+	if readOnly(ctx) {
+		return shieldedStore{s.Store}
 	}
 	return s.Store
 }
 
 // Batch implements Store.
-func (s shield) Batch(ctx context.Context, id string) (jobs.Batch, error) {
+func (s shieldedStore) Batch(ctx context.Context, id string) (jobs.Batch, error) {
 	b, err := s.Store.Batch(ctx, id)
 	return shieldBatch(b), err
 }
 
 // Batches implements Store.
-func (s shield) Batches(ctx context.Context, before string, limit int) ([]jobs.Batch, error) {
+func (s shieldedStore) Batches(ctx context.Context, before string, limit int) ([]jobs.Batch, error) {
 	page, err := s.Store.Batches(ctx, before, limit)
 	for i := range page {
 		page[i] = shieldBatch(page[i])
@@ -171,16 +171,16 @@ func (s shield) Batches(ctx context.Context, before string, limit int) ([]jobs.B
 }
 
 // Job implements Store.
-func (s shield) Job(ctx context.Context, id jobs.ID) (jobs.Job, error) {
+func (s shieldedStore) Job(ctx context.Context, id jobs.ID) (jobs.Job, error) {
 	j, err := s.Store.Job(ctx, id)
 	return shieldJob(j), err
 }
 
 // Search implements Store. What is not seen is not found either.
-func (s shield) Search(ctx context.Context, f jobs.JobSearch) ([]jobs.Job, jobs.ID, error) {
+func (s shieldedStore) Search(ctx context.Context, f jobs.JobSearch) ([]jobs.Job, jobs.ID, error) {
 	f.Shielded = true
-	asked := slices.AppendSeq(slices.Clone(f.Tags), maps.Values(f.Metadata))
-	if slices.ContainsFunc(asked, func(value string) bool { return without(value) != value }) {
+	values := slices.AppendSeq(slices.Clone(f.Tags), maps.Values(f.Metadata))
+	if slices.ContainsFunc(values, func(value string) bool { return hideCredentials(value) != value }) {
 		return nil, jobs.ID{}, nil
 	}
 	page, next, err := s.Store.Search(ctx, f)
@@ -191,7 +191,7 @@ func (s shield) Search(ctx context.Context, f jobs.JobSearch) ([]jobs.Job, jobs.
 }
 
 // Rows implements Store.
-func (s shield) Rows(ctx context.Context, batch string, after int64, limit int) ([]jobs.Row, error) {
+func (s shieldedStore) Rows(ctx context.Context, batch string, after int64, limit int) ([]jobs.Row, error) {
 	b, err := s.Store.Batch(ctx, batch)
 	if err != nil {
 		return nil, err
@@ -211,9 +211,9 @@ func (s shield) Rows(ctx context.Context, batch string, after int64, limit int) 
 }
 
 // Delivery implements Store. A body that is no JSON is not told of anyway.
-func (s shield) Delivery(ctx context.Context, seq int64) (jobs.KeptDelivery, error) {
+func (s shieldedStore) Delivery(ctx context.Context, seq int64) (jobs.KeptDelivery, error) {
 	d, err := s.Store.Delivery(ctx, seq)
-	d.ImageURL, d.Error = without(d.ImageURL), without(d.Error)
+	d.ImageURL, d.Error = hideCredentials(d.ImageURL), hideCredentials(d.Error)
 	exact := json.NewDecoder(bytes.NewReader(d.Body))
 	exact.UseNumber()
 	var body any
@@ -221,6 +221,6 @@ func (s shield) Delivery(ctx context.Context, seq int64) (jobs.KeptDelivery, err
 		d.Body = nil
 		return d, err
 	}
-	d.Body, _ = json.Marshal(shielded(body)) // it was JSON before
+	d.Body, _ = json.Marshal(shieldValue(body)) // it was JSON before
 	return d, err
 }

@@ -10,10 +10,10 @@ import (
 
 // guarded makes a batch whose rows hold a secret wherever it can stand, and
 // returns its id.
-func (r *rig) guarded(secret string) (batch string) {
+func (r *rig) addSecretBatch(secret string) (batch string) {
 	r.t.Helper()
 	login := "https://user:" + secret + "@pages.test/private"
-	batch = r.ask("POST", "/v1/batches", map[string]any{
+	batch = r.do("POST", "/v1/batches", map[string]any{
 		"source": login, "callback_url": "http://127.0.0.1:1/" + secret + "?k=" + secret,
 		"jobs": []any{
 			map[string]any{
@@ -28,8 +28,8 @@ func (r *rig) guarded(secret string) (batch string) {
 	if got := r.job(batch + "-2").State; got != jobs.Rejected {
 		r.t.Fatalf("the row is %s, want rejected", got)
 	}
-	r.close(batch+"-1", jobs.Done, "s1")
-	lease, now := r.open(batch+"-3"), r.clock.Now()
+	r.closeJob(batch+"-1", jobs.Done, "s1")
+	lease, now := r.openIntent(batch+"-3"), r.clock.Now()
 	_, err := r.store.Observe(r.t.Context(), []jobs.Observation{{Job: lease.Job.ID, Attempt: lease.Attempt, ScreenshotID: "s2",
 		Outcome: jobs.OutcomeFailed, Error: "could not open " + login, ImageURL: "https://u:" + secret + "@cdn.test/a.png"}}, jobs.ByCreate, now, now)
 	if err != nil {
@@ -51,9 +51,9 @@ func (r *rig) guarded(secret string) (batch string) {
 func TestReadOnlyTokensSeeNoCredentials(t *testing.T) {
 	const secret = "hunter2"
 	var reads, writes string
-	r := newRig(t, func(c *Config) { reads, writes = tokens(t, c) })
+	r := newRig(t, func(c *Config) { reads, writes = addTokens(t, c) })
 	r.token = writes
-	batch := r.guarded(secret)
+	batch := r.addSecretBatch(secret)
 	place, err := r.store.OpenCursor(t.Context(), "test", r.clock.Now())
 	if err == nil {
 		_, err = r.store.AddCallbacks(t.Context(), "test", place, place, []jobs.Callback{{EventID: "evt_1", Type: jobs.EventBatchFinished, Event: 1, Batch: batch,
@@ -72,29 +72,29 @@ func TestReadOnlyTokensSeeNoCredentials(t *testing.T) {
 		"/v1/callbacks":            one("/v1/callbacks"),
 		"/v1/events":               one("/v1/events?after=0"),
 	}
-	for path, item := range r.book.doc.Paths {
-		asked, known := paths[path]
+	for path, item := range r.contract.doc.Paths {
+		urls, known := paths[path]
 		if item.Get == nil || !strings.HasPrefix(path, "/v1/") {
 			continue
 		}
 		if !known {
 			t.Errorf("%s can be read, but this test does not try it", path)
 		}
-		for _, at := range asked {
+		for _, at := range urls {
 			read := func(token string) string {
 				r.token = token
 				if path == "/v1/events" {
-					return r.told(at, token)
+					return r.readStream(at, token)
 				}
-				return string(r.ask("GET", at, nil).body)
+				return string(r.do("GET", at, nil).body)
 			}
-			if seen := read(writes); !strings.Contains(seen, secret) && !strings.Contains(seen, "user.test") {
-				t.Errorf("%s: the secret is missing: %s", at, seen)
+			if body := read(writes); !strings.Contains(body, secret) && !strings.Contains(body, "user.test") {
+				t.Errorf("%s: the secret is missing: %s", at, body)
 			}
-			if seen := read(reads); strings.Contains(seen, secret) {
-				t.Errorf("%s: a read-only token sees %s", at, seen)
-			} else if !strings.Contains(seen, ".test") {
-				t.Errorf("%s: too much is hidden: %s", at, seen)
+			if body := read(reads); strings.Contains(body, secret) {
+				t.Errorf("%s: a read-only token sees %s", at, body)
+			} else if !strings.Contains(body, ".test") {
+				t.Errorf("%s: too much is hidden: %s", at, body)
 			}
 		}
 	}
@@ -105,9 +105,9 @@ func TestReadOnlyTokensSeeNoCredentials(t *testing.T) {
 func TestReadOnlyTokensSeeNoSecretCells(t *testing.T) {
 	const secret = "hunter2"
 	var reads, writes string
-	r := newRig(t, func(c *Config) { reads, writes = tokens(t, c) })
+	r := newRig(t, func(c *Config) { reads, writes = addTokens(t, c) })
 	r.token = writes
-	batch := r.ask("POST", "/v1/batches", "url, Cookie,param:Header,POST_DATA,ref\n"+
+	batch := r.do("POST", "/v1/batches", "url, Cookie,param:Header,POST_DATA,ref\n"+
 		"a.test/1,sid=hunter2,\"{\"\"A\"\":\"\"hunter2\"\"}\",p=hunter2,shown-1\n"+
 		"a.test/1,sid=hunter2,\"{\"\"A\"\":\"\"hunter2\"\"}\",p=hunter2,shown-2\n"+
 		"a.test/2,\"{\"\"hunter2\",,,shown-3\n"+ // no JSON
@@ -119,7 +119,7 @@ func TestReadOnlyTokensSeeNoSecretCells(t *testing.T) {
 		"/summary": "not valid JSON", "/summary?format=csv": "not valid JSON", "/summary?format=html": "not valid JSON",
 	} {
 		r.token = reads
-		a := r.ask("GET", "/v1/batches/"+batch+path, nil)
+		a := r.do("GET", "/v1/batches/"+batch+path, nil)
 		if a.status != 200 || strings.Contains(string(a.body), secret) {
 			t.Errorf("%s: a read-only token sees %d %s", path, a.status, a.body)
 		}
@@ -130,13 +130,13 @@ func TestReadOnlyTokensSeeNoSecretCells(t *testing.T) {
 		}
 	}
 	r.token = writes
-	if a := r.ask("GET", "/v1/batches/"+batch+"/results", nil); strings.Count(string(a.body), secret) < 8 {
+	if a := r.do("GET", "/v1/batches/"+batch+"/results", nil); strings.Count(string(a.body), secret) < 8 {
 		t.Errorf("the other token sees %s", a.body)
 	}
 }
 
 // told reads what a stream tells until nothing more comes.
-func (r *rig) told(path, token string) string {
+func (r *rig) readStream(path, token string) string {
 	r.t.Helper()
 	stream := r.listen(r.url+path, "Authorization", "Bearer "+token)
 	defer stream.end()
@@ -151,17 +151,17 @@ func (r *rig) told(path, token string) string {
 	return text.String()
 }
 
-// TestWhatIsNotSeenIsNotFound: neither by a job in the page nor by where it ends.
-func TestWhatIsNotSeenIsNotFound(t *testing.T) {
+// TestHiddenTextIsNotFound: neither by a job in the page nor by where it ends.
+func TestHiddenTextIsNotFound(t *testing.T) {
 	const secret = "hunter2"
 	var reads, writes string
-	r := newRig(t, func(c *Config) { reads, writes = tokens(t, c) })
+	r := newRig(t, func(c *Config) { reads, writes = addTokens(t, c) })
 	r.token = writes
-	r.guarded(secret)
-	r.ask("POST", "/v1/jobs", map[string]any{"url": "https://pages.test/@writer"}).want(202)
+	r.addSecretBatch(secret)
+	r.do("POST", "/v1/jobs", map[string]any{"url": "https://pages.test/@writer"}).want(202)
 	found := func(token, text string) string {
 		r.token = token
-		a := r.ask("GET", "/v1/jobs?limit=1&"+text, nil)
+		a := r.do("GET", "/v1/jobs?limit=1&"+text, nil)
 		a.want(200)
 		return string(a.body)
 	}
@@ -197,7 +197,7 @@ func TestCredentialsInTexts(t *testing.T) {
 		"write to me@a.test":                             "write to me@a.test",
 		"https://***@a.test/":                            "https://***@a.test/",
 	} {
-		if got := without(text); got != want {
+		if got := hideCredentials(text); got != want {
 			t.Errorf("%s: %s, want %s", text, got, want)
 		}
 	}

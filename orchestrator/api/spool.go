@@ -26,23 +26,23 @@ var errTooLarge = errors.New("body is too large")
 
 // spool is a body on its way to the disk.
 type spool struct {
-	file *os.File
-	sum  hash.Hash // of what was written, and of what note was told
-	left int64     // bytes that may still come
+	file      *os.File
+	sum       hash.Hash // of what was written, and of what note was told
+	remaining int64     // bytes that may still come
 
-	lines int          // line feeds that came
-	room  func() error // what is wrong with the space on the disk
-	look  int64        // bytes until it is asked again
+	lines          int          // line feeds that came
+	room           func() error // what is wrong with the space on the disk
+	untilRoomCheck int64        // bytes until it is asked again
 }
 
 // lookEvery is after how many bytes of a body the disk is looked at again.
-const lookEvery = 1 << 20
+const roomCheckInterval = 1 << 20
 
 const spoolName = ".shotline-body-*"
 
 // newSpool makes a file in a folder and unlinks it at once: it goes with the
 // process.
-func newSpool(folder string, most int64, room func() error) (*spool, error) {
+func newSpool(folder string, limit int64, room func() error) (*spool, error) {
 	if err := room(); err != nil {
 		return nil, err
 	}
@@ -53,12 +53,12 @@ func newSpool(folder string, most int64, room func() error) (*spool, error) {
 	if err := os.Remove(file.Name()); err != nil && !errors.Is(err, fs.ErrNotExist) { // another process tidies
 		return nil, errors.Join(fmt.Errorf("spool a body: %w", err), file.Close())
 	}
-	return &spool{file: file, sum: sha256.New(), left: most, room: room, look: lookEvery}, nil
+	return &spool{file: file, sum: sha256.New(), remaining: limit, room: room, untilRoomCheck: roomCheckInterval}, nil
 }
 
 // tidySpool removes what a process left that died between the two steps of
 // newSpool.
-func tidySpool(folder string) error {
+func cleanSpool(folder string) error {
 	names, err := filepath.Glob(filepath.Join(folder, spoolName))
 	if err != nil {
 		return fmt.Errorf("clean the spool folder: %w", err)
@@ -73,16 +73,16 @@ func tidySpool(folder string) error {
 
 // Write implements io.Writer; errTooLarge beyond the limit.
 func (s *spool) Write(p []byte) (int, error) {
-	if int64(len(p)) > s.left {
+	if int64(len(p)) > s.remaining {
 		return 0, errTooLarge
 	}
-	if s.look -= int64(len(p)); s.look < 0 {
+	if s.untilRoomCheck -= int64(len(p)); s.untilRoomCheck < 0 {
 		if err := s.room(); err != nil {
 			return 0, &spoolError{err}
 		}
-		s.look = lookEvery
+		s.untilRoomCheck = roomCheckInterval
 	}
-	s.left -= int64(len(p))
+	s.remaining -= int64(len(p))
 	s.lines += bytes.Count(p, []byte{'\n'})
 	s.sum.Write(p)
 	n, err := s.file.Write(p)
@@ -99,7 +99,7 @@ func (e *spoolError) Error() string { return "spool a body: " + e.err.Error() }
 func (e *spoolError) Unwrap() error { return e.err }
 
 // note makes the hash depend on something that is not in the file.
-func (s *spool) note(text string) { fmt.Fprintf(s.sum, "%q\n", text) }
+func (s *spool) addToHash(text string) { fmt.Fprintf(s.sum, "%q\n", text) }
 
 // hash is that of all that came.
 func (s *spool) hash() (sum [sha256.Size]byte) {
@@ -113,7 +113,7 @@ func (s *spool) reader() io.Reader { return io.NewSectionReader(s.file, 0, 1<<62
 func (s *spool) close() error { return s.file.Close() }
 
 // unread is the answer to a body that could not be read to its end.
-func (s *server) unread(ctx context.Context, err error) error {
+func (s *server) bodyError(ctx context.Context, err error) error {
 	var network net.Error
 	var disk *spoolError
 	switch {

@@ -18,10 +18,10 @@ import (
 
 const (
 	// mostStreams is how many event streams there may be at once.
-	mostStreams = 512
+	maxStreams = 512
 	// heartbeat is how long a stream may be silent: less than what proxies and
 	// routers on the way take for dead.
-	heartbeat = 15 * time.Second
+	heartbeatInterval = 15 * time.Second
 )
 
 type followEvents struct {
@@ -62,7 +62,7 @@ type Gap struct {
 func (s *server) eventRoutes() {
 	op := operation(http.MethodGet, "/v1/events", "followEvents", "events", "Follow events as they happen", http.StatusNotFound)
 	op.Description = "Server-sent events from the durable log. The id of an event is its position in the log. To continue a stream that broke off, send Last-Event-ID; another process can continue it, too. If requested events are not kept any more, the first event has the type gap. A client that does not read is disconnected."
-	op.Responses = content(http.StatusOK, "The events", "text/event-stream")
+	op.Responses = plainResponse(http.StatusOK, "The events", "text/event-stream")
 	schemas := s.api.OpenAPI().Components.Schemas
 	op.Responses["200"].Content["text/event-stream"].Extensions = map[string]any{"x-event-data": map[string]any{
 		"gap": schemas.Schema(gapType, true, ""), "any other": schemas.Schema(streamEventType, true, ""),
@@ -83,16 +83,16 @@ func (s *server) followEvents(ctx context.Context, in *followEvents) (*streamAns
 	if err != nil {
 		return nil, err
 	}
-	gap, err := s.begin(ctx, in, &filter)
+	gap, err := s.startAfter(ctx, in, &filter)
 	if err != nil {
 		return nil, err
 	}
-	leave, err := s.streams.enter(ctx)
+	release, err := s.streams.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return &streamAnswer{Type: "text/event-stream", Cache: "no-store", Proxy: "no", Body: func(out huma.Context) {
-		defer leave()
+		defer release()
 		out.SetStatus(http.StatusOK)
 		if out.Method() == http.MethodHead {
 			return
@@ -126,20 +126,20 @@ func (s *server) eventFilter(ctx context.Context, in *followEvents) (f jobs.Even
 }
 
 // begin sets the place where a stream begins, and returns the gap before it.
-func (s *server) begin(ctx context.Context, in *followEvents, f *jobs.EventFilter) (*Gap, error) {
+func (s *server) startAfter(ctx context.Context, in *followEvents, f *jobs.EventFilter) (*Gap, error) {
 	oldest, newest, err := s.Store.EventRange(ctx)
 	if err != nil {
 		return nil, s.failed(ctx, "read the range of events", err)
 	}
-	asked, at := in.LastEvent, "header.Last-Event-ID"
-	if asked == "" {
-		asked, at = in.After, "query.after"
+	given, at := in.LastEvent, "header.Last-Event-ID"
+	if given == "" {
+		given, at = in.After, "query.after"
 	}
-	if asked == "" {
+	if given == "" {
 		f.After = newest
 		return nil, nil
 	}
-	after, err := strconv.ParseInt(asked, 10, 64)
+	after, err := strconv.ParseInt(given, 10, 64)
 	if err != nil || after < 0 {
 		return nil, invalid(at, fmt.Errorf("%s: want the id of an event, or 0 for the oldest event that is kept", at))
 	}
@@ -158,10 +158,10 @@ func (s *server) begin(ctx context.Context, in *followEvents, f *jobs.EventFilte
 // stream writes events until ctx ends or the reader is gone.
 func (s *server) stream(ctx context.Context, to *stream, filter jobs.EventFilter, gap *Gap) error {
 	frames := &s.frames
-	if onlyReads(ctx) {
+	if readOnly(ctx) {
 		frames = &s.shieldedFrames
 	}
-	place := filter.After
+	position := filter.After
 	if gap != nil {
 		frame, err := frame(gap.Next, "gap", gap)
 		if err != nil {
@@ -171,24 +171,24 @@ func (s *server) stream(ctx context.Context, to *stream, filter jobs.EventFilter
 	}
 	// The response begins now, not with the first event, so that a stream that breaks
 	// off before it has a place to continue from.
-	to.place(place)
+	to.position(position)
 	to.comment()
 	if err := to.flush(); err != nil {
 		return err
 	}
-	return s.Work.Follow(ctx, filter, s.beat, func(page []jobs.Event, upTo int64) error {
+	return s.Work.Follow(ctx, filter, s.heartbeat, func(page []jobs.Event, upTo int64) error {
 		for _, e := range page {
 			frame, err := frames.get(e.Seq, func() ([]byte, error) { return s.eventFrame(context.WithoutCancel(ctx), e) })
 			if err != nil {
 				return err
 			}
 			to.event(frame)
-			place = e.Seq
+			position = e.Seq
 		}
 		if len(page) == 0 {
-			if upTo > place {
-				to.place(upTo)
-				place = upTo
+			if upTo > position {
+				to.position(upTo)
+				position = upTo
 			}
 			to.comment()
 		}
@@ -198,7 +198,7 @@ func (s *server) stream(ctx context.Context, to *stream, filter jobs.EventFilter
 
 // eventFrame returns an event as streams write it.
 func (s *server) eventFrame(ctx context.Context, e jobs.Event) ([]byte, error) {
-	m, err := jobs.NewMessage(ctx, s.seen(ctx), e)
+	m, err := jobs.NewMessage(ctx, s.visibleStore(ctx), e)
 	if err != nil {
 		return nil, err
 	}
@@ -221,17 +221,17 @@ func frame(id int64, kind string, data any) ([]byte, error) {
 // stream writes server-sent events. After an error it writes nothing more.
 type stream struct {
 	*bufio.Writer
-	through func() error
-	err     error
+	flushHTTP func() error
+	err       error
 }
 
 func newStream(ctx context.Context, w interface{ Write([]byte) (int, error) }) *stream {
-	unhurried(ctx)
-	through := func() error { return nil }
+	liftWriteDeadline(ctx)
+	flushHTTP := func() error { return nil }
 	if e, ok := ctx.Value(exchangeKey{}).(exchange); ok {
-		through = e.Flush
+		flushHTTP = e.Flush
 	}
-	return &stream{Writer: bufio.NewWriterSize(newSteady(ctx, w), 16<<10), through: through}
+	return &stream{Writer: bufio.NewWriterSize(newDeadlineWriter(ctx, w), 16<<10), flushHTTP: flushHTTP}
 }
 
 // event writes a frame. flush returns the error.
@@ -239,14 +239,14 @@ func (s *stream) event(frame []byte) { _, _ = s.Write(frame) }
 
 // place sets the place from which a stream that breaks off now continues, without an
 // event.
-func (s *stream) place(id int64) { fmt.Fprintf(s, "id: %d\n", id) }
+func (s *stream) position(id int64) { fmt.Fprintf(s, "id: %d\n", id) }
 
 // comment keeps the connection alive.
 func (s *stream) comment() { fmt.Fprint(s, ":\n\n") }
 
 func (s *stream) flush() error {
 	if s.err = s.Flush(); s.err == nil {
-		s.err = s.through()
+		s.err = s.flushHTTP()
 	}
 	return s.err
 }

@@ -18,7 +18,7 @@ import (
 )
 
 // heard is one event as a stream has it.
-type heard struct {
+type receivedEvent struct {
 	id, kind string
 	data     map[string]any
 }
@@ -34,7 +34,7 @@ type listener struct {
 // listen opens a stream, which must begin at once.
 func (r *rig) listen(url string, header ...string) *listener {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.t.Context(), reached)
+	ctx, cancel := context.WithTimeout(r.t.Context(), testTimeout)
 	r.t.Cleanup(cancel)
 	request, err := http.NewRequestWithContext(ctx, "GET", url, nil)
 	if err != nil {
@@ -48,7 +48,7 @@ func (r *rig) listen(url string, header ...string) *listener {
 		r.t.Fatal(err)
 	}
 	r.t.Cleanup(func() { response.Body.Close() })
-	r.book.check(r.t, r.mux, request, reply{r.t, response.StatusCode, response.Header, []byte("(a stream)")})
+	r.contract.check(r.t, r.mux, request, reply{r.t, response.StatusCode, response.Header, []byte("(a stream)")})
 	if response.StatusCode != http.StatusOK || response.Header.Get("Cache-Control") != "no-store" {
 		r.t.Fatalf("%d, %v", response.StatusCode, response.Header)
 	}
@@ -56,7 +56,7 @@ func (r *rig) listen(url string, header ...string) *listener {
 }
 
 // next returns the next event; false at the end of the stream.
-func (l *listener) next() (e heard, more bool) {
+func (l *listener) next() (e receivedEvent, more bool) {
 	l.t.Helper()
 	for l.body.Scan() {
 		field, value, _ := strings.Cut(l.body.Text(), ": ")
@@ -79,7 +79,7 @@ func (l *listener) next() (e heard, more bool) {
 }
 
 // want reads events of these types, and returns them.
-func (l *listener) want(kinds ...string) (events []heard) {
+func (l *listener) want(kinds ...string) (events []receivedEvent) {
 	l.t.Helper()
 	for _, kind := range kinds {
 		e, more := l.next()
@@ -91,18 +91,18 @@ func (l *listener) want(kinds ...string) (events []heard) {
 	return events
 }
 
-func TestStreamTellsOfWhatHappens(t *testing.T) {
+func TestStreamSendsEvents(t *testing.T) {
 	r := newRig(t, nil)
 	ids := make([]string, 3)
 	for i := range ids {
-		ids[i] = r.ask("POST", "/v1/jobs", JobRequest{URL: fmt.Sprintf("a%d.test", i)}).want(202)["id"].(string)
+		ids[i] = r.do("POST", "/v1/jobs", JobRequest{URL: fmt.Sprintf("a%d.test", i)}).want(202)["id"].(string)
 	}
-	r.close(ids[0], jobs.Done, "s0") // before anybody listens
+	r.closeJob(ids[0], jobs.Done, "s0") // before anybody listens
 	all := r.listen(r.url + "/v1/events")
 	job := r.listen(r.url + "/v1/events?job=" + ids[2])
 	batch := r.listen(r.url + "/v1/events?batch=" + r.job(ids[2]).ID.Batch + "&type=batch.finished,job.late")
-	r.close(ids[1], jobs.Failed, "s1")
-	r.close(ids[2], jobs.Done, "s2")
+	r.closeJob(ids[1], jobs.Failed, "s1")
+	r.closeJob(ids[2], jobs.Done, "s2")
 
 	events := all.want("job.failed", "batch.finished", "job.done", "batch.finished")
 	data := events[2].data["data"].(map[string]any)
@@ -119,33 +119,33 @@ func TestStreamTellsOfWhatHappens(t *testing.T) {
 	}
 }
 
-func TestStreamGoesOnWhereTheLastOneEnded(t *testing.T) {
+func TestStreamContinuesWithLastEventID(t *testing.T) {
 	r := newRig(t, nil)
 	ids := make([]string, 3)
 	for i := range ids {
-		ids[i] = r.ask("POST", "/v1/jobs", JobRequest{URL: fmt.Sprintf("a%d.test", i)}).want(202)["id"].(string)
+		ids[i] = r.do("POST", "/v1/jobs", JobRequest{URL: fmt.Sprintf("a%d.test", i)}).want(202)["id"].(string)
 	}
 	first := r.listen(r.url+"/v1/events", "Last-Event-ID", "0")
-	r.close(ids[0], jobs.Done, "s0")
+	r.closeJob(ids[0], jobs.Done, "s0")
 	first.want("job.done")
 	first.end()
-	r.close(ids[1], jobs.Failed, "s1") // while nobody listens
+	r.closeJob(ids[1], jobs.Failed, "s1") // while nobody listens
 
 	// Another process goes on, by the header rather than by the query.
 	again := r.listen(r.anotherProcess()+"/v1/events?after=0", "Last-Event-ID", first.last)
 	again.want("batch.finished", "job.failed", "batch.finished")
-	r.close(ids[2], jobs.Done, "s2")
+	r.closeJob(ids[2], jobs.Done, "s2")
 	again.want("job.done", "batch.finished")
 	r.listen(r.url+"/v1/events?after=0").want("job.done", "batch.finished", "job.failed", "batch.finished", "job.done", "batch.finished")
 }
 
-func TestAStreamThatBrokeOffBeforeItsFirstEventLosesNothing(t *testing.T) {
+func TestStreamContinuesBeforeItsFirstEvent(t *testing.T) {
 	r := newRig(t, nil)
 	ids := make([]string, 2)
 	for i := range ids {
-		ids[i] = r.ask("POST", "/v1/jobs", JobRequest{URL: fmt.Sprintf("a%d.test", i)}).want(202)["id"].(string)
+		ids[i] = r.do("POST", "/v1/jobs", JobRequest{URL: fmt.Sprintf("a%d.test", i)}).want(202)["id"].(string)
 	}
-	r.close(ids[0], jobs.Done, "s0")
+	r.closeJob(ids[0], jobs.Done, "s0")
 	first := r.listen(r.url + "/v1/events")
 	for first.last == "" && first.body.Scan() {
 		if place, found := strings.CutPrefix(first.body.Text(), "id: "); found {
@@ -153,7 +153,7 @@ func TestAStreamThatBrokeOffBeforeItsFirstEventLosesNothing(t *testing.T) {
 		}
 	}
 	first.end()
-	r.close(ids[1], jobs.Done, "s1")
+	r.closeJob(ids[1], jobs.Done, "s1")
 	r.listen(r.url+"/v1/events", "Last-Event-ID", first.last).want("job.done", "batch.finished")
 	if first.last != "2" {
 		t.Errorf("the stream began at %q, want 2", first.last)
@@ -161,15 +161,15 @@ func TestAStreamThatBrokeOffBeforeItsFirstEventLosesNothing(t *testing.T) {
 }
 
 // pruned is a log whose beginning is not kept any more.
-type pruned struct{ Store }
+type prunedStore struct{ Store }
 
-func (pruned) EventRange(context.Context) (oldest, newest int64, err error) { return 3, 4, nil }
+func (prunedStore) EventRange(context.Context) (oldest, newest int64, err error) { return 3, 4, nil }
 
-func TestStreamSaysWhatIsMissing(t *testing.T) {
-	r := newRig(t, func(c *Config) { c.Store = pruned{c.Store} })
+func TestStreamGap(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.Store = prunedStore{c.Store} })
 	for i := range 2 {
-		id := r.ask("POST", "/v1/jobs", JobRequest{URL: fmt.Sprintf("a%d.test", i)}).want(202)["id"].(string)
-		r.close(id, jobs.Done, fmt.Sprintf("s%d", i))
+		id := r.do("POST", "/v1/jobs", JobRequest{URL: fmt.Sprintf("a%d.test", i)}).want(202)["id"].(string)
+		r.closeJob(id, jobs.Done, fmt.Sprintf("s%d", i))
 	}
 	gap := r.listen(r.url + "/v1/events?after=1")
 	if e := gap.want("gap", "job.done", "batch.finished"); e[0].data["after"] != 1.0 || e[0].data["next"] != 2.0 || e[0].id != "2" || e[1].id != "3" {
@@ -181,18 +181,18 @@ func TestStreamSaysWhatIsMissing(t *testing.T) {
 	r.listen(r.url+"/v1/events?after=2").want("job.done", "batch.finished")
 }
 
-func TestSilentStreamsBeat(t *testing.T) {
-	r := newRig(t, func(c *Config) { c.beat = time.Millisecond })
-	one := r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)["id"].(string)
-	other := r.ask("POST", "/v1/jobs", JobRequest{URL: "b.test"}).want(202)["id"].(string)
-	silent := r.listen(r.url + "/v1/events?job=" + one)
-	r.close(other, jobs.Done, "s1")
+func TestStreamHeartbeat(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.heartbeat = time.Millisecond })
+	one := r.do("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)["id"].(string)
+	other := r.do("POST", "/v1/jobs", JobRequest{URL: "b.test"}).want(202)["id"].(string)
+	quiet := r.listen(r.url + "/v1/events?job=" + one)
+	r.closeJob(other, jobs.Done, "s1")
 	beats, place := 0, ""
 	for beats < 5 || place != "2" {
-		if !silent.body.Scan() {
+		if !quiet.body.Scan() {
 			t.Fatal("the stream ended")
 		}
-		switch line := silent.body.Text(); {
+		switch line := quiet.body.Text(); {
 		case line == ":":
 			beats++
 		case strings.HasPrefix(line, "id: "):
@@ -203,27 +203,27 @@ func TestSilentStreamsBeat(t *testing.T) {
 	}
 }
 
-func TestStreamsThatAreRefused(t *testing.T) {
+func TestRefusedStreams(t *testing.T) {
 	r := newRig(t, nil)
 	for _, wrong := range []string{"x", "-1", "1.5", "99999999999999999999", "evt_1_1"} {
-		r.ask("GET", "/v1/events?after="+wrong, nil).problem(422, "query.after", "id of an event")
-		r.ask("GET", "/v1/events", nil, "Last-Event-ID", wrong).problem(422, "header.Last-Event-ID", "header.Last-Event-ID: want the id of an event")
+		r.do("GET", "/v1/events?after="+wrong, nil).problem(422, "query.after", "id of an event")
+		r.do("GET", "/v1/events", nil, "Last-Event-ID", wrong).problem(422, "header.Last-Event-ID", "header.Last-Event-ID: want the id of an event")
 	}
-	r.ask("GET", "/v1/events?type=job.gone", nil).problem(422, "query.type[0]", "job.late")
-	r.ask("GET", "/v1/events?batch=nobody", nil).problem(404, "", "no batch")
-	r.ask("GET", "/v1/events?job=nobody-1", nil).problem(404, "", "no job")
-	r.ask("GET", "/v1/events?job=nobody", nil).problem(404, "", "no such job")
-	r.api.streams = newPlaces("event streams", 1, false, r.config.Metrics.streams)
+	r.do("GET", "/v1/events?type=job.gone", nil).problem(422, "query.type[0]", "job.late")
+	r.do("GET", "/v1/events?batch=nobody", nil).problem(404, "", "no batch")
+	r.do("GET", "/v1/events?job=nobody-1", nil).problem(404, "", "no job")
+	r.do("GET", "/v1/events?job=nobody", nil).problem(404, "", "no such job")
+	r.api.streams = newSlots("event streams", 1, false, r.config.Metrics.streams)
 	open := r.listen(r.url + "/v1/events")
-	r.ask("GET", "/v1/events", nil).problem(503, "", "already 1 event streams")
+	r.do("GET", "/v1/events", nil).problem(503, "", "already 1 event streams")
 	open.end()
 	r.until("the slot is free", func() bool { return r.api.streams.count() == 0 })
 }
 
-func TestStreamTypesAreThoseOfEvents(t *testing.T) {
+func TestStreamTypes(t *testing.T) {
 	r := newRig(t, nil)
 	var types []any
-	for _, p := range r.book.doc.Paths["/v1/events"].Get.Parameters {
+	for _, p := range r.contract.doc.Paths["/v1/events"].Get.Parameters {
 		if p.Name == "type" {
 			types = p.Schema.Items.Enum
 		}
@@ -246,15 +246,15 @@ func TestStreamEndsWithTheProcess(t *testing.T) {
 	}
 }
 
-// TestReaderThatDoesNotReadIsCutOff: what it has not taken fills no memory.
-func TestReaderThatDoesNotReadIsCutOff(t *testing.T) {
+// TestClientThatDoesNotReadIsDisconnected: what it has not taken fills no memory.
+func TestClientThatDoesNotReadIsDisconnected(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.step = 50 * time.Millisecond })
 	many := make([]any, 300)
 	for i := range many {
 		many[i] = map[string]any{"url": fmt.Sprintf("a%d.test/%s", i, strings.Repeat("x", 1500))}
 	}
-	batch := r.ask("POST", "/v1/batches", map[string]any{"jobs": many}).want(202)["batch_id"].(string)
-	r.ask("POST", "/v1/batches/"+batch+"/cancel", nil).want(200)
+	batch := r.do("POST", "/v1/batches", map[string]any{"jobs": many}).want(202)["batch_id"].(string)
+	r.do("POST", "/v1/batches/"+batch+"/cancel", nil).want(200)
 	conn, err := net.Dial("tcp", strings.TrimPrefix(startServer(t, r.api.handler(), 0), "http://"))
 	if err != nil {
 		t.Fatal(err)
@@ -271,12 +271,12 @@ func TestReaderThatDoesNotReadIsCutOff(t *testing.T) {
 }
 
 // flaky is a store that cannot tell of a job once.
-type flaky struct {
+type flakyStore struct {
 	Store
 	fails chan struct{}
 }
 
-func (f flaky) Job(ctx context.Context, id jobs.ID) (jobs.Job, error) {
+func (f flakyStore) Job(ctx context.Context, id jobs.ID) (jobs.Job, error) {
 	select {
 	case <-f.fails:
 		return jobs.Job{}, errors.New("disk error")
@@ -285,11 +285,11 @@ func (f flaky) Job(ctx context.Context, id jobs.ID) (jobs.Job, error) {
 	}
 }
 
-func TestAStreamThatBrokeOffCanBeTakenUpAgain(t *testing.T) {
+func TestStreamContinuesAfterAnError(t *testing.T) {
 	fails := make(chan struct{}, 1)
-	r := newRig(t, func(c *Config) { c.Store = flaky{c.Store, fails} })
-	id := r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)["id"].(string)
-	r.close(id, jobs.Done, "s0")
+	r := newRig(t, func(c *Config) { c.Store = flakyStore{c.Store, fails} })
+	id := r.do("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)["id"].(string)
+	r.closeJob(id, jobs.Done, "s0")
 	fails <- struct{}{}
 	broken := r.listen(r.url + "/v1/events?after=0")
 	if e, more := broken.next(); more {

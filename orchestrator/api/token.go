@@ -19,9 +19,9 @@ type Token struct {
 }
 
 const (
-	tokenPrefix = "shotline_" // so that secret scanners can find one that got lost
-	tokenForm   = "NAME:ro|rw:sha256:HEX"
-	longestName = 40
+	tokenPrefix   = "shotline_" // so that secret scanners can find one that got lost
+	tokenForm     = "NAME:ro|rw:sha256:HEX"
+	maxNameLength = 40
 )
 
 // ParseToken reads the form NAME:ro|rw:sha256:HEX. Errors do not repeat what
@@ -68,15 +68,15 @@ func (t Token) String() string {
 }
 
 func checkName(name string) error {
-	if name == "" || len(name) > longestName || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
-		return fmt.Errorf("token name: want 1 to %d characters of [a-z0-9-]", longestName)
+	if name == "" || len(name) > maxNameLength || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		return fmt.Errorf("token name: want 1 to %d characters of [a-z0-9-]", maxNameLength)
 	}
 	return nil
 }
 
 // find looks for the token with this secret, in a time that does not depend on
 // which one it is.
-func find(tokens []Token, secret string) (found Token, ok bool) {
+func findToken(tokens []Token, secret string) (found Token, ok bool) {
 	sum := sha256.Sum256([]byte(secret))
 	for _, t := range tokens {
 		if subtle.ConstantTimeCompare(sum[:], t.hash[:]) == 1 {

@@ -9,9 +9,9 @@ import (
 const (
 	// longestWait is the longest that a request may wait: less than most proxies
 	// allow for an answer.
-	longestWait = time.Minute
+	maxWait = time.Minute
 	// mostWaits is how many requests may wait at once.
-	mostWaits = 4096
+	maxWaits = 4096
 )
 
 // WaitQuery asks for the answer to come once something has ended.
@@ -25,7 +25,7 @@ func (q WaitQuery) time() (time.Duration, error) {
 		return 0, nil
 	}
 	d, err := time.ParseDuration(q.Wait)
-	if err != nil || d < 0 || d > longestWait {
+	if err != nil || d < 0 || d > maxWait {
 		return 0, invalid("query.wait", errors.New("wait: want a duration of at most 1m, such as 30s"))
 	}
 	return d, nil
@@ -33,14 +33,14 @@ func (q WaitQuery) time() (time.Duration, error) {
 
 // waited is what await returns when it has ended, or when the time is up; kind and
 // id say what is waited for.
-func waited[T any](ctx context.Context, s *server, limit time.Duration, kind, id string, await func(context.Context) (T, error)) (got T, err error) {
-	leave, err := s.waits.enter(ctx)
+func waitFor[T any](ctx context.Context, s *server, limit time.Duration, kind, id string, await func(context.Context) (T, error)) (got T, err error) {
+	release, err := s.waits.acquire(ctx)
 	if err != nil {
 		return got, err
 	}
-	defer leave()
-	unhurried(ctx)
-	defer hurried(ctx)
+	defer release()
+	liftWriteDeadline(ctx)
+	defer setWriteDeadline(ctx)
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	got, err = await(limited)

@@ -28,15 +28,15 @@ type JobCallback struct {
 type BatchCallback struct {
 	Type      jobs.EventType `json:"type" doc:"The type of the event"`
 	Timestamp time.Time      `json:"timestamp" doc:"The time of the event"`
-	Data      CalledBatch    `json:"data"`
+	Data      CallbackBatch  `json:"data"`
 }
 
 // CalledBatch is the batch in a callback about it: a jobjson.Batch or a
 // jobjson.PastBatch.
-type CalledBatch struct{ jobjson.Batch }
+type CallbackBatch struct{ jobjson.Batch }
 
 // Schema implements huma.SchemaProvider.
-func (CalledBatch) Schema(r huma.Registry) *huma.Schema {
+func (CallbackBatch) Schema(r huma.Registry) *huma.Schema {
 	return &huma.Schema{AnyOf: []*huma.Schema{r.Schema(reflect.TypeFor[jobjson.Batch](), true, ""), r.Schema(reflect.TypeFor[jobjson.PastBatch](), true, "")}}
 }
 
@@ -133,7 +133,7 @@ func callbackExample(info jobs.EventInfo) any {
 		if batch.State == jobs.BatchPaused {
 			batch.PauseReason = "create screenshot: 401 INVALID_API_KEY"
 		}
-		return BatchCallback{info.Type, at, CalledBatch{jobjson.FromBatch(batch)}}
+		return BatchCallback{info.Type, at, CallbackBatch{jobjson.FromBatch(batch)}}
 	}
 	return ForeignCallback{info.Type, at, jobjson.Foreign{ScreenshotID: "1948201", Event: "screenshot.finished", Outcome: jobs.OutcomeDone,
 		ImageURL: fmt.Sprintf("https://cdn.example.com/%s.png", "1948201"), ReceivedAt: at}}

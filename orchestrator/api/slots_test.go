@@ -6,10 +6,10 @@ import (
 	"shotline/jobs"
 )
 
-// TestATokenLeavesPlacesToOthers: one that takes all it gets of a bounded resource
+// TestTokensShareSlots: one that takes all it gets of a bounded resource
 // is told so, and the other one goes on.
-func TestATokenLeavesPlacesToOthers(t *testing.T) {
-	w := slowly{begun: make(chan struct{}), may: make(chan struct{})}
+func TestTokensShareSlots(t *testing.T) {
+	w := blockingWork{started: make(chan struct{}), proceed: make(chan struct{})}
 	var greedy, modest string
 	r := newRig(t, func(c *Config) {
 		w.Work = c.Work
@@ -25,44 +25,44 @@ func TestATokenLeavesPlacesToOthers(t *testing.T) {
 		c.Access.Tokens, greedy, modest = []Token{first, second}, a, b
 	})
 	const most = 8
-	r.api.streams = newPlaces("event streams", most, true, r.config.Metrics.streams)
-	r.api.waits = newPlaces("waiting requests", most, true, r.config.Metrics.waits)
+	r.api.streams = newSlots("event streams", most, true, r.config.Metrics.streams)
+	r.api.waits = newSlots("waiting requests", most, true, r.config.Metrics.waits)
 	r.token = modest
-	job := r.ask("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)["id"].(string)
+	job := r.do("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)["id"].(string)
 	wait := "/v1/jobs/" + job + "?wait=1m"
 
 	var ends []func() reply
 	r.token = greedy
 	for range most / 2 {
 		r.listen(r.url+"/v1/events", "Authorization", "Bearer "+greedy)
-		ends = append(ends, r.waiting(wait))
+		ends = append(ends, r.startWait(wait))
 	}
-	r.ask("GET", "/v1/events", nil).problem(429, "", "this token has its share, 4 of 8 event streams")
-	full := r.ask("GET", wait, nil)
+	r.do("GET", "/v1/events", nil).problem(429, "", "this token has its share, 4 of 8 event streams")
+	full := r.do("GET", wait, nil)
 	full.problem(429, "", "this token has its share, 4 of 8 waiting requests")
 	if full.header.Get("Retry-After") == "" {
 		t.Error("no Retry-After")
 	}
 	r.token = modest
 	open := r.listen(r.url+"/v1/events", "Authorization", "Bearer "+modest)
-	ends = append(ends, r.waiting(wait))
+	ends = append(ends, r.startWait(wait))
 
 	upload := func(token string, answers chan reply) {
 		go func() {
-			answers <- r.ask("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv", "Authorization", "Bearer "+token)
+			answers <- r.do("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv", "Authorization", "Bearer "+token)
 		}()
-		<-w.begun
+		<-w.started
 	}
-	answers := make(chan reply, uploads)
-	for range uploads / 2 {
+	answers := make(chan reply, maxUploads)
+	for range maxUploads / 2 {
 		upload(greedy, answers)
 	}
-	r.ask("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv", "Authorization", "Bearer "+greedy).problem(429, "", "2 of 4 batch uploads")
+	r.do("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv", "Authorization", "Bearer "+greedy).problem(429, "", "2 of 4 batch uploads")
 	upload(modest, answers)
-	for range uploads/2 + 1 {
-		w.may <- struct{}{}
+	for range maxUploads/2 + 1 {
+		w.proceed <- struct{}{}
 	}
-	for range uploads/2 + 1 {
+	for range maxUploads/2 + 1 {
 		(<-answers).want(202)
 	}
 
@@ -70,7 +70,7 @@ func TestATokenLeavesPlacesToOthers(t *testing.T) {
 	open.end()
 	r.until("the slot is free", func() bool { return r.api.streams.count() == most/2 })
 	r.listen(r.url+"/v1/events", "Authorization", "Bearer "+modest)
-	r.close(job, jobs.Done, "s1")
+	r.closeJob(job, jobs.Done, "s1")
 	for _, end := range ends {
 		end().want(200)
 	}
