@@ -12,41 +12,44 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Access says who may ask for what.
+// Access configures who may use the API.
 type Access struct {
-	// Tokens are those that let in. Without any, whoever reaches the address may
-	// do anything: right on loopback alone.
+	// Tokens are the accepted tokens. If there are none, every client that reaches
+	// the address may do everything, which is acceptable only on a loopback
+	// address.
 	Tokens []Token
-	// Hosts are names by which the API may be asked for, besides those of this
-	// machine when it listens on loopback, and the address that was connected to
-	// otherwise.
+	// Hosts are further host names that the API answers to. In addition it answers
+	// to localhost and loopback addresses if it listens on loopback, and otherwise
+	// to the address at which the connection arrived.
 	Hosts    []string
-	Loopback bool    // it listens on a loopback address
-	Rate     float64 // requests a second and token; 0: no limit
+	Loopback bool    // the API listens on a loopback address
+	Rate     float64 // requests per second and token; 0: no limit
 }
 
-// localCaller is who asks when no token is needed.
+// localCaller is the name of the caller if no token is required.
 const localCaller = "local"
 
-// open are the paths that tell nothing but the program's own text.
+// openPaths need no token. Their responses contain only text of the program
+// itself.
 var openPaths = []string{"/", "/healthz", "/docs", "/openapi.json"}
 
 type callerKey struct{}
 
-// callerOf is the name of whoever asks.
+// callerOf returns the name of the caller.
 func callerOf(ctx context.Context) string {
 	caller, _ := ctx.Value(callerKey{}).(Token)
 	return caller.Name
 }
 
-// onlyReads reports whether whoever asks may change nothing.
+// readOnly reports whether the caller's token is read-only.
 func readOnly(ctx context.Context) bool {
 	caller, known := ctx.Value(callerKey{}).(Token)
 	return known && !caller.Write
 }
 
-// named answers who asks for a name that is ours. A web page whose host name was
-// made to point here asks by that name.
+// checkHost refuses requests for foreign host names. Otherwise a web page whose
+// host name was made to resolve to this address could use the API. It also sets
+// the headers that all responses have.
 func (s *server) checkHost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
@@ -78,7 +81,7 @@ func (a Access) answersTo(r *http.Request) bool {
 	return local.IP.IsLoopback() && isLocal(name) || local.IP.Equal(net.ParseIP(name))
 }
 
-// hostName takes a Host header, with or without a port.
+// hostName returns the name in a Host header, without the port.
 func hostName(host string) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
@@ -86,12 +89,13 @@ func hostName(host string) string {
 	return strings.TrimSuffix(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"), ".")
 }
 
-// isLocal takes a name; none at all comes from no browser.
+// isLocal reports whether a name is localhost or a loopback address. An empty
+// name is local, too, because browsers always send a name.
 func isLocal(name string) bool {
 	return name == "" || strings.EqualFold(name, "localhost") || net.ParseIP(name).IsLoopback()
 }
 
-// admitted lets those in who may do what they ask for.
+// authorize checks the token of a request, its rate and whether it may write.
 func (s *server) authorize(next http.Handler) http.Handler {
 	limits := s.Access.limiters()
 	crossSite := http.NewCrossOriginProtection()
@@ -127,7 +131,8 @@ func (s *server) authorize(next http.Handler) http.Handler {
 	})
 }
 
-// identify returns whose token the request bears, or what is wrong with it.
+// identify returns the token of a request, or the reason why it has none that is
+// valid.
 func (a Access) identify(r *http.Request) (t Token, wrong string) {
 	given := r.Header.Values("Authorization")
 	if len(given) == 0 {
@@ -144,7 +149,8 @@ func (a Access) identify(r *http.Request) (t Token, wrong string) {
 	return t, ""
 }
 
-// limiters are those of each token; a burst is a second's worth.
+// limiters returns a limiter for each token. The burst is the number of requests
+// of one second.
 func (a Access) limiters() map[string]*rate.Limiter {
 	if a.Rate <= 0 {
 		return nil

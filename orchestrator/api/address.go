@@ -7,7 +7,7 @@ import (
 	"regexp"
 )
 
-// placeholder stands in the contract for the address that it is read at.
+// addressPlaceholder stands in the contract for the address at which it is read.
 const addressPlaceholder = "http://shotline.invalid"
 
 var (
@@ -15,7 +15,8 @@ var (
 	plainPrefix = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
 )
 
-// prefixOf is the path that a proxy has taken off before it asked us, if it says so.
+// prefixOf returns the path prefix that a proxy has removed, if the proxy sends
+// it.
 func prefixOf(r *http.Request) string {
 	prefix := r.Header.Get("X-Forwarded-Prefix")
 	if len(prefix) > 200 || !plainPrefix.MatchString(prefix) {
@@ -24,8 +25,9 @@ func prefixOf(r *http.Request) string {
 	return prefix
 }
 
-// addressOf is where whoever asks has found the API: the host that they named, with
-// what a proxy tells of its side. It goes into text alone.
+// addressOf returns the address at which the client reached the API: the host
+// that it named, with the scheme and the prefix that a proxy reports. The address
+// is used only in texts.
 func addressOf(r *http.Request) string {
 	host := r.Host
 	if !plainHost.MatchString(host) {
@@ -38,12 +40,12 @@ func addressOf(r *http.Request) string {
 	return scheme + "://" + host + prefixOf(r)
 }
 
-// addressed is a text with the address in it.
+// withAddress returns a text with the address in place of the placeholder.
 func withAddress(text []byte, r *http.Request) []byte {
 	return bytes.ReplaceAll(text, []byte(addressPlaceholder), []byte(html.EscapeString(addressOf(r))))
 }
 
-// toDocs leads from the root to the page for people.
+// redirectToDocs redirects the root to the documentation.
 func redirectToDocs(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Location", prefixOf(r)+"/docs")
 	w.WriteHeader(http.StatusFound)

@@ -17,8 +17,8 @@ import (
 	"shotline/jobs/summary"
 )
 
-// contract is the beginning of the OpenAPI document; registering an operation
-// adds it.
+// newContract returns the OpenAPI document without operations. Registering an
+// operation adds it to the document.
 func newContract(version string) huma.Config {
 	schemas := huma.NewMapRegistry("#/components/schemas/", schemaName)
 	schemas.RegisterTypeAlias(reflect.TypeFor[jobs.Metadata](), reflect.TypeFor[metadataSchema]())
@@ -52,7 +52,8 @@ func newContract(version string) huma.Config {
 	}
 }
 
-// metadata describes jobs.Metadata, which knows nothing of schemas.
+// metadataSchema stands for jobs.Metadata in the contract, because package jobs
+// does not know huma.
 type metadataSchema map[string]any
 
 // Schema implements huma.SchemaProvider.
@@ -62,8 +63,9 @@ func (metadataSchema) Schema(huma.Registry) *huma.Schema {
 	}}}
 }
 
-// jsonFormat is huma's, but a number too large for a float64 is no syntax error
-// where huma looks at a body of any shape: metadata may hold it.
+// jsonFormat is the format of huma, except that a number that is too large for a
+// float64 is not a syntax error if huma decodes a body to any. Metadata may
+// contain such numbers.
 var jsonFormat = huma.Format{
 	Marshal: huma.DefaultJSONFormat.Marshal,
 	Unmarshal: func(data []byte, v any) error {
@@ -83,11 +85,12 @@ var jsonFormat = huma.Format{
 	},
 }
 
-// roughly makes floats of numbers, infinite ones where they are too large.
+// toFloats converts numbers to floats. Numbers that are too large become
+// infinite.
 func toFloats(v any) any {
 	switch v := v.(type) {
 	case json.Number:
-		f, _ := v.Float64() // infinite when it is out of range
+		f, _ := v.Float64() // infinite if the number is out of range
 		return f
 	case []any:
 		for i := range v {
@@ -110,10 +113,10 @@ func schemaName(t reflect.Type, hint string) string {
 	return name
 }
 
-// everyError may come from any operation behind the token.
+// commonErrors can occur in every operation that requires a token.
 var commonErrors = []int{http.StatusUnauthorized, http.StatusMisdirectedRequest, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable}
 
-// operation describes a route of the API proper.
+// operation returns the description of a route.
 func operation(method, path, id, tag, summary string, errors ...int) huma.Operation {
 	right := "ro"
 	errors = slices.Concat(commonErrors, errors)
@@ -128,7 +131,7 @@ func operation(method, path, id, tag, summary string, errors ...int) huma.Operat
 	}
 }
 
-// content describes an answer that is not JSON.
+// plainResponse describes a response that is not JSON.
 func plainResponse(status int, description string, types ...string) map[string]*huma.Response {
 	answer := &huma.Response{Description: description, Content: map[string]*huma.MediaType{}}
 	for _, name := range types {
@@ -141,7 +144,7 @@ func plainResponse(status int, description string, types ...string) map[string]*
 	return map[string]*huma.Response{strconv.Itoa(status): answer}
 }
 
-// The types of answers that are described by hand.
+// The types of responses and bodies that are described by hand.
 var (
 	jobType          = reflect.TypeFor[jobjson.Job]()
 	reportType       = reflect.TypeFor[Report]()
@@ -152,7 +155,7 @@ var (
 	batchRequestType = reflect.TypeFor[BatchRequest]()
 )
 
-// alsoAnswers describes a second good answer of an operation.
+// addResponse describes a second success response of an operation.
 func (s *server) addResponse(op *huma.Operation, status int, description string, body reflect.Type) {
 	if op.Responses == nil {
 		op.Responses = map[string]*huma.Response{}

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	_ "embed" // docs.html and docs.css
+	_ "embed" // for docs.html and docs.css
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -24,17 +24,18 @@ var docsCSS string
 
 var docsTemplate = template.Must(template.New("docs").Parse(docsHTML))
 
-// docsPolicy is the page's Content-Security-Policy: its own style and nothing else.
+// docsPolicy is the Content-Security-Policy of the page. It allows only the
+// page's own style sheet.
 var docsPolicy = func() string {
 	sum := sha256.Sum256([]byte(docsCSS))
 	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }()
 
-// rootPath is a pattern for the root alone.
+// rootPath is the pattern that matches only the root.
 const rootPath = "/{$}"
 
-// docsRoutes are the contract, for programs and for people. They are made when
-// they are first asked for, with all routes in them.
+// docsRoutes registers the contract, as OpenAPI and as a web page. Both are built
+// when they are first requested, because they need all routes.
 func (s *server) docsRoutes() {
 	document := sync.OnceValues(func() ([]byte, error) { return json.Marshal(s.api.OpenAPI()) })
 	page := sync.OnceValues(func() ([]byte, error) {
@@ -47,7 +48,7 @@ func (s *server) docsRoutes() {
 	s.mux.HandleFunc("GET "+rootPath, redirectToDocs)
 }
 
-// text registers a route that anybody may read.
+// registerText registers a route that needs no token.
 func (s *server) registerText(path, id, summary, kind, policy string, read func() ([]byte, error)) {
 	op := operation(http.MethodGet, path, id, "operations", summary)
 	op.Security, op.Errors, op.SkipValidateParams = nil, []int{http.StatusMisdirectedRequest}, true
@@ -68,7 +69,7 @@ func (s *server) registerText(path, id, summary, kind, policy string, read func(
 				w.Header().Set("Content-Security-Policy", policy)
 			}
 			w.Header().Set("Content-Type", kind)
-			_, _ = w.Write(withAddress(body, r)) // whoever left does not need it
+			_, _ = w.Write(withAddress(body, r)) // fails only if the client disconnected
 		}}, nil
 	})
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// manual is what the page for people shows of the contract.
+// manual is the contract as the web page shows it.
 type manual struct {
 	Title, Version, Text string
 	Style                template.CSS
@@ -22,7 +22,7 @@ type manual struct {
 	Schemas              []manualSchema
 }
 
-// manualWebhook is a call that we make.
+// manualWebhook is a request that Shotline sends.
 type manualWebhook struct{ Name, ID, Text, Link, Example string }
 
 type manualGroup struct {
@@ -37,7 +37,7 @@ type manualRoute struct {
 	Bodies                                 []manualBody
 	Answers                                []manualAnswer
 	Problems                               []manualAnswer
-	Command, Example                       string // that asks for it, and what comes back
+	Command, Example                       string // a command that calls the route, and its response
 }
 
 type manualField struct {
@@ -47,7 +47,7 @@ type manualField struct {
 
 type manualBody struct {
 	Type, Link string
-	Fields     []manualField // of a form, which has no name
+	Fields     []manualField // of a form, whose schema has no name
 }
 
 type manualAnswer struct{ Status, Text, Type, Link string }
@@ -76,7 +76,7 @@ func newManual(doc *huma.OpenAPI, style template.CSS) manual {
 		body := op.RequestBody.Content["application/json"]
 		_, link := typeOf(body.Schema)
 		m.Webhooks = append(m.Webhooks, manualWebhook{name, op.OperationID, op.Summary + ". " + firstSentence(op.Description), link, indented(body.Example)})
-		m.Headers = paramFields(op.Parameters) // the same of all
+		m.Headers = paramFields(op.Parameters) // the same for all webhooks
 	}
 	schemas := doc.Components.Schemas.Map()
 	for _, name := range slices.Sorted(maps.Keys(schemas)) {
@@ -153,7 +153,7 @@ func fieldsOf(s *huma.Schema) (fields []manualField) {
 		}
 		fields = append(fields, manualField{Name: name, Type: kind, Link: link, Text: text, Required: slices.Contains(s.Required, name)})
 	}
-	// What must be there comes first.
+	// Required fields come first.
 	slices.SortStableFunc(fields, func(a, b manualField) int {
 		switch {
 		case a.Required == b.Required:
@@ -166,7 +166,8 @@ func fieldsOf(s *huma.Schema) (fields []manualField) {
 	return fields
 }
 
-// typeOf is a schema's type for people, and the schema that it refers to.
+// typeOf returns the name of a schema's type on the page, and the schema that it
+// links to.
 func typeOf(s *huma.Schema) (kind, link string) {
 	switch {
 	case s == nil:
@@ -197,7 +198,7 @@ func typeOf(s *huma.Schema) (kind, link string) {
 	return s.Type, ""
 }
 
-// further adds a sentence.
+// appendSentence appends a sentence to a text.
 func appendSentence(text, sentence string) string {
 	if text != "" && !strings.HasSuffix(text, ".") {
 		text += "."
@@ -220,5 +221,5 @@ func plainValue(v any) string {
 	return fmt.Sprint(v)
 }
 
-// Safe reports whether the route changes nothing, for its colour.
+// Safe reports whether the route changes nothing. It selects the color.
 func (r manualRoute) Safe() bool { return r.Method == http.MethodGet }

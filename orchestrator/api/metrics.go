@@ -11,31 +11,31 @@ import (
 	"shotline/jobs"
 )
 
-// Metrics are the figures for Prometheus. Those that must outlive the process
-// are read from the store when they are asked for; the others are counted here
-// as others tell of them. It is safe for concurrent use.
+// Metrics are the metrics for Prometheus. Figures that must survive the process
+// are read from the store at each scrape. The others are counted by the methods
+// of Metrics. It is safe for concurrent use.
 type Metrics struct {
 	registry *prometheus.Registry
 
 	webhooks         *prometheus.CounterVec   // by result
-	webhookDuration  *prometheus.HistogramVec // how long those took, by result
-	closures         *prometheus.CounterVec   // by state, provenance, late
-	deliveries       *prometheus.CounterVec   // by what became of them
+	webhookDuration  *prometheus.HistogramVec // by result
+	closures         *prometheus.CounterVec   // by state, provenance and lateness
+	deliveries       *prometheus.CounterVec   // by disposition
 	conflicts        prometheus.Counter
 	corrected        *prometheus.CounterVec
 	doubts           *prometheus.CounterVec   // by event
-	vendorRequests   *prometheus.CounterVec   // to the vendor, by operation and code
-	vendorDuration   *prometheus.HistogramVec // of those, by operation
-	oddRows          *prometheus.CounterVec   // rows of listings that could not be read, by operation
+	vendorRequests   *prometheus.CounterVec   // by operation and code
+	vendorDuration   *prometheus.HistogramVec // by operation
+	oddRows          *prometheus.CounterVec   // unreadable rows of listings, by operation
 	callbacks        *prometheus.CounterVec   // attempts, by target and outcome
-	callbackDuration *prometheus.HistogramVec // how long those took, by target
-	apiRequests      *prometheus.CounterVec   // of the API, by route and code
-	uploads          prometheus.Gauge         // bodies of batches on their way
+	callbackDuration *prometheus.HistogramVec // of attempts, by target
+	apiRequests      *prometheus.CounterVec   // by route and status
+	uploads          prometheus.Gauge         // batch bodies that are being received
 	waits            prometheus.Gauge         // requests that wait
 	streams          prometheus.Gauge         // open event streams
 }
 
-// Sources are what is asked for at each scrape. All are required.
+// Sources are read at each scrape. All are required.
 type Sources struct {
 	Store     TotalsReader
 	Storage   func() Storage
@@ -44,8 +44,9 @@ type Sources struct {
 	Readiness *Readiness
 }
 
-// NewMetrics registers all metrics. Version is that of the program; results are
-// those that a webhook can have, so that each is there from the start.
+// NewMetrics registers all metrics. Version is the version of the program.
+// Results are all possible results of a webhook, so that the counter of each
+// exists from the start.
 func NewMetrics(version string, results []string, from Sources) *Metrics {
 	const ns = "shotline"
 	counters := func(name, help string, labels ...string) *prometheus.CounterVec {
@@ -108,13 +109,13 @@ func NewMetrics(version string, results []string, from Sources) *Metrics {
 	return m
 }
 
-// Webhook counts one request to the receiver.
+// Webhook counts a request to the webhook receiver.
 func (m *Metrics) Webhook(result string, took time.Duration) {
 	m.webhooks.WithLabelValues(result).Inc()
 	m.webhookDuration.WithLabelValues(result).Observe(took.Seconds())
 }
 
-// Changed counts what a transaction of the store brought about.
+// Changed counts the effects of a transaction of the store.
 func (m *Metrics) Changed(e jobs.Effects) {
 	type end struct {
 		state jobs.State
@@ -135,21 +136,21 @@ func (m *Metrics) Changed(e jobs.Effects) {
 	m.conflicts.Add(float64(e.Conflicts))
 }
 
-// Applied counts one portion of the inbox.
+// Applied counts the deliveries that were applied together.
 func (m *Metrics) Applied(a jobs.Applied) {
 	for disposition, n := range map[string]int{"read": a.Read, "held": a.Held, "foreign": a.Foreign, "noted": a.Noted, "aside": a.Aside} {
 		m.deliveries.WithLabelValues(disposition).Add(float64(n))
 	}
 }
 
-// Doubts counts what became of creates without an answer.
+// Doubts counts creates in doubt: those that were opened, adopted and sent again.
 func (m *Metrics) Doubts(opened, adopted, resent int) {
 	for event, n := range map[string]int{"opened": opened, "adopted": adopted, "resent": resent} {
 		m.doubts.WithLabelValues(event).Add(float64(n))
 	}
 }
 
-// VendorCall counts one call of the vendor's API.
+// VendorCall counts a call to the vendor's API.
 func (m *Metrics) VendorCall(operation, code string, took time.Duration) {
 	m.vendorRequests.WithLabelValues(operation, code).Inc()
 	m.vendorDuration.WithLabelValues(operation).Observe(took.Seconds())
@@ -160,8 +161,8 @@ func (m *Metrics) VendorOddRows(operation string, rows int) {
 	m.oddRows.WithLabelValues(operation).Add(float64(rows))
 }
 
-// CallbackTargets are those that Callback will be told of, with the outcomes that
-// there are, so that each is there from the start.
+// CallbackTargets sets the targets and outcomes that Callback will be called
+// with, so that the counter of each exists from the start.
 func (m *Metrics) CallbackTargets(targets, outcomes []string) {
 	for _, target := range targets {
 		for _, outcome := range outcomes {
@@ -170,7 +171,7 @@ func (m *Metrics) CallbackTargets(targets, outcomes []string) {
 	}
 }
 
-// Callback counts one attempt at a callback.
+// Callback counts an attempt at a callback.
 func (m *Metrics) Callback(target, outcome string, took time.Duration) {
 	m.callbacks.WithLabelValues(target, outcome).Inc()
 	m.callbackDuration.WithLabelValues(target).Observe(took.Seconds())

@@ -12,15 +12,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// scrapeTime bounds one scrape. Prometheus gives up after ten seconds.
+// scrapeTime limits one scrape. The default timeout of Prometheus is ten seconds.
 const scrapeTime = 8 * time.Second
 
-// health is what /healthz tells.
+// health is the response of /healthz.
 type health struct {
 	Status string `json:"status" enum:"ok"`
 }
 
-// probeRoutes are for those who look after the process.
+// probeRoutes registers the routes for monitoring.
 func (s *server) probeRoutes() {
 	alive := operation(http.MethodGet, "/healthz", "getHealth", "operations", "Check that the process is alive")
 	alive.SkipValidateParams = true
@@ -50,7 +50,7 @@ func (s *server) probeRoutes() {
 	}))
 }
 
-// pass registers an operation that another handler answers.
+// registerHandler registers an operation that another handler serves.
 func (s *server) registerHandler(op huma.Operation, to http.Handler) {
 	huma.Register(s.api, op, func(context.Context, *struct{}) (*huma.StreamResponse, error) {
 		return &huma.StreamResponse{Body: func(ctx huma.Context) {
@@ -60,10 +60,10 @@ func (s *server) registerHandler(op huma.Operation, to http.Handler) {
 	})
 }
 
-// answer writes one JSON object on one line.
+// writeJSON writes a JSON object on one line.
 func writeJSON(w http.ResponseWriter, status int, object any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(object) // whoever left does not need it
+	_ = json.NewEncoder(w).Encode(object) // fails only if the client disconnected
 }

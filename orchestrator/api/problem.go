@@ -16,42 +16,44 @@ import (
 	"shotline/jobs"
 )
 
-// Every answer that is no success is a problem document, RFC 9457, with what is
-// wrong field by field under "errors".
+// Every error response is a problem document (RFC 9457). Its member "errors"
+// lists the wrong fields.
 
 const problemType = "application/problem+json"
 
-// retrySoon is the Retry-After of what will mend itself, in seconds.
+// retrySoon is the Retry-After, in seconds, of problems that pass by themselves.
 const retrySoon = 5
 
-// retryRoom is that of a disk on which somebody has to free some space.
+// retryRoom is the Retry-After, in seconds, of a full disk, on which somebody
+// must free some space.
 const retryRoom = 60
 
-// writeProblem answers outside of any operation.
+// writeProblem writes a problem document outside of huma operations.
 func writeProblem(w http.ResponseWriter, status int, detail string) {
 	w.Header().Set("Content-Type", problemType)
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(huma.ErrorModel{Status: status, Title: http.StatusText(status), Detail: detail}) // whoever left does not need it
+	_ = json.NewEncoder(w).Encode(huma.ErrorModel{Status: status, Title: http.StatusText(status), Detail: detail}) // fails only if the client disconnected
 }
 
-// problem is an answer of an operation.
+// problem returns a problem document as the error of an operation.
 func problem(status int, detail string, fields ...error) error {
 	return huma.NewError(status, detail, fields...)
 }
 
-// invalid is the answer to a request of which one thing is wrong, at a location
+// invalid returns the problem of a request with one wrong field, at a location
 // such as body.url or query.cursor.
 func invalid(location string, err error) error {
 	return problem(http.StatusUnprocessableEntity, err.Error(), &huma.ErrorDetail{Location: location, Message: err.Error()})
 }
 
-// retryLater adds a Retry-After to a problem.
+// retryLater adds a Retry-After header to a problem.
 func retryLater(err error, seconds int) error {
 	return huma.ErrorWithHeaders(err, http.Header{"Retry-After": {strconv.Itoa(seconds)}})
 }
 
-// failed is where errors of the store and of work become answers. What is wrong
-// with us is logged, with about, such as the job's id, and told without details.
+// failed converts an error of the store or of Work to a problem. Internal errors
+// are logged with the attributes attrs, such as the job's ID. The problem does
+// not contain their details.
 func (s *server) failed(ctx context.Context, op string, err error, attrs ...any) error {
 	attrs = append(attrs, "error", err)
 	switch {
@@ -63,19 +65,20 @@ func (s *server) failed(ctx context.Context, op string, err error, attrs ...any)
 		s.Logger.With("for", op).Warn("request failed", attrs...)
 		return retryLater(problem(http.StatusServiceUnavailable, "the database cannot be written at the moment: try again"), retrySoon)
 	case ctx.Err() != nil:
-		return problem(http.StatusServiceUnavailable, "the request was interrupted") // whoever asked is gone
+		return problem(http.StatusServiceUnavailable, "the request was interrupted") // the client disconnected
 	}
 	s.Logger.With("for", op).Error("request failed", attrs...)
 	return problem(http.StatusInternalServerError, "internal error: see the log of the server")
 }
 
-// noRoom answers what would need space that is kept for webhooks.
+// noRoom returns the problem of a request that needs disk space that is reserved
+// for webhooks.
 func (s *server) noRoom(op string, err error) error {
 	s.Logger.Warn("request failed", "for", op, "error", err)
 	return retryLater(problem(http.StatusInsufficientStorage, "the disk of the server is nearly full and no new work is accepted: free some space there, then try again"), retryRoom)
 }
 
-// tooManyRows answers a batch beyond the limit of rows.
+// tooManyRows returns the problem of a batch that exceeds the limit of rows.
 func tooManyRows(err *jobs.RowLimitError) error {
 	location := "body"
 	if err.Line == 0 {
@@ -84,14 +87,15 @@ func tooManyRows(err *jobs.RowLimitError) error {
 	return problem(http.StatusRequestEntityTooLarge, err.Error(), &huma.ErrorDetail{Location: location, Message: err.Error()})
 }
 
-// discreet is for huma.Config.Transformers: it keeps the values at fault, which
-// may be secrets, out of problems, and says at once what is wrong.
+// redactProblem is a transformer of huma. It removes the invalid values from a
+// problem, because they might be secrets, and copies the first error to the
+// detail.
 func redactProblem(_ huma.Context, _ string, v any) (any, error) {
 	doc, ok := v.(*huma.ErrorModel)
 	if !ok {
 		return v, nil
 	}
-	if doc.Status == http.StatusUnsupportedMediaType && len(doc.Errors) > 0 { // which tell what came, not what is wanted
+	if doc.Status == http.StatusUnsupportedMediaType && len(doc.Errors) > 0 { // the errors name the type that was sent, not the expected one
 		doc.Detail, doc.Errors = "want application/json", nil
 	}
 	if len(doc.Errors) > 0 && doc.Detail == "validation failed" {
@@ -118,7 +122,8 @@ func shortened(text string) string {
 	return text[:end] + "…"
 }
 
-// recovered answers for a handler that panics.
+// recoverPanics writes a problem document if a handler panics. It also counts all
+// responses.
 func (s *server) recoverPanics(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		sw := &statusWriter{ResponseWriter: w}
@@ -133,7 +138,7 @@ func (s *server) recoverPanics(next http.Handler) http.Handler {
 			}
 			s.Logger.Error("API handler panicked", "method", r.Method, "path", r.URL.Path, "panic", cause, "stack", string(debug.Stack()))
 			if sw.status != 0 {
-				panic(http.ErrAbortHandler) // half an answer must not look like a whole one
+				panic(http.ErrAbortHandler) // abort the connection, so that the incomplete response does not look complete
 			}
 			writeProblem(sw, http.StatusInternalServerError, "internal error: see the log of the server")
 		}()
@@ -141,7 +146,8 @@ func (s *server) recoverPanics(next http.Handler) http.Handler {
 	})
 }
 
-// count counts an answer by its route: paths of jobs would be without number.
+// count counts a response by its route. The path would give every job its own
+// metric.
 func (s *server) count(r *http.Request, sw *statusWriter) {
 	route := "none"
 	if _, pattern := s.mux.Handler(r); pattern != "" {
@@ -150,7 +156,8 @@ func (s *server) count(r *http.Request, sw *statusWriter) {
 	s.Metrics.apiRequests.WithLabelValues(route, strconv.Itoa(max(sw.status, http.StatusOK))).Inc()
 }
 
-// watched knows the status of an answer, 0 before it has begun.
+// statusWriter records the status of a response. It is 0 before the response
+// begins.
 type statusWriter struct {
 	http.ResponseWriter
 	status int
@@ -170,5 +177,5 @@ func (w *statusWriter) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap is used by http.ResponseController.
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

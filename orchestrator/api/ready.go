@@ -8,59 +8,61 @@ import (
 )
 
 const (
-	// checkTime bounds all checks together: a probe should hear in time.
+	// checkTimeout limits all checks together, so that a probe gets its response in
+	// time.
 	checkTimeout = 1500 * time.Millisecond
-	// checkAgain is for how long one round of checks serves all who ask.
+	// reportLifetime is how long the result of the checks is reused.
 	reportLifetime = time.Second
 )
 
-// Check is one thing that must be in order for work to go on.
+// Check is one condition that must hold so that the process can work.
 type Check struct {
 	Name string // such as "store"
-	// Do returns what is wrong, nil if nothing is. It must end with its context.
+	// Do returns an error if the condition does not hold. It must return when ctx
+	// ends.
 	Do func(ctx context.Context) error
 }
 
-// Readiness tells whether this process can take in and do work. It is safe for
-// concurrent use, and answers requests with a JSON object:
+// Readiness reports whether this process can accept and do work. It is safe for
+// concurrent use. As an HTTP handler it responds with a JSON object:
 //
 //	{"ready":false,"checks":{"queue":{"ok":true},"store":{"ok":false,"error":"…"}}}
 type Readiness struct {
 	checks []Check
 	now    func() time.Time
 
-	mu        sync.Mutex // held during a round, so that all who ask meanwhile share it
-	checkedAt time.Time  // of the last round
+	mu        sync.Mutex // held while checks run, so that concurrent callers share their result
+	checkedAt time.Time  // when the last checks ran
 	last      Report
 }
 
-// NewReadiness is ready when all checks are in order. Now is the clock.
+// NewReadiness returns a Readiness that is ready if all checks succeed. Now is
+// the clock.
 func NewReadiness(now func() time.Time, checks ...Check) *Readiness {
 	return &Readiness{checks: checks, now: now}
 }
 
-// Report is what one round of checks found.
+// Report is the result of all checks.
 type Report struct {
 	Ready  bool               `json:"ready"`
 	Checks map[string]Finding `json:"checks"`
 }
 
-// Finding is what one check found.
+// Finding is the result of one check.
 type Finding struct {
 	OK    bool   `json:"ok"`
 	Error string `json:"error,omitempty"`
 }
 
-// Report makes all checks, at the same time, or returns what a round that is
-// less than a second old found. A check that does not end in time is not in
-// order.
+// Report runs all checks concurrently. If the last result is less than a second
+// old, it returns that instead. A check that does not end in time has failed.
 func (r *Readiness) Report() Report {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if age := r.now().Sub(r.checkedAt); !r.checkedAt.IsZero() && age >= 0 && age < reportLifetime {
 		return r.last
 	}
-	// Of nobody who asks: the others share the result.
+	// Do not use the context of a request: other requests share the result.
 	ctx, cancel := context.WithTimeout(context.Background(), checkTimeout)
 	defer cancel()
 	errs := make([]error, len(r.checks))
@@ -82,7 +84,7 @@ func (r *Readiness) Report() Report {
 	return report
 }
 
-// ServeHTTP answers 200 when ready, else 503.
+// ServeHTTP responds with 200 if the process is ready, and otherwise with 503.
 func (r *Readiness) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	report := r.Report()
 	status := http.StatusOK

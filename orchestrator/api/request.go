@@ -16,7 +16,7 @@ import (
 	"shotline/jobs/csvfile"
 )
 
-// JobRequest asks for one picture.
+// JobRequest is the body of a request to create one job.
 type JobRequest struct {
 	URL         string         `json:"url" example:"https://example.com/" doc:"The page; if it has no scheme, https is assumed"`
 	Params      map[string]any `json:"params,omitempty" doc:"Create parameters of the vendor, such as size, width or delay; unknown ones are passed through"`
@@ -27,15 +27,15 @@ type JobRequest struct {
 	Priority    int            `json:"priority,omitempty" minimum:"-100" maximum:"100" doc:"Jobs with a higher priority are submitted first"`
 }
 
-// order is what a request for a job and one for a batch have in common.
+// commonOptions are the options that jobs and batches have in common.
 type commonOptions struct {
 	CallbackURL string
 	Timeout     string
 	Priority    int
 }
 
-// spec is a batch with this order in it; at is where the fields of the order
-// stand, such as body.
+// newSpec returns the spec of a new batch with these options. At is the location
+// of their fields, such as body.
 func (s *server) newSpec(o commonOptions, at string) (jobs.BatchSpec, error) {
 	spec := jobs.BatchSpec{ID: s.NewID(), CallbackURL: o.CallbackURL, Priority: o.Priority}
 	if o.CallbackURL != "" {
@@ -53,7 +53,7 @@ func (s *server) newSpec(o commonOptions, at string) (jobs.BatchSpec, error) {
 	return spec, nil
 }
 
-// jobTimeout reads a timeout; it is zero when none is given.
+// jobTimeout parses a timeout. It returns 0 for an empty text.
 func jobTimeout(text string) (time.Duration, error) {
 	if text == "" {
 		return 0, nil
@@ -72,7 +72,8 @@ func checkPriority(priority int) error {
 	return nil
 }
 
-// request checks a job's own fields as a row's.
+// request converts the body to a jobs.Request. It checks the fields like those of
+// a row.
 func (r JobRequest) request() (jobs.Request, error) {
 	request, flaws := csvfile.Fields{URL: r.URL, Params: r.Params, Tags: r.Tags, Metadata: r.Metadata}.Request()
 	if len(flaws) == 0 {
@@ -85,7 +86,7 @@ func (r JobRequest) request() (jobs.Request, error) {
 	return request, problem(http.StatusUnprocessableEntity, flaws[0].Error(), details...)
 }
 
-// hash is the same for all ways to write the same request.
+// hash returns a hash that does not depend on how the JSON is written.
 func (r JobRequest) hash() (sum [sha256.Size]byte, err error) {
 	canonical, err := json.Marshal(r)
 	if err != nil {
@@ -94,8 +95,9 @@ func (r JobRequest) hash() (sum [sha256.Size]byte, err error) {
 	return sha256.Sum256(append([]byte("job\n"), canonical...)), nil
 }
 
-// plainJSON lets JSON be named in any case, and with parameters, which it has none
-// of. A charset is taken if it is the one that JSON has.
+// plainJSON normalizes the content type of JSON, which may be written in any case
+// and with parameters. A charset is accepted only if it is UTF-8, the encoding of
+// JSON.
 func plainJSON(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for i, given := range r.Header["Content-Type"] {
@@ -113,13 +115,14 @@ func plainJSON(next http.Handler) http.Handler {
 	})
 }
 
-// isUTF8 reports whether a content type's parameters name no other charset.
+// isUTF8 reports whether the parameters of a content type name no charset but
+// UTF-8.
 func isUTF8(params map[string]string) bool {
 	charset := strings.ToLower(params["charset"])
 	return charset == "" || charset == "utf-8" || charset == "utf8"
 }
 
-// checkKey says what is wrong with an Idempotency-Key.
+// checkKey returns a problem if an Idempotency-Key is not valid.
 func checkKey(key string) error {
 	if len(key) > 255 {
 		return invalid("header.Idempotency-Key", errors.New("the Idempotency-Key is longer than 255 bytes"))
@@ -132,7 +135,7 @@ func checkKey(key string) error {
 	return nil
 }
 
-// errOtherRequest answers a key that was used for something else.
+// errOtherRequest returns the problem of a key that was used for another request.
 func errOtherRequest() error {
 	return problem(http.StatusConflict, "this Idempotency-Key was used for a different request",
 		&huma.ErrorDetail{Location: "header.Idempotency-Key", Message: "used for a different request"})

@@ -11,8 +11,8 @@ import (
 	"shotline/jobs"
 )
 
-// TotalsReader is what is needed of the store. An answer must come fast however
-// many jobs there are.
+// TotalsReader is the method of the store that a scrape uses. It must be fast
+// even if there are many jobs.
 type TotalsReader interface {
 	Totals(ctx context.Context) (jobs.Totals, error)
 }
@@ -20,17 +20,17 @@ type TotalsReader interface {
 // Storage is the state of the store's writer and of its disk.
 type Storage struct {
 	jobs.StoreStats
-	FreeBytes int64 // on the store's file system; negative if unknown
+	FreeBytes int64 // on the store's file system; negative if it is not known
 }
 
-// Queue is how much is in one of the task queues.
+// Queue is the state of a task queue.
 type Queue struct {
 	Name   string
 	Tasks  map[string]int64 // by state
-	Oldest time.Duration    // for how long its oldest pending task has been waiting
+	Oldest time.Duration    // how long the oldest pending task has been waiting
 }
 
-// scrape is a collector of what is asked for when Prometheus comes.
+// scrape is a collector that reads the sources at each scrape.
 type scrape struct{ from Sources }
 
 func describe(name, help string, labels ...string) *prometheus.Desc {
@@ -77,7 +77,8 @@ var (
 	freeDesc               = describe("store_free_bytes", "Free space on the database's file system.")
 )
 
-// Describe implements prometheus.Collector. Not every scrape has all of them.
+// Describe implements prometheus.Collector. A scrape might lack some of these
+// metrics.
 func (s scrape) Describe(to chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
 		readyDesc, checkDesc, readableDesc, batchesDesc, pausedDesc, jobsDesc, closedByDesc, lateDesc, doubleChargesDesc, costDesc, callsDesc,
@@ -128,7 +129,7 @@ func (s scrape) Collect(to chan<- prometheus.Metric) {
 	}
 }
 
-// commitSizes returns the histogram of transactions by their number of operations.
+// commitSizes returns the histogram of transactions by number of operations.
 func commitSizes(s Storage) prometheus.Metric {
 	buckets, commits := make(map[float64]uint64, len(s.Groups)), uint64(0)
 	for _, most := range slices.Sorted(maps.Keys(s.Groups)) {
@@ -181,7 +182,7 @@ func totalSamples(t jobs.Totals, gauge, counter sample) {
 	gauge(eventLagDesc, float64(t.EventLag))
 }
 
-// since is how many seconds ago a time was; 0 for one to come, and for none.
+// since returns the seconds since t. It returns 0 if t is zero or in the future.
 func since(t time.Time) float64 {
 	if t.IsZero() {
 		return 0

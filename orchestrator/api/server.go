@@ -34,28 +34,31 @@ type Store interface {
 	ReplayCallbacks(ctx context.Context, f jobs.CallbackFilter, at time.Time) (int, error)
 }
 
-// Work is what takes more than one step; an *orchestrator.Orchestrator does it.
+// Work has the actions that take more than one step. An
+// *orchestrator.Orchestrator implements it.
 type Work interface {
-	// ImportBatch makes a batch of all requests until next returns io.EOF. On any
-	// error, the end of ctx included, nothing of it stays.
+	// ImportBatch creates a batch from all requests until next returns io.EOF. If
+	// there is an error, or if ctx ends, nothing of the batch remains.
 	ImportBatch(ctx context.Context, spec jobs.BatchSpec, next func() (jobs.Request, error)) (jobs.Batch, error)
 	RetryJob(ctx context.Context, id jobs.ID) (jobs.RetryCounts, error)
 	RetryBatch(ctx context.Context, batch string, states []jobs.State) (jobs.RetryCounts, error)
 	CancelJob(ctx context.Context, id jobs.ID) (jobs.CancelCounts, error)
 	CancelBatch(ctx context.Context, batch string) (jobs.CancelCounts, error)
-	// AwaitJob returns when the job has ended, or with the job as it is when ctx
-	// ends or the process is to stop, and context.DeadlineExceeded or
-	// context.Canceled.
+	// AwaitJob returns when the job has ended. If ctx ends or the process stops
+	// before, it returns the job in its current state and context.DeadlineExceeded
+	// or context.Canceled.
 	AwaitJob(ctx context.Context, id jobs.ID) (jobs.Job, error)
-	// AwaitBatch is AwaitJob for a batch.
+	// AwaitBatch does the same for a batch.
 	AwaitBatch(ctx context.Context, id string) (jobs.Batch, error)
-	// Follow tells of events behind f.After as they happen, with the place up to
-	// which the log was looked through, and of none after each beat without any.
-	// It returns when ctx ends, tell fails or the process is to stop.
+	// Follow calls send with the events after f.After as they happen, and with the
+	// position up to which the log was read. If there are no events for the time of
+	// a heartbeat, it calls send with an empty page. Follow returns when ctx ends,
+	// send fails or the process stops.
 	Follow(ctx context.Context, f jobs.EventFilter, heartbeat time.Duration, send func(page []jobs.Event, upTo int64) error) error
 }
 
-// Config is what the API is made of. What has no default beside it is required.
+// Config configures the API. Fields are required unless their comment states a
+// default.
 type Config struct {
 	Readiness *Readiness
 	Metrics   *Metrics
@@ -63,42 +66,42 @@ type Config struct {
 	Work      Work
 	Outputs   Outputs
 	Now       func() time.Time
-	NewID     func() string // of batches
-	// CheckURL says what is wrong with a URL that is to be called back, nil when
-	// nothing is. Its errors do not repeat the URL.
+	NewID     func() string // returns a new batch ID
+	// CheckURL returns an error if a URL must not be used for callbacks. The error
+	// does not contain the URL.
 	CheckURL func(url string) error
-	ImageDir string // where pictures are kept once they were fetched; empty: nowhere
-	// ImageMode is that of those files; 0: DefaultImageMode.
+	ImageDir string // where fetched outputs are kept; empty: they are not kept
+	// ImageMode is the mode of kept files; 0: DefaultImageMode.
 	ImageMode fs.FileMode
-	SpoolDir  string       // where bodies of batches lie on their way, beside the database say
-	MaxBatch  int64        // bytes of such a body; 0: DefaultMaxBatch
-	MaxRows   int          // of a batch; 0: any number
-	Room      func() error // a jobs.ErrNoRoom when the disk has no room for new work; nil: it always has
-	Access    Access       // the zero value: anybody on this machine may do anything
+	SpoolDir  string       // folder of batch bodies while they arrive, such as that of the database
+	MaxBatch  int64        // maximum size of a batch body in bytes; 0: DefaultMaxBatch
+	MaxRows   int          // maximum number of rows of a batch; 0: no limit
+	Room      func() error // returns jobs.ErrNoRoom if the disk has no room for new work; nil: no check
+	Access    Access       // the zero value: every client on this machine may do everything
 	Version   string       // of the program, for the contract
-	Logger    *slog.Logger // nil means none
+	Logger    *slog.Logger // nil: no logs
 
 	step      time.Duration // 0: stepTime
-	heartbeat time.Duration // 0: heartbeat
+	heartbeat time.Duration // 0: heartbeatInterval
 
 	outputRetry client.RetryPolicy // zero: client.OutputRetryPolicy
 }
 
-// server is the API with all it needs.
+// server holds the state of the API.
 type server struct {
 	Config
 	mux     *http.ServeMux
 	api     huma.API
 	images  *images
-	uploads *slots // bodies of batches that are on their way
+	uploads *slots // batch bodies that are being received
 	waits   *slots
 	streams *slots
 	frames  frameCache
 
-	shieldedFrames frameCache // for tokens that only read
+	shieldedFrames frameCache // for read-only tokens
 }
 
-// DefaultMaxBatch is the size of the largest body of a batch, in bytes.
+// DefaultMaxBatch is the default maximum size of a batch body, in bytes.
 const DefaultMaxBatch = 256 << 20
 
 // New returns the handler of all routes.
@@ -168,7 +171,8 @@ func (s *server) handler() http.Handler {
 	return s.recoverPanics(s.withDeadlines(s.checkHost(s.authorize(plainJSON(s.route())))))
 }
 
-// routed answers what no route takes with a problem, as everything else is.
+// route passes requests to the mux. If no route matches, it responds with a
+// problem document instead of the text of the mux.
 func (s *server) route() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, pattern := s.mux.Handler(r); pattern != "" {
@@ -186,7 +190,8 @@ func (s *server) route() http.Handler {
 	})
 }
 
-// silent hears what the mux would answer.
+// responseProbe records the header and the status of a response and discards its
+// body.
 type responseProbe struct {
 	header http.Header
 	status int

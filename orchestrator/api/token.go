@@ -11,21 +11,21 @@ import (
 	"strings"
 )
 
-// Token lets its bearer in. Only the hash of its secret is known.
+// Token allows access to the API. It holds only the hash of its secret.
 type Token struct {
-	Name  string // [a-z0-9-], whose it is; also the scope of idempotency keys
-	Write bool   // else it only reads
+	Name  string // [a-z0-9-], names the owner; also the scope of idempotency keys
+	Write bool   // false: read-only
 	hash  [sha256.Size]byte
 }
 
 const (
-	tokenPrefix   = "shotline_" // so that secret scanners can find one that got lost
+	tokenPrefix   = "shotline_" // so that secret scanners can find a lost token
 	tokenForm     = "NAME:ro|rw:sha256:HEX"
 	maxNameLength = 40
 )
 
-// ParseToken reads the form NAME:ro|rw:sha256:HEX. Errors do not repeat what
-// may be the secret itself.
+// ParseToken parses NAME:ro|rw:sha256:HEX. Its errors do not repeat the text,
+// which might be the secret itself.
 func ParseToken(text string) (Token, error) {
 	parts := strings.Split(text, ":")
 	if len(parts) != 4 || parts[2] != "sha256" {
@@ -46,8 +46,8 @@ func ParseToken(text string) (Token, error) {
 	return t, nil
 }
 
-// NewToken makes a token and the secret that its bearer shows. The secret is
-// kept nowhere.
+// NewToken returns a new token and the secret that its owner sends. The secret is
+// not stored.
 func NewToken(name string, write bool) (t Token, secret string, err error) {
 	if err := checkName(name); err != nil {
 		return Token{}, "", err
@@ -58,7 +58,7 @@ func NewToken(name string, write bool) (t Token, secret string, err error) {
 	return Token{name, write, sha256.Sum256([]byte(secret))}, secret, nil
 }
 
-// String is the form that ParseToken reads.
+// String returns the text that ParseToken parses.
 func (t Token) String() string {
 	right := "ro"
 	if t.Write {
@@ -74,8 +74,8 @@ func checkName(name string) error {
 	return nil
 }
 
-// find looks for the token with this secret, in a time that does not depend on
-// which one it is.
+// findToken returns the token with this secret. The time it takes does not depend
+// on which token matches.
 func findToken(tokens []Token, secret string) (found Token, ok bool) {
 	sum := sha256.Sum256([]byte(secret))
 	for _, t := range tokens {

@@ -7,19 +7,20 @@ import (
 )
 
 const (
-	// longestWait is the longest that a request may wait: less than most proxies
-	// allow for an answer.
+	// maxWait is the longest time that a request may wait. Most proxies allow more
+	// than that for a response.
 	maxWait = time.Minute
-	// mostWaits is how many requests may wait at once.
+	// maxWaits is the number of requests that may wait at once.
 	maxWaits = 4096
 )
 
-// WaitQuery asks for the answer to come once something has ended.
+// WaitQuery delays a response until the job or the batch has ended.
 type WaitQuery struct {
 	Wait string `query:"wait" example:"30s" doc:"Respond when it has ended, or after this time with its current state; a Go duration of at most 1m"`
 }
 
-// time is zero when the answer is to come at once.
+// time returns how long the request may wait. It returns 0 if the request does
+// not wait.
 func (q WaitQuery) time() (time.Duration, error) {
 	if q.Wait == "" {
 		return 0, nil
@@ -31,8 +32,9 @@ func (q WaitQuery) time() (time.Duration, error) {
 	return d, nil
 }
 
-// waited is what await returns when it has ended, or when the time is up; kind and
-// id say what is waited for.
+// waitFor calls await and returns its result. If the time limit is reached
+// before, the result is the current state. Kind and id name the job or batch in
+// logs.
 func waitFor[T any](ctx context.Context, s *server, limit time.Duration, kind, id string, await func(context.Context) (T, error)) (got T, err error) {
 	release, err := s.waits.acquire(ctx)
 	if err != nil {
