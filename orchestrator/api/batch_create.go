@@ -16,7 +16,7 @@ import (
 	"shotline/jobs/jobjson"
 )
 
-// uploads is how many bodies of batches may be on their way at once.
+// maxUploads is the number of batch bodies that may be received at once.
 const maxUploads = 4
 
 type createBatch struct {
@@ -25,7 +25,8 @@ type createBatch struct {
 	request *http.Request
 }
 
-// Resolve keeps the request, whose body is not for memory.
+// Resolve keeps the request, so that its body can be read without huma, which
+// would read it into memory.
 func (in *createBatch) Resolve(ctx huma.Context) []error {
 	in.request, _ = humago.Unwrap(ctx)
 	return nil
@@ -44,11 +45,12 @@ func (s *server) registerCreateBatch() {
 	create.Description = "Either the whole batch is created or nothing. With an Idempotency-Key, the same bytes sent again return the same batch, with 200. If the first request is still being received, the second is refused with 409: try again. If the server of the first request was killed, the second takes its place after 15 seconds. Another request with the same key is refused with 409."
 	s.addResponse(&create, http.StatusOK, "An earlier, identical request created this batch", acceptedType)
 	huma.Register(s.api, create, s.createBatch)
-	// Described only now: registering with a body would read it into memory.
+	// Describe the body after the registration. Otherwise huma would read it into
+	// memory.
 	s.api.OpenAPI().Paths["/v1/batches"].Post.RequestBody = batchBody(s.api.OpenAPI().Components.Schemas)
 }
 
-// upload is a batch whose body has come.
+// upload is a batch whose body was received.
 type upload struct {
 	*spool
 	spec jobs.BatchSpec
@@ -80,7 +82,7 @@ func (s *server) createBatch(ctx context.Context, in *createBatch) (*createdBatc
 	return s.importBatch(ctx, up)
 }
 
-// receive spools the body and reads the options, in whichever form it comes.
+// receive spools the body and parses the options.
 func (s *server) receive(ctx context.Context, in *createBatch, up *upload) error {
 	if in.request.ContentLength > s.MaxBatch {
 		return s.bodyError(ctx, errTooLarge)
@@ -126,8 +128,8 @@ func (s *server) receiveCSV(ctx context.Context, params RowOptions, body io.Read
 	return s.openCSV(up)
 }
 
-// openCSV makes the rows of what was spooled. Where there may be too many, which
-// lines tell, they are counted before any is imported.
+// openCSV opens the rows of a spooled CSV. If the number of lines shows that
+// there might be too many rows, it counts them before any is imported.
 func (s *server) openCSV(up *upload) error {
 	rows, err := csvfile.Open(up.reader(), csvfile.Options{})
 	if err == nil && s.MaxRows > 0 && up.lines >= s.MaxRows {
@@ -143,7 +145,8 @@ func (s *server) openCSV(up *upload) error {
 	return nil
 }
 
-// whileRoom looks at the disk while rows are imported.
+// checkingRoom returns a function that checks the free disk space between the
+// calls of next.
 func (s *server) checkingRoom(next func() (jobs.Request, error)) func() (jobs.Request, error) {
 	remaining := 0
 	return func() (jobs.Request, error) {
@@ -159,8 +162,8 @@ func (s *server) checkingRoom(next func() (jobs.Request, error)) func() (jobs.Re
 	}
 }
 
-// countRows fails when there are more rows than may be. What is wrong with them
-// the import tells.
+// countRows fails if there are more rows than the limit. It ignores invalid rows,
+// because the import reports them.
 func countRows(rows *csvfile.Reader, most int) error {
 	for n := 1; ; n++ {
 		request, err := rows.Next()
@@ -181,7 +184,7 @@ func (s *server) importBatch(ctx context.Context, up upload) (*createdBatch, err
 	case errors.As(err, &taken) && taken.Same:
 		status = http.StatusOK
 		b, err = s.Store.Batch(ctx, taken.Batch)
-		if err == nil && b.State == jobs.BatchImporting || errors.Is(err, jobs.ErrNotFound) { // gone: it failed just now
+		if err == nil && b.State == jobs.BatchImporting || errors.Is(err, jobs.ErrNotFound) { // not found: the first import has just failed
 			return nil, retryLater(problem(http.StatusConflict, fmt.Sprintf("the same request is still creating batch %s: try again", taken.Batch)), retrySoon)
 		}
 	case taken != nil:

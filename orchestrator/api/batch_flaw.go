@@ -12,8 +12,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// problem tells what is wrong and where: the field, and the line in again, which
-// is the same body anew.
+// problem returns the problem document of an error, with the location of the
+// field and the line. To count lines, it reads the same body again.
 func (r *rowReader) problem(err error, again io.Reader) error {
 	status, offset := http.StatusUnprocessableEntity, r.tokens.InputOffset()
 	if r.valueEnd > 0 {
@@ -38,7 +38,7 @@ func (r *rowReader) problem(err error, again io.Reader) error {
 	return problem(status, message, &huma.ErrorDetail{Location: location, Message: message})
 }
 
-// countLines returns the line of an offset, from 1.
+// countLines returns the line number of an offset. Lines count from 1.
 func countLines(r io.Reader, offset int64) (int, error) {
 	line := 1
 	buffer := make([]byte, 64<<10)

@@ -10,11 +10,11 @@ import (
 )
 
 const (
-	maxField  = 64 << 10 // bytes of a form's field
+	maxField  = 64 << 10 // maximum size of a field, in bytes
 	maxFields = 300
 )
 
-// receiveForm takes a form part by part: fields, and one file. Options may stand
+// receiveForm reads a form part by part: one file, and fields with its options,
 // before or after it.
 func (s *server) receiveForm(ctx context.Context, body io.Reader, boundary string, up *upload) error {
 	if boundary == "" {
@@ -69,7 +69,7 @@ func (s *server) receiveForm(ctx context.Context, body io.Reader, boundary strin
 	return s.openCSV(up)
 }
 
-// fieldError is a form's field that is wrong.
+// fieldError reports an invalid field of a form.
 type fieldError struct{ answer error }
 
 func (e *fieldError) Error() string { return e.answer.Error() }
@@ -82,7 +82,7 @@ func (s *server) partError(ctx context.Context, err error) error {
 	return s.bodyError(ctx, err)
 }
 
-// field takes one field that is no file.
+// field reads a field that is not the file.
 func (p *RowOptions) field(name string, value io.Reader) error {
 	data, err := io.ReadAll(io.LimitReader(value, maxField+1))
 	if err != nil {
@@ -91,7 +91,7 @@ func (p *RowOptions) field(name string, value io.Reader) error {
 	if len(data) > maxField {
 		return &fieldError{invalid("body."+name, fmt.Errorf("%s: longer than %d bytes", shortened(name), maxField))}
 	}
-	if name == "tag" { // as in a query
+	if name == "tag" { // several values may be separated by commas, as in a query
 		p.Tag = append(p.Tag, splitList([]string{string(data)})...)
 		return nil
 	}

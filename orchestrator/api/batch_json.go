@@ -15,8 +15,8 @@ import (
 	"shotline/jobs/csvfile"
 )
 
-// receiveJSON spools the body, reads it once, to know that all of it is as it
-// should be and to find the options, and leaves the rows to be read again.
+// receiveJSON spools the body and reads it completely, to check it and to find
+// the options. The import then reads the rows again.
 func (s *server) receiveJSON(ctx context.Context, body io.Reader, up *upload) error {
 	if _, err := io.Copy(up, body); err != nil {
 		return s.bodyError(ctx, err)
@@ -46,23 +46,23 @@ func (s *server) receiveJSON(ctx context.Context, body io.Reader, up *upload) er
 	return nil
 }
 
-// rowReader reads a BatchRequest token by token, one row in memory at a time.
+// rowReader reads a BatchRequest token by token. It keeps only one row in memory.
 type rowReader struct {
 	source   *rowSource
 	tokens   *json.Decoder
-	field    string // where reading is, such as body.jobs[17]
-	valueEnd int64  // of what was decoded out of its order; 0: where the tokens are
-	row      int    // rows read
-	maxRows  int    // that may be there; 0: any number
+	field    string // location of the current value, such as body.jobs[17]
+	valueEnd int64  // end of the option that is being decoded; 0: the position of tokens
+	row      int    // rows read so far
+	maxRows  int    // maximum number of rows; 0: no limit
 	inRows   bool
 
-	checkURL func(string) error // of rows' callback URLs, for next
+	checkURL func(string) error // checks the callback URLs of rows; used by next
 }
 
-// rowSource bounds what one row can make the decoder keep.
+// rowSource limits the memory that the decoder uses for one row.
 type rowSource struct {
 	io.Reader
-	read, rowStart int64 // bytes read, and at the beginning of the row
+	read, rowStart int64 // bytes read so far, and up to the start of the row
 }
 
 const maxRow = csvfile.DefaultMaxRow
@@ -83,12 +83,12 @@ func newRowReader(r io.Reader) *rowReader {
 	return &rowReader{source: source, tokens: json.NewDecoder(source), field: "body"}
 }
 
-// shapeError is JSON of another shape than was asked for.
+// shapeError reports JSON that does not have the expected structure.
 type shapeError struct{ text string }
 
 func (e *shapeError) Error() string { return e.text }
 
-// whole reads everything and returns the options and how many rows there are.
+// readAll reads the whole body. It returns the options and the number of rows.
 func (r *rowReader) readAll() (options BatchOptions, rows int, err error) {
 	if err := r.readDelim('{', "an object"); err != nil {
 		return options, 0, err
@@ -99,7 +99,7 @@ func (r *rowReader) readAll() (options BatchOptions, rows int, err error) {
 		if err != nil {
 			return options, 0, err
 		}
-		// Before its value is read, which would lie in memory.
+		// Check the name before the value is read into memory.
 		if !slices.Contains(batchMembers, name) {
 			return options, 0, &shapeError{fmt.Sprintf("unknown field %q", shortened(name))}
 		}
@@ -123,7 +123,7 @@ func (r *rowReader) readAll() (options BatchOptions, rows int, err error) {
 	return r.options(given)
 }
 
-// batchMembers are the names of a BatchRequest's members.
+// batchMembers are the names of the members of a BatchRequest.
 var batchMembers = func() (names []string) {
 	for _, of := range []reflect.Type{reflect.TypeFor[BatchOptions](), reflect.TypeFor[BatchRequest]()} {
 		for i := range of.NumField() {
@@ -135,13 +135,14 @@ var batchMembers = func() (names []string) {
 	return names
 }()
 
-// member is a value of the outer object and where it ends.
+// member is the value of a member of the outer object, and the position of its
+// end.
 type member struct {
 	value json.RawMessage
 	end   int64
 }
 
-// options decodes the members that are no rows.
+// options decodes all members except jobs.
 func (r *rowReader) options(given map[string]member) (options BatchOptions, rows int, err error) {
 	for name, value := range given {
 		r.field, r.valueEnd = "body", value.end
@@ -153,7 +154,7 @@ func (r *rowReader) options(given map[string]member) (options BatchOptions, rows
 	return options, r.row, nil
 }
 
-// rows reads the whole array.
+// readRows reads the array of jobs.
 func (r *rowReader) readRows() error {
 	if err := r.readDelim('[', "an array"); err != nil {
 		return err
@@ -166,7 +167,7 @@ func (r *rowReader) readRows() error {
 	return r.readDelim(']', "the array's end")
 }
 
-// one reads the next row of the array.
+// readRow reads the next row of the array.
 func (r *rowReader) readRow() (row RowRequest, err error) {
 	r.field = fmt.Sprintf("body.jobs[%d]", r.row)
 	r.source.rowStart = r.tokens.InputOffset()
@@ -183,8 +184,8 @@ func (r *rowReader) readRow() (row RowRequest, err error) {
 	return row, decodeExact(text, &row)
 }
 
-// next returns the requests of a body that whole has read before, io.EOF after
-// the last.
+// next returns the next request, and io.EOF after the last one. The body must
+// have passed readAll of another reader.
 func (r *rowReader) next() (jobs.Request, error) {
 	for !r.inRows {
 		if err := r.findRows(); err != nil {
@@ -206,7 +207,7 @@ func (r *rowReader) next() (jobs.Request, error) {
 	return request, nil
 }
 
-// findRows reads up to and into the array.
+// findRows reads up to the first row of the array of jobs.
 func (r *rowReader) findRows() error {
 	if err := r.readDelim('{', "an object"); err != nil {
 		return err
@@ -232,7 +233,7 @@ func (r *rowReader) readName() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	name, _ := token.(string) // the decoder lets nothing else be a name
+	name, _ := token.(string) // the decoder accepts only strings as names
 	r.field = "body." + name
 	return name, nil
 }
@@ -259,7 +260,7 @@ func (r *rowReader) readDelim(want json.Delim, name string) error {
 	return nil
 }
 
-// end makes sure that nothing follows.
+// readEnd reads the end of the object and checks that nothing follows.
 func (r *rowReader) readEnd() error {
 	r.field = "body"
 	if err := r.readDelim('}', "the object's end"); err != nil {

@@ -13,14 +13,15 @@ import (
 	"shotline/jobs/csvfile"
 )
 
-// BatchRequest asks for many pictures. A batch's params, tags, timeout and priority
-// are for all of its jobs; a job's own win.
+// BatchRequest is the body of a request to create a batch. Params, tags, timeout
+// and priority of the batch apply to all its jobs. If a job has its own, they
+// take precedence.
 type BatchRequest struct {
 	BatchOptions
 	Jobs []RowRequest `json:"jobs" minItems:"1" nullable:"false"`
 }
 
-// RowRequest is one job of a batch. One that cannot become a job is kept as
+// RowRequest is one row of a batch. A row that cannot become a job is stored as
 // rejected.
 type RowRequest struct {
 	URL      string         `json:"url" example:"https://example.com/"`
@@ -33,7 +34,8 @@ type RowRequest struct {
 	Priority    *int   `json:"priority,omitempty" minimum:"-100" maximum:"100" doc:"Jobs with a higher priority are submitted first; default: the priority of the batch"`
 }
 
-// request is the row, rejected if it cannot become a job.
+// request converts the row. If it cannot become a job, the result is a rejected
+// request.
 func (r RowRequest) request(checkURL func(string) error) jobs.Request {
 	request, _ := csvfile.Fields{URL: r.URL, Params: r.Params, Tags: r.Tags, Metadata: r.Metadata}.Request()
 	reject := func(err error) {
@@ -62,7 +64,7 @@ func (r RowRequest) request(checkURL func(string) error) jobs.Request {
 	return request
 }
 
-// BatchOptions are what a batch has besides its jobs.
+// BatchOptions are the fields of a batch besides its jobs.
 type BatchOptions struct {
 	Params      map[string]any `json:"params,omitempty" doc:"Create parameters for all jobs"`
 	Tags        []string       `json:"tags,omitempty" doc:"Tags for all jobs, placed before their own"`
@@ -73,7 +75,8 @@ type BatchOptions struct {
 	Source      string         `json:"source,omitempty" doc:"Where the rows come from, as a note for people"`
 }
 
-// RowOptions are the options of a CSV, in the query or in a form's fields.
+// RowOptions are the options of a CSV, from the query or from the fields of a
+// form.
 type RowOptions struct {
 	Param       []string `query:"param,explode" doc:"NAME=VALUE: a create parameter for all rows"`
 	Tag         []string `query:"tag" doc:"A tag for all rows"`
@@ -84,12 +87,12 @@ type RowOptions struct {
 	Source      string   `query:"source" doc:"Where the rows come from, as a note for people; default in a form: the name of the file"`
 }
 
-// given reports whether there is any.
+// isSet reports whether any option is set.
 func (p RowOptions) isSet() bool {
 	return len(p.Param)+len(p.Tag)+len(p.App) > 0 || p.CallbackURL+p.Timeout+p.Priority+p.Source != ""
 }
 
-// options reads them; at is where they stand.
+// options parses the options. At is their location, such as query.
 func (p RowOptions) options(at string) (o BatchOptions, err error) {
 	o = BatchOptions{Tags: p.Tag, CallbackURL: p.CallbackURL, Timeout: p.Timeout, Source: p.Source}
 	for _, given := range p.Param {
@@ -104,7 +107,7 @@ func (p RowOptions) options(at string) (o BatchOptions, err error) {
 	}
 	for _, given := range p.App {
 		app := jobs.ParseApp(given)
-		if strings.Contains(app.ID, ",") { // the path template may hold one
+		if strings.Contains(app.ID, ",") { // only the path template may contain a comma
 			return o, invalid(at+".app", errors.New("app: want one ID; repeat app for several IDs"))
 		}
 		o.Apps = append(o.Apps, app)
@@ -117,7 +120,8 @@ func (p RowOptions) options(at string) (o BatchOptions, err error) {
 	return o, nil
 }
 
-// batchSpec checks the options; at is where they stand, such as body.
+// batchSpec checks the options and returns the spec of a new batch. At is their
+// location, such as body.
 func (s *server) batchSpec(o BatchOptions, at string) (jobs.BatchSpec, error) {
 	spec, err := s.newSpec(commonOptions{o.CallbackURL, o.Timeout, o.Priority}, at)
 	if err != nil {
@@ -142,14 +146,14 @@ func (s *server) batchSpec(o BatchOptions, at string) (jobs.BatchSpec, error) {
 	return spec, nil
 }
 
-// note makes a hash depend on the options.
+// addToHash makes the hash of a body depend on the options, too.
 func (o BatchOptions) addToHash(s *spool) error {
 	canonical, err := json.Marshal(o)
 	s.addToHash(string(canonical))
 	return err
 }
 
-// batchBody describes the three forms in which a batch may come.
+// batchBody describes the three content types of a batch.
 func batchBody(registry huma.Registry) *huma.RequestBody {
 	text := func(doc string) *huma.Schema { return &huma.Schema{Type: huma.TypeString, Description: doc} }
 	list := func(doc string) *huma.Schema {

@@ -12,7 +12,7 @@ import (
 	"shotline/jobs/jobjson"
 )
 
-// OneBatch names a batch in a path.
+// BatchPath is the path parameter of a batch.
 type BatchPath struct {
 	ID string `path:"id" example:"b7k2m9q4x1"`
 }
@@ -40,7 +40,7 @@ type retryBatch struct {
 	State []string `query:"state" enum:"failed,timed_out,canceled" default:"failed,timed_out" doc:"Retry the jobs that ended in one of these states"`
 }
 
-// BatchRetried says what became of the jobs that were to be retried.
+// BatchRetried counts the jobs of a retry by its result.
 type BatchRetried struct {
 	BatchID string `json:"batch_id"`
 	Queued  int    `json:"queued" doc:"Jobs that are queued again, as their next attempt"`
@@ -52,7 +52,7 @@ type BatchRetried struct {
 	LeftAlone map[jobs.State]int64 `json:"left_alone,omitempty" doc:"Rows in other states than the requested ones, by state"`
 }
 
-// BatchCanceled says what became of the jobs that were to be canceled.
+// BatchCanceled counts the jobs of a cancellation by its result.
 type BatchCanceled struct {
 	BatchID   string `json:"batch_id"`
 	Canceled  int    `json:"canceled" doc:"Jobs that were canceled at once"`
@@ -136,7 +136,7 @@ func (s *server) retryBatch(ctx context.Context, in *retryBatch) (*struct{ Body 
 	done, err := s.Work.RetryBatch(ctx, in.ID, states)
 	if errors.Is(err, jobs.ErrUnchecked) {
 		s.Logger.Warn("some jobs not retried", "batch", in.ID, "error", err)
-		err = nil // done tells how many
+		err = nil // done counts the jobs that were not checked
 	}
 	if err != nil {
 		return nil, s.failed(ctx, "retry batch "+in.ID, err, "batch", in.ID)
@@ -164,7 +164,7 @@ func (s *server) resumeBatch(ctx context.Context, in *BatchPath) (*batchAnswer, 
 	return s.changedBatch(ctx, in.ID, s.Store.Resume(ctx, in.ID, s.Now()))
 }
 
-// moved answers with how a batch stands after a step that failed with err.
+// changedBatch returns the batch after an action that returned err.
 func (s *server) changedBatch(ctx context.Context, id string, err error) (*batchAnswer, error) {
 	if err != nil && !errors.Is(err, jobs.ErrState) && !errors.Is(err, jobs.ErrNotFound) {
 		return nil, s.failed(ctx, "change batch "+id, err, "batch", id)
@@ -179,7 +179,7 @@ func (s *server) changedBatch(ctx context.Context, id string, err error) (*batch
 	return &batchAnswer{jobjson.FromBatch(b)}, nil
 }
 
-// batch reads the batch that a path or a search names.
+// batch returns the batch with this ID from a path or a search.
 func (s *server) batch(ctx context.Context, id string) (jobs.Batch, error) {
 	b, err := s.visibleStore(ctx).Batch(ctx, id)
 	if errors.Is(err, jobs.ErrNotFound) {
@@ -191,7 +191,7 @@ func (s *server) batch(ctx context.Context, id string) (jobs.Batch, error) {
 	return b, nil
 }
 
-// importedBatch is one all of whose rows are there.
+// importedBatch returns a batch if all its rows are stored.
 func (s *server) importedBatch(ctx context.Context, id string) (jobs.Batch, error) {
 	b, err := s.batch(ctx, id)
 	if err == nil && b.State == jobs.BatchImporting {

@@ -38,7 +38,7 @@ type oneCallback struct {
 	Seq int64 `path:"seq" minimum:"1"`
 }
 
-// Replayed says how many callbacks are owed again.
+// Replayed is the number of callbacks that will be sent again.
 type Replayed struct {
 	Replayed int `json:"replayed"`
 }
@@ -96,7 +96,8 @@ func callbackJSON(c jobs.Callback) jobjson.Callback {
 	return form
 }
 
-// withoutQuery drops where secrets stand.
+// withoutQuery removes the query and the user from an address, because they might
+// contain secrets.
 func withoutQuery(address string) string {
 	u, err := url.Parse(address)
 	if err != nil || address == "" {

@@ -2,15 +2,14 @@ package api
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Connections is how one of the listeners is doing. Counters are those of this
-// process.
+// Connections is the state of a listener. Its counters are those of this process.
 type Connections struct {
-	Listener     string // its name
+	Listener     string // name
 	Open         int
-	Most         int   // that may be open
-	Evicted      int64 // closed to admit another
+	Most         int   // maximum number of open connections
+	Evicted      int64 // closed to admit others
 	Refused      int64 // requests answered 503 because no connection could be closed
-	SlowBodies   int64 // cut off
+	SlowBodies   int64 // bodies cut off because they were slow
 	AcceptErrors int64
 }
 

@@ -15,20 +15,21 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// encoding/json takes names in any case, the last of those that are repeated, and
-// texts that are not UTF-8. None of this is in the contract, and what was meant is
-// not known: it is refused.
+// encoding/json accepts names in any case, duplicate names (the last one counts),
+// and texts that are not UTF-8. The contract allows none of this, and the
+// intended meaning is not known. Therefore such JSON is refused.
 
 func init() { huma.ValidateStrictCasing = true }
 
-// exactly decodes JSON whose names are those of the members of v, byte for byte and
-// each once, and whose texts are UTF-8. What flawOf tells of its errors is for people.
+// decodeExact decodes JSON. Names must be the names of members of v, byte for
+// byte and each only once, and texts must be UTF-8. Use explainJSON to describe
+// its errors to users.
 func decodeExact(text []byte, v any) error {
 	return exactjson.Unmarshal(text, v, exactjson.RejectUnknownMembers(true))
 }
 
-// checkExact says what exactly would refuse of a body whatever its members are.
-// That it is no JSON is told elsewhere.
+// checkExact returns an error if decodeExact would refuse a body whatever its
+// members are. It ignores invalid JSON, which is reported elsewhere.
 func checkExact(body []byte) error {
 	if !json.Valid(body) {
 		return nil
@@ -40,11 +41,11 @@ func checkExact(body []byte) error {
 	return nil
 }
 
-// flawOf says where in a JSON text, such as .tags[0], an error of exactly lies, and
-// what is wrong there; nothing of any other error.
+// explainJSON describes an error of decodeExact: its location in the JSON, such
+// as .tags[0], and the reason. For any other error both are empty.
 func explainJSON(err error) (location, reason string) {
 	var shape *exactjson.SemanticError
-	var kind *json.UnmarshalTypeError // of jobs.Metadata
+	var kind *json.UnmarshalTypeError // from jobs.Metadata
 	var syntax *jsontext.SyntacticError
 	switch {
 	case errors.As(err, &shape) && errors.As(err, &kind):
@@ -62,7 +63,7 @@ func explainJSON(err error) (location, reason string) {
 	case errors.As(err, &shape):
 		return jsonLocation(shape.JSONPointer), fmt.Sprintf("want %s, not %s", plainType(shape.GoType), plainKind(shape.JSONKind))
 	case errors.As(err, &syntax) && errors.Is(err, jsontext.ErrDuplicateName):
-		parent := jsonLocation(syntax.JSONPointer.Parent()) // the last one is a name, even if it is a number
+		parent := jsonLocation(syntax.JSONPointer.Parent()) // the last token is a name, even if it is a number
 		return parent + "." + syntax.JSONPointer.LastToken(), "given twice"
 	case errors.As(err, &syntax):
 		return jsonLocation(syntax.JSONPointer), "not valid UTF-8, or an escape of half a surrogate pair"
@@ -70,7 +71,7 @@ func explainJSON(err error) (location, reason string) {
 	return "", ""
 }
 
-// placeOf writes a pointer as places are written in problems.
+// jsonLocation returns a JSON pointer in the notation of locations in problems.
 func jsonLocation(pointer jsontext.Pointer) string {
 	var location strings.Builder
 	for token := range pointer.Tokens() {
@@ -83,7 +84,7 @@ func jsonLocation(pointer jsontext.Pointer) string {
 	return strings.ToValidUTF8(location.String(), string(utf8.RuneError))
 }
 
-// plainType names a type as JSON does.
+// plainType returns the JSON name of a type.
 func plainType(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.String:
@@ -101,7 +102,7 @@ func plainType(t reflect.Type) string {
 	}
 }
 
-// plainKind names what came.
+// plainKind returns the name of the kind of a JSON value.
 func plainKind(kind jsontext.Kind) string {
 	switch kind {
 	case '{':

@@ -17,8 +17,9 @@ import (
 	"shotline/jobs/summary"
 )
 
-// Examples of bodies and answers, by operation. A test holds each to its schema, and
-// asks for one wherever an operation takes or gives JSON.
+// Examples of request and response bodies, by operation. A test checks each of
+// them against its schema, and requires one for every operation that accepts or
+// returns JSON.
 
 var exampleTime = time.Date(2026, 3, 1, 6, 0, 0, 0, time.UTC)
 
@@ -27,7 +28,7 @@ const (
 	exampleURL     = "https://example.com/"
 )
 
-// exampleJob is one in a state.
+// exampleJob returns a job in this state.
 func exampleJob(state jobs.State) jobs.Job {
 	j := jobs.Job{
 		ID: jobs.ID{Batch: exampleBatchID, Row: 1}, URL: exampleURL, State: state, Params: jobs.Params{"size": "page", "width": 1280},
@@ -54,7 +55,7 @@ func exampleJob(state jobs.State) jobs.Job {
 	return j
 }
 
-// exampleBatch is one of three rows in a state.
+// exampleBatch returns a batch of three rows in this state.
 func exampleBatch(state jobs.BatchState) jobs.Batch {
 	b := jobs.Batch{BatchSpec: jobs.BatchSpec{ID: exampleBatchID, Source: "HTTP API"}, State: state, CreatedAt: exampleTime}
 	b.Counts = jobs.Counts{Rows: 3, ByState: map[jobs.State]int64{jobs.Queued: 3}}
@@ -67,7 +68,7 @@ func exampleBatch(state jobs.BatchState) jobs.Batch {
 	return b
 }
 
-// requestExamples are bodies of JSON by operation.
+// requestExamples returns JSON request bodies by operation.
 func requestExamples() map[string]any {
 	row := func(n int) RowRequest { return RowRequest{URL: fmt.Sprintf("%s%d", exampleURL, n)} }
 	special := row(2)
@@ -85,7 +86,7 @@ func requestExamples() map[string]any {
 	}
 }
 
-// answerExamples are answers by operation and status.
+// answerExamples returns response bodies by operation and status.
 func answerExamples() map[string]map[int]any {
 	form := func(state jobs.State) jobjson.Job { return jobjson.FromJob(exampleJob(state)) }
 	again := exampleJob(jobs.Queued)
@@ -134,7 +135,7 @@ func answerExamples() map[string]map[int]any {
 	}
 }
 
-// describeExamples adds them to the contract.
+// describeExamples adds the examples to the contract.
 func describeExamples(doc *huma.OpenAPI) {
 	requests, answers := requestExamples(), answerExamples()
 	for _, op := range operations(doc) {
@@ -157,8 +158,9 @@ func describeExamples(doc *huma.OpenAPI) {
 	}}
 }
 
-// exampleOf is a command that asks for an operation as in its examples, and the first
-// good answer; both are empty when there is nothing to show.
+// exampleOf returns a command that calls an operation with the body of its
+// example, and the example of its first success response. If there is no example,
+// the response is empty.
 func exampleOf(op *huma.Operation) (command, answer string) {
 	statuses := slices.Sorted(maps.Keys(op.Responses))
 	if op.DefaultStatus != 0 {
@@ -192,7 +194,7 @@ func exampleOf(op *huma.Operation) (command, answer string) {
 	return command, answer
 }
 
-// indented is a value as JSON for people.
+// indented returns a value as indented JSON.
 func indented(value any) string {
 	text, err := json.MarshalIndent(value, "", "  ")
 	if err != nil {
@@ -201,7 +203,7 @@ func indented(value any) string {
 	return string(text)
 }
 
-// firstSentence ends with its full stop.
+// firstSentence returns the first sentence of a text, with its full stop.
 func firstSentence(text string) string {
 	first, _, _ := strings.Cut(text, ". ")
 	return strings.TrimSuffix(first, ".") + "."

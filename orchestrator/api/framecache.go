@@ -2,15 +2,15 @@ package api
 
 import "sync"
 
-// frameCache keeps the newest events as streams write them, so that an event is
-// encoded once for many streams.
+// frameCache keeps the newest encoded events, so that an event is encoded once
+// for many streams.
 type frameCache struct {
 	mu  sync.Mutex
-	row [1024]cachedFrame // by the event's place in the log
+	row [1024]cachedFrame // by the event's position in the log
 }
 
-// maxCachedFrame is the size in bytes up to which a frame is kept. A longer one,
-// such as that of a job with a megabyte of metadata, is made again.
+// maxCachedFrame is the maximum size of a cached frame, in bytes. A longer one,
+// such as that of a job with a megabyte of metadata, is encoded each time.
 const maxCachedFrame = 16 << 10
 
 type cachedFrame struct {
@@ -18,8 +18,8 @@ type cachedFrame struct {
 	frame func() ([]byte, error)
 }
 
-// get returns what encode returns for this event, now or before. Errors are not
-// kept.
+// get returns the encoded event, from the cache if possible. Errors are not
+// cached.
 func (c *frameCache) get(seq int64, encode func() ([]byte, error)) ([]byte, error) {
 	at := &c.row[seq%int64(len(c.row))]
 	c.mu.Lock()

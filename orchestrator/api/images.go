@@ -13,18 +13,20 @@ import (
 	"shotline/jobs"
 )
 
-// images is a folder in which outputs are kept as they are fetched the first
-// time: BATCH/JOB-KIND-TAG.png. Nil keeps nothing.
+// images is a folder in which outputs are kept when they are first fetched, as
+// BATCH/JOB-KIND-TAG.png. A nil *images keeps nothing.
 type images struct {
 	folder string
-	mode   fs.FileMode // of files; who may read one may look into the folders
+	mode   fs.FileMode // of files; FolderMode returns that of folders
 	log    *slog.Logger
 }
 
-// DefaultImageMode is the mode of kept pictures: pages may be private.
+// DefaultImageMode is the default mode of kept files. Only their owner can read
+// them, because the pages might be private.
 const DefaultImageMode fs.FileMode = 0o600
 
-// openImages makes the folder if it is not there; nil when its name is empty.
+// openImages creates the folder if it does not exist. It returns nil if its name
+// is empty.
 func openImages(folder string, mode fs.FileMode, log *slog.Logger) (*images, error) {
 	if folder == "" {
 		return nil, nil
@@ -38,18 +40,19 @@ func openImages(folder string, mode fs.FileMode, log *slog.Logger) (*images, err
 	return &images{folder, mode, log}, nil
 }
 
-// FolderMode is the mode of a folder for files of a mode: whoever may read them may
-// enter it.
+// FolderMode returns the mode of a folder for files of this mode. Everyone who
+// may read the files may enter the folder.
 func FolderMode(files fs.FileMode) fs.FileMode { return files | files&0o444>>2 }
 
-// path is where an output is kept, without its extension. All of it is ours: ids
-// have a form, and the tag is a hash.
+// path returns the path of a kept output, without its extension. It is safe,
+// because IDs have a fixed format and the tag is a hash.
 func (k *images) path(j jobs.Job, kind output, tag string) string {
 	return filepath.Join(k.folder, j.ID.Batch, j.ID.String()+"-"+kind.name+"-"+tag)
 }
 
-// open returns what is kept, nil when nothing is. A file that is empty or another
-// thing than its kind is removed: earlier versions kept whatever came.
+// open returns a kept output, and nil if there is none. It removes a file that is
+// empty or not of its kind, because earlier versions kept every response of the
+// vendor.
 func (k *images) open(j jobs.Job, kind output, tag string) *client.Download {
 	if k == nil {
 		return nil
@@ -78,7 +81,8 @@ func (k *images) open(j jobs.Job, kind output, tag string) *client.Download {
 	return nil
 }
 
-// holds reports whether a file is of the kind. It is read from its beginning then.
+// isKind reports whether a file contains an output of this kind. It leaves the
+// file at its beginning.
 func isKind(file *os.File, mediaType string, kind output) bool {
 	var head [512]byte
 	n, err := io.ReadFull(file, head[:])
@@ -92,8 +96,8 @@ func isKind(file *os.File, mediaType string, kind output) bool {
 	return ok
 }
 
-// keep returns the download, which is on disk once it was read to its end.
-// Trouble with the disk does not disturb the reading.
+// save returns a download that is also copied to disk. The copy is kept once the
+// download was read completely. Errors of the disk do not disturb the download.
 func (k *images) save(j jobs.Job, kind output, tag string, from *client.Download) *client.Download {
 	if k == nil {
 		return from
@@ -113,17 +117,18 @@ func (k *images) save(j jobs.Job, kind output, tag string, from *client.Download
 	return &copied
 }
 
-// keeping copies what is read to a file, which gets its name when all is there.
+// savingReader copies a body to a temporary file while it is read. When the body
+// is complete, Close gives the file its final name.
 type savingReader struct {
 	io.ReadCloser
 	log   *slog.Logger
 	file  *os.File
 	mode  fs.FileMode
 	name  string
-	want  int64 // bytes, -1 when not known
+	want  int64 // expected size in bytes; -1 if it is not known
 	got   int64
 	whole bool
-	err   error // of the disk
+	err   error // error of the disk
 }
 
 func (k *savingReader) Read(p []byte) (int, error) {

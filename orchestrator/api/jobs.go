@@ -20,7 +20,8 @@ type createJob struct {
 	RawBody []byte
 }
 
-// Resolve checks what the decoded body does not tell any more.
+// Resolve checks the raw body for faults that decoding hides, such as duplicate
+// names.
 func (in *createJob) Resolve(huma.Context) []error {
 	if err := checkExact(in.RawBody); err != nil {
 		return []error{err}
@@ -34,7 +35,7 @@ type createdJob struct {
 	Body     jobjson.Job
 }
 
-// OneJob names a job in a path.
+// JobPath is the path parameter of a job.
 type JobPath struct {
 	ID string `path:"id" example:"b7k2m9q4x1-1"`
 }
@@ -142,7 +143,7 @@ func (s *server) retryJob(ctx context.Context, in *JobPath) (*jobAnswer, error) 
 	case !slices.Contains(jobs.Retriable, j.State):
 		return nil, problem(http.StatusConflict, fmt.Sprintf("job %s is %s and cannot be retried", j.ID, j.State))
 	}
-	liftWriteDeadline(ctx) // the vendor may be slow
+	liftWriteDeadline(ctx) // the vendor might be slow
 	done, err := s.Work.RetryJob(ctx, j.ID)
 	switch {
 	case errors.Is(err, jobs.ErrUnchecked):
@@ -186,7 +187,7 @@ func (s *server) cancelJob(ctx context.Context, in *JobPath) (*jobAnswer, error)
 	return nil, problem(http.StatusConflict, fmt.Sprintf("job %s is %s and cannot be canceled", j.ID, j.State))
 }
 
-// job reads the job that a path names.
+// job returns the job with this ID from a path.
 func (s *server) job(ctx context.Context, id string) (jobs.Job, error) {
 	parsed, err := jobs.ParseID(id)
 	if err != nil {
@@ -204,15 +205,16 @@ func (s *server) job(ctx context.Context, id string) (jobs.Job, error) {
 
 func jobPath(id jobs.ID) string { return "/v1/jobs/" + id.String() }
 
-// jobJSON is the job with an address of ours for a picture that the vendor
-// named none of.
+// jobJSON returns the JSON form of a job. If the vendor named no address for the
+// image of a job that is done, it has the address of the image in this API.
 func jobJSON(j jobs.Job) jobjson.Job {
 	form := jobjson.FromJob(j)
 	form.ImageURL = imageURL(j)
 	return form
 }
 
-// imageURL is the vendor's, or else a path of ours.
+// imageURL returns the vendor's address of the image, or else its path in this
+// API.
 func imageURL(j jobs.Job) string {
 	if j.ImageURL == "" && j.State == jobs.Done && j.ScreenshotID != "" {
 		return jobPath(j.ID) + "/image"

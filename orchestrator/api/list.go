@@ -31,14 +31,15 @@ type listJobs struct {
 	Metadata map[string]string `query:"metadata,deepObject" doc:"metadata.NAME=VALUE or metadata[NAME]=VALUE: only jobs whose field NAME is this text, or this number, true, false or null as it was written"`
 }
 
-// Resolve reads the names of fields, which may hold anything.
+// Resolve reads the metadata parameters, whose names are arbitrary.
 func (in *listJobs) Resolve(ctx huma.Context) []error {
 	u := ctx.URL()
 	in.Metadata = members(u.Query(), "metadata")
 	return nil
 }
 
-// day reads a time or a date of a query; it is zero when none is given.
+// parseTime parses a time or a date of a query. It returns the zero time for an
+// empty text.
 func parseTime(name, text string) (t time.Time, err error) {
 	if text == "" {
 		return t, nil
@@ -71,7 +72,7 @@ func (s *server) listJobs(ctx context.Context, in *listJobs) (*struct{ Body JobP
 		return nil, err
 	}
 	in.Tag = slices.Compact(slices.Sorted(slices.Values(in.Tag)))
-	in.State = slices.Compact(slices.Sorted(slices.Values(in.State))) // a cursor is for the same states in any order
+	in.State = slices.Compact(slices.Sorted(slices.Values(in.State))) // a cursor is valid for the same states in any order
 	for _, state := range in.State {
 		search.States = append(search.States, jobs.State(state))
 	}
@@ -92,7 +93,7 @@ func (s *server) listJobs(ctx context.Context, in *listJobs) (*struct{ Body JobP
 	}
 	found, next, err := s.visibleStore(ctx).Search(ctx, search)
 	if errors.Is(err, jobs.ErrNotFound) {
-		return nil, invalid("query.cursor", errCursor) // its batch is gone
+		return nil, invalid("query.cursor", errCursor) // the batch of the cursor no longer exists
 	}
 	if err != nil {
 		return nil, s.failed(ctx, "search jobs", err)
@@ -107,11 +108,11 @@ func (s *server) listJobs(ctx context.Context, in *listJobs) (*struct{ Body JobP
 	return &struct{ Body JobPage }{page}, nil
 }
 
-// errCursor is all that is told of a cursor that was not ours, or not for this.
+// errCursor is the error of every invalid cursor.
 var errCursor = errors.New("cursor: want the next of a page of the same search")
 
-// A cursor is a place and a mark of the search that it is a place of: with
-// another search it would skip rows without saying so.
+// A cursor holds a position and a hash of the search. With another search it
+// would silently skip rows, so it is refused.
 
 func newCursor(place, scope string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(scopeHash(scope) + " " + place))

@@ -10,9 +10,9 @@ import (
 	"shotline/jobs"
 )
 
-// fetch asks the vendor for an output. The vendor may not have it ready when a
-// job has just ended, so it is asked again for a while, if the job asked for
-// that output at all.
+// fetch requests an output from the vendor. If the job has just ended and
+// requested the output, but the vendor does not have it ready, fetch tries again
+// for a while.
 func (s *server) fetch(ctx context.Context, j jobs.Job, kind output) (*client.Download, error) {
 	for attempt := 1; ; attempt++ {
 		body, err := kind.fetch(ctx, s.Outputs, j.ScreenshotID)
@@ -33,8 +33,8 @@ func (s *server) fetch(ctx context.Context, j jobs.Job, kind output) (*client.Do
 	}
 }
 
-// mayBeDue reports whether an output that is not there may yet come: the job has
-// just ended, and asked for it.
+// outputExpected reports whether an output that is missing might still become
+// available, because the job has just ended and had requested it.
 func (s *server) outputExpected(ctx context.Context, j jobs.Job, kind output) bool {
 	if s.Now().Sub(j.ClosedAt) > client.OutputGrace {
 		return false
@@ -46,7 +46,7 @@ func (s *server) outputExpected(ctx context.Context, j jobs.Job, kind output) bo
 	if !given {
 		b, err := s.Store.Batch(ctx, j.ID.Batch)
 		if err != nil {
-			return false // the answer is then that of a job without this output
+			return false // then the response is the same as for a job without this output
 		}
 		value = b.Params[kind.param]
 	}

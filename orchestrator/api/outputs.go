@@ -20,21 +20,22 @@ import (
 	"shotline/jobs"
 )
 
-// Outputs is where pictures and documents come from; a *client.Client is one.
+// Outputs fetches the images and documents of screenshots. A *client.Client
+// implements it.
 type Outputs interface {
 	Thumbnail(ctx context.Context, id string, o client.ThumbnailOptions) (*client.Download, error)
 	HTML(ctx context.Context, id string) (*client.Download, error)
 	PDF(ctx context.Context, id string) (*client.Download, error)
 }
 
-// output is a kind of what a screenshot brings.
+// output is a kind of file that a screenshot can have.
 type output struct {
 	name   string
-	types  []string // that it may have; with any other it is given as mere bytes
+	types  []string // accepted content types; any other becomes application/octet-stream
 	fetch  func(ctx context.Context, from Outputs, id string) (*client.Download, error)
 	detect func(contentType string, head []byte) (string, bool)
-	inline bool   // in a browser; else saved
-	param  string // by which a create asks for it; empty: it always does
+	inline bool   // shown in the browser; false: downloaded
+	param  string // create parameter that requests it; empty: every screenshot has it
 }
 
 var outputs = []output{
@@ -42,20 +43,19 @@ var outputs = []output{
 		func(ctx context.Context, from Outputs, id string) (*client.Download, error) {
 			return from.Thumbnail(ctx, id, client.ThumbnailOptions{})
 		}, client.ImageType, true, ""},
-	// A stranger's page must not run as one of ours.
+	// HTML is downloaded, so that a foreign page does not run on the API's origin.
 	{"html", []string{"text/html"}, func(ctx context.Context, from Outputs, id string) (*client.Download, error) {
 		return from.HTML(ctx, id)
 	}, client.PageType, false, "html"},
 	{"pdf", []string{"application/pdf"}, func(ctx context.Context, from Outputs, id string) (*client.Download, error) { return from.PDF(ctx, id) }, client.DocumentType, false, "pdf"},
 }
 
-// notReadyRetry is in how many seconds an output that is not ready may be asked
-// for again.
+// notReadyRetry is the Retry-After, in seconds, of an output that is not ready.
 const notReadyRetry = 5
 
 const anyBytes = "application/octet-stream"
 
-// extensions of files by their type.
+// extensions are the file name extensions by content type.
 var extensions = map[string]string{
 	"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp", "image/gif": ".gif", "image/avif": ".avif",
 	"text/html": ".html", "application/pdf": ".pdf", anyBytes: ".bin",
@@ -66,7 +66,7 @@ type getOutput struct {
 	IfNoneMatch []string `header:"If-None-Match" doc:"ETags of the versions that you have"`
 }
 
-// outputAnswer is an output, or 304 without one.
+// outputAnswer is an output, or the status 304 without one.
 type outputAnswer struct {
 	Status int
 	ETag   string `header:"ETag"`
@@ -122,13 +122,14 @@ func (s *server) getOutput(ctx context.Context, kind output, in *getOutput) (*ou
 		}
 		if _, err := io.Copy(newDeadlineWriter(ctx, out.BodyWriter()), body.Body); err != nil {
 			s.Logger.Warn("output interrupted", "job", j.ID.String(), "kind", kind.name, "error", err)
-			panic(http.ErrAbortHandler) // half a picture must not look whole
+			panic(http.ErrAbortHandler) // so that the incomplete file does not look complete
 		}
 	}
 	return answer, nil
 }
 
-// shown is the job whose picture a job shows, which is done.
+// outputJob returns the job whose output is requested, if it is done. For a
+// duplicate, that is the original job.
 func (s *server) outputJob(ctx context.Context, id string) (jobs.Job, error) {
 	j, err := s.job(ctx, id)
 	if err == nil && j.State == jobs.Duplicate {
@@ -145,13 +146,14 @@ func (s *server) outputJob(ctx context.Context, id string) (jobs.Job, error) {
 	return j, nil
 }
 
-// outputTag is another one for any other output.
+// outputTag returns the ETag of an output, without quotes. Different outputs have
+// different tags.
 func outputTag(j jobs.Job, kind output) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %s %d %s", j.ScreenshotID, j.ID, j.Attempt, kind.name))
 	return hex.EncodeToString(sum[:12])
 }
 
-// tagMatches looks for a tag in an If-None-Match.
+// tagMatches reports whether an If-None-Match header contains the tag.
 func tagMatches(header []string, tag string) bool {
 	for _, given := range header {
 		given = strings.TrimPrefix(strings.TrimSpace(given), "W/")
@@ -162,7 +164,8 @@ func tagMatches(header []string, tag string) bool {
 	return false
 }
 
-// open starts reading an output, from the disk when it is kept there.
+// open opens an output, from the disk if it is kept there, and otherwise from the
+// vendor.
 func (s *server) open(ctx context.Context, j jobs.Job, kind output, tag string) (*client.Download, error) {
 	if kept := s.images.open(j, kind, tag); kept != nil {
 		return kept, nil
@@ -179,7 +182,7 @@ func (s *server) open(ctx context.Context, j jobs.Job, kind output, tag string) 
 	return s.images.save(j, kind, tag, body), nil
 }
 
-// unfetched is the answer when the vendor gives nothing.
+// outputError returns the problem of an output that could not be fetched.
 func (s *server) outputError(ctx context.Context, j jobs.Job, kind output, err error) error {
 	var limited *client.RateLimitError
 	switch {

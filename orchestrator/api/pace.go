@@ -8,18 +8,18 @@ import (
 	"time"
 )
 
-// The web server bounds the time of a request as a whole. Routes that take their
-// time have that bound lifted by unhurried, and bound each step instead.
+// The web server limits the time of a whole request. Routes that take longer lift
+// this limit with liftWriteDeadline and limit each step instead.
 
 const (
-	// stepTime bounds one read or write of a long exchange, and the whole of a
+	// stepTime limits one read or write of a long exchange, and the whole of a
 	// short body.
 	stepTime = 30 * time.Second
-	// longestBody bounds the whole of a long body's way to us.
+	// maxBodyTime limits how long a large body may take to arrive.
 	maxBodyTime = 15 * time.Minute
 )
 
-// exchange is what sets the deadlines of a request's connection.
+// exchange sets the deadlines of a request's connection.
 type exchange struct {
 	*http.ResponseController
 	step time.Duration
@@ -27,16 +27,17 @@ type exchange struct {
 
 type exchangeKey struct{}
 
-// paced keeps the exchange at hand, and ends the deadline of reading with the
-// body: one that passed later would end the request's context.
+// withDeadlines stores the exchange in the context. It also removes the read
+// deadline when the body ends, because a deadline that passes later would cancel
+// the request's context.
 func (s *server) withDeadlines(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		e := exchange{http.NewResponseController(w), s.step}
 		if r.Body == nil || r.Body == http.NoBody {
-			_ = e.SetReadDeadline(time.Time{}) // some writers of tests have none
+			_ = e.SetReadDeadline(time.Time{}) // some test writers have no deadlines
 		} else {
 			r.Body = &timedBody{r.Body, e}
-			_ = e.SetWriteDeadline(time.Now().Add(2 * s.step)) // a slow body leaves the answer its time
+			_ = e.SetWriteDeadline(time.Now().Add(2 * s.step)) // if the body is slow, there must be time left for the response
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, e)))
 	})
@@ -55,23 +56,24 @@ func (b *timedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// unhurried lets an answer come as late as it may. What then writes much must
-// do it through a steady.
+// liftWriteDeadline removes the write deadline of a response. A handler that then
+// writes much must write through a deadlineWriter.
 func liftWriteDeadline(ctx context.Context) {
 	if e, ok := ctx.Value(exchangeKey{}).(exchange); ok {
 		_ = e.SetWriteDeadline(time.Time{})
 	}
 }
 
-// hurried bounds what is left of an answer that was unhurried.
+// setWriteDeadline sets a write deadline for the rest of a response after
+// liftWriteDeadline.
 func setWriteDeadline(ctx context.Context) {
 	if e, ok := ctx.Value(exchangeKey{}).(exchange); ok {
 		_ = e.SetWriteDeadline(time.Now().Add(e.step))
 	}
 }
 
-// steady gives each write of a long answer its own time, so that whoever does
-// not read ends it, and whoever reads slowly does not.
+// deadlineWriter sets a deadline for each write of a long response. A client that
+// does not read is disconnected; one that reads slowly is not.
 type deadlineWriter struct {
 	io.Writer
 	exchange exchange
@@ -89,14 +91,15 @@ func (s deadlineWriter) Write(p []byte) (int, error) {
 	return s.Writer.Write(p)
 }
 
-// patient gives each read of a long body its own time.
+// deadlineReader sets a deadline for each read of a large body.
 type deadlineReader struct {
 	io.Reader
 	exchange exchange
 	end      time.Time
 }
 
-// newPatient is a long body with time for each step and for the whole.
+// newDeadlineReader returns a reader of a large body with a time limit for each
+// step and for the whole.
 func newDeadlineReader(ctx context.Context, body io.Reader) io.Reader {
 	if e, ok := ctx.Value(exchangeKey{}).(exchange); ok {
 		return deadlineReader{body, e, time.Now().Add(maxBodyTime)}

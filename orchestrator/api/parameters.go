@@ -14,35 +14,38 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 )
 
-// Query parameters and headers are checked here, before any operation sees them,
-// against the parameters that the contract lists for it:
+// Query parameters and headers are checked here, before any operation sees them.
+// They must agree with the parameters in the contract:
 //
-//   - An array takes repeated values and comma-separated ones, and both mean the
-//     same: state=done&state=failed is state=done,failed. In one that is marked as
-//     literal (in Go: explode in the tag of its field) a comma belongs to the value.
-//   - An object takes NAME.MEMBER=VALUE and NAME[MEMBER]=VALUE, each member once.
-//   - Anything else takes one value.
+//   - An array accepts repeated values and comma-separated ones, with the same
+//     meaning:
+// state=done&state=failed is state=done,failed. If it is marked as literal (in
+// Go: explode in the tag of its field), a comma is part of the value.
+//   - An object accepts NAME.MEMBER=VALUE and NAME[MEMBER]=VALUE, each member
+//     once.
+//   - Every other parameter accepts one value.
 //   - A header with one value may be repeated only with the same value.
 //
-// So is a body of a request to an operation that takes none: what it asks for would
-// be ignored.
+// A body is refused if the operation has none, because its contents would be
+// ignored.
 
 const (
 	styleDeepObject = "deepObject"
-	// commas is an extension of parameters: literal when a comma does not separate.
+	// commas is an extension of array parameters. It is literal if a comma does not
+	// separate values.
 	commas        = "x-commas"
 	commasLiteral = "literal"
 )
 
-// describeParameters completes the contract, once all operations are there. Huma
-// takes the field's own notes for how it reads a request; checkParameters gives it
-// what it expects.
+// describeParameters completes the parameters in the contract once all operations
+// are registered. The notation of huma describes how huma reads a request, which
+// is the form that checkParameters produces.
 func describeParameters(doc *huma.OpenAPI) {
 	for _, op := range operations(doc) {
 		for _, p := range op.Parameters {
-			explode := true // a pointer of its own: huma reads the one it made
+			explode := true // use a new pointer, because huma reads through its own
 			if p.In == "query" && p.Style == styleDeepObject {
-				p.Explode = &explode // the only way that there is for this style
+				p.Explode = &explode // required by this style
 			}
 			if p.In != "query" || p.Schema == nil || p.Schema.Type != huma.TypeArray {
 				continue
@@ -57,7 +60,7 @@ func describeParameters(doc *huma.OpenAPI) {
 	}
 }
 
-// operations are all of the document.
+// operations returns all operations of the document.
 func operations(doc *huma.OpenAPI) (all []*huma.Operation) {
 	for _, item := range doc.Paths {
 		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
@@ -69,14 +72,15 @@ func operations(doc *huma.OpenAPI) (all []*huma.Operation) {
 	return all
 }
 
-// checkedContext shows an operation the query and the headers in one form only.
+// checkedContext presents the query and the headers to an operation in one normal
+// form.
 type checkedContext struct {
 	humaContext
 	query  string
-	header map[string]string // of those that may have several lines
+	header map[string]string // headers that may have several lines
 }
 
-type humaContext huma.Context // embedded, its name must not be that of its method Context
+type humaContext huma.Context // embedded under this name, because huma.Context would hide its method Context
 
 func (c *checkedContext) Unwrap() huma.Context { return c.humaContext }
 
@@ -87,7 +91,7 @@ func (c *checkedContext) URL() url.URL {
 }
 
 func (c *checkedContext) Query(name string) string {
-	values, _ := url.ParseQuery(c.query) // which was encoded here
+	values, _ := url.ParseQuery(c.query) // the query was encoded by url.Values
 	return values.Get(name)
 }
 
@@ -98,10 +102,10 @@ func (c *checkedContext) Header(name string) string {
 	return c.humaContext.Header(name)
 }
 
-// checkParameters is a middleware for all operations.
+// checkParameters is a middleware of all operations.
 func (s *server) checkParameters(ctx huma.Context, next func(huma.Context)) {
 	op := ctx.Operation()
-	if op.SkipValidateParams { // it has none, and is asked by whoever looks after the process
+	if op.SkipValidateParams { // routes for monitoring, which have no parameters
 		next(ctx)
 		return
 	}
@@ -126,14 +130,14 @@ func (s *server) checkParameters(ctx huma.Context, next func(huma.Context)) {
 		flaws = append(flaws, &huma.ErrorDetail{Location: "body", Message: "this route takes no body: leave it out" + queryHint(op)})
 	}
 	if len(flaws) > 0 {
-		_ = huma.WriteErr(s.api, ctx, http.StatusUnprocessableEntity, "validation failed", flaws...) // whoever left does not need it
+		_ = huma.WriteErr(s.api, ctx, http.StatusUnprocessableEntity, "validation failed", flaws...) // fails only if the client disconnected
 		return
 	}
 	next(checked)
 }
 
-// hasBody reports whether anything is in a body. One whose length is not told may be
-// empty.
+// hasBody reports whether a request has a non-empty body. If its length is not
+// known, hasBody reads a byte.
 func hasBody(request *http.Request) bool {
 	if request.ContentLength >= 0 {
 		return request.ContentLength > 0
@@ -142,7 +146,8 @@ func hasBody(request *http.Request) bool {
 	return !errors.Is(err, io.EOF)
 }
 
-// elsewhere says where a route takes what may have been meant by a body.
+// queryHint returns a hint if the route has query parameters, which the client
+// might have put into the body.
 func queryHint(op *huma.Operation) string {
 	if slices.ContainsFunc(op.Parameters, func(p *huma.Param) bool { return p.In == "query" }) {
 		return ", and put the options into the query"
@@ -150,8 +155,8 @@ func queryHint(op *huma.Operation) string {
 	return ""
 }
 
-// checkHeader says what is wrong with a header that has one value. Proxies may
-// repeat it as it is.
+// checkHeader checks a header that has one value. Proxies may repeat it
+// unchanged.
 func checkHeader(name string, values []string) []error {
 	for _, value := range values {
 		if value != values[0] {
@@ -161,7 +166,7 @@ func checkHeader(name string, values []string) []error {
 	return nil
 }
 
-// checkQuery returns the query in the form that huma reads, or what is wrong with it.
+// checkQuery returns the query in the form that huma reads, or its errors.
 func checkQuery(params []*huma.Param, raw string) (checked url.Values, flaws []error) {
 	flaw := func(name, message string) {
 		flaws = append(flaws, &huma.ErrorDetail{Location: "query." + name, Message: message})
@@ -196,8 +201,9 @@ func checkQuery(params []*huma.Param, raw string) (checked url.Values, flaws []e
 	return checked, flaws
 }
 
-// listed are the values of an array, however they are separated. An empty text is
-// none; between commas it is one, and wrong.
+// splitList returns the values of an array, whether they are repeated or
+// separated by commas. An empty text contains no values. An empty value between
+// commas is kept, so that it is reported as invalid.
 func splitList(given []string) (values []string) {
 	for _, text := range given {
 		if text == "" {
@@ -210,8 +216,8 @@ func splitList(given []string) (values []string) {
 	return values
 }
 
-// findParameter finds the parameter that a name in a query stands for, and the
-// member of it if it is an object.
+// findParameter returns the parameter with this name in a query. If the parameter
+// is an object, it also returns the member.
 func findParameter(params []*huma.Param, name string) (p *huma.Param, member string) {
 	for _, p := range params {
 		if p.In != "query" {
@@ -236,7 +242,7 @@ func findParameter(params []*huma.Param, name string) (p *huma.Param, member str
 	return nil, ""
 }
 
-// members are those of an object in a checked query.
+// members returns the members of an object in a checked query.
 func members(query url.Values, object string) map[string]string {
 	found := map[string]string{}
 	for name, values := range query {
@@ -247,7 +253,8 @@ func members(query url.Values, object string) map[string]string {
 	return found
 }
 
-// nearest names the parameters that may have been meant.
+// suggestion returns the parameter that was probably meant, or the list of all
+// parameters.
 func suggestion(params []*huma.Param, name string) string {
 	var known []string
 	for _, p := range params {
@@ -261,7 +268,7 @@ func suggestion(params []*huma.Param, name string) string {
 		known = append(known, shown)
 	}
 	slices.Sort(known)
-	best, least := "", 3 // a letter or two away
+	best, least := "", 3 // at most two letters differ
 	for _, candidate := range known {
 		if d := distance(strings.ToLower(name), candidate); d < least && d < len(candidate) {
 			best, least = candidate, d
@@ -276,10 +283,11 @@ func suggestion(params []*huma.Param, name string) string {
 	return ": want one of " + strings.Join(known, ", ")
 }
 
-// distance is how many letters must be put in, left out or replaced.
+// distance returns the number of letters to insert, delete or replace to get from
+// a to b.
 func distance(a, b string) int {
 	if len(a) > 64 {
-		return len(a) // no name is so long
+		return len(a) // no parameter has such a long name
 	}
 	row := make([]int, len(b)+1)
 	for j := range row {
@@ -300,7 +308,7 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-// reasonOf is what is wrong with a query, without what was given.
+// reasonOf describes an error of url.ParseQuery without the text of the query.
 func reasonOf(err error) string {
 	var escape url.EscapeError
 	if errors.As(err, &escape) {

@@ -13,8 +13,9 @@ import (
 	"shotline/jobs/summary"
 )
 
-// sheetPolicy is the Content-Security-Policy of a contact sheet: its own style,
-// and pictures from wherever the vendor keeps them.
+// sheetPolicy is the Content-Security-Policy of a contact sheet. It allows inline
+// styles, and images from any address, because the vendor chooses where they are
+// stored.
 const sheetPolicy = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' http: https: data:; frame-ancestors 'none'; " +
 	"sandbox allow-same-origin allow-popups allow-popups-to-escape-sandbox"
 
@@ -29,7 +30,7 @@ type batchResults struct {
 	Format string `query:"format" enum:"csv,ndjson" default:"csv"`
 }
 
-// report is an answer that is written as it is made.
+// report is a response that is streamed.
 type report struct {
 	Type   string `header:"Content-Type"`
 	Name   string `header:"Content-Disposition"`
@@ -78,7 +79,8 @@ func (s *server) getSummary(ctx context.Context, in *batchSummary) (*report, err
 	return s.report(ctx, in.ID, "application/json", "", func(w io.Writer) error { return summary.WriteJSON(w, result) }), nil
 }
 
-// summaryFormat goes by the query, and else by what is accepted first.
+// summaryFormat returns the format from the query, or else the first known one in
+// the Accept header.
 func summaryFormat(query, accept string) string {
 	if query != "" {
 		return query
@@ -107,7 +109,8 @@ func (s *server) getResults(ctx context.Context, in *batchResults) (*report, err
 	return s.report(ctx, in.ID, "text/csv; charset=utf-8", in.ID+".csv", func(w io.Writer) error { return summary.WriteResults(ctx, w, s.visibleStore(ctx), in.ID) }), nil
 }
 
-// report streams one of a batch. One that breaks off must not look whole: the connection is cut.
+// report returns a response that write streams. If write fails, the connection is
+// aborted, so that the incomplete report does not look complete.
 func (s *server) report(ctx context.Context, batch, kind, name string, write func(io.Writer) error) *report {
 	answer := &report{Type: kind, Body: func(out huma.Context) {
 		liftWriteDeadline(ctx)

@@ -16,17 +16,18 @@ import (
 	"shotline/jobs/summary"
 )
 
-// A token that only reads sees no credentials: no user and password of a URL,
-// wherever the URL stands, no parameters that carry them, and of the address of a
-// callback no more than its origin.
+// A read-only token does not see credentials: the user and password of a URL,
+// wherever it appears, and parameters that contain credentials. Of the address of
+// a callback it sees only the origin.
 
-// hidden stands for what is not shown.
+// hidden replaces a hidden text.
 const hidden = "***"
 
-// credentials are those of URLs within a text: up to the last @ before the path.
+// credentials matches the credentials of URLs in a text, up to the last @ before
+// the path.
 var credentials = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.\-]*:[/\\]+)[^/\\?#\s"'<>]*@`)
 
-// without returns a text without credentials.
+// hideCredentials returns a text without the credentials of URLs.
 func hideCredentials(text string) string {
 	if !strings.Contains(text, "@") {
 		return text
@@ -34,8 +35,8 @@ func hideCredentials(text string) string {
 	return credentials.ReplaceAllString(text, "${1}"+hidden+"@")
 }
 
-// withoutAny is for what could not be parsed, and so may hold credentials in any
-// form: all that stands before an @ is hidden.
+// hideBeforeAt hides everything before the last @. It is for texts that could not
+// be parsed, and therefore might contain credentials in any form.
 func hideBeforeAt(text string) string {
 	if at := strings.LastIndex(text, "@"); at >= 0 {
 		return hidden + text[at:]
@@ -43,7 +44,7 @@ func hideBeforeAt(text string) string {
 	return text
 }
 
-// shielded is a value of JSON without credentials.
+// shieldValue returns a JSON value without credentials.
 func shieldValue(value any) any {
 	switch v := value.(type) {
 	case string:
@@ -97,8 +98,9 @@ func shieldJob(j jobs.Job) jobs.Job {
 	return j
 }
 
-// shieldCells hides the cells of secret columns. In a row with more cells than
-// columns, a value that was not quoted may have moved the cells behind it.
+// shieldCells hides the cells of secret columns. If a row has more cells than
+// there are columns, an unquoted value might have shifted the cells after it.
+// Then all cells from the first secret column on are hidden.
 func shieldCells(cells []string, secret []bool) {
 	first := slices.Index(secret, true)
 	for i, cell := range cells {
@@ -111,7 +113,7 @@ func shieldCells(cells []string, secret []bool) {
 
 func shieldBatch(b jobs.Batch) jobs.Batch {
 	b.Source, b.PauseReason = hideCredentials(b.Source), hideCredentials(b.PauseReason)
-	if b.Columns != nil { // of a list without a header they may be a URL
+	if b.Columns != nil { // if the list has no header, a column name might be a URL
 		b.Columns = slices.Clone(b.Columns)
 		for i, column := range b.Columns {
 			b.Columns[i] = hideCredentials(column)
@@ -133,7 +135,7 @@ func shieldSummary(s summary.Summary) summary.Summary {
 	return s
 }
 
-// shieldCallback leaves the origin of the address.
+// shieldCallback hides everything but the origin of the address.
 func shieldCallback(form jobjson.Callback) jobjson.Callback {
 	if u, err := url.Parse(form.URL); err == nil && form.URL != "" {
 		form.URL = (&url.URL{Scheme: u.Scheme, Host: u.Host}).String()
@@ -144,10 +146,10 @@ func shieldCallback(form jobjson.Callback) jobjson.Callback {
 	return form
 }
 
-// shield is a store as tokens that only read see it.
+// shieldedStore is the store as read-only tokens see it.
 type shieldedStore struct{ Store }
 
-// seen is the store as whoever asks may see it.
+// visibleStore returns the store as the caller may see it.
 func (s *server) visibleStore(ctx context.Context) Store {
 	if readOnly(ctx) {
 		return shieldedStore{s.Store}
@@ -176,7 +178,7 @@ func (s shieldedStore) Job(ctx context.Context, id jobs.ID) (jobs.Job, error) {
 	return shieldJob(j), err
 }
 
-// Search implements Store. What is not seen is not found either.
+// Search implements Store. A hidden text cannot be found.
 func (s shieldedStore) Search(ctx context.Context, f jobs.JobSearch) ([]jobs.Job, jobs.ID, error) {
 	f.Shielded = true
 	values := slices.AppendSeq(slices.Clone(f.Tags), maps.Values(f.Metadata))
@@ -210,7 +212,8 @@ func (s shieldedStore) Rows(ctx context.Context, batch string, after int64, limi
 	return rows, err
 }
 
-// Delivery implements Store. A body that is no JSON is not told of anyway.
+// Delivery implements Store. It drops a body that is not JSON, which no response
+// contains.
 func (s shieldedStore) Delivery(ctx context.Context, seq int64) (jobs.KeptDelivery, error) {
 	d, err := s.Store.Delivery(ctx, seq)
 	d.ImageURL, d.Error = hideCredentials(d.ImageURL), hideCredentials(d.Error)
@@ -221,6 +224,6 @@ func (s shieldedStore) Delivery(ctx context.Context, seq int64) (jobs.KeptDelive
 		d.Body = nil
 		return d, err
 	}
-	d.Body, _ = json.Marshal(shieldValue(body)) // it was JSON before
+	d.Body, _ = json.Marshal(shieldValue(body)) // it was decoded from JSON
 	return d, err
 }

@@ -9,17 +9,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// places bounds how many do something at once, and counts them. If there are
-// several tokens, one gets a further place only while more places are free than it
-// holds: alone it gets half of them, and there is one left for the next that comes.
+// slots limits how many requests of a kind are served at once, and counts them.
+// If there are several tokens, a token gets another slot only if more slots are
+// free than it holds. Therefore one token alone gets half of the slots, and a
+// slot remains for the next token.
 type slots struct {
-	purpose string // they are for, in the plural
+	purpose string // what the slots are for, in the plural
 	limit   int
 	shared  bool
 	gauge   prometheus.Gauge
 
 	mu       sync.Mutex
-	byCaller map[string]int // by the caller's name
+	byCaller map[string]int // slots held, by the name of the caller
 	total    int
 }
 
@@ -27,8 +28,8 @@ func newSlots(purpose string, limit int, shared bool, gauge prometheus.Gauge) *s
 	return &slots{purpose: purpose, limit: limit, shared: shared, gauge: gauge, byCaller: map[string]int{}}
 }
 
-// enter takes a place for the caller, who must call leave. Else the error is the
-// answer: 429 if the caller has its share, 503 if there is no place.
+// acquire takes a slot for the caller, who must call release. Otherwise it
+// returns a problem: 429 if the caller has its share, 503 if no slot is free.
 func (s *slots) acquire(ctx context.Context) (release func(), err error) {
 	caller := callerOf(ctx)
 	s.mu.Lock()

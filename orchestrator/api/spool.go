@@ -18,30 +18,32 @@ import (
 	"shotline/jobs"
 )
 
-// A body of any size must be known to its end before a batch is made of it, and
-// never lie in memory: it is spooled to a file that nobody else can open.
+// A body must have arrived completely before a batch is created from it. Because
+// it might be large, it is spooled to a file, which no other process can open,
+// and not to memory.
 
-// errTooLarge is why a body was not read to its end.
+// errTooLarge means that a body exceeds the size limit.
 var errTooLarge = errors.New("body is too large")
 
-// spool is a body on its way to the disk.
+// spool is a file that receives a body.
 type spool struct {
 	file      *os.File
-	sum       hash.Hash // of what was written, and of what note was told
-	remaining int64     // bytes that may still come
+	sum       hash.Hash // of the bytes written, and of the texts passed to addToHash
+	remaining int64     // bytes that may still be written
 
-	lines          int          // line feeds that came
-	room           func() error // what is wrong with the space on the disk
-	untilRoomCheck int64        // bytes until it is asked again
+	lines          int          // line feeds written
+	room           func() error // returns an error if the disk has no room
+	untilRoomCheck int64        // bytes until the next call of room
 }
 
-// lookEvery is after how many bytes of a body the disk is looked at again.
+// roomCheckInterval is the number of bytes of a body after which the free disk
+// space is checked again.
 const roomCheckInterval = 1 << 20
 
 const spoolName = ".shotline-body-*"
 
-// newSpool makes a file in a folder and unlinks it at once: it goes with the
-// process.
+// newSpool creates a file in a folder and unlinks it at once, so that it
+// disappears with the process.
 func newSpool(folder string, limit int64, room func() error) (*spool, error) {
 	if err := room(); err != nil {
 		return nil, err
@@ -50,14 +52,14 @@ func newSpool(folder string, limit int64, room func() error) (*spool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("spool a body: %w", err)
 	}
-	if err := os.Remove(file.Name()); err != nil && !errors.Is(err, fs.ErrNotExist) { // another process tidies
+	if err := os.Remove(file.Name()); err != nil && !errors.Is(err, fs.ErrNotExist) { // another process might have removed it in cleanSpool
 		return nil, errors.Join(fmt.Errorf("spool a body: %w", err), file.Close())
 	}
 	return &spool{file: file, sum: sha256.New(), remaining: limit, room: room, untilRoomCheck: roomCheckInterval}, nil
 }
 
-// tidySpool removes what a process left that died between the two steps of
-// newSpool.
+// cleanSpool removes files of processes that died in newSpool before they
+// unlinked them.
 func cleanSpool(folder string) error {
 	names, err := filepath.Glob(filepath.Join(folder, spoolName))
 	if err != nil {
@@ -71,7 +73,8 @@ func cleanSpool(folder string) error {
 	return nil
 }
 
-// Write implements io.Writer; errTooLarge beyond the limit.
+// Write implements io.Writer. It returns errTooLarge if the body exceeds the
+// limit.
 func (s *spool) Write(p []byte) (int, error) {
 	if int64(len(p)) > s.remaining {
 		return 0, errTooLarge
@@ -92,27 +95,27 @@ func (s *spool) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// spoolError is trouble with our disk, not with the body.
+// spoolError is an error of the disk, as opposed to one of the body.
 type spoolError struct{ err error }
 
 func (e *spoolError) Error() string { return "spool a body: " + e.err.Error() }
 func (e *spoolError) Unwrap() error { return e.err }
 
-// note makes the hash depend on something that is not in the file.
+// addToHash makes the hash depend on a text that is not part of the body.
 func (s *spool) addToHash(text string) { fmt.Fprintf(s.sum, "%q\n", text) }
 
-// hash is that of all that came.
+// hash returns the hash of the body and of the texts passed to addToHash.
 func (s *spool) hash() (sum [sha256.Size]byte) {
 	copy(sum[:], s.sum.Sum(nil))
 	return sum
 }
 
-// reader reads the file from its beginning.
+// reader returns a reader of the file from its beginning.
 func (s *spool) reader() io.Reader { return io.NewSectionReader(s.file, 0, 1<<62) }
 
 func (s *spool) close() error { return s.file.Close() }
 
-// unread is the answer to a body that could not be read to its end.
+// bodyError returns the problem of a body that could not be read completely.
 func (s *server) bodyError(ctx context.Context, err error) error {
 	var network net.Error
 	var disk *spoolError

@@ -17,10 +17,11 @@ import (
 )
 
 const (
-	// mostStreams is how many event streams there may be at once.
+	// maxStreams is the number of event streams that may be open at once.
 	maxStreams = 512
-	// heartbeat is how long a stream may be silent: less than what proxies and
-	// routers on the way take for dead.
+	// heartbeatInterval is the longest time without output on a stream. It is
+	// shorter than the time after which proxies and routers usually close idle
+	// connections.
 	heartbeatInterval = 15 * time.Second
 )
 
@@ -35,7 +36,8 @@ type followEvents struct {
 // eventType is a type of event in a query.
 type eventType string
 
-// Schema implements huma.SchemaProvider: the types are those of jobs.EventTable.
+// Schema implements huma.SchemaProvider. The values are the types of
+// jobs.EventTable.
 func (eventType) Schema(huma.Registry) *huma.Schema {
 	s := &huma.Schema{Type: huma.TypeString}
 	for _, kind := range jobs.EventTypes {
@@ -52,7 +54,7 @@ type StreamEvent struct {
 	Data      any            `json:"data" doc:"The job or the batch; it has fewer fields if it has changed since"`
 }
 
-// Gap is the data of an event of the type gap: requested events were pruned, or
+// Gap is the data of an event of type gap: requested events were pruned, or they
 // never existed.
 type Gap struct {
 	After int64 `json:"after" doc:"The requested id"`
@@ -70,7 +72,7 @@ func (s *server) eventRoutes() {
 	huma.Register(s.api, op, s.followEvents)
 }
 
-// streamAnswer goes on until one side ends it.
+// streamAnswer is a stream that lasts until one side ends it.
 type streamAnswer struct {
 	Type  string `header:"Content-Type"`
 	Cache string `header:"Cache-Control"`
@@ -104,7 +106,7 @@ func (s *server) followEvents(ctx context.Context, in *followEvents) (*streamAns
 	}}, nil
 }
 
-// eventFilter returns the filter that a request asks for.
+// eventFilter returns the filter of a request.
 func (s *server) eventFilter(ctx context.Context, in *followEvents) (f jobs.EventFilter, err error) {
 	for _, kind := range in.Type {
 		f.Types = append(f.Types, jobs.EventType(kind))
@@ -125,7 +127,8 @@ func (s *server) eventFilter(ctx context.Context, in *followEvents) (f jobs.Even
 	return f, nil
 }
 
-// begin sets the place where a stream begins, and returns the gap before it.
+// startAfter sets the position after which a stream begins, and returns the gap
+// before it.
 func (s *server) startAfter(ctx context.Context, in *followEvents, f *jobs.EventFilter) (*Gap, error) {
 	oldest, newest, err := s.Store.EventRange(ctx)
 	if err != nil {
@@ -144,7 +147,7 @@ func (s *server) startAfter(ctx context.Context, in *followEvents, f *jobs.Event
 		return nil, invalid(at, fmt.Errorf("%s: want the id of an event, or 0 for the oldest event that is kept", at))
 	}
 	switch {
-	case after > newest: // of another database, or of one that was set back
+	case after > newest: // the ID is from another database, or the database was restored
 		f.After = newest
 	case after == 0 || after >= oldest-1:
 		f.After = after
@@ -155,7 +158,7 @@ func (s *server) startAfter(ctx context.Context, in *followEvents, f *jobs.Event
 	return &Gap{after, f.After}, nil
 }
 
-// stream writes events until ctx ends or the reader is gone.
+// stream writes events until ctx ends or the client disconnects.
 func (s *server) stream(ctx context.Context, to *stream, filter jobs.EventFilter, gap *Gap) error {
 	frames := &s.frames
 	if readOnly(ctx) {
@@ -169,8 +172,8 @@ func (s *server) stream(ctx context.Context, to *stream, filter jobs.EventFilter
 		}
 		to.event(frame)
 	}
-	// The response begins now, not with the first event, so that a stream that breaks
-	// off before it has a place to continue from.
+	// Send the response now, not with the first event, so that a client can
+	// continue a stream that breaks off before its first event.
 	to.position(position)
 	to.comment()
 	if err := to.flush(); err != nil {
@@ -196,7 +199,7 @@ func (s *server) stream(ctx context.Context, to *stream, filter jobs.EventFilter
 	})
 }
 
-// eventFrame returns an event as streams write it.
+// eventFrame returns the encoded event.
 func (s *server) eventFrame(ctx context.Context, e jobs.Event) ([]byte, error) {
 	m, err := jobs.NewMessage(ctx, s.visibleStore(ctx), e)
 	if err != nil {
@@ -209,7 +212,7 @@ func (s *server) eventFrame(ctx context.Context, e jobs.Event) ([]byte, error) {
 	return frame(e.Seq, string(e.Type), StreamEvent{e.ID(), form.Type, form.Timestamp, form.Data})
 }
 
-// frame is a server-sent event with JSON, which has no line breaks, as its data.
+// frame encodes a server-sent event. Its data is JSON, which has no line breaks.
 func frame(id int64, kind string, data any) ([]byte, error) {
 	text, err := json.Marshal(data)
 	if err != nil {
@@ -234,14 +237,14 @@ func newStream(ctx context.Context, w interface{ Write([]byte) (int, error) }) *
 	return &stream{Writer: bufio.NewWriterSize(newDeadlineWriter(ctx, w), 16<<10), flushHTTP: flushHTTP}
 }
 
-// event writes a frame. flush returns the error.
+// event writes a frame. An error is returned by the next flush.
 func (s *stream) event(frame []byte) { _, _ = s.Write(frame) }
 
-// place sets the place from which a stream that breaks off now continues, without an
-// event.
+// position sends a position without an event. The client continues from there if
+// the stream breaks off.
 func (s *stream) position(id int64) { fmt.Fprintf(s, "id: %d\n", id) }
 
-// comment keeps the connection alive.
+// comment sends a comment, which keeps the connection alive.
 func (s *stream) comment() { fmt.Fprint(s, ":\n\n") }
 
 func (s *stream) flush() error {

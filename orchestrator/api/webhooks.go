@@ -14,8 +14,8 @@ import (
 	"shotline/jobs/jobjson"
 )
 
-// The contract describes the callbacks that Shotline sends under webhooks: one for
-// each type of event, with its body and its headers.
+// The contract describes the callbacks under webhooks, one for each type of
+// event, with its body and headers.
 
 // JobCallback is the body of a callback about a job.
 type JobCallback struct {
@@ -31,7 +31,7 @@ type BatchCallback struct {
 	Data      CallbackBatch  `json:"data"`
 }
 
-// CalledBatch is the batch in a callback about it: a jobjson.Batch or a
+// CallbackBatch is the batch in a BatchCallback: a jobjson.Batch or a
 // jobjson.PastBatch.
 type CallbackBatch struct{ jobjson.Batch }
 
@@ -40,8 +40,7 @@ func (CallbackBatch) Schema(r huma.Registry) *huma.Schema {
 	return &huma.Schema{AnyOf: []*huma.Schema{r.Schema(reflect.TypeFor[jobjson.Batch](), true, ""), r.Schema(reflect.TypeFor[jobjson.PastBatch](), true, "")}}
 }
 
-// ForeignCallback is the body of a callback about a screenshot that belongs to other
-// programs.
+// ForeignCallback is the body of a callback about a foreign delivery.
 type ForeignCallback struct {
 	Type      jobs.EventType  `json:"type" doc:"The type of the event"`
 	Timestamp time.Time       `json:"timestamp" doc:"The time of the event"`
@@ -68,7 +67,7 @@ func callbackBody(about jobs.Subject) reflect.Type {
 	}
 }
 
-// recipients names the recipients of a type of event.
+// recipients describes the recipients of a type of event.
 func recipients(info jobs.EventInfo) string {
 	sinks := "sinks"
 	if info.Sinks == jobs.SinksNamed {
@@ -121,7 +120,7 @@ func callbackExample(info jobs.EventInfo) any {
 	case jobs.SubjectJob:
 		job := exampleJob(cmp.Or(info.State, jobs.Done))
 		job.Late, job.Corrected = info.Late, info.Corrected
-		if job.State == jobs.Queued { // again
+		if job.State == jobs.Queued { // the job was retried
 			job.Attempt = 2
 		}
 		return JobCallback{info.Type, at, jobjson.FromJob(job)}
