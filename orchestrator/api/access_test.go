@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// tokens are one that reads and one that writes.
+// addTokens configures a read-only and a read-write token and returns their
+// secrets.
 func addTokens(t *testing.T, c *Config) (reads, writes string) {
 	t.Helper()
 	reader, reads, err := NewToken("reader", false)
@@ -48,7 +49,7 @@ func TestTokensGrantAccess(t *testing.T) {
 	}
 	for _, path := range openPaths {
 		want := http.StatusOK
-		if path == "/" { // leads to /docs
+		if path == "/" { // redirects to /docs
 			want = http.StatusFound
 		}
 		if a := r.do("GET", path, nil); a.status != want {
@@ -64,8 +65,8 @@ func TestTokensGrantAccess(t *testing.T) {
 	r.do("GET", "/v1/jobs", nil).want(200)
 }
 
-// TestResponsesAreSameOrigin: no page of another origin may embed one, whatever it
-// is.
+// TestResponsesAreSameOrigin checks that no page of another origin may embed a
+// response.
 func TestResponsesAreSameOrigin(t *testing.T) {
 	r := newRig(t, nil)
 	for _, path := range []string{"/v1/jobs", "/healthz", "/docs", "/openapi.json", "/nowhere", "/v1/jobs/nobody-1/image"} {
@@ -118,7 +119,7 @@ func TestParseToken(t *testing.T) {
 func TestHostNames(t *testing.T) {
 	for name, test := range map[string]struct {
 		access Access
-		local  string // where the connection came in
+		local  string // address at which the connection arrived
 		host   string
 		want   int
 	}{
@@ -180,7 +181,7 @@ func TestRateLimitPerToken(t *testing.T) {
 	var reads, writes string
 	r := newRig(t, func(c *Config) {
 		reads, writes = addTokens(t, c)
-		c.Access.Rate = 0.001 // no second request within this test
+		c.Access.Rate = 0.001 // allows no second request within this test
 	})
 	r.token = reads
 	r.do("GET", "/v1/jobs", nil).want(200)

@@ -17,7 +17,7 @@ import (
 	"shotline/jobs"
 )
 
-// clock stands still until a test moves it.
+// clock is a clock that a test advances.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -37,7 +37,7 @@ func (c *clock) advance(d time.Duration) {
 
 func newClock() *clock { return &clock{now: time.Date(2032, 1, 1, 0, 0, 0, 0, time.UTC)} }
 
-// totals is a store that has these totals, or cannot be read.
+// totals is a store with fixed totals or an error.
 type totals struct {
 	are jobs.Totals
 	err error
@@ -73,7 +73,7 @@ func TestReadyzReportsFailedChecks(t *testing.T) {
 		{errors.New("disk full"), 500 * time.Millisecond, 200, `{"ready":true,"checks":{"queue":{"ok":true},"store":{"ok":true}}}`},
 		{errors.New("disk full"), time.Second, 503, `{"ready":false,"checks":{"queue":{"ok":true},"store":{"ok":false,"error":"disk full"}}}`},
 		{nil, time.Second, 200, `{"ready":true,"checks":{"queue":{"ok":true},"store":{"ok":true}}}`},
-		{errors.New("x"), -time.Hour, 503, `{"ready":false,"checks":{"queue":{"ok":true},"store":{"ok":false,"error":"x"}}}`}, // a clock that was set back
+		{errors.New("x"), -time.Hour, 503, `{"ready":false,"checks":{"queue":{"ok":true},"store":{"ok":false,"error":"x"}}}`}, // the clock was set back
 	} {
 		checkErr = step.checkErr
 		now.advance(step.wait)

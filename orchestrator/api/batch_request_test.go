@@ -10,7 +10,7 @@ import (
 	"shotline/jobs"
 )
 
-// The rows of a JSON batch take the options that single jobs take.
+// The rows of a JSON batch have the options of single jobs.
 func TestBatchRowOptions(t *testing.T) {
 	r := newRig(t, nil)
 	batch := r.do("POST", "/v1/batches", `{"timeout":"10m","priority":2,"callback_url":"http://127.0.0.1:9/batch","jobs":[
@@ -28,7 +28,7 @@ func TestBatchRowOptions(t *testing.T) {
 	}
 	for i, want := range []struct {
 		timeout  time.Duration
-		priority int // once the batch is open, the batch's where a row has none
+		priority int // after the batch was opened, so rows without a priority have the batch's
 		rejected string
 	}{
 		{0, 2, ""}, {90 * time.Second, -7, ""}, {0, 0, ""}, {0, 0, "callback_url: "}, {0, 0, "timeout: want a duration"},
@@ -58,7 +58,8 @@ func TestBatchRowOptions(t *testing.T) {
 		t.Errorf("submitted in the order %v", order)
 	}
 
-	// The row's URL is called for its job, and the batch's for the batch.
+	// Events of a job have the URL of its row, and events of the batch that of the
+	// batch.
 	r.do("POST", "/v1/batches/"+batch+"/cancel", nil).want(200)
 	page, _, err := r.store.Events(t.Context(), jobs.EventFilter{Calls: true})
 	if err != nil {

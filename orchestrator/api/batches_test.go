@@ -18,8 +18,8 @@ import (
 	"shotline/jobs"
 )
 
-// form is a multipart body and its type; fields are names and values in turn, a
-// name that ends in @ is a file.
+// form returns a multipart body and its content type. Fields are names and values
+// in turn. A name that ends in @ is that of a file.
 func form(t *testing.T, fields ...string) (body, kind string) {
 	t.Helper()
 	var out bytes.Buffer
@@ -139,7 +139,7 @@ func TestRefusedBatches(t *testing.T) {
 		t.Log(name)
 		r.do("POST", "/v1/batches"+test.path, test.body, "Content-Type", test.kind).problem(test.status, test.location, test.wantText)
 	}
-	unannounced := io.MultiReader(strings.NewReader(strings.Repeat("https://a.test/\n", 1<<17))) // of a length that no header tells
+	unannounced := io.MultiReader(strings.NewReader(strings.Repeat("https://a.test/\n", 1<<17))) // no Content-Length
 	r.do("POST", "/v1/batches", unannounced, "Content-Type", "text/csv").problem(413, "", "larger than 1 MiB")
 	r.do("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv", "Content-Encoding", "gzip").problem(415, "", "compressed")
 	if found, err := r.store.Batches(t.Context(), "", 10); err != nil || len(found) > 0 {
@@ -173,13 +173,14 @@ func TestBatchIdempotencyKey(t *testing.T) {
 		return r.do("POST", "/v1/batches", body, "Content-Type", kind, "Idempotency-Key", "form")
 	}
 	first := send(body, kind).want(202)["batch_id"]
-	body, kind = form(t, "tag", "x", "file@", "a.test\n") // another boundary, and another order
+	body, kind = form(t, "tag", "x", "file@", "a.test\n") // other boundary, other order
 	if again := send(body, kind).want(200)["batch_id"]; again != first {
 		t.Errorf("the same form created %v and %v", first, again)
 	}
 }
 
-// slowly imports a batch only when it may, and tells when it begins.
+// blockingWork sends on started when an import begins, and continues when it
+// receives from proceed.
 type blockingWork struct {
 	Work
 	started chan struct{}
@@ -232,7 +233,7 @@ func TestBatchKeyOfExpiredImport(t *testing.T) {
 	r.clock.advance(16 * time.Second)
 	go func() { second <- post() }()
 	<-w.started
-	w.proceed <- struct{}{} // to either
+	w.proceed <- struct{}{} // for either request
 	w.proceed <- struct{}{}
 	(<-first).problem(503, "", "try again")
 	id := (<-second).want(202)["batch_id"]
@@ -268,7 +269,7 @@ func TestDisconnectedUploadLeavesNothing(t *testing.T) {
 	}
 }
 
-// finishing waits, with the end of an import, for the request to be over.
+// finishingWork delays the end of an import until the request is canceled.
 type finishingWork struct {
 	blockingWork
 	ended chan struct{}
@@ -308,7 +309,7 @@ func TestSlowBody(t *testing.T) {
 		body, rest := io.Pipe()
 		sent := make(chan error, 1)
 		go func() {
-			_, err := io.WriteString(rest, "{") // and nothing more
+			_, err := io.WriteString(rest, "{") // send nothing more
 			sent <- err
 		}()
 		r.do("POST", path, body).problem(408, "", "")

@@ -17,20 +17,20 @@ import (
 	"shotline/jobs"
 )
 
-// book is the contract as it is given out, with what was asked of it.
+// contractLog is the contract, with the responses that tests received.
 type contractLog struct {
 	doc      *huma.OpenAPI
 	mu       sync.Mutex
 	received map[string]bool // METHOD PATH STATUS
 }
 
-// check holds an answer to the contract: the route is in it, and so are the
-// status, the type and, of JSON, the schema.
+// check checks a response against the contract: its route, status, content type
+// and, if it is JSON, its schema.
 func (b *contractLog) check(t *testing.T, mux *http.ServeMux, request *http.Request, a reply) {
 	t.Helper()
 	_, pattern := mux.Handler(request)
 	if pattern == "" || pattern == "GET "+rootPath || a.status == http.StatusMisdirectedRequest && strings.HasPrefix(pattern, "/") {
-		return // no route of ours
+		return // not a route of the contract
 	}
 	method, path, _ := strings.Cut(pattern, " ")
 	item := b.doc.Paths[path]
@@ -76,8 +76,8 @@ func (b *contractLog) check(t *testing.T, mux *http.ServeMux, request *http.Requ
 	}
 }
 
-// TestResponsesFollowTheContract asks all routes for their good answers;
-// what the other tests are answered is held to the contract as well.
+// TestResponsesFollowTheContract requests all success responses of all routes.
+// The rig checks the responses of all other tests against the contract, too.
 func TestResponsesFollowTheContract(t *testing.T) {
 	outputs := &fakeOutputs{body: "bytes", have: map[string]client.Download{
 		"image s1": {ContentType: "image/png", Length: 5}, "html s1": {ContentType: "text/html; charset=utf-8", Length: -1},
@@ -125,7 +125,7 @@ func TestResponsesFollowTheContract(t *testing.T) {
 	r.do("POST", fmt.Sprintf("/v1/callbacks/%d/replay", r.addDeadCallback(id, "")), nil).want(202)
 	r.do("GET", "/v1/callbacks?limit=1", nil).want(200)
 
-	// Good answers that need more than this test sets up.
+	// Success responses that need more preparation than this test has.
 	elsewhere := []string{"POST /v1/jobs/{id}/retry 200", "GET /readyz 503"}
 	for path, item := range r.contract.doc.Paths {
 		for method, op := range map[string]*huma.Operation{"GET": item.Get, "POST": item.Post} {

@@ -12,7 +12,7 @@ import (
 	"shotline/jobs/jobjson"
 )
 
-// valid holds a value to a schema of the contract.
+// checkSchema checks a value against a schema of the contract.
 func (r *rig) checkSchema(name string, schema *huma.Schema, value any) {
 	r.t.Helper()
 	text, err := json.Marshal(value)
@@ -30,7 +30,8 @@ func (r *rig) checkSchema(name string, schema *huma.Schema, value any) {
 	}
 }
 
-// TestExamplesMatchTheirSchemas: wherever an operation takes or gives JSON.
+// TestExamplesMatchTheirSchemas checks that every operation that accepts or
+// returns JSON has a valid example.
 func TestExamplesMatchTheirSchemas(t *testing.T) {
 	r := newRig(t, nil)
 	check := func(name string, media *huma.MediaType) {
@@ -47,7 +48,7 @@ func TestExamplesMatchTheirSchemas(t *testing.T) {
 	seen := 0
 	for _, op := range operations(r.contract.doc) {
 		if op.OperationID == "getContract" {
-			continue // its answer is what the examples are in
+			continue // its response contains the examples
 		}
 		seen++
 		if op.RequestBody != nil {
@@ -67,10 +68,10 @@ func TestExamplesMatchTheirSchemas(t *testing.T) {
 	problem := r.contract.doc.Components.Schemas.Map()["Problem"]
 	r.checkSchema("the problem", problem, problem.Examples[0])
 
-	// What is taken as an example can be sent.
+	// The examples of requests can be sent.
 	requests := requestExamples()
 	order := requests["createJob"].(JobRequest)
-	order.CallbackURL = "" // of no public address here
+	order.CallbackURL = "" // its host does not resolve in this test
 	r.do("POST", "/v1/jobs", order).want(202)
 	batch := requests["createBatch"].(BatchRequest)
 	batch.CallbackURL, batch.Jobs[1].CallbackURL = "", ""
@@ -79,8 +80,8 @@ func TestExamplesMatchTheirSchemas(t *testing.T) {
 	}
 }
 
-// TestMessagesMatchTheContract makes the message of each kind of event and
-// holds it to the contract.
+// TestMessagesMatchTheContract checks the message of each type of event against
+// the contract.
 func TestMessagesMatchTheContract(t *testing.T) {
 	r := newRig(t, nil)
 	doc := r.contract.doc
@@ -119,7 +120,7 @@ func TestMessagesMatchTheContract(t *testing.T) {
 	r.do("POST", "/v1/jobs", `{"url":"b.test"}`).want(202)
 	r.closeJob("b1-1", jobs.Done, "s1")
 	r.closeJob("b2-1", jobs.Failed, "s2")
-	r.do("POST", "/v1/jobs/b2-1/retry", nil).want(202) // its events and its batch's tell of the past
+	r.do("POST", "/v1/jobs/b2-1/retry", nil).want(202) // now the earlier events describe the past
 	place, err := r.store.AppendDelivery(t.Context(), jobs.Delivery{ReceivedAt: r.clock.Now(), Event: "screenshot.finished", ScreenshotID: "s9", Outcome: jobs.OutcomeDone, Body: []byte(`{"id":9}`)})
 	if err != nil {
 		t.Fatal(err)
@@ -132,7 +133,7 @@ func TestMessagesMatchTheContract(t *testing.T) {
 		sent(e)
 	}
 	sent(jobs.Event{Type: jobs.EventForeign, Delivery: place, At: time.Now()})
-	sent(jobs.Event{Type: jobs.EventForeign, Delivery: place + 1, At: time.Now()}) // pruned
+	sent(jobs.Event{Type: jobs.EventForeign, Delivery: place + 1, At: time.Now()}) // a pruned delivery
 }
 
 func TestDocsContainTheirAddress(t *testing.T) {
@@ -171,7 +172,7 @@ func TestDocsContainTheirAddress(t *testing.T) {
 	r.do("POST", "/", nil).problem(405, "", "GET")
 	r.do("GET", "/nothing", nil).problem(404, "", "no route at this path")
 
-	// The root needs no token, as the page that it leads to.
+	// Like /docs, the root needs no token.
 	closed := newRig(t, func(c *Config) { c.Access.Tokens = []Token{{Name: "shop"}} })
 	if a := closed.do("GET", "/", nil); a.status != 302 {
 		t.Errorf("GET / without a token: %d", a.status)

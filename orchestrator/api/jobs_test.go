@@ -99,7 +99,7 @@ func TestJobIdempotencyKey(t *testing.T) {
 	if made[202] != 1 || made[200] != cap(statuses)-1 {
 		t.Errorf("statuses %v", made)
 	}
-	again := r.do("POST", "/v1/jobs", `{"params":{"a":2.0,"b":1}, "url":"a.test"}`, "Idempotency-Key", "k") // the same, written otherwise
+	again := r.do("POST", "/v1/jobs", `{"params":{"a":2.0,"b":1}, "url":"a.test"}`, "Idempotency-Key", "k") // the same request, written differently
 	id := again.want(200)["id"].(string)
 	if again.header.Get("Location") != "/v1/jobs/"+id {
 		t.Errorf("location %q of %s", again.header.Get("Location"), id)
@@ -237,7 +237,7 @@ func TestSearchJobs(t *testing.T) {
 	r.do("GET", "/v1/batches?cursor="+next, nil).problem(422, "query.cursor", "cursor")
 }
 
-// troubled is a store that fails.
+// failingStore returns err, or panics in AddJob if err is nil.
 type failingStore struct {
 	Store
 	err error
@@ -296,7 +296,8 @@ func TestRequestsAreCountedByRoute(t *testing.T) {
 	}
 }
 
-// TestJSONContentTypes: the name of JSON has no case, and no charset but UTF-8.
+// TestJSONContentTypes checks that the content type is accepted in any case, and
+// with no charset but UTF-8.
 func TestJSONContentTypes(t *testing.T) {
 	r := newRig(t, nil)
 	for _, kind := range []string{"application/JSON", "Application/Json; Charset=UTF-8", " application/json ;charset", "application/json;charset=\"utf-8\""} {

@@ -14,7 +14,7 @@ import (
 	"shotline/jobs"
 )
 
-// rows writes a batch of many rows as they are read.
+// rows is a body with many rows, which are generated as they are read.
 type rows struct {
 	begin, end string
 	row        func(i int) string
@@ -42,7 +42,7 @@ func (r *rows) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// counting is work that only reads the rows.
+// countingWork is Work that only reads and counts the rows.
 type countingWork struct{ Work }
 
 func (countingWork) ImportBatch(_ context.Context, spec jobs.BatchSpec, next func() (jobs.Request, error)) (jobs.Batch, error) {
@@ -96,8 +96,8 @@ func heapGrowth(do func()) int64 {
 	return int64(most) - int64(before.HeapAlloc)
 }
 
-// TestRefusedBatchesUseLittleMemory: they are refused by their names, and so is
-// a name, a row or an option that is too much by itself.
+// TestRefusedBatchesUseLittleMemory checks that unknown members are refused by
+// their name, and that a name, a row or an option that is too large is refused.
 func TestRefusedBatchesUseLittleMemory(t *testing.T) {
 	const n = 96
 	large := strings.Repeat("x", 1<<20-100)
@@ -146,8 +146,8 @@ func TestRefusedBatchesUseLittleMemory(t *testing.T) {
 	}
 }
 
-// TestAHugeBatchIsNotKeptInMemory sends 250,000 rows, and looks at the
-// heap while they come in.
+// TestAHugeBatchIsNotKeptInMemory sends 250,000 rows and measures the heap while
+// they arrive.
 func TestAHugeBatchIsNotKeptInMemory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("only a large batch shows what is kept of it")

@@ -9,7 +9,8 @@ import (
 	"shotline/jobs/jobjson"
 )
 
-// Metadata is given back byte by byte, wherever a job is told of.
+// TestMetadataKeepsTypesAndDigits checks that all representations of a job
+// contain its metadata byte by byte.
 func TestMetadataKeepsTypesAndDigits(t *testing.T) {
 	const given = `{"big":12345678901234567890,"far":1E400,"free":false,"none":null,"price":1.10,"sku":"A-1","text":"17","vip":true}`
 	r := newRig(t, nil)

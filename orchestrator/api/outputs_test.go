@@ -38,7 +38,7 @@ func TestOutputsOfAJob(t *testing.T) {
 		{"b1-1/image", "image/png", `inline; filename="b1-1.png"`},
 		{"b1-1/html", "text/html", `attachment; filename="b1-1.html"`},
 		{"b1-1/pdf", "application/pdf", `attachment; filename="b1-1.pdf"`},
-		{"b1-3/image", "application/octet-stream", `inline; filename="b1-3.bin"`}, // a picture that can run scripts
+		{"b1-3/image", "application/octet-stream", `inline; filename="b1-3.bin"`}, // an image format that can contain scripts
 	} {
 		a := r.do("GET", "/v1/jobs/"+test.path, nil)
 		h := a.header
@@ -97,14 +97,15 @@ func TestOutputsWithVendorErrors(t *testing.T) {
 	}
 }
 
-// The vendor may have a picture ready only a while after it called it finished.
+// TestOutputsNotReadyYet checks the retries, because the vendor might have an
+// image ready only some time after it reported the end of the screenshot.
 func TestOutputsNotReadyYet(t *testing.T) {
 	quick := client.RetryPolicy{Attempts: 6, Base: time.Millisecond}
 	for name, test := range map[string]struct {
 		path     string
 		params   map[string]any
-		notReady int64         // calls until it is ready
-		since    time.Duration // the job's end
+		notReady int64         // calls until the output is ready
+		since    time.Duration // time since the end of the job
 		status   int
 		calls    int64
 	}{
@@ -134,7 +135,7 @@ func TestOutputsNotReadyYet(t *testing.T) {
 	}
 }
 
-// failing is a body that breaks off.
+// failingReader fails like a connection that was reset.
 type failingReader struct{}
 
 func (failingReader) Read([]byte) (int, error) { return 0, errors.New("connection reset") }
@@ -216,7 +217,7 @@ func TestIncompleteImageIsNotKept(t *testing.T) {
 func TestImageThatCannotBeKeptIsServed(t *testing.T) {
 	vendor, folder := newOutputs(), filepath.Join(t.TempDir(), "images")
 	r := newRig(t, func(c *Config) { c.Outputs, c.ImageDir = vendor, folder })
-	if err := os.WriteFile(filepath.Join(folder, "b1"), nil, 0o600); err != nil { // no folder can be made there
+	if err := os.WriteFile(filepath.Join(folder, "b1"), nil, 0o600); err != nil { // a file, so that the folder cannot be created
 		t.Fatal(err)
 	}
 	r.do("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)
@@ -232,10 +233,10 @@ func TestIncompleteOutputIsAborted(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.Outputs = vendor })
 	r.do("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)
 	r.closeJob("b1-1", jobs.Done, "s1")
-	for _, kind := range []string{"image", "html"} { // with and without a length
+	for _, kind := range []string{"image", "html"} { // with and without a Content-Length
 		response, err := http.Get(r.url + "/v1/jobs/b1-1/" + kind)
 		if err != nil {
-			continue // it broke off before anything was sent
+			continue // aborted before anything was sent
 		}
 		if data, err := io.ReadAll(response.Body); err == nil {
 			t.Errorf("%s: the incomplete response %q ended without an error", kind, data)
@@ -244,7 +245,8 @@ func TestIncompleteOutputIsAborted(t *testing.T) {
 	}
 }
 
-// What an earlier version kept is given out only if it can be the output.
+// TestInvalidKeptFilesAreFetchedAgain checks that files that earlier versions
+// kept are served only if they can be the output.
 func TestInvalidKeptFilesAreFetchedAgain(t *testing.T) {
 	for name, test := range map[string]struct{ kind, extension, body string }{
 		"empty picture":     {"image", ".png", ""},

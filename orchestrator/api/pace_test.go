@@ -15,7 +15,7 @@ import (
 	"shotline/jobs"
 )
 
-// deadlines hears which are set.
+// deadlineRecorder records the deadlines that are set.
 type deadlineRecorder struct {
 	*httptest.ResponseRecorder
 	read, write []time.Time
@@ -31,8 +31,8 @@ func (d *deadlineRecorder) SetWriteDeadline(t time.Time) error {
 	return nil
 }
 
-// TestDeadlines: one that passes while the work goes on would
-// end the request's context, or the answer.
+// TestDeadlines checks that no deadline remains that would pass during later
+// work. It would cancel the request's context or cut off the response.
 func TestDeadlines(t *testing.T) {
 	r := newRig(t, nil)
 	handler, err := New(r.config)
@@ -44,7 +44,7 @@ func TestDeadlines(t *testing.T) {
 	r.closeJob(ended, jobs.Failed, "")
 	for name, test := range map[string]struct {
 		method, path, kind, body string
-		write                    int // deadlines at least
+		write                    int // minimum number of deadlines
 	}{
 		"batch":   {"POST", "/v1/batches", "text/csv", "a.test\n", 1},
 		"job":     {"POST", "/v1/jobs", "application/json", `{"url":"a.test"}`, 0},
@@ -56,7 +56,7 @@ func TestDeadlines(t *testing.T) {
 		w := &deadlineRecorder{ResponseRecorder: httptest.NewRecorder()}
 		var body io.Reader = http.NoBody
 		if test.body != "" {
-			body = struct{ io.Reader }{strings.NewReader(test.body)} // of an unknown length
+			body = struct{ io.Reader }{strings.NewReader(test.body)} // hides the length
 		}
 		request := httptest.NewRequestWithContext(t.Context(), test.method, test.path, body)
 		request.Host = "localhost"
@@ -69,7 +69,7 @@ func TestDeadlines(t *testing.T) {
 			t.Errorf("%s: read deadlines %v", name, w.read)
 		}
 		write := w.write
-		if test.body != "" { // which may come slowly
+		if test.body != "" { // a body might be slow
 			if len(write) == 0 || write[0].IsZero() {
 				t.Errorf("%s: write deadlines %v", name, w.write)
 				continue
@@ -82,8 +82,8 @@ func TestDeadlines(t *testing.T) {
 	}
 }
 
-// TestSlowBodyGetsAResponse: the web server's own bound of writing, which is shorter,
-// has passed by the time that the body is given up.
+// TestSlowBodyGetsAResponse checks that a slow body gets a response although the
+// shorter write timeout of the web server has passed.
 func TestSlowBodyGetsAResponse(t *testing.T) {
 	r := newRig(t, nil)
 	cfg := r.config
@@ -109,7 +109,7 @@ func TestSlowBodyGetsAResponse(t *testing.T) {
 	}
 }
 
-// stumbling is a store that panics in the middle of a report.
+// panickingStore panics in the middle of a report.
 type panickingStore struct{ Store }
 
 func (panickingStore) Rows(context.Context, string, int64, int) ([]jobs.Row, error) { panic("s3cret") }
@@ -119,7 +119,7 @@ func TestIncompleteReportIsAborted(t *testing.T) {
 	r.do("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv").want(202)
 	response, err := http.Get(r.url + "/v1/batches/b1/results")
 	if err != nil {
-		return // cut before anything was sent
+		return // aborted before anything was sent
 	}
 	defer response.Body.Close()
 	if data, err := io.ReadAll(response.Body); err == nil {

@@ -18,9 +18,9 @@ import (
 // They must agree with the parameters in the contract:
 //
 //   - An array accepts repeated values and comma-separated ones, with the same
-//     meaning:
-// state=done&state=failed is state=done,failed. If it is marked as literal (in
-// Go: explode in the tag of its field), a comma is part of the value.
+//     meaning: state=done&state=failed is state=done,failed. If it is marked as
+//     literal (in Go: explode in the tag of its field), a comma is part of the
+//     value.
 //   - An object accepts NAME.MEMBER=VALUE and NAME[MEMBER]=VALUE, each member
 //     once.
 //   - Every other parameter accepts one value.

@@ -15,7 +15,7 @@ import (
 	"shotline/jobs"
 )
 
-// goodValue is a good value of a parameter.
+// goodValue returns a valid value of a parameter.
 func goodValue(t *testing.T, p *huma.Param) string {
 	schema := p.Schema
 	if schema.Type == huma.TypeArray {
@@ -39,9 +39,8 @@ func goodValue(t *testing.T, p *huma.Param) string {
 	return ""
 }
 
-// TestEveryQueryParameterOfTheContract asks every route with every query parameter
-// that the contract has for it, once and repeated, so that none can be dropped
-// without a word.
+// TestEveryQueryParameterOfTheContract calls every route with each of its query
+// parameters, once and repeated. No parameter may be ignored silently.
 func TestEveryQueryParameterOfTheContract(t *testing.T) {
 	r := newRig(t, nil)
 	r.do("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)
@@ -97,7 +96,7 @@ func TestEveryQueryParameterOfTheContract(t *testing.T) {
 				}
 				accepted(name + "=" + good + "," + good)
 				accepted(name + "=" + good + ",%20" + good + "&" + name + "=" + good)
-				if len(p.Schema.Items.Enum) > 0 { // the second one is read in either form
+				if len(p.Schema.Items.Enum) > 0 { // both forms check the second value
 					do(name+"="+good+"&"+name+"=nonsense").problem(422, "query."+name+"[1]", "one of")
 					do(name+"="+good+",nonsense").problem(422, "query."+name+"[1]", "one of")
 					do(name+"="+good+",&"+name+"="+good).problem(422, "query."+name+"[1]", "one of")
@@ -175,7 +174,7 @@ func TestUnknownParameterSuggestions(t *testing.T) {
 	r.do("GET", "/v1/jobs/b1-1/image?size=1", nil).problem(422, "query.size", "this route has none")
 }
 
-// twice sends a header in two lines.
+// doWithHeader sends a request with two lines of a header.
 func (r *rig) doWithHeader(method, path, body, name, one, other string) reply {
 	r.t.Helper()
 	request, err := http.NewRequestWithContext(r.t.Context(), method, r.url+path, strings.NewReader(body))
@@ -207,12 +206,12 @@ func TestRepeatedHeaders(t *testing.T) {
 	if found, err := r.store.Batches(t.Context(), "", 10); err != nil || len(found) > 0 {
 		t.Fatalf("%d batches were created, %v", len(found), err)
 	}
-	// The same twice is the same once.
+	// The same value twice is like one value.
 	r.doWithHeader("POST", "/v1/jobs", job, "Idempotency-Key", "a", "a").want(202)
 	r.do("POST", "/v1/jobs", job, "Idempotency-Key", "a").want(200)
 	r.doWithHeader("POST", "/v1/batches", batch, "Idempotency-Key", "c", "c").want(202)
 
-	// Several ETags may come in one line or in two.
+	// Several ETags may be sent in one line or in two.
 	r.closeJob("b1-1", jobs.Done, "s1")
 	tag := r.do("GET", "/v1/jobs/b1-1/image", nil).header.Get("ETag")
 	for _, given := range [][2]string{{`"x"`, tag}, {tag, `"x"`}, {`"x", ` + tag, `"y"`}} {
@@ -222,7 +221,7 @@ func TestRepeatedHeaders(t *testing.T) {
 	}
 }
 
-// TestRoutesWithoutABodyRefuseOne asks all of the contract.
+// TestRoutesWithoutABodyRefuseOne tries all routes of the contract.
 func TestRoutesWithoutABodyRefuseOne(t *testing.T) {
 	r := newRig(t, nil)
 	id := r.do("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)["id"].(string)
@@ -246,5 +245,5 @@ func TestRoutesWithoutABodyRefuseOne(t *testing.T) {
 		t.Errorf("the job is %s", got.State)
 	}
 	r.do("POST", "/v1/callbacks/replay", `{"state":"dead"}`).problem(422, "body", "into the query")
-	r.do("POST", "/v1/jobs/"+id+"/cancel", io.MultiReader()).want(200) // chunked, and empty
+	r.do("POST", "/v1/jobs/"+id+"/cancel", io.MultiReader()).want(200) // chunked, but empty
 }

@@ -24,8 +24,8 @@ import (
 	"shotline/orchestrator"
 )
 
-// rig is the API over a real store and a real orchestrator, whose vendor is not
-// there unless a test gives it one.
+// rig is the API with a real store and a real orchestrator. Its vendor is
+// unreachable unless a test replaces it.
 type rig struct {
 	t        *testing.T
 	store    jobs.Store
@@ -33,15 +33,15 @@ type rig struct {
 	config   Config
 	url      string
 	token    string // sent with each request unless empty
-	host     string // asked for, unless empty
+	host     string // Host header; empty: that of the URL
 	api      *server
 	work     *orchestrator.Orchestrator
 	mux      *http.ServeMux
 	contract *contractLog
-	events   int64 // that callbacks were made from
+	events   int64 // number of events used for callbacks
 }
 
-// absent is a vendor that cannot be asked.
+// unreachableVendor is a vendor that cannot be reached.
 type unreachableVendor struct{}
 
 var errUnreachable = errors.New("vendor unreachable")
@@ -59,7 +59,7 @@ func (unreachableVendor) Search(context.Context, client.SearchOptions) ([]client
 	return nil, errUnreachable
 }
 
-// idle is a queue that wakes nobody.
+// nopQueue is a queue that does nothing.
 type nopQueue struct{}
 
 func (nopQueue) EnqueueSubmit(context.Context, string, int64, time.Time) error { return nil }
@@ -69,17 +69,17 @@ func (nopQueue) EnqueueDeadlines(context.Context, time.Time, int64) error      {
 func (nopQueue) EnqueueSummary(context.Context, string, int, int64) error      { return nil }
 func (nopQueue) Lag(context.Context) (time.Duration, error)                    { return 0, nil }
 
-// Sleep makes the clock of these tests one for the orchestrator.
+// Sleep returns at once. With it a clock is a clock for the orchestrator.
 func (c *clock) Sleep(ctx context.Context, _ time.Duration) error { return ctx.Err() }
 
-// fakeOutputs is the vendor's side of pictures: kinds to bodies, by screenshot.
+// fakeOutputs serves the outputs of the vendor.
 type fakeOutputs struct {
 	calls    atomic.Int64
 	have     map[string]client.Download // by KIND SCREENSHOT; Body is nil
 	body     string
-	broken   bool // the body breaks off
+	broken   bool // reading the body fails
 	err      error
-	notReady int64 // calls until the vendor has outputs ready
+	notReady int64 // number of calls before outputs are ready
 }
 
 func (f *fakeOutputs) get(kind, id string) (*client.Download, error) {
@@ -110,8 +110,8 @@ func (f *fakeOutputs) PDF(_ context.Context, id string) (*client.Download, error
 	return f.get("pdf", id)
 }
 
-// newRig serves until the test ends; change, when not nil, sees the
-// configuration before.
+// newRig starts a server that runs until the test ends. If change is not nil, it
+// can change the configuration first.
 func newRig(t *testing.T, change func(*Config)) *rig {
 	t.Helper()
 	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "a.db"))
@@ -148,7 +148,7 @@ func newRig(t *testing.T, change func(*Config)) *rig {
 	server := httptest.NewServer(handler)
 	r.url = server.URL
 	t.Cleanup(func() {
-		work.Drain() // streams end
+		work.Drain() // ends the streams
 		server.Close()
 		if err := store.Close(); err != nil {
 			t.Error(err)
@@ -157,7 +157,7 @@ func newRig(t *testing.T, change func(*Config)) *rig {
 	return r
 }
 
-// newWork is an orchestrator on the rig's store.
+// newWork returns an orchestrator on the rig's store.
 func (r *rig) newWork() *orchestrator.Orchestrator {
 	r.t.Helper()
 	work, err := orchestrator.New(orchestrator.Config{Worker: jobs.Worker{ID: "worker"}},
@@ -168,7 +168,7 @@ func (r *rig) newWork() *orchestrator.Orchestrator {
 	return work
 }
 
-// anotherProcess serves the same store, and returns its URL.
+// anotherProcess serves the same store at another URL, which it returns.
 func (r *rig) anotherProcess() string {
 	r.t.Helper()
 	work := r.newWork()
@@ -186,7 +186,7 @@ func (r *rig) anotherProcess() string {
 	return server.URL
 }
 
-// startServer serves, with little room for what is not read, and returns its URL.
+// startServer starts a server with a small write buffer and returns its URL.
 func startServer(t *testing.T, handler http.Handler, writeTimeout time.Duration) string {
 	t.Helper()
 	server := httptest.NewUnstartedServer(handler)
@@ -202,7 +202,7 @@ func startServer(t *testing.T, handler http.Handler, writeTimeout time.Duration)
 	return server.URL
 }
 
-// open has the job's create under way.
+// openIntent leases the job and opens its intent.
 func (r *rig) openIntent(id string) jobs.Lease {
 	r.t.Helper()
 	job := r.job(id)
@@ -218,7 +218,7 @@ func (r *rig) openIntent(id string) jobs.Lease {
 	return lease
 }
 
-// close brings a queued job to its end.
+// closeJob closes a queued job.
 func (r *rig) closeJob(id string, state jobs.State, screenshot string) {
 	r.t.Helper()
 	lease, now := r.openIntent(id), r.clock.Now()
@@ -238,7 +238,8 @@ func (r *rig) closeJob(id string, state jobs.State, screenshot string) {
 	}
 }
 
-// dead adds a callback about a job and gives it up, and returns its place.
+// addDeadCallback adds a callback about a job, makes it dead and returns its
+// position.
 func (r *rig) addDeadCallback(id, sink string) int64 {
 	r.t.Helper()
 	ctx, job, now := r.t.Context(), r.job(id), r.clock.Now()
@@ -283,7 +284,7 @@ func (r *rig) job(id string) jobs.Job {
 	return job
 }
 
-// kinds are those of outputs.
+// kinds returns the names of all kinds of outputs.
 func (f *fakeOutputs) kinds() (names []string) {
 	for _, kind := range outputs {
 		names = append(names, kind.name)
@@ -291,7 +292,7 @@ func (f *fakeOutputs) kinds() (names []string) {
 	return names
 }
 
-// reply is an answer that was read to its end.
+// reply is a response that was read completely.
 type reply struct {
 	t      *testing.T
 	status int
@@ -299,8 +300,8 @@ type reply struct {
 	body   []byte
 }
 
-// ask sends a request; header is names and values in turn. A body that is no
-// text is sent as JSON.
+// do sends a request. Header contains names and values in turn. A body that is
+// not a string or a reader is encoded as JSON.
 func (r *rig) do(method, path string, body any, header ...string) reply {
 	r.t.Helper()
 	var sent io.Reader
@@ -346,7 +347,7 @@ func (r *rig) do(method, path string, body any, header ...string) reply {
 	return a
 }
 
-// want checks the status and returns the body's fields.
+// want checks the status and returns the fields of the body.
 func (a reply) want(status int) map[string]any {
 	a.t.Helper()
 	if a.status != status {
@@ -359,8 +360,8 @@ func (a reply) want(status int) map[string]any {
 	return fields
 }
 
-// problem checks that the answer is a problem document of this status, that it
-// names the place of what is wrong, unless that is empty, and tells of it.
+// problem checks that the response is a problem document with this status. It
+// must contain the location, unless that is empty, and wantText.
 func (a reply) problem(status int, location, wantText string) {
 	a.t.Helper()
 	fields := a.want(status)

@@ -8,7 +8,8 @@ import (
 	"shotline/jobs/storetest"
 )
 
-// TestBodyThatFillsTheDiskIsRemoved: its space is free again at once.
+// TestBodyThatFillsTheDiskIsRemoved checks that the space of a refused body is
+// free again at once.
 func TestBodyThatFillsTheDiskIsRemoved(t *testing.T) {
 	storetest.WithDisk(t, 4<<20, func(t *testing.T, d *storetest.Disk) {
 		r := newRig(t, func(c *Config) { c.SpoolDir = d.Path("") })

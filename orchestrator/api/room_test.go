@@ -51,8 +51,8 @@ func TestRowLimit(t *testing.T) {
 	}
 }
 
-// TestNoWorkIsAcceptedWithoutRoom: neither a job nor a batch, at any time before it
-// is in, and nothing is left of it.
+// TestNoWorkIsAcceptedWithoutRoom checks that jobs and batches are refused if any
+// of the checks of the disk fails, and that nothing of them remains.
 func TestNoWorkIsAcceptedWithoutRoom(t *testing.T) {
 	for checks := range 5 {
 		left := checks

@@ -8,8 +8,8 @@ import (
 	"shotline/jobs"
 )
 
-// guarded makes a batch whose rows hold a secret wherever it can stand, and
-// returns its id.
+// addSecretBatch creates a batch whose rows contain a secret wherever they can,
+// and returns its ID.
 func (r *rig) addSecretBatch(secret string) (batch string) {
 	r.t.Helper()
 	login := "https://user:" + secret + "@pages.test/private"
@@ -46,8 +46,9 @@ func (r *rig) addSecretBatch(secret string) (batch string) {
 	return batch
 }
 
-// TestReadOnlyTokensSeeNoCredentials asks every route of the contract that can be
-// read: a secret that the other token sees there is not in the answer.
+// TestReadOnlyTokensSeeNoCredentials calls every route of the contract that can
+// be read. If the read-write token sees a secret there, the read-only token must
+// not see it.
 func TestReadOnlyTokensSeeNoCredentials(t *testing.T) {
 	const secret = "hunter2"
 	var reads, writes string
@@ -65,7 +66,7 @@ func TestReadOnlyTokensSeeNoCredentials(t *testing.T) {
 	one := func(path string) []string { return []string{path} }
 	paths := map[string][]string{
 		"/v1/jobs": one("/v1/jobs"), "/v1/jobs/{id}": {"/v1/jobs/" + batch + "-1", "/v1/jobs/" + batch + "-2", "/v1/jobs/" + batch + "-3?wait=1s"},
-		"/v1/jobs/{id}/image": nil, "/v1/jobs/{id}/html": nil, "/v1/jobs/{id}/pdf": nil, // what the vendor has
+		"/v1/jobs/{id}/image": nil, "/v1/jobs/{id}/html": nil, "/v1/jobs/{id}/pdf": nil, // files of the vendor
 		"/v1/batches": one("/v1/batches"), "/v1/batches/{id}": {"/v1/batches/" + batch, "/v1/batches/" + batch + "?wait=1s"},
 		"/v1/batches/{id}/summary": {"/v1/batches/" + batch + "/summary", "/v1/batches/" + batch + "/summary?format=csv", "/v1/batches/" + batch + "/summary?format=html"},
 		"/v1/batches/{id}/results": {"/v1/batches/" + batch + "/results", "/v1/batches/" + batch + "/results?format=ndjson"},
@@ -100,8 +101,8 @@ func TestReadOnlyTokensSeeNoCredentials(t *testing.T) {
 	}
 }
 
-// TestReadOnlyTokensSeeNoSecretCells: columns that become parameters which log in
-// are hidden, however the header names them.
+// TestReadOnlyTokensSeeNoSecretCells checks that columns of secret parameters are
+// hidden, however the header writes their names.
 func TestReadOnlyTokensSeeNoSecretCells(t *testing.T) {
 	const secret = "hunter2"
 	var reads, writes string
@@ -110,7 +111,7 @@ func TestReadOnlyTokensSeeNoSecretCells(t *testing.T) {
 	batch := r.do("POST", "/v1/batches", "url, Cookie,param:Header,POST_DATA,ref\n"+
 		"a.test/1,sid=hunter2,\"{\"\"A\"\":\"\"hunter2\"\"}\",p=hunter2,shown-1\n"+
 		"a.test/1,sid=hunter2,\"{\"\"A\"\":\"\"hunter2\"\"}\",p=hunter2,shown-2\n"+
-		"a.test/2,\"{\"\"hunter2\",,,shown-3\n"+ // no JSON
+		"a.test/2,\"{\"\"hunter2\",,,shown-3\n"+ // not JSON
 		",sid=hunter2,,p=hunter2,shown-4\n"+ // no URL
 		"a.test/3,sid=1,x,y,z=hunter2,shown-5\n"+ // not quoted
 		"a.test/4,,,,shown-6\n", "Content-Type", "text/csv").want(202)["batch_id"].(string)
@@ -135,13 +136,13 @@ func TestReadOnlyTokensSeeNoSecretCells(t *testing.T) {
 	}
 }
 
-// told reads what a stream tells until nothing more comes.
+// readStream returns the events that a stream sends.
 func (r *rig) readStream(path, token string) string {
 	r.t.Helper()
 	stream := r.listen(r.url+path, "Authorization", "Bearer "+token)
 	defer stream.end()
 	var text strings.Builder
-	for range 4 { // two jobs, their batch and a stranger's screenshot
+	for range 4 { // two jobs, their batch and a foreign delivery
 		e, more := stream.next()
 		if !more {
 			break
@@ -151,7 +152,8 @@ func (r *rig) readStream(path, token string) string {
 	return text.String()
 }
 
-// TestHiddenTextIsNotFound: neither by a job in the page nor by where it ends.
+// TestHiddenTextIsNotFound checks that neither the jobs of a page nor its cursor
+// reveal whether a hidden text exists.
 func TestHiddenTextIsNotFound(t *testing.T) {
 	const secret = "hunter2"
 	var reads, writes string

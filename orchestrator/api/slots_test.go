@@ -6,8 +6,8 @@ import (
 	"shotline/jobs"
 )
 
-// TestTokensShareSlots: one that takes all it gets of a bounded resource
-// is told so, and the other one goes on.
+// TestTokensShareSlots checks that a token that holds its share of a limited
+// resource gets 429, and that another token still gets a slot.
 func TestTokensShareSlots(t *testing.T) {
 	w := blockingWork{started: make(chan struct{}), proceed: make(chan struct{})}
 	var greedy, modest string
@@ -66,7 +66,7 @@ func TestTokensShareSlots(t *testing.T) {
 		(<-answers).want(202)
 	}
 
-	// What has ended is free again.
+	// Slots of ended requests are free again.
 	open.end()
 	r.until("the slot is free", func() bool { return r.api.streams.count() == most/2 })
 	r.listen(r.url+"/v1/events", "Authorization", "Bearer "+modest)

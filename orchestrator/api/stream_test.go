@@ -17,21 +17,21 @@ import (
 	"shotline/jobs"
 )
 
-// heard is one event as a stream has it.
+// receivedEvent is an event of a stream.
 type receivedEvent struct {
 	id, kind string
 	data     map[string]any
 }
 
-// listener reads a stream as a browser does.
+// listener reads a stream like a browser.
 type listener struct {
 	t    *testing.T
 	body *bufio.Scanner
-	last string // Last-Event-ID
+	last string // the Last-Event-ID
 	end  context.CancelFunc
 }
 
-// listen opens a stream, which must begin at once.
+// listen opens a stream. The response must begin at once.
 func (r *rig) listen(url string, header ...string) *listener {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(r.t.Context(), testTimeout)
@@ -55,7 +55,7 @@ func (r *rig) listen(url string, header ...string) *listener {
 	return &listener{t: r.t, body: bufio.NewScanner(response.Body), end: cancel}
 }
 
-// next returns the next event; false at the end of the stream.
+// next returns the next event, and false at the end of the stream.
 func (l *listener) next() (e receivedEvent, more bool) {
 	l.t.Helper()
 	for l.body.Scan() {
@@ -78,7 +78,7 @@ func (l *listener) next() (e receivedEvent, more bool) {
 	return e, false
 }
 
-// want reads events of these types, and returns them.
+// want reads events, checks their types and returns them.
 func (l *listener) want(kinds ...string) (events []receivedEvent) {
 	l.t.Helper()
 	for _, kind := range kinds {
@@ -97,7 +97,7 @@ func TestStreamSendsEvents(t *testing.T) {
 	for i := range ids {
 		ids[i] = r.do("POST", "/v1/jobs", JobRequest{URL: fmt.Sprintf("a%d.test", i)}).want(202)["id"].(string)
 	}
-	r.closeJob(ids[0], jobs.Done, "s0") // before anybody listens
+	r.closeJob(ids[0], jobs.Done, "s0") // before any stream is open
 	all := r.listen(r.url + "/v1/events")
 	job := r.listen(r.url + "/v1/events?job=" + ids[2])
 	batch := r.listen(r.url + "/v1/events?batch=" + r.job(ids[2]).ID.Batch + "&type=batch.finished,job.late")
@@ -129,9 +129,10 @@ func TestStreamContinuesWithLastEventID(t *testing.T) {
 	r.closeJob(ids[0], jobs.Done, "s0")
 	first.want("job.done")
 	first.end()
-	r.closeJob(ids[1], jobs.Failed, "s1") // while nobody listens
+	r.closeJob(ids[1], jobs.Failed, "s1") // while no stream is open
 
-	// Another process goes on, by the header rather than by the query.
+	// Another process continues the stream. The header takes precedence over the
+	// query.
 	again := r.listen(r.anotherProcess()+"/v1/events?after=0", "Last-Event-ID", first.last)
 	again.want("batch.finished", "job.failed", "batch.finished")
 	r.closeJob(ids[2], jobs.Done, "s2")
@@ -160,7 +161,7 @@ func TestStreamContinuesBeforeItsFirstEvent(t *testing.T) {
 	}
 }
 
-// pruned is a log whose beginning is not kept any more.
+// prunedStore is a log whose oldest events are not kept any more.
 type prunedStore struct{ Store }
 
 func (prunedStore) EventRange(context.Context) (oldest, newest int64, err error) { return 3, 4, nil }
@@ -196,7 +197,7 @@ func TestStreamHeartbeat(t *testing.T) {
 		case line == ":":
 			beats++
 		case strings.HasPrefix(line, "id: "):
-			place = strings.TrimPrefix(line, "id: ") // goes on, though nothing is told
+			place = strings.TrimPrefix(line, "id: ") // the position advances without events
 		case line != "":
 			t.Fatalf("got the line %q", line)
 		}
@@ -246,7 +247,8 @@ func TestStreamEndsWithTheProcess(t *testing.T) {
 	}
 }
 
-// TestClientThatDoesNotReadIsDisconnected: what it has not taken fills no memory.
+// TestClientThatDoesNotReadIsDisconnected checks that events for a client that
+// does not read are not buffered without limit.
 func TestClientThatDoesNotReadIsDisconnected(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.step = 50 * time.Millisecond })
 	many := make([]any, 300)
@@ -270,7 +272,7 @@ func TestClientThatDoesNotReadIsDisconnected(t *testing.T) {
 	r.until("the client was disconnected", func() bool { return r.api.streams.count() == 0 })
 }
 
-// flaky is a store that cannot tell of a job once.
+// flakyStore fails to read a job once.
 type flakyStore struct {
 	Store
 	fails chan struct{}

@@ -11,10 +11,10 @@ import (
 	"shotline/jobs/jobjson"
 )
 
-// reached ends what should have ended long before.
+// testTimeout ends tests that hang.
 const testTimeout = 20 * time.Second
 
-// waiting asks beside the test, which goes on once the request waits.
+// startWait sends a request in the background and returns when the request waits.
 func (r *rig) startWait(path string) (finish func() reply) {
 	r.t.Helper()
 	before := r.api.waits.count()
@@ -54,7 +54,7 @@ func TestWaitEndsWithTheJob(t *testing.T) {
 	if got := batch().want(200); got["state"] != "finished" || got["done"] != 1.0 {
 		t.Errorf("the batch is %v", got)
 	}
-	// What has ended does not wait, and neither takes a place.
+	// Requests for what has ended do not wait and take no slot.
 	r.do("GET", "/v1/jobs/"+id+"?wait=1m", nil).want(200)
 	r.do("GET", "/v1/batches/"+r.job(id).ID.Batch+"?wait=1m", nil).want(200)
 	r.until("all slots are free", func() bool { return r.api.waits.count() == 0 })
@@ -69,7 +69,7 @@ func TestWaitTimesOut(t *testing.T) {
 		}
 	}
 	finish := r.startWait("/v1/jobs/" + id + "?wait=200ms")
-	r.openIntent(id) // of which no event tells
+	r.openIntent(id) // this causes no event
 	if got := finish().want(200); got["state"] != "submitting" {
 		t.Errorf("the job is %v, want submitting", got["state"])
 	}
