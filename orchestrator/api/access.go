@@ -115,7 +115,7 @@ func (s *server) authorize(next http.Handler) http.Handler {
 		}
 		if limit := limits[caller.Name]; limit != nil && !limit.Allow() {
 			w.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(1/float64(limit.Limit()))))))
-			writeProblem(w, http.StatusTooManyRequests, "more requests than --api-rate allows")
+			writeProblem(w, http.StatusTooManyRequests, "this token sends more requests than --api-rate allows")
 			return
 		}
 		safe := r.Method == http.MethodGet || r.Method == http.MethodHead

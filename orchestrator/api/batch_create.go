@@ -162,8 +162,8 @@ func (s *server) checkingRoom(next func() (jobs.Request, error)) func() (jobs.Re
 	}
 }
 
-// countRows fails if there are more rows than the limit. It ignores invalid rows,
-// because the import reports them.
+// countRows fails if there are more rows than the limit. It ignores errors of the
+// reader, because the import reports them.
 func countRows(rows *csvfile.Reader, most int) error {
 	for n := 1; ; n++ {
 		request, err := rows.Next()
@@ -185,7 +185,7 @@ func (s *server) importBatch(ctx context.Context, up upload) (*createdBatch, err
 		status = http.StatusOK
 		b, err = s.Store.Batch(ctx, taken.Batch)
 		if err == nil && b.State == jobs.BatchImporting || errors.Is(err, jobs.ErrNotFound) { // not found: the first import has just failed
-			return nil, retryLater(problem(http.StatusConflict, fmt.Sprintf("the same request is still creating batch %s: try again", taken.Batch)), retrySoon)
+			return nil, retryLater(problem(http.StatusConflict, fmt.Sprintf("the same request is still creating batch %s: try again later", taken.Batch)), retrySoon)
 		}
 	case taken != nil:
 		return nil, errOtherRequest()

@@ -66,7 +66,7 @@ func (s *server) batchRoutes() {
 	huma.Register(s.api, operation(http.MethodGet, "/v1/batches/{id}", "getBatch", "batches", "Get a batch", http.StatusNotFound), s.getBatch)
 
 	retry := operation(http.MethodPost, "/v1/batches/{id}/retry", "retryBatch", "batches", "Queue jobs again that ended without an image", http.StatusNotFound, http.StatusConflict)
-	retry.Description = "Shotline queries the vendor about jobs that timed out first. Jobs whose image exists after all are done."
+	retry.Description = "Shotline first queries the vendor about jobs that timed out. Jobs whose image exists after all are done."
 	huma.Register(s.api, retry, s.retryBatch)
 
 	cancel := operation(http.MethodPost, "/v1/batches/{id}/cancel", "cancelBatch", "batches", "Cancel all jobs that have not ended", http.StatusNotFound, http.StatusConflict)
@@ -135,7 +135,7 @@ func (s *server) retryBatch(ctx context.Context, in *retryBatch) (*struct{ Body 
 	liftWriteDeadline(ctx)
 	done, err := s.Work.RetryBatch(ctx, in.ID, states)
 	if errors.Is(err, jobs.ErrUnchecked) {
-		s.Logger.Warn("some jobs not retried", "batch", in.ID, "error", err)
+		s.Logger.Warn("batch retry skipped some jobs", "batch", in.ID, "error", err)
 		err = nil // done counts the jobs that were not checked
 	}
 	if err != nil {

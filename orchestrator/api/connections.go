@@ -15,7 +15,7 @@ type Connections struct {
 
 var (
 	openDesc      = describe("connections", "Connections that are open now, by listener.", "listener")
-	mostDesc      = describe("connections_limit", "Connections that may be open, by listener.", "listener")
+	mostDesc      = describe("connections_limit", "Maximum number of open connections, by listener.", "listener")
 	evictedDesc   = describe("connections_evicted_total", "Connections that were closed at the limit to admit others, because they had waited longest for their peer.", "listener")
 	refusedDesc   = describe("connections_refused_total", "Requests answered 503 because all connections were being answered.", "listener")
 	slowDesc      = describe("slow_bodies_total", "Bodies cut off because they arrived too slowly.", "listener")

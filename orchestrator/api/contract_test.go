@@ -182,7 +182,7 @@ func TestDocsPageIsSelfContained(t *testing.T) {
 	if kind := a.header.Get("Content-Type"); kind != "text/html; charset=utf-8" {
 		t.Errorf("content type %q", kind)
 	}
-	if text := "Only callbacks in one of these states. Several values are repeated or separated by commas. Each is one of owed"; !strings.Contains(string(a.body), text) {
+	if text := "Only callbacks in one of these states. Repeat the parameter or separate values by commas. Each is one of owed"; !strings.Contains(string(a.body), text) {
 		t.Errorf("the page lacks %q", text)
 	}
 	for path := range r.contract.doc.Paths {

@@ -73,7 +73,7 @@ func (s *server) jobRoutes() {
 	huma.Register(s.api, retry, s.retryJob)
 
 	cancel := operation(http.MethodPost, "/v1/jobs/{id}/cancel", "cancelJob", "jobs", "Cancel a job", http.StatusNotFound, http.StatusConflict)
-	cancel.Description = "If the create of the job is under way, the job is canceled when the create is settled, and the status is 202. Canceling a job twice is not an error."
+	cancel.Description = "If the create of the job is in progress, the job is canceled when the create is settled, and the status is 202. Canceling a job twice is not an error."
 	s.addResponse(&cancel, http.StatusAccepted, "The job will be canceled when its create is settled", jobType)
 	huma.Register(s.api, cancel, s.cancelJob)
 }
@@ -147,7 +147,7 @@ func (s *server) retryJob(ctx context.Context, in *JobPath) (*jobAnswer, error) 
 	done, err := s.Work.RetryJob(ctx, j.ID)
 	switch {
 	case errors.Is(err, jobs.ErrUnchecked):
-		return nil, problem(http.StatusBadGateway, fmt.Sprintf("job %s was not retried because the vendor could not be queried about its screenshot: try again", j.ID))
+		return nil, problem(http.StatusBadGateway, fmt.Sprintf("job %s was not retried because the vendor could not be queried about its screenshot: try again later", j.ID))
 	case err != nil:
 		return nil, s.failed(ctx, "retry job "+in.ID, err, "job", in.ID)
 	}
@@ -191,7 +191,7 @@ func (s *server) cancelJob(ctx context.Context, in *JobPath) (*jobAnswer, error)
 func (s *server) job(ctx context.Context, id string) (jobs.Job, error) {
 	parsed, err := jobs.ParseID(id)
 	if err != nil {
-		return jobs.Job{}, problem(http.StatusNotFound, "there is no such job: an ID is BATCH-ROW")
+		return jobs.Job{}, problem(http.StatusNotFound, "there is no such job: a job ID is BATCH-ROW")
 	}
 	j, err := s.visibleStore(ctx).Job(ctx, parsed)
 	if errors.Is(err, jobs.ErrNotFound) {

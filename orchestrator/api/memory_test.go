@@ -96,8 +96,9 @@ func heapGrowth(do func()) int64 {
 	return int64(most) - int64(before.HeapAlloc)
 }
 
-// TestRefusedBatchesUseLittleMemory checks that unknown members are refused by
-// their name, and that a name, a row or an option that is too large is refused.
+// TestRefusedBatchesUseLittleMemory checks that unknown members are refused before
+// their values are read, and that a name, a row or an option that is too large is
+// refused. The heap must not grow with the body.
 func TestRefusedBatchesUseLittleMemory(t *testing.T) {
 	const n = 96
 	large := strings.Repeat("x", 1<<20-100)

@@ -59,7 +59,7 @@ func NewMetrics(version string, results []string, from Sources) *Metrics {
 			Namespace: ns, Name: "webhook_duration_seconds", Help: "Time to answer webhook requests, by result.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2},
 		}, []string{"result"}),
-		closures:       counters("closures_total", "Closures by state and provenance; late ones replaced a timeout.", "state", "closed_by", "late"),
+		closures:       counters("closures_total", "Closures by state and provenance; late ones replace a timeout.", "state", "closed_by", "late"),
 		deliveries:     counters("deliveries_total", "Deliveries that this process read, and how many of them were held, foreign, noted or put aside.", "disposition"),
 		conflicts:      prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Name: "conflicts_total", Help: "Results that contradicted a recorded one."}),
 		corrected:      counters("corrections_total", "Corrected jobs by new state.", "state"),

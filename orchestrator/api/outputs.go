@@ -187,11 +187,11 @@ func (s *server) outputError(ctx context.Context, j jobs.Job, kind output, err e
 	var limited *client.RateLimitError
 	switch {
 	case errors.Is(err, client.ErrNotReady) && s.outputExpected(ctx, j, kind):
-		return retryLater(problem(http.StatusServiceUnavailable, fmt.Sprintf("the vendor does not have the %s of job %s ready yet: try again", kind.name, j.ID)), notReadyRetry)
+		return retryLater(problem(http.StatusServiceUnavailable, fmt.Sprintf("the vendor does not have the %s of job %s ready yet: try again later", kind.name, j.ID)), notReadyRetry)
 	case errors.Is(err, client.ErrNotFound):
 		return problem(http.StatusNotFound, fmt.Sprintf("the vendor has no %s of job %s", kind.name, j.ID))
 	case errors.As(err, &limited):
-		return retryLater(problem(http.StatusServiceUnavailable, "the vendor limits the rate of requests: try again"), max(1, int(math.Ceil(limited.Delay.Seconds()))))
+		return retryLater(problem(http.StatusServiceUnavailable, "the vendor limits the rate of requests: try again later"), max(1, int(math.Ceil(limited.Delay.Seconds()))))
 	case ctx.Err() != nil:
 		return problem(http.StatusServiceUnavailable, "the request was interrupted")
 	}

@@ -109,13 +109,13 @@ func TestOutputsNotReadyYet(t *testing.T) {
 		status   int
 		calls    int64
 	}{
-		"soon":                   {"image", nil, 3, 0, 200, 4},
-		"not in time":            {"image", nil, 100, 0, 503, 6},
-		"a job of long ago":      {"image", nil, 100, client.OutputGrace + time.Second, 404, 1},
-		"HTML that was asked":    {"html", map[string]any{"html": true}, 3, 0, 200, 4},
-		"PDF that was asked":     {"pdf", map[string]any{"pdf": "1"}, 3, 0, 200, 4},
-		"PDF that was not asked": {"pdf", map[string]any{"html": true}, 100, 0, 404, 1},
-		"PDF that was declined":  {"pdf", map[string]any{"pdf": false}, 100, 0, 404, 1},
+		"soon":              {"image", nil, 3, 0, 200, 4},
+		"not in time":       {"image", nil, 100, 0, 503, 6},
+		"old job":           {"image", nil, 100, client.OutputGrace + time.Second, 404, 1},
+		"requested HTML":    {"html", map[string]any{"html": true}, 3, 0, 200, 4},
+		"requested PDF":     {"pdf", map[string]any{"pdf": "1"}, 3, 0, 200, 4},
+		"PDF not requested": {"pdf", map[string]any{"html": true}, 100, 0, 404, 1},
+		"PDF declined":      {"pdf", map[string]any{"pdf": false}, 100, 0, 404, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			vendor := newOutputs()
@@ -249,13 +249,13 @@ func TestIncompleteOutputIsAborted(t *testing.T) {
 // kept are served only if they can be the output.
 func TestInvalidKeptFilesAreFetchedAgain(t *testing.T) {
 	for name, test := range map[string]struct{ kind, extension, body string }{
-		"empty picture":     {"image", ".png", ""},
-		"portal":            {"image", ".bin", "<!DOCTYPE html><title>Sign in</title>"},
-		"portal as picture": {"image", ".png", "<!DOCTYPE html><title>Sign in</title>"},
-		"problem":           {"image", ".bin", `{"title":"no"}`},
-		"no document":       {"pdf", ".pdf", "<!DOCTYPE html><title>Sign in</title>"},
-		"empty page":        {"html", ".html", ""},
-		"refusal":           {"html", ".html", `{"success":false}`},
+		"empty image":     {"image", ".png", ""},
+		"portal":          {"image", ".bin", "<!DOCTYPE html><title>Sign in</title>"},
+		"portal as image": {"image", ".png", "<!DOCTYPE html><title>Sign in</title>"},
+		"problem":         {"image", ".bin", `{"title":"no"}`},
+		"no document":     {"pdf", ".pdf", "<!DOCTYPE html><title>Sign in</title>"},
+		"empty page":      {"html", ".html", ""},
+		"refusal":         {"html", ".html", `{"success":false}`},
 	} {
 		vendor, folder := newOutputs(), t.TempDir()
 		r := newRig(t, func(c *Config) { c.Outputs, c.ImageDir = vendor, folder })

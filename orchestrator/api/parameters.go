@@ -50,9 +50,9 @@ func describeParameters(doc *huma.OpenAPI) {
 			if p.In != "query" || p.Schema == nil || p.Schema.Type != huma.TypeArray {
 				continue
 			}
-			how := "Several values are repeated or separated by commas"
+			how := "Repeat the parameter or separate values by commas"
 			if p.Explode != nil && *p.Explode {
-				how = "Several values are repeated; a comma is part of the value"
+				how = "Repeat the parameter for several values; a comma is part of a value"
 				p.Extensions = map[string]any{commas: commasLiteral}
 			}
 			p.Style, p.Explode, p.Description = "form", &explode, appendSentence(p.Description, how)

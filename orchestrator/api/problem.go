@@ -63,7 +63,7 @@ func (s *server) failed(ctx context.Context, op string, err error, attrs ...any)
 		return s.noRoom(op, err)
 	case errors.Is(err, jobs.ErrUnavailable):
 		s.Logger.With("for", op).Warn("request failed", attrs...)
-		return retryLater(problem(http.StatusServiceUnavailable, "the database cannot be written at the moment: try again"), retrySoon)
+		return retryLater(problem(http.StatusServiceUnavailable, "the database cannot be written at the moment: try again later"), retrySoon)
 	case ctx.Err() != nil:
 		return problem(http.StatusServiceUnavailable, "the request was interrupted") // the client disconnected
 	}

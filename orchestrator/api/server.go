@@ -151,7 +151,7 @@ func newServer(cfg Config) (*server, error) {
 	}
 	if cfg.SpoolDir != "" {
 		if err := cleanSpool(cfg.SpoolDir); err != nil {
-			cfg.Logger.Warn("leftover bodies not removed", "error", err)
+			cfg.Logger.Warn("leftover request bodies not removed", "error", err)
 		}
 	}
 	s.api = humago.New(s.mux, newContract(cfg.Version))

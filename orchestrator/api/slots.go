@@ -36,7 +36,7 @@ func (s *slots) acquire(ctx context.Context) (release func(), err error) {
 	defer s.mu.Unlock()
 	switch held, free := s.byCaller[caller], s.limit-s.total; {
 	case free == 0:
-		return nil, retryLater(problem(http.StatusServiceUnavailable, fmt.Sprintf("there are already %d %s: try again", s.limit, s.purpose)), retrySoon)
+		return nil, retryLater(problem(http.StatusServiceUnavailable, fmt.Sprintf("there are already %d %s: try again later", s.limit, s.purpose)), retrySoon)
 	case s.shared && held >= free:
 		return nil, retryLater(problem(http.StatusTooManyRequests,
 			fmt.Sprintf("this token has its share, %d of %d %s: try again when one of them has ended", held, s.limit, s.purpose)), retrySoon)

@@ -126,7 +126,7 @@ func (s *server) bodyError(ctx context.Context, err error) error {
 		return s.noRoom("create a batch", err)
 	case errors.As(err, &disk):
 		s.Logger.Error("request failed", "for", "create a batch", "error", err)
-		return retryLater(problem(http.StatusServiceUnavailable, "the body cannot be stored at the moment: try again"), retrySoon)
+		return retryLater(problem(http.StatusServiceUnavailable, "the body cannot be stored at the moment: try again later"), retrySoon)
 	case errors.As(err, &network) && network.Timeout():
 		return problem(http.StatusRequestTimeout, "the body arrived too slowly")
 	case ctx.Err() != nil:

@@ -105,7 +105,7 @@ func webhook(schemas huma.Registry, info jobs.EventInfo) *huma.Operation {
 			"application/json": {Schema: schemas.Schema(callbackBody(info.Subject), true, ""), Example: callbackExample(info)},
 		}},
 		Responses: map[string]*huma.Response{
-			"2XX":     {Description: "The callback is delivered. Respond within 15 seconds"},
+			"2XX":     {Description: "The callback counts as delivered. Respond within 15 seconds"},
 			"410":     {Description: "The callback is not wanted. It is not sent again"},
 			"429":     {Description: "Try again later. Retry-After is respected up to two hours, also with 503"},
 			"default": {Description: "The callback is sent again after 5, 15, 45 seconds and so on, for a day. Redirects are not followed"},
