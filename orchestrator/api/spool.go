@@ -18,9 +18,9 @@ import (
 	"shotline/jobs"
 )
 
-// A body must have arrived completely before a batch is created from it. Because
-// it might be large, it is spooled to a file, which no other process can open,
-// and not to memory.
+// A body must have arrived completely before a batch is created from it. It might
+// be too large for memory, so it is spooled to a file. No other process can open
+// the file.
 
 // errTooLarge means that a body exceeds the size limit.
 var errTooLarge = errors.New("body is too large")
