@@ -2,7 +2,7 @@ package simulation
 
 var bugsOfCallbacks = []bug{
 	{
-		name: "a reader's cursor moves before its callbacks are kept", promise: "P5", file: "jobs/sqlite/readers.go",
+		name: "a reader's cursor moves before its callbacks are stored", promise: "P5", file: "jobs/sqlite/readers.go",
 		from: `		if err != nil || !moved {
 			return err
 		}
@@ -35,12 +35,12 @@ var bugsOfCallbacks = []bug{
 		to:   `AND state = 'importing' AND pause_reason = ''` + "`",
 	},
 	{
-		name: "each attempt draws an id of its own", promise: "P5", file: "orchestrator/callback/deliver.go",
+		name: "each attempt has a different id", promise: "P5", file: "orchestrator/callback/deliver.go",
 		from: `d.signer.sign(request.Header, cb.EventID, now, cb.Body)`,
 		to:   `d.signer.sign(request.Header, fmt.Sprint(cb.EventID, "_", cb.Attempts), now, cb.Body)`,
 	},
 	{
-		name: "the signature is not that of what is sent", promise: "P5", file: "orchestrator/callback/deliver.go",
+		name: "the signature is not that of the body that is sent", promise: "P5", file: "orchestrator/callback/deliver.go",
 		from: `now, cb.Body); err != nil {`,
 		to:   `now, bytes.TrimRight(cb.Body, "}")); err != nil {`,
 	},
@@ -65,31 +65,31 @@ var bugsOfCallbacks = []bug{
 		to:   `WHEN b.row_callbacks AND b.callback_url = '' AND e.job_seq IS NOT NULL`,
 	},
 	{
-		name: "a callback shows what its job became later", promise: "P5", file: "jobs/message.go",
+		name: "a callback shows a later state of its job", promise: "P5", file: "jobs/message.go",
 		from: `	if jobMatches(j, e) {
 `,
 		to: `	if jobMatches(j, e) || e.Type != "" {
 `,
 	},
 	{
-		name: "a target that wants no more is called again", promise: "P5", file: "orchestrator/callback/deliver.go",
+		name: "a target that answered 410 is called again", promise: "P5", file: "orchestrator/callback/deliver.go",
 		from: `	case status == http.StatusGone:
 `,
 		to: `	case status == -http.StatusGone:
 `,
 	},
 	{
-		name: "what a target asks for is not waited for", promise: "P5", file: "orchestrator/callback/deliver.go",
+		name: "the Retry-After of a target is ignored", promise: "P5", file: "orchestrator/callback/deliver.go",
 		from: `now.Add(max(interval(cb.Attempts, d.random()), wait))`,
 		to:   `now.Add(max(interval(cb.Attempts, d.random()), min(wait, 0)))`,
 	},
 	{
-		name: "the first failure is the last", promise: "P5", file: "orchestrator/callback/deliver.go",
+		name: "a callback is dead after its first failure", promise: "P5", file: "orchestrator/callback/deliver.go",
 		from: `if due.After(cb.FirstAt.Add(d.cfg.Retry)) {`,
 		to:   `if due.After(cb.FirstAt) {`,
 	},
 	{
-		name: "a sink of failures hears of every end of a batch", promise: "P5", file: "orchestrator/callback/sink.go",
+		name: "a sink of failures receives every end of a batch", promise: "P5", file: "orchestrator/callback/sink.go",
 		from: `	return isBatch && s.mayWant(m.Type) && !b.Single && (m.Type.Info().Sinks == jobs.SinksFailures || b.Counts.Flawed() > 0)
 `,
 		to: `	return isBatch && s.mayWant(m.Type)

@@ -2,14 +2,14 @@ package simulation
 
 var bugsOfCorrections = []bug{
 	{
-		name: "the first of two contradictory results stands for ever", promise: "P1", file: "jobs/sqlite/corrections.go",
+		name: "the first of two contradictory results is never corrected", promise: "P1", file: "jobs/sqlite/corrections.go",
 		from: `	WHERE v.refutes AND (
 		(v.outcome = 'done' AND`,
 		to: `	WHERE v.refutes < 0 AND (
 		(v.outcome = 'done' AND`,
 	},
 	{
-		name: "the later of two contradictory results is believed", promise: "P1", file: "jobs/sqlite/inbox.go",
+		name: "the later of two contradictory results is applied without a look-up", promise: "P1", file: "jobs/sqlite/inbox.go",
 		from: `	return t.settle(at, &applied.Effects)
 `,
 		to: `	if err := t.settle(at, &applied.Effects); err != nil {
@@ -22,14 +22,14 @@ var bugsOfCorrections = []bug{
 `,
 	},
 	{
-		name: "the vendor is not asked about contradictory results", promise: "P1, P8", file: "orchestrator/conflict.go",
+		name: "the vendor is not queried about contradictory results", promise: "P1, P8", file: "orchestrator/conflict.go",
 		from: `	for _, c := range claimed {
 		byBatch`,
 		to: `	for _, c := range claimed[:0] {
 		byBatch`,
 	},
 	{
-		name: "the vendor is asked about contradictory results of the newest attempt alone", promise: "P1", file: "jobs/sqlite/conflicts.go",
+		name: "the vendor is queried about contradictory results of the newest attempt only", promise: "P1", file: "jobs/sqlite/conflicts.go",
 		from: `	FROM outcomes WHERE outcome <> recorded AND extra = 0 GROUP BY`,
 		to:   `	FROM outcomes WHERE outcome <> recorded AND extra = 0 AND attempt = (SELECT j.attempt FROM jobs j WHERE j.seq = job_seq) GROUP BY`,
 	},
@@ -50,7 +50,7 @@ var bugsOfCorrections = []bug{
 		to:   `[]string{settleConflicts}`,
 	},
 	{
-		name: "a correction is told as an ordinary end", promise: "P1", file: "jobs/sqlite/close.go",
+		name: "a correction is logged as an ordinary end", promise: "P1", file: "jobs/sqlite/close.go",
 		from: `CASE WHEN correction THEN 'job.corrected' WHEN late`,
 		to:   `CASE WHEN late`,
 	},

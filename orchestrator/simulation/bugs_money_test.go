@@ -1,9 +1,9 @@
 package simulation
 
-// bugsOfMoney are about what is paid for twice, or looked for too little.
+// bugsOfMoney are bugs in the handling of paid screenshots and look-ups.
 var bugsOfMoney = []bug{
 	{
-		name: "a batch that was summed up is not audited", promise: "P3, P6", file: "orchestrator/reconcile.go",
+		name: "a summarized batch is not audited", promise: "P3, P6", file: "orchestrator/reconcile.go",
 		from: `	addChanges(o.audit(ctx, vendor, func(b jobs.Batch) (bool, error) { return options.wants(b.ID), nil }))
 `,
 		to: ``,
@@ -14,17 +14,17 @@ var bugsOfMoney = []bug{
 		to:   `AND summarized > revision RETURNING`,
 	},
 	{
-		name: "a canceled job is retried without asking", promise: "P3", file: "orchestrator/retry.go",
+		name: "a canceled job is retried without a look-up", promise: "P3", file: "orchestrator/retry.go",
 		from: `j.State == jobs.TimedOut || j.State == jobs.Canceled || mayBeFalse(j)`,
 		to:   `j.State == jobs.TimedOut || mayBeFalse(j)`,
 	},
 	{
-		name: "a retry forgets what a canceled job has paid for", promise: "P3", file: "jobs/sqlite/retry.go",
+		name: "a retry forgets the paid screenshot of a canceled job", promise: "P3", file: "jobs/sqlite/retry.go",
 		from: `return []string{pickPaid}`,
 		to:   `return nil`,
 	},
 	{
-		name: "a retry does not wait for a screenshot that is on its way", promise: "P3", file: "jobs/sqlite/retry.go",
+		name: "a retry does not wait for a screenshot that is still processing", promise: "P3", file: "jobs/sqlite/retry.go",
 		from: `return []string{pickWaiting, pickRetried}`,
 		to:   `return []string{pickRetried}`,
 	},
@@ -34,7 +34,7 @@ var bugsOfMoney = []bug{
 		to:   `admitted, err := group[i:last], error(nil)`,
 	},
 	{
-		name: "what is held is disowned without asking", promise: "P2", file: "orchestrator/held.go",
+		name: "held deliveries are disowned without a look-up", promise: "P2", file: "orchestrator/held.go",
 		from: `disowned, err := o.store.Disown(ctx, query.answered, o.clock.Now())`,
 		to:   `disowned, err := o.store.Disown(ctx, oldest, o.clock.Now())`,
 	},

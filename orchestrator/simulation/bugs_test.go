@@ -2,12 +2,12 @@ package simulation
 
 import "slices"
 
-// bug is one mistake that a programmer could make, planted into the code under
-// test. From stands exactly once in its file.
+// bug is one plausible programming mistake, which is planted into the code under
+// test. The text from must occur exactly once in the file.
 type bug struct {
-	name    string // what is broken
-	promise string // which the simulation has to see broken; several: any of them
-	file    string // from the module's root
+	name    string // describes the mistake
+	promise string // promises, of which the simulation must find at least one broken
+	file    string // relative to the root of the module
 	from    string
 	to      string
 }
@@ -28,7 +28,7 @@ var bugsOfJobs = []bug{
 `,
 	},
 	{
-		name: "a create without an answer is sent again at once", promise: "P3", file: "orchestrator/submit.go",
+		name: "a create without a response is sent again at once", promise: "P3", file: "orchestrator/submit.go",
 		from: `		slot.End(throttle.Unanswered(took))
 		return o.doubt(ctx, lease)
 `,
@@ -37,7 +37,7 @@ var bugsOfJobs = []bug{
 `,
 	},
 	{
-		name: "the settle time is not waited for", promise: "P3", file: "orchestrator/doubt.go",
+		name: "the settle time is skipped", promise: "P3", file: "orchestrator/doubt.go",
 		from: `settledBefore := began.Add(-o.cfg.Settle)`,
 		to:   `settledBefore := began`,
 	},
@@ -47,7 +47,7 @@ var bugsOfJobs = []bug{
 		to:   `UPDATE submissions SET doubt_since = intent_at, check_at = ?3`,
 	},
 	{
-		name: "a look-up that failed counts as one that found nothing", promise: "P2, P3", file: "orchestrator/doubt.go",
+		name: "a failed look-up counts as an empty one", promise: "P2, P3", file: "orchestrator/doubt.go",
 		from: `		case err != nil: // this one waits; the others do not wait for it
 			failures = append(failures, err)
 		case !found:
@@ -56,7 +56,7 @@ var bugsOfJobs = []bug{
 `,
 	},
 	{
-		name: "a search by URL adopts whatever it finds", promise: "P1", file: "orchestrator/doubt.go",
+		name: "a search by URL adopts any screenshot that it finds", promise: "P1", file: "orchestrator/doubt.go",
 		from: `		tags, err := l.adopt(ctx, shots)
 		found = found || tags[d.Tag()]
 		for _, shot`,
@@ -73,12 +73,12 @@ var bugsOfJobs = []bug{
 `,
 	},
 	{
-		name: "an ended lease is queued again although its intent is open", promise: "P3", file: "jobs/sqlite/doubts.go",
+		name: "an expired lease is queued again although its intent is open", promise: "P3", file: "jobs/sqlite/doubts.go",
 		from: `inDoubt, err := t.doubt(l.seq, l.attempt, l.owner, l.expiry, at)`,
 		to:   `inDoubt, err := false, error(nil)`,
 	},
 	{
-		name: "the lease of another is handed back", promise: "P3", file: "jobs/sqlite/ledger.go",
+		name: "the lease of another owner is handed back", promise: "P3", file: "jobs/sqlite/ledger.go",
 		from: `n, err := t.exec(queueAgain, seq, lease.Attempt, lease.Owner, lease.Expiry.UnixMilli())`,
 		to: `n, err := t.exec(` + "`UPDATE jobs SET state = 'queued', lease_owner = NULL, lease_until = NULL WHERE seq = ? AND state = 'submitting' AND attempt = ?`" + `,
 				seq, lease.Attempt)`,
@@ -106,7 +106,7 @@ var bugsOfJobs = []bug{
 `,
 	},
 	{
-		name: "a result overwrites the end of its job", promise: "P1, P2", file: "jobs/sqlite/close.go",
+		name: "a result overwrites the final state of its job", promise: "P1, P2", file: "jobs/sqlite/close.go",
 		from: `	WHERE o.recorded IS NULL AND o.extra = 0 AND (
 		(j.state IN ('pending', 'submitting', 'timed_out') AND o.attempt = j.attempt)
 `,
@@ -115,12 +115,12 @@ var bugsOfJobs = []bug{
 `,
 	},
 	{
-		name: "a late result is not told to be late", promise: "P1", file: "jobs/sqlite/close.go",
+		name: "a late result is not marked as late", promise: "P1", file: "jobs/sqlite/close.go",
 		from: `j.state NOT IN ('pending', 'submitting'), j.late, j.closed_by,`,
 		to:   `0, j.late, j.closed_by,`,
 	},
 	{
-		name: "closures leave the counters alone", promise: "P6, P8", file: "jobs/sqlite/close.go",
+		name: "closures do not change the counters", promise: "P6, P8", file: "jobs/sqlite/close.go",
 		from: `	if _, err := t.exec(countClosings); err != nil {
 		return fmt.Errorf("count closings: %w", err)
 	}
@@ -134,7 +134,7 @@ var bugsOfJobs = []bug{
 		to: ``,
 	},
 	{
-		name: "an adopted job stays counted where it was", promise: "P6", file: "jobs/sqlite/observe.go",
+		name: "an adopted job stays counted in its old state", promise: "P6", file: "jobs/sqlite/observe.go",
 		from: `			if err := o.moveCount(sight.seq>>32, sight.state, jobs.Pending, 1); err != nil {
 				return err
 			}
@@ -142,7 +142,7 @@ var bugsOfJobs = []bug{
 		to: ``,
 	},
 	{
-		name: "a cost is added each time it is told", promise: "P6", file: "jobs/sqlite/observe.go",
+		name: "a cost is added each time it is reported", promise: "P6", file: "jobs/sqlite/observe.go",
 		from: `AND attempt = ? AND extra = ? AND cost_micros IS NULL`,
 		to:   `AND attempt = ? AND extra = ?`,
 	},
@@ -160,7 +160,7 @@ var bugsOfJobs = []bug{
 		to:   `WHEN seq < ?1 THEN 'held' ELSE 'foreign' END`,
 	},
 	{
-		name: "adoption forgets what was held", promise: "P2", file: "jobs/sqlite/observe.go",
+		name: "adoption forgets held deliveries", promise: "P2", file: "jobs/sqlite/observe.go",
 		from: `	return o.releaseFor(sight.ScreenshotID)
 }
 
@@ -181,7 +181,7 @@ const loadTakenOver`,
 		to: ``,
 	},
 	{
-		name: "the cursor moves in a transaction of its own", promise: "P1, P2", file: "jobs/sqlite/inbox.go",
+		name: "the cursor moves in a separate transaction", promise: "P1, P2", file: "jobs/sqlite/inbox.go",
 		from: `	err := s.writeAlone(ctx, func(t *tx) (err error) {
 		applied, err = s.applyNext(t, at, limit)
 		return err
@@ -209,17 +209,17 @@ const loadTakenOver`,
 `,
 	},
 	{
-		name: "the grace after a deadline is not given", promise: "P1", file: "orchestrator/deadline.go",
+		name: "the grace after a deadline is omitted", promise: "P1", file: "orchestrator/deadline.go",
 		from: `return j.SubmittedAt.Add(o.jobTimeout(b, j) + o.cfg.DeadlineGrace)`,
 		to:   `return j.SubmittedAt.Add(o.jobTimeout(b, j))`,
 	},
 	{
-		name: "a row's own timeout is not heeded", promise: "P1", file: "orchestrator/submit.go",
+		name: "a row's own timeout is ignored", promise: "P1", file: "orchestrator/submit.go",
 		from: `return cmp.Or(j.Timeout, b.JobTimeout, o.cfg.JobTimeout)`,
 		to:   `return cmp.Or(b.JobTimeout, o.cfg.JobTimeout)`,
 	},
 	{
-		name: "a row that is to be told counts as equal to one that is not", promise: "P1", file: "jobs/sqlite/requests.go",
+		name: "a row with a callback URL is a duplicate of one without", promise: "P1", file: "jobs/sqlite/requests.go",
 		from: `if r.CallbackURL != "" { // different callback`,
 		to:   `if r.CallbackURL == "-" { // different callback`,
 	},
@@ -229,7 +229,7 @@ const loadTakenOver`,
 		to:   "const reviseBatches = `UPDATE batches SET wake_at = 0",
 	},
 	{
-		name: "a summary counts as told before it is stored", promise: "P5", file: "jobs/sqlite/summaries.go",
+		name: "a summary counts as published before it is stored", promise: "P5", file: "jobs/sqlite/summaries.go",
 		from: `		stored = true
 		_, err = t.exec(` + "`" + `INSERT INTO summaries (batch_seq, revision, at, data) VALUES (?, ?, ?, ?)` + "`" + `,
 			seq, revision, at.UnixMilli(), data)
@@ -254,7 +254,7 @@ const loadTakenOver`,
 		to:   `AND queued = 0 AND submitting = 0 AND seq `,
 	},
 	{
-		name: "owed work keeps its generation", promise: "P8", file: "jobs/sqlite/work.go",
+		name: "pending work keeps its generation", promise: "P8", file: "jobs/sqlite/work.go",
 		from: "claimWork = `UPDATE batches SET generation = generation + 1, wake_at = ?",
 		to:   "claimWork = `UPDATE batches SET wake_at = ?",
 	},
@@ -265,13 +265,13 @@ const loadTakenOver`,
 		to: ``,
 	},
 	{
-		name: "a half import is never removed", promise: "P1, P8", file: "orchestrator/sweep.go",
+		name: "a partial import is never removed", promise: "P1, P8", file: "orchestrator/sweep.go",
 		from: `		onlyError(o.removeStaleImports(ctx)),
 `,
 		to: ``,
 	},
 	{
-		name: "an import is told to be done although it was not opened", promise: "P1", file: "orchestrator/import.go",
+		name: "an import reports success although its batch was not opened", promise: "P1", file: "orchestrator/import.go",
 		from: `	return store.OpenBatch(ctx, batch, clock.Now())
 `,
 		to: `	opened, _ := store.OpenBatch(ctx, batch, clock.Now())

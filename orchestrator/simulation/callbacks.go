@@ -13,16 +13,17 @@ import (
 	"shotline/jobs"
 )
 
-// eventEntry is a row of the log with what it takes to know who is to be told.
+// eventEntry is a row of the event log, with the data that decide which targets
+// receive it.
 type eventEntry struct {
 	seq, at, row      int64
 	kind, batch, url  string
-	rowURL            string // of the job's own row
-	state             string // that a late result or a correction brought
+	rowURL            string // of the job's row
+	state             string // that a late result or a correction led to
 	single, isJob     bool
 	attempt, revision int
-	newest            bool // the batch has finished with this revision, and is as it was then
-	flawed            bool // and some of its rows have no picture
+	newest            bool // the batch has finished with this revision, and has not changed since
+	flawed            bool // some of its rows have no image
 }
 
 const selectEntry = `SELECT e.seq, e.at, coalesce(e.job_seq & 4294967295, 0), e.type, e.state, coalesce(b.id, ''), coalesce(b.callback_url, ''),
@@ -31,8 +32,8 @@ const selectEntry = `SELECT e.seq, e.at, coalesce(e.job_seq & 4294967295, 0), e.
 	coalesce(j.callback_url, '')
 	FROM events e LEFT JOIN batches b ON b.seq = e.batch_seq LEFT JOIN jobs j ON j.seq = e.job_seq`
 
-func (b *books) events(where string, args ...any) (found []eventEntry) {
-	b.each(func(scan func(...any)) {
+func (c *checker) events(where string, args ...any) (found []eventEntry) {
+	c.each(func(scan func(...any)) {
 		var e eventEntry
 		scan(&e.seq, &e.at, &e.row, &e.kind, &e.state, &e.batch, &e.url, &e.single, &e.isJob, &e.attempt, &e.revision, &e.newest, &e.flawed, &e.rowURL)
 		found = append(found, e)
@@ -40,17 +41,18 @@ func (b *books) events(where string, args ...any) (found []eventEntry) {
 	return found
 }
 
-// id is what the event is called towards others.
+// id returns the id of the event in callbacks.
 func (e eventEntry) id() string { return fmt.Sprintf("evt_%d_%d", e.at, e.seq) }
 
-// asked reports whether the target is to be told of the event, or may be.
-func (e eventEntry) asked(p profile, url string) (must, may bool) {
+// subscribed reports whether the target must receive the event, and whether it
+// may.
+func (e eventEntry) subscribed(p profile, url string) (must, may bool) {
 	switch url {
 	case addressOf(jobs.Target{Sink: "log"}):
-		return p.has("log"), p.has("log")
+		return p.hasSink("log"), p.hasSink("log")
 	case addressOf(jobs.Target{Sink: "alarm"}):
 		switch {
-		case !p.has("alarm"):
+		case !p.hasSink("alarm"):
 			return false, false
 		case e.isJob:
 			wanted := e.kind == "job.failed" || e.kind == "job.timed_out" || e.kind == "job.corrected"
@@ -58,16 +60,16 @@ func (e eventEntry) asked(p profile, url string) (must, may bool) {
 		case e.batch == "" || e.single:
 			return false, false
 		case e.kind == "batch.paused":
-			return false, true // of one that goes on again nothing is told
+			return false, true // no callback if the batch was resumed in the meantime
 		}
-		// Of a batch that has gone on the next end will tell.
+		// If the batch has changed since, its next end is reported instead.
 		return e.newest && e.flawed, !e.newest || e.flawed
 	}
 	wanted := e.url != "" && url == e.url && e.single == e.isJob || e.rowURL != "" && url == e.rowURL
 	return wanted, wanted
 }
 
-// message is what a callback says, as far as it can be checked.
+// message holds the fields of a callback that can be checked.
 type message struct {
 	Type      string    `json:"type"`
 	Timestamp time.Time `json:"timestamp"`
@@ -77,16 +79,16 @@ type message struct {
 		State     string `json:"state"`
 		Attempt   int    `json:"attempt"`
 		Revision  int    `json:"revision"`
-		Late      any    `json:"late"` // of a batch: how many
+		Late      any    `json:"late"` // for a batch the number of late jobs
 		Corrected any    `json:"corrected"`
 	} `json:"data"`
 }
 
-// called is asked when a callback arrives: it has to be signed, to tell of what
-// is in the log by then, as it was, and to go to who asked for it.
-func (b *books) called(url string, header http.Header, body []byte) {
+// checkCallback checks a callback that arrives: it must be signed, agree with a
+// committed event, and go to a target that has subscribed to the event.
+func (c *checker) checkCallback(url string, header http.Header, body []byte) {
 	fail := func(format string, args ...any) {
-		b.w.fail("P5", "%s was told of %s: %s", url, header.Get("webhook-id"), fmt.Sprintf(format, args...))
+		c.w.fail("P5", "%s received %s: %s", url, header.Get("webhook-id"), fmt.Sprintf(format, args...))
 	}
 	verifier, err := standardwebhooks.NewWebhook(callbackSecret)
 	if err != nil {
@@ -102,25 +104,26 @@ func (b *books) called(url string, header http.Header, body []byte) {
 	}
 	var at, seq int64
 	if _, err := fmt.Sscanf(header.Get("webhook-id"), "evt_%d_%d", &at, &seq); err != nil {
-		fail("an id of no event")
+		fail("the id is not that of an event")
 		return
 	}
-	events := b.events(` WHERE e.seq = ?`, seq)
+	events := c.events(` WHERE e.seq = ?`, seq)
 	if len(events) != 1 || events[0].id() != header.Get("webhook-id") {
-		fail("no such event is committed")
+		fail("the event is not committed")
 		return
 	}
 	e := events[0]
-	if _, may := e.asked(b.w.profile, url); !may {
-		fail("%s, which it has not asked for", e.kind)
+	if _, may := e.subscribed(c.w.profile, url); !may {
+		fail("%s, to which it has not subscribed", e.kind)
 	}
-	if what := e.belied(m); what != "" {
-		fail("%s: %s", what, body)
+	if problem := e.mismatch(m); problem != "" {
+		fail("%s: %s", problem, body)
 	}
 }
 
-// belied says what of a message is not as the event has it.
-func (e eventEntry) belied(m message) string {
+// mismatch describes how a message differs from the event. It returns "" if they
+// agree.
+func (e eventEntry) mismatch(m message) string {
 	state := strings.TrimPrefix(e.kind, "job.")
 	switch {
 	case m.Type != e.kind || m.Timestamp.UnixMilli() != e.at:
@@ -129,11 +132,11 @@ func (e eventEntry) belied(m message) string {
 		return ""
 	case e.kind == "batch.paused":
 		if m.Data.BatchID != e.batch || m.Data.State != "paused" {
-			return "not of a paused batch"
+			return "not about the paused batch"
 		}
 		return ""
 	case !e.isJob && (m.Data.BatchID != e.batch || m.Data.Revision != e.revision || m.Data.State != "finished"):
-		return "not of this end of the batch"
+		return "not about this end of the batch"
 	case !e.isJob:
 		return ""
 	case m.Data.ID != fmt.Sprintf("%s-%d", e.batch, e.row) || m.Data.BatchID != e.batch:
@@ -148,7 +151,7 @@ func (e eventEntry) belied(m message) string {
 		return ""
 	case e.kind == "job.retried":
 		state = "queued"
-		if m.Data.State == "pending" { // it waits again for the screenshot it had
+		if m.Data.State == "pending" { // the job waits again for the screenshot it had
 			state = "pending"
 		}
 	}
@@ -158,40 +161,42 @@ func (e eventEntry) belied(m message) string {
 	return ""
 }
 
-// untold names something that is owed to other programs; empty when nothing is.
-func (b *books) untold() string {
-	return b.text(`SELECT coalesce((SELECT 'callback ' || event_id || ' to ' || sink || url FROM callbacks WHERE state = 'owed' LIMIT 1),
+// undelivered names a callback or an event that is not yet delivered. It returns
+// "" if there is none.
+func (c *checker) undelivered() string {
+	return c.text(`SELECT coalesce((SELECT 'callback ' || event_id || ' to ' || sink || url FROM callbacks WHERE state = 'owed' LIMIT 1),
 		(SELECT 'event ' || e.seq || ' to ' || r.name FROM readers r JOIN events e ON e.seq > r.place LIMIT 1), '')`)
 }
 
-// auditCallbacks: whoever asked for an event got it, or the schedule ran out, or
-// the target wanted no more; and nobody else is owed anything.
-func (b *books) auditCallbacks() {
-	kept := map[tellingKey]callbackEntry{}
-	b.each(func(scan func(...any)) {
-		var c callbackEntry
+// auditCallbacks checks that each subscribed target has a callback that was
+// delivered, or is dead because its retries ran out or the target answered 410.
+// No other callbacks may exist.
+func (c *checker) auditCallbacks() {
+	kept := map[callbackKey]callbackEntry{}
+	c.each(func(scan func(...any)) {
+		var entry callbackEntry
 		var to jobs.Target
 		var id string
-		scan(&id, &to.Sink, &to.URL, &c.state, &c.attempts, &c.first, &c.settled)
-		kept[tellingKey{id, addressOf(to)}] = c
+		scan(&id, &to.Sink, &to.URL, &entry.state, &entry.attempts, &entry.first, &entry.settled)
+		kept[callbackKey{id, addressOf(to)}] = entry
 	}, `SELECT event_id, sink, url, state, attempts, first_at, settled_at FROM callbacks`)
-	for _, e := range b.events("") {
+	for _, e := range c.events("") {
 		for _, url := range []string{addressOf(jobs.Target{Sink: "log"}), addressOf(jobs.Target{Sink: "alarm"}), e.url, e.rowURL} {
-			key := tellingKey{e.id(), url}
-			c, there := kept[key]
+			key := callbackKey{e.id(), url}
+			entry, there := kept[key]
 			delete(kept, key)
-			switch must, may := e.asked(b.w.profile, url); {
+			switch must, may := e.subscribed(c.w.profile, url); {
 			case must && !there:
-				b.w.fail("P5", "%s asked for %s %s and is owed nothing", url, e.kind, key.id)
+				c.w.fail("P5", "%s subscribed to %s %s, but has no callback for it", url, e.kind, key.id)
 			case there && !may:
-				b.w.fail("P5", "%s has not asked for %s %s", url, e.kind, key.id)
+				c.w.fail("P5", "%s has a callback for %s %s without a subscription", url, e.kind, key.id)
 			case there:
-				b.auditCallback(key, c)
+				c.auditCallback(key, entry)
 			}
 		}
 	}
 	for key := range kept {
-		b.w.fail("P5", "%s is owed %s, which is in no log", key.url, key.id)
+		c.w.fail("P5", "%s has a callback for %s, which is not in the log", key.url, key.id)
 	}
 }
 
@@ -201,21 +206,20 @@ type callbackEntry struct {
 	first, settled sql.NullInt64
 }
 
-func (b *books) auditCallback(key tellingKey, c callbackEntry) {
-	taken, gone := b.w.audience.took(key)
+func (c *checker) auditCallback(key callbackKey, entry callbackEntry) {
+	taken, gone := c.w.targets.result(key)
 	switch {
-	case c.state == "delivered" && !taken:
-		b.w.fail("P5", "%s to %s is delivered, and was not taken", key.id, key.url)
-	case c.state == "dead" && !gone && !c.exhausted():
-		b.w.fail("P5", "%s to %s was given up after %d attempts in %d ms", key.id, key.url, c.attempts, c.settled.Int64-c.first.Int64)
-	case c.state == "owed":
-		b.w.fail("P5", "%s to %s is still owed", key.id, key.url)
+	case entry.state == "delivered" && !taken:
+		c.w.fail("P5", "%s to %s is delivered, but the target did not accept it", key.id, key.url)
+	case entry.state == "dead" && !gone && !entry.exhausted():
+		c.w.fail("P5", "%s to %s was given up after %d attempts in %d ms", key.id, key.url, entry.attempts, entry.settled.Int64-entry.first.Int64)
+	case entry.state == "owed":
+		c.w.fail("P5", "%s to %s is still undelivered", key.id, key.url)
 	}
 }
 
-// exhausted reports whether the attempt after the last one would have come later
-// than callbacks are tried, at the longest that the schedule, or the target, may
-// have it wait.
+// exhausted reports whether the next attempt would have come after the retry
+// period. It assumes the longest delay that the schedule or a Retry-After allows.
 func (c callbackEntry) exhausted() bool {
 	wait := 5 * time.Second
 	for range c.attempts - 1 {

@@ -1,88 +1,89 @@
-// Package simulation plays Shotline against a world that goes wrong, seed by
-// seed, and checks its promises after every move.
+// Package simulation runs Shotline in a simulated world with faults, one seed at a
+// time, and checks the promises after every move.
 //
-// What is ours is real: orchestrator, receiver, closer, callbacks, and SQLite on a
-// file. What is not is simulated: the vendor with its books and webhooks, the
-// programs that are called back, the queue, the people at the command line, and
-// time. One scheduler lets one goroutine go on at a time, from seam to seam; which
-// one, and what goes wrong next, the seed decides. So a seed is one interleaving of
-// several processes, and the same seed gives the same trace.
+// The code under test is real: orchestrator, receiver, closer, callbacks, and SQLite
+// on a file. Everything around it is simulated: the vendor with its screenshots and
+// webhooks, the targets of callbacks, the queue, the operators at the command line,
+// and time. A scheduler lets one goroutine run at a time, from one stop point to the
+// next. The seed decides which goroutine runs and which fault comes next. So a seed is
+// one interleaving of several processes, and the same seed gives the same trace.
 //
-// What it is worth is measured by planting bugs: TestPlantedBugs (make plant
-// for all of them) builds the simulation once for each of these mistakes, and
-// asserts that it breaks one of the promises named within 200 seeds. The numbers
-// are the seeds that did when last measured; any change of the code's steps or of
-// the world moves them.
+// Planted bugs measure how much the simulation finds. TestPlantedBugs (make plant
+// for all of them) builds the simulation once for each of these bugs. It asserts that
+// the bug breaks one of the named promises within 200 seeds. The first number is the
+// seed that broke a promise when it was last measured. It changes if the steps of the
+// code or the simulated world change.
 //
 //	  1  P2      a webhook is answered before its commit
-//	  2  P3      a create without an answer is sent again at once
-//	  2  P3      the settle time is not waited for
+//	  2  P3      a create without a response is sent again at once
+//	  2  P3      the settle time is skipped
 //	 69  P3      the settle time counts from the intent
-//	  5  P2, P3  a look-up that failed counts as one that found nothing
-//	  1  P1      a search by URL adopts whatever it finds
+//	  5  P2, P3  a failed look-up counts as an empty one
+//	  1  P1      a search by URL adopts any screenshot that it finds
 //	  1  P3      the intent is not on disk before its create is sent
-//	 11  P3      an ended lease is queued again although its intent is open
-//	 40  P3      the lease of another is handed back
+//	 11  P3      an expired lease is queued again although its intent is open
+//	 40  P3      the lease of another owner is handed back
 //	 40  P3, P8  a lost lease is not noticed
 //	  2  P8      a refused create leaves its intent open
 //	  1  P4      the signature is computed and not compared
-//	  1  P1, P2  a result overwrites the end of its job
-//	  4  P1      a late result is not told to be late
-//	  1  P6, P8  closures leave the counters alone
+//	  1  P1, P2  a result overwrites the final state of its job
+//	  4  P1      a late result is not marked as late
+//	  1  P6, P8  closures do not change the counters
 //	  4  P6      late results are not counted
-//	  1  P6      an adopted job stays counted where it was
-//	  1  P6      a cost is added each time it is told
+//	  1  P6      an adopted job stays counted in its old state
+//	  1  P6      a cost is added each time it is reported
 //	  1  P1      a closure leaves no event
 //	  4  P2      an unknown screenshot is foreign at once
-//	  8  P2      adoption forgets what was held
+//	  8  P2      adoption forgets held deliveries
 //	  9  P2      a deadline overtakes the inbox
-//	 24  P1, P2  the cursor moves in a transaction of its own
-//	  1  P1      the grace after a deadline is not given
-//	 24  P1      a row's own timeout is not heeded
-//	  8  P1      a row that is to be told counts as equal to one that is not
+//	 24  P1, P2  the cursor moves in a separate transaction
+//	  1  P1      the grace after a deadline is omitted
+//	 24  P1      a row's own timeout is ignored
+//	  8  P1      a row with a callback URL is a duplicate of one without
 //	  4  P5      a late result raises no revision
-//	  6  P5      a summary counts as told before it is stored
+//	  6  P5      a summary counts as published before it is stored
 //	  1  P6      a batch finishes while a job is pending
-//	  1  P8      owed work keeps its generation
+//	  1  P8      pending work keeps its generation
 //	 94  P8      a lost deadline is not enqueued again
-//	  5  P1, P8  a half import is never removed
-//	 63  P1      an import is told to be done although it was not opened
+//	  5  P1, P8  a partial import is never removed
+//	 63  P1      an import reports success although its batch was not opened
 //	  2  P1, P8  an import is visible before it is complete
 //	146  P1      an older attempt's failure fails the newer one
 //	 10  P1      a retried job keeps its old screenshot
 //	  5  P2, P3  a job is canceled while its create is under way
 //	  1  P6      a retry leaves its batch finished
-//	 20  P1      the first of two contradictory results stands for ever
-//	  2  P1      the later of two contradictory results is believed
-//	 10  P1, P8  the vendor is not asked about contradictory results
-//	 14  P1      the vendor is asked about contradictory results of the newest attempt alone
+//	 20  P1      the first of two contradictory results is never corrected
+//	  2  P1      the later of two contradictory results is applied without a look-up
+//	 10  P1, P8  the vendor is not queried about contradictory results
+//	 14  P1      the vendor is queried about contradictory results of the newest attempt only
 //	 20  P5      a correction raises no revision
 //	  9  P6      corrections are not counted
 //	  9  P1      a correction leaves the result of its submission
-//	  9  P1      a correction is told as an ordinary end
-//	 19  P3, P6  a batch that was summed up is not audited
+//	  9  P1      a correction is logged as an ordinary end
+//	 19  P3, P6  a summarized batch is not audited
 //	  3  P6      a charge after the summary raises no revision
-//	  1  P3      a canceled job is retried without asking
-//	 15  P3      a retry forgets what a canceled job has paid for
-//	  1  P3      a retry does not wait for a screenshot that is on its way
+//	  1  P3      a canceled job is retried without a look-up
+//	 15  P3      a retry forgets the paid screenshot of a canceled job
+//	  1  P3      a retry does not wait for a screenshot that is still processing
 //	  4  P9      held deliveries are not bounded
-//	 73  P2      what is held is disowned without asking
+//	 73  P2      held deliveries are disowned without a look-up
 //	 44  P2      held deliveries of a lost create are disowned, not adopted
-//	 28  P5      a reader's cursor moves before its callbacks are kept
+//	 28  P5      a reader's cursor moves before its callbacks are stored
 //	  5  P5      a callback counts as delivered before it is sent
 //	 17  P5      an error pauses a batch without an event
-//	  1  P5      each attempt draws an id of its own
-//	  1  P5      the signature is not that of what is sent
+//	  1  P5      each attempt has a different id
+//	  1  P5      the signature is not that of the body that is sent
 //	  9  P5      a callback of a worker that died is not claimed again
 //	 18  P5      a callback that is claimed again keeps its generation
 //	  1  P5      the URL of a batch is called for its jobs, too
 //	  8  P5      the URL of a row is called only for a batch without one
-//	  9  P5      a callback shows what its job became later
-//	  9  P5      a target that wants no more is called again
-//	 15  P5      what a target asks for is not waited for
-//	  1  P5      the first failure is the last
-//	  8  P5      a sink of failures hears of every end of a batch
+//	  9  P5      a callback shows a later state of its job
+//	  9  P5      a target that answered 410 is called again
+//	 15  P5      the Retry-After of a target is ignored
+//	  1  P5      a callback is dead after its first failure
+//	  8  P5      a sink of failures receives every end of a batch
 //
-// It cannot show a missing fsync: a simulated crash loses no pages. That appends
-// wait for the disk is counted in system calls by a test of jobs/sqlite.
+// The simulation cannot detect a missing fsync, because a simulated crash loses no
+// pages. A test of jobs/sqlite counts system calls to check that appends wait for the
+// disk.
 package simulation

@@ -5,14 +5,15 @@ import (
 	"time"
 )
 
-// move is one thing that may happen next.
+// move is a possible next move.
 type move struct {
 	weight int
 	able   bool
 	do     func()
 }
 
-// move does one thing at random: mostly somebody goes on by a step.
+// move makes one random move. Most of the time a waiting goroutine makes its next
+// step.
 func (w *world) move() {
 	waiting := w.stops.waiting()
 	if len(waiting) > 0 {
@@ -20,39 +21,39 @@ func (w *world) move() {
 			w.release(first)
 			return
 		}
-		if w.dice.chance(0.7) {
-			w.release(oneOf(w.dice, waiting))
+		if w.random.chance(0.7) {
+			w.release(oneOf(w.random, waiting))
 			return
 		}
 	}
-	if w.disaster() {
+	if w.injectFault() {
 		return
 	}
 	serving := w.serving()
-	tasks, posts := w.queue.ready(), w.courier.due()
+	tasks, hooks := w.queue.ready(), w.webhooks.due()
 	working := len(serving) > 0
 	moves := []move{
 		{6, len(serving) < w.profile.processes, func() { w.launch("serve") }},
-		{12, working && len(tasks) > 0, func() { w.queue.run(oneOf(w.dice, tasks), oneOf(w.dice, serving)) }},
-		{14, len(posts) > 0, func() { w.post(oneOf(w.dice, posts), serving) }},
-		{8, working, func() { oneOf(w.dice, serving).closeInbox() }},
-		{5, working, func() { oneOf(w.dice, serving).watch() }},
-		{5, working && w.profile.calls, func() { oneOf(w.dice, serving).tell() }},
-		{5, working, func() { w.sweepBy(oneOf(w.dice, serving)) }},
-		{1, working, func() { oneOf(w.dice, serving).poll() }},
-		{1, working, func() { p := oneOf(w.dice, serving); p.once("recount", p.RecountOnce) }},
-		{3, true, w.clerk.act},
-		{1, true, w.courier.stray},
-		{5, w.profile.crowd && w.vendor.strays < mostStrays, w.courier.stranger},
-		{10, true, func() { w.pass(w.dice.span(5*time.Millisecond, 400*time.Millisecond)) }},
-		{2, len(waiting) == 0, func() { w.pass(w.dice.span(time.Second, 8*time.Second)) }},
+		{12, working && len(tasks) > 0, func() { w.queue.run(oneOf(w.random, tasks), oneOf(w.random, serving)) }},
+		{14, len(hooks) > 0, func() { w.sendWebhook(oneOf(w.random, hooks), serving) }},
+		{8, working, func() { oneOf(w.random, serving).closeInbox() }},
+		{5, working, func() { oneOf(w.random, serving).watch() }},
+		{5, working && w.profile.calls, func() { oneOf(w.random, serving).watchEvents() }},
+		{5, working, func() { w.sweepWhenDue(oneOf(w.random, serving)) }},
+		{1, working, func() { oneOf(w.random, serving).poll() }},
+		{1, working, func() { p := oneOf(w.random, serving); p.once("recount", p.RecountOnce) }},
+		{3, true, w.operator.giveCommand},
+		{1, true, w.webhooks.addOther},
+		{5, w.profile.crowd && w.vendor.foreignShots < maxForeign, w.webhooks.addForeign},
+		{10, true, func() { w.advance(w.random.span(5*time.Millisecond, 400*time.Millisecond)) }},
+		{2, len(waiting) == 0, func() { w.advance(w.random.span(time.Second, 8*time.Second)) }},
 	}
 	moves = slices.DeleteFunc(moves, func(m move) bool { return !m.able })
 	total := 0
 	for _, m := range moves {
 		total += m.weight
 	}
-	n := w.dice.upTo(total)
+	n := w.random.upTo(total)
 	for _, m := range moves {
 		if n -= m.weight; n < 0 {
 			m.do()
@@ -61,10 +62,10 @@ func (w *world) move() {
 	}
 }
 
-// disaster strikes rarely: a process dies or is asked to end, Redis, the disk
-// or the vendor goes away or comes back.
-func (w *world) disaster() bool {
-	d, p := w.dice, w.profile
+// injectFault causes a fault, which is rare: a process dies or drains, or Redis,
+// the disk, the vendor or a target fails or comes back.
+func (w *world) injectFault() bool {
+	d, p := w.random, w.profile
 	if len(w.processes) > 0 && d.chance(p.crashes*4) {
 		victim := oneOf(d, w.processes)
 		if d.chance(0.15) {
@@ -99,25 +100,26 @@ func (w *world) disaster() bool {
 		w.vendor.away = !w.vendor.away
 		w.trace.add("vendor away: %v", w.vendor.away)
 	case p.calls && d.chance(p.outages):
-		w.audience.leave()
+		w.targets.takeDown()
 	default:
 		return false
 	}
 	return true
 }
 
-// post delivers a webhook to somebody who listens, if anybody does.
-func (w *world) post(p *post, serving []*process) {
+// sendWebhook sends a webhook to a random serving process, or to none if there is
+// none.
+func (w *world) sendWebhook(hook *webhook, serving []*process) {
 	w.figures.Webhooks++
 	if len(serving) == 0 {
-		w.courier.deliver(p, nil)
+		w.webhooks.send(hook, nil)
 		return
 	}
-	w.courier.deliver(p, oneOf(w.dice, serving))
+	w.webhooks.send(hook, oneOf(w.random, serving))
 }
 
-// sweepBy keeps a process's own pace.
-func (w *world) sweepBy(p *process) {
+// sweepWhenDue sweeps if the sweep interval of the process has passed.
+func (w *world) sweepWhenDue(p *process) {
 	if time.Since(p.swept) >= sweepEvery {
 		p.sweep()
 	}

@@ -13,33 +13,35 @@ import (
 )
 
 const (
-	// root is the module's, as seen from here.
+	// root is the root of the module, relative to this folder.
 	root = "../.."
-	// plantedSeeds is within how many seeds a planted bug has to be caught.
+	// plantedSeeds is the number of seeds within which a planted bug must be
+	// caught.
 	plantedSeeds = 200
-	// controlSeeds are played with nothing planted: more than most bugs need.
-	// TestSeeds plays all.
+	// controlSeeds is the number of seeds that run without a bug. Most bugs need
+	// fewer. The other seeds run in TestSeeds.
 	controlSeeds = 40
 )
 
-// tried is how many of the planted bugs a plain run tries: a build for each of
-// all takes minutes.
-var tried = flag.Int("bugs", 8, "how many planted bugs are tried, evenly spread among those that few seeds catch; 0: all")
+// tried is how many planted bugs a plain run tries. A build for each bug would
+// take minutes.
+var tried = flag.Int("bugs", 8, "how many planted bugs to try, spread evenly among those that few seeds catch; 0 means all")
 
-// fewSeeds is how many seeds catch a bug that a plain run may try.
+// fewSeeds limits the bugs that a plain run may try: this many seeds must catch
+// them.
 const fewSeeds = 15
 
-// broken is how a seed says that it broke a promise.
+// broken matches the line with which a seed reports a broken promise.
 var broken = regexp.MustCompile(`seed (\d+) breaks (P\d+): (.*)`)
 
-// violation is what the seeds made of a planted bug.
+// violation is the violation that a planted bug caused.
 type violation struct {
 	seed          int
-	promise, what string
+	promise, text string
 }
 
-// buildWith builds the simulation's test binary with another text in place of
-// one file's. The file itself stays as it is.
+// buildWith builds the test binary of the simulation with a different text for
+// one file. It does not change the file itself.
 func buildWith(t *testing.T, file, text string) (binary string) {
 	t.Helper()
 	folder := t.TempDir()
@@ -66,7 +68,8 @@ func buildWith(t *testing.T, file, text string) (binary string) {
 	return binary
 }
 
-// firstViolation plays seeds until one breaks a promise; nil when none does.
+// firstViolation runs seeds until one breaks a promise. It returns nil if none
+// does.
 func firstViolation(t *testing.T, binary string, seeds int) *violation {
 	t.Helper()
 	run := exec.CommandContext(t.Context(), binary, "-test.run", "^TestSeeds$", "-test.timeout", "15m", "-seeds", strconv.Itoa(seeds), "-stop")
@@ -75,7 +78,7 @@ func firstViolation(t *testing.T, binary string, seeds int) *violation {
 		return nil
 	}
 	if run.ProcessState.ExitCode() != 1 || strings.Contains(string(out), "panic:") {
-		t.Fatalf("the seeds came to no end: %v\n%s", err, out[max(0, len(out)-4000):])
+		t.Fatalf("the seeds did not finish: %v\n%s", err, out[max(0, len(out)-4000):])
 	}
 	var caught *violation
 	for _, match := range broken.FindAllStringSubmatch(string(out), -1) {
@@ -93,25 +96,25 @@ func firstViolation(t *testing.T, binary string, seeds int) *violation {
 	return caught
 }
 
-// TestPlantedBugs checks the checker: the same seeds that the code stands break
-// a promise once a bug is in it.
+// TestPlantedBugs tests the checker: seeds that pass must break a promise if a
+// bug is planted.
 func TestPlantedBugs(t *testing.T) {
 	for _, planted := range bugs {
 		if n := strings.Count(read(t, planted.file), planted.from); n != 1 {
-			t.Errorf("%s: what it replaces stands %d times in %s, not once:\n%s", planted.name, n, planted.file, planted.from)
+			t.Errorf("%s: the text to replace occurs %d times in %s, want once:\n%s", planted.name, n, planted.file, planted.from)
 		}
 	}
 	if testing.Short() {
 		t.Skip("builds the simulation once for each bug")
 	}
-	slots := make(chan struct{}, 2) // a build and its seeds take all cores
+	slots := make(chan struct{}, 2) // a build and its seeds use all cores
 	t.Run("none", func(t *testing.T) {
 		t.Parallel()
 		slots <- struct{}{}
 		defer func() { <-slots }()
 		file := bugs[0].file
 		if caught := firstViolation(t, buildWith(t, file, read(t, file)), controlSeeds); caught != nil {
-			t.Errorf("without a bug seed %d breaks %s: %s", caught.seed, caught.promise, caught.what)
+			t.Errorf("without a bug seed %d breaks %s: %s", caught.seed, caught.promise, caught.text)
 		}
 	})
 	for _, planted := range chosen(t, *tried) {
@@ -122,11 +125,11 @@ func TestPlantedBugs(t *testing.T) {
 			binary := buildWith(t, planted.file, strings.Replace(read(t, planted.file), planted.from, planted.to, 1))
 			caught := firstViolation(t, binary, plantedSeeds)
 			if caught == nil {
-				t.Fatalf("%d seeds do not catch it", plantedSeeds)
+				t.Fatalf("%d seeds do not catch the bug", plantedSeeds)
 			}
-			t.Logf("seed %d breaks %s: %s", caught.seed, caught.promise, caught.what)
+			t.Logf("seed %d breaks %s: %s", caught.seed, caught.promise, caught.text)
 			if !strings.Contains(planted.promise, caught.promise) {
-				t.Errorf("seed %d breaks %s, want %s: %s", caught.seed, caught.promise, planted.promise, caught.what)
+				t.Errorf("seed %d breaks %s, want %s: %s", caught.seed, caught.promise, planted.promise, caught.text)
 			}
 		})
 	}
@@ -158,19 +161,20 @@ func read(t *testing.T, file string) string {
 	return string(text)
 }
 
-// TestDocListsBugs holds the package comment's list to the table: the names in
-// their order, each behind its promise and the seed that first caught it.
+// TestDocListsBugs checks that the list in the package comment agrees with the
+// table of bugs: the same names in the same order, each with its promises and a
+// seed.
 func TestDocListsBugs(t *testing.T) {
 	for i, listed := range listedBugs(t) {
 		planted := bugs[i]
-		if listed.promise != planted.promise || listed.what != planted.name || listed.seed < 1 || listed.seed > plantedSeeds {
+		if listed.promise != planted.promise || listed.text != planted.name || listed.seed < 1 || listed.seed > plantedSeeds {
 			t.Errorf("doc.go lists %+v, want seed, promise and name of %q, %s", listed, planted.name, planted.promise)
 		}
 	}
 }
 
-// listedBugs reads the list of the package comment, which has as many lines as
-// there are bugs.
+// listedBugs parses the list in the package comment. The list must have as many
+// lines as there are bugs.
 func listedBugs(t *testing.T) (listed []violation) {
 	t.Helper()
 	line := regexp.MustCompile(`(?m)^//\t *(\d+)  (P\d(?:, P\d)*) +(.*)$`)
@@ -179,7 +183,7 @@ func listedBugs(t *testing.T) (listed []violation) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		listed = append(listed, violation{seed: seed, promise: parts[2], what: parts[3]})
+		listed = append(listed, violation{seed: seed, promise: parts[2], text: parts[3]})
 	}
 	if len(listed) != len(bugs) {
 		t.Fatalf("doc.go lists %d bugs, there are %d", len(listed), len(bugs))

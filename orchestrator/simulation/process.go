@@ -20,7 +20,7 @@ import (
 	"shotline/receiver/signature"
 )
 
-// Durations of every process, short beside the real ones.
+// Durations of every process. They are short in comparison with the defaults.
 const (
 	jobTimeout     = 20 * time.Second
 	deadlineGrace  = 10 * time.Second
@@ -31,17 +31,17 @@ const (
 
 var errDied = errors.New("the process has died")
 
-// doom is where in a commit a process will die.
-type doom int32
+// crashPoint is where in a commit a process will die.
+type crashPoint int32
 
 const (
-	spared doom = iota
+	noCrash crashPoint = iota
 	beforeCommit
 	afterCommit
 )
 
-// process is one of ours: the real orchestrator and receiver over a real store
-// on the common file.
+// process is one Shotline process: the real orchestrator and receiver over a real
+// store on the shared file.
 type process struct {
 	w     *world
 	name  string
@@ -54,24 +54,24 @@ type process struct {
 	cancel    context.CancelFunc
 
 	dead     atomic.Bool
-	doom     atomic.Int32
+	crashAt  atomic.Int32
 	draining bool
-	stalled  time.Time // until when nothing of it goes on; zero when it does
+	stalled  time.Time // when its stall ends; zero if it does not stall
 	lastPoll time.Time
 
 	mu    sync.Mutex
-	busy  map[string]bool // activities under way
+	busy  map[string]bool // activities that are running
 	swept time.Time       // when the last sweep began
 }
 
-// launch starts a process, which opens the file anew.
+// launch starts a process, which opens the file again.
 func (w *world) launch(kind string) *process {
 	w.launched++
 	p := &process{w: w, name: fmt.Sprintf("%s%d", kind, w.launched), busy: map[string]bool{}, lastPoll: time.Now()}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	var err error
-	if p.store, err = sqlite.Open(p.ctx, w.path, sqlite.WithReaders(1), sqlite.WithMaxHeld(mostHeld), sqlite.WithCommitHook(p.commit)); err != nil {
-		w.fail("P2", "the file cannot be opened: %v", err)
+	if p.store, err = sqlite.Open(p.ctx, w.path, sqlite.WithReaders(1), sqlite.WithMaxHeld(maxHeld), sqlite.WithCommitHook(p.commit)); err != nil {
+		w.fail("P2", "open the database: %v", err)
 		return nil
 	}
 	p.port = storePort{callbackPort{port{p.store, &w.stops, w}}}
@@ -79,14 +79,14 @@ func (w *world) launch(kind string) *process {
 	p.Orchestrator, err = orchestrator.New(orchestrator.Config{
 		Worker: jobs.Worker{ID: p.name, Role: kind}, Apps: []jobs.App{{ID: "7"}},
 		JobTimeout: jobTimeout, DeadlineGrace: deadlineGrace, RequestTimeout: requestTimeout, Settle: settle,
-		SweepEvery: sweepEvery, Concurrency: w.profile.concurrency, MaxHeld: mostHeld,
+		SweepEvery: sweepEvery, Concurrency: w.profile.concurrency, MaxHeld: maxHeld,
 	}, orchestrator.Parts{
 		Store: p.port, Vendor: vendorPort{w}, Queue: queuePort{w}, Clock: orchestrator.SystemClock{}, Logger: log,
 	})
 	if err != nil {
 		panic(err)
 	}
-	verifier, err := signature.New([]string{secret}, nil)
+	verifier, err := signature.New([]string{webhookSecret}, nil)
 	if err != nil {
 		panic(err)
 	}
@@ -101,7 +101,7 @@ func (w *world) launch(kind string) *process {
 	return p
 }
 
-// openCallbacks is done before the process takes any work.
+// openCallbacks must run before the process takes any work.
 func (p *process) openCallbacks(log *slog.Logger) {
 	config := callback.Config{Worker: p.name, Secrets: []string{callbackSecret}, Retry: callbackRetry, Concurrency: 2, Slots: 4}
 	for _, spec := range sinks[:p.w.profile.sinks] {
@@ -114,44 +114,45 @@ func (p *process) openCallbacks(log *slog.Logger) {
 	var err error
 	p.callbacks, err = callback.New(config, callback.Parts{
 		Store: p.port.callbackPort, Queue: queuePort{p.w}, Now: p.now, Logger: log,
-		Transport: &p.w.audience, Random: p.w.dice.float,
+		Transport: &p.w.targets, Random: p.w.random.float,
 	})
 	if err != nil {
 		panic(err)
 	}
 	if err := p.callbacks.Open(p.ctx); err != nil {
-		p.w.fail("P5", "no callbacks can be made: %v", err)
+		p.w.fail("P5", "open the callbacks: %v", err)
 	}
 }
 
-// now is the common clock, in the precision of the store.
+// now returns the time of the shared clock, in the precision of the store.
 func (p *process) now() time.Time { return orchestrator.SystemClock{}.Now() }
 
 func (p *process) isDead() bool { return p.dead.Load() }
 
-// commit is asked around every commit of this process.
+// commit is the store's commit hook, which is called before and after every
+// commit.
 func (p *process) commit(committed bool) error {
 	switch {
 	case p.isDead():
 		return errDied
 	case !committed && p.w.diskFull.Load():
 		return sqlite3.Error{Code: sqlite3.ErrFull}
-	case !committed && p.doom.CompareAndSwap(int32(beforeCommit), int32(spared)),
-		committed && p.doom.CompareAndSwap(int32(afterCommit), int32(spared)):
+	case !committed && p.crashAt.CompareAndSwap(int32(beforeCommit), int32(noCrash)),
+		committed && p.crashAt.CompareAndSwap(int32(afterCommit), int32(noCrash)):
 		p.dead.Store(true)
 		return errDied
 	}
 	return nil
 }
 
-// begin starts an activity. Only one of a name runs at a time; ended is told
-// whether it came to its end, and how.
+// begin starts an activity. Only one activity of a name may run at a time. The
+// function ended receives whether the activity finished, and its error.
 func (p *process) begin(name string, do func(context.Context) error, ended func(finished bool, err error)) {
 	p.mu.Lock()
 	p.busy[name] = true
 	p.mu.Unlock()
 	p.w.trace.add("%s begins %s", p.name, name)
-	inCalm := p.w.calm
+	faultFree := p.w.faultFree
 	ctx := context.WithValue(p.ctx, activityKey{}, &activity{process: p, name: name})
 	go func() {
 		var err error
@@ -162,8 +163,8 @@ func (p *process) begin(name string, do func(context.Context) error, ended func(
 			p.mu.Unlock()
 			if finished && err != nil {
 				p.w.trace.add("%s: %s failed: %v", p.name, name, err)
-				if inCalm {
-					p.w.books.failed(name, err)
+				if faultFree {
+					p.w.checker.checkError(name, err)
 				}
 			}
 			if ended != nil {
@@ -187,7 +188,7 @@ func (p *process) idle() bool {
 	return len(p.busy) == 0
 }
 
-// once begins an activity unless it is under way.
+// once begins an activity unless it is already running.
 func (p *process) once(name string, do func(context.Context) error) {
 	if !p.isBusy(name) {
 		p.begin(name, do, nil)
@@ -195,7 +196,7 @@ func (p *process) once(name string, do func(context.Context) error) {
 }
 
 func (p *process) closeInbox() {
-	if !p.w.calm && p.w.dice.chance(p.w.profile.sluggish) {
+	if !p.w.faultFree && p.w.random.chance(p.w.profile.sluggish) {
 		return
 	}
 	p.once("close", func(ctx context.Context) error {
@@ -210,7 +211,7 @@ func (p *process) closeInbox() {
 
 func (p *process) watch() { p.once("watch", p.WatchOnce) }
 
-func (p *process) tell() { p.once("tell", p.callbacks.WatchOnce) }
+func (p *process) watchEvents() { p.once("tell", p.callbacks.WatchOnce) }
 
 func (p *process) sweep() {
 	p.swept = time.Now()
@@ -226,7 +227,7 @@ func (p *process) poll() {
 	})
 }
 
-// handle does what a task asks for.
+// handle runs a task.
 func (p *process) handle(ctx context.Context, t *task) error {
 	switch t.kind {
 	case "submit":
@@ -240,7 +241,7 @@ func (p *process) handle(ctx context.Context, t *task) error {
 	}
 }
 
-// each does the same for all batches of a task.
+// each calls do for all batches of a task.
 func (p *process) each(ctx context.Context, t *task, do func(ctx context.Context, batch string) error) error {
 	err := do(ctx, t.batch)
 	for _, batch := range t.more {
@@ -249,22 +250,22 @@ func (p *process) each(ctx context.Context, t *task, do func(ctx context.Context
 	return err
 }
 
-// drain asks a process to end in good order.
+// drain asks a process to shut down cleanly.
 func (p *process) drain() {
 	p.w.trace.add("%s drains", p.name)
 	p.draining = true
 	p.Drain()
 }
 
-// kill abandons a process where it stands.
+// kill stops a process at its current point.
 func (p *process) kill() {
 	p.dead.Store(true)
 	p.w.trace.add("%s dies", p.name)
-	p.bury()
+	p.closeDead()
 }
 
-// bury ends what is left of a process that has died.
-func (p *process) bury() {
+// closeDead releases the resources of a process that has ended.
+func (p *process) closeDead() {
 	p.cancel()
 	p.w.stops.releaseAll(p)
 	if err := p.store.Close(); err != nil {

@@ -11,13 +11,14 @@ import (
 )
 
 const (
-	handoverTime = 30 * time.Second // after which the task of a dead process is run again
+	handoverTime = 30 * time.Second // delay after which the task of a dead process is run again
 	taskRetries  = 2
 )
 
 var errQueue = errors.New("queue unavailable")
 
-// queue is Redis with asynq on it: it wakes, forgets, repeats and goes away.
+// queue simulates Redis with asynq. It wakes processes, and can lose or repeat
+// tasks or be unavailable.
 type queue struct {
 	w *world
 
@@ -26,7 +27,7 @@ type queue struct {
 	tasks []*task
 }
 
-// task is kept by its id, which stays taken while it is there.
+// task is a queued task. No other task can have its id while it exists.
 type task struct {
 	id     string
 	kind   string
@@ -34,7 +35,7 @@ type task struct {
 	more   []string // batches that share the task
 	at     time.Time
 	active bool
-	stuck  bool // its id stays taken, and nobody runs it: archived
+	stuck  bool // archived: it never runs, but its id stays in use
 	failed int
 
 	callback, generation int64
@@ -97,13 +98,14 @@ func (q *queue) add(t *task) error {
 	if slices.ContainsFunc(q.tasks, func(other *task) bool { return other.id == t.id }) {
 		return nil
 	}
-	// An archived task keeps its id: what comes under it is never run.
-	t.stuck = !q.w.calm && q.w.dice.chance(q.w.profile.stuckTasks)
+	// An archived task keeps its id, so later tasks with this id never run.
+	t.stuck = !q.w.faultFree && q.w.random.chance(q.w.profile.stuckTasks)
 	q.tasks = append(q.tasks, t)
 	return nil
 }
 
-// ready lists tasks that a worker would take now, in the order of their ids.
+// ready returns the tasks that a worker would take now, in the order of their
+// ids.
 func (q *queue) ready() []*task {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -121,12 +123,12 @@ func (q *queue) ready() []*task {
 	return found
 }
 
-// run gives a task to a process.
+// run lets a process run a task.
 func (q *queue) run(t *task, by *process) {
 	q.mu.Lock()
 	t.active = true
 	q.mu.Unlock()
-	var again interface{ RetryIn() time.Duration } // asked for, no failure
+	var again interface{ RetryIn() time.Duration } // a requested repeat, which is not a failure
 	by.begin("task "+t.id, func(ctx context.Context) error {
 		err := by.handle(ctx, t)
 		if errors.As(err, &again) {
@@ -138,7 +140,7 @@ func (q *queue) run(t *task, by *process) {
 		defer q.mu.Unlock()
 		t.active = false
 		switch {
-		case !finished: // the process died with it
+		case !finished: // the process died before it finished the task
 			t.at = time.Now().Add(handoverTime)
 		case again != nil:
 			t.at = time.Now().Add(again.RetryIn())
@@ -151,7 +153,7 @@ func (q *queue) run(t *task, by *process) {
 	})
 }
 
-// flush forgets everything; handlers that run go on.
+// flush removes all tasks. Handlers that are running continue.
 func (q *queue) flush() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -13,13 +13,13 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 80, "how many seeds are played; at most 8 with -short")
-	first = flag.Uint64("first", 1, "the first of them")
-	lines = flag.Bool("lines", false, "print every line of the trace")
-	until = flag.Bool("stop", false, "begin no seed after one that breaks a promise")
+	seeds     = flag.Int("seeds", 80, "number of seeds to run; at most 8 with -short")
+	first     = flag.Uint64("first", 1, "the first seed")
+	lines     = flag.Bool("lines", false, "print every line of the trace")
+	stopEarly = flag.Bool("stop", false, "start no further seed after a broken promise")
 )
 
-// play runs one seed in a bubble of its own.
+// play runs one seed in its own synctest bubble.
 func play(t *testing.T, seed uint64) (outcome Outcome) {
 	t.Helper()
 	dir, remove, err := Dir()
@@ -33,7 +33,7 @@ func play(t *testing.T, seed uint64) (outcome Outcome) {
 	return outcome
 }
 
-// TestSeeds plays them in their order, as many at a time as there are cores.
+// TestSeeds runs the seeds in order, as many at a time as there are cores.
 func TestSeeds(t *testing.T) {
 	n := *seeds
 	if testing.Short() {
@@ -48,7 +48,7 @@ func TestSeeds(t *testing.T) {
 	for range runtime.GOMAXPROCS(0) {
 		players.Go(func() {
 			for seed := next.Add(1) - 1; seed < last; seed = next.Add(1) - 1 {
-				if *until && failed.Load() < seed {
+				if *stopEarly && failed.Load() < seed {
 					return
 				}
 				if !t.Run(fmt.Sprint(seed), func(t *testing.T) { playSeed(t, seed, &all) }) {
@@ -61,11 +61,11 @@ func TestSeeds(t *testing.T) {
 	fmt.Println(&all)
 }
 
-// total is what all seeds together went through. Safe for concurrent use.
+// total is the sum over all seeds. It is safe for concurrent use.
 type total struct {
 	mu    sync.Mutex
 	seeds int
-	hash  uint64 // of all traces, whatever their order
+	hash  uint64 // of all traces, independent of their order
 	Figures
 }
 
@@ -104,14 +104,14 @@ func playSeed(t *testing.T, seed uint64, all *total) {
 		t.Errorf("seed %d breaks %s", seed, v)
 	}
 	if t.Failed() {
-		t.Logf("the last that happened:\n%s", strings.Join(outcome.Trace[max(0, len(outcome.Trace)-60):], "\n"))
-		t.Logf("again, with all that happened: make simulate FIRST=%d SEEDS=1 LINES=1", seed)
+		t.Logf("end of the trace:\n%s", strings.Join(outcome.Trace[max(0, len(outcome.Trace)-60):], "\n"))
+		t.Logf("to repeat it with the full trace: make simulate FIRST=%d SEEDS=1 LINES=1", seed)
 	}
 	t.Logf("seed %d: hash %s, %+v", seed, outcome.Hash, outcome.Figures)
 }
 
-// TestSameSeedSameTrace holds the simulation to its word: a seed is one
-// interleaving, whatever else the machine does.
+// TestSameSeedSameTrace checks that a seed always gives the same interleaving,
+// whatever else the machine does.
 func TestSameSeedSameTrace(t *testing.T) {
 	n := uint64(12)
 	if testing.Short() {

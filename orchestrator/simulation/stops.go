@@ -12,29 +12,29 @@ import (
 	"time"
 )
 
-// stops is where the code under test waits at its seams: before and after
-// each step of the store, each vendor call, each enqueueing. The scheduler
-// lets one go on at a time, so that one seed is one interleaving. What a dead
-// process has under way ends here.
+// stops holds the goroutines that wait at stop points: before and after each step
+// of the store, each vendor call and each enqueue. The scheduler releases one at
+// a time, so one seed is one interleaving. Goroutines of a dead process end at
+// their stop point.
 type stops struct {
 	mu     sync.Mutex
 	parked []*stop
 }
 
-// stop is one goroutine that waits at a seam.
+// stop is one goroutine that waits at a stop point.
 type stop struct {
 	process *process
-	name    string // tells it apart from all others that wait
+	name    string // unique among the waiting goroutines
 	since   time.Time
 	open    chan struct{}
 }
 
-// rareSteps are those that come a few times in a run.
+// rareSteps are the steps that occur only a few times in a run.
 var rareSteps = []string{"open batch ", "save summary ", "retry ", "cancel "}
 
-// commits is 0 where nothing is committed next, 1 where something is, and more
-// where that comes rarely.
-func (s *stop) commits() float64 {
+// commitWeight returns 0 if no commit follows, 1 if one follows, and more if it
+// is a rare one.
+func (s *stop) commitWeight() float64 {
 	_, step, found := strings.Cut(s.name, ": store: ")
 	switch {
 	case !found:
@@ -51,7 +51,7 @@ type activityKey struct{}
 type activity struct {
 	process *process
 	name    string
-	attempt int // at a callback: the turn in which it was recorded to begin
+	attempt int // for a callback: the turn in which its begin was recorded
 }
 
 func activityOf(ctx context.Context) *activity {
@@ -64,8 +64,8 @@ func activityOf(ctx context.Context) *activity {
 
 func inActivity(ctx context.Context) bool { return ctx.Value(activityKey{}) != nil }
 
-// at parks the caller until the scheduler lets it go on. It does not return
-// when the process has died.
+// at blocks the caller until the scheduler releases it. If the process has died,
+// at ends the goroutine.
 func (s *stops) at(ctx context.Context, format string, args ...any) {
 	a := activityOf(ctx)
 	if a.process.isDead() {
@@ -84,12 +84,12 @@ func (s *stops) at(ctx context.Context, format string, args ...any) {
 	}
 }
 
-// waiting lists who waits and may go on.
+// waiting returns the waiting goroutines that may continue.
 func (s *stops) waiting() []*stop {
 	return slices.DeleteFunc(s.all(), func(each *stop) bool { return !each.process.stalled.IsZero() })
 }
 
-// restart counts the wait of a process's goroutines from now.
+// restart sets the start of the wait of a process's goroutines to now.
 func (s *stops) restart(p *process) {
 	for _, each := range s.all() {
 		if each.process == p {
@@ -98,8 +98,8 @@ func (s *stops) restart(p *process) {
 	}
 }
 
-// all lists who waits, in an order that does not depend on how the goroutines
-// happened to run.
+// all returns all waiting goroutines. Their order does not depend on how the
+// goroutines were scheduled.
 func (s *stops) all() []*stop {
 	synctest.Wait()
 	s.mu.Lock()
@@ -108,7 +108,8 @@ func (s *stops) all() []*stop {
 	return slices.Clone(s.parked)
 }
 
-// release lets one go on and returns when it waits again, or has ended.
+// release lets one goroutine continue. It returns when the goroutine waits again
+// or has ended.
 func (s *stops) release(which *stop) {
 	s.mu.Lock()
 	s.parked = slices.DeleteFunc(s.parked, func(other *stop) bool { return other == which })
@@ -117,7 +118,7 @@ func (s *stops) release(which *stop) {
 	synctest.Wait()
 }
 
-// releaseAll lets everything of a dead process run into its end.
+// releaseAll releases all goroutines of a dead process, which then end.
 func (s *stops) releaseAll(dead *process) {
 	for _, each := range s.all() {
 		if each.process == dead {
@@ -126,7 +127,7 @@ func (s *stops) releaseAll(dead *process) {
 	}
 }
 
-// oldest is who has waited longest of those given.
+// oldest returns the stop that has waited longest.
 func oldest(waiting []*stop) *stop {
 	return slices.MinFunc(waiting, func(a, b *stop) int {
 		if c := a.since.Compare(b.since); c != 0 {
@@ -136,41 +137,41 @@ func oldest(waiting []*stop) *stop {
 	})
 }
 
-// dice are one seed's chances. Safe for concurrent use, though only one
-// goroutine throws at a time.
-type dice struct {
+// random is a seed's source of random numbers. It is safe for concurrent use,
+// although only one goroutine draws at a time.
+type random struct {
 	mu sync.Mutex
 	r  *rand.Rand
 }
 
-func newDice(seed uint64) *dice { return &dice{r: rand.New(rand.NewPCG(seed, 0x5b07))} }
+func newRandom(seed uint64) *random { return &random{r: rand.New(rand.NewPCG(seed, 0x5b07))} }
 
-// upTo is from 0 to n-1.
-func (d *dice) upTo(n int) int {
+// upTo returns a number from 0 to n-1.
+func (d *random) upTo(n int) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.r.IntN(n)
 }
 
-// chance is true with probability p.
-func (d *dice) chance(p float64) bool {
+// chance returns true with probability p.
+func (d *random) chance(p float64) bool {
 	return d.float() < p
 }
 
-// float is from 0 to below 1.
-func (d *dice) float() float64 {
+// float returns a number in [0, 1).
+func (d *random) float() float64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.r.Float64()
 }
 
-// span is a duration in whole milliseconds, from low to below high.
-func (d *dice) span(low, high time.Duration) time.Duration {
+// span returns a duration in whole milliseconds, in [low, high).
+func (d *random) span(low, high time.Duration) time.Duration {
 	if high <= low {
 		return low
 	}
 	return low + time.Duration(d.upTo(int((high-low)/time.Millisecond)))*time.Millisecond
 }
 
-// oneOf takes one of several.
-func oneOf[T any](d *dice, of []T) T { return of[d.upTo(len(of))] }
+// oneOf returns a random element.
+func oneOf[T any](d *random, of []T) T { return of[d.upTo(len(of))] }

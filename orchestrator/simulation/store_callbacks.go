@@ -51,31 +51,31 @@ func (s callbackPort) ClaimCallbacks(ctx context.Context, at, again time.Time, p
 	return claimed, err
 }
 
-// BeginCallback stops before the write only: the next stop is before the callback is
-// sent. It also reports the order of the attempts to the audience.
-func (s callbackPort) BeginCallback(ctx context.Context, seq, generation int64, at, until time.Time) (jobs.Callback, error) {
+// BeginCallback stops before the write only: the next stop is before the callback
+// is sent. It also reports the order of the attempts to the targets.
+func (s callbackPort) BeginCallback(ctx context.Context, seq, generation int64, at, expiry time.Time) (jobs.Callback, error) {
 	s.stops.at(ctx, "store: begin callback %d", seq)
-	begun, err := s.Store.BeginCallback(ctx, seq, generation, at, until)
+	begun, err := s.Store.BeginCallback(ctx, seq, generation, at, expiry)
 	if err == nil {
-		s.w.audience.begun(activityOf(ctx))
+		s.w.targets.attemptBegun(activityOf(ctx))
 	}
 	return begun, err
 }
 
-// SettleCallback also reports the recorded end to the audience, which then holds the
-// process to it.
+// SettleCallback also reports the recorded end to the targets, which then check
+// that the process keeps to it.
 func (s callbackPort) SettleCallback(ctx context.Context, c jobs.Callback, end jobs.CallbackEnd, at, wake time.Time) error {
 	s.stops.at(ctx, "store: settle callback %d", c.Seq)
 	err := s.Store.SettleCallback(ctx, c, end, at, wake)
 	if err == nil {
-		s.w.audience.settled(c, end)
+		s.w.targets.attemptSettled(c, end)
 	}
 	return err
 }
 
-// ReplayCallbacks also lets the audience expect repeated calls.
+// ReplayCallbacks also lets the targets expect repeated calls.
 func (s callbackPort) ReplayCallbacks(ctx context.Context, f jobs.CallbackFilter, at time.Time) (int, error) {
 	defer s.write(ctx, "replay callbacks")()
-	s.w.audience.replayed()
+	s.w.targets.allowRepeats()
 	return s.Store.ReplayCallbacks(ctx, f, at)
 }

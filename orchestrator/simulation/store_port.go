@@ -51,14 +51,14 @@ func (s storePort) RemoveImport(ctx context.Context, batch string) error {
 	return s.Store.RemoveImport(ctx, batch)
 }
 
-func (s storePort) Lease(ctx context.Context, batch, owner string, n int, at, until time.Time) ([]jobs.Lease, error) {
+func (s storePort) Lease(ctx context.Context, batch, owner string, n int, at, expiry time.Time) ([]jobs.Lease, error) {
 	defer s.write(ctx, "lease of %s", batch)()
-	return s.Store.Lease(ctx, batch, owner, n, at, until)
+	return s.Store.Lease(ctx, batch, owner, n, at, expiry)
 }
 
-func (s storePort) OpenIntent(ctx context.Context, lease jobs.Lease, at, until time.Time) (jobs.Lease, error) {
+func (s storePort) OpenIntent(ctx context.Context, lease jobs.Lease, at, expiry time.Time) (jobs.Lease, error) {
 	defer s.write(ctx, "intent of %s", lease.Job.ID)()
-	return s.Store.OpenIntent(ctx, lease, at, until)
+	return s.Store.OpenIntent(ctx, lease, at, expiry)
 }
 
 func (s storePort) Requeue(ctx context.Context, leases []jobs.Lease, at time.Time) (jobs.Effects, error) {
@@ -117,7 +117,7 @@ func (s storePort) ApplyInbox(ctx context.Context, at time.Time, limit int) (job
 
 func (s storePort) Disown(ctx context.Context, screenshots []string, at time.Time) (int, error) {
 	defer s.write(ctx, "disown %d", len(screenshots))()
-	s.w.books.disowned(screenshots)
+	s.w.checker.checkDisown(screenshots)
 	return s.Store.Disown(ctx, screenshots, at)
 }
 
@@ -146,7 +146,7 @@ func (s storePort) RecheckConflicts(ctx context.Context, rechecks []jobs.Conflic
 	return s.Store.RecheckConflicts(ctx, rechecks)
 }
 
-// Recount also reports counters that were wrong: only a bug makes them so.
+// Recount also fails if counters were wrong, because only a bug makes them so.
 func (s storePort) Recount(ctx context.Context, batch string, at time.Time) (jobs.Repair, error) {
 	defer s.write(ctx, "recount %s", batch)()
 	repair, err := s.Store.Recount(ctx, batch, at)
@@ -156,9 +156,9 @@ func (s storePort) Recount(ctx context.Context, batch string, at time.Time) (job
 	return repair, err
 }
 
-func (s storePort) ExtendDeadlines(ctx context.Context, ids []jobs.ID, until time.Time) error {
+func (s storePort) ExtendDeadlines(ctx context.Context, ids []jobs.ID, deadline time.Time) error {
 	defer s.write(ctx, "extend %d deadlines", len(ids))()
-	return s.Store.ExtendDeadlines(ctx, ids, until)
+	return s.Store.ExtendDeadlines(ctx, ids, deadline)
 }
 
 func (s storePort) Pause(ctx context.Context, batch, reason string, at time.Time) error {

@@ -12,7 +12,8 @@ import (
 )
 
 // reads are the methods of jobs.Store, besides those of jobs.Reader, that change
-// nothing. A new method of the contract is taken for a write until it is listed.
+// nothing. If a new method of the contract is not listed here, it is taken for a
+// write.
 var reads = []string{"Callbacks", "Close", "Cursors", "Deliveries", "Owed", "StaleImports"}
 
 // oneCallback is a store that can do nothing but claim a callback, which

@@ -12,11 +12,12 @@ import (
 	"time"
 )
 
-// traceKept is how many of a trace's last lines are kept for a report.
+// traceKept is the number of lines at the end of a trace that are kept for a
+// report.
 const traceKept = 400
 
-// trace is what happened, line by line. Its hash tells whether two runs of a
-// seed were the same. Safe for concurrent use.
+// trace is a log of a run. Its hash shows whether two runs of a seed were the
+// same. It is safe for concurrent use.
 type trace struct {
 	began time.Time
 
@@ -52,7 +53,7 @@ func (t *trace) lines() []string {
 	return append([]string(nil), t.tail...)
 }
 
-// traceLog puts a process's log into the trace.
+// traceLog writes a process's log into the trace.
 type traceLog struct {
 	t    *trace
 	from string

@@ -11,40 +11,40 @@ import (
 	"shotline/client"
 )
 
-// mostStrays bounds what others order.
-const mostStrays = 30
+// maxForeign limits the screenshots of other programs.
+const maxForeign = 30
 
-// hiddenFor is for how long a listing may lag behind at the most.
+// hiddenFor is the longest time for which a listing might not show a screenshot.
 const hiddenFor = 20 * time.Minute
 
-// vendor is a fake ScreenshotCenter: the calls it got and the screenshots it made.
-// It shares no records with the program. It is not the sandbox: a goroutine that
-// waits for a network connection keeps the simulated clock from advancing, and with
-// the network's own timing a seed would not give the same trace again.
+// vendor simulates ScreenshotCenter. Its records are independent of the store. It is not
+// the sandbox, because a goroutine that waits for a network connection keeps the
+// simulated clock from advancing, and because with the timing of a network a seed would
+// not give the same trace again.
 type vendor struct {
 	w *world
 
 	mu    sync.Mutex
 	shots []*shot // oldest first
-	away  bool    // no call gets through
-	// stranger numbers what others order on the same account.
-	stranger int
-	strays   int // screenshots of others
+	away  bool    // all calls fail
+	// lastOtherID numbers the objects of other programs on the account.
+	lastOtherID  int
+	foreignShots int // screenshots of other programs
 }
 
 // shot is one screenshot, charged when it was made.
 type shot struct {
-	id      string
-	tag     string // the submission's that ordered it; empty for a stranger's
-	tags    []string
-	lent    []string // submissions that got it out of the cache
-	url     string
-	at      time.Time // ordered, and charged
-	visible time.Time // listings and searches show it
-	hidden  bool      // for longer than the settle time: it may be paid for again
-	ends    time.Time // zero: never
-	failed  bool
-	cost    float64
+	id        string
+	tag       string // of the submission that ordered it; empty if it is foreign
+	tags      []string
+	cachedFor []string // tags of submissions that received it from the cache
+	url       string
+	at        time.Time // when it was ordered and charged
+	visible   time.Time // when listings and searches begin to show it
+	hidden    bool      // invisible for longer than the settle time, so it might be paid for again
+	ends      time.Time // zero if it never ends
+	failed    bool
+	cost      float64
 }
 
 func (s *shot) ended(now time.Time) bool { return !s.ends.IsZero() && !now.Before(s.ends) }
@@ -60,7 +60,7 @@ func (s *shot) status(now time.Time) client.Status {
 	}
 }
 
-// image is where the picture is, empty without one.
+// image returns the URL of the image, or "" if there is none.
 func (s *shot) image(now time.Time) string {
 	if s.status(now) != client.StatusFinished {
 		return ""
@@ -68,15 +68,15 @@ func (s *shot) image(now time.Time) string {
 	return "https://cdn.vendor.test/" + s.id + ".png"
 }
 
-// owners are the submissions whose screenshot this is.
+// owners returns the tags of the submissions with this screenshot.
 func (s *shot) owners() []string {
 	if s.tag == "" {
-		return s.lent
+		return s.cachedFor
 	}
-	return append([]string{s.tag}, s.lent...)
+	return append([]string{s.tag}, s.cachedFor...)
 }
 
-// show is the screenshot as the API shows it.
+// show returns the screenshot as the API returns it.
 func (v *vendor) show(s *shot) client.Screenshot {
 	now := time.Now()
 	shown := client.Screenshot{ID: s.id, Status: s.status(now), URL: s.url, Tags: slices.Clone(s.tags), ImageURL: s.image(now)}
@@ -92,14 +92,14 @@ func (v *vendor) show(s *shot) client.Screenshot {
 
 // order makes a screenshot and charges for it.
 func (v *vendor) order(r client.CreateRequest) *shot {
-	p, d := v.w.profile, v.w.dice
+	p, d := v.w.profile, v.w.random
 	now := time.Now()
 	tag := ownTag(r.Tags)
 	v.mu.Lock()
-	if !v.w.calm && d.chance(p.cached) {
+	if !v.w.faultFree && d.chance(p.cached) {
 		for _, old := range v.shots {
 			if old.url == r.URL && old.tag != "" && old.tag != tag {
-				old.lent = append(old.lent, tag)
+				old.cachedFor = append(old.cachedFor, tag)
 				v.mu.Unlock()
 				return old
 			}
@@ -112,7 +112,7 @@ func (v *vendor) order(r client.CreateRequest) *shot {
 	switch {
 	case d.chance(0.06):
 		s.ends = now
-	case d.chance(0.05): // never
+	case d.chance(0.05): // it never ends
 	case d.chance(p.slow):
 		s.ends = now.Add(d.span(jobTimeout/2, 2*jobTimeout+deadlineGrace))
 	default:
@@ -120,36 +120,38 @@ func (v *vendor) order(r client.CreateRequest) *shot {
 	}
 	v.shots = append(v.shots, s)
 	v.mu.Unlock()
-	v.w.courier.plan(s)
+	v.w.webhooks.plan(s)
 	return s
 }
 
-// stray is a screenshot that is not ours, and has ended.
-func (v *vendor) stray(known bool) *shot {
+// orderForeign makes a screenshot of another program, which has already ended. If
+// known is false, the API does not know it.
+func (v *vendor) orderForeign(known bool) *shot {
 	now := time.Now()
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.strays++
-	s := &shot{id: fmt.Sprint("x", v.strays), tags: []string{"blog"}, url: "https://blog.test/", at: now, visible: now, ends: now, failed: v.w.dice.chance(0.25)}
+	v.foreignShots++
+	s := &shot{id: fmt.Sprint("x", v.foreignShots), tags: []string{"blog"}, url: "https://blog.test/", at: now, visible: now, ends: now, failed: v.w.random.chance(0.25)}
 	if known {
 		v.shots = append(v.shots, s)
 	}
 	return s
 }
 
-// lose hides what nobody was told of, perhaps for longer than it is looked for.
-func (v *vendor) lose(s *shot) {
-	if v.w.calm || s.tag == "" || !v.w.dice.chance(v.w.profile.hidden) {
+// hide hides a screenshot whose create response was lost, possibly for longer
+// than look-ups continue.
+func (v *vendor) hide(s *shot) {
+	if v.w.faultFree || s.tag == "" || !v.w.random.chance(v.w.profile.hidden) {
 		return
 	}
-	until := time.Now().Add(v.w.dice.span(settle, hiddenFor))
+	until := time.Now().Add(v.w.random.span(settle, hiddenFor))
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	s.hidden, s.visible = true, until
 }
 
-// shown is when the last of the screenshots is shown.
-func (v *vendor) shown() (last time.Time) {
+// allVisibleAt returns the time from which listings show all screenshots.
+func (v *vendor) allVisibleAt() (last time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, s := range v.shots {
@@ -160,8 +162,8 @@ func (v *vendor) shown() (last time.Time) {
 	return last
 }
 
-// find pages through what listings show, newest first. A page may be shorter
-// than asked.
+// find returns a page of the visible screenshots, newest first. A page might be
+// shorter than requested.
 func (v *vendor) find(limit, offset int, wanted func(*shot) bool) []client.Screenshot {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -173,8 +175,8 @@ func (v *vendor) find(limit, offset int, wanted func(*shot) bool) []client.Scree
 		}
 	}
 	found = found[min(offset, len(found)):]
-	if !v.w.calm && v.w.profile.shortPages {
-		limit = 1 + v.w.dice.upTo(4)
+	if !v.w.faultFree && v.w.profile.shortPages {
+		limit = 1 + v.w.random.upTo(4)
 	}
 	return found[:min(limit, len(found))]
 }
@@ -190,8 +192,8 @@ func (v *vendor) byID(id string) *shot {
 	return nil
 }
 
-// of lists the screenshots that a submission ordered.
-func (v *vendor) of(tag string) (ordered []*shot) {
+// orderedBy returns the screenshots that a submission ordered.
+func (v *vendor) orderedBy(tag string) (ordered []*shot) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, s := range v.shots {
@@ -202,7 +204,8 @@ func (v *vendor) of(tag string) (ordered []*shot) {
 	return ordered
 }
 
-// hasTag is how a listing matches: some vendors know the first tag alone.
+// hasTag reports whether a listing by tag contains a screenshot. With the profile
+// firstTagOnly the vendor matches the first tag only.
 func (v *vendor) hasTag(s *shot, tag string) bool {
 	if v.w.profile.firstTagOnly {
 		return len(s.tags) > 0 && s.tags[0] == tag
@@ -210,7 +213,7 @@ func (v *vendor) hasTag(s *shot, tag string) bool {
 	return slices.Contains(s.tags, tag)
 }
 
-// ownTag is the submission's tag among all: the one with four parts.
+// ownTag returns the submission's tag, which is the one with four parts.
 func ownTag(tags []string) string {
 	for _, tag := range tags {
 		if strings.HasPrefix(tag, "shotline-") && strings.Count(tag, "-") == 3 {

@@ -9,35 +9,35 @@ import (
 	"shotline/client"
 )
 
-// vendorPort is one process's line to the vendor, with stops before what is
-// sent and before what is answered.
+// vendorPort is one process's connection to the vendor. It stops before a request
+// is sent and before a create's response is returned.
 type vendorPort struct{ w *world }
 
-// fate is how a create ends.
-type fate int
+// createResult is the result of a create.
+type createResult int
 
 const (
-	answered  fate = iota
-	unsent         // the connection was refused
-	cut            // no answer, no effect
-	cutEffect      // no answer, but charged
-	slow           // charged, and answered after the caller has left
+	answered   createResult = iota
+	unsent                  // the connection was refused
+	lostUnsent              // no response, no charge
+	lostAnswer              // charged, but no response
+	lateAnswer              // charged, and answered after the caller's timeout
 	limited
 	refused
-	keyless // the key is refused
+	badKey // the API key was refused
 )
 
-func (v vendorPort) fate() fate {
-	p, d := v.w.profile, v.w.dice
+func (v vendorPort) drawResult() createResult {
+	p, d := v.w.profile, v.w.random
 	switch {
-	case v.w.calm:
+	case v.w.faultFree:
 		return answered
 	case v.w.vendor.away:
-		return oneOf(d, []fate{unsent, cut})
+		return oneOf(d, []createResult{unsent, lostUnsent})
 	case d.chance(p.createFaults):
-		return oneOf(d, []fate{unsent, cut, cut, cutEffect, cutEffect, cutEffect, slow, limited, limited, refused})
+		return oneOf(d, []createResult{unsent, lostUnsent, lostUnsent, lostAnswer, lostAnswer, lostAnswer, lateAnswer, limited, limited, refused})
 	case d.chance(0.003):
-		return keyless
+		return badKey
 	}
 	return answered
 }
@@ -46,55 +46,56 @@ func (v vendorPort) fate() fate {
 func (v vendorPort) Create(ctx context.Context, r client.CreateRequest) (client.Screenshot, error) {
 	tag := ownTag(r.Tags)
 	v.w.stops.at(ctx, "send create of %s", tag)
-	fate := v.fate()
-	v.w.trace.add("  create of %s: fate %d", tag, fate)
+	result := v.drawResult()
+	v.w.trace.add("  create of %s: fate %d", tag, result)
 	v.w.figures.Creates++
 	if ctx.Err() != nil {
 		return client.Screenshot{}, &client.NotSentError{Err: ctx.Err()}
 	}
-	switch fate {
+	switch result {
 	case unsent:
 		return client.Screenshot{}, &client.NotSentError{Err: errors.New("connection refused")}
 	case limited:
 		return client.Screenshot{}, &client.RateLimitError{
-			Delay: v.w.dice.span(0, 3*time.Second), API: &client.APIError{Op: "create screenshot", Status: 429},
+			Delay: v.w.random.span(0, 3*time.Second), API: &client.APIError{Op: "create screenshot", Status: 429},
 		}
-	case keyless:
+	case badKey:
 		return client.Screenshot{}, &client.APIError{Op: "create screenshot", Status: 401, Code: "INVALID_API_KEY"}
 	case refused:
-		v.w.books.refused(tag)
+		v.w.checker.noteRefusal(tag)
 		return client.Screenshot{}, &client.APIError{Op: "create screenshot", Status: 422, Code: "VALIDATION_ERROR", Message: "no"}
-	case cut:
-		v.w.books.sent(ctx, tag)
+	case lostUnsent:
+		v.w.checker.checkSend(ctx, tag)
 		v.w.stops.at(ctx, "cut create of %s", tag)
 		return client.Screenshot{}, &client.InDoubtError{Err: errors.New("connection reset")}
 	}
-	v.w.books.sent(ctx, tag)
+	v.w.checker.checkSend(ctx, tag)
 	made := v.w.vendor.order(r)
 	v.w.trace.add("  %s is screenshot %s", tag, made.id)
-	v.w.books.charged(made, tag)
-	if (fate == slow || fate == cutEffect) && made.tag == tag {
-		v.w.vendor.lose(made)
+	v.w.checker.checkCharge(made, tag)
+	if (result == lateAnswer || result == lostAnswer) && made.tag == tag {
+		v.w.vendor.hide(made)
 	}
-	if fate == slow {
+	if result == lateAnswer {
 		<-ctx.Done()
 	}
 	v.w.stops.at(ctx, "answer create of %s", tag)
-	if fate == cutEffect || ctx.Err() != nil {
+	if result == lostAnswer || ctx.Err() != nil {
 		return client.Screenshot{}, &client.InDoubtError{Err: errors.New("no answer")}
 	}
 	return v.w.vendor.show(made), nil
 }
 
-// reads is the stop before a call that orders nothing, and how it fails.
-func (v vendorPort) reads(ctx context.Context, format string, args ...any) error {
+// beforeRead stops before a call that orders nothing. It returns an error if the
+// call fails.
+func (v vendorPort) beforeRead(ctx context.Context, format string, args ...any) error {
 	v.w.stops.at(ctx, format, args...)
 	v.w.figures.Reads++
-	p, d := v.w.profile, v.w.dice
+	p, d := v.w.profile, v.w.random
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case v.w.calm:
+	case v.w.faultFree:
 		return nil
 	case v.w.vendor.away:
 		return &client.NotSentError{Err: errors.New("connection refused")}
@@ -113,7 +114,7 @@ func (v vendorPort) reads(ctx context.Context, format string, args ...any) error
 
 // Info implements orchestrator.Vendor.
 func (v vendorPort) Info(ctx context.Context, id string) (client.Screenshot, error) {
-	if err := v.reads(ctx, "ask for %s", id); err != nil {
+	if err := v.beforeRead(ctx, "ask for %s", id); err != nil {
 		return client.Screenshot{}, err
 	}
 	if s := v.w.vendor.byID(id); s != nil {
@@ -124,7 +125,7 @@ func (v vendorPort) Info(ctx context.Context, id string) (client.Screenshot, err
 
 // List implements orchestrator.Vendor.
 func (v vendorPort) List(ctx context.Context, o client.ListOptions) ([]client.Screenshot, error) {
-	if err := v.reads(ctx, "list %s from %d", o.Tag, o.Offset); err != nil {
+	if err := v.beforeRead(ctx, "list %s from %d", o.Tag, o.Offset); err != nil {
 		return nil, err
 	}
 	now := time.Now()
@@ -135,7 +136,7 @@ func (v vendorPort) List(ctx context.Context, o client.ListOptions) ([]client.Sc
 
 // Search implements orchestrator.Vendor.
 func (v vendorPort) Search(ctx context.Context, o client.SearchOptions) ([]client.Screenshot, error) {
-	if err := v.reads(ctx, "search %s from %d", o.URL, o.Offset); err != nil {
+	if err := v.beforeRead(ctx, "search %s from %d", o.URL, o.Offset); err != nil {
 		return nil, err
 	}
 	return v.w.vendor.find(o.Limit, o.Offset, func(s *shot) bool { return strings.Contains(s.url, o.URL) }), nil

@@ -12,33 +12,33 @@ import (
 )
 
 const (
-	// stormSteps is how many moves a storm has, and callSteps how many more where
-	// programs are called back.
-	stormSteps = 900
-	callSteps  = 300
-	// longestWait is how long a process may stand between two instructions: a
-	// process that sleeps for longer than its lease is not promised anything.
+	// faultMoves is the number of moves with faults. A seed with callbacks makes
+	// callbackMoves more.
+	faultMoves    = 900
+	callbackMoves = 300
+	// longestWait is how long a process may wait between two instructions. Nothing
+	// is promised for a process that sleeps for longer than its lease.
 	longestWait = time.Second
-	// mostHeld is how many deliveries a store holds.
-	mostHeld = 6
-	// settlesIn is promise P8, from the end of the storm.
-	settlesIn = jobTimeout + deadlineGrace + settle + time.Minute
+	// maxHeld is the number of deliveries that a store holds.
+	maxHeld = 6
+	// endsIn is the time of promise P8, which begins when the faults end.
+	endsIn = jobTimeout + deadlineGrace + settle + time.Minute
 )
 
-// Violation is a promise that did not hold.
+// Violation is a broken promise.
 type Violation struct {
 	Promise string
-	What    string
+	Details string
 }
 
-func (v Violation) String() string { return v.Promise + ": " + v.What }
+func (v Violation) String() string { return v.Promise + ": " + v.Details }
 
-// Figures are what a run went through.
+// Figures count the events of a run.
 type Figures struct {
 	Moves, Crashes, Creates, Reads, Webhooks, Jobs, Outages, Calls int
 }
 
-// Outcome is what came of a seed. The same seed has the same Hash.
+// Outcome is the result of a seed. The same seed always has the same Hash.
 type Outcome struct {
 	Hash       string
 	Violations []Violation
@@ -46,45 +46,46 @@ type Outcome struct {
 	Trace      []string
 }
 
-// profile is how bad a seed's world is.
+// profile sets the kind and frequency of a seed's faults. Its field names are
+// part of the trace and so of the hash.
 type profile struct {
 	processes      int // that serve
 	concurrency    int // 0: adaptive
 	lag            time.Duration
 	firstTagOnly   bool
-	costless       bool // creates do not tell the cost
+	costless       bool // responses of creates have no cost
 	productDialect bool
 	shortPages     bool
 	createFaults   float64
 	readFaults     float64
 	cached         float64
-	slow           float64 // screenshots about as long as a deadline
-	sluggish       float64 // of the closer's turns: it does nothing
+	slow           float64 // of screenshots that take about as long as a deadline
+	sluggish       float64 // of the closer's turns in which it does nothing
 	forged         float64
 	dropped        float64
 	delayed        float64
 	repeated       float64
 	contradicted   float64
 	stuckTasks     float64
-	crashes        float64 // of each move
-	dooms          float64 // of each step of the store: a crash around its commit
-	stalls         float64 // of each move
+	crashes        float64 // per move
+	dooms          float64 // per step of the store: a crash around its commit
+	stalls         float64 // per move
 	outages        float64
-	calls          bool    // programs are called back
-	sinks          int     // so many of them
-	callbacks      float64 // of the batches and single jobs: they name a URL
-	unheard        float64 // of calls: the target does not take them, or says nothing
-	mute           string  // a host that takes nothing
-	hidden         float64 // of lost creates: no listing shows them for long
-	crowd          bool    // other programs on the account make screenshots, too
+	calls          bool    // callbacks are enabled
+	sinks          int     // number of sinks
+	callbacks      float64 // of the batches and single jobs with a callback URL
+	unheard        float64 // of calls that the target does not accept, or does not answer
+	mute           string  // a host that is always down
+	hidden         float64 // of lost creates that no listing shows for a long time
+	crowd          bool    // other programs on the account make screenshots
 }
 
-func newProfile(d *dice) profile {
+func newProfile(d *random) profile {
 	often := func(p float64) float64 { return []float64{0, p / 4, p, p}[d.upTo(4)] }
 	p := profile{
 		processes:   1 + d.upTo(3),
 		concurrency: []int{0, 1, 2, 4}[d.upTo(4)],
-		// Below the settle time: beyond it a double charge is not excluded.
+		// Lag is below the settle time. Beyond it double charges are possible.
 		lag:            []time.Duration{0, settle / 2, settle - 200*time.Millisecond}[d.upTo(3)],
 		firstTagOnly:   d.chance(0.4),
 		costless:       d.chance(0.4),
@@ -106,66 +107,66 @@ func newProfile(d *dice) profile {
 		stalls:         often(0.01),
 		outages:        often(0.004),
 	}
-	if d.chance(0.5) { // in the other half nothing keeps the rest from happening
+	if d.chance(0.5) { // without callbacks, nothing delays the other work
 		p.calls = true
 		p.sinks = d.upTo(len(sinks) + 1)
 		p.callbacks = 0.8
 		p.unheard = often(0.5)
 		p.mute = oneOf(d, append([]string{"", "", "", ""}, hosts...))
 	}
-	if d.chance(0.3) { // in the others nothing is paid twice
+	if d.chance(0.3) { // without hidden screenshots, nothing is paid for twice
 		p.hidden = 0.5
 	}
-	p.crowd = d.chance(0.6) && p.sinks == 0 // a sink that takes nothing would take too long
+	p.crowd = d.chance(0.6) && p.sinks == 0 // a sink that is down would take too long
 	return p
 }
 
-// world is one seed's run: everything that is not ours, and the scheduler.
+// world is one seed's run: the simulated surroundings and the scheduler.
 type world struct {
 	path    string
-	dice    *dice
+	random  *random
 	trace   *trace
 	profile profile
 	stops   stops
 
 	vendor   vendor
-	courier  courier
+	webhooks webhookSender
 	queue    queue
-	books    *books
-	clerk    clerk
-	audience audience
+	checker  *checker
+	operator operator
+	targets  targets
 
-	processes []*process // alive
-	launched  int
-	diskFull  atomic.Bool
-	calm      bool
-	event     int64 // the newest one that the rules have seen
+	processes    []*process // alive
+	launched     int
+	diskFull     atomic.Bool
+	faultFree    bool
+	checkedEvent int64 // the newest event that the rules have checked
 
 	mu         sync.Mutex
 	violations []Violation
 	figures    Figures
 }
 
-// Play runs one seed in dir, which must be empty, inside of a synctest bubble:
-// its clock is the simulation's.
+// Play runs one seed in dir, which must be empty. It must be called in a synctest
+// bubble, whose clock is the clock of the simulation.
 func Play(seed uint64, dir string, everyLine bool) Outcome {
-	w := &world{path: filepath.Join(dir, "simulation.db"), dice: newDice(seed), trace: newTrace(everyLine)}
-	w.profile = newProfile(w.dice)
-	w.vendor.w, w.courier.w, w.queue.w, w.clerk.w = w, w, w, w
-	w.audience = audience{w: w, away: map[string]time.Time{}, tellings: map[tellingKey]*telling{}}
+	w := &world{path: filepath.Join(dir, "simulation.db"), random: newRandom(seed), trace: newTrace(everyLine)}
+	w.profile = newProfile(w.random)
+	w.vendor.w, w.webhooks.w, w.queue.w, w.operator.w = w, w, w, w
+	w.targets = targets{w: w, downUntil: map[string]time.Time{}, callbacks: map[callbackKey]*sentCallback{}}
 	w.trace.add("seed %d: %+v", seed, w.profile)
 	w.launch("serve")
-	w.books = newBooks(w)
+	w.checker = newChecker(w)
 	defer w.end()
-	w.storm()
-	w.settle()
+	w.runFaults()
+	w.runToEnd()
 	if !w.failed() {
-		w.books.audit()
+		w.checker.audit()
 	}
 	return Outcome{Hash: w.trace.hash(), Violations: w.violations, Figures: w.figures, Trace: w.trace.lines()}
 }
 
-// fail notes a broken promise; the run ends at the next move.
+// fail records a broken promise. The run ends at the next move.
 func (w *world) fail(promise, format string, args ...any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -180,11 +181,11 @@ func (w *world) failed() bool {
 	return len(w.violations) > 0
 }
 
-// storm takes moves at random while everything goes wrong.
-func (w *world) storm() {
-	steps := stormSteps
+// runFaults makes random moves with faults.
+func (w *world) runFaults() {
+	steps := faultMoves
 	if w.profile.calls {
-		steps += callSteps
+		steps += callbackMoves
 	}
 	for range steps {
 		if w.failed() {
@@ -193,48 +194,51 @@ func (w *world) storm() {
 		w.figures.Moves++
 		w.stall()
 		w.move()
-		w.look()
+		w.checkState()
 	}
 }
 
-// look finds out who has died and compares what changed with the promises.
-func (w *world) look() {
+// checkState removes processes that have ended, and checks the promises if the
+// file has changed.
+func (w *world) checkState() {
 	synctest.Wait()
 	w.processes = slices.DeleteFunc(w.processes, func(p *process) bool {
 		switch {
 		case p.isDead():
 			w.trace.add("%s has died", p.name)
 			w.figures.Crashes++
-			p.bury()
+			p.closeDead()
 			return true
 		case p.draining && p.idle():
 			w.trace.add("%s has ended", p.name)
-			p.bury()
+			p.closeDead()
 			return true
 		}
 		return false
 	})
-	version := w.books.version
-	if w.books.look(); w.books.version != version {
-		w.books.hold()
+	version := w.checker.version
+	if w.checker.compareJobs(); w.checker.version != version {
+		w.checker.checkRules()
 	}
 }
 
-// release lets a process go on, perhaps into a crash around its next commit.
+// release lets a goroutine continue. Its process might crash around the next
+// commit.
 func (w *world) release(s *stop) {
 	w.trace.add("%s", s.name)
-	doomed := !w.calm && w.dice.chance(w.profile.dooms*s.commits())
-	if doomed {
-		s.process.doom.Store(int32(oneOf(w.dice, []doom{beforeCommit, afterCommit})))
+	crashes := !w.faultFree && w.random.chance(w.profile.dooms*s.commitWeight())
+	if crashes {
+		s.process.crashAt.Store(int32(oneOf(w.random, []crashPoint{beforeCommit, afterCommit})))
 	}
 	w.stops.release(s)
-	if doomed {
-		s.process.doom.Store(int32(spared))
+	if crashes {
+		s.process.crashAt.Store(int32(noCrash))
 	}
 }
 
-// pass lets time go by, not so much that somebody waits too long.
-func (w *world) pass(d time.Duration) {
+// advance lets time pass. It first releases goroutines that would otherwise wait
+// too long.
+func (w *world) advance(d time.Duration) {
 	for {
 		waiting := w.stops.waiting()
 		if len(waiting) == 0 {
@@ -250,7 +254,7 @@ func (w *world) pass(d time.Duration) {
 	synctest.Wait()
 }
 
-// serving are the processes that receive webhooks and run tasks.
+// serving returns the processes that receive webhooks and run tasks.
 func (w *world) serving() []*process {
 	var found []*process
 	for _, p := range w.processes {
@@ -266,13 +270,14 @@ func (w *world) end() {
 	for _, p := range w.processes {
 		p.kill()
 	}
-	time.Sleep(max(2*requestTimeout, callHang)) // creates and calls that nobody answers
+	time.Sleep(max(2*requestTimeout, callHang)) // creates and calls without a response
 	synctest.Wait()
-	w.books.close()
+	w.checker.close()
 }
 
-// Dir makes a folder for a seed's file, in memory where the system has such:
-// what fsync does is not the simulation's matter. Remove ends it.
+// Dir makes a folder for the database of a seed. It is in memory if the system
+// supports that, because the simulation does not test fsync. The function remove
+// deletes it.
 func Dir() (dir string, remove func() error, err error) {
 	parent := "/dev/shm"
 	if info, statErr := os.Stat(parent); statErr != nil || !info.IsDir() {
