@@ -9,43 +9,43 @@ import (
 	"shotline/jobs"
 )
 
-// check audits after a change, unless the test does so by itself.
-func (b *book) check() {
-	b.t.Helper()
-	if !b.quiet {
-		b.audit()
+// check calls audit after a change, unless the test has uncheckedSteps.
+func (f *fixture) check() {
+	f.t.Helper()
+	if !f.uncheckedSteps {
+		f.audit()
 	}
 }
 
-// audit asks everything that must hold between any two calls and returns the
-// rows of all batches that it read for that.
-func (b *book) audit() []jobs.Row {
-	b.t.Helper()
+// audit checks everything that must hold between any two calls. It returns the
+// rows of all batches, which it reads for that.
+func (f *fixture) audit() []jobs.Row {
+	f.t.Helper()
 	var all []jobs.Row
-	batches, err := b.Batches(b.ctx(), "", 1000)
-	b.must(err, "list batches")
-	b.checkTotals(batches)
-	ofBatch := b.eventsByBatch()
+	batches, err := f.Batches(f.ctx(), "", 1000)
+	f.must(err, "list batches")
+	f.checkTotals(batches)
+	ofBatch := f.eventsByBatch()
 	for _, batch := range batches {
-		rows := b.allRows(batch.ID)
+		rows := f.allRows(batch.ID)
 		all = append(all, rows...)
-		b.checkCounts(batch, rows)
-		b.checkEvents(batch, rows, ofBatch[batch.ID])
+		f.checkCounts(batch, rows)
+		f.checkEvents(batch, rows, ofBatch[batch.ID])
 		for _, r := range rows {
 			if r.State == jobs.Done && r.Error != "" {
-				b.t.Fatalf("job %s is done with error %q", r.ID, r.Error)
+				f.t.Fatalf("job %s is done with error %q", r.ID, r.Error)
 			}
 			if r.State == jobs.Queued && (r.ScreenshotID != "" || r.Late || r.ImageURL != "" || r.Error != "" || !r.SubmittedAt.IsZero() || !r.Deadline.IsZero()) {
-				b.t.Fatalf("job %s is queued with what an attempt has left: %+v", r.ID, r.Job)
+				f.t.Fatalf("job %s is queued with data of an earlier attempt: %+v", r.ID, r.Job)
 			}
 			if r.State == jobs.Pending && r.Deadline.IsZero() {
-				b.t.Fatalf("job %s is pending without a deadline", r.ID)
+				f.t.Fatalf("job %s is pending without a deadline", r.ID)
 			}
 			if !r.CancelAskedAt.IsZero() && r.State.Open() && r.State != jobs.Submitting {
-				b.t.Fatalf("job %s is %s although it was to be canceled", r.ID, r.State)
+				f.t.Fatalf("job %s is %s although it is marked to be canceled", r.ID, r.State)
 			}
 			if ended := !r.State.Open() && r.State != jobs.Duplicate && r.State != jobs.Rejected; ended == r.ClosedAt.IsZero() || ended == (r.ClosedBy == "") {
-				b.t.Fatalf("job %s is %s, closed by %q at %v", r.ID, r.State, r.ClosedBy, r.ClosedAt)
+				f.t.Fatalf("job %s is %s, closed by %q at %v", r.ID, r.State, r.ClosedBy, r.ClosedAt)
 			}
 		}
 	}
@@ -53,30 +53,30 @@ func (b *book) audit() []jobs.Row {
 }
 
 // checkCounts compares the batch's counters and the store's tally with a count
-// over the rows made here.
-func (b *book) checkCounts(batch jobs.Batch, rows []jobs.Row) {
-	b.t.Helper()
+// over the rows.
+func (f *fixture) checkCounts(batch jobs.Batch, rows []jobs.Row) {
+	f.t.Helper()
 	want := count(rows)
 	if diff := cmp.Diff(want, plain(batch.Counts)); diff != "" {
-		b.t.Fatalf("batch %s: counters differ from its rows (-rows +counters):\n%s", batch.ID, diff)
+		f.t.Fatalf("batch %s: counters differ from its rows (-rows +counters):\n%s", batch.ID, diff)
 	}
-	tally, err := b.Tally(b.ctx(), batch.ID)
-	b.must(err, "tally %s", batch.ID)
+	tally, err := f.Tally(f.ctx(), batch.ID)
+	f.must(err, "tally %s", batch.ID)
 	if diff := cmp.Diff(want, plain(tally)); diff != "" {
-		b.t.Fatalf("batch %s: tally differs from its rows (-rows +tally):\n%s", batch.ID, diff)
+		f.t.Fatalf("batch %s: tally differs from its rows (-rows +tally):\n%s", batch.ID, diff)
 	}
 	if batch.State == jobs.BatchImporting {
 		return
 	}
 	if ended := batch.Counts.Open() == 0; ended != (batch.State == jobs.BatchFinished) || ended == batch.FinishedAt.IsZero() {
-		b.t.Fatalf("batch %s is %s at %v with %d open jobs", batch.ID, batch.State, batch.FinishedAt, batch.Counts.Open())
+		f.t.Fatalf("batch %s is %s at %v with %d open jobs", batch.ID, batch.State, batch.FinishedAt, batch.Counts.Open())
 	}
 }
 
-// checkEvents asserts that each closure has one event, each retry one and each
-// revision one, in an order that tells the truth.
-func (b *book) checkEvents(batch jobs.Batch, rows []jobs.Row, events []jobs.Event) {
-	b.t.Helper()
+// checkEvents asserts that each closure, each retry and each revision has one
+// event, in a possible order.
+func (f *fixture) checkEvents(batch jobs.Batch, rows []jobs.Row, events []jobs.Event) {
+	f.t.Helper()
 	ofJob := map[jobs.ID][]jobs.Event{}
 	revision, finished := 0, false
 	for _, e := range events {
@@ -84,12 +84,12 @@ func (b *book) checkEvents(batch jobs.Batch, rows []jobs.Row, events []jobs.Even
 		case jobs.EventBatchFinished, jobs.EventBatchRevised:
 			revision++
 			if revised := e.Type == jobs.EventBatchRevised; revised != finished || e.Revision != revision {
-				b.t.Fatalf("batch %s: event %+v as number %d, finished before: %v", batch.ID, e, revision, finished)
+				f.t.Fatalf("batch %s: event %+v as number %d, finished before: %v", batch.ID, e, revision, finished)
 			}
 			finished = true
 		case jobs.EventBatchPaused:
 			if finished || e.Revision != revision {
-				b.t.Fatalf("batch %s: event %+v after revision %d, finished: %v", batch.ID, e, revision, finished)
+				f.t.Fatalf("batch %s: event %+v after revision %d, finished: %v", batch.ID, e, revision, finished)
 			}
 		case jobs.EventJobRetried:
 			ofJob[e.Job] = append(ofJob[e.Job], e)
@@ -97,23 +97,24 @@ func (b *book) checkEvents(batch jobs.Batch, rows []jobs.Row, events []jobs.Even
 		default:
 			ofJob[e.Job] = append(ofJob[e.Job], e)
 			if finished && e.Type != jobs.EventJobLate && e.Type != jobs.EventJobCorrected {
-				b.t.Fatalf("batch %s: event %+v after the batch had finished", batch.ID, e)
+				f.t.Fatalf("batch %s: event %+v after the batch had finished", batch.ID, e)
 			}
 		}
 	}
 	if revision != batch.Revision || finished != (batch.State == jobs.BatchFinished) {
-		b.t.Fatalf("batch %s is %s with revision %d but events of %d, finished: %v", batch.ID, batch.State, batch.Revision, revision, finished)
+		f.t.Fatalf("batch %s is %s with revision %d but events of %d, finished: %v", batch.ID, batch.State, batch.Revision, revision, finished)
 	}
 	for _, r := range rows {
-		b.checkHistory(r.Job, ofJob[r.ID])
+		f.checkHistory(r.Job, ofJob[r.ID])
 	}
 }
 
-// checkHistory asserts that a job's events are those of its attempts, one after
-// the other, each brought to an end that a retry can leave, and that the last
-// one stands where the job stands. Each attempt's screenshot may correct it once.
-func (b *book) checkHistory(j jobs.Job, events []jobs.Event) {
-	b.t.Helper()
+// checkHistory asserts that a job's events are those of its attempts in order.
+// Each attempt but the last must have an end that a retry can leave. The last
+// event must agree with the job's state. Each attempt's screenshot may correct
+// the job once.
+func (f *fixture) checkHistory(j jobs.Job, events []jobs.Event) {
+	f.t.Helper()
 	var ends []jobs.Event // of the attempt
 	attempt, retried, corrections := 0, false, 0
 	for _, e := range events {
@@ -123,7 +124,7 @@ func (b *book) checkHistory(j jobs.Job, events []jobs.Event) {
 		if e.Type != jobs.EventJobRetried {
 			older := (e.Type == jobs.EventJobLate || e.Type == jobs.EventJobCorrected) && e.Attempt < attempt
 			if retried && e.Attempt != attempt && !older {
-				b.t.Fatalf("job %s: event %+v in attempt %d", j.ID, e, attempt)
+				f.t.Fatalf("job %s: event %+v in attempt %d", j.ID, e, attempt)
 			}
 			ends = append(ends, e)
 			continue
@@ -131,33 +132,33 @@ func (b *book) checkHistory(j jobs.Job, events []jobs.Event) {
 		waits := e.State == jobs.Pending && e.Attempt == attempt && len(ends) == 1
 		if !isHistory(ends) || !slices.Contains(jobs.Retriable, endOf(ends)) || retried && e.Attempt != attempt+1 && !waits ||
 			e.State == jobs.Pending && endOf(ends) != jobs.Canceled {
-			b.t.Fatalf("job %s: event %+v after %v of attempt %d", j.ID, e, ends, attempt)
+			f.t.Fatalf("job %s: event %+v after %v of attempt %d", j.ID, e, ends, attempt)
 		}
 		ends, attempt, retried = nil, e.Attempt, true
 	}
 	if retried && j.Attempt != attempt {
-		b.t.Fatalf("job %s is in attempt %d, its events in %d", j.ID, j.Attempt, attempt)
+		f.t.Fatalf("job %s is in attempt %d, its events in %d", j.ID, j.Attempt, attempt)
 	}
 	if corrections > j.Attempt {
-		b.t.Fatalf("job %s was corrected %d times in %d attempts", j.ID, corrections, j.Attempt)
+		f.t.Fatalf("job %s was corrected %d times in %d attempts", j.ID, corrections, j.Attempt)
 	}
-	told := func(kind jobs.EventType) bool {
+	has := func(kind jobs.EventType) bool {
 		return slices.ContainsFunc(ends, func(e jobs.Event) bool { return e.Type == kind })
 	}
 	ended := !j.State.Open() && j.State != jobs.Duplicate && j.State != jobs.Rejected
 	switch {
 	case !ended && len(ends) == 0:
-	case !isHistory(ends) || endOf(ends) != j.State || told(jobs.EventJobCorrected) != j.Corrected,
-		!j.Corrected && told(jobs.EventJobLate) != j.Late:
-		b.t.Fatalf("job %s is %s (attempt %d, late: %v, corrected: %v) with events %v", j.ID, j.State, j.Attempt, j.Late, j.Corrected, ends)
+	case !isHistory(ends) || endOf(ends) != j.State || has(jobs.EventJobCorrected) != j.Corrected,
+		!j.Corrected && has(jobs.EventJobLate) != j.Late:
+		f.t.Fatalf("job %s is %s (attempt %d, late: %v, corrected: %v) with events %v", j.ID, j.State, j.Attempt, j.Late, j.Corrected, ends)
 	}
 }
 
-// isHistory reports whether these may be the ends of one attempt: the picture of
-// an older one may come before its end, as its end, or after it, and after a late
-// failure, too, and a retry may find it after a cancel. A late failure comes after a
-// time-out alone. Corrections, and what
-// they make possible, come after an end.
+// isHistory reports whether the events can be the ends of one attempt. The image
+// of an older attempt can arrive before its end, as its end, or after it, also
+// after a late failure. A retry can find it after a cancel. A late failure can
+// only follow a time-out. Corrections, and the late results that they make
+// possible, follow an end.
 func isHistory(ends []jobs.Event) bool {
 	for i, e := range ends {
 		before := jobs.State("")
@@ -182,7 +183,7 @@ func isHistory(ends []jobs.Event) bool {
 	return len(ends) > 0
 }
 
-// endOf is the state that the last of some events tells of.
+// endOf returns the state in the last of some events.
 func endOf(ends []jobs.Event) jobs.State {
 	last := ends[len(ends)-1]
 	if last.State != "" {
@@ -191,27 +192,27 @@ func endOf(ends []jobs.Event) jobs.State {
 	return jobs.State(strings.TrimPrefix(string(last.Type), "job."))
 }
 
-// eventsByBatch reads the whole log and asserts that places grow.
-func (b *book) eventsByBatch() map[string][]jobs.Event {
-	b.t.Helper()
+// eventsByBatch reads the whole log and asserts that the places increase.
+func (f *fixture) eventsByBatch() map[string][]jobs.Event {
+	f.t.Helper()
 	of := map[string][]jobs.Event{}
-	for _, e := range b.allEvents() {
+	for _, e := range f.allEvents() {
 		of[e.Batch] = append(of[e.Batch], e)
 	}
 	return of
 }
 
-func (b *book) allEvents() []jobs.Event {
-	b.t.Helper()
+func (f *fixture) allEvents() []jobs.Event {
+	f.t.Helper()
 	const limit = 500
 	var all []jobs.Event
 	var after int64
 	for {
-		page, upTo, err := b.Events(b.ctx(), jobs.EventFilter{After: after, Limit: limit})
-		b.must(err, "events after %d", after)
+		page, upTo, err := f.Events(f.ctx(), jobs.EventFilter{After: after, Limit: limit})
+		f.must(err, "events after %d", after)
 		for _, e := range page {
 			if e.Seq <= after {
-				b.t.Fatalf("event %+v comes after place %d", e, after)
+				f.t.Fatalf("event %+v comes after place %d", e, after)
 			}
 			after = e.Seq
 		}
@@ -219,17 +220,17 @@ func (b *book) allEvents() []jobs.Event {
 		if len(page) < limit {
 			return all
 		}
-		wantSame(b, "place up to which a full page has looked", upTo, after)
+		wantSame(f, "place up to which a full page has looked", upTo, after)
 	}
 }
 
-func (b *book) allRows(batch string) []jobs.Row {
-	b.t.Helper()
+func (f *fixture) allRows(batch string) []jobs.Row {
+	f.t.Helper()
 	const limit = 500
 	var all []jobs.Row
 	for {
-		page, err := b.Rows(b.ctx(), batch, int64(len(all)), limit)
-		b.must(err, "rows of %s", batch)
+		page, err := f.Rows(f.ctx(), batch, int64(len(all)), limit)
+		f.must(err, "rows of %s", batch)
 		all = append(all, page...)
 		if len(page) < limit {
 			break
@@ -237,14 +238,14 @@ func (b *book) allRows(batch string) []jobs.Row {
 	}
 	for i, r := range all {
 		if r.ID != row(batch, int64(i+1)) {
-			b.t.Fatalf("row %d of %s is %s", i+1, batch, r.ID)
+			f.t.Fatalf("row %d of %s is %s", i+1, batch, r.ID)
 		}
 	}
 	return all
 }
 
-// totals are counters in a form that compares: every key there, calls left
-// out because rows do not know of them.
+// totals are counters in a form that can be compared: every key is set. The
+// number of calls is left out, because the rows do not contain it.
 type totals struct {
 	Rows, Late, Corrected int64
 	DoubleCharged         int64

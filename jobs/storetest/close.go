@@ -9,17 +9,18 @@ import (
 	"shotline/jobs"
 )
 
-// guards is what each result (columns) does to a job in each standing (rows):
+// guards defines the effect of each result (columns) on a job in each standing
+// (rows):
 //
 //	=        nothing
-//	!        nothing but a conflict, counted
+//	!        nothing but a conflict, which is counted
 //	!done^   a conflict, with which the job is corrected; !done*^ stays late
-//	~        nothing; whether it contradicts anything is left open
+//	~        nothing; whether it is a conflict is not defined
 //	done     closes as done, and so on; done* is recorded as late
 //
-// hook and poll are the vendor's results; time, cancel and refuse are closings
-// from pending, from any open state and from submitting; other is a closing of
-// another attempt; reopen is one that names final states to leave.
+// The columns hook and poll are the vendor's results. time, cancel and refuse are
+// closings from pending, from any open state and from submitting. other is a
+// closing of another attempt. reopen is a closing from final states.
 const guards = `
              hook-done hook-failed poll-done poll-failed time      cancel   refuse other reopen
 queued       =         =           =         =           =         canceled =      =     =
@@ -38,88 +39,88 @@ duplicate    =         =           =         =           =         =        =   
 rejected     =         =           =         =           =         =        =      =     =
 `
 
-// standings brings one job of a fresh batch (rows 1 to 3 queued, 4 a duplicate,
-// 5 rejected) into a standing.
-var standings = map[string]func(b *book, batch string) jobs.ID{
-	"queued":  func(_ *book, batch string) jobs.ID { return row(batch, 1) },
-	"intent":  func(b *book, batch string) jobs.ID { return b.sent(batch, 1)[0].Job.ID },
-	"doubt":   func(b *book, batch string) jobs.ID { return b.doubted(batch, 1)[0].Job.ID },
-	"pending": func(b *book, batch string) jobs.ID { return b.pending(batch, 1)[0] },
-	"done": func(b *book, batch string) jobs.ID {
-		id := b.pending(batch, 1)[0]
-		b.webhook(id, jobs.OutcomeDone)
+// standings bring one job of a new batch into a standing. In the batch, rows 1 to
+// 3 are queued, row 4 is a duplicate, and row 5 is rejected.
+var standings = map[string]func(f *fixture, batch string) jobs.ID{
+	"queued":  func(_ *fixture, batch string) jobs.ID { return row(batch, 1) },
+	"intent":  func(f *fixture, batch string) jobs.ID { return f.leaseAndIntend(batch, 1)[0].Job.ID },
+	"doubt":   func(f *fixture, batch string) jobs.ID { return f.leaseAndDoubt(batch, 1)[0].Job.ID },
+	"pending": func(f *fixture, batch string) jobs.ID { return f.pending(batch, 1)[0] },
+	"done": func(f *fixture, batch string) jobs.ID {
+		id := f.pending(batch, 1)[0]
+		f.webhook(id, jobs.OutcomeDone)
 		return id
 	},
-	"failed": func(b *book, batch string) jobs.ID {
-		id := b.pending(batch, 1)[0]
-		b.webhook(id, jobs.OutcomeFailed)
+	"failed": func(f *fixture, batch string) jobs.ID {
+		id := f.pending(batch, 1)[0]
+		f.webhook(id, jobs.OutcomeFailed)
 		return id
 	},
 	"timed-out": timedOut,
-	"late-done": func(b *book, batch string) jobs.ID {
-		id := timedOut(b, batch)
-		b.webhook(id, jobs.OutcomeDone)
+	"late-done": func(f *fixture, batch string) jobs.ID {
+		id := timedOut(f, batch)
+		f.webhook(id, jobs.OutcomeDone)
 		return id
 	},
-	"late-failed": func(b *book, batch string) jobs.ID {
-		id := timedOut(b, batch)
-		b.observe(jobs.ByPoll, seen(id, jobs.OutcomeFailed))
+	"late-failed": func(f *fixture, batch string) jobs.ID {
+		id := timedOut(f, batch)
+		f.observe(jobs.ByPoll, seen(id, jobs.OutcomeFailed))
 		return id
 	},
-	"canceled": func(b *book, batch string) jobs.ID {
-		id := b.pending(batch, 1)[0]
-		b.shut(cancel(id))
+	"canceled": func(f *fixture, batch string) jobs.ID {
+		id := f.pending(batch, 1)[0]
+		f.closeJobs(cancel(id))
 		return id
 	},
-	"never-sent": func(b *book, batch string) jobs.ID {
-		b.shut(cancel(row(batch, 1)))
+	"never-sent": func(f *fixture, batch string) jobs.ID {
+		f.closeJobs(cancel(row(batch, 1)))
 		return row(batch, 1)
 	},
-	"refused": func(b *book, batch string) jobs.ID {
-		id := b.sent(batch, 1)[0].Job.ID
-		b.shut(refuse(id))
+	"refused": func(f *fixture, batch string) jobs.ID {
+		id := f.leaseAndIntend(batch, 1)[0].Job.ID
+		f.closeJobs(refuse(id))
 		return id
 	},
-	"duplicate": func(_ *book, batch string) jobs.ID { return row(batch, 4) },
-	"rejected":  func(_ *book, batch string) jobs.ID { return row(batch, 5) },
+	"duplicate": func(_ *fixture, batch string) jobs.ID { return row(batch, 4) },
+	"rejected":  func(_ *fixture, batch string) jobs.ID { return row(batch, 5) },
 }
 
-func timedOut(b *book, batch string) jobs.ID {
-	b.t.Helper()
-	id := b.pending(batch, 1)[0]
-	b.shut(timeOut(id))
+func timedOut(f *fixture, batch string) jobs.ID {
+	f.t.Helper()
+	id := f.pending(batch, 1)[0]
+	f.closeJobs(timeOut(id))
 	return id
 }
 
 // results are the columns of guards.
-var results = map[string]func(b *book, id jobs.ID) jobs.Effects{
-	"hook-done":   func(b *book, id jobs.ID) jobs.Effects { return b.webhook(id, jobs.OutcomeDone) },
-	"hook-failed": func(b *book, id jobs.ID) jobs.Effects { return b.webhook(id, jobs.OutcomeFailed) },
-	"poll-done":   func(b *book, id jobs.ID) jobs.Effects { return b.observe(jobs.ByPoll, seen(id, jobs.OutcomeDone)) },
-	"poll-failed": func(b *book, id jobs.ID) jobs.Effects {
-		return b.observe(jobs.ByPoll, seen(id, jobs.OutcomeFailed))
+var results = map[string]func(f *fixture, id jobs.ID) jobs.Effects{
+	"hook-done":   func(f *fixture, id jobs.ID) jobs.Effects { return f.webhook(id, jobs.OutcomeDone) },
+	"hook-failed": func(f *fixture, id jobs.ID) jobs.Effects { return f.webhook(id, jobs.OutcomeFailed) },
+	"poll-done":   func(f *fixture, id jobs.ID) jobs.Effects { return f.observe(jobs.ByPoll, seen(id, jobs.OutcomeDone)) },
+	"poll-failed": func(f *fixture, id jobs.ID) jobs.Effects {
+		return f.observe(jobs.ByPoll, seen(id, jobs.OutcomeFailed))
 	},
-	"time":   func(b *book, id jobs.ID) jobs.Effects { return b.shut(timeOut(id)) },
-	"cancel": func(b *book, id jobs.ID) jobs.Effects { return b.shut(cancel(id)) },
-	"refuse": func(b *book, id jobs.ID) jobs.Effects { return b.shut(refuse(id)) },
-	"other": func(b *book, id jobs.ID) jobs.Effects {
+	"time":   func(f *fixture, id jobs.ID) jobs.Effects { return f.closeJobs(timeOut(id)) },
+	"cancel": func(f *fixture, id jobs.ID) jobs.Effects { return f.closeJobs(cancel(id)) },
+	"refuse": func(f *fixture, id jobs.ID) jobs.Effects { return f.closeJobs(refuse(id)) },
+	"other": func(f *fixture, id jobs.ID) jobs.Effects {
 		c := cancel(id)
 		c.Attempt = 7
-		return b.shut(c)
+		return f.closeJobs(c)
 	},
-	"reopen": func(b *book, id jobs.ID) jobs.Effects {
+	"reopen": func(f *fixture, id jobs.ID) jobs.Effects {
 		c := cancel(id)
 		c.From = []jobs.State{jobs.Done, jobs.Failed, jobs.TimedOut, jobs.Canceled, jobs.Duplicate, jobs.Rejected}
-		effects, err := b.CloseJobs(b.ctx(), []jobs.Closing{c}, b.now)
+		effects, err := f.CloseJobs(f.ctx(), []jobs.Closing{c}, f.now)
 		if err != nil && !errors.Is(err, jobs.ErrInvalid) {
-			b.t.Fatalf("close from final states: %v", err)
+			f.t.Fatalf("close from final states: %v", err)
 		}
-		b.check()
+		f.check()
 		return effects
 	},
 }
 
-// provenances are what the columns close with.
+// provenances are the provenances of the columns' closures.
 var provenances = map[string]jobs.Provenance{
 	"hook-done": jobs.ByWebhook, "hook-failed": jobs.ByWebhook, "poll-done": jobs.ByPoll, "poll-failed": jobs.ByPoll,
 	"time": jobs.ByDeadline, "cancel": jobs.ByCancel, "refuse": jobs.BySubmit,
@@ -133,47 +134,47 @@ func guardTests() []test {
 	for _, line := range lines[1:] {
 		cells := strings.Fields(line)
 		standing := cells[0]
-		tests = append(tests, test{"guards of " + standing, func(b *book) {
-			b.quiet = true
+		tests = append(tests, test{"guards of " + standing, func(f *fixture) {
+			f.uncheckedSteps = true
 			for i, want := range cells[1:] {
-				b.guard(fmt.Sprintf("b%d", i), standing, columns[i], want)
+				f.guard(fmt.Sprintf("b%d", i), standing, columns[i], want)
 			}
 		}})
 	}
 	return tests
 }
 
-// guard asserts one cell of guards.
-func (b *book) guard(batch, standing, result, want string) {
-	b.t.Helper()
-	b.open(batch, append(pages(3), page(pages(1)[0].URL), rejected(6, "bad"))...)
-	id := standings[standing](b, batch)
-	before := b.job(id)
-	b.later(time.Second)
-	effects := results[result](b, id)
-	after := b.job(id)
-	b.audit()
+// guard tests one cell of guards.
+func (f *fixture) guard(batch, standing, result, want string) {
+	f.t.Helper()
+	f.open(batch, append(pages(3), page(pages(1)[0].URL), rejected(6, "bad"))...)
+	id := standings[standing](f, batch)
+	before := f.job(id)
+	f.later(time.Second)
+	effects := results[result](f, id)
+	after := f.job(id)
+	f.audit()
 
 	cell := standing + " + " + result
 	rest, conflict := strings.CutPrefix(want, "!")
 	rest, corrected := strings.CutSuffix(rest, "^")
 	wantState, late := strings.CutSuffix(rest, "*")
 	if rest == "" || rest == "=" || rest == "~" {
-		b.wantClosed(effects)
-		wantSame(b, cell+": state", after.State, before.State)
-		wantSame(b, cell+": closed by", after.ClosedBy, before.ClosedBy)
-		wantSame(b, cell+": late", after.Late, before.Late)
-		b.wantTime(cell+": closed", after.ClosedAt, before.ClosedAt)
+		f.wantClosed(effects)
+		wantSame(f, cell+": state", after.State, before.State)
+		wantSame(f, cell+": closed by", after.ClosedBy, before.ClosedBy)
+		wantSame(f, cell+": late", after.Late, before.Late)
+		f.wantTime(cell+": closed", after.ClosedAt, before.ClosedAt)
 	} else {
 		state, by := jobs.State(wantState), provenances[result]
-		b.wantClosed(effects, jobs.Closed{Job: id, Attempt: after.Attempt, State: state, By: by, Late: late, Corrected: corrected})
-		wantSame(b, cell+": state", after.State, state)
-		wantSame(b, cell+": closed by", after.ClosedBy, by)
-		wantSame(b, cell+": late", after.Late, late)
-		wantSame(b, cell+": corrected", after.Corrected, corrected)
-		b.wantTime(cell+": closed", after.ClosedAt, b.now)
+		f.wantClosed(effects, jobs.Closed{Job: id, Attempt: after.Attempt, State: state, By: by, Late: late, Corrected: corrected})
+		wantSame(f, cell+": state", after.State, state)
+		wantSame(f, cell+": closed by", after.ClosedBy, by)
+		wantSame(f, cell+": late", after.Late, late)
+		wantSame(f, cell+": corrected", after.Corrected, corrected)
+		f.wantTime(cell+": closed", after.ClosedAt, f.now)
 	}
-	wantSame(b, cell+": attempt", after.Attempt, before.Attempt)
+	wantSame(f, cell+": attempt", after.Attempt, before.Attempt)
 	if want == "~" {
 		return
 	}
@@ -181,104 +182,104 @@ func (b *book) guard(batch, standing, result, want string) {
 	if conflict {
 		conflicts = 1
 	}
-	wantSame(b, cell+": conflicts in this step", effects.Conflicts, conflicts)
-	wantSame(b, cell+": conflicts on the job", after.Conflicts, before.Conflicts+conflicts)
+	wantSame(f, cell+": conflicts in this step", effects.Conflicts, conflicts)
+	wantSame(f, cell+": conflicts on the job", after.Conflicts, before.Conflicts+conflicts)
 }
 
 var closeTests = append(guardTests(), []test{
-	{"a closing tells why", func(b *book) {
-		b.open("b1", pages(2)...)
-		id := b.pending("b1", 1)[0]
-		b.shut(timeOut(id))
-		wantSame(b, "reason", b.wantState(id, jobs.TimedOut).Error, "no result in time")
-		wantSame(b, "screenshot", b.job(id).ScreenshotID, shot(id))
+	{"a closing records its reason", func(f *fixture) {
+		f.open("b1", pages(2)...)
+		id := f.pending("b1", 1)[0]
+		f.closeJobs(timeOut(id))
+		wantSame(f, "reason", f.wantState(id, jobs.TimedOut).Error, "no result in time")
+		wantSame(f, "screenshot", f.job(id).ScreenshotID, shot(id))
 	}},
-	{"a late result replaces the reason", func(b *book) {
-		b.open("b1", pages(3)...)
-		failed, done := timedOut(b, "b1"), timedOut(b, "b1")
-		b.webhook(failed, jobs.OutcomeFailed)
-		b.webhook(done, jobs.OutcomeDone)
-		wantSame(b, "reason of the late failure", b.job(failed).Error, vendorError)
-		wantSame(b, "reason of the late picture", b.job(done).Error, "")
-		wantSame(b, "image of the late picture", b.job(done).ImageURL, imageURL)
-		wantSame(b, "late jobs", b.batch("b1").Counts.Late, 2)
+	{"a late result replaces the reason", func(f *fixture) {
+		f.open("b1", pages(3)...)
+		failed, done := timedOut(f, "b1"), timedOut(f, "b1")
+		f.webhook(failed, jobs.OutcomeFailed)
+		f.webhook(done, jobs.OutcomeDone)
+		wantSame(f, "reason of the late failure", f.job(failed).Error, vendorError)
+		wantSame(f, "reason of the late image", f.job(done).Error, "")
+		wantSame(f, "image of the late result", f.job(done).ImageURL, imageURL)
+		wantSame(f, "late jobs", f.batch("b1").Counts.Late, 2)
 	}},
-	{"a job named twice in one call closes once", func(b *book) {
-		b.open("b1", pages(2)...)
-		id := b.pending("b1", 1)[0]
-		b.wantClosed(b.shut(timeOut(id), timeOut(id), cancel(id)),
+	{"a job that occurs twice in one call closes once", func(f *fixture) {
+		f.open("b1", pages(2)...)
+		id := f.pending("b1", 1)[0]
+		f.wantClosed(f.closeJobs(timeOut(id), timeOut(id), cancel(id)),
 			jobs.Closed{Job: id, Attempt: 1, State: jobs.TimedOut, By: jobs.ByDeadline})
 	}},
-	{"closings close in their order", func(b *book) {
-		b.open("b1", pages(3)...)
-		b.pending("b1", 2)
-		b.wantClosed(b.shut(cancel(row("b1", 3)), timeOut(row("b1", 1)), cancel(row("b1", 2))),
+	{"closings are applied in their order", func(f *fixture) {
+		f.open("b1", pages(3)...)
+		f.pending("b1", 2)
+		f.wantClosed(f.closeJobs(cancel(row("b1", 3)), timeOut(row("b1", 1)), cancel(row("b1", 2))),
 			jobs.Closed{Job: row("b1", 3), State: jobs.Canceled, By: jobs.ByCancel},
 			jobs.Closed{Job: row("b1", 1), Attempt: 1, State: jobs.TimedOut, By: jobs.ByDeadline},
 			jobs.Closed{Job: row("b1", 2), Attempt: 1, State: jobs.Canceled, By: jobs.ByCancel})
 	}},
-	{"a kept webhook never loses to a clock", func(b *book) {
-		b.open("b1", pages(4)...)
-		ids := b.pending("b1", 3)
-		b.deliver(shot(ids[0]), jobs.OutcomeDone)
-		b.deliver(shot(ids[2]), jobs.OutcomeFailed)
-		b.later(time.Hour)
-		effects := b.shut(timeOut(ids[0]), timeOut(ids[1]))
-		b.wantClosed(effects,
+	{"a kept webhook is applied before a deadline", func(f *fixture) {
+		f.open("b1", pages(4)...)
+		ids := f.pending("b1", 3)
+		f.deliver(shot(ids[0]), jobs.OutcomeDone)
+		f.deliver(shot(ids[2]), jobs.OutcomeFailed)
+		f.later(time.Hour)
+		effects := f.closeJobs(timeOut(ids[0]), timeOut(ids[1]))
+		f.wantClosed(effects,
 			jobs.Closed{Job: ids[0], Attempt: 1, State: jobs.Done, By: jobs.ByWebhook},
 			jobs.Closed{Job: ids[2], Attempt: 1, State: jobs.Failed, By: jobs.ByWebhook},
 			jobs.Closed{Job: ids[1], Attempt: 1, State: jobs.TimedOut, By: jobs.ByDeadline})
-		wantSame(b, "late", b.wantState(ids[0], jobs.Done).Late, false)
-		wantSame(b, "read again", b.apply().Read, 0)
+		wantSame(f, "late", f.wantState(ids[0], jobs.Done).Late, false)
+		wantSame(f, "read again", f.apply().Read, 0)
 	}},
-	{"a kept webhook never loses to a cancel", func(b *book) {
-		b.open("b1", pages(1)...)
-		id := b.pending("b1", 1)[0]
-		b.deliver(shot(id), jobs.OutcomeDone)
-		b.shut(cancel(id))
-		b.wantState(id, jobs.Done)
+	{"a kept webhook is applied before a cancel", func(f *fixture) {
+		f.open("b1", pages(1)...)
+		id := f.pending("b1", 1)[0]
+		f.deliver(shot(id), jobs.OutcomeDone)
+		f.closeJobs(cancel(id))
+		f.wantState(id, jobs.Done)
 	}},
-	{"a kept webhook comes before a poll, which corrects it", func(b *book) {
-		b.open("b1", pages(3)...)
-		ids := b.pending("b1", 2)
-		b.deliver(shot(ids[0]), jobs.OutcomeFailed)
-		e := b.observe(jobs.ByPoll, seen(ids[0], jobs.OutcomeDone), seen(ids[1], jobs.OutcomeDone))
-		b.wantClosed(e,
+	{"a kept webhook is applied before a poll, which corrects it", func(f *fixture) {
+		f.open("b1", pages(3)...)
+		ids := f.pending("b1", 2)
+		f.deliver(shot(ids[0]), jobs.OutcomeFailed)
+		e := f.observe(jobs.ByPoll, seen(ids[0], jobs.OutcomeDone), seen(ids[1], jobs.OutcomeDone))
+		f.wantClosed(e,
 			jobs.Closed{Job: ids[0], Attempt: 1, State: jobs.Failed, By: jobs.ByWebhook},
 			jobs.Closed{Job: ids[1], Attempt: 1, State: jobs.Done, By: jobs.ByPoll},
 			jobs.Closed{Job: ids[0], Attempt: 1, State: jobs.Done, By: jobs.ByPoll, Corrected: true})
-		wantSame(b, "conflicts", e.Conflicts, 1)
-		wantSame(b, "read again", b.apply().Read, 0)
+		wantSame(f, "conflicts", e.Conflicts, 1)
+		wantSame(f, "read again", f.apply().Read, 0)
 	}},
-	{"a long inbox is applied before a poll too", func(b *book) {
-		b.bulk("b1", 300)
-		crowd(b, 299, func(i int) error {
-			_, err := b.AppendDelivery(b.ctx(), b.told(shot(row("b1", int64(i+1))), jobs.OutcomeDone))
+	{"a long inbox is applied before a poll too", func(f *fixture) {
+		f.bulk("b1", 300)
+		concurrently(f, 299, func(i int) error {
+			_, err := f.AppendDelivery(f.ctx(), f.delivery(shot(row("b1", int64(i+1))), jobs.OutcomeDone))
 			return err
 		})
-		e := b.observe(jobs.ByPoll, seen(row("b1", 300), jobs.OutcomeDone), seen(row("b1", 1), jobs.OutcomeDone))
-		wantSame(b, "closed", len(e.Closed), 300)
-		wantSame(b, "by webhook", b.batch("b1").Counts.ByProvenance[jobs.ByWebhook], 299)
+		e := f.observe(jobs.ByPoll, seen(row("b1", 300), jobs.OutcomeDone), seen(row("b1", 1), jobs.OutcomeDone))
+		wantSame(f, "closed", len(e.Closed), 300)
+		wantSame(f, "by webhook", f.batch("b1").Counts.ByProvenance[jobs.ByWebhook], 299)
 	}},
-	{"a long inbox is applied before a clock too", func(b *book) {
-		b.bulk("b1", 300)
-		crowd(b, 300, func(i int) error {
-			_, err := b.AppendDelivery(b.ctx(), b.told(shot(row("b1", int64(i+1))), jobs.OutcomeDone))
+	{"a long inbox is applied before a deadline too", func(f *fixture) {
+		f.bulk("b1", 300)
+		concurrently(f, 300, func(i int) error {
+			_, err := f.AppendDelivery(f.ctx(), f.delivery(shot(row("b1", int64(i+1))), jobs.OutcomeDone))
 			return err
 		})
-		e := b.shut(timeOut(row("b1", 300)), timeOut(row("b1", 1)))
-		wantSame(b, "closed", len(e.Closed), 300)
-		wantSame(b, "done", b.batch("b1").Counts.Of(jobs.Done), 300)
+		e := f.closeJobs(timeOut(row("b1", 300)), timeOut(row("b1", 1)))
+		wantSame(f, "closed", len(e.Closed), 300)
+		wantSame(f, "done", f.batch("b1").Counts.Of(jobs.Done), 300)
 	}},
-	{"a held webhook does not stop a closing", func(b *book) {
-		b.open("b1", pages(2)...)
-		id := b.doubted("b1", 1)[0].Job.ID
-		b.later(time.Second)
-		b.deliver(shot(id), jobs.OutcomeDone)
-		b.shut(cancel(id))
-		b.wantState(id, jobs.Canceled)
-		e := b.observe(jobs.ByPoll, seen(id, jobs.OutcomeDone))
-		b.wantClosed(e)
-		b.wantState(id, jobs.Canceled)
+	{"a held webhook does not stop a closing", func(f *fixture) {
+		f.open("b1", pages(2)...)
+		id := f.leaseAndDoubt("b1", 1)[0].Job.ID
+		f.later(time.Second)
+		f.deliver(shot(id), jobs.OutcomeDone)
+		f.closeJobs(cancel(id))
+		f.wantState(id, jobs.Canceled)
+		e := f.observe(jobs.ByPoll, seen(id, jobs.OutcomeDone))
+		f.wantClosed(e)
+		f.wantState(id, jobs.Canceled)
 	}},
 }...)

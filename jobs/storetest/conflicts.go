@@ -7,184 +7,184 @@ import (
 )
 
 var conflictTests = []test{
-	{"the vendor is asked about a contradicted screenshot", func(b *book) {
-		b.open("b1", pages(3)...)
-		ids := b.pending("b1", 3)
-		b.webhook(ids[0], jobs.OutcomeDone)
-		b.webhook(ids[1], jobs.OutcomeDone)
-		b.webhook(ids[1], jobs.OutcomeDone)
-		wantSame(b, "conflicts before any", len(b.claimConflicts(b.now)), 0)
-		b.later(time.Second)
-		b.webhook(ids[0], jobs.OutcomeFailed)
-		j := b.wantState(ids[0], jobs.Done)
-		wantSame(b, "first result", j.FirstResult, jobs.OutcomeDone)
-		wantSame(b, "vendor says", j.VendorSays, jobs.OutcomeNone)
-		wantSame(b, "conflicts before their time", len(b.claimConflicts(b.now.Add(-time.Second))), 0)
-		want := jobs.Conflict{Job: ids[0], Attempt: 1, ScreenshotID: shot(ids[0]), Recorded: jobs.OutcomeDone, Since: b.now}
-		b.wantConflicts(b.claimConflicts(b.now), want)
-		wantSame(b, "claimed again", len(b.claimConflicts(b.now)), 0)
-		b.later(time.Hour) // whoever claimed it has died
+	{"a contradicted screenshot has a conflict to check", func(f *fixture) {
+		f.open("b1", pages(3)...)
+		ids := f.pending("b1", 3)
+		f.webhook(ids[0], jobs.OutcomeDone)
+		f.webhook(ids[1], jobs.OutcomeDone)
+		f.webhook(ids[1], jobs.OutcomeDone)
+		wantSame(f, "conflicts before any", len(f.claimConflicts(f.now)), 0)
+		f.later(time.Second)
+		f.webhook(ids[0], jobs.OutcomeFailed)
+		j := f.wantState(ids[0], jobs.Done)
+		wantSame(f, "first result", j.FirstResult, jobs.OutcomeDone)
+		wantSame(f, "vendor's result", j.VendorSays, jobs.OutcomeNone)
+		wantSame(f, "conflicts before their time", len(f.claimConflicts(f.now.Add(-time.Second))), 0)
+		want := jobs.Conflict{Job: ids[0], Attempt: 1, ScreenshotID: shot(ids[0]), Recorded: jobs.OutcomeDone, Since: f.now}
+		f.wantConflicts(f.claimConflicts(f.now), want)
+		wantSame(f, "claimed again", len(f.claimConflicts(f.now)), 0)
+		f.later(time.Hour) // the process with the claim has died
 		want.Checks = 1
-		b.wantConflicts(b.claimConflicts(b.now), want)
+		f.wantConflicts(f.claimConflicts(f.now), want)
 	}},
-	{"a conflict has the timeout of its row", func(b *book) {
+	{"a conflict has the timeout of its row", func(f *fixture) {
 		rows := pages(1)
 		rows[0].Timeout = 90 * time.Second
-		b.open("b1", rows...)
-		id := b.pending("b1", 1)[0]
-		b.webhook(id, jobs.OutcomeFailed)
-		b.webhook(id, jobs.OutcomeDone)
-		b.wantConflicts(b.claimConflicts(b.now), jobs.Conflict{
-			Job: id, Attempt: 1, ScreenshotID: shot(id), Recorded: jobs.OutcomeFailed, Since: b.now, Timeout: 90 * time.Second,
+		f.open("b1", rows...)
+		id := f.pending("b1", 1)[0]
+		f.webhook(id, jobs.OutcomeFailed)
+		f.webhook(id, jobs.OutcomeDone)
+		f.wantConflicts(f.claimConflicts(f.now), jobs.Conflict{
+			Job: id, Attempt: 1, ScreenshotID: shot(id), Recorded: jobs.OutcomeFailed, Since: f.now, Timeout: 90 * time.Second,
 		})
 	}},
-	{"both results in one step are a conflict", func(b *book) {
-		b.open("b1", pages(1)...)
-		id := b.pending("b1", 1)[0]
-		b.deliver(shot(id), jobs.OutcomeFailed)
-		b.deliver(shot(id), jobs.OutcomeDone)
-		b.apply()
-		b.wantConflicts(b.claimConflicts(b.now),
-			jobs.Conflict{Job: id, Attempt: 1, ScreenshotID: shot(id), Recorded: jobs.OutcomeFailed, Since: b.now})
+	{"both results in one step are a conflict", func(f *fixture) {
+		f.open("b1", pages(1)...)
+		id := f.pending("b1", 1)[0]
+		f.deliver(shot(id), jobs.OutcomeFailed)
+		f.deliver(shot(id), jobs.OutcomeDone)
+		f.apply()
+		f.wantConflicts(f.claimConflicts(f.now),
+			jobs.Conflict{Job: id, Attempt: 1, ScreenshotID: shot(id), Recorded: jobs.OutcomeFailed, Since: f.now})
 	}},
-	{"a create's answer is contradicted, and settles nothing", func(b *book) {
-		b.open("b1", pages(1)...)
-		id := b.pending("b1", 1)[0]
-		b.webhook(id, jobs.OutcomeFailed)
-		wantSame(b, "conflicts", b.observe(jobs.ByCreate, seen(id, jobs.OutcomeDone)).Conflicts, 1)
-		b.wantState(id, jobs.Failed)
-		wantSame(b, "to be checked", len(b.claimConflicts(b.now)), 1)
+	{"a create's response can be contradicted, and does not settle a conflict", func(f *fixture) {
+		f.open("b1", pages(1)...)
+		id := f.pending("b1", 1)[0]
+		f.webhook(id, jobs.OutcomeFailed)
+		wantSame(f, "conflicts", f.observe(jobs.ByCreate, seen(id, jobs.OutcomeDone)).Conflicts, 1)
+		f.wantState(id, jobs.Failed)
+		wantSame(f, "to be checked", len(f.claimConflicts(f.now)), 1)
 	}},
-	{"conflicts are claimed oldest first, up to a limit, of all batches or of one", func(b *book) {
-		b.open("b1", pages(3)...)
-		b.open("b2", pages(1)...)
-		for _, id := range append(b.pending("b1", 3), b.pending("b2", 1)...) {
-			b.webhook(id, jobs.OutcomeDone)
+	{"conflicts are claimed oldest first, up to a limit, of all batches or of one", func(f *fixture) {
+		f.open("b1", pages(3)...)
+		f.open("b2", pages(1)...)
+		for _, id := range append(f.pending("b1", 3), f.pending("b2", 1)...) {
+			f.webhook(id, jobs.OutcomeDone)
 		}
 		for _, id := range []jobs.ID{row("b1", 2), row("b1", 3), row("b2", 1), row("b1", 1)} {
-			b.webhook(id, jobs.OutcomeFailed)
-			b.later(time.Second)
+			f.webhook(id, jobs.OutcomeFailed)
+			f.later(time.Second)
 		}
 		claim := func(batch string, limit int, want ...jobs.ID) {
-			b.t.Helper()
-			claimed, err := b.ClaimConflicts(b.ctx(), batch, b.now, b.now.Add(time.Minute), limit)
-			b.must(err, "claim conflicts")
-			wantSame(b, "conflicts", len(claimed), len(want))
+			f.t.Helper()
+			claimed, err := f.ClaimConflicts(f.ctx(), batch, f.now, f.now.Add(time.Minute), limit)
+			f.must(err, "claim conflicts")
+			wantSame(f, "conflicts", len(claimed), len(want))
 			for i := range want {
-				wantSame(b, "conflict", claimed[i].Job, want[i])
+				wantSame(f, "conflict", claimed[i].Job, want[i])
 			}
 		}
 		claim("b2", 9, row("b2", 1))
 		claim("", 2, row("b1", 2), row("b1", 3))
 		claim("", 9, row("b1", 1))
-		_, err := b.ClaimConflicts(b.ctx(), "nothere", b.now, b.now, 1)
-		b.wantErr(err, jobs.ErrNotFound, "conflicts of no batch")
+		_, err := f.ClaimConflicts(f.ctx(), "nothere", f.now, f.now, 1)
+		f.wantErr(err, jobs.ErrNotFound, "conflicts of an unknown batch")
 	}},
-	{"a vendor that cannot tell is asked again, or not any more", func(b *book) {
-		b.open("b1", pages(1)...)
-		id := b.pending("b1", 1)[0]
-		b.webhook(id, jobs.OutcomeDone)
-		b.webhook(id, jobs.OutcomeFailed)
-		b.claimConflicts(b.now)
-		b.recheck(id, jobs.OutcomeNone, b.now.Add(time.Second)) // it was not reached
-		wantSame(b, "says", b.job(id).VendorSays, jobs.OutcomeNone)
-		b.later(time.Second)
-		wantSame(b, "due", len(b.claimConflicts(b.now)), 1)
-		b.recheck(id, jobs.OutcomeProcessing, b.now.Add(time.Minute))
-		wantSame(b, "says", b.job(id).VendorSays, jobs.OutcomeProcessing)
-		wantSame(b, "due too early", len(b.claimConflicts(b.now)), 0)
-		b.later(time.Minute)
-		claimed := b.claimConflicts(b.now)
-		wantSame(b, "due", len(claimed), 1)
-		wantSame(b, "said before", claimed[0].Says, jobs.OutcomeProcessing)
-		wantSame(b, "checks before", claimed[0].Checks, 2)
-		b.recheck(id, jobs.OutcomeUnknown, time.Time{})
-		b.later(time.Hour)
-		wantSame(b, "due", len(b.claimConflicts(b.now)), 0)
-		j := b.wantState(id, jobs.Done)
-		wantSame(b, "says", j.VendorSays, jobs.OutcomeUnknown)
-		wantSame(b, "corrected", j.Corrected, false)
-		b.recheck(id, jobs.OutcomeProcessing, b.now) // of somebody who is late
-		wantSame(b, "says", b.job(id).VendorSays, jobs.OutcomeUnknown)
-		err := b.RecheckConflicts(b.ctx(), []jobs.ConflictRecheck{{Job: id, Attempt: 1, Says: jobs.OutcomeFailed}})
-		b.wantErr(err, jobs.ErrInvalid, "a word that is a result")
+	{"a conflict without a vendor's result is checked again or left", func(f *fixture) {
+		f.open("b1", pages(1)...)
+		id := f.pending("b1", 1)[0]
+		f.webhook(id, jobs.OutcomeDone)
+		f.webhook(id, jobs.OutcomeFailed)
+		f.claimConflicts(f.now)
+		f.recheck(id, jobs.OutcomeNone, f.now.Add(time.Second)) // the vendor could not be reached
+		wantSame(f, "vendor's result", f.job(id).VendorSays, jobs.OutcomeNone)
+		f.later(time.Second)
+		wantSame(f, "due", len(f.claimConflicts(f.now)), 1)
+		f.recheck(id, jobs.OutcomeProcessing, f.now.Add(time.Minute))
+		wantSame(f, "vendor's result", f.job(id).VendorSays, jobs.OutcomeProcessing)
+		wantSame(f, "due too early", len(f.claimConflicts(f.now)), 0)
+		f.later(time.Minute)
+		claimed := f.claimConflicts(f.now)
+		wantSame(f, "due", len(claimed), 1)
+		wantSame(f, "vendor's earlier result", claimed[0].Says, jobs.OutcomeProcessing)
+		wantSame(f, "checks before", claimed[0].Checks, 2)
+		f.recheck(id, jobs.OutcomeUnknown, time.Time{})
+		f.later(time.Hour)
+		wantSame(f, "due", len(f.claimConflicts(f.now)), 0)
+		j := f.wantState(id, jobs.Done)
+		wantSame(f, "vendor's result", j.VendorSays, jobs.OutcomeUnknown)
+		wantSame(f, "corrected", j.Corrected, false)
+		f.recheck(id, jobs.OutcomeProcessing, f.now) // from a process that is late
+		wantSame(f, "vendor's result", f.job(id).VendorSays, jobs.OutcomeUnknown)
+		err := f.RecheckConflicts(f.ctx(), []jobs.ConflictRecheck{{Job: id, Attempt: 1, Says: jobs.OutcomeFailed}})
+		f.wantErr(err, jobs.ErrInvalid, "recheck with a result")
 	}},
-	{"what contradicts a vendor that could not tell has it asked again", func(b *book) {
-		b.open("b1", pages(1)...)
-		id := b.pending("b1", 1)[0]
-		b.webhook(id, jobs.OutcomeDone)
-		b.webhook(id, jobs.OutcomeFailed)
-		b.claimConflicts(b.now)
-		b.recheck(id, jobs.OutcomeUnknown, time.Time{})
-		b.later(time.Hour)
-		b.webhook(id, jobs.OutcomeFailed)
-		claimed := b.claimConflicts(b.now)
-		wantSame(b, "due", len(claimed), 1)
-		wantSame(b, "checks before", claimed[0].Checks, 0)
-		b.wantTime("since", claimed[0].Since, b.now)
+	{"a contradiction after a check without result is checked again", func(f *fixture) {
+		f.open("b1", pages(1)...)
+		id := f.pending("b1", 1)[0]
+		f.webhook(id, jobs.OutcomeDone)
+		f.webhook(id, jobs.OutcomeFailed)
+		f.claimConflicts(f.now)
+		f.recheck(id, jobs.OutcomeUnknown, time.Time{})
+		f.later(time.Hour)
+		f.webhook(id, jobs.OutcomeFailed)
+		claimed := f.claimConflicts(f.now)
+		wantSame(f, "due", len(claimed), 1)
+		wantSame(f, "checks before", claimed[0].Checks, 0)
+		f.wantTime("since", claimed[0].Since, f.now)
 	}},
-	{"a retry does not end a conflict", func(b *book) {
-		b.open("b1", pages(1)...)
-		id := b.pending("b1", 1)[0]
-		b.webhook(id, jobs.OutcomeFailed)
-		b.webhook(id, jobs.OutcomeDone)
-		b.retried(id)
-		wantSame(b, "conflicts stay", b.job(id).Conflicts, 1)
-		claimed := b.claimConflicts(b.now)
-		wantSame(b, "due", len(claimed), 1)
-		wantSame(b, "attempt", claimed[0].Attempt, 1)
-		wantSame(b, "screenshot", claimed[0].ScreenshotID, shot(id))
+	{"a retry does not end a conflict", func(f *fixture) {
+		f.open("b1", pages(1)...)
+		id := f.pending("b1", 1)[0]
+		f.webhook(id, jobs.OutcomeFailed)
+		f.webhook(id, jobs.OutcomeDone)
+		f.retryJobs(id)
+		wantSame(f, "conflicts stay", f.job(id).Conflicts, 1)
+		claimed := f.claimConflicts(f.now)
+		wantSame(f, "due", len(claimed), 1)
+		wantSame(f, "attempt", claimed[0].Attempt, 1)
+		wantSame(f, "screenshot", claimed[0].ScreenshotID, shot(id))
 	}},
-	{"of one job the vendor is asked about one screenshot at a time", func(b *book) {
-		b.open("b1", pages(1)...)
-		id := b.pending("b1", 1)[0]
-		b.webhook(id, jobs.OutcomeFailed)
-		b.retried(id)
-		b.again(id)
-		b.result(id, 2, jobs.OutcomeFailed)
-		b.result(id, 2, jobs.OutcomeDone)
-		b.result(id, 1, jobs.OutcomeDone)
+	{"the conflicts of one job are checked one at a time", func(f *fixture) {
+		f.open("b1", pages(1)...)
+		id := f.pending("b1", 1)[0]
+		f.webhook(id, jobs.OutcomeFailed)
+		f.retryJobs(id)
+		f.pendingRetry(id)
+		f.result(id, 2, jobs.OutcomeFailed)
+		f.result(id, 2, jobs.OutcomeDone)
+		f.result(id, 1, jobs.OutcomeDone)
 		for _, attempt := range []int{2, 1} {
-			claimed := b.claimConflicts(b.now)
-			wantSame(b, "due", len(claimed), 1)
-			wantSame(b, "attempt", claimed[0].Attempt, attempt)
+			claimed := f.claimConflicts(f.now)
+			wantSame(f, "due", len(claimed), 1)
+			wantSame(f, "attempt", claimed[0].Attempt, attempt)
 		}
 	}},
-	{"nobody is asked about a double charge", func(b *book) {
-		b.open("b1", pages(1)...)
-		id := b.pending("b1", 1)[0]
+	{"a contradiction about a double charge is not checked", func(f *fixture) {
+		f.open("b1", pages(1)...)
+		id := f.pending("b1", 1)[0]
 		extra := seen(id, jobs.OutcomeDone)
 		extra.ScreenshotID = "extra"
-		b.observe(jobs.ByPoll, extra)
+		f.observe(jobs.ByPoll, extra)
 		extra.Outcome = jobs.OutcomeFailed
-		wantSame(b, "conflicts", b.observe(jobs.ByPoll, extra).Conflicts, 1)
-		wantSame(b, "to check", len(b.claimConflicts(b.now)), 0)
-		b.wantState(id, jobs.Pending)
+		wantSame(f, "conflicts", f.observe(jobs.ByPoll, extra).Conflicts, 1)
+		wantSame(f, "to check", len(f.claimConflicts(f.now)), 0)
+		f.wantState(id, jobs.Pending)
 	}},
 }
 
-// claimConflicts claims what is due by at for half an hour.
-func (b *book) claimConflicts(at time.Time) []jobs.Conflict {
-	b.t.Helper()
-	claimed, err := b.ClaimConflicts(b.ctx(), "", at, at.Add(30*time.Minute), 100)
-	b.must(err, "claim conflicts")
-	b.check()
+// claimConflicts claims the conflicts that are due by at, for half an hour.
+func (f *fixture) claimConflicts(at time.Time) []jobs.Conflict {
+	f.t.Helper()
+	claimed, err := f.ClaimConflicts(f.ctx(), "", at, at.Add(30*time.Minute), 100)
+	f.must(err, "claim conflicts")
+	f.check()
 	return claimed
 }
 
-func (b *book) wantConflicts(got []jobs.Conflict, want ...jobs.Conflict) {
-	b.t.Helper()
-	wantSame(b, "conflicts", len(got), len(want))
+func (f *fixture) wantConflicts(got []jobs.Conflict, want ...jobs.Conflict) {
+	f.t.Helper()
+	wantSame(f, "conflicts", len(got), len(want))
 	for i := range want {
-		b.wantTime("since", got[i].Since, want[i].Since)
+		f.wantTime("since", got[i].Since, want[i].Since)
 		got[i].Since = want[i].Since
-		wantSame(b, "conflict", got[i], want[i])
+		wantSame(f, "conflict", got[i], want[i])
 	}
 }
 
-// recheck records that the vendor gave no result about a job's first attempt.
-func (b *book) recheck(id jobs.ID, says jobs.Outcome, next time.Time) {
-	b.t.Helper()
-	b.must(b.RecheckConflicts(b.ctx(), []jobs.ConflictRecheck{{Job: id, Attempt: 1, Says: says, Next: next}}), "check again")
-	b.check()
+// recheck records that the vendor gave no result for a job's first attempt.
+func (f *fixture) recheck(id jobs.ID, says jobs.Outcome, next time.Time) {
+	f.t.Helper()
+	f.must(f.RecheckConflicts(f.ctx(), []jobs.ConflictRecheck{{Job: id, Attempt: 1, Says: says, Next: next}}), "check again")
+	f.check()
 }

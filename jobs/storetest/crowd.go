@@ -8,20 +8,20 @@ import (
 	"shotline/jobs"
 )
 
-// crowd calls f for 0 to n-1 from up to 32 goroutines at once.
-func crowd(b *book, n int, f func(i int) error) {
-	b.t.Helper()
+// concurrently calls call for 0 to n-1 from up to 32 goroutines at once.
+func concurrently(f *fixture, n int, call func(i int) error) {
+	f.t.Helper()
 	var g errgroup.Group
 	g.SetLimit(32)
 	for i := range n {
-		g.Go(func() error { return f(i) })
+		g.Go(func() error { return call(i) })
 	}
-	b.must(g.Wait(), "in a crowd")
+	f.must(g.Wait(), "concurrent calls")
 }
 
-// race lets all runners go at the same moment and waits for them.
-func race(b *book, runners ...func() error) {
-	b.t.Helper()
+// simultaneously starts all runners at the same time and waits for them.
+func simultaneously(f *fixture, runners ...func() error) {
+	f.t.Helper()
 	var ready sync.WaitGroup
 	ready.Add(len(runners))
 	start := make(chan struct{})
@@ -35,49 +35,49 @@ func race(b *book, runners ...func() error) {
 	}
 	ready.Wait()
 	close(start)
-	b.must(g.Wait(), "in a race")
+	f.must(g.Wait(), "simultaneous calls")
 }
 
-// openers are two stores on the book's storage.
-func (b *book) openers() [2]jobs.Store { return [2]jobs.Store{b.Store, b.second()} }
+// twoStores returns two stores on the storage of the fixture.
+func (f *fixture) twoStores() [2]jobs.Store { return [2]jobs.Store{f.Store, f.openStore()} }
 
 // bulk makes a batch of n pending jobs.
-func (b *book) bulk(batch string, n int) []jobs.ID {
-	b.t.Helper()
-	b.bulkOpen(batch, n)
-	return b.bulkPending(batch, n)
+func (f *fixture) bulk(batch string, n int) []jobs.ID {
+	f.t.Helper()
+	f.bulkOpen(batch, n)
+	return f.bulkPending(batch, n)
 }
 
-func (b *book) bulkOpen(batch string, n int) {
-	b.t.Helper()
-	b.must(b.CreateBatch(b.ctx(), jobs.BatchSpec{ID: batch}, b.now), "create batch")
-	b.must(b.AppendRequests(b.ctx(), batch, pages(n), b.now), "append")
-	_, err := b.OpenBatch(b.ctx(), batch, b.now)
-	b.must(err, "open batch")
+func (f *fixture) bulkOpen(batch string, n int) {
+	f.t.Helper()
+	f.must(f.CreateBatch(f.ctx(), jobs.BatchSpec{ID: batch}, f.now), "create batch")
+	f.must(f.AppendRequests(f.ctx(), batch, pages(n), f.now), "append")
+	_, err := f.OpenBatch(f.ctx(), batch, f.now)
+	f.must(err, "open batch")
 }
 
 // bulkSent leases n jobs of an open batch and commits their intents together.
-func (b *book) bulkSent(batch string, n int) []jobs.Lease {
-	b.t.Helper()
-	leases, err := b.Lease(b.ctx(), batch, "w1", n, b.now, b.now.Add(leaseTime))
-	b.must(err, "lease")
-	wantSame(b, "leased", len(leases), n)
-	crowd(b, n, func(i int) (err error) {
-		leases[i], err = b.OpenIntent(b.ctx(), leases[i], b.now, b.now.Add(leaseTime))
+func (f *fixture) bulkSent(batch string, n int) []jobs.Lease {
+	f.t.Helper()
+	leases, err := f.Lease(f.ctx(), batch, "w1", n, f.now, f.now.Add(leaseTime))
+	f.must(err, "lease")
+	wantSame(f, "leased", len(leases), n)
+	concurrently(f, n, func(i int) (err error) {
+		leases[i], err = f.OpenIntent(f.ctx(), leases[i], f.now, f.now.Add(leaseTime))
 		return err
 	})
 	return leases
 }
 
 // bulkPending makes n jobs of an open batch pending and checks once.
-func (b *book) bulkPending(batch string, n int) []jobs.ID {
-	b.t.Helper()
+func (f *fixture) bulkPending(batch string, n int) []jobs.ID {
+	f.t.Helper()
 	var ids []jobs.ID
 	var answers []jobs.Observation
-	for _, l := range b.bulkSent(batch, n) {
+	for _, l := range f.bulkSent(batch, n) {
 		ids = append(ids, l.Job.ID)
 		answers = append(answers, seen(l.Job.ID, jobs.OutcomeProcessing))
 	}
-	b.observe(jobs.ByCreate, answers...)
+	f.observe(jobs.ByCreate, answers...)
 	return ids
 }

@@ -12,24 +12,25 @@ import (
 	"testing"
 )
 
-// diskOf names, in a test's own process, the test that has the disk.
-const diskOf = "SHOTLINE_TEST_DISK"
+// diskEnv names the test that has the disk, in the environment of the test's
+// process.
+const diskEnv = "SHOTLINE_TEST_DISK"
 
-// Disk is a file system of its own, in memory, that a test can bring into
-// trouble. Linux only.
+// Disk is a file system in memory in which a test can cause faults. It exists on
+// Linux only.
 type Disk struct {
 	t   *testing.T
 	dir string
 }
 
-// WithDisk runs a test with a disk of size bytes. The test runs in a process
-// of its own, whose mounts nobody else sees and which end with it; without
-// root it is root of a user namespace there. It is skipped where the system
-// allows neither.
+// WithDisk runs a test with a disk of size bytes. The test runs in a separate
+// process. The process has its own mounts, which no other process sees and which
+// end with it. If the user is not root, the process is root of a user namespace.
+// The test is skipped if the system allows neither.
 func WithDisk(t *testing.T, size int64, test func(t *testing.T, d *Disk)) {
 	t.Helper()
-	if os.Getenv(diskOf) != t.Name() {
-		runAlone(t)
+	if os.Getenv(diskEnv) != t.Name() {
+		runWithMounts(t)
 		return
 	}
 	d := &Disk{t: t, dir: t.TempDir()}
@@ -47,11 +48,11 @@ func WithDisk(t *testing.T, size int64, test func(t *testing.T, d *Disk)) {
 	test(t, d)
 }
 
-// runAlone runs the calling test in a process that may mount.
-func runAlone(t *testing.T) {
+// runWithMounts runs the calling test in a process that may mount.
+func runWithMounts(t *testing.T) {
 	t.Helper()
-	cmd := again(t)
-	cmd.Env = append(cmd.Env, diskOf+"="+t.Name())
+	cmd := childProcess(t)
+	cmd.Env = append(cmd.Env, diskEnv+"="+t.Name())
 	cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWNS
 	if os.Geteuid() != 0 {
 		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
@@ -67,8 +68,9 @@ func runAlone(t *testing.T) {
 	}
 }
 
-// again is a process of its own for the calling test, which ends with this one.
-func again(t *testing.T) *exec.Cmd {
+// childProcess returns a process that runs the calling test, and that ends with
+// this one.
+func childProcess(t *testing.T) *exec.Cmd {
 	t.Helper()
 	program, err := os.Executable()
 	if err != nil {
@@ -84,21 +86,22 @@ func again(t *testing.T) *exec.Cmd {
 	return cmd
 }
 
-// run fails the test if it failed in cmd, and returns why cmd could not start.
+// run fails the test if it failed in cmd. It returns an error if cmd could not
+// start.
 func run(t *testing.T, cmd *exec.Cmd) error {
 	t.Helper()
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) || err == nil && !strings.Contains(string(out), "--- PASS: "+t.Name()) {
-		t.Fatalf("in a process of its own: %v\n%s", err, out)
+		t.Fatalf("in a separate process: %v\n%s", err, out)
 	}
 	return err
 }
 
-// Path is a file's path on the disk.
+// Path returns the path of a file on the disk.
 func (d *Disk) Path(name string) string { return filepath.Join(d.dir, name) }
 
-// Fill takes all the space that is left.
+// Fill uses all the free space.
 func (d *Disk) Fill() {
 	d.t.Helper()
 	f, err := os.Create(d.Path("ballast"))
@@ -117,7 +120,7 @@ func (d *Disk) Fill() {
 	}
 }
 
-// Free gives back what Fill took.
+// Free releases the space that Fill used.
 func (d *Disk) Free() {
 	d.t.Helper()
 	if err := os.Remove(d.Path("ballast")); err != nil {
@@ -125,8 +128,8 @@ func (d *Disk) Free() {
 	}
 }
 
-// ReadOnly makes the disk refuse writes, or take them again. No file on it may
-// be open for writing.
+// ReadOnly makes the disk refuse or accept writes. No file on it may be open for
+// writing.
 func (d *Disk) ReadOnly(on bool) {
 	d.t.Helper()
 	flags := uintptr(syscall.MS_REMOUNT)
@@ -138,8 +141,8 @@ func (d *Disk) ReadOnly(on bool) {
 	}
 }
 
-// Cap makes every write beyond size bytes of a file an I/O error, for the
-// whole process; 0 lifts it.
+// Cap makes writes beyond size bytes of a file fail with an I/O error, in the
+// whole process. If size is 0, it removes the limit.
 func (d *Disk) Cap(size uint64) {
 	d.t.Helper()
 	var limit syscall.Rlimit

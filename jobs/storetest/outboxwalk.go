@@ -6,36 +6,38 @@ import (
 	"shotline/jobs"
 )
 
-// walkReader is who turns a walk's events into callbacks.
-const walkReader = "callback_url"
+// walkCursor is the cursor of the reader that makes callbacks from the events of
+// a walk.
+const walkCursor = "callback_url"
 
-// telling reads on in the log and owes the callbacks of what it read. At times it
-// looks away in between, and the other process may have been there.
-func (w *walker) telling() {
-	from := w.openCursor(walkReader)
+// addNewCallbacks reads the next events and adds their callbacks. Sometimes it
+// uses an old place, as if the other process had moved the cursor in the
+// meantime.
+func (w *walker) addNewCallbacks() {
+	from := w.openCursor(walkCursor)
 	if w.IntN(4) == 0 {
 		from = max(0, from-int64(w.IntN(3)))
 	}
 	page, to, err := w.Events(w.ctx(), jobs.EventFilter{After: from, Calls: w.IntN(2) == 0, Limit: 1 + w.IntN(5)})
 	w.must(err, "events")
-	var owed []jobs.Callback
+	var callbacks []jobs.Callback
 	for _, e := range page {
 		if e.CallbackURL != "" {
-			owed = append(owed, jobs.Callback{
+			callbacks = append(callbacks, jobs.Callback{
 				EventID: e.ID(), Type: e.Type, Event: e.Seq, Batch: e.Batch, Job: e.Job,
 				Target: jobs.Target{URL: e.CallbackURL}, Lane: e.Batch, Body: []byte(e.ID()),
 			})
 		}
 	}
-	want := from == w.openCursor(walkReader)
-	moved, err := w.AddCallbacks(w.ctx(), walkReader, from, to, owed, w.now)
-	w.must(err, "owe")
-	wantSame(w.book, "cursor moved", moved, want)
+	want := from == w.openCursor(walkCursor)
+	moved, err := w.AddCallbacks(w.ctx(), walkCursor, from, to, callbacks, w.now)
+	w.must(err, "add callbacks")
+	wantSame(w.fixture, "cursor moved", moved, want)
 }
 
-// calling claims callbacks, begins some of them, and settles whatever was begun
-// at any time.
-func (w *walker) calling() {
+// deliverCallbacks claims callbacks, begins some of them, and settles attempts
+// that began at any earlier time.
+func (w *walker) deliverCallbacks() {
 	perLane := 1 + w.IntN(3)
 	claimed, err := w.ClaimCallbacks(w.ctx(), w.now, w.now.Add(10*time.Second), perLane, 1+w.IntN(4))
 	w.must(err, "claim callbacks")
@@ -47,7 +49,7 @@ func (w *walker) calling() {
 		if w.IntN(4) > 0 {
 			begun, err := w.BeginCallback(w.ctx(), c.Seq, c.Generation, w.now, w.now.Add(5*time.Second))
 			w.must(err, "begin callback")
-			wantSame(w.book, "body", string(begun.Body), c.EventID)
+			wantSame(w.fixture, "body", string(begun.Body), c.EventID)
 			w.begun = append(w.begun, begun)
 		}
 	}
@@ -68,57 +70,57 @@ func (w *walker) calling() {
 	}
 }
 
-func (w *walker) replaying() {
+func (w *walker) replayCallback() {
 	dead := w.callbacks(jobs.CallbackFilter{States: []jobs.CallbackState{jobs.CallbackDead}})
 	if c, ok := pick(w, dead); ok {
-		wantSame(w.book, "replayed", w.replay(jobs.CallbackFilter{Seqs: []int64{c.Seq}}), 1)
-		wantSame(w.book, "attempts of a replayed callback", w.callbackAt(c.Seq).Attempts, 0)
+		wantSame(w.fixture, "replayed", w.replay(jobs.CallbackFilter{Seqs: []int64{c.Seq}}), 1)
+		wantSame(w.fixture, "attempts of a replayed callback", w.callbackAt(c.Seq).Attempts, 0)
 	}
 }
 
 func (w *walker) callbackAt(seq int64) jobs.Callback {
 	w.t.Helper()
 	page := w.callbacks(jobs.CallbackFilter{Seqs: []int64{seq}})
-	wantSame(w.book, "callbacks at one place", len(page), 1)
+	wantSame(w.fixture, "callbacks at one place", len(page), 1)
 	return page[0]
 }
 
-// compareOutbox asserts that each event that a URL is to be called for has one
-// callback as soon as the reader is past it, and none before.
+// compareOutbox asserts that each event with a callback URL has one callback once
+// the reader has passed it, and none before.
 func (w *walker) compareOutbox() {
 	w.t.Helper()
-	place := w.openCursor(walkReader)
-	owed := map[int64]int{}
+	place := w.openCursor(walkCursor)
+	callbacks := map[int64]int{}
 	for _, c := range w.callbacks(jobs.CallbackFilter{Limit: 1000}) {
-		owed[c.Event]++
+		callbacks[c.Event]++
 	}
 	for _, e := range w.allEvents() {
 		want := 0
 		if e.CallbackURL != "" && e.Seq <= place {
 			want = 1
 		}
-		if owed[e.Seq] != want {
-			w.t.Fatalf("%d callbacks of event %+v, want %d with the reader at %d", owed[e.Seq], e, want, place)
+		if callbacks[e.Seq] != want {
+			w.t.Fatalf("%d callbacks of event %+v, want %d with the reader at %d", callbacks[e.Seq], e, want, place)
 		}
-		delete(owed, e.Seq)
+		delete(callbacks, e.Seq)
 	}
-	if len(owed) > 0 {
-		w.t.Fatalf("callbacks of events that are not there: %v", owed)
+	if len(callbacks) > 0 {
+		w.t.Fatalf("callbacks of unknown events: %v", callbacks)
 	}
 }
 
-// drainOutbox tells all that is left, and delivers everything.
+// drainOutbox adds the callbacks of all remaining events and delivers everything.
 func (w *walker) drainOutbox() {
 	w.t.Helper()
 	log := w.allEvents()
-	for w.openCursor(walkReader) < log[len(log)-1].Seq {
-		w.telling()
+	for w.openCursor(walkCursor) < log[len(log)-1].Seq {
+		w.addNewCallbacks()
 	}
 	w.compareOutbox()
 	w.later(time.Hour)
 	w.replay(jobs.CallbackFilter{})
 	w.settleAll(jobs.CallbackEnd{State: jobs.CallbackDelivered})
 	totals := w.totals()
-	wantSame(w.book, "owed or dead in the end", totals.CallbacksOwed+totals.CallbacksDead, 0)
-	wantSame(w.book, "events untold in the end", totals.EventLag, 0)
+	wantSame(w.fixture, "undelivered or dead at the end", totals.CallbacksOwed+totals.CallbacksDead, 0)
+	wantSame(w.fixture, "event lag at the end", totals.EventLag, 0)
 }

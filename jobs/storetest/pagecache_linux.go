@@ -11,25 +11,25 @@ import (
 	"testing"
 )
 
-// modelled names the folder whose files go through the model of the page cache,
-// in the process of the test that uses it.
-const modelled = "SHOTLINE_CACHE_DIR"
+// cacheEnv names the folder whose files go through the model of the page cache.
+// It is set in the process of the test that uses the folder.
+const cacheEnv = "SHOTLINE_CACHE_DIR"
 
 //go:embed testdata/pagecache.c
 var pageCacheModel []byte
 
-// PageCache is a folder on a disk that can lose what was not synced, and whose
-// syncs and reads can fail. Only calls of the C library, which SQLite uses, go
-// through it, not those of Go. Linux only.
+// PageCache is a folder on a disk that can lose data that was not synced, and
+// whose syncs and reads can fail. It affects calls of the C library, which SQLite
+// makes, and not those of Go. It exists on Linux only.
 type PageCache struct {
 	t   *testing.T
 	dir string
 }
 
-// WithPageCache runs a test with such a folder, in a process of its own.
+// WithPageCache runs a test with such a folder, in a separate process.
 func WithPageCache(t *testing.T, test func(t *testing.T, c *PageCache)) {
 	t.Helper()
-	if dir := os.Getenv(modelled); dir != "" {
+	if dir := os.Getenv(cacheEnv); dir != "" {
 		test(t, &PageCache{t, dir})
 		return
 	}
@@ -41,25 +41,26 @@ func WithPageCache(t *testing.T, test func(t *testing.T, c *PageCache)) {
 	if out, err := exec.CommandContext(t.Context(), "cc", "-O1", "-shared", "-fPIC", "-o", library, source, "-ldl", "-lpthread").CombinedOutput(); err != nil {
 		t.Fatalf("compile the model of the page cache: %v\n%s", err, out)
 	}
-	cmd := again(t)
-	cmd.Env = append(cmd.Env, modelled+"="+dir, "LD_PRELOAD="+library)
+	cmd := childProcess(t)
+	cmd.Env = append(cmd.Env, cacheEnv+"="+dir, "LD_PRELOAD="+library)
 	if err := run(t, cmd); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// Path is a file's path in the folder.
+// Path returns the path of a file in the folder.
 func (c *PageCache) Path(name string) string { return filepath.Join(c.dir, name) }
 
-// FailSyncs makes syncs of a file fail, or succeed again. What a failed sync
-// was to write is not written by a later one.
+// FailSyncs makes syncs of a file fail, or succeed again. A later sync does not
+// write the data of a failed one.
 func (c *PageCache) FailSyncs(name string, on bool) { c.fault(name+".failsync", on, "") }
 
 // FailReads makes reads of a file fail, or succeed again.
 func (c *PageCache) FailReads(name string, on bool) { c.fault(name+".failread", on, "") }
 
-// FailOneRead makes a read of a file fail, after so many that succeed. The
-// function tells whether it has failed, and lifts the fault if it has not.
+// FailOneRead makes one read of a file fail, after the given number of successful
+// reads. The function failed reports whether it has failed. If it has not, failed
+// removes the fault.
 func (c *PageCache) FailOneRead(name string, after int) (failed func() bool) {
 	c.fault(name+".failonce", true, strconv.Itoa(after))
 	return func() bool {
@@ -69,8 +70,8 @@ func (c *PageCache) FailOneRead(name string, after int) (failed func() bool) {
 	}
 }
 
-// fault makes the file that turns a fault on, which appears with its text, or
-// removes it.
+// fault creates or removes the file that enables a fault. It writes the text
+// before the file gets its name, so the fault is never enabled without it.
 func (c *PageCache) fault(name string, on bool, text string) {
 	c.t.Helper()
 	path, fresh := c.Path(name), filepath.Join(c.t.TempDir(), name)
@@ -85,7 +86,7 @@ func (c *PageCache) fault(name string, on bool, text string) {
 	}
 }
 
-// PowerCut copies what is left of a database when the power fails now.
+// PowerCut copies the data of a database that would survive a power failure now.
 func (c *PageCache) PowerCut(name, to string) {
 	c.t.Helper()
 	for _, suffix := range []string{"", "-wal"} {

@@ -12,21 +12,21 @@ import (
 )
 
 var raceTests = []test{
-	{"two closers, 2000 deliveries, 1000 jobs", func(b *book) {
+	{"two closers, 2000 deliveries, 1000 jobs", func(f *fixture) {
 		const n = 1000
-		deliveries := slices.Concat(b.bulk("b1", n), b.bulkRows("b1", n))
+		deliveries := slices.Concat(f.bulk("b1", n), f.bulkRows("b1", n))
 		random := rand.New(rand.NewPCG(1, 2))
 		random.Shuffle(len(deliveries), func(i, j int) { deliveries[i], deliveries[j] = deliveries[j], deliveries[i] })
-		stores := b.openers()
-		crowd(b, len(deliveries), func(i int) error {
-			_, err := stores[i%2].AppendDelivery(b.ctx(), b.told(shot(deliveries[i]), jobs.OutcomeDone))
+		stores := f.twoStores()
+		concurrently(f, len(deliveries), func(i int) error {
+			_, err := stores[i%2].AppendDelivery(f.ctx(), f.delivery(shot(deliveries[i]), jobs.OutcomeDone))
 			return err
 		})
 		var total [2]jobs.Applied
 		closer := func(i int) func() error {
 			return func() error {
 				for {
-					applied, err := stores[i].ApplyInbox(b.ctx(), b.now, 50)
+					applied, err := stores[i].ApplyInbox(f.ctx(), f.now, 50)
 					if err != nil || applied.Read == 0 {
 						return err
 					}
@@ -37,23 +37,23 @@ var raceTests = []test{
 				}
 			}
 		}
-		race(b, closer(0), closer(1))
-		wantSame(b, "read", total[0].Read+total[1].Read, 2*n)
-		wantSame(b, "conflicts", total[0].Conflicts+total[1].Conflicts, 0)
-		wantSame(b, "finished", len(total[0].Finished)+len(total[1].Finished), 1)
-		b.wantDistinct(n, total[0].Closed, total[1].Closed)
-		b.check()
-		wantSame(b, "done", b.batch("b1").Counts.Of(jobs.Done), n)
+		simultaneously(f, closer(0), closer(1))
+		wantSame(f, "read", total[0].Read+total[1].Read, 2*n)
+		wantSame(f, "conflicts", total[0].Conflicts+total[1].Conflicts, 0)
+		wantSame(f, "finished", len(total[0].Finished)+len(total[1].Finished), 1)
+		f.wantDistinct(n, total[0].Closed, total[1].Closed)
+		f.check()
+		wantSame(f, "done", f.batch("b1").Counts.Of(jobs.Done), n)
 	}},
-	{"two submitters lease 1000 jobs", func(b *book) {
+	{"two submitters lease 1000 jobs", func(f *fixture) {
 		const n = 1000
-		b.bulkOpen("b1", n)
-		stores := b.openers()
+		f.bulkOpen("b1", n)
+		stores := f.twoStores()
 		var leased [2][]jobs.Lease
 		submitter := func(i int) func() error {
 			return func() error {
 				for {
-					leases, err := stores[i].Lease(b.ctx(), "b1", fmt.Sprintf("w%d", i), 9, b.now, b.now.Add(leaseTime))
+					leases, err := stores[i].Lease(f.ctx(), "b1", fmt.Sprintf("w%d", i), 9, f.now, f.now.Add(leaseTime))
 					if err != nil || len(leases) == 0 {
 						return err
 					}
@@ -61,25 +61,25 @@ var raceTests = []test{
 				}
 			}
 		}
-		race(b, submitter(0), submitter(1))
+		simultaneously(f, submitter(0), submitter(1))
 		owner := map[jobs.ID]bool{}
 		for _, l := range slices.Concat(leased[0], leased[1]) {
 			owner[l.Job.ID] = true
 		}
-		wantSame(b, "leases", len(leased[0])+len(leased[1]), n)
-		wantSame(b, "jobs leased", len(owner), n)
-		b.check()
+		wantSame(f, "leases", len(leased[0])+len(leased[1]), n)
+		wantSame(f, "jobs leased", len(owner), n)
+		f.check()
 	}},
-	{"one lease, two intents", func(b *book) {
+	{"one lease, two intents", func(f *fixture) {
 		const n = 40
-		b.bulkOpen("b1", n)
-		leases := b.lease("b1", n)
-		stores := b.openers()
+		f.bulkOpen("b1", n)
+		leases := f.lease("b1", n)
+		stores := f.twoStores()
 		var won [2]int
 		sender := func(i int) func() error {
 			return func() error {
 				for _, l := range leases {
-					_, err := stores[i].OpenIntent(b.ctx(), l, b.now, b.now.Add(leaseTime))
+					_, err := stores[i].OpenIntent(f.ctx(), l, f.now, f.now.Add(leaseTime))
 					if err == nil {
 						won[i]++
 					} else if !errors.Is(err, jobs.ErrLeaseLost) {
@@ -89,23 +89,23 @@ var raceTests = []test{
 				return nil
 			}
 		}
-		race(b, sender(0), sender(1))
-		wantSame(b, "intents", won[0]+won[1], n)
-		wantSame(b, "calls", b.batch("b1").Counts.APICalls, n)
-		b.check()
+		simultaneously(f, sender(0), sender(1))
+		wantSame(f, "intents", won[0]+won[1], n)
+		wantSame(f, "calls", f.batch("b1").Counts.APICalls, n)
+		f.check()
 	}},
-	{"a clock against webhooks that arrive", func(b *book) {
+	{"deadlines against webhooks that arrive", func(f *fixture) {
 		const n = 80
-		ids := b.bulk("b1", n)
-		stores := b.openers()
+		ids := f.bulk("b1", n)
+		stores := f.twoStores()
 		var kept [n]atomic.Bool
 		var keptBefore [n]bool
 		var ended atomic.Int32
 		var closed [2][]jobs.Closed
-		race(b, func() error {
+		simultaneously(f, func() error {
 			defer ended.Add(1)
 			for i, id := range ids {
-				if _, err := stores[0].AppendDelivery(b.ctx(), b.told(shot(id), jobs.OutcomeDone)); err != nil {
+				if _, err := stores[0].AppendDelivery(f.ctx(), f.delivery(shot(id), jobs.OutcomeDone)); err != nil {
 					return err
 				}
 				kept[i].Store(true)
@@ -115,7 +115,7 @@ var raceTests = []test{
 			defer ended.Add(1)
 			for i, id := range ids {
 				keptBefore[i] = kept[i].Load()
-				e, err := stores[1].CloseJobs(b.ctx(), []jobs.Closing{timeOut(id)}, b.now)
+				e, err := stores[1].CloseJobs(f.ctx(), []jobs.Closing{timeOut(id)}, f.now)
 				if err != nil {
 					return err
 				}
@@ -125,38 +125,38 @@ var raceTests = []test{
 		}, func() error {
 			for {
 				last := ended.Load() == 2
-				applied, err := stores[0].ApplyInbox(b.ctx(), b.now, 5)
+				applied, err := stores[0].ApplyInbox(f.ctx(), f.now, 5)
 				if err != nil || last && applied.Read == 0 {
 					return err
 				}
 				closed[0] = append(closed[0], applied.Closed...)
 			}
 		})
-		b.check()
+		f.check()
 		late := 0
 		for i, id := range ids {
-			j := b.wantState(id, jobs.Done)
+			j := f.wantState(id, jobs.Done)
 			if keptBefore[i] && j.Late {
-				b.t.Fatalf("job %s timed out although its webhook was kept before", id)
+				f.t.Fatalf("job %s timed out although its webhook was kept before", id)
 			}
 			if j.Late {
 				late++
 			}
 		}
-		wantSame(b, "closures", len(closed[0])+len(closed[1]), n+late)
+		wantSame(f, "closures", len(closed[0])+len(closed[1]), n+late)
 	}},
-	{"two observers, one screenshot is wanted", func(b *book) {
+	{"two observers, one screenshot is wanted", func(f *fixture) {
 		const n = 40
-		b.bulkOpen("b1", n)
-		leases := b.bulkSent("b1", n)
-		stores := b.openers()
+		f.bulkOpen("b1", n)
+		leases := f.bulkSent("b1", n)
+		stores := f.twoStores()
 		var effects [2]jobs.Effects
 		observer := func(i int) func() error {
 			return func() error {
 				for _, l := range leases {
 					o := seen(l.Job.ID, jobs.OutcomeProcessing)
 					o.ScreenshotID, o.Cost = fmt.Sprintf("%s-%d", o.ScreenshotID, i), credits(1)
-					e, err := stores[i].Observe(b.ctx(), []jobs.Observation{o}, jobs.ByPoll, b.now, b.now.Add(jobTimeout))
+					e, err := stores[i].Observe(f.ctx(), []jobs.Observation{o}, jobs.ByPoll, f.now, f.now.Add(jobTimeout))
 					if err != nil {
 						return err
 					}
@@ -166,115 +166,115 @@ var raceTests = []test{
 				return nil
 			}
 		}
-		race(b, observer(0), observer(1))
-		wantSame(b, "adopted", effects[0].Adopted+effects[1].Adopted, n)
-		wantSame(b, "double charged", len(effects[0].DoubleCharged)+len(effects[1].DoubleCharged), n)
+		simultaneously(f, observer(0), observer(1))
+		wantSame(f, "adopted", effects[0].Adopted+effects[1].Adopted, n)
+		wantSame(f, "double charged", len(effects[0].DoubleCharged)+len(effects[1].DoubleCharged), n)
 		for _, l := range leases {
-			j := b.wantState(l.Job.ID, jobs.Pending)
-			wantSame(b, "double charges on the job", j.DoubleCharged, 1)
-			b.wantCredits("job", j.Cost, 2)
+			j := f.wantState(l.Job.ID, jobs.Pending)
+			wantSame(f, "double charges on the job", j.DoubleCharged, 1)
+			f.wantCredits("job", j.Cost, 2)
 		}
-		b.check()
+		f.check()
 	}},
-	{"a revision is told by one", func(b *book) {
-		counts := b.open("b1", rejected(1, "bad")).Counts
-		stores := b.openers()
-		var told atomic.Int32
+	{"one process publishes a revision", func(f *fixture) {
+		counts := f.open("b1", rejected(1, "bad")).Counts
+		stores := f.twoStores()
+		var winners atomic.Int32
 		var runners []func() error
 		for i := range 16 {
 			runners = append(runners, func() error {
-				stored, err := stores[i%2].SaveSummary(b.ctx(), "b1", 1, counts, []byte("one"), b.now)
+				stored, err := stores[i%2].SaveSummary(f.ctx(), "b1", 1, counts, []byte("one"), f.now)
 				if stored {
-					told.Add(1)
+					winners.Add(1)
 				}
 				return err
 			})
 		}
-		race(b, runners...)
-		wantSame(b, "told", told.Load(), 1)
+		simultaneously(f, runners...)
+		wantSame(f, "processes that stored the summary", winners.Load(), 1)
 	}},
-	{"a tick and owed work go to one", func(b *book) {
+	{"one process gets a tick and pending work", func(f *fixture) {
 		const n = 10
 		for i := range n {
-			b.bulkOpen(fmt.Sprintf("b%d", i), 1)
+			f.bulkOpen(fmt.Sprintf("b%d", i), 1)
 		}
-		stores := b.openers()
+		stores := f.twoStores()
 		var ticks, work atomic.Int32
 		var runners []func() error
 		for i := range 8 {
 			runners = append(runners, func() error {
-				won, err := stores[i%2].ClaimTick(b.ctx(), "sweep", b.now, b.now.Add(time.Minute))
+				won, err := stores[i%2].ClaimTick(f.ctx(), "sweep", f.now, f.now.Add(time.Minute))
 				if won {
 					ticks.Add(1)
 				}
 				return err
 			}, func() error {
-				claimed, err := stores[i%2].ClaimWork(b.ctx(), b.now, b.now.Add(time.Minute), workLimit)
+				claimed, err := stores[i%2].ClaimWork(f.ctx(), f.now, f.now.Add(time.Minute), workLimit)
 				work.Add(int32(len(claimed)))
 				return err
 			})
 		}
-		race(b, runners...)
-		wantSame(b, "ticks", ticks.Load(), 1)
-		wantSame(b, "work", work.Load(), n)
+		simultaneously(f, runners...)
+		wantSame(f, "ticks", ticks.Load(), 1)
+		wantSame(f, "work", work.Load(), n)
 	}},
-	{"a doubt is looked up and sent anew by one", func(b *book) {
+	{"one process looks a doubt up and sends it again", func(f *fixture) {
 		const n = 30
-		b.bulkOpen("b1", n)
-		b.must(b.Doubt(b.ctx(), b.bulkSent("b1", n), b.now), "doubt")
-		b.later(time.Minute)
-		stores := b.openers()
+		f.bulkOpen("b1", n)
+		f.must(f.Doubt(f.ctx(), f.bulkSent("b1", n), f.now), "doubt")
+		f.later(time.Minute)
+		stores := f.twoStores()
 		var claimed, resent atomic.Int32
 		var runners []func() error
 		for i := range 8 {
 			runners = append(runners, func() error {
-				doubts, err := stores[i%2].ClaimDoubts(b.ctx(), b.now, b.now.Add(time.Minute), 7)
+				doubts, err := stores[i%2].ClaimDoubts(f.ctx(), f.now, f.now.Add(time.Minute), 7)
 				claimed.Add(int32(len(doubts)))
 				return err
 			})
 		}
-		race(b, runners...)
-		wantSame(b, "claimed", claimed.Load(), n)
-		b.later(time.Minute)
-		doubts := b.claimDoubts(b.now, n)
-		race(b, func() error {
-			sent, err := stores[0].Resend(b.ctx(), doubts, b.now, b.now)
+		simultaneously(f, runners...)
+		wantSame(f, "claimed", claimed.Load(), n)
+		f.later(time.Minute)
+		doubts := f.claimDoubts(f.now, n)
+		simultaneously(f, func() error {
+			sent, err := stores[0].Resend(f.ctx(), doubts, f.now, f.now)
 			resent.Add(int32(sent.Requeued))
 			return err
 		}, func() error {
-			sent, err := stores[1].Resend(b.ctx(), doubts, b.now, b.now)
+			sent, err := stores[1].Resend(f.ctx(), doubts, f.now, f.now)
 			resent.Add(int32(sent.Requeued))
 			return err
 		})
-		wantSame(b, "sent anew", resent.Load(), n)
-		b.check()
+		wantSame(f, "sent again", resent.Load(), n)
+		f.check()
 	}},
-	{"one id, one batch; one import, one opening", func(b *book) {
-		stores := b.openers()
+	{"one id, one batch; one import, one opening", func(f *fixture) {
+		stores := f.twoStores()
 		var created, opened [2]error
 		create := func(i int) func() error {
 			return func() error {
-				created[i] = stores[i].CreateBatch(b.ctx(), jobs.BatchSpec{ID: "b1"}, b.now)
+				created[i] = stores[i].CreateBatch(f.ctx(), jobs.BatchSpec{ID: "b1"}, f.now)
 				return nil
 			}
 		}
-		race(b, create(0), create(1))
-		b.wantOneWinner(created, jobs.ErrExists)
-		b.must(b.AppendRequests(b.ctx(), "b1", pages(20), b.now), "append")
+		simultaneously(f, create(0), create(1))
+		f.wantOneWinner(created, jobs.ErrExists)
+		f.must(f.AppendRequests(f.ctx(), "b1", pages(20), f.now), "append")
 		open := func(i int) func() error {
 			return func() error {
-				_, opened[i] = stores[i].OpenBatch(b.ctx(), "b1", b.now)
+				_, opened[i] = stores[i].OpenBatch(f.ctx(), "b1", f.now)
 				return nil
 			}
 		}
-		race(b, open(0), open(1))
-		b.wantOneWinner(opened, jobs.ErrState)
-		b.check()
+		simultaneously(f, open(0), open(1))
+		f.wantOneWinner(opened, jobs.ErrState)
+		f.check()
 	}},
 }
 
-// bulkRows names the first n rows of a batch.
-func (b *book) bulkRows(batch string, n int) []jobs.ID {
+// bulkRows returns the ids of the first n rows of a batch.
+func (f *fixture) bulkRows(batch string, n int) []jobs.ID {
 	ids := make([]jobs.ID, n)
 	for i := range ids {
 		ids[i] = row(batch, int64(i+1))
@@ -283,25 +283,26 @@ func (b *book) bulkRows(batch string, n int) []jobs.ID {
 }
 
 // wantDistinct asserts that n different jobs closed, each once.
-func (b *book) wantDistinct(n int, closed ...[]jobs.Closed) {
-	b.t.Helper()
+func (f *fixture) wantDistinct(n int, closed ...[]jobs.Closed) {
+	f.t.Helper()
 	all := slices.Concat(closed...)
 	of := map[jobs.ID]bool{}
 	for _, c := range all {
 		of[c.Job] = true
 	}
-	wantSame(b, "closures", len(all), n)
-	wantSame(b, "jobs closed", len(of), n)
+	wantSame(f, "closures", len(all), n)
+	wantSame(f, "jobs closed", len(of), n)
 }
 
-// wantOneWinner asserts that one call went through and the other was told why not.
-func (b *book) wantOneWinner(errs [2]error, loser error) {
-	b.t.Helper()
+// wantOneWinner asserts that one call succeeded and the other returned the error
+// loser.
+func (f *fixture) wantOneWinner(errs [2]error, loser error) {
+	f.t.Helper()
 	first, second := errs[0], errs[1]
 	if first != nil {
 		first, second = second, first
 	}
 	if first != nil || !errors.Is(second, loser) {
-		b.t.Fatalf("errors %v and %v, want one nil and one that is %q", errs[0], errs[1], loser)
+		f.t.Fatalf("errors %v and %v, want one nil and one that is %q", errs[0], errs[1], loser)
 	}
 }

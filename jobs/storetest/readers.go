@@ -11,26 +11,26 @@ import (
 )
 
 var readerTests = []test{
-	{"a new reader begins at the end of the log", func(b *book) {
-		wantSame(b, "place in an empty log", b.openCursor("early"), 0)
-		b.open("b1", pages(3)...)
-		b.shut(cancel(row("b1", 1)))
-		b.shut(cancel(row("b1", 2)))
-		newest := b.allEvents()[1].Seq
-		wantSame(b, "place", b.openCursor("late"), newest)
-		b.shut(cancel(row("b1", 3)))
-		wantSame(b, "place when it is opened again", b.openCursor("late"), newest)
-		wantSame(b, "place of the first", b.openCursor("early"), 0)
-		b.wantCursors("early", "late")
-		b.must(b.CloseCursor(b.ctx(), "late"), "close cursor")
-		b.must(b.CloseCursor(b.ctx(), "nothere"), "close no cursor")
-		b.wantCursors("early")
-		wantSame(b, "place of one that was forgotten", b.openCursor("late"), newest+2)
+	{"a new reader begins at the end of the log", func(f *fixture) {
+		wantSame(f, "place in an empty log", f.openCursor("early"), 0)
+		f.open("b1", pages(3)...)
+		f.closeJobs(cancel(row("b1", 1)))
+		f.closeJobs(cancel(row("b1", 2)))
+		newest := f.allEvents()[1].Seq
+		wantSame(f, "place", f.openCursor("late"), newest)
+		f.closeJobs(cancel(row("b1", 3)))
+		wantSame(f, "place when it is opened again", f.openCursor("late"), newest)
+		wantSame(f, "place of the first", f.openCursor("early"), 0)
+		f.wantCursors("early", "late")
+		f.must(f.CloseCursor(f.ctx(), "late"), "close cursor")
+		f.must(f.CloseCursor(f.ctx(), "nothere"), "close no cursor")
+		f.wantCursors("early")
+		wantSame(f, "place of one that was forgotten", f.openCursor("late"), newest+2)
 	}},
-	{"callbacks are owed as they were made", func(b *book) {
-		b.open("b1", pages(3)...)
-		b.openCursor("r")
-		b.later(time.Second)
+	{"callbacks are stored unchanged", func(f *fixture) {
+		f.open("b1", pages(3)...)
+		f.openCursor("r")
+		f.later(time.Second)
 		want := []jobs.Callback{
 			{EventID: "evt_1", Type: jobs.EventJobDone, Event: 7, Batch: "b1", Job: row("b1", 2), Target: jobs.Target{URL: "https://user.example/hook?x=1"}, Lane: "https://user.example"},
 			{EventID: "evt_2", Type: jobs.EventBatchFinished, Event: 8, Batch: "b1", Target: jobs.Target{Sink: "crm"}, Lane: "crm"},
@@ -40,103 +40,103 @@ var readerTests = []test{
 		given := slices.Clone(want)
 		for i := range given {
 			given[i].Body = bodies[i]
-			want[i].State, want[i].CreatedAt, want[i].DueAt = jobs.CallbackOwed, b.now, b.now
+			want[i].State, want[i].CreatedAt, want[i].DueAt = jobs.CallbackOwed, f.now, f.now
 		}
-		b.owe("r", 0, 9, given...)
-		kept := b.callbacks(jobs.CallbackFilter{})
+		f.addCallbacks("r", 0, 9, given...)
+		kept := f.callbacks(jobs.CallbackFilter{})
 		slices.Reverse(kept)
 		for i := range kept {
 			if i > 0 && kept[i].Seq <= kept[i-1].Seq {
-				b.t.Fatalf("places %d and %d", kept[i-1].Seq, kept[i].Seq)
+				f.t.Fatalf("places %d and %d", kept[i-1].Seq, kept[i].Seq)
 			}
-			begun := b.begin(b.claim(9, 1)[0])
-			wantSame(b, "body", string(begun.Body), string(bodies[i]))
+			begun := f.begin(f.claim(9, 1)[0])
+			wantSame(f, "body", string(begun.Body), string(bodies[i]))
 			kept[i].Seq = 0
 		}
 		if diff := cmp.Diff(want, kept, sameInstant); diff != "" {
-			b.t.Fatalf("callbacks changed on their way (-given +kept):\n%s", diff)
+			f.t.Fatalf("callbacks changed on their way (-given +kept):\n%s", diff)
 		}
 	}},
-	{"a reader that was overtaken owes nothing", func(b *book) {
-		b.openCursor("r")
-		b.openCursor("other")
-		b.owe("r", 0, 5, callback(3, "a"))
+	{"a reader whose cursor has moved adds no callbacks", func(f *fixture) {
+		f.openCursor("r")
+		f.openCursor("other")
+		f.addCallbacks("r", 0, 5, callback(3, "a"))
 		for from, cursor := range map[int64]string{0: "r", 4: "r", 6: "r", 5: "other", 7: "nothere"} {
-			moved, err := b.AddCallbacks(b.ctx(), cursor, from, 9, []jobs.Callback{callback(8, "a")}, b.now)
-			b.must(err, "owe")
-			wantSame(b, fmt.Sprintf("%s moved from %d", cursor, from), moved, false)
+			moved, err := f.AddCallbacks(f.ctx(), cursor, from, 9, []jobs.Callback{callback(8, "a")}, f.now)
+			f.must(err, "add callbacks")
+			wantSame(f, fmt.Sprintf("%s moved from %d", cursor, from), moved, false)
 		}
-		wantSame(b, "place", b.openCursor("r"), 5)
-		wantSame(b, "callbacks", len(b.callbacks(jobs.CallbackFilter{})), 1)
-		b.owe("r", 5, 6)
-		wantSame(b, "place", b.openCursor("r"), 6)
+		wantSame(f, "place", f.openCursor("r"), 5)
+		wantSame(f, "callbacks", len(f.callbacks(jobs.CallbackFilter{})), 1)
+		f.addCallbacks("r", 5, 6)
+		wantSame(f, "place", f.openCursor("r"), 6)
 	}},
-	{"of one event and target there is one callback", func(b *book) {
-		b.openCursor("r")
+	{"an event and a target have one callback", func(f *fixture) {
+		f.openCursor("r")
 		url := callback(1, "a")
 		url.Target = jobs.Target{URL: "a"}
-		b.owe("r", 0, 1, callback(1, "a"), callback(1, "a"), callback(1, "b"), url, callback(2, "a"))
-		wantSame(b, "callbacks", len(b.callbacks(jobs.CallbackFilter{})), 4)
-		c := b.begin(b.claim(1, 1)[0])
-		b.settle(c, jobs.CallbackEnd{State: jobs.CallbackDelivered})
-		b.owe("r", 1, 2, callback(1, "a"), url)
-		wantSame(b, "callbacks", len(b.callbacks(jobs.CallbackFilter{})), 4)
-		wantSame(b, "delivered", len(b.callbacks(jobs.CallbackFilter{States: []jobs.CallbackState{jobs.CallbackDelivered}})), 1)
+		f.addCallbacks("r", 0, 1, callback(1, "a"), callback(1, "a"), callback(1, "b"), url, callback(2, "a"))
+		wantSame(f, "callbacks", len(f.callbacks(jobs.CallbackFilter{})), 4)
+		c := f.begin(f.claim(1, 1)[0])
+		f.settle(c, jobs.CallbackEnd{State: jobs.CallbackDelivered})
+		f.addCallbacks("r", 1, 2, callback(1, "a"), url)
+		wantSame(f, "callbacks", len(f.callbacks(jobs.CallbackFilter{})), 4)
+		wantSame(f, "delivered", len(f.callbacks(jobs.CallbackFilter{States: []jobs.CallbackState{jobs.CallbackDelivered}})), 1)
 	}},
-	{"what cannot be owed moves nothing", func(b *book) {
-		b.openCursor("r")
-		nobody, both, unknown := callback(2, ""), callback(2, "a"), callback(2, "a")
+	{"an invalid callback does not move the cursor", func(f *fixture) {
+		f.openCursor("r")
+		noTarget, both, unknown := callback(2, ""), callback(2, "a"), callback(2, "a")
 		both.Target.URL = "https://user.example/"
 		unknown.Batch = "nothere"
-		for want, c := range map[error]jobs.Callback{jobs.ErrInvalid: nobody, jobs.ErrNotFound: unknown} {
-			_, err := b.AddCallbacks(b.ctx(), "r", 0, 5, []jobs.Callback{callback(1, "a"), c}, b.now)
-			b.wantErr(err, want, "owe")
+		for want, c := range map[error]jobs.Callback{jobs.ErrInvalid: noTarget, jobs.ErrNotFound: unknown} {
+			_, err := f.AddCallbacks(f.ctx(), "r", 0, 5, []jobs.Callback{callback(1, "a"), c}, f.now)
+			f.wantErr(err, want, "add callbacks")
 		}
-		_, err := b.AddCallbacks(b.ctx(), "r", 0, 5, []jobs.Callback{both}, b.now)
-		b.wantErr(err, jobs.ErrInvalid, "owe to two targets")
-		wantSame(b, "place", b.openCursor("r"), 0)
-		wantSame(b, "callbacks", len(b.callbacks(jobs.CallbackFilter{})), 0)
+		_, err := f.AddCallbacks(f.ctx(), "r", 0, 5, []jobs.Callback{both}, f.now)
+		f.wantErr(err, jobs.ErrInvalid, "add a callback with two targets")
+		wantSame(f, "place", f.openCursor("r"), 0)
+		wantSame(f, "callbacks", len(f.callbacks(jobs.CallbackFilter{})), 0)
 	}},
-	{"what a reader has not got to is kept", func(b *book) {
-		b.openCursor("fast")
-		b.openCursor("slow")
-		b.open("b1", pages(3)...)
+	{"events that a reader has not read are kept", func(f *fixture) {
+		f.openCursor("fast")
+		f.openCursor("slow")
+		f.open("b1", pages(3)...)
 		for n := range int64(3) {
-			b.shut(cancel(row("b1", n+1)))
+			f.closeJobs(cancel(row("b1", n+1)))
 		}
-		b.later(100 * day)
-		all := b.allEvents()
-		b.quiet = true // the audit asks for the whole history
-		r := jobs.Retention{Events: b.now}
-		b.owe("fast", 0, all[3].Seq)
-		wantSame(b, "pruned", b.prune(r).Events, 0)
-		b.wantUntold(all[3].Seq)
-		b.owe("slow", 0, all[1].Seq)
-		wantSame(b, "pruned", b.prune(r).Events, 2)
-		b.wantUntold(all[3].Seq - all[1].Seq)
-		b.must(b.CloseCursor(b.ctx(), "slow"), "close cursor")
-		wantSame(b, "pruned", b.prune(r).Events, 2)
-		b.wantUntold(0)
+		f.later(100 * day)
+		all := f.allEvents()
+		f.uncheckedSteps = true // the audit reads the whole history
+		r := jobs.Retention{Events: f.now}
+		f.addCallbacks("fast", 0, all[3].Seq)
+		wantSame(f, "pruned", f.prune(r).Events, 0)
+		f.wantEventLag(all[3].Seq)
+		f.addCallbacks("slow", 0, all[1].Seq)
+		wantSame(f, "pruned", f.prune(r).Events, 2)
+		f.wantEventLag(all[3].Seq - all[1].Seq)
+		f.must(f.CloseCursor(f.ctx(), "slow"), "close cursor")
+		wantSame(f, "pruned", f.prune(r).Events, 2)
+		f.wantEventLag(0)
 	}},
-	{"of two processes at one cursor each event is owed once", func(b *book) {
+	{"two processes at one cursor add each callback once", func(f *fixture) {
 		const n = 400
-		b.openCursor("r")
-		b.bulk("b1", n)
-		for _, id := range b.bulkRows("b1", n) {
-			b.bulkDeliver(id)
+		f.openCursor("r")
+		f.bulk("b1", n)
+		for _, id := range f.bulkRows("b1", n) {
+			f.bulkDeliver(id)
 		}
-		b.applyAll()
-		newest := b.allEvents()[n].Seq
-		stores := b.openers()
+		f.applyAll()
+		newest := f.allEvents()[n].Seq
+		stores := f.twoStores()
 		var moves [2]int64
 		read := func(i int) func() error {
 			return func() error {
 				for {
-					from, err := stores[i].OpenCursor(b.ctx(), "r", b.now)
+					from, err := stores[i].OpenCursor(f.ctx(), "r", f.now)
 					if err != nil || from == newest {
 						return err
 					}
-					page, to, err := stores[i].Events(b.ctx(), jobs.EventFilter{After: from, Limit: 7})
+					page, to, err := stores[i].Events(f.ctx(), jobs.EventFilter{After: from, Limit: 7})
 					if err != nil {
 						return err
 					}
@@ -144,7 +144,7 @@ var readerTests = []test{
 					for _, e := range page {
 						owed = append(owed, callback(e.Seq, "a"))
 					}
-					moved, err := stores[i].AddCallbacks(b.ctx(), "r", from, to, owed, b.now)
+					moved, err := stores[i].AddCallbacks(f.ctx(), "r", from, to, owed, f.now)
 					if err != nil {
 						return err
 					}
@@ -154,25 +154,26 @@ var readerTests = []test{
 				}
 			}
 		}
-		race(b, read(0), read(1))
-		wantSame(b, "events read", moves[0]+moves[1], n+1)
+		simultaneously(f, read(0), read(1))
+		wantSame(f, "events read", moves[0]+moves[1], n+1)
 		var want, got []int64
-		for _, e := range b.allEvents() {
+		for _, e := range f.allEvents() {
 			want = append(want, e.Seq)
 		}
-		for _, c := range b.callbacks(jobs.CallbackFilter{Limit: 1000}) {
+		for _, c := range f.callbacks(jobs.CallbackFilter{Limit: 1000}) {
 			got = append(got, c.Event)
 		}
 		slices.Sort(got)
 		if !slices.Equal(got, want) {
-			b.t.Fatalf("owed for the events %v, want %v", got, want)
+			f.t.Fatalf("callbacks for the events %v, want %v", got, want)
 		}
 	}},
 }
 
 var sameInstant = cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) })
 
-// callback is one of an event to a sink, which is its lane as well.
+// callback returns a callback of an event for a sink. The lane has the name of
+// the sink.
 func callback(event int64, sink string) jobs.Callback {
 	return jobs.Callback{
 		EventID: fmt.Sprint("evt_", event), Type: jobs.EventForeign, Event: event, Target: jobs.Target{Sink: sink}, Lane: sink,
@@ -180,41 +181,41 @@ func callback(event int64, sink string) jobs.Callback {
 	}
 }
 
-func (b *book) openCursor(name string) int64 {
-	b.t.Helper()
-	place, err := b.OpenCursor(b.ctx(), name, b.now)
-	b.must(err, "open cursor %s", name)
+func (f *fixture) openCursor(name string) int64 {
+	f.t.Helper()
+	place, err := f.OpenCursor(f.ctx(), name, f.now)
+	f.must(err, "open cursor %s", name)
 	return place
 }
 
-func (b *book) wantCursors(want ...string) {
-	b.t.Helper()
-	names, err := b.Cursors(b.ctx())
-	b.must(err, "cursors")
+func (f *fixture) wantCursors(want ...string) {
+	f.t.Helper()
+	names, err := f.Cursors(f.ctx())
+	f.must(err, "cursors")
 	slices.Sort(names)
 	if !slices.Equal(names, want) {
-		b.t.Fatalf("readers %v, want %v", names, want)
+		f.t.Fatalf("readers %v, want %v", names, want)
 	}
 }
 
-// owe moves a cursor, which must be where the caller says.
-func (b *book) owe(cursor string, from, to int64, callbacks ...jobs.Callback) {
-	b.t.Helper()
-	moved, err := b.AddCallbacks(b.ctx(), cursor, from, to, callbacks, b.now)
-	b.must(err, "owe %d callbacks", len(callbacks))
-	wantSame(b, "cursor moved", moved, true)
-	b.check()
+// addCallbacks adds callbacks and moves a cursor, which must be at from.
+func (f *fixture) addCallbacks(cursor string, from, to int64, callbacks ...jobs.Callback) {
+	f.t.Helper()
+	moved, err := f.AddCallbacks(f.ctx(), cursor, from, to, callbacks, f.now)
+	f.must(err, "add %d callbacks", len(callbacks))
+	wantSame(f, "cursor moved", moved, true)
+	f.check()
 }
 
-func (b *book) wantUntold(want int64) {
-	b.t.Helper()
-	totals, err := b.Totals(b.ctx())
-	b.must(err, "totals")
-	wantSame(b, "events that are not told", totals.EventLag, want)
+func (f *fixture) wantEventLag(want int64) {
+	f.t.Helper()
+	totals, err := f.Totals(f.ctx())
+	f.must(err, "totals")
+	wantSame(f, "event lag", totals.EventLag, want)
 }
 
-func (b *book) bulkDeliver(id jobs.ID) {
-	b.t.Helper()
-	_, err := b.AppendDelivery(b.ctx(), b.told(shot(id), jobs.OutcomeDone))
-	b.must(err, "append delivery")
+func (f *fixture) bulkDeliver(id jobs.ID) {
+	f.t.Helper()
+	_, err := f.AppendDelivery(f.ctx(), f.delivery(shot(id), jobs.OutcomeDone))
+	f.must(err, "append delivery")
 }

@@ -9,7 +9,7 @@ import (
 	"shotline/jobs"
 )
 
-// pick takes one at random, false when there is none.
+// pick returns a random element, or false if there is none.
 func pick[T any](w *walker, of []T) (one T, ok bool) {
 	if len(of) == 0 {
 		return one, false
@@ -17,8 +17,9 @@ func pick[T any](w *walker, of []T) (one T, ok bool) {
 	return of[w.IntN(len(of))], true
 }
 
-// vendorSays is an observation as the vendor would make it, at times with a cost.
-func (w *walker) vendorSays(s sending, outcome jobs.Outcome) jobs.Observation {
+// observation returns an observation as the vendor would make it, sometimes with
+// a cost.
+func (w *walker) observation(s sentCreate, outcome jobs.Outcome) jobs.Observation {
 	o := seenIn(s.job, s.attempt, outcome)
 	if w.IntN(2) == 0 {
 		o.Cost = credits(float64(w.IntN(8)) / 4)
@@ -30,7 +31,7 @@ func (w *walker) outcome() jobs.Outcome {
 	return []jobs.Outcome{jobs.OutcomeProcessing, jobs.OutcomeProcessing, jobs.OutcomeDone, jobs.OutcomeFailed}[w.IntN(4)]
 }
 
-func (w *walker) importing() {
+func (w *walker) importBatch() {
 	if len(w.batches) >= 4 {
 		return
 	}
@@ -50,13 +51,13 @@ func (w *walker) importing() {
 	w.ids = append(w.ids, w.bulkRows(batch, len(requests))...)
 }
 
-func (w *walker) opening() {
+func (w *walker) openBatch() {
 	batch, _ := pick(w, w.batches)
 	_, err := w.OpenBatch(w.ctx(), batch, w.now)
 	w.allow(err, jobs.ErrState)
 }
 
-// allow passes over one documented error.
+// allow ignores one documented error.
 func (w *walker) allow(err, documented error) {
 	w.t.Helper()
 	if err != nil && !errors.Is(err, documented) {
@@ -64,83 +65,83 @@ func (w *walker) allow(err, documented error) {
 	}
 }
 
-func (w *walker) leasing() {
+func (w *walker) leaseJobs() {
 	batch, _ := pick(w, w.batches)
 	leases, err := w.Lease(w.ctx(), batch, fmt.Sprintf("w%d", w.IntN(2)), 1+w.IntN(4), w.now, w.now.Add(leaseTime))
 	w.must(err, "lease")
 	w.leases = append(w.leases, leases...)
 }
 
-func (w *walker) intending() {
+func (w *walker) openIntents() {
 	for range 3 {
 		if l, ok := pick(w, w.leases); ok {
 			_, err := w.OpenIntent(w.ctx(), l, w.now, w.now.Add(leaseTime))
 			w.allow(err, jobs.ErrLeaseLost)
 			if err == nil {
-				w.sent = append(w.sent, sending{l.Job.ID, l.Attempt})
+				w.sent = append(w.sent, sentCreate{l.Job.ID, l.Attempt})
 				w.shots = append(w.shots, shotOf(l.Job.ID, l.Attempt))
 			}
 		}
 	}
 }
 
-func (w *walker) answering() {
+func (w *walker) answerCreate() {
 	if s, ok := pick(w, w.sent); ok {
-		w.said = w.observe(jobs.ByCreate, w.vendorSays(s, w.outcome()))
+		w.effects = w.observe(jobs.ByCreate, w.observation(s, w.outcome()))
 	}
 }
 
-func (w *walker) polling() {
-	var said []jobs.Observation
+func (w *walker) pollJobs() {
+	var observations []jobs.Observation
 	for range 4 {
 		if s, ok := pick(w, w.sent); ok {
-			said = append(said, w.vendorSays(s, w.outcome()))
+			observations = append(observations, w.observation(s, w.outcome()))
 		}
 	}
-	w.said = w.observe(jobs.ByPoll, said...)
+	w.effects = w.observe(jobs.ByPoll, observations...)
 }
 
-func (w *walker) charging() {
+func (w *walker) pollExtra() {
 	if s, ok := pick(w, w.sent); ok {
-		o := w.vendorSays(s, jobs.OutcomeProcessing)
+		o := w.observation(s, jobs.OutcomeProcessing)
 		o.ScreenshotID += fmt.Sprint("extra", w.IntN(2))
-		w.said = w.observe(jobs.ByPoll, o)
+		w.effects = w.observe(jobs.ByPoll, o)
 	}
 }
 
-func (w *walker) requeueing() {
+func (w *walker) requeueLease() {
 	if l, ok := pick(w, w.leases); ok {
-		w.said = w.requeue(l)
+		w.effects = w.requeue(l)
 	}
 }
 
-func (w *walker) doubting() {
-	if l, ok := pick(w, w.leases); ok && slices.Contains(w.sent, sending{l.Job.ID, l.Attempt}) {
+func (w *walker) doubtLease() {
+	if l, ok := pick(w, w.leases); ok && slices.Contains(w.sent, sentCreate{l.Job.ID, l.Attempt}) {
 		w.must(w.Doubt(w.ctx(), []jobs.Lease{l}, w.now), "doubt")
 	}
 }
 
-func (w *walker) expiring() {
+func (w *walker) expireLeases() {
 	_, _, err := w.ExpireLeases(w.ctx(), w.now, 1+w.IntN(5))
 	w.must(err, "expire leases")
 }
 
-func (w *walker) settling() {
+func (w *walker) resendDoubts() {
 	doubts, err := w.ClaimDoubts(w.ctx(), w.now, w.now.Add(5*time.Second), 3)
 	w.must(err, "claim doubts")
 	for _, s := range doubts {
-		key := sending{s.Job, s.Attempt}
+		key := sentCreate{s.Job, s.Attempt}
 		if s.Sends > 1+w.resent[key] {
-			w.t.Fatalf("submission %s was sent %d times, anew %d times", s.Tag(), s.Sends, w.resent[key])
+			w.t.Fatalf("submission %s was sent %d times, with %d resends", s.Tag(), s.Sends, w.resent[key])
 		}
 		e, err := w.Resend(w.ctx(), []jobs.Submission{s}, w.now.Add(-10*time.Second), w.now)
 		w.must(err, "resend")
 		w.resent[key] += e.Requeued
-		w.said.Closed = append(w.said.Closed, e.Closed...)
+		w.effects.Closed = append(w.effects.Closed, e.Closed...)
 	}
 }
 
-func (w *walker) delivering() {
+func (w *walker) deliverResult() {
 	screenshot, ok := pick(w, w.shots)
 	if !ok || w.IntN(4) == 0 {
 		screenshot = fmt.Sprint("stranger", w.IntN(5))
@@ -152,13 +153,13 @@ func (w *walker) delivering() {
 	w.deliver(screenshot, outcome)
 }
 
-func (w *walker) applying() {
+func (w *walker) applyInbox() {
 	applied, err := w.ApplyInbox(w.ctx(), w.now, 1+w.IntN(5))
 	w.must(err, "apply inbox")
-	w.said = applied.Effects
+	w.effects = applied.Effects
 }
 
-func (w *walker) closing() {
+func (w *walker) closeSome() {
 	var closings []jobs.Closing
 	for range 1 + w.IntN(3) {
 		id, _ := pick(w, w.ids)
@@ -171,12 +172,12 @@ func (w *walker) closing() {
 		}
 		closings = append(closings, c)
 	}
-	w.said = w.shut(closings...)
+	w.effects = w.closeJobs(closings...)
 }
 
-// canceling picks a job whose create may be under way, and seldom any others:
-// what is canceled too early goes nowhere.
-func (w *walker) canceling() {
+// cancelSome picks a job whose create might be under way, and rarely another one.
+// A job that is canceled too early makes no further steps.
+func (w *walker) cancelSome() {
 	var ids []jobs.ID
 	if s, ok := pick(w, w.sent); ok {
 		ids = append(ids, s.job)
@@ -187,16 +188,17 @@ func (w *walker) canceling() {
 	}
 	e, err := w.Cancel(w.ctx(), ids, w.now)
 	w.allow(err, jobs.ErrState)
-	w.said = e
+	w.effects = e
 	for _, id := range ids {
 		if j := w.job(id); err == nil && j.State.Open() && (j.State != jobs.Submitting || j.CancelAskedAt.IsZero()) {
-			w.t.Fatalf("job %s is %s, asked to cancel at %v", id, j.State, j.CancelAskedAt)
+			w.t.Fatalf("job %s is %s, cancel requested at %v", id, j.State, j.CancelAskedAt)
 		}
 	}
 }
 
-// retrying picks among what has ended without a picture, and among everything.
-func (w *walker) retrying() {
+// retrySome picks among the jobs that ended without an image, and sometimes among
+// all.
+func (w *walker) retrySome() {
 	var ended []jobs.ID
 	for _, id := range w.ids {
 		if slices.Contains(jobs.Retriable, w.known[id].State) {
@@ -212,10 +214,10 @@ func (w *walker) retrying() {
 		retries = append(retries, jobs.Retry{Job: id, Attempt: w.known[id].Attempt, From: jobs.Retriable, Waits: w.IntN(2) == 0})
 	}
 	w.retries = true
-	w.said = w.retry(retries...)
+	w.effects = w.retry(retries...)
 }
 
-func (w *walker) checking() {
+func (w *walker) checkConflicts() {
 	claimed, err := w.ClaimConflicts(w.ctx(), "", w.now, w.now.Add(time.Minute), 3)
 	w.must(err, "claim conflicts")
 	for _, c := range claimed {
@@ -227,16 +229,16 @@ func (w *walker) checking() {
 		o := seenIn(c.Job, c.Attempt, says)
 		o.ScreenshotID = c.ScreenshotID
 		e := w.observe(jobs.ByPoll, o)
-		w.said.Closed = append(w.said.Closed, e.Closed...)
-		w.said.Conflicts += e.Conflicts
+		w.effects.Closed = append(w.effects.Closed, e.Closed...)
+		w.effects.Conflicts += e.Conflicts
 		if settled, err := w.ClaimConflicts(w.ctx(), c.Job.Batch, w.now.Add(time.Hour), w.now.Add(time.Hour), 1000); err != nil ||
 			slices.ContainsFunc(settled, func(o jobs.Conflict) bool { return o.Job == c.Job && o.Attempt == c.Attempt }) {
-			w.t.Fatalf("conflict %+v is open although the vendor said %s (%v)", c, says, err)
+			w.t.Fatalf("conflict %+v is open although the vendor reported %s (%v)", c, says, err)
 		}
 	}
 }
 
-func (w *walker) pausing() {
+func (w *walker) pauseOrResume() {
 	batch, _ := pick(w, w.batches)
 	if w.IntN(3) == 0 {
 		w.allow(w.Pause(w.ctx(), batch, "why not", w.now), jobs.ErrState)
@@ -245,7 +247,7 @@ func (w *walker) pausing() {
 	w.allow(w.Resume(w.ctx(), batch, w.now), jobs.ErrState)
 }
 
-func (w *walker) working() {
+func (w *walker) claimWork() {
 	work, err := w.ClaimWork(w.ctx(), w.now, w.now.Add(time.Second), workLimit)
 	w.must(err, "claim work")
 	for _, o := range work {
@@ -255,13 +257,13 @@ func (w *walker) working() {
 				w.t.Fatalf("work %+v for %+v", o, batch)
 			}
 		case jobs.WorkSummarize:
-			wantSame(w.book, "revision owed", o.Revision, batch.Revision)
-			w.saved(o.Batch, o.Revision, "summary", true)
+			wantSame(w.fixture, "revision of the work", o.Revision, batch.Revision)
+			w.saveSummary(o.Batch, o.Revision, "summary", true)
 		}
 	}
 }
 
-func (w *walker) extending() {
+func (w *walker) extendDeadlines() {
 	id, _ := pick(w, w.ids)
 	w.must(w.ExtendDeadlines(w.ctx(), []jobs.ID{id}, w.now.Add(time.Hour)), "extend deadlines")
 }

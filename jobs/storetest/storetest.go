@@ -1,6 +1,6 @@
-// Package storetest is the one suite that any jobs.Store must pass.
+// Package storetest is the test suite that every jobs.Store must pass.
 //
-// A store's own test opens its storage and hands it over:
+// A store's test passes a harness that opens its storage:
 //
 //	type files struct{ path string }
 //
@@ -12,12 +12,12 @@
 //		})
 //	}
 //
-// The suite reads the contract in package jobs and nothing else. Every test
-// gets storage of its own. After each change the suite asks the invariants
-// that hold at all times (see check.go): counters equal a count over the rows,
-// every closure and every retry has its one event, a batch is finished exactly
-// when nothing in it is open. The clock is the test's; nothing sleeps
-// except to show that there is no news.
+// The suite relies only on the contract in package jobs. Every test has its own
+// storage. After each change the suite checks the invariants that hold at all
+// times (see check.go): the counters equal a count over the rows, every closure
+// and every retry has one event, and a batch is finished if and only if none of
+// its jobs is open. The test sets the clock. No test sleeps, except to show that
+// there is no news.
 package storetest
 
 import (
@@ -26,20 +26,21 @@ import (
 	"shotline/jobs"
 )
 
-// MaxHeld is the bound of held deliveries with which a harness opens its stores.
+// MaxHeld is the limit of held deliveries with which a harness must open its
+// stores.
 const MaxHeld = 6000
 
-// Harness is one piece of storage. The first Open makes a store on it, each
-// further one opens the same storage as a second process would. The suite
-// closes what it opened.
+// Harness is one piece of storage. The first Open makes a store on it. Each
+// further Open opens the same storage, as a second process would. The suite
+// closes all stores.
 type Harness interface {
 	Open(t *testing.T) jobs.Store
 }
 
-// test is one behaviour, shown on fresh storage.
+// test tests one behavior on new storage.
 type test struct {
 	name string
-	run  func(b *book)
+	run  func(f *fixture)
 }
 
 var groups = []struct {
@@ -85,7 +86,7 @@ var groups = []struct {
 	{"walk", walkTests},
 }
 
-// Run runs the suite. newHarness is called once for every test.
+// Run runs the suite. It calls newHarness once for every test.
 func Run(t *testing.T, newHarness func(t *testing.T) Harness) {
 	for _, group := range groups {
 		t.Run(group.noun, func(t *testing.T) {
@@ -93,7 +94,7 @@ func Run(t *testing.T, newHarness func(t *testing.T) Harness) {
 			for _, test := range group.tests {
 				t.Run(test.name, func(t *testing.T) {
 					t.Parallel()
-					test.run(newBook(t, newHarness(t)))
+					test.run(newFixture(t, newHarness(t)))
 				})
 			}
 		})

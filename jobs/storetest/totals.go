@@ -9,62 +9,62 @@ import (
 )
 
 var totalTests = []test{
-	{"totals of an empty store", func(b *book) {
-		totals, err := b.Totals(b.ctx())
-		b.must(err, "totals")
-		wantSame(b, "rows", totals.Counts.Rows, 0)
-		wantSame(b, "batches", len(totals.Batches), 0)
-		wantSame(b, "inbox", totals.Inbox+totals.Cursor+totals.Held+totals.Doubts, 0)
+	{"totals of an empty store", func(f *fixture) {
+		totals, err := f.Totals(f.ctx())
+		f.must(err, "totals")
+		wantSame(f, "rows", totals.Counts.Rows, 0)
+		wantSame(f, "batches", len(totals.Batches), 0)
+		wantSame(f, "inbox", totals.Inbox+totals.Cursor+totals.Held+totals.Doubts, 0)
 		if totals.Counts.Cost != nil {
-			b.t.Fatalf("cost %v of nothing", *totals.Counts.Cost)
+			f.t.Fatalf("cost %v without jobs", *totals.Counts.Cost)
 		}
 	}},
-	{"totals count what is unsettled, and how far the closer is", func(b *book) {
-		b.open("b1", pages(4)...)
-		b.open("b2", pages(3)...)
-		b.importing("b3", pages(2)...)
-		b.doubted("b1", 2)
-		b.pending("b2", 1)
-		b.deliver("unknown", jobs.OutcomeDone)
-		b.apply()
-		last := b.deliver("unknown too", jobs.OutcomeDone)
-		totals, err := b.Totals(b.ctx())
-		b.must(err, "totals")
-		wantSame(b, "doubts", totals.Doubts, 2)
-		wantSame(b, "held", totals.Held, 1)
-		wantSame(b, "inbox", totals.Inbox, last)
-		wantSame(b, "cursor", totals.Cursor, last-1)
-		n, err := b.CountBatches(b.ctx())
-		b.must(err, "count batches")
-		wantSame(b, "batches", n, 3)
-		wantSame(b, "importing", totals.Batches[jobs.BatchImporting], 1)
-		wantSame(b, "open", totals.Batches[jobs.BatchOpen], 2)
-		wantSame(b, "submitting", totals.Counts.Of(jobs.Submitting), 2)
+	{"totals count unsettled work, and contain the place of the closer", func(f *fixture) {
+		f.open("b1", pages(4)...)
+		f.open("b2", pages(3)...)
+		f.importing("b3", pages(2)...)
+		f.leaseAndDoubt("b1", 2)
+		f.pending("b2", 1)
+		f.deliver("unknown", jobs.OutcomeDone)
+		f.apply()
+		last := f.deliver("unknown too", jobs.OutcomeDone)
+		totals, err := f.Totals(f.ctx())
+		f.must(err, "totals")
+		wantSame(f, "doubts", totals.Doubts, 2)
+		wantSame(f, "held", totals.Held, 1)
+		wantSame(f, "inbox", totals.Inbox, last)
+		wantSame(f, "cursor", totals.Cursor, last-1)
+		n, err := f.CountBatches(f.ctx())
+		f.must(err, "count batches")
+		wantSame(f, "batches", n, 3)
+		wantSame(f, "importing", totals.Batches[jobs.BatchImporting], 1)
+		wantSame(f, "open", totals.Batches[jobs.BatchOpen], 2)
+		wantSame(f, "submitting", totals.Counts.Of(jobs.Submitting), 2)
 	}},
-	{"totals tell since when deliveries wait to be applied", func(b *book) {
+	{"totals contain the time since which deliveries wait to be applied", func(f *fixture) {
 		wait := func(want time.Time) {
-			b.t.Helper()
-			totals, err := b.Totals(b.ctx())
-			b.must(err, "totals")
-			wantSame(b, "the oldest came", totals.Unapplied, want)
+			f.t.Helper()
+			totals, err := f.Totals(f.ctx())
+			f.must(err, "totals")
+			wantSame(f, "oldest unapplied delivery", totals.Unapplied, want)
 		}
-		b.deliver("applied", jobs.OutcomeDone)
-		b.apply()
+		f.deliver("applied", jobs.OutcomeDone)
+		f.apply()
 		wait(time.Time{})
-		b.now = b.now.Add(time.Minute)
-		came := b.now
-		b.deliver("oldest", jobs.OutcomeDone)
-		b.now = b.now.Add(time.Minute)
-		b.deliver("newest", jobs.OutcomeDone)
+		f.now = f.now.Add(time.Minute)
+		came := f.now
+		f.deliver("oldest", jobs.OutcomeDone)
+		f.now = f.now.Add(time.Minute)
+		f.deliver("newest", jobs.OutcomeDone)
 		wait(came)
-		b.apply()
+		f.apply()
 		wait(time.Time{})
 	}},
 }
 
 // checkTotals compares the totals with a sum over the batches.
-func (b *book) checkTotals(batches []jobs.Batch) {
-	b.t.Helper()
+func (f *fixture) checkTotals(batches []jobs.Batch) {
+	f.t.Helper()
 	want := plain(jobs.Counts{})
 	states := map[jobs.BatchState]int64{}
 	calls := int64(0)
@@ -90,13 +90,13 @@ func (b *book) checkTotals(batches []jobs.Batch) {
 			want.Cost = &sum
 		}
 	}
-	totals, err := b.Totals(b.ctx())
-	b.must(err, "totals")
+	totals, err := f.Totals(f.ctx())
+	f.must(err, "totals")
 	if diff := cmp.Diff(want, plain(totals.Counts)); diff != "" {
-		b.t.Fatalf("totals differ from the batches (-batches +totals):\n%s", diff)
+		f.t.Fatalf("totals differ from the batches (-batches +totals):\n%s", diff)
 	}
 	if diff := cmp.Diff(states, totals.Batches); diff != "" {
-		b.t.Fatalf("totals differ from the batches (-batches +totals):\n%s", diff)
+		f.t.Fatalf("totals differ from the batches (-batches +totals):\n%s", diff)
 	}
-	wantSame(b, "vendor calls", totals.Counts.APICalls, calls)
+	wantSame(f, "vendor calls", totals.Counts.APICalls, calls)
 }

@@ -8,22 +8,24 @@ import (
 	"shotline/jobs"
 )
 
-// transitions is the drawing in package jobs as a table, for a job in its
-// second attempt whose first one timed out. Rows are where it stands, columns
-// what comes: a result of the own attempt's screenshot, of the older attempt's,
-// of an attempt that has not begun, of a screenshot paid for beyond the own one;
-// and a closing for the own attempt. Closings for others must do nothing.
+// transitions is the state chart of package jobs as a table, for a job in its
+// second attempt whose first attempt timed out. The rows are the states of the
+// job. The columns are the inputs: a result of the own attempt's screenshot, of
+// the older attempt's, of an attempt that has not begun, or of a double charge of
+// the own attempt; or a closing of the own attempt. Closings of other attempts
+// must do nothing.
 //
 //	=      nothing
-//	!      nothing but a conflict, counted
-//	done   closes so, in the own attempt; done* is recorded as late
-//	done<  closes with the picture of the older attempt, as late
-//	!done^ a conflict, and if the result is a poll's the job is corrected, in the
-//	       own attempt; !done*^ stays late
-//	?done  the same from a poll or the create's answer; a webhook is of a
-//	       screenshot that nobody knows yet, and closes nothing
+//	!      nothing but a conflict, which is counted
+//	done   closes as done, in the own attempt; done* is recorded as late
+//	done<  closes with the image of the older attempt, as late
+//	!done^ a conflict; if a poll has the result, the job is corrected in the own
+//	       attempt; !done*^ stays late
+//	?done  the same if a poll or the create's response has the result; a webhook
+//	       is of an unknown screenshot and closes nothing
 //
-// Each result comes once by webhook, by poll and in a create's answer.
+// Each result comes once by webhook, once by poll and once in a create's
+// response.
 const transitions = `
              own-done own-failed older-done older-failed newer-done newer-failed extra-done extra-failed time      refuse cancel
 queued       ?done    ?failed    =          =            =          =            ?done      ?failed      =         =      canceled
@@ -41,80 +43,82 @@ canceled     =        =          =          =            =          =           
 paid-queued  ?done    ?done<     =          !            =          =            ?done      ?done<       =         =      canceled
 paid-intent  ?done    ?done<     =          !            =          =            ?done      ?done<       =         done<  canceled
 paid-pending done     done<      =          !            =          =            =          =            done<     =      canceled
-picture      !        =          =          !failed*^    =          =            =          =            =         =      =
+old-image    !        =          =          !failed*^    =          =            =          =            =         =      =
 `
 
-// secondStandings bring jobs that are queued as their second attempt to where
-// they stand, all of a batch side by side.
-var secondStandings = map[string]func(b *book, ids []jobs.ID){
-	"queued":  func(*book, []jobs.ID) {},
-	"leased":  func(b *book, ids []jobs.ID) { b.lease(ids[0].Batch, len(ids)) },
-	"intent":  func(b *book, ids []jobs.ID) { b.sent(ids[0].Batch, len(ids)) },
-	"doubt":   func(b *book, ids []jobs.ID) { b.doubted(ids[0].Batch, len(ids)) },
+// secondStandings bring all jobs of a batch, which are queued in their second
+// attempt, into a state.
+var secondStandings = map[string]func(f *fixture, ids []jobs.ID){
+	"queued":  func(*fixture, []jobs.ID) {},
+	"leased":  func(f *fixture, ids []jobs.ID) { f.lease(ids[0].Batch, len(ids)) },
+	"intent":  func(f *fixture, ids []jobs.ID) { f.leaseAndIntend(ids[0].Batch, len(ids)) },
+	"doubt":   func(f *fixture, ids []jobs.ID) { f.leaseAndDoubt(ids[0].Batch, len(ids)) },
 	"pending": pendingAgain,
-	"done":    func(b *book, ids []jobs.ID) { pendingAgain(b, ids); b.seeAll(ids, 2, jobs.OutcomeDone) },
-	"failed":  func(b *book, ids []jobs.ID) { pendingAgain(b, ids); b.seeAll(ids, 2, jobs.OutcomeFailed) },
-	"refused": func(b *book, ids []jobs.ID) {
-		b.sent(ids[0].Batch, len(ids))
-		b.shutAll(ids, refuse)
+	"done":    func(f *fixture, ids []jobs.ID) { pendingAgain(f, ids); f.observeAll(ids, 2, jobs.OutcomeDone) },
+	"failed":  func(f *fixture, ids []jobs.ID) { pendingAgain(f, ids); f.observeAll(ids, 2, jobs.OutcomeFailed) },
+	"refused": func(f *fixture, ids []jobs.ID) {
+		f.leaseAndIntend(ids[0].Batch, len(ids))
+		f.closeAll(ids, refuse)
 	},
-	"timed-out":    timedOutAgain,
-	"late-done":    func(b *book, ids []jobs.ID) { timedOutAgain(b, ids); b.seeAll(ids, 2, jobs.OutcomeDone) },
-	"late-failed":  func(b *book, ids []jobs.ID) { timedOutAgain(b, ids); b.seeAll(ids, 2, jobs.OutcomeFailed) },
-	"canceled":     func(b *book, ids []jobs.ID) { pendingAgain(b, ids); b.shutAll(ids, cancel) },
-	"paid-queued":  func(b *book, ids []jobs.ID) { b.seeAll(ids, 1, jobs.OutcomeDone) },
-	"paid-intent":  func(b *book, ids []jobs.ID) { b.sent(ids[0].Batch, len(ids)); b.seeAll(ids, 1, jobs.OutcomeDone) },
-	"paid-pending": func(b *book, ids []jobs.ID) { pendingAgain(b, ids); b.seeAll(ids, 1, jobs.OutcomeDone) },
-	"picture": func(b *book, ids []jobs.ID) {
-		pendingAgain(b, ids)
-		b.seeAll(ids, 1, jobs.OutcomeDone)
-		b.seeAll(ids, 2, jobs.OutcomeFailed)
+	"timed-out":   timedOutAgain,
+	"late-done":   func(f *fixture, ids []jobs.ID) { timedOutAgain(f, ids); f.observeAll(ids, 2, jobs.OutcomeDone) },
+	"late-failed": func(f *fixture, ids []jobs.ID) { timedOutAgain(f, ids); f.observeAll(ids, 2, jobs.OutcomeFailed) },
+	"canceled":    func(f *fixture, ids []jobs.ID) { pendingAgain(f, ids); f.closeAll(ids, cancel) },
+	"paid-queued": func(f *fixture, ids []jobs.ID) { f.observeAll(ids, 1, jobs.OutcomeDone) },
+	"paid-intent": func(f *fixture, ids []jobs.ID) {
+		f.leaseAndIntend(ids[0].Batch, len(ids))
+		f.observeAll(ids, 1, jobs.OutcomeDone)
+	},
+	"paid-pending": func(f *fixture, ids []jobs.ID) { pendingAgain(f, ids); f.observeAll(ids, 1, jobs.OutcomeDone) },
+	"old-image": func(f *fixture, ids []jobs.ID) {
+		pendingAgain(f, ids)
+		f.observeAll(ids, 1, jobs.OutcomeDone)
+		f.observeAll(ids, 2, jobs.OutcomeFailed)
 	},
 }
 
-// seeAll records what a poll says of one attempt of all jobs.
-func (b *book) seeAll(ids []jobs.ID, attempt int, outcome jobs.Outcome) {
-	b.t.Helper()
-	said := make([]jobs.Observation, len(ids))
+// observeAll records a poll's result for one attempt of all jobs.
+func (f *fixture) observeAll(ids []jobs.ID, attempt int, outcome jobs.Outcome) {
+	f.t.Helper()
+	observations := make([]jobs.Observation, len(ids))
 	for i, id := range ids {
-		said[i] = seenIn(id, attempt, outcome)
+		observations[i] = seenIn(id, attempt, outcome)
 	}
-	b.observe(jobs.ByPoll, said...)
+	f.observe(jobs.ByPoll, observations...)
 }
 
-// shutAll closes the newest attempt of all jobs.
-func (b *book) shutAll(ids []jobs.ID, closing func(jobs.ID) jobs.Closing) {
-	b.t.Helper()
+// closeAll closes the newest attempt of all jobs.
+func (f *fixture) closeAll(ids []jobs.ID, closing func(jobs.ID) jobs.Closing) {
+	f.t.Helper()
 	closings := make([]jobs.Closing, len(ids))
 	for i, id := range ids {
 		closings[i] = closing(id)
-		closings[i].Attempt = b.job(id).Attempt
+		closings[i].Attempt = f.job(id).Attempt
 	}
-	b.shut(closings...)
+	f.closeJobs(closings...)
 }
 
-func pendingAgain(b *book, ids []jobs.ID) {
-	b.sent(ids[0].Batch, len(ids))
-	b.seeAll(ids, 2, jobs.OutcomeProcessing)
+func pendingAgain(f *fixture, ids []jobs.ID) {
+	f.leaseAndIntend(ids[0].Batch, len(ids))
+	f.observeAll(ids, 2, jobs.OutcomeProcessing)
 }
 
-func timedOutAgain(b *book, ids []jobs.ID) {
-	pendingAgain(b, ids)
-	b.shutAll(ids, timeOut)
+func timedOutAgain(f *fixture, ids []jobs.ID) {
+	pendingAgain(f, ids)
+	f.closeAll(ids, timeOut)
 }
 
-// incoming is one thing that may come for a job: a cell of transitions by one of
-// its ways.
-type incoming struct {
-	name string
-	want string
-	by   jobs.Provenance
-	come func(b *book, id jobs.ID) jobs.Effects
+// input is one input of a job: a cell of transitions with one provenance.
+type input struct {
+	name  string
+	want  string
+	by    jobs.Provenance
+	apply func(f *fixture, id jobs.ID) jobs.Effects
 }
 
-// incomings are all of a row of transitions.
-func incomings(columns, cells []string) []incoming {
-	var all []incoming
+// inputs returns all inputs of a row of transitions.
+func inputs(columns, cells []string) []input {
+	var all []input
 	for i, column := range columns {
 		what, result, isResult := strings.Cut(column, "-")
 		if !isResult {
@@ -126,31 +130,32 @@ func incomings(columns, cells []string) []incoming {
 			if mayBeUnknown && by == jobs.ByWebhook {
 				want = "="
 			}
-			all = append(all, incoming{column + " by " + string(by), want, by, func(b *book, id jobs.ID) jobs.Effects {
+			all = append(all, input{column + " by " + string(by), want, by, func(f *fixture, id jobs.ID) jobs.Effects {
 				o := seenIn(id, map[string]int{"own": 2, "older": 1, "newer": 3, "extra": 2}[what], jobs.Outcome(result))
 				if what == "extra" {
 					o.ScreenshotID += "extra"
 				}
 				if by != jobs.ByWebhook {
-					return b.observe(by, o)
+					return f.observe(by, o)
 				}
-				b.deliver(o.ScreenshotID, o.Outcome)
-				return b.apply().Effects
+				f.deliver(o.ScreenshotID, o.Outcome)
+				return f.apply().Effects
 			}})
 		}
 	}
 	return all
 }
 
-// closingsOf are a closing for the own attempt, and those for others.
-func closingsOf(column, cell string) []incoming {
+// closingsOf returns a closing of the own attempt, and closings of other
+// attempts.
+func closingsOf(column, cell string) []input {
 	closing := map[string]func(jobs.ID) jobs.Closing{"time": timeOut, "refuse": refuse, "cancel": cancel}[column]
-	var all []incoming
+	var all []input
 	for attempt, want := range map[int]string{1: "=", 2: cell, 3: "="} {
-		all = append(all, incoming{fmt.Sprintf("%s of attempt %d", column, attempt), want, provenances[column], func(b *book, id jobs.ID) jobs.Effects {
+		all = append(all, input{fmt.Sprintf("%s of attempt %d", column, attempt), want, provenances[column], func(f *fixture, id jobs.ID) jobs.Effects {
 			c := closing(id)
 			c.Attempt = attempt
-			return b.shut(c)
+			return f.closeJobs(c)
 		}})
 	}
 	return all
@@ -163,30 +168,30 @@ func transitionTests() []test {
 	var tests []test
 	for _, line := range lines[1:] {
 		cells := strings.Fields(line)
-		tests = append(tests, test{cells[0], func(b *book) {
-			b.quiet = true
-			all := incomings(columns, cells[1:])
-			b.open("b1", pages(len(all))...)
-			ids := b.pending("b1", len(all))
-			b.shutAll(ids, timeOut)
-			b.retried(ids...)
-			secondStandings[cells[0]](b, ids)
+		tests = append(tests, test{cells[0], func(f *fixture) {
+			f.uncheckedSteps = true
+			all := inputs(columns, cells[1:])
+			f.open("b1", pages(len(all))...)
+			ids := f.pending("b1", len(all))
+			f.closeAll(ids, timeOut)
+			f.retryJobs(ids...)
+			secondStandings[cells[0]](f, ids)
 			for i, in := range all {
-				b.transition(cells[0], in, ids[i])
+				f.transition(cells[0], in, ids[i])
 			}
-			b.audit()
+			f.audit()
 		}})
 	}
 	return tests
 }
 
-// transition asserts what one thing does to a job.
-func (b *book) transition(standing string, in incoming, id jobs.ID) {
-	b.t.Helper()
-	before := b.job(id)
-	b.later(time.Second)
-	effects := in.come(b, id)
-	after := b.job(id)
+// transition tests the effect of one input on a job.
+func (f *fixture) transition(standing string, in input, id jobs.ID) {
+	f.t.Helper()
+	before := f.job(id)
+	f.later(time.Second)
+	effects := in.apply(f, id)
+	after := f.job(id)
 
 	cell := standing + " + " + in.name
 	rest, conflict := strings.CutPrefix(in.want, "!")
@@ -198,7 +203,7 @@ func (b *book) transition(standing string, in incoming, id jobs.ID) {
 	switch {
 	case rest == "" || rest == "=" || corrected && in.by != jobs.ByPoll:
 		if len(effects.Closed) > 0 || after.State != before.State || after.ClosedBy != before.ClosedBy || after.Late != before.Late || !after.ClosedAt.Equal(before.ClosedAt) {
-			b.t.Fatalf("%s: it is %s by %q now, closed %+v; want that nothing moves", cell, after.State, after.ClosedBy, effects.Closed)
+			f.t.Fatalf("%s: it is %s by %q now, closed %+v; want no change", cell, after.State, after.ClosedBy, effects.Closed)
 		}
 	default:
 		state, older := strings.CutSuffix(rest, "<")
@@ -208,16 +213,16 @@ func (b *book) transition(standing string, in incoming, id jobs.ID) {
 			want.Attempt = 1
 		}
 		if older && !strings.HasPrefix(in.name, "older") {
-			want.By = jobs.ByPoll // as the picture came before
+			want.By = jobs.ByPoll // a poll had found the image before
 		}
 		if len(effects.Closed) != 1 || effects.Closed[0] != want {
-			b.t.Fatalf("%s: closed %+v, want %+v", cell, effects.Closed, want)
+			f.t.Fatalf("%s: closed %+v, want %+v", cell, effects.Closed, want)
 		}
 		if after.State != want.State || after.ClosedBy != want.By || after.Late != want.Late || after.Corrected != corrected || older && after.ScreenshotID != shotOf(id, 1) {
-			b.t.Fatalf("%s: the job is %+v, want %+v", cell, after, want)
+			f.t.Fatalf("%s: the job is %+v, want %+v", cell, after, want)
 		}
 	}
-	wantSame(b, cell+": attempt", after.Attempt, 2)
-	wantSame(b, cell+": conflicts in this step", effects.Conflicts, conflicts)
-	wantSame(b, cell+": conflicts on the job", after.Conflicts, before.Conflicts+conflicts)
+	wantSame(f, cell+": attempt", after.Attempt, 2)
+	wantSame(f, cell+": conflicts in this step", effects.Conflicts, conflicts)
+	wantSame(f, cell+": conflicts on the job", after.Conflicts, before.Conflicts+conflicts)
 }

@@ -10,12 +10,12 @@ import (
 )
 
 var walkTests = []test{
-	{"seed 1", func(b *book) { walk(b, 1) }},
-	{"seed 2", func(b *book) { walk(b, 2) }},
-	{"seed 3", func(b *book) { walk(b, 3) }},
+	{"seed 1", func(f *fixture) { walk(f, 1) }},
+	{"seed 2", func(f *fixture) { walk(f, 2) }},
+	{"seed 3", func(f *fixture) { walk(f, 3) }},
 }
 
-// walkSteps returns how many steps a walk takes.
+// walkSteps returns the number of steps of a walk.
 func walkSteps() int {
 	if testing.Short() {
 		return 100
@@ -23,51 +23,51 @@ func walkSteps() int {
 	return 500
 }
 
-// sending is a create that took effect: one attempt of a job.
-type sending struct {
+// sentCreate is a create that took effect: one attempt of a job.
+type sentCreate struct {
 	job     jobs.ID
 	attempt int
 }
 
-// walker takes random steps over all operations, through two openers, and
-// compares what each step said with what it did.
+// walker takes random steps over all operations, through two stores. It compares
+// the effects that each step returned with the changes of the rows.
 type walker struct {
-	*book
+	*fixture
 	*rand.Rand
-	stores  [2]jobs.Store
-	batches []string
-	leases  []jobs.Lease
-	ids     []jobs.ID // every row
-	shots   []string  // screenshots the vendor has made
-	sent    []sending
-	known   map[jobs.ID]jobs.Job
-	resent  map[sending]int
-	said    jobs.Effects // of the step
-	charges int
-	clashes int
-	begun   []jobs.Callback
-	retries bool // the step asks to retry
+	stores    [2]jobs.Store
+	batches   []string
+	leases    []jobs.Lease
+	ids       []jobs.ID // every row
+	shots     []string  // screenshots that the vendor has made
+	sent      []sentCreate
+	known     map[jobs.ID]jobs.Job
+	resent    map[sentCreate]int
+	effects   jobs.Effects // of the step
+	charges   int
+	conflicts int
+	begun     []jobs.Callback
+	retries   bool // the step is a retry
 }
 
-func walk(b *book, seed uint64) {
+func walk(f *fixture, seed uint64) {
 	w := &walker{
-		book: b, Rand: rand.New(rand.NewPCG(seed, 7)), stores: b.openers(),
-		known: map[jobs.ID]jobs.Job{}, resent: map[sending]int{},
+		fixture: f, Rand: rand.New(rand.NewPCG(seed, 7)), stores: f.twoStores(),
+		known: map[jobs.ID]jobs.Job{}, resent: map[sentCreate]int{},
 	}
 	steps := []func(){
-		w.importing, w.opening, w.leasing, w.leasing, w.intending, w.intending, w.intending, w.answering, w.answering, w.answering,
-		w.requeueing, w.doubting, w.expiring, w.settling, w.delivering, w.delivering, w.delivering, w.applying, w.applying,
-		w.closing, w.closing, w.polling, w.charging, w.pausing, w.working, w.extending, w.canceling, w.retrying, w.retrying, w.checking,
-		w.telling, w.telling, w.calling, w.calling, w.replaying,
+		w.importBatch, w.openBatch, w.leaseJobs, w.leaseJobs, w.openIntents, w.openIntents, w.openIntents, w.answerCreate, w.answerCreate, w.answerCreate,
+		w.requeueLease, w.doubtLease, w.expireLeases, w.resendDoubts, w.deliverResult, w.deliverResult, w.deliverResult, w.applyInbox, w.applyInbox,
+		w.closeSome, w.closeSome, w.pollJobs, w.pollExtra, w.pauseOrResume, w.claimWork, w.extendDeadlines, w.cancelSome, w.retrySome, w.retrySome, w.checkConflicts,
+		w.addNewCallbacks, w.addNewCallbacks, w.deliverCallbacks, w.deliverCallbacks, w.replayCallback,
 	}
-	w.quiet = true
-	w.openCursor(walkReader)
-	w.importing()
-	w.opening()
+	w.uncheckedSteps = true
+	w.openCursor(walkCursor)
+	w.importBatch()
+	w.openBatch()
 	for range walkSteps() {
 		w.later(time.Duration(w.IntN(4000)) * time.Millisecond)
 		w.Store = w.stores[w.IntN(2)]
-		w.said, w.retries = jobs.Effects{}, false
+		w.effects, w.retries = jobs.Effects{}, false
 		steps[w.IntN(len(steps))]()
 		w.compare()
 		w.compareOutbox()
@@ -76,43 +76,43 @@ func walk(b *book, seed uint64) {
 	w.drainOutbox()
 }
 
-// compare asserts that no job went where it must not and that the step's
-// effects told each end.
+// compare asserts that each job made a valid transition, and that the effects of
+// the step contain each closure.
 func (w *walker) compare() {
 	w.t.Helper()
-	told := map[jobs.ID]jobs.Closed{} // the last word of the step
-	for _, c := range w.said.Closed {
-		told[c.Job] = c
+	closedNow := map[jobs.ID]jobs.Closed{} // the last closure in the step
+	for _, c := range w.effects.Closed {
+		closedNow[c.Job] = c
 	}
-	charges, clashes, retried := 0, 0, 0
+	charges, conflicts, retried := 0, 0, 0
 	for _, r := range w.audit() {
 		before, after := w.known[r.ID], r.Job
 		w.known[r.ID] = after
 		charges += after.DoubleCharged
-		clashes += after.Conflicts
-		closed, wasTold := told[r.ID]
-		if slices.Contains(w.said.Retried, r.ID) {
+		conflicts += after.Conflicts
+		closed, wasClosed := closedNow[r.ID]
+		if slices.Contains(w.effects.Retried, r.ID) {
 			retried++
-			w.compareRetried(before, after, wasTold)
-			delete(told, r.ID)
+			w.compareRetried(before, after, wasClosed)
+			delete(closedNow, r.ID)
 			continue
 		}
 		if begun := before.Attempt == 0 && after.Attempt == 1; after.Attempt != before.Attempt && !begun {
 			w.t.Fatalf("job %s went from attempt %d to %d", r.ID, before.Attempt, after.Attempt)
 		}
-		older := wasTold && closed.Late && closed.State == jobs.Done && closed.Attempt < after.Attempt
-		corrected := wasTold && closed.Corrected
+		older := wasClosed && closed.Late && closed.State == jobs.Done && closed.Attempt < after.Attempt
+		corrected := wasClosed && closed.Corrected
 		if corrected && !after.Corrected {
-			w.t.Fatalf("a step said %+v, the job is not corrected: %+v", closed, after)
+			w.t.Fatalf("the step returned %+v, but the job is not corrected: %+v", closed, after)
 		}
 		if before.ScreenshotID != "" && after.ScreenshotID != before.ScreenshotID && !older && !corrected {
 			w.t.Fatalf("job %s changed its screenshot from %s to %s", r.ID, before.ScreenshotID, after.ScreenshotID)
 		}
 		if before.State == after.State {
-			if wasTold && !older && !corrected {
-				w.t.Fatalf("a step said %+v, the job was so before", closed)
+			if wasClosed && !older && !corrected {
+				w.t.Fatalf("the step returned %+v, but the job had this state before", closed)
 			}
-			delete(told, r.ID)
+			delete(closedNow, r.ID)
 			continue
 		}
 		late := after.Late && (before.State == jobs.TimedOut || before.State == jobs.Failed && (older || before.ClosedBy == jobs.BySubmit) || before.State == jobs.Canceled && w.retries)
@@ -130,22 +130,22 @@ func (w *walker) compare() {
 			want.Attempt = closed.Attempt
 		}
 		if closed != want {
-			w.t.Fatalf("a step said %+v, the job says %+v", closed, want)
+			w.t.Fatalf("the step returned %+v, want %+v", closed, want)
 		}
-		delete(told, r.ID)
+		delete(closedNow, r.ID)
 	}
-	if len(told) != 0 {
-		w.t.Fatalf("a step told of ends that did not come: %v", told)
+	if len(closedNow) != 0 {
+		w.t.Fatalf("the step returned closures that did not happen: %v", closedNow)
 	}
-	wantSame(w.book, "jobs queued again", retried, len(w.said.Retried))
-	w.charges += len(w.said.DoubleCharged)
-	w.clashes += w.said.Conflicts
-	wantSame(w.book, "double charges on all jobs", charges, w.charges)
-	wantSame(w.book, "conflicts on all jobs", clashes, w.clashes)
+	wantSame(w.fixture, "retried jobs", retried, len(w.effects.Retried))
+	w.charges += len(w.effects.DoubleCharged)
+	w.conflicts += w.effects.Conflicts
+	wantSame(w.fixture, "double charges on all jobs", charges, w.charges)
+	wantSame(w.fixture, "conflicts on all jobs", conflicts, w.conflicts)
 }
 
-// compareRetried asserts that a job left its end, which may have come in the
-// same step, as its next attempt.
+// compareRetried asserts that a job left a final state for its next attempt. It
+// might have reached that final state in the same step.
 func (w *walker) compareRetried(before, after jobs.Job, closed bool) {
 	w.t.Helper()
 	if ended := slices.Contains(jobs.Retriable, before.State); !ended && !closed {
@@ -159,7 +159,7 @@ func (w *walker) compareRetried(before, after jobs.Job, closed bool) {
 	}
 }
 
-// drain brings everything to its end and asserts that nothing was left over.
+// drain ends all jobs and asserts that no work is left.
 func (w *walker) drain() {
 	w.t.Helper()
 	for _, batch := range w.batches {
@@ -172,10 +172,10 @@ func (w *walker) drain() {
 	_, _, err := w.ExpireLeases(w.ctx(), w.now, 10000)
 	w.must(err, "expire leases")
 	for _, s := range w.claimDoubts(w.now, 10000) {
-		w.said = w.observe(jobs.ByPoll, w.vendorSays(sending{s.Job, s.Attempt}, jobs.OutcomeProcessing))
+		w.effects = w.observe(jobs.ByPoll, w.observation(sentCreate{s.Job, s.Attempt}, jobs.OutcomeProcessing))
 		w.compare()
 	}
-	w.said = w.apply().Effects
+	w.effects = w.apply().Effects
 	w.compare()
 	overdue, err := w.Overdue(w.ctx(), w.now.Add(24*time.Hour), 10000)
 	w.must(err, "overdue")
@@ -190,25 +190,25 @@ func (w *walker) drain() {
 		c.From = []jobs.State{jobs.Queued}
 		closings = append(closings, c)
 	}
-	w.said = w.shut(closings...)
+	w.effects = w.closeJobs(closings...)
 	w.compare()
 	for _, batch := range w.batches {
-		wantSame(w.book, "state of "+batch, w.batch(batch).State, jobs.BatchFinished)
+		wantSame(w.fixture, "state of "+batch, w.batch(batch).State, jobs.BatchFinished)
 	}
 	w.apply()
 	for _, d := range w.inbox() {
 		if d.Disposition == jobs.DispositionHeld {
-			w.t.Fatalf("delivery %d of %s is held although nobody can own it", d.Seq, d.ScreenshotID)
+			w.t.Fatalf("delivery %d of %s is held although no submission can own it", d.Seq, d.ScreenshotID)
 		}
 	}
 	w.later(24 * time.Hour)
 	work, err := w.ClaimWork(w.ctx(), w.now, w.now.Add(time.Hour), workLimit)
 	w.must(err, "claim work")
 	for _, batch := range w.batches {
-		owed := slices.ContainsFunc(work, func(o jobs.Work) bool {
+		due := slices.ContainsFunc(work, func(o jobs.Work) bool {
 			return o.Batch == batch && o.Kind == jobs.WorkSummarize && o.Revision == w.batch(batch).Revision
 		})
 		got := w.batch(batch)
-		wantSame(w.book, "summary owed for "+batch, owed, got.Summarized < got.Revision)
+		wantSame(w.fixture, "summary to make for "+batch, due, got.Summarized < got.Revision)
 	}
 }

@@ -8,35 +8,35 @@ import (
 )
 
 var workerTests = []test{
-	{"workers are seen until they end", func(b *book) {
-		start := b.now
+	{"workers are listed until they end", func(f *fixture) {
+		start := f.now
 		serve := jobs.Worker{ID: "w1", Role: "serve", PID: 11, Receives: true, SeenAt: start}
 		run := jobs.Worker{ID: "w2", Role: "run", PID: 12, SeenAt: start.Add(5 * time.Second)}
-		b.wantWorkers(start)
+		f.wantWorkers(start)
 		for _, w := range []jobs.Worker{serve, run} {
-			b.must(b.Announce(b.ctx(), w), "announce")
+			f.must(f.Announce(f.ctx(), w), "announce")
 		}
-		b.wantWorkers(start, serve, run)
-		b.wantWorkers(start.Add(time.Second), run)
+		f.wantWorkers(start, serve, run)
+		f.wantWorkers(start.Add(time.Second), run)
 		serve.SeenAt = start.Add(10 * time.Second)
 		serve.Receives = false
-		b.must(b.Announce(b.ctx(), serve), "announce again")
-		b.wantWorkers(start.Add(10*time.Second), serve)
-		b.must(b.Withdraw(b.ctx(), "w1"), "withdraw")
-		b.wantWorkers(start, run)
-		b.must(b.Withdraw(b.ctx(), "w1"), "withdraw again")
+		f.must(f.Announce(f.ctx(), serve), "announce again")
+		f.wantWorkers(start.Add(10*time.Second), serve)
+		f.must(f.Withdraw(f.ctx(), "w1"), "withdraw")
+		f.wantWorkers(start, run)
+		f.must(f.Withdraw(f.ctx(), "w1"), "withdraw again")
 	}},
 }
 
-func (b *book) wantWorkers(since time.Time, want ...jobs.Worker) {
-	b.t.Helper()
-	workers, err := b.Workers(b.ctx(), since)
-	b.must(err, "workers")
+func (f *fixture) wantWorkers(since time.Time, want ...jobs.Worker) {
+	f.t.Helper()
+	workers, err := f.Workers(f.ctx(), since)
+	f.must(err, "workers")
 	slices.SortFunc(workers, func(x, y jobs.Worker) int { return x.PID - y.PID })
-	wantSame(b, "workers", len(workers), len(want))
+	wantSame(f, "workers", len(workers), len(want))
 	for i, w := range workers {
-		b.wantTime("seen", w.SeenAt, want[i].SeenAt)
+		f.wantTime("seen", w.SeenAt, want[i].SeenAt)
 		w.SeenAt = want[i].SeenAt
-		wantSame(b, "worker", w, want[i])
+		wantSame(f, "worker", w, want[i])
 	}
 }
