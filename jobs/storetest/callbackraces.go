@@ -11,11 +11,11 @@ var callbackRaceTests = []test{
 	{"two processes claim each callback once, within the limit of its lane", func(f *fixture) {
 		const lanes, each, perLane = 10, 30, 3
 		f.openCursor("r")
-		var owed []jobs.Callback
+		var callbacks []jobs.Callback
 		for i := range int64(lanes * each) {
-			owed = append(owed, callback(i+1, fmt.Sprint("lane ", i%lanes)))
+			callbacks = append(callbacks, callback(i+1, fmt.Sprint("lane ", i%lanes)))
 		}
-		f.addCallbacks("r", 0, 1, owed...)
+		f.addCallbacks("r", 0, 1, callbacks...)
 		stores := f.twoStores()
 		for range each / perLane {
 			var claimed [2][]jobs.Callback
@@ -65,11 +65,11 @@ var callbackRaceTests = []test{
 	{"only one of two processes settles an attempt", func(f *fixture) {
 		const n = 60
 		f.openCursor("r")
-		var owed []jobs.Callback
+		var callbacks []jobs.Callback
 		for i := range int64(n) {
-			owed = append(owed, callback(i+1, "a"))
+			callbacks = append(callbacks, callback(i+1, "a"))
 		}
-		f.addCallbacks("r", 0, 1, owed...)
+		f.addCallbacks("r", 0, 1, callbacks...)
 		var begun []jobs.Callback
 		for _, c := range f.claim(n, n) {
 			begun = append(begun, f.begin(c))

@@ -49,11 +49,11 @@ var callbackTests = []test{
 	}},
 	{"the attempts under way are limited per lane", func(f *fixture) {
 		f.openCursor("r")
-		var owed []jobs.Callback
+		var callbacks []jobs.Callback
 		for i := range int64(5) {
-			owed = append(owed, callback(10+i, "a"), callback(20+i, "b"))
+			callbacks = append(callbacks, callback(10+i, "a"), callback(20+i, "b"))
 		}
-		f.addCallbacks("r", 0, 1, append(owed, callback(30, "c"))...)
+		f.addCallbacks("r", 0, 1, append(callbacks, callback(30, "c"))...)
 		f.wantClaimed(2, 9, 10, 20, 11, 21, 30)
 		f.wantClaimed(2, 9)
 		f.wantClaimed(3, 1, 12)
@@ -74,22 +74,22 @@ var callbackTests = []test{
 		wantSame(f, "claimed with room for all", len(f.claim(9, 99)), 4+3+1)
 	}},
 	{"undelivered callbacks of a lane are counted up to a limit", func(f *fixture) {
-		owed := func(lane string, most int) int {
+		count := func(lane string, most int) int {
 			n, err := f.CountOwed(f.ctx(), lane, most)
-			f.must(err, "count owed")
+			f.must(err, "count undelivered callbacks")
 			return n
 		}
-		wantSame(f, "undelivered of an unknown lane", owed("a", 9), 0)
+		wantSame(f, "undelivered of an unknown lane", count("a", 9), 0)
 		f.openCursor("r")
 		f.addCallbacks("r", 0, 1, callback(1, "a"), callback(2, "a"), callback(3, "a"), callback(4, "b"))
-		wantSame(f, "undelivered", owed("a", 9), 3)
-		wantSame(f, "undelivered up to a limit", owed("a", 2), 2)
-		wantSame(f, "undelivered of the other lane", owed("b", 9), 1)
+		wantSame(f, "undelivered", count("a", 9), 3)
+		wantSame(f, "undelivered up to a limit", count("a", 2), 2)
+		wantSame(f, "undelivered of the other lane", count("b", 9), 1)
 		f.claim(9, 9)
-		wantSame(f, "undelivered after the claim", owed("a", 9), 3)
+		wantSame(f, "undelivered after the claim", count("a", 9), 3)
 		f.settle(f.begin(f.byEvent(1)), jobs.CallbackEnd{State: jobs.CallbackDelivered})
 		f.settle(f.begin(f.byEvent(2)), jobs.CallbackEnd{State: jobs.CallbackDead})
-		wantSame(f, "undelivered after two ends", owed("a", 9), 1)
+		wantSame(f, "undelivered after two ends", count("a", 9), 1)
 	}},
 	{"only the owner of a claim begins an attempt, one at a time", func(f *fixture) {
 		f.openCursor("r")
@@ -213,12 +213,12 @@ var callbackTests = []test{
 		f.uncheckedSteps = true
 		var place int64
 		for range n / 1000 {
-			var owed []jobs.Callback
+			var callbacks []jobs.Callback
 			for range 1000 {
 				place++
-				owed = append(owed, callback(place, "dead"))
+				callbacks = append(callbacks, callback(place, "dead"))
 			}
-			f.addCallbacks("r", place-1000, place, owed...)
+			f.addCallbacks("r", place-1000, place, callbacks...)
 		}
 		f.later(time.Second)
 		f.addCallbacks("r", place, place+1, callback(n+1, "alive"), callback(n+2, "well"))

@@ -369,7 +369,7 @@ type visibleJob struct {
 	Shot                     string
 	By                       jobs.Provenance
 	Late, Corrected          bool
-	Asked, Ended             bool
+	CancelAsked, Ended       bool
 	DoubleCharged, Conflicts int
 	First, Says              jobs.Outcome
 	Cost                     *float64

@@ -170,14 +170,14 @@ var observeTests = []test{
 	{"observations of unknown jobs and attempts are skipped", func(f *fixture) {
 		f.open("b1", pages(2)...)
 		id := f.pending("b1", 1)[0]
-		stranger := func(id jobs.ID, attempt int) jobs.Observation {
+		unknownJob := func(id jobs.ID, attempt int) jobs.Observation {
 			o := seen(id, jobs.OutcomeDone)
 			o.Attempt, o.ScreenshotID, o.Cost = attempt, "stranger", credits(9)
 			return o
 		}
 		e := f.observe(jobs.ByPoll,
-			stranger(row("other", 1), 1), stranger(row("b1", 99), 1),
-			stranger(row("b1", 2), 1), stranger(id, 2), stranger(id, 0))
+			unknownJob(row("other", 1), 1), unknownJob(row("b1", 99), 1),
+			unknownJob(row("b1", 2), 1), unknownJob(id, 2), unknownJob(id, 0))
 		f.wantClosed(e)
 		wantSame(f, "adopted", e.Adopted, 0)
 		wantSame(f, "double charged", len(e.DoubleCharged), 0)

@@ -140,16 +140,16 @@ var readerTests = []test{
 					if err != nil {
 						return err
 					}
-					var owed []jobs.Callback
+					var callbacks []jobs.Callback
 					for _, e := range page {
-						owed = append(owed, callback(e.Seq, "a"))
+						callbacks = append(callbacks, callback(e.Seq, "a"))
 					}
-					moved, err := stores[i].AddCallbacks(f.ctx(), "r", from, to, owed, f.now)
+					moved, err := stores[i].AddCallbacks(f.ctx(), "r", from, to, callbacks, f.now)
 					if err != nil {
 						return err
 					}
 					if moved {
-						moves[i] += int64(len(owed))
+						moves[i] += int64(len(callbacks))
 					}
 				}
 			}

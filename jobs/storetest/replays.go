@@ -31,13 +31,13 @@ var replayTests = []test{
 	{"a callback that waits for its next attempt is replayed at once", func(f *fixture) {
 		f.callbacksInAllStates()
 		wantSame(f, "replayed", f.replay(jobs.CallbackFilter{}), 2)
-		var owed []int64
+		var events []int64
 		for _, c := range f.claim(9, 9) {
-			owed = append(owed, c.Event)
+			events = append(events, c.Event)
 		}
-		slices.Sort(owed)
-		if want := []int64{3, 4}; !slices.Equal(owed, want) {
-			f.t.Fatalf("claimed %v after a replay, want %v", owed, want)
+		slices.Sort(events)
+		if want := []int64{3, 4}; !slices.Equal(events, want) {
+			f.t.Fatalf("claimed %v after a replay, want %v", events, want)
 		}
 		wantSame(f, "attempts of one that waited", f.byEvent(4).Attempts, 1)
 	}},
@@ -55,11 +55,11 @@ var replayTests = []test{
 		} {
 			f.openCursor(name)
 			const n = 2600
-			var owed []jobs.Callback
+			var callbacks []jobs.Callback
 			for i := range int64(n) {
-				owed = append(owed, callback(1_000_000*int64(len(name))+i, []string{"a", "b"}[i%2]))
+				callbacks = append(callbacks, callback(1_000_000*int64(len(name))+i, []string{"a", "b"}[i%2]))
 			}
-			f.addCallbacks(name, 0, 1, owed...)
+			f.addCallbacks(name, 0, 1, callbacks...)
 			f.uncheckedSteps = true
 			f.settleAll(jobs.CallbackEnd{State: jobs.CallbackDead})
 			wantSame(f, name, f.replay(replay.filter), replay.want)

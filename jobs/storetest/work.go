@@ -89,19 +89,19 @@ var workTests = []test{
 		f.open("b1", pages(1)...)
 		id := f.pending("b1", 1)[0]
 		f.closeJobs(timeOut(id))
-		owed := func(revision int) {
+		wantSummarize := func(revision int) {
 			f.t.Helper()
 			for range 2 {
 				f.later(time.Hour)
 				f.wantWork(f.now, f.now.Add(time.Hour), jobs.Work{Kind: jobs.WorkSummarize, Batch: "b1", Revision: revision})
 			}
 		}
-		owed(1)
+		wantSummarize(1)
 		f.saveSummary("b1", 1, "one", true)
 		f.later(time.Hour)
 		f.wantWork(f.now, f.now.Add(time.Hour))
 		f.webhook(id, jobs.OutcomeDone)
-		owed(2)
+		wantSummarize(2)
 		f.saveSummary("b1", 2, "two", true)
 		f.later(2 * time.Hour)
 		f.wantWork(f.now, f.now.Add(time.Hour))
