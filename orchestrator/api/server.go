@@ -116,11 +116,11 @@ func New(cfg Config) (http.Handler, error) {
 func newServer(cfg Config) (*server, error) {
 	switch {
 	case cfg.Readiness == nil || cfg.Metrics == nil:
-		return nil, errors.New("Readiness or Metrics is missing")
+		return nil, errors.New("config: Readiness or Metrics is missing")
 	case cfg.Store == nil || cfg.Work == nil || cfg.Outputs == nil:
-		return nil, errors.New("Store, Work or Outputs is missing")
+		return nil, errors.New("config: Store, Work or Outputs is missing")
 	case cfg.Now == nil || cfg.NewID == nil || cfg.CheckURL == nil:
-		return nil, errors.New("Now, NewID or CheckURL is missing")
+		return nil, errors.New("config: Now, NewID or CheckURL is missing")
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
