@@ -88,7 +88,7 @@ func (t *targets) react(host string) reaction {
 }
 
 // RoundTrip implements http.RoundTripper. All processes call all targets through
-// it. It stops before the request is sent.
+// it. It stops before the request is sent, and after a call that got no answer.
 func (t *targets) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx := r.Context()
 	id, url := r.Header.Get("webhook-id"), r.URL.String()
@@ -119,6 +119,9 @@ func (t *targets) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, errors.New("connection reset")
 	case hangs:
 		<-ctx.Done()
+		// Several calls can end at the same time. Stop, so that the scheduler decides
+		// which of them continues first.
+		t.w.stops.at(ctx, "no answer of %s about %s", url, id)
 		return nil, ctx.Err()
 	case serverError:
 		return respond(r, http.StatusInternalServerError), nil
