@@ -19,7 +19,7 @@ func bareCreates(ctx context.Context, v *vendor, creates, connections int) (perS
 	defer cancel(nil)
 	client := keptClient(connections)
 	defer client.CloseIdleConnections()
-	before := len(v.tally().shots)
+	before := len(v.counts().shots)
 	var sending sync.WaitGroup
 	var next atomic.Int64
 	began := time.Now()
@@ -37,7 +37,7 @@ func bareCreates(ctx context.Context, v *vendor, creates, connections int) (perS
 	if err := context.Cause(ctx); err != nil {
 		return 0, err
 	}
-	if screenshots := len(v.tally().shots) - before; screenshots != creates {
+	if screenshots := len(v.counts().shots) - before; screenshots != creates {
 		return 0, fmt.Errorf("%d creates made %d screenshots", creates, screenshots)
 	}
 	return float64(creates) / took.Seconds(), nil

@@ -24,7 +24,7 @@ func measureReconcile(ctx context.Context, b *bench) ([]figure, error) {
 		return nil, err
 	}
 	vendor.finishAll()
-	calls := vendor.tally().calls
+	calls := vendor.counts().calls
 	var pass struct {
 		Closed struct {
 			Done int `json:"done"`
@@ -36,7 +36,7 @@ func measureReconcile(ctx context.Context, b *bench) ([]figure, error) {
 		return nil, err
 	}
 	took := time.Since(began)
-	calls = vendor.tally().calls - calls
+	calls = vendor.counts().calls - calls
 	after := batch
 	if err := b.command(ctx, &after, "status", batch.ID, "--db", database, "--json"); err != nil {
 		return nil, err
@@ -44,7 +44,7 @@ func measureReconcile(ctx context.Context, b *bench) ([]figure, error) {
 	if pass.Closed.Done != reconciledRows || pass.Pending != 0 || after.Done != reconciledRows || after.State != "finished" {
 		return nil, fmt.Errorf("%d rows: %d were closed and %d are pending; the batch is %s with %d done", reconciledRows, pass.Closed.Done, pass.Pending, after.State, after.Done)
 	}
-	if paid := len(vendor.tally().shots); paid != reconciledRows {
+	if paid := len(vendor.counts().shots); paid != reconciledRows {
 		return nil, fmt.Errorf("%d screenshots were paid for, want %d", paid, reconciledRows)
 	}
 	label := fmt.Sprintf("%d jobs without webhooks: ", reconciledRows)

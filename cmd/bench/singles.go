@@ -103,7 +103,7 @@ func (b *bench) startLoaded(ctx context.Context, v *vendor, name string, flags [
 			err = errors.Join(err, c.stop())
 		}
 	}()
-	v.behave(manner{hook: c.hook})
+	v.behave(behavior{hook: c.hook})
 	began := time.Now()
 	if err := fill(c.serve); err != nil {
 		return nil, err
@@ -208,7 +208,7 @@ func (s *serve) submitOne(ctx context.Context, v *vendor, n int64) (time.Duratio
 func (v *vendor) created() int {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.books.creates
+	return v.record.creates
 }
 
 // postJobs creates n jobs over singleClients connections.

@@ -25,7 +25,7 @@ const (
 // submission is the result of a batch that was submitted.
 type submission struct {
 	batch
-	books     // of the vendor
+	record    // of the vendor
 	took      time.Duration
 	processor time.Duration // CPU time over the life of the process
 	memory    float64       // peak in MB
@@ -48,20 +48,20 @@ func measureSubmission(ctx context.Context, b *bench) ([]figure, error) {
 }
 
 func measureUnlimited(ctx context.Context, b *bench, vendor *vendor) ([]figure, error) {
-	vendor.behave(manner{takes: submitTakes})
+	vendor.behave(behavior{takes: submitTakes})
 	before, err := bareCreates(ctx, vendor, bareRows, submitWidth)
 	if err != nil {
 		return nil, err
 	}
-	fixed, err := b.submit(ctx, vendor, manner{takes: submitTakes}, submitRows, "--concurrency", strconv.Itoa(submitWidth))
+	fixed, err := b.submit(ctx, vendor, behavior{takes: submitTakes}, submitRows, "--concurrency", strconv.Itoa(submitWidth))
 	if err != nil {
 		return nil, err
 	}
-	adaptive, err := b.submit(ctx, vendor, manner{takes: submitTakes}, bareRows)
+	adaptive, err := b.submit(ctx, vendor, behavior{takes: submitTakes}, bareRows)
 	if err != nil {
 		return nil, err
 	}
-	vendor.behave(manner{takes: submitTakes})
+	vendor.behave(behavior{takes: submitTakes})
 	after, err := bareCreates(ctx, vendor, bareRows, submitWidth)
 	if err != nil {
 		return nil, err
@@ -90,7 +90,7 @@ func measureUnlimited(ctx context.Context, b *bench, vendor *vendor) ([]figure, 
 }
 
 func measureLimited(ctx context.Context, b *bench, vendor *vendor) ([]figure, error) {
-	how := manner{takes: submitTakes, allowed: allowedRate, refused: refusedPart}
+	how := behavior{takes: submitTakes, allowed: allowedRate, refused: refusedPart}
 	s, err := b.submit(ctx, vendor, how, limitedRows, "--concurrency", strconv.Itoa(submitWidth), "--rate", strconv.Itoa(allowedRate), "--log-level", "error")
 	if err != nil {
 		return nil, err
@@ -106,7 +106,7 @@ func measureLimited(ctx context.Context, b *bench, vendor *vendor) ([]figure, er
 
 // submit starts a serve and submits rows. It returns when they have ended, or
 // when batchTimeout is over.
-func (b *bench) submit(ctx context.Context, v *vendor, how manner, rows int, flags ...string) (_ *submission, err error) {
+func (b *bench) submit(ctx context.Context, v *vendor, how behavior, rows int, flags ...string) (_ *submission, err error) {
 	serve, err := b.startServe(ctx, b.database("submission-"+rand.Text()), append([]string{"--base-url", v.URL}, flags...)...)
 	if err != nil {
 		return nil, err
@@ -117,7 +117,7 @@ func (b *bench) submit(ctx context.Context, v *vendor, how manner, rows int, fla
 		}
 	}()
 	how.hook = serve.hook
-	before, _ := v.courier.counts()
+	before, _ := v.webhooks.counts()
 	v.behave(how)
 	s := &submission{}
 	if s.batch, err = serve.submitRows(rows); err != nil {
@@ -126,7 +126,7 @@ func (b *bench) submit(ctx context.Context, v *vendor, how manner, rows int, fla
 	began := time.Now()
 	var polled time.Time
 	err = serve.waitWithin(ctx, batchTimeout+shortTimeout, "all rows have ended", func() (bool, error) {
-		accepted, err := v.courier.counts()
+		accepted, err := v.webhooks.counts()
 		if err != nil || accepted-before < rows && time.Since(polled) < time.Second {
 			return false, err // requests would use some of the CPU that is measured
 		}
@@ -137,7 +137,7 @@ func (b *bench) submit(ctx context.Context, v *vendor, how manner, rows int, fla
 	if err != nil {
 		return nil, err
 	}
-	s.books = v.tally()
+	s.record = v.counts()
 	if s.began.Before(began) { // a create can arrive before the response to the batch
 		began = s.began
 	}

@@ -18,47 +18,48 @@ import (
 )
 
 const (
-	largestPage  = 100 // of a listing; who asks for more is refused
+	largestPage  = 100 // rows of the largest page of a listing; a larger limit is refused
 	ordinaryPage = 20
 
-	retryAfter = 1 // second, in every 429
+	retryAfter = 1 // seconds, in every 429
 )
 
-// manner is how the vendor treats creates. The zero value answers each at once,
-// and sends no webhook.
-type manner struct {
-	takes   time.Duration // from a create to its answer
-	allowed float64       // creates a second, those beyond are answered 429; 0 is any number
-	refused float64       // part of the creates that are answered 429 at any rate
-	hook    string        // where the webhook of each goes once its create is answered
+// behavior is how the vendor responds to creates. The zero value answers each one
+// at once and sends no webhook.
+type behavior struct {
+	takes   time.Duration // from a create to its response
+	allowed float64       // creates per second; if there are more, they are answered 429; 0 means no limit
+	refused float64       // part of the creates that are answered 429 at random, at any rate
+	hook    string        // URL that the webhook of each create is sent to, after its response
 }
 
-// vendor is a fake ScreenshotCenter that answers only what the measurements call,
-// and renders nothing. It is not the sandbox, whose validation, ledger and delivery
-// rules cost more CPU than the program that is measured on the same cores.
+// vendor is a fake ScreenshotCenter. It answers only the calls that the
+// measurements make, and renders nothing. It is not the sandbox: the sandbox
+// checks, stores and delivers, and would use CPU time on the cores of the program
+// that is measured.
 type vendor struct {
 	*httptest.Server
-	courier *courier
+	webhooks *webhookSender
 
 	mu sync.Mutex
-	manner
-	allow *rate.Limiter // nil for any number
-	luck  *rand.Rand
-	books
+	behavior
+	allow  *rate.Limiter // nil if there is no limit
+	random *rand.Rand
+	record
 }
 
-// books are what happened since the vendor began to behave as it does.
-type books struct {
-	began    time.Time // when the first create came
-	calls    int       // of any kind
-	creates  int       // of them
+// record holds the counts and screenshots since the last call of behave.
+type record struct {
+	began    time.Time // when the first create arrived
+	calls    int       // all requests
+	creates  int       // creates among the calls
 	limited  int       // creates that were answered 429
-	shots    []shot    // in the order of their ids, which count from 1
+	shots    []shot    // in the order of their ids, which begin with 1
 	byRow    map[int]int
-	finished int // so many of the first shots are
+	finished int // number of shots that are finished, from the first on
 }
 
-// shot is a screenshot as the API shows it.
+// shot is a screenshot as the API returns it.
 type shot struct {
 	ID         int      `json:"id"`
 	Status     string   `json:"status"`
@@ -84,8 +85,8 @@ type shot struct {
 }
 
 func newVendor() *vendor {
-	v := &vendor{courier: newCourier()}
-	v.behave(manner{})
+	v := &vendor{webhooks: newWebhookSender()}
+	v.behave(behavior{})
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /screenshot/create", v.create)
 	mux.HandleFunc("GET /screenshot/list", v.list)
@@ -98,22 +99,22 @@ func newVendor() *vendor {
 	return v
 }
 
-// behave changes the manners, and begins the books anew.
-func (v *vendor) behave(m manner) {
+// behave sets the behavior and begins a new record.
+func (v *vendor) behave(m behavior) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.manner, v.allow = m, nil
-	v.luck = rand.New(rand.NewPCG(1, 1)) // the same creates are refused in every run
-	v.books = books{byRow: map[int]int{}}
+	v.behavior, v.allow = m, nil
+	v.random = rand.New(rand.NewPCG(1, 1)) // the same creates are refused in every run
+	v.record = record{byRow: map[int]int{}}
 	if m.allowed > 0 {
 		v.allow = rate.NewLimiter(rate.Limit(m.allowed), max(1, int(m.allowed/10)))
 	}
 }
 
-// Close returns when no webhook is under way any more.
+// Close returns when all webhooks have been sent.
 func (v *vendor) Close() {
 	v.Server.Close()
-	v.courier.close()
+	v.webhooks.close()
 }
 
 func (v *vendor) create(w http.ResponseWriter, r *http.Request) {
@@ -130,27 +131,27 @@ func (v *vendor) create(w http.ResponseWriter, r *http.Request) {
 	made := v.make(query)
 	succeed(w, made)
 	if how.hook != "" {
-		_ = http.NewResponseController(w).Flush() // whoever left gets the webhook all the same
-		v.courier.send(webhook{how.hook, made.ID, made.URL})
+		_ = http.NewResponseController(w).Flush() // if the client has disconnected, the webhook is sent anyway
+		v.webhooks.send(webhook{how.hook, made.ID, made.URL})
 	}
 }
 
-// admit counts a create, and tells whether it may go on.
-func (v *vendor) admit() (how manner, fine bool) {
+// admit counts a create and reports whether it is accepted.
+func (v *vendor) admit() (how behavior, fine bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.began.IsZero() {
 		v.began = time.Now()
 	}
 	v.creates++
-	if v.refused > 0 && v.luck.Float64() < v.refused || v.allow != nil && !v.allow.Allow() {
+	if v.refused > 0 && v.random.Float64() < v.refused || v.allow != nil && !v.allow.Allow() {
 		v.limited++
-		return v.manner, false
+		return v.behavior, false
 	}
-	return v.manner, true
+	return v.behavior, true
 }
 
-// make is what a create costs money for.
+// make creates the screenshot.
 func (v *vendor) make(query url.Values) shot {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -167,7 +168,7 @@ func (v *vendor) make(query url.Values) shot {
 	return s
 }
 
-// list shows the newest first, in pages.
+// list returns a page of the screenshots, newest first.
 func (v *vendor) list(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	limit, offset, err := pageOf(query)
@@ -194,7 +195,7 @@ func (v *vendor) list(w http.ResponseWriter, r *http.Request) {
 	succeed(w, page)
 }
 
-// pageOf reads which page is asked for.
+// pageOf parses the limit and the offset of a listing.
 func pageOf(query url.Values) (limit, offset int, err error) {
 	if limit, err = numberOf(query, "limit", ordinaryPage); err != nil {
 		return 0, 0, err
@@ -217,21 +218,21 @@ func numberOf(query url.Values, name string, otherwise int) (int, error) {
 	return n, nil
 }
 
-// finishAll finishes whatever was ordered so far, without a word to anybody.
+// finishAll finishes all screenshots that exist, without webhooks.
 func (v *vendor) finishAll() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.finished = len(v.shots)
 }
 
-// tally is what the books say now.
-func (v *vendor) tally() books {
+// counts returns the record.
+func (v *vendor) counts() record {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.books
+	return v.record
 }
 
-// shot is the id of the screenshot of a row.
+// shot returns the id of the screenshot of a row.
 func (v *vendor) shot(row int) int {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -245,5 +246,5 @@ func succeed(w http.ResponseWriter, data any) {
 func answer(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // whoever left does not need it
+	_ = json.NewEncoder(w).Encode(body) // an error means that the client has disconnected
 }

@@ -63,10 +63,10 @@ func TestVendorListsInPagesNewestFirst(t *testing.T) {
 	}
 }
 
-func TestVendorRefusesItsPartAndWhatIsTooMuch(t *testing.T) {
+func TestVendorRateLimits(t *testing.T) {
 	v := newVendor()
 	defer v.Close()
-	for name, how := range map[string]manner{
+	for name, how := range map[string]behavior{
 		"a part":         {refused: 0.05},
 		"over its limit": {allowed: 1},
 	} {
@@ -83,9 +83,9 @@ func TestVendorRefusesItsPartAndWhatIsTooMuch(t *testing.T) {
 				t.Fatalf("%s: a create was answered %d", name, status)
 			}
 		}
-		books := v.tally()
-		if refused == 0 || refused == 400 || books.limited != refused || len(books.shots) != 400-refused || books.creates != 400 {
-			t.Errorf("%s: of 400 creates %d were refused; the books say %d, and %d of %d that were made", name, refused, books.limited, len(books.shots), books.creates)
+		got := v.counts()
+		if refused == 0 || refused == 400 || got.limited != refused || len(got.shots) != 400-refused || got.creates != 400 {
+			t.Errorf("%s: of 400 creates %d were refused; the vendor counted %d, and kept %d of %d", name, refused, got.limited, len(got.shots), got.creates)
 		}
 	}
 }

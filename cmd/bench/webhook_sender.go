@@ -13,13 +13,13 @@ import (
 )
 
 const (
-	courierConnections = 64
-	backlogSize        = 100_000 // webhooks that can be queued, enough that no create blocks on a full queue
+	senderConnections = 64
+	backlogSize       = 100_000 // webhooks that can be queued, enough that no create blocks on a full queue
 )
 
-// courier sends the vendor's webhooks over a fixed number of kept-alive
+// webhookSender sends the vendor's webhooks over a fixed number of kept-alive
 // connections. It sends each webhook once, and does not repeat a failed one.
-type courier struct {
+type webhookSender struct {
 	client  *http.Client
 	backlog chan webhook
 	working sync.WaitGroup
@@ -36,9 +36,9 @@ type webhook struct {
 	url  string
 }
 
-func newCourier() *courier {
-	c := &courier{client: keptClient(courierConnections), backlog: make(chan webhook, backlogSize)}
-	for range courierConnections {
+func newWebhookSender() *webhookSender {
+	c := &webhookSender{client: keptClient(senderConnections), backlog: make(chan webhook, backlogSize)}
+	for range senderConnections {
 		c.working.Go(func() {
 			for w := range c.backlog {
 				_, err := w.post(context.Background(), c.client)
@@ -54,9 +54,9 @@ func keptClient(connections int) *http.Client {
 	return &http.Client{Transport: &http.Transport{MaxIdleConns: connections, MaxIdleConnsPerHost: connections}, Timeout: shortTimeout}
 }
 
-func (c *courier) send(w webhook) { c.backlog <- w }
+func (c *webhookSender) send(w webhook) { c.backlog <- w }
 
-func (c *courier) record(err error) {
+func (c *webhookSender) record(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err == nil {
@@ -68,13 +68,13 @@ func (c *courier) record(err error) {
 
 // counts returns how many webhooks were accepted, and the error of the first one
 // that was not.
-func (c *courier) counts() (accepted int, failed error) {
+func (c *webhookSender) counts() (accepted int, failed error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.accepted, c.failed
 }
 
-func (c *courier) close() {
+func (c *webhookSender) close() {
 	close(c.backlog)
 	c.working.Wait()
 	c.client.CloseIdleConnections()
