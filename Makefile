@@ -1,16 +1,16 @@
-# make help lists the targets: those with a ## behind their prerequisites.
+# make help lists the targets that have a ## comment.
 
 GO     ?= go
 BUILD  := .build
 BINARY := $(BUILD)/shotline
 
-# SQLite with fdatasync instead of fsync, as its own build has it, and without
-# statistics of memory, which take a lock at each allocation.
+# SQLite uses fdatasync instead of fsync, like SQLite's own build. It keeps no
+# memory statistics, because these take a lock for each allocation.
 CGO_CFLAGS ?= -O2 -DHAVE_FDATASYNC=1 -DSQLITE_DEFAULT_MEMSTATUS=0
 export CGO_CFLAGS
 
-# All commands share these flags, and with them their build caches. The tag leaves
-# out the part of urfave/cli that writes manuals, and the Markdown libraries with it.
+# All commands use the same flags, so they share the build cache. The tag excludes
+# the part of urfave/cli that writes manuals, and with it the Markdown libraries.
 export GOFLAGS := $(strip $(GOFLAGS) -trimpath -tags=urfave_cli_no_docs)
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -20,27 +20,27 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 help: ## list the targets
 	@awk -F ' *:.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: deps build ## build it, and run all parts of it in one process
+demo: deps build ## build it and run all parts in one process
 	$(BINARY) demo testdata/csv/demo.csv
 
 build: ## build .build/shotline
 	@mkdir -p $(BUILD)
 	$(GO) build -ldflags "-s -w -X main.version=$(VERSION)" -o $(BINARY) ./cmd/shotline
 
-# No race detector. Tests that take long run a small version of themselves, or are
-# skipped. Results are cached: only packages that changed are tested again.
+# Without the race detector. Slow tests run a small version of themselves or are
+# skipped. Results are cached: only changed packages are tested again.
 quick: lint ## lint, then a small version of the tests, in a minute
 	$(GO) test -short ./...
 
-# The seed makes a run of drawn sequences the same everywhere; without it, go test
-# draws others, and more of them. The browser's tests count seconds, and so have the
-# machine to themselves.
+# With the seed, random test sequences are the same in every run. Without it, go
+# test draws other and more sequences. The browser's tests depend on time, so they
+# run alone.
 #
-# Codecs, and what compiles libwebp to machine code, work on data of one goroutine.
-# The race detector would make them ten times as slow, so it leaves them out. A
-# package that uses sync.Map or atomic.Pointer has to stay in: the linker may take
-# its copy of their code for all others, and the detector would no longer see what
-# they synchronize.
+# Image codecs and the compiler that translates libwebp to machine code work on data
+# of one goroutine. The race detector would make them ten times slower, so it skips
+# them. It must not skip a package that uses sync.Map or atomic.Pointer: the linker
+# might use that package's copy of the generic code in all packages, and the
+# detector would no longer see what it synchronizes.
 BROWSER := ./client/sandbox/chrome
 WAZERO  := github.com/tetratelabs/wazero/internal
 UNRACED := compress/flate image/... golang.org/x/image/vp8 golang.org/x/image/vp8l golang.org/x/image/vector \
@@ -53,7 +53,7 @@ test: deps lint ## lint, then all tests with the race detector, in ten minutes
 
 KILLS ?= 50
 SEED  ?= 0
-torture: deps ## kill real processes KILLS=50 times, and check the promises
+torture: deps ## kill real processes KILLS=50 times and check the promises
 	$(GO) test -count=1 -timeout 60m -v -run '^TestTorture$$' ./cmd/shotline/torture -torture.kills=$(KILLS) -torture.seed=$(SEED)
 
 lint: ## gofmt, go vet and staticcheck
@@ -61,8 +61,8 @@ lint: ## gofmt, go vet and staticcheck
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
-# Stops at the first failure; what failed stays in testdata/fuzz of its package,
-# and every go test tries it again from then on.
+# Stops at the first failure. The failing input stays in testdata/fuzz of its
+# package, and every later go test runs it.
 FUZZTIME ?= 10s
 fuzz: ## run each fuzz test for FUZZTIME=10s
 	@set -e; ran=0; \
@@ -76,18 +76,18 @@ fuzz: ## run each fuzz test for FUZZTIME=10s
 	done; \
 	echo "$$ran fuzz tests, $(FUZZTIME) each"
 
-# A failing seed names itself: make simulate FIRST=seed SEEDS=1 LINES=1
+# A failing seed prints its number: make simulate FIRST=seed SEEDS=1 LINES=1
 SEEDS ?= 1000
 FIRST ?= 1
-simulate: ## play SEEDS=1000 simulated disasters, on all cores
+simulate: ## run SEEDS=1000 simulations of crashes and outages
 	@mkdir -p $(BUILD)
 	$(GO) test -c -o $(BUILD)/simulation.test ./orchestrator/simulation
 	$(BUILD)/simulation.test -test.timeout 0 -test.run '^TestSeeds$$' -seeds $(SEEDS) -first $(FIRST) $(if $(LINES),-lines)
 
-plant: ## plant each known bug, and check that the simulation finds it
+plant: ## plant each known bug and check that the simulation finds it
 	$(GO) test -count=1 -timeout 60m -v -run '^TestPlantedBugs$$' ./orchestrator/simulation -bugs 0
 
-bench: build ## measure the binary; the figures go to .build/bench.json
+bench: build ## measure the binary and write .build/bench.json
 	$(GO) run ./cmd/bench -json $(BUILD)/bench.json
 
 PACKAGES ?= ./...
@@ -97,9 +97,9 @@ benchmarks: ## run the Go benchmarks of PACKAGES=./...
 waiters: build ## measure how soon 2,000 requests and 200 streams are answered
 	$(GO) run ./cmd/bench waiters
 
-# A real redis-server and a real Chromium: without them tests are skipped and
-# the demo draws placeholders.
-deps: ## install what demo and test need, or list what is missing
+# A real redis-server and a real Chromium. Without them, tests are skipped and the
+# demo draws placeholders.
+deps: ## install the tools for demo and test, or list the missing ones
 	@sh .ci/deps
 
 clean: ## remove .build

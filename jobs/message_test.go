@@ -114,14 +114,14 @@ func TestCorrectionMessages(t *testing.T) {
 	}{
 		"corrected to done":                 {jobs.EventJobCorrected, jobs.Done, jobs.Job{State: jobs.Done, Corrected: true}, true, true},
 		"corrected to failed":               {jobs.EventJobCorrected, jobs.Failed, jobs.Job{State: jobs.Failed, Corrected: true}, true, true},
-		"corrected with an older picture":   {jobs.EventJobCorrected, jobs.Done, jobs.Job{State: jobs.Done, Corrected: true, Late: true, Attempt: 2}, true, true},
+		"corrected with an older image":     {jobs.EventJobCorrected, jobs.Done, jobs.Job{State: jobs.Done, Corrected: true, Late: true, Attempt: 2}, true, true},
 		"corrected to failed, then retried": {jobs.EventJobCorrected, jobs.Failed, jobs.Job{State: jobs.Queued, Attempt: 2}, false, true},
 		"corrected twice":                   {jobs.EventJobCorrected, jobs.Done, jobs.Job{State: jobs.TimedOut, Corrected: true, Attempt: 2}, false, true},
 		"late failed":                       {jobs.EventJobLate, jobs.Failed, jobs.Job{State: jobs.Failed, Late: true}, true, false},
 		"late failed, then corrected":       {jobs.EventJobLate, jobs.Failed, jobs.Job{State: jobs.Done, Late: true, Corrected: true}, false, false},
 		"failed, then corrected":            {jobs.EventJobFailed, "", jobs.Job{State: jobs.Done, Corrected: true}, false, false},
 		"done, then corrected":              {jobs.EventJobDone, "", jobs.Job{State: jobs.Failed, Corrected: true}, false, false},
-		"done, then with an older picture":  {jobs.EventJobDone, "", jobs.Job{State: jobs.Done, Corrected: true, Late: true}, false, false},
+		"done, then with an older image":    {jobs.EventJobDone, "", jobs.Job{State: jobs.Done, Corrected: true, Late: true}, false, false},
 		"late, from an earlier version":     {jobs.EventJobLate, "", jobs.Job{State: jobs.Failed, Late: true}, true, false},
 	} {
 		j := test.job

@@ -59,7 +59,7 @@ func (a archive) zip(w io.Writer) error {
 	archive := zip.NewWriter(w)
 	manifest := [][]string{{"row", "url", "screenshot_id", "status", "error", "files"}}
 	for i, row := range a.server.batches.rowsOf(a.batch) {
-		files, err := a.pictures(archive, i, row)
+		files, err := a.images(archive, i, row)
 		if err != nil {
 			return err
 		}
@@ -79,16 +79,16 @@ func (a archive) zip(w io.Writer) error {
 	return archive.Close()
 }
 
-// pictures adds the images of a row that are still stored and returns their
+// images adds the images of a row that are still stored and returns their
 // names.
-func (a archive) pictures(archive *zip.Writer, i int, row batchRow) ([]string, error) {
+func (a archive) images(archive *zip.Writer, i int, row batchRow) ([]string, error) {
 	shot, found := a.server.store.find(row.shot)
 	if !found {
 		return nil, nil
 	}
 	var names []string
-	for n, known := range shot.result.pictures {
-		pic, err := a.server.picture(a.ctx, shot, n)
+	for n, known := range shot.result.images {
+		pic, err := a.server.renderedImage(a.ctx, shot, n)
 		if errors.Is(err, errGone) {
 			continue
 		}

@@ -51,7 +51,7 @@ func (st *store) erase(id int64, scope string) {
 	case deleteAll:
 		shot.deleted = true
 	case deleteImage:
-		shot.result.pictures, shot.result.hasHTML, shot.result.hasPDF = nil, false, false
+		shot.result.images, shot.result.hasHTML, shot.result.hasPDF = nil, false, false
 	case deleteMetadata:
 		shot.metadataDeleted = true
 	case deleteURL:

@@ -100,7 +100,7 @@ func (p *outputs) save(id int64, name string, data []byte) error {
 // remove deletes all outputs of a screenshot.
 func (p *outputs) remove(id int64, r result) error {
 	names := []string{htmlFile, pdfFile}
-	for i, pic := range r.pictures {
+	for i, pic := range r.images {
 		names = append(names, shotFile(i, pic.Format))
 	}
 	p.mu.Lock()

@@ -67,7 +67,7 @@ type screenshot struct {
 
 // result is a Rendering without the data of its outputs.
 type result struct {
-	pictures        []Image // without data
+	images          []Image // without data
 	hasHTML, hasPDF bool
 	finalURL, title string
 }
@@ -77,23 +77,23 @@ func resultOf(r Rendering) result {
 	kept := result{hasHTML: r.HTML != nil, hasPDF: r.PDF != nil, finalURL: r.FinalURL, title: r.Title}
 	for _, pic := range r.Shots {
 		pic.Data = nil
-		kept.pictures = append(kept.pictures, pic)
+		kept.images = append(kept.images, pic)
 	}
 	return kept
 }
 
 // formatOf returns the format of the first image, or "" if there is none.
-func formatOf(pictures []Image) string {
-	if len(pictures) == 0 {
+func formatOf(images []Image) string {
+	if len(images) == 0 {
 		return ""
 	}
-	return pictures[0].Format
+	return images[0].Format
 }
 
 // shots returns the number of images, or the requested number if there are none
 // yet.
 func (s *screenshot) shots() int {
-	if n := len(s.result.pictures); n > 0 {
+	if n := len(s.result.images); n > 0 {
 		return n
 	}
 	return shotsOf(s.render)

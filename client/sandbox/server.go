@@ -219,11 +219,11 @@ func validLink(r *http.Request, link string) bool {
 func (s *Server) image(w http.ResponseWriter, r *http.Request) {
 	id := linkedID(r.PathValue("name"))
 	shot, found := s.store.find(id)
-	if !found || len(shot.result.pictures) == 0 || !validLink(r, s.imagePath(id, formatOf(shot.result.pictures))) {
+	if !found || len(shot.result.images) == 0 || !validLink(r, s.imagePath(id, formatOf(shot.result.images))) {
 		http.NotFound(w, r)
 		return
 	}
-	p, err := s.picture(r.Context(), shot, 0)
+	p, err := s.renderedImage(r.Context(), shot, 0)
 	if err != nil {
 		s.cfg.Logger.Warn("sandbox image not served", "id", id, "error", err)
 		http.NotFound(w, r)

@@ -57,10 +57,10 @@ func (s *Server) thumbnail(r *http.Request, q url.Values) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n := len(shot.result.pictures); number > n {
+	if n := len(shot.result.images); number > n {
 		return nil, &apiError{status: http.StatusNotFound, code: "NOT_FOUND", text: fmt.Sprintf("The screenshot has only %d images", n)}
 	}
-	pic, err := s.picture(r.Context(), shot, number-1)
+	pic, err := s.renderedImage(r.Context(), shot, number-1)
 	if err != nil {
 		return nil, err
 	}
@@ -134,9 +134,9 @@ func (s *Server) finished(q url.Values) (screenshot, error) {
 	return shot, nil
 }
 
-// picture returns an image of a finished screenshot as it was rendered.
-func (s *Server) picture(ctx context.Context, shot screenshot, i int) (Image, error) {
-	pic := shot.result.pictures[i]
+// renderedImage returns an image of a finished screenshot as it was rendered.
+func (s *Server) renderedImage(ctx context.Context, shot screenshot, i int) (Image, error) {
+	pic := shot.result.images[i]
 	var err error
 	pic.Data, err = s.output(ctx, shot, shotFile(i, pic.Format))
 	return pic, err

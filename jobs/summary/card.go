@@ -29,7 +29,7 @@ const cardsPage = 100
 
 // Cards returns an iterator over the rows of a batch for Sheet.Next. It reads the
 // rows in pages. The function image returns the address of a done job's image,
-// see Card.Picture; it can be nil. The iterator is not safe for concurrent use.
+// see Card.Image; it can be nil. The iterator is not safe for concurrent use.
 func Cards(ctx context.Context, src RowSource, batchID string, image func(jobs.Job) (string, error)) func() (Card, error) {
 	var rows []jobs.Row
 	var after int64

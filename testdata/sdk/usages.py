@@ -1,6 +1,6 @@
 """Goes through what the vendor's SDKs, their fixtures and its pages show, one
 usage after another, where they go beyond the walks: steps by element, device
-names, pictures that are not ready, forms of listings, batches with their rows,
+names, images that are not ready, forms of listings, batches with their rows,
 errors with the id of their request.
 Python 3.9 or newer, standard library only.
 
@@ -126,7 +126,7 @@ def steps(walk):
 
 
 def not_ready(walk):
-    want(walk.get("was not ready"), "the picture of a screenshot that sleeps was there at once")
+    want(walk.get("was not ready"), "the image of a screenshot that sleeps was there at once")
     for path in ("/screenshot/thumbnail", "/screenshot/html", "/screenshot/pdf", "/screenshot/video"):
         refused(404, path, id=999999999)
 
@@ -146,7 +146,7 @@ def devices(_):
         want(shot["status"] == "finished", name, shot)
         png = call("/screenshot/thumbnail", id=shot["id"])[0]
         agents.add(int.from_bytes(png[16:20], "big"))
-    want(agents == {1170}, "pictures of", agents, "px, want 390 at a scale of 3")
+    want(agents == {1170}, "images of", agents, "px, want 390 at a scale of 3")
     for name in ("ipad_mini", "galaxy_s23", "pixel_8", "iphone_se", "galaxy_tab_s8"):
         get("/screenshot/create", url=PAGE, device_name=name)
     refused(422, "/screenshot/create", "device_name", url=PAGE, device_name="brick_3000")
@@ -186,7 +186,7 @@ def batches(_):
     listed = done["screenshots"]
     want([s["url"] for s in listed] == [PAGE + "/", "https://broken.shotline.test/"], listed)
     want([s["status"] for s in listed] == ["finished", "error"], listed)
-    want(call("/screenshot/thumbnail", id=listed[0]["screenshot_id"])[0][:4] == b"\x89PNG", "the picture of a row")
+    want(call("/screenshot/thumbnail", id=listed[0]["screenshot_id"])[0][:4] == b"\x89PNG", "the image of a row")
     link = urlsplit(done["zip_url"])
     want(link.path.endswith("/api/v1/batch/download") and parse_qs(link.query) == {"id": [str(made["batch_id"])]}, done["zip_url"])
     with OPENER.open(Request(done["zip_url"], headers={"X-API-KEY": KEY}), timeout=60) as response:
