@@ -16,6 +16,7 @@ import (
 	"shotline/client"
 	"shotline/jobs"
 	"shotline/jobs/sqlite"
+	"shotline/jobs/storetest"
 )
 
 // TestMain lets many tests run in parallel on any machine, because they mostly
@@ -41,8 +42,15 @@ type rig struct {
 
 func newRig(t *testing.T, change ...func(*Config)) *rig {
 	t.Helper()
-	return newRigAt(t, filepath.Join(t.TempDir(), "rig.db"), change...)
+	path := filepath.Join(t.TempDir(), "rig.db")
+	createStore(t, path)
+	return newRigAt(t, path, change...)
 }
+
+// createStore writes a store without rows to a file.
+var createStore = storetest.Template(func(path string) (jobs.Store, error) {
+	return sqlite.Open(context.Background(), path)
+})
 
 func newRigAt(t *testing.T, path string, change ...func(*Config)) *rig {
 	t.Helper()

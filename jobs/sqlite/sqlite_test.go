@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -50,32 +49,16 @@ func openAt(t testing.TB, path string, opts ...Option) *Store {
 // it opens.
 type file struct{ path string }
 
-// newDatabase returns the bytes of a database without rows. A test that begins
-// with a copy of it does not run all migrations again. Other tests run them.
-var newDatabase = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "contract")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "new.db")
-	s, err := Open(context.Background(), path)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.Close(); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(path)
+var writeNew = storetest.Template(func(path string) (jobs.Store, error) {
+	return Open(context.Background(), path)
 })
 
-// newFile returns a file that holds a database without rows.
+// newFile returns a file that holds a database without rows. Other tests create
+// databases by running all migrations.
 func newFile(t *testing.T, name string) file {
 	t.Helper()
-	empty, err := newDatabase()
-	must(t, err)
 	path := filepath.Join(t.TempDir(), name)
-	must(t, os.WriteFile(path, empty, 0o600))
+	writeNew(t, path)
 	return file{path}
 }
 

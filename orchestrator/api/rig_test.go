@@ -21,6 +21,7 @@ import (
 	"shotline/client/outward"
 	"shotline/jobs"
 	"shotline/jobs/sqlite"
+	"shotline/jobs/storetest"
 	"shotline/orchestrator"
 )
 
@@ -110,11 +111,18 @@ func (f *fakeOutputs) PDF(_ context.Context, id string) (*client.Download, error
 	return f.get("pdf", id)
 }
 
+// createStore writes a store without rows to a file.
+var createStore = storetest.Template(func(path string) (jobs.Store, error) {
+	return sqlite.Open(context.Background(), path)
+})
+
 // newRig starts a server that runs until the test ends. If change is not nil, it
 // can change the configuration first.
 func newRig(t *testing.T, change func(*Config)) *rig {
 	t.Helper()
-	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "a.db"))
+	path := filepath.Join(t.TempDir(), "a.db")
+	createStore(t, path)
+	store, err := sqlite.Open(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}

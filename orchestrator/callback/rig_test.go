@@ -19,6 +19,7 @@ import (
 	"shotline/client/outward"
 	"shotline/jobs"
 	"shotline/jobs/sqlite"
+	"shotline/jobs/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -131,10 +132,16 @@ func newRig(t *testing.T, change ...func(*Config)) *rig {
 	t.Helper()
 	r := &rig{t: t, path: filepath.Join(t.TempDir(), "rig.db"), clock: newClock(), tasks: &tasks{},
 		attempts: &attempts{counts: map[string]int{}}, log: &logBuffer{}, claimFor: time.Second}
+	createStore(t, r.path)
 	r.store = openStore(t, r.path)
 	r.Deliverer = r.newDeliverer("w1", r.store, change...)
 	return r
 }
+
+// createStore writes a store without rows to a file.
+var createStore = storetest.Template(func(path string) (jobs.Store, error) {
+	return sqlite.Open(context.Background(), path)
+})
 
 func openStore(t *testing.T, path string) *sqlite.Store {
 	t.Helper()

@@ -12,6 +12,7 @@ import (
 
 	"shotline/jobs"
 	"shotline/jobs/sqlite"
+	"shotline/jobs/storetest"
 )
 
 // TestMain lets many tests run in parallel on any machine, because they mostly wait
@@ -40,11 +41,17 @@ type rig struct {
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	r := &rig{t: t, path: filepath.Join(t.TempDir(), "feed.db"), now: time.Date(2031, 5, 6, 7, 8, 9, 0, time.UTC)}
+	createStore(t, r.path)
 	r.store = r.open()
 	stopping, stop := context.WithCancel(t.Context())
 	r.Feed, r.stop = New(stopping, r.store), stop
 	return r
 }
+
+// createStore writes a store without rows to a file.
+var createStore = storetest.Template(func(path string) (jobs.Store, error) {
+	return sqlite.Open(context.Background(), path)
+})
 
 // open opens the rig's file once more, as another process does.
 func (r *rig) open() jobs.Store {
