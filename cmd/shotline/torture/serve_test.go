@@ -2,6 +2,7 @@ package torture
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -61,6 +62,24 @@ func (r *rig) startServe(s *slot, ownQueue bool) {
 			r.cancelFaults() // if no serve stays up, none could be killed
 		}
 	}()
+}
+
+// awaitServe waits until the serve of a slot takes requests. A sink receives only
+// the events since a serve first opened the database with it, so no event must
+// happen before that.
+func (r *rig) awaitServe(s *slot) error {
+	deadline := time.Now().Add(30 * time.Second)
+	for s.runs() {
+		conn, err := net.Dial("tcp", s.api)
+		if err == nil {
+			return conn.Close()
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("the serve of slot %d takes no requests: %w", s.number, err)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	return fmt.Errorf("the serve of slot %d ended at its start", s.number)
 }
 
 // killServe kills a serve, as a power failure would.

@@ -45,6 +45,9 @@ func TestTorture(t *testing.T) {
 	defer r.report()
 
 	r.startServe(r.slots[0], false)
+	if err := r.awaitServe(r.slots[0]); err != nil {
+		t.Fatal(err)
+	}
 	began := time.Now()
 	r.runActors(*killsFlag)
 	if r.failed.Load() {
