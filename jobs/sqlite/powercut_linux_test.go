@@ -180,7 +180,7 @@ func TestPowerCuts(t *testing.T) {
 	}
 	t.Parallel()
 	storetest.WithPageCache(t, func(t *testing.T, c *storetest.PageCache) {
-		for seed := range uint64(20) {
+		for seed := range uint64(12) {
 			random := rand.New(rand.NewPCG(seed, 2))
 			r := newPowerRig(t, c, fmt.Sprintf("%d.db", seed))
 			r.other = openAt(t, c.Path(r.name), moveEarly)

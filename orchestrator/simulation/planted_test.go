@@ -25,7 +25,7 @@ const (
 
 // tried is how many planted bugs a plain run tries. A build for each bug would
 // take minutes.
-var tried = flag.Int("bugs", 8, "how many planted bugs to try, spread evenly among those that few seeds catch; 0 means all")
+var tried = flag.Int("bugs", 5, "how many planted bugs to try, spread evenly among those that few seeds catch; 0 means all")
 
 // fewSeeds limits the bugs that a plain run may try: this many seeds must catch
 // them.
