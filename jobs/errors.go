@@ -50,7 +50,7 @@ func (e *RowLimitError) Error() string {
 
 // ErrUnchecked means that jobs were not retried because the vendor gave no answer
 // about them: they timed out, or they were canceled and have a screenshot.
-var ErrUnchecked = errors.New("the vendor could not be asked")
+var ErrUnchecked = errors.New("the vendor could not be queried")
 
 // KeyTakenError reports that a batch with the same Key exists.
 type KeyTakenError struct {

@@ -63,10 +63,10 @@ func (o *Orchestrator) CloseOnce(ctx context.Context) (jobs.Applied, error) {
 	}
 	o.observer.Applied(applied)
 	for _, batch := range applied.Repaired {
-		o.log.Error("counters were wrong, and kept a result from being applied: repaired", "batch", batch)
+		o.log.Error("wrong counters prevented a result from being applied: counters corrected", "batch", batch)
 	}
 	if applied.Aside > 0 {
-		o.log.Error("deliveries put aside, see the inbox", "count", applied.Aside)
+		o.log.Error("deliveries set aside after an error, see the inbox", "count", applied.Aside)
 	}
 	o.report(applied.Effects)
 	o.countForeign(applied)
@@ -88,7 +88,7 @@ func (o *Orchestrator) report(e jobs.Effects) {
 			continue
 		}
 		if corrected++; corrected <= correctedLogged {
-			o.log.Warn("job corrected: the vendor says that its first result was false",
+			o.log.Warn("job corrected: the vendor refuted its first result",
 				"job", c.Job.String(), "attempt", c.Attempt, "state", c.State, "by", c.By)
 		}
 	}
@@ -102,7 +102,7 @@ func (o *Orchestrator) report(e jobs.Effects) {
 		o.log.Info("a late result, correction or charge revised a finished batch", "batch", batch)
 	}
 	for _, id := range e.DoubleCharged {
-		o.log.Warn("a screenshot was charged beyond the wanted one", "job", id.String())
+		o.log.Warn("double charge: a screenshot in addition to the wanted one", "job", id.String())
 	}
 	if e.Conflicts > 0 {
 		o.log.Warn("contradictory results: the first one stands until the vendor is queried", "count", e.Conflicts)

@@ -52,7 +52,7 @@ func (o *Orchestrator) removeImport(ctx context.Context, batch string) (removed 
 		return false, nil
 	}
 	if err == nil {
-		o.log.Warn("removed an import that was left half-way", "batch", batch)
+		o.log.Warn("removed an unfinished import", "batch", batch)
 	}
 	return err == nil, err
 }

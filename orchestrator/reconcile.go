@@ -168,7 +168,7 @@ func joined(ctx context.Context, failures []error, stopped error) error {
 		failures = slices.DeleteFunc(failures, func(err error) bool {
 			return errors.Is(err, errStopped) || errors.Is(err, stopped)
 		})
-		failures = append(failures, fmt.Errorf("ask the vendor: %w", stopped))
+		failures = append(failures, fmt.Errorf("query the vendor: %w", stopped))
 	}
 	return errors.Join(failures...)
 }

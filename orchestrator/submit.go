@@ -241,13 +241,13 @@ func (o *Orchestrator) create(ctx context.Context, s *slice, lease jobs.Lease, s
 		return o.doubt(ctx, lease)
 	case errors.As(err, &limited):
 		if pause := slot.End(throttle.Limited(limited.Delay)); pause.Began {
-			o.log.Warn("the vendor limits our rate, sending pauses", "job", id.String(), "until", pause.Until)
+			o.log.Warn("vendor rate limit reached: submission paused", "job", id.String(), "until", pause.Until)
 		}
 		return o.handBack(ctx, []jobs.Lease{lease})
 	case errors.As(err, &unsent):
 		lease.Sent = false
 		if pause := slot.End(throttle.Unreached); pause.Began {
-			o.log.Warn("the vendor is not reached, sending pauses", "job", id.String(), "until", pause.Until, "error", err)
+			o.log.Warn("vendor not reachable: submission paused", "job", id.String(), "until", pause.Until, "error", err)
 		}
 		return o.handBack(ctx, []jobs.Lease{lease})
 	case concernsAll(err):

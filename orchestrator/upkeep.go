@@ -83,7 +83,7 @@ func (o *Orchestrator) recount(ctx context.Context, batch string) (repaired []Re
 		return repaired, err
 	}
 	if len(repair.Wrong) > 0 {
-		o.log.Error("counters disagreed with the rows and were set right", "batch", batch, "wrong", repair.Wrong,
+		o.log.Error("counters differed from the rows and were corrected", "batch", batch, "wrong", repair.Wrong,
 			"reopened", repair.Reopened, "finished", repair.Finished, "revised", repair.Revised)
 	}
 	if repair.Reopened || repair.Finished || repair.Revised {

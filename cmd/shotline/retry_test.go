@@ -87,7 +87,7 @@ func TestRetryQueriesVendor(t *testing.T) {
 	if err := vendor.stop(); err != nil {
 		t.Fatal(err)
 	}
-	want(exitFailed, `{"batch_id":"b1","queued":0,"done":0,"left":0,"unasked":1,"waiting":0}`, "the vendor could not be asked", "retry", "b1", "--json", "--db", second, "--api-key", testKey)
+	want(exitFailed, `{"batch_id":"b1","queued":0,"done":0,"left":0,"unasked":1,"waiting":0}`, "the vendor could not be queried", "retry", "b1", "--json", "--db", second, "--api-key", testKey)
 	store, err := sqlite.Open(t.Context(), second)
 	if err != nil {
 		t.Fatal(err)

@@ -71,7 +71,7 @@ func (c Config) Kinds() []string {
 
 // ErrUnsigned is the reason to refuse callback URLs if there is no secret to sign
 // with.
-var ErrUnsigned = errors.New("callback URLs are not taken here: there is no secret to sign callbacks with")
+var ErrUnsigned = errors.New("callback URLs are not accepted: there is no secret to sign callbacks with")
 
 // CheckURL returns an error if a callback URL would not be called. It makes no
 // DNS look-up. The error is ErrUnsigned, wraps outward.ErrPrivate, or describes
