@@ -16,6 +16,9 @@ import (
 // import must be removed completely, the error must say what to do, and a later
 // import must work.
 func TestImportLeavesRoomOnDisk(t *testing.T) {
+	if testing.Short() {
+		t.Skip("fills a disk")
+	}
 	const size = 96 << 20
 	storetest.WithDisk(t, size, func(t *testing.T, d *storetest.Disk) {
 		db := d.Path("shotline.db")

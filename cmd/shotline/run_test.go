@@ -15,6 +15,9 @@ import (
 // TestRunPaysForItsOwnBatchOnly checks that run does not work on batches of
 // earlier commands unless --batch selects them.
 func TestRunPaysForItsOwnBatchOnly(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs seven batches with each kind of queue")
+	}
 	t.Parallel()
 	redis := newRedisServer(t)
 	for name, flags := range map[string][]string{
@@ -22,9 +25,6 @@ func TestRunPaysForItsOwnBatchOnly(t *testing.T) {
 		"redis":          {"--redis-url", "redis://" + redis.address},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if testing.Short() && flags != nil {
-				t.Skip("covered by the embedded queue")
-			}
 			vendor, err := startSandbox(sandbox.Config{APIKey: testKey, Renderer: &sandbox.PlainRenderer{Fail: pages.Fail}}, "127.0.0.1:0", slog.New(slog.DiscardHandler))
 			if err != nil {
 				t.Fatal(err)

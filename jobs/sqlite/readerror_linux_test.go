@@ -35,6 +35,9 @@ func readRig(t *testing.T, c *storetest.PageCache, name string, large bool) (pat
 // writer, in files that a check reads completely and in larger ones. The store
 // must be unavailable only for a moment and then continue.
 func TestOneFailedReadIsNoDamage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("lets each read fail in turn")
+	}
 	t.Parallel()
 	storetest.WithPageCache(t, func(t *testing.T, c *storetest.PageCache) {
 		for name, large := range map[string]bool{"small": false, "large": true} {
@@ -75,6 +78,9 @@ func TestOneFailedReadIsNoDamage(t *testing.T) {
 
 // TestOneFailedReadAtTheStart checks that a store opens although one read fails.
 func TestOneFailedReadAtTheStart(t *testing.T) {
+	if testing.Short() {
+		t.Skip("lets each read fail in turn")
+	}
 	t.Parallel()
 	storetest.WithPageCache(t, func(t *testing.T, c *storetest.PageCache) {
 		path := readRig(t, c, "a.db", false)
@@ -155,6 +161,9 @@ func TestDamageNeedsAReadableFile(t *testing.T) {
 // TestDamageOfALargeFile damages a page that only the writer reads. The check
 // after the second report finds the damage.
 func TestDamageOfALargeFile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs a large file")
+	}
 	t.Parallel()
 	storetest.WithPageCache(t, func(t *testing.T, c *storetest.PageCache) {
 		path := readRig(t, c, "a.db", true)

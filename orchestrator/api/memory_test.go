@@ -100,6 +100,9 @@ func heapGrowth(do func()) int64 {
 // their values are read, and that a name, a row or an option that is too large is
 // refused. The heap must not grow with the body.
 func TestRefusedBatchesUseLittleMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures the memory of large bodies")
+	}
 	const n = 96
 	large := strings.Repeat("x", 1<<20-100)
 	quoted := `"` + large + `"`
