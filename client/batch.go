@@ -28,7 +28,7 @@ func (s BatchStatus) Ended() bool {
 // Batch is the vendor's batch object: a list of pages that the vendor processes
 // on its own. A field is zero if the vendor did not send it.
 type Batch struct {
-	ID        string      `json:"id"` // a number or a string, as text; empty only if Odd is set
+	ID        string      `json:"id"` // a number or a string, as text; empty only if ReadError is set
 	Status    BatchStatus `json:"status"`
 	Error     string      `json:"error,omitempty"` // why the batch failed as a whole
 	Started   time.Time   `json:"started,omitzero"`

@@ -42,7 +42,7 @@ type BatchListOptions struct {
 }
 
 // Batches returns the account's batches. Their order is not documented. If a
-// batch cannot be read, its element has Odd set.
+// batch cannot be read, its element has ReadError set.
 //
 // Vendor: endpoint reference, GET /batch/list.
 func (c *Client) Batches(ctx context.Context, o BatchListOptions) ([]Batch, error) {

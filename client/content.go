@@ -49,12 +49,12 @@ func ImageType(contentType string, head []byte) (string, bool) {
 	return seen, strings.HasPrefix(seen, "image/")
 }
 
-// PageType is like PictureType for HTML. It accepts any text except JSON.
+// PageType is like ImageType for HTML. It accepts any text except JSON.
 func PageType(contentType string, head []byte) (string, bool) {
 	return contentType, len(head) > 0 && !isJSON(contentType, head) && strings.HasPrefix(sniff(head), "text/")
 }
 
-// DocumentType is like PictureType for PDF.
+// DocumentType is like ImageType for PDF.
 func DocumentType(_ string, head []byte) (string, bool) {
 	return "application/pdf", bytes.HasPrefix(head, []byte("%PDF-"))
 }

@@ -35,7 +35,7 @@
 // clock and the limit.
 //
 // If one row of a listing cannot be read, the other rows are still returned. The
-// unreadable row keeps its place, and its Odd field contains the reason
+// unreadable row keeps its place, and its ReadError field contains the reason
 // ([RowError]).
 //
 // # What is left out

@@ -34,10 +34,10 @@ var ErrNotReady = errors.New("not found or not ready")
 // shortened to one line, without the API key.
 type APIError struct {
 	Op        string              // operation, such as "create screenshot"
-	Status    int                 // the vendor's code, such as VALIDATION_ERROR; can be empty
+	Status    int                 // HTTP status
 	Code      string              // the vendor's code, such as VALIDATION_ERROR; might be empty
-	Message   string              // errors by parameter; can be nil
-	Fields    map[string][]string // the vendor's id of the request, for its support; can be empty
+	Message   string              // the vendor's text; might be empty
+	Fields    map[string][]string // errors by parameter; might be nil
 	RequestID string              // the vendor's id of the request, for its support; might be empty
 }
 

@@ -19,7 +19,7 @@ const (
 // Screenshot is the vendor's screenshot object. A field is zero if the vendor did
 // not send it.
 type Screenshot struct {
-	ID         string    `json:"id"` // a number or a string, as text; empty only if Odd is set
+	ID         string    `json:"id"` // a number or a string, as text; empty only if ReadError is set
 	Status     Status    `json:"status"`
 	URL        string    `json:"url"` // as normalized by the vendor
 	FinalURL   string    `json:"final_url,omitempty"`

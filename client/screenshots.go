@@ -47,7 +47,7 @@ type ListOptions struct {
 //
 // The result has one element for each row of the response, so that its length can
 // be used to compute the next offset. If a row cannot be read, its element has
-// Odd set.
+// ReadError set.
 //
 // Vendor: endpoint reference, GET /screenshot/list.
 func (c *Client) List(ctx context.Context, o ListOptions) ([]Screenshot, error) {

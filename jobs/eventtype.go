@@ -69,7 +69,7 @@ var EventTable = []EventInfo{
 	},
 	{
 		Type: EventBatchRevised, Subject: SubjectBatch, BatchState: BatchFinished, Sinks: SinksFailuresIfFlawed,
-		Doc:  "A finished batch got late results",
+		Doc:  "A finished batch got late or corrected results, or charges",
 		Text: "got late or corrected results: {counts}",
 	},
 	{

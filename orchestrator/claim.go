@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	queryClaim = "ask about " // prefix of a batch's id: the name of a claim
+	queryClaim = "ask about " // with a batch's id, the name of a claim; stored, so it must not change
 	// queryClaimTime is how long such a claim lasts unless it is renewed: a little
 	// more than a call of the vendor.
 	queryClaimTime = 20 * time.Second

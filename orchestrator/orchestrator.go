@@ -58,7 +58,7 @@ type Config struct {
 	DeadlineGrace  time.Duration // how much longer while the vendor is processing; 10m
 	RequestTimeout time.Duration // time limit of one vendor call; DefaultRequestTimeout; at most MaxRequestTimeout
 	Settle         time.Duration // how long a create in doubt is looked up before it is sent again; 10s
-	Concurrency    int           // parallel creates; 0: adaptive, up to MostCreates
+	Concurrency    int           // parallel creates; 0: adaptive, up to MaxCreates
 	MaxCreates     int           // 64
 	Rate           float64       // creates per second; 0: no limit of our own
 	SweepEvery     time.Duration // 2s

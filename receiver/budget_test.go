@@ -165,8 +165,8 @@ func TestBudgetExhaustedAndRecovered(t *testing.T) {
 	}
 }
 
-// A body uses the budget until Keep returns, and its share is released even if
-// Keep panics.
+// A body uses the budget until StoreDelivery returns, and its share is released even if
+// StoreDelivery panics.
 func TestBudgetHoldsUntilKept(t *testing.T) {
 	entered, proceed := make(chan struct{}, 5), make(chan struct{})
 	inbox := &memoryInbox{keep: func(ctx context.Context) error {

@@ -16,7 +16,7 @@
 //	200  {"status":"accepted"}, also for repeats and for unknown events
 //	400  not one JSON object, no screenshot_id, or cut off in transit
 //	401  the signature is missing or invalid
-//	404  another path, see Receiver.Misdirected
+//	404  another path, see Receiver.HandleWrongPath
 //	405  not POST
 //	408  the body arrived too slowly; the sender should repeat it
 //	413  larger than the limit, by default 256 KiB; documented payloads are

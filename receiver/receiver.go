@@ -29,7 +29,7 @@ const (
 // Inbox stores deliveries.
 type Inbox interface {
 	// StoreDelivery stores a delivery and returns nil once it is on disk. It must return
-	// when ctx ends; the delivery might still be stored after that. Store may retain
+	// when ctx ends; the delivery might still be stored after that. StoreDelivery may retain
 	// d.Body. It must be safe for concurrent use.
 	StoreDelivery(ctx context.Context, d jobs.Delivery) error
 }
@@ -46,7 +46,7 @@ type Config struct {
 	// exceeded, the status is 503. Each body uses chunks of 4 KiB. A body gets more
 	// than its first chunk only if less than three quarters are in use, so that
 	// large bodies cannot block small ones. Memory that the Inbox retains after
-	// Keep is not counted.
+	// StoreDelivery is not counted.
 	MaxInFlight int64
 	Timeout     time.Duration    // maximum wait for the inbox; 0 means DefaultTimeout
 	Now         func() time.Time // nil means time.Now

@@ -37,7 +37,7 @@ var anySignature = "sha256=" + strings.Repeat("ab", 32)
 
 var noon = time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
 
-// memoryInbox is an Inbox in memory. If keep is set, it replaces Keep.
+// memoryInbox is an Inbox in memory. If keep is set, it replaces StoreDelivery.
 type memoryInbox struct {
 	keep func(ctx context.Context) error
 

@@ -23,7 +23,7 @@ const (
 	Malformed      Result = "malformed"
 	NotStored      Result = "not_kept" // the inbox failed
 	Busy           Result = "busy"     // Config.MaxInFlight is used up
-	WrongPath      Result = "path"     // see Misdirected
+	WrongPath      Result = "path"     // see HandleWrongPath
 )
 
 // Results lists all results.

@@ -25,7 +25,7 @@ func FromMessage(m jobs.Message) Message {
 	case jobs.PastBatch:
 		form.Data = PastBatch{BatchID: data.ID, State: data.State, Revision: data.Revision}
 	case jobs.Delivery:
-		form.Data = FromForeign(data)
+		form.Data = fromForeign(data)
 	}
 	return form
 }
@@ -42,8 +42,8 @@ type Foreign struct {
 	Payload      json.RawMessage `json:"payload,omitempty"` // the vendor's body, unchanged; absent if it is not JSON
 }
 
-// FromForeign returns the JSON form of a foreign delivery.
-func FromForeign(d jobs.Delivery) Foreign {
+// fromForeign returns the JSON form of a foreign delivery.
+func fromForeign(d jobs.Delivery) Foreign {
 	form := Foreign{
 		ScreenshotID: d.ScreenshotID,
 		Event:        d.Event,

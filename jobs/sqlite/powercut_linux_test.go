@@ -64,7 +64,7 @@ func (r *powerRig) append(s *Store, pages int) bool {
 // cannot be moved out of the log.
 func (r *powerRig) hold() {
 	r.t.Helper()
-	if len(r.held) == DefaultReaders-1 {
+	if len(r.held) == defaultReaders-1 {
 		return
 	}
 	conn, err := r.store.readDB.Conn(r.t.Context())

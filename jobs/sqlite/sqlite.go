@@ -49,11 +49,11 @@ import (
 	"shotline/jobs"
 )
 
-// Defaults of the options.
+// Values without the options.
 const (
-	DefaultBusyTimeout = 5 * time.Second
-	DefaultReaders     = 4
-	DefaultCache       = 64 << 10
+	defaultBusyTimeout = 5 * time.Second
+	defaultReaders     = 4
+	defaultCache       = 64 << 10 // KiB
 )
 
 // readerCache limits the page cache of a reader, in KiB.
@@ -168,7 +168,7 @@ func WithCheck() Option { return func(s *settings) { s.check = true } }
 // While the store verifies a report of damage, writes fail with
 // jobs.ErrUnavailable.
 func Open(ctx context.Context, path string, opts ...Option) (*Store, error) {
-	set := settings{busy: DefaultBusyTimeout, readers: DefaultReaders, cache: DefaultCache, log: slog.New(slog.DiscardHandler),
+	set := settings{busy: defaultBusyTimeout, readers: defaultReaders, cache: defaultCache, log: slog.New(slog.DiscardHandler),
 		moveFrom: moveFrom, maxHeld: jobs.DefaultMaxHeld}
 	for _, opt := range opts {
 		opt(&set)

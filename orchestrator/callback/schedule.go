@@ -14,7 +14,7 @@ const (
 )
 
 // interval returns how long to wait after this number of attempts. Random is in
-// [0,1].
+// [0,1).
 func interval(attempts int, random float64) time.Duration {
 	wait := firstInterval
 	for n := 1; n < attempts && wait < longestInterval; n++ {

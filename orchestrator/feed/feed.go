@@ -12,6 +12,7 @@ package feed
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"shotline/jobs"
@@ -36,6 +37,8 @@ type Feed struct {
 	reading     chan struct{} // limits how many followers read the store
 	summaryTime time.Duration // how long WatchBatch waits for a summary
 	maxRecent   int           // events in memory
+
+	failing atomic.Bool // the last read failed
 
 	mu          sync.Mutex
 	running     bool // somebody waits, and run reads the log
@@ -90,7 +93,9 @@ func (f *Feed) run() {
 			return
 		}
 		retry = nil
-		if err := f.read(); err != nil {
+		err := f.read()
+		f.failing.Store(err != nil)
+		if err != nil {
 			f.notifyAll() // each waiter reads the store itself and returns the error
 			retry = time.After(retryAfter)
 		}
@@ -104,7 +109,9 @@ func (f *Feed) wakeOnNews(ctx context.Context) {
 	for ctx.Err() == nil {
 		version, err := f.store.News(ctx, seen, newsDelay)
 		seen = version
-		f.Wake()
+		if !f.failing.Load() { // otherwise run reads again after a pause
+			f.Wake()
+		}
 		if err != nil {
 			seen = 0 // read as soon as the store can be read again
 			select {

@@ -92,7 +92,7 @@ var bugsOfCallbacks = []bug{
 		name: "a sink of failures receives every end of a batch", promise: "P5", file: "orchestrator/callback/sink.go",
 		from: `	return isBatch && s.mayWant(m.Type) && !b.Single && (m.Type.Info().Sinks == jobs.SinksFailures || b.Counts.Flawed() > 0)
 `,
-		to: `	return isBatch && s.mayWant(m.Type)
+		to: `	return isBatch && s.mayWant(m.Type) && (b.Single || !b.Single)
 `,
 	},
 }

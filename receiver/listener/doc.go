@@ -5,7 +5,7 @@
 // open connections, and with it the file descriptors and the memory that they
 // use:
 //
-//   - Below [Config.Most], every connection is accepted.
+//   - Below [Config.MaxConnections], every connection is accepted.
 //   - At the limit, a new connection replaces the one that has waited longest for
 //     its peer. Connections that are idle between two requests are closed first.
 //     Next are those that have waited at least a fifth of a second for the rest
@@ -17,7 +17,7 @@
 //     connections wait in the backlog of the kernel.
 //
 // [Listener.Guard] connects it with the server. If [Config.BodyStep] is set, it
-// also cuts off slow bodies: in each step, [Config.BodyLeast] bytes or the end of
+// also cuts off slow bodies: in each step, [Config.MinBodyBytes] bytes or the end of
 // the body must arrive. After a response with "Connection: close", it continues
 // to read for up to a second and up to 512 KiB of the body, so that a sender that
 // is refused early can read the reason. During that time the connection can be

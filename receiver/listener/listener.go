@@ -40,18 +40,18 @@ type Config struct {
 	// bytes. If it is 0, the kernel decides, and a buffer can grow to megabytes.
 	ReadBuffer int
 
-	// BodyStep is the period in which BodyLeast bytes of a body, or its end, must
+	// BodyStep is the period in which MinBodyBytes bytes of a body, or its end, must
 	// arrive, again and again until the body is complete. If it is 0, only the
 	// server's own timeouts apply to bodies.
 	BodyStep     time.Duration
-	MinBodyBytes int           // 0 means DefaultBodyLeast
+	MinBodyBytes int           // 0 means DefaultMinBodyBytes
 	BodyTime     time.Duration // maximum time for a whole body; 0 means DefaultBodyTime
 }
 
 // Default values of Config.
 const (
-	DefaultBodyLeast = 4 << 10
-	DefaultBodyTime  = 10 * time.Second
+	DefaultMinBodyBytes = 4 << 10
+	DefaultBodyTime     = 10 * time.Second
 )
 
 // Extra returns how many connections beyond most can be open at a time: those
@@ -82,7 +82,7 @@ type Listener struct {
 type Stats struct {
 	Name           string
 	Open           int   // connections open now
-	MaxConnections int   // Config.Most
+	MaxConnections int   // Config.MaxConnections
 	Evicted        int64 // connections closed to accept another
 	Refused        int64 // requests answered with 503 because no connection could be closed
 	SlowBodies     int64 // bodies cut off because they were too slow
@@ -92,7 +92,7 @@ type Stats struct {
 // New returns a Listener that accepts connections from l.
 func New(l net.Listener, cfg Config) *Listener {
 	cfg.MaxConnections = max(cfg.MaxConnections, 1)
-	cfg.MinBodyBytes = cmp.Or(cfg.MinBodyBytes, DefaultBodyLeast)
+	cfg.MinBodyBytes = cmp.Or(cfg.MinBodyBytes, DefaultMinBodyBytes)
 	cfg.BodyTime = cmp.Or(cfg.BodyTime, DefaultBodyTime)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
