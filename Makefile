@@ -29,7 +29,7 @@ build: ## build .build/shotline
 
 # Without the race detector. Slow tests run a small version of themselves or are
 # skipped. Results are cached: only changed packages are tested again.
-quick: lint ## lint, then a small version of the tests, in a minute
+quick: lint ## lint, then a small version of the tests
 	$(GO) test -short ./...
 
 # With the seed, random test sequences are the same in every run. Without it, go
@@ -46,7 +46,7 @@ WAZERO  := github.com/tetratelabs/wazero/internal
 UNRACED := compress/flate image/... golang.org/x/image/vp8 golang.org/x/image/vp8l golang.org/x/image/vector \
 	$(addprefix $(WAZERO)/,leb128 wasm/binary engine/wazevo/ssa engine/wazevo/frontend engine/wazevo/backend/...)
 GOTEST   = RAPID_SEED=1 RAPID_CHECKS=50 $(GO) tool gotestsum --format pkgname --jsonfile $(BUILD)/$(1).json -- -race $(UNRACED:%=-gcflags=%=-race=false) -count=1 -timeout 10m
-test: deps lint ## lint, then all tests with the race detector, in ten minutes
+test: deps lint ## lint, then all tests with the race detector
 	@mkdir -p $(BUILD)
 	$(call GOTEST,browser-test) $(BROWSER)
 	$(call GOTEST,test) $$($(GO) list ./... | grep -v '/sandbox/chrome$$')

@@ -19,39 +19,39 @@
 //	  2  P3      the settle time is skipped
 //	 69  P3      the settle time counts from the intent
 //	  5  P2, P3  a failed look-up counts as an empty one
-//	  1  P1      a search by URL adopts any screenshot that it finds
+//	  2  P1      a search by URL adopts any screenshot that it finds
 //	  1  P3      the intent is not on disk before its create is sent
 //	 11  P3      an expired lease is queued again although its intent is open
 //	 40  P3      the lease of another owner is handed back
 //	 40  P3, P8  a lost lease is not noticed
-//	  2  P8      a refused create leaves its intent open
+//	  1  P8      a refused create leaves its intent open
 //	  1  P4      the signature is computed and not compared
 //	  1  P1, P2  a result overwrites the final state of its job
 //	  4  P1      a late result is not marked as late
 //	  1  P6, P8  closures do not change the counters
-//	  4  P6      late results are not counted
+//	  1  P6      late results are not counted
 //	  1  P6      an adopted job stays counted in its old state
 //	  1  P6      a cost is added each time it is reported
 //	  1  P1      a closure leaves no event
-//	  4  P2      an unknown screenshot is foreign at once
-//	  8  P2      adoption forgets held deliveries
-//	  9  P2      a deadline overtakes the inbox
-//	 24  P1, P2  the cursor moves in a separate transaction
-//	  1  P1      the grace after a deadline is omitted
-//	 24  P1      a row's own timeout is ignored
+//	  1  P2      an unknown screenshot is foreign at once
+//	  1  P2      adoption forgets held deliveries
+//	 10  P2      a deadline overtakes the inbox
+//	 94  P1, P2  the cursor moves in a separate transaction
+//	  2  P1      the grace after a deadline is omitted
+//	 37  P1      a row's own timeout is ignored
 //	  8  P1      a row with a callback URL is a duplicate of one without
-//	  4  P5      a late result raises no revision
+//	  1  P5      a late result raises no revision
 //	  6  P5      a summary counts as published before it is stored
 //	  1  P6      a batch finishes while a job is pending
-//	  1  P8      pending work keeps its generation
+//	 17  P8      pending work keeps its generation
 //	 94  P8      a lost deadline is not enqueued again
-//	  5  P1, P8  a partial import is never removed
+//	  1  P1, P8  a partial import is never removed
 //	 63  P1      an import reports success although its batch was not opened
 //	  2  P1, P8  an import is visible before it is complete
 //	146  P1      an older attempt's failure fails the newer one
-//	 10  P1      a retried job keeps its old screenshot
+//	  9  P1      a retried job keeps its old screenshot
 //	  5  P2, P3  a job is canceled while its create is under way
-//	  1  P6      a retry leaves its batch finished
+//	  7  P6      a retry leaves its batch finished
 //	 20  P1      the first of two contradictory results is never corrected
 //	  2  P1      the later of two contradictory results is applied without a look-up
 //	 10  P1, P8  the vendor is not queried about contradictory results
@@ -63,23 +63,23 @@
 //	 19  P3, P6  a summarized batch is not audited
 //	  3  P6      a charge after the summary raises no revision
 //	  1  P3      a canceled job is retried without a look-up
-//	 15  P3      a retry forgets the paid screenshot of a canceled job
-//	  1  P3      a retry does not wait for a screenshot that is still processing
+//	  1  P3      a retry forgets the paid screenshot of a canceled job
+//	  4  P3      a retry does not wait for a screenshot that is still processing
 //	  4  P9      held deliveries are not bounded
 //	 73  P2      held deliveries are disowned without a look-up
 //	 44  P2      held deliveries of a lost create are disowned, not adopted
-//	 28  P5      a reader's cursor moves before its callbacks are stored
-//	  5  P5      a callback counts as delivered before it is sent
+//	 74  P5      a reader's cursor moves before its callbacks are stored
+//	  1  P5      a callback counts as delivered before it is sent
 //	 17  P5      an error pauses a batch without an event
 //	  1  P5      each attempt has a different id
 //	  1  P5      the signature is not that of the body that is sent
-//	  9  P5      a callback of a worker that died is not claimed again
-//	 18  P5      a callback that is claimed again keeps its generation
+//	  1  P5      a callback of a worker that died is not claimed again
+//	  1  P5      a callback that is claimed again keeps its generation
 //	  1  P5      the URL of a batch is called for its jobs, too
 //	  8  P5      the URL of a row is called only for a batch without one
 //	  9  P5      a callback shows a later state of its job
 //	  9  P5      a target that answered 410 is called again
-//	 15  P5      the Retry-After of a target is ignored
+//	 34  P5      the Retry-After of a target is ignored
 //	  1  P5      a callback is dead after its first failure
 //	  8  P5      a sink of failures receives every end of a batch
 //
