@@ -18,7 +18,7 @@ import (
 var urlScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
 
 // storeOpener returns the opener for the store that --db names. No other function
-// knows the kinds of stores.
+// selects a store.
 func storeOpener(database string) (jobs.Opener, error) {
 	if scheme := urlScheme.FindString(database); scheme != "" {
 		return nil, badUsage("--%s %s…: only a SQLite file is supported, and this is a URL: give the path of a file", dbFlag.Name, scheme)

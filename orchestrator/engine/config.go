@@ -15,6 +15,7 @@ import (
 	"shotline/jobs/tasks"
 	"shotline/orchestrator"
 	"shotline/orchestrator/callback"
+	"shotline/orchestrator/throttle"
 	"shotline/receiver/signature"
 )
 
@@ -205,9 +206,6 @@ func trimmed(values []string) []string {
 // verify them with, or InsecureNoSecret is set.
 func (c Config) ReceivesWebhooks() bool { return len(c.WebhookSecrets) > 0 || c.InsecureNoSecret }
 
-// mostCreates bounds the adaptive number of creates under way.
-const mostCreates = 64
-
 // creates returns the bound of creates under way. If connections are scarce, some
 // are kept for queries about other screenshots.
 func (c Config) creates() int {
@@ -229,7 +227,7 @@ func (c Config) Orchestrator() orchestrator.Config {
 	return orchestrator.Config{
 		Worker: jobs.Worker{ID: NewID(), Role: jobs.RoleOf(c.Role, c.Batches), PID: os.Getpid(), Receives: c.ReceivesWebhooks()},
 		Apps:   c.Apps, Batches: c.Batches, JobTimeout: c.JobTimeout, DeadlineGrace: c.DeadlineGrace, RequestTimeout: c.RequestTimeout, Settle: c.Settle,
-		Concurrency: min(c.Concurrency, creates), MaxCreates: min(creates, mostCreates), Rate: c.Rate, Poll: poll,
+		Concurrency: min(c.Concurrency, creates), MaxCreates: min(creates, throttle.DefaultMax), Rate: c.Rate, Poll: poll,
 		KeepForeign: c.KeepForeign, KeepDeliveries: c.KeepDeliveries, KeepEvents: c.KeepEvents, AuditWindow: c.AuditWindow,
 	}
 }

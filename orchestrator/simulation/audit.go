@@ -172,7 +172,7 @@ func (c *checker) auditDeliveries() {
 		switch {
 		case n == 0:
 			c.w.fail("P2", "webhook %d was answered 200 but is not in the inbox", hook.n)
-		case hook.shot != nil && hook.shot.tag != "" && !c.isHidden(hook.shot.tag) && c.isOurs(hook.shot) && disposition != "":
+		case hook.shot != nil && hook.shot.tag != "" && !c.hasHiddenShot(hook.shot.tag) && c.isOurs(hook.shot) && disposition != "":
 			c.w.fail("P2", "webhook %d of our screenshot %s is %q", hook.n, hook.shot.id, disposition)
 		case hook.shot != nil && len(hook.shot.owners()) == 0 && disposition == "":
 			c.w.fail("P1", "webhook %d of the foreign screenshot %s was applied", hook.n, hook.shot.id)
@@ -209,7 +209,7 @@ func (c *checker) auditContradictions() {
 			truth = jobs.OutcomeFailed
 		}
 		if n := c.number(`SELECT count(*) FROM submissions WHERE screenshot_id = ? AND extra = 0 AND outcome <> ?`, s.id, string(truth)); n > 0 {
-			c.w.fail("P1", "screenshot %s is %s, and but after contradictory webhooks %d submissions have another outcome", s.id, truth, n)
+			c.w.fail("P1", "screenshot %s is %s, but after contradictory webhooks %d submissions have another outcome", s.id, truth, n)
 		}
 	}
 }
@@ -219,10 +219,10 @@ func (c *checker) isOurs(s *shot) bool {
 	return c.number(`SELECT count(*) FROM submissions WHERE screenshot_id = ?`, s.id) > 0
 }
 
-// isHidden reports whether a screenshot with this tag is hidden. It might be
-// adopted only after the submission was sent again, and the screenshots of the
-// other creates are then double charges, whose webhooks nothing holds.
-func (c *checker) isHidden(tag string) bool {
+// hasHiddenShot reports whether a submission has a hidden screenshot. That one
+// might be adopted only after the submission was sent again. The screenshots of
+// its other creates are then double charges, whose webhooks nothing holds.
+func (c *checker) hasHiddenShot(tag string) bool {
 	return slices.ContainsFunc(c.w.vendor.shots, func(s *shot) bool { return s.tag == tag && s.hidden })
 }
 
