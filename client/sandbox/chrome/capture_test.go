@@ -1,7 +1,13 @@
 package chrome
 
 import (
+	"bytes"
+	"encoding/base64"
 	"fmt"
+	"image"
+	"image/color/palette"
+	"image/png"
+	"math/rand/v2"
 	"net/http"
 	"testing"
 	"time"
@@ -133,23 +139,32 @@ func TestOptionFormat(t *testing.T) {
 	wantError(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{Format: "gif"}}, "format", "gif")
 }
 
-// incompressible is a page whose image compresses badly.
-const incompressible = `<!doctype html><style>body{margin:0}</style><canvas width="300" height="200"></canvas><script>
-	const at = document.querySelector("canvas").getContext("2d");
-	for (let i = 0; i < 60000; i++) { at.fillStyle = "hsl(" + i * 137 % 360 + " 80% 50%)"; at.fillRect(i % 300, i / 300 | 0, 1, 1) }
-</script>`
+// incompressible returns a page whose image compresses badly. It has no script,
+// so that its tab is reused.
+func incompressible(t *testing.T) string {
+	t.Helper()
+	noise := image.NewPaletted(image.Rect(0, 0, 300, 200), palette.Plan9)
+	for i := range noise.Pix {
+		noise.Pix[i] = uint8(rand.Uint32())
+	}
+	var data bytes.Buffer
+	if err := png.Encode(&data, noise); err != nil {
+		t.Fatal(err)
+	}
+	return `<!doctype html><style>body{margin:0}img{display:block}</style><img src="data:image/png;base64,` + base64.StdEncoding.EncodeToString(data.Bytes()) + `">`
+}
 
 func TestOptionQuality(t *testing.T) {
 	t.Parallel()
-	url := serveHTML(t, incompressible)
+	url := serveHTML(t, incompressible(t))
 	for _, format := range []string{"jpeg", "webp"} {
 		t.Run(format, func(t *testing.T) {
 			t.Parallel()
 			for _, width := range []int{0, 250} {
-				bytes := func(quality int) int {
+				size := func(quality int) int {
 					return len(mustRender(t, sandbox.RenderRequest{URL: url, Frame: sandbox.Frame{Format: format, Quality: quality, Width: width}}).Shots[0].Data)
 				}
-				if poor, fine := bytes(10), bytes(95); poor*2 > fine {
+				if poor, fine := size(10), size(95); poor*2 > fine {
 					t.Errorf("width %d: %d bytes at quality 10, %d at 95, want less than half", width, poor, fine)
 				}
 			}

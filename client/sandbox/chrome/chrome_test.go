@@ -38,8 +38,9 @@ var (
 	sharedOnce    = sync.OnceValues(func() (*Renderer, error) {
 		var log bytes.Buffer
 		var err error
+		path, _ := findOnce()
 		sharedBrowser, err = New(Config{
-			Pages: pages.Handler(), Fail: pages.Fail, Tabs: 4, Flags: sharedFlags, AllowPrivate: loopback,
+			Path: path, Pages: pages.Handler(), Fail: pages.Fail, Tabs: 4, Flags: sharedFlags, AllowPrivate: loopback,
 			Logger: slog.New(slog.NewTextHandler(&log, nil)),
 		})
 		sharedLog = log.String()
@@ -120,6 +121,7 @@ func rendererOn(t *testing.T, other *Renderer, change func(*Config)) *Renderer {
 func start(t *testing.T, cfg Config) *Renderer {
 	t.Helper()
 	needChromium(t)
+	cfg.Path, _ = findOnce()
 	r, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -319,7 +321,7 @@ func TestPageCannotReachItsSandbox(t *testing.T) {
 		<iframe src="http://%[1]s/"></iframe><link rel="stylesheet" href="http://%[1]s/a.css">
 		<script>fetch("http://%[1]s/", {method: "POST", mode: "no-cors"}).catch(() => {})</script>
 		<img src="%[3]s?about=http://%[1]s/">`, vendor.Host, vendor.Port(), neighbor))
-	req := sandbox.RenderRequest{URL: page, Own: sandbox.Address{Host: vendor.Hostname(), Port: vendor.Port()}}
+	req := sandbox.RenderRequest{URL: page, Own: sandbox.Address{Host: vendor.Hostname(), Port: vendor.Port()}, Device: small}
 	if _, err := shared(t).Render(t.Context(), req); err != nil {
 		t.Error(err)
 	}
@@ -327,7 +329,7 @@ func TestPageCannotReachItsSandbox(t *testing.T) {
 	behindProxy := sandbox.Address{Host: "pictures.test", Port: "443", LocalPort: vendor.Port()}
 	for _, own := range []sandbox.Address{req.Own, behindProxy} {
 		for _, address := range []string{vendor.String(), redirect} {
-			req := sandbox.RenderRequest{URL: address, Own: own}
+			req := sandbox.RenderRequest{URL: address, Own: own, Device: small}
 			if _, err := shared(t).Render(t.Context(), req); err == nil || !strings.Contains(err.Error(), "the address is blocked") {
 				t.Errorf("render of %s as %+v: %v", address, own, err)
 			}
@@ -369,7 +371,7 @@ func TestPoolLimitAndTabIsolation(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
-			if _, err := r.Render(t.Context(), sandbox.RenderRequest{URL: url}); err != nil {
+			if _, err := r.Render(t.Context(), sandbox.RenderRequest{URL: url, Device: small}); err != nil {
 				t.Error(err)
 			}
 		})

@@ -19,10 +19,11 @@ func TestOptionScreen(t *testing.T) {
 
 func TestOptionDeviceScale(t *testing.T) {
 	t.Parallel()
-	url := serveHTML(t, `<!doctype html><style>body{margin:0}#a{height:150px;background:#d02010}#b{width:101px;height:150px;background:#1030c0}</style>
-		<div id="a"></div><div id="b"></div><script>document.title = devicePixelRatio</script>`)
+	const page = `<!doctype html><style>body{margin:0}#a{height:150px;background:#d02010}#b{width:101px;height:150px;background:#1030c0}</style>
+		<div id="a"></div><div id="b"></div>`
+	url := serveHTML(t, page) // without a script, so that its tab is reused
 	twice := sandbox.Device{ScreenWidth: 300, ScreenHeight: 200, Scale: 2}
-	r := mustRender(t, sandbox.RenderRequest{URL: url, Device: twice})
+	r := mustRender(t, sandbox.RenderRequest{URL: serveHTML(t, page+"<script>document.title = devicePixelRatio</script>"), Device: twice})
 	if img := singleImage(t, r, 600, 400); r.Title != "2" {
 		t.Errorf("devicePixelRatio %s", r.Title)
 	} else {
@@ -48,15 +49,15 @@ func TestOptionDeviceMobile(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			url := serveHTML(t, "<!doctype html>"+c.head+`<style>body{margin:0;background:#d02010;height:3000px}</style>
-				<script>document.title = document.documentElement.clientWidth</script>`)
+			page := "<!doctype html>" + c.head + "<style>body{margin:0;background:#d02010;height:3000px}</style>"
+			url := serveHTML(t, page+"<script>document.title = document.documentElement.clientWidth</script>")
 			device := sandbox.Device{ScreenWidth: 390, ScreenHeight: 600, Mobile: c.mobile}
 			r := mustRender(t, sandbox.RenderRequest{URL: url, Device: device})
 			wantColor(t, singleImage(t, r, 390, 600), 387, 597, red)
 			if r.Title != c.want {
 				t.Errorf("the page is %s px wide, want %s", r.Title, c.want)
 			}
-			full := mustRender(t, sandbox.RenderRequest{URL: url, Device: device, Frame: sandbox.Frame{FullPage: true}})
+			full := mustRender(t, sandbox.RenderRequest{URL: serveHTML(t, page), Device: device, Frame: sandbox.Frame{FullPage: true}})
 			if pic := full.Shots[0]; pic.Width != 390 {
 				t.Errorf("full page is %d px wide, want 390", pic.Width)
 			} else {

@@ -69,7 +69,7 @@ func TestPrivateAddresses(t *testing.T) {
 			</script>`, port, udp)
 	})
 	r := start(t, Config{Tabs: 1, Pages: demo})
-	rendering, err := r.Render(t.Context(), sandbox.RenderRequest{URL: "https://page.shotline.test/", HTML: true, Pace: sandbox.Pace{
+	rendering, err := r.Render(t.Context(), sandbox.RenderRequest{URL: "https://page.shotline.test/", Device: small, HTML: true, Pace: sandbox.Pace{
 		Steps: []sandbox.Step{{Command: sandbox.StepWait, Wait: 2500 * time.Millisecond}},
 	}})
 	if err != nil {
@@ -79,7 +79,7 @@ func TestPrivateAddresses(t *testing.T) {
 		t.Errorf("title is %q", rendering.Title)
 	}
 	for _, url := range []string{private, "http://localhost:" + port, "http://[::1]:" + port, "http://169.254.169.254/latest/meta-data/", "https://page.shotline.test/away"} {
-		_, err := r.Render(t.Context(), sandbox.RenderRequest{URL: url})
+		_, err := r.Render(t.Context(), sandbox.RenderRequest{URL: url, Device: small})
 		if err == nil || !strings.Contains(err.Error(), "--allow-private") {
 			t.Errorf("%s: %v", url, err)
 		}
@@ -103,8 +103,9 @@ func TestUnknownNameBehindTheProxy(t *testing.T) {
 func TestFlagsCannotChangeNetworkAccess(t *testing.T) {
 	t.Parallel()
 	needChromium(t)
+	path, _ := findOnce()
 	for _, flag := range []string{"--no-proxy-server", "--proxy-server=direct://", "--proxy-bypass-list=*", "--host-resolver-rules=MAP * 127.0.0.1"} {
-		r, err := New(Config{Flags: []string{flag}, Pages: pages.Handler()})
+		r, err := New(Config{Path: path, Flags: []string{flag}, Pages: pages.Handler()})
 		if err == nil {
 			_ = r.Close()
 		}

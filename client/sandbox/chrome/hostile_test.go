@@ -111,7 +111,7 @@ func TestHostilePages(t *testing.T) {
 				renderer = shortTimeout
 			}
 			rendering, err := renderer.Render(t.Context(), sandbox.RenderRequest{URL: server.URL, Frame: sandbox.Frame{FullPage: true},
-				Device: sandbox.Device{ScreenWidth: 300, ScreenHeight: 200}})
+				Device: sandbox.Device{ScreenWidth: 100, ScreenHeight: 100}})
 			switch {
 			case h.wantErr == "" && err != nil:
 				t.Error(err)
@@ -169,31 +169,26 @@ func openPages(t *testing.T, r *Renderer) int {
 	return pages
 }
 
-// A page of a hundred megabytes fails its render, but does not exhaust the
-// machine.
+// A page whose HTML is too large fails its render, and only that. Its text is
+// hidden, because the layout of so much text would take many seconds.
 func TestHugePage(t *testing.T) {
 	t.Parallel()
-	var sent atomic.Int64
 	server := serveFunc(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprint(w, "<style>p{display:none}</style>")
 		line := []byte("<p>" + strings.Repeat("x", 1<<20))
-		for range 100 {
-			n, err := w.Write(line)
-			sent.Add(int64(n))
-			if err != nil {
+		for range maxHTML >> 20 {
+			if _, err := w.Write(line); err != nil {
 				return
 			}
 		}
 	})
-	r := withConfig(t, func(c *Config) { c.Tabs = 1; c.PageTimeout = 8 * time.Second })
+	r := withConfig(t, func(c *Config) { c.Tabs = 1 })
 	rendering, err := r.Render(t.Context(), sandbox.RenderRequest{URL: server, HTML: true, Device: small})
 	if err == nil {
 		t.Errorf("got HTML of %d bytes, want an error", len(rendering.HTML))
-	} else if !strings.Contains(err.Error(), "larger than 16 MiB") && !strings.Contains(err.Error(), "within") {
+	} else if !strings.Contains(err.Error(), "larger than 16 MiB") {
 		t.Error(err)
-	}
-	if sent.Load() < 1<<20 {
-		t.Errorf("only %d bytes were sent, too few for the test", sent.Load())
 	}
 	if _, err := r.Render(t.Context(), sandbox.RenderRequest{URL: serveHTML(t, "<p>small"), Device: small}); err != nil {
 		t.Error("next page:", err)
@@ -233,8 +228,8 @@ func TestPageConsoleIsNotForwarded(t *testing.T) {
 func TestPageTextsAreBounded(t *testing.T) {
 	t.Parallel()
 	page := serveHTML(t, `<!doctype html><title>mine</title><p>written</p><script>
-		const long = "A".repeat(20 << 20)
-		history.replaceState(0, "", "#" + "A".repeat(1 << 20))
+		const long = "A".repeat(1 << 20)
+		history.replaceState(0, "", "#" + "A".repeat(1 << 14))
 		window.String = () => ({slice: () => long})
 		String.prototype.slice = () => long
 		Array.prototype.toJSON = () => [long, long]
@@ -250,7 +245,7 @@ func TestPageTextsAreBounded(t *testing.T) {
 	}
 	// The same applies to failed steps and to the wait for lazy images.
 	page = serveHTML(t, `<!doctype html><title>mine</title><select id="s"><option>a</select><img loading="lazy" src="/x"><script>
-		const long = "A".repeat(20 << 20)
+		const long = "A".repeat(1 << 20)
 		const toss = () => { throw new Error(long) }
 		JSON.stringify = () => long
 		window.Promise = Document.prototype.querySelectorAll = Array.prototype.filter = Array.prototype.map = toss
@@ -274,10 +269,13 @@ func TestPageCannotReachItsSandboxIndirectly(t *testing.T) {
 		t.Fatal(err)
 	}
 	own := sandbox.Address{Host: "pictures.test", Port: "443", LocalPort: vendor.Port()}
+	attack := func(name, body string) string {
+		return fmt.Sprintf(body+"<!-- %[1]s %[2]s -->", vendor.JoinPath(name), vendor.Port())
+	}
+	together := "" // those that stay on their page share one, and with it one tab
 	for name, body := range map[string]string{
-		"meta refresh": `<meta http-equiv="refresh" content="0;url=%[1]s">`,
-		"form":         `<form method="post" action="%[1]s"></form><script>document.forms[0].submit()</script>`,
-		"beacon":       `<script>navigator.sendBeacon("%[1]s"); new Image().src = "%[1]s"</script>`,
+		"ping":   `<a id="a" ping="%[1]s" href="#x">a</a><script>a.click()</script>`,
+		"beacon": `<script>navigator.sendBeacon("%[1]s"); new Image().src = "%[1]s"</script>`,
 		"worker": `<script>new Worker(URL.createObjectURL(new Blob(['fetch("%[1]s").catch(() => {})'])));
 			new EventSource("%[1]s")</script>`,
 		"prefetch":      `<link rel="prefetch" href="%[1]s"><link rel="preload" as="image" href="%[1]s"><link rel="icon" href="%[1]s">`,
@@ -288,13 +286,20 @@ func TestPageCannotReachItsSandboxIndirectly(t *testing.T) {
 			fetch("http://2130706433:%[2]s/").catch(() => {}); fetch("http://localhost:%[2]s/").catch(() => {}); fetch("http://0.0.0.0:%[2]s/").catch(() => {})</script>`,
 		"speculation": `<script type="speculationrules">{"prefetch": [{"urls": ["%[1]s"], "eagerness": "immediate"}], "prerender": [{"urls": ["%[1]s"], "eagerness": "immediate"}]}</script>`,
 		"socket":      `<script>new WebSocket("ws://127.0.0.1:%[2]s/")</script>`,
-		"ping":        `<a id="a" ping="%[1]s" href="#x">a</a><script>a.click()</script>`,
-		"window":      `<script>open("%[1]s"); open("/again")</script>`,
 		"style":       `<style>@import "%[1]s"; body { background: url("%[1]s") } @font-face { font-family: a; src: url("%[1]s") } p { font-family: a }</style><p>a`,
 	} {
+		together += attack(name, body)
+	}
+	bodies := map[string]string{
+		"together":     together,
+		"meta refresh": attack("meta refresh", `<meta http-equiv="refresh" content="0;url=%[1]s">`),
+		"form":         attack("form", `<form method="post" action="%[1]s"></form><script>document.forms[0].submit()</script>`),
+		"window":       attack("window", `<script>open("%[1]s"); open("/again")</script>`),
+	}
+	for name, body := range bodies {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			page := serveHTML(t, "<!doctype html>"+fmt.Sprintf(body+"<!-- %[1]s %[2]s -->", vendor.JoinPath(name), vendor.Port()))
+			page := serveHTML(t, "<!doctype html>"+body)
 			// The result of the render does not matter.
 			_, _ = shared(t).Render(t.Context(), sandbox.RenderRequest{URL: page, Own: own, Device: small, Pace: sandbox.Pace{Delay: 200 * time.Millisecond}})
 		})

@@ -74,8 +74,8 @@ func TestPagesShareNothing(t *testing.T) {
 		fmt.Fprint(w, marks)
 	})
 	r := withConfig(t, func(c *Config) { c.Tabs = 1 })
-	for i, query := range []string{"", "", "", "?worker", "?worker", ""} {
-		rendering, err := r.Render(t.Context(), sandbox.RenderRequest{URL: url + query})
+	for i, query := range []string{"", "", "?worker", "?worker", ""} {
+		rendering, err := r.Render(t.Context(), sandbox.RenderRequest{URL: url + query, Device: small})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -154,7 +154,7 @@ func TestTabsAreReused(t *testing.T) {
 				fmt.Fprint(w, c.body)
 			})
 			r := withConfig(t, func(c *Config) { c.Tabs = 1 })
-			if _, err := r.Render(t.Context(), sandbox.RenderRequest{URL: url}); err != nil {
+			if _, err := r.Render(t.Context(), sandbox.RenderRequest{URL: url, Device: small}); err != nil {
 				t.Fatal(err)
 			}
 			if reused := r.idleTab() != nil; reused != c.reused {
@@ -183,7 +183,7 @@ func (r *Renderer) idleTab() *tab {
 func TestTabReuseConditions(t *testing.T) {
 	t.Parallel()
 	r := withConfig(t, func(c *Config) { c.Tabs = 1 })
-	req := sandbox.RenderRequest{URL: serveHTML(t, "<p>still")}
+	req := sandbox.RenderRequest{URL: serveHTML(t, "<p>still"), Device: small}
 	if _, err := r.Render(t.Context(), req); err != nil {
 		t.Fatal(err)
 	}
@@ -225,12 +225,12 @@ func TestPageActiveInAnIdleTab(t *testing.T) {
 		fmt.Fprint(w, `<title>still</title><meta http-equiv="refresh" content="1;url=/next">`)
 	})
 	r := withConfig(t, func(c *Config) { c.Tabs = 1 })
-	if _, err := r.Render(t.Context(), sandbox.RenderRequest{URL: url}); err != nil {
+	if _, err := r.Render(t.Context(), sandbox.RenderRequest{URL: url, Device: small}); err != nil {
 		t.Fatal(err)
 	}
 	r.returning.Wait()
 	<-moved
-	rendering, err := r.Render(t.Context(), sandbox.RenderRequest{URL: serveValue(t, "sessionStorage.length")})
+	rendering, err := r.Render(t.Context(), sandbox.RenderRequest{URL: serveValue(t, "sessionStorage.length"), Device: small})
 	if err != nil || rendering.Title != "0" {
 		t.Errorf("title %q, %v", rendering.Title, err)
 	}
