@@ -16,6 +16,7 @@ import (
 // TestHTTPJobCallback creates a job over HTTP with a token. It verifies the
 // callback about its end with the library that receivers use.
 func TestHTTPJobCallback(t *testing.T) {
+	t.Parallel()
 	const callbackSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 	type call struct {
 		header http.Header

@@ -16,6 +16,7 @@ import (
 // TestHTTPJobImage creates a job and a batch over HTTP with a token and downloads
 // the image, as a backend service would.
 func TestHTTPJobImage(t *testing.T) {
+	t.Parallel()
 	token, secret, err := api.NewToken("shop", true)
 	if err != nil {
 		t.Fatal(err)

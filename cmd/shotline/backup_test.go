@@ -15,6 +15,9 @@ import (
 
 // TestKilledBackupLeavesNoFile kills a backup shortly after it has started.
 func TestKilledBackupLeavesNoFile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("kills a whole process in the middle of a large backup")
+	}
 	t.Parallel()
 	program, err := exec.LookPath("shotline") // the test binary itself, see TestMain
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 // TestSinkCallbacks delivers the events of a batch to two sinks. The first
 // delivery is refused and must be retried.
 func TestSinkCallbacks(t *testing.T) {
+	t.Parallel()
 	const secret, canary = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "hunter2canary"
 	type call struct {
 		path   string

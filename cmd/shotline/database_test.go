@@ -20,6 +20,7 @@ func invoke(t *testing.T, args ...string) (code int, stdout, stderr string) {
 }
 
 func TestUnusableDatabases(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		statements []string
 		wantErr    string
@@ -29,6 +30,7 @@ func TestUnusableDatabases(t *testing.T) {
 		"database of another program": {[]string{"PRAGMA application_id = 42"}, "another program"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // the first one waits for the lock for seconds
 			path := filepath.Join(t.TempDir(), "a.db")
 			if code, _, stderr := invoke(t, "submit", "https://a.test/", "--db", path); code != exitOK {
 				t.Fatal(stderr)
@@ -55,6 +57,7 @@ func TestUnusableDatabases(t *testing.T) {
 // TestReconcileReportsDamageOnce checks that the error appears once, although
 // every step of the pass encounters it.
 func TestReconcileReportsDamageOnce(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a.db")
 	if code, _, stderr := invoke(t, "submit", "https://a.test/", "--db", path); code != exitOK {
 		t.Fatal(stderr)

@@ -13,6 +13,7 @@ import (
 // TestListReportsOmittedItems checks that a list that ends at its limit prints a
 // note.
 func TestListReportsOmittedItems(t *testing.T) {
+	t.Parallel()
 	db := filepath.Join(t.TempDir(), "shotline.db")
 	store, err := openStore(t.Context(), db, jobs.OpenOptions{})
 	if err != nil {

@@ -24,16 +24,32 @@ import (
 // because their processes mostly wait for each other. A -parallel flag on the
 // command line takes precedence.
 func TestMain(m *testing.M) {
-	if err := flag.Set("test.parallel", "4"); err != nil {
+	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic(err)
 	}
-	testscript.Main(m, map[string]func(){"shotline": main})
+	testscript.Main(tests{m}, map[string]func(){"shotline": main})
+}
+
+// tests deletes what plainProgram has built when all tests have ended.
+type tests struct{ *testing.M }
+
+func (ts tests) Run() int {
+	defer func() { _ = os.RemoveAll(plainFolder) }()
+	return ts.M.Run()
 }
 
 // TestCommands runs the scripts of testdata/cli. Each reads like a page of the
 // manual. Their processes communicate over loopback.
+//
+// Processes take five times as long to start with the race detector, so it is left
+// out of the commands of exits 2 and until. They end at their first error, or only
+// read.
 func TestCommands(t *testing.T) {
 	t.Parallel()
+	plain := ""
+	if raceDetector {
+		plain = plainProgram(t)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "../../testdata/cli",
 		RequireExplicitExec: true,
@@ -55,6 +71,7 @@ func TestCommands(t *testing.T) {
 			env.Setenv("SHOTLINE_API_LISTEN", "") // scripts that need the API set its address
 			// Otherwise the race detector delays the end of each process by a second.
 			env.Setenv("GORACE", "atexit_sleep_ms=0")
+			env.Values[plainKey{}] = plain
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
@@ -65,6 +82,19 @@ func TestCommands(t *testing.T) {
 			"until":   until,
 		},
 	})
+}
+
+// plainKey is the key of the program without the race detector in the values of a
+// script.
+type plainKey struct{}
+
+// plainly returns the program for a command of a script that needs no race
+// detector.
+func plainly(ts *testscript.TestScript, command string) string {
+	if plain, _ := ts.Value(plainKey{}).(string); command == "shotline" && plain != "" {
+		return plain
+	}
+	return command
 }
 
 // freeAddress returns a loopback address with a port that is not in use.
@@ -83,7 +113,11 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	err = ts.Exec(args[1], args[2:]...)
+	command := args[1]
+	if want == exitUsage {
+		command = plainly(ts, command)
+	}
+	err = ts.Exec(command, args[2:]...)
 	got := 0
 	var exit *exec.ExitError
 	switch {
@@ -120,10 +154,10 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	for {
-		err := ts.Exec(args[1], args[2:]...)
+		err := ts.Exec(plainly(ts, args[1]), args[2:]...)
 		if printed := ts.ReadFile("stdout"); pattern.MatchString(printed) {
 			return
-		} else if clock.Sleep(ctx, 10*time.Millisecond) != nil {
+		} else if clock.Sleep(ctx, 50*time.Millisecond) != nil {
 			ts.Fatalf("timeout waiting for %q, last output (%v):\n%s", args[0], err, printed)
 		}
 	}

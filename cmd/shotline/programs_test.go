@@ -2,12 +2,49 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
+
+// plainFolder is where plainProgram builds. It is empty if nothing was built.
+var plainFolder string
+
+var plain = sync.OnceValues(func() (string, error) {
+	folder, err := os.MkdirTemp("", "shotline")
+	if err != nil {
+		return "", err
+	}
+	plainFolder = folder
+	program := filepath.Join(folder, "shotline.exe") // the extension that Windows needs
+	return program, goBuild(context.Background(), program, "shotline/cmd/shotline")
+})
+
+// plainProgram returns the path of shotline without the race detector. It is built
+// once for all tests.
+func plainProgram(t *testing.T) string {
+	t.Helper()
+	program, err := plain()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return program
+}
+
+// goBuild builds a program without debug information, which takes half as long to
+// link.
+func goBuild(ctx context.Context, binary, source string) error {
+	output, err := exec.CommandContext(ctx, "go", "build", "-ldflags=-s -w", "-o", binary, source).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("build %s: %w\n%s", source, err, output)
+	}
+	return nil
+}
 
 // program returns the command line of a program in testdata/programs, such as
 // order.py, which is in the folder order. If the program is in Go, it is built.
@@ -20,9 +57,10 @@ func program(t *testing.T, name string) (argv []string) {
 	}
 	switch extension {
 	case ".go":
+		findProgram(t, []string{"go"})
 		binary := filepath.Join(t.TempDir(), name+".exe")
-		if output, err := exec.CommandContext(t.Context(), findProgram(t, []string{"go"}), "build", "-o", binary, filepath.Dir(file)).CombinedOutput(); err != nil {
-			t.Fatalf("build %s: %v\n%s", name, err, output)
+		if err := goBuild(t.Context(), binary, filepath.Dir(file)); err != nil {
+			t.Fatal(err)
 		}
 		return []string{binary}
 	case ".py":

@@ -25,6 +25,7 @@ func TestRunPaysForItsOwnBatchOnly(t *testing.T) {
 		"redis":          {"--redis-url", "redis://" + redis.address},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			vendor, err := startSandbox(sandbox.Config{APIKey: testKey, Renderer: &sandbox.PlainRenderer{Fail: pages.Fail}}, "127.0.0.1:0", slog.New(slog.DiscardHandler))
 			if err != nil {
 				t.Fatal(err)

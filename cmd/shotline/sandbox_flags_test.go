@@ -15,6 +15,7 @@ import (
 // --allow-private contains its network.
 func TestAllowPrivate(t *testing.T) {
 	findBrowser(t)
+	t.Parallel()
 	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		_, _ = w.Write([]byte("<title>next door</title>"))

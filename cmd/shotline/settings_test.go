@@ -16,7 +16,14 @@ import (
 // TestSettingsAreTrimmed checks that white space around a value is ignored if it
 // comes from a flag, a file or the environment.
 func TestSettingsAreTrimmed(t *testing.T) {
-	vendor, err := startSandbox(sandbox.Config{APIKey: testKey, Renderer: &sandbox.PlainRenderer{Fail: pages.Fail}}, "127.0.0.1:0", slog.New(slog.DiscardHandler))
+	hooks, err := freeAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	vendor, err := startSandbox(sandbox.Config{
+		APIKey: testKey, WebhookURL: "http://" + hooks + WebhookPath, WebhookSecret: testSecret,
+		Renderer: &sandbox.PlainRenderer{Fail: pages.Fail},
+	}, "127.0.0.1:0", slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +32,7 @@ func TestSettingsAreTrimmed(t *testing.T) {
 	settings := map[string]string{
 		"api-key": testKey, "base-url": vendor.url + "/api/v1", "redis-url": "redis://" + redis.address,
 		"rate": "50", "concurrency": "4", "settle": "2s", "log-level": "error", "app-id": "12",
-		"webhook-secret": testSecret, "listen": "127.0.0.1:0",
+		"webhook-secret": testSecret, "listen": hooks,
 	}
 	flags := findAll(t, "run", settings)
 	const around = " \t\r\n"
@@ -42,9 +49,9 @@ func TestSettingsAreTrimmed(t *testing.T) {
 	}
 	check := func(source string, args ...string) {
 		t.Helper()
-		code, _, stderr := invoke(t, append([]string{"run", "https://shop.shotline.test/", "--poll", "--timeout", "30s"}, args...)...)
-		if code != exitOK {
-			t.Errorf("%s: exit code %d, stderr %q", source, code, stderr)
+		code, stdout, stderr := invoke(t, append([]string{"run", "https://shop.shotline.test/", "--timeout", "30s"}, args...)...)
+		if code != exitOK || !strings.Contains(stdout, "closed by   webhook 1") {
+			t.Errorf("%s: exit code %d, stdout %q, stderr %q", source, code, stdout, stderr)
 		}
 	}
 	check("flags", append(args, "--db", db)...)

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -32,10 +31,7 @@ func TestSiege(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the program and opens thousands of connections to it")
 	}
-	program := filepath.Join(t.TempDir(), "shotline")
-	if out, err := exec.Command("go", "build", "-o", program, "shotline/cmd/shotline").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	program := plainProgram(t)
 	for name, test := range map[string]func(*testing.T, string){
 		"slow bodies":              testSlowBodies,
 		"idle connections":         testIdleConnections,
@@ -271,12 +267,12 @@ func testFewDescriptors(t *testing.T, program string) {
 	serve := s.startLimited(program, 0, 64)
 	var rows strings.Builder
 	rows.WriteString("url\n")
-	for i := range 2000 {
+	for i := range 1000 {
 		fmt.Fprintf(&rows, "https://shop.shotline.test/item/%d\n", i)
 	}
 	began := time.Now()
 	s.submit(exitOK, rows.String())
-	t.Logf("2,000 rows took %s", time.Since(began))
+	t.Logf("1,000 rows took %s", time.Since(began))
 
 	_, figures := s.ask(strings.TrimPrefix(serve.api, "http://"), "/metrics")
 	for line := range strings.Lines(figures) {

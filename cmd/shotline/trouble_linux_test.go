@@ -18,6 +18,9 @@ import (
 // creates are sent while the disk is full. When there is space again, serve must
 // continue without a restart.
 func TestDiskTroubleFromEndToEnd(t *testing.T) {
+	if testing.Short() {
+		t.Skip("fills a disk")
+	}
 	storetest.WithDisk(t, 16<<20, func(t *testing.T, d *storetest.Disk) {
 		s := newStageAt(t, d.Path("shotline.db"))
 		other, err := sqlite.Open(t.Context(), s.db) // opened before the disk is full, because serve could not open it later
@@ -187,6 +190,9 @@ func TestDamageWhileServing(t *testing.T) {
 // as necessary, that no damage is reported, and that serve continues without a
 // restart.
 func TestFailedReadAndSyncWhileServing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for the checks that follow failed reads and syncs")
+	}
 	storetest.WithPageCache(t, func(t *testing.T, c *storetest.PageCache) {
 		s := newStageAt(t, c.Path("shotline.db"))
 		var rows strings.Builder

@@ -103,7 +103,7 @@ func newRig(t *testing.T, seed int64) *rig {
 func (r *rig) build() {
 	r.t.Helper()
 	r.binary = filepath.Join(r.folder, "shotline")
-	args := []string{"build", "-o", r.binary}
+	args := []string{"build", "-ldflags=-s -w", "-o", r.binary}
 	if raceDetector {
 		args = append(args, "-race")
 	}
