@@ -47,7 +47,7 @@ func TestReconcileAfterEveryWebhookWasLost(t *testing.T) {
 		later time.Duration
 	}{
 		"pending": {2 * pendingChunk, 50 * time.Second},
-		"overdue": {10_000, time.Hour},
+		"overdue": {2500, time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -20,7 +20,7 @@ func (r *rig) single(n int) {
 func TestManySingleJobsNeedFewTasks(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	const n = 3*mostUnderWay + 7
+	const n = mostUnderWay + 2*singlesChunk + 7
 	for i := range n {
 		r.single(i)
 	}
