@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	seeds     = flag.Int("seeds", 80, "number of seeds to run; at most 8 with -short")
+	seeds     = flag.Int("seeds", 40, "number of seeds to run; at most 8 with -short")
 	first     = flag.Uint64("first", 1, "the first seed")
 	lines     = flag.Bool("lines", false, "print every line of the trace")
 	stopEarly = flag.Bool("stop", false, "start no further seed after a broken promise")
@@ -113,7 +113,7 @@ func playSeed(t *testing.T, seed uint64, all *total) {
 // TestSameSeedSameTrace checks that a seed always gives the same interleaving,
 // whatever else the machine does.
 func TestSameSeedSameTrace(t *testing.T) {
-	n := uint64(12)
+	n := uint64(6)
 	if testing.Short() {
 		n = 2
 	}
