@@ -41,7 +41,7 @@ var foreignTests = []test{
 		f.wantForeign(first, second)
 	}},
 	{"each of very many held deliveries has one event", func(f *fixture) {
-		const n = 5000
+		const n = MaxHeld - 100
 		f.open("b1", pages(1)...)
 		lease := f.leaseAndIntend("b1", 1)[0]
 		f.deliverForeign(n)

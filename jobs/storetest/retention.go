@@ -183,7 +183,7 @@ var retentionTests = []test{
 		wantSame(f, "young tick", won, false)
 	}},
 	{"very many held deliveries are released in portions", func(f *fixture) {
-		const n = 6000
+		const n = MaxHeld - 100
 		f.open("b1", pages(1)...)
 		lease := f.leaseAndIntend("b1", 1)[0]
 		f.later(time.Second)
@@ -205,11 +205,13 @@ var retentionTests = []test{
 	}},
 }
 
-// deliverForeign appends n deliveries of a foreign screenshot.
+// deliverForeign appends n deliveries of a foreign screenshot. Many are appended
+// at the same time, so that they share commits.
 func (f *fixture) deliverForeign(n int) {
 	f.t.Helper()
-	concurrently(f, 20, func(worker int) error {
-		for i := worker; i < n; i += 20 {
+	const workers = 200
+	concurrently(f, workers, func(worker int) error {
+		for i := worker; i < n; i += workers {
 			if _, err := f.AppendDelivery(f.ctx(), f.delivery("flood", jobs.OutcomeDone)); err != nil {
 				return err
 			}

@@ -28,7 +28,7 @@ import (
 
 // MaxHeld is the limit of held deliveries with which a harness must open its
 // stores.
-const MaxHeld = 6000
+const MaxHeld = 2500
 
 // Harness is one piece of storage. The first Open makes a store on it. Each
 // further Open opens the same storage, as a second process would. The suite
