@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -17,6 +18,9 @@ import (
 	"shotline/jobs"
 	"shotline/jobs/storetest"
 )
+
+// powerSeeds is the number of seeds of each test that cuts the power at random.
+var powerSeeds = flag.Uint64("powerseeds", 5, "number of random sequences with power cuts")
 
 // checkpointStatus reports the state of the log and moves nothing.
 const checkpointStatus = "PRAGMA main.wal_checkpoint(NOOP)"
@@ -133,7 +137,7 @@ func (r *powerRig) verify(db *sql.DB, when string) {
 // a sync, because a reader blocks the rest. Then the sync of the rest fails.
 func TestPowerCutAfterAFailedSync(t *testing.T) {
 	t.Parallel()
-	seeds := uint64(10)
+	seeds := *powerSeeds
 	if testing.Short() {
 		seeds = 1
 	}
@@ -180,7 +184,7 @@ func TestPowerCuts(t *testing.T) {
 	}
 	t.Parallel()
 	storetest.WithPageCache(t, func(t *testing.T, c *storetest.PageCache) {
-		for seed := range uint64(12) {
+		for seed := range *powerSeeds {
 			random := rand.New(rand.NewPCG(seed, 2))
 			r := newPowerRig(t, c, fmt.Sprintf("%d.db", seed))
 			r.other = openAt(t, c.Path(r.name), moveEarly)

@@ -90,14 +90,19 @@ func (c *PageCache) fault(name string, on bool, text string) {
 func (c *PageCache) PowerCut(name, to string) {
 	c.t.Helper()
 	for _, suffix := range []string{"", "-wal"} {
-		data, err := os.ReadFile(c.Path(name + suffix + ".disk"))
+		from, err := os.Open(c.Path(name + suffix + ".disk"))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if err == nil {
-			err = os.WriteFile(to+suffix, data, 0o600)
-		}
 		if err != nil {
+			c.t.Fatal(err)
+		}
+		copied, err := os.Create(to + suffix)
+		if err == nil {
+			_, err = copied.ReadFrom(from) // by the kernel
+			err = errors.Join(err, copied.Close())
+		}
+		if err := errors.Join(err, from.Close()); err != nil {
 			c.t.Fatal(err)
 		}
 	}
