@@ -9,6 +9,10 @@ BINARY := $(BUILD)/shotline
 CGO_CFLAGS ?= -O2 -DHAVE_FDATASYNC=1 -DSQLITE_DEFAULT_MEMSTATUS=0
 export CGO_CFLAGS
 
+# Without a C compiler, Go would leave out the SQLite library and report undefined
+# names. With this setting it reports the missing compiler.
+export CGO_ENABLED := 1
+
 # All commands use the same flags, so they share the build cache. The tag excludes
 # the part of urfave/cli that writes manuals, and with it the Markdown libraries.
 export GOFLAGS := $(strip $(GOFLAGS) -trimpath -tags=urfave_cli_no_docs)
