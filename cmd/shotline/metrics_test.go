@@ -14,7 +14,6 @@ import (
 // TestMetricsAreWellFormed lints the metrics of a serve after everything that
 // they count has happened.
 func TestMetricsAreWellFormed(t *testing.T) {
-	t.Parallel()
 	to := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(to.Close)
 	address, err := freeAddress()
