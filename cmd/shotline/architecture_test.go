@@ -17,6 +17,7 @@ import (
 var mayImport = map[string][]string{
 	"jobs":                  {},
 	"client":                {},
+	"client/parameter":      {},
 	"receiver/signature":    {},
 	"receiver/listener":     {},
 	"jobs/csvfile":          {"jobs"},
@@ -53,7 +54,7 @@ var mayImport = map[string][]string{
 }
 
 // standardOnly are the packages that import only the standard library.
-var standardOnly = []string{"jobs", "jobs/jobjson", "client", "receiver/signature", "receiver/listener"}
+var standardOnly = []string{"jobs", "jobs/jobjson", "client", "client/parameter", "receiver/signature", "receiver/listener"}
 
 func TestImportsPointDown(t *testing.T) {
 	root := "../.."
