@@ -117,9 +117,9 @@ func demoInput(stdin io.Reader, args []string) (*input, error) {
 	spec := jobs.BatchSpec{ID: engine.NewID()}
 	switch {
 	case len(args) == 0:
-		return openCSV(spec, "demo.csv", bytes.NewReader(testdata.DemoCSV), nil)
+		return openCSV(spec, "demo.csv", bytes.NewReader(testdata.DemoCSV))
 	case args[0] == "-":
-		return openCSV(spec, "standard input", stdin, nil)
+		return openCSV(spec, "standard input", stdin)
 	}
 	return openFile(spec, args[0])
 }

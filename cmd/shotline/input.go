@@ -4,11 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
+	"shotline/client/outward"
+	"shotline/client/parameter"
 	"shotline/jobs"
 	"shotline/jobs/csvfile"
 	"shotline/orchestrator"
@@ -42,22 +45,39 @@ func maxRows(c *cli.Context) (int, error) {
 
 // input is a source of rows for a new batch.
 type input struct {
-	spec jobs.BatchSpec
-	rows orchestrator.Requests
-	file io.Closer
+	spec  jobs.BatchSpec
+	rows  orchestrator.Requests
+	files []io.Closer
+	notes []string // what the columns were taken for, and probable mistakes
 }
 
 func (in *input) Close() error {
-	if in.file == nil {
-		return nil
+	var err error
+	for _, file := range in.files {
+		err = errors.Join(err, file.Close())
 	}
-	return in.file.Close()
+	return err
+}
+
+// printNotes prints a line for each note.
+func (in *input) printNotes(w io.Writer) {
+	for _, note := range in.notes {
+		fmt.Fprintln(w, printable(note))
+	}
 }
 
 // openInput opens a file, standard input ("-"), or a list of URLs from the
 // arguments. It reads the beginning of the input and returns an error if that
 // cannot be a list of URLs.
 func openInput(c *cli.Context) (*input, error) {
+	in, err := openRows(c)
+	if err == nil {
+		in.notes = append(paramNotes(c), in.notes...)
+	}
+	return in, err
+}
+
+func openRows(c *cli.Context) (*input, error) {
 	spec := jobs.BatchSpec{ID: engine.NewID()}
 	if _, err := maxRows(c); err != nil {
 		return nil, err
@@ -90,7 +110,7 @@ func openInput(c *cli.Context) (*input, error) {
 	case len(args) > 1:
 		return nil, badUsage("%s: one file at a time, got %d arguments", c.Command.Name, len(args))
 	case args[0] == "-":
-		return openCSV(spec, "standard input", c.App.Reader, nil)
+		return openCSV(spec, "standard input", c.App.Reader)
 	}
 	if args[0] == "" {
 		return nil, badUsage("%s: the file's name is empty", c.Command.Name)
@@ -103,21 +123,30 @@ func openFile(spec jobs.BatchSpec, path string) (*input, error) {
 	if err != nil {
 		return nil, badUsage("%w", err)
 	}
-	in, err := openCSV(spec, path, file, file)
+	in, err := openCSV(spec, path, file)
 	if err != nil {
 		file.Close()
+		return nil, err
 	}
-	return in, err
+	in.files = append(in.files, file)
+	return in, nil
 }
 
-func openCSV(spec jobs.BatchSpec, source string, r io.Reader, file io.Closer) (*input, error) {
-	reader, err := csvfile.Open(r, csvfile.Options{})
+func openCSV(spec jobs.BatchSpec, source string, r io.Reader) (*input, error) {
+	reader, err := csvfile.Open(r, csvfile.Options{CheckURL: anyNetwork.CheckURL})
+	if errors.Is(err, csvfile.ErrCopy) {
+		return nil, fmt.Errorf("%s: %w", source, err)
+	}
 	if err != nil {
 		return nil, badUsage("%s: %w", source, err)
 	}
 	spec.Source, spec.Columns = source, reader.Columns()
-	return &input{spec: spec, rows: reader, file: file}, nil
+	return &input{spec: spec, rows: reader, files: []io.Closer{reader}, notes: reader.Notes()}, nil
 }
+
+// anyNetwork checks the callback URLs of rows, except their networks. The process
+// that calls them knows which networks are allowed.
+var anyNetwork = outward.NewGuard([]netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")})
 
 func isURL(s string) bool {
 	lower := strings.ToLower(s)
@@ -154,16 +183,27 @@ func batchParams(c *cli.Context) (jobs.Params, error) {
 		if !found || name == "" {
 			return nil, badUsage("--param %q: want NAME=VALUE", given)
 		}
-		value, err := csvfile.ParseParam(name, text)
+		known, value, err := parameter.Parse(name, text)
 		if err != nil {
 			return nil, badUsage("--param %s: %w", name, err)
 		}
-		params[name] = value
+		params[known] = value
 	}
 	if len(params) == 0 {
 		return nil, nil
 	}
 	return params, nil
+}
+
+// paramNotes returns notes on the names of --param that resemble a parameter.
+func paramNotes(c *cli.Context) (notes []string) {
+	for _, given := range c.StringSlice(paramFlag.Name) {
+		name, _, _ := strings.Cut(given, "=")
+		if advice := parameter.Advice(name); advice != "" {
+			notes = append(notes, fmt.Sprintf("--param %s: %s", name, advice))
+		}
+	}
+	return notes
 }
 
 // importInput imports the input as a batch. If the input cannot be read to its

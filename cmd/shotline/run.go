@@ -39,6 +39,7 @@ func runFile(c *cli.Context) error {
 			return err
 		}
 		defer in.Close()
+		in.printNotes(c.App.ErrWriter)
 	}
 	w, err := workFrom(c, log)
 	if err != nil {

@@ -37,6 +37,7 @@ func submit(c *cli.Context) error {
 		return err
 	}
 	defer in.Close()
+	in.printNotes(c.App.ErrWriter)
 	log, err := newLogger(c, slog.LevelWarn)
 	if err != nil {
 		return err
@@ -51,7 +52,7 @@ func submit(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := printAccepted(c.App.Writer, b, c.Bool(jsonFlag.Name)); err != nil {
+	if err := printAccepted(c.App.Writer, b, in.notes, c.Bool(jsonFlag.Name)); err != nil {
 		return err
 	}
 	if err := printRejected(c, store, b); err != nil {
@@ -89,10 +90,11 @@ func printRejected(c *cli.Context, store jobs.Store, b jobs.Batch) error {
 	return nil
 }
 
-// printAccepted prints how many rows of an input were accepted.
-func printAccepted(w io.Writer, b jobs.Batch, asJSON bool) error {
+// printAccepted prints how many rows of an input were accepted. The JSON contains
+// the notes on the input.
+func printAccepted(w io.Writer, b jobs.Batch, notes []string, asJSON bool) error {
 	if asJSON {
-		return json.NewEncoder(w).Encode(jobjson.AcceptedFrom(b))
+		return json.NewEncoder(w).Encode(jobjson.AcceptedFrom(b, notes))
 	}
 	_, err := fmt.Fprintf(w, "batch %s: %d rows, %d accepted, %d duplicates, %d rejected\n",
 		b.ID, b.Counts.Rows, b.Counts.Accepted(), b.Counts.Of(jobs.Duplicate), b.Counts.Of(jobs.Rejected))

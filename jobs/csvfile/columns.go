@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"shotline/client/parameter"
 )
 
 // role is the purpose of a column.
@@ -15,13 +17,20 @@ const (
 	address
 	tags
 	param
+	option
 )
 
 // column is one column of a table.
 type column struct {
-	role role
-	name string // name of the parameter or the metadata
-	kind kind   // kind of the parameter
+	role   role
+	header string              // the cell of the header, without surrounding spaces
+	name   string              // name of the parameter, the option or the metadata
+	param  parameter.Parameter // of a column of the role param
+	parse  rowOption           // of a column of the role option
+	// candidate is set if the header has the name of a parameter. The column is one
+	// if all its values make sense as values of the parameter.
+	candidate bool
+	note      string // what the user should know about the column; can be empty
 }
 
 // urlNames are the names of the URL column. If several exist, the first in this
@@ -44,81 +53,148 @@ func urlColumn(header []string) int {
 	return -1
 }
 
-// readHeader determines the role of each column.
+// The prefixes with which a header decides the role of its column. A dot can
+// replace the colon of the first two.
+const (
+	paramPrefix  = "param"
+	metaPrefix   = "meta"
+	optionPrefix = "job:"
+)
+
+// cutPrefix returns the name after a prefix and a colon or a dot.
+func cutPrefix(header, prefix string) (name string, found bool) {
+	if len(header) <= len(prefix) || !strings.EqualFold(header[:len(prefix)], prefix) || !strings.Contains(":.", header[len(prefix):len(prefix)+1]) {
+		return "", false
+	}
+	return strings.TrimSpace(header[len(prefix)+1:]), true
+}
+
+// readHeader determines the role of each column. The role of a candidate is not
+// final.
 func readHeader(header []string) ([]column, error) {
 	at := urlColumn(header)
 	columns := make([]column, len(header))
-	seen := make(map[string]bool, len(header))
 	for i, cell := range header {
 		c, err := readColumn(cell)
 		if err != nil {
 			return nil, err
 		}
 		if fold(cell) == fold(header[at]) {
-			c = column{role: address, name: fold(cell)}
-		}
-		if c.role != ignored {
-			identity := fmt.Sprint(c.role, c.name)
-			if seen[identity] {
-				return nil, fmt.Errorf("column %q occurs twice", excerpt(strings.TrimSpace(cell)))
-			}
-			seen[identity] = true
+			c = column{role: address, header: strings.TrimSpace(cell), name: fold(cell)}
 		}
 		columns[i] = c
 	}
-	return columns, nil
+	for i, c := range columns {
+		forced := slices.IndexFunc(columns, func(other column) bool {
+			return other.role == param && !other.candidate && other.name == c.name
+		})
+		if c.candidate && forced >= 0 {
+			columns[i] = c.own(fmt.Sprintf("because column %q sets %s", excerpt(columns[forced].header), c.name))
+		}
+	}
+	return columns, checkRepeated(columns)
 }
 
+// checkRepeated returns an error if two columns have the same role and name. It
+// skips candidates, whose roles are not decided.
+func checkRepeated(columns []column) error {
+	type identity struct {
+		role role
+		name string
+	}
+	seen := make(map[identity]bool, len(columns))
+	for _, c := range columns {
+		is := identity{c.role, c.name}
+		if c.role == ignored || c.candidate {
+			continue
+		}
+		if seen[is] {
+			return fmt.Errorf("column %q occurs twice", excerpt(c.header))
+		}
+		seen[is] = true
+	}
+	return nil
+}
+
+// readColumn determines the role of a column from its header alone.
 func readColumn(cell string) (column, error) {
-	name := strings.TrimSpace(cell)
-	if name == "" {
+	header := strings.TrimSpace(cell)
+	folded := fold(header)
+	if header == "" {
 		return column{role: ignored}, nil
 	}
-	folded := fold(name)
-	if reason, found := reserved[folded]; found {
-		return column{}, fmt.Errorf("column %q: %s; rename or remove it", name, reason)
+	if name, found := cutPrefix(header, paramPrefix); found {
+		return readParamColumn(header, name)
 	}
-	if kind, found := documented[folded]; found {
-		return column{role: param, name: folded, kind: kind}, nil
+	if name, found := cutPrefix(header, metaPrefix); found {
+		if name == "" {
+			return column{}, fmt.Errorf("column %q contains no name", excerpt(header))
+		}
+		return column{role: metadata, header: header, name: name}, nil
+	}
+	if strings.HasPrefix(folded, optionPrefix) {
+		return readOptionColumn(header)
 	}
 	if folded == "tag" || folded == "tags" {
-		return column{role: tags, name: folded}, nil
+		return column{role: tags, header: header, name: folded}, nil
 	}
-	if strings.HasPrefix(folded, "param:") || strings.HasPrefix(folded, "param.") {
-		return readParamColumn(name)
+	if p, found := parameter.Lookup(header); found && p.Reserved == "" {
+		return column{role: param, header: header, name: p.Name, param: p, candidate: true}, nil
 	}
-	return column{role: metadata, name: name}, nil
+	c := column{role: metadata, header: header, name: header}
+	if folded == "apps" {
+		c = c.own("because " + parameter.Reserved(folded))
+	} else if near := parameter.Nearest(header); near != "" {
+		c.note = fmt.Sprintf("column %q: own column; did you mean %s?", excerpt(header), near)
+	}
+	return c, nil
 }
 
-// readParamColumn reads a name such as param:NAME. NAME keeps its case unless it
-// is the name of a documented parameter.
-func readParamColumn(cell string) (column, error) {
-	name := strings.TrimSpace(cell[len("param:"):])
+// own returns the column as one of the user's own, with the reason.
+func (c column) own(reason string) column {
+	return column{role: metadata, header: c.header, name: c.header, note: fmt.Sprintf("column %q: own column, %s", excerpt(c.header), reason)}
+}
+
+// readParamColumn reads a header such as param:NAME. NAME keeps its case unless it
+// is the name of a known parameter.
+func readParamColumn(header, name string) (column, error) {
 	folded := fold(name)
-	reason, isReserved := reserved[folded]
-	switch {
+	switch reason := parameter.Reserved(name); {
 	case name == "":
-		return column{}, fmt.Errorf("column %q contains no parameter name", cell)
-	case isReserved:
-		return column{}, fmt.Errorf("column %q: %s; remove it", cell, reason)
+		return column{}, fmt.Errorf("column %q contains no parameter name", header)
 	case folded == "url":
-		return column{}, fmt.Errorf("column %q: name it url", cell)
+		return column{}, fmt.Errorf("column %q: name it url", header)
 	case folded == "tag" || folded == "tags":
-		return column{}, fmt.Errorf("column %q: name it tags", cell)
+		return column{}, fmt.Errorf("column %q: name it tags", header)
+	case reason != "":
+		return column{}, fmt.Errorf("column %q: %s; remove it", header, reason)
 	}
-	if kind, found := documented[folded]; found {
-		return column{role: param, name: folded, kind: kind}, nil
+	p, known := parameter.Lookup(name)
+	if !known {
+		p = parameter.Parameter{Name: name, Kind: parameter.Any}
 	}
-	return column{role: param, name: name, kind: untyped}, nil
+	c := column{role: param, header: header, name: p.Name, param: p}
+	c.note = c.sentNote()
+	return c, nil
 }
 
-// SecretColumns returns, for each column of a table, whether it is for one of
-// SecretParams.
+// sentNote returns the note on a column that is sent as a parameter.
+func (c column) sentNote() string {
+	note := fmt.Sprintf("column %q: sent as parameter %s", excerpt(c.header), c.name)
+	if near := parameter.Nearest(c.name); near != "" {
+		note += fmt.Sprintf(", which is not documented; did you mean %s?", near)
+	}
+	return note
+}
+
+// SecretColumns returns, for each column of a table, whether its values might
+// contain credentials. A column of the user's own is included if it has the name
+// of a secret parameter.
 func SecretColumns(header []string) []bool {
 	secret := make([]bool, len(header))
 	for i, cell := range header {
 		c, err := readColumn(cell)
-		secret[i] = err == nil && c.role == param && slices.Contains(SecretParams, c.name)
+		secret[i] = err == nil && (c.role == param || c.role == metadata) && parameter.IsSecret(c.name)
 	}
 	return secret
 }

@@ -1,15 +1,14 @@
 package csvfile
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"shotline/client/parameter"
 	"shotline/jobs"
 )
 
@@ -79,7 +78,7 @@ func (f Fields) Request() (request jobs.Request, flaws []*FieldError) {
 // names would have. It omits invalid ones and returns their errors.
 func CheckParams(given map[string]any) (params jobs.Params, flaws []*FieldError) {
 	for _, name := range slices.Sorted(maps.Keys(given)) {
-		known, value, err := checkParam(name, given[name])
+		known, value, err := parameter.Check(name, given[name])
 		switch {
 		case err != nil:
 			flaws = append(flaws, &FieldError{clean(name), err})
@@ -92,65 +91,6 @@ func CheckParams(given map[string]any) (params jobs.Params, flaws []*FieldError)
 		}
 	}
 	return params, flaws
-}
-
-// checkParam returns the name and the value to send. The value is nil if the
-// parameter is not set.
-func checkParam(name string, value any) (string, any, error) {
-	folded := fold(name)
-	if reason, found := reserved[folded]; found {
-		return "", nil, errors.New(reason)
-	}
-	switch {
-	case name == "" || name != strings.TrimSpace(name):
-		return "", nil, errors.New("not a valid parameter name")
-	case folded == "url" || folded == "tag" || folded == "tags":
-		return "", nil, fmt.Errorf("%s cannot be set as a parameter", folded)
-	}
-	k, isKnown := documented[folded]
-	if isKnown {
-		name = folded
-	} else {
-		k = untyped
-	}
-	if text, isText := value.(string); isText {
-		if strings.TrimSpace(text) == "" {
-			return name, nil, nil
-		}
-		value, err := k.value(name, text)
-		return name, value, err
-	}
-	value, err := k.typed(name, value)
-	return name, value, err
-}
-
-// typed checks a value that is not a string. It converts the value to the type
-// that the method value would return for its text, so that equal rows have equal
-// values.
-func (k kind) typed(name string, value any) (any, error) {
-	if value == nil {
-		return nil, nil
-	}
-	text, isScalar := "", true
-	switch v := value.(type) {
-	case bool:
-		text = strconv.FormatBool(v)
-	case float64:
-		text = strconv.FormatFloat(v, 'f', -1, 64)
-	default:
-		isScalar = false
-	}
-	switch {
-	case k == untyped, k == structured && !isScalar:
-		return value, nil
-	case isScalar:
-		return k.value(name, text)
-	}
-	shown, err := json.Marshal(value)
-	if err != nil {
-		return nil, err
-	}
-	return nil, fmt.Errorf("%s: want one value, not %s", name, redact(name, excerpt(string(shown))))
 }
 
 // CheckTags removes empty, repeated and invalid tags, and returns the errors of

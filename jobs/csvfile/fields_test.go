@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"shotline/client/parameter"
 	"shotline/jobs"
 )
 
@@ -67,7 +68,11 @@ func TestFieldsThatCannotBecomeAJob(t *testing.T) {
 }
 
 func TestErrorsDoNotRepeatSecrets(t *testing.T) {
-	for _, name := range SecretParams {
+	for _, p := range parameter.All() {
+		if !p.Secret {
+			continue
+		}
+		name := p.Name
 		for _, value := range []any{`{"hunter2"`, map[string]any{"hunter2": 1.0}, []any{"hunter2"}} {
 			request, _ := Fields{URL: "a.test", Params: map[string]any{name: value}}.Request()
 			if strings.Contains(request.Reject, "hunter2") {
@@ -78,8 +83,8 @@ func TestErrorsDoNotRepeatSecrets(t *testing.T) {
 }
 
 func TestSecretColumns(t *testing.T) {
-	header := []string{"url", " COOKIE ", "param:Header", "Param.post_data", "cookies", "", "key", "width", "param:X"}
-	want := []bool{false, true, true, true, false, false, false, false, false}
+	header := []string{"url", " COOKIE ", "param:Header", "Param.post_data", "cookies", "", "key", "width", "param:X", "meta:cookie"}
+	want := []bool{false, true, true, true, false, false, false, false, false, true}
 	if diff := cmp.Diff(want, SecretColumns(header)); diff != "" {
 		t.Error(diff)
 	}

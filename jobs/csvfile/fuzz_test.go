@@ -167,39 +167,3 @@ func readStandard(text string, comma rune) (rows [][]string, lines []int, err er
 		rows, lines = append(rows, cells), append(lines, line)
 	}
 }
-
-// A parameter from a command line can be encoded as JSON. If it is invalid, the
-// error does not contain the whole value.
-func FuzzParseParam(f *testing.F) {
-	for _, seed := range [][2]string{
-		{"width", "1280"}, {"width", "1e400"}, {"hide_ads", "yes"}, {"steps", `[{"a":1}]`}, {"steps", "{"}, {"x", "[1,"}, {"delay", "0x10"},
-		{"KEY", "v"}, {"apps", "1"}, {"url", "a"}, {"delay", "-.5e1"}, {"priority", "\xff"},
-	} {
-		f.Add(seed[0], seed[1])
-	}
-	f.Fuzz(func(t *testing.T, name, text string) {
-		value, err := csvfile.ParseParam(name, text)
-		if err != nil {
-			if value != nil || len(err.Error()) > len(name)+400 {
-				t.Fatalf("%q: %v and an error of %d bytes", text, value, len(err.Error()))
-			}
-			return
-		}
-		for _, no := range []string{"key", "apps", "url", "tag"} {
-			if strings.EqualFold(name, no) && strings.ToLower(name) == no {
-				t.Fatalf("%q was accepted as a parameter", name)
-			}
-		}
-		data, err := json.Marshal(value)
-		if err != nil {
-			t.Fatalf("%q became %v: %v", text, value, err)
-		}
-		if s, isText := value.(string); isText && s != text {
-			t.Fatalf("%q became %q", text, s)
-		}
-		var again any
-		if err := json.Unmarshal(data, &again); err != nil || utf8.ValidString(text) && !cmp.Equal(again, value) {
-			t.Fatalf("%q became %v, then %v (%v)", text, value, again, err)
-		}
-	})
-}

@@ -25,15 +25,26 @@ var (
 	ErrNoURLColumn = errors.New("no url column")
 	// ErrEncoding means that the file is not UTF-8 text.
 	ErrEncoding = errors.New("not a UTF-8 text file")
+	// ErrCopy means that the temporary copy of the input could not be written or
+	// read. The input itself might be fine. Next can return it, too.
+	ErrCopy = errors.New("temporary copy of the input")
 )
 
 // Options are the options of Open. The zero value is suitable for most callers.
 type Options struct {
 	MaxRow int // maximum size of a row in bytes; 0 means DefaultMaxRow
+	// CheckURL checks the URLs of the column job:callback_url. If it is nil, such a
+	// column is an error.
+	CheckURL func(url string) error
+	// TempDir is the folder for the copy of an input that cannot be read twice; see
+	// Open. If it is empty, Open uses os.TempDir.
+	TempDir string
 }
 
 // Reader reads requests, one at a time. It is not safe for concurrent use.
 type Reader struct {
+	opts    Options
+	source  *source
 	records *records
 	header  []string // nil for a list
 	columns []column
@@ -43,18 +54,51 @@ type Reader struct {
 // Open reads the header, if there is one, and checks that at least one row
 // follows. Besides the errors above, it returns an error if a column is forbidden
 // or repeated, or if reading from r fails.
+//
+// If a column has the name of a create parameter, Open reads the whole input to
+// find out whether all values of the column make sense for the parameter. Then it
+// reads from the beginning again: by seeking if r is an io.Seeker, otherwise from
+// a temporary copy. Close removes the copy. Other inputs are read only once.
 func Open(r io.Reader, opts Options) (*Reader, error) {
 	if opts.MaxRow <= 0 {
 		opts.MaxRow = DefaultMaxRow
 	}
-	reader := &Reader{records: newRecords(r, opts.MaxRow)}
-	if err := reader.records.skipBOM(); err != nil {
-		return nil, fmt.Errorf("read csv: %w", err)
+	reader := &Reader{opts: opts, source: newSource(r)}
+	err := reader.start()
+	if err == nil && reader.hasCandidates() {
+		err = reader.judgeCandidates()
 	}
-	if err := reader.begin(); err != nil {
-		return nil, fmt.Errorf("read csv: %w", err)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("read csv: %w", err), reader.Close())
 	}
+	reader.source.forget()
 	return reader, nil
+}
+
+// start reads the header and the first row from the beginning of the source.
+func (r *Reader) start() error {
+	r.records = newRecords(r.source, r.opts.MaxRow)
+	if err := r.records.skipBOM(); err != nil {
+		return err
+	}
+	return r.begin()
+}
+
+// Close removes the temporary copy of the input, if there is one. It does not
+// close the reader that was passed to Open.
+func (r *Reader) Close() error { return r.source.close() }
+
+// Notes returns what the user should know about the columns: which of them are
+// sent as parameters, which are not although they have the name of one, and which
+// names are probably misspelt.
+func (r *Reader) Notes() []string {
+	var notes []string
+	for _, c := range r.columns {
+		if c.note != "" {
+			notes = append(notes, c.note)
+		}
+	}
+	return notes
 }
 
 // begin detects whether the file is a table or a list, and its separator.
@@ -79,7 +123,10 @@ func (r *Reader) begin() error {
 	if flaw := repairText(first.cells); flaw != "" {
 		return fmt.Errorf("line %d: %s", first.line, flaw)
 	}
-	if r.columns, err = readHeader(first.cells); err != nil {
+	if r.columns, err = readHeader(first.cells); err == nil {
+		err = r.checkOptions()
+	}
+	if err != nil {
 		return fmt.Errorf("line %d: %w", first.line, err)
 	}
 	r.header = first.cells
@@ -161,7 +208,7 @@ func (r *Reader) fromTable(request *jobs.Request, cells []string) {
 		case tags:
 			request.Tags = splitTags(request.Tags, cell)
 		case param:
-			v, err := c.kind.value(c.name, cell)
+			v, err := c.param.Parse(cell)
 			if err != nil {
 				reject(request, err)
 				continue
@@ -170,6 +217,10 @@ func (r *Reader) fromTable(request *jobs.Request, cells []string) {
 				request.Params = jobs.Params{}
 			}
 			request.Params[c.name] = v
+		case option:
+			if err := c.parse(r.opts, request, strings.TrimSpace(cell)); err != nil {
+				reject(request, err)
+			}
 		case metadata:
 			if request.Metadata == nil {
 				request.Metadata = jobs.Metadata{}

@@ -60,7 +60,7 @@ func TestFiles(t *testing.T) {
 		columns []string
 		want    []jobs.Request
 	}{
-		{"mixed.csv", []string{"url", "title", "width", "tags", "param:wait_for", "hide_ads", "steps"}, []jobs.Request{
+		{"mixed.csv", []string{"url", "title", "param:width", "tags", "param:wait_for", "hide_ads", "steps"}, []jobs.Request{
 			{Line: 4, URL: "https://one.example/", Tags: []string{"spring", "sale"},
 				Params:   jobs.Params{"width": 1280.0, "wait_for": "#main", "hide_ads": true, "steps": steps},
 				Metadata: jobs.Metadata{"title": "First, with \"quotes\"\nand a second line"},
@@ -156,14 +156,16 @@ func TestUnusableFiles(t *testing.T) {
 		{"prose", "Dear all,\n\nplease find\n", csvfile.ErrNoURLColumn, "Dear all"},
 		{"UTF-16", readFile(t, "utf16.csv"), csvfile.ErrEncoding, "UTF-16"},
 		{"spreadsheet", "PK\x03\x04\x00\x00", csvfile.ErrEncoding, "spreadsheet"},
-		{"apps", readFile(t, "reserved.csv"), nil, `column "apps"`},
-		{"key", "url,Key\nhttps://a.example,1\n", nil, `column "Key"`},
 		{"apps as parameter", "url,param:apps\nhttps://a.example,1\n", nil, `column "param:apps"`},
 		{"key as parameter", "url,param.KEY\nhttps://a.example,1\n", nil, `column "param.KEY"`},
 		{"url as parameter", "url,param:url\nhttps://a.example,1\n", nil, `column "param:url"`},
 		{"nameless parameter", "url,param:\nhttps://a.example,1\n", nil, `column "param:"`},
 		{"two URL columns", "url,URL,\nhttps://a.example,b,\n", nil, "twice"},
-		{"parameter twice", "url,width,param:Width\nhttps://a.example,1,2\n", nil, "twice"},
+		{"parameter twice", "url,param.width,param:Width\nhttps://a.example,1,2\n", nil, "twice"},
+		{"parameter twice by its values", "url,width,Width\nhttps://a.example,800,900\n", nil, "twice"},
+		{"nameless metadata", "url,meta:\nhttps://a.example,1\n", nil, `column "meta:"`},
+		{"key of a row", "url,job:key\nhttps://a.example,1\n", nil, `line 1: column "job:key"`},
+		{"callback of a row", "url,Job:Callback_URL\nhttps://a.example,https://b.example\n", nil, `line 1: column "Job:Callback_URL"`},
 		{"metadata twice", "url,a,a\nhttps://a.example,1,2\n", nil, `line 1: column "a" occurs twice`},
 		{"header not closed", "\"url,title\nhttps://a.example\n", nil, "line 1"},
 	}
@@ -186,24 +188,24 @@ func TestParameters(t *testing.T) {
 	}{
 		{"width", "1280", "width", 1280.0, ""},
 		{" Width ", " 1280 ", "width", 1280.0, ""},
-		{"width", "12.5", "", nil, "not a whole number"},
-		{"width", "-1", "", nil, "not a whole number"},
-		{"width", "1e400", "", nil, "not a number"},
-		{"width", "0x10", "", nil, "not a number"},
+		{"param:width", "12.5", "", nil, "not a whole number"},
+		{"param:width", "-1", "", nil, "not a whole number"},
+		{"param:width", "1e400", "", nil, "not a number"},
+		{"param:width", "0x10", "", nil, "not a number"},
 		{"delay", "1.5", "delay", 1.5, ""},
-		{"delay", "1,5", "", nil, "not a number"},
-		{"delay", "NaN", "", nil, "not a number"},
-		{"delay", "Inf", "", nil, "not a number"},
+		{"param:delay", "1,5", "", nil, "not a number"},
+		{"param:delay", "NaN", "", nil, "not a number"},
+		{"param:delay", "Inf", "", nil, "not a number"},
 		{"geo_latitude", "-33.86", "geo_latitude", -33.86, ""},
 		{"pdf", "TRUE", "pdf", true, ""},
 		{"pdf", "no", "pdf", false, ""},
-		{"pdf", "maybe", "", nil, "not true or false"},
-		{"format", "true", "format", "true", ""},
+		{"param:pdf", "maybe", "", nil, "not true or false"},
+		{"param:format", "true", "format", "true", ""},
 		{"cache", "0", "cache", "0", ""},
 		{"script", "[1].forEach(f)", "script", "[1].forEach(f)", ""},
 		{"header", `{"A":"b"}`, "header", map[string]any{"A": "b"}, ""},
 		{"header", "A: b", "header", "A: b", ""},
-		{"steps", "[", "", nil, "not valid JSON"},
+		{"param:steps", "[", "", nil, "not valid JSON"},
 		{"param:new_one", "42", "new_one", "42", ""},
 		{"param.New", `["a","b"]`, "New", []any{"a", "b"}, ""},
 		{"param:new_one", "[draft]", "new_one", "[draft]", ""},
@@ -217,7 +219,7 @@ func TestParameters(t *testing.T) {
 			_, all := readAll(t, text.String(), false)
 			got := all[0]
 			if tt.reject != "" {
-				if !strings.Contains(got.Reject, tt.reject) || !strings.HasPrefix(got.Reject, tt.column+":") {
+				if !strings.Contains(got.Reject, tt.reject) || !strings.HasPrefix(got.Reject, strings.TrimPrefix(tt.column, "param:")+":") {
 					t.Errorf("rejected as %q, want %s: … %s", got.Reject, tt.column, tt.reject)
 				}
 				return

@@ -83,15 +83,19 @@ type Accepted struct {
 	Accepted   int64  `json:"accepted" doc:"Rows that became jobs"`
 	Duplicates int64  `json:"duplicates" doc:"Rows that are equal to an earlier row and show its outcome"`
 	Rejected   int64  `json:"rejected" doc:"Rows that cannot become jobs"`
+
+	Notes []string `json:"notes,omitempty" nullable:"false" doc:"What the columns of a CSV were taken for, and names that resemble a parameter"`
 }
 
-// AcceptedFrom returns the counts of a batch that was just opened.
-func AcceptedFrom(b jobs.Batch) Accepted {
+// AcceptedFrom returns the counts of a batch that was just opened, and the notes
+// on its input.
+func AcceptedFrom(b jobs.Batch, notes []string) Accepted {
 	return Accepted{
 		BatchID:    b.ID,
 		Rows:       b.Counts.Rows,
 		Accepted:   b.Counts.Accepted(),
 		Duplicates: b.Counts.Of(jobs.Duplicate),
 		Rejected:   b.Counts.Of(jobs.Rejected),
+		Notes:      notes,
 	}
 }

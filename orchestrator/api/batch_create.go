@@ -53,8 +53,9 @@ func (s *server) registerCreateBatch() {
 // upload is a batch whose body was received.
 type upload struct {
 	*spool
-	spec jobs.BatchSpec
-	rows func() (jobs.Request, error)
+	spec  jobs.BatchSpec
+	rows  func() (jobs.Request, error)
+	notes []string // for the response
 }
 
 func (s *server) createBatch(ctx context.Context, in *createBatch) (*createdBatch, error) {
@@ -119,6 +120,7 @@ func (s *server) receiveCSV(ctx context.Context, params RowOptions, body io.Read
 	if up.spec, err = s.batchSpec(options, "query"); err != nil {
 		return err
 	}
+	up.notes = paramNotes("param", options.Params)
 	if err := options.addToHash(up.spool); err != nil {
 		return s.failed(ctx, "hash the options", err)
 	}
@@ -131,17 +133,18 @@ func (s *server) receiveCSV(ctx context.Context, params RowOptions, body io.Read
 // openCSV opens the rows of a spooled CSV. If the number of lines shows that
 // there might be too many rows, it counts them before any is imported.
 func (s *server) openCSV(up *upload) error {
-	rows, err := csvfile.Open(up.reader(), csvfile.Options{})
+	open := csvfile.Options{CheckURL: s.CheckURL, TempDir: s.SpoolDir}
+	rows, err := csvfile.Open(up.reader(), open)
 	if err == nil && s.MaxRows > 0 && up.lines >= s.MaxRows {
 		if err := countRows(rows, s.MaxRows); err != nil {
 			return err
 		}
-		rows, err = csvfile.Open(up.reader(), csvfile.Options{})
+		rows, err = csvfile.Open(up.reader(), open)
 	}
 	if err != nil {
 		return invalid("body", err)
 	}
-	up.spec.Columns, up.rows = rows.Columns(), rows.Next
+	up.spec.Columns, up.rows, up.notes = rows.Columns(), rows.Next, append(up.notes, rows.Notes()...)
 	return nil
 }
 
@@ -193,5 +196,5 @@ func (s *server) importBatch(ctx context.Context, up upload) (*createdBatch, err
 	if err != nil {
 		return nil, s.failed(ctx, "create a batch", err)
 	}
-	return &createdBatch{status, "/v1/batches/" + b.ID, jobjson.AcceptedFrom(b)}, nil
+	return &createdBatch{status, "/v1/batches/" + b.ID, jobjson.AcceptedFrom(b, up.notes[:min(len(up.notes), maxNotes)])}, nil
 }

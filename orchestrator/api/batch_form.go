@@ -63,6 +63,7 @@ func (s *server) receiveForm(ctx context.Context, body io.Reader, boundary strin
 	if up.spec, err = s.batchSpec(options, "body"); err != nil {
 		return err
 	}
+	up.notes = paramNotes("param", options.Params)
 	if err := options.addToHash(up.spool); err != nil {
 		return s.failed(ctx, "hash the options", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"shotline/client/parameter"
 	"shotline/jobs"
 	"shotline/jobs/csvfile"
 )
@@ -40,6 +41,7 @@ func (s *server) receiveJSON(ctx context.Context, body io.Reader, up *upload) er
 	if up.spec, err = s.batchSpec(options, "body"); err != nil {
 		return err
 	}
+	up.notes = append(paramNotes("params", options.Params), first.notes...)
 	again := newRowReader(up.reader())
 	again.checkURL = s.CheckURL
 	up.rows = again.next
@@ -55,6 +57,8 @@ type rowReader struct {
 	row      int    // rows read so far
 	maxRows  int    // maximum number of rows; 0: no limit
 	inRows   bool
+	noted    map[string]bool // names of parameters in notes
+	notes    []string
 
 	checkURL func(string) error // checks the callback URLs of rows; used by next
 }
@@ -80,7 +84,7 @@ func (s *rowSource) Read(p []byte) (int, error) {
 
 func newRowReader(r io.Reader) *rowReader {
 	source := &rowSource{Reader: r}
-	return &rowReader{source: source, tokens: json.NewDecoder(source), field: "body"}
+	return &rowReader{source: source, tokens: json.NewDecoder(source), field: "body", noted: map[string]bool{}}
 }
 
 // shapeError reports JSON that does not have the expected structure.
@@ -160,11 +164,26 @@ func (r *rowReader) readRows() error {
 		return err
 	}
 	for r.tokens.More() {
-		if _, err := r.readRow(); err != nil {
+		row, err := r.readRow()
+		if err != nil {
 			return err
 		}
+		r.noteParams(row.Params)
 	}
 	return r.readDelim(']', "the array's end")
+}
+
+// noteParams adds notes on the parameters of the current row. It notes each name
+// once.
+func (r *rowReader) noteParams(params jobs.Params) {
+	for name := range params {
+		if len(r.notes) < maxNotes && !r.noted[name] {
+			if advice := parameter.Advice(name); advice != "" {
+				r.noted[name] = true
+				r.notes = append(r.notes, fmt.Sprintf("%s.params.%s: %s", strings.TrimPrefix(r.field, "body."), shortened(name), advice))
+			}
+		}
+	}
 }
 
 // readRow reads the next row of the array.
@@ -178,7 +197,7 @@ func (r *rowReader) readRow() (row RowRequest, err error) {
 	if err := r.tokens.Decode(&text); err != nil {
 		return row, err
 	}
-	if err := csvfile.CheckJSON(text); err != nil {
+	if err := parameter.CheckJSON(text); err != nil {
 		return row, err
 	}
 	return row, decodeExact(text, &row)
@@ -243,7 +262,7 @@ func (r *rowReader) readMember() (m member, err error) {
 	err = r.tokens.Decode(&m.value)
 	m.end = r.tokens.InputOffset()
 	if err == nil {
-		err = csvfile.CheckJSON(m.value)
+		err = parameter.CheckJSON(m.value)
 	}
 	return m, err
 }

@@ -24,10 +24,10 @@ type BatchRequest struct {
 // RowRequest is one row of a batch. A row that cannot become a job is stored as
 // rejected.
 type RowRequest struct {
-	URL      string         `json:"url" example:"https://example.com/"`
-	Params   map[string]any `json:"params,omitempty"`
-	Tags     []string       `json:"tags,omitempty"`
-	Metadata jobs.Metadata  `json:"metadata,omitempty" doc:"Your own fields, returned unchanged with the job"`
+	URL      string        `json:"url" example:"https://example.com/"`
+	Params   jobs.Params   `json:"params,omitempty"`
+	Tags     []string      `json:"tags,omitempty"`
+	Metadata jobs.Metadata `json:"metadata,omitempty" doc:"Your own fields, returned unchanged with the job"`
 
 	CallbackURL string `json:"callback_url,omitempty" doc:"URL that receives the events of this job as signed callbacks"`
 	Timeout     string `json:"timeout,omitempty" example:"5m" doc:"How long this screenshot may take, as a Go duration; default: the timeout of the batch"`
@@ -51,11 +51,11 @@ func (r RowRequest) request(checkURL func(string) error) jobs.Request {
 		}
 	}
 	var err error
-	if request.Timeout, err = jobTimeout(r.Timeout); err != nil {
+	if request.Timeout, err = csvfile.ParseTimeout(r.Timeout); err != nil {
 		reject(err)
 	}
 	if r.Priority != nil {
-		if err := checkPriority(*r.Priority); err != nil {
+		if err := csvfile.CheckPriority(*r.Priority); err != nil {
 			reject(err)
 		} else {
 			request.Priority = r.Priority
@@ -66,13 +66,13 @@ func (r RowRequest) request(checkURL func(string) error) jobs.Request {
 
 // BatchOptions are the fields of a batch besides its jobs.
 type BatchOptions struct {
-	Params      map[string]any `json:"params,omitempty" doc:"Create parameters for all jobs"`
-	Tags        []string       `json:"tags,omitempty" doc:"Tags for all jobs, placed before their own"`
-	Apps        []jobs.App     `json:"apps,omitempty" doc:"Connected apps to notify; default: the apps of the server"`
-	CallbackURL string         `json:"callback_url,omitempty" doc:"URL that receives the events of the batch as signed callbacks"`
-	Timeout     string         `json:"timeout,omitempty" example:"10m" doc:"How long each screenshot may take, as a Go duration"`
-	Priority    int            `json:"priority,omitempty" minimum:"-100" maximum:"100" doc:"Jobs with a higher priority are submitted first"`
-	Source      string         `json:"source,omitempty" doc:"Where the rows come from, as a note for people"`
+	Params      jobs.Params `json:"params,omitempty" doc:"Create parameters for all jobs"`
+	Tags        []string    `json:"tags,omitempty" doc:"Tags for all jobs, placed before their own"`
+	Apps        []jobs.App  `json:"apps,omitempty" doc:"Connected apps to notify; default: the apps of the server"`
+	CallbackURL string      `json:"callback_url,omitempty" doc:"URL that receives the events of the batch as signed callbacks"`
+	Timeout     string      `json:"timeout,omitempty" example:"10m" doc:"How long each screenshot may take, as a Go duration"`
+	Priority    int         `json:"priority,omitempty" minimum:"-100" maximum:"100" doc:"Jobs with a higher priority are submitted first"`
+	Source      string      `json:"source,omitempty" doc:"Where the rows come from, as a note for people"`
 }
 
 // RowOptions are the options of a CSV, from the query or from the fields of a
@@ -101,7 +101,7 @@ func (p RowOptions) options(at string) (o BatchOptions, err error) {
 			return o, invalid(at+".param", errors.New("param: want NAME=VALUE"))
 		}
 		if o.Params == nil {
-			o.Params = map[string]any{}
+			o.Params = jobs.Params{}
 		}
 		o.Params[name] = text
 	}

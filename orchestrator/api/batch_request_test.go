@@ -77,6 +77,19 @@ func TestBatchRowOptions(t *testing.T) {
 		t.Errorf("called %q, want %q", called, want)
 	}
 
+	// The rows of a CSV have the same options in columns.
+	table := "url,job:timeout,job:priority,job:callback_url\na.test/1,90s,-7,http://127.0.0.1:9/row\na.test/2,,,http://10.0.0.1/s3cret\na.test/3,,101,\n"
+	batch = r.do("POST", "/v1/batches?priority=2", table, "Content-Type", "text/csv").want(202)["batch_id"].(string)
+	if j := r.job(batch + "-1"); j.Timeout != 90*time.Second || *j.Priority != -7 || j.State != jobs.Queued {
+		t.Errorf("the first row of the CSV is %+v", j)
+	}
+	if j := r.job(batch + "-2"); j.State != jobs.Rejected || !strings.HasPrefix(j.Error, "callback_url: ") || strings.Contains(j.Error, "s3cret") {
+		t.Errorf("the second row of the CSV is %s: %s", j.State, j.Error)
+	}
+	if j := r.job(batch + "-3"); j.State != jobs.Rejected || j.Error != "priority: want -100 to 100" {
+		t.Errorf("the third row of the CSV is %s: %s", j.State, j.Error)
+	}
+
 	for body, location := range map[string]string{
 		`{"jobs":[{"url":"a.test","priority":"high"}]}`:                    "body.jobs[0].priority",
 		`{"jobs":[{"url":"a.test"},{"url":"b.test","priority":1.5}]}`:      "body.jobs[1].priority",

@@ -147,6 +147,7 @@ func plainResponse(status int, description string, types ...string) map[string]*
 // The types of responses and bodies that are described by hand.
 var (
 	jobType          = reflect.TypeFor[jobjson.Job]()
+	createdJobType   = reflect.TypeFor[CreatedJob]()
 	reportType       = reflect.TypeFor[Report]()
 	summaryType      = reflect.TypeFor[summary.Summary]()
 	acceptedType     = reflect.TypeFor[jobjson.Accepted]()

@@ -95,7 +95,7 @@ func answerExamples() map[string]map[int]any {
 	canceling.State, canceling.Attempt, canceling.CancelAskedAt = jobs.Submitting, 1, exampleTime.Add(time.Second)
 	finished, running := exampleBatch(jobs.BatchFinished), exampleBatch(jobs.BatchOpen)
 	paused := exampleBatch(jobs.BatchPaused)
-	accepted := jobjson.AcceptedFrom(running)
+	accepted := jobjson.AcceptedFrom(running, nil)
 	job := jobs.ID{Batch: exampleBatchID, Row: 1}
 	dead := jobs.Callback{
 		Seq: 42, EventID: "evt_1772344800000_42", Type: jobs.EventJobDone, Batch: exampleBatchID, Job: job,

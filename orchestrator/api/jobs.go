@@ -32,7 +32,13 @@ func (in *createJob) Resolve(huma.Context) []error {
 type createdJob struct {
 	Status   int
 	Location string `header:"Location" doc:"Path of the job"`
-	Body     jobjson.Job
+	Body     CreatedJob
+}
+
+// CreatedJob is the response to a request that creates a job.
+type CreatedJob struct {
+	jobjson.Job
+	Notes []string `json:"notes,omitempty" nullable:"false" doc:"Names in the request that resemble a parameter"`
 }
 
 // JobPath is the path parameter of a job.
@@ -56,7 +62,7 @@ func (s *server) jobRoutes() {
 	create.DefaultStatus = http.StatusAccepted
 	create.BodyReadTimeout = s.step
 	create.Description = "A job that is created alone is a batch of one row. With an Idempotency-Key, the same request again returns the same job, with 200. Another request with the same key is refused with 409."
-	s.addResponse(&create, http.StatusOK, "An earlier, identical request created this job", jobType)
+	s.addResponse(&create, http.StatusOK, "An earlier, identical request created this job", createdJobType)
 	huma.Register(s.api, create, s.createJob)
 
 	list := operation(http.MethodGet, "/v1/jobs", "listJobs", "jobs", "Search jobs", http.StatusNotFound)
@@ -112,7 +118,7 @@ func (s *server) createJob(ctx context.Context, in *createJob) (*createdJob, err
 	if err != nil {
 		return nil, s.failed(ctx, "create a job", err)
 	}
-	return &createdJob{status, jobPath(j.ID), jobJSON(j)}, nil
+	return &createdJob{status, jobPath(j.ID), CreatedJob{jobJSON(j), paramNotes("params", in.Body.Params)}}, nil
 }
 
 func (s *server) getJob(ctx context.Context, in *getJob) (*jobAnswer, error) {

@@ -8,7 +8,6 @@ import (
 	"mime"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -18,13 +17,13 @@ import (
 
 // JobRequest is the body of a request to create one job.
 type JobRequest struct {
-	URL         string         `json:"url" example:"https://example.com/" doc:"The page; if it has no scheme, https is assumed"`
-	Params      map[string]any `json:"params,omitempty" doc:"Create parameters of the vendor, such as size, width or delay; unknown ones are passed through"`
-	Tags        []string       `json:"tags,omitempty" maxItems:"100" doc:"The screenshot's tags"`
-	Metadata    jobs.Metadata  `json:"metadata,omitempty" maxProperties:"200" doc:"Your own fields, returned unchanged with the job: texts, numbers with all their digits, true, false or null"`
-	CallbackURL string         `json:"callback_url,omitempty" doc:"URL that receives the events of the job as signed callbacks"`
-	Timeout     string         `json:"timeout,omitempty" example:"5m" doc:"How long the screenshot may take, as a Go duration; default: the timeout of the server"`
-	Priority    int            `json:"priority,omitempty" minimum:"-100" maximum:"100" doc:"Jobs with a higher priority are submitted first"`
+	URL         string        `json:"url" example:"https://example.com/" doc:"The page; if it has no scheme, https is assumed"`
+	Params      jobs.Params   `json:"params,omitempty" doc:"Create parameters of the vendor, such as size, width or delay; unknown ones are passed through"`
+	Tags        []string      `json:"tags,omitempty" maxItems:"100" doc:"The screenshot's tags"`
+	Metadata    jobs.Metadata `json:"metadata,omitempty" maxProperties:"200" doc:"Your own fields, returned unchanged with the job: texts, numbers with all their digits, true, false or null"`
+	CallbackURL string        `json:"callback_url,omitempty" doc:"URL that receives the events of the job as signed callbacks"`
+	Timeout     string        `json:"timeout,omitempty" example:"5m" doc:"How long the screenshot may take, as a Go duration; default: the timeout of the server"`
+	Priority    int           `json:"priority,omitempty" minimum:"-100" maximum:"100" doc:"Jobs with a higher priority are submitted first"`
 }
 
 // commonOptions are the options that jobs and batches have in common.
@@ -44,32 +43,13 @@ func (s *server) newSpec(o commonOptions, at string) (jobs.BatchSpec, error) {
 		}
 	}
 	var err error
-	if spec.JobTimeout, err = jobTimeout(o.Timeout); err != nil {
+	if spec.JobTimeout, err = csvfile.ParseTimeout(o.Timeout); err != nil {
 		return spec, invalid(at+".timeout", err)
 	}
-	if err := checkPriority(o.Priority); err != nil {
+	if err := csvfile.CheckPriority(o.Priority); err != nil {
 		return spec, invalid(at+".priority", err)
 	}
 	return spec, nil
-}
-
-// jobTimeout parses a timeout. It returns 0 for an empty text.
-func jobTimeout(text string) (time.Duration, error) {
-	if text == "" {
-		return 0, nil
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil || d < time.Millisecond {
-		return 0, errors.New("timeout: want a duration of at least 1ms, such as 90s or 10m")
-	}
-	return d, nil
-}
-
-func checkPriority(priority int) error {
-	if priority < -jobs.MaxPriority || priority > jobs.MaxPriority {
-		return fmt.Errorf("priority: want %d to %d", -jobs.MaxPriority, jobs.MaxPriority)
-	}
-	return nil
 }
 
 // request converts the body to a jobs.Request. It checks the fields like those of

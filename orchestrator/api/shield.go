@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"shotline/client/parameter"
 	"shotline/jobs"
 	"shotline/jobs/csvfile"
 	"shotline/jobs/jobjson"
@@ -84,18 +85,25 @@ func shieldJob(j jobs.Job) jobs.Job {
 		}
 	}
 	if j.Metadata != nil {
-		j.Metadata, _ = shieldValue(map[string]any(j.Metadata)).(map[string]any)
+		metadata, _ := shieldValue(map[string]any(j.Metadata)).(map[string]any)
+		hideSecrets(metadata) // of a column that has the name of a secret parameter
+		j.Metadata = metadata
 	}
 	if j.Params != nil {
 		params, _ := shieldValue(map[string]any(j.Params)).(map[string]any)
-		for _, name := range csvfile.SecretParams {
-			if _, given := params[name]; given {
-				params[name] = hidden
-			}
-		}
+		hideSecrets(params)
 		j.Params = params
 	}
 	return j
+}
+
+// hideSecrets hides the values of parameters that contain credentials.
+func hideSecrets(values map[string]any) {
+	for name := range values {
+		if parameter.IsSecret(name) {
+			values[name] = hidden
+		}
+	}
 }
 
 // shieldCells hides the cells of secret columns. If a row has more cells than
@@ -182,7 +190,11 @@ func (s shieldedStore) Job(ctx context.Context, id jobs.ID) (jobs.Job, error) {
 func (s shieldedStore) Search(ctx context.Context, f jobs.JobSearch) ([]jobs.Job, jobs.ID, error) {
 	f.Shielded = true
 	values := slices.AppendSeq(slices.Clone(f.Tags), maps.Values(f.Metadata))
-	if slices.ContainsFunc(values, func(value string) bool { return hideCredentials(value) != value }) {
+	isHidden := slices.ContainsFunc(values, func(value string) bool { return hideCredentials(value) != value })
+	for name := range f.Metadata {
+		isHidden = isHidden || parameter.IsSecret(name)
+	}
+	if isHidden {
 		return nil, jobs.ID{}, nil
 	}
 	page, next, err := s.Store.Search(ctx, f)

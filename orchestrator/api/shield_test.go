@@ -108,7 +108,7 @@ func TestReadOnlyTokensSeeNoSecretCells(t *testing.T) {
 	var reads, writes string
 	r := newRig(t, func(c *Config) { reads, writes = addTokens(t, c) })
 	r.token = writes
-	batch := r.do("POST", "/v1/batches", "url, Cookie,param:Header,POST_DATA,ref\n"+
+	batch := r.do("POST", "/v1/batches", "url, param: Cookie,param:Header,POST_DATA,ref\n"+
 		"a.test/1,sid=hunter2,\"{\"\"A\"\":\"\"hunter2\"\"}\",p=hunter2,shown-1\n"+
 		"a.test/1,sid=hunter2,\"{\"\"A\"\":\"\"hunter2\"\"}\",p=hunter2,shown-2\n"+
 		"a.test/2,\"{\"\"hunter2\",,,shown-3\n"+ // not JSON
@@ -133,6 +133,30 @@ func TestReadOnlyTokensSeeNoSecretCells(t *testing.T) {
 	r.token = writes
 	if a := r.do("GET", "/v1/batches/"+batch+"/results", nil); strings.Count(string(a.body), secret) < 8 {
 		t.Errorf("the other token sees %s", a.body)
+	}
+}
+
+// TestReadOnlyTokensSeeNoSecretColumnsOfTheUser checks that a column is hidden
+// that has the name of a secret parameter, but is not sent as one.
+func TestReadOnlyTokensSeeNoSecretColumnsOfTheUser(t *testing.T) {
+	const secret = "hunter2"
+	var reads, writes string
+	r := newRig(t, func(c *Config) { reads, writes = addTokens(t, c) })
+	r.token = writes
+	created := r.do("POST", "/v1/batches", "url,Cookie,meta:header,ref\na.test/1,hunter2,hunter2,shown\n", "Content-Type", "text/csv").want(202)
+	if notes := fmt.Sprint(created["notes"]); strings.Contains(notes, secret) || !strings.Contains(notes, `column "Cookie": own column`) {
+		t.Errorf("notes are %s", notes)
+	}
+	batch := created["batch_id"].(string)
+	r.token = reads
+	for _, path := range []string{"/v1/batches/" + batch + "/results", "/v1/jobs/" + batch + "-1", "/v1/jobs?metadata.ref=shown"} {
+		a := r.do("GET", path, nil)
+		if a.status != 200 || strings.Contains(string(a.body), secret) || !strings.Contains(string(a.body), "shown") {
+			t.Errorf("%s: a read-only token sees %d %s", path, a.status, a.body)
+		}
+	}
+	if a := r.do("GET", "/v1/jobs?metadata.Cookie=hunter2", nil); a.status != 200 || strings.Contains(string(a.body), "a.test") {
+		t.Errorf("a read-only token finds the secret: %d %s", a.status, a.body)
 	}
 }
 

@@ -1,0 +1,56 @@
+package api
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestNotes checks that names that resemble a parameter are pointed out, and that
+// they are sent unchanged.
+func TestNotes(t *testing.T) {
+	advice := "not a documented parameter; did you mean width? It is sent as it is"
+	formBody, formKind := form(t, "param", "widht=7", "file@", "url,dark,Size\na.test,true,XL\n")
+	for name, test := range map[string]struct {
+		path, body, kind string
+		notes            []any
+	}{
+		"job":       {"/v1/jobs", `{"url":"a.test","params":{"widht":7,"wait_for":"x"}}`, "application/json", []any{"params.widht: " + advice}},
+		"job, fine": {"/v1/jobs", `{"url":"a.test","params":{"width":7,"wait_for":"x"}}`, "application/json", nil},
+		"JSON": {"/v1/batches", `{"jobs":[{"url":"a.test"},{"url":"b.test","params":{"widht":7}},{"url":"c.test","params":{"widht":8}}],"params":{"heigth":9}}`, "application/json",
+			[]any{"params.heigth: not a documented parameter; did you mean height? It is sent as it is", "jobs[1].params.widht: " + advice}},
+		"CSV":  {"/v1/batches?param=widht%3D7", "url,title\na.test,x\n", "text/csv", []any{"param widht: " + advice}},
+		"form": {"/v1/batches", formBody, formKind, []any{"param widht: " + advice, `column "dark": sent as parameter dark`, `column "Size": own column, because line 2 has "XL"; param:Size would send it`}},
+	} {
+		r := newRig(t, nil)
+		got := r.do("POST", test.path, test.body, "Content-Type", test.kind).want(202)
+		notes, _ := got["notes"].([]any)
+		if diff := cmp.Diff(test.notes, notes); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+		switch name {
+		case "job":
+			if j := r.job("b1-1"); j.Params["widht"] != 7.0 || j.Params["wait_for"] != "x" {
+				t.Errorf("%s: the parameters are %v", name, j.Params)
+			}
+		case "JSON":
+			if j := r.job("b1-2"); j.Params["widht"] != 7.0 {
+				t.Errorf("%s: the parameters are %v", name, j.Params)
+			}
+		}
+	}
+}
+
+// TestNotesOfARepeatedRequest checks that the response to a repeated request has
+// the notes of the first.
+func TestNotesOfARepeatedRequest(t *testing.T) {
+	r := newRig(t, nil)
+	for _, status := range []int{202, 200} {
+		for _, test := range [][3]string{{"/v1/jobs", `{"url":"a.test","params":{"widht":7}}`, "application/json"}, {"/v1/batches", "url,width\na.test,800\n", "text/csv"}} {
+			got := r.do("POST", test[0], test[1], "Content-Type", test[2], "Idempotency-Key", test[0]).want(status)
+			if notes, _ := got["notes"].([]any); len(notes) != 1 {
+				t.Errorf("%s: the response %d has the notes %v, want one", test[0], status, notes)
+			}
+		}
+	}
+}
