@@ -104,7 +104,7 @@ func (s *Server) readOrder(p *params) order {
 // frame reads which part of the page the image shows.
 func (p *params) frame() Frame {
 	f := Frame{
-		FullPage:  p.choice("size", "screen", "page") == "page",
+		FullPage:  p.choice("size", values("size")...) == "page",
 		MaxHeight: p.integer("max_height", 1, math.MaxInt32, 0),
 		Target:    p.query.Get("target"),
 		Width:     p.integer("width", 1, maxWidth, 0),
@@ -127,7 +127,7 @@ func (p *params) frame() Frame {
 // format reads the image format. jpg is another name for jpeg, and webmp one for
 // webp.
 func (p *params) format(fallback string) string {
-	switch format := p.choice("format", "", "png", "jpeg", "jpg", "webp", "webmp"); format {
+	switch format := p.choice("format", append([]string{""}, values("format")...)...); format {
 	case "png", "webp":
 		return format
 	case "jpeg", "jpg":

@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"shotline/client/parameter"
 )
 
 // Treatment is how the sandbox handles a parameter of a create.
@@ -17,80 +19,101 @@ const (
 	Refused  Treatment = "refused"  // refused with 422, because the result would be wrong without it
 )
 
-// Option is a parameter of /screenshot/create, named as in the vendor's SDKs.
+// Option is a parameter of /screenshot/create, and how the sandbox handles it.
 type Option struct {
 	Name      string
 	Treatment Treatment
-	Note      string // meaning and unit
+	Note      string // meaning and unit, and what is special in the sandbox
 }
 
-// options is the table of all parameters of a create.
-var options = []Option{
-	{"url", Rendered, "http or https; required"},
-	{"size", Rendered, "screen (default) or page"},
-	{"full_page", Rendered, "older name: true is size=page"},
-	{"width", Rendered, "px of the finished image; with one of width and height the other follows, with both the image is cropped"},
-	{"height", Rendered, "px of the finished image"},
-	{"format", Rendered, "png (default), jpeg, jpg, webp or webmp"},
-	{"quality", Rendered, "1 to 100, for jpeg and webp"},
-	{"max_height", Rendered, "CSS px of a full page"},
-	{"target", Rendered, "CSS selector: the image shows only that element"},
-	{"screen_width", Rendered, "CSS px of the viewport, default 1280"},
-	{"screen_height", Rendered, "CSS px of the viewport, default 800"},
-	{"device_name", Rendered, "a known device, in any case and with any separators; the other device_ and screen_ parameters take precedence"},
-	{"device_scale", Rendered, "device px per CSS px, 0.5 to 4"},
-	{"device_mobile", Rendered, "mobile viewport rules"},
-	{"device_touch", Rendered, "a touch screen"},
-	{"device_landscape", Rendered, "landscape orientation"},
-	{"user_agent", Rendered, "user agent in requests and scripts"},
-	{"language", Rendered, "such as fr or fr-FR"},
-	{"lang", Rendered, "older name of language"},
-	{"timezone", Rendered, "IANA name such as Europe/Paris"},
-	{"tz", Rendered, "older name of timezone"},
-	{"dark", Rendered, "prefers-color-scheme: dark"},
-	{"geo_enable", Rendered, "report geo_latitude and geo_longitude to the page"},
-	{"geo_latitude", Rendered, "degrees, -90 to 90"},
-	{"geo_longitude", Rendered, "degrees, -180 to 180"},
-	{"geo_overrides", Ignored, "its format is not documented; use the three above"},
-	{"header", Rendered, "Name: value, repeatable or one per line; only sent to the host of the page"},
-	{"cookie", Rendered, "a=1; b=2, cookies of the page's host"},
+// treatments is how the sandbox handles each parameter of the table, in the order
+// of the sandbox's docs. A note says what is special in the sandbox.
+var treatments = []Option{
+	{"url", Rendered, ""},
+	{"size", Rendered, "screen is the default"},
+	{"full_page", Rendered, ""},
+	{"width", Rendered, "with one of width and height the other follows, with both the image is cropped"},
+	{"height", Rendered, ""},
+	{"format", Rendered, "png is the default"},
+	{"quality", Rendered, ""},
+	{"max_height", Rendered, ""},
+	{"target", Rendered, ""},
+	{"screen_width", Rendered, "default 1280"},
+	{"screen_height", Rendered, "default 800"},
+	{"device_name", Rendered, "one of the known devices; the other device_ and screen_ parameters take precedence"},
+	{"device_scale", Rendered, "0.5 to 4"},
+	{"device_mobile", Rendered, ""},
+	{"device_touch", Rendered, ""},
+	{"device_landscape", Rendered, ""},
+	{"user_agent", Rendered, ""},
+	{"language", Rendered, ""},
+	{"lang", Rendered, ""},
+	{"timezone", Rendered, ""},
+	{"tz", Rendered, ""},
+	{"dark", Rendered, ""},
+	{"geo_enable", Rendered, ""},
+	{"geo_latitude", Rendered, ""},
+	{"geo_longitude", Rendered, ""},
+	{"geo_overrides", Ignored, "use the three above"},
+	{"header", Rendered, "repeatable; only sent to the host of the page; no JSON"},
+	{"cookie", Rendered, "cookies of the page's host; no JSON"},
 	{"referer", Rendered, "only for the page"},
-	{"post_data", Rendered, "the page is requested by POST with this form"},
-	{"strict_ssl", Rendered, "an invalid certificate fails the screenshot"},
-	{"delay", Rendered, "seconds after the page has loaded, at most 60"},
-	{"max_wait", Rendered, "seconds after which a page that is still loading is captured as it is, at most 60"},
-	{"hide_popups", Rendered, "tries to hide consent banners, dialogs and overlays"},
-	{"script_inline", Rendered, "JavaScript that runs in the page before the image"},
-	{"steps", Rendered, "JSON list of click, fill, type, wait, sleep, scroll and screenshot"},
-	{"shots", Rendered, "number of images, at most 20"},
-	{"shot_interval", Rendered, "milliseconds between two images, unless the sandbox is configured with another unit; at most a minute"},
-	{"html", Rendered, "also store the page's HTML"},
-	{"pdf", Rendered, "also store the page as PDF"},
-	{"pdf_format", Rendered, "A3, A4 (default), A5, Legal, Letter or Tabloid"},
-	{"pdf_landscape", Rendered, "landscape orientation"},
-	{"pdf_background", Rendered, "print backgrounds"},
-	{"pdf_one_page", Rendered, "one sheet as high as the page"},
-	{"pdf_margin", Rendered, "centimeters on every side"},
-	{"pdf_margin_top", Rendered, "centimeters"},
-	{"pdf_margin_right", Rendered, "centimeters"},
-	{"pdf_margin_bottom", Rendered, "centimeters"},
-	{"pdf_margin_left", Rendered, "centimeters"},
+	{"post_data", Rendered, ""},
+	{"strict_ssl", Rendered, ""},
+	{"delay", Rendered, "at most 60"},
+	{"max_wait", Rendered, "at most 60"},
+	{"hide_popups", Rendered, ""},
+	{"script_inline", Rendered, ""},
+	{"steps", Rendered, "click, fill, type, wait, sleep, scroll and screenshot"},
+	{"shots", Rendered, "at most 20"},
+	{"shot_interval", Rendered, "milliseconds, unless the sandbox is configured with another unit; at most a minute"},
+	{"html", Rendered, ""},
+	{"pdf", Rendered, ""},
+	{"pdf_format", Rendered, "A4 is the default"},
+	{"pdf_landscape", Rendered, ""},
+	{"pdf_background", Rendered, ""},
+	{"pdf_one_page", Rendered, ""},
+	{"pdf_margin", Rendered, ""},
+	{"pdf_margin_top", Rendered, ""},
+	{"pdf_margin_right", Rendered, ""},
+	{"pdf_margin_bottom", Rendered, ""},
+	{"pdf_margin_left", Rendered, ""},
 	{"tag", Recorded, "repeatable; filters of list, storage path templates"},
-	{"apps", Recorded, "ids of the apps to notify, or a JSON object from id to storage path template"},
-	{"country", Recorded, "two letters; an unknown country is refused; every page is opened from this machine"},
+	{"apps", Recorded, ""},
+	{"country", Recorded, "an unknown country is refused; every page is opened from this machine"},
 	{"region", Recorded, "every page is opened from this machine"},
 	{"video", Recorded, "no video is made; has_video stays false"},
 	{"video_format", Ignored, "no video is made"},
 	{"video_quality", Ignored, "no video is made"},
 	{"video_speed", Ignored, "no video is made"},
 	{"video_duration", Ignored, "no video is made"},
-	{"video_length", Ignored, "older name of video_duration"},
+	{"video_length", Ignored, "no video is made"},
 	{"hide_ads", Ignored, "there is no list of advertisers"},
 	{"tracker", Ignored, "trackers are not reported"},
 	{"trackers", Ignored, "trackers are not reported"},
 	{"cache", Ignored, "every page is fetched again"},
 	{"priority", Ignored, "screenshots are rendered in the order of their creates"},
-	{"script", Refused, "a script stored in the account; use script_inline"},
+	{"script", Refused, "use script_inline"},
+}
+
+// Options returns all parameters of a create.
+func Options() []Option {
+	options := slices.Clone(treatments)
+	for i, o := range options {
+		p, _ := parameter.Lookup(o.Name)
+		notes := []string{p.Note}
+		if p.Newer != "" {
+			notes = append(notes, "older name of "+p.Newer)
+		}
+		if p.Values != nil {
+			notes = append(notes, strings.Join(p.Values, ", "))
+		}
+		if o.Note != "" {
+			notes = append(notes, o.Note)
+		}
+		options[i].Note = strings.Join(notes, "; ")
+	}
+	return options
 }
 
 // effectiveOptions returns the given options that are not ignored. It copies the
@@ -98,7 +121,7 @@ var options = []Option{
 // it in memory.
 func effectiveOptions(given url.Values) url.Values {
 	own := make(url.Values)
-	for _, o := range options {
+	for _, o := range treatments {
 		for _, value := range given[o.Name] {
 			if o.Treatment != Ignored {
 				own.Add(o.Name, strings.Clone(value))
@@ -107,9 +130,6 @@ func effectiveOptions(given url.Values) url.Values {
 	}
 	return own
 }
-
-// Options returns all parameters of a create, in the order of the table.
-func Options() []Option { return slices.Clone(options) }
 
 // ignoredNames returns the given names that have no effect. It returns at most
 // maxIgnored names and truncates long ones. The key is not an option, because
@@ -120,8 +140,8 @@ func ignoredNames(names []string) []string {
 		if name == "key" {
 			continue
 		}
-		i := slices.IndexFunc(options, func(o Option) bool { return o.Name == name })
-		if i < 0 || options[i].Treatment == Ignored {
+		i := slices.IndexFunc(treatments, func(o Option) bool { return o.Name == name })
+		if i < 0 || treatments[i].Treatment == Ignored {
 			ignored = append(ignored, strings.Clone(name[:min(len(name), maxWord)]))
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"shotline/client/parameter"
 	"shotline/client/sandbox"
 )
 
@@ -173,6 +174,26 @@ func TestOptionsRefused(t *testing.T) {
 	}
 	if l := v.srv.Ledger(); l.Spent != 0 || len(l.Creates) != 0 {
 		t.Errorf("%v credits spent on %d creates, want none", l.Spent, len(l.Creates))
+	}
+}
+
+// TestOptionsAreTheTable checks that the sandbox has a treatment for each known
+// parameter, and for no other one.
+func TestOptionsAreTheTable(t *testing.T) {
+	treated := map[string]bool{}
+	for _, o := range sandbox.Options() {
+		if treated[o.Name] {
+			t.Errorf("%s has two treatments", o.Name)
+		}
+		treated[o.Name] = true
+		if _, known := parameter.Lookup(o.Name); !known {
+			t.Errorf("%s is not in the table of parameters", o.Name)
+		}
+	}
+	for _, p := range parameter.All() {
+		if !treated[p.Name] {
+			t.Errorf("%s has no treatment", p.Name)
+		}
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 	_ "time/tzdata" // embedded, because the system might have no time zone database
 
+	"shotline/client/parameter"
 	"shotline/client/sandbox/raster"
 )
 
@@ -77,6 +78,12 @@ func (p *params) integer(name string, lowest, highest, fallback int) int {
 		return fallback
 	}
 	return n
+}
+
+// values returns the values of a parameter that the table of parameters lists.
+func values(name string) []string {
+	p, _ := parameter.Lookup(name)
+	return p.Values
 }
 
 // choice reads one of the allowed words. The first one is the default.

@@ -50,7 +50,7 @@ func (o PDFOptions) Paper() (Paper, error) {
 func (p *params) pdf() *PDFOptions {
 	every := p.number("pdf_margin", 0, maxMargin, 0)
 	o := PDFOptions{
-		Format:     strings.ToLower(p.choiceFold("pdf_format", "a4", "A3", "A4", "A5", "Legal", "Letter", "Tabloid")),
+		Format:     strings.ToLower(p.choiceFold("pdf_format", "a4", values("pdf_format")...)),
 		Landscape:  p.flag("pdf_landscape"),
 		Background: p.flag("pdf_background"),
 		OnePage:    p.flag("pdf_one_page"),
