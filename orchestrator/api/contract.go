@@ -22,6 +22,7 @@ import (
 func newContract(version string) huma.Config {
 	schemas := huma.NewMapRegistry("#/components/schemas/", schemaName)
 	schemas.RegisterTypeAlias(reflect.TypeFor[jobs.Metadata](), reflect.TypeFor[metadataSchema]())
+	schemas.RegisterTypeAlias(reflect.TypeFor[jobs.Params](), reflect.TypeFor[paramsSchema]())
 	return huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",

@@ -1,9 +1,12 @@
 package api
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"shotline/client/parameter"
 )
 
 // TestNotes checks that names that resemble a parameter are pointed out, and that
@@ -51,6 +54,35 @@ func TestNotesOfARepeatedRequest(t *testing.T) {
 			if notes, _ := got["notes"].([]any); len(notes) != 1 {
 				t.Errorf("%s: the response %d has the notes %v, want one", test[0], status, notes)
 			}
+		}
+	}
+}
+
+// TestContractListsParameters checks that the contract describes every parameter
+// that a caller can set, and lets other ones pass.
+func TestContractListsParameters(t *testing.T) {
+	r := newRig(t, nil)
+	schemas := r.contract.doc.Components.Schemas.Map()
+	described := schemas["Params"]
+	if described == nil || described.AdditionalProperties != true {
+		t.Fatalf("the schema of the parameters is %+v", described)
+	}
+	want := 0
+	for _, p := range parameter.All() {
+		if p.Reserved != "" {
+			continue
+		}
+		want++
+		if field := described.Properties[p.Name]; field == nil || !strings.Contains(field.Description, p.Note) {
+			t.Errorf("%s is not described: %+v", p.Name, field)
+		}
+	}
+	if len(described.Properties) != want {
+		t.Errorf("%d parameters, want %d", len(described.Properties), want)
+	}
+	for _, name := range []string{"JobRequest", "RowRequest", "BatchRequest", "Job"} {
+		if params := schemas[name].Properties["params"]; params == nil || params.Ref != "#/components/schemas/Params" {
+			t.Errorf("the parameters of %s are %+v", name, params)
 		}
 	}
 }
