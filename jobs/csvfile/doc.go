@@ -7,10 +7,18 @@
 // separated by comma, semicolon or tab. The separator is the first of these for
 // which the header has such a column. The other columns are:
 //
-//	width, format, hide_ads …   a create parameter that the vendor documents
-//	param:NAME, param.NAME      any other create parameter
+//	width, format, hide_ads …   a known create parameter, if all values of the column
+//	                            make sense for it
+//	param:NAME, param.NAME      this create parameter
+//	meta:NAME, meta.NAME        metadata
+//	job:timeout, job:priority, job:callback_url
+//	                            an option of the row
 //	tag, tags                   tags, several separated by | or comma
 //	everything else             metadata, not interpreted
+//
+// [Reader.Notes] says which columns with the name of a parameter are sent, and
+// which names are probably misspelt. A file without such columns is read once,
+// any other file twice.
 //
 // A list has no header: every line is exactly one URL, which can contain commas.
 // A file is a list if its first line looks like a URL.
