@@ -26,7 +26,6 @@ type column struct {
 	header string              // the cell of the header, without surrounding spaces
 	name   string              // name of the parameter, the option or the metadata
 	param  parameter.Parameter // of a column of the role param
-	parse  rowOption           // of a column of the role option
 	// candidate is set if the header has the name of a parameter. The column is one
 	// if all its values make sense as values of the parameter.
 	candidate bool
@@ -95,9 +94,27 @@ func readHeader(header []string) ([]column, error) {
 	return columns, checkRepeated(columns)
 }
 
+// keepPrefixes lets metadata whose header has a prefix keep the whole header as
+// its name if another column has the name after the prefix: lists that were
+// converted from JSON have columns such as title and meta.title.
+func keepPrefixes(columns []column) {
+	uses := map[string]int{}
+	for _, c := range columns {
+		if c.role == metadata {
+			uses[c.name]++
+		}
+	}
+	for i, c := range columns {
+		if c.role == metadata && uses[c.name] > 1 {
+			columns[i].name = c.header
+		}
+	}
+}
+
 // checkRepeated returns an error if two columns have the same role and name. It
 // skips candidates, whose roles are not decided.
 func checkRepeated(columns []column) error {
+	keepPrefixes(columns)
 	type identity struct {
 		role role
 		name string

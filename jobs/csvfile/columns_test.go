@@ -107,6 +107,13 @@ func TestColumns(t *testing.T) {
 			metadata: []jobs.Metadata{{"widht": "800", "Screen Width": "1280", "Weight": "3"}},
 		},
 		{
+			name:     "names with and without a prefix",
+			text:     "url,title,meta.title,meta:Width,Width,meta:ref\na.test,1,2,3,4,5\n",
+			notes:    []string{`column "Width": own column, because line 2 has "4"; param:Width would send it`},
+			params:   []jobs.Params{nil},
+			metadata: []jobs.Metadata{{"title": "1", "meta.title": "2", "meta:Width": "3", "Width": "4", "ref": "5"}},
+		},
+		{
 			name:     "apps are set for the batch",
 			text:     "url,apps,job:retries\na.test,12,3\n",
 			notes:    []string{`column "apps": own column, because the apps to notify are set for the whole batch, by --app-id`, `column "job:retries": own column, because the options of a row are job:callback_url, job:priority, job:timeout`},

@@ -58,6 +58,7 @@ func FuzzReader(f *testing.F) {
 	for _, file := range files {
 		f.Add([]byte(readFile(f, file.Name())))
 	}
+	f.Add([]byte("url,width,Lang,meta:size,job:timeout,job:priority\na.b,800,fr,XL,1m,7\nc.d,wide,x,,soon,101\n"))
 	f.Add([]byte("\"url\"\n\"\"\"\n,\"\n"))
 	f.Add([]byte("url;a\r\nhttps://a.b;1\r\n\r\n;;\n#c\nx\x00;\xff\n"))
 	f.Add([]byte("https://a.b\n" + strings.Repeat("x", 5001) + "\nhttps://c.d"))

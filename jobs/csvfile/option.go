@@ -3,7 +3,6 @@ package csvfile
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,33 +11,35 @@ import (
 	"shotline/jobs"
 )
 
-// rowOption sets an option of a request from the text of a cell.
-type rowOption func(opts Options, request *jobs.Request, text string) error
+// rowOptions are the options of a row, named as in the header after job:.
+var rowOptions = []string{optionCallbackURL, optionPriority, optionTimeout}
 
-// rowOptions are the options of a row, by the name after job:.
-var rowOptions = map[string]rowOption{
-	"timeout": func(_ Options, request *jobs.Request, text string) (err error) {
+const (
+	optionCallbackURL = "callback_url"
+	optionPriority    = "priority"
+	optionTimeout     = "timeout"
+)
+
+// setOption sets an option of a request from the text of a cell.
+func (r *Reader) setOption(request *jobs.Request, name, text string) (err error) {
+	switch name {
+	case optionTimeout:
 		request.Timeout, err = ParseTimeout(text)
-		return err
-	},
-	"priority": func(_ Options, request *jobs.Request, text string) error {
-		priority, err := strconv.Atoi(text)
-		if err != nil {
+	case optionPriority:
+		priority, notWhole := strconv.Atoi(text)
+		if notWhole != nil {
 			return errors.New("priority: want a whole number")
 		}
-		if err := CheckPriority(priority); err != nil {
-			return err
+		if err = CheckPriority(priority); err == nil {
+			request.Priority = &priority
 		}
-		request.Priority = &priority
-		return nil
-	},
-	"callback_url": func(opts Options, request *jobs.Request, text string) error {
-		if err := opts.CheckURL(text); err != nil {
+	case optionCallbackURL:
+		if err := r.opts.CheckURL(text); err != nil {
 			return fmt.Errorf("callback_url: %w", err)
 		}
 		request.CallbackURL = text
-		return nil
-	},
+	}
+	return err
 }
 
 // ParseTimeout parses the timeout of a job. It returns 0 for an empty text.
@@ -68,19 +69,17 @@ func readOptionColumn(header string) (column, error) {
 	if name == "key" {
 		return column{}, fmt.Errorf("column %q: the rows of a file cannot have idempotency keys; remove it, or name it meta:key to keep it as your own", header)
 	}
-	parse, found := rowOptions[name]
-	if !found {
-		known := slices.Sorted(maps.Keys(rowOptions))
-		return column{header: header}.own(fmt.Sprintf("because the options of a row are %s%s", optionPrefix, strings.Join(known, ", "+optionPrefix))), nil
+	if !slices.Contains(rowOptions, name) {
+		return column{header: header}.own("because the options of a row are " + optionPrefix + strings.Join(rowOptions, ", "+optionPrefix)), nil
 	}
-	return column{role: option, header: header, name: name, parse: parse}, nil
+	return column{role: option, header: header, name: name}, nil
 }
 
 // checkOptions returns an error if a column has an option that the caller does
 // not support.
 func (r *Reader) checkOptions() error {
 	for _, c := range r.columns {
-		if c.role == option && c.name == "callback_url" && r.opts.CheckURL == nil {
+		if c.role == option && c.name == optionCallbackURL && r.opts.CheckURL == nil {
 			return fmt.Errorf("column %q: rows cannot have callbacks here; remove it", c.header)
 		}
 	}

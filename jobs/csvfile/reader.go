@@ -218,7 +218,7 @@ func (r *Reader) fromTable(request *jobs.Request, cells []string) {
 			}
 			request.Params[c.name] = v
 		case option:
-			if err := c.parse(r.opts, request, strings.TrimSpace(cell)); err != nil {
+			if err := r.setOption(request, c.name, strings.TrimSpace(cell)); err != nil {
 				reject(request, err)
 			}
 		case metadata:
