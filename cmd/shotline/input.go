@@ -14,6 +14,7 @@ import (
 	"shotline/client/parameter"
 	"shotline/jobs"
 	"shotline/jobs/csvfile"
+	"shotline/jobs/weburl"
 	"shotline/orchestrator"
 	"shotline/orchestrator/engine"
 )
@@ -166,7 +167,7 @@ func (l *urlList) Next() (jobs.Request, error) {
 	raw := l.urls[l.next]
 	l.next++
 	request := jobs.Request{Line: l.next, URL: raw}
-	if url, err := csvfile.NormalizeURL(raw); err != nil {
+	if url, err := weburl.Normalize(raw); err != nil {
 		request.Reject = err.Error()
 	} else {
 		request.URL = url

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"shotline/jobs/weburl"
 )
 
 // A candidate is a column that has the name of a parameter. Whether it is one is
@@ -89,7 +91,7 @@ func candidateValue(rec record, i, columns int) (text string, ok bool) {
 
 // implausible explains why a column is not a parameter.
 func implausible(c column, line int, text string) string {
-	shown := fmt.Sprintf("%q", excerpt(text))
+	shown := fmt.Sprintf("%q", weburl.Excerpt(text))
 	if c.param.Secret {
 		shown = "a value that is no " + c.name
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"shotline/client/parameter"
+	"shotline/jobs/weburl"
 )
 
 // role is the purpose of a column.
@@ -88,7 +89,7 @@ func readHeader(header []string) ([]column, error) {
 			return other.role == param && !other.candidate && other.name == c.name
 		})
 		if c.candidate && forced >= 0 {
-			columns[i] = c.own(fmt.Sprintf("because column %q sets %s", excerpt(columns[forced].header), c.name))
+			columns[i] = c.own(fmt.Sprintf("because column %q sets %s", weburl.Excerpt(columns[forced].header), c.name))
 		}
 	}
 	return columns, checkRepeated(columns)
@@ -126,7 +127,7 @@ func checkRepeated(columns []column) error {
 			continue
 		}
 		if seen[is] {
-			return fmt.Errorf("column %q occurs twice", excerpt(c.header))
+			return fmt.Errorf("column %q occurs twice", weburl.Excerpt(c.header))
 		}
 		seen[is] = true
 	}
@@ -145,7 +146,7 @@ func readColumn(cell string) (column, error) {
 	}
 	if name, found := cutPrefix(header, metaPrefix); found {
 		if name == "" {
-			return column{}, fmt.Errorf("column %q contains no name", excerpt(header))
+			return column{}, fmt.Errorf("column %q contains no name", weburl.Excerpt(header))
 		}
 		return column{role: metadata, header: header, name: name}, nil
 	}
@@ -162,14 +163,14 @@ func readColumn(cell string) (column, error) {
 	if folded == "apps" {
 		c = c.own("because " + parameter.Reserved(folded))
 	} else if near := parameter.Nearest(header); near != "" {
-		c.note = fmt.Sprintf("column %q: own column; did you mean %s?", excerpt(header), near)
+		c.note = fmt.Sprintf("column %q: own column; did you mean %s?", weburl.Excerpt(header), near)
 	}
 	return c, nil
 }
 
 // own returns the column as one of the user's own, with the reason.
 func (c column) own(reason string) column {
-	return column{role: metadata, header: c.header, name: c.header, note: fmt.Sprintf("column %q: own column, %s", excerpt(c.header), reason)}
+	return column{role: metadata, header: c.header, name: c.header, note: fmt.Sprintf("column %q: own column, %s", weburl.Excerpt(c.header), reason)}
 }
 
 // readParamColumn reads a header such as param:NAME. NAME keeps its case unless it
@@ -197,7 +198,7 @@ func readParamColumn(header, name string) (column, error) {
 
 // sentNote returns the note on a column that is sent as a parameter.
 func (c column) sentNote() string {
-	note := fmt.Sprintf("column %q: sent as parameter %s", excerpt(c.header), c.name)
+	note := fmt.Sprintf("column %q: sent as parameter %s", weburl.Excerpt(c.header), c.name)
 	if near := parameter.Nearest(c.name); near != "" {
 		note += fmt.Sprintf(", which is not documented; did you mean %s?", near)
 	}
@@ -223,7 +224,7 @@ func listColumns(header []string) string {
 	const most = 20
 	names := make([]string, 0, most)
 	for _, cell := range header[:min(len(header), most)] {
-		names = append(names, fmt.Sprintf("%q", excerpt(strings.TrimSpace(cell))))
+		names = append(names, fmt.Sprintf("%q", weburl.Excerpt(strings.TrimSpace(cell))))
 	}
 	if len(header) > most {
 		names = append(names, fmt.Sprintf("and %d more", len(header)-most))

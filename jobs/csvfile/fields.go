@@ -10,6 +10,7 @@ import (
 
 	"shotline/client/parameter"
 	"shotline/jobs"
+	"shotline/jobs/weburl"
 )
 
 // Fields is a row with typed fields, such as from JSON, instead of the cells of a
@@ -41,13 +42,13 @@ func (f Fields) Request() (request jobs.Request, flaws []*FieldError) {
 		flaws = append(flaws, &FieldError{field, err})
 		reject(&request, err)
 	}
-	request.URL = strings.TrimSpace(f.URL)
-	if url, err := NormalizeURL(f.URL); err == nil {
+	request.URL = weburl.Trim(f.URL)
+	if url, err := weburl.Normalize(f.URL); err == nil {
 		request.URL = url
 	} else {
 		flaw("url", err)
-		if len(request.URL) > MaxURL {
-			request.URL = excerpt(request.URL)
+		if len(request.URL) > weburl.MaxLength {
+			request.URL = weburl.Excerpt(request.URL)
 		}
 		request.URL = clean(request.URL)
 	}
@@ -114,7 +115,7 @@ func CheckTags(given []string) (tags []string, flaws []*FieldError) {
 
 func checkTag(tag string) error {
 	if strings.HasPrefix(tag, jobs.TagPrefix) {
-		return fmt.Errorf("tag %q: the prefix %s is reserved", excerpt(tag), jobs.TagPrefix)
+		return fmt.Errorf("tag %q: the prefix %s is reserved", weburl.Excerpt(tag), jobs.TagPrefix)
 	}
 	return nil
 }

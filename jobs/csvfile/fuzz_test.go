@@ -15,6 +15,7 @@ import (
 
 	"shotline/jobs"
 	"shotline/jobs/csvfile"
+	"shotline/jobs/weburl"
 )
 
 // all reads a whole file.
@@ -77,7 +78,7 @@ func FuzzReader(f *testing.F) {
 			}
 			last = request.Line
 			if request.Reject == "" {
-				again, err := csvfile.NormalizeURL(request.URL)
+				again, err := weburl.Normalize(request.URL)
 				if err != nil || again != request.URL {
 					t.Fatalf("accepted %q, which is normalized to %q (%v)", request.URL, again, err)
 				}

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"shotline/jobs"
+	"shotline/jobs/weburl"
 )
 
 // DefaultMaxRow is the default maximum size of a row in bytes.
@@ -179,7 +180,7 @@ func (r *Reader) Next() (jobs.Request, error) {
 
 // fromList sets the fields of a request from a row of a list, which has one cell.
 func (r *Reader) fromList(request *jobs.Request, cells []string) {
-	request.URL = strings.TrimSpace(cells[0])
+	request.URL = weburl.Trim(cells[0])
 	if len(cells) > 1 || strings.ContainsAny(request.URL, " \t") {
 		request.Reject = "not only a URL; a file with several columns needs a header line with a url column"
 		return
@@ -204,7 +205,7 @@ func (r *Reader) fromTable(request *jobs.Request, cells []string) {
 		}
 		switch c := r.columns[i]; c.role {
 		case address:
-			request.URL = strings.TrimSpace(cell)
+			request.URL = weburl.Trim(cell)
 		case tags:
 			request.Tags = splitTags(request.Tags, cell)
 		case param:
@@ -238,14 +239,14 @@ func (r *Reader) fromTable(request *jobs.Request, cells []string) {
 
 // setURL normalizes the URL of a request, or rejects the request.
 func setURL(request *jobs.Request) {
-	normal, err := NormalizeURL(request.URL)
+	normal, err := weburl.Normalize(request.URL)
 	if err == nil {
 		request.URL = normal
 		return
 	}
 	reject(request, err)
-	if len(request.URL) > MaxURL {
-		request.URL = excerpt(request.URL)
+	if len(request.URL) > weburl.MaxLength {
+		request.URL = weburl.Excerpt(request.URL)
 	}
 }
 
@@ -276,11 +277,11 @@ func repairText(cells []string) (flaw string) {
 // looksLikeURL reports whether the first line of a file is a URL and not a
 // header. A URL with an error is not a header either.
 func looksLikeURL(cell string) bool {
-	scheme, _, found := strings.Cut(cell, "://")
+	scheme, _, found := strings.Cut(weburl.Trim(cell), "://")
 	if found && scheme != "" && !strings.ContainsFunc(scheme, func(r rune) bool { return !unicode.IsLetter(r) }) {
 		return true
 	}
-	_, err := NormalizeURL(cell)
+	_, err := weburl.Normalize(cell)
 	return err == nil
 }
 

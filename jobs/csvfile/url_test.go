@@ -1,162 +1,98 @@
 package csvfile_test
 
 import (
-	"net/netip"
-	"net/url"
 	"strings"
 	"testing"
 
 	"shotline/jobs/csvfile"
 )
 
-func TestNormalizeURL(t *testing.T) {
-	long := strings.Repeat("x", csvfile.MaxURL)
-	tests := []struct {
-		in, want string
-		err      string // part of the message
+// URLs are read as browsers read them, in tables and in lists. A row whose URL is
+// rejected keeps the text, and the cells of a table never change.
+func TestURLs(t *testing.T) {
+	type row struct{ cell, url, reject string }
+	for _, file := range []struct {
+		name, header string
+		rows         []row
 	}{
-		{"https://example.com", "https://example.com/", ""},
-		{"  https://example.com/\n", "https://example.com/", ""},
-		{"HTTP://EXAMPLE.com/Path", "http://example.com/Path", ""},
-		{"http://example.com:80/", "http://example.com/", ""},
-		{"https://example.com:443?q", "https://example.com/?q", ""},
-		{"https://example.com:80/", "https://example.com:80/", ""},
-		{"https://example.com:08443/", "https://example.com:8443/", ""},
-		{"https://example.com:/", "https://example.com/", ""},
-		{"example.com", "https://example.com/", ""},
-		{"example.com/path?q=1#top", "https://example.com/path?q=1#top", ""},
-		{"example.com:8080/x", "https://example.com:8080/x", ""},
-		{"//example.com/x", "https://example.com/x", ""},
-		{"localhost:3000", "https://localhost:3000/", ""},
-		{"LocalHost", "https://localhost/", ""},
-		{"http://intranet/", "http://intranet/", ""},
-		{"https://example.com./", "https://example.com./", ""},
-		{"https://example.com/#/route/1", "https://example.com/#/route/1", ""},
-		{"https://example.com/?", "https://example.com/?", ""},
-		{"https://user:pw@example.com/", "https://user:pw@example.com/", ""},
-		{"https://127.0.0.1:8080/", "https://127.0.0.1:8080/", ""},
-		{"http://[::0001]:8080/", "http://[::1]:8080/", ""},
-		{"[2001:DB8::1]/x", "https://[2001:db8::1]/x", ""},
-		{"https://Bücher.example/ä b", "https://bücher.example/%C3%A4%20b", ""},
-		{"https://例え.jp/?q=ü \"x\"", "https://例え.jp/?q=%C3%BC%20%22x%22", ""},
-		{"https://example.com/a%2Fb", "https://example.com/a%2Fb", ""},
-		{"https://example.com/@52.5,13.4", "https://example.com/@52.5,13.4", ""},
-		{"example.com/?u=http://other.example/", "https://example.com/?u=http://other.example/", ""},
-
-		{"", "", "no URL"},
-		{"  ", "", "no URL"},
-		{"word", "", "not a URL"},
-		{"two words", "", "not a URL"},
-		{"ftp://example.com/", "", "only http and https"},
-		{"mailto:a@example.com", "", "e-mail"},
-		{"me@example.com", "", "e-mail"},
-		{"javascript:alert(1)", "", "not a URL"},
-		{`C:\x.png`, "", "not a URL"},
-		{"http:/example.com", "", "not a URL"},
-		{"https://", "", "no host"},
-		{"https:///path", "", "no host"},
-		{"https://:80/", "", "no host"},
-		{"https://exa mple.com/", "", "not a URL"},
-		{"https://exa%20mple.com/", "", "not a URL"},
-		{"https://a,b.example/", "", "host must not contain ','"},
-		{"https://a..example/", "", "empty part"},
-		{"https://" + strings.Repeat("a.", 130) + "example/", "", "too long"},
-		{"https://example.com:0/", "", "bad port"},
-		{"https://example.com:65536/", "", "bad port"},
-		{"https://example.com:x/", "", "not a URL"},
-		{"https://[::1", "", "not a URL"},
-		{"https://[fe80::1%25eth0]/", "", "IPv6"},
-		{"https://example.com/\x01", "", "control"},
-		{"https://example.com/a\nb", "", "control"},
-		{"https://example.com/\xff", "", "UTF-8"},
-		{"https://example.com/" + long, "", "longer than 8192"},
-		{"https://example.com/" + strings.Repeat("ü", 4000), "", "longer than 8192"},
-		{"https://example.com/%zz", "", "not a URL"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.in[:min(len(tt.in), 40)], func(t *testing.T) {
-			got, err := csvfile.NormalizeURL(tt.in)
-			switch {
-			case tt.err == "" && (err != nil || got != tt.want):
-				t.Errorf("got %q, %v; want %q", got, err, tt.want)
-			case tt.err != "" && (err == nil || got != "" || !strings.Contains(err.Error(), tt.err)):
-				t.Errorf("got %q, %v; want an error containing %q", got, err, tt.err)
-			case err != nil && len(err.Error()) > 500:
-				t.Errorf("the error has %d bytes", len(err.Error()))
+		{"escapes", "url", []row{
+			{cell: "https://example.com/wiki/AC%2FDC – live", url: "https://example.com/wiki/AC%2FDC%20%E2%80%93%20live"},
+			{cell: "https://example.com/wiki/AC/DC – live", url: "https://example.com/wiki/AC/DC%20%E2%80%93%20live"},
+			{cell: "https://example.com/files/a%2Bb c.pdf", url: "https://example.com/files/a%2Bb%20c.pdf"},
+			{cell: "https://example.com/50%-off", url: "https://example.com/50%-off"},
+			{cell: "https://example.com/My Report.pdf", url: "https://example.com/My%20Report.pdf"},
+		}},
+		{"ports", "", []row{
+			{cell: "192.0.2.10", url: "https://192.0.2.10/"},
+			{cell: "192.0.2.10:80", url: "http://192.0.2.10/"},
+			{cell: "192.0.2.10:443", url: "https://192.0.2.10/"},
+			{cell: "example.com:80/a", url: "http://example.com/a"},
+			{cell: "example.com:8080", url: "https://example.com:8080/"},
+			{cell: "[2001:db8::1]:80", url: "http://[2001:db8::1]/"},
+			{cell: "tel:911", url: "tel:911", reject: "only http and https"},
+		}},
+		{"invisible characters in a table", "url", []row{
+			{cell: "\u00a0https://example.com/1\u00a0", url: "https://example.com/1"},
+			{cell: "https://example.com/2\u200b", url: "https://example.com/2"},
+			{cell: "\u200bhttps://example.com/3", url: "https://example.com/3"},
+			{cell: "https://example.com/4\u00ad", url: "https://example.com/4"},
+			{cell: "https://example.com/5\ufeff", url: "https://example.com/5"},
+			{cell: "\u202ahttps://example.com/6\u202c", url: "https://example.com/6"},
+		}},
+		{"invisible characters in a list", "", []row{
+			{cell: "\ufeffhttps://example.com/1", url: "https://example.com/1"},
+			{cell: "  https://example.com/2  ", url: "https://example.com/2"},
+			{cell: "\u200b https://example.com/3", url: "https://example.com/3"},
+			{cell: "file:///etc/hosts", url: "file:///etc/hosts", reject: "only http and https"},
+			{cell: "ftp://example.com/x", url: "ftp://example.com/x", reject: "only http and https"},
+			{cell: "\ufeffhttps://example.com/4", url: "https://example.com/4"},
+		}},
+		{"schemes", "url", []row{
+			{cell: "http://http://example.com/", url: "http://http://example.com/", reject: "the scheme occurs twice"},
+			{cell: "https://https//example.com", url: "https://https//example.com", reject: "the scheme occurs twice"},
+			{cell: "http//example.com/", url: "http//example.com/", reject: "want http://"},
+			{cell: "http:/example.com/", url: "http:/example.com/", reject: "two slashes"},
+			{cell: "https:example.com", url: "https:example.com", reject: "two slashes"},
+			{cell: "http:///example.com", url: "http://example.com/"},
+		}},
+		{"brackets and spaces in a list", "", []row{
+			{cell: "<https://example.com/1>", url: "https://example.com/1"},
+			{cell: "https://example.com/My Report.pdf", url: "https://example.com/My Report.pdf", reject: "not only a URL"},
+			{cell: `https://example.com/?q="><b>`, url: "https://example.com/?q=%22%3E%3Cb%3E"},
+		}},
+		{"hosts", "url", []row{
+			{cell: "https://bücher.example/", url: "https://xn--bcher-kva.example/"},
+			{cell: "HTTPS://XN--BCHER-KVA.example", url: "https://xn--bcher-kva.example/"},
+		}},
+	} {
+		t.Run(file.name, func(t *testing.T) {
+			var text strings.Builder
+			if file.header != "" {
+				text.WriteString(file.header + "\n")
+			}
+			for _, row := range file.rows {
+				text.WriteString(row.cell + "\n")
+			}
+			columns, requests := readAll(t, text.String(), false)
+			if len(requests) != len(file.rows) || (columns == nil) != (file.header == "") {
+				t.Fatalf("columns %q, %d rows", columns, len(requests))
+			}
+			for i, want := range file.rows {
+				got := requests[i]
+				if got.URL != want.url || (got.Reject == "") != (want.reject == "") || !strings.Contains(got.Reject, want.reject) {
+					t.Errorf("%q became %q, %q; want %q, %q", want.cell, got.URL, got.Reject, want.url, want.reject)
+				}
+				if columns != nil && got.Cells[0] != want.cell {
+					t.Errorf("the cell %q became %q", want.cell, got.Cells[0])
+				}
+				// The API and the engine do the same.
+				if file.header != "" {
+					one, _ := csvfile.Fields{URL: want.cell}.Request()
+					if one.URL != got.URL || one.Reject != got.Reject {
+						t.Errorf("as a field, %q became %q, %q; want %q, %q", want.cell, one.URL, one.Reject, got.URL, got.Reject)
+					}
+				}
 			}
 		})
 	}
-	for _, in := range []string{"https://user:hunter2@exa mple.com/", "https://user:hunter2@a,b/", "ftp://u:hunter2@x/", "user:hunter2@example.com"} {
-		if _, err := csvfile.NormalizeURL(in); err == nil || strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("%q: %v", in, err)
-		}
-	}
-}
-
-// Normalizing twice gives the same result, and the normal form is equivalent for
-// net/url.
-func FuzzNormalizeURL(f *testing.F) {
-	for _, s := range []string{
-		"example.com", "https://u:p@EXAMPLE.com:443/ä?b c#d e", "http://[::1]:80", "//x.y", "a.b:80#", "https://ǅ.example/%41",
-		"HTTP://a.b:443?", "https://a.b/%2F%2f/../x", "https://a.b:0443/", "http://a.b/#%zz", "https://a%2eb/", "http://a.b//c",
-	} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		normal, err := csvfile.NormalizeURL(s)
-		if err != nil {
-			return
-		}
-		again, err := csvfile.NormalizeURL(normal)
-		if err != nil || again != normal {
-			t.Errorf("%q became %q, then %q (%v)", s, normal, again, err)
-		}
-		got, err := url.Parse(normal)
-		if err != nil || got.Scheme != "http" && got.Scheme != "https" || got.Host == "" || got.Path == "" || len(normal) > csvfile.MaxURL {
-			t.Fatalf("%q became %q (%v)", s, normal, err)
-		}
-		given := strings.TrimSpace(s)
-		switch {
-		case strings.HasPrefix(given, "//"):
-			given = "https:" + given
-		case !strings.Contains(strings.FieldsFunc(given, func(r rune) bool { return strings.ContainsRune("/?#", r) })[0]+"/", ":/"):
-			given = "https://" + given
-		}
-		want, err := url.Parse(given)
-		if err != nil {
-			t.Fatalf("%q became %q, which net/url cannot read: %v", s, normal, err)
-		}
-		if got.Scheme != want.Scheme || got.User.String() != want.User.String() || got.Fragment != want.Fragment {
-			t.Errorf("%q became %q", s, normal)
-		}
-		if !sameHost(got.Hostname(), want.Hostname()) || portOf(got) != portOf(want) {
-			t.Errorf("%q became %q: different host or port", s, normal)
-		}
-		if got.Path != want.Path && (got.Path != "/" || want.Path != "") || got.ForceQuery != want.ForceQuery {
-			t.Errorf("%q became %q: different path", s, normal)
-		}
-		before, err1 := url.QueryUnescape(want.RawQuery)
-		after, err2 := url.QueryUnescape(got.RawQuery)
-		if before != after || (err1 == nil) != (err2 == nil) {
-			t.Errorf("%q became %q: different query", s, normal)
-		}
-	})
-}
-
-// sameHost compares IP addresses by value and names without regard to case.
-func sameHost(a, b string) bool {
-	one, err1 := netip.ParseAddr(a)
-	two, err2 := netip.ParseAddr(b)
-	if err1 == nil && err2 == nil {
-		return one == two
-	}
-	return a == strings.ToLower(b)
-}
-
-func portOf(u *url.URL) string {
-	port := strings.TrimLeft(u.Port(), "0")
-	if port == "" {
-		return map[string]string{"http": "80", "https": "443"}[u.Scheme]
-	}
-	return port
 }
