@@ -5,7 +5,13 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"golang.org/x/net/idna"
 )
+
+// hosts converts a host to the form in which browsers look it up: lower case, and
+// xn-- labels for non-ASCII names.
+var hosts = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(false))
 
 // Address is where clients reach a sandbox: the host and port of its base URL
 // and, if a proxy stands in front of the sandbox, the port that the sandbox

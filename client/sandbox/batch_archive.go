@@ -125,7 +125,7 @@ func escapeFormula(cell string) string {
 // safeHost returns the host of a URL in a form that is valid in file names on all
 // systems.
 func safeHost(address string) string {
-	u, err := url.Parse(address)
+	u, err := ParseURL(address)
 	if err != nil {
 		return "page"
 	}

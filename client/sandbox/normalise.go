@@ -3,20 +3,14 @@ package sandbox
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
-	"strconv"
-	"strings"
+	"regexp"
 	"unicode/utf8"
 
-	"golang.org/x/net/idna"
+	whatwg "github.com/nlnwa/whatwg-url/url"
 )
 
 var errAddress = errors.New("must be an absolute http or https URL")
-
-// hosts converts a host to the form in which browsers look it up: lower case, and
-// xn-- labels for non-ASCII names.
-var hosts = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(false))
 
 // normaliseURL converts a URL to the form that a browser shows: scheme and host
 // in lower-case ASCII, no default port, no dot segments, a slash for an empty
@@ -26,53 +20,40 @@ func normaliseURL(raw string) (string, error) {
 	if len(raw) > maxURLLength {
 		return "", fmt.Errorf("must not be longer than %d bytes", maxURLLength)
 	}
-	u, err := url.Parse(strings.TrimSpace(raw))
-	if err != nil || !utf8.ValidString(raw) || u.Hostname() == "" || (u.Scheme != "http" && u.Scheme != "https") {
+	if !utf8.ValidString(raw) {
 		return "", errAddress
 	}
-	if u.Host, err = normaliseHost(u); err != nil {
-		return "", err
+	parsed, err := whatwg.Parse(raw)
+	if err != nil || parsed.Scheme() != "http" && parsed.Scheme() != "https" {
+		return "", errAddress
 	}
-	u = u.ResolveReference(u) // removes dot segments
-	if u.Path == "" {
-		u.Path = "/"
-	}
-	u.RawQuery = escapeRest(u.RawQuery)
-	return u.String(), nil
-}
-
-// normaliseHost returns the normalized host and port.
-func normaliseHost(u *url.URL) (string, error) {
-	host, port := u.Hostname(), u.Port()
-	if n, err := strconv.ParseUint(port, 10, 16); port != "" && (err != nil || n == 0) {
+	if parsed.Port() == "0" {
 		return "", errors.New("has an invalid port")
 	}
-	if net.ParseIP(host) == nil {
-		name, err := hosts.ToASCII(host)
-		if again, errAgain := hosts.ToASCII(name); err != nil || errAgain != nil || again != name {
-			return "", errors.New("has an invalid host")
-		}
-		host = name
+	// The library also accepts a few hosts that net/url refuses.
+	normal := parsed.Href(false)
+	if u, err := ParseURL(normal); err != nil || u.Hostname() == "" {
+		return "", errors.New("has an invalid host")
 	}
-	if strings.Contains(host, ":") {
-		host = "[" + strings.ToLower(host) + "]"
-	}
-	if port == "" || port == PortOf(&url.URL{Scheme: u.Scheme}) {
-		return host, nil
-	}
-	return host + ":" + port, nil
+	return normal, nil
 }
 
-// escapeRest escapes the characters that are not valid in a query. Existing
-// escapes stay unchanged.
-func escapeRest(query string) string {
-	var escaped strings.Builder
-	for _, c := range []byte(query) {
-		if c <= ' ' || c >= 0x7f || strings.IndexByte(`"<>`, c) >= 0 {
-			fmt.Fprintf(&escaped, "%%%02X", c)
-			continue
-		}
-		escaped.WriteByte(c)
+// percentSign matches an escape, or a percent sign that is none.
+var percentSign = regexp.MustCompile(`%([0-9A-Fa-f]{2})?`)
+
+// ParseURL parses a URL in the form that a browser shows. Unlike url.Parse it
+// accepts a percent sign that encodes nothing, as in /50%-off, and reads it as
+// %25.
+func ParseURL(normal string) (*url.URL, error) {
+	u, err := url.Parse(normal)
+	var escape url.EscapeError
+	if !errors.As(err, &escape) {
+		return u, err
 	}
-	return escaped.String()
+	return url.Parse(percentSign.ReplaceAllStringFunc(normal, func(match string) string {
+		if match == "%" {
+			return "%25"
+		}
+		return match
+	}))
 }

@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"net/url"
 	"strconv"
 	"strings"
 	"testing"
@@ -33,12 +32,15 @@ func TestNormaliseURL(t *testing.T) {
 		"https://[2001:DB8::1]:443/":     "https://[2001:db8::1]/",
 		"https://user:pw@A.test/":        "https://user:pw@a.test/",
 		"https://a.test/?":               "https://a.test/?",
+		`https:\\a.test\b`:               "https://a.test/b",
+		"https://a.test/50%-off?100%":    "https://a.test/50%-off?100%",
+		"https://a.test/AC%2FDC – live":  "https://a.test/AC%2FDC%20%E2%80%93%20live",
 	} {
 		if got, err := normaliseURL(raw); got != want || err != nil {
 			t.Errorf("normaliseURL(%q) = %q, %v, want %q", raw, got, err, want)
 		}
 	}
-	for _, raw := range []string{"", "example.com", "ftp://a.test", "https://", "https://a.test:99999/", "https://a.test:0/", "https://xn--a.test/", "https://a.test:x/"} {
+	for _, raw := range []string{"", "example.com", "ftp://a.test", "https://", "https://a.test:99999/", "https://a.test:0/", "https://xn--a.test/", "https://a.test:x/", "https://a b.test/", "https://a.test/\xff"} {
 		if got, err := normaliseURL(raw); err == nil {
 			t.Errorf("normaliseURL(%q) = %q, want an error", raw, got)
 		}
@@ -54,7 +56,7 @@ func FuzzNormaliseURL(f *testing.F) {
 		if err != nil {
 			return
 		}
-		u, err := url.Parse(once)
+		u, err := ParseURL(once)
 		if err != nil || u.Path == "" || u.Hostname() == "" || !strings.HasPrefix(u.Scheme, "http") {
 			t.Fatalf("%q became %q (%v)", raw, once, err)
 		}

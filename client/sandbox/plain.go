@@ -6,7 +6,6 @@ import (
 	"hash/fnv"
 	"image"
 	"image/color"
-	"net/url"
 	"slices"
 
 	"shotline/client/sandbox/raster"
@@ -45,7 +44,7 @@ func (p *PlainRenderer) Measure(ctx context.Context, r RenderRequest) (Rendering
 	if err := ctx.Err(); err != nil {
 		return Rendering{}, err
 	}
-	u, err := url.Parse(r.URL)
+	u, err := ParseURL(r.URL)
 	if err != nil {
 		return Rendering{}, fmt.Errorf("invalid URL: %w", err)
 	}
@@ -91,7 +90,7 @@ func (p *PlainRenderer) Render(ctx context.Context, r RenderRequest) (Rendering,
 	for i := range measured.Shots {
 		measured.Shots[i].Data = data // all shots of a placeholder are equal
 	}
-	u, err := url.Parse(r.URL)
+	u, err := ParseURL(r.URL)
 	if err != nil {
 		return Rendering{}, fmt.Errorf("invalid URL: %w", err)
 	}
@@ -144,7 +143,7 @@ var (
 
 // placeholder draws the whole page at its original size.
 func placeholder(r RenderRequest) (image.Image, error) {
-	u, err := url.Parse(r.URL)
+	u, err := ParseURL(r.URL)
 	if err != nil {
 		return nil, fmt.Errorf("invalid URL: %w", err)
 	}

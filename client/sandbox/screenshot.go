@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -141,7 +140,7 @@ func (s *screenshot) storageURL() string {
 // expand replaces the documented variables of a storage path template.
 func (s *screenshot) expand(template string) string {
 	domain, tag := "", ""
-	if u, err := url.Parse(s.render.URL); err == nil {
+	if u, err := ParseURL(s.render.URL); err == nil {
 		domain = u.Hostname()
 	}
 	if len(s.tags) > 0 {

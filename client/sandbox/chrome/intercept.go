@@ -2,11 +2,12 @@ package chrome
 
 import (
 	"context"
-	"net/url"
 
 	"github.com/chromedp/cdproto/fetch"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
+
+	"shotline/client/sandbox"
 )
 
 // patterns returns the requests that are intercepted in every tab: those that
@@ -28,7 +29,7 @@ func (t *tab) handleRequest(ctx context.Context, ev fetch.EventRequestPaused) {
 	if v := t.visit.Load(); v != nil {
 		next = v.rewrite(ev)
 	}
-	u, err := url.Parse(ev.Request.URL)
+	u, err := sandbox.ParseURL(ev.Request.URL)
 	switch {
 	case err != nil, u.Scheme == "file":
 		fail(ctx, ev, network.ErrorReasonAccessDenied)

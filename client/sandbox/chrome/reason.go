@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"net/url"
 	"strings"
 	"syscall"
 
@@ -73,7 +72,7 @@ func (r *run) explainLoadError(ctx context.Context, text string) error {
 	if err != nil || tree.FrameTree == nil || tree.FrameTree.Frame == nil {
 		return loadReason(text)
 	}
-	u, err := url.Parse(tree.FrameTree.Frame.UnreachableURL)
+	u, err := sandbox.ParseURL(tree.FrameTree.Frame.UnreachableURL)
 	if err != nil {
 		return loadReason(text)
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net/url"
 	"strings"
 
 	"shotline/client/sandbox"
@@ -58,7 +57,7 @@ func setDefault[T comparable](field *T, value T) {
 }
 
 func checkURL(address string) error {
-	u, err := url.Parse(address)
+	u, err := sandbox.ParseURL(address)
 	switch {
 	case err != nil || u.Scheme == "":
 		return errors.New("url: not an absolute URL")

@@ -46,7 +46,7 @@ func (v *visit) changes() bool { return len(v.header) > 0 || v.post != nil }
 // redirect says so.
 func (v *visit) rewrite(ev fetch.EventRequestPaused) fetch.ContinueRequestParams {
 	next := fetch.ContinueRequestParams{RequestID: ev.RequestID}
-	to, err := url.Parse(ev.Request.URL)
+	to, err := sandbox.ParseURL(ev.Request.URL)
 	if err != nil || !v.changes() {
 		return next
 	}
