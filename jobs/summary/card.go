@@ -2,6 +2,7 @@ package summary
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"html/template"
 	"io"
@@ -157,9 +158,22 @@ func readablePath(u *url.URL) string {
 	return rest
 }
 
-// webAddress parses an http or https address.
+// percentSign matches an escape, or a percent sign that is none.
+var percentSign = regexp.MustCompile(`%([0-9A-Fa-f]{2})?`)
+
+// webAddress parses an http or https address. Browsers accept a percent sign that
+// encodes nothing, as in /50%-off; here it is read as %25.
 func webAddress(text string) (*url.URL, bool) {
 	u, err := url.Parse(text)
+	var escape url.EscapeError
+	if errors.As(err, &escape) {
+		u, err = url.Parse(percentSign.ReplaceAllStringFunc(text, func(match string) string {
+			if match == "%" {
+				return "%25"
+			}
+			return match
+		}))
+	}
 	return u, err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
 }
 

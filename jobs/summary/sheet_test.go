@@ -185,3 +185,15 @@ func TestCards(t *testing.T) {
 		t.Errorf("broken writer: got %v", err)
 	}
 }
+
+// A percent sign that encodes nothing is part of a URL, and the password of such a
+// URL is hidden as well.
+func TestPercentSign(t *testing.T) {
+	v := newCardView(Card{Job: jobs.Job{URL: "https://user:hunter2@a.example/50%-off/AC%2FDC?q", State: jobs.Done}})
+	if want := "https://a.example/50%25-off/AC%2FDC?q"; v.Link != want || v.Address != want {
+		t.Errorf("the link is %q, the text %q, want %q", v.Link, v.Address, want)
+	}
+	if v.Host != "a.example" || v.Rest != "/50%-off/AC/DC?q" {
+		t.Errorf("got the host %q and the rest %q", v.Host, v.Rest)
+	}
+}

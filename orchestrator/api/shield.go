@@ -26,7 +26,19 @@ const hidden = "***"
 
 // credentials matches the credentials of URLs in a text, up to the last @ before
 // the path.
-var credentials = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.\-]*:[/\\]+)[^/\\?#\s"'<>]*@`)
+var credentials = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.\-]*:[/\\]+)[^/\\?#\s"<>]*@`)
+
+// cellCredentials matches the credentials of a cell that is a URL. Such a URL may
+// contain spaces and line breaks, which are encoded or removed in the job's URL.
+var cellCredentials = regexp.MustCompile(`(?i)^([^a-z/\\]*(?:h\s*t\s*t\s*p\s*(?:s\s*)?:\s*)?[/\\]\s*[/\\][/\\\s]*)[^/\\?#]*@`)
+
+// hideInCell returns a cell of the input without the credentials of URLs.
+func hideInCell(cell string) string {
+	if !strings.Contains(cell, "@") {
+		return cell
+	}
+	return hideCredentials(cellCredentials.ReplaceAllString(cell, "${1}"+hidden+"@"))
+}
 
 // hideCredentials returns a text without the credentials of URLs.
 func hideCredentials(text string) string {
@@ -67,15 +79,15 @@ func shieldValue(value any) any {
 }
 
 func shieldJob(j jobs.Job) jobs.Job {
-	hide := hideCredentials
+	hide, hideCell := hideCredentials, hideInCell
 	if j.State == jobs.Rejected {
-		hide = hideBeforeAt
+		hide, hideCell = hideBeforeAt, hideBeforeAt
 	}
 	j.URL, j.Error, j.ImageURL = hide(j.URL), hide(j.Error), hideCredentials(j.ImageURL)
 	if j.Cells != nil {
 		j.Cells = slices.Clone(j.Cells)
 		for i, cell := range j.Cells {
-			j.Cells[i] = hide(cell)
+			j.Cells[i] = hideCell(cell)
 		}
 	}
 	if j.Tags != nil {

@@ -216,6 +216,7 @@ func TestCredentialsInTexts(t *testing.T) {
 		"https://a.test/":                                "https://a.test/",
 		"https://u:p@a.test/@x":                          "https://***@a.test/@x",
 		"https://u:p@ss@a.test/":                         "https://***@a.test/",
+		"https://u:p's@a.test/":                          "https://***@a.test/",
 		"HTTPS://u@a.test":                               "HTTPS://***@a.test",
 		`http:\\u:p@a.test\x`:                            `http:\\***@a.test\x`,
 		"from ftp://u:p@a.test/ to https://v:q@b.test/?": "from ftp://***@a.test/ to https://***@b.test/?",
@@ -225,6 +226,25 @@ func TestCredentialsInTexts(t *testing.T) {
 	} {
 		if got := hideCredentials(text); got != want {
 			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+}
+
+// Browsers accept more characters in the credentials of a URL than other texts can
+// have.
+func TestCredentialsInCells(t *testing.T) {
+	for text, want := range map[string]string{
+		"https://u:p w@a.test/":             "https://***@a.test/",
+		" <https://u:\"p's\"@a.test/>":      " <https://***@a.test/>",
+		"\u200bht\ntps:/\t/u:p\r\nw@a.test": "\u200bht\ntps:/\t/***@a.test",
+		"//u:p@a.test/":                     "//***@a.test/",
+		"see https://u:p@a.test/":           "see https://***@a.test/",
+		"write to me@a.test":                "write to me@a.test",
+		"https://a.test/@x":                 "https://a.test/@x",
+		"https://a.test/":                   "https://a.test/",
+	} {
+		if got := hideInCell(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}
 }
