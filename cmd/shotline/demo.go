@@ -104,7 +104,7 @@ func demo(c *cli.Context) error {
 		return err
 	}
 	sheet := filepath.Join(folder, "contact-sheet.html")
-	if err := writeSheetFile(c.Context, sheet, api.DefaultImageMode, store, images, b.ID, c.App.ErrWriter); err != nil {
+	if err := writeSheetFile(c.Context, sheet, api.DefaultImageMode, false, store, images, b.ID, c.App.ErrWriter); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.App.Writer, "\ncontact sheet  %s\ndatabase       %s\n", sheet, database)

@@ -1,49 +1,92 @@
 package main
 
 import (
-	"cmp"
-	"crypto/rand"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"slices"
 
 	"github.com/urfave/cli/v2"
+
+	"shotline/jobs/wholefile"
 )
 
 var outFlag = &cli.StringFlag{Name: "out", Usage: "write to `FILE` instead of standard output (- is standard output)"}
 
+// stdoutNames are the names that mean standard output. Opening the file of an
+// open descriptor would start at its beginning, or fail if it is a socket.
+var stdoutNames = []string{"", "-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"}
+
 // toStdout reports whether the name of an output means standard output. A file
 // with the name "-" is given as "./-".
-func toStdout(name string) bool { return name == "" || name == "-" }
+func toStdout(name string) bool { return slices.Contains(stdoutNames, name) }
 
 // writeOut writes to the file of --out, or to standard output if --out is not
-// set.
+// set. It writes into devices and FIFOs. It replaces other files when the content
+// is complete, see package wholefile.
 func writeOut(c *cli.Context, write func(io.Writer) error) error {
-	if out := c.String(outFlag.Name); !toStdout(out) {
-		return writeFile(out, 0, write)
+	out := c.String(outFlag.Name)
+	if toStdout(out) {
+		return write(c.App.Writer)
 	}
-	return write(c.App.Writer)
+	if err := checkOut(c, out); err != nil {
+		return err
+	}
+	info, err := os.Stat(out)
+	if err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		return outError(writeThrough(c.Context, out, write))
+	}
+	return outError(wholefile.Write(out, 0, write))
 }
 
-// writeFile writes a file completely or not at all: readers of path see the old
-// content until the new one is complete. If mode is 0, the umask decides.
-func writeFile(path string, mode fs.FileMode, write func(io.Writer) error) error {
-	name := filepath.Join(filepath.Dir(path), filepath.Base(path)+"."+rand.Text())
-	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, cmp.Or(mode, 0o666))
+// checkOut returns an error if --out would replace a file of the database.
+func checkOut(c *cli.Context, out string) error {
+	info, err := os.Stat(out)
 	if err != nil {
-		return fmt.Errorf("--out: %w", err)
+		return nil // reported when it is written
 	}
-	if mode != 0 {
-		err = file.Chmod(mode) // independent of the umask
-	}
-	if err = errors.Join(err, write(file), file.Close()); err == nil {
-		err = os.Rename(name, path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(name))
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if own, err := os.Stat(c.String(dbFlag.Name) + suffix); err == nil && os.SameFile(own, info) {
+			return badUsage("--out %s: it belongs to the database: choose another name", out)
+		}
 	}
 	return nil
+}
+
+// outError adds the name of the flag to an error about the file.
+func outError(err error) error {
+	var file *fs.PathError
+	switch {
+	case errors.Is(err, wholefile.ErrNotRegular):
+		return badUsage("--out: %w", err)
+	case errors.As(err, &file):
+		return fmt.Errorf("--out: %w", err)
+	}
+	return err
+}
+
+// writeThrough writes into a device or a FIFO. It waits until a FIFO has a
+// reader, or until ctx ends.
+func writeThrough(ctx context.Context, path string, write func(io.Writer) error) error {
+	type opened struct {
+		file *os.File
+		err  error
+	}
+	opening := make(chan opened, 1)
+	go func() {
+		file, err := os.OpenFile(path, os.O_WRONLY, 0)
+		opening <- opened{file, err}
+	}()
+	select {
+	case o := <-opening:
+		if o.err != nil {
+			return o.err
+		}
+		return errors.Join(write(o.file), o.file.Close())
+	case <-ctx.Done():
+		return fmt.Errorf("%s has no reader: %w", path, ctx.Err())
+	}
 }

@@ -16,6 +16,7 @@ import (
 	"shotline/client"
 	"shotline/jobs"
 	"shotline/jobs/summary"
+	"shotline/jobs/wholefile"
 	"shotline/orchestrator/api"
 )
 
@@ -29,11 +30,19 @@ const maxImageBytes = 64 << 20
 // writeSheetFile writes a contact sheet. It downloads the images from the vendor
 // into a folder next to the file, NAME_pictures. If an image cannot be
 // downloaded, the sheet has a note in its place, and a message goes to warnings.
-// All files get the mode.
-func writeSheetFile(ctx context.Context, path string, mode fs.FileMode, store jobs.Store, vendor *client.Client, batch string, warnings io.Writer) error {
+// All files get the mode; if keepMode is set, a sheet that exists keeps its own.
+func writeSheetFile(ctx context.Context, path string, mode fs.FileMode, keepMode bool, store jobs.Store, vendor *client.Client, batch string, warnings io.Writer) error {
 	s, err := summary.Load(ctx, store, batch, clock.Now())
 	if err != nil {
 		return err
+	}
+	target, err := wholefile.Resolve(path)
+	if err != nil {
+		return outError(err)
+	}
+	sheetMode := mode
+	if keepMode && target.Info != nil {
+		sheetMode = 0
 	}
 	folder := strings.TrimSuffix(path, filepath.Ext(path)) + "_pictures"
 	if err := os.MkdirAll(folder, api.FolderMode(mode)); err != nil {
@@ -49,15 +58,15 @@ func writeSheetFile(ctx context.Context, path string, mode fs.FileMode, store jo
 			fmt.Fprintf(warnings, "no image of %s: %s\n", j.ID, printable(err.Error()))
 			return "", nil
 		}
-		err = writeFile(filepath.Join(folder, name), mode, func(w io.Writer) error {
+		err = wholefile.Write(filepath.Join(folder, name), mode, func(w io.Writer) error {
 			_, err := w.Write(image)
 			return err
 		})
 		return filepath.ToSlash(filepath.Join(filepath.Base(folder), name)), err
 	}
-	return writeFile(path, mode, func(w io.Writer) error {
+	return outError(wholefile.Write(path, sheetMode, func(w io.Writer) error {
 		return summary.WriteHTML(w, s, summary.Sheet{Next: summary.Cards(ctx, store, batch, fetched)})
-	})
+	}))
 }
 
 // fetchImage downloads the image of a job. It retries like the client's output

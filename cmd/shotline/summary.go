@@ -58,7 +58,10 @@ func summarize(c *cli.Context, store jobs.Store, batch string) error {
 		if err != nil {
 			return err
 		}
-		return writeSheetFile(c.Context, out, mode, store, vendor, batch, c.App.ErrWriter)
+		if err := checkOut(c, out); err != nil {
+			return err
+		}
+		return writeSheetFile(c.Context, out, mode, !c.IsSet(imageModeFlag.Name), store, vendor, batch, c.App.ErrWriter)
 	}
 	s, err := summary.Load(c.Context, store, batch, clock.Now())
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/mattn/go-sqlite3"
 
 	"shotline/jobs"
+	"shotline/jobs/wholefile"
 )
 
 // backupStep is the number of pages that are copied at a time. The context is
@@ -42,10 +43,12 @@ func (s *Store) Backup(ctx context.Context, path string, force bool) (jobs.Backu
 }
 
 func (s *Store) backup(ctx context.Context, path string, force bool) (made jobs.Backup, err error) {
-	if err := s.checkTarget(path, force); err != nil {
+	target, err := s.resolveTarget(path, force)
+	if err != nil {
 		return made, err
 	}
-	partial, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.partial")
+	folder := filepath.Dir(target.Path)
+	partial, err := os.CreateTemp(folder, filepath.Base(target.Path)+".*.partial")
 	if err != nil {
 		return made, err
 	}
@@ -55,7 +58,7 @@ func (s *Store) backup(ctx context.Context, path string, force bool) (made jobs.
 			_ = os.Remove(name) // discard the incomplete copy
 		}
 	}()
-	if err := partial.Close(); err != nil {
+	if err := errors.Join(target.Inherit(partial), partial.Close()); err != nil {
 		return made, err
 	}
 	made = jobs.Backup{Path: path}
@@ -65,37 +68,39 @@ func (s *Store) backup(ctx context.Context, path string, force bool) (made jobs.
 	if made.Bytes, err = syncFile(name); err != nil {
 		return made, err
 	}
-	if err := publish(name, path, force); err != nil {
+	if err := publish(name, target.Path, force); err != nil {
 		return made, err
 	}
-	return made, syncFolder(filepath.Dir(path))
+	return made, wholefile.SyncFolder(folder)
 }
 
-// checkTarget returns an error if no backup may be written to path: it is a file
-// of the database, it is not a regular file, or it exists and force is not set.
-func (s *Store) checkTarget(path string, force bool) error {
-	if s.isReserved(path) {
-		return fmt.Errorf("%w: SQLite would treat it as a part of the database", jobs.ErrInvalid)
-	}
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	for _, suffix := range []string{"", walSuffix, shmSuffix} {
-		if own, err := os.Stat(s.path + suffix); err == nil && os.SameFile(own, info) {
-			return fmt.Errorf("%w: it is the database itself", jobs.ErrInvalid)
+// resolveTarget returns the file that a backup to path writes. It follows
+// symbolic links. It returns an error if the file belongs to the database, if it
+// is not a regular file, or if it exists and force is not set.
+func (s *Store) resolveTarget(path string, force bool) (wholefile.Target, error) {
+	none := wholefile.Target{}
+	// These are checked first, so that the error is about the database and not about
+	// the permissions of the file.
+	if info, err := os.Stat(path); err == nil {
+		for _, suffix := range []string{"", walSuffix, shmSuffix} {
+			if own, err := os.Stat(s.path + suffix); err == nil && os.SameFile(own, info) {
+				return none, fmt.Errorf("%w: it is the database itself", jobs.ErrInvalid)
+			}
+		}
+		if info.Mode().IsRegular() && !force && !s.isReserved(path) {
+			return none, fs.ErrExist
 		}
 	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%w: it is not a regular file", jobs.ErrInvalid)
+	target, err := wholefile.Resolve(path)
+	switch {
+	case errors.Is(err, wholefile.ErrNotRegular):
+		return none, fmt.Errorf("%w: %w", jobs.ErrInvalid, err)
+	case err != nil:
+		return none, err
+	case s.isReserved(target.Path):
+		return none, fmt.Errorf("%w: SQLite would treat it as a part of the database", jobs.ErrInvalid)
 	}
-	if !force {
-		return fs.ErrExist
-	}
-	return nil
+	return target, nil
 }
 
 // isReserved reports whether SQLite uses this path for a file beside the
@@ -233,17 +238,6 @@ func syncFile(path string) (size int64, err error) {
 		size, err = info.Size(), f.Sync()
 	}
 	return size, errors.Join(err, f.Close())
-}
-
-// syncFolder flushes the names in a folder to disk. Some systems cannot do this,
-// so an error of Sync is ignored.
-func syncFolder(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	_ = f.Sync()
-	return f.Close()
 }
 
 // publish gives a complete file its name. Without force it does not replace a

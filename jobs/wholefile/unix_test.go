@@ -1,0 +1,90 @@
+//go:build unix
+
+package wholefile
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestWriteKeepsOwner needs root, because only root can set the owner.
+func TestWriteKeepsOwner(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("not root")
+	}
+	path := filepath.Join(t.TempDir(), "a")
+	must(t, os.WriteFile(path, []byte("old"), 0o600))
+	if err := os.Chown(path, 4711, 4712); err != nil {
+		t.Skip(err)
+	}
+	must(t, Write(path, 0, text("new")))
+	info, err := os.Stat(path)
+	must(t, err)
+	if got := info.Sys().(*syscall.Stat_t); got.Uid != 4711 || got.Gid != 4712 || info.Mode() != 0o600 {
+		t.Errorf("got owner %d:%d, mode %v", got.Uid, got.Gid, info.Mode())
+	}
+}
+
+// TestProtectedFileStays needs a user whom permissions apply to.
+func TestProtectedFileStays(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() == 0 {
+		t.Skip("root can write every file")
+	}
+	path := filepath.Join(t.TempDir(), "a")
+	must(t, os.WriteFile(path, []byte("old"), 0o400))
+	if err := Write(path, 0, text("new")); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("got %v", err)
+	}
+	if got := read(t, path, path); got != "old" {
+		t.Errorf("the file has %q", got)
+	}
+}
+
+// TestDescriptorIsNotReplaced checks that the name of an open descriptor does not
+// replace the file behind it.
+func TestDescriptorIsNotReplaced(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "a")
+	file, err := os.Create(path)
+	must(t, err)
+	defer file.Close()
+	name := filepath.Join("/proc/self/fd", strconv.Itoa(int(file.Fd())))
+	if _, err := os.Stat(name); err != nil {
+		t.Skip("no /proc")
+	}
+	if err := Write(name, 0, text("x")); !errors.Is(err, ErrNotRegular) {
+		t.Errorf("got %v", err)
+	}
+	if info, err := file.Stat(); err != nil || info.Sys().(*syscall.Stat_t).Nlink != 1 {
+		t.Errorf("the file was replaced: %v", err)
+	}
+}
+
+// TestErrorsNameTheFile lets a write fail and checks that the error is about the
+// file and not about the temporary one.
+func TestErrorsNameTheFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "results.csv")
+	err := Write(path, 0, func(w io.Writer) error {
+		if err := w.(destination).file.Close(); err != nil {
+			return err
+		}
+		_, err := io.WriteString(w, "x")
+		return err
+	})
+	if !errors.Is(err, fs.ErrClosed) || !strings.Contains(err.Error(), "write "+path+":") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the file exists: %v", err)
+	}
+}
