@@ -1,5 +1,5 @@
 // Package receiver receives the vendor's webhooks. It contains the HTTP handler
-// for POST /webhooks/screenshotcenter.
+// for them, by default at POST /webhooks/screenshotcenter.
 //
 // The handler processes a webhook in these steps:
 //
@@ -16,7 +16,7 @@
 //	200  {"status":"accepted"}, also for repeats and for unknown events
 //	400  not one JSON object, no screenshot_id, or cut off in transit
 //	401  the signature is missing or invalid
-//	404  another path, see Receiver.HandleWrongPath
+//	404  another path, see Receiver.HandleWrongPath; nothing is stored
 //	405  not POST
 //	408  the body arrived too slowly; the sender should repeat it
 //	413  larger than the limit, by default 256 KiB; documented payloads are

@@ -2,7 +2,9 @@ package receiver
 
 import (
 	"fmt"
+	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,12 +24,16 @@ func (r *Receiver) HandleWrongPath(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	began := time.Now()
-	err := fmt.Errorf("webhook sent to %q instead of the webhook path: correct the URL in the vendor's webhook app", truncate(req.URL.Path, maxPath))
+	right := "another path"
+	if r.cfg.Path != "" {
+		right = strconv.Quote(r.cfg.Path)
+	}
+	err := fmt.Errorf("webhook sent to %q, but webhooks are accepted at %s: correct the URL in the vendor's webhook app", truncate(req.URL.Path, maxPath), right)
 	r.done(w, req, began, WrongPath, err)
 }
 
 // looksLikeWebhook reports whether a request is a POST that has a header of a
-// webhook or contains "webhook" in its path.
+// webhook, has a body of JSON, or contains "webhook" in its path.
 func (r *Receiver) looksLikeWebhook(req *http.Request) bool {
 	if req.Method != http.MethodPost {
 		return false
@@ -36,5 +42,11 @@ func (r *Receiver) looksLikeWebhook(req *http.Request) bool {
 	if r.cfg.Verifier != nil {
 		signed = r.cfg.Verifier.HasHeader(req.Header)
 	}
-	return signed || len(req.Header[HeaderEvent]) > 0 || strings.Contains(strings.ToLower(req.URL.Path), "webhook")
+	return signed || len(req.Header[HeaderEvent]) > 0 || isJSON(req.Header) || strings.Contains(strings.ToLower(req.URL.Path), "webhook")
+}
+
+// isJSON reports whether the headers announce a body of JSON.
+func isJSON(h http.Header) bool {
+	kind, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	return err == nil && (kind == "application/json" || strings.HasSuffix(kind, "+json"))
 }

@@ -48,9 +48,12 @@ type Config struct {
 	// large bodies cannot block small ones. Memory that the Inbox retains after
 	// StoreDelivery is not counted.
 	MaxInFlight int64
-	Timeout     time.Duration    // maximum wait for the inbox; 0 means DefaultTimeout
-	Now         func() time.Time // nil means time.Now
-	Logger      *slog.Logger     // nil means no logging
+	// Path is the path that webhooks are accepted at. It is used only in log lines
+	// about webhooks that were sent to another path, see HandleWrongPath.
+	Path    string
+	Timeout time.Duration    // maximum wait for the inbox; 0 means DefaultTimeout
+	Now     func() time.Time // nil means time.Now
+	Logger  *slog.Logger     // nil means no logging
 	// Observe, if not nil, is called once per request with the time from its
 	// headers to its response. It must be safe for concurrent use.
 	Observe func(result string, took time.Duration)

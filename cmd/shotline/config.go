@@ -30,6 +30,7 @@ var (
 	headerFlag      = &cli.StringSliceFlag{Name: "signature-header", Usage: "additional `HEADER` that can hold the signature (repeatable)" + inEnvironment("signature-header")}
 	insecureFlag    = &cli.BoolFlag{Name: "insecure-no-secret", Usage: "accept webhooks without a signature; anybody can then close jobs"}
 	listenFlag      = &cli.StringFlag{Name: "listen", EnvVars: []string{"SHOTLINE_LISTEN"}, Value: "127.0.0.1:8080", Usage: "`ADDRESS` for webhooks and /healthz (with PORT set and no flag: all interfaces, that port)"}
+	webhookPathFlag = &cli.StringFlag{Name: "webhook-path", EnvVars: []string{"SHOTLINE_WEBHOOK_PATH"}, Value: WebhookPath, Usage: "`PATH` that webhooks are accepted at"}
 	apiListenFlag   = &cli.StringFlag{Name: "api-listen", EnvVars: []string{"SHOTLINE_API_LISTEN"}, Value: "127.0.0.1:8081", Usage: "`ADDRESS` of the HTTP API, with /readyz and /metrics; empty: none"}
 	apiTokenFlag    = &cli.StringSliceFlag{Name: "api-token", Usage: "token that the API accepts: `NAME:ro|rw:sha256:HEX`, from shotline token (repeatable; required unless --api-listen is a loopback address)" + inEnvironment("api-token")}
 	apiHostFlag     = &cli.StringSliceFlag{Name: "api-host", Usage: "host `NAME` that the API accepts, such as that of a reverse proxy (repeatable; needs tokens)" + inEnvironment("api-host")}
@@ -75,7 +76,7 @@ func storeFlags(more ...cli.Flag) []cli.Flag {
 // webhooks.
 func workFlags() []cli.Flag {
 	return []cli.Flag{
-		apiKeyFlag, baseURLFlag, appIDFlag, secretFlag, headerFlag, insecureFlag, listenFlag, redisFlag,
+		apiKeyFlag, baseURLFlag, appIDFlag, secretFlag, headerFlag, insecureFlag, listenFlag, webhookPathFlag, redisFlag,
 		jobTimeoutFlag, deadlineGraceFlag, requestTimeoutFlag, settleFlag, concurrencyFlag, rateFlag, logFlag,
 	}
 }

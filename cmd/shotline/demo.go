@@ -87,7 +87,7 @@ func demo(c *cli.Context) error {
 	}()
 	w := work{listener: listener, database: database, Config: engine.Config{
 		Store: store, APIKey: key, BaseURL: vendor.url + "/api/v1",
-		Apps: []jobs.App{{ID: "1"}}, WebhookSecrets: []string{secret}, Role: "demo", Logger: log,
+		Apps: []jobs.App{{ID: "1"}}, WebhookSecrets: []string{secret}, WebhookPath: WebhookPath, Role: "demo", Logger: log,
 	}}
 	images, err := client.New(client.WithAPIKey(key), client.WithBaseURL(w.BaseURL))
 	if err != nil {

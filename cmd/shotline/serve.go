@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
 
 	"github.com/urfave/cli/v2"
 )
@@ -59,7 +60,7 @@ func serve(c *cli.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	log.Info("serving", "webhooks", "http://"+r.address.String()+WebhookPath, "database", w.database,
+	log.Info("serving", "webhooks", "http://"+r.address.String()+(&url.URL{Path: w.WebhookPath}).EscapedPath(), "database", w.database,
 		"api", r.apiURL(), "queue", r.Queue().Describe(), "vendor", w.BaseURL, "version", version)
 	if len(w.Callbacks.Sinks) > 0 && len(w.Callbacks.Secrets) == 0 {
 		log.Warn("no --callback-secret: callbacks to sinks are unsigned, and callback URLs are refused")

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"syscall"
 	"time"
 
@@ -31,32 +30,6 @@ func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
-}
-
-// newWebhookServer serves webhooks and /healthz, and nothing else, because its
-// address is reachable from the internet. POST requests to other paths go to
-// misdirected.
-func newWebhookServer(webhooks, misdirected http.Handler, log *slog.Logger) *http.Server {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		fmt.Fprintln(w, `{"status":"ok"}`)
-	})
-	return newServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case r.URL.Path == WebhookPath || singleSlashes(r.URL.Path) == WebhookPath:
-			webhooks.ServeHTTP(w, r)
-		case r.Method == http.MethodPost: // the mux would redirect some paths, and the vendor does not follow redirects
-			misdirected.ServeHTTP(w, r)
-		default:
-			mux.ServeHTTP(w, r)
-		}
-	}), log)
-}
-
-// singleSlashes removes repeated slashes and a slash at the end of a path.
-func singleSlashes(path string) string {
-	return "/" + strings.Join(strings.FieldsFunc(path, func(r rune) bool { return r == '/' }), "/")
 }
 
 // Webhooks are small and come from data centers with fast connections. In each

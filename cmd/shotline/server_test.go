@@ -60,7 +60,7 @@ func TestWebhooksAtOtherPaths(t *testing.T) {
 	if n := figure(t, figures, `shotline_webhooks_total{result="accepted"}`); int(n) != len(accepted) {
 		t.Errorf("got %v accepted webhooks, want %d", n, len(accepted))
 	}
-	if n := strings.Count(s.log.String(), "instead of the webhook path"); n != 1 {
+	if n := strings.Count(s.log.String(), `but webhooks are accepted at \"`+WebhookPath+`\"`); n != 1 {
 		t.Errorf("got %d log lines about lost webhooks, want 1 in ten seconds:\n%s", n, s.log)
 	}
 }

@@ -18,9 +18,6 @@ import (
 	"shotline/receiver/listener"
 )
 
-// WebhookPath is the path that the vendor's webhook app must be configured with.
-const WebhookPath = "/webhooks/screenshotcenter"
-
 var clock orchestrator.SystemClock
 
 // userAgent identifies this program to the vendor and to callback targets.
@@ -54,6 +51,9 @@ func workFrom(c *cli.Context, log *slog.Logger) (w work, err error) {
 	w.Concurrency, w.Rate = c.Int(concurrencyFlag.Name), c.Float64(rateFlag.Name)
 	w.UserAgent, w.Logger = userAgent(), log
 	w.listen = listenAddress(c)
+	if w.WebhookPath, err = webhookPath(c); err != nil {
+		return w, err
+	}
 	return w, withFlagName(w.Check())
 }
 
@@ -171,7 +171,7 @@ func (w work) start(ctx context.Context) (_ *running, err error) {
 	}
 	var guarded *listener.Listener
 	if w.ReceivesWebhooks() {
-		r.server, r.address = newWebhookServer(r.Webhooks(), r.MisdirectedWebhooks(), w.Logger), hooks.Addr()
+		r.server, r.address = newWebhookServer(w.WebhookPath, r.Webhooks(), r.MisdirectedWebhooks(), w.Logger), hooks.Addr()
 		guarded = guardWebhooks(hooks, r.server, share.webhooks, w.Logger)
 		r.guards = append(r.guards, guarded)
 	}

@@ -58,6 +58,10 @@ type Config struct {
 	// InsecureNoSecret makes the engine take unsigned webhooks. Anybody can then
 	// close jobs.
 	InsecureNoSecret bool
+	// WebhookPath is the path of Webhooks on the program's server. It is used only in
+	// log lines about webhooks that were sent to another path, see
+	// MisdirectedWebhooks.
+	WebhookPath string
 	// WebhooksElsewhere is set if another process on this store takes the webhooks.
 	WebhooksElsewhere bool
 

@@ -44,6 +44,7 @@ func (c Config) newReceiver(inbox receiver.Inbox) (*receiver.Receiver, error) {
 		}
 	}
 	return receiver.New(receiver.Config{
-		Inbox: inbox, Verifier: verifier, Insecure: c.InsecureNoSecret, MaxInFlight: c.WebhookMemory, Now: clock.Now, Logger: c.Logger, Observe: c.WebhookObserver,
+		Inbox: inbox, Verifier: verifier, Insecure: c.InsecureNoSecret, MaxInFlight: c.WebhookMemory, Path: c.WebhookPath,
+		Now: clock.Now, Logger: c.Logger, Observe: c.WebhookObserver,
 	})
 }
