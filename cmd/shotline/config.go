@@ -3,7 +3,6 @@ package main
 import (
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -96,7 +95,7 @@ func apps(c *cli.Context) ([]jobs.App, error) {
 
 // apiKey returns the vendor's API key. It returns an error if there is none.
 func apiKey(c *cli.Context) (string, error) {
-	key := strings.TrimSpace(c.String(apiKeyFlag.Name))
+	key := trimSpace(c.String(apiKeyFlag.Name))
 	if key == "" {
 		return "", badUsage("no API key: set --api-key or SCREENSHOTCENTER_API_KEY")
 	}
@@ -106,7 +105,7 @@ func apiKey(c *cli.Context) (string, error) {
 // listenAddress returns the address for webhooks. If --listen is not set, it uses
 // the port in PORT, which hosting platforms set.
 func listenAddress(c *cli.Context) string {
-	if port := strings.TrimSpace(os.Getenv("PORT")); port != "" && !c.IsSet(listenFlag.Name) {
+	if port := trimSpace(os.Getenv("PORT")); port != "" && !c.IsSet(listenFlag.Name) {
 		return ":" + port
 	}
 	return c.String(listenFlag.Name)

@@ -80,6 +80,9 @@ func fillFlag(c *cli.Context, s setting) error {
 // scalars. It keeps the text of each scalar, so that a secret that consists of
 // digits is not changed by a conversion to a number.
 func readSettings(data []byte) ([]setting, error) {
+	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
+		return nil, errors.New("the file is in UTF-16: save it as UTF-8")
+	}
 	file, err := parser.ParseBytes(bytes.TrimPrefix(data, []byte("\ufeff")), 0)
 	if err != nil {
 		return nil, errors.New(yaml.FormatError(err, false, false)) // without an excerpt of the file

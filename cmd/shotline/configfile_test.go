@@ -47,6 +47,8 @@ func TestConfigFile(t *testing.T) {
 		"an invalid name":        {"hunter2 x: 1", "", nil, "line 1: key is not the name of a flag"},
 		"a mapping":              {"\napi-key: {hunter2: x}", "", nil, "line 2: want a text"},
 		"a list for one":         {"api-key: [hunter2, b]", "", nil, "line 1: api-key takes one value, not 2"},
+		"a byte order mark":      {"\ufeffapi-key: abc\r\nwebhook-secret: \"\ufeffa\\n\"\r\n", "abc", []string{"a"}, ""},
+		"UTF-16":                 {"\xff\xfea\x00p\x00i\x00", "", nil, "UTF-16: save it as UTF-8"},
 		"two documents":          {"api-key: a\n---\napi-key: hunter2", "", nil, "more than one YAML document"},
 		"a list":                 {"- hunter2", "", nil, "want flag names as keys"},
 		"broken":                 {"api-key: hunter2\nwebhook-secret: [hunter2", "", nil, "[2:17]"},

@@ -20,7 +20,7 @@ import (
 
 var (
 	stateFlag = &cli.StringSliceFlag{Name: "state", Usage: "only jobs in this `STATE` (repeatable, or comma-separated)"}
-	limitFlag = &cli.IntFlag{Name: "limit", Value: 100, Usage: "print at most `N`"}
+	limitFlag = &cli.IntFlag{Name: "limit", Value: 100, DefaultText: "100; with --json: all", Usage: "print at most `N`"}
 	allFlag   = &cli.BoolFlag{Name: "all", Usage: "print all, without a limit"}
 	afterFlag = &cli.StringFlag{Name: "after", Usage: "continue after this `ID`"}
 )
@@ -57,7 +57,8 @@ func listCommand() *cli.Command {
 	}
 }
 
-// listLimit returns the limit from --limit and --all.
+// listLimit returns the limit from --limit and --all. With --json the default is
+// no limit, because a program might not see the note about omitted items.
 func listLimit(c *cli.Context) (int, error) {
 	maxItems := c.Int(limitFlag.Name)
 	switch {
@@ -65,7 +66,7 @@ func listLimit(c *cli.Context) (int, error) {
 		return 0, badUsage("--limit must be above zero")
 	case c.Bool(allFlag.Name) && c.IsSet(limitFlag.Name):
 		return 0, badUsage("--all and --limit exclude each other")
-	case c.Bool(allFlag.Name):
+	case c.Bool(allFlag.Name), c.Bool(jsonFlag.Name) && !c.IsSet(limitFlag.Name):
 		return math.MaxInt, nil
 	}
 	return maxItems, nil

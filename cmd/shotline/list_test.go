@@ -2,10 +2,13 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/urfave/cli/v2"
 
 	"shotline/jobs"
 )
@@ -56,7 +59,10 @@ func TestListReportsOmittedItems(t *testing.T) {
 		{"list --after b4", 6, ""},
 		{"list --all", 106, ""},
 		{"list --limit 105", 106, ""},
-		{"list --json", 100, "100 of 105 batches: --after b4 continues, --all lists all\n"},
+		{"list --json", 105, ""},
+		{"list --json --limit 100", 100, "100 of 105 batches: --after b4 continues, --all lists all\n"},
+		{"list large --json", 1200, ""},
+		{"list large --state rejected --json", 600, ""},
 		{"list large", 101, "100 of 1,200 jobs: --after large-100 continues, --all lists all\n"},
 		{"list large --all", 1201, ""},
 		{"list large --limit 700 --json", 700, "700 of 1,200 jobs: --after large-700 continues, --all lists all\n"},
@@ -128,5 +134,30 @@ func TestOutIsStandardOutput(t *testing.T) {
 	}
 	if _, err := os.Stat("-"); err == nil {
 		t.Error("a file named - was written")
+	}
+}
+
+// TestListLimit checks the limit of every command that lists a page at a time.
+func TestListLimit(t *testing.T) {
+	t.Parallel()
+	tried := 0
+	for _, command := range newApp(streams{}).Commands {
+		if findFlag(command.Flags, allFlag.Name) == nil {
+			continue
+		}
+		tried++
+		for args, want := range map[string]int{
+			"": 100, "--limit 7": 7, "--all": math.MaxInt, "--json": math.MaxInt, "--json --all": math.MaxInt, "--json --limit 7": 7,
+		} {
+			app := newApp(streams{})
+			got := 0
+			app.Command(command.Name).Action = func(c *cli.Context) (err error) { got, err = listLimit(c); return err }
+			if err := app.Run(append([]string{"shotline", command.Name}, strings.Fields(args)...)); err != nil || got != want {
+				t.Errorf("%s %s: got %d, %v, want %d", command.Name, args, got, err, want)
+			}
+		}
+	}
+	if tried < 2 {
+		t.Errorf("%d commands have --all, want at least 2", tried)
 	}
 }

@@ -24,7 +24,7 @@ type quantity struct {
 // Set implements flag.Value. Its errors do not quote the text, because a secret
 // might be in the wrong place in the file of --config.
 func (q *quantity) Set(text string) error {
-	text = strings.TrimSpace(text)
+	text = trimSpace(text)
 	if err := q.check(text); err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func (f floatFlag) Apply(set *flag.FlagSet) error {
 // becomes the value.
 func apply(set *flag.FlagSet, f cli.DocGenerationFlag, q *quantity, given *bool) error {
 	for _, variable := range f.GetEnvVars() {
-		text := strings.TrimSpace(os.Getenv(variable))
+		text := trimSpace(os.Getenv(variable))
 		if text == "" {
 			continue
 		}

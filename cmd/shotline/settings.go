@@ -4,6 +4,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/urfave/cli/v2"
 )
@@ -16,16 +17,25 @@ var fileSettings = []string{"db", "config", "image-dir", "out"}
 // be trimmed.
 var dataSettings = []string{"tag", "error"}
 
+// invisible are characters that occur around pasted values and that are neither
+// white space nor part of any setting: byte order marks and zero-width spaces.
+const invisible = "\ufeff\u200b\u2060"
+
+// trimSpace removes white space and invisible characters around a value.
+func trimSpace(value string) string {
+	return strings.TrimFunc(value, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(invisible, r) })
+}
+
 // trimmed removes white space around a value, such as the line end of a mounted
-// secret or the carriage return of a file from Windows.
+// secret, or the carriage return or the byte order mark of a file from Windows.
 func trimmed(name, value string) string {
 	if slices.Contains(dataSettings, name) {
 		return value
 	}
 	if slices.Contains(fileSettings, name) {
-		return strings.Trim(value, "\r\n")
+		return strings.Trim(value, "\r\n"+invisible)
 	}
-	return strings.TrimSpace(value)
+	return trimSpace(value)
 }
 
 // trimSettings trims the values from the command line and the environment. Rows,
@@ -76,7 +86,7 @@ func fillFlags(c *cli.Context) error {
 			continue
 		}
 		for _, item := range strings.Split(value, ",") {
-			if item = strings.TrimSpace(item); item == "" {
+			if item = trimSpace(item); item == "" {
 				continue
 			}
 			if err := c.Set(name, item); err != nil {

@@ -35,14 +35,14 @@ func TestSettingsAreTrimmed(t *testing.T) {
 		"webhook-secret": testSecret, "listen": hooks,
 	}
 	flags := findAll(t, "run", settings)
-	const around = " \t\r\n"
+	const before, after = "\ufeff \t\r\n", " \t\r\n\ufeff\u200b"
 	folder := t.TempDir()
 	db, config := filepath.Join(folder, "shotline.db"), filepath.Join(folder, "c.yaml")
 	var args []string
 	file := "\ufeffdb: \"" + db + "\"\r\n"
 	for name, value := range settings {
-		args = append(args, "--"+name, around+value+around)
-		file += name + ": \"" + escaped.Replace(around+value+around) + "\"\r\n"
+		args = append(args, "--"+name, before+value+after)
+		file += name + ": \"" + escaped.Replace(before+value+after) + "\"\r\n"
 	}
 	if err := os.WriteFile(config, []byte(file), 0o600); err != nil {
 		t.Fatal(err)
@@ -58,10 +58,10 @@ func TestSettingsAreTrimmed(t *testing.T) {
 	check("file", "--config", config)
 	for name, value := range settings {
 		for _, variable := range flags[name] {
-			t.Setenv(variable, around+value+around)
+			t.Setenv(variable, before+value+after)
 		}
 	}
-	t.Setenv("SHOTLINE_DB", db+"\r\n")
+	t.Setenv("SHOTLINE_DB", "\ufeff"+db+"\r\n")
 	check("environment")
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode"
 
 	"shotline/client"
 	"shotline/jobs"
@@ -24,8 +25,8 @@ const defaultConnections = 256
 
 // Config is the configuration of an engine. APIKey is required, and so is
 // OpenStore or Store. The zero values of the other fields mean the defaults that
-// their comments name. Space around the key, the addresses and the secrets is
-// ignored, because values read from a file often end with a line end.
+// their comments name. Space, and a byte order mark, around the key, the
+// addresses and the secrets is ignored, because values read from a file often end with a line end.
 type Config struct {
 	// OpenStore opens the store that keeps everything, for example
 	// sqlite.Opener("shots.db"). Open calls it, and Stop closes the store. It is not
@@ -186,7 +187,7 @@ func (c Config) checkBounds() error {
 }
 
 func (c Config) withDefaults() Config {
-	c.APIKey, c.BaseURL, c.RedisURL = strings.TrimSpace(c.APIKey), strings.TrimSpace(c.BaseURL), strings.TrimSpace(c.RedisURL)
+	c.APIKey, c.BaseURL, c.RedisURL = trimSpace(c.APIKey), trimSpace(c.BaseURL), trimSpace(c.RedisURL)
 	c.WebhookSecrets = trimmed(c.WebhookSecrets)
 	c.BaseURL = cmp.Or(c.BaseURL, client.DefaultBaseURL)
 	c.RequestTimeout = cmp.Or(c.RequestTimeout, orchestrator.DefaultRequestTimeout)
@@ -201,9 +202,14 @@ func (c Config) withDefaults() Config {
 func trimmed(values []string) []string {
 	trimmed := make([]string, len(values))
 	for i, value := range values {
-		trimmed[i] = strings.TrimSpace(value)
+		trimmed[i] = trimSpace(value)
 	}
 	return trimmed
+}
+
+// trimSpace removes white space and byte order marks around a value.
+func trimSpace(value string) string {
+	return strings.TrimFunc(value, func(r rune) bool { return unicode.IsSpace(r) || r == '\ufeff' })
 }
 
 // ReceivesWebhooks reports whether the engine takes webhooks: it has secrets to

@@ -73,7 +73,7 @@ func TestSpaceAroundSettingsIsIgnored(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	e := r.start(func(c *engine.Config) {
-		c.APIKey, c.BaseURL, c.WebhookSecrets = " "+c.APIKey+"\r\n", c.BaseURL+"\n", []string{testSecret + "\n"}
+		c.APIKey, c.BaseURL, c.WebhookSecrets = "\ufeff "+c.APIKey+"\r\n", c.BaseURL+"\n", []string{testSecret + "\n"}
 	})
 	if j := r.await(e, r.submit(e, "https://shop.shotline.test/").ID); j.State != jobs.Done || j.ClosedBy != jobs.ByWebhook {
 		t.Errorf("the job is %s, closed by %s; want done by webhook", j.State, j.ClosedBy)
