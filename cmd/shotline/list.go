@@ -203,9 +203,10 @@ func listJobs(c *cli.Context, store jobs.Store, batch string, maxItems int) erro
 	}
 	jobList := list[jobs.Job]{
 		noun:   "jobs",
-		header: "JOB\tSTATE\tSCREENSHOT\tCLOSED BY\tURL\tERROR",
+		header: "JOB\tSTATE\tSCREENSHOT\tCLOSED BY\tLINE\tURL\tERROR",
 		line: func(j jobs.Job) string {
-			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", j.ID, j.State, printable(j.ScreenshotID), j.ClosedBy, printable(j.URL), printable(j.Error))
+			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s", j.ID, j.State, printable(j.ScreenshotID), j.ClosedBy, lineNumber(j.Line),
+				printable(j.URL), printable(j.Error))
 		},
 		json: func(j jobs.Job) any { return jobjson.FromJob(j) },
 		page: func(limit int) ([]jobs.Job, bool, error) {

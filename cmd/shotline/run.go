@@ -126,7 +126,7 @@ func runBatches(c *cli.Context, w work, in *input, others []string) ([]jobs.Batc
 		if err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(c.App.ErrWriter, "batch %s: %d rows\n", b.ID, b.Counts.Rows)
+		fmt.Fprintf(c.App.ErrWriter, "batch %s: %s\n", b.ID, countedRows(b.Counts.Rows))
 		if err := printRejected(c, w.Store, b); err != nil {
 			return nil, err
 		}

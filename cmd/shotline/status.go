@@ -12,6 +12,7 @@ import (
 
 	"shotline/jobs"
 	"shotline/jobs/jobjson"
+	"shotline/jobs/summary"
 )
 
 func statusCommand() *cli.Command {
@@ -83,7 +84,7 @@ func printBatch(w io.Writer, b jobs.Batch, asJSON bool) error {
 		fmt.Fprintf(&s, "  %-12s %d\n", "paid twice", b.Counts.DoubleCharged)
 	}
 	if b.Counts.Cost != nil {
-		fmt.Fprintf(&s, "  %-12s %g credits\n", "cost", *b.Counts.Cost)
+		fmt.Fprintf(&s, "  %-12s %s\n", "cost", summary.Credits(*b.Counts.Cost))
 	}
 	fmt.Fprintf(&s, "  %-12s %d\n", "vendor calls", b.Counts.APICalls)
 	_, err := io.WriteString(w, s.String())
@@ -107,6 +108,8 @@ func printJob(w io.Writer, j jobs.Job, asJSON bool) error {
 		return t.Format(time.RFC3339)
 	}
 	fmt.Fprintf(&s, "job %s  %s\n", j.ID, j.State)
+	line("row", strconv.FormatInt(j.ID.Row, 10))
+	line("line", lineNumber(j.Line))
 	line("url", j.URL)
 	if j.Attempt > 1 {
 		line("attempt", strconv.Itoa(j.Attempt))
@@ -135,7 +138,7 @@ func printJob(w io.Writer, j jobs.Job, asJSON bool) error {
 		line("duplicate of", jobs.ID{Batch: j.ID.Batch, Row: j.DuplicateOf}.String())
 	}
 	if j.Cost != nil {
-		line("cost", fmt.Sprintf("%g credits", *j.Cost))
+		line("cost", summary.Credits(*j.Cost))
 	}
 	_, err := io.WriteString(w, s.String())
 	return err
@@ -159,4 +162,13 @@ func vendorResult(j jobs.Job) string {
 		return string(j.VendorSays) + "; the job was corrected"
 	}
 	return string(j.VendorSays)
+}
+
+// lineNumber formats the number of a line of the input. It returns the empty
+// string if there is none.
+func lineNumber(line int) string {
+	if line == 0 {
+		return ""
+	}
+	return strconv.Itoa(line)
 }

@@ -13,6 +13,7 @@ import (
 
 	"shotline/jobs"
 	"shotline/jobs/jobjson"
+	"shotline/jobs/summary"
 	"shotline/orchestrator/feed"
 )
 
@@ -82,10 +83,10 @@ func printRejected(c *cli.Context, store jobs.Store, b jobs.Batch) error {
 		return err
 	}
 	for _, j := range rejected {
-		fmt.Fprintf(c.App.ErrWriter, "line %d rejected: %s\n", j.Line, printable(j.Error))
+		fmt.Fprintf(c.App.ErrWriter, "%s rejected: %s\n", summary.Place(j.ID.Row, j.Line), printable(j.Error))
 	}
 	if more := n - int64(len(rejected)); more > 0 {
-		fmt.Fprintf(c.App.ErrWriter, "and %d more: shotline list %s --state rejected\n", more, b.ID)
+		fmt.Fprintf(c.App.ErrWriter, "and %s more: shotline list %s --state rejected\n", summary.Grouped(more), b.ID)
 	}
 	return nil
 }
@@ -96,8 +97,8 @@ func printAccepted(w io.Writer, b jobs.Batch, notes []string, asJSON bool) error
 	if asJSON {
 		return json.NewEncoder(w).Encode(jobjson.AcceptedFrom(b, notes))
 	}
-	_, err := fmt.Fprintf(w, "batch %s: %d rows, %d accepted, %d duplicates, %d rejected\n",
-		b.ID, b.Counts.Rows, b.Counts.Accepted(), b.Counts.Of(jobs.Duplicate), b.Counts.Of(jobs.Rejected))
+	_, err := fmt.Fprintf(w, "batch %s: %s, %d accepted, %s, %d rejected\n",
+		b.ID, plural(int(b.Counts.Rows), "row"), b.Counts.Accepted(), plural(int(b.Counts.Of(jobs.Duplicate)), "duplicate"), b.Counts.Of(jobs.Rejected))
 	return err
 }
 

@@ -13,7 +13,8 @@ type Job struct {
 	URL          string          `json:"url" doc:"The normalized URL"`
 	State        jobs.State      `json:"state" enum:"queued,submitting,pending,done,failed,timed_out,canceled,duplicate,rejected"`
 	Attempt      int             `json:"attempt" doc:"Number of submissions, including the current one"`
-	Line         int             `json:"line,omitempty" doc:"Line of the input, from 1"`
+	Row          int64           `json:"row" doc:"Number of the row in the batch, from 1"`
+	Line         int             `json:"line,omitempty" doc:"Line of the input that the row begins at, from 1"`
 	ScreenshotID string          `json:"screenshot_id,omitempty"`
 	ImageURL     string          `json:"image_url,omitempty"`
 	Error        string          `json:"error,omitempty" doc:"Why there is no image"`
@@ -43,6 +44,7 @@ func FromJob(j jobs.Job) Job {
 		URL:          j.URL,
 		State:        j.State,
 		Attempt:      j.Attempt,
+		Row:          j.ID.Row,
 		Line:         j.Line,
 		ScreenshotID: j.ScreenshotID,
 		ImageURL:     j.ImageURL,

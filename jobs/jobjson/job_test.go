@@ -18,7 +18,7 @@ func TestJob(t *testing.T) {
 	}{
 		"unknown values are absent": {
 			jobs.Job{ID: jobs.ID{Batch: "b1", Row: 3}, URL: "https://example.com/", State: jobs.Queued, CreatedAt: created},
-			`{"id":"b1-3","batch_id":"b1","url":"https://example.com/","state":"queued","attempt":0,"late":false,"created_at":"2031-05-06T07:08:09Z"}`,
+			`{"id":"b1-3","batch_id":"b1","url":"https://example.com/","state":"queued","attempt":0,"row":3,"late":false,"created_at":"2031-05-06T07:08:09Z"}`,
 		},
 		"everything": {
 			jobs.Job{
@@ -28,7 +28,7 @@ func TestJob(t *testing.T) {
 				DoubleCharged: 2, Conflicts: 1, FirstResult: jobs.OutcomeFailed, VendorSays: jobs.OutcomeDone, Corrected: true, CreatedAt: created, SubmittedAt: created.Add(time.Second),
 				ClosedAt: created.Add(1500 * time.Millisecond), Deadline: created.Add(time.Minute), CancelAskedAt: created,
 			},
-			`{"id":"b1-3","batch_id":"b1","url":"https://example.com/?a=1\u0026b=\u003c2\u003e","state":"done","attempt":1,"line":4,"screenshot_id":"s1",` +
+			`{"id":"b1-3","batch_id":"b1","url":"https://example.com/?a=1\u0026b=\u003c2\u003e","state":"done","attempt":1,"row":3,"line":4,"screenshot_id":"s1",` +
 				`"image_url":"https://vendor.example/1.png","error":"e","closed_by":"webhook","cost":0.5,"late":true,"double_charged":2,` +
 				`"conflicts":1,"first_result":"failed","vendor_says":"done","corrected":true,"params":{"dark":true,"width":800},"tags":["spring"],"metadata":{"sku":"7"},"created_at":"2031-05-06T07:08:09Z",` +
 				`"submitted_at":"2031-05-06T07:08:10Z","closed_at":"2031-05-06T07:08:10.5Z",` +
@@ -36,11 +36,11 @@ func TestJob(t *testing.T) {
 		},
 		"a cost of zero is known": {
 			jobs.Job{ID: jobs.ID{Batch: "b1", Row: 1}, State: jobs.Failed, Attempt: 1, Cost: &zero},
-			`{"id":"b1-1","batch_id":"b1","url":"","state":"failed","attempt":1,"cost":0,"late":false}`,
+			`{"id":"b1-1","batch_id":"b1","url":"","state":"failed","attempt":1,"row":1,"cost":0,"late":false}`,
 		},
 		"a duplicate names the row that it repeats": {
 			jobs.Job{ID: jobs.ID{Batch: "b1", Row: 9}, State: jobs.Duplicate, DuplicateOf: 2},
-			`{"id":"b1-9","batch_id":"b1","url":"","state":"duplicate","attempt":0,"late":false,"duplicate_of":"b1-2"}`,
+			`{"id":"b1-9","batch_id":"b1","url":"","state":"duplicate","attempt":0,"row":9,"late":false,"duplicate_of":"b1-2"}`,
 		},
 	} {
 		got, err := json.Marshal(jobjson.FromJob(c.job))

@@ -80,7 +80,7 @@ type cardView struct {
 
 func newCardView(c Card) cardView {
 	j := c.Job
-	v := cardView{Row: j.ID.Row, Place: place(j.ID.Row, j.Line), Address: address(j), State: label(j.State), Class: string(j.State), Late: j.Late}
+	v := cardView{Row: j.ID.Row, Place: Place(j.ID.Row, j.Line), Address: address(j), State: label(j.State), Class: string(j.State), Late: j.Late}
 	v.Host = v.Address
 	if u, ok := webAddress(j.URL); ok {
 		u.User = nil // do not show a password
@@ -96,9 +96,9 @@ func newCardView(c Card) cardView {
 		v.Took = span(j.ClosedAt.Sub(j.SubmittedAt).Seconds())
 	}
 	if j.State == jobs.Duplicate {
-		v.DuplicateOf, v.OriginalPlace = j.DuplicateOf, place(j.DuplicateOf, 0)
+		v.DuplicateOf, v.OriginalPlace = j.DuplicateOf, Place(j.DuplicateOf, 0)
 		if c.Original != nil {
-			v.OriginalPlace = place(j.DuplicateOf, c.Original.Line)
+			v.OriginalPlace = Place(j.DuplicateOf, c.Original.Line)
 			v.DuplicateText = label(c.Original.State)
 		}
 		return v

@@ -38,6 +38,15 @@ func credits(cost float64) string {
 	return strconv.FormatFloat(math.Round(cost*1e4)/1e4, 'f', -1, 64)
 }
 
+// Credits formats a cost with its unit.
+func Credits(cost float64) string {
+	text := credits(cost)
+	if text == "1" {
+		return "1 credit"
+	}
+	return text + " credits"
+}
+
 // rate formats a throughput with its significant digits only.
 func rate(perMinute float64) string {
 	if perMinute < 10 {
@@ -77,11 +86,11 @@ func units(n, per int64, large, small string) string {
 // moment formats a time for users.
 func moment(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04:05 UTC") }
 
-// place returns the location of a row for users. It is the line of the input,
-// because editors show line numbers, or the row number if the line is unknown.
-func place(row int64, line int) string {
+// Place names a row of a batch: by its number in the batch, and by its line in
+// the input if it has one.
+func Place(row int64, line int) string {
 	if line > 0 {
-		return "line " + strconv.Itoa(line)
+		return "row " + strconv.FormatInt(row, 10) + ", line " + strconv.Itoa(line)
 	}
 	return "row " + strconv.FormatInt(row, 10)
 }

@@ -122,7 +122,7 @@ func newHead(s Summary) head {
 		}
 		h.Reasons = append(h.Reasons, reasonLine{
 			Count: grouped(r.Count), State: label(r.State), Class: string(r.State), Text: text,
-			Row: r.FirstJob.Row, Place: place(r.FirstJob.Row, r.Line),
+			Row: r.FirstJob.Row, Place: Place(r.FirstJob.Row, r.Line),
 		})
 	}
 	return h

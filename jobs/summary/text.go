@@ -105,7 +105,7 @@ func (t *textWriter) facts(s Summary) {
 	}
 	cost := "not known"
 	if s.Cost != nil {
-		cost = credits(*s.Cost) + " credits"
+		cost = Credits(*s.Cost)
 	}
 	t.fact("cost", cost+" · "+counted(s.APICalls, "API call"))
 	if s.Late > 0 {
@@ -156,7 +156,7 @@ func (t *textWriter) reasons(s Summary) {
 // rowOf returns the location of the first row of a group. Dots are added if there
 // are more rows.
 func rowOf(r Reason) string {
-	name := place(r.FirstJob.Row, r.Line)
+	name := Place(r.FirstJob.Row, r.Line)
 	if r.Count > 1 {
 		name += " …"
 	}

@@ -25,8 +25,9 @@ const defaultConnections = 256
 
 // Config is the configuration of an engine. APIKey is required, and so is
 // OpenStore or Store. The zero values of the other fields mean the defaults that
-// their comments name. Space, and a byte order mark, around the key, the
-// addresses and the secrets is ignored, because values read from a file often end with a line end.
+// their comments name. White space and byte order marks around the key, the
+// addresses and the secrets are ignored, because values that are read from a file
+// often end with a line end.
 type Config struct {
 	// OpenStore opens the store that keeps everything, for example
 	// sqlite.Opener("shots.db"). Open calls it, and Stop closes the store. It is not
