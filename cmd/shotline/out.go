@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"syscall"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -68,25 +70,41 @@ func outError(err error) error {
 	return err
 }
 
-// writeThrough writes into a device or a FIFO. It waits until a FIFO has a
-// reader, or until ctx ends.
+// readerTime is how long a FIFO without a reader is waited for, and readerStep how
+// often it is tried. Without a limit, a command of a timer would hang forever.
+const (
+	readerTime = 5 * time.Second
+	readerStep = 50 * time.Millisecond
+)
+
+// writeThrough writes into a device or a FIFO. It waits for a while until a FIFO
+// has a reader.
 func writeThrough(ctx context.Context, path string, write func(io.Writer) error) error {
-	type opened struct {
-		file *os.File
-		err  error
-	}
-	opening := make(chan opened, 1)
-	go func() {
-		file, err := os.OpenFile(path, os.O_WRONLY, 0)
-		opening <- opened{file, err}
-	}()
-	select {
-	case o := <-opening:
-		if o.err != nil {
-			return o.err
+	file, err := openThrough(path)
+	for waited := time.Duration(0); errors.Is(err, errNoReader); waited += readerStep {
+		if waited >= readerTime {
+			return &fs.PathError{Op: "write", Path: path, Err: errNoReader}
 		}
-		return errors.Join(write(o.file), o.file.Close())
-	case <-ctx.Done():
-		return fmt.Errorf("%s has no reader: %w", path, ctx.Err())
+		if err := clock.Sleep(ctx, readerStep); err != nil {
+			return err
+		}
+		file, err = openThrough(path)
 	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(write(file), file.Close())
+}
+
+// errNoReader is the error of openThrough for a FIFO.
+var errNoReader = errors.New("nothing reads it: start its reader first")
+
+// openThrough opens a device or a FIFO. It does not wait for the reader of a
+// FIFO.
+func openThrough(path string) (*os.File, error) {
+	file, err := os.OpenFile(path, os.O_WRONLY|syscall.O_NONBLOCK, 0)
+	if info, statErr := os.Stat(path); err != nil && errors.Is(err, syscall.ENXIO) && statErr == nil && info.Mode()&fs.ModeNamedPipe != 0 {
+		return nil, errNoReader
+	}
+	return file, err
 }
