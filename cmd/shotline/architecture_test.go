@@ -20,6 +20,7 @@ var mayImport = map[string][]string{
 	"client/parameter":      {},
 	"receiver/signature":    {},
 	"receiver/listener":     {},
+	"jobs/artifact":         {"jobs"},
 	"jobs/weburl":           {},
 	"jobs/csvfile":          {"client/parameter", "jobs", "jobs/weburl"},
 	"jobs/jobjson":          {"jobs"},
