@@ -40,6 +40,7 @@ var mayImport = map[string][]string{
 	"orchestrator/feed":     {"jobs"},
 	"orchestrator/throttle": {},
 	"orchestrator/api":      {"jobs", "jobs/csvfile", "jobs/jobjson", "jobs/summary", "client", "client/parameter"},
+	"orchestrator/download": {"jobs", "jobs/artifact", "client"},
 	"orchestrator/callback": {"jobs", "jobs/jobjson", "client/outward"},
 	"testdata":              {},
 	// Programs shown in the docs, for users of the HTTP API.

@@ -72,8 +72,12 @@ func splitExtension(name, want string) (stem, ext string) {
 		return name, ""
 	}
 	has := strings.ToLower(name[dot+1:])
-	if has != want && sameExtension[has] != want {
+	if has != want && !SameExtension(has, want) {
 		return name, ""
 	}
 	return name[:dot], name[dot:]
 }
+
+// SameExtension reports whether an extension in lower case is another form of
+// that of a type, such as jpeg of jpg.
+func SameExtension(ext, want string) bool { return sameExtension[ext] == want && want != "" }

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
-
-	"shotline/jobs"
 )
 
 // openTestFolder opens a folder that is closed when the test ends.
@@ -31,7 +29,7 @@ func openTestFolder(t *testing.T, name string) *Folder {
 
 // text returns a source of unknown type.
 func text(content string) Source {
-	return Source{Reader: strings.NewReader(content), Output: jobs.OutputImage, Length: int64(len(content))}
+	return Source{Reader: strings.NewReader(content), Length: int64(len(content))}
 }
 
 // listFiles returns the files below a folder, except the lock of a process.

@@ -201,15 +201,6 @@ func (m *Manifest) Claim(name string, f jobs.File) bool {
 	return true
 }
 
-// Release ends the claim of a file to a name.
-func (m *Manifest) Release(name string, f jobs.File) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if hash := m.hash(name); m.names[hash] == m.key(f.Job, f.Output, f.Shot) {
-		delete(m.names, hash)
-	}
-}
-
 // Append adds entries in one durable step. Their files must have been saved, and
 // the folder synced.
 func (m *Manifest) Append(entries []Entry) error {

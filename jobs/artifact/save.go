@@ -9,32 +9,30 @@ import (
 	"path"
 	"path/filepath"
 	"sync"
-
-	"shotline/jobs"
 )
 
 // Source is the content of a file.
 type Source struct {
 	io.Reader
-	Output jobs.Output
 	Type   string // media type
 	Length int64  // bytes; -1 if the length is not known
 }
 
-// Errors of content that is not complete. The disk is not the cause.
-var (
-	errEmpty = errors.New("the file is empty")
-	errCut   = errors.New("the file is cut off: its end is missing")
-)
+// ContentError means that the content of a file is not complete. It might be
+// complete if it is fetched again.
+type ContentError struct{ text string }
+
+func (e *ContentError) Error() string { return e.text }
 
 // buffers are reused, because a buffer is larger than many files.
 var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
 // Save writes a file, and replaces one of the same name when the new one is
 // complete and on disk. The name must come from a Template. If the content is
-// empty, shorter than announced, or lacks the end that its type requires, Save
-// returns an error and changes nothing. If the disk is the cause of an error, it
-// is a *DiskError. The name of the file is durable after the next Sync.
+// empty, has another size than announced, or lacks the end that its type
+// requires, the error is a *ContentError. If the disk is the cause, it is a
+// *DiskError. After an error nothing has changed. The name of the file is durable
+// after the next Sync.
 func (f *Folder) Save(name string, from Source) (size int64, err error) {
 	part := path.Join(f.parts, rand.Text())
 	file, err := f.root.OpenFile(part, os.O_CREATE|os.O_EXCL|os.O_WRONLY, f.mode)
@@ -87,11 +85,11 @@ func write(file *os.File, name string, from Source) (size int64, err error) {
 		case err != io.EOF:
 			return 0, err
 		case size == 0:
-			return 0, errEmpty
+			return 0, &ContentError{"the file is empty"}
 		case from.Length >= 0 && size != from.Length:
-			return 0, fmt.Errorf("the file has %d bytes, %d were announced", size, from.Length)
+			return 0, &ContentError{fmt.Sprintf("the file has %d bytes, but %d were announced", size, from.Length)}
 		case from.Length < 0 && !end.complete():
-			return 0, errCut
+			return 0, &ContentError{"the file is cut off: its end is missing"}
 		}
 		return size, nil
 	}

@@ -1,0 +1,572 @@
+package download_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"io"
+	"iter"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"shotline/client"
+	"shotline/jobs"
+	"shotline/jobs/artifact"
+	"shotline/orchestrator/download"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// pngImage is a small PNG.
+var pngImage = func() []byte {
+	var b bytes.Buffer
+	img := image.NewGray(image.Rect(0, 0, 8, 8))
+	img.SetGray(3, 3, color.Gray{200})
+	if err := png.Encode(&b, img); err != nil {
+		panic(err)
+	}
+	return b.Bytes()
+}()
+
+// fakeVendor serves outputs. The function answer decides about each call, which
+// counts from 1 for each path and query.
+type fakeVendor struct {
+	mu     sync.Mutex
+	calls  map[string]int
+	total  int
+	answer func(w http.ResponseWriter, path, id string, call int)
+}
+
+func (v *fakeVendor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	v.mu.Lock()
+	key := r.URL.Path + "?" + r.URL.RawQuery
+	v.calls[key]++
+	v.total++
+	n := v.calls[key]
+	v.mu.Unlock()
+	v.answer(w, strings.TrimPrefix(r.URL.Path, "/screenshot/"), r.URL.Query().Get("id"), n)
+}
+
+func servePNG(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "image/png")
+	_, _ = w.Write(pngImage)
+}
+
+// rig is a folder with a manifest, and a vendor.
+type rig struct {
+	t        *testing.T
+	dir      string
+	vendor   *fakeVendor
+	client   *client.Client
+	folder   *artifact.Folder
+	manifest *artifact.Manifest
+	template string
+	columns  []string
+	config   download.Config
+	ended    []download.Work
+	ledger   download.Ledger // if not nil, instead of the manifest
+}
+
+func newRig(t *testing.T, answer func(w http.ResponseWriter, path, id string, call int)) *rig {
+	t.Helper()
+	r := &rig{t: t, dir: filepath.Join(t.TempDir(), "images"), vendor: &fakeVendor{calls: map[string]int{}, answer: answer}, template: "{row}"}
+	server := httptest.NewServer(r.vendor)
+	t.Cleanup(server.Close)
+	var err error
+	if r.client, err = client.New(client.WithAPIKey("k"), client.WithBaseURL(server.URL)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.client.CloseIdleConnections)
+	r.config = download.Config{Parallel: 4, Retry: client.RetryPolicy{Attempts: 3, Base: time.Millisecond}}
+	r.open()
+	t.Cleanup(r.close)
+	return r
+}
+
+func (r *rig) open() {
+	r.t.Helper()
+	var err error
+	if r.folder, err = artifact.OpenFolder(r.dir, 0); err != nil {
+		r.t.Fatal(err)
+	}
+	if r.manifest, err = artifact.OpenManifest(r.folder); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *rig) close() {
+	if r.folder != nil {
+		if err := errors.Join(r.manifest.Close(), r.folder.Close()); err != nil {
+			r.t.Error(err)
+		}
+		r.folder = nil
+	}
+}
+
+// rows implements download.Reader.
+type rows []jobs.Job
+
+func (list rows) Rows(_ context.Context, _ string, after int64, limit int) (page []jobs.Row, err error) {
+	for _, j := range list {
+		if j.ID.Row > after && len(page) < limit {
+			page = append(page, jobs.Row{Job: j})
+		}
+	}
+	return page, nil
+}
+
+// done returns n jobs that ended long ago. The screenshot of row 7 is 107.
+func done(n int) rows {
+	list := make(rows, n)
+	for i := range list {
+		row := int64(i + 1)
+		list[i] = jobs.Job{
+			ID: jobs.ID{Batch: "b1", Row: row}, Line: i + 2, URL: "https://a.test/", State: jobs.Done, Attempt: 1,
+			ScreenshotID: fmt.Sprint(100 + row), ClosedAt: time.Now().Add(-time.Hour),
+		}
+	}
+	return list
+}
+
+// source returns the works of jobs.
+func (r *rig) source(list rows) (*download.Source, iter.Seq2[download.Work, error]) {
+	r.t.Helper()
+	template, err := artifact.ParseTemplate(r.template, r.columns)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	s := &download.Source{Reader: list, Folder: r.folder, Manifest: r.manifest, Keep: r.config.NoClobber}
+	batch := jobs.Batch{BatchSpec: jobs.BatchSpec{ID: "b1", Columns: r.columns}}
+	return s, s.Works(r.t.Context(), download.Order{Batch: batch, Template: template})
+}
+
+// run fetches the files of jobs.
+func (r *rig) run(ctx context.Context, list rows) (download.Counts, error) {
+	r.t.Helper()
+	_, works := r.source(list)
+	r.ended = nil
+	var ledger download.Ledger = download.ManifestLedger{Manifest: r.manifest}
+	if r.ledger != nil {
+		ledger = r.ledger
+	}
+	return download.Run(ctx, r.config, download.Parts{
+		Vendor: r.client, Folder: r.folder, Ledger: ledger, Clock: clock{}, Ended: func(w download.Work) { r.ended = append(r.ended, w) },
+	}, works)
+}
+
+// want runs and checks the counts, without bytes.
+func (r *rig) want(list rows, want download.Counts) {
+	r.t.Helper()
+	got, err := r.run(r.t.Context(), list)
+	got.Bytes = 0
+	if err != nil || got != want {
+		r.t.Fatalf("got %+v, want %+v (%v)", got, want, err)
+	}
+}
+
+// files checks the files on disk.
+func (r *rig) files(want ...string) {
+	r.t.Helper()
+	var got []string
+	err := filepath.WalkDir(r.dir, func(name string, entry os.DirEntry, err error) error {
+		relative, _ := filepath.Rel(r.dir, name)
+		if err == nil && !entry.IsDir() && !strings.HasPrefix(relative, ".shotline-") && !strings.HasPrefix(relative, "manifest.") {
+			got = append(got, filepath.ToSlash(relative))
+		}
+		return err
+	})
+	want = slices.Sorted(slices.Values(want))
+	if err != nil || !slices.Equal(got, want) {
+		r.t.Errorf("got files %q, want %q (%v)", got, want, err)
+	}
+	parts, err := filepath.Glob(filepath.Join(r.dir, ".shotline-*", "*"))
+	if err != nil || slices.ContainsFunc(parts, func(name string) bool { return filepath.Base(name) != "lock" }) {
+		r.t.Errorf("incomplete files are left: %q (%v)", parts, err)
+	}
+}
+
+// clock is the real clock.
+type clock struct{}
+
+func (clock) Now() time.Time { return time.Now() }
+
+func (clock) Sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// TestAllOutputs checks that all outputs and shots are fetched, each with the
+// extension of its content.
+func TestAllOutputs(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(w http.ResponseWriter, path, id string, _ int) {
+		body := map[string]string{
+			"html": "<!DOCTYPE html><p>x", "pdf": "%PDF-1.4 %%EOF", "video": "\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom....",
+		}[path]
+		switch {
+		case path == "thumbnail" && id == "102": // the type contradicts the content
+			w.Header().Set("Content-Type", "image/png")
+			_, _ = io.WriteString(w, "\xff\xd8\xff\xe0\x00\x10JFIF....\xff\xd9")
+		case path == "thumbnail":
+			servePNG(w)
+		default:
+			w.Header().Set("Content-Type", map[string]string{"html": "text/html; charset=utf-8", "pdf": "application/pdf", "video": "application/octet-stream"}[path])
+			_, _ = io.WriteString(w, body)
+		}
+	})
+	list := done(2)
+	list[0].Params = jobs.Params{"html": true, "pdf": true, "video": true, "shots": 2.0}
+	r.want(list, download.Counts{Saved: 6})
+	r.files("1.png", "1-2.png", "1.html", "1.pdf", "1.mp4", "2.jpg")
+	if n := r.vendor.calls["/screenshot/thumbnail?id=101&shot=2"]; n != 1 {
+		t.Errorf("the second shot was requested %d times", n)
+	}
+	e, found, err := r.manifest.Entry(jobs.ID{Batch: "b1", Row: 1}, jobs.OutputHTML, 1)
+	if !found || err != nil || e.Type != "text/html" || e.File != "1.html" || e.Line != 2 || e.Bytes == 0 {
+		t.Errorf("got entry %+v (%v)", e, err)
+	}
+}
+
+// TestResume checks that a second run fetches only what is missing, changed or has
+// another screenshot, also if the manifest was not finished.
+func TestResume(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(w http.ResponseWriter, _, _ string, _ int) { servePNG(w) })
+	list := done(5)
+	r.want(list, download.Counts{Saved: 5})
+	r.close()
+	for name, text := range map[string]string{"2.png": "", "3.png": "changed"} {
+		if err := os.Remove(filepath.Join(r.dir, name)); err != nil {
+			t.Fatal(err)
+		}
+		if text != "" {
+			if err := os.WriteFile(filepath.Join(r.dir, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	list[3].ScreenshotID, list[3].Attempt = "999", 2
+	r.open()
+	before := r.vendor.total
+	r.want(list, download.Counts{Saved: 3})
+	if got := r.vendor.total - before; got != 3 {
+		t.Errorf("%d calls, want 3", got)
+	}
+	r.files("1.png", "2.png", "3.png", "4.png", "5.png")
+	s, works := r.source(list)
+	for w := range works {
+		t.Errorf("still wanted: %+v", w.File)
+	}
+	if s.Skipped() != 5 || s.Rows() != 5 {
+		t.Errorf("skipped %d files of %d rows", s.Skipped(), s.Rows())
+	}
+}
+
+// TestInterruption checks that after a cancel only complete files exist, that all
+// of them are recorded, and that the next run fetches the rest.
+func TestInterruption(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	r := newRig(t, func(w http.ResponseWriter, _, id string, call int) {
+		if id == "120" && call == 1 {
+			w.Header().Set("Content-Type", "image/png")
+			w.Header().Set("Content-Length", fmt.Sprint(len(pngImage)))
+			_, _ = w.Write(pngImage[:40])
+			_ = http.NewResponseController(w).Flush()
+			cancel()
+			time.Sleep(10 * time.Millisecond)
+			return
+		}
+		servePNG(w)
+	})
+	list := done(60)
+	counts, err := r.run(ctx, list)
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("got error %v", err)
+	}
+	var names []string
+	for _, w := range r.ended {
+		names = append(names, w.File.Name)
+	}
+	if counts.Saved != len(names) || counts.Failed > 0 {
+		t.Errorf("got %+v, recorded %d", counts, len(names))
+	}
+	r.files(names...)
+	r.want(list, download.Counts{Saved: 60 - counts.Saved})
+}
+
+// TestNameCollisions checks that equal names get a number, without regard to case,
+// in the order of rows and the same in every run.
+func TestNameCollisions(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(w http.ResponseWriter, path, id string, _ int) {
+		if path == "pdf" {
+			_, _ = io.WriteString(w, "%PDF-1.4 %%EOF")
+			return
+		}
+		time.Sleep(time.Duration(rand.IntN(3)) * time.Millisecond)
+		servePNG(w)
+	})
+	r.columns, r.template = []string{"url", "title"}, "{title}.{ext}"
+	list := done(40)
+	want := []string{"Photo.png"}
+	for i := range list {
+		list[i].Cells = []string{"", []string{"Photo", "photo", "PHOTO"}[i%3]}
+		if i > 0 {
+			want = append(want, fmt.Sprintf("%s-%d.png", list[i].Cells[1], i+1))
+		}
+	}
+	r.want(list, download.Counts{Saved: 40})
+	r.files(want...)
+	for i := range list {
+		e, _, err := r.manifest.Entry(list[i].ID, jobs.OutputImage, 1)
+		if err != nil || e.File != want[i] {
+			t.Errorf("row %d has %s, want %s (%v)", i+1, e.File, want[i], err)
+		}
+	}
+	r.close()
+	r.open()
+	more := done(42)
+	for i := range more {
+		more[i].Cells = []string{"", "photo"}
+	}
+	r.want(more, download.Counts{Saved: 2})
+}
+
+// TestNoClobber checks that a file that exists is kept and not fetched, and that
+// without the option it is replaced.
+func TestNoClobber(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(w http.ResponseWriter, _, id string, _ int) {
+		if id == "103" {
+			w.Header().Set("Content-Type", "image/jpeg")
+			_, _ = io.WriteString(w, "\xff\xd8\xff\xe0\x00\x10JFIF....\xff\xd9")
+			return
+		}
+		servePNG(w)
+	})
+	own := func(name string) string {
+		text, err := os.ReadFile(filepath.Join(r.dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	for _, name := range []string{"2.png", "3.jpg"} {
+		if err := os.WriteFile(filepath.Join(r.dir, name), []byte("own"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.config.NoClobber = true
+	r.want(done(3), download.Counts{Saved: 1, Kept: 2})
+	r.want(done(3), download.Counts{}) // all are known now
+	if own("2.png") != "own" || own("3.jpg") != "own" {
+		t.Error("a file was replaced")
+	}
+	if n := r.vendor.calls["/screenshot/thumbnail?id=102"]; n != 0 {
+		t.Errorf("a file that exists was requested %d times", n)
+	}
+	r.config.NoClobber = false
+	r.want(done(3), download.Counts{Saved: 2})
+	if own("2.png") != string(pngImage) {
+		t.Error("the file was not replaced")
+	}
+	r.files("1.png", "2.png", "3.jpg")
+}
+
+// TestTroubleOfOneFile checks files that cannot be had, or only after another try.
+func TestTroubleOfOneFile(t *testing.T) {
+	t.Parallel()
+	notReady := func(w http.ResponseWriter) {
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = io.WriteString(w, `{"success":false,"error":"not found or not ready"}`)
+	}
+	truncated := func(w http.ResponseWriter) {
+		w.Header().Set("Content-Length", fmt.Sprint(len(pngImage)))
+		w.Header().Set("Content-Type", "image/png")
+		_, _ = w.Write(pngImage[:50])
+	}
+	for name, test := range map[string]struct {
+		ended  time.Duration // since the end of the job
+		answer func(w http.ResponseWriter, call int)
+		state  jobs.FileState
+		calls  int
+		err    string
+	}{
+		"deleted":     {time.Hour, func(w http.ResponseWriter, _ int) { notReady(w) }, jobs.FileGone, 1, "not found or not ready"},
+		"never ready": {0, func(w http.ResponseWriter, _ int) { notReady(w) }, jobs.FileFailed, 3, "not found or not ready"},
+		"ready later": {0, func(w http.ResponseWriter, call int) {
+			if call < 3 {
+				notReady(w)
+				return
+			}
+			servePNG(w)
+		}, jobs.FileSaved, 3, ""},
+		"truncated once": {time.Hour, func(w http.ResponseWriter, call int) {
+			if call == 1 {
+				truncated(w)
+				return
+			}
+			servePNG(w)
+		}, jobs.FileSaved, 2, ""},
+		"always truncated": {time.Hour, func(w http.ResponseWriter, _ int) { truncated(w) }, jobs.FileFailed, 3, "unexpected EOF"},
+		"truncated without a length": {time.Hour, func(w http.ResponseWriter, call int) {
+			w.Header().Set("Content-Type", "image/png")
+			_ = http.NewResponseController(w).Flush()
+			_, _ = w.Write(pngImage[:50])
+		}, jobs.FileFailed, 3, "its end is missing"},
+		"error page": {time.Hour, func(w http.ResponseWriter, _ int) {
+			w.Header().Set("Content-Type", "text/html")
+			_, _ = io.WriteString(w, "<!DOCTYPE html>Sign in")
+		}, jobs.FileFailed, 3, "not an image"},
+		"server error": {time.Hour, func(w http.ResponseWriter, call int) {
+			if call == 1 {
+				http.Error(w, "x", http.StatusBadGateway)
+				return
+			}
+			servePNG(w)
+		}, jobs.FileSaved, 2, ""},
+		"refused": {time.Hour, func(w http.ResponseWriter, _ int) { http.Error(w, "x", http.StatusBadRequest) }, jobs.FileFailed, 1, "HTTP 400"},
+		"rate limited": {time.Hour, func(w http.ResponseWriter, call int) {
+			if call <= 10 {
+				http.Error(w, "x", http.StatusTooManyRequests)
+				return
+			}
+			servePNG(w)
+		}, jobs.FileSaved, 11, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, func(w http.ResponseWriter, _, id string, call int) {
+				if id != "102" {
+					servePNG(w)
+					return
+				}
+				test.answer(w, call)
+			})
+			list := done(3)
+			list[1].ClosedAt = time.Now().Add(-test.ended)
+			if _, err := r.run(t.Context(), list); err != nil {
+				t.Fatal(err)
+			}
+			e, found, err := r.manifest.Entry(list[1].ID, jobs.OutputImage, 1)
+			if !found || err != nil || e.State != test.state || !strings.Contains(e.Error, test.err) || test.err == "" && e.Error != "" {
+				t.Errorf("got entry %+v, want state %s and error %q (%v)", e, test.state, test.err, err)
+			}
+			if got := r.vendor.calls["/screenshot/thumbnail?id=102"]; got != test.calls {
+				t.Errorf("%d calls, want %d", got, test.calls)
+			}
+			if want := []string{"1.png", "2.png", "3.png"}; test.state == jobs.FileSaved {
+				r.files(want...)
+			} else {
+				r.files("1.png", "3.png")
+			}
+		})
+	}
+}
+
+// TestNameThatIsAFolder checks that a name that the disk refuses concerns one file
+// only.
+func TestNameThatIsAFolder(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(w http.ResponseWriter, _, _ string, _ int) { servePNG(w) })
+	for _, name := range []string{"2.png/x", "x/3.png/y"} {
+		if err := os.MkdirAll(filepath.Join(r.dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.want(done(3), download.Counts{Saved: 2, Failed: 1})
+}
+
+// TestRunStops checks the errors that concern all files.
+func TestRunStops(t *testing.T) {
+	t.Parallel()
+	t.Run("refused key", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, func(w http.ResponseWriter, _, _ string, _ int) { http.Error(w, "x", http.StatusUnauthorized) })
+		if _, err := r.run(t.Context(), done(100)); !errors.Is(err, client.ErrUnauthorized) {
+			t.Errorf("got error %v", err)
+		}
+		if r.vendor.total > 10 {
+			t.Errorf("%d calls", r.vendor.total)
+		}
+		r.files()
+	})
+	t.Run("vendor does not work", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, func(w http.ResponseWriter, _, id string, _ int) {
+			if id <= "110" {
+				servePNG(w)
+				return
+			}
+			http.Error(w, "x", http.StatusInternalServerError)
+		})
+		counts, err := r.run(t.Context(), done(400))
+		if err == nil || !strings.Contains(err.Error(), "20 files in a row") || !strings.Contains(err.Error(), "HTTP 500") {
+			t.Errorf("got error %v", err)
+		}
+		if counts.Saved != 10 || counts.Failed < 20 || counts.Failed > 24 {
+			t.Errorf("got %+v", counts)
+		}
+	})
+	t.Run("ledger cannot be written", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, func(w http.ResponseWriter, _, _ string, _ int) { servePNG(w) })
+		r.ledger = brokenLedger{}
+		if _, err := r.run(t.Context(), done(3000)); !errors.Is(err, errBroken) {
+			t.Errorf("got error %v", err)
+		}
+		if r.vendor.total > 1000 {
+			t.Errorf("%d calls after the error", r.vendor.total)
+		}
+	})
+	t.Run("folder was removed", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, func(w http.ResponseWriter, _, _ string, _ int) { servePNG(w) })
+		if err := os.RemoveAll(r.dir); err != nil {
+			t.Fatal(err)
+		}
+		var disk *artifact.DiskError
+		if _, err := r.run(t.Context(), done(3)); !errors.As(err, &disk) {
+			t.Errorf("got error %v", err)
+		}
+	})
+}
+
+var errBroken = errors.New("broken")
+
+// brokenLedger accepts every name and records nothing.
+type brokenLedger struct{}
+
+func (brokenLedger) NameFile(context.Context, download.Work) error      { return nil }
+func (brokenLedger) SettleFiles(context.Context, []download.Work) error { return errBroken }
+
+// TestRate checks that the rate and the pause that the vendor requests are kept.
+func TestRate(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(w http.ResponseWriter, _, _ string, _ int) { servePNG(w) })
+	r.config.Rate = 100
+	began := time.Now()
+	r.want(done(50), download.Counts{Saved: 50})
+	if took := time.Since(began); took < 350*time.Millisecond {
+		t.Errorf("50 files took %s at 100 a second", took)
+	}
+}
