@@ -99,12 +99,7 @@ func apiRate(text string, loopback bool) (perSecond float64, err error) {
 		}
 		return defaultRate, nil
 	}
-	number, unit, _ := strings.Cut(text, "/")
-	perSecond, err = strconv.ParseFloat(number, 64)
-	if unit == "m" {
-		perSecond /= 60
-	}
-	if err != nil || unit != "s" && unit != "m" || !(perSecond > 0 && perSecond <= 1e6) {
+	if perSecond, err = parseRate(text); err != nil {
 		return 0, badUsage("--%s %q: want a number of requests, such as 50/s or 600/m", apiRateFlag.Name, text)
 	}
 	return perSecond, nil

@@ -36,7 +36,7 @@ var (
 	apiRateFlag     = &cli.StringFlag{Name: "api-rate", EnvVars: []string{"SHOTLINE_API_RATE"}, DefaultText: "none on loopback, else 50/s", Usage: "rate limit of each token: `N/s` or N/m"}
 	apiMaxBatchFlag = &cli.IntFlag{Name: "api-max-batch", EnvVars: []string{"SHOTLINE_API_MAX_BATCH"}, Value: api.DefaultMaxBatch >> 20, Usage: "largest request body of a batch, in `MIB`"}
 	imageDirFlag    = &cli.StringFlag{Name: "image-dir", EnvVars: []string{"SHOTLINE_IMAGE_DIR"}, Usage: "cache images in this `DIR` after the API has downloaded them; empty: download them each time"}
-	imageModeFlag   = &cli.StringFlag{Name: "image-mode", EnvVars: []string{"SHOTLINE_IMAGE_MODE"}, Value: "0600", Usage: "permissions of cached images: `MODE` such as 0640; users who can read them can also enter their folders"}
+	imageModeFlag   = &cli.StringFlag{Name: "image-mode", EnvVars: []string{"SHOTLINE_IMAGE_MODE"}, Value: "0600", Usage: "permissions of the files of images: `MODE` such as 0640; users who can read them can also enter their folders"}
 	redisFlag       = &cli.StringFlag{Name: "redis-url", EnvVars: []string{"SHOTLINE_REDIS_URL"}, Usage: "`URL` of the Redis for tasks (redis, rediss, redis-socket, redis-sentinel); empty: an embedded queue"}
 
 	jobTimeoutFlag     = &cli.DurationFlag{Name: "job-timeout", EnvVars: []string{"SHOTLINE_JOB_TIMEOUT"}, Value: 10 * time.Minute, Usage: "how long to wait for a webhook before querying the vendor"}

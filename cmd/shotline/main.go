@@ -107,7 +107,7 @@ func newApp(std streams) *cli.App {
 			serveCommand(), runCommand(), submitCommand(),
 			statusCommand(), waitCommand(), listCommand(),
 			retryCommand(), cancelCommand(), pauseCommand(), resumeCommand(), reconcileCommand(),
-			summaryCommand(), resultsCommand(), callbacksCommand(), backupCommand(), tokenCommand(),
+			summaryCommand(), resultsCommand(), downloadCommand(), callbacksCommand(), backupCommand(), tokenCommand(),
 			sandboxCommand(), demoCommand(), helpCommand(),
 		},
 	}

@@ -20,6 +20,7 @@ const (
 // longer than a second: a bar on a terminal, otherwise a line every few seconds.
 type progress struct {
 	w      io.Writer
+	noun   string // what is counted
 	began  time.Time
 	lineAt time.Time
 	drawn  time.Time
@@ -30,7 +31,7 @@ type progress struct {
 
 func newProgress(w io.Writer) *progress {
 	now := time.Now()
-	return &progress{w: w, began: now, lineAt: now.Add(barAfter)}
+	return &progress{w: w, noun: "rows ended", began: now, lineAt: now.Add(barAfter)}
 }
 
 // batch shows how many rows of the batch have ended.
@@ -69,7 +70,7 @@ func (p *progress) show(n, total int64, text string) {
 		}, func() { _ = p.bar.Clear() })
 		return
 	}
-	line := fmt.Sprintf("%d of %d rows ended: %s", n, total, text)
+	line := fmt.Sprintf("%d of %d %s: %s", n, total, p.noun, text)
 	if total < 0 {
 		line = fmt.Sprintf("%d %s", n, text)
 	}

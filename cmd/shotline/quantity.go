@@ -117,6 +117,19 @@ func checkFloat(text, want string) error {
 	return nil
 }
 
+// parseRate parses N/s or N/m.
+func parseRate(text string) (perSecond float64, err error) {
+	number, unit, _ := strings.Cut(text, "/")
+	perSecond, err = strconv.ParseFloat(number, 64)
+	if unit == "m" {
+		perSecond /= 60
+	}
+	if err != nil || unit != "s" && unit != "m" || !(perSecond > 0 && perSecond <= 1e6) {
+		return 0, errors.New("want N/s or N/m")
+	}
+	return perSecond, nil
+}
+
 // invalidValue matches the errors of package flag about invalid values.
 var invalidValue = regexp.MustCompile(`(?s)^invalid (boolean )?value (".*") for (?:flag )?-(\S+): (.*)$`)
 

@@ -11,7 +11,7 @@ import (
 
 // fileSettings are flags whose values are file names. A file name can begin or
 // end with spaces, but not with line ends.
-var fileSettings = []string{"db", "config", "image-dir", "out"}
+var fileSettings = []string{"db", "config", "image-dir", "out", "dir"}
 
 // dataSettings are flags whose values are compared with stored data and must not
 // be trimmed.

@@ -171,7 +171,7 @@ func (r *runner) settle(ctx context.Context, ended <-chan *Work, counts *Counts)
 			}
 		}
 		for _, w := range group {
-			counts.add(w)
+			counts.Add(w)
 			if r.Ended != nil {
 				r.Ended(w)
 			}

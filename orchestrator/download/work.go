@@ -32,7 +32,8 @@ type Counts struct {
 	Bytes  int64 // of the saved files
 }
 
-func (c *Counts) add(w Work) {
+// Add counts a file that has ended.
+func (c *Counts) Add(w Work) {
 	switch {
 	case w.Kept:
 		c.Kept++
