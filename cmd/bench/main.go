@@ -40,6 +40,7 @@ var measures = []struct {
 	{"submission", false, measureSubmission},
 	{"singles", false, measureSingles},
 	{"reconcile", false, measureReconcile},
+	{"download", false, measureDownload},
 }
 
 // bench is one run.

@@ -90,6 +90,7 @@ func newVendor() *vendor {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /screenshot/create", v.create)
 	mux.HandleFunc("GET /screenshot/list", v.list)
+	mux.HandleFunc("GET /screenshot/thumbnail", thumbnail)
 	v.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v.mu.Lock()
 		v.calls++
