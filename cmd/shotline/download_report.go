@@ -97,6 +97,9 @@ func (r *downloadReport) print(dir string) error {
 		}
 	}
 	errs := r.c.App.ErrWriter
+	if n := r.source.OtherNames(); n > 0 {
+		fmt.Fprintf(errs, "%s keep the names of an earlier --%s: use another folder for other names\n", countedFiles(int(n)), fileNameFlag.Name)
+	}
 	if r.open > 0 {
 		fmt.Fprintf(errs, "%s have not ended: run the same command again later\n", countedRows(r.open))
 	}

@@ -123,6 +123,10 @@ func TestDownloadAllOutputs(t *testing.T) {
 		t.Errorf("%d images were fetched again", after-before)
 	}
 
+	if _, _, errs = s.download(t.Context(), "", batch, "--dir", dir); !strings.Contains(errs, "6 files keep the names of an earlier --name") {
+		t.Errorf("with another template: %s", errs)
+	}
+
 	vendor, err := client.New(client.WithAPIKey(testKey), client.WithBaseURL(s.vendor.url+"/api/v1"))
 	if err != nil {
 		t.Fatal(err)

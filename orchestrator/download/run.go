@@ -2,6 +2,7 @@ package download
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"sync"
 	"time"
@@ -75,6 +76,7 @@ func Run(ctx context.Context, config Config, parts Parts, works iter.Seq2[Work, 
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	stopped := ctx
 	group, ctx := errgroup.WithContext(ctx)
 	queue, ended := make(chan *Work, config.Parallel), make(chan *Work, config.Parallel)
 	senders := sync.WaitGroup{} // to ended
@@ -99,6 +101,9 @@ func Run(ctx context.Context, config Config, parts Parts, works iter.Seq2[Work, 
 		return err
 	})
 	err := group.Wait()
+	if errors.Is(err, context.Canceled) {
+		err = context.Cause(stopped) // a worker can report the cancel before settle reports its cause
+	}
 	return counts, err
 }
 

@@ -81,8 +81,16 @@ func TestResume(t *testing.T) {
 	for w := range works {
 		t.Errorf("still wanted: %+v", w.File)
 	}
-	if s.Skipped() != 5 || s.Rows() != 5 {
-		t.Errorf("skipped %d files of %d rows", s.Skipped(), s.Rows())
+	if s.Skipped() != 5 || s.Rows() != 5 || s.OtherNames() != 0 {
+		t.Errorf("skipped %d files of %d rows, %d with other names", s.Skipped(), s.Rows(), s.OtherNames())
+	}
+	r.template = "{job}"
+	s, works = r.source(list)
+	for w := range works {
+		t.Errorf("wanted with another template: %+v", w.File)
+	}
+	if s.OtherNames() != 5 {
+		t.Errorf("%d files with other names, want 5", s.OtherNames())
 	}
 }
 

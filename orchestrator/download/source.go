@@ -36,8 +36,9 @@ type Source struct {
 	// Keep also omits files that an earlier run kept; see Config.NoClobber.
 	Keep bool
 
-	rows    atomic.Int64
-	skipped atomic.Int64
+	rows       atomic.Int64
+	skipped    atomic.Int64
+	otherNames atomic.Int64
 }
 
 // Rows returns the number of rows that were read. It can be called at any time.
@@ -45,6 +46,10 @@ func (s *Source) Rows() int64 { return s.rows.Load() }
 
 // Skipped returns the number of files that were omitted because they are saved.
 func (s *Source) Skipped() int64 { return s.skipped.Load() }
+
+// OtherNames returns the number of skipped files that have another name than the
+// template gives them.
+func (s *Source) OtherNames() int64 { return s.otherNames.Load() }
 
 // Works returns the files of an order that are not saved yet, in the order of
 // rows. A duplicate has no file of its own.
@@ -77,30 +82,37 @@ func (s *Source) Works(ctx context.Context, o Order) iter.Seq2[Work, error] {
 func (s *Source) job(o Order, j jobs.Job, yield func(Work, error) bool) bool {
 	defer s.rows.Add(1)
 	for _, f := range jobs.WantedFiles(j, o.Batch.Params, o.Outputs) {
-		saved, err := s.saved(f)
+		name, err := s.saved(f)
 		if err != nil {
 			yield(Work{}, err)
 			return false
 		}
-		if saved {
+		w := Work{File: f, Job: j, Batch: &o.Batch, Template: o.Template}
+		if name != "" {
 			s.skipped.Add(1)
+			if !w.mayHaveName(name) {
+				s.otherNames.Add(1)
+			}
 			continue
 		}
-		if !yield(Work{File: f, Job: j, Batch: &o.Batch, Template: o.Template}, nil) {
+		if !yield(w, nil) {
 			return false
 		}
 	}
 	return true
 }
 
-// saved reports whether a file is saved as its manifest says.
-func (s *Source) saved(f jobs.File) (bool, error) {
+// saved returns the name of a file that is saved as its manifest says, and "" if
+// it is not.
+func (s *Source) saved(f jobs.File) (string, error) {
 	e, found, err := s.Manifest.Entry(f.Job, f.Output, f.Shot)
 	if err != nil || !found || e.State != jobs.FileSaved || e.Screenshot != f.Screenshot || e.Kept && !s.Keep {
-		return false, err
+		return "", err
 	}
-	size, exists := s.Folder.Size(e.File)
-	return exists && size == e.Bytes, nil
+	if size, exists := s.Folder.Size(e.File); !exists || size != e.Bytes {
+		return "", nil
+	}
+	return e.File, nil
 }
 
 // Join returns the works of several orders, one order after the other.

@@ -1,6 +1,9 @@
 package download
 
 import (
+	"path"
+	"strings"
+
 	"shotline/jobs"
 	"shotline/jobs/artifact"
 )
@@ -21,6 +24,15 @@ func (w Work) name(extension string) string {
 	return w.Template.Name(artifact.Values{
 		Job: w.Job, File: w.File, Columns: w.Batch.Columns, Tags: w.Batch.Tags, Extension: extension,
 	})
+}
+
+// mayHaveName reports whether a name is that of the template, perhaps with a
+// suffix.
+func (w Work) mayHaveName(name string) bool {
+	stem, _ := strings.CutSuffix(name, path.Ext(name))
+	wanted := w.name(strings.ToLower(strings.TrimPrefix(path.Ext(name), ".")))
+	wanted, _ = strings.CutSuffix(wanted, path.Ext(wanted))
+	return stem == wanted || strings.HasPrefix(stem, wanted+"-")
 }
 
 // Counts are the results of a Run.
