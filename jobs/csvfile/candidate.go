@@ -59,7 +59,7 @@ func (r *Reader) readCandidates() ([]column, error) {
 				delete(undecided, i)
 			}
 		}
-		next, err := r.records.next()
+		next, err := r.nextRecord()
 		if errors.Is(err, ErrCopy) {
 			return nil, err
 		}

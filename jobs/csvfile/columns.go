@@ -33,26 +33,6 @@ type column struct {
 	note      string // what the user should know about the column; can be empty
 }
 
-// urlNames are the names of the URL column. If several exist, the first in this
-// list is used.
-var urlNames = []string{"url", "urls", "link"}
-
-// separators are the column separators that spreadsheets use, depending on the
-// locale.
-var separators = []byte{',', ';', '\t'}
-
-// urlColumn returns the index of the URL column, or -1 if there is none.
-func urlColumn(header []string) int {
-	for _, name := range urlNames {
-		for i, cell := range header {
-			if fold(cell) == name {
-				return i
-			}
-		}
-	}
-	return -1
-}
-
 // The prefixes with which a header decides the role of its column. A dot can
 // replace the colon of the first two.
 const (
@@ -69,18 +49,18 @@ func cutPrefix(header, prefix string) (name string, found bool) {
 	return strings.TrimSpace(header[len(prefix)+1:]), true
 }
 
-// readHeader determines the role of each column. The role of a candidate is not
-// final.
-func readHeader(header []string) ([]column, error) {
-	at := urlColumn(header)
+// readHeader determines the role of each column. The URLs are in the column url.
+// The role of a candidate is not final.
+func readHeader(header []string, url int) ([]column, error) {
 	columns := make([]column, len(header))
 	for i, cell := range header {
+		if i == url || fold(cell) == fold(header[url]) && strongColumn(header) == url {
+			columns[i] = column{role: address, header: weburl.Trim(cell), name: fold(cell)}
+			continue
+		}
 		c, err := readColumn(cell)
 		if err != nil {
 			return nil, err
-		}
-		if fold(cell) == fold(header[at]) {
-			c = column{role: address, header: strings.TrimSpace(cell), name: fold(cell)}
 		}
 		columns[i] = c
 	}
@@ -113,7 +93,8 @@ func keepPrefixes(columns []column) {
 }
 
 // checkRepeated returns an error if two columns have the same role and name. It
-// skips candidates, whose roles are not decided.
+// skips candidates, whose roles are not decided. If columns of the user's own have
+// the same name, it gives them different names.
 func checkRepeated(columns []column) error {
 	keepPrefixes(columns)
 	type identity struct {
@@ -121,10 +102,14 @@ func checkRepeated(columns []column) error {
 		name string
 	}
 	seen := make(map[identity]bool, len(columns))
-	for _, c := range columns {
+	for i, c := range columns {
 		is := identity{c.role, c.name}
 		if c.role == ignored || c.candidate {
 			continue
+		}
+		for n := 2; c.role == metadata && seen[is]; n++ {
+			is.name = fmt.Sprintf("%s (%d)", c.name, n)
+			columns[i].name = is.name
 		}
 		if seen[is] {
 			return fmt.Errorf("column %q occurs twice", weburl.Excerpt(c.header))
@@ -136,7 +121,7 @@ func checkRepeated(columns []column) error {
 
 // readColumn determines the role of a column from its header alone.
 func readColumn(cell string) (column, error) {
-	header := strings.TrimSpace(cell)
+	header := weburl.Trim(cell)
 	folded := fold(header)
 	if header == "" {
 		return column{role: ignored}, nil
@@ -217,7 +202,7 @@ func SecretColumns(header []string) []bool {
 	return secret
 }
 
-func fold(cell string) string { return strings.ToLower(strings.TrimSpace(cell)) }
+func fold(cell string) string { return strings.ToLower(weburl.Trim(cell)) }
 
 // listColumns lists columns for an error, up to a limit.
 func listColumns(header []string) string {

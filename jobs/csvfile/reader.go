@@ -1,7 +1,6 @@
 package csvfile
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -24,8 +23,6 @@ var (
 	// ErrNoURLColumn means that the file is neither a table with a URL column nor a
 	// list of URLs. The message lists the columns.
 	ErrNoURLColumn = errors.New("no url column")
-	// ErrEncoding means that the file is not UTF-8 text.
-	ErrEncoding = errors.New("not a UTF-8 text file")
 	// ErrCopy means that the temporary copy of the input could not be written or
 	// read. The input itself might be fine. Next can return it, too.
 	ErrCopy = errors.New("temporary copy of the input")
@@ -34,6 +31,9 @@ var (
 // Options are the options of Open. The zero value is suitable for most callers.
 type Options struct {
 	MaxRow int // maximum size of a row in bytes; 0 means DefaultMaxRow
+	// URLColumn is the name of the URL column, or its number if it has no name. If
+	// it is empty, the header decides, or else the cells.
+	URLColumn string
 	// CheckURL checks the URLs of the column job:callback_url. If it is nil, such a
 	// column is an error.
 	CheckURL func(url string) error
@@ -49,7 +49,9 @@ type Reader struct {
 	records *records
 	header  []string // nil for a list
 	columns []column
-	ahead   *record // first row, read by Open to check that there is one
+	url     int      // index of the URL column
+	notes   []string // on the layout
+	ahead   *record  // first row, read by Open to check that there is one
 }
 
 // Open reads the header, if there is one, and checks that at least one row
@@ -79,9 +81,6 @@ func Open(r io.Reader, opts Options) (*Reader, error) {
 // start reads the header and the first row from the beginning of the source.
 func (r *Reader) start() error {
 	r.records = newRecords(r.source, r.opts.MaxRow)
-	if err := r.records.skipBOM(); err != nil {
-		return err
-	}
 	return r.begin()
 }
 
@@ -89,11 +88,12 @@ func (r *Reader) start() error {
 // close the reader that was passed to Open.
 func (r *Reader) Close() error { return r.source.close() }
 
-// Notes returns what the user should know about the columns: which of them are
-// sent as parameters, which are not although they have the name of one, and which
-// names are probably misspelt.
+// Notes returns what the user should know about the file: lines above the header
+// that were skipped, which column has the URLs if its name does not say so, which
+// columns are sent as parameters, which are not although they have the name of
+// one, and which names are probably misspelt.
 func (r *Reader) Notes() []string {
-	var notes []string
+	notes := slices.Clone(r.notes)
 	for _, c := range r.columns {
 		if c.note != "" {
 			notes = append(notes, c.note)
@@ -102,36 +102,27 @@ func (r *Reader) Notes() []string {
 	return notes
 }
 
-// begin detects whether the file is a table or a list, and its separator.
+// begin determines the layout, reads the header, if there is one, and the first
+// row.
 func (r *Reader) begin() error {
-	first, guess, isTable, err := r.records.first(separators, func(cells []string) bool { return urlColumn(cells) >= 0 })
-	if errors.Is(err, io.EOF) {
-		return ErrEmpty
-	}
+	found, err := r.records.detect(r.opts.URLColumn)
 	if err != nil {
 		return err
 	}
-	if first.flaw != "" && len(guess) == 0 {
-		return fmt.Errorf("line %d: %s", first.line, first.flaw)
-	}
-	if !isTable {
-		if first.flaw != "" || !looksLikeURL(first.cells[0]) {
-			return fmt.Errorf("%w: line %d has %s", ErrNoURLColumn, first.line, listColumns(guess))
+	r.notes, r.url = found.notes, found.url
+	if found.header != nil {
+		if flaw := repairText(found.header); flaw != "" {
+			return fmt.Errorf("line %d: %s", found.line, flaw)
 		}
-		r.ahead = &first
-		return nil
+		if r.columns, err = readHeader(found.header, found.url); err == nil {
+			err = r.checkOptions()
+		}
+		if err != nil {
+			return fmt.Errorf("line %d: %w", found.line, err)
+		}
 	}
-	if flaw := repairText(first.cells); flaw != "" {
-		return fmt.Errorf("line %d: %s", first.line, flaw)
-	}
-	if r.columns, err = readHeader(first.cells); err == nil {
-		err = r.checkOptions()
-	}
-	if err != nil {
-		return fmt.Errorf("line %d: %w", first.line, err)
-	}
-	r.header = first.cells
-	next, err := r.records.next()
+	r.header = found.header
+	next, err := r.nextRecord()
 	if errors.Is(err, io.EOF) {
 		return fmt.Errorf("%w, only a header", ErrEmpty)
 	}
@@ -142,8 +133,40 @@ func (r *Reader) begin() error {
 	return nil
 }
 
-// Columns returns the header as in the file. It is nil for a list.
+// nextRecord returns the next record. It skips records that repeat the header, as
+// in files that were put together, and drops surplus empty cells.
+func (r *Reader) nextRecord() (record, error) {
+	for {
+		rec, err := r.records.next()
+		if err != nil || r.header == nil {
+			return rec, err
+		}
+		if len(rec.cells) > len(r.header) {
+			rec.cells = withoutSurplus(rec.cells, len(r.header))
+		}
+		if len(r.header) == 1 && len(rec.cells) == 1 {
+			rec.cells[0] = withoutSeparators(rec.cells[0])
+		}
+		if !slices.Equal(rec.cells, r.header) {
+			return rec, nil
+		}
+	}
+}
+
+// withoutSeparators removes separators at the end of a row that has one column.
+func withoutSeparators(text string) string {
+	if text == "" || !isSeparator(text[len(text)-1]) {
+		return text
+	}
+	return strings.TrimRight(text, ",;|\t ")
+}
+
+// Columns returns the header as in the file. It is nil for a list. If a table has
+// no header, it returns names for its columns.
 func (r *Reader) Columns() []string { return r.header }
+
+// URLColumn returns the index of the URL column.
+func (r *Reader) URLColumn() int { return r.url }
 
 // Next returns the request of the next row, or io.EOF after the last one. If a
 // row cannot become a job, Reject is set, and URL contains the text of the URL
@@ -155,7 +178,7 @@ func (r *Reader) Next() (jobs.Request, error) {
 		rec, r.ahead = *r.ahead, nil
 	} else {
 		var err error
-		if rec, err = r.records.next(); err != nil {
+		if rec, err = r.nextRecord(); err != nil {
 			if !errors.Is(err, io.EOF) {
 				err = fmt.Errorf("read csv, line %d: %w", r.records.line, err)
 			}
@@ -180,12 +203,15 @@ func (r *Reader) Next() (jobs.Request, error) {
 
 // fromList sets the fields of a request from a row of a list, which has one cell.
 func (r *Reader) fromList(request *jobs.Request, cells []string) {
-	request.URL = weburl.Trim(cells[0])
-	if len(cells) > 1 || strings.ContainsAny(request.URL, " \t") {
-		request.Reject = "not only a URL; a file with several columns needs a header line with a url column"
-		return
+	request.URL = weburl.Trim(withoutSeparators(strings.TrimSpace(cells[0])))
+	switch {
+	case moreThanOne(request.URL, true):
+		rejectURL(request, errors.New("more than one URL: write each on a line of its own"))
+	case strings.ContainsAny(request.URL, " \t"):
+		rejectURL(request, errors.New("not only a URL: write %20 for a space in it; a file with several columns needs a header line with a url column"))
+	default:
+		setURL(request)
 	}
-	setURL(request)
 }
 
 // fromTable sets the fields of a request from a row of a table.
@@ -234,17 +260,27 @@ func (r *Reader) fromTable(request *jobs.Request, cells []string) {
 			reject(request, err)
 		}
 	}
+	if moreThanOne(request.URL, false) {
+		rejectURL(request, errors.New("more than one URL: write each in a row of its own"))
+		return
+	}
 	setURL(request)
 }
 
 // setURL normalizes the URL of a request, or rejects the request.
 func setURL(request *jobs.Request) {
 	normal, err := weburl.Normalize(request.URL)
-	if err == nil {
-		request.URL = normal
+	if err != nil {
+		rejectURL(request, err)
 		return
 	}
-	reject(request, err)
+	request.URL = normal
+}
+
+// rejectURL rejects a request because of its URL. It shortens a URL that is too
+// long to be one.
+func rejectURL(request *jobs.Request, why error) {
+	reject(request, why)
 	if len(request.URL) > weburl.MaxLength {
 		request.URL = weburl.Excerpt(request.URL)
 	}
@@ -283,20 +319,4 @@ func looksLikeURL(cell string) bool {
 	}
 	_, err := weburl.Normalize(cell)
 	return err == nil
-}
-
-// skipBOM skips a UTF-8 byte order mark. It returns an error if the file is
-// certainly not UTF-8.
-func (r *records) skipBOM() error {
-	for len(r.buf) < 4 && r.fill() {
-	}
-	switch {
-	case bytes.HasPrefix(r.buf, []byte("\xff\xfe")), bytes.HasPrefix(r.buf, []byte("\xfe\xff")):
-		return fmt.Errorf("%w: it is UTF-16; save it as CSV UTF-8", ErrEncoding)
-	case bytes.HasPrefix(r.buf, []byte("PK\x03\x04")):
-		return fmt.Errorf("%w: it is a spreadsheet or ZIP file; save it as CSV UTF-8", ErrEncoding)
-	case bytes.HasPrefix(r.buf, []byte("\xef\xbb\xbf")):
-		r.pos = 3
-	}
-	return nil
 }

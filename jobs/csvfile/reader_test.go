@@ -69,7 +69,7 @@ func TestFiles(t *testing.T) {
 			{Line: 6, URL: "ftp://two.example/", Metadata: jobs.Metadata{"title": "wrong scheme"},
 				Cells:  []string{"ftp://two.example/", "wrong scheme", "", "", "", "", ""},
 				Reject: `not a URL: "ftp://two.example/": only http and https are supported`},
-			{Line: 7, Reject: "text after a closing quote, or an unclosed quote"},
+			{Line: 7, Reject: "text after a closing quote, or an unclosed quote; only this line is rejected"},
 			{Line: 8, URL: "https://four.example/path", Metadata: jobs.Metadata{"title": `bare 27" screen`},
 				Cells: []string{"four.example/path", `bare 27" screen`, "", "", "", "", ""}},
 			{Line: 9, URL: "https://five.example/", Metadata: jobs.Metadata{"title": "width"},
@@ -96,7 +96,7 @@ func TestFiles(t *testing.T) {
 		{"list.txt", nil, []jobs.Request{
 			{Line: 1, URL: "https://example.com/@52.5,13.4,15z"},
 			{Line: 4, URL: "https://example.com/"},
-			{Line: 5, URL: "not a url", Reject: "not only a URL; a file with several columns needs a header line with a url column"},
+			{Line: 5, URL: "not a url", Reject: "not only a URL: write %20 for a space in it; a file with several columns needs a header line with a url column"},
 			{Line: 6, URL: "https://example.com/a,b"},
 		}},
 		{"bad-bytes.csv", []string{"url", "title"}, []jobs.Request{
@@ -152,10 +152,7 @@ func TestUnusableFiles(t *testing.T) {
 		{"no URL column", readFile(t, "no-url.csv"), csvfile.ErrNoURLColumn, `line 1 has "name", "address"`},
 		{"no URL column, semicolons", "# x\nname;place\na;b\n", csvfile.ErrNoURLColumn, `line 2 has "name", "place"`},
 		{"no URL column, quoted", "\"name\",\"place\"\n\"a\",\"b\"\n", csvfile.ErrNoURLColumn, `line 1 has "name", "place"`},
-		{"URL not in the first cell", "1,https://example.com/\n", csvfile.ErrNoURLColumn, `"1"`},
 		{"prose", "Dear all,\n\nplease find\n", csvfile.ErrNoURLColumn, "Dear all"},
-		{"UTF-16", readFile(t, "utf16.csv"), csvfile.ErrEncoding, "UTF-16"},
-		{"spreadsheet", "PK\x03\x04\x00\x00", csvfile.ErrEncoding, "spreadsheet"},
 		{"apps as parameter", "url,param:apps\nhttps://a.example,1\n", nil, `column "param:apps"`},
 		{"key as parameter", "url,param.KEY\nhttps://a.example,1\n", nil, `column "param.KEY"`},
 		{"url as parameter", "url,param:url\nhttps://a.example,1\n", nil, `column "param:url"`},
@@ -166,7 +163,6 @@ func TestUnusableFiles(t *testing.T) {
 		{"nameless metadata", "url,meta:\nhttps://a.example,1\n", nil, `column "meta:"`},
 		{"key of a row", "url,job:key\nhttps://a.example,1\n", nil, `line 1: column "job:key"`},
 		{"callback of a row", "url,Job:Callback_URL\nhttps://a.example,https://b.example\n", nil, `line 1: column "Job:Callback_URL"`},
-		{"metadata twice", "url,a,a\nhttps://a.example,1,2\n", nil, `line 1: column "a" occurs twice`},
 		{"header not closed", "\"url,title\nhttps://a.example\n", nil, "line 1"},
 	}
 	for _, tt := range tests {
@@ -269,7 +265,7 @@ func TestLongRows(t *testing.T) {
 		if diff := cmp.Diff([]int{2, 5004}, lines); diff != "" {
 			t.Errorf("good lines: %s", diff)
 		}
-		want := []string{"3: longer than 10000 bytes", "4: a quote is not closed within 10000 bytes"}
+		want := []string{"3: longer than 10000 bytes", "4: a quote is not closed within 10000 bytes; only this line is rejected"}
 		if diff := cmp.Diff(want, rejected); diff != "" {
 			t.Errorf("rejected: %s", diff)
 		}

@@ -30,11 +30,16 @@ type records struct {
 	source io.Reader
 	max    int // maximum size of a record in bytes
 	comma  byte
-	buf    []byte
-	pos    int // start of the unconsumed data
-	line   int // line number at pos
-	ended  bool
-	err    error // error of the source, returned after all data before it is consumed
+	// comments skips lines that begin with #.
+	comments bool
+	// hold keeps what was consumed in the buffer, so that rewind can return to the
+	// beginning.
+	hold  bool
+	buf   []byte
+	pos   int // start of the unconsumed data
+	line  int // line number at pos
+	ended bool
+	err   error // error of the source, returned after all data before it is consumed
 }
 
 func newRecords(source io.Reader, maxRow int) *records {
@@ -47,8 +52,10 @@ func (r *records) fill() bool {
 	if r.ended {
 		return false
 	}
-	r.buf = slices.Delete(r.buf, 0, r.pos)
-	r.pos = 0
+	if !r.hold {
+		r.buf = slices.Delete(r.buf, 0, r.pos)
+		r.pos = 0
+	}
 	have := len(r.buf)
 	if cap(r.buf)-have < max(have, 4<<10) {
 		r.buf = slices.Grow(r.buf, max(have, 4<<10))
@@ -92,49 +99,46 @@ func (r *records) next() (record, error) {
 	return rec, nil
 }
 
-// first returns the first record, split by the first of the separators for which
-// fit returns true. If there is none, fits is false, and this and all further
-// records are whole lines; guess is then the header with the separator that gives
-// the most cells.
-func (r *records) first(separators []byte, fit func(cells []string) bool) (rec record, guess []string, fits bool, err error) {
-	end, err := r.begin()
-	if err != nil {
-		return record{}, nil, false, err
-	}
-	rec = record{line: r.line}
-	if end < 0 {
-		rec.flaw = r.tooLong()
-		return rec, nil, false, nil
-	}
-	n := 0
-	for _, r.comma = range append(slices.Clone(separators), noComma) {
-		rec.cells, n, rec.flaw = r.peek(end)
-		if rec.flaw == "" && fit(rec.cells) {
-			fits = true
-			break
-		}
-		if len(rec.cells) > len(guess) {
-			guess = rec.cells
-		}
-	}
-	r.consume(n)
-	return rec, guess, fits, nil
-}
+// rewind returns to the beginning of the data, or to the position after the first
+// line if it only names the separator. It works as long as hold is set.
+func (r *records) rewind(to position) { r.pos, r.line = to.at, to.line }
+
+// position is a place between two records.
+type position struct{ at, line int }
+
+func (r *records) position() position { return position{r.pos, r.line} }
 
 // begin skips to the next record and returns the length of its first line, or -1
 // if the line is too long.
 func (r *records) begin() (int, error) {
 	for {
+		r.skipMarks()
 		end, err := r.lineEnd()
 		if end < 0 || err != nil {
 			return end, err
 		}
+		line := r.buf[r.pos : r.pos+end]
+		isComment := r.comments && line[0] == '#'
 		// Spreadsheets write an empty line as separators only.
-		text := bytes.Trim(r.buf[r.pos:r.pos+end], " \t\r\n,;")
-		if len(text) > 0 && r.buf[r.pos] != '#' {
+		if !isComment && len(bytes.Trim(line, " \t\r\n,;|")) > 0 {
 			return end, nil
 		}
 		r.consume(end)
+	}
+}
+
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
+// skipMarks skips byte order marks at the beginning of a line. If files were put
+// together, they are in the middle of the data.
+func (r *records) skipMarks() {
+	for {
+		for len(r.buf)-r.pos < len(byteOrderMark) && bytes.HasPrefix(byteOrderMark, r.buf[r.pos:]) && r.fill() {
+		}
+		if !bytes.HasPrefix(r.buf[r.pos:], byteOrderMark) {
+			return
+		}
+		r.pos += len(byteOrderMark)
 	}
 }
 
@@ -154,16 +158,18 @@ func (r *records) peek(firstLine int) (cells []string, n int, flaw string) {
 
 func (r *records) tooLong() string { return fmt.Sprintf("longer than %d bytes", r.max) }
 
-// lineEnd returns the length of the line at pos including its line feed, or -1 if
-// it is too long.
+// lineEnd returns the length of the line at pos including its line ending, or -1
+// if it is too long.
 func (r *records) lineEnd() (int, error) {
 	seen := 0
 	for {
 		unread := r.buf[r.pos:]
-		if i := bytes.IndexByte(unread[seen:], '\n'); i >= 0 {
-			return r.lineLength(unread[:seen+i+1]), nil
+		if n := endOfLine(unread[seen:], false); n > 0 {
+			return r.lineLength(unread[:seen+n]), nil
 		}
-		seen = len(unread)
+		if seen = len(unread); seen > 0 && unread[seen-1] == '\r' {
+			seen-- // the next byte decides whether a line feed belongs to it
+		}
 		if seen > r.max+len("\r\n") {
 			return -1, nil
 		}
@@ -171,12 +177,33 @@ func (r *records) lineEnd() (int, error) {
 			switch {
 			case r.err != nil:
 				return 0, r.err
-			case seen == 0:
+			case len(unread) == 0:
 				return 0, io.EOF
 			}
 			return r.lineLength(unread), nil
 		}
 	}
+}
+
+// endOfLine returns the length of the first line of data including its ending,
+// which is LF, CR LF or CR. It returns 0 if the ending is not in the data, or if
+// the data ends with a CR and more data can follow.
+func endOfLine(data []byte, atEnd bool) int {
+	feed := bytes.IndexByte(data, '\n')
+	line := data
+	if feed >= 0 {
+		line = data[:feed]
+	}
+	cr := bytes.IndexByte(line, '\r')
+	switch {
+	case cr < 0:
+		return feed + 1
+	case cr+1 < len(data) && data[cr+1] == '\n':
+		return cr + 2
+	case cr+1 < len(data) || atEnd:
+		return cr + 1
+	}
+	return 0
 }
 
 // lineLength returns the length of a line, or -1 if it is too long. Its line
@@ -191,32 +218,50 @@ func (r *records) lineLength(line []byte) int {
 // skipLine skips the rest of a line of any length.
 func (r *records) skipLine() {
 	for {
-		if i := bytes.IndexByte(r.buf[r.pos:], '\n'); i >= 0 {
-			r.consume(i + 1)
+		unread := r.buf[r.pos:]
+		if n := endOfLine(unread, r.ended); n > 0 {
+			r.consume(n)
 			return
 		}
-		r.pos = len(r.buf)
-		if !r.fill() {
+		if keep := len(unread) - 1; keep >= 0 && unread[keep] == '\r' {
+			r.pos += keep
+		} else {
+			r.pos = len(r.buf)
+		}
+		if !r.fill() && !r.ended {
+			return
+		}
+		if r.ended && r.pos == len(r.buf) {
 			return
 		}
 	}
 }
 
 func (r *records) consume(n int) {
-	r.line += bytes.Count(r.buf[r.pos:r.pos+n], []byte{'\n'})
+	r.line += lineEndings(r.buf[r.pos : r.pos+n])
 	r.pos += n
+}
+
+// lineEndings counts the line endings in data, which does not end between CR and
+// LF.
+func lineEndings(data []byte) int {
+	n := bytes.Count(data, []byte{'\n'})
+	if bytes.IndexByte(data, '\r') >= 0 {
+		n += bytes.Count(data, []byte{'\r'}) - bytes.Count(data, []byte("\r\n"))
+	}
+	return n
 }
 
 // quoted is like peek for a record with quotes. If the record has an error, it
 // ends with its first line, because the wrong quote is there and the lines after
 // it might be valid.
 func (r *records) quoted(firstLine int) (cells []string, n int, flaw string) {
-	for {
+	for spaces := true; ; {
 		window, atEnd := r.buf[r.pos:], r.ended
 		if len(window) > r.max+len("\r\n") {
 			window, atEnd = window[:r.max+len("\r\n")], false
 		}
-		cells, n, flaw = parse(window, r.comma, atEnd)
+		cells, n, flaw = parse(window, r.comma, atEnd, spaces)
 		if n > 0 {
 			return cells, n, ""
 		}
@@ -226,40 +271,39 @@ func (r *records) quoted(firstLine int) (cells []string, n int, flaw string) {
 		if flaw == "" {
 			flaw = fmt.Sprintf("a quote is not closed within %d bytes", r.max)
 		}
-		return nil, firstLine, flaw
+		if !spaces {
+			return nil, firstLine, flaw + "; only this line is rejected"
+		}
+		spaces = false // the quotes after spaces might be ordinary characters
 	}
 }
 
 // parse reads the record at the start of data and returns its cells and its
 // length. If the length is 0 and flaw is empty, the record continues after the
-// end of data.
-func parse(data []byte, comma byte, atEnd bool) (cells []string, n int, flaw string) {
+// end of data. If spaces is set, a quote after spaces begins a quoted cell, too.
+func parse(data []byte, comma byte, atEnd, spaces bool) (cells []string, n int, flaw string) {
+	skipSpaces := func(at int) int {
+		for spaces && at < len(data) && data[at] != comma && (data[at] == ' ' || data[at] == '\t') {
+			at++
+		}
+		return at
+	}
 	for at := 0; ; {
 		var cell []byte
-		if at < len(data) && data[at] == '"' {
-			at++
-			for {
-				i := bytes.IndexByte(data[at:], '"')
-				if i < 0 {
-					return nil, 0, ""
-				}
-				cell = append(cell, data[at:at+i]...)
-				at += i + 1
-				if at == len(data) || data[at] != '"' {
-					break
-				}
-				cell = append(cell, '"')
-				at++
+		if i := skipSpaces(at); i < len(data) && data[i] == '"' {
+			if cell, at = quotedCell(data, i+1); at < 0 {
+				return nil, 0, ""
+			}
+			at = skipSpaces(at)
+			for comma == noComma && at < len(data) && isSeparator(data[at]) {
+				at = skipSpaces(at + 1)
 			}
 		} else {
 			start := at
-			for at < len(data) && data[at] != comma && data[at] != '\n' {
+			for at < len(data) && data[at] != comma && data[at] != '\n' && data[at] != '\r' {
 				at++
 			}
 			cell = data[start:at]
-			if at == len(data) || data[at] == '\n' {
-				cell = bytes.TrimRight(cell, "\r")
-			}
 		}
 		cells = append(cells, string(cell))
 		if len(cells) > maxCells {
@@ -273,6 +317,8 @@ func parse(data []byte, comma byte, atEnd bool) (cells []string, n int, flaw str
 			return cells, at + 1, ""
 		case len(rest) > 1 && rest[0] == '\r' && rest[1] == '\n':
 			return cells, at + 2, ""
+		case len(rest) > 1 && rest[0] == '\r':
+			return cells, at + 1, ""
 		case len(rest) == 0 || len(rest) == 1 && rest[0] == '\r':
 			if !atEnd {
 				return nil, 0, ""
@@ -283,3 +329,23 @@ func parse(data []byte, comma byte, atEnd bool) (cells []string, n int, flaw str
 		}
 	}
 }
+
+// quotedCell returns the text of a quoted cell whose first character is at the
+// index, and the index after its closing quote, which is -1 if there is none.
+func quotedCell(data []byte, at int) (cell []byte, end int) {
+	for {
+		i := bytes.IndexByte(data[at:], '"')
+		if i < 0 {
+			return nil, -1
+		}
+		cell = append(cell, data[at:at+i]...)
+		at += i + 1
+		if at == len(data) || data[at] != '"' {
+			return cell, at
+		}
+		cell = append(cell, '"')
+		at++
+	}
+}
+
+func isSeparator(c byte) bool { return c == ',' || c == ';' || c == '\t' || c == '|' }
