@@ -59,6 +59,19 @@ func (v *fakeVendor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v.answer(w, strings.TrimPrefix(r.URL.Path, "/screenshot/"), r.URL.Query().Get("id"), n)
 }
 
+// callsOf returns the number of calls with this path and query.
+func (v *fakeVendor) callsOf(key string) int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.calls[key]
+}
+
+func (v *fakeVendor) allCalls() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.total
+}
+
 func servePNG(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "image/png")
 	_, _ = w.Write(pngImage)

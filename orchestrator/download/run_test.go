@@ -42,7 +42,7 @@ func TestAllOutputs(t *testing.T) {
 	list[0].Params = jobs.Params{"html": true, "pdf": true, "video": true, "shots": 2.0}
 	r.want(list, download.Counts{Saved: 6})
 	r.files("1.png", "1-2.png", "1.html", "1.pdf", "1.mp4", "2.jpg")
-	if n := r.vendor.calls["/screenshot/thumbnail?id=101&shot=2"]; n != 1 {
+	if n := r.vendor.callsOf("/screenshot/thumbnail?id=101&shot=2"); n != 1 {
 		t.Errorf("the second shot was requested %d times", n)
 	}
 	e, found, err := r.manifest.Entry(jobs.ID{Batch: "b1", Row: 1}, jobs.OutputHTML, 1)
@@ -71,9 +71,9 @@ func TestResume(t *testing.T) {
 	}
 	list[3].ScreenshotID, list[3].Attempt = "999", 2
 	r.open()
-	before := r.vendor.total
+	before := r.vendor.allCalls()
 	r.want(list, download.Counts{Saved: 3})
-	if got := r.vendor.total - before; got != 3 {
+	if got := r.vendor.allCalls() - before; got != 3 {
 		t.Errorf("%d calls, want 3", got)
 	}
 	r.files("1.png", "2.png", "3.png", "4.png", "5.png")
@@ -195,7 +195,7 @@ func TestNoClobber(t *testing.T) {
 	if own("2.png") != "own" || own("3.jpg") != "own" {
 		t.Error("a file was replaced")
 	}
-	if n := r.vendor.calls["/screenshot/thumbnail?id=102"]; n != 0 {
+	if n := r.vendor.callsOf("/screenshot/thumbnail?id=102"); n != 0 {
 		t.Errorf("a file that exists was requested %d times", n)
 	}
 	r.config.NoClobber = false
@@ -285,7 +285,7 @@ func TestTroubleOfOneFile(t *testing.T) {
 			if !found || err != nil || e.State != test.state || !strings.Contains(e.Error, test.err) || test.err == "" && e.Error != "" {
 				t.Errorf("got entry %+v, want state %s and error %q (%v)", e, test.state, test.err, err)
 			}
-			if got := r.vendor.calls["/screenshot/thumbnail?id=102"]; got != test.calls {
+			if got := r.vendor.callsOf("/screenshot/thumbnail?id=102"); got != test.calls {
 				t.Errorf("%d calls, want %d", got, test.calls)
 			}
 			if want := []string{"1.png", "2.png", "3.png"}; test.state == jobs.FileSaved {
@@ -319,8 +319,8 @@ func TestRunStops(t *testing.T) {
 		if _, err := r.run(t.Context(), done(100)); !errors.Is(err, client.ErrUnauthorized) {
 			t.Errorf("got error %v", err)
 		}
-		if r.vendor.total > 10 {
-			t.Errorf("%d calls", r.vendor.total)
+		if r.vendor.allCalls() > 10 {
+			t.Errorf("%d calls", r.vendor.allCalls())
 		}
 		r.files()
 	})
@@ -348,8 +348,8 @@ func TestRunStops(t *testing.T) {
 		if _, err := r.run(t.Context(), done(3000)); !errors.Is(err, errBroken) {
 			t.Errorf("got error %v", err)
 		}
-		if r.vendor.total > 1000 {
-			t.Errorf("%d calls after the error", r.vendor.total)
+		if r.vendor.allCalls() > 1000 {
+			t.Errorf("%d calls after the error", r.vendor.allCalls())
 		}
 	})
 	t.Run("folder was removed", func(t *testing.T) {
