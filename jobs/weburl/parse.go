@@ -49,6 +49,7 @@ func parse(full string, guessed bool) (string, error) {
 		if err := checkHost(host); err != nil {
 			return "", err
 		}
+		knownHosts.add(given, host)
 	}
 	if u.Port() == "0" {
 		return "", errPort

@@ -31,10 +31,10 @@ var itself = func() (parts [utf8.RuneSelf]byte) {
 	return parts
 }()
 
-// plain returns the normal form of a URL if its host is an ASCII name and it has
-// neither a user nor dot segments nor backslashes. Most URLs are of this kind, and
-// for them it is much faster than parse. The result is that of parse. For other
-// URLs ok is false. A URL that is in normal form is not copied.
+// plain returns the normal form of a URL if its host is an ASCII name or a known
+// one, and it has neither a user nor dot segments nor backslashes. Most URLs are
+// of this kind, and for them it is much faster than parse. The result is that of
+// parse. For other URLs ok is false. A URL that is in normal form is not copied.
 func plain(s string) (normal string, ok bool) {
 	e := edited{text: s}
 	scheme, port := "https://", "443"
@@ -47,9 +47,13 @@ func plain(s string) (normal string, ok bool) {
 	if !strings.HasPrefix(s, scheme) {
 		e.replace(0, len(scheme), scheme)
 	}
-	rest := len(scheme)
-	if rest, ok = e.host(rest); !ok {
-		return "", false
+	before := e
+	rest, ok := e.host(len(scheme))
+	if !ok {
+		e = before
+		if rest, ok = e.knownHost(len(scheme)); !ok {
+			return "", false
+		}
 	}
 	if rest < len(s) && s[rest] == ':' {
 		if rest, ok = e.port(rest, port); !ok {
@@ -113,7 +117,8 @@ func (e *edited) host(start int) (end int, ok bool) {
 		}
 		// If the last part begins with a digit, the host can be an IPv4 address.
 		letter := part[0]|0x20 >= 'a' && part[0]|0x20 <= 'z'
-		return i, label > start && letter
+		ends := i == len(e.text) || strings.IndexByte("/?#:", c) >= 0
+		return i, label > start && letter && ends
 	}
 }
 
