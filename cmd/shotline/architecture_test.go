@@ -32,7 +32,7 @@ var mayImport = map[string][]string{
 	"receiver":              {"jobs", "receiver/signature"},
 	"client/outward":        {},
 	"client/sandbox":        {"client/parameter", "client/sandbox/raster"},
-	"client/sandbox/pages":  {},
+	"client/sandbox/pages":  {"client/sandbox"},
 	"client/sandbox/raster": {},
 	"client/sandbox/egress": {"client/outward"},
 	"client/sandbox/chrome": {"client/sandbox", "client/sandbox/egress", "client/sandbox/raster"},

@@ -17,10 +17,11 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"syscall"
 	"time"
+
+	"shotline/client/sandbox"
 )
 
 // Domain is the parent domain of all demo hosts.
@@ -77,7 +78,7 @@ func find(name string) (host, bool) {
 // below Domain that is not a demo host. For all other URLs, including those
 // outside Domain, it returns nil.
 func Fail(rawURL string) error {
-	u, err := url.Parse(rawURL)
+	u, err := sandbox.ParseURL(rawURL)
 	if err != nil {
 		return nil
 	}

@@ -126,8 +126,10 @@ func TestFail(t *testing.T) {
 			t.Errorf("Fail(%q) = %v, want nil", url, err)
 		}
 	}
-	if err := Fail("https://BROKEN.shotline.test:444/x"); !errors.Is(err, syscall.ECONNREFUSED) {
-		t.Errorf("broken host: got %v, want ECONNREFUSED", err)
+	for _, url := range []string{"https://BROKEN.shotline.test:444/x", "https://broken.shotline.test/50%-off"} {
+		if err := Fail(url); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("Fail(%q) = %v, want ECONNREFUSED", url, err)
+		}
 	}
 	for _, url := range []string{"https://nobody.shotline.test/", "https://shotline.test/"} {
 		var dns *net.DNSError
