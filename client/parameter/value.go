@@ -7,6 +7,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"shotline/client/excerpt"
 )
 
 // Kind defines how the text of a value is converted.
@@ -83,15 +85,15 @@ func (p Parameter) Parse(text string) (any, error) {
 		case "false", "no", "0":
 			return false, nil
 		}
-		return nil, fmt.Errorf("%s: %q is not true or false", p.Name, excerpt(text))
+		return nil, fmt.Errorf("%s: %q is not true or false", p.Name, excerpt.Of(text))
 	case Number, Whole:
 		// ParseFloat also accepts hexadecimal numbers, Inf and NaN.
 		f, err := strconv.ParseFloat(trimmed, 64)
 		if err != nil || strings.Trim(trimmed, "+-.0123456789eE") != "" {
-			return nil, fmt.Errorf("%s: %q is not a number", p.Name, excerpt(text))
+			return nil, fmt.Errorf("%s: %q is not a number", p.Name, excerpt.Of(text))
 		}
 		if p.Kind == Whole && (f < 0 || f != math.Trunc(f)) {
-			return nil, fmt.Errorf("%s: %q is not a whole number", p.Name, excerpt(text))
+			return nil, fmt.Errorf("%s: %q is not a whole number", p.Name, excerpt.Of(text))
 		}
 		return f, nil
 	case JSON, Any:
@@ -106,7 +108,7 @@ func (p Parameter) Parse(text string) (any, error) {
 			if p.Kind == Any {
 				return text, nil
 			}
-			return nil, fmt.Errorf("%s: %s is not valid JSON", p.Name, p.shown(strconv.Quote(excerpt(text))))
+			return nil, fmt.Errorf("%s: %s is not valid JSON", p.Name, p.shown(strconv.Quote(excerpt.Of(text))))
 		}
 		return v, nil
 	}
@@ -137,7 +139,7 @@ func (p Parameter) check(value any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return nil, fmt.Errorf("%s: want one value, not %s", p.Name, p.shown(excerpt(string(data))))
+	return nil, fmt.Errorf("%s: want one value, not %s", p.Name, p.shown(excerpt.Of(string(data))))
 }
 
 // shown returns how a message refers to an invalid value: the text, or a
@@ -151,28 +153,4 @@ func (p Parameter) shown(text string) string {
 
 func beginsLikeJSON(text string) bool {
 	return strings.HasPrefix(text, "[") || strings.HasPrefix(text, "{")
-}
-
-// excerpt shortens a text for an error and removes a possible password from a
-// URL.
-func excerpt(s string) string {
-	if i := strings.LastIndexByte(s, '@'); i >= 0 {
-		scheme, _, found := strings.Cut(s[:i], "://")
-		if found {
-			scheme += "://"
-		} else {
-			scheme = ""
-		}
-		s = scheme + "…" + s[i:]
-	}
-	const limit = 80
-	s = strings.ToValidUTF8(s, "\ufffd")
-	if n := 0; len(s) > limit {
-		for i := range s {
-			if n++; n > limit {
-				return s[:i] + "…"
-			}
-		}
-	}
-	return s
 }
