@@ -68,6 +68,9 @@ type JobSearch struct {
 	JobFilter
 	Text  string // part of the URL; ASCII letters match in either case
 	Error string // part of the error, matched in the same way
+	// Spellings are other forms of Text, such as the one in which a URL is stored. A
+	// URL matches if it contains Text or one of them.
+	Spellings []string
 	// Tags must all be present, on the row or on its batch. They match as a whole.
 	// An empty tag is ignored.
 	Tags []string

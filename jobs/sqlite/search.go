@@ -135,7 +135,11 @@ func (q *search) conditions(f jobs.JobSearch) (string, error) {
 		where.WriteString(" AND created_at < " + arg(ceilMillis(f.Until)))
 	}
 	if f.Text != "" { // SQL's lower changes only ASCII letters, here on both sides
-		where.WriteString(" AND instr(lower(" + searchedURL(f.Shielded) + "), lower(" + arg(f.Text) + ")) > 0")
+		var found []string
+		for _, text := range append([]string{f.Text}, f.Spellings...) {
+			found = append(found, "instr(lower("+searchedURL(f.Shielded)+"), lower("+arg(text)+")) > 0")
+		}
+		where.WriteString(" AND (" + strings.Join(found, " OR ") + ")")
 	}
 	if f.Error != "" {
 		if f.Shielded {

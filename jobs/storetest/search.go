@@ -109,6 +109,16 @@ var searchTests = []test{
 			f.wantSearch(jobs.JobSearch{Text: text}, jobs.ID{}, want...)
 		}
 	}},
+	{"a text is found in other spellings", func(f *fixture) {
+		f.open("b1", page("https://xn--bcher-kva.example/"), page("https://example.com/b%C3%BCcher"), page("https://bücher.example/"), page("https://example.com/"),
+			page("https://user:xn--bcher-kva@example.com/"))
+		spellings := []string{"XN--bcher-kva", "b%c3%bccher"}
+		f.wantSearch(jobs.JobSearch{Text: "bücher", Spellings: spellings}, jobs.ID{}, 1, 2, 3, 5)
+		f.wantSearch(jobs.JobSearch{Text: "bücher", Spellings: spellings, Shielded: true}, jobs.ID{}, 1, 2, 3)
+		f.wantSearch(jobs.JobSearch{Text: "bücher", Spellings: spellings[1:]}, jobs.ID{}, 2, 3)
+		f.wantSearch(jobs.JobSearch{Text: "nowhere", Spellings: spellings[:1], JobFilter: jobs.JobFilter{States: []jobs.State{jobs.Failed}}}, jobs.ID{})
+		f.wantSearch(jobs.JobSearch{Text: "bücher"}, jobs.ID{}, 3)
+	}},
 	{"jobs are found by their import time", func(f *fixture) {
 		start := f.now
 		for i := range 4 {

@@ -190,9 +190,13 @@ func TestSearchJobs(t *testing.T) {
 			t.Errorf("%s: %s, want %s", search, got, want)
 		}
 	}
-	r.do("POST", "/v1/jobs", `{"url":"late.test","tags":["spring","a,b"],"metadata":{"order":17,"shop.name":"x","a[0]":true}}`).want(202)
+	r.do("POST", "/v1/jobs", `{"url":"bücher.test/ü x","tags":["spring","a,b"],"metadata":{"order":17,"shop.name":"x","a[0]":true}}`).want(202)
 	r.closeJob("b4-1", jobs.Failed, "")
 	for search, want := range map[string]string{
+		"q=B%C3%BCcher.TEST":                "b8-1",
+		"q=/%C3%BC+x":                       "b8-1",
+		"q=xn--bcher":                       "b8-1",
+		"q=%C3%BCcher":                      "",
 		"tag=spring":                        "b8-1",
 		"tag=a,b":                           "b8-1",
 		"tag=spring&tag=a,b":                "b8-1",

@@ -14,12 +14,13 @@ import (
 
 	"shotline/jobs"
 	"shotline/jobs/jobjson"
+	"shotline/jobs/weburl"
 )
 
 type listJobs struct {
 	Batch  string   `query:"batch" doc:"Only jobs of this batch"`
 	State  []string `query:"state" enum:"queued,submitting,pending,done,failed,timed_out,canceled,duplicate,rejected" doc:"Only jobs in one of these states"`
-	Text   string   `query:"q" maxLength:"200" doc:"Only jobs with this text in the URL; case is ignored"`
+	Text   string   `query:"q" maxLength:"200" doc:"Only jobs with this text in the URL; case is ignored. The text is also found as it is written in a URL: bücher finds xn--bcher-kva.example and /b%C3%BCcher"`
 	Error  string   `query:"error" maxLength:"200" doc:"Only jobs with this text in the error; case is ignored"`
 	Tag    []string `query:"tag,explode" maxItems:"20" doc:"Only jobs with this tag, their own or their batch's; if several tags are given, with all of them"`
 	Since  string   `query:"since" example:"2026-03-01T06:00:00Z" doc:"Only jobs created at this time or later: a time (RFC 3339), or a date, which begins at midnight UTC"`
@@ -64,6 +65,7 @@ func (s *server) listJobs(ctx context.Context, in *listJobs) (*struct{ Body JobP
 		JobFilter: jobs.JobFilter{Batch: in.Batch, Limit: in.Limit}, Text: in.Text, Error: in.Error, Tags: in.Tag, Metadata: in.Metadata,
 		Newest: in.Order == "newest",
 	}
+	search.Spellings = weburl.Spellings(in.Text)
 	var err error
 	if search.Since, err = parseTime("since", in.Since); err != nil {
 		return nil, err
