@@ -77,9 +77,9 @@ func namedColumns(header []string) (columns []int) {
 	return columns
 }
 
-// urlColumn returns the index of the first column with a name of a URL column, or
-// -1.
-func urlColumn(header []string) int {
+// FindURLColumn returns the index of the first of the names that a URL column
+// has, in the order of their certainty, or -1.
+func FindURLColumn(header []string) int {
 	if at := strongColumn(header); at >= 0 {
 		return at
 	}

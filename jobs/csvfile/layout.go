@@ -47,9 +47,9 @@ type sampleRow struct {
 // detect determines the layout of the file and leaves the records at the first
 // row. The header decides if it has a column with a name that is known. Otherwise
 // the column decides in which nearly all cells are URLs.
-func (r *records) detect(wanted string) (layout, error) {
+func (r *records) detect(opts Options) (layout, error) {
 	r.hold = true
-	found, err := r.findLayout(wanted)
+	found, err := r.findLayout(opts.URLColumn, opts.Separator)
 	if err != nil {
 		return layout{}, err
 	}
@@ -59,11 +59,14 @@ func (r *records) detect(wanted string) (layout, error) {
 	return found, nil
 }
 
-func (r *records) findLayout(wanted string) (layout, error) {
+func (r *records) findLayout(wanted string, separator byte) (layout, error) {
 	commas := separators
 	begin, given, err := r.separatorLine()
 	if err != nil {
 		return layout{}, err
+	}
+	if separator != 0 {
+		given = separator
 	}
 	if given != 0 {
 		commas = []byte{given}
@@ -109,7 +112,7 @@ func (r *records) findLayout(wanted string) (layout, error) {
 func firstError(samples []sample) error {
 	for _, s := range samples {
 		for _, row := range s.rows {
-			if row.comment && urlColumn(row.cells) >= 0 {
+			if row.comment && FindURLColumn(row.cells) >= 0 {
 				return fmt.Errorf("%w, only a header", ErrEmpty)
 			}
 		}
@@ -555,6 +558,9 @@ func findWanted(samples []sample, wanted string) (best layout, err error) {
 	}
 	if at := columnNumber(wanted); at > 0 {
 		if found, ok := findNumbered(samples, at-1); ok {
+			return found, nil
+		}
+		if found, ok := findList(samples[len(samples)-1]); ok && at == 1 {
 			return found, nil
 		}
 	}

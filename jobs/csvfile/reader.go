@@ -34,6 +34,8 @@ type Options struct {
 	// URLColumn is the name of the URL column, or its number if it has no name. If
 	// it is empty, the header decides, or else the cells.
 	URLColumn string
+	// Separator is the separator of the columns; 0: the header decides.
+	Separator byte
 	// CheckURL checks the URLs of the column job:callback_url. If it is nil, such a
 	// column is an error.
 	CheckURL func(url string) error
@@ -105,7 +107,7 @@ func (r *Reader) Notes() []string {
 // begin determines the layout, reads the header, if there is one, and the first
 // row.
 func (r *Reader) begin() error {
-	found, err := r.records.detect(r.opts.URLColumn)
+	found, err := r.records.detect(r.opts)
 	if err != nil {
 		return err
 	}

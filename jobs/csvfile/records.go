@@ -238,13 +238,13 @@ func (r *records) skipLine() {
 }
 
 func (r *records) consume(n int) {
-	r.line += lineEndings(r.buf[r.pos : r.pos+n])
+	r.line += CountLines(r.buf[r.pos : r.pos+n])
 	r.pos += n
 }
 
-// lineEndings counts the line endings in data, which does not end between CR and
+// CountLines counts the line endings in data, which does not end between CR and
 // LF.
-func lineEndings(data []byte) int {
+func CountLines(data []byte) int {
 	n := bytes.Count(data, []byte{'\n'})
 	if bytes.IndexByte(data, '\r') >= 0 {
 		n += bytes.Count(data, []byte{'\r'}) - bytes.Count(data, []byte("\r\n"))
