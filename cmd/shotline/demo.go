@@ -17,6 +17,7 @@ import (
 	"shotline/client"
 	"shotline/client/sandbox"
 	"shotline/jobs"
+	inputs "shotline/jobs/input"
 	"shotline/orchestrator/api"
 	"shotline/orchestrator/engine"
 	"shotline/testdata"
@@ -115,13 +116,14 @@ func demo(c *cli.Context) error {
 // built in.
 func demoInput(stdin io.Reader, args []string) (*input, error) {
 	spec := jobs.BatchSpec{ID: engine.NewID()}
-	switch {
-	case len(args) == 0:
-		return openCSV(spec, "demo.csv", bytes.NewReader(testdata.DemoCSV))
-	case args[0] == "-":
-		return openCSV(spec, "standard input", stdin)
+	if len(args) > 0 {
+		return openFiles(spec, "demo", args[:1], stdin, inputs.Options{})
 	}
-	return openFile(spec, args[0])
+	in, err := openFiles(spec, "demo", []string{"-"}, bytes.NewReader(testdata.DemoCSV), inputs.Options{})
+	if err == nil {
+		in.spec.Source = "demo.csv"
+	}
+	return in, err
 }
 
 func printDemoStart(w io.Writer, file, vendor, hooks, renderer, folder string) {

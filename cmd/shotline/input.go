@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -14,15 +14,18 @@ import (
 	"shotline/client/parameter"
 	"shotline/jobs"
 	"shotline/jobs/csvfile"
+	inputs "shotline/jobs/input"
 	"shotline/jobs/weburl"
 	"shotline/orchestrator"
 	"shotline/orchestrator/engine"
 )
 
 var (
-	paramFlag   = &cli.StringSliceFlag{Name: "param", Usage: "vendor parameter for all rows: `NAME=VALUE` (repeatable)"}
-	maxRowsFlag = &cli.IntFlag{Name: "max-rows", EnvVars: []string{"SHOTLINE_MAX_ROWS"}, Value: defaultMaxRows, Usage: "largest `NUMBER` of rows in a batch; an input with more rows is refused as a whole"}
-	tagFlag     = &cli.StringSliceFlag{Name: "tag", Usage: "`TAG` for all rows (repeatable)"}
+	paramFlag     = &cli.StringSliceFlag{Name: "param", Usage: "vendor parameter for all rows: `NAME=VALUE` (repeatable)"}
+	maxRowsFlag   = &cli.IntFlag{Name: "max-rows", EnvVars: []string{"SHOTLINE_MAX_ROWS"}, Value: defaultMaxRows, Usage: "largest `NUMBER` of rows in a batch; an input with more rows is refused as a whole"}
+	encodingFlag  = &cli.StringFlag{Name: "encoding", Usage: "encoding `NAME` of the input, such as windows-1252; without it, the content decides"}
+	urlColumnFlag = &cli.StringFlag{Name: "url-column", Usage: "`NAME` or number of the column with the URLs; without it, its name or its content decides"}
+	tagFlag       = &cli.StringSliceFlag{Name: "tag", Usage: "`TAG` for all rows (repeatable)"}
 )
 
 // defaultMaxRows is the default of --max-rows, five times the size of the largest
@@ -30,7 +33,9 @@ var (
 const defaultMaxRows = 1_000_000
 
 // inputFlags returns the flags of commands that import rows.
-func inputFlags() []cli.Flag { return []cli.Flag{paramFlag, tagFlag, maxRowsFlag} }
+func inputFlags() []cli.Flag {
+	return []cli.Flag{paramFlag, tagFlag, maxRowsFlag, encodingFlag, urlColumnFlag}
+}
 
 // maxRows returns --max-rows, or its default if the command has no such flag.
 func maxRows(c *cli.Context) (int, error) {
@@ -67,8 +72,8 @@ func (in *input) printNotes(w io.Writer) {
 	}
 }
 
-// openInput opens a file, standard input ("-"), or a list of URLs from the
-// arguments. It reads the beginning of the input and returns an error if that
+// openInput opens files, standard input ("-"), or a list of URLs from the
+// arguments. It reads the beginning of each input and returns an error if that
 // cannot be a list of URLs.
 func openInput(c *cli.Context) (*input, error) {
 	in, err := openRows(c)
@@ -108,41 +113,56 @@ func openRows(c *cli.Context) (*input, error) {
 	case isURL(args[0]):
 		spec.Source = "command line"
 		return &input{spec: spec, rows: &urlList{urls: args}}, nil
-	case len(args) > 1:
-		return nil, badUsage("%s: one file at a time, got %d arguments", c.Command.Name, len(args))
-	case args[0] == "-":
-		return openCSV(spec, "standard input", c.App.Reader)
 	}
-	if args[0] == "" {
-		return nil, badUsage("%s: the file's name is empty", c.Command.Name)
+	opts := inputs.Options{Encoding: c.String(encodingFlag.Name), URLColumn: c.String(urlColumnFlag.Name)}
+	if opts.Encoding != "" {
+		if err := inputs.CheckEncoding(opts.Encoding); err != nil {
+			return nil, badUsage("--%s: %w", encodingFlag.Name, err)
+		}
 	}
-	return openFile(spec, args[0])
+	return openFiles(spec, c.Command.Name, args, c.App.Reader, opts)
 }
 
-func openFile(spec jobs.BatchSpec, path string) (*input, error) {
-	file, err := os.Open(path)
+// openFiles opens files by name; - is standard input.
+func openFiles(spec jobs.BatchSpec, command string, names []string, stdin io.Reader, opts inputs.Options) (*input, error) {
+	for i, name := range names {
+		switch {
+		case name == "":
+			return nil, badUsage("%s: the file's name is empty", command)
+		case isURL(name):
+			return nil, badUsage("%s: give either files or URLs, not %s and %s", command, names[0], name)
+		case name == "-" && slices.Contains(names[:i], "-"):
+			return nil, badUsage("%s: standard input can be read only once", command)
+		}
+	}
+	opts.CheckURL = anyNetwork.CheckURL
+	reader, err := inputs.OpenFiles(names, stdin, opts)
+	if errors.Is(err, csvfile.ErrCopy) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, badUsage("%w", err)
 	}
-	in, err := openCSV(spec, path, file)
-	if err != nil {
-		file.Close()
-		return nil, err
-	}
-	in.files = append(in.files, file)
-	return in, nil
+	spec.Source, spec.Columns = sourceOf(names), reader.Columns()
+	return &input{spec: spec, rows: reader, files: []io.Closer{reader}, notes: reader.Notes()}, nil
 }
 
-func openCSV(spec jobs.BatchSpec, source string, r io.Reader) (*input, error) {
-	reader, err := csvfile.Open(r, csvfile.Options{CheckURL: anyNetwork.CheckURL})
-	if errors.Is(err, csvfile.ErrCopy) {
-		return nil, fmt.Errorf("%s: %w", source, err)
+// maxNamed is how many files the source of a batch names.
+const maxNamed = 3
+
+// sourceOf returns the source of a batch that was read from files.
+func sourceOf(names []string) string {
+	named := slices.Clone(names[:min(len(names), maxNamed)])
+	for i, name := range named {
+		if name == "-" {
+			named[i] = "standard input"
+		}
 	}
-	if err != nil {
-		return nil, badUsage("%s: %w", source, err)
+	source := strings.Join(named, ", ")
+	if more := len(names) - len(named); more > 0 {
+		source += fmt.Sprintf(" and %d more", more)
 	}
-	spec.Source, spec.Columns = source, reader.Columns()
-	return &input{spec: spec, rows: reader, files: []io.Closer{reader}, notes: reader.Notes()}, nil
+	return source
 }
 
 // anyNetwork checks the callback URLs of rows, except their networks. The process

@@ -18,7 +18,7 @@ func runCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "run",
 		Usage:     "submit a list of URLs, do the work, wait and print a summary, in one process",
-		ArgsUsage: "FILE|-|URL…",
+		ArgsUsage: "FILE…|-|URL…",
 		Flags: storeFlags(slices.Concat(inputFlags(), workFlags(), []cli.Flag{
 			batchFlag,
 			&cli.BoolFlag{Name: "poll", Usage: "poll for results instead of listening for webhooks"},

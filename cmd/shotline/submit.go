@@ -26,7 +26,7 @@ func submitCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "submit",
 		Usage:     "store a list of URLs in the database; a running serve does the work",
-		ArgsUsage: "FILE|-|URL…",
+		ArgsUsage: "FILE…|-|URL…",
 		Flags:     storeFlags(append(inputFlags(), appIDFlag, waitFlag, timeoutFlag, jsonFlag)...),
 		Action:    submit,
 	}
