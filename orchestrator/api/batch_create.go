@@ -13,6 +13,7 @@ import (
 
 	"shotline/jobs"
 	"shotline/jobs/csvfile"
+	"shotline/jobs/input"
 	"shotline/jobs/jobjson"
 )
 
@@ -56,6 +57,11 @@ type upload struct {
 	spec  jobs.BatchSpec
 	rows  func() (jobs.Request, error)
 	notes []string // for the response
+
+	closeRows func() error // can be nil
+	gzip      bool         // the content encoding of a list
+	charset   string       // of the content type of a list; can be empty
+	objects   bool         // the body is JSON Lines
 }
 
 func (s *server) createBatch(ctx context.Context, in *createBatch) (*createdBatch, error) {
@@ -77,6 +83,9 @@ func (s *server) createBatch(ctx context.Context, in *createBatch) (*createdBatc
 	if err := s.receive(ctx, in, &up); err != nil {
 		return nil, err
 	}
+	if up.closeRows != nil {
+		defer up.closeRows()
+	}
 	if in.Key != "" {
 		up.spec.Key = jobs.Key{Scope: callerOf(ctx), Name: in.Key, Hash: up.hash()}
 	}
@@ -88,31 +97,44 @@ func (s *server) receive(ctx context.Context, in *createBatch, up *upload) error
 	if in.request.ContentLength > s.MaxBatch {
 		return s.bodyError(ctx, errTooLarge)
 	}
-	if coding := in.request.Header.Get("Content-Encoding"); coding != "" && coding != "identity" {
-		return problem(http.StatusUnsupportedMediaType, "the body must not be compressed")
-	}
 	kind, params, err := mime.ParseMediaType(in.request.Header.Get("Content-Type"))
 	if err != nil {
 		kind = ""
 	}
+	isList := kind == "text/csv" || kind == "application/x-ndjson" || kind == "application/jsonl"
+	switch coding := in.request.Header.Get("Content-Encoding"); {
+	case coding == "", coding == "identity":
+	case coding == "gzip" && isList:
+		up.gzip = true
+	case isList:
+		return problem(http.StatusUnsupportedMediaType, "the body must not be compressed, except with gzip")
+	default:
+		return problem(http.StatusUnsupportedMediaType, "the body must not be compressed")
+	}
 	up.addToHash("batch " + kind)
 	body := newDeadlineReader(ctx, in.request.Body)
 	switch {
-	case kind == "text/csv" && !isUTF8(params):
-		return problem(http.StatusUnsupportedMediaType, "want text/csv in UTF-8")
-	case kind == "text/csv":
-		return s.receiveCSV(ctx, in.RowOptions, body, up)
+	case isList:
+		up.objects = kind != "text/csv"
+		if up.charset = params["charset"]; up.charset != "" {
+			if err := input.CheckEncoding(up.charset); err != nil {
+				return problem(http.StatusUnsupportedMediaType, "charset: "+err.Error())
+			}
+			up.addToHash("charset " + up.charset)
+		}
+		return s.receiveList(ctx, in.RowOptions, body, up)
 	case kind != "application/json" && kind != "multipart/form-data":
-		return problem(http.StatusUnsupportedMediaType, "want application/json, text/csv or multipart/form-data")
+		return problem(http.StatusUnsupportedMediaType, "want application/json, text/csv, application/x-ndjson or multipart/form-data")
 	case in.RowOptions.isSet():
-		return problem(http.StatusUnprocessableEntity, "options in the query are only for text/csv: put them into the body")
+		return problem(http.StatusUnprocessableEntity, "options in the query are only for text/csv and application/x-ndjson: put them into the body")
 	case kind == "application/json":
 		return s.receiveJSON(ctx, body, up)
 	}
 	return s.receiveForm(ctx, body, params["boundary"], up)
 }
 
-func (s *server) receiveCSV(ctx context.Context, params RowOptions, body io.Reader, up *upload) error {
+// receiveList spools a body that has only rows. Its options are in the query.
+func (s *server) receiveList(ctx context.Context, params RowOptions, body io.Reader, up *upload) error {
 	options, err := params.options("query")
 	if err != nil {
 		return err
@@ -127,23 +149,37 @@ func (s *server) receiveCSV(ctx context.Context, params RowOptions, body io.Read
 	if _, err := io.Copy(up, body); err != nil {
 		return s.bodyError(ctx, err)
 	}
-	return s.openCSV(up)
+	return s.openList(ctx, params.URLColumn, up)
 }
 
-// openCSV opens the rows of a spooled CSV. If the number of lines shows that
-// there might be too many rows, it counts them before any is imported.
-func (s *server) openCSV(up *upload) error {
-	open := csvfile.Options{CheckURL: s.CheckURL, TempDir: s.SpoolDir}
-	rows, err := csvfile.Open(up.reader(), open)
-	if err == nil && s.MaxRows > 0 && up.lines >= s.MaxRows {
+// openList opens the rows of a spooled table or list. If the number of lines shows
+// that there might be too many rows, it counts them before any is imported.
+func (s *server) openList(ctx context.Context, urlColumn string, up *upload) error {
+	up.addToHash("url_column " + urlColumn)
+	if up.gzip && !up.beginsWith("\x1f\x8b") { // otherwise the content shows whether it is compressed
+		return problem(http.StatusBadRequest, "the body is not compressed with gzip")
+	}
+	open := input.Options{Encoding: up.charset, URLColumn: urlColumn, Objects: up.objects, CheckURL: s.CheckURL, TempDir: s.SpoolDir, MaxSize: s.MaxBatch}
+	rows, err := input.Open(up.reader(), open)
+	if err == nil && s.MaxRows > 0 && (up.lines >= s.MaxRows || rows.Repacked()) {
 		if err := countRows(rows, s.MaxRows); err != nil {
+			rows.Close()
 			return err
 		}
-		rows, err = csvfile.Open(up.reader(), open)
+		if err := rows.Close(); err != nil {
+			return s.failed(ctx, "close the rows of a batch", err)
+		}
+		rows, err = input.Open(up.reader(), open)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, csvfile.ErrCopy):
+		return s.bodyError(ctx, &spoolError{err})
+	case errors.Is(err, input.ErrTooLarge):
+		return s.bodyError(ctx, errTooLarge)
+	case err != nil:
 		return invalid("body", err)
 	}
+	up.closeRows = rows.Close
 	up.spec.Columns, up.rows, up.notes = rows.Columns(), rows.Next, append(up.notes, rows.Notes()...)
 	return nil
 }
@@ -167,7 +203,7 @@ func (s *server) checkingRoom(next func() (jobs.Request, error)) func() (jobs.Re
 
 // countRows fails if there are more rows than the limit. It ignores errors of the
 // reader, because the import reports them.
-func countRows(rows *csvfile.Reader, most int) error {
+func countRows(rows *input.Reader, most int) error {
 	for n := 1; ; n++ {
 		request, err := rows.Next()
 		if err != nil {

@@ -67,7 +67,7 @@ func (s *server) receiveForm(ctx context.Context, body io.Reader, boundary strin
 	if err := options.addToHash(up.spool); err != nil {
 		return s.failed(ctx, "hash the options", err)
 	}
-	return s.openCSV(up)
+	return s.openList(ctx, params.URLColumn, up)
 }
 
 // fieldError reports an invalid field of a form.
@@ -101,7 +101,7 @@ func (p *RowOptions) field(name string, value io.Reader) error {
 		*list = append(*list, string(data))
 		return nil
 	}
-	texts := map[string]*string{"callback_url": &p.CallbackURL, "timeout": &p.Timeout, "priority": &p.Priority, "source": &p.Source}
+	texts := map[string]*string{"callback_url": &p.CallbackURL, "timeout": &p.Timeout, "priority": &p.Priority, "source": &p.Source, "url_column": &p.URLColumn}
 	text, ok := texts[name]
 	if !ok {
 		return &fieldError{invalid("body."+name, fmt.Errorf("unknown field %q: the file goes into \"file\"", shortened(name)))}

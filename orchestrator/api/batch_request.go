@@ -85,11 +85,12 @@ type RowOptions struct {
 	Timeout     string   `query:"timeout" doc:"A Go duration"`
 	Priority    string   `query:"priority" doc:"-100 to 100"`
 	Source      string   `query:"source" doc:"Where the rows come from, as a note for people; default in a form: the name of the file"`
+	URLColumn   string   `query:"url_column" doc:"Name or number of the column with the URLs; default: its name or its content decides"`
 }
 
 // isSet reports whether any option is set.
 func (p RowOptions) isSet() bool {
-	return len(p.Param)+len(p.Tag)+len(p.App) > 0 || p.CallbackURL+p.Timeout+p.Priority+p.Source != ""
+	return len(p.Param)+len(p.Tag)+len(p.App) > 0 || p.CallbackURL+p.Timeout+p.Priority+p.Source+p.URLColumn != ""
 }
 
 // options parses the options. At is their location, such as query.
@@ -153,7 +154,7 @@ func (o BatchOptions) addToHash(s *spool) error {
 	return err
 }
 
-// batchBody describes the three content types of a batch.
+// batchBody describes the content types of a batch.
 func batchBody(registry huma.Registry) *huma.RequestBody {
 	text := func(doc string) *huma.Schema { return &huma.Schema{Type: huma.TypeString, Description: doc} }
 	list := func(doc string) *huma.Schema {
@@ -161,20 +162,22 @@ func batchBody(registry huma.Registry) *huma.RequestBody {
 	}
 	return &huma.RequestBody{
 		Required:    true,
-		Description: "A CSV has a column url, or no header and one URL per line. Its options are query parameters. In a form, the field file contains the CSV, and fields with the names of the query parameters contain its options.",
+		Description: "A CSV has a column with the URLs, such as url, or no header and one URL per line. JSON Lines have a URL or an object such as those in jobs in each line. Both can be compressed with gzip. Their options are query parameters. In a form, the field file contains such a list, a sitemap or an .xlsx workbook, and fields with the names of the query parameters contain its options.",
 		Content: map[string]*huma.MediaType{
-			"application/json": {Schema: registry.Schema(batchRequestType, true, "")},
-			"text/csv":         {Schema: text("With a header line, or one URL per line"), Example: "url,width,ref\nhttps://example.com/,1280,A-17\n"},
+			"application/json":     {Schema: registry.Schema(batchRequestType, true, "")},
+			"text/csv":             {Schema: text("With a header line, or one URL per line"), Example: "url,width,ref\nhttps://example.com/,1280,A-17\n"},
+			"application/x-ndjson": {Schema: text("An object or a URL in each line"), Example: "{\"url\":\"https://example.com/\",\"params\":{\"width\":1280},\"ref\":\"A-17\"}\n"},
 			"multipart/form-data": {Schema: &huma.Schema{
 				Type: huma.TypeObject, Required: []string{"file"},
 				Properties: map[string]*huma.Schema{
-					"file":         {Type: huma.TypeString, Format: "binary", Description: "The CSV"},
+					"file":         {Type: huma.TypeString, Format: "binary", Description: "The CSV or another list of URLs"},
 					"param":        list("NAME=VALUE: a create parameter for all rows"),
 					"tag":          list("A tag for all rows"),
 					"app":          list("ID or ID=path-template of a connected app to notify"),
 					"callback_url": text("URL that receives the events of the batch as signed callbacks"),
 					"timeout":      text("A Go duration"),
 					"priority":     text("-100 to 100"),
+					"url_column":   text("Name or number of the column with the URLs; default: its name or its content decides"),
 					"source":       text("Where the rows come from, as a note for people; default: the name of the file"),
 				},
 			}},

@@ -2,9 +2,12 @@ package api
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/csv"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime/multipart"
 	"net/http"
@@ -92,6 +95,63 @@ func TestBatchContentTypes(t *testing.T) {
 	}
 }
 
+// TestLists checks the encodings, compressions and formats of lists of rows.
+func TestLists(t *testing.T) {
+	var zipped bytes.Buffer
+	w := gzip.NewWriter(&zipped)
+	io.WriteString(w, "a.test/1\na.test/2\na.test/3\n")
+	w.Close()
+	lines := "{\"url\":\"a.test\",\"params\":{\"width\":800},\"ref\":7}\n\"b.test\"\n{}\n"
+	formBody, formKind := form(t, "file@", zipped.String(), "source", "x")
+	columnBody, columnKind := form(t, "file@", "one,two\na.test/1,b.test/1\na.test/2,b.test/2\na.test/3,c.test\n", "url_column", "two")
+	r := newRig(t, func(c *Config) { c.MaxRows = 3 })
+	for i, test := range []struct {
+		name, path, body, kind, coding string
+		rejected                       float64
+		firstURL                       string
+	}{
+		{"windows-1252", "", "url,name\na.test,caf\xe9\nb.test,x\nc.test,x\n", "text/csv; charset=windows-1252", "", 0, "https://a.test/"},
+		{"no charset", "", "url,name\na.test,caf\xe9\nb.test,x\nc.test,x\n", "text/csv", "", 0, "https://a.test/"},
+		{"CR", "", "url\ra.test\rb.test\rc.test\r", "text/csv", "", 0, "https://a.test/"},
+		{"JSON Lines", "", lines, "application/x-ndjson", "", 1, "https://a.test/"},
+		{"JSON Lines by another name", "?tag=t", lines, "application/jsonl; charset=utf-8", "", 1, "https://a.test/"},
+		{"gzip", "", zipped.String(), "text/csv", "gzip", 0, "https://a.test/1"},
+		{"gzip by content", "", zipped.String(), "text/csv", "", 0, "https://a.test/1"},
+		{"gzip in a form", "", formBody, formKind, "", 0, "https://a.test/1"},
+		{"a column in a form", "", columnBody, columnKind, "", 0, "https://b.test/1"},
+		{"a column in the query", "?url_column=Two", "one,two\na.test/1,b.test/1\na.test/2,b.test/2\na.test/3,c.test\n", "text/csv", "", 0, "https://b.test/1"},
+	} {
+		t.Log(test.name)
+		headers := []string{"Content-Type", test.kind}
+		if test.coding != "" {
+			headers = append(headers, "Content-Encoding", test.coding)
+		}
+		got := r.do("POST", "/v1/batches"+test.path, test.body, headers...).want(202)
+		if got["rows"] != 3.0 || got["rejected"] != test.rejected {
+			t.Errorf("got %v", got)
+		}
+		if url := r.job(fmt.Sprintf("b%d-1", i+1)).URL; url != test.firstURL {
+			t.Errorf("got %s, want %s", url, test.firstURL)
+		}
+	}
+	if first := r.job("b4-1"); first.Params["width"] != 800.0 || first.Metadata["ref"] != json.Number("7") {
+		t.Errorf("got %+v", first)
+	}
+	tooMany := zipped
+	w = gzip.NewWriter(&tooMany)
+	io.WriteString(w, "a.test/4\n")
+	w.Close()
+	r.do("POST", "/v1/batches", tooMany.String(), "Content-Type", "text/csv").problem(413, "", "3")
+	r.do("POST", "/v1/batches", "url\ra.test\rb.test\rc.test\rd.test\r", "Content-Type", "text/csv").problem(413, "", "3")
+	r.do("POST", "/v1/batches", "%PDF-1.7", "Content-Type", "text/csv").problem(422, "body", "a PDF")
+	small := newRig(t, func(c *Config) { c.MaxBatch = 1 << 20 })
+	var large bytes.Buffer
+	w = gzip.NewWriter(&large)
+	io.WriteString(w, strings.Repeat("https://a.test/\n", 1<<17))
+	w.Close()
+	small.do("POST", "/v1/batches", large.String(), "Content-Type", "text/csv", "Content-Encoding", "gzip").problem(413, "", "larger than 1 MiB")
+}
+
 func TestRefusedBatches(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.MaxBatch = 1 << 20 })
 	noFile, noFileKind := form(t, "tag", "x")
@@ -144,7 +204,9 @@ func TestRefusedBatches(t *testing.T) {
 	}
 	unannounced := io.MultiReader(strings.NewReader(strings.Repeat("https://a.test/\n", 1<<17))) // no Content-Length
 	r.do("POST", "/v1/batches", unannounced, "Content-Type", "text/csv").problem(413, "", "larger than 1 MiB")
-	r.do("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv", "Content-Encoding", "gzip").problem(415, "", "compressed")
+	r.do("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv", "Content-Encoding", "gzip").problem(400, "", "not compressed")
+	r.do("POST", "/v1/batches", "a.test\n", "Content-Type", "text/csv", "Content-Encoding", "br").problem(415, "", "compressed")
+	r.do("POST", "/v1/batches", `{"jobs":[{"url":"a.test"}]}`, "Content-Type", "application/json", "Content-Encoding", "gzip").problem(415, "", "compressed")
 	if found, err := r.store.Batches(t.Context(), "", 10); err != nil || len(found) > 0 {
 		t.Errorf("%d batches were created, %v", len(found), err)
 	}

@@ -301,7 +301,7 @@ func TestRequestsAreCountedByRoute(t *testing.T) {
 }
 
 // TestJSONContentTypes checks that the content type is accepted in any case, and
-// with no charset but UTF-8.
+// JSON with no charset but UTF-8.
 func TestJSONContentTypes(t *testing.T) {
 	r := newRig(t, nil)
 	for _, kind := range []string{"application/JSON", "Application/Json; Charset=UTF-8", " application/json ;charset", "application/json;charset=\"utf-8\""} {
@@ -313,5 +313,6 @@ func TestJSONContentTypes(t *testing.T) {
 		r.do("POST", "/v1/batches", `{"jobs":[{"url":"a.test"}]}`, "Content-Type", kind).problem(415, "", "UTF-8")
 	}
 	r.do("POST", "/v1/batches", "a.test", "Content-Type", "text/csv; charset=utf-8").want(202)
-	r.do("POST", "/v1/batches", "a.test", "Content-Type", "text/csv; charset=latin1").problem(415, "", "UTF-8")
+	r.do("POST", "/v1/batches", "a.test", "Content-Type", "text/csv; charset=latin1").want(202)
+	r.do("POST", "/v1/batches", "a.test", "Content-Type", "text/csv; charset=klingon").problem(415, "", "unknown encoding")
 }

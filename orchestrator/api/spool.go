@@ -31,7 +31,7 @@ type spool struct {
 	sum       hash.Hash // of the bytes written, and of the texts passed to addToHash
 	remaining int64     // bytes that may still be written
 
-	lines          int          // line feeds written
+	lines          int          // line feeds and carriage returns written: at least the number of lines
 	room           func() error // returns an error if the disk has no room
 	untilRoomCheck int64        // bytes until the next call of room
 }
@@ -86,7 +86,7 @@ func (s *spool) Write(p []byte) (int, error) {
 		s.untilRoomCheck = roomCheckInterval
 	}
 	s.remaining -= int64(len(p))
-	s.lines += bytes.Count(p, []byte{'\n'})
+	s.lines += bytes.Count(p, []byte{'\n'}) + bytes.Count(p, []byte{'\r'})
 	s.sum.Write(p)
 	n, err := s.file.Write(p)
 	if err != nil {
@@ -112,6 +112,13 @@ func (s *spool) hash() (sum [sha256.Size]byte) {
 
 // reader returns a reader of the file from its beginning.
 func (s *spool) reader() io.Reader { return io.NewSectionReader(s.file, 0, 1<<62) }
+
+// beginsWith reports whether the file begins with a text.
+func (s *spool) beginsWith(text string) bool {
+	begin := make([]byte, len(text))
+	n, _ := s.file.ReadAt(begin, 0)
+	return string(begin[:n]) == text
+}
 
 func (s *spool) close() error { return s.file.Close() }
 
