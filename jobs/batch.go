@@ -38,6 +38,7 @@ type BatchSpec struct {
 	ID         string        // [a-z0-9], 1 to 20 characters
 	Source     string        // file name or other origin, for people
 	Columns    []string      // header of the input; nil if it had none
+	Dialect    Dialect       // how the input was written; the results are written in the same way
 	Params     Params        // vendor parameters for all rows; a row's own override them
 	Tags       []string      // user tags for all rows, placed before the row's
 	Apps       []App         // empty: those of the submitting process

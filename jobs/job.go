@@ -16,6 +16,7 @@ type Request struct {
 	Metadata Metadata // the caller's own fields
 	Cells    []string // the raw input row in the input's columns; nil if it is only the URL
 	Reject   string   // why the row cannot become a job; empty if it can
+	Job      ID       // job of an earlier batch whose result the input row shows; zero if it shows none; not stored
 
 	// Options that override those of the batch.
 	CallbackURL string        // receives the job's events; empty: none

@@ -11,18 +11,18 @@ import (
 )
 
 const batchColumns = `seq, id, state, pause_reason, source, columns, params, tags, apps, job_timeout_ms, priority, single,
-	callback_url, revision, summarized, generation, created_at, finished_at, rows, queued, submitting, pending, done, failed, timed_out, canceled, duplicate,
+	callback_url, dialect, revision, summarized, generation, created_at, finished_at, rows, queued, submitting, pending, done, failed, timed_out, canceled, duplicate,
 	rejected, by_webhook, by_poll, by_create, by_deadline, by_submit, by_cancel, late, corrected, double_charged, cost_micros, api_calls`
 
 func scanBatch(row scanner) (seq int64, b jobs.Batch, err error) {
-	var columns, params, tags, apps sql.NullString
+	var columns, params, tags, apps, dialect sql.NullString
 	var timeout int64
 	var created, finished, cost sql.NullInt64
 	states := make([]int64, len(jobs.States))
 	byProvenance := make([]int64, len(jobs.Provenances))
 	c := &b.Counts
 	dest := []any{&seq, &b.ID, &b.State, &b.PauseReason, &b.Source, &columns, &params, &tags, &apps, &timeout,
-		&b.Priority, &b.Single, &b.CallbackURL, &b.Revision, &b.Summarized, &b.Generation, &created, &finished, &c.Rows}
+		&b.Priority, &b.Single, &b.CallbackURL, &dialect, &b.Revision, &b.Summarized, &b.Generation, &created, &finished, &c.Rows}
 	for i := range states { // jobs.States and jobs.Provenances have the order of the columns
 		dest = append(dest, &states[i])
 	}
@@ -44,7 +44,7 @@ func scanBatch(row scanner) (seq int64, b jobs.Batch, err error) {
 	b.JobTimeout = time.Duration(timeout) * time.Millisecond
 	b.CreatedAt, b.FinishedAt = fromMillis(created), fromMillis(finished)
 	return seq, b, errors.Join(fromJSON(columns, &b.Columns), fromJSON(params, &b.Params),
-		fromJSON(tags, &b.Tags), fromJSON(apps, &b.Apps))
+		fromJSON(tags, &b.Tags), fromJSON(apps, &b.Apps), fromJSON(dialect, &b.Dialect))
 }
 
 const (

@@ -11,8 +11,8 @@ import (
 )
 
 const insertBatch = `INSERT INTO batches (id, state, source, columns, params, tags, apps, job_timeout_ms, priority, single,
-	callback_url, rows, queued, created_at, touched_at)
-	VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13, ?13) ON CONFLICT (id) DO NOTHING`
+	callback_url, dialect, rows, queued, created_at, touched_at)
+	VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13, ?14, ?14) ON CONFLICT (id) DO NOTHING`
 
 // checkSpec returns jobs.ErrInvalid if the id or the priority of a spec is
 // invalid.
@@ -33,13 +33,18 @@ func batchRow(spec jobs.BatchSpec, state jobs.BatchState, queued int, at time.Ti
 	params, err2 := canonicalJSON(spec.Params, len(spec.Params))
 	tags, err3 := canonicalJSON(spec.Tags, len(spec.Tags))
 	apps, err4 := canonicalJSON(spec.Apps, len(spec.Apps))
-	for _, err := range []error{err1, err2, err3, err4} {
+	var written any // NULL for the zero Dialect
+	var err5 error
+	if spec.Dialect != (jobs.Dialect{}) {
+		written, err5 = canonicalJSON(spec.Dialect, 1)
+	}
+	for _, err := range []error{err1, err2, err3, err4, err5} {
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", jobs.ErrInvalid, err)
 		}
 	}
 	return []any{spec.ID, string(state), spec.Source, columns, params, tags, apps, spec.JobTimeout.Milliseconds(),
-		spec.Priority, spec.Single, spec.CallbackURL, queued, at.UnixMilli()}, nil
+		spec.Priority, spec.Single, spec.CallbackURL, written, queued, at.UnixMilli()}, nil
 }
 
 // addBatch inserts a batch and records its key.

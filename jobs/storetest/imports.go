@@ -16,6 +16,7 @@ var importTests = []test{
 			ID: "b1", Source: "list.csv", Columns: []string{"url", "note"},
 			Params: jobs.Params{"size": "page", "width": 1280.0}, Tags: []string{"spring"},
 			Apps: []jobs.App{{ID: "12"}, {ID: "34", PathTemplate: "{domain}/{id}.png"}}, JobTimeout: 7 * time.Minute,
+			Dialect: jobs.Dialect{Delimiter: "\t", BOM: true, CRLF: true},
 		}
 		created := f.now
 		f.must(f.CreateBatch(f.ctx(), spec, created), "create batch")
