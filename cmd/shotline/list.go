@@ -183,12 +183,8 @@ func listJobs(c *cli.Context, store jobs.Store, batch string, maxItems int) erro
 		return err
 	}
 	filter.Batch = batch
-	for _, name := range listValues(c, stateFlag.Name) {
-		state := jobs.State(name)
-		if !state.Valid() {
-			return badUsage("--state %q: want one of %v", name, jobs.States)
-		}
-		filter.States = append(filter.States, state)
+	if filter.States, err = stateValues(c); err != nil {
+		return err
 	}
 	if after := c.String(afterFlag.Name); after != "" {
 		if filter.After, err = jobs.ParseID(after); err != nil {
@@ -234,6 +230,18 @@ func listJobs(c *cli.Context, store jobs.Store, batch string, maxItems int) erro
 		jobList.noun, jobList.total = "matching jobs", nil
 	}
 	return jobList.print(c, maxItems)
+}
+
+// stateValues returns the states in --state.
+func stateValues(c *cli.Context) (states []jobs.State, err error) {
+	for _, name := range listValues(c, stateFlag.Name) {
+		state := jobs.State(name)
+		if !state.Valid() {
+			return nil, badUsage("--%s %q: want one of %v", stateFlag.Name, name, jobs.States)
+		}
+		states = append(states, state)
+	}
+	return states, nil
 }
 
 // listValues returns the values of a repeatable flag. Values can also be

@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -9,14 +10,25 @@ import (
 	"shotline/jobs/summary"
 )
 
+var (
+	resultsStateFlag = &cli.StringSliceFlag{Name: stateFlag.Name, Usage: "only rows in this `STATE` (repeatable, or comma-separated)"}
+	resultsFormat    = &cli.StringFlag{Name: "format", Value: string(summary.CSV), Usage: "csv (written as the input was), tsv, jsonl or xlsx"}
+	delimiterFlag    = &cli.StringFlag{Name: "delimiter", Usage: "with csv: separate the cells by `CHARACTER`: , or ; or | or tab (default: as in the input)"}
+	excelFlag        = &cli.BoolFlag{Name: "excel", Usage: "with csv and tsv: write a byte order mark, CRLF line ends and times as Excel reads them"}
+)
+
 func resultsCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "results",
 		Usage:     "print every row of a batch with its result, in input order, as CSV",
 		ArgsUsage: "BATCH",
-		Flags:     storeFlags(outFlag, jsonFlag),
+		Flags:     storeFlags(resultsStateFlag, resultsFormat, delimiterFlag, excelFlag, outFlag, jsonFlag),
 		Action: func(c *cli.Context) error {
 			batch, err := oneArgument(c, "a batch id")
+			if err != nil {
+				return err
+			}
+			results, err := resultsOptions(c)
 			if err != nil {
 				return err
 			}
@@ -24,12 +36,45 @@ func resultsCommand() *cli.Command {
 				if _, err := store.Batch(c.Context, batch); err != nil {
 					return err
 				}
-				write := func(w io.Writer) error { return summary.WriteResults(c.Context, w, store, batch) }
-				if c.Bool(jsonFlag.Name) {
-					write = func(w io.Writer) error { return summary.WriteRows(c.Context, w, store, batch) }
-				}
-				return writeOut(c, write)
+				return writeOut(c, func(w io.Writer) error { return results.Write(c.Context, w, store, batch) })
 			})
 		},
 	}
+}
+
+// resultsOptions returns what the flags select.
+func resultsOptions(c *cli.Context) (summary.Results, error) {
+	r := summary.Results{Format: summary.Format(c.String(resultsFormat.Name)), Excel: c.Bool(excelFlag.Name)}
+	if !slices.Contains(summary.Formats, r.Format) {
+		return r, badUsage("--%s %q: want csv, tsv, jsonl or xlsx", resultsFormat.Name, r.Format)
+	}
+	if c.Bool(jsonFlag.Name) {
+		if c.IsSet(resultsFormat.Name) && r.Format != summary.JSONL {
+			return r, badUsage("--%s prints jsonl; leave out --%s %s", jsonFlag.Name, resultsFormat.Name, r.Format)
+		}
+		r.Format = summary.JSONL
+	}
+	if r.Excel && r.Format != summary.CSV && r.Format != summary.TSV {
+		return r, badUsage("--%s is for csv and tsv, not for %s", excelFlag.Name, r.Format)
+	}
+	if c.IsSet(delimiterFlag.Name) {
+		if r.Format != summary.CSV {
+			return r, badUsage("--%s is for csv, not for %s", delimiterFlag.Name, r.Format)
+		}
+		given := c.String(delimiterFlag.Name)
+		var known bool
+		if r.Delimiter, known = delimiters[given]; !known {
+			return r, badUsage("--%s %q: want one of , ; | and tab", delimiterFlag.Name, given)
+		}
+	}
+	var err error
+	r.States, err = stateValues(c)
+	return r, err
+}
+
+// delimiters are the values of --delimiter. They are the delimiters that inputs
+// can have, because results are input again.
+var delimiters = map[string]string{
+	",": ",", ";": ";", "|": "|", "\t": "\t", `\t`: "\t",
+	"comma": ",", "semicolon": ";", "pipe": "|", "tab": "\t",
 }

@@ -9,7 +9,7 @@
 //	WriteCSV   metric,value rows
 //	WriteHTML  the contact sheet: a web page with the images
 //
-// [WriteResults] writes the table of the rows: the input with the result of each
-// row. It reads the rows in pages, so its memory use does not depend on the size
-// of the batch. The same is true for the contact sheet.
+// [Results] writes the table of the rows: the input with the result of each row.
+// It reads the rows in pages, so its memory use does not depend on the size of the
+// batch. The same is true for the contact sheet.
 package summary

@@ -4,11 +4,15 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"regexp"
 	"strconv"
 	"time"
 
 	"shotline/jobs"
 )
+
+// signedNumber matches numbers that begin with a sign.
+var signedNumber = regexp.MustCompile(`^[+-]([0-9]+([.,][0-9]*)?|[.,][0-9]+)$`)
 
 // WriteJSON writes the summary as one JSON object on one line.
 func WriteJSON(w io.Writer, s Summary) error {
@@ -94,13 +98,19 @@ func timeCell(t time.Time) string {
 }
 
 // escapeFormula adds an apostrophe before text from outside that a spreadsheet
-// would interpret as a formula.
+// would interpret as a formula. Numbers with a sign, such as -5 and +3.2, are not
+// formulas.
 func escapeFormula(text string) string {
 	if text == "" {
 		return ""
 	}
 	switch text[0] {
-	case '=', '+', '-', '@', '\t', '\r':
+	case '+', '-':
+		if signedNumber.MatchString(text) {
+			return text
+		}
+		return "'" + text
+	case '=', '@', '\t', '\r':
 		return "'" + text
 	}
 	return text

@@ -3,16 +3,20 @@ package summary
 import (
 	"bytes"
 	"encoding/csv"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"shotline/jobs"
+	"shotline/jobs/resultcolumn"
 )
 
 // results writes results and parses them.
@@ -45,20 +49,17 @@ func TestResultsGolden(t *testing.T) {
 }
 
 func TestResultsHeader(t *testing.T) {
-	added := outcomeColumns
-	for _, tt := range []struct{ columns, want []string }{
-		{nil, slices.Concat([]string{"url"}, added)},
-		{[]string{"id", "URL"}, slices.Concat([]string{"id", "URL"}, added)},
-		{[]string{"website"}, slices.Concat([]string{"website", "url"}, added)},
-		{
-			[]string{"url", "State", "COST", "shotline_state"},
-			slices.Concat([]string{"url", "State", "COST", "shotline_state", "shotline_shotline_state"}, added[1:5], []string{"shotline_cost"}, added[6:]),
-		},
-	} {
-		f := &fakeSource{batch: jobs.Batch{BatchSpec: jobs.BatchSpec{ID: "b", Columns: tt.columns}}}
-		if diff := cmp.Diff([][]string{tt.want}, results(t, Results{}, f)); diff != "" {
-			t.Errorf("%v (-want +got):\n%s", tt.columns, diff)
+	for _, columns := range [][]string{{"url"}, {"id", "URL"}, {"website"}, {"url", "State", "COST", "shotline_state"}} {
+		f := &fakeSource{batch: jobs.Batch{BatchSpec: jobs.BatchSpec{ID: "b", Columns: columns}}}
+		want, _ := resultcolumn.Header(columns)
+		if diff := cmp.Diff([][]string{want}, results(t, Results{}, f)); diff != "" {
+			t.Errorf("%v (-want +got):\n%s", columns, diff)
 		}
+	}
+	f := &fakeSource{batch: jobs.Batch{BatchSpec: jobs.BatchSpec{ID: "b"}}}
+	want, _ := resultcolumn.Header([]string{"url"})
+	if diff := cmp.Diff([][]string{want}, results(t, Results{}, f)); diff != "" {
+		t.Errorf("input without a header (-want +got):\n%s", diff)
 	}
 }
 
@@ -123,21 +124,84 @@ type brokenWriter struct{}
 func (brokenWriter) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
 func TestResultsReturnErrors(t *testing.T) {
+	for _, format := range Formats {
+		r := Results{Format: format}
+		f := shopBatch()
+		if err := r.Write(t.Context(), brokenWriter{}, f, f.batch.ID); !errors.Is(err, io.ErrClosedPipe) {
+			t.Errorf("%s: broken writer: got %v", format, err)
+		}
+		if err := r.Write(t.Context(), io.Discard, f, "other"); !errors.Is(err, jobs.ErrNotFound) {
+			t.Errorf("%s: unknown batch: got %v", format, err)
+		}
+		f.err = jobs.ErrUnavailable
+		if err := r.Write(t.Context(), io.Discard, f, f.batch.ID); !errors.Is(err, jobs.ErrUnavailable) {
+			t.Errorf("%s: broken source: got %v", format, err)
+		}
+	}
+}
+
+func TestResultsInSomeStates(t *testing.T) {
 	f := shopBatch()
-	if err := WriteResults(t.Context(), brokenWriter{}, f, f.batch.ID); !errors.Is(err, io.ErrClosedPipe) {
-		t.Errorf("broken writer: got %v", err)
+	states := []jobs.State{jobs.Failed, jobs.TimedOut, jobs.Duplicate}
+	var got []string
+	for _, record := range results(t, Results{States: states}, f)[1:] {
+		got = append(got, record[len(record)-1])
 	}
-	if err := WriteResults(t.Context(), io.Discard, f, "other"); !errors.Is(err, jobs.ErrNotFound) {
-		t.Errorf("unknown batch: got %v", err)
+	if diff := cmp.Diff([]string{"3", "4", "6"}, got); diff != "" {
+		t.Errorf("rows of the table (-want +got):\n%s", diff)
 	}
-	f.err = jobs.ErrUnavailable
-	if err := WriteResults(t.Context(), io.Discard, f, f.batch.ID); !errors.Is(err, jobs.ErrUnavailable) {
-		t.Errorf("broken source: got %v", err)
+	var out bytes.Buffer
+	if err := (Results{States: states, Format: JSONL}).Write(t.Context(), &out, f, f.batch.ID); err != nil {
+		t.Fatal(err)
+	}
+	got = nil
+	for line := range strings.Lines(out.String()) {
+		var job struct{ ID string }
+		if err := json.Unmarshal([]byte(line), &job); err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, job.ID)
+	}
+	if diff := cmp.Diff([]string{f.batch.ID + "-3", f.batch.ID + "-4", f.batch.ID + "-6"}, got); diff != "" {
+		t.Errorf("jobs of JSON (-want +got):\n%s", diff)
+	}
+}
+
+// A row of which every part depends on the dialect.
+func TestResultsInDialects(t *testing.T) {
+	row := jobs.Row{Job: jobs.Job{
+		ID: jobs.ID{Batch: "b", Row: 7}, Line: 9, State: jobs.Failed, Error: `a;b,c`, CreatedAt: noon.Add(1900 * time.Millisecond),
+		URL: "https://a.example/", Cells: []string{"https://a.example/", "Köln\nBonn\r\nUlm", "x", "", "y", "", " "},
+	}}
+	excel := jobs.Dialect{Delimiter: ";", BOM: true, CRLF: true}
+	for _, tt := range []struct {
+		name    string
+		input   jobs.Dialect
+		results Results
+		want    string
+	}{
+		{"comma", jobs.Dialect{}, Results{}, "url,ort,note,H\nhttps://a.example/,\"Köln\nBonn\r\nUlm\",\"x,,y\",failed,\"a;b,c\",,,,,,,2026-03-24T12:00:01.9Z,,,,9,b-7,7\n"},
+		{"semicolon", jobs.Dialect{Delimiter: ";"}, Results{}, "url;ort;note;H\nhttps://a.example/;\"Köln\nBonn\r\nUlm\";\"x;;y\";failed;\"a;b,c\";;;;;;;2026-03-24T12:00:01.9Z;;;;9;b-7;7\n"},
+		{"from Excel", excel, Results{}, "\ufeffurl;ort;note;H\r\nhttps://a.example/;\"Köln\nBonn\r\nUlm\";\"x;;y\";failed;\"a;b,c\";;;;;;;2026-03-24T12:00:01.9Z;;;;9;b-7;7\r\n"},
+		{"for Excel", jobs.Dialect{}, Results{Excel: true, Delimiter: ";"}, "\ufeffurl;ort;note;H\r\nhttps://a.example/;\"Köln\nBonn\r\nUlm\";x,,y;failed;\"a;b,c\";;;;;;;2026-03-24 12:00:01;;;;9;b-7;7\r\n"},
+		{"tabs", excel, Results{Format: TSV}, "\ufeffurl\tort\tnote\tH\r\nhttps://a.example/\t\"Köln\nBonn\r\nUlm\"\tx;;y\tfailed\ta;b,c\t\t\t\t\t\t\t2026-03-24T12:00:01.9Z\t\t\t\t9\tb-7\t7\r\n"},
+	} {
+		f := &fakeSource{batch: jobs.Batch{BatchSpec: jobs.BatchSpec{ID: "b", Columns: []string{"url", "ort", "note"}, Dialect: tt.input}}, rows: []jobs.Row{row}}
+		_, added := resultcolumn.Header(f.batch.Columns)
+		delimiter := tt.results.dialect(tt.input).Comma()
+		want := strings.Replace(tt.want, "H", strings.Join(added, delimiter), 1)
+		var out bytes.Buffer
+		if err := tt.results.Write(t.Context(), &out, f, "b"); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, out.String()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
 	}
 }
 
 func TestFormulasAreEscaped(t *testing.T) {
-	for in, want := range map[string]string{"": "", "a=b": "a=b", "=1": "'=1", "+1": "'+1", "-1": "'-1", "@x": "'@x", "\tx": "'\tx", "https://a": "https://a"} {
+	for in, want := range map[string]string{"": "", "a=b": "a=b", "=1": "'=1", "-a": "'-a", "-1": "-1", "+3.2": "+3.2", "-,5": "-,5", "+1+1": "'+1+1", "-": "'-", "-1e5": "'-1e5", "@x": "'@x", "\tx": "'\tx", "https://a": "https://a"} {
 		if got := escapeFormula(in); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)
 		}

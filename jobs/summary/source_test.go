@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -139,4 +140,31 @@ func shopBatch() *fakeSource {
 		{State: jobs.Canceled, Error: "canceled\x1b[2J by\r\nrequest", Count: 1, First: first(8)},
 	}
 	return f
+}
+
+// endlessRows is a source of many rows that it does not store. It measures the
+// heap.
+type endlessRows struct {
+	rows int
+	heap uint64 // the largest size that was seen
+}
+
+func (e *endlessRows) Batch(context.Context, string) (jobs.Batch, error) {
+	return jobs.Batch{BatchSpec: jobs.BatchSpec{ID: "b", Columns: []string{"SKU", "Title", "url", "price"}}}, nil
+}
+
+func (e *endlessRows) Rows(_ context.Context, _ string, after int64, limit int) (page []jobs.Row, err error) {
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	e.heap = max(e.heap, stats.HeapAlloc)
+	for row := after + 1; row <= min(after+int64(limit), int64(e.rows)); row++ {
+		url := fmt.Sprintf("https://shop.example/products/%d?variant=%d", row, row%7)
+		page = append(page, jobs.Row{Job: jobs.Job{
+			ID: jobs.ID{Batch: "b", Row: row}, Line: int(row) + 1, URL: url, State: jobs.Done, Attempt: 1, ClosedBy: jobs.ByWebhook, Cost: cost(1),
+			Cells:        []string{fmt.Sprintf("SKU-%06d", row), fmt.Sprintf("Product number %d", row), url, fmt.Sprintf("%d.99", row%100)},
+			ScreenshotID: fmt.Sprint(17_000_000_000_000 + row), ImageURL: fmt.Sprintf("https://img.example/%d.png", row),
+			CreatedAt: noon, SubmittedAt: noon.Add(time.Second), ClosedAt: noon.Add(3 * time.Second),
+		}})
+	}
+	return page, nil
 }

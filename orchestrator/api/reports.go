@@ -27,7 +27,8 @@ type batchSummary struct {
 
 type batchResults struct {
 	BatchPath
-	Format string `query:"format" enum:"csv,ndjson" default:"csv"`
+	Format string   `query:"format" enum:"csv,ndjson" default:"csv" doc:"csv has the delimiter, byte order mark and line ends of the input"`
+	State  []string `query:"state" enum:"queued,submitting,pending,done,failed,timed_out,canceled,duplicate,rejected" doc:"Only rows in one of these states"`
 }
 
 // report is a response that is streamed.
@@ -103,10 +104,16 @@ func (s *server) getResults(ctx context.Context, in *batchResults) (*report, err
 	if _, err := s.importedBatch(ctx, in.ID); err != nil {
 		return nil, err
 	}
-	if in.Format == "ndjson" {
-		return s.report(ctx, in.ID, "application/x-ndjson", in.ID+".ndjson", func(w io.Writer) error { return summary.WriteRows(ctx, w, s.visibleStore(ctx), in.ID) }), nil
+	var results summary.Results
+	for _, state := range in.State {
+		results.States = append(results.States, jobs.State(state))
 	}
-	return s.report(ctx, in.ID, "text/csv; charset=utf-8", in.ID+".csv", func(w io.Writer) error { return summary.WriteResults(ctx, w, s.visibleStore(ctx), in.ID) }), nil
+	kind, name := "text/csv; charset=utf-8", in.ID+".csv"
+	if in.Format == "ndjson" {
+		results.Format = summary.JSONL
+		kind, name = "application/x-ndjson", in.ID+".ndjson"
+	}
+	return s.report(ctx, in.ID, kind, name, func(w io.Writer) error { return results.Write(ctx, w, s.visibleStore(ctx), in.ID) }), nil
 }
 
 // report returns a response that write streams. If write fails, the connection is

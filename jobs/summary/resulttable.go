@@ -1,0 +1,155 @@
+package summary
+
+import (
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"shotline/jobs"
+	"shotline/jobs/resultcolumn"
+)
+
+// table describes the columns of a results file.
+type table struct {
+	header    []string
+	added     []string // names of the added columns, without prefixes
+	input     int      // number of input columns; 1 if the input has no header
+	urlColumn int      // index in the input; -1 if there is none
+	delimiter string   // of the input
+	file      func(jobs.Job) string
+}
+
+func newTable(batch jobs.Batch, file func(jobs.Job) string) table {
+	columns := batch.Columns
+	if len(columns) == 0 {
+		columns = []string{resultcolumn.URL}
+	}
+	t := table{input: len(columns), delimiter: batch.Dialect.Comma(), file: file}
+	t.header, t.added = resultcolumn.Header(columns)
+	t.urlColumn = slices.IndexFunc(columns, func(c string) bool {
+		return strings.EqualFold(strings.TrimSpace(c), resultcolumn.URL)
+	})
+	return t
+}
+
+// outcome returns the values of the added columns of one row: texts, numbers
+// (int64 and float64) and times. An empty cell is nil.
+func (t table) outcome(row jobs.Row) []any {
+	shown := row.Job
+	if row.State == jobs.Duplicate && row.Original != nil {
+		shown = *row.Original
+	}
+	values := make([]any, len(t.added))
+	for i, name := range t.added {
+		values[i] = t.value(name, row, shown)
+	}
+	return values
+}
+
+// value returns the value of an added column. shown is the job whose result the
+// row has.
+func (t table) value(name string, row jobs.Row, shown jobs.Job) any {
+	switch name {
+	case resultcolumn.URL:
+		return text(row.URL)
+	case resultcolumn.State:
+		return text(string(shown.State))
+	case "error":
+		return text(shown.Error)
+	case "image_url":
+		return text(shown.ImageURL)
+	case "file":
+		if t.file == nil {
+			return nil
+		}
+		return text(t.file(shown))
+	case "screenshot_id":
+		return text(shown.ScreenshotID)
+	case "cost":
+		if row.Cost == nil || row.State == jobs.Duplicate {
+			return nil
+		}
+		return math.Round(*row.Cost*1e4) / 1e4 // without floating-point noise
+	case "attempt":
+		return number(int64(shown.Attempt))
+	case "closed_by":
+		return text(string(shown.ClosedBy))
+	case "created_at":
+		return instant(row.CreatedAt)
+	case "submitted_at":
+		return instant(shown.SubmittedAt)
+	case "closed_at":
+		return instant(shown.ClosedAt)
+	case "duplicate_of":
+		return number(row.DuplicateOf)
+	case "line":
+		return number(int64(row.Line))
+	case "row":
+		return number(row.ID.Row)
+	case resultcolumn.Job:
+		return row.ID.String()
+	}
+	panic("no value for the column " + name)
+}
+
+func text(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+func number(n int64) any {
+	if n == 0 {
+		return nil
+	}
+	return n
+}
+
+func instant(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t
+}
+
+// cellText returns a value of an added column as text. moment formats times.
+func cellText(value any, moment func(time.Time) string) string {
+	switch v := value.(type) {
+	case string:
+		return escapeFormula(v)
+	case int64:
+		return strconv.FormatInt(v, 10)
+	case float64:
+		return credits(v)
+	case time.Time:
+		return moment(v)
+	}
+	return ""
+}
+
+// excelTime formats a time in UTC as Excel and LibreOffice read it, in whole
+// seconds.
+func excelTime(t time.Time) string { return t.UTC().Format(time.DateTime) }
+
+// inputCells returns the cells of a row as in the input.
+func (t table) inputCells(job jobs.Job) []string {
+	cells := make([]string, t.input, t.input+len(t.added))
+	if job.Cells == nil {
+		if t.urlColumn >= 0 {
+			cells[t.urlColumn] = job.URL
+		}
+		return cells
+	}
+	copy(cells, job.Cells)
+	all := len(job.Cells)
+	for all > t.input && strings.TrimSpace(job.Cells[all-1]) == "" { // spreadsheets end rows with surplus delimiters
+		all--
+	}
+	if all > t.input {
+		cells[t.input-1] = strings.Join(job.Cells[t.input-1:all], t.delimiter)
+	}
+	return cells
+}
