@@ -35,6 +35,7 @@ type File struct {
 	Shot       int    // 1 for the first image, and 1 more for each further one; 1 for other outputs
 	Attempt    int    // whose result it is
 	Screenshot string // id at the vendor
+	Folder     string // absolute, of the order; empty if the store has no record of the file
 	Name       string // slash-separated, relative to the folder; empty until it is assigned
 	State      FileState
 	Size       int64  // bytes, once saved

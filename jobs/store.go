@@ -21,6 +21,7 @@ type Store interface {
 	Closures
 	Upkeep
 	Outbox
+	Files
 	Reader
 	Close() error
 }

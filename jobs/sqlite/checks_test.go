@@ -48,12 +48,13 @@ func TestStatesAreChecked(t *testing.T) {
 	fill(t, s, "b", 4)
 	addCallbacks(t, s, "target", 1)
 	runJobs(t, s, "b")
+	runDownloads(t, s, "b", noon)
 	must(t, s.Close())
 	db := raw(t, path)
 	execute(t, db, `INSERT INTO contradictions (job_seq, attempt, first_outcome, opened_at) SELECT seq, 1, 'done', 0 FROM jobs`)
 	for table, columns := range map[string][]string{
 		"batches": {"state"}, "jobs": {"state", "closed_by"}, "contradictions": {"first_outcome", "vendor_says"}, "submissions": {"outcome"},
-		"inbox": {"disposition", "outcome"}, "callbacks": {"state"},
+		"inbox": {"disposition", "outcome"}, "callbacks": {"state"}, "files": {"state"},
 	} {
 		for _, column := range columns {
 			if _, err := db.Exec("UPDATE " + table + " SET " + column + " = 'nonsense'"); err == nil || !strings.Contains(err.Error(), "CHECK constraint failed") {

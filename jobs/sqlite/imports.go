@@ -174,6 +174,9 @@ func (t *tx) removeRows(batch string) (gone bool, err error) {
 		return false, err
 	}
 	if rows < importChunk {
+		if _, err := t.exec(`DELETE FROM download_orders WHERE batch_seq = ?`, seq); err != nil {
+			return false, err
+		}
 		_, err := t.exec(`DELETE FROM batches WHERE seq = ?`, seq)
 		return true, err
 	}

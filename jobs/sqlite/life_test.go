@@ -96,6 +96,7 @@ func runRareSteps(t *testing.T, s *Store, batch string) {
 	must(t, err)
 	done(s.SaveSummary(ctx, batch, 1, b.Counts, []byte("{}"), expired))
 	done(s.ClaimTick(ctx, "sweep", expired, expired))
+	runDownloads(t, s, batch, expired)
 	done(s.Recount(ctx, batch, expired))
 	must(t, s.Announce(ctx, jobs.Worker{ID: "w", SeenAt: expired}))
 	must(t, s.Withdraw(ctx, "w"))
@@ -138,6 +139,9 @@ func callReaders(t *testing.T, s *Store, batch string) {
 	must(t, err)
 	done(s.Timings(ctx, batch))
 	done(s.Reasons(ctx, batch, 10))
+	done(s.DownloadOrders(ctx, batch, ""))
+	done(s.FilesOf(ctx, batch, 0, 10))
+	done(s.CountFiles(ctx, batch))
 	done(s.Tally(ctx, batch))
 	for _, f := range []jobs.EventFilter{{}, {Batch: batch}, {Job: id}, {Types: []jobs.EventType{jobs.EventJobDone}}, {Calls: true}} {
 		_, _, err := s.Events(ctx, f)
@@ -157,4 +161,31 @@ func callReaders(t *testing.T, s *Store, batch string) {
 		done(s.Callbacks(ctx, f))
 	}
 	done(s.StaleImports(ctx, noon))
+}
+
+// runDownloads orders the files of a batch, which must have a done job, and
+// settles one of them.
+func runDownloads(t *testing.T, s *Store, batch string, at time.Time) {
+	t.Helper()
+	ctx := t.Context()
+	for _, of := range []string{"", batch} {
+		must(t, s.OrderDownload(ctx, jobs.DownloadOrder{Batch: of, Folder: t.TempDir()}, at))
+	}
+	for more := true; more; {
+		var err error
+		_, more, err = s.WantFiles(ctx, at, 100)
+		must(t, err)
+	}
+	works, err := s.ClaimFiles(ctx, at, at, 1, batch)
+	must(t, err)
+	if len(works) != 1 {
+		t.Fatalf("claimed %d files, want 1", len(works))
+	}
+	_, err = s.ClaimFiles(ctx, at, at, 1)
+	must(t, err)
+	f := works[0].File
+	f.Name, f.State = "1.png", jobs.FileSaved
+	must(t, s.NameFile(ctx, f))
+	must(t, s.SettleFiles(ctx, []jobs.File{f}, at))
+	must(t, s.OrderDownload(ctx, jobs.DownloadOrder{}, at))
 }

@@ -141,6 +141,15 @@ func TestHotQueriesUseTheirIndex(t *testing.T) {
 		"due conflicts":   {dueConflicts, "contradictions_due"},
 		"unsettled":       {countUnsettled, "submissions_doubt"},
 		"pending":         {selectJobs + pendingJobs, "jobs_pending"},
+		"due files":       {dueFiles, "SEARCH files USING INDEX files_wanted (wake_at<?)"},
+		"due files of":    {dueFilesOf, "files_wanted (wake_at<?)"},
+		"claim file":      {claimFile, "PRIMARY KEY"},
+		"name file":       {nameFile, "PRIMARY KEY"},
+		"settle file":     {settleFile, "PRIMARY KEY"},
+		"files of rows":   {filesBetween, "PRIMARY KEY (job_seq>? AND job_seq<?)"},
+		"count files":     {countFiles, "PRIMARY KEY (job_seq>? AND job_seq<?)"},
+		"failed files of": {wantFailedOf, "files_failed (job_seq>? AND job_seq<?)"},
+		"jobs to look at": {jobsToLookAt, "download_orders_incomplete"},
 		"one job":         {selectJobs + oneJob, "SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)"},
 		"rows":            {selectJobs + rowsAfter, "SEARCH jobs USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"},
 	} {
@@ -149,7 +158,7 @@ func TestHotQueriesUseTheirIndex(t *testing.T) {
 			if !strings.Contains(got, hot.index) {
 				t.Errorf("%s is not used:\n%s", hot.index, got)
 			}
-			wantNoScan(t, got, "jobs", "submissions", "inbox", "j", "s", "i")
+			wantNoScan(t, got, "jobs", "submissions", "inbox", "files", "j", "s", "i")
 		})
 	}
 }

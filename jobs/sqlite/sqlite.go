@@ -16,6 +16,8 @@
 //   - Deliveries are appended to the inbox (deliveries.go) and applied shortly
 //     afterwards (inbox.go). The cursor of the inbox moves in the transaction
 //     that applies them.
+//   - Files of jobs follow from orders and the event log (downloads.go). They are
+//     claimed, named and settled in filework.go.
 //   - Callbacks are generated from the event log. Readers (readers.go), each with
 //     its own cursor, turn events into callbacks (callbacks.go), so that closing
 //     a job writes only its event.

@@ -80,6 +80,8 @@ var groups = []struct {
 	{"news", newsTests},
 	{"recount", recountTests},
 	{"retention", retentionTests},
+	{"downloads", downloadTests},
+	{"file work", fileWorkTests},
 	{"storage", storageTests},
 	{"races", raceTests},
 	{"callback races", callbackRaceTests},

@@ -1,0 +1,218 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"time"
+
+	"shotline/jobs"
+)
+
+// fileColumns are the columns that scanFile reads, in its order.
+const fileColumns = `files.job_seq, output, shot, files.attempt, screenshot, folder, name, files.state, size, type, files.error, tries, wake_at, saved_at`
+
+// scanFile scans a file without the id of its batch, and the place of its job.
+func scanFile(row scanner) (f jobs.File, seq int64, err error) {
+	var wake, saved sql.NullInt64
+	err = row.Scan(&seq, &f.Output, &f.Shot, &f.Attempt, &f.Screenshot, &f.Folder, &f.Name, &f.State, &f.Size, &f.Type,
+		&f.Error, &f.Tries, &wake, &saved)
+	_, f.Job.Row = splitSeq(seq)
+	if f.WakeAt, f.SavedAt = fromMillis(wake), fromMillis(saved); f.State != jobs.FileWanted {
+		f.WakeAt = time.Time{}
+	}
+	return f, seq, err
+}
+
+// dueFiles selects files to claim by the index files_wanted. Those of another
+// screenshot than the job's wait for WantFiles. dueFilesOf selects those of a JSON
+// list of batches.
+const (
+	dueFiles = `SELECT files.job_seq, output, shot FROM files` + ofPresentJob + `
+		WHERE files.state = 'wanted' AND wake_at <= ?1` + inDueOrder
+	dueFilesOf = `SELECT files.job_seq, output, shot FROM files` + ofPresentJob + `
+		WHERE files.state = 'wanted' AND wake_at <= ?1
+		AND files.job_seq >> 32 IN (SELECT seq FROM batches WHERE id IN (SELECT value FROM json_each(?3)))` + inDueOrder
+	inDueOrder = ` ORDER BY wake_at, files.job_seq, output, shot LIMIT +?2`
+	claimFile  = `UPDATE files SET wake_at = ? WHERE job_seq = ? AND output = ? AND shot = ? RETURNING ` + fileColumns
+)
+
+// fileKey identifies a file.
+type fileKey struct {
+	job    int64
+	output string
+	shot   int
+}
+
+// ClaimFiles implements jobs.Files. It takes the write lock only if a read finds a
+// file to claim.
+func (s *Store) ClaimFiles(ctx context.Context, at, again time.Time, limit int, batches ...string) (works []jobs.FileWork, err error) {
+	defer func() { err = wrapError(err, "claim files") }()
+	query, args := dueFiles, []any{at.UnixMilli(), max(limit, 0)}
+	if len(batches) > 0 {
+		query, args = dueFilesOf, append(args, jsonOf(batches))
+	}
+	due := false
+	find := func(scanner) error { due = true; return nil }
+	first := slices.Clone(args)
+	first[1] = min(max(limit, 0), 1)
+	if err := s.read(ctx, find, query, first...); err != nil || !due {
+		return nil, err
+	}
+	err = s.writeAlone(ctx, func(t *tx) error {
+		works = nil
+		var keys []fileKey
+		err := t.each(func(row scanner) error {
+			var k fileKey
+			err := row.Scan(&k.job, &k.output, &k.shot)
+			keys = append(keys, k)
+			return err
+		}, query, args...)
+		known := map[int64]batchOrder{}
+		for _, k := range keys {
+			var w jobs.FileWork
+			if err == nil {
+				w, err = t.claimFile(k, again, known)
+			}
+			works = append(works, w)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return works, nil
+}
+
+// batchOrder is a batch with the order that applies to it.
+type batchOrder struct {
+	batch *jobs.Batch
+	order jobs.DownloadOrder
+}
+
+func (t *tx) claimFile(k fileKey, again time.Time, known map[int64]batchOrder) (w jobs.FileWork, err error) {
+	err = t.each(func(row scanner) (err error) {
+		w.File, _, err = scanFile(row)
+		return err
+	}, claimFile, again.UnixMilli(), k.job, k.output, k.shot)
+	if err != nil {
+		return w, err
+	}
+	place, _ := splitSeq(k.job)
+	of, found := known[place]
+	if !found {
+		if of, err = t.batchAndOrder(place); err != nil {
+			return w, err
+		}
+		known[place] = of
+	}
+	var job jobRow
+	if err := t.each(job.scanAny, selectJobs+`WHERE jobs.seq = ?`, k.job); err != nil {
+		return w, err
+	}
+	w.File.Job, w.Job, w.Batch, w.Order = job.job.ID, job.job, of.batch, of.order
+	return w, nil
+}
+
+func (t *tx) batchAndOrder(seq int64) (of batchOrder, err error) {
+	err = t.each(func(row scanner) error {
+		_, b, err := scanBatch(row)
+		of.batch = &b
+		return err
+	}, `SELECT `+batchColumns+` FROM batches WHERE seq = ?`, seq)
+	if err == nil {
+		err = t.each(func(row scanner) (err error) {
+			of.order, err = scanOrder(row)
+			return err
+		}, `SELECT coalesce((SELECT id FROM batches WHERE seq = batch_seq), ''), folder, name, outputs, at FROM download_orders
+			WHERE batch_seq IN (?, 0) ORDER BY batch_seq DESC LIMIT 1`, seq)
+	}
+	return of, err
+}
+
+// nameFile has no effect if the name is taken.
+const (
+	nameFile = `UPDATE OR IGNORE files SET name = ?, folded = ?
+		WHERE job_seq = ? AND output = ? AND shot = ? AND state = 'wanted' AND screenshot = ? AND folder = ?`
+	isWanted = `SELECT EXISTS (SELECT 1 FROM files WHERE job_seq = ? AND output = ? AND shot = ? AND state = 'wanted' AND screenshot = ? AND folder = ?)`
+)
+
+// NameFile implements jobs.Files.
+func (s *Store) NameFile(ctx context.Context, f jobs.File) error {
+	if f.Name == "" {
+		return fmt.Errorf("name a file of %s: %w: it has no name", f.Job, jobs.ErrInvalid)
+	}
+	err := s.write(ctx, func(t *tx) error {
+		seq, err := t.jobSeq(f.Job)
+		if err != nil {
+			return err
+		}
+		version := []any{seq, string(f.Output), f.Shot, f.Screenshot, f.Folder}
+		n, err := t.exec(nameFile, append([]any{f.Name, jobs.FoldName(f.Name)}, version...)...)
+		if err != nil || n > 0 {
+			return err
+		}
+		var wanted bool
+		if err := t.get([]any{&wanted}, isWanted, version...); err != nil {
+			return err
+		}
+		if wanted {
+			return jobs.ErrExists
+		}
+		return jobs.ErrLeaseLost
+	})
+	return wrapError(err, "name a file of %s %q", f.Job, f.Name)
+}
+
+// settleFile frees the name of a file that does not exist.
+const settleFile = `UPDATE files SET state = ?1, size = ?2, type = ?3, error = ?4, tries = ?5, wake_at = ?6, saved_at = ?7,
+	name = CASE WHEN ?1 IN ('gone', 'failed') THEN '' ELSE name END, folded = CASE WHEN ?1 IN ('gone', 'failed') THEN '' ELSE folded END
+	WHERE job_seq = ?8 AND output = ?9 AND shot = ?10 AND state = 'wanted' AND screenshot = ?11 AND folder = ?12`
+
+// SettleFiles implements jobs.Files.
+func (s *Store) SettleFiles(ctx context.Context, files []jobs.File, at time.Time) error {
+	for _, f := range files {
+		switch f.State {
+		case jobs.FileSaved, jobs.FileGone, jobs.FileFailed:
+		case jobs.FileWanted:
+			if f.WakeAt.IsZero() {
+				return fmt.Errorf("settle a file of %s: %w: wanted without a time", f.Job, jobs.ErrInvalid)
+			}
+		default:
+			return fmt.Errorf("settle a file of %s: %w: state %q", f.Job, jobs.ErrInvalid, f.State)
+		}
+	}
+	if len(files) == 0 {
+		return nil
+	}
+	write := s.write
+	if len(files) > shareLimit {
+		write = s.writeAlone
+	}
+	err := write(ctx, func(t *tx) error {
+		for _, f := range files {
+			seq, err := t.jobSeq(f.Job)
+			if err != nil {
+				return err
+			}
+			wake, saved := any(nil), any(nil)
+			switch f.State {
+			case jobs.FileWanted:
+				wake = millis(f.WakeAt)
+			case jobs.FileSaved:
+				saved = millis(at)
+				if !f.SavedAt.IsZero() {
+					saved = millis(f.SavedAt)
+				}
+			}
+			_, err = t.exec(settleFile, string(f.State), f.Size, f.Type, f.Error, f.Tries, wake, saved,
+				seq, string(f.Output), f.Shot, f.Screenshot, f.Folder)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return wrapError(err, "settle %d files", len(files))
+}
