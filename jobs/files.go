@@ -30,6 +30,8 @@ type Files interface {
 	// job that is not done any more are forgotten. If more is true, there are more
 	// jobs to look at. If nothing is new, it only reads, and that is cheap.
 	WantFiles(ctx context.Context, at time.Time, limit int) (wanted int, more bool, err error)
+	// FilesDue reports whether ClaimFiles would return a file. It only reads.
+	FilesDue(ctx context.Context, at time.Time, batches ...string) (bool, error)
 	// ClaimFiles returns up to limit wanted files whose wake time has come by at,
 	// the longest due first and then in row order. It sets their wake time to again,
 	// so that each file is claimed by one process until then. If batches are named,

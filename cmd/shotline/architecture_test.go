@@ -54,7 +54,7 @@ var mayImport = map[string][]string{
 	"cmd/bench": {"jobs", "jobs/sqlite", "receiver/signature"},
 	// It joins the packages for Go programs, as cmd does for the command line. Only
 	// cmd imports it.
-	"orchestrator/engine": {"client", "jobs", "jobs/csvfile", "jobs/tasks", "orchestrator", "orchestrator/callback", "orchestrator/throttle",
+	"orchestrator/engine": {"client", "jobs", "jobs/csvfile", "jobs/tasks", "orchestrator", "orchestrator/callback", "orchestrator/download", "orchestrator/throttle",
 		"receiver", "receiver/signature"},
 	// It simulates everything except the command line.
 	"orchestrator/simulation": {"client", "jobs", "jobs/sqlite", "orchestrator", "orchestrator/callback", "receiver", "receiver/signature"},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"slices"
 	"time"
 
 	"shotline/jobs"
@@ -45,21 +44,29 @@ type fileKey struct {
 	shot   int
 }
 
+// claimQuery returns the query that selects files to claim, with its arguments.
+func claimQuery(at time.Time, limit int, batches []string) (query string, args []any) {
+	if len(batches) > 0 {
+		return dueFilesOf, []any{at.UnixMilli(), limit, jsonOf(batches)}
+	}
+	return dueFiles, []any{at.UnixMilli(), limit}
+}
+
+// FilesDue implements jobs.Files.
+func (s *Store) FilesDue(ctx context.Context, at time.Time, batches ...string) (due bool, err error) {
+	query, args := claimQuery(at, 1, batches)
+	err = s.read(ctx, func(scanner) error { due = true; return nil }, query, args...)
+	return due, wrapError(err, "look for files that are due")
+}
+
 // ClaimFiles implements jobs.Files. It takes the write lock only if a read finds a
 // file to claim.
 func (s *Store) ClaimFiles(ctx context.Context, at, again time.Time, limit int, batches ...string) (works []jobs.FileWork, err error) {
-	defer func() { err = wrapError(err, "claim files") }()
-	query, args := dueFiles, []any{at.UnixMilli(), max(limit, 0)}
-	if len(batches) > 0 {
-		query, args = dueFilesOf, append(args, jsonOf(batches))
-	}
-	due := false
-	find := func(scanner) error { due = true; return nil }
-	first := slices.Clone(args)
-	first[1] = min(max(limit, 0), 1)
-	if err := s.read(ctx, find, query, first...); err != nil || !due {
+	due, err := s.FilesDue(ctx, at, batches...)
+	if err != nil || !due || limit <= 0 {
 		return nil, err
 	}
+	query, args := claimQuery(at, limit, batches)
 	err = s.writeAlone(ctx, func(t *tx) error {
 		works = nil
 		var keys []fileKey
@@ -80,7 +87,7 @@ func (s *Store) ClaimFiles(ctx context.Context, at, again time.Time, limit int, 
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, wrapError(err, "claim files")
 	}
 	return works, nil
 }

@@ -199,8 +199,11 @@ var fileWorkTests = []test{
 // claimFiles claims all files that are due.
 func (f *fixture) claimFiles(batches ...string) []jobs.FileWork {
 	f.t.Helper()
+	due, err := f.FilesDue(f.ctx(), f.now, batches...)
+	f.must(err, "files due")
 	works, err := f.ClaimFiles(f.ctx(), f.now, f.now.Add(fileClaim), 1000, batches...)
 	f.must(err, "claim files")
+	wantSame(f, "files are due", due, len(works) > 0)
 	return works
 }
 

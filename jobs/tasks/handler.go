@@ -88,6 +88,10 @@ func (d *dispatcher) dispatch(ctx context.Context, task *asynq.Task) error {
 		if d.callbacks != nil {
 			return d.callbacks.Deliver(ctx, p.Callback, p.Generation, p.Lane)
 		}
+	case TypeFiles:
+		if d.files != nil {
+			return d.files.FetchFiles(ctx)
+		}
 	}
 	// The task is from another version, whose sweeper will enqueue it again.
 	return errors.Join(asynq.RevokeTask, fmt.Errorf("unknown task %q", task.Type()))

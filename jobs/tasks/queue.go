@@ -35,7 +35,8 @@ type Queue struct {
 	concurrency int
 	slots       int // number of callbacks at the same time
 	log         *slog.Logger
-	callbacks   Deliverer // nil if callbacks are not handled
+	callbacks   Deliverer   // nil if callbacks are not handled
+	files       FileFetcher // nil if files are not fetched
 
 	handling       context.Context // context of all handlers
 	cancelHandlers context.CancelFunc

@@ -15,6 +15,7 @@ const (
 	TypeDeadlines = "jobs:deadline"
 	TypeSummary   = "batch:summary"
 	TypeCallback  = "callback:deliver"
+	TypeFiles     = "files:fetch"
 )
 
 // Limits of one run. Retries are for short problems, such as a locked database.

@@ -11,7 +11,8 @@ import (
 type Ledger interface {
 	// NameFile gives the file the name in w.File.Name, instead of the one that it
 	// had. It returns jobs.ErrExists if another file of the folder has the name,
-	// without regard to case.
+	// without regard to case, and jobs.ErrLeaseLost if the file is no longer to be
+	// fetched.
 	NameFile(ctx context.Context, w Work) error
 	// SettleFiles records the ends of files in one durable step.
 	SettleFiles(ctx context.Context, works []Work) error

@@ -118,7 +118,11 @@ func (r *runner) dispatch(ctx context.Context, works iter.Seq2[Work, error], que
 			return context.Cause(ctx)
 		}
 		extension := artifact.ExpectedExtension(w.File.Output, w.Job.Params, w.Batch.Params)
-		if err := r.names.assign(ctx, &w, extension); err != nil {
+		err := r.names.assign(ctx, &w, extension)
+		if errors.Is(err, jobs.ErrLeaseLost) {
+			continue // the job has another screenshot by now, or none
+		}
+		if err != nil {
 			return err
 		}
 		to := queue

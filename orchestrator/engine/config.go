@@ -16,6 +16,7 @@ import (
 	"shotline/jobs/tasks"
 	"shotline/orchestrator"
 	"shotline/orchestrator/callback"
+	"shotline/orchestrator/download"
 	"shotline/orchestrator/throttle"
 	"shotline/receiver/signature"
 )
@@ -71,6 +72,10 @@ type Config struct {
 	// engine sets Worker and Slots. If it is nil, this engine delivers no
 	// callbacks.
 	Callbacks *callback.Config
+
+	// Downloads says how to fetch the files of the batches whose download is ordered
+	// in the store, see jobs.Files. The engine sets Batches.
+	Downloads download.WorkConfig
 
 	JobTimeout     time.Duration // how long to wait for a webhook before querying the vendor; 10m
 	DeadlineGrace  time.Duration // how much longer to wait while the vendor is still working; 10m

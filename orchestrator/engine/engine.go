@@ -13,6 +13,7 @@ import (
 	"shotline/jobs/tasks"
 	"shotline/orchestrator"
 	"shotline/orchestrator/callback"
+	"shotline/orchestrator/download"
 	"shotline/receiver"
 )
 
@@ -31,7 +32,8 @@ type Engine struct {
 	queue        *tasks.Queue
 	orchestrator *orchestrator.Orchestrator
 	callbacks    *callback.Deliverer // nil without callbacks
-	webhooks     *receiver.Receiver  // nil if the engine takes no webhooks
+	files        *download.Worker
+	webhooks     *receiver.Receiver // nil if the engine takes no webhooks
 	calls        *gate
 
 	mu      sync.Mutex // serializes Start and Stop
@@ -91,6 +93,10 @@ func (e *Engine) join(ctx context.Context) (err error) {
 	}); err != nil {
 		return err
 	}
+	files := c.Downloads
+	files.Batches = c.Batches
+	e.files = download.NewWorker(files, download.WorkParts{Store: e.store, Vendor: e.client, Queue: e.queue, Clock: clock, Logger: c.Logger})
+	e.queue.HandleFiles(e.files)
 	if e.webhooks, err = c.newReceiver(e.orchestrator); err != nil {
 		return err
 	}
@@ -131,6 +137,7 @@ func (e *Engine) Start() error {
 		return fmt.Errorf("start engine: %w", err)
 	}
 	e.orchestrator.Start()
+	e.files.Start()
 	if e.callbacks != nil {
 		e.callbacks.Start()
 	}
@@ -143,6 +150,7 @@ func (e *Engine) Start() error {
 func (e *Engine) Drain() {
 	e.calls.shut()
 	e.orchestrator.Drain()
+	e.files.Drain()
 	if e.callbacks != nil {
 		e.callbacks.Drain()
 	}
@@ -175,6 +183,9 @@ func (e *Engine) close() error {
 	}
 	if e.callbacks != nil {
 		e.callbacks.Stop()
+	}
+	if e.files != nil {
+		e.files.Stop()
 	}
 	if e.orchestrator != nil {
 		e.orchestrator.Stop()

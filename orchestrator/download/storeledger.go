@@ -1,0 +1,154 @@
+package download
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"shotline/jobs"
+)
+
+// A file that could not be fetched is tried again after laterFirst. This doubles
+// with every triesTogether further tries, up to laterMost, until the file was
+// tried maxTries times.
+const (
+	laterFirst    = time.Minute
+	laterMost     = 2 * time.Hour
+	triesTogether = 6 // calls that one run makes for a file
+	maxTries      = 60
+)
+
+// storeLedger is the Ledger of the files that a Worker has claimed.
+type storeLedger struct {
+	*Worker
+	mu    sync.Mutex
+	files map[fileKey]jobs.File // claimed and not settled yet
+}
+
+// fileKey identifies a file.
+type fileKey struct {
+	job    jobs.ID
+	output jobs.Output
+	shot   int
+}
+
+func keyOf(f jobs.File) fileKey { return fileKey{f.Job, f.Output, f.Shot} }
+
+func newStoreLedger(w *Worker, claimed []jobs.FileWork) *storeLedger {
+	l := &storeLedger{Worker: w, files: map[fileKey]jobs.File{}}
+	for _, c := range claimed {
+		l.files[keyOf(c.File)] = c.File
+	}
+	return l
+}
+
+// NameFile implements Ledger.
+func (l *storeLedger) NameFile(ctx context.Context, w Work) error {
+	l.mu.Lock()
+	named := l.files[keyOf(w.File)].Name == w.File.Name
+	l.mu.Unlock()
+	if named {
+		return nil
+	}
+	if err := l.Store.NameFile(ctx, w.File); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if f, found := l.files[keyOf(w.File)]; found {
+		f.Name = w.File.Name
+		l.files[keyOf(f)] = f
+	}
+	return nil
+}
+
+// SettleFiles implements Ledger. A file that failed stays wanted if it is to be
+// tried again later.
+func (l *storeLedger) SettleFiles(ctx context.Context, works []Work) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.Clock.Now()
+	files := make([]jobs.File, len(works))
+	for i, w := range works {
+		files[i] = w.File
+		if w.File.State == jobs.FileFailed && !l.Once && w.File.Tries < maxTries {
+			files[i].State, files[i].WakeAt = jobs.FileWanted, now.Add(later(w.File.Tries))
+		}
+	}
+	if err := l.Store.SettleFiles(ctx, files, now); err != nil {
+		return err
+	}
+	for _, f := range files {
+		delete(l.files, keyOf(f))
+		if f.State != jobs.FileSaved {
+			l.Logger.Warn("file could not be fetched", "job", f.Job.String(), "output", f.Output, "state", f.State, "tries", f.Tries,
+				"next", f.WakeAt, "error", f.Error)
+		}
+	}
+	return nil
+}
+
+// later returns the delay after which a file is tried again.
+func later(tries int) time.Duration {
+	return min(laterFirst<<min(max(tries-1, 0)/triesTogether, 20), laterMost)
+}
+
+// renewing calls do, and renews the claims until it returns.
+func (l *storeLedger) renewing(ctx context.Context, do func() error) error {
+	done := make(chan struct{})
+	var renewal sync.WaitGroup
+	renewal.Go(func() {
+		ticker := time.NewTicker(renewEvery)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-ticker.C:
+				if err := l.wakeAt(ctx, l.Clock.Now().Add(claimTime), nil); err != nil && ctx.Err() == nil {
+					l.Logger.Warn("claims of files could not be renewed", "error", err)
+				}
+			}
+		}
+	})
+	defer renewal.Wait()
+	defer close(done)
+	return do()
+}
+
+// release ends the claims of the files that a run has not settled, because it
+// stopped with an error.
+func (l *storeLedger) release(ctx context.Context, stopped error) error {
+	if stopped == nil && ctx.Err() == nil {
+		return nil // the rest belongs to other screenshots by now
+	}
+	wake := l.Clock.Now()
+	if ctx.Err() == nil {
+		wake = wake.Add(laterFirst)
+	} else {
+		stopped = nil
+	}
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
+	defer cancel()
+	return l.wakeAt(limited, wake, stopped)
+}
+
+// wakeAt sets when the files that are not settled can be claimed again. If there
+// is an error, it is recorded, and the files have failed if they are tried only
+// once.
+func (l *storeLedger) wakeAt(ctx context.Context, wake time.Time, failure error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var files []jobs.File
+	for _, f := range l.files {
+		f.State, f.WakeAt = jobs.FileWanted, wake
+		if failure != nil {
+			f.Error = failure.Error()
+			if l.Once {
+				f.State = jobs.FileFailed
+			}
+		}
+		files = append(files, f)
+	}
+	return l.Store.SettleFiles(ctx, files, l.Clock.Now())
+}
