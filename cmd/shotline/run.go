@@ -20,7 +20,7 @@ func runCommand() *cli.Command {
 		Usage:     "submit a list of URLs, do the work, wait and print a summary, in one process",
 		ArgsUsage: "FILE…|-|URL…",
 		Flags: storeFlags(slices.Concat(inputFlags(), workFlags(), []cli.Flag{
-			batchFlag,
+			batchFlag, downloadFlag, fileNameFlag, imageModeFlag,
 			&cli.BoolFlag{Name: "poll", Usage: "poll for results instead of listening for webhooks"},
 			timeoutFlag, jsonFlag,
 		})...),
@@ -45,6 +45,14 @@ func runFile(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	var columns [][]string // of the input
+	if in != nil {
+		columns = append(columns, in.spec.Columns)
+	}
+	if w.keep, err = w.keepFilesFrom(c, columns...); err != nil {
+		return err
+	}
+	w.Downloads.Once = true
 	if w.Store, err = w.openStore(c.Context); err != nil {
 		return err
 	}
@@ -59,10 +67,25 @@ func runFile(c *cli.Context) error {
 	if w.Batches = chosen.only; in != nil && !chosen.all {
 		w.Batches = append([]string{in.spec.ID}, chosen.only...)
 	}
+	for _, id := range chosen.awaited {
+		b, err := w.Store.Batch(c.Context, id)
+		if err != nil {
+			return err
+		}
+		if w.keep.folder != "" {
+			if err := w.keep.check(b.Columns, "batch "+id); err != nil {
+				return err
+			}
+		}
+	}
 	if err := chosen.printWaiting(c, w.Store); err != nil {
 		return err
 	}
 	ended, err := runBatches(c, w, in, chosen.awaited)
+	var incomplete *exitError // files could not be saved
+	if errors.As(err, &incomplete) && incomplete.code == exitFlawed {
+		err = nil
+	}
 	if err != nil {
 		return err
 	}
@@ -76,6 +99,9 @@ func runFile(c *cli.Context) error {
 		if err := batchResult(b); err != nil {
 			return err
 		}
+	}
+	if incomplete != nil {
+		return incomplete
 	}
 	return nil
 }
@@ -105,7 +131,9 @@ func (w *work) chooseResultSource(ctx context.Context, pollOnly bool) error {
 }
 
 // runBatches works in this process until the batch of the input, if there is one,
-// and the other batches have ended and have summaries.
+// and the other batches have ended and have summaries, and their files are saved
+// if that is ordered. The error has the code exitFlawed if files could not be
+// saved.
 func runBatches(c *cli.Context, w work, in *input, others []string) ([]jobs.Batch, error) {
 	ctx, cancel, err := withWaitTimeout(c)
 	if err != nil {
@@ -132,13 +160,24 @@ func runBatches(c *cli.Context, w work, in *input, others []string) ([]jobs.Batc
 		}
 		awaited = append([]string{b.ID}, others...)
 	}
+	if err := w.orderFiles(c.Context, awaited); err != nil {
+		return nil, err
+	}
 	ended := make([]jobs.Batch, len(awaited))
 	for i, id := range awaited {
 		if ended[i], err = runToEnd(ctx, c, w, r, id); err != nil {
 			return nil, err
 		}
 	}
-	return ended, nil
+	var missing error
+	for _, id := range awaited {
+		err := awaitFiles(ctx, c, w.Store, id)
+		if err != nil && exitCode(err) != exitFlawed {
+			return nil, err
+		}
+		missing = errors.Join(missing, err)
+	}
+	return ended, missing
 }
 
 // runToEnd waits until a batch has ended and has a summary.

@@ -14,7 +14,7 @@ func serveCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "serve",
 		Usage: "receive webhooks and do the work of all batches in the database, until stopped",
-		Flags: storeFlags(append(append(workFlags(), apiFlags()...), keepForeignFlag, keepDeliveriesFlag, keepEventsFlag, auditWindowFlag,
+		Flags: storeFlags(append(append(workFlags(), apiFlags()...), downloadFlag, fileNameFlag, keepForeignFlag, keepDeliveriesFlag, keepEventsFlag, auditWindowFlag,
 			sinkFlag, callbackSecretFlag, callbackRetryFlag, callbackConcurrencyFlag, allowPrivateFlag)...),
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
@@ -48,10 +48,16 @@ func serve(c *cli.Context, log *slog.Logger) error {
 	if w.outputs, err = outputsFrom(c); err != nil {
 		return err
 	}
+	if w.keep, err = w.keepFilesFrom(c, nil); err != nil {
+		return err
+	}
 	if w.Store, err = w.openStore(ctx); err != nil {
 		return err
 	}
 	defer w.Store.Close()
+	if err := orderAllFiles(c, w); err != nil {
+		return err
+	}
 
 	if len(w.Apps) == 0 {
 		log.Warn("no --app-id: the vendor sends no webhooks for batches without an app, so their results are polled")

@@ -32,6 +32,7 @@ type work struct {
 	listener net.Listener // replaces listen if not nil
 	api      apiSettings
 	outputs  *client.Client // downloads images for the API
+	keep     keepFiles      // which files to save
 }
 
 // workFrom parses the work flags. The caller opens the database.

@@ -38,8 +38,8 @@ var Formats = []Format{CSV, TSV, JSONL, XLSX}
 
 // Results writes the results of a batch. The zero value writes all rows as CSV.
 type Results struct {
-	// File returns the name of a job's downloaded image. If it is nil, the column
-	// is empty.
+	// File returns the name of a job's saved image. If it is nil, the name is that
+	// of the store's record, relative to the folder of the download.
 	File   func(jobs.Job) string
 	Format Format       // empty: CSV
 	States []jobs.State // only rows in these states; empty: all
@@ -78,6 +78,10 @@ type Results struct {
 // JSONL has the fields of jobjson.Job. A duplicate has its own fields there, and
 // the number of the row that it repeats.
 func (r Results) Write(ctx context.Context, w io.Writer, src RowSource, batchID string) error {
+	if files, knows := src.(fileSource); knows && r.File == nil {
+		named := &namedRows{RowSource: src, files: files}
+		src, r.File = named, named.name
+	}
 	batch, err := src.Batch(ctx, batchID)
 	if err == nil {
 		switch r.Format {

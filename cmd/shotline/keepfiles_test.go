@@ -1,0 +1,113 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"shotline/jobs/sqlite"
+)
+
+// keptFiles returns the files below a folder, without those of a process.
+func keptFiles(t *testing.T, dir string) string {
+	t.Helper()
+	var names []string
+	for _, name := range filesIn(t, dir) {
+		if !strings.HasPrefix(name, ".") {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, " ")
+}
+
+// runArgs are the arguments of a run against the vendor of the stage.
+func (s *stage) runArgs(args ...string) []string {
+	return append([]string{"run", "--poll", "--db", s.db, "--api-key", testKey, "--base-url", s.vendor.url + "/api/v1", "--timeout", "60s"}, args...)
+}
+
+// TestRunSavesFiles checks that a run ends when its files are saved, and that the
+// results and a later run know them.
+func TestRunSavesFiles(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	dir := filepath.Join(t.TempDir(), "images")
+	code, _, errs := invoke(t, s.runArgs("--download", dir, "--name", "{path}-{row}", "https://shop.shotline.test/x", "https://shop.shotline.test/y", "https://shop.shotline.test/x")...)
+	if code != exitOK || !strings.Contains(errs, "2 files saved in "+dir) {
+		t.Fatalf("exit code %d: %s", code, errs)
+	}
+	if got := keptFiles(t, dir); got != "x-1.png y-2.png" {
+		t.Errorf("files %s", got)
+	}
+	_, stdout, _ := invoke(t, "list", "--json", "--db", s.db)
+	_, rest, _ := strings.Cut(stdout, `"batch_id":"`)
+	batch, _, _ := strings.Cut(rest, `"`)
+	_, results, _ := invoke(t, "results", "--db", s.db, batch)
+	if strings.Count(results, "x-1.png") != 2 || strings.Count(results, "y-2.png") != 1 {
+		t.Errorf("results:\n%s", results)
+	}
+
+	// The order is stored: a later run without the flag waits for the same files.
+	code, _, errs = invoke(t, s.runArgs("--batch", batch)...)
+	if code != exitOK || !strings.Contains(errs, "2 files saved in "+dir) {
+		t.Errorf("exit code %d: %s", code, errs)
+	}
+	// Another folder gets all files.
+	other := filepath.Join(t.TempDir(), "other")
+	code, _, errs = invoke(t, s.runArgs("--batch", batch, "--download", other, "--name", "{row}")...)
+	if got := keptFiles(t, other); code != exitOK || got != "1.png 2.png" {
+		t.Errorf("exit code %d: files %s: %s", code, got, errs)
+	}
+}
+
+// TestDownloadFlagErrors checks wrong values of --download and --name.
+func TestDownloadFlagErrors(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	db := filepath.Join(t.TempDir(), "shots.db")
+	for name, test := range map[string]struct {
+		args []string
+		want string
+	}{
+		"no folder":        {[]string{"run", "--download", file}, "--download: "},
+		"unknown variable": {[]string{"run", "--download", t.TempDir(), "--name", "{SKU}"}, "--name: "},
+		"name alone":       {[]string{"run", "--name", "{row}"}, "--name needs --download"},
+	} {
+		code, _, errs := invoke(t, append(test.args, "--poll", "--db", db, "--api-key", "k", "https://shop.shotline.test/")...)
+		if code != exitUsage || !strings.Contains(errs, test.want) {
+			t.Errorf("%s: exit code %d: %s", name, code, errs)
+		}
+	}
+	if _, err := os.Stat(db); err == nil {
+		t.Error("a database was created")
+	}
+}
+
+// TestServeSavesFiles checks that a serve saves the files of all batches, and
+// stores the order for its next start.
+func TestServeSavesFiles(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "images")
+	s := newStage(t, "--download", dir, "--name", "{batch}/{row}")
+	first := s.submit(exitOK, "https://shop.shotline.test/1\n")
+	s.until("the file is saved", func() bool { _, err := os.Stat(filepath.Join(dir, first, "1.png")); return err == nil })
+	if strings.Contains(s.log.String(), "could not be fetched") {
+		t.Errorf("log:\n%s", s.log)
+	}
+	store, err := sqlite.Open(t.Context(), s.db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	s.until("the file is recorded", func() bool {
+		counts, err := store.CountFiles(t.Context(), first)
+		return err == nil && counts.Saved == 1
+	})
+	orders, err := store.DownloadOrders(t.Context(), "")
+	if err != nil || len(orders) != 1 || orders[0].Folder != dir || orders[0].Name != "{batch}/{row}" {
+		t.Errorf("orders %+v (%v)", orders, err)
+	}
+}
