@@ -164,11 +164,14 @@ func tagMatches(header []string, tag string) bool {
 	return false
 }
 
-// open opens an output, from the disk if it is kept there, and otherwise from the
-// vendor.
+// open opens an output, from the disk if it is kept or saved there, and otherwise
+// from the vendor.
 func (s *server) open(ctx context.Context, j jobs.Job, kind output, tag string) (*client.Download, error) {
 	if kept := s.images.open(j, kind, tag); kept != nil {
 		return kept, nil
+	}
+	if saved := s.openSaved(ctx, j, kind); saved != nil {
+		return saved, nil
 	}
 	body, err := s.fetch(ctx, j, kind)
 	if err != nil {

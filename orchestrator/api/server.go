@@ -25,6 +25,7 @@ type Store interface {
 	Batches(ctx context.Context, before string, limit int) ([]jobs.Batch, error)
 	Job(ctx context.Context, id jobs.ID) (jobs.Job, error)
 	Search(ctx context.Context, f jobs.JobSearch) (page []jobs.Job, next jobs.ID, err error)
+	FilesOf(ctx context.Context, batch string, after, last int64) ([]jobs.File, error)
 	Delivery(ctx context.Context, seq int64) (jobs.KeptDelivery, error)
 	EventRange(ctx context.Context) (oldest, newest int64, err error)
 	AddJob(ctx context.Context, spec jobs.BatchSpec, r jobs.Request, at time.Time) (jobs.Job, error)
