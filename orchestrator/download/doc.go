@@ -7,6 +7,9 @@
 // record: [ManifestLedger] keeps it beside the files. [Source] finds the works of
 // batches and jobs, and omits the files that are already saved.
 //
+// A [Worker] fetches the files of batches whose download is ordered in a store,
+// while run or serve works. Its record is the store.
+//
 // A file is complete or does not exist, whatever happens. After a crash between
 // the two steps of saving and recording, the file is fetched again, and gets the
 // same name.
