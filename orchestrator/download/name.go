@@ -29,6 +29,13 @@ const maxSuffix = 10_000_000
 // assign gives the file a name with the extension. If another file has the name,
 // it adds the name of the output, or else a number from 2 on.
 func (n *namer) assign(ctx context.Context, w *Work, extension string) error {
+	// A file keeps the name of an earlier try or version, so that it replaces that
+	// file.
+	if name := w.File.Name; name != "" && hasExtension(name, extension) && w.mayHaveName(name) {
+		if taken, err := n.try(ctx, w, name); !taken {
+			return err
+		}
+	}
 	wanted := w.name(extension)
 	taken, err := n.try(ctx, w, wanted)
 	if !taken {
