@@ -83,5 +83,5 @@ func Advice(name string) string {
 	if near == "" {
 		return ""
 	}
-	return "not a documented parameter; did you mean " + near + "? It is sent as it is"
+	return "sent, but not a documented parameter; did you mean " + near + "?"
 }

@@ -68,6 +68,12 @@ func (r *Reader) readCandidates() ([]column, error) {
 		}
 		rec = next
 	}
+	for i, c := range columns {
+		if r.columns[i].candidate && c.role == metadata {
+			columns[i].note += fmt.Sprintf("; %s:%s sends it", paramPrefix, c.header) // once is enough
+			break
+		}
+	}
 	for i := range undecided {
 		columns[i].candidate = false
 		if hasValue[i] {
@@ -95,5 +101,5 @@ func implausible(c column, line int, text string) string {
 	if c.param.Secret {
 		shown = "a value that is no " + c.name
 	}
-	return fmt.Sprintf("because line %d has %s; %s:%s would send it", line, shown, paramPrefix, c.header)
+	return fmt.Sprintf("because line %d has %s", line, shown)
 }

@@ -148,14 +148,14 @@ func readColumn(cell string) (column, error) {
 	if folded == "apps" {
 		c = c.own("because " + parameter.Reserved(folded))
 	} else if near := parameter.Nearest(header); near != "" {
-		c.note = fmt.Sprintf("column %q: own column; did you mean %s?", weburl.Excerpt(header), near)
+		c.note = fmt.Sprintf("column %q: not a parameter; did you mean %s?", weburl.Excerpt(header), near)
 	}
 	return c, nil
 }
 
 // own returns the column as one of the user's own, with the reason.
 func (c column) own(reason string) column {
-	return column{role: metadata, header: c.header, name: c.header, note: fmt.Sprintf("column %q: own column, %s", weburl.Excerpt(c.header), reason)}
+	return column{role: metadata, header: c.header, name: c.header, note: fmt.Sprintf("column %q: not a parameter, %s", weburl.Excerpt(c.header), reason)}
 }
 
 // readParamColumn reads a header such as param:NAME. NAME keeps its case unless it
@@ -183,11 +183,10 @@ func readParamColumn(header, name string) (column, error) {
 
 // sentNote returns the note on a column that is sent as a parameter.
 func (c column) sentNote() string {
-	note := fmt.Sprintf("column %q: sent as parameter %s", weburl.Excerpt(c.header), c.name)
 	if near := parameter.Nearest(c.name); near != "" {
-		note += fmt.Sprintf(", which is not documented; did you mean %s?", near)
+		return fmt.Sprintf("column %q: sent, but not a documented parameter; did you mean %s?", weburl.Excerpt(c.header), near)
 	}
-	return note
+	return fmt.Sprintf("column %q: sent as parameter %s", weburl.Excerpt(c.header), c.name)
 }
 
 // SecretColumns returns, for each column of a table, whether its values might

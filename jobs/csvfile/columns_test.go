@@ -46,10 +46,10 @@ func TestColumns(t *testing.T) {
 				"A4,Manual,,,,PDF,https://example.com/d\n" +
 				"A5,Rug,,60 cm,,,https://example.com/e\n",
 			notes: []string{
-				`column "Size": own column, because line 2 has "XL"; param:Size would send it`,
-				`column "Width": own column, because line 3 has "8.5"; param:Width would send it`,
-				`column "Height": own column, because line 3 has "10"; param:Height would send it`,
-				`column "Format": own column, because line 4 has "PDF"; param:Format would send it`,
+				`column "Size": not a parameter, because line 2 has "XL"; param:Size sends it`,
+				`column "Width": not a parameter, because line 3 has "8.5"`,
+				`column "Height": not a parameter, because line 3 has "10"`,
+				`column "Format": not a parameter, because line 4 has "PDF"`,
 			},
 			params: []jobs.Params{nil, nil, nil, nil},
 			metadata: []jobs.Metadata{{"SKU": "A1", "Name": "Shirt", "Size": "XL"}, {"SKU": "A2", "Name": "Mug", "Width": "8.5", "Height": "10"},
@@ -67,7 +67,7 @@ func TestColumns(t *testing.T) {
 			text: "\"Referring page title\"\t\"url\"\t\"Language\"\t\"Target URL\"\n" +
 				"\"A\"\t\"https://example.com/a\"\t\"es, en\"\t\"https://shop.example/\"\n" +
 				"\"B\"\t\"https://example.com/b\"\t\"en\"\t\"https://shop.example/\"\n",
-			notes:  []string{`column "Language": own column, because line 2 has "es, en"; param:Language would send it`},
+			notes:  []string{`column "Language": not a parameter, because line 2 has "es, en"; param:Language sends it`},
 			params: []jobs.Params{nil, nil},
 			metadata: []jobs.Metadata{{"Referring page title": "A", "Language": "es, en", "Target URL": "https://shop.example/"},
 				{"Referring page title": "B", "Language": "en", "Target URL": "https://shop.example/"}},
@@ -92,7 +92,7 @@ func TestColumns(t *testing.T) {
 		{
 			name: "a forced column wins over one with the same name",
 			text: "url,Width,param:width\na.test,800,900\n",
-			notes: []string{`column "Width": own column, because column "param:width" sets width`,
+			notes: []string{`column "Width": not a parameter, because column "param:width" sets width`,
 				`column "param:width": sent as parameter width`},
 			params:   []jobs.Params{{"width": 900.0}},
 			metadata: []jobs.Metadata{{"Width": "800"}},
@@ -100,30 +100,30 @@ func TestColumns(t *testing.T) {
 		{
 			name: "misspelt names are pointed out",
 			text: "url,widht,param:heigth,Screen Width,Weight\na.test,800,900,1280,3\n",
-			notes: []string{`column "widht": own column; did you mean width?`,
-				`column "param:heigth": sent as parameter heigth, which is not documented; did you mean height?`,
-				`column "Screen Width": own column; did you mean screen_width?`},
+			notes: []string{`column "widht": not a parameter; did you mean width?`,
+				`column "param:heigth": sent, but not a documented parameter; did you mean height?`,
+				`column "Screen Width": not a parameter; did you mean screen_width?`},
 			params:   []jobs.Params{{"heigth": "900"}},
 			metadata: []jobs.Metadata{{"widht": "800", "Screen Width": "1280", "Weight": "3"}},
 		},
 		{
 			name:     "names with and without a prefix",
 			text:     "url,title,meta.title,meta:Width,Width,meta:ref\na.test,1,2,3,4,5\n",
-			notes:    []string{`column "Width": own column, because line 2 has "4"; param:Width would send it`},
+			notes:    []string{`column "Width": not a parameter, because line 2 has "4"; param:Width sends it`},
 			params:   []jobs.Params{nil},
 			metadata: []jobs.Metadata{{"title": "1", "meta.title": "2", "meta:Width": "3", "Width": "4", "ref": "5"}},
 		},
 		{
 			name:     "apps are set for the batch",
 			text:     "url,apps,job:retries\na.test,12,3\n",
-			notes:    []string{`column "apps": own column, because the apps to notify are set for the whole batch, by --app-id`, `column "job:retries": own column, because the options of a row are job:callback_url, job:priority, job:timeout`},
+			notes:    []string{`column "apps": not a parameter, because the apps to notify are set for the whole batch, by --app-id`, `column "job:retries": not an option; the options of a row are job:callback_url, job:priority, job:timeout`},
 			params:   []jobs.Params{nil},
 			metadata: []jobs.Metadata{{"apps": "12", "job:retries": "3"}},
 		},
 		{
 			name:     "messages do not contain secrets",
 			text:     "url,Cookie\na.test,hunter2\n",
-			notes:    []string{`column "Cookie": own column, because line 2 has a value that is no cookie; param:Cookie would send it`},
+			notes:    []string{`column "Cookie": not a parameter, because line 2 has a value that is no cookie; param:Cookie sends it`},
 			params:   []jobs.Params{nil},
 			metadata: []jobs.Metadata{{"Cookie": "hunter2"}},
 		},
@@ -137,7 +137,7 @@ func TestColumns(t *testing.T) {
 		{
 			name:     "two own columns whose names differ in case",
 			text:     "url,Width,width\na.test,8,9\n",
-			notes:    []string{`column "Width": own column, because line 2 has "8"; param:Width would send it`, `column "width": own column, because line 2 has "9"; param:width would send it`},
+			notes:    []string{`column "Width": not a parameter, because line 2 has "8"; param:Width sends it`, `column "width": not a parameter, because line 2 has "9"`},
 			params:   []jobs.Params{nil},
 			metadata: []jobs.Metadata{{"Width": "8", "width": "9"}},
 		},
@@ -167,7 +167,7 @@ func TestColumns(t *testing.T) {
 func TestImplausibleValueInTheLastRow(t *testing.T) {
 	text := "url,width\n" + strings.Repeat("a.test,800\n", 50_000) + "a.test,wide\n"
 	notes, rows := readNotes(t, text, csvfile.Options{})
-	want := []string{`column "width": own column, because line 50002 has "wide"; param:width would send it`}
+	want := []string{`column "width": not a parameter, because line 50002 has "wide"; param:width sends it`}
 	if diff := cmp.Diff(want, notes); diff != "" || rows[0].Params != nil || rows[0].Metadata["width"] != "800" {
 		t.Errorf("the first row is %+v, notes: %s", rows[0], diff)
 	}

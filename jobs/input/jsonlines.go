@@ -231,7 +231,7 @@ func (o *objects) setOption(request *jobs.Request, name string, value json.RawMe
 // parameter. Only fields of the first line are noted.
 func (o *objects) noteField(name string) {
 	if p, found := parameter.Lookup(name); found && o.line == 1 {
-		o.notes = append(o.notes, fmt.Sprintf("field %q: own field; params.%s would send it", weburl.Excerpt(name), p.Name))
+		o.notes = append(o.notes, fmt.Sprintf("field %q: not a parameter; params.%s sends it", weburl.Excerpt(name), p.Name))
 	}
 }
 

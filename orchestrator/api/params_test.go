@@ -12,7 +12,7 @@ import (
 // TestNotes checks that names that resemble a parameter are pointed out, and that
 // they are sent unchanged.
 func TestNotes(t *testing.T) {
-	advice := "not a documented parameter; did you mean width? It is sent as it is"
+	advice := "sent, but not a documented parameter; did you mean width?"
 	formBody, formKind := form(t, "param", "widht=7", "file@", "url,dark,Size\na.test,true,XL\n")
 	for name, test := range map[string]struct {
 		path, body, kind string
@@ -21,9 +21,9 @@ func TestNotes(t *testing.T) {
 		"job":       {"/v1/jobs", `{"url":"a.test","params":{"widht":7,"wait_for":"x"}}`, "application/json", []any{"params.widht: " + advice}},
 		"job, fine": {"/v1/jobs", `{"url":"a.test","params":{"width":7,"wait_for":"x"}}`, "application/json", nil},
 		"JSON": {"/v1/batches", `{"jobs":[{"url":"a.test"},{"url":"b.test","params":{"widht":7}},{"url":"c.test","params":{"widht":8}}],"params":{"heigth":9}}`, "application/json",
-			[]any{"params.heigth: not a documented parameter; did you mean height? It is sent as it is", "jobs[1].params.widht: " + advice}},
+			[]any{"params.heigth: sent, but not a documented parameter; did you mean height?", "jobs[1].params.widht: " + advice}},
 		"CSV":  {"/v1/batches?param=widht%3D7", "url,title\na.test,x\n", "text/csv", []any{"param widht: " + advice}},
-		"form": {"/v1/batches", formBody, formKind, []any{"param widht: " + advice, `column "dark": sent as parameter dark`, `column "Size": own column, because line 2 has "XL"; param:Size would send it`}},
+		"form": {"/v1/batches", formBody, formKind, []any{"param widht: " + advice, `column "dark": sent as parameter dark`, `column "Size": not a parameter, because line 2 has "XL"; param:Size sends it`}},
 	} {
 		r := newRig(t, nil)
 		got := r.do("POST", test.path, test.body, "Content-Type", test.kind).want(202)

@@ -144,7 +144,7 @@ func TestReadOnlyTokensSeeNoSecretColumnsOfTheUser(t *testing.T) {
 	r := newRig(t, func(c *Config) { reads, writes = addTokens(t, c) })
 	r.token = writes
 	created := r.do("POST", "/v1/batches", "url,Cookie,meta:header,ref\na.test/1,hunter2,hunter2,shown\n", "Content-Type", "text/csv").want(202)
-	if notes := fmt.Sprint(created["notes"]); strings.Contains(notes, secret) || !strings.Contains(notes, `column "Cookie": own column`) {
+	if notes := fmt.Sprint(created["notes"]); strings.Contains(notes, secret) || !strings.Contains(notes, `column "Cookie": not a parameter`) {
 		t.Errorf("notes are %s", notes)
 	}
 	batch := created["batch_id"].(string)
