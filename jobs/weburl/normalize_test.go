@@ -167,8 +167,8 @@ func TestNormalizeRefuses(t *testing.T) {
 		{"3.14", "IPv4"},
 		{"12.05.2026", "IPv4"},
 
-		{"http:/example.com", "two slashes after http:"},
-		{"HTTPS:example.com", "two slashes after https:"},
+		{"http:/example.com", "two slashes after \"http:\""},
+		{"HTTPS:example.com", "two slashes after \"https:\""},
 		{"http//example.com", "want http://"},
 		{"https", "want https://"},
 		{"http://http://example.com/", "scheme occurs twice"},

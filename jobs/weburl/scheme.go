@@ -19,7 +19,7 @@ func withScheme(s string) (full string, guessed bool, err error) {
 	scheme, rest, found := strings.Cut(s, ":")
 	if found && isWeb(scheme) {
 		if len(rest)-len(strings.TrimLeft(rest, `/\`)) < 2 {
-			return "", false, fmt.Errorf("%w: want two slashes after %s:", notURL(s), strings.ToLower(scheme))
+			return "", false, fmt.Errorf("%w: want two slashes after %q", notURL(s), strings.ToLower(scheme)+":")
 		}
 		return s, false, nil
 	}
