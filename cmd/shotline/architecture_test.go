@@ -23,7 +23,7 @@ var mayImport = map[string][]string{
 	"receiver/listener":     {},
 	"jobs/artifact":         {"jobs"},
 	"jobs/weburl":           {"client/excerpt"},
-	"jobs/csvfile":          {"client/parameter", "jobs", "jobs/weburl"},
+	"jobs/csvfile":          {"client/parameter", "jobs", "jobs/resultcolumn", "jobs/weburl"},
 	"jobs/input":            {"client/parameter", "jobs", "jobs/csvfile", "jobs/weburl"},
 	"jobs/jobjson":          {"jobs"},
 	"jobs/resultcolumn":     {},

@@ -143,7 +143,7 @@ func openFiles(spec jobs.BatchSpec, command string, names []string, stdin io.Rea
 	if err != nil {
 		return nil, badUsage("%w", err)
 	}
-	spec.Source, spec.Columns = sourceOf(names), reader.Columns()
+	spec.Source, spec.Columns, spec.Dialect = sourceOf(names), reader.Columns(), reader.Dialect()
 	return &input{spec: spec, rows: reader, files: []io.Closer{reader}, notes: reader.Notes()}, nil
 }
 

@@ -50,10 +50,12 @@ func nameOf(cell string) string {
 	return strings.Join(strings.FieldsFunc(name, func(r rune) bool { return r == '_' || r == '-' || r == ' ' || r == '\u00a0' }), " ")
 }
 
-// strongColumn returns the index of the column url or urls, or -1.
+// strongColumn returns the index of the column url or urls, or -1. A column url
+// that an earlier results file added does not count.
 func strongColumn(header []string) int {
 	for _, name := range strongNames {
-		if at := slices.IndexFunc(header, func(cell string) bool { return len(cell) < 64 && nameOf(cell) == name }); at >= 0 {
+		at := slices.IndexFunc(header, func(cell string) bool { return len(cell) < 64 && nameOf(cell) == name })
+		if at >= 0 && at != addedURL(header) {
 			return at
 		}
 	}

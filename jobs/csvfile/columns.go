@@ -19,6 +19,7 @@ const (
 	tags
 	param
 	option
+	result // a column of an earlier results file
 )
 
 // column is one column of a table.
@@ -53,7 +54,12 @@ func cutPrefix(header, prefix string) (name string, found bool) {
 // The role of a candidate is not final.
 func readHeader(header []string, url int) ([]column, error) {
 	columns := make([]column, len(header))
+	results := resultColumns(header, url)
 	for i, cell := range header {
+		if c, found := results[i]; found {
+			columns[i] = c
+			continue
+		}
 		if i == url || fold(cell) == fold(header[url]) && strongColumn(header) == url {
 			columns[i] = column{role: address, header: weburl.Trim(cell), name: fold(cell)}
 			continue

@@ -75,7 +75,8 @@ func FuzzReader(f *testing.F) {
 			if !utf8.ValidString(request.Reject + request.URL + strings.Join(request.Cells, "")) {
 				t.Fatalf("line %d is not UTF-8", request.Line)
 			}
-			if columns == nil && request.Cells != nil || columns != nil && request.Cells != nil && len(request.Cells) < len(columns) {
+			unreadable := request.Reject != "" && request.URL == "" && len(request.Cells) == 1
+			if !unreadable && request.Cells != nil && (columns == nil || len(request.Cells) < len(columns)) {
 				t.Fatalf("line %d has the cells %q, the header %q", request.Line, request.Cells, columns)
 			}
 			if _, err := json.Marshal(request.Params); err != nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 
+	"shotline/jobs"
 	"shotline/jobs/weburl"
 )
 
@@ -28,6 +29,8 @@ type layout struct {
 	url    int      // index of the URL column
 	first  position // of the first row after the header
 	notes  []string
+
+	dialect jobs.Dialect
 }
 
 // detect determines the layout of the file and leaves the records at the first
@@ -40,6 +43,7 @@ func (r *records) detect(opts Options) (layout, error) {
 		return layout{}, err
 	}
 	r.comma, r.comments = found.comma, found.header == nil
+	found.dialect = r.dialect(found)
 	r.rewind(found.first)
 	r.hold = false
 	return found, nil

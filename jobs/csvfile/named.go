@@ -85,7 +85,8 @@ func (s sample) headerAt(i int) int {
 	}
 	below := s.below(i)
 	best, bestShare := -1, 0.0
-	for _, at := range namedColumns(row.cells) {
+	named := namedColumns(row.cells)
+	for _, at := range named {
 		share := shareOf(below, at, ipAddress)
 		if len(below) == 0 || share > bestShare && (best < 0 || bestShare < nearlyAll) {
 			best, bestShare = at, share
@@ -93,6 +94,9 @@ func (s sample) headerAt(i int) int {
 		if len(below) == 0 {
 			break
 		}
+	}
+	if best < 0 && addedURL(row.cells) >= 0 {
+		return resultURL(row.cells, named, below)
 	}
 	return best
 }

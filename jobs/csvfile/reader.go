@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"shotline/jobs"
+	"shotline/jobs/resultcolumn"
 	"shotline/jobs/weburl"
 )
 
@@ -51,7 +52,8 @@ type Reader struct {
 	records *records
 	header  []string // nil for a list
 	columns []column
-	url     int      // index of the URL column
+	url     int // index of the URL column
+	dialect jobs.Dialect
 	notes   []string // on the layout
 	ahead   *record  // first row, read by Open to check that there is one
 }
@@ -95,7 +97,7 @@ func (r *Reader) Close() error { return r.source.close() }
 // columns are sent as parameters, which are not although they have the name of
 // one, and which names are probably misspelt.
 func (r *Reader) Notes() []string {
-	notes := slices.Clone(r.notes)
+	notes := append(slices.Clone(r.notes), r.resultNote()...)
 	for _, c := range r.columns {
 		if c.note != "" {
 			notes = append(notes, c.note)
@@ -111,7 +113,7 @@ func (r *Reader) begin() error {
 	if err != nil {
 		return err
 	}
-	r.notes, r.url = found.notes, found.url
+	r.notes, r.url, r.dialect = found.notes, found.url, found.dialect
 	if found.header != nil {
 		if flaw := repairText(found.header); flaw != "" {
 			return fmt.Errorf("line %d: %s", found.line, flaw)
@@ -163,16 +165,26 @@ func withoutSeparators(text string) string {
 	return strings.TrimRight(text, ",;|\t ")
 }
 
-// Columns returns the header as in the file. It is nil for a list. If a table has
-// no header, it returns names for its columns.
-func (r *Reader) Columns() []string { return r.header }
+// Columns returns the header as in the file, without the columns that an earlier
+// results file added. It is nil for a list. If a table has no header, it returns
+// names for its columns.
+func (r *Reader) Columns() []string { return r.own(r.header) }
 
-// URLColumn returns the index of the URL column.
-func (r *Reader) URLColumn() int { return r.url }
+// URLColumn returns the index of the URL column in Columns.
+func (r *Reader) URLColumn() int {
+	if r.header == nil {
+		return r.url
+	}
+	return len(r.own(r.header[:r.url]))
+}
+
+// Dialect returns how the file is written.
+func (r *Reader) Dialect() jobs.Dialect { return r.dialect }
 
 // Next returns the request of the next row, or io.EOF after the last one. If a
 // row cannot become a job, Reject is set, and URL contains the text of the URL
-// cell if there is one. Any other error is a read error, after which the Reader
+// cell if there is one. If the row cannot be divided into cells, Cells contains its
+// first line as one cell. Any other error is a read error, after which the Reader
 // cannot continue.
 func (r *Reader) Next() (jobs.Request, error) {
 	var rec record
@@ -189,6 +201,7 @@ func (r *Reader) Next() (jobs.Request, error) {
 	}
 	request := jobs.Request{Line: rec.line, Reject: rec.flaw}
 	if rec.flaw != "" {
+		request.Cells = []string{clean(rec.text)}
 		return request, nil
 	}
 	flaw := repairText(rec.cells)
@@ -221,7 +234,7 @@ func (r *Reader) fromTable(request *jobs.Request, cells []string) {
 	for len(cells) < len(r.header) {
 		cells = append(cells, "")
 	}
-	request.Cells = cells
+	request.Cells = r.own(cells)
 	shifted := false // a part of an unquoted secret might be in another column
 	if slices.ContainsFunc(cells[len(r.columns):], func(cell string) bool { return strings.TrimSpace(cell) != "" }) {
 		reject(request, fmt.Errorf("%d cells, but the header has %d", len(cells), len(r.columns)))
@@ -249,6 +262,10 @@ func (r *Reader) fromTable(request *jobs.Request, cells []string) {
 		case option:
 			if err := r.setOption(request, c.name, strings.TrimSpace(cell)); err != nil {
 				reject(request, err)
+			}
+		case result:
+			if c.name == resultcolumn.Job {
+				setJob(request, cell)
 			}
 		case metadata:
 			if request.Metadata == nil {

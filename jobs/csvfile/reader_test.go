@@ -69,7 +69,10 @@ func TestFiles(t *testing.T) {
 			{Line: 6, URL: "ftp://two.example/", Metadata: jobs.Metadata{"title": "wrong scheme"},
 				Cells:  []string{"ftp://two.example/", "wrong scheme", "", "", "", "", ""},
 				Reject: `not a URL: "ftp://two.example/": only http and https are supported`},
-			{Line: 7, Reject: "text after a closing quote, or an unclosed quote; only this line is rejected"},
+			{
+				Line: 7, Reject: "text after a closing quote, or an unclosed quote; only this line is rejected",
+				Cells: []string{`three.example/path,"a quote that is never closed,800,,,,`},
+			},
 			{Line: 8, URL: "https://four.example/path", Metadata: jobs.Metadata{"title": `bare 27" screen`},
 				Cells: []string{"four.example/path", `bare 27" screen`, "", "", "", "", ""}},
 			{Line: 9, URL: "https://five.example/", Metadata: jobs.Metadata{"title": "width"},

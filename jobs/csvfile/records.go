@@ -7,11 +7,14 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"shotline/jobs/weburl"
 )
 
 const (
 	maxCells     = 2000 // cells of one record; a line of commas must not become a million strings
 	tooManyCells = "more than 2000 cells"
+	tooLongText  = 1000 // bytes of a line that is too long from which an excerpt is made
 
 	// noComma is a separator that leaves lines whole: it does not occur in UTF-8.
 	noComma = 0xff
@@ -22,6 +25,7 @@ type record struct {
 	line  int // first line of the record, counted from 1
 	cells []string
 	flaw  string // why it could not be read; cells is then nil
+	text  string // if it could not be read: its first line, or the beginning of a line that is too long
 }
 
 // records splits a stream into records. Its buffer holds at most one record of
@@ -90,11 +94,15 @@ func (r *records) next() (record, error) {
 	rec := record{line: r.line}
 	if end < 0 {
 		rec.flaw = r.tooLong()
+		rec.text = weburl.Excerpt(string(r.buf[r.pos : r.pos+min(tooLongText, len(r.buf)-r.pos)]))
 		r.skipLine()
 		return rec, nil
 	}
 	cells, n, flaw := r.peek(end)
 	rec.cells, rec.flaw = cells, flaw
+	if flaw != "" {
+		rec.text = string(bytes.TrimRight(r.buf[r.pos:r.pos+end], "\r\n"))
+	}
 	r.consume(n)
 	return rec, nil
 }

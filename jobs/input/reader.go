@@ -1,6 +1,7 @@
 package input
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -59,6 +60,7 @@ type file struct {
 	rows    rows
 	closers []io.Closer
 	columns []int // index in the columns of the batch, for each column of the file
+	dialect jobs.Dialect
 
 	repacked bool // there might be more rows than lines
 }
@@ -246,6 +248,7 @@ func open(r io.Reader, opts Options) (f *file, parts []string, err error) {
 		f.repacked = true
 		return f, nil, f.use(openWorkbook(text, opts))
 	}
+	hasMark := bytes.HasPrefix(begin, mark16le) || bytes.HasPrefix(begin, mark16be)
 	text, note, err := toUTF8(text, begin, opts.Encoding)
 	if err != nil {
 		return f, nil, err
@@ -270,7 +273,11 @@ func open(r io.Reader, opts Options) (f *file, parts []string, err error) {
 			f.rows = found
 		}
 	default:
-		err = f.use(csvfile.Open(&rereader{content: text}, opts.csv(0)))
+		var table *csvfile.Reader
+		if table, err = csvfile.Open(&rereader{content: text}, opts.csv(0)); err == nil {
+			f.rows, f.dialect = table, table.Dialect()
+			f.dialect.BOM = f.dialect.BOM || hasMark
+		}
 	}
 	if err == nil && note != "" && f.rows != nil {
 		f.rows = noted{f.rows, note}
@@ -338,6 +345,10 @@ func (r *Reader) Repacked() bool {
 // Columns returns the columns of the batch: those of the first table, then those
 // that only further tables have. It is nil if there is no table.
 func (r *Reader) Columns() []string { return r.columns }
+
+// Dialect returns how the first file is written. It is the zero value unless that
+// is a table or a list.
+func (r *Reader) Dialect() jobs.Dialect { return r.files[0].dialect }
 
 // Notes returns what the user should know about the input. With several files,
 // each note begins with the name of its file.

@@ -38,7 +38,8 @@ func Find(header []string) (Found, bool) {
 func together(header, version []string) []int {
 	for start := range header {
 		end := start + len(version)
-		if end > len(header) || !strings.HasSuffix(strings.TrimSpace(header[start]), version[0]) {
+		endsWith := func(cell, name string) bool { return strings.HasSuffix(strings.TrimSpace(cell), name) }
+		if end > len(header) || !slices.EqualFunc(header[start:end], version, endsWith) {
 			continue
 		}
 		same := func(a, b string) bool { return strings.TrimSpace(a) == strings.TrimSpace(b) }

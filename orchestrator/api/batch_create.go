@@ -180,7 +180,8 @@ func (s *server) openList(ctx context.Context, urlColumn string, up *upload) err
 		return invalid("body", err)
 	}
 	up.closeRows = rows.Close
-	up.spec.Columns, up.rows, up.notes = rows.Columns(), rows.Next, append(up.notes, rows.Notes()...)
+	up.spec.Columns, up.spec.Dialect = rows.Columns(), rows.Dialect()
+	up.rows, up.notes = rows.Next, append(up.notes, rows.Notes()...)
 	return nil
 }
 

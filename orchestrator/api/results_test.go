@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"encoding/csv"
+	"strings"
 	"testing"
 )
 
@@ -19,4 +20,13 @@ func TestResultsInStates(t *testing.T) {
 		t.Errorf("%d duplicates in JSON", lines)
 	}
 	r.do("GET", "/v1/batches/b1/results?state=lost", nil).problem(422, "query.state[0]", "queued")
+}
+
+func TestResultsOfAnInputFromExcel(t *testing.T) {
+	r := newRig(t, nil)
+	r.do("POST", "/v1/batches", "\ufeffTitel;url\r\nKöln;a.test\r\nUlm;nowhere\r\n", "Content-Type", "text/csv").want(202)
+	all := string(r.do("GET", "/v1/batches/b1/results", nil).body)
+	if !strings.HasPrefix(all, "\ufeffTitel;url;state;") || strings.Count(all, "\r\n") != 3 {
+		t.Errorf("results: %q", all)
+	}
 }

@@ -120,11 +120,12 @@ func hideSecrets(values map[string]any) {
 
 // shieldCells hides the cells of secret columns. If a row has more cells than
 // there are columns, an unquoted value might have shifted the cells after it.
-// Then all cells from the first secret column on are hidden.
+// Then all cells from the first secret column on are hidden. If it has fewer, it
+// could not be divided into cells, and all are hidden.
 func shieldCells(cells []string, secret []bool) {
 	first := slices.Index(secret, true)
 	for i, cell := range cells {
-		shifted := first >= 0 && i >= first && len(cells) > len(secret)
+		shifted := first >= 0 && (len(cells) < len(secret) || i >= first && len(cells) > len(secret))
 		if cell != "" && (shifted || i < len(secret) && secret[i]) {
 			cells[i] = hidden
 		}

@@ -114,6 +114,7 @@ func TestReadOnlyTokensSeeNoSecretCells(t *testing.T) {
 		"a.test/2,\"{\"\"hunter2\",,,shown-3\n"+ // not JSON
 		",sid=hunter2,,p=hunter2,shown-4\n"+ // no URL
 		"a.test/3,sid=1,x,y,z=hunter2,shown-5\n"+ // not quoted
+		"a.test/5,\"sid=hunter2,,,x\n"+ // a quote that is not closed
 		"a.test/4,,,,shown-6\n", "Content-Type", "text/csv").want(202)["batch_id"].(string)
 	for path, shown := range map[string]string{
 		"/results": "shown-1 shown-2 shown-3 shown-4 a.test/3 shown-6 *** ,,,", "/results?format=ndjson": "shown-1 a.test/2",
