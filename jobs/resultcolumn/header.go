@@ -15,22 +15,25 @@ const (
 // prefix makes the name of an added column differ from the names of the input.
 const prefix = "shotline_"
 
-// names are the added columns in their order. New columns come at the end.
+// first are the columns that the first versions of the program added.
+var first = []string{
+	State, "error", "image_url", "file", "screenshot_id", "cost", "attempt", "closed_by",
+	"created_at", "submitted_at", "closed_at", "duplicate_of", "line",
+}
+
+// The columns that this version adds, in their order. New columns come at the end.
 //
 // The order of row and job_id shows whether the file has an added column url: with
 // one, row comes first. The name url alone does not show it, because most inputs
 // have such a column themselves.
-var names = []string{
-	State, "error", "image_url", "file", "screenshot_id", "cost", "attempt", "closed_by",
-	"created_at", "submitted_at", "closed_at", "duplicate_of", "line", "row", Job,
-}
+var (
+	withURL    = slices.Concat(first, []string{"row", Job}) // after url
+	withoutURL = slices.Concat(first, []string{Job, "row"})
+)
 
-// withoutURL are the added columns if url is not one of them.
-var withoutURL = append(slices.Clone(names[:len(names)-2]), Job, "row")
-
-// versions are the sets of columns that each version of the program added, the
+// versions are the sets of columns that the versions of the program added, the
 // newest first.
-var versions = [][]string{names, withoutURL, names[:len(names)-2]}
+var versions = [][]string{withURL, withoutURL, first}
 
 // Header returns the columns of a results file: those of the input, then url if
 // the input has no such column, then the added ones. If an added column has the
@@ -41,7 +44,7 @@ var versions = [][]string{names, withoutURL, names[:len(names)-2]}
 func Header(input []string) (header, added []string) {
 	header = slices.Clone(input)
 	if !slices.ContainsFunc(input, func(c string) bool { return equal(c, URL) }) {
-		added = append([]string{URL}, names...)
+		added = append([]string{URL}, withURL...)
 	} else {
 		added = withoutURL
 	}
