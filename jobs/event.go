@@ -15,9 +15,9 @@ type Event struct {
 	Batch   string // empty in the event of a foreign screenshot
 	Job     ID     // zero unless the event is about a job
 	Attempt int    // of the job; after a retry, the new one
-	// State is the state that a late result or a correction brought. It is empty in
-	// events of older versions, and in events of other types unless a retried job
-	// waits again for the screenshot that it had.
+	// State is the state that a late result, a correction or an amendment brought. It
+	// is empty in events of older versions, and in events of other types unless a
+	// retried job waits again for the screenshot that it had.
 	State    State
 	Revision int   // of the batch
 	Delivery int64 // place of a foreign delivery in the inbox

@@ -14,6 +14,7 @@ const (
 	EventJobCorrected  EventType = "job.corrected"
 	EventJobCanceled   EventType = "job.canceled"
 	EventJobRetried    EventType = "job.retried"
+	EventJobAmended    EventType = "job.amended"
 	EventBatchFinished EventType = "batch.finished"
 	EventBatchRevised  EventType = "batch.revised"
 	EventBatchPaused   EventType = "batch.paused"
@@ -61,6 +62,12 @@ var EventTable = []EventInfo{
 		Type: EventJobRetried, Subject: SubjectJob, State: Queued, Sinks: SinksAll,
 		Doc:  "An ended job is queued again",
 		Text: "Screenshot tried again",
+	},
+	{
+		// The event carries the state: also a duplicate or a rejected row can result.
+		Type: EventJobAmended, Subject: SubjectJob, State: Queued, Sinks: SinksAll,
+		Doc:  "An ended row got another request: it is queued, a duplicate or rejected",
+		Text: "Screenshot amended: {state}",
 	},
 	{
 		Type: EventBatchFinished, Subject: SubjectBatch, BatchState: BatchFinished, Sinks: SinksFailuresIfFlawed,

@@ -60,7 +60,7 @@ func TestJobMessages(t *testing.T) {
 	cost := 2.5
 	id := jobs.ID{Batch: "b1", Row: 3}
 	for event, state := range map[jobs.EventType]jobs.State{
-		jobs.EventJobDone: jobs.Done, jobs.EventJobFailed: jobs.Failed, jobs.EventJobTimedOut: jobs.TimedOut, jobs.EventJobCanceled: jobs.Canceled, jobs.EventJobRetried: jobs.Queued, jobs.EventJobLate: jobs.Done,
+		jobs.EventJobDone: jobs.Done, jobs.EventJobFailed: jobs.Failed, jobs.EventJobTimedOut: jobs.TimedOut, jobs.EventJobCanceled: jobs.Canceled, jobs.EventJobRetried: jobs.Queued, jobs.EventJobAmended: jobs.Queued, jobs.EventJobLate: jobs.Done,
 	} {
 		for _, now := range jobs.States {
 			for _, attempt := range []int{1, 2} {
@@ -241,5 +241,21 @@ func TestEventID(t *testing.T) {
 	e := jobs.Event{Seq: 12, At: time.UnixMilli(1_700_000_000_123)}
 	if got := e.ID(); got != "evt_1700000000123_12" {
 		t.Errorf("got %s", got)
+	}
+}
+
+// TestAmendedMessages checks that an amendment is reported with the state that it
+// brought.
+func TestAmendedMessages(t *testing.T) {
+	t.Parallel()
+	id := jobs.ID{Batch: "b1", Row: 3}
+	for _, of := range []jobs.State{jobs.Queued, jobs.Duplicate, jobs.Rejected} {
+		for _, now := range []jobs.State{of, jobs.Done} {
+			store := fakeSource{job: jobs.Job{ID: id, State: now, Attempt: 2, Line: 7, ScreenshotID: "s1"}}
+			data := message(t, store, jobs.Event{Type: jobs.EventJobAmended, State: of, Batch: "b1", Job: id, Attempt: 2}).Data
+			if data["state"] != string(of) || (data["screenshot_id"] == "s1") != (of == now) {
+				t.Errorf("of %s, now %s: got %v", of, now, data)
+			}
+		}
 	}
 }

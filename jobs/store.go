@@ -210,6 +210,43 @@ type Closures interface {
 	// retry Waits, the job is pending again in the same attempt, with the deadline
 	// that it had.
 	Retry(ctx context.Context, retries []Retry, at time.Time) (Effects, error)
+	// Amend gives ended rows of a batch corrected requests. It first applies the
+	// inbox in the same transaction. A row is skipped if its guards do not hold. The
+	// row keeps its Line. A request is the same as before if an import would take it
+	// for a duplicate.
+	//
+	// If the request of a failed, timed out or canceled job is the same, the job is
+	// retried as by Retry. If that queues it or lets it wait, it also gets the other
+	// fields of the request. A done job and a duplicate with the same request, and a
+	// rejected row with the same URL and reason, are skipped.
+	//
+	// Otherwise the row gets the whole request and loses the values of its last
+	// attempt, as by a retry. Results of its older attempts are recorded but close
+	// nothing, because they belong to another request. The first of these cases
+	// applies:
+	//
+	//   - A request with Reject set makes it a rejected row. The row must have been
+	//     rejected or a duplicate.
+	//   - If the request is that of another job of the batch, the row becomes a
+	//     duplicate of that job.
+	//   - The row becomes a queued job.
+	//
+	// If the row was a job or becomes one, this is its next attempt. Each amended row
+	// gets the event job.amended with its state.
+	//
+	// Duplicates of an amended row keep their own request. So the first of them
+	// that is not amended by the same call becomes a queued job, with the event
+	// job.amended, and the others become its duplicates.
+	//
+	// A finished batch opens again if a row is queued. If rows were amended and none
+	// is queued, it gets its next revision.
+	//
+	// It returns ErrNotFound if there is no such batch, and ErrState if it is
+	// importing. It changes nothing and returns ErrInvalid if a job belongs to
+	// another batch, if a From is not Amendable, if a request with Reject set is for
+	// a row that is a job, or if a request has a priority and the rows of the batch
+	// have none.
+	Amend(ctx context.Context, batch string, amendments []Amendment, at time.Time) (Effects, error)
 	// ClaimConflicts returns up to limit conflicts whose check is due by at, the
 	// longest due first, and sets their next check to again. It returns at most one
 	// conflict per job at a time. An empty batch means all batches. A new conflict

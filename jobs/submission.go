@@ -64,9 +64,11 @@ type Closed struct {
 type Effects struct {
 	Closed        []Closed // in the order of closing
 	Finished      []string // batches whose last open job closed
-	Revised       []string // finished batches changed by a late result or a correction
+	Revised       []string // finished batches changed by a late result, a correction or an amendment
 	Retried       []ID     // jobs queued again as their next attempt, in order
-	Reopened      []string // finished batches that a retry opened again
+	Amended       []ID     // rows that got another request, in order
+	Separated     []ID     // duplicates of amended rows that became jobs
+	Reopened      []string // finished batches that a retry or an amendment opened again
 	Requeued      int      // jobs queued again in the same attempt
 	Canceling     int      // jobs that will be canceled when their create is settled
 	Adopted       int      // submissions whose screenshot id became known

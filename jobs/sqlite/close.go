@@ -78,6 +78,7 @@ const pickClosing = `INSERT OR IGNORE INTO closing
 		(j.state IN ('pending', 'submitting', 'timed_out') AND o.attempt = j.attempt)
 		OR (j.state = 'failed' AND j.closed_by = 'submit' AND o.attempt = j.attempt AND o.outcome = 'done')
 		OR (j.state IN ('failed', 'timed_out') AND o.attempt < j.attempt AND o.outcome = 'done'))
+		AND o.attempt >= j.first_attempt
 	ORDER BY o.ord`
 
 // preferPaid replaces an end without an image by done, late, if an older attempt
@@ -87,7 +88,8 @@ const preferPaid = `UPDATE closing SET to_state = 'done', late = 1, attempt = s.
 	image_url = s.image_url, error = '', closed_by = s.outcome_by
 	FROM submissions s WHERE closing.to_state IN ('failed', 'timed_out') AND s.job_seq = +closing.job_seq
 	AND s.extra = 0 AND s.outcome = 'done' AND s.attempt = (SELECT max(attempt) FROM submissions n
-		WHERE n.job_seq = s.job_seq AND n.extra = 0 AND n.outcome = 'done')`
+		WHERE n.job_seq = s.job_seq AND n.extra = 0 AND n.outcome = 'done')
+	AND s.attempt >= (SELECT first_attempt FROM jobs WHERE jobs.seq = +closing.job_seq)`
 
 // closeJobs closes the jobs in closing. The caller takes the time before it waits
 // for the writer, so the time of a close can be earlier than that of the create's

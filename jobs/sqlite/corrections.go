@@ -52,6 +52,7 @@ const pickCorrections = `INSERT OR IGNORE INTO closing
 	WHERE v.refutes AND (
 		(v.outcome = 'done' AND j.state IN ('failed', 'timed_out'))
 		OR (v.outcome = 'failed' AND j.state = 'done' AND j.screenshot_id = v.screenshot_id))
+		AND v.attempt >= j.first_attempt
 	ORDER BY v.attempt DESC`
 
 // endAsNewest runs after preferPaid. A job that loses the image of an older

@@ -83,6 +83,8 @@ func addEffects(a, b jobs.Effects) jobs.Effects {
 		Finished:      append(a.Finished, b.Finished...),
 		Revised:       append(a.Revised, b.Revised...),
 		Retried:       append(a.Retried, b.Retried...),
+		Amended:       append(a.Amended, b.Amended...),
+		Separated:     append(a.Separated, b.Separated...),
 		Reopened:      append(a.Reopened, b.Reopened...),
 		Requeued:      a.Requeued + b.Requeued,
 		Canceling:     a.Canceling + b.Canceling,

@@ -24,7 +24,7 @@ const pickPaid = `INSERT OR IGNORE INTO closing
 	(job_seq, ord, attempt, from_state, to_state, late, was_late, was_by, screenshot_id, image_url, error, closed_by, was_corrected)
 	SELECT j.seq, ?, s.attempt, j.state, 'done', 1, j.late, j.closed_by, s.screenshot_id, s.image_url, '', s.outcome_by, j.corrected
 	FROM jobs j CROSS JOIN submissions s ON s.job_seq = j.seq AND s.extra = 0 AND s.outcome = 'done'
-	WHERE j.seq = ? AND j.attempt = ? AND instr(?, j.state) > 0 AND j.state = 'canceled'
+	WHERE j.seq = ? AND j.attempt = ? AND instr(?, j.state) > 0 AND j.state = 'canceled' AND s.attempt >= j.first_attempt
 	ORDER BY s.attempt DESC LIMIT 1`
 
 // pickWaiting picks canceled jobs whose screenshot has no result yet.

@@ -97,6 +97,9 @@ func (f *fixture) checkEvents(batch jobs.Batch, rows []jobs.Row, events []jobs.E
 		case jobs.EventJobRetried:
 			ofJob[e.Job] = append(ofJob[e.Job], e)
 			finished = false
+		case jobs.EventJobAmended:
+			ofJob[e.Job] = append(ofJob[e.Job], e)
+			finished = finished && e.State != jobs.Queued
 		default:
 			ofJob[e.Job] = append(ofJob[e.Job], e)
 			if finished && e.Type != jobs.EventJobLate && e.Type != jobs.EventJobCorrected {
@@ -119,10 +122,21 @@ func (f *fixture) checkEvents(batch jobs.Batch, rows []jobs.Row, events []jobs.E
 func (f *fixture) checkHistory(j jobs.Job, events []jobs.Event) {
 	f.t.Helper()
 	var ends []jobs.Event // of the attempt
-	attempt, retried, corrections := 0, false, 0
+	attempt, retried, corrections, amended := 0, false, 0, 0
 	for _, e := range events {
 		if e.Type == jobs.EventJobCorrected {
 			corrections++
+		}
+		if e.Type == jobs.EventJobAmended {
+			next := e.Attempt == attempt+1 || !retried || attempt == 0 && e.Attempt == 0
+			if len(ends) > 0 && !isHistory(ends) || !next || e.State != jobs.Queued && e.State != jobs.Duplicate && e.State != jobs.Rejected {
+				f.t.Fatalf("job %s: event %+v after %v of attempt %d", j.ID, e, ends, attempt)
+			}
+			ends, attempt, retried, amended = nil, e.Attempt, true, e.Attempt
+			continue
+		}
+		if e.Attempt < amended {
+			f.t.Fatalf("job %s: event %+v of another request", j.ID, e)
 		}
 		if e.Type != jobs.EventJobRetried {
 			older := (e.Type == jobs.EventJobLate || e.Type == jobs.EventJobCorrected) && e.Attempt < attempt

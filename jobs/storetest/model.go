@@ -11,8 +11,12 @@ import (
 
 // allowedMoves are the arrows of the state chart in package jobs: for each state,
 // those that can follow it. Only a retry leads from a final state back to queued.
+// An amendment leads from each final state to queued, duplicate or rejected; see
+// amendTo.
 var allowedMoves = map[jobs.State]string{
 	jobs.Queued:     "submitting canceled pending", // pending: a lost create was found
+	jobs.Duplicate:  "",                            // amendments only
+	jobs.Rejected:   "",
 	jobs.Submitting: "queued pending failed done timed_out canceled",
 	jobs.Pending:    "done failed timed_out canceled",
 	jobs.TimedOut:   "done failed queued",
@@ -30,6 +34,8 @@ type model struct {
 	batch          string
 	callbackURL    string // for the job's events if the batch is single, otherwise for the batch's events
 	single         bool
+	priority       int
+	ranked         bool // rows have priorities
 	state          jobs.BatchState
 	pauseReason    string // of the error that paused it
 	revision       int
@@ -49,6 +55,10 @@ type modelJob struct {
 	id            jobs.ID
 	callbackURL   string // of its row
 	priority      int
+	url           string
+	reason        string // of a rejected row
+	first         int    // the attempt that began with this request; 0 if it was not amended
+	original      *modelJob
 	state         jobs.State
 	attempt       int
 	leaseOwner    string // of its lease
@@ -124,11 +134,11 @@ type modelClosure struct {
 }
 
 func newModel(spec jobs.BatchSpec, requests []jobs.Request) *model {
-	m := &model{batch: spec.ID, callbackURL: spec.CallbackURL, single: spec.Single, state: jobs.BatchOpen}
+	m := &model{batch: spec.ID, callbackURL: spec.CallbackURL, single: spec.Single, priority: spec.Priority, state: jobs.BatchOpen}
 	for i, r := range requests {
-		l := &modelJob{id: row(spec.ID, int64(i+1)), callbackURL: r.CallbackURL, priority: spec.Priority, state: jobs.Queued, submissions: map[int]*modelSubmission{}}
+		l := &modelJob{id: row(spec.ID, int64(i+1)), callbackURL: r.CallbackURL, priority: spec.Priority, url: r.URL, state: jobs.Queued, submissions: map[int]*modelSubmission{}}
 		if r.Priority != nil {
-			l.priority = *r.Priority
+			l.priority, m.ranked = *r.Priority, true
 		}
 		m.rows = append(m.rows, l)
 	}
@@ -213,6 +223,8 @@ func (m *model) settle(found []foundResult) {
 // mayClose is the guard of jobs.Closures, written as code.
 func (l *modelJob) mayClose(attempt int, outcome jobs.Outcome) bool {
 	switch {
+	case attempt < l.first:
+		return false
 	case attempt == l.attempt:
 		return l.state == jobs.Pending || l.state == jobs.Submitting || l.state == jobs.TimedOut ||
 			l.state == jobs.Failed && l.closedBy == jobs.BySubmit && outcome == jobs.OutcomeDone
@@ -233,7 +245,7 @@ func closesJob(endings []modelClosure, l *modelJob) bool {
 func (m *model) endJobs(endings []modelClosure) {
 	late := false
 	for _, e := range endings {
-		for one := e.modelJob.attempt; one > 0 && (e.to == jobs.Failed || e.to == jobs.TimedOut); one-- {
+		for one := e.modelJob.attempt; one > 0 && one >= e.first && (e.to == jobs.Failed || e.to == jobs.TimedOut); one-- {
 			if s := e.submissions[one]; s != nil && s.results[s.shot].outcome == jobs.OutcomeDone {
 				e = modelClosure{e.modelJob, one, jobs.Done, s.results[s.shot].by, true, s.shot, e.correction}
 			}

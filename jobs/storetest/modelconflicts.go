@@ -47,7 +47,7 @@ func (m *model) correct(found []foundResult) {
 		f := found[i]
 		brings := f.outcome == jobs.OutcomeDone && (f.state == jobs.Failed || f.state == jobs.TimedOut)
 		takes := f.outcome == jobs.OutcomeFailed && f.state == jobs.Done && f.modelJob.shot == f.shot
-		if seen[f.modelJob] || !brings && !takes {
+		if f.attempt < f.modelJob.first || seen[f.modelJob] || !brings && !takes {
 			continue
 		}
 		seen[f.modelJob] = true

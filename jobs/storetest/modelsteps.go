@@ -288,13 +288,17 @@ func (m *model) saveSummary(revision int) bool {
 // retry first ends, as done, the canceled jobs that have paid for an image.
 func (m *model) retry(retries []jobs.Retry) {
 	m.apply(len(m.inbox))
+	m.retryJobs(retries)
+}
+
+func (m *model) retryJobs(retries []jobs.Retry) {
 	var paid []modelClosure
 	for _, r := range retries {
 		l := m.job(r.Job)
 		if l.state != jobs.Canceled || !slices.Contains(r.From, l.state) || r.Attempt != l.attempt || closesJob(paid, l) {
 			continue
 		}
-		for attempt := l.attempt; attempt > 0; attempt-- {
+		for attempt := l.attempt; attempt > 0 && attempt >= l.first; attempt-- {
 			if s := l.submissions[attempt]; s != nil && s.results[s.shot].outcome == jobs.OutcomeDone {
 				paid = append(paid, modelClosure{l, attempt, jobs.Done, s.results[s.shot].by, true, s.shot, false})
 				break

@@ -45,7 +45,7 @@ func RunLives(t *testing.T, newHarness func(t *testing.T) Harness) {
 			"lease": w.leaseJobs, "lease and intend": w.leaseAndIntend, "intend": w.intendAgain, "requeue": w.requeue, "doubt": w.doubt,
 			"expire": w.expireLeases, "resend": w.resend, "create answered": w.answerCreate, "poll": w.poll, "poll an extra": w.pollExtra,
 			"deliver": w.deliver, "deliver more": w.deliver, "apply": w.applyInbox, "time out": w.timeOutJob, "refuse": w.refuseJob, "close": w.closeTwo,
-			"check": w.recheckConflicts, "cancel": w.cancelJob, "save": w.saveSummary, "retry": w.retryOne, "retry all": w.retryAll, "pause": w.pauseBatch, "resume": w.resumeBatch,
+			"check": w.recheckConflicts, "cancel": w.cancelJob, "save": w.saveSummary, "retry": w.retryOne, "retry all": w.retryAll, "amend": w.amendJobs, "amend more": w.amendJobs, "pause": w.pauseBatch, "resume": w.resumeBatch,
 			"onward": w.advanceJob, "onward again": w.advanceJob, "further": w.advanceJob, "further again": w.advanceJob, "on and on": w.advanceJob,
 			"": w.compare,
 		})
@@ -345,6 +345,33 @@ func (w *modelWalk) retryAll(t *rapid.T) {
 	w.retryJobs(t, retries...)
 }
 
+// amendJobs draws requests for jobs: the present one, one that other rows can
+// have, or a bad one.
+func (w *modelWalk) amendJobs(t *rapid.T) {
+	w.begin(t)
+	var amendments []jobs.Amendment
+	for range rapid.IntRange(1, 3).Draw(t, "rows") {
+		l := w.drawJob(t)
+		a := jobs.Amendment{Retry: jobs.Retry{Job: l.id, Attempt: l.drawAttempt(t), From: jobs.Amendable, Waits: rapid.Bool().Draw(t, "waits")}}
+		a.Request = jobs.Request{CallbackURL: l.callbackURL, URL: rapid.SampledFrom([]string{l.url, pages(1)[0].URL, other(1).URL, "no url"}).Draw(t, "URL")}
+		if a.Request.URL == "no url" {
+			a.Request = jobs.Request{URL: other(2).URL}
+			if !l.isJob() {
+				a.Request = rejected(1, "bad")
+			}
+			a.Request.CallbackURL = l.callbackURL
+		}
+		if w.model.ranked && rapid.Bool().Draw(t, "has priority") {
+			a.Request.Priority = new(rapid.IntRange(-1, 1).Draw(t, "priority"))
+		}
+		amendments = append(amendments, a)
+	}
+	var err error
+	w.effects, err = w.Amend(w.ctx(), "b1", amendments, w.now)
+	w.must(err, "amend")
+	w.model.amend(amendments)
+}
+
 func (w *modelWalk) pauseBatch(t *rapid.T) {
 	w.begin(t)
 	reason := rapid.SampledFrom([]string{"", "no credits"}).Draw(t, "reason")
@@ -365,6 +392,8 @@ func (w *modelWalk) resumeBatch(t *rapid.T) {
 // visibleJob holds the fields of a job that a reader of the store sees.
 type visibleJob struct {
 	State                    jobs.State
+	URL, Reason              string
+	Original                 int64
 	Attempt                  int
 	Shot                     string
 	By                       jobs.Provenance
@@ -397,10 +426,16 @@ func (w *modelWalk) compare(t *rapid.T) {
 		if j.State == jobs.Pending && j.Deadline.IsZero() {
 			t.Fatalf("job %s is pending without a deadline", j.ID)
 		}
-		ended := !l.state.Open()
+		ended, original, reason := !l.state.Open() && l.isJob(), int64(0), ""
+		if l.original != nil {
+			original = l.original.id.Row
+		}
+		if j.State == jobs.Rejected {
+			reason = j.Error
+		}
 		first, says := l.newestConflict()
-		want := visibleJob{l.state, l.attempt, l.shot, l.closedBy, l.late, l.corrected, l.cancelAsked, ended, l.doubleCharges, l.conflicts, first, says, l.cost}
-		got := visibleJob{j.State, j.Attempt, j.ScreenshotID, j.ClosedBy, j.Late, j.Corrected, !j.CancelAskedAt.IsZero(), !j.ClosedAt.IsZero(),
+		want := visibleJob{l.state, l.url, l.reason, original, l.attempt, l.shot, l.closedBy, l.late, l.corrected, l.cancelAsked, ended, l.doubleCharges, l.conflicts, first, says, l.cost}
+		got := visibleJob{j.State, j.URL, reason, j.DuplicateOf, j.Attempt, j.ScreenshotID, j.ClosedBy, j.Late, j.Corrected, !j.CancelAskedAt.IsZero(), !j.ClosedAt.IsZero(),
 			j.DoubleCharged, j.Conflicts, j.FirstResult, j.VendorSays, j.Cost}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Fatalf("job %s (-model +store):\n%s", l.id, diff)

@@ -217,6 +217,28 @@ func (w *walker) retrySome() {
 	w.effects = w.retry(retries...)
 }
 
+// amendSome gives rows of a batch other requests, few of which differ, so that
+// some become duplicates.
+func (w *walker) amendSome() {
+	id, _ := pick(w, w.ids)
+	var amendments []jobs.Amendment
+	for n := range 1 + w.IntN(3) {
+		j := w.known[id]
+		r := page(fmt.Sprintf("https://amended.example/%d", w.IntN(3)))
+		if w.IntN(3) == 0 && (j.State == jobs.Rejected || j.State == jobs.Duplicate) {
+			r = rejected(1, "bad again")
+		} else if w.IntN(3) == 0 {
+			r.URL = j.URL
+		}
+		amendments = append(amendments, jobs.Amendment{Retry: jobs.Retry{Job: id, Attempt: j.Attempt, From: jobs.Amendable}, Request: r})
+		id.Row = int64(1 + (int(id.Row)+n)%7)
+	}
+	e, err := w.Amend(w.ctx(), id.Batch, amendments, w.now)
+	w.allow(err, jobs.ErrState)
+	w.retries = true
+	w.effects = e
+}
+
 func (w *walker) checkConflicts() {
 	claimed, err := w.ClaimConflicts(w.ctx(), "", w.now, w.now.Add(time.Minute), 3)
 	w.must(err, "claim conflicts")

@@ -57,7 +57,7 @@ func walk(f *fixture, seed uint64) {
 	steps := []func(){
 		w.importBatch, w.openBatch, w.leaseJobs, w.leaseJobs, w.openIntents, w.openIntents, w.openIntents, w.answerCreate, w.answerCreate, w.answerCreate,
 		w.requeueLease, w.doubtLease, w.expireLeases, w.resendDoubts, w.deliverResult, w.deliverResult, w.deliverResult, w.applyInbox, w.applyInbox,
-		w.closeSome, w.closeSome, w.pollJobs, w.pollExtra, w.pauseOrResume, w.claimWork, w.extendDeadlines, w.cancelSome, w.retrySome, w.retrySome, w.checkConflicts,
+		w.closeSome, w.closeSome, w.pollJobs, w.pollExtra, w.pauseOrResume, w.claimWork, w.extendDeadlines, w.cancelSome, w.retrySome, w.retrySome, w.amendSome, w.checkConflicts,
 		w.addNewCallbacks, w.addNewCallbacks, w.deliverCallbacks, w.deliverCallbacks, w.replayCallback,
 	}
 	w.uncheckedSteps = true
@@ -94,6 +94,11 @@ func (w *walker) compare() {
 		if slices.Contains(w.effects.Retried, r.ID) {
 			retried++
 			w.compareRetried(before, after, wasClosed)
+			delete(closedNow, r.ID)
+			continue
+		}
+		if slices.Contains(w.effects.Amended, r.ID) || slices.Contains(w.effects.Separated, r.ID) {
+			w.compareAmended(before, after, wasClosed)
 			delete(closedNow, r.ID)
 			continue
 		}
@@ -156,6 +161,19 @@ func (w *walker) compareRetried(before, after jobs.Job, closed bool) {
 	}
 	if after.State != jobs.Queued || after.Attempt != before.Attempt+1 {
 		w.t.Fatalf("job %s was retried from attempt %d and is %s in attempt %d", after.ID, before.Attempt, after.State, after.Attempt)
+	}
+}
+
+// compareAmended asserts that a row left its end for another request.
+func (w *walker) compareAmended(before, after jobs.Job, closed bool) {
+	w.t.Helper()
+	amended := after.State == jobs.Queued || after.State == jobs.Duplicate || after.State == jobs.Rejected
+	if before.State.Open() && !closed || !amended || after.ScreenshotID != "" || after.Attempt < before.Attempt || after.Attempt > before.Attempt+2 {
+		w.t.Fatalf("job %s was amended from %s in attempt %d and is %s in attempt %d with the screenshot %q",
+			after.ID, before.State, before.Attempt, after.State, after.Attempt, after.ScreenshotID)
+	}
+	if after.State == jobs.Queued && after.Attempt == before.Attempt {
+		w.t.Fatalf("job %s is queued again in attempt %d", after.ID, after.Attempt)
 	}
 }
 

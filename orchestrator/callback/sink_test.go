@@ -20,12 +20,12 @@ func TestParseSink(t *testing.T) {
 		types  int
 		fails  string
 	}{
-		{"zapier=https://hooks.example/a=b:c", FormatPlain, 10, ""},
-		{"ops:slack=https://hooks.example/x", FormatSlack, 10, ""},
+		{"zapier=https://hooks.example/a=b:c", FormatPlain, 11, ""},
+		{"ops:slack=https://hooks.example/x", FormatSlack, 11, ""},
 		{"ops:plain:failures=https://hooks.example/x", FormatPlain, 3, ""},
 		{"ops:failures=https://hooks.example/x", FormatPlain, 3, ""},
 		{"a-b_1:job.done+batch.finished= https://hooks.example/x ", FormatPlain, 2, ""},
-		{"a:all+screenshot.foreign=https://hooks.example/x", FormatPlain, 11, ""},
+		{"a:all+screenshot.foreign=https://hooks.example/x", FormatPlain, 12, ""},
 		{"https://hooks.example/hunter2", "", 0, "want NAME"},
 		{"https://hooks.example/?a=hunter2", "", 0, "want NAME"},
 		{"=https://hooks.example/hunter2", "", 0, "name is missing"},

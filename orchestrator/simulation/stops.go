@@ -30,7 +30,7 @@ type stop struct {
 }
 
 // rareSteps are the steps that occur only a few times in a run.
-var rareSteps = []string{"open batch ", "save summary ", "retry ", "cancel "}
+var rareSteps = []string{"open batch ", "save summary ", "retry ", "cancel ", "amend "}
 
 // commitWeight returns 0 if no commit follows, 1 if one follows, and more if it
 // is a rare one.

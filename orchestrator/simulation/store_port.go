@@ -136,6 +136,11 @@ func (s storePort) Retry(ctx context.Context, retries []jobs.Retry, at time.Time
 	return s.Store.Retry(ctx, retries, at)
 }
 
+func (s storePort) Amend(ctx context.Context, batch string, amendments []jobs.Amendment, at time.Time) (jobs.Effects, error) {
+	defer s.write(ctx, "amend %d, %s", len(amendments), amendments[0].Job)()
+	return s.Store.Amend(ctx, batch, amendments, at)
+}
+
 func (s storePort) ClaimConflicts(ctx context.Context, batch string, at, again time.Time, limit int) ([]jobs.Conflict, error) {
 	defer s.write(ctx, "claim conflicts")()
 	return s.Store.ClaimConflicts(ctx, batch, at, again, limit)
