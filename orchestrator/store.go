@@ -25,6 +25,7 @@ type Store interface {
 	feed.Store
 	ImportStore
 	RetryStore
+	AmendStore
 	CancelStore
 }
 

@@ -1,0 +1,175 @@
+package orchestrator
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"shotline/client"
+	"shotline/jobs"
+)
+
+// amend amends rows of the rig's batch.
+func (r *rig) amend(checker Checker, options AmendOptions, rows ...jobs.Request) (jobs.AmendCounts, error) {
+	r.t.Helper()
+	given := requests(rows)
+	return AmendBatch(r.ctx(), r.full, checker, rigBatch, &given, options, r.clock)
+}
+
+// fixed returns a request for a row of the rig's batch.
+func fixed(row int64, url string) jobs.Request {
+	return jobs.Request{Line: int(row) + 100, URL: url, Job: jobs.ID{Batch: rigBatch, Row: row}}
+}
+
+// loadMixed imports two good rows, a bad one and a duplicate of the first, in
+// columns SKU and url.
+func (r *rig) loadMixed() {
+	r.t.Helper()
+	urls := []string{"https://b1.test/1/", "https://b1.test/2/", "nonsense", "https://b1.test/1/"}
+	rows := requests{}
+	for i, url := range urls {
+		row := jobs.Request{Line: i + 2, URL: url, Cells: []string{"S" + string(rune('1'+i)), url}}
+		if url == "nonsense" {
+			row.Reject = "not a URL"
+		}
+		rows = append(rows, row)
+	}
+	_, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: rigBatch, Columns: []string{"SKU", "url"}}, &rows, r.clock, nil)
+	r.must(err)
+}
+
+func TestAmendedRowsAreSubmittedInTheirBatch(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, one)
+	r.loadMixed()
+	r.submitAll()
+	r.clock.advance(3 * time.Minute)
+	r.must(r.CheckDeadlines(r.ctx()))
+	r.expect(map[jobs.State]int64{jobs.TimedOut: 2, jobs.Rejected: 1, jobs.Duplicate: 1})
+
+	options := AmendOptions{Columns: []string{"url", "sku ", "state"}}
+	row := fixed(3, "https://b1.test/3/")
+	row.Cells = []string{row.URL, "S3", "rejected"}
+	same := fixed(4, "https://b1.test/1/")
+	got, err := r.amend(nil, options, fixed(1, "https://b1.test/one/"), row, same)
+	r.must(err)
+	if want := (jobs.AmendCounts{Amended: 2, Unchanged: 1, Separated: 1}); got != want {
+		t.Errorf("amended %+v, want %+v", got, want)
+	}
+	r.expect(map[jobs.State]int64{jobs.TimedOut: 1, jobs.Queued: 3})
+	j, err := r.full.Job(r.ctx(), jobs.ID{Batch: rigBatch, Row: 3})
+	r.must(err)
+	if strings.Join(j.Cells, "|") != "S3|https://b1.test/3/" || j.Line != 4 {
+		t.Errorf("cells %q in line %d, want them in the columns of the batch and in line 4", j.Cells, j.Line)
+	}
+	again, err := r.amend(nil, options, fixed(1, "https://b1.test/one/"), row, same)
+	r.must(err)
+	if want := (jobs.AmendCounts{Unchanged: 3}); again != want {
+		t.Errorf("amended again %+v, want %+v", again, want)
+	}
+}
+
+func TestAmendMatchesByColumn(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, one)
+	r.loadMixed()
+	row := jobs.Request{Line: 9, URL: "https://b1.test/3/", Cells: []string{"https://b1.test/3/", " S3"}}
+	got, err := r.amend(nil, AmendOptions{Columns: []string{"url", "SKU"}, By: "sku"}, row)
+	r.must(err)
+	if got.Amended != 1 {
+		t.Errorf("amended %+v", got)
+	}
+}
+
+// TestAmendRefusesBadRows checks that a row that cannot be used is named and that
+// nothing changes.
+func TestAmendRefusesBadRows(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, one)
+	r.loadMixed()
+	columns := []string{"SKU", "url"}
+	good := jobs.Request{Line: 2, URL: "https://b1.test/3/", Job: jobs.ID{Batch: rigBatch, Row: 3}, Cells: []string{"S3", ""}}
+	bad := fixed(1, "https://b1.test/x/")
+	bad.Line = 7
+	with := func(change func(q *jobs.Request)) jobs.Request {
+		q := bad
+		change(&q)
+		return q
+	}
+	for name, tt := range map[string]struct {
+		row     jobs.Request
+		options AmendOptions
+		want    string
+	}{
+		"open":           {bad, AmendOptions{}, "line 7: job b1-1 is still queued: wait for its end or cancel it first"},
+		"no job":         {with(func(q *jobs.Request) { q.Job = jobs.ID{} }), AmendOptions{}, "line 7: it names no job"},
+		"another batch":  {with(func(q *jobs.Request) { q.Job.Batch = "b9" }), AmendOptions{}, "line 7: job b9-1 is of batch b9"},
+		"no such row":    {with(func(q *jobs.Request) { q.Job.Row = 5 }), AmendOptions{}, "line 7: the batch has no row 5"},
+		"twice":          {with(func(q *jobs.Request) { q.Job.Row = 3 }), AmendOptions{}, "line 7: it is for row 3 of the batch, and so is line 2"},
+		"a missing cell": {with(func(q *jobs.Request) { q.Cells = []string{""} }), AmendOptions{By: "SKU"}, `line 7: its column "SKU" is empty`},
+		"unknown value":  {with(func(q *jobs.Request) { q.Cells = []string{"S9"} }), AmendOptions{By: "SKU"}, `line 7: no row of the batch has the SKU "S9"`},
+		"value twice":    {with(func(q *jobs.Request) { q.Cells = []string{"S3"} }), AmendOptions{By: "SKU"}, `line 7: its SKU "S3" is also in line 2`},
+		"no such column": {bad, AmendOptions{By: "EAN"}, `there is no column "EAN"`},
+		"a bad row":      {with(func(q *jobs.Request) { q.Reject = "not a URL" }), AmendOptions{}, "line 7: job b1-1 is still queued"},
+		"a priority":     {with(func(q *jobs.Request) { q.Job.Row = 4; q.Priority = new(3) }), AmendOptions{}, "line 7: it has a priority"},
+	} {
+		tt.options.Columns = columns
+		got, err := r.amend(nil, tt.options, good, tt.row)
+		if !errors.Is(err, ErrInput) || !strings.Contains(err.Error(), tt.want) || got.Amended > 0 {
+			t.Errorf("%s: amended %+v, error %v; want %q", name, got, err, tt.want)
+		}
+		r.expect(map[jobs.State]int64{jobs.Queued: 2, jobs.Rejected: 1, jobs.Duplicate: 1})
+	}
+	if _, err := r.amend(nil, AmendOptions{Columns: []string{"url"}}, good); !errors.Is(err, ErrInput) || !strings.Contains(err.Error(), `"SKU", which is missing`) {
+		t.Errorf("without a column of the batch: %v", err)
+	}
+}
+
+func TestAmendPaysAgainOnlyIfAllowed(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, one)
+	r.load(1)
+	r.submitAll()
+	r.vendor.end(client.StatusFinished, "1001")
+	r.clock.advance(3 * time.Minute)
+	r.must(r.CheckDeadlines(r.ctx()))
+	r.expect(map[jobs.State]int64{jobs.Done: 1})
+	other := fixed(1, "https://b1.test/other/")
+	if _, err := r.amend(nil, AmendOptions{}, other); !errors.Is(err, ErrInput) || !strings.Contains(err.Error(), "line 101: job b1-1 is done") {
+		t.Errorf("another request for a done job: %v", err)
+	}
+	bad := other
+	bad.Reject = "not a URL"
+	if _, err := r.amend(nil, AmendOptions{Again: true}, bad); !errors.Is(err, ErrInput) || !strings.Contains(err.Error(), "cannot get this request: not a URL") {
+		t.Errorf("a bad row for a job: %v", err)
+	}
+	got, err := r.amend(nil, AmendOptions{}, fixed(1, "https://b1.test/1/"))
+	r.must(err)
+	if want := (jobs.AmendCounts{Unchanged: 1}); got != want {
+		t.Errorf("amended %+v, want %+v", got, want)
+	}
+	got, err = r.amend(nil, AmendOptions{Again: true}, other)
+	r.must(err)
+	if want := (jobs.AmendCounts{Amended: 1}); got != want {
+		t.Errorf("amended %+v, want %+v", got, want)
+	}
+	r.expect(map[jobs.State]int64{jobs.Queued: 1})
+}
+
+// TestAmendQueriesTheVendorFirst checks that a job that keeps its request does not
+// pay for a second screenshot, and that another request needs no query.
+func TestAmendQueriesTheVendorFirst(t *testing.T) {
+	t.Parallel()
+	r := timedOut(t, 2)
+	got, err := r.amend(nil, AmendOptions{}, fixed(1, "https://b1.test/1/"), fixed(2, "https://b1.test/two/"))
+	if want := (jobs.AmendCounts{RetryCounts: jobs.RetryCounts{Unchecked: 1}, Amended: 1}); got != want || !errors.Is(err, jobs.ErrUnchecked) {
+		t.Errorf("without a vendor: amended %+v, %v; want %+v", got, err, want)
+	}
+	r.vendor.end(client.StatusFinished, "1001")
+	got, err = r.amend(r.Orchestrator, AmendOptions{}, fixed(1, "https://b1.test/1/"), fixed(2, "https://b1.test/two/"))
+	r.must(err)
+	if want := (jobs.AmendCounts{RetryCounts: jobs.RetryCounts{Done: 1}, Unchanged: 1}); got != want {
+		t.Errorf("amended %+v, want %+v", got, want)
+	}
+}
