@@ -61,15 +61,16 @@ func AmendBatch(ctx context.Context, store AmendStore, checker Checker, batch st
 	if err != nil {
 		return a.counts(), fmt.Errorf("amend batch %s: %w", batch, err)
 	}
-	// A duplicate that is amended must not become a job of its own before, because
-	// the row that it repeats is amended.
-	slices.SortStableFunc(a.planned, func(a, b planned) int {
-		return cmp.Or(cmp.Compare(b.isDuplicate(), a.isDuplicate()), cmp.Compare(a.job.ID.Row, b.job.ID.Row))
-	})
-	for chunk := range slices.Chunk(a.planned, retryChunk) {
-		if err := a.amendChunk(ctx, chunk); err != nil {
+	a.sort()
+	for rest := a.planned; len(rest) > 0; {
+		n := min(retryChunk, len(rest))
+		for n < len(rest) && !rest[n-1].mayEnd(rest[n]) {
+			n++
+		}
+		if err := a.amendChunk(ctx, rest[:n]); err != nil {
 			return a.counts(), err
 		}
+		rest = rest[n:]
 	}
 	return a.counts(), a.uncheckedError()
 }
@@ -94,13 +95,35 @@ type planned struct {
 	job     jobs.Job // without its large fields
 	request jobs.Request
 	same    bool // whether the job has this request
+	large   bool // whether its group is too large for one transaction
 }
 
-func (p planned) isDuplicate() int {
-	if p.job.State == jobs.Duplicate {
-		return 1
+// group returns the row of the job that the row repeats, or the row itself.
+func (p planned) group() int64 { return cmp.Or(p.job.DuplicateOf, p.job.ID.Row) }
+
+// mayEnd reports whether a transaction may end between two rows that follow each
+// other.
+func (p planned) mayEnd(next planned) bool { return p.large || p.group() != next.group() }
+
+// sort brings the rows into the order in which they are amended. If a job is
+// amended before a duplicate of it, and not in the same transaction, the duplicate
+// becomes a job with the old request. So a job and its duplicates are amended
+// together, or else the duplicates first.
+func (a *amender) sort() {
+	sizes := map[int64]int{}
+	for _, p := range a.planned {
+		sizes[p.group()]++
 	}
-	return 0
+	for i, p := range a.planned {
+		a.planned[i].large = sizes[p.group()] > retryPage
+	}
+	slices.SortFunc(a.planned, func(a, b planned) int {
+		last := 0
+		if a.large && a.group() == b.group() {
+			last = cmp.Compare(b.job.DuplicateOf, a.job.DuplicateOf)
+		}
+		return cmp.Or(cmp.Compare(a.group(), b.group()), last, cmp.Compare(a.job.ID.Row, b.job.ID.Row))
+	})
 }
 
 func (a *amender) counts() jobs.AmendCounts {
@@ -155,7 +178,7 @@ func (a *amender) plan(ctx context.Context, requests Requests) error {
 		}
 		request.Cells = cells(request.Cells)
 		a.planned = append(a.planned, planned{jobs.Job{ID: j.ID, State: j.State, Attempt: j.Attempt, ScreenshotID: j.ScreenshotID,
-			SubmittedAt: j.SubmittedAt, Timeout: j.Timeout, ClosedBy: j.ClosedBy, Conflicts: j.Conflicts, VendorSays: j.VendorSays}, request, same})
+			SubmittedAt: j.SubmittedAt, Timeout: j.Timeout, ClosedBy: j.ClosedBy, Conflicts: j.Conflicts, VendorSays: j.VendorSays, DuplicateOf: j.DuplicateOf}, request, same, false})
 	}
 	return nil
 }
@@ -244,7 +267,9 @@ func (a *amender) amendChunk(ctx context.Context, chunk []planned) error {
 				Retry: jobs.Retry{Job: p.job.ID, Attempt: p.job.Attempt, From: from, Waits: waiting[p.job.ID]}})
 			size += p.request.Size()
 		}
-		if len(page) == retryPage || size >= amendBytes || i == len(chunk)-1 && len(page) > 0 {
+		last := i == len(chunk)-1
+		full := len(page) >= retryPage || size >= amendBytes
+		if len(page) > 0 && (last || full && p.mayEnd(chunk[i+1])) {
 			if err := a.amendPage(ctx, page); err != nil {
 				return err
 			}

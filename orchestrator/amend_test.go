@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -171,5 +172,40 @@ func TestAmendQueriesTheVendorFirst(t *testing.T) {
 	r.must(err)
 	if want := (jobs.AmendCounts{RetryCounts: jobs.RetryCounts{Done: 1}, Unchanged: 1}); got != want {
 		t.Errorf("amended %+v, want %+v", got, want)
+	}
+}
+
+// TestAmendKeepsDuplicatesTogether checks that no duplicate becomes a job with the
+// old request if it is amended, too.
+func TestAmendKeepsDuplicatesTogether(t *testing.T) {
+	t.Parallel()
+	for _, duplicates := range []int{1, 3, retryPage + 20} {
+		r := newRig(t, one)
+		rows := requests{}
+		for i := range retryPage - 2 { // so that the group begins before the end of a page
+			rows = append(rows, jobs.Request{Line: i + 1, URL: "bad", Reject: "not a URL"})
+		}
+		for range 1 + duplicates {
+			rows = append(rows, jobs.Request{Line: len(rows) + 1, URL: "https://b1.test/old/"})
+		}
+		corrected := requests{}
+		for i := range rows {
+			request := fixed(int64(i+1), "https://b1.test/new/")
+			if rows[i].Reject != "" {
+				request.URL = fmt.Sprintf("https://b1.test/%d/", i)
+			}
+			corrected = append(corrected, request)
+		}
+		_, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: rigBatch}, &rows, r.clock, nil)
+		r.must(err)
+		_, err = r.CancelBatch(r.ctx(), rigBatch)
+		r.must(err)
+		n := len(corrected)
+		got, err := r.amend(nil, AmendOptions{}, corrected...)
+		r.must(err)
+		if want := (jobs.AmendCounts{Amended: n}); got != want {
+			t.Errorf("%d duplicates: amended %+v, want %+v", duplicates, got, want)
+		}
+		r.expect(map[jobs.State]int64{jobs.Queued: int64(n - duplicates), jobs.Duplicate: int64(duplicates)})
 	}
 }
