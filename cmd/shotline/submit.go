@@ -27,12 +27,21 @@ func submitCommand() *cli.Command {
 		Name:      "submit",
 		Usage:     "store a list of URLs in the database; a running serve does the work",
 		ArgsUsage: "FILE…|-|URL…",
-		Flags:     storeFlags(append(inputFlags(), appIDFlag, waitFlag, timeoutFlag, jsonFlag)...),
-		Action:    submit,
+		Flags: storeFlags(append(inputFlags(), appIDFlag, waitFlag, timeoutFlag, jsonFlag,
+			intoFlag, byFlag, againFlag, apiKeyFlag, baseURLFlag, jobTimeoutFlag, requestTimeoutFlag)...),
+		Action: submit,
 	}
 }
 
 func submit(c *cli.Context) error {
+	if c.IsSet(intoFlag.Name) {
+		return submitInto(c)
+	}
+	for _, name := range []string{byFlag.Name, againFlag.Name} {
+		if c.IsSet(name) {
+			return badUsage("--%s is only for --%s", name, intoFlag.Name)
+		}
+	}
 	in, err := openInput(c)
 	if err != nil {
 		return err

@@ -42,6 +42,9 @@ const (
 	optionPrefix = "job:"
 )
 
+// jobColumn is the column of a results file that names the job of a row.
+const jobColumn = "job_id"
+
 // cutPrefix returns the name after a prefix and a colon or a dot.
 func cutPrefix(header, prefix string) (name string, found bool) {
 	if len(header) <= len(prefix) || !strings.EqualFold(header[:len(prefix)], prefix) || !strings.Contains(":.", header[len(prefix):len(prefix)+1]) {

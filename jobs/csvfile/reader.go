@@ -272,6 +272,9 @@ func (r *Reader) fromTable(request *jobs.Request, cells []string) {
 				request.Metadata = jobs.Metadata{}
 			}
 			request.Metadata[c.name] = cell
+			if fold(c.name) == jobColumn {
+				request.Job, _ = jobs.ParseID(strings.TrimSpace(cell)) // zero if it is a column of the user's
+			}
 		}
 	}
 	for _, tag := range request.Tags {

@@ -390,3 +390,19 @@ func BenchmarkReader(b *testing.B) {
 		})
 	}
 }
+
+// TestJobColumn checks that a column job_id names the job of a row, and stays an
+// ordinary column if its values are no job ids.
+func TestJobColumn(t *testing.T) {
+	t.Parallel()
+	r, err := csvfile.Open(strings.NewReader("Job_ID,url\nb1-7,https://example.com/\nclerk,https://example.com/2\n"), csvfile.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []jobs.ID{{Batch: "b1", Row: 7}, {}} {
+		request, err := r.Next()
+		if err != nil || request.Job != want || request.Metadata["Job_ID"] == nil {
+			t.Errorf("got job %v, metadata %v, %v; want job %v", request.Job, request.Metadata, err, want)
+		}
+	}
+}

@@ -64,8 +64,9 @@ type Results struct {
 //     header, it is the first column.
 //   - A duplicate has the result of the row that it repeats. The number of that
 //     row is in duplicate_of; 1 is the first row after the header. The cost of a
-//     duplicate is empty, because the other row was charged. The sum of the
-//     column is therefore the cost of the batch.
+//     duplicate is empty, because the other row was charged, unless the duplicate
+//     was charged before it was amended. The sum of the column is therefore the cost
+//     of the batch.
 //   - The error of a rejected row is the reason for the rejection.
 //   - If a row has more cells than columns, the additional cells are joined with
 //     the delimiter of the input in the last column, without empty ones at the
