@@ -50,6 +50,12 @@ func (c *checker) auditImports() {
 		for i, row := range order.rows {
 			state, url, _ := strings.Cut(states[i], " ")
 			special := row.state == jobs.Duplicate || row.state == jobs.Rejected
+			if len(row.amended) > 0 && (url == row.url || slices.Contains(row.amended, url)) {
+				continue
+			}
+			if row.state == jobs.Duplicate && url == row.url && slices.ContainsFunc(order.rows, func(o rowOrder) bool { return len(o.amended) > 0 }) {
+				continue // it might have repeated a row that was amended
+			}
 			if url != row.url || special != (state == string(jobs.Duplicate) || state == string(jobs.Rejected)) || special && state != string(row.state) {
 				c.w.fail("P1", "row %d of batch %s is %s, want %s as %s", i+1, order.id, states[i], row.url, row.state)
 			}
@@ -70,11 +76,26 @@ func (c *checker) auditJobs() {
 			c.auditResult(j)
 		case jobs.TimedOut:
 			c.auditTimeout(j)
+		case jobs.Duplicate:
+			c.auditDuplicate(j)
 		}
 		if j.state == jobs.Failed || j.state == jobs.TimedOut {
 			c.auditPaid(j)
 		}
 	}
+}
+
+// auditDuplicate checks that a duplicate repeats a job with the same URL.
+func (c *checker) auditDuplicate(j jobEntry) {
+	original := c.jobs[j.seq>>32<<32|c.number(`SELECT coalesce(duplicate_of, 0) FROM jobs WHERE seq = ?`, j.seq)]
+	if original.url != j.url || original.state == jobs.Duplicate || original.state == jobs.Rejected {
+		c.w.fail("P1", "job %s with %s is a duplicate of %s, which is %s with %s", j.name(), j.url, original.name(), original.state, original.url)
+	}
+}
+
+// firstAttempt returns the attempt that began with the present request of a job.
+func (c *checker) firstAttempt(j jobEntry) int {
+	return int(c.number(`SELECT coalesce(max(attempt), 1) FROM events WHERE job_seq = ? AND type = 'job.amended'`, j.seq))
 }
 
 func (c *checker) auditResult(j jobEntry) {
@@ -90,6 +111,8 @@ func (c *checker) auditResult(j jobEntry) {
 		c.w.fail("P1", "job %s is %s with the screenshot %q, which does not exist", j.name(), j.state, j.screenshot)
 	case !slices.ContainsFunc(c.closingTags(j), func(tag string) bool { return slices.Contains(s.owners(), tag) }):
 		c.w.fail("P1", "job %s has the screenshot %s of %v", j.name(), s.id, s.owners())
+	case s.url != j.url:
+		c.w.fail("P1", "job %s with %s has the screenshot %s of %s", j.name(), j.url, s.id, s.url)
 	case !c.reported(s, j.state == jobs.Done, j.by):
 		c.w.fail("P1", "job %s is %s by %s, but neither a webhook nor the vendor reported this of screenshot %s", j.name(), j.state, j.by, s.id)
 	case s.failed == (j.state == jobs.Done) && c.reported(s, !s.failed, string(jobs.ByWebhook)):
@@ -102,7 +125,7 @@ func (c *checker) auditResult(j jobEntry) {
 // the older ones.
 func (c *checker) closingTags(j jobEntry) []string {
 	tags := []string{j.tag(j.attempt)}
-	for attempt := 1; attempt < j.attempt && j.late && j.state == jobs.Done; attempt++ {
+	for attempt := c.firstAttempt(j); attempt < j.attempt && j.late && j.state == jobs.Done; attempt++ {
 		tags = append(tags, j.tag(attempt))
 	}
 	return tags
@@ -115,7 +138,7 @@ func (c *checker) auditPaid(j jobEntry) {
 	if j.by == string(jobs.BySubmit) {
 		last = j.attempt // an earlier create of the same attempt might have taken effect
 	}
-	for attempt := 1; attempt <= last; attempt++ {
+	for attempt := c.firstAttempt(j); attempt <= last; attempt++ {
 		for _, s := range c.w.vendor.orderedBy(j.tag(attempt)) {
 			if c.reported(s, true, string(jobs.ByWebhook)) && c.isOurs(s) && !s.failed && !s.hidden {
 				c.w.fail("P1", "job %s is %s although screenshot %s of its attempt %d is done", j.name(), j.state, s.id, attempt)

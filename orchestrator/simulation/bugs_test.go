@@ -12,7 +12,7 @@ type bug struct {
 	to      string
 }
 
-var bugs = slices.Concat(bugsOfJobs, bugsOfCorrections, bugsOfMoney, bugsOfCallbacks)
+var bugs = slices.Concat(bugsOfJobs, bugsOfCorrections, bugsOfMoney, bugsOfAmendments, bugsOfCallbacks)
 
 var bugsOfJobs = []bug{
 	{

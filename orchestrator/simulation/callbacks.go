@@ -149,6 +149,8 @@ func (e eventEntry) mismatch(m message) string {
 			return "not the state that the event is about"
 		}
 		return ""
+	case e.kind == "job.amended":
+		state = e.state
 	case e.kind == "job.retried":
 		state = "queued"
 		if m.Data.State == "pending" { // the job waits again for the screenshot it had

@@ -34,6 +34,7 @@ type checker struct {
 	refusals map[string]bool // tags of submissions that the vendor refused
 	canceled map[string]bool // jobs and batches with a cancel command
 	retried  map[string]bool // jobs and batches with a retry command
+	amended  map[string]bool // rows with a command that corrects them
 }
 
 // jobEntry holds the columns of a job that the checks need.
@@ -64,7 +65,7 @@ func (j jobEntry) final() bool {
 
 func newChecker(w *world) *checker {
 	c := &checker{w: w, prepared: map[string]*sql.Stmt{}, jobs: map[int64]jobEntry{}, batches: map[int64]string{}, refusals: map[string]bool{},
-		canceled: map[string]bool{}, retried: map[string]bool{}}
+		canceled: map[string]bool{}, retried: map[string]bool{}, amended: map[string]bool{}}
 	var err error
 	if c.db, err = sql.Open("sqlite3", "file:"+w.path+"?mode=ro&_query_only=on"); err == nil {
 		c.conn, err = c.db.Conn(context.Background())
@@ -192,6 +193,10 @@ func (c *checker) checkTransition(before, after jobEntry) {
 		fail("was canceled without a command")
 	case after.attempt < before.attempt:
 		fail("went back to an older attempt")
+	case after.url != before.url || before.state == jobs.Duplicate || before.state == jobs.Rejected:
+		if problem := c.amendmentProblem(before, after); problem != "" {
+			fail(problem)
+		}
 	case after.attempt > before.attempt && before.attempt > 0:
 		if !retriable || after.attempt != before.attempt+1 || after.state != jobs.Queued || !c.wasCommanded(c.retried, after) {
 			fail("must not begin this attempt")
@@ -210,6 +215,30 @@ func (c *checker) checkTransition(before, after jobEntry) {
 	case before.final() || !slices.Contains(transitions[before.state], after.state):
 		fail("made a transition that does not exist")
 	}
+}
+
+// amendmentProblem describes why an amendment cannot have changed a row so. It
+// returns "" if it can, or if nothing changed. Two commits might lie between two
+// comparisons.
+func (c *checker) amendmentProblem(before, after jobEntry) string {
+	notJob := before.state == jobs.Duplicate || before.state == jobs.Rejected
+	switch {
+	case before == after:
+		return ""
+	case !before.final():
+		return "got another request before its end"
+	case after.url != before.url && !c.wasCommanded(c.amended, after):
+		return "got another request without a command"
+	case after.state == jobs.Duplicate, after.state == jobs.Rejected && notJob:
+		return ""
+	case after.attempt <= before.attempt && after.state != jobs.Queued || after.attempt > before.attempt+2:
+		return "got another request in this attempt"
+	case after.state == jobs.Queued && after.screenshot != "":
+		return "keeps its old screenshot"
+	case after.state == jobs.Queued || after.state == jobs.Submitting || after.state == jobs.Canceled:
+		return ""
+	}
+	return "must not begin so with another request"
 }
 
 // falselyFailed returns the jobs that failed although their screenshot did not,

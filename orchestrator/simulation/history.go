@@ -67,6 +67,13 @@ func (c *checker) auditHistory(j jobEntry) {
 			attempt = of
 			return
 		}
+		if kind == "job.amended" {
+			if len(last) > 0 {
+				ends, last = append(ends, last), nil
+			}
+			attempt = of
+			return
+		}
 		attempt = max(attempt, of)
 		last = append(last, strings.TrimPrefix(kind, "job."))
 		state = cmp.Or(state, last[len(last)-1])

@@ -42,6 +42,9 @@ type batchOrder struct {
 type rowOrder struct {
 	url   string
 	state jobs.State // expected: queued, duplicate or rejected
+
+	options jobs.Request // with the row's options only
+	amended []string     // URLs that commands have given the row
 }
 
 // giveCommand gives one random command.
@@ -70,7 +73,9 @@ func (o *operator) giveCommand() {
 		})
 	case n < 84:
 		o.retryFalselyFailed()
-	case n < 94:
+	case n < 90:
+		o.amend()
+	case n < 96:
 		older := d.span(0, jobTimeout)
 		o.command("reconcile", batch, func(ctx context.Context, p *process, _ string) error {
 			_, err := p.Reconcile(ctx, orchestrator.ReconcileOptions{Older: older})
@@ -197,6 +202,7 @@ func (o *operator) importBatch() {
 		request.URL = row.url
 		if hasOptions && row.state == jobs.Queued {
 			o.setOptions(&request, order.id)
+			row.options = jobs.Request{CallbackURL: request.CallbackURL, Timeout: request.Timeout, Priority: request.Priority}
 		}
 		same := row.url + " " + request.CallbackURL
 		if row.state == jobs.Queued && seen[same] {
@@ -233,7 +239,7 @@ func (o *operator) setOptions(r *jobs.Request, batch string) {
 
 // addJob adds one single job.
 func (o *operator) addJob(order *batchOrder, spec jobs.BatchSpec) {
-	order.rows = []rowOrder{{"https://site.test/0/", jobs.Queued}}
+	order.rows = []rowOrder{{url: "https://site.test/0/", state: jobs.Queued}}
 	o.batches = append(o.batches, order)
 	o.command("add", order.id, func(ctx context.Context, p *process, _ string) error {
 		_, err := p.port.AddJob(ctx, spec, jobs.Request{URL: order.rows[0].url}, p.now())

@@ -1,0 +1,69 @@
+package simulation
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"shotline/jobs"
+	"shotline/orchestrator"
+)
+
+// amend gives a command that corrects up to three rows of a batch. Mostly they have
+// ended and not become an image. Some get the URL that they have, or that of another
+// row. Sometimes two such commands run at the same time.
+func (o *operator) amend() {
+	d := o.w.random
+	order := oneOf(d, o.batches)
+	var ended []int64
+	for _, seq := range slices.Sorted(maps.Keys(o.w.checker.jobs)) {
+		if j := o.w.checker.jobs[seq]; j.batch == order.id && j.final() && j.state != jobs.Done {
+			ended = append(ended, j.row())
+		}
+	}
+	rows := map[int64]bool{}
+	for range 1 + d.upTo(3) {
+		if len(ended) > 0 && d.chance(0.8) {
+			rows[oneOf(d, ended)] = true
+		} else {
+			rows[int64(1+d.upTo(len(order.rows)))] = true
+		}
+	}
+	for range 1 + d.upTo(2) {
+		o.giveAmendment(order, slices.Sorted(maps.Keys(rows)))
+	}
+}
+
+func (o *operator) giveAmendment(order *batchOrder, rows []int64) {
+	d := o.w.random
+	var corrected requests
+	for _, row := range rows {
+		was := &order.rows[row-1]
+		request := was.options
+		request.Line, request.Job, request.URL = int(row), jobs.ID{Batch: order.id, Row: row}, was.url
+		switch n := d.upTo(10); {
+		case n < 6 || was.state == jobs.Rejected:
+			request.URL = fmt.Sprintf("https://site.test/fixed/%d/", d.upTo(4))
+		case n < 8:
+			if other := oneOf(d, order.rows); other.state != jobs.Rejected {
+				request.URL = other.url
+			}
+		}
+		if was.state == jobs.Rejected && d.chance(0.1) {
+			request.Reject = "still not a URL"
+		}
+		corrected = append(corrected, request)
+	}
+	again := d.chance(0.5)
+	o.command("amend", order.id, func(ctx context.Context, p *process, batch string) error {
+		for _, request := range corrected {
+			o.w.checker.noteCommand(o.w.checker.amended, request.Job, false)
+			o.w.checker.noteCommand(o.w.checker.retried, request.Job, false)
+			was := &order.rows[request.Job.Row-1]
+			was.amended = append(was.amended, request.URL)
+		}
+		_, err := orchestrator.AmendBatch(ctx, p.port, p.Orchestrator, batch, &corrected, orchestrator.AmendOptions{Again: again}, orchestrator.SystemClock{})
+		return err
+	})
+}
