@@ -27,12 +27,6 @@ var bugsOfAmendments = []bug{
 		to: ``,
 	},
 	{
-		name: "the image of the old request closes an amended job", promise: "P1", file: "jobs/sqlite/close.go",
-		from: `		AND o.attempt >= j.first_attempt
-`,
-		to: ``,
-	},
-	{
 		name: "an amendment without a queued row raises no revision", promise: "P5", file: "jobs/sqlite/amend.go",
 		from: "reviseAmended = `UPDATE batches SET revision = revision + 1, wake_at = 0 WHERE",
 		to:   "reviseAmended = `UPDATE batches SET wake_at = 0 WHERE",

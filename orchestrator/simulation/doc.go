@@ -72,8 +72,7 @@
 //	  4  P1      an amendment ignores the state and attempt that were compared
 //	  4  P6      amended rows are not counted
 //	  4  P1      duplicates follow an amended row to another URL
-//	  4  P1      the image of the old request closes an amended job
-//	  4  P5      an amendment without a queued row raises no revision
+//	 74  P5      an amendment without a queued row raises no revision
 //	 74  P5      a reader's cursor moves before its callbacks are stored
 //	  1  P5      a callback counts as delivered before it is sent
 //	 17  P5      an error pauses a batch without an event
