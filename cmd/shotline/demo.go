@@ -18,6 +18,7 @@ import (
 	"shotline/client/sandbox"
 	"shotline/jobs"
 	inputs "shotline/jobs/input"
+	"shotline/jobs/summary"
 	"shotline/orchestrator/api"
 	"shotline/orchestrator/engine"
 	"shotline/testdata"
@@ -105,7 +106,11 @@ func demo(c *cli.Context) error {
 		return err
 	}
 	sheet := filepath.Join(folder, "contact-sheet.html")
-	if err := writeSheetFile(c.Context, sheet, api.DefaultImageMode, false, store, images, b.ID, c.App.ErrWriter); err != nil {
+	file := sheetFile{
+		store: store, batch: b.ID, path: sheet, mode: api.DefaultImageMode, sheet: summary.Sheet{LocalImages: true},
+		images: &sheetImages{page: sheet, folder: besideFile(sheet, "_pictures"), mode: api.DefaultImageMode, vendor: images, warnings: c.App.ErrWriter},
+	}
+	if err := file.write(c.Context); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.App.Writer, "\ncontact sheet  %s\ndatabase       %s\n", sheet, database)

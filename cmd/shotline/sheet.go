@@ -2,102 +2,191 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strconv"
+	"regexp"
 	"strings"
-	"time"
 
-	"shotline/client"
+	"github.com/urfave/cli/v2"
+
 	"shotline/jobs"
 	"shotline/jobs/summary"
 	"shotline/jobs/wholefile"
 	"shotline/orchestrator/api"
 )
 
-// sheetWidth is the width of images on a contact sheet, in pixels. It is twice
-// the width of a card, for screens with high resolution.
-const sheetWidth = 720
+var (
+	captionFlag      = &cli.StringSliceFlag{Name: "caption", Usage: "with html: show this `COLUMN` of the input on each card (repeatable, or comma-separated)"}
+	failedFirstFlag  = &cli.BoolFlag{Name: "failed-first", Usage: "with html: rows without an image come first"}
+	picturesFlag     = &cli.BoolFlag{Name: "pictures", Usage: "with html and --out: download the images into a folder beside the file (needs --api-key)"}
+	picturesFromFlag = &cli.StringFlag{Name: "pictures-from", Usage: "with html and --out: use the images that shotline download saved in this `DIR` (default: the folder of the file, if it has any)"}
+)
 
-// maxImageBytes is the size limit of an image, in bytes.
-const maxImageBytes = 64 << 20
+// sheetFile is a contact sheet that is written into a file.
+type sheetFile struct {
+	store    jobs.Store
+	batch    string
+	path     string
+	mode     fs.FileMode // of new files; 0: that of the umask
+	keepMode bool        // a sheet that exists keeps its mode
+	sheet    summary.Sheet
+	images   *sheetImages // nil: the cards show the images of the vendor
+}
 
-// writeSheetFile writes a contact sheet. It downloads the images from the vendor
-// into a folder next to the file, NAME_pictures. If an image cannot be
-// downloaded, the sheet has a note in its place, and a message goes to warnings.
-// All files get the mode; if keepMode is set, a sheet that exists keeps its own.
-func writeSheetFile(ctx context.Context, path string, mode fs.FileMode, keepMode bool, store jobs.Store, vendor *client.Client, batch string, warnings io.Writer) error {
-	s, err := summary.Load(ctx, store, batch, clock.Now())
+// write writes the sheet. If it has many rows, most of it is in a folder beside
+// the file, NAME_files. The names of the files are new each time, so that the old
+// sheet stays complete until the new one replaces it.
+func (f sheetFile) write(ctx context.Context) (err error) {
+	s, err := summary.Load(ctx, f.store, f.batch, clock.Now())
 	if err != nil {
 		return err
 	}
-	target, err := wholefile.Resolve(path)
+	target, err := wholefile.Resolve(f.path)
 	if err != nil {
 		return outError(err)
 	}
-	sheetMode := mode
-	if keepMode && target.Info != nil {
-		sheetMode = 0
+	mode := f.mode
+	if f.keepMode && target.Info != nil {
+		mode = target.Info.Mode().Perm()
 	}
-	folder := strings.TrimSuffix(path, filepath.Ext(path)) + "_pictures"
-	if err := os.MkdirAll(folder, api.FolderMode(mode)); err != nil {
-		return fmt.Errorf("--out: %w", err)
-	}
-	fetched := func(j jobs.Job) (string, error) {
-		name := strconv.FormatInt(j.ID.Row, 10) + ".png"
-		image, err := fetchImage(ctx, vendor, j)
-		if ctx.Err() != nil {
-			return "", ctx.Err()
-		}
-		if err != nil {
-			fmt.Fprintf(warnings, "no image of %s: %s\n", j.ID, printable(err.Error()))
-			return "", nil
-		}
-		err = wholefile.Write(filepath.Join(folder, name), mode, func(w io.Writer) error {
-			_, err := w.Write(image)
+	if f.images != nil {
+		if err := f.images.prepare(ctx, f.store, s); err != nil {
 			return err
-		})
-		return filepath.ToSlash(filepath.Join(filepath.Base(folder), name)), err
+		}
+		defer func() { err = errors.Join(err, f.images.close()) }()
+		f.sheet.Image = f.images.address
 	}
-	return outError(wholefile.Write(path, sheetMode, func(w io.Writer) error {
-		return summary.WriteHTML(w, s, summary.Sheet{Next: summary.Cards(ctx, store, batch, fetched)})
-	}))
-}
-
-// fetchImage downloads the image of a job. It retries like the client's output
-// policy: a large batch is likely to reach the rate limit, and the image of a job
-// that has just ended might not be ready.
-func fetchImage(ctx context.Context, vendor *client.Client, j jobs.Job) ([]byte, error) {
-	policy := client.OutputRetryPolicy(rand.Float64)
-	for attempt := 1; ; attempt++ {
-		image, err := readImage(ctx, vendor, j.ScreenshotID)
-		if err == nil {
-			return image, nil
-		}
-		if errors.Is(err, client.ErrNotReady) && clock.Now().Sub(j.ClosedAt) > client.OutputGrace {
-			return nil, err
-		}
-		delay, again := policy.Next(err, attempt)
-		if !again || clock.Sleep(ctx, min(delay, time.Minute)) != nil {
-			return nil, err
-		}
+	files := sheetFolder{path: besideFile(f.path, "_files"), prefix: strings.ToLower(rand.Text()[:8]) + "-", mode: mode}
+	f.sheet.Folder, f.sheet.FilePrefix, f.sheet.WriteFile = filepath.Base(files.path), files.prefix, files.write
+	if f.keepMode && target.Info != nil {
+		mode = 0
 	}
-}
-
-func readImage(ctx context.Context, vendor *client.Client, screenshot string) ([]byte, error) {
-	download, err := vendor.Thumbnail(ctx, screenshot, client.ThumbnailOptions{Format: "png", Width: sheetWidth})
+	err = wholefile.Write(f.path, mode, func(w io.Writer) error {
+		return summary.WriteHTML(ctx, w, f.store, s, f.sheet)
+	})
 	if err != nil {
-		return nil, err
+		return outError(errors.Join(err, files.remove(true)))
 	}
-	defer download.Body.Close()
-	image, err := io.ReadAll(io.LimitReader(download.Body, maxImageBytes+1))
-	if err == nil && len(image) > maxImageBytes {
-		err = fmt.Errorf("image is larger than %d MiB", maxImageBytes>>20)
+	return outError(files.remove(false))
+}
+
+// besideFile returns the name of a folder that belongs to a file.
+func besideFile(path, suffix string) string {
+	return strings.TrimSuffix(path, filepath.Ext(path)) + suffix
+}
+
+// sheetFolder is the folder of a sheet's files.
+type sheetFolder struct {
+	path   string
+	prefix string // of the files of this sheet
+	mode   fs.FileMode
+}
+
+func (f sheetFolder) write(name string, content func(io.Writer) error) error {
+	mode := fs.FileMode(0o777)
+	if f.mode != 0 {
+		mode = api.FolderMode(f.mode)
 	}
-	return image, err
+	if err := os.MkdirAll(f.path, mode); err != nil {
+		return err
+	}
+	return wholefile.Write(filepath.Join(f.path, name), f.mode, content)
+}
+
+// sheetFileName matches the names of the files of sheets.
+var sheetFileName = regexp.MustCompile(`^[a-z2-7]{8}-(rows|text)-[0-9]+\.js$`)
+
+// remove removes the files of this sheet, or those of all others. It also removes
+// the folder if it is empty then.
+func (f sheetFolder) remove(own bool) error {
+	entries, err := os.ReadDir(f.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, entry := range entries {
+		if name := entry.Name(); sheetFileName.MatchString(name) && strings.HasPrefix(name, f.prefix) == own {
+			err = errors.Join(err, os.Remove(filepath.Join(f.path, name)))
+		}
+	}
+	_ = os.Remove(f.path) // fails if it is not empty
+	return err
+}
+
+// sheetFrom parses the flags of the contact sheet. It returns an error if they are
+// set for another format.
+func sheetFrom(c *cli.Context, format string) (summary.Sheet, error) {
+	if format != "html" {
+		for _, flag := range []cli.Flag{captionFlag, failedFirstFlag, picturesFlag, picturesFromFlag} {
+			if name := flag.Names()[0]; c.IsSet(name) {
+				return summary.Sheet{}, badUsage("--%s needs --format html", name)
+			}
+		}
+	}
+	return summary.Sheet{Captions: listValues(c, captionFlag.Name), FailedFirst: c.Bool(failedFirstFlag.Name)}, nil
+}
+
+// writeSheet writes the contact sheet of a batch as the flags say.
+func writeSheet(c *cli.Context, store jobs.Store, batch string, sheet summary.Sheet) error {
+	b, err := store.Batch(c.Context, batch)
+	if err != nil {
+		return err
+	}
+	if err := summary.CheckCaptions(b, sheet.Captions); err != nil {
+		return badUsage("--%s: %w", captionFlag.Name, err)
+	}
+	out := c.String(outFlag.Name)
+	alone := toStdout(out)
+	if info, err := os.Stat(out); !alone && err == nil && !info.Mode().IsRegular() {
+		alone = true
+	}
+	pictures := c.Bool(picturesFlag.Name)
+	if alone {
+		if name := picturesFlag.Name; pictures || c.IsSet(picturesFromFlag.Name) {
+			if !pictures {
+				name = picturesFromFlag.Name
+			}
+			if !toStdout(out) {
+				_, err := wholefile.Resolve(out)
+				return outError(err)
+			}
+			return badUsage("--%s needs --out FILE: the images are beside the file", name)
+		}
+		s, err := summary.Load(c.Context, store, batch, clock.Now())
+		if err != nil {
+			return err
+		}
+		sheet.Image = vendorImage
+		return writeOut(c, func(w io.Writer) error { return summary.WriteHTML(c.Context, w, store, s, sheet) })
+	}
+	if err := checkOut(c, out); err != nil {
+		return err
+	}
+	f := sheetFile{store: store, batch: batch, path: out, keepMode: !c.IsSet(imageModeFlag.Name), sheet: sheet}
+	if pictures || c.IsSet(imageModeFlag.Name) {
+		if f.mode, err = imageMode(c); err != nil {
+			return err
+		}
+	}
+	f.images, err = sheetImagesFrom(c, batch, f.mode)
+	if err != nil {
+		return err
+	}
+	f.sheet.Image, f.sheet.LocalImages = vendorImage, pictures
+	return f.write(c.Context)
+}
+
+// vendorImage returns the address of a job's image at the vendor.
+func vendorImage(j jobs.Job) (string, error) { return j.ImageURL, nil }
+
+// countedImages formats a number of images.
+func countedImages(n int64) string {
+	if n == 1 {
+		return "1 image"
+	}
+	return fmt.Sprintf("%s images", summary.Grouped(n))
 }

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
-	"io"
+	"iter"
 	"net/url"
 	"path"
 	"regexp"
@@ -25,38 +25,38 @@ type Card struct {
 	Original *jobs.Job
 }
 
-// cardsPage is the number of rows that Cards reads at a time.
-const cardsPage = 100
+// cardsPage is the number of rows that cards reads at a time.
+const cardsPage = 500
 
-// Cards returns an iterator over the rows of a batch for Sheet.Next. It reads the
-// rows in pages. The function image returns the address of a done job's image,
-// see Card.Image; it can be nil. The iterator is not safe for concurrent use.
-func Cards(ctx context.Context, src RowSource, batchID string, image func(jobs.Job) (string, error)) func() (Card, error) {
-	var rows []jobs.Row
-	var after int64
-	last := false
-	return func() (Card, error) {
-		if len(rows) == 0 && !last {
-			page, err := src.Rows(ctx, batchID, after, cardsPage)
+// cards returns the rows of a batch after the given row, except those that wanted
+// does not select. It reads the rows in pages. See Sheet.Image.
+func cards(ctx context.Context, src RowSource, batchID string, after int64, wanted func(jobs.Job) bool, image func(jobs.Job) (string, error)) iter.Seq2[Card, error] {
+	return func(yield func(Card, error) bool) {
+		for {
+			rows, err := src.Rows(ctx, batchID, after, cardsPage)
 			if err != nil {
-				return Card{}, fmt.Errorf("rows after %d: %w", after, err)
+				yield(Card{}, fmt.Errorf("rows after %d: %w", after, err))
+				return
 			}
-			rows, last = page, len(page) < cardsPage
-		}
-		if len(rows) == 0 {
-			return Card{}, io.EOF
-		}
-		row := rows[0]
-		rows, after = rows[1:], row.ID.Row
-		card := Card{Job: row.Job, Original: row.Original}
-		if row.State == jobs.Done && image != nil {
-			link, err := image(row.Job)
-			if err != nil {
-				return Card{}, fmt.Errorf("image of %s: %w", row.ID, err)
+			for _, row := range rows {
+				if !wanted(row.Job) {
+					continue
+				}
+				card := Card{Job: row.Job, Original: row.Original}
+				if row.State == jobs.Done && image != nil {
+					if card.Image, err = image(row.Job); err != nil {
+						err = fmt.Errorf("image of %s: %w", row.ID, err)
+					}
+				}
+				if !yield(card, err) || err != nil {
+					return
+				}
 			}
-			card.Image = link
+			if len(rows) < cardsPage {
+				return
+			}
+			after = rows[len(rows)-1].ID.Row
 		}
-		return card, nil
 	}
 }
 
@@ -76,6 +76,38 @@ type cardView struct {
 	DuplicateOf   int64
 	DuplicateText string
 	OriginalPlace string
+	OriginalLink  string
+	Captions      []captionView
+}
+
+// captionView is a value of the user's with its name.
+type captionView struct{ Name, Value string }
+
+// cardStyle is what the cards of a sheet have in common.
+type cardStyle struct {
+	captions []caption
+	rowLink  func(row int64) string // address of the card of a row
+}
+
+func newCardStyle(sheet Sheet) cardStyle {
+	return cardStyle{rowLink: func(row int64) string {
+		anchor := fmt.Sprintf("#row-%d", row)
+		if sheet.Page == 0 || pageOf(row) == sheet.Page {
+			return anchor
+		}
+		return sheet.PageLink(pageOf(row)) + anchor
+	}}
+}
+
+func (c cardStyle) view(card Card) cardView {
+	v := newCardView(card)
+	if v.DuplicateOf > 0 {
+		v.OriginalLink = c.rowLink(v.DuplicateOf)
+	}
+	for _, caption := range c.captions {
+		v.Captions = append(v.Captions, captionView{caption.name, caption.value(card.Job)})
+	}
+	return v
 }
 
 func newCardView(c Card) cardView {

@@ -7,7 +7,7 @@
 //	WriteText  aligned lines for a terminal
 //	WriteJSON  one object on one line
 //	WriteCSV   metric,value rows
-//	WriteHTML  the contact sheet: a web page with the images
+//	WriteHTML  the contact sheet: a web page with all rows and their images
 //
 // [Results] writes the table of the rows: the input with the result of each row.
 // It reads the rows in pages, so its memory use does not depend on the size of the

@@ -2,85 +2,190 @@ package summary
 
 import (
 	"bufio"
-	_ "embed" // for sheet.html
-	"errors"
+	"context"
+	"crypto/sha256"
+	_ "embed" // for the parts of the page
+	"encoding/base64"
 	"fmt"
 	"html/template"
 	"io"
+	"net/url"
+	"strings"
 
 	"shotline/jobs"
 )
 
-// sheetLimit is the default for Sheet.Limit. Browsers still scroll that many
-// images smoothly.
-const sheetLimit = 500
+const (
+	// inlineRows is the maximum number of rows whose cards are all part of the page.
+	// Browsers still scroll that many images smoothly.
+	inlineRows = 500
+	// leadRows is the number of cards in a page with more rows. They are displayed
+	// until the script has replaced them.
+	leadRows = 60
+	// noteWidth is the maximum length of a displayed reason in characters.
+	noteWidth = 600
+)
 
-// noteWidth is the maximum length of a displayed reason in characters.
-const noteWidth = 600
+var (
+	//go:embed sheet.html
+	sheetHTML string
+	//go:embed sheet.css
+	sheetStyle string
+	//go:embed sheet.js
+	sheetScript string
 
-//go:embed sheet.html
-var sheetHTML string
+	sheetTemplate = template.Must(template.New("sheet").Parse(sheetHTML))
+)
 
-var sheetTemplate = template.Must(template.New("sheet").Parse(sheetHTML))
-
-// Sheet is the source of the cards of a contact sheet.
+// Sheet says how a contact sheet looks and where its parts are.
 type Sheet struct {
-	// Next returns the next card, and io.EOF after the last one, see Cards. If it
-	// is nil, the sheet has no cards.
-	Next func() (Card, error)
-	// Limit is the maximum number of cards; 0 means 500. If there are more rows,
-	// the end of the sheet shows how many are missing.
-	Limit int
+	// Image returns the address of a done job's image, see Card.Image. It can be
+	// called several times for a job. If it is nil, the sheet has no images.
+	Image func(jobs.Job) (string, error)
+	// LocalImages means that no image has an http or https address. The page then
+	// loads nothing from the network.
+	LocalImages bool
+	// Captions are names of columns, or of metadata, that each card shows. See
+	// CheckCaptions.
+	Captions []string
+	// FailedFirst puts rows that ended without an image before the others.
+	FailedFirst bool
+	// WriteFile writes a file into Folder, which is beside the page. The names begin
+	// with FilePrefix. If WriteFile is nil, everything is in the page.
+	WriteFile          func(name string, content func(io.Writer) error) error
+	Folder, FilePrefix string
+	// Page, if it is not 0, selects a part of the rows, and a page without a script:
+	// page 1 has the first PageRows rows.
+	Page int
+	// PageLink returns the address of another page. It is used only with Page.
+	PageLink func(page int) string
 }
 
-// WriteHTML writes the contact sheet: one web page that needs no other files
-// except the images that cards link to. Each card is written as soon as it is
-// read, so memory use does not depend on their number. Addresses from outside
-// become links only if they are http or https.
-func WriteHTML(w io.Writer, s Summary, sheet Sheet) error {
+// PageRows is the number of rows on a page, see Sheet.Page.
+const PageRows = 500
+
+// WriteHTML writes the contact sheet: a web page that can be opened from disk. It
+// reads the rows in pages, so its memory use grows by only a few bytes per row.
+//
+// If the batch has more than 500 rows, the cards are in blocks that the script of
+// the page reads as they come into view. The blocks are files of Sheet.Folder, or
+// elements of the page if there is no folder.
+//
+// Text from outside is never executed. Addresses from outside become links only
+// if they are http or https.
+func WriteHTML(ctx context.Context, w io.Writer, src RowSource, s Summary, sheet Sheet) error {
 	out := bufio.NewWriter(w)
-	if err := writeSheet(out, s, sheet); err != nil {
-		return fmt.Errorf("contact sheet of %s: %w", s.BatchID, err)
+	p := pageWriter{Sheet: sheet, ctx: ctx, src: src, s: s, out: out, style: newCardStyle(sheet)}
+	err := p.resolveCaptions()
+	if err == nil && sheet.Page > 0 {
+		err = p.writePart()
+	} else if err == nil {
+		err = p.writeAll()
 	}
-	if err := out.Flush(); err != nil {
+	if err == nil {
+		err = out.Flush()
+	}
+	if err != nil {
 		return fmt.Errorf("contact sheet of %s: %w", s.BatchID, err)
 	}
 	return nil
 }
 
-func writeSheet(out io.Writer, s Summary, sheet Sheet) error {
-	if err := sheetTemplate.ExecuteTemplate(out, "head", newHead(s)); err != nil {
+// pageWriter writes the page of a sheet.
+type pageWriter struct {
+	Sheet
+	ctx   context.Context
+	src   RowSource
+	s     Summary
+	out   *bufio.Writer
+	style cardStyle
+}
+
+// long reports whether only some of the cards are part of the page.
+func (p *pageWriter) long() bool { return p.s.Rows > inlineRows }
+
+func (p *pageWriter) execute(name string, data any) error {
+	return sheetTemplate.ExecuteTemplate(p.out, name, data)
+}
+
+// writeAll writes a page with all rows.
+func (p *pageWriter) writeAll() error {
+	h := p.newHead()
+	h.Long, h.Shown, h.Folder, h.FailedFirst = p.long(), leadRows, p.Folder, p.FailedFirst
+	for i, state := range jobs.States {
+		if p.s.Of(state) > 0 {
+			h.States = append(h.States, stateView{Code: string(stateCode(i)), Name: label(state)})
+		}
+	}
+	if err := p.execute("head", h); err != nil {
 		return err
 	}
-	limit := sheet.Limit
-	if limit <= 0 {
-		limit = sheetLimit
+	if err := p.writeCards(); err != nil {
+		return err
 	}
-	shown := 0
-	for sheet.Next != nil && shown < limit {
-		card, err := sheet.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return err
-		}
-		if err := sheetTemplate.ExecuteTemplate(out, "card", newCardView(card)); err != nil {
-			return err
-		}
-		shown++
+	if err := p.execute("grid-end", nil); err != nil {
+		return err
 	}
-	return sheetTemplate.ExecuteTemplate(out, "foot", newFoot(s, int64(shown)))
+	if err := p.writeBlocks(); err != nil {
+		return err
+	}
+	f := p.newFoot()
+	f.Script = template.JS(sheetScript) // #nosec G203 -- our own
+	if p.long() {
+		f.Blank = &cardView{Captions: make([]captionView, len(p.style.captions))}
+	}
+	return p.execute("foot", f)
+}
+
+// writeCards writes the cards that are part of the page, in their initial order.
+func (p *pageWriter) writeCards() error {
+	left := -1 // all
+	if p.long() {
+		left = leadRows
+	}
+	passes := []func(jobs.Job) bool{func(jobs.Job) bool { return true }}
+	if p.FailedFirst {
+		passes = []func(jobs.Job) bool{func(j jobs.Job) bool { return flawed(j.State) }, func(j jobs.Job) bool { return !flawed(j.State) }}
+	}
+	for _, pass := range passes {
+		if left == 0 {
+			return nil
+		}
+		for card, err := range cards(p.ctx, p.src, p.s.BatchID, 0, pass, p.Image) {
+			if err != nil {
+				return err
+			}
+			if err := p.execute("card", p.style.view(card)); err != nil {
+				return err
+			}
+			if left--; left == 0 {
+				return nil
+			}
+		}
+	}
+	return nil
 }
 
 // head is the data of the page above the cards.
 type head struct {
-	Title, Batch, State, PauseReason string
-	Facts                            []string
-	Figures                          []figure
-	Ways                             []provenanceCount
-	Reasons                          []reasonLine
+	Policy, Title, Batch, State, PauseReason string
+	Style                                    template.CSS
+	Facts                                    []string
+	Figures                                  []figure
+	Ways                                     []provenanceCount
+	Reasons                                  []reasonLine
+	Pages                                    *pageLinks // nil if the page has all rows
+
+	// Only if the page has all rows.
+	States      []stateView
+	FailedFirst bool
+	Long        bool
+	Shown       int
+	Folder      string
 }
+
+// stateView is a state to filter by.
+type stateView struct{ Code, Name string }
 
 // figure is one number with its name.
 type figure struct{ Name, Value, Class string }
@@ -88,14 +193,17 @@ type figure struct{ Name, Value, Class string }
 // provenanceCount is the number of jobs that one provenance closed.
 type provenanceCount struct{ Name, Count string }
 
+// reasonLine is one reason with its links: to all rows, and to the first one.
 type reasonLine struct {
-	Count, State, Class, Text string
-	Row                       int64
-	Place                     string
+	Count, State, Class, Text, All, First, Place string
 }
 
-func newHead(s Summary) head {
-	h := head{Title: s.Source, Batch: s.BatchID, State: string(s.State), PauseReason: s.PauseReason}
+func (p *pageWriter) newHead() head {
+	s := p.s
+	h := head{
+		Policy: p.policy(), Style: template.CSS(sheetStyle), // #nosec G203 -- our own
+		Title: s.Source, Batch: s.BatchID, State: string(s.State), PauseReason: s.PauseReason,
+	}
 	if h.Title == "" {
 		h.Title = "Batch " + s.BatchID
 	}
@@ -110,76 +218,103 @@ func newHead(s Summary) head {
 		h.Facts = append(h.Facts, fmt.Sprintf("revision %d", s.Revision))
 	}
 	h.Figures = figures(s)
-	for _, p := range jobs.Provenances {
-		if n := s.ClosedBy[p]; n > 0 {
-			h.Ways = append(h.Ways, provenanceCount{Name: string(p), Count: grouped(n)})
+	for _, by := range jobs.Provenances {
+		if n := s.ClosedBy[by]; n > 0 {
+			h.Ways = append(h.Ways, provenanceCount{Name: string(by), Count: grouped(n)})
 		}
 	}
-	for _, r := range s.Reasons {
-		text := PlainLine(r.Error, noteWidth)
-		if text == "" {
-			text = "no reason given"
-		}
-		h.Reasons = append(h.Reasons, reasonLine{
-			Count: grouped(r.Count), State: label(r.State), Class: string(r.State), Text: text,
-			Row: r.FirstJob.Row, Place: Place(r.FirstJob.Row, r.Line),
-		})
-	}
+	h.Reasons = p.reasonLines()
 	return h
 }
 
-// figures returns the numbers to emphasize. It always includes done and failed,
-// and other states if they have rows.
-func figures(s Summary) []figure {
-	var list []figure
-	for _, state := range jobs.States {
-		n := s.Of(state)
-		if n > 0 || state == jobs.Done || state == jobs.Failed {
-			f := figure{Name: label(state), Value: grouped(n)}
-			if n > 0 {
-				f.Class = string(state)
-			}
-			list = append(list, f)
+// reasonLines returns the reasons with links to their rows. A page of a part of
+// the rows cannot filter, so it has only links to the first row of a reason.
+func (p *pageWriter) reasonLines() []reasonLine {
+	var lines []reasonLine
+	rest := flawedRows(p.s)
+	for i, r := range p.s.Reasons {
+		rest -= r.Count
+		line := reasonLine{
+			Count: grouped(r.Count), State: label(r.State), Class: string(r.State), Text: reasonText(r.Error),
+			Place: Place(r.FirstJob.Row, r.Line),
 		}
-	}
-	// Move done to the front, even if jobs are still open.
-	for i, f := range list {
-		if f.Name == string(jobs.Done) {
-			copy(list[1:i+1], list[:i])
-			list[0] = f
+		if r.Count > 1 {
+			line.Place = "first: " + line.Place
 		}
+		if !r.FirstJob.IsZero() && (p.Page > 0 || r.Count == 1) {
+			line.First = p.style.rowLink(r.FirstJob.Row)
+		}
+		if p.Page == 0 && r.Count > 1 {
+			line.All = "#reason-" + string(reasonCode(i))
+		}
+		lines = append(lines, line)
 	}
-	if s.Cost != nil {
-		list = append(list, figure{Name: "credits", Value: credits(*s.Cost)})
+	if rest > 0 && len(lines) > 0 {
+		line := reasonLine{Count: grouped(rest), Text: "other reasons"}
+		if p.Page == 0 {
+			line.All = "#reason-" + string(otherReason)
+		}
+		lines = append(lines, line)
 	}
-	if s.DurationSeconds > 0 {
-		list = append(list, figure{Name: "total time", Value: span(s.DurationSeconds)})
+	return lines
+}
+
+func reasonText(text string) string {
+	if text = PlainLine(text, noteWidth); text == "" {
+		return "no reason given"
 	}
-	if s.Timings != nil {
-		list = append(list, figure{Name: "median", Value: span(s.Timings.P50)}, figure{Name: "95 % within", Value: span(s.Timings.P95)})
+	return text
+}
+
+// flawed reports whether a row ended without an image and is not a duplicate.
+func flawed(s jobs.State) bool {
+	return s == jobs.Failed || s == jobs.TimedOut || s == jobs.Canceled || s == jobs.Rejected
+}
+
+func flawedRows(s Summary) int64 { return s.Failed + s.TimedOut + s.Canceled + s.Rejected }
+
+// policy returns the Content-Security-Policy of the page. Without a host, 'self'
+// does not match files beside the page in all browsers, but file: does.
+func (p *pageWriter) policy() string {
+	parts := []string{"default-src 'none'", "base-uri 'none'", "form-action 'none'", "style-src " + hashSource(sheetStyle)}
+	images := "img-src 'self' file: data:"
+	if !p.LocalImages {
+		images += " http: https:"
 	}
-	if s.Late > 0 {
-		list = append(list, figure{Name: "late", Value: grouped(s.Late)})
+	parts = append(parts, images)
+	if p.Page == 0 {
+		script := "script-src " + hashSource(sheetScript)
+		if p.WriteFile != nil {
+			script += " 'self' file:"
+		}
+		parts = append(parts, script)
 	}
-	if s.Corrected > 0 {
-		list = append(list, figure{Name: "corrected", Value: grouped(s.Corrected)})
-	}
-	if s.DoubleCharged > 0 {
-		list = append(list, figure{Name: "paid twice", Value: grouped(s.DoubleCharged), Class: string(jobs.Failed)})
-	}
-	return list
+	return strings.Join(parts, "; ")
+}
+
+func hashSource(content string) string {
+	sum := sha256.Sum256([]byte(content))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
 // foot is the data of the page below the cards.
-type foot struct{ NotShown, Computed string }
+type foot struct {
+	Pages    *pageLinks
+	Computed string
+	Blank    *cardView // a card that is not loaded yet; nil if there are none
+	Script   template.JS
+}
 
-func newFoot(s Summary, shown int64) foot {
+func (p *pageWriter) newFoot() foot {
 	var f foot
-	if rest := s.Rows - shown; rest > 0 {
-		f.NotShown = counted(rest, "more row")
-	}
-	if !s.ComputedAt.IsZero() {
-		f.Computed = moment(s.ComputedAt)
+	if !p.s.ComputedAt.IsZero() {
+		f.Computed = moment(p.s.ComputedAt)
 	}
 	return f
+}
+
+// fileLink returns the beginning of the addresses of all files, relative to the
+// page.
+func (p *pageWriter) fileLink() string {
+	return "./" + url.PathEscape(p.Folder) + "/" + url.PathEscape(p.FilePrefix)
 }

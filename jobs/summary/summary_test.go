@@ -42,7 +42,7 @@ func TestGolden(t *testing.T) {
 		{"shops.html", shopBatch(), func(w io.Writer, s Summary) error {
 			src := shopBatch()
 			image := func(j jobs.Job) (string, error) { return "pictures/" + j.ScreenshotID + ".png", nil }
-			return WriteHTML(w, s, Sheet{Next: Cards(t.Context(), src, src.batch.ID, image)})
+			return WriteHTML(t.Context(), w, src, s, Sheet{Image: image, Captions: []string{"Shop"}})
 		}},
 		{"paused.txt", running, func(w io.Writer, s Summary) error { return WriteText(w, s) }},
 		{"paused.json", running, WriteJSON},
@@ -155,7 +155,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		for _, write := range []func(io.Writer, Summary) error{
 			func(w io.Writer, s Summary) error { return WriteText(w, s) }, WriteCSV,
-			func(w io.Writer, s Summary) error { return WriteHTML(w, s, Sheet{}) },
+			func(w io.Writer, s Summary) error { return WriteHTML(t.Context(), w, &fakeSource{}, s, Sheet{}) },
 		} {
 			if err := write(io.Discard, s); err != nil {
 				t.Error(err)

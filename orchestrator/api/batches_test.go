@@ -421,6 +421,8 @@ func TestSummaryFormats(t *testing.T) {
 		{"", "text/csv", "text/csv; charset=utf-8", "metric,value"},
 		{"?format=csv", "text/html", "text/csv; charset=utf-8", "metric,value"},
 		{"?format=json", "text/html", "application/json", `"batch_id":"b1"`},
+		{"?format=html&page=1", "", "text/html; charset=utf-8", "rows 1 to 1 of 1"},
+		{"?page=2", "text/html", "text/html; charset=utf-8", `href="?format=html&amp;page=1" rel="prev"`},
 	} {
 		a := r.do("GET", "/v1/batches/b1/summary"+test.query, nil, "Accept", test.accept)
 		if a.status != 200 || a.header.Get("Content-Type") != test.kind || !strings.Contains(string(a.body), test.holds) {
@@ -431,4 +433,5 @@ func TestSummaryFormats(t *testing.T) {
 		}
 	}
 	r.do("GET", "/v1/batches/b1/summary?format=text", nil).problem(422, "query.format", "json")
+	r.do("GET", "/v1/batches/b1/summary?format=html&page=0", nil).problem(422, "query.page", "1")
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -22,6 +23,7 @@ const sheetPolicy = "default-src 'none'; style-src 'unsafe-inline'; img-src 'sel
 type batchSummary struct {
 	BatchPath
 	Format string `query:"format" enum:"json,csv,html" doc:"Overrides the Accept header"`
+	Page   int    `query:"page" minimum:"1" maximum:"1000000" default:"1" doc:"Page of the HTML, with 500 rows each"`
 	Accept string `header:"Accept" hidden:"true"`
 }
 
@@ -41,7 +43,7 @@ type report struct {
 
 func (s *server) reportRoutes() {
 	sum := operation(http.MethodGet, "/v1/batches/{id}/summary", "getSummary", "batches", "Get the summary of a batch", http.StatusNotFound, http.StatusConflict)
-	sum.Description = "If the batch has not finished, the summary shows its current state. The HTML is the contact sheet."
+	sum.Description = "If the batch has not finished, the summary shows its current state. The HTML is the contact sheet, 500 rows a page."
 	sum.Responses = plainResponse(http.StatusOK, "The summary", "text/csv", "text/html")
 	sum.Responses["200"].Content["application/json"] = &huma.MediaType{Schema: s.api.OpenAPI().Components.Schemas.Schema(summaryType, true, "")}
 	huma.Register(s.api, sum, s.getSummary)
@@ -72,8 +74,11 @@ func (s *server) getSummary(ctx context.Context, in *batchSummary) (*report, err
 			}
 			return j.ImageURL, nil
 		}
-		sheet := summary.Sheet{Next: summary.Cards(ctx, s.visibleStore(ctx), in.ID, imageOf)}
-		answer := s.report(ctx, in.ID, "text/html; charset=utf-8", "", func(w io.Writer) error { return summary.WriteHTML(w, result, sheet) })
+		pageLink := func(page int) string { return "?format=html&page=" + strconv.Itoa(page) }
+		sheet := summary.Sheet{Image: imageOf, Page: in.Page, PageLink: pageLink}
+		answer := s.report(ctx, in.ID, "text/html; charset=utf-8", "", func(w io.Writer) error {
+			return summary.WriteHTML(ctx, w, s.visibleStore(ctx), result, sheet)
+		})
 		answer.Policy = sheetPolicy
 		return answer, nil
 	}
