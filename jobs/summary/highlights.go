@@ -1,6 +1,10 @@
 package summary
 
-import "shotline/jobs"
+import (
+	"math"
+
+	"shotline/jobs"
+)
 
 // figures returns the numbers to emphasize. It always includes done and failed,
 // and other states if they have rows.
@@ -24,7 +28,12 @@ func figures(s Summary) []figure {
 		}
 	}
 	if s.Cost != nil {
-		list = append(list, figure{Name: "credits", Value: credits(*s.Cost)})
+		whole, fraction := math.Modf(*s.Cost)
+		value := credits(*s.Cost)
+		if fraction == 0 && math.Abs(whole) < 1e15 {
+			value = grouped(int64(whole))
+		}
+		list = append(list, figure{Name: "credits", Value: value})
 	}
 	if s.DurationSeconds > 0 {
 		list = append(list, figure{Name: "total time", Value: span(s.DurationSeconds)})

@@ -44,7 +44,7 @@
     document.head.append(script);
   });
 
-  // Chunks of cards. Only the last ones are kept.
+  // Chunks of cards. Those that were used last are kept, and all that are needed.
   const chunks = new Map(), maxChunks = 40;
   const chunk = k => {
     let entry = chunks.get(k);
@@ -54,8 +54,13 @@
       load('rows-' + k).then(cards => { entry.cards = cards; draw(); }, () => {});
     }
     chunks.set(k, entry);
-    if (chunks.size > maxChunks) chunks.delete(chunks.keys().next().value);
     return entry.cards;
+  };
+  const forget = needed => {
+    for (const k of chunks.keys()) {
+      if (chunks.size <= maxChunks) return;
+      if (!needed.has(k)) chunks.delete(k);
+    }
   };
 
   let texts = null, textsLoading = null;
@@ -143,12 +148,15 @@
     const from = Math.max(0, Math.floor(start / step) - 2);
     const to = Math.min(lines, Math.ceil((start + window.innerHeight) / step) + 2);
     grid.style.transform = 'translateY(' + (top + from * step - start) + 'px)';
-    const kept = new Map(), order = [];
+    const kept = new Map(), order = [], needed = new Set();
     for (let i = from * columns; i < Math.min(to * columns, shown.length); i++) {
       const position = shown[i];
-      const cards = chunk(Math.floor(position / chunkRows));
       let node = nodes.get(position);
-      if (!node || node.blank && cards) node = make(position, cards);
+      if (!node || node.blank) {
+        const k = Math.floor(position / chunkRows), cards = chunk(k);
+        needed.add(k);
+        if (!node || cards) node = make(position, cards);
+      }
       node.element.classList.toggle('target', position === target);
       kept.set(position, node);
       order.push(node.element);
@@ -161,6 +169,7 @@
       else grid.insertBefore(element, next);
     }
     nodes = kept;
+    forget(needed);
   };
   const make = (position, cards) => {
     if (!cards) {
