@@ -17,7 +17,9 @@ type savedRows struct {
 	err  error // of FilesOf
 }
 
-func (s savedRows) Batch(context.Context, string) (jobs.Batch, error) { return jobs.Batch{}, nil }
+func (s savedRows) Batch(_ context.Context, id string) (jobs.Batch, error) {
+	return jobs.Batch{BatchSpec: jobs.BatchSpec{ID: id}}, nil
+}
 
 func (s savedRows) Rows(_ context.Context, _ string, after int64, limit int) ([]jobs.Row, error) {
 	return s.rows[after:min(after+int64(limit), int64(len(s.rows)))], nil
