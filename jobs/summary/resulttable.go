@@ -68,7 +68,7 @@ func (t table) value(name string, row jobs.Row, shown jobs.Job) any {
 	case "screenshot_id":
 		return text(shown.ScreenshotID)
 	case "cost":
-		if row.Cost == nil || row.State == jobs.Duplicate {
+		if row.Cost == nil {
 			return nil
 		}
 		return math.Round(*row.Cost*1e4) / 1e4 // without floating-point noise
