@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -182,11 +181,3 @@ func writeSheet(c *cli.Context, store jobs.Store, batch string, sheet summary.Sh
 
 // vendorImage returns the address of a job's image at the vendor.
 func vendorImage(j jobs.Job) (string, error) { return j.ImageURL, nil }
-
-// countedImages formats a number of images.
-func countedImages(n int64) string {
-	if n == 1 {
-		return "1 image"
-	}
-	return fmt.Sprintf("%s images", summary.Grouped(n))
-}

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"shotline/jobs/weburl"
+	"shotline/client/excerpt"
 )
 
 // A candidate is a column that has the name of a parameter. Whether it is one is
@@ -97,7 +97,7 @@ func candidateValue(rec record, i, columns int) (text string, ok bool) {
 
 // implausible explains why a column is not a parameter.
 func implausible(c column, line int, text string) string {
-	shown := fmt.Sprintf("%q", weburl.Excerpt(text))
+	shown := fmt.Sprintf("%q", excerpt.Of(text))
 	if c.param.Secret {
 		shown = "a value that is no " + c.name
 	}

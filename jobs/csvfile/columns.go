@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"shotline/client/excerpt"
 	"shotline/client/parameter"
 	"shotline/jobs/weburl"
 )
@@ -78,7 +79,7 @@ func readHeader(header []string, url int) ([]column, error) {
 			return other.role == param && !other.candidate && other.name == c.name
 		})
 		if c.candidate && forced >= 0 {
-			columns[i] = c.own(fmt.Sprintf("because column %q sets %s", weburl.Excerpt(columns[forced].header), c.name))
+			columns[i] = c.own(fmt.Sprintf("because column %q sets %s", excerpt.Of(columns[forced].header), c.name))
 		}
 	}
 	return columns, checkRepeated(columns)
@@ -121,7 +122,7 @@ func checkRepeated(columns []column) error {
 			columns[i].name = is.name
 		}
 		if seen[is] {
-			return fmt.Errorf("column %q occurs twice", weburl.Excerpt(c.header))
+			return fmt.Errorf("column %q occurs twice", excerpt.Of(c.header))
 		}
 		seen[is] = true
 	}
@@ -140,7 +141,7 @@ func readColumn(cell string) (column, error) {
 	}
 	if name, found := cutPrefix(header, metaPrefix); found {
 		if name == "" {
-			return column{}, fmt.Errorf("column %q contains no name", weburl.Excerpt(header))
+			return column{}, fmt.Errorf("column %q contains no name", excerpt.Of(header))
 		}
 		return column{role: metadata, header: header, name: name}, nil
 	}
@@ -157,14 +158,14 @@ func readColumn(cell string) (column, error) {
 	if folded == "apps" {
 		c = c.own("because " + parameter.Reserved(folded))
 	} else if near := parameter.Nearest(header); near != "" {
-		c.note = fmt.Sprintf("column %q: not a parameter; did you mean %s?", weburl.Excerpt(header), near)
+		c.note = fmt.Sprintf("column %q: not a parameter; did you mean %s?", excerpt.Of(header), near)
 	}
 	return c, nil
 }
 
 // own returns the column as one of the user's own, with the reason.
 func (c column) own(reason string) column {
-	return column{role: metadata, header: c.header, name: c.header, note: fmt.Sprintf("column %q: not a parameter, %s", weburl.Excerpt(c.header), reason)}
+	return column{role: metadata, header: c.header, name: c.header, note: fmt.Sprintf("column %q: not a parameter, %s", excerpt.Of(c.header), reason)}
 }
 
 // readParamColumn reads a header such as param:NAME. NAME keeps its case unless it
@@ -193,9 +194,9 @@ func readParamColumn(header, name string) (column, error) {
 // sentNote returns the note on a column that is sent as a parameter.
 func (c column) sentNote() string {
 	if near := parameter.Nearest(c.name); near != "" {
-		return fmt.Sprintf("column %q: sent, but not a documented parameter; did you mean %s?", weburl.Excerpt(c.header), near)
+		return fmt.Sprintf("column %q: sent, but not a documented parameter; did you mean %s?", excerpt.Of(c.header), near)
 	}
-	return fmt.Sprintf("column %q: sent as parameter %s", weburl.Excerpt(c.header), c.name)
+	return fmt.Sprintf("column %q: sent as parameter %s", excerpt.Of(c.header), c.name)
 }
 
 // SecretColumns returns, for each column of a table, whether its values might
@@ -217,7 +218,7 @@ func listColumns(header []string) string {
 	const most = 20
 	names := make([]string, 0, most)
 	for _, cell := range header[:min(len(header), most)] {
-		names = append(names, fmt.Sprintf("%q", weburl.Excerpt(strings.TrimSpace(cell))))
+		names = append(names, fmt.Sprintf("%q", excerpt.Of(strings.TrimSpace(cell))))
 	}
 	if len(header) > most {
 		names = append(names, fmt.Sprintf("and %d more", len(header)-most))

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"shotline/client/excerpt"
 	"shotline/client/parameter"
 	"shotline/jobs"
 	"shotline/jobs/weburl"
@@ -48,7 +49,7 @@ func (f Fields) Request() (request jobs.Request, flaws []*FieldError) {
 	} else {
 		flaw("url", err)
 		if len(request.URL) > weburl.MaxLength {
-			request.URL = weburl.Excerpt(request.URL)
+			request.URL = excerpt.Of(request.URL)
 		}
 		request.URL = clean(request.URL)
 	}
@@ -115,7 +116,7 @@ func CheckTags(given []string) (tags []string, flaws []*FieldError) {
 
 func checkTag(tag string) error {
 	if strings.HasPrefix(tag, jobs.TagPrefix) {
-		return fmt.Errorf("tag %q: the prefix %s is reserved", weburl.Excerpt(tag), jobs.TagPrefix)
+		return fmt.Errorf("tag %q: the prefix %s is reserved", excerpt.Of(tag), jobs.TagPrefix)
 	}
 	return nil
 }

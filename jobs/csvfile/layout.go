@@ -7,8 +7,8 @@ import (
 	"io"
 	"slices"
 
+	"shotline/client/excerpt"
 	"shotline/jobs"
-	"shotline/jobs/weburl"
 )
 
 // Limits of the sample from which the layout is determined.
@@ -182,7 +182,7 @@ func findWanted(samples []sample, wanted string) (best layout, err error) {
 			return found, nil
 		}
 	}
-	return layout{}, fmt.Errorf("%w: no column %q: %s", ErrNoURLColumn, weburl.Excerpt(wanted), firstColumns(samples))
+	return layout{}, fmt.Errorf("%w: no column %q: %s", ErrNoURLColumn, excerpt.Of(wanted), firstColumns(samples))
 }
 
 // findNumbered returns the layout of a table with the URLs in a column that has

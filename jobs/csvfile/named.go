@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"shotline/client/excerpt"
 	"shotline/jobs/weburl"
 )
 
@@ -29,7 +30,7 @@ func findNamed(samples []sample) (best layout, ok bool) {
 			}
 			best, ok, bestRow = s.layoutAt(i, at), true, row.line
 			if !isStrong {
-				best.notes = append(best.notes, fmt.Sprintf("column %q: taken as the URLs", weburl.Excerpt(weburl.Trim(row.cells[at]))))
+				best.notes = append(best.notes, fmt.Sprintf("column %q: taken as the URLs", excerpt.Of(weburl.Trim(row.cells[at]))))
 			}
 			return true
 		})

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"shotline/client/excerpt"
 	"shotline/jobs"
-	"shotline/jobs/weburl"
 )
 
 // rowOptions are the options of a row, named as in the header after job:.
@@ -71,7 +71,7 @@ func readOptionColumn(header string) (column, error) {
 		return column{}, fmt.Errorf("column %q: the rows of a file cannot have idempotency keys; remove it, or name it meta:key to keep it as your own", header)
 	}
 	if !slices.Contains(rowOptions, name) {
-		note := fmt.Sprintf("column %q: not an option; the options of a row are %s", weburl.Excerpt(header), optionPrefix+strings.Join(rowOptions, ", "+optionPrefix))
+		note := fmt.Sprintf("column %q: not an option; the options of a row are %s", excerpt.Of(header), optionPrefix+strings.Join(rowOptions, ", "+optionPrefix))
 		return column{role: metadata, header: header, name: header, note: note}, nil
 	}
 	return column{role: option, header: header, name: name}, nil

@@ -9,6 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"shotline/client/excerpt"
 	"shotline/jobs"
 	"shotline/jobs/resultcolumn"
 	"shotline/jobs/weburl"
@@ -304,7 +305,7 @@ func setURL(request *jobs.Request) {
 func rejectURL(request *jobs.Request, why error) {
 	reject(request, why)
 	if len(request.URL) > weburl.MaxLength {
-		request.URL = weburl.Excerpt(request.URL)
+		request.URL = excerpt.Of(request.URL)
 	}
 }
 

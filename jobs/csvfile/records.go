@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"shotline/jobs/weburl"
+	"shotline/client/excerpt"
 )
 
 const (
@@ -94,7 +94,7 @@ func (r *records) next() (record, error) {
 	rec := record{line: r.line}
 	if end < 0 {
 		rec.flaw = r.tooLong()
-		rec.text = weburl.Excerpt(string(r.buf[r.pos : r.pos+min(tooLongText, len(r.buf)-r.pos)]))
+		rec.text = excerpt.Of(string(r.buf[r.pos : r.pos+min(tooLongText, len(r.buf)-r.pos)]))
 		r.skipLine()
 		return rec, nil
 	}

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"shotline/jobs/weburl"
+	"shotline/client/excerpt"
 )
 
 // sample is the beginning of a file, divided by one separator.
@@ -88,7 +88,7 @@ func (s sample) layoutAt(i, url int) layout {
 		if len(titles) == 0 {
 			line = row.line
 		}
-		titles = append(titles, fmt.Sprintf("%q", weburl.Excerpt(strings.TrimRight(strings.Join(row.cells, " "), " "))))
+		titles = append(titles, fmt.Sprintf("%q", excerpt.Of(strings.TrimRight(strings.Join(row.cells, " "), " "))))
 	}
 	switch {
 	case len(titles) == 1:

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"shotline/client/excerpt"
 	"shotline/jobs/weburl"
 )
 
@@ -80,7 +81,7 @@ func (s sample) unnamedLayout(data sample, at, first int) (layout, error) {
 		for len(found.header) <= at {
 			found.header = append(found.header, "")
 		}
-		found.notes = append(found.notes, fmt.Sprintf("column %q: taken as the URLs", weburl.Excerpt(weburl.Trim(found.header[at]))))
+		found.notes = append(found.notes, fmt.Sprintf("column %q: taken as the URLs", excerpt.Of(weburl.Trim(found.header[at]))))
 		return found, nil
 	}
 	if at == 0 && continuesURL(data.rows[first:]) {
@@ -122,7 +123,7 @@ func severalColumns(s sample, columns []int, first int) error {
 	for _, at := range columns[:min(len(columns), 5)] {
 		name := fmt.Sprint(at + 1)
 		if first > 0 && at < len(s.rows[first-1].cells) {
-			name = fmt.Sprintf("%q", weburl.Excerpt(weburl.Trim(s.rows[first-1].cells[at])))
+			name = fmt.Sprintf("%q", excerpt.Of(weburl.Trim(s.rows[first-1].cells[at])))
 		}
 		names = append(names, name)
 	}
@@ -150,7 +151,7 @@ func findList(full sample) (layout, bool) {
 	}
 	header := slices.IndexFunc(full.rows, func(row sampleRow) bool { return row.line == above.line })
 	found := full.layoutAt(header, 0)
-	found.notes = append(found.notes, fmt.Sprintf("line %d, %q, is taken as the header of the URLs", above.line, weburl.Excerpt(above.text())))
+	found.notes = append(found.notes, fmt.Sprintf("line %d, %q, is taken as the header of the URLs", above.line, excerpt.Of(above.text())))
 	return found, true
 }
 

@@ -12,10 +12,10 @@ import (
 	"slices"
 	"strings"
 
+	"shotline/client/excerpt"
 	"shotline/client/parameter"
 	"shotline/jobs"
 	"shotline/jobs/csvfile"
-	"shotline/jobs/weburl"
 )
 
 // objects reads JSON Lines: in each line a URL, or an object with the fields of a
@@ -42,7 +42,7 @@ func openObjects(c content, opts Options) (*objects, error) {
 	if err != nil {
 		return nil, err
 	}
-	if first.Reject == notObject.Error() {
+	if first.Reject == errNotObject.Error() {
 		return nil, refused("JSON that does not have an object in each line", "want one object or URL in each line (jq -c . FILE)")
 	}
 	o.ahead = &first
@@ -113,7 +113,7 @@ func (o *objects) readLine() ([]byte, error) {
 	}
 }
 
-var notObject = errors.New("not a JSON object or string")
+var errNotObject = errors.New("not a JSON object or string")
 
 // request converts the JSON of a line. If it cannot become a job, the result is a
 // rejected request.
@@ -128,7 +128,7 @@ func (o *objects) request(text []byte) jobs.Request {
 	}
 	var fields map[string]json.RawMessage
 	if text[0] != '{' || json.Unmarshal(text, &fields) != nil {
-		return jobs.Request{Reject: notObject.Error()}
+		return jobs.Request{Reject: errNotObject.Error()}
 	}
 	row, request := csvfile.Fields{Metadata: jobs.Metadata{}}, jobs.Request{}
 	var flaw error
@@ -231,7 +231,7 @@ func (o *objects) setOption(request *jobs.Request, name string, value json.RawMe
 // parameter. Only fields of the first line are noted.
 func (o *objects) noteField(name string) {
 	if p, found := parameter.Lookup(name); found && o.line == 1 {
-		o.notes = append(o.notes, fmt.Sprintf("field %q: not a parameter; params.%s sends it", weburl.Excerpt(name), p.Name))
+		o.notes = append(o.notes, fmt.Sprintf("field %q: not a parameter; params.%s sends it", excerpt.Of(name), p.Name))
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"shotline/client/excerpt"
 )
 
 // isWeb reports whether scheme is http or https.
@@ -59,7 +61,7 @@ func checkBare(authority string) (port string, err error) {
 			return "", errors.New("only http and https are supported") // mailto:, javascript: or a drive letter
 		}
 		if !named { // tel:911
-			return "", fmt.Errorf("only http and https are supported; if %s is a host, write http:// before it", strconv.Quote(Excerpt(host)))
+			return "", fmt.Errorf("only http and https are supported; if %s is a host, write http:// before it", strconv.Quote(excerpt.Of(host)))
 		}
 	case isWeb(host):
 		return "", fmt.Errorf("want %s://", strings.ToLower(host))
