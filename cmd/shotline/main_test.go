@@ -24,7 +24,7 @@ import (
 // because their processes mostly wait for each other. A -parallel flag on the
 // command line takes precedence.
 func TestMain(m *testing.M) {
-	if err := flag.Set("test.parallel", "8"); err != nil {
+	if err := flag.Set("test.parallel", "4"); err != nil {
 		panic(err)
 	}
 	testscript.Main(tests{m}, map[string]func(){"shotline": main})

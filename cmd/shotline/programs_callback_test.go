@@ -21,7 +21,6 @@ import (
 // TestCallbackPrograms checks that the receivers in testdata/programs accept the
 // callbacks of a real serve and refuse forged ones.
 func TestCallbackPrograms(t *testing.T) {
-	t.Parallel()
 	const secret, newer = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 	address, err := freeAddress()
 	if err != nil {

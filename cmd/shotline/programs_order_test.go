@@ -97,7 +97,6 @@ func early(pass http.Handler) http.HandlerFunc {
 // TestOrderPrograms runs the order programs in testdata/programs against a real
 // serve, through lost responses, outages and refusals.
 func TestOrderPrograms(t *testing.T) {
-	t.Parallel()
 	token, secret, err := api.NewToken("shop", true)
 	if err != nil {
 		t.Fatal(err)
@@ -173,7 +172,6 @@ func TestFirstPrograms(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs programs in other languages")
 	}
-	t.Parallel()
 	address, err := freeAddress()
 	if err != nil {
 		t.Fatal(err)
