@@ -44,7 +44,7 @@ type rowOrder struct {
 	state jobs.State // expected: queued, duplicate or rejected
 
 	options jobs.Request // with the row's options only
-	amended []string     // URLs that commands have given the row
+	amended []string     // URLs that commands might have given the row
 }
 
 // giveCommand gives one random command.

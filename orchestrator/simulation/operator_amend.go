@@ -54,14 +54,13 @@ func (o *operator) giveAmendment(order *batchOrder, rows []int64) {
 			request.Reject = "still not a URL"
 		}
 		corrected = append(corrected, request)
+		was.amended = append(was.amended, request.URL)
 	}
 	again := d.chance(0.5)
 	o.command("amend", order.id, func(ctx context.Context, p *process, batch string) error {
 		for _, request := range corrected {
 			o.w.checker.noteCommand(o.w.checker.amended, request.Job, false)
 			o.w.checker.noteCommand(o.w.checker.retried, request.Job, false)
-			was := &order.rows[request.Job.Row-1]
-			was.amended = append(was.amended, request.URL)
 		}
 		_, err := orchestrator.AmendBatch(ctx, p.port, p.Orchestrator, batch, &corrected, orchestrator.AmendOptions{Again: again}, orchestrator.SystemClock{})
 		return err
