@@ -238,11 +238,11 @@ func TestSheetWriter(t *testing.T) {
 	}
 }
 
-// TestWorkbookMemory writes 5,000 rows and then 25,000 rows, which must not need
+// TestWorkbookMemory writes 20,000 rows and then 50,000 rows, which must not need
 // much more memory.
 func TestWorkbookMemory(t *testing.T) {
 	if testing.Short() {
-		t.Skip("writes 30,000 rows")
+		t.Skip("writes 70,000 rows")
 	}
 	peak := func(rows int) uint64 {
 		source := &endlessRows{rows: rows}
@@ -262,8 +262,8 @@ func TestWorkbookMemory(t *testing.T) {
 		t.Logf("%d rows: %v, file of %d MB, heap up to %d MB", rows, time.Since(began).Round(time.Second/10), info.Size()>>20, source.heap>>20)
 		return source.heap
 	}
-	small, large := peak(5_000), peak(25_000)
-	if large > small+small/2+16<<20 {
-		t.Errorf("the heap had %d MB with 5,000 rows and %d MB with 25,000 rows", small>>20, large>>20)
+	small, large := peak(20_000), peak(50_000)
+	if large > small+24<<20 {
+		t.Errorf("the heap had %d MB with 20,000 rows and %d MB with 50,000 rows", small>>20, large>>20)
 	}
 }
