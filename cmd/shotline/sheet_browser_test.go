@@ -53,7 +53,7 @@ func TestSheetInBrowser(t *testing.T) {
 			if got = text; got == want {
 				return
 			}
-			time.Sleep(50 * time.Millisecond)
+			time.Sleep(50 * time.Millisecond) // the page has no event for it
 		}
 		t.Fatalf("%s is %q, want %q", script, got, want)
 	}

@@ -106,7 +106,7 @@ func TestInterruption(t *testing.T) {
 			_, _ = w.Write(pngImage[:40])
 			_ = http.NewResponseController(w).Flush()
 			cancel()
-			time.Sleep(10 * time.Millisecond)
+			time.Sleep(10 * time.Millisecond) // so that the client meets the cancellation before the cut
 			return
 		}
 		servePNG(w)
@@ -136,7 +136,7 @@ func TestNameCollisions(t *testing.T) {
 			_, _ = io.WriteString(w, "%PDF-1.4 %%EOF")
 			return
 		}
-		time.Sleep(time.Duration(rand.IntN(3)) * time.Millisecond)
+		time.Sleep(time.Duration(rand.IntN(3)) * time.Millisecond) // mixes the order of the responses
 		servePNG(w)
 	})
 	r.columns, r.template = []string{"url", "title"}, "{title}.{ext}"
