@@ -10,6 +10,7 @@ import (
 
 	"shotline/jobs"
 	"shotline/jobs/artifact"
+	"shotline/jobs/summary"
 )
 
 var downloadFlag = &cli.StringFlag{Name: "download", Usage: "save the images and other outputs of done jobs in this `DIR`"}
@@ -90,12 +91,12 @@ func awaitFiles(ctx context.Context, c *cli.Context, store jobs.Store, batch str
 		if err == nil {
 			counts, err = store.CountFiles(ctx, batch)
 		}
-		if err == nil && counts.Wanted == 0 {
-			break
-		}
 		if err == nil {
 			ended := counts.Saved + counts.Gone + counts.Failed
-			p.show(ended, ended+counts.Wanted, fmt.Sprintf("%d saved", counts.Saved))
+			p.show(ended, ended+counts.Wanted, summary.Grouped(counts.Saved)+" saved")
+			if counts.Wanted == 0 {
+				break
+			}
 			err = clock.Sleep(ctx, filesEvery)
 		}
 		switch {

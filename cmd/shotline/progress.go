@@ -8,6 +8,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 
 	"shotline/jobs"
+	"shotline/jobs/summary"
 )
 
 const (
@@ -37,9 +38,9 @@ func newProgress(w io.Writer) *progress {
 // batch shows how many rows of the batch have ended.
 func (p *progress) batch(b jobs.Batch) {
 	ended := b.Counts.Rows - b.Counts.Open()
-	text := fmt.Sprintf("%d done", b.Counts.Of(jobs.Done))
+	text := summary.Grouped(b.Counts.Of(jobs.Done)) + " done"
 	if flawed := b.Counts.Flawed(); flawed > 0 {
-		text += fmt.Sprintf(", %d without an image", flawed)
+		text += ", " + summary.Grouped(flawed) + " without an image"
 	}
 	p.show(ended, b.Counts.Rows, text)
 }
@@ -70,9 +71,9 @@ func (p *progress) show(n, total int64, text string) {
 		}, func() { _ = p.bar.Clear() })
 		return
 	}
-	line := fmt.Sprintf("%d of %d %s: %s", n, total, p.noun, text)
+	line := fmt.Sprintf("%s of %s %s: %s", summary.Grouped(n), summary.Grouped(total), p.noun, text)
 	if total < 0 {
-		line = fmt.Sprintf("%d %s", n, text)
+		line = fmt.Sprintf("%s %s", summary.Grouped(n), text)
 	}
 	p.latest = line
 	if now.Before(p.lineAt) || line == p.last {
@@ -82,12 +83,14 @@ func (p *progress) show(n, total int64, text string) {
 	fmt.Fprintln(p.w, line)
 }
 
-// end removes the bar, or prints the last line if it has not been printed.
+// end removes the bar, or prints the last line if it has not been printed. It can
+// be called again.
 func (p *progress) end() {
 	if out, ok := p.w.(*screen); ok && p.bar != nil {
 		out.draw(func() { _ = p.bar.Clear() }, nil)
 	}
 	if p.bar == nil && p.last != "" && p.latest != p.last {
+		p.last = p.latest
 		fmt.Fprintln(p.w, p.latest)
 	}
 }

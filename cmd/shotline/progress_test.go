@@ -17,6 +17,14 @@ func TestProgressLine(t *testing.T) {
 	if got, want := out.String(), "4 of 5 rows ended: 1 done, 3 without an image\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+
+	out.Reset()
+	p.batch(jobs.Batch{Counts: jobs.Counts{Rows: 5_000, ByState: map[jobs.State]int64{jobs.Done: 5_000}}})
+	p.end()
+	p.end()
+	if got, want := out.String(), "5,000 of 5,000 rows ended: 5,000 done\n"; got != want {
+		t.Errorf("at the end got %q, want %q", got, want)
+	}
 }
 
 func TestMessageOfJoinedErrors(t *testing.T) {
