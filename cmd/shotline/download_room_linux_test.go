@@ -17,10 +17,10 @@ func TestDownloadToFullDisk(t *testing.T) {
 	storetest.WithDisk(t, 1<<20, func(t *testing.T, d *storetest.Disk) {
 		s := newStage(t)
 		var rows strings.Builder
-		rows.WriteString("url,param:format\n")
+		rows.WriteString("url,param:format,param:screen_width\n")
 		const n = 12
 		for i := range n {
-			fmt.Fprintf(&rows, "https://shop.shotline.test/%d,png\n", i)
+			fmt.Fprintf(&rows, "https://shop.shotline.test/%d,png,1000\n", i)
 		}
 		batch := s.submit(exitOK, rows.String())
 		dir := d.Path("images")

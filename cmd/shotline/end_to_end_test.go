@@ -97,7 +97,27 @@ func (p *webhookProxy) pass(ctx context.Context, hook recordedWebhook) int {
 	return response.StatusCode
 }
 
-// newStage starts a sandbox with the plain renderer and a serve.
+// smallRenderer renders on a small screen unless the width of the screen is given,
+// because drawing and encoding large images would take most of the time of some
+// tests.
+type smallRenderer struct{ sandbox.PlainRenderer }
+
+func (p *smallRenderer) Measure(ctx context.Context, r sandbox.RenderRequest) (sandbox.Rendering, error) {
+	return p.PlainRenderer.Measure(ctx, onSmallScreen(r))
+}
+
+func (p *smallRenderer) Render(ctx context.Context, r sandbox.RenderRequest) (sandbox.Rendering, error) {
+	return p.PlainRenderer.Render(ctx, onSmallScreen(r))
+}
+
+func onSmallScreen(r sandbox.RenderRequest) sandbox.RenderRequest {
+	if r.ScreenWidth == sandbox.DefaultScreenWidth {
+		r.ScreenWidth, r.ScreenHeight = 160, 100
+	}
+	return r
+}
+
+// newStage starts a sandbox with a small renderer and a serve.
 func newStage(t *testing.T, serveFlags ...string) *stage {
 	t.Helper()
 	s := newStageAt(t, filepath.Join(t.TempDir(), "shotline.db"))
@@ -125,7 +145,7 @@ func newStageAt(t *testing.T, db string) *stage {
 
 	s.vendor, err = startSandbox(sandbox.Config{
 		APIKey: testKey, WebhookURL: "http://" + ln.Addr().String(), WebhookSecret: testSecret,
-		Renderer: &sandbox.PlainRenderer{Fail: pages.Fail},
+		Renderer: &smallRenderer{sandbox.PlainRenderer{Fail: pages.Fail}},
 	}, "127.0.0.1:0", slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
