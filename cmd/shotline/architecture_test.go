@@ -57,7 +57,7 @@ var mayImport = map[string][]string{
 	"orchestrator/engine": {"client", "jobs", "jobs/csvfile", "jobs/tasks", "orchestrator", "orchestrator/callback", "orchestrator/download", "orchestrator/throttle",
 		"receiver", "receiver/signature"},
 	// It simulates everything except the command line.
-	"orchestrator/simulation": {"client", "jobs", "jobs/sqlite", "orchestrator", "orchestrator/callback", "receiver", "receiver/signature"},
+	"orchestrator/simulation": {"client", "jobs", "jobs/sqlite", "orchestrator", "orchestrator/callback", "orchestrator/download", "receiver", "receiver/signature"},
 }
 
 // standardOnly are the packages that import only the standard library.

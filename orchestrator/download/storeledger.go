@@ -21,7 +21,10 @@ const (
 // storeLedger is the Ledger of the files that a Worker has claimed.
 type storeLedger struct {
 	*Worker
-	mu    sync.Mutex
+	// turn is held while files or their records change. It is a channel and not a
+	// mutex, because a simulated clock stands still while a goroutine waits for a
+	// mutex.
+	turn  chan struct{}
 	files map[fileKey]jobs.File // claimed and not settled yet
 }
 
@@ -35,26 +38,29 @@ type fileKey struct {
 func keyOf(f jobs.File) fileKey { return fileKey{f.Job, f.Output, f.Shot} }
 
 func newStoreLedger(w *Worker, claimed []jobs.FileWork) *storeLedger {
-	l := &storeLedger{Worker: w, files: map[fileKey]jobs.File{}}
+	l := &storeLedger{Worker: w, turn: make(chan struct{}, 1), files: map[fileKey]jobs.File{}}
 	for _, c := range claimed {
 		l.files[keyOf(c.File)] = c.File
 	}
 	return l
 }
 
+func (l *storeLedger) lock()   { l.turn <- struct{}{} }
+func (l *storeLedger) unlock() { <-l.turn }
+
 // NameFile implements Ledger.
 func (l *storeLedger) NameFile(ctx context.Context, w Work) error {
-	l.mu.Lock()
+	l.lock()
 	named := l.files[keyOf(w.File)].Name == w.File.Name
-	l.mu.Unlock()
+	l.unlock()
 	if named {
 		return nil
 	}
 	if err := l.Store.NameFile(ctx, w.File); err != nil {
 		return err
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.lock()
+	defer l.unlock()
 	if f, found := l.files[keyOf(w.File)]; found {
 		f.Name = w.File.Name
 		l.files[keyOf(f)] = f
@@ -65,8 +71,8 @@ func (l *storeLedger) NameFile(ctx context.Context, w Work) error {
 // SettleFiles implements Ledger. A file that failed stays wanted if it is to be
 // tried again later.
 func (l *storeLedger) SettleFiles(ctx context.Context, works []Work) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.lock()
+	defer l.unlock()
 	now := l.Clock.Now()
 	files := make([]jobs.File, len(works))
 	for i, w := range works {
@@ -95,24 +101,17 @@ func later(tries int) time.Duration {
 
 // renewing calls do, and renews the claims until it returns.
 func (l *storeLedger) renewing(ctx context.Context, do func() error) error {
-	done := make(chan struct{})
+	working, done := context.WithCancel(ctx)
 	var renewal sync.WaitGroup
 	renewal.Go(func() {
-		ticker := time.NewTicker(renewEvery)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-ticker.C:
-				if err := l.wakeAt(ctx, l.Clock.Now().Add(claimTime), nil); err != nil && ctx.Err() == nil {
-					l.Logger.Warn("claims of files could not be renewed", "error", err)
-				}
+		for l.Clock.Sleep(working, renewEvery) == nil {
+			if err := l.wakeAt(ctx, l.Clock.Now().Add(claimTime), nil); err != nil && ctx.Err() == nil {
+				l.Logger.Warn("claims of files could not be renewed", "error", err)
 			}
 		}
 	})
 	defer renewal.Wait()
-	defer close(done)
+	defer done()
 	return do()
 }
 
@@ -137,8 +136,8 @@ func (l *storeLedger) release(ctx context.Context, stopped error) error {
 // is an error, it is recorded, and the files have failed if they are tried only
 // once.
 func (l *storeLedger) wakeAt(ctx context.Context, wake time.Time, failure error) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.lock()
+	defer l.unlock()
 	var files []jobs.File
 	for _, f := range l.files {
 		f.State, f.WakeAt = jobs.FileWanted, wake

@@ -66,6 +66,7 @@ type WorkParts struct {
 	Queue  Queue
 	Clock  Clock
 	Logger *slog.Logger
+	Random func() float64 // returns numbers in [0,1) for the jitter; default: math/rand
 }
 
 // Worker fetches the files of the batches whose download is ordered in the store.
@@ -85,8 +86,11 @@ type Worker struct {
 
 // NewWorker returns a worker that does nothing before Start.
 func NewWorker(config WorkConfig, parts WorkParts) *Worker {
+	if parts.Random == nil {
+		parts.Random = rand.Float64
+	}
 	stopping, stop := context.WithCancel(context.Background())
-	return &Worker{WorkConfig: config, WorkParts: parts, retry: client.OutputRetryPolicy(rand.Float64), stopping: stopping, stop: stop}
+	return &Worker{WorkConfig: config, WorkParts: parts, retry: client.OutputRetryPolicy(parts.Random), stopping: stopping, stop: stop}
 }
 
 // Start starts the loop that looks for files every second. It does not block.

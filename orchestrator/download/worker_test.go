@@ -19,12 +19,18 @@ import (
 	"shotline/orchestrator/download"
 )
 
-// movedClock is a clock that only the test moves. Sleep does not wait.
+// movedClock is a clock that only the test moves. Sleep waits only between
+// renewals of claims, until the claims end.
 type movedClock struct{ moved atomic.Int64 }
 
 func (c *movedClock) Now() time.Time { return time.Now().Add(time.Duration(c.moved.Load())) }
 
-func (c *movedClock) Sleep(ctx context.Context, _ time.Duration) error { return ctx.Err() }
+func (c *movedClock) Sleep(ctx context.Context, d time.Duration) error {
+	if d >= 30*time.Second {
+		<-ctx.Done()
+	}
+	return ctx.Err()
+}
 
 func (c *movedClock) later(d time.Duration) { c.moved.Add(int64(d)) }
 

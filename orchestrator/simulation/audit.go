@@ -23,6 +23,7 @@ func (c *checker) audit() {
 	c.auditLog()
 	c.auditCallbacks()
 	c.auditLeftovers()
+	c.auditFiles()
 	c.w.figures.Jobs = len(c.jobs)
 }
 

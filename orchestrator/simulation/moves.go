@@ -39,6 +39,7 @@ func (w *world) move() {
 		{8, working, func() { oneOf(w.random, serving).closeInbox() }},
 		{5, working, func() { oneOf(w.random, serving).watch() }},
 		{5, working && w.profile.calls, func() { oneOf(w.random, serving).watchEvents() }},
+		{5, working && w.profile.files, func() { oneOf(w.random, serving).watchFiles() }},
 		{5, working, func() { w.sweepWhenDue(oneOf(w.random, serving)) }},
 		{1, working, func() { oneOf(w.random, serving).poll() }},
 		{1, working, func() { p := oneOf(w.random, serving); p.once("recount", p.RecountOnce) }},
@@ -99,6 +100,10 @@ func (w *world) injectFault() bool {
 		w.figures.Outages++
 		w.vendor.away = !w.vendor.away
 		w.trace.add("vendor away: %v", w.vendor.away)
+	case p.files && (back(0.08, w.folders.away) || d.chance(p.outages) && !w.folders.away):
+		w.figures.Outages++
+		w.folders.setAway(!w.folders.away)
+		w.trace.add("folders away: %v", w.folders.away)
 	case p.calls && d.chance(p.outages):
 		w.targets.takeDown()
 	default:

@@ -37,6 +37,9 @@ type batchOrder struct {
 	rows     []rowOrder
 	accepted bool // the command reported success
 	failed   bool // the command reported an error
+
+	shots int // images of a row; 0 means 1
+	pdf   bool
 }
 
 type rowOrder struct {
@@ -55,6 +58,10 @@ func (o *operator) giveCommand() {
 		return
 	}
 	batch := oneOf(d, o.batches).id
+	if o.w.profile.files && d.chance(0.15) {
+		o.orderFiles(batch)
+		return
+	}
 	switch n := d.upTo(100); {
 	case n < 10:
 		o.command("pause", batch, func(ctx context.Context, p *process, batch string) error {
@@ -181,6 +188,9 @@ func (o *operator) importBatch() {
 	if d.chance(o.w.profile.callbacks) {
 		spec.CallbackURL = "https://" + oneOf(d, hosts[len(sinks):]) + "/" + order.id
 	}
+	if o.w.profile.files {
+		o.setOutputs(order, &spec)
+	}
 	if d.chance(0.15) {
 		o.addJob(order, spec)
 		return
@@ -216,11 +226,31 @@ func (o *operator) importBatch() {
 	if d.chance(0.3) && !o.w.profile.firstTagOnly {
 		spec.Tags = []string{"autumn"}
 	}
+	var files jobs.DownloadOrder
+	if o.w.profile.files && d.chance(0.5) {
+		files = o.w.drawOrder(order.id)
+	}
 	o.command("import", order.id, func(ctx context.Context, p *process, _ string) error {
 		_, err := orchestrator.Import(ctx, p.port, spec, &rows, orchestrator.SystemClock{}, nil)
 		order.accepted, order.failed = err == nil, err != nil
-		return err
+		if err != nil || files.Folder == "" {
+			return err
+		}
+		return p.port.OrderDownload(ctx, files, p.now())
 	})
+}
+
+// setOutputs gives a batch other outputs than one image for each row.
+func (o *operator) setOutputs(order *batchOrder, spec *jobs.BatchSpec) {
+	spec.Params = jobs.Params{}
+	if o.w.random.chance(0.2) {
+		order.shots = 2
+		spec.Params["shots"] = order.shots
+	}
+	if o.w.random.chance(0.2) {
+		order.pdf = true
+		spec.Params["pdf"] = true
+	}
 }
 
 // setOptions gives a row options that differ from those of its batch.

@@ -16,6 +16,7 @@ import (
 	"shotline/jobs/sqlite"
 	"shotline/orchestrator"
 	"shotline/orchestrator/callback"
+	"shotline/orchestrator/download"
 	"shotline/receiver"
 	"shotline/receiver/signature"
 )
@@ -50,6 +51,7 @@ type process struct {
 	port      storePort
 	hook      http.Handler
 	callbacks *callback.Deliverer // nil unless it serves
+	files     *download.Worker    // nil unless it serves
 	ctx       context.Context
 	cancel    context.CancelFunc
 
@@ -96,6 +98,7 @@ func (w *world) launch(kind string) *process {
 	w.trace.add("%s starts", p.name)
 	if kind == "serve" {
 		p.openCallbacks(log)
+		p.openFiles(log)
 	}
 	w.processes = append(w.processes, p)
 	return p
@@ -172,7 +175,7 @@ func (p *process) begin(name string, do func(context.Context) error, ended func(
 			}
 		}()
 		err = do(ctx)
-		finished = true
+		finished = !p.isDead()
 	}()
 }
 
@@ -236,6 +239,8 @@ func (p *process) handle(ctx context.Context, t *task) error {
 		return p.CheckDeadlines(ctx)
 	case "callback":
 		return p.callbacks.Deliver(ctx, t.callback, t.generation, t.lane)
+	case "files":
+		return p.files.FetchFiles(ctx)
 	default:
 		return p.each(ctx, t, p.SummarizeBatch)
 	}
@@ -255,6 +260,9 @@ func (p *process) drain() {
 	p.w.trace.add("%s drains", p.name)
 	p.draining = true
 	p.Drain()
+	if p.files != nil {
+		p.files.Drain()
+	}
 }
 
 // kill stops a process at its current point.

@@ -36,10 +36,14 @@ func (w *world) runToEnd() {
 	w.endStalls(true)
 	w.queue.setAway(false)
 	w.diskFull.Store(false)
+	w.folders.setAway(false)
 	w.vendor.away = false
 	w.round(2 * requestTimeout) // A refusal whose response is still under way can pause a batch.
 	for _, order := range w.operator.batches {
 		w.operator.command("resume", order.id, resume)
+	}
+	if w.profile.files {
+		w.operator.orderFiles("")
 	}
 	w.round(0)
 	end := time.Now().Add(endsIn)
@@ -72,6 +76,7 @@ func (w *world) runToEnd() {
 	if w.profile.hidden > 0 {
 		w.reconcileAll()
 	}
+	w.awaitFiles()
 }
 
 // reconcileAll gives a reconcile command once the vendor's listings show
@@ -139,6 +144,10 @@ func (w *world) round(d time.Duration) {
 		w.finishSteps()
 		p.watch()
 		w.finishSteps()
+		if w.profile.files {
+			p.watchFiles()
+			w.finishSteps()
+		}
 		if w.checker.undelivered() != "" {
 			p.watchEvents()
 			w.finishSteps()

@@ -87,11 +87,12 @@ func (a *total) add(o Outcome) {
 	a.Reads += f.Reads
 	a.Webhooks += f.Webhooks
 	a.Calls += f.Calls
+	a.Fetches += f.Fetches
 }
 
 func (a *total) String() string {
-	return fmt.Sprintf("%d seeds, hash %016x: %d moves, %d crashes and %d outages; %d rows, %d creates, %d other vendor calls, %d webhooks, %d calls of callbacks",
-		a.seeds, a.hash, a.Moves, a.Crashes, a.Outages, a.Jobs, a.Creates, a.Reads, a.Webhooks, a.Calls)
+	return fmt.Sprintf("%d seeds, hash %016x: %d moves, %d crashes and %d outages; %d rows, %d creates, %d other vendor calls, %d webhooks, %d calls of callbacks, %d of files",
+		a.seeds, a.hash, a.Moves, a.Crashes, a.Outages, a.Jobs, a.Creates, a.Reads, a.Webhooks, a.Calls, a.Fetches)
 }
 
 func playSeed(t *testing.T, seed uint64, all *total) {

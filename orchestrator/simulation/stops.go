@@ -30,7 +30,7 @@ type stop struct {
 }
 
 // rareSteps are the steps that occur only a few times in a run.
-var rareSteps = []string{"open batch ", "save summary ", "retry ", "cancel ", "amend "}
+var rareSteps = []string{"open batch ", "save summary ", "retry ", "cancel ", "amend ", "settle "}
 
 // commitWeight returns 0 if no commit follows, 1 if one follows, and more if it
 // is a rare one.
@@ -67,9 +67,17 @@ func inActivity(ctx context.Context) bool { return ctx.Value(activityKey{}) != n
 // at blocks the caller until the scheduler releases it. If the process has died,
 // at ends the goroutine.
 func (s *stops) at(ctx context.Context, format string, args ...any) {
+	if s.wait(ctx, format, args...) != nil {
+		runtime.Goexit()
+	}
+}
+
+// wait is like at, but returns an error if the process has died. It is for
+// goroutines that others wait for, and that must therefore return.
+func (s *stops) wait(ctx context.Context, format string, args ...any) error {
 	a := activityOf(ctx)
 	if a.process.isDead() {
-		runtime.Goexit()
+		return errDied
 	}
 	here := &stop{
 		process: a.process, since: time.Now(), open: make(chan struct{}),
@@ -80,8 +88,9 @@ func (s *stops) at(ctx context.Context, format string, args ...any) {
 	s.mu.Unlock()
 	<-here.open
 	if a.process.isDead() {
-		runtime.Goexit()
+		return errDied
 	}
+	return nil
 }
 
 // waiting returns the waiting goroutines that may continue.

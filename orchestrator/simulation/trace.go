@@ -20,6 +20,7 @@ const traceKept = 400
 // same. It is safe for concurrent use.
 type trace struct {
 	began time.Time
+	dir   string // not in the trace, because its name is random
 
 	mu   sync.Mutex
 	sum  hash.Hash
@@ -27,14 +28,14 @@ type trace struct {
 	all  bool // keep every line
 }
 
-func newTrace(all bool) *trace {
-	return &trace{began: time.Now(), sum: sha256.New(), all: all}
+func newTrace(all bool, dir string) *trace {
+	return &trace{began: time.Now(), dir: dir, sum: sha256.New(), all: all}
 }
 
 func (t *trace) add(format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	line := fmt.Sprintf("%10.3f  %s", time.Since(t.began).Seconds(), fmt.Sprintf(format, args...))
+	line := fmt.Sprintf("%10.3f  %s", time.Since(t.began).Seconds(), strings.ReplaceAll(fmt.Sprintf(format, args...), t.dir, ""))
 	fmt.Fprintln(t.sum, line)
 	if t.tail = append(t.tail, line); !t.all && len(t.tail) > 2*traceKept {
 		t.tail = append(t.tail[:0], t.tail[traceKept:]...)

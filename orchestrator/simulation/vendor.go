@@ -30,6 +30,7 @@ type vendor struct {
 	// lastOtherID numbers the objects of other programs on the account.
 	lastOtherID  int
 	foreignShots int // screenshots of other programs
+	fetches      map[outputKey]*fetches
 }
 
 // shot is one screenshot, charged when it was made.
@@ -45,6 +46,7 @@ type shot struct {
 	ends      time.Time // zero if it never ends
 	failed    bool
 	cost      float64
+	outputs   outputTimes
 }
 
 func (s *shot) ended(now time.Time) bool { return !s.ends.IsZero() && !now.Before(s.ends) }
@@ -117,6 +119,9 @@ func (v *vendor) order(r client.CreateRequest) *shot {
 		s.ends = now.Add(d.span(jobTimeout/2, 2*jobTimeout+deadlineGrace))
 	default:
 		s.ends = now.Add(d.span(100*time.Millisecond, 6*time.Second))
+	}
+	if p.files {
+		s.outputs = d.drawOutputs(s.ends)
 	}
 	v.shots = append(v.shots, s)
 	v.mu.Unlock()

@@ -91,6 +91,11 @@ func (v vendorPort) Create(ctx context.Context, r client.CreateRequest) (client.
 func (v vendorPort) beforeRead(ctx context.Context, format string, args ...any) error {
 	v.w.stops.at(ctx, format, args...)
 	v.w.figures.Reads++
+	return v.drawFault(ctx)
+}
+
+// drawFault returns an error if a call that orders nothing fails.
+func (v vendorPort) drawFault(ctx context.Context) error {
 	p, d := v.w.profile, v.w.random
 	switch {
 	case ctx.Err() != nil:

@@ -13,9 +13,10 @@ import (
 
 const (
 	// faultMoves is the number of moves with faults. A seed with callbacks makes
-	// callbackMoves more.
+	// callbackMoves more, and one with files fileMoves.
 	faultMoves    = 900
 	callbackMoves = 300
+	fileMoves     = 300
 	// longestWait is how long a process may wait between two instructions. Nothing
 	// is promised for a process that sleeps for longer than its lease.
 	longestWait = time.Second
@@ -35,7 +36,7 @@ func (v Violation) String() string { return v.Promise + ": " + v.Details }
 
 // Figures count the events of a run.
 type Figures struct {
-	Moves, Crashes, Creates, Reads, Webhooks, Jobs, Outages, Calls int
+	Moves, Crashes, Creates, Reads, Webhooks, Jobs, Outages, Calls, Fetches int
 }
 
 // Outcome is the result of a seed. The same seed always has the same Hash.
@@ -78,6 +79,7 @@ type profile struct {
 	mute           string  // a host that is always down
 	hidden         float64 // of lost creates that no listing shows for a long time
 	crowd          bool    // other programs on the account make screenshots
+	files          bool    // outputs are saved as files
 }
 
 func newProfile(d *random) profile {
@@ -118,6 +120,7 @@ func newProfile(d *random) profile {
 		p.hidden = 0.5
 	}
 	p.crowd = d.chance(0.6) && p.sinks == 0 // a sink that is down would take too long
+	p.files = d.chance(0.5)
 	return p
 }
 
@@ -135,6 +138,7 @@ type world struct {
 	checker  *checker
 	operator operator
 	targets  targets
+	folders  folders
 
 	processes    []*process // alive
 	launched     int
@@ -150,10 +154,12 @@ type world struct {
 // Play runs one seed in dir, which must be empty. It must be called in a synctest
 // bubble, whose clock is the clock of the simulation.
 func Play(seed uint64, dir string, everyLine bool) Outcome {
-	w := &world{path: filepath.Join(dir, "simulation.db"), random: newRandom(seed), trace: newTrace(everyLine)}
+	w := &world{path: filepath.Join(dir, "simulation.db"), random: newRandom(seed), trace: newTrace(everyLine, dir)}
 	w.profile = newProfile(w.random)
 	w.vendor.w, w.webhooks.w, w.queue.w, w.operator.w = w, w, w, w
 	w.targets = targets{w: w, downUntil: map[string]time.Time{}, callbacks: map[callbackKey]*sentCallback{}}
+	w.vendor.fetches = map[outputKey]*fetches{}
+	w.folders.root = filepath.Join(dir, "files")
 	w.trace.add("seed %d: %+v", seed, w.profile)
 	w.launch("serve")
 	w.checker = newChecker(w)
@@ -186,6 +192,9 @@ func (w *world) runFaults() {
 	steps := faultMoves
 	if w.profile.calls {
 		steps += callbackMoves
+	}
+	if w.profile.files {
+		steps += fileMoves
 	}
 	for range steps {
 		if w.failed() {
