@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"shotline/client/pageurl"
 )
 
 // downloadBatch handles GET /batch/download. The response is a ZIP archive with
@@ -125,7 +127,7 @@ func escapeFormula(cell string) string {
 // safeHost returns the host of a URL in a form that is valid in file names on all
 // systems.
 func safeHost(address string) string {
-	u, err := ParseURL(address)
+	u, err := pageurl.Parse(address)
 	if err != nil {
 		return "page"
 	}

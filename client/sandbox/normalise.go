@@ -3,11 +3,11 @@ package sandbox
 import (
 	"errors"
 	"fmt"
-	"net/url"
-	"regexp"
 	"unicode/utf8"
 
 	whatwg "github.com/nlnwa/whatwg-url/url"
+
+	"shotline/client/pageurl"
 )
 
 var errAddress = errors.New("must be an absolute http or https URL")
@@ -32,28 +32,8 @@ func normaliseURL(raw string) (string, error) {
 	}
 	// The library also accepts a few hosts that net/url refuses.
 	normal := parsed.Href(false)
-	if u, err := ParseURL(normal); err != nil || u.Hostname() == "" {
+	if u, err := pageurl.Parse(normal); err != nil || u.Hostname() == "" {
 		return "", errors.New("has an invalid host")
 	}
 	return normal, nil
-}
-
-// percentSign matches an escape, or a percent sign that is none.
-var percentSign = regexp.MustCompile(`%([0-9A-Fa-f]{2})?`)
-
-// ParseURL parses a URL in the form that a browser shows. Unlike url.Parse it
-// accepts a percent sign that encodes nothing, as in /50%-off, and reads it as
-// %25.
-func ParseURL(normal string) (*url.URL, error) {
-	u, err := url.Parse(normal)
-	var escape url.EscapeError
-	if !errors.As(err, &escape) {
-		return u, err
-	}
-	return url.Parse(percentSign.ReplaceAllStringFunc(normal, func(match string) string {
-		if match == "%" {
-			return "%25"
-		}
-		return match
-	}))
 }

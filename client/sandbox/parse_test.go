@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"shotline/client/pageurl"
 )
 
 // TestSign compares with: openssl dgst -sha256 -hmac 'whsec top secret'.
@@ -56,7 +58,7 @@ func FuzzNormaliseURL(f *testing.F) {
 		if err != nil {
 			return
 		}
-		u, err := ParseURL(once)
+		u, err := pageurl.Parse(once)
 		if err != nil || u.Path == "" || u.Hostname() == "" || !strings.HasPrefix(u.Scheme, "http") {
 			t.Fatalf("%q became %q (%v)", raw, once, err)
 		}

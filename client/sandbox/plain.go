@@ -8,6 +8,7 @@ import (
 	"image/color"
 	"slices"
 
+	"shotline/client/pageurl"
 	"shotline/client/sandbox/raster"
 )
 
@@ -44,7 +45,7 @@ func (p *PlainRenderer) Measure(ctx context.Context, r RenderRequest) (Rendering
 	if err := ctx.Err(); err != nil {
 		return Rendering{}, err
 	}
-	u, err := ParseURL(r.URL)
+	u, err := pageurl.Parse(r.URL)
 	if err != nil {
 		return Rendering{}, fmt.Errorf("invalid URL: %w", err)
 	}
@@ -90,7 +91,7 @@ func (p *PlainRenderer) Render(ctx context.Context, r RenderRequest) (Rendering,
 	for i := range measured.Shots {
 		measured.Shots[i].Data = data // all shots of a placeholder are equal
 	}
-	u, err := ParseURL(r.URL)
+	u, err := pageurl.Parse(r.URL)
 	if err != nil {
 		return Rendering{}, fmt.Errorf("invalid URL: %w", err)
 	}
@@ -143,7 +144,7 @@ var (
 
 // placeholder draws the whole page at its original size.
 func placeholder(r RenderRequest) (image.Image, error) {
-	u, err := ParseURL(r.URL)
+	u, err := pageurl.Parse(r.URL)
 	if err != nil {
 		return nil, fmt.Errorf("invalid URL: %w", err)
 	}

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"shotline/client/pageurl"
 )
 
 // States of a screenshot in the API.
@@ -140,7 +142,7 @@ func (s *screenshot) storageURL() string {
 // expand replaces the documented variables of a storage path template.
 func (s *screenshot) expand(template string) string {
 	domain, tag := "", ""
-	if u, err := ParseURL(s.render.URL); err == nil {
+	if u, err := pageurl.Parse(s.render.URL); err == nil {
 		domain = u.Hostname()
 	}
 	if len(s.tags) > 0 {

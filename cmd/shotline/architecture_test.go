@@ -18,27 +18,28 @@ var mayImport = map[string][]string{
 	"jobs":                  {},
 	"client":                {},
 	"client/excerpt":        {},
+	"client/pageurl":        {},
 	"client/parameter":      {"client/excerpt"},
 	"receiver/signature":    {},
 	"receiver/listener":     {},
-	"jobs/artifact":         {"jobs"},
+	"jobs/artifact":         {"client/pageurl", "jobs"},
 	"jobs/weburl":           {"client/excerpt"},
 	"jobs/csvfile":          {"client/excerpt", "client/parameter", "jobs", "jobs/resultcolumn", "jobs/weburl"},
 	"jobs/input":            {"client/excerpt", "client/parameter", "jobs", "jobs/csvfile", "jobs/weburl"},
 	"jobs/jobjson":          {"jobs"},
 	"jobs/resultcolumn":     {},
-	"jobs/summary":          {"jobs", "jobs/jobjson", "jobs/resultcolumn"},
+	"jobs/summary":          {"client/pageurl", "jobs", "jobs/jobjson", "jobs/resultcolumn"},
 	"jobs/sqlite":           {"jobs", "jobs/wholefile"},
 	"jobs/storetest":        {"jobs"},
 	"jobs/tasks":            {"jobs"},
 	"jobs/wholefile":        {},
 	"receiver":              {"jobs", "receiver/signature"},
 	"client/outward":        {},
-	"client/sandbox":        {"client/parameter", "client/sandbox/raster"},
-	"client/sandbox/pages":  {"client/sandbox"},
+	"client/sandbox":        {"client/pageurl", "client/parameter", "client/sandbox/raster"},
+	"client/sandbox/pages":  {"client/pageurl"},
 	"client/sandbox/raster": {},
 	"client/sandbox/egress": {"client/outward"},
-	"client/sandbox/chrome": {"client/sandbox", "client/sandbox/egress", "client/sandbox/raster"},
+	"client/sandbox/chrome": {"client/pageurl", "client/sandbox", "client/sandbox/egress", "client/sandbox/raster"},
 	"orchestrator":          {"jobs", "jobs/summary", "client", "orchestrator/feed", "orchestrator/throttle"},
 	"orchestrator/feed":     {"jobs"},
 	"orchestrator/throttle": {},
@@ -61,7 +62,7 @@ var mayImport = map[string][]string{
 }
 
 // standardOnly are the packages that import only the standard library.
-var standardOnly = []string{"jobs", "jobs/jobjson", "jobs/resultcolumn", "jobs/wholefile", "client", "client/excerpt", "client/parameter", "receiver/signature", "receiver/listener"}
+var standardOnly = []string{"jobs", "jobs/jobjson", "jobs/resultcolumn", "jobs/wholefile", "client", "client/excerpt", "client/pageurl", "client/parameter", "receiver/signature", "receiver/listener"}
 
 func TestImportsPointDown(t *testing.T) {
 	root := "../.."

@@ -31,6 +31,20 @@ func shown() Values {
 	}
 }
 
+// TestStrayPercent checks a URL that browsers accept and net/url refuses.
+func TestStrayPercent(t *testing.T) {
+	t.Parallel()
+	template, err := ParseTemplate("{domain}-{path}", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := shown()
+	v.Job.URL = "https://www.example.com/50%-off/AC%2FDC"
+	if got := template.Name(v); got != "example.com-50%-off-AC-DC.png" {
+		t.Errorf("name %s", got)
+	}
+}
+
 // TestTemplateVariables checks each variable and filter.
 func TestTemplateVariables(t *testing.T) {
 	t.Parallel()

@@ -3,9 +3,10 @@ package artifact
 import (
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"strconv"
 	"strings"
+
+	"shotline/client/pageurl"
 )
 
 // variables are the variables of templates by name.
@@ -62,7 +63,7 @@ func (v Values) line() string {
 }
 
 func (v Values) host() string {
-	u, err := url.Parse(v.Job.URL)
+	u, err := pageurl.Parse(v.Job.URL)
 	if err != nil {
 		return ""
 	}
@@ -71,7 +72,7 @@ func (v Values) host() string {
 
 // path returns the path of the URL without slashes at its ends.
 func (v Values) path() string {
-	u, err := url.Parse(v.Job.URL)
+	u, err := pageurl.Parse(v.Job.URL)
 	if err != nil {
 		return ""
 	}

@@ -2,7 +2,6 @@ package summary
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"html/template"
 	"iter"
@@ -11,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 
+	"shotline/client/pageurl"
 	"shotline/jobs"
 )
 
@@ -190,22 +190,9 @@ func readablePath(u *url.URL) string {
 	return rest
 }
 
-// percentSign matches an escape, or a percent sign that is none.
-var percentSign = regexp.MustCompile(`%([0-9A-Fa-f]{2})?`)
-
-// webAddress parses an http or https address. Browsers accept a percent sign that
-// encodes nothing, as in /50%-off; here it is read as %25.
+// webAddress parses an http or https address.
 func webAddress(text string) (*url.URL, bool) {
-	u, err := url.Parse(text)
-	var escape url.EscapeError
-	if errors.As(err, &escape) {
-		u, err = url.Parse(percentSign.ReplaceAllStringFunc(text, func(match string) string {
-			if match == "%" {
-				return "%25"
-			}
-			return match
-		}))
-	}
+	u, err := pageurl.Parse(text)
 	return u, err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
-	"shotline/client/sandbox"
+	"shotline/client/pageurl"
 )
 
 // patterns returns the requests that are intercepted in every tab: those that
@@ -29,7 +29,7 @@ func (t *tab) handleRequest(ctx context.Context, ev fetch.EventRequestPaused) {
 	if v := t.visit.Load(); v != nil {
 		next = v.rewrite(ev)
 	}
-	u, err := sandbox.ParseURL(ev.Request.URL)
+	u, err := pageurl.Parse(ev.Request.URL)
 	switch {
 	case err != nil, u.Scheme == "file":
 		fail(ctx, ev, network.ErrorReasonAccessDenied)

@@ -11,6 +11,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 
+	"shotline/client/pageurl"
 	"shotline/client/sandbox"
 	"shotline/client/sandbox/egress"
 )
@@ -72,7 +73,7 @@ func (r *run) explainLoadError(ctx context.Context, text string) error {
 	if err != nil || tree.FrameTree == nil || tree.FrameTree.Frame == nil {
 		return loadReason(text)
 	}
-	u, err := sandbox.ParseURL(tree.FrameTree.Frame.UnreachableURL)
+	u, err := pageurl.Parse(tree.FrameTree.Frame.UnreachableURL)
 	if err != nil {
 		return loadReason(text)
 	}

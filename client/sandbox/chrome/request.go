@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 
+	"shotline/client/pageurl"
 	"shotline/client/sandbox"
 	"shotline/client/sandbox/raster"
 )
@@ -57,7 +58,7 @@ func setDefault[T comparable](field *T, value T) {
 }
 
 func checkURL(address string) error {
-	u, err := sandbox.ParseURL(address)
+	u, err := pageurl.Parse(address)
 	switch {
 	case err != nil || u.Scheme == "":
 		return errors.New("url: not an absolute URL")

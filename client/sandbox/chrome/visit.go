@@ -15,6 +15,7 @@ import (
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
+	"shotline/client/pageurl"
 	"shotline/client/sandbox"
 )
 
@@ -46,7 +47,7 @@ func (v *visit) changes() bool { return len(v.header) > 0 || v.post != nil }
 // redirect says so.
 func (v *visit) rewrite(ev fetch.EventRequestPaused) fetch.ContinueRequestParams {
 	next := fetch.ContinueRequestParams{RequestID: ev.RequestID}
-	to, err := sandbox.ParseURL(ev.Request.URL)
+	to, err := pageurl.Parse(ev.Request.URL)
 	if err != nil || !v.changes() {
 		return next
 	}

@@ -21,7 +21,7 @@ import (
 	"syscall"
 	"time"
 
-	"shotline/client/sandbox"
+	"shotline/client/pageurl"
 )
 
 // Domain is the parent domain of all demo hosts.
@@ -78,7 +78,7 @@ func find(name string) (host, bool) {
 // below Domain that is not a demo host. For all other URLs, including those
 // outside Domain, it returns nil.
 func Fail(rawURL string) error {
-	u, err := sandbox.ParseURL(rawURL)
+	u, err := pageurl.Parse(rawURL)
 	if err != nil {
 		return nil
 	}
