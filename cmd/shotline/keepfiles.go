@@ -22,7 +22,8 @@ type keepFiles struct {
 }
 
 // keepFilesFrom parses --download and --name, and checks that the folder can be
-// written. The template must suit batches with each of these sets of columns.
+// written. The template must suit batches with each of these sets of columns. If
+// there are none, it can have any columns.
 func (w *work) keepFilesFrom(c *cli.Context, columnSets ...[]string) (k keepFiles, err error) {
 	if findFlag(c.Command.Flags, downloadFlag.Name) == nil {
 		return k, nil
@@ -38,6 +39,9 @@ func (w *work) keepFilesFrom(c *cli.Context, columnSets ...[]string) (k keepFile
 		return k, nil
 	}
 	k.name = c.String(fileNameFlag.Name)
+	if _, err := artifact.ParseOpenTemplate(k.name); err != nil {
+		return k, badUsage("--%s: %w", fileNameFlag.Name, err)
+	}
 	for _, columns := range columnSets {
 		if err := k.check(columns, c.Command.Name); err != nil {
 			return k, err
@@ -169,8 +173,13 @@ func orderAllFiles(c *cli.Context, w work) error {
 		return err
 	}
 	orders, err := w.Store.DownloadOrders(c.Context, "")
-	if err == nil && len(orders) > 0 {
-		w.Logger.Info("saving the files of all batches", "folder", orders[0].Folder, "name", orders[0].Name)
+	if err != nil || len(orders) == 0 {
+		return err
 	}
-	return err
+	template, err := artifact.ParseOpenTemplate(orders[0].Name)
+	if err != nil {
+		return err
+	}
+	w.Logger.Info("saving the files of all batches", "folder", orders[0].Folder, "name", orders[0].Name, "columns", template.Columns())
+	return nil
 }

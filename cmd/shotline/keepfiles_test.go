@@ -74,6 +74,7 @@ func TestDownloadFlagErrors(t *testing.T) {
 	}{
 		"no folder":        {[]string{"run", "--download", file}, "--download: "},
 		"unknown variable": {[]string{"run", "--download", t.TempDir(), "--name", "{SKU}"}, "--name: "},
+		"no template":      {[]string{"run", "--batch", "b1", "--download", t.TempDir(), "--name", "{row"}, "--name: "},
 		"name alone":       {[]string{"run", "--name", "{row}"}, "--name needs --download"},
 	} {
 		code, _, errs := invoke(t, append(test.args, "--poll", "--db", db, "--api-key", "k", "https://shop.shotline.test/")...)
@@ -91,10 +92,12 @@ func TestDownloadFlagErrors(t *testing.T) {
 func TestServeSavesFiles(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "images")
-	s := newStage(t, "--download", dir, "--name", "{batch}/{row}")
+	s := newStage(t, "--download", dir, "--name", "{batch}/{SKU}-{row}")
 	first := s.submit(exitOK, "https://shop.shotline.test/1\n")
 	s.until("the file is saved", func() bool { _, err := os.Stat(filepath.Join(dir, first, "1.png")); return err == nil })
-	if strings.Contains(s.log.String(), "could not be fetched") {
+	second := s.submit(exitOK, "url,SKU\nhttps://shop.shotline.test/2,A7\n")
+	s.until("the file with a column in its name is saved", func() bool { _, err := os.Stat(filepath.Join(dir, second, "A7-1.png")); return err == nil })
+	if strings.Contains(s.log.String(), "could not be fetched") || !strings.Contains(s.log.String(), `"columns":["SKU"]`) {
 		t.Errorf("log:\n%s", s.log)
 	}
 	store, err := sqlite.Open(t.Context(), s.db)
@@ -107,7 +110,7 @@ func TestServeSavesFiles(t *testing.T) {
 		return err == nil && counts.Saved == 1
 	})
 	orders, err := store.DownloadOrders(t.Context(), "")
-	if err != nil || len(orders) != 1 || orders[0].Folder != dir || orders[0].Name != "{batch}/{row}" {
+	if err != nil || len(orders) != 1 || orders[0].Folder != dir || orders[0].Name != "{batch}/{SKU}-{row}" {
 		t.Errorf("orders %+v (%v)", orders, err)
 	}
 }

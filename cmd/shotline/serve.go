@@ -48,7 +48,7 @@ func serve(c *cli.Context, log *slog.Logger) error {
 	if w.outputs, err = outputsFrom(c); err != nil {
 		return err
 	}
-	if w.keep, err = w.keepFilesFrom(c, nil); err != nil {
+	if w.keep, err = w.keepFilesFrom(c); err != nil {
 		return err
 	}
 	if w.Store, err = w.openStore(ctx); err != nil {

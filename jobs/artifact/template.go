@@ -28,10 +28,11 @@ type Template struct {
 
 // piece is a part of a template: a text or a variable.
 type piece struct {
-	text    string // if variable is empty
-	name    string // name of the variable, as written
-	value   func(Values) string
-	filters []func(string) string
+	text     string // if variable is empty
+	name     string // name of the variable, as written
+	isColumn bool   // not a variable of the list, and not meta:NAME
+	value    func(Values) string
+	filters  []func(string) string
 }
 
 // ParseTemplate parses a template for a batch with these columns. It returns an
@@ -62,6 +63,18 @@ func ParseOpenTemplate(text string) (Template, error) {
 
 // String returns the text that was parsed.
 func (t Template) String() string { return t.text }
+
+// Columns returns the names of columns in the template, as they were written.
+func (t Template) Columns() (names []string) {
+	for _, part := range t.parts {
+		for _, p := range part {
+			if p.isColumn && !slices.Contains(names, p.name) {
+				names = append(names, p.name)
+			}
+		}
+	}
+	return names
+}
 
 func parse(text string, checkColumn func(name string) error) (Template, error) {
 	t := Template{text: text}
@@ -157,7 +170,7 @@ func variable(inside string, checkColumn func(name string) error) (piece, error)
 		if err := checkColumn(p.name); err != nil {
 			return p, err
 		}
-		p.value = func(v Values) string { return v.column(p.name) }
+		p.isColumn, p.value = true, func(v Values) string { return v.column(p.name) }
 	}
 	for _, word := range words[1:] {
 		filter, err := parseFilter(strings.TrimSpace(word))

@@ -132,6 +132,9 @@ func TestTemplateErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if got := open.Columns(); !slices.Equal(got, []string{"sku"}) {
+		t.Errorf("columns %q", got)
+	}
 	if got := open.Name(shown()); got != "17-SKU 1-2.png" {
 		t.Errorf("open template: got %q", got)
 	}

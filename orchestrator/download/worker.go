@@ -222,7 +222,7 @@ func worksOf(folder string, claimed []jobs.FileWork) iter.Seq2[Work, error] {
 			if c.File.Folder != folder {
 				continue
 			}
-			template, err := artifact.ParseTemplate(c.Order.Name, c.Batch.Columns)
+			template, err := artifact.ParseOpenTemplate(c.Order.Name) // one order can apply to batches with different columns
 			if err != nil {
 				err = fmt.Errorf("file names of batch %s: %w", c.Batch.ID, err)
 			}

@@ -201,6 +201,23 @@ func TestEqualNamesGetNumbers(t *testing.T) {
 	r.wantDisk("same.png", "same-2.png", "same-3.png")
 }
 
+// TestOrderOfAllBatchesHasColumns checks a column that only some batches have.
+func TestOrderOfAllBatchesHasColumns(t *testing.T) {
+	r := newWorkRig(t, 1, anyPNG)
+	ctx, ended := t.Context(), time.Now().Add(-time.Hour)
+	r.must(r.store.CreateBatch(ctx, jobs.BatchSpec{ID: "b2", Columns: []string{"url", "SKU"}}, ended))
+	r.must(r.store.AppendRequests(ctx, "b2", []jobs.Request{{Line: 2, URL: "https://a.test/", Cells: []string{"https://a.test/", "A7"}}}, ended))
+	_, err := r.store.OpenBatch(ctx, "b2", ended)
+	r.must(err)
+	r.finish("b1", 1)
+	r.finish("b2", 1)
+	r.order("", "{batch}-{SKU}")
+	w := r.worker(r.store, download.WorkConfig{})
+	r.watch(w, 1)
+	r.must(w.FetchFiles(t.Context()))
+	r.wantDisk("b1.png", "b2-A7.png")
+}
+
 // unsettled is a store that a process cannot write any more.
 type unsettled struct{ jobs.Store }
 
