@@ -43,7 +43,17 @@ type File struct {
 	Error      string // of the last try
 	Tries      int
 	WakeAt     time.Time // when the next try is due
-	SavedAt    time.Time
+	SavedAt    time.Time // zero if the file existed before and was kept
+	Old        OldFile   // what it replaces; zero if that is nothing
+}
+
+// OldFile is an earlier version of a file, which was saved for an earlier
+// screenshot of the job. It is removed when the next version is saved, unless
+// somebody has changed it.
+type OldFile struct {
+	Name    string // in the same folder
+	Size    int64
+	SavedAt time.Time
 }
 
 // DownloadOrder says where and how the files of a batch are kept. There is at

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"hash/maphash"
 	"io"
 	"maps"
@@ -59,7 +58,7 @@ func NewEntry(j jobs.Job, f jobs.File) Entry {
 // file, the last is valid. Only one process can have a manifest open. Its methods
 // are safe for concurrent use.
 //
-// It holds about 50 bytes of memory per file, and no texts.
+// When it was read, it holds about 50 bytes of memory per file, and no texts.
 type Manifest struct {
 	folder *Folder
 	file   *os.File
@@ -67,87 +66,10 @@ type Manifest struct {
 
 	mu      sync.Mutex
 	size    int64             // of the file
+	read    bool              // the fields below are those of the file
 	batches map[string]int    // numbers of the batches, for keys
 	offsets map[uint64]int64  // of the newest entry by key
 	names   map[uint64]uint64 // keys by the hash of the folded name
-}
-
-// ErrLocked means that another process writes to the folder.
-var ErrLocked = errors.New("another download is writing to this folder: wait for its end, or use another folder")
-
-// OpenManifest opens the manifest of a folder, and creates it if there is none. It
-// returns ErrLocked if another process has it open.
-func OpenManifest(folder *Folder) (_ *Manifest, err error) {
-	m := &Manifest{
-		folder: folder, seed: maphash.MakeSeed(), batches: map[string]int{}, offsets: map[uint64]int64{}, names: map[uint64]uint64{},
-	}
-	if err := m.open(); err != nil {
-		return nil, err
-	}
-	if err := m.load(); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", ManifestName, err), m.file.Close())
-	}
-	return m, nil
-}
-
-// open opens and locks the file. The process that had it before might have
-// replaced it in the meantime.
-func (m *Manifest) open() error {
-	for {
-		file, err := m.folder.root.OpenFile(ManifestName, os.O_CREATE|os.O_RDWR, m.folder.mode)
-		if err != nil {
-			return &DiskError{"open", ManifestName, err}
-		}
-		if err := lockManifest(file); err != nil {
-			return errors.Join(err, file.Close())
-		}
-		locked, err := file.Stat()
-		if err != nil {
-			return errors.Join(&DiskError{"open", ManifestName, err}, file.Close())
-		}
-		present, err := m.folder.root.Stat(ManifestName)
-		if err == nil && os.SameFile(locked, present) {
-			m.file = file
-			return nil
-		}
-		if err := file.Close(); err != nil {
-			return &DiskError{"open", ManifestName, err}
-		}
-	}
-}
-
-// maxEntry is the largest length of a line, in bytes.
-const maxEntry = 1 << 20
-
-// load reads the file. If a crash has left an incomplete line at the end, it
-// removes that line.
-func (m *Manifest) load() error {
-	in := bufio.NewReaderSize(m.file, maxEntry)
-	for number := 1; ; number++ {
-		line, err := in.ReadSlice('\n')
-		if err != nil && err != io.EOF {
-			return fmt.Errorf("line %d: %w", number, err)
-		}
-		if len(line) == 0 {
-			return nil
-		}
-		var e Entry
-		if err == nil {
-			err = json.Unmarshal(line, &e)
-		}
-		if err == nil && !e.Job.IsZero() && e.Output != "" {
-			m.index(e, m.size)
-			m.size += int64(len(line))
-			continue
-		}
-		if _, peeked := in.Peek(1); peeked == nil {
-			return fmt.Errorf("line %d is not an entry of a manifest: repair or remove it, or use another folder", number)
-		}
-		if number == 1 && bytes.HasSuffix(line, []byte{'\n'}) {
-			return errors.New("it is not a manifest: use another folder")
-		}
-		return m.file.Truncate(m.size)
-	}
 }
 
 // key identifies a file of a job. Keys sort by batch, row, output and shot.
@@ -173,10 +95,11 @@ func (m *Manifest) hash(name string) uint64 { return maphash.String(m.seed, jobs
 // Entry returns the entry of a file. The result found is false if there is none.
 func (m *Manifest) Entry(id jobs.ID, output jobs.Output, shot int) (e Entry, found bool, err error) {
 	m.mu.Lock()
+	err = m.readOnce()
 	offset, found := m.offsets[m.key(id, output, shot)]
 	m.mu.Unlock()
-	if !found {
-		return e, false, nil
+	if err != nil || !found {
+		return e, false, err
 	}
 	line, err := bufio.NewReaderSize(io.NewSectionReader(m.file, offset, maxEntry), 1<<10).ReadBytes('\n')
 	if err == nil {
@@ -190,15 +113,18 @@ func (m *Manifest) Entry(id jobs.ID, output jobs.Output, shot int) (e Entry, fou
 
 // Claim reserves a name for a file. It returns false if another file has the name,
 // ignoring case. The claim becomes durable with the file's entry.
-func (m *Manifest) Claim(name string, f jobs.File) bool {
+func (m *Manifest) Claim(name string, f jobs.File) (claimed bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if err := m.readOnce(); err != nil {
+		return false, err
+	}
 	key, hash := m.key(f.Job, f.Output, f.Shot), m.hash(name)
 	if owner, taken := m.names[hash]; taken && owner != key {
-		return false
+		return false, nil
 	}
 	m.names[hash] = key
-	return true
+	return true, nil
 }
 
 // Append adds entries in one durable step. Their files must have been saved, and
@@ -224,7 +150,9 @@ func (m *Manifest) Append(entries []Entry) error {
 	}
 	begin := 0
 	for i, e := range entries {
-		m.index(e, m.size+int64(begin))
+		if m.read {
+			m.index(e, m.size+int64(begin))
+		}
 		begin = ends[i]
 	}
 	m.size += int64(lines.Len())
@@ -241,6 +169,10 @@ func newEncoder(w io.Writer) *json.Encoder {
 // output and shot.
 func (m *Manifest) Entries(each func(Entry) error) error {
 	m.mu.Lock()
+	if err := m.readOnce(); err != nil {
+		m.mu.Unlock()
+		return err
+	}
 	keys := slices.Sorted(maps.Keys(m.offsets))
 	names := make([]string, len(m.batches))
 	for name, number := range m.batches {

@@ -125,8 +125,8 @@ func TestManifestClaims(t *testing.T) {
 	}
 	claim := func(name string, row int64, want bool) {
 		t.Helper()
-		if got := m.Claim(name, file(row)); got != want {
-			t.Errorf("row %d claims %s: got %v", row, name, got)
+		if got, err := m.Claim(name, file(row)); got != want || err != nil {
+			t.Errorf("row %d claims %s: got %v (%v)", row, name, got, err)
 		}
 	}
 	claim("Über.png", 1, true)
@@ -165,16 +165,30 @@ func TestManifestAfterCrash(t *testing.T) {
 		"zeros at the end": {line + strings.Repeat("\x00", 100), 1, ""},
 		"only a cut line":  {line[:40], 0, ""},
 		"damaged":          {line + "{\"job\":\n" + line, 0, "line 2 is not an entry"},
+		"cut twice":        {line + line[:40] + "\n" + line[:40], 1, ""},
 		"other file":       {"notes\n", 0, "it is not a manifest"},
-		"other JSON":       {"{\"a\":1}\n{\"b\":2}\n", 0, "line 1 is not an entry"},
-		"long line":        {line + strings.Repeat("x", maxEntry+1), 0, "line 2"},
+		"other line":       {"{\"a\":1}", 0, "it is not a manifest"},
+		"long manifest":    {strings.Repeat(line, 1000) + line[:40], 1, ""},
+		"other JSON":       {"{\"a\":1}\n{\"b\":2}\n", 0, "it is not a manifest"},
+		"long line":        {line + strings.Repeat("x", maxEntry+1), 0, "its last line is too long"},
 	} {
 		dir := t.TempDir()
 		path := filepath.Join(dir, ManifestName)
 		if err := os.WriteFile(path, []byte(test.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		m, err := OpenManifest(openTestFolder(t, dir))
+		folder := openTestFolder(t, dir)
+		if strings.HasPrefix(name, "cut") || name == "long manifest" {
+			extended, err := ExtendManifest(folder)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			appendEntries(t, extended, savedEntry(2, 1, "b.png")) // replaced by the same entry below
+			if err := extended.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		m, err := OpenManifest(folder)
 		if test.err != "" {
 			if err == nil || !strings.Contains(err.Error(), test.err) {
 				t.Errorf("%s: got error %v, want %q", name, err, test.err)

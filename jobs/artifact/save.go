@@ -9,13 +9,15 @@ import (
 	"path"
 	"path/filepath"
 	"sync"
+	"time"
 )
 
 // Source is the content of a file.
 type Source struct {
 	io.Reader
-	Type   string // media type
-	Length int64  // bytes; -1 if the length is not known
+	Type   string    // media type
+	Length int64     // bytes; -1 if the length is not known
+	Time   time.Time // becomes the time of the file; if zero, that is the present
 }
 
 // ContentError means that the content of a file is not complete. It might be
@@ -42,6 +44,9 @@ func (f *Folder) Save(name string, from Source) (size int64, err error) {
 	size, err = write(file, name, from)
 	if err == nil {
 		err = onDisk(name, file.Chmod(f.mode)) // independent of the umask
+	}
+	if err == nil && !from.Time.IsZero() {
+		_ = f.root.Chtimes(part, from.Time, from.Time) // without it, RemoveOld keeps the file
 	}
 	if err == nil {
 		err = onDisk(name, file.Sync())

@@ -146,13 +146,14 @@ func (r *runner) save(ctx context.Context, w *Work) error {
 			return nil
 		}
 	}
+	now := r.Clock.Now()
 	size, err := r.Folder.Save(w.File.Name, artifact.Source{
-		Reader: io.MultiReader(bytes.NewReader(head), body.Body), Type: mediaType, Length: body.Length,
+		Reader: io.MultiReader(bytes.NewReader(head), body.Body), Type: mediaType, Length: body.Length, Time: now,
 	})
 	if err != nil {
 		return err
 	}
-	w.File.State, w.File.Size, w.File.Type, w.File.Error, w.File.SavedAt = jobs.FileSaved, size, mediaType, "", r.Clock.Now()
+	w.File.State, w.File.Size, w.File.Type, w.File.Error, w.File.SavedAt = jobs.FileSaved, size, mediaType, "", now
 	return nil
 }
 

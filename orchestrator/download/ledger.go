@@ -23,10 +23,11 @@ type ManifestLedger struct{ *artifact.Manifest }
 
 // NameFile implements Ledger.
 func (l ManifestLedger) NameFile(_ context.Context, w Work) error {
-	if !l.Claim(w.File.Name, w.File) {
-		return jobs.ErrExists
+	claimed, err := l.Claim(w.File.Name, w.File)
+	if err == nil && !claimed {
+		err = jobs.ErrExists
 	}
-	return nil
+	return err
 }
 
 // SettleFiles implements Ledger.

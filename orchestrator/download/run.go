@@ -29,7 +29,7 @@ type Clock interface {
 type Config struct {
 	Parallel  int     // files at once; DefaultParallel if 0
 	Rate      float64 // calls per second; no limit if 0
-	NoClobber bool    // keep files that exist, and do not fetch them
+	NoClobber bool    // keep files that exist: neither fetch them nor remove earlier versions
 	Retry     client.RetryPolicy
 }
 
@@ -172,7 +172,7 @@ func (r *runner) settle(ctx context.Context, ended <-chan *Work, counts *Counts)
 	for {
 		group, more := nextGroup(ended)
 		if len(group) > 0 {
-			if err := r.Folder.Sync(); err != nil {
+			if err := r.replace(group); err != nil {
 				return err
 			}
 			if err := r.Ledger.SettleFiles(ctx, group); err != nil {
@@ -189,6 +189,25 @@ func (r *runner) settle(ctx context.Context, ended <-chan *Work, counts *Counts)
 			return nil
 		}
 	}
+}
+
+// replace makes the names of saved files durable, and then removes the earlier
+// versions that have other names. They are removed before the new ones are
+// recorded: after a crash between the two, the files are fetched again, and the
+// earlier versions are still known.
+func (r *runner) replace(group []Work) error {
+	if err := r.Folder.Sync(); err != nil {
+		return err
+	}
+	for _, w := range group {
+		if w.File.State != jobs.FileSaved || w.Kept || r.NoClobber || w.File.Old.Name == "" || w.File.Old.Name == w.File.Name {
+			continue
+		}
+		if err := r.Folder.RemoveOld(w.File.Old, w.File.Name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // nextGroup collects files until the group is full or its first file has waited

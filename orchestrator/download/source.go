@@ -82,15 +82,15 @@ func (s *Source) Works(ctx context.Context, o Order) iter.Seq2[Work, error] {
 func (s *Source) job(o Order, j jobs.Job, yield func(Work, error) bool) bool {
 	defer s.rows.Add(1)
 	for _, f := range jobs.WantedFiles(j, o.Batch.Params, o.Outputs) {
-		name, err := s.saved(f)
+		saved, err := s.look(&f)
 		if err != nil {
 			yield(Work{}, err)
 			return false
 		}
 		w := Work{File: f, Job: j, Batch: &o.Batch, Template: o.Template}
-		if name != "" {
+		if saved {
 			s.skipped.Add(1)
-			if !w.mayHaveName(name) {
+			if !w.mayHaveName(f.Name) {
 				s.otherNames.Add(1)
 			}
 			continue
@@ -102,17 +102,22 @@ func (s *Source) job(o Order, j jobs.Job, yield func(Work, error) bool) bool {
 	return true
 }
 
-// saved returns the name of a file that is saved as its manifest says, and "" if
-// it is not.
-func (s *Source) saved(f jobs.File) (string, error) {
+// look reports whether a file is saved as its manifest says, and sets its name. If
+// it is saved in an earlier version, look sets which one.
+func (s *Source) look(f *jobs.File) (saved bool, err error) {
 	e, found, err := s.Manifest.Entry(f.Job, f.Output, f.Shot)
-	if err != nil || !found || e.State != jobs.FileSaved || e.Screenshot != f.Screenshot || e.Kept && !s.Keep {
-		return "", err
+	if err != nil || !found || e.State != jobs.FileSaved {
+		return false, err
 	}
-	if size, exists := s.Folder.Size(e.File); !exists || size != e.Bytes {
-		return "", nil
+	f.Name = e.File
+	if !e.Kept {
+		f.Old = jobs.OldFile{Name: e.File, Size: e.Bytes, SavedAt: e.SavedAt}
 	}
-	return e.File, nil
+	if e.Screenshot != f.Screenshot || e.Kept && !s.Keep {
+		return false, nil
+	}
+	size, exists := s.Folder.Size(e.File)
+	return exists && size == e.Bytes, nil
 }
 
 // Join returns the works of several orders, one order after the other.

@@ -1,0 +1,165 @@
+package artifact
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"os"
+)
+
+// ErrLocked means that another process writes to the folder.
+var ErrLocked = errors.New("another download is writing to this folder: wait for its end, or use another folder")
+
+// maxEntry is the largest length of a line, in bytes.
+const maxEntry = 1 << 20
+
+// OpenManifest opens and reads the manifest of a folder, and creates it if there is
+// none. It returns ErrLocked if another process has it open.
+func OpenManifest(folder *Folder) (*Manifest, error) {
+	m, err := ExtendManifest(folder)
+	if err == nil {
+		if err = m.readOnce(); err != nil {
+			return nil, errors.Join(err, m.Close())
+		}
+	}
+	return m, err
+}
+
+// ExtendManifest is like OpenManifest, but it reads the manifest only when that is
+// necessary, which it is not for Append. So it takes no longer for a large
+// manifest.
+func ExtendManifest(folder *Folder) (_ *Manifest, err error) {
+	m := &Manifest{
+		folder: folder, seed: maphash.MakeSeed(), batches: map[string]int{}, offsets: map[uint64]int64{}, names: map[uint64]uint64{},
+	}
+	if err := m.open(); err != nil {
+		return nil, err
+	}
+	if err := m.repair(); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", ManifestName, err), m.file.Close())
+	}
+	return m, nil
+}
+
+// open opens and locks the file. The process that had it before might have
+// replaced it in the meantime.
+func (m *Manifest) open() error {
+	for {
+		file, err := m.folder.root.OpenFile(ManifestName, os.O_CREATE|os.O_RDWR, m.folder.mode)
+		if err != nil {
+			return &DiskError{"open", ManifestName, err}
+		}
+		if err := lockManifest(file); err != nil {
+			return errors.Join(err, file.Close())
+		}
+		locked, err := file.Stat()
+		if err != nil {
+			return errors.Join(&DiskError{"open", ManifestName, err}, file.Close())
+		}
+		present, err := m.folder.root.Stat(ManifestName)
+		if err == nil && os.SameFile(locked, present) {
+			m.file, m.size = file, locked.Size()
+			return nil
+		}
+		if err := file.Close(); err != nil {
+			return &DiskError{"open", ManifestName, err}
+		}
+	}
+}
+
+// entryStart begins each line of a manifest.
+var entryStart = []byte(`{"job":"`)
+
+// repair checks that the file is a manifest by its first line, and removes an
+// incomplete line that a crash has left at the end.
+func (m *Manifest) repair() error {
+	if m.size == 0 {
+		return nil
+	}
+	first, err := bufio.NewReader(io.NewSectionReader(m.file, 0, min(m.size, maxEntry))).ReadBytes('\n')
+	if err != nil && err != io.EOF {
+		return fmt.Errorf("line 1: %w", err)
+	}
+	switch _, isEntry := parseEntry(first); {
+	case isEntry:
+		return m.repairEnd()
+	case err == io.EOF && (bytes.HasPrefix(first, entryStart) || bytes.HasPrefix(entryStart, first)):
+		return m.cut(0)
+	}
+	return errors.New("it is not a manifest: use another folder")
+}
+
+// repairEnd removes the last line if it is incomplete. The one before that can be
+// incomplete, too, if the end of the file was not written.
+func (m *Manifest) repairEnd() error {
+	for _, size := range []int64{64 << 10, 2 * maxEntry} {
+		end := make([]byte, min(m.size, size))
+		start := m.size - int64(len(end))
+		if _, err := m.file.ReadAt(end, start); err != nil {
+			return err
+		}
+		whole := bytes.LastIndexByte(end, '\n') + 1
+		before := bytes.LastIndexByte(end[:max(whole-1, 0)], '\n') + 1
+		switch {
+		case before == 0 && start > 0:
+			continue // the last whole line begins earlier
+		case len(end)-whole > maxEntry:
+			return errLongEnd
+		}
+		if _, isEntry := parseEntry(end[before:whole]); !isEntry {
+			whole = before
+		}
+		return m.cut(start + int64(whole))
+	}
+	return errLongEnd
+}
+
+var errLongEnd = errors.New("its last line is too long: repair or remove it, or use another folder")
+
+// cut shortens the file to a size.
+func (m *Manifest) cut(size int64) error {
+	if size == m.size {
+		return nil
+	}
+	if err := m.file.Truncate(size); err != nil {
+		return err
+	}
+	m.size = size
+	return nil
+}
+
+// parseEntry parses a line with its line break.
+func parseEntry(line []byte) (e Entry, ok bool) {
+	if !bytes.HasSuffix(line, []byte{'\n'}) || json.Unmarshal(line, &e) != nil {
+		return e, false
+	}
+	return e, !e.Job.IsZero() && e.Output != ""
+}
+
+// readOnce reads the file unless that was done. The caller holds m.mu, or is the
+// only one that knows m.
+func (m *Manifest) readOnce() error {
+	if m.read {
+		return nil
+	}
+	in := bufio.NewReaderSize(io.NewSectionReader(m.file, 0, m.size), maxEntry)
+	offset := int64(0)
+	for number := 1; offset < m.size; number++ {
+		line, err := in.ReadSlice('\n')
+		if err != nil {
+			return fmt.Errorf("%s: line %d: %w", ManifestName, number, err)
+		}
+		e, isEntry := parseEntry(line)
+		if !isEntry {
+			return fmt.Errorf("%s: line %d is not an entry of a manifest: repair or remove it, or use another folder", ManifestName, number)
+		}
+		m.index(e, offset)
+		offset += int64(len(line))
+	}
+	m.read = true
+	return nil
+}
