@@ -26,9 +26,11 @@ type Files interface {
 	// WantFiles looks at no more than limit jobs that changed since the last call or
 	// that an order has not looked at yet. It records the files of done jobs as
 	// wanted and returns their number. A job that got another screenshot, by a
-	// correction, a retry or a late result, wants its files again. The files of a
-	// job that is not done any more are forgotten. If more is true, there are more
-	// jobs to look at. If nothing is new, it only reads, and that is cheap.
+	// correction, a retry or a late result, wants its files again, and File.Old is
+	// the version that is on disk. The files of a job that is not done any more are
+	// not wanted and not counted; those on disk become File.Old if the job is done
+	// again. If more is true, there are more jobs to look at. If nothing is new, it
+	// only reads, and that is cheap.
 	WantFiles(ctx context.Context, at time.Time, limit int) (wanted int, more bool, err error)
 	// FilesDue reports whether ClaimFiles would return a file. It only reads.
 	FilesDue(ctx context.Context, at time.Time, batches ...string) (bool, error)
@@ -39,12 +41,19 @@ type Files interface {
 	ClaimFiles(ctx context.Context, at, again time.Time, limit int, batches ...string) ([]FileWork, error)
 	// NameFile gives a wanted file the name f.Name, instead of the one that it had.
 	// It returns ErrExists if another file of the folder has the name, see FoldName,
-	// and ErrLeaseLost if the file is no longer wanted, or in another version.
+	// also as its earlier version, and ErrLeaseLost if the file is no longer wanted,
+	// or in another version.
 	NameFile(ctx context.Context, f File) error
 	// SettleFiles records what became of claimed files: saved, gone or failed, or
 	// still wanted, with the time of the next try. A file that is no longer wanted,
 	// or whose job has another screenshot by now, is skipped.
 	SettleFiles(ctx context.Context, files []File, at time.Time) error
+	// RecordFiles records files that were saved without an order. It skips a file if
+	// an order applies to its batch and has another folder, and if its job has
+	// another screenshot by now. If another file was recorded with the name, it was
+	// replaced: it is wanted again if an order applies to it, and else forgotten. It
+	// returns ErrInvalid if a file is not saved.
+	RecordFiles(ctx context.Context, files []File, at time.Time) error
 	// FilesOf returns the files of the rows of a batch after the first row up to the
 	// last one, in the order of rows, outputs and shots. Files of a screenshot that
 	// the job no longer has are omitted. A duplicate has no files of its own.

@@ -27,7 +27,7 @@ func TestRemoveOld(t *testing.T) {
 			return os.WriteFile(path, []byte("EDITED"), 0o600)
 		}, old: jobs.OldFile{Size: 6}, stays: true},
 		"not saved by us": {old: jobs.OldFile{SavedAt: saved.Add(-time.Hour)}, stays: true},
-		"outside":       {old: jobs.OldFile{Name: "../x.png"}, stays: true},
+		"outside":         {old: jobs.OldFile{Name: "../x.png"}, stays: true},
 	} {
 		f := openTestFolder(t, t.TempDir())
 		from := text("first")

@@ -231,14 +231,31 @@ func (t *tx) lookBack(at time.Time, limit int) (wanted int, more bool, err error
 
 // wantFile records a file, or its next version if the job has another screenshot
 // or the order another folder. The claim of the earlier version lasts, because its
-// owner might be about to save a file of the same name.
+// owner might be about to save a file of the same name. In another folder the
+// earlier version stays.
 const wantFile = `INSERT INTO files (job_seq, output, shot, attempt, screenshot, folder, state, wake_at)
 	VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'wanted', ?7)
 	ON CONFLICT (job_seq, output, shot) DO UPDATE SET attempt = excluded.attempt, screenshot = excluded.screenshot,
 		name = CASE folder WHEN excluded.folder THEN name ELSE '' END, folded = CASE folder WHEN excluded.folder THEN folded ELSE '' END,
 		folder = excluded.folder, wake_at = CASE state WHEN 'wanted' THEN max(wake_at, excluded.wake_at) ELSE excluded.wake_at END,
+		old_name = CASE WHEN folder <> excluded.folder THEN '' WHEN ` + isOurs + ` THEN name ELSE old_name END,
+		old_folded = CASE WHEN folder <> excluded.folder THEN '' WHEN ` + isOurs + ` THEN folded ELSE old_folded END,
+		old_size = CASE WHEN ` + isOurs + ` THEN size ELSE old_size END, old_saved_at = CASE WHEN ` + isOurs + ` THEN saved_at ELSE old_saved_at END,
 		state = 'wanted', size = 0, type = '', error = '', tries = 0, saved_at = NULL
 	WHERE screenshot <> excluded.screenshot OR folder <> excluded.folder`
+
+// isOurs is true if a file was saved, and did not exist before.
+const isOurs = `state = 'saved' AND saved_at IS NOT NULL`
+
+// The files of a job that is not done stay recorded if they are on disk, for the
+// next version. Those that are not saved become the earlier version again, of no
+// screenshot.
+const (
+	forgetFiles = `DELETE FROM files WHERE job_seq = ? AND state <> 'saved' AND old_name = ''`
+	keepOld     = `UPDATE OR IGNORE files SET state = 'saved', screenshot = '', error = '', name = old_name, folded = old_folded, size = old_size,
+		saved_at = old_saved_at, ` + clearOld + ` WHERE job_seq = ? AND state <> 'saved'`
+	clearOld = `old_name = '', old_folded = '', old_size = 0, old_saved_at = NULL`
+)
 
 // orderOf selects the order of a batch, or that of all batches.
 const orderOf = `SELECT folder, outputs FROM download_orders WHERE batch_seq IN (?, 0) ORDER BY batch_seq DESC LIMIT 1`
@@ -251,7 +268,10 @@ func (t *tx) lookAtJob(seq int64, at time.Time) (wanted int, err error) {
 		return 0, err
 	}
 	if job.job.State != jobs.Done || job.job.ScreenshotID == "" {
-		_, err := t.exec(`DELETE FROM files WHERE job_seq = ?`, seq)
+		_, err := t.exec(forgetFiles, seq)
+		if err == nil {
+			_, err = t.exec(keepOld, seq)
+		}
 		return 0, err
 	}
 	batch, _ := splitSeq(seq)

@@ -10,14 +10,16 @@ import (
 )
 
 // fileColumns are the columns that scanFile reads, in its order.
-const fileColumns = `files.job_seq, output, shot, files.attempt, screenshot, folder, name, files.state, size, type, files.error, tries, wake_at, saved_at`
+const fileColumns = `files.job_seq, output, shot, files.attempt, screenshot, folder, name, files.state, size, type, files.error, tries, wake_at, saved_at,
+	old_name, old_size, old_saved_at`
 
 // scanFile scans a file without the id of its batch, and the place of its job.
 func scanFile(row scanner) (f jobs.File, seq int64, err error) {
-	var wake, saved sql.NullInt64
+	var wake, saved, oldSaved sql.NullInt64
 	err = row.Scan(&seq, &f.Output, &f.Shot, &f.Attempt, &f.Screenshot, &f.Folder, &f.Name, &f.State, &f.Size, &f.Type,
-		&f.Error, &f.Tries, &wake, &saved)
+		&f.Error, &f.Tries, &wake, &saved, &f.Old.Name, &f.Old.Size, &oldSaved)
 	_, f.Job.Row = splitSeq(seq)
+	f.Old.SavedAt = fromMillis(oldSaved)
 	if f.WakeAt, f.SavedAt = fromMillis(wake), fromMillis(saved); f.State != jobs.FileWanted {
 		f.WakeAt = time.Time{}
 	}
@@ -138,10 +140,13 @@ func (t *tx) batchAndOrder(seq int64) (of batchOrder, err error) {
 	return of, err
 }
 
-// nameFile has no effect if the name is taken.
+// nameFile has no effect if the name is taken, also by an earlier version that is
+// still on disk.
 const (
-	nameFile = `UPDATE OR IGNORE files SET name = ?, folded = ?
-		WHERE job_seq = ? AND output = ? AND shot = ? AND state = 'wanted' AND screenshot = ? AND folder = ?`
+	nameFile = `UPDATE OR IGNORE files SET name = ?1, folded = ?2
+		WHERE job_seq = ?3 AND output = ?4 AND shot = ?5 AND state = 'wanted' AND screenshot = ?6 AND folder = ?7
+		AND NOT EXISTS (SELECT 1 FROM files other WHERE other.folder = ?7 AND other.old_folded = ?2 AND other.old_folded <> ''
+			AND (other.job_seq, other.output, other.shot) <> (?3, ?4, ?5))`
 	isWanted = `SELECT EXISTS (SELECT 1 FROM files WHERE job_seq = ? AND output = ? AND shot = ? AND state = 'wanted' AND screenshot = ? AND folder = ?)`
 )
 
@@ -174,7 +179,9 @@ func (s *Store) NameFile(ctx context.Context, f jobs.File) error {
 
 // settleFile frees the name of a file that does not exist.
 const settleFile = `UPDATE files SET state = ?1, size = ?2, type = ?3, error = ?4, tries = ?5, wake_at = ?6, saved_at = ?7,
-	name = CASE WHEN ?1 IN ('gone', 'failed') THEN '' ELSE name END, folded = CASE WHEN ?1 IN ('gone', 'failed') THEN '' ELSE folded END
+	name = CASE WHEN ?1 IN ('gone', 'failed') THEN '' ELSE name END, folded = CASE WHEN ?1 IN ('gone', 'failed') THEN '' ELSE folded END,
+	old_name = CASE ?1 WHEN 'saved' THEN '' ELSE old_name END, old_folded = CASE ?1 WHEN 'saved' THEN '' ELSE old_folded END,
+	old_size = CASE ?1 WHEN 'saved' THEN 0 ELSE old_size END, old_saved_at = CASE ?1 WHEN 'saved' THEN NULL ELSE old_saved_at END
 	WHERE job_seq = ?8 AND output = ?9 AND shot = ?10 AND state = 'wanted' AND screenshot = ?11 AND folder = ?12`
 
 // SettleFiles implements jobs.Files.

@@ -169,7 +169,9 @@ var downloadTests = []test{
 		file := f.filesOf("b1")[0]
 		wantSame(f, "screenshot", file.Screenshot, shotOf(id, 2))
 		wantSame(f, "attempt", file.Attempt, 2)
+		wantSame(f, "old file", file.Old.Name, "1.png")
 		f.save(f.claimFiles()[0], "1.png")
+		wantSame(f, "old file", f.filesOf("b1")[0].Old, jobs.OldFile{})
 	}},
 	{"a correction to another image wants the file again", func(f *fixture) {
 		f.open("b1", pages(1)...)
@@ -191,6 +193,12 @@ var downloadTests = []test{
 		wantSame(f, "state", file.State, jobs.FileWanted)
 		wantSame(f, "name", file.Name, "1.png")
 		wantSame(f, "size", file.Size, 0)
+		wantSame(f, "old file", file.Old.Name, "1.png")
+		wantSame(f, "old size", file.Old.Size, 7)
+		f.wantTime("old file saved", file.Old.SavedAt, f.now)
+		f.order("b1", folderB)
+		f.wantFiles(1)
+		wantSame(f, "old file of another folder", f.filesOf("b1")[0].Old.Name, "")
 	}},
 	{"a late result has files", func(f *fixture) {
 		f.open("b1", pages(1)...)

@@ -83,6 +83,7 @@ var groups = []struct {
 	{"retention", retentionTests},
 	{"downloads", downloadTests},
 	{"file work", fileWorkTests},
+	{"record files", recordFileTests},
 	{"storage", storageTests},
 	{"races", raceTests},
 	{"callback races", callbackRaceTests},

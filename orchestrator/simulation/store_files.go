@@ -44,6 +44,11 @@ func (s storePort) NameFile(ctx context.Context, f jobs.File) error {
 	return s.step(ctx, func() error { return s.Store.NameFile(ctx, f) }, "name %s %d of %s", f.Output, f.Shot, f.Job)
 }
 
+func (s storePort) RecordFiles(ctx context.Context, files []jobs.File, at time.Time) error {
+	defer s.write(ctx, "record %d files", len(files))()
+	return s.Store.RecordFiles(ctx, files, at)
+}
+
 func (s storePort) SettleFiles(ctx context.Context, files []jobs.File, at time.Time) error {
 	return s.step(ctx, func() error { return s.Store.SettleFiles(ctx, files, at) }, "settle %d files", len(files))
 }
