@@ -13,7 +13,6 @@ import (
 	"shotline/client/outward"
 	"shotline/client/parameter"
 	"shotline/jobs"
-	"shotline/jobs/csvfile"
 	inputs "shotline/jobs/input"
 	"shotline/jobs/weburl"
 	"shotline/orchestrator"
@@ -137,7 +136,7 @@ func openFiles(spec jobs.BatchSpec, command string, names []string, stdin io.Rea
 	}
 	opts.CheckURL = anyNetwork.CheckURL
 	reader, err := inputs.OpenFiles(names, stdin, opts)
-	if errors.Is(err, csvfile.ErrCopy) {
+	if errors.Is(err, inputs.ErrCopy) {
 		return nil, err
 	}
 	if err != nil {

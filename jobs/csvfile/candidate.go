@@ -1,8 +1,8 @@
 package csvfile
 
 import (
-	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -20,14 +20,11 @@ func (r *Reader) hasCandidates() bool {
 // judgeCandidates reads the rest of the input, decides the role of the
 // candidates, and starts again at the first row.
 func (r *Reader) judgeCandidates() error {
-	if err := r.source.keep(r.opts.TempDir); err != nil {
-		return err
-	}
 	judged, err := r.readCandidates()
 	if err != nil {
 		return err
 	}
-	if err := r.source.rewind(); err != nil {
+	if _, err := r.source.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
 	if err := r.start(); err != nil {
@@ -60,9 +57,6 @@ func (r *Reader) readCandidates() ([]column, error) {
 			}
 		}
 		next, err := r.nextRecord()
-		if errors.Is(err, ErrCopy) {
-			return nil, err
-		}
 		if err != nil {
 			break
 		}

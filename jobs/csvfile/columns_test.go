@@ -20,7 +20,6 @@ func readNotes(t *testing.T, text string, opts csvfile.Options) (notes []string,
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { r.Close() })
 	for {
 		request, err := r.Next()
 		if err != nil {

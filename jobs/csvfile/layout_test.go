@@ -20,7 +20,6 @@ func read(t *testing.T, text, urlColumn string) (columns, rows, notes []string, 
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	defer r.Close()
 	for {
 		request, err := r.Next()
 		if errors.Is(err, io.EOF) {

@@ -25,9 +25,6 @@ var (
 	// ErrNoURLColumn means that the file is neither a table with a URL column nor a
 	// list of URLs. The message lists the columns.
 	ErrNoURLColumn = errors.New("no url column")
-	// ErrCopy means that the temporary copy of the input could not be written or
-	// read. The input itself might be fine. Next can return it, too.
-	ErrCopy = errors.New("temporary copy of the input")
 )
 
 // Options are the options of Open. The zero value is suitable for most callers.
@@ -41,15 +38,12 @@ type Options struct {
 	// CheckURL checks the URLs of the column job:callback_url. If it is nil, such a
 	// column is an error.
 	CheckURL func(url string) error
-	// TempDir is the folder for the copy of an input that cannot be read twice; see
-	// Open. If it is empty, Open uses os.TempDir.
-	TempDir string
 }
 
 // Reader reads requests, one at a time. It is not safe for concurrent use.
 type Reader struct {
 	opts    Options
-	source  *source
+	source  io.ReadSeeker
 	records *records
 	header  []string // nil for a list
 	columns []column
@@ -65,21 +59,19 @@ type Reader struct {
 //
 // If a column has the name of a create parameter, Open reads the whole input to
 // find out whether all values of the column make sense for the parameter. Then it
-// reads from the beginning again: by seeking if r is an io.Seeker, otherwise from
-// a temporary copy. Close removes the copy. Other inputs are read only once.
-func Open(r io.Reader, opts Options) (*Reader, error) {
+// seeks to the beginning and reads again. Other inputs are read only once.
+func Open(r io.ReadSeeker, opts Options) (*Reader, error) {
 	if opts.MaxRow <= 0 {
 		opts.MaxRow = DefaultMaxRow
 	}
-	reader := &Reader{opts: opts, source: newSource(r)}
+	reader := &Reader{opts: opts, source: r}
 	err := reader.start()
 	if err == nil && reader.hasCandidates() {
 		err = reader.judgeCandidates()
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("read csv: %w", err), reader.Close())
+		return nil, fmt.Errorf("read csv: %w", err)
 	}
-	reader.source.forget()
 	return reader, nil
 }
 
@@ -88,10 +80,6 @@ func (r *Reader) start() error {
 	r.records = newRecords(r.source, r.opts.MaxRow)
 	return r.begin()
 }
-
-// Close removes the temporary copy of the input, if there is one. It does not
-// close the reader that was passed to Open.
-func (r *Reader) Close() error { return r.source.close() }
 
 // Notes returns what the user should know about the file: lines above the header
 // that were skipped, which column has the URLs if its name does not say so, which

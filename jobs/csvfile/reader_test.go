@@ -21,12 +21,35 @@ import (
 
 const dir = "../../testdata/csv"
 
+// rewinder reads what begin returns. It can seek to the beginning only.
+type rewinder struct {
+	begin   func() io.Reader
+	current io.Reader
+	rewound int
+}
+
+func (r *rewinder) Read(p []byte) (int, error) {
+	if r.current == nil {
+		r.current = r.begin()
+	}
+	return r.current.Read(p)
+}
+
+func (r *rewinder) Seek(offset int64, whence int) (int64, error) {
+	if offset != 0 || whence != io.SeekStart {
+		return 0, errors.New("not the beginning")
+	}
+	r.current = nil
+	r.rewound++
+	return 0, nil
+}
+
 // readAll reads all rows. If slowly is set, the source returns one byte per read.
 func readAll(t testing.TB, text string, slowly bool) (columns []string, all []jobs.Request) {
 	t.Helper()
-	var source io.Reader = strings.NewReader(text)
+	var source io.ReadSeeker = strings.NewReader(text)
 	if slowly {
-		source = iotest.OneByteReader(source)
+		source = &rewinder{begin: func() io.Reader { return iotest.OneByteReader(strings.NewReader(text)) }}
 	}
 	r, err := csvfile.Open(source, csvfile.Options{})
 	if err != nil {
@@ -239,7 +262,7 @@ func TestTags(t *testing.T) {
 
 func TestLongRows(t *testing.T) {
 	open := func(text string) *csvfile.Reader {
-		r, err := csvfile.Open(iotest.HalfReader(strings.NewReader(text)), csvfile.Options{MaxRow: 10000})
+		r, err := csvfile.Open(&rewinder{begin: func() io.Reader { return iotest.HalfReader(strings.NewReader(text)) }}, csvfile.Options{MaxRow: 10000})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -283,11 +306,13 @@ func TestLongRows(t *testing.T) {
 
 func TestReadErrors(t *testing.T) {
 	broken := errors.New("broken")
-	_, err := csvfile.Open(iotest.ErrReader(broken), csvfile.Options{})
+	_, err := csvfile.Open(&rewinder{begin: func() io.Reader { return iotest.ErrReader(broken) }}, csvfile.Options{})
 	if !errors.Is(err, broken) {
 		t.Errorf("Open = %v", err)
 	}
-	r, err := csvfile.Open(io.MultiReader(strings.NewReader("url\na.example\nb.exam"), iotest.ErrReader(broken)), csvfile.Options{})
+	r, err := csvfile.Open(&rewinder{begin: func() io.Reader {
+		return io.MultiReader(strings.NewReader("url\na.example\nb.exam"), iotest.ErrReader(broken))
+	}}, csvfile.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -305,13 +330,14 @@ func TestReadErrors(t *testing.T) {
 func TestStreams(t *testing.T) {
 	row := "https://a.example/," + strings.Repeat("x", 1000) + "\n"
 	rows := 0
-	source := io.MultiReader(strings.NewReader("url,pad\n"), readerFunc(func(p []byte) (int, error) {
-		if rows++; rows > 20000 {
-			return 0, io.EOF
-		}
-		return copy(p, row), nil
-	}))
-	r, err := csvfile.Open(source, csvfile.Options{})
+	r, err := csvfile.Open(&rewinder{begin: func() io.Reader {
+		return io.MultiReader(strings.NewReader("url,pad\n"), readerFunc(func(p []byte) (int, error) {
+			if rows++; rows > 20000 {
+				return 0, io.EOF
+			}
+			return copy(p, row), nil
+		}))
+	}}, csvfile.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

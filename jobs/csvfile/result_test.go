@@ -37,7 +37,6 @@ func readAll(t *testing.T, text string, opts Options) (*Reader, []jobs.Request) 
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, text)
 	}
-	t.Cleanup(func() { r.Close() })
 	var requests []jobs.Request
 	for {
 		request, err := r.Next()

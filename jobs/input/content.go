@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-
-	"shotline/jobs/csvfile"
 )
 
 // content is data that can be read again from its beginning.
@@ -95,20 +93,24 @@ func (r *rereader) Read(p []byte) (int, error) {
 }
 
 func (r *rereader) Seek(offset int64, whence int) (int64, error) {
-	switch {
-	case offset == 0 && whence == io.SeekStart:
-		r.current = nil
-	case offset != 0 || whence != io.SeekCurrent || r.current != nil:
+	if offset != 0 || whence != io.SeekStart {
 		return 0, errors.New("seek: only to the beginning")
 	}
+	r.current = nil
 	return 0, nil
 }
+
+// ErrCopy means that the temporary copy of the input could not be written. The
+// input itself might be fine.
+var ErrCopy = errors.New("temporary copy of the input")
 
 // inMemory is the size up to which an input that cannot seek is kept in memory.
 const inMemory = 1 << 20
 
 // newContent returns the content of a reader. A reader that cannot seek is read to
-// its end. The returned closer removes the copy.
+// its end, because its last line can decide how the first is read: which encoding
+// the text has, and whether a column is a parameter. The returned closer removes
+// the copy.
 func newContent(r io.Reader, folder string) (content, io.Closer, error) {
 	if seeker, ok := r.(io.ReadSeeker); ok {
 		if at, err := seeker.Seek(0, io.SeekCurrent); err == nil { // a pipe cannot seek
@@ -125,7 +127,7 @@ func newContent(r io.Reader, folder string) (content, io.Closer, error) {
 	}
 	file, err := os.CreateTemp(folder, ".shotline-input-*")
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", csvfile.ErrCopy, err)
+		return nil, nil, fmt.Errorf("%w: %w", ErrCopy, err)
 	}
 	copied := &temporary{File: file, removed: os.Remove(file.Name()) == nil} // some systems cannot remove an open file
 	if _, err := io.Copy(copyWriter{file}, io.MultiReader(&begin, r)); err != nil {
@@ -140,7 +142,7 @@ type copyWriter struct{ file *os.File }
 func (w copyWriter) Write(p []byte) (int, error) {
 	n, err := w.file.Write(p)
 	if err != nil {
-		err = fmt.Errorf("%w: %w", csvfile.ErrCopy, err)
+		err = fmt.Errorf("%w: %w", ErrCopy, err)
 	}
 	return n, err
 }

@@ -52,7 +52,6 @@ func openObjects(c content, opts Options) (*objects, error) {
 func (o *objects) Columns() []string { return nil }
 func (o *objects) URLColumn() int    { return 0 }
 func (o *objects) Notes() []string   { return o.notes }
-func (o *objects) Close() error      { return nil }
 
 func (o *objects) Next() (jobs.Request, error) {
 	if o.ahead != nil {

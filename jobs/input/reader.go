@@ -42,7 +42,7 @@ func (o Options) maxRow() int {
 }
 
 func (o Options) csv(separator byte) csvfile.Options {
-	return csvfile.Options{MaxRow: o.MaxRow, URLColumn: o.URLColumn, Separator: separator, CheckURL: o.CheckURL, TempDir: o.TempDir}
+	return csvfile.Options{MaxRow: o.MaxRow, URLColumn: o.URLColumn, Separator: separator, CheckURL: o.CheckURL}
 }
 
 // rows are the rows of one file.
@@ -51,7 +51,6 @@ type rows interface {
 	URLColumn() int
 	Notes() []string
 	Next() (jobs.Request, error)
-	Close() error
 }
 
 // file is an open input.
@@ -65,19 +64,8 @@ type file struct {
 	repacked bool // there might be more rows than lines
 }
 
-// use sets the rows of the file, unless they could not be opened.
-func (f *file) use(opened rows, err error) error {
-	if err == nil {
-		f.rows = opened
-	}
-	return err
-}
-
 func (f *file) close() error {
 	var errs []error
-	if f.rows != nil {
-		errs = append(errs, f.rows.Close())
-	}
 	for _, c := range slices.Backward(f.closers) {
 		errs = append(errs, c.Close())
 	}
@@ -246,7 +234,11 @@ func open(r io.Reader, opts Options) (f *file, parts []string, err error) {
 	}
 	if strings.HasPrefix(string(begin), zipMagic) {
 		f.repacked = true
-		return f, nil, f.use(openWorkbook(text, opts))
+		book, err := openWorkbook(text, opts)
+		if err == nil {
+			f.rows, f.closers = book, append(f.closers, book)
+		}
+		return f, nil, err
 	}
 	hasMark := bytes.HasPrefix(begin, mark16le) || bytes.HasPrefix(begin, mark16be)
 	text, note, err := toUTF8(text, begin, opts.Encoding)
@@ -260,12 +252,16 @@ func open(r io.Reader, opts Options) (f *file, parts []string, err error) {
 		return f, nil, err
 	}
 	is, err := formatOf(begin)
+	if opts.Objects {
+		is, err = jsonLines, nil
+	}
 	switch {
-	case opts.Objects:
-		err = f.use(openObjects(text, opts))
 	case err != nil:
 	case is == jsonLines:
-		err = f.use(openObjects(text, opts))
+		var found *objects
+		if found, err = openObjects(text, opts); err == nil {
+			f.rows = found
+		}
 	case is == sitemap:
 		f.repacked = true
 		var found *locations

@@ -360,11 +360,11 @@ func TestCopies(t *testing.T) {
 	if left, err := os.ReadDir(folder); len(left) > 0 || err != nil {
 		t.Errorf("files remain: %v, %v", left, err)
 	}
-	if _, err := input.Open(io.MultiReader(strings.NewReader(text)), input.Options{TempDir: filepath.Join(folder, "none")}); !errors.Is(err, csvfile.ErrCopy) {
+	if _, err := input.Open(io.MultiReader(strings.NewReader(text)), input.Options{TempDir: filepath.Join(folder, "none")}); !errors.Is(err, input.ErrCopy) {
 		t.Errorf("got %v, want ErrCopy", err)
 	}
 	broken := errors.New("broken")
-	if _, err := input.Open(io.MultiReader(strings.NewReader(text), iotest.ErrReader(broken)), input.Options{TempDir: folder}); !errors.Is(err, broken) || errors.Is(err, csvfile.ErrCopy) {
+	if _, err := input.Open(io.MultiReader(strings.NewReader(text), iotest.ErrReader(broken)), input.Options{TempDir: folder}); !errors.Is(err, broken) || errors.Is(err, input.ErrCopy) {
 		t.Errorf("got %v, want the error of the input", err)
 	}
 }

@@ -100,7 +100,6 @@ func (l *locations) parts(first string) (names []string, err error) {
 func (l *locations) Columns() []string { return nil }
 func (l *locations) URLColumn() int    { return 0 }
 func (l *locations) Notes() []string   { return nil }
-func (l *locations) Close() error      { return nil }
 
 func (l *locations) Next() (jobs.Request, error) {
 	if l.ahead != nil {

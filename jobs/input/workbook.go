@@ -98,9 +98,6 @@ func (w *workbook) Next() (request jobs.Request, err error) {
 
 func (w *workbook) Close() error {
 	var errs []error
-	if w.table != nil {
-		errs = append(errs, w.table.Close())
-	}
 	if w.text != nil {
 		errs = append(errs, w.text.close())
 	}

@@ -20,7 +20,6 @@ func importFile(t *testing.T, id string, file []byte) *fakeSource {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
 	f := &fakeSource{batch: jobs.Batch{BatchSpec: jobs.BatchSpec{ID: id, Columns: r.Columns(), Dialect: r.Dialect()}}}
 	for {
 		request, err := r.Next()

@@ -12,7 +12,6 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"shotline/jobs"
-	"shotline/jobs/csvfile"
 	"shotline/jobs/input"
 	"shotline/jobs/jobjson"
 )
@@ -172,7 +171,7 @@ func (s *server) openList(ctx context.Context, urlColumn string, up *upload) err
 		rows, err = input.Open(up.reader(), open)
 	}
 	switch {
-	case errors.Is(err, csvfile.ErrCopy):
+	case errors.Is(err, input.ErrCopy):
 		return s.bodyError(ctx, &spoolError{err})
 	case errors.Is(err, input.ErrTooLarge):
 		return s.bodyError(ctx, errTooLarge)
