@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -105,16 +107,21 @@ func (d downloadRun) do(c *cli.Context, store jobs.Store) (err error) {
 		return folderError(err)
 	}
 	defer func() { err = errors.Join(err, folder.Close()) }()
-	manifest, err := artifact.OpenManifest(folder)
+	manifest, err := openManifest(c.Context, folder)
 	if err != nil {
 		return fmt.Errorf("--%s %s: %w", dirFlag.Name, d.dir, err)
 	}
 	defer func() { err = errors.Join(err, manifest.Close()) }()
 
+	recorded, err := filepath.Abs(d.dir)
+	if err != nil {
+		return fmt.Errorf("--%s %s: %w", dirFlag.Name, d.dir, err)
+	}
+	ledger := download.ManifestLedger{Manifest: manifest, Folder: recorded, Recorder: store, Clock: clock}
 	source := &download.Source{Reader: store, Folder: folder, Manifest: manifest, Keep: d.config.NoClobber}
 	report := newDownloadReport(c, source, orders)
 	counts, err := download.Run(c.Context, d.config, download.Parts{
-		Vendor: d.vendor, Folder: folder, Ledger: download.ManifestLedger{Manifest: manifest}, Clock: clock, Ended: report.ended,
+		Vendor: d.vendor, Folder: folder, Ledger: ledger, Clock: clock, Ended: report.ended,
 	}, source.Join(c.Context, orders))
 	report.progress.end()
 	report.counts = counts
@@ -126,6 +133,14 @@ func (d downloadRun) do(c *cli.Context, store jobs.Store) (err error) {
 		return runError(c, err, counts)
 	}
 	return report.print(d.dir)
+}
+
+// manifestWait is how long a command waits for a process that writes to the same
+// folder. A serve or run writes for moments.
+const manifestWait = 10 * time.Second
+
+func openManifest(ctx context.Context, folder *artifact.Folder) (*artifact.Manifest, error) {
+	return download.OpenManifest(ctx, clock, manifestWait, func() (*artifact.Manifest, error) { return artifact.OpenManifest(folder) })
 }
 
 // manifestError returns the error of the manifest's last step, unless the disk is

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -54,7 +55,16 @@ func (w *work) keepFilesFrom(c *cli.Context, columnSets ...[]string) (k keepFile
 	if err != nil {
 		return k, badUsage("--%s: %w", downloadFlag.Name, err)
 	}
-	return k, folder.Close()
+	manifest, err := artifact.ExtendManifest(folder)
+	switch {
+	case err == nil:
+		err = manifest.Close()
+	case errors.Is(err, artifact.ErrLocked):
+		err = nil // by a process that also keeps a manifest
+	default:
+		err = badUsage("--%s %s: %w", downloadFlag.Name, dir, err)
+	}
+	return k, errors.Join(err, folder.Close())
 }
 
 // check checks the template for a batch with these columns.
@@ -150,6 +160,39 @@ func printMissing(ctx context.Context, c *cli.Context, store jobs.Store, batch s
 	}
 	fmt.Fprintf(c.App.ErrWriter, "to try again, run `%s` with the same --%s and --%s\n", continueCommand(c, batch), downloadFlag.Name, fileNameFlag.Name)
 	return nil
+}
+
+// finishManifests sorts the manifests of the batches' files, and writes their
+// tables. If another process writes to a folder, that manifest stays as it is.
+func (w work) finishManifests(ctx context.Context, batches []string) error {
+	orders, err := w.Store.DownloadOrders(ctx, batches...)
+	if err != nil {
+		return err
+	}
+	done := map[string]bool{}
+	for _, o := range orders {
+		if done[o.Folder] {
+			continue
+		}
+		done[o.Folder] = true
+		if err := w.finishManifest(ctx, o.Folder); err != nil && !errors.Is(err, artifact.ErrLocked) {
+			return fmt.Errorf("%s: %w", o.Folder, err)
+		}
+	}
+	return nil
+}
+
+func (w work) finishManifest(ctx context.Context, dir string) (err error) {
+	folder, err := artifact.OpenFolder(dir, w.Downloads.Mode)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, folder.Close()) }()
+	manifest, err := openManifest(ctx, folder)
+	if err != nil {
+		return err
+	}
+	return errors.Join(manifest.Finish(), manifest.Close())
 }
 
 // orderFiles orders the files of the batches that a run awaits.

@@ -9,12 +9,13 @@ import (
 	"shotline/jobs/sqlite"
 )
 
-// keptFiles returns the files below a folder, without those of a process.
+// keptFiles returns the files below a folder, without those of a process and the
+// manifest.
 func keptFiles(t *testing.T, dir string) string {
 	t.Helper()
 	var names []string
 	for _, name := range filesIn(t, dir) {
-		if !strings.HasPrefix(name, ".") {
+		if !strings.HasPrefix(name, ".") && !strings.HasPrefix(name, "manifest.") {
 			names = append(names, name)
 		}
 	}
@@ -52,11 +53,56 @@ func TestRunSavesFiles(t *testing.T) {
 	if code != exitOK || !strings.Contains(errs, "2 files saved in "+dir) {
 		t.Errorf("exit code %d: %s", code, errs)
 	}
+	// The command download knows them, too.
+	code, stdout, errs = s.download(t.Context(), "", "--dir", dir, "--name", "{row}", batch)
+	if code != exitOK || !strings.Contains(stdout, "2 saved before") || !strings.Contains(errs, "keep the names") {
+		t.Errorf("exit code %d: %s%s", code, stdout, errs)
+	}
+	wantFiles(t, dir, "x-1.png", "y-2.png")
+	// So does the contact sheet, and it needs no copies.
+	sheet := filepath.Join(t.TempDir(), "sheet.html")
+	code, _, errs = invoke(t, "summary", "--db", s.db, "--api-key", testKey, "--base-url", s.vendor.url+"/api/v1", "--format", "html", "--pictures", "--out", sheet, batch)
+	page, err := os.ReadFile(sheet)
+	if err != nil || code != exitOK || !strings.Contains(string(page), "/images/x-1.png") || !strings.Contains(string(page), "/images/y-2.png") {
+		t.Errorf("exit code %d: %s%s (%v)", code, page, errs, err)
+	}
+	if copies, _ := filepath.Glob(filepath.Join(filepath.Dir(sheet), "sheet_pictures", "*")); len(copies) > 0 {
+		t.Errorf("copies %q", copies)
+	}
 	// Another folder gets all files.
 	other := filepath.Join(t.TempDir(), "other")
 	code, _, errs = invoke(t, s.runArgs("--batch", batch, "--download", other, "--name", "{row}")...)
 	if got := keptFiles(t, other); code != exitOK || got != "1.png 2.png" {
 		t.Errorf("exit code %d: files %s: %s", code, got, errs)
+	}
+}
+
+// TestRunContinuesDownload checks that the results and a run with --download know
+// the files that the command download has saved.
+func TestRunContinuesDownload(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	batch := s.submit(exitOK, "https://shop.shotline.test/1\nhttps://shop.shotline.test/2\n")
+	dir := filepath.Join(t.TempDir(), "images")
+	if code, _, errs := invoke(t, "wait", "--db", s.db, batch); code != exitOK {
+		t.Fatal(errs)
+	}
+	if code, _, errs := s.download(t.Context(), "", "--dir", dir, "--name", "{path}", batch); code != exitOK {
+		t.Fatal(errs)
+	}
+	_, results, _ := invoke(t, "results", "--db", s.db, batch)
+	if !strings.Contains(results, ",1.png,") || !strings.Contains(results, ",2.png,") {
+		t.Errorf("results:\n%s", results)
+	}
+	if err := os.Remove(filepath.Join(dir, "manifest.jsonl")); err != nil { // the database is enough
+		t.Fatal(err)
+	}
+	code, _, errs := invoke(t, s.runArgs("--batch", batch, "--download", dir, "--name", "{row}-{host}")...)
+	if code != exitOK || !strings.Contains(errs, "2 files saved in "+dir) {
+		t.Errorf("exit code %d: %s", code, errs)
+	}
+	if got := keptFiles(t, dir); got != "1.png 2.png" {
+		t.Errorf("files %s", got)
 	}
 }
 
@@ -67,12 +113,17 @@ func TestDownloadFlagErrors(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	other := t.TempDir()
+	if err := os.WriteFile(filepath.Join(other, "manifest.jsonl"), []byte("{\"name\":\"mine\"}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	db := filepath.Join(t.TempDir(), "shots.db")
 	for name, test := range map[string]struct {
 		args []string
 		want string
 	}{
 		"no folder":        {[]string{"run", "--download", file}, "--download: "},
+		"other manifest":   {[]string{"run", "--download", other}, "manifest.jsonl: it is not a manifest"},
 		"unknown variable": {[]string{"run", "--download", t.TempDir(), "--name", "{SKU}"}, "--name: "},
 		"no template":      {[]string{"run", "--batch", "b1", "--download", t.TempDir(), "--name", "{row"}, "--name: "},
 		"name alone":       {[]string{"run", "--name", "{row}"}, "--name needs --download"},

@@ -177,6 +177,9 @@ func runBatches(c *cli.Context, w work, in *input, others []string) ([]jobs.Batc
 		}
 		missing = errors.Join(missing, err)
 	}
+	if err := w.finishManifests(ctx, awaited); err != nil {
+		return nil, err
+	}
 	return ended, missing
 }
 

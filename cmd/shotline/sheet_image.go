@@ -39,14 +39,15 @@ const (
 	maxImageWarnings = 10
 )
 
-// sheetImages are the images of a contact sheet as files: those that
-// `shotline download` has saved, and those that are fetched for the sheet.
+// sheetImages are the images of a contact sheet as files: those that are saved
+// already, and those that are fetched for the sheet.
 type sheetImages struct {
-	page     string         // path of the sheet
-	saved    *savedImages   // nil: none
-	vendor   *client.Client // nil: fetch nothing, and show the images of the vendor
-	folder   string         // of fetched images
-	mode     fs.FileMode    // of fetched images
+	page     string          // path of the sheet
+	saved    *savedImages    // in the folder of the sheet or of --pictures-from; nil: none
+	recorded *recordedImages // anywhere; nil: none
+	vendor   *client.Client  // nil: fetch nothing, and show the images of the vendor
+	folder   string          // of fetched images
+	mode     fs.FileMode     // of fetched images
 	warnings io.Writer
 }
 
@@ -130,6 +131,15 @@ func (i *sheetImages) address(j jobs.Job) (string, error) {
 	if i.vendor == nil {
 		return vendorImage(j)
 	}
+	if i.recorded != nil {
+		path, err := i.recorded.find(j)
+		if err != nil {
+			return "", err
+		}
+		if path != "" {
+			return i.relative(path)
+		}
+	}
 	if path := i.file(j); isFile(path) {
 		return i.relative(path)
 	}
@@ -155,10 +165,11 @@ func isFile(path string) bool {
 
 // prepare fetches the images that are missing, several at once. An image that
 // cannot be fetched is reported, and its card has a note in its place.
-func (i *sheetImages) prepare(ctx context.Context, store jobs.Reader, s summary.Summary) error {
+func (i *sheetImages) prepare(ctx context.Context, store jobs.Store, s summary.Summary) error {
 	if i.vendor == nil {
 		return nil
 	}
+	i.recorded = &recordedImages{filesOf: func(after, last int64) ([]jobs.File, error) { return store.FilesOf(ctx, s.BatchID, after, last) }}
 	if err := os.MkdirAll(i.folder, api.FolderMode(i.mode)); err != nil {
 		return outError(err)
 	}

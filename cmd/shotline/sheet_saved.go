@@ -88,3 +88,41 @@ func (s *savedImages) find(j jobs.Job) (string, error) {
 }
 
 func (s *savedImages) close() error { return s.file.Close() }
+
+// recordedPage is how many rows recordedImages reads at a time.
+const recordedPage = 500
+
+// recordedImages are the images of a batch that the database knows as files.
+type recordedImages struct {
+	filesOf     func(after, last int64) ([]jobs.File, error)
+	after, last int64 // rows of page
+	page        map[int64]jobs.File
+}
+
+// find returns the path of the image of a job. It returns "" if there is none, or
+// if somebody has changed or moved it.
+func (r *recordedImages) find(j jobs.Job) (string, error) {
+	row := j.ID.Row
+	if row <= r.after || row > r.last {
+		files, err := r.filesOf(row-1, row-1+recordedPage)
+		if err != nil {
+			return "", err
+		}
+		r.after, r.last, r.page = row-1, row-1+recordedPage, map[int64]jobs.File{}
+		for _, f := range files {
+			if f.Output == jobs.OutputImage && f.Shot == 1 && f.State == jobs.FileSaved {
+				r.page[f.Job.Row] = f
+			}
+		}
+	}
+	f, found := r.page[row]
+	name := filepath.FromSlash(f.Name)
+	if !found || f.Screenshot != j.ScreenshotID || !slices.Contains(shownTypes, f.Type) || !filepath.IsLocal(name) {
+		return "", nil
+	}
+	path := filepath.Join(f.Folder, name)
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() || info.Size() != f.Size {
+		return "", nil
+	}
+	return path, nil
+}

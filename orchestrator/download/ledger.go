@@ -2,6 +2,7 @@ package download
 
 import (
 	"context"
+	"time"
 
 	"shotline/jobs"
 	"shotline/jobs/artifact"
@@ -18,12 +19,29 @@ type Ledger interface {
 	SettleFiles(ctx context.Context, works []Work) error
 }
 
-// ManifestLedger is a Ledger that keeps its record in a manifest.
-type ManifestLedger struct{ *artifact.Manifest }
+// Recorder records files that were saved without an order. Every jobs.Files
+// implements it.
+type Recorder interface {
+	RecordFiles(ctx context.Context, files []jobs.File, at time.Time) error
+}
+
+// ManifestLedger is a Ledger that keeps its record in the manifest of a folder,
+// and also has saved files recorded.
+type ManifestLedger struct {
+	*artifact.Manifest
+	Folder   string // absolute
+	Recorder Recorder
+	Clock    Clock
+}
 
 // NameFile implements Ledger.
 func (l ManifestLedger) NameFile(_ context.Context, w Work) error {
-	claimed, err := l.Claim(w.File.Name, w.File)
+	return claim(l.Manifest, w)
+}
+
+// claim returns jobs.ErrExists if the manifest has another file with the name.
+func claim(m *artifact.Manifest, w Work) error {
+	claimed, err := m.Claim(w.File.Name, w.File)
 	if err == nil && !claimed {
 		err = jobs.ErrExists
 	}
@@ -31,11 +49,19 @@ func (l ManifestLedger) NameFile(_ context.Context, w Work) error {
 }
 
 // SettleFiles implements Ledger.
-func (l ManifestLedger) SettleFiles(_ context.Context, works []Work) error {
+func (l ManifestLedger) SettleFiles(ctx context.Context, works []Work) error {
 	entries := make([]artifact.Entry, len(works))
+	var saved []jobs.File
 	for i, w := range works {
 		entries[i] = artifact.NewEntry(w.Job, w.File)
 		entries[i].Kept = w.Kept
+		if f := w.File; f.State == jobs.FileSaved {
+			f.Folder = l.Folder
+			saved = append(saved, f)
+		}
 	}
-	return l.Append(entries)
+	if err := l.Append(entries); err != nil {
+		return err
+	}
+	return l.Recorder.RecordFiles(ctx, saved, l.Clock.Now())
 }

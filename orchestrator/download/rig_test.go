@@ -89,6 +89,7 @@ type rig struct {
 	columns  []string
 	config   download.Config
 	ended    []download.Work
+	recorded int             // saved files
 	ledger   download.Ledger // if not nil, instead of the manifest
 }
 
@@ -170,13 +171,24 @@ func (r *rig) run(ctx context.Context, list rows) (download.Counts, error) {
 	r.t.Helper()
 	_, works := r.source(list)
 	r.ended = nil
-	var ledger download.Ledger = download.ManifestLedger{Manifest: r.manifest}
+	var ledger download.Ledger = download.ManifestLedger{Manifest: r.manifest, Folder: r.dir, Recorder: r, Clock: clock{}}
 	if r.ledger != nil {
 		ledger = r.ledger
 	}
 	return download.Run(ctx, r.config, download.Parts{
 		Vendor: r.client, Folder: r.folder, Ledger: ledger, Clock: clock{}, Ended: func(w download.Work) { r.ended = append(r.ended, w) },
 	}, works)
+}
+
+// RecordFiles implements download.Recorder.
+func (r *rig) RecordFiles(_ context.Context, files []jobs.File, _ time.Time) error {
+	for _, f := range files {
+		if f.Folder != r.dir || f.Name == "" || f.State != jobs.FileSaved {
+			r.t.Errorf("recorded %+v", f)
+		}
+	}
+	r.recorded += len(files)
+	return nil
 }
 
 // want runs and checks the counts, without bytes.

@@ -68,17 +68,25 @@ func (l *storeLedger) NameFile(ctx context.Context, w Work) error {
 	return nil
 }
 
-// SettleFiles implements Ledger. A file that failed stays wanted if it is to be
-// tried again later.
+// settled returns a file as it is recorded. If it failed and is to be tried again
+// later, it stays wanted.
+func (l *storeLedger) settled(w Work) jobs.File {
+	f := w.File
+	if f.State == jobs.FileFailed && !l.Once && f.Tries < maxTries {
+		f.State = jobs.FileWanted
+	}
+	return f
+}
+
+// SettleFiles implements Ledger.
 func (l *storeLedger) SettleFiles(ctx context.Context, works []Work) error {
 	l.lock()
 	defer l.unlock()
 	now := l.Clock.Now()
 	files := make([]jobs.File, len(works))
 	for i, w := range works {
-		files[i] = w.File
-		if w.File.State == jobs.FileFailed && !l.Once && w.File.Tries < maxTries {
-			files[i].State, files[i].WakeAt = jobs.FileWanted, now.Add(later(w.File.Tries))
+		if files[i] = l.settled(w); files[i].State == jobs.FileWanted {
+			files[i].WakeAt = now.Add(later(files[i].Tries))
 		}
 	}
 	if err := l.Store.SettleFiles(ctx, files, now); err != nil {
@@ -130,6 +138,23 @@ func (l *storeLedger) release(ctx context.Context, stopped error) error {
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
 	defer cancel()
 	return l.wakeAt(limited, wake, stopped)
+}
+
+// postpone ends the claims of the files of a folder for a short time.
+func (l *storeLedger) postpone(ctx context.Context, folder string) error {
+	l.lock()
+	defer l.unlock()
+	now := l.Clock.Now()
+	var files []jobs.File
+	for key, f := range l.files {
+		if f.Folder == folder {
+			f.State, f.WakeAt = jobs.FileWanted, now.Add(lockPause)
+			files = append(files, f)
+			delete(l.files, key)
+		}
+	}
+	l.Logger.Debug("another process writes to the folder", "folder", folder, "waiting", len(files))
+	return l.Store.SettleFiles(ctx, files, now)
 }
 
 // wakeAt sets when the files that are not settled can be claimed again. If there

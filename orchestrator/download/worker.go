@@ -150,19 +150,15 @@ func (w *Worker) FetchFiles(ctx context.Context) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(w.stopping, cancel)()
-	folders := map[string]*artifact.Folder{}
-	defer func() {
-		for _, folder := range folders {
-			err = errors.Join(err, folder.Close())
-		}
-	}()
+	open := &folders{w.Mode, map[string]*artifact.Folder{}}
+	defer func() { err = errors.Join(err, open.closeAll()) }()
 	for began := w.Clock.Now(); w.Clock.Now().Sub(began) < fetchTime && ctx.Err() == nil; {
 		now := w.Clock.Now()
 		works, err := w.Store.ClaimFiles(ctx, now, now.Add(claimTime), claimLimit, w.Batches...)
 		if err != nil || len(works) == 0 {
 			return err
 		}
-		if err := w.fetchClaimed(ctx, works, folders); err != nil {
+		if err := w.fetchClaimed(ctx, works, open); err != nil {
 			return err
 		}
 	}
@@ -170,13 +166,13 @@ func (w *Worker) FetchFiles(ctx context.Context) (err error) {
 }
 
 // fetchClaimed fetches claimed files, one folder after the other.
-func (w *Worker) fetchClaimed(ctx context.Context, claimed []jobs.FileWork, folders map[string]*artifact.Folder) error {
+func (w *Worker) fetchClaimed(ctx context.Context, claimed []jobs.FileWork, open *folders) error {
 	ledger := newStoreLedger(w, claimed)
 	err := ledger.renewing(ctx, func() error {
 		var errs []error
 		for _, name := range foldersOf(claimed) {
 			if ctx.Err() == nil {
-				errs = append(errs, w.fetchFolder(ctx, name, claimed, folders, ledger))
+				errs = append(errs, w.fetchFolder(ctx, name, claimed, open, ledger))
 			}
 		}
 		return errors.Join(errs...)
@@ -196,21 +192,25 @@ func foldersOf(claimed []jobs.FileWork) (names []string) {
 	return names
 }
 
-// fetchFolder fetches those of the claimed files that belong into a folder.
-func (w *Worker) fetchFolder(ctx context.Context, name string, claimed []jobs.FileWork, folders map[string]*artifact.Folder, ledger *storeLedger) (err error) {
-	folder := folders[name]
-	if folder == nil {
-		if folder, err = artifact.OpenFolder(name, w.Mode); err != nil {
-			return err
-		}
-		folders[name] = folder
+// fetchFolder fetches those of the claimed files that belong into a folder. If
+// another process writes to the folder, they wait for it.
+func (w *Worker) fetchFolder(ctx context.Context, name string, claimed []jobs.FileWork, open *folders, ledger *storeLedger) error {
+	folder, err := open.folder(name)
+	if err != nil {
+		return err
+	}
+	manifest, err := OpenManifest(ctx, w.Clock, lockWait, func() (*artifact.Manifest, error) { return artifact.ExtendManifest(folder) })
+	if errors.Is(err, artifact.ErrLocked) {
+		return ledger.postpone(ctx, name)
+	}
+	if err != nil {
+		return errors.Join(err, open.close(name))
 	}
 	_, err = Run(ctx, Config{Parallel: w.Parallel, Retry: w.retry}, Parts{
-		Vendor: w.Vendor, Folder: folder, Ledger: ledger, Clock: w.Clock,
+		Vendor: w.Vendor, Folder: folder, Ledger: folderLedger{ledger, folder, manifest}, Clock: w.Clock,
 	}, worksOf(name, claimed))
-	if err != nil { // somebody might have removed the folder: open it again next time
-		delete(folders, name)
-		err = errors.Join(err, folder.Close())
+	if err = errors.Join(err, manifest.Close()); err != nil {
+		err = errors.Join(err, open.close(name))
 	}
 	return err
 }

@@ -19,8 +19,8 @@ import (
 	"shotline/orchestrator/download"
 )
 
-// movedClock is a clock that only the test moves. Sleep waits only between
-// renewals of claims, until the claims end.
+// movedClock is a clock that the test moves. Sleep moves it instead of waiting.
+// Between renewals of claims it waits, until the claims end.
 type movedClock struct{ moved atomic.Int64 }
 
 func (c *movedClock) Now() time.Time { return time.Now().Add(time.Duration(c.moved.Load())) }
@@ -29,6 +29,7 @@ func (c *movedClock) Sleep(ctx context.Context, d time.Duration) error {
 	if d >= 30*time.Second {
 		<-ctx.Done()
 	}
+	c.later(d)
 	return ctx.Err()
 }
 

@@ -1,0 +1,101 @@
+package download
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"time"
+
+	"shotline/jobs"
+	"shotline/jobs/artifact"
+)
+
+const (
+	// lockWait is how long a Worker waits for a folder that another process writes
+	// to, and lockPause how long it then leaves the folder alone.
+	lockWait  = 2 * time.Second
+	lockPause = 5 * time.Second
+	// lockLook is how often it looks.
+	lockLook = 20 * time.Millisecond
+)
+
+// OpenManifest opens a manifest. If another process has it open, OpenManifest
+// waits for it, and returns artifact.ErrLocked after the time in wait.
+func OpenManifest(ctx context.Context, clock Clock, wait time.Duration, open func() (*artifact.Manifest, error)) (*artifact.Manifest, error) {
+	for began := clock.Now(); ; {
+		m, err := open()
+		if !errors.Is(err, artifact.ErrLocked) || clock.Now().Sub(began) >= wait {
+			return m, err
+		}
+		if err := clock.Sleep(ctx, lockLook); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// folderLedger is the Ledger of the files that a Worker has claimed in one folder.
+// It also keeps the manifest of the folder.
+type folderLedger struct {
+	*storeLedger
+	folder   *artifact.Folder
+	manifest *artifact.Manifest
+}
+
+// NameFile implements Ledger. Only the manifest knows the files of other
+// databases, and those that a `download` has named since the file got its name.
+func (l folderLedger) NameFile(ctx context.Context, w Work) error {
+	if _, exists := l.folder.Size(w.File.Name); exists {
+		if err := claim(l.manifest, w); err != nil {
+			return err
+		}
+	}
+	return l.storeLedger.NameFile(ctx, w)
+}
+
+// SettleFiles implements Ledger. A file that is tried again later has no entry.
+func (l folderLedger) SettleFiles(ctx context.Context, works []Work) error {
+	var entries []artifact.Entry
+	for _, w := range works {
+		if f := l.settled(w); f.State != jobs.FileWanted {
+			entries = append(entries, artifact.NewEntry(w.Job, f))
+		}
+	}
+	if len(entries) > 0 {
+		if err := l.manifest.Append(entries); err != nil {
+			return err
+		}
+	}
+	return l.storeLedger.SettleFiles(ctx, works)
+}
+
+// folders are the folders that a Worker has open.
+type folders struct {
+	mode fs.FileMode
+	open map[string]*artifact.Folder
+}
+
+func (f *folders) folder(name string) (*artifact.Folder, error) {
+	if folder := f.open[name]; folder != nil {
+		return folder, nil
+	}
+	folder, err := artifact.OpenFolder(name, f.mode)
+	if err == nil {
+		f.open[name] = folder
+	}
+	return folder, err
+}
+
+// close closes a folder. The next use opens it again, because somebody might have
+// removed it.
+func (f *folders) close(name string) error {
+	folder := f.open[name]
+	delete(f.open, name)
+	return folder.Close()
+}
+
+func (f *folders) closeAll() (err error) {
+	for name := range f.open {
+		err = errors.Join(err, f.close(name))
+	}
+	return err
+}
