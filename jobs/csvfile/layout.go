@@ -159,20 +159,11 @@ func (r *records) separatorLine() (position, byte, error) {
 }
 
 // findWanted returns the layout of a table with the column that the user named,
-// by its name or by its number.
-func findWanted(samples []sample, wanted string) (best layout, err error) {
-	bestRow := -1
-	for _, s := range samples {
-		s.headers(func(i int, row sampleRow) bool {
-			at := slices.IndexFunc(row.cells, func(cell string) bool { return nameOf(cell) == nameOf(wanted) })
-			if at >= 0 && (bestRow < 0 || row.line < bestRow) {
-				best, bestRow = s.layoutAt(i, at), row.line
-			}
-			return at >= 0
-		})
-	}
-	if bestRow >= 0 {
-		return best, nil
+// by its name or by its number. A header with URLs below the name is sought
+// first, because other rows can have a cell with the same text.
+func findWanted(samples []sample, wanted string) (layout, error) {
+	if found, ok := findWantedName(samples, wanted, true); ok {
+		return found, nil
 	}
 	if at := columnNumber(wanted); at > 0 {
 		if found, ok := findNumbered(samples, at-1); ok {
@@ -182,7 +173,27 @@ func findWanted(samples []sample, wanted string) (best layout, err error) {
 			return found, nil
 		}
 	}
+	if found, ok := findWantedName(samples, wanted, false); ok {
+		return found, nil
+	}
 	return layout{}, fmt.Errorf("%w: no column %q: %s", ErrNoURLColumn, excerpt.Of(wanted), firstColumns(samples))
+}
+
+func findWantedName(samples []sample, wanted string, needsURLs bool) (best layout, ok bool) {
+	bestRow := -1
+	for _, s := range samples {
+		s.headers(func(i int, row sampleRow) bool {
+			at := slices.IndexFunc(row.cells, func(cell string) bool { return nameOf(cell) == nameOf(wanted) })
+			if at < 0 || needsURLs && shareOf(s.below(i), at, ipAddress) < nearlyAll {
+				return false
+			}
+			if bestRow < 0 || row.line < bestRow {
+				best, bestRow = s.layoutAt(i, at), row.line
+			}
+			return true
+		})
+	}
+	return best, bestRow >= 0
 }
 
 // findNumbered returns the layout of a table with the URLs in a column that has
