@@ -28,6 +28,7 @@ func (c *movedClock) Now() time.Time { return time.Now().Add(time.Duration(c.mov
 func (c *movedClock) Sleep(ctx context.Context, d time.Duration) error {
 	if d >= 30*time.Second {
 		<-ctx.Done()
+		return ctx.Err()
 	}
 	c.later(d)
 	return ctx.Err()
