@@ -48,12 +48,12 @@ var bugsOfFiles = []bug{
 		to:   `EnqueueFiles(ctx, min(now.UnixNano(), 1))`,
 	},
 	{
-		name: "a job with another screenshot keeps its old file", promise: "P6", file: "jobs/sqlite/downloads.go",
+		name: "an amended job keeps the file of its old screenshot", promise: "P6", file: "jobs/sqlite/downloads.go",
 		from: `WHERE screenshot <> excluded.screenshot OR folder <> excluded.folder`,
 		to:   `WHERE folder <> excluded.folder`,
 	},
 	{
-		name: "the files of a job that is no longer done are kept", promise: "P6, P8", file: "jobs/sqlite/downloads.go",
+		name: "a corrected job keeps its old file", promise: "P6, P8", file: "jobs/sqlite/downloads.go",
 		from: "_, err := t.exec(`DELETE FROM files WHERE job_seq = ?`, seq)",
 		to:   `err := error(nil)`,
 	},
@@ -68,8 +68,11 @@ var bugsOfFiles = []bug{
 	},
 	{
 		name: "an order of another folder leaves files in the old one", promise: "P6", file: "jobs/sqlite/downloads.go",
-		from: `	WHERE folder <> excluded.folder OR name <> excluded.name OR outputs <> excluded.outputs`,
-		to:   `	WHERE outputs <> excluded.outputs`,
+		from: `at = excluded.at,
+		looked_to = 0, complete = 0
+`,
+		to: `at = excluded.at
+`,
 	},
 	{
 		name: "two files take one name", promise: "P6", file: "jobs/sqlite/filework.go",
@@ -80,16 +83,6 @@ var bugsOfFiles = []bug{
 		name: "names that differ in case only are different names", promise: "P6", file: "jobs/filename.go",
 		from: `return strings.ToLower(strings.ToUpper(name))`,
 		to:   `return strings.TrimSpace(name)`,
-	},
-	{
-		name: "a file of an older screenshot is recorded as that of the newer one", promise: "P6", file: "jobs/sqlite/filework.go",
-		from: `state = 'wanted' AND screenshot = ?11 AND folder = ?12`,
-		to:   `state = 'wanted' AND ?11 <> '' AND folder = ?12`,
-	},
-	{
-		name: "a new version of a file does not wait for the claim of the old one", promise: "P6", file: "jobs/sqlite/downloads.go",
-		from: `wake_at = CASE state WHEN 'wanted' THEN max(wake_at, excluded.wake_at) ELSE excluded.wake_at END,`,
-		to:   `wake_at = excluded.wake_at,`,
 	},
 	{
 		name: "a file fails for ever after one run", promise: "P8", file: "orchestrator/download/storeledger.go",

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,6 +21,7 @@ import (
 type folders struct {
 	root string // parent of the folders
 	away bool   // no folder can be opened
+	idle bool   // nobody looks for files
 }
 
 // folderNames are the folders that orders name, below the root.
@@ -121,6 +123,27 @@ func (w *world) awaitFiles() {
 		}
 		w.round(wait)
 	}
+}
+
+// amendSaved gives rows of a batch whose files are saved another request. Nobody
+// looks for files until the rows have ended again.
+func (w *world) amendSaved() {
+	order := oneOf(w.random, w.operator.batches)
+	var done []int64
+	for _, seq := range slices.Sorted(maps.Keys(w.checker.jobs)) {
+		if j := w.checker.jobs[seq]; j.batch == order.id && j.state == jobs.Done {
+			done = append(done, j.row())
+		}
+	}
+	if w.failed() || len(done) == 0 {
+		return
+	}
+	w.folders.idle = true
+	w.operator.giveAmendment(order, done, true)
+	w.runTo(time.Now().Add(endsIn + summarizedIn))
+	w.folders.idle = false
+	w.awaitCallbacks()
+	w.awaitFiles()
 }
 
 // isFetching reports whether a process is fetching files.

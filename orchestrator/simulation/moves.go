@@ -39,7 +39,7 @@ func (w *world) move() {
 		{8, working, func() { oneOf(w.random, serving).closeInbox() }},
 		{5, working, func() { oneOf(w.random, serving).watch() }},
 		{5, working && w.profile.calls, func() { oneOf(w.random, serving).watchEvents() }},
-		{5, working && w.profile.files, func() { oneOf(w.random, serving).watchFiles() }},
+		{12, working && w.profile.files, func() { oneOf(w.random, serving).watchFiles() }},
 		{5, working, func() { w.sweepWhenDue(oneOf(w.random, serving)) }},
 		{1, working, func() { oneOf(w.random, serving).poll() }},
 		{1, working, func() { p := oneOf(w.random, serving); p.once("recount", p.RecountOnce) }},

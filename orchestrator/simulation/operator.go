@@ -58,8 +58,12 @@ func (o *operator) giveCommand() {
 		return
 	}
 	batch := oneOf(d, o.batches).id
-	if o.w.profile.files && d.chance(0.15) {
-		o.orderFiles(batch)
+	if o.w.profile.files && d.chance(0.25) {
+		if d.chance(0.5) {
+			o.orderFiles(batch)
+		} else {
+			o.amend()
+		}
 		return
 	}
 	switch n := d.upTo(100); {

@@ -31,11 +31,11 @@ func (o *operator) amend() {
 		}
 	}
 	for range 1 + d.upTo(2) {
-		o.giveAmendment(order, slices.Sorted(maps.Keys(rows)))
+		o.giveAmendment(order, slices.Sorted(maps.Keys(rows)), d.chance(0.5))
 	}
 }
 
-func (o *operator) giveAmendment(order *batchOrder, rows []int64) {
+func (o *operator) giveAmendment(order *batchOrder, rows []int64, again bool) {
 	d := o.w.random
 	var corrected requests
 	for _, row := range rows {
@@ -56,7 +56,6 @@ func (o *operator) giveAmendment(order *batchOrder, rows []int64) {
 		corrected = append(corrected, request)
 		was.amended = append(was.amended, request.URL)
 	}
-	again := d.chance(0.5)
 	o.command("amend", order.id, func(ctx context.Context, p *process, batch string) error {
 		for _, request := range corrected {
 			o.w.checker.noteCommand(o.w.checker.amended, request.Job, false)

@@ -77,6 +77,9 @@ func (w *world) runToEnd() {
 		w.reconcileAll()
 	}
 	w.awaitFiles()
+	if w.profile.files && w.random.chance(0.3) {
+		w.amendSaved()
+	}
 }
 
 // reconcileAll gives a reconcile command once the vendor's listings show
@@ -144,7 +147,7 @@ func (w *world) round(d time.Duration) {
 		w.finishSteps()
 		p.watch()
 		w.finishSteps()
-		if w.profile.files {
+		if w.profile.files && !w.folders.idle {
 			p.watchFiles()
 			w.finishSteps()
 		}

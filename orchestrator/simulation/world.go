@@ -16,7 +16,7 @@ const (
 	// callbackMoves more, and one with files fileMoves.
 	faultMoves    = 900
 	callbackMoves = 300
-	fileMoves     = 300
+	fileMoves     = 400
 	// longestWait is how long a process may wait between two instructions. Nothing
 	// is promised for a process that sleeps for longer than its lease.
 	longestWait = time.Second
@@ -164,6 +164,9 @@ func Play(seed uint64, dir string, everyLine bool) Outcome {
 	w.launch("serve")
 	w.checker = newChecker(w)
 	defer w.end()
+	if w.profile.files {
+		w.operator.orderFiles("")
+	}
 	w.runFaults()
 	w.runToEnd()
 	if !w.failed() {
