@@ -48,13 +48,13 @@ var bugsOfFiles = []bug{
 		to:   `EnqueueFiles(ctx, min(now.UnixNano(), 1))`,
 	},
 	{
-		name: "an amended job keeps the file of its old screenshot", promise: "P6", file: "jobs/sqlite/downloads.go",
+		name: "a job with another screenshot keeps its old file", promise: "P6", file: "jobs/sqlite/downloads.go",
 		from: `WHERE screenshot <> excluded.screenshot OR folder <> excluded.folder`,
 		to:   `WHERE folder <> excluded.folder`,
 	},
 	{
-		name: "a corrected job keeps its old file", promise: "P6, P8", file: "jobs/sqlite/downloads.go",
-		from: "_, err := t.exec(`DELETE FROM files WHERE job_seq = ?`, seq)",
+		name: "a file that is not saved stays recorded when its job is no longer done", promise: "P6", file: "jobs/sqlite/downloads.go",
+		from: `_, err := t.exec(forgetFiles, seq)`,
 		to:   `err := error(nil)`,
 	},
 	{
@@ -86,8 +86,8 @@ var bugsOfFiles = []bug{
 	},
 	{
 		name: "a file fails for ever after one run", promise: "P8", file: "orchestrator/download/storeledger.go",
-		from: `!l.Once && w.File.Tries < maxTries`,
-		to:   `!l.Once && w.File.Tries < triesTogether`,
+		from: `!l.Once && f.Tries < maxTries`,
+		to:   `!l.Once && f.Tries < triesTogether`,
 	},
 	{
 		name: "a file that is not ready counts as gone at once", promise: "P8", file: "orchestrator/download/fetch.go",
