@@ -467,6 +467,8 @@ type Totals struct {
 	CallbacksDead int64
 	CallbackDue   time.Time // of the undelivered callback that has been due the longest; zero if there is none
 	EventLag      int64     // events that the slowest reader of the log has not read yet
+
+	FilesWanted int64 // files that are recorded as wanted
 }
 
 // Timings are statistics of the time from submission to closure.

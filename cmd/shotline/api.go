@@ -15,6 +15,7 @@ import (
 	"shotline/orchestrator"
 	"shotline/orchestrator/api"
 	"shotline/orchestrator/callback"
+	"shotline/orchestrator/download"
 	"shotline/orchestrator/engine"
 	"shotline/receiver"
 	"shotline/receiver/listener"
@@ -42,27 +43,32 @@ func newAPIServer(w work, r *running, maxConns int) (*apiServer, error) {
 		api.Check{Name: "disk", Do: func(context.Context) error { return enoughFree(w.database) }},
 		api.Check{Name: "connections", Do: func(context.Context) error { return r.listenerErrors() }},
 	)
-	results := make([]string, len(receiver.Results))
-	for i, result := range receiver.Results {
-		results[i] = string(result)
-	}
-	metrics := api.NewMetrics(version, results, api.Sources{
+	metrics := api.NewMetrics(version, texts(receiver.Results), api.Sources{
 		Store: w.Store, Readiness: readiness, Storage: func() api.Storage { return storage(w.Store, w.database) },
 		Queues:    func(ctx context.Context) ([]api.Queue, error) { return queues(ctx, r.Queue()) },
 		Listeners: r.connections,
 	})
-	outcomes := make([]string, len(callback.Outcomes))
-	for i, outcome := range callback.Outcomes {
-		outcomes[i] = string(outcome)
-	}
-	metrics.CallbackTargets(w.Callbacks.Kinds(), outcomes)
+	metrics.CallbackTargets(w.Callbacks.Kinds(), texts(callback.Outcomes))
+	metrics.FileLabels(texts(download.Results), texts(download.Reasons))
 	guard := listener.New(ln, listener.Config{Name: "api", MaxConnections: maxConns, Logger: w.Logger})
 	return &apiServer{listener: ln, guard: guard, readiness: readiness, metrics: metrics}, nil
+}
+
+// texts returns names as strings.
+func texts[Name ~string](names []Name) []string {
+	list := make([]string, len(names))
+	for i, name := range names {
+		list[i] = string(name)
+	}
+	return list
 }
 
 // observe makes the metrics observe the engine and its calls of the vendor.
 func (a *apiServer) observe(c *engine.Config) {
 	c.Observer, c.WebhookObserver, c.CallbackObserver = a.metrics, a.metrics.Webhook, attempts{a.metrics}
+	c.FileObserver = func(result download.Result, reason download.Reason, bytes int64) {
+		a.metrics.File(string(result), string(reason), bytes)
+	}
 	c.WrapVendor = func(v orchestrator.Vendor) orchestrator.Vendor { return countingVendor{v, a.metrics} }
 }
 

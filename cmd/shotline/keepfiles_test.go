@@ -143,7 +143,11 @@ func TestDownloadFlagErrors(t *testing.T) {
 func TestServeSavesFiles(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "images")
-	s := newStage(t, "--download", dir, "--name", "{batch}/{SKU}-{row}")
+	address, err := freeAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newStage(t, "--download", dir, "--name", "{batch}/{SKU}-{row}", "--api-listen", address)
 	first := s.submit(exitOK, "https://shop.shotline.test/1\n")
 	s.until("the file is saved", func() bool { _, err := os.Stat(filepath.Join(dir, first, "1.png")); return err == nil })
 	second := s.submit(exitOK, "url,SKU\nhttps://shop.shotline.test/2,A7\n")
@@ -160,6 +164,10 @@ func TestServeSavesFiles(t *testing.T) {
 		counts, err := store.CountFiles(t.Context(), first)
 		return err == nil && counts.Saved == 1
 	})
+	_, metrics := s.ask(address, "/metrics")
+	if figure(t, metrics, `shotline_files_total{result="saved"}`) < 1 || figure(t, metrics, "shotline_file_saved_bytes_total") == 0 {
+		t.Errorf("metrics:\n%s", metrics)
+	}
 	orders, err := store.DownloadOrders(t.Context(), "")
 	if err != nil || len(orders) != 1 || orders[0].Folder != dir || orders[0].Name != "{batch}/{SKU}-{row}" {
 		t.Errorf("orders %+v (%v)", orders, err)

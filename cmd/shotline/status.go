@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -43,12 +44,65 @@ func status(c *cli.Context, store jobs.Store, arg string) error {
 	if err != nil {
 		return err
 	}
-	return printBatch(c.App.Writer, b, c.Bool(jsonFlag.Name))
+	files, err := filesOfBatch(c.Context, store, b.ID)
+	if err != nil {
+		return err
+	}
+	return printBatch(c.App.Writer, b, files, c.Bool(jsonFlag.Name))
 }
 
-func printBatch(w io.Writer, b jobs.Batch, asJSON bool) error {
+// batchFiles are the files of a batch.
+type batchFiles struct {
+	Folder string `json:"folder,omitempty"` // of the order; empty if there is none
+	Wanted int64  `json:"wanted"`
+	Saved  int64  `json:"saved"`
+	Gone   int64  `json:"gone"`
+	Failed int64  `json:"failed"`
+	Bytes  int64  `json:"bytes"`
+}
+
+// filesOfBatch returns nil if the batch has no files, and none are ordered.
+func filesOfBatch(ctx context.Context, store jobs.Store, batch string) (*batchFiles, error) {
+	orders, err := store.DownloadOrders(ctx, batch, "")
+	if err != nil {
+		return nil, err
+	}
+	counts, err := store.CountFiles(ctx, batch)
+	if err != nil || len(orders) == 0 && counts == (jobs.FileCounts{}) {
+		return nil, err
+	}
+	files := &batchFiles{Wanted: counts.Wanted, Saved: counts.Saved, Gone: counts.Gone, Failed: counts.Failed, Bytes: counts.Bytes}
+	for _, o := range orders {
+		if o.Batch == batch || files.Folder == "" {
+			files.Folder = o.Folder
+		}
+	}
+	return files, nil
+}
+
+// String describes the files in one line.
+func (f batchFiles) String() string {
+	text := fmt.Sprintf("%d saved (%.1f MB)", f.Saved, float64(f.Bytes)/1e6)
+	for _, more := range []struct {
+		n    int64
+		text string
+	}{{f.Wanted, "wanted"}, {f.Gone, "gone"}, {f.Failed, "failed"}} {
+		if more.n > 0 {
+			text += fmt.Sprintf(", %d %s", more.n, more.text)
+		}
+	}
+	if f.Folder != "" {
+		text += " in " + printable(f.Folder)
+	}
+	return text
+}
+
+func printBatch(w io.Writer, b jobs.Batch, files *batchFiles, asJSON bool) error {
 	if asJSON {
-		return json.NewEncoder(w).Encode(jobjson.FromBatch(b))
+		return json.NewEncoder(w).Encode(struct {
+			jobjson.Batch
+			Files *batchFiles `json:"files,omitempty"`
+		}{jobjson.FromBatch(b), files})
 	}
 	var s strings.Builder
 	fmt.Fprintf(&s, "batch %s  %s", b.ID, b.State)
@@ -87,6 +141,9 @@ func printBatch(w io.Writer, b jobs.Batch, asJSON bool) error {
 		fmt.Fprintf(&s, "  %-12s %s\n", "cost", summary.Credits(*b.Counts.Cost))
 	}
 	fmt.Fprintf(&s, "  %-12s %d\n", "vendor calls", b.Counts.APICalls)
+	if files != nil {
+		fmt.Fprintf(&s, "  %-12s %s\n", "files", files)
+	}
 	_, err := io.WriteString(w, s.String())
 	return err
 }

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"errors"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"shotline/jobs"
+	"shotline/jobs/sqlite"
 )
 
 // TestStatusShowsBothResults checks the status of jobs whose screenshots have
@@ -38,7 +42,68 @@ func TestStatusShowsBothResults(t *testing.T) {
 		t.Errorf("job without a conflict: got %s (%v)", &out, err)
 	}
 	out.Reset()
-	if err := printBatch(&out, jobs.Batch{Counts: jobs.Counts{Corrected: 2}}, false); err != nil || !strings.Contains(out.String(), "corrected    2\n") {
+	if err := printBatch(&out, jobs.Batch{Counts: jobs.Counts{Corrected: 2}}, nil, false); err != nil || !strings.Contains(out.String(), "corrected    2\n") {
 		t.Errorf("batch: got %s (%v)", &out, err)
 	}
+}
+
+// TestStatusShowsFiles checks the files of a batch without an order, with an order
+// of its own, and with that of all batches.
+func TestStatusShowsFiles(t *testing.T) {
+	t.Parallel()
+	db := filepath.Join(t.TempDir(), "shots.db")
+	store, err := sqlite.Open(t.Context(), db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	ctx, now := t.Context(), time.Now()
+	if _, err := store.AddJob(ctx, jobs.BatchSpec{ID: "b1"}, jobs.Request{URL: "https://a.test/"}, now); err != nil {
+		t.Fatal(err)
+	}
+	check := func(text, object string) {
+		t.Helper()
+		code, got, errs := invoke(t, "status", "--db", db, "b1")
+		if _, files, found := strings.Cut(got, "files        "); code != exitOK || found != (text != "") || strings.TrimSpace(files) != text {
+			t.Errorf("exit code %d: %s%s, want files %q", code, got, errs, text)
+		}
+		_, got, _ = invoke(t, "status", "--json", "--db", db, "b1")
+		if _, files, _ := strings.Cut(got, `,"files":`); strings.TrimSpace(files) != object {
+			t.Errorf("JSON %s, want files %s", got, object)
+		}
+	}
+	check("", "")
+	all, own := t.TempDir(), t.TempDir()
+	if err := store.OrderDownload(ctx, jobs.DownloadOrder{Folder: all, Name: "{row}"}, now); err != nil {
+		t.Fatal(err)
+	}
+	check("0 saved (0.0 MB) in "+all, `{"folder":"`+all+`","wanted":0,"saved":0,"gone":0,"failed":0,"bytes":0}}`)
+	if err := store.OrderDownload(ctx, jobs.DownloadOrder{Batch: "b1", Folder: own, Name: "{row}"}, now); err != nil {
+		t.Fatal(err)
+	}
+	leases, err := store.Lease(ctx, "b1", "w", 1, now, now.Add(time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = store.OpenIntent(ctx, leases[0], now, now.Add(time.Minute))
+	if err == nil {
+		_, err = store.Observe(ctx, []jobs.Observation{{Job: leases[0].Job.ID, Attempt: 1, ScreenshotID: "s", Outcome: jobs.OutcomeDone}}, jobs.ByCreate, now, now.Add(time.Hour))
+	}
+	if err == nil {
+		_, _, err = store.WantFiles(ctx, now, 100)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	check("0 saved (0.0 MB), 1 wanted in "+own, `{"folder":"`+own+`","wanted":1,"saved":0,"gone":0,"failed":0,"bytes":0}}`)
+	works, err := store.ClaimFiles(ctx, now, now.Add(time.Minute), 1)
+	if err != nil || len(works) != 1 {
+		t.Fatal(works, err)
+	}
+	f := works[0].File
+	f.Name, f.State, f.Size = "1.png", jobs.FileSaved, 250_000
+	if err := errors.Join(store.NameFile(ctx, f), store.SettleFiles(ctx, []jobs.File{f}, now)); err != nil {
+		t.Fatal(err)
+	}
+	check("1 saved (0.2 MB) in "+own, `{"folder":"`+own+`","wanted":0,"saved":1,"gone":0,"failed":0,"bytes":250000}}`)
 }

@@ -125,7 +125,7 @@ func waitForBatch(c *cli.Context, store jobs.Store, id string) error {
 	p := newProgress(c.App.ErrWriter)
 	b, err := awaitBatch(ctx, store, id, p)
 	p.end()
-	if printErr := printBatch(c.App.Writer, b, c.Bool(jsonFlag.Name)); printErr != nil {
+	if printErr := printBatch(c.App.Writer, b, nil, c.Bool(jsonFlag.Name)); printErr != nil {
 		return printErr
 	}
 	if err != nil {

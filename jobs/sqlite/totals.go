@@ -21,7 +21,8 @@ const countUnsettled = `SELECT (SELECT count(*) FROM submissions WHERE doubt_sin
 	(` + oldestUnapplied + `),
 	(SELECT count(*) FROM callbacks WHERE state = 'owed'), (SELECT count(*) FROM callbacks WHERE state = 'dead'),
 	(SELECT min(due_at) FROM callbacks WHERE state = 'owed'),
-	(SELECT max(0, coalesce((` + newestEvent + `) - (SELECT min(place) FROM readers), 0)))`
+	(SELECT max(0, coalesce((` + newestEvent + `) - (SELECT min(place) FROM readers), 0))),
+	(SELECT count(*) FROM files WHERE state = 'wanted' AND wake_at > 0)` // by the index files_wanted
 
 // Totals implements jobs.Reader. The two queries might see different commits.
 func (s *Store) Totals(ctx context.Context) (jobs.Totals, error) {
@@ -68,7 +69,7 @@ func (s *Store) Totals(ctx context.Context) (jobs.Totals, error) {
 	c.Cost = fromMicros(micros)
 	var oldest, due sql.NullInt64
 	err = s.readDB.QueryRowContext(ctx, countUnsettled).Scan(&totals.Doubts, &totals.Held, &totals.Inbox, &totals.Cursor, &oldest,
-		&totals.CallbacksOwed, &totals.CallbacksDead, &due, &totals.EventLag)
+		&totals.CallbacksOwed, &totals.CallbacksDead, &due, &totals.EventLag, &totals.FilesWanted)
 	totals.Unapplied, totals.CallbackDue = fromMillis(oldest), fromMillis(due)
 	return totals, wrapError(err, "count unsettled work")
 }

@@ -41,6 +41,16 @@ var totalTests = []test{
 		wantSame(f, "open", totals.Batches[jobs.BatchOpen], 2)
 		wantSame(f, "submitting", totals.Counts.Of(jobs.Submitting), 2)
 	}},
+	{"totals count wanted files", func(f *fixture) {
+		f.doneJobs("b1", 3)
+		f.doneJobs("b2", 2)
+		f.order("", folderA)
+		f.wantFiles(5)
+		f.save(f.claimFiles("b1")[0], "1.png")
+		totals, err := f.Totals(f.ctx())
+		f.must(err, "totals")
+		wantSame(f, "wanted files", totals.FilesWanted, 4)
+	}},
 	{"totals contain the time since which deliveries wait to be applied", func(f *fixture) {
 		wait := func(want time.Time) {
 			f.t.Helper()

@@ -29,10 +29,13 @@ type Metrics struct {
 	oddRows          *prometheus.CounterVec   // unreadable rows of listings, by operation
 	callbacks        *prometheus.CounterVec   // attempts, by target and outcome
 	callbackDuration *prometheus.HistogramVec // of attempts, by target
-	apiRequests      *prometheus.CounterVec   // by route and status
-	uploads          prometheus.Gauge         // batch bodies that are being received
-	waits            prometheus.Gauge         // requests that wait
-	streams          prometheus.Gauge         // open event streams
+	files            *prometheus.CounterVec   // by result
+	fileFailures     *prometheus.CounterVec   // by reason
+	fileBytes        prometheus.Counter
+	apiRequests      *prometheus.CounterVec // by route and status
+	uploads          prometheus.Gauge       // batch bodies that are being received
+	waits            prometheus.Gauge       // requests that wait
+	streams          prometheus.Gauge       // open event streams
 }
 
 // Sources are read at each scrape. All are required.
@@ -76,6 +79,9 @@ func NewMetrics(version string, results []string, from Sources) *Metrics {
 			Buckets: []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 15},
 		}, []string{"target"}),
 	}
+	m.files = counters("files_total", "Files of ordered downloads that this process tried to fetch, by result: saved, gone, failed for good, or retried later.", "result")
+	m.fileFailures = counters("file_failures_total", "Files of ordered downloads that could not be fetched, whether or not they are tried again, by reason.", "reason")
+	m.fileBytes = prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Name: "file_saved_bytes_total", Help: "Bytes of the files that this process saved."})
 	m.apiRequests = counters("api_requests_total", "API requests by route (none if there is no such route) and HTTP status.", "route", "code")
 	gauge := func(name, help string) prometheus.Gauge {
 		g := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: ns, Name: name, Help: help})
@@ -104,7 +110,7 @@ func NewMetrics(version string, results []string, from Sources) *Metrics {
 		Namespace: ns, Name: "build_info", Help: "The running version.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.webhooks, m.webhookDuration, m.closures, m.deliveries, m.conflicts, m.corrected, m.doubts, m.vendorRequests, m.vendorDuration, m.oddRows, m.callbacks, m.callbackDuration, m.apiRequests, build,
+	m.registry.MustRegister(m.webhooks, m.webhookDuration, m.closures, m.deliveries, m.conflicts, m.corrected, m.doubts, m.vendorRequests, m.vendorDuration, m.oddRows, m.callbacks, m.callbackDuration, m.files, m.fileFailures, m.fileBytes, m.apiRequests, build,
 		scrape{from}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -159,6 +165,27 @@ func (m *Metrics) VendorCall(operation, code string, took time.Duration) {
 // VendorOddRows counts rows of a listing that could not be read.
 func (m *Metrics) VendorOddRows(operation string, rows int) {
 	m.oddRows.WithLabelValues(operation).Add(float64(rows))
+}
+
+// FileLabels sets the results and reasons that File will be called with, so that
+// the counter of each exists from the start.
+func (m *Metrics) FileLabels(results, reasons []string) {
+	for _, result := range results {
+		m.files.WithLabelValues(result)
+	}
+	for _, reason := range reasons {
+		m.fileFailures.WithLabelValues(reason)
+	}
+}
+
+// File counts what became of a file of an ordered download. The reason is empty if
+// the file was saved or is gone.
+func (m *Metrics) File(result, reason string, bytes int64) {
+	m.files.WithLabelValues(result).Inc()
+	m.fileBytes.Add(float64(bytes))
+	if reason != "" {
+		m.fileFailures.WithLabelValues(reason).Inc()
+	}
 }
 
 // CallbackTargets sets the targets and outcomes that Callback will be called

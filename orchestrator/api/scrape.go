@@ -61,6 +61,8 @@ var (
 	callbackDueDesc = describe("callbacks_due_seconds", "How long the oldest undelivered callback has been due; 0 if none is due.")
 	eventLagDesc    = describe("events_untold", "Events that the slowest reader of the log has not turned into callbacks yet.")
 
+	filesWantedDesc = describe("files_wanted", "Files of ordered downloads that are not saved yet.")
+
 	queueReadableDesc = describe("queue_readable", "Whether the task queues could be read.")
 	queueTasksDesc    = describe("queue_tasks", "Tasks by queue and state.", "queue", "state")
 	queueOldestDesc   = describe("queue_oldest_pending_seconds", "How long the oldest pending task of a queue has been waiting; 0 if there is none.", "queue")
@@ -82,7 +84,7 @@ var (
 func (s scrape) Describe(to chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
 		readyDesc, checkDesc, readableDesc, batchesDesc, pausedDesc, jobsDesc, closedByDesc, lateDesc, doubleChargesDesc, costDesc, callsDesc,
-		inDoubtDesc, heldDesc, inboxDesc, unappliedDesc, lagDesc, owedDesc, deadDesc, callbackDueDesc, eventLagDesc,
+		inDoubtDesc, heldDesc, inboxDesc, unappliedDesc, lagDesc, owedDesc, deadDesc, callbackDueDesc, eventLagDesc, filesWantedDesc,
 		queueReadableDesc, queueTasksDesc, queueOldestDesc,
 		commitDesc, failuresDesc, renewalsDesc, checkpointsDesc, checkpointFailuresDesc, damageDesc, waitingDesc, fileDesc, walDesc, freeDesc,
 	} {
@@ -180,6 +182,7 @@ func totalSamples(t jobs.Totals, gauge, counter sample) {
 	gauge(deadDesc, float64(t.CallbacksDead))
 	gauge(callbackDueDesc, since(t.CallbackDue))
 	gauge(eventLagDesc, float64(t.EventLag))
+	gauge(filesWantedDesc, float64(t.FilesWanted))
 }
 
 // since returns the seconds since t. It returns 0 if t is zero or in the future.

@@ -114,7 +114,7 @@ func stops(err error) bool {
 
 // end records that a file could not be saved.
 func (r *runner) end(w *Work, err error) {
-	w.File.State, w.File.Error = jobs.FileFailed, err.Error()
+	w.File.State, w.File.Error, w.Reason = jobs.FileFailed, err.Error(), reasonOf(err)
 	if errors.Is(err, client.ErrNotFound) && r.Clock.Now().Sub(w.Job.ClosedAt) > client.OutputGrace {
 		w.File.State = jobs.FileGone
 	}

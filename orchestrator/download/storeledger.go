@@ -92,14 +92,32 @@ func (l *storeLedger) SettleFiles(ctx context.Context, works []Work) error {
 	if err := l.Store.SettleFiles(ctx, files, now); err != nil {
 		return err
 	}
-	for _, f := range files {
+	for i, f := range files {
 		delete(l.files, keyOf(f))
+		l.observe(f, works[i].Reason)
 		if f.State != jobs.FileSaved {
 			l.Logger.Warn("file could not be fetched", "job", f.Job.String(), "output", f.Output, "state", f.State, "tries", f.Tries,
 				"next", f.WakeAt, "error", f.Error)
 		}
 	}
 	return nil
+}
+
+// observe calls the Observer for a file.
+func (l *storeLedger) observe(f jobs.File, reason Reason) {
+	if l.Observer == nil {
+		return
+	}
+	switch f.State {
+	case jobs.FileSaved:
+		l.Observer(Saved, "", f.Size)
+	case jobs.FileGone:
+		l.Observer(Gone, "", 0)
+	case jobs.FileFailed:
+		l.Observer(Failed, reason, 0)
+	default:
+		l.Observer(Retried, reason, 0)
+	}
 }
 
 // later returns the delay after which a file is tried again.
@@ -174,5 +192,13 @@ func (l *storeLedger) wakeAt(ctx context.Context, wake time.Time, failure error)
 		}
 		files = append(files, f)
 	}
-	return l.Store.SettleFiles(ctx, files, l.Clock.Now())
+	if err := l.Store.SettleFiles(ctx, files, l.Clock.Now()); err != nil {
+		return err
+	}
+	for _, f := range files {
+		if failure != nil {
+			l.observe(f, reasonOf(failure))
+		}
+	}
+	return nil
 }

@@ -17,6 +17,8 @@ type Work struct {
 	// Kept means that a file of the name existed and was kept, because of
 	// Config.NoClobber. The file is then saved, with the size of what exists.
 	Kept bool
+	// Reason is the class of the error if the file could not be fetched.
+	Reason Reason
 }
 
 // name returns the name that the template gives the file with an extension.

@@ -67,6 +67,9 @@ type WorkParts struct {
 	Clock  Clock
 	Logger *slog.Logger
 	Random func() float64 // returns numbers in [0,1) for the jitter; default: math/rand
+	// Observer is called for each file whose result was recorded, concurrently. It
+	// must not block. It can be nil.
+	Observer func(result Result, reason Reason, bytes int64)
 }
 
 // Worker fetches the files of the batches whose download is ordered in the store.

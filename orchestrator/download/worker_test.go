@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -45,6 +48,7 @@ type workRig struct {
 	vendor *fakeVendor
 	client *client.Client
 	queued int
+	ended  sync.Map // *atomic.Int64 by result and reason
 }
 
 func newWorkRig(t *testing.T, n int, answer func(w http.ResponseWriter, path, id string, call int)) *workRig {
@@ -116,10 +120,28 @@ func (r *workRig) EnqueueFiles(context.Context, int64) error {
 
 func (r *workRig) worker(store download.WorkStore, config download.WorkConfig) *download.Worker {
 	w := download.NewWorker(config, download.WorkParts{
-		Store: store, Vendor: r.client, Queue: r, Clock: r.clock, Logger: slog.New(slog.DiscardHandler),
+		Store: store, Vendor: r.client, Queue: r, Clock: r.clock, Logger: slog.New(slog.DiscardHandler), Observer: r.observe,
 	})
 	r.t.Cleanup(w.Stop)
 	return w
+}
+
+func (r *workRig) observe(result download.Result, reason download.Reason, bytes int64) {
+	n, _ := r.ended.LoadOrStore(strings.TrimSpace(fmt.Sprintf("%s %s", result, reason)), new(atomic.Int64))
+	n.(*atomic.Int64).Add(1)
+	if (result == download.Saved) != (bytes > 0) {
+		r.t.Errorf("%s with %d bytes", result, bytes)
+	}
+}
+
+// wantEnded checks how often each result and reason was observed.
+func (r *workRig) wantEnded(want map[string]int64) {
+	r.t.Helper()
+	got := map[string]int64{}
+	r.ended.Range(func(key, n any) bool { got[key.(string)] = n.(*atomic.Int64).Load(); return true })
+	if !maps.Equal(got, want) {
+		r.t.Errorf("observed %v, want %v", got, want)
+	}
 }
 
 // watch looks for files, and checks whether a task was enqueued.
@@ -271,6 +293,7 @@ func TestFilesAreTriedLater(t *testing.T) {
 	r.watch(w, 1)
 	r.must(w.FetchFiles(t.Context()))
 	r.wantCounts("b1", jobs.FileCounts{Saved: 1})
+	r.wantEnded(map[string]int64{"retried refused": 1, "saved": 1})
 }
 
 // TestFilesAreTriedOnce checks a worker that makes no later tries, and that an
@@ -289,6 +312,7 @@ func TestFilesAreTriedOnce(t *testing.T) {
 	r.watch(w, 1)
 	r.must(w.FetchFiles(t.Context()))
 	r.wantCounts("b1", jobs.FileCounts{Failed: 1, Gone: 1})
+	r.wantEnded(map[string]int64{"failed refused": 1, "gone": 1})
 	r.order("b1", "{row}")
 	r.wantCounts("b1", jobs.FileCounts{Wanted: 1, Gone: 1})
 }
@@ -318,6 +342,7 @@ func TestUnusableFolder(t *testing.T) {
 		t.Fatal("no error")
 	}
 	r.wantCounts("b1", jobs.FileCounts{Failed: 2})
+	r.wantEnded(map[string]int64{"retried disk": 2, "failed disk": 2})
 }
 
 // TestDrainReleasesFiles checks that another process can fetch at once what a

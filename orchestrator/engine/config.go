@@ -105,6 +105,7 @@ type Config struct {
 	Observer         orchestrator.Observer
 	WebhookObserver  func(result string, took time.Duration) // result is one of receiver.Results, took the time until the answer
 	CallbackObserver callback.Observer
+	FileObserver     func(result download.Result, reason download.Reason, bytes int64) // see download.WorkParts
 }
 
 // FieldError is an error in a field of a Config.

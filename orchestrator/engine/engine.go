@@ -95,7 +95,9 @@ func (e *Engine) join(ctx context.Context) (err error) {
 	}
 	files := c.Downloads
 	files.Batches = c.Batches
-	e.files = download.NewWorker(files, download.WorkParts{Store: e.store, Vendor: e.client, Queue: e.queue, Clock: clock, Logger: c.Logger})
+	e.files = download.NewWorker(files, download.WorkParts{
+		Store: e.store, Vendor: e.client, Queue: e.queue, Clock: clock, Logger: c.Logger, Observer: c.FileObserver,
+	})
 	e.queue.HandleFiles(e.files)
 	if e.webhooks, err = c.newReceiver(e.orchestrator); err != nil {
 		return err
