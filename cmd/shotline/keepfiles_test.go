@@ -1,9 +1,14 @@
 package main
 
 import (
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"shotline/jobs/sqlite"
@@ -103,6 +108,51 @@ func TestRunContinuesDownload(t *testing.T) {
 	}
 	if got := keptFiles(t, dir); got != "1.png 2.png" {
 		t.Errorf("files %s", got)
+	}
+}
+
+// TestRunReportsMissingFiles checks a run whose batch is done, but without one of
+// its files, and the run that then fetches it.
+func TestRunReportsMissingFiles(t *testing.T) {
+	t.Parallel()
+	s := newStageAt(t, filepath.Join(t.TempDir(), "shotline.db"))
+	target, err := url.Parse(s.vendor.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	relay := httputil.NewSingleHostReverseProxy(target)
+	var refused atomic.Bool
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/thumbnail") && refused.CompareAndSwap(false, true) {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		relay.ServeHTTP(w, r)
+	}))
+	defer proxy.Close()
+	dir := filepath.Join(t.TempDir(), "images")
+	args := func(more ...string) []string {
+		return append(s.runArgs("--base-url", proxy.URL+"/api/v1", "--download", dir, "--name", "{path}"), more...)
+	}
+	code, stdout, errs := invoke(t, args("https://shop.shotline.test/1", "https://shop.shotline.test/2")...)
+	for _, want := range []string{"1 file saved in " + dir, "image of ", "to try again, run `shotline run --batch "} {
+		if code != exitFlawed || !strings.Contains(errs, want) {
+			t.Errorf("exit code %d: no %q in %s", code, want, errs)
+		}
+	}
+	batch, _, _ := strings.Cut(strings.TrimPrefix(errs, "batch "), ":")
+	if !strings.Contains(stdout, batch) {
+		t.Errorf("no summary of %s: %s", batch, stdout)
+	}
+	if _, status, _ := invoke(t, "status", "--db", s.db, batch); !strings.Contains(status, "1 saved (0.0 MB), 1 failed in "+dir) {
+		t.Errorf("status:\n%s", status)
+	}
+	if table, err := os.ReadFile(filepath.Join(dir, "manifest.csv")); err != nil || strings.Count(string(table), ",failed,") != 1 || strings.Count(string(table), ",saved,") != 1 {
+		t.Errorf("manifest.csv: %s (%v)", table, err)
+	}
+	code, _, errs = invoke(t, args("--batch", batch)...)
+	if got := keptFiles(t, dir); code != exitOK || got != "1.png 2.png" {
+		t.Errorf("exit code %d: files %s: %s", code, got, errs)
 	}
 }
 

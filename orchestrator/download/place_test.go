@@ -1,6 +1,7 @@
 package download_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -99,6 +100,42 @@ func TestWorkerWaitsForTheFolder(t *testing.T) {
 	r.must(w.FetchFiles(t.Context()))
 	r.wantCounts("b1", jobs.FileCounts{Saved: 2})
 	r.wantDisk("1.png", "2.png")
+}
+
+// freeingClock is a clock on which the manifest is closed after some looks.
+type freeingClock struct {
+	movedClock
+	looks int
+	free  func()
+}
+
+func (c *freeingClock) Sleep(ctx context.Context, d time.Duration) error {
+	if c.looks--; c.looks == 0 {
+		c.free()
+	}
+	return c.movedClock.Sleep(ctx, d)
+}
+
+// TestOpenManifestWaits checks the wait for a manifest that another process has
+// open.
+func TestOpenManifestWaits(t *testing.T) {
+	r := newWorkRig(t, 0, anyPNG)
+	held := r.openManifest()
+	folder, err := artifact.OpenFolder(r.dir, 0)
+	r.must(err)
+	defer folder.Close()
+	open := func() (*artifact.Manifest, error) { return artifact.OpenManifest(folder) }
+	if _, err := download.OpenManifest(t.Context(), &freeingClock{}, time.Minute, open); !errors.Is(err, artifact.ErrLocked) {
+		t.Errorf("error %v", err)
+	}
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := download.OpenManifest(canceled, &freeingClock{}, time.Minute, open); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	m, err := download.OpenManifest(t.Context(), &freeingClock{looks: 3, free: func() { r.must(held.Close()) }}, time.Minute, open)
+	r.must(err)
+	r.must(m.Close())
 }
 
 // again gives row 1 of a batch another page, and closes it with the screenshot.
