@@ -22,8 +22,8 @@ import (
 var (
 	captionFlag      = &cli.StringSliceFlag{Name: "caption", Usage: "with html: show this `COLUMN` of the input on each card (repeatable, or comma-separated)"}
 	failedFirstFlag  = &cli.BoolFlag{Name: "failed-first", Usage: "with html: rows without an image come first"}
-	picturesFlag     = &cli.BoolFlag{Name: "pictures", Usage: "with html and --out: download the images into a folder beside the file (needs --api-key)"}
-	picturesFromFlag = &cli.StringFlag{Name: "pictures-from", Usage: "with html and --out: use the images that shotline download saved in this `DIR` (default: the folder of the file, if it has any)"}
+	picturesFlag     = &cli.BoolFlag{Name: "pictures", Usage: "with html and --out: show saved images, and download the others into a folder beside the file (needs --api-key)"}
+	picturesFromFlag = &cli.StringFlag{Name: "pictures-from", Usage: "with html and --out: use the images that download, run or serve saved in this `DIR` (default: the folder of the file, if it has any)"}
 )
 
 // sheetFile is a contact sheet that is written into a file.

@@ -70,7 +70,7 @@ func sheetImagesFrom(c *cli.Context, batch string, mode fs.FileMode) (_ *sheetIm
 	images.saved, err = openSavedImages(orOutFolder(dir, out), batch)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && dir != "":
-		return nil, badUsage("--%s %s: it has no %s, which `shotline download` writes", picturesFromFlag.Name, dir, artifact.ManifestName)
+		return nil, badUsage("--%s %s: it has no %s: give the folder of shotline download, or of --download", picturesFromFlag.Name, dir, artifact.ManifestName)
 	case errors.Is(err, fs.ErrNotExist):
 		err = nil
 	case err != nil && dir == "":

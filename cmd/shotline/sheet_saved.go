@@ -17,8 +17,8 @@ import (
 // maxSavedLine is the maximum length of a line of that file, in bytes.
 const maxSavedLine = 1 << 20
 
-// savedImages are the images of a batch that `shotline download` has saved. Unlike
-// an artifact.Manifest it only reads, also while a download is writing. Only the
+// savedImages are the images of a batch in a folder with a manifest. Unlike an
+// artifact.Manifest it only reads, also while another process is writing. Only the
 // position of each entry is in memory.
 type savedImages struct {
 	dir     string
