@@ -3,6 +3,7 @@ package jobs
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 )
 
 // Amendable lists the states of rows that can get a corrected request: all final
@@ -15,6 +16,21 @@ var Amendable = []State{Done, Failed, TimedOut, Canceled, Duplicate, Rejected}
 type Amendment struct {
 	Retry
 	Request Request // its Line and Job are not used
+}
+
+// AmendOptions are the options of an amendment of a batch by a file.
+type AmendOptions struct {
+	// Columns are the columns of the requests' Cells; nil if they have none. If the
+	// batch has columns, all of them must be among these.
+	Columns []string
+	// By is the column whose value names the row. If it is empty, Request.Job does.
+	// If the requests or the rows of the batch have no cells, it is the name of a
+	// field of their metadata.
+	By string
+	// Again allows that a done job gets another request, which is paid for.
+	Again bool
+	// TempDir is the folder of the temporary file. If it is empty, os.TempDir is.
+	TempDir string
 }
 
 // AmendCounts counts rows by the result of an amendment. Queued counts only rows
@@ -42,3 +58,27 @@ func sameJSON(a any, lenA int, b any, lenB int) bool {
 	textB, errB := json.Marshal(b)
 	return errA == nil && errB == nil && bytes.Equal(textA, textB)
 }
+
+// AmendError says why a request cannot be used to amend a batch, in which nothing
+// was changed.
+type AmendError struct {
+	Line   int // of the request; 0: the whole input
+	Reason string
+	First  int   // line of an earlier request for the same row; 0: there is none
+	Cause  error // ErrState if the state of the job does not allow it; otherwise nil
+}
+
+// Error returns the reason with its lines.
+func (e *AmendError) Error() string {
+	text := e.Reason
+	if e.First > 0 {
+		text += fmt.Sprintf(", first in line %d", e.First)
+	}
+	if e.Line > 0 {
+		text = fmt.Sprintf("line %d: %s", e.Line, text)
+	}
+	return text
+}
+
+// Unwrap returns Cause.
+func (e *AmendError) Unwrap() error { return e.Cause }

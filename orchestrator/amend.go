@@ -22,24 +22,13 @@ type AmendStore interface {
 	Amend(ctx context.Context, batch string, amendments []jobs.Amendment, at time.Time) (jobs.Effects, error)
 }
 
-// AmendOptions are the options of AmendBatch.
-type AmendOptions struct {
-	// Columns are the columns of the requests' Cells. If the batch has columns, all
-	// of them must be among these.
-	Columns []string
-	// By is the column whose value names the row. If it is empty, Request.Job does.
-	By string
-	// Again allows that a done job gets another request, which is paid for.
-	Again bool
-}
-
 // AmendBatch puts corrected rows back into their batch. First it reads all
 // requests and compares them with the batch. If one of them cannot be used, it
-// returns an ErrInput that names its line, and changes nothing:
+// returns an ErrInput that contains a *jobs.AmendError, and changes nothing:
 //
 //   - It names no row of the batch, or a row that another request names.
 //   - It has another request for a job that is open, or that is done unless Again
-//     is set.
+//     is set. Then the error is also a jobs.ErrState.
 //   - It is bad, and its row is a job.
 //
 // A row that is done, open or a duplicate with the same request, or rejected for
@@ -47,11 +36,17 @@ type AmendOptions struct {
 // same request is retried as RetryBatch does it. All other rows are amended; see
 // jobs.Closures.
 //
+// The requests are kept in a temporary file. Memory grows by about 100 bytes with
+// each.
+//
 // Rows are amended in short transactions. If one fails, the rows before it are
 // amended. The same call leaves these alone and continues.
-func AmendBatch(ctx context.Context, store AmendStore, checker Checker, batch string, requests Requests, options AmendOptions, clock Clock) (jobs.AmendCounts, error) {
+func AmendBatch(ctx context.Context, store AmendStore, checker Checker, batch string, requests Requests, options jobs.AmendOptions, clock Clock) (counts jobs.AmendCounts, err error) {
 	a := amender{retrier: retrier{store: store, checker: checker, clock: clock}, store: store, options: options}
-	var err error
+	if a.drafts, err = newScratch(options.TempDir); err != nil {
+		return counts, fmt.Errorf("amend batch %s: %w", batch, err)
+	}
+	defer func() { err = errors.Join(err, a.drafts.close()) }()
 	if a.batch, err = store.Batch(ctx, batch); err == nil && a.batch.State == jobs.BatchImporting {
 		err = fmt.Errorf("%w: it is importing", jobs.ErrState)
 	}
@@ -61,7 +56,6 @@ func AmendBatch(ctx context.Context, store AmendStore, checker Checker, batch st
 	if err != nil {
 		return a.counts(), fmt.Errorf("amend batch %s: %w", batch, err)
 	}
-	a.sort()
 	for rest := a.planned; len(rest) > 0; {
 		n := min(retryChunk, len(rest))
 		for n < len(rest) && !rest[n-1].mayEnd(rest[n]) {
@@ -76,55 +70,70 @@ func AmendBatch(ctx context.Context, store AmendStore, checker Checker, batch st
 }
 
 // AmendBatch calls the function AmendBatch with the orchestrator's parts.
-func (o *Orchestrator) AmendBatch(ctx context.Context, batch string, requests Requests, options AmendOptions) (jobs.AmendCounts, error) {
-	return AmendBatch(ctx, o.store, o, batch, requests, options, o.clock)
+func (o *Orchestrator) AmendBatch(ctx context.Context, batch string, next func() (jobs.Request, error), options jobs.AmendOptions) (jobs.AmendCounts, error) {
+	return AmendBatch(ctx, o.store, o, batch, nextRequest(next), options, o.clock)
 }
 
 // amender holds the state of one amendment of a batch.
 type amender struct {
 	retrier
 	store   AmendStore
-	options AmendOptions
+	options jobs.AmendOptions
+	cells   func(jobs.Request) []string // see alignment
+	drafts  *scratch
 	planned []planned
+	ranked  *bool // whether the rows of the batch have priorities; nil: not known
 
 	amended, unchanged, separated int
 }
 
-// planned is a row that is to be amended or retried.
+// planned is a request and its row. There is one for each line of a file, so it
+// is small.
 type planned struct {
-	job     jobs.Job // without its large fields
-	request jobs.Request
-	same    bool // whether the job has this request
-	large   bool // whether its group is too large for one transaction
+	row      int64
+	original int64 // row of the job that the row repeats; 0 if it is none
+	draft    place // of the draft
+	line     int32
+	left     bool // left alone
+	same     bool // the job has this request
+	large    bool // its group is too large for one transaction
+}
+
+// draft is what is planned for a row.
+type draft struct {
+	Request request
+	Job     endedJob
+}
+
+// request is a request in a scratch file.
+type request struct {
+	jobs.Request
+	Job *jobs.ID `json:",omitempty"` // nil; in its place, the zero ID would have no valid text
+}
+
+// endedJob are the fields of a job that a retry needs.
+type endedJob struct {
+	State        jobs.State
+	Attempt      int
+	ScreenshotID string          `json:",omitempty"`
+	SubmittedAt  time.Time       `json:",omitzero"`
+	Timeout      time.Duration   `json:",omitempty"`
+	ClosedBy     jobs.Provenance `json:",omitempty"`
+	Conflicts    int             `json:",omitempty"`
+	VendorSays   jobs.Outcome    `json:",omitempty"`
+}
+
+func (e endedJob) job(id jobs.ID) jobs.Job {
+	return jobs.Job{ID: id, State: e.State, Attempt: e.Attempt, ScreenshotID: e.ScreenshotID, SubmittedAt: e.SubmittedAt,
+		Timeout: e.Timeout, ClosedBy: e.ClosedBy, Conflicts: e.Conflicts, VendorSays: e.VendorSays}
 }
 
 // group returns the row of the job that the row repeats, or the row itself.
-func (p planned) group() int64 { return cmp.Or(p.job.DuplicateOf, p.job.ID.Row) }
+func (p planned) group() int64 { return cmp.Or(p.original, p.row) }
 
 // mayEnd reports whether a transaction may end between two rows that follow each
 // other.
 func (p planned) mayEnd(next planned) bool { return p.large || p.group() != next.group() }
-
-// sort brings the rows into the order in which they are amended. If a job is
-// amended before a duplicate of it, and not in the same transaction, the duplicate
-// becomes a job with the old request. So a job and its duplicates are amended
-// together, or else the duplicates first.
-func (a *amender) sort() {
-	sizes := map[int64]int{}
-	for _, p := range a.planned {
-		sizes[p.group()]++
-	}
-	for i, p := range a.planned {
-		a.planned[i].large = sizes[p.group()] > retryPage
-	}
-	slices.SortFunc(a.planned, func(a, b planned) int {
-		last := 0
-		if a.large && a.group() == b.group() {
-			last = cmp.Compare(b.job.DuplicateOf, a.job.DuplicateOf)
-		}
-		return cmp.Or(cmp.Compare(a.group(), b.group()), last, cmp.Compare(a.job.ID.Row, b.job.ID.Row))
-	})
-}
 
 func (a *amender) counts() jobs.AmendCounts {
 	return jobs.AmendCounts{RetryCounts: a.RetryCounts, Amended: a.amended, Unchanged: a.unchanged, Separated: a.separated}
@@ -132,59 +141,101 @@ func (a *amender) counts() jobs.AmendCounts {
 
 // plan reads the requests and compares them with the rows of the batch.
 func (a *amender) plan(ctx context.Context, requests Requests) error {
-	cells, err := a.alignment()
+	var err error
+	if a.cells, err = a.alignment(); err != nil {
+		return err
+	}
+	if a.options.By != "" {
+		err = a.matchByColumn(ctx, requests)
+	} else {
+		err = a.matchByJob(ctx, requests)
+	}
 	if err != nil {
 		return err
 	}
-	var given []jobs.Request
-	lines := map[int64]int{} // of the requests, by their row
-	for {
-		request, err := requests.Next()
-		if errors.Is(err, io.EOF) {
-			break
+	slices.SortFunc(a.planned, func(a, b planned) int { return cmp.Or(cmp.Compare(a.row, b.row), cmp.Compare(a.line, b.line)) })
+	for i := 1; i < len(a.planned); i++ {
+		if first, second := a.planned[i-1], a.planned[i]; first.row == second.row {
+			return twice(second.line, first.line, "row %d of the batch is named twice", second.row)
 		}
-		if errors.Is(err, jobs.ErrNoRoom) {
-			return err
-		}
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrInput, err)
-		}
-		given = append(given, request)
 	}
-	rows, err := a.match(ctx, given)
-	if err != nil {
-		return err
-	}
-	for i, request := range given {
-		id := jobs.ID{Batch: a.batch.ID, Row: rows[i]}
-		if first, taken := lines[id.Row]; taken {
-			return badLine(request, "it is for row %d of the batch, and so is line %d", id.Row, first)
-		}
-		lines[id.Row] = request.Line
-		j, err := a.store.Job(ctx, id)
-		if errors.Is(err, jobs.ErrNotFound) {
-			return badLine(request, "the batch has no row %d", id.Row)
-		}
-		if err != nil {
-			return err
-		}
-		if err := a.checkRow(ctx, j, request); err != nil {
-			return err
-		}
-		same := request.SameAs(j)
-		if a.leaves(j, request, same) {
-			a.unchanged++
-			continue
-		}
-		request.Cells = cells(request.Cells)
-		a.planned = append(a.planned, planned{jobs.Job{ID: j.ID, State: j.State, Attempt: j.Attempt, ScreenshotID: j.ScreenshotID,
-			SubmittedAt: j.SubmittedAt, Timeout: j.Timeout, ClosedBy: j.ClosedBy, Conflicts: j.Conflicts, VendorSays: j.VendorSays, DuplicateOf: j.DuplicateOf}, request, same, false})
-	}
+	a.planned = slices.DeleteFunc(a.planned, func(p planned) bool { return p.left })
+	a.sort()
 	return nil
 }
 
-func badLine(r jobs.Request, format string, args ...any) error {
-	return fmt.Errorf("%w: line %d: %s", ErrInput, r.Line, fmt.Sprintf(format, args...))
+// twice returns the error for a request for the same row as an earlier one.
+func twice(line, first int32, format string, args ...any) error {
+	return fmt.Errorf("%w: %w", ErrInput, &jobs.AmendError{Line: int(line), First: int(first), Reason: fmt.Sprintf(format, args...)})
+}
+
+// eachRequest calls take with each request.
+func eachRequest(requests Requests, take func(jobs.Request) error) error {
+	for {
+		r, err := requests.Next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case errors.Is(err, jobs.ErrNoRoom):
+			return err
+		case err != nil:
+			return fmt.Errorf("%w: %w", ErrInput, err)
+		}
+		if err := take(r); err != nil {
+			return err
+		}
+	}
+}
+
+// add plans a request for its row.
+func (a *amender) add(ctx context.Context, j jobs.Job, r jobs.Request) error {
+	if err := a.checkRow(ctx, j, r); err != nil {
+		return err
+	}
+	p := planned{row: j.ID.Row, original: j.DuplicateOf, line: int32(r.Line), same: r.SameAs(j)}
+	if p.left = a.leaves(j, r, p.same); p.left {
+		a.unchanged++
+	} else {
+		r.Cells = a.cells(r)
+		var err error
+		p.draft, err = a.drafts.add(draft{request{Request: r}, endedJob{j.State, j.Attempt, j.ScreenshotID, j.SubmittedAt, j.Timeout, j.ClosedBy, j.Conflicts, j.VendorSays}})
+		if err != nil {
+			return err
+		}
+	}
+	a.planned = append(a.planned, p)
+	return nil
+}
+
+// sort brings the rows into the order in which they are amended. If a job is
+// amended before a duplicate of it, and not in the same transaction, the duplicate
+// becomes a job with the old request. So a job and its duplicates are amended
+// together, or else the duplicates first.
+func (a *amender) sort() {
+	slices.SortFunc(a.planned, func(a, b planned) int {
+		return cmp.Or(cmp.Compare(a.group(), b.group()), cmp.Compare(a.row, b.row))
+	})
+	for begin, end := 0, 0; begin < len(a.planned); begin = end {
+		size := 0
+		for end < len(a.planned) && a.planned[end].group() == a.planned[begin].group() {
+			size += a.planned[end].draft.size
+			end++
+		}
+		group := a.planned[begin:end]
+		if len(group) <= retryPage && size <= amendBytes {
+			continue
+		}
+		for i := range group {
+			group[i].large = true
+		}
+		slices.SortStableFunc(group, func(a, b planned) int { return cmp.Compare(b.original, a.original) })
+	}
+}
+
+// badLine returns the error for a request that cannot be used. If cause is not nil,
+// the error is one of this kind, too.
+func badLine(line int, cause error, format string, args ...any) error {
+	return fmt.Errorf("%w: %w", ErrInput, &jobs.AmendError{Line: line, Reason: fmt.Sprintf(format, args...), Cause: cause})
 }
 
 // checkRow returns an ErrInput if the row cannot get this request.
@@ -192,27 +243,32 @@ func (a *amender) checkRow(ctx context.Context, j jobs.Job, r jobs.Request) erro
 	same := r.SameAs(j)
 	switch {
 	case j.State.Open() && !same:
-		return badLine(r, "job %s is still %s: wait for its end or cancel it first", j.ID, j.State)
+		return badLine(r.Line, jobs.ErrState, "job %s is still %s: wait for its end or cancel it first", j.ID, j.State)
 	case r.Reject != "" && j.State != jobs.Rejected && j.State != jobs.Duplicate:
-		return badLine(r, "job %s cannot get this request: %s", j.ID, r.Reject)
+		return badLine(r.Line, nil, "job %s cannot get this request: %s", j.ID, r.Reject)
 	case j.State == jobs.Done && !same && !a.options.Again:
-		return badLine(r, "job %s is done: to pay for a screenshot of its new request, add --again", j.ID)
+		return badLine(r.Line, jobs.ErrState, "job %s is done: with the option again, its new request is captured and paid for", j.ID)
 	case r.Priority == nil || j.Priority != nil:
 		return nil
 	}
 	ranked, err := a.hasPriorities(ctx)
 	if err == nil && !ranked {
-		return badLine(r, "it has a priority, but the rows of the batch have none")
+		return badLine(r.Line, nil, "it has a priority, but the rows of the batch have none")
 	}
 	return err
 }
 
 // hasPriorities reports whether the rows of the batch have priorities.
-func (a *amender) hasPriorities(ctx context.Context) (found bool, err error) {
-	err = a.eachRow(ctx, func(j jobs.Job) error {
+func (a *amender) hasPriorities(ctx context.Context) (bool, error) {
+	if a.ranked != nil {
+		return *a.ranked, nil
+	}
+	found := false
+	err := a.eachRow(ctx, func(j jobs.Job) error {
 		found = found || j.Priority != nil
 		return nil
 	})
+	a.ranked = &found
 	return found, err
 }
 
@@ -249,7 +305,11 @@ func (a *amender) amendChunk(ctx context.Context, chunk []planned) error {
 	var same []jobs.Job
 	for _, p := range chunk {
 		if p.same {
-			same = append(same, p.job)
+			d, err := a.draft(p)
+			if err != nil {
+				return err
+			}
+			same = append(same, d.Job.job(a.id(p)))
 		}
 	}
 	answers := a.check(ctx, same)
@@ -258,14 +318,17 @@ func (a *amender) amendChunk(ctx context.Context, chunk []planned) error {
 	var page []jobs.Amendment
 	size := 0
 	for i, p := range chunk {
-		if !unchecked[p.job.ID] {
-			from := []jobs.State{p.job.State}
-			if p.job.State == jobs.TimedOut {
+		if id := a.id(p); !unchecked[id] {
+			d, err := a.draft(p)
+			if err != nil {
+				return err
+			}
+			from := []jobs.State{d.Job.State}
+			if d.Job.State == jobs.TimedOut {
 				from = append(from, jobs.Failed) // the vendor might have reported that
 			}
-			page = append(page, jobs.Amendment{Request: p.request,
-				Retry: jobs.Retry{Job: p.job.ID, Attempt: p.job.Attempt, From: from, Waits: waiting[p.job.ID]}})
-			size += p.request.Size()
+			page = append(page, jobs.Amendment{Request: d.Request.Request, Retry: jobs.Retry{Job: id, Attempt: d.Job.Attempt, From: from, Waits: waiting[id]}})
+			size += p.draft.size
 		}
 		last := i == len(chunk)-1
 		full := len(page) >= retryPage || size >= amendBytes
@@ -277,6 +340,12 @@ func (a *amender) amendChunk(ctx context.Context, chunk []planned) error {
 		}
 	}
 	return nil
+}
+
+func (a *amender) id(p planned) jobs.ID { return jobs.ID{Batch: a.batch.ID, Row: p.row} }
+
+func (a *amender) draft(p planned) (d draft, err error) {
+	return d, a.drafts.get(p.draft, &d)
 }
 
 // amendPage amends rows and counts the results.

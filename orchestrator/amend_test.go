@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -12,7 +13,7 @@ import (
 )
 
 // amend amends rows of the rig's batch.
-func (r *rig) amend(checker Checker, options AmendOptions, rows ...jobs.Request) (jobs.AmendCounts, error) {
+func (r *rig) amend(checker Checker, options jobs.AmendOptions, rows ...jobs.Request) (jobs.AmendCounts, error) {
 	r.t.Helper()
 	given := requests(rows)
 	return AmendBatch(r.ctx(), r.full, checker, rigBatch, &given, options, r.clock)
@@ -49,7 +50,7 @@ func TestAmendedRowsAreSubmittedInTheirBatch(t *testing.T) {
 	r.must(r.CheckDeadlines(r.ctx()))
 	r.expect(map[jobs.State]int64{jobs.TimedOut: 2, jobs.Rejected: 1, jobs.Duplicate: 1})
 
-	options := AmendOptions{Columns: []string{"url", "sku ", "state"}}
+	options := jobs.AmendOptions{Columns: []string{"url", "sku ", "state"}}
 	row := fixed(3, "https://b1.test/3/")
 	row.Cells = []string{row.URL, "S3", "rejected"}
 	same := fixed(4, "https://b1.test/1/")
@@ -76,10 +77,29 @@ func TestAmendMatchesByColumn(t *testing.T) {
 	r := newRig(t, one)
 	r.loadMixed()
 	row := jobs.Request{Line: 9, URL: "https://b1.test/3/", Cells: []string{"https://b1.test/3/", " S3"}}
-	got, err := r.amend(nil, AmendOptions{Columns: []string{"url", "SKU"}, By: "sku"}, row)
+	got, err := r.amend(nil, jobs.AmendOptions{Columns: []string{"url", "SKU"}, By: "sku"}, row)
 	r.must(err)
 	if got.Amended != 1 {
 		t.Errorf("amended %+v", got)
+	}
+}
+
+// Rows without columns are found by a field of their metadata.
+func TestAmendMatchesByMetadata(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, one)
+	rows := requests{{URL: "bad", Reject: "not a URL", Metadata: jobs.Metadata{"order": json.Number("17")}}, {URL: "bad", Reject: "not a URL"}}
+	_, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: rigBatch}, &rows, r.clock, nil)
+	r.must(err)
+	row := jobs.Request{Line: 1, URL: "https://b1.test/", Metadata: jobs.Metadata{"order": "17"}}
+	got, err := r.amend(nil, jobs.AmendOptions{By: "order"}, row)
+	r.must(err)
+	if got.Amended != 1 {
+		t.Errorf("amended %+v", got)
+	}
+	table := jobs.Request{Line: 2, URL: "https://b1.test/2/", Cells: []string{"17", "https://b1.test/2/"}}
+	if _, err := r.amend(nil, jobs.AmendOptions{By: "order", Columns: []string{"Order", "url"}}, table); !strings.Contains(fmt.Sprint(err), "b1-1 is still queued") {
+		t.Errorf("a table for the same row: %v", err)
 	}
 }
 
@@ -100,20 +120,20 @@ func TestAmendRefusesBadRows(t *testing.T) {
 	}
 	for name, tt := range map[string]struct {
 		row     jobs.Request
-		options AmendOptions
+		options jobs.AmendOptions
 		want    string
 	}{
-		"open":           {bad, AmendOptions{}, "line 7: job b1-1 is still queued: wait for its end or cancel it first"},
-		"no job":         {with(func(q *jobs.Request) { q.Job = jobs.ID{} }), AmendOptions{}, "line 7: it names no job"},
-		"another batch":  {with(func(q *jobs.Request) { q.Job.Batch = "b9" }), AmendOptions{}, "line 7: job b9-1 is of batch b9"},
-		"no such row":    {with(func(q *jobs.Request) { q.Job.Row = 5 }), AmendOptions{}, "line 7: the batch has no row 5"},
-		"twice":          {with(func(q *jobs.Request) { q.Job.Row = 3 }), AmendOptions{}, "line 7: it is for row 3 of the batch, and so is line 2"},
-		"a missing cell": {with(func(q *jobs.Request) { q.Cells = []string{""} }), AmendOptions{By: "SKU"}, `line 7: its column "SKU" is empty`},
-		"unknown value":  {with(func(q *jobs.Request) { q.Cells = []string{"S9"} }), AmendOptions{By: "SKU"}, `line 7: no row of the batch has the SKU "S9"`},
-		"value twice":    {with(func(q *jobs.Request) { q.Cells = []string{"S3"} }), AmendOptions{By: "SKU"}, `line 7: its SKU "S3" is also in line 2`},
-		"no such column": {bad, AmendOptions{By: "EAN"}, `there is no column "EAN"`},
-		"a bad row":      {with(func(q *jobs.Request) { q.Reject = "not a URL" }), AmendOptions{}, "line 7: job b1-1 is still queued"},
-		"a priority":     {with(func(q *jobs.Request) { q.Job.Row = 4; q.Priority = new(3) }), AmendOptions{}, "line 7: it has a priority"},
+		"open":           {bad, jobs.AmendOptions{}, "line 7: job b1-1 is still queued: wait for its end or cancel it first"},
+		"no job":         {with(func(q *jobs.Request) { q.Job = jobs.ID{} }), jobs.AmendOptions{}, "line 7: it names no job"},
+		"another batch":  {with(func(q *jobs.Request) { q.Job.Batch = "b9" }), jobs.AmendOptions{}, "line 7: job b9-1 is of batch b9"},
+		"no such row":    {with(func(q *jobs.Request) { q.Job.Row = 5 }), jobs.AmendOptions{}, "line 7: the batch has no row 5"},
+		"twice":          {with(func(q *jobs.Request) { q.Job.Row = 3 }), jobs.AmendOptions{}, "line 7: row 3 of the batch is named twice, first in line 2"},
+		"a missing cell": {with(func(q *jobs.Request) { q.Cells = []string{""} }), jobs.AmendOptions{By: "SKU"}, "line 7: it has no SKU"},
+		"unknown value":  {with(func(q *jobs.Request) { q.Cells = []string{"S9"} }), jobs.AmendOptions{By: "SKU"}, `line 7: no row of the batch has the SKU "S9"`},
+		"value twice":    {with(func(q *jobs.Request) { q.Cells = []string{"S3"} }), jobs.AmendOptions{By: "SKU"}, `line 7: its SKU "S3" occurs twice, first in line 2`},
+		"no such column": {bad, jobs.AmendOptions{By: "EAN"}, `there is no column "EAN"`},
+		"a bad row":      {with(func(q *jobs.Request) { q.Reject = "not a URL" }), jobs.AmendOptions{}, "line 7: job b1-1 is still queued"},
+		"a priority":     {with(func(q *jobs.Request) { q.Job.Row = 4; q.Priority = new(3) }), jobs.AmendOptions{}, "line 7: it has a priority"},
 	} {
 		tt.options.Columns = columns
 		got, err := r.amend(nil, tt.options, good, tt.row)
@@ -122,7 +142,10 @@ func TestAmendRefusesBadRows(t *testing.T) {
 		}
 		r.expect(map[jobs.State]int64{jobs.Queued: 2, jobs.Rejected: 1, jobs.Duplicate: 1})
 	}
-	if _, err := r.amend(nil, AmendOptions{Columns: []string{"url"}}, good); !errors.Is(err, ErrInput) || !strings.Contains(err.Error(), `"SKU", which is missing`) {
+	if _, err := r.amend(nil, jobs.AmendOptions{}, good); !errors.Is(err, ErrInput) || !strings.Contains(err.Error(), `the batch has columns, such as "SKU"`) {
+		t.Errorf("without columns: %v", err)
+	}
+	if _, err := r.amend(nil, jobs.AmendOptions{Columns: []string{"url"}}, good); !errors.Is(err, ErrInput) || !strings.Contains(err.Error(), `"SKU", which is missing`) {
 		t.Errorf("without a column of the batch: %v", err)
 	}
 }
@@ -137,20 +160,20 @@ func TestAmendPaysAgainOnlyIfAllowed(t *testing.T) {
 	r.must(r.CheckDeadlines(r.ctx()))
 	r.expect(map[jobs.State]int64{jobs.Done: 1})
 	other := fixed(1, "https://b1.test/other/")
-	if _, err := r.amend(nil, AmendOptions{}, other); !errors.Is(err, ErrInput) || !strings.Contains(err.Error(), "line 101: job b1-1 is done") {
+	if _, err := r.amend(nil, jobs.AmendOptions{}, other); !errors.Is(err, ErrInput) || !strings.Contains(err.Error(), "line 101: job b1-1 is done") {
 		t.Errorf("another request for a done job: %v", err)
 	}
 	bad := other
 	bad.Reject = "not a URL"
-	if _, err := r.amend(nil, AmendOptions{Again: true}, bad); !errors.Is(err, ErrInput) || !strings.Contains(err.Error(), "cannot get this request: not a URL") {
+	if _, err := r.amend(nil, jobs.AmendOptions{Again: true}, bad); !errors.Is(err, ErrInput) || !strings.Contains(err.Error(), "cannot get this request: not a URL") {
 		t.Errorf("a bad row for a job: %v", err)
 	}
-	got, err := r.amend(nil, AmendOptions{}, fixed(1, "https://b1.test/1/"))
+	got, err := r.amend(nil, jobs.AmendOptions{}, fixed(1, "https://b1.test/1/"))
 	r.must(err)
 	if want := (jobs.AmendCounts{Unchanged: 1}); got != want {
 		t.Errorf("amended %+v, want %+v", got, want)
 	}
-	got, err = r.amend(nil, AmendOptions{Again: true}, other)
+	got, err = r.amend(nil, jobs.AmendOptions{Again: true}, other)
 	r.must(err)
 	if want := (jobs.AmendCounts{Amended: 1}); got != want {
 		t.Errorf("amended %+v, want %+v", got, want)
@@ -163,12 +186,12 @@ func TestAmendPaysAgainOnlyIfAllowed(t *testing.T) {
 func TestAmendQueriesTheVendorFirst(t *testing.T) {
 	t.Parallel()
 	r := timedOut(t, 2)
-	got, err := r.amend(nil, AmendOptions{}, fixed(1, "https://b1.test/1/"), fixed(2, "https://b1.test/two/"))
+	got, err := r.amend(nil, jobs.AmendOptions{}, fixed(1, "https://b1.test/1/"), fixed(2, "https://b1.test/two/"))
 	if want := (jobs.AmendCounts{RetryCounts: jobs.RetryCounts{Unchecked: 1}, Amended: 1}); got != want || !errors.Is(err, jobs.ErrUnchecked) {
 		t.Errorf("without a vendor: amended %+v, %v; want %+v", got, err, want)
 	}
 	r.vendor.end(client.StatusFinished, "1001")
-	got, err = r.amend(r.Orchestrator, AmendOptions{}, fixed(1, "https://b1.test/1/"), fixed(2, "https://b1.test/two/"))
+	got, err = r.amend(r.Orchestrator, jobs.AmendOptions{}, fixed(1, "https://b1.test/1/"), fixed(2, "https://b1.test/two/"))
 	r.must(err)
 	if want := (jobs.AmendCounts{RetryCounts: jobs.RetryCounts{Done: 1}, Unchanged: 1}); got != want {
 		t.Errorf("amended %+v, want %+v", got, want)
@@ -201,7 +224,7 @@ func TestAmendKeepsDuplicatesTogether(t *testing.T) {
 		_, err = r.CancelBatch(r.ctx(), rigBatch)
 		r.must(err)
 		n := len(corrected)
-		got, err := r.amend(nil, AmendOptions{}, corrected...)
+		got, err := r.amend(nil, jobs.AmendOptions{}, corrected...)
 		r.must(err)
 		if want := (jobs.AmendCounts{Amended: n}); got != want {
 			t.Errorf("%d duplicates: amended %+v, want %+v", duplicates, got, want)

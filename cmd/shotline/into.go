@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"shotline/jobs"
+	"shotline/jobs/jobjson"
 	"shotline/orchestrator"
 )
 
@@ -47,7 +48,7 @@ func amend(c *cli.Context, store jobs.Store, in *input) error {
 	}
 	batch := c.String(intoFlag.Name)
 	limits := orchestrator.Limits{Rows: rowLimit, Room: func() error { return roomForWork(c.Context, store, c.String(dbFlag.Name)) }}
-	options := orchestrator.AmendOptions{Columns: in.spec.Columns, By: c.String(byFlag.Name), Again: c.Bool(againFlag.Name)}
+	options := jobs.AmendOptions{Columns: in.spec.Columns, By: c.String(byFlag.Name), Again: c.Bool(againFlag.Name)}
 	done, err := orchestrator.AmendBatch(c.Context, store, checker, batch, limits.Guard(in.rows), options, clock)
 	unchecked := errors.Is(err, jobs.ErrUnchecked)
 	switch {
@@ -62,7 +63,7 @@ func amend(c *cli.Context, store jobs.Store, in *input) error {
 	case unchecked && checker == nil:
 		err = fmt.Errorf("%w: no API key: set --api-key or SCREENSHOTCENTER_API_KEY", err)
 	}
-	if printErr := printAmended(c, batch, done); printErr != nil || err != nil {
+	if printErr := printAmended(c, batch, done, in.notes); printErr != nil || err != nil {
 		return errors.Join(err, printErr)
 	}
 	b, err := store.Batch(c.Context, batch)
@@ -82,19 +83,10 @@ func amend(c *cli.Context, store jobs.Store, in *input) error {
 	}
 }
 
-func printAmended(c *cli.Context, batch string, done jobs.AmendCounts) error {
+// printAmended prints the counts. The JSON contains the notes on the input.
+func printAmended(c *cli.Context, batch string, done jobs.AmendCounts, notes []string) error {
 	if c.Bool(jsonFlag.Name) {
-		return json.NewEncoder(c.App.Writer).Encode(struct {
-			BatchID   string `json:"batch_id"`
-			Amended   int    `json:"amended"`
-			Queued    int    `json:"queued"`
-			Unchanged int    `json:"unchanged"`
-			Separated int    `json:"separated"`
-			Done      int    `json:"done"`
-			Waiting   int    `json:"waiting"`
-			Left      int    `json:"left"`
-			Unchecked int    `json:"unasked"`
-		}{batch, done.Amended, done.Queued, done.Unchanged, done.Separated, done.Done, done.Waiting, done.Skipped, done.Unchecked})
+		return json.NewEncoder(c.App.Writer).Encode(jobjson.AmendedFrom(batch, done, notes))
 	}
 	text := fmt.Sprintf("batch %s: %d rows amended", batch, done.Amended)
 	for _, other := range []struct {

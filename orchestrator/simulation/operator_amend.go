@@ -61,7 +61,7 @@ func (o *operator) giveAmendment(order *batchOrder, rows []int64, again bool) {
 			o.w.checker.noteCommand(o.w.checker.amended, request.Job, false)
 			o.w.checker.noteCommand(o.w.checker.retried, request.Job, false)
 		}
-		_, err := orchestrator.AmendBatch(ctx, p.port, p.Orchestrator, batch, &corrected, orchestrator.AmendOptions{Again: again}, orchestrator.SystemClock{})
+		_, err := orchestrator.AmendBatch(ctx, p.port, p.Orchestrator, batch, &corrected, jobs.AmendOptions{Again: again}, orchestrator.SystemClock{})
 		return err
 	})
 }
