@@ -113,7 +113,7 @@ func openRows(c *cli.Context) (*input, error) {
 		spec.Source = "command line"
 		return &input{spec: spec, rows: &urlList{urls: args}}, nil
 	}
-	opts := inputs.Options{Encoding: c.String(encodingFlag.Name), URLColumn: c.String(urlColumnFlag.Name)}
+	opts := inputs.Options{Encoding: c.String(encodingFlag.Name), URLColumn: c.String(urlColumnFlag.Name), Amends: c.IsSet(intoFlag.Name)}
 	if opts.Encoding != "" {
 		if err := inputs.CheckEncoding(opts.Encoding); err != nil {
 			return nil, badUsage("--%s: %w", encodingFlag.Name, err)

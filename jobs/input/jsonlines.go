@@ -151,6 +151,10 @@ func (o *objects) request(text []byte) jobs.Request {
 				err = errors.New("metadata: want texts, numbers, true, false or null")
 			}
 			maps.Copy(row.Metadata, own)
+		case o.opts.Amends && name == "job_id":
+			if json.Unmarshal(value, &request.Job) != nil {
+				err = errors.New("job_id: want the id of a job, such as b7k2m9q4x1-1")
+			}
 		case o.setOption(&request, name, value):
 		default:
 			row.Metadata[name] = scalar(value)
@@ -165,7 +169,7 @@ func (o *objects) request(text []byte) jobs.Request {
 	}
 	options := request
 	request, _ = row.Request()
-	request.CallbackURL, request.Timeout, request.Priority = options.CallbackURL, options.Timeout, options.Priority
+	request.Job, request.CallbackURL, request.Timeout, request.Priority = options.Job, options.CallbackURL, options.Timeout, options.Priority
 	if flaw == nil && options.Reject != "" {
 		flaw = errors.New(options.Reject)
 	}

@@ -23,6 +23,9 @@ type Options struct {
 	URLColumn string
 	// Objects says that the input is JSON Lines, whatever it looks like.
 	Objects bool
+	// Amends says that each row names its job. In JSON Lines the field job_id does,
+	// which is metadata otherwise.
+	Amends bool
 	// CheckURL checks the callback URLs of rows. If it is nil, rows cannot have any.
 	CheckURL func(url string) error
 	// TempDir is the folder for temporary files; empty: os.TempDir.

@@ -369,6 +369,25 @@ func TestCopies(t *testing.T) {
 	}
 }
 
+// In JSON Lines the field job_id names the job only if the rows amend a batch.
+func TestJobsOfJSONLines(t *testing.T) {
+	text := "{\"job_id\":\"b1-7\",\"url\":\"a.example\"}\n{\"job_id\":\"seven\",\"url\":\"a.example\"}\n{\"url\":\"a.example\"}\n"
+	for _, amends := range []bool{true, false} {
+		r, err := input.Open(strings.NewReader(text), input.Options{Amends: amends})
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows := collect(t, r)
+		if amends {
+			if rows[0].Job.String() != "b1-7" || rows[0].Metadata != nil || !strings.Contains(rows[1].Reject, "job_id: want the id of a job") || !rows[2].Job.IsZero() {
+				t.Errorf("got %+v", rows)
+			}
+		} else if !rows[0].Job.IsZero() || rows[0].Metadata["job_id"] != "b1-7" || rows[1].Reject != "" {
+			t.Errorf("got %+v", rows)
+		}
+	}
+}
+
 // A workbook that is small but large when unpacked is refused before it is
 // unpacked.
 func TestLargeWorkbook(t *testing.T) {

@@ -50,7 +50,7 @@ func (s *server) registerCreateBatch() {
 	s.api.OpenAPI().Paths["/v1/batches"].Post.RequestBody = batchBody(s.api.OpenAPI().Components.Schemas)
 }
 
-// upload is a batch whose body was received.
+// upload is a body with rows that was received.
 type upload struct {
 	*spool
 	spec  jobs.BatchSpec
@@ -58,50 +58,60 @@ type upload struct {
 	notes []string // for the response
 
 	closeRows func() error // can be nil
+	amends    bool         // the rows amend a batch, and have no options for a new one
 	gzip      bool         // the content encoding of a list
 	charset   string       // of the content type of a list; can be empty
 	objects   bool         // the body is JSON Lines
+	isJSON    bool         // the body is one JSON object
 }
 
 func (s *server) createBatch(ctx context.Context, in *createBatch) (*createdBatch, error) {
 	if err := checkKey(in.Key); err != nil {
 		return nil, err
 	}
+	var created *createdBatch
+	err := s.withUpload(ctx, in.request, in.RowOptions, &upload{}, func(up *upload) (err error) {
+		if in.Key != "" {
+			up.spec.Key = jobs.Key{Scope: callerOf(ctx), Name: in.Key, Hash: up.hash()}
+		}
+		created, err = s.importBatch(ctx, *up)
+		return err
+	})
+	return created, err
+}
+
+// withUpload receives a body with rows and calls use with it.
+func (s *server) withUpload(ctx context.Context, request *http.Request, options RowOptions, up *upload, use func(*upload) error) error {
 	release, err := s.uploads.acquire(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer release()
 	liftWriteDeadline(ctx)
-	body, err := newSpool(s.SpoolDir, s.MaxBatch, s.Room)
-	if err != nil {
-		return nil, s.bodyError(ctx, &spoolError{err})
+	if up.spool, err = newSpool(s.SpoolDir, s.MaxBatch, s.Room); err != nil {
+		return s.bodyError(ctx, &spoolError{err})
 	}
-	defer body.close()
-	up := upload{spool: body}
-	if err := s.receive(ctx, in, &up); err != nil {
-		return nil, err
+	defer up.close()
+	if err := s.receive(ctx, request, options, up); err != nil {
+		return err
 	}
 	if up.closeRows != nil {
 		defer up.closeRows()
 	}
-	if in.Key != "" {
-		up.spec.Key = jobs.Key{Scope: callerOf(ctx), Name: in.Key, Hash: up.hash()}
-	}
-	return s.importBatch(ctx, up)
+	return use(up)
 }
 
 // receive spools the body and parses the options.
-func (s *server) receive(ctx context.Context, in *createBatch, up *upload) error {
-	if in.request.ContentLength > s.MaxBatch {
+func (s *server) receive(ctx context.Context, request *http.Request, options RowOptions, up *upload) error {
+	if request.ContentLength > s.MaxBatch {
 		return s.bodyError(ctx, errTooLarge)
 	}
-	kind, params, err := mime.ParseMediaType(in.request.Header.Get("Content-Type"))
+	kind, params, err := mime.ParseMediaType(request.Header.Get("Content-Type"))
 	if err != nil {
 		kind = ""
 	}
 	isList := kind == "text/csv" || kind == "application/x-ndjson" || kind == "application/jsonl"
-	switch coding := in.request.Header.Get("Content-Encoding"); {
+	switch coding := request.Header.Get("Content-Encoding"); {
 	case coding == "", coding == "identity":
 	case coding == "gzip" && isList:
 		up.gzip = true
@@ -111,7 +121,7 @@ func (s *server) receive(ctx context.Context, in *createBatch, up *upload) error
 		return problem(http.StatusUnsupportedMediaType, "the body must not be compressed")
 	}
 	up.addToHash("batch " + kind)
-	body := newDeadlineReader(ctx, in.request.Body)
+	body := newDeadlineReader(ctx, request.Body)
 	switch {
 	case isList:
 		up.objects = kind != "text/csv"
@@ -121,12 +131,15 @@ func (s *server) receive(ctx context.Context, in *createBatch, up *upload) error
 			}
 			up.addToHash("charset " + up.charset)
 		}
-		return s.receiveList(ctx, in.RowOptions, body, up)
+		return s.receiveList(ctx, options, body, up)
 	case kind != "application/json" && kind != "multipart/form-data":
 		return problem(http.StatusUnsupportedMediaType, "want application/json, text/csv, application/x-ndjson or multipart/form-data")
-	case in.RowOptions.isSet():
+	case options.isSet() && up.amends && kind == "application/json":
+		return invalid("query.url_column", errors.New("url_column: only for text/csv and application/x-ndjson"))
+	case options.isSet():
 		return problem(http.StatusUnprocessableEntity, "options in the query are only for text/csv and application/x-ndjson: put them into the body")
 	case kind == "application/json":
+		up.isJSON = true
 		return s.receiveJSON(ctx, body, up)
 	}
 	return s.receiveForm(ctx, body, params["boundary"], up)
@@ -134,6 +147,9 @@ func (s *server) receive(ctx context.Context, in *createBatch, up *upload) error
 
 // receiveList spools a body that has only rows. Its options are in the query.
 func (s *server) receiveList(ctx context.Context, params RowOptions, body io.Reader, up *upload) error {
+	if err := up.checkOptions(params, "query"); err != nil {
+		return err
+	}
 	options, err := params.options("query")
 	if err != nil {
 		return err
@@ -158,7 +174,7 @@ func (s *server) openList(ctx context.Context, urlColumn string, up *upload) err
 	if up.gzip && !up.beginsWith("\x1f\x8b") { // otherwise the content shows whether it is compressed
 		return problem(http.StatusBadRequest, "the body is not compressed with gzip")
 	}
-	open := input.Options{Encoding: up.charset, URLColumn: urlColumn, Objects: up.objects, CheckURL: s.CheckURL, TempDir: s.SpoolDir, MaxSize: s.MaxBatch}
+	open := input.Options{Encoding: up.charset, URLColumn: urlColumn, Objects: up.objects, Amends: up.amends, CheckURL: s.CheckURL, TempDir: s.SpoolDir, MaxSize: s.MaxBatch}
 	rows, err := input.Open(up.reader(), open)
 	if err == nil && s.MaxRows > 0 && (up.lines >= s.MaxRows || rows.Repacked()) {
 		if err := countRows(rows, s.MaxRows); err != nil {
@@ -166,7 +182,7 @@ func (s *server) openList(ctx context.Context, urlColumn string, up *upload) err
 			return err
 		}
 		if err := rows.Close(); err != nil {
-			return s.failed(ctx, "close the rows of a batch", err)
+			return s.failed(ctx, "close the rows of a body", err)
 		}
 		rows, err = input.Open(up.reader(), open)
 	}

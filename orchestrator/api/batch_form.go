@@ -53,6 +53,9 @@ func (s *server) receiveForm(ctx context.Context, body io.Reader, boundary strin
 	if !hasFile {
 		return invalid("body.file", errors.New("file: want a file"))
 	}
+	if err := up.checkOptions(params, "body"); err != nil {
+		return err
+	}
 	options, err := params.options("body")
 	if err != nil {
 		return err

@@ -23,7 +23,7 @@ func (s *server) receiveJSON(ctx context.Context, body io.Reader, up *upload) er
 		return s.bodyError(ctx, err)
 	}
 	first := newRowReader(up.reader())
-	first.maxRows = s.MaxRows
+	first.maxRows, first.amends = s.MaxRows, up.amends
 	options, rows, err := first.readAll()
 	var tooMany *jobs.RowLimitError
 	var disk *fs.PathError
@@ -43,12 +43,12 @@ func (s *server) receiveJSON(ctx context.Context, body io.Reader, up *upload) er
 	}
 	up.notes = append(paramNotes("params", options.Params), first.notes...)
 	again := newRowReader(up.reader())
-	again.checkURL = s.CheckURL
+	again.checkURL, again.amends = s.CheckURL, up.amends
 	up.rows = again.next
 	return nil
 }
 
-// rowReader reads a BatchRequest token by token. It keeps only one row in memory.
+// rowReader reads a BatchRequest or an AmendRequest token by token. It keeps only one row in memory.
 type rowReader struct {
 	source   *rowSource
 	tokens   *json.Decoder
@@ -56,6 +56,7 @@ type rowReader struct {
 	valueEnd int64  // end of the option that is being decoded; 0: the position of tokens
 	row      int    // rows read so far
 	maxRows  int    // maximum number of rows; 0: no limit
+	amends   bool   // it is an AmendRequest
 	inRows   bool
 	noted    map[string]bool // names of parameters in notes
 	notes    []string
@@ -104,7 +105,7 @@ func (r *rowReader) readAll() (options BatchOptions, rows int, err error) {
 			return options, 0, err
 		}
 		// Check the name before the value is read into memory.
-		if !slices.Contains(batchMembers, name) {
+		if known := name == "jobs" || !r.amends && slices.Contains(batchMembers, name); !known {
 			return options, 0, &shapeError{fmt.Sprintf("unknown field %q", shortened(name))}
 		}
 		if _, twice := given[name]; twice {
@@ -168,6 +169,12 @@ func (r *rowReader) readRows() error {
 		if err != nil {
 			return err
 		}
+		if row.JobID != "" {
+			if _, err := jobs.ParseID(row.JobID); err != nil {
+				r.field += ".job_id"
+				return &shapeError{fmt.Sprintf("%q is not the id of a job", shortened(row.JobID))}
+			}
+		}
 		r.noteParams(row.Params)
 	}
 	return r.readDelim(']', "the array's end")
@@ -187,7 +194,7 @@ func (r *rowReader) noteParams(params jobs.Params) {
 }
 
 // readRow reads the next row of the array.
-func (r *rowReader) readRow() (row RowRequest, err error) {
+func (r *rowReader) readRow() (row AmendedRow, err error) {
 	r.field = fmt.Sprintf("body.jobs[%d]", r.row)
 	r.source.rowStart = r.tokens.InputOffset()
 	if r.row++; r.maxRows > 0 && r.row > r.maxRows {
@@ -200,7 +207,10 @@ func (r *rowReader) readRow() (row RowRequest, err error) {
 	if err := parameter.CheckJSON(text); err != nil {
 		return row, err
 	}
-	return row, decodeExact(text, &row)
+	if r.amends {
+		return row, decodeExact(text, &row)
+	}
+	return row, decodeExact(text, &row.RowRequest)
 }
 
 // next returns the next request, and io.EOF after the last one. The body must
@@ -223,6 +233,11 @@ func (r *rowReader) next() (jobs.Request, error) {
 	}
 	request := row.request(r.checkURL)
 	request.Line = r.row
+	if row.JobID != "" {
+		if request.Job, err = jobs.ParseID(row.JobID); err != nil {
+			return request, err // readAll has checked it
+		}
+	}
 	return request, nil
 }
 

@@ -103,6 +103,7 @@ func TestResponsesFollowTheContract(t *testing.T) {
 	r.do("POST", "/v1/batches/"+b+"/resume", nil).want(200)
 	r.do("POST", "/v1/batches/"+b+"/cancel", nil).want(200)
 	r.do("POST", "/v1/batches/"+b+"/retry?state=canceled", nil).want(200)
+	r.do("POST", "/v1/batches/"+b+"/rows", AmendRequest{[]AmendedRow{{b + "-2", RowRequest{URL: "c.test"}}}}).want(200)
 
 	r.closeJob(id, jobs.Failed, "")
 	r.do("POST", "/v1/jobs/"+id+"/retry", nil).want(202)

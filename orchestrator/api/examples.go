@@ -83,6 +83,7 @@ func requestExamples() map[string]any {
 			BatchOptions: BatchOptions{Params: map[string]any{"size": "page"}, Tags: []string{"autumn"}, CallbackURL: "https://shop.example.com/hooks/batch"},
 			Jobs:         []RowRequest{row(1), special, row(3)},
 		},
+		"amendBatch": AmendRequest{Jobs: []AmendedRow{{JobID: exampleBatchID + "-3", RowRequest: row(4)}}},
 	}
 }
 
@@ -119,6 +120,7 @@ func answerExamples() map[string]map[int]any {
 		"createBatch":     {http.StatusAccepted: accepted, http.StatusOK: accepted},
 		"listBatches":     {http.StatusOK: BatchPage{Batches: []jobjson.Batch{jobjson.FromBatch(finished)}}},
 		"getBatch":        {http.StatusOK: jobjson.FromBatch(finished)},
+		"amendBatch":      {http.StatusOK: jobjson.Amended{BatchID: exampleBatchID, Amended: 1}},
 		"retryBatch":      {http.StatusOK: BatchRetried{BatchID: exampleBatchID, Queued: 1}},
 		"cancelBatch":     {http.StatusOK: BatchCanceled{BatchID: exampleBatchID, Canceled: 2, Canceling: 1}},
 		"pauseBatch":      {http.StatusOK: jobjson.FromBatch(paused)},

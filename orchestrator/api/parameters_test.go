@@ -27,6 +27,8 @@ func goodValue(t *testing.T, p *huma.Param) string {
 	switch schema.Type {
 	case huma.TypeInteger:
 		return "1"
+	case huma.TypeBoolean:
+		return "true"
 	case huma.TypeString, huma.TypeObject:
 		good := map[string]string{"param": "width=800", "wait": "1ms", "timeout": "1m", "priority": "1", "after": "0", "callback_url": "http://127.0.0.1:9/",
 			"batch": "b1", "job": "b1-1", "since": "2026-01-02T03:04:05Z", "until": "2026-01-02", "cursor": "", "url_column": "1"}
@@ -43,7 +45,7 @@ func goodValue(t *testing.T, p *huma.Param) string {
 // parameters, once and repeated. No parameter may be ignored silently.
 func TestEveryQueryParameterOfTheContract(t *testing.T) {
 	r := newRig(t, nil)
-	r.do("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)
+	r.do("POST", "/v1/jobs", JobRequest{URL: "a.test", Metadata: jobs.Metadata{"x": "1"}}).want(202)
 	tried := 0
 	for _, op := range operations(r.contract.doc) {
 		id := "b1"
@@ -56,7 +58,7 @@ func TestEveryQueryParameterOfTheContract(t *testing.T) {
 		if op.RequestBody != nil {
 			body = `{"url":"a.test"}`
 			if op.RequestBody.Content["text/csv"] != nil {
-				body, kind = "a.test\n", "text/csv"
+				body, kind = "url,x,job_id\na.test,1,b1-1\n", "text/csv"
 			}
 		}
 		do := func(query string) reply { return r.do(op.Method, path+"?"+query, body, "Content-Type", kind) }

@@ -41,6 +41,10 @@ type Work interface {
 	// ImportBatch creates a batch from all requests until next returns io.EOF. If
 	// there is an error, or if ctx ends, nothing of the batch remains.
 	ImportBatch(ctx context.Context, spec jobs.BatchSpec, next func() (jobs.Request, error)) (jobs.Batch, error)
+	// AmendBatch puts corrected rows back into a batch. If a row cannot be used, it
+	// returns a *jobs.AmendError, and changes nothing. After any other error the same
+	// call continues.
+	AmendBatch(ctx context.Context, batch string, next func() (jobs.Request, error), options jobs.AmendOptions) (jobs.AmendCounts, error)
 	RetryJob(ctx context.Context, id jobs.ID) (jobs.RetryCounts, error)
 	RetryBatch(ctx context.Context, batch string, states []jobs.State) (jobs.RetryCounts, error)
 	CancelJob(ctx context.Context, id jobs.ID) (jobs.CancelCounts, error)
