@@ -33,8 +33,12 @@ func resultsCommand() *cli.Command {
 				return err
 			}
 			return withStore(c, func(store jobs.Store) error {
-				if _, err := store.Batch(c.Context, batch); err != nil {
+				b, err := store.Batch(c.Context, batch)
+				if err != nil {
 					return err
+				}
+				if err := results.CheckRows(b); err != nil {
+					return badUsage("--%w", err)
 				}
 				return writeOut(c, func(w io.Writer) error { return results.Write(c.Context, w, store, batch) })
 			})
@@ -54,27 +58,16 @@ func resultsOptions(c *cli.Context) (summary.Results, error) {
 		}
 		r.Format = summary.JSONL
 	}
-	if r.Excel && r.Format != summary.CSV && r.Format != summary.TSV {
-		return r, badUsage("--%s is for csv and tsv, not for %s", excelFlag.Name, r.Format)
-	}
-	if c.IsSet(delimiterFlag.Name) {
-		if r.Format != summary.CSV {
-			return r, badUsage("--%s is for csv, not for %s", delimiterFlag.Name, r.Format)
-		}
-		given := c.String(delimiterFlag.Name)
+	if given := c.String(delimiterFlag.Name); c.IsSet(delimiterFlag.Name) {
 		var known bool
-		if r.Delimiter, known = delimiters[given]; !known {
+		if r.Delimiter, known = summary.ParseDelimiter(given); !known {
 			return r, badUsage("--%s %q: want one of , ; | and tab", delimiterFlag.Name, given)
 		}
+	}
+	if err := r.Check(); err != nil {
+		return r, badUsage("--%w", err)
 	}
 	var err error
 	r.States, err = stateValues(c)
 	return r, err
-}
-
-// delimiters are the values of --delimiter. They are the delimiters that inputs
-// can have, because results are input again.
-var delimiters = map[string]string{
-	",": ",", ";": ";", "|": "|", "\t": "\t", `\t`: "\t",
-	"comma": ",", "semicolon": ";", "pipe": "|", "tab": "\t",
 }

@@ -207,3 +207,20 @@ func TestFormulasAreEscaped(t *testing.T) {
 		}
 	}
 }
+
+func TestCheckRows(t *testing.T) {
+	b := jobs.Batch{Counts: jobs.Counts{Rows: 1 << 20, ByState: map[jobs.State]int64{jobs.Done: 1<<20 - 1, jobs.Failed: 1}}}
+	for _, test := range []struct {
+		results Results
+		ok      bool
+	}{
+		{Results{Format: XLSX}, false},
+		{Results{Format: CSV}, true},
+		{Results{Format: XLSX, States: []jobs.State{jobs.Done}}, true},
+		{Results{Format: XLSX, States: []jobs.State{jobs.Done, jobs.Failed}}, false},
+	} {
+		if err := test.results.CheckRows(b); (err == nil) != test.ok {
+			t.Errorf("%+v: %v", test.results, err)
+		}
+	}
+}

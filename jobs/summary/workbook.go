@@ -132,7 +132,7 @@ func fill(color string) excelize.Fill {
 // append writes cells as the next row.
 func (b *workbook) append(cells []any) error {
 	if b.rows == maxSheetRows {
-		return fmt.Errorf("a sheet of xlsx has at most %s rows: write csv, or only rows in some states", grouped(maxSheetRows))
+		return &OptionError{"format", tooManyRows}
 	}
 	b.rows++
 	return b.sheet.SetRow("A"+strconv.Itoa(b.rows), cells)

@@ -188,7 +188,7 @@ func TestWorkbookCutsTexts(t *testing.T) {
 
 func TestWorkbookLimitsRows(t *testing.T) {
 	b := &workbook{rows: maxSheetRows}
-	if err := b.append(nil); err == nil || !strings.Contains(err.Error(), "1,048,576 rows") {
+	if err := b.append(nil); err == nil || !strings.Contains(err.Error(), "1,048,575 rows") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"iter"
 	"net/http"
 	"strconv"
 	"strings"
@@ -29,8 +30,57 @@ type batchSummary struct {
 
 type batchResults struct {
 	BatchPath
-	Format string   `query:"format" enum:"csv,ndjson" default:"csv" doc:"csv has the delimiter, byte order mark and line ends of the input"`
-	State  []string `query:"state" enum:"queued,submitting,pending,done,failed,timed_out,canceled,duplicate,rejected" doc:"Only rows in one of these states"`
+	Format    string   `query:"format" enum:"csv,tsv,ndjson,jsonl,xlsx" doc:"Overrides the Accept header; default: csv, with the delimiter, byte order mark and line ends of the input. ndjson and jsonl are the same"`
+	State     []string `query:"state" enum:"queued,submitting,pending,done,failed,timed_out,canceled,duplicate,rejected" doc:"Only rows in one of these states"`
+	Delimiter string   `query:"delimiter" enum:"comma,semicolon,pipe,tab" doc:"With csv: separates the cells; default: as in the input"`
+	Excel     bool     `query:"excel" doc:"With csv and tsv: write a byte order mark, CRLF line ends and times as Excel reads them"`
+	Accept    string   `header:"Accept" hidden:"true"`
+}
+
+// resultKind is a format of results.
+type resultKind struct {
+	name, ending, media string
+	format              summary.Format
+}
+
+// resultKinds lists the formats of results. The first is the default. Only the
+// first of those with the same media type is chosen by it.
+var resultKinds = []resultKind{
+	{"csv", ".csv", "text/csv", summary.CSV},
+	{"tsv", ".tsv", "text/tab-separated-values", summary.TSV},
+	{"ndjson", ".ndjson", "application/x-ndjson", summary.JSONL},
+	{"jsonl", ".jsonl", "application/x-ndjson", summary.JSONL},
+	{"xlsx", ".xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", summary.XLSX},
+}
+
+// resultKindOf returns the format from the query, or else the first known one in
+// the Accept header.
+func resultKindOf(query, accept string) resultKind {
+	for _, kind := range resultKinds {
+		if kind.name == query {
+			return kind
+		}
+	}
+	for media := range acceptedTypes(accept) {
+		for _, kind := range resultKinds {
+			if kind.media == media {
+				return kind
+			}
+		}
+	}
+	return resultKinds[0]
+}
+
+// acceptedTypes yields the media types in an Accept header, in their order.
+func acceptedTypes(accept string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for media := range strings.SplitSeq(accept, ",") {
+			media, _, _ = strings.Cut(media, ";")
+			if !yield(strings.ToLower(strings.TrimSpace(media))) {
+				return
+			}
+		}
+	}
 }
 
 // report is a response that is streamed.
@@ -49,7 +99,11 @@ func (s *server) reportRoutes() {
 	huma.Register(s.api, sum, s.getSummary)
 
 	results := operation(http.MethodGet, "/v1/batches/{id}/results", "getResults", "batches", "Get every row with its result, in the order of the input", http.StatusNotFound, http.StatusConflict)
-	results.Responses = plainResponse(http.StatusOK, "The rows", "text/csv", "application/x-ndjson")
+	var media []string
+	for _, kind := range resultKinds {
+		media = append(media, kind.media)
+	}
+	results.Responses = plainResponse(http.StatusOK, "The rows", media...)
 	huma.Register(s.api, results, s.getResults)
 }
 
@@ -91,9 +145,8 @@ func summaryFormat(query, accept string) string {
 	if query != "" {
 		return query
 	}
-	for kind := range strings.SplitSeq(accept, ",") {
-		kind, _, _ = strings.Cut(kind, ";")
-		switch strings.ToLower(strings.TrimSpace(kind)) {
+	for media := range acceptedTypes(accept) {
+		switch media {
 		case "text/html":
 			return "html"
 		case "text/csv":
@@ -106,19 +159,29 @@ func summaryFormat(query, accept string) string {
 }
 
 func (s *server) getResults(ctx context.Context, in *batchResults) (*report, error) {
-	if _, err := s.importedBatch(ctx, in.ID); err != nil {
+	b, err := s.importedBatch(ctx, in.ID)
+	if err != nil {
 		return nil, err
 	}
-	var results summary.Results
+	kind := resultKindOf(in.Format, in.Accept)
+	results := summary.Results{Format: kind.format, Excel: in.Excel}
+	results.Delimiter, _ = summary.ParseDelimiter(in.Delimiter)
 	for _, state := range in.State {
 		results.States = append(results.States, jobs.State(state))
 	}
-	kind, name := "text/csv; charset=utf-8", in.ID+".csv"
-	if in.Format == "ndjson" {
-		results.Format = summary.JSONL
-		kind, name = "application/x-ndjson", in.ID+".ndjson"
+	err = results.Check()
+	if err == nil {
+		err = results.CheckRows(b)
 	}
-	return s.report(ctx, in.ID, kind, name, func(w io.Writer) error { return results.Write(ctx, w, s.visibleStore(ctx), in.ID) }), nil
+	var wrong *summary.OptionError
+	if errors.As(err, &wrong) {
+		return nil, invalid("query."+wrong.Option, wrong)
+	}
+	media := kind.media
+	if strings.HasPrefix(media, "text/") {
+		media += "; charset=utf-8"
+	}
+	return s.report(ctx, in.ID, media, in.ID+kind.ending, func(w io.Writer) error { return results.Write(ctx, w, s.visibleStore(ctx), in.ID) }), nil
 }
 
 // report returns a response that write streams. If write fails, the connection is
