@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"shotline/client/parameter"
 	"shotline/jobs"
 	"shotline/jobs/csvfile"
 	"shotline/jobs/weburl"
@@ -151,4 +152,58 @@ func readStandard(text string, comma rune) (rows [][]string, lines []int, err er
 		}
 		rows, lines = append(rows, cells), append(lines, line)
 	}
+}
+
+// The line ends of a file and a byte order mark do not change what is read.
+func FuzzLayout(f *testing.F) {
+	for _, text := range []string{"url,a\nhttps://a.b,1\n", "https://a.b\n#c\nc.d\n", "Title\n\n#,Page;x\n1,a.b\n2,c.d\n", "sep=;\nurl;a\na.b;1\n", "1,a.b\n2,c.d\n", "width|url\n800|a.b\n"} {
+		f.Add(text, "")
+		f.Add(text, "2")
+	}
+	f.Fuzz(func(t *testing.T, text, column string) {
+		if strings.ContainsAny(text, "\r\"") || strings.HasPrefix(text, "\ufeff") || len(text) > 4000 {
+			return // a quoted cell keeps its line ends
+		}
+		opts := csvfile.Options{URLColumn: column, MaxRow: 5000}
+		columns, rows, err := all(t, []byte(text), opts)
+		for _, other := range []string{strings.ReplaceAll(text, "\n", "\r\n"), strings.ReplaceAll(text, "\n", "\r"), "\ufeff" + text} {
+			otherColumns, otherRows, otherErr := all(t, []byte(other), opts)
+			if (err == nil) != (otherErr == nil) || !cmp.Equal(columns, otherColumns) || !cmp.Equal(rows, otherRows) {
+				t.Fatalf("%q: %q, %v; %q: %q, %v\n%s", text, columns, err, other, otherColumns, otherErr, cmp.Diff(rows, otherRows))
+			}
+		}
+	})
+}
+
+// A column with the name of a parameter is sent as a whole or is the user's own,
+// and rejects no row.
+func FuzzCandidates(f *testing.F) {
+	f.Add("width", "800", "60 cm", "")
+	f.Add("Size", "page", "screen", "XL")
+	f.Add("hide_ads", "yes", "1", "no")
+	f.Add("steps", "[]", "{", "x")
+	f.Fuzz(func(t *testing.T, name, a, b, c string) {
+		p, found := parameter.Lookup(name)
+		if !found || p.Reserved != "" || !utf8.ValidString(name+a+b+c) || strings.ContainsAny(name+a+b+c, "\r\x00\ufeff") {
+			return
+		}
+		var text bytes.Buffer
+		w := csv.NewWriter(&text)
+		w.WriteAll([][]string{{"url", name, "x"}, {"https://a.example/", a, "1"}, {"https://b.example/", b, "1"}, {"https://c.example/", c, "1"}})
+		_, rows, err := all(t, text.Bytes(), csvfile.Options{})
+		if err != nil || len(rows) != 3 {
+			t.Fatalf("%q: %d rows, %v", text.String(), len(rows), err)
+		}
+		sent, own := 0, 0
+		for i, row := range rows {
+			if row.Reject != "" || row.Cells[1] != []string{a, b, c}[i] {
+				t.Errorf("row %d: %+v", i+1, row)
+			}
+			sent += len(row.Params)
+			own += len(row.Metadata) - 1 // without x
+		}
+		if sent > 0 && own > 0 {
+			t.Errorf("%q: %d values are sent, and %d are the user's own", text.String(), sent, own)
+		}
+	})
 }

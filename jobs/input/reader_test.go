@@ -13,7 +13,6 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
-	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/xuri/excelize/v2"
@@ -405,33 +404,4 @@ func TestLargeWorkbook(t *testing.T) {
 	if r != nil || !errors.Is(err, input.ErrFormat) || !strings.Contains(err.Error(), "MiB unpacked") {
 		t.Errorf("got %v, %v", r, err)
 	}
-}
-
-// For any input, reading ends, and each row is valid or has a reason for its
-// rejection.
-func FuzzOpen(f *testing.F) {
-	for _, text := range []string{
-		tableText, zipped(f, tableText), encode(f, unicode.UTF16(unicode.LittleEndian, unicode.UseBOM), tableText), encode(f, charmap.Windows1252, tableText),
-		"{\"url\":\"a.example\",\"tags\":[\"x\"],\"params\":{\"width\":1},\"metadata\":{\"a\":null}}\n\"b.example\"\n", sheet(f, []any{"url"}, []any{"a.example"}),
-		"<?xml version=\"1.0\"?><urlset><url><loc>https://a.example/</loc></url></urlset>", "<sitemapindex><sitemap><loc>x</loc></sitemap></sitemapindex>",
-	} {
-		f.Add([]byte(text), "")
-	}
-	f.Add([]byte("\x83\x79\x81\x5b,x\n"), "shift_jis")
-	f.Fuzz(func(t *testing.T, data []byte, name string) {
-		r, err := input.Open(bytes.NewReader(data), input.Options{Encoding: name, MaxRow: 5000, MaxSize: 1 << 20, TempDir: t.TempDir()})
-		if err != nil {
-			return
-		}
-		defer r.Close()
-		for {
-			request, err := r.Next()
-			if err != nil {
-				return
-			}
-			if request.Reject == "" && request.URL == "" || !utf8.ValidString(request.URL+request.Reject+strings.Join(request.Cells, "")) {
-				t.Fatalf("%+v", request)
-			}
-		}
-	})
 }

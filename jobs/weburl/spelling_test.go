@@ -37,3 +37,27 @@ func TestSpellings(t *testing.T) {
 		}
 	}
 }
+
+// A spelling is ASCII and has no other spelling in its place. The one of a path is
+// how the path stands in a normalized URL.
+func FuzzSpellings(f *testing.F) {
+	for _, text := range []string{"bücher", "https://bücher.example/ü", "a/ä?ö#ü", "%zz", "xn--a", "http://", "#?", "{}|", "ﬃ.example"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		all := weburl.Spellings(text)
+		for _, spelling := range all {
+			if spelling == text || strings.ContainsFunc(spelling, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+				t.Errorf("Spellings(%q) = %q", text, all)
+			}
+		}
+		normal, err := weburl.Normalize("https://a.example/" + text)
+		if err != nil || weburl.Trim("x"+text) != "x"+text || strings.Contains(text, "://") {
+			return
+		}
+		path := strings.TrimPrefix(normal, "https://a.example/")
+		if !slices.Contains(append(all, text), path) && !strings.ContainsAny(text, "\\\t\r\n") && !strings.Contains("/"+text, "/.") && !strings.Contains("/"+text, "/%2") {
+			t.Errorf("%q stands as %q in a URL, and Spellings has only %q", text, path, all)
+		}
+	})
+}
