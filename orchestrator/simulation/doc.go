@@ -1,12 +1,13 @@
 // Package simulation runs Shotline in a simulated world with faults, one seed at a
 // time, and checks the promises after every move.
 //
-// The code under test is real: orchestrator, receiver, closer, callbacks, and SQLite
-// on a file. Everything around it is simulated: the vendor with its screenshots and
-// webhooks, the targets of callbacks, the queue, the operators at the command line,
-// and time. A scheduler lets one goroutine run at a time, from one stop point to the
-// next. The seed decides which goroutine runs and which fault comes next. So a seed is
-// one interleaving of several processes, and the same seed gives the same trace.
+// The code under test is real: orchestrator, receiver, closer, callbacks, downloads
+// into folders, and SQLite on a file. Everything around it is simulated: the vendor
+// with its screenshots, outputs and webhooks, the targets of callbacks, the queue, the
+// operators at the command line, and time. A scheduler lets one goroutine run at a
+// time, from one stop point to the next. The seed decides which goroutine runs and
+// which fault comes next. So a seed is one interleaving of several processes, and the
+// same seed gives the same trace.
 //
 // Planted bugs measure how much the simulation finds. TestPlantedBugs (make plant
 // for all of them) builds the simulation once for each of these bugs. It asserts that
@@ -87,6 +88,21 @@
 //	 34  P5      the Retry-After of a target is ignored
 //	  1  P5      a callback is dead after its first failure
 //	  8  P5      a sink of failures receives every end of a batch
+//	 94  P6      a file is recorded before it is saved
+//	  1  P8      a file of a worker that died is not claimed again
+//	  1  P8      files that were enqueued once are not enqueued again
+//	 49  P8      a task of files that is stuck blocks all later ones
+//	  2  P6      a job with another screenshot keeps its old file
+//	  2  P6      a file that is not saved stays recorded when its job is no longer done
+//	  1  P6      an order does not look at jobs that closed before
+//	  7  P6      an order of another folder leaves files in the old one
+//	  1  P6      two files take one name
+//	  1  P6      names that differ in case only are different names
+//	  1  P8      a file fails for ever after one run
+//	  1  P8      a file that is not ready counts as gone at once
+//	  4  P8      tries of a file are not counted
+//	  1  P9      a run repeats calls for a file without a limit
+//	 62  P6      a file that is cut off is saved
 //
 // The simulation cannot detect a missing fsync, because a simulated crash loses no
 // pages. A test of jobs/sqlite counts system calls to check that appends wait for the
