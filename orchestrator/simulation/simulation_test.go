@@ -37,7 +37,7 @@ func play(t *testing.T, seed uint64) (outcome Outcome) {
 func TestSeeds(t *testing.T) {
 	n := *seeds
 	if testing.Short() {
-		n = min(n, 8)
+		n = min(n, 4)
 	}
 	last := *first + uint64(n)
 	var all total
@@ -116,7 +116,7 @@ func playSeed(t *testing.T, seed uint64, all *total) {
 func TestSameSeedSameTrace(t *testing.T) {
 	n := uint64(6)
 	if testing.Short() {
-		n = 2
+		n = 1
 	}
 	for seed := range n {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
