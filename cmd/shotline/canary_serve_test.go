@@ -42,6 +42,9 @@ const control = "control-canary-11d7c9"
 // TestSecretsAreToldNowhere runs a serve through situations that tend to leak
 // secrets. Then it searches everything that was output or stored for each secret.
 func TestSecretsAreToldNowhere(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs almost all commands and a Redis server")
+	}
 	a := newLeakRig(t)
 	server := newRedisServer(t)
 	a.eventually("Redis requires its password", func() bool {

@@ -21,10 +21,15 @@ import (
 )
 
 // TestMain runs several tests at the same time even on machines with few CPUs,
-// because their processes mostly wait for each other. A -parallel flag on the
-// command line takes precedence.
+// because their processes mostly wait for each other: fewer with the race detector,
+// with which they compute more. A -parallel flag on the command line takes
+// precedence.
 func TestMain(m *testing.M) {
-	if err := flag.Set("test.parallel", "4"); err != nil {
+	parallel := "8"
+	if raceDetector {
+		parallel = "4"
+	}
+	if err := flag.Set("test.parallel", parallel); err != nil {
 		panic(err)
 	}
 	testscript.Main(tests{m}, map[string]func(){"shotline": main})
