@@ -13,6 +13,7 @@ var walkTests = []test{
 	{"seed 1", func(f *fixture) { walk(f, 1) }},
 	{"seed 2", func(f *fixture) { walk(f, 2) }},
 	{"seed 3", func(f *fixture) { walk(f, 3) }},
+	{"seed 4", func(f *fixture) { walk(f, 4) }},
 }
 
 // walkSteps returns the number of steps of a walk.
@@ -20,7 +21,7 @@ func walkSteps() int {
 	if testing.Short() {
 		return 100
 	}
-	return 500
+	return 300
 }
 
 // sentCreate is a create that took effect: one attempt of a job.
