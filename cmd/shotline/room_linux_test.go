@@ -26,7 +26,7 @@ func TestImportLeavesRoomOnDisk(t *testing.T) {
 		var rows bytes.Buffer
 		rows.WriteString("url,note\n")
 		note := strings.Repeat("x", 8<<10)
-		for i := range 16_000 {
+		for i := range 12_000 {
 			fmt.Fprintf(&rows, "https://a.test/%d,%s\n", i, note)
 		}
 		for file, text := range map[string][]byte{large: rows.Bytes(), small: []byte("https://a.test/\n")} {
