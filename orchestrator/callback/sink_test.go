@@ -220,6 +220,7 @@ func TestSlackText(t *testing.T) {
 func TestURLOfASinkIsSecret(t *testing.T) {
 	const canary = "hunter2canary"
 	to := newTarget(t, status(500))
+	to.Config.SetKeepAlivesEnabled(false) // otherwise the next attempt might use the connection that is being closed
 	r := newRig(t, sink(t, "ops", to.URL+"/"+canary+"?token="+canary))
 	r.cancel(r.job(""))
 	r.work()
