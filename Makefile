@@ -50,9 +50,12 @@ quick: lint ## lint, then a small version of the tests
 # detector would no longer see what it synchronizes.
 BROWSER := ./client/sandbox/chrome
 WAZERO  := github.com/tetratelabs/wazero/internal
-UNRACED := compress/flate image/... golang.org/x/image/vp8 golang.org/x/image/vp8l golang.org/x/image/vector \
+UNRACED := compress/flate image/... golang.org/x/image/draw golang.org/x/image/vp8 golang.org/x/image/vp8l golang.org/x/image/vector \
 	$(addprefix $(WAZERO)/,leb128 wasm/binary engine/wazevo/ssa engine/wazevo/frontend engine/wazevo/backend/...)
-GOTEST   = RAPID_SEED=1 RAPID_CHECKS=50 $(GO) tool gotestsum --format pkgname --jsonfile $(BUILD)/$(1).json -- -race $(UNRACED:%=-gcflags=%=-race=false) -count=1 -timeout 10m
+# TestTorture builds the program with RACEFLAGS, so that the packages are compiled
+# once.
+RACEFLAGS = $(UNRACED:%=-gcflags=%=-race=false)
+GOTEST   = RACEFLAGS="$(RACEFLAGS)" RAPID_SEED=1 RAPID_CHECKS=50 $(GO) tool gotestsum --format pkgname --jsonfile $(BUILD)/$(1).json -- -race $(RACEFLAGS) -count=1 -timeout 10m
 test: deps lint ## lint, then all tests with the race detector
 	@mkdir -p $(BUILD)
 	$(call GOTEST,browser-test) $(BROWSER)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -99,13 +100,14 @@ func newRig(t *testing.T, seed int64) *rig {
 	return r
 }
 
-// build builds the binary, with the race detector if the test uses it.
+// build builds the binary, with the race detector if the test uses it, and then with
+// the flags of the environment variable RACEFLAGS.
 func (r *rig) build() {
 	r.t.Helper()
 	r.binary = filepath.Join(r.folder, "shotline")
 	args := []string{"build", "-ldflags=-s -w", "-o", r.binary}
 	if raceDetector {
-		args = append(args, "-race")
+		args = append(append(args, "-race"), strings.Fields(os.Getenv("RACEFLAGS"))...)
 	}
 	if out, err := exec.Command("go", append(args, "shotline/cmd/shotline")...).CombinedOutput(); err != nil {
 		r.t.Fatalf("go build: %v\n%s", err, out)
