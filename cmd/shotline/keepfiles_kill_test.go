@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -16,8 +17,9 @@ import (
 	"shotline/jobs/sqlite"
 )
 
-// imageGate is a proxy that lets some images through. It cuts the others in the
-// middle and keeps their connections open until the caller ends.
+// imageGate is a proxy that lets some images through, with their id at the end. It
+// cuts the others in the middle and keeps their connections open until the caller
+// ends.
 type imageGate struct {
 	vendor string
 	cut    chan struct{} // receives a value for each image that was cut
@@ -48,12 +50,16 @@ func (g *imageGate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 		return
 	}
+	isImage := strings.HasSuffix(r.URL.Path, "/thumbnail")
+	if isImage {
+		body = append(body, r.URL.Query().Get("id")...)
+	}
 	for name, values := range response.Header {
 		w.Header()[name] = values
 	}
 	w.Header().Set("Content-Length", fmt.Sprint(len(body)))
 	w.WriteHeader(response.StatusCode)
-	if strings.HasSuffix(r.URL.Path, "/thumbnail") {
+	if isImage {
 		g.mu.Lock()
 		g.allowed--
 		passes := g.allowed >= 0
@@ -136,28 +142,27 @@ func TestFilesSurviveKills(t *testing.T) {
 	if err != nil || len(files) != n {
 		t.Fatalf("%d files are recorded (%v)", len(files), err)
 	}
-	seen := map[string]bool{}
 	for _, f := range files {
 		got, err := os.ReadFile(filepath.Join(dir, f.Name))
 		if err != nil {
 			t.Error(err)
 		}
-		if want := s.image(f.Screenshot); string(got) != want || seen[string(got)] {
+		if want := s.image(f.Screenshot); string(got) != want {
 			t.Errorf("%s has %d bytes and not the %d of screenshot %s", f.Name, len(got), len(want), f.Screenshot)
 		}
-		seen[string(got)] = true
 	}
-	if names := filesIn(t, dir); len(names) != n {
-		t.Errorf("%d files are on disk, want %d: %q", len(names), n, names)
+	names := filesIn(t, dir)
+	if len(names) != n+1 || !slices.Contains(names, "manifest.jsonl") {
+		t.Errorf("%d files are on disk, want %d and the manifest: %q", len(names), n, names)
 	}
 }
 
-// image returns an image as the vendor has it.
+// image returns an image as it passes the gate.
 func (s *stage) image(screenshot string) string {
 	s.t.Helper()
 	status, body := s.ask(strings.TrimPrefix(s.vendor.url, "http://"), "/api/v1/screenshot/thumbnail?id="+screenshot+"&key="+testKey)
 	if status != http.StatusOK {
 		s.t.Errorf("image of %s: status %d", screenshot, status)
 	}
-	return body
+	return body + screenshot
 }
