@@ -184,7 +184,7 @@ func FuzzCandidates(f *testing.F) {
 	f.Add("steps", "[]", "{", "x")
 	f.Fuzz(func(t *testing.T, name, a, b, c string) {
 		p, found := parameter.Lookup(name)
-		if !found || p.Reserved != "" || !utf8.ValidString(name+a+b+c) || strings.ContainsAny(name+a+b+c, "\r\x00\ufeff") {
+		if !found || p.Reserved != "" || !utf8.ValidString(strings.Join([]string{name, a, b, c}, " ")) || strings.ContainsAny(name+a+b+c, "\r\x00\ufeff") {
 			return
 		}
 		var text bytes.Buffer

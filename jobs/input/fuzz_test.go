@@ -66,6 +66,9 @@ func readAll(text string, opts input.Options) (columns []string, rows []jobs.Req
 	}
 }
 
+// areUTF8 reports whether each of the texts is.
+func areUTF8(texts ...string) bool { return utf8.ValidString(strings.Join(texts, " ")) }
+
 // A text has the same rows in UTF-8, in UTF-16 and compressed.
 func FuzzEncodings(f *testing.F) {
 	for _, text := range []string{tableText, "https://a.example/é\n", "{\"url\":\"a.example\",\"n\":\"日\"}\n", "<urlset><url><loc>https://a.example/</loc></url></urlset>", "name;url\n😀;a.example\n"} {
@@ -101,7 +104,7 @@ func FuzzJSONLines(f *testing.F) {
 	f.Add("", "steps", "[", "job_id", "b1-1", "\"b.example\"")
 	f.Add("a b", "KEY", "x", "", "\u2028", "[1]")
 	f.Fuzz(func(t *testing.T, url, param, value, field, text, other string) {
-		if !utf8.ValidString(url+param+value+field+text) || strings.ContainsAny(other, "\r\n") || strings.ContainsAny(url+param+value+field+text, "\x00") || len(other) > 4000 {
+		if !areUTF8(url, param, value, field, text, other) || strings.ContainsAny(other, "\r\n") || strings.ContainsAny(url+param+value+field+text, "\x00") || len(other) > 4000 {
 			return
 		}
 		fields := csvfile.Fields{URL: url, Params: map[string]any{param: value}, Metadata: jobs.Metadata{field: text}}
@@ -137,7 +140,7 @@ func FuzzSitemap(f *testing.F) {
 	f.Add("https://a.example/?a=1&b=2", "b.example", true)
 	f.Add(" <x> ", "\u2028", false)
 	f.Fuzz(func(t *testing.T, first, second string, declared bool) {
-		if !utf8.ValidString(first+second) || strings.ContainsFunc(first+second, func(r rune) bool { return r < ' ' || r == 0xfffe || r == 0xffff }) || len(first+second) > 4000 {
+		if !areUTF8(first, second) || strings.ContainsFunc(first+second, func(r rune) bool { return r < ' ' || r == 0xfffe || r == 0xffff }) || len(first+second) > 4000 {
 			return // XML cannot contain these
 		}
 		var text bytes.Buffer
@@ -172,7 +175,7 @@ func FuzzWorkbook(f *testing.F) {
 	f.Add("width", "", "=1+1", "x", "1e20")
 	f.Fuzz(func(t *testing.T, head, a, b, c, d string) {
 		all := head + a + b + c + d
-		if !utf8.ValidString(all) || len(all) > 4000 || strings.ContainsFunc(all, func(r rune) bool { return r < ' ' && r != '\n' || r == 0xfffe || r == 0xffff || r == '_' }) {
+		if !areUTF8(head, a, b, c, d) || len(all) > 4000 || strings.ContainsFunc(all, func(r rune) bool { return r < ' ' && r != '\n' || r == 0xfffe || r == 0xffff || r == '_' }) {
 			return // a workbook writes these as _x0000_
 		}
 		_, rows, err := readAll(sheet(t, []any{"url", head}, []any{a, b}, []any{c, d}), input.Options{TempDir: t.TempDir()})
