@@ -28,6 +28,10 @@ var (
 	parallelFlag  = &cli.IntFlag{Name: "parallel", Value: download.DefaultParallel, Usage: "fetch `N` files at once"}
 )
 
+// downloadCache is the cache of the database for a download, in bytes. It records
+// files in the order of rows, so a larger one would only fill with the batch.
+const downloadCache = 2 << 20
+
 // maxParallel is the largest value of --parallel.
 const maxParallel = 64
 
@@ -43,7 +47,8 @@ func downloadCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return withStore(c, func(store jobs.Store) error { return d.do(c, store) })
+			options := jobs.OpenOptions{Purpose: jobs.ForCommand, CacheBytes: downloadCache}
+			return withStoreOptions(c, options, func(store jobs.Store) error { return d.do(c, store) })
 		},
 	}
 }

@@ -39,6 +39,11 @@ func openStore(ctx context.Context, database string, o jobs.OpenOptions) (jobs.S
 // withStore opens the store of --db and calls do. It fails if the file does not
 // exist: a mistyped name must not leave an empty database behind.
 func withStore(c *cli.Context, do func(jobs.Store) error) error {
+	return withStoreOptions(c, jobs.OpenOptions{Purpose: jobs.ForCommand}, do)
+}
+
+// withStoreOptions is withStore with options. It sets the logger.
+func withStoreOptions(c *cli.Context, o jobs.OpenOptions, do func(jobs.Store) error) error {
 	database := c.String(dbFlag.Name)
 	open, err := storeOpener(database)
 	if err != nil {
@@ -47,11 +52,10 @@ func withStore(c *cli.Context, do func(jobs.Store) error) error {
 	if _, err := os.Stat(database); errors.Is(err, os.ErrNotExist) {
 		return badUsage("--db %s: there is no such database", database)
 	}
-	log, err := newLogger(c, slog.LevelWarn)
-	if err != nil {
+	if o.Logger, err = newLogger(c, slog.LevelWarn); err != nil {
 		return err
 	}
-	store, err := open(c.Context, jobs.OpenOptions{Purpose: jobs.ForCommand, Logger: log})
+	store, err := open(c.Context, o)
 	if err != nil {
 		return err
 	}
