@@ -47,7 +47,7 @@ var replayTests = []test{
 			filter  jobs.CallbackFilter
 			n, want int
 		}{
-			"dead":            {jobs.CallbackFilter{States: all}, 2600, 2600}, // more than a store changes in one transaction
+			"dead":            {jobs.CallbackFilter{States: all}, 1100, 1100}, // more than a store changes in one transaction
 			"dead of a sink":  {jobs.CallbackFilter{States: all, Sink: "a"}, 20, 10},
 			"dead of a batch": {jobs.CallbackFilter{States: all, Batch: "b1"}, 20, 0},
 			"a page's bounds": {jobs.CallbackFilter{Sink: "b", Before: 5, Limit: 1}, 20, 10},
