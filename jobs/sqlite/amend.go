@@ -78,39 +78,6 @@ func encodeAmendments(batch string, amendments []jobs.Amendment, at time.Time) (
 	return encoded, nil
 }
 
-// importedWith returns the places of the rows of a batch that have the same key as
-// one of the amendments, by key. It skips the keys of amendments that keep the key
-// of their row.
-func (s *Store) importedWith(ctx context.Context, batchSeq int64, amendments []amendment) (map[string][]int64, error) {
-	wanted := map[string][]int64{}
-	for _, a := range amendments {
-		same := false
-		err := s.read(ctx, func(row scanner) error { return row.Scan(&same) },
-			`SELECT request_key IS ? FROM jobs WHERE seq = ?`, a.values[valueKey], a.seq)
-		if err != nil {
-			return nil, err
-		}
-		if !same && a.key() != nil {
-			wanted[string(a.key())] = nil
-		}
-	}
-	if len(wanted) == 0 {
-		return nil, nil
-	}
-	err := s.read(ctx, func(row scanner) error {
-		var seq int64
-		var key []byte
-		if err := row.Scan(&seq, &key); err != nil {
-			return err
-		}
-		if places, found := wanted[string(key)]; found {
-			wanted[string(key)] = append(places, seq)
-		}
-		return nil
-	}, `SELECT seq, request_key FROM jobs WHERE seq BETWEEN ? AND ? AND request_key IS NOT NULL`, rowSeq(batchSeq, 1), rowSeq(batchSeq, maxRow))
-	return wanted, err
-}
-
 // amender holds the state of one call of Amend in its transaction.
 type amender struct {
 	*tx

@@ -132,6 +132,7 @@ func TestHotQueriesUseTheirIndex(t *testing.T) {
 		"read amended":    {readAmended, "INTEGER PRIMARY KEY"},
 		"amend":           {replaceRequest, "INTEGER PRIMARY KEY"},
 		"equal job":       {isEqualJob, "INTEGER PRIMARY KEY"},
+		"equal rows":      {rowsWithKeys, "INTEGER PRIMARY KEY (rowid>? AND rowid<?)"},
 		"amended job":     {amendedJob, "jobs_amended (batch_seq=? AND request_key=?)"},
 		"duplicates":      {firstDuplicate, "jobs_duplicates (batch_seq=? AND duplicate_of=?)"},
 		"repeat other":    {repeatOther, "jobs_duplicates (batch_seq=? AND duplicate_of=?)"},
