@@ -11,7 +11,7 @@ import (
 // host takes far longer than everything else, and lists repeat their hosts. It
 // has a fixed size: a host takes the place of another one with the same hash.
 // It is safe for concurrent use.
-type hostCache [1024]atomic.Pointer[hostPair]
+type hostCache [8192]atomic.Pointer[hostPair]
 
 // hostPair is a host as it was written, and its normal form.
 type hostPair struct{ given, ascii string }
