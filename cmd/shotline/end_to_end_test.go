@@ -99,7 +99,7 @@ func (p *webhookProxy) pass(ctx context.Context, hook recordedWebhook) int {
 
 // smallRenderer renders on a small screen unless the width of the screen is given,
 // because drawing and encoding large images would take most of the time of some
-// tests.
+// tests. The screen has room for the URL, so images of different pages differ.
 type smallRenderer struct{ sandbox.PlainRenderer }
 
 func (p *smallRenderer) Measure(ctx context.Context, r sandbox.RenderRequest) (sandbox.Rendering, error) {
@@ -112,7 +112,7 @@ func (p *smallRenderer) Render(ctx context.Context, r sandbox.RenderRequest) (sa
 
 func onSmallScreen(r sandbox.RenderRequest) sandbox.RenderRequest {
 	if r.ScreenWidth == sandbox.DefaultScreenWidth {
-		r.ScreenWidth, r.ScreenHeight = 160, 100
+		r.ScreenWidth, r.ScreenHeight = 320, 160
 	}
 	return r
 }
