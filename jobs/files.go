@@ -45,8 +45,9 @@ type Files interface {
 	// or in another version.
 	NameFile(ctx context.Context, f File) error
 	// SettleFiles records what became of claimed files: saved, gone or failed, or
-	// still wanted, with the time of the next try. A file that is no longer wanted,
-	// or whose job has another screenshot by now, is skipped.
+	// still wanted, with the time of the next try. A file is skipped if it is no
+	// longer wanted, if its job has another screenshot by now, or if it was saved
+	// under a name that it no longer has.
 	SettleFiles(ctx context.Context, files []File, at time.Time) error
 	// RecordFiles records files that were saved without an order. It skips a file if
 	// an order applies to its batch and has another folder, and if its job has

@@ -177,12 +177,15 @@ func (s *Store) NameFile(ctx context.Context, f jobs.File) error {
 	return wrapError(err, "name a file of %s %q", f.Job, f.Name)
 }
 
-// settleFile frees the name of a file that does not exist.
+// settleFile frees the name of a file that does not exist. A saved file must still
+// have its name: the record loses it if the job or the order changes, and then
+// changes back.
 const settleFile = `UPDATE files SET state = ?1, size = ?2, type = ?3, error = ?4, tries = ?5, wake_at = ?6, saved_at = ?7,
 	name = CASE WHEN ?1 IN ('gone', 'failed') THEN '' ELSE name END, folded = CASE WHEN ?1 IN ('gone', 'failed') THEN '' ELSE folded END,
 	old_name = CASE ?1 WHEN 'saved' THEN '' ELSE old_name END, old_folded = CASE ?1 WHEN 'saved' THEN '' ELSE old_folded END,
 	old_size = CASE ?1 WHEN 'saved' THEN 0 ELSE old_size END, old_saved_at = CASE ?1 WHEN 'saved' THEN NULL ELSE old_saved_at END
-	WHERE job_seq = ?8 AND output = ?9 AND shot = ?10 AND state = 'wanted' AND screenshot = ?11 AND folder = ?12`
+	WHERE job_seq = ?8 AND output = ?9 AND shot = ?10 AND state = 'wanted' AND screenshot = ?11 AND folder = ?12
+		AND (?1 <> 'saved' OR name = ?13)`
 
 // SettleFiles implements jobs.Files.
 func (s *Store) SettleFiles(ctx context.Context, files []jobs.File, at time.Time) error {
@@ -221,7 +224,7 @@ func (s *Store) SettleFiles(ctx context.Context, files []jobs.File, at time.Time
 				}
 			}
 			_, err = t.exec(settleFile, string(f.State), f.Size, f.Type, f.Error, f.Tries, wake, saved,
-				seq, string(f.Output), f.Shot, f.Screenshot, f.Folder)
+				seq, string(f.Output), f.Shot, f.Screenshot, f.Folder, f.Name)
 			if err != nil {
 				return err
 			}

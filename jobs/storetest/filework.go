@@ -134,6 +134,25 @@ var fileWorkTests = []test{
 		f.later(fileClaim)
 		wantSame(f, "claimed later", len(f.claimFiles()), 1)
 	}},
+	{"a file that was saved under a lost name is fetched again", func(f *fixture) {
+		f.doneJobs("b1", 1)
+		f.order("b1", folderA)
+		f.wantFiles(1)
+		w := f.claimFiles()[0]
+		w.File.Name = "1.png"
+		f.must(f.NameFile(f.ctx(), w.File), "name")
+		for _, folder := range []string{folderB, folderA} {
+			f.order("b1", folder)
+			f.wantFiles(1)
+		}
+		f.settleFile(w, jobs.FileSaved)
+		wantSame(f, "state", f.filesOf("b1")[0].State, jobs.FileWanted)
+		f.later(fileClaim)
+		w = f.claimFiles()[0]
+		wantSame(f, "name", w.File.Name, "")
+		f.save(w, "1.png")
+		wantSame(f, "counts", f.countFiles("b1"), jobs.FileCounts{Saved: 1, Bytes: 7})
+	}},
 	{"only the rows of the range have their files returned", func(f *fixture) {
 		f.doneJobs("b1", 4)
 		f.order("b1", folderA)
