@@ -70,6 +70,7 @@ type Manifest struct {
 	batches map[string]int    // numbers of the batches, for keys
 	offsets map[uint64]int64  // of the newest entry by key
 	names   map[uint64]uint64 // keys by the hash of the folded name
+	claims  map[uint64]uint64 // hashes of claimed names that have no entry yet, by key
 }
 
 // key identifies a file of a job. Keys sort by batch, row, output and shot.
@@ -85,6 +86,7 @@ func (m *Manifest) key(id jobs.ID, output jobs.Output, shot int) uint64 {
 func (m *Manifest) index(e Entry, offset int64) {
 	key := m.key(e.Job, e.Output, e.Shot)
 	m.offsets[key] = offset
+	delete(m.claims, key)
 	if e.File != "" {
 		m.names[m.hash(e.File)] = key
 	}
@@ -112,7 +114,8 @@ func (m *Manifest) Entry(id jobs.ID, output jobs.Output, shot int) (e Entry, fou
 }
 
 // Claim reserves a name for a file. It returns false if another file has the name,
-// ignoring case. The claim becomes durable with the file's entry.
+// ignoring case. The claim becomes durable with the file's entry. Until then,
+// another claim for the file replaces it.
 func (m *Manifest) Claim(name string, f jobs.File) (claimed bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -120,10 +123,17 @@ func (m *Manifest) Claim(name string, f jobs.File) (claimed bool, err error) {
 		return false, err
 	}
 	key, hash := m.key(f.Job, f.Output, f.Shot), m.hash(name)
-	if owner, taken := m.names[hash]; taken && owner != key {
+	owner, taken := m.names[hash]
+	if taken && owner != key {
 		return false, nil
 	}
-	m.names[hash] = key
+	if earlier, claimed := m.claims[key]; claimed && earlier != hash {
+		delete(m.names, earlier)
+		delete(m.claims, key)
+	}
+	if !taken {
+		m.names[hash], m.claims[key] = key, hash
+	}
 	return true, nil
 }
 

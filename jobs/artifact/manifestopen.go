@@ -34,7 +34,8 @@ func OpenManifest(folder *Folder) (*Manifest, error) {
 // manifest.
 func ExtendManifest(folder *Folder) (_ *Manifest, err error) {
 	m := &Manifest{
-		folder: folder, seed: maphash.MakeSeed(), batches: map[string]int{}, offsets: map[uint64]int64{}, names: map[uint64]uint64{},
+		folder: folder, seed: maphash.MakeSeed(),
+		batches: map[string]int{}, offsets: map[uint64]int64{}, names: map[uint64]uint64{}, claims: map[uint64]uint64{},
 	}
 	if err := m.open(); err != nil {
 		return nil, err

@@ -11,17 +11,39 @@ import (
 	"shotline/jobs/artifact"
 )
 
+// Names remembers which numbers are taken in the names of a folder's files, so that
+// they are not tried again in each Run. Its methods are safe for concurrent use.
+type Names struct {
+	mu   sync.Mutex
+	next map[string]int // the numbers to try next by the folded name
+}
+
+// NewNames returns Names that know nothing yet.
+func NewNames() *Names { return &Names{next: map[string]int{}} }
+
+// maxNames limits the memory of Names.
+const maxNames = 10_000
+
+func (n *Names) after(wanted string) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return max(n.next[jobs.FoldName(wanted)], 2)
+}
+
+func (n *Names) setAfter(wanted string, number int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(n.next) >= maxNames {
+		clear(n.next)
+	}
+	n.next[jobs.FoldName(wanted)] = number
+}
+
 // namer gives files names that no other file has.
 type namer struct {
 	ledger Ledger
-	mu     sync.Mutex
-	// suffixes are the next numbers to try for names that are taken. It saves the
-	// time of trying the lower ones again.
-	suffixes map[string]int
+	names  *Names
 }
-
-// maxSuffixes limits the memory of a namer.
-const maxSuffixes = 10_000
 
 // maxSuffix is the largest number in a name.
 const maxSuffix = 10_000_000
@@ -46,27 +68,43 @@ func (n *namer) assign(ctx context.Context, w *Work, extension string) error {
 			return err
 		}
 	}
-	folded := jobs.FoldName(wanted)
-	n.mu.Lock()
-	number := max(n.suffixes[folded], 2)
-	n.mu.Unlock()
-	// The numbers of an earlier run are not known. Growing steps find a free one
-	// soon.
-	for step := 1; number < maxSuffix; step *= 2 {
-		taken, err := n.try(ctx, w, artifact.AddSuffix(wanted, "-"+strconv.Itoa(number)))
-		if taken {
-			number += step
-			continue
+	return n.number(ctx, w, wanted)
+}
+
+// number gives the file the name with a number. The numbers of an earlier run are
+// not known. Growing steps find a free one soon, and halving the last step finds
+// the one after those that are taken, so that the numbers have no gaps.
+func (n *namer) number(ctx context.Context, w *Work, wanted string) error {
+	name := func(number int) string { return artifact.AddSuffix(wanted, "-"+strconv.Itoa(number)) }
+	low, high := n.names.after(wanted)-1, 0 // the largest that is taken, the smallest that is free
+	for step := 1; high == 0; step *= 2 {
+		if low >= maxSuffix {
+			return fmt.Errorf("name %s, or with a number up to %d: %w; use a template that gives each file its own name, such as with {job}", wanted, maxSuffix, jobs.ErrExists)
 		}
-		n.mu.Lock()
-		if len(n.suffixes) >= maxSuffixes {
-			clear(n.suffixes)
+		number := min(low+step, maxSuffix)
+		switch taken, err := n.try(ctx, w, name(number)); {
+		case taken:
+			low = number
+		case err != nil:
+			return err
+		default:
+			high = number
 		}
-		n.suffixes[folded] = number + 1
-		n.mu.Unlock()
-		return err
 	}
-	return fmt.Errorf("name %s: %w", wanted, jobs.ErrExists)
+	for high-low > 1 {
+		middle := low + (high-low)/2
+		switch taken, err := n.try(ctx, w, name(middle)); {
+		case taken:
+			low = middle
+		case err != nil:
+			return err
+		default:
+			high = middle
+		}
+	}
+	w.File.Name = name(high)
+	n.names.setAfter(wanted, high+1)
+	return nil
 }
 
 // try gives the file a name, and reports whether another file has it.

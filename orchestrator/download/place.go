@@ -71,14 +71,21 @@ func (l folderLedger) SettleFiles(ctx context.Context, works []Work) error {
 // folders are the folders that a Worker has open.
 type folders struct {
 	mode fs.FileMode
-	open map[string]*artifact.Folder
+	open map[string]openFolder
 }
 
-func (f *folders) folder(name string) (*artifact.Folder, error) {
-	if folder := f.open[name]; folder != nil {
+// openFolder is a folder and the numbers that its names have.
+type openFolder struct {
+	*artifact.Folder
+	names *Names
+}
+
+func (f *folders) folder(name string) (openFolder, error) {
+	if folder, isOpen := f.open[name]; isOpen {
 		return folder, nil
 	}
-	folder, err := artifact.OpenFolder(name, f.mode)
+	opened, err := artifact.OpenFolder(name, f.mode)
+	folder := openFolder{opened, NewNames()}
 	if err == nil {
 		f.open[name] = folder
 	}

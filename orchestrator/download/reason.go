@@ -5,6 +5,7 @@ import (
 	"io/fs"
 
 	"shotline/client"
+	"shotline/jobs"
 	"shotline/jobs/artifact"
 )
 
@@ -30,7 +31,7 @@ func reasonOf(err error) Reason {
 	var limit *client.RateLimitError
 	var refused *client.APIError
 	switch {
-	case errors.As(err, &disk), errors.Is(err, fs.ErrInvalid):
+	case errors.As(err, &disk), errors.Is(err, fs.ErrInvalid), errors.Is(err, jobs.ErrExists):
 		return ReasonDisk
 	case errors.As(err, &content):
 		return ReasonContent

@@ -91,6 +91,7 @@ type rig struct {
 	ended    []download.Work
 	recorded int             // saved files
 	ledger   download.Ledger // if not nil, instead of the manifest
+	names    *download.Names // see download.Parts
 }
 
 func newRig(t *testing.T, answer func(w http.ResponseWriter, path, id string, call int)) *rig {
@@ -176,7 +177,7 @@ func (r *rig) run(ctx context.Context, list rows) (download.Counts, error) {
 		ledger = r.ledger
 	}
 	return download.Run(ctx, r.config, download.Parts{
-		Vendor: r.client, Folder: r.folder, Ledger: ledger, Clock: clock{}, Ended: func(w download.Work) { r.ended = append(r.ended, w) },
+		Vendor: r.client, Folder: r.folder, Ledger: ledger, Clock: clock{}, Names: r.names, Ended: func(w download.Work) { r.ended = append(r.ended, w) },
 	}, works)
 }
 

@@ -39,6 +39,8 @@ type Parts struct {
 	Folder *artifact.Folder
 	Ledger Ledger
 	Clock  Clock
+	// Names are shared by the Runs for a folder. They can be nil.
+	Names *Names
 	// Ended is called for each file that has ended and is recorded, by one goroutine
 	// at a time. It can be nil.
 	Ended func(Work)
@@ -70,9 +72,11 @@ func Run(ctx context.Context, config Config, parts Parts, works iter.Seq2[Work, 
 	if config.Parallel <= 0 {
 		config.Parallel = DefaultParallel
 	}
+	if parts.Names == nil {
+		parts.Names = NewNames()
+	}
 	r := &runner{
-		Config: config, Parts: parts, pace: newPace(parts.Clock, config.Rate),
-		names: &namer{ledger: parts.Ledger, suffixes: map[string]int{}},
+		Config: config, Parts: parts, pace: newPace(parts.Clock, config.Rate), names: &namer{parts.Ledger, parts.Names},
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -122,11 +126,16 @@ func (r *runner) dispatch(ctx context.Context, works iter.Seq2[Work, error], que
 		if errors.Is(err, jobs.ErrLeaseLost) {
 			continue // the job has another screenshot by now, or none
 		}
-		if err != nil {
+		unnamed := errors.Is(err, jobs.ErrExists)
+		if err != nil && !unnamed {
 			return err
 		}
 		to := queue
-		if r.keep(&w) {
+		if unnamed {
+			w.File.Tries++
+			r.end(&w, err)
+			to = ended
+		} else if r.keep(&w) {
 			to = ended
 		}
 		select {

@@ -153,7 +153,7 @@ func (w *Worker) FetchFiles(ctx context.Context) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(w.stopping, cancel)()
-	open := &folders{w.Mode, map[string]*artifact.Folder{}}
+	open := &folders{w.Mode, map[string]openFolder{}}
 	defer func() { err = errors.Join(err, open.closeAll()) }()
 	for began := w.Clock.Now(); w.Clock.Now().Sub(began) < fetchTime && ctx.Err() == nil; {
 		now := w.Clock.Now()
@@ -202,7 +202,7 @@ func (w *Worker) fetchFolder(ctx context.Context, name string, claimed []jobs.Fi
 	if err != nil {
 		return err
 	}
-	manifest, err := OpenManifest(ctx, w.Clock, lockWait, func() (*artifact.Manifest, error) { return artifact.ExtendManifest(folder) })
+	manifest, err := OpenManifest(ctx, w.Clock, lockWait, func() (*artifact.Manifest, error) { return artifact.ExtendManifest(folder.Folder) })
 	if errors.Is(err, artifact.ErrLocked) {
 		return ledger.postpone(ctx, name)
 	}
@@ -210,7 +210,7 @@ func (w *Worker) fetchFolder(ctx context.Context, name string, claimed []jobs.Fi
 		return errors.Join(err, open.close(name))
 	}
 	_, err = Run(ctx, Config{Parallel: w.Parallel, Retry: w.retry}, Parts{
-		Vendor: w.Vendor, Folder: folder, Ledger: folderLedger{ledger, folder, manifest}, Clock: w.Clock,
+		Vendor: w.Vendor, Folder: folder.Folder, Ledger: folderLedger{ledger, folder.Folder, manifest}, Clock: w.Clock, Names: folder.names,
 	}, worksOf(name, claimed))
 	if err = errors.Join(err, manifest.Close()); err != nil {
 		err = errors.Join(err, open.close(name))
