@@ -102,6 +102,39 @@ func TestWorkerWaitsForTheFolder(t *testing.T) {
 	r.wantDisk("1.png", "2.png")
 }
 
+// unsettledOnce is a store whose first SettleFiles fails.
+type unsettledOnce struct {
+	jobs.Store
+	failed *bool
+}
+
+func (s unsettledOnce) SettleFiles(ctx context.Context, files []jobs.File, at time.Time) error {
+	if !*s.failed {
+		*s.failed = true
+		return jobs.ErrUnavailable
+	}
+	return s.Store.SettleFiles(ctx, files, at)
+}
+
+// TestWorkerReleasesWaitingFiles checks that files which wait for the folder can be
+// claimed before their claim ends if the wait could not be recorded.
+func TestWorkerReleasesWaitingFiles(t *testing.T) {
+	r := newWorkRig(t, 2, anyPNG)
+	m := r.openManifest()
+	r.finish("b1", 2)
+	r.order("b1", "{row}")
+	w := r.worker(unsettledOnce{r.store, new(bool)}, download.WorkConfig{})
+	r.watch(w, 1)
+	if err := w.FetchFiles(t.Context()); !errors.Is(err, jobs.ErrUnavailable) {
+		t.Errorf("error %v", err)
+	}
+	r.must(m.Close())
+	r.clock.later(70 * time.Second)
+	r.watch(w, 1)
+	r.must(w.FetchFiles(t.Context()))
+	r.wantCounts("b1", jobs.FileCounts{Saved: 2})
+}
+
 // freeingClock is a clock on which the manifest is closed after some looks.
 type freeingClock struct {
 	movedClock

@@ -164,15 +164,20 @@ func (l *storeLedger) postpone(ctx context.Context, folder string) error {
 	defer l.unlock()
 	now := l.Clock.Now()
 	var files []jobs.File
-	for key, f := range l.files {
+	for _, f := range l.files {
 		if f.Folder == folder {
 			f.State, f.WakeAt = jobs.FileWanted, now.Add(lockPause)
 			files = append(files, f)
-			delete(l.files, key)
 		}
 	}
 	l.Logger.Debug("another process writes to the folder", "folder", folder, "waiting", len(files))
-	return l.Store.SettleFiles(ctx, files, now)
+	if err := l.Store.SettleFiles(ctx, files, now); err != nil {
+		return err
+	}
+	for _, f := range files {
+		delete(l.files, keyOf(f))
+	}
+	return nil
 }
 
 // wakeAt sets when the files that are not settled can be claimed again. If there
