@@ -7,6 +7,7 @@ import (
 	"errors"
 	"hash/maphash"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"slices"
@@ -63,6 +64,7 @@ type Manifest struct {
 	folder *Folder
 	file   *os.File
 	seed   maphash.Seed
+	left   fs.FileInfo // of the file when it was closed last; nil if that is not known
 
 	mu      sync.Mutex
 	size    int64             // of the file
@@ -217,4 +219,7 @@ func (m *Manifest) Finish() error {
 }
 
 // Close releases the manifest for other processes.
-func (m *Manifest) Close() error { return m.file.Close() }
+func (m *Manifest) Close() error {
+	m.left, _ = m.file.Stat() // without it, the file is read again
+	return m.file.Close()
+}

@@ -144,6 +144,75 @@ func TestManifestClaims(t *testing.T) {
 	}
 }
 
+// TestManifestReopens checks that a manifest is read again only if another process
+// has changed it, and that claims without an entry end with Close.
+func TestManifestReopens(t *testing.T) {
+	t.Parallel()
+	f := openTestFolder(t, t.TempDir())
+	m := openTestManifest(t, f)
+	reopen := func(change func(other *Manifest), wantRead bool) {
+		t.Helper()
+		if err := m.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if change != nil {
+			other := openTestManifest(t, f)
+			change(other)
+			if err := other.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := m.Reopen(); err != nil {
+			t.Fatal(err)
+		}
+		if m.read != wantRead {
+			t.Errorf("it was read: %v, want %v", m.read, wantRead)
+		}
+	}
+	claim := func(name string, row int64, want bool) {
+		t.Helper()
+		if got, err := m.Claim(name, jobs.File{Job: jobs.ID{Batch: "b1", Row: row}, Output: jobs.OutputImage, Shot: 1}); got != want || err != nil {
+			t.Errorf("row %d claims %s: got %v (%v)", row, name, got, err)
+		}
+	}
+	claim("a.png", 1, true)
+	appendEntries(t, m, savedEntry(1, 1, "a.png"))
+	claim("c.png", 3, true)
+	reopen(nil, true)
+	claim("a.png", 2, false)
+	claim("c.png", 4, true)
+	appendEntries(t, m, savedEntry(4, 1, "c.png"))
+	reopen(func(other *Manifest) { appendEntries(t, other, savedEntry(2, 1, "b.png")) }, false)
+	claim("b.png", 5, false)
+	claim("a.png", 5, false)
+	reopen(func(other *Manifest) {
+		if err := other.Finish(); err != nil {
+			t.Fatal(err)
+		}
+	}, false)
+	claim("c.png", 5, false)
+	if e, found, err := m.Entry(jobs.ID{Batch: "b1", Row: 4}, jobs.OutputImage, 1); !found || err != nil || e.File != "c.png" {
+		t.Errorf("got entry %+v, found %v, error %v", e, found, err)
+	}
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	held := openTestManifest(t, f)
+	if err := m.Reopen(); !errors.Is(err, ErrLocked) {
+		t.Errorf("it was opened twice: %v", err)
+	}
+	if err := held.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Reopen(); err != nil || !m.read {
+		t.Errorf("after the other process: read %v, error %v", m.read, err)
+	}
+	claim("b.png", 5, false)
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestManifestAfterCrash checks that an incomplete last line is removed, and that a
 // damaged line or another file is refused and not changed.
 func TestManifestAfterCrash(t *testing.T) {

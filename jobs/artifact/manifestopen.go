@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"io"
+	"io/fs"
 	"os"
 )
 
@@ -32,42 +33,59 @@ func OpenManifest(folder *Folder) (*Manifest, error) {
 // ExtendManifest is like OpenManifest, but it reads the manifest only when that is
 // necessary, which it is not for Append. So it takes no longer for a large
 // manifest.
-func ExtendManifest(folder *Folder) (_ *Manifest, err error) {
-	m := &Manifest{
-		folder: folder, seed: maphash.MakeSeed(),
-		batches: map[string]int{}, offsets: map[uint64]int64{}, names: map[uint64]uint64{}, claims: map[uint64]uint64{},
-	}
-	if err := m.open(); err != nil {
+func ExtendManifest(folder *Folder) (*Manifest, error) {
+	m := &Manifest{folder: folder, seed: maphash.MakeSeed()}
+	if err := m.Reopen(); err != nil {
 		return nil, err
-	}
-	if err := m.repair(); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", ManifestName, err), m.file.Close())
 	}
 	return m, nil
 }
 
+// Reopen opens a manifest again that was closed. What was read is not read again if
+// the file is as Close left it. Claims without an entry have ended. After an error,
+// the manifest is still closed.
+func (m *Manifest) Reopen() error {
+	info, err := m.open()
+	if err != nil {
+		return err
+	}
+	if left := m.left; left == nil || !os.SameFile(left, info) || left.Size() != info.Size() || !left.ModTime().Equal(info.ModTime()) {
+		m.read = false
+		m.batches, m.offsets, m.names = map[string]int{}, map[uint64]int64{}, map[uint64]uint64{}
+	} else {
+		for _, hash := range m.claims {
+			delete(m.names, hash)
+		}
+	}
+	m.claims = map[uint64]uint64{}
+	if err := m.repair(); err != nil {
+		return errors.Join(fmt.Errorf("%s: %w", ManifestName, err), m.file.Close())
+	}
+	return nil
+}
+
 // open opens and locks the file. The process that had it before might have
 // replaced it in the meantime.
-func (m *Manifest) open() error {
+func (m *Manifest) open() (fs.FileInfo, error) {
 	for {
 		file, err := m.folder.root.OpenFile(ManifestName, os.O_CREATE|os.O_RDWR, m.folder.mode)
 		if err != nil {
-			return &DiskError{"open", ManifestName, err}
+			return nil, &DiskError{"open", ManifestName, err}
 		}
 		if err := lockManifest(file); err != nil {
-			return errors.Join(err, file.Close())
+			return nil, errors.Join(err, file.Close())
 		}
 		locked, err := file.Stat()
 		if err != nil {
-			return errors.Join(&DiskError{"open", ManifestName, err}, file.Close())
+			return nil, errors.Join(&DiskError{"open", ManifestName, err}, file.Close())
 		}
 		present, err := m.folder.root.Stat(ManifestName)
 		if err == nil && os.SameFile(locked, present) {
 			m.file, m.size = file, locked.Size()
-			return nil
+			return locked, nil
 		}
 		if err := file.Close(); err != nil {
-			return &DiskError{"open", ManifestName, err}
+			return nil, &DiskError{"open", ManifestName, err}
 		}
 	}
 }

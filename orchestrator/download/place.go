@@ -71,25 +71,36 @@ func (l folderLedger) SettleFiles(ctx context.Context, works []Work) error {
 // folders are the folders that a Worker has open.
 type folders struct {
 	mode fs.FileMode
-	open map[string]openFolder
+	open map[string]*openFolder
 }
 
-// openFolder is a folder and the numbers that its names have.
+// openFolder is a folder, the numbers that its names have, and its manifest, which
+// is closed between claims.
 type openFolder struct {
 	*artifact.Folder
-	names *Names
+	names    *Names
+	manifest *artifact.Manifest // nil until it was opened once
 }
 
-func (f *folders) folder(name string) (openFolder, error) {
-	if folder, isOpen := f.open[name]; isOpen {
+// openManifest opens the manifest for a claim.
+func (f *openFolder) openManifest() (_ *artifact.Manifest, err error) {
+	if f.manifest != nil {
+		return f.manifest, f.manifest.Reopen()
+	}
+	f.manifest, err = artifact.ExtendManifest(f.Folder)
+	return f.manifest, err
+}
+
+func (f *folders) folder(name string) (*openFolder, error) {
+	if folder := f.open[name]; folder != nil {
 		return folder, nil
 	}
-	opened, err := artifact.OpenFolder(name, f.mode)
-	folder := openFolder{opened, NewNames()}
-	if err == nil {
-		f.open[name] = folder
+	folder, err := artifact.OpenFolder(name, f.mode)
+	if err != nil {
+		return nil, err
 	}
-	return folder, err
+	f.open[name] = &openFolder{Folder: folder, names: NewNames()}
+	return f.open[name], nil
 }
 
 // close closes a folder. The next use opens it again, because somebody might have

@@ -153,7 +153,7 @@ func (w *Worker) FetchFiles(ctx context.Context) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(w.stopping, cancel)()
-	open := &folders{w.Mode, map[string]openFolder{}}
+	open := &folders{w.Mode, map[string]*openFolder{}}
 	defer func() { err = errors.Join(err, open.closeAll()) }()
 	for began := w.Clock.Now(); w.Clock.Now().Sub(began) < fetchTime && ctx.Err() == nil; {
 		now := w.Clock.Now()
@@ -202,7 +202,7 @@ func (w *Worker) fetchFolder(ctx context.Context, name string, claimed []jobs.Fi
 	if err != nil {
 		return err
 	}
-	manifest, err := OpenManifest(ctx, w.Clock, lockWait, func() (*artifact.Manifest, error) { return artifact.ExtendManifest(folder.Folder) })
+	manifest, err := OpenManifest(ctx, w.Clock, lockWait, folder.openManifest)
 	if errors.Is(err, artifact.ErrLocked) {
 		return ledger.postpone(ctx, name)
 	}
