@@ -43,7 +43,8 @@ type AmendCounts struct {
 }
 
 // SameAs reports whether r asks for the same screenshot as the row j: its URL,
-// parameters and tags are equal.
+// parameters and tags are equal. The screenshot does not depend on the other
+// fields.
 func (r Request) SameAs(j Job) bool {
 	return r.Reject == "" && j.State != Rejected && r.URL == j.URL &&
 		sameJSON(r.Params, len(r.Params), j.Params, len(j.Params)) && sameJSON(r.Tags, len(r.Tags), j.Tags, len(j.Tags))

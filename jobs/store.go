@@ -212,8 +212,8 @@ type Closures interface {
 	Retry(ctx context.Context, retries []Retry, at time.Time) (Effects, error)
 	// Amend gives ended rows of a batch corrected requests. It first applies the
 	// inbox in the same transaction. A row is skipped if its guards do not hold. The
-	// row keeps its Line. A request is the same as before if an import would take it
-	// for a duplicate.
+	// row keeps its Line, and also its callback URL if the request has none. Requests
+	// are the same as Request.SameAs compares them.
 	//
 	// If the request of a failed, timed out or canceled job is the same, the job is
 	// retried as by Retry. If that queues it or lets it wait, it also gets the other

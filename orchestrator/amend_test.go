@@ -232,3 +232,22 @@ func TestAmendKeepsDuplicatesTogether(t *testing.T) {
 		r.expect(map[jobs.State]int64{jobs.Queued: int64(n - duplicates), jobs.Duplicate: int64(duplicates)})
 	}
 }
+
+// TestAmendOfTheCallbackPaysNothing checks that a canceled job whose screenshot is
+// still being made waits for it, although its row has another callback URL.
+func TestAmendOfTheCallbackPaysNothing(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, one)
+	r.load(1)
+	r.submitAll()
+	_, err := r.CancelBatch(r.ctx(), rigBatch)
+	r.must(err)
+	row := fixed(1, "https://b1.test/1/")
+	row.CallbackURL = "https://hooks.test/"
+	got, err := r.amend(r.Orchestrator, jobs.AmendOptions{}, row)
+	r.must(err)
+	if want := (jobs.AmendCounts{RetryCounts: jobs.RetryCounts{Waiting: 1}}); got != want {
+		t.Errorf("amended %+v, want %+v", got, want)
+	}
+	r.expect(map[jobs.State]int64{jobs.Pending: 1})
+}

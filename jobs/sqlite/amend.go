@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"slices"
 	"time"
@@ -22,6 +23,7 @@ const (
 	valueURL      = 5
 	valueKey      = 6
 	valueParams   = 7
+	valueTags     = 8
 	valuePriority = 13
 )
 
@@ -34,18 +36,13 @@ func (a amendment) key() []byte {
 // Amend implements jobs.Closures. It looks for rows that are equal to amended ones
 // before it takes the write lock, because that reads the whole batch.
 func (s *Store) Amend(ctx context.Context, batch string, amendments []jobs.Amendment, at time.Time) (jobs.Effects, error) {
-	encoded, err := encodeAmendments(batch, amendments, at)
-	if err != nil {
-		return jobs.Effects{}, wrapError(err, "amend batch %s", batch)
-	}
 	batchSeq, err := s.batchPlace(ctx, batch)
 	if err != nil {
 		return jobs.Effects{}, wrapError(err, "amend batch %s", batch)
 	}
-	for i := range encoded {
-		if row := encoded[i].Job.Row; row >= 1 && row <= maxRow {
-			encoded[i].seq = rowSeq(batchSeq, row)
-		}
+	encoded, err := s.encodeAmendments(ctx, batch, batchSeq, amendments, at)
+	if err != nil {
+		return jobs.Effects{}, wrapError(err, "amend batch %s", batch)
 	}
 	imported, err := s.importedWith(ctx, batchSeq, encoded)
 	if err != nil {
@@ -58,7 +55,9 @@ func (s *Store) Amend(ctx context.Context, batch string, amendments []jobs.Amend
 	return effects, wrapError(err, "amend %d rows of batch %s", len(amendments), batch)
 }
 
-func encodeAmendments(batch string, amendments []jobs.Amendment, at time.Time) ([]amendment, error) {
+// encodeAmendments finds the rows of amendments and encodes their requests. It
+// reads the callback URLs that rows keep, because they are part of the keys.
+func (s *Store) encodeAmendments(ctx context.Context, batch string, batchSeq int64, amendments []jobs.Amendment, at time.Time) ([]amendment, error) {
 	encoded := make([]amendment, len(amendments))
 	for i, a := range amendments {
 		if a.Job.Batch != batch {
@@ -69,11 +68,22 @@ func encodeAmendments(batch string, amendments []jobs.Amendment, at time.Time) (
 				return nil, fmt.Errorf("job %s: %w: a job that is %q cannot be amended", a.Job, jobs.ErrInvalid, from)
 			}
 		}
+		var seq int64
+		if row := a.Job.Row; row >= 1 && row <= maxRow {
+			seq = rowSeq(batchSeq, row)
+		}
+		var err error
+		if a.Request.CallbackURL == "" {
+			err = s.read(ctx, func(row scanner) error { return row.Scan(&a.Request.CallbackURL) }, `SELECT callback_url FROM jobs WHERE seq = ?`, seq)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("job %s: %w", a.Job, err)
+		}
 		values, err := requestRow(a.Request, at)
 		if err != nil {
 			return nil, fmt.Errorf("job %s: %w", a.Job, err)
 		}
-		encoded[i] = amendment{Amendment: a, values: values}
+		encoded[i] = amendment{Amendment: a, seq: seq, values: values}
 	}
 	return encoded, nil
 }
@@ -98,7 +108,8 @@ type amendedRow struct {
 	attempt   int
 	url       string
 	reason    string
-	key       []byte
+	params    sql.NullString
+	tags      sql.NullString
 	by        jobs.Provenance
 	late      int64
 	corrected int64
@@ -107,12 +118,15 @@ type amendedRow struct {
 // wasJob reports whether the row is a job.
 func (r amendedRow) wasJob() bool { return r.state != jobs.Duplicate && r.state != jobs.Rejected }
 
-// unchanged reports whether the row has the request of the amendment already.
+// unchanged reports whether the row has the request of the amendment already; see
+// jobs.Request.SameAs. The key cannot tell, because it contains the callback URL.
 func (r amendedRow) unchanged(a amendment) bool {
 	if a.Request.Reject != "" {
 		return r.state == jobs.Rejected && r.reason == a.Request.Reject && r.url == a.Request.URL
 	}
-	return r.state != jobs.Rejected && string(r.key) == string(a.key())
+	params, _ := a.values[valueParams].(string)
+	tags, _ := a.values[valueTags].(string)
+	return r.state != jobs.Rejected && r.url == a.Request.URL && r.params.String == params && r.tags.String == tags
 }
 
 func (a *amender) amend(amendments []amendment) error {
@@ -185,21 +199,23 @@ func (a *amender) id(seq int64) jobs.ID {
 	return jobs.ID{Batch: a.batch, Row: row}
 }
 
-const readAmended = `SELECT state, attempt, url, error, request_key, closed_by, late, corrected FROM jobs WHERE seq = ?`
+const readAmended = `SELECT state, attempt, url, error, params, tags, closed_by, late, corrected FROM jobs WHERE seq = ?`
 
 // read returns the row of an amendment. It is not found if the guards of the
 // amendment do not hold.
 func (a *amender) read(each amendment) (row amendedRow, found bool, err error) {
 	err = a.each(func(values scanner) error {
 		found = true
-		return values.Scan(&row.state, &row.attempt, &row.url, &row.reason, &row.key, &row.by, &row.late, &row.corrected)
+		return values.Scan(&row.state, &row.attempt, &row.url, &row.reason, &row.params, &row.tags, &row.by, &row.late, &row.corrected)
 	}, readAmended, each.seq)
 	return row, found && row.attempt == each.Attempt && slices.Contains(each.From, row.state), err
 }
 
-const amendFields = `UPDATE jobs SET metadata = ?, cells = ?, timeout_ms = ?, priority = coalesce(?, ?) WHERE seq = ?`
+const amendFields = `UPDATE jobs SET metadata = ?, cells = ?, callback_url = ?, timeout_ms = ?, priority = coalesce(?, ?) WHERE seq = ?`
 
-// retrySame retries jobs whose request stays the same.
+// retrySame retries jobs whose request stays the same. They keep their keys even
+// if they get another callback URL, so that their duplicates remain duplicates and
+// are not paid for.
 func (a *amender) retrySame(amendments []amendment) error {
 	if len(amendments) == 0 {
 		return nil
@@ -217,8 +233,8 @@ func (a *amender) retrySame(amendments []amendment) error {
 		if !slices.Contains(a.effects.Retried[before:], each.Job) {
 			continue
 		}
-		metadata, cells := each.values[valueParams+2], each.values[valueParams+3]
-		_, err := a.exec(amendFields, metadata, cells, each.Request.Timeout.Milliseconds(), each.values[valuePriority], a.rank, each.seq)
+		values := append(slices.Clone(each.values[valueTags+1:valuePriority+1]), a.rank, each.seq)
+		_, err := a.exec(amendFields, values...)
 		if err != nil {
 			return fmt.Errorf("job %s: %w", each.Job, err)
 		}

@@ -94,6 +94,35 @@ var amendTests = []test{
 		f.wantClosed(f.result(id, 1, jobs.OutcomeDone))
 		f.wantClosed(f.result(id, 2, jobs.OutcomeFailed), jobs.Closed{Job: id, Attempt: 1, State: jobs.Done, By: jobs.ByWebhook, Late: true})
 	}},
+	{"another callback URL does not change the request", func(f *fixture) {
+		called := pages(1)[0]
+		called.CallbackURL = "https://hooks.example/old"
+		f.open("b1", called, called)
+		id := f.pending("b1", 1)[0]
+		f.cancel(id)
+		moved := called
+		moved.CallbackURL = "https://hooks.example/new"
+		a := f.amendment(id, moved)
+		a.Waits = true
+		e := f.amend(a)
+		wantSame(f, "retried", len(e.Retried), 1)
+		wantSame(f, "amended", len(e.Amended), 0)
+		wantSame(f, "separated", len(e.Separated), 0)
+		wantSame(f, "attempt", f.wantState(id, jobs.Pending).Attempt, 1)
+		f.wantState(row("b1", 2), jobs.Duplicate)
+		wantCallback := func(want string) {
+			events := f.allEvents()
+			wantSame(f, "callback URL", events[len(events)-1].CallbackURL, want)
+		}
+		wantCallback(moved.CallbackURL)
+		f.cancel(id)
+		f.amend(f.amendment(id, pages(1)[0]))
+		wantCallback(moved.CallbackURL)
+		f.cancel(id)
+		f.amend(f.amendment(id, other(0)), f.amendment(row("b1", 2), other(0)))
+		wantCallback(called.CallbackURL)
+		f.wantState(row("b1", 2), jobs.Queued) // a duplicate has the same callback URL
+	}},
 	{"rejected rows and duplicates become jobs", func(f *fixture) {
 		f.open("b1", pages(1)[0], rejected(3, "bad"), page(pages(1)[0].URL), rejected(5, "bad"))
 		wantSame(f, "rejected", f.batch("b1").Counts.Of(jobs.Rejected), 2)

@@ -54,6 +54,7 @@ type model struct {
 type modelJob struct {
 	id            jobs.ID
 	callbackURL   string // of its row
+	equalCallback string // the callback URL of equal requests; not callbackURL if a retry changed that
 	priority      int
 	url           string
 	reason        string // of a rejected row
@@ -136,7 +137,7 @@ type modelClosure struct {
 func newModel(spec jobs.BatchSpec, requests []jobs.Request) *model {
 	m := &model{batch: spec.ID, callbackURL: spec.CallbackURL, single: spec.Single, priority: spec.Priority, state: jobs.BatchOpen}
 	for i, r := range requests {
-		l := &modelJob{id: row(spec.ID, int64(i+1)), callbackURL: r.CallbackURL, priority: spec.Priority, url: r.URL, state: jobs.Queued, submissions: map[int]*modelSubmission{}}
+		l := &modelJob{id: row(spec.ID, int64(i+1)), callbackURL: r.CallbackURL, equalCallback: r.CallbackURL, priority: spec.Priority, url: r.URL, state: jobs.Queued, submissions: map[int]*modelSubmission{}}
 		if r.Priority != nil {
 			l.priority, m.ranked = *r.Priority, true
 		}
@@ -294,12 +295,17 @@ func (m *model) revise(kind jobs.EventType) {
 
 // logEvent logs an event.
 func (m *model) logEvent(e jobs.Event) {
+	e.CallbackURL = m.callbackOf(e)
+	m.events = append(m.events, e)
+}
+
+func (m *model) callbackOf(e jobs.Event) string {
 	switch {
 	case e.Batch == "":
 	case m.single == (e.Job != jobs.ID{}):
-		e.CallbackURL = m.callbackURL
+		return m.callbackURL
 	case e.Job != jobs.ID{}:
-		e.CallbackURL = m.job(e.Job).callbackURL
+		return m.job(e.Job).callbackURL
 	}
-	m.events = append(m.events, e)
+	return ""
 }

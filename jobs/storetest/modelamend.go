@@ -6,10 +6,21 @@ import (
 	"shotline/jobs"
 )
 
-// amend is the step of an amendment. In the model a request is a URL and a
-// callback URL.
+// amend is the step of an amendment. In the model a request is a URL. Rows with
+// different callback URLs are not duplicates.
 func (m *model) amend(amendments []jobs.Amendment) {
+	amendments = slices.Clone(amendments)
+	for i := range amendments {
+		if r := &amendments[i].Request; r.CallbackURL == "" {
+			r.CallbackURL = m.job(amendments[i].Job).callbackURL
+		}
+	}
 	m.apply(len(m.inbox))
+	defer func() { // an event is sent to the callback URL that its job has when the event is read
+		for i, e := range m.events {
+			m.events[i].CallbackURL = m.callbackOf(e)
+		}
+	}()
 	var same []jobs.Retry
 	var others []jobs.Amendment
 	for _, a := range amendments {
@@ -26,7 +37,7 @@ func (m *model) amend(amendments []jobs.Amendment) {
 	m.retryJobs(same)
 	for _, a := range amendments {
 		if l := m.job(a.Job); slices.Contains(m.effects.Retried, l.id) && l.asks(a.Request) {
-			l.priority = m.priorityOf(a.Request)
+			l.priority, l.callbackURL = m.priorityOf(a.Request), a.Request.CallbackURL
 		}
 	}
 	var changed []*modelJob
@@ -39,6 +50,7 @@ func (m *model) amend(amendments []jobs.Amendment) {
 			changed = append(changed, l)
 		}
 		l.url, l.callbackURL, l.reason = a.Request.URL, a.Request.CallbackURL, a.Request.Reject
+		l.equalCallback = l.callbackURL
 		l.priority = m.priorityOf(a.Request)
 		original := m.jobLike(l)
 		switch {
@@ -83,13 +95,13 @@ func (l *modelJob) fits(a jobs.Amendment) bool {
 
 // asks reports whether the row has this request.
 func (l *modelJob) asks(r jobs.Request) bool {
-	return l.url == r.URL && l.reason == r.Reject && (r.Reject != "" || l.callbackURL == r.CallbackURL)
+	return l.url == r.URL && l.reason == r.Reject
 }
 
 // jobLike returns another row that is a job with the same request.
 func (m *model) jobLike(l *modelJob) *modelJob {
 	for _, o := range m.rows {
-		if o != l && o.isJob() && o.url == l.url && o.callbackURL == l.callbackURL {
+		if o != l && o.isJob() && o.url == l.url && o.equalCallback == l.equalCallback {
 			return o
 		}
 	}
@@ -115,7 +127,7 @@ func (m *model) amendTo(l *modelJob, to jobs.State) {
 func (m *model) separate(from *modelJob) {
 	var left []*modelJob
 	for _, l := range m.rows {
-		if l.original == from && (l.url != from.url || l.callbackURL != from.callbackURL) {
+		if l.original == from && (l.url != from.url || l.equalCallback != from.equalCallback) {
 			left = append(left, l)
 		}
 	}

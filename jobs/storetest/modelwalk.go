@@ -353,14 +353,14 @@ func (w *modelWalk) amendJobs(t *rapid.T) {
 	for range rapid.IntRange(1, 3).Draw(t, "rows") {
 		l := w.drawJob(t)
 		a := jobs.Amendment{Retry: jobs.Retry{Job: l.id, Attempt: l.drawAttempt(t), From: jobs.Amendable, Waits: rapid.Bool().Draw(t, "waits")}}
-		a.Request = jobs.Request{CallbackURL: l.callbackURL, URL: rapid.SampledFrom([]string{l.url, pages(1)[0].URL, other(1).URL, "no url"}).Draw(t, "URL")}
+		a.Request = jobs.Request{URL: rapid.SampledFrom([]string{l.url, pages(1)[0].URL, other(1).URL, "no url"}).Draw(t, "URL")}
 		if a.Request.URL == "no url" {
 			a.Request = jobs.Request{URL: other(2).URL}
 			if !l.isJob() {
 				a.Request = rejected(1, "bad")
 			}
-			a.Request.CallbackURL = l.callbackURL
 		}
+		a.Request.CallbackURL = rapid.SampledFrom([]string{"", l.callbackURL, "https://example.com/amended"}).Draw(t, "callback URL")
 		if w.model.ranked && rapid.Bool().Draw(t, "has priority") {
 			a.Request.Priority = new(rapid.IntRange(-1, 1).Draw(t, "priority"))
 		}
