@@ -25,7 +25,7 @@ var mayImport = map[string][]string{
 	"jobs/artifact":         {"client/pageurl", "jobs"},
 	"jobs/weburl":           {"client/excerpt"},
 	"jobs/csvfile":          {"client/excerpt", "client/parameter", "jobs", "jobs/resultcolumn", "jobs/weburl"},
-	"jobs/input":            {"client/excerpt", "client/parameter", "jobs", "jobs/csvfile", "jobs/weburl"},
+	"jobs/input":            {"client/excerpt", "client/parameter", "jobs", "jobs/csvfile", "jobs/jobjson", "jobs/weburl"},
 	"jobs/jobjson":          {"jobs"},
 	"jobs/resultcolumn":     {},
 	"jobs/summary":          {"client/pageurl", "jobs", "jobs/jobjson", "jobs/resultcolumn"},

@@ -16,10 +16,12 @@ import (
 	"shotline/client/parameter"
 	"shotline/jobs"
 	"shotline/jobs/csvfile"
+	"shotline/jobs/jobjson"
 )
 
 // objects reads JSON Lines: in each line a URL, or an object with the fields of a
-// job of the HTTP API. Other fields are metadata.
+// job of the HTTP API. Other fields are metadata. Those that only a results file has
+// are not read, except for the job.
 type objects struct {
 	lines  *bufio.Reader
 	opts   Options
@@ -131,6 +133,10 @@ func (o *objects) request(text []byte) jobs.Request {
 	}
 	row, request := csvfile.Fields{Metadata: jobs.Metadata{}}, jobs.Request{}
 	var flaw error
+	var replaced int
+	if request.Job, replaced = jobjson.TakeOutcome(fields); replaced > 0 && o.line == 1 {
+		o.notes = append(o.notes, fmt.Sprintf("the %d fields of an earlier results file are replaced, such as id and state", replaced))
+	}
 	urlField := o.urlField(fields)
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		var err error

@@ -76,7 +76,7 @@ type Results struct {
 //     as -5 are no formulas. XLSX has no apostrophes, because it states for each
 //     cell that it is text.
 //
-// JSONL has the fields of jobjson.Job. A duplicate has its own fields there, and
+// JSONL has the fields of jobjson.Record. A duplicate has its own fields there, and
 // the number of the row that it repeats.
 func (r Results) Write(ctx context.Context, w io.Writer, src RowSource, batchID string) error {
 	if files, knows := src.(fileSource); knows && r.File == nil {
@@ -124,7 +124,13 @@ func (r Results) each(ctx context.Context, src RowSource, batchID string, write 
 
 func (r Results) writeJSON(ctx context.Context, w io.Writer, src RowSource, batch jobs.Batch) error {
 	out := json.NewEncoder(w)
-	return r.each(ctx, src, batch.ID, func(row jobs.Row) error { return out.Encode(jobjson.FromJob(row.Job)) })
+	return r.each(ctx, src, batch.ID, func(row jobs.Row) error {
+		record := jobjson.Record{Job: jobjson.FromJob(row.Job)}
+		if r.File != nil {
+			record.File = r.File(row.Job)
+		}
+		return out.Encode(record)
+	})
 }
 
 func (r Results) writeText(ctx context.Context, w io.Writer, src RowSource, batch jobs.Batch) error {
