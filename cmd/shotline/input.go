@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 
@@ -110,6 +111,9 @@ func openRows(c *cli.Context) (*input, error) {
 	case len(args) == 0:
 		return nil, badUsage("%s: give a CSV file, - for standard input, or URLs", c.Command.Name)
 	case isURL(args[0]):
+		if err := checkURLs(c.Command.Name, args); err != nil {
+			return nil, err
+		}
 		spec.Source = "command line"
 		return &input{spec: spec, rows: &urlList{urls: args}}, nil
 	}
@@ -120,6 +124,23 @@ func openRows(c *cli.Context) (*input, error) {
 		}
 	}
 	return openFiles(spec, c.Command.Name, args, c.App.Reader, opts)
+}
+
+// checkURLs returns an error if one of the arguments after a URL is an input of
+// another kind: the name of a file can look like a host.
+func checkURLs(command string, args []string) error {
+	for _, arg := range args[1:] {
+		if arg == "-" {
+			return badUsage("%s: give either URLs or - for standard input, not both", command)
+		}
+		if isURL(arg) {
+			continue
+		}
+		if info, err := os.Stat(arg); err == nil && !info.IsDir() {
+			return badUsage("%s: give either files or URLs: %s is a file; write https://%s if it is a host", command, arg, arg)
+		}
+	}
+	return nil
 }
 
 // openFiles opens files by name; - is standard input.
