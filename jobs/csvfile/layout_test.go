@@ -146,7 +146,7 @@ func TestLayouts(t *testing.T) {
 		{name: "ragged rows", text: "url,a,b\nhttps://a.example/\nhttps://b.example/,1,2,,\nhttps://c.example/,1,2,3\n", columns: []string{"url", "a", "b"},
 			rows: []string{"2 https://a.example/", "3 https://b.example/", "4 https://c.example/: 4 cells, but the header has 3"}},
 		{name: "an unclosed quote", text: "url,a\nhttps://a.example/,\"x\nhttps://b.example/,y\n", columns: []string{"url", "a"},
-			rows: []string{"2 : a quote is not closed within 1048576 bytes; only this line is rejected", "3 https://b.example/"}},
+			rows: []string{"2 : a quote is not closed; only this line is rejected", "3 https://b.example/"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			columns, rows, notes, err := read(t, tt.text, tt.urlColumn)
@@ -172,6 +172,7 @@ func TestUnknownLayouts(t *testing.T) {
 		{"a file name", "name,file\na,b.jpg\n", "", "no url column"},
 		{"no such column", "url,b\nhttps://a.example/,1\n", "target", `no column "target": line 1 has "url", "b"`},
 		{"a header after eleven lines", strings.Repeat("title\n", 11) + "n,url\n1,https://a.example/\n", "", "no url column"},
+		{"an unclosed quote in the first line", "\"https://a.example/\nhttps://b.example/\n", "", "no url column: line 1: a quote is not closed; name the column url"},
 		{"only a header", "#url\n", "", "no URLs found, only a header"},
 		{"only a separator line", "sep=;\n", "", "no URLs found"},
 	} {

@@ -101,6 +101,9 @@ func (r *records) next() (record, error) {
 	cells, n, flaw := r.peek(end)
 	rec.cells, rec.flaw = cells, flaw
 	if flaw != "" {
+		if flaw != tooManyCells {
+			rec.flaw += "; only this line is rejected"
+		}
 		rec.text = string(bytes.TrimRight(r.buf[r.pos:r.pos+end], "\r\n"))
 	}
 	r.consume(n)
@@ -276,11 +279,15 @@ func (r *records) quoted(firstLine int) (cells []string, n int, flaw string) {
 		if flaw == "" && len(window) < r.max+len("\r\n") && (r.fill() || !atEnd) {
 			continue
 		}
-		if flaw == "" {
+		switch {
+		case flaw != "":
+		case atEnd:
+			flaw = "a quote is not closed"
+		default:
 			flaw = fmt.Sprintf("a quote is not closed within %d bytes", r.max)
 		}
 		if !spaces {
-			return nil, firstLine, flaw + "; only this line is rejected"
+			return nil, firstLine, flaw
 		}
 		spaces = false // the quotes after spaces might be ordinary characters
 	}
