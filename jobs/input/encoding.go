@@ -170,11 +170,14 @@ func examine(c content) (found validity, err error) {
 }
 
 // add examines data and returns how many bytes at its end are a part of a
-// character.
+// character or of a line ending.
 func (v *validity) add(data []byte, line *int, atEnd bool) (kept int) {
 	for len(data) > 0 {
 		plain := 0
 		for plain < len(data) && data[plain] < utf8.RuneSelf {
+			if !atEnd && data[plain] == '\r' && plain+1 == len(data) {
+				return 1
+			}
 			if data[plain] == '\n' || data[plain] == '\r' && (plain+1 == len(data) || data[plain+1] != '\n') {
 				*line++
 			}

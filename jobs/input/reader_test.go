@@ -136,6 +136,8 @@ func TestContents(t *testing.T) {
 			notes: []string{"read as Windows-1252, because line 2 is not UTF-8; --encoding NAME decides"}},
 		{name: "Windows-1252 late in the file", text: encode(t, charmap.Windows1252, strings.Repeat("https://example.com/x\n", 50_000)+"https://example.com/é\n"),
 			notes: []string{"read as Windows-1252, because line 50001 is not UTF-8; --encoding NAME decides"}},
+		{name: "Windows-1252 with a line ending between two reads", text: "https://ab.test\r\n" + strings.Repeat("https://a.test\r\n", 5000) + "https://a.test/\xe9\r\n",
+			notes: []string{"read as Windows-1252, because line 5002 is not UTF-8; --encoding NAME decides"}},
 		{name: "UTF-8 with a damaged cell", text: strings.Replace(tableText, "Lait", "L\xe9it", 1),
 			rows: []string{tableRows[0], "3 https://example.com/lait L\ufffdit|https://example.com/lait rejected: cell 1 is not valid UTF-8"}, notes: []string{
 				"line 3 is not UTF-8: such rows are rejected; --encoding NAME decides how to read them"}},
