@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -16,7 +17,8 @@ import (
 	"golang.org/x/text/transform"
 )
 
-// ErrEncoding means that the name of an encoding is not known.
+// ErrEncoding means that the name of an encoding is not known, or that the text
+// has none that can be recognized.
 var ErrEncoding = errors.New("unknown encoding")
 
 // CheckEncoding returns an error if there is no encoding with this name. Names are
@@ -64,7 +66,8 @@ var (
 
 // toUTF8 returns the content in UTF-8. If the user names no encoding, it is UTF-8,
 // UTF-16, or the one that the text declares; if it is none of these, it is
-// Windows-1252, which the note says.
+// Windows-1252, which the note says. It returns ErrEncoding if the text has bytes
+// that do not exist there.
 func toUTF8(c content, begin []byte, name string) (text content, note string, err error) {
 	if name != "" {
 		found, err := findEncoding(name)
@@ -96,6 +99,10 @@ func toUTF8(c content, begin []byte, name string) (text content, note string, er
 	}
 	if found.wide >= found.invalid {
 		return c, fmt.Sprintf("line %d is not UTF-8: such rows are rejected; --encoding NAME decides how to read them", found.line), nil
+	}
+	if found.foreign != 0 {
+		return nil, "", fmt.Errorf("%w: line %d has the byte 0x%02X, which is neither UTF-8 nor Windows-1252; name the encoding, such as shift_jis (--encoding NAME, or the charset over HTTP)",
+			ErrEncoding, found.foreignLine, found.foreign)
 	}
 	return decoded{c, charmap.Windows1252}, fmt.Sprintf("read as Windows-1252, because line %d is not UTF-8; --encoding NAME decides", found.line), nil
 }
@@ -145,7 +152,13 @@ type validity struct {
 	invalid int // bytes that are not UTF-8
 	wide    int // characters of several bytes
 	line    int // of the first invalid byte
+
+	foreign     byte // the first byte that does not exist in Windows-1252; 0: there is none
+	foreignLine int
 }
+
+// isForeign reports whether a byte does not exist in Windows-1252.
+func isForeign(c byte) bool { return bytes.IndexByte([]byte("\x81\x8d\x8f\x90\x9d"), c) >= 0 }
 
 // examine reads the whole content.
 func examine(c content) (found validity, err error) {
@@ -196,6 +209,9 @@ func (v *validity) add(data []byte, line *int, atEnd bool) (kept int) {
 			}
 		} else {
 			v.wide++
+		}
+		if i := slices.IndexFunc(data[:size], isForeign); i >= 0 && v.foreign == 0 {
+			v.foreign, v.foreignLine = data[i], *line
 		}
 		data = data[size:]
 	}

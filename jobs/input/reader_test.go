@@ -238,6 +238,8 @@ func TestRefusals(t *testing.T) {
 		{"JSON array", " [\n{\"url\":\"a.example\"}]", input.Options{}, input.ErrFormat, "a JSON array"},
 		{"JSON over several lines", "{\n\"url\":\"a.example\"\n}\n", input.Options{}, input.ErrFormat, "jq -c"},
 		{"unknown encoding", "a.example", input.Options{Encoding: "latin-99"}, input.ErrEncoding, `"latin-99"`},
+		{"Shift-JIS without a name", encode(t, japanese.ShiftJIS, "url,題\nhttps://example.com/,日本\nhttps://example.com/ベ,ページ\n"), input.Options{}, input.ErrEncoding,
+			"line 3 has the byte 0x81, which is neither UTF-8 nor Windows-1252; name the encoding, such as shift_jis (--encoding NAME"},
 		{"too large in gzip", zipped(t, strings.Repeat("https://a.example/\n", 1000)), input.Options{MaxSize: 1000}, input.ErrTooLarge, ""},
 		{"cut gzip", zipped(t, strings.Repeat("https://a.example/\n", 1000))[:30], input.Options{}, io.ErrUnexpectedEOF, "gzip"},
 		{"no URLs in a workbook", sheet(t, []any{"a", "b"}, []any{1, 2}), input.Options{}, csvfile.ErrNoURLColumn, `sheet "Sheet1"`},

@@ -144,6 +144,7 @@ func TestLists(t *testing.T) {
 	r.do("POST", "/v1/batches", tooMany.String(), "Content-Type", "text/csv").problem(413, "", "3")
 	r.do("POST", "/v1/batches", "url\ra.test\rb.test\rc.test\rd.test\r", "Content-Type", "text/csv").problem(413, "", "3")
 	r.do("POST", "/v1/batches", "%PDF-1.7", "Content-Type", "text/csv").problem(422, "body", "a PDF")
+	r.do("POST", "/v1/batches", "url,name\na.test,\x83\x79\x81\x5b\n", "Content-Type", "text/csv").problem(422, "body", "line 2 has the byte 0x81")
 	small := newRig(t, func(c *Config) { c.MaxBatch = 1 << 20 })
 	var large bytes.Buffer
 	w = gzip.NewWriter(&large)
