@@ -122,6 +122,7 @@ var accepted = []struct{ text, want string }{
 	{"\u2066example.com\u2069", "https://example.com/"},
 	{"\x00\x1b\u0085https://example.com/\x1f", "https://example.com/"},
 	{"<https://example.com/1>", "https://example.com/1"},
+	{"\ufffchttps://example.com/5\ufffc", "https://example.com/5"},
 	{" <\u200bexample.com > ", "https://example.com/"},
 
 	// Wrapped lines.

@@ -21,7 +21,7 @@ var invisible = &unicode.RangeTable{
 		{Lo: 0x3164, Hi: 0x3164, Stride: 1},               // Hangul filler
 		{Lo: 0xfeff, Hi: 0xfeff, Stride: 1},               // byte order mark
 		{Lo: 0xffa0, Hi: 0xffa0, Stride: 1},               // Hangul filler
-		{Lo: 0xfff9, Hi: 0xfffb, Stride: 1},               // interlinear annotations
+		{Lo: 0xfff9, Hi: 0xfffc, Stride: 1},               // interlinear annotations, object replacement
 	},
 }
 
