@@ -100,6 +100,9 @@ func toUTF8(c content, begin []byte, name string) (text content, note string, er
 	if found.wide >= found.invalid {
 		return c, fmt.Sprintf("line %d is not UTF-8: such rows are rejected; --encoding NAME decides how to read them", found.line), nil
 	}
+	if err := refuseControls(begin); err != nil {
+		return nil, "", err
+	}
 	if found.foreign != 0 {
 		return nil, "", fmt.Errorf("%w: line %d has the byte 0x%02X, which is neither UTF-8 nor Windows-1252; name the encoding, such as shift_jis (--encoding NAME, or the charset over HTTP)",
 			ErrEncoding, found.foreignLine, found.foreign)

@@ -62,7 +62,8 @@ func refuseBinary(begin []byte) error {
 	return nil
 }
 
-// refuseControls returns an error if a text consists of bytes that no text has.
+// refuseControls returns an error if one of 20 bytes is a control character that
+// texts do not have. In random bytes, it is one of ten.
 func refuseControls(begin []byte) error {
 	controls := 0
 	for _, c := range begin {
@@ -70,7 +71,7 @@ func refuseControls(begin []byte) error {
 			controls++
 		}
 	}
-	if 10*controls > len(begin) {
+	if 20*controls > len(begin) {
 		return refused("a binary file", "")
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -214,6 +215,8 @@ func TestJSONFields(t *testing.T) {
 // TestRefusals checks that the error names what an input is.
 func TestRefusals(t *testing.T) {
 	ods := "PK\x03\x04"
+	random := make([]byte, 3000)
+	rand.NewChaCha8([32]byte{}).Read(random)
 	for _, tt := range []struct {
 		name, text string
 		opts       input.Options
@@ -228,6 +231,7 @@ func TestRefusals(t *testing.T) {
 		{"compressed image", zipped(t, "\xff\xd8\xff\xe0"), input.Options{}, input.ErrFormat, "an image (JPEG)"},
 		{"ZIP archive", ods, input.Options{}, input.ErrFormat, "damaged ZIP archive"},
 		{"binary", strings.Repeat("\x01\x02\x03", 100), input.Options{}, input.ErrFormat, "a binary file"},
+		{"random bytes", string(random), input.Options{}, input.ErrFormat, "a binary file"},
 		{"UTF-32", "\xff\xfe\x00\x00u\x00\x00\x00", input.Options{}, input.ErrFormat, "UTF-32"},
 		{"web page", "<!DOCTYPE html>\n<a href=https://a.example/>", input.Options{}, input.ErrFormat, "a web page"},
 		{"feed", "<?xml version='1.0'?><rss version='2.0'></rss>", input.Options{}, input.ErrFormat, "a feed"},
