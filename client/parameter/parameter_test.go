@@ -144,3 +144,14 @@ func TestCheck(t *testing.T) {
 		}
 	}
 }
+
+func TestWant(t *testing.T) {
+	for name, want := range map[string]string{
+		"size": "screen or page", "format": "png, jpeg, jpg, webp or webmp", "dark": "true or false", "width": "a whole number from 100 to 10000",
+		"delay": "a number from 0 to 300", "device_scale": "a number from 0.1 to 10", "geo_latitude": "a number from -90 to 90", "cookie": "", "script_inline": "",
+	} {
+		if p, _ := parameter.Lookup(name); p.Want() != want {
+			t.Errorf("%s: got %q, want %q", name, p.Want(), want)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package parameter
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -33,6 +34,23 @@ func (p Parameter) Plausible(text string) bool {
 	return number >= p.Min && number <= p.Max
 }
 
+// Want says which values are plausible, such as "screen or page". It is empty if
+// that cannot be said in a few words.
+func (p Parameter) Want() string {
+	switch {
+	case p.plausible != nil:
+		return ""
+	case len(p.Values) > 1:
+		last := len(p.Values) - 1
+		return strings.Join(p.Values[:last], ", ") + " or " + p.Values[last]
+	case p.Kind == Boolean:
+		return p.Kind.String()
+	case p.Min != 0 || p.Max != 0:
+		return fmt.Sprintf("a %s from %s to %s", p.Kind, decimal(p.Min), decimal(p.Max))
+	}
+	return ""
+}
+
 var (
 	digits     = regexp.MustCompile(`^[0-9]+$`)
 	language   = regexp.MustCompile(`^([a-z]{2}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?|[a-z]{3}-[A-Za-z]{2})$`)
@@ -45,6 +63,8 @@ var (
 	word       = regexp.MustCompile(`^[a-z0-9]{1,16}$`)
 	selector   = regexp.MustCompile(`^([#.][A-Za-z_-]|[\[:*]|(body|main|header|footer|article|aside|section|nav|div|span|p|a|h[1-6]|ul|ol|li|table|form|iframe|img|svg|canvas|video|figure)([#.:\[ >+~]|$))`)
 )
+
+func decimal(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 
 func isLanguage(text string) bool { return language.MatchString(text) }
 

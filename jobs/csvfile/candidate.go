@@ -95,5 +95,8 @@ func implausible(c column, line int, text string) string {
 	if c.param.Secret {
 		shown = "a value that is no " + c.name
 	}
+	if want := c.param.Want(); want != "" {
+		shown += ", not " + want
+	}
 	return fmt.Sprintf("because line %d has %s", line, shown)
 }

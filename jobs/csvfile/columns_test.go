@@ -45,10 +45,10 @@ func TestColumns(t *testing.T) {
 				"A4,Manual,,,,PDF,https://example.com/d\n" +
 				"A5,Rug,,60 cm,,,https://example.com/e\n",
 			notes: []string{
-				`column "Size": not a parameter, because line 2 has "XL"; param:Size sends it`,
-				`column "Width": not a parameter, because line 3 has "8.5"`,
-				`column "Height": not a parameter, because line 3 has "10"`,
-				`column "Format": not a parameter, because line 4 has "PDF"`,
+				`column "Size": not a parameter, because line 2 has "XL", not screen or page; param:Size sends it`,
+				`column "Width": not a parameter, because line 3 has "8.5", not a whole number from 100 to 10000`,
+				`column "Height": not a parameter, because line 3 has "10", not a whole number from 100 to 20000`,
+				`column "Format": not a parameter, because line 4 has "PDF", not png, jpeg, jpg, webp or webmp`,
 			},
 			params: []jobs.Params{nil, nil, nil, nil},
 			metadata: []jobs.Metadata{{"SKU": "A1", "Name": "Shirt", "Size": "XL"}, {"SKU": "A2", "Name": "Mug", "Width": "8.5", "Height": "10"},
@@ -108,7 +108,7 @@ func TestColumns(t *testing.T) {
 		{
 			name:     "names with and without a prefix",
 			text:     "url,title,meta.title,meta:Width,Width,meta:ref\na.test,1,2,3,4,5\n",
-			notes:    []string{`column "Width": not a parameter, because line 2 has "4"; param:Width sends it`},
+			notes:    []string{`column "Width": not a parameter, because line 2 has "4", not a whole number from 100 to 10000; param:Width sends it`},
 			params:   []jobs.Params{nil},
 			metadata: []jobs.Metadata{{"title": "1", "meta.title": "2", "meta:Width": "3", "Width": "4", "ref": "5"}},
 		},
@@ -136,7 +136,7 @@ func TestColumns(t *testing.T) {
 		{
 			name:     "two own columns whose names differ in case",
 			text:     "url,Width,width\na.test,8,9\n",
-			notes:    []string{`column "Width": not a parameter, because line 2 has "8"; param:Width sends it`, `column "width": not a parameter, because line 2 has "9"`},
+			notes:    []string{`column "Width": not a parameter, because line 2 has "8", not a whole number from 100 to 10000; param:Width sends it`, `column "width": not a parameter, because line 2 has "9", not a whole number from 100 to 10000`},
 			params:   []jobs.Params{nil},
 			metadata: []jobs.Metadata{{"Width": "8", "width": "9"}},
 		},
@@ -166,7 +166,7 @@ func TestColumns(t *testing.T) {
 func TestImplausibleValueInTheLastRow(t *testing.T) {
 	text := "url,width\n" + strings.Repeat("a.test,800\n", 50_000) + "a.test,wide\n"
 	notes, rows := readNotes(t, text, csvfile.Options{})
-	want := []string{`column "width": not a parameter, because line 50002 has "wide"; param:width sends it`}
+	want := []string{`column "width": not a parameter, because line 50002 has "wide", not a whole number from 100 to 10000; param:width sends it`}
 	if diff := cmp.Diff(want, notes); diff != "" || rows[0].Params != nil || rows[0].Metadata["width"] != "800" {
 		t.Errorf("the first row is %+v, notes: %s", rows[0], diff)
 	}

@@ -159,7 +159,7 @@ func TestContents(t *testing.T) {
 		{name: "workbook", text: sheet(t, []any{"Report"}, nil, []any{"SKU", "Address", "Width"}, []any{"two\nlines", "https://a.example/", 12345678901234}, []any{7, "b.example", 8.5}),
 			rows: []string{"4 https://a.example/ two\nlines|https://a.example/|12345678901234", "5 https://b.example/ 7|b.example|8.5"},
 			notes: []string{`only the first of 2 sheets was read: "Sheet1"`, `line 1 is above the header and was skipped: "Report"`, `column "Address": taken as the URLs`,
-				`column "Width": not a parameter, because line 4 has "12345678901234"; param:Width sends it`}},
+				`column "Width": not a parameter, because line 4 has "12345678901234", not a whole number from 100 to 10000; param:Width sends it`}},
 		{name: "list in a workbook", text: sheet(t, []any{"https://a.example/x,y"}, []any{"https://a.example/;2"}), rows: []string{"1 https://a.example/x,y", "2 https://a.example/;2"},
 			notes: []string{`only the first of 2 sheets was read: "Sheet1"`}},
 	} {

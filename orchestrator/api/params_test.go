@@ -23,7 +23,7 @@ func TestNotes(t *testing.T) {
 		"JSON": {"/v1/batches", `{"jobs":[{"url":"a.test"},{"url":"b.test","params":{"widht":7}},{"url":"c.test","params":{"widht":8}}],"params":{"heigth":9}}`, "application/json",
 			[]any{"params.heigth: sent, but not a documented parameter; did you mean height?", "jobs[1].params.widht: " + advice}},
 		"CSV":  {"/v1/batches?param=widht%3D7", "url,title\na.test,x\n", "text/csv", []any{"param widht: " + advice}},
-		"form": {"/v1/batches", formBody, formKind, []any{"param widht: " + advice, `column "dark": sent as parameter dark`, `column "Size": not a parameter, because line 2 has "XL"; param:Size sends it`}},
+		"form": {"/v1/batches", formBody, formKind, []any{"param widht: " + advice, `column "dark": sent as parameter dark`, `column "Size": not a parameter, because line 2 has "XL", not screen or page; param:Size sends it`}},
 	} {
 		r := newRig(t, nil)
 		got := r.do("POST", test.path, test.body, "Content-Type", test.kind).want(202)
