@@ -49,16 +49,7 @@ func (r *downloadReport) ended(w download.Work) {
 	if w.File.State != jobs.FileSaved && len(r.missing) < maxMissing {
 		r.missing = append(r.missing, fmt.Sprintf("%s of %s: %s", w.File.Output, w.File.Job, printable(w.File.Error)))
 	}
-	took := time.Since(r.began)
-	rows := r.source.Rows()
-	text := fmt.Sprintf("%s saved, %.0f/s", countedFiles(r.counts.Saved), float64(r.counts.Saved)/took.Seconds())
-	if n := r.counts.Gone + r.counts.Failed; n > 0 {
-		text += fmt.Sprintf(", %d missing", n)
-	}
-	if rows > 0 && rows < r.total {
-		text += fmt.Sprintf(", %s left", roundForDisplay(took*time.Duration(r.total-rows)/time.Duration(rows)))
-	}
-	r.progress.show(rows, r.total, text)
+	r.progress.files(r.source.Rows(), r.total, int64(r.counts.Saved), int64(r.counts.Gone+r.counts.Failed))
 }
 
 // print prints the result and returns the error for the exit code.

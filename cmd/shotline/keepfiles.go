@@ -11,7 +11,6 @@ import (
 
 	"shotline/jobs"
 	"shotline/jobs/artifact"
-	"shotline/jobs/summary"
 )
 
 var downloadFlag = &cli.StringFlag{Name: "download", Usage: "save the images and other outputs of done jobs in this `DIR`"}
@@ -97,7 +96,7 @@ func awaitFiles(ctx context.Context, c *cli.Context, store jobs.Store, batch str
 	p.noun = "files"
 	defer p.end()
 	var counts jobs.FileCounts
-	for {
+	for first := true; ; first = false {
 		more := true
 		for more && err == nil {
 			_, more, err = store.WantFiles(ctx, clock.Now(), 500)
@@ -107,7 +106,10 @@ func awaitFiles(ctx context.Context, c *cli.Context, store jobs.Store, batch str
 		}
 		if err == nil {
 			ended := counts.Saved + counts.Gone + counts.Failed
-			p.show(ended, ended+counts.Wanted, summary.Grouped(counts.Saved)+" saved")
+			if first {
+				p.before, p.savedBefore = ended, counts.Saved
+			}
+			p.files(ended, ended+counts.Wanted, counts.Saved, counts.Gone+counts.Failed)
 			if counts.Wanted == 0 {
 				break
 			}

@@ -28,6 +28,10 @@ type progress struct {
 	bar    *progressbar.ProgressBar
 	last   string // the line that was printed last
 	latest string // the current line
+
+	predicts    bool  // the text says how much time is left
+	before      int64 // what had ended when it began
+	savedBefore int64
 }
 
 func newProgress(w io.Writer) *progress {
@@ -48,6 +52,21 @@ func (p *progress) batch(b jobs.Batch) {
 // rows shows how many rows have been read from an input of unknown length.
 func (p *progress) rows(n int) { p.show(int64(n), -1, "rows read") }
 
+// files shows how many files are saved and missing, while n of total have ended. It
+// shows the time that is left itself: a bar does not know what had ended before.
+func (p *progress) files(n, total, saved, missing int64) {
+	took := time.Since(p.began)
+	text := fmt.Sprintf("%s saved, %.0f/s", countedFiles(int(saved)), float64(saved-p.savedBefore)/took.Seconds())
+	if missing > 0 {
+		text += fmt.Sprintf(", %s missing", summary.Grouped(missing))
+	}
+	p.predicts = true
+	if ended := n - p.before; ended > 0 && n < total {
+		text += fmt.Sprintf(", %s left", roundForDisplay(took*time.Duration(total-n)/time.Duration(ended)))
+	}
+	p.show(n, total, text)
+}
+
 func (p *progress) show(n, total int64, text string) {
 	now := time.Now()
 	if now.Sub(p.began) < barAfter {
@@ -61,7 +80,7 @@ func (p *progress) show(n, total int64, text string) {
 		if p.bar == nil {
 			p.bar = progressbar.NewOptions64(total,
 				progressbar.OptionSetWriter(out.w), progressbar.OptionSetWidth(30), progressbar.OptionShowCount(),
-				progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish(),
+				progressbar.OptionSetPredictTime(!p.predicts), progressbar.OptionClearOnFinish(),
 				progressbar.OptionSetTheme(progressbar.Theme{Saucer: "█", SaucerPadding: "░", BarStart: "", BarEnd: ""}))
 		}
 		// Errors are ignored: the bar is only for display.

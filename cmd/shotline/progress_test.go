@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"errors"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,6 +26,24 @@ func TestProgressLine(t *testing.T) {
 	p.end()
 	if got, want := out.String(), "5,000 of 5,000 rows ended: 5,000 done\n"; got != want {
 		t.Errorf("at the end got %q, want %q", got, want)
+	}
+}
+
+// TestProgressOfFiles checks that a line and a bar show the rate and the time that is
+// left, both without what had ended before, and that a bar adds no other time.
+func TestProgressOfFiles(t *testing.T) {
+	var line, bar bytes.Buffer
+	for _, p := range []*progress{newProgress(&line), newProgress(&screen{w: &bar, terminal: true})} {
+		p.noun, p.before, p.savedBefore = "files", 500, 490
+		p.began, p.lineAt = p.began.Add(-100*time.Second), p.began.Add(-time.Second)
+		p.files(1_500, 3_000, 1_480, 20)
+	}
+	text := "1,480 files saved, 10/s, 20 missing, 2m30s left"
+	if want := "1,500 of 3,000 files: " + text + "\n"; line.String() != want {
+		t.Errorf("got %q, want %q", line.String(), want)
+	}
+	if got := bar.String(); !strings.Contains(got, text) || regexp.MustCompile(`\[\w+:\w+\]`).MatchString(got) {
+		t.Errorf("a bar shows %q", got)
 	}
 }
 
