@@ -110,7 +110,7 @@ func demo(c *cli.Context) error {
 		store: store, batch: b.ID, path: sheet, mode: api.DefaultImageMode, sheet: summary.Sheet{LocalImages: true},
 		images: &sheetImages{page: sheet, folder: besideFile(sheet, "_pictures"), mode: api.DefaultImageMode, vendor: images, warnings: c.App.ErrWriter},
 	}
-	if err := file.write(c.Context); err != nil {
+	if err := errors.Join(file.write(c.Context), file.images.close()); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.App.Writer, "\ncontact sheet  %s\ndatabase       %s\n", sheet, database)

@@ -40,7 +40,7 @@ type sheetFile struct {
 // write writes the sheet. If it has many rows, most of it is in a folder beside
 // the file, NAME_files. The names of the files are new each time, so that the old
 // sheet stays complete until the new one replaces it.
-func (f sheetFile) write(ctx context.Context) (err error) {
+func (f sheetFile) write(ctx context.Context) error {
 	s, err := summary.Load(ctx, f.store, f.batch, clock.Now())
 	if err != nil {
 		return err
@@ -57,7 +57,6 @@ func (f sheetFile) write(ctx context.Context) (err error) {
 		if err := f.images.prepare(ctx, f.store, s); err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, f.images.close()) }()
 		f.sheet.Image = f.images.address
 	}
 	files := sheetFolder{path: besideFile(f.path, "_files"), prefix: strings.ToLower(rand.Text()[:8]) + "-", mode: mode}
@@ -130,7 +129,7 @@ func sheetFrom(c *cli.Context, format string) (summary.Sheet, error) {
 }
 
 // writeSheet writes the contact sheet of a batch as the flags say.
-func writeSheet(c *cli.Context, store jobs.Store, batch string, sheet summary.Sheet) error {
+func writeSheet(c *cli.Context, store jobs.Store, batch string, sheet summary.Sheet) (err error) {
 	b, err := store.Batch(c.Context, batch)
 	if err != nil {
 		return err
@@ -160,6 +159,9 @@ func writeSheet(c *cli.Context, store jobs.Store, batch string, sheet summary.Sh
 			return err
 		}
 		sheet.Image = vendorImage
+		if err := hintHidden(c, store, batch, "--"+outFlag.Name+" FILE ", vendorImage); err != nil {
+			return err
+		}
 		return writeOut(c, func(w io.Writer) error { return summary.WriteHTML(c.Context, w, store, s, sheet) })
 	}
 	if err := checkOut(c, out); err != nil {
@@ -176,6 +178,18 @@ func writeSheet(c *cli.Context, store jobs.Store, batch string, sheet summary.Sh
 		return err
 	}
 	f.sheet.Image, f.sheet.LocalImages = vendorImage, pictures
+	if f.images != nil {
+		defer func() { err = errors.Join(err, f.images.close()) }()
+	}
+	if !pictures && !c.IsSet(picturesFromFlag.Name) {
+		shown := vendorImage
+		if f.images != nil {
+			shown = f.images.address
+		}
+		if err := hintHidden(c, store, batch, "", shown); err != nil {
+			return err
+		}
+	}
 	return f.write(c.Context)
 }
 

@@ -169,7 +169,7 @@ func (i *sheetImages) prepare(ctx context.Context, store jobs.Store, s summary.S
 	if i.vendor == nil {
 		return nil
 	}
-	i.recorded = &recordedImages{filesOf: func(after, last int64) ([]jobs.File, error) { return store.FilesOf(ctx, s.BatchID, after, last) }}
+	i.recorded = newRecordedImages(ctx, store, s.BatchID)
 	if err := os.MkdirAll(i.folder, api.FolderMode(i.mode)); err != nil {
 		return outError(err)
 	}

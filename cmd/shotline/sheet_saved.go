@@ -2,16 +2,21 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 
+	"github.com/urfave/cli/v2"
+
 	"shotline/jobs"
 	"shotline/jobs/artifact"
+	"shotline/jobs/summary"
 )
 
 // maxSavedLine is the maximum length of a line of that file, in bytes.
@@ -99,6 +104,10 @@ type recordedImages struct {
 	page        map[int64]jobs.File
 }
 
+func newRecordedImages(ctx context.Context, store jobs.Store, batch string) *recordedImages {
+	return &recordedImages{filesOf: func(after, last int64) ([]jobs.File, error) { return store.FilesOf(ctx, batch, after, last) }}
+}
+
 // find returns the path of the image of a job. It returns "" if there is none, or
 // if somebody has changed or moved it.
 func (r *recordedImages) find(j jobs.Job) (string, error) {
@@ -125,4 +134,51 @@ func (r *recordedImages) find(j jobs.Job) (string, error) {
 		return "", nil
 	}
 	return path, nil
+}
+
+// hiddenImages returns the folder that has most of the saved images of a batch that
+// a sheet does not show, and how many it has. The function image returns the
+// address that the sheet shows.
+func hiddenImages(ctx context.Context, store jobs.Store, batch string, image func(jobs.Job) (string, error)) (folder string, n int64, err error) {
+	files, err := store.CountFiles(ctx, batch)
+	if err != nil || files.Saved == 0 {
+		return "", 0, err
+	}
+	recorded := newRecordedImages(ctx, store, batch)
+	hidden := map[string]int64{}
+	err = eachRow(ctx, store, batch, func(j jobs.Job) error {
+		if j.State != jobs.Done {
+			return nil
+		}
+		if shown, err := image(j); err != nil || shown != "" {
+			return err
+		}
+		path, err := recorded.find(j)
+		if path != "" {
+			hidden[recorded.page[j.ID.Row].Folder]++
+		}
+		return err
+	})
+	for _, name := range slices.Sorted(maps.Keys(hidden)) {
+		if hidden[name] > n {
+			folder, n = name, hidden[name]
+		}
+	}
+	return folder, n, err
+}
+
+// hintHidden prints how a sheet shows saved images that it does not show now. The
+// text more is of flags that are necessary, too.
+func hintHidden(c *cli.Context, store jobs.Store, batch, more string, image func(jobs.Job) (string, error)) error {
+	folder, n, err := hiddenImages(c.Context, store, batch, image)
+	if err != nil || n == 0 {
+		return err
+	}
+	images, them := "images are", "them"
+	if n == 1 {
+		images, them = "image is", "it"
+	}
+	folder = printable(folder)
+	_, err = fmt.Fprintf(c.App.ErrWriter, "%s %s saved in %s: %s--%s %s shows %s\n", summary.Grouped(n), images, folder, more, picturesFromFlag.Name, folder, them)
+	return err
 }
