@@ -18,11 +18,26 @@ type Amendment struct {
 	Request Request // its Line and Job are not used
 }
 
+// The names of fields in AmendOptions.
+const (
+	ParamField    = "params."
+	MetadataField = "metadata."
+	TagsField     = "tags"
+	TimeoutField  = "timeout"
+	PriorityField = "priority"
+)
+
 // AmendOptions are the options of an amendment of a batch by a file.
 type AmendOptions struct {
 	// Columns are the columns of the requests' Cells; nil if they have none. If the
 	// batch has columns, all of them must be among these.
 	Columns []string
+	// Fields are the indexes of the columns that set the fields of the requests.
+	// The names of fields are ParamField and MetadataField, each with the name of a
+	// value, and TagsField, TimeoutField and PriorityField. The index is -1 if
+	// several columns set a field. If there are Columns, a row keeps the fields for
+	// which there is none, and those whose cell is the same as before.
+	Fields map[string]int
 	// By is the column whose value names the row. If it is empty, Request.Job does.
 	// If the requests or the rows of the batch have no cells, it is the name of a
 	// field of their metadata.

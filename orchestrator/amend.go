@@ -80,6 +80,7 @@ type amender struct {
 	store   AmendStore
 	options jobs.AmendOptions
 	cells   func(jobs.Request) []string // see alignment
+	from    []int                       // the columns of the table, for each column of the batch
 	drafts  *scratch
 	planned []planned
 	ranked  *bool // whether the rows of the batch have priorities; nil: not known
@@ -189,6 +190,7 @@ func eachRequest(requests Requests, take func(jobs.Request) error) error {
 
 // add plans a request for its row.
 func (a *amender) add(ctx context.Context, j jobs.Job, r jobs.Request) error {
+	r = a.keep(r, j)
 	if err := a.checkRow(ctx, j, r); err != nil {
 		return err
 	}

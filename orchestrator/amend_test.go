@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"shotline/client"
 	"shotline/jobs"
 )
@@ -250,4 +252,68 @@ func TestAmendOfTheCallbackPaysNothing(t *testing.T) {
 		t.Errorf("amended %+v, want %+v", got, want)
 	}
 	r.expect(map[jobs.State]int64{jobs.Pending: 1})
+}
+
+// TestAmendByTableKeepsOtherFields checks that a table does not delete the fields
+// of rows from JSON for which it has no column.
+func TestAmendByTableKeepsOtherFields(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, one)
+	was := jobs.Request{
+		URL: "https://b1.test/1/", Params: jobs.Params{"width": 800.0, "height": 600.0}, Tags: []string{"a"},
+		Metadata: jobs.Metadata{"n": json.Number("17"), "sku": "A1", "gone": "x"}, Timeout: time.Minute,
+	}
+	plain := jobs.Request{URL: "https://b1.test/2/", Params: was.Params, Cells: []string{"https://b1.test/2/", ""}}
+	for n, tt := range []struct {
+		columns []string
+		row     jobs.Request
+		cells   []string
+		fields  map[string]int
+		want    jobs.Request
+	}{
+		{row: was, cells: []string{was.URL}, want: was},
+		{
+			row: was, cells: []string{was.URL, "17", "", "1000"}, fields: map[string]int{"metadata.n": 1, "metadata.gone": 2, "params.width": 3},
+			want: jobs.Request{
+				Params: jobs.Params{"width": 1000.0, "height": 600.0}, Tags: was.Tags,
+				Metadata: jobs.Metadata{"n": json.Number("17"), "sku": "A1"}, Timeout: time.Minute,
+			},
+		},
+		{columns: []string{"url", "width"}, row: plain, cells: plain.Cells, fields: map[string]int{"params.width": 1}, want: plain},
+		{
+			columns: []string{"url", "width"}, row: plain, cells: []string{plain.URL, "1000"}, fields: map[string]int{"params.width": 1},
+			want: jobs.Request{Params: jobs.Params{"width": 1000.0, "height": 600.0}},
+		},
+	} {
+		batch := fmt.Sprintf("b%d", n+2)
+		_, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: batch, Columns: tt.columns}, &requests{tt.row}, r.clock, nil)
+		r.must(err)
+		_, err = r.CancelBatch(r.ctx(), batch)
+		r.must(err)
+		given := jobs.Request{Line: 2, URL: tt.row.URL, Job: jobs.ID{Batch: batch, Row: 1}, Cells: tt.cells}
+		if len(tt.cells) > 1 && tt.cells[len(tt.cells)-1] == "1000" {
+			given.Params = jobs.Params{"width": 1000.0}
+		}
+		if len(tt.cells) > 2 {
+			given.Metadata = jobs.Metadata{"n": "17"}
+		}
+		options := jobs.AmendOptions{Columns: tt.columns, Fields: tt.fields}
+		if options.Columns == nil {
+			options.Columns = []string{"url", "n", "gone", "width"}[:len(tt.cells)]
+		}
+		_, err = AmendBatch(r.ctx(), r.full, nil, batch, &requests{given}, options, r.clock)
+		r.must(err)
+		j, err := r.full.Job(r.ctx(), given.Job)
+		r.must(err)
+		type fields struct {
+			Params   jobs.Params
+			Tags     []string
+			Metadata jobs.Metadata
+			Timeout  time.Duration
+		}
+		got, want := fields{j.Params, j.Tags, j.Metadata, j.Timeout}, fields{tt.want.Params, tt.want.Tags, tt.want.Metadata, tt.want.Timeout}
+		if diff := cmp.Diff(want, got); diff != "" || j.State != jobs.Queued {
+			t.Errorf("%s: a row with the cells %q is %s; fields (-want +got):\n%s", batch, tt.cells, j.State, diff)
+		}
+	}
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // alignment returns a function that brings the cells of a request into the columns
-// of the batch.
+// of the batch. It sets a.from.
 func (a *amender) alignment() (func(jobs.Request) []string, error) {
 	if len(a.batch.Columns) == 0 {
 		return func(jobs.Request) []string { return nil }, nil
@@ -29,6 +29,7 @@ func (a *amender) alignment() (func(jobs.Request) []string, error) {
 		}
 		used[from[i]] = true
 	}
+	a.from = from
 	return func(r jobs.Request) []string {
 		if r.Cells == nil {
 			return nil

@@ -51,10 +51,11 @@ func maxRows(c *cli.Context) (int, error) {
 
 // input is a source of rows for a new batch.
 type input struct {
-	spec  jobs.BatchSpec
-	rows  orchestrator.Requests
-	files []io.Closer
-	notes []string // what the columns were taken for, and probable mistakes
+	spec   jobs.BatchSpec
+	rows   orchestrator.Requests
+	files  []io.Closer
+	fields map[string]int // see jobs.AmendOptions
+	notes  []string       // what the columns were taken for, and probable mistakes
 }
 
 func (in *input) Close() error {
@@ -164,7 +165,7 @@ func openFiles(spec jobs.BatchSpec, command string, names []string, stdin io.Rea
 		return nil, badUsage("%w", err)
 	}
 	spec.Source, spec.Columns, spec.Dialect = sourceOf(names), reader.Columns(), reader.Dialect()
-	return &input{spec: spec, rows: reader, files: []io.Closer{reader}, notes: reader.Notes()}, nil
+	return &input{spec: spec, rows: reader, files: []io.Closer{reader}, fields: reader.Fields(), notes: reader.Notes()}, nil
 }
 
 // maxNamed is how many files the source of a batch names.

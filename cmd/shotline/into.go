@@ -48,7 +48,7 @@ func amend(c *cli.Context, store jobs.Store, in *input) error {
 	}
 	batch := c.String(intoFlag.Name)
 	limits := orchestrator.Limits{Rows: rowLimit, Room: func() error { return roomForWork(c.Context, store, c.String(dbFlag.Name)) }}
-	options := jobs.AmendOptions{Columns: in.spec.Columns, By: c.String(byFlag.Name), Again: c.Bool(againFlag.Name)}
+	options := jobs.AmendOptions{Columns: in.spec.Columns, Fields: in.fields, By: c.String(byFlag.Name), Again: c.Bool(againFlag.Name)}
 	done, err := orchestrator.AmendBatch(c.Context, store, checker, batch, limits.Guard(in.rows), options, clock)
 	unchecked := errors.Is(err, jobs.ErrUnchecked)
 	switch {

@@ -51,9 +51,10 @@ func openObjects(c content, opts Options) (*objects, error) {
 	return o, nil
 }
 
-func (o *objects) Columns() []string { return nil }
-func (o *objects) URLColumn() int    { return 0 }
-func (o *objects) Notes() []string   { return o.notes }
+func (o *objects) Columns() []string      { return nil }
+func (o *objects) URLColumn() int         { return 0 }
+func (o *objects) Fields() map[string]int { return nil }
+func (o *objects) Notes() []string        { return o.notes }
 
 func (o *objects) Next() (jobs.Request, error) {
 	if o.ahead != nil {

@@ -52,6 +52,7 @@ func (o Options) csv(separator byte) csvfile.Options {
 type rows interface {
 	Columns() []string
 	URLColumn() int
+	Fields() map[string]int
 	Notes() []string
 	Next() (jobs.Request, error)
 }
@@ -344,6 +345,10 @@ func (r *Reader) Repacked() bool {
 // Columns returns the columns of the batch: those of the first table, then those
 // that only further tables have. It is nil if there is no table.
 func (r *Reader) Columns() []string { return r.columns }
+
+// Fields returns the columns of the first file that set fields of the requests; see
+// jobs.AmendOptions. It is nil if that is no table.
+func (r *Reader) Fields() map[string]int { return r.files[0].rows.Fields() }
 
 // Dialect returns how the first file is written. It is the zero value unless that
 // is a table or a list.

@@ -97,9 +97,10 @@ func (l *locations) parts(first string) (names []string, err error) {
 	}
 }
 
-func (l *locations) Columns() []string { return nil }
-func (l *locations) URLColumn() int    { return 0 }
-func (l *locations) Notes() []string   { return nil }
+func (l *locations) Columns() []string      { return nil }
+func (l *locations) URLColumn() int         { return 0 }
+func (l *locations) Fields() map[string]int { return nil }
+func (l *locations) Notes() []string        { return nil }
 
 func (l *locations) Next() (jobs.Request, error) {
 	if l.ahead != nil {

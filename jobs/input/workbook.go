@@ -83,9 +83,10 @@ func recoverDamage(err *error) {
 	}
 }
 
-func (w *workbook) Columns() []string { return w.table.Columns() }
-func (w *workbook) URLColumn() int    { return w.table.URLColumn() }
-func (w *workbook) Notes() []string   { return append(w.notes, w.table.Notes()...) }
+func (w *workbook) Columns() []string      { return w.table.Columns() }
+func (w *workbook) URLColumn() int         { return w.table.URLColumn() }
+func (w *workbook) Fields() map[string]int { return w.table.Fields() }
+func (w *workbook) Notes() []string        { return append(w.notes, w.table.Notes()...) }
 
 // Next returns the next request. Its line is the number of the row in the sheet.
 func (w *workbook) Next() (request jobs.Request, err error) {

@@ -73,7 +73,7 @@ func (s *server) amendBatch(ctx context.Context, in *amendBatch) (*struct{ Body 
 	answer := &struct{ Body jobjson.Amended }{}
 	err := s.withUpload(ctx, in.request, RowOptions{URLColumn: in.URLColumn}, &upload{amends: true}, func(up *upload) error {
 		rows := s.checkingRoom(up.rows)
-		done, err := s.Work.AmendBatch(ctx, in.ID, rows, jobs.AmendOptions{Columns: up.spec.Columns, By: in.By, Again: in.Again, TempDir: s.SpoolDir})
+		done, err := s.Work.AmendBatch(ctx, in.ID, rows, jobs.AmendOptions{Columns: up.spec.Columns, Fields: up.fields, By: in.By, Again: in.Again, TempDir: s.SpoolDir})
 		answer.Body = jobjson.AmendedFrom(in.ID, done, up.notes[:min(len(up.notes), maxNotes)])
 		return s.amendError(ctx, in.ID, up, err)
 	})

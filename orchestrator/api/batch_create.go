@@ -53,9 +53,10 @@ func (s *server) registerCreateBatch() {
 // upload is a body with rows that was received.
 type upload struct {
 	*spool
-	spec  jobs.BatchSpec
-	rows  func() (jobs.Request, error)
-	notes []string // for the response
+	spec   jobs.BatchSpec
+	fields map[string]int // see jobs.AmendOptions
+	rows   func() (jobs.Request, error)
+	notes  []string // for the response
 
 	closeRows func() error // can be nil
 	amends    bool         // the rows amend a batch, and have no options for a new one
@@ -196,6 +197,7 @@ func (s *server) openList(ctx context.Context, urlColumn string, up *upload) err
 	}
 	up.closeRows = rows.Close
 	up.spec.Columns, up.spec.Dialect = rows.Columns(), rows.Dialect()
+	up.fields = rows.Fields()
 	up.rows, up.notes = rows.Next, append(up.notes, rows.Notes()...)
 	return nil
 }
