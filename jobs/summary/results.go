@@ -68,9 +68,10 @@ type Results struct {
 //     was charged before it was amended. The sum of the column is therefore the cost
 //     of the batch.
 //   - The error of a rejected row is the reason for the rejection.
-//   - If a row has more cells than columns, the additional cells are joined with
-//     the delimiter of the input in the last column, without empty ones at the
-//     end. If it has fewer, empty cells are added.
+//   - If a row has more cells than columns, they are joined with the delimiter of
+//     the input, without empty ones at the end, in the first column that has no
+//     URLs. A row that cannot be divided has its text there. If a row has fewer
+//     cells, empty ones are added.
 //   - Cells of the input are not changed. Added cells with text get an apostrophe
 //     in front if a spreadsheet would interpret them as a formula. Numbers such
 //     as -5 are no formulas. XLSX has no apostrophes, because it states for each

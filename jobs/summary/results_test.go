@@ -180,11 +180,11 @@ func TestResultsInDialects(t *testing.T) {
 		results Results
 		want    string
 	}{
-		{"comma", jobs.Dialect{}, Results{}, "url,ort,note,H\nhttps://a.example/,\"Köln\nBonn\r\nUlm\",\"x,,y\",failed,\"a;b,c\",,,,,,,2026-03-24T12:00:01.9Z,,,,9,b-7,7\n"},
-		{"semicolon", jobs.Dialect{Delimiter: ";"}, Results{}, "url;ort;note;H\nhttps://a.example/;\"Köln\nBonn\r\nUlm\";\"x;;y\";failed;\"a;b,c\";;;;;;;2026-03-24T12:00:01.9Z;;;;9;b-7;7\n"},
-		{"from Excel", excel, Results{}, "\ufeffurl;ort;note;H\r\nhttps://a.example/;\"Köln\nBonn\r\nUlm\";\"x;;y\";failed;\"a;b,c\";;;;;;;2026-03-24T12:00:01.9Z;;;;9;b-7;7\r\n"},
-		{"for Excel", jobs.Dialect{}, Results{Excel: true, Delimiter: ";"}, "\ufeffurl;ort;note;H\r\nhttps://a.example/;\"Köln\nBonn\r\nUlm\";x,,y;failed;\"a;b,c\";;;;;;;2026-03-24 12:00:01;;;;9;b-7;7\r\n"},
-		{"tabs", excel, Results{Format: TSV}, "\ufeffurl\tort\tnote\tH\r\nhttps://a.example/\t\"Köln\nBonn\r\nUlm\"\tx;;y\tfailed\ta;b,c\t\t\t\t\t\t\t2026-03-24T12:00:01.9Z\t\t\t\t9\tb-7\t7\r\n"},
+		{"comma", jobs.Dialect{}, Results{}, "url,ort,note,H\n,\"https://a.example/,Köln\nBonn\r\nUlm,x,,y\",,failed,\"a;b,c\",,,,,,,2026-03-24T12:00:01.9Z,,,,9,b-7,7\n"},
+		{"semicolon", jobs.Dialect{Delimiter: ";"}, Results{}, "url;ort;note;H\n;\"https://a.example/;Köln\nBonn\r\nUlm;x;;y\";;failed;\"a;b,c\";;;;;;;2026-03-24T12:00:01.9Z;;;;9;b-7;7\n"},
+		{"from Excel", excel, Results{}, "\ufeffurl;ort;note;H\r\n;\"https://a.example/;Köln\nBonn\r\nUlm;x;;y\";;failed;\"a;b,c\";;;;;;;2026-03-24T12:00:01.9Z;;;;9;b-7;7\r\n"},
+		{"for Excel", jobs.Dialect{}, Results{Excel: true, Delimiter: ";"}, "\ufeffurl;ort;note;H\r\n;\"https://a.example/,Köln\nBonn\r\nUlm,x,,y\";;failed;\"a;b,c\";;;;;;;2026-03-24 12:00:01;;;;9;b-7;7\r\n"},
+		{"tabs", excel, Results{Format: TSV}, "\ufeffurl\tort\tnote\tH\r\n\t\"https://a.example/;Köln\nBonn\r\nUlm;x;;y\"\t\tfailed\ta;b,c\t\t\t\t\t\t\t2026-03-24T12:00:01.9Z\t\t\t\t9\tb-7\t7\r\n"},
 	} {
 		f := &fakeSource{batch: jobs.Batch{BatchSpec: jobs.BatchSpec{ID: "b", Columns: []string{"url", "ort", "note"}, Dialect: tt.input}}, rows: []jobs.Row{row}}
 		_, added := resultcolumn.Header(f.batch.Columns)

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"shotline/jobs"
+	"shotline/jobs/csvfile"
 	"shotline/jobs/resultcolumn"
+	"shotline/jobs/weburl"
 )
 
 // table describes the columns of a results file.
@@ -16,7 +18,8 @@ type table struct {
 	header    []string
 	added     []string // names of the added columns, without prefixes
 	input     int      // number of input columns; 1 if the input has no header
-	urlColumn int      // index in the input; -1 if there is none
+	urlColumn int      // index in the input of the column url; -1 if there is none
+	address   int      // index in the input of the column whose name says that it has the URLs; -1 if there is none
 	delimiter string   // of the input
 	file      func(jobs.Job) string
 }
@@ -31,6 +34,10 @@ func newTable(batch jobs.Batch, file func(jobs.Job) string) table {
 	t.urlColumn = slices.IndexFunc(columns, func(c string) bool {
 		return strings.EqualFold(strings.TrimSpace(c), resultcolumn.URL)
 	})
+	t.address = t.urlColumn
+	if t.address < 0 {
+		t.address = csvfile.FindURLColumn(columns)
+	}
 	return t
 }
 
@@ -53,6 +60,9 @@ func (t table) outcome(row jobs.Row) []any {
 func (t table) value(name string, row jobs.Row, shown jobs.Job) any {
 	switch name {
 	case resultcolumn.URL:
+		if !t.fits(t.usedCells(row.Job)) {
+			return nil
+		}
 		return text(row.URL)
 	case resultcolumn.State:
 		return text(string(shown.State))
@@ -134,7 +144,9 @@ func cellText(value any, moment func(time.Time) string) string {
 // seconds.
 func excelTime(t time.Time) string { return t.UTC().Format(time.DateTime) }
 
-// inputCells returns the cells of a row as in the input.
+// inputCells returns the cells of a row as in the input. A row that does not fit
+// the columns has its text in a column without URLs. Otherwise, a part of it could
+// become the URL of a job if the file is input again.
 func (t table) inputCells(job jobs.Job) []string {
 	cells := make([]string, t.input, t.input+len(t.added))
 	if job.Cells == nil {
@@ -143,13 +155,43 @@ func (t table) inputCells(job jobs.Job) []string {
 		}
 		return cells
 	}
-	copy(cells, job.Cells)
+	used := t.usedCells(job)
+	if t.fits(used) {
+		copy(cells, used)
+		return cells
+	}
+	at := 0
+	if t.input > 1 && t.addressColumn(job) == 0 {
+		at = 1
+	}
+	cells[at] = strings.Join(used, t.delimiter)
+	return cells
+}
+
+// usedCells returns the cells of a row without surplus empty ones at its end, which
+// spreadsheets write.
+func (t table) usedCells(job jobs.Job) []string {
 	all := len(job.Cells)
-	for all > t.input && strings.TrimSpace(job.Cells[all-1]) == "" { // spreadsheets end rows with surplus delimiters
+	for all > t.input && strings.TrimSpace(job.Cells[all-1]) == "" {
 		all--
 	}
-	if all > t.input {
-		cells[t.input-1] = strings.Join(job.Cells[t.input-1:all], t.delimiter)
+	return job.Cells[:all]
+}
+
+// fits reports whether the cells of a row belong to the columns of the input. A row
+// that cannot be divided has one cell.
+func (t table) fits(used []string) bool {
+	return len(used) <= t.input && (len(used) != 1 || t.input == 1)
+}
+
+// addressColumn returns the index of the column of the input with the URL of a
+// row, or -1 if neither the header nor the row tells.
+func (t table) addressColumn(job jobs.Job) int {
+	if t.address >= 0 {
+		return t.address
 	}
-	return cells
+	return slices.IndexFunc(job.Cells[:min(len(job.Cells), t.input)], func(cell string) bool {
+		normal, err := weburl.Normalize(cell)
+		return err == nil && normal == job.URL
+	})
 }

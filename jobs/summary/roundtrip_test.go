@@ -40,6 +40,33 @@ func importFile(t *testing.T, id string, file []byte) *fakeSource {
 	}
 }
 
+// TestRowsThatDoNotFitStayRejected submits the results of rows that have more cells
+// than columns, or cannot be divided. No part of such a row becomes a job's URL.
+func TestRowsThatDoNotFitStayRejected(t *testing.T) {
+	for _, text := range []string{
+		"url;name\nhttps://a.test/?x=1;2;foo\nhttps://a.test/2;ok\n",
+		"name,url\nfoo,https://a.test/?x=1,2\nok,https://a.test/2\n",
+		"Website,name\nhttps://a.test/?x=1,2,foo\nhttps://a.test/2,ok\n",
+		"a,b\nhttps://a.test/?x=1,2,foo\nhttps://a.test/2,ok\nhttps://a.test/3,ok\n",
+		"url,name\nhttps://a.test/\"x,foo\n\"https://a.test/2,ok\"x\n",
+	} {
+		f := importFile(t, "b", []byte(text))
+		for range 3 {
+			var again bytes.Buffer
+			if err := (Results{}).Write(t.Context(), &again, f, "b"); err != nil {
+				t.Fatal(err)
+			}
+			next := importFile(t, "b", again.Bytes())
+			for i, row := range next.rows {
+				if was := f.rows[i]; row.State != was.State || row.State == jobs.Done && row.URL != was.URL {
+					t.Errorf("%q: row %d was %s %s and is %s %s in\n%s", text, i+1, was.State, was.URL, row.State, row.URL, again.String())
+				}
+			}
+			f = next
+		}
+	}
+}
+
 // TestResultsOfResults submits results as the next input, ten times. Columns,
 // cells, and how the file is written do not change.
 func TestResultsOfResults(t *testing.T) {
