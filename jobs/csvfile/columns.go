@@ -199,6 +199,19 @@ func (c column) sentNote() string {
 	return fmt.Sprintf("column %q: sent as parameter %s", excerpt.Of(c.header), c.name)
 }
 
+// MetadataColumn returns the header of a column whose values become metadata with
+// a name, in a table with a column url: the name itself, or meta:NAME if a column
+// of this name would be something else.
+func MetadataColumn(name string) string {
+	columns, err := readHeader([]string{"url", name}, 0)
+	if err == nil {
+		if c := columns[1]; c.role == metadata && !c.candidate && c.name == name {
+			return name
+		}
+	}
+	return metaPrefix + ":" + name
+}
+
 // SecretColumns returns, for each column of a table, whether its values might
 // contain credentials. A column of the user's own is included if it has the name
 // of a secret parameter.

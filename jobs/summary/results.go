@@ -61,7 +61,10 @@ type Results struct {
 //     column has the same name, ignoring case, it gets the prefix shotline_.
 //   - There is always a column url. If the input has no such column, it is the
 //     first added column, and row comes before job_id. If the input has no
-//     header, it is the first column.
+//     header, it is the first column, followed by the metadata of rows that have
+//     no cells, sorted by name: a column for each name, or one column metadata with
+//     JSON objects if there are more than 1000 names or 64 KiB of them. For the
+//     names, the rows are read twice.
 //   - A duplicate has the result of the row that it repeats. The number of that
 //     row is in duplicate_of; 1 is the first row after the header. The cost of a
 //     duplicate is empty, because the other row was charged, unless the duplicate
@@ -80,25 +83,35 @@ type Results struct {
 // JSONL has the fields of jobjson.Record. A duplicate has its own fields there, and
 // the number of the row that it repeats.
 func (r Results) Write(ctx context.Context, w io.Writer, src RowSource, batchID string) error {
+	if err := r.write(ctx, w, src, batchID); err != nil {
+		return fmt.Errorf("results of %s: %w", batchID, err)
+	}
+	return nil
+}
+
+func (r Results) write(ctx context.Context, w io.Writer, src RowSource, batchID string) error {
+	batch, err := src.Batch(ctx, batchID)
+	if err != nil {
+		return err
+	}
+	var metadata metadataColumns
+	if r.Format != JSONL {
+		if metadata, err = findMetadata(ctx, src, batch); err != nil {
+			return err
+		}
+	}
 	if files, knows := src.(fileSource); knows && r.File == nil {
 		named := &namedRows{RowSource: src, files: files}
 		src, r.File = named, named.name
 	}
-	batch, err := src.Batch(ctx, batchID)
-	if err == nil {
-		switch r.Format {
-		case JSONL:
-			err = r.writeJSON(ctx, w, src, batch)
-		case XLSX:
-			err = r.writeWorkbook(ctx, w, src, batch)
-		default:
-			err = r.writeText(ctx, w, src, batch)
-		}
+	switch r.Format {
+	case JSONL:
+		return r.writeJSON(ctx, w, src, batch)
+	case XLSX:
+		return r.writeWorkbook(ctx, w, src, newTable(batch, metadata, r.File), batch)
+	default:
+		return r.writeText(ctx, w, src, newTable(batch, metadata, r.File), batch)
 	}
-	if err != nil {
-		return fmt.Errorf("results of %s: %w", batchID, err)
-	}
-	return nil
 }
 
 // each calls write with every row in r.States, in order.
@@ -134,9 +147,8 @@ func (r Results) writeJSON(ctx context.Context, w io.Writer, src RowSource, batc
 	})
 }
 
-func (r Results) writeText(ctx context.Context, w io.Writer, src RowSource, batch jobs.Batch) error {
+func (r Results) writeText(ctx context.Context, w io.Writer, src RowSource, t table, batch jobs.Batch) error {
 	dialect := r.dialect(batch.Dialect)
-	t := newTable(batch, r.File)
 	out := newRecordWriter(w, dialect)
 	if err := out.write(t.header); err != nil {
 		return err

@@ -77,7 +77,7 @@ func TestResultsWithoutInputCells(t *testing.T) {
 
 func TestResultsOfManyPages(t *testing.T) {
 	for _, n := range []int{0, 1, resultsPage - 1, resultsPage, resultsPage + 1, 3*resultsPage + 7} {
-		f := &fakeSource{batch: jobs.Batch{BatchSpec: jobs.BatchSpec{ID: "b"}}}
+		f := &fakeSource{batch: jobs.Batch{BatchSpec: jobs.BatchSpec{ID: "b", Columns: []string{"url"}}}}
 		for i := range n {
 			id := jobs.ID{Batch: "b", Row: int64(i + 1)}
 			f.rows = append(f.rows, jobs.Row{Job: jobs.Job{ID: id, URL: "https://a.example/" + strconv.Itoa(i+1), State: jobs.Done}})

@@ -17,19 +17,21 @@ import (
 type table struct {
 	header    []string
 	added     []string // names of the added columns, without prefixes
-	input     int      // number of input columns; 1 if the input has no header
-	urlColumn int      // index in the input of the column url; -1 if there is none
-	address   int      // index in the input of the column whose name says that it has the URLs; -1 if there is none
-	delimiter string   // of the input
+	own       int      // number of columns of the batch; 1 if it has none
+	input     int      // own and the columns of the metadata
+	metadata  metadataColumns
+	urlColumn int    // index in the input of the column url; -1 if there is none
+	address   int    // index in the input of the column whose name says that it has the URLs; -1 if there is none
+	delimiter string // of the input
 	file      func(jobs.Job) string
 }
 
-func newTable(batch jobs.Batch, file func(jobs.Job) string) table {
-	columns := batch.Columns
-	if len(columns) == 0 {
-		columns = []string{resultcolumn.URL}
+func newTable(batch jobs.Batch, metadata metadataColumns, file func(jobs.Job) string) table {
+	columns, own := batch.Columns, len(batch.Columns)
+	if own == 0 {
+		columns, own = append([]string{resultcolumn.URL}, metadata.header()...), 1
 	}
-	t := table{input: len(columns), delimiter: batch.Dialect.Comma(), file: file}
+	t := table{own: own, input: len(columns), metadata: metadata, delimiter: batch.Dialect.Comma(), file: file}
 	t.header, t.added = resultcolumn.Header(columns)
 	t.urlColumn = slices.IndexFunc(columns, func(c string) bool {
 		return strings.EqualFold(strings.TrimSpace(c), resultcolumn.URL)
@@ -144,7 +146,8 @@ func cellText(value any, moment func(time.Time) string) string {
 // seconds.
 func excelTime(t time.Time) string { return t.UTC().Format(time.DateTime) }
 
-// inputCells returns the cells of a row as in the input. A row that does not fit
+// inputCells returns the cells of a row as in the input. A row without cells has
+// its URL and, if the batch has no columns, its metadata. A row that does not fit
 // the columns has its text in a column without URLs. Otherwise, a part of it could
 // become the URL of a job if the file is input again.
 func (t table) inputCells(job jobs.Job) []string {
@@ -153,6 +156,7 @@ func (t table) inputCells(job jobs.Job) []string {
 		if t.urlColumn >= 0 {
 			cells[t.urlColumn] = job.URL
 		}
+		t.metadata.fill(cells[1:], job.Metadata)
 		return cells
 	}
 	used := t.usedCells(job)
@@ -161,7 +165,7 @@ func (t table) inputCells(job jobs.Job) []string {
 		return cells
 	}
 	at := 0
-	if t.input > 1 && t.addressColumn(job) == 0 {
+	if t.own > 1 && t.addressColumn(job) == 0 {
 		at = 1
 	}
 	cells[at] = strings.Join(used, t.delimiter)
@@ -172,7 +176,7 @@ func (t table) inputCells(job jobs.Job) []string {
 // spreadsheets write.
 func (t table) usedCells(job jobs.Job) []string {
 	all := len(job.Cells)
-	for all > t.input && strings.TrimSpace(job.Cells[all-1]) == "" {
+	for all > t.own && strings.TrimSpace(job.Cells[all-1]) == "" {
 		all--
 	}
 	return job.Cells[:all]
@@ -181,7 +185,7 @@ func (t table) usedCells(job jobs.Job) []string {
 // fits reports whether the cells of a row belong to the columns of the input. A row
 // that cannot be divided has one cell.
 func (t table) fits(used []string) bool {
-	return len(used) <= t.input && (len(used) != 1 || t.input == 1)
+	return len(used) <= t.own && (len(used) != 1 || t.own == 1)
 }
 
 // addressColumn returns the index of the column of the input with the URL of a
@@ -190,7 +194,7 @@ func (t table) addressColumn(job jobs.Job) int {
 	if t.address >= 0 {
 		return t.address
 	}
-	return slices.IndexFunc(job.Cells[:min(len(job.Cells), t.input)], func(cell string) bool {
+	return slices.IndexFunc(job.Cells[:min(len(job.Cells), t.own)], func(cell string) bool {
 		normal, err := weburl.Normalize(cell)
 		return err == nil && normal == job.URL
 	})

@@ -57,7 +57,7 @@ type workbook struct {
 	stateStyles                     map[string]int
 }
 
-func (r Results) writeWorkbook(ctx context.Context, w io.Writer, src RowSource, batch jobs.Batch) (err error) {
+func (r Results) writeWorkbook(ctx context.Context, w io.Writer, src RowSource, t table, batch jobs.Batch) (err error) {
 	// excelize keeps all rows in memory if it cannot create its temporary file, so
 	// this fails first.
 	folder, err := os.MkdirTemp("", "shotline-xlsx-")
@@ -65,7 +65,7 @@ func (r Results) writeWorkbook(ctx context.Context, w io.Writer, src RowSource, 
 		return fmt.Errorf("folder for the rows of the workbook: %w", err)
 	}
 	defer os.RemoveAll(folder)
-	b := &workbook{table: newTable(batch, r.File), file: excelize.NewFile(excelize.Options{TmpDir: folder})}
+	b := &workbook{table: t, file: excelize.NewFile(excelize.Options{TmpDir: folder})}
 	defer b.file.Close()
 	if err := b.begin(); err != nil {
 		return err
