@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // mayImport lists the packages of this module, and for each one the packages that
@@ -117,5 +119,31 @@ func TestImportsPointDown(t *testing.T) {
 		if !seen[name] {
 			t.Errorf("package %s is in mayImport but does not exist", name)
 		}
+	}
+}
+
+// TestArchitectureTable checks that the table of the architecture names every
+// package.
+func TestArchitectureTable(t *testing.T) {
+	var got []string
+	for _, row := range docTable(t, "orchestrator/README.md", "## Architecture", "folder") {
+		folder := row.names[0]
+		got = append(got, path.Clean(folder))
+		for _, word := range words(row.cells[1]) {
+			if strings.HasSuffix(word, "/") {
+				got = append(got, path.Join(folder, word))
+			}
+		}
+	}
+	want := []string{"cmd/shotline"}
+	for name := range mayImport {
+		if !strings.HasPrefix(name, "testdata") {
+			want = append(want, name)
+		}
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("packages of the table (-want +got):\n%s", diff)
 	}
 }
