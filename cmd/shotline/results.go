@@ -20,7 +20,7 @@ var (
 func resultsCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "results",
-		Usage:     "print every row of a batch with its result, in input order, as CSV",
+		Usage:     "print every row of a batch with its result, in input order, as CSV, TSV, JSON Lines or a workbook",
 		ArgsUsage: "BATCH",
 		Flags:     storeFlags(resultsStateFlag, resultsFormat, delimiterFlag, excelFlag, outFlag, jsonFlag),
 		Action: func(c *cli.Context) error {
