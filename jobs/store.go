@@ -400,7 +400,8 @@ type Reader interface {
 	// jobs.
 	Timings(ctx context.Context, batch string) (Timings, error)
 	// Reasons groups failed, timed out, canceled and rejected rows by their error,
-	// the most frequent first.
+	// the most frequent first. Errors of rejected rows that differ only in what they
+	// quote are one group, with "…" for what is quoted.
 	Reasons(ctx context.Context, batch string, limit int) ([]Reason, error)
 	// Tally counts a batch from its rows and submissions. The result equals the
 	// batch's counters, except APICalls.

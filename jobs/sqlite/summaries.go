@@ -91,10 +91,17 @@ func (s *Store) Timings(ctx context.Context, batch string) (timings jobs.Timings
 func span(ms float64) time.Duration { return time.Duration(ms * float64(time.Millisecond)) }
 
 // groupReasons repeats the condition of the index jobs_flawed exactly, so that
-// SQLite uses it. line belongs to the row with the lowest seq.
-const groupReasons = `SELECT state, error, count(*) AS n, min(seq), line FROM jobs WHERE seq BETWEEN ? AND ?
-	AND (state = 'failed' OR state = 'timed_out' OR state = 'canceled' OR state = 'rejected')
-	GROUP BY state, error ORDER BY n DESC, min(seq) LIMIT ?`
+// SQLite uses it. pattern is the error of a rejection without the text from the
+// first to the last quote. error and line belong to the row with the lowest seq.
+const groupReasons = `SELECT state, CASE count(*) WHEN 1 THEN error ELSE pattern END, sum(n) AS total, min(first), line FROM (
+		SELECT state, error, count(*) AS n, min(seq) AS first, line,
+			CASE WHEN state = 'rejected' AND error LIKE '%"%"%'
+				THEN substr(error, 1, instr(error, '"')) || '…' || substr(error, length(rtrim(error, replace(error, '"', ''))))
+				ELSE error END AS pattern
+		FROM jobs WHERE seq BETWEEN ? AND ?
+			AND (state = 'failed' OR state = 'timed_out' OR state = 'canceled' OR state = 'rejected')
+		GROUP BY state, error)
+	GROUP BY state, pattern ORDER BY total DESC, min(first) LIMIT ?`
 
 // Reasons implements jobs.Reader. A limit of 0 means 100.
 func (s *Store) Reasons(ctx context.Context, batch string, limit int) ([]jobs.Reason, error) {

@@ -89,6 +89,24 @@ var summaryTests = []test{
 		f.must(err, "reasons")
 		wantSame(f, "reasons up to one", len(reasons), 1)
 	}},
+	{"rejections that differ only in what they quote are one reason", func(f *fixture) {
+		var requests []jobs.Request
+		for _, why := range []string{`not a URL: "a"`, "no scheme", `not a URL: "b \"c\" d"`, `column "w": want a number`, `not a URL: "ä"`, `column "w": want a number`, `want a "`} {
+			requests = append(requests, jobs.Request{Line: 10 + len(requests), URL: "x", Reject: why})
+		}
+		f.open("b1", requests...)
+		reasons, err := f.Reasons(f.ctx(), "b1", 10)
+		f.must(err, "reasons")
+		wantSame(f, "reasons", len(reasons), 4)
+		for i, want := range []jobs.Reason{
+			{State: jobs.Rejected, Error: `not a URL: "…"`, Count: 3, First: row("b1", 1), Line: 10},
+			{State: jobs.Rejected, Error: `column "w": want a number`, Count: 2, First: row("b1", 4), Line: 13},
+			{State: jobs.Rejected, Error: "no scheme", Count: 1, First: row("b1", 2), Line: 11},
+			{State: jobs.Rejected, Error: `want a "`, Count: 1, First: row("b1", 7), Line: 16},
+		} {
+			wantSame(f, "reason", reasons[i], want)
+		}
+	}},
 	{"missing costs and reasons are counted", func(f *fixture) {
 		f.open("b1", pages(8)...)
 		ids := f.pending("b1", 5)
