@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/url"
 	"path"
-	"slices"
 	"strings"
 
 	"shotline/jobs"
@@ -75,12 +74,14 @@ const maxParts = 50_000
 
 // parts returns the file names of the sitemaps of an index.
 func (l *locations) parts(first string) (names []string, err error) {
+	seen := map[string]bool{}
 	for text := first; ; {
 		name := text
 		if u, err := url.Parse(text); err == nil {
 			name = path.Base(u.Path)
 		}
-		if !slices.Contains(names, name) {
+		if !seen[name] {
+			seen[name] = true
 			names = append(names, name)
 		}
 		found, _, err := l.next()
