@@ -75,13 +75,23 @@ func sameJSON(a any, lenA int, b any, lenB int) bool {
 	return errA == nil && errB == nil && bytes.Equal(textA, textB)
 }
 
+// AmendOption names an option of AmendOptions.
+type AmendOption string
+
+// The options that an AmendError can name.
+const (
+	AmendBy    AmendOption = "by"
+	AmendAgain AmendOption = "again"
+)
+
 // AmendError says why a request cannot be used to amend a batch, in which nothing
 // was changed.
 type AmendError struct {
 	Line   int // of the request; 0: the whole input
 	Reason string
-	First  int   // line of an earlier request for the same row; 0: there is none
-	Cause  error // ErrState if the state of the job does not allow it; otherwise nil
+	Option AmendOption // with which the request could be used; empty: none. The caller spells it
+	First  int         // line of an earlier request for the same row; 0: there is none
+	Cause  error       // ErrState if the state of the job does not allow it; otherwise nil
 }
 
 // Error returns the reason with its lines.

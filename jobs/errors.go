@@ -45,7 +45,11 @@ func (e *RowLimitError) Error() string {
 	if e.Line > 0 {
 		at = fmt.Sprintf(" (line %d)", e.Line)
 	}
-	return fmt.Sprintf("row %d%s: a batch has at most %d rows; split the input, or raise --max-rows", e.Row, at, e.Limit)
+	rows := "rows"
+	if e.Limit == 1 {
+		rows = "row"
+	}
+	return fmt.Sprintf("row %d%s: a batch has at most %d %s; split the input, or raise --max-rows", e.Row, at, e.Limit, rows)
 }
 
 // ErrUnchecked means that jobs were not retried because the vendor gave no answer

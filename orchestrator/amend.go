@@ -249,7 +249,8 @@ func (a *amender) checkRow(ctx context.Context, j jobs.Job, r jobs.Request) erro
 	case r.Reject != "" && j.State != jobs.Rejected && j.State != jobs.Duplicate:
 		return badLine(r.Line, nil, "job %s cannot get this request: %s", j.ID, r.Reject)
 	case j.State == jobs.Done && !same && !a.options.Again:
-		return badLine(r.Line, jobs.ErrState, "job %s is done: with the option again, its new request is captured and paid for", j.ID)
+		reason := fmt.Sprintf("job %s is done, and its new request would be paid for", j.ID)
+		return fmt.Errorf("%w: %w", ErrInput, &jobs.AmendError{Line: r.Line, Reason: reason, Option: jobs.AmendAgain, Cause: jobs.ErrState})
 	case r.Priority == nil || j.Priority != nil:
 		return nil
 	}

@@ -62,7 +62,8 @@ func (a *amender) matchByJob(ctx context.Context, requests Requests) error {
 		case r.Job.IsZero() && r.Reject != "":
 			return badLine(r.Line, nil, "it names no job: %s", r.Reject)
 		case r.Job.IsZero():
-			return badLine(r.Line, nil, "it names no job: use a results file with its column job_id, or find the rows by a column of yours, with the option by")
+			return fmt.Errorf("%w: %w", ErrInput, &jobs.AmendError{Line: r.Line, Option: jobs.AmendBy,
+				Reason: "it names no job: use a results file with its column job_id"})
 		case r.Job.Batch != a.batch.ID:
 			return badLine(r.Line, nil, "job %s is of batch %s", r.Job, r.Job.Batch)
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 
@@ -37,6 +38,12 @@ func submitInto(c *cli.Context) error {
 	return withStore(c, func(store jobs.Store) error { return amend(c, store, in) })
 }
 
+// amendOptions say what an option would do, at the end of an error.
+var amendOptions = map[jobs.AmendOption]string{
+	jobs.AmendBy:    fmt.Sprintf(", or find the rows by a column of yours with --%s COLUMN", byFlag.Name),
+	jobs.AmendAgain: fmt.Sprintf(": --%s allows that", againFlag.Name),
+}
+
 func amend(c *cli.Context, store jobs.Store, in *input) error {
 	checker, err := vendorChecker(c, store)
 	if err != nil {
@@ -48,16 +55,20 @@ func amend(c *cli.Context, store jobs.Store, in *input) error {
 	}
 	batch := c.String(intoFlag.Name)
 	limits := orchestrator.Limits{Rows: rowLimit, Room: func() error { return roomForWork(c.Context, store, c.String(dbFlag.Name)) }}
-	options := jobs.AmendOptions{Columns: in.spec.Columns, Fields: in.fields, By: c.String(byFlag.Name), Again: c.Bool(againFlag.Name)}
+	options := jobs.AmendOptions{Columns: in.spec.Columns, Fields: in.fields, By: c.String(byFlag.Name), Again: c.Bool(againFlag.Name),
+		TempDir: filepath.Dir(c.String(dbFlag.Name))}
 	done, err := orchestrator.AmendBatch(c.Context, store, checker, batch, limits.Guard(in.rows), options, clock)
 	unchecked := errors.Is(err, jobs.ErrUnchecked)
+	var wrong *jobs.AmendError
 	switch {
+	case errors.As(err, &wrong):
+		return badUsage("%s: %w%s", in.spec.Source, err, amendOptions[wrong.Option])
 	case errors.Is(err, orchestrator.ErrInput):
 		return badUsage("%s: %w", in.spec.Source, err)
-	case errors.Is(err, jobs.ErrState):
-		return badUsage("submit --%s %s: it is importing", intoFlag.Name, batch)
+	case errors.Is(err, jobs.ErrState) && done == (jobs.AmendCounts{}):
+		return badUsage("submit --%s: %w", intoFlag.Name, err)
 	case err != nil && !unchecked && done.Amended+done.Queued > 0:
-		return fmt.Errorf("%s: %d rows were amended before this error; the same command continues: %w", in.spec.Source, done.Amended+done.Queued, err)
+		return fmt.Errorf("%s: %s changed before this error; the same command continues: %w", in.spec.Source, plural(done.Amended+done.Queued, "row"), err)
 	case err != nil && !unchecked:
 		return fmt.Errorf("%s: %w", in.spec.Source, err)
 	case unchecked && checker == nil:
@@ -88,7 +99,7 @@ func printAmended(c *cli.Context, batch string, done jobs.AmendCounts, notes []s
 	if c.Bool(jsonFlag.Name) {
 		return json.NewEncoder(c.App.Writer).Encode(jobjson.AmendedFrom(batch, done, notes))
 	}
-	text := fmt.Sprintf("batch %s: %d rows amended", batch, done.Amended)
+	text := fmt.Sprintf("batch %s: %s amended", batch, plural(done.Amended, "row"))
 	for _, other := range []struct {
 		n    int
 		what string

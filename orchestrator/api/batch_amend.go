@@ -80,6 +80,12 @@ func (s *server) amendBatch(ctx context.Context, in *amendBatch) (*struct{ Body 
 	return answer, err
 }
 
+// amendOptions say what an option would do, at the end of an error.
+var amendOptions = map[jobs.AmendOption]string{
+	jobs.AmendBy:    ", or find the rows by a column of yours or a field of their metadata with by=NAME",
+	jobs.AmendAgain: ": again=true allows that",
+}
+
 // amendError converts an error of AmendBatch to a problem.
 func (s *server) amendError(ctx context.Context, batch string, up *upload, err error) error {
 	var wrong *jobs.AmendError
@@ -101,6 +107,7 @@ func (s *server) amendError(ctx context.Context, batch string, up *upload, err e
 				text += ", first in " + jobLocation(wrong.First)
 			}
 		}
+		text += amendOptions[wrong.Option]
 		return problem(status, text, &huma.ErrorDetail{Location: location, Message: text})
 	case errors.Is(err, jobs.ErrState):
 		return problem(http.StatusConflict, "batch "+batch+" has changed in the meantime: send the same request again")

@@ -130,9 +130,9 @@ func (s *server) bodyError(ctx context.Context, err error) error {
 	case errors.Is(err, errTooLarge):
 		return problem(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d MiB", s.MaxBatch>>20))
 	case errors.Is(err, jobs.ErrNoRoom), errors.Is(err, syscall.ENOSPC):
-		return s.noRoom("create a batch", err)
+		return s.noRoom("receive rows", err)
 	case errors.As(err, &disk):
-		s.Logger.Error("request failed", "for", "create a batch", "error", err)
+		s.Logger.Error("request failed", "for", "receive rows", "error", err)
 		return retryLater(problem(http.StatusServiceUnavailable, "the body cannot be stored at the moment: try again later"), retrySoon)
 	case errors.As(err, &network) && network.Timeout():
 		return problem(http.StatusRequestTimeout, "the body arrived too slowly")
