@@ -30,7 +30,7 @@ var mayImport = map[string][]string{
 	"jobs/input":            {"client/excerpt", "client/parameter", "jobs", "jobs/csvfile", "jobs/jobjson", "jobs/weburl"},
 	"jobs/jobjson":          {"jobs"},
 	"jobs/resultcolumn":     {},
-	"jobs/summary":          {"client/pageurl", "jobs", "jobs/csvfile", "jobs/jobjson", "jobs/resultcolumn"},
+	"jobs/summary":          {"client/pageurl", "jobs", "jobs/csvfile", "jobs/jobjson", "jobs/resultcolumn", "jobs/weburl"},
 	"jobs/sqlite":           {"jobs", "jobs/wholefile"},
 	"jobs/storetest":        {"jobs"},
 	"jobs/tasks":            {"jobs"},
