@@ -41,7 +41,7 @@ func (w *world) move() {
 		{5, working && w.profile.calls, func() { oneOf(w.random, serving).watchEvents() }},
 		{12, working && w.profile.files, func() { oneOf(w.random, serving).watchFiles() }},
 		{5, working, func() { w.sweepWhenDue(oneOf(w.random, serving)) }},
-		{1, working, func() { oneOf(w.random, serving).poll() }},
+		{1, working && !w.profile.unpolled, func() { oneOf(w.random, serving).poll() }},
 		{1, working, func() { p := oneOf(w.random, serving); p.once("recount", p.RecountOnce) }},
 		{3, true, w.operator.giveCommand},
 		{1, true, w.webhooks.addOther},

@@ -47,7 +47,13 @@ func (w *world) runToEnd() {
 	}
 	w.round(0)
 	end := time.Now().Add(endsIn)
+	flushes := w.random.chance(0.3)
 	for !w.failed() && !w.checker.isSettled() {
+		if flushes && w.checker.isSubmitted() {
+			flushes = false
+			w.trace.add("the queue is flushed") // the tasks of the last deadlines are lost
+			w.queue.flush()
+		}
 		bound := end
 		if w.checker.openJob() == "" {
 			bound = end.Add(summarizedIn)
@@ -155,7 +161,7 @@ func (w *world) round(d time.Duration) {
 			p.watchEvents()
 			w.finishSteps()
 		}
-		if time.Since(p.lastPoll) > 15*time.Second {
+		if !w.profile.unpolled && time.Since(p.lastPoll) > 15*time.Second {
 			p.poll()
 			w.finishSteps()
 		}
@@ -182,6 +188,16 @@ func (w *world) finishSteps() {
 		w.release(oldest(waiting))
 		w.checkState()
 	}
+}
+
+// isSubmitted reports whether all jobs that are open wait for their results.
+func (c *checker) isSubmitted() bool {
+	for _, j := range c.jobs {
+		if j.state == jobs.Queued || j.state == jobs.Submitting {
+			return false
+		}
+	}
+	return true
 }
 
 // isSettled reports whether all work has ended.

@@ -79,6 +79,7 @@ type profile struct {
 	mute           string  // a host that is always down
 	hidden         float64 // of lost creates that no listing shows for a long time
 	crowd          bool    // other programs on the account make screenshots
+	unpolled       bool    // the vendor is not polled
 	files          bool    // outputs are saved as files
 }
 
@@ -120,6 +121,7 @@ func newProfile(d *random) profile {
 		p.hidden = 0.5
 	}
 	p.crowd = d.chance(0.6) && p.sinks == 0 // a sink that is down would take too long
+	p.unpolled = d.chance(0.3)
 	p.files = d.chance(0.5)
 	return p
 }
