@@ -369,21 +369,6 @@ func TestUploadLimit(t *testing.T) {
 	}
 }
 
-func TestSlowBody(t *testing.T) {
-	r := newRig(t, func(c *Config) { c.step = 10 * time.Millisecond })
-	for _, path := range []string{"/v1/batches", "/v1/jobs"} {
-		body, rest := io.Pipe()
-		sent := make(chan error, 1)
-		go func() {
-			_, err := io.WriteString(rest, "{") // send nothing more
-			sent <- err
-		}()
-		r.do("POST", path, body).problem(408, "", "")
-		rest.Close()
-		<-sent
-	}
-}
-
 func TestBatchActions(t *testing.T) {
 	r := newRig(t, nil)
 	r.do("POST", "/v1/batches", "a.test\nb.test\nc.test\n", "Content-Type", "text/csv").want(202)

@@ -82,9 +82,9 @@ func TestDeadlines(t *testing.T) {
 	}
 }
 
-// TestSlowBodyGetsAResponse checks that a slow body gets a response although the
+// TestSlowBody checks that a slow body gets a response although the
 // shorter write timeout of the web server has passed.
-func TestSlowBodyGetsAResponse(t *testing.T) {
+func TestSlowBody(t *testing.T) {
 	r := newRig(t, nil)
 	cfg := r.config
 	cfg.step = 100 * time.Millisecond
@@ -93,19 +93,21 @@ func TestSlowBodyGetsAResponse(t *testing.T) {
 		t.Fatal(err)
 	}
 	address := strings.TrimPrefix(startServer(t, handler, time.Millisecond), "http://")
-	conn, err := net.Dial("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	fmt.Fprintf(conn, "POST /v1/jobs HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{", address)
-	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusRequestTimeout {
-		t.Errorf("%s, want 408", response.Status)
+	for _, path := range []string{"/v1/jobs", "/v1/batches"} {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{", path, address)
+		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		if kind := response.Header.Get("Content-Type"); response.StatusCode != http.StatusRequestTimeout || kind != "application/problem+json" {
+			t.Errorf("%s: %s with %s, want 408 with a problem", path, response.Status, kind)
+		}
 	}
 }
 
