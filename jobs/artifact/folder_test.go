@@ -134,6 +134,14 @@ func TestNothingLeavesTheFolder(t *testing.T) {
 		t.Skip("cannot create symbolic links:", err)
 	}
 	f := openTestFolder(t, dir)
+	if err := os.Symlink("circle", filepath.Join(dir, "circle")); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"link/x.png", "link/a/x.png", "circle/x.png"} {
+		if _, err := f.Save(name, text("x")); !errors.Is(err, ErrLink) {
+			t.Errorf("%s: got error %v, want ErrLink", name, err)
+		}
+	}
 	for _, name := range []string{"link/x.png", "../x.png", "a/../../x.png", "/x.png"} {
 		var disk *DiskError
 		if _, err := f.Save(name, text("x")); !errors.As(err, &disk) {

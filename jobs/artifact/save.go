@@ -33,7 +33,7 @@ var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 // complete and on disk. The name must come from a Template. If the content is
 // empty, has another size than announced, or lacks the end that its type
 // requires, the error is a *ContentError. If the disk is the cause, it is a
-// *DiskError. After an error nothing has changed. The name of the file is durable
+// *DiskError; it wraps ErrLink if only a symbolic link is. After an error nothing has changed. The name of the file is durable
 // after the next Sync.
 func (f *Folder) Save(name string, from Source) (size int64, err error) {
 	part := path.Join(f.parts, rand.Text())
@@ -53,7 +53,9 @@ func (f *Folder) Save(name string, from Source) (size int64, err error) {
 	}
 	err = errors.Join(err, onDisk(name, file.Close()))
 	if err == nil {
-		err = onDisk(name, f.place(part, name))
+		if err = f.place(part, name); err != nil {
+			err = onDisk(name, f.linkCause(name, err))
+		}
 	}
 	if err != nil {
 		_ = f.root.Remove(part) // Close removes it otherwise

@@ -104,7 +104,7 @@ func stops(err error) bool {
 	if !errors.As(err, &disk) {
 		return errors.Is(err, client.ErrUnauthorized)
 	}
-	for _, ofName := range []error{syscall.EISDIR, syscall.ENOTDIR, syscall.EEXIST, syscall.ENOTEMPTY, syscall.ENAMETOOLONG, syscall.EINVAL, fs.ErrInvalid} {
+	for _, ofName := range []error{syscall.EISDIR, syscall.ENOTDIR, syscall.EEXIST, syscall.ENOTEMPTY, syscall.ENAMETOOLONG, syscall.EINVAL, fs.ErrInvalid, artifact.ErrLink} {
 		if errors.Is(err, ofName) {
 			return false
 		}

@@ -310,6 +310,25 @@ func TestNameThatIsAFolder(t *testing.T) {
 	r.want(done(3), download.Counts{Saved: 2, Failed: 1})
 }
 
+// TestLinkOutOfTheFolder checks that symbolic links that cannot be followed
+// concern only the files below them.
+func TestLinkOutOfTheFolder(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(w http.ResponseWriter, _, _ string, _ int) { servePNG(w) })
+	r.template = "{row}/x"
+	for name, target := range map[string]string{"2": t.TempDir(), "3": "3"} {
+		if err := os.Symlink(target, filepath.Join(r.dir, name)); err != nil {
+			t.Skip("cannot create symbolic links:", err)
+		}
+	}
+	r.want(done(4), download.Counts{Saved: 2, Failed: 2})
+	for _, w := range r.ended {
+		if want := fmt.Sprintf("%d is a symbolic link out of the folder", w.Job.ID.Row); w.File.State == jobs.FileFailed && !strings.Contains(w.File.Error, want) {
+			t.Errorf("got error %q, want %q", w.File.Error, want)
+		}
+	}
+}
+
 // TestRunStops checks the errors that concern all files.
 func TestRunStops(t *testing.T) {
 	t.Parallel()
