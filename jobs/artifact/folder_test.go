@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"shotline/jobs"
 )
 
 // openTestFolder opens a folder that is closed when the test ends.
@@ -140,6 +142,9 @@ func TestNothingLeavesTheFolder(t *testing.T) {
 	for _, name := range []string{"link/x.png", "link/a/x.png", "circle/x.png"} {
 		if _, err := f.Save(name, text("x")); !errors.Is(err, ErrLink) {
 			t.Errorf("%s: got error %v, want ErrLink", name, err)
+		}
+		if err := f.RemoveOld(jobs.OldFile{Name: name}, "other.png"); err != nil {
+			t.Errorf("%s: got error %v for an earlier version", name, err)
 		}
 	}
 	for _, name := range []string{"link/x.png", "../x.png", "a/../../x.png", "/x.png"} {

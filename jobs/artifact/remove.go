@@ -16,13 +16,13 @@ import (
 const timePrecision = 2 * time.Second
 
 // RemoveOld removes an earlier version of the file with a name. It does nothing if
-// that is the same file, if it does not exist, or if its size or time is not that
+// that is the same file, if it does not exist, if its folder is ErrLink, or if its size or time is not that
 // of the version: then somebody has changed it. The removal is durable after the
 // next Sync.
 func (f *Folder) RemoveOld(old jobs.OldFile, name string) error {
 	file := filepath.FromSlash(old.Name)
 	info, err := f.root.Lstat(file)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || err != nil && errors.Is(f.linkCause(old.Name, err), ErrLink) {
 		return nil
 	}
 	if err != nil {
