@@ -37,7 +37,8 @@
 // A slash in a value does not begin a folder. Characters that a file system
 // refuses are replaced, invisible ones are removed, and text is in Unicode NFC.
 // Dots and spaces at the ends of a name are removed, and a name that Windows
-// reserves, such as CON, gets an underscore in front. A name has at most 255
+// reserves, such as CON, gets an underscore in front, and so does a path that begins
+// with the name of a file of the manifest. A name has at most 255
 // bytes, and a path at most [MaxName]; long ones are cut between two characters,
 // before the extension.
 package artifact

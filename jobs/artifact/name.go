@@ -6,6 +6,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
+
+	"shotline/jobs"
 )
 
 const (
@@ -115,12 +117,27 @@ func (p filePath) String() string {
 		most = (MaxName - suffixRoom - len(p.folders)) / (len(p.folders) + 1)
 	}
 	var b strings.Builder
+	b.WriteString(p.reserve())
 	for _, folder := range p.folders {
 		b.WriteString(limited(folder, "", most))
 		b.WriteByte('/')
 	}
 	b.WriteString(limited(p.stem, p.suffix+p.ext, most))
 	return b.String()
+}
+
+// reserve returns an underscore if the path would begin with the name of a file of
+// the manifest, otherwise "".
+func (p filePath) reserve() string {
+	first := limited(p.stem, p.suffix+p.ext, maxPart)
+	if len(p.folders) > 0 {
+		first = limited(p.folders[0], "", maxPart)
+	}
+	switch jobs.FoldName(first) {
+	case ManifestName, ManifestTableName:
+		return standIn
+	}
+	return ""
 }
 
 // length returns the length of the path if each part has at most n bytes.

@@ -263,7 +263,7 @@ func TestLongPathsAreBounded(t *testing.T) {
 // FuzzTemplate checks that every name is valid on Linux, macOS and Windows and
 // stays in the folder, whatever the template and the values are.
 func FuzzTemplate(f *testing.F) {
-	for _, seed := range []string{"..", "../x", "con", "a\x00b", "é", "e\u0301", "\xff", "x. .", strings.Repeat("日", 300), `\\?\C:\`, " - "} {
+	for _, seed := range []string{"..", "../x", "con", "a\x00b", "é", "e\u0301", "\xff", "x. .", strings.Repeat("日", 300), `\\?\C:\`, " - ", "manifest.csv", "Manife\u017ft.jsonl/x"} {
 		f.Add("{host}/{line}-{title|slug}.{ext}", seed, seed, "https://"+seed+"/", uint8(1))
 		f.Add("{title}/{title|40}", seed, "title", "https://a.test/"+seed, uint8(3))
 		f.Add(seed, seed, seed, seed, uint8(0))
@@ -343,6 +343,10 @@ func checkName(t *testing.T, name string) {
 	}
 	if path.Clean(name) != name || path.IsAbs(name) || name == "." || strings.HasPrefix(name, "..") {
 		t.Errorf("%q might leave the folder", name)
+	}
+	switch first, _, _ := strings.Cut(name, "/"); strings.ToLower(strings.ToUpper(first)) {
+	case "manifest.jsonl", "manifest.csv":
+		t.Errorf("%q has the name of a file of the manifest", name)
 	}
 	for part := range strings.SplitSeq(name, "/") {
 		if part == "" || len(part) > 255 || strings.ContainsAny(part, `<>:"|?*\`) {
