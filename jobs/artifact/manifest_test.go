@@ -281,6 +281,36 @@ func TestManifestAfterCrash(t *testing.T) {
 	}
 }
 
+// TestEntriesThatAreRefused checks lines that lead out of the folder, or whose key
+// would be that of another file.
+func TestEntriesThatAreRefused(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*Entry){
+		"nothing":        func(*Entry) {},
+		"no file":        func(e *Entry) { e.File = "" },
+		"above":          func(e *Entry) { e.File = "../x.png" },
+		"absolute":       func(e *Entry) { e.File = "/x.png" },
+		"unknown output": func(e *Entry) { e.Output = "sound" },
+		"no row":         func(e *Entry) { e.Job.Row = 0 },
+		"row too large":  func(e *Entry) { e.Job.Row = 1 << 32 },
+		"largest row":    func(e *Entry) { e.Job.Row = 1<<32 - 1 },
+		"no shot":        func(e *Entry) { e.Shot = 0 },
+		"shot too large": func(e *Entry) { e.Shot = 1 << 10 },
+		"largest shot":   func(e *Entry) { e.Shot = 1<<10 - 1 },
+	} {
+		e := savedEntry(1, 1, "a.png")
+		change(&e)
+		line, err := json.Marshal(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		valid := name == "nothing" || name == "no file" || strings.HasPrefix(name, "largest")
+		if _, got := parseEntry(append(line, '\n')); got != valid {
+			t.Errorf("%s: accepted is %v", name, got)
+		}
+	}
+}
+
 // FuzzManifest checks that a manifest of any content is either refused or can be
 // continued.
 func FuzzManifest(f *testing.F) {

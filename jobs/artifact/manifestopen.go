@@ -10,6 +10,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
+
+	"shotline/jobs"
 )
 
 // ErrLocked means that another process writes to the folder.
@@ -151,12 +155,21 @@ func (m *Manifest) cut(size int64) error {
 	return nil
 }
 
-// parseEntry parses a line with its line break.
+// The numbers of an entry have to be less than these, so that they fit into a key.
+const (
+	endOfRows  = 1 << 32
+	endOfShots = 1 << 10
+)
+
+// parseEntry parses a line with its line break. Somebody might have changed it: it
+// is no entry if it leads out of the folder, or if its key could be that of another
+// file.
 func parseEntry(line []byte) (e Entry, ok bool) {
 	if !bytes.HasSuffix(line, []byte{'\n'}) || json.Unmarshal(line, &e) != nil {
 		return e, false
 	}
-	return e, !e.Job.IsZero() && e.Output != ""
+	return e, !e.Job.IsZero() && e.Job.Row > 0 && e.Job.Row < endOfRows && e.Shot > 0 && e.Shot < endOfShots &&
+		slices.Contains(jobs.Outputs, e.Output) && (e.File == "" || filepath.IsLocal(filepath.FromSlash(e.File)))
 }
 
 // readOnce reads the file unless that was done. The caller holds m.mu, or is the
