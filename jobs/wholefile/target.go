@@ -44,7 +44,7 @@ func Resolve(path string) (Target, error) {
 			folder = "."
 		}
 		if folder, err = filepath.EvalSymlinks(folder); err != nil {
-			return Target{}, err
+			return Target{}, fmt.Errorf("%s: %w", path, err)
 		}
 		if strings.HasPrefix(folder, "/proc/") {
 			return Target{}, fmt.Errorf("%s is %w but an open file of this process: give the name of the file", path, ErrNotRegular)

@@ -53,6 +53,17 @@ func TestDescriptorIsNotReplaced(t *testing.T) {
 	}
 }
 
+// TestErrorsNameTheLink checks that the error of a link into a folder that does not
+// exist names the link.
+func TestErrorsNameTheLink(t *testing.T) {
+	t.Parallel()
+	link := filepath.Join(t.TempDir(), "link.csv")
+	must(t, os.Symlink("none/results.csv", link))
+	if _, err := Resolve(link); !errors.Is(err, fs.ErrNotExist) || !strings.HasPrefix(err.Error(), link+": ") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestErrorsNameTheFile lets a write fail and checks that the error is about the
 // file and not about the temporary one.
 func TestErrorsNameTheFile(t *testing.T) {
