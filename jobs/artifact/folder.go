@@ -131,9 +131,7 @@ func (f *Folder) removeLeftovers() error {
 		entries, err := folder.ReadDir(1000)
 		for _, entry := range entries {
 			if entry.IsDir() && strings.HasPrefix(entry.Name(), partsPrefix) {
-				if err := f.removeIfDead(entry.Name()); err != nil {
-					return err
-				}
+				f.removeIfDead(entry.Name())
 			}
 		}
 		if err == io.EOF {
@@ -146,22 +144,27 @@ func (f *Folder) removeLeftovers() error {
 }
 
 // removeIfDead removes a folder of incomplete files if no process holds its lock.
-func (f *Folder) removeIfDead(parts string) error {
-	lock, err := f.root.OpenFile(path.Join(parts, lockName), os.O_WRONLY, 0)
+// After an error the folder stays: it only takes space.
+func (f *Folder) removeIfDead(parts string) {
+	name := path.Join(parts, lockName)
+	info, err := f.root.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		// Its process died before it wrote the lock, or is just starting. Only an
 		// empty folder can be removed in this way.
 		_ = f.root.Remove(parts)
-		return nil
+		return
 	}
+	if err != nil || !info.Mode().IsRegular() {
+		return // no process of shotline has made it
+	}
+	lock, err := f.root.OpenFile(name, os.O_WRONLY|dontBlock, 0)
 	if err != nil {
-		return err
+		return
 	}
-	dead, err := tryLock(lock)
-	if dead && err == nil {
-		err = f.root.RemoveAll(parts)
+	defer lock.Close()
+	if dead, err := tryLock(lock); dead && err == nil {
+		_ = f.root.RemoveAll(parts)
 	}
-	return errors.Join(err, lock.Close())
 }
 
 // Size returns the size of a file. The result exists is false if there is no

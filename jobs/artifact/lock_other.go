@@ -4,6 +4,9 @@ package artifact
 
 import "os"
 
+// dontBlock has no effect: these systems have no FIFOs.
+const dontBlock = 0
+
 // tryLock does nothing and returns false: it is unknown whether a process holds
 // the lock.
 func tryLock(*os.File) (bool, error) { return false, nil }

@@ -8,6 +8,9 @@ import (
 	"syscall"
 )
 
+// dontBlock opens a file without waiting for the reader of a FIFO.
+const dontBlock = syscall.O_NONBLOCK
+
 // tryLock locks a file for this process until the file is closed. It returns false
 // if another process holds the lock.
 func tryLock(file *os.File) (bool, error) {
