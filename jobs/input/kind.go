@@ -79,17 +79,9 @@ func refuseControls(begin []byte) error {
 
 // checkWorkbook returns an error if a ZIP archive is not an Excel workbook, which
 // names what it is.
-func checkWorkbook(data []byte) error {
-	archive, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
-	if err != nil {
-		return refused("a damaged ZIP archive or workbook", "")
-	}
-	var size uint64
+func checkWorkbook(archive *zip.Reader) error {
 	what := "a ZIP archive"
 	for _, file := range archive.File {
-		if size += file.UncompressedSize64; size > maxUnpacked {
-			return fmt.Errorf("%w: the workbook is larger than %d MiB unpacked; save it as CSV UTF-8", ErrFormat, maxUnpacked>>20)
-		}
 		switch {
 		case file.Name == "xl/workbook.xml":
 			what = ""

@@ -18,8 +18,8 @@ type Options struct {
 	CheckURL func(url string) error
 	// TempDir is the folder for temporary files; empty: os.TempDir.
 	TempDir string
-	// MaxSize is the maximum size of a gzip input after it is decompressed; 0: no
-	// limit.
+	// MaxSize is the maximum size of a gzip input or a workbook after it is
+	// decompressed; 0: no limit, except that of a workbook.
 	MaxSize int64
 	// MaxRow is the maximum size of a row in bytes; 0 means csvfile.DefaultMaxRow.
 	MaxRow int

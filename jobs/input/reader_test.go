@@ -325,3 +325,61 @@ func TestLargeWorkbook(t *testing.T) {
 		t.Errorf("got %v, %v", r, err)
 	}
 }
+
+// Parts that are not read have no limit. Those that are in memory do.
+func TestWorkbookParts(t *testing.T) {
+	book := sheet(t, []any{"https://a.example/"})
+	for _, test := range []struct {
+		part    string
+		size    int
+		maxSize int64
+		want    error
+		text    string
+	}{
+		{"xl/media/image1.png", 17 << 20, 1 << 20, nil, ""},
+		{"xl/calcChain.xml", 17 << 20, 1 << 20, nil, ""},
+		{"xl/styles2.xml", 17 << 20, 0, input.ErrFormat, `"xl/styles2.xml"`},
+		{`XL\Styles2.xml`, 17 << 20, 0, input.ErrFormat, "more than 16 MiB"},
+		{"xl/sharedStrings.xml", 65 << 20, 0, input.ErrFormat, "larger than 64 MiB"},
+		{"xl/worksheets/sheet3.xml", 17 << 20, 0, nil, ""},
+		{"xl/worksheets/sheet3.xml", 2 << 20, 1 << 20, input.ErrTooLarge, ""},
+	} {
+		old, err := zip.NewReader(strings.NewReader(book), int64(len(book)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		w := zip.NewWriter(&b)
+		for _, file := range old.File {
+			if file.Name == test.part {
+				continue
+			}
+			if err := w.Copy(file); err != nil {
+				t.Fatal(err)
+			}
+		}
+		part, err := w.Create(test.part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := part.Write(make([]byte, test.size)); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		r, err := input.Open(&b, input.Options{MaxSize: test.maxSize, TempDir: t.TempDir()})
+		if !errors.Is(err, test.want) || err != nil && !strings.Contains(err.Error(), test.text) {
+			t.Errorf("%s of %d bytes: %v; want %v with %q", test.part, test.size, err, test.want, test.text)
+		}
+		if err != nil {
+			continue
+		}
+		if rows := collect(t, r); len(rows) != 1 || rows[0].URL != "https://a.example/" {
+			t.Errorf("%s: got %+v", test.part, rows)
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

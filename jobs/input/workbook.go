@@ -1,6 +1,7 @@
 package input
 
 import (
+	"archive/zip"
 	"bytes"
 	"encoding/csv"
 	"errors"
@@ -14,13 +15,8 @@ import (
 	"shotline/jobs/csvfile"
 )
 
-// Limits of a workbook. It is in memory; parts that are large when unpacked are in
-// temporary files.
-const (
-	maxWorkbook   = 64 << 20 // bytes of the file
-	maxUnpacked   = 1 << 30
-	maxUnpackedIn = 16 << 20 // bytes of a part in memory
-)
+// maxWorkbook is the maximum size of a workbook in bytes. It is in memory.
+const maxWorkbook = 64 << 20
 
 // workbook reads the first sheet of an Excel workbook as a table or a list.
 type workbook struct {
@@ -42,7 +38,18 @@ func openWorkbook(c content, opts Options) (*workbook, error) {
 	if len(data) > maxWorkbook {
 		return nil, fmt.Errorf("%w: the workbook is larger than %d MiB; save it as CSV UTF-8", ErrFormat, maxWorkbook>>20)
 	}
-	if err := checkWorkbook(data); err != nil {
+	archive, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		return nil, refused("a damaged ZIP archive or workbook", "")
+	}
+	if err := checkWorkbook(archive); err != nil {
+		return nil, err
+	}
+	parts := neededParts(archive)
+	if err := checkParts(parts, opts.MaxSize); err != nil {
+		return nil, err
+	}
+	if data, err = pack(parts); err != nil {
 		return nil, err
 	}
 	w := &workbook{}
@@ -55,7 +62,7 @@ func openWorkbook(c content, opts Options) (*workbook, error) {
 func (w *workbook) open(data []byte, opts Options) (err error) {
 	defer recoverDamage(&err)
 	w.file, err = excelize.OpenReader(bytes.NewReader(data), excelize.Options{
-		UnzipSizeLimit: maxUnpacked, UnzipXMLSizeLimit: maxUnpackedIn, TmpDir: opts.TempDir,
+		UnzipSizeLimit: maxUnpacked, UnzipXMLSizeLimit: maxInMemory, TmpDir: opts.TempDir,
 	})
 	if err != nil {
 		return fmt.Errorf("%w: the workbook cannot be read: %w", ErrFormat, err)
