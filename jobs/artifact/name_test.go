@@ -1,6 +1,9 @@
 package artifact
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // TestManifestNamesAreReserved checks that no file or folder has the name of a file
 // of the manifest, in any case.
@@ -26,5 +29,22 @@ func TestManifestNamesAreReserved(t *testing.T) {
 			}
 			checkName(t, got)
 		}
+	}
+}
+
+// TestAddSuffix checks names that are taken.
+func TestAddSuffix(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"a.png":                           "a-2.png",
+		"x.y/a.b.png":                     "x.y/a.b-2.png",
+		"_.png":                           "_-2.png",
+		strings.Repeat("é", 125) + ".png": strings.Repeat("é", 124) + "-2.png",
+	} {
+		got := AddSuffix(name, "-2")
+		if got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+		checkName(t, got)
 	}
 }

@@ -219,23 +219,6 @@ func TestShotsHaveNamesOfTheirOwn(t *testing.T) {
 	}
 }
 
-// TestAddSuffix checks names that are taken.
-func TestAddSuffix(t *testing.T) {
-	t.Parallel()
-	for name, want := range map[string]string{
-		"a.png":                           "a-2.png",
-		"x.y/a.b.png":                     "x.y/a.b-2.png",
-		"_.png":                           "_-2.png",
-		strings.Repeat("é", 125) + ".png": strings.Repeat("é", 124) + "-2.png",
-	} {
-		got := AddSuffix(name, "-2")
-		if got != want {
-			t.Errorf("%s: got %q, want %q", name, got, want)
-		}
-		checkName(t, got)
-	}
-}
-
 // TestLongPathsAreBounded checks that folders and the name are cut if the path is
 // too long, and that no folder changes if a suffix is added.
 func TestLongPathsAreBounded(t *testing.T) {
