@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -381,5 +382,33 @@ func TestWorkbookParts(t *testing.T) {
 		if err := r.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// Only rows that have a number with an exponent are read a second time for its
+// digits.
+func TestWorkbookReadsRowsOnce(t *testing.T) {
+	allocated := func(number uint64) uint64 {
+		rows := [][]any{{"url"}}
+		for range 10 {
+			row := make([]any, 16384)
+			row[0], row[len(row)-1] = "https://a.example/", number
+			rows = append(rows, row)
+		}
+		book := sheet(t, rows...)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, _, err := readAll(book, input.Options{TempDir: t.TempDir()}); err != nil {
+			t.Fatal(err)
+		}
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	if once, twice := allocated(1), allocated(12345678901234567890); 100*once > 90*twice {
+		t.Errorf("allocated %d bytes for short numbers, %d for long ones", once, twice)
+	}
+	_, rows, err := readAll(sheet(t, []any{"url", "n"}, []any{"a.example", 1}, nil, []any{"b.example", uint64(12345678901234567890)}), input.Options{TempDir: t.TempDir()})
+	if err != nil || len(rows) != 2 || rows[1].Cells[1] != "12345678901234567890" {
+		t.Errorf("got %+v, %v", rows, err)
 	}
 }

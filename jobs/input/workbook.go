@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/xuri/excelize/v2"
@@ -170,25 +171,37 @@ func (s *sheetText) Read(p []byte) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		raw, err := s.raw.Columns(excelize.Options{RawCellValue: true})
-		if err != nil {
-			return 0, err
+		if slices.ContainsFunc(shown, hasExponent) {
+			raw, err := s.raw.Columns(excelize.Options{RawCellValue: true})
+			if err != nil {
+				return 0, err
+			}
+			restoreDigits(shown, raw)
 		}
-		if err := s.write(shown, raw); err != nil {
+		if err := s.write(shown); err != nil {
 			return 0, err
 		}
 	}
 	return s.pending.Read(p)
 }
 
-// write appends a row. A long number that Excel shows with an exponent is written
-// with its digits.
-func (s *sheetText) write(shown, raw []string) error {
+// hasExponent reports whether a cell is a long number that Excel shows with an
+// exponent.
+func hasExponent(cell string) bool {
+	return strings.Contains(cell, "E+") && strings.Trim(cell, "-+.E0123456789") == ""
+}
+
+// restoreDigits replaces numbers with an exponent by their digits.
+func restoreDigits(shown, raw []string) {
 	for i, cell := range shown {
-		if i < len(raw) && strings.Contains(cell, "E+") && strings.Trim(cell, "-+.E0123456789") == "" {
+		if i < len(raw) && hasExponent(cell) {
 			shown[i] = raw[i]
 		}
 	}
+}
+
+// write appends a row.
+func (s *sheetText) write(shown []string) error {
 	s.row++
 	if strings.TrimSpace(strings.Join(shown, "")) == "" {
 		s.line++
