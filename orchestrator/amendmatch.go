@@ -184,7 +184,7 @@ func (k key) value(cells []string, metadata jobs.Metadata) string {
 	return ""
 }
 
-// hashOf returns a hash that no two values share.
+// hashOf returns a hash. In practice, different values have different hashes.
 func hashOf(value string) (hash [16]byte) {
 	sum := sha256.Sum256([]byte(value))
 	copy(hash[:], sum[:])

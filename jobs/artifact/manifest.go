@@ -59,7 +59,7 @@ func NewEntry(j jobs.Job, f jobs.File) Entry {
 // file, the last is valid. Only one process can have a manifest open. Its methods
 // are safe for concurrent use.
 //
-// When it was read, it holds about 50 bytes of memory per file, and no texts.
+// Once it has been read, it takes about 50 bytes of memory per file.
 type Manifest struct {
 	folder *Folder
 	file   *os.File

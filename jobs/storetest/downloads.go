@@ -175,11 +175,7 @@ var downloadTests = []test{
 	}},
 	{"a correction to another image wants the file again", func(f *fixture) {
 		f.open("b1", pages(1)...)
-		id := timedOut(f, "b1")
-		f.retryJobs(id)
-		f.pendingRetry(id)
-		f.result(id, 2, jobs.OutcomeDone)
-		f.result(id, 1, jobs.OutcomeDone)
+		id := f.doneTwice("b1")
 		f.order("b1", folderA)
 		f.wantFiles(1)
 		f.save(f.claimFiles()[0], "1.png")
@@ -289,4 +285,16 @@ func (f *fixture) cursors() []string {
 	names, err := f.Cursors(f.ctx())
 	f.must(err, "cursors")
 	return names
+}
+
+// doneTwice returns a job of a batch that is done with the screenshot of attempt 2,
+// and has that of attempt 1, too.
+func (f *fixture) doneTwice(batch string) jobs.ID {
+	f.t.Helper()
+	id := timedOut(f, batch)
+	f.retryJobs(id)
+	f.pendingRetry(id)
+	f.result(id, 2, jobs.OutcomeDone)
+	f.result(id, 1, jobs.OutcomeDone)
+	return id
 }

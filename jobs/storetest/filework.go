@@ -119,11 +119,7 @@ var fileWorkTests = []test{
 	}},
 	{"a next version waits for the claim of the one before", func(f *fixture) {
 		f.open("b1", pages(1)...)
-		id := timedOut(f, "b1")
-		f.retryJobs(id)
-		f.pendingRetry(id)
-		f.result(id, 2, jobs.OutcomeDone)
-		f.result(id, 1, jobs.OutcomeDone)
+		id := f.doneTwice("b1")
 		f.order("b1", folderA)
 		f.wantFiles(1)
 		f.claimFiles()

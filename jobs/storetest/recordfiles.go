@@ -55,11 +55,7 @@ var recordFileTests = []test{
 	}},
 	{"an earlier version keeps its name until the next one is saved", func(f *fixture) {
 		f.open("b1", pages(2)...)
-		id := timedOut(f, "b1")
-		f.retryJobs(id)
-		f.pendingRetry(id)
-		f.result(id, 2, jobs.OutcomeDone)
-		f.result(id, 1, jobs.OutcomeDone)
+		id := f.doneTwice("b1")
 		f.order("b1", folderA)
 		f.wantFiles(1)
 		f.save(f.claimFiles()[0], "1.png")
@@ -96,11 +92,7 @@ var recordFileTests = []test{
 	}},
 	{"the file of a job that is not done any more is the earlier version of its next file", func(f *fixture) {
 		f.open("b1", pages(1)...)
-		id := timedOut(f, "b1")
-		f.retryJobs(id)
-		f.pendingRetry(id)
-		f.result(id, 2, jobs.OutcomeDone)
-		f.result(id, 1, jobs.OutcomeDone)
+		id := f.doneTwice("b1")
 		f.order("b1", folderA)
 		f.wantFiles(1)
 		f.save(f.claimFiles()[0], "1.png")
