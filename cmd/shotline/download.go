@@ -126,7 +126,7 @@ func (d downloadRun) do(c *cli.Context, store jobs.Store) (err error) {
 	source := &download.Source{Reader: store, Folder: folder, Manifest: manifest, Keep: d.config.NoClobber}
 	report := newDownloadReport(c, source, orders)
 	counts, err := download.Run(c.Context, d.config, download.Parts{
-		Vendor: d.vendor, Folder: folder, Ledger: ledger, Clock: clock, Ended: report.ended,
+		Vendor: d.vendor, Folder: folder, Ledger: ledger, Clock: clock, Ended: report.ended, Room: func() error { return roomForFiles(d.dir) },
 	}, source.Join(c.Context, orders))
 	report.progress.end()
 	report.counts = counts
@@ -152,7 +152,7 @@ func openManifest(ctx context.Context, folder *artifact.Folder) (*artifact.Manif
 // already known not to work.
 func manifestError(err, run error) error {
 	var disk *artifact.DiskError
-	if errors.As(run, &disk) {
+	if errors.As(run, &disk) || errors.Is(run, jobs.ErrNoRoom) {
 		return nil
 	}
 	return err
@@ -237,7 +237,7 @@ func runError(c *cli.Context, err error, counts download.Counts) error {
 	switch {
 	case c.Context.Err() != nil:
 		return &exitError{exitFailed, fmt.Errorf("interrupted: %s saved; the same command continues", saved)}
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+	case errors.Is(err, jobs.ErrNoRoom), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return fmt.Errorf("%w: free some space, then run the same command again to continue (%s saved)", err, saved)
 	case errors.As(err, &disk):
 		return fmt.Errorf("%w (%s saved)", err, saved)

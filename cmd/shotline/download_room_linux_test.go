@@ -10,9 +10,9 @@ import (
 	"shotline/jobs/storetest"
 )
 
-// TestDownloadToFullDisk fills the disk of the folder during a download. The error
-// must say what to do, only complete files may exist, and the same command must
-// continue when there is room.
+// TestDownloadToFullDisk lets a download use up the room of the folder's disk. The
+// error must say what to do, the reserve must be left, only complete files may
+// exist, and the same command must continue when there is room.
 func TestDownloadToFullDisk(t *testing.T) {
 	storetest.WithDisk(t, 1<<20, func(t *testing.T, d *storetest.Disk) {
 		s := newStage(t)
@@ -35,7 +35,7 @@ func TestDownloadToFullDisk(t *testing.T) {
 			t.Fatal(err)
 		}
 		code, _, errs := s.download(t.Context(), "", batch, "--dir", dir, "--parallel", "2")
-		if code != exitFailed || !strings.Contains(errs, "no space left on device: free some space, then run the same command again to continue") {
+		if code != exitFailed || !strings.Contains(errs, "not enough free space on the disk") || !strings.Contains(errs, "free some space, then run the same command again to continue") {
 			t.Fatalf("exit code %d\n%s", code, errs)
 		}
 		saved := 0

@@ -28,6 +28,7 @@ func (w *work) keepFilesFrom(c *cli.Context, columnSets ...[]string) (k keepFile
 	if findFlag(c.Command.Flags, downloadFlag.Name) == nil {
 		return k, nil
 	}
+	w.FileRoom = roomForFiles
 	if w.Downloads.Mode, err = imageMode(c); err != nil {
 		return k, err
 	}

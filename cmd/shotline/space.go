@@ -42,6 +42,19 @@ func enoughFree(database string) error {
 	return nil
 }
 
+// roomForFiles returns jobs.ErrNoRoom if the file system of a folder has no room for
+// downloaded files. Often the database is on the same one.
+func roomForFiles(folder string) error {
+	free, total, err := freeSpace(folder)
+	if err != nil {
+		return nil // a write reports the cause
+	}
+	if kept := min(reservedFree, total/10); free < kept {
+		return fmt.Errorf("%w: %d bytes are free in %s, and %d are reserved for webhooks and running work", jobs.ErrNoRoom, free, folder, kept)
+	}
+	return nil
+}
+
 // roomForWork returns jobs.ErrNoRoom if the database's file system has no room
 // for new work. The file might grow by the size of its log. Its unused pages, for
 // example those of an import that failed, make room for as much.

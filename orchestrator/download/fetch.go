@@ -58,7 +58,7 @@ func (r *runner) fetch(ctx context.Context, w *Work) error {
 			return err
 		}
 		w.File.Tries++
-		err := r.save(ctx, w)
+		err := r.inTime(ctx, func(ctx context.Context) error { return r.save(ctx, w) })
 		if err == nil {
 			return nil
 		}
@@ -89,8 +89,9 @@ func (r *runner) fetch(ctx context.Context, w *Work) error {
 // next returns whether to try again after an error, and after which delay.
 func (r *runner) next(err error, w *Work, attempt int) (time.Duration, bool) {
 	var content *artifact.ContentError
+	var slow *timeError
 	switch {
-	case errors.As(err, &content):
+	case errors.As(err, &content), errors.As(err, &slow):
 		err = &client.NotSentError{Err: err} // as if it had not been sent: the same call can bring the whole file
 	case errors.Is(err, client.ErrNotReady) && r.Clock.Now().Sub(w.Job.ClosedAt) > client.OutputGrace:
 		return 0, false
@@ -100,6 +101,9 @@ func (r *runner) next(err error, w *Work, attempt int) (time.Duration, bool) {
 
 // stops reports whether an error concerns all files.
 func stops(err error) bool {
+	if errors.Is(err, jobs.ErrNoRoom) {
+		return true
+	}
 	var disk *artifact.DiskError
 	if !errors.As(err, &disk) {
 		return errors.Is(err, client.ErrUnauthorized)
@@ -125,13 +129,22 @@ const headSize = 512
 
 // save fetches a file once and saves it.
 func (r *runner) save(ctx context.Context, w *Work) error {
+	if r.Room != nil {
+		if err := r.Room(); err != nil {
+			return err
+		}
+	}
 	body, err := r.open(ctx, w.File)
 	if err != nil {
 		return err
 	}
 	defer body.Body.Close()
+	content, err := r.whole(body)
+	if err != nil {
+		return err
+	}
 	head := make([]byte, headSize)
-	n, err := io.ReadFull(body.Body, head)
+	n, err := io.ReadFull(content, head)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return err
 	}
@@ -148,7 +161,7 @@ func (r *runner) save(ctx context.Context, w *Work) error {
 	}
 	now := r.Clock.Now()
 	size, err := r.Folder.Save(w.File.Name, artifact.Source{
-		Reader: io.MultiReader(bytes.NewReader(head), body.Body), Type: mediaType, Length: body.Length, Time: now,
+		Reader: io.MultiReader(bytes.NewReader(head), content), Type: mediaType, Length: body.Length, Time: now,
 	})
 	if err != nil {
 		return err

@@ -18,23 +18,27 @@ const (
 	ReasonRate     Reason = "rate"      // the vendor limits the rate
 	ReasonRefused  Reason = "refused"   // another error of the vendor
 	ReasonContent  Reason = "content"   // empty, cut off, or of another size than announced
+	ReasonSize     Reason = "size"      // larger than allowed
 	ReasonDisk     Reason = "disk"      // the file cannot be written under its name
 	ReasonNoAnswer Reason = "no_answer" // the vendor cannot be reached, or the connection broke
 )
 
 // Reasons lists every reason.
-var Reasons = []Reason{ReasonNotFound, ReasonRate, ReasonRefused, ReasonContent, ReasonDisk, ReasonNoAnswer}
+var Reasons = []Reason{ReasonNotFound, ReasonRate, ReasonRefused, ReasonContent, ReasonSize, ReasonDisk, ReasonNoAnswer}
 
 func reasonOf(err error) Reason {
 	var disk *artifact.DiskError
 	var content *artifact.ContentError
+	var size *sizeError
 	var limit *client.RateLimitError
 	var refused *client.APIError
 	switch {
-	case errors.As(err, &disk), errors.Is(err, fs.ErrInvalid), errors.Is(err, jobs.ErrExists):
+	case errors.As(err, &disk), errors.Is(err, fs.ErrInvalid), errors.Is(err, jobs.ErrExists), errors.Is(err, jobs.ErrNoRoom):
 		return ReasonDisk
 	case errors.As(err, &content):
 		return ReasonContent
+	case errors.As(err, &size):
+		return ReasonSize
 	case errors.Is(err, client.ErrNotFound), errors.Is(err, client.ErrNotReady):
 		return ReasonNotFound
 	case errors.As(err, &limit):

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"shotline/client"
+	"shotline/jobs"
 	"shotline/jobs/artifact"
 )
 
@@ -22,7 +23,9 @@ func TestReasons(t *testing.T) {
 		{&client.RateLimitError{API: &client.APIError{}}, ReasonRate},
 		{&client.APIError{Status: 500}, ReasonRefused},
 		{&artifact.ContentError{}, ReasonContent},
+		{&sizeError{1 << 30}, ReasonSize},
 		{&artifact.DiskError{Err: fs.ErrInvalid}, ReasonDisk},
+		{jobs.ErrNoRoom, ReasonDisk},
 		{errors.New("connection reset"), ReasonNoAnswer},
 		{context.DeadlineExceeded, ReasonNoAnswer},
 	} {

@@ -92,11 +92,18 @@ type rig struct {
 	recorded int             // saved files
 	ledger   download.Ledger // if not nil, instead of the manifest
 	names    *download.Names // see download.Parts
+	room     func() error    // see download.Parts
 }
 
 func newRig(t *testing.T, answer func(w http.ResponseWriter, path, id string, call int)) *rig {
 	t.Helper()
-	r := &rig{t: t, dir: filepath.Join(t.TempDir(), "images"), vendor: &fakeVendor{calls: map[string]int{}, answer: answer}, template: "{row}"}
+	return newRigIn(t, t.TempDir(), answer)
+}
+
+// newRigIn makes a rig whose folder is in dir.
+func newRigIn(t *testing.T, dir string, answer func(w http.ResponseWriter, path, id string, call int)) *rig {
+	t.Helper()
+	r := &rig{t: t, dir: filepath.Join(dir, "images"), vendor: &fakeVendor{calls: map[string]int{}, answer: answer}, template: "{row}"}
 	server := httptest.NewServer(r.vendor)
 	t.Cleanup(server.Close)
 	var err error
@@ -177,7 +184,7 @@ func (r *rig) run(ctx context.Context, list rows) (download.Counts, error) {
 		ledger = r.ledger
 	}
 	return download.Run(ctx, r.config, download.Parts{
-		Vendor: r.client, Folder: r.folder, Ledger: ledger, Clock: clock{}, Names: r.names, Ended: func(w download.Work) { r.ended = append(r.ended, w) },
+		Vendor: r.client, Folder: r.folder, Ledger: ledger, Clock: clock{}, Names: r.names, Room: r.room, Ended: func(w download.Work) { r.ended = append(r.ended, w) },
 	}, works)
 }
 

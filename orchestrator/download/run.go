@@ -31,6 +31,8 @@ type Config struct {
 	Rate      float64 // calls per second; no limit if 0
 	NoClobber bool    // keep files that exist: neither fetch them nor remove earlier versions
 	Retry     client.RetryPolicy
+	MaxSize   int64         // bytes of one file; DefaultMaxSize if 0
+	MaxTime   time.Duration // for one call; DefaultMaxTime if 0
 }
 
 // Parts are what Run works with.
@@ -39,6 +41,9 @@ type Parts struct {
 	Folder *artifact.Folder
 	Ledger Ledger
 	Clock  Clock
+	// Room is called before each file. It returns an error that wraps jobs.ErrNoRoom
+	// if the disk has no room for files. It can be nil.
+	Room func() error
 	// Names are shared by the Runs for a folder. They can be nil.
 	Names *Names
 	// Ended is called for each file that has ended and is recorded, by one goroutine
@@ -71,6 +76,12 @@ const (
 func Run(ctx context.Context, config Config, parts Parts, works iter.Seq2[Work, error]) (Counts, error) {
 	if config.Parallel <= 0 {
 		config.Parallel = DefaultParallel
+	}
+	if config.MaxSize <= 0 {
+		config.MaxSize = DefaultMaxSize
+	}
+	if config.MaxTime <= 0 {
+		config.MaxTime = DefaultMaxTime
 	}
 	if parts.Names == nil {
 		parts.Names = NewNames()

@@ -69,10 +69,10 @@ func (l *storeLedger) NameFile(ctx context.Context, w Work) error {
 }
 
 // settled returns a file as it is recorded. If it failed and is to be tried again
-// later, it stays wanted.
+// later, it stays wanted. A file that is too large would be so again.
 func (l *storeLedger) settled(w Work) jobs.File {
 	f := w.File
-	if f.State == jobs.FileFailed && !l.Once && f.Tries < maxTries {
+	if f.State == jobs.FileFailed && !l.Once && w.Reason != ReasonSize && f.Tries < maxTries {
 		f.State = jobs.FileWanted
 	}
 	return f

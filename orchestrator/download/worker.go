@@ -66,6 +66,9 @@ type WorkParts struct {
 	Queue  Queue
 	Clock  Clock
 	Logger *slog.Logger
+	// Room returns an error that wraps jobs.ErrNoRoom if the disk of a folder has no
+	// room for files. It can be nil.
+	Room   func(folder string) error
 	Random func() float64 // returns numbers in [0,1) for the jitter; default: math/rand
 	// Observer is called for each file whose result was recorded, concurrently. It
 	// must not block. It can be nil.
@@ -211,6 +214,12 @@ func (w *Worker) fetchFolder(ctx context.Context, name string, claimed []jobs.Fi
 	}
 	_, err = Run(ctx, Config{Parallel: w.Parallel, Retry: w.retry}, Parts{
 		Vendor: w.Vendor, Folder: folder.Folder, Ledger: folderLedger{ledger, folder.Folder, manifest}, Clock: w.Clock, Names: folder.names,
+		Room: func() error {
+			if w.Room == nil {
+				return nil
+			}
+			return w.Room(name)
+		},
 	}, worksOf(name, claimed))
 	if err = errors.Join(err, manifest.Close()); err != nil {
 		err = errors.Join(err, open.close(name))

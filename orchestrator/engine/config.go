@@ -98,6 +98,9 @@ type Config struct {
 	UserAgent string       // of calls to the vendor and of callbacks; "shotline"
 	Logger    *slog.Logger // nil: slog.Default, because trouble in the background shows nowhere else
 
+	// FileRoom returns an error that wraps jobs.ErrNoRoom if the disk of a folder has
+	// no room for downloaded files. nil: files are saved until the disk is full.
+	FileRoom func(folder string) error
 	// WrapVendor puts a layer between the engine and the vendor's client, for
 	// example to count calls. Its Create must send at most one request.
 	WrapVendor func(orchestrator.Vendor) orchestrator.Vendor

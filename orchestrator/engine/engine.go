@@ -96,7 +96,7 @@ func (e *Engine) join(ctx context.Context) (err error) {
 	files := c.Downloads
 	files.Batches = c.Batches
 	e.files = download.NewWorker(files, download.WorkParts{
-		Store: e.store, Vendor: e.client, Queue: e.queue, Clock: clock, Logger: c.Logger, Observer: c.FileObserver,
+		Store: e.store, Vendor: e.client, Queue: e.queue, Clock: clock, Logger: c.Logger, Observer: c.FileObserver, Room: c.FileRoom,
 	})
 	e.queue.HandleFiles(e.files)
 	if e.webhooks, err = c.newReceiver(e.orchestrator); err != nil {
