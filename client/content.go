@@ -36,17 +36,20 @@ var (
 )
 
 // ImageType returns the media type of an image with the given Content-Type and
-// first bytes, and false if they are not those of an image. If the Content-Type
-// is not an image type, the first bytes determine the result.
+// first bytes, and false if they are not those of an image. The first bytes decide.
+// Only if their format is not known, an image type in the Content-Type is accepted.
 func ImageType(contentType string, head []byte) (string, bool) {
 	seen := sniff(head)
+	declared := strings.HasPrefix(mediaType(contentType), "image/")
 	switch {
-	case len(head) == 0 || isJSON(contentType, head) || seen == "text/html":
+	case len(head) == 0 || isJSON(contentType, head):
 		return "", false
-	case strings.HasPrefix(mediaType(contentType), "image/"):
-		return contentType, true
+	case strings.HasPrefix(seen, "image/") && !declared:
+		return seen, true
+	case strings.HasPrefix(seen, "image/"), seen == "application/octet-stream":
+		return contentType, declared
 	}
-	return seen, strings.HasPrefix(seen, "image/")
+	return "", false
 }
 
 // PageType is like ImageType for HTML. It accepts any text except JSON.

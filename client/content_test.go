@@ -26,7 +26,7 @@ func TestDownloadsHaveTheRequestedContent(t *testing.T) {
 	}{
 		"png":                    {"image/png", pngStart, "thumbnail video batch", ""},
 		"png with a parameter":   {"image/png; x=1", pngStart, "thumbnail video batch", ""},
-		"svg":                    {"image/svg+xml", "<svg>", "thumbnail html video batch", ""},
+		"svg":                    {"image/svg+xml", "<svg>", "html video batch", ""},
 		"png as bytes":           {"application/octet-stream", pngStart, "thumbnail video batch", "image/png"},
 		"png without a type":     {none, pngStart, "thumbnail video batch", "image/png"},
 		"jpeg as bytes":          {"binary/octet-stream", "\xff\xd8\xff\xe0 and more", "thumbnail video batch", "image/jpeg"},
@@ -35,6 +35,7 @@ func TestDownloadsHaveTheRequestedContent(t *testing.T) {
 		"a portal":               {"text/html; charset=utf-8", portal, "html", ""},
 		"a portal as an image":   {"image/png", portal, "html", ""},
 		"a portal without type":  {none, "\n " + portal, "html", ""},
+		"text as an image":       {"image/png", "upstream timed out", "html video batch", ""},
 		"text":                   {"text/plain", "try again", "html", ""},
 		"empty":                  {"image/png", "", "", ""},
 		"empty page":             {"text/html", "", "", ""},

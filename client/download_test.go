@@ -15,7 +15,7 @@ import (
 )
 
 func TestThumbnail(t *testing.T) {
-	image := bytes.Repeat([]byte("image bytes "), 1<<20) // larger than any limit on JSON
+	image := append([]byte(webpStart), bytes.Repeat([]byte("image bytes "), 1<<20)...) // larger than any limit on JSON
 	requests := make(chan *http.Request, 1)
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		requests <- r
@@ -57,16 +57,16 @@ func TestThumbnail(t *testing.T) {
 func TestThumbnailOfUnknownLength(t *testing.T) {
 	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "image/png")
-		io.WriteString(w, "a")
+		io.WriteString(w, pngStart)
 		w.(http.Flusher).Flush()
-		io.WriteString(w, "b")
+		io.WriteString(w, "end")
 	})
 	d, err := c.Thumbnail(t.Context(), "1", ThumbnailOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer d.Body.Close()
-	if body, err := io.ReadAll(d.Body); string(body) != "ab" || err != nil || d.Length != -1 {
+	if body, err := io.ReadAll(d.Body); string(body) != pngStart+"end" || err != nil || d.Length != -1 {
 		t.Errorf("%q, %v, length %d", body, err, d.Length)
 	}
 }

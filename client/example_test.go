@@ -136,8 +136,8 @@ func ExampleClient_CreateBatch() {
 
 func ExampleClient_Thumbnail() {
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "image/webp")
-		fmt.Fprint(w, "an image, ", r.FormValue("width"), " px wide")
+		w.Header().Set("Content-Type", "image/gif")
+		fmt.Fprint(w, "GIF89a, ", r.FormValue("width"), " px wide")
 	}))
 	defer api.Close()
 	c, err := client.New(client.WithAPIKey("key"), client.WithBaseURL(api.URL))
@@ -145,14 +145,14 @@ func ExampleClient_Thumbnail() {
 		log.Fatal(err)
 	}
 
-	image, err := c.Thumbnail(context.Background(), "4711", client.ThumbnailOptions{Format: "webp", Width: 320})
+	image, err := c.Thumbnail(context.Background(), "4711", client.ThumbnailOptions{Format: "gif", Width: 320})
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer image.Body.Close()
 	_, err = io.Copy(os.Stdout, image.Body)
 	fmt.Println("", image.ContentType, err)
-	// Output: an image, 320 px wide image/webp <nil>
+	// Output: GIF89a, 320 px wide image/gif <nil>
 }
 
 // Deleting a screenshot that does not exist is not an error for most programs.

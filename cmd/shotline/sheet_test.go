@@ -205,7 +205,7 @@ func TestImagesNotReady(t *testing.T) {
 		calls int64
 		got   string
 	}{
-		"just ended":     {0, 2, "image"},
+		"just ended":     {0, 2, "\x89PNG\r\n\x1a\n"},
 		"ended long ago": {client.OutputGrace + time.Minute, 1, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -217,7 +217,7 @@ func TestImagesNotReady(t *testing.T) {
 					return
 				}
 				w.Header().Set("Content-Type", "image/png")
-				_, _ = io.WriteString(w, "image")
+				_, _ = io.WriteString(w, "\x89PNG\r\n\x1a\n")
 			}))
 			defer server.Close()
 			vendor, err := client.New(client.WithAPIKey("k"), client.WithBaseURL(server.URL))

@@ -79,9 +79,9 @@ func (b *contractLog) check(t *testing.T, mux *http.ServeMux, request *http.Requ
 // TestResponsesFollowTheContract requests all success responses of all routes.
 // The rig checks the responses of all other tests against the contract, too.
 func TestResponsesFollowTheContract(t *testing.T) {
-	outputs := &fakeOutputs{body: "bytes", have: map[string]client.Download{
-		"image s1": {ContentType: "image/png", Length: 5}, "html s1": {ContentType: "text/html; charset=utf-8", Length: -1},
-		"pdf s1": {ContentType: "application/pdf", Length: 5},
+	outputs := &fakeOutputs{body: content, have: map[string]client.Download{
+		"image s1": {ContentType: "image/png", Length: int64(len(content))}, "html s1": {ContentType: "text/html; charset=utf-8", Length: -1},
+		"pdf s1": {ContentType: "application/pdf", Length: int64(len(content))},
 	}}
 	r := newRig(t, func(c *Config) { c.Outputs = outputs })
 	id := r.do("POST", "/v1/jobs", JobRequest{URL: "a.test", CallbackURL: "http://127.0.0.1:9/"}, "Idempotency-Key", "k").want(202)["id"].(string)
@@ -114,7 +114,7 @@ func TestResponsesFollowTheContract(t *testing.T) {
 	done := r.do("POST", "/v1/jobs", JobRequest{URL: "c.test"}).want(202)["id"].(string)
 	r.closeJob(done, jobs.Done, "s1")
 	for _, kind := range outputs.kinds() {
-		if a := r.do("GET", "/v1/jobs/"+done+"/"+kind, nil); a.status != http.StatusOK || string(a.body) != "bytes" {
+		if a := r.do("GET", "/v1/jobs/"+done+"/"+kind, nil); a.status != http.StatusOK || string(a.body) != content {
 			t.Errorf("%s: %d %s", kind, a.status, a.body)
 		}
 		if a := r.do("GET", "/v1/jobs/"+done+"/"+kind, nil, "If-None-Match", "*"); a.status != http.StatusNotModified {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -16,10 +17,13 @@ import (
 	"shotline/jobs"
 )
 
+// content is the content of every output: the start of a PNG file.
+const content = "\x89PNG\r\n\x1a\n"
+
 func newOutputs() *fakeOutputs {
-	return &fakeOutputs{body: "bytes", have: map[string]client.Download{
-		"image s1": {ContentType: "image/png", Length: 5}, "html s1": {ContentType: "text/html; charset=utf-8", Length: -1},
-		"pdf s1": {ContentType: "application/pdf", Length: 5}, "image s2": {ContentType: "image/svg+xml", Length: 5},
+	return &fakeOutputs{body: content, have: map[string]client.Download{
+		"image s1": {ContentType: "image/png", Length: int64(len(content))}, "html s1": {ContentType: "text/html; charset=utf-8", Length: -1},
+		"pdf s1": {ContentType: "application/pdf", Length: int64(len(content))}, "image s2": {ContentType: "image/svg+xml", Length: int64(len(content))},
 	}}
 }
 
@@ -42,7 +46,7 @@ func TestOutputsOfAJob(t *testing.T) {
 	} {
 		a := r.do("GET", "/v1/jobs/"+test.path, nil)
 		h := a.header
-		if a.status != 200 || string(a.body) != "bytes" || h.Get("Content-Type") != test.kind || h.Get("Content-Disposition") != test.name {
+		if a.status != 200 || string(a.body) != content || h.Get("Content-Type") != test.kind || h.Get("Content-Disposition") != test.name {
 			t.Errorf("%s: %d %q %v", test.path, a.status, a.body, h)
 		}
 		if !strings.Contains(h.Get("Content-Security-Policy"), "sandbox") || h.Get("X-Content-Type-Options") != "nosniff" {
@@ -61,10 +65,10 @@ func TestOutputsOfAJob(t *testing.T) {
 			t.Errorf("%s with another tag: %d", test.path, other.status)
 		}
 	}
-	if a := r.do("GET", "/v1/jobs/b1-2/image", nil); a.status != 200 || string(a.body) != "bytes" {
+	if a := r.do("GET", "/v1/jobs/b1-2/image", nil); a.status != 200 || string(a.body) != content {
 		t.Errorf("of a duplicate: %d %s", a.status, a.body)
 	}
-	if a := r.do("HEAD", "/v1/jobs/b1-1/image", nil); a.status != 200 || len(a.body) > 0 || a.header.Get("Content-Length") != "5" {
+	if a := r.do("HEAD", "/v1/jobs/b1-1/image", nil); a.status != 200 || len(a.body) > 0 || a.header.Get("Content-Length") != fmt.Sprint(len(content)) {
 		t.Errorf("HEAD: %d %v", a.status, a.header)
 	}
 	r.do("GET", "/v1/jobs/b1-3/pdf", nil).problem(404, "", "has no pdf")
@@ -148,7 +152,7 @@ func TestKeptImagesAreNotFetchedAgain(t *testing.T) {
 	first := r.do("GET", "/v1/jobs/b1-1/image", nil)
 	vendor.err = errors.New("gone")
 	again := r.do("GET", "/v1/jobs/b1-1/image", nil)
-	if again.status != 200 || string(again.body) != "bytes" || vendor.calls.Load() != 1 {
+	if again.status != 200 || string(again.body) != content || vendor.calls.Load() != 1 {
 		t.Errorf("%d %q after %d calls", again.status, again.body, vendor.calls.Load())
 	}
 	for _, name := range []string{"ETag", "Content-Type", "Content-Length", "Content-Disposition"} {
@@ -200,7 +204,7 @@ func TestIncompleteImageIsNotKept(t *testing.T) {
 	}
 	j := jobs.Job{ID: jobs.ID{Batch: "b1", Row: 1}, ScreenshotID: "s1", Attempt: 1}
 	for _, body := range []io.Reader{io.MultiReader(strings.NewReader("by"), failingReader{}), strings.NewReader("by")} {
-		d := kept.save(j, outputs[0], "tag", &client.Download{Body: io.NopCloser(body), ContentType: "image/png", Length: 5})
+		d := kept.save(j, outputs[0], "tag", &client.Download{Body: io.NopCloser(body), ContentType: "image/png", Length: int64(len(content))})
 		_, _ = io.Copy(io.Discard, d.Body)
 		if err := d.Body.Close(); err != nil {
 			t.Error(err)
@@ -222,7 +226,7 @@ func TestImageThatCannotBeKeptIsServed(t *testing.T) {
 	}
 	r.do("POST", "/v1/jobs", JobRequest{URL: "a.test"}).want(202)
 	r.closeJob("b1-1", jobs.Done, "s1")
-	if a := r.do("GET", "/v1/jobs/b1-1/image", nil); a.status != 200 || string(a.body) != "bytes" {
+	if a := r.do("GET", "/v1/jobs/b1-1/image", nil); a.status != 200 || string(a.body) != content {
 		t.Errorf("%d %q", a.status, a.body)
 	}
 }
