@@ -45,6 +45,7 @@ type BatchSpec struct {
 	JobTimeout time.Duration // 0: that of the submitting process
 	Priority   int           // -MaxPriority to MaxPriority; jobs of higher priority are submitted first
 	Single     bool          // created for a single job that did not come in a batch
+	Budget     *float64      // credits that the batch may cost; nil: no limit. See Budgets
 	// CallbackURL receives the batch's events or, if the batch is Single, the
 	// job's. Empty means none.
 	CallbackURL string
@@ -68,8 +69,9 @@ type Batch struct {
 	State       BatchState
 	PauseReason string // not empty if an error, such as a refused key, paused the batch
 	Counts      Counts
-	Revision    int // grows when the batch finishes, and with each transaction that brings late results, corrections, or figures that the newest summary lacks
-	Summarized  int // newest revision with a stored summary
+	Reserved    float64 // credits for creates whose cost is not known yet, see Budgets
+	Revision    int     // grows when the batch finishes, and with each transaction that brings late results, corrections, or figures that the newest summary lacks
+	Summarized  int     // newest revision with a stored summary
 	Generation  int64
 	CreatedAt   time.Time
 	FinishedAt  time.Time

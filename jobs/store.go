@@ -19,6 +19,7 @@ type Store interface {
 	Ledger
 	Inbox
 	Closures
+	Budgets
 	Upkeep
 	Outbox
 	Files
@@ -72,7 +73,10 @@ type Ledger interface {
 	// in this attempt, leased to lease.Owner, and the lease has not expired at at;
 	// the submission has no open intent; the batch is open. So, once a pause is
 	// acknowledged, nothing more is sent except creates whose intent is already
-	// open. In the lease that it returns, Sends is 1 unless an earlier create of
+	// open. It reserves credits, see Budgets. If a budget does not allow the create,
+	// it returns ErrBudgetReached or ErrBudgetReserved, and the lease stays as it is.
+	//
+	// In the lease that it returns, Sends is 1 unless an earlier create of
 	// the submission was in doubt and might still prove to have taken effect.
 	OpenIntent(ctx context.Context, lease Lease, at, expiry time.Time) (Lease, error)
 	// Requeue returns leased jobs to the queue in the same attempt. The caller

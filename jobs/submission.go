@@ -22,6 +22,9 @@ type Lease struct {
 	Attempt int
 	Owner   string
 	Expiry  time.Time
+	// Options name the parameters of the create that can decide its cost. The caller
+	// of OpenIntent sets them. Creates with equal Options should cost the same.
+	Options string
 	Sends   int  // intents of the submission, including this one; set by OpenIntent
 	Sent    bool // the create of the open intent was sent to the vendor
 }

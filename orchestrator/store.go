@@ -27,6 +27,7 @@ type Store interface {
 	RetryStore
 	AmendStore
 	CancelStore
+	BudgetStore
 }
 
 // SubmitStore is for submitting jobs.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -50,10 +49,11 @@ func (o *Orchestrator) SubmitBatch(ctx context.Context, batch string) error {
 	if err != nil {
 		return fmt.Errorf("submit batch %s: %w", batch, err)
 	}
-	if err := o.submitSlice(ctx, b); err != nil {
+	wait, err := o.submitSlice(ctx, b)
+	if err != nil {
 		return fmt.Errorf("submit batch %s: %w", batch, err)
 	}
-	return o.enqueueRest(ctx, batch)
+	return o.enqueueRest(ctx, batch, wait)
 }
 
 // slice is the work of one SubmitBatch.
@@ -62,6 +62,8 @@ type slice struct {
 	creates sync.WaitGroup // those under way
 	halted  atomic.Bool    // an error concerns all jobs of the batch
 	refused atomic.Int64   // creates that the vendor refused
+
+	reserved atomic.Bool // the rest of the budget is reserved for creates under way
 }
 
 // refusalsLogged is how many refusals of a slice are logged as warnings. Further
@@ -70,20 +72,26 @@ type slice struct {
 const refusalsLogged = 10
 
 // submitSlice leases and submits for one time slice. It leases the next jobs
-// while the creates of the last ones are under way.
-func (o *Orchestrator) submitSlice(ctx context.Context, b jobs.Batch) error {
+// while the creates of the last ones are under way. It returns how long the rest
+// has to wait.
+func (o *Orchestrator) submitSlice(ctx context.Context, b jobs.Batch) (wait time.Duration, err error) {
 	s := &slice{batch: b}
-	defer s.creates.Wait()
+	defer func() {
+		s.creates.Wait()
+		if s.reserved.Load() {
+			wait = budgetWait
+		}
+	}()
 	for end := o.clock.Now().Add(sliceTime); ctx.Err() == nil && o.clock.Now().Before(end); {
 		more, err := o.submitOnce(ctx, s)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if !more && !o.waitOut(ctx, s) {
-			return nil
+			return 0, nil
 		}
 	}
-	return nil
+	return 0, nil
 }
 
 // waitOut waits for the end of a short pause of the throttle, even beyond the end
@@ -176,9 +184,10 @@ func (o *Orchestrator) submit(stoppable context.Context, s *slice, lease jobs.Le
 	ctx := context.WithoutCancel(stoppable)
 
 	now := o.clock.Now()
+	lease.Options = optionSet(s.batch, lease.Job)
 	opened, err := o.store.OpenIntent(ctx, lease, now, now.Add(o.cfg.leaseTime()))
 	if err != nil {
-		lost := errors.Is(err, jobs.ErrLeaseLost)
+		lost := errors.Is(err, jobs.ErrLeaseLost) || o.overBudget(s, lease, err)
 		if !lost {
 			s.halted.Store(true) // the store fails, and the other leases would fail, too
 		}
@@ -331,8 +340,8 @@ func (o *Orchestrator) handBack(ctx context.Context, leases []jobs.Lease) error 
 }
 
 // enqueueRest has the queue continue a batch that still has queued jobs, at once
-// or after the vendor's pause.
-func (o *Orchestrator) enqueueRest(ctx context.Context, batch string) error {
+// or after the vendor's pause or the given time.
+func (o *Orchestrator) enqueueRest(ctx context.Context, batch string, wait time.Duration) error {
 	if o.stopping.Err() != nil {
 		// Another worker, or the next start, finds the batch by its wake time.
 		_, err := o.store.WakeBatch(context.WithoutCancel(ctx), batch, o.clock.Now())
@@ -344,6 +353,9 @@ func (o *Orchestrator) enqueueRest(ctx context.Context, batch string) error {
 	}
 	now := o.clock.Now()
 	wake, at := now, time.Time{} // a given time costs asynq up to two seconds
+	if wait > 0 {
+		wake, at = now.Add(wait), now.Add(wait)
+	}
 	if until, paused := o.throttle.Paused(); paused {
 		// Other workers, and this process after a restart, may submit earlier.
 		wake, at = now.Add(min(until.Sub(now), time.Minute)), until
@@ -365,10 +377,6 @@ func (o *Orchestrator) enqueueRest(ctx context.Context, batch string) error {
 // createRequest joins the options of batch and row. The user's tags come first,
 // since the vendor's path templates use the first one.
 func (o *Orchestrator) createRequest(b jobs.Batch, lease jobs.Lease) client.CreateRequest {
-	params := make(map[string]any, len(b.Params)+len(lease.Job.Params))
-	maps.Copy(params, b.Params)
-	maps.Copy(params, lease.Job.Params)
-
 	tags := make([]string, 0, len(b.Tags)+len(lease.Job.Tags)+2)
 	tags = append(tags, b.Tags...)
 	tags = append(tags, lease.Job.Tags...)
@@ -382,7 +390,7 @@ func (o *Orchestrator) createRequest(b jobs.Batch, lease jobs.Lease) client.Crea
 	for i, app := range from {
 		apps[i] = client.App{ID: app.ID, PathTemplate: app.PathTemplate}
 	}
-	return client.CreateRequest{URL: lease.Job.URL, Params: params, Tags: tags, Apps: apps}
+	return client.CreateRequest{URL: lease.Job.URL, Params: params(b, lease.Job), Tags: tags, Apps: apps}
 }
 
 // jobTimeout returns how long the job may take. Its own timeout wins over that of

@@ -90,6 +90,7 @@ func (o *Orchestrator) SweepOnce(ctx context.Context) error {
 		o.WatchOnce(ctx),
 		o.enqueueOverdue(ctx),
 		o.settleHeld(ctx),
+		o.resumeDue(ctx),
 		onlyError(o.removeStaleImports(ctx)),
 		onlyError(o.checkConflicts(ctx, o.vendor, "")),
 	)

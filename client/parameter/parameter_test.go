@@ -155,3 +155,17 @@ func TestWant(t *testing.T) {
 		}
 	}
 }
+
+func TestOptionSet(t *testing.T) {
+	for want, params := range map[string]map[string]any{
+		"":                            nil,
+		"format=png size=page":        {"size": "page", "format": "png"},
+		"cookie target":               {"target": "#a", "cookie": "a=1"},
+		"country=fr delay=2 pdf=true": {"country": "fr", "delay": 2.0, "pdf": true},
+		"unheard":                     {"unheard": "x"},
+	} {
+		if got := parameter.OptionSet(params); got != want {
+			t.Errorf("option set of %v: %q, want %q", params, got, want)
+		}
+	}
+}

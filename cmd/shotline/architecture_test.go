@@ -42,7 +42,7 @@ var mayImport = map[string][]string{
 	"client/sandbox/raster": {},
 	"client/sandbox/egress": {"client/outward"},
 	"client/sandbox/chrome": {"client/pageurl", "client/sandbox", "client/sandbox/egress", "client/sandbox/raster"},
-	"orchestrator":          {"jobs", "jobs/summary", "client", "client/excerpt", "orchestrator/feed", "orchestrator/throttle"},
+	"orchestrator":          {"jobs", "jobs/summary", "client", "client/excerpt", "client/parameter", "orchestrator/feed", "orchestrator/throttle"},
 	"orchestrator/feed":     {"jobs"},
 	"orchestrator/throttle": {},
 	"orchestrator/api":      {"jobs", "jobs/csvfile", "jobs/input", "jobs/jobjson", "jobs/summary", "jobs/weburl", "client", "client/parameter"},

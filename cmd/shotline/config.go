@@ -76,7 +76,7 @@ func storeFlags(more ...cli.Flag) []cli.Flag {
 func workFlags() []cli.Flag {
 	return []cli.Flag{
 		apiKeyFlag, baseURLFlag, appIDFlag, secretFlag, headerFlag, insecureFlag, listenFlag, webhookPathFlag, redisFlag,
-		jobTimeoutFlag, deadlineGraceFlag, requestTimeoutFlag, settleFlag, concurrencyFlag, rateFlag, logFlag,
+		jobTimeoutFlag, deadlineGraceFlag, requestTimeoutFlag, settleFlag, concurrencyFlag, rateFlag, dailyBudgetFlag, logFlag,
 	}
 }
 

@@ -34,7 +34,7 @@ const defaultMaxRows = 1_000_000
 
 // inputFlags returns the flags of commands that import rows.
 func inputFlags() []cli.Flag {
-	return []cli.Flag{paramFlag, tagFlag, maxRowsFlag, encodingFlag, urlColumnFlag}
+	return []cli.Flag{paramFlag, tagFlag, budgetFlag, maxRowsFlag, encodingFlag, urlColumnFlag}
 }
 
 // maxRows returns --max-rows, or its default if the command has no such flag.
@@ -91,6 +91,9 @@ func openRows(c *cli.Context) (*input, error) {
 	}
 	var err error
 	if spec.Params, err = batchParams(c); err != nil {
+		return nil, err
+	}
+	if spec.Budget, err = budget(c, budgetFlag.Name); err != nil {
 		return nil, err
 	}
 	for _, tag := range c.StringSlice(tagFlag.Name) {

@@ -21,7 +21,7 @@ var (
 
 // submitInto puts the corrected rows of a file back into their batch.
 func submitInto(c *cli.Context) error {
-	for _, name := range []string{paramFlag.Name, tagFlag.Name} {
+	for _, name := range []string{paramFlag.Name, tagFlag.Name, budgetFlag.Name} {
 		if c.IsSet(name) {
 			return badUsage("--%s cannot be used with --%s: the batch keeps its own", name, intoFlag.Name)
 		}

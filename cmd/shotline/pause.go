@@ -15,9 +15,26 @@ func pauseCommand() *cli.Command {
 }
 
 func resumeCommand() *cli.Command {
-	return batchCommand("resume", "continue to submit the jobs of a paused batch", func(c *cli.Context, store jobs.Store, batch string) error {
-		return store.Resume(c.Context, batch, clock.Now())
-	})
+	command := batchCommand("resume", "continue to submit the jobs of a paused batch", resume)
+	command.Flags = append(command.Flags, newBudgetFlag)
+	return command
+}
+
+func resume(c *cli.Context, store jobs.Store, batch string) error {
+	if c.IsSet(newBudgetFlag.Name) {
+		credits, err := budget(c, newBudgetFlag.Name)
+		if err != nil {
+			return err
+		}
+		err = store.SetBudget(c.Context, batch, credits)
+		if errors.Is(err, jobs.ErrInvalid) {
+			return badUsage("--%s: %w", newBudgetFlag.Name, err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return store.Resume(c.Context, batch, clock.Now())
 }
 
 // batchCommand returns a command that changes one batch and prints its new

@@ -57,6 +57,9 @@ func runFile(c *cli.Context) error {
 		return err
 	}
 	defer w.Store.Close()
+	if err := setDailyBudget(c, w.Store); err != nil {
+		return err
+	}
 	if err := w.chooseResultSource(c.Context, c.Bool("poll")); err != nil {
 		return err
 	}

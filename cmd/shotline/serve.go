@@ -55,6 +55,9 @@ func serve(c *cli.Context, log *slog.Logger) error {
 		return err
 	}
 	defer w.Store.Close()
+	if err := setDailyBudget(c, w.Store); err != nil {
+		return err
+	}
 	if err := orderAllFiles(c, w); err != nil {
 		return err
 	}

@@ -140,6 +140,13 @@ func printBatch(w io.Writer, b jobs.Batch, files *batchFiles, asJSON bool) error
 	if b.Counts.Cost != nil {
 		fmt.Fprintf(&s, "  %-12s %s\n", "cost", summary.Credits(*b.Counts.Cost))
 	}
+	if b.Budget != nil {
+		fmt.Fprintf(&s, "  %-12s %s", "budget", summary.Credits(*b.Budget))
+		if b.Reserved > 0 {
+			fmt.Fprintf(&s, ", %s reserved", summary.Credits(b.Reserved))
+		}
+		s.WriteByte('\n')
+	}
 	fmt.Fprintf(&s, "  %-12s %d\n", "vendor calls", b.Counts.APICalls)
 	if files != nil {
 		fmt.Fprintf(&s, "  %-12s %s\n", "files", files)

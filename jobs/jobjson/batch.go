@@ -28,6 +28,8 @@ type Batch struct {
 	Corrected     int64                     `json:"corrected" doc:"Jobs whose first result was wrong, as the vendor confirmed"`
 	DoubleCharged int64                     `json:"double_charged"`
 	Cost          *float64                  `json:"cost,omitempty" doc:"Credits; absent if the vendor has not reported any"`
+	Budget        *float64                  `json:"budget,omitempty" doc:"Credits that the batch may cost; absent if there is no limit"`
+	Reserved      float64                   `json:"reserved,omitempty" doc:"Credits reserved for creates whose cost is not known yet"`
 	APICalls      int64                     `json:"api_calls"`
 	Revision      int                       `json:"revision" doc:"Increases when the batch finishes, and with late results and corrections"`
 	CreatedAt     time.Time                 `json:"created_at,omitzero"`
@@ -61,6 +63,8 @@ func FromBatch(b jobs.Batch) Batch {
 		Corrected:     c.Corrected,
 		DoubleCharged: c.DoubleCharged,
 		Cost:          c.Cost,
+		Budget:        b.Budget,
+		Reserved:      b.Reserved,
 		APICalls:      c.APICalls,
 		Revision:      b.Revision,
 		CreatedAt:     b.CreatedAt,

@@ -12,12 +12,14 @@ import (
 
 const batchColumns = `seq, id, state, pause_reason, source, columns, params, tags, apps, job_timeout_ms, priority, single,
 	callback_url, dialect, revision, summarized, generation, created_at, finished_at, rows, queued, submitting, pending, done, failed, timed_out, canceled, duplicate,
-	rejected, by_webhook, by_poll, by_create, by_deadline, by_submit, by_cancel, late, corrected, double_charged, cost_micros, api_calls`
+	rejected, by_webhook, by_poll, by_create, by_deadline, by_submit, by_cancel, late, corrected, double_charged, cost_micros, api_calls,
+	budget_micros, reserved_micros`
 
 func scanBatch(row scanner) (seq int64, b jobs.Batch, err error) {
 	var columns, params, tags, apps, dialect sql.NullString
 	var timeout int64
-	var created, finished, cost sql.NullInt64
+	var created, finished, cost, budget sql.NullInt64
+	var reserved int64
 	states := make([]int64, len(jobs.States))
 	byProvenance := make([]int64, len(jobs.Provenances))
 	c := &b.Counts
@@ -29,7 +31,7 @@ func scanBatch(row scanner) (seq int64, b jobs.Batch, err error) {
 	for i := range byProvenance {
 		dest = append(dest, &byProvenance[i])
 	}
-	if err := row.Scan(append(dest, &c.Late, &c.Corrected, &c.DoubleCharged, &cost, &c.APICalls)...); err != nil {
+	if err := row.Scan(append(dest, &c.Late, &c.Corrected, &c.DoubleCharged, &cost, &c.APICalls, &budget, &reserved)...); err != nil {
 		return 0, b, err
 	}
 	c.ByState = make(map[jobs.State]int64, len(states))
@@ -40,7 +42,7 @@ func scanBatch(row scanner) (seq int64, b jobs.Batch, err error) {
 	for i, by := range jobs.Provenances {
 		c.ByProvenance[by] = byProvenance[i]
 	}
-	c.Cost = fromMicros(cost)
+	c.Cost, b.Budget, b.Reserved = fromMicros(cost), fromMicros(budget), float64(reserved)/oneCredit
 	b.JobTimeout = time.Duration(timeout) * time.Millisecond
 	b.CreatedAt, b.FinishedAt = fromMillis(created), fromMillis(finished)
 	return seq, b, errors.Join(fromJSON(columns, &b.Columns), fromJSON(params, &b.Params),
@@ -112,7 +114,7 @@ func (s *Store) Pause(ctx context.Context, batch, reason string, at time.Time) e
 				return err
 			}
 		}
-		return t.changeBatch(batch, `UPDATE batches SET state = 'paused', pause_reason = ?
+		return t.changeBatch(batch, `UPDATE batches SET state = 'paused', pause_reason = ?, resume_at = NULL
 			WHERE id = ? AND state IN ('open', 'paused')`, reason, batch)
 	})
 	return wrapError(err, "pause batch %s", batch)
@@ -122,7 +124,7 @@ func (s *Store) Pause(ctx context.Context, batch, reason string, at time.Time) e
 // once.
 func (s *Store) Resume(ctx context.Context, batch string, at time.Time) error {
 	err := s.write(ctx, func(t *tx) error {
-		return t.changeBatch(batch, `UPDATE batches SET state = 'open', pause_reason = '',
+		return t.changeBatch(batch, `UPDATE batches SET state = 'open', pause_reason = '', resume_at = NULL,
 			wake_at = CASE state WHEN 'paused' THEN min(wake_at, ?) ELSE wake_at END
 			WHERE id = ? AND state IN ('open', 'paused')`, at.UnixMilli(), batch)
 	})

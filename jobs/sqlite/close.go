@@ -251,6 +251,11 @@ func (t *tx) closeJobs(closings []jobs.Closing, at time.Time, effects *jobs.Effe
 		if err != nil {
 			return fmt.Errorf("job %s: %w", c.Job, err)
 		}
+		if n > 0 && c.By == jobs.BySubmit {
+			if err := t.unreserve(seq, c.Attempt); err != nil {
+				return fmt.Errorf("job %s: %w", c.Job, err)
+			}
+		}
 		picked += n
 	}
 	return t.finish(picked, at, effects)

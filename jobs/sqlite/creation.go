@@ -11,11 +11,11 @@ import (
 )
 
 const insertBatch = `INSERT INTO batches (id, state, source, columns, params, tags, apps, job_timeout_ms, priority, single,
-	callback_url, dialect, rows, queued, created_at, touched_at)
-	VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13, ?14, ?14) ON CONFLICT (id) DO NOTHING`
+	callback_url, dialect, rows, queued, created_at, touched_at, budget_micros)
+	VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13, ?14, ?14, ?15) ON CONFLICT (id) DO NOTHING`
 
-// checkSpec returns jobs.ErrInvalid if the id or the priority of a spec is
-// invalid.
+// checkSpec returns jobs.ErrInvalid if the id, the priority or the budget of a spec
+// is invalid.
 func checkSpec(spec jobs.BatchSpec) error {
 	switch {
 	case !jobs.ValidBatchID(spec.ID):
@@ -23,7 +23,7 @@ func checkSpec(spec jobs.BatchSpec) error {
 	case spec.Priority < -jobs.MaxPriority || spec.Priority > jobs.MaxPriority:
 		return fmt.Errorf("%w: priority %d is not between -%d and %d", jobs.ErrInvalid, spec.Priority, jobs.MaxPriority, jobs.MaxPriority)
 	}
-	return nil
+	return jobs.CheckBudget(spec.Budget)
 }
 
 // batchRow returns the arguments of insertBatch for a spec and a number of queued
@@ -44,7 +44,7 @@ func batchRow(spec jobs.BatchSpec, state jobs.BatchState, queued int, at time.Ti
 		}
 	}
 	return []any{spec.ID, string(state), spec.Source, columns, params, tags, apps, spec.JobTimeout.Milliseconds(),
-		spec.Priority, spec.Single, spec.CallbackURL, written, queued, at.UnixMilli()}, nil
+		spec.Priority, spec.Single, spec.CallbackURL, written, queued, at.UnixMilli(), micros(spec.Budget)}, nil
 }
 
 // addBatch inserts a batch and records its key.

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -78,9 +79,14 @@ const recordIntent = `INSERT INTO submissions (job_seq, attempt, extra, intent_a
 
 // OpenIntent implements jobs.Ledger.
 func (s *Store) OpenIntent(ctx context.Context, lease jobs.Lease, at, expiry time.Time) (jobs.Lease, error) {
+	var refused error // by a budget
 	err := s.write(ctx, func(t *tx) error {
 		seq, err := t.jobSeq(lease.Job.ID)
 		if err != nil {
+			return err
+		}
+		var credits reservation
+		if credits, refused, err = t.reserve(seq, lease.Options, at); err != nil || refused != nil {
 			return err
 		}
 		n, err := t.exec(extendLease, expiry.UnixMilli(), seq, lease.Attempt, lease.Owner, at.UnixMilli())
@@ -93,10 +99,13 @@ func (s *Store) OpenIntent(ctx context.Context, lease jobs.Lease, at, expiry tim
 		if err := t.get([]any{&lease.Sends}, recordIntent, seq, lease.Attempt, at.UnixMilli()); err != nil {
 			return err
 		}
+		if err := t.keep(seq, lease.Attempt, credits); err != nil {
+			return err
+		}
 		_, err = t.exec(`UPDATE batches SET api_calls = api_calls + 1 WHERE seq = ?`, seq>>32)
 		return err
 	})
-	if err != nil {
+	if err = errors.Join(err, refused); err != nil {
 		return jobs.Lease{}, wrapError(err, "open intent of job %s", lease.Job.ID)
 	}
 	lease.Expiry = expiry
@@ -135,6 +144,11 @@ func (s *Store) Requeue(ctx context.Context, leases []jobs.Lease, at time.Time) 
 			withdrawn, err := t.exec(withdrawIntent, seq, lease.Attempt)
 			if err != nil {
 				return err
+			}
+			if withdrawn > 0 {
+				if err := t.unreserve(seq, lease.Attempt); err != nil {
+					return err
+				}
 			}
 			if withdrawn > 0 && !lease.Sent {
 				if _, err := t.exec(`UPDATE batches SET api_calls = api_calls - 1 WHERE seq = ?`, seq>>32); err != nil {

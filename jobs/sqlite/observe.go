@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -318,13 +319,16 @@ func (o *observer) releaseFor(screenshotID string) error {
 
 // addCost adds the cost of a screenshot unless it was added before.
 func (o *observer) addCost(sight *sighting) error {
-	cost := micros(sight.Cost)
+	cost := int64(math.Round(*sight.Cost * oneCredit))
 	n, err := o.exec(`UPDATE submissions SET cost_micros = ? WHERE job_seq = ? AND attempt = ? AND extra = ? AND cost_micros IS NULL`,
 		cost, sight.seq, sight.Attempt, sight.extra)
 	if err != nil || n == 0 {
 		return err
 	}
 	o.charge(sight.seq)
+	if err := o.spend(sight.seq, sight.Attempt, cost, o.at); err != nil {
+		return err
+	}
 	if _, err := o.exec(`UPDATE jobs SET cost_micros = coalesce(cost_micros, 0) + ? WHERE seq = ?`, cost, sight.seq); err != nil {
 		return err
 	}

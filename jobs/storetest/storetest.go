@@ -63,6 +63,7 @@ var groups = []struct {
 	{"cancel", cancelTests},
 	{"retry", retryTests},
 	{"paid", paidTests},
+	{"budget", budgetTests},
 	{"amend", amendTests},
 	{"conflicts", conflictTests},
 	{"corrections", correctionTests},

@@ -33,14 +33,26 @@ func counted(n int64, noun string) string {
 	return grouped(n) + " " + noun + "s"
 }
 
-// credits formats a cost without floating-point noise.
+// credits formats a cost for programs, without floating-point noise.
 func credits(cost float64) string {
 	return strconv.FormatFloat(math.Round(cost*1e4)/1e4, 'f', -1, 64)
 }
 
+// groupedCredits formats a cost for people: 1,234.5.
+func groupedCredits(cost float64) string {
+	whole, part, hasPart := strings.Cut(credits(cost), ".")
+	if n, err := strconv.ParseInt(whole, 10, 64); err == nil {
+		whole = grouped(n)
+	}
+	if hasPart {
+		part = "." + part
+	}
+	return whole + part
+}
+
 // Credits formats a cost with its unit.
 func Credits(cost float64) string {
-	text := credits(cost)
+	text := groupedCredits(cost)
 	if text == "1" {
 		return "1 credit"
 	}

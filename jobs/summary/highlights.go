@@ -29,7 +29,7 @@ func figures(s Summary) []figure {
 	}
 	if s.Cost != nil {
 		whole, fraction := math.Modf(*s.Cost)
-		value := credits(*s.Cost)
+		value := groupedCredits(*s.Cost)
 		if fraction == 0 && math.Abs(whole) < 1e15 {
 			value = grouped(int64(whole))
 		}

@@ -169,7 +169,7 @@ func TestFigures(t *testing.T) {
 		{grouped(0), "0"}, {grouped(999), "999"}, {grouped(1000), "1,000"}, {grouped(1234567), "1,234,567"}, {grouped(-123), "-123"}, {grouped(-1234), "-1,234"},
 		{span(0), "0 s"}, {span(0.8401), "0.84 s"}, {span(12.34), "12.3 s"}, {span(59.96), "1 min 00 s"}, {span(134), "2 min 14 s"},
 		{span(3599.7), "1 h 00 min"}, {span(11100), "3 h 05 min"}, {span(86400 * 4.25), "4 d 6 h"},
-		{credits(0.1 + 0.2), "0.3"}, {credits(12), "12"}, {Credits(1.00000001), "1 credit"}, {Credits(0), "0 credits"}, {Credits(2.5), "2.5 credits"}, {rate(2.345), "2.3"}, {rate(12345.6), "12,346"},
+		{credits(0.1 + 0.2), "0.3"}, {credits(12), "12"}, {Credits(1.00000001), "1 credit"}, {Credits(0), "0 credits"}, {Credits(-1), "-1 credits"}, {Credits(1234567.5), "1,234,567.5 credits"}, {credits(1234), "1234"}, {Credits(2.5), "2.5 credits"}, {rate(2.345), "2.3"}, {rate(12345.6), "12,346"},
 		{percent(0), "0.0 %"}, {percent(0.00001), "<0.1 %"}, {percent(0.99999), ">99.9 %"}, {percent(1), "100.0 %"},
 		{PlainLine(" a\t\nb\x00c ", 10), "a b c"}, {PlainLine("abcdef", 4), "abc…"}, {PlainLine("日本語", 3), "日本語"},
 		{bar(0), strings.Repeat("·", barWidth)}, {bar(0.0001), "█" + strings.Repeat("·", barWidth-1)}, {bar(1), strings.Repeat("█", barWidth)},

@@ -104,7 +104,7 @@ func (p *RowOptions) field(name string, value io.Reader) error {
 		*list = append(*list, string(data))
 		return nil
 	}
-	texts := map[string]*string{"callback_url": &p.CallbackURL, "timeout": &p.Timeout, "priority": &p.Priority, "source": &p.Source, "url_column": &p.URLColumn}
+	texts := map[string]*string{"callback_url": &p.CallbackURL, "timeout": &p.Timeout, "priority": &p.Priority, "budget": &p.Budget, "source": &p.Source, "url_column": &p.URLColumn}
 	text, ok := texts[name]
 	if !ok {
 		return &fieldError{invalid("body."+name, fmt.Errorf("unknown field %q: the file goes into \"file\"", shortened(name)))}

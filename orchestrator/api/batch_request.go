@@ -72,6 +72,7 @@ type BatchOptions struct {
 	CallbackURL string      `json:"callback_url,omitempty" doc:"URL that receives the events of the batch as signed callbacks"`
 	Timeout     string      `json:"timeout,omitempty" example:"10m" doc:"How long each screenshot may take, as a Go duration"`
 	Priority    int         `json:"priority,omitempty" minimum:"-100" maximum:"100" doc:"Jobs with a higher priority are submitted first"`
+	Budget      *float64    `json:"budget,omitempty" minimum:"0" doc:"Credits that the batch may cost: it is paused before it costs more"`
 	Source      string      `json:"source,omitempty" doc:"Where the rows come from, as a note for people"`
 }
 
@@ -84,13 +85,14 @@ type RowOptions struct {
 	CallbackURL string   `query:"callback_url"`
 	Timeout     string   `query:"timeout" doc:"A Go duration"`
 	Priority    string   `query:"priority" doc:"-100 to 100"`
+	Budget      string   `query:"budget" doc:"Credits that the batch may cost: it is paused before it costs more"`
 	Source      string   `query:"source" doc:"Where the rows come from, as a note for people; default in a form: the name of the file"`
 	URLColumn   string   `query:"url_column" doc:"Name or number of the column with the URLs; default: its name or its content decides"`
 }
 
 // isSet reports whether any option is set.
 func (p RowOptions) isSet() bool {
-	return len(p.Param)+len(p.Tag)+len(p.App) > 0 || p.CallbackURL+p.Timeout+p.Priority+p.Source+p.URLColumn != ""
+	return len(p.Param)+len(p.Tag)+len(p.App) > 0 || p.CallbackURL+p.Timeout+p.Priority+p.Budget+p.Source+p.URLColumn != ""
 }
 
 // options parses the options. At is their location, such as query.
@@ -118,6 +120,11 @@ func (p RowOptions) options(at string) (o BatchOptions, err error) {
 			return o, invalid(at+".priority", errors.New("priority: want a whole number"))
 		}
 	}
+	if p.Budget != "" {
+		if o.Budget, err = jobs.ParseBudget(p.Budget); err != nil {
+			return o, invalid(at+".budget", fmt.Errorf("budget: %w", err))
+		}
+	}
 	return o, nil
 }
 
@@ -128,6 +135,10 @@ func (s *server) batchSpec(o BatchOptions, at string) (jobs.BatchSpec, error) {
 	if err != nil {
 		return spec, err
 	}
+	if err := jobs.CheckBudget(o.Budget); err != nil {
+		return spec, invalid(at+".budget", fmt.Errorf("budget: %w", err))
+	}
+	spec.Budget = o.Budget
 	var flaws []*csvfile.FieldError
 	if spec.Params, flaws = csvfile.CheckParams(o.Params); len(flaws) > 0 {
 		return spec, invalid(at+".params."+flaws[0].Field, flaws[0])
@@ -177,6 +188,7 @@ func batchBody(registry huma.Registry) *huma.RequestBody {
 					"callback_url": text("URL that receives the events of the batch as signed callbacks"),
 					"timeout":      text("A Go duration"),
 					"priority":     text("-100 to 100"),
+					"budget":       text("Credits that the batch may cost: it is paused before it costs more"),
 					"url_column":   text("Name or number of the column with the URLs; default: its name or its content decides"),
 					"source":       text("Where the rows come from, as a note for people; default: the name of the file"),
 				},

@@ -40,6 +40,11 @@ type retryBatch struct {
 	State []string `query:"state" enum:"failed,timed_out,canceled" default:"failed,timed_out" doc:"Retry the jobs that ended in one of these states"`
 }
 
+type resumeBatch struct {
+	BatchPath
+	Budget string `query:"budget" doc:"First set the budget of the batch to this number of credits, or none to remove it"`
+}
+
 // BatchRetried counts the jobs of a retry by its result.
 type BatchRetried struct {
 	BatchID string `json:"batch_id"`
@@ -161,7 +166,20 @@ func (s *server) pauseBatch(ctx context.Context, in *BatchPath) (*batchAnswer, e
 	return s.changedBatch(ctx, in.ID, s.Store.Pause(ctx, in.ID, "", s.Now()))
 }
 
-func (s *server) resumeBatch(ctx context.Context, in *BatchPath) (*batchAnswer, error) {
+func (s *server) resumeBatch(ctx context.Context, in *resumeBatch) (*batchAnswer, error) {
+	if in.Budget != "" {
+		credits, err := jobs.ParseBudget(in.Budget)
+		if err != nil {
+			return nil, invalid("query.budget", fmt.Errorf("budget: %w", err))
+		}
+		err = s.Store.SetBudget(ctx, in.ID, credits)
+		if errors.Is(err, jobs.ErrInvalid) {
+			return nil, invalid("query.budget", err)
+		}
+		if err != nil {
+			return s.changedBatch(ctx, in.ID, err)
+		}
+	}
 	return s.changedBatch(ctx, in.ID, s.Store.Resume(ctx, in.ID, s.Now()))
 }
 

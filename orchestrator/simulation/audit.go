@@ -20,6 +20,7 @@ func (c *checker) audit() {
 	c.auditDeliveries()
 	c.auditContradictions()
 	c.auditCounts()
+	c.auditBudgets()
 	c.auditLog()
 	c.auditCallbacks()
 	c.auditLeftovers()

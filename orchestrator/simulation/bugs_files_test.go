@@ -86,7 +86,7 @@ var bugsOfFiles = []bug{
 	},
 	{
 		name: "a file fails for ever after one run", promise: "P8", file: "orchestrator/download/storeledger.go",
-		from: `!l.Once && f.Tries < maxTries`,
+		from: `!l.Once && w.Reason != ReasonSize && f.Tries < maxTries`,
 		to:   `!l.Once && f.Tries < triesTogether`,
 	},
 	{

@@ -12,7 +12,7 @@ type bug struct {
 	to      string
 }
 
-var bugs = slices.Concat(bugsOfJobs, bugsOfCorrections, bugsOfMoney, bugsOfAmendments, bugsOfCallbacks, bugsOfFiles)
+var bugs = slices.Concat(bugsOfJobs, bugsOfCorrections, bugsOfMoney, bugsOfAmendments, bugsOfCallbacks, bugsOfFiles, bugsOfBudgets)
 
 var bugsOfJobs = []bug{
 	{

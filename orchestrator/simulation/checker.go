@@ -346,6 +346,7 @@ func (c *checker) checkCharge(made *shot, tag string) {
 	if made.tag != tag {
 		return // from the cache, at no cost
 	}
+	c.w.budgets.check(made)
 	c.w.vendor.mu.Lock()
 	defer c.w.vendor.mu.Unlock()
 	paid := 0

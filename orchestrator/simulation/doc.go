@@ -103,6 +103,12 @@
 //	  4  P8      tries of a file are not counted
 //	  1  P9      a run repeats calls for a file without a limit
 //	 62  P6      a file that is cut off is saved
+//	 11  P11     an intent reserves nothing
+//	 11  P11     a budget ignores what is reserved
+//	 11  P11     a create of unknown cost reserves one credit
+//	  1  P11     a withdrawn intent keeps its reservation
+//	  3  P11     a refused create keeps its reservation
+//	  1  P11     a known cost ends no reservation
 //
 // The simulation cannot detect a missing fsync, because a simulated crash loses no
 // pages. A test of jobs/sqlite counts system calls to check that appends wait for the

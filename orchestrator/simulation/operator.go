@@ -52,6 +52,9 @@ type rowOrder struct {
 
 // giveCommand gives one random command.
 func (o *operator) giveCommand() {
+	if o.w.budgets.giveCommand() {
+		return
+	}
 	d := o.w.random
 	if len(o.batches) == 0 || len(o.batches) < maxBatches && d.chance(0.2) {
 		o.importBatch()
@@ -189,6 +192,7 @@ func (o *operator) importBatch() {
 	d := o.w.random
 	order := &batchOrder{id: fmt.Sprintf("b%d", len(o.batches)+1)}
 	spec := jobs.BatchSpec{ID: order.id}
+	o.w.budgets.draw(&spec)
 	if d.chance(o.w.profile.callbacks) {
 		spec.CallbackURL = "https://" + oneOf(d, hosts[len(sinks):]) + "/" + order.id
 	}

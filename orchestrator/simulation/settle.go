@@ -39,6 +39,7 @@ func (w *world) runToEnd() {
 	w.folders.setAway(false)
 	w.vendor.away = false
 	w.round(2 * requestTimeout) // A refusal whose response is still under way can pause a batch.
+	w.budgets.remove()
 	for _, order := range w.operator.batches {
 		w.operator.command("resume", order.id, resume)
 	}

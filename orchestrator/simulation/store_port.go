@@ -171,6 +171,21 @@ func (s storePort) Pause(ctx context.Context, batch, reason string, at time.Time
 	return s.Store.Pause(ctx, batch, reason, at)
 }
 
+func (s storePort) SetBudget(ctx context.Context, batch string, credits *float64) error {
+	defer s.write(ctx, "budget of %s", batch)()
+	return s.Store.SetBudget(ctx, batch, credits)
+}
+
+func (s storePort) SetDailyBudget(ctx context.Context, credits *float64, at time.Time) error {
+	defer s.write(ctx, "daily budget")()
+	return s.Store.SetDailyBudget(ctx, credits, at)
+}
+
+func (s storePort) ResumeDue(ctx context.Context, at time.Time) ([]string, error) {
+	defer s.write(ctx, "resume what is due")()
+	return s.Store.ResumeDue(ctx, at)
+}
+
 func (s storePort) Resume(ctx context.Context, batch string, at time.Time) error {
 	defer s.write(ctx, "resume %s", batch)()
 	return s.Store.Resume(ctx, batch, at)

@@ -14,7 +14,7 @@ import (
 // reads are the methods of jobs.Store, besides those of jobs.Reader, that change
 // nothing. If a new method of the contract is not listed here, it is taken for a
 // write.
-var reads = []string{"Callbacks", "Close", "CountFiles", "CountOwed", "Cursors", "Deliveries", "DownloadOrders", "FilesDue", "FilesOf", "StaleImports"}
+var reads = []string{"Callbacks", "Close", "CountFiles", "CountOwed", "Cursors", "DailyBudget", "Deliveries", "DownloadOrders", "FilesDue", "FilesOf", "OptionCosts", "StaleImports"}
 
 // oneCallback is a store that can do nothing but claim a callback, which
 // callbackPort's stop needs. Any other call panics.

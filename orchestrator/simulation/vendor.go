@@ -120,6 +120,9 @@ func (v *vendor) order(r client.CreateRequest) *shot {
 	default:
 		s.ends = now.Add(d.span(100*time.Millisecond, 6*time.Second))
 	}
+	if v.w.budgets.on {
+		s.cost = budgetCost
+	}
 	if p.files {
 		s.outputs = d.drawOutputs(s.ends)
 	}

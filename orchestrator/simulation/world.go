@@ -122,7 +122,7 @@ func newProfile(d *random) profile {
 	}
 	p.crowd = d.chance(0.6) && p.sinks == 0 // a sink that is down would take too long
 	p.unpolled = d.chance(0.3)
-	p.files = d.chance(0.5)
+	p.files = d.chance(0.35)
 	return p
 }
 
@@ -141,6 +141,7 @@ type world struct {
 	operator operator
 	targets  targets
 	folders  folders
+	budgets  *budgets
 
 	processes    []*process // alive
 	launched     int
@@ -163,12 +164,14 @@ func Play(seed uint64, dir string, everyLine bool) Outcome {
 	w.vendor.fetches = map[outputKey]*fetches{}
 	w.folders.root = filepath.Join(dir, "files")
 	w.trace.add("seed %d: %+v", seed, w.profile)
+	w.budgets = newBudgets(w, seed)
 	w.launch("serve")
 	w.checker = newChecker(w)
 	defer w.end()
 	if w.profile.files {
 		w.operator.orderFiles("")
 	}
+	w.budgets.begin()
 	w.runFaults()
 	w.runToEnd()
 	if !w.failed() {

@@ -1,6 +1,6 @@
 // Package torture contains a single test. It runs several processes of the real
 // binary on one database, with a vendor that injects faults. It kills the
-// processes and Redis at random moments. Then it checks the promises P1 to P10
+// processes and Redis at random moments. Then it checks the promises P1 to P11
 // from outside: against the vendor's ledger, against the webhooks that passed the
 // proxy, against its own list of rows, and with its own SQL.
 //
