@@ -57,7 +57,7 @@ func (f sheetFile) write(ctx context.Context) error {
 		if err := f.images.prepare(ctx, f.store, s); err != nil {
 			return err
 		}
-		f.sheet.Image = f.images.address
+		f.sheet.Image, f.sheet.Originals = f.images.address, f.images.isOriginal
 	}
 	files := sheetFolder{path: besideFile(f.path, "_files"), prefix: strings.ToLower(rand.Text()[:8]) + "-", mode: mode}
 	f.sheet.Folder, f.sheet.FilePrefix, f.sheet.WriteFile = filepath.Base(files.path), files.prefix, files.write

@@ -10,9 +10,11 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -144,6 +146,16 @@ func (i *sheetImages) address(j jobs.Job) (string, error) {
 		return i.relative(path)
 	}
 	return "", nil
+}
+
+// isOriginal reports whether an address is that of a saved file, and not of an image
+// that was fetched for the sheet.
+func (i *sheetImages) isOriginal(address string) bool {
+	if strings.Contains(address, "://") {
+		return false
+	}
+	fetched, err := i.relative(i.folder)
+	return err == nil && path.Dir(address) != fetched
 }
 
 func (i *sheetImages) relative(path string) (string, error) {

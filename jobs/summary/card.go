@@ -87,10 +87,11 @@ type captionView struct{ Name, Value string }
 type cardStyle struct {
 	captions []caption
 	rowLink  func(row int64) string // address of the card of a row
+	original func(address string) bool
 }
 
 func newCardStyle(sheet Sheet) cardStyle {
-	return cardStyle{rowLink: func(row int64) string {
+	return cardStyle{original: sheet.Originals, rowLink: func(row int64) string {
 		anchor := fmt.Sprintf("#row-%d", row)
 		if sheet.Page == 0 || pageOf(row) == sheet.Page {
 			return anchor
@@ -101,6 +102,9 @@ func newCardStyle(sheet Sheet) cardStyle {
 
 func (c cardStyle) view(card Card) cardView {
 	v := newCardView(card)
+	if v.Picture != "" && c.original != nil && c.original(card.Image) {
+		v.Full = v.Picture
+	}
 	if v.DuplicateOf > 0 {
 		v.OriginalLink = c.rowLink(v.DuplicateOf)
 	}

@@ -42,6 +42,9 @@ type Sheet struct {
 	// Image returns the address of a done job's image, see Card.Image. It can be
 	// called several times for a job. If it is nil, the sheet has no images.
 	Image func(jobs.Job) (string, error)
+	// Originals returns whether the image at an address is the whole image and not a
+	// smaller one. The card then links to it, and not to the vendor's. It can be nil.
+	Originals func(address string) bool
 	// LocalImages means that no image has an http or https address. The page then
 	// loads nothing from the network.
 	LocalImages bool

@@ -42,7 +42,8 @@ func TestGolden(t *testing.T) {
 		{"shops.html", shopBatch(), func(w io.Writer, s Summary) error {
 			src := shopBatch()
 			image := func(j jobs.Job) (string, error) { return "pictures/" + j.ScreenshotID + ".png", nil }
-			return WriteHTML(t.Context(), w, src, s, Sheet{Image: image, Captions: []string{"Shop"}})
+			originals := func(address string) bool { return address == "pictures/1002.png" } // the others are smaller
+			return WriteHTML(t.Context(), w, src, s, Sheet{Image: image, Originals: originals, Captions: []string{"Shop"}})
 		}},
 		{"paused.txt", running, func(w io.Writer, s Summary) error { return WriteText(w, s) }},
 		{"paused.json", running, WriteJSON},
