@@ -49,6 +49,8 @@ type BatchSpec struct {
 	// CallbackURL receives the batch's events or, if the batch is Single, the
 	// job's. Empty means none.
 	CallbackURL string
+	// RerunOf is the batch whose rows this one repeats. Empty means none.
+	RerunOf string
 	// Key identifies the request that creates the batch, so that a repeated request
 	// does not create a second one. The zero Key means none. A batch that is read
 	// has no Key.

@@ -372,6 +372,11 @@ type Reader interface {
 	// Rows returns a page of a batch's rows after the given row, in row order. A
 	// duplicate comes with the row that it repeats.
 	Rows(ctx context.Context, batch string, after int64, limit int) ([]Row, error)
+	// Requests returns a page of the requests of a batch's rows after the given row,
+	// in row order. A request has all that AppendRequests stores of it, so another
+	// batch of the same requests has the same jobs, duplicates and rejected rows.
+	// If a row was amended, it is the new request.
+	Requests(ctx context.Context, batch string, after int64, limit int) ([]Request, error)
 	// Overdue returns pending jobs whose deadline passed by at, the earliest first.
 	// If batches are named, it returns only their jobs.
 	Overdue(ctx context.Context, at time.Time, limit int, batches ...string) ([]Job, error)

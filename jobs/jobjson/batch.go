@@ -13,6 +13,7 @@ type Batch struct {
 	State         jobs.BatchState           `json:"state" enum:"importing,open,paused,finished"`
 	PauseReason   string                    `json:"pause_reason,omitempty" doc:"The error that paused it"`
 	Source        string                    `json:"source,omitempty"`
+	RerunOf       string                    `json:"rerun_of,omitempty" example:"a4n8c1w6t0" doc:"The batch whose rows it repeats"`
 	Rows          int64                     `json:"rows"`
 	Queued        int64                     `json:"queued"`
 	Submitting    int64                     `json:"submitting"`
@@ -48,6 +49,7 @@ func FromBatch(b jobs.Batch) Batch {
 		State:         b.State,
 		PauseReason:   b.PauseReason,
 		Source:        b.Source,
+		RerunOf:       b.RerunOf,
 		Rows:          c.Rows,
 		Queued:        c.Of(jobs.Queued),
 		Submitting:    c.Of(jobs.Submitting),
@@ -87,6 +89,7 @@ type Accepted struct {
 	Accepted   int64  `json:"accepted" doc:"Rows that became jobs"`
 	Duplicates int64  `json:"duplicates" doc:"Rows that are equal to an earlier row and show its outcome"`
 	Rejected   int64  `json:"rejected" doc:"Rows that cannot become jobs"`
+	RerunOf    string `json:"rerun_of,omitempty" example:"a4n8c1w6t0" doc:"The batch whose rows it repeats"`
 
 	Notes []string `json:"notes,omitempty" nullable:"false" doc:"What the columns of a CSV were taken for, and names that resemble a parameter"`
 }
@@ -96,6 +99,7 @@ type Accepted struct {
 func AcceptedFrom(b jobs.Batch, notes []string) Accepted {
 	return Accepted{
 		BatchID:    b.ID,
+		RerunOf:    b.RerunOf,
 		Rows:       b.Counts.Rows,
 		Accepted:   b.Counts.Accepted(),
 		Duplicates: b.Counts.Of(jobs.Duplicate),

@@ -11,7 +11,7 @@ import (
 )
 
 const batchColumns = `seq, id, state, pause_reason, source, columns, params, tags, apps, job_timeout_ms, priority, single,
-	callback_url, dialect, revision, summarized, generation, created_at, finished_at, rows, queued, submitting, pending, done, failed, timed_out, canceled, duplicate,
+	callback_url, dialect, rerun_of, revision, summarized, generation, created_at, finished_at, rows, queued, submitting, pending, done, failed, timed_out, canceled, duplicate,
 	rejected, by_webhook, by_poll, by_create, by_deadline, by_submit, by_cancel, late, corrected, double_charged, cost_micros, api_calls,
 	budget_micros, reserved_micros`
 
@@ -24,7 +24,7 @@ func scanBatch(row scanner) (seq int64, b jobs.Batch, err error) {
 	byProvenance := make([]int64, len(jobs.Provenances))
 	c := &b.Counts
 	dest := []any{&seq, &b.ID, &b.State, &b.PauseReason, &b.Source, &columns, &params, &tags, &apps, &timeout,
-		&b.Priority, &b.Single, &b.CallbackURL, &dialect, &b.Revision, &b.Summarized, &b.Generation, &created, &finished, &c.Rows}
+		&b.Priority, &b.Single, &b.CallbackURL, &dialect, &b.RerunOf, &b.Revision, &b.Summarized, &b.Generation, &created, &finished, &c.Rows}
 	for i := range states { // jobs.States and jobs.Provenances have the order of the columns
 		dest = append(dest, &states[i])
 	}

@@ -11,8 +11,8 @@ import (
 )
 
 const insertBatch = `INSERT INTO batches (id, state, source, columns, params, tags, apps, job_timeout_ms, priority, single,
-	callback_url, dialect, rows, queued, created_at, touched_at, budget_micros)
-	VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13, ?14, ?14, ?15) ON CONFLICT (id) DO NOTHING`
+	callback_url, dialect, rerun_of, budget_micros, rows, queued, created_at, touched_at)
+	VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?15, ?16, ?16) ON CONFLICT (id) DO NOTHING`
 
 // checkSpec returns jobs.ErrInvalid if the id, the priority or the budget of a spec
 // is invalid.
@@ -44,7 +44,7 @@ func batchRow(spec jobs.BatchSpec, state jobs.BatchState, queued int, at time.Ti
 		}
 	}
 	return []any{spec.ID, string(state), spec.Source, columns, params, tags, apps, spec.JobTimeout.Milliseconds(),
-		spec.Priority, spec.Single, spec.CallbackURL, written, queued, at.UnixMilli(), micros(spec.Budget)}, nil
+		spec.Priority, spec.Single, spec.CallbackURL, written, spec.RerunOf, micros(spec.Budget), queued, at.UnixMilli()}, nil
 }
 
 // addBatch inserts a batch and records its key.

@@ -1,8 +1,11 @@
 package sqlite
 
 import (
+	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -117,4 +120,39 @@ func requestRow(r jobs.Request, at time.Time) ([]any, error) {
 	}
 	return []any{nil, string(state), at.UnixMilli(), r.Reject, r.Line, r.URL, key, params, tags, metadata, cells,
 		r.CallbackURL, r.Timeout.Milliseconds(), priority}, nil
+}
+
+// requestsAfter selects what requestRow stores. The error of a row that is not
+// rejected is of its job.
+const requestsAfter = `SELECT CASE state WHEN 'rejected' THEN error ELSE '' END, line, url, params, tags, metadata, cells,
+	callback_url, timeout_ms, priority FROM jobs ` + rowsAfter
+
+// Requests implements jobs.Reader. Rows of a ranked batch have the priority that
+// they got from it.
+func (s *Store) Requests(ctx context.Context, batch string, after int64, limit int) ([]jobs.Request, error) {
+	var page []jobs.Request
+	seq, err := s.batchPlace(ctx, batch)
+	if err == nil {
+		err = s.read(ctx, func(row scanner) error {
+			r, err := scanRequest(row)
+			page = append(page, r)
+			return err
+		}, requestsAfter, rowSeq(seq, max(after, 0)), rowSeq(seq, maxRow), pageSize(limit, maxPage))
+	}
+	return page, wrapError(err, "list requests of batch %s", batch)
+}
+
+func scanRequest(row scanner) (r jobs.Request, err error) {
+	var params, tags, metadata, cells sql.NullString
+	var timeout int64
+	var priority sql.NullInt64
+	err = row.Scan(&r.Reject, &r.Line, &r.URL, &params, &tags, &metadata, &cells, &r.CallbackURL, &timeout, &priority)
+	if err != nil {
+		return r, err
+	}
+	r.Timeout = time.Duration(timeout) * time.Millisecond
+	if priority.Valid {
+		r.Priority = new(int(priority.Int64))
+	}
+	return r, errors.Join(fromJSON(params, &r.Params), fromJSON(tags, &r.Tags), fromJSON(metadata, &r.Metadata), fromJSON(cells, &r.Cells))
 }

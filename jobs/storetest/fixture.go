@@ -79,6 +79,19 @@ func pages(n int) []jobs.Request {
 
 func page(url string) jobs.Request { return jobs.Request{Line: 1, URL: url} }
 
+// allRequests reads the requests of a batch in pages.
+func (f *fixture) allRequests(batch string, limit int) (all []jobs.Request) {
+	f.t.Helper()
+	for {
+		page, err := f.Requests(f.ctx(), batch, int64(len(all)), limit)
+		f.must(err, "requests")
+		if len(page) == 0 {
+			return all
+		}
+		all = append(all, page...)
+	}
+}
+
 func rejected(line int, reason string) jobs.Request {
 	return jobs.Request{Line: line, URL: "no url", Reject: reason}
 }

@@ -16,7 +16,7 @@ var importTests = []test{
 			ID: "b1", Source: "list.csv", Columns: []string{"url", "note"},
 			Params: jobs.Params{"size": "page", "width": 1280.0}, Tags: []string{"spring"},
 			Apps: []jobs.App{{ID: "12"}, {ID: "34", PathTemplate: "{domain}/{id}.png"}}, JobTimeout: 7 * time.Minute,
-			Dialect: jobs.Dialect{Delimiter: "\t", BOM: true, CRLF: true},
+			Dialect: jobs.Dialect{Delimiter: "\t", BOM: true, CRLF: true}, RerunOf: "b0",
 		}
 		created := f.now
 		f.must(f.CreateBatch(f.ctx(), spec, created), "create batch")
@@ -61,6 +61,34 @@ var importTests = []test{
 		if !j.SubmittedAt.IsZero() || !j.ClosedAt.IsZero() || !j.Deadline.IsZero() {
 			f.t.Fatalf("a fresh job has times: %+v", j)
 		}
+	}},
+	{"requests are read as they were appended", func(f *fixture) {
+		f.importing("b1")
+		given := requestsOfAllKinds()
+		f.must(f.AppendRequests(f.ctx(), "b1", given, f.now), "append")
+		if diff := cmp.Diff(given, f.allRequests("b1", 2)); diff != "" {
+			f.t.Fatalf("the requests changed on their way (-given +read):\n%s", diff)
+		}
+		_, err := f.Requests(f.ctx(), "nothere", 0, 10)
+		f.wantErr(err, jobs.ErrNotFound, "requests of no batch")
+	}},
+	{"a batch of the requests of another has the same rows", func(f *fixture) {
+		f.open("b1", requestsOfAllKinds()...)
+		f.webhook(f.pending("b1", 1)[0], jobs.OutcomeFailed)
+		f.openSpec(jobs.BatchSpec{ID: "b2", RerunOf: "b1"}, f.allRequests("b1", 100)...)
+		first, second := f.allRows("b1"), f.allRows("b2")
+		wantSame(f, "rows", len(second), len(first))
+		for i, r := range second {
+			state := first[i].State
+			if state != jobs.Duplicate && state != jobs.Rejected {
+				state = jobs.Queued
+			}
+			wantSame(f, "state", r.State, state)
+			wantSame(f, "duplicate of", r.DuplicateOf, first[i].DuplicateOf)
+			wantSame(f, "reason", r.Error, map[bool]string{true: first[i].Error}[state == jobs.Rejected])
+		}
+		wantSame(f, "rerun of", f.batch("b2").RerunOf, "b1")
+		wantSame(f, "rerun of the first", f.batch("b1").RerunOf, "")
 	}},
 	{"row numbers continue across calls", func(f *fixture) {
 		f.importing("b1", pages(3)...)
@@ -201,4 +229,22 @@ var importTests = []test{
 			f.t.Fatalf("stale %v, want both imports", got)
 		}
 	}},
+}
+
+// requestsOfAllKinds returns requests with all fields and options, a rejected row
+// and a duplicate.
+func requestsOfAllKinds() []jobs.Request {
+	all := jobs.Request{
+		Line: 2, URL: "https://example.com/all", Params: jobs.Params{"dark": true, "steps": []any{"a", 1.5}}, Tags: []string{"one", "two"},
+		Metadata: jobs.Metadata{"sku": "A-1", "price": json.Number("1.10"), "none": nil}, Cells: []string{"https://example.com/all", "A-1", ""},
+		CallbackURL: "https://one.example/hook", Timeout: 7 * time.Second, Priority: new(-3),
+	}
+	again := all
+	again.Line = 5
+	bare := page("https://example.com/bare")
+	bare.Line = 3
+	bare.Priority = new(0)
+	bad := rejected(4, "line 4: no scheme")
+	bad.URL, bad.Cells = "no scheme", []string{"no scheme", "A-2", "x"}
+	return []jobs.Request{all, bare, bad, again}
 }
