@@ -106,7 +106,7 @@ func newApp(std streams) *cli.App {
 		Commands: []*cli.Command{
 			serveCommand(), runCommand(), submitCommand(),
 			statusCommand(), waitCommand(), listCommand(),
-			retryCommand(), cancelCommand(), pauseCommand(), resumeCommand(), reconcileCommand(),
+			retryCommand(), rerunCommand(), cancelCommand(), pauseCommand(), resumeCommand(), reconcileCommand(),
 			summaryCommand(), resultsCommand(), downloadCommand(), callbacksCommand(), backupCommand(), tokenCommand(),
 			sandboxCommand(), demoCommand(), helpCommand(),
 		},

@@ -110,6 +110,9 @@ func printBatch(w io.Writer, b jobs.Batch, files *batchFiles, asJSON bool) error
 		fmt.Fprintf(&s, " (%s)", printable(b.PauseReason))
 	}
 	fmt.Fprintf(&s, "\n  %-12s %s\n  %-12s %s\n", "source", printable(b.Source), "created", b.CreatedAt.Format(time.RFC3339))
+	if b.RerunOf != "" {
+		fmt.Fprintf(&s, "  %-12s %s\n", "rerun of", b.RerunOf)
+	}
 	if !b.FinishedAt.IsZero() {
 		fmt.Fprintf(&s, "  %-12s %s (after %s)\n", "finished", b.FinishedAt.Format(time.RFC3339), b.FinishedAt.Sub(b.CreatedAt).Round(time.Millisecond))
 	}
