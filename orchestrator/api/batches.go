@@ -68,6 +68,7 @@ type BatchCanceled struct {
 func (s *server) batchRoutes() {
 	s.registerCreateBatch()
 	s.registerAmendBatch()
+	s.registerRerunBatch()
 	huma.Register(s.api, operation(http.MethodGet, "/v1/batches", "listBatches", "batches", "List batches, newest first"), s.listBatches)
 	huma.Register(s.api, operation(http.MethodGet, "/v1/batches/{id}", "getBatch", "batches", "Get a batch", http.StatusNotFound), s.getBatch)
 

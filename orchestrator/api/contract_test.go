@@ -99,6 +99,8 @@ func TestResponsesFollowTheContract(t *testing.T) {
 			t.Errorf("%s: %d %s", path, a.status, a.body)
 		}
 	}
+	r.do("POST", "/v1/batches/"+b+"/rerun", nil, "Idempotency-Key", "k3").want(202)
+	r.do("POST", "/v1/batches/"+b+"/rerun", nil, "Idempotency-Key", "k3").want(200)
 	r.do("POST", "/v1/batches/"+b+"/pause", nil).want(200)
 	r.do("POST", "/v1/batches/"+b+"/resume", nil).want(200)
 	r.do("POST", "/v1/batches/"+b+"/cancel", nil).want(200)

@@ -97,6 +97,8 @@ func answerExamples() map[string]map[int]any {
 	finished, running := exampleBatch(jobs.BatchFinished), exampleBatch(jobs.BatchOpen)
 	paused := exampleBatch(jobs.BatchPaused)
 	accepted := jobjson.AcceptedFrom(running, nil)
+	repeated := accepted
+	repeated.BatchID, repeated.RerunOf = "c5r3v0z8q2", exampleBatchID
 	job := jobs.ID{Batch: exampleBatchID, Row: 1}
 	dead := jobs.Callback{
 		Seq: 42, EventID: "evt_1772344800000_42", Type: jobs.EventJobDone, Batch: exampleBatchID, Job: job,
@@ -118,6 +120,7 @@ func answerExamples() map[string]map[int]any {
 		"retryJob":        {http.StatusAccepted: jobjson.FromJob(again), http.StatusOK: form(jobs.Done)},
 		"cancelJob":       {http.StatusOK: form(jobs.Canceled), http.StatusAccepted: jobjson.FromJob(canceling)},
 		"createBatch":     {http.StatusAccepted: accepted, http.StatusOK: accepted},
+		"rerunBatch":      {http.StatusAccepted: repeated, http.StatusOK: repeated},
 		"listBatches":     {http.StatusOK: BatchPage{Batches: []jobjson.Batch{jobjson.FromBatch(finished)}}},
 		"getBatch":        {http.StatusOK: jobjson.FromBatch(finished)},
 		"amendBatch":      {http.StatusOK: jobjson.Amended{BatchID: exampleBatchID, Amended: 1}},

@@ -22,6 +22,7 @@ import (
 type Store interface {
 	summary.Summaries
 	summary.RowSource
+	jobs.RequestReader
 	Batches(ctx context.Context, before string, limit int) ([]jobs.Batch, error)
 	Job(ctx context.Context, id jobs.ID) (jobs.Job, error)
 	Search(ctx context.Context, f jobs.JobSearch) (page []jobs.Job, next jobs.ID, err error)
