@@ -30,7 +30,7 @@ func goodValue(t *testing.T, p *huma.Param) string {
 	case huma.TypeBoolean:
 		return "true"
 	case huma.TypeString, huma.TypeObject:
-		good := map[string]string{"param": "width=800", "wait": "1ms", "timeout": "1m", "priority": "1", "after": "0", "callback_url": "http://127.0.0.1:9/",
+		good := map[string]string{"param": "width=800", "wait": "1ms", "timeout": "1m", "priority": "1", "budget": "5", "after": "0", "callback_url": "http://127.0.0.1:9/",
 			"batch": "b1", "job": "b1-1", "since": "2026-01-02T03:04:05Z", "until": "2026-01-02", "cursor": "", "url_column": "1"}
 		if value, special := good[p.Name]; special {
 			return value
