@@ -3,6 +3,7 @@ package jobs
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Errors that a store returns, wrapped with the operation and the key. Test for
@@ -67,4 +68,14 @@ func (e *KeyTakenError) Error() string {
 		return fmt.Sprintf("the same request made batch %s", e.Batch)
 	}
 	return fmt.Sprintf("another request with this key made batch %s", e.Batch)
+}
+
+// SameRowsError reports that another batch has the same rows.
+type SameRowsError struct {
+	Batch     string
+	CreatedAt time.Time
+}
+
+func (e *SameRowsError) Error() string {
+	return fmt.Sprintf("batch %s of %s has the same rows", e.Batch, e.CreatedAt.Local().Format("2006-01-02 15:04"))
 }

@@ -43,6 +43,13 @@ type Imports interface {
 	// Reject set becomes a rejected row, any other a queued one. A call stores all
 	// of its rows or none.
 	AppendRequests(ctx context.Context, batch string, requests []Request, at time.Time) error
+	// CompareRows compares the rows of a batch that is importing with those of the
+	// batches that were compared before and were created at since or later. It
+	// returns the newest of them that has equal rows, or nil. Rows are equal if there
+	// are as many, if each asks for the same URL with the same parameters, tags and
+	// callback URL as the row in the same place, and if the batches have the same
+	// parameters and tags. It returns ErrState if the batch is not importing.
+	CompareRows(ctx context.Context, batch string, since time.Time) (*SameRowsError, error)
 	// OpenBatch ends the import. First it marks duplicates, in several short
 	// transactions: a row is a duplicate if an earlier row has the same URL,
 	// parameters and tags, and the same callback URL if it has one. Then it opens

@@ -39,7 +39,7 @@ func (r *rig) loadMixed() {
 		}
 		rows = append(rows, row)
 	}
-	_, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: rigBatch, Columns: []string{"SKU", "url"}}, &rows, r.clock, nil)
+	_, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: rigBatch, Columns: []string{"SKU", "url"}}, &rows, r.clock, ImportOptions{})
 	r.must(err)
 }
 
@@ -91,7 +91,7 @@ func TestAmendMatchesByMetadata(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, one)
 	rows := requests{{URL: "bad", Reject: "not a URL", Metadata: jobs.Metadata{"order": json.Number("17")}}, {URL: "bad", Reject: "not a URL"}}
-	_, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: rigBatch}, &rows, r.clock, nil)
+	_, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: rigBatch}, &rows, r.clock, ImportOptions{})
 	r.must(err)
 	row := jobs.Request{Line: 1, URL: "https://b1.test/", Metadata: jobs.Metadata{"order": "17"}}
 	got, err := r.amend(nil, jobs.AmendOptions{By: "order"}, row)
@@ -221,7 +221,7 @@ func TestAmendKeepsDuplicatesTogether(t *testing.T) {
 			}
 			corrected = append(corrected, request)
 		}
-		_, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: rigBatch}, &rows, r.clock, nil)
+		_, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: rigBatch}, &rows, r.clock, ImportOptions{})
 		r.must(err)
 		_, err = r.CancelBatch(r.ctx(), rigBatch)
 		r.must(err)
@@ -286,7 +286,7 @@ func TestAmendByTableKeepsOtherFields(t *testing.T) {
 		},
 	} {
 		batch := fmt.Sprintf("b%d", n+2)
-		_, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: batch, Columns: tt.columns}, &requests{tt.row}, r.clock, nil)
+		_, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: batch, Columns: tt.columns}, &requests{tt.row}, r.clock, ImportOptions{})
 		r.must(err)
 		_, err = r.CancelBatch(r.ctx(), batch)
 		r.must(err)

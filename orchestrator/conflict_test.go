@@ -214,7 +214,7 @@ func TestConflictUsesTheTimeoutOfItsRow(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	rows := requests{{Line: 1, URL: "https://slow.shotline.test/", Timeout: 5 * time.Hour}}
-	_, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: rigBatch}, &rows, r.clock, nil)
+	_, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: rigBatch}, &rows, r.clock, ImportOptions{})
 	r.must(err)
 	r.submitAll()
 	r.webhooks(jobs.OutcomeFailed)

@@ -45,6 +45,7 @@ func (e *UnremovedError) Unwrap() error { return e.Err }
 type ImportStore interface {
 	CreateBatch(ctx context.Context, spec jobs.BatchSpec, at time.Time) error
 	AppendRequests(ctx context.Context, batch string, requests []jobs.Request, at time.Time) error
+	CompareRows(ctx context.Context, batch string, since time.Time) (*jobs.SameRowsError, error)
 	OpenBatch(ctx context.Context, batch string, at time.Time) (jobs.Batch, error)
 	RemoveImport(ctx context.Context, batch string) error
 	StaleImports(ctx context.Context, before time.Time) ([]string, error)
@@ -58,16 +59,25 @@ type Requests interface {
 // Import makes a batch of all requests and opens it. After an error, the end of ctx
 // included, nothing of the batch remains, or the error contains an *UnremovedError.
 // Import replaces an import of the same request, that is, with the same key, whose
-// process is gone. If progress is not nil, it is called with the number of rows
-// stored so far.
-func Import(ctx context.Context, store ImportStore, spec jobs.BatchSpec, requests Requests, clock Clock, progress func(rows int)) (jobs.Batch, error) {
+// process is gone.
+func Import(ctx context.Context, store ImportStore, spec jobs.BatchSpec, requests Requests, clock Clock, options ImportOptions) (jobs.Batch, error) {
 	ticker := time.NewTicker(importBeat)
 	defer ticker.Stop()
-	return importAlive(ctx, store, spec, requests, clock, progress, ticker.C)
+	return importAlive(ctx, store, spec, requests, clock, options, ticker.C)
+}
+
+// ImportOptions say how to import.
+type ImportOptions struct {
+	// Progress is called with the number of rows stored so far. It can be nil.
+	Progress func(rows int)
+	// NotWithin refuses rows that another batch has, too, if it was created within
+	// this time and imported in this way. The error is then a *jobs.SameRowsError. If
+	// NotWithin is 0, rows are not compared.
+	NotWithin time.Duration
 }
 
 // importAlive sends a heartbeat at each beat.
-func importAlive(ctx context.Context, store ImportStore, spec jobs.BatchSpec, requests Requests, clock Clock, progress func(rows int), beat <-chan time.Time) (jobs.Batch, error) {
+func importAlive(ctx context.Context, store ImportStore, spec jobs.BatchSpec, requests Requests, clock Clock, options ImportOptions, beat <-chan time.Time) (jobs.Batch, error) {
 	if err := createBatch(ctx, store, spec, clock); err != nil {
 		return jobs.Batch{}, fmt.Errorf("import: %w", err)
 	}
@@ -76,7 +86,7 @@ func importAlive(ctx context.Context, store ImportStore, spec jobs.BatchSpec, re
 	defer toucher.Wait()
 	defer stop()
 	toucher.Go(func() { keepTouching(touching, store, spec.ID, clock, beat) })
-	batch, err := importRows(ctx, store, spec.ID, requests, clock, progress)
+	batch, err := importRows(ctx, store, spec.ID, requests, clock, options)
 	if !errors.Is(err, ErrInput) && (errors.Is(err, jobs.ErrNotFound) || errors.Is(err, jobs.ErrState)) {
 		return jobs.Batch{}, fmt.Errorf("import: %w: it expired without a heartbeat and was removed", jobs.ErrUnavailable)
 	}
@@ -127,7 +137,7 @@ func keepTouching(ctx context.Context, store ImportStore, batch string, clock Cl
 	}
 }
 
-func importRows(ctx context.Context, store ImportStore, batch string, requests Requests, clock Clock, progress func(rows int)) (jobs.Batch, error) {
+func importRows(ctx context.Context, store ImportStore, batch string, requests Requests, clock Clock, options ImportOptions) (jobs.Batch, error) {
 	rows, bytes, released := 0, 0, time.Time{} // released: when the lock was
 	chunk := make([]jobs.Request, 0, importChunk)
 	flush := func() error {
@@ -147,8 +157,8 @@ func importRows(ctx context.Context, store ImportStore, batch string, requests R
 		rows += len(chunk)
 		clear(chunk) // so that the rows can be collected
 		chunk, bytes = chunk[:0], 0
-		if progress != nil {
-			progress(rows)
+		if options.Progress != nil {
+			options.Progress(rows)
 		}
 		return nil
 	}
@@ -174,13 +184,22 @@ func importRows(ctx context.Context, store ImportStore, batch string, requests R
 	if err := flush(); err != nil {
 		return jobs.Batch{}, err
 	}
+	if options.NotWithin > 0 {
+		same, err := store.CompareRows(ctx, batch, clock.Now().Add(-options.NotWithin))
+		if err != nil {
+			return jobs.Batch{}, err
+		}
+		if same != nil {
+			return jobs.Batch{}, same
+		}
+	}
 	return store.OpenBatch(ctx, batch, clock.Now())
 }
 
 // ImportBatch makes a batch of all requests and opens it, see Import. An import that
 // failed and could not be removed is removed by the next sweep.
 func (o *Orchestrator) ImportBatch(ctx context.Context, spec jobs.BatchSpec, next func() (jobs.Request, error)) (jobs.Batch, error) {
-	b, err := Import(ctx, o.store, spec, nextRequest(next), o.clock, nil)
+	b, err := Import(ctx, o.store, spec, nextRequest(next), o.clock, ImportOptions{})
 	var unremoved *UnremovedError
 	if errors.As(err, &unremoved) {
 		o.failedImports.add(unremoved.Batch)

@@ -28,7 +28,7 @@ func (b *brokenRows) Next() (jobs.Request, error) {
 func TestFailedImportLeavesNothing(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	_, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: rigBatch}, &brokenRows{rows: 2500}, r.clock, nil)
+	_, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: rigBatch}, &brokenRows{rows: 2500}, r.clock, ImportOptions{})
 	if err == nil || !strings.Contains(err.Error(), "torn") {
 		t.Fatalf("import returned %v, want the reader's error", err)
 	}
@@ -82,7 +82,7 @@ func TestWaitingImportDoesNotBecomeStale(t *testing.T) {
 			r.sweep()
 		}
 	}}
-	b, err := importAlive(r.ctx(), store, jobs.BatchSpec{ID: rigBatch}, rows, r.clock, nil, beat)
+	b, err := importAlive(r.ctx(), store, jobs.BatchSpec{ID: rigBatch}, rows, r.clock, ImportOptions{}, beat)
 	r.must(err)
 	if b.Counts.Rows != 2 {
 		t.Errorf("%d rows, want 2", b.Counts.Rows)
@@ -100,7 +100,7 @@ func keyed(batch string) jobs.BatchSpec {
 
 // importKeyed imports two rows with the key of keyed.
 func (r *rig) importKeyed(store ImportStore, batch string) (jobs.Batch, error) {
-	return Import(r.ctx(), store, keyed(batch), &slowRows{wait: func() {}}, r.clock, nil)
+	return Import(r.ctx(), store, keyed(batch), &slowRows{wait: func() {}}, r.clock, ImportOptions{})
 }
 
 // abandonKeyed begins an import with the key of keyed, as a process that is
@@ -141,7 +141,7 @@ func TestKeyOutlivesAnAbandonedImport(t *testing.T) {
 
 	foreign := keyed("foreign")
 	foreign.Key.Hash = [32]byte{2}
-	_, err = Import(r.ctx(), r.store, foreign, &slowRows{wait: func() {}}, r.clock, nil)
+	_, err = Import(r.ctx(), r.store, foreign, &slowRows{wait: func() {}}, r.clock, ImportOptions{})
 	r.wantKeyTaken(err, "killed")
 	_, err = r.importKeyed(r.store, "killed") // the same id: if the first process is alive, it would append to this batch
 	r.wantKeyTaken(err, "killed")
@@ -224,7 +224,7 @@ func TestReplacedImportLeavesNothing(t *testing.T) {
 		if fails {
 			source = &tornRows{rows}
 		}
-		_, err := Import(r.ctx(), r.store, keyed("slow"), source, r.clock, nil)
+		_, err := Import(r.ctx(), r.store, keyed("slow"), source, r.clock, ImportOptions{})
 		if errors.Is(err, jobs.ErrUnavailable) == fails || errors.Is(err, ErrInput) != fails || errors.Is(err, jobs.ErrNotFound) {
 			t.Errorf("failing input %t: got error %v", fails, err)
 		}
@@ -256,7 +256,7 @@ func (m *missingRows) Next() (jobs.Request, error) {
 func TestNotFoundErrorOfTheInput(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	_, err := Import(r.ctx(), r.store, keyed("b"), &missingRows{importChunk + 1}, r.clock, nil)
+	_, err := Import(r.ctx(), r.store, keyed("b"), &missingRows{importChunk + 1}, r.clock, ImportOptions{})
 	if !errors.Is(err, ErrInput) || errors.Is(err, jobs.ErrUnavailable) {
 		t.Errorf("got error %v, want that of the input", err)
 	}
@@ -292,7 +292,7 @@ func TestImportSendsHeartbeats(t *testing.T) {
 				t.Errorf("got %d heartbeats, want 2", store.empty.Load())
 			}
 		}}
-		_, err := Import(t.Context(), store, jobs.BatchSpec{ID: "b"}, rows, SystemClock{}, nil)
+		_, err := Import(t.Context(), store, jobs.BatchSpec{ID: "b"}, rows, SystemClock{}, ImportOptions{})
 		if err != nil {
 			t.Error(err)
 		}

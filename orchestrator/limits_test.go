@@ -57,7 +57,7 @@ func TestImportBoundsItsMemory(t *testing.T) {
 				rows = append(rows, request)
 			}
 			store := &portionStore{ImportStore: r.store}
-			if _, err := Import(r.ctx(), store, jobs.BatchSpec{ID: rigBatch}, &rows, r.clock, nil); err != nil {
+			if _, err := Import(r.ctx(), store, jobs.BatchSpec{ID: rigBatch}, &rows, r.clock, ImportOptions{}); err != nil {
 				t.Fatal(err)
 			}
 			if store.most > importBytes+2*large || store.portions < 5 {
@@ -75,7 +75,7 @@ func TestRowLimit(t *testing.T) {
 		for i := range n {
 			rows = append(rows, jobs.Request{Line: i + 2, URL: fmt.Sprintf("https://a.test/%d", i)})
 		}
-		_, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: rigBatch}, Limits{Rows: 3000}.Guard(&rows), r.clock, nil)
+		_, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: rigBatch}, Limits{Rows: 3000}.Guard(&rows), r.clock, ImportOptions{})
 		var tooMany *jobs.RowLimitError
 		if errors.As(err, &tooMany) != wantErr || (err != nil) != wantErr {
 			t.Fatalf("%d rows: %v", n, err)
@@ -103,7 +103,7 @@ func TestImportStopsWhenTheDiskHasNoRoom(t *testing.T) {
 	for i := range 5000 {
 		rows = append(rows, jobs.Request{Line: i + 1, URL: fmt.Sprintf("https://a.test/%d", i), Metadata: jobs.Metadata{"note": strings.Repeat("x", 1000)}})
 	}
-	_, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: rigBatch}, Limits{Room: room}.Guard(&rows), r.clock, nil)
+	_, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: rigBatch}, Limits{Room: room}.Guard(&rows), r.clock, ImportOptions{})
 	if !errors.Is(err, jobs.ErrNoRoom) || errors.Is(err, ErrInput) {
 		t.Errorf("import returned %v", err)
 	}

@@ -16,7 +16,7 @@ func TestTimeoutAndPriorityOfARow(t *testing.T) {
 		{Line: 1, URL: "https://a.test/1"}, {Line: 2, URL: "https://a.test/2", Priority: new(5), Timeout: 10 * time.Second},
 		{Line: 3, URL: "https://a.test/3", Priority: new(-5), Timeout: time.Hour},
 	}
-	_, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: rigBatch, JobTimeout: 2 * time.Minute}, &rows, r.clock, nil)
+	_, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: rigBatch, JobTimeout: 2 * time.Minute}, &rows, r.clock, ImportOptions{})
 	r.must(err)
 	r.submitAll()
 	var sent []string

@@ -24,7 +24,7 @@ func TestSingleJobOvertakesABatch(t *testing.T) {
 func TestUrgentRowOvertakesAnotherBatch(t *testing.T) {
 	overtakes(t, func(r *rig) {
 		rows := requests{{Line: 1, URL: "https://urgent.test/", Priority: new(1)}}
-		_, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: "urgent", Priority: -1}, &rows, r.clock, nil)
+		_, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: "urgent", Priority: -1}, &rows, r.clock, ImportOptions{})
 		r.must(err)
 	})
 }

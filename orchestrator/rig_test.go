@@ -114,7 +114,7 @@ func (r *rig) loadAs(batch string, n int) {
 	for i := 1; i <= n; i++ {
 		rows = append(rows, jobs.Request{Line: i, URL: fmt.Sprintf("https://%s.test/%d/", batch, i)})
 	}
-	if _, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: batch}, &rows, r.clock, nil); err != nil {
+	if _, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: batch}, &rows, r.clock, ImportOptions{}); err != nil {
 		r.t.Fatal(err)
 	}
 }

@@ -89,7 +89,7 @@ func TestAmendKeepsRowsOutOfMemory(t *testing.T) {
 	for i := range n {
 		rows = append(rows, jobs.Request{Line: i + 2, URL: "bad", Reject: "not a URL", Cells: []string{fmt.Sprint("S", i+1), "bad"}})
 	}
-	_, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: rigBatch, Columns: []string{"SKU", "url"}}, &rows, r.clock, nil)
+	_, err := Import(r.ctx(), r.store, jobs.BatchSpec{ID: rigBatch, Columns: []string{"SKU", "url"}}, &rows, r.clock, ImportOptions{})
 	r.must(err)
 	for _, by := range []string{"", "SKU"} {
 		var used [2]uint64

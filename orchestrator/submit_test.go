@@ -56,7 +56,7 @@ func TestCreateNamesAppsTagsAndParams(t *testing.T) {
 	rows := requests{{Line: 1, URL: "https://a.test/", Params: jobs.Params{"width": 300.0}, Tags: []string{"row"}}}
 	_, err := Import(r.ctx(), r.store, jobs.BatchSpec{
 		ID: rigBatch, Tags: []string{"first"}, Params: jobs.Params{"width": 100.0, "dark": true},
-	}, &rows, r.clock, nil)
+	}, &rows, r.clock, ImportOptions{})
 	r.must(err)
 	r.submitAll()
 	got := r.vendor.creates[0]

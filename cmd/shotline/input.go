@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -251,6 +252,19 @@ func paramNotes(c *cli.Context) (notes []string) {
 	return notes
 }
 
+// sameWithin is the time within which the rows of a file are not submitted twice
+// without --again. It is less than a day, so that a list can be submitted daily.
+const sameWithin = 20 * time.Hour
+
+// notWithin returns the time within which the same rows must not have been
+// submitted. It is 0 for the URLs of a command line.
+func (in *input) notWithin(c *cli.Context) time.Duration {
+	if len(in.files) == 0 || c.Bool(againFlag.Name) {
+		return 0
+	}
+	return sameWithin
+}
+
 // importInput imports the input as a batch. If the input cannot be read to its
 // end, no batch remains.
 func importInput(c *cli.Context, store jobs.Store, in *input) (jobs.Batch, error) {
@@ -261,7 +275,11 @@ func importInput(c *cli.Context, store jobs.Store, in *input) (jobs.Batch, error
 		return jobs.Batch{}, err
 	}
 	limits := orchestrator.Limits{Rows: rowLimit, Room: func() error { return roomForWork(c.Context, store, c.String(dbFlag.Name)) }}
-	b, err := orchestrator.Import(c.Context, store, in.spec, limits.Guard(in.rows), clock, p.rows)
+	b, err := orchestrator.Import(c.Context, store, in.spec, limits.Guard(in.rows), clock, orchestrator.ImportOptions{Progress: p.rows, NotWithin: in.notWithin(c)})
+	var same *jobs.SameRowsError
+	if errors.As(err, &same) {
+		return b, badUsage("%s: %w: --%s submits them once more; `shotline status %s` shows that batch", in.spec.Source, same, againFlag.Name, same.Batch)
+	}
 	if c.Context.Err() != nil && err != nil {
 		return b, &exitError{exitFailed, errors.New("interrupted: nothing was submitted")}
 	}

@@ -16,7 +16,7 @@ import (
 var (
 	intoFlag  = &cli.StringFlag{Name: "into", Usage: "put the corrected rows of a results file back into their `BATCH`"}
 	byFlag    = &cli.StringFlag{Name: "by", Usage: "with --into: find the row of the batch by its value in this `COLUMN`, not by job_id"}
-	againFlag = &cli.BoolFlag{Name: "again", Usage: "with --into: also capture rows again that are done and now have another URL, parameters or tags"}
+	againFlag = &cli.BoolFlag{Name: "again", Usage: "submit and pay for the rows of a file again within a day; with --into: also capture rows again that are done and now have another URL, parameters or tags"}
 )
 
 // submitInto puts the corrected rows of a file back into their batch.

@@ -90,7 +90,7 @@ func importAgain(c *cli.Context, store jobs.Store, old jobs.Batch) (jobs.Batch, 
 	defer p.end()
 	limits := orchestrator.Limits{Room: func() error { return roomForWork(c.Context, store, c.String(dbFlag.Name)) }}
 	rows := limits.Guard(jobs.NewRereader(c.Context, store, old.ID))
-	b, err := orchestrator.Import(c.Context, store, jobs.RerunSpec(old, engine.NewID()), rows, clock, p.rows)
+	b, err := orchestrator.Import(c.Context, store, jobs.RerunSpec(old, engine.NewID()), rows, clock, orchestrator.ImportOptions{Progress: p.rows})
 	if c.Context.Err() != nil && err != nil {
 		return b, &exitError{exitFailed, fmt.Errorf("interrupted: nothing was submitted")}
 	}

@@ -20,7 +20,7 @@ func runCommand() *cli.Command {
 		Usage:     "submit a list of URLs, do the work, wait and print a summary, in one process",
 		ArgsUsage: "FILE…|-|URL…",
 		Flags: storeFlags(slices.Concat(inputFlags(), workFlags(), []cli.Flag{
-			batchFlag, downloadFlag, fileNameFlag, imageModeFlag,
+			batchFlag, againFlag, downloadFlag, fileNameFlag, imageModeFlag,
 			&cli.BoolFlag{Name: "poll", Usage: "poll for results instead of listening for webhooks"},
 			timeoutFlag, jsonFlag,
 		})...),

@@ -37,10 +37,8 @@ func submit(c *cli.Context) error {
 	if c.IsSet(intoFlag.Name) {
 		return submitInto(c)
 	}
-	for _, name := range []string{byFlag.Name, againFlag.Name} {
-		if c.IsSet(name) {
-			return badUsage("--%s is only for --%s", name, intoFlag.Name)
-		}
+	if c.IsSet(byFlag.Name) {
+		return badUsage("--%s is only for --%s", byFlag.Name, intoFlag.Name)
 	}
 	in, err := openInput(c)
 	if err != nil {

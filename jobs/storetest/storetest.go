@@ -64,6 +64,7 @@ var groups = []struct {
 	{"retry", retryTests},
 	{"paid", paidTests},
 	{"budget", budgetTests},
+	{"same rows", sameRowsTests},
 	{"amend", amendTests},
 	{"conflicts", conflictTests},
 	{"corrections", correctionTests},

@@ -239,7 +239,7 @@ func (o *operator) importBatch() {
 		files = o.w.drawOrder(order.id)
 	}
 	o.command("import", order.id, func(ctx context.Context, p *process, _ string) error {
-		_, err := orchestrator.Import(ctx, p.port, spec, &rows, orchestrator.SystemClock{}, nil)
+		_, err := orchestrator.Import(ctx, p.port, spec, &rows, orchestrator.SystemClock{}, orchestrator.ImportOptions{})
 		order.accepted, order.failed = err == nil, err != nil
 		if err != nil || files.Folder == "" {
 			return err

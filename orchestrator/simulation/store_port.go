@@ -41,6 +41,11 @@ func (s storePort) AppendRequests(ctx context.Context, batch string, requests []
 	return s.Store.AppendRequests(ctx, batch, requests, at)
 }
 
+func (s storePort) CompareRows(ctx context.Context, batch string, since time.Time) (*jobs.SameRowsError, error) {
+	defer s.write(ctx, "compare rows of %s", batch)()
+	return s.Store.CompareRows(ctx, batch, since)
+}
+
 func (s storePort) OpenBatch(ctx context.Context, batch string, at time.Time) (jobs.Batch, error) {
 	defer s.write(ctx, "open batch %s", batch)()
 	return s.Store.OpenBatch(ctx, batch, at)
