@@ -15,11 +15,11 @@ import (
 
 var (
 	sinkFlag = &cli.StringSliceFlag{Name: "sink", Usage: "POST events to your own URL: `NAME[:FORMAT][:EVENTS]=URL` with format plain or slack, " +
-		"and events all, failures or types joined by + (repeatable; better in the environment, where ps does not show it)" + inEnvironment("sink")}
-	callbackSecretFlag      = &cli.StringSliceFlag{Name: "callback-secret", Usage: "`SECRET` (whsec_…) that signs callbacks (repeatable: give the new and the old one during a rotation; prefer the environment, because ps shows flags)" + inEnvironment("callback-secret")}
+		"and events all, failures or types joined by + (repeatable; better in the environment, where ps does not show it)"}
+	callbackSecretFlag      = &cli.StringSliceFlag{Name: "callback-secret", Usage: "`SECRET` (whsec_…) that signs callbacks (repeatable: give the new and the old one during a rotation; prefer the environment, because ps shows flags)"}
 	callbackRetryFlag       = &cli.DurationFlag{Name: "callback-retry", EnvVars: []string{"SHOTLINE_CALLBACK_RETRY"}, Value: callback.DefaultRetry, Usage: "how long a failed callback is retried before it is dead"}
 	callbackConcurrencyFlag = &cli.IntFlag{Name: "callback-concurrency", EnvVars: []string{"SHOTLINE_CALLBACK_CONCURRENCY"}, Value: callback.DefaultConcurrency, Usage: "callbacks in progress at a time per target"}
-	allowPrivateFlag        = &cli.StringSliceFlag{Name: "allow-private", Usage: "allow callbacks to this private network: `CIDR`, for example 127.0.0.0/8 for loopback (repeatable)" + inEnvironment("allow-private")}
+	allowPrivateFlag        = &cli.StringSliceFlag{Name: "allow-private", Usage: "allow callbacks to this private network: `CIDR`, for example 127.0.0.0/8 for loopback (repeatable)"}
 )
 
 // callbacksFrom parses the flags for callbacks. Its errors contain neither

@@ -19,20 +19,20 @@ var (
 	configFlag = &cli.StringFlag{Name: "config", EnvVars: []string{"SHOTLINE_CONFIG"}, Usage: "read defaults of flags from a YAML `FILE` (flag names as keys)"}
 	dbFlag     = &cli.StringFlag{Name: "db", EnvVars: []string{"SHOTLINE_DB"}, Value: "shotline.db", Usage: "the SQLite `FILE` that holds all data"}
 	jsonFlag   = &cli.BoolFlag{Name: "json", Usage: "print JSON, one object per line"}
-	logFlag    = &cli.StringFlag{Name: "log-level", EnvVars: []string{"SHOTLINE_LOG_LEVEL"}, Usage: "debug, info, warn or error"}
+	logFlag    = &cli.StringFlag{Name: "log-level", EnvVars: []string{"SHOTLINE_LOG_LEVEL"}, Usage: "least `LEVEL` of logged messages: debug, info, warn or error"}
 
 	apiKeyFlag  = &cli.StringFlag{Name: "api-key", EnvVars: []string{"SCREENSHOTCENTER_API_KEY"}, Usage: "ScreenshotCenter API `KEY`"}
 	baseURLFlag = &cli.StringFlag{Name: "base-url", EnvVars: []string{"SCREENSHOTCENTER_BASE_URL"}, Value: client.DefaultBaseURL, Usage: "`URL` of the API, or of a sandbox"}
-	appIDFlag   = &cli.StringSliceFlag{Name: "app-id", Usage: "webhook app to notify: `ID` or ID=path-template (repeatable)" + inEnvironment("app-id")}
+	appIDFlag   = &cli.StringSliceFlag{Name: "app-id", Usage: "webhook app to notify: `ID` or ID=path-template (repeatable)"}
 
-	secretFlag      = &cli.StringSliceFlag{Name: "webhook-secret", Usage: "`SECRET` that signs webhooks (repeatable: give the new and the old one during a rotation; prefer the environment, because ps shows flags)" + inEnvironment("webhook-secret")}
-	headerFlag      = &cli.StringSliceFlag{Name: "signature-header", Usage: "additional `HEADER` that can hold the signature (repeatable)" + inEnvironment("signature-header")}
+	secretFlag      = &cli.StringSliceFlag{Name: "webhook-secret", Usage: "`SECRET` that signs webhooks (repeatable: give the new and the old one during a rotation; prefer the environment, because ps shows flags)"}
+	headerFlag      = &cli.StringSliceFlag{Name: "signature-header", Usage: "additional `HEADER` that can hold the signature (repeatable)"}
 	insecureFlag    = &cli.BoolFlag{Name: "insecure-no-secret", Usage: "accept webhooks without a signature; anybody can then close jobs"}
 	listenFlag      = &cli.StringFlag{Name: "listen", EnvVars: []string{"SHOTLINE_LISTEN"}, Value: "127.0.0.1:8080", Usage: "`ADDRESS` for webhooks and /healthz (with PORT set and no flag: all interfaces, that port)"}
 	webhookPathFlag = &cli.StringFlag{Name: "webhook-path", EnvVars: []string{"SHOTLINE_WEBHOOK_PATH"}, Value: WebhookPath, Usage: "`PATH` that webhooks are accepted at"}
 	apiListenFlag   = &cli.StringFlag{Name: "api-listen", EnvVars: []string{"SHOTLINE_API_LISTEN"}, Value: "127.0.0.1:8081", Usage: "`ADDRESS` of the HTTP API, with /readyz and /metrics; empty: none"}
-	apiTokenFlag    = &cli.StringSliceFlag{Name: "api-token", Usage: "token that the API accepts: `NAME:ro|rw:sha256:HEX`, from shotline token (repeatable; required unless --api-listen is a loopback address)" + inEnvironment("api-token")}
-	apiHostFlag     = &cli.StringSliceFlag{Name: "api-host", Usage: "host `NAME` that the API accepts, such as that of a reverse proxy (repeatable; needs tokens)" + inEnvironment("api-host")}
+	apiTokenFlag    = &cli.StringSliceFlag{Name: "api-token", Usage: "token that the API accepts: `NAME:ro|rw:sha256:HEX`, from shotline token (repeatable; required unless --api-listen is a loopback address)"}
+	apiHostFlag     = &cli.StringSliceFlag{Name: "api-host", Usage: "host `NAME` that the API accepts, such as that of a reverse proxy (repeatable; needs tokens)"}
 	apiRateFlag     = &cli.StringFlag{Name: "api-rate", EnvVars: []string{"SHOTLINE_API_RATE"}, DefaultText: "none on loopback, else 50/s", Usage: "rate limit of each token: `N/s` or N/m"}
 	apiMaxBatchFlag = &cli.IntFlag{Name: "api-max-batch", EnvVars: []string{"SHOTLINE_API_MAX_BATCH"}, Value: api.DefaultMaxBatch >> 20, Usage: "largest request body of a batch, in `MIB`"}
 	imageDirFlag    = &cli.StringFlag{Name: "image-dir", EnvVars: []string{"SHOTLINE_IMAGE_DIR"}, Usage: "cache images in this `DIR` after the API has downloaded them; empty: download them each time"}
@@ -49,7 +49,7 @@ var (
 
 	keepForeignFlag    = &cli.DurationFlag{Name: "keep-foreign", EnvVars: []string{"SHOTLINE_KEEP_FOREIGN"}, Value: orchestrator.DefaultKeepForeign, Usage: "how long to keep webhooks that changed no job (at most 100000 of each kind)"}
 	keepDeliveriesFlag = &cli.DurationFlag{Name: "keep-deliveries", EnvVars: []string{"SHOTLINE_KEEP_DELIVERIES"}, Value: orchestrator.DefaultKeepDeliveries, Usage: "how long to keep applied webhooks"}
-	keepEventsFlag     = &cli.DurationFlag{Name: "keep-events", EnvVars: []string{"SHOTLINE_KEEP_EVENTS"}, Value: orchestrator.DefaultKeepEvents, Usage: "how long to keep events of finished batches and older revisions of summaries"}
+	keepEventsFlag     = &cli.DurationFlag{Name: "keep-events", EnvVars: []string{"SHOTLINE_KEEP_EVENTS"}, Value: orchestrator.DefaultKeepEvents, Usage: "how long to keep events of finished batches, and summaries that newer ones have replaced"}
 )
 
 // listVariables are the environment variables of repeatable flags. In a variable,
@@ -64,8 +64,6 @@ var listVariables = map[string]string{
 	"sink":             "SHOTLINE_SINK",
 	"allow-private":    "SHOTLINE_ALLOW_PRIVATE",
 }
-
-func inEnvironment(flag string) string { return " [$" + listVariables[flag] + ", comma-separated]" }
 
 func storeFlags(more ...cli.Flag) []cli.Flag {
 	return slices.Concat([]cli.Flag{dbFlag}, more, []cli.Flag{configFlag})

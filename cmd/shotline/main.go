@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 )
@@ -76,6 +77,7 @@ func init() {
 func helpCommand() *cli.Command {
 	help := shallowCopy(libraryHelp)
 	help.HideHelpCommand = true // otherwise the library would add the shared one
+	help.Usage = "show the commands, or the help of one command"
 	return help
 }
 
@@ -103,13 +105,15 @@ func newApp(std streams) *cli.App {
 			return cli.ShowAppHelp(c)
 		},
 		Flags: []cli.Flag{cli.HelpFlag}, // the library adds it only with its own help command
-		Commands: []*cli.Command{
-			serveCommand(), runCommand(), submitCommand(),
-			statusCommand(), waitCommand(), listCommand(),
-			retryCommand(), rerunCommand(), cancelCommand(), pauseCommand(), resumeCommand(), reconcileCommand(),
-			summaryCommand(), resultsCommand(), downloadCommand(), callbacksCommand(), backupCommand(), tokenCommand(),
-			sandboxCommand(), demoCommand(), helpCommand(),
-		},
+		Commands: slices.Concat(
+			inGroup("Submit and work", submitCommand(), serveCommand(), runCommand()),
+			inGroup("Watch", statusCommand(), waitCommand(), listCommand()),
+			inGroup("Get results", summaryCommand(), resultsCommand(), downloadCommand()),
+			inGroup("Repair and stop", retryCommand(), rerunCommand(), cancelCommand(), pauseCommand(), resumeCommand(), reconcileCommand()),
+			inGroup("Operate a service", tokenCommand(), callbacksCommand(), backupCommand()),
+			inGroup("Try it", demoCommand(), sandboxCommand()),
+			inGroup("Help", helpCommand()),
+		),
 	}
 	for _, command := range app.Commands {
 		if command.Name == libraryHelp.Name {
@@ -122,6 +126,14 @@ func newApp(std streams) *cli.App {
 		command.Flags = copyFlags(command.Flags)
 	}
 	return app
+}
+
+// inGroup puts commands into a group of the help text.
+func inGroup(title string, commands ...*cli.Command) []*cli.Command {
+	for _, command := range commands {
+		command.Category = title
+	}
+	return commands
 }
 
 // copyFlags copies flags, because parsing writes to them and several command

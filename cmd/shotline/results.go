@@ -12,7 +12,7 @@ import (
 
 var (
 	resultsStateFlag = &cli.StringSliceFlag{Name: stateFlag.Name, Usage: "only rows in this `STATE` (repeatable, or comma-separated)"}
-	resultsFormat    = &cli.StringFlag{Name: "format", Value: string(summary.CSV), Usage: "csv (written as the input was), tsv, jsonl or xlsx"}
+	resultsFormat    = &cli.StringFlag{Name: "format", Value: string(summary.CSV), Usage: "`FORMAT`: csv (written as the input was), tsv, jsonl or xlsx"}
 	delimiterFlag    = &cli.StringFlag{Name: "delimiter", Usage: "with csv: separate the cells by `CHARACTER`: , or ; or | or tab (default: as in the input)"}
 	excelFlag        = &cli.BoolFlag{Name: "excel", Usage: "with csv and tsv: write a byte order mark, CRLF line ends and times as Excel reads them"}
 )

@@ -19,7 +19,7 @@ import (
 )
 
 var (
-	rendererFlag = &cli.StringFlag{Name: "renderer", Value: "auto", Usage: "chrome, plain (labelled placeholders), or auto: chrome if it is installed"}
+	rendererFlag = &cli.StringFlag{Name: "renderer", Value: "auto", Usage: "`RENDERER`: chrome, plain (labelled placeholders), or auto: chrome if it is installed"}
 	chromeFlag   = &cli.StringSliceFlag{Name: "chrome-flag", Usage: "pass a `FLAG` such as --lang=de to the browser (repeatable)"}
 	tabsFlag     = &cli.IntFlag{Name: "tabs", DefaultText: "two for each CPU", Usage: "pages rendered at a time"}
 	memoryFlag   = &cli.IntFlag{Name: "page-memory", Value: chrome.DefaultPageMemory >> 20, Usage: "memory limit of one page in `MIB`; a larger page fails. The browser itself gets one page more than it has tabs"}
@@ -47,7 +47,7 @@ func sandboxCommand() *cli.Command {
 			&cli.StringFlag{Name: "api-key", Value: sandbox.DefaultAPIKey, Usage: "`KEY` that callers must send"},
 			&cli.StringFlag{Name: "webhook-url", Value: "http://127.0.0.1:8080" + WebhookPath, Usage: "`URL` that webhooks are sent to"},
 			&cli.StringFlag{Name: "webhook-secret", EnvVars: []string{"WEBHOOK_SECRET"}, Usage: "`SECRET` that signs webhooks; empty: unsigned"},
-			&cli.StringFlag{Name: "dialect", Value: string(sandbox.DialectA), Usage: "wording of the webhooks: A (guide) or B (product page)"},
+			&cli.StringFlag{Name: "dialect", Value: string(sandbox.DialectA), Usage: "`DIALECT` of the webhooks: A (guide) or B (product page)"},
 			&cli.StringSliceFlag{Name: "app-id", Usage: "send webhooks only for this app `ID` (repeatable); default: any app"},
 			faultFlag, seedFlag, balanceFlag,
 			&cli.IntFlag{Name: "list-limit", Value: 100, Usage: "largest page of a listing, in `ROWS`"},

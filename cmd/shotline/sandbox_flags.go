@@ -17,12 +17,12 @@ var (
 	faultFlag      = &cli.StringSliceFlag{Name: "fault", Usage: "inject a fault: `NAME=P[,k=v…]` with a probability from 0 to 1 (repeatable; names above)"}
 	seedFlag       = &cli.IntFlag{Name: "seed", Usage: "seed `N` of the faults: the same seed and requests repeat a run"}
 	balanceFlag    = &cli.Float64Flag{Name: "balance", Value: 1_000_000, DefaultText: "1000000", Usage: "credits at the start, more than 0; a create that costs more than the balance is refused"}
-	listFormFlag   = &cli.StringFlag{Name: "list-form", Value: string(sandbox.ListArray), Usage: `response form of list and search: array, or object for {"screenshots":[…]}`}
+	listFormFlag   = &cli.StringFlag{Name: "list-form", Value: string(sandbox.ListArray), Usage: "response `FORM` of list and search: array, or object for {\"screenshots\":[…]}"}
 	bareFlag       = &cli.BoolFlag{Name: "bare-answers", Usage: "respond without the envelope, and omit success in errors 400 and 429"}
 	anyCountryFlag = &cli.BoolFlag{Name: "any-country", Usage: "accept any country instead of refusing an unknown one with 422"}
 	sleepUnitFlag  = &cli.DurationFlag{Name: "sleep-unit", Value: time.Second, Usage: "unit of the value of a sleep step; the vendor documents none"}
 	intervalFlag   = &cli.DurationFlag{Name: "interval-unit", Value: time.Millisecond, Usage: "unit of shot_interval; one of the vendor's documents says 1ms, another 1s"}
-	privateFlag    = &cli.StringSliceFlag{Name: "allow-private", Usage: "allow pages in this private network: `CIDR`, for example 127.0.0.0/8 for loopback (repeatable)" + inEnvironment("allow-private")}
+	privateFlag    = &cli.StringSliceFlag{Name: "allow-private", Usage: "allow pages in this private network: `CIDR`, for example 127.0.0.0/8 for loopback (repeatable)"}
 )
 
 // faultsHelp describes all faults for the help text.

@@ -16,7 +16,7 @@ func summaryCommand() *cli.Command {
 		Usage:     "print the summary of a batch as text, JSON, CSV or an HTML contact sheet",
 		ArgsUsage: "BATCH",
 		Flags: storeFlags(
-			&cli.StringFlag{Name: "format", Value: "text", Usage: "text, json, csv or html"}, jsonFlag,
+			&cli.StringFlag{Name: "format", Value: "text", Usage: "`FORMAT`: text, json, csv or html"}, jsonFlag,
 			outFlag,
 			captionFlag, failedFirstFlag, picturesFlag, picturesFromFlag, imageModeFlag, apiKeyFlag, baseURLFlag,
 		),
