@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"shotline/jobs"
+	"shotline/jobs/number"
 )
 
 const (
@@ -130,9 +131,9 @@ func (r *retrier) uncheckedError() error {
 	case r.Unchecked == 0:
 		return nil
 	case r.failure == nil:
-		return fmt.Errorf("%w about %d jobs that might have an image; they were not retried", jobs.ErrUnchecked, r.Unchecked)
+		return fmt.Errorf("%w about %s that might have an image; retry them later", jobs.ErrUnchecked, number.Of(r.Unchecked, "job"))
 	default:
-		return fmt.Errorf("%w about %d jobs that might have an image; they were not retried: %w", jobs.ErrUnchecked, r.Unchecked, r.failure)
+		return fmt.Errorf("%w about %s that might have an image; retry them later: %w", jobs.ErrUnchecked, number.Of(r.Unchecked, "job"), r.failure)
 	}
 }
 

@@ -58,7 +58,11 @@ func (s *Server) thumbnail(r *http.Request, q url.Values) (any, error) {
 		return nil, err
 	}
 	if n := len(shot.result.images); number > n {
-		return nil, &apiError{status: http.StatusNotFound, code: "NOT_FOUND", text: fmt.Sprintf("The screenshot has only %d images", n)}
+		text := fmt.Sprintf("The screenshot has only %d images", n)
+		if n == 1 {
+			text = "The screenshot has only 1 image"
+		}
+		return nil, &apiError{status: http.StatusNotFound, code: "NOT_FOUND", text: text}
 	}
 	pic, err := s.renderedImage(r.Context(), shot, number-1)
 	if err != nil {

@@ -26,14 +26,15 @@ var mayImport = map[string][]string{
 	"receiver/listener":     {},
 	"jobs/artifact":         {"client/pageurl", "jobs"},
 	"jobs/weburl":           {"client/excerpt"},
-	"jobs/csvfile":          {"client/excerpt", "client/parameter", "jobs", "jobs/resultcolumn", "jobs/weburl"},
-	"jobs/input":            {"client/excerpt", "client/parameter", "jobs", "jobs/csvfile", "jobs/jobjson", "jobs/weburl"},
+	"jobs/csvfile":          {"client/excerpt", "client/parameter", "jobs", "jobs/number", "jobs/resultcolumn", "jobs/weburl"},
+	"jobs/input":            {"client/excerpt", "client/parameter", "jobs", "jobs/csvfile", "jobs/jobjson", "jobs/number", "jobs/weburl"},
 	"jobs/jobjson":          {"jobs"},
+	"jobs/number":           {},
 	"jobs/resultcolumn":     {},
-	"jobs/summary":          {"client/pageurl", "jobs", "jobs/csvfile", "jobs/jobjson", "jobs/resultcolumn", "jobs/weburl"},
-	"jobs/sqlite":           {"jobs", "jobs/wholefile"},
+	"jobs/summary":          {"client/pageurl", "jobs", "jobs/csvfile", "jobs/jobjson", "jobs/number", "jobs/resultcolumn", "jobs/weburl"},
+	"jobs/sqlite":           {"jobs", "jobs/number", "jobs/wholefile"},
 	"jobs/storetest":        {"jobs"},
-	"jobs/tasks":            {"jobs"},
+	"jobs/tasks":            {"jobs", "jobs/number"},
 	"jobs/wholefile":        {},
 	"receiver":              {"jobs", "receiver/signature"},
 	"client/outward":        {},
@@ -42,12 +43,12 @@ var mayImport = map[string][]string{
 	"client/sandbox/raster": {},
 	"client/sandbox/egress": {"client/outward"},
 	"client/sandbox/chrome": {"client/pageurl", "client/sandbox", "client/sandbox/egress", "client/sandbox/raster"},
-	"orchestrator":          {"jobs", "jobs/summary", "client", "client/excerpt", "client/parameter", "orchestrator/feed", "orchestrator/throttle"},
+	"orchestrator":          {"jobs", "jobs/number", "jobs/summary", "client", "client/excerpt", "client/parameter", "orchestrator/feed", "orchestrator/throttle"},
 	"orchestrator/feed":     {"jobs"},
 	"orchestrator/throttle": {},
 	"orchestrator/api":      {"jobs", "jobs/csvfile", "jobs/input", "jobs/jobjson", "jobs/summary", "jobs/weburl", "client", "client/parameter"},
 	"orchestrator/download": {"jobs", "jobs/artifact", "client"},
-	"orchestrator/callback": {"jobs", "jobs/jobjson", "client/outward"},
+	"orchestrator/callback": {"jobs", "jobs/jobjson", "jobs/number", "client/outward"},
 	"testdata":              {},
 	// Programs shown in the docs, for users of the HTTP API.
 	"testdata/programs/callback": {},
@@ -64,7 +65,7 @@ var mayImport = map[string][]string{
 }
 
 // standardOnly are the packages that import only the standard library.
-var standardOnly = []string{"jobs", "jobs/jobjson", "jobs/resultcolumn", "jobs/wholefile", "client", "client/excerpt", "client/pageurl", "client/parameter", "receiver/signature", "receiver/listener"}
+var standardOnly = []string{"jobs", "jobs/jobjson", "jobs/number", "jobs/resultcolumn", "jobs/wholefile", "client", "client/excerpt", "client/pageurl", "client/parameter", "receiver/signature", "receiver/listener"}
 
 func TestImportsPointDown(t *testing.T) {
 	root := "../.."

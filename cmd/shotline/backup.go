@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"shotline/jobs"
+	"shotline/jobs/number"
 )
 
 func backupCommand() *cli.Command {
@@ -49,7 +50,7 @@ func backup(c *cli.Context, store jobs.Store, file string) error {
 		return json.NewEncoder(c.App.Writer).Encode(made)
 	}
 	_, err = fmt.Fprintf(c.App.Writer, "%s: %s, %s with %s, checked\n", printable(made.Path), formatSize(made.Bytes),
-		plural(int(made.Batches), "batch"), plural(int(made.Jobs), "row"))
+		number.Of(made.Batches, "batch"), number.Of(made.Jobs, "row"))
 	return err
 }
 

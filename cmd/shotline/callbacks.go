@@ -12,6 +12,7 @@ import (
 
 	"shotline/jobs"
 	"shotline/jobs/jobjson"
+	"shotline/jobs/number"
 	"shotline/orchestrator/callback"
 )
 
@@ -31,7 +32,7 @@ func callbacksCommand() *cli.Command {
 		Usage: "list callbacks, replay dead ones, or generate a signing secret",
 		Description: "callbacks [BATCH]                     lists them\n" +
 			"callbacks replay SEQ…|--dead [BATCH]  sends them again; needs a running serve\n" +
-			"callbacks secret                      prints a new secret for --callback-secret",
+			"callbacks secret                      creates a secret for --callback-secret",
 		ArgsUsage: "[BATCH] | replay SEQ…|--dead [BATCH] | secret",
 		Flags:     storeFlags(callbackStateFlag, callbackSinkFlag, limitFlag, allFlag, beforeFlag, deadFlag, jsonFlag),
 		Action: func(c *cli.Context) error {
@@ -92,7 +93,7 @@ func listCallbacks(c *cli.Context, store jobs.Store, filter jobs.CallbackFilter,
 		}
 	}
 	return list[jobs.Callback]{
-		noun:   "callbacks",
+		noun:   "callback",
 		header: "SEQ\tSTATE\tEVENT\tSUBJECT\tTARGET\tATTEMPTS\tNEXT OR LAST\tERROR",
 		line:   callbackLine,
 		json:   func(c jobs.Callback) any { return jobjson.FromCallback(c) },
@@ -168,7 +169,7 @@ func replay(c *cli.Context, store jobs.Store, filter jobs.CallbackFilter) error 
 	if c.Bool(jsonFlag.Name) {
 		err = json.NewEncoder(c.App.Writer).Encode(map[string]int{"replayed": replayed})
 	} else {
-		_, err = fmt.Fprintf(c.App.Writer, "%s queued for delivery\n", plural(replayed, "callback"))
+		_, err = fmt.Fprintf(c.App.Writer, "%s queued for delivery\n", number.Of(replayed, "callback"))
 	}
 	if err != nil || replayed == 0 {
 		return err

@@ -18,6 +18,7 @@ import (
 	"shotline/client/sandbox"
 	"shotline/jobs"
 	inputs "shotline/jobs/input"
+	"shotline/jobs/number"
 	"shotline/jobs/summary"
 	"shotline/orchestrator/api"
 	"shotline/orchestrator/engine"
@@ -165,7 +166,11 @@ func checkDemo(ctx context.Context, w io.Writer, store jobs.Store, b jobs.Batch)
 		return errors.Join(wrong...)
 	}
 	if checked > 0 {
-		fmt.Fprintf(w, "all %d rows ended as the file expects, %s after the start\n", checked, b.FinishedAt.Sub(b.CreatedAt).Round(100*time.Millisecond))
+		all := "the row"
+		if checked > 1 {
+			all = "all " + number.Of(checked, "row")
+		}
+		fmt.Fprintf(w, "%s ended as the file expects, %s after the start\n", all, b.FinishedAt.Sub(b.CreatedAt).Round(100*time.Millisecond))
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"shotline/client"
 	"shotline/jobs"
 	"shotline/jobs/artifact"
+	"shotline/jobs/number"
 	"shotline/orchestrator/download"
 )
 
@@ -232,7 +233,7 @@ func folderError(err error) error {
 
 // runError returns the error of a download that stopped, with what to do.
 func runError(c *cli.Context, err error, counts download.Counts) error {
-	saved := countedFiles(counts.Saved)
+	saved := number.Of(counts.Saved, "file")
 	var disk *artifact.DiskError
 	switch {
 	case c.Context.Err() != nil:

@@ -10,7 +10,7 @@ import (
 
 	"shotline/jobs"
 	"shotline/jobs/artifact"
-	"shotline/jobs/summary"
+	"shotline/jobs/number"
 	"shotline/orchestrator/download"
 )
 
@@ -31,7 +31,7 @@ const maxMissing = 10
 
 func newDownloadReport(c *cli.Context, source *download.Source, orders []download.Order) *downloadReport {
 	r := &downloadReport{c: c, source: source, progress: newProgress(c.App.ErrWriter), began: time.Now()}
-	r.progress.noun = "rows"
+	r.progress.noun, r.progress.verb = "row", ""
 	for _, o := range orders {
 		if o.Job != nil {
 			r.total++
@@ -71,7 +71,7 @@ func (r *downloadReport) print(dir string) error {
 			return err
 		}
 	} else {
-		text := fmt.Sprintf("%s saved in %s (%.1f MB, %s)", countedFiles(r.counts.Saved), printable(dir), float64(r.counts.Bytes)/1e6, roundForDisplay(took))
+		text := fmt.Sprintf("%s saved in %s (%.1f MB, %s)", number.Of(r.counts.Saved, "file"), printable(dir), float64(r.counts.Bytes)/1e6, roundForDisplay(took))
 		for _, more := range []struct {
 			n    int
 			text string
@@ -89,10 +89,10 @@ func (r *downloadReport) print(dir string) error {
 	}
 	errs := r.c.App.ErrWriter
 	if n := r.source.OtherNames(); n > 0 {
-		fmt.Fprintf(errs, "%s keep the names of an earlier --%s: use another folder for other names\n", countedFiles(int(n)), fileNameFlag.Name)
+		fmt.Fprintf(errs, "%s kept the names of an earlier --%s: use another folder for other names\n", number.Of(n, "file"), fileNameFlag.Name)
 	}
 	if r.open > 0 {
-		fmt.Fprintf(errs, "%s have not ended: run the same command again later\n", countedRows(r.open))
+		fmt.Fprintf(errs, "%s still open: run the same command again later\n", number.Of(r.open, "row"))
 	}
 	missing := r.counts.Gone + r.counts.Failed
 	if missing == 0 {
@@ -103,11 +103,4 @@ func (r *downloadReport) print(dir string) error {
 		fmt.Fprintf(errs, "and %d more: see %s in the folder\n", missing-len(r.missing), artifact.ManifestTableName)
 	}
 	return &exitError{code: exitFlawed}
-}
-
-func countedFiles(n int) string {
-	if n == 1 {
-		return "1 file"
-	}
-	return summary.Grouped(int64(n)) + " files"
 }

@@ -124,7 +124,7 @@ func TestDownloadAllOutputs(t *testing.T) {
 		t.Errorf("%d images were fetched again", after-before)
 	}
 
-	if _, _, errs = s.download(t.Context(), "", batch, "--dir", dir); !strings.Contains(errs, "6 files keep the names of an earlier --name") {
+	if _, _, errs = s.download(t.Context(), "", batch, "--dir", dir); !strings.Contains(errs, "6 files kept the names of an earlier --name") {
 		t.Errorf("with another template: %s", errs)
 	}
 

@@ -10,6 +10,7 @@ import (
 
 	"shotline/jobs"
 	"shotline/jobs/jobjson"
+	"shotline/jobs/number"
 	"shotline/orchestrator"
 )
 
@@ -68,7 +69,7 @@ func amend(c *cli.Context, store jobs.Store, in *input) error {
 	case errors.Is(err, jobs.ErrState) && done == (jobs.AmendCounts{}):
 		return badUsage("submit --%s: %w", intoFlag.Name, err)
 	case err != nil && !unchecked && done.Amended+done.Queued > 0:
-		return fmt.Errorf("%s: %s changed before this error; the same command continues: %w", in.spec.Source, plural(done.Amended+done.Queued, "row"), err)
+		return fmt.Errorf("%s: %s changed before this error; the same command continues: %w", in.spec.Source, number.Of(done.Amended+done.Queued, "row"), err)
 	case err != nil && !unchecked:
 		return fmt.Errorf("%s: %w", in.spec.Source, err)
 	case unchecked && checker == nil:
@@ -99,7 +100,7 @@ func printAmended(c *cli.Context, batch string, done jobs.AmendCounts, notes []s
 	if c.Bool(jsonFlag.Name) {
 		return json.NewEncoder(c.App.Writer).Encode(jobjson.AmendedFrom(batch, done, notes))
 	}
-	text := fmt.Sprintf("batch %s: %s amended", batch, plural(done.Amended, "row"))
+	text := fmt.Sprintf("batch %s: %s amended", batch, number.Of(done.Amended, "row"))
 	for _, other := range []struct {
 		n    int
 		what string

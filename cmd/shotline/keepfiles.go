@@ -11,6 +11,7 @@ import (
 
 	"shotline/jobs"
 	"shotline/jobs/artifact"
+	"shotline/jobs/number"
 )
 
 var downloadFlag = &cli.StringFlag{Name: "download", Usage: "save the images and other outputs of done jobs in this `DIR`"}
@@ -94,7 +95,7 @@ func awaitFiles(ctx context.Context, c *cli.Context, store jobs.Store, batch str
 		return err
 	}
 	p := newProgress(c.App.ErrWriter)
-	p.noun = "files"
+	p.noun, p.verb = "file", ""
 	defer p.end()
 	var counts jobs.FileCounts
 	for first := true; ; first = false {
@@ -119,17 +120,17 @@ func awaitFiles(ctx context.Context, c *cli.Context, store jobs.Store, batch str
 		switch {
 		case err == nil:
 		case c.Context.Err() != nil:
-			return &exitError{exitFailed, fmt.Errorf("interrupted: %s of batch %s are not saved yet; to continue, run `%s`",
-				countedFiles(int(counts.Wanted)), batch, continueCommand(c, batch))}
+			return &exitError{exitFailed, fmt.Errorf("interrupted: %s of batch %s not saved yet; to continue, run `%s`",
+				number.Of(counts.Wanted, "file"), batch, continueCommand(c, batch))}
 		case ctx.Err() != nil:
-			return &exitError{exitGaveUp, fmt.Errorf("stopped waiting: %s of batch %s are not saved yet; to continue, run `%s`",
-				countedFiles(int(counts.Wanted)), batch, continueCommand(c, batch))}
+			return &exitError{exitGaveUp, fmt.Errorf("stopped waiting: %s of batch %s not saved yet; to continue, run `%s`",
+				number.Of(counts.Wanted, "file"), batch, continueCommand(c, batch))}
 		default:
 			return err
 		}
 	}
 	p.end()
-	fmt.Fprintf(c.App.ErrWriter, "%s saved in %s (%.1f MB)\n", countedFiles(int(counts.Saved)), printable(orders[0].Folder), float64(counts.Bytes)/1e6)
+	fmt.Fprintf(c.App.ErrWriter, "%s saved in %s (%.1f MB)\n", number.Of(counts.Saved, "file"), printable(orders[0].Folder), float64(counts.Bytes)/1e6)
 	if counts.Gone+counts.Failed == 0 {
 		return nil
 	}

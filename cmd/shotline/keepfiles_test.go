@@ -60,7 +60,7 @@ func TestRunSavesFiles(t *testing.T) {
 	}
 	// The command download knows them, too.
 	code, stdout, errs = s.download(t.Context(), "", "--dir", dir, "--name", "{row}", batch)
-	if code != exitOK || !strings.Contains(stdout, "2 saved before") || !strings.Contains(errs, "keep the names") {
+	if code != exitOK || !strings.Contains(stdout, "2 saved before") || !strings.Contains(errs, "kept the names") {
 		t.Errorf("exit code %d: %s%s", code, stdout, errs)
 	}
 	wantFiles(t, dir, "x-1.png", "y-2.png")

@@ -15,7 +15,7 @@ import (
 
 	"shotline/jobs"
 	"shotline/jobs/jobjson"
-	"shotline/jobs/summary"
+	"shotline/jobs/number"
 )
 
 var (
@@ -74,7 +74,7 @@ func listLimit(c *cli.Context) (int, error) {
 
 // list describes how to print items of one kind, a page at a time.
 type list[T any] struct {
-	noun   string         // plural noun for the items
+	noun   string         // noun for an item
 	header string         // column names, separated by tabs
 	line   func(T) string // formats an item, with tabs between columns
 	json   func(T) any    // converts an item for --json
@@ -140,13 +140,13 @@ func (l list[T]) printIfMore(w io.Writer, last T, shown int) error {
 }
 
 func (l list[T]) printMore(w io.Writer, last T, shown int) error {
-	count := fmt.Sprintf("the first %s %s, there are more", summary.Grouped(int64(shown)), l.noun)
+	count := fmt.Sprintf("the first %s, there are more", number.Of(shown, l.noun))
 	if l.total != nil {
 		total, err := l.total()
 		if err != nil {
 			return err
 		}
-		count = fmt.Sprintf("%s of %s %s", summary.Grouped(int64(shown)), summary.Grouped(total), l.noun)
+		count = fmt.Sprintf("%s of %s", number.Grouped(shown), number.Of(total, l.noun))
 	}
 	_, err := fmt.Fprintf(w, "%s: %s continues, --all lists all\n", count, l.next(last))
 	return err
@@ -155,8 +155,8 @@ func (l list[T]) printMore(w io.Writer, last T, shown int) error {
 func listBatches(c *cli.Context, store jobs.Store, maxItems int) error {
 	after := c.String(afterFlag.Name)
 	return list[jobs.Batch]{
-		noun:   "batches",
-		header: "BATCH\tSTATE\tROWS\tOPEN\tDONE\tFLAWED\tCREATED\tSOURCE",
+		noun:   "batch",
+		header: "BATCH\tSTATE\tROWS\tOPEN\tDONE\tNO IMAGE\tCREATED\tSOURCE",
 		line: func(b jobs.Batch) string {
 			return fmt.Sprintf("%s\t%s\t%d\t%d\t%d\t%d\t%s\t%s", b.ID, b.State, b.Counts.Rows, b.Counts.Open(),
 				b.Counts.Of(jobs.Done), b.Counts.Flawed(), b.CreatedAt.Format(time.DateTime), printable(b.Source))
@@ -198,7 +198,7 @@ func listJobs(c *cli.Context, store jobs.Store, batch string, maxItems int) erro
 		return err
 	}
 	jobList := list[jobs.Job]{
-		noun:   "jobs",
+		noun:   "job",
 		header: "JOB\tSTATE\tSCREENSHOT\tCLOSED BY\tLINE\tURL\tERROR",
 		line: func(j jobs.Job) string {
 			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s", j.ID, j.State, printable(j.ScreenshotID), j.ClosedBy, lineNumber(j.Line),
@@ -224,10 +224,10 @@ func listJobs(c *cli.Context, store jobs.Store, batch string, maxItems int) erro
 		next: func(last jobs.Job) string { return "--after " + last.ID.String() },
 	}
 	if len(filter.States) > 0 {
-		jobList.noun = "matching jobs"
+		jobList.noun = "matching job"
 	}
 	if slices.ContainsFunc(searchFlags(), func(f cli.Flag) bool { return c.IsSet(f.Names()[0]) }) {
-		jobList.noun, jobList.total = "matching jobs", nil
+		jobList.noun, jobList.total = "matching job", nil
 	}
 	return jobList.print(c, maxItems)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"math"
 	"strings"
 
@@ -14,16 +13,3 @@ func printable(text string) string { return summary.PlainLine(text, math.MaxInt)
 
 // message returns the text of an error as one line. Joined errors have several.
 func message(text string) string { return printable(strings.ReplaceAll(text, "\n", "; ")) }
-
-// plural formats a number with a noun, in singular or plural.
-func plural(n int, noun string) string {
-	switch {
-	case n == 1:
-		return "1 " + noun
-	case strings.HasSuffix(noun, "y"):
-		noun = strings.TrimSuffix(noun, "y") + "ie"
-	case strings.HasSuffix(noun, "ch"):
-		noun += "e"
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}

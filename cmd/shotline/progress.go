@@ -8,7 +8,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 
 	"shotline/jobs"
-	"shotline/jobs/summary"
+	"shotline/jobs/number"
 )
 
 const (
@@ -22,6 +22,7 @@ const (
 type progress struct {
 	w      io.Writer
 	noun   string // what is counted
+	verb   string // what happened to it, after a space
 	began  time.Time
 	lineAt time.Time
 	drawn  time.Time
@@ -36,15 +37,15 @@ type progress struct {
 
 func newProgress(w io.Writer) *progress {
 	now := time.Now()
-	return &progress{w: w, noun: "rows ended", began: now, lineAt: now.Add(barAfter)}
+	return &progress{w: w, noun: "row", verb: " ended", began: now, lineAt: now.Add(barAfter)}
 }
 
 // batch shows how many rows of the batch have ended.
 func (p *progress) batch(b jobs.Batch) {
 	ended := b.Counts.Rows - b.Counts.Open()
-	text := summary.Grouped(b.Counts.Of(jobs.Done)) + " done"
+	text := number.Grouped(b.Counts.Of(jobs.Done)) + " done"
 	if flawed := b.Counts.Flawed(); flawed > 0 {
-		text += ", " + summary.Grouped(flawed) + " without an image"
+		text += ", " + number.Grouped(flawed) + " without an image"
 	}
 	p.show(ended, b.Counts.Rows, text)
 }
@@ -56,9 +57,9 @@ func (p *progress) rows(n int) { p.show(int64(n), -1, "rows read") }
 // shows the time that is left itself: a bar does not know what had ended before.
 func (p *progress) files(n, total, saved, missing int64) {
 	took := time.Since(p.began)
-	text := fmt.Sprintf("%s saved, %.0f/s", countedFiles(int(saved)), float64(saved-p.savedBefore)/took.Seconds())
+	text := fmt.Sprintf("%s saved, %.0f/s", number.Of(saved, "file"), float64(saved-p.savedBefore)/took.Seconds())
 	if missing > 0 {
-		text += fmt.Sprintf(", %s missing", summary.Grouped(missing))
+		text += fmt.Sprintf(", %s missing", number.Grouped(missing))
 	}
 	p.predicts = true
 	if ended := n - p.before; ended > 0 && n < total {
@@ -90,9 +91,9 @@ func (p *progress) show(n, total int64, text string) {
 		}, func() { _ = p.bar.Clear() })
 		return
 	}
-	line := fmt.Sprintf("%s of %s %s: %s", summary.Grouped(n), summary.Grouped(total), p.noun, text)
+	line := fmt.Sprintf("%s of %s%s: %s", number.Grouped(n), number.Of(total, p.noun), p.verb, text)
 	if total < 0 {
-		line = fmt.Sprintf("%s %s", summary.Grouped(n), text)
+		line = fmt.Sprintf("%s %s", number.Grouped(n), text)
 	}
 	p.latest = line
 	if now.Before(p.lineAt) || line == p.last {

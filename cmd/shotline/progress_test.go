@@ -34,7 +34,7 @@ func TestProgressLine(t *testing.T) {
 func TestProgressOfFiles(t *testing.T) {
 	var line, bar bytes.Buffer
 	for _, p := range []*progress{newProgress(&line), newProgress(&screen{w: &bar, terminal: true})} {
-		p.noun, p.before, p.savedBefore = "files", 500, 490
+		p.noun, p.verb, p.before, p.savedBefore = "file", "", 500, 490
 		p.began, p.lineAt = p.began.Add(-100*time.Second), p.began.Add(-time.Second)
 		p.files(1_500, 3_000, 1_480, 20)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"shotline/jobs"
+	"shotline/jobs/number"
 	"shotline/orchestrator"
 )
 
@@ -91,7 +92,7 @@ func reconciledText(r orchestrator.Reconciled, took time.Duration) string {
 	if !r.Did() {
 		s.WriteString("nothing to repair\n")
 	} else {
-		fmt.Fprintf(&s, "reconciled in %s, with %s\n", took.Round(time.Millisecond), plural(r.Calls, "vendor call"))
+		fmt.Fprintf(&s, "reconciled in %s, with %s\n", took.Round(time.Millisecond), number.Of(r.Calls, "vendor call"))
 	}
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(&s, "  %-12s "+format+"\n", append([]any{name}, args...)...)
@@ -103,19 +104,19 @@ func reconciledText(r orchestrator.Reconciled, took time.Duration) string {
 				ends = append(ends, fmt.Sprintf("%d %s", r.Closed[state], state))
 			}
 		}
-		line("ended", "%s", plural(n, "job")+": "+strings.Join(ends, ", "))
+		line("ended", "%s", number.Of(n, "job")+": "+strings.Join(ends, ", "))
 	}
 	if r.Late > 0 {
-		line("late", "%s of jobs that had ended", plural(r.Late, "result"))
+		line("late", "%s of jobs that had ended", number.Of(r.Late, "result"))
 	}
 	if r.Corrected > 0 {
-		line("corrected", "%s whose first result was false", plural(r.Corrected, "job"))
+		line("corrected", "%s whose first result was false", number.Of(r.Corrected, "job"))
 	}
 	if r.DoubleCharged > 0 {
-		line("paid twice", "%s more than requested", plural(r.DoubleCharged, "screenshot"))
+		line("paid twice", "%s more than requested", number.Of(r.DoubleCharged, "screenshot"))
 	}
 	if r.Deliveries > 0 {
-		line("inbox", "%s applied", plural(r.Deliveries, "delivery"))
+		line("inbox", "%s applied", number.Of(r.Deliveries, "delivery"))
 	}
 	if r.Requeued+r.Doubted > 0 {
 		line("leases", "%d ended: %d queued again, %d in doubt", r.Requeued+r.Doubted, r.Requeued, r.Doubted)

@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"shotline/jobs"
+	"shotline/jobs/number"
 	"shotline/jobs/summary"
 	"shotline/orchestrator/feed"
 )
@@ -157,7 +158,7 @@ func runBatches(c *cli.Context, w work, in *input, others []string) ([]jobs.Batc
 		if err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(c.App.ErrWriter, "batch %s: %s\n", b.ID, countedRows(b.Counts.Rows))
+		fmt.Fprintf(c.App.ErrWriter, "batch %s: %s\n", b.ID, number.Of(b.Counts.Rows, "row"))
 		if err := printRejected(c, w.Store, b); err != nil {
 			return nil, err
 		}

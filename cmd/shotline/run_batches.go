@@ -8,7 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"shotline/jobs"
-	"shotline/jobs/summary"
+	"shotline/jobs/number"
 )
 
 var batchFlag = &cli.StringSliceFlag{Name: "batch", Usage: "also work on the batch with this `ID` from an earlier run or submit, or on all (repeatable; FILE is optional then)"}
@@ -95,22 +95,15 @@ func (chosen chosenBatches) printWaiting(c *cli.Context, store jobs.Store) error
 	case 0:
 		return nil
 	case 1:
-		fmt.Fprintf(c.App.ErrWriter, "batch %s is waiting (%s): to continue, run `%s`\n", waiting[0], countedRows(rows), continueCommand(c, waiting[0]))
+		fmt.Fprintf(c.App.ErrWriter, "batch %s is waiting (%s): to continue, run `%s`\n", waiting[0], number.Of(rows, "row"), continueCommand(c, waiting[0]))
 	default:
 		more := ""
 		if len(out.Unfinished) > maxUnfinished {
 			more = "at least "
 		}
-		fmt.Fprintf(c.App.ErrWriter, "%s%d other batches are waiting (%s): to continue, run `%s`\n", more, len(waiting), countedRows(rows), continueCommand(c, allBatches))
+		fmt.Fprintf(c.App.ErrWriter, "%s%d other batches are waiting (%s): to continue, run `%s`\n", more, len(waiting), number.Of(rows, "row"), continueCommand(c, allBatches))
 	}
 	return nil
-}
-
-func countedRows(n int64) string {
-	if n == 1 {
-		return "1 row"
-	}
-	return summary.Grouped(n) + " rows"
 }
 
 // continueCommand returns the command that continues a batch. A serve continues

@@ -24,6 +24,7 @@ import (
 	"shotline/client"
 	"shotline/jobs"
 	"shotline/jobs/artifact"
+	"shotline/jobs/number"
 	"shotline/jobs/summary"
 	"shotline/jobs/wholefile"
 	"shotline/orchestrator/api"
@@ -186,7 +187,7 @@ func (i *sheetImages) prepare(ctx context.Context, store jobs.Store, s summary.S
 		return outError(err)
 	}
 	p := newProgress(i.warnings)
-	p.noun = "images"
+	p.noun, p.verb = "image", ""
 	defer p.end()
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallelImages)
@@ -239,7 +240,7 @@ func (i *sheetImages) prepare(ctx context.Context, store jobs.Store, s summary.S
 		return outError(failed)
 	}
 	if err == nil && missing > maxImageWarnings {
-		fmt.Fprintf(i.warnings, "no image of %d more rows\n", missing-maxImageWarnings)
+		fmt.Fprintf(i.warnings, "no image of %s\n", number.Of(missing-maxImageWarnings, "more row"))
 	}
 	return err
 }

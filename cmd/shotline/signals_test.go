@@ -105,11 +105,11 @@ func TestHangupEndsCommand(t *testing.T) {
 		_ = p.Wait()
 		return p.ProcessState.ExitCode(), log.stderr.String()
 	}
-	if code, stderr := wait(program); code != exitGaveUp || !strings.Contains(stderr, "interrupted: 1 of 1 rows") {
+	if code, stderr := wait(program); code != exitGaveUp || !strings.Contains(stderr, "has 1 of 1 row open") {
 		t.Errorf("after SIGHUP: exit code %d, stderr %q; want %d", code, stderr, exitGaveUp)
 	}
 	// nohup ignores SIGHUP, so only the SIGTERM that follows ends the command.
-	if code, stderr := wait("nohup", program); code != exitGaveUp || !strings.Contains(stderr, "interrupted: 1 of 1 rows") {
+	if code, stderr := wait("nohup", program); code != exitGaveUp || !strings.Contains(stderr, "has 1 of 1 row open") {
 		t.Errorf("under nohup: exit code %d, stderr %q; want %d", code, stderr, exitGaveUp)
 	}
 }

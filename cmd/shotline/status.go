@@ -13,6 +13,7 @@ import (
 
 	"shotline/jobs"
 	"shotline/jobs/jobjson"
+	"shotline/jobs/number"
 	"shotline/jobs/summary"
 )
 
@@ -195,7 +196,7 @@ func printJob(w io.Writer, j jobs.Job, asJSON bool) error {
 		line("late", "the result came after the job had ended")
 	}
 	if j.Conflicts > 0 {
-		line("conflicts", plural(j.Conflicts, "contradictory result"))
+		line("conflicts", number.Of(j.Conflicts, "contradictory result"))
 	}
 	line("first result", string(j.FirstResult))
 	if j.FirstResult != "" {

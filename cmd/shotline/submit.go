@@ -13,6 +13,7 @@ import (
 
 	"shotline/jobs"
 	"shotline/jobs/jobjson"
+	"shotline/jobs/number"
 	"shotline/jobs/summary"
 	"shotline/orchestrator/feed"
 )
@@ -105,7 +106,7 @@ func printAccepted(w io.Writer, b jobs.Batch, notes []string, asJSON bool) error
 		return json.NewEncoder(w).Encode(jobjson.AcceptedFrom(b, notes))
 	}
 	_, err := fmt.Fprintf(w, "batch %s: %s, %d accepted, %s, %d rejected\n",
-		b.ID, plural(int(b.Counts.Rows), "row"), b.Counts.Accepted(), plural(int(b.Counts.Of(jobs.Duplicate)), "duplicate"), b.Counts.Of(jobs.Rejected))
+		b.ID, number.Of(b.Counts.Rows, "row"), b.Counts.Accepted(), number.Of(b.Counts.Of(jobs.Duplicate), "duplicate"), b.Counts.Of(jobs.Rejected))
 	return err
 }
 
@@ -188,10 +189,10 @@ func awaitBatch(ctx context.Context, store jobs.Store, id string, p *progress) (
 	case err == nil:
 		return b, nil
 	case context.Cause(ctx) == context.DeadlineExceeded:
-		return b, &exitError{exitGaveUp, fmt.Errorf("stopped waiting after %s: %d of %d rows of batch %s have not ended",
-			roundForDisplay(time.Since(began)), b.Counts.Open(), b.Counts.Rows, id)}
+		return b, &exitError{exitGaveUp, fmt.Errorf("stopped waiting after %s: batch %s has %d of %s open",
+			roundForDisplay(time.Since(began)), id, b.Counts.Open(), number.Of(b.Counts.Rows, "row"))}
 	case ctx.Err() != nil:
-		return b, &exitError{exitGaveUp, fmt.Errorf("interrupted: %d of %d rows of batch %s have not ended", b.Counts.Open(), b.Counts.Rows, id)}
+		return b, &exitError{exitGaveUp, fmt.Errorf("interrupted: batch %s has %d of %s open", id, b.Counts.Open(), number.Of(b.Counts.Rows, "row"))}
 	default:
 		return b, err
 	}

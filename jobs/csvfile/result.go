@@ -72,8 +72,11 @@ func (r *Reader) resultNote() []string {
 			names = append(names, c.header)
 		}
 	}
-	if len(names) == 0 {
+	switch len(names) {
+	case 0:
 		return nil
+	case 1:
+		return []string{fmt.Sprintf("the column %s of an earlier results file is replaced", names[0])}
 	}
 	return []string{fmt.Sprintf("the %d columns of an earlier results file are replaced: %s to %s", len(names), names[0], names[len(names)-1])}
 }

@@ -17,6 +17,7 @@ import (
 	"shotline/jobs"
 	"shotline/jobs/csvfile"
 	"shotline/jobs/jobjson"
+	"shotline/jobs/number"
 )
 
 // objects reads JSON Lines: in each line a URL, or an object with the fields of a
@@ -136,7 +137,7 @@ func (o *objects) request(text []byte) jobs.Request {
 	var flaw error
 	var replaced int
 	if request.Job, replaced = jobjson.TakeOutcome(fields); replaced > 0 && o.line == 1 {
-		o.notes = append(o.notes, fmt.Sprintf("the %d fields of an earlier results file are replaced, such as id and state", replaced))
+		o.notes = append(o.notes, fmt.Sprintf("fields of an earlier results file are replaced, such as id and state (%s)", number.Of(replaced, "field")))
 	}
 	urlField := o.urlField(fields)
 	for _, name := range slices.Sorted(maps.Keys(fields)) {

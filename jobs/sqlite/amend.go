@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"shotline/jobs"
+	"shotline/jobs/number"
 )
 
 // amendment is an amendment with its encoded request.
@@ -52,7 +53,7 @@ func (s *Store) Amend(ctx context.Context, batch string, amendments []jobs.Amend
 		a := amender{tx: t, batch: batch, seq: batchSeq, imported: imported, at: at, effects: effects}
 		return a.amend(encoded)
 	})
-	return effects, wrapError(err, "amend %d rows of batch %s", len(amendments), batch)
+	return effects, wrapError(err, "amend %s of batch %s", number.Of(len(amendments), "row"), batch)
 }
 
 // encodeAmendments finds the rows of amendments and encodes their requests. It

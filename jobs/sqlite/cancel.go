@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"shotline/jobs"
+	"shotline/jobs/number"
 )
 
 // canceledReason is the error of a job that was canceled.
@@ -37,7 +38,7 @@ func (s *Store) Cancel(ctx context.Context, ids []jobs.ID, at time.Time) (jobs.E
 	effects, err := s.afterInbox(ctx, len(ids), at, func(t *tx, effects *jobs.Effects) error {
 		return t.cancel(ids, at, effects)
 	})
-	return effects, wrapError(err, "cancel %d jobs", len(ids))
+	return effects, wrapError(err, "cancel %s", number.Of(len(ids), "job"))
 }
 
 func (t *tx) cancel(ids []jobs.ID, at time.Time, effects *jobs.Effects) error {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"shotline/jobs"
+	"shotline/jobs/number"
 )
 
 // scratchTables are temporary tables of the writer, in memory. The table outcomes
@@ -209,7 +210,7 @@ func (s *Store) CloseJobs(ctx context.Context, closings []jobs.Closing, at time.
 	effects, err := s.afterInbox(ctx, len(closings), at, func(t *tx, effects *jobs.Effects) error {
 		return t.closeJobs(closings, at, effects)
 	})
-	return effects, wrapError(err, "close %d jobs", len(closings))
+	return effects, wrapError(err, "close %s", number.Of(len(closings), "job"))
 }
 
 func checkClosing(c jobs.Closing) error {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"shotline/jobs"
+	"shotline/jobs/number"
 )
 
 // isUnsettled is true if the vendor has not settled a contradiction c. If the
@@ -143,5 +144,5 @@ func (s *Store) RecheckConflicts(ctx context.Context, rechecks []jobs.ConflictRe
 		}
 		return nil
 	})
-	return wrapError(err, "recheck %d conflicts", len(rechecks))
+	return wrapError(err, "recheck %s", number.Of(len(rechecks), "conflict"))
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"shotline/jobs"
+	"shotline/jobs/number"
 )
 
 // ExtendDeadlines implements jobs.Closures.
@@ -23,7 +24,7 @@ func (s *Store) ExtendDeadlines(ctx context.Context, ids []jobs.ID, deadline tim
 		}
 		return nil
 	})
-	return wrapError(err, "extend %d deadlines", len(ids))
+	return wrapError(err, "extend %s", number.Of(len(ids), "deadline"))
 }
 
 const nextDeadline = `SELECT min(deadline) FROM jobs WHERE state = 'pending'`

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"shotline/jobs"
+	"shotline/jobs/number"
 )
 
 // leaseRow is a lease as the jobs table holds it.
@@ -144,7 +145,7 @@ func (s *Store) RecheckDoubts(ctx context.Context, submissions []jobs.Submission
 		}
 		return nil
 	})
-	return wrapError(err, "recheck %d doubts", len(submissions))
+	return wrapError(err, "recheck %s", number.Of(len(submissions), "doubt"))
 }
 
 // settleDoubt ends a doubt without a screenshot. It keeps open_after: the
@@ -189,7 +190,7 @@ func (s *Store) Resend(ctx context.Context, submissions []jobs.Submission, settl
 		return nil
 	})
 	if err != nil {
-		return jobs.Effects{}, wrapError(err, "resend %d submissions", len(submissions))
+		return jobs.Effects{}, wrapError(err, "resend %s", number.Of(len(submissions), "submission"))
 	}
 	return effects, nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"shotline/jobs"
+	"shotline/jobs/number"
 )
 
 // fileColumns are the columns that scanFile reads, in its order.
@@ -231,5 +232,5 @@ func (s *Store) SettleFiles(ctx context.Context, files []jobs.File, at time.Time
 		}
 		return nil
 	})
-	return wrapError(err, "settle %d files", len(files))
+	return wrapError(err, "settle %s", number.Of(len(files), "file"))
 }

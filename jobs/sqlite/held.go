@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"shotline/jobs"
+	"shotline/jobs/number"
 )
 
 // Whether no more deliveries can be held is a flag beside the cursor of the inbox.
@@ -120,7 +121,7 @@ func (s *Store) Disown(ctx context.Context, screenshots []string, at time.Time) 
 		return t.heldLess()
 	})
 	if err != nil {
-		return 0, wrapError(err, "disown %d screenshots", len(screenshots))
+		return 0, wrapError(err, "disown %s", number.Of(len(screenshots), "screenshot"))
 	}
 	return disowned, nil
 }

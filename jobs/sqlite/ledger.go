@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"shotline/jobs"
+	"shotline/jobs/number"
 )
 
 // leaseJobs leases the first queued rows, which the index jobs_queued holds in
@@ -167,7 +168,7 @@ func (s *Store) Requeue(ctx context.Context, leases []jobs.Lease, at time.Time) 
 		return nil
 	})
 	if err != nil {
-		return jobs.Effects{}, wrapError(err, "requeue %d leases", len(leases))
+		return jobs.Effects{}, wrapError(err, "requeue %s", number.Of(len(leases), "lease"))
 	}
 	return effects, nil
 }
@@ -187,7 +188,7 @@ func (s *Store) Doubt(ctx context.Context, leases []jobs.Lease, at time.Time) er
 		}
 		return nil
 	})
-	return wrapError(err, "doubt %d leases", len(leases))
+	return wrapError(err, "doubt %s", number.Of(len(leases), "lease"))
 }
 
 // doubt ends a lease if it has an open intent, and reports whether it had one.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"shotline/jobs"
+	"shotline/jobs/number"
 )
 
 // Observe implements jobs.Ledger. The vendor's cache can give one screenshot to
@@ -28,7 +29,7 @@ func (s *Store) Observe(ctx context.Context, observations []jobs.Observation, by
 		observe = s.afterInbox
 	}
 	effects, err := observe(ctx, len(observations), at, step)
-	return effects, wrapError(err, "observe %d screenshots", len(observations))
+	return effects, wrapError(err, "observe %s", number.Of(len(observations), "screenshot"))
 }
 
 // observeNow runs a step on n screenshots without applying the inbox first.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"shotline/jobs"
+	"shotline/jobs/number"
 )
 
 // recordFile records a saved file, unless an order has another folder or the job
@@ -52,7 +53,7 @@ func (s *Store) RecordFiles(ctx context.Context, files []jobs.File, at time.Time
 		_, err := t.exec(forgetUnordered)
 		return err
 	})
-	return wrapError(err, "record %d files", len(files))
+	return wrapError(err, "record %s", number.Of(len(files), "file"))
 }
 
 // recordFile returns the number of records that had the name.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"shotline/jobs"
+	"shotline/jobs/number"
 )
 
 // pickRetried inserts the jobs into closing, so that the statements that move
@@ -66,7 +67,7 @@ func (s *Store) Retry(ctx context.Context, retries []jobs.Retry, at time.Time) (
 	effects, err := s.afterInbox(ctx, len(retries), at, func(t *tx, effects *jobs.Effects) error {
 		return t.retry(retries, at, effects)
 	})
-	return effects, wrapError(err, "retry %d jobs", len(retries))
+	return effects, wrapError(err, "retry %s", number.Of(len(retries), "job"))
 }
 
 func (t *tx) retry(retries []jobs.Retry, at time.Time, effects *jobs.Effects) error {

@@ -8,30 +8,17 @@ import (
 	"unicode"
 
 	"shotline/jobs"
+	"shotline/jobs/number"
 )
 
 // label returns the name of a state for users.
 func label(s jobs.State) string { return strings.ReplaceAll(string(s), "_", " ") }
 
 // grouped formats 1234567 as 1,234,567.
-func grouped(n int64) string {
-	text := strconv.FormatInt(n, 10)
-	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
-}
+func grouped(n int64) string { return number.Grouped(n) }
 
 // Grouped formats 1234567 as 1,234,567.
 func Grouped(n int64) string { return grouped(n) }
-
-// counted formats a number with a noun: "1 row", "2 rows".
-func counted(n int64, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return grouped(n) + " " + noun + "s"
-}
 
 // credits formats a cost for programs, without floating-point noise.
 func credits(cost float64) string {

@@ -85,7 +85,7 @@ func (t table) value(name string, row jobs.Row, shown jobs.Job) any {
 		}
 		return math.Round(*row.Cost*1e4) / 1e4 // without floating-point noise
 	case "attempt":
-		return number(int64(shown.Attempt))
+		return whole(int64(shown.Attempt))
 	case "closed_by":
 		return text(string(shown.ClosedBy))
 	case "created_at":
@@ -95,11 +95,11 @@ func (t table) value(name string, row jobs.Row, shown jobs.Job) any {
 	case "closed_at":
 		return instant(shown.ClosedAt)
 	case "duplicate_of":
-		return number(row.DuplicateOf)
+		return whole(row.DuplicateOf)
 	case "line":
-		return number(int64(row.Line))
+		return whole(int64(row.Line))
 	case "row":
-		return number(row.ID.Row)
+		return whole(row.ID.Row)
 	case resultcolumn.Job:
 		return row.ID.String()
 	}
@@ -113,7 +113,7 @@ func text(s string) any {
 	return s
 }
 
-func number(n int64) any {
+func whole(n int64) any {
 	if n == 0 {
 		return nil
 	}

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"shotline/jobs"
+	"shotline/jobs/number"
 )
 
 const (
@@ -210,7 +211,7 @@ func (p *pageWriter) newHead() head {
 	if h.Title == "" {
 		h.Title = "Batch " + s.BatchID
 	}
-	h.Facts = []string{counted(s.Rows, "row")}
+	h.Facts = []string{number.Of(s.Rows, "row")}
 	if !s.CreatedAt.IsZero() {
 		h.Facts = append(h.Facts, moment(s.CreatedAt))
 	}
@@ -218,7 +219,7 @@ func (p *pageWriter) newHead() head {
 		h.Facts = append(h.Facts, rate(s.PerMinute)+" a minute")
 	}
 	if s.Revision > 1 {
-		h.Facts = append(h.Facts, fmt.Sprintf("revision %d", s.Revision))
+		h.Facts = append(h.Facts, "changed after its first end")
 	}
 	h.Figures = figures(s)
 	for _, by := range jobs.Provenances {

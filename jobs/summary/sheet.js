@@ -90,7 +90,7 @@
     }
     shown = select(words);
     filtered = words.length > 0 || wanted.size > 0 || reason !== '';
-    let text = filtered ? number(shown.length) + ' of ' + number(total) + ' rows' : number(total) + (total === 1 ? ' row' : ' rows');
+    let text = (filtered ? number(shown.length) + ' of ' : '') + number(total) + (total === 1 ? ' row' : ' rows');
     if (reason) text += ' · ' + (reasonTexts[reason] ?? 'other reasons');
     count.textContent = text;
     clear.hidden = !filtered;

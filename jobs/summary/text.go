@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"shotline/jobs"
+	"shotline/jobs/number"
 )
 
 // Widths of the terminal summary, which fits into 80 columns.
@@ -53,13 +54,13 @@ func (t *textWriter) printf(format string, args ...any) { fmt.Fprintf(t.out, for
 func (t *textWriter) heading(s Summary) {
 	t.printf("%s  %s", t.paint("1", "Batch "+s.BatchID), t.paint(batchColor(s), string(s.State)))
 	if s.Revision > 1 {
-		t.printf(", revision %d", s.Revision)
+		t.printf(", changed after its first end")
 	}
 	t.printf("\n")
 	if s.PauseReason != "" {
 		t.printf("Paused: %s\n", PlainLine(s.PauseReason, lineWidth-len("Paused: ")))
 	}
-	facts := []string{counted(s.Rows, "row")}
+	facts := []string{number.Of(s.Rows, "row")}
 	if s.Source != "" {
 		facts[0] += " from " + PlainLine(s.Source, 40)
 	}
@@ -107,15 +108,15 @@ func (t *textWriter) facts(s Summary) {
 	if s.Cost != nil {
 		cost = Credits(*s.Cost)
 	}
-	t.fact("cost", cost+" · "+counted(s.APICalls, "API call"))
+	t.fact("cost", cost+" · "+number.Of(s.APICalls, "API call"))
 	if s.Late > 0 {
-		t.fact("late", counted(s.Late, "result")+" arrived after the job was closed")
+		t.fact("late", number.Of(s.Late, "result")+" arrived after the job was closed")
 	}
 	if s.Corrected > 0 {
-		t.fact("corrected", counted(s.Corrected, "job")+" after contradictory results, confirmed by the vendor")
+		t.fact("corrected", number.Of(s.Corrected, "job")+" after contradictory results, confirmed by the vendor")
 	}
 	if s.DoubleCharged > 0 {
-		t.fact("paid twice", counted(s.DoubleCharged, "screenshot")+" more than requested")
+		t.fact("paid twice", number.Of(s.DoubleCharged, "screenshot")+" more than requested")
 	}
 }
 
@@ -149,7 +150,7 @@ func (t *textWriter) reasons(s Summary) {
 		}
 	}
 	if others > 0 {
-		t.printf("\n  and %s for other reasons: shotline results %s\n", counted(others, "row"), s.BatchID)
+		t.printf("\n  and %s for other reasons: shotline results %s\n", number.Of(others, "row"), s.BatchID)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"shotline/jobs/number"
 )
 
 // inspectScript adds the names of the queues to asynq's set of queues, KEYS[1],
@@ -79,8 +81,8 @@ func diagnose(queues, found []string) error {
 				"run \"asynq queue unpause %[1]s\", or delete the key %[2]q", queue, queueKey(queue, "paused")))
 		}
 		if n, err := strconv.Atoi(types[len(queueKeys)]); err != nil || n > 0 {
-			reasons = append(reasons, fmt.Errorf("%d tasks of queue %[2]s are archived, so they are not run and their ids stay in use: "+
-				"run \"asynq task deleteall --queue=%[2]s --state=archived\"; their work is enqueued again", n, queue))
+			reasons = append(reasons, fmt.Errorf("queue %[2]s has %[1]s; these are not run, and their ids stay in use: "+
+				"run \"asynq task deleteall --queue=%[2]s --state=archived\"; their work is enqueued again", number.Of(n, "archived task"), queue))
 		}
 	}
 	return errors.Join(reasons...)

@@ -63,7 +63,7 @@ func TestArchivedTasksAreReported(t *testing.T) {
 				t.Fatalf("archived %d", n)
 			}
 		}
-		wantStuck(t, q, "1 tasks of queue shotline are archived", "1 tasks of queue shotline-callbacks are archived",
+		wantStuck(t, q, "queue shotline has 1 archived task;", "queue shotline-callbacks has 1 archived task;",
 			`run "asynq task deleteall --queue=shotline --state=archived"`)
 		for _, name := range q.queues() {
 			_, err := inspector.DeleteAllArchivedTasks(name)

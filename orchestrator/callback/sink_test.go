@@ -200,9 +200,9 @@ func TestSlackText(t *testing.T) {
 	}
 	want := []string{
 		"Screenshot failed: https://example.com/b1/0 – no &lt;such&gt; host (job b1-1)",
-		"Batch b1 (a &lt;b&gt;.csv) finished: 0 of 1 rows done, 1 failed",
+		"Batch b1 (a &lt;b&gt;.csv) finished: 0 of 1 row done, 1 failed",
 		"Screenshot done: https://example.com/b2/0 → https://cdn.example/b2-1.png (job b2-1)",
-		"Batch b2 (a &lt;b&gt;.csv) finished: 1 of 1 rows done",
+		"Batch b2 (a &lt;b&gt;.csv) finished: 1 of 1 row done",
 	}
 	if !slices.Equal(lines, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(lines, "\n"), strings.Join(want, "\n"))

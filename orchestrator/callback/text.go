@@ -8,6 +8,7 @@ import (
 
 	"shotline/jobs"
 	"shotline/jobs/jobjson"
+	"shotline/jobs/number"
 )
 
 // body returns the body of a callback. It is the same for the same message.
@@ -54,7 +55,7 @@ func batchText(words string, b jobs.Batch) string {
 }
 
 func countsText(c jobs.Counts) string {
-	line := fmt.Sprintf("%d of %d rows done", c.Of(jobs.Done), c.Rows)
+	line := fmt.Sprintf("%d of %s done", c.Of(jobs.Done), number.Of(c.Rows, "row"))
 	for _, state := range []jobs.State{jobs.Failed, jobs.TimedOut, jobs.Canceled, jobs.Rejected} {
 		if n := c.Of(state); n > 0 {
 			line += fmt.Sprintf(", %d %s", n, stateWords(state))
