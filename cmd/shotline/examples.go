@@ -54,6 +54,12 @@ shotline results BATCH --state failed,timed_out --format xlsx --out rows.xlsx
 # Save all images in folders by host
 shotline download BATCH --dir images --name '{host}/{row}.{ext}'
 `,
+	"rerun": `
+# The same rows as a new batch
+shotline rerun BATCH
+# From cron: the newest batch with this tag
+shotline rerun --latest nightly --wait
+`,
 	"retry": `
 # Queue failed and timed-out jobs of a batch again
 shotline retry BATCH
@@ -68,6 +74,8 @@ shotline pause BATCH
 `,
 	"resume": `
 shotline resume BATCH
+# Continue with a higher budget
+shotline resume BATCH --budget 800
 `,
 	"reconcile": `
 # Look up lost webhooks and creates in all batches
