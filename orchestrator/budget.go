@@ -16,6 +16,7 @@ const budgetWait = time.Second
 
 // BudgetStore is for keeping budgets.
 type BudgetStore interface {
+	OptionCostStore
 	ResumeDue(ctx context.Context, at time.Time) ([]string, error)
 }
 

@@ -78,7 +78,8 @@ func (a *apiServer) open(w work, o *orchestrator.Orchestrator) error {
 		Readiness: a.readiness, Metrics: a.metrics, Store: w.Store, Work: o, Outputs: w.outputs, Now: clock.Now, NewID: engine.NewID,
 		CheckURL: w.checkURL, ImageDir: w.api.imageDir, ImageMode: w.api.imageMode, SpoolDir: filepath.Dir(w.database), MaxBatch: w.api.maxBatch,
 		MaxRows: w.api.maxRows, Room: func() error { return roomForWork(context.Background(), w.Store, w.database) },
-		Access: w.api.access, Version: version, Logger: w.Logger,
+		Balance: w.balance,
+		Access:  w.api.access, Version: version, Logger: w.Logger,
 	})
 	if err != nil {
 		return err

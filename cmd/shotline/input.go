@@ -35,7 +35,7 @@ const defaultMaxRows = 1_000_000
 
 // inputFlags returns the flags of commands that import rows.
 func inputFlags() []cli.Flag {
-	return []cli.Flag{paramFlag, tagFlag, budgetFlag, maxRowsFlag, encodingFlag, urlColumnFlag}
+	return []cli.Flag{paramFlag, tagFlag, budgetFlag, dryRunFlag, maxRowsFlag, encodingFlag, urlColumnFlag}
 }
 
 // maxRows returns --max-rows, or its default if the command has no such flag.

@@ -22,9 +22,9 @@ var (
 
 // submitInto puts the corrected rows of a file back into their batch.
 func submitInto(c *cli.Context) error {
-	for _, name := range []string{paramFlag.Name, tagFlag.Name, budgetFlag.Name} {
+	for _, name := range []string{paramFlag.Name, tagFlag.Name, budgetFlag.Name, dryRunFlag.Name} {
 		if c.IsSet(name) {
-			return badUsage("--%s cannot be used with --%s: the batch keeps its own", name, intoFlag.Name)
+			return badUsage("--%s cannot be used with --%s", name, intoFlag.Name)
 		}
 	}
 	if args := c.Args().Slice(); len(args) != 1 || isURL(args[0]) {

@@ -42,6 +42,12 @@ func runFile(c *cli.Context) error {
 		defer in.Close()
 		in.printNotes(c.App.ErrWriter)
 	}
+	if c.Bool(dryRunFlag.Name) {
+		if in == nil {
+			return badUsage("--%s needs a file or URLs", dryRunFlag.Name)
+		}
+		return dryRun(c, in)
+	}
 	w, err := workFrom(c, log)
 	if err != nil {
 		return err

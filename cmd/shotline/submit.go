@@ -47,6 +47,9 @@ func submit(c *cli.Context) error {
 	}
 	defer in.Close()
 	in.printNotes(c.App.ErrWriter)
+	if c.Bool(dryRunFlag.Name) {
+		return dryRun(c, in)
+	}
 	log, err := newLogger(c, slog.LevelWarn)
 	if err != nil {
 		return err

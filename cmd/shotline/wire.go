@@ -89,6 +89,12 @@ func vendorFrom(c *cli.Context, key string, more ...client.Option) (*client.Clie
 	return vendor, nil
 }
 
+// balance returns the credits of the account.
+func (w work) balance(ctx context.Context) (float64, error) {
+	account, err := w.outputs.Account(ctx)
+	return account.Balance, err
+}
+
 // durationsFrom parses the durations. A duration keeps its default if the command
 // has no flag for it.
 func durationsFrom(c *cli.Context) (config engine.Config, err error) {

@@ -84,14 +84,45 @@ type PastBatch struct {
 
 // Accepted counts the rows of an input by their result.
 type Accepted struct {
-	BatchID    string `json:"batch_id" example:"b7k2m9q4x1"`
+	BatchID    string `json:"batch_id,omitempty" example:"b7k2m9q4x1" doc:"Absent in a dry run"`
 	Rows       int64  `json:"rows"`
 	Accepted   int64  `json:"accepted" doc:"Rows that became jobs"`
 	Duplicates int64  `json:"duplicates" doc:"Rows that are equal to an earlier row and show its outcome"`
 	Rejected   int64  `json:"rejected" doc:"Rows that cannot become jobs"`
 	RerunOf    string `json:"rerun_of,omitempty" example:"a4n8c1w6t0" doc:"The batch whose rows it repeats"`
 
+	DryRun *DryRun `json:"dry_run,omitempty" doc:"What a dry run found; otherwise absent"`
+
 	Notes []string `json:"notes,omitempty" nullable:"false" doc:"What the columns of a CSV were taken for, and names that resemble a parameter"`
+}
+
+// DryRun is what a dry run found. Nothing was stored or sent.
+type DryRun struct {
+	Rejected []RejectReason `json:"rejected" nullable:"false" doc:"Why rows would be rejected, the most frequent reason first"`
+	Credits  float64        `json:"credits" doc:"Estimated cost of the creates with a history, at the mean cost of earlier creates with such parameters"`
+	Most     float64        `json:"most" doc:"The same at the highest cost"`
+	Unknown  int64          `json:"unknown" doc:"Creates without a history: no earlier create with such parameters has a known cost"`
+	Balance  *float64       `json:"balance,omitempty" doc:"Credits of the account; absent if it is not known"`
+}
+
+// RejectReason is a reason for which rows are rejected.
+type RejectReason struct {
+	Reason string `json:"reason"`
+	Rows   int64  `json:"rows"`
+	Row    int64  `json:"row" doc:"The first of the rows, counted from 1"`
+	Line   int    `json:"line,omitempty" doc:"The line of the input where that row begins"`
+}
+
+// maxReasons is the number of reasons in a DryRun.
+const maxReasons = 100
+
+// Previewed returns the counts of a dry run, and the notes on its input.
+func Previewed(p jobs.Preview, notes []string, balance *float64) Accepted {
+	run := DryRun{Rejected: []RejectReason{}, Credits: p.Credits, Most: p.Most, Unknown: p.Unknown, Balance: balance}
+	for _, r := range p.Reasons[:min(len(p.Reasons), maxReasons)] {
+		run.Rejected = append(run.Rejected, RejectReason{r.Text, r.Count, r.Row, r.Line})
+	}
+	return Accepted{Rows: p.Rows, Accepted: p.Accepted, Duplicates: p.Duplicates, Rejected: p.Rejected, DryRun: &run, Notes: notes}
 }
 
 // AcceptedFrom returns the counts of a batch that was just opened, and the notes

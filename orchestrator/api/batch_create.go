@@ -20,7 +20,8 @@ import (
 const maxUploads = 4
 
 type createBatch struct {
-	Key string `header:"Idempotency-Key" doc:"If two requests have the same key, the second one changes nothing and returns the batch of the first"`
+	Key    string `header:"Idempotency-Key" doc:"If two requests have the same key, the second one changes nothing and returns the batch of the first"`
+	DryRun bool   `query:"dry_run" doc:"Only report what would happen, with 200: nothing is stored or sent"`
 	RowOptions
 	request *http.Request
 }
@@ -34,7 +35,7 @@ func (in *createBatch) Resolve(ctx huma.Context) []error {
 
 type createdBatch struct {
 	Status   int
-	Location string `header:"Location" doc:"Path of the batch"`
+	Location string `header:"Location" doc:"Path of the batch; absent in a dry run"`
 	Body     jobjson.Accepted
 }
 
@@ -43,7 +44,7 @@ func (s *server) registerCreateBatch() {
 		http.StatusBadRequest, http.StatusRequestTimeout, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusInsufficientStorage)
 	create.DefaultStatus = http.StatusAccepted
 	create.Description = "Either the whole batch is created or nothing. With an Idempotency-Key, the same bytes sent again return the same batch, with 200. If the first request is still being received, the second is refused with 409: try again. If the server of the first request was killed, the second takes its place after 15 seconds. Another request with the same key is refused with 409."
-	s.addResponse(&create, http.StatusOK, "An earlier, identical request created this batch", acceptedType)
+	s.addResponse(&create, http.StatusOK, "An earlier, identical request created this batch, or the request was a dry run", acceptedType)
 	huma.Register(s.api, create, s.createBatch)
 	// Describe the body after the registration. Otherwise huma would read it into
 	// memory.
@@ -72,6 +73,10 @@ func (s *server) createBatch(ctx context.Context, in *createBatch) (*createdBatc
 	}
 	var created *createdBatch
 	err := s.withUpload(ctx, in.request, in.RowOptions, &upload{}, func(up *upload) (err error) {
+		if in.DryRun {
+			created, err = s.previewBatch(ctx, *up)
+			return err
+		}
 		if in.Key != "" {
 			up.spec.Key = jobs.Key{Scope: callerOf(ctx), Name: in.Key, Hash: up.hash()}
 		}
@@ -231,6 +236,23 @@ func countRows(rows *input.Reader, most int) error {
 			return tooManyRows(&jobs.RowLimitError{Row: n, Line: request.Line, Limit: most})
 		}
 	}
+}
+
+// previewBatch reports what importBatch would do.
+func (s *server) previewBatch(ctx context.Context, up upload) (*createdBatch, error) {
+	p, err := s.Work.PreviewBatch(ctx, up.spec, up.rows)
+	if err != nil {
+		return nil, s.failed(ctx, "preview a batch", err)
+	}
+	var balance *float64
+	if s.Balance != nil {
+		if credits, err := s.Balance(ctx); err == nil {
+			balance = &credits
+		} else {
+			s.Logger.Warn("the balance of a dry run is not known", "error", err)
+		}
+	}
+	return &createdBatch{Status: http.StatusOK, Body: jobjson.Previewed(p, up.notes[:min(len(up.notes), maxNotes)], balance)}, nil
 }
 
 func (s *server) importBatch(ctx context.Context, up upload) (*createdBatch, error) {

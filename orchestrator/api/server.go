@@ -43,6 +43,8 @@ type Work interface {
 	// ImportBatch creates a batch from all requests until next returns io.EOF. If
 	// there is an error, or if ctx ends, nothing of the batch remains.
 	ImportBatch(ctx context.Context, spec jobs.BatchSpec, next func() (jobs.Request, error)) (jobs.Batch, error)
+	// PreviewBatch returns what ImportBatch would do. It changes nothing.
+	PreviewBatch(ctx context.Context, spec jobs.BatchSpec, next func() (jobs.Request, error)) (jobs.Preview, error)
 	// AmendBatch puts corrected rows back into a batch. If a row cannot be used, it
 	// returns a *jobs.AmendError, and changes nothing. After any other error the same
 	// call continues.
@@ -80,13 +82,16 @@ type Config struct {
 	ImageDir string // where fetched outputs are kept; empty: they are not kept
 	// ImageMode is the mode of kept files; 0: DefaultImageMode.
 	ImageMode fs.FileMode
-	SpoolDir  string       // folder of batch bodies while they arrive, such as that of the database
-	MaxBatch  int64        // maximum size of a batch body in bytes; 0: DefaultMaxBatch
-	MaxRows   int          // maximum number of rows of a batch; 0: no limit
-	Room      func() error // returns jobs.ErrNoRoom if the disk has no room for new work; nil: no check
-	Access    Access       // the zero value: every client on this machine may do everything
-	Version   string       // of the program, for the contract
-	Logger    *slog.Logger // nil: no logs
+	SpoolDir  string // folder of batch bodies while they arrive, such as that of the database
+	MaxBatch  int64  // maximum size of a batch body in bytes; 0: DefaultMaxBatch
+	MaxRows   int    // maximum number of rows of a batch; 0: no limit
+	// Balance returns the credits of the vendor's account for dry runs; nil:
+	// they are left out.
+	Balance func(ctx context.Context) (float64, error)
+	Room    func() error // returns jobs.ErrNoRoom if the disk has no room for new work; nil: no check
+	Access  Access       // the zero value: every client on this machine may do everything
+	Version string       // of the program, for the contract
+	Logger  *slog.Logger // nil: no logs
 
 	step      time.Duration // 0: stepTime
 	heartbeat time.Duration // 0: heartbeatInterval
