@@ -18,7 +18,7 @@ const (
 	root = "../.."
 	// plantedSeeds is the number of seeds within which a planted bug must be
 	// caught.
-	plantedSeeds = 200
+	plantedSeeds = 400
 	// controlSeeds is the number of seeds that run without a bug if all bugs are
 	// planted. Most bugs need fewer. The other seeds run in TestSeeds.
 	controlSeeds = 40
