@@ -13,6 +13,7 @@ type Worker struct {
 	PID      int
 	Receives bool // whether it listens for webhooks
 	SeenAt   time.Time
+	Troubles []Trouble // what keeps it from its work
 }
 
 // WorksOn reports whether the worker works on a batch. The empty name stands for

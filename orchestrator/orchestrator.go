@@ -168,6 +168,9 @@ type Parts struct {
 	Clock    Clock
 	Logger   *slog.Logger
 	Observer Observer // may be nil
+	// Troubles returns what else keeps this process from its work, to be announced
+	// with its own troubles. It is called every few seconds, and can be nil.
+	Troubles func(ctx context.Context) []jobs.Trouble
 }
 
 // noopObserver is the Observer if none is given.
@@ -179,21 +182,25 @@ func (noopObserver) Doubts(int, int, int) {}
 
 // Orchestrator brings jobs to their end. It is safe for concurrent use.
 type Orchestrator struct {
-	cfg           Config
-	store         Store
-	vendor        Vendor
-	queue         Queue
-	clock         Clock
-	log           *slog.Logger
-	observer      Observer
-	feed          *feed.Feed
-	throttle      *throttle.Throttle
-	buckets       buckets
-	turns         turns
-	failedImports failedImports
-	unqueued      atomic.Bool  // the last task could not be enqueued
-	lag           atomic.Int64 // of the queue at the last sweep, a time.Duration
-	heldSkip      atomic.Int64 // how many held screenshots the next single look-ups skip
+	cfg      Config
+	store    Store
+	vendor   Vendor
+	queue    Queue
+	clock    Clock
+	log      *slog.Logger
+	observer Observer
+	feed     *feed.Feed
+	throttle *throttle.Throttle
+
+	troubles        troubles
+	lookForTroubles func(ctx context.Context) []jobs.Trouble // can be nil
+	otherTroubles   atomic.Pointer[[]jobs.Trouble]           // those that it found last
+	buckets         buckets
+	turns           turns
+	failedImports   failedImports
+	unqueued        atomic.Bool  // the last task could not be enqueued
+	lag             atomic.Int64 // of the queue at the last sweep, a time.Duration
+	heldSkip        atomic.Int64 // how many held screenshots the next single look-ups skip
 
 	foreign      atomic.Int64 // deliveries that moved no job since the last PruneOnce
 	nudgeCloser  chan struct{}
@@ -237,6 +244,8 @@ func New(cfg Config, p Parts) (*Orchestrator, error) {
 		lastLogged:   map[string]time.Time{},
 		stopping:     stopping,
 		stop:         stop,
+
+		lookForTroubles: p.Troubles,
 	}, nil
 }
 
@@ -318,11 +327,18 @@ func (o *Orchestrator) logError(ctx context.Context, message string, err error) 
 func (o *Orchestrator) Announce(ctx context.Context) error {
 	w := o.cfg.Worker
 	w.SeenAt = o.clock.Now()
+	w.Troubles = o.troubles.list(w.SeenAt)
+	if others := o.otherTroubles.Load(); others != nil {
+		w.Troubles = append(w.Troubles, *others...)
+	}
 	return o.store.Announce(ctx, w)
 }
 
 func (o *Orchestrator) announceLoop(ctx context.Context) {
 	o.every(ctx, workerBeat, nil, func(ctx context.Context) {
+		if o.lookForTroubles != nil {
+			o.otherTroubles.Store(new(o.lookForTroubles(ctx)))
+		}
 		o.logError(ctx, "announce worker", o.Announce(ctx))
 	})
 	// The context of the loop has ended, so the withdrawal gets its own, short one.

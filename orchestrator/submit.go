@@ -234,6 +234,7 @@ func (o *Orchestrator) create(ctx context.Context, s *slice, lease jobs.Lease, s
 	switch {
 	case err == nil:
 		slot.End(throttle.Answered(took))
+		o.troubles.answered()
 		now := o.clock.Now()
 		deadline := now.Add(o.jobTimeout(b, lease.Job))
 		observation := observe(id, lease.Attempt, shot)
@@ -249,13 +250,19 @@ func (o *Orchestrator) create(ctx context.Context, s *slice, lease jobs.Lease, s
 		slot.End(throttle.Unanswered(took))
 		return o.doubt(ctx, lease)
 	case errors.As(err, &limited):
-		if pause := slot.End(throttle.Limited(limited.Delay)); pause.Began {
+		pause := slot.End(throttle.Limited(limited.Delay))
+		if !pause.Until.IsZero() {
+			o.troubles.limited(o.clock.Now(), pause.Until)
+		}
+		if pause.Began {
 			o.log.Warn("vendor rate limit reached: submission paused", "job", id.String(), "until", pause.Until)
 		}
 		return o.handBack(ctx, []jobs.Lease{lease})
 	case errors.As(err, &unsent):
 		lease.Sent = false
-		if pause := slot.End(throttle.Unreached); pause.Began {
+		pause := slot.End(throttle.Unreached)
+		o.troubles.unreached(o.clock.Now(), pause.Until, err)
+		if pause.Began {
 			o.log.Warn("vendor not reachable: submission paused", "job", id.String(), "until", pause.Until, "error", err)
 		}
 		return o.handBack(ctx, []jobs.Lease{lease})
@@ -265,6 +272,7 @@ func (o *Orchestrator) create(ctx context.Context, s *slice, lease jobs.Lease, s
 		return o.pauseByError(ctx, b.ID, lease, err, first)
 	case errors.As(err, &refused):
 		slot.End(throttle.Answered(took))
+		o.troubles.answered()
 		if lease.Sends > 1 && lease.Sends < sendsToRefuse {
 			// An earlier create of this submission might have taken effect. It is
 			// looked up once more before the job fails.

@@ -29,7 +29,7 @@ func (w *work) keepFilesFrom(c *cli.Context, columnSets ...[]string) (k keepFile
 	if findFlag(c.Command.Flags, downloadFlag.Name) == nil {
 		return k, nil
 	}
-	w.FileRoom = roomForFiles
+	w.FileRoom, w.Space = roomForFiles, func() error { return enoughFree(w.database) }
 	if w.Downloads.Mode, err = imageMode(c); err != nil {
 		return k, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"shotline/jobs"
+	"shotline/jobs/finding"
 	"shotline/jobs/jobjson"
 	"shotline/jobs/number"
 	"shotline/jobs/summary"
@@ -49,7 +50,17 @@ func status(c *cli.Context, store jobs.Store, arg string) error {
 	if err != nil {
 		return err
 	}
-	return printBatch(c.App.Writer, b, files, c.Bool(jsonFlag.Name))
+	held, err := finding.OfBatch(c.Context, store, b, clock.Now())
+	if err != nil {
+		return err
+	}
+	return printBatch(c.App.Writer, b, batchDetails{files, held}, c.Bool(jsonFlag.Name))
+}
+
+// batchDetails are what status shows of a batch besides its counts.
+type batchDetails struct {
+	Files    *batchFiles       `json:"files,omitempty"`
+	Findings []finding.Finding `json:"findings,omitempty"`
 }
 
 // batchFiles are the files of a batch.
@@ -98,12 +109,12 @@ func (f batchFiles) String() string {
 	return text
 }
 
-func printBatch(w io.Writer, b jobs.Batch, files *batchFiles, asJSON bool) error {
+func printBatch(w io.Writer, b jobs.Batch, details batchDetails, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(w).Encode(struct {
 			jobjson.Batch
-			Files *batchFiles `json:"files,omitempty"`
-		}{jobjson.FromBatch(b), files})
+			batchDetails
+		}{jobjson.FromBatch(b), details})
 	}
 	var s strings.Builder
 	fmt.Fprintf(&s, "batch %s  %s", b.ID, b.State)
@@ -152,8 +163,11 @@ func printBatch(w io.Writer, b jobs.Batch, files *batchFiles, asJSON bool) error
 		s.WriteByte('\n')
 	}
 	fmt.Fprintf(&s, "  %-12s %d\n", "vendor calls", b.Counts.APICalls)
-	if files != nil {
-		fmt.Fprintf(&s, "  %-12s %s\n", "files", files)
+	if details.Files != nil {
+		fmt.Fprintf(&s, "  %-12s %s\n", "files", details.Files)
+	}
+	for _, f := range details.Findings {
+		writeFinding(&s, f)
 	}
 	_, err := io.WriteString(w, s.String())
 	return err
@@ -239,4 +253,21 @@ func lineNumber(line int) string {
 		return ""
 	}
 	return strconv.Itoa(line)
+}
+
+// writeFinding writes what holds a batch, and what to do, in lines of at most 80
+// characters.
+func writeFinding(s *strings.Builder, f finding.Finding) {
+	text := printable(f.Text)
+	if f.Kind == finding.Paused {
+		text = "the pause" // the first line shows the reason
+	}
+	if f.Mend != "" {
+		text += " – " + f.Mend
+	}
+	label := "held by"
+	for _, line := range wrap(text, helpWidth-15) {
+		fmt.Fprintf(s, "  %-12s %s\n", label, line)
+		label = ""
+	}
 }

@@ -42,7 +42,7 @@ func TestStatusShowsBothResults(t *testing.T) {
 		t.Errorf("job without a conflict: got %s (%v)", &out, err)
 	}
 	out.Reset()
-	if err := printBatch(&out, jobs.Batch{Counts: jobs.Counts{Corrected: 2}}, nil, false); err != nil || !strings.Contains(out.String(), "corrected    2\n") {
+	if err := printBatch(&out, jobs.Batch{Counts: jobs.Counts{Corrected: 2}}, batchDetails{}, false); err != nil || !strings.Contains(out.String(), "corrected    2\n") {
 		t.Errorf("batch: got %s (%v)", &out, err)
 	}
 }
@@ -59,6 +59,9 @@ func TestStatusShowsFiles(t *testing.T) {
 	defer store.Close()
 	ctx, now := t.Context(), time.Now()
 	if _, err := store.AddJob(ctx, jobs.BatchSpec{ID: "b1"}, jobs.Request{URL: "https://a.test/"}, now); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Announce(ctx, jobs.Worker{ID: "w", Role: "serve", SeenAt: now}); err != nil {
 		t.Fatal(err)
 	}
 	check := func(text, object string) {

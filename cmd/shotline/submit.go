@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"shotline/jobs"
+	"shotline/jobs/finding"
 	"shotline/jobs/jobjson"
 	"shotline/jobs/number"
 	"shotline/jobs/summary"
@@ -127,7 +128,7 @@ func waitForBatch(c *cli.Context, store jobs.Store, id string) error {
 	p := newProgress(c.App.ErrWriter)
 	b, err := awaitBatch(ctx, store, id, p)
 	p.end()
-	if printErr := printBatch(c.App.Writer, b, nil, c.Bool(jsonFlag.Name)); printErr != nil {
+	if printErr := printBatch(c.App.Writer, b, batchDetails{}, c.Bool(jsonFlag.Name)); printErr != nil {
 		return printErr
 	}
 	if err != nil {
@@ -140,17 +141,19 @@ func waitForBatch(c *cli.Context, store jobs.Store, id string) error {
 // paused or no process works on it.
 func printIdleNote(c *cli.Context, store jobs.Store, id string) error {
 	b, err := store.Batch(c.Context, id)
+	if err != nil || b.State == jobs.BatchFinished {
+		return err
+	}
+	found, err := finding.OfBatch(c.Context, store, b, clock.Now())
 	if err != nil {
 		return err
 	}
-	idle, err := hasNoWorker(c, store, id)
-	switch {
-	case b.State == jobs.BatchPaused:
-		fmt.Fprintf(c.App.ErrWriter, "the batch is paused: to continue, run `shotline resume %s`\n", id)
-	case b.State != jobs.BatchFinished && idle:
-		fmt.Fprintln(c.App.ErrWriter, "no serve is running on this database yet: start `shotline serve` with the same --db")
+	for _, f := range found {
+		if f.Mend != "" { // the others pass by themselves
+			fmt.Fprintf(c.App.ErrWriter, "%s: %s\n", printable(f.Text), f.Mend)
+		}
 	}
-	return err
+	return nil
 }
 
 // hasNoWorker reports whether no process works on the batch. If batch is empty,

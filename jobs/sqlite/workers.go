@@ -25,12 +25,15 @@ func (s *Store) ClaimTick(ctx context.Context, name string, at, next time.Time) 
 
 // Announce implements jobs.Upkeep.
 func (s *Store) Announce(ctx context.Context, w jobs.Worker) error {
-	err := s.write(ctx, func(t *tx) error {
-		_, err := t.exec(`INSERT INTO workers (id, role, pid, receives, seen_at) VALUES (?, ?, ?, ?, ?)
-			ON CONFLICT (id) DO UPDATE SET role = excluded.role, pid = excluded.pid, receives = excluded.receives,
-				seen_at = excluded.seen_at`, w.ID, w.Role, w.PID, w.Receives, w.SeenAt.UnixMilli())
-		return err
-	})
+	troubles, err := canonicalJSON(w.Troubles, len(w.Troubles))
+	if err == nil {
+		err = s.write(ctx, func(t *tx) error {
+			_, err := t.exec(`INSERT INTO workers (id, role, pid, receives, seen_at, troubles) VALUES (?, ?, ?, ?, ?, ?)
+				ON CONFLICT (id) DO UPDATE SET role = excluded.role, pid = excluded.pid, receives = excluded.receives,
+					seen_at = excluded.seen_at, troubles = excluded.troubles`, w.ID, w.Role, w.PID, w.Receives, w.SeenAt.UnixMilli(), troubles)
+			return err
+		})
+	}
 	return wrapError(err, "announce worker %s", w.ID)
 }
 
@@ -49,10 +52,14 @@ func (s *Store) Workers(ctx context.Context, since time.Time) ([]jobs.Worker, er
 	err := s.read(ctx, func(row scanner) error {
 		var w jobs.Worker
 		var seen sql.NullInt64
-		err := row.Scan(&w.ID, &w.Role, &w.PID, &w.Receives, &seen)
+		var troubles sql.NullString
+		if err := row.Scan(&w.ID, &w.Role, &w.PID, &w.Receives, &seen, &troubles); err != nil {
+			return err
+		}
 		w.SeenAt = fromMillis(seen)
+		err := fromJSON(troubles, &w.Troubles)
 		alive = append(alive, w)
 		return err
-	}, `SELECT id, role, pid, receives, seen_at FROM workers WHERE seen_at >= ? ORDER BY id`, since.UnixMilli())
+	}, `SELECT id, role, pid, receives, seen_at, troubles FROM workers WHERE seen_at >= ? ORDER BY id`, since.UnixMilli())
 	return alive, wrapError(err, "list workers")
 }

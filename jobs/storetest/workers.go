@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"shotline/jobs"
 )
 
@@ -20,6 +22,7 @@ var workerTests = []test{
 		f.wantWorkers(start.Add(time.Second), run)
 		serve.SeenAt = start.Add(10 * time.Second)
 		serve.Receives = false
+		serve.Troubles = []jobs.Trouble{{Kind: jobs.TroubleVendor, Since: start, Until: start.Add(time.Minute), Text: "no route"}, {Kind: jobs.TroublePath, Count: 3}}
 		f.must(f.Announce(f.ctx(), serve), "announce again")
 		f.wantWorkers(start.Add(10*time.Second), serve)
 		f.must(f.Withdraw(f.ctx(), "w1"), "withdraw")
@@ -37,6 +40,8 @@ func (f *fixture) wantWorkers(since time.Time, want ...jobs.Worker) {
 	for i, w := range workers {
 		f.wantTime("seen", w.SeenAt, want[i].SeenAt)
 		w.SeenAt = want[i].SeenAt
-		wantSame(f, "worker", w, want[i])
+		if diff := cmp.Diff(want[i], w); diff != "" {
+			f.t.Fatalf("worker (-want +got):\n%s", diff)
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"shotline/jobs"
+	"shotline/jobs/finding"
 	"shotline/jobs/jobjson"
 )
 
@@ -23,6 +24,12 @@ type getBatch struct {
 }
 
 type batchAnswer struct{ Body jobjson.Batch }
+
+// BatchDetails is a batch with what holds it.
+type BatchDetails struct {
+	jobjson.Batch
+	Findings []finding.Finding `json:"findings,omitempty" nullable:"false" doc:"What holds the batch, the most important first; absent if nothing does"`
+}
 
 type listBatches struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
@@ -112,7 +119,7 @@ func (s *server) listBatches(ctx context.Context, in *listBatches) (*struct{ Bod
 	return &struct{ Body BatchPage }{page}, nil
 }
 
-func (s *server) getBatch(ctx context.Context, in *getBatch) (*batchAnswer, error) {
+func (s *server) getBatch(ctx context.Context, in *getBatch) (*struct{ Body BatchDetails }, error) {
 	wait, err := in.time()
 	if err != nil {
 		return nil, err
@@ -127,7 +134,11 @@ func (s *server) getBatch(ctx context.Context, in *getBatch) (*batchAnswer, erro
 	if readOnly(ctx) {
 		b = shieldBatch(b)
 	}
-	return &batchAnswer{jobjson.FromBatch(b)}, nil
+	held, err := finding.OfBatch(ctx, s.Store, b, s.Now())
+	if err != nil {
+		return nil, s.failed(ctx, "find out what holds batch "+in.ID, err, "batch", in.ID)
+	}
+	return &struct{ Body BatchDetails }{BatchDetails{jobjson.FromBatch(b), held}}, nil
 }
 
 func (s *server) retryBatch(ctx context.Context, in *retryBatch) (*struct{ Body BatchRetried }, error) {

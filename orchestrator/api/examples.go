@@ -112,7 +112,7 @@ func answerExamples() map[string]map[int]any {
 		DurationSeconds: 40, PerMinute: 4.5, Timings: &summary.Timings{P50: 12.5, P95: 31, Mean: 18.8, Min: 12.5, Max: 31},
 		Reasons: []summary.Reason{{State: jobs.Failed, Error: "the page did not answer", Count: 1, FirstJob: jobs.ID{Batch: exampleBatchID, Row: 3}, Line: 3}},
 	}
-	ok := Finding{OK: true}
+	ok := CheckResult{OK: true}
 	return map[string]map[int]any{
 		"createJob":       {http.StatusAccepted: form(jobs.Queued), http.StatusOK: form(jobs.Done)},
 		"listJobs":        {http.StatusOK: JobPage{[]jobjson.Job{form(jobs.Done)}, "R1c0MUxNcG0gYjctMQ"}},
@@ -134,8 +134,8 @@ func answerExamples() map[string]map[int]any {
 		"replayCallback":  {http.StatusAccepted: Replayed{1}},
 		"getHealth":       {http.StatusOK: health{"ok"}},
 		"getReadiness": {
-			http.StatusOK:                 Report{Ready: true, Checks: map[string]Finding{"store": ok, "queue": ok, "disk": ok}},
-			http.StatusServiceUnavailable: Report{Checks: map[string]Finding{"store": ok, "queue": {Error: "connection refused"}, "disk": ok}},
+			http.StatusOK:                 Report{Ready: true, Checks: map[string]CheckResult{"store": ok, "queue": ok, "disk": ok}},
+			http.StatusServiceUnavailable: Report{Checks: map[string]CheckResult{"store": ok, "queue": {Error: "connection refused"}, "disk": ok}},
 		},
 	}
 }

@@ -45,11 +45,11 @@ func NewReadiness(now func() time.Time, checks ...Check) *Readiness {
 // Report is the result of all checks.
 type Report struct {
 	Ready  bool               `json:"ready"`
-	Checks map[string]Finding `json:"checks"`
+	Checks map[string]CheckResult `json:"checks"`
 }
 
-// Finding is the result of one check.
-type Finding struct {
+// CheckResult is the result of one check.
+type CheckResult struct {
 	OK    bool   `json:"ok"`
 	Error string `json:"error,omitempty"`
 }
@@ -71,9 +71,9 @@ func (r *Readiness) Report() Report {
 		round.Go(func() { errs[i] = check.Do(ctx) })
 	}
 	round.Wait()
-	report := Report{Ready: true, Checks: make(map[string]Finding, len(r.checks))}
+	report := Report{Ready: true, Checks: make(map[string]CheckResult, len(r.checks))}
 	for i, check := range r.checks {
-		finding := Finding{OK: errs[i] == nil}
+		finding := CheckResult{OK: errs[i] == nil}
 		if errs[i] != nil {
 			finding.Error = errs[i].Error()
 			report.Ready = false

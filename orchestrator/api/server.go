@@ -15,6 +15,7 @@ import (
 
 	"shotline/client"
 	"shotline/jobs"
+	"shotline/jobs/finding"
 	"shotline/jobs/summary"
 )
 
@@ -32,6 +33,7 @@ type Store interface {
 	AddJob(ctx context.Context, spec jobs.BatchSpec, r jobs.Request, at time.Time) (jobs.Job, error)
 	Pause(ctx context.Context, batch, reason string, at time.Time) error
 	Resume(ctx context.Context, batch string, at time.Time) error
+	finding.Reader
 	SetBudget(ctx context.Context, batch string, credits *float64) error
 	Callbacks(ctx context.Context, f jobs.CallbackFilter) ([]jobs.Callback, error)
 	ReplayCallbacks(ctx context.Context, f jobs.CallbackFilter, at time.Time) (int, error)

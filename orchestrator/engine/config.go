@@ -101,6 +101,9 @@ type Config struct {
 	// FileRoom returns an error that wraps jobs.ErrNoRoom if the disk of a folder has
 	// no room for downloaded files. nil: files are saved until the disk is full.
 	FileRoom func(folder string) error
+	// Space returns an error if the disk is nearly full, so that this can be shown. nil:
+	// it is not checked.
+	Space func() error
 	// WrapVendor puts a layer between the engine and the vendor's client, for
 	// example to count calls. Its Create must send at most one request.
 	WrapVendor func(orchestrator.Vendor) orchestrator.Vendor

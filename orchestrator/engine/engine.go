@@ -35,6 +35,7 @@ type Engine struct {
 	files        *download.Worker
 	webhooks     *receiver.Receiver // nil if the engine takes no webhooks
 	calls        *gate
+	refusals     refusals
 
 	mu      sync.Mutex // serializes Start and Stop
 	stopped bool
@@ -89,7 +90,7 @@ func (e *Engine) join(ctx context.Context) (err error) {
 	}
 	work := c.Orchestrator()
 	if e.orchestrator, err = orchestrator.New(work, orchestrator.Parts{
-		Store: e.store, Vendor: vendor, Queue: e.queue, Clock: clock, Logger: c.Logger, Observer: c.Observer,
+		Store: e.store, Vendor: vendor, Queue: e.queue, Clock: clock, Logger: c.Logger, Observer: c.Observer, Troubles: e.troubles,
 	}); err != nil {
 		return err
 	}
@@ -99,7 +100,7 @@ func (e *Engine) join(ctx context.Context) (err error) {
 		Store: e.store, Vendor: e.client, Queue: e.queue, Clock: clock, Logger: c.Logger, Observer: c.FileObserver, Room: c.FileRoom,
 	})
 	e.queue.HandleFiles(e.files)
-	if e.webhooks, err = c.newReceiver(e.orchestrator); err != nil {
+	if e.webhooks, err = c.newReceiver(e.orchestrator, &e.refusals); err != nil {
 		return err
 	}
 	if c.Callbacks == nil {

@@ -32,7 +32,7 @@ func (e *Engine) MisdirectedWebhooks() http.Handler {
 }
 
 // newReceiver returns the handler of webhooks, or nil if the engine takes none.
-func (c Config) newReceiver(inbox receiver.Inbox) (*receiver.Receiver, error) {
+func (c Config) newReceiver(inbox receiver.Inbox, refused *refusals) (*receiver.Receiver, error) {
 	if !c.ReceivesWebhooks() {
 		return nil, nil
 	}
@@ -45,6 +45,6 @@ func (c Config) newReceiver(inbox receiver.Inbox) (*receiver.Receiver, error) {
 	}
 	return receiver.New(receiver.Config{
 		Inbox: inbox, Verifier: verifier, Insecure: c.InsecureNoSecret, MaxInFlight: c.WebhookMemory, Path: c.WebhookPath,
-		Now: clock.Now, Logger: c.Logger, Observe: c.WebhookObserver,
+		Now: clock.Now, Logger: c.Logger, Observe: refused.observing(c.WebhookObserver),
 	})
 }

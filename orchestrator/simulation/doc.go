@@ -73,7 +73,7 @@
 //	  1  P1      an amendment ignores the state and attempt that were compared
 //	  3  P6      amended rows are not counted
 //	 27  P1      duplicates follow an amended row to another URL
-//	 74  P5      an amendment without a queued row raises no revision
+//	  7  P5      an amendment without a queued row raises no revision
 //	 34  P5      a reader's cursor moves before its callbacks are stored
 //	  1  P5      a callback counts as delivered before it is sent
 //	  1  P5      an error pauses a batch without an event

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"shotline/jobs"
 	"shotline/orchestrator"
@@ -56,6 +57,38 @@ func (o *operator) giveAmendment(order *batchOrder, rows []int64, again bool) {
 		corrected = append(corrected, request)
 		was.amended = append(was.amended, request.URL)
 	}
+	o.giveCorrected(order, corrected, again)
+}
+
+// amendToDuplicates gives each finished batch at most one row the URL of another one,
+// so that nothing is queued. It runs when all work has ended.
+func (w *world) amendToDuplicates() {
+	for _, order := range w.operator.batches {
+		var row int64
+		var had, url string
+		for _, seq := range slices.Sorted(maps.Keys(w.checker.jobs)) {
+			switch j := w.checker.jobs[seq]; {
+			case j.batch != order.id:
+			case j.state == jobs.Failed || j.state == jobs.TimedOut:
+				row, had = j.row(), j.url
+			case j.state == jobs.Done:
+				url = j.url
+			}
+		}
+		if row == 0 || url == "" || had == url {
+			continue
+		}
+		was := &order.rows[row-1]
+		request := was.options
+		request.Line, request.Job, request.URL = int(row), jobs.ID{Batch: order.id, Row: row}, url
+		was.amended = append(was.amended, url)
+		w.operator.giveCorrected(order, requests{request}, true)
+	}
+	w.runTo(time.Now().Add(endsIn + summarizedIn))
+	w.awaitCallbacks()
+}
+
+func (o *operator) giveCorrected(order *batchOrder, corrected requests, again bool) {
 	o.command("amend", order.id, func(ctx context.Context, p *process, batch string) error {
 		for _, request := range corrected {
 			o.w.checker.noteCommand(o.w.checker.amended, request.Job, false)

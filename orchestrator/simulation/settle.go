@@ -84,6 +84,10 @@ func (w *world) runToEnd() {
 		w.reconcileAll()
 	}
 	w.awaitFiles()
+	if !w.failed() && w.budgets.random.chance(0.2) {
+		w.amendToDuplicates()
+		w.awaitFiles()
+	}
 	if w.profile.files && w.random.chance(0.3) {
 		w.amendSaved()
 	}
