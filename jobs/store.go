@@ -369,6 +369,10 @@ type Reader interface {
 	CountBatches(ctx context.Context) (int64, error)
 	// Job returns one job. It returns ErrNotFound if there is none.
 	Job(ctx context.Context, id ID) (Job, error)
+	// History returns everything that is kept about one job. It searches a limited
+	// number of deliveries and events, from the time on at which the job came in or
+	// was sent. It returns ErrNotFound if there is no such job.
+	History(ctx context.Context, id ID) (History, error)
 	// Jobs returns a page of jobs.
 	Jobs(ctx context.Context, f JobFilter) ([]Job, error)
 	// Search returns a page of jobs and the job after which the next page begins.

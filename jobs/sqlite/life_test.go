@@ -117,6 +117,7 @@ func callReaders(t *testing.T, s *Store, batch string) {
 	done(s.Batches(ctx, "", 10))
 	done(s.Batches(ctx, batch, 10))
 	done(s.Job(ctx, id))
+	done(s.History(ctx, id))
 	done(s.Rows(ctx, batch, 0, 10))
 	for _, states := range [][]jobs.State{nil, {jobs.Pending}, {jobs.Failed, jobs.TimedOut}, {jobs.Done}, jobs.States} {
 		f := jobs.JobFilter{Batch: batch, States: states, After: id}

@@ -74,6 +74,7 @@ var groups = []struct {
 	{"rows", rowTests},
 	{"search", searchTests},
 	{"events", eventTests},
+	{"history", historyTests},
 	{"foreign", foreignTests},
 	{"readers", readerTests},
 	{"callbacks", callbackTests},
