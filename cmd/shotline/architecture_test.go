@@ -36,6 +36,7 @@ var mayImport = map[string][]string{
 	"jobs/sqlite":           {"jobs", "jobs/number", "jobs/wholefile"},
 	"jobs/storetest":        {"jobs"},
 	"jobs/tasks":            {"jobs", "jobs/number"},
+	"jobs/timeline":         {"jobs"},
 	"jobs/wholefile":        {},
 	"receiver":              {"jobs", "receiver/signature"},
 	"client/outward":        {},
@@ -47,7 +48,7 @@ var mayImport = map[string][]string{
 	"orchestrator":          {"jobs", "jobs/number", "jobs/summary", "client", "client/excerpt", "client/parameter", "orchestrator/feed", "orchestrator/throttle"},
 	"orchestrator/feed":     {"jobs"},
 	"orchestrator/throttle": {},
-	"orchestrator/api":      {"jobs", "jobs/csvfile", "jobs/finding", "jobs/input", "jobs/jobjson", "jobs/summary", "jobs/weburl", "client", "client/parameter"},
+	"orchestrator/api":      {"jobs", "jobs/csvfile", "jobs/finding", "jobs/input", "jobs/jobjson", "jobs/summary", "jobs/timeline", "jobs/weburl", "client", "client/parameter"},
 	"orchestrator/download": {"jobs", "jobs/artifact", "client"},
 	"orchestrator/callback": {"jobs", "jobs/jobjson", "jobs/number", "client/outward"},
 	"testdata":              {},
@@ -66,7 +67,7 @@ var mayImport = map[string][]string{
 }
 
 // standardOnly are the packages that import only the standard library.
-var standardOnly = []string{"jobs", "jobs/jobjson", "jobs/number", "jobs/resultcolumn", "jobs/wholefile", "client", "client/excerpt", "client/pageurl", "client/parameter", "receiver/signature", "receiver/listener"}
+var standardOnly = []string{"jobs", "jobs/jobjson", "jobs/number", "jobs/resultcolumn", "jobs/timeline", "jobs/wholefile", "client", "client/excerpt", "client/pageurl", "client/parameter", "receiver/signature", "receiver/listener"}
 
 func TestImportsPointDown(t *testing.T) {
 	root := "../.."

@@ -107,7 +107,7 @@ func newApp(std streams) *cli.App {
 		Flags: []cli.Flag{cli.HelpFlag}, // the library adds it only with its own help command
 		Commands: slices.Concat(
 			inGroup("Submit and work", submitCommand(), serveCommand(), runCommand()),
-			inGroup("Watch", statusCommand(), waitCommand(), listCommand()),
+			inGroup("Watch", statusCommand(), explainCommand(), waitCommand(), listCommand()),
 			inGroup("Get results", summaryCommand(), resultsCommand(), downloadCommand()),
 			inGroup("Repair and stop", retryCommand(), rerunCommand(), cancelCommand(), pauseCommand(), resumeCommand(), reconcileCommand()),
 			inGroup("Operate a service", tokenCommand(), callbacksCommand(), backupCommand()),

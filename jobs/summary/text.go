@@ -142,7 +142,7 @@ func (t *textWriter) reasons(s Summary) {
 		}
 		t.printf("  %*s  %s  %-*s  ", countWidth, grouped(r.Count),
 			t.paint(stateColor(r.State), fmt.Sprintf("%-9s", label(r.State))), rowWidth, rowOf(r))
-		for i, line := range wrapped(text, lineWidth-indent) {
+		for i, line := range Wrapped(text, lineWidth-indent) {
 			if i > 0 {
 				t.printf("%*s", indent, "")
 			}
@@ -164,9 +164,9 @@ func rowOf(r Reason) string {
 	return name
 }
 
-// wrapped splits text at spaces into lines of at most width characters. A longer
+// Wrapped splits text at spaces into lines of at most width characters. A longer
 // word stays whole.
-func wrapped(text string, width int) []string {
+func Wrapped(text string, width int) []string {
 	var lines []string
 	line := ""
 	for _, word := range strings.Fields(text) {

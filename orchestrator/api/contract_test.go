@@ -89,7 +89,7 @@ func TestResponsesFollowTheContract(t *testing.T) {
 	batch := map[string]any{"jobs": []any{map[string]any{"url": "b.test"}, map[string]any{"url": "nope"}}}
 	b := r.do("POST", "/v1/batches", batch, "Idempotency-Key", "k2").want(202)["batch_id"].(string)
 	r.do("POST", "/v1/batches", batch, "Idempotency-Key", "k2").want(200)
-	for _, path := range []string{"/v1/jobs?limit=1", "/v1/jobs/" + id, "/v1/batches", "/v1/batches/" + b, "/v1/batches/" + b + "/summary",
+	for _, path := range []string{"/v1/jobs?limit=1", "/v1/jobs/" + id, "/v1/jobs/" + id + "/timeline", "/v1/batches", "/v1/batches/" + b, "/v1/batches/" + b + "/summary",
 		"/v1/callbacks", "/healthz", "/readyz", "/openapi.json"} {
 		r.do("GET", path, nil).want(200)
 	}

@@ -15,6 +15,7 @@ import (
 	"shotline/jobs"
 	"shotline/jobs/jobjson"
 	"shotline/jobs/summary"
+	"shotline/jobs/timeline"
 )
 
 // Examples of request and response bodies, by operation. A test checks each of
@@ -68,6 +69,20 @@ func exampleBatch(state jobs.BatchState) jobs.Batch {
 	return b
 }
 
+// exampleTimeline returns the timeline of a job that is done.
+func exampleTimeline(job jobs.ID) []timeline.Entry {
+	tag := jobs.SubmissionTag(job, 1)
+	return []timeline.Entry{
+		{At: exampleTime, Kind: timeline.KindRow, Text: "row 1 came in from line 2 of urls.csv"},
+		{At: exampleTime.Add(time.Second), Kind: timeline.KindSubmission, Text: "attempt 1: create sent with tag " + tag, Attempt: 1, Tag: tag, ScreenshotID: "1948201"},
+		{At: exampleTime.Add(14 * time.Second), Kind: timeline.KindDelivery, Text: "webhook screenshot.completed about screenshot 1948201: applied",
+			ScreenshotID: "1948201", Type: "screenshot.completed", Verdict: timeline.VerdictApplied, Place: 17},
+		{At: exampleTime.Add(14 * time.Second), Kind: timeline.KindEvent, Text: "done by webhook", State: jobs.Done, Attempt: 1, Type: string(jobs.EventJobDone),
+			By: jobs.ByWebhook, Place: 12},
+		{At: exampleTime.Add(time.Minute), Kind: timeline.KindNow, Text: "done: its image is screenshot 1948201", State: jobs.Done, Attempt: 1},
+	}
+}
+
 // requestExamples returns JSON request bodies by operation.
 func requestExamples() map[string]any {
 	row := func(n int) RowRequest { return RowRequest{URL: fmt.Sprintf("%s%d", exampleURL, n)} }
@@ -117,6 +132,7 @@ func answerExamples() map[string]map[int]any {
 		"createJob":       {http.StatusAccepted: form(jobs.Queued), http.StatusOK: form(jobs.Done)},
 		"listJobs":        {http.StatusOK: JobPage{[]jobjson.Job{form(jobs.Done)}, "R1c0MUxNcG0gYjctMQ"}},
 		"getJob":          {http.StatusOK: form(jobs.Done)},
+		"getTimeline":     {http.StatusOK: Timeline{job, exampleTimeline(job)}},
 		"retryJob":        {http.StatusAccepted: jobjson.FromJob(again), http.StatusOK: form(jobs.Done)},
 		"cancelJob":       {http.StatusOK: form(jobs.Canceled), http.StatusAccepted: jobjson.FromJob(canceling)},
 		"createBatch":     {http.StatusAccepted: accepted, http.StatusOK: accepted},

@@ -71,6 +71,9 @@ func (s *server) jobRoutes() {
 
 	huma.Register(s.api, operation(http.MethodGet, "/v1/jobs/{id}", "getJob", "jobs", "Get a job", http.StatusNotFound), s.getJob)
 
+	timeline := operation(http.MethodGet, "/v1/jobs/{id}/timeline", "getTimeline", "jobs", "Get what happened to a job, where it stands, and what comes next", http.StatusNotFound)
+	timeline.Description = "The entries are in the order of time; those without a time, whose time is not known, follow. The now entry says where the job stands. The next entries after it say what comes next, each with its time."
+	huma.Register(s.api, timeline, s.getTimeline)
 	retry := operation(http.MethodPost, "/v1/jobs/{id}/retry", "retryJob", "jobs", "Queue an ended job again",
 		http.StatusNotFound, http.StatusConflict, http.StatusBadGateway)
 	retry.DefaultStatus = http.StatusAccepted
@@ -195,9 +198,9 @@ func (s *server) cancelJob(ctx context.Context, in *JobPath) (*jobAnswer, error)
 
 // job returns the job with this ID from a path.
 func (s *server) job(ctx context.Context, id string) (jobs.Job, error) {
-	parsed, err := jobs.ParseID(id)
+	parsed, err := parseJob(id)
 	if err != nil {
-		return jobs.Job{}, problem(http.StatusNotFound, "there is no such job: a job ID is BATCH-ROW")
+		return jobs.Job{}, err
 	}
 	j, err := s.visibleStore(ctx).Job(ctx, parsed)
 	if errors.Is(err, jobs.ErrNotFound) {
@@ -207,6 +210,15 @@ func (s *server) job(ctx context.Context, id string) (jobs.Job, error) {
 		return j, s.failed(ctx, "read job "+id, err, "job", id)
 	}
 	return j, nil
+}
+
+// parseJob parses an ID from a path.
+func parseJob(id string) (jobs.ID, error) {
+	parsed, err := jobs.ParseID(id)
+	if err != nil {
+		return jobs.ID{}, problem(http.StatusNotFound, "there is no such job: a job ID is BATCH-ROW")
+	}
+	return parsed, nil
 }
 
 func jobPath(id jobs.ID) string { return "/v1/jobs/" + id.String() }

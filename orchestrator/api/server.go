@@ -17,6 +17,7 @@ import (
 	"shotline/jobs"
 	"shotline/jobs/finding"
 	"shotline/jobs/summary"
+	"shotline/jobs/timeline"
 )
 
 // Store has the methods of a jobs.Store that the API uses.
@@ -25,6 +26,7 @@ type Store interface {
 	summary.RowSource
 	jobs.RequestReader
 	Batches(ctx context.Context, before string, limit int) ([]jobs.Batch, error)
+	timeline.Source
 	Job(ctx context.Context, id jobs.ID) (jobs.Job, error)
 	Search(ctx context.Context, f jobs.JobSearch) (page []jobs.Job, next jobs.ID, err error)
 	FilesOf(ctx context.Context, batch string, after, last int64) ([]jobs.File, error)

@@ -66,7 +66,8 @@ func TestReadOnlyTokensSeeNoCredentials(t *testing.T) {
 	one := func(path string) []string { return []string{path} }
 	paths := map[string][]string{
 		"/v1/jobs": one("/v1/jobs"), "/v1/jobs/{id}": {"/v1/jobs/" + batch + "-1", "/v1/jobs/" + batch + "-2", "/v1/jobs/" + batch + "-3?wait=1s"},
-		"/v1/jobs/{id}/image": nil, "/v1/jobs/{id}/html": nil, "/v1/jobs/{id}/pdf": nil, // files of the vendor
+		"/v1/jobs/{id}/timeline": {"/v1/jobs/" + batch + "-1/timeline", "/v1/jobs/" + batch + "-2/timeline", "/v1/jobs/" + batch + "-3/timeline"},
+		"/v1/jobs/{id}/image":    nil, "/v1/jobs/{id}/html": nil, "/v1/jobs/{id}/pdf": nil, // files of the vendor
 		"/v1/batches": one("/v1/batches"), "/v1/batches/{id}": {"/v1/batches/" + batch, "/v1/batches/" + batch + "?wait=1s"},
 		"/v1/batches/{id}/summary": {"/v1/batches/" + batch + "/summary", "/v1/batches/" + batch + "/summary?format=csv", "/v1/batches/" + batch + "/summary?format=html"},
 		"/v1/batches/{id}/results": {"/v1/batches/" + batch + "/results", "/v1/batches/" + batch + "/results?format=ndjson"},
