@@ -170,8 +170,8 @@ func (s *Server) renderOne(shot *screenshot) {
 		failure = strings.ToValidUTF8(failure[:min(len(failure), maxFailure)], "")
 	}
 	at := s.cfg.Now()
-	due := s.deliveriesFor(&shot.webhookSource, shot.order, func() notice { return s.noticeOf(shot, result, failure) })
-	deliveries := s.applyWebhookFaults(shot.plan, due, func() notice { return s.opposite(shot, result, failure) })
+	due := s.deliveriesFor(&shot.webhookSource, shot.order, func() Webhook { return s.webhookOf(shot, result, failure) })
+	deliveries := s.applyWebhookFaults(shot.plan, due, func() Webhook { return s.opposite(shot, result, failure) })
 	s.store.finish(shot, result, failure, at, deliveries)
 	s.sender.send(deliveries)
 	if shot.batch != nil {
@@ -203,12 +203,12 @@ func (s *Server) draw(ctx context.Context, shot *screenshot) (Rendering, error) 
 
 // deliveriesFor creates one delivery per app that the create named and that has a
 // webhook. It calls compose only if there is at least one.
-func (s *Server) deliveriesFor(source *webhookSource, o order, compose func() notice) []*delivery {
+func (s *Server) deliveriesFor(source *webhookSource, o order, compose func() Webhook) []*delivery {
 	if s.cfg.WebhookURL == "" {
 		return nil
 	}
 	var deliveries []*delivery
-	var n notice
+	var n Webhook
 	for _, a := range o.apps {
 		if len(s.cfg.AppIDs) > 0 && !slices.Contains(s.cfg.AppIDs, a.id) {
 			continue
@@ -216,7 +216,7 @@ func (s *Server) deliveriesFor(source *webhookSource, o order, compose func() no
 		if len(deliveries) == 0 {
 			n = compose()
 		}
-		deliveries = append(deliveries, &delivery{webhookSource: source, plan: o.plan, app: a.id, notice: n, state: deliveryWaiting})
+		deliveries = append(deliveries, &delivery{webhookSource: source, plan: o.plan, app: a.id, Webhook: n, state: deliveryWaiting})
 	}
 	return deliveries
 }

@@ -25,7 +25,7 @@ func (m *deliveryFaults) secret(configured string) string {
 	case signatureNone:
 		return ""
 	case signatureWrong:
-		return "not " + configured
+		return WrongSecret(configured)
 	default:
 		return configured
 	}

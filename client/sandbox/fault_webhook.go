@@ -25,9 +25,9 @@ type deliveryFaults struct {
 }
 
 // applyWebhookFaults applies faults to regular deliveries and returns the
-// deliveries to send. opposite returns a notice of the opposite result; it is nil
+// deliveries to send. opposite returns the webhook of the opposite result; it is nil
 // if there is none.
-func (s *Server) applyWebhookFaults(f *faultPlan, due []*delivery, opposite func() notice) []*delivery {
+func (s *Server) applyWebhookFaults(f *faultPlan, due []*delivery, opposite func() Webhook) []*delivery {
 	if f == nil {
 		return due
 	}
@@ -48,15 +48,15 @@ func (s *Server) applyWebhookFaults(f *faultPlan, due []*delivery, opposite func
 }
 
 // applyDeliveryFaults applies faults to the delivery for one app.
-func (s *Server) applyDeliveryFaults(c trial, d *delivery, opposite func() notice) []*delivery {
+func (s *Server) applyDeliveryFaults(c trial, d *delivery, opposite func() Webhook) []*delivery {
 	if s.hitsDelivery(c, d, faultWebhookDrop) {
-		d.state, d.body = deliveryDropped, nil
+		d.state, d.Body = deliveryDropped, nil
 		return []*delivery{d}
 	}
 	all := []*delivery{d}
 	if opposite != nil && s.hitsDelivery(c, d, faultWebhookContradict) {
 		again := d.duplicate(faultWebhookContradict)
-		again.notice = opposite()
+		again.Webhook = opposite()
 		all = c.inOrder(d, again)
 	}
 	if s.hitsDelivery(c, d, faultWebhookDuplicate) {
@@ -118,10 +118,10 @@ func (s *Server) applyPostFaults(c trial, d *delivery) {
 	}
 }
 
-// duplicate returns another delivery of the same notice, caused by a fault.
+// duplicate returns another delivery of the same webhook, caused by a fault.
 func (d *delivery) duplicate(fault string) *delivery {
 	return &delivery{
-		webhookSource: d.webhookSource, plan: d.plan, app: d.app, notice: d.notice, state: deliveryWaiting,
+		webhookSource: d.webhookSource, plan: d.plan, app: d.app, Webhook: d.Webhook, state: deliveryWaiting,
 		deliveryFaults: deliveryFaults{cause: fault},
 	}
 }

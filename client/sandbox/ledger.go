@@ -143,7 +143,7 @@ func (t *webhookSource) ledgerDeliveries() []LedgerDelivery {
 	for _, d := range t.deliveries {
 		entries = append(entries, LedgerDelivery{
 			App:      d.app,
-			Event:    d.event,
+			Event:    d.Event,
 			State:    d.state,
 			Fault:    d.cause,
 			Attempts: append([]LedgerAttempt{}, d.attempts...),

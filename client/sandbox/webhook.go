@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Dialect is one of the two documented formats of the vendor's webhooks.
@@ -33,16 +35,31 @@ func ParseDialect(text string) (Dialect, error) {
 	return "", fmt.Errorf("sandbox: webhook dialect must be A or B, not %q", text)
 }
 
-// notice is the content of a webhook. Every attempt sends the same bytes.
-type notice struct {
-	event string
-	body  []byte
+// Webhook is the content of a webhook. Every attempt sends the same bytes.
+type Webhook struct {
+	Event string // for the event header of dialect B; empty if it is not known
+	Body  []byte
 }
 
-// noticeBody is the JSON of both dialects. Only dialect B has the fields at the
+// Report is what a webhook says about a screenshot.
+type Report struct {
+	ID        string
+	URL       string
+	Failed    bool
+	Status    string    // empty: the word of the dialect
+	ImageURL  string    // empty: null
+	CreatedAt time.Time // of the screenshot
+	// Only dialect B has these fields. In dialect A a failure has no reason, because
+	// none is documented.
+	Error         string
+	Width, Height int
+	Metadata      map[string]string
+}
+
+// reportBody is the JSON of both dialects. Only dialect B has the fields at the
 // end. The id is a string although the API's is a number, as in the vendor's
 // documentation.
-type noticeBody struct {
+type reportBody struct {
 	Event        string  `json:"event"`
 	ScreenshotID string  `json:"screenshot_id"`
 	URL          string  `json:"url"`
@@ -56,58 +73,75 @@ type noticeBody struct {
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
-// noticeOf returns the notice of a screenshot's result in the configured dialect.
-// In dialect A a failure has no reason, because none is documented.
-func (s *Server) noticeOf(shot *screenshot, r Rendering, failure string) notice {
-	body := noticeBody{
-		Event:        "screenshot.completed",
-		ScreenshotID: strconv.FormatInt(shot.id, 10),
-		URL:          shot.render.URL,
-		Status:       "done",
-		CreatedAt:    webhookTime(shot.createdAt),
-	}
-	if s.cfg.Dialect == DialectB {
+// Webhook returns the webhook of a screenshot's result.
+func (d Dialect) Webhook(r Report) Webhook {
+	body := reportBody{ScreenshotID: r.ID, URL: r.URL, ImageURL: orNull(r.ImageURL), CreatedAt: webhookTime(r.CreatedAt)}
+	switch {
+	case d == DialectB && r.Failed:
+		body.Event, body.Status = "screenshot.failed", statusError
+	case d == DialectB:
 		body.Event, body.Status = "screenshot.finished", statusFinished
-		body.Metadata = map[string]string{"title": r.Title}
-		if len(r.Shots) > 0 {
-			body.Width, body.Height = r.Shots[0].Width, r.Shots[0].Height
-		}
-		body.Error = failure
+	case r.Failed:
+		body.Event, body.Status = "screenshot.failed", "failed"
+	default:
+		body.Event, body.Status = "screenshot.completed", "done"
+	}
+	if d == DialectB {
+		body.Error, body.Width, body.Height, body.Metadata = r.Error, r.Width, r.Height, r.Metadata
+	}
+	body.Status = cmp.Or(r.Status, body.Status)
+	return newWebhook(body.Event, body)
+}
+
+// newWebhook encodes a body of strings, numbers and maps of strings. They can
+// always be marshaled.
+func newWebhook(event string, body any) Webhook {
+	raw, _ := json.Marshal(body)
+	return Webhook{Event: event, Body: raw}
+}
+
+// webhookOf returns the webhook of a screenshot's result in the configured dialect.
+func (s *Server) webhookOf(shot *screenshot, r Rendering, failure string) Webhook {
+	report := Report{
+		ID: strconv.FormatInt(shot.id, 10), URL: shot.render.URL, CreatedAt: shot.createdAt,
+		Failed: failure != "", Error: failure, Metadata: map[string]string{"title": r.Title},
+	}
+	if len(r.Shots) > 0 {
+		report.Width, report.Height = r.Shots[0].Width, r.Shots[0].Height
 	}
 	if failure == "" {
-		body.ImageURL = orNull(s.base.Load().url + s.imagePath(shot.id, formatOf(r.Shots)))
-	} else {
-		body.Event, body.Status = "screenshot.failed", "failed"
-		if s.cfg.Dialect == DialectB {
-			body.Status = statusError
-		}
+		report.ImageURL = s.base.Load().url + s.imagePath(shot.id, formatOf(r.Shots))
 	}
-	// Strings, numbers and a map of strings can always be marshaled.
-	raw, _ := json.Marshal(body)
-	return notice{event: body.Event, body: raw}
+	return s.cfg.Dialect.Webhook(report)
 }
 
-// opposite returns a notice that reports the opposite of a screenshot's result.
-func (s *Server) opposite(shot *screenshot, r Rendering, failure string) notice {
+// opposite returns a webhook that reports the opposite of a screenshot's result.
+func (s *Server) opposite(shot *screenshot, r Rendering, failure string) Webhook {
 	if failure != "" {
-		return s.noticeOf(shot, r, "")
+		return s.webhookOf(shot, r, "")
 	}
-	return s.noticeOf(shot, r, "page did not load")
+	return s.webhookOf(shot, r, "page did not load")
 }
 
-// headers sets the headers of a webhook request.
-func (d Dialect) headers(h http.Header, n notice, secret string) {
+// SetHeaders sets the headers of a webhook request. If the secret is empty, the
+// request is not signed.
+func (d Dialect) SetHeaders(h http.Header, w Webhook, secret string) {
 	h.Set("Content-Type", "application/json")
 	h.Set("User-Agent", "ScreenshotCenter-Sandbox/1")
 	name := "X-Signature"
 	if d == DialectB {
 		name = "X-ScreenshotCenter-Signature"
-		h.Set("X-ScreenshotCenter-Event", n.event)
+		if w.Event != "" {
+			h.Set("X-ScreenshotCenter-Event", w.Event)
+		}
 	}
 	if secret != "" {
-		h.Set(name, sign(secret, n.body))
+		h.Set(name, sign(secret, w.Body))
 	}
 }
+
+// WrongSecret returns a secret that is not the given one.
+func WrongSecret(secret string) string { return "not " + secret }
 
 // sign returns the vendor's signature: HMAC-SHA256 of the raw body in lower-case
 // hex. The code is not shared with the receiver's package. If both used the same

@@ -22,7 +22,7 @@ const (
 // delivery is one webhook for one app. The store's lock guards state and
 // attempts. The goroutine that processes the delivery owns failed.
 type delivery struct {
-	notice
+	Webhook
 	deliveryFaults
 	*webhookSource
 	plan *faultPlan
@@ -152,7 +152,7 @@ func (s *webhookSender) attempt(d *delivery) {
 	case status >= 200 && status < 300:
 		s.settle(d, record, deliveryDelivered)
 	case d.failed+1 >= s.cfg.WebhookTries:
-		s.cfg.Logger.Warn("sandbox webhook given up", "event", d.event, "id", d.id, "app", d.app,
+		s.cfg.Logger.Warn("sandbox webhook given up", "event", d.Event, "id", d.id, "app", d.app,
 			"tries", d.failed+1, "status", status, "error", record.Error)
 		s.settle(d, record, deliveryGivenUp)
 	default:
@@ -163,7 +163,7 @@ func (s *webhookSender) attempt(d *delivery) {
 }
 
 func (s *webhookSender) settle(d *delivery, record LedgerAttempt, state string) {
-	d.body = nil // free the body: the store keeps the delivery, but it is never sent again
+	d.Body = nil // free the body: the store keeps the delivery, but it is never sent again
 	s.store.recordAttempt(d, record, state)
 	s.work.done()
 }
@@ -185,11 +185,11 @@ func (s *webhookSender) pause(d *delivery) {
 
 // post sends the webhook and returns the status of the response.
 func (s *webhookSender) post(d *delivery) (int, error) {
-	req, err := http.NewRequestWithContext(s.ctx, http.MethodPost, s.cfg.WebhookURL, bytes.NewReader(d.body))
+	req, err := http.NewRequestWithContext(s.ctx, http.MethodPost, s.cfg.WebhookURL, bytes.NewReader(d.Body))
 	if err != nil {
 		return 0, err
 	}
-	s.cfg.Dialect.headers(req.Header, d.notice, d.secret(s.cfg.WebhookSecret))
+	s.cfg.Dialect.SetHeaders(req.Header, d.Webhook, d.secret(s.cfg.WebhookSecret))
 	res, err := s.client.Do(req)
 	if err != nil {
 		// Remove the URL from the error. It might contain a token of the receiver.
