@@ -111,7 +111,7 @@ func newApp(std streams) *cli.App {
 			inGroup("Get results", summaryCommand(), resultsCommand(), downloadCommand()),
 			inGroup("Repair and stop", retryCommand(), rerunCommand(), cancelCommand(), pauseCommand(), resumeCommand(), reconcileCommand()),
 			inGroup("Operate a service", tokenCommand(), callbacksCommand(), backupCommand()),
-			inGroup("Try it", demoCommand(), sandboxCommand()),
+			inGroup("Try it", demoCommand(), sandboxCommand(), triggerCommand()),
 			inGroup("Help", helpCommand()),
 		),
 	}
