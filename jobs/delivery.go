@@ -29,6 +29,17 @@ const (
 	DispositionAside   Disposition = "aside"   // made its transaction fail; kept with the error
 )
 
+// Unapplied lists the dispositions of deliveries that changed no job.
+var Unapplied = []Disposition{DispositionHeld, DispositionForeign, DispositionNoted, DispositionAside}
+
+// DeliveryFilter selects deliveries that changed no job. The zero filter selects
+// all of them.
+type DeliveryFilter struct {
+	Dispositions []Disposition // of Unapplied; empty: all of these
+	Before       int64         // exclusive; pages come newest first; 0: begin with the newest
+	Limit        int           // at most 1000; 0 means 100
+}
+
 // Applied is the result of one step of the closer.
 type Applied struct {
 	Effects

@@ -443,6 +443,10 @@ type Reader interface {
 	// Delivery returns one delivery of the inbox. It returns ErrNotFound if there
 	// is none or it was pruned.
 	Delivery(ctx context.Context, seq int64) (KeptDelivery, error)
+	// Unapplied returns a page of the deliveries that changed no job, newest first,
+	// without their bodies. It returns ErrInvalid if the filter has another
+	// disposition.
+	Unapplied(ctx context.Context, f DeliveryFilter) ([]KeptDelivery, error)
 	// Workers lists workers that were alive at since or later.
 	Workers(ctx context.Context, since time.Time) ([]Worker, error)
 	// Totals sums over all batches. Its cost grows with the number of batches,

@@ -1,11 +1,13 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"shotline/jobs"
@@ -108,6 +110,47 @@ func (s *Store) Delivery(ctx context.Context, seq int64) (jobs.KeptDelivery, err
 		err = jobs.ErrNotFound
 	}
 	return d, wrapError(err, "read delivery %d", seq)
+}
+
+// unapplied uses the index inbox_unapplied. ?1 is one disposition.
+const unapplied = `SELECT seq, received_at, event, screenshot_id, outcome, image_url, error, NULL, disposition, aside_error
+	FROM inbox WHERE disposition = ?1 AND disposition <> '' AND seq < ?2 ORDER BY seq DESC LIMIT ?3`
+
+// Unapplied implements jobs.Reader. It merges the newest deliveries of each
+// disposition, because one query for several would sort all of them.
+func (s *Store) Unapplied(ctx context.Context, f jobs.DeliveryFilter) (page []jobs.KeptDelivery, err error) {
+	limit, before := pageSize(f.Limit, maxPage), f.Before
+	if before <= 0 {
+		before = maxSeq
+	}
+	wanted := f.Dispositions
+	if len(wanted) == 0 {
+		wanted = jobs.Unapplied
+	}
+	err = s.look(ctx, func(v view) error {
+		for i, disposition := range wanted {
+			if !slices.Contains(jobs.Unapplied, disposition) {
+				return fmt.Errorf("%w: disposition %q", jobs.ErrInvalid, disposition)
+			}
+			if slices.Contains(wanted[:i], disposition) {
+				continue
+			}
+			err := v.each(func(row scanner) error {
+				d, err := scanDelivery(row)
+				page = append(page, d)
+				return err
+			}, unapplied, disposition, before, limit)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, wrapError(err, "list deliveries")
+	}
+	slices.SortFunc(page, func(a, b jobs.KeptDelivery) int { return cmp.Compare(b.Seq, a.Seq) })
+	return page[:min(len(page), limit)], nil
 }
 
 // Deliveries implements jobs.Inbox.

@@ -155,6 +155,7 @@ func callReaders(t *testing.T, s *Store, batch string) {
 	_, _, err = s.Deliveries(ctx, 0, 10)
 	must(t, err)
 	done(s.Delivery(ctx, 1))
+	done(s.Unapplied(ctx, jobs.DeliveryFilter{}))
 	done(s.OpenCursor(ctx, "target", noon))
 	done(s.Cursors(ctx))
 	done(s.CountOwed(ctx, "target", 10))

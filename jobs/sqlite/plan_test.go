@@ -91,6 +91,7 @@ func TestHotQueriesUseTheirIndex(t *testing.T) {
 		"held":            {loadHeld, "inbox_held"},
 		"held is full":    {heldIsFull, "inbox_unapplied"},
 		"held has room":   {heldHasRoom, "inbox_unapplied"},
+		"unapplied":       {unapplied, "inbox_unapplied (disposition=? AND seq<?)"},
 		"held shots":      {heldShots, "inbox_unapplied"},
 		"known shot":      {isKnownShot, "submissions_screenshot"},
 		"log disowned":    {logDisowned, "inbox_held"},

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -213,6 +214,50 @@ var inboxTests = []test{
 		for _, d := range f.inbox() {
 			wantSame(f, d.Event, d.Disposition, jobs.DispositionNoted)
 		}
+	}},
+	{"deliveries that changed no job are listed newest first", func(f *fixture) {
+		f.open("b1", pages(2)...)
+		id := f.pending("b1", 1)[0]
+		var foreign []int64
+		for _, screenshot := range []string{"x1", "x2", "x3"} {
+			foreign = append(foreign, f.deliver(screenshot, jobs.OutcomeFailed))
+		}
+		f.deliver(shot(id), jobs.OutcomeDone)
+		noted, err := f.AppendDelivery(f.ctx(), jobs.Delivery{ReceivedAt: f.now, Event: "batch.finished", Body: []byte("{}")})
+		f.must(err, "append delivery")
+		f.apply()
+		f.leaseAndIntend("b1", 1)
+		held := f.deliver("x4", jobs.OutcomeDone)
+		f.apply()
+		f.deliver("x5", jobs.OutcomeDone) // not applied yet
+		for _, of := range []struct {
+			filter jobs.DeliveryFilter
+			want   []int64
+		}{
+			{jobs.DeliveryFilter{}, []int64{held, noted, foreign[2], foreign[1], foreign[0]}},
+			{jobs.DeliveryFilter{Limit: 3}, []int64{held, noted, foreign[2]}},
+			{jobs.DeliveryFilter{Before: foreign[2]}, []int64{foreign[1], foreign[0]}},
+			{jobs.DeliveryFilter{Dispositions: []jobs.Disposition{jobs.DispositionForeign, jobs.DispositionHeld, jobs.DispositionForeign}, Limit: 2}, []int64{held, foreign[2]}},
+			{jobs.DeliveryFilter{Dispositions: []jobs.Disposition{jobs.DispositionAside}}, nil},
+		} {
+			page, err := f.Unapplied(f.ctx(), of.filter)
+			f.must(err, "list deliveries")
+			var got []int64
+			for _, d := range page {
+				got = append(got, d.Seq)
+				wantSame(f, "bytes of the body", len(d.Body), 0)
+			}
+			if !slices.Equal(got, of.want) {
+				f.t.Fatalf("%+v: got places %v, want %v", of.filter, got, of.want)
+			}
+		}
+		page, err := f.Unapplied(f.ctx(), jobs.DeliveryFilter{Before: foreign[1]})
+		f.must(err, "list deliveries")
+		if d := page[0]; d.ScreenshotID != "x1" || d.Disposition != jobs.DispositionForeign || d.Error != vendorError || !d.ReceivedAt.Equal(f.now) {
+			f.t.Fatalf("the delivery is %+v", d)
+		}
+		_, err = f.Unapplied(f.ctx(), jobs.DeliveryFilter{Dispositions: []jobs.Disposition{jobs.DispositionApplied}})
+		f.wantErr(err, jobs.ErrInvalid, "list applied deliveries")
 	}},
 	{"applying an empty inbox does nothing", func(f *fixture) {
 		if applied := f.apply(); applied.Read != 0 || applied.More {
