@@ -54,6 +54,23 @@ shotline results BATCH --state failed,timed_out --format xlsx --out rows.xlsx
 # Save all images in folders by host
 shotline download BATCH --dir images --name '{host}/{row}.{ext}'
 `,
+	"explain": `
+# Everything that happened to a job, and what comes next
+shotline explain BATCH-17
+`,
+	"inbox": `
+# Webhooks that changed no job, newest first
+shotline inbox list
+# One of them with its body, and applied again
+shotline inbox show 4711
+shotline inbox replay 4711
+`,
+	"trigger": `
+# Check the way from outside to serve, its secret included
+shotline trigger completed --to https://a.example/webhooks/screenshotcenter
+# The same with a body of your own
+shotline trigger raw webhook.json
+`,
 	"rerun": `
 # The same rows as a new batch
 shotline rerun BATCH

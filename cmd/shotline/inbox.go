@@ -14,6 +14,7 @@ import (
 
 	"shotline/jobs"
 	"shotline/jobs/jobjson"
+	"shotline/jobs/number"
 )
 
 var (
@@ -150,7 +151,7 @@ func inboxShow(c *cli.Context) error {
 				fmt.Fprintf(&s, "  %-12s %s\n", line[0], printable(line[1]))
 			}
 		}
-		fmt.Fprintf(&s, "  %-12s %s\n", "body", plural(len(d.Body), "byte"))
+		fmt.Fprintf(&s, "  %-12s %s\n", "body", number.Of(len(d.Body), "byte"))
 		for line := range strings.Lines(string(d.Body)) {
 			fmt.Fprintf(&s, "%s\n", printable(line))
 		}

@@ -150,9 +150,9 @@ func batchID(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // until repeats a command until its output matches a pattern: until 'pending +3'
-// shotline status B.
+// shotline status B. With ! it waits until the output does not match.
 func until(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
+	if len(args) < 2 {
 		ts.Fatalf("usage: until pattern command [args]")
 	}
 	pattern := regexp.MustCompile("(?m)" + args[0])
@@ -160,7 +160,7 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 	defer cancel()
 	for {
 		err := ts.Exec(plainly(ts, args[1]), args[2:]...)
-		if printed := ts.ReadFile("stdout"); pattern.MatchString(printed) {
+		if printed := ts.ReadFile("stdout"); pattern.MatchString(printed) != neg {
 			return
 		} else if clock.Sleep(ctx, 50*time.Millisecond) != nil {
 			ts.Fatalf("timeout waiting for %q, last output (%v):\n%s", args[0], err, printed)

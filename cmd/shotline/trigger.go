@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"shotline/client/sandbox"
+	"shotline/jobs/number"
 )
 
 const defaultReceiver = "http://127.0.0.1:8080" + WebhookPath
@@ -83,7 +84,7 @@ func trigger(c *cli.Context) error {
 	if err := p.check(); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.App.ErrWriter, "%s to %s, %s\n", about, printable(p.to), plural(len(w.Body), "byte"))
+	fmt.Fprintf(c.App.ErrWriter, "%s to %s, %s\n", about, printable(p.to), number.Of(len(w.Body), "byte"))
 	answer, err := p.post(c.Context, w)
 	if err != nil {
 		return err
