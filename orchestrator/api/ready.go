@@ -44,7 +44,7 @@ func NewReadiness(now func() time.Time, checks ...Check) *Readiness {
 
 // Report is the result of all checks.
 type Report struct {
-	Ready  bool               `json:"ready"`
+	Ready  bool                   `json:"ready"`
 	Checks map[string]CheckResult `json:"checks"`
 }
 
