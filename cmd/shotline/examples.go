@@ -126,6 +126,10 @@ WEBHOOK_SECRET=s3cret shotline sandbox
 # Lose a tenth of the webhooks
 shotline sandbox --fault webhook-drop=0.1
 `,
+	"completion": `
+# Load the completion now; for good, add this line to ~/.bashrc
+source <(shotline completion bash)
+`,
 	"help": `
 shotline help submit
 `,

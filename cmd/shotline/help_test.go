@@ -74,6 +74,7 @@ func TestExamples(t *testing.T) {
 			if strings.HasPrefix(line, "#") {
 				continue
 			}
+			line = strings.TrimSuffix(strings.TrimPrefix(line, "source <("), ")")
 			for command := range strings.SplitSeq(line, " && ") {
 				lines++
 				var args []string

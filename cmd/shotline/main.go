@@ -112,7 +112,7 @@ func newApp(std streams) *cli.App {
 			inGroup("Repair and stop", retryCommand(), rerunCommand(), cancelCommand(), pauseCommand(), resumeCommand(), reconcileCommand()),
 			inGroup("Operate a service", tokenCommand(), callbacksCommand(), inboxCommand(), backupCommand()),
 			inGroup("Try it", demoCommand(), sandboxCommand(), triggerCommand()),
-			inGroup("Help", helpCommand()),
+			inGroup("Help", completionCommand(), helpCommand()),
 		),
 	}
 	for _, command := range app.Commands {

@@ -40,6 +40,8 @@ case "$*" in
 *chromium-browser) printf '#!/bin/sh\necho Chromium 1\n' >"${0%/*}/chromium-browser" && /bin/chmod +x "${0%/*}/chromium-browser" ;;
 esac`
 	const cache = `case $2 in chromium) echo "  Candidate: (none)" ;; *) echo "  Candidate: 1" ;; esac`
+	// These packages check what the command prints.
+	const checkers = "bash zsh fish systemd nginx caddy prometheus"
 	cases := []struct {
 		name   string
 		tools  map[string]string // programs on PATH in addition to apt-get and apt-cache
@@ -48,11 +50,11 @@ esac`
 		output string
 	}{
 		{"as root", map[string]string{"id": "echo 0"}, nil,
-			"redis-server gcc libc6-dev curl jq nodejs python3 strace fonts-dejavu-core chromium-browser", "could not install redis-server"},
+			"redis-server gcc libc6-dev curl jq nodejs python3 strace " + checkers + " fonts-dejavu-core chromium-browser", "could not install redis-server"},
 		{"stub on PATH", map[string]string{"id": "echo 0", "chromium": "echo use snap; exit 1", "redis-server": "", "cc": "", "curl": "", "jq": "", "nodejs": "", "python3": "", "strace": ""}, nil,
 			"fonts-dejavu-core chromium-browser", "missing: chromium"},
 		{"as a user", map[string]string{"id": "echo 1000"}, nil,
-			"", "for p in redis-server gcc libc6-dev curl jq nodejs python3 strace chromium-browser fonts-dejavu-core; do sudo apt-get install"},
+			"", "for p in redis-server gcc libc6-dev curl jq nodejs python3 strace " + checkers + " chromium-browser fonts-dejavu-core; do sudo apt-get install"},
 		{"Debian", map[string]string{"id": "echo 0", "apt-cache": `echo "  Candidate: 1"`, "redis-server": "", "cc": "", "curl": "", "jq": "", "nodejs": "", "python3": "", "strace": ""}, nil,
 			"fonts-dejavu-core chromium chromium-sandbox chromium-browser", "installing chromium-sandbox"},
 		{"Debian as a user", map[string]string{"id": "echo 1000", "apt-cache": `echo "  Candidate: 1"`, "redis-server": "", "cc": "", "curl": "", "jq": "", "nodejs": "", "python3": "", "strace": ""}, nil,
@@ -78,6 +80,11 @@ esac`
 			}
 			program("apt-get", apt)
 			program("apt-cache", cache)
+			if !strings.Contains(c.calls+c.output, checkers) {
+				for _, name := range strings.Fields("bash zsh fish systemd-analyze nginx caddy promtool") {
+					program(name, "")
+				}
+			}
 			for name, script := range c.tools {
 				program(name, script)
 			}
