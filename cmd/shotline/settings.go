@@ -75,9 +75,13 @@ func trimList(c *cli.Context, name string) error {
 }
 
 // fillFlags sets the flags that the command line has not set: first from
-// variables that the parser does not read, then from the file of --config.
+// the files of secrets, then from variables that the parser does not read, then
+// from the file of --config.
 func fillFlags(c *cli.Context) error {
 	if err := trimSettings(c); err != nil {
+		return err
+	}
+	if err := fillSecrets(c); err != nil {
 		return err
 	}
 	for name, variable := range listVariables {
