@@ -100,6 +100,13 @@ shotline reconcile
 # The same for one batch, without waiting for a minute
 shotline reconcile BATCH --older 0s
 `,
+	"init": `
+# Write shotline.yaml with all settings of serve, and set some of them
+shotline init --app-id 12 --db /var/lib/shotline/shotline.db
+# Write the units of systemd for a service, and a virtual host of nginx
+shotline init systemd --out /etc/systemd/system --app-id 12
+shotline init nginx --public-url https://shots.example.com
+`,
 	"token": `
 # A token for a program that only reads
 shotline token dashboard --read-only

@@ -107,14 +107,18 @@ func TestOutIsStandardOutput(t *testing.T) {
 			continue
 		}
 		tried++
-		code, direct, stderr := invoke(t, command.Name, batch)
+		of := batch
+		if command.Name == "init" {
+			of = "prometheus"
+		}
+		code, direct, stderr := invoke(t, command.Name, of)
 		if code != exitOK || direct == "" {
 			t.Fatalf("%s: exit code %d, stderr %q", command.Name, code, stderr)
 		}
-		if code, stdout, stderr := invoke(t, command.Name, batch, "--out", "-"); code != exitOK || stdout != direct {
+		if code, stdout, stderr := invoke(t, command.Name, of, "--out", "-"); code != exitOK || stdout != direct {
 			t.Errorf("%s --out -: exit code %d, stdout %q, stderr %q; want %q", command.Name, code, stdout, stderr, direct)
 		}
-		if code, stdout, stderr := invoke(t, command.Name, batch, "--out", "./-"); code != exitOK || stdout != "" {
+		if code, stdout, stderr := invoke(t, command.Name, of, "--out", "./-"); code != exitOK || stdout != "" {
 			t.Errorf("%s --out ./-: exit code %d, stdout %q, stderr %q", command.Name, code, stdout, stderr)
 		}
 		if text, err := os.ReadFile("-"); err != nil || string(text) != direct {
