@@ -19,7 +19,7 @@ export GOFLAGS := $(strip $(GOFLAGS) -trimpath -tags=urfave_cli_no_docs)
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
-.PHONY: help demo build quick test lint simulate plant torture fuzz bench waiters benchmarks deps clean
+.PHONY: help demo build install quick test lint simulate plant torture fuzz bench waiters benchmarks deps clean
 
 help: ## list the targets
 	@awk -F ' *:.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,21 @@ demo: deps build ## build it and run all parts in one process
 build: ## build .build/shotline
 	@mkdir -p $(BUILD)
 	$(GO) build -ldflags "-s -w -X main.version=$(VERSION)" -o $(BINARY) ./cmd/shotline
+
+# Packages set DESTDIR: it precedes the paths of the files, but is not in their text.
+# The units of systemd are examples: copy them to /etc/systemd/system.
+PREFIX      ?= /usr/local
+INSTALL     ?= install
+INSTALLED    = $(DESTDIR)$(PREFIX)
+COMPLETIONS := cmd/shotline/completions
+install: build ## install the program and its completions in PREFIX=/usr/local
+	$(INSTALL) -d $(INSTALLED)/bin $(INSTALLED)/share/bash-completion/completions $(INSTALLED)/share/zsh/site-functions \
+		$(INSTALLED)/share/fish/vendor_completions.d $(INSTALLED)/share/shotline
+	$(INSTALL) -m 755 $(BINARY) $(INSTALLED)/bin/shotline
+	$(INSTALL) -m 644 $(COMPLETIONS)/bash $(INSTALLED)/share/bash-completion/completions/shotline
+	$(INSTALL) -m 644 $(COMPLETIONS)/zsh $(INSTALLED)/share/zsh/site-functions/_shotline
+	$(INSTALL) -m 644 $(COMPLETIONS)/fish $(INSTALLED)/share/fish/vendor_completions.d/shotline.fish
+	env -i $(BINARY) init systemd --program $(PREFIX)/bin/shotline --out $(INSTALLED)/share/shotline --force
 
 # Without the race detector. Slow tests run a small version of themselves or are
 # skipped. Results are cached: only changed packages are tested again. Tests mostly
