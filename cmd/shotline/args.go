@@ -14,12 +14,14 @@ import (
 //	shotline status B --json
 //	shotline --json status B
 //
-// Arguments after a "--" keep their order.
+// Arguments after a "--" keep their order. With --help, the arguments of a command
+// are left out: the library would take them for commands.
 func reorder(app *cli.App, args []string) ([]string, error) {
 	if len(args) < 2 {
 		return args, nil
 	}
 	var flags, words, literal []string
+	help := false
 	rest := args[1:]
 	for len(rest) > 0 {
 		arg := rest[0]
@@ -33,6 +35,7 @@ func reorder(app *cli.App, args []string) ([]string, error) {
 			continue
 		}
 		flags = append(flags, arg)
+		help = help || arg == "--help" || arg == "-h"
 		name, _, inline := strings.Cut(strings.TrimLeft(arg, "-"), "=")
 		if inline || !takesValue(app, command(app, words), name) {
 			continue
@@ -45,6 +48,9 @@ func reorder(app *cli.App, args []string) ([]string, error) {
 	}
 	if len(words) == 0 {
 		return append(append(args[:1:1], flags...), literal...), nil
+	}
+	if help && command(app, words) != nil {
+		return append(args[:1:1], words[0], "--help"), nil
 	}
 	ordered := append(args[:1:1], words[0])
 	ordered = append(ordered, flags...)
