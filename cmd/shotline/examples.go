@@ -58,6 +58,12 @@ shotline download BATCH --dir images --name '{host}/{row}.{ext}'
 # Everything that happened to a job, and what comes next
 shotline explain BATCH-17
 `,
+	"doctor": `
+# Check all settings, and the way of webhooks from outside
+shotline doctor --public-url https://a.example/webhooks/screenshotcenter
+# Also make one real screenshot
+shotline doctor --live
+`,
 	"inbox": `
 # Webhooks that changed no job, newest first
 shotline inbox list

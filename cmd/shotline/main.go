@@ -110,7 +110,7 @@ func newApp(std streams) *cli.App {
 			inGroup("Watch", statusCommand(), explainCommand(), waitCommand(), listCommand()),
 			inGroup("Get results", summaryCommand(), resultsCommand(), downloadCommand()),
 			inGroup("Repair and stop", retryCommand(), rerunCommand(), cancelCommand(), pauseCommand(), resumeCommand(), reconcileCommand()),
-			inGroup("Operate a service", initCommand(), tokenCommand(), callbacksCommand(), inboxCommand(), backupCommand()),
+			inGroup("Operate a service", initCommand(), doctorCommand(), tokenCommand(), callbacksCommand(), inboxCommand(), backupCommand()),
 			inGroup("Try it", demoCommand(), sandboxCommand(), triggerCommand()),
 			inGroup("Help", completionCommand(), helpCommand()),
 		),
