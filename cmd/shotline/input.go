@@ -268,7 +268,7 @@ func (in *input) notWithin(c *cli.Context) time.Duration {
 // importInput imports the input as a batch. If the input cannot be read to its
 // end, no batch remains.
 func importInput(c *cli.Context, store jobs.Store, in *input) (jobs.Batch, error) {
-	p := newProgress(c.App.ErrWriter)
+	p := newProgress(progressWriter(c))
 	defer p.end()
 	rowLimit, err := maxRows(c)
 	if err != nil {

@@ -3,11 +3,11 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
 
-	"shotline/jobs"
 	"shotline/jobs/number"
 )
 
@@ -40,16 +40,6 @@ func newProgress(w io.Writer) *progress {
 	return &progress{w: w, noun: "row", verb: " ended", began: now, lineAt: now.Add(barAfter)}
 }
 
-// batch shows how many rows of the batch have ended.
-func (p *progress) batch(b jobs.Batch) {
-	ended := b.Counts.Rows - b.Counts.Open()
-	text := number.Grouped(b.Counts.Of(jobs.Done)) + " done"
-	if flawed := b.Counts.Flawed(); flawed > 0 {
-		text += ", " + number.Grouped(flawed) + " without an image"
-	}
-	p.show(ended, b.Counts.Rows, text)
-}
-
 // rows shows how many rows have been read from an input of unknown length.
 func (p *progress) rows(n int) { p.show(int64(n), -1, "rows read") }
 
@@ -58,17 +48,27 @@ func (p *progress) rows(n int) { p.show(int64(n), -1, "rows read") }
 func (p *progress) files(n, total, saved, missing int64) {
 	took := time.Since(p.began)
 	text := fmt.Sprintf("%s saved, %.0f/s", number.Of(saved, "file"), float64(saved-p.savedBefore)/took.Seconds())
-	if missing > 0 {
-		text += fmt.Sprintf(", %s missing", number.Grouped(missing))
-	}
 	p.predicts = true
+	parts := []string{text}
 	if ended := n - p.before; ended > 0 && n < total {
-		text += fmt.Sprintf(", %s left", roundForDisplay(took*time.Duration(total-n)/time.Duration(ended)))
+		parts = append(parts, roundForDisplay(took*time.Duration(total-n)/time.Duration(ended)).String()+" left")
 	}
-	p.show(n, total, text)
+	if missing > 0 {
+		parts = append(parts, number.Grouped(missing)+" missing")
+	}
+	p.show(n, total, parts...)
 }
 
-func (p *progress) show(n, total int64, text string) {
+// barWidth is the width of a bar on a terminal of 80 columns, and percentWidth that
+// of the percentage and of the spaces around it.
+const (
+	barWidth     = 10
+	percentWidth = 9
+)
+
+// show shows that n of total have ended. On a terminal it leaves out the last parts
+// of the text if they do not fit into the line.
+func (p *progress) show(n, total int64, parts ...string) {
 	now := time.Now()
 	if now.Sub(p.began) < barAfter {
 		return
@@ -78,9 +78,12 @@ func (p *progress) show(n, total int64, text string) {
 			return
 		}
 		p.drawn = now
+		columns := out.columns()
+		bar := barWidth * columns / defaultColumns
+		text := fit(parts, columns-bar-percentWidth-len(fmt.Sprintf("(%d/%d)", total, total)))
 		if p.bar == nil {
 			p.bar = progressbar.NewOptions64(total,
-				progressbar.OptionSetWriter(out.w), progressbar.OptionSetWidth(30), progressbar.OptionShowCount(),
+				progressbar.OptionSetWriter(out.w), progressbar.OptionSetWidth(bar), progressbar.OptionShowCount(),
 				progressbar.OptionSetPredictTime(!p.predicts), progressbar.OptionClearOnFinish(),
 				progressbar.OptionSetTheme(progressbar.Theme{Saucer: "█", SaucerPadding: "░", BarStart: "", BarEnd: ""}))
 		}
@@ -91,6 +94,7 @@ func (p *progress) show(n, total int64, text string) {
 		}, func() { _ = p.bar.Clear() })
 		return
 	}
+	text := strings.Join(parts, ", ")
 	line := fmt.Sprintf("%s of %s%s: %s", number.Grouped(n), number.Of(total, p.noun), p.verb, text)
 	if total < 0 {
 		line = fmt.Sprintf("%s %s", number.Grouped(n), text)

@@ -86,7 +86,7 @@ func rerun(c *cli.Context, store jobs.Store) error {
 
 // importAgain makes a new batch of the requests of a batch.
 func importAgain(c *cli.Context, store jobs.Store, old jobs.Batch) (jobs.Batch, error) {
-	p := newProgress(c.App.ErrWriter)
+	p := newProgress(progressWriter(c))
 	defer p.end()
 	limits := orchestrator.Limits{Room: func() error { return roomForWork(c.Context, store, c.String(dbFlag.Name)) }}
 	rows := limits.Guard(jobs.NewRereader(c.Context, store, old.ID))

@@ -23,7 +23,7 @@ func runCommand() *cli.Command {
 		Flags: storeFlags(slices.Concat(inputFlags(), workFlags(), []cli.Flag{
 			batchFlag, againFlag, downloadFlag, fileNameFlag, imageModeFlag,
 			&cli.BoolFlag{Name: "poll", Usage: "poll for results instead of listening for webhooks"},
-			timeoutFlag, jsonFlag,
+			timeoutFlag, noProgressFlag, jsonFlag,
 		})...),
 		Action: runFile,
 	}
@@ -195,9 +195,7 @@ func runBatches(c *cli.Context, w work, in *input, others []string) ([]jobs.Batc
 
 // runToEnd waits until a batch has ended and has a summary.
 func runToEnd(ctx context.Context, c *cli.Context, w work, r *running, id string) (jobs.Batch, error) {
-	p := newProgress(c.App.ErrWriter)
-	b, err := awaitBatch(ctx, w.Store, id, p)
-	p.end()
+	b, err := awaitBatch(ctx, w.Store, id, progressWriter(c))
 	if errors.Is(err, feed.ErrPaused) {
 		return b, fmt.Errorf("%w; its jobs stay queued: fix the cause, then run `shotline resume %s` and `%s`", err, id, continueCommand(c, id))
 	}

@@ -55,3 +55,16 @@ func isTerminalInput(r io.Reader) bool {
 	in, is := r.(*os.File)
 	return is && term.IsTerminal(int(in.Fd()))
 }
+
+// defaultColumns is the width of a terminal that does not tell it.
+const defaultColumns = 80
+
+// columns returns the width of the terminal.
+func (s *screen) columns() int {
+	if file, is := s.w.(*os.File); is {
+		if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 0 {
+			return width
+		}
+	}
+	return defaultColumns
+}

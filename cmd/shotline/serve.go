@@ -8,6 +8,9 @@ import (
 	"net/url"
 
 	"github.com/urfave/cli/v2"
+
+	"shotline/jobs"
+	"shotline/jobs/finding"
 )
 
 func serveCommand() *cli.Command {
@@ -77,7 +80,11 @@ func serve(c *cli.Context, log *slog.Logger) error {
 	if len(w.WebhookSecrets) == 0 {
 		log.Warn("webhooks are not verified: anybody who can reach the address can close jobs")
 	}
+	showing, stopShowing := context.WithCancel(ctx)
+	shown := onStateSignal(showing, func() { logState(showing, w.Store, log) })
 	err = waitForEnd(ctx, r)
+	stopShowing()
+	shown()
 	log.Info("stopping")
 	r.stop()
 	log.Info("stopped")
@@ -96,4 +103,24 @@ func waitForEnd(ctx context.Context, r *running) error {
 		}
 		return err
 	}
+}
+
+// logState logs what is under way, and what holds the work.
+func logState(ctx context.Context, store jobs.Store, log *slog.Logger) {
+	out, err := store.Outstanding(ctx)
+	if err != nil {
+		log.Error("read the state", "error", err)
+		return
+	}
+	found, err := finding.OfWorkers(ctx, store, clock.Now())
+	if err != nil {
+		log.Error("read the state", "error", err)
+		return
+	}
+	held := make([]string, len(found))
+	for i, f := range found {
+		held[i] = f.Text
+	}
+	log.Info("state", "unfinished_batches", len(out.Unfinished), "queued", out.Queued, "paused", out.Paused, "submitting", out.Submitting,
+		"in_doubt", out.InDoubt, "pending", out.Pending, "held_by", held)
 }

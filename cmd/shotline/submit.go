@@ -20,8 +20,9 @@ import (
 )
 
 var (
-	waitFlag    = &cli.BoolFlag{Name: "wait", Usage: "wait until every row has ended"}
-	timeoutFlag = &cli.DurationFlag{Name: "timeout", Usage: "give up waiting after this `DURATION` (exit code 4)", DefaultText: "none"}
+	waitFlag       = &cli.BoolFlag{Name: "wait", Usage: "wait until every row has ended"}
+	noProgressFlag = &cli.BoolFlag{Name: "quiet", Usage: "show no progress"}
+	timeoutFlag    = &cli.DurationFlag{Name: "timeout", Usage: "give up waiting after this `DURATION` (exit code 4)", DefaultText: "none"}
 )
 
 func submitCommand() *cli.Command {
@@ -29,7 +30,7 @@ func submitCommand() *cli.Command {
 		Name:      "submit",
 		Usage:     "store a list of URLs in the database; a running serve does the work",
 		ArgsUsage: "FILE…|-|URL…",
-		Flags: storeFlags(append(inputFlags(), appIDFlag, waitFlag, timeoutFlag, jsonFlag,
+		Flags: storeFlags(append(inputFlags(), appIDFlag, waitFlag, timeoutFlag, noProgressFlag, jsonFlag,
 			intoFlag, byFlag, againFlag, apiKeyFlag, baseURLFlag, jobTimeoutFlag, requestTimeoutFlag)...),
 		Action: submit,
 	}
@@ -125,9 +126,7 @@ func waitForBatch(c *cli.Context, store jobs.Store, id string) error {
 	if err := printIdleNote(c, store, id); err != nil {
 		return err
 	}
-	p := newProgress(c.App.ErrWriter)
-	b, err := awaitBatch(ctx, store, id, p)
-	p.end()
+	b, err := awaitBatch(ctx, store, id, progressWriter(c))
 	if printErr := printBatch(c.App.Writer, b, batchDetails{}, c.Bool(jsonFlag.Name)); printErr != nil {
 		return printErr
 	}
@@ -186,11 +185,31 @@ func roundForDisplay(d time.Duration) time.Duration {
 	return d.Round(time.Second)
 }
 
-// awaitBatch waits for the end of a batch. If the wait ends early, the error has
+// progressWriter returns where progress is shown.
+func progressWriter(c *cli.Context) io.Writer {
+	if c.Bool(noProgressFlag.Name) {
+		return io.Discard
+	}
+	return c.App.ErrWriter
+}
+
+// watchBatch shows the progress of a batch until it has ended, and its state at each
+// SIGUSR1.
+func watchBatch(ctx context.Context, store jobs.Store, id string, w io.Writer) (jobs.Batch, error) {
+	p := &batchProgress{progress: newProgress(w), store: store}
+	defer p.end()
+	watching, stop := context.WithCancel(ctx)
+	defer p.watch(watching, id)()
+	defer onStateSignal(watching, p.print)()
+	defer stop()
+	return feed.New(ctx, store).WatchBatch(ctx, id, p.batch)
+}
+
+// awaitBatch waits for the end of a batch and shows its progress. If the wait ends early, the error has
 // the exit code for it.
-func awaitBatch(ctx context.Context, store jobs.Store, id string, p *progress) (jobs.Batch, error) {
+func awaitBatch(ctx context.Context, store jobs.Store, id string, w io.Writer) (jobs.Batch, error) {
 	began := time.Now()
-	b, err := feed.New(ctx, store).WatchBatch(ctx, id, p.batch)
+	b, err := watchBatch(ctx, store, id, w)
 	switch {
 	case err == nil:
 		return b, nil

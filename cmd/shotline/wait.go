@@ -14,7 +14,7 @@ func waitCommand() *cli.Command {
 		Name:      "wait",
 		Usage:     "wait until a batch or a job has ended; the exit code gives the result",
 		ArgsUsage: "BATCH|JOB",
-		Flags:     storeFlags(timeoutFlag, jsonFlag),
+		Flags:     storeFlags(timeoutFlag, noProgressFlag, jsonFlag),
 		Action: func(c *cli.Context) error {
 			arg, err := oneArgument(c, "a batch or job id")
 			if err != nil {
