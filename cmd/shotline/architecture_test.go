@@ -26,6 +26,8 @@ var mayImport = map[string][]string{
 	"receiver/listener":     {},
 	"jobs/artifact":         {"client/pageurl", "jobs"},
 	"jobs/weburl":           {"client/excerpt"},
+	"jobs/compare":          {"jobs", "jobs/summary"},
+	"jobs/picture":          {},
 	"jobs/csvfile":          {"client/excerpt", "client/parameter", "jobs", "jobs/number", "jobs/resultcolumn", "jobs/weburl"},
 	"jobs/input":            {"client/excerpt", "client/parameter", "jobs", "jobs/csvfile", "jobs/jobjson", "jobs/number", "jobs/weburl"},
 	"jobs/jobjson":          {"jobs"},
