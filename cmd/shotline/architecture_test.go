@@ -26,7 +26,7 @@ var mayImport = map[string][]string{
 	"receiver/listener":     {},
 	"jobs/artifact":         {"client/pageurl", "jobs"},
 	"jobs/weburl":           {"client/excerpt"},
-	"jobs/compare":          {"jobs", "jobs/summary"},
+	"jobs/compare":          {"jobs", "jobs/number", "jobs/summary"},
 	"jobs/picture":          {},
 	"jobs/csvfile":          {"client/excerpt", "client/parameter", "jobs", "jobs/number", "jobs/resultcolumn", "jobs/weburl"},
 	"jobs/input":            {"client/excerpt", "client/parameter", "jobs", "jobs/csvfile", "jobs/jobjson", "jobs/number", "jobs/weburl"},

@@ -77,6 +77,13 @@ shotline trigger completed --to https://a.example/webhooks/screenshotcenter
 # The same with a body of your own
 shotline trigger raw webhook.json
 `,
+	"compare": `
+# What changed between two batches of the same list
+shotline compare BATCH1 BATCH2
+# From cron: submit again, and see which pages look different
+shotline rerun --latest nightly --wait
+shotline compare --latest nightly --pictures --format html --out changes.html
+`,
 	"rerun": `
 # The same rows as a new batch
 shotline rerun BATCH

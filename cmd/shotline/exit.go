@@ -13,7 +13,7 @@ const (
 	exitOK     = 0 // success
 	exitFailed = 1 // could not run: network, database, vendor key
 	exitUsage  = 2 // bad usage or input
-	exitFlawed = 3 // finished, but rows failed, timed out, were canceled or rejected
+	exitFlawed = 3 // finished, but rows failed, timed out, were canceled or rejected, or compared batches differ
 	exitGaveUp = 4 // gave up waiting
 )
 

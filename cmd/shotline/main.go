@@ -108,7 +108,7 @@ func newApp(std streams) *cli.App {
 		Commands: slices.Concat(
 			inGroup("Submit and work", submitCommand(), serveCommand(), runCommand()),
 			inGroup("Watch", statusCommand(), explainCommand(), waitCommand(), listCommand()),
-			inGroup("Get results", summaryCommand(), resultsCommand(), downloadCommand()),
+			inGroup("Get results", summaryCommand(), resultsCommand(), downloadCommand(), compareCommand()),
 			inGroup("Repair and stop", retryCommand(), rerunCommand(), cancelCommand(), pauseCommand(), resumeCommand(), reconcileCommand()),
 			inGroup("Operate a service", initCommand(), doctorCommand(), tokenCommand(), callbacksCommand(), inboxCommand(), backupCommand()),
 			inGroup("Try it", demoCommand(), sandboxCommand(), triggerCommand()),

@@ -102,8 +102,9 @@ func checkInt(text string) error {
 
 // floatFlagValues describes the values of flags that take a fraction.
 var floatFlagValues = map[string]string{
-	rateFlag.Name:    "number of creates per second, such as 5 or 0.5",
-	balanceFlag.Name: "number of credits, such as 1000",
+	thresholdFlag.Name: "percentage, such as 0.1",
+	rateFlag.Name:      "number of creates per second, such as 5 or 0.5",
+	balanceFlag.Name:   "number of credits, such as 1000",
 }
 
 func checkFloat(text, want string) error {

@@ -96,8 +96,8 @@ func (f sheetFolder) write(name string, content func(io.Writer) error) error {
 	return wholefile.Write(filepath.Join(f.path, name), f.mode, content)
 }
 
-// sheetFileName matches the names of the files of sheets.
-var sheetFileName = regexp.MustCompile(`^[a-z2-7]{8}-(rows|text)-[0-9]+\.js$`)
+// sheetFileName matches the names of the files of sheets and comparisons.
+var sheetFileName = regexp.MustCompile(`^[a-z2-7]{8}-((rows|text)-[0-9]+\.js|page-[0-9]+\.html|([ab][0-9]+|[0-9]+-[0-9]+-difference)\.[a-z]+)$`)
 
 // remove removes the files of this sheet, or those of all others. It also removes
 // the folder if it is empty then.

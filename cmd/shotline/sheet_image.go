@@ -159,16 +159,19 @@ func (i *sheetImages) isOriginal(address string) bool {
 	return err == nil && path.Dir(address) != fetched
 }
 
-func (i *sheetImages) relative(path string) (string, error) {
-	page, err := filepath.Abs(filepath.Dir(i.page))
+func (i *sheetImages) relative(path string) (string, error) { return relativeTo(i.page, path) }
+
+// relativeTo returns the address of a file in a page.
+func relativeTo(page, file string) (string, error) {
+	folder, err := filepath.Abs(filepath.Dir(page))
 	if err != nil {
 		return "", err
 	}
-	if path, err = filepath.Abs(path); err != nil {
+	if file, err = filepath.Abs(file); err != nil {
 		return "", err
 	}
-	path, err = filepath.Rel(page, path)
-	return filepath.ToSlash(path), err
+	file, err = filepath.Rel(folder, file)
+	return filepath.ToSlash(file), err
 }
 
 func isFile(path string) bool {
@@ -273,35 +276,47 @@ func (i *sheetImages) fetch(ctx context.Context, j jobs.Job) error {
 	})
 }
 
-// fetchImage downloads the image of a job. It retries like the client's output
-// policy: a large batch is likely to reach the rate limit, and the image of a job
-// that has just ended might not be ready.
+// fetchImage downloads the image of a job.
 func fetchImage(ctx context.Context, vendor *client.Client, j jobs.Job) ([]byte, error) {
-	policy := client.OutputRetryPolicy(rand.Float64)
-	for attempt := 1; ; attempt++ {
-		image, err := readImage(ctx, vendor, j.ScreenshotID)
-		if err == nil {
-			return image, nil
-		}
-		if errors.Is(err, client.ErrNotReady) && clock.Now().Sub(j.ClosedAt) > client.OutputGrace {
-			return nil, err
-		}
-		delay, again := policy.Next(err, attempt)
-		if !again || clock.Sleep(ctx, min(delay, time.Minute)) != nil {
-			return nil, err
-		}
-	}
+	return fetchOutput(ctx, j, func() (*client.Download, error) {
+		return vendor.Thumbnail(ctx, j.ScreenshotID, client.ThumbnailOptions{Format: "png", Width: sheetWidth})
+	})
 }
 
-func readImage(ctx context.Context, vendor *client.Client, screenshot string) ([]byte, error) {
-	download, err := vendor.Thumbnail(ctx, screenshot, client.ThumbnailOptions{Format: "png", Width: sheetWidth})
+// fetchOutput downloads an output of a job into memory.
+func fetchOutput(ctx context.Context, j jobs.Job, open func() (*client.Download, error)) ([]byte, error) {
+	return callVendor(ctx, j, func() ([]byte, error) { return readOutput(open) })
+}
+
+func readOutput(open func() (*client.Download, error)) ([]byte, error) {
+	download, err := open()
 	if err != nil {
 		return nil, err
 	}
 	defer download.Body.Close()
-	image, err := io.ReadAll(io.LimitReader(download.Body, maxImageBytes+1))
-	if err == nil && len(image) > maxImageBytes {
-		err = fmt.Errorf("image is larger than %d MiB", maxImageBytes>>20)
+	output, err := io.ReadAll(io.LimitReader(download.Body, maxImageBytes+1))
+	if err == nil && len(output) > maxImageBytes {
+		err = fmt.Errorf("it is larger than %d MiB", maxImageBytes>>20)
 	}
-	return image, err
+	return output, err
+}
+
+// callVendor queries the vendor about a job. It retries like the client's output
+// policy: a large batch is likely to reach the rate limit, and the image of a job
+// that has just ended might not be ready.
+func callVendor[T any](ctx context.Context, j jobs.Job, call func() (T, error)) (T, error) {
+	policy := client.OutputRetryPolicy(rand.Float64)
+	for attempt := 1; ; attempt++ {
+		answer, err := call()
+		if err == nil {
+			return answer, nil
+		}
+		if errors.Is(err, client.ErrNotReady) && clock.Now().Sub(j.ClosedAt) > client.OutputGrace {
+			return answer, err
+		}
+		delay, again := policy.Next(err, attempt)
+		if !again || clock.Sleep(ctx, min(delay, time.Minute)) != nil {
+			return answer, err
+		}
+	}
 }

@@ -113,11 +113,15 @@ func newRecordedImages(ctx context.Context, store jobs.Store, batch string) *rec
 func (r *recordedImages) find(j jobs.Job) (string, error) {
 	row := j.ID.Row
 	if row <= r.after || row > r.last {
-		files, err := r.filesOf(row-1, row-1+recordedPage)
+		n := int64(1)
+		if row > r.last && row <= r.last+recordedPage {
+			n = recordedPage // the rows are asked for in their order
+		}
+		files, err := r.filesOf(row-1, row-1+n)
 		if err != nil {
 			return "", err
 		}
-		r.after, r.last, r.page = row-1, row-1+recordedPage, map[int64]jobs.File{}
+		r.after, r.last, r.page = row-1, row-1+n, map[int64]jobs.File{}
 		for _, f := range files {
 			if f.Output == jobs.OutputImage && f.Shot == 1 && f.State == jobs.FileSaved {
 				r.page[f.Job.Row] = f

@@ -249,7 +249,7 @@ func TestPageInsteadOfImage(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer vendor.CloseIdleConnections()
-	image, err := readImage(t.Context(), vendor, "1")
+	image, err := readOutput(func() (*client.Download, error) { return vendor.Thumbnail(t.Context(), "1", client.ThumbnailOptions{}) })
 	if len(image) > 0 || err == nil || !strings.Contains(err.Error(), "Sign in") {
 		t.Errorf("got %q, %v", image, err)
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"shotline/jobs"
+	"shotline/jobs/number"
 	"shotline/jobs/summary"
 )
 
@@ -111,7 +112,7 @@ func (p htmlPage) view() pageView {
 	}
 	for i, b := range []jobs.Batch{p.A, p.B} {
 		name := []string{"before", "after"}[i]
-		v.Batches = append(v.Batches, fmt.Sprintf("%s: batch %s · %s · %s", name, b.ID, summary.Counted(b.Counts.Rows, "row"), summary.Moment(b.CreatedAt)))
+		v.Batches = append(v.Batches, fmt.Sprintf("%s: batch %s · %s · %s", name, b.ID, number.Of(b.Counts.Rows, "row"), summary.Moment(b.CreatedAt)))
 	}
 	add := func(name string, n int64) { v.Figures = append(v.Figures, pageFigure{name, summary.Grouped(n)}) }
 	add("same", p.Counts.Same)

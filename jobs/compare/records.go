@@ -134,7 +134,7 @@ func WriteCSV(ctx context.Context, w io.Writer, r *Report) error {
 		for i, k := range record.Kinds {
 			kinds[i] = string(k)
 		}
-		cells := []string{strings.Join(kinds, " "), record.URL, "", number(record.Pixels), record.Difference, record.NotCompared}
+		cells := []string{strings.Join(kinds, " "), record.URL, "", decimal(record.Pixels), record.Difference, record.NotCompared}
 		if record.Share != nil {
 			cells[2] = strconv.FormatFloat(*record.Share, 'g', -1, 64)
 		}
@@ -159,13 +159,13 @@ func (s *sideRecord) cells() []string {
 		cost = strconv.FormatFloat(*s.Cost, 'f', -1, 64)
 	}
 	return []string{
-		s.JobID.String(), number(s.Row), number(int64(s.Line)), string(s.State), s.Error, cost, s.ScreenshotID, s.FinalURL, s.Title,
-		number(int64(s.Width)), number(int64(s.Height)), s.Image,
+		s.JobID.String(), decimal(s.Row), decimal(int64(s.Line)), string(s.State), s.Error, cost, s.ScreenshotID, s.FinalURL, s.Title,
+		decimal(int64(s.Width)), decimal(int64(s.Height)), s.Image,
 	}
 }
 
-// number formats a number. Zero is empty.
-func number(n int64) string {
+// decimal formats a number. Zero is empty.
+func decimal(n int64) string {
 	if n == 0 {
 		return ""
 	}

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"shotline/jobs"
+	"shotline/jobs/number"
 	"shotline/jobs/summary"
 )
 
@@ -34,7 +35,7 @@ func WriteText(ctx context.Context, w io.Writer, r *Report) error {
 		name string
 		jobs.Batch
 	}{{"A", r.A}, {"B", r.B}} {
-		facts := []string{"batch " + side.ID, summary.Counted(side.Counts.Rows, "row")}
+		facts := []string{"batch " + side.ID, number.Of(side.Counts.Rows, "row")}
 		if side.Source != "" {
 			facts[1] += " from " + summary.PlainLine(side.Source, 30)
 		}
@@ -90,7 +91,7 @@ func (r *Report) Notes() (notes []string) {
 		if n == 1 {
 			are = "is"
 		}
-		notes = append(notes, fmt.Sprintf("%s %s not compared, because they show another row's result.", summary.Counted(n, "duplicate"), are))
+		notes = append(notes, fmt.Sprintf("%s %s not compared, because they show another row's result.", number.Of(n, "duplicate"), are))
 	}
 	return notes
 }

@@ -28,9 +28,6 @@ func PageAddress(text string) (string, bool) {
 	return u.String(), true
 }
 
-// Counted formats a number with a noun: "1 row", "2 rows".
-func Counted(n int64, noun string) string { return counted(n, noun) }
-
 // Moment formats a time for people.
 func Moment(t time.Time) string { return moment(t) }
 
