@@ -27,6 +27,9 @@ func (b *builder) state() {
 		text = j.Error
 	}
 	b.present.Text = because(stateText(b.Job.State), text)
+	if len(b.next) > 0 && !b.worked() {
+		b.present.Text += "; no serve is running to do what comes next"
+	}
 }
 
 // queued says what a queued job waits for.
@@ -73,9 +76,6 @@ func (b *builder) pending() string {
 	text := "waits for the result of screenshot " + b.Job.ScreenshotID
 	if slices.ContainsFunc(b.workers, func(w jobs.Worker) bool { return w.Receives && w.WorksOn(b.Job.ID.Batch) }) {
 		text = "waits for the webhook of screenshot " + b.Job.ScreenshotID
-	}
-	if !b.worked() {
-		text += "; no serve is running"
 	}
 	b.expect(b.Job.Deadline, "its deadline, at which the vendor is queried at the latest")
 	return text

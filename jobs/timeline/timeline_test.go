@@ -221,7 +221,7 @@ func TestRetriedAndCorrectedJob(t *testing.T) {
 		"+32 delivery webhook screenshot.failed about screenshot s2: applied", "+32 event failed by webhook",
 		"+33 delivery webhook screenshot.done about screenshot s2: contradicts the known result"}
 	conflict := "+33 conflict screenshot s2 was reported both as done and as failed; failed came first"
-	r.want(id, append(first[:len(first):len(first)], conflict, "+33 now failed", "+33 next the vendor is queried which result is true")...)
+	r.want(id, append(first[:len(first):len(first)], conflict, "+33 now failed; no serve is running to do what comes next", "+33 next the vendor is queried which result is true")...)
 	r.later(1)
 	r.observe(jobs.ByPoll, 2, "s2", jobs.OutcomeDone)
 	r.want(id, append(first, conflict+"; the vendor says done", "+34 event corrected: done by the vendor's answer to a query", "+34 now done: its image is screenshot s2")...)
@@ -251,6 +251,7 @@ func TestCallbacksAndFiles(t *testing.T) {
 	r.must(r.OrderDownload(ctx, jobs.DownloadOrder{Batch: "b1", Folder: folder}, r.now))
 	r.send()
 	r.later(1)
+	r.serve()
 	r.observe(jobs.ByCreate, 1, "s1", jobs.OutcomeDone)
 	_, _, err := r.WantFiles(ctx, r.now, 10)
 	r.must(err)
