@@ -50,6 +50,9 @@ type Inbox interface {
 	// screenshot was adopted in the meantime are no longer held and are skipped. It
 	// returns the number of deliveries that became foreign.
 	Disown(ctx context.Context, screenshots []string, at time.Time) (int, error)
+	// AddRefusals records webhooks that were not accepted. Only the newest MaxRefusals
+	// are kept.
+	AddRefusals(ctx context.Context, refusals []Refusal) error
 	// Deliveries returns a page of the inbox after a place, oldest first, each with
 	// its disposition. Deliveries after the cursor are not applied yet.
 	Deliveries(ctx context.Context, after int64, limit int) (page []KeptDelivery, cursor int64, err error)

@@ -447,6 +447,8 @@ type Reader interface {
 	// without their bodies. It returns ErrInvalid if the filter has another
 	// disposition.
 	Unapplied(ctx context.Context, f DeliveryFilter) ([]KeptDelivery, error)
+	// Refusals lists the webhooks that were not accepted, newest first.
+	Refusals(ctx context.Context) ([]Refusal, error)
 	// Workers lists workers that were alive at since or later.
 	Workers(ctx context.Context, since time.Time) ([]Worker, error)
 	// Totals sums over all batches. Its cost grows with the number of batches,

@@ -155,6 +155,8 @@ func callReaders(t *testing.T, s *Store, batch string) {
 	_, _, err = s.Deliveries(ctx, 0, 10)
 	must(t, err)
 	done(s.Delivery(ctx, 1))
+	must(t, s.AddRefusals(ctx, []jobs.Refusal{{At: noon}}))
+	done(s.Refusals(ctx))
 	done(s.Unapplied(ctx, jobs.DeliveryFilter{}))
 	done(s.OpenCursor(ctx, "target", noon))
 	done(s.Cursors(ctx))

@@ -56,6 +56,7 @@ var groups = []struct {
 	{"observe", observeTests},
 	{"audit", auditTests},
 	{"inbox", inboxTests},
+	{"refusals", refusalTests},
 	{"held", heldTests},
 	{"close", closeTests},
 	{"transitions", transitionTests()},

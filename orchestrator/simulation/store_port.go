@@ -56,6 +56,11 @@ func (s storePort) RemoveImport(ctx context.Context, batch string) error {
 	return s.Store.RemoveImport(ctx, batch)
 }
 
+func (s storePort) AddRefusals(ctx context.Context, refusals []jobs.Refusal) error {
+	defer s.write(ctx, "%d refusals", len(refusals))()
+	return s.Store.AddRefusals(ctx, refusals)
+}
+
 func (s storePort) Lease(ctx context.Context, batch, owner string, n int, at, expiry time.Time) ([]jobs.Lease, error) {
 	defer s.write(ctx, "lease of %s", batch)()
 	return s.Store.Lease(ctx, batch, owner, n, at, expiry)
