@@ -65,6 +65,7 @@ type Receiver struct {
 	budget    *budget
 	deadlines deadlines
 	reports   *reports
+	refusals  refusals
 }
 
 // New returns the handler for the webhook path. It returns an error if the inbox
@@ -122,7 +123,9 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 func (r *Receiver) done(w http.ResponseWriter, req *http.Request, began time.Time, result Result, err error) {
 	r.reports.count(result)
 	if err != nil {
-		r.reports.log(req.Context(), r.cfg.Now(), result, req.RemoteAddr, err)
+		now := r.cfg.Now()
+		r.reports.log(req.Context(), now, result, req.RemoteAddr, err)
+		r.refusals.add(req, now, result, err)
 	}
 	result.respond(w, err)
 	if r.cfg.Observe != nil {

@@ -35,7 +35,8 @@ type Engine struct {
 	files        *download.Worker
 	webhooks     *receiver.Receiver // nil if the engine takes no webhooks
 	calls        *gate
-	refusals     refusals
+	refused      refusedCounts
+	refusals     refusalLoop
 
 	mu      sync.Mutex // serializes Start and Stop
 	stopped bool
@@ -100,7 +101,7 @@ func (e *Engine) join(ctx context.Context) (err error) {
 		Store: e.store, Vendor: e.client, Queue: e.queue, Clock: clock, Logger: c.Logger, Observer: c.FileObserver, Room: c.FileRoom,
 	})
 	e.queue.HandleFiles(e.files)
-	if e.webhooks, err = c.newReceiver(e.orchestrator, &e.refusals); err != nil {
+	if e.webhooks, err = c.newReceiver(e.orchestrator, &e.refused); err != nil {
 		return err
 	}
 	if c.Callbacks == nil {
@@ -141,6 +142,9 @@ func (e *Engine) Start() error {
 	}
 	e.orchestrator.Start()
 	e.files.Start()
+	if e.webhooks != nil {
+		e.refusals.start(e.webhooks, e.store)
+	}
 	if e.callbacks != nil {
 		e.callbacks.Start()
 	}
@@ -194,6 +198,7 @@ func (e *Engine) close() error {
 		e.orchestrator.Stop()
 	}
 	e.calls.wait()
+	e.refusals.stop()
 	if e.store != nil && e.cfg.Store == nil {
 		errs = append(errs, e.store.Close())
 	}

@@ -24,11 +24,11 @@ func (e *Engine) troubles(ctx context.Context) (list []jobs.Trouble) {
 			list = append(list, jobs.Trouble{Kind: jobs.TroubleDisk, Text: err.Error()})
 		}
 	}
-	return append(list, e.refusals.list()...)
+	return append(list, e.refused.list()...)
 }
 
-// refusals count the webhooks that were refused since the last good one.
-type refusals struct {
+// refusedCounts count the webhooks that were refused since the last good one.
+type refusedCounts struct {
 	mu         sync.Mutex
 	signatures jobs.Trouble
 	paths      jobs.Trouble
@@ -36,7 +36,7 @@ type refusals struct {
 
 // observing returns an observer of webhooks that counts them and then calls next,
 // which can be nil.
-func (r *refusals) observing(next func(result string, took time.Duration)) func(result string, took time.Duration) {
+func (r *refusedCounts) observing(next func(result string, took time.Duration)) func(result string, took time.Duration) {
 	return func(result string, took time.Duration) {
 		switch receiver.Result(result) {
 		case receiver.Accepted:
@@ -52,13 +52,13 @@ func (r *refusals) observing(next func(result string, took time.Duration)) func(
 	}
 }
 
-func (r *refusals) clear() {
+func (r *refusedCounts) clear() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.signatures, r.paths = jobs.Trouble{}, jobs.Trouble{}
 }
 
-func (r *refusals) count(t *jobs.Trouble, kind jobs.TroubleKind) {
+func (r *refusedCounts) count(t *jobs.Trouble, kind jobs.TroubleKind) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if t.Count == 0 {
@@ -67,7 +67,7 @@ func (r *refusals) count(t *jobs.Trouble, kind jobs.TroubleKind) {
 	t.Count++
 }
 
-func (r *refusals) list() (list []jobs.Trouble) {
+func (r *refusedCounts) list() (list []jobs.Trouble) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, t := range []jobs.Trouble{r.signatures, r.paths} {

@@ -32,7 +32,7 @@ func (e *Engine) MisdirectedWebhooks() http.Handler {
 }
 
 // newReceiver returns the handler of webhooks, or nil if the engine takes none.
-func (c Config) newReceiver(inbox receiver.Inbox, refused *refusals) (*receiver.Receiver, error) {
+func (c Config) newReceiver(inbox receiver.Inbox, refused *refusedCounts) (*receiver.Receiver, error) {
 	if !c.ReceivesWebhooks() {
 		return nil, nil
 	}
