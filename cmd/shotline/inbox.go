@@ -15,10 +15,12 @@ import (
 	"shotline/jobs"
 	"shotline/jobs/jobjson"
 	"shotline/jobs/number"
+	"shotline/jobs/summary"
 )
 
 var (
 	inboxStateFlag  = &cli.StringSliceFlag{Name: "state", Usage: "only webhooks in this `STATE`: held, foreign, noted or aside (repeatable, or comma-separated)"}
+	refusedFlag     = &cli.BoolFlag{Name: "refused", Usage: "list the newest 200 webhooks that were not accepted, instead"}
 	beforePlaceFlag = &cli.IntFlag{Name: "before", Usage: "continue before this `PLACE`"}
 )
 
@@ -30,13 +32,14 @@ func inboxCommand() *cli.Command {
 		Name:  "inbox",
 		Usage: "list the webhooks that changed no job, show one, or apply it again",
 		Description: "inbox list           lists those that are held, foreign, noted or set aside, newest first\n" +
+			"inbox list --refused lists those that were not accepted\n" +
 			"inbox show PLACE     prints everything about a webhook, with its body\n" +
 			"inbox replay PLACE…  applies webhooks again",
 		ArgsUsage: "list | show PLACE | replay PLACE…",
-		Flags:     storeFlags(inboxStateFlag, limitFlag, allFlag, beforePlaceFlag, jsonFlag),
+		Flags:     storeFlags(inboxStateFlag, refusedFlag, limitFlag, allFlag, beforePlaceFlag, jsonFlag),
 		Action: func(c *cli.Context) error {
 			word := c.Args().First()
-			for _, flag := range []string{inboxStateFlag.Name, limitFlag.Name, allFlag.Name, beforePlaceFlag.Name} {
+			for _, flag := range []string{inboxStateFlag.Name, refusedFlag.Name, limitFlag.Name, allFlag.Name, beforePlaceFlag.Name} {
 				if word != "list" && c.IsSet(flag) {
 					return badUsage("--%s is for inbox list", flag)
 				}
@@ -61,6 +64,9 @@ func inboxList(c *cli.Context) error {
 	maxItems, err := listLimit(c)
 	if err != nil {
 		return err
+	}
+	if c.Bool(refusedFlag.Name) {
+		return inboxRefused(c, maxItems)
 	}
 	filter := jobs.DeliveryFilter{Before: int64(c.Int(beforePlaceFlag.Name))}
 	if c.IsSet(beforePlaceFlag.Name) && filter.Before <= 0 {
@@ -97,6 +103,44 @@ func inboxList(c *cli.Context) error {
 			next: func(last jobs.KeptDelivery) string { return fmt.Sprintf("--before %d", last.Seq) },
 		}.print(c, maxItems)
 	})
+}
+
+// inboxRefused lists the webhooks that were not accepted.
+func inboxRefused(c *cli.Context, maxItems int) error {
+	if c.IsSet(inboxStateFlag.Name) || c.IsSet(beforePlaceFlag.Name) {
+		return badUsage("--%s excludes --%s and --%s", refusedFlag.Name, inboxStateFlag.Name, beforePlaceFlag.Name)
+	}
+	return withStore(c, func(store jobs.Store) error {
+		found, err := store.Refusals(c.Context)
+		if err != nil {
+			return err
+		}
+		return list[jobs.Refusal]{
+			noun:   "webhooks",
+			header: "TIME\tSTATUS\tPATH\tREASON\tHEADERS",
+			line: func(r jobs.Refusal) string {
+				reason := summary.PlainLine(r.Reason, 40)
+				if r.More > 0 {
+					reason += fmt.Sprintf(" (and %d more)", r.More)
+				}
+				return fmt.Sprintf("%s\t%d\t%s\t%s\t%s", r.At.Local().Format(time.DateTime), r.Status, printable(r.Path), reason, printable(ownHeaders(r.Headers)))
+			},
+			json: func(r jobs.Refusal) any { return jobjson.FromRefusal(r) },
+			page: func(limit int) (page []jobs.Refusal, more bool, err error) {
+				page, found = found[:min(limit, len(found))], found[min(limit, len(found)):]
+				return page, len(found) > 0, nil
+			},
+			next: func(jobs.Refusal) string { return "--all" },
+		}.print(c, maxItems)
+	})
+}
+
+// ownHeaders returns the names of headers that not every client sends.
+func ownHeaders(names []string) string {
+	own := slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		return slices.Contains([]string{"Accept", "Accept-Encoding", "Connection", "Content-Length", "Content-Type", "User-Agent"}, name)
+	})
+	return strings.Join(own, " ")
 }
 
 // places parses the places after the first argument.

@@ -43,6 +43,7 @@ func newContract(version string) huma.Config {
 				{Name: "batches", Description: "Jobs that are created together and summarized together."},
 				{Name: "events", Description: "The durable log of events."},
 				{Name: "callbacks", Description: "Signed POSTs of events to your own programs."},
+				{Name: "inbox", Description: "Webhooks of the vendor."},
 				{Name: "operations", Description: "Health, metrics and this contract."},
 			},
 		},

@@ -90,7 +90,7 @@ func TestResponsesFollowTheContract(t *testing.T) {
 	b := r.do("POST", "/v1/batches", batch, "Idempotency-Key", "k2").want(202)["batch_id"].(string)
 	r.do("POST", "/v1/batches", batch, "Idempotency-Key", "k2").want(200)
 	for _, path := range []string{"/v1/jobs?limit=1", "/v1/jobs/" + id, "/v1/jobs/" + id + "/timeline", "/v1/batches", "/v1/batches/" + b, "/v1/batches/" + b + "/summary",
-		"/v1/callbacks", "/healthz", "/readyz", "/openapi.json"} {
+		"/v1/callbacks", "/v1/inbox/refused", "/healthz", "/readyz", "/openapi.json"} {
 		r.do("GET", path, nil).want(200)
 	}
 	for _, path := range []string{"/v1/batches/" + b + "/summary?format=csv", "/v1/batches/" + b + "/summary?format=html",

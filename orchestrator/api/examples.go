@@ -129,9 +129,13 @@ func answerExamples() map[string]map[int]any {
 	}
 	ok := CheckResult{OK: true}
 	return map[string]map[int]any{
-		"createJob":       {http.StatusAccepted: form(jobs.Queued), http.StatusOK: form(jobs.Done)},
-		"listJobs":        {http.StatusOK: JobPage{[]jobjson.Job{form(jobs.Done)}, "R1c0MUxNcG0gYjctMQ"}},
-		"getJob":          {http.StatusOK: form(jobs.Done)},
+		"createJob": {http.StatusAccepted: form(jobs.Queued), http.StatusOK: form(jobs.Done)},
+		"listJobs":  {http.StatusOK: JobPage{[]jobjson.Job{form(jobs.Done)}, "R1c0MUxNcG0gYjctMQ"}},
+		"getJob":    {http.StatusOK: form(jobs.Done)},
+		"listRefused": {http.StatusOK: RefusedWebhooks{[]jobjson.Refusal{{
+			At: exampleTime, Path: "/webhooks/screenshotcenter", Result: "signature", Status: http.StatusUnauthorized, Reason: "signature does not match",
+			Headers: []string{"Content-Length", "Content-Type", "X-Signature"},
+		}}}},
 		"getTimeline":     {http.StatusOK: Timeline{job, exampleTimeline(job)}},
 		"retryJob":        {http.StatusAccepted: jobjson.FromJob(again), http.StatusOK: form(jobs.Done)},
 		"cancelJob":       {http.StatusOK: form(jobs.Canceled), http.StatusAccepted: jobjson.FromJob(canceling)},

@@ -30,6 +30,7 @@ type Store interface {
 	Job(ctx context.Context, id jobs.ID) (jobs.Job, error)
 	Search(ctx context.Context, f jobs.JobSearch) (page []jobs.Job, next jobs.ID, err error)
 	FilesOf(ctx context.Context, batch string, after, last int64) ([]jobs.File, error)
+	Refusals(ctx context.Context) ([]jobs.Refusal, error)
 	Delivery(ctx context.Context, seq int64) (jobs.KeptDelivery, error)
 	EventRange(ctx context.Context) (oldest, newest int64, err error)
 	AddJob(ctx context.Context, spec jobs.BatchSpec, r jobs.Request, at time.Time) (jobs.Job, error)
@@ -173,7 +174,7 @@ func newServer(cfg Config) (*server, error) {
 	s.api = humago.New(s.mux, newContract(cfg.Version))
 	s.api.UseMiddleware(s.checkParameters)
 	for _, register := range []func(){
-		s.jobRoutes, s.outputRoutes, s.batchRoutes, s.reportRoutes, s.eventRoutes, s.callbackRoutes, s.probeRoutes, s.docsRoutes,
+		s.jobRoutes, s.outputRoutes, s.batchRoutes, s.reportRoutes, s.eventRoutes, s.callbackRoutes, s.inboxRoutes, s.probeRoutes, s.docsRoutes,
 	} {
 		register()
 	}

@@ -71,6 +71,7 @@ func TestReadOnlyTokensSeeNoCredentials(t *testing.T) {
 		"/v1/batches": one("/v1/batches"), "/v1/batches/{id}": {"/v1/batches/" + batch, "/v1/batches/" + batch + "?wait=1s"},
 		"/v1/batches/{id}/summary": {"/v1/batches/" + batch + "/summary", "/v1/batches/" + batch + "/summary?format=csv", "/v1/batches/" + batch + "/summary?format=html"},
 		"/v1/batches/{id}/results": {"/v1/batches/" + batch + "/results", "/v1/batches/" + batch + "/results?format=ndjson"},
+		"/v1/inbox/refused":        nil, // has nothing of a job
 		"/v1/callbacks":            one("/v1/callbacks"),
 		"/v1/events":               one("/v1/events?after=0"),
 	}
