@@ -19,6 +19,12 @@ var (
 	ErrBudgetReserved = errors.New("the rest of the budget is reserved for creates under way")
 )
 
+// The reasons of pauses by budgets begin with these texts.
+const (
+	BudgetPause      = "the budget of "
+	DailyBudgetPause = "the daily budget of "
+)
+
 // Budgets limit the credits that creates may cost. A batch can have a budget, and
 // the store can have one for each day in UTC.
 //

@@ -290,7 +290,7 @@ func (d *doctor) checkDelivery() {
 	for _, dialect := range []sandbox.Dialect{sandbox.DialectA, sandbox.DialectB} {
 		id := strconv.FormatInt(clock.Now().UnixMilli(), 10)
 		w := dialect.Webhook(sandbox.Report{ID: id, URL: "https://example.com/", ImageURL: "https://example.com/" + id + ".png", Width: 1280, Height: 800, CreatedAt: clock.Now()})
-		answer, err := poster{to: to, dialect: dialect, secret: secrets[0]}.post(d.c.Context, w)
+		answer, err := poster{to: to, dialect: dialect, secret: secrets[0], flag: doctorURLFlag.Name}.post(d.c.Context, w)
 		switch {
 		case err != nil:
 			d.found(name, failed, err.Error(), "the vendor's webhooks do not arrive either", "check DNS, the proxy and the firewall")

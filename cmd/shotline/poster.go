@@ -23,13 +23,14 @@ type poster struct {
 	to      string
 	dialect sandbox.Dialect
 	secret  string // empty: unsigned
+	flag    string // that names the receiver, for messages
 }
 
 // check returns an error if the address of the receiver is not usable.
 func (p poster) check() error {
 	u, err := url.Parse(p.to)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return badUsage("--%s: want a URL such as %s", toFlag.Name, defaultReceiver)
+		return badUsage("--%s: want a URL such as %s", p.flag, defaultReceiver)
 	}
 	return nil
 }
@@ -41,7 +42,7 @@ func (p poster) post(ctx context.Context, w sandbox.Webhook) (a answered, err er
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.to, bytes.NewReader(w.Body))
 	if err != nil {
-		return a, badUsage("--%s: %w", toFlag.Name, err)
+		return a, badUsage("--%s: %w", p.flag, err)
 	}
 	p.dialect.SetHeaders(request.Header, w, p.secret)
 	client := http.Client{
@@ -55,7 +56,7 @@ func (p poster) post(ctx context.Context, w sandbox.Webhook) (a answered, err er
 	}
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return a, fmt.Errorf("nothing listens at %s (connection refused): start shotline serve, or name the receiver with --%s", request.URL.Host, toFlag.Name)
+		return a, fmt.Errorf("nothing listens at %s (connection refused): start shotline serve, or name the receiver with --%s", request.URL.Host, p.flag)
 	case errors.Is(err, context.DeadlineExceeded):
 		return a, &exitError{exitFailed, fmt.Errorf("%s did not answer within %s", request.URL.Host, postTimeout)}
 	case err != nil:

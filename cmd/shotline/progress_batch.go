@@ -46,7 +46,7 @@ type sample struct {
 	ended int64
 }
 
-// watchProgress shows what holds a batch also while nothing happens, until ctx ends.
+// watch shows what holds a batch also while nothing happens, until ctx ends.
 // The function that it returns waits for the end.
 func (p *batchProgress) watch(ctx context.Context, id string) (wait func()) {
 	var looking sync.WaitGroup

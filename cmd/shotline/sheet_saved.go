@@ -16,7 +16,7 @@ import (
 
 	"shotline/jobs"
 	"shotline/jobs/artifact"
-	"shotline/jobs/summary"
+	"shotline/jobs/number"
 )
 
 // maxSavedLine is the maximum length of a line of that file, in bytes.
@@ -183,6 +183,6 @@ func hintHidden(c *cli.Context, store jobs.Store, batch, more string, image func
 		images, them = "image is", "it"
 	}
 	folder = printable(folder)
-	_, err = fmt.Fprintf(c.App.ErrWriter, "%s %s saved in %s: %s--%s %s shows %s\n", summary.Grouped(n), images, folder, more, picturesFromFlag.Name, folder, them)
+	_, err = fmt.Fprintf(c.App.ErrWriter, "%s %s saved in %s: %s--%s %s shows %s\n", number.Grouped(n), images, folder, more, picturesFromFlag.Name, folder, them)
 	return err
 }

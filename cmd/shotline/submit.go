@@ -99,7 +99,7 @@ func printRejected(c *cli.Context, store jobs.Store, b jobs.Batch) error {
 		fmt.Fprintf(c.App.ErrWriter, "%s rejected: %s\n", summary.Place(j.ID.Row, j.Line), printable(j.Error))
 	}
 	if more := n - int64(len(rejected)); more > 0 {
-		fmt.Fprintf(c.App.ErrWriter, "and %s more: shotline list %s --state rejected\n", summary.Grouped(more), b.ID)
+		fmt.Fprintf(c.App.ErrWriter, "and %s more: shotline list %s --state rejected\n", number.Grouped(more), b.ID)
 	}
 	return nil
 }

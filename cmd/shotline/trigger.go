@@ -80,7 +80,7 @@ func trigger(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	p := poster{to: c.String(toFlag.Name), dialect: dialect, secret: secret}
+	p := poster{to: c.String(toFlag.Name), dialect: dialect, secret: secret, flag: toFlag.Name}
 	if err := p.check(); err != nil {
 		return err
 	}

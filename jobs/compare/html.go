@@ -114,7 +114,7 @@ func (p htmlPage) view() pageView {
 		name := []string{"before", "after"}[i]
 		v.Batches = append(v.Batches, fmt.Sprintf("%s: batch %s · %s · %s", name, b.ID, number.Of(b.Counts.Rows, "row"), summary.Moment(b.CreatedAt)))
 	}
-	add := func(name string, n int64) { v.Figures = append(v.Figures, pageFigure{name, summary.Grouped(n)}) }
+	add := func(name string, n int64) { v.Figures = append(v.Figures, pageFigure{name, number.Grouped(n)}) }
 	add("same", p.Counts.Same)
 	add("changed", p.Counts.Changed)
 	for _, k := range Kinds {
@@ -123,7 +123,7 @@ func (p htmlPage) view() pageView {
 		}
 	}
 	first := (p.number-1)*p.size + 1
-	v.Range = fmt.Sprintf("changes %s to %s of %s", summary.Grouped(int64(first)), summary.Grouped(int64(min(first+p.size-1, p.Len()))), summary.Grouped(int64(p.Len())))
+	v.Range = fmt.Sprintf("changes %s to %s of %s", number.Grouped(int64(first)), number.Grouped(int64(min(first+p.size-1, p.Len()))), number.Grouped(int64(p.Len())))
 	if p.number > 1 {
 		v.First, v.Previous = p.link(1), p.link(p.number-1)
 	}

@@ -55,7 +55,7 @@ func WriteText(ctx context.Context, w io.Writer, r *Report) error {
 		{kindNames[OnlyA], r.Counts.Kinds[OnlyA], ""}, {kindNames[OnlyB], r.Counts.Kinds[OnlyB], ""},
 		{kindNames[NotCompared], r.Counts.Kinds[NotCompared], ""},
 	} {
-		text := fmt.Sprintf("  %-12s  %*s", line.name, len(summary.Grouped(max(r.Counts.RowsA, r.Counts.RowsB))), summary.Grouped(line.n))
+		text := fmt.Sprintf("  %-12s  %*s", line.name, len(number.Grouped(max(r.Counts.RowsA, r.Counts.RowsB))), number.Grouped(line.n))
 		if line.more != "" {
 			text += "  " + line.more
 		}
@@ -76,7 +76,7 @@ func WriteText(ctx context.Context, w io.Writer, r *Report) error {
 		writeChange(out, c)
 	}
 	if more := r.Len() - listed; more > 0 {
-		fmt.Fprintf(out, "\n  … and %s more: --format csv, json or html shows all\n", summary.Grouped(int64(more)))
+		fmt.Fprintf(out, "\n  … and %s more: --format csv, json or html shows all\n", number.Grouped(int64(more)))
 	}
 	return out.Flush()
 }
@@ -101,7 +101,7 @@ func (r *Report) changedKinds() string {
 	var parts []string
 	for _, k := range []Kind{State, Picture, FinalURL, Title, Cost} {
 		if n := r.Counts.Kinds[k]; n > 0 {
-			parts = append(parts, kindNames[k]+" "+summary.Grouped(n))
+			parts = append(parts, kindNames[k]+" "+number.Grouped(n))
 		}
 	}
 	return strings.Join(parts, " · ")

@@ -92,8 +92,8 @@ func paused(b jobs.Batch) Finding {
 	}
 	f := Finding{Kind: Paused, Text: "the batch is paused: " + b.PauseReason}
 	switch {
-	case strings.HasPrefix(b.PauseReason, "the daily budget"): // it continues by itself
-	case strings.HasPrefix(b.PauseReason, "the budget"):
+	case strings.HasPrefix(b.PauseReason, jobs.DailyBudgetPause): // it continues by itself
+	case strings.HasPrefix(b.PauseReason, jobs.BudgetPause):
 		f.Mend = "to continue, run `shotline resume " + b.ID + " --budget CREDITS`"
 	default:
 		f.Mend = "correct the cause, then run `shotline resume " + b.ID + "`"

@@ -22,6 +22,7 @@ func nextDay(at time.Time) time.Time { return time.Unix((day(at)+1)*24*60*60, 0)
 
 // account is a budget and what is used of it.
 type account struct {
+	daily           bool
 	limit           sql.NullInt64 // micros; not valid if there is no budget
 	spent, reserved int64
 	underWay        string // query: whether a create is under way whose cost could become known
@@ -68,7 +69,7 @@ func (t *tx) reserve(seq int64, options string, at time.Time) (r reservation, re
 	if err := t.get([]any{&batch.limit, &batch.spent, &batch.reserved}, batchAccount, seq>>32); err != nil {
 		return r, nil, err
 	}
-	daily := account{underWay: underWayToday, args: []any{r.day}}
+	daily := account{daily: true, underWay: underWayToday, args: []any{r.day}}
 	err = t.get([]any{&daily.limit, &daily.spent, &daily.reserved}, dailyAccount, r.day)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return r, nil, err
@@ -98,10 +99,10 @@ func (t *tx) reserve(seq int64, options string, at time.Time) (r reservation, re
 				return r, jobs.ErrBudgetReserved, nil
 			}
 		}
-		if a.underWay == underWayToday {
+		if a.daily {
 			return r, jobs.ErrBudgetReached, t.stopForToday(seq>>32, a, at)
 		}
-		return r, jobs.ErrBudgetReached, t.stop(seq>>32, "the budget of "+used(a)+": raise it with `shotline resume --budget`", nil, at)
+		return r, jobs.ErrBudgetReached, t.stop(seq>>32, jobs.BudgetPause+used(a)+": raise it with `shotline resume --budget`", nil, at)
 	}
 	return r, nil, nil
 }
@@ -124,7 +125,7 @@ func amount(micros int64) string {
 }
 
 func (t *tx) stopForToday(batchSeq int64, a account, at time.Time) error {
-	reason := "the daily budget of " + used(a) + "; the batch continues at 00:00 UTC"
+	reason := jobs.DailyBudgetPause + used(a) + "; the batch continues at 00:00 UTC"
 	return t.stop(batchSeq, reason, nextDay(at).UnixMilli(), at)
 }
 

@@ -14,12 +14,6 @@ import (
 // label returns the name of a state for users.
 func label(s jobs.State) string { return strings.ReplaceAll(string(s), "_", " ") }
 
-// grouped formats 1234567 as 1,234,567.
-func grouped(n int64) string { return number.Grouped(n) }
-
-// Grouped formats 1234567 as 1,234,567.
-func Grouped(n int64) string { return grouped(n) }
-
 // credits formats a cost for programs, without floating-point noise.
 func credits(cost float64) string {
 	return strconv.FormatFloat(math.Round(cost*1e4)/1e4, 'f', -1, 64)
@@ -29,7 +23,7 @@ func credits(cost float64) string {
 func groupedCredits(cost float64) string {
 	whole, part, hasPart := strings.Cut(credits(cost), ".")
 	if n, err := strconv.ParseInt(whole, 10, 64); err == nil {
-		whole = grouped(n)
+		whole = number.Grouped(n)
 	}
 	if hasPart {
 		part = "." + part
@@ -51,7 +45,7 @@ func rate(perMinute float64) string {
 	if perMinute < 10 {
 		return strconv.FormatFloat(math.Round(perMinute*10)/10, 'f', -1, 64)
 	}
-	return grouped(int64(math.Round(perMinute)))
+	return number.Grouped(int64(math.Round(perMinute)))
 }
 
 // span formats a number of seconds with at most two units: 0.84 s, 12.3 s, 2 min

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"shotline/jobs"
+	"shotline/jobs/number"
 )
 
 // figures returns the numbers to emphasize. It always includes done and failed,
@@ -13,7 +14,7 @@ func figures(s Summary) []figure {
 	for _, state := range jobs.States {
 		n := s.Of(state)
 		if n > 0 || state == jobs.Done || state == jobs.Failed {
-			f := figure{Name: label(state), Value: grouped(n)}
+			f := figure{Name: label(state), Value: number.Grouped(n)}
 			if n > 0 {
 				f.Class = string(state)
 			}
@@ -31,7 +32,7 @@ func figures(s Summary) []figure {
 		whole, fraction := math.Modf(*s.Cost)
 		value := groupedCredits(*s.Cost)
 		if fraction == 0 && math.Abs(whole) < 1e15 {
-			value = grouped(int64(whole))
+			value = number.Grouped(int64(whole))
 		}
 		list = append(list, figure{Name: "credits", Value: value})
 	}
@@ -42,13 +43,13 @@ func figures(s Summary) []figure {
 		list = append(list, figure{Name: "median", Value: span(s.Timings.P50)}, figure{Name: "95 % within", Value: span(s.Timings.P95)})
 	}
 	if s.Late > 0 {
-		list = append(list, figure{Name: "late", Value: grouped(s.Late)})
+		list = append(list, figure{Name: "late", Value: number.Grouped(s.Late)})
 	}
 	if s.Corrected > 0 {
-		list = append(list, figure{Name: "corrected", Value: grouped(s.Corrected)})
+		list = append(list, figure{Name: "corrected", Value: number.Grouped(s.Corrected)})
 	}
 	if s.DoubleCharged > 0 {
-		list = append(list, figure{Name: "paid twice", Value: grouped(s.DoubleCharged), Class: string(jobs.Failed)})
+		list = append(list, figure{Name: "paid twice", Value: number.Grouped(s.DoubleCharged), Class: string(jobs.Failed)})
 	}
 	return list
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"shotline/jobs"
+	"shotline/jobs/number"
 )
 
 // OptionError says that an option of results cannot be used with their format.
@@ -41,7 +42,7 @@ func (r Results) CheckRows(b jobs.Batch) error {
 	return nil
 }
 
-var tooManyRows = fmt.Sprintf("xlsx has at most %s rows: write csv, or only rows in some states", grouped(maxSheetRows-1))
+var tooManyRows = fmt.Sprintf("xlsx has at most %s rows: write csv, or only rows in some states", number.Grouped(maxSheetRows-1))
 
 // ParseDelimiter returns the delimiter that a text means: itself, or its name
 // comma, semicolon, pipe or tab. Results can have the delimiters that inputs can

@@ -224,7 +224,7 @@ func (p *pageWriter) newHead() head {
 	h.Figures = figures(s)
 	for _, by := range jobs.Provenances {
 		if n := s.ClosedBy[by]; n > 0 {
-			h.Ways = append(h.Ways, provenanceCount{Name: string(by), Count: grouped(n)})
+			h.Ways = append(h.Ways, provenanceCount{Name: string(by), Count: number.Grouped(n)})
 		}
 	}
 	h.Reasons = p.reasonLines()
@@ -239,7 +239,7 @@ func (p *pageWriter) reasonLines() []reasonLine {
 	for i, r := range p.s.Reasons {
 		rest -= r.Count
 		line := reasonLine{
-			Count: grouped(r.Count), State: label(r.State), Class: string(r.State), Text: reasonText(r.Error),
+			Count: number.Grouped(r.Count), State: label(r.State), Class: string(r.State), Text: reasonText(r.Error),
 			Place: Place(r.FirstJob.Row, r.Line),
 		}
 		if r.Count > 1 {
@@ -254,7 +254,7 @@ func (p *pageWriter) reasonLines() []reasonLine {
 		lines = append(lines, line)
 	}
 	if rest > 0 && len(lines) > 0 {
-		line := reasonLine{Count: grouped(rest), Text: "other reasons"}
+		line := reasonLine{Count: number.Grouped(rest), Text: "other reasons"}
 		if p.Page == 0 {
 			line.All = "#reason-" + string(otherReason)
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"shotline/jobs"
+	"shotline/jobs/number"
 )
 
 // pageLinks are the links between the pages of a sheet. A link is empty if there
@@ -45,7 +46,7 @@ func (p *pageWriter) newPageLinks() pageLinks {
 	last := pageOf(p.s.Rows)
 	links := pageLinks{Rows: fmt.Sprintf("no rows on page %d of %d", p.Page, last)}
 	if begin := int64(p.Page-1)*PageRows + 1; begin <= p.s.Rows {
-		links.Rows = fmt.Sprintf("rows %s to %s of %s", grouped(begin), grouped(min(begin+PageRows-1, p.s.Rows)), grouped(p.s.Rows))
+		links.Rows = fmt.Sprintf("rows %s to %s of %s", number.Grouped(begin), number.Grouped(min(begin+PageRows-1, p.s.Rows)), number.Grouped(p.s.Rows))
 	}
 	if p.Page > 1 {
 		links.First, links.Previous = p.PageLink(1), p.PageLink(min(p.Page-1, last))

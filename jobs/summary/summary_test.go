@@ -13,6 +13,7 @@ import (
 
 	"shotline/jobs"
 	"shotline/jobs/jobjson"
+	"shotline/jobs/number"
 )
 
 func compute(t *testing.T, f *fakeSource) Summary {
@@ -167,7 +168,7 @@ func FuzzDecode(f *testing.F) {
 
 func TestFigures(t *testing.T) {
 	for _, tt := range []struct{ got, want string }{
-		{grouped(0), "0"}, {grouped(999), "999"}, {grouped(1000), "1,000"}, {grouped(1234567), "1,234,567"}, {grouped(-123), "-123"}, {grouped(-1234), "-1,234"},
+		{number.Grouped(0), "0"}, {number.Grouped(999), "999"}, {number.Grouped(1000), "1,000"}, {number.Grouped(1234567), "1,234,567"}, {number.Grouped(-123), "-123"}, {number.Grouped(-1234), "-1,234"},
 		{span(0), "0 s"}, {span(0.8401), "0.84 s"}, {span(12.34), "12.3 s"}, {span(59.96), "1 min 00 s"}, {span(134), "2 min 14 s"},
 		{span(3599.7), "1 h 00 min"}, {span(11100), "3 h 05 min"}, {span(86400 * 4.25), "4 d 6 h"},
 		{credits(0.1 + 0.2), "0.3"}, {credits(12), "12"}, {Credits(1.00000001), "1 credit"}, {Credits(0), "0 credits"}, {Credits(-1), "-1 credits"}, {Credits(1234567.5), "1,234,567.5 credits"}, {credits(1234), "1234"}, {Credits(2.5), "2.5 credits"}, {rate(2.345), "2.3"}, {rate(12345.6), "12,346"},

@@ -74,7 +74,7 @@ func (t *textWriter) heading(s Summary) {
 }
 
 func (t *textWriter) states(s Summary) {
-	width := len(grouped(s.Rows))
+	width := len(number.Grouped(s.Rows))
 	for _, state := range jobs.States {
 		n := s.Of(state)
 		if n == 0 && state != jobs.Done && state != jobs.Failed {
@@ -84,7 +84,7 @@ func (t *textWriter) states(s Summary) {
 		if s.Rows > 0 {
 			share = float64(n) / float64(s.Rows)
 		}
-		t.printf("  %-10s  %*s  %s  %7s\n", label(state), width, grouped(n),
+		t.printf("  %-10s  %*s  %s  %7s\n", label(state), width, number.Grouped(n),
 			t.paint(stateColor(state), bar(share)), percent(share))
 	}
 	t.printf("\n")
@@ -94,7 +94,7 @@ func (t *textWriter) facts(s Summary) {
 	var provenances []string
 	for _, p := range jobs.Provenances {
 		if n := s.ClosedBy[p]; n > 0 {
-			provenances = append(provenances, string(p)+" "+grouped(n))
+			provenances = append(provenances, string(p)+" "+number.Grouped(n))
 		}
 	}
 	if len(provenances) > 0 {
@@ -131,7 +131,7 @@ func (t *textWriter) reasons(s Summary) {
 	others := s.Failed + s.TimedOut + s.Canceled + s.Rejected
 	for _, r := range s.Reasons {
 		others -= r.Count
-		countWidth = max(countWidth, len(grouped(r.Count)))
+		countWidth = max(countWidth, len(number.Grouped(r.Count)))
 		rowWidth = max(rowWidth, utf8.RuneCountInString(rowOf(r)))
 	}
 	indent := 2 + countWidth + 2 + len("timed out") + 2 + rowWidth + 2
@@ -140,7 +140,7 @@ func (t *textWriter) reasons(s Summary) {
 		if text == "" {
 			text = "no reason given"
 		}
-		t.printf("  %*s  %s  %-*s  ", countWidth, grouped(r.Count),
+		t.printf("  %*s  %s  %-*s  ", countWidth, number.Grouped(r.Count),
 			t.paint(stateColor(r.State), fmt.Sprintf("%-9s", label(r.State))), rowWidth, rowOf(r))
 		for i, line := range Wrapped(text, lineWidth-indent) {
 			if i > 0 {

@@ -1,11 +1,15 @@
 // Package api is the HTTP API of a running Shotline, for people and programs:
 //
 //	jobs.go, list.go             single jobs: create, get, retry, cancel, search
+//	timeline.go                  what happened to a job
 //	batches.go                   batches: list, get, retry, cancel, pause, resume
 //	batch_create.go              creates a batch: batch_request.go, batch_json.go, batch_form.go, spool.go
+//	batch_amend.go               puts corrected rows back into a batch
+//	batch_rerun.go               creates a batch of the rows of another one
 //	reports.go                   summary and results of a batch
 //	outputs.go, images.go        images, HTML and PDF, from the vendor or from disk
 //	callbacks.go                 lists and replays callbacks
+//	inbox.go                     lists refused webhooks
 //	stream.go                    the stream of events
 //	probes.go, ready.go          /healthz, /readyz
 //	metrics.go, scrape.go        /metrics

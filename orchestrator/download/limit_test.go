@@ -11,7 +11,8 @@ import (
 	"shotline/orchestrator/download"
 )
 
-// endless sends an image without an end, until the client leaves.
+// endless sends an image without an end, until the client leaves. The pauses between
+// its pieces are the vendor's; no test waits for them.
 func endless(w http.ResponseWriter, pause time.Duration) {
 	servePNG(w)
 	flusher := w.(http.Flusher)

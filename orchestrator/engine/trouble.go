@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"shotline/jobs"
@@ -29,6 +30,7 @@ func (e *Engine) troubles(ctx context.Context) (list []jobs.Trouble) {
 
 // refusedCounts count the webhooks that were refused since the last good one.
 type refusedCounts struct {
+	some       atomic.Bool // whether there are any, so that good webhooks need no lock
 	mu         sync.Mutex
 	signatures jobs.Trouble
 	paths      jobs.Trouble
@@ -53,14 +55,19 @@ func (r *refusedCounts) observing(next func(result string, took time.Duration)) 
 }
 
 func (r *refusedCounts) clear() {
+	if !r.some.Load() {
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.some.Store(false)
 	r.signatures, r.paths = jobs.Trouble{}, jobs.Trouble{}
 }
 
 func (r *refusedCounts) count(t *jobs.Trouble, kind jobs.TroubleKind) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.some.Store(true)
 	if t.Count == 0 {
 		*t = jobs.Trouble{Kind: kind, Since: clock.Now()}
 	}
